@@ -1,0 +1,398 @@
+//! The device that runs the model: a GPU through wgpu (WebGPU in a browser), or the CPU through Flex.
+//!
+//! [`Device::open`] probes, opens and measures. Nothing is assumed of a GPU beyond WebGPU's default limits;
+//! what is there beyond them is recorded in [`DeviceInfo`]. One of the two files that know about wasm.
+
+use std::sync::{Arc, Mutex};
+
+use burn::tensor::Device as BurnDevice;
+use burn_wgpu::WgpuSetup;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::ops::Tuning;
+
+/// What to open, and with what restrictions (the restrictions are for tests and for finding faults).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DeviceOptions {
+    /// The CPU instead of a GPU.
+    pub cpu: bool,
+    /// WebGPU's default limits even where the adapter has more.
+    pub default_limits: bool,
+    /// None of the adapter's optional features.
+    pub no_features: bool,
+}
+
+/// What a device is and can do.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeviceInfo {
+    /// `"webgpu"` or `"cpu"`.
+    pub kind: &'static str,
+    /// The adapter's own name.
+    pub name: String,
+    pub vendor: String,
+    pub architecture: String,
+    /// `"vulkan"`, `"metal"`, `"webgpu"`, ..., or `"flex"`.
+    pub backend: String,
+    /// A software rasteriser: right results, a hundredth of a GPU's speed.
+    pub software: bool,
+    /// Optional features in use.
+    pub features: Vec<&'static str>,
+    pub limits: Limits,
+    /// Milliseconds of a read-back of 16 bytes with an idle queue.
+    pub readback_ms: f64,
+}
+
+/// The limits that a model's tensors must respect.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    pub max_buffer_size: u64,
+    pub max_storage_buffer_binding_size: u64,
+    pub max_storage_buffers_per_shader_stage: u32,
+}
+
+/// An open device.
+pub struct Device {
+    /// burn's handle.
+    pub burn: BurnDevice,
+    info: DeviceInfo,
+    gpu: Option<Gpu>,
+}
+
+struct Gpu {
+    setup: WgpuSetup,
+    fault: Arc<Mutex<Option<String>>>,
+    /// Read-backs resolve only while the queue is fed (Firefox polls every 100 ms otherwise).
+    pump: bool,
+}
+
+impl Device {
+    /// Opens the device that `options` asks for.
+    ///
+    /// # Errors
+    /// [`Error::NoWebGpu`] with the reason when no adapter or device can be had. The CPU always opens.
+    pub async fn open(options: DeviceOptions) -> Result<Self> {
+        if options.cpu {
+            return Ok(Self::cpu());
+        }
+        let mut device = Self::open_gpu(options).await?;
+        device.measure_readback().await?;
+        Ok(device)
+    }
+
+    fn cpu() -> Self {
+        Self {
+            burn: BurnDevice::flex(),
+            info: DeviceInfo {
+                kind: "cpu",
+                name: "CPU".into(),
+                vendor: String::new(),
+                architecture: std::env::consts::ARCH.into(),
+                backend: "flex".into(),
+                software: true,
+                features: if cfg!(target_feature = "simd128") {
+                    vec!["simd128"]
+                } else {
+                    vec![]
+                },
+                limits: Limits {
+                    max_buffer_size: isize::MAX as u64,
+                    max_storage_buffer_binding_size: isize::MAX as u64,
+                    max_storage_buffers_per_shader_stage: 0,
+                },
+                readback_ms: 0.0,
+            },
+            gpu: None,
+        }
+    }
+
+    async fn open_gpu(options: DeviceOptions) -> Result<Self> {
+        let no_gpu = |reason: String| Error::NoWebGpu { reason };
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+            backends: platform::BACKENDS,
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        });
+        let adapter = instance
+            .request_adapter(&wgpu::RequestAdapterOptions {
+                power_preference: wgpu::PowerPreference::HighPerformance,
+                ..Default::default()
+            })
+            .await
+            .map_err(|e| no_gpu(e.to_string()))?;
+        let wanted = if options.no_features {
+            wgpu::Features::empty()
+        } else {
+            wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP
+        };
+        let limits = if options.default_limits {
+            wgpu::Limits::default()
+        } else {
+            adapter.limits()
+        };
+        let (device, queue) = adapter
+            .request_device(&wgpu::DeviceDescriptor {
+                label: Some("hearth"),
+                required_features: adapter.features() & wanted,
+                required_limits: limits,
+                // Tensors are allocated one by one at their size; blocks would only add slack.
+                memory_hints: wgpu::MemoryHints::MemoryUsage,
+                ..Default::default()
+            })
+            .await
+            .map_err(|e| no_gpu(e.to_string()))?;
+        let adapter_info = adapter.get_info();
+        let setup = WgpuSetup {
+            instance,
+            adapter,
+            device: device.clone(),
+            queue,
+            backend: adapter_info.backend,
+        };
+        let burn = BurnDevice::wgpu_options()
+            // A decode step is hundreds of launches; it is submitted by its end, not by count.
+            .tasks_max(4096)
+            .setup(setup.clone())
+            .init()
+            .map_err(|e| no_gpu(e.to_string()))?;
+
+        // The runtime's handler panics; a browser reports out-of-memory and validation here, and the engine
+        // turns it into an error of the call that caused it.
+        let fault = Arc::new(Mutex::new(None));
+        let record = fault.clone();
+        device.on_uncaptured_error(Arc::new(move |error| {
+            if let Ok(mut slot) = record.lock() {
+                slot.get_or_insert_with(|| error.to_string());
+            }
+        }));
+        Ok(Self {
+            burn,
+            info: gpu_info(&device, &adapter_info),
+            gpu: Some(Gpu {
+                setup,
+                fault,
+                pump: false,
+            }),
+        })
+    }
+
+    /// What the device is and can do.
+    pub fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    /// Whether a GPU runs the model.
+    pub fn is_gpu(&self) -> bool {
+        self.gpu.is_some()
+    }
+
+    /// Launch choices for this device.
+    pub fn tuning(&self) -> Tuning {
+        if self.info.software {
+            // One core or two behind it: a row per thread, and chunks short enough to stop between.
+            Tuning {
+                decode_lanes: 1,
+                prefill_lanes: 1,
+                prefill_tokens: 8,
+                chunk: 16,
+            }
+        } else {
+            Tuning {
+                decode_lanes: 16,
+                prefill_lanes: 8,
+                prefill_tokens: 8,
+                chunk: 128,
+            }
+        }
+    }
+
+    /// Fails if the device has reported an error that no call was waiting for.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] or [`Error::Gpu`].
+    pub fn check(&self) -> Result<()> {
+        let Some(gpu) = &self.gpu else { return Ok(()) };
+        let fault = gpu.fault.lock().ok().and_then(|mut slot| slot.take());
+        match fault {
+            None => Ok(()),
+            Some(message) if message.to_lowercase().contains("memory") => Err(Error::OutOfMemory {
+                what: format!("the GPU ({message})"),
+                needed: 0,
+                available: 0,
+            }),
+            Some(message) => Err(Error::Gpu {
+                op: "queue".into(),
+                message,
+            }),
+        }
+    }
+
+    /// Destroys the device, as a lost GPU would be: for tests of recovery.
+    pub fn destroy(&self) {
+        if let Some(gpu) = &self.gpu {
+            gpu.setup.device.destroy();
+        }
+    }
+
+    /// Awaits a read-back, feeding the queue where the browser needs it.
+    pub async fn wait<F: Future>(&self, read: F) -> F::Output {
+        match &self.gpu {
+            Some(gpu) if gpu.pump => {
+                let queue = &gpu.setup.queue;
+                platform::with_pump(read, || {
+                    queue.submit([]);
+                })
+                .await
+            }
+            _ => read.await,
+        }
+    }
+
+    /// Measures a read-back and decides whether to pump.
+    async fn measure_readback(&mut self) -> Result<()> {
+        const SLOW_MS: f64 = 20.0;
+        let probe = burn::tensor::Tensor::<2, burn::tensor::Int>::zeros(
+            [1, 4],
+            (&self.burn, burn::tensor::DType::U32),
+        );
+        // The first one compiles; the second is the measurement.
+        crate::ops::words::read_words(&probe, 0, 4).await?;
+        let start = platform::now_ms();
+        crate::ops::words::read_words(&probe, 0, 4).await?;
+        let plain = platform::now_ms() - start;
+        self.info.readback_ms = plain;
+        if plain > SLOW_MS {
+            if let Some(gpu) = &mut self.gpu {
+                gpu.pump = true;
+            }
+            let start = platform::now_ms();
+            self.wait(crate::ops::words::read_words(&probe, 0, 4))
+                .await?;
+            let pumped = platform::now_ms() - start;
+            self.info.readback_ms = pumped.min(plain);
+            if let Some(gpu) = &mut self.gpu {
+                gpu.pump = pumped < plain;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn gpu_info(device: &wgpu::Device, adapter: &wgpu::AdapterInfo) -> DeviceInfo {
+    let limits = device.limits();
+    let features = device.features();
+    let named = [
+        (wgpu::Features::SHADER_F16, "shader-f16"),
+        (wgpu::Features::SUBGROUP, "subgroups"),
+    ];
+    let name = platform::adapter_name(adapter);
+    let lower = name.to_lowercase();
+    let software = adapter.device_type == wgpu::DeviceType::Cpu
+        || ["swiftshader", "llvmpipe", "lavapipe", "basic render"]
+            .iter()
+            .any(|n| lower.contains(n));
+    DeviceInfo {
+        kind: "webgpu",
+        name,
+        vendor: adapter.driver.clone(),
+        architecture: adapter.driver_info.clone(),
+        backend: format!("{:?}", adapter.backend).to_lowercase(),
+        software,
+        features: named
+            .iter()
+            .filter(|(flag, _)| features.contains(*flag))
+            .map(|(_, name)| *name)
+            .collect(),
+        limits: Limits {
+            max_buffer_size: limits.max_buffer_size,
+            max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
+            max_storage_buffers_per_shader_stage: limits.max_storage_buffers_per_shader_stage,
+        },
+        readback_ms: 0.0,
+    }
+}
+
+pub use platform::now_ms;
+
+#[cfg(not(target_arch = "wasm32"))]
+mod platform {
+    pub const BACKENDS: wgpu::Backends = wgpu::Backends::PRIMARY;
+
+    /// Milliseconds of a monotonic clock.
+    pub fn now_ms() -> f64 {
+        use std::sync::OnceLock;
+        use std::time::Instant;
+        static START: OnceLock<Instant> = OnceLock::new();
+        START.get_or_init(Instant::now).elapsed().as_secs_f64() * 1e3
+    }
+
+    pub fn adapter_name(info: &wgpu::AdapterInfo) -> String {
+        info.name.clone()
+    }
+
+    /// Natively a read-back resolves by itself.
+    pub async fn with_pump<F: Future>(read: F, _feed: impl Fn()) -> F::Output {
+        read.await
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+mod platform {
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use wasm_bindgen::prelude::*;
+
+    pub const BACKENDS: wgpu::Backends = wgpu::Backends::BROWSER_WEBGPU;
+
+    /// Milliseconds of a monotonic clock.
+    pub fn now_ms() -> f64 {
+        let global = js_sys::global();
+        js_sys::Reflect::get(&global, &"performance".into())
+            .ok()
+            .and_then(|p| p.dyn_into::<web_sys::Performance>().ok())
+            .map_or_else(js_sys::Date::now, |p| p.now())
+    }
+
+    /// Browsers name an adapter by vendor, architecture and description; the description may be empty.
+    pub fn adapter_name(info: &wgpu::AdapterInfo) -> String {
+        if info.name.is_empty() {
+            format!("{} {}", info.driver, info.driver_info)
+                .trim()
+                .to_owned()
+        } else {
+            info.name.clone()
+        }
+    }
+
+    fn sleep(ms: i32) -> wasm_bindgen_futures::JsFuture {
+        let promise = js_sys::Promise::new(&mut |resolve, _| {
+            let set_timeout = js_sys::Reflect::get(&js_sys::global(), &"setTimeout".into())
+                .ok()
+                .and_then(|f| f.dyn_into::<js_sys::Function>().ok());
+            if let Some(set_timeout) = set_timeout {
+                let _ = set_timeout.call2(&JsValue::NULL, &resolve, &ms.into());
+            }
+        });
+        wasm_bindgen_futures::JsFuture::from(promise)
+    }
+
+    /// Polls `read` and calls `feed` every millisecond until it is done.
+    pub async fn with_pump<F: Future>(read: F, feed: impl Fn()) -> F::Output {
+        let mut read = pin!(read);
+        loop {
+            let mut tick = pin!(sleep(1));
+            let done = std::future::poll_fn(|cx| {
+                if let Poll::Ready(output) = read.as_mut().poll(cx) {
+                    return Poll::Ready(Some(output));
+                }
+                tick.as_mut().poll(cx).map(|_| None)
+            })
+            .await;
+            match done {
+                Some(output) => return output,
+                None => feed(),
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! A decode step captured once and replayed.
+//!
+//! A launch costs the host about four times what a replayed dispatch does, and a step is hundreds of them.
+//! Capture works because nothing a step reads from the host changes: position, token and sampling parameters
+//! are in the state buffer, which the step itself moves on.
+
+use cubecl::client::Graph;
+
+use burn::tensor::Tensor;
+
+use crate::error::{Error, Result};
+use crate::ops::Ops;
+use crate::ops::words::{gpu_error, gpu_tensor};
+
+/// A captured decode step.
+pub struct StepGraph {
+    graph: Graph,
+    /// Memory that the replay writes to; it must not be given to anybody else while the graph lives.
+    _kept: Vec<Tensor<2>>,
+    dispatches: u64,
+}
+
+impl StepGraph {
+    /// Captures what `step` launches. `step` is called twice: the first call runs, the second is recorded.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] if the runtime refuses the capture.
+    pub fn capture(ops: &Ops, mut step: impl FnMut()) -> Result<Self> {
+        let client = gpu_tensor(ops.anchor())
+            .ok_or_else(|| Error::Internal {
+                what: "StepGraph".into(),
+                message: "there is nothing to capture on the CPU".into(),
+            })?
+            .client;
+        let failed = |e: cubecl::server::ServerError| gpu_error("graph capture", &e);
+        client.graph_prepare().map_err(failed)?;
+        // The warm-up keeps its intermediates too, so that the pools hold enough for the recording to keep
+        // all of its own: a recording must not allocate.
+        ops.keep_intermediates();
+        step();
+        drop(ops.take_kept());
+        client.start_capture().map_err(failed)?;
+        ops.keep_intermediates();
+        let before = ops.dispatches();
+        step();
+        let dispatches = ops.dispatches() - before;
+        let kept = ops.take_kept();
+        let graph = client.stop_capture().map_err(failed)?;
+        Ok(Self {
+            graph,
+            _kept: kept,
+            dispatches,
+        })
+    }
+
+    /// Enqueues the step once more.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] or [`Error::DeviceLost`].
+    pub fn replay(&self) -> Result<()> {
+        // SAFETY: weights, caches and state live in the engine that owns this graph, every intermediate in
+        // `_kept`, and the engine issues all of its work from one thread on one stream.
+        unsafe { self.graph.replay() }.map_err(|e| gpu_error("replay", &e))
+    }
+
+    /// Kernel launches of one replay.
+    pub fn dispatches(&self) -> u64 {
+        self.dispatches
+    }
+}

@@ -1,0 +1,28 @@
+//! Hearth: open language models on the visitor's own GPU.
+//!
+//! ```text
+//! bytes -> loader -> weights on the device
+//! messages -> chat_template -> tokenizer -> engine (prefill, captured decode) -> text
+//! ```
+//!
+//! Dependencies point one way: web -> engine -> model -> ops -> quant -> format -> error.
+
+pub mod chat_template;
+pub mod device;
+pub mod engine;
+pub mod error;
+pub mod format;
+mod graph;
+pub mod loader;
+pub mod model;
+pub mod ops;
+pub mod quant;
+pub mod request;
+pub mod tokenizer;
+mod weights;
+
+pub use device::{Device, DeviceOptions};
+pub use engine::Engine;
+pub use error::{Error, Result};
+pub use loader::Loader;
+pub use request::Request;

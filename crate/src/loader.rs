@@ -1,0 +1,378 @@
+//! From a stream of bytes to a model on the device, without ever holding the file.
+//!
+//! [`Loader::push`] takes the file's bytes in order, in chunks of any size, from whatever has them: an HTTP
+//! body, a dropped file, a memory map. The header is parsed from the growing prefix; from then on every
+//! tensor is repacked row by row as its bytes come and written to its place on the device. At any moment the
+//! loader holds less than one chunk plus one row.
+
+use burn::tensor::Tensor;
+
+use crate::chat_template::ChatTemplate;
+use crate::device::Device;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::format::{Gguf, Parsed};
+use crate::model::ModelConfig;
+use crate::model::decoder::{Decoder, Layer};
+use crate::ops::Ops;
+use crate::quant::{block_format, repack_rows};
+use crate::tokenizer::Tokenizer;
+use crate::weights::{Matrix, Place, Plan, Target};
+
+/// How far a load is.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Progress {
+    /// `"header"` or `"weights"`.
+    pub phase: &'static str,
+    /// Bytes of the file taken.
+    pub loaded: u64,
+    /// Bytes of the file, 0 while unknown.
+    pub total: u64,
+    /// The tensor being read.
+    pub tensor: Option<String>,
+}
+
+/// A model on its way to the device.
+pub struct Loader {
+    device: Device,
+    context_size: Option<usize>,
+    total: Option<u64>,
+    /// Position in the file of the next byte.
+    offset: u64,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The prefix so far, and the length worth parsing at.
+    Header { prefix: Vec<u8>, parse_at: u64 },
+    Weights(Box<Weights>),
+}
+
+struct Weights {
+    gguf: Gguf,
+    config: ModelConfig,
+    n_ctx: usize,
+    ops: Ops,
+    tokenizer: Tokenizer,
+    template: ChatTemplate,
+    plan: Plan,
+    /// The tensor being read: index into the plan's reading order.
+    current: usize,
+    /// Bytes of the current tensor that have come but do not fill a row yet.
+    rest: Vec<u8>,
+    /// Rows of the current tensor already placed.
+    rows_done: usize,
+    /// Bytes written to the device since the queue was last drained.
+    unflushed: usize,
+}
+
+/// The default context where the caller names none: the KV cache of a small model then fits any GPU.
+pub const DEFAULT_CONTEXT: usize = 2048;
+
+impl Loader {
+    /// A loader for `device`. `context_size` is the KV cache's length in tokens; `total` the file's length.
+    pub fn new(device: Device, context_size: Option<usize>, total: Option<u64>) -> Self {
+        Self {
+            device,
+            context_size,
+            total,
+            offset: 0,
+            stage: Stage::Header {
+                prefix: Vec::new(),
+                parse_at: 0,
+            },
+        }
+    }
+
+    /// How far the load is.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            phase: match self.stage {
+                Stage::Header { .. } => "header",
+                Stage::Weights(_) => "weights",
+            },
+            loaded: self.offset,
+            total: self.total.unwrap_or(0),
+            tensor: match &self.stage {
+                Stage::Header { .. } => None,
+                Stage::Weights(w) => w.plan.order.get(w.current).map(|t| t.name.clone()),
+            },
+        }
+    }
+
+    /// Takes the next bytes of the file.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file, as soon as the bytes that show it have come.
+    pub async fn push(&mut self, chunk: &[u8]) -> Result<()> {
+        if let Some(total) = self.total {
+            let end = self.offset + chunk.len() as u64;
+            if end > total {
+                return Err(Error::BadFile {
+                    format: "GGUF",
+                    what: "file length".into(),
+                    expected: format!("{total} bytes"),
+                    found: format!("at least {end} bytes"),
+                });
+            }
+        }
+        let start = self.offset;
+        self.offset += chunk.len() as u64;
+        match &mut self.stage {
+            Stage::Header { prefix, parse_at } => {
+                prefix.extend_from_slice(chunk);
+                if (prefix.len() as u64) < *parse_at && self.total != Some(self.offset) {
+                    return Ok(());
+                }
+                match Gguf::parse(prefix, self.total)? {
+                    Parsed::NeedMore { at_least } => {
+                        *parse_at = at_least;
+                        Ok(())
+                    }
+                    Parsed::Header(gguf) => {
+                        let prefix = std::mem::take(prefix);
+                        let mut weights = Box::new(Weights::new(
+                            &self.device,
+                            gguf,
+                            self.context_size,
+                        )?);
+                        let result = weights.feed(&self.device, 0, &prefix).await;
+                        self.stage = Stage::Weights(weights);
+                        result
+                    }
+                }
+            }
+            Stage::Weights(weights) => weights.feed(&self.device, start, chunk).await,
+        }
+    }
+
+    /// Ends the load when all bytes have been pushed.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] when the file ended early; [`Error::OutOfMemory`] or [`Error::Gpu`] when the
+    /// device refused.
+    pub async fn finish(mut self) -> Result<Engine> {
+        if let Stage::Header { prefix, .. } = &self.stage {
+            // Says what is wrong, now that this is known to be all.
+            Gguf::parse(prefix, Some(prefix.len() as u64))?;
+            self.total = Some(self.offset);
+            self.push(&[]).await?;
+        }
+        let Stage::Weights(weights) = self.stage else {
+            return Err(Error::Truncated {
+                what: "the header".into(),
+                needed: self.offset + 1,
+                available: self.offset,
+            });
+        };
+        if let Some(tensor) = weights.plan.order.get(weights.current) {
+            return Err(Error::Truncated {
+                what: format!("tensor \"{}\"", tensor.name),
+                needed: tensor.offset + tensor.size,
+                available: self.offset,
+            });
+        }
+        self.device.check()?;
+        weights.build(self.device)
+    }
+}
+
+impl Weights {
+    fn new(device: &Device, gguf: Gguf, context_size: Option<usize>) -> Result<Self> {
+        let config = ModelConfig::from_gguf(&gguf)?;
+        let n_ctx = context_size
+            .unwrap_or(DEFAULT_CONTEXT)
+            .clamp(8, config.n_ctx_train.max(8));
+        let limits = device.info().limits;
+        let binding = limits.max_storage_buffer_binding_size;
+        let cache_binding = 4 * (config.n_kv_heads * n_ctx * config.head_dim) as u64;
+        if cache_binding > binding {
+            return Err(Error::OutOfMemory {
+                what: format!("the KV cache of {n_ctx} tokens"),
+                needed: cache_binding,
+                available: binding,
+            });
+        }
+        let tokenizer = Tokenizer::from_gguf(&gguf.metadata)?;
+        if tokenizer.vocab_size() > config.vocab_size {
+            return Err(Error::Metadata {
+                key: "tokenizer.ggml.tokens".into(),
+                expected: format!("at most {} tokens", config.vocab_size),
+                found: tokenizer.vocab_size().to_string(),
+            });
+        }
+        let template = ChatTemplate::for_tokenizer(
+            gguf.metadata.opt_str("tokenizer.chat_template")?,
+            &tokenizer,
+        )?;
+        let ops = Ops::new(&device.burn, device.tuning());
+        let plan = Plan::new(&gguf, &config, &ops, binding)?;
+        Ok(Self {
+            gguf,
+            config,
+            n_ctx,
+            ops,
+            tokenizer,
+            template,
+            plan,
+            current: 0,
+            rest: Vec::new(),
+            rows_done: 0,
+            unflushed: 0,
+        })
+    }
+
+    /// Takes the file's bytes `start .. start + chunk.len()`.
+    async fn feed(&mut self, device: &Device, start: u64, chunk: &[u8]) -> Result<()> {
+        let end = start + chunk.len() as u64;
+        while let Some(tensor) = self.plan.order.get(self.current) {
+            let from = tensor.offset.max(start);
+            let to = (tensor.offset + tensor.size).min(end);
+            if from >= to {
+                break;
+            }
+            let bytes = &chunk[(from - start) as usize..(to - start) as usize];
+            let complete = to == tensor.offset + tensor.size;
+            self.place(bytes)?;
+            if !complete {
+                break;
+            }
+            self.current += 1;
+            self.rows_done = 0;
+            self.rest.clear();
+        }
+        // Queued writes hold a copy of their bytes; drain them before they pile up.
+        const DRAIN_BYTES: usize = 32 << 20;
+        if self.unflushed > DRAIN_BYTES {
+            self.unflushed = 0;
+            if device.is_gpu() {
+                device
+                    .wait(crate::ops::words::read_words(self.ops.anchor(), 0, 1))
+                    .await?;
+            }
+            device.check()?;
+        }
+        Ok(())
+    }
+
+    /// Places bytes of the current tensor that follow what was placed before.
+    fn place(&mut self, bytes: &[u8]) -> Result<()> {
+        let Some(tensor) = self.plan.order.get(self.current) else {
+            return Ok(());
+        };
+        let format = block_format(tensor.dtype, &tensor.name)?;
+        let cols = tensor.cols;
+        let row_bytes = cols / format.block_len() * format.block_bytes();
+        let mut bytes = bytes;
+        // Complete the row that the last chunk began.
+        if !self.rest.is_empty() {
+            let missing = (row_bytes - self.rest.len()).min(bytes.len());
+            self.rest.extend_from_slice(&bytes[..missing]);
+            bytes = &bytes[missing..];
+            if self.rest.len() < row_bytes {
+                return Ok(());
+            }
+            let row = std::mem::take(&mut self.rest);
+            self.place_rows(&row)?;
+        }
+        let whole = bytes.len() / row_bytes * row_bytes;
+        // In slices, so that a large chunk is not doubled in memory.
+        const SLICE_BYTES: usize = 1 << 20;
+        let step = (SLICE_BYTES / row_bytes).max(1) * row_bytes;
+        for rows in bytes[..whole].chunks(step) {
+            self.place_rows(rows)?;
+        }
+        self.rest.extend_from_slice(&bytes[whole..]);
+        Ok(())
+    }
+
+    /// Repacks and writes whole rows of the current tensor.
+    fn place_rows(&mut self, rows: &[u8]) -> Result<()> {
+        let Some(tensor) = self.plan.order.get(self.current) else {
+            return Ok(());
+        };
+        let format = block_format(tensor.dtype, &tensor.name)?;
+        let cols = tensor.cols;
+        match tensor.target {
+            Target::Vector(index) => {
+                let mut values = vec![0.0; rows.len() / format.block_bytes() * format.block_len()];
+                format.dequantize(rows, &mut values)?;
+                self.plan.vectors[index].extend(values);
+            }
+            Target::Matrix { matrix, first } => {
+                let (mut quants, mut scales) = (Vec::new(), Vec::new());
+                repack_rows(format, cols, rows, &mut quants, &mut scales)?;
+                let n = rows.len() / (cols / format.block_len() * format.block_bytes());
+                self.unflushed += rows.len();
+                self.plan.matrices[matrix].write(
+                    &self.ops,
+                    Place {
+                        row: first + self.rows_done,
+                        rows: n,
+                    },
+                    quants,
+                    scales,
+                )?;
+                self.rows_done += n;
+            }
+        }
+        Ok(())
+    }
+
+    fn build(self: Box<Self>, device: Device) -> Result<Engine> {
+        let Weights {
+            gguf,
+            config,
+            n_ctx,
+            ops,
+            tokenizer,
+            template,
+            plan,
+            ..
+        } = *self;
+        let names = config.spec.names;
+        let vector = |name: &str, len: usize| -> Result<Tensor<2>> {
+            let values = plan.vector(name)?;
+            if values.len() != len {
+                return Err(Error::TensorShape {
+                    name: name.to_owned(),
+                    expected: vec![len as u64],
+                    found: vec![values.len() as u64],
+                });
+            }
+            Ok(ops.upload_f32(values))
+        };
+        let matrix = |name: &str| plan.matrix(name).map(Matrix::weight);
+        let layer_name = |pattern: &str, layer: usize| pattern.replace("{}", &layer.to_string());
+        let mut layers = Vec::with_capacity(config.n_layers);
+        for i in 0..config.n_layers {
+            layers.push(Layer {
+                attn_norm: vector(&layer_name(names.attn_norm, i), config.d_model)?,
+                qkv_proj: matrix(&layer_name(names.q_proj, i))?,
+                o_proj: matrix(&layer_name(names.o_proj, i))?,
+                ffn_norm: vector(&layer_name(names.ffn_norm, i), config.d_model)?,
+                gate_up_proj: matrix(&layer_name(names.gate_proj, i))?,
+                down_proj: matrix(&layer_name(names.down_proj, i))?,
+            });
+        }
+        let token_embd = matrix(names.token_embd)?;
+        let lm_head = match gguf.tensor(names.lm_head) {
+            Some(_) => matrix(names.lm_head)?,
+            None => token_embd.clone(),
+        };
+        let factors = plan.vector(names.rope_freqs).ok().map(Vec::as_slice);
+        let rope = ops.upload_f32(&config.rope_table(n_ctx, factors));
+        let decoder = Decoder {
+            output_norm: vector(names.output_norm, config.d_model)?,
+            weight_bytes: plan.matrices.iter().map(Matrix::bytes).sum(),
+            config,
+            ops,
+            token_embd,
+            layers,
+            lm_head,
+            rope,
+            n_ctx,
+        };
+        Engine::new(device, decoder, tokenizer, template, &gguf)
+    }
+}

@@ -1,0 +1,117 @@
+//! Token embedding: y[t] = W[ids[t]], the ids being those of the state buffer.
+//!
+//! - `W`: [rows, cols] packed, rows `first .. first + rows` of the table (a table larger than a binding is
+//!   split by rows, and each part writes its own tokens). `y`: [T, cols] f32.
+//! - GPU: a thread unpacks one block.
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, Flex, backend_extension};
+use burn_cubecl::CubeBackend;
+use burn_flex::FlexTensor;
+
+use super::gpu::{Kernel, launch};
+use super::linear::{BlockUse, kernel_block, unpack_source};
+use super::state;
+use crate::quant::{Packing, unpack_row};
+
+/// Which rows of the table a part holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EmbedSpec {
+    /// How the table is packed.
+    pub packing: Packing,
+    /// Rows in this part.
+    pub rows: u32,
+    /// Id of the first row.
+    pub first: u32,
+    /// Columns, a multiple of the packing's block.
+    pub cols: u32,
+}
+
+/// Backend extension: embedding on each backend.
+#[backend_extension(Cube, Flex)]
+pub trait EmbedOp: Backend {
+    /// Returns `y` with the rows of the tokens in this part written.
+    fn embed(
+        quants: IntTensor<Self>,
+        scales: IntTensor<Self>,
+        state: IntTensor<Self>,
+        y: FloatTensor<Self>,
+        spec: EmbedSpec,
+    ) -> FloatTensor<Self>;
+}
+
+impl EmbedOp for CubeBackend {
+    fn embed(
+        quants: IntTensor<Self>,
+        scales: IntTensor<Self>,
+        state: IntTensor<Self>,
+        y: FloatTensor<Self>,
+        spec: EmbedSpec,
+    ) -> FloatTensor<Self> {
+        let (prelude, weight_buffers) = unpack_source(spec.packing, BlockUse::Store);
+        let [t, _] = y.meta.shape().dims();
+        let blocks = spec.cols / kernel_block(spec.packing);
+        let kernel = Kernel {
+            name: "embed",
+            source: include_str!("wgsl/embed.wgsl"),
+            variant: spec.packing.name(),
+            prelude,
+            consts: vec![
+                ("B0", weight_buffers),
+                ("B1", weight_buffers + 1),
+                ("ROWS", spec.rows),
+                ("FIRST", spec.first),
+                ("COLS4", spec.cols / 4),
+                ("IDS", state::IDS as u32),
+            ],
+            float: None,
+            workgroup: 64,
+        };
+        let count = (blocks.div_ceil(64), t as u32, 1);
+        if weight_buffers == 2 {
+            launch(kernel, count, &[&quants, &scales, &state, &y]);
+        } else {
+            launch(kernel, count, &[&quants, &state, &y]);
+        }
+        y
+    }
+}
+
+impl EmbedOp for Flex {
+    fn embed(
+        quants: FlexTensor,
+        scales: FlexTensor,
+        state: FlexTensor,
+        mut y: FlexTensor,
+        spec: EmbedSpec,
+    ) -> FlexTensor {
+        let state = state.storage::<u32>();
+        let n = state[state::N_TOKENS] as usize;
+        embed_cpu(
+            quants.storage(),
+            scales.storage(),
+            &state[state::IDS..state::IDS + n],
+            y.storage_mut(),
+            spec,
+        );
+        y
+    }
+}
+
+/// The CPU twin: `ids`: [n], `y`: [>= n, cols].
+pub fn embed_cpu(quants: &[u32], scales: &[u32], ids: &[u32], y: &mut [f32], spec: EmbedSpec) {
+    let rows = spec.rows as usize;
+    let (words, blocks) = (quants.len() / rows, scales.len() / rows);
+    for (id, y) in ids.iter().zip(y.chunks_exact_mut(spec.cols as usize)) {
+        let Some(row) = id.checked_sub(spec.first).filter(|row| *row < spec.rows) else {
+            continue;
+        };
+        let row = row as usize;
+        unpack_row(
+            spec.packing,
+            &quants[row * words..(row + 1) * words],
+            &scales[row * blocks..(row + 1) * blocks],
+            y,
+        );
+    }
+}

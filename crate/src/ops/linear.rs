@@ -1,0 +1,229 @@
+//! Linear projection by a (quantised) weight: y[t, offset + r] = sum_c W[r, c] * x[t, c].
+//!
+//! - `x`: [T, cols] f32, `y`: [T, stride] f32, `W`: [rows, cols] in one of the [`Packing`]s.
+//! - With `add`, the product is added to what `y` holds: the residual stream is updated in place.
+//! - GPU grid: (rows, T / tokens), see `wgsl/linear.wgsl`; rows past the state's N_TOKENS are left alone.
+//! - CPU: 16-bit activations against the packed weights ([`super::simd`]).
+//!
+//! The weight is never expanded: an element is unpacked in registers where it is multiplied.
+
+use burn::backend::{Backend, Flex, backend_extension};
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn_cubecl::CubeBackend;
+use burn_flex::FlexTensor;
+
+use super::gpu::{Kernel, grid_xz, launch};
+use super::{simd, state};
+use crate::quant::Packing;
+
+/// Shape and placement of one projection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinearSpec {
+    /// How the weight is packed.
+    pub packing: Packing,
+    /// Output features.
+    pub rows: u32,
+    /// Input features, a multiple of the packing's block.
+    pub cols: u32,
+    /// First output column.
+    pub offset: u32,
+    /// Columns of `y`.
+    pub stride: u32,
+    /// Add to `y` instead of overwriting it.
+    pub add: bool,
+    /// Tokens a thread computes at once; 1 for decode.
+    pub tokens: u32,
+    /// Threads that share a row, a power of two <= 64: 1 on software adapters, where a barrier costs more
+    /// than it saves.
+    pub lanes: u32,
+}
+
+/// Backend extension: the projection on each backend.
+#[backend_extension(Cube, Flex)]
+pub trait LinearOp: Backend {
+    /// Returns `y` with columns `offset .. offset + rows` of every live token written.
+    fn linear(
+        x: FloatTensor<Self>,
+        quants: IntTensor<Self>,
+        scales: IntTensor<Self>,
+        state: IntTensor<Self>,
+        y: FloatTensor<Self>,
+        spec: LinearSpec,
+    ) -> FloatTensor<Self>;
+}
+
+/// Columns that the kernels take at once: a row must be a multiple of it.
+pub const fn kernel_block(packing: Packing) -> u32 {
+    match packing {
+        Packing::F32 => 4,
+        Packing::F16 | Packing::BF16 => 8,
+        Packing::Q4 | Packing::Q8 => 32,
+    }
+}
+
+/// What a kernel does with an unpacked block.
+#[derive(Clone, Copy)]
+pub(super) enum BlockUse {
+    /// `dot_block(w, at)`: multiply with `x`.
+    Dot,
+    /// `store_block(w, at)`: write to `y`.
+    Store,
+}
+
+macro_rules! block_source {
+    ($packing:literal, $vecs:literal, $use:expr) => {
+        match $use {
+            BlockUse::Dot => concat!(
+                include_str!(concat!("wgsl/unpack_", $packing, ".wgsl")),
+                include_str!(concat!("wgsl/dot_block", $vecs, ".wgsl"))
+            ),
+            BlockUse::Store => concat!(
+                include_str!(concat!("wgsl/unpack_", $packing, ".wgsl")),
+                include_str!(concat!("wgsl/store_block", $vecs, ".wgsl"))
+            ),
+        }
+    };
+}
+
+/// WGSL that unpacks a block of `packing` and uses it, and the number of buffers the weight binds.
+pub(super) fn unpack_source(packing: Packing, usage: BlockUse) -> (&'static str, u32) {
+    match packing {
+        Packing::F32 => (block_source!("f32", "1", usage), 1),
+        Packing::F16 => (block_source!("f16", "2", usage), 1),
+        Packing::BF16 => (block_source!("bf16", "2", usage), 1),
+        Packing::Q4 => (block_source!("q4", "8", usage), 2),
+        Packing::Q8 => (block_source!("q8", "8", usage), 2),
+    }
+}
+
+const WG: u32 = 64;
+
+impl LinearOp for CubeBackend {
+    fn linear(
+        x: FloatTensor<Self>,
+        quants: IntTensor<Self>,
+        scales: IntTensor<Self>,
+        state: IntTensor<Self>,
+        y: FloatTensor<Self>,
+        spec: LinearSpec,
+    ) -> FloatTensor<Self> {
+        let (prelude, weight_buffers) = unpack_source(spec.packing, BlockUse::Dot);
+        let t = x.meta.shape()[0] as u32;
+        let (gx, gz) = grid_xz((spec.rows * spec.lanes).div_ceil(WG));
+        let kernel = Kernel {
+            name: "linear",
+            source: include_str!("wgsl/linear.wgsl"),
+            variant: spec.packing.name(),
+            prelude,
+            consts: vec![
+                ("B0", weight_buffers),
+                ("B1", weight_buffers + 1),
+                ("B2", weight_buffers + 2),
+                ("ROWS", spec.rows),
+                ("COLS4", spec.cols / 4),
+                ("OFFSET", spec.offset),
+                ("STRIDE", spec.stride),
+                ("ADD", spec.add as u32),
+                ("TOKENS", spec.tokens),
+                ("LANES", spec.lanes),
+                ("PARTIAL", if spec.lanes > 1 { WG * spec.tokens } else { 1 }),
+            ],
+            float: None,
+            workgroup: WG,
+        };
+        let count = (gx, t.div_ceil(spec.tokens), gz);
+        if weight_buffers == 2 {
+            launch(kernel, count, &[&quants, &scales, &x, &state, &y]);
+        } else {
+            launch(kernel, count, &[&quants, &x, &state, &y]);
+        }
+        y
+    }
+}
+
+impl LinearOp for Flex {
+    fn linear(
+        x: FlexTensor,
+        quants: FlexTensor,
+        scales: FlexTensor,
+        state: FlexTensor,
+        mut y: FlexTensor,
+        spec: LinearSpec,
+    ) -> FlexTensor {
+        let n = state.storage::<u32>()[state::N_TOKENS] as usize;
+        linear_cpu(
+            x.storage(),
+            quants.storage(),
+            scales.storage(),
+            y.storage_mut(),
+            n,
+            spec,
+        );
+        y
+    }
+}
+
+/// The CPU twin: `x`: [>= n, cols], `y`: [>= n, stride].
+pub fn linear_cpu(
+    x: &[f32],
+    quants: &[u32],
+    scales: &[u32],
+    y: &mut [f32],
+    n: usize,
+    spec: LinearSpec,
+) {
+    let (rows, cols) = (spec.rows as usize, spec.cols as usize);
+    let (stride, offset) = (spec.stride as usize, spec.offset as usize);
+    let rows_of_x = || x.chunks_exact(cols).take(n);
+    let mut put = |t: usize, r: usize, value: f32| {
+        let out = &mut y[t * stride + offset + r];
+        *out = if spec.add { *out + value } else { value };
+    };
+    let words = quants.len() / rows;
+    match spec.packing {
+        Packing::Q4 | Packing::Q8 => {
+            let dot = if spec.packing == Packing::Q4 {
+                simd::dot_q4
+            } else {
+                simd::dot_q8
+            };
+            let blocks = cols / simd::BLOCK;
+            let x: Vec<_> = rows_of_x().map(simd::Quantised::new).collect();
+            let weights = quants.chunks_exact(words).zip(scales.chunks_exact(blocks));
+            for (r, (quants, scales)) in weights.enumerate() {
+                for (t, x) in x.iter().enumerate() {
+                    put(t, r, dot(quants, scales, x));
+                }
+            }
+        }
+        Packing::F32 => {
+            for (r, row) in quants.chunks_exact(words).enumerate() {
+                for (t, x) in rows_of_x().enumerate() {
+                    put(t, r, simd::dot_f32(bytemuck::cast_slice(row), x));
+                }
+            }
+        }
+        Packing::F16 | Packing::BF16 => {
+            let mut row_f32 = vec![0.0; cols];
+            for (r, row) in quants.chunks_exact(words).enumerate() {
+                unpack_halves(spec.packing, row, &mut row_f32);
+                for (t, x) in rows_of_x().enumerate() {
+                    put(t, r, simd::dot_f32(&row_f32, x));
+                }
+            }
+        }
+    }
+}
+
+/// One row of 16-bit floats as f32.
+fn unpack_halves(packing: Packing, row: &[u32], out: &mut [f32]) {
+    for (word, pair) in row.iter().zip(out.chunks_exact_mut(2)) {
+        if packing == Packing::F16 {
+            pair[0] = simd::f16_to_f32(word & 0xffff);
+            pair[1] = simd::f16_to_f32(word >> 16);
+        } else {
+            pair[0] = f32::from_bits(word << 16);
+            pair[1] = f32::from_bits(word & 0xffff_0000);
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! The operations of a decoder, each in one file: formula, shapes, GPU launch, CPU twin.
+//!
+//! [`Ops`] is what models are written with. It sends each op through burn's dispatch to the backend of its
+//! tensors (cubecl/WGSL on a GPU, Flex on the CPU), counts launches, and, while a decode step is being
+//! captured, keeps every intermediate alive: a replay writes to the same memory again, which must not have
+//! become somebody else's by then.
+
+pub mod attention;
+pub mod cpu;
+pub mod embed;
+pub mod gpu;
+pub mod linear;
+pub mod rms_norm;
+pub mod rope_append;
+pub mod sample;
+pub mod simd;
+pub mod state;
+pub mod swiglu;
+pub mod weight;
+pub mod words;
+
+use std::cell::{Cell, RefCell};
+
+use burn::backend::Dispatch;
+use burn::tensor::{Int, Tensor};
+
+use attention::AttentionOp;
+use embed::{EmbedOp, EmbedSpec};
+use linear::{LinearOp, LinearSpec};
+use rms_norm::RmsNormOp;
+pub use rope_append::AttentionSpec;
+use rope_append::RopeAppendOp;
+use sample::SampleOp;
+use swiglu::SwigluOp;
+pub use weight::{Weight, WeightPart};
+use words::WordsOp;
+
+/// Choices that depend on the device, not on the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tuning {
+    /// Threads that share a row in decode.
+    pub decode_lanes: u32,
+    /// Threads that share a row in prefill.
+    pub prefill_lanes: u32,
+    /// Tokens a thread computes at once in prefill.
+    pub prefill_tokens: u32,
+    /// Longest prefill chunk in tokens.
+    pub chunk: usize,
+}
+
+/// The ops on one device, with counters.
+pub struct Ops {
+    anchor: Tensor<2, Int>,
+    tuning: Tuning,
+    dispatches: Cell<u64>,
+    kept: RefCell<Option<Vec<Tensor<2>>>>,
+}
+
+impl Ops {
+    /// Ops on the device of `device`.
+    pub fn new(device: &burn::tensor::Device, tuning: Tuning) -> Self {
+        Self {
+            anchor: Tensor::zeros([1, 1], (device, burn::tensor::DType::U32)),
+            tuning,
+            dispatches: Cell::new(0),
+            kept: RefCell::new(None),
+        }
+    }
+
+    /// The device's choices.
+    pub fn tuning(&self) -> Tuning {
+        self.tuning
+    }
+
+    /// A tensor on the device, to reach its client.
+    pub fn anchor(&self) -> &Tensor<2, Int> {
+        &self.anchor
+    }
+
+    /// Kernel launches so far.
+    pub fn dispatches(&self) -> u64 {
+        self.dispatches.get()
+    }
+
+    /// Starts keeping every intermediate tensor alive.
+    pub fn keep_intermediates(&self) {
+        *self.kept.borrow_mut() = Some(Vec::new());
+    }
+
+    /// Stops keeping and hands over what was kept.
+    pub fn take_kept(&self) -> Vec<Tensor<2>> {
+        self.kept.borrow_mut().take().unwrap_or_default()
+    }
+
+    fn count(&self, n: usize) {
+        self.dispatches.set(self.dispatches.get() + n as u64);
+    }
+
+    fn keep(&self, tensor: Tensor<2>) -> Tensor<2> {
+        if let Some(kept) = self.kept.borrow_mut().as_mut() {
+            kept.push(tensor.clone());
+        }
+        tensor
+    }
+
+    /// `n` zeroed words of device memory.
+    pub fn alloc_words(&self, n: usize) -> Tensor<2, Int> {
+        Tensor::from_dispatch(Dispatch::alloc_words(
+            self.anchor.clone().into_dispatch(),
+            n.max(4),
+        ))
+    }
+
+    /// A zeroed [rows, cols] f32 tensor.
+    pub fn alloc_f32(&self, rows: usize, cols: usize) -> Tensor<2> {
+        Tensor::from_dispatch(Dispatch::alloc_f32(
+            self.anchor.clone().into_dispatch(),
+            rows,
+            cols,
+        ))
+    }
+
+    /// Writes words into `dst` from word `at` on.
+    pub fn write_words(&self, dst: Tensor<2, Int>, at: usize, words: Vec<u32>) -> Tensor<2, Int> {
+        Tensor::from_dispatch(Dispatch::write_words(dst.into_dispatch(), at, words))
+    }
+
+    /// A [1, n] f32 tensor with these values.
+    pub fn upload_f32(&self, values: &[f32]) -> Tensor<2> {
+        Tensor::from_data(
+            burn::tensor::TensorData::new(values.to_vec(), [1, values.len()]),
+            &self.anchor.device(),
+        )
+    }
+
+    /// Embeds the state's ids: [t, d_model].
+    pub fn embed(&self, weight: &Weight, state: &Tensor<2, Int>, t: usize) -> Tensor<2> {
+        let y: Tensor<2> = Tensor::empty([t, weight.cols], &self.anchor.device());
+        let mut y = y.into_dispatch();
+        for part in &weight.parts {
+            let spec = EmbedSpec {
+                packing: part.packing,
+                rows: part.rows as u32,
+                first: part.first_row as u32,
+                cols: weight.cols as u32,
+            };
+            y = Dispatch::embed(
+                part.quants.clone().into_dispatch(),
+                part.scales.clone().into_dispatch(),
+                state.clone().into_dispatch(),
+                y,
+                spec,
+            );
+        }
+        self.count(weight.parts.len());
+        self.keep(Tensor::from_dispatch(y))
+    }
+
+    /// RMSNorm of every token, or with `last` of the step's last one.
+    pub fn rms_norm(
+        &self,
+        x: &Tensor<2>,
+        weight: &Tensor<2>,
+        state: &Tensor<2, Int>,
+        eps: f32,
+        last: bool,
+    ) -> Tensor<2> {
+        self.count(1);
+        self.keep(Tensor::from_dispatch(Dispatch::rms_norm(
+            x.clone().into_dispatch(),
+            weight.clone().into_dispatch(),
+            state.clone().into_dispatch(),
+            eps,
+            last,
+        )))
+    }
+
+    /// y = x W^T as a new [t, rows] tensor.
+    pub fn linear(&self, x: &Tensor<2>, weight: &Weight, state: &Tensor<2, Int>) -> Tensor<2> {
+        let t = x.dims()[0];
+        let y = Tensor::empty([t, weight.rows], &self.anchor.device());
+        self.keep(self.linear_into(x, weight, state, y, false))
+    }
+
+    /// residual + x W^T, in the memory of `residual`.
+    pub fn linear_add(
+        &self,
+        x: &Tensor<2>,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        residual: Tensor<2>,
+    ) -> Tensor<2> {
+        self.linear_into(x, weight, state, residual, true)
+    }
+
+    fn linear_into(
+        &self,
+        x: &Tensor<2>,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        y: Tensor<2>,
+        add: bool,
+    ) -> Tensor<2> {
+        let t = x.dims()[0];
+        let (tokens, lanes) = if t == 1 {
+            (1, self.tuning.decode_lanes)
+        } else {
+            (self.tuning.prefill_tokens, self.tuning.prefill_lanes)
+        };
+        let mut y = y.into_dispatch();
+        for part in &weight.parts {
+            let spec = LinearSpec {
+                packing: part.packing,
+                rows: part.rows as u32,
+                cols: weight.cols as u32,
+                offset: part.first_row as u32,
+                stride: weight.rows as u32,
+                add,
+                tokens,
+                lanes,
+            };
+            y = Dispatch::linear(
+                x.clone().into_dispatch(),
+                part.quants.clone().into_dispatch(),
+                part.scales.clone().into_dispatch(),
+                state.clone().into_dispatch(),
+                y,
+                spec,
+            );
+        }
+        self.count(weight.parts.len());
+        Tensor::from_dispatch(y)
+    }
+
+    /// RoPE on q and k, and the append of k and v to their caches. Returns q and puts the caches back.
+    pub fn rope_append(
+        &self,
+        qkv: Tensor<2>,
+        rope: &Tensor<2>,
+        state: &Tensor<2, Int>,
+        cache: &mut LayerCache,
+        spec: AttentionSpec,
+    ) -> Tensor<2> {
+        let (q, k, v) = cache.with(|k, v| {
+            Dispatch::rope_append(
+                qkv.into_dispatch(),
+                rope.clone().into_dispatch(),
+                state.clone().into_dispatch(),
+                k.into_dispatch(),
+                v.into_dispatch(),
+                spec,
+            )
+        });
+        cache.put(Tensor::from_dispatch(k), Tensor::from_dispatch(v));
+        self.count(1);
+        self.keep(Tensor::from_dispatch(q))
+    }
+
+    /// Causal attention of q against the caches.
+    pub fn attention(
+        &self,
+        q: Tensor<2>,
+        cache: &LayerCache,
+        state: &Tensor<2, Int>,
+        spec: AttentionSpec,
+    ) -> Tensor<2> {
+        let (k, v) = cache.tensors();
+        self.count(1);
+        self.keep(Tensor::from_dispatch(Dispatch::attention(
+            q.into_dispatch(),
+            k.into_dispatch(),
+            v.into_dispatch(),
+            state.clone().into_dispatch(),
+            spec,
+        )))
+    }
+
+    /// silu(gate) * up of a [t, 2 d_ff] tensor.
+    pub fn swiglu(&self, gate_up: Tensor<2>) -> Tensor<2> {
+        self.count(1);
+        self.keep(Tensor::from_dispatch(Dispatch::swiglu(
+            gate_up.into_dispatch(),
+        )))
+    }
+
+    /// Chooses the next token and moves the state on.
+    pub fn sample(&self, logits: &Tensor<2>, state: Tensor<2, Int>) -> Tensor<2, Int> {
+        self.count(1);
+        Tensor::from_dispatch(Dispatch::sample(
+            logits.clone().into_dispatch(),
+            state.into_dispatch(),
+        ))
+    }
+}
+
+/// The K and V cache of one layer, each [n_kv_heads * n_ctx, head_dim].
+///
+/// An op that writes takes the tensors out and puts them back: on the CPU a tensor that is held only once is
+/// written in place, one that is held twice is copied.
+pub struct LayerCache {
+    k: Option<Tensor<2>>,
+    v: Option<Tensor<2>>,
+}
+
+impl LayerCache {
+    /// A cache from its two tensors.
+    pub fn new(k: Tensor<2>, v: Tensor<2>) -> Self {
+        Self {
+            k: Some(k),
+            v: Some(v),
+        }
+    }
+
+    fn with<R>(&mut self, f: impl FnOnce(Tensor<2>, Tensor<2>) -> R) -> R {
+        let (k, v) = (self.k.take(), self.v.take());
+        match (k, v) {
+            (Some(k), Some(v)) => f(k, v),
+            // `put` follows every `with` in this file; a panic between them poisons the session as a whole.
+            _ => unreachable!("the cache is put back after every use"),
+        }
+    }
+
+    fn put(&mut self, k: Tensor<2>, v: Tensor<2>) {
+        (self.k, self.v) = (Some(k), Some(v));
+    }
+
+    fn tensors(&self) -> (Tensor<2>, Tensor<2>) {
+        match (&self.k, &self.v) {
+            (Some(k), Some(v)) => (k.clone(), v.clone()),
+            _ => unreachable!("the cache is put back after every use"),
+        }
+    }
+}

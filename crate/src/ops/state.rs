@@ -1,0 +1,45 @@
+//! The state buffer: everything that changes between two launches of the same kernels.
+//!
+//! One small u32 tensor that lives as long as a session. Kernels read the position, the number of tokens and
+//! the ids from it; the sampler writes the next id and moves the position on. So a decode step needs nothing
+//! from the host, and a captured graph of it can be replayed token after token.
+//!
+//! ```text
+//! word   0  POS          position of ids[0] in the context
+//!        1  N_TOKENS     tokens in this step: a prefill chunk's length, or 1
+//!        2  STEP         tokens sampled so far in this request; output ring index = STEP % RING
+//!        3  TEMPERATURE  f32 bits; 0 means greedy
+//!        4  TOP_K        0 means off
+//!        5  TOP_P        f32 bits; 1 means off
+//!        6  MIN_P        f32 bits; 0 means off
+//!        7  SEED
+//!   8..72  RING         the sampled ids, read back by the host
+//!  72..    IDS          the ids of this step
+//! ```
+
+/// Position of the step's first token in the context.
+pub const POS: usize = 0;
+/// Number of tokens in the step.
+pub const N_TOKENS: usize = 1;
+/// Number of tokens sampled in this request.
+pub const STEP: usize = 2;
+/// First of the sampling parameters.
+pub const TEMPERATURE: usize = 3;
+/// Keep the k most likely tokens; 0 is off.
+pub const TOP_K: usize = 4;
+/// Keep the most likely tokens whose probabilities reach p; 1 is off.
+pub const TOP_P: usize = 5;
+/// Keep tokens at least min_p times as likely as the most likely one; 0 is off.
+pub const MIN_P: usize = 6;
+/// Seed of the random numbers.
+pub const SEED: usize = 7;
+/// First word of the ring of sampled ids.
+pub const RING: usize = 8;
+/// Length of the ring: the most tokens that may be in flight between GPU and host.
+pub const RING_LEN: usize = 64;
+/// First word of the step's token ids.
+pub const IDS: usize = RING + RING_LEN;
+/// The longest prefill chunk.
+pub const MAX_CHUNK: usize = 128;
+/// Words in the state buffer.
+pub const STATE_WORDS: usize = IDS + MAX_CHUNK;

@@ -1,0 +1,26 @@
+// y[t, c] = W[ids[t] - FIRST, c] for the tokens whose row is in this part of the table
+//
+// grid: (ceil(BLOCKS / WG), T); a thread unpacks one block of a row
+@group(0) @binding({{ B0 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
+@group(0) @binding({{ B1 }}) var<storage, read_write> y: array<vec4<f32>>; // [T, COLS4]
+
+const ROWS: u32 = {{ ROWS }}u;
+const FIRST: u32 = {{ FIRST }}u; // id of this part's first row
+const COLS4: u32 = {{ COLS4 }}u;
+const IDS: u32 = {{ IDS }}u; // where the ids begin in the state
+const BLOCKS: u32 = COLS4 / BLOCK_VECS;
+
+@compute @workgroup_size({{ WG }})
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let t = id.y;
+    if (id.x >= BLOCKS || t >= state[1]) {
+        return;
+    }
+    let token = state[IDS + t];
+    if (token < FIRST || token - FIRST >= ROWS) {
+        return;
+    }
+    let w = unpack_block((token - FIRST) * BLOCKS + id.x);
+    let at = t * COLS4 + id.x * BLOCK_VECS;
+    store_block(w, at);
+}

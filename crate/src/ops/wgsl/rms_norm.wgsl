@@ -1,0 +1,39 @@
+// y[t, c] = x[t, c] / sqrt(mean_c(x[t, c]^2) + EPS) * weight[c]
+//
+// grid: (T). LAST: only the step's last token is normalised, into row 0: what the lm_head needs.
+@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>; // [T, COLS4]
+@group(0) @binding(1) var<storage, read_write> weight: array<vec4<f32>>; // [COLS4]
+@group(0) @binding(2) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [T, COLS4], or [1, COLS4] for LAST
+
+const COLS4: u32 = {{ COLS4 }}u;
+const LAST: bool = {{ LAST }} == 1;
+const WG: u32 = {{ WG }}u;
+
+var<workgroup> sums: array<f32, {{ WG }}>;
+
+@compute @workgroup_size({{ WG }})
+fn main(
+    @builtin(workgroup_id) wg: vec3<u32>,
+    @builtin(local_invocation_index) lid: u32,
+) {
+    let row_in = select(wg.x, max(state[1], 1u) - 1u, LAST);
+    let row_out = select(wg.x, 0u, LAST);
+    var sum = 0.0;
+    for (var c = lid; c < COLS4; c += WG) {
+        let v = x[row_in * COLS4 + c];
+        sum += dot(v, v);
+    }
+    sums[lid] = sum;
+    for (var width = WG / 2u; width > 0u; width /= 2u) {
+        workgroupBarrier();
+        if (lid < width) {
+            sums[lid] += sums[lid + width];
+        }
+    }
+    workgroupBarrier();
+    let scale = inverseSqrt(sums[0] / f32(COLS4 * 4u) + {{ EPS }});
+    for (var c = lid; c < COLS4; c += WG) {
+        y[row_out * COLS4 + c] = x[row_in * COLS4 + c] * scale * weight[c];
+    }
+}

@@ -1,0 +1,4 @@
+// Writes a block to the vec4s of y from `at` on.
+fn store_block(w: Block, at: u32) {
+    y[at] = w.a;
+}

@@ -1,0 +1,155 @@
+//! Raw device memory behind tensors: allocation, writes from the host, reads to the host.
+//!
+//! Weights, KV cache and state are allocated one by one outside the runtime's pools: they live as long as the
+//! model, so a captured graph may refer to them, and no pool rounds their size up.
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, Flex, backend_extension};
+use burn::tensor::{DType, Int, Tensor};
+use burn_cubecl::CubeBackend;
+use burn_cubecl::tensor::CubeTensor;
+use burn_flex::FlexTensor;
+
+use crate::error::{Error, Result};
+
+/// Backend extension: raw memory on each backend.
+#[backend_extension(Cube, Flex)]
+pub trait WordsOp: Backend {
+    /// `n` zeroed u32 words on the device of `anchor`.
+    fn alloc_words(anchor: IntTensor<Self>, n: usize) -> IntTensor<Self>;
+    /// A zeroed [rows, cols] f32 tensor on the device of `anchor`.
+    fn alloc_f32(anchor: IntTensor<Self>, rows: usize, cols: usize) -> FloatTensor<Self>;
+    /// Writes `words` from word `at` on; returns `dst`.
+    fn write_words(dst: IntTensor<Self>, at: usize, words: Vec<u32>) -> IntTensor<Self>;
+}
+
+fn dedicated(anchor: &CubeTensor, shape: [usize; 2], dtype: DType) -> CubeTensor {
+    let bytes = shape[0] * shape[1] * 4;
+    let client = &anchor.client;
+    let handle = client.memory_dedicated_allocation((), |()| client.empty(bytes));
+    CubeTensor::new_contiguous(
+        client.clone(),
+        anchor.device.clone(),
+        shape.into(),
+        handle,
+        dtype,
+    )
+}
+
+impl WordsOp for CubeBackend {
+    fn alloc_words(anchor: IntTensor<Self>, n: usize) -> IntTensor<Self> {
+        dedicated(&anchor, [1, n], DType::U32)
+    }
+
+    fn alloc_f32(anchor: IntTensor<Self>, rows: usize, cols: usize) -> FloatTensor<Self> {
+        dedicated(&anchor, [rows, cols], DType::F32)
+    }
+
+    fn write_words(dst: IntTensor<Self>, at: usize, words: Vec<u32>) -> IntTensor<Self> {
+        let total = dst.handle.size_in_used();
+        let (start, len) = (at as u64 * 4, words.len() as u64 * 4);
+        let slice = dst
+            .handle
+            .clone()
+            .offset_start(start)
+            .offset_end(total - start - len);
+        dst.client.write(&slice, cubecl::bytes::Bytes::from_elems(words));
+        dst
+    }
+}
+
+impl WordsOp for Flex {
+    fn alloc_words(_anchor: FlexTensor, n: usize) -> FlexTensor {
+        FlexTensor::zeros([1, n].into(), DType::U32)
+    }
+
+    fn alloc_f32(_anchor: FlexTensor, rows: usize, cols: usize) -> FlexTensor {
+        FlexTensor::zeros([rows, cols].into(), DType::F32)
+    }
+
+    fn write_words(mut dst: FlexTensor, at: usize, words: Vec<u32>) -> FlexTensor {
+        dst.storage_mut::<u32>()[at..at + words.len()].copy_from_slice(&words);
+        dst
+    }
+}
+
+/// The client behind a tensor on the GPU, `None` on the CPU.
+pub fn gpu_tensor(tensor: &Tensor<2, Int>) -> Option<CubeTensor> {
+    tensor.clone().try_into_primitive::<CubeBackend>().ok()
+}
+
+/// Reads `len` words from word `at` on.
+///
+/// # Errors
+/// [`Error::DeviceLost`] or [`Error::Gpu`] when the device cannot answer.
+pub async fn read_words(tensor: &Tensor<2, Int>, at: usize, len: usize) -> Result<Vec<u32>> {
+    match gpu_tensor(tensor) {
+        Some(gpu) => read_bytes(&gpu, at, len).await,
+        None => {
+            let flex = tensor
+                .clone()
+                .try_into_primitive::<Flex>()
+                .map_err(|e| Error::Internal {
+                    what: "read_words".into(),
+                    message: format!("{e:?}"),
+                })?;
+            Ok(flex.storage::<u32>()[at..at + len].to_vec())
+        }
+    }
+}
+
+/// Reads a whole f32 tensor: logits for tests and log-probabilities.
+///
+/// # Errors
+/// As [`read_words`].
+pub async fn read_f32(tensor: &Tensor<2>) -> Result<Vec<f32>> {
+    if let Ok(gpu) = tensor.clone().try_into_primitive::<CubeBackend>() {
+        let len = gpu.handle.size_in_used() as usize / 4;
+        let words = read_bytes(&gpu, 0, len).await?;
+        return Ok(words.into_iter().map(f32::from_bits).collect());
+    }
+    let flex = tensor
+        .clone()
+        .try_into_primitive::<Flex>()
+        .map_err(|e| Error::Internal {
+            what: "read_f32".into(),
+            message: format!("{e:?}"),
+        })?;
+    Ok(flex.storage::<f32>().to_vec())
+}
+
+async fn read_bytes(tensor: &CubeTensor, at: usize, len: usize) -> Result<Vec<u32>> {
+    let total = tensor.handle.size_in_used();
+    let (start, size) = (at as u64 * 4, len as u64 * 4);
+    let slice = tensor
+        .handle
+        .clone()
+        .offset_start(start)
+        .offset_end(total - start - size);
+    let bytes = tensor
+        .client
+        .read_async(vec![slice])
+        .await
+        .map_err(|e| gpu_error("read back", &e))?;
+    let bytes = bytes.first().ok_or_else(|| Error::Gpu {
+        op: "read back".into(),
+        message: "no data".into(),
+    })?;
+    Ok(bytes
+        .chunks_exact(4)
+        .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect())
+}
+
+/// Maps a runtime error, recognising a lost device by the runtime's own variant name.
+pub fn gpu_error(op: &str, error: &cubecl::server::ServerError) -> Error {
+    let message = format!("{error}");
+    if message.contains("poison") || message.contains("lost") {
+        Error::DeviceLost { reason: message }
+    } else {
+        Error::Gpu {
+            op: op.into(),
+            message,
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Every format against the `gguf` Python package (by hash) and against its own device layout.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// The test vectors' generator, the same as in the script that made the hashes:
+/// `s = s * 6364136223846793005 + 1442695040888963407` from 1; a byte is `s >> 56`.
+struct Lcg(u64);
+
+impl Lcg {
+    fn next(&mut self) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        self.0
+    }
+}
+
+/// FNV-1a, 64 bits.
+fn fnv(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// Clears the top exponent bit of a block's floats: no infinities or NaNs, whose bits differ by platform.
+fn make_finite(dtype: GgmlType, blocks: &mut [u8]) {
+    let top_bytes: &[usize] = match dtype {
+        GgmlType::F32 => &[3],
+        GgmlType::Q4_1 => &[1, 3],
+        _ => &[1],
+    };
+    for block in blocks.chunks_mut(dtype.block_bytes()) {
+        for &i in top_bytes {
+            block[i] &= 0xBF;
+        }
+    }
+}
+
+fn dequantized(format: &dyn BlockFormat, blocks: &[u8]) -> Vec<f32> {
+    let mut out = vec![0.0; blocks.len() / format.block_bytes() * format.block_len()];
+    format.dequantize(blocks, &mut out).unwrap();
+    out
+}
+
+fn repacked(format: &dyn BlockFormat, n_cols: usize, rows: &[u8]) -> (Vec<u32>, Vec<u32>) {
+    let (mut quants, mut scales) = (vec![7], vec![7]);
+    repack_rows(format, n_cols, rows, &mut quants, &mut scales).unwrap();
+    (quants.split_off(1), scales.split_off(1))
+}
+
+fn unpacked(format: &dyn BlockFormat, n_cols: usize, rows: &[u8]) -> Vec<f32> {
+    let (quants, scales) = repacked(format, n_cols, rows);
+    let packing = format.packing();
+    let n_blocks = packing.blocks_per_row(n_cols);
+    let n_rows = rows.len() / format.block_bytes() * format.block_len() / n_cols;
+    let (n_q, n_s) = (
+        n_blocks * packing.quant_words_per_block(),
+        n_blocks * packing.scale_words_per_block(),
+    );
+    assert_eq!((quants.len(), scales.len()), (n_rows * n_q, n_rows * n_s));
+    let mut out = vec![0.0; n_rows * n_cols];
+    for (i, row) in out.chunks_mut(n_cols).enumerate() {
+        let (quants, scales) = (&quants[i * n_q..][..n_q], &scales[i * n_s..][..n_s]);
+        unpack_row(packing, quants, scales, row);
+    }
+    out
+}
+
+/// Bits, with the one documented difference removed: the device's Q4 has no negative zero.
+fn bits(dtype: GgmlType, x: &[f32]) -> Vec<u32> {
+    let normal = |x: f32| {
+        if dtype == GgmlType::Q4_0 && x == 0.0 {
+            0.0
+        } else {
+            x
+        }
+    };
+    x.iter().map(|&x| normal(x).to_bits()).collect()
+}
+
+#[test]
+fn dequantize_is_bit_exact_with_the_gguf_python_package() {
+    const HASHES: [(GgmlType, u64); 6] = [
+        (GgmlType::F32, 0xe1c4_ddc4_4e47_7efd),
+        (GgmlType::F16, 0x5161_acc9_33fc_0e98),
+        (GgmlType::BF16, 0xd68c_ca80_6b1b_d13b),
+        (GgmlType::Q4_0, 0x8768_9494_020e_cf55),
+        (GgmlType::Q4_1, 0x8438_a355_2757_22c5),
+        (GgmlType::Q8_0, 0xae2e_d210_8bd6_b4c0),
+    ];
+    for (dtype, hash) in HASHES {
+        let format = block_format(dtype, "t").unwrap();
+        let mut lcg = Lcg(1);
+        let mut blocks: Vec<u8> = (0..64 * dtype.block_bytes())
+            .map(|_| (lcg.next() >> 56) as u8)
+            .collect();
+        make_finite(dtype, &mut blocks);
+        let values = dequantized(format, &blocks);
+        let found = fnv(values.iter().flat_map(|x| x.to_le_bytes()));
+        assert_eq!(found, hash, "{dtype}: {found:#018x}");
+    }
+}
+
+#[test]
+fn quantizers_agree_with_the_gguf_python_package() {
+    let mut lcg = Lcg(1);
+    let x: Vec<f32> = (0..4096)
+        .map(|_| (lcg.next() >> 40) as f32 / (1 << 24) as f32 - 0.5)
+        .collect();
+    assert_eq!(fnv(quantize_q4_0(&x)), 0x3ec2_2ba8_94c0_d87c, "Q4_0");
+    assert_eq!(fnv(quantize_q4_1(&x)), 0x8087_0395_6ad5_6fdb, "Q4_1");
+    assert_eq!(fnv(quantize_q8_0(&x)), 0xdc71_dc9b_bac4_a348, "Q8_0");
+}
+
+#[test]
+fn quantizers_survive_zeros_and_partial_blocks() {
+    for (quantize, dtype) in [
+        (quantize_q4_0 as fn(&[f32]) -> Vec<u8>, GgmlType::Q4_0),
+        (quantize_q4_1, GgmlType::Q4_1),
+        (quantize_q8_0, GgmlType::Q8_0),
+    ] {
+        assert!(quantize(&[]).is_empty());
+        let blocks = quantize(&[0.0; 33]);
+        assert_eq!(blocks.len(), 2 * dtype.block_bytes());
+        let values = dequantized(block_format(dtype, "t").unwrap(), &blocks);
+        assert!(values.iter().all(|&x| x == 0.0));
+    }
+}
+
+#[test]
+fn q4_and_q8_words_are_laid_out_as_documented() {
+    let mut block = vec![0x00, 0x3C]; // d = 1
+    block.extend((0..16).map(|j| j | (15 - j) << 4));
+    let (quants, scales) = repacked(&legacy::Q4_0, 32, &block);
+    assert_eq!(quants, [0xC3D2_E1F0, 0x8796_A5B4, 0x4B5A_6978, 0x0F1E_2D3C]);
+    assert_eq!(scales, [0xC800_3C00]); // m = -8
+
+    let mut block = vec![0x00, 0x3C];
+    block.extend((0..32).map(|j| j - 16).map(|q: i8| q as u8));
+    let (quants, scales) = repacked(&legacy::Q8_0, 32, &block);
+    assert_eq!((quants[0], quants[7]), (0xF3F2_F1F0, 0x0F0E_0D0C));
+    assert_eq!(scales, [0x0000_3C00]);
+}
+
+#[test]
+fn odd_rows_of_halves_are_padded() {
+    let rows: Vec<u8> = (1..=12).collect(); // 2 rows of 3
+    let (quants, scales) = repacked(&float::F16, 3, &rows);
+    assert_eq!(quants, [0x0403_0201, 0x0605, 0x0A09_0807, 0x0C0B]);
+    assert!(scales.is_empty());
+}
+
+#[test]
+fn q4_0_scales_that_overflow_are_refused_and_leave_nothing() {
+    // 8192, infinity, NaN
+    for d in [0x7000u16, 0xFC00, 0x7E00] {
+        let mut blocks = quantize_q4_0(&[1.0; 64]);
+        blocks[18..20].copy_from_slice(&d.to_le_bytes());
+        let (mut quants, mut scales) = (vec![1], vec![2]);
+        let error = legacy::Q4_0
+            .repack(&blocks, &mut quants, &mut scales)
+            .unwrap_err();
+        assert_eq!(error.code(), "bad_file");
+        assert_eq!((quants, scales), (vec![1], vec![2]));
+    }
+}
+
+#[test]
+fn wrong_lengths_are_errors() {
+    for format in FORMATS {
+        let short = vec![0; format.block_bytes() * 2 - 1];
+        let (mut quants, mut scales) = (vec![], vec![]);
+        let mut out = vec![0.0; format.block_len() * 2];
+        let code = |result: Result<()>| result.unwrap_err().code();
+        assert_eq!(code(format.dequantize(&short, &mut out)), "truncated_file");
+        assert_eq!(
+            code(format.repack(&short, &mut quants, &mut scales)),
+            "truncated_file"
+        );
+        let whole = vec![0; format.block_bytes()];
+        assert_eq!(code(format.dequantize(&whole, &mut out)), "internal_error");
+        let rows = repack_rows(format, 0, &whole, &mut quants, &mut scales);
+        assert_eq!(code(rows), "internal_error");
+        let n_cols = format.block_len() * 3;
+        let rows = repack_rows(format, n_cols, &whole, &mut quants, &mut scales);
+        assert_eq!(code(rows), "truncated_file");
+        assert!(quants.is_empty() && scales.is_empty());
+    }
+    let mut out = [0.0; 32];
+    unpack_row(Packing::Q4, &[1, 2, 3], &[], &mut out);
+    assert!(out.iter().all(|x| x.is_nan()));
+}
+
+#[test]
+fn unsupported_formats_name_the_tensor_and_the_supported_ones() {
+    let error = block_format(GgmlType::Q4_K, "blk.0.ffn_up.weight")
+        .err()
+        .unwrap();
+    assert_eq!(
+        error.to_string(),
+        "tensor \"blk.0.ffn_up.weight\" is stored as Q4_K, which is not supported; \
+         supported: F32, F16, BF16, Q4_0, Q4_1, Q8_0"
+    );
+}
+
+proptest! {
+    #[test]
+    fn unpacking_gives_what_dequantizing_gives(
+        which in 0..FORMATS.len(),
+        n_blocks in 1..6usize,
+        n_rows in 1..4usize,
+        seed: u64,
+    ) {
+        let format = FORMATS[which];
+        let dtype = format.ggml_type();
+        let mut lcg = Lcg(seed);
+        let mut rows: Vec<u8> = (0..n_rows * n_blocks * format.block_bytes())
+            .map(|_| (lcg.next() >> 56) as u8)
+            .collect();
+        make_finite(dtype, &mut rows);
+        let n_cols = n_blocks * format.block_len();
+        prop_assert_eq!(
+            bits(dtype, &unpacked(format, n_cols, &rows)),
+            bits(dtype, &dequantized(format, &rows))
+        );
+    }
+
+    #[test]
+    fn quantizing_stays_within_half_a_step(x in prop::collection::vec(-10.0f32..10.0, 32)) {
+        let q8 = dequantized(&legacy::Q8_0, &quantize_q8_0(&x));
+        let q4 = dequantized(&legacy::Q4_1, &quantize_q4_1(&x));
+        for ((x, q8), q4) in x.iter().zip(q8).zip(q4) {
+            prop_assert!((x - q8).abs() < 0.6 * 10.0 / 127.0);
+            prop_assert!((x - q4).abs() < 0.6 * 20.0 / 15.0);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What a caller asks of the engine, and what it answers step by step.
+
+use serde::{Deserialize, Serialize};
+
+use crate::chat_template::Message;
+use crate::error::{Error, Result};
+
+/// A request for a completion. Fields are OpenAI's, plus `top_k` and `min_p`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Request {
+    /// A conversation, rendered by the model's chat template. Either this or `prompt`.
+    pub messages: Option<Vec<Message>>,
+    /// Plain text to continue, without a template.
+    pub prompt: Option<String>,
+    /// Most tokens to generate; default: what the context holds.
+    pub max_tokens: Option<usize>,
+    /// 0 is greedy. Default 0.7.
+    pub temperature: Option<f32>,
+    /// Default 1 (off).
+    pub top_p: Option<f32>,
+    /// Default 0 (off).
+    pub top_k: Option<u32>,
+    /// Default 0 (off).
+    pub min_p: Option<f32>,
+    /// Default: drawn by the caller.
+    pub seed: Option<u32>,
+    /// Texts that end the answer; they are not part of it.
+    pub stop: Vec<String>,
+}
+
+/// Sampling parameters within their ranges.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampling {
+    pub temperature: f32,
+    pub top_p: f32,
+    pub top_k: u32,
+    pub min_p: f32,
+    pub seed: u32,
+}
+
+impl Request {
+    /// The request's sampling parameters.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] naming the field that is out of range.
+    pub fn sampling(&self) -> Result<Sampling> {
+        let within = |field: &str, value: f32, min: f32, max: f32| {
+            if (min..=max).contains(&value) {
+                Ok(value)
+            } else {
+                Err(Error::InvalidRequest {
+                    field: field.into(),
+                    expected: format!("between {min} and {max}"),
+                    found: value.to_string(),
+                })
+            }
+        };
+        Ok(Sampling {
+            temperature: within("temperature", self.temperature.unwrap_or(0.7), 0.0, 2.0)?,
+            top_p: within("top_p", self.top_p.unwrap_or(1.0), 0.0, 1.0)?,
+            top_k: self.top_k.unwrap_or(0),
+            min_p: within("min_p", self.min_p.unwrap_or(0.0), 0.0, 1.0)?,
+            seed: self.seed.unwrap_or(0),
+        })
+    }
+}
+
+/// What one bounded piece of work brought.
+#[derive(Debug, Clone, Serialize)]
+pub struct Step {
+    /// New text, possibly empty.
+    pub text: String,
+    /// New token ids.
+    pub ids: Vec<u32>,
+    /// `"prefill"` or `"decode"`.
+    pub phase: &'static str,
+    /// `"stop"` or `"length"` on the last step.
+    pub finish_reason: Option<&'static str>,
+    pub usage: Usage,
+}
+
+/// Token counts, OpenAI's names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    pub prompt_tokens: usize,
+    pub completion_tokens: usize,
+    pub total_tokens: usize,
+    pub prompt_tokens_details: PromptTokensDetails,
+}
+
+/// How much of the prompt was already in the KV cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct PromptTokensDetails {
+    pub cached_tokens: usize,
+}
+
+/// Finds stop texts in a stream, holding back what may be the beginning of one.
+#[derive(Debug, Default)]
+pub struct StopMatcher {
+    stops: Vec<String>,
+    held: String,
+}
+
+impl StopMatcher {
+    /// A matcher for these texts; empty ones are ignored.
+    pub fn new(stops: &[String]) -> Self {
+        Self {
+            stops: stops.iter().filter(|s| !s.is_empty()).cloned().collect(),
+            held: String::new(),
+        }
+    }
+
+    /// Takes new text; returns what may be shown, and whether a stop text was found.
+    pub fn push(&mut self, text: &str) -> (String, bool) {
+        self.held.push_str(text);
+        let found = self.stops.iter().filter_map(|s| self.held.find(s.as_str()));
+        if let Some(at) = found.min() {
+            let mut shown = std::mem::take(&mut self.held);
+            shown.truncate(at);
+            return (shown, true);
+        }
+        // The longest end of the text that begins a stop text has to wait.
+        let wait = (self.held.char_indices().map(|(at, _)| at))
+            .find(|at| self.stops.iter().any(|s| s.starts_with(&self.held[*at..])))
+            .unwrap_or(self.held.len());
+        let rest = self.held.split_off(wait);
+        (std::mem::replace(&mut self.held, rest), false)
+    }
+
+    /// What was held back, when no more text comes.
+    pub fn finish(&mut self) -> String {
+        std::mem::take(&mut self.held)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_text_is_found_across_pushes_and_never_shown() {
+        let mut matcher = StopMatcher::new(&["END".into()]);
+        assert_eq!(matcher.push("one E"), ("one ".into(), false));
+        assert_eq!(matcher.push("Nough EN"), ("ENough ".into(), false));
+        assert_eq!(matcher.push("D two"), (String::new(), true));
+    }
+
+    #[test]
+    fn text_held_back_comes_out_at_the_end() {
+        let mut matcher = StopMatcher::new(&["\n\n".into()]);
+        assert_eq!(matcher.push("a\n"), ("a".into(), false));
+        assert_eq!(matcher.finish(), "\n");
+    }
+
+    #[test]
+    fn out_of_range_parameters_name_their_field() {
+        let request = Request {
+            top_p: Some(1.5),
+            ..Default::default()
+        };
+        match request.sampling() {
+            Err(Error::InvalidRequest { field, .. }) => assert_eq!(field, "top_p"),
+            other => panic!("{other:?}"),
+        }
+        let nan = Request {
+            temperature: Some(f32::NAN),
+            ..Default::default()
+        };
+        assert!(nan.sampling().is_err());
+    }
+}

@@ -1,0 +1,352 @@
+//! Where each tensor of a file goes: the plan that the loader follows.
+
+use burn::tensor::{Int, Tensor};
+
+use crate::error::{Error, Result};
+use crate::format::{GgmlType, Gguf, TensorInfo};
+use crate::model::ModelConfig;
+use crate::ops::linear::kernel_block;
+use crate::ops::{Ops, Weight, WeightPart};
+use crate::quant::{Packing, block_format};
+
+/// A tensor that will be read, with its destination.
+pub struct Planned {
+    pub name: String,
+    pub dtype: GgmlType,
+    /// Columns of a row (the contiguous dimension).
+    pub cols: usize,
+    /// Position in the file.
+    pub offset: u64,
+    /// Bytes in the file.
+    pub size: u64,
+    pub target: Target,
+}
+
+/// A destination.
+#[derive(Clone, Copy)]
+pub enum Target {
+    /// Small f32 data kept on the host until the end: index into [`Plan::vectors`].
+    Vector(usize),
+    /// Rows of a matrix on the device, from `first` on.
+    Matrix { matrix: usize, first: usize },
+}
+
+/// Rows of a matrix.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub row: usize,
+    pub rows: usize,
+}
+
+/// What to read, in file order, and where to put it.
+pub struct Plan {
+    pub order: Vec<Planned>,
+    pub matrices: Vec<Matrix>,
+    pub vectors: Vec<Vec<f32>>,
+    matrix_names: Vec<String>,
+    vector_names: Vec<String>,
+}
+
+impl Plan {
+    /// Plans the tensors of `gguf`; allocates the matrices on the device. `binding` is the largest storage
+    /// binding in bytes.
+    ///
+    /// # Errors
+    /// A missing tensor, a wrong shape, an unsupported storage type.
+    pub fn new(gguf: &Gguf, config: &ModelConfig, ops: &Ops, binding: u64) -> Result<Self> {
+        let mut plan = Self {
+            order: Vec::new(),
+            matrices: Vec::new(),
+            vectors: Vec::new(),
+            matrix_names: Vec::new(),
+            vector_names: Vec::new(),
+        };
+        let names = config.spec.names;
+        let c = config;
+        let (q, kv) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
+        let mut add = |parts: &[(String, usize)], cols: usize| -> Result<()> {
+            plan.add_matrix(gguf, ops, parts, cols, binding)
+        };
+        add(&[(names.token_embd.into(), c.vocab_size)], c.d_model)?;
+        if gguf.tensor(names.lm_head).is_some() {
+            add(&[(names.lm_head.into(), c.vocab_size)], c.d_model)?;
+        }
+        for i in 0..c.n_layers {
+            let name = |pattern: &str| pattern.replace("{}", &i.to_string());
+            add(
+                &[
+                    (name(names.q_proj), q),
+                    (name(names.k_proj), kv),
+                    (name(names.v_proj), kv),
+                ],
+                c.d_model,
+            )?;
+            add(&[(name(names.o_proj), c.d_model)], q)?;
+            add(
+                &[(name(names.gate_proj), c.d_ff), (name(names.up_proj), c.d_ff)],
+                c.d_model,
+            )?;
+            add(&[(name(names.down_proj), c.d_model)], c.d_ff)?;
+        }
+        plan.add_vector(gguf, names.output_norm.into())?;
+        for i in 0..c.n_layers {
+            for pattern in [names.attn_norm, names.ffn_norm] {
+                plan.add_vector(gguf, pattern.replace("{}", &i.to_string()))?;
+            }
+        }
+        if gguf.tensor(names.rope_freqs).is_some() {
+            plan.add_vector(gguf, names.rope_freqs.into())?;
+        }
+        plan.order.sort_by_key(|tensor| tensor.offset);
+        Ok(plan)
+    }
+
+    /// The matrix whose first tensor is `name`.
+    pub fn matrix(&self, name: &str) -> Result<&Matrix> {
+        let index = self.matrix_names.iter().position(|n| n == name);
+        index
+            .and_then(|i| self.matrices.get(i))
+            .ok_or_else(|| Error::MissingTensor { name: name.into() })
+    }
+
+    /// The values of a small tensor.
+    pub fn vector(&self, name: &str) -> Result<&Vec<f32>> {
+        let index = self.vector_names.iter().position(|n| n == name);
+        index
+            .and_then(|i| self.vectors.get(i))
+            .ok_or_else(|| Error::MissingTensor { name: name.into() })
+    }
+
+    fn add_vector(&mut self, gguf: &Gguf, name: String) -> Result<()> {
+        let info = find(gguf, &name)?;
+        // Norm weights are a row of d_model; anything much larger is not one.
+        const MAX_VECTOR: u64 = 1 << 20;
+        if info.n_rows() != 1 || info.n_cols() > MAX_VECTOR {
+            return Err(Error::TensorShape {
+                name,
+                expected: vec![info.n_cols().min(MAX_VECTOR)],
+                found: info.shape.clone(),
+            });
+        }
+        block_format(info.dtype, &name)?;
+        self.order
+            .push(planned(info, Target::Vector(self.vectors.len())));
+        self.vectors.push(Vec::new());
+        self.vector_names.push(name);
+        Ok(())
+    }
+
+    fn add_matrix(
+        &mut self,
+        gguf: &Gguf,
+        ops: &Ops,
+        tensors: &[(String, usize)],
+        cols: usize,
+        binding: u64,
+    ) -> Result<()> {
+        let index = self.matrices.len();
+        let mut packings = Vec::new();
+        let mut first = 0;
+        for (name, rows) in tensors {
+            let info = find(gguf, name)?;
+            let expected = vec![cols as u64, *rows as u64];
+            if info.shape != expected {
+                return Err(Error::TensorShape {
+                    name: name.clone(),
+                    expected,
+                    found: info.shape.clone(),
+                });
+            }
+            let packing = block_format(info.dtype, name)?.packing();
+            let block = kernel_block(packing) as usize;
+            if !cols.is_multiple_of(block) {
+                return Err(Error::TensorShape {
+                    name: name.clone(),
+                    expected: vec![(cols.next_multiple_of(block)) as u64, *rows as u64],
+                    found: info.shape.clone(),
+                });
+            }
+            packings.push((packing, *rows));
+            self.order.push(planned(
+                info,
+                Target::Matrix {
+                    matrix: index,
+                    first,
+                },
+            ));
+            first += rows;
+        }
+        self.matrices
+            .push(Matrix::alloc(ops, cols, &packings, binding)?);
+        self.matrix_names.extend(tensors.first().map(|t| t.0.clone()));
+        Ok(())
+    }
+}
+
+fn find<'a>(gguf: &'a Gguf, name: &str) -> Result<&'a TensorInfo> {
+    gguf.tensor(name)
+        .ok_or_else(|| Error::MissingTensor { name: name.into() })
+}
+
+fn planned(info: &TensorInfo, target: Target) -> Planned {
+    Planned {
+        name: info.name.clone(),
+        dtype: info.dtype,
+        cols: info.n_cols() as usize,
+        offset: info.offset,
+        size: info.size,
+        target,
+    }
+}
+
+/// A matrix being filled on the device.
+pub struct Matrix {
+    rows: usize,
+    cols: usize,
+    parts: Vec<Part>,
+}
+
+struct Part {
+    packing: Packing,
+    first_row: usize,
+    rows: usize,
+    /// Words of quants in a row.
+    quant_words: usize,
+    /// Words of scales in a row; 0 for the float packings.
+    scale_words: usize,
+    /// Taken out while it is written: the CPU writes in place only what is held once.
+    quants: Option<Tensor<2, Int>>,
+    scales: Option<Tensor<2, Int>>,
+}
+
+impl Matrix {
+    /// Allocates room for consecutive row ranges in their packings; neighbours of one packing share a part,
+    /// and no part exceeds `binding` bytes.
+    fn alloc(ops: &Ops, cols: usize, ranges: &[(Packing, usize)], binding: u64) -> Result<Self> {
+        let mut parts: Vec<(Packing, usize, usize)> = Vec::new();
+        let mut row = 0;
+        for (packing, rows) in ranges {
+            let row_bytes = 4 * packing.blocks_per_row(cols) * packing.quant_words_per_block();
+            let max_rows = usize::try_from(binding).unwrap_or(usize::MAX) / row_bytes;
+            if max_rows == 0 {
+                return Err(Error::OutOfMemory {
+                    what: "one row of a weight".into(),
+                    needed: row_bytes as u64,
+                    available: binding,
+                });
+            }
+            let mut left = *rows;
+            while left > 0 {
+                let taken = match parts.last_mut() {
+                    Some((p, _, n)) if p == packing && *n < max_rows => {
+                        let taken = left.min(max_rows - *n);
+                        *n += taken;
+                        taken
+                    }
+                    _ => {
+                        let taken = left.min(max_rows);
+                        parts.push((*packing, row, taken));
+                        taken
+                    }
+                };
+                row += taken;
+                left -= taken;
+            }
+        }
+        let parts = parts
+            .into_iter()
+            .map(|(packing, first_row, rows)| {
+                let blocks = packing.blocks_per_row(cols);
+                let quant_words = blocks * packing.quant_words_per_block();
+                let scale_words = blocks * packing.scale_words_per_block();
+                Part {
+                    packing,
+                    first_row,
+                    rows,
+                    quant_words,
+                    scale_words,
+                    quants: Some(ops.alloc_words(rows * quant_words)),
+                    scales: Some(ops.alloc_words(rows * scale_words)),
+                }
+            })
+            .collect();
+        Ok(Self {
+            rows: row,
+            cols,
+            parts,
+        })
+    }
+
+    /// Writes the words of rows that may span parts of one packing.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the rows are outside the matrix.
+    pub fn write(
+        &mut self,
+        ops: &Ops,
+        place: Place,
+        quants: Vec<u32>,
+        scales: Vec<u32>,
+    ) -> Result<()> {
+        let (mut row, end) = (place.row, place.row + place.rows);
+        let (mut quants, mut scales) = (quants, scales);
+        for part in &mut self.parts {
+            let part_end = part.first_row + part.rows;
+            if row >= part_end || end <= part.first_row || row == end {
+                continue;
+            }
+            let n = end.min(part_end) - row;
+            let at = row - part.first_row;
+            // What the next parts take; empty unless the rows straddle two parts.
+            let later_quants = quants.split_off(n * part.quant_words);
+            let later_scales = scales.split_off(n * part.scale_words);
+            if let Some(tensor) = part.quants.take() {
+                part.quants = Some(ops.write_words(tensor, at * part.quant_words, quants));
+            }
+            if part.scale_words > 0
+                && let Some(tensor) = part.scales.take()
+            {
+                part.scales = Some(ops.write_words(tensor, at * part.scale_words, scales));
+            }
+            (quants, scales) = (later_quants, later_scales);
+            row += n;
+        }
+        if row == end {
+            Ok(())
+        } else {
+            Err(Error::Internal {
+                what: "Matrix::write".into(),
+                message: format!("row {row} of {end} has no place"),
+            })
+        }
+    }
+
+    /// Bytes on the device.
+    pub fn bytes(&self) -> u64 {
+        self.parts
+            .iter()
+            .map(|p| 4 * (p.rows * (p.quant_words + p.scale_words)) as u64)
+            .sum()
+    }
+
+    /// The finished weight; shares the device memory.
+    pub fn weight(&self) -> Weight {
+        Weight {
+            rows: self.rows,
+            cols: self.cols,
+            parts: self
+                .parts
+                .iter()
+                .filter_map(|p| {
+                    Some(WeightPart {
+                        packing: p.packing,
+                        first_row: p.first_row,
+                        rows: p.rows,
+                        quants: p.quants.clone()?,
+                        scales: p.scales.clone()?,
+                    })
+                })
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+"""smollm2.json and smollm2_logits.bin: what transformers computes from the SmolLM2-135M-Instruct GGUF."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from gguf import GGUFReader
+from transformers.utils.chat_template_utils import render_jinja_template
+
+import hf_llama
+import jsonio
+import texts
+from gguf_io import bpe_tokenizer, encode, field
+
+N_GREEDY = 64
+N_FORCED = 256
+
+# Chosen among a dozen for wide margins between the best and the second token; the last one says <|im_end|> early.
+PROMPTS = [
+    {"name": "raw", "text": "The history of the lighthouse begins in the ancient city of Alexandria, where"},
+    {"name": "chat", "messages": [
+        {"role": "user", "content": "List ten animals that live in the forest."},
+    ]},
+    {"name": "chat_history", "messages": [
+        {"role": "system", "content": "You are a patient teacher. Answer in plain English."},
+        {"role": "user", "content": "What is the capital of France?"},
+        {"role": "assistant", "content": "The capital of France is Paris."},
+        {"role": "user", "content": "Which river runs through it?"},
+        {"role": "assistant", "content": "The Seine runs through Paris."},
+        {"role": "user", "content": "What can I visit there in one day?"},
+    ]},
+]
+
+
+def make(out: Path, model_path: Path):
+    reader = GGUFReader(model_path)
+    tok = bpe_tokenizer(reader)
+    template = field(reader, "tokenizer.chat_template")
+    eos = field(reader, "tokenizer.ggml.eos_token_id")
+    model = hf_llama.load(reader)
+
+    prompts, last_rows, all_ids = [], [], []
+    for spec in PROMPTS:
+        p = dict(spec)
+        if "messages" in p:
+            rendered, _ = render_jinja_template([p["messages"]], chat_template=template, add_generation_prompt=True)
+            p["text"] = rendered[0]
+        ids = encode(tok, p["text"], parse_special="messages" in p)
+        row = hf_llama.logits(model, ids)[-1]
+        new, margins = hf_llama.greedy(model, ids, N_GREEDY)
+        assert new[0] == int(row.argmax())
+        top_ids, top_values = hf_llama.top_k(row, 64)
+        p |= {
+            "ids": ids, "greedy_ids": new, "greedy_text": tok.decode(new, skip_special_tokens=False),
+            "greedy_eos_at": new.index(eos) if eos in new else None,
+            "greedy_margins": [hf_llama.f32(m) for m in margins], "min_margin": hf_llama.f32(min(margins)),
+            "last_top_ids": top_ids, "last_top_logits": top_values,
+        }
+        prompts.append(p)
+        last_rows.append(row)
+        all_ids.append(ids + new)
+
+    forced = encode(tok, texts.PROSE, parse_special=False)[:N_FORCED]
+    assert len(forced) == N_FORCED
+    rows = hf_llama.logits(model, forced)
+    logp = torch.log_softmax(torch.from_numpy(rows).double(), -1).numpy()
+    nll = -logp[np.arange(N_FORCED - 1), forced[1:]]
+
+    # How far float32 itself is from float64: a floor for any tolerance.
+    model = model.double()
+    diff = max(float(np.abs(hf_llama.logits(model, p["ids"])[-1] - row).max()) for p, row in zip(prompts, last_rows))
+    stable = []
+    for p, ids in zip(prompts, all_ids):
+        best = hf_llama.logits(model, ids)[len(p["ids"]) - 1 : -1].argmax(-1)
+        stable.append([int(i) for i in best] == p["greedy_ids"])
+    rows64 = hf_llama.logits(model, forced)
+
+    last_rows[0].astype("<f4").tofile(out / "smollm2_logits.bin")
+    jsonio.write(out / "smollm2.json", {
+        "model": {"file": model_path.name, "bytes": model_path.stat().st_size, "sha256": jsonio.sha256(model_path)},
+        "logits_bin": {"prompt": 0, "position": len(prompts[0]["ids"]) - 1, "shape": [last_rows[0].size], "dtype": "f32le"},
+        "f32_vs_f64": {
+            "max_abs_logit_diff": float(f"{diff:.2e}"),
+            "greedy_same": stable,
+            "forced_top1_same": bool((rows64.argmax(-1) == rows.argmax(-1)).all()),
+        },
+        "prompts": prompts,
+        "forced": {
+            "ids": forced, "top1": [int(i) for i in rows.argmax(-1)], "margins": hf_llama.margins_of(rows),
+            "top1_logits": [hf_llama.f32(v) for v in rows.max(-1)],
+            "next_nll": [hf_llama.f32(v) for v in nll], "mean_nll": hf_llama.f32(nll.mean()),
+        },
+    })

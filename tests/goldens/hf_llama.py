@@ -1,0 +1,90 @@
+"""transformers' LlamaForCausalLM on the dequantised weights of a GGUF file, and what the goldens ask of it."""
+
+import numpy as np
+import torch
+from gguf import GGUFReader
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from gguf_io import field, tensor_f32, unpermute
+
+# One thread: the order of every sum is then the same in each run on a machine.
+torch.set_num_threads(1)
+torch.use_deterministic_algorithms(True)
+
+LAYER_NAMES = {
+    "attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj", "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
+}
+
+
+def load(reader: GGUFReader, dtype=torch.float32) -> LlamaForCausalLM:
+    get = lambda key, default=None: field(reader, "llama." + key, default)
+    n_heads, n_kv = get("attention.head_count"), get("attention.head_count_kv")
+    d_model = get("embedding_length")
+    tensors = {t.name: t for t in reader.tensors}
+    tied = "output.weight" not in tensors
+    config = LlamaConfig(
+        vocab_size=get("vocab_size"), hidden_size=d_model, intermediate_size=get("feed_forward_length"),
+        num_hidden_layers=get("block_count"), num_attention_heads=n_heads, num_key_value_heads=n_kv,
+        head_dim=get("attention.key_length", d_model // n_heads), rms_norm_eps=get("attention.layer_norm_rms_epsilon"),
+        max_position_embeddings=get("context_length"), tie_word_embeddings=tied, attention_bias=False, mlp_bias=False,
+        rope_parameters={"rope_type": "default", "rope_theta": get("rope.freq_base")}, hidden_act="silu",
+        attn_implementation="eager", bos_token_id=None, eos_token_id=None, pad_token_id=None,
+    )
+    state = {}
+    for name, t in tensors.items():
+        w = tensor_f32(t)
+        if ".attn_q." in name:
+            w = unpermute(w, n_heads)
+        elif ".attn_k." in name:
+            w = unpermute(w, n_kv)
+        if name.startswith("blk."):
+            _, layer, part, _ = name.split(".")
+            key = f"model.layers.{layer}.{LAYER_NAMES[part]}.weight"
+        else:
+            key = {"token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight",
+                   "output.weight": "lm_head.weight"}[name]
+        state[key] = torch.from_numpy(w.copy())
+    if tied:
+        state["lm_head.weight"] = state["model.embed_tokens.weight"]
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(config)
+    model.load_state_dict(state, strict=True)
+    return model.to(dtype).eval()
+
+
+@torch.no_grad()
+def logits(model, ids: list[int]) -> np.ndarray:
+    """[positions, vocab] of one pass over the whole sequence."""
+    return model(input_ids=torch.tensor([ids]), use_cache=False).logits[0].numpy()
+
+
+@torch.no_grad()
+def greedy(model, prompt: list[int], n: int) -> tuple[list[int], list[float]]:
+    """n greedy ids (no end-of-text stop) and at each step the margin of the best logit over the second."""
+    out, margins = [], []
+    step, cache = torch.tensor([prompt]), None
+    for _ in range(n):
+        got = model(input_ids=step, past_key_values=cache, use_cache=True)
+        cache = got.past_key_values
+        top = torch.topk(got.logits[0, -1], 2)
+        out.append(int(top.indices[0]))
+        margins.append(float(top.values[0] - top.values[1]))
+        step = torch.tensor([[out[-1]]])
+    return out, margins
+
+
+def top_k(row: np.ndarray, k: int) -> tuple[list[int], list[float]]:
+    order = np.lexsort((np.arange(row.size), -row))[:k]
+    return [int(i) for i in order], [f32(row[i]) for i in order]
+
+
+def margins_of(rows: np.ndarray) -> list[float]:
+    part = np.partition(rows, -2, axis=-1)
+    return [f32(v) for v in part[:, -1] - part[:, -2]]
+
+
+def f32(v) -> float:
+    """The shortest decimal that reads back as this f32."""
+    return float(str(np.float32(v)))

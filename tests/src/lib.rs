@@ -1,0 +1,119 @@
+//! What the tests share: engines from files, goldens, and a loud way to skip.
+
+use std::path::{Path, PathBuf};
+
+use hearth::request::Sampling;
+use hearth::{Device, DeviceOptions, Engine, Loader, Result};
+
+/// Greedy sampling.
+pub const GREEDY: Sampling = Sampling {
+    temperature: 0.0,
+    top_p: 1.0,
+    top_k: 0,
+    min_p: 0.0,
+    seed: 0,
+};
+
+/// A device for tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    Cpu,
+    Gpu,
+    /// WebGPU's default limits and no optional feature.
+    PlainGpu,
+}
+
+/// Opens a device; `None`, loudly, where there is no GPU.
+pub fn open(on: On) -> Option<Device> {
+    let options = DeviceOptions {
+        cpu: on == On::Cpu,
+        default_limits: on == On::PlainGpu,
+        no_features: on == On::PlainGpu,
+    };
+    match pollster::block_on(Device::open(options)) {
+        Ok(device) => Some(device),
+        Err(e) if std::env::var_os("HEARTH_REQUIRE_GPU").is_some() => {
+            panic!("HEARTH_REQUIRE_GPU is set and there is no GPU: {e}")
+        }
+        Err(e) => {
+            eprintln!("SKIPPED ({on:?}): {e}");
+            None
+        }
+    }
+}
+
+/// The folder of goldens.
+pub fn goldens() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens/data")
+}
+
+/// A golden JSON file.
+pub fn golden<T: serde::de::DeserializeOwned>(name: &str) -> T {
+    let path = goldens().join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// A golden file of little-endian f32.
+pub fn golden_f32(name: &str) -> Vec<f32> {
+    let path = goldens().join(name);
+    let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    bytes
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect()
+}
+
+/// The real model, named by HEARTH_SMOLLM2 (`cargo xtask test` sets it); `None`, loudly, without it.
+pub fn smollm2() -> Option<PathBuf> {
+    match std::env::var_os("HEARTH_SMOLLM2") {
+        Some(path) => Some(path.into()),
+        None => {
+            eprintln!("SKIPPED: HEARTH_SMOLLM2 does not name the SmolLM2 GGUF file");
+            None
+        }
+    }
+}
+
+/// Loads bytes in chunks of `chunk` bytes.
+pub fn load(device: Device, bytes: &[u8], context: usize, chunk: usize) -> Result<Engine> {
+    pollster::block_on(async {
+        let mut loader = Loader::new(device, Some(context), Some(bytes.len() as u64));
+        for chunk in bytes.chunks(chunk) {
+            loader.push(chunk).await?;
+        }
+        loader.finish().await
+    })
+}
+
+/// Loads a file with the chunks a browser's stream has.
+pub fn load_file(device: Device, path: &Path, context: usize) -> Engine {
+    let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    load(device, &bytes, context, 1 << 18).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Continues `prompt` greedily by up to `n` tokens, to the model's end of answer.
+pub fn greedy(engine: &mut Engine, prompt: &[u32], n: usize) -> Result<(Vec<u32>, String)> {
+    generate(engine, prompt, n, GREEDY)
+}
+
+/// Continues `prompt` by up to `n` tokens.
+pub fn generate(
+    engine: &mut Engine,
+    prompt: &[u32],
+    n: usize,
+    sampling: Sampling,
+) -> Result<(Vec<u32>, String)> {
+    pollster::block_on(async {
+        engine.start_ids(prompt.to_vec(), sampling, Some(n), &[])?;
+        let (mut ids, mut text) = (Vec::new(), String::new());
+        loop {
+            let step = engine.next().await?;
+            ids.extend(step.ids);
+            text += &step.text;
+            if step.finish_reason.is_some() {
+                return Ok((ids, text));
+            }
+        }
+    })
+}

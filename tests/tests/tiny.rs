@@ -1,0 +1,70 @@
+//! The tiny seeded models end to end, natively on the GPU and on the CPU, against transformers' results.
+
+use hearth_tests::{On, golden, golden_f32, goldens, greedy, load_file, open};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Golden {
+    prompts: Vec<Prompt>,
+}
+
+#[derive(Deserialize)]
+struct Prompt {
+    ids: Vec<u32>,
+    greedy_ids: Vec<u32>,
+    positions: Vec<usize>,
+}
+
+/// Largest difference of a logit, and of the greedy ids none at all.
+fn check(name: &str, on: On, tolerance: f32) {
+    let Some(device) = open(on) else { return };
+    let golden_logits = golden_f32(&format!("{name}_logits.bin"));
+    let golden: Golden = golden(&format!("{name}.json"));
+    let mut engine = load_file(device, &goldens().join(format!("{name}.gguf")), 256);
+    let vocab = engine.info().config.vocab_size;
+    let mut rows = golden_logits.chunks_exact(vocab);
+    for prompt in &golden.prompts {
+        let mut worst = 0.0f32;
+        for position in &prompt.positions {
+            let ids = &prompt.ids[..position + 1];
+            let found = pollster::block_on(engine.logits(ids)).unwrap();
+            let expected = rows.next().expect("a golden row for every position");
+            for (a, b) in found.iter().zip(expected) {
+                worst = worst.max((a - b).abs());
+            }
+        }
+        println!("{name} on {on:?}: largest logit error {worst}");
+        assert!(worst < tolerance, "{name} on {on:?}: {worst}");
+        let n = prompt.greedy_ids.len();
+        let (ids, _) = greedy(&mut engine, &prompt.ids, n).unwrap();
+        let end = (prompt.greedy_ids.iter())
+            .position(|id| engine.tokenizer().is_eog(*id))
+            .unwrap_or(n);
+        assert_eq!(ids, prompt.greedy_ids[..end], "{name} on {on:?}");
+    }
+}
+
+#[test]
+fn mixed_quants_on_the_cpu() {
+    check("tiny_llama", On::Cpu, 2e-2);
+}
+
+#[test]
+fn mixed_quants_on_the_gpu() {
+    check("tiny_llama", On::Gpu, 1e-3);
+}
+
+#[test]
+fn mixed_quants_on_a_gpu_with_default_limits() {
+    check("tiny_llama", On::PlainGpu, 1e-3);
+}
+
+#[test]
+fn tied_f16_on_the_cpu() {
+    check("tiny_llama_tied_f16", On::Cpu, 1e-3);
+}
+
+#[test]
+fn tied_f16_on_the_gpu() {
+    check("tiny_llama_tied_f16", On::Gpu, 1e-3);
+}
