@@ -4,7 +4,9 @@
 //! (`utils/chat_template_utils.py`: sandbox, `trim_blocks`, `lstrip_blocks`, `tojson`, `raise_exception`,
 //! `strftime_now`), with two differences:
 //!
-//! * A template is foreign code: the work it may do and the text it may produce are limited.
+//! * A template is foreign code: the work it may do and the text it may produce are limited. One hole is known:
+//!   minijinja 3.1.0 joins lists lazily and does not count the items when it does so in the end, so a template
+//!   that doubles a list some thirty times (`x = x + x`) exhausts the memory.
 //! * Special tokens that occur in a message, a tool or an option stay plain text. They are broken with a marker
 //!   character while the template runs, so that [`Tokenizer::encode_template`] can tell them from those that the
 //!   template itself wrote, and the marker is taken out again before encoding. A template that compares such
@@ -12,6 +14,8 @@
 
 mod clock;
 mod guard;
+#[cfg(test)]
+mod injection_tests;
 mod json;
 #[cfg(test)]
 mod tests;
@@ -19,7 +23,7 @@ mod tests;
 use std::io;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, ErrorKind, Value};
+use minijinja::{AutoEscape, Environment, ErrorKind, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -73,7 +77,11 @@ pub struct Message {
 impl Message {
     /// A message of text.
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
-        Message { role: role.into(), content: Json::String(content.into()), extra: Map::new() }
+        Message {
+            role: role.into(),
+            content: Json::String(content.into()),
+            extra: Map::new(),
+        }
     }
 }
 
@@ -133,21 +141,39 @@ impl ChatTemplate {
     /// [`Error::Template`] with the line of a syntax error.
     pub fn new(source: &str, bos: &str, eos: &str) -> Result<Self> {
         if source.len() > MAX_SOURCE {
-            return Err(failed(format!("the source has {} bytes, the limit is {MAX_SOURCE}", source.len())));
+            return Err(failed(format!(
+                "the source has {} bytes, the limit is {MAX_SOURCE}",
+                source.len()
+            )));
         }
         let mut env = Environment::new();
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build();
         env.set_syntax(syntax.map_err(|e| failed(e.to_string()))?);
         env.set_auto_escape_callback(|_| AutoEscape::None);
-        env.set_unknown_method_callback(unknown_method_callback);
+        env.set_unknown_method_callback(python_method);
         env.set_recursion_limit(RECURSION);
         env.add_filter("tojson", json::tojson);
-        env.add_function("raise_exception", |message: Value| -> Result<Value, minijinja::Error> {
-            let message = message.to_string();
-            Err(minijinja::Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Raised(message)))
-        });
-        env.add_template_owned(NAME, without_generation_tags(source)).map_err(|e| explain(&e))?;
-        Ok(ChatTemplate { env, source: source.to_owned(), bos: bos.to_owned(), eos: eos.to_owned() })
+        env.add_function(
+            "raise_exception",
+            |message: Value| -> Result<Value, minijinja::Error> {
+                let message = message.to_string();
+                Err(
+                    minijinja::Error::new(ErrorKind::InvalidOperation, message.clone())
+                        .with_source(Raised(message)),
+                )
+            },
+        );
+        env.add_template_owned(NAME, without_generation_tags(source))
+            .map_err(|e| explain(&e))?;
+        Ok(ChatTemplate {
+            env,
+            source: source.to_owned(),
+            bos: bos.to_owned(),
+            eos: eos.to_owned(),
+        })
     }
 
     /// Compiles the template of a file (`tokenizer.chat_template`). If it has none: ChatML if the vocabulary
@@ -159,7 +185,10 @@ impl ChatTemplate {
     pub fn for_tokenizer(source: Option<&str>, tokenizer: &Tokenizer) -> Result<Self> {
         let chatml = tokenizer.token_to_id("<|im_start|>").is_some();
         let source = source.unwrap_or(if chatml { CHATML } else { PLAIN });
-        let text = |id: Option<u32>| id.and_then(|id| tokenizer.token_text(id)).unwrap_or_default();
+        let text = |id: Option<u32>| {
+            id.and_then(|id| tokenizer.token_text(id))
+                .unwrap_or_default()
+        };
         Self::new(source, text(tokenizer.bos()), text(tokenizer.eos()))
     }
 
@@ -180,33 +209,81 @@ impl ChatTemplate {
         options: &RenderOptions,
         tokenizer: &Tokenizer,
     ) -> Result<Rendered> {
-        let guard = Guard::new(tokenizer, [&self.source, &self.bos, &self.eos], messages, options)?;
+        let guard = Guard::new(
+            tokenizer,
+            [&self.source, &self.bos, &self.eos],
+            messages,
+            options,
+        )?;
         let size = guard.input_size();
         let mut env = self.env.clone();
-        env.set_fuel(Some(FUEL + FUEL_PER_MESSAGE * messages.len() as u64 + size as u64 / 2));
+        env.set_fuel(Some(
+            FUEL + FUEL_PER_MESSAGE * messages.len() as u64 + size as u64 / 2,
+        ));
         if let Some(clock) = options.now {
             env.add_function("strftime_now", move |format: &str| clock.format(format));
         }
-        let messages: Vec<Value> = messages.iter().map(|m| guard.message(m)).collect::<Result<_>>()?;
+        let messages: Vec<Value> = messages
+            .iter()
+            .map(|m| guard.message(m))
+            .collect::<Result<_>>()?;
         let mut context = vec![
             ("messages".to_owned(), Value::from(messages)),
-            ("tools".to_owned(), options.tools.as_ref().map_or(Ok(Value::from(())), |t| guard.value(t))?),
+            (
+                "tools".to_owned(),
+                options
+                    .tools
+                    .as_ref()
+                    .map_or(Ok(Value::from(())), |t| guard.value(t))?,
+            ),
             ("documents".to_owned(), Value::from(())),
-            ("add_generation_prompt".to_owned(), Value::from(options.add_generation_prompt)),
+            (
+                "add_generation_prompt".to_owned(),
+                Value::from(options.add_generation_prompt),
+            ),
             ("bos_token".to_owned(), Value::from(self.bos.as_str())),
             ("eos_token".to_owned(), Value::from(self.eos.as_str())),
         ];
         for (key, value) in &options.extra {
             context.push((key.clone(), guard.value(value)?));
         }
-        let mut output = Limited { bytes: Vec::new(), limit: MAX_OUTPUT + MAX_OUTPUT_PER_INPUT * size };
+        let mut output = Limited {
+            bytes: Vec::new(),
+            limit: MAX_OUTPUT + MAX_OUTPUT_PER_INPUT * size,
+        };
         let template = env.get_template(NAME).map_err(|e| explain(&e))?;
         template
             .render_captured_to(Value::from_pairs(context), &mut output)
             .map_err(|e| explain(&e))?;
         let text = String::from_utf8(output.bytes).map_err(|e| failed(e.to_string()))?;
-        Ok(Rendered { text, marker: guard.marker() })
+        Ok(Rendered {
+            text,
+            marker: guard.marker(),
+        })
     }
+}
+
+/// Python's methods on strings, dicts and lists.
+fn python_method(
+    state: &mut State,
+    value: &Value,
+    method: &str,
+    args: &[Value],
+) -> Result<Value, minijinja::Error> {
+    // `'{:999999999}'.format(1)` builds its result before the work limit can see it.
+    const MAX_WIDTH_DIGITS: usize = 4;
+    let format = value
+        .as_str()
+        .filter(|_| method == "format")
+        .unwrap_or_default();
+    if format
+        .split(|c: char| !c.is_ascii_digit())
+        .any(|digits| digits.len() > MAX_WIDTH_DIGITS)
+    {
+        let message = format!("format: a number has more than {MAX_WIDTH_DIGITS} digits");
+        return Err(minijinja::Error::new(ErrorKind::InvalidOperation, message));
+    }
+    unknown_method_callback(state, value, method, args)
 }
 
 /// What `raise_exception` was called with.
@@ -252,8 +329,13 @@ fn explain(error: &minijinja::Error) -> Error {
         if let Some(too_long) = inner.downcast_ref::<io::Error>() {
             return failed(too_long.to_string());
         }
-        if inner.downcast_ref::<minijinja::Error>().is_some_and(|e| e.kind() == ErrorKind::OutOfFuel) {
-            return failed("it was stopped because it works for too long or builds too much text".to_owned());
+        if inner
+            .downcast_ref::<minijinja::Error>()
+            .is_some_and(|e| e.kind() == ErrorKind::OutOfFuel)
+        {
+            return failed(
+                "it was stopped because it works for too long or builds too much text".to_owned(),
+            );
         }
         cause = inner.source();
     }

@@ -53,6 +53,7 @@ pub struct Limits {
 }
 
 /// An open device.
+#[derive(Clone)]
 pub struct Device {
     /// burn's handle.
     pub burn: BurnDevice,
@@ -60,6 +61,7 @@ pub struct Device {
     gpu: Option<Gpu>,
 }
 
+#[derive(Clone)]
 struct Gpu {
     setup: WgpuSetup,
     fault: Arc<Mutex<Option<String>>>,
@@ -312,10 +314,12 @@ fn gpu_info(device: &wgpu::Device, adapter: &wgpu::AdapterInfo) -> DeviceInfo {
     }
 }
 
-pub use platform::now_ms;
+pub use platform::{now_ms, wall_clock};
 
 #[cfg(not(target_arch = "wasm32"))]
 mod platform {
+    use crate::chat_template::Clock;
+
     pub const BACKENDS: wgpu::Backends = wgpu::Backends::PRIMARY;
 
     /// Milliseconds of a monotonic clock.
@@ -324,6 +328,15 @@ mod platform {
         use std::time::Instant;
         static START: OnceLock<Instant> = OnceLock::new();
         START.get_or_init(Instant::now).elapsed().as_secs_f64() * 1e3
+    }
+
+    /// The time of day in UTC.
+    pub fn wall_clock() -> Clock {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Clock {
+            unix_seconds: since.map_or(0, |d| d.as_secs() as i64),
+            utc_offset_seconds: 0,
+        }
     }
 
     pub fn adapter_name(info: &wgpu::AdapterInfo) -> String {
@@ -343,6 +356,8 @@ mod platform {
 
     use wasm_bindgen::prelude::*;
 
+    use crate::chat_template::Clock;
+
     pub const BACKENDS: wgpu::Backends = wgpu::Backends::BROWSER_WEBGPU;
 
     /// Milliseconds of a monotonic clock.
@@ -352,6 +367,16 @@ mod platform {
             .ok()
             .and_then(|p| p.dyn_into::<web_sys::Performance>().ok())
             .map_or_else(js_sys::Date::now, |p| p.now())
+    }
+
+    /// The visitor's time of day.
+    pub fn wall_clock() -> Clock {
+        let now = js_sys::Date::new_0();
+        Clock {
+            unix_seconds: (now.get_time() / 1e3) as i64,
+            // JavaScript counts minutes west of Greenwich.
+            utc_offset_seconds: (-60.0 * now.get_timezone_offset()) as i32,
+        }
     }
 
     /// Browsers name an adapter by vendor, architecture and description; the description may be empty.

@@ -12,7 +12,7 @@ use burn::tensor::{Int, Tensor};
 use serde::Serialize;
 
 use crate::chat_template::{ChatTemplate, Message, RenderOptions};
-use crate::device::{Device, now_ms};
+use crate::device::{Device, now_ms, wall_clock};
 use crate::error::{Error, Result};
 use crate::format::Gguf;
 use crate::graph::StepGraph;
@@ -168,6 +168,7 @@ impl Engine {
     pub fn encode_chat(&self, messages: &[Message]) -> Result<Vec<u32>> {
         let options = RenderOptions {
             add_generation_prompt: true,
+            now: Some(wall_clock()),
             ..Default::default()
         };
         let rendered = self.template.render(messages, &options, &self.tokenizer)?;
@@ -254,6 +255,63 @@ impl Engine {
             last_ms: now_ms(),
         });
         Ok(())
+    }
+
+    /// Runs a short request through every pipeline, so that the first real one compiles nothing, and so that a
+    /// device that cannot run the model says so at load.
+    ///
+    /// # Errors
+    /// What the device says.
+    pub async fn warm_up(&mut self) -> Result<()> {
+        let greedy = Sampling {
+            temperature: 0.0,
+            top_p: 1.0,
+            top_k: 0,
+            min_p: 0.0,
+            seed: 0,
+        };
+        self.start_ids(vec![0, 0], greedy, Some(1), &[])?;
+        while self.next().await?.finish_reason.is_none() {}
+        if self.device.is_gpu() && self.graph.is_none() {
+            self.write_state(POS, vec![2, 1]);
+            self.capture()?;
+            let state = self.state()?;
+            self.device.wait(read_words(&state, POS, 1)).await?;
+            self.device.check()?;
+        }
+        self.context.clear();
+        self.stats = Stats::default();
+        self.ms_per_token = 0.0;
+        Ok(())
+    }
+
+    /// CPU microseconds of a plain launch and of a replayed dispatch, averaged over decode steps.
+    ///
+    /// # Errors
+    /// What the device says; on the CPU both are 0.
+    pub async fn dispatch_cost(&mut self) -> Result<(f64, f64)> {
+        const STEPS: u64 = 8;
+        self.cancel();
+        self.context.clear();
+        let Some(graph) = &self.graph else {
+            return Ok((0.0, 0.0));
+        };
+        let per_step = graph.dispatches();
+        self.write_state(POS, vec![0, 1]);
+        let mut cost = [0.0; 2];
+        for (kind, cost) in cost.iter_mut().enumerate() {
+            let start = now_ms();
+            for _ in 0..STEPS {
+                match (&self.graph, kind) {
+                    (Some(graph), 1) => graph.replay()?,
+                    _ => self.decode_step()?,
+                }
+            }
+            *cost = (now_ms() - start) * 1e3 / (STEPS * per_step) as f64;
+            let state = self.state()?;
+            self.device.wait(read_words(&state, POS, 1)).await?;
+        }
+        Ok((cost[0], cost[1]))
     }
 
     /// Gives up the running request. Steps already submitted finish unseen.

@@ -19,6 +19,8 @@ pub mod ops;
 pub mod quant;
 pub mod request;
 pub mod tokenizer;
+#[cfg(target_arch = "wasm32")]
+pub mod web;
 mod weights;
 
 pub use device::{Device, DeviceOptions};

@@ -3,10 +3,28 @@
 use std::fmt::Write as _;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
-const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const DAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
 
 /// A moment and the local time zone. The caller reads it (in the browser: `Date.now()` and
 /// `getTimezoneOffset()`), because WebAssembly has no clock of its own.
@@ -71,7 +89,9 @@ struct Moment {
 
 impl Moment {
     fn new(clock: &Clock) -> Self {
-        let local = clock.unix_seconds.saturating_add(i64::from(clock.utc_offset_seconds));
+        let local = clock
+            .unix_seconds
+            .saturating_add(i64::from(clock.utc_offset_seconds));
         let (days, seconds) = (local.div_euclid(86_400), local.rem_euclid(86_400));
         let (year, month, day) = civil_from_days(days);
         Moment {
@@ -122,12 +142,20 @@ impl Moment {
             }
             // A time without a named zone, as Python's `datetime.now()` gives.
             'Z' => Ok(()),
-            'F' => ['Y', '-', 'm', '-', 'd'].iter().try_for_each(|&c| self.part(c, out)),
-            'D' | 'x' => ['m', '/', 'd', '/', 'y'].iter().try_for_each(|&c| self.part(c, out)),
-            'T' | 'X' => ['H', ':', 'M', ':', 'S'].iter().try_for_each(|&c| self.part(c, out)),
+            'F' => ['Y', '-', 'm', '-', 'd']
+                .iter()
+                .try_for_each(|&c| self.part(c, out)),
+            'D' | 'x' => ['m', '/', 'd', '/', 'y']
+                .iter()
+                .try_for_each(|&c| self.part(c, out)),
+            'T' | 'X' => ['H', ':', 'M', ':', 'S']
+                .iter()
+                .try_for_each(|&c| self.part(c, out)),
             'R' => ['H', ':', 'M'].iter().try_for_each(|&c| self.part(c, out)),
-            'c' => ['a', ' ', 'b', ' ', 'e', ' ', 'T', ' ', 'Y'].iter().try_for_each(|&c| self.part(c, out)),
-            'n' => write!(out, "\n"),
+            'c' => ['a', ' ', 'b', ' ', 'e', ' ', 'T', ' ', 'Y']
+                .iter()
+                .try_for_each(|&c| self.part(c, out)),
+            'n' => writeln!(out),
             't' => write!(out, "\t"),
             '%' => write!(out, "%"),
             other => write!(out, "%{other}"),
@@ -151,11 +179,16 @@ impl Moment {
 fn civil_from_days(days: i64) -> (i64, u32, u32) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month as u32, day as u32)
 }
@@ -163,7 +196,8 @@ fn civil_from_days(days: i64) -> (i64, u32, u32) {
 /// The day number of 1 January.
 fn days_to_year(year: i64) -> i64 {
     let before = year - 1;
-    365 * (year - 1970) + before.div_euclid(4) - before.div_euclid(100) + before.div_euclid(400) - 477
+    365 * (year - 1970) + before.div_euclid(4) - before.div_euclid(100) + before.div_euclid(400)
+        - 477
 }
 
 #[cfg(test)]
@@ -171,28 +205,47 @@ mod tests {
     use super::*;
 
     fn at(unix_seconds: i64, format: &str) -> String {
-        Clock { unix_seconds, utc_offset_seconds: 0 }.format(format)
+        Clock {
+            unix_seconds,
+            utc_offset_seconds: 0,
+        }
+        .format(format)
     }
 
     #[test]
     fn known_moments() {
-        assert_eq!(at(0, "%Y-%m-%d %H:%M:%S %A %j"), "1970-01-01 00:00:00 Thursday 001");
+        assert_eq!(
+            at(0, "%Y-%m-%d %H:%M:%S %A %j"),
+            "1970-01-01 00:00:00 Thursday 001"
+        );
         assert_eq!(at(1_721_952_000, "%d %b %Y"), "26 Jul 2024");
-        assert_eq!(at(1_709_164_799, "%F %T %a %B"), "2024-02-28 23:59:59 Wed February");
+        assert_eq!(
+            at(1_709_164_799, "%F %T %a %B"),
+            "2024-02-28 23:59:59 Wed February"
+        );
         assert_eq!(at(1_709_164_800, "%F %j"), "2024-02-29 060");
         assert_eq!(at(1_735_603_200, "%F %j"), "2024-12-31 366");
         assert_eq!(at(951_782_400, "%D %u %w"), "02/29/00 2 2");
         assert_eq!(at(-1, "%c"), "Wed Dec 31 23:59:59 1969");
-        assert_eq!(at(1_740_000_000, "%-d/%-m %I:%M %p, %-H, %e, 100%%, %Q, %"), "19/2 09:20 PM, 21, 19, 100%, %Q, %");
+        assert_eq!(
+            at(1_740_000_000, "%-d/%-m %I:%M %p, %-H, %e, 100%%, %Q, %"),
+            "19/2 09:20 PM, 21, 19, 100%, %Q, %"
+        );
         assert_eq!(at(1_736_000_000, "%-d %-H %-M %e"), "4 14 13  4");
         assert_eq!(at(1_735_689_600, "%-H|%-M|%-"), "0|0|%-");
     }
 
     #[test]
     fn local_time() {
-        let clock = Clock { unix_seconds: 1_735_687_800, utc_offset_seconds: 3600 };
+        let clock = Clock {
+            unix_seconds: 1_735_687_800,
+            utc_offset_seconds: 3600,
+        };
         assert_eq!(clock.format("%Y %H:%M %z"), "2025 00:30 +0100");
-        let clock = Clock { unix_seconds: 0, utc_offset_seconds: -12_600 };
+        let clock = Clock {
+            unix_seconds: 0,
+            utc_offset_seconds: -12_600,
+        };
         assert_eq!(clock.format("%F %R %z"), "1969-12-31 20:30 -0330");
     }
 

@@ -45,9 +45,15 @@ impl<'a> Guard<'a> {
         }
         let input_size = texts.iter().map(|text| text.len()).sum();
         let special = tokenizer.special_tokens().map(|(_, text)| text);
-        let marker = free_marker(texts.into_iter().chain(fixed).chain(special))
-            .ok_or_else(|| failed("the input uses every private-use character of Unicode".to_owned()))?;
-        Ok(Guard { tokenizer, marker, input_size })
+        let marker =
+            free_marker(texts.into_iter().chain(fixed).chain(special)).ok_or_else(|| {
+                failed("the input uses every private-use character of Unicode".to_owned())
+            })?;
+        Ok(Guard {
+            tokenizer,
+            marker,
+            input_size,
+        })
     }
 
     pub(super) fn marker(&self) -> char {
@@ -63,7 +69,10 @@ impl<'a> Guard<'a> {
         let own_words = matches!(message.role.as_str(), "assistant" | "model");
         let mut fields = vec![
             (Value::from("role"), self.text(&message.role, own_words)),
-            (Value::from("content"), self.convert(&message.content, own_words)?),
+            (
+                Value::from("content"),
+                self.convert(&message.content, own_words)?,
+            ),
         ];
         for (key, value) in &message.extra {
             fields.push((self.text(key, own_words), self.convert(value, own_words)?));
@@ -91,9 +100,9 @@ impl<'a> Guard<'a> {
                 Value::from(items.collect::<Result<Vec<_>>>()?)
             }
             Json::Object(fields) => {
-                let fields = fields
-                    .iter()
-                    .map(|(key, value)| Ok((self.text(key, own_words), self.convert(value, own_words)?)));
+                let fields = fields.iter().map(|(key, value)| {
+                    Ok((self.text(key, own_words), self.convert(value, own_words)?))
+                });
                 Value::from_pairs(fields.collect::<Result<Vec<_>>>()?)
             }
         })
@@ -109,7 +118,9 @@ impl<'a> Guard<'a> {
 
 fn collect<'a>(json: &'a Json, depth: usize, texts: &mut Vec<&'a str>) -> Result<()> {
     if depth > MAX_DEPTH {
-        return Err(failed(format!("the input is nested deeper than {MAX_DEPTH} levels")));
+        return Err(failed(format!(
+            "the input is nested deeper than {MAX_DEPTH} levels"
+        )));
     }
     match json {
         Json::String(text) => texts.push(text),
@@ -133,7 +144,11 @@ fn collect<'a>(json: &'a Json, depth: usize, texts: &mut Vec<&'a str>) -> Result
 pub(super) fn free_marker<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<char> {
     let candidates = || ('\u{e000}'..='\u{f8ff}').chain('\u{f0000}'..='\u{ffffd}');
     let is_candidate = |c: &char| matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{ffffd}');
-    let used: BTreeSet<char> =
-        texts.into_iter().filter(|text| !text.is_ascii()).flat_map(str::chars).filter(is_candidate).collect();
+    let used: BTreeSet<char> = texts
+        .into_iter()
+        .filter(|text| !text.is_ascii())
+        .flat_map(str::chars)
+        .filter(is_candidate)
+        .collect();
     candidates().find(|c| !used.contains(c))
 }

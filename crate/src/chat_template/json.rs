@@ -10,6 +10,8 @@ use minijinja::{Error, ErrorKind, State, Value};
 
 /// Nesting that a value may have.
 const MAX_DEPTH: usize = 120;
+/// Characters of indentation per level.
+const MAX_INDENT: usize = 16;
 
 struct Style {
     ensure_ascii: bool,
@@ -35,8 +37,8 @@ pub(super) fn tojson(
     let indent = match indent.filter(|v| !v.is_none() && !v.is_undefined()) {
         None => None,
         Some(v) => Some(match v.as_str() {
-            Some(text) => text.to_owned(),
-            None => " ".repeat(usize::try_from(v)?.min(16)),
+            Some(text) => text.chars().take(MAX_INDENT).collect(),
+            None => " ".repeat(usize::try_from(v)?.min(MAX_INDENT)),
         }),
     };
     let (item_separator, key_separator) = match separators.as_deref() {
@@ -57,12 +59,22 @@ pub(super) fn tojson(
 }
 
 impl Style {
-    fn value(&self, state: &State, value: &Value, depth: usize, out: &mut String) -> Result<(), Error> {
+    fn value(
+        &self,
+        state: &State,
+        value: &Value,
+        depth: usize,
+        out: &mut String,
+    ) -> Result<(), Error> {
         if depth > MAX_DEPTH {
-            return Err(Error::new(ErrorKind::InvalidOperation, "tojson: the value is nested too deeply"));
+            return Err(Error::new(
+                ErrorKind::InvalidOperation,
+                "tojson: the value is nested too deeply",
+            ));
         }
-        // A custom filter pays for its own work.
-        state.consume_fuel(1)?;
+        // A custom filter pays for its own work: one value, and the indentation before it.
+        let indentation = self.indent.as_deref().map_or(0, str::len) * depth;
+        state.consume_fuel(1 + indentation as u64 / 64)?;
         match value.kind() {
             ValueKind::Undefined | ValueKind::None => out.push_str("null"),
             ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),

@@ -29,9 +29,14 @@ impl Blanks {
             return None;
         }
         let bytes = text.as_bytes();
-        (0..bytes.len()).filter(|&at| b" \t\r\n".contains(&bytes[at])).find_map(|at| {
-            let (blank, id) = self.0.iter().find(|(blank, _)| bytes[at..].starts_with(blank.as_bytes()))?;
-            Some((at, at + blank.len(), *id))
-        })
+        (0..bytes.len())
+            .filter(|&at| b" \t\r\n".contains(&bytes[at]))
+            .find_map(|at| {
+                let (blank, id) = self
+                    .0
+                    .iter()
+                    .find(|(blank, _)| bytes[at..].starts_with(blank.as_bytes()))?;
+                Some((at, at + blank.len(), *id))
+            })
     }
 }

@@ -123,7 +123,11 @@ pub struct Stream {
 impl Stream {
     pub(super) fn new(table: Arc<Table>) -> Self {
         let strip_blank = table.strip_blank;
-        Stream { table, pending: Vec::new(), strip_blank }
+        Stream {
+            table,
+            pending: Vec::new(),
+            strip_blank,
+        }
     }
 
     /// For a stream that continues a text rather than begins one: keeps the first blank, which some
@@ -162,7 +166,8 @@ impl Stream {
             let invalid = chunk.invalid();
             let at_end = taken + invalid.len() == self.pending.len();
             // Within the bytes a bad sequence stays bad; at the end it may only be incomplete.
-            let incomplete = || std::str::from_utf8(invalid).is_err_and(|e| e.error_len().is_none());
+            let incomplete =
+                || std::str::from_utf8(invalid).is_err_and(|e| e.error_len().is_none());
             if invalid.is_empty() || (at_end && incomplete()) {
                 break;
             }
@@ -194,14 +199,22 @@ mod tests {
     fn byte_tokens() {
         assert_eq!(byte_token("<0x0A>"), Some(10));
         for text in ["<0x0>", "<0x+A>", "<0x0AA>", "0x0A", "<0xGG>", ""] {
-            assert_eq!(byte_token(text).filter(|_| text != "<0x+A>"), None, "{text}");
+            assert_eq!(
+                byte_token(text).filter(|_| text != "<0x+A>"),
+                None,
+                "{text}"
+            );
         }
     }
 
     fn byte_stream() -> Stream {
         let tokens: Vec<String> = (0..=255u8).map(|b| format!("<0x{b:02X}>")).collect();
         let vocab = Vocab::new(&tokens, vec![Kind::Byte; 256]).unwrap();
-        Stream::new(Arc::new(Table { vocab, scheme: Scheme::SentencePiece, strip_blank: true }))
+        Stream::new(Arc::new(Table {
+            vocab,
+            scheme: Scheme::SentencePiece,
+            strip_blank: true,
+        }))
     }
 
     #[test]

@@ -52,13 +52,21 @@ impl Tokenizer {
         let scheme = match model {
             "gpt2" => Scheme::ByteLevel,
             "llama" | "t5" => Scheme::SentencePiece,
-            "bert" => return Err(refuse("WordPiece (\"bert\") is not implemented yet".to_owned())),
+            "bert" => {
+                return Err(refuse(
+                    "WordPiece (\"bert\") is not implemented yet".to_owned(),
+                ));
+            }
             other => return Err(refuse(format!("unknown model {other:?}; known: {MODELS}"))),
         };
         let tokens = meta.strings("tokenizer.ggml.tokens")?;
         let special = |name: &str| special_id(meta, name, tokens.len());
         // SentencePiece's own defaults.
-        let default = |id: u32| (model == "llama").then_some(id).filter(|&id| (id as usize) < tokens.len());
+        let default = |id: u32| {
+            (model == "llama")
+                .then_some(id)
+                .filter(|&id| (id as usize) < tokens.len())
+        };
         let unknown = special("unknown")?.or(default(0));
         let bos = special("bos")?.or(default(1));
         let eos = special("eos")?.or(default(2));
@@ -69,7 +77,10 @@ impl Tokenizer {
         for id in [bos].into_iter().chain(ends).flatten() {
             // Some conversions forget to mark them.
             let looks_special = tokens[id as usize].starts_with(['<', '[']);
-            if let Some(kind) = kinds.get_mut(id as usize).filter(|k| **k == Kind::Normal && looks_special) {
+            if let Some(kind) = kinds
+                .get_mut(id as usize)
+                .filter(|k| **k == Kind::Normal && looks_special)
+            {
                 *kind = Kind::Control;
             }
         }
@@ -78,16 +89,29 @@ impl Tokenizer {
         let blanks = Blanks::new(&vocab);
 
         let flag = |name: &str| meta.opt_bool(&format!("tokenizer.ggml.{name}"));
-        let add_blank = scheme == Scheme::SentencePiece && flag("add_space_prefix")?.unwrap_or(true);
+        let add_blank =
+            scheme == Scheme::SentencePiece && flag("add_space_prefix")?.unwrap_or(true);
         let mut default_bos = model == "llama";
         let model = match model {
             "gpt2" => {
-                let pre = PreTokenizer::new(meta.opt_str("tokenizer.ggml.pre")?.unwrap_or("default"))?;
+                let pre =
+                    PreTokenizer::new(meta.opt_str("tokenizer.ggml.pre")?.unwrap_or("default"))?;
                 default_bos = pre.add_bos;
-                let bpe = byte_level(&vocab, meta.strings("tokenizer.ggml.merges")?, pre.ignore_merges)?;
-                Model::ByteLevel { bpe: Box::new(bpe), pre }
+                let bpe = byte_level(
+                    &vocab,
+                    meta.strings("tokenizer.ggml.merges")?,
+                    pre.ignore_merges,
+                )?;
+                Model::ByteLevel {
+                    bpe: Box::new(bpe),
+                    pre,
+                }
             }
-            "llama" => Model::SentencePiece(SentencePiece::new(&vocab, scores(meta, &vocab)?, unknown)),
+            "llama" => Model::SentencePiece(Box::new(SentencePiece::new(
+                &vocab,
+                scores(meta, &vocab)?,
+                unknown,
+            ))),
             _ => Model::Unigram(Box::new(UnigramModel::new(
                 &vocab,
                 &scores(meta, &vocab)?,
@@ -112,7 +136,11 @@ impl Tokenizer {
             strip_after_special: meta.opt_str("general.architecture")? == Some("phi3")
                 && scheme == Scheme::SentencePiece,
             eog,
-            table: Arc::new(Table { vocab, scheme, strip_blank: add_blank }),
+            table: Arc::new(Table {
+                vocab,
+                scheme,
+                strip_blank: add_blank,
+            }),
         })
     }
 }
@@ -140,10 +168,14 @@ fn special_id(meta: &Metadata, name: &str, tokens: usize) -> Result<Option<u32>>
 
 fn kinds(meta: &Metadata, tokens: &[String], scheme: Scheme) -> Result<Vec<Kind>> {
     if let Some(types) = meta.opt_i32s("tokenizer.ggml.token_type")? {
-        return Ok(types.iter().map(|&number| Kind::from_gguf(number)).collect());
+        return Ok(types
+            .iter()
+            .map(|&number| Kind::from_gguf(number))
+            .collect());
     }
     // Files of 2023 may lack the key: only the byte tokens can be told by their texts.
-    let kind = |token: &String| match scheme == Scheme::SentencePiece && byte_token(token).is_some() {
+    let kind = |token: &String| match scheme == Scheme::SentencePiece && byte_token(token).is_some()
+    {
         true => Kind::Byte,
         false => Kind::Normal,
     };
@@ -169,17 +201,22 @@ fn byte_level(vocab: &Vocab, merges: &[String], ignore_merges: bool) -> Result<B
     for (rank, merge) in merges.iter().enumerate() {
         let malformed = |found: String| Error::Metadata {
             key: "tokenizer.ggml.merges".to_owned(),
-            expected: format!("two tokens and a blank between them at index {rank}, joined a token too"),
+            expected: format!(
+                "two tokens and a blank between them at index {rank}, joined a token too"
+            ),
             found,
         };
-        let (left, right) = merge.split_once(' ').ok_or_else(|| malformed(format!("{merge:?}")))?;
+        let (left, right) = merge
+            .split_once(' ')
+            .ok_or_else(|| malformed(format!("{merge:?}")))?;
         joined.clear();
         joined.push_str(left);
         joined.push_str(right);
         let mut normal = true;
         for part in [left, right, &joined] {
             let id = vocab.id(part.as_bytes());
-            let id = id.ok_or_else(|| malformed(format!("{merge:?}, where {part:?} is no token")))?;
+            let id =
+                id.ok_or_else(|| malformed(format!("{merge:?}, where {part:?} is no token")))?;
             normal &= vocab.kind(id) == Some(Kind::Normal);
         }
         if normal {
@@ -217,7 +254,12 @@ fn end_ids(vocab: &Vocab, named: [Option<u32>; 3]) -> Vec<u32> {
     };
     // gpt-oss ends only a channel with "<|end|>", not the answer.
     let harmony = by_text(&"<|return|>").is_some() && by_text(&"<|call|>").is_some();
-    ids.extend(END_TOKENS.iter().filter(|text| !(harmony && **text == "<|end|>")).filter_map(by_text));
+    ids.extend(
+        END_TOKENS
+            .iter()
+            .filter(|text| !(harmony && **text == "<|end|>"))
+            .filter_map(by_text),
+    );
     ids.sort_unstable();
     ids.dedup();
     ids

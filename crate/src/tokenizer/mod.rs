@@ -16,6 +16,8 @@ mod unigram;
 mod vocab;
 
 #[cfg(test)]
+mod stream_tests;
+#[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
@@ -41,7 +43,7 @@ use vocab::Kind;
 #[derive(Debug)]
 enum Model {
     ByteLevel { bpe: Box<BPE>, pre: PreTokenizer },
-    SentencePiece(SentencePiece),
+    SentencePiece(Box<SentencePiece>),
     Unigram(Box<UnigramModel>),
 }
 
@@ -181,7 +183,10 @@ impl Tokenizer {
     /// Ids and texts of the tokens that a chat template may write and a user may not, sorted by text: control,
     /// unknown and user-defined ones.
     pub fn special_tokens(&self) -> impl Iterator<Item = (u32, &str)> {
-        self.specials.ids().iter().filter_map(|&id| Some((id, self.token_text(id)?)))
+        self.specials
+            .ids()
+            .iter()
+            .filter_map(|&id| Some((id, self.token_text(id)?)))
     }
 
     /// `text` with `marker` in every look-alike of a special token, and at the end if more text could complete
@@ -243,8 +248,12 @@ impl Tokenizer {
                 for piece in pre.split(&pre.normalize(text)?) {
                     word.clear();
                     word.extend(piece.bytes().map(byte_to_char));
-                    let tokens = bpe.tokenize(&word).map_err(|e| Error::Tokenizer { message: e.to_string() })?;
-                    ids.extend(tokens.iter().map(|token| token.id));
+                    for part in pre.split_mapped(&word) {
+                        let tokens = bpe.tokenize(part).map_err(|e| Error::Tokenizer {
+                            message: e.to_string(),
+                        })?;
+                        ids.extend(tokens.iter().map(|token| token.id));
+                    }
                 }
             }
             Model::SentencePiece(model) => {

@@ -28,8 +28,10 @@ impl Specials {
     pub(super) fn new(vocab: &Vocab) -> Self {
         let text = |id: u32| vocab.text(id).unwrap_or_default();
         let is_special = |&id: &u32| {
-            matches!(vocab.kind(id), Some(Kind::Control | Kind::Unknown | Kind::UserDefined))
-                && text(id).chars().nth(1).is_some()
+            matches!(
+                vocab.kind(id),
+                Some(Kind::Control | Kind::Unknown | Kind::UserDefined)
+            ) && text(id).chars().nth(1).is_some()
                 && text(id).chars().any(|c| !c.is_whitespace() && c != '▁')
         };
         let mut ids: Vec<u32> = vocab.ids().filter(is_special).collect();
@@ -43,7 +45,11 @@ impl Specials {
                 first[usize::from(byte)] = true;
             }
         }
-        Specials { ids, lengths, first }
+        Specials {
+            ids,
+            lengths,
+            first,
+        }
     }
 
     /// The ids, sorted by text.
@@ -70,7 +76,11 @@ impl Specials {
                 if let Some(id) = self.exact(vocab, slice)
                     && vocab.kind(id).is_some_and(&accept)
                 {
-                    return Some(Match { start, end: start + length, id });
+                    return Some(Match {
+                        start,
+                        end: start + length,
+                        id,
+                    });
                 }
             }
         }
@@ -87,11 +97,18 @@ impl Specials {
     /// complete it.
     ///
     /// Only beginnings that start with a sign count: one that starts with a letter would match ordinary words.
-    pub(super) fn may_continue(&self, vocab: &Vocab, text: &str, accept: impl Fn(Kind) -> bool) -> bool {
+    pub(super) fn may_continue(
+        &self,
+        vocab: &Vocab,
+        text: &str,
+        accept: impl Fn(Kind) -> bool,
+    ) -> bool {
         let longest = self.lengths.first().copied().unwrap_or(0);
         let completes = |tail: &str| {
             // Texts that begin with `tail` are neighbours in the order, from its place on.
-            let place = self.ids.partition_point(|&id| vocab.text(id).unwrap_or_default() < tail);
+            let place = self
+                .ids
+                .partition_point(|&id| vocab.text(id).unwrap_or_default() < tail);
             self.ids[place..]
                 .iter()
                 .map_while(|&id| Some((id, vocab.text(id).filter(|text| text.starts_with(tail))?)))
@@ -129,12 +146,40 @@ mod tests {
         let (vocab, specials) = sample();
         let find = |text, from| specials.find(&vocab, text, from, |_| true);
         assert_eq!(specials.ids().len(), 4);
-        assert_eq!(find("<<|a|>bc", 0), Some(Match { start: 1, end: 7, id: 1 }));
-        assert_eq!(find("<|a|>c", 0), Some(Match { start: 0, end: 5, id: 0 }));
+        assert_eq!(
+            find("<<|a|>bc", 0),
+            Some(Match {
+                start: 1,
+                end: 7,
+                id: 1
+            })
+        );
+        assert_eq!(
+            find("<|a|>c", 0),
+            Some(Match {
+                start: 0,
+                end: 5,
+                id: 0
+            })
+        );
         assert_eq!(find("<|a|>c", 1), None);
-        assert_eq!(find("x  word éxéé", 0), Some(Match { start: 11, end: 15, id: 6 }));
+        assert_eq!(
+            find("x  word éxéé", 0),
+            Some(Match {
+                start: 11,
+                end: 15,
+                id: 6
+            })
+        );
         let control = specials.find(&vocab, "<|a|>b", 0, |kind| kind == Kind::Control);
-        assert_eq!(control, Some(Match { start: 0, end: 5, id: 0 }));
+        assert_eq!(
+            control,
+            Some(Match {
+                start: 0,
+                end: 5,
+                id: 0
+            })
+        );
         assert_eq!(find("", 0), None);
     }
 

@@ -43,7 +43,9 @@ struct Join {
 impl Ord for Join {
     fn cmp(&self, other: &Self) -> Ordering {
         // The best score first, then the leftmost.
-        self.score.total_cmp(&other.score).then(Reverse(self.left).cmp(&Reverse(other.left)))
+        self.score
+            .total_cmp(&other.score)
+            .then(Reverse(self.left).cmp(&Reverse(other.left)))
     }
 }
 
@@ -78,13 +80,20 @@ impl SentencePiece {
                 _ => {}
             }
         }
-        SentencePiece { scores, bytes, unknown, longest }
+        SentencePiece {
+            scores,
+            bytes,
+            unknown,
+            longest,
+        }
     }
 
     /// The piece with this text. Only normal ones: a user's text must never become a special token.
     fn piece(&self, vocab: &Vocab, text: &[u8]) -> Option<u32> {
         match text.len() <= self.longest {
-            true => vocab.id(text).filter(|&id| vocab.kind(id) == Some(Kind::Normal)),
+            true => vocab
+                .id(text)
+                .filter(|&id| vocab.kind(id) == Some(Kind::Normal)),
             false => None,
         }
     }
@@ -106,11 +115,27 @@ impl SentencePiece {
         }
         let mut joins = BinaryHeap::with_capacity(symbols.len());
         for right in 1..symbols.len() {
-            self.consider(vocab, text, &symbols, Some(right - 1), Some(right), &mut joins);
+            self.consider(
+                vocab,
+                text,
+                &symbols,
+                Some(right - 1),
+                Some(right),
+                &mut joins,
+            );
         }
-        while let Some(Join { left, right, length, .. }) = joins.pop() {
+        while let Some(Join {
+            left,
+            right,
+            length,
+            ..
+        }) = joins.pop()
+        {
             let (a, b) = (symbols[left], symbols[right]);
-            let stale = a.start == a.end || b.start == b.end || b.end - a.start != length || a.next != Some(right);
+            let stale = a.start == a.end
+                || b.start == b.end
+                || b.end - a.start != length
+                || a.next != Some(right);
             if stale {
                 continue;
             }
@@ -155,7 +180,12 @@ impl SentencePiece {
         let both = &text.as_bytes()[symbols[left].start..symbols[right].end];
         if let Some(id) = self.piece(vocab, both) {
             let score = self.scores.get(id as usize).copied().unwrap_or(f32::MIN);
-            joins.push(Join { score, left, right, length: both.len() });
+            joins.push(Join {
+                score,
+                left,
+                right,
+                length: both.len(),
+            });
         }
     }
 }

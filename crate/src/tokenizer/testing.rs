@@ -35,8 +35,12 @@ pub(crate) const NASTY: &[&str] = &[
 
 /// A byte-level vocabulary: 256 bytes (ids 0 to 255), some merges, then `special` with their token types.
 pub(crate) fn byte_level_metadata(special: &[(&str, i32)]) -> Metadata {
-    let mut tokens: Vec<String> = (0..=255u8).map(|byte| byte_to_char(byte).to_string()).collect();
-    let merges = ["h e", "l l", "he ll", "hell o", "Ġ Ġ", "i n", "Ã ©", "i m", "e n", "en d", "s y"];
+    let mut tokens: Vec<String> = (0..=255u8)
+        .map(|byte| byte_to_char(byte).to_string())
+        .collect();
+    let merges = [
+        "h e", "l l", "he ll", "hell o", "Ġ Ġ", "i n", "Ã ©", "i m", "e n", "en d", "s y",
+    ];
     tokens.extend(merges.iter().map(|merge| merge.replace(' ', "")));
     let mut types = vec![1; tokens.len()];
     tokens.extend(special.iter().map(|s| s.0.to_owned()));
@@ -46,7 +50,10 @@ pub(crate) fn byte_level_metadata(special: &[(&str, i32)]) -> Metadata {
         ("tokenizer.ggml.pre", Value::String("smollm".to_owned())),
         ("tokenizer.ggml.tokens", Value::Array(Array::String(tokens))),
         ("tokenizer.ggml.token_type", Value::Array(Array::I32(types))),
-        ("tokenizer.ggml.merges", Value::Array(Array::String(merges.map(str::to_owned).to_vec()))),
+        (
+            "tokenizer.ggml.merges",
+            Value::Array(Array::String(merges.map(str::to_owned).to_vec())),
+        ),
     ])
 }
 
@@ -72,8 +79,9 @@ pub(crate) fn chatml() -> Tokenizer {
 /// A SentencePiece vocabulary: `<unk>`, `<s>`, `</s>`, 256 bytes (ids 3 to 258), then pieces from 259 on.
 pub(crate) fn sentence_piece_metadata() -> Metadata {
     let pieces = [
-        "▁he", "llo", "▁hello", "▁w", "or", "ld", "▁wor", "▁world", "▁▁", "in", "▁in", "ing", "he", "lo", "ll",
-        "▁", "h", "e", "l", "o", "w", "r", "d", "i", "n", "g", "é", "日", "<", "s", ">",
+        "▁he", "llo", "▁hello", "▁w", "or", "ld", "▁wor", "▁world", "▁▁", "in", "▁in", "ing", "he",
+        "lo", "ll", "▁", "h", "e", "l", "o", "w", "r", "d", "i", "n", "g", "é", "日", "<", "s",
+        ">",
     ];
     let mut tokens: Vec<String> = ["<unk>", "<s>", "</s>"].map(str::to_owned).to_vec();
     let mut types = vec![2, 3, 3];
@@ -89,6 +97,22 @@ pub(crate) fn sentence_piece_metadata() -> Metadata {
         ("tokenizer.ggml.token_type", Value::Array(Array::I32(types))),
         ("tokenizer.ggml.scores", Value::Array(Array::F32(scores))),
     ])
+}
+
+pub(crate) fn sentence_piece() -> Tokenizer {
+    Tokenizer::from_gguf(&sentence_piece_metadata()).unwrap()
+}
+
+/// A unigram vocabulary over the same pieces.
+pub(crate) fn unigram() -> Tokenizer {
+    let mut meta = sentence_piece_metadata();
+    meta.insert("tokenizer.ggml.model", Value::String("t5".to_owned()));
+    meta.insert("tokenizer.ggml.unknown_token_id", Value::U32(0));
+    meta.insert(
+        "tokenizer.ggml.remove_extra_whitespaces",
+        Value::Bool(false),
+    );
+    Tokenizer::from_gguf(&meta).unwrap()
 }
 
 /// The metadata of the SmolLM2 file at `$HEARTH_SMOLLM2`; without it the test says that it is skipped.

@@ -49,14 +49,23 @@ impl UnigramModel {
         let unknown = unknown.ok_or_else(|| Error::Tokenizer {
             message: "a unigram vocabulary needs tokenizer.ggml.unknown_token_id".to_owned(),
         })?;
-        let model = Unigram::from(pieces, Some(unknown as usize), has_bytes)
-            .map_err(|e| Error::Tokenizer { message: e.to_string() })?;
-        Ok(UnigramModel { model, normalize, merge_blanks })
+        let model = Unigram::from(pieces, Some(unknown as usize), has_bytes).map_err(|e| {
+            Error::Tokenizer {
+                message: e.to_string(),
+            }
+        })?;
+        Ok(UnigramModel {
+            model,
+            normalize,
+            merge_blanks,
+        })
     }
 
     /// Appends the ids of `text`.
     pub(super) fn encode(&self, text: &str, prefix: bool, out: &mut Vec<u32>) -> Result<()> {
-        let failed = |e: tokenizers::Error| Error::Tokenizer { message: e.to_string() };
+        let failed = |e: tokenizers::Error| Error::Tokenizer {
+            message: e.to_string(),
+        };
         let mut text = text.replace(NEVER, "\u{fffd}");
         if self.normalize {
             let mut normalized = NormalizedString::from(text);
@@ -64,7 +73,11 @@ impl UnigramModel {
             text = normalized.get().replace(char::is_whitespace, " ");
         }
         if self.merge_blanks {
-            text = text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+            text = text
+                .split(' ')
+                .filter(|word| !word.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ");
         }
         if text.is_empty() {
             return Ok(());
@@ -73,7 +86,13 @@ impl UnigramModel {
             text.insert(0, ' ');
         }
         let text = text.replace(' ', "▁");
-        out.extend(self.model.tokenize(&text).map_err(failed)?.iter().map(|token| token.id));
+        out.extend(
+            self.model
+                .tokenize(&text)
+                .map_err(failed)?
+                .iter()
+                .map(|token| token.id),
+        );
         Ok(())
     }
 }

@@ -53,7 +53,10 @@ impl Vocab {
         if tokens.is_empty() || tokens.len() != kinds.len() {
             return Err(Error::Metadata {
                 key: "tokenizer.ggml.token_type".to_owned(),
-                expected: format!("one type for each of the {} tokens (at least one)", tokens.len()),
+                expected: format!(
+                    "one type for each of the {} tokens (at least one)",
+                    tokens.len()
+                ),
                 found: format!("{} types", kinds.len()),
             });
         }
@@ -64,7 +67,12 @@ impl Vocab {
             ends.push(u32::try_from(text.len()).map_err(|_| too_large())?);
         }
         let count = u32::try_from(tokens.len()).map_err(|_| too_large())?;
-        let mut vocab = Vocab { text, ends, kinds, sorted: Vec::new() };
+        let mut vocab = Vocab {
+            text,
+            ends,
+            kinds,
+            sorted: Vec::new(),
+        };
         let mut sorted: Vec<u32> = (0..count).collect();
         // Ties by id, so that a text that occurs twice resolves to its first token.
         sorted.sort_unstable_by(|&a, &b| vocab.bytes(a).cmp(vocab.bytes(b)).then(a.cmp(&b)));
@@ -98,7 +106,10 @@ impl Vocab {
     /// The token whose text is `text`.
     pub(super) fn id(&self, text: &[u8]) -> Option<u32> {
         let at = self.sorted.partition_point(|&id| self.bytes(id) < text);
-        self.sorted.get(at).copied().filter(|&id| self.bytes(id) == text)
+        self.sorted
+            .get(at)
+            .copied()
+            .filter(|&id| self.bytes(id) == text)
     }
 
     fn bytes(&self, id: u32) -> &[u8] {
@@ -107,7 +118,9 @@ impl Vocab {
 }
 
 fn too_large() -> Error {
-    Error::Tokenizer { message: "the vocabulary holds more than 4 GiB of text".to_owned() }
+    Error::Tokenizer {
+        message: "the vocabulary holds more than 4 GiB of text".to_owned(),
+    }
 }
 
 #[cfg(test)]

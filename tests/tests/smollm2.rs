@@ -1,0 +1,106 @@
+//! SmolLM2-135M-Instruct, the real file, against transformers on the same weights.
+
+use std::path::Path;
+
+use hearth::Engine;
+use hearth_tests::{On, golden, golden_f32, greedy, load_file, open, smollm2};
+use pollster::block_on;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Golden {
+    prompts: Vec<Prompt>,
+    forced: Forced,
+}
+
+#[derive(Deserialize)]
+struct Prompt {
+    name: String,
+    messages: Option<Vec<hearth::chat_template::Message>>,
+    ids: Vec<u32>,
+    greedy_ids: Vec<u32>,
+    last_top_ids: Vec<u32>,
+    last_top_logits: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct Forced {
+    ids: Vec<u32>,
+    top1: Vec<u32>,
+    margins: Vec<f32>,
+}
+
+fn engine(on: On, path: &Path) -> Option<Engine> {
+    Some(load_file(open(on)?, path, 512))
+}
+
+fn argmax(logits: &[f32]) -> u32 {
+    let best = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
+    best.unwrap_or(0) as u32
+}
+
+fn check(on: On, tolerance: f32) {
+    let Some(path) = smollm2() else { return };
+    let Some(mut engine) = engine(on, &path) else {
+        return;
+    };
+    let golden: Golden = golden("smollm2.json");
+    let full = golden_f32("smollm2_logits.bin");
+    for (i, prompt) in golden.prompts.iter().enumerate() {
+        if let Some(messages) = &prompt.messages {
+            assert_eq!(engine.encode_chat(messages).unwrap(), prompt.ids);
+        }
+        let logits = block_on(engine.logits(&prompt.ids)).unwrap();
+        let mut worst = 0.0f32;
+        if i == 0 {
+            for (a, b) in logits.iter().zip(&full) {
+                worst = worst.max((a - b).abs());
+            }
+        }
+        for (id, logit) in prompt.last_top_ids.iter().zip(&prompt.last_top_logits) {
+            worst = worst.max((logits[*id as usize] - logit).abs());
+        }
+        println!("{} on {on:?}: largest logit error {worst}", prompt.name);
+        assert!(worst < tolerance, "{} on {on:?}: {worst}", prompt.name);
+
+        let n = prompt.greedy_ids.len();
+        let start = std::time::Instant::now();
+        let (ids, text) = greedy(&mut engine, &prompt.ids, n).unwrap();
+        let end = (prompt.greedy_ids.iter())
+            .position(|id| engine.tokenizer().is_eog(*id))
+            .unwrap_or(n);
+        println!("{:?}: {} ids, {text:?}", start.elapsed(), ids.len());
+        assert_eq!(ids, prompt.greedy_ids[..end], "{} on {on:?}", prompt.name);
+    }
+}
+
+#[test]
+fn logits_and_greedy_ids_on_the_cpu() {
+    check(On::Cpu, 2e-2);
+}
+
+#[test]
+fn logits_and_greedy_ids_on_the_gpu() {
+    check(On::Gpu, 5e-3);
+}
+
+/// Top-1 agreement over a teacher-forced text; positions where the reference itself is nearly tied are
+/// counted only if its margin exceeds what rounding may do.
+#[test]
+fn forced_top1_on_the_cpu() {
+    let Some(path) = smollm2() else { return };
+    let Some(mut engine) = engine(On::Cpu, &path) else {
+        return;
+    };
+    let Golden { forced, .. } = golden("smollm2.json");
+    let mut clear = 0;
+    for (i, (top1, margin)) in forced.top1.iter().zip(&forced.margins).enumerate() {
+        let logits = block_on(engine.logits(&forced.ids[..=i])).unwrap();
+        if *margin > 0.02 {
+            clear += 1;
+            assert_eq!(argmax(&logits), *top1, "position {i}");
+        }
+    }
+    println!("{clear} of {} positions compared", forced.top1.len());
+    assert!(clear > 240);
+}
