@@ -1,0 +1,35 @@
+import js from "@eslint/js";
+import tseslint from "typescript-eslint";
+
+export default tseslint.config(
+  {
+    ignores: [
+      "**/node_modules/",
+      "**/dist/",
+      "pkg/wasm/",
+      "target/",
+      "shared/",
+      ".cache/",
+      "crate/",
+      "xtask/",
+      "tests/goldens/",
+    ],
+  },
+  js.configs.recommended,
+  {
+    files: ["**/*.ts"],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      "max-lines": ["error", 400],
+      // `async *` and Promise-returning event handlers are how this code base streams.
+      "@typescript-eslint/no-misused-promises": ["error", { checksVoidReturn: false }],
+    },
+  },
+  {
+    files: ["**/*.js", "**/*.mjs"],
+    languageOptions: { globals: Object.fromEntries(
+        ["console", "process", "URL", "URLSearchParams", "Buffer", "setTimeout"].map((name) => [name, "readonly"]),
+      ) },
+  },
+);

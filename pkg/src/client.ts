@@ -1,0 +1,118 @@
+/** The page's end of the worker: matches replies with calls, and ends every call when the worker ends. */
+import { cancelled, deserializeError, HearthError } from "./errors.js";
+import type { CallName, Calls, FromWorker, LoadProgress, ToWorker } from "./protocol.js";
+import type { Step } from "./wasm-contract.js";
+
+interface Pending {
+  resolve(result: unknown): void;
+  reject(error: HearthError): void;
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
+  onStep?: ((step: Step) => void) | undefined;
+}
+
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+  transfer?: Transferable[];
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
+  onStep?: ((step: Step) => void) | undefined;
+}
+
+export class WorkerClient {
+  /** Resolves with the reason when the worker has ended. */
+  readonly closed: Promise<HearthError>;
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #resolveClosed!: (reason: HearthError) => void;
+  #reason: HearthError | undefined;
+  #nextId = 1;
+
+  constructor(worker: Worker) {
+    this.#worker = worker;
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    worker.onmessage = (event: MessageEvent<FromWorker>) => {
+      this.#receive(event.data);
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.close(new HearthError("worker_died", `the worker failed: ${event.message || "its script could not run"}`));
+    };
+    worker.onmessageerror = () => {
+      this.close(new HearthError("worker_died", "a message from the worker could not be read"));
+    };
+  }
+
+  /**
+   * Settles when the worker has answered, also after an abort: only then is it free for the next request.
+   */
+  call<K extends CallName>(
+    call: K,
+    params: Calls[K]["params"],
+    options: CallOptions = {},
+  ): Promise<Calls[K]["result"]> {
+    const { signal, transfer = [], onProgress, onStep } = options;
+    if (this.#reason !== undefined) return Promise.reject(this.#reason);
+    if (signal?.aborted) return Promise.reject(cancelled(signal.reason));
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#post({ type: "cancel", id });
+      };
+      const settle = (): void => {
+        this.#pending.delete(id);
+        signal?.removeEventListener("abort", onAbort);
+      };
+      this.#pending.set(id, {
+        resolve: (result) => {
+          settle();
+          resolve(result as Calls[K]["result"]);
+        },
+        reject: (error) => {
+          settle();
+          reject(error);
+        },
+        onProgress,
+        onStep,
+      });
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#post({ type: "call", id, call, params } as ToWorker, transfer);
+    });
+  }
+
+  /** Ends the worker; every call that runs, and every later one, rejects with the reason. */
+  close(reason: HearthError): void {
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
+    this.#worker.terminate();
+    for (const pending of [...this.#pending.values()]) pending.reject(reason);
+    this.#resolveClosed(reason);
+  }
+
+  #post(message: ToWorker, transfer: Transferable[] = []): void {
+    this.#worker.postMessage(message, transfer);
+  }
+
+  #receive(message: FromWorker): void {
+    if (message.type === "fatal") {
+      this.close(deserializeError(message.error));
+      return;
+    }
+    const pending = this.#pending.get(message.id);
+    if (pending === undefined) return;
+    switch (message.type) {
+      case "result":
+        pending.resolve(message.result);
+        break;
+      case "error":
+        pending.reject(deserializeError(message.error));
+        break;
+      case "progress":
+        pending.onProgress?.(message.progress);
+        break;
+      case "step":
+        pending.onStep?.(message.step);
+        break;
+    }
+  }
+}

@@ -1,0 +1,162 @@
+/** The engine: one model in one worker. */
+import { WorkerClient } from "./client.js";
+import { Completions } from "./completions.js";
+import { cancelled, HearthError, throwIfAborted } from "./errors.js";
+import type {
+  DeviceChoice,
+  DownloadOptions,
+  LoadProgress,
+  LoadRequest,
+  LoadResult,
+  Notice,
+  SourceSpec,
+} from "./protocol.js";
+import { servePort } from "./source/port.js";
+import type { DeviceInfo, DeviceOptions, EngineStats, ModelInfo } from "./wasm-contract.js";
+
+export type ModelSource = string | URL | Blob | ReadableStream<Uint8Array>;
+
+export interface EngineOptions {
+  /** A GGUF file: an address, a File or Blob, or its bytes as a stream. */
+  model: ModelSource;
+  /**
+   * Default `"webgpu"`: the CPU, which is much slower, never starts by itself. `"auto"` uses it where there is no WebGPU,
+   * and says so through `onNotice` and `engine.notice`.
+   */
+  device?: DeviceChoice;
+  deviceOptions?: DeviceOptions;
+  /** Tokens that prompt and answer share; default: the core's choice for the model. */
+  contextSize?: number;
+  /** Length of a stream, which cannot tell it itself; only used for progress and checks. */
+  totalBytes?: number;
+  download?: DownloadOptions;
+  onProgress?: (progress: LoadProgress) => void;
+  onNotice?: (notice: Notice) => void;
+  /** Ends the load with `cancelled`. */
+  signal?: AbortSignal;
+  /** Where `hearth_bg.wasm` is, when it was moved away from the package. */
+  wasmUrl?: string | URL;
+  /** Where `worker.js` is, when it was moved away from the package. */
+  workerUrl?: string | URL;
+}
+
+export class Engine {
+  readonly device: DeviceInfo;
+  readonly model: ModelInfo;
+  /** Something that the user should see, e.g. that the CPU runs the model. */
+  readonly notice: Notice | undefined;
+  /** Version of the core. */
+  readonly version: string;
+  readonly chat: { readonly completions: Completions };
+  /** Resolves with the reason when the engine has ended: `disposed`, `device_lost`, `worker_died` or a trap of the core. */
+  readonly closed: Promise<HearthError>;
+  readonly #client: WorkerClient;
+
+  private constructor(client: WorkerClient, loaded: LoadResult) {
+    this.#client = client;
+    this.closed = client.closed;
+    this.device = loaded.device;
+    this.model = loaded.model;
+    this.notice = loaded.notice;
+    this.version = loaded.version;
+    this.chat = {
+      completions: new Completions(loaded.model.name, (request, options) => client.call("generate", request, options)),
+    };
+  }
+
+  /** Starts a worker and loads the model into it. On failure or abort nothing stays behind. */
+  static async create(options: EngineOptions): Promise<Engine> {
+    const { signal, onProgress, onNotice } = options;
+    throwIfAborted(signal);
+    const { source, transfer } = toSource(options);
+    const client = new WorkerClient(startWorker(options.workerUrl));
+    // Ending the worker is the one way to stop a load that works in every phase.
+    const onAbort = (): void => {
+      client.close(cancelled(signal?.reason));
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      const loaded = await client.call("load", toLoadRequest(options, source), { transfer, onProgress });
+      if (loaded.notice !== undefined) onNotice?.(loaded.notice);
+      return new Engine(client, loaded);
+    } catch (error) {
+      client.close(error as HearthError);
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  tokenize(text: string): Promise<Uint32Array> {
+    return this.#client.call("tokenize", { text });
+  }
+
+  detokenize(ids: Uint32Array | number[]): Promise<string> {
+    return this.#client.call("detokenize", { ids: Uint32Array.from(ids) });
+  }
+
+  /** Number of tokens in a text. */
+  async count(text: string): Promise<number> {
+    return (await this.tokenize(text)).length;
+  }
+
+  stats(): Promise<EngineStats> {
+    return this.#client.call("stats", null);
+  }
+
+  /** Ends the worker and frees all it holds. Running requests reject, and so does every later call, with `disposed`. */
+  dispose(): void {
+    this.#client.close(new HearthError("disposed", "the engine was disposed"));
+  }
+
+  /** For tests of what a page does then: destroys the GPU device, as WebGL's WEBGL_lose_context does. */
+  async loseDevice(): Promise<void> {
+    await this.#client.call("loseDevice", null);
+  }
+}
+
+function startWorker(url: string | URL | undefined): Worker {
+  try {
+    // Bundlers find the worker by this very expression, so it stays in one piece.
+    return url === undefined
+      ? new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "hearth" })
+      : new Worker(url, { type: "module", name: "hearth" });
+  } catch (cause) {
+    throw new HearthError("worker_died", "the worker could not be started", { cause });
+  }
+}
+
+function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest {
+  const request: LoadRequest = {
+    source,
+    device: options.device ?? "webgpu",
+    deviceOptions: options.deviceOptions ?? {},
+    download: options.download ?? {},
+  };
+  if (options.contextSize !== undefined) request.contextSize = options.contextSize;
+  if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
+  return request;
+}
+
+function toSource(options: EngineOptions): { source: SourceSpec; transfer: Transferable[] } {
+  const { model, totalBytes } = options;
+  if (model instanceof Blob) return { source: { kind: "blob", blob: model }, transfer: [] };
+  if (model instanceof ReadableStream) {
+    const { port1, port2 } = new MessageChannel();
+    servePort(model, port1);
+    const source: SourceSpec = { kind: "port", port: port2 };
+    if (totalBytes !== undefined) source.total = totalBytes;
+    return { source, transfer: [port2] };
+  }
+  return { source: { kind: "url", url: absolute(model) }, transfer: [] };
+}
+
+/** Relative to the page: inside the worker the same text would be relative to the worker's script. */
+function absolute(url: string | URL): string {
+  const base = (globalThis as { document?: { baseURI: string } }).document?.baseURI;
+  try {
+    return new URL(url, base).href;
+  } catch (cause) {
+    throw new HearthError("invalid_request", `invalid request: not an address: ${String(url)}`, { cause });
+  }
+}

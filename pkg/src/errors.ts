@@ -1,0 +1,138 @@
+/**
+ * The one error class of the package.
+ *
+ * `code` is stable and meant for programs, `message` says what happened, `hint` what the reader can do about it.
+ * The Rust core throws the same shape; codes that only JavaScript can know (downloads, the worker) are listed here.
+ */
+
+/** Codes that come from the Rust core, see `crate/src/error.rs`. */
+export type CoreErrorCode =
+  | "bad_file"
+  | "truncated_file"
+  | "unsupported_architecture"
+  | "unsupported_quant"
+  | "missing_tensor"
+  | "tensor_shape"
+  | "bad_metadata"
+  | "tokenizer_error"
+  | "template_error"
+  | "context_overflow"
+  | "invalid_request"
+  | "out_of_memory"
+  | "no_webgpu"
+  | "device_lost"
+  | "gpu_error"
+  | "cancelled"
+  | "busy"
+  | "io_error"
+  | "internal_error";
+
+/** Codes that come from the JavaScript side. */
+export type HostErrorCode =
+  | "download_http"
+  | "download_stalled"
+  | "download_broken"
+  | "download_changed"
+  | "download_length"
+  | "wasm_failed"
+  | "worker_died"
+  | "disposed";
+
+export type HearthErrorCode = CoreErrorCode | HostErrorCode;
+
+const HINTS: Partial<Record<HearthErrorCode, string>> = {
+  invalid_request: "Correct the named field.",
+  no_webgpu:
+    'Use a current Chrome, Edge, Firefox or Safari with hardware acceleration on, or allow the CPU with device: "cpu".',
+  device_lost: "Create the engine again.",
+  cancelled: "Nothing to do: the request was stopped on purpose.",
+  io_error: "Check the file and try again.",
+  internal_error: "Please report this with the message and the model's name.",
+  download_http: "Check the address of the model file.",
+  download_stalled: "Check the network connection and try again.",
+  download_broken: "Check the network connection and try again.",
+  download_changed: "The file on the server was replaced while it was loading: try again.",
+  download_length: "The server gives a wrong length for this file: try again or use another address.",
+  wasm_failed: "Reload the page; if it stays, check that the server sends hearth_bg.wasm as application/wasm.",
+  worker_died: "Create the engine again; if it stays, choose a smaller model or close other pages.",
+  disposed: "Create a new engine: this one was disposed.",
+};
+
+export interface HearthErrorOptions {
+  hint?: string;
+  cause?: unknown;
+  /** HTTP status, for `download_http`. */
+  status?: number;
+}
+
+export class HearthError extends Error {
+  override readonly name = "HearthError";
+  readonly code: HearthErrorCode;
+  readonly hint: string;
+  readonly status: number | undefined;
+
+  constructor(code: HearthErrorCode, message: string, options: HearthErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint ?? HINTS[code] ?? "";
+    this.status = options.status;
+  }
+}
+
+/** A HearthError as plain data: structured clone drops an Error's own properties, so it crosses the worker like this. */
+export interface SerializedError {
+  code: HearthErrorCode;
+  message: string;
+  hint: string;
+  status?: number;
+  stack?: string;
+  cause?: string;
+}
+
+export function serializeError(value: unknown): SerializedError {
+  const error = toHearthError(value);
+  const out: SerializedError = { code: error.code, message: error.message, hint: error.hint };
+  if (error.status !== undefined) out.status = error.status;
+  if (error.stack !== undefined) out.stack = error.stack;
+  if (error.cause !== undefined) out.cause = describe(error.cause);
+  return out;
+}
+
+export function deserializeError(data: SerializedError): HearthError {
+  const options: HearthErrorOptions = { hint: data.hint };
+  if (data.status !== undefined) options.status = data.status;
+  if (data.cause !== undefined) options.cause = data.cause;
+  const error = new HearthError(data.code, data.message, options);
+  // The worker's stack is the one that says where it happened.
+  if (data.stack !== undefined) error.stack = data.stack;
+  return error;
+}
+
+/** Gives any thrown value the one shape: errors of the core keep their code, an abort becomes `cancelled`. */
+export function toHearthError(value: unknown, fallback: HearthErrorCode = "internal_error"): HearthError {
+  if (value instanceof HearthError) return value;
+  if (isCoreError(value)) {
+    const error = new HearthError(value.code, value.message, { hint: value.hint });
+    if (value.stack !== undefined) error.stack = value.stack;
+    return error;
+  }
+  if (value instanceof Error && value.name === "AbortError") return cancelled(value);
+  return new HearthError(fallback, describe(value), { cause: value });
+}
+
+export function cancelled(cause?: unknown): HearthError {
+  return new HearthError("cancelled", "cancelled", cause === undefined ? {} : { cause });
+}
+
+/** Throws `cancelled` when the signal has fired. */
+export function throwIfAborted(signal: AbortSignal | null | undefined): void {
+  if (signal?.aborted) throw cancelled(signal.reason);
+}
+
+function isCoreError(value: unknown): value is Error & { code: HearthErrorCode; hint: string } {
+  return value instanceof Error && value.name === "HearthError" && "code" in value && typeof value.code === "string";
+}
+
+function describe(value: unknown): string {
+  return value instanceof Error ? `${value.name}: ${value.message}` : String(value);
+}

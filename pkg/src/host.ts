@@ -1,0 +1,153 @@
+/**
+ * The worker's logic: answers the page's calls with the core's. It knows no worker global, so it runs in tests too.
+ *
+ * A failed or cancelled load leaves nothing to clean up here: the page ends the worker, and with it goes all it held.
+ */
+import { cancelled, HearthError, serializeError, throwIfAborted, toHearthError } from "./errors.js";
+import { initCore, loadModel, openDevice } from "./load.js";
+import { Lock } from "./lock.js";
+import type { Calls, CallName, FromWorker, LoadRequest, LoadResult, ToWorker } from "./protocol.js";
+import type { GenerateRequest, HearthWasm, WasmEngine } from "./wasm-contract.js";
+import { yieldToEventLoop } from "./yield.js";
+
+/** A trap often comes just before the news that the device is lost, which is its real cause. */
+const TRAP_GRACE_MS = 150;
+
+export interface HostOptions {
+  wasm: HearthWasm;
+  /** Where `hearth_bg.wasm` is unless the page names another place. */
+  wasmUrl: string | URL;
+  post(message: FromWorker): void;
+  /** Tells the GPU shims what the load asked for, before the device opens. */
+  beforeOpen?: (request: LoadRequest) => void;
+  /** Destroys the GPU device, to rehearse its loss. */
+  destroyDevice?: () => void;
+}
+
+export class Host {
+  readonly #options: HostOptions;
+  readonly #lock = new Lock();
+  readonly #running = new Map<number, AbortController>();
+  #engine: WasmEngine | undefined;
+  #isDead = false;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+  }
+
+  async handle(message: ToWorker): Promise<void> {
+    if (message.type === "cancel") {
+      this.#running.get(message.id)?.abort();
+      return;
+    }
+    const { id } = message;
+    const controller = new AbortController();
+    this.#running.set(id, controller);
+    try {
+      const result = await this.#dispatch(message, controller.signal);
+      this.#post({ type: "result", id, result });
+    } catch (error) {
+      this.#fail(id, error);
+    } finally {
+      this.#running.delete(id);
+    }
+  }
+
+  /** The GPU device is gone; so is everything that lived on it. */
+  deviceLost(reason: string): void {
+    this.#die(new HearthError("device_lost", `the GPU device was lost: ${reason}`));
+  }
+
+  /** The core trapped outside of any call: a panic in a task of its own. */
+  trapped(error: unknown): void {
+    setTimeout(() => {
+      this.#die(toHearthError(error));
+    }, TRAP_GRACE_MS);
+  }
+
+  #dispatch(message: Extract<ToWorker, { type: "call" }>, signal: AbortSignal): Promise<Calls[CallName]["result"]> {
+    switch (message.call) {
+      case "load":
+        return this.#load(message.id, message.params, signal);
+      case "generate":
+        return this.#generate(message.id, message.params, signal);
+      case "tokenize": {
+        const { text } = message.params;
+        return this.#withEngine((engine) => engine.tokenize(text));
+      }
+      case "detokenize": {
+        const { ids } = message.params;
+        return this.#withEngine((engine) => engine.detokenize(ids));
+      }
+      case "stats":
+        return this.#withEngine((engine) => engine.stats());
+      case "loseDevice":
+        this.#options.destroyDevice?.();
+        return Promise.resolve(null);
+    }
+  }
+
+  async #load(id: number, request: LoadRequest, signal: AbortSignal): Promise<LoadResult> {
+    const { wasm, wasmUrl, beforeOpen } = this.#options;
+    await initCore(wasm, request.wasmUrl ?? wasmUrl);
+    throwIfAborted(signal);
+    beforeOpen?.(request);
+    const { device, notice } = await openDevice(wasm, request);
+    throwIfAborted(signal);
+    const engine = await loadModel(wasm, device, request, signal, (progress) => {
+      this.#post({ type: "progress", id, progress });
+    });
+    this.#engine = engine;
+    const result: LoadResult = { version: wasm.version(), device: device.info(), model: engine.info() };
+    if (notice !== undefined) result.notice = notice;
+    return result;
+  }
+
+  async #generate(id: number, request: GenerateRequest, signal: AbortSignal): Promise<null> {
+    const generation = await this.#withEngine((engine) => engine.generate(request));
+    try {
+      for (;;) {
+        if (signal.aborted) {
+          await this.#lock.run(() => {
+            generation.cancel();
+          });
+          throw cancelled();
+        }
+        const step = await this.#lock.run(() => generation.next());
+        this.#post({ type: "step", id, step });
+        if (step.finish_reason !== null) return null;
+        await yieldToEventLoop();
+      }
+    } finally {
+      await this.#lock.run(() => {
+        generation.free();
+      });
+    }
+  }
+
+  #withEngine<T>(task: (engine: WasmEngine) => T | Promise<T>): Promise<T> {
+    return this.#lock.run(() => {
+      if (this.#engine === undefined) throw new HearthError("internal_error", "no model is loaded in this worker");
+      return task(this.#engine);
+    });
+  }
+
+  #fail(id: number, error: unknown): void {
+    if (toHearthError(error).code === "device_lost") {
+      this.#die(error);
+    } else if (error instanceof WebAssembly.RuntimeError) {
+      this.trapped(error);
+    } else {
+      this.#post({ type: "error", id, error: serializeError(error) });
+    }
+  }
+
+  #die(error: unknown): void {
+    this.#post({ type: "fatal", error: serializeError(error) });
+    this.#isDead = true;
+  }
+
+  #post(message: FromWorker): void {
+    if (!this.#isDead) this.#options.post(message);
+  }
+}

@@ -1,0 +1,99 @@
+/** In the worker: from a load request to an engine of the core. */
+import { HearthError, throwIfAborted, toHearthError } from "./errors.js";
+import { requireWebGpu } from "./gpu-probe.js";
+import { ProgressMeter } from "./progress.js";
+import type { LoadProgress, LoadRequest, Notice } from "./protocol.js";
+import { coalesce, openSource } from "./source/index.js";
+import type { HearthWasm, WasmDevice, WasmEngine, WasmLoader } from "./wasm-contract.js";
+
+const COMPILE_POLL_MS = 100;
+
+export async function initCore(wasm: HearthWasm, url: string | URL): Promise<void> {
+  try {
+    await wasm.default({ module_or_path: url });
+  } catch (cause) {
+    throw new HearthError("wasm_failed", `the WebAssembly core could not be started: ${toHearthError(cause).message}`, {
+      cause,
+    });
+  }
+}
+
+export interface OpenedDevice {
+  device: WasmDevice;
+  notice?: Notice;
+}
+
+/** The CPU is opened when the caller names it, or with `"auto"` where there is no WebGPU; then a notice says why. */
+export async function openDevice(wasm: HearthWasm, request: LoadRequest): Promise<OpenedDevice> {
+  const { device: choice, deviceOptions } = request;
+  if (choice === "cpu") return { device: await wasm.Device.open("cpu", deviceOptions) };
+  try {
+    await requireWebGpu();
+    return { device: await wasm.Device.open("webgpu", deviceOptions) };
+  } catch (error) {
+    const reason = toHearthError(error);
+    if (choice !== "auto" || reason.code !== "no_webgpu") throw reason;
+    const notice: Notice = {
+      code: "cpu_fallback",
+      message: `The model runs on the CPU, which is much slower. ${reason.message}`,
+      hint: reason.hint,
+    };
+    return { device: await wasm.Device.open("cpu", deviceOptions), notice };
+  }
+}
+
+/** Streams the model into the core; the file is never in memory as a whole. */
+export async function loadModel(
+  wasm: HearthWasm,
+  device: WasmDevice,
+  request: LoadRequest,
+  signal: AbortSignal,
+  report: (progress: LoadProgress) => void,
+): Promise<WasmEngine> {
+  const meter = new ProgressMeter(report);
+  const source = openSource(request.source, signal, request.download);
+  let received = 0;
+  async function* counted(): AsyncGenerator<Uint8Array, void, void> {
+    for await (const piece of source.chunks()) {
+      received += piece.length;
+      meter.update({ phase: "download", loaded: received, total: source.total ?? 0 });
+      yield piece;
+    }
+  }
+
+  let loader: WasmLoader | undefined;
+  // Made when the first bytes are here, because a download knows its length only then.
+  const open = (): WasmLoader => {
+    const options: { contextSize?: number; totalBytes?: number } = {};
+    if (request.contextSize !== undefined) options.contextSize = request.contextSize;
+    if (source.total !== undefined) options.totalBytes = source.total;
+    return new wasm.Loader(device, options);
+  };
+  for await (const chunk of coalesce(counted())) {
+    loader ??= open();
+    await loader.push(chunk);
+    throwIfAborted(signal);
+    meter.update(loader.progress());
+  }
+  loader ??= open();
+  const engine = await finish(loader, meter);
+  throwIfAborted(signal);
+  report({ phase: "ready", loaded: received, total: received });
+  return engine;
+}
+
+async function finish(loader: WasmLoader, meter: ProgressMeter): Promise<WasmEngine> {
+  const poll = setInterval(() => {
+    try {
+      meter.update(loader.progress());
+    } catch {
+      // finish() may have taken the loader over by now; then there is nothing more to ask it.
+      clearInterval(poll);
+    }
+  }, COMPILE_POLL_MS);
+  try {
+    return await loader.finish();
+  } finally {
+    clearInterval(poll);
+  }
+}

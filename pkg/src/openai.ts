@@ -1,0 +1,102 @@
+/**
+ * OpenAI's chat completion types, as far as Hearth serves them. Same names, same shapes, so that code written for
+ * OpenAI's client reads the same here. Fields of other local servers (`top_k`, `min_p`, `continuous_usage_stats`) keep
+ * the names that those servers gave them.
+ */
+import type { Usage } from "./wasm-contract.js";
+
+export type CompletionUsage = Usage;
+
+export interface ChatCompletionContentPartText {
+  type: "text";
+  text: string;
+}
+
+export interface ChatCompletionMessageParam {
+  /** `developer` is OpenAI's newer name for `system` and is treated as such. */
+  role: "system" | "developer" | "user" | "assistant" | "tool";
+  content: string | ChatCompletionContentPartText[];
+}
+
+export interface ChatCompletionStreamOptions {
+  /** Adds a last chunk with the usage and no choices. */
+  include_usage?: boolean;
+  /** Puts the usage so far into every chunk (vLLM's name). */
+  continuous_usage_stats?: boolean;
+}
+
+export interface ChatCompletionCreateParamsBase {
+  messages: ChatCompletionMessageParam[];
+  /** Accepted for compatibility: an engine holds one model. */
+  model?: string;
+  /** Limit for the answer's tokens; `max_tokens` is the older name of the same. */
+  max_completion_tokens?: number | null;
+  max_tokens?: number | null;
+  /** 0 is greedy. */
+  temperature?: number | null;
+  top_p?: number | null;
+  top_k?: number | null;
+  min_p?: number | null;
+  seed?: number | null;
+  stop?: string | string[] | null;
+  /** Adds the tokens' ids to the choices (vLLM's name). */
+  return_token_ids?: boolean | null;
+  /** Only 1. */
+  n?: number | null;
+  /** Ends the request; the second argument's `signal` does the same. */
+  signal?: AbortSignal | null;
+}
+
+export interface ChatCompletionCreateParamsNonStreaming extends ChatCompletionCreateParamsBase {
+  stream?: false | null;
+}
+
+export interface ChatCompletionCreateParamsStreaming extends ChatCompletionCreateParamsBase {
+  stream: true;
+  stream_options?: ChatCompletionStreamOptions | null;
+}
+
+export type ChatCompletionCreateParams = ChatCompletionCreateParamsNonStreaming | ChatCompletionCreateParamsStreaming;
+
+export interface RequestOptions {
+  signal?: AbortSignal | null;
+}
+
+export type FinishReason = "stop" | "length";
+
+export interface ChatCompletionMessage {
+  role: "assistant";
+  content: string;
+  refusal: null;
+}
+
+export interface ChatCompletion {
+  id: string;
+  object: "chat.completion";
+  /** Seconds since 1970. */
+  created: number;
+  model: string;
+  choices: {
+    index: 0;
+    message: ChatCompletionMessage;
+    finish_reason: FinishReason;
+    logprobs: null;
+    token_ids?: number[];
+  }[];
+  usage: CompletionUsage;
+}
+
+export interface ChatCompletionChunk {
+  id: string;
+  object: "chat.completion.chunk";
+  created: number;
+  model: string;
+  choices: {
+    index: 0;
+    delta: { role?: "assistant"; content?: string };
+    finish_reason: FinishReason | null;
+    logprobs: null;
+    token_ids?: number[];
+  }[];
+  usage?: CompletionUsage | null;
+}

@@ -1,0 +1,80 @@
+/**
+ * The messages between the page and the worker. Each request carries an `id`; every reply names the request it answers.
+ */
+import type { SerializedError } from "./errors.js";
+import type { DeviceInfo, DeviceOptions, EngineStats, GenerateRequest, ModelInfo, Step } from "./wasm-contract.js";
+
+export type DeviceChoice = "webgpu" | "cpu" | "auto";
+
+/** Where the model's bytes come from, in a form that can be posted to a worker. */
+export type SourceSpec =
+  | { kind: "url"; url: string }
+  | { kind: "blob"; blob: Blob }
+  /** A ReadableStream, pumped through a port: not every browser can transfer a stream itself. */
+  | { kind: "port"; port: MessagePort; total?: number };
+
+export interface DownloadOptions {
+  /** Milliseconds without a byte after which a download counts as stalled. Default 30,000. */
+  stallTimeoutMs?: number;
+  /** Attempts in a row that may bring no byte before the download fails. Default 5. */
+  retries?: number;
+}
+
+export interface LoadRequest {
+  source: SourceSpec;
+  device: DeviceChoice;
+  deviceOptions: DeviceOptions;
+  download: DownloadOptions;
+  contextSize?: number;
+  wasmUrl?: string;
+}
+
+export interface LoadProgress {
+  /**
+   * `download` counts bytes received, `header` and `weights` bytes taken over by the model, `compile` pipelines built.
+   * `download` and `weights` run at the same time, since weights go to the device as they arrive.
+   */
+  phase: "download" | "header" | "weights" | "compile" | "ready";
+  loaded: number;
+  /** 0 while it is not known. */
+  total: number;
+  tensor?: string;
+}
+
+/** Something the user should see although nothing failed, e.g. that the CPU runs the model. */
+export interface Notice {
+  code: "cpu_fallback";
+  message: string;
+  hint: string;
+}
+
+export interface LoadResult {
+  version: string;
+  device: DeviceInfo;
+  model: ModelInfo;
+  notice?: Notice;
+}
+
+/** Requests, each with its parameters and its result. */
+export interface Calls {
+  load: { params: LoadRequest; result: LoadResult };
+  generate: { params: GenerateRequest; result: null };
+  tokenize: { params: { text: string }; result: Uint32Array };
+  detokenize: { params: { ids: Uint32Array }; result: string };
+  stats: { params: null; result: EngineStats };
+  loseDevice: { params: null; result: null };
+}
+
+export type CallName = keyof Calls;
+
+export type ToWorker =
+  | { [K in CallName]: { type: "call"; id: number; call: K; params: Calls[K]["params"] } }[CallName]
+  | { type: "cancel"; id: number };
+
+export type FromWorker =
+  | { type: "result"; id: number; result: Calls[CallName]["result"] }
+  | { type: "error"; id: number; error: SerializedError }
+  | { type: "progress"; id: number; progress: LoadProgress }
+  | { type: "step"; id: number; step: Step }
+  /** The worker cannot go on: its GPU device is lost, or the core trapped and its memory cannot be trusted. */
+  | { type: "fatal"; error: SerializedError };

@@ -1,0 +1,110 @@
+/** Turns OpenAI's request into the core's, and refuses what would silently give another answer than asked for. */
+import { HearthError } from "./errors.js";
+import type { ChatCompletionCreateParams, ChatCompletionMessageParam } from "./openai.js";
+import type { GenerateRequest, WasmMessage } from "./wasm-contract.js";
+
+/** Fields of OpenAI's API that change the answer and that Hearth does not serve. */
+const UNSUPPORTED = [
+  "tools",
+  "tool_choice",
+  "functions",
+  "function_call",
+  "logprobs",
+  "top_logprobs",
+  "logit_bias",
+  "response_format",
+  "frequency_penalty",
+  "presence_penalty",
+  "audio",
+  "modalities",
+] as const;
+
+const ROLES = ["system", "developer", "user", "assistant", "tool"];
+
+export function toGenerateRequest(params: ChatCompletionCreateParams): GenerateRequest {
+  refuseUnsupported(params);
+  const request: GenerateRequest = { messages: toMessages(params.messages) };
+  const limit = params.max_completion_tokens ?? params.max_tokens;
+  set(request, "max_tokens", "max_tokens", limit, (n) => Number.isInteger(n) && n >= 1, "an integer of at least 1");
+  set(request, "temperature", "temperature", params.temperature, (t) => t >= 0 && t <= 10, "a number from 0 to 10");
+  set(request, "top_p", "top_p", params.top_p, (p) => p > 0 && p <= 1, "a number above 0 and up to 1");
+  set(request, "top_k", "top_k", params.top_k, (k) => Number.isInteger(k) && k >= 0, "an integer of at least 0");
+  set(request, "min_p", "min_p", params.min_p, (p) => p >= 0 && p <= 1, "a number from 0 to 1");
+  set(request, "seed", "seed", params.seed, Number.isSafeInteger, "an integer");
+  const stop = toStop(params.stop);
+  if (stop.length > 0) request.stop = stop;
+  return request;
+}
+
+type NumberField = "max_tokens" | "temperature" | "top_p" | "top_k" | "min_p" | "seed";
+
+function set(
+  request: GenerateRequest,
+  key: NumberField,
+  field: string,
+  value: unknown,
+  isValid: (value: number) => boolean,
+  expected: string,
+): void {
+  if (value === undefined || value === null) return;
+  if (typeof value !== "number" || !isValid(value)) throw invalid(field, expected, value);
+  request[key] = value;
+}
+
+function toMessages(messages: unknown): WasmMessage[] {
+  if (!Array.isArray(messages) || messages.length === 0) {
+    throw invalid("messages", "a list with at least one message", messages);
+  }
+  return messages.map((message: ChatCompletionMessageParam | null, index) => {
+    const field = `messages[${String(index)}]`;
+    if (typeof message !== "object" || message === null) throw invalid(field, "a message", message);
+    if (!ROLES.includes(message.role)) throw invalid(`${field}.role`, ROLES.join(", "), message.role);
+    const role = message.role === "developer" ? "system" : message.role;
+    return { role, content: toText(`${field}.content`, message.content) };
+  });
+}
+
+function toText(field: string, content: unknown): string {
+  if (typeof content === "string") return content;
+  if (!Array.isArray(content)) throw invalid(field, "a string or a list of text parts", content);
+  return content
+    .map((part: { type?: unknown; text?: unknown } | null) => {
+      if (part?.type !== "text" || typeof part.text !== "string") throw invalid(field, "text parts only", part?.type);
+      return part.text;
+    })
+    .join("");
+}
+
+function toStop(stop: unknown): string[] {
+  if (stop === undefined || stop === null) return [];
+  const list: unknown[] = Array.isArray(stop) ? stop : [stop];
+  return list.map((text) => {
+    if (typeof text !== "string" || text === "")
+      throw invalid("stop", "a string or a list of strings, none empty", text);
+    return text;
+  });
+}
+
+function refuseUnsupported(params: object): void {
+  const fields = params as Record<string, unknown>;
+  for (const field of UNSUPPORTED) {
+    if (isSet(fields[field])) throw invalid(field, "absent, because it is not supported", fields[field]);
+  }
+  const { n } = fields;
+  if (n !== undefined && n !== null && n !== 1) throw invalid("n", "1", n);
+}
+
+/** Values that mean the same as leaving the field out are no reason to refuse. */
+function isSet(value: unknown): boolean {
+  if (value === undefined || value === null || value === false || value === 0 || value === "none") return false;
+  if (Array.isArray(value)) return value.length > 0;
+  if (typeof value === "object") {
+    return "type" in value ? value.type !== "text" : Object.keys(value).length > 0;
+  }
+  return true;
+}
+
+function invalid(field: string, expected: string, found: unknown): HearthError {
+  const shown = typeof found === "string" ? `"${found}"` : found === undefined ? "nothing" : JSON.stringify(found);
+  return new HearthError("invalid_request", `invalid request: ${field} must be ${expected}, found ${shown}`);
+}

@@ -1,0 +1,191 @@
+/**
+ * A download that heals: a connection that breaks or stalls is resumed from the byte where it broke.
+ *
+ * The resume asks for a Range and makes sure that the file is still the same one (ETag or Last-Modified, and the length).
+ * A server that ignores Range answers 200 with the whole file; the bytes that are already here are then skipped.
+ */
+import { HearthError, throwIfAborted, toHearthError } from "../errors.js";
+import type { DownloadOptions } from "../protocol.js";
+import { retryDelay, sleep } from "./retry.js";
+import type { ByteSource } from "./source.js";
+import { Stall } from "./stall.js";
+
+const DEFAULT_STALL_MS = 30_000;
+const DEFAULT_RETRIES = 5;
+/** Statuses that may be gone a moment later. All others are final. */
+const TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+interface Identity {
+  etag: string | null;
+  modified: string | null;
+}
+
+export class HttpSource implements ByteSource {
+  total: number | undefined;
+  readonly #url: string;
+  readonly #signal: AbortSignal;
+  readonly #stallMs: number;
+  readonly #retries: number;
+  #offset = 0;
+  #identity: Identity | undefined;
+  /** Seconds that the last refusal asked to wait; 0 or NaN where it named none. */
+  #retryAfter = 0;
+
+  constructor(url: string, signal: AbortSignal, options: DownloadOptions = {}) {
+    this.#url = url;
+    this.#signal = signal;
+    this.#stallMs = options.stallTimeoutMs ?? DEFAULT_STALL_MS;
+    this.#retries = options.retries ?? DEFAULT_RETRIES;
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array, void, void> {
+    let fruitless = 0;
+    for (;;) {
+      const before = this.#offset;
+      try {
+        yield* this.#attempt();
+        if (this.total === undefined || this.#offset === this.total) return;
+        throw new HearthError(
+          "download_broken",
+          `the connection ended after ${String(this.#offset)} of ${String(this.total)} bytes`,
+        );
+      } catch (error) {
+        throwIfAborted(this.#signal);
+        if (!isRetryable(error)) throw error;
+        // Only attempts in a row without a byte count: a large file on a bad line may break many times.
+        fruitless = this.#offset > before ? 0 : fruitless + 1;
+        if (fruitless >= this.#retries) throw error;
+        await sleep(retryDelay(fruitless, this.#retryAfter), this.#signal);
+        this.#retryAfter = 0;
+      }
+    }
+  }
+
+  /** One request, from `#offset` on, until it ends, breaks or stalls. */
+  async *#attempt(): AsyncGenerator<Uint8Array, void, void> {
+    const stall = new Stall(this.#stallMs, this.#signal);
+    try {
+      const response = await stall.watch(fetch(this.#url, { headers: this.#headers(), signal: stall.signal }));
+      let skip = this.#accept(response);
+      const reader = response.body?.getReader();
+      if (reader === undefined) return;
+      for (;;) {
+        const { done, value } = await stall.watch(reader.read());
+        if (done) return;
+        const fresh = value.subarray(Math.min(skip, value.length));
+        skip -= value.length - fresh.length;
+        if (fresh.length === 0) continue;
+        this.#offset += fresh.length;
+        this.#checkLength();
+        yield fresh;
+      }
+    } catch (error) {
+      if (error instanceof HearthError) throw error;
+      // fetch reports every network trouble as a TypeError without a reason.
+      throw new HearthError("download_broken", `the download broke after ${String(this.#offset)} bytes`, {
+        cause: error,
+      });
+    } finally {
+      stall.close();
+    }
+  }
+
+  #headers(): Record<string, string> {
+    if (this.#offset === 0) return {};
+    const headers: Record<string, string> = { Range: `bytes=${String(this.#offset)}-` };
+    const validator = strong(this.#identity?.etag) ?? this.#identity?.modified;
+    // Across origins If-Range would need the server's consent (a preflight); there the answer's ETag is compared instead.
+    if (validator && isSameOrigin(this.#url)) headers["If-Range"] = validator;
+    return headers;
+  }
+
+  /** Checks the response's head; gives the number of its first bytes that are already here. */
+  #accept(response: Response): number {
+    if (response.status === 416) {
+      const length = Number(/\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "")?.[1]);
+      throw new HearthError(
+        "download_length",
+        `the server announced ${String(this.total)} bytes but has ${Number.isNaN(length) ? "fewer" : String(length)}`,
+      );
+    }
+    if (!response.ok) {
+      this.#retryAfter = Number(response.headers.get("Retry-After"));
+      throw new HearthError("download_http", `the server answered ${String(response.status)} for ${this.#url}`, {
+        status: response.status,
+        hint: httpHint(response.status),
+      });
+    }
+    this.#checkIdentity(response);
+    const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get("Content-Range") ?? "");
+    const partial = response.status === 206;
+    if (partial && range !== null && Number(range[1]) !== this.#offset) {
+      throw new HearthError(
+        "download_length",
+        `the server sent bytes from ${String(range[1])}, asked for ${String(this.#offset)}`,
+      );
+    }
+    this.#learnTotal(response, partial, range?.[2]);
+    return partial ? 0 : this.#offset;
+  }
+
+  #checkIdentity(response: Response): void {
+    const found: Identity = {
+      etag: response.headers.get("ETag"),
+      modified: response.headers.get("Last-Modified"),
+    };
+    const known = this.#identity;
+    this.#identity ??= found;
+    if (known === undefined || this.#offset === 0) return;
+    const differs = (a: string | null, b: string | null): boolean => a !== null && b !== null && a !== b;
+    if (differs(known.etag, found.etag) || (found.etag === null && differs(known.modified, found.modified))) {
+      throw new HearthError("download_changed", `the file at ${this.#url} changed during the download`);
+    }
+  }
+
+  #learnTotal(response: Response, partial: boolean, rangeTotal: string | undefined): void {
+    // With Content-Encoding, Content-Length counts the compressed bytes, which nobody here sees.
+    if (response.headers.get("Content-Encoding") !== null) return;
+    const length = Number(response.headers.get("Content-Length") ?? Number.NaN);
+    const total = partial ? Number(rangeTotal ?? this.#offset + length) : length;
+    if (!Number.isSafeInteger(total)) return;
+    if (this.total !== undefined && this.total !== total) {
+      throw new HearthError(
+        "download_changed",
+        `the file at ${this.#url} had ${String(this.total)} bytes and now has ${String(total)}`,
+      );
+    }
+    this.total = total;
+  }
+
+  #checkLength(): void {
+    if (this.total !== undefined && this.#offset > this.total) {
+      throw new HearthError(
+        "download_length",
+        `the server sent more than the ${String(this.total)} bytes it announced`,
+      );
+    }
+  }
+}
+
+function isRetryable(error: unknown): boolean {
+  const { code, status } = toHearthError(error);
+  if (code === "download_http") return status !== undefined && TRANSIENT.has(status);
+  return code === "download_broken" || code === "download_stalled";
+}
+
+/** Only a strong ETag may be used with If-Range. */
+function strong(etag: string | null | undefined): string | undefined {
+  return etag && !etag.startsWith("W/") ? etag : undefined;
+}
+
+function isSameOrigin(url: string): boolean {
+  const here = (globalThis as { location?: { origin?: string } }).location?.origin;
+  return here !== undefined && new URL(url).origin === here;
+}
+
+function httpHint(status: number): string {
+  if (status === 401 || status === 403) return "The server wants a login for this file: use an address that is public.";
+  if (status === 404 || status === 410) return "There is no file at this address: check it for typing errors.";
+  if (status >= 500 || status === 429) return "The server has trouble: try again in a moment.";
+  return "Check the address of the model file.";
+}

@@ -1,0 +1,114 @@
+/**
+ * A streamed answer: an async iterable of chunks, with the surface of the stream in OpenAI's client.
+ *
+ * Leaving the loop cancels the request. An abort makes the iterator throw `cancelled`; the chunks up to then were given.
+ */
+import { HearthError } from "./errors.js";
+import type { ChatCompletionChunk } from "./openai.js";
+
+interface Waiter {
+  resolve(result: IteratorResult<ChatCompletionChunk, undefined>): void;
+  reject(error: HearthError): void;
+}
+
+export class ChatCompletionStream implements AsyncIterable<ChatCompletionChunk> {
+  /** Aborting it ends the request. */
+  readonly controller: AbortController;
+  readonly #chunks: ChatCompletionChunk[] = [];
+  readonly #waiters: Waiter[] = [];
+  #end: HearthError | "done" | undefined;
+
+  private constructor(controller: AbortController) {
+    this.controller = controller;
+  }
+
+  /** The stream and the handle through which its producer fills it. */
+  static create(controller: AbortController): { stream: ChatCompletionStream; producer: StreamProducer } {
+    const stream = new ChatCompletionStream(controller);
+    const producer: StreamProducer = {
+      push: (chunk) => {
+        stream.#push(chunk);
+      },
+      close: () => {
+        stream.#close("done");
+      },
+      fail: (error) => {
+        stream.#close(error);
+      },
+    };
+    return { stream, producer };
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<ChatCompletionChunk, undefined> {
+    return {
+      next: () => this.#next(),
+      return: () => {
+        this.controller.abort();
+        this.#chunks.length = 0;
+        this.#close("done");
+        return Promise.resolve({ done: true, value: undefined });
+      },
+    };
+  }
+
+  /** The chunks as lines of JSON in UTF-8, as OpenAI's client writes them; for a Response body, say. */
+  toReadableStream(): ReadableStream<Uint8Array> {
+    const iterator = this[Symbol.asyncIterator]();
+    const encoder = new TextEncoder();
+    return new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        try {
+          const result = await iterator.next();
+          if (result.done) controller.close();
+          else controller.enqueue(encoder.encode(`${JSON.stringify(result.value)}\n`));
+        } catch (error) {
+          controller.error(error);
+        }
+      },
+      async cancel() {
+        await iterator.return?.();
+      },
+    });
+  }
+
+  #next(): Promise<IteratorResult<ChatCompletionChunk, undefined>> {
+    const chunk = this.#chunks.shift();
+    if (chunk !== undefined) return Promise.resolve({ done: false, value: chunk });
+    if (this.#end === "done") return Promise.resolve({ done: true, value: undefined });
+    if (this.#end !== undefined) {
+      const error = this.#end;
+      this.#end = "done";
+      return Promise.reject(error);
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject });
+    });
+  }
+
+  #push(chunk: ChatCompletionChunk): void {
+    if (this.#end !== undefined) return;
+    const waiter = this.#waiters.shift();
+    if (waiter === undefined) this.#chunks.push(chunk);
+    else waiter.resolve({ done: false, value: chunk });
+  }
+
+  #close(end: HearthError | "done"): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    const [first, ...rest] = this.#waiters.splice(0);
+    if (first === undefined) return;
+    if (end === "done") {
+      first.resolve({ done: true, value: undefined });
+    } else {
+      this.#end = "done";
+      first.reject(end);
+    }
+    for (const waiter of rest) waiter.resolve({ done: true, value: undefined });
+  }
+}
+
+export interface StreamProducer {
+  push(chunk: ChatCompletionChunk): void;
+  close(): void;
+  fail(error: HearthError): void;
+}

@@ -1,0 +1,133 @@
+/**
+ * What the Rust core exports through wasm-bindgen (`crate/src/web.rs`), as TypeScript sees it.
+ *
+ * wasm-bindgen types structured values as `any`; this file is the only place that says what is in them.
+ * Every failure is a thrown Error named "HearthError" with `code`, `message` and `hint`.
+ */
+
+export interface DeviceInfo {
+  kind: "webgpu" | "cpu";
+  name: string;
+  vendor: string;
+  architecture: string;
+  backend: string;
+  /** True when a "GPU" is emulated on the CPU (SwiftShader, lavapipe). */
+  software: boolean;
+  features: string[];
+  limits: {
+    maxBufferSize: number;
+    maxStorageBufferBindingSize: number;
+    maxStorageBuffersPerShaderStage: number;
+  };
+}
+
+export interface DeviceOptions {
+  /** `"adapter"` asks for all the adapter has, `"default"` for WebGPU's guaranteed limits. */
+  limits?: "adapter" | "default";
+  /** `"none"` runs without optional features even where they exist. */
+  features?: "all" | "none";
+}
+
+export interface ModelInfo {
+  architecture: string;
+  name: string;
+  n_layers: number;
+  d_model: number;
+  n_heads: number;
+  n_kv_heads: number;
+  head_dim: number;
+  d_ff: number;
+  vocab_size: number;
+  n_ctx: number;
+  n_ctx_train: number;
+  parameters: number;
+  weight_bytes: number;
+  kv_bytes: number;
+  /** Number of tensors by quantisation, e.g. `{ Q4_1: 210, F32: 61 }`. */
+  quants: Record<string, number>;
+}
+
+export interface LoaderProgress {
+  phase: "header" | "weights" | "compile";
+  loaded: number;
+  total: number;
+  tensor?: string;
+}
+
+export interface WasmMessage {
+  role: string;
+  content: string;
+}
+
+export interface GenerateRequest {
+  messages?: WasmMessage[];
+  prompt?: string;
+  max_tokens?: number;
+  temperature?: number;
+  top_p?: number;
+  top_k?: number;
+  min_p?: number;
+  seed?: number;
+  stop?: string[];
+}
+
+export interface Usage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+  prompt_tokens_details: { cached_tokens: number };
+}
+
+/** The outcome of one bounded piece of work: a chunk of the prompt, or a few new tokens. */
+export interface Step {
+  text: string;
+  ids: number[];
+  phase: "prefill" | "decode";
+  finish_reason: null | "stop" | "length";
+  usage: Usage;
+}
+
+/** Counters of the running engine; the core may add more. */
+export interface EngineStats {
+  dispatches: number;
+  submits: number;
+  readbacks: number;
+  bytes_read: number;
+  heap_bytes: number;
+  [counter: string]: number;
+}
+
+export interface WasmDevice {
+  info(): DeviceInfo;
+  free(): void;
+}
+
+export interface WasmLoader {
+  /** Takes the file's next bytes; the chunk may be reused when the promise resolves. */
+  push(chunk: Uint8Array): Promise<void>;
+  progress(): LoaderProgress;
+  finish(): Promise<WasmEngine>;
+  free(): void;
+}
+
+export interface WasmEngine {
+  info(): ModelInfo;
+  generate(request: GenerateRequest): Promise<WasmGeneration>;
+  tokenize(text: string): Uint32Array;
+  detokenize(ids: Uint32Array): string;
+  stats(): EngineStats;
+  free(): void;
+}
+
+export interface WasmGeneration {
+  next(): Promise<Step>;
+  cancel(): void;
+  free(): void;
+}
+
+export interface HearthWasm {
+  default(arg: { module_or_path: URL | string | Response | WebAssembly.Module }): Promise<unknown>;
+  version(): string;
+  Device: { open(kind: "webgpu" | "cpu", options: DeviceOptions): Promise<WasmDevice> };
+  Loader: new (device: WasmDevice, options: { contextSize?: number; totalBytes?: number }) => WasmLoader;
+}

@@ -1,0 +1,11 @@
+/**
+ * Stands in for the generated `pkg/wasm/hearth.d.ts`, so that the package type-checks before the core is built.
+ * `scripts/build.mjs` copies the generated module to `dist/wasm/`, where the compiled import finds it.
+ */
+import type { HearthWasm } from "../wasm-contract.js";
+
+declare const init: HearthWasm["default"];
+export default init;
+export declare const version: HearthWasm["version"];
+export declare const Device: HearthWasm["Device"];
+export declare const Loader: HearthWasm["Loader"];

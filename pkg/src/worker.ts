@@ -1,0 +1,39 @@
+/** The worker's entry: joins the core, the GPU shims and the messages. The logic is in `host.ts`. */
+import { installGpuShims } from "./gpu-shims.js";
+import { Host } from "./host.js";
+import type { ToWorker } from "./protocol.js";
+import * as wasm from "./wasm/hearth.js";
+
+let wantsSubgroups = true;
+
+const hooks = installGpuShims({
+  subgroups: () => wantsSubgroups,
+  onLost: (info) => {
+    host.deviceLost(info.message || info.reason);
+  },
+});
+
+const host = new Host({
+  wasm,
+  wasmUrl: new URL("./wasm/hearth_bg.wasm", import.meta.url),
+  post: (message) => {
+    self.postMessage(message);
+  },
+  beforeOpen: (request) => {
+    wantsSubgroups = request.deviceOptions.features !== "none";
+  },
+  destroyDevice: () => hooks.current()?.destroy(),
+});
+
+self.onmessage = (event: MessageEvent<ToWorker>) => {
+  void host.handle(event.data);
+};
+
+// A panic in a task that the core spawned rejects no promise of ours: it only shows up here.
+self.addEventListener("error", (event) => {
+  event.preventDefault();
+  host.trapped(event.error ?? event.message);
+});
+self.addEventListener("unhandledrejection", (event) => {
+  if (event.reason instanceof WebAssembly.RuntimeError) host.trapped(event.reason);
+});

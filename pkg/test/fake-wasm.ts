@@ -1,0 +1,251 @@
+/**
+ * Stands in for the wasm core: the same contract, no model. Unit tests use it, and the page does in `npm run dev:fake`.
+ *
+ * It checks the file's magic, "tokenises" by UTF-16 unit, and answers with a fixed text. A message can ask for trouble:
+ * `!trap` (a panic), `!lost` (device lost), `!echo TEXT` (answers TEXT).
+ */
+import type {
+  DeviceInfo,
+  DeviceOptions,
+  EngineStats,
+  GenerateRequest,
+  LoaderProgress,
+  ModelInfo,
+  Step,
+  WasmDevice,
+} from "../src/wasm-contract.js";
+
+/** Pace and limits; tests change them. */
+export const fake = { stepMs: 0, pushMs: 0, compileMs: 0, nCtx: 2048, liveGenerations: 0, cancelled: 0, steps: 0 };
+
+const ANSWER = `A hearth is the **floor of a fireplace**, and by extension the heart of a home.
+
+Three things it gave a house:
+
+1. *Warmth* in winter
+2. A place to cook, often with an iron pot on a chain
+3. Light after dark 🔥
+
+\`\`\`rust
+fn main() {
+    println!("The fire is lit.");
+}
+\`\`\`
+
+| Fuel | Heat |
+| ---- | ---- |
+| Oak  | long |
+| Pine | fast |
+
+Would you like to know how a chimney draws?`;
+
+class CoreError extends Error {
+  override readonly name = "HearthError";
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly hint: string,
+  ) {
+    super(message);
+  }
+}
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+export default function init(): Promise<unknown> {
+  return Promise.resolve({});
+}
+
+export function version(): string {
+  return "0.0.0-fake";
+}
+
+export class Device {
+  private constructor(
+    private readonly kind: "webgpu" | "cpu",
+    private readonly options: DeviceOptions,
+  ) {}
+
+  static async open(kind: "webgpu" | "cpu", options: DeviceOptions): Promise<Device> {
+    await sleep(0);
+    return new Device(kind, options);
+  }
+
+  info(): DeviceInfo {
+    const isGpu = this.kind === "webgpu";
+    return {
+      kind: this.kind,
+      name: isGpu ? "Fake GPU 9000" : "CPU (WebAssembly SIMD)",
+      vendor: isGpu ? "fake" : "",
+      architecture: isGpu ? "paper" : "wasm32",
+      backend: isGpu ? "browser-webgpu" : "flex",
+      software: !isGpu,
+      features: this.options.features === "none" || !isGpu ? [] : ["shader-f16", "subgroups"],
+      limits: { maxBufferSize: 2 ** 31, maxStorageBufferBindingSize: 2 ** 30, maxStorageBuffersPerShaderStage: 10 },
+    };
+  }
+
+  free(): void {
+    // Nothing to free.
+  }
+}
+
+export class Loader {
+  private received = 0;
+  private compiled = 0;
+
+  constructor(
+    private readonly device: WasmDevice,
+    private readonly options: { contextSize?: number; totalBytes?: number },
+  ) {}
+
+  async push(chunk: Uint8Array): Promise<void> {
+    if (this.received === 0) checkHeader(chunk);
+    await sleep(fake.pushMs);
+    this.received += chunk.length;
+  }
+
+  progress(): LoaderProgress {
+    if (this.compiled > 0) return { phase: "compile", loaded: this.compiled, total: 40 };
+    const total = this.options.totalBytes ?? 0;
+    return { phase: "weights", loaded: this.received, total, tensor: "blk.0.attn_q.weight" };
+  }
+
+  async finish(): Promise<Engine> {
+    if (this.received === 0) {
+      throw new CoreError(
+        "truncated_file",
+        "the file ends too early: magic needs 4 bytes, 0 are there",
+        "Fetch it again.",
+      );
+    }
+    for (this.compiled = 1; this.compiled < 40; this.compiled++) await sleep(fake.compileMs);
+    return new Engine(this.device, this.options.contextSize ?? fake.nCtx, this.received);
+  }
+
+  free(): void {
+    // Nothing to free.
+  }
+}
+
+function checkHeader(chunk: Uint8Array): void {
+  const text = new TextDecoder("latin1").decode(chunk.subarray(0, 64));
+  if (!text.startsWith("GGUF")) {
+    const found = JSON.stringify(text.slice(0, 4));
+    throw new CoreError(
+      "bad_file",
+      `GGUF file is malformed at magic: expected "GGUF", found ${found}`,
+      "Download it again.",
+    );
+  }
+  const architecture = /arch=(\w+)/.exec(text)?.[1];
+  if (architecture !== undefined) {
+    throw new CoreError(
+      "unsupported_architecture",
+      `unknown architecture "${architecture}"; known: llama`,
+      "Choose another.",
+    );
+  }
+}
+
+export class Engine {
+  constructor(
+    readonly device: WasmDevice,
+    private readonly contextSize: number,
+    private readonly bytes: number,
+  ) {}
+
+  info(): ModelInfo {
+    return {
+      architecture: "llama",
+      name: "Fake 135M Instruct",
+      n_layers: 30,
+      d_model: 576,
+      n_heads: 9,
+      n_kv_heads: 3,
+      head_dim: 64,
+      d_ff: 1536,
+      vocab_size: 49152,
+      n_ctx: this.contextSize,
+      n_ctx_train: 8192,
+      parameters: 134_515_008,
+      weight_bytes: this.bytes,
+      kv_bytes: 47_185_920,
+      quants: { Q4_1: 211, F32: 61 },
+    };
+  }
+
+  generate(request: GenerateRequest): Promise<Generation> {
+    const prompt = (request.messages ?? []).map((message) => message.content).join("\n") || (request.prompt ?? "");
+    const needed = prompt.length;
+    if (needed > this.contextSize) {
+      const message = `the prompt needs ${String(needed)} tokens, the context holds ${String(this.contextSize)}`;
+      return Promise.reject(new CoreError("context_overflow", message, "Shorten the conversation."));
+    }
+    return Promise.resolve(new Generation(prompt, request));
+  }
+
+  tokenize(text: string): Uint32Array {
+    return Uint32Array.from(text, (character) => character.charCodeAt(0));
+  }
+
+  detokenize(ids: Uint32Array): string {
+    return String.fromCharCode(...ids);
+  }
+
+  stats(): EngineStats {
+    return { dispatches: fake.steps, submits: fake.steps, readbacks: fake.steps, bytes_read: 0, heap_bytes: 2 ** 24 };
+  }
+
+  free(): void {
+    // Nothing to free.
+  }
+}
+
+export class Generation {
+  private readonly pieces: string[];
+  private at = -1;
+
+  constructor(
+    private readonly prompt: string,
+    private readonly request: GenerateRequest,
+  ) {
+    const asked = (request.messages?.at(-1)?.content ?? prompt).trim();
+    const answer = asked.startsWith("!echo ") ? asked.slice(6) : ANSWER;
+    this.pieces = answer.match(/\s*\S+/g) ?? [];
+    fake.liveGenerations++;
+  }
+
+  async next(): Promise<Step> {
+    await sleep(fake.stepMs);
+    fake.steps++;
+    if (this.prompt.endsWith("!trap")) throw new WebAssembly.RuntimeError("unreachable");
+    if (this.prompt.endsWith("!lost"))
+      throw new CoreError("device_lost", "the GPU device was lost: gone", "Start again.");
+    const limit = this.request.max_tokens ?? Number.POSITIVE_INFINITY;
+    this.at++;
+    if (this.at === 0) return this.step("prefill", "", null);
+    const text = this.pieces[this.at - 1] ?? "";
+    if (this.at >= limit) return this.step("decode", text, "length");
+    return this.step("decode", text, this.at >= this.pieces.length ? "stop" : null);
+  }
+
+  private step(phase: Step["phase"], text: string, finish_reason: Step["finish_reason"]): Step {
+    const prompt_tokens = this.prompt.length;
+    const usage = {
+      prompt_tokens,
+      completion_tokens: this.at,
+      total_tokens: prompt_tokens + this.at,
+      prompt_tokens_details: { cached_tokens: 0 },
+    };
+    return { text, ids: text === "" ? [] : [this.at], phase, finish_reason, usage };
+  }
+
+  cancel(): void {
+    fake.cancelled++;
+  }
+
+  free(): void {
+    fake.liveGenerations--;
+  }
+}

@@ -1,0 +1,71 @@
+/** A file server with the faults of the real world, for the download tests. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+export interface Faults {
+  /** Status for the first `times` requests. */
+  status?: number;
+  times?: number;
+  /** Ends the connection after so many bytes of each answer. */
+  cutAfter?: number;
+  /** Goes quiet after so many bytes, in the first `times` answers. */
+  stallAfter?: number;
+  noRange?: boolean;
+  /** Another ETag for every answer. */
+  changing?: boolean;
+  /** Added to the announced length. */
+  lengthError?: number;
+  /** No Content-Length at all. */
+  chunked?: boolean;
+}
+
+export class FaultyServer {
+  readonly requests: IncomingMessage[] = [];
+  faults: Faults = {};
+  readonly #server: Server;
+
+  constructor(private readonly body: Uint8Array) {
+    this.#server = createServer((request, response) => {
+      this.#answer(request, response);
+    });
+  }
+
+  async listen(): Promise<string> {
+    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    return `http://127.0.0.1:${String((this.#server.address() as AddressInfo).port)}/model.gguf`;
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    this.requests.push(request);
+    const { faults } = this;
+    const count = this.requests.length;
+    const isFaulty = count <= (faults.times ?? Number.POSITIVE_INFINITY);
+    if (faults.status !== undefined && isFaulty) {
+      response.writeHead(faults.status).end("no");
+      return;
+    }
+    const start = faults.noRange ? 0 : Number(/bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
+    const total = this.body.length + (faults.lengthError ?? 0);
+    const headers: Record<string, string | number> = { ETag: faults.changing ? `"v${String(count)}"` : '"v1"' };
+    if (!faults.chunked) headers["Content-Length"] = total - start;
+    if (start >= this.body.length) {
+      response.writeHead(416, { "Content-Range": `bytes */${String(this.body.length)}` }).end();
+      return;
+    }
+    if (start > 0) headers["Content-Range"] = `bytes ${String(start)}-${String(total - 1)}/${String(total)}`;
+    response.writeHead(start > 0 ? 206 : 200, headers);
+    const rest = this.body.subarray(start);
+    const stop = isFaulty ? (faults.cutAfter ?? faults.stallAfter) : undefined;
+    response.write(rest.subarray(0, stop), () => {
+      if (stop === undefined || stop >= rest.length) {
+        if ((faults.lengthError ?? 0) > 0) response.destroy();
+        else response.end();
+      } else if (faults.cutAfter !== undefined) response.destroy();
+    });
+  }
+}

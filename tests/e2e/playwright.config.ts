@@ -1,0 +1,15 @@
+import { defineConfig } from "@playwright/test";
+
+/**
+ * Against a running server (HEARTH_URL) with fault injection: `cargo xtask serve --faults`, or `cargo xtask test`,
+ * which starts one. One worker, because each browser computes on all cores.
+ */
+export default defineConfig({
+  testDir: "specs",
+  outputDir: "../../node_modules/.cache/hearth-e2e",
+  workers: 1,
+  timeout: 180_000,
+  // One line a test, and the counts as the last lines, which `cargo xtask test` reads.
+  reporter: "list",
+  forbidOnly: process.env.CI !== undefined,
+});

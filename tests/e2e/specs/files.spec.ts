@@ -1,0 +1,79 @@
+/** Files that are no models, or none that can be run, chosen from the disk or loaded from an address. */
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { goldenFile, IS_FAKE, TINY } from "../support/env.js";
+import { expect, test } from "../support/test.js";
+
+const folder = mkdtempSync(join(tmpdir(), "hearth-e2e-"));
+
+function file(name: string, bytes: Uint8Array | string): string {
+  const path = join(folder, name);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+/** The tiny model with another name for its architecture: the value of the key, and the prefix of the other keys. */
+function unknownArchitecture(): Uint8Array {
+  if (IS_FAKE) return Buffer.from("GGUF arch=zlama");
+  const bytes = readFileSync(goldenFile("tiny_llama.gguf"));
+  for (let at = bytes.indexOf("llama"); at >= 0; at = bytes.indexOf("llama", at)) bytes.write("zlama", at);
+  return bytes;
+}
+
+const tiny = (): Buffer => readFileSync(goldenFile("tiny_llama.gguf"));
+
+const CASES: { name: string; path: () => string; codes: string[]; real?: boolean }[] = [
+  { name: "zero bytes", path: () => file("empty.gguf", ""), codes: ["truncated_file", "bad_file"] },
+  { name: "a page of HTML", path: () => file("page.gguf", "<!doctype html><p>Sign in"), codes: ["bad_file"] },
+  {
+    name: "an unknown architecture",
+    path: () => file("unknown.gguf", unknownArchitecture()),
+    codes: ["unsupported_architecture"],
+  },
+  {
+    name: "cut in the header",
+    path: () => file("header.gguf", tiny().subarray(0, 100)),
+    codes: ["truncated_file", "bad_file"],
+    real: true,
+  },
+  {
+    name: "cut in the weights",
+    path: () => file("weights.gguf", tiny().subarray(0, -5000)),
+    codes: ["truncated_file", "bad_file"],
+    real: true,
+  },
+];
+
+for (const { name, path, codes, real } of CASES) {
+  test(`file refused: ${name}`, async ({ launch }) => {
+    test.skip(IS_FAKE && real === true, "the fake core reads only the magic");
+    const chat = await launch("chromium");
+    await chat.open({ device: "cpu" });
+    await chat.tab.setFile("#file", path());
+    const error = await chat.waitError(60_000);
+    expect(codes).toContain(error.code);
+    expect(error.hint).not.toBe("");
+  });
+}
+
+for (const [name, offset] of [
+  ["magic", 0],
+  ["tensor count", 15],
+  ["metadata count", 23],
+] as const) {
+  test(`file refused: a flipped byte in the ${name}`, async ({ launch }) => {
+    test.skip(IS_FAKE && offset > 0, "the fake core reads only the magic");
+    const chat = await launch("chromium");
+    await chat.open({ device: "cpu", model: `${TINY}?flip=${String(offset)}` });
+    expect(["bad_file", "truncated_file"]).toContain((await chat.waitError(60_000)).code);
+  });
+}
+
+test("a model file chosen from the disk runs", async ({ launch }) => {
+  const chat = await launch("chromium");
+  await chat.open({ device: "cpu", max_tokens: 4 });
+  await chat.tab.setFile("#file", goldenFile("tiny_llama.gguf"));
+  await chat.waitReady();
+  await chat.ask("Hi, 42!");
+});

@@ -1,0 +1,56 @@
+/** The page itself: no foreign requests, no HTML from a model, keyboard, narrow screens. */
+import { BASE_URL, IS_FAKE, screenshotFile, TINY } from "../support/env.js";
+import { expect, test } from "../support/test.js";
+
+test("nothing is requested from elsewhere, and the page has a policy that says so", async ({ launch }) => {
+  const chat = await launch("chromium");
+  await chat.load(TINY, { device: "cpu" });
+  const { policy, urls } = await chat.tab.evaluate(
+    () => ({
+      policy: document.querySelector<HTMLMetaElement>('meta[http-equiv="Content-Security-Policy"]')?.content ?? "",
+      urls: performance.getEntriesByType("resource").map((entry) => entry.name),
+    }),
+    null,
+  );
+  expect(policy).toContain("script-src 'self' 'wasm-unsafe-eval'");
+  for (const url of urls) expect(url.startsWith(BASE_URL) || url.startsWith("blob:")).toBe(true);
+  expect(chat.tab.errors).toEqual([]);
+});
+
+test("an answer's HTML stays text, and its pictures are not loaded", async ({ launch }) => {
+  test.skip(!IS_FAKE, "only the fake core says what it is told");
+  const chat = await launch("chromium");
+  await chat.load(TINY);
+  await chat.ask(
+    '!echo **bold** <img src="https://example.com/x.png" onerror="alert(1)"> <script>alert(1)</script> ' +
+      "![x](https://example.com/y.png) [link](javascript:alert(1)) <style>body{display:none}</style>",
+  );
+  expect(await chat.count(".answer strong")).toBe(1);
+  expect(await chat.count(".answer :is(img, script, style, iframe, [onerror])")).toBe(0);
+  expect(await chat.count('.answer a[href^="javascript"]')).toBe(0);
+});
+
+test("Shift+Enter and Enter, a new chat, another model", async ({ launch }) => {
+  const chat = await launch("chromium");
+  await chat.load(TINY, { device: "cpu", max_tokens: 4 });
+  await chat.send("First line\nsecond line");
+  await chat.waitAnswer();
+  expect(await chat.text(".message.user .bubble")).toBe("First line\nsecond line");
+  await chat.tab.click("#new-chat");
+  expect(await chat.count(".message")).toBe(0);
+  await chat.ask("Hi, 42!");
+  await chat.tab.click("#change-model");
+  await chat.waitScreen("welcome", 5_000);
+});
+
+test("a narrow screen needs no sideways scrolling", async ({ launch }) => {
+  const chat = await launch("chromium", { viewport: { width: 360, height: 640 }, dark: true });
+  await chat.load(TINY, { device: "cpu", max_tokens: 24 });
+  await chat.ask(`A long word: ${"x".repeat(200)}`);
+  const overflow = await chat.tab.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    null,
+  );
+  expect(overflow).toBe(0);
+  await chat.tab.screenshot(screenshotFile("narrow-dark"));
+});

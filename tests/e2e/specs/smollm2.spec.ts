@@ -1,0 +1,78 @@
+/** The real model through the page: a streamed answer, a stop, a reload, and a conversation with the native text. */
+import { HAS_SMOLLM2, IS_FAKE, readGolden, screenshotFile, SMOLLM2 } from "../support/env.js";
+import { expect, test, type BrowserName } from "../support/test.js";
+
+interface Conversation {
+  max_tokens: number;
+  turns: { user: string; assistant: string }[];
+}
+
+const BROWSERS: BrowserName[] = ["chromium", "firefox"];
+/** Asked when there is no golden file yet; the attached answers can become one. */
+const QUESTIONS = ["What is the capital of France?", "And of Italy?", "Which of the two is larger?"];
+const GOLDEN = "smollm2_conversation.json";
+
+test.describe("SmolLM2", () => {
+  test.skip(!HAS_SMOLLM2, "the model is not at hand (HEARTH_SMOLLM2 is not set)");
+  test.describe.configure({ timeout: 900_000 });
+
+  for (const browser of BROWSERS) {
+    test(`answers in the page, can be stopped and reloaded · ${browser}`, async ({ launch }) => {
+      const chat = await launch(browser);
+      await chat.open({ temperature: 0, seed: 1, max_tokens: 48 });
+      await chat.tab.click("#load-default");
+      await chat.tab.waitVisible(
+        '.phase[data-phase="download"][data-state="active"], .phase[data-state="done"]',
+        60_000,
+      );
+      await chat.waitReady();
+      expect(await chat.text("#device-label")).toContain("WebGPU");
+      expect(await chat.isVisible("#banner")).toBe(false);
+
+      const answer = await chat.ask("Name three colours of the rainbow.");
+      expect(answer.length).toBeGreaterThan(5);
+      expect(await chat.text(".message.assistant:last-child .foot")).toMatch(/tok\/s · first token after/);
+      await chat.tab.screenshot(screenshotFile(`smollm2-${browser}`));
+
+      await chat.send("Tell me a long story about a fireplace.");
+      await chat.waitStreaming();
+      await chat.tab.press("Escape");
+      const partial = await chat.waitAnswer();
+      expect(partial).not.toBe("");
+      expect(await chat.text(".message.assistant:last-child .foot")).toContain("stopped");
+      expect((await chat.ask("Say hello.")).length).toBeGreaterThan(0);
+
+      await chat.tab.reload();
+      await chat.waitScreen("welcome", 20_000);
+      await chat.tab.click("#load-default");
+      await chat.waitReady();
+      expect(await chat.ask("Name three colours of the rainbow.")).toBe(answer);
+    });
+
+    test(`holds a conversation of three turns whose greedy text is the native one · ${browser}`, async ({
+      launch,
+    }, info) => {
+      const golden = readGolden(GOLDEN) as Conversation | undefined;
+      const chat = await launch(browser);
+      await chat.load(SMOLLM2, { temperature: 0, max_tokens: golden?.max_tokens ?? 24 });
+      const turns: Conversation["turns"] = [];
+      for (const user of golden?.turns.map((turn) => turn.user) ?? QUESTIONS) {
+        await chat.ask(user);
+        turns.push({ user, assistant: await lastAnswerSource(chat) });
+      }
+      await info.attach("conversation", { body: JSON.stringify(turns, null, 1), contentType: "application/json" });
+      await chat.tab.screenshot(screenshotFile(`conversation-${browser}`));
+      expect(await chat.count(".message")).toBe(turns.length * 2);
+      if (golden === undefined || IS_FAKE) console.log(`no ${GOLDEN} to compare with: ${JSON.stringify(turns)}`);
+      else expect(turns).toEqual(golden.turns);
+    });
+  }
+});
+
+/** The answer's text before Markdown, which the page keeps beside what it shows. */
+function lastAnswerSource(chat: { tab: import("../support/tab.js").Tab }): Promise<string> {
+  return chat.tab.evaluate(() => {
+    const answers = document.querySelectorAll<HTMLElement>(".message.assistant");
+    return answers[answers.length - 1]?.dataset.source ?? "";
+  }, null);
+}

@@ -1,0 +1,54 @@
+/** A tiny seeded model gives the reference's greedy ids in every browser, on every device, with and without features. */
+import type { ChatCompletionMessageParam } from "hearth";
+import { IS_FAKE, readGolden, TINY } from "../support/env.js";
+import { expect, test, type BrowserName } from "../support/test.js";
+
+interface Golden {
+  prompts: {
+    name: string;
+    messages?: ChatCompletionMessageParam[];
+    greedy_ids: number[];
+    greedy_eos_at?: number | null;
+  }[];
+}
+
+const SETUPS: { name: string; browser: BrowserName; params: Record<string, string>; kind: string }[] = [
+  { name: "Chromium, WebGPU", browser: "chromium", params: {}, kind: "webgpu" },
+  {
+    name: "Chromium, WebGPU with default limits and no features",
+    browser: "chromium",
+    params: { limits: "default", features: "none" },
+    kind: "webgpu",
+  },
+  { name: "Chromium, CPU", browser: "chromium", params: { device: "cpu" }, kind: "cpu" },
+  { name: "Firefox, WebGPU", browser: "firefox", params: {}, kind: "webgpu" },
+  {
+    name: "Firefox, WebGPU with default limits and no features",
+    browser: "firefox",
+    params: { limits: "default", features: "none" },
+    kind: "webgpu",
+  },
+];
+
+for (const { name, browser, params, kind } of SETUPS) {
+  test(`tiny model: greedy ids · ${name}`, async ({ launch }) => {
+    const chat = await launch(browser);
+    await chat.load(TINY, params);
+    const device = await chat.device();
+    expect(device.kind).toBe(kind);
+    if (params.features === "none") {
+      expect(device.features).not.toContain("subgroups");
+      expect(device.features).not.toContain("shader-f16");
+    }
+    test.skip(IS_FAKE, "the fake core has no ids");
+    const golden = readGolden("tiny_llama.json") as Golden;
+    for (const { messages, greedy_ids, greedy_eos_at } of golden.prompts) {
+      if (messages === undefined) continue;
+      const expected = greedy_ids.slice(0, greedy_eos_at ?? undefined);
+      const ids = await chat.greedyIds(messages, greedy_ids.length);
+      expect(ids.slice(0, expected.length)).toEqual(expected);
+      // A second time, now that caches and the captured graph are warm.
+      expect((await chat.greedyIds(messages, greedy_ids.length)).slice(0, expected.length)).toEqual(expected);
+    }
+  });
+}

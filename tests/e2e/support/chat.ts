@@ -1,0 +1,149 @@
+/** The chat page, by what a person does with it. */
+import { expect } from "@playwright/test";
+import type { ChatCompletionMessageParam, DeviceInfo, Engine } from "hearth";
+import { BASE_URL } from "./env.js";
+import type { Tab } from "./tab.js";
+
+/** The one thing that the page puts on its window, see www/src/main.ts. */
+export interface PageGlobals {
+  hearth: { engine: Engine | undefined };
+}
+
+const LOAD_MS = 120_000;
+const ANSWER_MS = 600_000;
+
+export class Chat {
+  constructor(readonly tab: Tab) {}
+
+  /** Opens the page; with `model` among the parameters it starts to load. */
+  async open(params: Record<string, string | number> = {}): Promise<void> {
+    const url = new URL(BASE_URL);
+    for (const [name, value] of Object.entries(params)) url.searchParams.set(name, String(value));
+    await this.tab.goto(url.href);
+  }
+
+  /** Opens the page with a model and waits until it can be talked to. */
+  async load(model: string, params: Record<string, string | number> = {}): Promise<void> {
+    await this.open({ model, ...params });
+    await this.waitReady();
+  }
+
+  async waitReady(): Promise<void> {
+    await this.waitScreen("chat", LOAD_MS);
+  }
+
+  /** Fails at once, with the error on the page, when that comes instead. */
+  async waitScreen(screen: "chat" | "welcome", timeout: number): Promise<void> {
+    await this.tab.waitVisible(`body[data-screen="${screen}"], #failure .error`, timeout);
+    const error = await this.error();
+    expect(error, `${JSON.stringify(error)} ${this.tab.errors.join("\n")}`).toBeUndefined();
+  }
+
+  async send(text: string): Promise<void> {
+    await this.tab.fill("#prompt", text);
+    await this.tab.press("Enter");
+  }
+
+  /** Sends and waits for the end of the answer; gives its text. */
+  async ask(text: string): Promise<string> {
+    await this.send(text);
+    return await this.waitAnswer();
+  }
+
+  async waitAnswer(): Promise<string> {
+    await this.tab.waitVisible(
+      '.message.assistant:last-child[data-state="stop"], .message.assistant:last-child[data-state="length"], ' +
+        '.message.assistant:last-child[data-state="stopped"], .error',
+      ANSWER_MS,
+    );
+    const error = await this.error();
+    expect(error, `${JSON.stringify(error)} ${this.tab.errors.join("\n")}`).toBeUndefined();
+    return await this.answer();
+  }
+
+  async waitStreaming(): Promise<void> {
+    await this.tab.waitVisible('.message.assistant[data-state="streaming"], .error', ANSWER_MS);
+  }
+
+  answer(): Promise<string> {
+    return this.text(".message.assistant:last-child .answer");
+  }
+
+  text(selector: string): Promise<string> {
+    return this.tab.evaluate((query) => document.querySelector<HTMLElement>(query)?.innerText ?? "", selector);
+  }
+
+  count(selector: string): Promise<number> {
+    return this.tab.evaluate((query) => document.querySelectorAll(query).length, selector);
+  }
+
+  isVisible(selector: string): Promise<boolean> {
+    return this.tab.evaluate((query) => document.querySelector<HTMLElement>(query)?.offsetParent != null, selector);
+  }
+
+  async waitError(timeout = LOAD_MS): Promise<{ code: string; message: string; hint: string }> {
+    await this.tab.waitVisible(".error", timeout);
+    const error = await this.error();
+    if (error === undefined) throw new Error("the error went away while it was read");
+    return error;
+  }
+
+  error(): Promise<{ code: string; message: string; hint: string } | undefined> {
+    return this.tab.evaluate(() => {
+      const card = document.querySelector<HTMLElement>(".error");
+      if (card === null) return undefined;
+      const text = (selector: string): string => card.querySelector<HTMLElement>(selector)?.innerText ?? "";
+      return { code: card.dataset.code ?? "", message: text(".error-message"), hint: text(".error-hint") };
+    }, null);
+  }
+
+  /** The button of an error card or of the header, by its label. */
+  async clickButton(label: string): Promise<void> {
+    await this.tab.evaluate((wanted) => {
+      const found = [...document.querySelectorAll("button")].find((button) => button.innerText.trim() === wanted);
+      if (found === undefined) throw new Error(`no button "${wanted}" on the page`);
+      found.click();
+    }, label);
+  }
+
+  device(): Promise<DeviceInfo> {
+    return this.tab.evaluate(() => {
+      const { engine } = (globalThis as unknown as PageGlobals).hearth;
+      if (engine === undefined) throw new Error("the page has no engine");
+      return engine.device;
+    }, null);
+  }
+
+  stats(): Promise<Record<string, number>> {
+    return this.tab.evaluate(() => {
+      const { engine } = (globalThis as unknown as PageGlobals).hearth;
+      if (engine === undefined) throw new Error("the page has no engine");
+      return engine.stats();
+    }, null);
+  }
+
+  /** Greedy ids of an answer, straight from the engine. */
+  greedyIds(messages: ChatCompletionMessageParam[], maxTokens: number): Promise<number[]> {
+    return this.tab.evaluate(
+      async (arg) => {
+        const { engine } = (globalThis as unknown as PageGlobals).hearth;
+        if (engine === undefined) throw new Error("the page has no engine");
+        const completion = await engine.chat.completions.create({
+          messages: arg.messages,
+          max_tokens: arg.maxTokens,
+          temperature: 0,
+          return_token_ids: true,
+        });
+        return completion.choices[0]?.token_ids ?? [];
+      },
+      { messages, maxTokens },
+    );
+  }
+
+  loseDevice(): Promise<void> {
+    return this.tab.evaluate(() => {
+      // Not waited for: the worker that would answer ends with the device.
+      (globalThis as unknown as PageGlobals).hearth.engine?.loseDevice().catch(() => undefined);
+    }, null);
+  }
+}

@@ -1,0 +1,55 @@
+import { chromium } from "@playwright/test";
+import { CHROMIUM } from "./env.js";
+import { DEFAULT_VIEWPORT, type LaunchOptions, type Tab } from "./tab.js";
+
+/** Chromium offers its software adapter (SwiftShader) only with this one; without it requestAdapter gives null. */
+const WEBGPU_ARGS = ["--enable-unsafe-webgpu"];
+/** Nothing but our server is spoken to. */
+const QUIET_ARGS = [
+  "--no-sandbox",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+];
+
+export async function openChromium(options: LaunchOptions = {}): Promise<Tab> {
+  const browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: [...QUIET_ARGS, ...(options.webgpu === false ? [] : WEBGPU_ARGS)],
+  });
+  const page = await browser.newPage({
+    viewport: options.viewport ?? DEFAULT_VIEWPORT,
+    colorScheme: options.dark ? "dark" : "light",
+  });
+  const errors: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error") errors.push(message.text());
+  });
+  page.on("pageerror", (error) => {
+    errors.push(String(error));
+  });
+  return {
+    browser: "chromium",
+    errors,
+    goto: async (url) => {
+      await page.goto(url);
+    },
+    reload: async () => {
+      await page.reload();
+    },
+    // Playwright's own types take the argument apart, which a generic cannot express.
+    evaluate: (fn, arg) => page.evaluate(fn as never, arg as never),
+    waitVisible: async (selector, timeout) => {
+      await page.locator(selector).first().waitFor({ timeout });
+    },
+    click: (selector) => page.locator(selector).first().click(),
+    fill: (selector, text) => page.locator(selector).fill(text),
+    press: (key) => page.keyboard.press(key),
+    setFile: (selector, path) => page.locator(selector).setInputFiles(path),
+    screenshot: async (path) => {
+      await page.screenshot({ path });
+    },
+    close: () => browser.close(),
+  };
+}

@@ -1,0 +1,34 @@
+/** What the runner tells the specs. */
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
+
+export const BASE_URL = process.env.HEARTH_URL ?? "http://localhost:8080/";
+export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+export const FIREFOX = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
+/** The page runs on the fake core: what depends on a real model cannot be asked. */
+export const IS_FAKE = process.env.HEARTH_FAKE !== undefined;
+/** The default model is at its usual address. */
+export const HAS_SMOLLM2 = process.env.HEARTH_SMOLLM2 !== undefined;
+
+/** Addresses on the server, as the page writes them. */
+export const SMOLLM2 = "/models/smollm2-135m-instruct-q4_1.gguf";
+export const TINY = "/tests/goldens/data/tiny_llama.gguf";
+
+const data = join(root, "tests/goldens/data");
+
+export function goldenFile(name: string): string {
+  return join(data, name);
+}
+
+export function readGolden(name: string): unknown {
+  const file = goldenFile(name);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as unknown) : undefined;
+}
+
+/** Where a spec puts pictures for people to look at. */
+export function screenshotFile(name: string): string {
+  return join(root, "node_modules/.cache/hearth-e2e-screenshots", `${name}.png`);
+}

@@ -1,0 +1,70 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import puppeteer, { type ElementHandle } from "puppeteer-core";
+import { FIREFOX } from "./env.js";
+import { DEFAULT_VIEWPORT, type LaunchOptions, type Tab } from "./tab.js";
+
+/** Both are needed: Linux has WebGPU off in release builds, and software drivers (lavapipe) are on the blocklist. */
+const WEBGPU_PREFS = { "dom.webgpu.enabled": true, "gfx.webgpu.ignore-blocklist": true };
+/** Nothing but our server is spoken to. */
+const QUIET_PREFS = {
+  "app.update.enabled": false,
+  "browser.safebrowsing.malware.enabled": false,
+  "browser.safebrowsing.phishing.enabled": false,
+  "datareporting.healthreport.uploadEnabled": false,
+  "network.captive-portal-service.enabled": false,
+  "network.connectivity-service.enabled": false,
+  "services.settings.server": "",
+};
+/** A script in the page may run this long: an answer on a software GPU takes minutes. */
+const PROTOCOL_TIMEOUT_MS = 900_000;
+
+export async function openFirefox(options: LaunchOptions = {}): Promise<Tab> {
+  const browser = await puppeteer.launch({
+    browser: "firefox",
+    executablePath: FIREFOX,
+    headless: true,
+    protocolTimeout: PROTOCOL_TIMEOUT_MS,
+    extraPrefsFirefox: {
+      ...QUIET_PREFS,
+      ...(options.webgpu === false ? {} : WEBGPU_PREFS),
+      "layout.css.prefers-color-scheme.content-override": options.dark ? 0 : 1,
+    },
+  });
+  const page = await browser.newPage();
+  await page.setViewport(options.viewport ?? DEFAULT_VIEWPORT);
+  const errors: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error") errors.push(message.text());
+  });
+  page.on("pageerror", (error) => {
+    errors.push(String(error));
+  });
+  return {
+    browser: "firefox",
+    errors,
+    goto: async (url) => {
+      await page.goto(url);
+    },
+    reload: async () => {
+      await page.reload();
+    },
+    // Puppeteer's own types take the argument apart, which a generic cannot express.
+    evaluate: (fn, arg) => page.evaluate(fn as never, arg as never),
+    waitVisible: async (selector, timeout) => {
+      await page.waitForSelector(selector, { visible: true, timeout });
+    },
+    click: (selector) => page.click(selector),
+    fill: (selector, text) => page.locator(selector).fill(text),
+    press: (key) => page.keyboard.press(key),
+    setFile: async (selector, path) => {
+      const input = (await page.waitForSelector(selector)) as ElementHandle<HTMLInputElement>;
+      await input.uploadFile(path);
+    },
+    screenshot: async (path) => {
+      mkdirSync(dirname(path), { recursive: true });
+      await page.screenshot({ path: path });
+    },
+    close: () => browser.close(),
+  };
+}

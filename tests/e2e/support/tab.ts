@@ -1,0 +1,30 @@
+/**
+ * A browser tab, as the specs need it: Chromium comes through Playwright and Firefox through Puppeteer (Playwright drives
+ * only a Firefox of its own build), and the same specs run on both.
+ */
+export interface Tab {
+  readonly browser: "chromium" | "firefox";
+  goto(url: string): Promise<void>;
+  reload(): Promise<void>;
+  /** Runs a function in the page. */
+  evaluate<R, A>(fn: (arg: A) => R | Promise<R>, arg: A): Promise<R>;
+  /** Waits until an element is there and visible. */
+  waitVisible(selector: string, timeout: number): Promise<void>;
+  click(selector: string): Promise<void>;
+  fill(selector: string, text: string): Promise<void>;
+  press(key: "Enter" | "Escape"): Promise<void>;
+  setFile(selector: string, path: string): Promise<void>;
+  screenshot(path: string): Promise<void>;
+  /** What the page logged as errors, for failure messages. */
+  readonly errors: string[];
+  close(): Promise<void>;
+}
+
+export interface LaunchOptions {
+  /** False: a browser as it comes, without the switches that make WebGPU work without a GPU. */
+  webgpu?: boolean;
+  viewport?: { width: number; height: number };
+  dark?: boolean;
+}
+
+export const DEFAULT_VIEWPORT = { width: 1100, height: 760 };

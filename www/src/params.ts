@@ -1,0 +1,48 @@
+/**
+ * The page's URL parameters, for tests and for people who want to try things:
+ * `?model=URL` loads at once; `device=webgpu|cpu|auto`; `limits=default`, `features=none`; `context=N`;
+ * `temperature`, `top_p`, `top_k`, `min_p`, `seed`, `max_tokens`; `stall_ms=N`, `retries=N` for the download.
+ */
+import type { EngineOptions } from "hearth";
+
+const SAMPLING = ["temperature", "top_p", "top_k", "min_p", "seed", "max_tokens"] as const;
+
+export type Sampling = Partial<Record<(typeof SAMPLING)[number], number>>;
+
+export interface PageParams {
+  model: string | undefined;
+  /** All of the engine's options that the address can set. */
+  engine: Pick<EngineOptions, "device" | "deviceOptions" | "download" | "contextSize">;
+  sampling: Sampling;
+}
+
+/** A little below the neutral 1: small models wander there. */
+const DEFAULT_SAMPLING: Sampling = { temperature: 0.6, top_p: 0.9 };
+
+export function readParams(search: string): PageParams {
+  const query = new URLSearchParams(search);
+  const number = (name: string): number | undefined => {
+    const value = query.get(name);
+    // Not checked here: the engine refuses what makes no sense, and the page shows its error.
+    return value === null ? undefined : Number(value);
+  };
+
+  const engine: PageParams["engine"] = { deviceOptions: {}, download: {} };
+  const device = query.get("device");
+  if (device === "cpu" || device === "webgpu" || device === "auto") engine.device = device;
+  if (query.get("limits") === "default") engine.deviceOptions = { ...engine.deviceOptions, limits: "default" };
+  if (query.get("features") === "none") engine.deviceOptions = { ...engine.deviceOptions, features: "none" };
+  const stallTimeoutMs = number("stall_ms");
+  if (stallTimeoutMs !== undefined) engine.download = { ...engine.download, stallTimeoutMs };
+  const retries = number("retries");
+  if (retries !== undefined) engine.download = { ...engine.download, retries };
+  const contextSize = number("context");
+  if (contextSize !== undefined) engine.contextSize = contextSize;
+
+  const sampling: Sampling = { ...DEFAULT_SAMPLING };
+  for (const name of SAMPLING) {
+    const value = number(name);
+    if (value !== undefined) sampling[name] = value;
+  }
+  return { model: query.get("model") ?? undefined, engine, sampling };
+}

@@ -1,0 +1,58 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig, type Plugin } from "vite";
+
+/**
+ * Scripts and workers from this origin only, wasm allowed, no inline script or style, pictures from nowhere else:
+ * a model's answer can make the page request nothing. Model files may come from any https address.
+ */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'self'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "worker-src 'self' blob:",
+  "connect-src 'self' https: blob:",
+  "object-src 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join("; ");
+
+/** Only in the build: Vite's development client needs inline styles. */
+function contentSecurityPolicy(): Plugin {
+  return {
+    name: "content-security-policy",
+    apply: "build",
+    transformIndexHtml: () => [
+      {
+        tag: "meta",
+        attrs: { "http-equiv": "Content-Security-Policy", content: CONTENT_SECURITY_POLICY },
+        injectTo: "head-prepend",
+      },
+    ],
+  };
+}
+
+/** `--mode fake`: the package as it is, with the tests' fake core in place of the WebAssembly one. */
+function fakeCore(): Plugin {
+  const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+  return {
+    name: "fake-core",
+    enforce: "pre",
+    resolveId: (source) => (source === "./wasm/hearth.js" ? file("./fake/core.ts") : undefined),
+    transform: (code, id) =>
+      id.endsWith("/dist/worker.js")
+        ? code.replace('new URL("./wasm/hearth_bg.wasm", import.meta.url)', '"about:blank"')
+        : undefined,
+  };
+}
+
+export default defineConfig(({ mode }) => {
+  const isFake = mode === "fake";
+  return {
+    base: "./",
+    plugins: [contentSecurityPolicy(), ...(isFake ? [fakeCore()] : [])],
+    worker: { format: "es", plugins: () => (isFake ? [fakeCore()] : []) },
+    build: { target: "es2022", modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
+    server: { port: 5173, strictPort: true },
+  };
+});

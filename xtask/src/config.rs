@@ -1,0 +1,83 @@
+//! `wasm-pack.toml`: how the crate becomes `pkg/wasm`. (The program wasm-pack never reads this file; it
+//! knows only `[package.metadata.wasm-pack]`. The name says what it describes.)
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::paths::ROOT_MARK;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Config {
+    /// The package to compile; its library is a `cdylib`.
+    #[serde(rename = "crate")]
+    pub package: String,
+    /// wasm-bindgen's `--target`.
+    pub target: String,
+    /// A cargo profile by name.
+    pub profile: String,
+    pub features: Vec<String>,
+    pub default_features: bool,
+    /// Where the wasm and its bindings go, from the root.
+    pub out_dir: String,
+    pub out_name: String,
+    pub wasm_bindgen: Flags,
+    pub wasm_opt: Flags,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flags {
+    pub flags: Vec<String>,
+}
+
+impl Config {
+    pub fn read(root: &Path) -> Result<Self> {
+        let file = root.join(ROOT_MARK);
+        let text =
+            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        Self::parse(&text).with_context(|| format!("in {}", file.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text)?;
+        if Path::new(&config.out_dir).is_absolute() || config.out_dir.contains("..") {
+            bail!(
+                "out-dir: expected a directory inside the clone such as \"pkg/wasm\", found {:?}",
+                config.out_dir
+            );
+        }
+        Ok(config)
+    }
+
+    /// cargo's directory for the profile: `dev` and `test` build into `debug`.
+    pub fn profile_dir(&self) -> &str {
+        match self.profile.as_str() {
+            "dev" | "test" => "debug",
+            "bench" => "release",
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_file_parses_and_a_typo_is_named() {
+        let text = include_str!("../../wasm-pack.toml");
+        let config = Config::parse(text).unwrap();
+        assert_eq!(
+            (config.package.as_str(), config.target.as_str()),
+            ("hearth", "web")
+        );
+        let error = Config::parse(&text.replace("out-name", "outname"))
+            .err()
+            .unwrap();
+        assert!(format!("{error:#}").contains("outname"));
+    }
+}

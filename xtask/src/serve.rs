@@ -1,0 +1,100 @@
+//! `cargo xtask serve`: fresh build, default model, page.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::Result;
+
+use crate::model::SMOLLM2;
+use crate::paths::Dirs;
+use crate::server::{Mount, Server, Site};
+use crate::{build, proc};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Send the COOP and COEP headers that make the page cross-origin isolated
+    #[arg(long)]
+    coop: bool,
+    /// Open the page in the default browser
+    #[arg(long)]
+    open: bool,
+    /// Do not fetch or offer the default model
+    #[arg(long)]
+    no_model: bool,
+    /// For tests: break answers on request (?cut=N, ?stall=N, ...; see xtask/src/server/faults.rs)
+    /// and serve pkg/ and tests/ too
+    #[arg(long)]
+    faults: bool,
+}
+
+pub fn run(dirs: &Dirs, args: &Args) -> Result<()> {
+    // Before the long work: a taken port is better known now.
+    let server = Server::bind(args.port)?;
+    build::stale(dirs, &build::Args::default())?;
+    let model = if args.no_model {
+        None
+    } else {
+        Some(SMOLLM2.ensure(dirs)?)
+    };
+    let site = Site {
+        isolated: args.coop,
+        log_errors: true,
+        ..site(dirs, model, args.faults)
+    };
+    let address = url(server.address());
+    println!("\nserve  {address}");
+    if args.faults {
+        println!("serve  fault injection is on: for tests only");
+    }
+    if args.open {
+        open(&address);
+    }
+    server.run(site)
+}
+
+/// What `test` serves as well.
+pub fn site(dirs: &Dirs, model: Option<PathBuf>, testing: bool) -> Site {
+    let mut mounts = Vec::new();
+    if let Some(file) = model {
+        mounts.push(Mount::new(format!("/models/{}", SMOLLM2.name), file));
+    }
+    if testing {
+        mounts.push(Mount::new("/pkg/", dirs.root.join("pkg")));
+        mounts.push(Mount::new("/tests/", dirs.root.join("tests")));
+    }
+    mounts.push(Mount::new("/", dirs.root.join("www/dist")));
+    Site {
+        mounts,
+        isolated: false,
+        faults: testing,
+        log_errors: false,
+    }
+}
+
+/// By name, not number: browsers treat both as secure, and people know the name.
+pub fn url(address: SocketAddr) -> String {
+    format!("http://localhost:{}/", address.port())
+}
+
+fn open(address: &str) {
+    let opener = if cfg!(target_os = "macos") {
+        Command::new("open").arg(address).spawn()
+    } else if cfg!(windows) {
+        Command::new("cmd").args(["/c", "start", address]).spawn()
+    } else if let Some(program) = proc::on_path("xdg-open") {
+        Command::new(program)
+            .arg(address)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+    } else {
+        println!("serve  --open: no xdg-open here; open the address by hand");
+        return;
+    };
+    if let Err(error) = opener {
+        println!("serve  --open: cannot start a browser ({error}); open the address by hand");
+    }
+}

@@ -1,0 +1,263 @@
+//! The server through its socket, as a client sees it.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::{Mount, Server, Site};
+
+/// Ten bytes at /ten, an empty file at /empty, a page at /.
+fn start(name: &str, faults: bool, isolated: bool) -> (SocketAddr, PathBuf) {
+    let root =
+        std::env::temp_dir().join(format!("hearth-xtask-server-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(root.join("assets")).unwrap();
+    std::fs::create_dir_all(root.join("dir")).unwrap();
+    std::fs::write(root.join("ten"), "0123456789").unwrap();
+    std::fs::write(root.join("empty"), "").unwrap();
+    std::fs::write(root.join("index.html"), "<p>hello").unwrap();
+    std::fs::write(root.join("assets/a.js"), "1").unwrap();
+    let server = Server::bind(0).unwrap();
+    let address = server.address();
+    let mounts = vec![Mount::new("/", root.clone())];
+    server
+        .spawn(Site {
+            mounts,
+            isolated,
+            faults,
+            log_errors: false,
+        })
+        .unwrap();
+    (address, root)
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    stream
+}
+
+/// Everything until the server closes: head, body.
+fn get(address: SocketAddr, target: &str, headers: &str) -> (String, String) {
+    ask(address, "GET", target, headers)
+}
+
+fn ask(address: SocketAddr, method: &str, target: &str, headers: &str) -> (String, String) {
+    let mut stream = connect(address);
+    write!(
+        stream,
+        "{method} {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{headers}\r\n"
+    )
+    .unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    // A flipped byte is no UTF-8.
+    let text = String::from_utf8_lossy(&bytes);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+/// One answer with its length on a connection that stays.
+fn one(stream: &mut TcpStream) -> (String, String) {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("Content-Length: "))
+        .unwrap();
+    let mut body = vec![0; length.parse().unwrap()];
+    stream.read_exact(&mut body).unwrap();
+    (head, String::from_utf8(body).unwrap())
+}
+
+fn has(head: &str, line: &str) -> bool {
+    head.lines().any(|found| found == line)
+}
+
+#[test]
+fn ranges_validators_and_types() {
+    let (address, root) = start("plain", false, true);
+    let (head, body) = get(address, "/ten?cut=1", "");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert_eq!(body, "0123456789", "faults are off");
+    for line in [
+        "Content-Length: 10",
+        "Accept-Ranges: bytes",
+        "Cache-Control: no-cache",
+        "Cross-Origin-Opener-Policy: same-origin",
+        "Cross-Origin-Embedder-Policy: require-corp",
+    ] {
+        assert!(has(&head, line), "{line} in {head}");
+    }
+    let etag = head
+        .lines()
+        .find_map(|line| line.strip_prefix("ETag: "))
+        .unwrap()
+        .to_owned();
+
+    let (head, body) = get(address, "/ten", "Range: bytes=2-4\r\n");
+    assert!(
+        head.starts_with("HTTP/1.1 206 ") && has(&head, "Content-Range: bytes 2-4/10"),
+        "{head}"
+    );
+    assert_eq!(body, "234");
+    let (head, body) = get(
+        address,
+        "/ten",
+        &format!("Range: bytes=-2\r\nIf-Range: {etag}\r\n"),
+    );
+    assert!(head.starts_with("HTTP/1.1 206 "), "{head}");
+    assert_eq!(body, "89");
+    let (head, _) = get(
+        address,
+        "/ten",
+        "Range: bytes=2-4\r\nIf-Range: \"other\"\r\n",
+    );
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    let (head, _) = get(address, "/ten", "Range: bytes=10-\r\n");
+    assert!(
+        head.starts_with("HTTP/1.1 416 ") && has(&head, "Content-Range: bytes */10"),
+        "{head}"
+    );
+    let (head, body) = get(
+        address,
+        "/ten",
+        &format!("If-None-Match: \"x\", W/{etag}\r\n"),
+    );
+    assert!(
+        head.starts_with("HTTP/1.1 304 ") && body.is_empty(),
+        "{head}"
+    );
+
+    let (head, body) = ask(address, "HEAD", "/ten", "Range: bytes=2-4\r\n");
+    assert!(
+        head.starts_with("HTTP/1.1 200 ") && has(&head, "Content-Length: 10") && body.is_empty(),
+        "{head}"
+    );
+    let (head, body) = get(address, "/empty", "");
+    assert!(has(&head, "Content-Length: 0") && body.is_empty(), "{head}");
+    let (head, _) = get(address, "/", "");
+    assert!(
+        has(&head, "Content-Type: text/html; charset=utf-8"),
+        "{head}"
+    );
+    let (head, _) = get(address, "/assets/a.js", "");
+    assert!(
+        has(&head, "Cache-Control: public, max-age=31536000, immutable"),
+        "{head}"
+    );
+    let (head, _) = get(address, "/dir", "");
+    assert!(
+        head.starts_with("HTTP/1.1 301 ") && has(&head, "Location: /dir/"),
+        "{head}"
+    );
+    assert!(get(address, "/nope", "").0.starts_with("HTTP/1.1 404 "));
+    assert!(
+        get(address, "/%2e%2e/etc/passwd", "")
+            .0
+            .starts_with("HTTP/1.1 400 ")
+    );
+    let (head, _) = ask(address, "POST", "/ten", "");
+    assert!(
+        head.starts_with("HTTP/1.1 405 ") && has(&head, "Allow: GET, HEAD"),
+        "{head}"
+    );
+    std::fs::remove_dir_all(root).unwrap();
+}
+
+#[test]
+fn a_connection_carries_many_requests_and_does_not_block_others() {
+    let (address, root) = start("keep", false, false);
+    let mut first = connect(address);
+    let mut second = connect(address);
+    for stream in [&mut first, &mut second] {
+        for _ in 0..3 {
+            stream
+                .write_all(b"GET /ten HTTP/1.1\r\nHost: h\r\nRange: bytes=0-2\r\n\r\n")
+                .unwrap();
+            assert_eq!(one(stream).1, "012");
+        }
+    }
+    // Two at once, answered in order.
+    first
+        .write_all(b"GET /nope HTTP/1.1\r\n\r\nGET /ten HTTP/1.1\r\n\r\n")
+        .unwrap();
+    assert!(one(&mut first).0.starts_with("HTTP/1.1 404 "));
+    assert_eq!(one(&mut first).1, "0123456789");
+    std::fs::remove_dir_all(root).unwrap();
+}
+
+#[test]
+fn faults_break_what_they_say_and_no_more() {
+    let (address, root) = start("faults", true, false);
+    let (head, body) = get(address, "/ten?cut=4", "");
+    assert!(has(&head, "Content-Length: 10"), "{head}");
+    assert_eq!(body, "0123");
+    assert_eq!(
+        get(address, "/ten?cut=4&stall=6", "").1,
+        "0123",
+        "the earlier fault wins"
+    );
+    assert!(
+        get(address, "/ten?status=500", "")
+            .0
+            .starts_with("HTTP/1.1 500 ")
+    );
+    let (head, body) = get(address, "/ten?norange", "Range: bytes=1-2\r\n");
+    assert!(
+        head.starts_with("HTTP/1.1 200 ") && !head.contains("Accept-Ranges"),
+        "{head}"
+    );
+    assert_eq!(body, "0123456789");
+    assert_eq!(
+        get(address, "/ten?flip=3", "Range: bytes=2-4\r\n").1,
+        "2\u{fffd}4"
+    );
+    let (head, body) = get(address, "/ten?wrong_length", "");
+    assert!(
+        has(&head, "Content-Length: 11") && body.len() == 10,
+        "{head}"
+    );
+    let (head, body) = get(address, "/ten?wrong_length=-3", "Range: bytes=5-9\r\n");
+    assert!(
+        has(&head, "Content-Range: bytes 5-6/7") && body == "56",
+        "{head}"
+    );
+    assert_eq!(get(address, "/ten?cut=1&times=1", "").1, "0");
+    assert_eq!(get(address, "/ten?cut=1&times=1", "").1, "0123456789");
+    let (head, body) = get(address, "/ten?cut=x", "");
+    assert!(
+        head.starts_with("HTTP/1.1 400 ") && body.contains("cut=x"),
+        "{head}"
+    );
+
+    let begin = Instant::now();
+    assert_eq!(get(address, "/ten?slow=20", "").1.len(), 10);
+    assert!(
+        begin.elapsed() > Duration::from_millis(400),
+        "{:?}",
+        begin.elapsed()
+    );
+
+    let mut stream = connect(address);
+    stream
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    stream
+        .write_all(b"GET /ten?stall=4 HTTP/1.1\r\n\r\n")
+        .unwrap();
+    let mut text = Vec::new();
+    let error = stream.read_to_end(&mut text).unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        "still open: {error}"
+    );
+    assert!(text.ends_with(b"\r\n\r\n0123"));
+    std::fs::remove_dir_all(root).unwrap();
+}

@@ -1,0 +1,186 @@
+//! The pieces in order, one line each: what it is, where it came from, how long that took.
+//! Idempotent: a piece that is there is found, in a fraction of a second.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::browsers::{CHROMIUM, FIREFOX, software_vulkan};
+use crate::paths::Dirs;
+use crate::toolchain::WasmToolchain;
+use crate::tools;
+
+/// What a command needs, and how much it says.
+#[derive(Clone, Copy)]
+pub struct Needs {
+    build: bool,
+    /// Some Vulkan, for tests.
+    gpu: bool,
+    browsers: bool,
+    /// Show pieces that were simply found.
+    talk: bool,
+}
+
+const NOTHING: Needs = Needs {
+    build: false,
+    gpu: false,
+    browsers: false,
+    talk: false,
+};
+pub const EVERYTHING: Needs = Needs {
+    build: true,
+    gpu: true,
+    browsers: true,
+    talk: true,
+};
+// Quiet unless something has to be installed.
+pub const BUILDING: Needs = Needs {
+    build: true,
+    ..NOTHING
+};
+pub const NATIVE_TESTS: Needs = Needs {
+    gpu: true,
+    ..NOTHING
+};
+/// Firefox's WebGPU runs on Vulkan.
+pub const BROWSERS: Needs = Needs {
+    gpu: true,
+    browsers: true,
+    ..NOTHING
+};
+
+/// The pieces found; absent are those not asked for.
+#[derive(Default)]
+pub struct Pieces {
+    pub toolchain: Option<WasmToolchain>,
+    pub wasm_bindgen: Option<PathBuf>,
+    pub wasm_opt: Option<PathBuf>,
+    pub chromium: Option<PathBuf>,
+    pub firefox: Option<PathBuf>,
+}
+
+pub fn run(dirs: &Dirs, needs: &Needs) -> Result<Pieces> {
+    fs::create_dir_all(&dirs.cache)
+        .with_context(|| format!("cannot create {}", dirs.cache.display()))?;
+    let mut report = Report {
+        talk: needs.talk,
+        failures: Vec::new(),
+    };
+    let mut pieces = Pieces::default();
+    if needs.build {
+        pieces.toolchain = report.step("wasm32 target", |step| WasmToolchain::ensure(dirs, step));
+        pieces.wasm_bindgen = report.step("wasm-bindgen", |step| tools::wasm_bindgen(dirs, step));
+        report.step("node and npm", |step| tools::node(dirs, step));
+        report.step("npm packages", |step| tools::npm_packages(dirs, step));
+        pieces.wasm_opt = report.step("wasm-opt", |step| tools::wasm_opt(dirs, step));
+    }
+    if needs.build && needs.talk {
+        report.step("wasm-pack", |step| {
+            tools::wasm_pack(step);
+            Ok(())
+        });
+    }
+    if needs.gpu {
+        report.step("software Vulkan", |step| software_vulkan(dirs, step));
+    }
+    if needs.browsers {
+        pieces.chromium = report.step("Chromium", |step| CHROMIUM.ensure(dirs, step));
+        pieces.firefox = report.step("Firefox", |step| FIREFOX.ensure(dirs, step));
+    }
+    // Each failure was shown where it happened; all pieces were tried, so that one run names them all.
+    match report.failures.len() {
+        0 => Ok(pieces),
+        _ => bail!(
+            "setup is incomplete: {}; see above for what to type",
+            report.failures.join(", ")
+        ),
+    }
+}
+
+struct Report {
+    talk: bool,
+    failures: Vec<&'static str>,
+}
+
+impl Report {
+    fn step<T>(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce(&mut Step) -> Result<T>,
+    ) -> Option<T> {
+        let mut step = Step {
+            name,
+            open: false,
+            talk: self.talk,
+            outcome: String::new(),
+        };
+        let start = Instant::now();
+        if self.talk {
+            step.begin();
+        }
+        let result = work(&mut step);
+        let seconds = start.elapsed().as_secs_f64();
+        match result {
+            Ok(value) => {
+                if step.open {
+                    eprintln!("{} ({seconds:.1} s)", step.outcome);
+                }
+                Some(value)
+            }
+            Err(error) => {
+                step.begin();
+                eprintln!("MISSING ({seconds:.1} s)");
+                eprintln!("  {error:#}");
+                self.failures.push(name);
+                None
+            }
+        }
+    }
+}
+
+/// One line of the report while its piece is being looked for.
+pub struct Step {
+    name: &'static str,
+    /// The line's beginning is on the screen.
+    open: bool,
+    talk: bool,
+    outcome: String,
+}
+
+impl Step {
+    pub fn found(&mut self, what: &str) {
+        self.outcome = format!("ok, found: {what}");
+    }
+
+    pub fn installed(&mut self, what: &str) {
+        self.begin();
+        self.outcome = format!("ok, installed: {what}");
+    }
+
+    /// Not there, and nothing fails without it.
+    pub fn optional(&mut self, why: &str) {
+        if self.talk {
+            self.begin();
+        }
+        self.outcome = format!("absent, optional: {why}");
+    }
+
+    /// Said before something slow.
+    pub fn doing(&mut self, what: &str) {
+        self.begin();
+        eprint!("{what} ... ");
+    }
+
+    fn begin(&mut self) {
+        if !self.open {
+            self.open = true;
+            eprint!(
+                "setup  {} {} ",
+                self.name,
+                ".".repeat(20usize.saturating_sub(self.name.len()))
+            );
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! One stage of `test`: run, counted, timed; and the table of them all.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::counts::{Counts, Runner};
+use crate::paths::Dirs;
+use crate::proc;
+
+pub struct Stages<'a> {
+    dirs: &'a Dirs,
+    /// Stage or group names; empty means all.
+    only: Vec<String>,
+    done: Vec<Done>,
+}
+
+struct Done {
+    name: String,
+    counts: Counts,
+    time: Duration,
+    note: String,
+}
+
+impl<'a> Stages<'a> {
+    /// `known` are all names that `only` may hold.
+    pub fn new(dirs: &'a Dirs, only: &[String], known: &[String]) -> Result<Self> {
+        if let Some(unknown) = only.iter().find(|name| !known.contains(name)) {
+            bail!("--only {unknown}: expected one of {}", known.join(", "));
+        }
+        Ok(Self {
+            dirs,
+            only: only.to_vec(),
+            done: Vec::new(),
+        })
+    }
+
+    /// Whether a stage or any of a list of stages is to run.
+    pub fn wants(&self, names: &[&str]) -> bool {
+        self.only.is_empty()
+            || names
+                .iter()
+                .any(|name| self.only.iter().any(|only| only == name))
+    }
+
+    /// Runs a program under the time limit. `names`: the stage, then its groups.
+    pub fn command(
+        &mut self,
+        names: &[&str],
+        runner: Runner,
+        limit: Duration,
+        command: &mut Command,
+    ) {
+        if !self.wants(names) {
+            return;
+        }
+        let name = names[0];
+        begin(name);
+        let start = Instant::now();
+        let log = self
+            .dirs
+            .logs()
+            .join(format!("{}.log", name.replace('/', "-")));
+        let (counts, note) = match proc::logged(command.current_dir(&self.dirs.root), &log, limit) {
+            Err(error) => (FAILED, format!("{error:#}")),
+            Ok(None) => (FAILED, format!("stopped after {} s", limit.as_secs())),
+            Ok(Some(status)) => judge(
+                runner,
+                &fs::read(&log).unwrap_or_default(),
+                status.success(),
+                &status.to_string(),
+            ),
+        };
+        self.end(name, counts, start.elapsed(), note);
+        if counts.failed > 0 {
+            println!(
+                "  {}\n{}\n  whole output: {}",
+                proc::spelled(command),
+                proc::tail(&log, 60),
+                log.display()
+            );
+        }
+    }
+
+    /// Runs a precondition: no test, so that only its failure counts.
+    pub fn ready<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Option<T> {
+        self.work(name, 0, work)
+    }
+
+    /// Runs work of our own that counts as one check.
+    pub fn check<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Option<T> {
+        self.work(name, 1, work)
+    }
+
+    fn work<T>(&mut self, name: &str, worth: u64, work: impl FnOnce() -> Result<T>) -> Option<T> {
+        let start = Instant::now();
+        let result = work();
+        // Named afterwards: the work prints lines of its own.
+        begin(name);
+        let (value, counts, note) = match result {
+            Ok(value) => (
+                Some(value),
+                Counts {
+                    passed: worth,
+                    ..Counts::default()
+                },
+                String::new(),
+            ),
+            Err(error) => (None, FAILED, format!("{error:#}")),
+        };
+        self.end(name, counts, start.elapsed(), note);
+        value
+    }
+
+    /// A stage that cannot run here, through nobody's fault.
+    pub fn skip(&mut self, names: &[&str], why: &str) {
+        if self.wants(names) {
+            begin(names[0]);
+            self.end(
+                names[0],
+                Counts {
+                    skipped: 1,
+                    ..Counts::default()
+                },
+                Duration::ZERO,
+                why.to_owned(),
+            );
+        }
+    }
+
+    /// A stage that cannot run because an earlier one failed.
+    pub fn fail(&mut self, names: &[&str], why: &str) {
+        if self.wants(names) {
+            begin(names[0]);
+            self.end(names[0], FAILED, Duration::ZERO, why.to_owned());
+        }
+    }
+
+    fn end(&mut self, name: &str, counts: Counts, time: Duration, note: String) {
+        println!(
+            "{}, {:.1} s{}",
+            verdict(counts),
+            time.as_secs_f64(),
+            indented(&note)
+        );
+        self.done.push(Done {
+            name: name.to_owned(),
+            counts,
+            time,
+            note,
+        });
+    }
+
+    /// The table, then the one last line. Nothing run is no success.
+    pub fn finish(self) -> ExitCode {
+        println!(
+            "\n{:<22} {:>7} {:>7} {:>8} {:>9}",
+            "stage", "passed", "failed", "skipped", "seconds"
+        );
+        let (mut sum, mut time) = (Counts::default(), Duration::ZERO);
+        for done in &self.done {
+            row(&done.name, done.counts, done.time);
+            sum = sum + done.counts;
+            time += done.time;
+        }
+        row("all", sum, time);
+        for done in self
+            .done
+            .iter()
+            .filter(|done| done.counts.skipped > 0 && !done.note.is_empty())
+        {
+            println!("SKIPPED {}: {}", done.name, done.note);
+        }
+        println!();
+        let skipped = if sum.skipped > 0 {
+            format!(", {} skipped", sum.skipped)
+        } else {
+            String::new()
+        };
+        println!("{} passed, {} failed{skipped}", sum.passed, sum.failed);
+        if sum.failed == 0 && sum.passed > 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+}
+
+const FAILED: Counts = Counts {
+    passed: 0,
+    failed: 1,
+    skipped: 0,
+};
+
+/// Counts and exit status must agree, and a stage without tests proves nothing.
+fn judge(runner: Runner, output: &[u8], success: bool, status: &str) -> (Counts, String) {
+    let output = String::from_utf8_lossy(output);
+    match runner.read(&output, success) {
+        None => (
+            FAILED,
+            format!("no summary of tests in its output ({status})"),
+        ),
+        Some(counts) if counts == Counts::default() && runner != Runner::Doctest => {
+            (FAILED, "expected tests, found none".to_owned())
+        }
+        Some(counts) if !success && counts.failed == 0 => (
+            Counts {
+                failed: 1,
+                ..counts
+            },
+            format!("no test failed but the program did ({status})"),
+        ),
+        Some(counts) => (counts, String::new()),
+    }
+}
+
+fn begin(name: &str) {
+    print!(
+        "test   {name} {} ",
+        ".".repeat(20usize.saturating_sub(name.len()))
+    );
+    // A closed stdout shows up at the next print.
+    let _ = std::io::stdout().flush();
+}
+
+fn verdict(counts: Counts) -> String {
+    match counts {
+        Counts {
+            passed: 0,
+            failed: 0,
+            skipped: 0,
+        } => "ok".to_owned(),
+        Counts {
+            passed,
+            failed: 0,
+            skipped: 0,
+        } => format!("ok, {passed} passed"),
+        Counts {
+            passed: 0,
+            failed: 0,
+            skipped,
+        } => format!("SKIPPED {skipped}"),
+        Counts {
+            passed,
+            failed: 0,
+            skipped,
+        } => format!("ok, {passed} passed, {skipped} skipped"),
+        Counts { passed, failed, .. } => format!("FAILED {failed}, {passed} passed"),
+    }
+}
+
+fn indented(note: &str) -> String {
+    note.lines().map(|line| format!("\n  {line}")).collect()
+}
+
+fn row(name: &str, counts: Counts, time: Duration) {
+    let Counts {
+        passed,
+        failed,
+        skipped,
+    } = counts;
+    println!(
+        "{name:<22} {passed:>7} {failed:>7} {skipped:>8} {:>9.1}",
+        time.as_secs_f64()
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_exit_status_must_agree() {
+        let judged = |output: &str, success| {
+            judge(
+                Runner::Cargo,
+                output.as_bytes(),
+                success,
+                "exit status: 101",
+            )
+            .0
+        };
+        let ok = "test result: ok. 2 passed; 0 failed; 0 ignored";
+        assert_eq!(
+            judged(ok, true),
+            Counts {
+                passed: 2,
+                failed: 0,
+                skipped: 0
+            }
+        );
+        assert_eq!(
+            judged(ok, false),
+            Counts {
+                passed: 2,
+                failed: 1,
+                skipped: 0
+            },
+            "a crash after the summary"
+        );
+        assert_eq!(judged("error: could not compile", false), FAILED);
+        assert_eq!(
+            judged("test result: ok. 0 passed; 0 failed; 0 ignored", true),
+            FAILED,
+            "nothing ran"
+        );
+    }
+}

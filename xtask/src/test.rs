@@ -1,0 +1,273 @@
+//! `cargo xtask test`: every check and every test, cheap ones first. A stage that fails does not stop the
+//! later ones, so that one run shows all there is to fix.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::counts::Runner::{Cargo, Check, Doctest, Playwright, Vitest};
+use crate::model::SMOLLM2;
+use crate::paths::Dirs;
+use crate::server::Server;
+use crate::setup::Pieces;
+use crate::stage::Stages;
+use crate::toolchain::{TARGET, WasmToolchain};
+use crate::{build, proc, serve, setup};
+
+/// For a single stage; whatever takes longer is stuck.
+const LIMIT: Duration = Duration::from_secs(3600);
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only these stages or groups (checks, rust, web), with what they need; commas or repetition
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    only: Vec<String>,
+    /// Name the stages and do nothing
+    #[arg(long)]
+    list: bool,
+}
+
+/// Stages other than Rust integration tests, which are found by asking cargo.
+const FIXED: [&str; 12] = [
+    "rustfmt",
+    "clippy",
+    "clippy-wasm",
+    "compile",
+    "unit",
+    "doc",
+    "eslint",
+    "prettier",
+    "build",
+    "types",
+    "pkg",
+    "e2e",
+];
+const GROUPS: [&str; 3] = ["checks", "rust", "web"];
+/// Stages that read generated files, and their groups.
+const AFTER_BUILD: [&str; 6] = ["build", "types", "pkg", "e2e", "checks", "web"];
+
+pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
+    let integration = integration_tests(dirs)?;
+    let mut known: Vec<String> = FIXED
+        .iter()
+        .chain(&GROUPS)
+        .map(|name| (*name).to_owned())
+        .collect();
+    known.extend(integration.iter().cloned());
+    if args.list {
+        println!("{}", known.join("\n"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut stages = Stages::new(dirs, &args.only, &known)?;
+    let rust: Vec<&str> = integration
+        .iter()
+        .map(String::as_str)
+        .chain(["rust", "unit", "doc", "compile"])
+        .collect();
+
+    stages.command(
+        &["rustfmt", "checks"],
+        Check,
+        LIMIT,
+        cargo(dirs).args(["fmt", "--all", "--check"]),
+    );
+    let mut pieces = None;
+    if stages.wants(&[&AFTER_BUILD[..], &["eslint", "prettier", "clippy-wasm"]].concat()) {
+        pieces = stages.ready("setup", || setup::run(dirs, &setup::BUILDING));
+        npm_checks(&mut stages, pieces.is_some());
+    }
+    let model = match stages.wants(&[&rust[..], &["e2e", "web"]].concat()) {
+        true => stages.ready("model", || SMOLLM2.ensure(dirs)),
+        false => None,
+    };
+    if stages.wants(&rust) {
+        stages.ready("software Vulkan", || setup::run(dirs, &setup::NATIVE_TESTS));
+    }
+    rust_stages(dirs, &mut stages, &integration, model.as_ref());
+    clippy_wasm(
+        dirs,
+        &mut stages,
+        pieces.and_then(|pieces| pieces.toolchain),
+    );
+    if stages.wants(&AFTER_BUILD) {
+        after_build(dirs, &mut stages, model);
+    }
+    Ok(stages.finish())
+}
+
+/// What needs no generated file.
+fn npm_checks(stages: &mut Stages, ready: bool) {
+    for (name, script) in [("eslint", "check:lint"), ("prettier", "check:format")] {
+        if ready {
+            stages.command(
+                &[name, "checks"],
+                Check,
+                LIMIT,
+                proc::npm().args(["run", script]),
+            );
+        } else {
+            stages.fail(&[name, "checks"], "not run: setup failed");
+        }
+    }
+}
+
+fn rust_stages(dirs: &Dirs, stages: &mut Stages, integration: &[String], model: Option<&PathBuf>) {
+    let test = |args: &[&str]| {
+        let mut command = cargo(dirs);
+        // The whole workspace each time, so that features, and with them burn, are the same and compiled once.
+        command
+            .args(["test", "--workspace", "--no-fail-fast"])
+            .args(args);
+        if let Some(file) = model {
+            command.env("HEARTH_SMOLLM2", file);
+        }
+        command
+    };
+    let mut clippy = cargo(dirs);
+    clippy.args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    stages.command(&["clippy", "checks"], Check, LIMIT, &mut clippy);
+    // Apart from the tests, so that their times are theirs.
+    stages.command(&["compile", "rust"], Check, LIMIT, &mut test(&["--no-run"]));
+    stages.command(
+        &["unit", "rust"],
+        Cargo,
+        LIMIT,
+        &mut test(&["--lib", "--bins"]),
+    );
+    for name in integration {
+        stages.command(&[name, "rust"], Cargo, LIMIT, &mut test(&["--test", name]));
+    }
+    stages.command(&["doc", "rust"], Doctest, LIMIT, &mut test(&["--doc"]));
+}
+
+fn clippy_wasm(dirs: &Dirs, stages: &mut Stages, toolchain: Option<WasmToolchain>) {
+    let names = ["clippy-wasm", "checks"];
+    let Some(toolchain) = toolchain else {
+        stages.fail(&names, "not run: no toolchain for wasm32, see setup");
+        return;
+    };
+    match toolchain.no_clippy() {
+        Some(why) => stages.skip(&names, why),
+        None => {
+            let mut command = toolchain.cargo(dirs);
+            command.args([
+                "clippy",
+                "-p",
+                "hearth",
+                "--lib",
+                "--target",
+                TARGET,
+                "--profile",
+                "release",
+            ]);
+            stages.command(&names, Check, LIMIT, command.args(["--", "-D", "warnings"]));
+        }
+    }
+}
+
+/// The wasm, and what imports it.
+fn after_build(dirs: &Dirs, stages: &mut Stages, model: Option<PathBuf>) {
+    if stages
+        .check("build", || build::stale(dirs, &build::Args::default()))
+        .is_none()
+    {
+        for names in [["types", "checks"], ["pkg", "web"], ["e2e", "web"]] {
+            stages.fail(&names, "not run: the build failed");
+        }
+        return;
+    }
+    stages.command(
+        &["types", "checks"],
+        Check,
+        LIMIT,
+        proc::npm().args(["run", "check:types"]),
+    );
+    stages.command(
+        &["pkg", "web"],
+        Vitest,
+        LIMIT,
+        proc::npm().args(["test", "--workspace", "pkg"]),
+    );
+    let names = ["e2e", "web"];
+    if !stages.wants(&names) {
+        return;
+    }
+    match stages.ready("browsers", || end_to_end(dirs, model)) {
+        Some(mut command) => stages.command(&names, Playwright, LIMIT, &mut command),
+        None => stages.fail(&names, "not run: a browser or the server is missing"),
+    }
+}
+
+/// The browser tests' command, with browsers found and the server running.
+fn end_to_end(dirs: &Dirs, model: Option<PathBuf>) -> Result<Command> {
+    let pieces = setup::run(dirs, &setup::BROWSERS)?;
+    let Pieces {
+        chromium: Some(chromium),
+        firefox: Some(firefox),
+        ..
+    } = pieces
+    else {
+        bail!("setup reported success without its browsers: cargo xtask setup");
+    };
+    let server = Server::bind(0)?;
+    let mut command = proc::npm();
+    command.args(["run", "e2e", "--workspace", "tests/e2e"]);
+    command
+        .env("HEARTH_URL", serve::url(server.address()))
+        .env("CHROMIUM", chromium)
+        .env("FIREFOX", firefox);
+    if let Some(file) = &model {
+        command.env("HEARTH_SMOLLM2", file);
+    }
+    server.spawn(serve::site(dirs, model, true))?;
+    Ok(command)
+}
+
+/// The names of all integration tests in the workspace, so that a new file under tests/ is a new stage.
+fn integration_tests(dirs: &Dirs) -> Result<Vec<String>> {
+    let mut command = cargo(dirs);
+    let output = command
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .output();
+    let output = output.context("cannot start cargo metadata")?;
+    if !output.status.success() {
+        bail!(
+            "cargo metadata failed ({}): {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).context("cargo metadata is not JSON")?;
+    let list = |value: &serde_json::Value| value.as_array().cloned().unwrap_or_default();
+    let mut names = Vec::new();
+    for target in list(&metadata["packages"])
+        .iter()
+        .flat_map(|package| list(&package["targets"]))
+    {
+        if list(&target["kind"]).iter().any(|kind| kind == "test") {
+            names.extend(target["name"].as_str().map(str::to_owned));
+        }
+    }
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+/// The caller's cargo with the native target directory.
+pub fn cargo(dirs: &Dirs) -> Command {
+    let mut command = proc::cargo();
+    command
+        .current_dir(&dirs.root)
+        .env("CARGO_TARGET_DIR", &dirs.target);
+    command
+}

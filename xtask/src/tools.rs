@@ -1,0 +1,192 @@
+//! wasm-bindgen, node with its packages, wasm-opt.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::paths::Dirs;
+use crate::proc;
+use crate::setup::Step;
+use crate::stamp::{Record, Stamp};
+use crate::toolchain::number;
+
+/// Compiling it takes some minutes on two cores.
+const CARGO_INSTALL_LIMIT: Duration = Duration::from_secs(1800);
+const NPM_LIMIT: Duration = Duration::from_secs(900);
+
+/// The bindings generator. Its version must equal the crate's to the last digit, so the lock file decides.
+pub fn wasm_bindgen(dirs: &Dirs, step: &mut Step) -> Result<PathBuf> {
+    let version = locked(&dirs.root.join("Cargo.lock"), "wasm-bindgen")?;
+    let is_it = |program: &Path| {
+        let said = proc::first_line(Command::new(program).arg("--version"));
+        said.is_some_and(|line| line.split_whitespace().last() == Some(version.as_str()))
+    };
+    let home = dirs.tools().join(format!("wasm-bindgen-cli-{version}"));
+    let ours = home
+        .join("bin")
+        .join(format!("wasm-bindgen{}", std::env::consts::EXE_SUFFIX));
+    if let Some(found) = [Some(ours.clone()), proc::on_path("wasm-bindgen")]
+        .into_iter()
+        .flatten()
+        .find(|p| is_it(p))
+    {
+        step.found(&version);
+        return Ok(found);
+    }
+    step.doing("cargo install, some minutes");
+    let install = |locked: bool| {
+        let mut command = proc::cargo();
+        command
+            .args(["install", "wasm-bindgen-cli", "--version", &version])
+            .arg("--root")
+            .arg(&home)
+            .args(locked.then_some("--locked"))
+            // Outside the clone, whose .cargo/config.toml and lock are none of its business.
+            .current_dir(&dirs.cache)
+            .env_remove("CARGO_TARGET_DIR");
+        let name = if locked { "locked" } else { "unlocked" };
+        let log = dirs.logs().join(format!("wasm-bindgen-cli-{name}.log"));
+        proc::must(&mut command, &log, CARGO_INSTALL_LIMIT)
+    };
+    // The program's own lock may name a dependency so new that a mirror has not got it yet. What the
+    // bindings depend on is the program's version, and that stays.
+    if install(true).is_err() {
+        step.doing("again without its lock");
+        install(false)?;
+    }
+    if !is_it(&ours) {
+        bail!(
+            "expected {} to be wasm-bindgen {version} after installing it, found otherwise",
+            ours.display()
+        );
+    }
+    step.installed(&version);
+    Ok(ours)
+}
+
+/// Not used: `build` calls wasm-bindgen and wasm-opt itself, with the flags of wasm-pack.toml.
+pub fn wasm_pack(step: &mut Step) {
+    match proc::on_path("wasm-pack")
+        .and_then(|program| proc::first_line(Command::new(program).arg("--version")))
+    {
+        Some(version) => step.found(&format!("{version}, optional: not used by xtask")),
+        None => step.optional("not used by xtask; if you want it: cargo install wasm-pack"),
+    }
+}
+
+/// node of the age that package.json asks for, and npm.
+pub fn node(dirs: &Dirs, step: &mut Step) -> Result<()> {
+    let file = dirs.root.join("package.json");
+    let text =
+        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let package: serde_json::Value =
+        serde_json::from_str(&text).with_context(|| format!("in {}", file.display()))?;
+    let wanted = package["engines"]["node"].as_str().unwrap_or(">=20.19");
+    let cure = "install it from https://nodejs.org or your distribution";
+    let Some(node) = proc::first_line(Command::new("node").arg("--version")) else {
+        bail!("expected node {wanted} on PATH, found none: {cure}");
+    };
+    if number(&node) < number(wanted) {
+        bail!("expected node {wanted}, found {node}: {cure}");
+    }
+    let Some(npm) = proc::first_line(proc::npm().arg("--version")) else {
+        bail!("expected npm on PATH beside node {node}, found none: {cure}");
+    };
+    step.found(&format!("node {node}, npm {npm}"));
+    Ok(())
+}
+
+/// Exactly what package-lock.json names, into node_modules.
+pub fn npm_packages(dirs: &Dirs, step: &mut Step) -> Result<()> {
+    let lock = dirs.root.join("package-lock.json");
+    if !lock.is_file() {
+        bail!(
+            "expected {}, found none: npm install, then commit it",
+            lock.display()
+        );
+    }
+    let inputs = [
+        "package-lock.json",
+        "package.json",
+        "pkg/package.json",
+        "www/package.json",
+        "tests/e2e/package.json",
+    ];
+    let stamp = Stamp::of(&dirs.root, &inputs, &[])?;
+    let record = Record::inside(&dirs.root.join("node_modules"));
+    if stamp.matches(&record) {
+        step.found("as locked");
+        return Ok(());
+    }
+    step.doing("npm ci");
+    record.remove();
+    let mut command = proc::npm();
+    command
+        .args(["ci", "--no-audit", "--no-fund"])
+        .current_dir(&dirs.root);
+    proc::must(&mut command, &dirs.logs().join("npm-ci.log"), NPM_LIMIT)?;
+    stamp.write(&record)?;
+    step.installed("as locked");
+    Ok(())
+}
+
+/// wasm-opt of the npm package `binaryen`: the lock pins it, and a distribution's may be years older.
+pub fn wasm_opt(dirs: &Dirs, step: &mut Step) -> Result<PathBuf> {
+    let name = if cfg!(windows) {
+        "wasm-opt.cmd"
+    } else {
+        "wasm-opt"
+    };
+    let program = dirs.root.join("node_modules/.bin").join(name);
+    match proc::first_line(Command::new(&program).arg("--version")) {
+        Some(version) => {
+            step.found(&version);
+            Ok(program)
+        }
+        None => bail!(
+            "expected wasm-opt from the npm package binaryen at {}, found none that runs: npm install --save-dev --save-exact binaryen",
+            program.display()
+        ),
+    }
+}
+
+/// The version of `package` in Cargo.lock.
+fn locked(lock: &Path, package: &str) -> Result<String> {
+    let text = fs::read_to_string(lock)
+        .with_context(|| format!("cannot read {}: cargo generate-lockfile", lock.display()))?;
+    let name = format!("name = {package:?}");
+    let mut lines = text.lines();
+    let version = lines
+        .find(|line| *line == name)
+        .and_then(|_| lines.next()?.strip_prefix("version = "));
+    match version {
+        Some(version) => Ok(version.trim_matches('"').to_owned()),
+        None => bail!(
+            "expected {package} in {}, found none: is it still a dependency of crate/?",
+            lock.display()
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_decides_the_version_and_prefixes_do_not_fool_it() {
+        let file = std::env::temp_dir().join(format!("hearth-xtask-lock-{}", std::process::id()));
+        let text = "[[package]]\nname = \"wasm-bindgen-macro\"\nversion = \"9.9.9\"\n\n[[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\n";
+        fs::write(&file, text).unwrap();
+        assert_eq!(locked(&file, "wasm-bindgen").unwrap(), "0.2.130");
+        assert!(
+            locked(&file, "wasm")
+                .unwrap_err()
+                .to_string()
+                .contains("expected wasm in")
+        );
+        fs::remove_file(&file).unwrap();
+    }
+}
