@@ -28,8 +28,16 @@ export default tseslint.config(
   },
   {
     files: ["**/*.js", "**/*.mjs"],
-    languageOptions: { globals: Object.fromEntries(
+    languageOptions: {
+      globals: Object.fromEntries(
         ["console", "process", "URL", "URLSearchParams", "Buffer", "setTimeout"].map((name) => [name, "readonly"]),
-      ) },
+      ),
+    },
+  },
+  {
+    files: ["tests/e2e/bench/*.js"],
+    languageOptions: {
+      globals: Object.fromEntries(["self", "fetch", "performance", "postMessage"].map((name) => [name, "readonly"])),
+    },
   },
 );

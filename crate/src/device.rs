@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::ops::Tuning;
+use crate::tune::Measured;
 
 /// What to open, and with what restrictions (the restrictions are for tests and for finding faults).
 #[derive(Debug, Clone, Copy, Default)]
@@ -58,6 +59,7 @@ pub struct Device {
     /// burn's handle.
     pub burn: BurnDevice,
     info: DeviceInfo,
+    measured: Measured,
     gpu: Option<Gpu>,
 }
 
@@ -80,6 +82,7 @@ impl Device {
         }
         let mut device = Self::open_gpu(options).await?;
         device.measure_readback().await?;
+        device.measured = crate::tune::measure(&device).await?;
         Ok(device)
     }
 
@@ -105,6 +108,7 @@ impl Device {
                 },
                 readback_ms: 0.0,
             },
+            measured: Measured::CPU,
             gpu: None,
         }
     }
@@ -170,6 +174,7 @@ impl Device {
         Ok(Self {
             burn,
             info: gpu_info(&device, &adapter_info),
+            measured: Measured::CPU,
             gpu: Some(Gpu {
                 setup,
                 fault,
@@ -188,24 +193,9 @@ impl Device {
         self.gpu.is_some()
     }
 
-    /// Launch choices for this device.
-    pub fn tuning(&self) -> Tuning {
-        if self.info.software {
-            // One core or two behind it: a row per thread, and chunks short enough to stop between.
-            Tuning {
-                decode_lanes: 1,
-                prefill_lanes: 1,
-                prefill_tokens: 8,
-                chunk: 16,
-            }
-        } else {
-            Tuning {
-                decode_lanes: 16,
-                prefill_lanes: 8,
-                prefill_tokens: 8,
-                chunk: 128,
-            }
-        }
+    /// Launch choices for a model of `parameters` weights on this device.
+    pub fn tuning(&self, parameters: u64) -> Tuning {
+        self.measured.tuning(parameters)
     }
 
     /// Fails if the device has reported an error that no call was waiting for.
@@ -280,6 +270,13 @@ impl Device {
     }
 }
 
+/// What an adapter calls itself.
+struct AdapterNames {
+    name: String,
+    vendor: String,
+    architecture: String,
+}
+
 fn gpu_info(device: &wgpu::Device, adapter: &wgpu::AdapterInfo) -> DeviceInfo {
     let limits = device.limits();
     let features = device.features();
@@ -287,17 +284,17 @@ fn gpu_info(device: &wgpu::Device, adapter: &wgpu::AdapterInfo) -> DeviceInfo {
         (wgpu::Features::SHADER_F16, "shader-f16"),
         (wgpu::Features::SUBGROUP, "subgroups"),
     ];
-    let name = platform::adapter_name(adapter);
-    let lower = name.to_lowercase();
+    let names = platform::adapter_names(device, adapter);
+    let all = format!("{} {}", names.name, names.architecture).to_lowercase();
     let software = adapter.device_type == wgpu::DeviceType::Cpu
         || ["swiftshader", "llvmpipe", "lavapipe", "basic render"]
             .iter()
-            .any(|n| lower.contains(n));
+            .any(|n| all.contains(n));
     DeviceInfo {
         kind: "webgpu",
-        name,
-        vendor: adapter.driver.clone(),
-        architecture: adapter.driver_info.clone(),
+        name: names.name,
+        vendor: names.vendor,
+        architecture: names.architecture,
         backend: format!("{:?}", adapter.backend).to_lowercase(),
         software,
         features: named
@@ -339,8 +336,12 @@ mod platform {
         }
     }
 
-    pub fn adapter_name(info: &wgpu::AdapterInfo) -> String {
-        info.name.clone()
+    pub fn adapter_names(_device: &wgpu::Device, info: &wgpu::AdapterInfo) -> super::AdapterNames {
+        super::AdapterNames {
+            name: info.name.clone(),
+            vendor: info.driver.clone(),
+            architecture: info.driver_info.clone(),
+        }
     }
 
     /// Natively a read-back resolves by itself.
@@ -379,14 +380,29 @@ mod platform {
         }
     }
 
-    /// Browsers name an adapter by vendor, architecture and description; the description may be empty.
-    pub fn adapter_name(info: &wgpu::AdapterInfo) -> String {
-        if info.name.is_empty() {
-            format!("{} {}", info.driver, info.driver_info)
-                .trim()
-                .to_owned()
-        } else {
-            info.name.clone()
+    /// Browsers name an adapter by vendor and architecture; a description is rarely there.
+    pub fn adapter_names(device: &wgpu::Device, info: &wgpu::AdapterInfo) -> super::AdapterNames {
+        let adapter = device.as_webgpu().and_then(|device| {
+            js_sys::Reflect::get(device.as_ref(), &"adapterInfo".into())
+                .ok()
+                .filter(JsValue::is_object)
+        });
+        let field = |name: &str| {
+            (adapter.as_ref())
+                .and_then(|adapter| js_sys::Reflect::get(adapter, &name.into()).ok())
+                .and_then(|value| value.as_string())
+                .unwrap_or_default()
+        };
+        let (vendor, architecture) = (field("vendor"), field("architecture"));
+        let name = [&info.name, &field("description")]
+            .into_iter()
+            .find(|name| !name.is_empty())
+            .cloned()
+            .unwrap_or_else(|| format!("{vendor} {architecture}").trim().to_owned());
+        super::AdapterNames {
+            name,
+            vendor,
+            architecture,
         }
     }
 

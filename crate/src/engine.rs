@@ -381,11 +381,7 @@ impl Engine {
             return Err(bad("prompt", "at least one token".into(), "none".into()));
         }
         match ids.iter().find(|id| **id >= vocab) {
-            Some(id) => Err(bad(
-                "prompt",
-                format!("ids below {vocab}"),
-                id.to_string(),
-            )),
+            Some(id) => Err(bad("prompt", format!("ids below {vocab}"), id.to_string())),
             None => Ok(()),
         }
     }
@@ -498,7 +494,10 @@ impl Engine {
         let mut read: Read = Box::pin(async move { read_words(&state, at, n).await });
         // A first poll puts the copy on the queue, right behind the steps it reads.
         let waker = std::task::Waker::noop();
-        match read.as_mut().poll(&mut std::task::Context::from_waker(waker)) {
+        match read
+            .as_mut()
+            .poll(&mut std::task::Context::from_waker(waker))
+        {
             std::task::Poll::Ready(words) => {
                 run.in_flight
                     .push_back((n, Box::pin(std::future::ready(words))));

@@ -180,7 +180,9 @@ impl Error {
                 "Use a current Chrome, Edge, Firefox or Safari with hardware acceleration on, or allow the CPU with device: \"cpu\"."
             }
             Error::DeviceLost { .. } => "Create the engine again; the weights come from the cache.",
-            Error::Gpu { .. } => "Update the browser and the graphics driver; if it stays, report it with the message.",
+            Error::Gpu { .. } => {
+                "Update the browser and the graphics driver; if it stays, report it with the message."
+            }
             Error::Cancelled => "Nothing to do: the request was stopped on purpose.",
             Error::Busy => "Wait for the running request or abort it first.",
             Error::Io { .. } => "Check the network or the disk and try again.",

@@ -19,6 +19,7 @@ pub mod ops;
 pub mod quant;
 pub mod request;
 pub mod tokenizer;
+mod tune;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 mod weights;

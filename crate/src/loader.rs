@@ -44,7 +44,10 @@ pub struct Loader {
 
 enum Stage {
     /// The prefix so far, and the length worth parsing at.
-    Header { prefix: Vec<u8>, parse_at: u64 },
+    Header {
+        prefix: Vec<u8>,
+        parse_at: u64,
+    },
     Weights(Box<Weights>),
 }
 
@@ -131,11 +134,8 @@ impl Loader {
                     }
                     Parsed::Header(gguf) => {
                         let prefix = std::mem::take(prefix);
-                        let mut weights = Box::new(Weights::new(
-                            &self.device,
-                            gguf,
-                            self.context_size,
-                        )?);
+                        let mut weights =
+                            Box::new(Weights::new(&self.device, gguf, self.context_size)?);
                         let result = weights.feed(&self.device, 0, &prefix).await;
                         self.stage = Stage::Weights(weights);
                         result
@@ -205,7 +205,8 @@ impl Weights {
             gguf.metadata.opt_str("tokenizer.chat_template")?,
             &tokenizer,
         )?;
-        let ops = Ops::new(&device.burn, device.tuning());
+        let parameters = gguf.tensors.iter().map(|t| t.n_cols() * t.n_rows()).sum();
+        let ops = Ops::new(&device.burn, device.tuning(parameters));
         let plan = Plan::new(&gguf, &config, &ops, binding)?;
         Ok(Self {
             gguf,

@@ -83,7 +83,10 @@ impl Plan {
             )?;
             add(&[(name(names.o_proj), c.d_model)], q)?;
             add(
-                &[(name(names.gate_proj), c.d_ff), (name(names.up_proj), c.d_ff)],
+                &[
+                    (name(names.gate_proj), c.d_ff),
+                    (name(names.up_proj), c.d_ff),
+                ],
                 c.d_model,
             )?;
             add(&[(name(names.down_proj), c.d_model)], c.d_ff)?;
@@ -178,7 +181,8 @@ impl Plan {
         }
         self.matrices
             .push(Matrix::alloc(ops, cols, &packings, binding)?);
-        self.matrix_names.extend(tensors.first().map(|t| t.0.clone()));
+        self.matrix_names
+            .extend(tensors.first().map(|t| t.0.clone()));
         Ok(())
     }
 }

@@ -73,7 +73,8 @@ export async function loadModel(
     loader ??= open();
     await loader.push(chunk);
     throwIfAborted(signal);
-    meter.update(loader.progress());
+    const progress = loader.progress();
+    if (progress !== null) meter.update(progress);
   }
   loader ??= open();
   const engine = await finish(loader, meter);
@@ -83,11 +84,13 @@ export async function loadModel(
 }
 
 async function finish(loader: WasmLoader, meter: ProgressMeter): Promise<WasmEngine> {
+  meter.update({ phase: "compile", loaded: 0, total: 0 });
   const poll = setInterval(() => {
     try {
-      meter.update(loader.progress());
+      const progress = loader.progress();
+      if (progress !== null) meter.update(progress);
     } catch {
-      // finish() may have taken the loader over by now; then there is nothing more to ask it.
+      // finish() has taken the loader over; then there is nothing more to ask it.
       clearInterval(poll);
     }
   }, COMPILE_POLL_MS);

@@ -26,11 +26,13 @@ export function toGenerateRequest(params: ChatCompletionCreateParams): GenerateR
   const request: GenerateRequest = { messages: toMessages(params.messages) };
   const limit = params.max_completion_tokens ?? params.max_tokens;
   set(request, "max_tokens", "max_tokens", limit, (n) => Number.isInteger(n) && n >= 1, "an integer of at least 1");
-  set(request, "temperature", "temperature", params.temperature, (t) => t >= 0 && t <= 10, "a number from 0 to 10");
+  set(request, "temperature", "temperature", params.temperature, (t) => t >= 0 && t <= 2, "a number from 0 to 2");
   set(request, "top_p", "top_p", params.top_p, (p) => p > 0 && p <= 1, "a number above 0 and up to 1");
   set(request, "top_k", "top_k", params.top_k, (k) => Number.isInteger(k) && k >= 0, "an integer of at least 0");
   set(request, "min_p", "min_p", params.min_p, (p) => p >= 0 && p <= 1, "a number from 0 to 1");
   set(request, "seed", "seed", params.seed, Number.isSafeInteger, "an integer");
+  // The core's seed has 32 bits; OpenAI's may have more.
+  if (request.seed !== undefined) request.seed = Number(BigInt.asUintN(32, BigInt(request.seed)));
   const stop = toStop(params.stop);
   if (stop.length > 0) request.stop = stop;
   return request;

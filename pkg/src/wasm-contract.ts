@@ -105,14 +105,15 @@ export interface WasmDevice {
 export interface WasmLoader {
   /** Takes the file's next bytes; the chunk may be reused when the promise resolves. */
   push(chunk: Uint8Array): Promise<void>;
-  progress(): LoaderProgress;
+  /** Null, or a thrown error, once finish() has taken the loader over. */
+  progress(): LoaderProgress | null;
   finish(): Promise<WasmEngine>;
   free(): void;
 }
 
 export interface WasmEngine {
   info(): ModelInfo;
-  generate(request: GenerateRequest): Promise<WasmGeneration>;
+  generate(request: GenerateRequest): WasmGeneration;
   tokenize(text: string): Uint32Array;
   detokenize(ids: Uint32Array): string;
   stats(): EngineStats;

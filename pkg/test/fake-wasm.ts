@@ -175,14 +175,14 @@ export class Engine {
     };
   }
 
-  generate(request: GenerateRequest): Promise<Generation> {
+  generate(request: GenerateRequest): Generation {
     const prompt = (request.messages ?? []).map((message) => message.content).join("\n") || (request.prompt ?? "");
     const needed = prompt.length;
     if (needed > this.contextSize) {
       const message = `the prompt needs ${String(needed)} tokens, the context holds ${String(this.contextSize)}`;
-      return Promise.reject(new CoreError("context_overflow", message, "Shorten the conversation."));
+      throw new CoreError("context_overflow", message, "Shorten the conversation.");
     }
-    return Promise.resolve(new Generation(prompt, request));
+    return new Generation(prompt, request);
   }
 
   tokenize(text: string): Uint32Array {

@@ -1,9 +1,11 @@
 import { defineConfig } from "@playwright/test";
-import base from "./playwright.config.js";
 
-/** `cargo xtask bench`: the real model in each browser, one Markdown row each. */
-export default defineConfig(base, {
+/** `cargo xtask bench --web`: one JSON line a case on stdout, one browser at a time. */
+export default defineConfig({
   testDir: "bench",
-  timeout: 900_000,
-  reporter: "./support/table-reporter.ts",
+  testMatch: "*.bench.ts",
+  outputDir: "../../node_modules/.cache/hearth-bench",
+  workers: 1,
+  timeout: 600_000,
+  reporter: [["null"]],
 });

@@ -1,4 +1,4 @@
-"""smollm2.json and smollm2_logits.bin: what transformers computes from the SmolLM2-135M-Instruct GGUF."""
+"""smollm2.json, smollm2_logits.bin and smollm2_conversation.json: what transformers computes from the SmolLM2-135M-Instruct GGUF."""
 
 from pathlib import Path
 
@@ -31,6 +31,25 @@ PROMPTS = [
     ]},
 ]
 
+# Held in the browsers: each answer goes into the next prompt, and all are greedy.
+QUESTIONS = ["What is the capital of France?", "And of Italy?", "Which of the two is larger?"]
+MAX_TOKENS = 32
+
+
+def converse(model, tok, template, eos):
+    """Three turns; an answer ends with the end token, which is not part of it, or after MAX_TOKENS."""
+    messages, turns, least = [], [], float("inf")
+    for question in QUESTIONS:
+        messages.append({"role": "user", "content": question})
+        rendered, _ = render_jinja_template([messages], chat_template=template, add_generation_prompt=True)
+        new, margins = hf_llama.greedy(model, encode(tok, rendered[0], parse_special=True), MAX_TOKENS)
+        end = new.index(eos) if eos in new else MAX_TOKENS
+        least = min(least, *margins[: end + 1])
+        answer = tok.decode(new[:end], skip_special_tokens=False)
+        messages.append({"role": "assistant", "content": answer})
+        turns.append({"user": question, "assistant": answer})
+    return {"max_tokens": MAX_TOKENS, "min_margin": hf_llama.f32(least), "turns": turns}
+
 
 def make(out: Path, model_path: Path):
     reader = GGUFReader(model_path)
@@ -59,6 +78,8 @@ def make(out: Path, model_path: Path):
         prompts.append(p)
         last_rows.append(row)
         all_ids.append(ids + new)
+
+    jsonio.write(out / "smollm2_conversation.json", converse(model, tok, template, eos))
 
     forced = encode(tok, texts.PROSE, parse_special=False)[:N_FORCED]
     assert len(forced) == N_FORCED

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hearth::format::{Gguf, Parsed};
 use hearth::request::Sampling;
 use hearth::{Device, DeviceOptions, Engine, Loader, Result};
 
@@ -47,6 +48,20 @@ pub fn goldens() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens/data")
 }
 
+/// A golden file's bytes.
+pub fn golden_bytes(name: &str) -> Vec<u8> {
+    let path = goldens().join(name);
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The header of a whole GGUF file.
+pub fn header(bytes: &[u8]) -> Gguf {
+    match Gguf::parse(bytes, Some(bytes.len() as u64)) {
+        Ok(Parsed::Header(gguf)) => gguf,
+        other => panic!("no header: {other:?}"),
+    }
+}
+
 /// A golden JSON file.
 pub fn golden<T: serde::de::DeserializeOwned>(name: &str) -> T {
     let path = goldens().join(name);
@@ -56,9 +71,7 @@ pub fn golden<T: serde::de::DeserializeOwned>(name: &str) -> T {
 
 /// A golden file of little-endian f32.
 pub fn golden_f32(name: &str) -> Vec<f32> {
-    let path = goldens().join(name);
-    let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    bytes
+    golden_bytes(name)
         .chunks_exact(4)
         .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
         .collect()

@@ -6,11 +6,11 @@ use std::sync::OnceLock;
 
 use burn::tensor::{Int, Tensor};
 use hearth::Device;
+use hearth::format::GgmlType;
 use hearth::ops::state::{self, STATE_WORDS};
 use hearth::ops::words::{read_f32, read_words};
 use hearth::ops::{AttentionSpec, LayerCache, Ops, Tuning, Weight, WeightPart};
 use hearth::quant::{Packing, block_format, repack_rows, unpack_row};
-use hearth::format::GgmlType;
 use hearth_tests::{On, open};
 use pollster::block_on;
 use proptest::prelude::*;
@@ -181,7 +181,14 @@ fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
 
 #[test]
 fn linear_matches_plain_arithmetic_on_every_backend() {
-    let shapes = (0..6usize, 1..150usize, 1..5usize, 1..20usize, 0..3u32, any::<bool>());
+    let shapes = (
+        0..6usize,
+        1..150usize,
+        1..5usize,
+        1..20usize,
+        0..3u32,
+        any::<bool>(),
+    );
     for_all(40, shapes, |(dtype, rows, blocks, n, lanes, add)| {
         let cols = 32 * blocks;
         let packed = Packed::new(DTYPES[dtype], rows as u64, rows, cols);
@@ -232,10 +239,7 @@ fn embed_is_exact_on_every_backend() {
         let run = |device: &Device| {
             let ops = Ops::new(&device.burn, tuning(1));
             let weight = packed.upload(&ops, rows.div_ceil(3));
-            let words = [
-                (state::POS, vec![0, n as u32]),
-                (state::IDS, ids.clone()),
-            ];
+            let words = [(state::POS, vec![0, n as u32]), (state::IDS, ids.clone())];
             let y = ops.embed(&weight, &state_with(&ops, &words), n);
             let y = block_on(read_f32(&y)).unwrap();
             assert_close("embed", &y, &expected, 1e-7);
@@ -249,34 +253,43 @@ fn embed_is_exact_on_every_backend() {
 
 #[test]
 fn rms_norm_matches_plain_arithmetic_on_every_backend() {
-    for_all(20, (1..300usize, 1..12usize, any::<bool>()), |(cols4, n, last)| {
-        let cols = 4 * cols4;
-        let (x, w) = (values(1, n * cols), values(2, cols));
-        let eps = 1e-5;
-        let row = |t: usize| {
-            let x = &x[t * cols..(t + 1) * cols];
-            let mean = x.iter().map(|v| f64::from(v * v)).sum::<f64>() / cols as f64;
-            let scale = 1.0 / (mean + f64::from(eps)).sqrt();
-            (x.iter().zip(&w))
-                .map(|(x, w)| (f64::from(*x) * scale * f64::from(*w)) as f32)
-                .collect::<Vec<_>>()
-        };
-        let expected: Vec<f32> = if last {
-            row(n - 1)
-        } else {
-            (0..n).flat_map(row).collect()
-        };
-        let run = |device: &Device| {
-            let ops = Ops::new(&device.burn, tuning(1));
-            let (x, w) = (tensor(device, &x, [n, cols]), tensor(device, &w, [1, cols]));
-            let y = ops.rms_norm(&x, &w, &live(&ops, 0, n), eps, last);
-            assert_close("rms_norm", &block_on(read_f32(&y)).unwrap(), &expected, 1e-5);
-        };
-        run(&cpu());
-        if let Some(gpu) = gpu() {
-            run(gpu);
-        }
-    });
+    for_all(
+        20,
+        (1..300usize, 1..12usize, any::<bool>()),
+        |(cols4, n, last)| {
+            let cols = 4 * cols4;
+            let (x, w) = (values(1, n * cols), values(2, cols));
+            let eps = 1e-5;
+            let row = |t: usize| {
+                let x = &x[t * cols..(t + 1) * cols];
+                let mean = x.iter().map(|v| f64::from(v * v)).sum::<f64>() / cols as f64;
+                let scale = 1.0 / (mean + f64::from(eps)).sqrt();
+                (x.iter().zip(&w))
+                    .map(|(x, w)| (f64::from(*x) * scale * f64::from(*w)) as f32)
+                    .collect::<Vec<_>>()
+            };
+            let expected: Vec<f32> = if last {
+                row(n - 1)
+            } else {
+                (0..n).flat_map(row).collect()
+            };
+            let run = |device: &Device| {
+                let ops = Ops::new(&device.burn, tuning(1));
+                let (x, w) = (tensor(device, &x, [n, cols]), tensor(device, &w, [1, cols]));
+                let y = ops.rms_norm(&x, &w, &live(&ops, 0, n), eps, last);
+                assert_close(
+                    "rms_norm",
+                    &block_on(read_f32(&y)).unwrap(),
+                    &expected,
+                    1e-5,
+                );
+            };
+            run(&cpu());
+            if let Some(gpu) = gpu() {
+                run(gpu);
+            }
+        },
+    );
 }
 
 #[test]
@@ -316,50 +329,54 @@ fn attention_matches_plain_arithmetic_on_every_backend() {
         any::<bool>(),
         any::<bool>(),
     );
-    for_all(20, shapes, |(kv, group, hd4, first, second, neox, partial)| {
-        let head_dim = 4 * hd4;
-        let spec = AttentionSpec {
-            n_heads: kv * group,
-            n_kv_heads: kv,
-            head_dim,
-            rope_pairs: if partial { hd4 } else { 2 * hd4 },
-            n_ctx: (first + second + 3) as u32,
-            neox,
-        };
-        let (hd, nh, nkv) = (
-            head_dim as usize,
-            spec.n_heads as usize,
-            spec.n_kv_heads as usize,
-        );
-        let cols = (nh + 2 * nkv) * hd;
-        let n_ctx = spec.n_ctx as usize;
-        let pairs = spec.rope_pairs as usize;
-        let angles = values(77, n_ctx * pairs);
-        let rope: Vec<f32> = (angles.iter())
-            .flat_map(|a| [(3.0 * a).cos(), (3.0 * a).sin()])
-            .collect();
-        let all = values(13, (first + second) * cols);
-        let expected = reference_attention(&all, &rope, spec);
-        let run = |device: &Device| {
-            let ops = Ops::new(&device.burn, tuning(1));
-            let rope = tensor(device, &rope, [1, rope.len()]);
-            let one = || ops.alloc_f32(nkv * n_ctx, hd);
-            let mut cache = LayerCache::new(one(), one());
-            let mut out = Vec::new();
-            for (pos, n) in [(0, first), (first, second)] {
-                let qkv = tensor(device, &all[pos * cols..(pos + n) * cols], [n, cols]);
-                let state = live(&ops, pos, n);
-                let q = ops.rope_append(qkv, &rope, &state, &mut cache, spec);
-                let a = ops.attention(q, &cache, &state, spec);
-                out.extend(block_on(read_f32(&a)).unwrap());
+    for_all(
+        20,
+        shapes,
+        |(kv, group, hd4, first, second, neox, partial)| {
+            let head_dim = 4 * hd4;
+            let spec = AttentionSpec {
+                n_heads: kv * group,
+                n_kv_heads: kv,
+                head_dim,
+                rope_pairs: if partial { hd4 } else { 2 * hd4 },
+                n_ctx: (first + second + 3) as u32,
+                neox,
+            };
+            let (hd, nh, nkv) = (
+                head_dim as usize,
+                spec.n_heads as usize,
+                spec.n_kv_heads as usize,
+            );
+            let cols = (nh + 2 * nkv) * hd;
+            let n_ctx = spec.n_ctx as usize;
+            let pairs = spec.rope_pairs as usize;
+            let angles = values(77, n_ctx * pairs);
+            let rope: Vec<f32> = (angles.iter())
+                .flat_map(|a| [(3.0 * a).cos(), (3.0 * a).sin()])
+                .collect();
+            let all = values(13, (first + second) * cols);
+            let expected = reference_attention(&all, &rope, spec);
+            let run = |device: &Device| {
+                let ops = Ops::new(&device.burn, tuning(1));
+                let rope = tensor(device, &rope, [1, rope.len()]);
+                let one = || ops.alloc_f32(nkv * n_ctx, hd);
+                let mut cache = LayerCache::new(one(), one());
+                let mut out = Vec::new();
+                for (pos, n) in [(0, first), (first, second)] {
+                    let qkv = tensor(device, &all[pos * cols..(pos + n) * cols], [n, cols]);
+                    let state = live(&ops, pos, n);
+                    let q = ops.rope_append(qkv, &rope, &state, &mut cache, spec);
+                    let a = ops.attention(q, &cache, &state, spec);
+                    out.extend(block_on(read_f32(&a)).unwrap());
+                }
+                assert_close("attention", &out, &expected, 2e-5);
+            };
+            run(&cpu());
+            if let Some(gpu) = gpu() {
+                run(gpu);
             }
-            assert_close("attention", &out, &expected, 2e-5);
-        };
-        run(&cpu());
-        if let Some(gpu) = gpu() {
-            run(gpu);
-        }
-    });
+        },
+    );
 }
 
 fn reference_attention(all: &[f32], rope: &[f32], spec: AttentionSpec) -> Vec<f32> {
@@ -417,10 +434,10 @@ fn reference_attention(all: &[f32], rope: &[f32], spec: AttentionSpec) -> Vec<f3
 
 fn sampled(device: &Device, logits: &[f32], params: &[u32; 6]) -> Vec<u32> {
     let ops = Ops::new(&device.burn, tuning(1));
-    let mut state = state_with(&ops, &[
-        (state::POS, vec![10, 3]),
-        (state::STEP, params.to_vec()),
-    ]);
+    let mut state = state_with(
+        &ops,
+        &[(state::POS, vec![10, 3]), (state::STEP, params.to_vec())],
+    );
     let logits = tensor(device, logits, [1, logits.len()]);
     for _ in 0..5 {
         state = ops.sample(&logits, state);
@@ -450,7 +467,10 @@ fn sampling_agrees_between_backends_and_respects_every_filter() {
     );
     for_all(40, params, |(vocab, t, top_k, top_p, min_p, seed, step)| {
         let temperature: f32 = [0.0, 0.3, 1.0, 2.0][t];
-        let logits: Vec<f32> = values(u64::from(seed), vocab).iter().map(|v| v * 8.0).collect();
+        let logits: Vec<f32> = values(u64::from(seed), vocab)
+            .iter()
+            .map(|v| v * 8.0)
+            .collect();
         let params = [
             step,
             temperature.to_bits(),
@@ -485,7 +505,11 @@ fn allowed_ids(logits: &[f32], temperature: f32, top_k: u32, top_p: f32, min_p: 
     }
     let top = logits[order[0]];
     let weight = |i: usize| f64::from((logits[i] - top) / temperature).exp();
-    let k = if top_k == 0 { logits.len() } else { top_k as usize };
+    let k = if top_k == 0 {
+        logits.len()
+    } else {
+        top_k as usize
+    };
     order.truncate(k);
     let total: f64 = order.iter().map(|i| weight(*i)).sum();
     let mut kept = Vec::new();
@@ -521,6 +545,9 @@ fn sampling_draws_from_the_distribution() {
     for (count, logit) in counts.iter().zip(logits) {
         let expected = logit.exp() / sum;
         let found = *count as f32 / draws as f32;
-        assert!((found - expected).abs() < 0.012, "{found} against {expected}");
+        assert!(
+            (found - expected).abs() < 0.012,
+            "{found} against {expected}"
+        );
     }
 }

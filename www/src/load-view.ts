@@ -52,7 +52,7 @@ export class LoadView {
     line.root.dataset.state = isDone ? "done" : "active";
     if (total > 0) line.bar.value = loaded / total;
     else line.bar.removeAttribute("value");
-    line.value.textContent = phase === "compile" ? `${String(loaded)} of ${String(total)}` : amount(loaded, total);
+    line.value.textContent = phase === "compile" ? steps(loaded, total) : amount(loaded, total);
     if (phase !== "download") return;
     this.#speed.add(loaded);
     const { speed } = this.#speed;
@@ -82,6 +82,10 @@ function createLine(phase: Phase): Line {
   root.dataset.phase = phase;
   root.dataset.state = "waiting";
   return { root, bar, value };
+}
+
+function steps(done: number, total: number): string {
+  return total > 0 ? `${String(done)} of ${String(total)}` : "";
 }
 
 function amount(loaded: number, total: number): string {

@@ -67,12 +67,7 @@ impl Decoder {
     /// Runs the state's tokens through all layers: the hidden states [t, d_model].
     ///
     /// `t` is the number of rows computed, at least the state's N_TOKENS.
-    pub fn forward(
-        &self,
-        state: &Tensor<2, Int>,
-        cache: &mut [LayerCache],
-        t: usize,
-    ) -> Tensor<2> {
+    pub fn forward(&self, state: &Tensor<2, Int>, cache: &mut [LayerCache], t: usize) -> Tensor<2> {
         let ops = &self.ops;
         let eps = self.config.eps;
         let attention = self.attention();

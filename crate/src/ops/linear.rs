@@ -7,8 +7,8 @@
 //!
 //! The weight is never expanded: an element is unpacked in registers where it is multiplied.
 
-use burn::backend::{Backend, Flex, backend_extension};
 use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 

@@ -41,10 +41,7 @@ impl RmsNormOp for CubeBackend {
             source: include_str!("wgsl/rms_norm.wgsl"),
             variant: "",
             prelude: "",
-            consts: vec![
-                ("COLS4", cols as u32 / 4),
-                ("LAST", last as u32),
-            ],
+            consts: vec![("COLS4", cols as u32 / 4), ("LAST", last as u32)],
             float: Some(("EPS", eps)),
             workgroup: 64,
         };

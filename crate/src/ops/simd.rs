@@ -68,12 +68,8 @@ pub fn dot_q4(quants: &[u32], scales: &[u32], x: &Quantised) -> f32 {
     let (xq, _) = x.q.as_chunks::<BLOCK>();
     let mut acc = lanes::zero();
     let mut low = 0.0f32;
-    for ((((words, dm), xq), xs), xsum) in quants
-        .iter()
-        .zip(scales)
-        .zip(xq)
-        .zip(&x.scale)
-        .zip(&x.sum)
+    for ((((words, dm), xq), xs), xsum) in
+        quants.iter().zip(scales).zip(xq).zip(&x.scale).zip(&x.sum)
     {
         acc = lanes::add_q4(acc, words, xq, f16_to_f32(dm & 0xffff) * xs);
         low += f16_to_f32(dm >> 16) * xsum;

@@ -53,7 +53,8 @@ impl WordsOp for CubeBackend {
             .clone()
             .offset_start(start)
             .offset_end(total - start - len);
-        dst.client.write(&slice, cubecl::bytes::Bytes::from_elems(words));
+        dst.client
+            .write(&slice, cubecl::bytes::Bytes::from_elems(words));
         dst
     }
 }
@@ -86,13 +87,14 @@ pub async fn read_words(tensor: &Tensor<2, Int>, at: usize, len: usize) -> Resul
     match gpu_tensor(tensor) {
         Some(gpu) => read_bytes(&gpu, at, len).await,
         None => {
-            let flex = tensor
-                .clone()
-                .try_into_primitive::<Flex>()
-                .map_err(|e| Error::Internal {
-                    what: "read_words".into(),
-                    message: format!("{e:?}"),
-                })?;
+            let flex =
+                tensor
+                    .clone()
+                    .try_into_primitive::<Flex>()
+                    .map_err(|e| Error::Internal {
+                        what: "read_words".into(),
+                        message: format!("{e:?}"),
+                    })?;
             Ok(flex.storage::<u32>()[at..at + len].to_vec())
         }
     }

@@ -1,0 +1,32 @@
+/** SmolLM2 in each browser and on each device: load, prefill, decode, cost of a launch, heap. */
+import { BASE_URL, SMOLLM2 } from "../support/env.js";
+import { test, type BrowserName } from "../support/test.js";
+
+const CASES: { browser: BrowserName; kind: string; tokens: number; options?: Record<string, string> }[] = [
+  { browser: "chromium", kind: "webgpu", tokens: 24 },
+  { browser: "chromium", kind: "cpu", tokens: 64 },
+  { browser: "firefox", kind: "webgpu", tokens: 48 },
+  { browser: "firefox", kind: "cpu", tokens: 64 },
+];
+
+for (const { browser, kind, tokens, options } of CASES) {
+  test(`${browser} ${kind}`, async ({ launch }) => {
+    const chat = await launch(browser);
+    await chat.tab.goto(`${BASE_URL}tests/e2e/bench/page.html`);
+    const result = await chat.tab.evaluate(
+      (job) =>
+        new Promise<Record<string, unknown>>((resolve, reject) => {
+          const worker = new Worker("/tests/e2e/bench/worker.js", { type: "module" });
+          worker.onmessage = (event: MessageEvent<Record<string, unknown>>) => {
+            resolve(event.data);
+          };
+          worker.onerror = (event) => {
+            reject(new Error(event.message));
+          };
+          worker.postMessage(job);
+        }),
+      { kind, url: SMOLLM2, options: options ?? {}, tokens },
+    );
+    console.log(JSON.stringify({ case: `smollm2-q4_1/${browser}/${kind}`, ...result }));
+  });
+}

@@ -1,0 +1,483 @@
+//! Files that are not what they should be, end to end through the loader: an error that says so, never a panic.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use hearth::format::writer::GgufWriter;
+use hearth::format::{Array, GgmlType, Metadata, Value};
+use hearth::request::Sampling;
+use hearth::{Device, Engine, Error, Loader, Result};
+use hearth_tests::{GREEDY, On, generate, golden_bytes, header, load, open};
+use pollster::block_on;
+
+fn tiny() -> Vec<u8> {
+    golden_bytes("tiny_llama.gguf")
+}
+
+fn cpu() -> Device {
+    open(On::Cpu).expect("the CPU always opens")
+}
+
+/// Loads without saying how long the file is.
+fn load_unsized(device: Device, bytes: &[u8], chunk: usize) -> Result<Engine> {
+    block_on(async {
+        let mut loader = Loader::new(device, Some(64), None);
+        for chunk in bytes.chunks(chunk) {
+            loader.push(chunk).await?;
+        }
+        loader.finish().await
+    })
+}
+
+/// The error of a load.
+fn error(device: Device, bytes: &[u8]) -> Error {
+    match load(device, bytes, 64, 4096) {
+        Err(error) => error,
+        Ok(_) => panic!("the file was loaded"),
+    }
+}
+
+/// The errors with and without a known length, in small and large chunks.
+fn errors(bytes: &[u8]) -> Vec<Error> {
+    let mut errors = vec![error(cpu(), bytes)];
+    for chunk in [97, usize::MAX] {
+        errors.extend(load_unsized(cpu(), bytes, chunk).err());
+    }
+    assert_eq!(errors.len(), 3, "the file was loaded");
+    errors
+}
+
+#[derive(Clone)]
+struct TensorData {
+    name: String,
+    shape: Vec<u64>,
+    type_id: u32,
+    data: Vec<u8>,
+}
+
+/// The tiny model's file, taken apart to be changed.
+#[derive(Clone)]
+struct File {
+    metadata: Metadata,
+    tensors: Vec<TensorData>,
+}
+
+impl File {
+    fn new() -> Self {
+        let bytes = tiny();
+        let gguf = header(&bytes);
+        let tensors = gguf.tensors.iter().map(|t| TensorData {
+            name: t.name.clone(),
+            shape: t.shape.clone(),
+            type_id: t.dtype.id(),
+            data: bytes[t.offset as usize..(t.offset + t.size) as usize].to_vec(),
+        });
+        Self {
+            tensors: tensors.collect(),
+            metadata: gguf.metadata,
+        }
+    }
+
+    fn tensor(&mut self, name: &str) -> &mut TensorData {
+        let found = self.tensors.iter_mut().find(|t| t.name == name);
+        found.unwrap_or_else(|| panic!("{name}"))
+    }
+
+    fn set(mut self, key: &str, value: Value) -> Self {
+        self.metadata.insert(key, value);
+        self
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut writer = GgufWriter::new();
+        for (key, value) in self.metadata.iter() {
+            writer = writer.metadata(key, value.clone());
+        }
+        for t in &self.tensors {
+            writer = writer.raw_tensor(&t.name, &t.shape, t.type_id, None, &t.data);
+        }
+        writer.finish()
+    }
+}
+
+fn logits(engine: &mut Engine) -> Vec<f32> {
+    block_on(engine.logits(&[1, 87, 85, 264, 201])).unwrap()
+}
+
+/// The unchanged file loads on the same device.
+fn assert_still_loads(device: &Device) {
+    let mut engine = load(device.clone(), &tiny(), 64, 4096).unwrap();
+    assert!(logits(&mut engine).iter().all(|x| x.is_finite()));
+}
+
+#[test]
+fn a_rebuilt_file_is_the_same_model() {
+    let mut original = load(cpu(), &tiny(), 64, 4096).unwrap();
+    let mut rebuilt = load(cpu(), &File::new().bytes(), 64, 4096).unwrap();
+    assert_eq!(logits(&mut original), logits(&mut rebuilt));
+}
+
+#[test]
+fn other_files_are_named() {
+    let html = b"<!DOCTYPE html><html><head><title>404 Not Found</title></head></html>".repeat(40);
+    let wrong_magic = [b"GGUX", &tiny()[4..]].concat();
+    let swapped = [b"GGUF\0\0\0\x03", &tiny()[8..]].concat();
+    let future = [b"GGUF\x63\0\0\0", &tiny()[8..]].concat();
+    for (file, what, found) in [
+        (&b""[..], "", ""),
+        (b"G", "", ""),
+        (b"GGUF", "", ""),
+        (b"{\"error\": \"not found\"}", "magic", "JSON"),
+        (&html, "magic", "HTML"),
+        (&wrong_magic, "magic", ""),
+        (&swapped, "version", "big-endian"),
+        (&future, "version", "99"),
+        (&[0; 5000], "magic", ""),
+    ] {
+        for error in errors(file) {
+            let message = error.to_string();
+            match &error {
+                Error::BadFile { what: w, .. } => assert!(w.contains(what), "{message}"),
+                Error::Truncated { .. } if what.is_empty() => {}
+                _ => panic!("{message}"),
+            }
+            assert!(message.contains(found), "{message} does not say {found}");
+        }
+    }
+    assert_still_loads(&cpu());
+}
+
+#[test]
+fn a_truncated_file_says_so() {
+    let tiny = tiny();
+    for i in 1..50 {
+        let cut = &tiny[..tiny.len() * i / 50];
+        let mut all = errors(cut);
+        // The length of the whole file is known, and less comes.
+        let short = block_on(async {
+            let mut loader = Loader::new(cpu(), Some(64), Some(tiny.len() as u64));
+            for chunk in cut.chunks(4096) {
+                loader.push(chunk).await?;
+            }
+            loader.finish().await
+        });
+        all.push(short.err().expect("an error"));
+        for error in all {
+            let Error::Truncated {
+                needed, available, ..
+            } = error
+            else {
+                panic!("{i}/50: {error:?}");
+            };
+            assert!(
+                needed > available && available <= cut.len() as u64,
+                "{i}/50: {error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn more_bytes_than_announced_are_refused() {
+    let tiny = tiny();
+    let mut loader = Loader::new(cpu(), Some(64), Some(tiny.len() as u64));
+    block_on(loader.push(&tiny)).unwrap();
+    block_on(loader.push(&[])).unwrap();
+    let error = block_on(loader.push(&[0])).unwrap_err();
+    let Error::BadFile { what, found, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(what, "file length");
+    assert!(found.contains(&(tiny.len() + 1).to_string()), "{error}");
+}
+
+/// Loads a damaged file and, if that works, has it answer: anything but a panic.
+fn survives(bytes: &[u8], sized: bool) -> Result<()> {
+    let engine = match sized {
+        true => load(cpu(), bytes, 64, 4096),
+        false => load_unsized(cpu(), bytes, 4096),
+    };
+    let warm = Sampling {
+        temperature: 1.0,
+        top_p: 0.9,
+        ..GREEDY
+    };
+    let mut engine = engine?;
+    for sampling in [GREEDY, warm] {
+        generate(&mut engine, &[1, 87, 85, 3], 3, sampling)?;
+    }
+    Ok(())
+}
+
+/// Flips bytes in `from .. to`; returns how many of the files loaded.
+fn flip(from: usize, to: usize, n: usize) -> usize {
+    let tiny = tiny();
+    let (mut survived, mut random) = (0, 0x2545_f491_4f6c_dd1d_u64);
+    for i in 0..n {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let at = from + (random % (to - from) as u64) as usize;
+        let flip = (random >> 40) as u8 | 1;
+        let mut bytes = tiny.clone();
+        bytes[at] ^= flip;
+        match catch_unwind(AssertUnwindSafe(|| survives(&bytes, i % 2 == 0))) {
+            Ok(Ok(())) => survived += 1,
+            Ok(Err(Error::Internal { what, message })) => {
+                panic!("byte {at} ^ {flip:#x}: {what}: {message}")
+            }
+            Ok(Err(_)) => {}
+            Err(_) => panic!("byte {at} ^ {flip:#x} panics"),
+        }
+    }
+    survived
+}
+
+#[test]
+fn flipped_bytes_in_the_header_never_panic() {
+    let end = header(&tiny()).data_offset as usize;
+    let survived = flip(0, end, 200);
+    assert!(survived < 200, "none of the damage was noticed");
+    // The fields that all else hangs on.
+    flip(0, 24, 60);
+}
+
+#[test]
+fn flipped_bytes_in_the_weights_never_panic() {
+    let (tiny, from) = (tiny(), header(&tiny()).data_offset as usize);
+    assert!(flip(from, tiny.len(), 60) > 0);
+}
+
+#[test]
+fn absurd_counts_are_refused_at_once() {
+    let tiny = tiny();
+    // Tensor count, metadata count, and the length of the first key.
+    for at in [8, 16, 24] {
+        for count in [u64::MAX, 1 << 63, 1 << 40, 1 << 28] {
+            let mut bytes = tiny.clone();
+            bytes[at..at + 8].copy_from_slice(&count.to_le_bytes());
+            for error in errors(&bytes) {
+                assert!(
+                    matches!(error, Error::BadFile { .. }),
+                    "{at}: {count}: {error}"
+                );
+            }
+        }
+    }
+    for (key, value) in [
+        ("llama.block_count", 0),
+        ("llama.block_count", u32::MAX),
+        ("llama.embedding_length", 0),
+        ("llama.embedding_length", u32::MAX),
+        ("llama.attention.head_count", 0),
+        ("llama.attention.head_count", u32::MAX),
+        ("llama.attention.head_count_kv", 0),
+        ("llama.attention.head_count_kv", 3),
+        ("llama.feed_forward_length", u32::MAX),
+        ("llama.context_length", 0),
+        ("llama.rope.dimension_count", 17),
+        ("llama.rope.dimension_count", 18),
+    ] {
+        for error in errors(&File::new().set(key, Value::U32(value)).bytes()) {
+            let Error::Metadata { key: named, .. } = &error else {
+                panic!("{key} = {value}: {error}");
+            };
+            assert_eq!(named, key, "{error}");
+        }
+    }
+    let mut file = File::new();
+    file.tensor("output.weight").shape = vec![64, 1 << 60];
+    for error in errors(&file.bytes()) {
+        assert!(
+            matches!(error, Error::BadFile { .. } | Error::Truncated { .. }),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn an_unknown_architecture_lists_the_known_ones() {
+    let file = File::new().set("general.architecture", Value::String("mamba".into()));
+    for error in errors(&file.bytes()) {
+        let message = error.to_string();
+        let Error::UnsupportedArchitecture { found, known } = error else {
+            panic!("{message}");
+        };
+        assert_eq!(found, "mamba");
+        assert!(known.contains(&"llama"), "{known:?}");
+        assert!(
+            message.contains("mamba") && message.contains("llama"),
+            "{message}"
+        );
+    }
+}
+
+/// One tensor in Q5_0, and in a type that does not exist.
+fn unsupported() -> [(Vec<u8>, &'static str); 2] {
+    let name = "blk.1.attn_k.weight";
+    let mut q5 = File::new();
+    *q5.tensor(name) = TensorData {
+        name: name.into(),
+        shape: vec![64, 32],
+        type_id: GgmlType::Q5_0.id(),
+        data: vec![0; 64 * 32 / 32 * 22],
+    };
+    let mut unknown = File::new();
+    unknown.tensor(name).type_id = 99;
+    [(q5.bytes(), "Q5_0"), (unknown.bytes(), "99")]
+}
+
+#[test]
+fn an_unsupported_quant_names_the_tensor() {
+    for (bytes, name) in unsupported() {
+        for error in errors(&bytes) {
+            let Error::UnsupportedQuant {
+                tensor,
+                found,
+                supported,
+            } = &error
+            else {
+                panic!("{error}");
+            };
+            assert_eq!(tensor, "blk.1.attn_k.weight");
+            assert!(
+                found.contains(name) && supported.contains(&"Q4_0"),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_tensor_is_missed_and_its_shape_checked() {
+    let file = File::new();
+    for t in &file.tensors {
+        let mut without = file.clone();
+        without.tensors.retain(|other| other.name != t.name);
+        if t.name == "output.weight" {
+            // Then the embedding is used.
+            load(cpu(), &without.bytes(), 64, 4096).unwrap();
+        } else {
+            let name = t.name.clone();
+            assert_eq!(
+                error(cpu(), &without.bytes()),
+                Error::MissingTensor { name }
+            );
+        }
+        // Half of it.
+        let mut half = file.clone();
+        let changed = half.tensor(&t.name);
+        *changed.shape.last_mut().unwrap() /= 2;
+        changed.data.truncate(t.data.len() / 2);
+        let shape = changed.shape.clone();
+        match error(cpu(), &half.bytes()) {
+            Error::TensorShape {
+                name,
+                found,
+                expected,
+            } => {
+                assert_eq!((&name, &found, &expected), (&t.name, &shape, &t.shape));
+            }
+            // Fewer rows than tokens.
+            Error::Metadata { key, .. } if t.name == "token_embd.weight" => {
+                assert_eq!(key, "tokenizer.ggml.tokens");
+            }
+            other => panic!("{}: {other}", t.name),
+        }
+    }
+}
+
+#[test]
+fn more_tokens_than_embeddings_are_refused() {
+    let mut file = File::new();
+    let mut tokens = file
+        .metadata
+        .strings("tokenizer.ggml.tokens")
+        .unwrap()
+        .to_vec();
+    let mut types = file
+        .metadata
+        .i32s("tokenizer.ggml.token_type")
+        .unwrap()
+        .to_vec();
+    tokens.push("one too many".into());
+    types.push(1);
+    file = file.set("tokenizer.ggml.tokens", Value::Array(Array::String(tokens)));
+    file = file.set("tokenizer.ggml.token_type", Value::Array(Array::I32(types)));
+    for error in errors(&file.bytes()) {
+        let Error::Metadata { key, found, .. } = &error else {
+            panic!("{error}");
+        };
+        assert_eq!(
+            (key.as_str(), found.as_str()),
+            ("tokenizer.ggml.tokens", "321")
+        );
+    }
+}
+
+#[test]
+fn a_cache_beyond_the_binding_limit_is_refused() {
+    let Some(device) = open(On::PlainGpu) else {
+        return;
+    };
+    let limit = device.info().limits.max_storage_buffer_binding_size;
+    let bytes = File::new()
+        .set("llama.context_length", Value::U32(1 << 26))
+        .bytes();
+    // 2 heads of 16 f32 a position.
+    let context = limit as usize / 128 + 1;
+    match load(device.clone(), &bytes, context, 4096) {
+        Err(Error::OutOfMemory {
+            needed, available, ..
+        }) => {
+            assert_eq!((needed, available), (context as u64 * 128, limit));
+        }
+        other => panic!("{:?}", other.err()),
+    }
+    assert_still_loads(&device);
+}
+
+#[test]
+fn after_an_error_the_device_is_as_good_as_new() {
+    for on in [On::Cpu, On::Gpu] {
+        let Some(device) = open(on) else { continue };
+        let tiny = tiny();
+        let cut = &tiny[..tiny.len() - 100];
+        assert!(
+            matches!(error(device.clone(), cut), Error::Truncated { .. }),
+            "{on:?}"
+        );
+        assert!(load_unsized(device.clone(), cut, 4096).is_err(), "{on:?}");
+        for (bytes, _) in unsupported() {
+            let error = error(device.clone(), &bytes);
+            assert!(
+                matches!(error, Error::UnsupportedQuant { .. }),
+                "{on:?}: {error}"
+            );
+        }
+        // Noticed only when all is there.
+        let mut file = File::new();
+        file.tensor("output_norm.weight").shape = vec![32];
+        let error = error(device.clone(), &file.bytes());
+        assert!(
+            matches!(error, Error::TensorShape { .. }),
+            "{on:?}: {error}"
+        );
+        assert_still_loads(&device);
+    }
+}
+
+#[test]
+fn the_chunks_size_does_not_matter() {
+    for on in [On::Cpu, On::Gpu] {
+        let Some(device) = open(on) else { continue };
+        let tiny = tiny();
+        let mut whole = load(device.clone(), &tiny, 64, usize::MAX).unwrap();
+        let whole = logits(&mut whole);
+        for chunk in [1, 7, 4096] {
+            let mut engine = load(device.clone(), &tiny, 64, chunk).unwrap();
+            assert_eq!(logits(&mut engine), whole, "{on:?}, chunks of {chunk}");
+        }
+        let mut engine = load_unsized(device, &tiny, 4096).unwrap();
+        assert_eq!(logits(&mut engine), whole, "{on:?}, length unknown");
+    }
+}

@@ -1,0 +1,192 @@
+//! Chat templates against transformers' own renderer.
+
+use hearth::Error;
+use hearth::chat_template::{ChatTemplate, Clock, Message, RenderOptions, Rendered};
+use hearth::tokenizer::Tokenizer;
+use hearth_tests::{golden, golden_bytes, header};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+
+#[derive(Deserialize)]
+struct Golden {
+    now: String,
+    templates: Map<String, Json>,
+    cases: Vec<Case>,
+    expressions: Expressions,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    template: String,
+    messages: Vec<Message>,
+    options: Map<String, Json>,
+    text: Option<String>,
+    error: Option<String>,
+    message: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Expressions {
+    messages: Vec<Message>,
+    options: Map<String, Json>,
+    cases: Vec<Expression>,
+}
+
+#[derive(Deserialize)]
+struct Expression {
+    source: String,
+    text: String,
+}
+
+/// The instant that the golden calls now.
+fn now(golden: &Golden) -> Clock {
+    assert_eq!(golden.now, "2025-07-04T09:08:07");
+    Clock {
+        unix_seconds: 1_751_620_087,
+        utc_offset_seconds: 0,
+    }
+}
+
+/// ChatML's special tokens, so that marking look-alikes is at work, too.
+fn tokenizer() -> Tokenizer {
+    Tokenizer::from_gguf(&header(&golden_bytes("tiny_llama.gguf")).metadata).unwrap()
+}
+
+/// Renders as transformers does: its keyword arguments are our options.
+fn render(
+    source: &str,
+    messages: &[Message],
+    arguments: &Map<String, Json>,
+    now: Clock,
+    tokenizer: &Tokenizer,
+) -> Result<Rendered, Error> {
+    let mut extra = arguments.clone();
+    let mut text = |key: &str| match extra.remove(key) {
+        Some(Json::String(text)) => text,
+        None => String::new(),
+        other => panic!("{key}: {other:?}"),
+    };
+    let (bos, eos) = (text("bos_token"), text("eos_token"));
+    let options = RenderOptions {
+        add_generation_prompt: extra.remove("add_generation_prompt") == Some(Json::Bool(true)),
+        tools: extra.remove("tools").filter(|tools| !tools.is_null()),
+        extra,
+        now: Some(now),
+    };
+    ChatTemplate::new(source, &bos, &eos)?.render(messages, &options, tokenizer)
+}
+
+#[test]
+fn every_template_renders_or_raises_as_in_transformers() {
+    let golden: Golden = golden("templates.json");
+    let (now, tokenizer) = (now(&golden), tokenizer());
+    let (mut rendered, mut raised, mut wrong) = (0, 0, Vec::new());
+    for case in &golden.cases {
+        let source = golden.templates[&case.template].as_str().unwrap();
+        let result = render(source, &case.messages, &case.options, now, &tokenizer);
+        let right = match (&result, &case.text, &case.error) {
+            (Ok(found), Some(text), None) => {
+                rendered += 1;
+                found.plain() == *text
+            }
+            (Err(Error::Template { message }), None, Some(_)) => {
+                raised += 1;
+                !message.is_empty() && case.message.as_ref().is_none_or(|m| m == message)
+            }
+            _ => false,
+        };
+        if !right {
+            wrong.push(format!(
+                "{}:\n   found {:?}\nexpected {:?} {:?} {:?}",
+                case.name,
+                result.map(|r| r.plain()),
+                case.text,
+                case.error,
+                case.message
+            ));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert_eq!(rendered + raised, golden.cases.len());
+    assert!(
+        rendered > 20 && raised > 10,
+        "{rendered} rendered, {raised} raised"
+    );
+}
+
+#[test]
+fn every_template_is_used() {
+    let golden: Golden = golden("templates.json");
+    for name in golden.templates.keys() {
+        assert!(
+            golden.cases.iter().any(|case| case.template == *name),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn every_expression_means_what_it_means_in_jinja2() {
+    let golden: Golden = golden("templates.json");
+    let (now, tokenizer) = (now(&golden), tokenizer());
+    let Expressions {
+        messages,
+        options,
+        cases,
+    } = &golden.expressions;
+    let mut wrong = Vec::new();
+    for case in cases {
+        let found = render(&case.source, messages, options, now, &tokenizer).map(|r| r.plain());
+        if found.as_ref() != Ok(&case.text) {
+            let (source, text) = (&case.source, &case.text);
+            wrong.push(format!("{source}\n   found {found:?}\nexpected {text:?}"));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(cases.len() > 50, "{}", cases.len());
+}
+
+/// The date comes from the clock that is passed, not from the machine's.
+#[test]
+fn the_clock_is_the_callers() {
+    let tokenizer = tokenizer();
+    let source = "{{ strftime_now('%d %b %Y %H:%M:%S') }}";
+    let at = |unix_seconds, utc_offset_seconds| {
+        let now = Clock {
+            unix_seconds,
+            utc_offset_seconds,
+        };
+        render(source, &[], &Map::new(), now, &tokenizer)
+            .unwrap()
+            .plain()
+    };
+    assert_eq!(at(0, 0), "01 Jan 1970 00:00:00");
+    assert_eq!(at(1_751_620_087, 0), "04 Jul 2025 09:08:07");
+    assert_eq!(at(1_751_620_087, -36_000), "03 Jul 2025 23:08:07");
+    assert_eq!(at(1_709_164_800, 0), "29 Feb 2024 00:00:00");
+}
+
+/// Without a clock the function does not exist, and templates that test for it write their fixed date.
+#[test]
+fn without_a_clock_there_is_no_strftime_now() {
+    let tokenizer = tokenizer();
+    let render = |source: &str| {
+        let template = ChatTemplate::new(source, "", "").unwrap();
+        template.render(&[], &RenderOptions::default(), &tokenizer)
+    };
+    let rendered = render("{{ strftime_now is defined }}").unwrap();
+    assert_eq!(rendered.plain(), "False");
+    let result = render("{{ strftime_now('%d') }}");
+    assert!(matches!(result, Err(Error::Template { .. })), "{result:?}");
+}
