@@ -23,6 +23,7 @@ mod tests;
 use std::io;
 
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::from_args;
 use minijinja::{AutoEscape, Environment, ErrorKind, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde::{Deserialize, Serialize};
@@ -146,6 +147,8 @@ impl ChatTemplate {
                 source.len()
             )));
         }
+        // Jinja reads every kind of line end as one.
+        let source = &source.replace("\r\n", "\n").replace('\r', "\n");
         let mut env = Environment::new();
         let syntax = SyntaxConfig::builder()
             .trim_blocks(true)
@@ -156,6 +159,7 @@ impl ChatTemplate {
         env.set_unknown_method_callback(python_method);
         env.set_recursion_limit(RECURSION);
         env.add_filter("tojson", json::tojson);
+        env.add_filter("wordcount", minijinja_contrib::filters::wordcount);
         env.add_function(
             "raise_exception",
             |message: Value| -> Result<Value, minijinja::Error> {
@@ -283,7 +287,26 @@ fn python_method(
         let message = format!("format: a number has more than {MAX_WIDTH_DIGITS} digits");
         return Err(minijinja::Error::new(ErrorKind::InvalidOperation, message));
     }
+    if let (Some(text), "rsplit") = (value.as_str(), method) {
+        return rsplit(text, args);
+    }
     unknown_method_callback(state, value, method, args)
+}
+
+/// Python's `str.rsplit(sep, maxsplit)`, which minijinja's Python methods lack.
+fn rsplit(text: &str, args: &[Value]) -> Result<Value, minijinja::Error> {
+    let (sep, max): (Option<&str>, Option<i64>) = from_args(args)?;
+    let max = usize::try_from(max.unwrap_or(-1)).unwrap_or(usize::MAX);
+    let mut parts: Vec<&str> = match sep {
+        Some("") => {
+            let message = "rsplit: empty separator";
+            return Err(minijinja::Error::new(ErrorKind::InvalidOperation, message));
+        }
+        Some(sep) => text.rsplitn(max.saturating_add(1), sep).collect(),
+        None => text.split_whitespace().rev().collect(),
+    };
+    parts.reverse();
+    Ok(parts.into_iter().map(Value::from).collect())
 }
 
 /// What `raise_exception` was called with.

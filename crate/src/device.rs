@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use burn::tensor::Device as BurnDevice;
 use burn_wgpu::WgpuSetup;
-use serde::Serialize;
 
+use crate::device_info::gpu_info;
+pub use crate::device_info::{DeviceInfo, Limits};
 use crate::error::{Error, Result};
 use crate::ops::Tuning;
 use crate::tune::Measured;
@@ -22,35 +23,6 @@ pub struct DeviceOptions {
     pub default_limits: bool,
     /// None of the adapter's optional features.
     pub no_features: bool,
-}
-
-/// What a device is and can do.
-#[derive(Debug, Clone, Serialize)]
-pub struct DeviceInfo {
-    /// `"webgpu"` or `"cpu"`.
-    pub kind: &'static str,
-    /// The adapter's own name.
-    pub name: String,
-    pub vendor: String,
-    pub architecture: String,
-    /// `"vulkan"`, `"metal"`, `"webgpu"`, ..., or `"flex"`.
-    pub backend: String,
-    /// A software rasteriser: right results, a hundredth of a GPU's speed.
-    pub software: bool,
-    /// Optional features in use.
-    pub features: Vec<&'static str>,
-    pub limits: Limits,
-    /// Milliseconds of a read-back of 16 bytes with an idle queue.
-    pub readback_ms: f64,
-}
-
-/// The limits that a model's tensors must respect.
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Limits {
-    pub max_buffer_size: u64,
-    pub max_storage_buffer_binding_size: u64,
-    pub max_storage_buffers_per_shader_stage: u32,
 }
 
 /// An open device.
@@ -173,7 +145,12 @@ impl Device {
         }));
         Ok(Self {
             burn,
-            info: gpu_info(&device, &adapter_info),
+            info: gpu_info(
+                &device,
+                &adapter_info,
+                platform::adapter_names(&device, &adapter_info),
+                platform::has_subgroups(&device),
+            ),
             measured: Measured::CPU,
             gpu: Some(Gpu {
                 setup,
@@ -196,6 +173,33 @@ impl Device {
     /// Launch choices for a model of `parameters` weights on this device.
     pub fn tuning(&self, parameters: u64) -> Tuning {
         self.measured.tuning(parameters)
+    }
+
+    /// Fails if a model of `bytes` (weights and KV cache) cannot be held.
+    ///
+    /// On the CPU the memory is asked for and given back. A GPU does not say what it has; what no device has
+    /// is refused, the rest shows when it is allocated.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn can_hold(&self, bytes: u64) -> Result<()> {
+        const NO_GPU_HAS: u64 = 1 << 40;
+        let available = if self.is_gpu() {
+            NO_GPU_HAS
+        } else {
+            isize::MAX as u64
+        };
+        let mut probe = Vec::<u8>::new();
+        let fits = bytes <= available
+            && (self.is_gpu() || probe.try_reserve_exact(bytes as usize).is_ok());
+        if fits {
+            return Ok(());
+        }
+        Err(Error::OutOfMemory {
+            what: "the model with its KV cache".into(),
+            needed: bytes,
+            available,
+        })
     }
 
     /// Fails if the device has reported an error that no call was waiting for.
@@ -270,54 +274,16 @@ impl Device {
     }
 }
 
-/// What an adapter calls itself.
-struct AdapterNames {
-    name: String,
-    vendor: String,
-    architecture: String,
-}
-
-fn gpu_info(device: &wgpu::Device, adapter: &wgpu::AdapterInfo) -> DeviceInfo {
-    let limits = device.limits();
-    let features = device.features();
-    let named = [
-        (wgpu::Features::SHADER_F16, "shader-f16"),
-        (wgpu::Features::SUBGROUP, "subgroups"),
-    ];
-    let names = platform::adapter_names(device, adapter);
-    let all = format!("{} {}", names.name, names.architecture).to_lowercase();
-    let software = adapter.device_type == wgpu::DeviceType::Cpu
-        || ["swiftshader", "llvmpipe", "lavapipe", "basic render"]
-            .iter()
-            .any(|n| all.contains(n));
-    DeviceInfo {
-        kind: "webgpu",
-        name: names.name,
-        vendor: names.vendor,
-        architecture: names.architecture,
-        backend: format!("{:?}", adapter.backend).to_lowercase(),
-        software,
-        features: named
-            .iter()
-            .filter(|(flag, _)| features.contains(*flag))
-            .map(|(_, name)| *name)
-            .collect(),
-        limits: Limits {
-            max_buffer_size: limits.max_buffer_size,
-            max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
-            max_storage_buffers_per_shader_stage: limits.max_storage_buffers_per_shader_stage,
-        },
-        readback_ms: 0.0,
-    }
-}
-
-pub use platform::{now_ms, wall_clock};
+pub use platform::{SUBGROUP_DIRECTIVE, now_ms, wall_clock};
 
 #[cfg(not(target_arch = "wasm32"))]
 mod platform {
     use crate::chat_template::Clock;
 
     pub const BACKENDS: wgpu::Backends = wgpu::Backends::PRIMARY;
+
+    /// naga has the functions, but not yet the directive that WGSL demands for them.
+    pub const SUBGROUP_DIRECTIVE: &str = "";
 
     /// Milliseconds of a monotonic clock.
     pub fn now_ms() -> f64 {
@@ -336,12 +302,19 @@ mod platform {
         }
     }
 
-    pub fn adapter_names(_device: &wgpu::Device, info: &wgpu::AdapterInfo) -> super::AdapterNames {
-        super::AdapterNames {
+    pub fn adapter_names(
+        _device: &wgpu::Device,
+        info: &wgpu::AdapterInfo,
+    ) -> crate::device_info::AdapterNames {
+        crate::device_info::AdapterNames {
             name: info.name.clone(),
             vendor: info.driver.clone(),
             architecture: info.driver_info.clone(),
         }
+    }
+
+    pub fn has_subgroups(device: &wgpu::Device) -> bool {
+        device.features().contains(wgpu::Features::SUBGROUP)
     }
 
     /// Natively a read-back resolves by itself.
@@ -360,6 +333,9 @@ mod platform {
     use crate::chat_template::Clock;
 
     pub const BACKENDS: wgpu::Backends = wgpu::Backends::BROWSER_WEBGPU;
+
+    /// What a shader with subgroup functions begins with.
+    pub const SUBGROUP_DIRECTIVE: &str = "enable subgroups;\n";
 
     /// Milliseconds of a monotonic clock.
     pub fn now_ms() -> f64 {
@@ -381,7 +357,10 @@ mod platform {
     }
 
     /// Browsers name an adapter by vendor and architecture; a description is rarely there.
-    pub fn adapter_names(device: &wgpu::Device, info: &wgpu::AdapterInfo) -> super::AdapterNames {
+    pub fn adapter_names(
+        device: &wgpu::Device,
+        info: &wgpu::AdapterInfo,
+    ) -> crate::device_info::AdapterNames {
         let adapter = device.as_webgpu().and_then(|device| {
             js_sys::Reflect::get(device.as_ref(), &"adapterInfo".into())
                 .ok()
@@ -399,11 +378,25 @@ mod platform {
             .find(|name| !name.is_empty())
             .cloned()
             .unwrap_or_else(|| format!("{vendor} {architecture}").trim().to_owned());
-        super::AdapterNames {
+        crate::device_info::AdapterNames {
             name,
             vendor,
             architecture,
         }
+    }
+
+    /// wgpu's web backend knows no name for the feature, so the browser's own object is asked.
+    pub fn has_subgroups(device: &wgpu::Device) -> bool {
+        let Some(device) = device.as_webgpu() else {
+            return false;
+        };
+        let features = js_sys::Reflect::get(device.as_ref(), &"features".into());
+        let Ok(features) = features else { return false };
+        js_sys::Reflect::get(&features, &"has".into())
+            .ok()
+            .and_then(|has| has.dyn_into::<js_sys::Function>().ok())
+            .and_then(|has| has.call1(&features, &"subgroups".into()).ok())
+            .is_some_and(|there| there.is_truthy())
     }
 
     fn sleep(ms: i32) -> wasm_bindgen_futures::JsFuture {

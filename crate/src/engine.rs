@@ -6,7 +6,6 @@
 //! new.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 
 use burn::tensor::{Int, Tensor};
 use serde::Serialize;
@@ -17,11 +16,12 @@ use crate::error::{Error, Result};
 use crate::format::Gguf;
 use crate::graph::StepGraph;
 use crate::model::{Decoder, ModelConfig};
-use crate::ops::state::{IDS, POS, RING, RING_LEN, STATE_WORDS, STEP};
+use crate::ops::state::{POS, STATE_WORDS, STEP};
 use crate::ops::words::{read_f32, read_words};
 use crate::ops::{LayerCache, state};
-use crate::request::{PromptTokensDetails, Request, Sampling, Step, StopMatcher, Usage};
-use crate::tokenizer::{Stream, Tokenizer};
+use crate::request::{Request, Sampling, Step, StopMatcher};
+use crate::run::{Read, Run};
+use crate::tokenizer::Tokenizer;
 
 /// What is loaded.
 #[derive(Debug, Clone, Serialize)]
@@ -57,41 +57,26 @@ pub struct Stats {
 
 /// A model ready to answer.
 pub struct Engine {
-    device: Device,
-    decoder: Decoder,
-    tokenizer: Tokenizer,
+    pub(crate) device: Device,
+    pub(crate) decoder: Decoder,
+    pub(crate) tokenizer: Tokenizer,
     template: ChatTemplate,
     info: ModelInfo,
-    cache: Vec<LayerCache>,
+    pub(crate) cache: Vec<LayerCache>,
     /// Taken out while an op writes it.
-    state: Option<Tensor<2, Int>>,
+    pub(crate) state: Option<Tensor<2, Int>>,
     /// Tokens whose K and V are in the cache, from position 0 on.
-    context: Vec<u32>,
-    graph: Option<StepGraph>,
-    run: Option<Run>,
-    stats: Stats,
+    pub(crate) context: Vec<u32>,
+    pub(crate) graph: Option<StepGraph>,
+    pub(crate) run: Option<Run>,
+    /// Read-backs of requests that ended before they came. The runtime takes their buffers back only when they
+    /// are done, so they are awaited before anything else is read.
+    abandoned: Vec<Read>,
+    /// Launches before the counters were last reset.
+    base_dispatches: u64,
+    pub(crate) stats: Stats,
     /// Smoothed milliseconds a token, 0 before the first measurement.
-    ms_per_token: f64,
-}
-
-type Read = Pin<Box<dyn Future<Output = Result<Vec<u32>>>>>;
-
-/// A request being answered.
-struct Run {
-    prompt: Vec<u32>,
-    /// Prompt tokens in the cache.
-    prefilled: usize,
-    /// Prompt tokens that were there before.
-    cached: usize,
-    generated: Vec<u32>,
-    max_tokens: usize,
-    /// Tokens sampled or about to be, those in flight included.
-    launched: usize,
-    in_flight: VecDeque<(usize, Read)>,
-    stream: Stream,
-    stop: StopMatcher,
-    /// When the last tokens came.
-    last_ms: f64,
+    pub(crate) ms_per_token: f64,
 }
 
 impl Engine {
@@ -132,6 +117,8 @@ impl Engine {
             context: Vec::new(),
             graph: None,
             run: None,
+            abandoned: Vec::new(),
+            base_dispatches: 0,
             stats: Stats::default(),
             ms_per_token: 0.0,
         })
@@ -156,8 +143,8 @@ impl Engine {
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats;
         stats.dispatches_per_token = self.graph.as_ref().map_or(0, StepGraph::dispatches);
-        stats.dispatches =
-            self.decoder.ops.dispatches() + stats.replays * stats.dispatches_per_token;
+        stats.dispatches = self.decoder.ops.dispatches() - self.base_dispatches
+            + stats.replays * stats.dispatches_per_token;
         stats
     }
 
@@ -281,6 +268,7 @@ impl Engine {
         }
         self.context.clear();
         self.stats = Stats::default();
+        self.base_dispatches = self.decoder.ops.dispatches();
         self.ms_per_token = 0.0;
         Ok(())
     }
@@ -292,6 +280,7 @@ impl Engine {
     pub async fn dispatch_cost(&mut self) -> Result<(f64, f64)> {
         const STEPS: u64 = 8;
         self.cancel();
+        self.settle().await;
         self.context.clear();
         let Some(graph) = &self.graph else {
             return Ok((0.0, 0.0));
@@ -316,8 +305,21 @@ impl Engine {
 
     /// Gives up the running request. Steps already submitted finish unseen.
     pub fn cancel(&mut self) {
-        if let Some(run) = self.run.take() {
+        if let Some(mut run) = self.run.take() {
             self.remember(&run);
+            self.abandon(&mut run);
+        }
+    }
+
+    fn abandon(&mut self, run: &mut Run) {
+        let reads = run.in_flight.drain(..).map(|(_, read)| read);
+        self.abandoned.extend(reads);
+    }
+
+    /// Awaits the read-backs that nobody waits for any more; what they bring is of no interest.
+    async fn settle(&mut self) {
+        for read in std::mem::take(&mut self.abandoned) {
+            let _ = self.device.wait(read).await;
         }
     }
 
@@ -327,12 +329,13 @@ impl Engine {
     /// [`Error::InvalidRequest`] when nothing is running; else what the device says. After an error the
     /// request is over and the engine ready for another (unless the device is lost).
     pub async fn next(&mut self) -> Result<Step> {
+        self.settle().await;
         let result = self.advance().await;
         match &result {
             Err(_) => {
+                self.cancel();
                 // What the cache holds now is unknown.
                 self.context.clear();
-                self.run = None;
             }
             Ok(step) if step.finish_reason.is_some() => self.cancel(),
             Ok(_) => {}
@@ -346,6 +349,7 @@ impl Engine {
     /// As [`Engine::start_ids`] and [`Engine::next`].
     pub async fn logits(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
         self.cancel();
+        self.settle().await;
         self.check_ids(ids)?;
         if ids.len() > self.decoder.n_ctx {
             return Err(Error::ContextOverflow {
@@ -384,263 +388,6 @@ impl Engine {
             Some(id) => Err(bad("prompt", format!("ids below {vocab}"), id.to_string())),
             None => Ok(()),
         }
-    }
-
-    /// Cuts the remembered context to what `ids` shares with it, less the last id, which must be computed
-    /// for its logits. Returns the number of positions kept.
-    fn reuse_prefix(&mut self, ids: &[u32]) -> usize {
-        let shared = (ids.iter().zip(&self.context))
-            .take_while(|(a, b)| a == b)
-            .count();
-        self.context.truncate(shared.min(ids.len() - 1));
-        self.context.len()
-    }
-
-    /// Notes which positions of the cache are valid after a run.
-    fn remember(&mut self, run: &Run) {
-        // The last generated token's K and V may not have been computed.
-        let generated = run.generated.len().saturating_sub(1);
-        if run.prefilled == run.prompt.len() {
-            self.context.clear();
-            self.context.extend_from_slice(&run.prompt);
-            self.context.extend_from_slice(&run.generated[..generated]);
-        }
-    }
-
-    fn state(&self) -> Result<Tensor<2, Int>> {
-        self.state.clone().ok_or_else(|| Error::Internal {
-            what: "state".into(),
-            message: "taken".into(),
-        })
-    }
-
-    fn write_state(&mut self, at: usize, words: Vec<u32>) {
-        if let Some(state) = self.state.take() {
-            self.state = Some(self.decoder.ops.write_words(state, at, words));
-        }
-    }
-
-    /// Launches the layers on a prefill chunk at position `at`; the hidden states [>= n, d_model].
-    fn run_chunk(&mut self, at: usize, ids: &[u32]) -> Tensor<2> {
-        self.write_state(POS, vec![at as u32, ids.len() as u32]);
-        self.write_state(IDS, ids.to_vec());
-        let rows = match ids.len() {
-            1 => 1,
-            n => n.next_multiple_of(self.decoder.ops.tuning().prefill_tokens as usize),
-        };
-        match &self.state {
-            Some(state) => self.decoder.forward(state, &mut self.cache, rows),
-            None => unreachable!("write_state puts the state back"),
-        }
-    }
-
-    fn sample(&mut self, x: &Tensor<2>) -> Result<()> {
-        let logits = self.decoder.logits(x, &self.state()?);
-        if let Some(state) = self.state.take() {
-            self.state = Some(self.decoder.ops.sample(&logits, state));
-        }
-        Ok(())
-    }
-
-    async fn advance(&mut self) -> Result<Step> {
-        let Some(mut run) = self.run.take() else {
-            return Err(Error::InvalidRequest {
-                field: "request".into(),
-                expected: "started".into(),
-                found: "none running".into(),
-            });
-        };
-        if run.prefilled < run.prompt.len() {
-            let done = self.prefill_chunk(&mut run).await?;
-            if !done {
-                let step = run.step("prefill");
-                self.run = Some(run);
-                return Ok(step);
-            }
-        } else {
-            self.launch_decode(&mut run)?;
-        }
-        let step = self.collect(&mut run).await;
-        self.run = Some(run);
-        step
-    }
-
-    /// Prefills one chunk; true when it was the last and the first token is on its way.
-    async fn prefill_chunk(&mut self, run: &mut Run) -> Result<bool> {
-        let at = run.prefilled;
-        let n = (run.prompt.len() - at).min(self.decoder.ops.tuning().chunk);
-        let x = self.run_chunk(at, &run.prompt[at..at + n]);
-        run.prefilled += n;
-        self.context.extend_from_slice(&run.prompt[at..at + n]);
-        if run.prefilled == run.prompt.len() {
-            self.sample(&x)?;
-            self.read_tokens(run, 1)?;
-            return Ok(true);
-        }
-        // One chunk in flight: what bounds the time to stop, and the time a driver sees the GPU busy.
-        let state = self.state()?;
-        self.device.wait(read_words(&state, POS, 1)).await?;
-        self.device.check()?;
-        Ok(false)
-    }
-
-    /// Starts reading the next `n` sampled tokens back.
-    fn read_tokens(&mut self, run: &mut Run, n: usize) -> Result<()> {
-        let state = self.state()?;
-        let at = RING + run.launched % RING_LEN;
-        run.launched += n;
-        self.stats.readbacks += 1;
-        self.stats.bytes_read += 4 * n as u64;
-        let mut read: Read = Box::pin(async move { read_words(&state, at, n).await });
-        // A first poll puts the copy on the queue, right behind the steps it reads.
-        let waker = std::task::Waker::noop();
-        match read
-            .as_mut()
-            .poll(&mut std::task::Context::from_waker(waker))
-        {
-            std::task::Poll::Ready(words) => {
-                run.in_flight
-                    .push_back((n, Box::pin(std::future::ready(words))));
-            }
-            std::task::Poll::Pending => run.in_flight.push_back((n, read)),
-        }
-        Ok(())
-    }
-
-    /// Keeps the device busy: launches steps until enough are in flight.
-    fn launch_decode(&mut self, run: &mut Run) -> Result<()> {
-        if !self.device.is_gpu() {
-            if run.launched < run.max_tokens {
-                self.decode_step()?;
-                self.read_tokens(run, 1)?;
-            }
-            return Ok(());
-        }
-        // A batch takes about 20 ms: long enough to hide a read-back, short enough to stop within.
-        const BATCH_MS: f64 = 20.0;
-        let depth = if self.ms_per_token > BATCH_MS { 1 } else { 2 };
-        let batch = match self.ms_per_token {
-            ms if ms > 0.0 => ((BATCH_MS / ms) as usize).clamp(1, 16),
-            _ => 1,
-        };
-        while run.in_flight.len() < depth && run.launched < run.max_tokens {
-            let n = batch
-                .min(run.max_tokens - run.launched)
-                .min(RING_LEN - run.launched % RING_LEN);
-            let mut steps = n;
-            if self.graph.is_none() {
-                self.capture()?;
-                steps -= 1;
-            }
-            if let Some(graph) = &self.graph {
-                for _ in 0..steps {
-                    graph.replay()?;
-                    self.stats.replays += 1;
-                }
-            }
-            self.read_tokens(run, n)?;
-        }
-        Ok(())
-    }
-
-    /// Captures the decode step; runs it once on the way.
-    fn capture(&mut self) -> Result<()> {
-        let state = self.state()?;
-        let Self { decoder, cache, .. } = self;
-        let graph = StepGraph::capture(&decoder.ops, || {
-            let x = decoder.forward(&state, cache, 1);
-            let logits = decoder.logits(&x, &state);
-            let _ = decoder.ops.sample(&logits, state.clone());
-        })?;
-        self.graph = Some(graph);
-        Ok(())
-    }
-
-    fn decode_step(&mut self) -> Result<()> {
-        let x = match &self.state {
-            Some(state) => self.decoder.forward(state, &mut self.cache, 1),
-            None => unreachable!("every use puts the state back"),
-        };
-        self.sample(&x)
-    }
-
-    /// Awaits the oldest tokens in flight and turns them into text.
-    async fn collect(&mut self, run: &mut Run) -> Result<Step> {
-        let Some((n, read)) = run.in_flight.pop_front() else {
-            let mut step = run.step("decode");
-            step.text = run.finish_text();
-            step.finish_reason = Some("length");
-            return Ok(step);
-        };
-        let ids = self.device.wait(read).await?;
-        self.device.check()?;
-        let now = now_ms();
-        if !run.generated.is_empty() {
-            let ms = (now - run.last_ms) / n as f64;
-            self.ms_per_token = match self.ms_per_token {
-                before if before > 0.0 => 0.7 * before + 0.3 * ms,
-                _ => ms,
-            };
-        }
-        run.last_ms = now;
-        let mut step = run.step("decode");
-        for id in ids {
-            if self.tokenizer.is_eog(id) {
-                run.generated.push(id);
-                step.text += &run.finish_text();
-                step.finish_reason = Some("stop");
-                break;
-            }
-            run.generated.push(id);
-            step.ids.push(id);
-            let (shown, stopped) = run.stop.push(&run.stream.push(id));
-            step.text += &shown;
-            if stopped {
-                step.finish_reason = Some("stop");
-                break;
-            }
-            if run.generated.len() == run.max_tokens {
-                step.text += &run.finish_text();
-                step.finish_reason = Some("length");
-                break;
-            }
-        }
-        step.usage = run.usage();
-        Ok(step)
-    }
-}
-
-impl Run {
-    fn usage(&self) -> Usage {
-        let (prompt_tokens, completion_tokens) = (self.prompt.len(), self.generated.len());
-        Usage {
-            prompt_tokens,
-            completion_tokens,
-            total_tokens: prompt_tokens + completion_tokens,
-            prompt_tokens_details: PromptTokensDetails {
-                cached_tokens: self.cached,
-            },
-        }
-    }
-
-    fn step(&self, phase: &'static str) -> Step {
-        Step {
-            text: String::new(),
-            ids: Vec::new(),
-            phase,
-            finish_reason: None,
-            usage: self.usage(),
-        }
-    }
-
-    /// What stream and stop matcher still hold.
-    fn finish_text(&mut self) -> String {
-        let tail = self.stream.finish();
-        let (mut text, stopped) = self.stop.push(&tail);
-        if !stopped {
-            text += &self.stop.finish();
-        }
-        text
     }
 }
 

@@ -179,7 +179,7 @@ impl Error {
             Error::NoWebGpu { .. } => {
                 "Use a current Chrome, Edge, Firefox or Safari with hardware acceleration on, or allow the CPU with device: \"cpu\"."
             }
-            Error::DeviceLost { .. } => "Create the engine again; the weights come from the cache.",
+            Error::DeviceLost { .. } => "Create the engine again; the model has to be loaded anew.",
             Error::Gpu { .. } => {
                 "Update the browser and the graphics driver; if it stays, report it with the message."
             }

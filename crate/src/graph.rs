@@ -44,6 +44,8 @@ impl StepGraph {
         let before = ops.dispatches();
         step();
         let dispatches = ops.dispatches() - before;
+        // Recorded, not run.
+        ops.uncount(dispatches);
         let kept = ops.take_kept();
         let graph = client.stop_capture().map_err(failed)?;
         Ok(Self {

@@ -9,6 +9,7 @@
 
 pub mod chat_template;
 pub mod device;
+mod device_info;
 pub mod engine;
 pub mod error;
 pub mod format;
@@ -18,6 +19,7 @@ pub mod model;
 pub mod ops;
 pub mod quant;
 pub mod request;
+mod run;
 pub mod tokenizer;
 mod tune;
 #[cfg(target_arch = "wasm32")]

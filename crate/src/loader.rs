@@ -172,6 +172,13 @@ impl Loader {
                 available: self.offset,
             });
         }
+        if let Some(total) = self.total.filter(|total| *total > self.offset) {
+            return Err(Error::Truncated {
+                what: "the file".into(),
+                needed: total,
+                available: self.offset,
+            });
+        }
         self.device.check()?;
         weights.build(self.device)
     }
@@ -193,6 +200,9 @@ impl Weights {
                 available: binding,
             });
         }
+        // Before anything is allocated on the header's word.
+        let weights: u64 = gguf.tensors.iter().map(|t| t.size).sum();
+        device.can_hold(weights.saturating_add(config.kv_bytes(n_ctx)))?;
         let tokenizer = Tokenizer::from_gguf(&gguf.metadata)?;
         if tokenizer.vocab_size() > config.vocab_size {
             return Err(Error::Metadata {

@@ -3,11 +3,11 @@
 //! A GPU wants many threads on one row, a software rasteriser one thread a row and no barrier. Names tell
 //! little (browsers hide them), so the kernels themselves are timed: a few launches of each candidate.
 
-use burn::tensor::{Device as BurnDevice, Tensor};
+use burn::tensor::Tensor;
 
 use crate::device::{Device, now_ms};
-use crate::error::Result;
-use crate::ops::words::read_words;
+use crate::error::{Error, Result};
+use crate::ops::words::{read_f32, read_words};
 use crate::ops::{Ops, Tuning, Weight, WeightPart, state};
 use crate::quant::Packing;
 
@@ -25,6 +25,8 @@ pub struct Measured {
     /// Threads a row in decode and in prefill.
     pub decode_lanes: u32,
     pub prefill_lanes: u32,
+    /// Whether lanes add up within a subgroup.
+    pub subgroups: bool,
     /// Multiply-adds a millisecond in prefill.
     pub macs_per_ms: f64,
 }
@@ -34,6 +36,7 @@ impl Measured {
     pub const CPU: Self = Self {
         decode_lanes: 1,
         prefill_lanes: 1,
+        subgroups: false,
         macs_per_ms: 1e6,
     };
 
@@ -44,12 +47,15 @@ impl Measured {
         Tuning {
             decode_lanes: self.decode_lanes,
             prefill_lanes: self.prefill_lanes,
+            subgroups: self.subgroups,
             prefill_tokens: PREFILL_TOKENS as u32,
             chunk: chunk.clamp(PREFILL_TOKENS, state::MAX_CHUNK),
         }
     }
 }
 
+/// Scales of a Q4 block whose nibbles are 0: d = 0, m = 1, so every weight is 1.
+const MINIMUM_ONE: u32 = 0x3c00_0000;
 /// Tokens that a thread of the prefill kernel computes at once.
 const PREFILL_TOKENS: usize = 8;
 
@@ -58,29 +64,42 @@ const PREFILL_TOKENS: usize = 8;
 /// # Errors
 /// What the device says when it cannot run them.
 pub async fn measure(device: &Device) -> Result<Measured> {
-    let mut best = [(f64::INFINITY, 1u32); 2];
-    for lanes in [1, 16] {
-        for (slot, tokens) in [(0, 1), (1, PREFILL_TOKENS)] {
-            let ms = time(device, &device.burn, lanes, tokens).await?;
-            if ms < best[slot].0 {
-                best[slot] = (ms, lanes);
-            }
+    let mut decode = (time(device, 1, false, 1).await?, 1, false);
+    let mut prefill = (time(device, 1, false, PREFILL_TOKENS).await?, 1);
+    let with_subgroups = device.info().features.contains(&"subgroups");
+    for subgroups in [false, true] {
+        if subgroups && !with_subgroups {
+            continue;
         }
+        let Ok(ms) = time(device, 16, subgroups, 1).await else {
+            // A shader that this device refuses, or whose sum is wrong: the plain one stays.
+            continue;
+        };
+        if ms < decode.0 {
+            decode = (ms, 16, subgroups);
+        }
+    }
+    let ms = time(device, 16, decode.2, PREFILL_TOKENS).await?;
+    if ms < prefill.0 {
+        prefill = (ms, 16);
     }
     let macs = (ROWS * COLS * PREFILL_TOKENS * LAUNCHES) as f64;
     Ok(Measured {
-        decode_lanes: best[0].1,
-        prefill_lanes: best[1].1,
-        macs_per_ms: macs / best[1].0.max(1e-3),
+        decode_lanes: decode.1,
+        prefill_lanes: prefill.1,
+        subgroups: decode.2,
+        macs_per_ms: macs / prefill.0,
     })
 }
 
-async fn time(device: &Device, burn: &BurnDevice, lanes: u32, tokens: usize) -> Result<f64> {
+/// Milliseconds of the timed launches, after their result was checked.
+async fn time(device: &Device, lanes: u32, subgroups: bool, tokens: usize) -> Result<f64> {
     let ops = Ops::new(
-        burn,
+        &device.burn,
         Tuning {
             decode_lanes: lanes,
             prefill_lanes: lanes,
+            subgroups,
             prefill_tokens: PREFILL_TOKENS as u32,
             chunk: tokens,
         },
@@ -94,7 +113,7 @@ async fn time(device: &Device, burn: &BurnDevice, lanes: u32, tokens: usize) -> 
             first_row: 0,
             rows: ROWS,
             quants: ops.alloc_words(blocks * Packing::Q4.quant_words_per_block()),
-            scales: ops.alloc_words(blocks),
+            scales: ops.write_words(ops.alloc_words(blocks), 0, vec![MINIMUM_ONE; blocks]),
         }],
     };
     let state = ops.write_words(
@@ -102,10 +121,20 @@ async fn time(device: &Device, burn: &BurnDevice, lanes: u32, tokens: usize) -> 
         state::POS,
         vec![0, tokens as u32],
     );
-    let x: Tensor<2> = ops.alloc_f32(tokens, COLS);
-    // The first launch compiles; the read-back's own time is part of both timings and cancels.
-    ops.linear(&x, &weight, &state);
-    device.wait(read_words(&state, 0, 4)).await?;
+    let x: Tensor<2> = Tensor::ones([tokens, COLS], &device.burn);
+    // The first launch compiles, and shows whether the device adds up right: nothing promises that a
+    // subgroup's threads are the ones that the shader takes for neighbours.
+    let y = device
+        .wait(read_f32(&ops.linear(&x, &weight, &state)))
+        .await?;
+    device.check()?;
+    if y.iter().any(|sum| *sum != COLS as f32) {
+        return Err(Error::Gpu {
+            op: "tuning".into(),
+            message: "a projection of ones does not add up".into(),
+        });
+    }
+    // The read-back's own time is part of both timings and cancels.
     let start = now_ms();
     device.wait(read_words(&state, 0, 4)).await?;
     let idle = now_ms() - start;

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use hearth::format::{Gguf, Parsed};
-use hearth::request::Sampling;
+use hearth::chat_template::Message;
+use hearth::format::writer::GgufWriter;
+use hearth::format::{Gguf, Metadata, Parsed, Value};
+use hearth::request::{Sampling, Usage};
 use hearth::{Device, DeviceOptions, Engine, Loader, Result};
 
 /// Greedy sampling.
@@ -117,16 +119,114 @@ pub fn generate(
     n: usize,
     sampling: Sampling,
 ) -> Result<(Vec<u32>, String)> {
-    pollster::block_on(async {
-        engine.start_ids(prompt.to_vec(), sampling, Some(n), &[])?;
-        let (mut ids, mut text) = (Vec::new(), String::new());
-        loop {
-            let step = engine.next().await?;
-            ids.extend(step.ids);
-            text += &step.text;
-            if step.finish_reason.is_some() {
-                return Ok((ids, text));
-            }
+    engine.start_ids(prompt.to_vec(), sampling, Some(n), &[])?;
+    finish(engine).map(|answer| (answer.ids, answer.text))
+}
+
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub ids: Vec<u32>,
+    pub text: String,
+    pub finish: &'static str,
+    pub usage: Usage,
+}
+
+/// Runs what was started to its end.
+pub fn finish(engine: &mut Engine) -> Result<Answer> {
+    let (mut ids, mut text) = (Vec::new(), String::new());
+    loop {
+        let step = pollster::block_on(engine.next())?;
+        ids.extend(step.ids);
+        text += &step.text;
+        let usage = step.usage;
+        assert_eq!(
+            usage.total_tokens,
+            usage.prompt_tokens + usage.completion_tokens
+        );
+        if let Some(finish) = step.finish_reason {
+            return Ok(Answer {
+                ids,
+                text,
+                finish,
+                usage,
+            });
         }
-    })
+    }
+}
+
+/// A tensor of a [`TinyFile`].
+#[derive(Clone)]
+pub struct TensorData {
+    pub name: String,
+    pub shape: Vec<u64>,
+    pub type_id: u32,
+    pub data: Vec<u8>,
+}
+
+/// The tiny model's file, taken apart to be changed.
+#[derive(Clone)]
+pub struct TinyFile {
+    pub metadata: Metadata,
+    pub tensors: Vec<TensorData>,
+}
+
+impl TinyFile {
+    /// The file as it is.
+    pub fn read() -> Self {
+        let bytes = golden_bytes("tiny_llama.gguf");
+        let gguf = header(&bytes);
+        let tensors = gguf.tensors.iter().map(|t| TensorData {
+            name: t.name.clone(),
+            shape: t.shape.clone(),
+            type_id: t.dtype.id(),
+            data: bytes[t.offset as usize..(t.offset + t.size) as usize].to_vec(),
+        });
+        Self {
+            tensors: tensors.collect(),
+            metadata: gguf.metadata,
+        }
+    }
+
+    /// The tensor `name`, to be changed.
+    pub fn tensor(&mut self, name: &str) -> &mut TensorData {
+        let found = self.tensors.iter_mut().find(|t| t.name == name);
+        found.unwrap_or_else(|| panic!("{name}"))
+    }
+
+    /// With other metadata.
+    pub fn set(mut self, key: &str, value: Value) -> Self {
+        self.metadata.insert(key, value);
+        self
+    }
+
+    /// The file.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut writer = GgufWriter::new();
+        for (key, value) in self.metadata.iter() {
+            writer = writer.metadata(key, value.clone());
+        }
+        for t in &self.tensors {
+            writer = writer.raw_tensor(&t.name, &t.shape, t.type_id, None, &t.data);
+        }
+        writer.finish()
+    }
+}
+
+/// A prompt of the tiny model's golden.
+#[derive(serde::Deserialize)]
+pub struct Prompt {
+    pub messages: Option<Vec<Message>>,
+    pub ids: Vec<u32>,
+    /// None of them ends an answer, and all are clear of the second best.
+    pub greedy_ids: Vec<u32>,
+}
+
+/// The tiny model's two prompts: a chat of 23 tokens and a text of more than 64.
+pub fn prompts() -> [Prompt; 2] {
+    #[derive(serde::Deserialize)]
+    struct Golden {
+        prompts: [Prompt; 2],
+    }
+    golden::<Golden>("tiny_llama.json").prompts
 }

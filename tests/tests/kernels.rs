@@ -30,6 +30,7 @@ fn tuning(lanes: u32) -> Tuning {
     Tuning {
         decode_lanes: lanes,
         prefill_lanes: lanes,
+        subgroups: false,
         prefill_tokens: 8,
         chunk: 16,
     }
@@ -186,43 +187,56 @@ fn linear_matches_plain_arithmetic_on_every_backend() {
         1..150usize,
         1..5usize,
         1..20usize,
-        0..3u32,
+        0..4u32,
+        any::<bool>(),
         any::<bool>(),
     );
-    for_all(40, shapes, |(dtype, rows, blocks, n, lanes, add)| {
-        let cols = 32 * blocks;
-        let packed = Packed::new(DTYPES[dtype], rows as u64, rows, cols);
-        let t = if n == 1 { 1 } else { n.next_multiple_of(8) };
-        let x = values(n as u64 + 99, t * cols);
-        let before = values(5, t * rows);
-        let dense = packed.dense();
-        let expected: Vec<f32> = (0..n * rows)
-            .map(|i| {
-                let (t, r) = (i / rows, i % rows);
-                let sum: f64 = (0..cols)
-                    .map(|c| f64::from(dense[r * cols + c]) * f64::from(x[t * cols + c]))
-                    .sum();
-                sum as f32 + if add { before[i] } else { 0.0 }
-            })
-            .collect();
-        let run = |device: &Device, tolerance: f32| {
-            let ops = Ops::new(&device.burn, tuning(1 << (2 * lanes)));
-            let weight = packed.upload(&ops, rows.div_ceil(2));
-            let state = live(&ops, 0, n);
-            let x = tensor(device, &x, [t, cols]);
-            let y = if add {
-                ops.linear_add(&x, &weight, &state, tensor(device, &before, [t, rows]))
-            } else {
-                ops.linear(&x, &weight, &state)
+    let with_subgroups = gpu().is_some_and(|gpu| gpu.info().features.contains(&"subgroups"));
+    if !with_subgroups {
+        eprintln!("SKIPPED: the subgroup variant, this device has no subgroups");
+    }
+    for_all(
+        60,
+        shapes,
+        |(dtype, rows, blocks, n, lanes, subgroups, add)| {
+            let cols = 32 * blocks;
+            let packed = Packed::new(DTYPES[dtype], rows as u64, rows, cols);
+            let t = if n == 1 { 1 } else { n.next_multiple_of(8) };
+            let x = values(n as u64 + 99, t * cols);
+            let before = values(5, t * rows);
+            let dense = packed.dense();
+            let expected: Vec<f32> = (0..n * rows)
+                .map(|i| {
+                    let (t, r) = (i / rows, i % rows);
+                    let sum: f64 = (0..cols)
+                        .map(|c| f64::from(dense[r * cols + c]) * f64::from(x[t * cols + c]))
+                        .sum();
+                    sum as f32 + if add { before[i] } else { 0.0 }
+                })
+                .collect();
+            let run = |device: &Device, tolerance: f32| {
+                let tuning = Tuning {
+                    subgroups: subgroups && with_subgroups,
+                    ..tuning(1 << (2 * lanes))
+                };
+                let ops = Ops::new(&device.burn, tuning);
+                let weight = packed.upload(&ops, rows.div_ceil(2));
+                let state = live(&ops, 0, n);
+                let x = tensor(device, &x, [t, cols]);
+                let y = if add {
+                    ops.linear_add(&x, &weight, &state, tensor(device, &before, [t, rows]))
+                } else {
+                    ops.linear(&x, &weight, &state)
+                };
+                let y = block_on(read_f32(&y)).unwrap();
+                assert_close("linear", &y[..n * rows], &expected, tolerance);
             };
-            let y = block_on(read_f32(&y)).unwrap();
-            assert_close("linear", &y[..n * rows], &expected, tolerance);
-        };
-        run(&cpu(), 1e-4);
-        if let Some(gpu) = gpu() {
-            run(gpu, 1e-5);
-        }
-    });
+            run(&cpu(), 1e-4);
+            if let Some(gpu) = gpu() {
+                run(gpu, 1e-5);
+            }
+        },
+    );
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl AttentionOp for CubeBackend {
             name: "attention",
             source: include_str!("wgsl/attention.wgsl"),
             variant: "",
-            prelude: "",
+            prelude: vec![],
             consts: vec![
                 ("N_HEADS", spec.n_heads),
                 ("GROUP", spec.n_heads / spec.n_kv_heads),
@@ -57,6 +57,7 @@ impl AttentionOp for CubeBackend {
                 ("HEAD_DIM4", spec.head_dim / 4),
                 ("N_CTX", spec.n_ctx),
             ],
+            texts: &[],
             float: Some(("SCALE", spec.scale())),
             workgroup: 64,
         };

@@ -55,7 +55,7 @@ impl EmbedOp for CubeBackend {
             name: "embed",
             source: include_str!("wgsl/embed.wgsl"),
             variant: spec.packing.name(),
-            prelude,
+            prelude: vec![prelude],
             consts: vec![
                 ("B0", weight_buffers),
                 ("B1", weight_buffers + 1),
@@ -64,6 +64,7 @@ impl EmbedOp for CubeBackend {
                 ("COLS4", spec.cols / 4),
                 ("IDS", state::IDS as u32),
             ],
+            texts: &[],
             float: None,
             workgroup: 64,
         };

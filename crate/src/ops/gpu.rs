@@ -22,10 +22,12 @@ pub struct Kernel {
     pub source: &'static str,
     /// Tells apart kernels of one name with different preludes.
     pub variant: &'static str,
-    /// Text put before `source`, e.g. the unpacking functions of a weight format.
-    pub prelude: &'static str,
+    /// Texts put before `source`: directives, the unpacking functions of a weight format.
+    pub prelude: Vec<&'static str>,
     /// Placeholder name and value.
     pub consts: Vec<(&'static str, u32)>,
+    /// Placeholders that stand for text.
+    pub texts: &'static [(&'static str, &'static str)],
     /// A float constant, if the kernel has one: placeholder name and value.
     pub float: Option<(&'static str, f32)>,
     /// Threads per workgroup (x); the source's `@workgroup_size` must agree.
@@ -34,9 +36,16 @@ pub struct Kernel {
 
 impl KernelSource for Kernel {
     fn source(&self) -> SourceTemplate {
-        let mut template = SourceTemplate::new(self.prelude).add_template(self.source);
+        let mut template = SourceTemplate::new("");
+        for text in &self.prelude {
+            template = template.add_template(*text);
+        }
+        template = template.add_template(self.source);
         for (name, value) in &self.consts {
             template = template.register(*name, value.to_string());
+        }
+        for (name, text) in self.texts {
+            template = template.register(*name, *text);
         }
         if let Some((name, value)) = self.float {
             // Rust's shortest form that reads back to the same float; WGSL reads it the same way.
@@ -50,6 +59,7 @@ impl KernelSource for Kernel {
             self.name,
             self.variant,
             self.consts.clone(),
+            self.texts.len(),
             self.float.map(|(_, value)| value.to_bits()),
             self.workgroup,
         ))

@@ -14,6 +14,7 @@ use burn_flex::FlexTensor;
 
 use super::gpu::{Kernel, grid_xz, launch};
 use super::{simd, state};
+use crate::device::SUBGROUP_DIRECTIVE;
 use crate::quant::Packing;
 
 /// Shape and placement of one projection.
@@ -36,6 +37,9 @@ pub struct LinearSpec {
     /// Threads that share a row, a power of two <= 64: 1 on software adapters, where a barrier costs more
     /// than it saves.
     pub lanes: u32,
+    /// The lanes add up within a subgroup; needs the device feature, and a device whose subgroups are what
+    /// `crate::tune` checks them to be.
+    pub subgroups: bool,
 }
 
 /// Backend extension: the projection on each backend.
@@ -98,6 +102,18 @@ pub(super) fn unpack_source(packing: Packing, usage: BlockUse) -> (&'static str,
 
 const WG: u32 = 64;
 
+/// A placeholder's name and its text.
+type Texts = &'static [(&'static str, &'static str)];
+/// The subgroup's size is a builtin of the entry point, and only where the feature is on.
+const SUBGROUP_TEXTS: Texts = &[
+    (
+        "SUBGROUP_ARG",
+        "@builtin(subgroup_size) subgroup_size: u32,",
+    ),
+    ("SUBGROUP_SIZE", "subgroup_size"),
+];
+const SHARED_TEXTS: Texts = &[("SUBGROUP_ARG", ""), ("SUBGROUP_SIZE", "1u")];
+
 impl LinearOp for CubeBackend {
     fn linear(
         x: FloatTensor<Self>,
@@ -107,7 +123,14 @@ impl LinearOp for CubeBackend {
         y: FloatTensor<Self>,
         spec: LinearSpec,
     ) -> FloatTensor<Self> {
-        let (prelude, weight_buffers) = unpack_source(spec.packing, BlockUse::Dot);
+        let (unpack, weight_buffers) = unpack_source(spec.packing, BlockUse::Dot);
+        let (prelude, texts) = if spec.subgroups {
+            let reduce = include_str!("wgsl/reduce_subgroup.wgsl");
+            (vec![SUBGROUP_DIRECTIVE, unpack, reduce], SUBGROUP_TEXTS)
+        } else {
+            let reduce = include_str!("wgsl/reduce_shared.wgsl");
+            (vec![unpack, reduce], SHARED_TEXTS)
+        };
         let t = x.meta.shape()[0] as u32;
         let (gx, gz) = grid_xz((spec.rows * spec.lanes).div_ceil(WG));
         let kernel = Kernel {
@@ -126,8 +149,10 @@ impl LinearOp for CubeBackend {
                 ("ADD", spec.add as u32),
                 ("TOKENS", spec.tokens),
                 ("LANES", spec.lanes),
+                ("SUBGROUPS", spec.subgroups as u32),
                 ("PARTIAL", if spec.lanes > 1 { WG * spec.tokens } else { 1 }),
             ],
+            texts,
             float: None,
             workgroup: WG,
         };

@@ -42,6 +42,8 @@ pub struct Tuning {
     pub decode_lanes: u32,
     /// Threads that share a row in prefill.
     pub prefill_lanes: u32,
+    /// Lanes add up within a subgroup instead of through workgroup memory.
+    pub subgroups: bool,
     /// Tokens a thread computes at once in prefill.
     pub prefill_tokens: u32,
     /// Longest prefill chunk in tokens.
@@ -80,6 +82,11 @@ impl Ops {
     /// Kernel launches so far.
     pub fn dispatches(&self) -> u64 {
         self.dispatches.get()
+    }
+
+    /// Takes launches off the count that were recorded instead of run.
+    pub fn uncount(&self, n: u64) {
+        self.dispatches.set(self.dispatches.get() - n);
     }
 
     /// Starts keeping every intermediate tensor alive.
@@ -218,6 +225,7 @@ impl Ops {
                 add,
                 tokens,
                 lanes,
+                subgroups: self.tuning.subgroups && lanes > 1,
             };
             y = Dispatch::linear(
                 x.clone().into_dispatch(),

@@ -40,8 +40,9 @@ impl RmsNormOp for CubeBackend {
             name: "rms_norm",
             source: include_str!("wgsl/rms_norm.wgsl"),
             variant: "",
-            prelude: "",
+            prelude: vec![],
             consts: vec![("COLS4", cols as u32 / 4), ("LAST", last as u32)],
+            texts: &[],
             float: Some(("EPS", eps)),
             workgroup: 64,
         };

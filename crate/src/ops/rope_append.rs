@@ -60,7 +60,7 @@ impl RopeAppendOp for CubeBackend {
             name: "rope_append",
             source: include_str!("wgsl/rope_append.wgsl"),
             variant: "",
-            prelude: "",
+            prelude: vec![],
             consts: vec![
                 ("N_HEADS", spec.n_heads),
                 ("N_KV", spec.n_kv_heads),
@@ -69,6 +69,7 @@ impl RopeAppendOp for CubeBackend {
                 ("N_CTX", spec.n_ctx),
                 ("NEOX", spec.neox as u32),
             ],
+            texts: &[],
             float: None,
             workgroup: 64,
         };

@@ -30,13 +30,14 @@ impl SampleOp for CubeBackend {
             name: "sample",
             source: include_str!("wgsl/sample.wgsl"),
             variant: "",
-            prelude: "",
+            prelude: vec![],
             consts: vec![
                 ("VOCAB", vocab as u32),
                 ("RING", state::RING as u32),
                 ("RING_LEN", state::RING_LEN as u32),
                 ("IDS", state::IDS as u32),
             ],
+            texts: &[],
             float: None,
             workgroup: 256,
         };

@@ -27,8 +27,9 @@ impl SwigluOp for CubeBackend {
             name: "swiglu",
             source: include_str!("wgsl/swiglu.wgsl"),
             variant: "",
-            prelude: "",
+            prelude: vec![],
             consts: vec![("D_FF4", d_ff4)],
+            texts: &[],
             float: None,
             workgroup: 64,
         };

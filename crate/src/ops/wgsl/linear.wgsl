@@ -1,7 +1,8 @@
 // y[t, OFFSET + r] = sum_c W[r, c] * x[t, c]        (added to what is there where ADD)
 //
 // grid: (ceil(ROWS * LANES / WG) split over x and z, ceil(T / TOKENS)). LANES threads share a row; a thread
-// keeps TOKENS sums, so a block of weights is unpacked once for TOKENS tokens.
+// keeps TOKENS sums, so a block of weights is unpacked once for TOKENS tokens. `reduce` adds up the lanes of a
+// row: through workgroup memory (reduce_shared.wgsl) or within a subgroup (reduce_subgroup.wgsl).
 @group(0) @binding({{ B0 }}) var<storage, read_write> x: array<vec4<f32>>; // [T, COLS4]
 @group(0) @binding({{ B1 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
 @group(0) @binding({{ B2 }}) var<storage, read_write> y: array<f32>; // [T, STRIDE]
@@ -16,13 +17,12 @@ const LANES: u32 = {{ LANES }}u;
 const WG: u32 = {{ WG }}u;
 const BLOCKS: u32 = COLS4 / BLOCK_VECS; // blocks in a row
 
-var<workgroup> sums: array<f32, {{ PARTIAL }}>; // [WG, TOKENS]; one element where LANES == 1
-
 @compute @workgroup_size({{ WG }})
 fn main(
     @builtin(workgroup_id) wg: vec3<u32>,
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) lid: u32,
+    {{ SUBGROUP_ARG }}
 ) {
     let row = (wg.z * grid.x + wg.x) * (WG / LANES) + lid / LANES;
     let lane = lid % LANES;
@@ -40,20 +40,7 @@ fn main(
         }
     }
     if (LANES > 1u) {
-        for (var t = 0u; t < TOKENS; t++) {
-            sums[lid * TOKENS + t] = acc[t];
-        }
-        for (var width = LANES / 2u; width > 0u; width /= 2u) {
-            workgroupBarrier();
-            if (lane < width) {
-                for (var t = 0u; t < TOKENS; t++) {
-                    sums[lid * TOKENS + t] += sums[(lid + width) * TOKENS + t];
-                }
-            }
-        }
-        for (var t = 0u; t < TOKENS; t++) {
-            acc[t] = sums[lid * TOKENS + t];
-        }
+        reduce(lid, lane, {{ SUBGROUP_SIZE }}, &acc);
     }
     if (live && lane == 0u) {
         for (var t = 0u; t < TOKENS; t++) {

@@ -1,0 +1,77 @@
+//! What a device is and can do, as the caller sees it.
+
+use serde::Serialize;
+
+/// What a device is and can do.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeviceInfo {
+    /// `"webgpu"` or `"cpu"`.
+    pub kind: &'static str,
+    /// The adapter's own name.
+    pub name: String,
+    pub vendor: String,
+    pub architecture: String,
+    /// `"vulkan"`, `"metal"`, `"webgpu"`, ..., or `"flex"`.
+    pub backend: String,
+    /// A software rasteriser: right results, a hundredth of a GPU's speed.
+    pub software: bool,
+    /// Optional features in use.
+    pub features: Vec<&'static str>,
+    pub limits: Limits,
+    /// Milliseconds of a read-back of 16 bytes with an idle queue.
+    pub readback_ms: f64,
+}
+
+/// The limits that a model's tensors must respect.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    pub max_buffer_size: u64,
+    pub max_storage_buffer_binding_size: u64,
+    pub max_storage_buffers_per_shader_stage: u32,
+}
+
+/// What an adapter calls itself.
+pub(crate) struct AdapterNames {
+    pub name: String,
+    pub vendor: String,
+    pub architecture: String,
+}
+
+/// The description of a GPU.
+pub(crate) fn gpu_info(
+    device: &wgpu::Device,
+    adapter: &wgpu::AdapterInfo,
+    names: AdapterNames,
+    subgroups: bool,
+) -> DeviceInfo {
+    let limits = device.limits();
+    let features = device.features();
+    let all = format!("{} {}", names.name, names.architecture).to_lowercase();
+    let software = adapter.device_type == wgpu::DeviceType::Cpu
+        || ["swiftshader", "llvmpipe", "lavapipe", "basic render"]
+            .iter()
+            .any(|n| all.contains(n));
+    DeviceInfo {
+        kind: "webgpu",
+        name: names.name,
+        vendor: names.vendor,
+        architecture: names.architecture,
+        backend: format!("{:?}", adapter.backend).to_lowercase(),
+        software,
+        features: [
+            (features.contains(wgpu::Features::SHADER_F16), "shader-f16"),
+            (subgroups, "subgroups"),
+        ]
+        .iter()
+        .filter(|(there, _)| *there)
+        .map(|(_, name)| *name)
+        .collect(),
+        limits: Limits {
+            max_buffer_size: limits.max_buffer_size,
+            max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
+            max_storage_buffers_per_shader_stage: limits.max_storage_buffers_per_shader_stage,
+        },
+        readback_ms: 0.0,
+    }
+}
