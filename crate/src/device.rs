@@ -247,11 +247,11 @@ impl Device {
     /// Measures a read-back and decides whether to pump.
     async fn measure_readback(&mut self) -> Result<()> {
         const SLOW_MS: f64 = 20.0;
-        let probe = burn::tensor::Tensor::<2, burn::tensor::Int>::zeros(
-            [1, 4],
+        let probe = burn::tensor::Tensor::<2, burn::tensor::Int>::from_data(
+            burn::tensor::TensorData::new(vec![0u32; 4], [1, 4]),
             (&self.burn, burn::tensor::DType::U32),
         );
-        // The first one compiles; the second is the measurement.
+        // The first one warms up; the second is the measurement.
         crate::ops::words::read_words(&probe, 0, 4).await?;
         let start = platform::now_ms();
         crate::ops::words::read_words(&probe, 0, 4).await?;

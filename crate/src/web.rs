@@ -238,6 +238,8 @@ impl Engine {
     }
 
     /// CPU microseconds of a plain launch and of a replayed dispatch: [launch, replay], for benchmarks.
+    // The engine stays borrowed on purpose: whoever calls meanwhile is told that it is busy.
+    #[allow(clippy::await_holding_refcell_ref)]
     #[wasm_bindgen(js_name = dispatchCost)]
     pub async fn dispatch_cost(&self) -> Result<Vec<f64>, JsValue> {
         let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
@@ -256,6 +258,8 @@ pub struct Generation {
 #[wasm_bindgen]
 impl Generation {
     /// Does the next piece of work.
+    // The engine stays borrowed on purpose: whoever calls meanwhile is told that it is busy.
+    #[allow(clippy::await_holding_refcell_ref)]
     pub async fn next(&self) -> Result<JsValue, JsValue> {
         if self.cancelled.get() {
             return Err(Error::Cancelled.into());

@@ -62,7 +62,10 @@ impl Ops {
     /// Ops on the device of `device`.
     pub fn new(device: &burn::tensor::Device, tuning: Tuning) -> Self {
         Self {
-            anchor: Tensor::zeros([1, 1], (device, burn::tensor::DType::U32)),
+            anchor: Tensor::from_data(
+                burn::tensor::TensorData::new(vec![0u32; 4], [1, 4]),
+                (device, burn::tensor::DType::U32),
+            ),
             tuning,
             dispatches: Cell::new(0),
             kept: RefCell::new(None),

@@ -1,5 +1,6 @@
 /** The real model through the page: a streamed answer, a stop, a reload, and a conversation with the native text. */
 import type { Chat } from "../support/chat.js";
+import type { Engine } from "hearth";
 import { HAS_SMOLLM2, IS_FAKE, readGolden, screenshotFile, SMOLLM2 } from "../support/env.js";
 import { expect, test, type BrowserName } from "../support/test.js";
 
@@ -11,6 +12,8 @@ interface Conversation {
 const BROWSERS: BrowserName[] = ["chromium", "firefox"];
 /** Written by tests/goldens/gold_smollm2.py with transformers, from the same GGUF. */
 const GOLDEN = "smollm2_conversation.json";
+/** The file alone has 98 MB, the KV cache 94. */
+const HEAP_LIMIT = 64 << 20;
 
 test.describe("SmolLM2", () => {
   test.skip(!HAS_SMOLLM2, "the model is not at hand (HEARTH_SMOLLM2 is not set)");
@@ -27,6 +30,12 @@ test.describe("SmolLM2", () => {
       );
       await chat.waitReady();
       expect(await chat.text("#device-label")).toContain("WebGPU");
+      const heap = await chat.tab.evaluate(
+        async () => (await (window as unknown as { hearth: { engine: Engine } }).hearth.engine.stats()).heap_bytes,
+        null,
+      );
+      // The weights are on the GPU; the wasm heap never held them.
+      expect(heap).toBeLessThan(HEAP_LIMIT);
       expect(await chat.isVisible("#banner")).toBe(false);
 
       const answer = await chat.ask("Name three colours of the rainbow.");
