@@ -1,5 +1,7 @@
 //! What the tests share: engines from files, goldens, and a loud way to skip.
 
+pub mod kernels;
+
 use std::path::{Path, PathBuf};
 
 use hearth::chat_template::Message;

@@ -1,0 +1,178 @@
+//! What the kernel tests share: devices, drawn cases, weights in every storage type, comparison.
+
+use std::sync::OnceLock;
+
+use burn::tensor::{Int, Tensor};
+use hearth::Device;
+use hearth::format::GgmlType;
+use hearth::ops::state::{self, STATE_WORDS};
+use hearth::ops::{Ops, Tuning, Weight, WeightPart};
+use hearth::quant::{Packing, block_format, repack_rows, unpack_row};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use crate::{On, open};
+
+/// One GPU for the file: opening one takes longer than a case.
+pub fn gpu() -> Option<&'static Device> {
+    static GPU: OnceLock<Option<Device>> = OnceLock::new();
+    GPU.get_or_init(|| open(On::Gpu)).as_ref()
+}
+
+pub fn cpu() -> Device {
+    open(On::Cpu).expect("the CPU always opens")
+}
+
+pub fn tuning(lanes: u32) -> Tuning {
+    Tuning {
+        decode_lanes: lanes,
+        prefill_lanes: lanes,
+        subgroups: false,
+        prefill_tokens: 8,
+        chunk: 16,
+    }
+}
+
+/// Runs `case` on `n` drawn inputs.
+pub fn for_all<S: Strategy>(n: u32, strategy: S, case: impl Fn(S::Value)) {
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let config = Config {
+        cases: n,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    TestRunner::new_with_rng(config, rng)
+        .run(&strategy, |value| {
+            case(value);
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// Pseudo-random values in -1 .. 1.
+pub fn values(seed: u64, n: usize) -> Vec<f32> {
+    let mut s = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    (0..n)
+        .map(|_| {
+            s ^= s << 13;
+            s ^= s >> 7;
+            s ^= s << 17;
+            (s >> 40) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+pub fn tensor(device: &Device, values: &[f32], shape: [usize; 2]) -> Tensor<2> {
+    Tensor::from_data(
+        burn::tensor::TensorData::new(values.to_vec(), shape),
+        &device.burn,
+    )
+}
+
+pub fn state_with(ops: &Ops, words: &[(usize, Vec<u32>)]) -> Tensor<2, Int> {
+    let mut tensor = ops.alloc_words(STATE_WORDS);
+    for (at, words) in words {
+        tensor = ops.write_words(tensor, *at, words.clone());
+    }
+    tensor
+}
+
+pub fn live(ops: &Ops, pos: usize, n: usize) -> Tensor<2, Int> {
+    state_with(ops, &[(state::POS, vec![pos as u32, n as u32])])
+}
+
+/// A weight in GGML's blocks, as repacked words and as f32.
+pub struct Packed {
+    pub packing: Packing,
+    pub rows: usize,
+    pub cols: usize,
+    pub quants: Vec<u32>,
+    pub scales: Vec<u32>,
+}
+
+impl Packed {
+    pub fn new(dtype: GgmlType, seed: u64, rows: usize, cols: usize) -> Self {
+        let x = values(seed, rows * cols);
+        let bytes: Vec<u8> = match dtype {
+            GgmlType::Q4_0 => hearth::quant::quantize_q4_0(&x),
+            GgmlType::Q4_1 => hearth::quant::quantize_q4_1(&x),
+            GgmlType::Q8_0 => hearth::quant::quantize_q8_0(&x),
+            GgmlType::F16 => (x.iter())
+                .flat_map(|v| half::f16::from_f32(*v).to_le_bytes())
+                .collect(),
+            GgmlType::BF16 => (x.iter())
+                .flat_map(|v| half::bf16::from_f32(*v).to_le_bytes())
+                .collect(),
+            _ => x.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        };
+        let format = block_format(dtype, "test").unwrap();
+        let (mut quants, mut scales) = (Vec::new(), Vec::new());
+        repack_rows(format, cols, &bytes, &mut quants, &mut scales).unwrap();
+        Self {
+            packing: format.packing(),
+            rows,
+            cols,
+            quants,
+            scales,
+        }
+    }
+
+    pub fn dense(&self) -> Vec<f32> {
+        let (q, s) = (self.quants.len() / self.rows, self.scales.len() / self.rows);
+        let mut out = vec![0.0; self.rows * self.cols];
+        for (r, row) in out.chunks_exact_mut(self.cols).enumerate() {
+            let quants = &self.quants[r * q..(r + 1) * q];
+            unpack_row(self.packing, quants, &self.scales[r * s..(r + 1) * s], row);
+        }
+        out
+    }
+
+    /// On a device, in parts of `part_rows` rows.
+    pub fn upload(&self, ops: &Ops, part_rows: usize) -> Weight {
+        let (q, s) = (self.quants.len() / self.rows, self.scales.len() / self.rows);
+        let mut parts = Vec::new();
+        let mut first = 0;
+        while first < self.rows {
+            let rows = part_rows.min(self.rows - first);
+            let words = |all: &[u32], per_row: usize| {
+                let words = all[first * per_row..(first + rows) * per_row].to_vec();
+                ops.write_words(ops.alloc_words(words.len()), 0, words)
+            };
+            parts.push(WeightPart {
+                packing: self.packing,
+                first_row: first,
+                rows,
+                quants: words(&self.quants, q),
+                scales: if s == 0 {
+                    ops.alloc_words(4)
+                } else {
+                    words(&self.scales, s)
+                },
+            });
+            first += rows;
+        }
+        Weight {
+            rows: self.rows,
+            cols: self.cols,
+            parts,
+        }
+    }
+}
+
+pub const DTYPES: [GgmlType; 6] = [
+    GgmlType::F32,
+    GgmlType::F16,
+    GgmlType::BF16,
+    GgmlType::Q4_0,
+    GgmlType::Q4_1,
+    GgmlType::Q8_0,
+];
+
+pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let scale = expected.iter().fold(1.0f32, |m, v| m.max(v.abs()));
+    for (i, (a, b)) in found.iter().zip(expected).enumerate() {
+        let error = (a - b).abs() / scale;
+        assert!(error <= tolerance, "{what}[{i}]: {a} against {b}");
+    }
+}
