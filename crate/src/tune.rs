@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 
 use crate::device::{Device, now_ms};
 use crate::error::{Error, Result};
+use crate::ops::linear::TILE_TOKENS;
 use crate::ops::words::{read_f32, read_words};
 use crate::ops::{Ops, Tuning, Weight, WeightPart, state};
 use crate::quant::Packing;
@@ -56,8 +57,8 @@ impl Measured {
 
 /// Scales of a Q4 block whose nibbles are 0: d = 0, m = 1, so every weight is 1.
 const MINIMUM_ONE: u32 = 0x3c00_0000;
-/// Tokens that a thread of the prefill kernel computes at once.
-const PREFILL_TOKENS: usize = 8;
+/// Tokens that a thread of the prefill kernels computes at once.
+const PREFILL_TOKENS: usize = TILE_TOKENS as usize;
 
 /// Times the candidates on `device`.
 ///

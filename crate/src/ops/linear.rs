@@ -70,6 +70,8 @@ pub const fn kernel_block(packing: Packing) -> u32 {
 pub(super) enum BlockUse {
     /// `dot_block(w, at)`: multiply with `x`.
     Dot,
+    /// `dot_pair(w, v, at)`: multiply two rows' blocks with `x`.
+    DotPair,
     /// `store_block(w, at)`: write to `y`.
     Store,
 }
@@ -80,6 +82,10 @@ macro_rules! block_source {
             BlockUse::Dot => concat!(
                 include_str!(concat!("wgsl/unpack_", $packing, ".wgsl")),
                 include_str!(concat!("wgsl/dot_block", $vecs, ".wgsl"))
+            ),
+            BlockUse::DotPair => concat!(
+                include_str!(concat!("wgsl/unpack_", $packing, ".wgsl")),
+                include_str!(concat!("wgsl/dot_pair", $vecs, ".wgsl"))
             ),
             BlockUse::Store => concat!(
                 include_str!(concat!("wgsl/unpack_", $packing, ".wgsl")),
@@ -114,6 +120,69 @@ const SUBGROUP_TEXTS: Texts = &[
 ];
 const SHARED_TEXTS: Texts = &[("SUBGROUP_ARG", ""), ("SUBGROUP_SIZE", "1u")];
 
+/// Tokens of a tile in prefill.
+pub const TILE_TOKENS: u32 = 8;
+
+/// Constants that both kernels have; bindings follow the weight's.
+fn consts(spec: LinearSpec, weight_buffers: u32) -> Vec<(&'static str, u32)> {
+    vec![
+        ("B0", weight_buffers),
+        ("B1", weight_buffers + 1),
+        ("B2", weight_buffers + 2),
+        ("ROWS", spec.rows),
+        ("COLS4", spec.cols / 4),
+        ("OFFSET", spec.offset),
+        ("STRIDE", spec.stride),
+        ("ADD", spec.add as u32),
+    ]
+}
+
+/// A thread, or `lanes` of them, computes a row for `tokens` tokens.
+fn row_kernel(spec: LinearSpec) -> (Kernel, u32) {
+    let (unpack, weight_buffers) = unpack_source(spec.packing, BlockUse::Dot);
+    let (prelude, texts) = if spec.subgroups {
+        let reduce = include_str!("wgsl/reduce_subgroup.wgsl");
+        (vec![SUBGROUP_DIRECTIVE, unpack, reduce], SUBGROUP_TEXTS)
+    } else {
+        let reduce = include_str!("wgsl/reduce_shared.wgsl");
+        (vec![unpack, reduce], SHARED_TEXTS)
+    };
+    let mut consts = consts(spec, weight_buffers);
+    consts.extend([
+        ("TOKENS", spec.tokens),
+        ("LANES", spec.lanes),
+        ("SUBGROUPS", spec.subgroups as u32),
+        ("PARTIAL", if spec.lanes > 1 { WG * spec.tokens } else { 1 }),
+    ]);
+    let kernel = Kernel {
+        name: "linear",
+        source: include_str!("wgsl/linear.wgsl"),
+        variant: spec.packing.name(),
+        prelude,
+        consts,
+        texts,
+        float: None,
+        workgroup: WG,
+    };
+    (kernel, weight_buffers)
+}
+
+/// A thread computes two rows for eight tokens.
+fn tile_kernel(spec: LinearSpec) -> (Kernel, u32) {
+    let (unpack, weight_buffers) = unpack_source(spec.packing, BlockUse::DotPair);
+    let kernel = Kernel {
+        name: "linear_tile",
+        source: include_str!("wgsl/linear_tile.wgsl"),
+        variant: spec.packing.name(),
+        prelude: vec![unpack],
+        consts: consts(spec, weight_buffers),
+        texts: &[],
+        float: None,
+        workgroup: WG,
+    };
+    (kernel, weight_buffers)
+}
+
 impl LinearOp for CubeBackend {
     fn linear(
         x: FloatTensor<Self>,
@@ -123,39 +192,15 @@ impl LinearOp for CubeBackend {
         y: FloatTensor<Self>,
         spec: LinearSpec,
     ) -> FloatTensor<Self> {
-        let (unpack, weight_buffers) = unpack_source(spec.packing, BlockUse::Dot);
-        let (prelude, texts) = if spec.subgroups {
-            let reduce = include_str!("wgsl/reduce_subgroup.wgsl");
-            (vec![SUBGROUP_DIRECTIVE, unpack, reduce], SUBGROUP_TEXTS)
-        } else {
-            let reduce = include_str!("wgsl/reduce_shared.wgsl");
-            (vec![unpack, reduce], SHARED_TEXTS)
-        };
         let t = x.meta.shape()[0] as u32;
-        let (gx, gz) = grid_xz((spec.rows * spec.lanes).div_ceil(WG));
-        let kernel = Kernel {
-            name: "linear",
-            source: include_str!("wgsl/linear.wgsl"),
-            variant: spec.packing.name(),
-            prelude,
-            consts: vec![
-                ("B0", weight_buffers),
-                ("B1", weight_buffers + 1),
-                ("B2", weight_buffers + 2),
-                ("ROWS", spec.rows),
-                ("COLS4", spec.cols / 4),
-                ("OFFSET", spec.offset),
-                ("STRIDE", spec.stride),
-                ("ADD", spec.add as u32),
-                ("TOKENS", spec.tokens),
-                ("LANES", spec.lanes),
-                ("SUBGROUPS", spec.subgroups as u32),
-                ("PARTIAL", if spec.lanes > 1 { WG * spec.tokens } else { 1 }),
-            ],
-            texts,
-            float: None,
-            workgroup: WG,
+        let (kernel, weight_buffers, threads) = if spec.tokens == TILE_TOKENS && spec.lanes == 1 {
+            let (kernel, buffers) = tile_kernel(spec);
+            (kernel, buffers, spec.rows.div_ceil(2))
+        } else {
+            let (kernel, buffers) = row_kernel(spec);
+            (kernel, buffers, spec.rows * spec.lanes)
         };
+        let (gx, gz) = grid_xz(threads.div_ceil(WG));
         let count = (gx, t.div_ceil(spec.tokens), gz);
         if weight_buffers == 2 {
             launch(kernel, count, &[&quants, &scales, &x, &state, &y]);
