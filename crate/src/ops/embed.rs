@@ -10,7 +10,7 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use super::gpu::{Kernel, launch};
-use super::linear::{BlockUse, kernel_block, unpack_source};
+use super::linear::{BlockUse, kernel_block, unpack_source, weight_buffers};
 use super::state;
 use crate::quant::{Packing, unpack_row};
 
@@ -48,17 +48,17 @@ impl EmbedOp for CubeBackend {
         y: FloatTensor<Self>,
         spec: EmbedSpec,
     ) -> FloatTensor<Self> {
-        let (prelude, weight_buffers) = unpack_source(spec.packing, BlockUse::Store);
+        let buffers = weight_buffers(spec.packing);
         let [t, _] = y.meta.shape().dims();
         let blocks = spec.cols / kernel_block(spec.packing);
         let kernel = Kernel {
             name: "embed",
             source: include_str!("wgsl/embed.wgsl"),
             variant: spec.packing.name(),
-            prelude: vec![prelude],
+            prelude: vec![unpack_source(spec.packing, BlockUse::Store)],
             consts: vec![
-                ("B0", weight_buffers),
-                ("B1", weight_buffers + 1),
+                ("B0", buffers),
+                ("B1", buffers + 1),
                 ("ROWS", spec.rows),
                 ("FIRST", spec.first),
                 ("COLS4", spec.cols / 4),
@@ -69,7 +69,7 @@ impl EmbedOp for CubeBackend {
             workgroup: 64,
         };
         let count = (blocks.div_ceil(64), t as u32, 1);
-        if weight_buffers == 2 {
+        if buffers == 2 {
             launch(kernel, count, &[&quants, &scales, &state, &y]);
         } else {
             launch(kernel, count, &[&quants, &state, &y]);

@@ -95,15 +95,20 @@ macro_rules! block_source {
     };
 }
 
-/// WGSL that unpacks a block of `packing` and uses it, and the number of buffers the weight binds.
-pub(super) fn unpack_source(packing: Packing, usage: BlockUse) -> (&'static str, u32) {
+/// WGSL that unpacks a block of `packing` and uses it.
+pub(super) fn unpack_source(packing: Packing, usage: BlockUse) -> &'static str {
     match packing {
-        Packing::F32 => (block_source!("f32", "1", usage), 1),
-        Packing::F16 => (block_source!("f16", "2", usage), 1),
-        Packing::BF16 => (block_source!("bf16", "2", usage), 1),
-        Packing::Q4 => (block_source!("q4", "8", usage), 2),
-        Packing::Q8 => (block_source!("q8", "8", usage), 2),
+        Packing::F32 => block_source!("f32", "1", usage),
+        Packing::F16 => block_source!("f16", "2", usage),
+        Packing::BF16 => block_source!("bf16", "2", usage),
+        Packing::Q4 => block_source!("q4", "8", usage),
+        Packing::Q8 => block_source!("q8", "8", usage),
     }
+}
+
+/// Buffers that a weight binds: quants, and scales where the packing has them.
+pub(super) const fn weight_buffers(packing: Packing) -> u32 {
+    1 + (packing.scale_words_per_block() > 0) as u32
 }
 
 const WG: u32 = 64;
@@ -123,64 +128,63 @@ const SHARED_TEXTS: Texts = &[("SUBGROUP_ARG", ""), ("SUBGROUP_SIZE", "1u")];
 /// Tokens of a tile in prefill.
 pub const TILE_TOKENS: u32 = 8;
 
-/// Constants that both kernels have; bindings follow the weight's.
-fn consts(spec: LinearSpec, weight_buffers: u32) -> Vec<(&'static str, u32)> {
-    vec![
-        ("B0", weight_buffers),
-        ("B1", weight_buffers + 1),
-        ("B2", weight_buffers + 2),
-        ("ROWS", spec.rows),
-        ("COLS4", spec.cols / 4),
-        ("OFFSET", spec.offset),
-        ("STRIDE", spec.stride),
-        ("ADD", spec.add as u32),
-    ]
+/// A kernel with the constants that all of them have; bindings follow the weight's.
+fn kernel(name: &'static str, source: &'static str, usage: BlockUse, spec: LinearSpec) -> Kernel {
+    let buffers = weight_buffers(spec.packing);
+    Kernel {
+        name,
+        source,
+        variant: spec.packing.name(),
+        prelude: vec![unpack_source(spec.packing, usage)],
+        consts: vec![
+            ("B0", buffers),
+            ("B1", buffers + 1),
+            ("B2", buffers + 2),
+            ("ROWS", spec.rows),
+            ("COLS4", spec.cols / 4),
+            ("OFFSET", spec.offset),
+            ("STRIDE", spec.stride),
+            ("ADD", spec.add as u32),
+        ],
+        texts: &[],
+        float: None,
+        workgroup: WG,
+    }
 }
 
-/// A thread, or `lanes` of them, computes a row for `tokens` tokens.
-fn row_kernel(spec: LinearSpec) -> (Kernel, u32) {
-    let (unpack, weight_buffers) = unpack_source(spec.packing, BlockUse::Dot);
-    let (prelude, texts) = if spec.subgroups {
-        let reduce = include_str!("wgsl/reduce_subgroup.wgsl");
-        (vec![SUBGROUP_DIRECTIVE, unpack, reduce], SUBGROUP_TEXTS)
-    } else {
-        let reduce = include_str!("wgsl/reduce_shared.wgsl");
-        (vec![unpack, reduce], SHARED_TEXTS)
-    };
-    let mut consts = consts(spec, weight_buffers);
-    consts.extend([
+/// `lanes` threads compute a row for `tokens` tokens.
+fn row_kernel(spec: LinearSpec) -> Kernel {
+    let source = include_str!("wgsl/linear.wgsl");
+    let mut kernel = kernel("linear", source, BlockUse::Dot, spec);
+    kernel.consts.extend([
         ("TOKENS", spec.tokens),
         ("LANES", spec.lanes),
         ("SUBGROUPS", spec.subgroups as u32),
         ("PARTIAL", if spec.lanes > 1 { WG * spec.tokens } else { 1 }),
     ]);
-    let kernel = Kernel {
-        name: "linear",
-        source: include_str!("wgsl/linear.wgsl"),
-        variant: spec.packing.name(),
-        prelude,
-        consts,
-        texts,
-        float: None,
-        workgroup: WG,
-    };
-    (kernel, weight_buffers)
+    if spec.subgroups {
+        kernel.prelude.insert(0, SUBGROUP_DIRECTIVE);
+        kernel
+            .prelude
+            .push(include_str!("wgsl/reduce_subgroup.wgsl"));
+        kernel.texts = SUBGROUP_TEXTS;
+    } else {
+        kernel.prelude.push(include_str!("wgsl/reduce_shared.wgsl"));
+        kernel.texts = SHARED_TEXTS;
+    }
+    kernel
+}
+
+/// A thread computes two rows for one token.
+fn pair_kernel(spec: LinearSpec) -> Kernel {
+    let source = include_str!("wgsl/linear_pair.wgsl");
+    kernel("linear_pair", source, BlockUse::DotPair, spec)
 }
 
 /// A thread computes two rows for eight tokens.
-fn tile_kernel(spec: LinearSpec) -> (Kernel, u32) {
-    let (unpack, weight_buffers) = unpack_source(spec.packing, BlockUse::DotPair);
-    let kernel = Kernel {
-        name: "linear_tile",
-        source: include_str!("wgsl/linear_tile.wgsl"),
-        variant: spec.packing.name(),
-        prelude: vec![unpack],
-        consts: consts(spec, weight_buffers),
-        texts: &[],
-        float: None,
-        workgroup: WG,
-    };
-    (kernel, weight_buffers)
+fn tile_kernel(spec: LinearSpec) -> Kernel {
+    let source = include_str!("wgsl/linear_tile.wgsl");
+    kernel("linear_tile", source, BlockUse::DotPair, spec)
 }
 
 impl LinearOp for CubeBackend {
@@ -193,20 +197,20 @@ impl LinearOp for CubeBackend {
         spec: LinearSpec,
     ) -> FloatTensor<Self> {
         let t = x.meta.shape()[0] as u32;
-        let (kernel, weight_buffers, threads) = if spec.tokens == TILE_TOKENS && spec.lanes == 1 {
-            let (kernel, buffers) = tile_kernel(spec);
-            (kernel, buffers, spec.rows.div_ceil(2))
-        } else {
-            let (kernel, buffers) = row_kernel(spec);
-            (kernel, buffers, spec.rows * spec.lanes)
+        // With one thread a row there is a kernel that computes two rows at once.
+        let (kernel, reads_state, threads) = match (spec.lanes, spec.tokens) {
+            (1, 1) => (pair_kernel(spec), false, spec.rows.div_ceil(2)),
+            (1, TILE_TOKENS) => (tile_kernel(spec), true, spec.rows.div_ceil(2)),
+            _ => (row_kernel(spec), true, spec.rows * spec.lanes),
         };
         let (gx, gz) = grid_xz(threads.div_ceil(WG));
         let count = (gx, t.div_ceil(spec.tokens), gz);
-        if weight_buffers == 2 {
-            launch(kernel, count, &[&quants, &scales, &x, &state, &y]);
-        } else {
-            launch(kernel, count, &[&quants, &x, &state, &y]);
-        }
+        let mut tensors = vec![&quants];
+        tensors.extend((weight_buffers(spec.packing) == 2).then_some(&scales));
+        tensors.push(&x);
+        tensors.extend(reads_state.then_some(&state));
+        tensors.push(&y);
+        launch(kernel, count, &tensors);
         y
     }
 }
