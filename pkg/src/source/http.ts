@@ -12,6 +12,9 @@ import { Stall } from "./stall.js";
 
 const DEFAULT_STALL_MS = 30_000;
 const DEFAULT_RETRIES = 5;
+/** Sizes of the parts that are asked for when nothing else gets through. */
+const MIN_PART = 16 << 10;
+const MAX_PART = 1 << 20;
 /** Statuses that may be gone a moment later. All others are final. */
 const TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504]);
 
@@ -27,6 +30,8 @@ export class HttpSource implements ByteSource {
   readonly #stallMs: number;
   readonly #retries: number;
   #offset = 0;
+  /** The most bytes that the next request asks for; undefined for the rest of the file. */
+  #limit: number | undefined;
   #identity: Identity | undefined;
   /** Seconds that the last refusal asked to wait; 0 or NaN where it named none. */
   #retryAfter = 0;
@@ -45,6 +50,12 @@ export class HttpSource implements ByteSource {
       try {
         yield* this.#attempt();
         if (this.total === undefined || this.#offset === this.total) return;
+        if (this.#limit !== undefined && this.#offset === before + this.#limit) {
+          // A part came whole: the line is better than feared.
+          fruitless = 0;
+          this.#limit = this.#limit < MAX_PART ? this.#limit * 2 : undefined;
+          continue;
+        }
         throw new HearthError(
           "download_broken",
           `the connection ended after ${String(this.#offset)} of ${String(this.total)} bytes`,
@@ -55,6 +66,9 @@ export class HttpSource implements ByteSource {
         // Only attempts in a row without a byte count: a large file on a bad line may break many times.
         fruitless = this.#offset > before ? 0 : fruitless + 1;
         if (fruitless >= this.#retries) throw error;
+        // What arrived just before a break may never reach us: a browser drops what it holds of a body that
+        // fails. A part that ends before the line does gets through.
+        if (fruitless > 0) this.#limit = Math.max(MIN_PART, MAX_PART >> (2 * fruitless));
         await sleep(retryDelay(fruitless, this.#retryAfter), this.#signal);
         this.#retryAfter = 0;
       }
@@ -91,8 +105,9 @@ export class HttpSource implements ByteSource {
   }
 
   #headers(): Record<string, string> {
-    if (this.#offset === 0) return {};
-    const headers: Record<string, string> = { Range: `bytes=${String(this.#offset)}-` };
+    if (this.#offset === 0 && this.#limit === undefined) return {};
+    const last = this.#limit === undefined ? "" : String(this.#offset + this.#limit - 1);
+    const headers: Record<string, string> = { Range: `bytes=${String(this.#offset)}-${last}` };
     const validator = strong(this.#identity?.etag) ?? this.#identity?.modified;
     // Across origins If-Range would need the server's consent (a preflight); there the answer's ETag is compared instead.
     if (validator && isSameOrigin(this.#url)) headers["If-Range"] = validator;
@@ -145,6 +160,8 @@ export class HttpSource implements ByteSource {
   #learnTotal(response: Response, partial: boolean, rangeTotal: string | undefined): void {
     // With Content-Encoding, Content-Length counts the compressed bytes, which nobody here sees.
     if (response.headers.get("Content-Encoding") !== null) return;
+    // A part's length says nothing about the file's; other origins may hide the header that does.
+    if (partial && this.#limit !== undefined && rangeTotal === undefined) return;
     const length = Number(response.headers.get("Content-Length") ?? Number.NaN);
     const total = partial ? Number(rangeTotal ?? this.#offset + length) : length;
     if (!Number.isSafeInteger(total)) return;
