@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use hearth::Engine;
+use hearth::chat_template::Message;
 use hearth_tests::{On, golden, golden_f32, greedy, load_file, open, smollm2};
 use pollster::block_on;
 use serde::Deserialize;
@@ -16,7 +17,7 @@ struct Golden {
 #[derive(Deserialize)]
 struct Prompt {
     name: String,
-    messages: Option<Vec<hearth::chat_template::Message>>,
+    messages: Option<Vec<Message>>,
     ids: Vec<u32>,
     greedy_ids: Vec<u32>,
     last_top_ids: Vec<u32>,
@@ -103,4 +104,34 @@ fn forced_top1_on_the_cpu() {
     }
     println!("{clear} of {} positions compared", forced.top1.len());
     assert!(clear > 240);
+}
+
+#[derive(Deserialize)]
+struct Conversation {
+    max_tokens: usize,
+    turns: Vec<Turn>,
+}
+
+#[derive(Deserialize)]
+struct Turn {
+    user: String,
+    assistant: String,
+}
+
+/// The conversation that the browsers hold, natively: each answer goes into the next prompt.
+#[test]
+fn three_turns_on_the_gpu() {
+    let Some(path) = smollm2() else { return };
+    let Some(mut engine) = engine(On::Gpu, &path) else {
+        return;
+    };
+    let golden: Conversation = golden("smollm2_conversation.json");
+    let mut messages = Vec::new();
+    for turn in &golden.turns {
+        messages.push(Message::new("user", turn.user.as_str()));
+        let ids = engine.encode_chat(&messages).unwrap();
+        let (_, answer) = greedy(&mut engine, &ids, golden.max_tokens).unwrap();
+        assert_eq!(answer, turn.assistant);
+        messages.push(Message::new("assistant", answer));
+    }
 }

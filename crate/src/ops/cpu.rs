@@ -1,11 +1,10 @@
 //! Small helpers of the CPU twins.
 
-use burn::tensor::{DType, TensorData};
+use burn::tensor::TensorData;
 use burn_flex::FlexTensor;
 
 /// A contiguous f32 tensor from its values.
 pub fn tensor(values: Vec<f32>, shape: [usize; 2]) -> FlexTensor {
     debug_assert_eq!(values.len(), shape[0] * shape[1]);
-    debug_assert_eq!(DType::F32.size(), 4);
     FlexTensor::from_data(TensorData::new(values, shape))
 }

@@ -135,7 +135,10 @@ fn kernel(name: &'static str, source: &'static str, usage: BlockUse, spec: Linea
         name,
         source,
         variant: spec.packing.name(),
-        prelude: vec![unpack_source(spec.packing, usage)],
+        prelude: vec![
+            unpack_source(spec.packing, usage),
+            include_str!("wgsl/linear_common.wgsl"),
+        ],
         consts: vec![
             ("B0", buffers),
             ("B1", buffers + 1),
@@ -207,9 +210,8 @@ impl LinearOp for CubeBackend {
         let count = (gx, t.div_ceil(spec.tokens), gz);
         let mut tensors = vec![&quants];
         tensors.extend((weight_buffers(spec.packing) == 2).then_some(&scales));
-        tensors.push(&x);
+        tensors.extend([&x, &y]);
         tensors.extend(reads_state.then_some(&state));
-        tensors.push(&y);
         launch(kernel, count, &tensors);
         y
     }

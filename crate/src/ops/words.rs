@@ -74,7 +74,7 @@ impl WordsOp for Flex {
     }
 }
 
-/// The client behind a tensor on the GPU, `None` on the CPU.
+/// The GPU's view of a tensor, its client with it; `None` on the CPU.
 pub fn gpu_tensor(tensor: &Tensor<2, Int>) -> Option<CubeTensor> {
     tensor.clone().try_into_primitive::<CubeBackend>().ok()
 }
@@ -87,14 +87,8 @@ pub async fn read_words(tensor: &Tensor<2, Int>, at: usize, len: usize) -> Resul
     match gpu_tensor(tensor) {
         Some(gpu) => read_bytes(&gpu, at, len).await,
         None => {
-            let flex =
-                tensor
-                    .clone()
-                    .try_into_primitive::<Flex>()
-                    .map_err(|e| Error::Internal {
-                        what: "read_words".into(),
-                        message: format!("{e:?}"),
-                    })?;
+            let flex = tensor.clone().try_into_primitive::<Flex>();
+            let flex = flex.map_err(no_backend)?;
             Ok(flex.storage::<u32>()[at..at + len].to_vec())
         }
     }
@@ -110,14 +104,17 @@ pub async fn read_f32(tensor: &Tensor<2>) -> Result<Vec<f32>> {
         let words = read_bytes(&gpu, 0, len).await?;
         return Ok(words.into_iter().map(f32::from_bits).collect());
     }
-    let flex = tensor
-        .clone()
-        .try_into_primitive::<Flex>()
-        .map_err(|e| Error::Internal {
-            what: "read_f32".into(),
-            message: format!("{e:?}"),
-        })?;
+    let flex = tensor.clone().try_into_primitive::<Flex>();
+    let flex = flex.map_err(no_backend)?;
     Ok(flex.storage::<f32>().to_vec())
+}
+
+/// A tensor on neither of the backends.
+fn no_backend(error: impl std::fmt::Debug) -> Error {
+    Error::Internal {
+        what: "read back".into(),
+        message: format!("{error:?}"),
+    }
 }
 
 async fn read_bytes(tensor: &CubeTensor, at: usize, len: usize) -> Result<Vec<u32>> {

@@ -3,19 +3,10 @@
 // grid: (ceil(ROWS * LANES / WG) split over x and z, ceil(T / TOKENS)). LANES threads share a row; a thread
 // keeps TOKENS sums, so a block of weights is unpacked once for TOKENS tokens. `reduce` adds up the lanes of a
 // row: through workgroup memory (reduce_shared.wgsl) or within a subgroup (reduce_subgroup.wgsl).
-@group(0) @binding({{ B0 }}) var<storage, read_write> x: array<vec4<f32>>; // [T, COLS4]
-@group(0) @binding({{ B1 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
-@group(0) @binding({{ B2 }}) var<storage, read_write> y: array<f32>; // [T, STRIDE]
+@group(0) @binding({{ B2 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
 
-const ROWS: u32 = {{ ROWS }}u;
-const COLS4: u32 = {{ COLS4 }}u;
-const OFFSET: u32 = {{ OFFSET }}u;
-const STRIDE: u32 = {{ STRIDE }}u;
-const ADD: bool = {{ ADD }} == 1;
 const TOKENS: u32 = {{ TOKENS }}u;
 const LANES: u32 = {{ LANES }}u;
-const WG: u32 = {{ WG }}u;
-const BLOCKS: u32 = COLS4 / BLOCK_VECS; // blocks in a row
 
 @compute @workgroup_size({{ WG }})
 fn main(
@@ -44,12 +35,7 @@ fn main(
     }
     if (live && lane == 0u) {
         for (var t = 0u; t < TOKENS; t++) {
-            let at = (t0 + t) * STRIDE + OFFSET + row;
-            if (ADD) {
-                y[at] += acc[t];
-            } else {
-                y[at] = acc[t];
-            }
+            put(t0 + t, row, acc[t]);
         }
     }
 }
