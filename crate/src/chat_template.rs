@@ -4,9 +4,10 @@
 //! (`utils/chat_template_utils.py`: sandbox, `trim_blocks`, `lstrip_blocks`, `tojson`, `raise_exception`,
 //! `strftime_now`), with two differences:
 //!
-//! * A template is foreign code: the work it may do and the text it may produce are limited. One hole is known:
-//!   minijinja 3.1.0 joins lists lazily and does not count the items when it does so in the end, so a template
-//!   that doubles a list some thirty times (`x = x + x`) exhausts the memory.
+//! * A template is foreign code: the work it may do and the text it may produce are limited. One thing escapes
+//!   the count: minijinja 3.1.0 joins lists lazily and does not count the items when it does so in the end, so a
+//!   template that doubles a list some thirty times (`x = x + x`) goes on until memory ends. In a browser the
+//!   page's clock or the end of memory ends the worker with a typed error; natively nothing does.
 //! * Special tokens that occur in a message, a tool or an option stay plain text. They are broken with a marker
 //!   character while the template runs, so that [`Tokenizer::encode_template`] can tell them from those that the
 //!   template itself wrote, and the marker is taken out again before encoding. A template that compares such

@@ -1,7 +1,13 @@
 /** The page's end of the worker: matches replies with calls, and ends every call when the worker ends. */
-import { cancelled, deserializeError, HearthError } from "./errors.js";
+import { cancelled, deserializeError, fatalTemplate, HearthError } from "./errors.js";
 import type { CallName, Calls, FromWorker, LoadProgress, ToWorker } from "./protocol.js";
 import type { Step } from "./wasm-contract.js";
+
+/**
+ * The core counts what a template does and stops it; what escapes the count (joined lists) is stopped by this clock,
+ * together with the worker. Real templates take milliseconds.
+ */
+const TEMPLATE_LIMIT_MS = 10_000;
 
 interface Pending {
   resolve(result: unknown): void;
@@ -25,6 +31,7 @@ export class WorkerClient {
   #resolveClosed!: (reason: HearthError) => void;
   #reason: HearthError | undefined;
   #nextId = 1;
+  #templateClock: ReturnType<typeof setTimeout> | undefined;
 
   constructor(worker: Worker) {
     this.#worker = worker;
@@ -84,9 +91,18 @@ export class WorkerClient {
   close(reason: HearthError): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
+    clearTimeout(this.#templateClock);
     this.#worker.terminate();
     for (const pending of [...this.#pending.values()]) pending.reject(reason);
     this.#resolveClosed(reason);
+  }
+
+  #watchTemplate(running: boolean): void {
+    clearTimeout(this.#templateClock);
+    if (!running) return;
+    this.#templateClock = setTimeout(() => {
+      this.close(fatalTemplate(`it had worked for ${String(TEMPLATE_LIMIT_MS / 1000)} s`));
+    }, TEMPLATE_LIMIT_MS);
   }
 
   #post(message: ToWorker, transfer: Transferable[] = []): void {
@@ -112,6 +128,9 @@ export class WorkerClient {
         break;
       case "step":
         pending.onStep?.(message.step);
+        break;
+      case "template":
+        this.#watchTemplate(message.running);
         break;
     }
   }

@@ -124,6 +124,12 @@ export function cancelled(cause?: unknown): HearthError {
   return new HearthError("cancelled", "cancelled", cause === undefined ? {} : { cause });
 }
 
+/** A chat template took the worker down, or was taken down with it. */
+export function fatalTemplate(what: string, cause?: unknown): HearthError {
+  const hint = "The engine has ended with it: use another file of this model, or create the engine again.";
+  return new HearthError("template_error", `the model's chat template was stopped: ${what}`, { hint, cause });
+}
+
 /** Throws `cancelled` when the signal has fired. */
 export function throwIfAborted(signal: AbortSignal | null | undefined): void {
   if (signal?.aborted) throw cancelled(signal.reason);

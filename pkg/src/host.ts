@@ -3,7 +3,7 @@
  *
  * A failed or cancelled load leaves nothing to clean up here: the page ends the worker, and with it goes all it held.
  */
-import { cancelled, HearthError, serializeError, throwIfAborted, toHearthError } from "./errors.js";
+import { cancelled, fatalTemplate, HearthError, serializeError, throwIfAborted, toHearthError } from "./errors.js";
 import { initCore, loadModel, openDevice } from "./load.js";
 import { Lock } from "./lock.js";
 import type { Calls, CallName, FromWorker, LoadRequest, LoadResult, ToWorker } from "./protocol.js";
@@ -104,7 +104,18 @@ export class Host {
   }
 
   async #generate(id: number, request: GenerateRequest, signal: AbortSignal): Promise<null> {
-    const generation = await this.#withEngine((engine) => engine.generate(request));
+    const generation = await this.#withEngine((engine) => {
+      this.#post({ type: "template", id, running: true });
+      try {
+        return engine.generate(request);
+      } catch (error) {
+        // A trap here is memory that the template used up.
+        if (error instanceof WebAssembly.RuntimeError) this.#die(fatalTemplate(error.message, error));
+        throw error;
+      } finally {
+        this.#post({ type: "template", id, running: false });
+      }
+    });
     try {
       for (;;) {
         if (signal.aborted) {

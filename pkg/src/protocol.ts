@@ -76,5 +76,7 @@ export type FromWorker =
   | { type: "error"; id: number; error: SerializedError }
   | { type: "progress"; id: number; progress: LoadProgress }
   | { type: "step"; id: number; step: Step }
+  /** The model's chat template begins or ends its work: foreign code, which the page watches from outside. */
+  | { type: "template"; id: number; running: boolean }
   /** The worker cannot go on: its GPU device is lost, or the core trapped and its memory cannot be trusted. */
   | { type: "fatal"; error: SerializedError };

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::model::SMOLLM2;
 use crate::paths::Dirs;
-use crate::server::Server;
+use crate::server::{Server, Site};
 use crate::{build, proc, serve, setup, test};
 
 #[derive(clap::Args)]
@@ -55,7 +55,11 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
             .env("HEARTH_SMOLLM2", &model);
         command.envs(pieces.chromium.map(|program| ("CHROMIUM", program)));
         command.envs(pieces.firefox.map(|program| ("FIREFOX", program)));
-        server.spawn(serve::site(dirs, Some(model), true))?;
+        // Isolated, so that threads are there for those who use them.
+        server.spawn(Site {
+            isolated: true,
+            ..serve::site(dirs, Some(model), true)
+        })?;
         finish(&mut command)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -64,6 +64,9 @@ pub fn site(dirs: &Dirs, model: Option<PathBuf>, testing: bool) -> Site {
     if testing {
         mounts.push(Mount::new("/pkg/", dirs.root.join("pkg")));
         mounts.push(Mount::new("/tests/", dirs.root.join("tests")));
+        // What the benchmark runs beside ours.
+        let peer = "node_modules/@wllama/wllama/esm";
+        mounts.push(Mount::new("/wllama/", dirs.root.join(peer)));
     }
     mounts.push(Mount::new("/", dirs.root.join("www/dist")));
     Site {

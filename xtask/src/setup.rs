@@ -77,10 +77,7 @@ pub fn run(dirs: &Dirs, needs: &Needs) -> Result<Pieces> {
         pieces.wasm_opt = report.step("wasm-opt", |step| tools::wasm_opt(dirs, step));
     }
     if needs.build && needs.talk {
-        report.step("wasm-pack", |step| {
-            tools::wasm_pack(step);
-            Ok(())
-        });
+        report.step("wasm-pack", |step| tools::wasm_pack(dirs, step));
     }
     if needs.gpu {
         report.step("software Vulkan", |step| software_vulkan(dirs, step));

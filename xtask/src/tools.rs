@@ -20,60 +20,87 @@ const NPM_LIMIT: Duration = Duration::from_secs(900);
 /// The bindings generator. Its version must equal the crate's to the last digit, so the lock file decides.
 pub fn wasm_bindgen(dirs: &Dirs, step: &mut Step) -> Result<PathBuf> {
     let version = locked(&dirs.root.join("Cargo.lock"), "wasm-bindgen")?;
-    let is_it = |program: &Path| {
-        let said = proc::first_line(Command::new(program).arg("--version"));
-        said.is_some_and(|line| line.split_whitespace().last() == Some(version.as_str()))
+    let tool = Tool {
+        package: "wasm-bindgen-cli",
+        program: "wasm-bindgen",
+        version: &version,
     };
-    let home = dirs.tools().join(format!("wasm-bindgen-cli-{version}"));
-    let ours = home
-        .join("bin")
-        .join(format!("wasm-bindgen{}", std::env::consts::EXE_SUFFIX));
-    if let Some(found) = [Some(ours.clone()), proc::on_path("wasm-bindgen")]
-        .into_iter()
-        .flatten()
-        .find(|p| is_it(p))
-    {
-        step.found(&version);
-        return Ok(found);
+    tool.ensure(dirs, step)
+}
+
+/// For those who want it beside us: `build` calls wasm-bindgen and wasm-opt itself, with the flags of
+/// wasm-pack.toml, so only `setup` asks for it.
+pub fn wasm_pack(dirs: &Dirs, step: &mut Step) -> Result<PathBuf> {
+    let tool = Tool {
+        package: "wasm-pack",
+        program: "wasm-pack",
+        version: "0.15.1",
+    };
+    tool.ensure(dirs, step)
+}
+
+/// A program of crates.io in one exact version.
+struct Tool<'a> {
+    package: &'a str,
+    program: &'a str,
+    version: &'a str,
+}
+
+impl Tool<'_> {
+    /// Finds it on PATH or in the cache, or installs it there.
+    fn ensure(&self, dirs: &Dirs, step: &mut Step) -> Result<PathBuf> {
+        let home = dirs
+            .tools()
+            .join(format!("{}-{}", self.package, self.version));
+        let ours =
+            home.join("bin")
+                .join(format!("{}{}", self.program, std::env::consts::EXE_SUFFIX));
+        if let Some(found) = [Some(ours.clone()), proc::on_path(self.program)]
+            .into_iter()
+            .flatten()
+            .find(|p| self.is_it(p))
+        {
+            step.found(self.version);
+            return Ok(found);
+        }
+        step.doing("cargo install, some minutes");
+        // The program's own lock may name a dependency so new that a mirror has not got it yet. What the
+        // program does depends on its own version, and that stays.
+        if self.install(dirs, &home, true).is_err() {
+            step.doing("again without its lock");
+            self.install(dirs, &home, false)?;
+        }
+        if !self.is_it(&ours) {
+            bail!(
+                "expected {} to be {} {} after installing it, found otherwise",
+                ours.display(),
+                self.program,
+                self.version
+            );
+        }
+        step.installed(self.version);
+        Ok(ours)
     }
-    step.doing("cargo install, some minutes");
-    let install = |locked: bool| {
+
+    fn is_it(&self, program: &Path) -> bool {
+        let said = proc::first_line(Command::new(program).arg("--version"));
+        said.is_some_and(|line| line.split_whitespace().last() == Some(self.version))
+    }
+
+    fn install(&self, dirs: &Dirs, home: &Path, locked: bool) -> Result<()> {
         let mut command = proc::cargo();
         command
-            .args(["install", "wasm-bindgen-cli", "--version", &version])
+            .args(["install", self.package, "--version", self.version])
             .arg("--root")
-            .arg(&home)
+            .arg(home)
             .args(locked.then_some("--locked"))
             // Outside the clone, whose .cargo/config.toml and lock are none of its business.
             .current_dir(&dirs.cache)
             .env_remove("CARGO_TARGET_DIR");
-        let name = if locked { "locked" } else { "unlocked" };
-        let log = dirs.logs().join(format!("wasm-bindgen-cli-{name}.log"));
-        proc::must(&mut command, &log, CARGO_INSTALL_LIMIT)
-    };
-    // The program's own lock may name a dependency so new that a mirror has not got it yet. What the
-    // bindings depend on is the program's version, and that stays.
-    if install(true).is_err() {
-        step.doing("again without its lock");
-        install(false)?;
-    }
-    if !is_it(&ours) {
-        bail!(
-            "expected {} to be wasm-bindgen {version} after installing it, found otherwise",
-            ours.display()
-        );
-    }
-    step.installed(&version);
-    Ok(ours)
-}
-
-/// Not used: `build` calls wasm-bindgen and wasm-opt itself, with the flags of wasm-pack.toml.
-pub fn wasm_pack(step: &mut Step) {
-    match proc::on_path("wasm-pack")
-        .and_then(|program| proc::first_line(Command::new(program).arg("--version")))
-    {
-        Some(version) => step.found(&format!("{version}, optional: not used by xtask")),
-        None => step.optional("not used by xtask; if you want it: cargo install wasm-pack"),
+        let lock = if locked { "locked" } else { "unlocked" };
+        let log = dirs.logs().join(format!("{}-{lock}.log", self.package));
+        proc::must(&mut command, &log, CARGO_INSTALL_LIMIT)?;
+        Ok(())
     }
 }
 

@@ -257,21 +257,8 @@ pub fn linear_cpu(
     };
     let words = quants.len() / rows;
     match spec.packing {
-        Packing::Q4 | Packing::Q8 => {
-            let dot = if spec.packing == Packing::Q4 {
-                simd::dot_q4
-            } else {
-                simd::dot_q8
-            };
-            let blocks = cols / simd::BLOCK;
-            let x: Vec<_> = rows_of_x().map(simd::Quantised::new).collect();
-            let weights = quants.chunks_exact(words).zip(scales.chunks_exact(blocks));
-            for (r, (quants, scales)) in weights.enumerate() {
-                for (t, x) in x.iter().enumerate() {
-                    put(t, r, dot(quants, scales, x));
-                }
-            }
-        }
+        Packing::Q4 => linear_blocks::<simd::Q4>(rows_of_x(), quants, scales, put),
+        Packing::Q8 => linear_blocks::<simd::Q8>(rows_of_x(), quants, scales, put),
         Packing::F32 => {
             for (r, row) in quants.chunks_exact(words).enumerate() {
                 for (t, x) in rows_of_x().enumerate() {
@@ -287,6 +274,36 @@ pub fn linear_cpu(
                     put(t, r, simd::dot_f32(&row_f32, x));
                 }
             }
+        }
+    }
+}
+
+/// Every row of a block format against every token, four tokens at a time.
+fn linear_blocks<'a, F: simd::BlockDot>(
+    x: impl Iterator<Item = &'a [f32]>,
+    quants: &[u32],
+    scales: &[u32],
+    mut put: impl FnMut(usize, usize, f32),
+) where
+    F::Parts: simd::lanes::Dot,
+{
+    let x: Vec<_> = x.map(simd::Quantised::new).collect();
+    let Some(first) = x.first() else { return };
+    let blocks = first.scale.len();
+    let (fours, rest) = x.as_chunks::<4>();
+    let weights = quants
+        .chunks_exact(blocks * F::WORDS)
+        .zip(scales.chunks_exact(blocks));
+    for (r, (quants, scales)) in weights.enumerate() {
+        for (i, four) in fours.iter().enumerate() {
+            let y = simd::dot::<F, 4>(quants, scales, four.each_ref());
+            for (t, y) in y.into_iter().enumerate() {
+                put(4 * i + t, r, y);
+            }
+        }
+        for (t, x) in rest.iter().enumerate() {
+            let [y] = simd::dot::<F, 1>(quants, scales, [x]);
+            put(4 * fours.len() + t, r, y);
         }
     }
 }

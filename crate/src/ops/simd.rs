@@ -8,6 +8,9 @@
 pub const BLOCK: usize = 32;
 
 /// A row of activations as 16-bit integers: x ~ scale * q, per block of 32.
+///
+/// Within a block, q is in the order in which a word of weights gives its columns when it is shifted apart:
+/// columns 0, 2, .. 14; 1, 3, .. 15; 16, 18, .. 30; 17, 19, .. 31.
 pub struct Quantised {
     /// [cols]
     pub q: Vec<i16>,
@@ -26,11 +29,16 @@ impl Quantised {
             scale: Vec::with_capacity(blocks),
             sum: Vec::with_capacity(blocks),
         };
-        for block in x.chunks_exact(BLOCK) {
+        for block in x.as_chunks::<BLOCK>().0 {
             let max = block.iter().fold(0.0f32, |max, v| max.max(v.abs()));
             let inverse = if max > 0.0 { 32767.0 / max } else { 0.0 };
-            out.q
-                .extend(block.iter().map(|v| (v * inverse).round_ties_even() as i16));
+            let mut q = [0; BLOCK];
+            for (i, pair) in block.as_chunks::<2>().0.iter().enumerate() {
+                let at = i / 8 * 16 + i % 8;
+                q[at] = (pair[0] * inverse).round_ties_even() as i16;
+                q[at + 8] = (pair[1] * inverse).round_ties_even() as i16;
+            }
+            out.q.extend(q);
             out.scale.push(max / 32767.0);
             out.sum.push(block.iter().sum());
         }
@@ -60,147 +68,305 @@ pub fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-/// Dot product of a Q4 row with quantised activations.
-///
-/// `quants`: [blocks, 4] words, `scales`: [blocks] words of f16 d | f16 m.
-pub fn dot_q4(quants: &[u32], scales: &[u32], x: &Quantised) -> f32 {
-    let (quants, _) = quants.as_chunks::<4>();
-    let (xq, _) = x.q.as_chunks::<BLOCK>();
-    let mut acc = lanes::zero();
-    let mut low = 0.0f32;
-    for ((((words, dm), xq), xs), xsum) in
-        quants.iter().zip(scales).zip(xq).zip(&x.scale).zip(&x.sum)
-    {
-        acc = lanes::add_q4(acc, words, xq, f16_to_f32(dm & 0xffff) * xs);
-        low += f16_to_f32(dm >> 16) * xsum;
-    }
-    lanes::sum(acc) + low
+/// A weight format whose blocks the lanes below can multiply.
+pub trait BlockDot {
+    /// Words of quants in a block.
+    const WORDS: usize;
+    /// The block's integers, taken apart once for all tokens that they meet.
+    type Parts: Copy;
+    /// Takes a block of `WORDS` words apart.
+    fn parts(words: &[u32]) -> Self::Parts;
 }
 
-/// Dot product of a Q8 row with quantised activations.
+/// 4-bit unsigned integers with scale and minimum.
+pub struct Q4;
+/// 8-bit signed integers with a scale; the minimum is 0.
+pub struct Q8;
+
+/// Dot products of one row of weights with `T` rows of activations: y[t] = W . x[t].
 ///
-/// `quants`: [blocks, 8] words, `scales`: [blocks] words of f16 d.
-pub fn dot_q8(quants: &[u32], scales: &[u32], x: &Quantised) -> f32 {
-    let (quants, _) = quants.as_chunks::<8>();
-    let (xq, _) = x.q.as_chunks::<BLOCK>();
-    let mut acc = lanes::zero();
-    for (((words, dm), xq), xs) in quants.iter().zip(scales).zip(xq).zip(&x.scale) {
-        acc = lanes::add_q8(acc, words, xq, f16_to_f32(dm & 0xffff) * xs);
+/// `quants`: [blocks, F::WORDS] words, `scales`: [blocks] words of f16 d | f16 m.
+#[inline(always)]
+pub fn dot<F: BlockDot, const T: usize>(
+    quants: &[u32],
+    scales: &[u32],
+    x: [&Quantised; T],
+) -> [f32; T]
+where
+    F::Parts: lanes::Dot,
+{
+    // Four blocks at once, so that their scales are worked on as one vector.
+    const GROUP: usize = 4;
+    let groups = scales.len() / GROUP;
+    let mut acc = [lanes::ZERO; T];
+    for (g, dm) in scales.as_chunks::<GROUP>().0.iter().enumerate() {
+        let words = &quants[g * GROUP * F::WORDS..(g + 1) * GROUP * F::WORDS];
+        let (d, m) = lanes::scales(dm);
+        let mut scale = [lanes::ZERO; T];
+        for t in 0..T {
+            scale[t] = lanes::mul(d, lanes::load(&x[t].scale, g * GROUP));
+            acc[t] = lanes::add_product(acc[t], m, lanes::load(&x[t].sum, g * GROUP));
+        }
+        for b in 0..GROUP {
+            let parts = F::parts(&words[b * F::WORDS..(b + 1) * F::WORDS]);
+            for t in 0..T {
+                let dot = lanes::dot(parts, &x[t].q, (g * GROUP + b) * BLOCK);
+                acc[t] = lanes::add_product(acc[t], dot, lanes::splat(scale[t], b));
+            }
+        }
     }
-    lanes::sum(acc)
+    let mut y = acc.map(lanes::sum);
+    // What is left of a row that is no multiple of four blocks.
+    for (b, dm) in scales.iter().enumerate().skip(groups * GROUP) {
+        let parts = F::parts(&quants[b * F::WORDS..(b + 1) * F::WORDS]);
+        let (d, m) = (f16_to_f32(dm & 0xffff), f16_to_f32(dm >> 16));
+        for t in 0..T {
+            let dot = lanes::sum(lanes::dot(parts, &x[t].q, b * BLOCK));
+            y[t] += d * x[t].scale[b] * dot + m * x[t].sum[b];
+        }
+    }
+    y
 }
 
 #[cfg(not(target_feature = "simd128"))]
-mod lanes {
-    //! Plain loops that the compiler turns into `pmaddwd`.
-    pub type Acc = f32;
+pub mod lanes {
+    //! Plain loops over four lanes, which the compiler turns into vector instructions (`pmaddwd` and so on).
+    use super::{BLOCK, BlockDot, Q4, Q8, f16_to_f32};
 
-    #[inline(always)]
-    pub fn zero() -> Acc {
-        0.0
+    /// Four f32.
+    pub type V = [f32; 4];
+    pub const ZERO: V = [0.0; 4];
+
+    /// Integers of a block in the order of [`super::Quantised`].
+    pub trait Dot: Copy {
+        /// The block's dot product, spread over four lanes.
+        fn dot(self, x: &[i16; BLOCK]) -> V;
+    }
+
+    impl Dot for [i16; BLOCK] {
+        #[inline(always)]
+        fn dot(self, x: &[i16; BLOCK]) -> V {
+            let mut sum = 0i32;
+            for i in 0..BLOCK {
+                sum += self[i] as i32 * x[i] as i32;
+            }
+            [sum as f32, 0.0, 0.0, 0.0]
+        }
+    }
+
+    impl BlockDot for Q4 {
+        const WORDS: usize = 4;
+        type Parts = [i16; BLOCK];
+
+        #[inline(always)]
+        fn parts(words: &[u32]) -> [i16; BLOCK] {
+            let mut parts = [0; BLOCK];
+            for (i, pair) in bytemuck::cast_slice::<u32, u16>(words).iter().enumerate() {
+                parts[i] = (pair & 15) as i16;
+                parts[i + 8] = (pair >> 8 & 15) as i16;
+                parts[i + 16] = (pair >> 4 & 15) as i16;
+                parts[i + 24] = (pair >> 12) as i16;
+            }
+            parts
+        }
+    }
+
+    impl BlockDot for Q8 {
+        const WORDS: usize = 8;
+        type Parts = [i16; BLOCK];
+
+        #[inline(always)]
+        fn parts(words: &[u32]) -> [i16; BLOCK] {
+            let mut parts = [0; BLOCK];
+            for (i, pair) in bytemuck::cast_slice::<u32, i16>(words).iter().enumerate() {
+                let at = i / 8 * 16 + i % 8;
+                parts[at] = pair << 8 >> 8;
+                parts[at + 8] = pair >> 8;
+            }
+            parts
+        }
     }
 
     #[inline(always)]
-    pub fn sum(acc: Acc) -> f32 {
-        acc
+    pub fn dot<P: Dot>(parts: P, x: &[i16], at: usize) -> V {
+        match x[at..].first_chunk() {
+            Some(x) => parts.dot(x),
+            None => ZERO,
+        }
+    }
+
+    /// d and m of four blocks.
+    #[inline(always)]
+    pub fn scales(dm: &[u32; 4]) -> (V, V) {
+        (
+            dm.map(|w| f16_to_f32(w & 0xffff)),
+            dm.map(|w| f16_to_f32(w >> 16)),
+        )
     }
 
     #[inline(always)]
-    pub fn add_q4(acc: Acc, words: &[u32; 4], x: &[i16; 32], scale: f32) -> Acc {
-        let bytes: &[u8; 16] = bytemuck::cast_ref(words);
-        let mut dot = 0i32;
-        for i in 0..16 {
-            dot += (bytes[i] & 15) as i16 as i32 * x[i] as i32;
-        }
-        for i in 0..16 {
-            dot += (bytes[i] >> 4) as i16 as i32 * x[i + 16] as i32;
-        }
-        acc + dot as f32 * scale
+    pub fn load(from: &[f32], at: usize) -> V {
+        from[at..].first_chunk().copied().unwrap_or(ZERO)
     }
 
     #[inline(always)]
-    pub fn add_q8(acc: Acc, words: &[u32; 8], x: &[i16; 32], scale: f32) -> Acc {
-        let bytes: &[i8; 32] = bytemuck::cast_ref(words);
-        let mut dot = 0i32;
-        for i in 0..32 {
-            dot += bytes[i] as i16 as i32 * x[i] as i32;
-        }
-        acc + dot as f32 * scale
+    pub fn splat(v: V, lane: usize) -> V {
+        [v[lane]; 4]
+    }
+
+    #[inline(always)]
+    pub fn mul(a: V, b: V) -> V {
+        std::array::from_fn(|i| a[i] * b[i])
+    }
+
+    #[inline(always)]
+    pub fn add_product(acc: V, a: V, b: V) -> V {
+        std::array::from_fn(|i| acc[i] + a[i] * b[i])
+    }
+
+    #[inline(always)]
+    pub fn sum(v: V) -> f32 {
+        v.iter().sum()
     }
 }
 
 #[cfg(target_feature = "simd128")]
-mod lanes {
+pub mod lanes {
     //! WebAssembly SIMD128.
     use core::arch::wasm32::*;
 
-    pub type Acc = v128;
+    use super::{BLOCK, BlockDot, Q4, Q8};
 
+    /// Four f32.
+    pub type V = v128;
+    pub const ZERO: V = f32x4(0.0, 0.0, 0.0, 0.0);
+
+    /// Integers of a block in the order of [`super::Quantised`].
+    pub trait Dot: Copy {
+        /// The block's dot product, spread over four lanes.
+        fn dot(self, x: &[i16; BLOCK]) -> V;
+    }
+
+    impl Dot for [v128; 4] {
+        #[inline(always)]
+        fn dot(self, x: &[i16; BLOCK]) -> V {
+            // SAFETY: four times eight of the array's 32 values.
+            let x = unsafe {
+                let x = x.as_ptr().cast::<v128>();
+                [
+                    v128_load(x),
+                    v128_load(x.add(1)),
+                    v128_load(x.add(2)),
+                    v128_load(x.add(3)),
+                ]
+            };
+            f32x4_convert_i32x4(i32x4_add(
+                i32x4_add(
+                    i32x4_dot_i16x8(self[0], x[0]),
+                    i32x4_dot_i16x8(self[1], x[1]),
+                ),
+                i32x4_add(
+                    i32x4_dot_i16x8(self[2], x[2]),
+                    i32x4_dot_i16x8(self[3], x[3]),
+                ),
+            ))
+        }
+    }
+
+    impl BlockDot for Q4 {
+        const WORDS: usize = 4;
+        type Parts = [v128; 4];
+
+        #[inline(always)]
+        fn parts(words: &[u32]) -> [v128; 4] {
+            let w = words128(words, 0);
+            let low = u16x8_splat(15);
+            [
+                v128_and(w, low),
+                v128_and(u16x8_shr(w, 8), low),
+                v128_and(u16x8_shr(w, 4), low),
+                u16x8_shr(w, 12),
+            ]
+        }
+    }
+
+    impl BlockDot for Q8 {
+        const WORDS: usize = 8;
+        type Parts = [v128; 4];
+
+        #[inline(always)]
+        fn parts(words: &[u32]) -> [v128; 4] {
+            let (a, b) = (words128(words, 0), words128(words, 4));
+            [
+                i16x8_shr(i16x8_shl(a, 8), 8),
+                i16x8_shr(a, 8),
+                i16x8_shr(i16x8_shl(b, 8), 8),
+                i16x8_shr(b, 8),
+            ]
+        }
+    }
+
+    /// Words `at .. at + 4`.
     #[inline(always)]
-    pub fn zero() -> Acc {
-        f32x4_splat(0.0)
+    fn words128(words: &[u32], at: usize) -> v128 {
+        let four = &words[at..at + 4];
+        // SAFETY: `four` is 16 bytes.
+        unsafe { v128_load(four.as_ptr().cast()) }
     }
 
     #[inline(always)]
-    pub fn sum(acc: Acc) -> f32 {
-        f32x4_extract_lane::<0>(acc)
-            + f32x4_extract_lane::<1>(acc)
-            + f32x4_extract_lane::<2>(acc)
-            + f32x4_extract_lane::<3>(acc)
+    pub fn dot<P: Dot>(parts: P, x: &[i16], at: usize) -> V {
+        match x[at..].first_chunk() {
+            Some(x) => parts.dot(x),
+            None => ZERO,
+        }
     }
 
-    /// Eight 16-bit activations from `at` on.
+    /// d and m of four blocks; as [`super::f16_to_f32`].
     #[inline(always)]
-    fn load(x: &[i16; 32], at: usize) -> v128 {
-        debug_assert!(at + 8 <= 32);
-        // SAFETY: `at` is one of 0, 8, 16, 24, so the 16 bytes lie inside the array.
-        unsafe { v128_load(x.as_ptr().add(at).cast()) }
-    }
-
-    #[inline(always)]
-    fn add_scaled(acc: Acc, dot: v128, scale: f32) -> Acc {
-        f32x4_add(acc, f32x4_mul(f32x4_convert_i32x4(dot), f32x4_splat(scale)))
-    }
-
-    #[inline(always)]
-    pub fn add_q4(acc: Acc, words: &[u32; 4], x: &[i16; 32], scale: f32) -> Acc {
-        // SAFETY: `words` is 16 bytes.
-        let bytes = unsafe { v128_load(words.as_ptr().cast()) };
-        let lo = v128_and(bytes, u8x16_splat(15));
-        let hi = u8x16_shr(bytes, 4);
-        let dot = i32x4_add(
-            i32x4_add(
-                i32x4_dot_i16x8(u16x8_extend_low_u8x16(lo), load(x, 0)),
-                i32x4_dot_i16x8(u16x8_extend_high_u8x16(lo), load(x, 8)),
-            ),
-            i32x4_add(
-                i32x4_dot_i16x8(u16x8_extend_low_u8x16(hi), load(x, 16)),
-                i32x4_dot_i16x8(u16x8_extend_high_u8x16(hi), load(x, 24)),
-            ),
-        );
-        add_scaled(acc, dot, scale)
-    }
-
-    #[inline(always)]
-    pub fn add_q8(acc: Acc, words: &[u32; 8], x: &[i16; 32], scale: f32) -> Acc {
-        // SAFETY: `words` is 32 bytes.
-        let (a, b) = unsafe {
-            (
-                v128_load(words.as_ptr().cast()),
-                v128_load(words.as_ptr().add(4).cast()),
-            )
+    pub fn scales(dm: &[u32; 4]) -> (V, V) {
+        let dm = words128(dm, 0);
+        let widen = |h: v128| {
+            let magnitude = u32x4_shl(v128_and(h, u32x4_splat(0x7fff)), 13);
+            let magnitude = f32x4_mul(magnitude, u32x4_splat(0x7780_0000));
+            v128_or(magnitude, u32x4_shl(v128_and(h, u32x4_splat(0x8000)), 16))
         };
-        let dot = i32x4_add(
-            i32x4_add(
-                i32x4_dot_i16x8(i16x8_extend_low_i8x16(a), load(x, 0)),
-                i32x4_dot_i16x8(i16x8_extend_high_i8x16(a), load(x, 8)),
-            ),
-            i32x4_add(
-                i32x4_dot_i16x8(i16x8_extend_low_i8x16(b), load(x, 16)),
-                i32x4_dot_i16x8(i16x8_extend_high_i8x16(b), load(x, 24)),
-            ),
-        );
-        add_scaled(acc, dot, scale)
+        (widen(dm), widen(u32x4_shr(dm, 16)))
+    }
+
+    #[inline(always)]
+    pub fn load(from: &[f32], at: usize) -> V {
+        let four = &from[at..at + 4];
+        // SAFETY: `four` is 16 bytes.
+        unsafe { v128_load(four.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    pub fn splat(v: V, lane: usize) -> V {
+        match lane {
+            0 => i32x4_shuffle::<0, 0, 0, 0>(v, v),
+            1 => i32x4_shuffle::<1, 1, 1, 1>(v, v),
+            2 => i32x4_shuffle::<2, 2, 2, 2>(v, v),
+            _ => i32x4_shuffle::<3, 3, 3, 3>(v, v),
+        }
+    }
+
+    #[inline(always)]
+    pub fn mul(a: V, b: V) -> V {
+        f32x4_mul(a, b)
+    }
+
+    #[inline(always)]
+    pub fn add_product(acc: V, a: V, b: V) -> V {
+        f32x4_add(acc, f32x4_mul(a, b))
+    }
+
+    #[inline(always)]
+    pub fn sum(v: V) -> f32 {
+        f32x4_extract_lane::<0>(v)
+            + f32x4_extract_lane::<1>(v)
+            + f32x4_extract_lane::<2>(v)
+            + f32x4_extract_lane::<3>(v)
     }
 }
 

@@ -21,6 +21,17 @@ function unknownArchitecture(): Uint8Array {
   return bytes;
 }
 
+/** The tiny model with a template of the same length that doubles a list sixty times. */
+function endlessTemplate(): Uint8Array {
+  const bytes = readFileSync(goldenFile("tiny_llama.gguf"));
+  const start = bytes.indexOf("{%- for message in messages %}");
+  const end = bytes.indexOf("{%- endif %}", start) + "{%- endif %}".length;
+  const template =
+    "{%- set n = namespace(x=[0]) %}{%- for i in range(60) %}{%- set n.x = n.x + n.x %}{%- endfor %}{{- n.x|length }}";
+  bytes.write(template.padEnd(end - start), start);
+  return bytes;
+}
+
 const tiny = (): Buffer => readFileSync(goldenFile("tiny_llama.gguf"));
 
 const CASES: { name: string; path: () => string; codes: string[]; real?: boolean }[] = [
@@ -69,6 +80,22 @@ for (const [name, offset] of [
     expect(["bad_file", "truncated_file"]).toContain((await chat.waitError(60_000)).code);
   });
 }
+
+test("a template that never ends is stopped, and another model can be loaded", async ({ launch }) => {
+  test.skip(IS_FAKE, "the fake core has no templates");
+  const chat = await launch("chromium");
+  await chat.open({ device: "cpu", max_tokens: 4 });
+  await chat.tab.setFile("#file", file("endless.gguf", endlessTemplate()));
+  await chat.waitReady();
+  await chat.send("Hi, 42!");
+  const error = await chat.waitError(60_000);
+  expect(error.code).toBe("template_error");
+  expect(error.hint).not.toBe("");
+  await chat.clickButton("Choose another model");
+  await chat.tab.setFile("#file", goldenFile("tiny_llama.gguf"));
+  await chat.waitReady();
+  await chat.ask("Hi, 42!");
+});
 
 test("a model file chosen from the disk runs", async ({ launch }) => {
   const chat = await launch("chromium");
