@@ -11,7 +11,7 @@ use burn_wgpu::WgpuSetup;
 use crate::device_info::gpu_info;
 pub use crate::device_info::{DeviceInfo, Limits};
 use crate::error::{Error, Result};
-use crate::ops::Tuning;
+use crate::ops::{Arithmetic, Tuning};
 use crate::tune::Measured;
 
 /// What to open, and with what restrictions (the restrictions are for tests and for finding faults).
@@ -23,6 +23,8 @@ pub struct DeviceOptions {
     pub default_limits: bool,
     /// None of the adapter's optional features.
     pub no_features: bool,
+    /// What decode multiplies as, instead of what was measured to be the fastest.
+    pub arithmetic: Option<Arithmetic>,
 }
 
 /// An open device.
@@ -55,6 +57,9 @@ impl Device {
         let mut device = Self::open_gpu(options).await?;
         device.measure_readback().await?;
         device.measured = crate::tune::measure(&device).await?;
+        if let Some(arithmetic) = options.arithmetic {
+            device.measured.arithmetic = arithmetic;
+        }
         Ok(device)
     }
 
@@ -77,6 +82,7 @@ impl Device {
                     max_buffer_size: isize::MAX as u64,
                     max_storage_buffer_binding_size: isize::MAX as u64,
                     max_storage_buffers_per_shader_stage: 0,
+                    max_compute_workgroup_storage_size: u32::MAX,
                 },
                 readback_ms: 0.0,
             },
@@ -172,7 +178,11 @@ impl Device {
 
     /// Launch choices for a model of `parameters` weights on this device.
     pub fn tuning(&self, parameters: u64) -> Tuning {
-        self.measured.tuning(parameters)
+        let workgroup_bytes = self.info.limits.max_compute_workgroup_storage_size as usize;
+        Tuning {
+            workgroup_bytes,
+            ..self.measured.tuning(parameters)
+        }
     }
 
     /// Fails if a model of `bytes` (weights and KV cache) cannot be held.

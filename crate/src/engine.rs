@@ -18,7 +18,7 @@ use crate::graph::StepGraph;
 use crate::model::{Decoder, ModelConfig};
 use crate::ops::state::{POS, STATE_WORDS, STEP};
 use crate::ops::words::{read_f32, read_words};
-use crate::ops::{LayerCache, state};
+use crate::ops::{KvType, LayerCache, state};
 use crate::request::{Request, Sampling, Step, StopMatcher};
 use crate::run::{Read, Run};
 use crate::tokenizer::Tokenizer;
@@ -36,6 +36,8 @@ pub struct ModelInfo {
     pub weight_bytes: u64,
     /// Bytes of KV cache on the device.
     pub kv_bytes: u64,
+    /// What the KV cache is kept in.
+    pub kv_type: KvType,
     /// Number of tensors by storage type in the file.
     pub quants: std::collections::BTreeMap<String, usize>,
 }
@@ -93,13 +95,14 @@ impl Engine {
         }
         let info = ModelInfo {
             n_ctx: decoder.n_ctx,
+            kv_type: decoder.kv,
             parameters: gguf
                 .tensors
                 .iter()
                 .map(|t| t.shape.iter().product::<u64>())
                 .sum(),
             weight_bytes: decoder.weight_bytes,
-            kv_bytes: decoder.config.kv_bytes(decoder.n_ctx),
+            kv_bytes: decoder.config.kv_bytes(decoder.n_ctx, decoder.kv),
             quants,
             config: decoder.config.clone(),
         };

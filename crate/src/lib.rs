@@ -29,5 +29,5 @@ mod weights;
 pub use device::{Device, DeviceOptions};
 pub use engine::Engine;
 pub use error::{Error, Result};
-pub use loader::Loader;
+pub use loader::{LoadOptions, Loader};
 pub use request::Request;

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::format::{Gguf, Parsed};
 use crate::model::ModelConfig;
 use crate::model::decoder::{Decoder, Layer};
-use crate::ops::Ops;
+use crate::ops::{KvType, Ops};
 use crate::quant::{block_format, repack_rows};
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Matrix, Place, Plan, Target};
@@ -32,11 +32,21 @@ pub struct Progress {
     pub tensor: Option<String>,
 }
 
+/// How to load.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LoadOptions {
+    /// Length of the KV cache in tokens; default [`DEFAULT_CONTEXT`].
+    pub context_size: Option<usize>,
+    /// What the KV cache is kept in; default f16 on a GPU, f32 on the CPU.
+    pub kv_type: Option<KvType>,
+    /// Length of the file.
+    pub total_bytes: Option<u64>,
+}
+
 /// A model on its way to the device.
 pub struct Loader {
     device: Device,
-    context_size: Option<usize>,
-    total: Option<u64>,
+    options: LoadOptions,
     /// Position in the file of the next byte.
     offset: u64,
     stage: Stage,
@@ -55,6 +65,7 @@ struct Weights {
     gguf: Gguf,
     config: ModelConfig,
     n_ctx: usize,
+    kv: KvType,
     ops: Ops,
     tokenizer: Tokenizer,
     template: ChatTemplate,
@@ -73,12 +84,11 @@ struct Weights {
 pub const DEFAULT_CONTEXT: usize = 2048;
 
 impl Loader {
-    /// A loader for `device`. `context_size` is the KV cache's length in tokens; `total` the file's length.
-    pub fn new(device: Device, context_size: Option<usize>, total: Option<u64>) -> Self {
+    /// A loader for `device`.
+    pub fn new(device: Device, options: LoadOptions) -> Self {
         Self {
             device,
-            context_size,
-            total,
+            options,
             offset: 0,
             stage: Stage::Header {
                 prefix: Vec::new(),
@@ -95,7 +105,7 @@ impl Loader {
                 Stage::Weights(_) => "weights",
             },
             loaded: self.offset,
-            total: self.total.unwrap_or(0),
+            total: self.options.total_bytes.unwrap_or(0),
             tensor: match &self.stage {
                 Stage::Header { .. } => None,
                 Stage::Weights(w) => w.plan.order.get(w.current).map(|t| t.name.clone()),
@@ -108,7 +118,7 @@ impl Loader {
     /// # Errors
     /// Whatever is wrong with the file, as soon as the bytes that show it have come.
     pub async fn push(&mut self, chunk: &[u8]) -> Result<()> {
-        if let Some(total) = self.total {
+        if let Some(total) = self.options.total_bytes {
             let end = self.offset + chunk.len() as u64;
             if end > total {
                 return Err(Error::BadFile {
@@ -124,18 +134,19 @@ impl Loader {
         match &mut self.stage {
             Stage::Header { prefix, parse_at } => {
                 prefix.extend_from_slice(chunk);
-                if (prefix.len() as u64) < *parse_at && self.total != Some(self.offset) {
+                if (prefix.len() as u64) < *parse_at
+                    && self.options.total_bytes != Some(self.offset)
+                {
                     return Ok(());
                 }
-                match Gguf::parse(prefix, self.total)? {
+                match Gguf::parse(prefix, self.options.total_bytes)? {
                     Parsed::NeedMore { at_least } => {
                         *parse_at = at_least;
                         Ok(())
                     }
                     Parsed::Header(gguf) => {
                         let prefix = std::mem::take(prefix);
-                        let mut weights =
-                            Box::new(Weights::new(&self.device, gguf, self.context_size)?);
+                        let mut weights = Box::new(Weights::new(&self.device, gguf, self.options)?);
                         let result = weights.feed(&self.device, 0, &prefix).await;
                         self.stage = Stage::Weights(weights);
                         result
@@ -155,7 +166,7 @@ impl Loader {
         if let Stage::Header { prefix, .. } = &self.stage {
             // Says what is wrong, now that this is known to be all.
             Gguf::parse(prefix, Some(prefix.len() as u64))?;
-            self.total = Some(self.offset);
+            self.options.total_bytes = Some(self.offset);
             self.push(&[]).await?;
         }
         let Stage::Weights(weights) = self.stage else {
@@ -172,7 +183,11 @@ impl Loader {
                 available: self.offset,
             });
         }
-        if let Some(total) = self.total.filter(|total| *total > self.offset) {
+        if let Some(total) = self
+            .options
+            .total_bytes
+            .filter(|total| *total > self.offset)
+        {
             return Err(Error::Truncated {
                 what: "the file".into(),
                 needed: total,
@@ -185,14 +200,19 @@ impl Loader {
 }
 
 impl Weights {
-    fn new(device: &Device, gguf: Gguf, context_size: Option<usize>) -> Result<Self> {
+    fn new(device: &Device, gguf: Gguf, options: LoadOptions) -> Result<Self> {
         let config = ModelConfig::from_gguf(&gguf)?;
-        let n_ctx = context_size
+        let kv = options.kv_type.unwrap_or(match device.is_gpu() {
+            true => KvType::F16,
+            false => KvType::F32,
+        });
+        let n_ctx = options
+            .context_size
             .unwrap_or(DEFAULT_CONTEXT)
             .clamp(8, config.n_ctx_train.max(8));
         let limits = device.info().limits;
         let binding = limits.max_storage_buffer_binding_size;
-        let cache_binding = 4 * (config.n_kv_heads * n_ctx * config.head_dim) as u64;
+        let cache_binding = (kv.bytes() * config.n_kv_heads * n_ctx * config.head_dim) as u64;
         if cache_binding > binding {
             return Err(Error::OutOfMemory {
                 what: format!("the KV cache of {n_ctx} tokens"),
@@ -202,7 +222,7 @@ impl Weights {
         }
         // Before anything is allocated on the header's word.
         let weights: u64 = gguf.tensors.iter().map(|t| t.size).sum();
-        device.can_hold(weights.saturating_add(config.kv_bytes(n_ctx)))?;
+        device.can_hold(weights.saturating_add(config.kv_bytes(n_ctx, kv)))?;
         let tokenizer = Tokenizer::from_gguf(&gguf.metadata)?;
         if tokenizer.vocab_size() > config.vocab_size {
             return Err(Error::Metadata {
@@ -222,6 +242,7 @@ impl Weights {
             gguf,
             config,
             n_ctx,
+            kv,
             ops,
             tokenizer,
             template,
@@ -335,6 +356,7 @@ impl Weights {
             gguf,
             config,
             n_ctx,
+            kv,
             ops,
             tokenizer,
             template,
@@ -383,6 +405,7 @@ impl Weights {
             lm_head,
             rope,
             n_ctx,
+            kv,
         };
         Engine::new(device, decoder, tokenizer, template, &gguf)
     }

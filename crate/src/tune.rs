@@ -9,7 +9,7 @@ use crate::device::{Device, now_ms};
 use crate::error::{Error, Result};
 use crate::ops::linear::TILE_TOKENS;
 use crate::ops::words::{read_f32, read_words};
-use crate::ops::{Ops, Tuning, Weight, WeightPart, state};
+use crate::ops::{Arithmetic, Ops, Tuning, Weight, WeightPart, state};
 use crate::quant::Packing;
 
 /// The matrix of the measurement, of the size of a small model's projections.
@@ -20,6 +20,10 @@ const LAUNCHES: usize = 4;
 /// A prefill chunk's budget: a driver may reset a GPU that is busy for two seconds, a person notices 100 ms.
 const CHUNK_MS: f64 = 100.0;
 
+/// Spans of a decode step's attention: enough workgroups for a large GPU at any number of heads, and few enough
+/// to be merged by each workgroup of the next projection.
+const SPLITS: u32 = 32;
+
 /// What was measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Measured {
@@ -28,6 +32,8 @@ pub struct Measured {
     pub prefill_lanes: u32,
     /// Whether lanes add up within a subgroup.
     pub subgroups: bool,
+    /// What decode multiplies block formats as.
+    pub arithmetic: Arithmetic,
     /// Multiply-adds a millisecond in prefill.
     pub macs_per_ms: f64,
 }
@@ -38,6 +44,7 @@ impl Measured {
         decode_lanes: 1,
         prefill_lanes: 1,
         subgroups: false,
+        arithmetic: Arithmetic::F32,
         macs_per_ms: 1e6,
     };
 
@@ -49,8 +56,12 @@ impl Measured {
             decode_lanes: self.decode_lanes,
             prefill_lanes: self.prefill_lanes,
             subgroups: self.subgroups,
+            arithmetic: self.arithmetic,
             prefill_tokens: PREFILL_TOKENS as u32,
             chunk: chunk.clamp(PREFILL_TOKENS, state::MAX_CHUNK),
+            // A device that gains nothing from more threads on a row gains nothing from more on a context.
+            splits: if self.decode_lanes > 1 { SPLITS } else { 1 },
+            workgroup_bytes: 0,
         }
     }
 }
@@ -60,49 +71,86 @@ const MINIMUM_ONE: u32 = 0x3c00_0000;
 /// Tokens that a thread of the prefill kernels computes at once.
 const PREFILL_TOKENS: usize = TILE_TOKENS as usize;
 
+/// One way to launch a projection.
+#[derive(Clone, Copy)]
+struct Candidate {
+    lanes: u32,
+    subgroups: bool,
+    arithmetic: Arithmetic,
+}
+
+const ONE_THREAD: Candidate = Candidate {
+    lanes: 1,
+    subgroups: false,
+    arithmetic: Arithmetic::F32,
+};
+
 /// Times the candidates on `device`.
 ///
 /// # Errors
-/// What the device says when it cannot run them.
+/// What the device says when it cannot run the plainest.
 pub async fn measure(device: &Device) -> Result<Measured> {
-    let mut decode = (time(device, 1, false, 1).await?, 1, false);
-    let mut prefill = (time(device, 1, false, PREFILL_TOKENS).await?, 1);
+    let mut best = ONE_THREAD;
+    let mut best_ms = time(device, best, 1).await?;
     let with_subgroups = device.info().features.contains(&"subgroups");
-    for subgroups in [false, true] {
-        if subgroups && !with_subgroups {
-            continue;
-        }
-        let Ok(ms) = time(device, 16, subgroups, 1).await else {
-            // A shader that this device refuses, or whose sum is wrong: the plain one stays.
-            continue;
+    let mut lanes = Candidate {
+        lanes: 16,
+        ..ONE_THREAD
+    };
+    // Each step builds on the winner so far. A shader that the device refuses, or whose sum is wrong, is none.
+    for step in 0..3 {
+        let candidate = match step {
+            0 => lanes,
+            1 if with_subgroups && best.lanes > 1 => {
+                lanes.subgroups = true;
+                lanes
+            }
+            2 => Candidate {
+                arithmetic: Arithmetic::I15,
+                ..best
+            },
+            _ => continue,
         };
-        if ms < decode.0 {
-            decode = (ms, 16, subgroups);
+        // Another arithmetic rounds differently: not for a difference that may be gone the next time.
+        let bar = match candidate.arithmetic == best.arithmetic {
+            true => 1.0,
+            false => 0.75,
+        };
+        if let Ok(ms) = time(device, candidate, 1).await
+            && ms < bar * best_ms
+        {
+            (best, best_ms) = (candidate, ms);
         }
     }
-    let ms = time(device, 16, decode.2, PREFILL_TOKENS).await?;
+    let mut prefill = (time(device, ONE_THREAD, PREFILL_TOKENS).await?, 1);
+    let with_lanes = Candidate { lanes: 16, ..best };
+    let ms = time(device, with_lanes, PREFILL_TOKENS).await?;
     if ms < prefill.0 {
         prefill = (ms, 16);
     }
     let macs = (ROWS * COLS * PREFILL_TOKENS * LAUNCHES) as f64;
     Ok(Measured {
-        decode_lanes: decode.1,
+        decode_lanes: best.lanes,
         prefill_lanes: prefill.1,
-        subgroups: decode.2,
+        subgroups: best.subgroups,
+        arithmetic: best.arithmetic,
         macs_per_ms: macs / prefill.0,
     })
 }
 
 /// Milliseconds of the timed launches, after their result was checked.
-async fn time(device: &Device, lanes: u32, subgroups: bool, tokens: usize) -> Result<f64> {
+async fn time(device: &Device, candidate: Candidate, tokens: usize) -> Result<f64> {
     let ops = Ops::new(
         &device.burn,
         Tuning {
-            decode_lanes: lanes,
-            prefill_lanes: lanes,
-            subgroups,
+            decode_lanes: candidate.lanes,
+            prefill_lanes: candidate.lanes,
+            subgroups: candidate.subgroups,
+            arithmetic: candidate.arithmetic,
             prefill_tokens: PREFILL_TOKENS as u32,
             chunk: tokens,
+            splits: 1,
+            workgroup_bytes: device.info().limits.max_compute_workgroup_storage_size as usize,
         },
     );
     let blocks = ROWS * COLS / Packing::Q4.block_len();

@@ -12,7 +12,8 @@ use wasm_bindgen::prelude::*;
 use crate::device::{Device as CoreDevice, DeviceOptions};
 use crate::engine::{Engine as CoreEngine, Stats};
 use crate::error::Error;
-use crate::loader::Loader as CoreLoader;
+use crate::loader::{LoadOptions, Loader as CoreLoader};
+use crate::ops::{Arithmetic, KvType};
 use crate::request::Request;
 
 unsafe extern "C" {
@@ -99,6 +100,7 @@ fn busy() -> JsValue {
 struct OpenOptions {
     limits: Option<String>,
     features: Option<String>,
+    arithmetic: Option<Arithmetic>,
 }
 
 /// An open device.
@@ -126,6 +128,7 @@ impl Device {
             cpu,
             default_limits: options.limits.as_deref() == Some("default"),
             no_features: options.features.as_deref() == Some("none"),
+            arithmetic: options.arithmetic,
         })
         .await?;
         Ok(Device(device))
@@ -141,6 +144,7 @@ impl Device {
 #[serde(default, rename_all = "camelCase")]
 struct LoaderOptions {
     context_size: Option<usize>,
+    kv_type: Option<KvType>,
     total_bytes: Option<f64>,
 }
 
@@ -156,8 +160,11 @@ impl Loader {
         let options: LoaderOptions = from_js("options", options)?;
         Ok(Loader(Some(CoreLoader::new(
             device.0.clone(),
-            options.context_size,
-            options.total_bytes.map(|n| n as u64),
+            LoadOptions {
+                context_size: options.context_size,
+                kv_type: options.kv_type,
+                total_bytes: options.total_bytes.map(|n| n as u64),
+            },
         ))))
     }
 

@@ -12,7 +12,7 @@ import type {
   SourceSpec,
 } from "./protocol.js";
 import { servePort } from "./source/port.js";
-import type { DeviceInfo, DeviceOptions, EngineStats, ModelInfo } from "./wasm-contract.js";
+import type { DeviceInfo, DeviceOptions, EngineStats, KvType, ModelInfo } from "./wasm-contract.js";
 
 export type ModelSource = string | URL | Blob | ReadableStream<Uint8Array>;
 
@@ -27,6 +27,8 @@ export interface EngineOptions {
   deviceOptions?: DeviceOptions;
   /** Tokens that prompt and answer share; default: the core's choice for the model. */
   contextSize?: number;
+  /** What the KV cache is kept in. Default: f16 on a GPU, f32 on the CPU. */
+  kvType?: KvType;
   /** Length of a stream, which cannot tell it itself; only used for progress and checks. */
   totalBytes?: number;
   download?: DownloadOptions;
@@ -134,6 +136,7 @@ function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest 
     download: options.download ?? {},
   };
   if (options.contextSize !== undefined) request.contextSize = options.contextSize;
+  if (options.kvType !== undefined) request.kvType = options.kvType;
   if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
   return request;
 }

@@ -4,7 +4,7 @@ import { requireWebGpu } from "./gpu-probe.js";
 import { ProgressMeter } from "./progress.js";
 import type { LoadProgress, LoadRequest, Notice } from "./protocol.js";
 import { coalesce, openSource } from "./source/index.js";
-import type { HearthWasm, WasmDevice, WasmEngine, WasmLoader } from "./wasm-contract.js";
+import type { HearthWasm, LoaderOptions, WasmDevice, WasmEngine, WasmLoader } from "./wasm-contract.js";
 
 const COMPILE_POLL_MS = 100;
 
@@ -64,8 +64,9 @@ export async function loadModel(
   let loader: WasmLoader | undefined;
   // Made when the first bytes are here, because a download knows its length only then.
   const open = (): WasmLoader => {
-    const options: { contextSize?: number; totalBytes?: number } = {};
+    const options: LoaderOptions = {};
     if (request.contextSize !== undefined) options.contextSize = request.contextSize;
+    if (request.kvType !== undefined) options.kvType = request.kvType;
     if (source.total !== undefined) options.totalBytes = source.total;
     return new wasm.Loader(device, options);
   };

@@ -2,7 +2,15 @@
  * The messages between the page and the worker. Each request carries an `id`; every reply names the request it answers.
  */
 import type { SerializedError } from "./errors.js";
-import type { DeviceInfo, DeviceOptions, EngineStats, GenerateRequest, ModelInfo, Step } from "./wasm-contract.js";
+import type {
+  DeviceInfo,
+  DeviceOptions,
+  EngineStats,
+  GenerateRequest,
+  KvType,
+  ModelInfo,
+  Step,
+} from "./wasm-contract.js";
 
 export type DeviceChoice = "webgpu" | "cpu" | "auto";
 
@@ -26,6 +34,7 @@ export interface LoadRequest {
   deviceOptions: DeviceOptions;
   download: DownloadOptions;
   contextSize?: number;
+  kvType?: KvType;
   wasmUrl?: string;
 }
 

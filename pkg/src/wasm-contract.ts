@@ -26,7 +26,12 @@ export interface DeviceOptions {
   limits?: "adapter" | "default";
   /** `"none"` runs without optional features even where they exist. */
   features?: "all" | "none";
+  /** What decode multiplies block formats as, instead of what was measured to be the fastest. */
+  arithmetic?: "f32" | "i15";
 }
+
+/** What the KV cache is kept in. */
+export type KvType = "f16" | "f32";
 
 export interface ModelInfo {
   architecture: string;
@@ -43,6 +48,7 @@ export interface ModelInfo {
   parameters: number;
   weight_bytes: number;
   kv_bytes: number;
+  kv_type: KvType;
   /** Number of tensors by quantisation, e.g. `{ Q4_1: 210, F32: 61 }`. */
   quants: Record<string, number>;
 }
@@ -126,9 +132,15 @@ export interface WasmGeneration {
   free(): void;
 }
 
+export interface LoaderOptions {
+  contextSize?: number;
+  kvType?: KvType;
+  totalBytes?: number;
+}
+
 export interface HearthWasm {
   default(arg: { module_or_path: URL | string | Response | WebAssembly.Module }): Promise<unknown>;
   version(): string;
   Device: { open(kind: "webgpu" | "cpu", options: DeviceOptions): Promise<WasmDevice> };
-  Loader: new (device: WasmDevice, options: { contextSize?: number; totalBytes?: number }) => WasmLoader;
+  Loader: new (device: WasmDevice, options: LoaderOptions) => WasmLoader;
 }

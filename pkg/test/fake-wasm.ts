@@ -9,6 +9,7 @@ import type {
   DeviceOptions,
   EngineStats,
   GenerateRequest,
+  LoaderOptions,
   LoaderProgress,
   ModelInfo,
   Step,
@@ -96,7 +97,7 @@ export class Loader {
 
   constructor(
     private readonly device: WasmDevice,
-    private readonly options: { contextSize?: number; totalBytes?: number },
+    private readonly options: LoaderOptions,
   ) {}
 
   async push(chunk: Uint8Array): Promise<void> {
@@ -171,6 +172,7 @@ export class Engine {
       parameters: 134_515_008,
       weight_bytes: this.bytes,
       kv_bytes: 47_185_920,
+      kv_type: "f16",
       quants: { Q4_1: 211, F32: 61 },
     };
   }

@@ -6,7 +6,7 @@ use burn::tensor::{Int, Tensor};
 use hearth::Device;
 use hearth::format::GgmlType;
 use hearth::ops::state::{self, STATE_WORDS};
-use hearth::ops::{Ops, Tuning, Weight, WeightPart};
+use hearth::ops::{Arithmetic, Ops, Tuning, Weight, WeightPart};
 use hearth::quant::{Packing, block_format, repack_rows, unpack_row};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -28,8 +28,11 @@ pub fn tuning(lanes: u32) -> Tuning {
         decode_lanes: lanes,
         prefill_lanes: lanes,
         subgroups: false,
+        arithmetic: Arithmetic::F32,
         prefill_tokens: 8,
         chunk: 16,
+        splits: 4,
+        workgroup_bytes: 16 << 10,
     }
 }
 

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use hearth::chat_template::Message;
 use hearth::format::writer::GgufWriter;
 use hearth::format::{Gguf, Metadata, Parsed, Value};
+use hearth::ops::{Arithmetic, KvType};
 use hearth::request::{Sampling, Usage};
-use hearth::{Device, DeviceOptions, Engine, Loader, Result};
+use hearth::{Device, DeviceOptions, Engine, LoadOptions, Loader, Result};
 
 /// Greedy sampling.
 pub const GREEDY: Sampling = Sampling {
@@ -26,6 +27,8 @@ pub enum On {
     Gpu,
     /// WebGPU's default limits and no optional feature.
     PlainGpu,
+    /// A GPU that multiplies integers in decode.
+    GpuIntegers,
 }
 
 /// Opens a device; `None`, loudly, where there is no GPU.
@@ -34,6 +37,11 @@ pub fn open(on: On) -> Option<Device> {
         cpu: on == On::Cpu,
         default_limits: on == On::PlainGpu,
         no_features: on == On::PlainGpu,
+        // Not what this machine happens to be fastest at this time.
+        arithmetic: Some(match on {
+            On::GpuIntegers => Arithmetic::I15,
+            _ => Arithmetic::F32,
+        }),
     };
     match pollster::block_on(Device::open(options)) {
         Ok(device) => Some(device),
@@ -94,8 +102,26 @@ pub fn smollm2() -> Option<PathBuf> {
 
 /// Loads bytes in chunks of `chunk` bytes.
 pub fn load(device: Device, bytes: &[u8], context: usize, chunk: usize) -> Result<Engine> {
+    let options = LoadOptions {
+        context_size: Some(context),
+        ..Default::default()
+    };
+    load_with(device, bytes, options, chunk)
+}
+
+/// Loads bytes in chunks of `chunk` bytes, with their number announced.
+pub fn load_with(
+    device: Device,
+    bytes: &[u8],
+    options: LoadOptions,
+    chunk: usize,
+) -> Result<Engine> {
     pollster::block_on(async {
-        let mut loader = Loader::new(device, Some(context), Some(bytes.len() as u64));
+        let options = LoadOptions {
+            total_bytes: Some(bytes.len() as u64),
+            ..options
+        };
+        let mut loader = Loader::new(device, options);
         for chunk in bytes.chunks(chunk) {
             loader.push(chunk).await?;
         }
@@ -105,8 +131,27 @@ pub fn load(device: Device, bytes: &[u8], context: usize, chunk: usize) -> Resul
 
 /// Loads a file with the chunks a browser's stream has.
 pub fn load_file(device: Device, path: &Path, context: usize) -> Engine {
+    let options = LoadOptions {
+        context_size: Some(context),
+        ..Default::default()
+    };
+    load_file_with(device, path, options)
+}
+
+/// Loads a file with the chunks a browser's stream has.
+pub fn load_file_with(device: Device, path: &Path, options: LoadOptions) -> Engine {
     let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    load(device, &bytes, context, 1 << 18).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    load_with(device, &bytes, options, 1 << 18)
+        .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// A KV cache in f32, which adds no error of its own to what is compared with a golden.
+pub fn exact(context: usize) -> LoadOptions {
+    LoadOptions {
+        context_size: Some(context),
+        kv_type: Some(KvType::F32),
+        ..Default::default()
+    }
 }
 
 /// Continues `prompt` greedily by up to `n` tokens, to the model's end of answer.

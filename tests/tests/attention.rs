@@ -1,36 +1,41 @@
 //! RoPE, KV append and attention against f64 arithmetic, on every backend.
 
 use hearth::Device;
+use hearth::format::GgmlType;
 use hearth::ops::words::read_f32;
-use hearth::ops::{AttentionSpec, LayerCache, Ops};
+use hearth::ops::{AttentionSpec, KvType, LayerCache, Ops};
 use hearth_tests::kernels::*;
 use pollster::block_on;
 use proptest::prelude::*;
 
-/// RoPE, append and attention together, in two steps, against a direct computation in f64.
+/// RoPE, append and attention together, in three steps, against a direct computation in f64. The last step is
+/// one token, whose attention is split into spans and merged by the projection behind it, here the identity.
 #[test]
 fn attention_matches_plain_arithmetic_on_every_backend() {
     let shapes = (
         1..4u32,
-        1..4u32,
+        1..11u32,
         1..24u32,
-        1..90usize,
+        1..300usize,
         1..20usize,
+        any::<bool>(),
         any::<bool>(),
         any::<bool>(),
     );
     for_all(
-        20,
+        24,
         shapes,
-        |(kv, group, hd4, first, second, neox, partial)| {
+        |(kv, group, hd4, first, second, neox, partial, half)| {
             let head_dim = 4 * hd4;
             let spec = AttentionSpec {
                 n_heads: kv * group,
                 n_kv_heads: kv,
                 head_dim,
                 rope_pairs: if partial { hd4 } else { 2 * hd4 },
-                n_ctx: (first + second + 3) as u32,
+                n_ctx: (first + second + 4) as u32,
                 neox,
+                kv: if half { KvType::F16 } else { KvType::F32 },
+                splits: 1,
             };
             let (hd, nh, nkv) = (
                 head_dim as usize,
@@ -44,12 +49,12 @@ fn attention_matches_plain_arithmetic_on_every_backend() {
             let rope: Vec<f32> = (angles.iter())
                 .flat_map(|a| [(3.0 * a).cos(), (3.0 * a).sin()])
                 .collect();
-            let all = values(13, (first + second) * cols);
+            let all = values(13, (first + second + 1) * cols);
             let expected = reference_attention(&all, &rope, spec);
             let run = |device: &Device| {
                 let ops = Ops::new(&device.burn, tuning(1));
                 let rope = tensor(device, &rope, [1, rope.len()]);
-                let one = || ops.alloc_f32(nkv * n_ctx, hd);
+                let one = || ops.alloc_kv(nkv * n_ctx, hd, spec.kv);
                 let mut cache = LayerCache::new(one(), one());
                 let mut out = Vec::new();
                 for (pos, n) in [(0, first), (first, second)] {
@@ -59,7 +64,24 @@ fn attention_matches_plain_arithmetic_on_every_backend() {
                     let a = ops.attention(q, &cache, &state, spec);
                     out.extend(block_on(read_f32(&a)).unwrap());
                 }
-                assert_close("attention", &out, &expected, 2e-5);
+                let pos = first + second;
+                let qkv = tensor(device, &all[pos * cols..], [1, cols]);
+                let state = live(&ops, pos, 1);
+                let q = ops.rope_append(qkv, &rope, &state, &mut cache, spec);
+                let width = nh * hd;
+                let before = values(3, width);
+                let y = ops.attention_linear_add(
+                    q,
+                    &cache,
+                    &identity(width).upload(&ops, width),
+                    &state,
+                    tensor(device, &before, [1, width]),
+                    spec,
+                );
+                let y = block_on(read_f32(&y)).unwrap();
+                out.extend(y.iter().zip(&before).map(|(y, before)| y - before));
+                // f16 has 11 bits, and a value in the cache is below 2.
+                assert_close("attention", &out, &expected, if half { 2e-3 } else { 2e-5 });
             };
             run(&cpu());
             if let Some(gpu) = gpu() {
@@ -67,6 +89,16 @@ fn attention_matches_plain_arithmetic_on_every_backend() {
             }
         },
     );
+}
+
+/// The identity as an f32 weight.
+fn identity(width: usize) -> Packed {
+    let one = 1.0f32.to_bits();
+    let words = (0..width * width).map(|i| if i % (width + 1) == 0 { one } else { 0 });
+    Packed {
+        quants: words.collect(),
+        ..Packed::new(GgmlType::F32, 1, width, width)
+    }
 }
 
 fn reference_attention(all: &[f32], rope: &[f32], spec: AttentionSpec) -> Vec<f32> {

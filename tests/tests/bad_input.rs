@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hearth::format::{Array, GgmlType, Value};
-use hearth::{Device, Engine, Error, Loader, Result};
+use hearth::{Device, Engine, Error, LoadOptions, Loader, Result};
 use hearth_tests::{GREEDY, On, TensorData, TinyFile, generate, golden_bytes, header, load, open};
 use pollster::block_on;
 
@@ -15,10 +15,18 @@ fn cpu() -> Device {
     open(On::Cpu).expect("the CPU always opens")
 }
 
+fn options(total_bytes: Option<u64>) -> LoadOptions {
+    LoadOptions {
+        context_size: Some(64),
+        total_bytes,
+        ..Default::default()
+    }
+}
+
 /// Loads without saying how long the file is.
 fn load_unsized(device: Device, bytes: &[u8], chunk: usize) -> Result<Engine> {
     block_on(async {
-        let mut loader = Loader::new(device, Some(64), None);
+        let mut loader = Loader::new(device, options(None));
         for chunk in bytes.chunks(chunk) {
             loader.push(chunk).await?;
         }
@@ -99,7 +107,7 @@ fn a_truncated_file_says_so() {
         let mut all = errors(cut);
         // The length of the whole file is known, and less comes.
         let short = block_on(async {
-            let mut loader = Loader::new(cpu(), Some(64), Some(tiny.len() as u64));
+            let mut loader = Loader::new(cpu(), options(Some(tiny.len() as u64)));
             for chunk in cut.chunks(4096) {
                 loader.push(chunk).await?;
             }
@@ -124,7 +132,7 @@ fn a_truncated_file_says_so() {
 #[test]
 fn more_bytes_than_announced_are_refused() {
     let tiny = tiny();
-    let mut loader = Loader::new(cpu(), Some(64), Some(tiny.len() as u64));
+    let mut loader = Loader::new(cpu(), options(Some(tiny.len() as u64)));
     block_on(loader.push(&tiny)).unwrap();
     block_on(loader.push(&[])).unwrap();
     let error = block_on(loader.push(&[0])).unwrap_err();

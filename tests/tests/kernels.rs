@@ -4,10 +4,18 @@
 
 use hearth::Device;
 use hearth::ops::words::read_f32;
-use hearth::ops::{Ops, Tuning, state};
+use hearth::ops::{Arithmetic, Ops, Tuning, state};
 use hearth_tests::kernels::*;
 use pollster::block_on;
 use proptest::prelude::*;
+
+fn arithmetic(integer: bool) -> Arithmetic {
+    if integer {
+        Arithmetic::I15
+    } else {
+        Arithmetic::F32
+    }
+}
 
 #[test]
 fn linear_matches_plain_arithmetic_on_every_backend() {
@@ -19,6 +27,7 @@ fn linear_matches_plain_arithmetic_on_every_backend() {
         0..4u32,
         any::<bool>(),
         any::<bool>(),
+        any::<bool>(),
     );
     let with_subgroups = gpu().is_some_and(|gpu| gpu.info().features.contains(&"subgroups"));
     if !with_subgroups {
@@ -27,7 +36,7 @@ fn linear_matches_plain_arithmetic_on_every_backend() {
     for_all(
         60,
         shapes,
-        |(dtype, rows, blocks, n, lanes, subgroups, add)| {
+        |(dtype, rows, blocks, n, lanes, subgroups, add, integer)| {
             let cols = 32 * blocks;
             let packed = Packed::new(DTYPES[dtype], rows as u64, rows, cols);
             let t = if n == 1 { 1 } else { n.next_multiple_of(8) };
@@ -46,6 +55,7 @@ fn linear_matches_plain_arithmetic_on_every_backend() {
             let run = |device: &Device, tolerance: f32| {
                 let tuning = Tuning {
                     subgroups: subgroups && with_subgroups,
+                    arithmetic: arithmetic(integer),
                     ..tuning(1 << (2 * lanes))
                 };
                 let ops = Ops::new(&device.burn, tuning);
@@ -62,7 +72,7 @@ fn linear_matches_plain_arithmetic_on_every_backend() {
             };
             run(&cpu(), 1e-4);
             if let Some(gpu) = gpu() {
-                run(gpu, 1e-5);
+                run(gpu, if integer { 1e-4 } else { 1e-5 });
             }
         },
     );
@@ -130,6 +140,85 @@ fn rms_norm_matches_plain_arithmetic_on_every_backend() {
             run(&cpu());
             if let Some(gpu) = gpu() {
                 run(gpu);
+            }
+        },
+    );
+}
+
+/// What decode fuses around a projection: the norm of the step's last token before it, the gate behind it.
+#[test]
+fn fused_projections_match_plain_arithmetic_on_every_backend() {
+    let shapes = (
+        0..6usize,
+        1..20usize,
+        1..9usize,
+        1..4usize,
+        0..4u32,
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+    );
+    let with_subgroups = gpu().is_some_and(|gpu| gpu.info().features.contains(&"subgroups"));
+    for_all(
+        40,
+        shapes,
+        |(dtype, d_ff4, blocks, n, lanes, subgroups, fits, integer)| {
+            let (cols, d_ff) = (32 * blocks, 4 * d_ff4);
+            let rows = 2 * d_ff;
+            let packed = Packed::new(DTYPES[dtype], rows as u64, rows, cols);
+            let dense = packed.dense();
+            let (x, norm) = (values(n as u64 + 9, n * cols), values(4, cols));
+            let eps = 1e-5f32;
+            let last = &x[(n - 1) * cols..];
+            let mean = last.iter().map(|v| f64::from(v * v)).sum::<f64>() / cols as f64;
+            let scale = 1.0 / (mean + f64::from(eps)).sqrt();
+            let product: Vec<f64> = (dense.chunks_exact(cols))
+                .map(|row| {
+                    let terms = row.iter().zip(last).zip(&norm);
+                    terms
+                        .map(|((w, x), n)| f64::from(*w) * f64::from(*x) * f64::from(*n) * scale)
+                        .sum()
+                })
+                .collect();
+            let gated: Vec<f32> = (0..d_ff)
+                .map(|i| {
+                    let (gate, up) = (product[i], product[i + d_ff]);
+                    (gate / (1.0 + (-gate).exp()) * up) as f32
+                })
+                .collect();
+            let product: Vec<f32> = product.iter().map(|v| *v as f32).collect();
+            let run = |device: &Device, tolerance: f32| {
+                let tuning = Tuning {
+                    subgroups: subgroups && with_subgroups,
+                    arithmetic: arithmetic(integer),
+                    // Where the norm does not fit into workgroup memory it is a launch of its own.
+                    workgroup_bytes: if fits { 16 << 10 } else { 0 },
+                    ..tuning(1 << (2 * lanes))
+                };
+                let ops = Ops::new(&device.burn, tuning);
+                let state = live(&ops, 0, n);
+                let upload = |x: &[f32]| tensor(device, x, [x.len() / cols, cols]);
+                let norm = upload(&norm);
+                let halves = packed.upload(&ops, rows.div_ceil(2));
+                let y = ops.norm_linear_last(&upload(&x), &norm, &halves, &state, eps);
+                let y = block_on(read_f32(&y)).unwrap();
+                assert_close("norm_linear_last", &y, &product, tolerance);
+
+                let state = live(&ops, 0, 1);
+                let whole = packed.upload(&ops, rows);
+                for (weight, launches) in [(&whole, 1), (&halves, 3)] {
+                    let before = ops.dispatches();
+                    let y = ops.norm_swiglu(&upload(last), &norm, weight, &state, eps);
+                    if fits {
+                        assert_eq!(ops.dispatches() - before, launches);
+                    }
+                    let y = block_on(read_f32(&y)).unwrap();
+                    assert_close("norm_swiglu", &y, &gated, 4.0 * tolerance);
+                }
+            };
+            run(&cpu(), 1e-4);
+            if let Some(gpu) = gpu() {
+                run(gpu, if integer { 1e-4 } else { 1e-5 });
             }
         },
     );

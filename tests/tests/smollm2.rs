@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use hearth::Engine;
 use hearth::chat_template::Message;
-use hearth_tests::{On, golden, golden_f32, greedy, load_file, open, smollm2};
+use hearth::ops::KvType;
+use hearth::{Engine, LoadOptions};
+use hearth_tests::{On, exact, golden, golden_f32, greedy, load_file_with, open, smollm2};
 use pollster::block_on;
 use serde::Deserialize;
 
@@ -31,8 +32,12 @@ struct Forced {
     margins: Vec<f32>,
 }
 
-fn engine(on: On, path: &Path) -> Option<Engine> {
-    Some(load_file(open(on)?, path, 512))
+fn engine(on: On, kv: KvType, path: &Path) -> Option<Engine> {
+    let options = LoadOptions {
+        kv_type: Some(kv),
+        ..exact(512)
+    };
+    Some(load_file_with(open(on)?, path, options))
 }
 
 fn argmax(logits: &[f32]) -> u32 {
@@ -40,9 +45,9 @@ fn argmax(logits: &[f32]) -> u32 {
     best.unwrap_or(0) as u32
 }
 
-fn check(on: On, tolerance: f32) {
+fn check(on: On, kv: KvType, tolerance: f32) {
     let Some(path) = smollm2() else { return };
-    let Some(mut engine) = engine(on, &path) else {
+    let Some(mut engine) = engine(on, kv, &path) else {
         return;
     };
     let golden: Golden = golden("smollm2.json");
@@ -77,20 +82,25 @@ fn check(on: On, tolerance: f32) {
 
 #[test]
 fn logits_and_greedy_ids_on_the_cpu() {
-    check(On::Cpu, 2e-2);
+    check(On::Cpu, KvType::F32, 2e-2);
 }
 
 #[test]
 fn logits_and_greedy_ids_on_the_gpu() {
-    check(On::Gpu, 5e-3);
+    check(On::Gpu, KvType::F32, 1e-3);
+}
+
+/// The default there. Logits are up to 20.
+#[test]
+fn logits_and_greedy_ids_on_the_gpu_with_an_f16_cache() {
+    check(On::Gpu, KvType::F16, 2e-2);
 }
 
 /// Top-1 agreement over a teacher-forced text; positions where the reference itself is nearly tied are
 /// counted only if its margin exceeds what rounding may do.
-#[test]
-fn forced_top1_on_the_cpu() {
+fn forced_top1(on: On, kv: KvType) {
     let Some(path) = smollm2() else { return };
-    let Some(mut engine) = engine(On::Cpu, &path) else {
+    let Some(mut engine) = engine(on, kv, &path) else {
         return;
     };
     let Golden { forced, .. } = golden("smollm2.json");
@@ -104,6 +114,16 @@ fn forced_top1_on_the_cpu() {
     }
     println!("{clear} of {} positions compared", forced.top1.len());
     assert!(clear > 240);
+}
+
+#[test]
+fn forced_top1_on_the_cpu() {
+    forced_top1(On::Cpu, KvType::F32);
+}
+
+#[test]
+fn forced_top1_on_the_gpu_with_an_f16_cache() {
+    forced_top1(On::Gpu, KvType::F16);
 }
 
 #[derive(Deserialize)]
@@ -122,7 +142,7 @@ struct Turn {
 #[test]
 fn three_turns_on_the_gpu() {
     let Some(path) = smollm2() else { return };
-    let Some(mut engine) = engine(On::Gpu, &path) else {
+    let Some(mut engine) = engine(On::Gpu, KvType::F16, &path) else {
         return;
     };
     let golden: Conversation = golden("smollm2_conversation.json");

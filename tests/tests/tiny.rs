@@ -1,6 +1,8 @@
 //! The tiny seeded models end to end, natively on the GPU and on the CPU, against transformers' results.
 
-use hearth_tests::{On, golden, golden_f32, goldens, greedy, load_file, open};
+use hearth::LoadOptions;
+use hearth::ops::KvType;
+use hearth_tests::{On, exact, golden, golden_f32, goldens, greedy, load_file_with, open};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -16,11 +18,11 @@ struct Prompt {
 }
 
 /// Largest difference of a logit, and of the greedy ids none at all.
-fn check(name: &str, on: On, tolerance: f32) {
+fn check(name: &str, on: On, options: LoadOptions, tolerance: f32) {
     let Some(device) = open(on) else { return };
     let golden_logits = golden_f32(&format!("{name}_logits.bin"));
     let golden: Golden = golden(&format!("{name}.json"));
-    let mut engine = load_file(device, &goldens().join(format!("{name}.gguf")), 256);
+    let mut engine = load_file_with(device, &goldens().join(format!("{name}.gguf")), options);
     let vocab = engine.info().config.vocab_size;
     let mut rows = golden_logits.chunks_exact(vocab);
     for prompt in &golden.prompts {
@@ -46,25 +48,42 @@ fn check(name: &str, on: On, tolerance: f32) {
 
 #[test]
 fn mixed_quants_on_the_cpu() {
-    check("tiny_llama", On::Cpu, 2e-2);
+    check("tiny_llama", On::Cpu, exact(256), 2e-2);
 }
 
 #[test]
 fn mixed_quants_on_the_gpu() {
-    check("tiny_llama", On::Gpu, 1e-3);
+    check("tiny_llama", On::Gpu, exact(256), 1e-3);
 }
 
 #[test]
 fn mixed_quants_on_a_gpu_with_default_limits() {
-    check("tiny_llama", On::PlainGpu, 1e-3);
+    check("tiny_llama", On::PlainGpu, exact(256), 1e-3);
 }
 
 #[test]
 fn tied_f16_on_the_cpu() {
-    check("tiny_llama_tied_f16", On::Cpu, 1e-3);
+    check("tiny_llama_tied_f16", On::Cpu, exact(256), 1e-3);
 }
 
 #[test]
 fn tied_f16_on_the_gpu() {
-    check("tiny_llama_tied_f16", On::Gpu, 1e-3);
+    check("tiny_llama_tied_f16", On::Gpu, exact(256), 1e-3);
+}
+
+/// A cache in f16, the default on a GPU, moves logits of this size (up to 10) by a few thousandths, and no token.
+#[test]
+fn what_an_f16_cache_costs() {
+    let half = LoadOptions {
+        kv_type: Some(KvType::F16),
+        ..exact(256)
+    };
+    check("tiny_llama", On::Gpu, half, 5e-2);
+    check("tiny_llama_tied_f16", On::Gpu, half, 5e-2);
+}
+
+/// Integers of 15 bits in decode; prefill is as it was.
+#[test]
+fn integers_on_the_gpu() {
+    check("tiny_llama", On::GpuIntegers, exact(256), 2e-2);
 }

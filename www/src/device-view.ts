@@ -36,7 +36,7 @@ export function showDevice(engine: Engine): void {
       Layers: formatCount(model.n_layers),
       Context: `${formatCount(model.n_ctx)} tokens`,
       Weights: `${formatBytes(model.weight_bytes)} · ${Object.keys(model.quants).join(", ")}`,
-      "KV cache": formatBytes(model.kv_bytes),
+      "KV cache": `${formatBytes(model.kv_bytes)} · ${model.kv_type}`,
     }),
     el("p", "muted", `Hearth ${engine.version}`),
   );

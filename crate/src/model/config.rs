@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{DecoderSpec, family};
 use crate::error::{Error, Result};
 use crate::format::Gguf;
+use crate::ops::KvType;
 
 /// Hyperparameters of a decoder.
 #[derive(Debug, Clone, Serialize)]
@@ -81,8 +82,8 @@ impl ModelConfig {
             let expected = format!("a divisor of head_count ({n_heads})");
             return Err(bad("attention.head_count_kv", expected, n_kv_heads));
         }
-        if head_dim % 4 != 0 || value_dim != head_dim {
-            let expected = "a multiple of 4, equal for keys and values".into();
+        if head_dim % 4 != 0 || head_dim > 256 || value_dim != head_dim {
+            let expected = "a multiple of 4 up to 256, equal for keys and values".into();
             return Err(bad("attention.key_length", expected, head_dim));
         }
         if rope_dim % 2 != 0 || rope_dim > head_dim {
@@ -112,8 +113,8 @@ impl ModelConfig {
     }
 
     /// Bytes of K and V of `n_ctx` positions in all layers.
-    pub fn kv_bytes(&self, n_ctx: usize) -> u64 {
-        2 * 4 * (self.n_layers * n_ctx * self.n_kv_heads * self.head_dim) as u64
+    pub fn kv_bytes(&self, n_ctx: usize, kv: KvType) -> u64 {
+        (2 * kv.bytes()) as u64 * (self.n_layers * n_ctx * self.n_kv_heads * self.head_dim) as u64
     }
 
     /// cos and sin for every position and pair: [n_ctx, rope_dim / 2, 2]. `factors` divide the frequencies.

@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor};
 
 use super::ModelConfig;
-use crate::ops::{AttentionSpec, LayerCache, Ops, Weight};
+use crate::ops::{AttentionSpec, KvType, LayerCache, Ops, Weight};
 
 /// The weights of one layer.
 pub struct Layer {
@@ -36,6 +36,8 @@ pub struct Decoder {
     pub rope: Tensor<2>,
     /// Positions in the KV cache.
     pub n_ctx: usize,
+    /// What the KV cache is kept in.
+    pub kv: KvType,
     /// Bytes of weights on the device.
     pub weight_bytes: u64,
 }
@@ -51,6 +53,8 @@ impl Decoder {
             rope_pairs: c.rope_dim as u32 / 2,
             n_ctx: self.n_ctx as u32,
             neox: c.spec.rope_neox,
+            kv: self.kv,
+            splits: 1,
         }
     }
 
@@ -58,7 +62,7 @@ impl Decoder {
     pub fn new_cache(&self) -> Vec<LayerCache> {
         let c = &self.config;
         let rows = c.n_kv_heads * self.n_ctx;
-        let one = || self.ops.alloc_f32(rows, c.head_dim);
+        let one = || self.ops.alloc_kv(rows, c.head_dim, self.kv);
         (0..c.n_layers)
             .map(|_| LayerCache::new(one(), one()))
             .collect()
@@ -73,15 +77,10 @@ impl Decoder {
         let attention = self.attention();
         let mut x = ops.embed(&self.token_embd, state, t);
         for (layer, cache) in self.layers.iter().zip(cache) {
-            let h = ops.rms_norm(&x, &layer.attn_norm, state, eps, false);
-            let qkv = ops.linear(&h, &layer.qkv_proj, state);
+            let qkv = ops.norm_linear(&x, &layer.attn_norm, &layer.qkv_proj, state, eps);
             let q = ops.rope_append(qkv, &self.rope, state, cache, attention);
-            let a = ops.attention(q, cache, state, attention);
-            x = ops.linear_add(&a, &layer.o_proj, state, x);
-
-            let h = ops.rms_norm(&x, &layer.ffn_norm, state, eps, false);
-            let gate_up = ops.linear(&h, &layer.gate_up_proj, state);
-            let a = ops.swiglu(gate_up);
+            x = ops.attention_linear_add(q, cache, &layer.o_proj, state, x, attention);
+            let a = ops.norm_swiglu(&x, &layer.ffn_norm, &layer.gate_up_proj, state, eps);
             x = ops.linear_add(&a, &layer.down_proj, state, x);
         }
         x
@@ -89,9 +88,8 @@ impl Decoder {
 
     /// The logits of the step's last token: [1, vocab].
     pub fn logits(&self, x: &Tensor<2>, state: &Tensor<2, Int>) -> Tensor<2> {
-        let h = self
-            .ops
-            .rms_norm(x, &self.output_norm, state, self.config.eps, true);
-        self.ops.linear(&h, &self.lm_head, state)
+        let eps = self.config.eps;
+        self.ops
+            .norm_linear_last(x, &self.output_norm, &self.lm_head, state, eps)
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! out[t, h] = softmax_j(q[t, h] . k[g, j] / sqrt(head_dim)) v[g, j], j <= POS + t, g the head's kv head.
 //!
-//! - `q`: [T, n_heads * head_dim], caches: [n_kv_heads, n_ctx, head_dim]. Result like `q`.
-//! - GPU: a workgroup of 64 per head and token, online softmax over tiles of 64 positions.
+//! - `q`: [T, n_heads * head_dim], caches: [n_kv_heads, n_ctx, head_dim]. Result like `q`; or, for one token and
+//!   [`AttentionSpec::splits`] > 1, the unmerged spans [n_heads * splits, head_dim + 4] that
+//!   [`super::gemv::Input::Merge`] takes: sum_j p_j v_j, the largest score, sum_j p_j, two unused.
+//! - GPU: see `wgsl/attention.wgsl`.
 //! - Source: Vaswani et al. 2017; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -11,8 +13,8 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use super::gpu::{Kernel, empty_f32, launch};
-use super::rope_append::AttentionSpec;
+use super::gpu::{Kernel, empty_f32, launch, wgsl};
+use super::rope_append::{AttentionSpec, KvType};
 use super::{cpu, simd, state};
 
 /// Backend extension: attention on each backend.
@@ -28,10 +30,75 @@ pub trait AttentionOp: Backend {
     ) -> FloatTensor<Self>;
 }
 
+/// Threads of a workgroup, and positions of a tile.
+const WG: u32 = 64;
+/// Queries that a workgroup works on at most.
+const MAX_ROWS: u32 = 8;
+
 impl AttentionSpec {
     /// 1 / sqrt(head_dim).
     fn scale(&self) -> f32 {
         1.0 / (self.head_dim as f32).sqrt()
+    }
+
+    /// Constants of `wgsl/split_span.wgsl`.
+    pub(super) fn span_consts(&self) -> [(&'static str, u32); 2] {
+        [("SPLITS", self.splits), ("TILE", WG)]
+    }
+
+    /// Heads of one kv head that a workgroup takes: the largest divisor of the group up to the limit.
+    fn heads(&self) -> u32 {
+        let group = self.n_heads / self.n_kv_heads;
+        let divisors = (1..=MAX_ROWS).rev().find(|n| group.is_multiple_of(*n));
+        divisors.unwrap_or(1)
+    }
+
+    /// Shape of the result for `t` tokens.
+    fn out_shape(&self, t: usize) -> [usize; 2] {
+        let (heads, splits) = (self.n_heads as usize, self.splits as usize);
+        match splits {
+            1 => [t, heads * self.head_dim as usize],
+            _ => [heads * splits, self.head_dim as usize + 4],
+        }
+    }
+}
+
+fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
+    let rows = spec.heads() * tokens;
+    let head_dim4 = spec.head_dim / 4;
+    let mut consts = vec![
+        ("N_HEADS", spec.n_heads),
+        ("GROUP", spec.n_heads / spec.n_kv_heads),
+        ("HEADS", spec.heads()),
+        ("TOKENS", tokens),
+        ("HEAD_DIM4", head_dim4),
+        ("N_CTX", spec.n_ctx),
+        ("QUERY", rows * head_dim4),
+        ("SCORES", rows * WG),
+    ];
+    consts.extend(spec.span_consts());
+    Kernel {
+        name: "attention",
+        source: wgsl!("attention"),
+        variant: spec.kv.name(),
+        prelude: vec![wgsl!("split_span")],
+        consts,
+        texts: match spec.kv {
+            KvType::F32 => &[
+                ("KV4", "vec4<f32>"),
+                ("LOAD4", "fn load4(v: vec4<f32>) -> vec4<f32> { return v; }"),
+            ],
+            KvType::F16 => &[
+                ("KV4", "vec2<u32>"),
+                (
+                    "LOAD4",
+                    "fn load4(v: vec2<u32>) -> vec4<f32> { \
+                     return vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y)); }",
+                ),
+            ],
+        },
+        float: Some(("SCALE", spec.scale())),
+        workgroup: WG,
     }
 }
 
@@ -43,27 +110,17 @@ impl AttentionOp for CubeBackend {
         state: IntTensor<Self>,
         spec: AttentionSpec,
     ) -> FloatTensor<Self> {
-        let [t, cols] = q.meta.shape().dims();
-        let out = empty_f32(&q, [t, cols]);
-        let kernel = Kernel {
-            name: "attention",
-            source: include_str!("wgsl/attention.wgsl"),
-            variant: "",
-            prelude: vec![],
-            consts: vec![
-                ("N_HEADS", spec.n_heads),
-                ("GROUP", spec.n_heads / spec.n_kv_heads),
-                ("HEAD_DIM", spec.head_dim),
-                ("HEAD_DIM4", spec.head_dim / 4),
-                ("N_CTX", spec.n_ctx),
-            ],
-            texts: &[],
-            float: Some(("SCALE", spec.scale())),
-            workgroup: 64,
-        };
+        let [t, _] = q.meta.shape().dims();
+        let out = empty_f32(&q, spec.out_shape(t));
+        let tokens = if t == 1 { 1 } else { MAX_ROWS / spec.heads() };
+        let grid = (
+            spec.n_heads / spec.heads(),
+            (t as u32).div_ceil(tokens),
+            spec.splits,
+        );
         launch(
-            kernel,
-            (spec.n_heads, t as u32, 1),
+            kernel(spec, tokens),
+            grid,
             &[&q, &k_cache, &v_cache, &state, &out],
         );
         out
@@ -90,7 +147,46 @@ impl AttentionOp for Flex {
             &mut out,
             spec,
         );
-        cpu::tensor(out, [t, cols])
+        let shape = spec.out_shape(t);
+        if spec.splits > 1 {
+            out = one_span(&out, spec);
+        }
+        cpu::tensor(out, shape)
+    }
+}
+
+/// The CPU works on the context as one span; this is that span among `splits` of which the others weigh nothing.
+fn one_span(out: &[f32], spec: AttentionSpec) -> Vec<f32> {
+    let hd = spec.head_dim as usize;
+    let mut spans = Vec::new();
+    for head in out.chunks_exact(hd) {
+        spans.extend(head);
+        spans.extend([0.0, 1.0, 0.0, 0.0]);
+        for _ in 1..spec.splits {
+            spans.extend(std::iter::repeat_n(0.0, hd));
+            spans.extend([f32::MIN, 0.0, 0.0, 0.0]);
+        }
+    }
+    spans
+}
+
+/// The CPU twin of the merge: `x`: [n_heads * splits, head_dim + 4], `out`: [n_heads * head_dim].
+pub fn merge_cpu(x: &[f32], pos: usize, out: &mut [f32], spec: AttentionSpec) {
+    let (hd, splits) = (spec.head_dim as usize, spec.splits as usize);
+    let len = (pos + 1).min(spec.n_ctx as usize);
+    let span = len.div_ceil(splits * WG as usize).max(1) * WG as usize;
+    let heads = x.chunks_exact(splits * (hd + 4));
+    for (spans, out) in heads.zip(out.chunks_exact_mut(hd)) {
+        let spans = || spans.chunks_exact(hd + 4).take(len.div_ceil(span));
+        let top = spans().fold(f32::MIN, |top, s| top.max(s[hd]));
+        let weights = || spans().map(|s| (s[hd] - top).exp());
+        let sum: f32 = weights().zip(spans()).map(|(w, s)| w * s[hd + 1]).sum();
+        out.fill(0.0);
+        for (weight, span) in weights().zip(spans()) {
+            for (out, v) in out.iter_mut().zip(span) {
+                *out += weight / sum * v;
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use super::gpu::{Kernel, launch};
+use super::gpu::{Kernel, launch, wgsl};
 use super::linear::{BlockUse, kernel_block, unpack_source, weight_buffers};
 use super::state;
 use crate::quant::{Packing, unpack_row};
@@ -53,7 +53,7 @@ impl EmbedOp for CubeBackend {
         let blocks = spec.cols / kernel_block(spec.packing);
         let kernel = Kernel {
             name: "embed",
-            source: include_str!("wgsl/embed.wgsl"),
+            source: wgsl!("embed"),
             variant: spec.packing.name(),
             prelude: vec![unpack_source(spec.packing, BlockUse::Store)],
             consts: vec![

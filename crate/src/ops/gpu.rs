@@ -13,6 +13,14 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::{CubeCount, CubeDim, KernelId};
 use cubecl::server::KernelArguments;
 
+/// The text of a shader in `wgsl/`, less comments (see build.rs). Several arguments are one name.
+macro_rules! wgsl {
+    ($($name:expr),+) => {
+        include_str!(concat!(env!("OUT_DIR"), "/", $($name),+, ".wgsl"))
+    };
+}
+pub(super) use wgsl;
+
 /// A WGSL source with the values of its `{{ NAME }}` placeholders.
 #[derive(Clone)]
 pub struct Kernel {

@@ -1,4 +1,4 @@
-//! Linear projection by a (quantised) weight: y[t, offset + r] = sum_c W[r, c] * x[t, c].
+//! Linear projection of several tokens by a (quantised) weight: y[t, offset + r] = sum_c W[r, c] * x[t, c].
 //!
 //! - `x`: [T, cols] f32, `y`: [T, stride] f32, `W`: [rows, cols] in one of the [`Packing`]s.
 //! - With `add`, the product is added to what `y` holds: the residual stream is updated in place.
@@ -12,7 +12,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use super::gpu::{Kernel, grid_xz, launch};
+use super::gpu::{Kernel, grid_xz, launch, wgsl};
 use super::{simd, state};
 use crate::device::SUBGROUP_DIRECTIVE;
 use crate::quant::Packing;
@@ -32,7 +32,7 @@ pub struct LinearSpec {
     pub stride: u32,
     /// Add to `y` instead of overwriting it.
     pub add: bool,
-    /// Tokens a thread computes at once; 1 for decode.
+    /// Tokens a thread computes at once.
     pub tokens: u32,
     /// Threads that share a row, a power of two <= 64: 1 on software adapters, where a barrier costs more
     /// than it saves.
@@ -68,9 +68,9 @@ pub const fn kernel_block(packing: Packing) -> u32 {
 /// What a kernel does with an unpacked block.
 #[derive(Clone, Copy)]
 pub(super) enum BlockUse {
-    /// `dot_block(w, at)`: multiply with `x`.
+    /// `dot_block(w, at)`: multiply with the input.
     Dot,
-    /// `dot_pair(w, v, at)`: multiply two rows' blocks with `x`.
+    /// `dot_pair(w, v, at)`: multiply two rows' blocks with the input.
     DotPair,
     /// `store_block(w, at)`: write to `y`.
     Store,
@@ -79,18 +79,9 @@ pub(super) enum BlockUse {
 macro_rules! block_source {
     ($packing:literal, $vecs:literal, $use:expr) => {
         match $use {
-            BlockUse::Dot => concat!(
-                include_str!(concat!("wgsl/unpack_", $packing, ".wgsl")),
-                include_str!(concat!("wgsl/dot_block", $vecs, ".wgsl"))
-            ),
-            BlockUse::DotPair => concat!(
-                include_str!(concat!("wgsl/unpack_", $packing, ".wgsl")),
-                include_str!(concat!("wgsl/dot_pair", $vecs, ".wgsl"))
-            ),
-            BlockUse::Store => concat!(
-                include_str!(concat!("wgsl/unpack_", $packing, ".wgsl")),
-                include_str!(concat!("wgsl/store_block", $vecs, ".wgsl"))
-            ),
+            BlockUse::Dot => concat!(wgsl!("unpack_", $packing), wgsl!("dot_block", $vecs)),
+            BlockUse::DotPair => concat!(wgsl!("unpack_", $packing), wgsl!("dot_pair", $vecs)),
+            BlockUse::Store => concat!(wgsl!("unpack_", $packing), wgsl!("store_block", $vecs)),
         }
     };
 }
@@ -116,14 +107,14 @@ const WG: u32 = 64;
 /// A placeholder's name and its text.
 type Texts = &'static [(&'static str, &'static str)];
 /// The subgroup's size is a builtin of the entry point, and only where the feature is on.
-const SUBGROUP_TEXTS: Texts = &[
+pub(super) const SUBGROUP_TEXTS: Texts = &[
     (
         "SUBGROUP_ARG",
         "@builtin(subgroup_size) subgroup_size: u32,",
     ),
     ("SUBGROUP_SIZE", "subgroup_size"),
 ];
-const SHARED_TEXTS: Texts = &[("SUBGROUP_ARG", ""), ("SUBGROUP_SIZE", "1u")];
+pub(super) const SHARED_TEXTS: Texts = &[("SUBGROUP_ARG", ""), ("SUBGROUP_SIZE", "1u")];
 
 /// Tokens of a tile in prefill.
 pub const TILE_TOKENS: u32 = 8;
@@ -135,10 +126,7 @@ fn kernel(name: &'static str, source: &'static str, usage: BlockUse, spec: Linea
         name,
         source,
         variant: spec.packing.name(),
-        prelude: vec![
-            unpack_source(spec.packing, usage),
-            include_str!("wgsl/linear_common.wgsl"),
-        ],
+        prelude: vec![unpack_source(spec.packing, usage), wgsl!("linear_common")],
         consts: vec![
             ("B0", buffers),
             ("B1", buffers + 1),
@@ -157,7 +145,7 @@ fn kernel(name: &'static str, source: &'static str, usage: BlockUse, spec: Linea
 
 /// `lanes` threads compute a row for `tokens` tokens.
 fn row_kernel(spec: LinearSpec) -> Kernel {
-    let source = include_str!("wgsl/linear.wgsl");
+    let source = wgsl!("linear");
     let mut kernel = kernel("linear", source, BlockUse::Dot, spec);
     kernel.consts.extend([
         ("TOKENS", spec.tokens),
@@ -167,26 +155,18 @@ fn row_kernel(spec: LinearSpec) -> Kernel {
     ]);
     if spec.subgroups {
         kernel.prelude.insert(0, SUBGROUP_DIRECTIVE);
-        kernel
-            .prelude
-            .push(include_str!("wgsl/reduce_subgroup.wgsl"));
+        kernel.prelude.push(wgsl!("reduce_subgroup"));
         kernel.texts = SUBGROUP_TEXTS;
     } else {
-        kernel.prelude.push(include_str!("wgsl/reduce_shared.wgsl"));
+        kernel.prelude.push(wgsl!("reduce_shared"));
         kernel.texts = SHARED_TEXTS;
     }
     kernel
 }
 
-/// A thread computes two rows for one token.
-fn pair_kernel(spec: LinearSpec) -> Kernel {
-    let source = include_str!("wgsl/linear_pair.wgsl");
-    kernel("linear_pair", source, BlockUse::DotPair, spec)
-}
-
 /// A thread computes two rows for eight tokens.
 fn tile_kernel(spec: LinearSpec) -> Kernel {
-    let source = include_str!("wgsl/linear_tile.wgsl");
+    let source = wgsl!("linear_tile");
     kernel("linear_tile", source, BlockUse::DotPair, spec)
 }
 
@@ -201,17 +181,15 @@ impl LinearOp for CubeBackend {
     ) -> FloatTensor<Self> {
         let t = x.meta.shape()[0] as u32;
         // With one thread a row there is a kernel that computes two rows at once.
-        let (kernel, reads_state, threads) = match (spec.lanes, spec.tokens) {
-            (1, 1) => (pair_kernel(spec), false, spec.rows.div_ceil(2)),
-            (1, TILE_TOKENS) => (tile_kernel(spec), true, spec.rows.div_ceil(2)),
-            _ => (row_kernel(spec), true, spec.rows * spec.lanes),
+        let (kernel, threads) = match (spec.lanes, spec.tokens) {
+            (1, TILE_TOKENS) => (tile_kernel(spec), spec.rows.div_ceil(2)),
+            _ => (row_kernel(spec), spec.rows * spec.lanes),
         };
         let (gx, gz) = grid_xz(threads.div_ceil(WG));
         let count = (gx, t.div_ceil(spec.tokens), gz);
         let mut tensors = vec![&quants];
         tensors.extend((weight_buffers(spec.packing) == 2).then_some(&scales));
-        tensors.extend([&x, &y]);
-        tensors.extend(reads_state.then_some(&state));
+        tensors.extend([&x, &y, &state]);
         launch(kernel, count, &tensors);
         y
     }

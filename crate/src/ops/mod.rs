@@ -6,10 +6,13 @@
 //! become somebody else's by then.
 
 pub mod attention;
+mod cache;
 pub mod cpu;
 pub mod embed;
+pub mod gemv;
 pub mod gpu;
 pub mod linear;
+mod project;
 pub mod rms_norm;
 pub mod rope_append;
 pub mod sample;
@@ -25,11 +28,12 @@ use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
 use attention::AttentionOp;
+pub use cache::LayerCache;
 use embed::{EmbedOp, EmbedSpec};
-use linear::{LinearOp, LinearSpec};
+pub use gemv::Arithmetic;
 use rms_norm::RmsNormOp;
-pub use rope_append::AttentionSpec;
 use rope_append::RopeAppendOp;
+pub use rope_append::{AttentionSpec, KvType};
 use sample::SampleOp;
 use swiglu::SwigluOp;
 pub use weight::{Weight, WeightPart};
@@ -38,16 +42,22 @@ use words::WordsOp;
 /// Choices that depend on the device, not on the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
-    /// Threads that share a row in decode.
+    /// Threads that share four rows in decode.
     pub decode_lanes: u32,
     /// Threads that share a row in prefill.
     pub prefill_lanes: u32,
     /// Lanes add up within a subgroup instead of through workgroup memory.
     pub subgroups: bool,
+    /// What decode multiplies block formats as.
+    pub arithmetic: Arithmetic,
     /// Tokens a thread computes at once in prefill.
     pub prefill_tokens: u32,
     /// Longest prefill chunk in tokens.
     pub chunk: usize,
+    /// Most spans that a decode step's attention is divided into.
+    pub splits: u32,
+    /// Workgroup memory that a kernel may use.
+    pub workgroup_bytes: usize,
 }
 
 /// The ops on one device, with counters.
@@ -130,6 +140,13 @@ impl Ops {
         ))
     }
 
+    /// A zeroed cache of `rows` heads' positions of `head_dim` values.
+    pub fn alloc_kv(&self, rows: usize, head_dim: usize, kv: KvType) -> Tensor<2> {
+        // The CPU keeps f32 in any case.
+        let packed = kv == KvType::F16 && words::gpu_tensor(&self.anchor).is_some();
+        self.alloc_f32(rows, if packed { head_dim / 2 } else { head_dim })
+    }
+
     /// Writes words into `dst` from word `at` on.
     pub fn write_words(&self, dst: Tensor<2, Int>, at: usize, words: Vec<u32>) -> Tensor<2, Int> {
         Tensor::from_dispatch(Dispatch::write_words(dst.into_dispatch(), at, words))
@@ -185,64 +202,6 @@ impl Ops {
         )))
     }
 
-    /// y = x W^T as a new [t, rows] tensor.
-    pub fn linear(&self, x: &Tensor<2>, weight: &Weight, state: &Tensor<2, Int>) -> Tensor<2> {
-        let t = x.dims()[0];
-        let y = Tensor::empty([t, weight.rows], &self.anchor.device());
-        self.keep(self.linear_into(x, weight, state, y, false))
-    }
-
-    /// residual + x W^T, in the memory of `residual`.
-    pub fn linear_add(
-        &self,
-        x: &Tensor<2>,
-        weight: &Weight,
-        state: &Tensor<2, Int>,
-        residual: Tensor<2>,
-    ) -> Tensor<2> {
-        self.linear_into(x, weight, state, residual, true)
-    }
-
-    fn linear_into(
-        &self,
-        x: &Tensor<2>,
-        weight: &Weight,
-        state: &Tensor<2, Int>,
-        y: Tensor<2>,
-        add: bool,
-    ) -> Tensor<2> {
-        let t = x.dims()[0];
-        let (tokens, lanes) = if t == 1 {
-            (1, self.tuning.decode_lanes)
-        } else {
-            (self.tuning.prefill_tokens, self.tuning.prefill_lanes)
-        };
-        let mut y = y.into_dispatch();
-        for part in &weight.parts {
-            let spec = LinearSpec {
-                packing: part.packing,
-                rows: part.rows as u32,
-                cols: weight.cols as u32,
-                offset: part.first_row as u32,
-                stride: weight.rows as u32,
-                add,
-                tokens,
-                lanes,
-                subgroups: self.tuning.subgroups && lanes > 1,
-            };
-            y = Dispatch::linear(
-                x.clone().into_dispatch(),
-                part.quants.clone().into_dispatch(),
-                part.scales.clone().into_dispatch(),
-                state.clone().into_dispatch(),
-                y,
-                spec,
-            );
-        }
-        self.count(weight.parts.len());
-        Tensor::from_dispatch(y)
-    }
-
     /// RoPE on q and k, and the append of k and v to their caches. Returns q and puts the caches back.
     pub fn rope_append(
         &self,
@@ -267,7 +226,7 @@ impl Ops {
         self.keep(Tensor::from_dispatch(q))
     }
 
-    /// Causal attention of q against the caches.
+    /// Causal attention of q against the caches, merged unless `spec` says otherwise.
     pub fn attention(
         &self,
         q: Tensor<2>,
@@ -301,44 +260,5 @@ impl Ops {
             logits.clone().into_dispatch(),
             state.into_dispatch(),
         ))
-    }
-}
-
-/// The K and V cache of one layer, each [n_kv_heads * n_ctx, head_dim].
-///
-/// An op that writes takes the tensors out and puts them back: on the CPU a tensor that is held only once is
-/// written in place, one that is held twice is copied.
-pub struct LayerCache {
-    k: Option<Tensor<2>>,
-    v: Option<Tensor<2>>,
-}
-
-impl LayerCache {
-    /// A cache from its two tensors.
-    pub fn new(k: Tensor<2>, v: Tensor<2>) -> Self {
-        Self {
-            k: Some(k),
-            v: Some(v),
-        }
-    }
-
-    fn with<R>(&mut self, f: impl FnOnce(Tensor<2>, Tensor<2>) -> R) -> R {
-        let (k, v) = (self.k.take(), self.v.take());
-        match (k, v) {
-            (Some(k), Some(v)) => f(k, v),
-            // `put` follows every `with` in this file; a panic between them poisons the session as a whole.
-            _ => unreachable!("the cache is put back after every use"),
-        }
-    }
-
-    fn put(&mut self, k: Tensor<2>, v: Tensor<2>) {
-        (self.k, self.v) = (Some(k), Some(v));
-    }
-
-    fn tensors(&self) -> (Tensor<2>, Tensor<2>) {
-        match (&self.k, &self.v) {
-            (Some(k), Some(v)) => (k.clone(), v.clone()),
-            _ => unreachable!("the cache is put back after every use"),
-        }
     }
 }

@@ -9,7 +9,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use super::gpu::{Kernel, empty_f32, launch};
+use super::gpu::{Kernel, empty_f32, launch, wgsl};
 use super::{cpu, state};
 
 /// Backend extension: RMSNorm on each backend.
@@ -38,7 +38,7 @@ impl RmsNormOp for CubeBackend {
         let y = empty_f32(&x, [rows, cols]);
         let kernel = Kernel {
             name: "rms_norm",
-            source: include_str!("wgsl/rms_norm.wgsl"),
+            source: wgsl!("rms_norm"),
             variant: "",
             prelude: vec![],
             consts: vec![("COLS4", cols as u32 / 4), ("LAST", last as u32)],

@@ -13,7 +13,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use super::gpu::{Kernel, launch};
+use super::gpu::{Kernel, launch, wgsl};
 use super::state;
 
 /// Backend extension: sampling on each backend.
@@ -28,7 +28,7 @@ impl SampleOp for CubeBackend {
         let [_, vocab] = logits.meta.shape().dims();
         let kernel = Kernel {
             name: "sample",
-            source: include_str!("wgsl/sample.wgsl"),
+            source: wgsl!("sample"),
             variant: "",
             prelude: vec![],
             consts: vec![

@@ -9,7 +9,7 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use super::cpu;
-use super::gpu::{Kernel, empty_f32, launch};
+use super::gpu::{Kernel, empty_f32, launch, wgsl};
 
 /// Backend extension: SwiGLU on each backend.
 #[backend_extension(Cube, Flex)]
@@ -25,7 +25,7 @@ impl SwigluOp for CubeBackend {
         let d_ff4 = cols as u32 / 8;
         let kernel = Kernel {
             name: "swiglu",
-            source: include_str!("wgsl/swiglu.wgsl"),
+            source: wgsl!("swiglu"),
             variant: "",
             prelude: vec![],
             consts: vec![("D_FF4", d_ff4)],

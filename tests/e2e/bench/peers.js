@@ -48,7 +48,7 @@ async function run(engine, prompt, max_tokens) {
   return { ttft_ms: first - start, decode_tok_s: ((chunks - 1) * 1000) / (ms() - first), chunks, text };
 }
 
-window.measure = async (job) => {
+globalThis.measure = async (job) => {
   const start = ms();
   const engine = await engines[job.engine](job);
   const load_ms = ms() - start;

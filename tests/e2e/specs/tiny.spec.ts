@@ -20,8 +20,20 @@ const SETUPS: { name: string; browser: BrowserName; params: Record<string, strin
     params: { limits: "default", features: "none" },
     kind: "webgpu",
   },
+  {
+    name: "Chromium, WebGPU with integers and an f32 cache",
+    browser: "chromium",
+    params: { arithmetic: "i15", kv: "f32" },
+    kind: "webgpu",
+  },
   { name: "Chromium, CPU", browser: "chromium", params: { device: "cpu" }, kind: "cpu" },
   { name: "Firefox, WebGPU", browser: "firefox", params: {}, kind: "webgpu" },
+  {
+    name: "Firefox, WebGPU with integers and an f32 cache",
+    browser: "firefox",
+    params: { arithmetic: "i15", kv: "f32" },
+    kind: "webgpu",
+  },
   {
     name: "Firefox, WebGPU with default limits and no features",
     browser: "firefox",

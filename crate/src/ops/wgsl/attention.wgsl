@@ -1,91 +1,156 @@
 // out[t, h, :] = softmax_j(q[t, h, :] . K[g, j, :] * SCALE) V[g, j, :],  j = 0 ..= POS + t,  g = h / GROUP
 //
-// grid: (N_HEADS, T). A workgroup walks the context in tiles of WG positions: every thread scores one
-// position, then every thread owns the output columns lid, lid + WG, ... Online softmax: the running maximum
-// and sum are rescaled tile by tile, so no score is kept. Milakov & Gimelshein 2018, arXiv:1805.02867.
-@group(0) @binding(0) var<storage, read_write> q: array<f32>; // [T, N_HEADS * HEAD_DIM]
-@group(0) @binding(1) var<storage, read_write> k_cache: array<vec4<f32>>; // [N_KV, N_CTX, HEAD_DIM / 4]
-@group(0) @binding(2) var<storage, read_write> v_cache: array<f32>; // [N_KV, N_CTX, HEAD_DIM]
+// grid: (N_HEADS / HEADS, ceil(T / TOKENS), SPLITS). A workgroup takes ROWS queries, HEADS heads of one key/value
+// head times TOKENS tokens, over one span of the context, so that K and V are loaded once for all of them. It
+// walks the span in tiles of WG positions: every thread scores one position, then the threads share the output
+// columns and the positions of the tile. Online softmax: what was summed is rescaled when a larger score comes.
+// With SPLITS > 1, for one token, spans are left unmerged: gemv_merge.wgsl does that.
+// Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2023, "Flash-Decoding".
+@group(0) @binding(0) var<storage, read_write> q: array<vec4<f32>>; // [T, N_HEADS, HEAD_DIM4]
+@group(0) @binding(1) var<storage, read_write> k_cache: array<{{ KV4 }}>; // [N_KV, N_CTX, HEAD_DIM4]
+@group(0) @binding(2) var<storage, read_write> v_cache: array<{{ KV4 }}>; // [N_KV, N_CTX, HEAD_DIM4]
 @group(0) @binding(3) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
-@group(0) @binding(4) var<storage, read_write> out: array<f32>; // [T, N_HEADS * HEAD_DIM]
+// [T, N_HEADS, HEAD_DIM4], or for SPLITS > 1 [N_HEADS, SPLITS, HEAD_DIM4 + 1] with (peak, sum, 0, 0) as the last
+@group(0) @binding(4) var<storage, read_write> out: array<vec4<f32>>;
 
 const N_HEADS: u32 = {{ N_HEADS }}u;
 const GROUP: u32 = {{ GROUP }}u; // query heads of a key/value head
-const HEAD_DIM: u32 = {{ HEAD_DIM }}u;
-const HEAD_DIM4: u32 = HEAD_DIM / 4u;
+const HEADS: u32 = {{ HEADS }}u; // of them in a workgroup
+const TOKENS: u32 = {{ TOKENS }}u;
+const ROWS: u32 = HEADS * TOKENS; // at most 8
+const HEAD_DIM4: u32 = {{ HEAD_DIM4 }}u; // at most WG
 const N_CTX: u32 = {{ N_CTX }}u;
 const SCALE: f32 = {{ SCALE }};
 const WG: u32 = {{ WG }}u;
-const OWNED: u32 = (HEAD_DIM + WG - 1u) / WG; // output columns of a thread
+const SLICE: u32 = 8u; // positions of a tile that one thread sums up for one row
+const SLICES: u32 = WG / SLICE;
+const PARTS: u32 = WG / HEAD_DIM4; // threads that share an output column
+const LOWEST: f32 = -3.0e38;
 
-var<workgroup> query: array<vec4<f32>, {{ HEAD_DIM4 }}>; // [HEAD_DIM / 4], scaled
-var<workgroup> scores: array<f32, {{ WG }}>;
-var<workgroup> shared_len: u32;
+var<workgroup> query: array<vec4<f32>, {{ QUERY }}>; // [ROWS, HEAD_DIM4], scaled
+var<workgroup> scores: array<f32, {{ SCORES }}>; // [ROWS, WG]
+var<workgroup> slices: array<f32, {{ WG }}>; // [8, SLICES]
+var<workgroup> parts: array<vec4<f32>, {{ WG }}>; // [PARTS, HEAD_DIM4]
+var<workgroup> shared_span: vec2<u32>;
+
+{{ LOAD4 }}
 
 @compute @workgroup_size({{ WG }})
 fn main(
     @builtin(workgroup_id) wg: vec3<u32>,
     @builtin(local_invocation_index) lid: u32,
 ) {
-    let h = wg.x;
-    let t = wg.y;
-    let q_at = (t * N_HEADS + h) * HEAD_DIM;
+    let h0 = wg.x * HEADS;
+    let t0 = wg.y * TOKENS;
+    let live = min(TOKENS, max(state[1], t0) - t0); // tokens of this workgroup that are there
     if (lid == 0u) {
-        shared_len = select(0u, min(state[0] + t + 1u, N_CTX), t < state[1]);
+        let len = select(0u, min(state[0] + t0 + live, N_CTX), live > 0u);
+        let begin = min(wg.z * split_span(len), len);
+        shared_span = vec2<u32>(begin, min(begin + split_span(len), len));
     }
-    for (var i = lid; i < HEAD_DIM4; i += WG) {
-        let at = q_at + 4u * i;
-        query[i] = vec4<f32>(q[at], q[at + 1u], q[at + 2u], q[at + 3u]) * SCALE;
+    let span = workgroupUniformLoad(&shared_span);
+    if (SPLITS > 1u && span.x >= span.y) {
+        return;
     }
-    let len = workgroupUniformLoad(&shared_len); // positions to attend to
-    let cache_at = (h / GROUP) * N_CTX;
+    for (var i = lid; i < ROWS * HEAD_DIM4; i += WG) {
+        let row = i / HEAD_DIM4;
+        let t = t0 + min(row / HEADS, max(live, 1u) - 1u);
+        query[i] = SCALE * q[(t * N_HEADS + h0 + row % HEADS) * HEAD_DIM4 + i % HEAD_DIM4];
+    }
+    workgroupBarrier();
+    let cache_at = h0 / GROUP * N_CTX * HEAD_DIM4;
 
-    var top = -3.0e38;
-    var sum = 0.0;
-    var acc: array<f32, OWNED>;
-    for (var base = 0u; base < len; base += WG) {
-        let tile = min(WG, len - base);
-        var score = -3.0e38;
-        if (lid < tile) {
-            let at = (cache_at + base + lid) * HEAD_DIM4;
-            score = 0.0;
+    // This thread's place in each of the two divisions of labour.
+    let my_row = lid / SLICES;
+    let my_slice = lid % SLICES;
+    let part = lid / HEAD_DIM4;
+    let column = lid % HEAD_DIM4;
+    var my_sum = 0.0;
+    var top: array<f32, ROWS>;
+    var acc: array<vec4<f32>, ROWS>;
+    for (var r = 0u; r < ROWS; r++) {
+        top[r] = LOWEST;
+    }
+    for (var base = span.x; base < span.y; base += WG) {
+        let j = base + lid;
+        var score: array<f32, ROWS>;
+        if (j < span.y) {
             for (var i = 0u; i < HEAD_DIM4; i++) {
-                score += dot(query[i], k_cache[at + i]);
+                let k = load4(k_cache[cache_at + j * HEAD_DIM4 + i]);
+                for (var r = 0u; r < ROWS; r++) {
+                    score[r] += dot(query[r * HEAD_DIM4 + i], k);
+                }
             }
         }
-        scores[lid] = score;
-        workgroupBarrier();
-        var new_top = top;
-        for (var j = 0u; j < tile; j++) {
-            new_top = max(new_top, scores[j]);
+        for (var r = 0u; r < ROWS; r++) {
+            // A query sees no position after its own.
+            let seen = j < span.y && j <= state[0] + t0 + r / HEADS;
+            score[r] = select(LOWEST, score[r], seen);
+            scores[r * WG + lid] = score[r];
         }
         workgroupBarrier();
-        scores[lid] = exp(score - new_top);
-        workgroupBarrier();
-        let rescale = exp(top - new_top);
-        top = new_top;
-        sum *= rescale;
-        for (var j = 0u; j < tile; j++) {
-            sum += scores[j];
+        if (my_row < ROWS) {
+            var peak = LOWEST;
+            for (var i = 0u; i < SLICE; i++) {
+                peak = max(peak, scores[my_row * WG + my_slice * SLICE + i]);
+            }
+            slices[lid] = peak;
         }
-        for (var i = 0u; i < OWNED; i++) {
-            let d = lid + i * WG;
-            if (d < HEAD_DIM) {
-                var value = acc[i] * rescale;
-                for (var j = 0u; j < tile; j++) {
-                    value += scores[j] * v_cache[(cache_at + base + j) * HEAD_DIM + d];
+        workgroupBarrier();
+        for (var r = 0u; r < ROWS; r++) {
+            var new_top = top[r];
+            for (var i = 0u; i < SLICES; i++) {
+                new_top = max(new_top, slices[r * SLICES + i]);
+            }
+            let rescale = exp(top[r] - new_top);
+            top[r] = new_top;
+            acc[r] *= rescale;
+            my_sum *= select(1.0, rescale, r == my_row);
+            scores[r * WG + lid] = exp(score[r] - new_top);
+        }
+        workgroupBarrier();
+        if (my_row < ROWS) {
+            for (var i = 0u; i < SLICE; i++) {
+                my_sum += scores[my_row * WG + my_slice * SLICE + i];
+            }
+        }
+        if (part < PARTS) {
+            let tile = min(WG, span.y - base);
+            for (var i = part; i < tile; i += PARTS) {
+                let v = load4(v_cache[cache_at + (base + i) * HEAD_DIM4 + column]);
+                for (var r = 0u; r < ROWS; r++) {
+                    acc[r] += scores[r * WG + i] * v;
                 }
-                acc[i] = value;
             }
         }
         workgroupBarrier();
     }
-    if (len > 0u) {
-        for (var i = 0u; i < OWNED; i++) {
-            let d = lid + i * WG;
-            if (d < HEAD_DIM) {
-                out[q_at + d] = acc[i] / sum;
+
+    slices[lid] = my_sum;
+    for (var r = 0u; r < ROWS; r++) {
+        parts[lid] = acc[r];
+        workgroupBarrier();
+        let t = r / HEADS;
+        let h = h0 + r % HEADS;
+        if (part == 0u && t < live && span.x < span.y) {
+            var sum = 0.0;
+            for (var i = 0u; i < SLICES; i++) {
+                sum += slices[r * SLICES + i];
+            }
+            var total = parts[column];
+            for (var i = 1u; i < PARTS; i++) {
+                total += parts[i * HEAD_DIM4 + column];
+            }
+            if (SPLITS == 1u) {
+                out[((t0 + t) * N_HEADS + h) * HEAD_DIM4 + column] = total / sum;
+            } else {
+                let at = (h * SPLITS + wg.z) * (HEAD_DIM4 + 1u);
+                out[at + column] = total;
+                if (column == 0u) {
+                    out[at + HEAD_DIM4] = vec4<f32>(top[r], sum, 0.0, 0.0);
+                }
             }
         }
+        workgroupBarrier();
     }
 }

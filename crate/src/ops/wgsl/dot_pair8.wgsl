@@ -1,13 +1,13 @@
-// The dot products of two rows' blocks with the vec4s of x from `at` on: x is loaded once for both.
+// The dot products of two rows' blocks with the vec4s of the input from `at` on, which is loaded once for both.
 fn dot_pair(w: Block, v: Block, at: u32) -> vec2<f32> {
-    let x0 = x[at];
-    let x1 = x[at + 1u];
-    let x2 = x[at + 2u];
-    let x3 = x[at + 3u];
-    let x4 = x[at + 4u];
-    let x5 = x[at + 5u];
-    let x6 = x[at + 6u];
-    let x7 = x[at + 7u];
+    let x0 = input(at);
+    let x1 = input(at + 1u);
+    let x2 = input(at + 2u);
+    let x3 = input(at + 3u);
+    let x4 = input(at + 4u);
+    let x5 = input(at + 5u);
+    let x6 = input(at + 6u);
+    let x7 = input(at + 7u);
     return vec2<f32>(dot(w.a, x0), dot(v.a, x0)) +
         vec2<f32>(dot(w.b, x1), dot(v.b, x1)) +
         vec2<f32>(dot(w.c, x2), dot(v.c, x2)) +

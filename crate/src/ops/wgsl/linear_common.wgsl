@@ -10,6 +10,10 @@ const ADD: bool = {{ ADD }} == 1; // add to what is in y
 const WG: u32 = {{ WG }}u;
 const BLOCKS: u32 = COLS4 / BLOCK_VECS; // blocks in a row
 
+fn input(at: u32) -> vec4<f32> {
+    return x[at];
+}
+
 // The output of row `row` for token `t`.
 fn put(t: u32, row: u32, sum: f32) {
     let at = t * STRIDE + OFFSET + row;

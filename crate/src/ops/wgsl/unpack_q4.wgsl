@@ -3,6 +3,15 @@ const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
 @group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 32]
 @group(0) @binding(1) var<storage, read_write> scales: array<u32>; // [rows, cols / 32], f16 d | f16 m
 
+// The low nibbles of a word's bytes, left where they are: shifting each lane by another amount is slow on
+// software adapters, and PLACE takes them down again as a factor of something else.
+fn nibbles(w: u32) -> vec4<f32> {
+    return vec4<f32>(vec4<i32>(i32(w)) & vec4<i32>(0xf, 0xf00, 0xf0000, 0xf000000));
+}
+
+// 2^0, 2^-8, 2^-16, 2^-24
+const PLACE: vec4<f32> = vec4<f32>(1.0, 0.00390625, 0.0000152587890625, 5.9604644775390625e-8);
+
 // 32 weights in column order.
 struct Block {
     a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
@@ -12,18 +21,17 @@ struct Block {
 fn unpack_block(i: u32) -> Block {
     let dm = unpack2x16float(scales[i]);
     let q = quants[i];
-    let d = vec4<f32>(dm.x);
+    let p = q >> vec4<u32>(4u);
+    let d = PLACE * dm.x;
     let m = vec4<f32>(dm.y);
-    let lo = q & vec4<u32>(0x0f0f0f0fu);
-    let hi = (q >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu);
     return Block(
-        fma(vec4<f32>(unpack4xU8(lo.x)), d, m),
-        fma(vec4<f32>(unpack4xU8(lo.y)), d, m),
-        fma(vec4<f32>(unpack4xU8(lo.z)), d, m),
-        fma(vec4<f32>(unpack4xU8(lo.w)), d, m),
-        fma(vec4<f32>(unpack4xU8(hi.x)), d, m),
-        fma(vec4<f32>(unpack4xU8(hi.y)), d, m),
-        fma(vec4<f32>(unpack4xU8(hi.z)), d, m),
-        fma(vec4<f32>(unpack4xU8(hi.w)), d, m),
+        fma(nibbles(q.x), d, m),
+        fma(nibbles(q.y), d, m),
+        fma(nibbles(q.z), d, m),
+        fma(nibbles(q.w), d, m),
+        fma(nibbles(p.x), d, m),
+        fma(nibbles(p.y), d, m),
+        fma(nibbles(p.z), d, m),
+        fma(nibbles(p.w), d, m),
     );
 }

@@ -3,6 +3,14 @@ const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
 @group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 16]
 @group(0) @binding(1) var<storage, read_write> scales: array<u32>; // [rows, cols / 32], f16 d | f16 0
 
+// A word's bytes as signed integers times 2^24, which ONE takes down again as a factor of something else: shifting
+// each lane by another amount is slow on software adapters.
+fn bytes(w: u32) -> vec4<f32> {
+    return vec4<f32>(vec4<i32>(i32(w << 24u), i32(w << 16u), i32(w << 8u), i32(w)) & vec4<i32>(-16777216));
+}
+
+const ONE: f32 = 5.9604644775390625e-8; // 2^-24
+
 // 32 weights in column order.
 struct Block {
     a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
@@ -10,17 +18,11 @@ struct Block {
 }
 
 fn unpack_block(i: u32) -> Block {
-    let d = unpack2x16float(scales[i]).x;
+    let d = unpack2x16float(scales[i]).x * ONE;
     let q0 = quants[2u * i];
     let q1 = quants[2u * i + 1u];
     return Block(
-        vec4<f32>(unpack4xI8(q0.x)) * d,
-        vec4<f32>(unpack4xI8(q0.y)) * d,
-        vec4<f32>(unpack4xI8(q0.z)) * d,
-        vec4<f32>(unpack4xI8(q0.w)) * d,
-        vec4<f32>(unpack4xI8(q1.x)) * d,
-        vec4<f32>(unpack4xI8(q1.y)) * d,
-        vec4<f32>(unpack4xI8(q1.z)) * d,
-        vec4<f32>(unpack4xI8(q1.w)) * d,
+        bytes(q0.x) * d, bytes(q0.y) * d, bytes(q0.z) * d, bytes(q0.w) * d,
+        bytes(q1.x) * d, bytes(q1.y) * d, bytes(q1.z) * d, bytes(q1.w) * d,
     );
 }

@@ -1,0 +1,201 @@
+//! Projections: which kernel, and what is fused around it.
+//!
+//! A decode step of one token fuses the norm before a projection, the merge of a split attention, the gated
+//! activation and the residual into it ([`super::gemv`]): 6 launches a layer. Several tokens share a weight
+//! instead ([`super::linear`]), and there what is fused would be computed once per workgroup for nothing.
+
+use burn::backend::Dispatch;
+use burn::tensor::{Int, Tensor};
+
+use super::gemv::{self, Arithmetic, GemvOp, GemvSpec, Input, Output};
+use super::linear::{LinearOp, LinearSpec};
+use super::{AttentionSpec, LayerCache, Ops, Weight};
+use crate::quant::Packing;
+
+impl Ops {
+    /// y = x W^T as a new [t, rows] tensor.
+    pub fn linear(&self, x: &Tensor<2>, weight: &Weight, state: &Tensor<2, Int>) -> Tensor<2> {
+        let t = x.dims()[0];
+        let y = Tensor::empty([t, weight.rows], &self.anchor.device());
+        self.keep(self.linear_into(x, weight, state, y, false))
+    }
+
+    /// residual + x W^T, in the memory of `residual`.
+    pub fn linear_add(
+        &self,
+        x: &Tensor<2>,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        residual: Tensor<2>,
+    ) -> Tensor<2> {
+        self.linear_into(x, weight, state, residual, true)
+    }
+
+    fn linear_into(
+        &self,
+        x: &Tensor<2>,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        y: Tensor<2>,
+        add: bool,
+    ) -> Tensor<2> {
+        if x.dims()[0] == 1 {
+            let output = if add { Output::Add } else { Output::Store };
+            return self.gemv(x, weight, x, state, y, Input::Plain, output);
+        }
+        let mut y = y.into_dispatch();
+        for part in &weight.parts {
+            let spec = LinearSpec {
+                packing: part.packing,
+                rows: part.rows as u32,
+                cols: weight.cols as u32,
+                offset: part.first_row as u32,
+                stride: weight.rows as u32,
+                add,
+                tokens: self.tuning.prefill_tokens,
+                lanes: self.tuning.prefill_lanes,
+                subgroups: self.tuning.subgroups && self.tuning.prefill_lanes > 1,
+            };
+            y = Dispatch::linear(
+                x.clone().into_dispatch(),
+                part.quants.clone().into_dispatch(),
+                part.scales.clone().into_dispatch(),
+                state.clone().into_dispatch(),
+                y,
+                spec,
+            );
+        }
+        self.count(weight.parts.len());
+        Tensor::from_dispatch(y)
+    }
+
+    /// One token's projection with what is fused around it, see [`gemv`].
+    #[expect(clippy::too_many_arguments, reason = "they are the op's operands")]
+    fn gemv(
+        &self,
+        x: &Tensor<2>,
+        weight: &Weight,
+        norm: &Tensor<2>,
+        state: &Tensor<2, Int>,
+        y: Tensor<2>,
+        input: Input,
+        output: Output,
+    ) -> Tensor<2> {
+        let lanes = self.tuning.decode_lanes;
+        let arithmetic = |packing| {
+            let wanted = self.tuning.arithmetic;
+            let needed = gemv::workgroup_bytes(input, packing, weight.cols, wanted);
+            match needed <= self.tuning.workgroup_bytes {
+                true => wanted,
+                false => Arithmetic::F32,
+            }
+        };
+        let mut y = y.into_dispatch();
+        for part in &weight.parts {
+            let spec = GemvSpec {
+                packing: part.packing,
+                rows: part.rows as u32,
+                cols: weight.cols as u32,
+                offset: part.first_row as u32,
+                input,
+                output,
+                lanes,
+                subgroups: self.tuning.subgroups && lanes > 1,
+                arithmetic: arithmetic(part.packing),
+            };
+            y = Dispatch::gemv(
+                x.clone().into_dispatch(),
+                part.quants.clone().into_dispatch(),
+                part.scales.clone().into_dispatch(),
+                norm.clone().into_dispatch(),
+                state.clone().into_dispatch(),
+                y,
+                spec,
+            );
+        }
+        self.count(weight.parts.len());
+        Tensor::from_dispatch(y)
+    }
+
+    /// Whether a projection of one token can make its own input of `cols` columns.
+    fn fuses(&self, input: Input, cols: usize) -> bool {
+        gemv::workgroup_bytes(input, Packing::F32, cols, Arithmetic::F32)
+            <= self.tuning.workgroup_bytes
+    }
+
+    /// RMSNorm(x) W^T as a new [t, rows] tensor.
+    pub fn norm_linear(
+        &self,
+        x: &Tensor<2>,
+        norm: &Tensor<2>,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        eps: f32,
+    ) -> Tensor<2> {
+        if x.dims()[0] == 1 {
+            return self.norm_linear_last(x, norm, weight, state, eps);
+        }
+        let h = self.rms_norm(x, norm, state, eps, false);
+        self.linear(&h, weight, state)
+    }
+
+    /// RMSNorm(x) W^T of the step's last token, as a new [1, rows] tensor.
+    pub fn norm_linear_last(
+        &self,
+        x: &Tensor<2>,
+        norm: &Tensor<2>,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        eps: f32,
+    ) -> Tensor<2> {
+        let input = Input::Norm { eps: eps.to_bits() };
+        if !self.fuses(input, weight.cols) {
+            let h = self.rms_norm(x, norm, state, eps, true);
+            return self.linear(&h, weight, state);
+        }
+        let y = Tensor::empty([1, weight.rows], &self.anchor.device());
+        self.keep(self.gemv(x, weight, norm, state, y, input, Output::Store))
+    }
+
+    /// silu(gate) * up of RMSNorm(x), where `weight` holds gate and up: [t, rows / 2].
+    pub fn norm_swiglu(
+        &self,
+        x: &Tensor<2>,
+        norm: &Tensor<2>,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        eps: f32,
+    ) -> Tensor<2> {
+        let input = Input::Norm { eps: eps.to_bits() };
+        let in_one = x.dims()[0] == 1 && weight.parts.len() == 1;
+        if in_one && self.fuses(input, weight.cols) {
+            let y = Tensor::empty([1, weight.rows / 2], &self.anchor.device());
+            return self.keep(self.gemv(x, weight, norm, state, y, input, Output::Swiglu));
+        }
+        self.swiglu(self.norm_linear(x, norm, weight, state, eps))
+    }
+
+    /// residual + Attention(q, cache) W^T, in the memory of `residual`.
+    pub fn attention_linear_add(
+        &self,
+        q: Tensor<2>,
+        cache: &LayerCache,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        residual: Tensor<2>,
+        spec: AttentionSpec,
+    ) -> Tensor<2> {
+        let one = q.dims()[0] == 1;
+        let split = AttentionSpec {
+            splits: self.tuning.splits,
+            ..spec
+        };
+        let input = Input::Merge(split);
+        if one && split.splits > 1 && self.fuses(input, weight.cols) {
+            let spans = self.attention(q, cache, state, split);
+            return self.gemv(&spans, weight, &spans, state, residual, input, Output::Add);
+        }
+        let a = self.attention(q, cache, state, spec);
+        self.linear_add(&a, weight, state, residual)
+    }
+}

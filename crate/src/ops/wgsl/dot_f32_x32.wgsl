@@ -1,0 +1,20 @@
+// A block of input: 32 columns, times INPUT_FACTOR, and their sum, which a format's minimum multiplies.
+struct Input {
+    a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
+    e: vec4<f32>, f: vec4<f32>, g: vec4<f32>, h: vec4<f32>,
+    sum: f32,
+}
+
+fn load_input(at: u32) -> Input {
+    let a = input(at);
+    let b = input(at + 1u);
+    let c = input(at + 2u);
+    let d = input(at + 3u);
+    let e = input(at + 4u);
+    let f = input(at + 5u);
+    let g = input(at + 6u);
+    let h = input(at + 7u);
+    let sum = dot(((a + b) + (c + d)) + ((e + f) + (g + h)), vec4<f32>(1.0));
+    let k = INPUT_FACTOR;
+    return Input(a * k, b * k, c * k, d * k, e * k, f * k, g * k, h * k, sum);
+}

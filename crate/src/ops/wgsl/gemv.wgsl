@@ -1,0 +1,80 @@
+// y[OFFSET + r] = sum_c W[r, c] * input(c) for one token
+//
+// grid: (ceil(GROUPS * LANES / WG) split over x and z). LANES threads share a group of four rows, so that a piece
+// of the input is loaded once for all; `reduce` adds their sums up. A group is four neighbours, or two gates with
+// their ups. Past the end, the last row stands in.
+// `prepare` and `input` are the prologue (gemv_*.wgsl): what the input is made of before it is multiplied.
+@group(0) @binding({{ B0 }}) var<storage, read_write> x: array<vec4<f32>>; // [.., COLS4], as the prologue says
+@group(0) @binding({{ B1 }}) var<storage, read_write> y: array<f32>; // [outputs of all parts]
+
+const ROWS: u32 = {{ ROWS }}u;
+const COLS4: u32 = {{ COLS4 }}u;
+const OFFSET: u32 = {{ OFFSET }}u;
+const GROUPS: u32 = {{ GROUPS }}u;
+const HALF: u32 = ROWS / 2u; // from a gate to its up
+const ADD: bool = {{ OUTPUT }} == 1; // add to what is in y
+const SWIGLU: bool = {{ OUTPUT }} == 2; // y[r] = silu(first) * second
+const LANES: u32 = {{ LANES }}u;
+const TOKENS: u32 = {{ TOKENS }}u; // sums of a thread, in `reduce`
+const WG: u32 = {{ WG }}u;
+const BLOCKS: u32 = COLS4 / BLOCK_VECS; // blocks in a row
+
+@compute @workgroup_size({{ WG }})
+fn main(
+    @builtin(workgroup_id) wg: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lid: u32,
+    {{ SUBGROUP_ARG }}
+) {
+    let scale = prepare(lid);
+    let group = (wg.z * grid.x + wg.x) * (WG / LANES) + lid / LANES;
+    let lane = lid % LANES;
+    let row = select(4u * group, 2u * group, SWIGLU);
+    let neighbours = vec4<u32>(row, row + 1u, row + 2u, row + 3u);
+    let gates = vec4<u32>(row, min(row + 1u, HALF - 1u), row + HALF, row + 1u + HALF);
+    let first = BLOCKS * min(select(neighbours, gates, SWIGLU), vec4<u32>(ROWS - 1u));
+    let live = group < GROUPS;
+
+    var dots = vec4<f32>(0.0);
+    if (live) {
+        for (var b = lane; b < BLOCKS; b += LANES) {
+            let x = load_input(b * BLOCK_VECS);
+            dots += vec4<f32>(
+                dot_input(first.x + b, x),
+                dot_input(first.y + b, x),
+                dot_input(first.z + b, x),
+                dot_input(first.w + b, x),
+            );
+        }
+    }
+    if (LANES > 1u) {
+        var acc = array<f32, 4>(dots.x, dots.y, dots.z, dots.w);
+        reduce(lid, lane, {{ SUBGROUP_SIZE }}, &acc);
+        dots = vec4<f32>(acc[0], acc[1], acc[2], acc[3]);
+    }
+    dots *= scale;
+    if (!live || lane != 0u) {
+        return;
+    }
+    if (SWIGLU) {
+        let gated = dots.xy / (1.0 + exp(-dots.xy)) * dots.zw;
+        put(row, HALF, gated.x);
+        put(row + 1u, HALF, gated.y);
+    } else {
+        put(row, ROWS, dots.x);
+        put(row + 1u, ROWS, dots.y);
+        put(row + 2u, ROWS, dots.z);
+        put(row + 3u, ROWS, dots.w);
+    }
+}
+
+fn put(row: u32, rows: u32, value: f32) {
+    if (row >= rows) {
+        return;
+    }
+    if (ADD) {
+        y[OFFSET + row] += value;
+    } else {
+        y[OFFSET + row] = value;
+    }
+}

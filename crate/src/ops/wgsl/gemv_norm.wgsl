@@ -1,0 +1,34 @@
+// What is multiplied: the RMSNorm of the step's last token in x: [T, COLS4]. Every workgroup computes it for
+// itself: that costs less than a dispatch. The root is a factor of the whole product, so it is applied to that.
+@group(0) @binding({{ B2 }}) var<storage, read_write> norm: array<vec4<f32>>; // [COLS4]
+@group(0) @binding({{ B3 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
+
+var<workgroup> squares: array<f32, {{ WG }}>;
+var<workgroup> eighths: array<f32, 8>;
+var<private> square_sum: f32; // of the columns that this thread was asked for
+
+fn raw_input(at: u32) -> vec4<f32> {
+    let v = x[(max(state[1], 1u) - 1u) * COLS4 + at];
+    square_sum += dot(v, v);
+    return v * norm[at];
+}
+
+// The factor of the whole product, when every column was asked for once.
+fn input_scale(lid: u32) -> f32 {
+    // Two steps of eight: a software adapter pays more for a barrier than for some loads.
+    squares[lid] = square_sum;
+    workgroupBarrier();
+    if (lid < 8u) {
+        var sum = 0.0;
+        for (var i = lid; i < WG; i += 8u) {
+            sum += squares[i];
+        }
+        eighths[lid] = sum;
+    }
+    workgroupBarrier();
+    var sum = 0.0;
+    for (var i = 0u; i < 8u; i++) {
+        sum += eighths[i];
+    }
+    return inverseSqrt(sum / f32(4u * COLS4) + {{ EPS }});
+}

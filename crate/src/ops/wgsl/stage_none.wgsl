@@ -1,0 +1,8 @@
+// The input is read where it is needed.
+fn prepare(lid: u32) -> f32 {
+    return input_scale(lid);
+}
+
+fn input(at: u32) -> vec4<f32> {
+    return raw_input(at);
+}

@@ -1,0 +1,112 @@
+//! Times single kernels on the native GPU: `cargo run -p hearth-tests --bin kernels`, one JSON line a case.
+//!
+//! VK_DRIVER_FILES chooses the driver, for example Chromium's SwiftShader instead of lavapipe.
+
+use std::time::Instant;
+
+use burn::tensor::Tensor;
+use hearth::format::GgmlType;
+use hearth::ops::words::read_words;
+use hearth::ops::{Arithmetic, AttentionSpec, KvType, LayerCache, Ops, Tuning, state};
+use hearth_tests::kernels::*;
+use pollster::block_on;
+
+/// Milliseconds of one call, the best of three rounds.
+fn time(state: &Tensor<2, burn::tensor::Int>, mut call: impl FnMut()) -> f64 {
+    const CALLS: u32 = 20;
+    let wait = || block_on(read_words(state, 0, 4)).unwrap();
+    call();
+    wait();
+    (0..3)
+        .map(|_| {
+            let start = Instant::now();
+            (0..CALLS).for_each(|_| call());
+            wait();
+            start.elapsed().as_secs_f64() * 1e3 / f64::from(CALLS)
+        })
+        .fold(f64::MAX, f64::min)
+}
+
+fn main() {
+    let Some(device) = gpu() else {
+        eprintln!("there is no GPU");
+        std::process::exit(1)
+    };
+    let info = device.info();
+    eprintln!("{} {} {:?}", info.name, info.backend, info.features);
+    let print = |case: &str, ms: f64, macs: usize| {
+        let gflops = macs as f64 / ms / 1e6;
+        println!("{{\"case\":\"{case}\",\"ms\":{ms:.3},\"gmac_s\":{gflops:.2}}}");
+    };
+    for (lanes, arithmetic) in [1, 16]
+        .into_iter()
+        .flat_map(|lanes| [Arithmetic::F32, Arithmetic::I15].map(|a| (lanes, a)))
+    {
+        let tuning = Tuning {
+            arithmetic,
+            splits: 32,
+            workgroup_bytes: info.limits.max_compute_workgroup_storage_size as usize,
+            ..tuning(lanes)
+        };
+        let ops = Ops::new(&device.burn, tuning);
+        let one = live(&ops, 63, 1);
+        for (rows, cols) in [(960, 576), (3072, 576), (576, 1536), (49152, 576)] {
+            let weight = Packed::new(GgmlType::Q4_1, 1, rows, cols).upload(&ops, rows);
+            let x = tensor(device, &values(1, cols), [1, cols]);
+            let name = format!(
+                "q4 {rows}x{cols} lanes {lanes}{}",
+                if arithmetic != Arithmetic::F32 {
+                    " i8"
+                } else {
+                    ""
+                }
+            );
+            let macs = rows * cols;
+            let ms = time(&one, || drop(ops.linear(&x, &weight, &one)));
+            print(&format!("gemv {name}"), ms, macs);
+            let ms = time(&one, || {
+                drop(ops.norm_linear_last(&x, &x, &weight, &one, 1e-5))
+            });
+            print(&format!("norm {name}"), ms, macs);
+            let ms = time(&one, || drop(ops.norm_swiglu(&x, &x, &weight, &one, 1e-5)));
+            print(&format!("swiglu {name}"), ms, macs);
+        }
+        if arithmetic != Arithmetic::F32 {
+            continue;
+        }
+        for n in [64, 512] {
+            for kv in [KvType::F32, KvType::F16] {
+                let spec = AttentionSpec {
+                    n_heads: 9,
+                    n_kv_heads: 3,
+                    head_dim: 64,
+                    rope_pairs: 32,
+                    n_ctx: 1024,
+                    neox: false,
+                    kv,
+                    splits: 1,
+                };
+                let new = || ops.alloc_kv(3 * 1024, 64, kv);
+                let cache = LayerCache::new(new(), new());
+                let q = tensor(device, &values(1, 576), [1, 576]);
+                let o = Packed::new(GgmlType::Q4_1, 1, 576, 576).upload(&ops, 576);
+                let state = state_with(&ops, &[(state::POS, vec![n - 1, 1])]);
+                let name = format!("{n} {} lanes {lanes}", kv.name());
+                let ms = time(&state, || {
+                    drop(ops.attention(q.clone(), &cache, &state, spec))
+                });
+                print(&format!("attention {name}"), ms, 2 * 576 * n as usize);
+                let split = AttentionSpec { splits: 32, ..spec };
+                let ms = time(&state, || {
+                    drop(ops.attention(q.clone(), &cache, &state, split))
+                });
+                print(&format!("attention split {name}"), ms, 2 * 576 * n as usize);
+                let ms = time(&state, || {
+                    let y = tensor(device, &values(1, 576), [1, 576]);
+                    drop(ops.attention_linear_add(q.clone(), &cache, &o, &state, y, spec))
+                });
+                print(&format!("attention + o_proj {name}"), ms, 576 * 576);
+            }
+        }
+    }
+}
