@@ -12,9 +12,13 @@ use crate::ops::words::{read_f32, read_words};
 use crate::ops::{Arithmetic, Ops, Tuning, Weight, WeightPart, state};
 use crate::quant::Packing;
 
-/// The matrix of the measurement, of the size of a small model's projections.
-const ROWS: usize = 1024;
+/// Columns of the measurement's matrix, of the size of a small model's projections.
 const COLS: usize = 1024;
+/// Its rows on a software adapter, and on a GPU, where fewer would only measure the clock.
+const FEW_ROWS: usize = 1024;
+const MANY_ROWS: usize = 32 * 1024;
+/// A launch on few rows that takes less is on a GPU.
+const FAST_MS: f64 = 0.5;
 /// Launches in one timing.
 const LAUNCHES: usize = 4;
 /// A prefill chunk's budget: a driver may reset a GPU that is busy for two seconds, a person notices 100 ms.
@@ -91,44 +95,53 @@ const ONE_THREAD: Candidate = Candidate {
 /// What the device says when it cannot run the plainest.
 pub async fn measure(device: &Device) -> Result<Measured> {
     let mut best = ONE_THREAD;
-    let mut best_ms = time(device, best, 1).await?;
-    let with_subgroups = device.info().features.contains(&"subgroups");
+    let mut best_ms = time(device, FEW_ROWS, best, 1).await?;
+    let mut rows = FEW_ROWS;
+    if best_ms < FAST_MS * LAUNCHES as f64 {
+        rows = MANY_ROWS;
+        best_ms = time(device, rows, best, 1).await?;
+    }
+    let has = |feature: &str| device.info().features.contains(&feature);
     let mut lanes = Candidate {
         lanes: 16,
         ..ONE_THREAD
     };
     // Each step builds on the winner so far. A shader that the device refuses, or whose sum is wrong, is none.
-    for step in 0..3 {
+    for step in 0..4 {
         let candidate = match step {
             0 => lanes,
-            1 if with_subgroups && best.lanes > 1 => {
+            1 if has("subgroups") && best.lanes > 1 => {
                 lanes.subgroups = true;
                 lanes
             }
             2 => Candidate {
+                arithmetic: Arithmetic::F16,
+                ..best
+            },
+            3 => Candidate {
                 arithmetic: Arithmetic::I15,
                 ..best
             },
             _ => continue,
         };
-        // Another arithmetic rounds differently: not for a difference that may be gone the next time.
-        let bar = match candidate.arithmetic == best.arithmetic {
-            true => 1.0,
-            false => 0.75,
+        // Integers round differently: not for a difference that may be gone the next time.
+        let bar = match candidate.arithmetic {
+            Arithmetic::I15 => 0.75,
+            Arithmetic::F32 | Arithmetic::F16 => 1.0,
         };
-        if let Ok(ms) = time(device, candidate, 1).await
+        if let Ok(ms) = time(device, rows, candidate, 1).await
             && ms < bar * best_ms
         {
             (best, best_ms) = (candidate, ms);
         }
     }
-    let mut prefill = (time(device, ONE_THREAD, PREFILL_TOKENS).await?, 1);
+    let mut prefill = (time(device, rows, ONE_THREAD, PREFILL_TOKENS).await?, 1);
     let with_lanes = Candidate { lanes: 16, ..best };
-    let ms = time(device, with_lanes, PREFILL_TOKENS).await?;
+    let ms = time(device, rows, with_lanes, PREFILL_TOKENS).await?;
     if ms < prefill.0 {
         prefill = (ms, 16);
     }
-    let macs = (ROWS * COLS * PREFILL_TOKENS * LAUNCHES) as f64;
+    let macs = (rows * COLS * PREFILL_TOKENS * LAUNCHES) as f64;
     Ok(Measured {
         decode_lanes: best.lanes,
         prefill_lanes: prefill.1,
@@ -139,7 +152,7 @@ pub async fn measure(device: &Device) -> Result<Measured> {
 }
 
 /// Milliseconds of the timed launches, after their result was checked.
-async fn time(device: &Device, candidate: Candidate, tokens: usize) -> Result<f64> {
+async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize) -> Result<f64> {
     let ops = Ops::new(
         &device.burn,
         Tuning {
@@ -153,14 +166,14 @@ async fn time(device: &Device, candidate: Candidate, tokens: usize) -> Result<f6
             workgroup_bytes: device.info().limits.max_compute_workgroup_storage_size as usize,
         },
     );
-    let blocks = ROWS * COLS / Packing::Q4.block_len();
+    let blocks = rows * COLS / Packing::Q4.block_len();
     let weight = Weight {
-        rows: ROWS,
+        rows,
         cols: COLS,
         parts: vec![WeightPart {
             packing: Packing::Q4,
             first_row: 0,
-            rows: ROWS,
+            rows,
             quants: ops.alloc_words(blocks * Packing::Q4.quant_words_per_block()),
             scales: ops.write_words(ops.alloc_words(blocks), 0, vec![MINIMUM_ONE; blocks]),
         }],

@@ -27,7 +27,7 @@ export interface DeviceOptions {
   /** `"none"` runs without optional features even where they exist. */
   features?: "all" | "none";
   /** What decode multiplies block formats as, instead of what was measured to be the fastest. */
-  arithmetic?: "f32" | "i15";
+  arithmetic?: "f32" | "f16" | "i15";
 }
 
 /** What the KV cache is kept in. */

@@ -1,6 +1,6 @@
 /**
  * The page's URL parameters, for tests and for people who want to try things:
- * `?model=URL` loads at once; `device=webgpu|cpu|auto`; `limits=default`, `features=none`, `arithmetic=f32|i15`; `context=N`, `kv=f16|f32`;
+ * `?model=URL` loads at once; `device=webgpu|cpu|auto`; `limits=default`, `features=none`, `arithmetic=f32|f16|i15`; `context=N`, `kv=f16|f32`;
  * `temperature`, `top_p`, `top_k`, `min_p`, `seed`, `max_tokens`; `stall_ms=N`, `retries=N` for the download.
  */
 import type { EngineOptions } from "hearth";
@@ -33,7 +33,9 @@ export function readParams(search: string): PageParams {
   if (query.get("limits") === "default") engine.deviceOptions = { ...engine.deviceOptions, limits: "default" };
   if (query.get("features") === "none") engine.deviceOptions = { ...engine.deviceOptions, features: "none" };
   const arithmetic = query.get("arithmetic");
-  if (arithmetic === "f32" || arithmetic === "i15") engine.deviceOptions = { ...engine.deviceOptions, arithmetic };
+  if (arithmetic === "f32" || arithmetic === "f16" || arithmetic === "i15") {
+    engine.deviceOptions = { ...engine.deviceOptions, arithmetic };
+  }
   const kvType = query.get("kv");
   if (kvType === "f16" || kvType === "f32") engine.kvType = kvType;
   const stallTimeoutMs = number("stall_ms");

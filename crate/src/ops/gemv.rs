@@ -48,6 +48,8 @@ pub enum Output {
 #[serde(rename_all = "lowercase")]
 pub enum Arithmetic {
     F32,
+    /// f32, the quants becoming numbers by way of f16, which is exact and needs no feature.
+    F16,
     /// Integers (`dot4I8Packed`) against an input of 15 bits: as good as f32 to any model.
     I15,
 }
@@ -56,7 +58,7 @@ impl Arithmetic {
     /// Bytes of a staged input value; 0 for f32, which need not be staged.
     const fn bytes(self) -> usize {
         match self {
-            Arithmetic::F32 => 0,
+            Arithmetic::F32 | Arithmetic::F16 => 0,
             Arithmetic::I15 => 2,
         }
     }
@@ -126,7 +128,7 @@ fn kernel(spec: GemvSpec) -> Kernel {
         name: "gemv",
         source: wgsl!("gemv"),
         variant: spec.packing.name(),
-        prelude: vec![weight_source(spec.packing, integer)],
+        prelude: vec![weight_source(spec.packing, spec.arithmetic)],
         consts: vec![
             ("B0", buffers),
             ("B1", buffers + 1),
@@ -139,7 +141,7 @@ fn kernel(spec: GemvSpec) -> Kernel {
             ("OUTPUT", spec.output as u32),
             ("LANES", spec.lanes),
             ("SUBGROUPS", spec.subgroups as u32),
-            ("INTEGER", integer as u32),
+            ("ARITHMETIC", spec.arithmetic as u32),
             ("BLOCKS", spec.cols / 32),
             ("STAGED", spec.cols / 16 * bytes as u32),
             // What the sums over lanes are made of: four rows.
@@ -196,7 +198,7 @@ fn groups(spec: GemvSpec) -> u32 {
 }
 
 /// WGSL that multiplies a block of `packing` with a block of input.
-fn weight_source(packing: Packing, integer: bool) -> &'static str {
+fn weight_source(packing: Packing, arithmetic: Arithmetic) -> &'static str {
     macro_rules! source {
         ($packing:literal, $($part:literal),+) => {
             concat!(
@@ -205,14 +207,16 @@ fn weight_source(packing: Packing, integer: bool) -> &'static str {
             )
         };
     }
-    match (packing, integer) {
+    match (packing, arithmetic) {
         (Packing::F32, _) => source!("f32", "dot_f32_x4"),
         (Packing::F16, _) => source!("f16", "dot_f32_x8"),
         (Packing::BF16, _) => source!("bf16", "dot_f32_x8"),
-        (Packing::Q4, false) => source!("q4", "dot_f32_x32", "dot_f32_q4"),
-        (Packing::Q8, false) => source!("q8", "dot_f32_x32", "dot_f32_q8"),
-        (Packing::Q4, true) => source!("q4", "stage_i15", "dot_i15_q4"),
-        (Packing::Q8, true) => source!("q8", "stage_i15", "dot_i15_q8"),
+        (Packing::Q4, Arithmetic::F32) => source!("q4", "dot_f32_x32", "dot_f32_q4"),
+        (Packing::Q8, Arithmetic::F32) => source!("q8", "dot_f32_x32", "dot_f32_q8"),
+        (Packing::Q4, Arithmetic::F16) => source!("q4", "dot_f32_x32", "dot_f16_q4"),
+        (Packing::Q8, Arithmetic::F16) => source!("q8", "dot_f32_x32", "dot_f16_q8"),
+        (Packing::Q4, Arithmetic::I15) => source!("q4", "stage_i15", "dot_i15_q4"),
+        (Packing::Q8, Arithmetic::I15) => source!("q8", "stage_i15", "dot_i15_q8"),
     }
 }
 
