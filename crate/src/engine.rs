@@ -18,7 +18,7 @@ use crate::graph::StepGraph;
 use crate::model::{Decoder, ModelConfig};
 use crate::ops::state::{POS, STATE_WORDS, STEP};
 use crate::ops::words::{read_f32, read_words};
-use crate::ops::{KvType, LayerCache, state};
+use crate::ops::{KvType, LayerCache, SampleMemory, state};
 use crate::request::{Request, Sampling, Step, StopMatcher};
 use crate::run::{Read, Run};
 use crate::tokenizer::Tokenizer;
@@ -67,6 +67,8 @@ pub struct Engine {
     pub(crate) cache: Vec<LayerCache>,
     /// Taken out while an op writes it.
     pub(crate) state: Option<Tensor<2, Int>>,
+    /// What the sampler knows of each token.
+    pub(crate) memory: SampleMemory,
     /// Tokens whose K and V are in the cache, from position 0 on.
     pub(crate) context: Vec<u32>,
     pub(crate) graph: Option<StepGraph>,
@@ -108,6 +110,7 @@ impl Engine {
         };
         let cache = decoder.new_cache();
         let state = decoder.ops.alloc_words(STATE_WORDS);
+        let memory = decoder.ops.sample_memory(decoder.config.vocab_size);
         device.check()?;
         Ok(Self {
             device,
@@ -117,6 +120,7 @@ impl Engine {
             info,
             cache,
             state: Some(state),
+            memory,
             context: Vec::new(),
             graph: None,
             run: None,
@@ -205,7 +209,11 @@ impl Engine {
     ) -> Result<()> {
         self.cancel();
         let n_ctx = self.decoder.n_ctx;
-        self.check_ids(&prompt)?;
+        self.check_ids("prompt", &prompt)?;
+        let biased: Vec<u32> = sampling.logit_bias.iter().map(|(id, _)| *id).collect();
+        if !biased.is_empty() {
+            self.check_ids("logit_bias", &biased)?;
+        }
         if prompt.len() >= n_ctx {
             return Err(Error::ContextOverflow {
                 needed: prompt.len() + 1,
@@ -221,17 +229,12 @@ impl Engine {
         }
         let room = n_ctx - prompt.len();
         let cached = self.reuse_prefix(&prompt);
-        self.write_state(
-            STEP,
-            vec![
-                0,
-                sampling.temperature.to_bits(),
-                sampling.top_k,
-                sampling.top_p.to_bits(),
-                sampling.min_p.to_bits(),
-                sampling.seed,
-            ],
-        );
+        self.write_state(STEP, sampling.state_words());
+        if sampling.adjusts() {
+            let vocab = self.decoder.config.vocab_size;
+            let (ops, memory) = (&self.decoder.ops, &mut self.memory);
+            ops.write_memory(memory, vocab, &prompt, &sampling.logit_bias);
+        }
         self.run = Some(Run {
             prompt,
             prefilled: cached,
@@ -253,14 +256,7 @@ impl Engine {
     /// # Errors
     /// What the device says.
     pub async fn warm_up(&mut self) -> Result<()> {
-        let greedy = Sampling {
-            temperature: 0.0,
-            top_p: 1.0,
-            top_k: 0,
-            min_p: 0.0,
-            seed: 0,
-        };
-        self.start_ids(vec![0, 0], greedy, Some(1), &[])?;
+        self.start_ids(vec![0, 0], Sampling::GREEDY, Some(1), &[])?;
         while self.next().await?.finish_reason.is_none() {}
         if self.device.is_gpu() && self.graph.is_none() {
             self.write_state(POS, vec![2, 1]);
@@ -353,7 +349,7 @@ impl Engine {
     pub async fn logits(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
         self.cancel();
         self.settle().await;
-        self.check_ids(ids)?;
+        self.check_ids("prompt", ids)?;
         if ids.len() > self.decoder.n_ctx {
             return Err(Error::ContextOverflow {
                 needed: ids.len(),
@@ -377,18 +373,18 @@ impl Engine {
         }
     }
 
-    fn check_ids(&self, ids: &[u32]) -> Result<()> {
+    fn check_ids(&self, field: &str, ids: &[u32]) -> Result<()> {
         let vocab = self.decoder.config.vocab_size as u32;
-        let bad = |field: &str, expected: String, found: String| Error::InvalidRequest {
+        let bad = |expected: String, found: String| Error::InvalidRequest {
             field: field.into(),
             expected,
             found,
         };
         if ids.is_empty() {
-            return Err(bad("prompt", "at least one token".into(), "none".into()));
+            return Err(bad("at least one token".into(), "none".into()));
         }
         match ids.iter().find(|id| **id >= vocab) {
-            Some(id) => Err(bad("prompt", format!("ids below {vocab}"), id.to_string())),
+            Some(id) => Err(bad(format!("ids below {vocab}"), id.to_string())),
             None => Ok(()),
         }
     }
@@ -398,5 +394,8 @@ impl Engine {
 const _: () = {
     assert!(state::TEMPERATURE == STEP + 1 && state::TOP_K == STEP + 2);
     assert!(state::TOP_P == STEP + 3 && state::MIN_P == STEP + 4 && state::SEED == STEP + 5);
+    assert!(state::TYPICAL_P == STEP + 6 && state::REPETITION == STEP + 7);
+    assert!(state::FREQUENCY == STEP + 8 && state::PRESENCE == STEP + 9);
+    assert!(state::ADJUST == STEP + 10);
     assert!(state::N_TOKENS == POS + 1);
 };

@@ -1,11 +1,13 @@
 //! What a caller asks of the engine, and what it answers step by step.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::chat_template::Message;
 use crate::error::{Error, Result};
 
-/// A request for a completion. Fields are OpenAI's, plus `top_k` and `min_p`.
+/// A request for a completion. Fields are OpenAI's, plus `top_k`, `min_p`, `typical_p` and `repetition_penalty`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Request {
@@ -23,6 +25,16 @@ pub struct Request {
     pub top_k: Option<u32>,
     /// Default 0 (off).
     pub min_p: Option<f32>,
+    /// Default 1 (off).
+    pub typical_p: Option<f32>,
+    /// Over prompt and answer. Default 1 (off).
+    pub repetition_penalty: Option<f32>,
+    /// Over the answer. Default 0 (off).
+    pub frequency_penalty: Option<f32>,
+    /// Over the answer. Default 0 (off).
+    pub presence_penalty: Option<f32>,
+    /// From a token's id, in decimal, to what is added to its logit.
+    pub logit_bias: BTreeMap<String, f32>,
     /// Default: drawn by the caller.
     pub seed: Option<u32>,
     /// Texts that end the answer; they are not part of it.
@@ -30,13 +42,60 @@ pub struct Request {
 }
 
 /// Sampling parameters within their ranges.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
     pub temperature: f32,
     pub top_p: f32,
     pub top_k: u32,
     pub min_p: f32,
     pub seed: u32,
+    pub typical_p: f32,
+    pub repetition_penalty: f32,
+    pub frequency_penalty: f32,
+    pub presence_penalty: f32,
+    /// Token ids and what is added to their logits.
+    pub logit_bias: Vec<(u32, f32)>,
+}
+
+impl Sampling {
+    /// The largest logit.
+    pub const GREEDY: Self = Self {
+        temperature: 0.0,
+        top_p: 1.0,
+        top_k: 0,
+        min_p: 0.0,
+        seed: 0,
+        typical_p: 1.0,
+        repetition_penalty: 1.0,
+        frequency_penalty: 0.0,
+        presence_penalty: 0.0,
+        logit_bias: Vec::new(),
+    };
+
+    /// Whether logits are changed before anything is chosen.
+    pub(crate) fn adjusts(&self) -> bool {
+        self.repetition_penalty != 1.0
+            || self.frequency_penalty != 0.0
+            || self.presence_penalty != 0.0
+            || !self.logit_bias.is_empty()
+    }
+
+    /// The state's words from STEP on, for a new request.
+    pub(crate) fn state_words(&self) -> Vec<u32> {
+        vec![
+            0,
+            self.temperature.to_bits(),
+            self.top_k,
+            self.top_p.to_bits(),
+            self.min_p.to_bits(),
+            self.seed,
+            self.typical_p.to_bits(),
+            self.repetition_penalty.to_bits(),
+            self.frequency_penalty.to_bits(),
+            self.presence_penalty.to_bits(),
+            self.adjusts() as u32,
+        ]
+    }
 }
 
 impl Request {
@@ -62,6 +121,35 @@ impl Request {
             top_k: self.top_k.unwrap_or(0),
             min_p: within("min_p", self.min_p.unwrap_or(0.0), 0.0, 1.0)?,
             seed: self.seed.unwrap_or(0),
+            typical_p: within("typical_p", self.typical_p.unwrap_or(1.0), 0.0, 1.0)?,
+            repetition_penalty: within(
+                "repetition_penalty",
+                self.repetition_penalty.unwrap_or(1.0),
+                0.01,
+                10.0,
+            )?,
+            frequency_penalty: within(
+                "frequency_penalty",
+                self.frequency_penalty.unwrap_or(0.0),
+                -2.0,
+                2.0,
+            )?,
+            presence_penalty: within(
+                "presence_penalty",
+                self.presence_penalty.unwrap_or(0.0),
+                -2.0,
+                2.0,
+            )?,
+            logit_bias: (self.logit_bias.iter())
+                .map(|(id, bias)| {
+                    let token = id.parse().map_err(|_| Error::InvalidRequest {
+                        field: "logit_bias".into(),
+                        expected: "token ids as keys".into(),
+                        found: id.clone(),
+                    })?;
+                    Ok((token, within("logit_bias", *bias, -100.0, 100.0)?))
+                })
+                .collect::<Result<_>>()?,
         })
     }
 }

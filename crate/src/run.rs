@@ -176,11 +176,16 @@ impl Engine {
     /// Captures the decode step; runs it once on the way.
     pub(crate) fn capture(&mut self) -> Result<()> {
         let state = self.state()?;
-        let Self { decoder, cache, .. } = self;
+        let Self {
+            decoder,
+            cache,
+            memory,
+            ..
+        } = self;
         let graph = StepGraph::capture(&decoder.ops, || {
             let x = decoder.forward(&state, cache, 1);
             let logits = decoder.logits(&x, &state);
-            let _ = decoder.ops.sample(&logits, state.clone());
+            let _ = decoder.ops.sample(logits, state.clone(), memory);
         })?;
         self.graph = Some(graph);
         Ok(())
@@ -290,7 +295,7 @@ impl Engine {
     fn sample(&mut self, x: &Tensor<2>) -> Result<()> {
         let logits = self.decoder.logits(x, &self.state()?);
         if let Some(state) = self.state.take() {
-            self.state = Some(self.decoder.ops.sample(&logits, state));
+            self.state = Some(self.decoder.ops.sample(logits, state, &mut self.memory));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 /**
  * OpenAI's chat completion types, as far as Hearth serves them. Same names, same shapes, so that code written for
- * OpenAI's client reads the same here. Fields of other local servers (`top_k`, `min_p`, `continuous_usage_stats`) keep
+ * OpenAI's client reads the same here. Fields of other local servers (`top_k`, `min_p`, `typical_p`, `repetition_penalty`, `continuous_usage_stats`) keep
  * the names that those servers gave them.
  */
 import type { Usage } from "./wasm-contract.js";
@@ -37,6 +37,13 @@ export interface ChatCompletionCreateParamsBase {
   top_p?: number | null;
   top_k?: number | null;
   min_p?: number | null;
+  typical_p?: number | null;
+  /** Over prompt and answer; 1 is off. */
+  repetition_penalty?: number | null;
+  frequency_penalty?: number | null;
+  presence_penalty?: number | null;
+  /** From token ids to what is added to their logits. */
+  logit_bias?: Record<string, number> | null;
   seed?: number | null;
   stop?: string | string[] | null;
   /** Adds the tokens' ids to the choices (vLLM's name). */

@@ -11,10 +11,7 @@ const UNSUPPORTED = [
   "function_call",
   "logprobs",
   "top_logprobs",
-  "logit_bias",
   "response_format",
-  "frequency_penalty",
-  "presence_penalty",
   "audio",
   "modalities",
 ] as const;
@@ -30,6 +27,15 @@ export function toGenerateRequest(params: ChatCompletionCreateParams): GenerateR
   set(request, "top_p", "top_p", params.top_p, (p) => p > 0 && p <= 1, "a number above 0 and up to 1");
   set(request, "top_k", "top_k", params.top_k, (k) => Number.isInteger(k) && k >= 0, "an integer of at least 0");
   set(request, "min_p", "min_p", params.min_p, (p) => p >= 0 && p <= 1, "a number from 0 to 1");
+  set(request, "typical_p", "typical_p", params.typical_p, (p) => p > 0 && p <= 1, "a number above 0 and up to 1");
+  const { repetition_penalty, frequency_penalty, presence_penalty } = params;
+  const isFactor = (r: number): boolean => r >= 0.01 && r <= 10;
+  set(request, "repetition_penalty", "repetition_penalty", repetition_penalty, isFactor, "a number from 0.01 to 10");
+  const isPenalty = (p: number): boolean => p >= -2 && p <= 2;
+  set(request, "frequency_penalty", "frequency_penalty", frequency_penalty, isPenalty, "a number from -2 to 2");
+  set(request, "presence_penalty", "presence_penalty", presence_penalty, isPenalty, "a number from -2 to 2");
+  const bias = toLogitBias(params.logit_bias);
+  if (bias !== undefined) request.logit_bias = bias;
   set(request, "seed", "seed", params.seed, Number.isSafeInteger, "an integer");
   // The core's seed has 32 bits; OpenAI's may have more.
   if (request.seed !== undefined) request.seed = Number(BigInt.asUintN(32, BigInt(request.seed)));
@@ -38,7 +44,7 @@ export function toGenerateRequest(params: ChatCompletionCreateParams): GenerateR
   return request;
 }
 
-type NumberField = "max_tokens" | "temperature" | "top_p" | "top_k" | "min_p" | "seed";
+type NumberField = Exclude<keyof GenerateRequest, "messages" | "prompt" | "stop" | "logit_bias">;
 
 function set(
   request: GenerateRequest,
@@ -75,6 +81,20 @@ function toText(field: string, content: unknown): string {
       return part.text;
     })
     .join("");
+}
+
+/** Which ids there are only the core knows. */
+function toLogitBias(bias: unknown): Record<string, number> | undefined {
+  if (bias === undefined || bias === null) return undefined;
+  if (typeof bias !== "object" || Array.isArray(bias)) {
+    throw invalid("logit_bias", "an object from token ids to numbers", bias);
+  }
+  for (const value of Object.values(bias)) {
+    if (typeof value !== "number" || !(value >= -100 && value <= 100)) {
+      throw invalid("logit_bias", "numbers from -100 to 100", value);
+    }
+  }
+  return bias as Record<string, number>;
 }
 
 function toStop(stop: unknown): string[] {

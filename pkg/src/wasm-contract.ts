@@ -73,6 +73,11 @@ export interface GenerateRequest {
   top_p?: number;
   top_k?: number;
   min_p?: number;
+  typical_p?: number;
+  repetition_penalty?: number;
+  frequency_penalty?: number;
+  presence_penalty?: number;
+  logit_bias?: Record<string, number>;
   seed?: number;
   stop?: string[];
 }

@@ -59,7 +59,11 @@ describe("toGenerateRequest", () => {
     ["stop", { stop: ["a", ""] }],
     ["tools", { tools: [{}] }],
     ["response_format", { response_format: { type: "json_object" } }],
-    ["presence_penalty", { presence_penalty: 0.5 }],
+    ["presence_penalty", { presence_penalty: 2.5 }],
+    ["repetition_penalty", { repetition_penalty: 0 }],
+    ["typical_p", { typical_p: 0 }],
+    ["logit_bias", { logit_bias: { 5: 101 } }],
+    ["logit_bias", { logit_bias: [1] }],
     ["n", { n: 2 }],
   ])("refuses %s in %j", (field, params) => {
     expect(refused(params)).toMatchObject({ code: "invalid_request" });
@@ -71,10 +75,20 @@ describe("toGenerateRequest", () => {
       messages,
       tools: [],
       n: 1,
-      presence_penalty: 0,
       response_format: { type: "text" },
-      logit_bias: {},
     };
     expect(toGenerateRequest(params as ChatCompletionCreateParams)).toEqual({ messages });
+  });
+
+  it("passes penalties and biases on", () => {
+    const params = {
+      messages,
+      typical_p: 0.9,
+      repetition_penalty: 1.1,
+      frequency_penalty: -0.5,
+      presence_penalty: 0,
+      logit_bias: { 7: -100 },
+    };
+    expect(toGenerateRequest(params)).toEqual(params);
   });
 });

@@ -12,13 +12,7 @@ use hearth::request::{Sampling, Usage};
 use hearth::{Device, DeviceOptions, Engine, LoadOptions, Loader, Result};
 
 /// Greedy sampling.
-pub const GREEDY: Sampling = Sampling {
-    temperature: 0.0,
-    top_p: 1.0,
-    top_k: 0,
-    min_p: 0.0,
-    seed: 0,
-};
+pub const GREEDY: Sampling = Sampling::GREEDY;
 
 /// A device for tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

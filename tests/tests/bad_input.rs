@@ -338,12 +338,12 @@ fn a_cache_beyond_the_binding_limit_is_refused() {
     };
     let limit = device.info().limits.max_storage_buffer_binding_size;
     let file = TinyFile::read().set("llama.context_length", Value::U32(1 << 26));
-    // 2 heads of 16 f32 a position.
-    let context = limit as usize / 128 + 1;
+    // 2 heads of 16 f16 a position.
+    let context = limit as usize / 64 + 1;
     let error = load(device.clone(), &file.bytes(), context, 4096).err();
     let expected = Error::OutOfMemory {
         what: format!("the KV cache of {context} tokens"),
-        needed: context as u64 * 128,
+        needed: context as u64 * 64,
         available: limit,
     };
     assert_eq!(error, Some(expected));

@@ -8,26 +8,87 @@ use hearth_tests::kernels::*;
 use pollster::block_on;
 use proptest::prelude::*;
 
-fn sampled(device: &Device, logits: &[f32], params: &[u32; 6]) -> Vec<u32> {
-    let ops = Ops::new(&device.burn, tuning(1));
-    let mut state = state_with(
-        &ops,
-        &[(state::POS, vec![10, 3]), (state::STEP, params.to_vec())],
-    );
-    let logits = tensor(device, logits, [1, logits.len()]);
-    for _ in 0..5 {
-        state = ops.sample(&logits, state);
+/// The sampling parameters as the state has them, and what the sampler remembers.
+struct Case {
+    step: u32,
+    temperature: f32,
+    top_k: u32,
+    top_p: f32,
+    min_p: f32,
+    seed: u32,
+    typical_p: f32,
+    repetition: f32,
+    frequency: f32,
+    presence: f32,
+    prompt: Vec<u32>,
+    biases: Vec<(u32, f32)>,
+}
+
+impl Case {
+    fn new(temperature: f32, seed: u32) -> Self {
+        Self {
+            step: 0,
+            temperature,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            seed,
+            typical_p: 1.0,
+            repetition: 1.0,
+            frequency: 0.0,
+            presence: 0.0,
+            prompt: vec![],
+            biases: vec![],
+        }
     }
-    let words = block_on(read_words(&state, 0, STATE_WORDS)).unwrap();
-    let step = params[0];
-    assert_eq!(words[state::POS], 10 + 3 + 4);
-    assert_eq!(words[state::N_TOKENS], 1);
-    assert_eq!(words[state::STEP], step + 5);
-    let ids: Vec<u32> = (0..5)
-        .map(|i| words[state::RING + (step as usize + i) % state::RING_LEN])
-        .collect();
-    assert_eq!(words[state::IDS], ids[4]);
-    ids
+
+    /// Words from STEP on.
+    fn words(&self) -> Vec<u32> {
+        let adjusts = (self.repetition, self.frequency, self.presence) != (1.0, 0.0, 0.0)
+            || !self.biases.is_empty();
+        vec![
+            self.step,
+            self.temperature.to_bits(),
+            self.top_k,
+            self.top_p.to_bits(),
+            self.min_p.to_bits(),
+            self.seed,
+            self.typical_p.to_bits(),
+            self.repetition.to_bits(),
+            self.frequency.to_bits(),
+            self.presence.to_bits(),
+            adjusts as u32,
+        ]
+    }
+
+    /// Five ids, each from the same logits before adjustment.
+    fn sampled(&self, device: &Device, logits: &[f32]) -> Vec<u32> {
+        let ops = Ops::new(&device.burn, tuning(1));
+        let mut state = state_with(
+            &ops,
+            &[(state::POS, vec![10, 3]), (state::STEP, self.words())],
+        );
+        let mut memory = ops.sample_memory(logits.len());
+        ops.write_memory(&mut memory, logits.len(), &self.prompt, &self.biases);
+        for _ in 0..5 {
+            let logits = tensor(device, logits, [1, logits.len()]);
+            state = ops.sample(logits, state, &mut memory);
+        }
+        let words = block_on(read_words(&state, 0, STATE_WORDS)).unwrap();
+        assert_eq!(words[state::POS], 10 + 3 + 4);
+        assert_eq!(words[state::N_TOKENS], 1);
+        assert_eq!(words[state::STEP], self.step + 5);
+        let ids: Vec<u32> = (0..5)
+            .map(|i| words[state::RING + (self.step as usize + i) % state::RING_LEN])
+            .collect();
+        assert_eq!(words[state::IDS], ids[4]);
+        ids
+    }
+}
+
+fn logits_of(seed: u32, vocab: usize) -> Vec<f32> {
+    let drawn = values(u64::from(seed), vocab);
+    drawn.iter().map(|v| v * 8.0).collect()
 }
 
 #[test]
@@ -42,26 +103,21 @@ fn sampling_agrees_between_backends_and_respects_every_filter() {
         0..100u32,
     );
     for_all(40, params, |(vocab, t, top_k, top_p, min_p, seed, step)| {
-        let temperature: f32 = [0.0, 0.3, 1.0, 2.0][t];
-        let logits: Vec<f32> = values(u64::from(seed), vocab)
-            .iter()
-            .map(|v| v * 8.0)
-            .collect();
-        let params = [
+        let logits = logits_of(seed, vocab);
+        let case = Case {
             step,
-            temperature.to_bits(),
             top_k,
-            top_p.to_bits(),
-            min_p.to_bits(),
-            seed,
-        ];
-        let allowed = allowed_ids(&logits, temperature, top_k, top_p, min_p);
-        let on_cpu = sampled(&cpu(), &logits, &params);
+            top_p,
+            min_p,
+            ..Case::new([0.0, 0.3, 1.0, 2.0][t], seed)
+        };
+        let allowed = allowed_ids(&logits, case.temperature, top_k, top_p, min_p);
+        let on_cpu = case.sampled(&cpu(), &logits);
         for id in &on_cpu {
             assert!(allowed.contains(id), "cpu: {id} is filtered out");
         }
         if let Some(gpu) = gpu() {
-            let on_gpu = sampled(gpu, &logits, &params);
+            let on_gpu = case.sampled(gpu, &logits);
             for id in &on_gpu {
                 assert!(allowed.contains(id), "gpu: {id} is filtered out");
             }
@@ -70,6 +126,110 @@ fn sampling_agrees_between_backends_and_respects_every_filter() {
             assert!(same >= 4, "{on_cpu:?} {on_gpu:?}");
         }
     });
+}
+
+#[test]
+fn typical_sampling_keeps_what_is_as_surprising_as_expected() {
+    let params = (2..2000usize, 0.05..0.95f32, 0..40u32, any::<u32>());
+    for_all(30, params, |(vocab, typical_p, top_k, seed)| {
+        let logits = logits_of(seed, vocab);
+        let case = Case {
+            typical_p,
+            top_k,
+            ..Case::new(1.0, seed)
+        };
+        // In f64, over what top-k leaves.
+        let kept = allowed_ids(&logits, 1.0, top_k, 1.0, 0.0);
+        let weight = |id: u32| f64::from(logits[id as usize]).exp();
+        let total: f64 = kept.iter().map(|id| weight(*id)).sum();
+        let surprise = |id: u32| -(weight(id) / total).ln();
+        let entropy: f64 = kept
+            .iter()
+            .map(|id| weight(*id) / total * surprise(*id))
+            .sum();
+        let distance = |id: u32| (surprise(id) - entropy).abs();
+        let mut order = kept.clone();
+        order.sort_by(|a, b| distance(*a).total_cmp(&distance(*b)));
+        let mut mass = 0.0;
+        let within = order.iter().take_while(|id| {
+            let before = mass;
+            mass += weight(**id) / total;
+            before < f64::from(typical_p)
+        });
+        let limit = within.map(|id| distance(*id)).fold(0.0, f64::max);
+        let mut found = vec![case.sampled(&cpu(), &logits)];
+        found.extend(gpu().map(|gpu| case.sampled(gpu, &logits)));
+        for id in found.concat() {
+            assert!(kept.contains(&id), "{id} is not among the top {top_k}");
+            assert!(
+                distance(id) <= limit + 1e-3,
+                "{id}: {} beyond {limit}",
+                distance(id)
+            );
+        }
+    });
+}
+
+/// Greedy with penalties is an argmax over adjusted logits, which is easy to say in plain arithmetic.
+#[test]
+fn penalties_and_biases_change_the_choice_as_they_should() {
+    let params = (
+        4..1500usize,
+        0.5..2.0f32,
+        -2.0..2.0f32,
+        -2.0..2.0f32,
+        any::<u32>(),
+        any::<bool>(),
+    );
+    for_all(
+        30,
+        params,
+        |(vocab, repetition, frequency, presence, seed, biased)| {
+            let logits = logits_of(seed, vocab);
+            let some = |n: u32| (0..n).map(|i| seed.wrapping_mul(i + 3) % vocab as u32);
+            let case = Case {
+                repetition,
+                frequency,
+                presence,
+                prompt: some(20).collect(),
+                biases: if biased {
+                    some(9)
+                        .zip([6.0, -100.0, 3.0, -4.0, 100.0, 1.0, 0.5, -2.0, 7.0])
+                        .collect()
+                } else {
+                    vec![]
+                },
+                ..Case::new(0.0, seed)
+            };
+            let mut written = vec![0u32; vocab];
+            let expected: Vec<u32> = (0..5)
+                .map(|_| {
+                    let adjusted = |i: usize| {
+                        let bias = case.biases.iter().rev().find(|(id, _)| *id as usize == i);
+                        let mut v = logits[i] + bias.map_or(0.0, |(_, bias)| *bias);
+                        if written[i] > 0 || case.prompt.contains(&(i as u32)) {
+                            v = if v > 0.0 {
+                                v / repetition
+                            } else {
+                                v * repetition
+                            };
+                        }
+                        let n = written[i] as f32;
+                        v - (frequency * n + presence * n.min(1.0))
+                    };
+                    let best = (0..vocab)
+                        .max_by(|a, b| adjusted(*a).total_cmp(&adjusted(*b)).then(b.cmp(a)));
+                    let best = best.unwrap();
+                    written[best] += 1;
+                    best as u32
+                })
+                .collect();
+            assert_eq!(case.sampled(&cpu(), &logits), expected);
+            if let Some(gpu) = gpu() {
+                assert_eq!(case.sampled(gpu, &logits), expected);
+            }
+        },
+    );
 }
 
 /// The ids that the filters leave, with a margin for rounding at the edges.
@@ -114,6 +274,7 @@ fn sampling_draws_from_the_distribution() {
         let mut words = vec![0u32; STATE_WORDS];
         words[state::TEMPERATURE] = 1.0f32.to_bits();
         words[state::TOP_P] = 1.0f32.to_bits();
+        words[state::TYPICAL_P] = 1.0f32.to_bits();
         words[state::SEED] = 42;
         words[state::STEP] = step;
         counts[hearth::ops::sample::sample_cpu(&logits, &words) as usize] += 1;

@@ -240,7 +240,7 @@ fn greedy_is_what_remains_when_all_else_is_cut() {
                 let mut sampling = GREEDY;
                 (sampling.temperature, sampling.seed) = (1.0, 3);
                 change(&mut sampling);
-                let found = generate(&mut engine, &prompt.ids, 32, sampling);
+                let found = generate(&mut engine, &prompt.ids, 32, sampling.clone());
                 assert_eq!(
                     found.unwrap().0,
                     prompt.greedy_ids[..32],

@@ -34,6 +34,7 @@ pub use gemv::Arithmetic;
 use rms_norm::RmsNormOp;
 use rope_append::RopeAppendOp;
 pub use rope_append::{AttentionSpec, KvType};
+pub use sample::SampleMemory;
 use sample::SampleOp;
 use swiglu::SwigluOp;
 pub use weight::{Weight, WeightPart};
@@ -253,12 +254,61 @@ impl Ops {
         )))
     }
 
+    /// An empty memory for the sampler.
+    pub fn sample_memory(&self, vocab: usize) -> SampleMemory {
+        SampleMemory {
+            history: Some(self.alloc_words(vocab)),
+            bias: Some(self.alloc_words(vocab)),
+            is_biased: false,
+        }
+    }
+
+    /// Sets what the sampler knows of a vocabulary of `vocab` tokens: those of the prompt, and biases by token.
+    pub fn write_memory(
+        &self,
+        memory: &mut SampleMemory,
+        vocab: usize,
+        prompt: &[u32],
+        biases: &[(u32, f32)],
+    ) {
+        let mut words = vec![0; vocab];
+        for id in prompt {
+            words[*id as usize] = 1;
+        }
+        if let Some(tensor) = memory.history.take() {
+            memory.history = Some(self.write_words(tensor, 0, words));
+        }
+        if biases.is_empty() && !memory.is_biased {
+            return;
+        }
+        let mut words = vec![0; vocab];
+        for (id, bias) in biases {
+            words[*id as usize] = bias.to_bits();
+        }
+        if let Some(tensor) = memory.bias.take() {
+            memory.bias = Some(self.write_words(tensor, 0, words));
+        }
+        memory.is_biased = !biases.is_empty();
+    }
+
     /// Chooses the next token and moves the state on.
-    pub fn sample(&self, logits: &Tensor<2>, state: Tensor<2, Int>) -> Tensor<2, Int> {
-        self.count(1);
-        Tensor::from_dispatch(Dispatch::sample(
-            logits.clone().into_dispatch(),
+    pub fn sample(
+        &self,
+        logits: Tensor<2>,
+        state: Tensor<2, Int>,
+        memory: &mut SampleMemory,
+    ) -> Tensor<2, Int> {
+        let (Some(history), Some(bias)) = (memory.history.take(), memory.bias.clone()) else {
+            unreachable!("every use puts them back")
+        };
+        let (state, history) = Dispatch::sample(
+            logits.into_dispatch(),
             state.into_dispatch(),
-        ))
+            history.into_dispatch(),
+            bias.into_dispatch(),
+        );
+        memory.history = Some(Tensor::from_dispatch(history));
+        self.count(1);
+        Tensor::from_dispatch(state)
     }
 }

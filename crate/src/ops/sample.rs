@@ -1,15 +1,18 @@
 //! Sampling: the next token from the logits, and the state moved on to the next step.
 //!
-//! Temperature, then top-k, top-p and min-p (the order of transformers' warpers), then a draw by a counter
-//! based generator of (SEED, STEP): a request with a seed gives the same tokens again on the same device.
+//! Bias and penalties, temperature, then top-k, top-p, min-p and typical-p (the order of transformers' warpers),
+//! then a draw by a counter based generator of (SEED, STEP): a request with a seed gives the same tokens again on
+//! the same device.
 //! Temperature 0 takes the largest logit, the lowest id among equals.
 //!
 //! - `logits`: [1, vocab] f32. Writes the id to RING and IDS, adds N_TOKENS to POS, sets N_TOKENS to 1.
 //! - GPU: one workgroup of 256, see `wgsl/sample.wgsl`; the CPU twin sorts instead.
-//! - Sources: Holtzman et al. 2020, arXiv:1904.09751 (top-p); Nguyen et al. 2024, arXiv:2407.01082 (min-p).
+//! - Sources: Holtzman et al. 2020, arXiv:1904.09751 (top-p); Nguyen et al. 2024, arXiv:2407.01082 (min-p);
+//!   Meister et al. 2023, arXiv:2202.00666 (typical-p); Keskar et al. 2019, arXiv:1909.05858 (repetition penalty).
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
+use burn::tensor::{Int, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
@@ -19,12 +22,34 @@ use super::state;
 /// Backend extension: sampling on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait SampleOp: Backend {
-    /// Returns the state, ready for the next step.
-    fn sample(logits: FloatTensor<Self>, state: IntTensor<Self>) -> IntTensor<Self>;
+    /// Returns the state, ready for the next step, and the history with the token in it. `history` and `bias`:
+    /// [1, vocab], see [`SampleMemory`].
+    fn sample(
+        logits: FloatTensor<Self>,
+        state: IntTensor<Self>,
+        history: IntTensor<Self>,
+        bias: IntTensor<Self>,
+    ) -> (IntTensor<Self>, IntTensor<Self>);
+}
+
+/// What the sampler knows of every token of the vocabulary.
+pub struct SampleMemory {
+    /// [1, vocab]: twice the number of times it was written, plus 1 if it was in the prompt. Taken out while it
+    /// is written.
+    pub(super) history: Option<Tensor<2, Int>>,
+    /// [1, vocab], the bits of an f32 that is added to the logit.
+    pub(super) bias: Option<Tensor<2, Int>>,
+    /// Whether any bias is not 0.
+    pub(super) is_biased: bool,
 }
 
 impl SampleOp for CubeBackend {
-    fn sample(logits: FloatTensor<Self>, state: IntTensor<Self>) -> IntTensor<Self> {
+    fn sample(
+        logits: FloatTensor<Self>,
+        state: IntTensor<Self>,
+        history: IntTensor<Self>,
+        bias: IntTensor<Self>,
+    ) -> (IntTensor<Self>, IntTensor<Self>) {
         let [_, vocab] = logits.meta.shape().dims();
         let kernel = Kernel {
             name: "sample",
@@ -41,23 +66,51 @@ impl SampleOp for CubeBackend {
             float: None,
             workgroup: 256,
         };
-        launch(kernel, (1, 1, 1), &[&logits, &state]);
-        state
+        launch(kernel, (1, 1, 1), &[&logits, &state, &history, &bias]);
+        (state, history)
     }
 }
 
 impl SampleOp for Flex {
-    fn sample(logits: FlexTensor, mut state: FlexTensor) -> FlexTensor {
-        let logits = logits.storage::<f32>();
-        let state_words = state.storage_mut::<u32>();
-        let token = sample_cpu(logits, state_words);
-        let step = state_words[state::STEP];
-        state_words[state::RING + step as usize % state::RING_LEN] = token;
-        state_words[state::IDS] = token;
-        state_words[state::POS] += state_words[state::N_TOKENS];
-        state_words[state::N_TOKENS] = 1;
-        state_words[state::STEP] = step.wrapping_add(1);
-        state
+    fn sample(
+        mut logits: FlexTensor,
+        mut state: FlexTensor,
+        mut history: FlexTensor,
+        bias: FlexTensor,
+    ) -> (FlexTensor, FlexTensor) {
+        let logits = logits.storage_mut::<f32>();
+        let words = state.storage_mut::<u32>();
+        let seen = history.storage_mut::<u32>();
+        if words[state::ADJUST] != 0 {
+            adjust_cpu(logits, seen, bias.storage(), words);
+        }
+        let token = sample_cpu(logits, words);
+        seen[token as usize] += 2;
+        let step = words[state::STEP];
+        words[state::RING + step as usize % state::RING_LEN] = token;
+        words[state::IDS] = token;
+        words[state::POS] += words[state::N_TOKENS];
+        words[state::N_TOKENS] = 1;
+        words[state::STEP] = step.wrapping_add(1);
+        (state, history)
+    }
+}
+
+/// The CPU twin of the adjustment by bias and penalties, in place.
+fn adjust_cpu(logits: &mut [f32], history: &[u32], bias: &[u32], state: &[u32]) {
+    let param = |at: usize| f32::from_bits(state[at]);
+    let repetition = param(state::REPETITION);
+    for ((v, seen), bias) in logits.iter_mut().zip(history).zip(bias) {
+        *v += f32::from_bits(*bias);
+        if *seen > 0 {
+            *v = if *v > 0.0 {
+                *v / repetition
+            } else {
+                *v * repetition
+            };
+        }
+        let written = (seen >> 1) as f32;
+        *v -= param(state::FREQUENCY) * written + param(state::PRESENCE) * written.min(1.0);
     }
 }
 
@@ -89,7 +142,12 @@ pub fn sample_cpu(logits: &[f32], state: &[u32]) -> u32 {
         .map(|w| ((w * inv_z).min(1.0) * 1_073_741_824.0) as u32)
         .collect();
     let floor = kept_floor(logits, &masses, top, inv_t, state);
-    let kept = || (0..logits.len()).filter(|i| logits[*i] >= floor);
+    let mut kept: Vec<usize> = (0..logits.len()).filter(|i| logits[*i] >= floor).collect();
+    let typical_p = f32::from_bits(state[state::TYPICAL_P]);
+    if typical_p < 1.0 {
+        keep_typical(&mut kept, &masses, typical_p);
+    }
+    let kept = || kept.iter().copied();
     let total: u32 = kept().map(|i| masses[i]).sum();
     let r = pcg(pcg(state[state::SEED]) ^ pcg(state[state::STEP].wrapping_add(0x9e37_79b9)));
     let point = (total as f32 * ((r >> 8) as f32 / 16_777_216.0)) as u32;
@@ -101,6 +159,28 @@ pub fn sample_cpu(logits: &[f32], state: &[u32]) -> u32 {
         below += masses[i];
     }
     best as u32
+}
+
+/// Leaves those of `kept` whose surprise is nearest to the expected one, until their mass reaches the share.
+fn keep_typical(kept: &mut Vec<usize>, masses: &[u32], typical_p: f32) {
+    kept.retain(|i| masses[*i] > 0);
+    let total: u32 = kept.iter().map(|i| masses[*i]).sum();
+    let surprise = |i: usize| (total as f32).ln() - (masses[i] as f32).ln();
+    let share = |i: usize| masses[i] as f32 / total as f32;
+    let entropy: f32 = kept.iter().map(|i| share(*i) * surprise(*i)).sum();
+    let distance = |i: usize| (surprise(i) - entropy).abs();
+    let mut order = kept.clone();
+    order.sort_by(|a, b| distance(*a).total_cmp(&distance(*b)));
+    let goal = ((total as f32 * typical_p) as u32).max(1);
+    let mut reached = 0;
+    let last = order.iter().find(|i| {
+        reached += masses[**i];
+        reached >= goal
+    });
+    if let Some(last) = last {
+        let limit = distance(*last);
+        kept.retain(|i| distance(*i) <= limit);
+    }
 }
 
 /// The smallest logit that top-k, top-p and min-p keep.

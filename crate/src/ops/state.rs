@@ -13,8 +13,13 @@
 //!        5  TOP_P        f32 bits; 1 means off
 //!        6  MIN_P        f32 bits; 0 means off
 //!        7  SEED
-//!   8..72  RING         the sampled ids, read back by the host
-//!  72..    IDS          the ids of this step
+//!        8  TYPICAL_P    f32 bits; 1 means off
+//!        9  REPETITION   f32 bits; 1 means off
+//!       10  FREQUENCY    f32 bits; 0 means off
+//!       11  PRESENCE     f32 bits; 0 means off
+//!       12  ADJUST       1 if a penalty or a bias changes the logits
+//!  16..80  RING         the sampled ids, read back by the host
+//!  80..    IDS          the ids of this step
 //! ```
 
 /// Position of the step's first token in the context.
@@ -33,8 +38,18 @@ pub const TOP_P: usize = 5;
 pub const MIN_P: usize = 6;
 /// Seed of the random numbers.
 pub const SEED: usize = 7;
+/// Keep the tokens whose surprise is nearest to the expected one and whose probabilities reach p; 1 is off.
+pub const TYPICAL_P: usize = 8;
+/// Divides the logits of what has been read or written; 1 is off.
+pub const REPETITION: usize = 9;
+/// Taken off a logit for each time the token was written.
+pub const FREQUENCY: usize = 10;
+/// Taken off a logit if the token was written.
+pub const PRESENCE: usize = 11;
+/// 1 if the logits are adjusted by what is in the sampler's memory.
+pub const ADJUST: usize = 12;
 /// First word of the ring of sampled ids.
-pub const RING: usize = 8;
+pub const RING: usize = 16;
 /// Length of the ring: the most tokens that may be in flight between GPU and host.
 pub const RING_LEN: usize = 64;
 /// First word of the step's token ids.

@@ -1,10 +1,13 @@
 // Chooses the next token from the logits and makes the state ready for the next step.
 //
-// grid: (1). Every filter is a threshold on the logit, so nothing is sorted: top-k and top-p are found by
-// radix selection over the order-preserving integer image of the float, 8 bits a pass; probabilities are
-// 30-bit integers, whose sums are exact in any order. Then a random number picks a point of the kept mass.
-@group(0) @binding(0) var<storage, read_write> logits: array<f32>; // [VOCAB]
+// grid: (1). Every filter is a threshold on the logit, or on how typical it is, so nothing is sorted: top-k, top-p
+// and typical-p are found by radix selection over the order-preserving integer image of the float, 8 bits a pass;
+// probabilities are 30-bit integers, whose sums are exact in any order. Then a random number picks a point of the
+// kept mass.
+@group(0) @binding(0) var<storage, read_write> logits: array<f32>; // [VOCAB], adjusted in place
 @group(0) @binding(1) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
+@group(0) @binding(2) var<storage, read_write> history: array<u32>; // [VOCAB], 2 * times written + was in the prompt
+@group(0) @binding(3) var<storage, read_write> bias: array<f32>; // [VOCAB]
 
 const VOCAB: u32 = {{ VOCAB }}u;
 const WG: u32 = {{ WG }}u; // 256: a thread is also a histogram bin
@@ -33,6 +36,22 @@ fn mass_of(v: f32, top: f32, inv_t: f32, inv_z: f32) -> u32 {
     return u32(min(exp((v - top) * inv_t) * inv_z, 1.0) * 1073741824.0);
 }
 
+// The logit of token i after bias and penalties: transformers' repetition penalty, then OpenAI's two.
+fn adjusted(i: u32) -> f32 {
+    let before = logits[i] + bias[i];
+    let seen = history[i];
+    let repetition = bitcast<f32>(state[9]);
+    let repeated = select(before * repetition, before / repetition, before > 0.0);
+    let written = f32(seen >> 1u);
+    return select(before, repeated, seen > 0u) - bitcast<f32>(state[10]) * written -
+        bitcast<f32>(state[11]) * min(written, 1.0);
+}
+
+// How near token i is to the expected surprise `entropy`, as an integer that is larger the nearer it is.
+fn typical_key(mass: u32, log_total: f32, entropy: f32) -> u32 {
+    return ~key_of(abs(log_total - log(f32(mass)) - entropy));
+}
+
 // PCG: Jarzynski & Olano 2020, "Hash functions for GPU rendering".
 fn pcg(v: u32) -> u32 {
     let s = v * 747796405u + 2891336453u;
@@ -40,10 +59,14 @@ fn pcg(v: u32) -> u32 {
     return (w >> 22u) ^ w;
 }
 
-// The largest key such that the weight of all tokens with at least that key reaches `target` (at least 1).
-// A token weighs 1, or its probability where by_mass; tokens under `floor_key` weigh nothing.
+const BY_COUNT: u32 = 0u; // a token weighs 1, keys are logits
+const BY_MASS: u32 = 1u; // it weighs its probability, keys are logits
+const BY_TYPICAL: u32 = 2u; // it weighs its probability, keys are typicality
+
+// The largest key such that the weight of all tokens with at least that key reaches `goal` (at least 1); tokens
+// whose logit is under `floor_key` weigh nothing.
 fn select_key(
-    lid: u32, goal: u32, by_mass: bool, floor_key: u32, top: f32, inv_t: f32, inv_z: f32,
+    lid: u32, goal: u32, mode: u32, floor_key: u32, top: f32, inv_t: f32, inv_z: f32, log_total: f32, entropy: f32,
 ) -> u32 {
     var prefix = 0u;
     var left = max(goal, 1u);
@@ -52,10 +75,15 @@ fn select_key(
         workgroupBarrier();
         for (var i = lid; i < VOCAB; i += WG) {
             let v = logits[i];
-            let key = key_of(v);
+            let mass = mass_of(v, top, inv_t, inv_z);
+            var key = key_of(v);
+            let counts = key >= floor_key && (mode != BY_TYPICAL || mass > 0u);
+            if (mode == BY_TYPICAL) {
+                key = typical_key(mass, log_total, entropy);
+            }
             // (a shift by 32 is undefined, hence two shifts)
-            if (key >= floor_key && ((key >> u32(shift)) >> 8u) == ((prefix >> u32(shift)) >> 8u)) {
-                let weight = select(1u, mass_of(v, top, inv_t, inv_z), by_mass);
+            if (counts && ((key >> u32(shift)) >> 8u) == ((prefix >> u32(shift)) >> 8u)) {
+                let weight = select(1u, mass, mode != BY_COUNT);
                 atomicAdd(&bins[(key >> u32(shift)) & 255u], weight);
             }
         }
@@ -82,12 +110,35 @@ fn select_key(
     return prefix;
 }
 
+// The mass of all tokens whose logit is not under `floor_key`.
+fn kept_mass(lid: u32, floor_key: u32, top: f32, inv_t: f32, inv_z: f32) -> u32 {
+    var kept = 0u;
+    for (var i = lid; i < VOCAB; i += WG) {
+        let v = logits[i];
+        kept += select(0u, mass_of(v, top, inv_t, inv_z), key_of(v) >= floor_key);
+    }
+    masses[lid] = kept;
+    for (var width = WG / 2u; width > 0u; width /= 2u) {
+        workgroupBarrier();
+        if (lid < width) {
+            masses[lid] += masses[lid + width];
+        }
+    }
+    workgroupBarrier();
+    let total = masses[0];
+    workgroupBarrier();
+    return total;
+}
+
 @compute @workgroup_size({{ WG }})
 fn main(@builtin(local_invocation_index) lid: u32) {
     // The largest logit, the lowest id among equals.
     var value = -3.4e38;
     var id = 0u;
     for (var i = lid; i < VOCAB; i += WG) {
+        if (state[12] != 0u) {
+            logits[i] = adjusted(i);
+        }
         let v = logits[i];
         if (v > value) {
             value = v;
@@ -113,6 +164,8 @@ fn main(@builtin(local_invocation_index) lid: u32) {
     }
     let greedy = workgroupUniformLoad(&shared_greedy);
     let top = best_value[0];
+    // Other threads' adjusted logits are read from here on.
+    storageBarrier();
     workgroupBarrier();
 
     if (greedy == 0u) {
@@ -131,40 +184,57 @@ fn main(@builtin(local_invocation_index) lid: u32) {
         workgroupBarrier();
         let inv_z = 1.0 / best_value[0];
 
-        // The filters, in the order temperature, top-k, top-p, min-p.
+        // The filters, in the order temperature, top-k, top-p, min-p, typical-p.
         var floor_key = 0u;
         if (lid == 0u) {
             shared_left = select(0u, 1u, state[4] > 0u && state[4] < VOCAB);
         }
         if (workgroupUniformLoad(&shared_left) == 1u) {
-            floor_key = select_key(lid, state[4], false, 0u, top, inv_t, inv_z);
+            floor_key = select_key(lid, state[4], BY_COUNT, 0u, top, inv_t, inv_z, 0.0, 0.0);
         }
         if (lid == 0u) {
             shared_left = select(0u, 1u, bitcast<f32>(state[5]) < 1.0);
         }
         if (workgroupUniformLoad(&shared_left) == 1u) {
-            var kept = 0u;
+            let goal = u32(f32(kept_mass(lid, floor_key, top, inv_t, inv_z)) * bitcast<f32>(state[5]));
+            let key = select_key(lid, goal, BY_MASS, floor_key, top, inv_t, inv_z, 0.0, 0.0);
+            floor_key = max(floor_key, key);
+        }
+        let min_p = bitcast<f32>(state[6]);
+        if (min_p > 0.0) {
+            floor_key = max(floor_key, key_of(top + log(max(min_p, 1e-30)) / inv_t));
+        }
+        var floor_typical = 0u;
+        var log_total = 0.0;
+        var entropy = 0.0;
+        if (lid == 0u) {
+            shared_left = select(0u, 1u, bitcast<f32>(state[8]) < 1.0);
+        }
+        if (workgroupUniformLoad(&shared_left) == 1u) {
+            let total = f32(kept_mass(lid, floor_key, top, inv_t, inv_z));
+            log_total = log(total);
+            var surprise = 0.0;
             for (var i = lid; i < VOCAB; i += WG) {
                 let v = logits[i];
-                kept += select(0u, mass_of(v, top, inv_t, inv_z), key_of(v) >= floor_key);
+                let mass = mass_of(v, top, inv_t, inv_z);
+                if (mass > 0u && key_of(v) >= floor_key) {
+                    surprise += f32(mass) / total * (log_total - log(f32(mass)));
+                }
             }
-            masses[lid] = kept;
+            best_value[lid] = surprise;
             for (var width = WG / 2u; width > 0u; width /= 2u) {
                 workgroupBarrier();
                 if (lid < width) {
-                    masses[lid] += masses[lid + width];
+                    best_value[lid] += best_value[lid + width];
                 }
             }
             workgroupBarrier();
-            let goal = u32(f32(masses[0]) * bitcast<f32>(state[5]));
-            workgroupBarrier();
-            floor_key = max(
-                floor_key,
-                select_key(lid, goal, true, floor_key, top, inv_t, inv_z),
+            entropy = best_value[0];
+            let goal = u32(total * bitcast<f32>(state[8]));
+            floor_typical = select_key(
+                lid, goal, BY_TYPICAL, floor_key, top, inv_t, inv_z, log_total, entropy,
             );
         }
-        let min_p = bitcast<f32>(state[6]);
-        let floor_p = select(-3.4e38, top + log(max(min_p, 1e-30)) / inv_t, min_p > 0.0);
 
         // A random point of the kept mass; thread `lid` owns the ids lid * CHUNK ..
         let first = lid * CHUNK;
@@ -172,9 +242,10 @@ fn main(@builtin(local_invocation_index) lid: u32) {
         var mass = 0u;
         for (var i = first; i < last; i++) {
             let v = logits[i];
-            mass += select(
-                0u, mass_of(v, top, inv_t, inv_z), key_of(v) >= floor_key && v >= floor_p,
-            );
+            let here = mass_of(v, top, inv_t, inv_z);
+            if (key_of(v) >= floor_key && typical_key(here, log_total, entropy) >= floor_typical) {
+                mass += here;
+            }
         }
         masses[lid] = mass;
         workgroupBarrier();
@@ -193,8 +264,8 @@ fn main(@builtin(local_invocation_index) lid: u32) {
         if (point >= below && point < below + mass) {
             for (var i = first; i < last; i++) {
                 let v = logits[i];
-                if (key_of(v) >= floor_key && v >= floor_p) {
-                    let here = mass_of(v, top, inv_t, inv_z);
+                let here = mass_of(v, top, inv_t, inv_z);
+                if (key_of(v) >= floor_key && typical_key(here, log_total, entropy) >= floor_typical) {
                     if (point >= below && point < below + here) {
                         atomicStore(&chosen, i);
                     }
@@ -207,6 +278,7 @@ fn main(@builtin(local_invocation_index) lid: u32) {
     if (lid == 0u) {
         let token = atomicLoad(&chosen);
         state[RING + state[2] % RING_LEN] = token;
+        history[token] += 2u;
         state[IDS] = token;
         state[0] += state[1];
         state[1] = 1u;
