@@ -11,7 +11,7 @@ use burn_wgpu::WgpuSetup;
 use crate::device_info::gpu_info;
 pub use crate::device_info::{DeviceInfo, Limits};
 use crate::error::{Error, Result};
-use crate::ops::{Arithmetic, Tuning};
+use crate::ops::{Arithmetic, Tuning, pool};
 use crate::tune::Measured;
 
 /// What to open, and with what restrictions (the restrictions are for tests and for finding faults).
@@ -73,6 +73,7 @@ impl Device {
                 architecture: std::env::consts::ARCH.into(),
                 backend: "flex".into(),
                 software: true,
+                threads: pool::current().map_or(1, |pool| pool.threads()),
                 features: if cfg!(target_feature = "simd128") {
                     vec!["simd128"]
                 } else {

@@ -15,6 +15,8 @@ pub struct DeviceInfo {
     pub backend: String,
     /// A software rasteriser: right results, a hundredth of a GPU's speed.
     pub software: bool,
+    /// Threads that multiply on the CPU; 1 for a GPU.
+    pub threads: u32,
     /// Optional features in use.
     pub features: Vec<&'static str>,
     pub limits: Limits,
@@ -60,6 +62,7 @@ pub(crate) fn gpu_info(
         architecture: names.architecture,
         backend: format!("{:?}", adapter.backend).to_lowercase(),
         software,
+        threads: 1,
         features: [
             (features.contains(wgpu::Features::SHADER_F16), "shader-f16"),
             (subgroups, "subgroups"),

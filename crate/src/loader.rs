@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::format::{Gguf, Parsed};
 use crate::model::ModelConfig;
 use crate::model::decoder::{Decoder, Layer};
-use crate::ops::{KvType, Ops};
+use crate::ops::{KvType, Ops, pool};
 use crate::quant::{block_format, repack_rows};
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Matrix, Place, Plan, Target};
@@ -221,7 +221,11 @@ impl Weights {
             });
         }
         // Before anything is allocated on the header's word.
-        let weights: u64 = gguf.tensors.iter().map(|t| t.size).sum();
+        let weights: u64 = match pool::current() {
+            // Threads have a memory of their own, and say for themselves what it cannot hold.
+            Some(_) if !device.is_gpu() => 0,
+            _ => gguf.tensors.iter().map(|t| t.size).sum(),
+        };
         device.can_hold(weights.saturating_add(config.kv_bytes(n_ctx, kv)))?;
         let tokenizer = Tokenizer::from_gguf(&gguf.metadata)?;
         if tokenizer.vocab_size() > config.vocab_size {

@@ -176,6 +176,7 @@ async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize)
             rows,
             quants: ops.alloc_words(blocks * Packing::Q4.quant_words_per_block()),
             scales: ops.write_words(ops.alloc_words(blocks), 0, vec![MINIMUM_ONE; blocks]),
+            pooled: None,
         }],
     };
     let state = ops.write_words(

@@ -13,7 +13,9 @@ use crate::device::{Device as CoreDevice, DeviceOptions};
 use crate::engine::{Engine as CoreEngine, Stats};
 use crate::error::Error;
 use crate::loader::{LoadOptions, Loader as CoreLoader};
+use crate::ops::pool::{self, CpuPool, PoolJob, Pooled};
 use crate::ops::{Arithmetic, KvType};
+use crate::quant::Packing;
 use crate::request::Request;
 
 unsafe extern "C" {
@@ -103,14 +105,80 @@ struct OpenOptions {
     arithmetic: Option<Arithmetic>,
 }
 
+#[wasm_bindgen]
+extern "C" {
+    /// `WasmCpuPool` of pkg/src/wasm-contract.ts.
+    pub type JsCpuPool;
+
+    #[wasm_bindgen(method)]
+    fn threads(this: &JsCpuPool) -> u32;
+    #[wasm_bindgen(method, catch)]
+    fn alloc(this: &JsCpuPool, bytes: u32) -> Result<u32, JsValue>;
+    #[wasm_bindgen(method)]
+    fn write(this: &JsCpuPool, at: u32, words: &[u32]);
+    #[wasm_bindgen(method)]
+    fn read(this: &JsCpuPool, at: u32, words: &mut [u32]);
+    #[wasm_bindgen(method)]
+    #[expect(clippy::too_many_arguments, reason = "they are a job's fields")]
+    fn product(
+        this: &JsCpuPool,
+        format: u32,
+        quants: u32,
+        scales: u32,
+        rows: u32,
+        cols: u32,
+        x: &[f32],
+        y: &mut [f32],
+    );
+}
+
+impl CpuPool for JsCpuPool {
+    fn threads(&self) -> u32 {
+        JsCpuPool::threads(self)
+    }
+
+    fn alloc(&self, words: usize) -> crate::Result<u32> {
+        let out_of_memory = |needed| Error::OutOfMemory {
+            what: "the memory of the CPU's threads".into(),
+            needed,
+            available: u64::from(u32::MAX),
+        };
+        let bytes = words as u64 * 4;
+        let fits = u32::try_from(bytes).map_err(|_| out_of_memory(bytes))?;
+        JsCpuPool::alloc(self, fits).map_err(|_| out_of_memory(bytes))
+    }
+
+    fn write(&self, at: u32, words: &[u32]) {
+        JsCpuPool::write(self, at, words);
+    }
+
+    fn read(&self, at: u32, words: &mut [u32]) {
+        JsCpuPool::read(self, at, words);
+    }
+
+    fn product(&self, job: PoolJob, x: &[f32], y: &mut [f32]) {
+        let (rows, cols) = (job.rows as u32, job.cols as u32);
+        let format = (job.packing == Packing::Q8) as u32;
+        let Pooled { quants, scales } = job.weight;
+        JsCpuPool::product(self, format, quants, scales, rows, cols, x, y);
+    }
+}
+
 /// An open device.
 #[wasm_bindgen]
 pub struct Device(CoreDevice);
 
 #[wasm_bindgen]
 impl Device {
-    /// Opens `"webgpu"` or `"cpu"`.
-    pub async fn open(kind: String, options: JsValue) -> Result<Device, JsValue> {
+    /// Opens `"webgpu"` or `"cpu"`, the latter with the host's threads if it has any.
+    pub async fn open(
+        kind: String,
+        options: JsValue,
+        pool: Option<JsCpuPool>,
+    ) -> Result<Device, JsValue> {
+        if let Some(pool) = pool {
+            pool::install(Rc::new(pool));
+        }
         let options: OpenOptions = from_js("options", options)?;
         let cpu = match kind.as_str() {
             "webgpu" => false,

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::format::{GgmlType, Gguf, TensorInfo};
 use crate::model::ModelConfig;
 use crate::ops::linear::kernel_block;
+use crate::ops::pool::Pooled;
 use crate::ops::{Ops, Weight, WeightPart};
 use crate::quant::{Packing, block_format};
 
@@ -221,6 +222,60 @@ struct Part {
     /// Taken out while it is written: the CPU writes in place only what is held once.
     quants: Option<Tensor<2, Int>>,
     scales: Option<Tensor<2, Int>>,
+    /// Where the pool keeps them instead.
+    pooled: Option<Pooled>,
+}
+
+impl Part {
+    /// Room on the device, or in the pool of the CPU's threads.
+    fn alloc(
+        ops: &Ops,
+        packing: Packing,
+        first_row: usize,
+        rows: usize,
+        cols: usize,
+    ) -> Result<Self> {
+        let blocks = packing.blocks_per_row(cols);
+        let quant_words = blocks * packing.quant_words_per_block();
+        let scale_words = blocks * packing.scale_words_per_block();
+        let mut pooled = None;
+        let (mut here, mut scales_here) = (rows * quant_words, rows * scale_words);
+        if let Some(pool) = ops.pool(packing) {
+            pooled = Some(Pooled {
+                quants: pool.alloc(here)?,
+                scales: pool.alloc(scales_here)?,
+            });
+            (here, scales_here) = (0, 0);
+        }
+        Ok(Self {
+            packing,
+            first_row,
+            rows,
+            quant_words,
+            scale_words,
+            quants: Some(ops.alloc_words(here)),
+            scales: Some(ops.alloc_words(scales_here)),
+            pooled,
+        })
+    }
+
+    /// Writes rows from row `at` of the part on.
+    fn write(&mut self, ops: &Ops, at: usize, quants: Vec<u32>, scales: Vec<u32>) {
+        let (quants_at, scales_at) = (at * self.quant_words, at * self.scale_words);
+        if let (Some(pooled), Some(pool)) = (self.pooled, ops.pool(self.packing)) {
+            pool.write(pooled.quants + 4 * quants_at as u32, &quants);
+            pool.write(pooled.scales + 4 * scales_at as u32, &scales);
+            return;
+        }
+        if let Some(tensor) = self.quants.take() {
+            self.quants = Some(ops.write_words(tensor, quants_at, quants));
+        }
+        if self.scale_words > 0
+            && let Some(tensor) = self.scales.take()
+        {
+            self.scales = Some(ops.write_words(tensor, scales_at, scales));
+        }
+    }
 }
 
 impl Matrix {
@@ -259,21 +314,8 @@ impl Matrix {
         }
         let parts = parts
             .into_iter()
-            .map(|(packing, first_row, rows)| {
-                let blocks = packing.blocks_per_row(cols);
-                let quant_words = blocks * packing.quant_words_per_block();
-                let scale_words = blocks * packing.scale_words_per_block();
-                Part {
-                    packing,
-                    first_row,
-                    rows,
-                    quant_words,
-                    scale_words,
-                    quants: Some(ops.alloc_words(rows * quant_words)),
-                    scales: Some(ops.alloc_words(rows * scale_words)),
-                }
-            })
-            .collect();
+            .map(|(packing, first_row, rows)| Part::alloc(ops, packing, first_row, rows, cols))
+            .collect::<Result<_>>()?;
         Ok(Self {
             rows: row,
             cols,
@@ -304,14 +346,7 @@ impl Matrix {
             // What the next parts take; empty unless the rows straddle two parts.
             let later_quants = quants.split_off(n * part.quant_words);
             let later_scales = scales.split_off(n * part.scale_words);
-            if let Some(tensor) = part.quants.take() {
-                part.quants = Some(ops.write_words(tensor, at * part.quant_words, quants));
-            }
-            if part.scale_words > 0
-                && let Some(tensor) = part.scales.take()
-            {
-                part.scales = Some(ops.write_words(tensor, at * part.scale_words, scales));
-            }
+            part.write(ops, at, quants, scales);
             (quants, scales) = (later_quants, later_scales);
             row += n;
         }
@@ -348,6 +383,7 @@ impl Matrix {
                         rows: p.rows,
                         quants: p.quants.clone()?,
                         scales: p.scales.clone()?,
+                        pooled: p.pooled,
                     })
                 })
                 .collect(),

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const dist = join(root, "dist");
 const core = join(root, "wasm");
-const CORE_FILES = ["hearth.js", "hearth.d.ts", "hearth_bg.wasm"];
+const CORE_FILES = ["hearth.js", "hearth.d.ts", "hearth_bg.wasm", "hearth_cpu.wasm"];
 
 const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"));
 rmSync(dist, { recursive: true, force: true });

@@ -29,6 +29,11 @@ export interface EngineOptions {
   contextSize?: number;
   /** What the KV cache is kept in. Default: f16 on a GPU, f32 on the CPU. */
   kvType?: KvType;
+  /**
+   * Threads of the CPU path. Default: the machine's, up to 8, where the page is cross-origin isolated (the headers
+   * Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy), and 1 elsewhere. The GPU needs none of this.
+   */
+  threads?: number;
   /** Length of a stream, which cannot tell it itself; only used for progress and checks. */
   totalBytes?: number;
   download?: DownloadOptions;
@@ -137,6 +142,7 @@ function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest 
   };
   if (options.contextSize !== undefined) request.contextSize = options.contextSize;
   if (options.kvType !== undefined) request.kvType = options.kvType;
+  if (options.threads !== undefined) request.threads = options.threads;
   if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
   return request;
 }

@@ -4,7 +4,7 @@
  * A failed or cancelled load leaves nothing to clean up here: the page ends the worker, and with it goes all it held.
  */
 import { cancelled, fatalTemplate, HearthError, serializeError, throwIfAborted, toHearthError } from "./errors.js";
-import { initCore, loadModel, openDevice } from "./load.js";
+import { initCore, loadModel, openDevice, type StartPool } from "./load.js";
 import { Lock } from "./lock.js";
 import type { Calls, CallName, FromWorker, LoadRequest, LoadResult, ToWorker } from "./protocol.js";
 import type { GenerateRequest, HearthWasm, WasmEngine } from "./wasm-contract.js";
@@ -18,6 +18,8 @@ export interface HostOptions {
   /** Where `hearth_bg.wasm` is unless the page names another place. */
   wasmUrl: string | URL;
   post(message: FromWorker): void;
+  /** Starts threads for the CPU path. */
+  startPool: StartPool;
   /** Tells the GPU shims what the load asked for, before the device opens. */
   beforeOpen?: (request: LoadRequest) => void;
   /** Destroys the GPU device, to rehearse its loss. */
@@ -88,11 +90,11 @@ export class Host {
   }
 
   async #load(id: number, request: LoadRequest, signal: AbortSignal): Promise<LoadResult> {
-    const { wasm, wasmUrl, beforeOpen } = this.#options;
+    const { wasm, wasmUrl, beforeOpen, startPool } = this.#options;
     await initCore(wasm, request.wasmUrl ?? wasmUrl);
     throwIfAborted(signal);
     beforeOpen?.(request);
-    const { device, notice } = await openDevice(wasm, request);
+    const { device, notice } = await openDevice(wasm, request, startPool);
     throwIfAborted(signal);
     const engine = await loadModel(wasm, device, request, signal, (progress) => {
       this.#post({ type: "progress", id, progress });

@@ -1,10 +1,11 @@
 /** In the worker: from a load request to an engine of the core. */
+import { defaultThreads } from "./cpu-pool.js";
 import { HearthError, throwIfAborted, toHearthError } from "./errors.js";
 import { requireWebGpu } from "./gpu-probe.js";
 import { ProgressMeter } from "./progress.js";
 import type { LoadProgress, LoadRequest, Notice } from "./protocol.js";
 import { coalesce, openSource } from "./source/index.js";
-import type { HearthWasm, LoaderOptions, WasmDevice, WasmEngine, WasmLoader } from "./wasm-contract.js";
+import type { HearthWasm, LoaderOptions, WasmCpuPool, WasmDevice, WasmEngine, WasmLoader } from "./wasm-contract.js";
 
 const COMPILE_POLL_MS = 100;
 
@@ -18,15 +19,22 @@ export async function initCore(wasm: HearthWasm, url: string | URL): Promise<voi
   }
 }
 
+/** Starts threads for the CPU path. */
+export type StartPool = (threads: number) => Promise<WasmCpuPool>;
+
 export interface OpenedDevice {
   device: WasmDevice;
   notice?: Notice;
 }
 
 /** The CPU is opened when the caller names it, or with `"auto"` where there is no WebGPU; then a notice says why. */
-export async function openDevice(wasm: HearthWasm, request: LoadRequest): Promise<OpenedDevice> {
+export async function openDevice(wasm: HearthWasm, request: LoadRequest, startPool: StartPool): Promise<OpenedDevice> {
   const { device: choice, deviceOptions } = request;
-  if (choice === "cpu") return { device: await wasm.Device.open("cpu", deviceOptions) };
+  const openCpu = async (): Promise<WasmDevice> => {
+    const threads = request.threads ?? defaultThreads();
+    return wasm.Device.open("cpu", deviceOptions, threads > 1 ? await startPool(threads) : undefined);
+  };
+  if (choice === "cpu") return { device: await openCpu() };
   try {
     await requireWebGpu();
     return { device: await wasm.Device.open("webgpu", deviceOptions) };
@@ -38,7 +46,7 @@ export async function openDevice(wasm: HearthWasm, request: LoadRequest): Promis
       message: `The model runs on the CPU, which is much slower. ${reason.message}`,
       hint: reason.hint,
     };
-    return { device: await wasm.Device.open("cpu", deviceOptions), notice };
+    return { device: await openCpu(), notice };
   }
 }
 

@@ -35,6 +35,7 @@ export interface LoadRequest {
   download: DownloadOptions;
   contextSize?: number;
   kvType?: KvType;
+  threads?: number;
   wasmUrl?: string;
 }
 

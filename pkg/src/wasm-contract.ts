@@ -13,6 +13,8 @@ export interface DeviceInfo {
   backend: string;
   /** True when a "GPU" is emulated on the CPU (SwiftShader, lavapipe). */
   software: boolean;
+  /** Threads that multiply on the CPU; 1 for a GPU. */
+  threads: number;
   features: string[];
   limits: {
     maxBufferSize: number;
@@ -108,6 +110,24 @@ export interface EngineStats {
   [counter: string]: number;
 }
 
+/** Threads that multiply for the CPU path; `at`, `quants` and `scales` are addresses in their memory. */
+export interface WasmCpuPool {
+  threads(): number;
+  alloc(bytes: number): number;
+  write(at: number, words: Uint32Array): void;
+  read(at: number, words: Uint32Array): void;
+  /** y = x W^T; `format` is 0 for Q4 and 1 for Q8. `x`: [tokens, cols], `y`: [tokens, rows]. */
+  product(
+    format: number,
+    quants: number,
+    scales: number,
+    rows: number,
+    cols: number,
+    x: Float32Array,
+    y: Float32Array,
+  ): void;
+}
+
 export interface WasmDevice {
   info(): DeviceInfo;
   free(): void;
@@ -146,6 +166,6 @@ export interface LoaderOptions {
 export interface HearthWasm {
   default(arg: { module_or_path: URL | string | Response | WebAssembly.Module }): Promise<unknown>;
   version(): string;
-  Device: { open(kind: "webgpu" | "cpu", options: DeviceOptions): Promise<WasmDevice> };
+  Device: { open(kind: "webgpu" | "cpu", options: DeviceOptions, pool?: WasmCpuPool): Promise<WasmDevice> };
   Loader: new (device: WasmDevice, options: LoaderOptions) => WasmLoader;
 }

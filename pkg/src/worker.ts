@@ -1,4 +1,5 @@
 /** The worker's entry: joins the core, the GPU shims and the messages. The logic is in `host.ts`. */
+import { CpuPool } from "./cpu-pool.js";
 import { installGpuShims } from "./gpu-shims.js";
 import { Host } from "./host.js";
 import type { ToWorker } from "./protocol.js";
@@ -19,6 +20,13 @@ const host = new Host({
   post: (message) => {
     self.postMessage(message);
   },
+  // Bundlers find files by these very expressions, so they stay in one piece.
+  startPool: (threads) =>
+    CpuPool.start(
+      threads,
+      new URL("./wasm/hearth_cpu.wasm", import.meta.url),
+      () => new Worker(new URL("./cpu-worker.js", import.meta.url), { type: "module", name: "hearth-cpu" }),
+    ),
   beforeOpen: (request) => {
     wantsSubgroups = request.deviceOptions.features !== "none";
   },

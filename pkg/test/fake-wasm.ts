@@ -79,6 +79,7 @@ export class Device {
       name: isGpu ? "Fake GPU 9000" : "CPU (WebAssembly SIMD)",
       vendor: isGpu ? "fake" : "",
       architecture: isGpu ? "paper" : "wasm32",
+      threads: 1,
       backend: isGpu ? "browser-webgpu" : "flex",
       software: !isGpu,
       features: this.options.features === "none" || !isGpu ? [] : ["shader-f16", "subgroups"],

@@ -21,6 +21,7 @@ export class WorkerDouble {
       post: (message) => {
         port2.postMessage(message);
       },
+      startPool: () => Promise.reject(new Error("no threads in Node")),
       destroyDevice: () => {
         this.host.deviceLost("destroyed");
       },

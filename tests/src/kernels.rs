@@ -151,6 +151,7 @@ impl Packed {
                 } else {
                     words(&self.scales, s)
                 },
+                pooled: None,
             });
             first += rows;
         }

@@ -1,6 +1,6 @@
 /**
  * The page's URL parameters, for tests and for people who want to try things:
- * `?model=URL` loads at once; `device=webgpu|cpu|auto`; `limits=default`, `features=none`, `arithmetic=f32|f16|i15`; `context=N`, `kv=f16|f32`;
+ * `?model=URL` loads at once; `device=webgpu|cpu|auto`; `limits=default`, `features=none`, `arithmetic=f32|f16|i15`; `context=N`, `kv=f16|f32`; `threads=N`;
  * `temperature`, `top_p`, `top_k`, `min_p`, `seed`, `max_tokens`; `stall_ms=N`, `retries=N` for the download.
  */
 import type { EngineOptions } from "hearth";
@@ -12,7 +12,7 @@ export type Sampling = Partial<Record<(typeof SAMPLING)[number], number>>;
 export interface PageParams {
   model: string | undefined;
   /** All of the engine's options that the address can set. */
-  engine: Pick<EngineOptions, "device" | "deviceOptions" | "download" | "contextSize" | "kvType">;
+  engine: Pick<EngineOptions, "device" | "deviceOptions" | "download" | "contextSize" | "kvType" | "threads">;
   sampling: Sampling;
 }
 
@@ -42,6 +42,8 @@ export function readParams(search: string): PageParams {
   if (stallTimeoutMs !== undefined) engine.download = { ...engine.download, stallTimeoutMs };
   const retries = number("retries");
   if (retries !== undefined) engine.download = { ...engine.download, retries };
+  const threads = number("threads");
+  if (threads !== undefined) engine.threads = threads;
   const contextSize = number("context");
   if (contextSize !== undefined) engine.contextSize = contextSize;
 

@@ -82,6 +82,7 @@ fn wasm(
     let record = Record::of(&dirs.root, &config.out_dir);
     let inputs = [
         "crate",
+        "cpu",
         "Cargo.toml",
         "Cargo.lock",
         ROOT_MARK,
@@ -163,24 +164,61 @@ fn wasm(
         )
     })?;
 
+    timed("threads", || threads(dirs, toolchain, config, &out))?;
     if !args.no_opt {
-        timed("wasm-opt", || optimise(dirs, config, &out, opt))?;
+        let core = format!("{}_bg.wasm", config.out_name);
+        let flags = &config.wasm_opt.flags;
+        timed("wasm-opt", || optimise(dirs, flags, &out.join(core), opt))?;
+        let flags: Vec<String> = [flags, &config.threads.wasm_opt_flags[..]].concat();
+        let module = out.join(&config.threads.out_file);
+        timed("wasm-opt threads", || optimise(dirs, &flags, &module, opt))?;
     }
     stamp.write(&record)?;
     Ok(stamp)
 }
 
-fn optimise(dirs: &Dirs, config: &Config, out: &Path, opt: &Path) -> Result<()> {
-    let module = out.join(format!("{}_bg.wasm", config.out_name));
-    let smaller = out.join("optimised.tmp");
+/// The module of the CPU's threads: one small crate, with flags that the core is built without.
+fn threads(dirs: &Dirs, toolchain: &WasmToolchain, config: &Config, out: &Path) -> Result<()> {
+    let threads = &config.threads;
+    let mut command = toolchain.cargo(dirs);
+    command.args([
+        "rustc",
+        "-p",
+        &threads.package,
+        "--lib",
+        "--crate-type",
+        "cdylib",
+        "--features",
+        &threads.feature,
+        "--target",
+        TARGET,
+        "--profile",
+        &config.profile,
+        "--",
+    ]);
+    command.args(&threads.rustc_flags);
+    proc::must_seen(
+        &mut command,
+        &dirs.logs().join("wasm-threads.log"),
+        CARGO_LIMIT,
+    )?;
+    let built = dirs
+        .target_wasm
+        .join(TARGET)
+        .join(config.profile_dir())
+        .join(format!("{}.wasm", threads.package.replace('-', "_")));
+    let to = out.join(&threads.out_file);
+    fs::copy(&built, &to)
+        .with_context(|| format!("cannot copy {} to {}", built.display(), to.display()))?;
+    Ok(())
+}
+
+fn optimise(dirs: &Dirs, flags: &[String], module: &Path, opt: &Path) -> Result<()> {
+    let smaller = module.with_extension("tmp");
     let mut command = Command::new(opt);
-    command
-        .arg(&module)
-        .arg("-o")
-        .arg(&smaller)
-        .args(&config.wasm_opt.flags);
+    command.arg(module).arg("-o").arg(&smaller).args(flags);
     proc::must(&mut command, &dirs.logs().join("wasm-opt.log"), TOOL_LIMIT)?;
-    fs::rename(&smaller, &module).with_context(|| format!("cannot replace {}", module.display()))
+    fs::rename(&smaller, module).with_context(|| format!("cannot replace {}", module.display()))
 }
 
 /// `npm run build` in a workspace, unless its dist is fresh.

@@ -26,6 +26,23 @@ pub struct Config {
     pub out_name: String,
     pub wasm_bindgen: Flags,
     pub wasm_opt: Flags,
+    pub threads: Threads,
+}
+
+/// The module of the CPU's threads.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Threads {
+    /// The package to compile as a `cdylib`.
+    pub package: String,
+    /// The feature that makes it a module.
+    pub feature: String,
+    /// File name beside the core.
+    pub out_file: String,
+    /// rustc's flags for this crate alone.
+    pub rustc_flags: Vec<String>,
+    /// wasm-opt's, after the core's.
+    pub wasm_opt_flags: Vec<String>,
 }
 
 #[derive(Deserialize)]

@@ -12,10 +12,11 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
+use hearth_cpu::dot::dot_f32;
 
 use super::gpu::{Kernel, empty_f32, launch, wgsl};
 use super::rope_append::{AttentionSpec, KvType};
-use super::{cpu, simd, state};
+use super::{cpu, state};
 
 /// Backend extension: attention on each backend.
 #[backend_extension(Cube, Flex)]
@@ -211,7 +212,7 @@ pub fn attention_cpu(
         let values = v_cache[at..at + len * hd].chunks_exact(hd);
 
         scores.clear();
-        scores.extend(keys.map(|k| simd::dot_f32(q, k) * spec.scale()));
+        scores.extend(keys.map(|k| dot_f32(q, k) * spec.scale()));
         let top = scores.iter().fold(f32::MIN, |top, s| top.max(*s));
         let mut sum = 0.0;
         for score in &mut scores {

@@ -11,6 +11,7 @@ use burn_flex::FlexTensor;
 
 use super::gpu::{Kernel, launch, wgsl};
 use super::linear::{BlockUse, kernel_block, unpack_source, weight_buffers};
+use super::pool::{self, Pooled};
 use super::state;
 use crate::quant::{Packing, unpack_row};
 
@@ -25,6 +26,8 @@ pub struct EmbedSpec {
     pub first: u32,
     /// Columns, a multiple of the packing's block.
     pub cols: u32,
+    /// See [`super::linear::LinearSpec::pooled`].
+    pub pooled: Option<Pooled>,
 }
 
 /// Backend extension: embedding on each backend.
@@ -108,6 +111,10 @@ pub fn embed_cpu(quants: &[u32], scales: &[u32], ids: &[u32], y: &mut [f32], spe
             continue;
         };
         let row = row as usize;
+        if let Some(weight) = spec.pooled {
+            unpack_pooled(weight, row, y, spec);
+            continue;
+        }
         unpack_row(
             spec.packing,
             &quants[row * words..(row + 1) * words],
@@ -115,4 +122,18 @@ pub fn embed_cpu(quants: &[u32], scales: &[u32], ids: &[u32], y: &mut [f32], spe
             y,
         );
     }
+}
+
+/// One row out of the pool's memory.
+fn unpack_pooled(weight: Pooled, row: usize, y: &mut [f32], spec: EmbedSpec) {
+    let Some(pool) = pool::current() else { return };
+    let blocks = spec.packing.blocks_per_row(spec.cols as usize);
+    let read = |at: u32, words: usize| {
+        let mut out = vec![0; words];
+        pool.read(at + (row * words * 4) as u32, &mut out);
+        out
+    };
+    let quants = read(weight.quants, blocks * spec.packing.quant_words_per_block());
+    let scales = read(weight.scales, blocks * spec.packing.scale_words_per_block());
+    unpack_row(spec.packing, &quants, &scales, y);
 }

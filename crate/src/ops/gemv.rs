@@ -14,6 +14,7 @@ use burn_flex::FlexTensor;
 use super::attention::merge_cpu;
 use super::gpu::{Kernel, grid_xz, launch, wgsl};
 use super::linear::{LinearSpec, SHARED_TEXTS, SUBGROUP_TEXTS, linear_cpu, weight_buffers};
+use super::pool::Pooled;
 use super::rms_norm::rms_norm_cpu;
 use super::rope_append::AttentionSpec;
 use super::state;
@@ -83,6 +84,8 @@ pub struct GemvSpec {
     pub subgroups: bool,
     /// For the block formats; the others multiply floats.
     pub arithmetic: Arithmetic,
+    /// See [`LinearSpec::pooled`].
+    pub pooled: Option<Pooled>,
 }
 
 /// Backend extension: the projection on each backend.
@@ -283,6 +286,7 @@ impl GemvOp for Flex {
             tokens: 1,
             lanes: 1,
             subgroups: false,
+            pooled: spec.pooled,
         };
         let (quants, scales) = (quants.storage(), scales.storage());
         if gates {

@@ -3,7 +3,7 @@
 //! - `x`: [T, cols] f32, `y`: [T, stride] f32, `W`: [rows, cols] in one of the [`Packing`]s.
 //! - With `add`, the product is added to what `y` holds: the residual stream is updated in place.
 //! - GPU grid: (rows, T / tokens), see `wgsl/linear.wgsl`; rows past the state's N_TOKENS are left alone.
-//! - CPU: 16-bit activations against the packed weights ([`super::simd`]).
+//! - CPU: 16-bit activations against the packed weights ([`hearth_cpu`]).
 //!
 //! The weight is never expanded: an element is unpacked in registers where it is multiplied.
 
@@ -11,9 +11,12 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
+use hearth_cpu::dot;
+use hearth_cpu::rows::product;
 
 use super::gpu::{Kernel, grid_xz, launch, wgsl};
-use super::{simd, state};
+use super::pool::{self, PoolJob, Pooled};
+use super::state;
 use crate::device::SUBGROUP_DIRECTIVE;
 use crate::quant::Packing;
 
@@ -40,6 +43,8 @@ pub struct LinearSpec {
     /// The lanes add up within a subgroup; needs the device feature, and a device whose subgroups are what
     /// `crate::tune` checks them to be.
     pub subgroups: bool,
+    /// Where the weight is if the CPU's threads keep it; the tensors are dummies then.
+    pub pooled: Option<Pooled>,
 }
 
 /// Backend extension: the projection on each backend.
@@ -233,14 +238,17 @@ pub fn linear_cpu(
         let out = &mut y[t * stride + offset + r];
         *out = if spec.add { *out + value } else { value };
     };
+    if let Some(weight) = spec.pooled {
+        return linear_pooled(x, weight, n, spec, put);
+    }
     let words = quants.len() / rows;
     match spec.packing {
-        Packing::Q4 => linear_blocks::<simd::Q4>(rows_of_x(), quants, scales, put),
-        Packing::Q8 => linear_blocks::<simd::Q8>(rows_of_x(), quants, scales, put),
+        Packing::Q4 => linear_blocks::<dot::Q4>(rows_of_x(), quants, scales, spec, put),
+        Packing::Q8 => linear_blocks::<dot::Q8>(rows_of_x(), quants, scales, spec, put),
         Packing::F32 => {
             for (r, row) in quants.chunks_exact(words).enumerate() {
                 for (t, x) in rows_of_x().enumerate() {
-                    put(t, r, simd::dot_f32(bytemuck::cast_slice(row), x));
+                    put(t, r, dot::dot_f32(bytemuck::cast_slice(row), x));
                 }
             }
         }
@@ -249,39 +257,59 @@ pub fn linear_cpu(
             for (r, row) in quants.chunks_exact(words).enumerate() {
                 unpack_halves(spec.packing, row, &mut row_f32);
                 for (t, x) in rows_of_x().enumerate() {
-                    put(t, r, simd::dot_f32(&row_f32, x));
+                    put(t, r, dot::dot_f32(&row_f32, x));
                 }
             }
         }
     }
 }
 
-/// Every row of a block format against every token, four tokens at a time.
-fn linear_blocks<'a, F: simd::BlockDot>(
+/// Every row of a block format against every token.
+fn linear_blocks<'a, F: dot::BlockDot>(
     x: impl Iterator<Item = &'a [f32]>,
     quants: &[u32],
     scales: &[u32],
-    mut put: impl FnMut(usize, usize, f32),
+    spec: LinearSpec,
+    put: impl FnMut(usize, usize, f32),
 ) where
-    F::Parts: simd::lanes::Dot,
+    F::Parts: dot::lanes::Dot,
 {
-    let x: Vec<_> = x.map(simd::Quantised::new).collect();
-    let Some(first) = x.first() else { return };
-    let blocks = first.scale.len();
-    let (fours, rest) = x.as_chunks::<4>();
-    let weights = quants
-        .chunks_exact(blocks * F::WORDS)
-        .zip(scales.chunks_exact(blocks));
-    for (r, (quants, scales)) in weights.enumerate() {
-        for (i, four) in fours.iter().enumerate() {
-            let y = simd::dot::<F, 4>(quants, scales, four.each_ref());
-            for (t, y) in y.into_iter().enumerate() {
-                put(4 * i + t, r, y);
-            }
-        }
-        for (t, x) in rest.iter().enumerate() {
-            let [y] = simd::dot::<F, 1>(quants, scales, [x]);
-            put(4 * fours.len() + t, r, y);
+    let (cols, blocks) = (spec.cols as usize, spec.cols as usize / dot::BLOCK);
+    let made: Vec<_> = x
+        .map(|x| {
+            let (mut q, mut scale, mut sum) = (vec![0; cols], vec![0.0; blocks], vec![0.0; blocks]);
+            dot::quantise(x, &mut q, &mut scale, &mut sum);
+            (q, scale, sum)
+        })
+        .collect();
+    let rows: Vec<_> = (made.iter())
+        .map(|(q, scale, sum)| dot::Row { q, scale, sum })
+        .collect();
+    product::<F>(&rows, quants, scales, 0..spec.rows as usize, put);
+}
+
+/// The same by the threads of the pool.
+fn linear_pooled(
+    x: &[f32],
+    weight: Pooled,
+    tokens: usize,
+    spec: LinearSpec,
+    mut put: impl FnMut(usize, usize, f32),
+) {
+    let Some(pool) = pool::current() else { return };
+    let (rows, cols) = (spec.rows as usize, spec.cols as usize);
+    let job = PoolJob {
+        weight,
+        packing: spec.packing,
+        rows,
+        cols,
+        tokens,
+    };
+    let mut y = vec![0.0; tokens * rows];
+    pool.product(job, &x[..tokens * cols], &mut y);
+    for (t, y) in y.chunks_exact(rows).enumerate() {
+        for (r, y) in y.iter().enumerate() {
+            put(t, r, *y);
         }
     }
 }
@@ -290,8 +318,8 @@ fn linear_blocks<'a, F: simd::BlockDot>(
 fn unpack_halves(packing: Packing, row: &[u32], out: &mut [f32]) {
     for (word, pair) in row.iter().zip(out.chunks_exact_mut(2)) {
         if packing == Packing::F16 {
-            pair[0] = simd::f16_to_f32(word & 0xffff);
-            pair[1] = simd::f16_to_f32(word >> 16);
+            pair[0] = dot::f16_to_f32(word & 0xffff);
+            pair[1] = dot::f16_to_f32(word >> 16);
         } else {
             pair[0] = f32::from_bits(word << 16);
             pair[1] = f32::from_bits(word & 0xffff_0000);

@@ -12,17 +12,18 @@ pub mod embed;
 pub mod gemv;
 pub mod gpu;
 pub mod linear;
+pub mod pool;
 mod project;
 pub mod rms_norm;
 pub mod rope_append;
 pub mod sample;
-pub mod simd;
 pub mod state;
 pub mod swiglu;
 pub mod weight;
 pub mod words;
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
@@ -31,6 +32,7 @@ use attention::AttentionOp;
 pub use cache::LayerCache;
 use embed::{EmbedOp, EmbedSpec};
 pub use gemv::Arithmetic;
+use pool::CpuPool;
 use rms_norm::RmsNormOp;
 use rope_append::RopeAppendOp;
 pub use rope_append::{AttentionSpec, KvType};
@@ -39,6 +41,8 @@ use sample::SampleOp;
 use swiglu::SwigluOp;
 pub use weight::{Weight, WeightPart};
 use words::WordsOp;
+
+use crate::quant::Packing;
 
 /// Choices that depend on the device, not on the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +136,13 @@ impl Ops {
         ))
     }
 
+    /// The pool that keeps weights of this packing, if there is one.
+    pub fn pool(&self, packing: Packing) -> Option<Rc<dyn CpuPool>> {
+        let on_cpu = words::gpu_tensor(&self.anchor).is_none();
+        let has_blocks = packing.scale_words_per_block() > 0;
+        pool::current().filter(|_| on_cpu && has_blocks)
+    }
+
     /// A zeroed [rows, cols] f32 tensor.
     pub fn alloc_f32(&self, rows: usize, cols: usize) -> Tensor<2> {
         Tensor::from_dispatch(Dispatch::alloc_f32(
@@ -171,6 +182,7 @@ impl Ops {
                 rows: part.rows as u32,
                 first: part.first_row as u32,
                 cols: weight.cols as u32,
+                pooled: part.pooled,
             };
             y = Dispatch::embed(
                 part.quants.clone().into_dispatch(),

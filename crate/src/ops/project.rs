@@ -55,6 +55,7 @@ impl Ops {
                 tokens: self.tuning.prefill_tokens,
                 lanes: self.tuning.prefill_lanes,
                 subgroups: self.tuning.subgroups && self.tuning.prefill_lanes > 1,
+                pooled: part.pooled,
             };
             y = Dispatch::linear(
                 x.clone().into_dispatch(),
@@ -102,6 +103,7 @@ impl Ops {
                 lanes,
                 subgroups: self.tuning.subgroups && lanes > 1,
                 arithmetic: arithmetic(part.packing),
+                pooled: part.pooled,
             };
             y = Dispatch::gemv(
                 x.clone().into_dispatch(),

@@ -77,7 +77,7 @@ impl RmsNormOp for Flex {
 pub fn rms_norm_cpu(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
     let cols = weight.len();
     for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact_mut(cols)) {
-        let mean = super::simd::dot_f32(x, x) / cols as f32;
+        let mean = hearth_cpu::dot::dot_f32(x, x) / cols as f32;
         let scale = 1.0 / (mean + eps).sqrt();
         for ((y, x), w) in y.iter_mut().zip(x).zip(weight) {
             *y = x * scale * w;

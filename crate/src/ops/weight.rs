@@ -6,6 +6,7 @@
 
 use burn::tensor::{Int, Tensor};
 
+use super::pool::Pooled;
 use crate::quant::Packing;
 
 /// A matrix [rows, cols] on the device.
@@ -29,18 +30,6 @@ pub struct WeightPart {
     pub quants: Tensor<2, Int>,
     /// [rows, blocks of a row]; a dummy for the float packings.
     pub scales: Tensor<2, Int>,
-}
-
-impl Weight {
-    /// Bytes on the device.
-    pub fn bytes(&self) -> u64 {
-        self.parts
-            .iter()
-            .map(|part| {
-                let [a, b] = part.quants.dims();
-                let [c, d] = part.scales.dims();
-                (a * b + c * d) as u64 * 4
-            })
-            .sum()
-    }
+    /// Where the weight is if the CPU's threads keep it; both tensors are dummies then.
+    pub pooled: Option<Pooled>,
 }

@@ -11,39 +11,46 @@ pub const BLOCK: usize = 32;
 ///
 /// Within a block, q is in the order in which a word of weights gives its columns when it is shifted apart:
 /// columns 0, 2, .. 14; 1, 3, .. 15; 16, 18, .. 30; 17, 19, .. 31.
-pub struct Quantised {
+#[derive(Clone, Copy)]
+pub struct Row<'a> {
     /// [cols]
-    pub q: Vec<i16>,
+    pub q: &'a [i16],
     /// [cols / 32]
-    pub scale: Vec<f32>,
+    pub scale: &'a [f32],
     /// [cols / 32], the sum of each block's x, which the affine formats' minimum multiplies
-    pub sum: Vec<f32>,
+    pub sum: &'a [f32],
 }
 
-impl Quantised {
-    /// Quantises `x`, whose length is a multiple of 32.
-    pub fn new(x: &[f32]) -> Self {
-        let blocks = x.len() / BLOCK;
-        let mut out = Self {
-            q: Vec::with_capacity(x.len()),
-            scale: Vec::with_capacity(blocks),
-            sum: Vec::with_capacity(blocks),
-        };
-        for block in x.as_chunks::<BLOCK>().0 {
-            let max = block.iter().fold(0.0f32, |max, v| max.max(v.abs()));
-            let inverse = if max > 0.0 { 32767.0 / max } else { 0.0 };
-            let mut q = [0; BLOCK];
-            for (i, pair) in block.as_chunks::<2>().0.iter().enumerate() {
-                let at = i / 8 * 16 + i % 8;
-                q[at] = (pair[0] * inverse).round_ties_even() as i16;
-                q[at + 8] = (pair[1] * inverse).round_ties_even() as i16;
-            }
-            out.q.extend(q);
-            out.scale.push(max / 32767.0);
-            out.sum.push(block.iter().sum());
+impl Row<'_> {
+    /// No columns.
+    pub const EMPTY: Self = Row {
+        q: &[],
+        scale: &[],
+        sum: &[],
+    };
+}
+
+/// Fills in what a [`Row`] refers to from `x`, whose length is a multiple of 32.
+pub fn quantise(x: &[f32], q: &mut [i16], scale: &mut [f32], sum: &mut [f32]) {
+    let blocks = x.as_chunks::<BLOCK>().0.iter();
+    let results = q.as_chunks_mut::<BLOCK>().0.iter_mut().zip(scale).zip(sum);
+    for (x, ((q, scale), sum)) in blocks.zip(results) {
+        let max = x.iter().fold(0.0f32, |max, v| max.max(v.abs()));
+        let inverse = if max > 0.0 { 32767.0 / max } else { 0.0 };
+        for (i, pair) in x.as_chunks::<2>().0.iter().enumerate() {
+            let at = i / 8 * 16 + i % 8;
+            q[at] = round(pair[0] * inverse);
+            q[at + 8] = round(pair[1] * inverse);
         }
-        out
+        *scale = max / 32767.0;
+        *sum = x.iter().sum();
     }
+}
+
+/// To the nearest integer, ties to even, for |v| < 2^22: in a float of that size the mantissa's end is the integer.
+#[inline(always)]
+fn round(v: f32) -> i16 {
+    (v + 12_582_912.0).to_bits() as i16
 }
 
 /// The f32 value of an f16, for finite inputs: two shifts and an exact multiplication instead of a table or
@@ -87,11 +94,7 @@ pub struct Q8;
 ///
 /// `quants`: [blocks, F::WORDS] words, `scales`: [blocks] words of f16 d | f16 m.
 #[inline(always)]
-pub fn dot<F: BlockDot, const T: usize>(
-    quants: &[u32],
-    scales: &[u32],
-    x: [&Quantised; T],
-) -> [f32; T]
+pub fn dot<F: BlockDot, const T: usize>(quants: &[u32], scales: &[u32], x: [Row<'_>; T]) -> [f32; T]
 where
     F::Parts: lanes::Dot,
 {
@@ -104,13 +107,13 @@ where
         let (d, m) = lanes::scales(dm);
         let mut scale = [lanes::ZERO; T];
         for t in 0..T {
-            scale[t] = lanes::mul(d, lanes::load(&x[t].scale, g * GROUP));
-            acc[t] = lanes::add_product(acc[t], m, lanes::load(&x[t].sum, g * GROUP));
+            scale[t] = lanes::mul(d, lanes::load(x[t].scale, g * GROUP));
+            acc[t] = lanes::add_product(acc[t], m, lanes::load(x[t].sum, g * GROUP));
         }
         for b in 0..GROUP {
             let parts = F::parts(&words[b * F::WORDS..(b + 1) * F::WORDS]);
             for t in 0..T {
-                let dot = lanes::dot(parts, &x[t].q, (g * GROUP + b) * BLOCK);
+                let dot = lanes::dot(parts, x[t].q, (g * GROUP + b) * BLOCK);
                 acc[t] = lanes::add_product(acc[t], dot, lanes::splat(scale[t], b));
             }
         }
@@ -121,7 +124,7 @@ where
         let parts = F::parts(&quants[b * F::WORDS..(b + 1) * F::WORDS]);
         let (d, m) = (f16_to_f32(dm & 0xffff), f16_to_f32(dm >> 16));
         for t in 0..T {
-            let dot = lanes::sum(lanes::dot(parts, &x[t].q, b * BLOCK));
+            let dot = lanes::sum(lanes::dot(parts, x[t].q, b * BLOCK));
             y[t] += d * x[t].scale[b] * dot + m * x[t].sum[b];
         }
     }
@@ -137,7 +140,7 @@ pub mod lanes {
     pub type V = [f32; 4];
     pub const ZERO: V = [0.0; 4];
 
-    /// Integers of a block in the order of [`super::Quantised`].
+    /// Integers of a block in the order of [`super::Row`].
     pub trait Dot: Copy {
         /// The block's dot product, spread over four lanes.
         fn dot(self, x: &[i16; BLOCK]) -> V;
@@ -216,12 +219,12 @@ pub mod lanes {
 
     #[inline(always)]
     pub fn mul(a: V, b: V) -> V {
-        std::array::from_fn(|i| a[i] * b[i])
+        core::array::from_fn(|i| a[i] * b[i])
     }
 
     #[inline(always)]
     pub fn add_product(acc: V, a: V, b: V) -> V {
-        std::array::from_fn(|i| acc[i] + a[i] * b[i])
+        core::array::from_fn(|i| acc[i] + a[i] * b[i])
     }
 
     #[inline(always)]
@@ -241,7 +244,7 @@ pub mod lanes {
     pub type V = v128;
     pub const ZERO: V = f32x4(0.0, 0.0, 0.0, 0.0);
 
-    /// Integers of a block in the order of [`super::Quantised`].
+    /// Integers of a block in the order of [`super::Row`].
     pub trait Dot: Copy {
         /// The block's dot product, spread over four lanes.
         fn dot(self, x: &[i16; BLOCK]) -> V;

@@ -1,0 +1,186 @@
+//! A projection's rows shared among the instances of this module, one a thread, all on one memory.
+//!
+//! The host (`pkg/src/cpu-pool.ts`) allocates; every address here comes from it. The main thread fills in the
+//! [`Job`], calls [`hearth_begin`], wakes the others and works along in [`hearth_finish`]; the others look out for
+//! jobs in [`hearth_await`], sleep in JavaScript where none comes (the instruction for it is not stable in Rust), and
+//! call [`hearth_work`].
+
+use core::slice;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use crate::dot::{BLOCK, BlockDot, Q4, Q8, Row, lanes, quantise};
+use crate::rows::product;
+
+/// Rows that a thread takes at once: few enough that the last ones to finish are not waited for long.
+const CHUNK: u32 = 16;
+/// Looks at the generation before sleeping: about 50 us, longer than what lies between two projections.
+const SPINS: u32 = 20_000;
+
+/// What is to be computed: y[t, r] = W[r] . x[t]. Sixteen words; the host writes those from `others` on.
+#[repr(C)]
+pub struct Job {
+    /// Counts jobs; the others wait for it to change.
+    generation: AtomicU32,
+    /// The first row that nobody has taken.
+    next: AtomicU32,
+    /// Other threads that have not finished.
+    running: AtomicU32,
+    /// Other threads in all.
+    others: u32,
+    /// 0 for Q4, 1 for Q8.
+    format: u32,
+    rows: u32,
+    cols: u32,
+    tokens: u32,
+    /// Addresses: [rows, cols / 32, 4 or 8] words, [rows, cols / 32] words, [tokens, cols] f32, [tokens, rows] f32.
+    quants: u32,
+    scales: u32,
+    x: u32,
+    y: u32,
+    /// Address of what [`scratch_bytes`] asks for.
+    scratch: u32,
+    _unused: [u32; 3],
+}
+
+/// Tokens at most.
+const MAX_TOKENS: usize = 128;
+
+/// Bytes of scratch for `tokens` rows of `cols` activations: integers, scales, sums.
+#[unsafe(no_mangle)]
+pub extern "C" fn hearth_scratch_bytes(tokens: u32, cols: u32) -> u32 {
+    tokens * (2 * cols + 8 * (cols / BLOCK as u32))
+}
+
+/// Begins a job: after this the other threads may take rows.
+///
+/// # Safety
+/// `job` and every address in it are as [`Job`] says, and nobody else writes there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hearth_begin(job: *const Job) {
+    // SAFETY: the caller's promise. The other threads only read until the generation changes.
+    unsafe {
+        let job = &*job;
+        let (cols, blocks) = (job.cols as usize, job.cols as usize / BLOCK);
+        for t in 0..job.tokens as usize {
+            let x = slice::from_raw_parts((job.x as *const f32).add(t * cols), cols);
+            let (q, scale, sum) = scratch(job, t);
+            quantise(
+                x,
+                slice::from_raw_parts_mut(q, cols),
+                slice::from_raw_parts_mut(scale, blocks),
+                slice::from_raw_parts_mut(sum, blocks),
+            );
+        }
+        job.next.store(0, Ordering::Relaxed);
+        job.running.store(job.others, Ordering::Relaxed);
+        job.generation.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Works on the job that was begun, and waits for the others.
+///
+/// # Safety
+/// As [`hearth_begin`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hearth_finish(job: *const Job) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        work(&*job);
+        while (*job).running.load(Ordering::Acquire) > 0 {
+            core::hint::spin_loop();
+        }
+    }
+}
+
+/// The number of the latest job, once it is not `seen` any more, or after a while in any case.
+///
+/// # Safety
+/// As [`hearth_begin`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hearth_await(job: *const Job, seen: u32) -> u32 {
+    // SAFETY: the caller's promise.
+    let job = unsafe { &*job };
+    for _ in 0..SPINS {
+        if job.generation.load(Ordering::SeqCst) != seen {
+            break;
+        }
+        core::hint::spin_loop();
+    }
+    job.generation.load(Ordering::SeqCst)
+}
+
+/// Works on a job that [`hearth_await`] told of.
+///
+/// # Safety
+/// As [`hearth_begin`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hearth_work(job: *const Job) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        work(&*job);
+        (*job).running.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// Takes rows until there are none.
+unsafe fn work(job: &Job) {
+    // SAFETY: see `hearth_begin`; each row of y is written by the thread that took it.
+    unsafe {
+        match job.format {
+            0 => take_rows::<Q4>(job),
+            _ => take_rows::<Q8>(job),
+        }
+    }
+}
+
+unsafe fn take_rows<F: BlockDot>(job: &Job)
+where
+    F::Parts: lanes::Dot,
+{
+    let (rows, cols) = (job.rows as usize, job.cols as usize);
+    let blocks = cols / BLOCK;
+    let tokens = (job.tokens as usize).min(MAX_TOKENS);
+    // SAFETY: see `hearth_begin`.
+    unsafe {
+        let quants = slice::from_raw_parts(job.quants as *const u32, rows * blocks * F::WORDS);
+        let scales = slice::from_raw_parts(job.scales as *const u32, rows * blocks);
+        let mut x = [Row::EMPTY; MAX_TOKENS];
+        for (t, x) in x.iter_mut().enumerate().take(tokens) {
+            let (q, scale, sum) = scratch(job, t);
+            *x = Row {
+                q: slice::from_raw_parts(q, cols),
+                scale: slice::from_raw_parts(scale, blocks),
+                sum: slice::from_raw_parts(sum, blocks),
+            };
+        }
+        loop {
+            let first = job.next.fetch_add(CHUNK, Ordering::Relaxed) as usize;
+            if first >= rows {
+                return;
+            }
+            let end = rows.min(first + CHUNK as usize);
+            product::<F>(&x[..tokens], quants, scales, first..end, |t, r, value| {
+                (job.y as *mut f32).add(t * rows + r).write(value);
+            });
+        }
+    }
+}
+
+/// Where the integers, scales and sums of token `t` are.
+unsafe fn scratch(job: &Job, t: usize) -> (*mut i16, *mut f32, *mut f32) {
+    let (cols, tokens) = (job.cols as usize, job.tokens as usize);
+    let blocks = cols / BLOCK;
+    // SAFETY: within `hearth_scratch_bytes`.
+    unsafe {
+        let q = job.scratch as *mut i16;
+        let scale = q.add(tokens * cols).cast::<f32>();
+        let sum = scale.add(tokens * blocks);
+        (q.add(t * cols), scale.add(t * blocks), sum.add(t * blocks))
+    }
+}
+
+/// Nothing here panics unless the host broke its promise; then the thread traps.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    core::arch::wasm32::unreachable()
+}

@@ -1,0 +1,69 @@
+//! Threads for the CPU path, where the host has some to offer.
+//!
+//! A pool keeps the block-quantised weights in a memory of its own, which its threads share, and multiplies there.
+//! In a browser that is `hearth_cpu.wasm` on a shared memory, see the crate `hearth-cpu`; the core's own memory
+//! stays small and needs no atomics. The ops of the CPU path find the pool here, since a backend op is a function
+//! without a place to keep one.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::error::Result;
+use crate::quant::Packing;
+
+/// Addresses of a weight in the pool's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pooled {
+    /// [rows, blocks, words of a block]
+    pub quants: u32,
+    /// [rows, blocks]
+    pub scales: u32,
+}
+
+/// A weight [rows, cols] against `tokens` rows of activations.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolJob {
+    pub weight: Pooled,
+    /// Q4 or Q8.
+    pub packing: Packing,
+    pub rows: usize,
+    pub cols: usize,
+    /// At most [`super::state::MAX_CHUNK`].
+    pub tokens: usize,
+}
+
+/// Threads with a memory.
+pub trait CpuPool {
+    /// Threads that work, the caller's among them.
+    fn threads(&self) -> u32;
+
+    /// The address of `words` new words.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    fn alloc(&self, words: usize) -> Result<u32>;
+
+    /// Writes words from address `at` on.
+    fn write(&self, at: u32, words: &[u32]);
+
+    /// Reads words from address `at` on.
+    fn read(&self, at: u32, words: &mut [u32]);
+
+    /// y = x W^T. `x`: [tokens, cols], `y`: [tokens, rows].
+    fn product(&self, job: PoolJob, x: &[f32], y: &mut [f32]);
+}
+
+thread_local! {
+    static POOL: RefCell<Option<Rc<dyn CpuPool>>> = const { RefCell::new(None) };
+}
+
+/// Makes `pool` the pool of models that are loaded on this thread's CPU device from now on. Their weights live in
+/// it, so it stays as long as they do.
+pub fn install(pool: Rc<dyn CpuPool>) {
+    POOL.with(|slot| *slot.borrow_mut() = Some(pool));
+}
+
+/// The pool of this thread.
+pub fn current() -> Option<Rc<dyn CpuPool>> {
+    POOL.with(|slot| slot.borrow().clone())
+}
