@@ -93,7 +93,8 @@ pub struct Q8;
 /// Dot products of one row of weights with `T` rows of activations: y[t] = W . x[t].
 ///
 /// `quants`: [blocks, F::WORDS] words, `scales`: [blocks] words of f16 d | f16 m.
-#[inline(always)]
+// Called once a row: inlining it into every loop over rows would only make the download larger.
+#[inline(never)]
 pub fn dot<F: BlockDot, const T: usize>(quants: &[u32], scales: &[u32], x: [Row<'_>; T]) -> [f32; T]
 where
     F::Parts: lanes::Dot,
@@ -126,6 +127,45 @@ where
         for t in 0..T {
             let dot = lanes::sum(lanes::dot(parts, x[t].q, b * BLOCK));
             y[t] += d * x[t].scale[b] * dot + m * x[t].sum[b];
+        }
+    }
+    y
+}
+
+/// Dot products of `R` rows of weights, each quants and scales as in [`dot`], with one row of activations.
+#[inline(never)]
+pub fn dot_rows<F: BlockDot, const R: usize>(rows: [(&[u32], &[u32]); R], x: Row<'_>) -> [f32; R]
+where
+    F::Parts: lanes::Dot,
+{
+    const GROUP: usize = 4;
+    let blocks = x.q.len() / BLOCK;
+    let mut acc = [lanes::ZERO; R];
+    for g in 0..blocks / GROUP {
+        let x_scale = lanes::load(x.scale, g * GROUP);
+        let x_sum = lanes::load(x.sum, g * GROUP);
+        for (r, (quants, scales)) in rows.iter().enumerate() {
+            let words = &quants[g * GROUP * F::WORDS..(g + 1) * GROUP * F::WORDS];
+            let Some(dm) = scales[g * GROUP..].first_chunk() else {
+                continue;
+            };
+            let (d, m) = lanes::scales(dm);
+            let scale = lanes::mul(d, x_scale);
+            acc[r] = lanes::add_product(acc[r], m, x_sum);
+            for b in 0..GROUP {
+                let parts = F::parts(&words[b * F::WORDS..(b + 1) * F::WORDS]);
+                let dot = lanes::dot(parts, x.q, (g * GROUP + b) * BLOCK);
+                acc[r] = lanes::add_product(acc[r], dot, lanes::splat(scale, b));
+            }
+        }
+    }
+    let mut y = acc.map(lanes::sum);
+    for b in blocks / GROUP * GROUP..blocks {
+        for (y, (quants, scales)) in y.iter_mut().zip(rows) {
+            let parts = F::parts(&quants[b * F::WORDS..(b + 1) * F::WORDS]);
+            let dot = lanes::sum(lanes::dot(parts, x.q, b * BLOCK));
+            let (d, m) = (f16_to_f32(scales[b] & 0xffff), f16_to_f32(scales[b] >> 16));
+            *y += d * x.scale[b] * dot + m * x.sum[b];
         }
     }
     y
@@ -325,13 +365,21 @@ pub mod lanes {
         }
     }
 
-    /// d and m of four blocks; as [`super::f16_to_f32`].
+    /// d and m of four blocks.
+    ///
+    /// Not as [`super::f16_to_f32`]: a subnormal f16 makes a subnormal f32 there on the way, which costs a core 150
+    /// cycles, and a file may be full of them.
     #[inline(always)]
     pub fn scales(dm: &[u32; 4]) -> (V, V) {
+        const MIN_NORMAL: u32 = 113 << 23; // 2^-14
         let dm = words128(dm, 0);
         let widen = |h: v128| {
-            let magnitude = u32x4_shl(v128_and(h, u32x4_splat(0x7fff)), 13);
-            let magnitude = f32x4_mul(magnitude, u32x4_splat(0x7780_0000));
+            let bits = u32x4_shl(v128_and(h, u32x4_splat(0x7fff)), 13);
+            let normal = i32x4_add(bits, u32x4_splat(112 << 23));
+            let small = i32x4_add(bits, u32x4_splat(MIN_NORMAL));
+            let subnormal = f32x4_sub(small, u32x4_splat(MIN_NORMAL));
+            let is_small = u32x4_lt(bits, u32x4_splat(1 << 23));
+            let magnitude = v128_bitselect(subnormal, normal, is_small);
             v128_or(magnitude, u32x4_shl(v128_and(h, u32x4_splat(0x8000)), 16))
         };
         (widen(dm), widen(u32x4_shr(dm, 16)))

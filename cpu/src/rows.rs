@@ -1,34 +1,66 @@
 //! Rows of a block-quantised weight against several tokens.
+//!
+//! Rows are taken in groups of [`STREAMS`] from as many far places of the weight. A core's prefetcher stops at the end
+//! of a page, so that one stream waits for memory there, every 4 KiB, and several do not: measured in WebAssembly on
+//! weights beyond the caches, four streams read 1.7 times as fast as one.
 
-use crate::dot::{BLOCK, BlockDot, Row, dot, lanes};
+use core::ops::Range;
 
-/// Calls `put(token, row, value)` with W[row] . x[token] for the rows of `rows`, four tokens at a time.
+use crate::dot::{BLOCK, BlockDot, Row, dot, dot_rows, lanes};
+
+/// Rows in a group.
+pub const STREAMS: usize = 4;
+
+/// Groups of a weight of `rows` rows.
+pub const fn groups(rows: usize) -> usize {
+    rows.div_ceil(STREAMS)
+}
+
+/// Calls `put(token, row, value)` with W[row] . x[token] for the rows in `range` of all groups.
 ///
-/// `quants`: [rows of the weight, blocks, F::WORDS], `scales`: [rows of the weight, blocks].
+/// `quants`: [rows, blocks, F::WORDS], `scales`: [rows, blocks].
 pub fn product<F: BlockDot>(
     x: &[Row<'_>],
     quants: &[u32],
     scales: &[u32],
-    rows: core::ops::Range<usize>,
+    rows: usize,
+    range: Range<usize>,
     mut put: impl FnMut(usize, usize, f32),
 ) where
     F::Parts: lanes::Dot,
 {
     let Some(first) = x.first() else { return };
     let blocks = first.q.len() / BLOCK;
+    let weight = |r: usize| {
+        (
+            &quants[r * blocks * F::WORDS..(r + 1) * blocks * F::WORDS],
+            &scales[r * blocks..(r + 1) * blocks],
+        )
+    };
+    let stride = groups(rows);
     let (fours, rest) = x.as_chunks::<4>();
-    for r in rows {
-        let quants = &quants[r * blocks * F::WORDS..(r + 1) * blocks * F::WORDS];
-        let scales = &scales[r * blocks..(r + 1) * blocks];
-        for (i, four) in fours.iter().enumerate() {
-            let y = dot::<F, 4>(quants, scales, *four);
-            for (t, y) in y.into_iter().enumerate() {
-                put(4 * i + t, r, y);
+    for i in range {
+        let group: [usize; STREAMS] = core::array::from_fn(|k| i + k * stride);
+        if let [x] = x {
+            // The last group may be short; its last row is computed again then.
+            let y = dot_rows::<F, STREAMS>(group.map(|r| weight(r.min(rows - 1))), *x);
+            for (r, y) in group.into_iter().zip(y).filter(|(r, _)| *r < rows) {
+                put(0, r, y);
             }
+            continue;
         }
-        for (t, x) in rest.iter().enumerate() {
-            let [y] = dot::<F, 1>(quants, scales, [*x]);
-            put(4 * fours.len() + t, r, y);
+        for r in group.into_iter().filter(|r| *r < rows) {
+            let (quants, scales) = weight(r);
+            for (t, four) in fours.iter().enumerate() {
+                let y = dot::<F, 4>(quants, scales, *four);
+                for (i, y) in y.into_iter().enumerate() {
+                    put(4 * t + i, r, y);
+                }
+            }
+            for (t, x) in rest.iter().enumerate() {
+                let [y] = dot::<F, 1>(quants, scales, [*x]);
+                put(4 * fours.len() + t, r, y);
+            }
         }
     }
 }

@@ -9,19 +9,20 @@ use core::slice;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::dot::{BLOCK, BlockDot, Q4, Q8, Row, lanes, quantise};
-use crate::rows::product;
+use crate::rows::{groups, product};
 
-/// Rows that a thread takes at once: few enough that the last ones to finish are not waited for long.
-const CHUNK: u32 = 16;
-/// Looks at the generation before sleeping: about 50 us, longer than what lies between two projections.
-const SPINS: u32 = 20_000;
+/// Groups of rows that a thread takes at once: few enough that the last ones to finish are not waited for long.
+const CHUNK: u32 = 32;
+/// Looks at the generation before sleeping: some 200 us, longer than what lies between two projections, since waking a
+/// thread costs 50.
+const SPINS: u32 = 200_000;
 
 /// What is to be computed: y[t, r] = W[r] . x[t]. Sixteen words; the host writes those from `others` on.
 #[repr(C)]
 pub struct Job {
     /// Counts jobs; the others wait for it to change.
     generation: AtomicU32,
-    /// The first row that nobody has taken.
+    /// The first group of rows that nobody has taken.
     next: AtomicU32,
     /// Other threads that have not finished.
     running: AtomicU32,
@@ -155,11 +156,11 @@ where
         }
         loop {
             let first = job.next.fetch_add(CHUNK, Ordering::Relaxed) as usize;
-            if first >= rows {
+            let range = first..groups(rows).min(first + CHUNK as usize);
+            if range.is_empty() {
                 return;
             }
-            let end = rows.min(first + CHUNK as usize);
-            product::<F>(&x[..tokens], quants, scales, first..end, |t, r, value| {
+            product::<F>(&x[..tokens], quants, scales, rows, range, |t, r, value| {
                 (job.y as *mut f32).add(t * rows + r).write(value);
             });
         }

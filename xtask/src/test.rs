@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::counts::Runner::{Cargo, Check, Doctest, Playwright, Vitest};
 use crate::model::SMOLLM2;
 use crate::paths::Dirs;
-use crate::server::Server;
+use crate::server::{Server, Site};
 use crate::setup::Pieces;
 use crate::stage::Stages;
 use crate::toolchain::{TARGET, WasmToolchain};
@@ -219,15 +219,22 @@ fn end_to_end(dirs: &Dirs, model: Option<PathBuf>) -> Result<Command> {
         bail!("setup reported success without its browsers: cargo xtask setup");
     };
     let server = Server::bind(0)?;
+    // The same, cross-origin isolated: where the CPU path has threads.
+    let isolated = Server::bind(0)?;
     let mut command = proc::npm();
     command.args(["run", "e2e", "--workspace", "tests/e2e"]);
     command
         .env("HEARTH_URL", serve::url(server.address()))
+        .env("HEARTH_ISOLATED_URL", serve::url(isolated.address()))
         .env("CHROMIUM", chromium)
         .env("FIREFOX", firefox);
     if let Some(file) = &model {
         command.env("HEARTH_SMOLLM2", file);
     }
+    isolated.spawn(Site {
+        isolated: true,
+        ..serve::site(dirs, model.clone(), true)
+    })?;
     server.spawn(serve::site(dirs, model, true))?;
     Ok(command)
 }

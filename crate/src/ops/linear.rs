@@ -12,7 +12,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::dot;
-use hearth_cpu::rows::product;
+use hearth_cpu::rows::{groups, product};
 
 use super::gpu::{Kernel, grid_xz, launch, wgsl};
 use super::pool::{self, PoolJob, Pooled};
@@ -285,7 +285,8 @@ fn linear_blocks<'a, F: dot::BlockDot>(
     let rows: Vec<_> = (made.iter())
         .map(|(q, scale, sum)| dot::Row { q, scale, sum })
         .collect();
-    product::<F>(&rows, quants, scales, 0..spec.rows as usize, put);
+    let n = spec.rows as usize;
+    product::<F>(&rows, quants, scales, n, 0..groups(n), put);
 }
 
 /// The same by the threads of the pool.

@@ -16,15 +16,15 @@ export class Chat {
   constructor(readonly tab: Tab) {}
 
   /** Opens the page; with `model` among the parameters it starts to load. */
-  async open(params: Record<string, string | number> = {}): Promise<void> {
-    const url = new URL(BASE_URL);
+  async open(params: Record<string, string | number> = {}, base = BASE_URL): Promise<void> {
+    const url = new URL(base);
     for (const [name, value] of Object.entries(params)) url.searchParams.set(name, String(value));
     await this.tab.goto(url.href);
   }
 
   /** Opens the page with a model and waits until it can be talked to. */
-  async load(model: string, params: Record<string, string | number> = {}): Promise<void> {
-    await this.open({ model, ...params });
+  async load(model: string, params: Record<string, string | number> = {}, base = BASE_URL): Promise<void> {
+    await this.open({ model, ...params }, base);
     await this.waitReady();
   }
 

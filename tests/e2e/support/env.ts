@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 
 export const BASE_URL = process.env.HEARTH_URL ?? "http://localhost:8080/";
+/** The same server, sending the headers that make a page cross-origin isolated. */
+export const ISOLATED_URL = process.env.HEARTH_ISOLATED_URL;
 export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 export const FIREFOX = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
 /** The page runs on the fake core: what depends on a real model cannot be asked. */

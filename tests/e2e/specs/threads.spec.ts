@@ -1,0 +1,55 @@
+/** The CPU path on several threads: there where memory can be shared, with the ids that one thread gives. */
+import type { ChatCompletionMessageParam } from "hearth";
+import { HAS_SMOLLM2, IS_FAKE, ISOLATED_URL, readGolden, SMOLLM2, TINY } from "../support/env.js";
+import { expect, test, type BrowserName } from "../support/test.js";
+
+interface Golden {
+  prompts: { messages?: ChatCompletionMessageParam[]; greedy_ids: number[]; greedy_eos_at?: number | null }[];
+}
+
+interface Conversation {
+  max_tokens: number;
+  turns: { user: string; assistant: string }[];
+}
+
+const BROWSERS: BrowserName[] = ["chromium", "firefox"];
+/** Weights are in the threads' memory, not in the core's. */
+const HEAP_LIMIT = 160 << 20;
+
+test.describe("threads", () => {
+  test.skip(IS_FAKE, "the fake core computes nothing");
+  test.skip(ISOLATED_URL === undefined, "no isolated server is at hand (HEARTH_ISOLATED_URL is not set)");
+
+  for (const browser of BROWSERS) {
+    for (const threads of [2, 3]) {
+      test(`tiny model: greedy ids on ${String(threads)} threads · ${browser}`, async ({ launch }) => {
+        const chat = await launch(browser);
+        await chat.load(TINY, { device: "cpu", threads }, ISOLATED_URL);
+        expect((await chat.device()).threads).toBe(threads);
+        const golden = readGolden("tiny_llama.json") as Golden;
+        for (const { messages, greedy_ids, greedy_eos_at } of golden.prompts) {
+          if (messages === undefined) continue;
+          const expected = greedy_ids.slice(0, greedy_eos_at ?? undefined);
+          expect((await chat.greedyIds(messages, greedy_ids.length)).slice(0, expected.length)).toEqual(expected);
+        }
+      });
+    }
+
+    test(`SmolLM2 answers on two threads as transformers does · ${browser}`, async ({ launch }) => {
+      test.skip(!HAS_SMOLLM2, "the model is not at hand (HEARTH_SMOLLM2 is not set)");
+      const golden = readGolden("smollm2_conversation.json") as Conversation;
+      const chat = await launch(browser);
+      const params = { device: "cpu", threads: 2, temperature: 0, max_tokens: golden.max_tokens };
+      await chat.load(SMOLLM2, params, ISOLATED_URL);
+      for (const { user, assistant } of golden.turns) expect(await chat.ask(user)).toBe(assistant);
+      expect((await chat.stats()).heap_bytes).toBeLessThan(HEAP_LIMIT);
+    });
+  }
+});
+
+test("without isolation there is one thread, and the model runs", async ({ launch }) => {
+  const chat = await launch("chromium");
+  await chat.load(TINY, { device: "cpu", max_tokens: 4 });
+  expect((await chat.device()).threads).toBe(1);
+  await chat.ask("Hi, 42!");
+});

@@ -1,0 +1,152 @@
+//! The CPU path on a pool: weights in the pool's memory, products from there, the results of the plain path.
+//!
+//! The pool here is a double on one thread, with the inner loops of the real one; the real one runs in the browsers'
+//! tests.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use hearth::ops::pool::{self, CpuPool, PoolJob};
+use hearth::quant::Packing;
+use hearth::{Error, Result};
+use hearth_cpu::dot::{BLOCK, Q4, Q8, Row, quantise};
+use hearth_cpu::rows::{groups, product};
+use hearth_tests::{On, exact, golden, goldens, greedy, load_file_with, open};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Golden {
+    prompts: Vec<Prompt>,
+}
+
+#[derive(Deserialize)]
+struct Prompt {
+    ids: Vec<u32>,
+    greedy_ids: Vec<u32>,
+}
+
+struct Double {
+    memory: RefCell<Vec<u32>>,
+    /// Words that it may hold.
+    room: usize,
+    products: RefCell<usize>,
+}
+
+impl Double {
+    fn install(room: usize) -> Rc<Self> {
+        let double = Rc::new(Self {
+            memory: RefCell::new(vec![0; 16]),
+            room,
+            products: RefCell::new(0),
+        });
+        pool::install(double.clone());
+        double
+    }
+}
+
+impl CpuPool for Double {
+    fn threads(&self) -> u32 {
+        2
+    }
+
+    fn alloc(&self, words: usize) -> Result<u32> {
+        let mut memory = self.memory.borrow_mut();
+        let at = memory.len();
+        if at + words > self.room {
+            return Err(Error::OutOfMemory {
+                what: "the double".into(),
+                needed: words as u64 * 4,
+                available: self.room as u64 * 4,
+            });
+        }
+        memory.resize(at + words, 0);
+        Ok(at as u32 * 4)
+    }
+
+    fn write(&self, at: u32, words: &[u32]) {
+        let at = at as usize / 4;
+        self.memory.borrow_mut()[at..at + words.len()].copy_from_slice(words);
+    }
+
+    fn read(&self, at: u32, words: &mut [u32]) {
+        let at = at as usize / 4;
+        words.copy_from_slice(&self.memory.borrow()[at..at + words.len()]);
+    }
+
+    fn product(&self, job: PoolJob, x: &[f32], y: &mut [f32]) {
+        *self.products.borrow_mut() += 1;
+        let memory = self.memory.borrow();
+        let (quants, scales) = (
+            job.weight.quants as usize / 4,
+            job.weight.scales as usize / 4,
+        );
+        let made: Vec<_> = (x.chunks_exact(job.cols))
+            .map(|x| {
+                let blocks = job.cols / BLOCK;
+                let (mut q, mut scale, mut sum) =
+                    (vec![0; job.cols], vec![0.0; blocks], vec![0.0; blocks]);
+                quantise(x, &mut q, &mut scale, &mut sum);
+                (q, scale, sum)
+            })
+            .collect();
+        let rows: Vec<_> = made
+            .iter()
+            .map(|(q, scale, sum)| Row { q, scale, sum })
+            .collect();
+        // In two parts, as two threads would.
+        let half = groups(job.rows) / 2;
+        for range in [0..half, half..groups(job.rows)] {
+            let put = |t: usize, r: usize, v: f32| y[t * job.rows + r] = v;
+            match job.packing {
+                Packing::Q4 => product::<Q4>(
+                    &rows,
+                    &memory[quants..],
+                    &memory[scales..],
+                    job.rows,
+                    range,
+                    put,
+                ),
+                _ => product::<Q8>(
+                    &rows,
+                    &memory[quants..],
+                    &memory[scales..],
+                    job.rows,
+                    range,
+                    put,
+                ),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pool_gives_the_same_ids() {
+    let double = Double::install(1 << 24);
+    let device = open(On::Cpu).expect("the CPU always opens");
+    assert_eq!(device.info().threads, 2);
+    let golden: Golden = golden("tiny_llama.json");
+    let mut engine = load_file_with(device, &goldens().join("tiny_llama.gguf"), exact(256));
+    for prompt in &golden.prompts {
+        let n = prompt.greedy_ids.len();
+        let end = (prompt.greedy_ids.iter())
+            .position(|id| engine.tokenizer().is_eog(*id))
+            .unwrap_or(n);
+        let (ids, _) = greedy(&mut engine, &prompt.ids, n).unwrap();
+        assert_eq!(ids, prompt.greedy_ids[..end]);
+    }
+    assert!(
+        *double.products.borrow() > 0,
+        "nothing was multiplied there"
+    );
+}
+
+#[test]
+fn a_pool_without_room_is_an_error() {
+    Double::install(1000);
+    let device = open(On::Cpu).expect("the CPU always opens");
+    let bytes = std::fs::read(goldens().join("tiny_llama.gguf")).unwrap();
+    let error = hearth_tests::load(device, &bytes, 64, 4096)
+        .err()
+        .expect("it cannot fit");
+    assert_eq!(error.code(), "out_of_memory");
+}
