@@ -17,7 +17,7 @@ use crate::format::Gguf;
 use crate::graph::StepGraph;
 use crate::model::{Decoder, ModelConfig};
 use crate::ops::state::{POS, STATE_WORDS, STEP};
-use crate::ops::words::{read_f32, read_words};
+use crate::ops::words::{gpu_bytes, read_f32, read_words};
 use crate::ops::{KvType, LayerCache, SampleMemory, state};
 use crate::request::{Request, Sampling, Step, StopMatcher};
 use crate::run::{Read, Run};
@@ -55,6 +55,9 @@ pub struct Stats {
     pub readbacks: u64,
     /// Bytes read back.
     pub bytes_read: u64,
+    /// Bytes that the runtime holds on the GPU: weights, KV cache, and what a step works in; of every engine on the
+    /// device. 0 on the CPU.
+    pub gpu_bytes: u64,
 }
 
 /// A model ready to answer.
@@ -150,6 +153,7 @@ impl Engine {
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats;
         stats.dispatches_per_token = self.graph.as_ref().map_or(0, StepGraph::dispatches);
+        stats.gpu_bytes = gpu_bytes(self.decoder.ops.anchor());
         stats.dispatches = self.decoder.ops.dispatches() - self.base_dispatches
             + stats.replays * stats.dispatches_per_token;
         stats
@@ -272,36 +276,6 @@ impl Engine {
         Ok(())
     }
 
-    /// CPU microseconds of a plain launch and of a replayed dispatch, averaged over decode steps.
-    ///
-    /// # Errors
-    /// What the device says; on the CPU both are 0.
-    pub async fn dispatch_cost(&mut self) -> Result<(f64, f64)> {
-        const STEPS: u64 = 8;
-        self.cancel();
-        self.settle().await;
-        self.context.clear();
-        let Some(graph) = &self.graph else {
-            return Ok((0.0, 0.0));
-        };
-        let per_step = graph.dispatches();
-        self.write_state(POS, vec![0, 1]);
-        let mut cost = [0.0; 2];
-        for (kind, cost) in cost.iter_mut().enumerate() {
-            let start = now_ms();
-            for _ in 0..STEPS {
-                match (&self.graph, kind) {
-                    (Some(graph), 1) => graph.replay()?,
-                    _ => self.decode_step()?,
-                }
-            }
-            *cost = (now_ms() - start) * 1e3 / (STEPS * per_step) as f64;
-            let state = self.state()?;
-            self.device.wait(read_words(&state, POS, 1)).await?;
-        }
-        Ok((cost[0], cost[1]))
-    }
-
     /// Gives up the running request. Steps already submitted finish unseen.
     pub fn cancel(&mut self) {
         if let Some(mut run) = self.run.take() {
@@ -316,7 +290,7 @@ impl Engine {
     }
 
     /// Awaits the read-backs that nobody waits for any more; what they bring is of no interest.
-    async fn settle(&mut self) {
+    pub(crate) async fn settle(&mut self) {
         for read in std::mem::take(&mut self.abandoned) {
             let _ = self.device.wait(read).await;
         }

@@ -15,6 +15,7 @@ pub mod error;
 pub mod format;
 mod graph;
 pub mod loader;
+mod measure;
 pub mod model;
 pub mod ops;
 pub mod quant;

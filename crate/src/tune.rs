@@ -20,7 +20,7 @@ const MANY_ROWS: usize = 32 * 1024;
 /// A launch on few rows that takes less is on a GPU.
 const FAST_MS: f64 = 0.5;
 /// Launches in one timing.
-const LAUNCHES: usize = 4;
+const LAUNCHES: usize = 3;
 /// A prefill chunk's budget: a driver may reset a GPU that is busy for two seconds, a person notices 100 ms.
 const CHUNK_MS: f64 = 100.0;
 
@@ -124,10 +124,10 @@ pub async fn measure(device: &Device) -> Result<Measured> {
             },
             _ => continue,
         };
-        // Integers round differently: not for a difference that may be gone the next time.
+        // Not for a difference that may be gone the next time; integers even round differently.
         let bar = match candidate.arithmetic {
             Arithmetic::I15 => 0.75,
-            Arithmetic::F32 | Arithmetic::F16 => 1.0,
+            Arithmetic::F32 | Arithmetic::F16 => 0.9,
         };
         if let Ok(ms) = time(device, rows, candidate, 1).await
             && ms < bar * best_ms
@@ -204,11 +204,16 @@ async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize)
     let start = now_ms();
     device.wait(read_words(&state, 0, 4)).await?;
     let idle = now_ms() - start;
-    let start = now_ms();
-    for _ in 0..LAUNCHES {
-        ops.linear(&x, &weight, &state);
+    // The better of two: whatever else the machine does only ever adds.
+    let mut best = f64::MAX;
+    for _ in 0..2 {
+        let start = now_ms();
+        for _ in 0..LAUNCHES {
+            ops.linear(&x, &weight, &state);
+        }
+        device.wait(read_words(&state, 0, 4)).await?;
+        best = best.min(now_ms() - start - idle);
     }
-    device.wait(read_words(&state, 0, 4)).await?;
     device.check()?;
-    Ok((now_ms() - start - idle).max(1e-3))
+    Ok(best.max(1e-3))
 }

@@ -106,6 +106,8 @@ export interface EngineStats {
   submits: number;
   readbacks: number;
   bytes_read: number;
+  /** Bytes that the runtime holds on the GPU; 0 on the CPU. */
+  gpu_bytes: number;
   heap_bytes: number;
   [counter: string]: number;
 }

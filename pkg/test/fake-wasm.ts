@@ -197,7 +197,14 @@ export class Engine {
   }
 
   stats(): EngineStats {
-    return { dispatches: fake.steps, submits: fake.steps, readbacks: fake.steps, bytes_read: 0, heap_bytes: 2 ** 24 };
+    return {
+      dispatches: fake.steps,
+      submits: fake.steps,
+      readbacks: fake.steps,
+      bytes_read: 0,
+      gpu_bytes: 0,
+      heap_bytes: 2 ** 24,
+    };
   }
 
   free(): void {

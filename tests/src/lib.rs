@@ -1,6 +1,7 @@
 //! What the tests share: engines from files, goldens, and a loud way to skip.
 
 pub mod kernels;
+pub mod synthetic;
 
 use std::path::{Path, PathBuf};
 

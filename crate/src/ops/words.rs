@@ -79,6 +79,14 @@ pub fn gpu_tensor(tensor: &Tensor<2, Int>) -> Option<CubeTensor> {
     tensor.clone().try_into_primitive::<CubeBackend>().ok()
 }
 
+/// Bytes that the runtime holds on the GPU of `tensor`; 0 on the CPU.
+pub fn gpu_bytes(tensor: &Tensor<2, Int>) -> u64 {
+    gpu_tensor(tensor).map_or(0, |gpu| {
+        let report = gpu.client.memory_report(cubecl::MemoryScope::Device);
+        report.usage().bytes_reserved
+    })
+}
+
 /// Reads `len` words from word `at` on.
 ///
 /// # Errors

@@ -1,65 +1,142 @@
-//! `cargo xtask bench --native`: SmolLM2 on every native device; one JSON line a case.
+//! `cargo xtask bench --native [-- SHAPE ..]`: decode at several contexts, prefill, prefix hit and load, on every native
+//! device; one JSON line a case. The default is SmolLM2 itself; other shapes have weights of zeros.
 
 use std::time::Instant;
 
-use hearth::{Engine, Result};
+use burn::tensor::Tensor;
+use hearth::format::GgmlType;
+use hearth::ops::words::read_words;
+use hearth::ops::{Ops, Tuning};
+use hearth::{Device, Engine, LoadOptions, Result};
+use hearth_tests::kernels::{Packed, live};
+use hearth_tests::synthetic::SHAPES;
 use hearth_tests::{GREEDY, On, load_file, open, smollm2};
 use pollster::block_on;
+use serde_json::json;
 
-/// Milliseconds to the first token, and tokens a second after it.
-fn run(engine: &mut Engine, prompt: &[u32], tokens: usize) -> Result<(f64, f64)> {
-    block_on(async {
+const CONTEXT: usize = 8448;
+
+/// Milliseconds from the start to the first token of a prompt.
+fn first_token_ms(engine: &mut Engine, prompt: &[u32]) -> Result<f64> {
+    let start = Instant::now();
+    engine.start_ids(prompt.to_vec(), GREEDY, Some(1), &[])?;
+    while block_on(engine.next())?.finish_reason.is_none() {}
+    Ok(start.elapsed().as_secs_f64() * 1e3)
+}
+
+/// What this device can do at most, by our own kernels: bytes read a second, and a launch's time on it.
+fn calibrate(device: &Device) -> Result<(f64, f64)> {
+    const ROWS: usize = 8192;
+    const COLS: usize = 2048;
+    const CALLS: usize = 8;
+    let tuning = Tuning {
+        workgroup_bytes: device.info().limits.max_compute_workgroup_storage_size as usize,
+        ..device.tuning(1 << 30)
+    };
+    let ops = Ops::new(&device.burn, tuning);
+    let zeros = Packed {
+        quants: vec![0; ROWS * COLS],
+        ..Packed::new(GgmlType::F32, 1, 1, 4)
+    };
+    let weight = Packed {
+        rows: ROWS,
+        cols: COLS,
+        ..zeros
+    }
+    .upload(&ops, ROWS);
+    let state = live(&ops, 0, 1);
+    let x: Tensor<2> = ops.upload_f32(&vec![0.0; COLS]);
+    let small: Tensor<2> = ops.upload_f32(&[0.0; 64]);
+    let wait = || block_on(read_words(&state, 0, 4)).map(drop);
+    let time = |n: usize, call: &dyn Fn()| -> Result<f64> {
+        call();
+        wait()?;
         let start = Instant::now();
-        engine.start_ids(prompt.to_vec(), GREEDY, Some(tokens), &[])?;
-        let (mut first, mut count) = (None, 0usize);
-        loop {
-            let step = engine.next().await?;
-            if !step.ids.is_empty() && first.is_none() {
-                first = Some(Instant::now());
-            }
-            count += step.ids.len();
-            if step.finish_reason.is_some() {
-                break;
-            }
-        }
-        let first = first.unwrap_or_else(Instant::now);
-        let decode = count.saturating_sub(1) as f64 / first.elapsed().as_secs_f64();
-        Ok(((first - start).as_secs_f64() * 1e3, decode))
-    })
+        (0..n).for_each(|_| call());
+        wait()?;
+        Ok(start.elapsed().as_secs_f64() / n as f64)
+    };
+    let read = time(CALLS, &|| drop(ops.linear(&x, &weight, &state)))?;
+    let launch = time(200, &|| {
+        drop(ops.rms_norm(&small, &small, &state, 1e-5, false))
+    })?;
+    Ok(((ROWS * COLS * 4) as f64 / read, launch))
 }
 
 fn main() -> Result<()> {
-    let Some(path) = smollm2() else {
-        std::process::exit(1)
-    };
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
     for on in [On::Gpu, On::Cpu] {
-        let start = Instant::now();
         let Some(device) = open(on) else { continue };
-        let open_ms = start.elapsed().as_secs_f64() * 1e3;
-        let start = Instant::now();
-        let mut engine = load_file(device, &path, 2048);
-        block_on(engine.warm_up())?;
-        let load_ms = start.elapsed().as_secs_f64() * 1e3;
-        // Two prompts without a common prefix.
-        let long: Vec<u32> = (0..128).map(|i| 1000 + i * 7).collect();
-        let short: Vec<u32> = (0..8).map(|i| 500 + i * 11).collect();
-        let (ttft_ms, _) = run(&mut engine, &long, 1)?;
-        let (_, decode_tok_s) = run(&mut engine, &short, 64)?;
-        let stats = engine.stats();
-        let (launch_us, replay_us) = block_on(engine.dispatch_cost())?;
-        let line = serde_json::json!({
-            "case": format!("smollm2-q4_1/native/{}", engine.device().info().kind),
-            "device": engine.device().info(),
-            "open_ms": open_ms,
-            "load_ms": load_ms,
-            "prefill_tokens": long.len(),
-            "prefill_tok_s": long.len() as f64 * 1e3 / ttft_ms,
-            "decode_tok_s": decode_tok_s,
-            "launch_us": launch_us,
-            "replay_us": replay_us,
-            "dispatches_per_token": stats.dispatches_per_token,
-        });
-        println!("{line}");
+        let (bytes_s, launch_s) = calibrate(&device)?;
+        let info = device.info().clone();
+        eprintln!("{} {}: {:?}", info.kind, info.name, device.tuning(1 << 30));
+        println!(
+            "{}",
+            json!({
+                "case": format!("native/{}/calibration", info.kind),
+                "device": info.name,
+                "read_gb_s": bytes_s / 1e9,
+                "launch_us": launch_s * 1e6,
+            })
+        );
+        let names: Vec<&str> = match wanted.is_empty() {
+            true => vec!["smollm2"],
+            false => wanted.iter().map(String::as_str).collect(),
+        };
+        for name in names {
+            let start = Instant::now();
+            let options = LoadOptions {
+                context_size: Some(CONTEXT),
+                ..Default::default()
+            };
+            let shape = SHAPES.iter().find(|shape| shape.name == name);
+            let mut engine = match shape {
+                Some(shape) => shape.load(device.clone(), options)?,
+                None => match smollm2() {
+                    Some(path) => load_file(device.clone(), &path, 2048),
+                    None => std::process::exit(1),
+                },
+            };
+            block_on(engine.warm_up())?;
+            let load_ms = start.elapsed().as_secs_f64() * 1e3;
+            let n_ctx = engine.info().n_ctx;
+            let weights = engine.info().weight_bytes as f64;
+            let kv_a_token = engine.info().kv_bytes as f64 / n_ctx as f64;
+            let print = |case: String, more: serde_json::Value| {
+                let mut line = json!({"case": format!("native/{}/{name}/{case}", info.kind)});
+                if let (Some(line), Some(more)) = (line.as_object_mut(), more.as_object()) {
+                    line.extend(more.clone());
+                }
+                println!("{line}");
+            };
+            print(
+                "load".into(),
+                json!({"ms": load_ms, "weight_bytes": weights}),
+            );
+            for context in [0, 2048, 8192].into_iter().filter(|c| c + 64 <= n_ctx) {
+                let (ms, dispatches) = block_on(engine.decode_ms(context, 16))?;
+                // What the bytes and the launches of a step take at least.
+                let bound = (weights + kv_a_token * context as f64) / bytes_s * 1e3
+                    + dispatches as f64 * launch_s * 1e3;
+                print(
+                    format!("decode@{context}"),
+                    json!({"tok_s": 1e3 / ms, "dispatches": dispatches, "of_bound": bound / ms}),
+                );
+            }
+            for n in [16, 128, 512, 2048].into_iter().filter(|n| n + 64 <= n_ctx) {
+                // No two prompts begin alike, so that nothing of one is found for another.
+                let prompt: Vec<u32> = (0..n).map(|i| (1000 + n + i * 7) as u32 % 40_000).collect();
+                let ms = first_token_ms(&mut engine, &prompt)?;
+                let hit = first_token_ms(&mut engine, &prompt)?;
+                print(
+                    format!("prefill@{n}"),
+                    json!({"tok_s": n as f64 * 1e3 / ms, "ttft_ms": ms, "ttft_hit_ms": hit}),
+                );
+                if ms > 60_000.0 {
+                    break;
+                }
+            }
+        }
     }
     Ok(())
 }
