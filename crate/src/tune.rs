@@ -18,7 +18,7 @@ const COLS: usize = 1024;
 const FEW_ROWS: usize = 1024;
 const MANY_ROWS: usize = 32 * 1024;
 /// A launch on few rows that takes less is on a GPU.
-const FAST_MS: f64 = 0.5;
+const FAST_MS: f64 = 0.1;
 /// Launches in one timing.
 const LAUNCHES: usize = 3;
 /// A prefill chunk's budget: a driver may reset a GPU that is busy for two seconds, a person notices 100 ms.

@@ -119,7 +119,6 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn read(this: &JsCpuPool, at: u32, words: &mut [u32]);
     #[wasm_bindgen(method)]
-    #[expect(clippy::too_many_arguments, reason = "they are a job's fields")]
     fn product(
         this: &JsCpuPool,
         format: u32,

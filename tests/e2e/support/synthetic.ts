@@ -75,7 +75,7 @@ export function synthetic(shape: Shape): { header: number[]; total: number } {
   parts.push(Buffer.from("GGUF"));
   u32(3);
   u64(all.length);
-  u64(numbers.length + 5);
+  u64(numbers.length + 6);
   for (const [key, value] of numbers) {
     text(`llama.${key}`);
     u32(U32);
@@ -100,6 +100,10 @@ export function synthetic(shape: Shape): { header: number[]; total: number } {
   u32(STRING);
   u64(shape.vocab);
   for (let i = 0; i < shape.vocab; i++) text(`t${String(i)}`);
+  text("tokenizer.ggml.merges");
+  u32(ARRAY);
+  u32(STRING);
+  u64(0);
   let at = 0;
   for (const { name, shape: dims, type } of all) {
     text(name);

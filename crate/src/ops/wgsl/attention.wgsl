@@ -73,7 +73,8 @@ fn main(
     }
     for (var base = span.x; base < span.y; base += WG) {
         let j = base + lid;
-        var score: array<f32, ROWS>;
+        // Without an initialiser Chromium's compiler keeps the last round's values.
+        var score = array<f32, ROWS>();
         if (j < span.y) {
             for (var i = 0u; i < HEAD_DIM4; i++) {
                 let k = load4(k_cache[cache_at + j * HEAD_DIM4 + i]);
