@@ -6,7 +6,8 @@
 
 use core::ops::Range;
 
-use crate::dot::{BLOCK, BlockDot, Row, dot, dot_rows, lanes};
+use crate::dot::{BLOCK, BlockDot, Row, dot, dot_rows};
+use crate::lanes;
 
 /// Rows in a group.
 pub const STREAMS: usize = 4;

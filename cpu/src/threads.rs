@@ -8,7 +8,8 @@
 use core::slice;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::dot::{BLOCK, BlockDot, Q4, Q8, Row, lanes, quantise};
+use crate::dot::{BLOCK, BlockDot, Q4, Q8, Row, quantise};
+use crate::lanes;
 use crate::rows::{groups, product};
 
 /// Groups of rows that a thread takes at once: few enough that the last ones to finish are not waited for long.

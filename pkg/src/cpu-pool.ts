@@ -34,10 +34,20 @@ const OTHERS = 3;
 /** Most threads that are started unasked: beyond the fast cores of common machines they only wait for each other. */
 const MAX_THREADS = 8;
 
-/** Threads to start where the caller names no number; 1 where memory cannot be shared. */
-export function defaultThreads(): number {
-  if (!globalThis.crossOriginIsolated) return 1;
-  return Math.max(1, Math.min(MAX_THREADS, navigator.hardwareConcurrency));
+/** Threads that somebody may ask for. */
+const LIMIT = 64;
+
+/** The threads to start for a request; without one the machine's, and 1 where memory cannot be shared. */
+export function chooseThreads(wanted: number | undefined): number {
+  const isIsolated = globalThis.crossOriginIsolated;
+  if (wanted === undefined) {
+    return isIsolated ? Math.max(1, Math.min(MAX_THREADS, navigator.hardwareConcurrency)) : 1;
+  }
+  const refuse = (expected: string): HearthError =>
+    new HearthError("invalid_request", `invalid request: threads must be ${expected}, found ${String(wanted)}`);
+  if (!Number.isInteger(wanted) || wanted < 1 || wanted > LIMIT) throw refuse(`an integer from 1 to ${String(LIMIT)}`);
+  if (wanted > 1 && !isIsolated) throw refuse("1 on a page that is not cross-origin isolated");
+  return wanted;
 }
 
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, stackTop: number): CpuModule {

@@ -1,5 +1,5 @@
 /** In the worker: from a load request to an engine of the core. */
-import { defaultThreads } from "./cpu-pool.js";
+import { chooseThreads } from "./cpu-pool.js";
 import { HearthError, throwIfAborted, toHearthError } from "./errors.js";
 import { requireWebGpu } from "./gpu-probe.js";
 import { ProgressMeter } from "./progress.js";
@@ -31,7 +31,7 @@ export interface OpenedDevice {
 export async function openDevice(wasm: HearthWasm, request: LoadRequest, startPool: StartPool): Promise<OpenedDevice> {
   const { device: choice, deviceOptions } = request;
   const openCpu = async (): Promise<WasmDevice> => {
-    const threads = request.threads ?? defaultThreads();
+    const threads = chooseThreads(request.threads);
     return wasm.Device.open("cpu", deviceOptions, threads > 1 ? await startPool(threads) : undefined);
   };
   if (choice === "cpu") return { device: await openCpu() };

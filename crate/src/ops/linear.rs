@@ -11,8 +11,8 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
-use hearth_cpu::dot;
 use hearth_cpu::rows::{groups, product};
+use hearth_cpu::{dot, lanes};
 
 use super::gpu::{Kernel, grid_xz, launch, wgsl};
 use super::pool::{self, PoolJob, Pooled};
@@ -272,7 +272,7 @@ fn linear_blocks<'a, F: dot::BlockDot>(
     spec: LinearSpec,
     put: impl FnMut(usize, usize, f32),
 ) where
-    F::Parts: dot::lanes::Dot,
+    F::Parts: lanes::Dot,
 {
     let (cols, blocks) = (spec.cols as usize, spec.cols as usize / dot::BLOCK);
     let made: Vec<_> = x

@@ -47,6 +47,17 @@ test.describe("threads", () => {
   }
 });
 
+test("more threads than there can be are refused", async ({ launch }) => {
+  test.skip(IS_FAKE, "the fake core computes nothing");
+  const chat = await launch("chromium");
+  for (const threads of [2, 0.5, 1000]) {
+    await chat.open({ model: TINY, device: "cpu", threads });
+    const error = await chat.waitError(20_000);
+    expect(error.code).toBe("invalid_request");
+    expect(error.message).toContain("threads");
+  }
+});
+
 test("without isolation there is one thread, and the model runs", async ({ launch }) => {
   const chat = await launch("chromium");
   await chat.load(TINY, { device: "cpu", max_tokens: 4 });
