@@ -40,6 +40,28 @@ for (const browser of BROWSERS) {
   });
 }
 
+/** An adapter without timestamp-query, which rejects whoever asks for it. */
+const NO_TIMESTAMPS = `{
+  const has = GPUSupportedFeatures.prototype.has;
+  GPUSupportedFeatures.prototype.has = function (name) { return name !== "timestamp-query" && has.call(this, name); };
+  const requestDevice = GPUAdapter.prototype.requestDevice;
+  GPUAdapter.prototype.requestDevice = function (descriptor) {
+    console.error("asked for a device");
+    if ([...(descriptor?.requiredFeatures ?? [])].includes("timestamp-query")) throw new TypeError("no timestamp-query");
+    return requestDevice.call(this, descriptor);
+  };
+}
+`;
+
+test("an adapter without timestamp-query runs the model", async ({ launch }) => {
+  test.skip(IS_FAKE, "the fake core asks for no device");
+  const chat = await launch("chromium", { workerPrelude: NO_TIMESTAMPS });
+  await chat.load(TINY, { max_tokens: 8 });
+  expect((await chat.device()).kind).toBe("webgpu");
+  await chat.ask("Hi, 42!");
+  expect(chat.tab.errors.join()).toContain("asked for a device");
+});
+
 test("a device lost in the middle of an answer is reported", async ({ launch }) => {
   test.skip(IS_FAKE, "the fake core has no device");
   const chat = await launch("chromium");

@@ -22,6 +22,13 @@ export async function openChromium(options: LaunchOptions = {}): Promise<Tab> {
     viewport: options.viewport ?? DEFAULT_VIEWPORT,
     colorScheme: options.dark ? "dark" : "light",
   });
+  const { workerPrelude } = options;
+  if (workerPrelude !== undefined) {
+    await page.route(/\/worker[^/]*\.js$/, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: workerPrelude + (await response.text()) });
+    });
+  }
   const errors: string[] = [];
   page.on("console", (message) => {
     if (message.type() === "error") errors.push(message.text());

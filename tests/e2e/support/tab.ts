@@ -21,6 +21,8 @@ export interface Tab {
 }
 
 export interface LaunchOptions {
+  /** Chromium only: script that the engine's worker runs before its own. */
+  workerPrelude?: string;
   /** False: a browser as it comes, without the switches that make WebGPU work without a GPU. */
   webgpu?: boolean;
   viewport?: { width: number; height: number };
