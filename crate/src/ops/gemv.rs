@@ -63,6 +63,11 @@ impl Arithmetic {
             Arithmetic::I15 => 2,
         }
     }
+
+    /// Whether a weight of this packing is multiplied as integers; floats never are.
+    const fn is_integer(self, packing: Packing) -> bool {
+        self.bytes() > 0 && weight_buffers(packing) == 2
+    }
 }
 
 /// Shape and placement of one projection.
@@ -110,9 +115,8 @@ pub fn workgroup_bytes(
     cols: usize,
     arithmetic: Arithmetic,
 ) -> usize {
-    let bytes = arithmetic.bytes();
-    let staged = match (bytes > 0 && weight_buffers(packing) == 2, input) {
-        (true, _) => cols * bytes + cols / 32 * 8,
+    let staged = match (arithmetic.is_integer(packing), input) {
+        (true, _) => cols * arithmetic.bytes() + cols / 32 * 8,
         (false, Input::Plain) => 0,
         (false, Input::Norm { .. } | Input::Merge(_)) => cols * 4,
     };
@@ -126,7 +130,7 @@ const WG: u32 = 64;
 fn kernel(spec: GemvSpec) -> Kernel {
     let buffers = weight_buffers(spec.packing);
     let bytes = spec.arithmetic.bytes();
-    let integer = bytes > 0 && weight_buffers(spec.packing) == 2;
+    let integer = spec.arithmetic.is_integer(spec.packing);
     let mut kernel = Kernel {
         name: "gemv",
         source: wgsl!("gemv"),

@@ -243,7 +243,7 @@ fn main(@builtin(local_invocation_index) lid: u32) {
         for (var i = first; i < last; i++) {
             let v = logits[i];
             let here = mass_of(v, top, inv_t, inv_z);
-            if (key_of(v) >= floor_key && typical_key(here, log_total, entropy) >= floor_typical) {
+            if (key_of(v) >= floor_key && (floor_typical == 0u || typical_key(here, log_total, entropy) >= floor_typical)) {
                 mass += here;
             }
         }
@@ -265,7 +265,7 @@ fn main(@builtin(local_invocation_index) lid: u32) {
             for (var i = first; i < last; i++) {
                 let v = logits[i];
                 let here = mass_of(v, top, inv_t, inv_z);
-                if (key_of(v) >= floor_key && typical_key(here, log_total, entropy) >= floor_typical) {
+                if (key_of(v) >= floor_key && (floor_typical == 0u || typical_key(here, log_total, entropy) >= floor_typical)) {
                     if (point >= below && point < below + here) {
                         atomicStore(&chosen, i);
                     }
