@@ -16,11 +16,13 @@ use crate::error::{Error, Result};
 use crate::format::Gguf;
 use crate::graph::StepGraph;
 use crate::model::{Decoder, ModelConfig};
+use crate::ops::draft::ROWS;
 use crate::ops::state::{POS, STATE_WORDS, STEP};
-use crate::ops::words::{gpu_bytes, read_f32, read_words};
+use crate::ops::words::{gpu_bytes, read_f32};
 use crate::ops::{KvType, LayerCache, SampleMemory, state};
 use crate::request::{Request, Sampling, Step, StopMatcher};
 use crate::run::{Read, Run};
+use crate::speculation::{Drafts, Speculation};
 use crate::tokenizer::Tokenizer;
 
 /// What is loaded.
@@ -51,6 +53,15 @@ pub struct Stats {
     pub replays: u64,
     /// Launches of one decode step.
     pub dispatches_per_token: u64,
+    /// Launches of one step that checks drafts.
+    pub dispatches_per_draft_step: u64,
+    /// Steps that checked drafts.
+    pub draft_steps: u64,
+    /// Those replayed from their captured graph.
+    pub draft_replays: u64,
+    /// Tokens drafted for them, and how many were right.
+    pub drafted: u64,
+    pub accepted: u64,
     /// Read-backs.
     pub readbacks: u64,
     /// Bytes read back.
@@ -75,6 +86,12 @@ pub struct Engine {
     /// Tokens whose K and V are in the cache, from position 0 on.
     pub(crate) context: Vec<u32>,
     pub(crate) graph: Option<StepGraph>,
+    /// The step that checks drafts.
+    pub(crate) draft_graph: Option<StepGraph>,
+    /// [ROWS, vocab], what that step samples from. Too large for the runtime's pools, whose pages a recording could
+    /// not get.
+    pub(crate) draft_logits: Tensor<2>,
+    pub(crate) speculation: Speculation,
     pub(crate) run: Option<Run>,
     /// Read-backs of requests that ended before they came. The runtime takes their buffers back only when they
     /// are done, so they are awaited before anything else is read.
@@ -93,6 +110,7 @@ impl Engine {
         tokenizer: Tokenizer,
         template: ChatTemplate,
         gguf: &Gguf,
+        drafts: Drafts,
     ) -> Result<Self> {
         let mut quants = std::collections::BTreeMap::new();
         for tensor in &gguf.tensors {
@@ -113,7 +131,10 @@ impl Engine {
         };
         let cache = decoder.new_cache();
         let state = decoder.ops.alloc_words(STATE_WORDS);
-        let memory = decoder.ops.sample_memory(decoder.config.vocab_size);
+        let vocab = decoder.config.vocab_size;
+        let memory = decoder.ops.sample_memory(vocab, decoder.n_ctx);
+        let draft_rows = if drafts == Drafts::Off { 1 } else { ROWS };
+        let draft_logits = decoder.ops.alloc_f32(draft_rows, vocab);
         device.check()?;
         Ok(Self {
             device,
@@ -126,6 +147,9 @@ impl Engine {
             memory,
             context: Vec::new(),
             graph: None,
+            draft_graph: None,
+            draft_logits,
+            speculation: Speculation::new(drafts),
             run: None,
             abandoned: Vec::new(),
             base_dispatches: 0,
@@ -153,9 +177,12 @@ impl Engine {
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats;
         stats.dispatches_per_token = self.graph.as_ref().map_or(0, StepGraph::dispatches);
+        stats.dispatches_per_draft_step =
+            (self.draft_graph.as_ref()).map_or(0, StepGraph::dispatches);
         stats.gpu_bytes = gpu_bytes(self.decoder.ops.anchor());
         stats.dispatches = self.decoder.ops.dispatches() - self.base_dispatches
-            + stats.replays * stats.dispatches_per_token;
+            + stats.replays * stats.dispatches_per_token
+            + stats.draft_replays * stats.dispatches_per_draft_step;
         stats
     }
 
@@ -231,9 +258,11 @@ impl Engine {
                 found: "0".into(),
             });
         }
+        self.capture()?;
         let room = n_ctx - prompt.len();
         let cached = self.reuse_prefix(&prompt);
         self.write_state(STEP, sampling.state_words());
+        self.speculation.start(&prompt);
         if sampling.adjusts() {
             let vocab = self.decoder.config.vocab_size;
             let (ops, memory) = (&self.decoder.ops, &mut self.memory);
@@ -262,13 +291,6 @@ impl Engine {
     pub async fn warm_up(&mut self) -> Result<()> {
         self.start_ids(vec![0, 0], Sampling::GREEDY, Some(1), &[])?;
         while self.next().await?.finish_reason.is_none() {}
-        if self.device.is_gpu() && self.graph.is_none() {
-            self.write_state(POS, vec![2, 1]);
-            self.capture()?;
-            let state = self.state()?;
-            self.device.wait(read_words(&state, POS, 1)).await?;
-            self.device.check()?;
-        }
         self.context.clear();
         self.stats = Stats::default();
         self.base_dispatches = self.decoder.ops.dispatches();
@@ -285,7 +307,7 @@ impl Engine {
     }
 
     fn abandon(&mut self, run: &mut Run) {
-        let reads = run.in_flight.drain(..).map(|(_, read)| read);
+        let reads = run.in_flight.drain(..).map(|batch| batch.words);
         self.abandoned.extend(reads);
     }
 
@@ -370,6 +392,6 @@ const _: () = {
     assert!(state::TOP_P == STEP + 3 && state::MIN_P == STEP + 4 && state::SEED == STEP + 5);
     assert!(state::TYPICAL_P == STEP + 6 && state::REPETITION == STEP + 7);
     assert!(state::FREQUENCY == STEP + 8 && state::PRESENCE == STEP + 9);
-    assert!(state::ADJUST == STEP + 10);
+    assert!(state::ADJUST == STEP + 10 && state::DRAFT == STEP + 11 && state::ROUND == STEP + 12);
     assert!(state::N_TOKENS == POS + 1);
 };

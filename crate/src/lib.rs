@@ -21,6 +21,7 @@ pub mod ops;
 pub mod quant;
 pub mod request;
 mod run;
+mod speculation;
 pub mod tokenizer;
 mod tune;
 #[cfg(target_arch = "wasm32")]
@@ -32,3 +33,4 @@ pub use engine::Engine;
 pub use error::{Error, Result};
 pub use loader::{LoadOptions, Loader};
 pub use request::Request;
+pub use speculation::Drafts;

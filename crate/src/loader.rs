@@ -16,6 +16,7 @@ use crate::model::ModelConfig;
 use crate::model::decoder::{Decoder, Layer};
 use crate::ops::{KvType, Ops, pool};
 use crate::quant::{block_format, repack_rows};
+use crate::speculation::Drafts;
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Matrix, Place, Plan, Target};
 
@@ -41,6 +42,8 @@ pub struct LoadOptions {
     pub kv_type: Option<KvType>,
     /// Length of the file.
     pub total_bytes: Option<u64>,
+    /// Whether tokens are drafted and checked several at once.
+    pub drafts: Drafts,
 }
 
 /// A model on its way to the device.
@@ -195,7 +198,7 @@ impl Loader {
             });
         }
         self.device.check()?;
-        weights.build(self.device)
+        weights.build(self.device, self.options.drafts)
     }
 }
 
@@ -355,7 +358,7 @@ impl Weights {
         Ok(())
     }
 
-    fn build(self: Box<Self>, device: Device) -> Result<Engine> {
+    fn build(self: Box<Self>, device: Device, drafts: Drafts) -> Result<Engine> {
         let Weights {
             gguf,
             config,
@@ -411,6 +414,6 @@ impl Weights {
             n_ctx,
             kv,
         };
-        Engine::new(device, decoder, tokenizer, template, &gguf)
+        Engine::new(device, decoder, tokenizer, template, &gguf, drafts)
     }
 }

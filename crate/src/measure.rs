@@ -44,6 +44,33 @@ impl Engine {
     /// # Errors
     /// [`Error::ContextOverflow`], or what the device says.
     pub async fn decode_ms(&mut self, pos: usize, steps: usize) -> Result<(f64, u64)> {
+        let before = self.stats().dispatches;
+        let ms = self.step_ms(pos, steps, |engine| match &engine.graph {
+            Some(graph) => {
+                graph.replay()?;
+                engine.stats.replays += 1;
+                Ok(())
+            }
+            None => engine.decode_step(),
+        });
+        let ms = ms.await?;
+        Ok((ms, (self.stats().dispatches - before) / steps as u64))
+    }
+
+    /// The same of a step that checks drafts.
+    ///
+    /// # Errors
+    /// As [`Engine::decode_ms`].
+    pub async fn draft_ms(&mut self, pos: usize, steps: usize) -> Result<f64> {
+        self.step_ms(pos, steps, Engine::draft_step).await
+    }
+
+    async fn step_ms(
+        &mut self,
+        pos: usize,
+        steps: usize,
+        step: impl Fn(&mut Self) -> Result<()>,
+    ) -> Result<f64> {
         self.cancel();
         self.settle().await;
         self.context.clear();
@@ -54,21 +81,13 @@ impl Engine {
         }
         self.write_state(STEP, Sampling::GREEDY.state_words());
         self.write_state(POS, vec![pos as u32, 1]);
-        let before = self.stats().dispatches;
         let start = now_ms();
         for _ in 0..steps {
-            match &self.graph {
-                Some(graph) => {
-                    graph.replay()?;
-                    self.stats.replays += 1;
-                }
-                None => self.decode_step()?,
-            }
+            step(self)?;
         }
         let state = self.state()?;
         self.device.wait(read_words(&state, POS, 1)).await?;
         self.device.check()?;
-        let ms = (now_ms() - start) / steps as f64;
-        Ok((ms, (self.stats().dispatches - before) / steps as u64))
+        Ok((now_ms() - start) / steps as f64)
     }
 }

@@ -94,6 +94,9 @@ impl Sampling {
             self.frequency_penalty.to_bits(),
             self.presence_penalty.to_bits(),
             self.adjusts() as u32,
+            // No drafts, and no round of them yet.
+            0,
+            0,
         ]
     }
 }

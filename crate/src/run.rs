@@ -9,13 +9,35 @@ use crate::device::now_ms;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::graph::StepGraph;
+use crate::ops::draft::ROWS;
+use crate::ops::linear::TILE_TOKENS;
 use crate::ops::state::{IDS, POS, RING, RING_LEN};
 use crate::ops::words::read_words;
 use crate::request::{PromptTokensDetails, Step, StopMatcher, Usage};
+use crate::speculation::Drafts;
 use crate::tokenizer::Stream;
 
 /// A read-back of sampled ids.
 pub(crate) type Read = Pin<Box<dyn Future<Output = Result<Vec<u32>>>>>;
+
+/// A batch takes about this long: long enough to hide a read-back, short enough to stop within.
+pub(crate) const BATCH_MS: f64 = 20.0;
+
+/// Steps on the device whose words are on their way back.
+pub(crate) struct Batch {
+    pub(crate) steps: usize,
+    /// They check drafts: what comes are records ([`crate::ops::sample`]) instead of ids.
+    pub(crate) drafts: bool,
+    pub(crate) words: Read,
+}
+
+/// A value smoothed over its measurements; the first stands for itself.
+pub(crate) fn smooth(before: f64, measured: f64) -> f64 {
+    match before {
+        before if before > 0.0 => 0.7 * before + 0.3 * measured,
+        _ => measured,
+    }
+}
 
 /// A request being answered.
 pub(crate) struct Run {
@@ -28,7 +50,7 @@ pub(crate) struct Run {
     pub(crate) max_tokens: usize,
     /// Tokens sampled or about to be, those in flight included.
     pub(crate) launched: usize,
-    pub(crate) in_flight: VecDeque<(usize, Read)>,
+    pub(crate) in_flight: VecDeque<Batch>,
     pub(crate) stream: Stream,
     pub(crate) stop: StopMatcher,
     /// When the last tokens came.
@@ -116,29 +138,38 @@ impl Engine {
 
     /// Starts reading the next `n` sampled tokens back.
     fn read_tokens(&mut self, run: &mut Run, n: usize) -> Result<()> {
-        let state = self.state()?;
-        let at = RING + run.launched % RING_LEN;
+        let words = self.read_back(RING + run.launched % RING_LEN, n)?;
         run.launched += n;
+        run.in_flight.push_back(Batch {
+            steps: n,
+            drafts: false,
+            words,
+        });
+        Ok(())
+    }
+
+    /// Starts reading words of the state back.
+    pub(crate) fn read_back(&mut self, at: usize, n: usize) -> Result<Read> {
+        let state = self.state()?;
         self.stats.readbacks += 1;
         self.stats.bytes_read += 4 * n as u64;
         let mut read: Read = Box::pin(async move { read_words(&state, at, n).await });
         // A first poll puts the copy on the queue, right behind the steps it reads.
         let waker = std::task::Waker::noop();
-        match read
-            .as_mut()
-            .poll(&mut std::task::Context::from_waker(waker))
-        {
-            std::task::Poll::Ready(words) => {
-                run.in_flight
-                    .push_back((n, Box::pin(std::future::ready(words))));
-            }
-            std::task::Poll::Pending => run.in_flight.push_back((n, read)),
-        }
-        Ok(())
+        let mut context = std::task::Context::from_waker(waker);
+        Ok(match read.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(words) => Box::pin(std::future::ready(words)),
+            std::task::Poll::Pending => read,
+        })
     }
 
     /// Keeps the device busy: launches steps until enough are in flight.
     fn launch_decode(&mut self, run: &mut Run) -> Result<()> {
+        match self.drafts_on(run) {
+            Some(true) => return self.launch_drafts(run),
+            Some(false) => {}
+            None => return Ok(()),
+        }
         if !self.device.is_gpu() {
             if run.launched < run.max_tokens {
                 self.decode_step()?;
@@ -146,8 +177,6 @@ impl Engine {
             }
             return Ok(());
         }
-        // A batch takes about 20 ms: long enough to hide a read-back, short enough to stop within.
-        const BATCH_MS: f64 = 20.0;
         let depth = if self.ms_per_token > BATCH_MS { 1 } else { 2 };
         let batch = match self.ms_per_token {
             ms if ms > 0.0 => ((BATCH_MS / ms) as usize).clamp(1, 16),
@@ -157,13 +186,8 @@ impl Engine {
             let n = batch
                 .min(run.max_tokens - run.launched)
                 .min(RING_LEN - run.launched % RING_LEN);
-            let mut steps = n;
-            if self.graph.is_none() {
-                self.capture()?;
-                steps -= 1;
-            }
             if let Some(graph) = &self.graph {
-                for _ in 0..steps {
+                for _ in 0..n {
                     graph.replay()?;
                     self.stats.replays += 1;
                 }
@@ -173,22 +197,39 @@ impl Engine {
         Ok(())
     }
 
-    /// Captures the decode step; runs it once on the way.
+    /// Captures the decode steps where that has not been done, running them on the way: before a first request, when
+    /// there is nothing that they could spoil.
     pub(crate) fn capture(&mut self) -> Result<()> {
+        if self.device.is_gpu() && self.graph.is_none() {
+            self.graph = Some(self.capture_step(1)?);
+        }
+        let drafts = self.speculation.drafts != Drafts::Off;
+        if self.device.is_gpu() && drafts && self.draft_graph.is_none() {
+            self.draft_graph = Some(self.capture_step(ROWS)?);
+        }
+        Ok(())
+    }
+
+    /// Captures the step that computes `rows` tokens and samples after each of them.
+    fn capture_step(&mut self, rows: usize) -> Result<StepGraph> {
+        self.context.clear();
+        self.write_state(POS, vec![0, 1]);
         let state = self.state()?;
         let Self {
             decoder,
             cache,
             memory,
+            draft_logits,
             ..
         } = self;
-        let graph = StepGraph::capture(&decoder.ops, || {
-            let x = decoder.forward(&state, cache, 1);
-            let logits = decoder.logits(&x, &state);
+        StepGraph::capture(&decoder.ops, || {
+            let x = decoder.forward(&state, cache, rows);
+            let logits = match rows {
+                1 => decoder.logits(&x, &state),
+                _ => decoder.all_logits(&x, &state, draft_logits.clone()),
+            };
             let _ = decoder.ops.sample(logits, state.clone(), memory);
-        })?;
-        self.graph = Some(graph);
-        Ok(())
+        })
     }
 
     pub(crate) fn decode_step(&mut self) -> Result<()> {
@@ -201,23 +242,26 @@ impl Engine {
 
     /// Awaits the oldest tokens in flight and turns them into text.
     async fn collect(&mut self, run: &mut Run) -> Result<Step> {
-        let Some((n, read)) = run.in_flight.pop_front() else {
+        let Some(batch) = run.in_flight.pop_front() else {
             let mut step = run.step("decode");
             step.text = run.finish_text();
             step.finish_reason = Some("length");
             return Ok(step);
         };
-        let ids = self.device.wait(read).await?;
+        let words = self.device.wait(batch.words).await?;
         self.device.check()?;
         let now = now_ms();
-        if !run.generated.is_empty() {
-            let ms = (now - run.last_ms) / n as f64;
-            self.ms_per_token = match self.ms_per_token {
-                before if before > 0.0 => 0.7 * before + 0.3 * ms,
-                _ => ms,
-            };
-        }
+        let ms = now - run.last_ms;
         run.last_ms = now;
+        let ids = if batch.drafts {
+            self.drafted_ids(&words, ms)
+        } else {
+            // The first token's time is mostly the prompt's.
+            if !run.generated.is_empty() {
+                self.ms_per_token = smooth(self.ms_per_token, ms / batch.steps as f64);
+            }
+            words
+        };
         let mut step = run.step("decode");
         for id in ids {
             if self.tokenizer.is_eog(id) {
@@ -227,6 +271,7 @@ impl Engine {
                 break;
             }
             run.generated.push(id);
+            self.speculation.saw(id);
             step.ids.push(id);
             let (shown, stopped) = run.stop.push(&run.stream.push(id));
             step.text += &shown;
@@ -282,9 +327,10 @@ impl Engine {
     pub(crate) fn run_chunk(&mut self, at: usize, ids: &[u32]) -> Tensor<2> {
         self.write_state(POS, vec![at as u32, ids.len() as u32]);
         self.write_state(IDS, ids.to_vec());
+        self.decoder.ops.write_tokens(&mut self.memory, at, ids);
         let rows = match ids.len() {
             1 => 1,
-            n => n.next_multiple_of(self.decoder.ops.tuning().prefill_tokens as usize),
+            n => n.next_multiple_of(TILE_TOKENS as usize),
         };
         match &self.state {
             Some(state) => self.decoder.forward(state, &mut self.cache, rows),
@@ -294,9 +340,13 @@ impl Engine {
 
     fn sample(&mut self, x: &Tensor<2>) -> Result<()> {
         let logits = self.decoder.logits(x, &self.state()?);
+        self.sample_from(logits);
+        Ok(())
+    }
+
+    pub(crate) fn sample_from(&mut self, logits: Tensor<2>) {
         if let Some(state) = self.state.take() {
             self.state = Some(self.decoder.ops.sample(logits, state, &mut self.memory));
         }
-        Ok(())
     }
 }

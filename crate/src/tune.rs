@@ -61,7 +61,6 @@ impl Measured {
             prefill_lanes: self.prefill_lanes,
             subgroups: self.subgroups,
             arithmetic: self.arithmetic,
-            prefill_tokens: PREFILL_TOKENS as u32,
             chunk: chunk.clamp(PREFILL_TOKENS, state::MAX_CHUNK),
             // A device that gains nothing from more threads on a row gains nothing from more on a context.
             splits: if self.decode_lanes > 1 { SPLITS } else { 1 },
@@ -72,7 +71,7 @@ impl Measured {
 
 /// Scales of a Q4 block whose nibbles are 0: d = 0, m = 1, so every weight is 1.
 const MINIMUM_ONE: u32 = 0x3c00_0000;
-/// Tokens that a thread of the prefill kernels computes at once.
+/// Tokens of a prefill kernel's tile.
 const PREFILL_TOKENS: usize = TILE_TOKENS as usize;
 
 /// One way to launch a projection.
@@ -160,7 +159,6 @@ async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize)
             prefill_lanes: candidate.lanes,
             subgroups: candidate.subgroups,
             arithmetic: candidate.arithmetic,
-            prefill_tokens: PREFILL_TOKENS as u32,
             chunk: tokens,
             splits: 1,
             workgroup_bytes: device.info().limits.max_compute_workgroup_storage_size as usize,

@@ -17,6 +17,7 @@ use crate::ops::pool::{self, CpuPool, PoolJob, Pooled};
 use crate::ops::{Arithmetic, KvType};
 use crate::quant::Packing;
 use crate::request::Request;
+use crate::speculation::Drafts;
 
 unsafe extern "C" {
     /// The linker's list of all static constructors.
@@ -213,6 +214,7 @@ struct LoaderOptions {
     context_size: Option<usize>,
     kv_type: Option<KvType>,
     total_bytes: Option<f64>,
+    drafts: Drafts,
 }
 
 /// A model on its way to the device.
@@ -231,6 +233,7 @@ impl Loader {
                 context_size: options.context_size,
                 kv_type: options.kv_type,
                 total_bytes: options.total_bytes.map(|n| n as u64),
+                drafts: options.drafts,
             },
         ))))
     }

@@ -29,7 +29,6 @@ pub fn tuning(lanes: u32) -> Tuning {
         prefill_lanes: lanes,
         subgroups: false,
         arithmetic: Arithmetic::F32,
-        prefill_tokens: 8,
         chunk: 16,
         splits: 4,
         workgroup_bytes: 16 << 10,

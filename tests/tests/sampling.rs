@@ -68,7 +68,7 @@ impl Case {
             &ops,
             &[(state::POS, vec![10, 3]), (state::STEP, self.words())],
         );
-        let mut memory = ops.sample_memory(logits.len());
+        let mut memory = ops.sample_memory(logits.len(), 64);
         ops.write_memory(&mut memory, logits.len(), &self.prompt, &self.biases);
         for _ in 0..5 {
             let logits = tensor(device, logits, [1, logits.len()]);

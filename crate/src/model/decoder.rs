@@ -86,6 +86,12 @@ impl Decoder {
         x
     }
 
+    /// The logits of every token of the step, in the memory of `y`: [t, vocab].
+    pub fn all_logits(&self, x: &Tensor<2>, state: &Tensor<2, Int>, y: Tensor<2>) -> Tensor<2> {
+        let h = (self.ops).rms_norm(x, &self.output_norm, state, self.config.eps, false);
+        self.ops.linear_into(&h, &self.lm_head, state, y, false)
+    }
+
     /// The logits of the step's last token: [1, vocab].
     pub fn logits(&self, x: &Tensor<2>, state: &Tensor<2, Int>) -> Tensor<2> {
         let eps = self.config.eps;

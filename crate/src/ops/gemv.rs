@@ -152,7 +152,7 @@ fn kernel(spec: GemvSpec) -> Kernel {
             ("BLOCKS", spec.cols / 32),
             ("STAGED", spec.cols / 16 * bytes as u32),
             // What the sums over lanes are made of: four rows.
-            ("TOKENS", 4),
+            ("SUMS", 4),
             ("PARTIAL", if spec.lanes > 1 { 4 * WG } else { 1 }),
         ],
         texts: SHARED_TEXTS,
@@ -287,7 +287,6 @@ impl GemvOp for Flex {
             offset: if gates { 0 } else { spec.offset },
             stride: 0,
             add: spec.output == Output::Add,
-            tokens: 1,
             lanes: 1,
             subgroups: false,
             pooled: spec.pooled,

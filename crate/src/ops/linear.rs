@@ -2,7 +2,7 @@
 //!
 //! - `x`: [T, cols] f32, `y`: [T, stride] f32, `W`: [rows, cols] in one of the [`Packing`]s.
 //! - With `add`, the product is added to what `y` holds: the residual stream is updated in place.
-//! - GPU grid: (rows, T / tokens), see `wgsl/linear.wgsl`; rows past the state's N_TOKENS are left alone.
+//! - GPU grid: (rows / 2, T / 8), see `wgsl/linear.wgsl`; rows past the state's N_TOKENS are left alone.
 //! - CPU: 16-bit activations against the packed weights ([`hearth_cpu`]).
 //!
 //! The weight is never expanded: an element is unpacked in registers where it is multiplied.
@@ -35,9 +35,7 @@ pub struct LinearSpec {
     pub stride: u32,
     /// Add to `y` instead of overwriting it.
     pub add: bool,
-    /// Tokens a thread computes at once.
-    pub tokens: u32,
-    /// Threads that share a row, a power of two <= 64: 1 on software adapters, where a barrier costs more
+    /// Threads that share two rows, a power of two <= 64: 1 on software adapters, where a barrier costs more
     /// than it saves.
     pub lanes: u32,
     /// The lanes add up within a subgroup; needs the device feature, and a device whose subgroups are what
@@ -73,8 +71,6 @@ pub const fn kernel_block(packing: Packing) -> u32 {
 /// What a kernel does with an unpacked block.
 #[derive(Clone, Copy)]
 pub(super) enum BlockUse {
-    /// `dot_block(w, at)`: multiply with the input.
-    Dot,
     /// `dot_pair(w, v, at)`: multiply two rows' blocks with the input.
     DotPair,
     /// `store_block(w, at)`: write to `y`.
@@ -84,7 +80,6 @@ pub(super) enum BlockUse {
 macro_rules! block_source {
     ($packing:literal, $vecs:literal, $use:expr) => {
         match $use {
-            BlockUse::Dot => concat!(wgsl!("unpack_", $packing), wgsl!("dot_block", $vecs)),
             BlockUse::DotPair => concat!(wgsl!("unpack_", $packing), wgsl!("dot_pair", $vecs)),
             BlockUse::Store => concat!(wgsl!("unpack_", $packing), wgsl!("store_block", $vecs)),
         }
@@ -108,6 +103,9 @@ pub(super) const fn weight_buffers(packing: Packing) -> u32 {
 }
 
 const WG: u32 = 64;
+/// Rows and tokens of a tile.
+const TILE_ROWS: u32 = 2;
+pub const TILE_TOKENS: u32 = 8;
 
 /// A placeholder's name and its text.
 type Texts = &'static [(&'static str, &'static str)];
@@ -121,17 +119,14 @@ pub(super) const SUBGROUP_TEXTS: Texts = &[
 ];
 pub(super) const SHARED_TEXTS: Texts = &[("SUBGROUP_ARG", ""), ("SUBGROUP_SIZE", "1u")];
 
-/// Tokens of a tile in prefill.
-pub const TILE_TOKENS: u32 = 8;
-
-/// A kernel with the constants that all of them have; bindings follow the weight's.
-fn kernel(name: &'static str, source: &'static str, usage: BlockUse, spec: LinearSpec) -> Kernel {
+fn kernel(spec: LinearSpec) -> Kernel {
     let buffers = weight_buffers(spec.packing);
-    Kernel {
-        name,
-        source,
+    let sums = TILE_ROWS * TILE_TOKENS;
+    let mut kernel = Kernel {
+        name: "linear",
+        source: wgsl!("linear"),
         variant: spec.packing.name(),
-        prelude: vec![unpack_source(spec.packing, usage), wgsl!("linear_common")],
+        prelude: vec![unpack_source(spec.packing, BlockUse::DotPair)],
         consts: vec![
             ("B0", buffers),
             ("B1", buffers + 1),
@@ -141,38 +136,24 @@ fn kernel(name: &'static str, source: &'static str, usage: BlockUse, spec: Linea
             ("OFFSET", spec.offset),
             ("STRIDE", spec.stride),
             ("ADD", spec.add as u32),
+            ("LANES", spec.lanes),
+            ("SUBGROUPS", spec.subgroups as u32),
+            // What the sums over lanes are made of.
+            ("SUMS", sums),
+            ("PARTIAL", if spec.lanes > 1 { WG * sums } else { 1 }),
         ],
-        texts: &[],
+        texts: SHARED_TEXTS,
         float: None,
         workgroup: WG,
-    }
-}
-
-/// `lanes` threads compute a row for `tokens` tokens.
-fn row_kernel(spec: LinearSpec) -> Kernel {
-    let source = wgsl!("linear");
-    let mut kernel = kernel("linear", source, BlockUse::Dot, spec);
-    kernel.consts.extend([
-        ("TOKENS", spec.tokens),
-        ("LANES", spec.lanes),
-        ("SUBGROUPS", spec.subgroups as u32),
-        ("PARTIAL", if spec.lanes > 1 { WG * spec.tokens } else { 1 }),
-    ]);
+    };
     if spec.subgroups {
         kernel.prelude.insert(0, SUBGROUP_DIRECTIVE);
         kernel.prelude.push(wgsl!("reduce_subgroup"));
         kernel.texts = SUBGROUP_TEXTS;
     } else {
         kernel.prelude.push(wgsl!("reduce_shared"));
-        kernel.texts = SHARED_TEXTS;
     }
     kernel
-}
-
-/// A thread computes two rows for eight tokens.
-fn tile_kernel(spec: LinearSpec) -> Kernel {
-    let source = wgsl!("linear_tile");
-    kernel("linear_tile", source, BlockUse::DotPair, spec)
 }
 
 impl LinearOp for CubeBackend {
@@ -185,17 +166,13 @@ impl LinearOp for CubeBackend {
         spec: LinearSpec,
     ) -> FloatTensor<Self> {
         let t = x.meta.shape()[0] as u32;
-        // With one thread a row there is a kernel that computes two rows at once.
-        let (kernel, threads) = match (spec.lanes, spec.tokens) {
-            (1, TILE_TOKENS) => (tile_kernel(spec), spec.rows.div_ceil(2)),
-            _ => (row_kernel(spec), spec.rows * spec.lanes),
-        };
+        let threads = spec.rows.div_ceil(TILE_ROWS) * spec.lanes;
         let (gx, gz) = grid_xz(threads.div_ceil(WG));
-        let count = (gx, t.div_ceil(spec.tokens), gz);
+        let count = (gx, t.div_ceil(TILE_TOKENS), gz);
         let mut tensors = vec![&quants];
         tensors.extend((weight_buffers(spec.packing) == 2).then_some(&scales));
         tensors.extend([&x, &y, &state]);
-        launch(kernel, count, &tensors);
+        launch(kernel(spec), count, &tensors);
         y
     }
 }

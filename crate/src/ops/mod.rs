@@ -8,6 +8,7 @@
 pub mod attention;
 mod cache;
 pub mod cpu;
+pub mod draft;
 pub mod embed;
 pub mod gemv;
 pub mod gpu;
@@ -49,14 +50,12 @@ use crate::quant::Packing;
 pub struct Tuning {
     /// Threads that share four rows in decode.
     pub decode_lanes: u32,
-    /// Threads that share a row in prefill.
+    /// Threads that share two rows in prefill.
     pub prefill_lanes: u32,
     /// Lanes add up within a subgroup instead of through workgroup memory.
     pub subgroups: bool,
     /// What decode multiplies block formats as.
     pub arithmetic: Arithmetic,
-    /// Tokens a thread computes at once in prefill.
-    pub prefill_tokens: u32,
     /// Longest prefill chunk in tokens.
     pub chunk: usize,
     /// Most spans that a decode step's attention is divided into.
@@ -266,12 +265,20 @@ impl Ops {
         )))
     }
 
-    /// An empty memory for the sampler.
-    pub fn sample_memory(&self, vocab: usize) -> SampleMemory {
+    /// An empty memory for the sampler of a vocabulary and a context.
+    pub fn sample_memory(&self, vocab: usize, n_ctx: usize) -> SampleMemory {
         SampleMemory {
             history: Some(self.alloc_words(vocab)),
             bias: Some(self.alloc_words(vocab)),
             is_biased: false,
+            tokens: Some(self.alloc_words(n_ctx)),
+        }
+    }
+
+    /// Tells the sampler the ids at positions from `at` on.
+    pub fn write_tokens(&self, memory: &mut SampleMemory, at: usize, ids: &[u32]) {
+        if let Some(tokens) = memory.tokens.take() {
+            memory.tokens = Some(self.write_words(tokens, at, ids.to_vec()));
         }
     }
 
@@ -303,23 +310,29 @@ impl Ops {
         memory.is_biased = !biases.is_empty();
     }
 
-    /// Chooses the next token and moves the state on.
+    /// Chooses the next tokens and moves the state on; see [`sample`] for one row of logits and for several.
     pub fn sample(
         &self,
         logits: Tensor<2>,
         state: Tensor<2, Int>,
         memory: &mut SampleMemory,
     ) -> Tensor<2, Int> {
-        let (Some(history), Some(bias)) = (memory.history.take(), memory.bias.clone()) else {
+        let (Some(history), Some(tokens), Some(bias)) = (
+            memory.history.take(),
+            memory.tokens.take(),
+            memory.bias.clone(),
+        ) else {
             unreachable!("every use puts them back")
         };
-        let (state, history) = Dispatch::sample(
+        let (state, history, tokens) = Dispatch::sample(
             logits.into_dispatch(),
             state.into_dispatch(),
             history.into_dispatch(),
             bias.into_dispatch(),
+            tokens.into_dispatch(),
         );
         memory.history = Some(Tensor::from_dispatch(history));
+        memory.tokens = Some(Tensor::from_dispatch(tokens));
         self.count(1);
         Tensor::from_dispatch(state)
     }

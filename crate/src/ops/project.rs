@@ -31,7 +31,8 @@ impl Ops {
         self.linear_into(x, weight, state, residual, true)
     }
 
-    fn linear_into(
+    /// x W^T in the memory of `y`, added to what is there or not.
+    pub fn linear_into(
         &self,
         x: &Tensor<2>,
         weight: &Weight,
@@ -52,7 +53,6 @@ impl Ops {
                 offset: part.first_row as u32,
                 stride: weight.rows as u32,
                 add,
-                tokens: self.tuning.prefill_tokens,
                 lanes: self.tuning.prefill_lanes,
                 subgroups: self.tuning.subgroups && self.tuning.prefill_lanes > 1,
                 pooled: part.pooled,

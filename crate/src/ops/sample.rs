@@ -5,10 +5,16 @@
 //! the same device.
 //! Temperature 0 takes the largest logit, the lowest id among equals.
 //!
-//! - `logits`: [1, vocab] f32. Writes the id to RING and IDS, adds N_TOKENS to POS, sets N_TOKENS to 1.
+//! - `logits`: [1, vocab] f32, of the step's last token. Writes the id to RING and IDS, adds N_TOKENS to POS, sets
+//!   N_TOKENS to 1.
+//! - `logits`: [[`ROWS`], vocab], of a step whose ids after the first are drafts ([`super::draft`]): samples row
+//!   after row as long as the draft was right, adds their number to POS, and drafts at most DRAFT ids of the next
+//!   step. Writes a record of ROWS words to RING: the ids, and in the upper bits of the first their number (from bit
+//!   24) and how many were drafted (from bit 28).
 //! - GPU: one workgroup of 256, see `wgsl/sample.wgsl`; the CPU twin sorts instead.
 //! - Sources: Holtzman et al. 2020, arXiv:1904.09751 (top-p); Nguyen et al. 2024, arXiv:2407.01082 (min-p);
-//!   Meister et al. 2023, arXiv:2202.00666 (typical-p); Keskar et al. 2019, arXiv:1909.05858 (repetition penalty).
+//!   Meister et al. 2023, arXiv:2202.00666 (typical-p); Keskar et al. 2019, arXiv:1909.05858 (repetition penalty);
+//!   Leviathan et al. 2023, arXiv:2211.17192 (speculation).
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
@@ -16,23 +22,25 @@ use burn::tensor::{Int, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
+use super::draft::{self, ROWS};
 use super::gpu::{Kernel, launch, wgsl};
 use super::state;
 
 /// Backend extension: sampling on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait SampleOp: Backend {
-    /// Returns the state, ready for the next step, and the history with the token in it. `history` and `bias`:
-    /// [1, vocab], see [`SampleMemory`].
+    /// Returns the state, ready for the next step, and history and tokens with what was sampled in them. `history`
+    /// and `bias`: [1, vocab], `tokens`: [1, n_ctx], see [`SampleMemory`].
     fn sample(
         logits: FloatTensor<Self>,
         state: IntTensor<Self>,
         history: IntTensor<Self>,
         bias: IntTensor<Self>,
-    ) -> (IntTensor<Self>, IntTensor<Self>);
+        tokens: IntTensor<Self>,
+    ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>);
 }
 
-/// What the sampler knows of every token of the vocabulary.
+/// What the sampler knows of every token of the vocabulary, and of the context.
 pub struct SampleMemory {
     /// [1, vocab]: twice the number of times it was written, plus 1 if it was in the prompt. Taken out while it
     /// is written.
@@ -41,6 +49,8 @@ pub struct SampleMemory {
     pub(super) bias: Option<Tensor<2, Int>>,
     /// Whether any bias is not 0.
     pub(super) is_biased: bool,
+    /// [1, n_ctx]: what was read and written, by position. Taken out while it is written.
+    pub(super) tokens: Option<Tensor<2, Int>>,
 }
 
 impl SampleOp for CubeBackend {
@@ -49,25 +59,32 @@ impl SampleOp for CubeBackend {
         state: IntTensor<Self>,
         history: IntTensor<Self>,
         bias: IntTensor<Self>,
-    ) -> (IntTensor<Self>, IntTensor<Self>) {
-        let [_, vocab] = logits.meta.shape().dims();
+        tokens: IntTensor<Self>,
+    ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>) {
+        let [rows, vocab] = logits.meta.shape().dims();
+        let [_, n_ctx] = tokens.meta.shape().dims();
         let kernel = Kernel {
             name: "sample",
             source: wgsl!("sample"),
             variant: "",
-            prelude: vec![],
+            prelude: vec![wgsl!("draft")],
             consts: vec![
+                ("ROWS", rows as u32),
                 ("VOCAB", vocab as u32),
+                ("N_CTX", n_ctx as u32),
                 ("RING", state::RING as u32),
                 ("RING_LEN", state::RING_LEN as u32),
                 ("IDS", state::IDS as u32),
+                ("MIN_MATCH", draft::MIN_MATCH as u32),
+                ("MAX_MATCH", draft::MAX_MATCH as u32),
             ],
             texts: &[],
             float: None,
             workgroup: 256,
         };
-        launch(kernel, (1, 1, 1), &[&logits, &state, &history, &bias]);
-        (state, history)
+        let tensors = [&logits, &state, &history, &bias, &tokens];
+        launch(kernel, (1, 1, 1), &tensors);
+        (state, history, tokens)
     }
 }
 
@@ -77,22 +94,55 @@ impl SampleOp for Flex {
         mut state: FlexTensor,
         mut history: FlexTensor,
         bias: FlexTensor,
-    ) -> (FlexTensor, FlexTensor) {
+        mut tokens: FlexTensor,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let [rows, vocab] = logits.layout().shape().dims();
         let logits = logits.storage_mut::<f32>();
         let words = state.storage_mut::<u32>();
         let seen = history.storage_mut::<u32>();
-        if words[state::ADJUST] != 0 {
-            adjust_cpu(logits, seen, bias.storage(), words);
-        }
-        let token = sample_cpu(logits, words);
-        seen[token as usize] += 2;
+        let tokens_at = tokens.storage_mut::<u32>();
+        let n = words[state::N_TOKENS] as usize;
+        let position = words[state::POS] as usize + if rows == 1 { n } else { 1 };
         let step = words[state::STEP];
-        words[state::RING + step as usize % state::RING_LEN] = token;
-        words[state::IDS] = token;
-        words[state::POS] += words[state::N_TOKENS];
+        let mut sampled = Vec::new();
+        for row in logits.chunks_exact_mut(vocab) {
+            if words[state::ADJUST] != 0 {
+                adjust_cpu(row, seen, bias.storage(), words);
+            }
+            let count = sampled.len();
+            words[state::STEP] = step.wrapping_add(count as u32);
+            let token = sample_cpu(row, words);
+            seen[token as usize] += 2;
+            if let Some(at) = tokens_at.get_mut(position + count) {
+                *at = token;
+            }
+            sampled.push(token);
+            let next = sampled.len();
+            if next >= n.min(rows) || words[state::IDS + next] != token {
+                break;
+            }
+        }
+        let count = sampled.len();
+        let end = position + count - 1;
         words[state::N_TOKENS] = 1;
-        words[state::STEP] = step.wrapping_add(1);
-        (state, history)
+        if rows == 1 {
+            words[state::RING + step as usize % state::RING_LEN] = sampled[0];
+        } else {
+            let at = state::RING + words[state::ROUND] as usize * ROWS % state::RING_LEN;
+            words[at..at + count].copy_from_slice(&sampled);
+            words[at] |= (count as u32) << 24 | (n as u32 - 1) << 28;
+            words[state::ROUND] += 1;
+            let most = (words[state::DRAFT] as usize).min(ROWS - 1);
+            let room = (tokens_at.len() - 1).saturating_sub(end);
+            let context = &tokens_at[..(end + 1).min(tokens_at.len())];
+            let drafted = draft::draft(context, most.min(room));
+            words[state::N_TOKENS] += drafted.len() as u32;
+            words[state::IDS + 1..][..drafted.len()].copy_from_slice(&drafted);
+        }
+        words[state::IDS] = sampled[count - 1];
+        words[state::POS] = end as u32;
+        words[state::STEP] = step.wrapping_add(count as u32);
+        (state, history, tokens)
     }
 }
 

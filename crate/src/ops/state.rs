@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! word   0  POS          position of ids[0] in the context
-//!        1  N_TOKENS     tokens in this step: a prefill chunk's length, or 1
+//!        1  N_TOKENS     tokens in this step: a prefill chunk's length, or 1, or 1 and the drafts after it
 //!        2  STEP         tokens sampled so far in this request; output ring index = STEP % RING
 //!        3  TEMPERATURE  f32 bits; 0 means greedy
 //!        4  TOP_K        0 means off
@@ -18,6 +18,8 @@
 //!       10  FREQUENCY    f32 bits; 0 means off
 //!       11  PRESENCE     f32 bits; 0 means off
 //!       12  ADJUST       1 if a penalty or a bias changes the logits
+//!       13  DRAFT        most tokens to draft for a step that checks drafts
+//!       14  ROUND        steps of that kind so far
 //!  16..80  RING         the sampled ids, read back by the host
 //!  80..    IDS          the ids of this step
 //! ```
@@ -48,6 +50,10 @@ pub const FREQUENCY: usize = 10;
 pub const PRESENCE: usize = 11;
 /// 1 if the logits are adjusted by what is in the sampler's memory.
 pub const ADJUST: usize = 12;
+/// Most tokens to draft for a step that checks drafts.
+pub const DRAFT: usize = 13;
+/// Steps that checked drafts; their records in the ring are numbered by it.
+pub const ROUND: usize = 14;
 /// First word of the ring of sampled ids.
 pub const RING: usize = 16;
 /// Length of the ring: the most tokens that may be in flight between GPU and host.

@@ -4,17 +4,51 @@
 use std::time::Instant;
 
 use burn::tensor::Tensor;
+use hearth::chat_template::Message;
 use hearth::format::GgmlType;
 use hearth::ops::words::read_words;
 use hearth::ops::{Ops, Tuning};
-use hearth::{Device, Engine, LoadOptions, Result};
+use hearth::{Device, Drafts, Engine, LoadOptions, Result};
 use hearth_tests::kernels::{Packed, live};
 use hearth_tests::synthetic::SHAPES;
-use hearth_tests::{GREEDY, On, load_file, open, smollm2};
+use hearth_tests::{GREEDY, On, generate, load_file, open, smollm2};
 use pollster::block_on;
 use serde_json::json;
 
 const CONTEXT: usize = 8448;
+
+/// What drafts are good for, and what they are not.
+const TEXTS: [(&str, &str); 2] = [
+    (
+        "copy",
+        "Repeat this text word for word: The quick brown fox jumps over the lazy dog near the river bank. Every morning \
+         the baker sells fresh bread, rolls and pretzels to the people of the town, and every evening he counts the \
+         coins of the day.",
+    ),
+    ("tell", "Tell me a story about a lighthouse keeper."),
+];
+
+/// Greedy answers of up to 96 tokens, plain and with drafts while they pay.
+fn drafts(engine: &mut Engine, text: &str) -> Result<serde_json::Value> {
+    let mut tok_s = [0.0; 2];
+    let before = engine.stats();
+    for (drafts, tok_s) in [Drafts::Off, Drafts::Auto].into_iter().zip(&mut tok_s) {
+        engine.set_drafts(drafts);
+        let message = json!([{"role": "user", "content": text}]);
+        let messages: Vec<Message> = serde_json::from_value(message).unwrap_or_default();
+        let ids = engine.encode_chat(&messages)?;
+        // The second time the prompt is cached.
+        generate(engine, &ids, 1, GREEDY)?;
+        let start = Instant::now();
+        let (ids, _) = generate(engine, &ids, 96, GREEDY)?;
+        *tok_s = ids.len() as f64 / start.elapsed().as_secs_f64();
+    }
+    let stats = engine.stats();
+    Ok(json!({
+        "tok_s": tok_s[0], "tok_s_auto": tok_s[1], "steps": stats.draft_steps - before.draft_steps,
+        "drafted": stats.drafted - before.drafted, "accepted": stats.accepted - before.accepted,
+    }))
+}
 
 /// Milliseconds from the start to the first token of a prompt.
 fn first_token_ms(engine: &mut Engine, prompt: &[u32]) -> Result<f64> {
@@ -122,6 +156,17 @@ fn main() -> Result<()> {
                     format!("decode@{context}"),
                     json!({"tok_s": 1e3 / ms, "dispatches": dispatches, "of_bound": bound / ms}),
                 );
+            }
+            let (plain, _) = block_on(engine.decode_ms(0, 16))?;
+            let ms = block_on(engine.draft_ms(0, 16))?;
+            print(
+                "drafts".into(),
+                json!({"ms": ms, "in_plain_steps": ms / plain}),
+            );
+            if shape.is_none() {
+                for (name, text) in TEXTS {
+                    print(format!("drafts/{name}"), drafts(&mut engine, text)?);
+                }
             }
             for n in [16, 128, 512, 2048].into_iter().filter(|n| n + 64 <= n_ctx) {
                 // No two prompts begin alike, so that nothing of one is found for another.

@@ -15,7 +15,6 @@ const HALF: u32 = ROWS / 2u; // from a gate to its up
 const ADD: bool = {{ OUTPUT }} == 1; // add to what is in y
 const SWIGLU: bool = {{ OUTPUT }} == 2; // y[r] = silu(first) * second
 const LANES: u32 = {{ LANES }}u;
-const TOKENS: u32 = {{ TOKENS }}u; // sums of a thread, in `reduce`
 const WG: u32 = {{ WG }}u;
 const BLOCKS: u32 = COLS4 / BLOCK_VECS; // blocks in a row
 

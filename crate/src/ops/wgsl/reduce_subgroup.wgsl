@@ -1,20 +1,21 @@
 // Sums over the LANES neighbours that share a row by exchange within the subgroup; every lane gets them.
 // Neighbours further apart than the subgroup is wide, which no shader may assume, go through workgroup memory.
-var<workgroup> sums: array<f32, {{ PARTIAL }}>; // [WG, TOKENS]; one element where LANES == 1
+const SUMS: u32 = {{ SUMS }}u; // of a thread
+var<workgroup> sums: array<f32, {{ PARTIAL }}>; // [WG, SUMS]; one element where LANES == 1
 
-fn reduce(lid: u32, lane: u32, subgroup_size: u32, acc: ptr<function, array<f32, {{ TOKENS }}>>) {
+fn reduce(lid: u32, lane: u32, subgroup_size: u32, acc: ptr<function, array<f32, {{ SUMS }}>>) {
     for (var width = LANES / 2u; width > 0u; width /= 2u) {
         if (width < subgroup_size) {
-            for (var t = 0u; t < TOKENS; t++) {
+            for (var t = 0u; t < SUMS; t++) {
                 (*acc)[t] += subgroupShuffleXor((*acc)[t], width);
             }
         } else {
-            for (var t = 0u; t < TOKENS; t++) {
-                sums[lid * TOKENS + t] = (*acc)[t];
+            for (var t = 0u; t < SUMS; t++) {
+                sums[lid * SUMS + t] = (*acc)[t];
             }
             workgroupBarrier();
-            for (var t = 0u; t < TOKENS; t++) {
-                (*acc)[t] += sums[(lid ^ width) * TOKENS + t];
+            for (var t = 0u; t < SUMS; t++) {
+                (*acc)[t] += sums[(lid ^ width) * SUMS + t];
             }
             workgroupBarrier();
         }

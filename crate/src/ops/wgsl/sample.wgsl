@@ -1,15 +1,20 @@
-// Chooses the next token from the logits and makes the state ready for the next step.
+// Chooses the next tokens from the logits and makes the state ready for the next step.
 //
 // grid: (1). Every filter is a threshold on the logit, or on how typical it is, so nothing is sorted: top-k, top-p
 // and typical-p are found by radix selection over the order-preserving integer image of the float, 8 bits a pass;
 // probabilities are 30-bit integers, whose sums are exact in any order. Then a random number picks a point of the
 // kept mass.
-@group(0) @binding(0) var<storage, read_write> logits: array<f32>; // [VOCAB], adjusted in place
+// With ROWS > 1 the step's ids after the first are drafts: row after row is sampled as if it were the only one, as
+// long as the draft turns out to be what was sampled. So drafts change how fast tokens come, and not which.
+@group(0) @binding(0) var<storage, read_write> logits: array<f32>; // [ROWS, VOCAB], adjusted in place
 @group(0) @binding(1) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
 @group(0) @binding(2) var<storage, read_write> history: array<u32>; // [VOCAB], 2 * times written + was in the prompt
 @group(0) @binding(3) var<storage, read_write> bias: array<f32>; // [VOCAB]
+@group(0) @binding(4) var<storage, read_write> tokens: array<u32>; // [N_CTX], what was read and written, by position
 
+const ROWS: u32 = {{ ROWS }}u;
 const VOCAB: u32 = {{ VOCAB }}u;
+const N_CTX: u32 = {{ N_CTX }}u;
 const WG: u32 = {{ WG }}u; // 256: a thread is also a histogram bin
 const RING: u32 = {{ RING }}u;
 const RING_LEN: u32 = {{ RING_LEN }}u;
@@ -23,7 +28,15 @@ var<workgroup> masses: array<u32, WG>;
 var<workgroup> shared_key: u32;
 var<workgroup> shared_left: u32;
 var<workgroup> shared_greedy: u32;
+var<workgroup> shared_more: u32;
 var<workgroup> chosen: atomic<u32>;
+
+var<private> first_logit: u32; // of the row that is being sampled
+var<private> draw: u32; // number of the random draw
+
+fn logit(i: u32) -> f32 {
+    return logits[first_logit + i];
+}
 
 // An integer that orders like the float.
 fn key_of(v: f32) -> u32 {
@@ -38,7 +51,7 @@ fn mass_of(v: f32, top: f32, inv_t: f32, inv_z: f32) -> u32 {
 
 // The logit of token i after bias and penalties: transformers' repetition penalty, then OpenAI's two.
 fn adjusted(i: u32) -> f32 {
-    let before = logits[i] + bias[i];
+    let before = logit(i) + bias[i];
     let seen = history[i];
     let repetition = bitcast<f32>(state[9]);
     let repeated = select(before * repetition, before / repetition, before > 0.0);
@@ -74,7 +87,7 @@ fn select_key(
         atomicStore(&bins[lid], 0u);
         workgroupBarrier();
         for (var i = lid; i < VOCAB; i += WG) {
-            let v = logits[i];
+            let v = logit(i);
             let mass = mass_of(v, top, inv_t, inv_z);
             var key = key_of(v);
             let counts = key >= floor_key && (mode != BY_TYPICAL || mass > 0u);
@@ -114,7 +127,7 @@ fn select_key(
 fn kept_mass(lid: u32, floor_key: u32, top: f32, inv_t: f32, inv_z: f32) -> u32 {
     var kept = 0u;
     for (var i = lid; i < VOCAB; i += WG) {
-        let v = logits[i];
+        let v = logit(i);
         kept += select(0u, mass_of(v, top, inv_t, inv_z), key_of(v) >= floor_key);
     }
     masses[lid] = kept;
@@ -130,16 +143,16 @@ fn kept_mass(lid: u32, floor_key: u32, top: f32, inv_t: f32, inv_z: f32) -> u32 
     return total;
 }
 
-@compute @workgroup_size({{ WG }})
-fn main(@builtin(local_invocation_index) lid: u32) {
+// The token of the current row.
+fn choose(lid: u32) -> u32 {
     // The largest logit, the lowest id among equals.
     var value = -3.4e38;
     var id = 0u;
     for (var i = lid; i < VOCAB; i += WG) {
         if (state[12] != 0u) {
-            logits[i] = adjusted(i);
+            logits[first_logit + i] = adjusted(i);
         }
-        let v = logits[i];
+        let v = logit(i);
         if (v > value) {
             value = v;
             id = i;
@@ -172,7 +185,7 @@ fn main(@builtin(local_invocation_index) lid: u32) {
         let inv_t = 1.0 / bitcast<f32>(state[3]);
         var z = 0.0;
         for (var i = lid; i < VOCAB; i += WG) {
-            z += exp((logits[i] - top) * inv_t);
+            z += exp((logit(i) - top) * inv_t);
         }
         best_value[lid] = z;
         for (var width = WG / 2u; width > 0u; width /= 2u) {
@@ -215,7 +228,7 @@ fn main(@builtin(local_invocation_index) lid: u32) {
             log_total = log(total);
             var surprise = 0.0;
             for (var i = lid; i < VOCAB; i += WG) {
-                let v = logits[i];
+                let v = logit(i);
                 let mass = mass_of(v, top, inv_t, inv_z);
                 if (mass > 0u && key_of(v) >= floor_key) {
                     surprise += f32(mass) / total * (log_total - log(f32(mass)));
@@ -241,7 +254,7 @@ fn main(@builtin(local_invocation_index) lid: u32) {
         let last = min(first + CHUNK, VOCAB);
         var mass = 0u;
         for (var i = first; i < last; i++) {
-            let v = logits[i];
+            let v = logit(i);
             let here = mass_of(v, top, inv_t, inv_z);
             if (key_of(v) >= floor_key && (floor_typical == 0u || typical_key(here, log_total, entropy) >= floor_typical)) {
                 mass += here;
@@ -256,14 +269,14 @@ fn main(@builtin(local_invocation_index) lid: u32) {
                 masses[i] = total; // exclusive prefix sum
                 total += here;
             }
-            let r = pcg(pcg(state[7]) ^ pcg(state[2] + 0x9e3779b9u));
+            let r = pcg(pcg(state[7]) ^ pcg(draw + 0x9e3779b9u));
             shared_key = u32(f32(total) * (f32(r >> 8u) / 16777216.0));
         }
         let point = workgroupUniformLoad(&shared_key);
         var below = masses[lid];
         if (point >= below && point < below + mass) {
             for (var i = first; i < last; i++) {
-                let v = logits[i];
+                let v = logit(i);
                 let here = mass_of(v, top, inv_t, inv_z);
                 if (key_of(v) >= floor_key && (floor_typical == 0u || typical_key(here, log_total, entropy) >= floor_typical)) {
                     if (point >= below && point < below + here) {
@@ -275,13 +288,51 @@ fn main(@builtin(local_invocation_index) lid: u32) {
         }
         workgroupBarrier();
     }
+    return atomicLoad(&chosen);
+}
+
+@compute @workgroup_size({{ WG }})
+fn main(@builtin(local_invocation_index) lid: u32) {
+    let n = state[1];
+    let position = state[0] + select(1u, n, ROWS == 1u); // of the first sampled token
+    var count = 0u;
+    loop {
+        first_logit = count * VOCAB;
+        draw = state[2] + count;
+        let token = choose(lid);
+        if (lid == 0u) {
+            history[token] += 2u;
+            if (position + count < N_CTX) {
+                tokens[position + count] = token;
+            }
+            if (ROWS == 1u) {
+                state[RING + draw % RING_LEN] = token;
+            } else {
+                state[RING + (state[14] * ROWS + count) % RING_LEN] = token;
+            }
+            let drafted = count + 1u < min(n, ROWS) && state[IDS + min(count + 1u, ROWS - 1u)] == token;
+            shared_more = select(0u, 1u, ROWS > 1u && drafted);
+        }
+        count += 1u;
+        storageBarrier();
+        if (workgroupUniformLoad(&shared_more) == 0u) {
+            break;
+        }
+    }
+    // Everybody has read the state by here.
+    let end = position + count - 1u; // of the last sampled token
+    if (ROWS > 1u) {
+        if (lid == 0u) {
+            // How many came and how many were drafted, above any id.
+            state[RING + state[14] * ROWS % RING_LEN] |= (count << 24u) | ((n - 1u) << 28u);
+            state[14] += 1u;
+        }
+        draft(lid, end, min(state[13], ROWS - 1u));
+    }
     if (lid == 0u) {
-        let token = atomicLoad(&chosen);
-        state[RING + state[2] % RING_LEN] = token;
-        history[token] += 2u;
-        state[IDS] = token;
-        state[0] += state[1];
-        state[1] = 1u;
-        state[2] += 1u;
+        state[IDS] = atomicLoad(&chosen);
+        state[0] = end;
+        state[1] = select(1u, 1u + shared_left, ROWS > 1u);
+        state[2] += count;
     }
 }

@@ -1,0 +1,276 @@
+//! Drafts: the sampler's rows and drafts on every backend, and answers that are the same with them and without.
+
+use hearth::ops::Ops;
+use hearth::ops::draft::{ROWS, draft};
+use hearth::ops::state::{self, STATE_WORDS};
+use hearth::ops::words::read_words;
+use hearth::request::Sampling;
+use hearth::{Device, Drafts, Engine, LoadOptions};
+use hearth_tests::kernels::*;
+use hearth_tests::{On, exact, finish, goldens, load_file_with, open, prompts};
+use pollster::block_on;
+use proptest::prelude::*;
+
+/// The state and the context after a step on `rows` of logits, whose ids after the first are `drafted`.
+fn step(
+    device: &Device,
+    rows: &[Vec<f32>],
+    context: &[u32],
+    drafted: &[u32],
+    params: &[u32],
+    n_ctx: usize,
+) -> Vec<u32> {
+    let ops = Ops::new(&device.burn, tuning(1));
+    let vocab = rows[0].len();
+    let mut memory = ops.sample_memory(vocab, n_ctx);
+    ops.write_memory(&mut memory, vocab, context, &[]);
+    ops.write_tokens(&mut memory, 0, context);
+    let position = context.len() as u32 - 1;
+    let mut ids = vec![context[context.len() - 1]];
+    ids.extend_from_slice(drafted);
+    let before = state_with(
+        &ops,
+        &[
+            (state::POS, vec![position, ids.len() as u32]),
+            (state::STEP, params.to_vec()),
+            (state::IDS, ids),
+        ],
+    );
+    let logits = tensor(device, &rows.concat(), [rows.len(), vocab]);
+    let after = ops.sample(logits, before, &mut memory);
+    block_on(read_words(&after, 0, STATE_WORDS)).unwrap()
+}
+
+/// What a row's token is when it is sampled alone, by the CPU.
+fn alone(rows: &[Vec<f32>], context: &[u32], params: &[u32], n_ctx: usize) -> Vec<u32> {
+    let mut context = context.to_vec();
+    let mut params = params.to_vec();
+    for row in rows {
+        let words = step(
+            &cpu(),
+            std::slice::from_ref(row),
+            &context,
+            &[],
+            &params,
+            n_ctx,
+        );
+        params[0] += 1;
+        context.push(words[state::IDS]);
+    }
+    context.split_off(context.len() - rows.len())
+}
+
+#[test]
+fn rows_are_sampled_as_if_alone_and_the_next_drafts_are_the_twins() {
+    let drawn = (
+        3..40usize,
+        1..60usize,
+        0..ROWS,
+        any::<u64>(),
+        any::<bool>(),
+        0..70usize,
+        0..20u32,
+    );
+    for_all(60, drawn, |(vocab, len, n, seed, greedy, room, round)| {
+        // Few different tokens, so that there are matches.
+        let context: Vec<u32> = (values(seed, len).iter())
+            .map(|v| ((v + 1.0) * 2.0) as u32 % vocab as u32)
+            .collect();
+        let rows: Vec<Vec<f32>> = (0..ROWS as u64)
+            .map(|r| {
+                values(seed ^ (r + 1), vocab)
+                    .iter()
+                    .map(|v| v * 4.0)
+                    .collect()
+            })
+            .collect();
+        let n_ctx = len + ROWS + room;
+        let temperature = if greedy { 0.0f32 } else { 0.9 };
+        let one = 1.0f32.to_bits();
+        let params = vec![
+            5,
+            temperature.to_bits(),
+            0,
+            one,
+            0,
+            seed as u32,
+            one,
+            // A token that was accepted counts for the rows after it. (History is kept between rows only: the
+            // penalty for what is in the prompt is the same for all.)
+            one,
+            0,
+            0,
+            0,
+            ROWS as u32 - 1,
+            round,
+        ];
+        let expected = alone(&rows, &context, &params, n_ctx);
+        // The first n ids are right, and then one is wrong.
+        let mut drafted = expected[..n].to_vec();
+        if n > 0 && seed % 3 > 0 {
+            drafted[n - 1] = (drafted[n - 1] + 1) % vocab as u32;
+        }
+        let right = drafted
+            .iter()
+            .zip(&expected)
+            .take_while(|(a, b)| a == b)
+            .count();
+        let count = right + 1;
+        let run = |device: &Device| {
+            let words = step(device, &rows, &context, &drafted, &params, n_ctx);
+            let slot = state::RING + round as usize * ROWS % state::RING_LEN;
+            let first = words[slot];
+            assert_eq!(first >> 24 & 15, count as u32);
+            assert_eq!(first >> 28, n as u32);
+            let mut ids = words[slot..slot + count].to_vec();
+            ids[0] &= 0xff_ffff;
+            assert_eq!(ids, expected[..count]);
+            let end = context.len() - 1 + count;
+            assert_eq!(words[state::POS], end as u32);
+            assert_eq!(words[state::STEP], 5 + count as u32);
+            assert_eq!(words[state::ROUND], round + 1);
+            let whole = [&context[..], &ids].concat();
+            let next = draft(&whole, (ROWS - 1).min(n_ctx - 1 - end));
+            assert_eq!(words[state::N_TOKENS], 1 + next.len() as u32);
+            assert_eq!(words[state::IDS], ids[count - 1]);
+            assert_eq!(words[state::IDS + 1..][..next.len()], next);
+        };
+        run(&cpu());
+        if let Some(gpu) = gpu() {
+            run(gpu);
+        }
+    });
+}
+
+fn tiny(on: On, drafts: Drafts, context: usize) -> Option<Engine> {
+    let options = LoadOptions {
+        drafts,
+        ..exact(context)
+    };
+    Some(load_file_with(
+        open(on)?,
+        &goldens().join("tiny_llama.gguf"),
+        options,
+    ))
+}
+
+/// A text that repeats itself, and one that does not.
+fn texts() -> [Vec<u32>; 2] {
+    let [chat, long] = prompts();
+    let again: Vec<u32> = (0..6).flat_map(|_| long.ids[..12].to_vec()).collect();
+    [again, chat.ids]
+}
+
+/// The model's weights are random, so it repeats itself only where it is made to: by biases to `favoured` ids.
+fn sampling(temperature: f32, repetition_penalty: f32, favoured: &[u32]) -> Sampling {
+    Sampling {
+        temperature,
+        repetition_penalty,
+        seed: 11,
+        logit_bias: favoured.iter().map(|id| (*id, 40.0)).collect(),
+        ..Sampling::GREEDY
+    }
+}
+
+fn answer(
+    engine: &mut Engine,
+    prompt: &[u32],
+    n: usize,
+    sampling: &Sampling,
+) -> hearth_tests::Answer {
+    engine
+        .start_ids(prompt.to_vec(), sampling.clone(), Some(n), &[])
+        .unwrap();
+    finish(engine).unwrap()
+}
+
+#[test]
+fn answers_are_the_same_with_drafts_and_without() {
+    for on in [On::Cpu, On::Gpu] {
+        let (Some(mut plain), Some(mut drafting), Some(mut auto)) = (
+            tiny(on, Drafts::Off, 256),
+            tiny(on, Drafts::Always, 256),
+            tiny(on, Drafts::Auto, 256),
+        ) else {
+            continue;
+        };
+        for text in texts() {
+            let cases = [
+                sampling(0.0, 1.0, &[]),
+                sampling(0.0, 1.0, &[40]),
+                sampling(0.8, 1.0, &[]),
+                sampling(2.0, 1.0, &[40, 41]),
+                sampling(1.0, 1.1, &[40, 41, 42]),
+            ];
+            for sampling in cases {
+                // To the end of the context, where a step with drafts does not fit any more.
+                for n in [1, 2, 50, 256 - text.len()] {
+                    let expected = answer(&mut plain, &text, n, &sampling);
+                    assert_eq!(
+                        answer(&mut drafting, &text, n, &sampling),
+                        expected,
+                        "{on:?} {n}"
+                    );
+                    assert_eq!(
+                        answer(&mut auto, &text, n, &sampling),
+                        expected,
+                        "{on:?} {n}"
+                    );
+                }
+            }
+        }
+        let stats = drafting.stats();
+        println!("{on:?}: {stats:?}");
+        assert!(
+            stats.accepted > 100 && stats.accepted <= stats.drafted,
+            "{stats:?}"
+        );
+        assert_eq!(plain.stats().draft_steps, 0);
+    }
+}
+
+/// A session goes on after drafts as after plain steps: the cache holds what the tokens say.
+#[test]
+fn a_request_after_drafts_reuses_what_they_left() {
+    for on in [On::Cpu, On::Gpu] {
+        let (Some(mut plain), Some(mut drafting)) =
+            (tiny(on, Drafts::Off, 256), tiny(on, Drafts::Always, 256))
+        else {
+            continue;
+        };
+        let [text, _] = texts();
+        let turn = |engine: &mut Engine| {
+            let first = answer(engine, &text, 40, &Sampling::GREEDY);
+            let next = [&text[..], &first.ids, &text[..10]].concat();
+            answer(engine, &next, 30, &Sampling::GREEDY)
+        };
+        let (expected, found) = (turn(&mut plain), turn(&mut drafting));
+        assert_eq!(found, expected, "{on:?}");
+        assert!(found.usage.prompt_tokens_details.cached_tokens > text.len());
+    }
+}
+
+/// What a step with drafts costs is fixed as well: its launches, no write, 32 bytes back.
+#[test]
+fn a_step_with_drafts_costs_the_launches_that_it_should() {
+    let Some(mut engine) = tiny(On::Gpu, Drafts::Always, 256) else {
+        return;
+    };
+    block_on(engine.warm_up()).unwrap();
+    // A prompt of one chunk, whatever the device.
+    let text = &texts()[0][..8];
+    let before = engine.stats();
+    let found = answer(&mut engine, text, 60, &sampling(0.0, 1.0, &[40]));
+    let after = engine.stats();
+    let steps = after.draft_steps - before.draft_steps;
+    assert!(steps <= 14, "{steps} steps for {}", found.ids.len());
+    assert_eq!(after.draft_replays - before.draft_replays, steps);
+    // A layer: two norms, RoPE, attention, the gate, and the projections: 6, because this file mixes types. Then
+    // embedding, norm, lm_head and sampling.
+    assert_eq!(after.dispatches_per_draft_step, 2 * (5 + 6) + 4);
+    assert_eq!(
+        after.bytes_read - before.bytes_read,
+        // (the first token)
+        4 + 32 * steps + 4 * (after.replays - before.replays)
+    );
+}
