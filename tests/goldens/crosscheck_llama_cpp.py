@@ -1,16 +1,21 @@
 """Compares data/ with llama.cpp, a third implementation. Not part of generate.py; README.md says what it found.
 
-Needs llama-cpp-python==0.3.36 and numpy: python crosscheck_llama_cpp.py --model PATH/TO/SmolLM2-135M-Instruct.Q4_1.gguf
+Needs llama-cpp-python==0.3.36, gguf and numpy:
+python crosscheck_llama_cpp.py [--model PATH/TO/SmolLM2-135M-Instruct.Q4_1.gguf]
 """
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
+from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter
+from gguf.quants import dequantize
 from llama_cpp import Llama
 
 DATA = Path(__file__).resolve().parent / "data"
+F32 = 0  # GGML_TYPE_F32, for the cache
 
 
 def tokens(path, cases, keys):
@@ -27,37 +32,70 @@ def tokens(path, cases, keys):
         print(f"{Path(path).name} {key}: {len(cases) - len(bad)} of {len(cases)} equal")
 
 
-def run(path, prompts, logits, positions):
-    llm = Llama(str(path), n_ctx=512, n_batch=512, n_threads=1, logits_all=True, verbose=False)
+def run(path, prompts, logits, positions, n_ctx=512, **options):
     for p, want, pos in zip(prompts, logits, positions):
+        # A context of its own for each prompt: what a sliding window dropped does not come back.
+        llm = Llama(str(path), n_ctx=n_ctx, n_batch=512, n_threads=1, logits_all=True, verbose=False, **options)
         got_ids = llm.tokenize(p["text"].encode(), add_bos=False, special="messages" in p)
-        llm.reset()
         llm.eval(p["ids"] + p["greedy_ids"])
         scores = np.array(llm.scores[: len(p["ids"]) + len(p["greedy_ids"])])
         best = scores[len(p["ids"]) - 1 : -1].argmax(-1).tolist()
         wrong = [i for i, (a, b) in enumerate(zip(best, p["greedy_ids"])) if a != b]
         line = f"{Path(path).name} {p['name']}: prompt ids {'equal' if got_ids == p['ids'] else 'DIFFER'}, "
-        line += f"top-1 differs at steps {[(i, p['greedy_margins'][i]) for i in wrong]}"
+        line += f"top-1 differs at {len(wrong)} of {len(best)} steps"
+        if wrong:
+            line += f" (margins up to {max(p['greedy_margins'][i] for i in wrong):.3g})"
         if want is not None:
             diff = np.abs(scores[pos] - want)
             line += f", logits differ by at most {diff.max():.3g} (rms {np.sqrt((diff**2).mean()):.3g}, golden std {want.std():.3g})"
-        print(line)
+        print(line, flush=True)
+
+
+def f32_copy(source: Path, path: Path):
+    """The same model with every tensor dequantised: llama.cpp then rounds no activations."""
+    reader = GGUFReader(source)
+    w = GGUFWriter(path, reader.fields["general.architecture"].contents())
+    for key, field in reader.fields.items():
+        if not key.startswith("GGUF.") and key != "general.architecture":
+            sub = field.types[-1] if field.types[0] == GGUFValueType.ARRAY else None
+            w.add_key_value(key, field.contents(), field.types[0], sub)
+    for t in reader.tensors:
+        values = dequantize(t.data, t.tensor_type).reshape([int(d) for d in reversed(t.shape)])
+        w.add_tensor(t.name, np.ascontiguousarray(values, np.float32), raw_dtype=GGMLQuantizationType.F32)
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
+def model(name, data):
+    j = json.loads((data / f"{name}.json").read_text())
+    rows = np.fromfile(data / f"{name}_logits.bin", "<f4").reshape(j["logits_bin"]["shape"])
+    args = j["prompts"], rows, [p["positions"] for p in j["prompts"]]
+    # 256 is no more than family_phi3_short's original length: llama.cpp picks LongRoPE's table by the context's size.
+    run(data / f"{name}.gguf", *args, n_ctx=256)
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / f"{name} in F32"
+        f32_copy(data / f"{name}.gguf", copy)
+        run(copy, *args, n_ctx=256, type_k=F32, type_v=F32, flash_attn=False)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True)
-    model = parser.parse_args().model
-    read = lambda name: json.loads((DATA / name).read_text())
-    tokens(model, read("tokenizer_smollm2.json")["cases"], ["ids", "ids_special"])
-    tokens(DATA / "tokenizer_spm.gguf", read("tokenizer_spm.json")["cases"], ["ids"])
-    for name in ("tiny_llama", "tiny_llama_tied_f16"):
-        j = read(f"{name}.json")
-        rows = np.fromfile(DATA / f"{name}_logits.bin", "<f4").reshape(j["logits_bin"]["shape"])
-        run(DATA / f"{name}.gguf", j["prompts"], rows, [p["positions"] for p in j["prompts"]])
-    j = read("smollm2.json")
-    row = np.fromfile(DATA / "smollm2_logits.bin", "<f4")[None]
-    run(model, j["prompts"], [row, None, None], [[j["logits_bin"]["position"]], None, None])
+    parser.add_argument("--model", type=Path, help="without it, SmolLM2 and the tokenisers are left out")
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--only", nargs="*", help="names of tiny models, without .gguf")
+    args = parser.parse_args()
+    read = lambda name: json.loads((args.data / name).read_text())
+    if args.model:
+        tokens(args.model, read("tokenizer_smollm2.json")["cases"], ["ids", "ids_special"])
+        tokens(args.data / "tokenizer_spm.gguf", read("tokenizer_spm.json")["cases"], ["ids"])
+        j = read("smollm2.json")
+        row = np.fromfile(args.data / "smollm2_logits.bin", "<f4")[None]
+        run(args.model, j["prompts"], [row, None, None], [[j["logits_bin"]["position"]], None, None])
+    for path in sorted(args.data.glob("tiny_*.gguf")) + sorted(args.data.glob("family_*.gguf")):
+        if args.only is None or path.stem in args.only:
+            model(path.stem, args.data)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Makes every file of data/: python tests/goldens/generate.py --model PATH/TO/SmolLM2-135M-Instruct.Q4_1.gguf
 
+With `--only families` just the families' files and the model folders, which need no model file.
+
 Nothing here depends on the date, the machine's name or the network; see README.md for the versions.
 """
 
@@ -15,6 +17,8 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 sys.dont_write_bytecode = True
 
 import gold_dequant
+import gold_families
+import gold_folders
 import gold_smollm2
 import gold_templates
 import gold_tiny
@@ -32,36 +36,66 @@ def check_pins():
             sys.exit(f"{name} is {version(name)}, requirements.txt says {want}")
 
 
+def make_rest(scratch: Path, model: Path):
+    gold_templates.make(scratch)
+    gold_dequant.make(scratch)
+    gold_tokenizers.make_smollm2(scratch, model)
+    gold_tokenizers.make_spm(scratch)
+    gold_tiny.make(scratch)
+    gold_smollm2.make(scratch, model)
+
+
+def make_families(scratch: Path):
+    gold_families.make(scratch)
+    gold_folders.make(scratch)
+
+
+def of_families(name: str) -> bool:
+    return name.startswith(("family_", "hf_"))
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--only", choices=["families"])
     parser.add_argument("--out", type=Path, default=HERE / "data")
     args = parser.parse_args()
     check_pins()
-    if jsonio.sha256(args.model) != MODEL_SHA256:
-        sys.exit(f"{args.model} is not the file that these goldens are made from (sha256 {MODEL_SHA256})")
+    if not args.only:
+        if not args.model:
+            parser.error("--model is needed, unless --only families")
+        if jsonio.sha256(args.model) != MODEL_SHA256:
+            sys.exit(f"{args.model} is not the file that these goldens are made from (sha256 {MODEL_SHA256})")
 
     args.out.mkdir(parents=True, exist_ok=True)
     # Into a scratch folder first, so that a failed run leaves the old files alone.
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
-        gold_templates.make(scratch)
-        gold_dequant.make(scratch)
-        gold_tokenizers.make_smollm2(scratch, args.model)
-        gold_tokenizers.make_spm(scratch)
-        gold_tiny.make(scratch)
-        gold_smollm2.make(scratch, args.model)
-        made = sorted(p.name for p in scratch.iterdir())
-        for old in args.out.iterdir():
-            if old.is_file() and old.name not in made:
-                old.unlink()
-        sums = []
+        if not args.only:
+            make_rest(scratch, args.model)
+        make_families(scratch)
+        made = files(scratch)
+        for old in files(args.out):
+            if old not in made and (not args.only or of_families(old)):
+                (args.out / old).unlink()
         for name in made:
-            data = (scratch / name).read_bytes()
-            (args.out / name).write_bytes(data)
-            sums.append(f"{jsonio.sha256(args.out / name)}  {name}\n")
-        (args.out / "SHA256SUMS").write_text("".join(sums))
-    print("".join(sums), end="")
+            (args.out / name).parent.mkdir(exist_ok=True)
+            (args.out / name).write_bytes((scratch / name).read_bytes())
+    sums = {name: jsonio.sha256(args.out / name) for name in made}
+    listed = args.out / "SHA256SUMS"
+    if args.only and listed.exists():
+        # What this run did not make keeps the sum that its own run gave it.
+        for line in listed.read_text().splitlines():
+            value, name = line.split("  ")
+            if not of_families(name):
+                sums[name] = value
+    text = "".join(f"{value}  {name}\n" for name, value in sorted(sums.items()))
+    listed.write_text(text)
+    print(text, end="")
 
 
 if __name__ == "__main__":

@@ -55,11 +55,39 @@ def tensor_f32(t) -> np.ndarray:
     return np.array(dequantize(t.data, t.tensor_type), dtype=np.float32).reshape(shape)
 
 
-def write_llama(path, name, dims, tok_meta, weights):
-    """`dims` holds the hyper-parameters; `weights` is {gguf name: (f32 array in HF row order, type)}."""
-    w = GGUFWriter(path, "llama")
+def start(path, arch: str, name: str) -> GGUFWriter:
+    w = GGUFWriter(path, arch)
     w.add_type("model")
     w.add_name(name)
+    return w
+
+
+def finish(w: GGUFWriter, tok_meta: dict, tensors):
+    """Tokenizer keys, tensors ((name, bytes in rows, type)) and the file itself."""
+    w.add_tokenizer_model("gpt2")
+    w.add_tokenizer_pre(tok_meta["pre"])
+    w.add_token_list(tok_meta["tokens"])
+    w.add_token_types(tok_meta["types"])
+    w.add_token_merges(tok_meta["merges"])
+    w.add_bos_token_id(tok_meta["bos"])
+    w.add_eos_token_id(tok_meta["eos"])
+    w.add_unk_token_id(tok_meta["unk"])
+    w.add_pad_token_id(tok_meta["pad"])
+    w.add_chat_template(tok_meta["chat_template"])
+    w.add_add_bos_token(False)
+    w.add_add_space_prefix(False)
+    w.add_quantization_version(2)
+    for key, data, qtype in tensors:
+        w.add_tensor(key, data, raw_dtype=GGMLQuantizationType(qtype))
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
+def write_llama(path, name, dims, tok_meta, weights):
+    """`dims` holds the hyper-parameters; `weights` is {gguf name: (f32 array in HF row order, type)}."""
+    w = start(path, "llama", name)
     w.add_block_count(dims["n_layers"])
     w.add_context_length(dims["n_ctx"])
     w.add_embedding_length(dims["d_model"])
@@ -74,27 +102,11 @@ def write_llama(path, name, dims, tok_meta, weights):
     w.add_file_type(dims["file_type"])
     w.add_vocab_size(dims["n_vocab"])
     w.add_rope_dimension_count(dims["head_dim"])
-    w.add_tokenizer_model("gpt2")
-    w.add_tokenizer_pre(tok_meta["pre"])
-    w.add_token_list(tok_meta["tokens"])
-    w.add_token_types(tok_meta["types"])
-    w.add_token_merges(tok_meta["merges"])
-    w.add_bos_token_id(tok_meta["bos"])
-    w.add_eos_token_id(tok_meta["eos"])
-    w.add_unk_token_id(tok_meta["unk"])
-    w.add_pad_token_id(tok_meta["pad"])
-    w.add_chat_template(tok_meta["chat_template"])
-    w.add_add_bos_token(False)
-    w.add_add_space_prefix(False)
-    w.add_quantization_version(2)
+    tensors = []
     for key, (array, qtype) in weights.items():
         if ".attn_q." in key:
             array = permute(array, dims["n_heads"])
         elif ".attn_k." in key:
             array = permute(array, dims["n_kv_heads"])
-        data = quantize(np.ascontiguousarray(array, dtype=np.float32), qtype)
-        w.add_tensor(key, data, raw_dtype=GGMLQuantizationType(qtype))
-    w.write_header_to_file()
-    w.write_kv_data_to_file()
-    w.write_tensors_to_file()
-    w.close()
+        tensors.append((key, quantize(np.ascontiguousarray(array, dtype=np.float32), qtype), qtype))
+    finish(w, tok_meta, tensors)

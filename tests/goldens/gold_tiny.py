@@ -6,16 +6,13 @@ from pathlib import Path
 import numpy as np
 from gguf import GGMLQuantizationType as T, GGUFReader
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers.utils.chat_template_utils import render_jinja_template
 
+import golden
 import hf_llama
-import jsonio
 import texts
-from gguf_io import bpe_tokenizer, encode, field, write_llama
+from gguf_io import bpe_tokenizer, field, write_llama
 
 N_VOCAB = 320
-N_GREEDY = 64
-N_POSITIONS = 16
 MIN_MARGIN = 0.05
 MAX_SEEDS = 400
 
@@ -24,10 +21,6 @@ CHATML = (
     "{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
 )
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-PROMPTS = [
-    {"name": "chat", "messages": [{"role": "user", "content": "Hi, 42!"}]},
-    {"name": "long", "text": texts.LONG_TINY},
-]
 
 MODELS = {
     "tiny_llama": {
@@ -101,37 +94,10 @@ def random_weights(spec: dict, seed: int) -> dict:
     return w
 
 
-def run(path: Path) -> tuple[list[dict], np.ndarray, bool]:
-    """What the file computes, and whether the seed is a good one."""
-    reader = GGUFReader(path)
-    tok = bpe_tokenizer(reader)
-    model = hf_llama.load(reader)
-    prompts, rows, good = [], [], True
-    for spec in PROMPTS:
-        p = dict(spec)
-        if "messages" in p:
-            rendered, _ = render_jinja_template(
-                [p["messages"]], chat_template=field(reader, "tokenizer.chat_template"), add_generation_prompt=True)
-            p["text"] = rendered[0]
-        ids = encode(tok, p["text"], parse_special="messages" in p)
-        new, margins = hf_llama.greedy(model, ids, N_GREEDY)
-        assert 64 < len(ids) + N_GREEDY <= field(reader, "llama.context_length")
-        good &= min(margins) > MIN_MARGIN and len(set(new)) >= 20
-        if not good:
-            break
-        all_rows = hf_llama.logits(model, ids)
-        positions = [round(i * (len(ids) - 1) / (N_POSITIONS - 1)) for i in range(N_POSITIONS)]
-        rows.append(all_rows[positions])
-        prompts.append(p | {
-            "ids": ids, "positions": positions, "greedy_ids": new, "greedy_margins": [hf_llama.f32(m) for m in margins],
-            "min_margin": hf_llama.f32(min(margins)), "greedy_text": tok.decode(new, skip_special_tokens=False),
-        })
-        # The same in float64, as a floor for tolerances.
-        wide = hf_llama.load(reader).double()
-        wide_rows = hf_llama.logits(wide, ids + new)
-        prompts[-1]["f32_vs_f64_max_abs_logit_diff"] = float(f"{np.abs(wide_rows[: len(ids)] - all_rows).max():.2e}")
-        assert [int(i) for i in wide_rows[len(ids) - 1 : -1].argmax(-1)] == new
-    return prompts, np.array(rows), good
+def run(reader: GGUFReader) -> tuple[list[dict], np.ndarray, bool]:
+    n_ctx = field(reader, "llama.context_length")
+    return golden.run(lambda: hf_llama.load(reader), bpe_tokenizer(reader), field(reader, "tokenizer.chat_template"),
+                      n_ctx, MIN_MARGIN)
 
 
 def make(out: Path):
@@ -140,14 +106,9 @@ def make(out: Path):
         for seed in range(MAX_SEEDS):
             path = out / f"{name}.gguf"
             write_llama(path, name, spec["dims"], tok_meta, random_weights(spec, seed))
-            prompts, rows, good = run(path)
+            prompts, rows, good = run(GGUFReader(path))
             if good:
                 break
         assert good, f"{name}: no seed below {MAX_SEEDS} gives margins above {MIN_MARGIN}"
-        rows.astype("<f4").tofile(out / f"{name}_logits.bin")
-        jsonio.write(out / f"{name}.json", {
-            "gguf": f"{name}.gguf", "seed": seed, "dims": spec["dims"] | {"tied": spec["tied"]},
-            "logits_bin": {"file": f"{name}_logits.bin", "shape": list(rows.shape), "dtype": "f32le",
-                           "axes": ["prompt", "position (see positions)", "vocab"]},
-            "prompts": prompts,
-        })
+        golden.write(out, name, {"gguf": f"{name}.gguf", "seed": seed, "dims": spec["dims"] | {"tied": spec["tied"]}},
+                     prompts, rows)

@@ -61,8 +61,11 @@ def logits(model, ids: list[int]) -> np.ndarray:
 
 
 @torch.no_grad()
-def greedy(model, prompt: list[int], n: int) -> tuple[list[int], list[float]]:
-    """n greedy ids (no end-of-text stop) and at each step the margin of the best logit over the second."""
+def greedy(model, prompt: list[int], n: int, least: float = 0.0) -> tuple[list[int], list[float]]:
+    """n greedy ids (no end-of-text stop) and at each step the margin of the best logit over the second.
+
+    Fewer when a margin is not above `least`: the caller has no use for the rest then.
+    """
     out, margins = [], []
     step, cache = torch.tensor([prompt]), None
     for _ in range(n):
@@ -71,6 +74,8 @@ def greedy(model, prompt: list[int], n: int) -> tuple[list[int], list[float]]:
         top = torch.topk(got.logits[0, -1], 2)
         out.append(int(top.indices[0]))
         margins.append(float(top.values[0] - top.values[1]))
+        if margins[-1] <= least:
+            break
         step = torch.tensor([[out[-1]]])
     return out, margins
 

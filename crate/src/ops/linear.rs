@@ -2,7 +2,7 @@
 //!
 //! - `x`: [T, cols] f32, `y`: [T, stride] f32, `W`: [rows, cols] in one of the [`Packing`]s.
 //! - With `add`, the product is added to what `y` holds: the residual stream is updated in place.
-//! - GPU grid: (rows / 2, T / 8), see `wgsl/linear.wgsl`; rows past the state's N_TOKENS are left alone.
+//! - GPU grid: (rows / 4, T / 8), see `wgsl/linear.wgsl`; rows past the state's N_TOKENS are left alone.
 //! - CPU: 16-bit activations against the packed weights ([`hearth_cpu`]).
 //!
 //! The weight is never expanded: an element is unpacked in registers where it is multiplied.
@@ -35,7 +35,7 @@ pub struct LinearSpec {
     pub stride: u32,
     /// Add to `y` instead of overwriting it.
     pub add: bool,
-    /// Threads that share two rows, a power of two <= 64: 1 on software adapters, where a barrier costs more
+    /// Threads that share four rows, a power of two <= 64: 1 on software adapters, where a barrier costs more
     /// than it saves.
     pub lanes: u32,
     /// The lanes add up within a subgroup; needs the device feature, and a device whose subgroups are what
@@ -71,8 +71,8 @@ pub const fn kernel_block(packing: Packing) -> u32 {
 /// What a kernel does with an unpacked block.
 #[derive(Clone, Copy)]
 pub(super) enum BlockUse {
-    /// `dot_pair(w, v, at)`: multiply two rows' blocks with the input.
-    DotPair,
+    /// `add_block(sums, i, at)`: multiply four rows' blocks with the input.
+    Tile,
     /// `store_block(w, at)`: write to `y`.
     Store,
 }
@@ -80,7 +80,7 @@ pub(super) enum BlockUse {
 macro_rules! block_source {
     ($packing:literal, $vecs:literal, $use:expr) => {
         match $use {
-            BlockUse::DotPair => concat!(wgsl!("unpack_", $packing), wgsl!("dot_pair", $vecs)),
+            BlockUse::Tile => concat!(wgsl!("unpack_", $packing), wgsl!("tile_block", $vecs)),
             BlockUse::Store => concat!(wgsl!("unpack_", $packing), wgsl!("store_block", $vecs)),
         }
     };
@@ -104,7 +104,7 @@ pub(super) const fn weight_buffers(packing: Packing) -> u32 {
 
 const WG: u32 = 64;
 /// Rows and tokens of a tile.
-const TILE_ROWS: u32 = 2;
+const TILE_ROWS: u32 = 4;
 pub const TILE_TOKENS: u32 = 8;
 
 /// A placeholder's name and its text.
@@ -126,7 +126,7 @@ fn kernel(spec: LinearSpec) -> Kernel {
         name: "linear",
         source: wgsl!("linear"),
         variant: spec.packing.name(),
-        prelude: vec![unpack_source(spec.packing, BlockUse::DotPair)],
+        prelude: vec![unpack_source(spec.packing, BlockUse::Tile)],
         consts: vec![
             ("B0", buffers),
             ("B1", buffers + 1),

@@ -50,7 +50,7 @@ use crate::quant::Packing;
 pub struct Tuning {
     /// Threads that share four rows in decode.
     pub decode_lanes: u32,
-    /// Threads that share two rows in prefill.
+    /// Threads that share four rows in prefill.
     pub prefill_lanes: u32,
     /// Lanes add up within a subgroup instead of through workgroup memory.
     pub subgroups: bool,

@@ -63,6 +63,14 @@ fn main() {
             print(&format!("norm {name}"), ms, macs);
             let ms = time(&one, || drop(ops.norm_swiglu(&x, &x, &weight, &one, 1e-5)));
             print(&format!("swiglu {name}"), ms, macs);
+            if arithmetic == Arithmetic::F32 {
+                for n in [8, 64] {
+                    let x = tensor(device, &values(1, n * cols), [n, cols]);
+                    let state = live(&ops, 0, n);
+                    let ms = time(&state, || drop(ops.linear(&x, &weight, &state)));
+                    print(&format!("{n} tokens {name}"), ms, n * macs);
+                }
+            }
         }
         if arithmetic != Arithmetic::F32 {
             continue;

@@ -1,7 +1,7 @@
 // y[t, OFFSET + r] = sum_c W[r, c] * x[t, c] for several tokens   (added to what is there where ADD)
 //
-// grid: (ceil(ROWS / 2 * LANES / WG) split over x and z, ceil(T / 8)). LANES threads compute a tile of two rows and
-// eight tokens: a block of weights is unpacked once for eight tokens, and a piece of x is loaded once for two rows.
+// grid: (ceil(ROWS / 4 * LANES / WG) split over x and z, ceil(T / 8)). LANES threads compute a tile of four rows and
+// eight tokens: a block of weights is unpacked once for eight tokens, and a piece of x is loaded once for four rows.
 // `reduce` adds up the lanes: through workgroup memory (reduce_shared.wgsl) or within a subgroup
 // (reduce_subgroup.wgsl). The sums are eight variables, because an array may end up in memory.
 @group(0) @binding({{ B0 }}) var<storage, read_write> x: array<vec4<f32>>; // [T, COLS4]
@@ -31,12 +31,36 @@ fn put(t: u32, row: u32, sum: f32) {
     }
 }
 
-// The outputs of rows `row` and `row + 1`; the second may not exist.
-fn put_pair(t: u32, row: u32, sums: vec2<f32>) {
+// The outputs of rows `row` to `row + 3`, as far as they exist.
+fn put_rows(t: u32, row: u32, sums: vec4<f32>) {
     put(t, row, sums.x);
     if (row + 1u < ROWS) {
         put(t, row + 1u, sums.y);
     }
+    if (row + 2u < ROWS) {
+        put(t, row + 2u, sums.z);
+    }
+    if (row + 3u < ROWS) {
+        put(t, row + 3u, sums.w);
+    }
+}
+
+// Sums of eight tokens, for four rows each.
+struct Sums {
+    t0: vec4<f32>, t1: vec4<f32>, t2: vec4<f32>, t3: vec4<f32>,
+    t4: vec4<f32>, t5: vec4<f32>, t6: vec4<f32>, t7: vec4<f32>,
+}
+
+// Adds four rows' next four weights times the vec4 of each token from `at` on.
+fn add_piece(sums: ptr<function, Sums>, w: mat4x4<f32>, at: u32) {
+    (*sums).t0 += input(at) * w;
+    (*sums).t1 += input(at + COLS4) * w;
+    (*sums).t2 += input(at + 2u * COLS4) * w;
+    (*sums).t3 += input(at + 3u * COLS4) * w;
+    (*sums).t4 += input(at + 4u * COLS4) * w;
+    (*sums).t5 += input(at + 5u * COLS4) * w;
+    (*sums).t6 += input(at + 6u * COLS4) * w;
+    (*sums).t7 += input(at + 7u * COLS4) * w;
 }
 
 @compute @workgroup_size({{ WG }})
@@ -46,60 +70,45 @@ fn main(
     @builtin(local_invocation_index) lid: u32,
     {{ SUBGROUP_ARG }}
 ) {
-    let row = 2u * ((wg.z * grid.x + wg.x) * (WG / LANES) + lid / LANES);
+    let row = 4u * ((wg.z * grid.x + wg.x) * (WG / LANES) + lid / LANES);
     let lane = lid % LANES;
     let t = wg.y * 8u;
     let live = row < ROWS && t < state[1];
-    // The last row of an odd number stands in for its missing neighbour.
-    let first = row * BLOCKS;
-    let second = min(row + 1u, ROWS - 1u) * BLOCKS;
-    var s0 = vec2<f32>(0.0);
-    var s1 = vec2<f32>(0.0);
-    var s2 = vec2<f32>(0.0);
-    var s3 = vec2<f32>(0.0);
-    var s4 = vec2<f32>(0.0);
-    var s5 = vec2<f32>(0.0);
-    var s6 = vec2<f32>(0.0);
-    var s7 = vec2<f32>(0.0);
+    // Past the end, the last row stands in.
+    let rows = vec4<u32>(row, row + 1u, row + 2u, row + 3u);
+    let first = BLOCKS * min(rows, vec4<u32>(ROWS - 1u));
+    var s = Sums();
     if (live) {
         for (var b = lane; b < BLOCKS; b += LANES) {
-            let w = unpack_block(first + b);
-            let v = unpack_block(second + b);
-            let at = t * COLS4 + b * BLOCK_VECS;
-            s0 += dot_pair(w, v, at);
-            s1 += dot_pair(w, v, at + COLS4);
-            s2 += dot_pair(w, v, at + 2u * COLS4);
-            s3 += dot_pair(w, v, at + 3u * COLS4);
-            s4 += dot_pair(w, v, at + 4u * COLS4);
-            s5 += dot_pair(w, v, at + 5u * COLS4);
-            s6 += dot_pair(w, v, at + 6u * COLS4);
-            s7 += dot_pair(w, v, at + 7u * COLS4);
+            add_block(&s, first + b, t * COLS4 + b * BLOCK_VECS);
         }
     }
     if (LANES > 1u) {
-        var acc = array<f32, 16>(
-            s0.x, s0.y, s1.x, s1.y, s2.x, s2.y, s3.x, s3.y,
-            s4.x, s4.y, s5.x, s5.y, s6.x, s6.y, s7.x, s7.y,
+        var acc = array<f32, 32>(
+            s.t0.x, s.t0.y, s.t0.z, s.t0.w, s.t1.x, s.t1.y, s.t1.z, s.t1.w,
+            s.t2.x, s.t2.y, s.t2.z, s.t2.w, s.t3.x, s.t3.y, s.t3.z, s.t3.w,
+            s.t4.x, s.t4.y, s.t4.z, s.t4.w, s.t5.x, s.t5.y, s.t5.z, s.t5.w,
+            s.t6.x, s.t6.y, s.t6.z, s.t6.w, s.t7.x, s.t7.y, s.t7.z, s.t7.w,
         );
         reduce(lid, lane, {{ SUBGROUP_SIZE }}, &acc);
-        s0 = vec2<f32>(acc[0], acc[1]);
-        s1 = vec2<f32>(acc[2], acc[3]);
-        s2 = vec2<f32>(acc[4], acc[5]);
-        s3 = vec2<f32>(acc[6], acc[7]);
-        s4 = vec2<f32>(acc[8], acc[9]);
-        s5 = vec2<f32>(acc[10], acc[11]);
-        s6 = vec2<f32>(acc[12], acc[13]);
-        s7 = vec2<f32>(acc[14], acc[15]);
+        s.t0 = vec4<f32>(acc[0], acc[1], acc[2], acc[3]);
+        s.t1 = vec4<f32>(acc[4], acc[5], acc[6], acc[7]);
+        s.t2 = vec4<f32>(acc[8], acc[9], acc[10], acc[11]);
+        s.t3 = vec4<f32>(acc[12], acc[13], acc[14], acc[15]);
+        s.t4 = vec4<f32>(acc[16], acc[17], acc[18], acc[19]);
+        s.t5 = vec4<f32>(acc[20], acc[21], acc[22], acc[23]);
+        s.t6 = vec4<f32>(acc[24], acc[25], acc[26], acc[27]);
+        s.t7 = vec4<f32>(acc[28], acc[29], acc[30], acc[31]);
     }
     if (!live || lane != 0u) {
         return;
     }
-    put_pair(t, row, s0);
-    put_pair(t + 1u, row, s1);
-    put_pair(t + 2u, row, s2);
-    put_pair(t + 3u, row, s3);
-    put_pair(t + 4u, row, s4);
-    put_pair(t + 5u, row, s5);
-    put_pair(t + 6u, row, s6);
-    put_pair(t + 7u, row, s7);
+    put_rows(t, row, s.t0);
+    put_rows(t + 1u, row, s.t1);
+    put_rows(t + 2u, row, s.t2);
+    put_rows(t + 3u, row, s.t3);
+    put_rows(t + 4u, row, s.t4);
+    put_rows(t + 5u, row, s.t5);
+    put_rows(t + 6u, row, s.t6);
+    put_rows(t + 7u, row, s.t7);
 }

@@ -1,0 +1,86 @@
+"""Where transformers keeps a parameter and where llama.cpp's GGUF keeps it: names, shapes, row orders, splits.
+
+Names come from gguf-py's own tensor map. Shapes are numpy's, rows first (GGUF's own `ne` order is the reverse).
+"""
+
+from typing import Callable, NamedTuple
+
+import gguf
+import numpy as np
+
+from gguf_io import unpermute
+
+
+class Layout(NamedTuple):
+    names: Callable  # parameter name -> names that the tensor map knows, one per tensor in the file
+    shapes: Callable  # parameter shape -> shapes in the file
+    join: Callable  # the file's arrays -> the parameter
+
+
+def one(name):
+    return [name]
+
+
+def gate_and_up(name):
+    bias = name.endswith("_bias")
+    stem = name.removesuffix("_bias").removesuffix("gate_up_proj")
+    return [f"{stem}{part}_proj.{'bias' if bias else 'weight'}" for part in ("gate", "up")]
+
+
+def interleave(parts):
+    """Columns gate, up, gate, up, ... of two arrays [experts, ..., d_ff]."""
+    return np.stack(parts, axis=-1).reshape(*parts[0].shape[:-1], -1)
+
+
+PLAIN = Layout(one, lambda s: [s], lambda a: a[0])
+# Gemma's RMSNorm multiplies by 1 + weight; the file holds the sum.
+ONE_PLUS = Layout(one, lambda s: [s], lambda a: a[0] - 1)
+# GPT-2's Conv1D keeps [in, out].
+TRANSPOSED = Layout(one, lambda s: [s[::-1]], lambda a: a[0].T)
+# Rows gate, then up, in each expert.
+EXPERTS = Layout(gate_and_up, lambda s: [(s[0], s[1] // 2, s[2])] * 2, lambda a: np.concatenate(a, axis=1))
+EXPERTS_DOWN = Layout(lambda n: [n + ".weight"], lambda s: [s], lambda a: a[0])
+# gpt-oss: [expert, in, out], and gate and up take turns along `out`.
+OSS_EXPERTS = Layout(gate_and_up, lambda s: [(s[0], s[2] // 2, s[1])] * 2,
+                     lambda a: interleave([x.swapaxes(1, 2) for x in a]))
+OSS_EXPERTS_BIAS = Layout(gate_and_up, lambda s: [(s[0], s[1] // 2)] * 2, interleave)
+OSS_DOWN = Layout(lambda n: [n + ".weight"], lambda s: [(s[0], s[2], s[1])], lambda a: a[0].swapaxes(1, 2))
+OSS_DOWN_BIAS = Layout(lambda n: [n.removesuffix("_bias") + ".bias"], lambda s: [s], lambda a: a[0])
+SINKS = Layout(lambda n: [n + ".weight"], lambda s: [s], lambda a: a[0])
+
+
+def permuted(n_heads: int) -> Layout:
+    return Layout(one, lambda s: [s], lambda a: unpermute(a[0], n_heads))
+
+
+def layout_of(family, config, name: str) -> Layout:
+    last = name.rsplit(".", 1)[-1]
+    if family.arch == "gpt-oss":
+        special = {"gate_up_proj": OSS_EXPERTS, "gate_up_proj_bias": OSS_EXPERTS_BIAS, "down_proj": OSS_DOWN,
+                   "down_proj_bias": OSS_DOWN_BIAS, "sinks": SINKS}
+    else:
+        special = {"gate_up_proj": EXPERTS, "down_proj": EXPERTS_DOWN}
+    if last in special:
+        return special[last]
+    if family.arch == "gpt2" and name.endswith((".c_attn.weight", ".c_fc.weight", ".c_proj.weight")):
+        return TRANSPOSED
+    if family.arch.startswith("gemma") and name.endswith("norm.weight"):
+        return ONE_PLUS
+    if family.permutes and name.endswith("q_proj.weight"):
+        return permuted(config.num_attention_heads)
+    if family.permutes and name.endswith("k_proj.weight"):
+        return permuted(config.num_key_value_heads)
+    return PLAIN
+
+
+def gguf_tensors(family, config, name: str, shape) -> list[tuple[str, tuple[int, ...]]]:
+    """The tensors of the file that hold one parameter."""
+    layout = layout_of(family, config, name)
+    table = gguf.get_tensor_name_map(gguf_arch(family.arch), config.num_hidden_layers)
+    names = [table.get_name(n, (".weight", ".bias")) for n in layout.names(name)]
+    assert None not in names, name
+    return list(zip(names, layout.shapes(tuple(shape))))
+
+
+def gguf_arch(name: str) -> gguf.MODEL_ARCH:
+    return next(arch for arch, n in gguf.MODEL_ARCH_NAMES.items() if n == name)

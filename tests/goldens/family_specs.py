@@ -1,0 +1,199 @@
+"""One entry per family: transformers' configuration, the GGUF keys, the types of the tensors."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Callable
+
+import gguf
+import transformers as hf
+from gguf import GGMLQuantizationType as T
+
+import family_rope
+
+N_CTX = 256
+COMMON = dict(
+    vocab_size=320, hidden_size=64, num_attention_heads=4, num_key_value_heads=2, num_hidden_layers=2,
+    max_position_embeddings=N_CTX, bos_token_id=None, eos_token_id=None, pad_token_id=None, tie_word_embeddings=False,
+)
+# Neighbours along the file differ, and over a few layers each projection meets several types.
+MIXED = [T.Q8_0, T.Q4_0, T.F16, T.Q4_1, T.Q8_0, T.Q4_0, T.Q4_1, T.F32]
+SMALL = [T.Q4_0, T.Q8_0, T.Q4_1, T.Q4_0, T.Q4_1, T.Q8_0, T.Q4_0, T.F16, T.Q4_1]
+
+
+@dataclass(frozen=True)
+class Family:
+    name: str
+    arch: str
+    config: Callable
+    args: dict
+    # GGUFWriter.add_<key>(value) beyond the common ones; None for one that is not written.
+    keys: dict = field(default_factory=dict)
+    types: list = field(default_factory=lambda: MIXED)
+    # By the tensor's name without block and suffix, where `types` does not decide.
+    types_of: dict = field(default_factory=dict)
+    # llama.cpp's converter reorders the rows of q and k for the architectures whose rotation takes neighbours.
+    permutes: bool = False
+    embedding_std: float = 1.0
+    # Instead of family_weights.GAINS.
+    gains: dict = field(default_factory=dict)
+    tables: Callable = lambda config: {}
+    file_type: gguf.LlamaFileType = gguf.LlamaFileType.MOSTLY_Q8_0
+
+    def make_config(self):
+        return self.config(**(COMMON | self.args))
+
+
+def theta(value: float) -> dict:
+    return {"rope_type": "default", "rope_theta": value}
+
+
+def loud(gain: float) -> dict:
+    """Where the head is the embedding: quiet layers would only ever say the last token again."""
+    return {"post_attention_norm": gain, "post_ffw_norm": gain}
+
+
+def head(dim: int) -> dict:
+    return {"key_length": dim, "value_length": dim}
+
+
+LLAMA3_ROPE = {
+    "rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 128,
+}
+
+
+def phi3(name: str, original: int, longest: int, window: int | None) -> Family:
+    """Phi-4-mini's rotation of the first three quarters of each head; long factors past `original` tokens."""
+    pairs = 6
+    rope = {
+        "rope_type": "longrope", "rope_theta": 10000.0, "partial_rotary_factor": 0.75,
+        "original_max_position_embeddings": original,
+        "short_factor": [1.0 + 0.1 * i for i in range(pairs)], "long_factor": [1.0 + 0.75 * i for i in range(pairs)],
+    }
+    return Family(
+        name, "phi3", hf.Phi3Config,
+        dict(intermediate_size=96, rms_norm_eps=1e-5, max_position_embeddings=longest,
+             original_max_position_embeddings=original, rope_parameters=rope, sliding_window=window),
+        keys={"rope_scaling_orig_ctx_len": original,
+              "rope_scaling_attn_factors": math.sqrt(1 + math.log(longest / original) / math.log(original)),
+              "rope_dimension_count": 2 * pairs, "sliding_window": window or 0},
+        tables=family_rope.longrope,
+    )
+
+
+def gpt2_config(hidden_size: int, max_position_embeddings: int, **_) -> hf.GPT2Config:
+    return hf.GPT2Config(
+        vocab_size=320, n_embd=hidden_size, n_positions=max_position_embeddings, n_layer=2, n_head=4, bos_token_id=None,
+        eos_token_id=None)
+
+
+FAMILIES = [
+    Family(
+        "qwen2", "qwen2", hf.Qwen2Config,
+        dict(intermediate_size=128, rms_norm_eps=1e-6, rope_parameters=theta(1e6), tie_word_embeddings=True),
+        embedding_std=0.6,
+    ),
+    Family(
+        "qwen3", "qwen3", hf.Qwen3Config,
+        dict(intermediate_size=96, head_dim=32, rms_norm_eps=1e-6, rope_parameters=theta(1e6)),
+        keys=head(32),
+    ),
+    Family(
+        "llama3", "llama", hf.LlamaConfig,
+        dict(intermediate_size=128, head_dim=16, rms_norm_eps=1e-5, rope_parameters=LLAMA3_ROPE, tie_word_embeddings=True),
+        keys=head(16) | {"vocab_size": 320, "rope_dimension_count": 16},
+        permutes=True, embedding_std=0.6, tables=family_rope.llama3,
+    ),
+    # Two about types rather than about an architecture: plain llama, each type in several places.
+    Family(
+        "llama_kquants", "llama", hf.LlamaConfig,
+        dict(hidden_size=256, intermediate_size=512, num_attention_heads=8, head_dim=32, rms_norm_eps=1e-5,
+             rope_parameters=theta(10000.0), tie_word_embeddings=True),
+        keys=head(32) | {"vocab_size": 320, "rope_dimension_count": 32},
+        types=[T.Q4_K, T.Q5_K, T.Q6_K, T.Q3_K, T.IQ4_XS, T.Q2_K], types_of={"token_embd": T.Q6_K},
+        permutes=True, embedding_std=0.4, file_type=gguf.LlamaFileType.MOSTLY_Q4_K_M,
+    ),
+    Family(
+        "llama_small_quants", "llama", hf.LlamaConfig,
+        dict(intermediate_size=128, head_dim=16, rms_norm_eps=1e-5, rope_parameters=theta(10000.0)),
+        keys=head(16) | {"vocab_size": 320, "rope_dimension_count": 16},
+        types=[T.Q5_0, T.MXFP4, T.Q5_1, T.IQ4_NL, T.BF16],
+        permutes=True, file_type=gguf.LlamaFileType.MOSTLY_Q5_0,
+    ),
+    Family(
+        # Six layers: the file does not say which slide, and the rule is five of six.
+        "gemma3", "gemma3", hf.Gemma3TextConfig,
+        dict(intermediate_size=96, num_hidden_layers=6, head_dim=32, query_pre_attn_scalar=32, sliding_window=16,
+             rms_norm_eps=1e-6, tie_word_embeddings=True, rope_parameters={
+                 "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
+                 "sliding_attention": theta(10000.0)}),
+        keys=head(32) | {"rope_scaling_type": gguf.RopeScalingType.LINEAR, "rope_scaling_factor": 8.0,
+                         "rope_freq_base_swa": 10000.0, "sliding_window": 16},
+        types=SMALL, embedding_std=0.5, gains=loud(16.0),
+    ),
+    Family(
+        # Caps far below the real ones (50 and 30), so that they bite.
+        "gemma2", "gemma2", hf.Gemma2Config,
+        dict(intermediate_size=96, num_hidden_layers=4, head_dim=32, query_pre_attn_scalar=32, sliding_window=16,
+             rms_norm_eps=1e-6, tie_word_embeddings=True, rope_parameters=theta(10000.0), attn_logit_softcapping=5.0,
+             final_logit_softcapping=20.0),
+        keys=head(32) | {"rope_freq_base": None, "attn_logit_softcapping": 5.0, "final_logit_softcapping": 20.0,
+                         "sliding_window": 16},
+        types=SMALL, embedding_std=0.5, gains=loud(24.0) | {"attn_q": 2.2, "attn_k": 2.2},
+    ),
+    phi3("phi3", original=16, longest=N_CTX, window=None),
+    phi3("phi3_short", original=256, longest=1024, window=24),
+    Family(
+        "olmo2", "olmo2", hf.Olmo2Config,
+        dict(intermediate_size=128, rms_norm_eps=1e-6, rope_parameters=theta(500000.0)),
+    ),
+    Family(
+        "granite", "granite", hf.GraniteConfig,
+        dict(intermediate_size=128, rms_norm_eps=1e-5, rope_parameters=theta(10000.0), tie_word_embeddings=True,
+             attention_multiplier=0.35, embedding_multiplier=3.0, residual_multiplier=0.7, logits_scaling=0.3),
+        keys={"vocab_size": 320, "rope_dimension_count": 16, "attention_scale": 0.35, "embedding_scale": 3.0,
+              "residual_scale": 0.7, "logit_scale": 0.3},
+        permutes=True, embedding_std=0.15,
+    ),
+    Family(
+        "smollm3", "smollm3", hf.SmolLM3Config,
+        dict(intermediate_size=96, num_hidden_layers=4, rms_norm_eps=1e-6, rope_parameters=theta(2e6),
+             tie_word_embeddings=True),
+        keys={"vocab_size": 320, "rope_dimension_count": 16},
+        types=SMALL, permutes=True, embedding_std=0.6,
+    ),
+    Family(
+        "qwen3moe", "qwen3moe", hf.Qwen3MoeConfig,
+        dict(intermediate_size=96, moe_intermediate_size=32, num_experts=8, num_experts_per_tok=3, norm_topk_prob=True,
+             head_dim=32, rms_norm_eps=1e-6, rope_parameters=theta(1e6)),
+        keys=head(32) | {"expert_count": 8, "expert_used_count": 3, "expert_feed_forward_length": 32},
+        types=SMALL,
+    ),
+    Family(
+        "mixtral", "llama", hf.MixtralConfig,
+        dict(intermediate_size=64, num_local_experts=4, num_experts_per_tok=2, rms_norm_eps=1e-5,
+             rope_parameters=theta(1e6), sliding_window=None),
+        keys={"vocab_size": 320, "rope_dimension_count": 16, "expert_count": 4, "expert_used_count": 2},
+        types=SMALL, permutes=True,
+    ),
+    Family(
+        # Large gate and up: the clamps at 7 bite.
+        "gpt_oss", "gpt-oss", hf.GptOssConfig,
+        dict(intermediate_size=96, num_attention_heads=8, head_dim=16, num_local_experts=4, num_experts_per_tok=2,
+             sliding_window=16, rms_norm_eps=1e-5, max_position_embeddings=2048, rope_parameters={
+                 "rope_type": "yarn", "rope_theta": 1000.0, "factor": 4.0, "beta_fast": 32.0, "beta_slow": 1.0,
+                 "truncate": False, "original_max_position_embeddings": 512}),
+        keys=head(16) | {
+            "rope_scaling_type": gguf.RopeScalingType.YARN, "rope_scaling_factor": 4.0, "rope_scaling_orig_ctx_len": 512,
+            "rope_scaling_yarn_beta_fast": 32.0, "rope_scaling_yarn_beta_slow": 1.0, "expert_count": 4,
+            "expert_used_count": 2, "expert_feed_forward_length": 96, "sliding_window": 16},
+        types=[T.Q8_0, T.F16, T.Q4_0, T.Q8_0, T.Q4_1],
+        types_of={"ffn_gate_exps": T.MXFP4, "ffn_up_exps": T.MXFP4, "ffn_down_exps": T.MXFP4},
+        gains={"ffn_gate_exps": 4.0, "ffn_up_exps": 4.0, "ffn_down_exps": 0.2},
+        file_type=gguf.LlamaFileType.MOSTLY_MXFP4_MOE,
+    ),
+    Family(
+        "gpt2", "gpt2", gpt2_config, dict(hidden_size=64, max_position_embeddings=192), embedding_std=0.4,
+        gains={"position_embd": 6.0, "attn_qkv": 2.0, "attn_output": 6.0, "ffn_up": 2.5, "ffn_down": 6.0},
+    ),
+]

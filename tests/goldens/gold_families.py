@@ -1,0 +1,83 @@
+"""family_<name>.gguf, .json, _logits.bin: tiny seeded models of other decoder families, in llama.cpp's GGUF layout."""
+
+from pathlib import Path
+
+import numpy as np
+from gguf import GGUFReader
+
+import block_quants
+import family_weights
+import gguf_io
+import golden
+import hf_families
+from family_specs import FAMILIES, Family
+from gguf_io import bpe_tokenizer, field
+from gold_tiny import train_bpe
+
+MIN_MARGIN = 0.03
+MAX_SEEDS = 400
+
+
+def common_keys(config) -> dict:
+    """What llama.cpp's converter writes for every architecture; Family.keys has the rest."""
+    if config.model_type == "gpt2":
+        return {
+            "block_count": config.n_layer, "context_length": config.n_positions, "embedding_length": config.n_embd,
+            "feed_forward_length": 4 * config.n_embd, "head_count": config.n_head,
+            "layer_norm_eps": config.layer_norm_epsilon,
+        }
+    rope = config.rope_parameters.get("full_attention", config.rope_parameters)
+    return {
+        "block_count": config.num_hidden_layers, "context_length": config.max_position_embeddings,
+        "embedding_length": config.hidden_size, "feed_forward_length": config.intermediate_size,
+        "head_count": config.num_attention_heads, "head_count_kv": config.num_key_value_heads,
+        "rope_freq_base": rope["rope_theta"], "layer_norm_rms_eps": config.rms_norm_eps,
+    }
+
+
+def write_gguf(path: Path, family: Family, config, tok_meta: dict, tensors: list):
+    # llama.cpp gives special tokens another meaning in models that are called phi3.
+    w = gguf_io.start(path, family.arch, f"family_{family.name}".replace("phi3", "phi_3"))
+    for key, value in (common_keys(config) | family.keys).items():
+        if value is not None:
+            getattr(w, f"add_{key}")(value)
+    w.add_file_type(family.file_type)
+    gguf_io.finish(w, tok_meta, [
+        (name, block_quants.quantize(np.ascontiguousarray(values), qtype), qtype) for name, values, qtype in tensors])
+
+
+def dims(family: Family, config) -> dict:
+    keys = common_keys(config)
+    n_heads = keys["head_count"]
+    return {
+        "arch": family.arch, "n_layers": keys["block_count"], "d_model": keys["embedding_length"], "n_heads": n_heads,
+        "n_kv_heads": keys.get("head_count_kv", n_heads),
+        "head_dim": family.keys.get("key_length", keys["embedding_length"] // n_heads),
+        "d_ff": keys["feed_forward_length"], "n_vocab": config.vocab_size, "n_ctx": keys["context_length"],
+        "rope_theta": keys.get("rope_freq_base"), "rms_eps": keys.get("layer_norm_rms_eps"),
+        "file_type": int(family.file_type), "tied": config.tie_word_embeddings,
+    }
+
+
+def make_one(out: Path, family: Family, tok_meta: dict):
+    config = family.make_config()
+    shapes = hf_families.parameters(hf_families.new_model(config))
+    path = out / f"family_{family.name}.gguf"
+    for seed in range(MAX_SEEDS):
+        write_gguf(path, family, config, tok_meta, family_weights.tensors(family, config, shapes, seed))
+        reader = GGUFReader(path)
+        prompts, rows, good = golden.run(
+            lambda: hf_families.load(family, reader), bpe_tokenizer(reader), field(reader, "tokenizer.chat_template"),
+            config.max_position_embeddings, MIN_MARGIN)
+        if good:
+            break
+    assert good, f"{family.name}: no seed below {MAX_SEEDS} gives margins above {MIN_MARGIN}"
+    head = {"gguf": path.name, "seed": seed, "dims": dims(family, config)}
+    golden.write(out, path.stem, head, prompts, rows)
+
+
+def make(out: Path, names: list[str] | None = None):
+    tok_meta = train_bpe("smollm")
+    for family in FAMILIES:
+        if names is None or family.name in names:
+            make_one(out, family, tok_meta)

@@ -1,0 +1,147 @@
+"""hf_<name>/ with hf_<name>.json and _logits.bin: tiny seeded models as Hugging Face folders, as transformers loads them."""
+
+import json
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
+
+import family_weights
+import gold_families
+import golden
+import hf_families
+import hf_tokenizers
+from family_layout import gguf_tensors
+from family_specs import FAMILIES, LLAMA3_ROPE
+from gold_tiny import train_bpe
+from gguf_io import encode
+
+logging.disable_progress_bar()
+
+COMMON = {
+    "bos_token_id": 1, "eos_token_id": 2, "attention_dropout": 0.0, "hidden_act": "silu", "hidden_size": 64,
+    "initializer_range": 0.02, "max_position_embeddings": 256, "num_attention_heads": 4, "num_hidden_layers": 2,
+    "num_key_value_heads": 2, "use_cache": True, "vocab_size": 320,
+}
+# Two as on the hub before transformers 5 (rope_theta, rope_scaling, torch_dtype), one as transformers 5 writes it.
+FOLDERS = {
+    "qwen2": {
+        "dtype": torch.bfloat16, "shards": 1, "tokenizer": "qwen2", "generation": {"eos_token_id": [2, 0], "top_k": 20},
+        "config": {
+            "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "intermediate_size": 128, "rms_norm_eps": 1e-6,
+            "rope_theta": 1000000.0, "tie_word_embeddings": True, "max_window_layers": 2, "sliding_window": 32,
+            "use_sliding_window": False, "torch_dtype": "bfloat16",
+        },
+    },
+    "qwen3": {
+        "dtype": torch.float16, "shards": 1, "tokenizer": "smollm", "generation": {"eos_token_id": 2},
+        "config": {
+            "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "intermediate_size": 96, "head_dim": 32,
+            "rms_norm_eps": 1e-6, "rope_parameters": {"rope_theta": 1000000.0, "rope_type": "default"},
+            "tie_word_embeddings": False, "attention_bias": False, "layer_types": ["full_attention"] * 2,
+            "sliding_window": None, "use_sliding_window": False, "dtype": "float16",
+        },
+    },
+    "llama3": {
+        "dtype": torch.float32, "shards": 2, "tokenizer": "llama3", "generation": {"eos_token_id": [2, 0]},
+        "config": {
+            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "intermediate_size": 96, "head_dim": 16,
+            "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+            "rope_scaling": {k: v for k, v in LLAMA3_ROPE.items() if k != "rope_theta"},
+            "tie_word_embeddings": True, "attention_bias": False, "mlp_bias": False, "pretraining_tp": 1,
+            "torch_dtype": "float32",
+        },
+    },
+}
+
+
+def write_json(path: Path, value):
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="ascii")
+
+
+def random_weights(name: str, spec: dict, seed: int) -> dict[str, torch.Tensor]:
+    family = next(f for f in FAMILIES if f.name == name)
+    family = replace(family, args=family.args | {"intermediate_size": spec["config"]["intermediate_size"]})
+    config = family.make_config()
+    rng = np.random.default_rng([zlib.crc32(f"hf_{name}".encode()), seed])
+    made = {}
+    for key, shape in hf_families.parameters(hf_families.new_model(config)).items():
+        (tensor, _), = gguf_tensors(family, config, key, shape)
+        part, kind = tensor.split(".")[-2:]
+        made[key] = torch.from_numpy(family_weights.draw(part, kind, shape, family, rng)).to(spec["dtype"])
+    return made
+
+
+def write_weights(folder: Path, weights: dict[str, torch.Tensor], shards: int):
+    # The index of a real folder names its files in this way too.
+    per_file = -(-len(weights) // shards)
+    names, parts = list(weights), {}
+    for i in range(shards):
+        file = "model.safetensors" if shards == 1 else f"model-{i + 1:05}-of-{shards:05}.safetensors"
+        parts[file] = names[i * per_file : (i + 1) * per_file]
+        save_file({n: weights[n] for n in parts[file]}, folder / file, metadata={"format": "pt"})
+    if shards > 1:
+        size = sum(w.numel() * w.element_size() for w in weights.values())
+        write_json(folder / "model.safetensors.index.json", {
+            "metadata": {"total_size": size}, "weight_map": {n: file for file, ns in parts.items() for n in ns}})
+
+
+def load(folder: Path):
+    """What the folder says, with its weights upcast to float32."""
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+
+
+def tokenizer(folder: Path):
+    tok = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    wrapped = AutoTokenizer.from_pretrained(folder)
+    for prompt in golden.PROMPTS:
+        if "messages" in prompt:
+            text = wrapped.apply_chat_template(prompt["messages"], add_generation_prompt=True, tokenize=False)
+            ids = wrapped.apply_chat_template(prompt["messages"], add_generation_prompt=True, return_dict=False)
+        else:
+            text, ids = prompt["text"], wrapped(prompt["text"], add_special_tokens=False).input_ids
+        assert encode(tok, text, parse_special=True) == list(ids), folder
+    return tok, wrapped.chat_template
+
+
+def dims(config: dict) -> dict:
+    n_heads = config["num_attention_heads"]
+    return {
+        "arch": config["model_type"], "n_layers": config["num_hidden_layers"], "d_model": config["hidden_size"],
+        "n_heads": n_heads, "n_kv_heads": config["num_key_value_heads"],
+        "head_dim": config.get("head_dim", config["hidden_size"] // n_heads), "d_ff": config["intermediate_size"],
+        "n_vocab": config["vocab_size"], "n_ctx": config["max_position_embeddings"],
+        "rope_theta": config.get("rope_theta") or config["rope_parameters"]["rope_theta"],
+        "rms_eps": config["rms_norm_eps"], "tied": config["tie_word_embeddings"],
+    }
+
+
+def make_one(out: Path, name: str, spec: dict):
+    folder = out / f"hf_{name}"
+    folder.mkdir()
+    config = COMMON | spec["config"]
+    write_json(folder / "config.json", config)
+    write_json(folder / "generation_config.json", {
+        "bos_token_id": 1, "do_sample": True, "temperature": 0.7, "top_p": 0.8} | spec["generation"])
+    hf_tokenizers.write(folder, spec["tokenizer"], train_bpe("smollm"))
+    tok, chat_template = tokenizer(folder)
+    for seed in range(gold_families.MAX_SEEDS):
+        write_weights(folder, random_weights(name, spec, seed), spec["shards"])
+        prompts, rows, good = golden.run(
+            lambda: load(folder), tok, chat_template, config["max_position_embeddings"], gold_families.MIN_MARGIN)
+        if good:
+            break
+    assert good, f"{folder.name}: no seed below {gold_families.MAX_SEEDS} gives margins above {gold_families.MIN_MARGIN}"
+    head = {"folder": folder.name, "seed": seed, "dtype": str(spec["dtype"]).removeprefix("torch.")}
+    golden.write(out, folder.name, head | {"dims": dims(config)}, prompts, rows)
+
+
+def make(out: Path):
+    for name, spec in FOLDERS.items():
+        make_one(out, name, spec)
