@@ -81,54 +81,123 @@ pub fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
 pub trait BlockDot {
     /// Words of quants in a block.
     const WORDS: usize;
+    /// Words of scales in a block: first two f16, then what [`BlockDot::parts`] takes as `planes`.
+    const SCALE_WORDS: usize = 1;
+    /// The f16 are the scales of the block's halves, instead of scale and minimum of the whole.
+    const HALVES: bool = false;
     /// The block's integers, taken apart once for all tokens that they meet.
     type Parts: Copy;
-    /// Takes a block of `WORDS` words apart.
-    fn parts(words: &[u32]) -> Self::Parts;
+    /// Takes a block of `WORDS` words apart; `planes` are `SCALE_WORDS - 1` words of its numbers' upper bits.
+    fn parts(words: &[u32], planes: &[u32]) -> Self::Parts;
 }
 
 /// 4-bit unsigned integers with scale and minimum.
 pub struct Q4;
+/// 5-bit unsigned integers with scale and minimum; the fifth bits are a plane.
+pub struct Q5;
+/// 6-bit integers less 32, with a scale for each half; the upper two bits are planes.
+pub struct Q6;
 /// 8-bit signed integers with a scale; the minimum is 0.
 pub struct Q8;
 
+/// Blocks whose scales are worked on as one vector.
+const GROUP: usize = 4;
+
+/// The first scale words of group `g`.
+#[inline(always)]
+fn group_scales<F: BlockDot>(scales: &[u32], g: usize) -> [u32; GROUP] {
+    let scales = &scales[g * GROUP * F::SCALE_WORDS..(g + 1) * GROUP * F::SCALE_WORDS];
+    core::array::from_fn(|b| scales[b * F::SCALE_WORDS])
+}
+
+/// Block `b` taken apart.
+#[inline(always)]
+fn parts_of<F: BlockDot>(quants: &[u32], scales: &[u32], b: usize) -> F::Parts {
+    let words = &quants[b * F::WORDS..(b + 1) * F::WORDS];
+    F::parts(
+        words,
+        &scales[b * F::SCALE_WORDS + 1..(b + 1) * F::SCALE_WORDS],
+    )
+}
+
+/// One block times one block of activations, where `d` and `m` are the block's f16 times the activations' scale, or
+/// the activations' sum has been taken care of.
+#[inline(always)]
+fn add_block<F: BlockDot>(
+    acc: lanes::V,
+    parts: F::Parts,
+    x: Row<'_>,
+    block: usize,
+    [d, m]: [lanes::V; 2],
+    lane: usize,
+) -> lanes::V
+where
+    F::Parts: lanes::Dot,
+{
+    let (first, second) = lanes::dot(parts, x.q, block * BLOCK);
+    if F::HALVES {
+        let acc = lanes::add_product(acc, lanes::convert(first), lanes::splat(d, lane));
+        lanes::add_product(acc, lanes::convert(second), lanes::splat(m, lane))
+    } else {
+        let dot = lanes::convert(lanes::add(first, second));
+        lanes::add_product(acc, dot, lanes::splat(d, lane))
+    }
+}
+
+/// The dot product of block `b` alone, for what is left of a row that is no multiple of four blocks.
+#[inline(always)]
+fn single<F: BlockDot>(quants: &[u32], scales: &[u32], b: usize, x: Row<'_>) -> f32
+where
+    F::Parts: lanes::Dot,
+{
+    let parts = parts_of::<F>(quants, scales, b);
+    let (first, second) = lanes::dot(parts, x.q, b * BLOCK);
+    let (first, second) = (
+        lanes::sum(lanes::convert(first)),
+        lanes::sum(lanes::convert(second)),
+    );
+    let dm = scales[b * F::SCALE_WORDS];
+    let (d, m) = (f16_to_f32(dm & 0xffff), f16_to_f32(dm >> 16));
+    if F::HALVES {
+        x.scale[b] * (d * first + m * second)
+    } else {
+        d * x.scale[b] * (first + second) + m * x.sum[b]
+    }
+}
+
 /// Dot products of one row of weights with `T` rows of activations: y[t] = W . x[t].
 ///
-/// `quants`: [blocks, F::WORDS] words, `scales`: [blocks] words of f16 d | f16 m.
+/// `quants`: [blocks, F::WORDS] words, `scales`: [blocks, F::SCALE_WORDS] words.
 // Called once a row: inlining it into every loop over rows would only make the download larger.
 #[inline(never)]
 pub fn dot<F: BlockDot, const T: usize>(quants: &[u32], scales: &[u32], x: [Row<'_>; T]) -> [f32; T]
 where
     F::Parts: lanes::Dot,
 {
-    // Four blocks at once, so that their scales are worked on as one vector.
-    const GROUP: usize = 4;
-    let groups = scales.len() / GROUP;
+    let blocks = scales.len() / F::SCALE_WORDS;
+    let groups = blocks / GROUP;
     let mut acc = [lanes::ZERO; T];
-    for (g, dm) in scales.as_chunks::<GROUP>().0.iter().enumerate() {
-        let words = &quants[g * GROUP * F::WORDS..(g + 1) * GROUP * F::WORDS];
-        let (d, m) = lanes::scales(dm);
-        let mut scale = [lanes::ZERO; T];
+    for g in 0..groups {
+        let (d, m) = lanes::scales(&group_scales::<F>(scales, g));
+        let mut scale = [[lanes::ZERO; 2]; T];
         for t in 0..T {
-            scale[t] = lanes::mul(d, lanes::load(x[t].scale, g * GROUP));
-            acc[t] = lanes::add_product(acc[t], m, lanes::load(x[t].sum, g * GROUP));
+            let x_scale = lanes::load(x[t].scale, g * GROUP);
+            scale[t] = [lanes::mul(d, x_scale), lanes::mul(m, x_scale)];
+            if !F::HALVES {
+                acc[t] = lanes::add_product(acc[t], m, lanes::load(x[t].sum, g * GROUP));
+            }
         }
         for b in 0..GROUP {
-            let parts = F::parts(&words[b * F::WORDS..(b + 1) * F::WORDS]);
+            let parts = parts_of::<F>(quants, scales, g * GROUP + b);
             for t in 0..T {
-                let dot = lanes::dot(parts, x[t].q, (g * GROUP + b) * BLOCK);
-                acc[t] = lanes::add_product(acc[t], dot, lanes::splat(scale[t], b));
+                acc[t] = add_block::<F>(acc[t], parts, x[t], g * GROUP + b, scale[t], b);
             }
         }
     }
     let mut y = acc.map(lanes::sum);
-    // What is left of a row that is no multiple of four blocks.
-    for (b, dm) in scales.iter().enumerate().skip(groups * GROUP) {
-        let parts = F::parts(&quants[b * F::WORDS..(b + 1) * F::WORDS]);
-        let (d, m) = (f16_to_f32(dm & 0xffff), f16_to_f32(dm >> 16));
+    for b in groups * GROUP..blocks {
         for t in 0..T {
-            let dot = lanes::sum(lanes::dot(parts, x[t].q, b * BLOCK));
-            y[t] += d * x[t].scale[b] * dot + m * x[t].sum[b];
+            y[t] += single::<F>(quants, scales, b, x[t]);
         }
     }
     y
@@ -140,34 +209,27 @@ pub fn dot_rows<F: BlockDot, const R: usize>(rows: [(&[u32], &[u32]); R], x: Row
 where
     F::Parts: lanes::Dot,
 {
-    const GROUP: usize = 4;
     let blocks = x.q.len() / BLOCK;
     let mut acc = [lanes::ZERO; R];
     for g in 0..blocks / GROUP {
         let x_scale = lanes::load(x.scale, g * GROUP);
         let x_sum = lanes::load(x.sum, g * GROUP);
         for (r, (quants, scales)) in rows.iter().enumerate() {
-            let words = &quants[g * GROUP * F::WORDS..(g + 1) * GROUP * F::WORDS];
-            let Some(dm) = scales[g * GROUP..].first_chunk() else {
-                continue;
-            };
-            let (d, m) = lanes::scales(dm);
-            let scale = lanes::mul(d, x_scale);
-            acc[r] = lanes::add_product(acc[r], m, x_sum);
+            let (d, m) = lanes::scales(&group_scales::<F>(scales, g));
+            let scale = [lanes::mul(d, x_scale), lanes::mul(m, x_scale)];
+            if !F::HALVES {
+                acc[r] = lanes::add_product(acc[r], m, x_sum);
+            }
             for b in 0..GROUP {
-                let parts = F::parts(&words[b * F::WORDS..(b + 1) * F::WORDS]);
-                let dot = lanes::dot(parts, x.q, (g * GROUP + b) * BLOCK);
-                acc[r] = lanes::add_product(acc[r], dot, lanes::splat(scale, b));
+                let parts = parts_of::<F>(quants, scales, g * GROUP + b);
+                acc[r] = add_block::<F>(acc[r], parts, x, g * GROUP + b, scale, b);
             }
         }
     }
     let mut y = acc.map(lanes::sum);
     for b in blocks / GROUP * GROUP..blocks {
         for (y, (quants, scales)) in y.iter_mut().zip(rows) {
-            let parts = F::parts(&quants[b * F::WORDS..(b + 1) * F::WORDS]);
-            let dot = lanes::sum(lanes::dot(parts, x.q, b * BLOCK));
-            let (d, m) = (f16_to_f32(scales[b] & 0xffff), f16_to_f32(scales[b] >> 16));
-            *y += d * x.scale[b] * dot + m * x.sum[b];
+            *y += single::<F>(quants, scales, b, x);
         }
     }
     y

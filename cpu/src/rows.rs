@@ -19,7 +19,7 @@ pub const fn groups(rows: usize) -> usize {
 
 /// Calls `put(token, row, value)` with W[row] . x[token] for the rows in `range` of all groups.
 ///
-/// `quants`: [rows, blocks, F::WORDS], `scales`: [rows, blocks].
+/// `quants`: [rows, blocks, F::WORDS], `scales`: [rows, blocks, F::SCALE_WORDS].
 pub fn product<F: BlockDot>(
     x: &[Row<'_>],
     quants: &[u32],
@@ -35,7 +35,7 @@ pub fn product<F: BlockDot>(
     let weight = |r: usize| {
         (
             &quants[r * blocks * F::WORDS..(r + 1) * blocks * F::WORDS],
-            &scales[r * blocks..(r + 1) * blocks],
+            &scales[r * blocks * F::SCALE_WORDS..(r + 1) * blocks * F::SCALE_WORDS],
         )
     };
     let stride = groups(rows);

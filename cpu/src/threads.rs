@@ -8,7 +8,7 @@
 use core::slice;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::dot::{BLOCK, BlockDot, Q4, Q8, Row, quantise};
+use crate::dot::{BLOCK, BlockDot, Q4, Q5, Q6, Q8, Row, quantise};
 use crate::lanes;
 use crate::rows::{groups, product};
 
@@ -29,12 +29,12 @@ pub struct Job {
     running: AtomicU32,
     /// Other threads in all.
     others: u32,
-    /// 0 for Q4, 1 for Q8.
+    /// 0 for Q4, 1 for Q5, 2 for Q6, 3 for Q8.
     format: u32,
     rows: u32,
     cols: u32,
     tokens: u32,
-    /// Addresses: [rows, cols / 32, 4 or 8] words, [rows, cols / 32] words, [tokens, cols] f32, [tokens, rows] f32.
+    /// Addresses: [rows, cols / 32, WORDS] words, [rows, cols / 32, SCALE_WORDS] words, [tokens, cols] f32, [tokens, rows] f32.
     quants: u32,
     scales: u32,
     x: u32,
@@ -130,6 +130,8 @@ unsafe fn work(job: &Job) {
     unsafe {
         match job.format {
             0 => take_rows::<Q4>(job),
+            1 => take_rows::<Q5>(job),
+            2 => take_rows::<Q6>(job),
             _ => take_rows::<Q8>(job),
         }
     }
@@ -145,7 +147,8 @@ where
     // SAFETY: see `hearth_begin`.
     unsafe {
         let quants = slice::from_raw_parts(job.quants as *const u32, rows * blocks * F::WORDS);
-        let scales = slice::from_raw_parts(job.scales as *const u32, rows * blocks);
+        let scales =
+            slice::from_raw_parts(job.scales as *const u32, rows * blocks * F::SCALE_WORDS);
         let mut x = [Row::EMPTY; MAX_TOKENS];
         for (t, x) in x.iter_mut().enumerate().take(tokens) {
             let (q, scale, sum) = scratch(job, t);

@@ -158,7 +158,13 @@ impl CpuPool for JsCpuPool {
 
     fn product(&self, job: PoolJob, x: &[f32], y: &mut [f32]) {
         let (rows, cols) = (job.rows as u32, job.cols as u32);
-        let format = (job.packing == Packing::Q8) as u32;
+        let format = match job.packing {
+            Packing::Q4 => 0,
+            Packing::Q5 => 1,
+            Packing::Q6 => 2,
+            // The others are never given to a pool.
+            _ => 3,
+        };
         let Pooled { quants, scales } = job.weight;
         JsCpuPool::product(self, format, quants, scales, rows, cols, x, y);
     }

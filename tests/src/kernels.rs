@@ -108,6 +108,9 @@ impl Packed {
             _ => x.iter().flat_map(|v| v.to_le_bytes()).collect(),
         };
         let format = block_format(dtype, "test").unwrap();
+        if matches!(format.packing(), Packing::Q5 | Packing::Q6) {
+            return Self::drawn(format.packing(), seed, rows, cols);
+        }
         let (mut quants, mut scales) = (Vec::new(), Vec::new());
         repack_rows(format, cols, &bytes, &mut quants, &mut scales).unwrap();
         Self {
@@ -115,6 +118,31 @@ impl Packed {
             rows,
             cols,
             quants,
+            scales,
+        }
+    }
+
+    /// Random numbers and planes with small scales.
+    fn drawn(packing: Packing, seed: u64, rows: usize, cols: usize) -> Self {
+        let blocks = rows * packing.blocks_per_row(cols);
+        let words = |seed: u64, n: usize| -> Vec<u32> {
+            let drawn = values(seed, 2 * n);
+            let bits = |v: f32| ((v + 1.0) * 32_768.0) as u32 & 0xffff;
+            let pairs = drawn.as_chunks::<2>().0.iter();
+            pairs.map(|[a, b]| bits(*a) | bits(*b) << 16).collect()
+        };
+        let n_scales = packing.scale_words_per_block();
+        let mut scales = words(seed + 1, blocks * n_scales);
+        let dm = values(seed + 2, 2 * blocks);
+        for (block, [d, m]) in scales.chunks_exact_mut(n_scales).zip(dm.as_chunks().0) {
+            let half = |v: f32| u32::from(half::f16::from_f32(v).to_bits());
+            block[0] = half(d / 16.0) | half(m / 16.0) << 16;
+        }
+        Self {
+            packing,
+            rows,
+            cols,
+            quants: words(seed, blocks * packing.quant_words_per_block()),
             scales,
         }
     }
@@ -162,13 +190,16 @@ impl Packed {
     }
 }
 
-pub const DTYPES: [GgmlType; 6] = [
+pub const DTYPES: [GgmlType; 8] = [
     GgmlType::F32,
     GgmlType::F16,
     GgmlType::BF16,
     GgmlType::Q4_0,
     GgmlType::Q4_1,
     GgmlType::Q8_0,
+    // Packings of their own. Of the K-quants no one makes blocks here; a part of one is drawn instead.
+    GgmlType::Q5_1,
+    GgmlType::Q6_K,
 ];
 
 pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {

@@ -254,16 +254,16 @@ fn an_unknown_architecture_lists_the_known_ones() {
 /// One tensor in Q5_0, and in a type that does not exist.
 fn unsupported() -> [(Vec<u8>, &'static str); 2] {
     let name = "blk.1.attn_k.weight";
-    let mut q5 = TinyFile::read();
-    *q5.tensor(name) = TensorData {
+    let mut q8_1 = TinyFile::read();
+    *q8_1.tensor(name) = TensorData {
         name: name.into(),
         shape: vec![64, 32],
-        type_id: GgmlType::Q5_0.id(),
-        data: vec![0; 64 * 32 / 32 * 22],
+        type_id: GgmlType::Q8_1.id(),
+        data: vec![0; 64 * 32 / 32 * 36],
     };
     let mut unknown = TinyFile::read();
     unknown.tensor(name).type_id = 99;
-    [(q5.bytes(), "Q5_0"), (unknown.bytes(), "99")]
+    [(q8_1.bytes(), "Q8_1"), (unknown.bytes(), "99")]
 }
 
 #[test]

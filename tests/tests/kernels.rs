@@ -15,7 +15,7 @@ const ARITHMETIC: [Arithmetic; 3] = [Arithmetic::F32, Arithmetic::F16, Arithmeti
 #[test]
 fn linear_matches_plain_arithmetic_on_every_backend() {
     let shapes = (
-        0..6usize,
+        0..8usize,
         1..150usize,
         1..5usize,
         1..20usize,
@@ -75,7 +75,7 @@ fn linear_matches_plain_arithmetic_on_every_backend() {
 
 #[test]
 fn embed_is_exact_on_every_backend() {
-    let shapes = (0..6usize, 1..70usize, 1..4usize, 1..20usize);
+    let shapes = (0..8usize, 1..70usize, 1..4usize, 1..20usize);
     for_all(20, shapes, |(dtype, rows, blocks, n)| {
         let cols = 32 * blocks;
         let packed = Packed::new(DTYPES[dtype], 3 + rows as u64, rows, cols);
@@ -144,7 +144,7 @@ fn rms_norm_matches_plain_arithmetic_on_every_backend() {
 #[test]
 fn fused_projections_match_plain_arithmetic_on_every_backend() {
     let shapes = (
-        0..6usize,
+        0..8usize,
         1..20usize,
         1..9usize,
         1..4usize,

@@ -87,3 +87,21 @@ fn what_an_f16_cache_costs() {
 fn integers_on_the_gpu() {
     check("tiny_llama", On::GpuIntegers, exact(256), 2e-2);
 }
+
+/// Scales of K-quants are rounded to f16 on the device, and what is Q2_K to 8 bits: logits up to 9 move by 0.2.
+#[test]
+fn every_quant() {
+    for on in [On::Cpu, On::Gpu] {
+        check("family_llama_kquants", on, exact(256), 4e-1);
+        check("family_llama_small_quants", on, exact(256), 2e-2);
+    }
+}
+
+#[test]
+fn families() {
+    for (on, tolerance) in [(On::Cpu, 2e-2), (On::Gpu, 1e-3)] {
+        for family in ["llama3"] {
+            check(&format!("family_{family}"), on, exact(256), tolerance);
+        }
+    }
+}

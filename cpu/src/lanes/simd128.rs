@@ -1,21 +1,24 @@
 //! WebAssembly SIMD128.
 use core::arch::wasm32::*;
 
-use crate::dot::{BLOCK, BlockDot, Q4, Q8};
+use crate::dot::{BLOCK, BlockDot, Q4, Q5, Q6, Q8};
 
 /// Four f32.
 pub type V = v128;
 pub const ZERO: V = f32x4(0.0, 0.0, 0.0, 0.0);
 
+/// Four i32.
+pub type I = v128;
+
 /// Integers of a block in the order of [`crate::dot::Row`].
 pub trait Dot: Copy {
-    /// The block's dot product, spread over four lanes.
-    fn dot(self, x: &[i16; BLOCK]) -> V;
+    /// The dot products of the block's halves, each spread over four lanes.
+    fn dot(self, x: &[i16; BLOCK]) -> (I, I);
 }
 
 impl Dot for [v128; 4] {
     #[inline(always)]
-    fn dot(self, x: &[i16; BLOCK]) -> V {
+    fn dot(self, x: &[i16; BLOCK]) -> (I, I) {
         // SAFETY: four times eight of the array's 32 values.
         let x = unsafe {
             let x = x.as_ptr().cast::<v128>();
@@ -26,7 +29,7 @@ impl Dot for [v128; 4] {
                 v128_load(x.add(3)),
             ]
         };
-        f32x4_convert_i32x4(i32x4_add(
+        (
             i32x4_add(
                 i32x4_dot_i16x8(self[0], x[0]),
                 i32x4_dot_i16x8(self[1], x[1]),
@@ -35,7 +38,7 @@ impl Dot for [v128; 4] {
                 i32x4_dot_i16x8(self[2], x[2]),
                 i32x4_dot_i16x8(self[3], x[3]),
             ),
-        ))
+        )
     }
 }
 
@@ -44,7 +47,7 @@ impl BlockDot for Q4 {
     type Parts = [v128; 4];
 
     #[inline(always)]
-    fn parts(words: &[u32]) -> [v128; 4] {
+    fn parts(words: &[u32], _: &[u32]) -> [v128; 4] {
         let w = words128(words, 0);
         let low = u16x8_splat(15);
         [
@@ -56,12 +59,66 @@ impl BlockDot for Q4 {
     }
 }
 
+impl BlockDot for Q5 {
+    const WORDS: usize = 4;
+    const SCALE_WORDS: usize = 2;
+    type Parts = [v128; 4];
+
+    /// Column 4 p + k has its fifth bit at bit p of the plane's byte k. A half word holds those of an even column and
+    /// of the odd one after it, in its two bytes.
+    #[inline(always)]
+    fn parts(words: &[u32], planes: &[u32]) -> [v128; 4] {
+        let q = Q4::parts(words, &[]);
+        let plane = u32x4_splat(planes[0]);
+        let fifth = |q: v128, mask: v128| {
+            let set = i16x8_eq(v128_and(plane, mask), mask);
+            v128_or(q, v128_and(set, u16x8_splat(16)))
+        };
+        [
+            fifth(q[0], u16x8(1, 1, 2, 2, 4, 4, 8, 8)),
+            fifth(q[1], u16x8(256, 256, 512, 512, 1024, 1024, 2048, 2048)),
+            fifth(q[2], u16x8(16, 16, 32, 32, 64, 64, 128, 128)),
+            fifth(
+                q[3],
+                u16x8(4096, 4096, 8192, 8192, 16384, 16384, 32768, 32768),
+            ),
+        ]
+    }
+}
+
+impl BlockDot for Q6 {
+    const WORDS: usize = 4;
+    const SCALE_WORDS: usize = 3;
+    const HALVES: bool = true;
+    type Parts = [v128; 4];
+
+    /// Column 4 p + k of a half has its upper two bits at bits 2 p and 2 p + 1 of the byte k of the half's plane.
+    #[inline(always)]
+    fn parts(words: &[u32], planes: &[u32]) -> [v128; 4] {
+        let q = Q4::parts(words, &[]);
+        let upper = |q: v128, plane: v128| {
+            // The two bits of each lane, brought to bits 6 and 7 and then down to 4 and 5.
+            let mask = u16x8(3, 3, 12, 12, 48, 48, 192, 192);
+            let up = u16x8(64, 64, 16, 16, 4, 4, 1, 1);
+            let bits = u16x8_shr(i16x8_mul(v128_and(plane, mask), up), 2);
+            i16x8_sub(v128_or(q, bits), i16x8_splat(32))
+        };
+        let (a, b) = (u32x4_splat(planes[0]), u32x4_splat(planes[1]));
+        [
+            upper(q[0], a),
+            upper(q[1], u16x8_shr(a, 8)),
+            upper(q[2], b),
+            upper(q[3], u16x8_shr(b, 8)),
+        ]
+    }
+}
+
 impl BlockDot for Q8 {
     const WORDS: usize = 8;
     type Parts = [v128; 4];
 
     #[inline(always)]
-    fn parts(words: &[u32]) -> [v128; 4] {
+    fn parts(words: &[u32], _: &[u32]) -> [v128; 4] {
         let (a, b) = (words128(words, 0), words128(words, 4));
         [
             i16x8_shr(i16x8_shl(a, 8), 8),
@@ -81,11 +138,21 @@ fn words128(words: &[u32], at: usize) -> v128 {
 }
 
 #[inline(always)]
-pub fn dot<P: Dot>(parts: P, x: &[i16], at: usize) -> V {
+pub fn dot<P: Dot>(parts: P, x: &[i16], at: usize) -> (I, I) {
     match x[at..].first_chunk() {
         Some(x) => parts.dot(x),
-        None => ZERO,
+        None => (ZERO, ZERO),
     }
+}
+
+#[inline(always)]
+pub fn add(a: I, b: I) -> I {
+    i32x4_add(a, b)
+}
+
+#[inline(always)]
+pub fn convert(v: I) -> V {
+    f32x4_convert_i32x4(v)
 }
 
 /// d and m of four blocks.

@@ -64,9 +64,9 @@ impl Arithmetic {
         }
     }
 
-    /// Whether a weight of this packing is multiplied as integers; floats never are.
+    /// Whether a weight of this packing is multiplied as integers: those whose numbers are whole bytes or nibbles.
     const fn is_integer(self, packing: Packing) -> bool {
-        self.bytes() > 0 && weight_buffers(packing) == 2
+        self.bytes() > 0 && matches!(packing, Packing::Q4 | Packing::Q8)
     }
 }
 
@@ -219,6 +219,8 @@ fn weight_source(packing: Packing, arithmetic: Arithmetic) -> &'static str {
         (Packing::F16, _) => source!("f16", "dot_f32_x8"),
         (Packing::BF16, _) => source!("bf16", "dot_f32_x8"),
         (Packing::Q4, Arithmetic::F32) => source!("q4", "dot_f32_x32", "dot_f32_q4"),
+        (Packing::Q5, _) => source!("q5", "dot_f32_x32", "dot_f32_q5"),
+        (Packing::Q6, _) => source!("q6", "dot_f32_x32", "dot_f32_q6"),
         (Packing::Q8, Arithmetic::F32) => source!("q8", "dot_f32_x32", "dot_f32_q8"),
         (Packing::Q4, Arithmetic::F16) => source!("q4", "dot_f32_x32", "dot_f16_q4"),
         (Packing::Q8, Arithmetic::F16) => source!("q8", "dot_f32_x32", "dot_f16_q8"),

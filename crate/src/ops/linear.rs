@@ -64,7 +64,7 @@ pub const fn kernel_block(packing: Packing) -> u32 {
     match packing {
         Packing::F32 => 4,
         Packing::F16 | Packing::BF16 => 8,
-        Packing::Q4 | Packing::Q8 => 32,
+        Packing::Q4 | Packing::Q5 | Packing::Q6 | Packing::Q8 => 32,
     }
 }
 
@@ -93,6 +93,8 @@ pub(super) fn unpack_source(packing: Packing, usage: BlockUse) -> &'static str {
         Packing::F16 => block_source!("f16", "2", usage),
         Packing::BF16 => block_source!("bf16", "2", usage),
         Packing::Q4 => block_source!("q4", "8", usage),
+        Packing::Q5 => block_source!("q5", "8", usage),
+        Packing::Q6 => block_source!("q6", "8", usage),
         Packing::Q8 => block_source!("q8", "8", usage),
     }
 }
@@ -221,6 +223,8 @@ pub fn linear_cpu(
     let words = quants.len() / rows;
     match spec.packing {
         Packing::Q4 => linear_blocks::<dot::Q4>(rows_of_x(), quants, scales, spec, put),
+        Packing::Q5 => linear_blocks::<dot::Q5>(rows_of_x(), quants, scales, spec, put),
+        Packing::Q6 => linear_blocks::<dot::Q6>(rows_of_x(), quants, scales, spec, put),
         Packing::Q8 => linear_blocks::<dot::Q8>(rows_of_x(), quants, scales, spec, put),
         Packing::F32 => {
             for (r, row) in quants.chunks_exact(words).enumerate() {

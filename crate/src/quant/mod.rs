@@ -5,91 +5,27 @@
 //! reads the device's layout back and so is the oracle for kernels.
 //!
 //! * [`float`]: `F32`, `F16`, `BF16`.
-//! * [`legacy`]: `Q4_0`, `Q4_1`, `Q8_0`.
+//! * [`legacy`]: `Q4_0`, `Q4_1`, `Q5_0`, `Q5_1`, `Q8_0`.
+//! * [`k_quants`]: `Q2_K` to `Q6_K`.
+//! * [`codebook`]: `IQ4_NL`, `IQ4_XS`, `MXFP4`.
 //! * [`quantize`]: GGML's reference quantisers, for synthetic weights.
 
+pub mod codebook;
 pub mod float;
+pub mod k_quants;
 pub mod legacy;
+pub mod packing;
 pub mod quantize;
 #[cfg(test)]
 mod tests;
 
+pub use packing::{Packing, unpack_row};
 pub use quantize::{quantize_q4_0, quantize_q4_1, quantize_q8_0};
 
 use bytemuck::AnyBitPattern;
-use half::f16;
 
 use crate::error::{Error, Result};
 use crate::format::GgmlType;
-
-/// How a weight lies on the device: the layouts that kernels read, in `u32` words, row-major.
-///
-/// Bits are counted from the least significant one. A row is a whole number of blocks.
-///
-/// ```text
-///        block  quants                                        scales          value
-/// F32    1      1 word: the f32's bits                        -               itself
-/// F16    2      1 word: even column | odd column << 16        -               itself
-/// BF16   2      1 word: even column | odd column << 16        -               itself
-/// Q4     32     4 words = 16 bytes: byte j holds element j    f16 d | m<<16   d * q + m, q 0..=15
-///               in its low and j + 16 in its high nibble
-/// Q8     32     8 words: element j is byte j, an i8           f16 d           d * q, q -128..=127
-/// ```
-///
-/// A row of `F16` or `BF16` with an odd number of columns ends with a zero half (see [`repack_rows`]).
-/// In `Q4`, `d * q` is exact in `f32`, so a fused multiply-add gives the same value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Packing {
-    F32,
-    F16,
-    BF16,
-    Q4,
-    Q8,
-}
-
-impl Packing {
-    /// The name for labels and shader variants, e.g. `"q4"`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Packing::F32 => "f32",
-            Packing::F16 => "f16",
-            Packing::BF16 => "bf16",
-            Packing::Q4 => "q4",
-            Packing::Q8 => "q8",
-        }
-    }
-
-    /// Elements per block.
-    pub const fn block_len(self) -> usize {
-        match self {
-            Packing::F32 => 1,
-            Packing::F16 | Packing::BF16 => 2,
-            Packing::Q4 | Packing::Q8 => 32,
-        }
-    }
-
-    /// Words of quants per block.
-    pub const fn quant_words_per_block(self) -> usize {
-        match self {
-            Packing::F32 | Packing::F16 | Packing::BF16 => 1,
-            Packing::Q4 => 4,
-            Packing::Q8 => 8,
-        }
-    }
-
-    /// Words of scales per block; 0 where the layout has none.
-    pub const fn scale_words_per_block(self) -> usize {
-        match self {
-            Packing::F32 | Packing::F16 | Packing::BF16 => 0,
-            Packing::Q4 | Packing::Q8 => 1,
-        }
-    }
-
-    /// Blocks in a row of `n_cols` elements, the last one padded if need be.
-    pub const fn blocks_per_row(self, n_cols: usize) -> usize {
-        n_cols.div_ceil(self.block_len())
-    }
-}
 
 /// One storage type of tensors in a file.
 pub trait BlockFormat: Sync {
@@ -127,13 +63,23 @@ pub trait BlockFormat: Sync {
 }
 
 /// Every implemented format.
-static FORMATS: [&dyn BlockFormat; 6] = [
+static FORMATS: [&dyn BlockFormat; 16] = [
     &float::F32,
     &float::F16,
     &float::BF16,
     &legacy::Q4_0,
     &legacy::Q4_1,
+    &legacy::Q5_0,
+    &legacy::Q5_1,
     &legacy::Q8_0,
+    &k_quants::Q2_K,
+    &k_quants::Q3_K,
+    &k_quants::Q4_K,
+    &k_quants::Q5_K,
+    &k_quants::Q6_K,
+    &codebook::IQ4_NL,
+    &codebook::IQ4_XS,
+    &codebook::MXFP4,
 ];
 
 /// Names of the formats that [`block_format`] knows.
@@ -193,63 +139,6 @@ pub fn repack_rows(
         .try_for_each(|row| format.repack(row, quants, scales))
 }
 
-/// Reads one row of `out.len()` elements back from the device's layout: the oracle for kernels.
-///
-/// Elements for which `quants` or `scales` are too short become NaN.
-pub fn unpack_row(packing: Packing, quants: &[u32], scales: &[u32], out: &mut [f32]) {
-    out.fill(f32::NAN);
-    match packing {
-        Packing::F32 => {
-            for (y, &word) in out.iter_mut().zip(quants) {
-                *y = f32::from_bits(word);
-            }
-        }
-        Packing::F16 => {
-            for (y, half) in out.iter_mut().zip(halves(quants)) {
-                *y = f16::from_bits(half).to_f32();
-            }
-        }
-        Packing::BF16 => {
-            for (y, half) in out.iter_mut().zip(halves(quants)) {
-                *y = f32::from_bits(u32::from(half) << 16);
-            }
-        }
-        Packing::Q4 => {
-            let (blocks, _) = quants.as_chunks::<4>();
-            for ((y, block), &scale) in out.chunks_mut(32).zip(blocks).zip(scales) {
-                let d = f16::from_bits(scale as u16).to_f32();
-                let m = f16::from_bits((scale >> 16) as u16).to_f32();
-                let low = bytes(block).map(|byte| byte & 0xF);
-                let high = bytes(block).map(|byte| byte >> 4);
-                for (y, q) in y.iter_mut().zip(low.chain(high)) {
-                    *y = d * f32::from(q) + m;
-                }
-            }
-        }
-        Packing::Q8 => {
-            let (blocks, _) = quants.as_chunks::<8>();
-            for ((y, block), &scale) in out.chunks_mut(32).zip(blocks).zip(scales) {
-                let d = f16::from_bits(scale as u16).to_f32();
-                for (y, q) in y.iter_mut().zip(bytes(block)) {
-                    *y = d * f32::from(q as i8);
-                }
-            }
-        }
-    }
-}
-
-/// The halves of words, the low one first.
-fn halves(words: &[u32]) -> impl Iterator<Item = u16> {
-    words
-        .iter()
-        .flat_map(|&word| [word as u16, (word >> 16) as u16])
-}
-
-/// The bytes of words, the lowest one first.
-fn bytes(words: &[u32]) -> impl Iterator<Item = u8> {
-    words.iter().flat_map(|word| word.to_le_bytes())
-}
-
 /// Views bytes as whole blocks of layout `T`, a struct of byte arrays.
 fn blocks_of<'a, T: AnyBitPattern>(format: &dyn BlockFormat, bytes: &'a [u8]) -> Result<&'a [T]> {
     bytemuck::try_cast_slice(bytes).map_err(|_| Error::Truncated {
@@ -282,4 +171,54 @@ fn grow(words: &mut Vec<u32>, n: usize) -> Result<&mut [u32]> {
     let len = words.len();
     words.resize(len + n, 0);
     Ok(&mut words[len..])
+}
+
+/// Appends to `quants` and `scales` what `convert` makes of each block, which is `parts` blocks of `packing`. After an
+/// error both are as they were.
+fn repack_blocks<B>(
+    packing: Packing,
+    parts: usize,
+    blocks: &[B],
+    quants: &mut Vec<u32>,
+    scales: &mut Vec<u32>,
+    mut convert: impl FnMut(&B, usize, &mut [u32], &mut [u32]) -> Result<()>,
+) -> Result<()> {
+    let (nq, ns) = (
+        packing.quant_words_per_block(),
+        packing.scale_words_per_block(),
+    );
+    let (quants_len, scales_len) = (quants.len(), scales.len());
+    let n = blocks.len().saturating_mul(parts);
+    let result = grow(quants, n.saturating_mul(nq)).and_then(|words| {
+        let scales = grow(scales, n.saturating_mul(ns))?;
+        let made = words.chunks_exact_mut(nq).zip(scales.chunks_exact_mut(ns));
+        made.enumerate().try_for_each(|(i, (words, scales))| {
+            convert(&blocks[i / parts], i % parts, words, scales)
+        })
+    });
+    if result.is_err() {
+        quants.truncate(quants_len);
+        scales.truncate(scales_len);
+    }
+    result
+}
+
+/// Two scales as a word of f16, rounded to them.
+///
+/// # Errors
+/// [`Error::BadFile`] where one is too large. Clamping would change the weights silently; real models are far from it.
+fn scale_word(dtype: GgmlType, first: f32, second: f32) -> Result<u32> {
+    let half = |v: f32| {
+        let bits = half::f16::from_f32(v);
+        match bits.is_finite() {
+            true => Ok(u32::from(bits.to_bits())),
+            false => Err(Error::BadFile {
+                format: "GGUF",
+                what: format!("a {dtype} scale"),
+                expected: "a finite number up to 65504".into(),
+                found: v.to_string(),
+            }),
+        }
+    };
+    Ok(half(first)? | half(second)? << 16)
 }

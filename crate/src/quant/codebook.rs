@@ -1,0 +1,177 @@
+//! GGML's 4-bit formats whose quants are places in a table: `IQ4_NL`, `IQ4_XS` and `MXFP4`.
+//!
+//! The tables hold 8-bit integers, so on the device they are `Q8`: looked up once, at load.
+//!
+//! Source: `block_iq4_nl`, `block_iq4_xs` and `block_mxfp4` in `ggml/src/ggml-common.h` of llama.cpp, and
+//! `gguf/quants.py` of the `gguf` Python package for the exact order of operations; MXFP4: OCP Microscaling Formats
+//! specification 1.0.
+
+#![allow(non_camel_case_types, reason = "the formats' own names")]
+
+use bytemuck::AnyBitPattern;
+use half::f16;
+
+use super::{BlockFormat, Packing, blocks_of, check_len, repack_blocks, scale_word};
+use crate::error::Result;
+use crate::format::GgmlType;
+
+/// Elements of the part that the device has as a block.
+const PART: usize = 32;
+
+const IQ4: [i8; 16] = [
+    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
+];
+/// Twice the values of E2M1, so that they are integers.
+const E2M1: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+
+/// 4 bits into a table: `value = d * table[q]`.
+///
+/// ```text
+/// file     byte 0..2    d, f16
+///          byte 2..18   qs: low nibble of qs[j] = element j, high nibble = element j + 16
+/// device   Q8
+/// ```
+#[derive(Debug)]
+pub struct IQ4_NL;
+
+/// The same with a 6-bit scale per 32 of 256: `value = d * (sc - 32) * table[q]`.
+///
+/// ```text
+/// file     byte 0..2     d, f16
+///          byte 2..4     upper 2 bits of the scale of part p at bit 2 p
+///          byte 4..8     lower 4 bits, two parts a byte
+///          byte 8..136   qs, 16 bytes a part, as in IQ4_NL
+/// device   Q8, the scale multiplied out and rounded to f16
+/// ```
+#[derive(Debug)]
+pub struct IQ4_XS;
+
+/// 4-bit floats (E2M1) with a power of two: `value = 2^(e - 127) * float`.
+///
+/// ```text
+/// file     byte 0       e, the exponent
+///          byte 1..17   qs, as in IQ4_NL
+/// device   Q8. Powers below f16's smallest number, 2^-24, become 0: such weights are below 4e-7.
+/// ```
+#[derive(Debug)]
+pub struct MXFP4;
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct BlockNl {
+    d: [u8; 2],
+    qs: [u8; 16],
+}
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct BlockXs {
+    d: [u8; 2],
+    scales_h: [u8; 2],
+    scales_l: [u8; 4],
+    qs: [[u8; 16]; 8],
+}
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct BlockMx {
+    e: u8,
+    qs: [u8; 16],
+}
+
+/// 32 elements: value = d * q.
+struct Part {
+    q: [i8; PART],
+    d: f32,
+}
+
+fn looked_up(table: &[i8; 16], qs: &[u8; 16]) -> [i8; PART] {
+    std::array::from_fn(|j| table[usize::from(qs[j % 16] >> (j / 16 * 4) & 15)])
+}
+
+impl BlockNl {
+    fn part(&self, _: usize) -> Part {
+        Part {
+            q: looked_up(&IQ4, &self.qs),
+            d: f16::from_le_bytes(self.d).to_f32(),
+        }
+    }
+}
+
+impl BlockXs {
+    fn part(&self, p: usize) -> Part {
+        let lower = self.scales_l[p / 2] >> (p % 2 * 4) & 15;
+        let upper = u16::from_le_bytes(self.scales_h) >> (2 * p) & 3;
+        let scale = f32::from(u16::from(lower) | upper << 4) - 32.0;
+        Part {
+            q: looked_up(&IQ4, &self.qs[p]),
+            d: f16::from_le_bytes(self.d).to_f32() * scale,
+        }
+    }
+}
+
+impl BlockMx {
+    fn part(&self, _: usize) -> Part {
+        let e = u32::from(self.e);
+        // Half of 2^(e - 127), since the table is doubled; the two smallest are subnormal.
+        let bits = if e < 2 {
+            0x0020_0000 << e
+        } else {
+            (e - 1) << 23
+        };
+        Part {
+            q: looked_up(&E2M1, &self.qs),
+            d: f32::from_bits(bits),
+        }
+    }
+}
+
+macro_rules! block_format {
+    ($format:ident, $block:ident) => {
+        impl BlockFormat for $format {
+            fn ggml_type(&self) -> GgmlType {
+                GgmlType::$format
+            }
+
+            fn packing(&self) -> Packing {
+                Packing::Q8
+            }
+
+            fn dequantize(&self, blocks: &[u8], out: &mut [f32]) -> Result<()> {
+                let blocks: &[$block] = blocks_of(self, blocks)?;
+                check_len(self, blocks.len(), out)?;
+                let parts = self.block_len() / PART;
+                for (i, out) in out.chunks_exact_mut(PART).enumerate() {
+                    let part = blocks[i / parts].part(i % parts);
+                    for (y, q) in out.iter_mut().zip(part.q) {
+                        *y = part.d * f32::from(q);
+                    }
+                }
+                Ok(())
+            }
+
+            fn repack(
+                &self,
+                blocks: &[u8],
+                quants: &mut Vec<u32>,
+                scales: &mut Vec<u32>,
+            ) -> Result<()> {
+                let blocks: &[$block] = blocks_of(self, blocks)?;
+                let convert = |block: &$block, p: usize, words: &mut [u32], out: &mut [u32]| {
+                    let part = block.part(p);
+                    for (word, four) in words.iter_mut().zip(part.q.as_chunks::<4>().0) {
+                        *word = u32::from_le_bytes(four.map(|q| q as u8));
+                    }
+                    out[0] = scale_word(GgmlType::$format, part.d, 0.0)?;
+                    Ok(())
+                };
+                let parts = self.block_len() / PART;
+                repack_blocks(Packing::Q8, parts, blocks, quants, scales, convert)
+            }
+        }
+    };
+}
+
+block_format!(IQ4_NL, BlockNl);
+block_format!(IQ4_XS, BlockXs);
+block_format!(MXFP4, BlockMx);
