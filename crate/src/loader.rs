@@ -5,20 +5,17 @@
 //! tensor is repacked row by row as its bytes come and written to its place on the device. At any moment the
 //! loader holds less than one chunk plus one row.
 
-use burn::tensor::Tensor;
-
 use crate::chat_template::ChatTemplate;
 use crate::device::Device;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::format::{Gguf, Parsed};
-use crate::model::ModelConfig;
-use crate::model::decoder::{Decoder, Layer};
+use crate::model::{ModelConfig, assemble};
 use crate::ops::{KvType, Ops, pool};
 use crate::quant::{block_format, repack_rows};
 use crate::speculation::Drafts;
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Matrix, Place, Plan, Target};
+use crate::weights::{Place, Plan, Target};
 
 /// How far a load is.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -370,50 +367,7 @@ impl Weights {
             plan,
             ..
         } = *self;
-        let names = config.spec.names;
-        let vector = |name: &str, len: usize| -> Result<Tensor<2>> {
-            let values = plan.vector(name)?;
-            if values.len() != len {
-                return Err(Error::TensorShape {
-                    name: name.to_owned(),
-                    expected: vec![len as u64],
-                    found: vec![values.len() as u64],
-                });
-            }
-            Ok(ops.upload_f32(values))
-        };
-        let matrix = |name: &str| plan.matrix(name).map(Matrix::weight);
-        let layer_name = |pattern: &str, layer: usize| pattern.replace("{}", &layer.to_string());
-        let mut layers = Vec::with_capacity(config.n_layers);
-        for i in 0..config.n_layers {
-            layers.push(Layer {
-                attn_norm: vector(&layer_name(names.attn_norm, i), config.d_model)?,
-                qkv_proj: matrix(&layer_name(names.q_proj, i))?,
-                o_proj: matrix(&layer_name(names.o_proj, i))?,
-                ffn_norm: vector(&layer_name(names.ffn_norm, i), config.d_model)?,
-                gate_up_proj: matrix(&layer_name(names.gate_proj, i))?,
-                down_proj: matrix(&layer_name(names.down_proj, i))?,
-            });
-        }
-        let token_embd = matrix(names.token_embd)?;
-        let lm_head = match gguf.tensor(names.lm_head) {
-            Some(_) => matrix(names.lm_head)?,
-            None => token_embd.clone(),
-        };
-        let factors = plan.vector(names.rope_freqs).ok().map(Vec::as_slice);
-        let rope = ops.upload_f32(&config.rope_table(n_ctx, factors));
-        let decoder = Decoder {
-            output_norm: vector(names.output_norm, config.d_model)?,
-            weight_bytes: plan.matrices.iter().map(Matrix::bytes).sum(),
-            config,
-            ops,
-            token_embd,
-            layers,
-            lm_head,
-            rope,
-            n_ctx,
-            kv,
-        };
+        let decoder = assemble::decoder(&plan, &gguf, config, ops, n_ctx, kv)?;
         Engine::new(device, decoder, tokenizer, template, &gguf, drafts)
     }
 }

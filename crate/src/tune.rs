@@ -9,7 +9,7 @@ use crate::device::{Device, now_ms};
 use crate::error::{Error, Result};
 use crate::ops::linear::TILE_TOKENS;
 use crate::ops::words::{read_f32, read_words};
-use crate::ops::{Arithmetic, Ops, Tuning, Weight, WeightPart, state};
+use crate::ops::{Arithmetic, Ops, Scaling, Tuning, Weight, WeightPart, state};
 use crate::quant::Packing;
 
 /// Columns of the measurement's matrix, of the size of a small model's projections.
@@ -168,6 +168,7 @@ async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize)
     let weight = Weight {
         rows,
         cols: COLS,
+        scaling: Scaling::NONE,
         parts: vec![WeightPart {
             packing: Packing::Q4,
             first_row: 0,

@@ -4,10 +4,10 @@ use burn::tensor::{Int, Tensor};
 
 use crate::error::{Error, Result};
 use crate::format::{GgmlType, Gguf, TensorInfo};
-use crate::model::ModelConfig;
+use crate::model::{ModelConfig, assemble};
 use crate::ops::linear::kernel_block;
 use crate::ops::pool::Pooled;
-use crate::ops::{Ops, Weight, WeightPart};
+use crate::ops::{Ops, Scaling, Weight, WeightPart};
 use crate::quant::{Packing, block_format};
 
 /// A tensor that will be read, with its destination.
@@ -62,44 +62,12 @@ impl Plan {
             matrix_names: Vec::new(),
             vector_names: Vec::new(),
         };
-        let names = config.spec.names;
-        let c = config;
-        let (q, kv) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
-        let mut add = |parts: &[(String, usize)], cols: usize| -> Result<()> {
-            plan.add_matrix(gguf, ops, parts, cols, binding)
-        };
-        add(&[(names.token_embd.into(), c.vocab_size)], c.d_model)?;
-        if gguf.tensor(names.lm_head).is_some() {
-            add(&[(names.lm_head.into(), c.vocab_size)], c.d_model)?;
+        let (matrices, vectors) = assemble::tensors(gguf, config);
+        for matrix in &matrices {
+            plan.add_matrix(gguf, ops, &matrix.parts, matrix.cols, binding)?;
         }
-        for i in 0..c.n_layers {
-            let name = |pattern: &str| pattern.replace("{}", &i.to_string());
-            add(
-                &[
-                    (name(names.q_proj), q),
-                    (name(names.k_proj), kv),
-                    (name(names.v_proj), kv),
-                ],
-                c.d_model,
-            )?;
-            add(&[(name(names.o_proj), c.d_model)], q)?;
-            add(
-                &[
-                    (name(names.gate_proj), c.d_ff),
-                    (name(names.up_proj), c.d_ff),
-                ],
-                c.d_model,
-            )?;
-            add(&[(name(names.down_proj), c.d_model)], c.d_ff)?;
-        }
-        plan.add_vector(gguf, names.output_norm.into())?;
-        for i in 0..c.n_layers {
-            for pattern in [names.attn_norm, names.ffn_norm] {
-                plan.add_vector(gguf, pattern.replace("{}", &i.to_string()))?;
-            }
-        }
-        if gguf.tensor(names.rope_freqs).is_some() {
-            plan.add_vector(gguf, names.rope_freqs.into())?;
+        for name in vectors {
+            plan.add_vector(gguf, name)?;
         }
         plan.order.sort_by_key(|tensor| tensor.offset);
         Ok(plan)
@@ -373,6 +341,7 @@ impl Matrix {
         Weight {
             rows: self.rows,
             cols: self.cols,
+            scaling: Scaling::NONE,
             parts: self
                 .parts
                 .iter()

@@ -6,7 +6,9 @@ use burn::tensor::{Int, Tensor};
 use hearth::Device;
 use hearth::format::GgmlType;
 use hearth::ops::state::{self, STATE_WORDS};
-use hearth::ops::{Arithmetic, Ops, Tuning, Weight, WeightPart};
+use hearth::ops::{
+    Arithmetic, AttentionSpec, KvType, Ops, QkNorm, Scaling, Tuning, Weight, WeightPart,
+};
 use hearth::quant::{Packing, block_format, repack_rows, unpack_row};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -81,6 +83,26 @@ pub fn state_with(ops: &Ops, words: &[(usize, Vec<u32>)]) -> Tensor<2, Int> {
 
 pub fn live(ops: &Ops, pos: usize, n: usize) -> Tensor<2, Int> {
     state_with(ops, &[(state::POS, vec![pos as u32, n as u32])])
+}
+
+/// Attention of so many heads, plain.
+pub fn attention(n_heads: u32, n_kv_heads: u32, head_dim: u32, n_ctx: u32) -> AttentionSpec {
+    AttentionSpec {
+        n_heads,
+        n_kv_heads,
+        head_dim,
+        rope_pairs: head_dim / 2,
+        n_ctx,
+        neox: false,
+        kv: KvType::F32,
+        bias: false,
+        qk_norm: QkNorm::None,
+        eps: 1e-5,
+        scale: 1.0 / (head_dim as f32).sqrt(),
+        softcap: 0.0,
+        window: 0,
+        splits: 1,
+    }
 }
 
 /// A weight in GGML's blocks, as repacked words and as f32.
@@ -186,6 +208,7 @@ impl Packed {
             rows: self.rows,
             cols: self.cols,
             parts,
+            scaling: Scaling::NONE,
         }
     }
 }

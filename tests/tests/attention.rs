@@ -3,7 +3,7 @@
 use hearth::Device;
 use hearth::format::GgmlType;
 use hearth::ops::words::read_f32;
-use hearth::ops::{AttentionSpec, KvType, LayerCache, Ops};
+use hearth::ops::{AttentionSpec, KvType, LayerCache, Ops, QkNorm};
 use hearth_tests::kernels::*;
 use pollster::block_on;
 use proptest::prelude::*;
@@ -18,24 +18,26 @@ fn attention_matches_plain_arithmetic_on_every_backend() {
         1..24u32,
         1..300usize,
         1..20usize,
-        any::<bool>(),
-        any::<bool>(),
-        any::<bool>(),
+        any::<[bool; 6]>(),
+        0..3usize,
     );
     for_all(
         24,
         shapes,
-        |(kv, group, hd4, first, second, neox, partial, half)| {
+        |(kv, group, hd4, first, second, drawn, norm)| {
+            let [neox, partial, half, bias, capped, windowed] = drawn;
             let head_dim = 4 * hd4;
+            let n_ctx = (first + second + 4) as u32;
             let spec = AttentionSpec {
-                n_heads: kv * group,
-                n_kv_heads: kv,
-                head_dim,
                 rope_pairs: if partial { hd4 } else { 2 * hd4 },
-                n_ctx: (first + second + 4) as u32,
                 neox,
                 kv: if half { KvType::F16 } else { KvType::F32 },
-                splits: 1,
+                bias,
+                qk_norm: [QkNorm::None, QkNorm::Head, QkNorm::Row][norm],
+                scale: 0.3,
+                softcap: if capped { 1.5 } else { 0.0 },
+                window: if windowed { 1 + n_ctx / 3 } else { 0 },
+                ..attention(kv * group, kv, head_dim, n_ctx)
             };
             let (hd, nh, nkv) = (
                 head_dim as usize,
@@ -50,24 +52,26 @@ fn attention_matches_plain_arithmetic_on_every_backend() {
                 .flat_map(|a| [(3.0 * a).cos(), (3.0 * a).sin()])
                 .collect();
             let all = values(13, (first + second + 1) * cols);
-            let expected = reference_attention(&all, &rope, spec);
+            let extras = values(14, spec.extras().max(1));
+            let expected = reference_attention(&all, &rope, &extras, spec);
             let run = |device: &Device| {
                 let ops = Ops::new(&device.burn, tuning(1));
                 let rope = tensor(device, &rope, [1, rope.len()]);
+                let extras = tensor(device, &extras, [1, extras.len()]);
                 let one = || ops.alloc_kv(nkv * n_ctx, hd, spec.kv);
                 let mut cache = LayerCache::new(one(), one());
                 let mut out = Vec::new();
                 for (pos, n) in [(0, first), (first, second)] {
                     let qkv = tensor(device, &all[pos * cols..(pos + n) * cols], [n, cols]);
                     let state = live(&ops, pos, n);
-                    let q = ops.rope_append(qkv, &rope, &state, &mut cache, spec);
+                    let q = ops.rope_append(qkv, &rope, &extras, &state, &mut cache, spec);
                     let a = ops.attention(q, &cache, &state, spec);
                     out.extend(block_on(read_f32(&a)).unwrap());
                 }
                 let pos = first + second;
                 let qkv = tensor(device, &all[pos * cols..], [1, cols]);
                 let state = live(&ops, pos, 1);
-                let q = ops.rope_append(qkv, &rope, &state, &mut cache, spec);
+                let q = ops.rope_append(qkv, &rope, &extras, &state, &mut cache, spec);
                 let width = nh * hd;
                 let before = values(3, width);
                 let y = ops.attention_linear_add(
@@ -80,7 +84,7 @@ fn attention_matches_plain_arithmetic_on_every_backend() {
                 );
                 let y = block_on(read_f32(&y)).unwrap();
                 out.extend(y.iter().zip(&before).map(|(y, before)| y - before));
-                // f16 has 11 bits, and a value in the cache is below 2.
+                // f16 has 11 bits, and a value in the cache is of the order of 2.
                 assert_close("attention", &out, &expected, if half { 2e-3 } else { 2e-5 });
             };
             run(&cpu());
@@ -101,7 +105,43 @@ fn identity(width: usize) -> Packed {
     }
 }
 
-fn reference_attention(all: &[f32], rope: &[f32], spec: AttentionSpec) -> Vec<f32> {
+/// q, k and v with their bias, queries and keys normed, in f64.
+fn prepared(all: &[f32], extras: &[f32], spec: AttentionSpec) -> Vec<f64> {
+    let hd = spec.head_dim as usize;
+    let (q, k) = (spec.n_heads as usize * hd, spec.n_kv_heads as usize * hd);
+    let cols = q + 2 * k;
+    let (bias, weights) = extras.split_at(if spec.bias { cols } else { 0 });
+    let mut out = Vec::new();
+    for row in all.chunks_exact(cols) {
+        let mut row: Vec<f64> = row.iter().map(|v| f64::from(*v)).collect();
+        for (v, b) in row.iter_mut().zip(bias) {
+            *v += f64::from(*b);
+        }
+        let (widths, k_weights) = match spec.qk_norm {
+            QkNorm::None => ([0, 0], 0),
+            QkNorm::Head => ([hd, hd], hd),
+            QkNorm::Row => ([q, k], q),
+        };
+        let (queries, rest) = row.split_at_mut(q);
+        for ((part, width), weights) in [(queries, widths[0]), (&mut rest[..k], widths[1])]
+            .into_iter()
+            .zip([weights, &weights[k_weights.min(weights.len())..]])
+        {
+            for group in part.chunks_exact_mut(width.max(1)).filter(|_| width > 0) {
+                let mean = group.iter().map(|v| v * v).sum::<f64>() / width as f64;
+                let scale = 1.0 / (mean + f64::from(spec.eps)).sqrt();
+                for (v, w) in group.iter_mut().zip(weights) {
+                    *v *= scale * f64::from(*w);
+                }
+            }
+        }
+        out.extend(row);
+    }
+    out
+}
+
+fn reference_attention(all: &[f32], rope: &[f32], extras: &[f32], spec: AttentionSpec) -> Vec<f32> {
+    let all = prepared(all, extras, spec);
     let (hd, nh, nkv) = (
         spec.head_dim as usize,
         spec.n_heads as usize,
@@ -111,8 +151,8 @@ fn reference_attention(all: &[f32], rope: &[f32], spec: AttentionSpec) -> Vec<f3
     let cols = (nh + 2 * nkv) * hd;
     let head = |t: usize, h: usize, rotate: bool| -> Vec<f64> {
         let at = t * cols + h * hd;
-        let x: Vec<f64> = all[at..at + hd].iter().map(|v| f64::from(*v)).collect();
-        let mut y = x.clone();
+        let x = &all[at..at + hd];
+        let mut y = x.to_vec();
         if rotate {
             for i in 0..pairs {
                 let (a, b) = if spec.neox {
@@ -134,17 +174,27 @@ fn reference_attention(all: &[f32], rope: &[f32], spec: AttentionSpec) -> Vec<f3
         for h in 0..nh {
             let g = h / (nh / nkv);
             let q = head(t, h, true);
-            let scores: Vec<f64> = (0..=t)
+            let seen = match spec.window as usize {
+                0 => 0,
+                window => (t + 1).saturating_sub(window),
+            };
+            let scores: Vec<f64> = (seen..=t)
                 .map(|j| {
                     let k = head(j, nh + g, true);
-                    q.iter().zip(&k).map(|(a, b)| a * b).sum::<f64>() / (hd as f64).sqrt()
+                    let dot: f64 = q.iter().zip(&k).map(|(a, b)| a * b).sum();
+                    let (score, cap) = (dot * f64::from(spec.scale), f64::from(spec.softcap));
+                    if cap > 0.0 {
+                        cap * (score / cap).tanh()
+                    } else {
+                        score
+                    }
                 })
                 .collect();
             let top = scores.iter().fold(f64::MIN, |m, s| m.max(*s));
             let sum: f64 = scores.iter().map(|s| (s - top).exp()).sum();
             let mut o = vec![0.0; hd];
             for (j, s) in scores.iter().enumerate() {
-                for (o, v) in o.iter_mut().zip(head(j, nh + nkv + g, false)) {
+                for (o, v) in o.iter_mut().zip(head(seen + j, nh + nkv + g, false)) {
                     *o += (s - top).exp() / sum * v;
                 }
             }

@@ -4,7 +4,7 @@
 
 use hearth::Device;
 use hearth::ops::words::read_f32;
-use hearth::ops::{Arithmetic, Ops, Tuning, state};
+use hearth::ops::{Activation, Arithmetic, Ops, Tuning, state};
 use hearth_tests::kernels::*;
 use pollster::block_on;
 use proptest::prelude::*;
@@ -203,12 +203,19 @@ fn fused_projections_match_plain_arithmetic_on_every_backend() {
                 let whole = packed.upload(&ops, rows);
                 for (weight, launches) in [(&whole, 1), (&halves, 3)] {
                     let before = ops.dispatches();
-                    let y = ops.norm_swiglu(&upload(last), &norm, weight, &state, eps);
+                    let y = ops.norm_gated(
+                        &upload(last),
+                        Some(&norm),
+                        weight,
+                        &state,
+                        eps,
+                        Activation::Silu,
+                    );
                     if fits {
                         assert_eq!(ops.dispatches() - before, launches);
                     }
                     let y = block_on(read_f32(&y)).unwrap();
-                    assert_close("norm_swiglu", &y, &gated, 4.0 * tolerance);
+                    assert_close("norm_gated", &y, &gated, 4.0 * tolerance);
                 }
             };
             run(&cpu(), 1e-4);
@@ -220,22 +227,34 @@ fn fused_projections_match_plain_arithmetic_on_every_backend() {
 }
 
 #[test]
-fn swiglu_matches_plain_arithmetic_on_every_backend() {
-    for_all(12, (1..200usize, 1..10usize), |(d_ff4, t)| {
+fn gates_match_plain_arithmetic_on_every_backend() {
+    let shapes = (1..200usize, 1..10usize, any::<bool>());
+    for_all(12, shapes, |(d_ff4, t, gelu)| {
         let d_ff = 4 * d_ff4;
         let x: Vec<f32> = values(8, t * 2 * d_ff).iter().map(|v| v * 20.0).collect();
+        let act = |v: f64| match gelu {
+            true => {
+                let u = (2.0 / std::f64::consts::PI).sqrt() * (v + 0.044715 * v.powi(3));
+                v / 2.0 * (1.0 + u.tanh())
+            }
+            false => v / (1.0 + (-v).exp()),
+        };
+        let activation = match gelu {
+            true => Activation::Gelu,
+            false => Activation::Silu,
+        };
         let expected: Vec<f32> = (0..t * d_ff)
             .map(|i| {
                 let (t, c) = (i / d_ff, i % d_ff);
                 let gate = f64::from(x[t * 2 * d_ff + c]);
                 let up = f64::from(x[t * 2 * d_ff + d_ff + c]);
-                (gate / (1.0 + (-gate).exp()) * up) as f32
+                (act(gate) * up) as f32
             })
             .collect();
         let run = |device: &Device| {
             let ops = Ops::new(&device.burn, tuning(1));
-            let y = ops.swiglu(tensor(device, &x, [t, 2 * d_ff]));
-            assert_close("swiglu", &block_on(read_f32(&y)).unwrap(), &expected, 1e-5);
+            let y = ops.gate(tensor(device, &x, [t, 2 * d_ff]), activation);
+            assert_close("gate", &block_on(read_f32(&y)).unwrap(), &expected, 1e-5);
         };
         run(&cpu());
         if let Some(gpu) = gpu() {

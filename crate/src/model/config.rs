@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::{DecoderSpec, family};
+use super::rope::{Rope, linear_scale};
+use super::{DecoderSpec, Sliding, family};
 use crate::error::{Error, Result};
-use crate::format::Gguf;
+use crate::format::{Gguf, Value};
 use crate::ops::KvType;
 
 /// Hyperparameters of a decoder.
@@ -27,10 +28,39 @@ pub struct ModelConfig {
     pub rope_theta: f32,
     /// Dimensions of a head that are rotated.
     pub rope_dim: usize,
-    /// Positions are divided by this (linear scaling); 1 without.
-    pub rope_scale: f32,
+    /// Rotary positions; those of sliding layers are [`ModelConfig::local_rope`] where they differ.
+    #[serde(skip)]
+    pub rope: Rope,
+    #[serde(skip)]
+    pub local_rope: Option<Rope>,
+    /// Positions that a query of a sliding layer sees; 0 where no layer slides.
+    pub sliding_window: usize,
+    /// Which layers slide.
+    #[serde(skip)]
+    pub sliding: Sliding,
+    /// The context up to which LongRoPE's short factors hold.
+    #[serde(skip)]
+    pub rope_original_ctx: usize,
+    #[serde(skip)]
+    pub scales: Scales,
     #[serde(skip)]
     pub spec: &'static DecoderSpec,
+}
+
+/// Factors and caps that few families have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scales {
+    /// Of the embedding; 1 for none.
+    pub embedding: f32,
+    /// Of scores.
+    pub attention: f32,
+    /// Of what attention and feed-forward add; 1 for none.
+    pub residual: f32,
+    /// Of logits; 1 for none.
+    pub logits: f32,
+    /// Caps of scores and logits; 0 for none.
+    pub attention_cap: f32,
+    pub logits_cap: f32,
 }
 
 impl ModelConfig {
@@ -93,6 +123,52 @@ impl ModelConfig {
         if d_ff % 4 != 0 {
             return Err(bad("feed_forward_length", "a multiple of 4".into(), d_ff));
         }
+        let real = |name: &str, default: f32| -> Result<f32> {
+            let key = key(name);
+            match meta.opt_f32(&key)? {
+                Some(found) if found.is_finite() => Ok(found),
+                Some(found) => Err(Error::Metadata {
+                    key,
+                    expected: "a finite number".into(),
+                    found: found.to_string(),
+                }),
+                None => Ok(default),
+            }
+        };
+        let rope = Rope {
+            theta: real("rope.freq_base", 10_000.0)?,
+            dim: rope_dim,
+            scale: linear_scale(gguf, architecture)?,
+            factor: real("rope.scaling.attn_factor", 1.0)?,
+        };
+        let sliding_window = match spec.sliding {
+            Sliding::None => 0,
+            _ => (meta.opt_u32(&key("attention.sliding_window"))?).unwrap_or(0) as usize,
+        };
+        // Gemma 3's sliding layers rotate by another base, and without scaling.
+        let local_rope = (spec.sliding == Sliding::AllBut(6)).then(|| -> Result<Rope> {
+            Ok(Rope {
+                theta: real("rope.freq_base_swa", 10_000.0)?,
+                scale: 1.0,
+                ..rope.clone()
+            })
+        });
+        let score_dim = match n_layers == spec.wide_scale_layers {
+            true => d_model / n_heads,
+            false => head_dim,
+        };
+        let embedding = match spec.scales_embedding {
+            true => (d_model as f32).sqrt(),
+            false => 1.0,
+        };
+        let scales = Scales {
+            embedding: real("embedding_scale", embedding)?,
+            attention: real("attention.scale", 1.0 / (score_dim as f32).sqrt())?,
+            residual: real("residual_scale", 1.0)?,
+            logits: 1.0 / real("logit_scale", 1.0)?,
+            attention_cap: real("attn_logit_softcapping", 0.0)?,
+            logits_cap: real("final_logit_softcapping", 0.0)?,
+        };
         Ok(Self {
             architecture: spec.name,
             name: meta.opt_str("general.name")?.unwrap_or("model").to_owned(),
@@ -105,9 +181,18 @@ impl ModelConfig {
             vocab_size,
             n_ctx_train,
             eps: meta.f32(&key("attention.layer_norm_rms_epsilon"))?,
-            rope_theta: meta.opt_f32(&key("rope.freq_base"))?.unwrap_or(10_000.0),
+            rope_theta: rope.theta,
             rope_dim,
-            rope_scale: rope_scale(gguf, architecture)?,
+            local_rope: local_rope.transpose()?,
+            rope,
+            sliding_window,
+            sliding: sliding(gguf, spec)?,
+            rope_original_ctx: optional(
+                "rope.scaling.original_context_length",
+                n_ctx_train,
+                1 << 27,
+            )?,
+            scales,
             spec,
         })
     }
@@ -117,27 +202,19 @@ impl ModelConfig {
         (2 * kv.bytes()) as u64 * (self.n_layers * n_ctx * self.n_kv_heads * self.head_dim) as u64
     }
 
-    /// cos and sin for every position and pair: [n_ctx, rope_dim / 2, 2]. `factors` divide the frequencies.
-    ///
-    /// In f64, because an f32 angle of 8,192 radians is already off by half a thousandth.
-    pub fn rope_table(&self, n_ctx: usize, factors: Option<&[f32]>) -> Vec<f32> {
-        let pairs = self.rope_dim / 2;
-        let frequencies: Vec<f64> = (0..pairs)
-            .map(|i| {
-                let exponent = 2.0 * i as f64 / self.rope_dim as f64;
-                let factor = factors.and_then(|f| f.get(i)).copied().unwrap_or(1.0);
-                f64::from(self.rope_theta).powf(-exponent) / f64::from(factor)
-            })
-            .collect();
-        let mut table = Vec::with_capacity(n_ctx * pairs * 2);
-        for position in 0..n_ctx {
-            let position = position as f64 / f64::from(self.rope_scale);
-            for frequency in &frequencies {
-                let (sin, cos) = (position * frequency).sin_cos();
-                table.extend([cos as f32, sin as f32]);
-            }
+    /// Positions that a query of layer `i` sees; 0 for all.
+    pub fn window(&self, i: usize) -> usize {
+        match self.sliding {
+            Sliding::All => self.sliding_window,
+            Sliding::AllBut(period) if !(i + 1).is_multiple_of(period) => self.sliding_window,
+            Sliding::None | Sliding::AllBut(_) => 0,
         }
-        table
+    }
+
+    /// Whether layer `i` has rotary positions.
+    pub fn rotates(&self, i: usize) -> bool {
+        let period = self.spec.nope_period;
+        period == 0 || !(i + 1).is_multiple_of(period)
     }
 }
 
@@ -153,16 +230,18 @@ fn in_range(key: &str, found: usize, max: usize) -> Result<usize> {
     }
 }
 
-fn rope_scale(gguf: &Gguf, architecture: &str) -> Result<f32> {
-    let key = format!("{architecture}.rope.scaling.type");
-    let factor = format!("{architecture}.rope.scaling.factor");
-    match gguf.metadata.opt_str(&key)? {
-        None | Some("none") => Ok(1.0),
-        Some("linear") => Ok(gguf.metadata.opt_f32(&factor)?.unwrap_or(1.0)),
-        Some(other) => Err(Error::Metadata {
+/// Which layers slide: what the family says, or the period in the metadata.
+fn sliding(gguf: &Gguf, spec: &DecoderSpec) -> Result<Sliding> {
+    let key = format!("{}.attention.sliding_window_pattern", spec.name);
+    match (spec.sliding, gguf.metadata.get(&key)) {
+        (Sliding::AllBut(_), Some(Value::U32(period))) if *period > 0 => {
+            Ok(Sliding::AllBut(*period as usize))
+        }
+        (Sliding::AllBut(_), Some(other)) => Err(Error::Metadata {
             key,
-            expected: "none or linear".into(),
-            found: other.to_owned(),
+            expected: "a number above 0".into(),
+            found: format!("{other:?}"),
         }),
+        (sliding, _) => Ok(sliding),
     }
 }

@@ -7,18 +7,28 @@ use crate::ops::{AttentionSpec, KvType, LayerCache, Ops, Weight};
 
 /// The weights of one layer.
 pub struct Layer {
-    /// [1, d_model]
-    pub attn_norm: Tensor<2>,
+    /// [1, d_model]; not in every family, like the other norms.
+    pub attn_norm: Option<Tensor<2>>,
     /// q, k and v: [(n_heads + 2 n_kv_heads) * head_dim, d_model]
     pub qkv_proj: Weight,
+    /// [1, ..], see [`AttentionSpec::extras`]; a dummy where there are none.
+    pub qkv_extras: Tensor<2>,
     /// [d_model, n_heads * head_dim]
     pub o_proj: Weight,
     /// [1, d_model]
-    pub ffn_norm: Tensor<2>,
+    pub post_attn_norm: Option<Tensor<2>>,
+    /// [1, d_model]
+    pub ffn_norm: Option<Tensor<2>>,
     /// gate and up: [2 d_ff, d_model]
     pub gate_up_proj: Weight,
     /// [d_model, d_ff]
     pub down_proj: Weight,
+    /// [1, d_model]
+    pub post_ffn_norm: Option<Tensor<2>>,
+    /// How it attends.
+    pub attention: AttentionSpec,
+    /// [1, n_ctx * rope_dim], see [`super::rope::Rope::table`]; layers of a kind share it.
+    pub rope: Tensor<2>,
 }
 
 /// A decoder's weights on a device.
@@ -32,8 +42,6 @@ pub struct Decoder {
     pub output_norm: Tensor<2>,
     /// [vocab, d_model]; shares the embedding's memory where tied.
     pub lm_head: Weight,
-    /// [1, n_ctx * rope_dim], see [`ModelConfig::rope_table`]
-    pub rope: Tensor<2>,
     /// Positions in the KV cache.
     pub n_ctx: usize,
     /// What the KV cache is kept in.
@@ -43,21 +51,6 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Shapes of attention.
-    pub fn attention(&self) -> AttentionSpec {
-        let c = &self.config;
-        AttentionSpec {
-            n_heads: c.n_heads as u32,
-            n_kv_heads: c.n_kv_heads as u32,
-            head_dim: c.head_dim as u32,
-            rope_pairs: c.rope_dim as u32 / 2,
-            n_ctx: self.n_ctx as u32,
-            neox: c.spec.rope_neox,
-            kv: self.kv,
-            splits: 1,
-        }
-    }
-
     /// An empty KV cache, one entry a layer.
     pub fn new_cache(&self) -> Vec<LayerCache> {
         let c = &self.config;
@@ -74,14 +67,31 @@ impl Decoder {
     pub fn forward(&self, state: &Tensor<2, Int>, cache: &mut [LayerCache], t: usize) -> Tensor<2> {
         let ops = &self.ops;
         let eps = self.config.eps;
-        let attention = self.attention();
+        let activation = self.config.spec.activation;
         let mut x = ops.embed(&self.token_embd, state, t);
         for (layer, cache) in self.layers.iter().zip(cache) {
-            let qkv = ops.norm_linear(&x, &layer.attn_norm, &layer.qkv_proj, state, eps);
-            let q = ops.rope_append(qkv, &self.rope, state, cache, attention);
-            x = ops.attention_linear_add(q, cache, &layer.o_proj, state, x, attention);
-            let a = ops.norm_swiglu(&x, &layer.ffn_norm, &layer.gate_up_proj, state, eps);
-            x = ops.linear_add(&a, &layer.down_proj, state, x);
+            let qkv = match &layer.attn_norm {
+                Some(norm) => ops.norm_linear(&x, norm, &layer.qkv_proj, state, eps),
+                None => ops.linear(&x, &layer.qkv_proj, state),
+            };
+            let spec = layer.attention;
+            let q = ops.rope_append(qkv, &layer.rope, &layer.qkv_extras, state, cache, spec);
+            x = match &layer.post_attn_norm {
+                Some(norm) => {
+                    let a = ops.attention_linear(q, cache, &layer.o_proj, state, spec);
+                    ops.rms_norm_add(&a, norm, state, x, eps)
+                }
+                None => ops.attention_linear_add(q, cache, &layer.o_proj, state, x, spec),
+            };
+            let norm = layer.ffn_norm.as_ref();
+            let a = ops.norm_gated(&x, norm, &layer.gate_up_proj, state, eps, activation);
+            x = match &layer.post_ffn_norm {
+                Some(norm) => {
+                    let y = ops.linear(&a, &layer.down_proj, state);
+                    ops.rms_norm_add(&y, norm, state, x, eps)
+                }
+                None => ops.linear_add(&a, &layer.down_proj, state, x),
+            };
         }
         x
     }

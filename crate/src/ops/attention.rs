@@ -1,6 +1,7 @@
 //! Causal attention of a step's queries against the KV cache.
 //!
-//! out[t, h] = softmax_j(q[t, h] . k[g, j] / sqrt(head_dim)) v[g, j], j <= POS + t, g the head's kv head.
+//! out[t, h] = softmax_j(q[t, h] . k[g, j] * scale) v[g, j], j <= POS + t, g the head's kv head. With a window a query
+//! sees only so many positions up to its own; with a softcap scores are bent to stay within it.
 //!
 //! - `q`: [T, n_heads * head_dim], caches: [n_kv_heads, n_ctx, head_dim]. Result like `q`; or, for one token and
 //!   [`AttentionSpec::splits`] > 1, the unmerged spans [n_heads * splits, head_dim + 4] that
@@ -37,14 +38,21 @@ const WG: u32 = 64;
 const MAX_ROWS: u32 = 8;
 
 impl AttentionSpec {
-    /// 1 / sqrt(head_dim).
-    fn scale(&self) -> f32 {
-        1.0 / (self.head_dim as f32).sqrt()
+    /// Constants of `wgsl/split_span.wgsl`.
+    pub(super) fn span_consts(&self) -> [(&'static str, u32); 3] {
+        [
+            ("SPLITS", self.splits),
+            ("TILE", WG),
+            ("WINDOW", self.window),
+        ]
     }
 
-    /// Constants of `wgsl/split_span.wgsl`.
-    pub(super) fn span_consts(&self) -> [(&'static str, u32); 2] {
-        [("SPLITS", self.splits), ("TILE", WG)]
+    /// The first position that a query at `pos` sees.
+    fn first(&self, pos: usize) -> usize {
+        match self.window as usize {
+            0 => 0,
+            window => (pos + 1).saturating_sub(window),
+        }
     }
 
     /// Heads of one kv head that a workgroup takes: the largest divisor of the group up to the limit.
@@ -98,7 +106,7 @@ fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
                 ),
             ],
         },
-        float: Some(("SCALE", spec.scale())),
+        floats: vec![("SCALE", spec.scale), ("SOFTCAP", spec.softcap)],
         workgroup: WG,
     }
 }
@@ -174,7 +182,8 @@ fn one_span(out: &[f32], spec: AttentionSpec) -> Vec<f32> {
 /// The CPU twin of the merge: `x`: [n_heads * splits, head_dim + 4], `out`: [n_heads * head_dim].
 pub fn merge_cpu(x: &[f32], pos: usize, out: &mut [f32], spec: AttentionSpec) {
     let (hd, splits) = (spec.head_dim as usize, spec.splits as usize);
-    let len = (pos + 1).min(spec.n_ctx as usize);
+    let end = (pos + 1).min(spec.n_ctx as usize);
+    let len = end - spec.first(end - 1);
     let span = len.div_ceil(splits * WG as usize).max(1) * WG as usize;
     let heads = x.chunks_exact(splits * (hd + 4));
     for (spans, out) in heads.zip(out.chunks_exact_mut(hd)) {
@@ -208,11 +217,17 @@ pub fn attention_cpu(
         let (t, h) = (index / n_heads, index % n_heads);
         let len = (pos + t + 1).min(n_ctx);
         let at = (h / group) * n_ctx * hd;
-        let keys = k_cache[at..at + len * hd].chunks_exact(hd);
-        let values = v_cache[at..at + len * hd].chunks_exact(hd);
+        let seen = at + spec.first(len - 1) * hd..at + len * hd;
+        let keys = k_cache[seen.clone()].chunks_exact(hd);
+        let values = v_cache[seen].chunks_exact(hd);
 
         scores.clear();
-        scores.extend(keys.map(|k| dot_f32(q, k) * spec.scale()));
+        scores.extend(keys.map(|k| dot_f32(q, k) * spec.scale));
+        if spec.softcap > 0.0 {
+            for score in &mut scores {
+                *score = spec.softcap * (*score / spec.softcap).tanh();
+            }
+        }
         let top = scores.iter().fold(f32::MIN, |top, s| top.max(*s));
         let mut sum = 0.0;
         for score in &mut scores {

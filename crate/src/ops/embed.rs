@@ -1,4 +1,4 @@
-//! Token embedding: y[t] = W[ids[t]], the ids being those of the state buffer.
+//! Token embedding: y[t] = factor * W[ids[t]], the ids being those of the state buffer.
 //!
 //! - `W`: [rows, cols] packed, rows `first .. first + rows` of the table (a table larger than a binding is
 //!   split by rows, and each part writes its own tokens). `y`: [T, cols] f32.
@@ -16,7 +16,7 @@ use super::state;
 use crate::quant::{Packing, unpack_row};
 
 /// Which rows of the table a part holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EmbedSpec {
     /// How the table is packed.
     pub packing: Packing,
@@ -26,6 +26,8 @@ pub struct EmbedSpec {
     pub first: u32,
     /// Columns, a multiple of the packing's block.
     pub cols: u32,
+    /// What each value is multiplied with.
+    pub factor: f32,
     /// See [`super::linear::LinearSpec::pooled`].
     pub pooled: Option<Pooled>,
 }
@@ -68,7 +70,7 @@ impl EmbedOp for CubeBackend {
                 ("IDS", state::IDS as u32),
             ],
             texts: &[],
-            float: None,
+            floats: vec![("FACTOR", spec.factor)],
             workgroup: 64,
         };
         let count = (blocks.div_ceil(64), t as u32, 1);
@@ -111,16 +113,18 @@ pub fn embed_cpu(quants: &[u32], scales: &[u32], ids: &[u32], y: &mut [f32], spe
             continue;
         };
         let row = row as usize;
-        if let Some(weight) = spec.pooled {
-            unpack_pooled(weight, row, y, spec);
-            continue;
+        match spec.pooled {
+            Some(weight) => unpack_pooled(weight, row, y, spec),
+            None => unpack_row(
+                spec.packing,
+                &quants[row * words..(row + 1) * words],
+                &scales[row * blocks..(row + 1) * blocks],
+                y,
+            ),
         }
-        unpack_row(
-            spec.packing,
-            &quants[row * words..(row + 1) * words],
-            &scales[row * blocks..(row + 1) * blocks],
-            y,
-        );
+        for y in y {
+            *y *= spec.factor;
+        }
     }
 }
 

@@ -12,18 +12,19 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use super::attention::merge_cpu;
+use super::gate::{Activation, gate_cpu};
 use super::gpu::{Kernel, grid_xz, launch, wgsl};
 use super::linear::{LinearSpec, SHARED_TEXTS, SUBGROUP_TEXTS, linear_cpu, weight_buffers};
 use super::pool::Pooled;
 use super::rms_norm::rms_norm_cpu;
 use super::rope_append::AttentionSpec;
 use super::state;
-use super::swiglu::swiglu_cpu;
+use super::weight::Scaling;
 use crate::device::SUBGROUP_DIRECTIVE;
 use crate::quant::Packing;
 
 /// What the weight is multiplied with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Input {
     /// x: [1, cols]
     Plain,
@@ -40,8 +41,26 @@ pub enum Output {
     Store,
     /// y += product
     Add,
-    /// The rows are gates, then as many ups: y = silu(gate) * up
-    Swiglu,
+    /// The rows are gates, then as many ups: y = activation(gate) * up
+    Gated(Activation),
+}
+
+impl Output {
+    /// As `wgsl/gemv.wgsl` numbers them.
+    const fn number(self) -> u32 {
+        match self {
+            Output::Store => 0,
+            Output::Add => 1,
+            Output::Gated(_) => 2,
+        }
+    }
+
+    const fn activation(self) -> Activation {
+        match self {
+            Output::Gated(activation) => activation,
+            Output::Store | Output::Add => Activation::Silu,
+        }
+    }
 }
 
 /// What the weights of a block format are multiplied as.
@@ -71,7 +90,7 @@ impl Arithmetic {
 }
 
 /// Shape and placement of one projection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GemvSpec {
     /// How the weight is packed.
     pub packing: Packing,
@@ -89,6 +108,7 @@ pub struct GemvSpec {
     pub subgroups: bool,
     /// For the block formats; the others multiply floats.
     pub arithmetic: Arithmetic,
+    pub scaling: Scaling,
     /// See [`LinearSpec::pooled`].
     pub pooled: Option<Pooled>,
 }
@@ -135,7 +155,11 @@ fn kernel(spec: GemvSpec) -> Kernel {
         name: "gemv",
         source: wgsl!("gemv"),
         variant: spec.packing.name(),
-        prelude: vec![weight_source(spec.packing, spec.arithmetic)],
+        prelude: vec![
+            weight_source(spec.packing, spec.arithmetic),
+            wgsl!("scaling"),
+            wgsl!("gate"),
+        ],
         consts: vec![
             ("B0", buffers),
             ("B1", buffers + 1),
@@ -145,7 +169,8 @@ fn kernel(spec: GemvSpec) -> Kernel {
             ("COLS4", spec.cols / 4),
             ("OFFSET", spec.offset),
             ("GROUPS", groups(spec)),
-            ("OUTPUT", spec.output as u32),
+            ("OUTPUT", spec.output.number()),
+            ("GELU", spec.output.activation() as u32),
             ("LANES", spec.lanes),
             ("SUBGROUPS", spec.subgroups as u32),
             ("ARITHMETIC", spec.arithmetic as u32),
@@ -156,7 +181,7 @@ fn kernel(spec: GemvSpec) -> Kernel {
             ("PARTIAL", if spec.lanes > 1 { 4 * WG } else { 1 }),
         ],
         texts: SHARED_TEXTS,
-        float: None,
+        floats: spec.scaling.floats(),
         workgroup: WG,
     };
     if spec.subgroups {
@@ -174,7 +199,7 @@ fn kernel(spec: GemvSpec) -> Kernel {
         Input::Norm { eps } => {
             kernel.prelude.push(wgsl!("gemv_norm"));
             kernel.consts.push(("INPUT", 1));
-            kernel.float = Some(("EPS", f32::from_bits(eps)));
+            kernel.floats.push(("EPS", f32::from_bits(eps)));
         }
         Input::Merge(attention) => {
             kernel.prelude.push(wgsl!("split_span"));
@@ -199,7 +224,7 @@ fn kernel(spec: GemvSpec) -> Kernel {
 /// Groups of four rows: neighbours, or two gates with their ups.
 fn groups(spec: GemvSpec) -> u32 {
     match spec.output {
-        Output::Swiglu => (spec.rows / 2).div_ceil(2),
+        Output::Gated(_) => (spec.rows / 2).div_ceil(2),
         Output::Store | Output::Add => spec.rows.div_ceil(4),
     }
 }
@@ -281,7 +306,7 @@ impl GemvOp for Flex {
                 &made
             }
         };
-        let gates = spec.output == Output::Swiglu;
+        let gates = matches!(spec.output, Output::Gated(_));
         let linear = LinearSpec {
             packing: spec.packing,
             rows: spec.rows,
@@ -291,6 +316,7 @@ impl GemvOp for Flex {
             add: spec.output == Output::Add,
             lanes: 1,
             subgroups: false,
+            scaling: spec.scaling,
             pooled: spec.pooled,
         };
         let (quants, scales) = (quants.storage(), scales.storage());
@@ -299,7 +325,7 @@ impl GemvOp for Flex {
             linear_cpu(input, quants, scales, &mut gate_up, 1, linear);
             let d_ff = spec.rows as usize / 2;
             let y = &mut y.storage_mut::<f32>()[spec.offset as usize..][..d_ff];
-            swiglu_cpu(&gate_up, d_ff, y);
+            gate_cpu(&gate_up, d_ff, y, spec.output.activation());
         } else {
             linear_cpu(input, quants, scales, y.storage_mut(), 1, linear);
         }

@@ -36,8 +36,8 @@ pub struct Kernel {
     pub consts: Vec<(&'static str, u32)>,
     /// Placeholders that stand for text.
     pub texts: &'static [(&'static str, &'static str)],
-    /// A float constant, if the kernel has one: placeholder name and value.
-    pub float: Option<(&'static str, f32)>,
+    /// Float constants: placeholder name and value.
+    pub floats: Vec<(&'static str, f32)>,
     /// Threads per workgroup (x); the source's `@workgroup_size` must agree.
     pub workgroup: u32,
 }
@@ -55,9 +55,9 @@ impl KernelSource for Kernel {
         for (name, text) in self.texts {
             template = template.register(*name, *text);
         }
-        if let Some((name, value)) = self.float {
+        for (name, value) in &self.floats {
             // Rust's shortest form that reads back to the same float; WGSL reads it the same way.
-            template = template.register(name, format!("{value:?}f"));
+            template = template.register(*name, format!("{value:?}f"));
         }
         template.register("WG", self.workgroup.to_string())
     }
@@ -68,7 +68,9 @@ impl KernelSource for Kernel {
             self.variant,
             self.consts.clone(),
             self.texts.len(),
-            self.float.map(|(_, value)| value.to_bits()),
+            (self.floats.iter())
+                .map(|(_, value)| value.to_bits())
+                .collect::<Vec<_>>(),
             self.workgroup,
         ))
     }

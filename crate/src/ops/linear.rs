@@ -17,11 +17,12 @@ use hearth_cpu::{dot, lanes};
 use super::gpu::{Kernel, grid_xz, launch, wgsl};
 use super::pool::{self, PoolJob, Pooled};
 use super::state;
+use super::weight::Scaling;
 use crate::device::SUBGROUP_DIRECTIVE;
 use crate::quant::Packing;
 
 /// Shape and placement of one projection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinearSpec {
     /// How the weight is packed.
     pub packing: Packing,
@@ -41,6 +42,7 @@ pub struct LinearSpec {
     /// The lanes add up within a subgroup; needs the device feature, and a device whose subgroups are what
     /// `crate::tune` checks them to be.
     pub subgroups: bool,
+    pub scaling: Scaling,
     /// Where the weight is if the CPU's threads keep it; the tensors are dummies then.
     pub pooled: Option<Pooled>,
 }
@@ -128,7 +130,10 @@ fn kernel(spec: LinearSpec) -> Kernel {
         name: "linear",
         source: wgsl!("linear"),
         variant: spec.packing.name(),
-        prelude: vec![unpack_source(spec.packing, BlockUse::Tile)],
+        prelude: vec![
+            unpack_source(spec.packing, BlockUse::Tile),
+            wgsl!("scaling"),
+        ],
         consts: vec![
             ("B0", buffers),
             ("B1", buffers + 1),
@@ -145,7 +150,7 @@ fn kernel(spec: LinearSpec) -> Kernel {
             ("PARTIAL", if spec.lanes > 1 { WG * sums } else { 1 }),
         ],
         texts: SHARED_TEXTS,
-        float: None,
+        floats: spec.scaling.floats(),
         workgroup: WG,
     };
     if spec.subgroups {
@@ -215,6 +220,7 @@ pub fn linear_cpu(
     let rows_of_x = || x.chunks_exact(cols).take(n);
     let mut put = |t: usize, r: usize, value: f32| {
         let out = &mut y[t * stride + offset + r];
+        let value = spec.scaling.apply(value);
         *out = if spec.add { *out + value } else { value };
     };
     if let Some(weight) = spec.pooled {

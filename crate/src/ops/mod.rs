@@ -10,6 +10,7 @@ mod cache;
 pub mod cpu;
 pub mod draft;
 pub mod embed;
+pub mod gate;
 pub mod gemv;
 pub mod gpu;
 pub mod linear;
@@ -19,7 +20,6 @@ pub mod rms_norm;
 pub mod rope_append;
 pub mod sample;
 pub mod state;
-pub mod swiglu;
 pub mod weight;
 pub mod words;
 
@@ -32,15 +32,16 @@ use burn::tensor::{Int, Tensor};
 use attention::AttentionOp;
 pub use cache::LayerCache;
 use embed::{EmbedOp, EmbedSpec};
+pub use gate::Activation;
+use gate::GateOp;
 pub use gemv::Arithmetic;
 use pool::CpuPool;
 use rms_norm::RmsNormOp;
 use rope_append::RopeAppendOp;
-pub use rope_append::{AttentionSpec, KvType};
+pub use rope_append::{AttentionSpec, KvType, QkNorm};
 pub use sample::SampleMemory;
 use sample::SampleOp;
-use swiglu::SwigluOp;
-pub use weight::{Weight, WeightPart};
+pub use weight::{Scaling, Weight, WeightPart};
 use words::WordsOp;
 
 use crate::quant::Packing;
@@ -181,6 +182,7 @@ impl Ops {
                 rows: part.rows as u32,
                 first: part.first_row as u32,
                 cols: weight.cols as u32,
+                factor: weight.scaling.factor,
                 pooled: part.pooled,
             };
             y = Dispatch::embed(
@@ -214,11 +216,31 @@ impl Ops {
         )))
     }
 
-    /// RoPE on q and k, and the append of k and v to their caches. Returns q and puts the caches back.
+    /// residual + RMSNorm of every token, in the memory of `residual`.
+    pub fn rms_norm_add(
+        &self,
+        x: &Tensor<2>,
+        weight: &Tensor<2>,
+        state: &Tensor<2, Int>,
+        residual: Tensor<2>,
+        eps: f32,
+    ) -> Tensor<2> {
+        self.count(1);
+        Tensor::from_dispatch(Dispatch::rms_norm_add(
+            x.clone().into_dispatch(),
+            weight.clone().into_dispatch(),
+            state.clone().into_dispatch(),
+            residual.into_dispatch(),
+            eps,
+        ))
+    }
+
+    /// Bias, norm and RoPE on q and k, and the append of k and v to their caches. Returns q and puts the caches back.
     pub fn rope_append(
         &self,
         qkv: Tensor<2>,
         rope: &Tensor<2>,
+        extras: &Tensor<2>,
         state: &Tensor<2, Int>,
         cache: &mut LayerCache,
         spec: AttentionSpec,
@@ -227,6 +249,7 @@ impl Ops {
             Dispatch::rope_append(
                 qkv.into_dispatch(),
                 rope.clone().into_dispatch(),
+                extras.clone().into_dispatch(),
                 state.clone().into_dispatch(),
                 k.into_dispatch(),
                 v.into_dispatch(),
@@ -257,11 +280,12 @@ impl Ops {
         )))
     }
 
-    /// silu(gate) * up of a [t, 2 d_ff] tensor.
-    pub fn swiglu(&self, gate_up: Tensor<2>) -> Tensor<2> {
+    /// activation(gate) * up of a [t, 2 d_ff] tensor.
+    pub fn gate(&self, gate_up: Tensor<2>, activation: Activation) -> Tensor<2> {
         self.count(1);
-        self.keep(Tensor::from_dispatch(Dispatch::swiglu(
+        self.keep(Tensor::from_dispatch(Dispatch::gate(
             gate_up.into_dispatch(),
+            activation,
         )))
     }
 

@@ -9,7 +9,7 @@ use burn::tensor::{Int, Tensor};
 
 use super::gemv::{self, Arithmetic, GemvOp, GemvSpec, Input, Output};
 use super::linear::{LinearOp, LinearSpec};
-use super::{AttentionSpec, LayerCache, Ops, Weight};
+use super::{Activation, AttentionSpec, LayerCache, Ops, Weight};
 use crate::quant::Packing;
 
 impl Ops {
@@ -55,6 +55,7 @@ impl Ops {
                 add,
                 lanes: self.tuning.prefill_lanes,
                 subgroups: self.tuning.subgroups && self.tuning.prefill_lanes > 1,
+                scaling: weight.scaling,
                 pooled: part.pooled,
             };
             y = Dispatch::linear(
@@ -103,6 +104,7 @@ impl Ops {
                 lanes,
                 subgroups: self.tuning.subgroups && lanes > 1,
                 arithmetic: arithmetic(part.packing),
+                scaling: weight.scaling,
                 pooled: part.pooled,
             };
             y = Dispatch::gemv(
@@ -159,22 +161,44 @@ impl Ops {
         self.keep(self.gemv(x, weight, norm, state, y, input, Output::Store))
     }
 
-    /// silu(gate) * up of RMSNorm(x), where `weight` holds gate and up: [t, rows / 2].
-    pub fn norm_swiglu(
+    /// activation(gate) * up of RMSNorm(x), or of x, where `weight` holds gate and up: [t, rows / 2].
+    pub fn norm_gated(
         &self,
         x: &Tensor<2>,
-        norm: &Tensor<2>,
+        norm: Option<&Tensor<2>>,
         weight: &Weight,
         state: &Tensor<2, Int>,
         eps: f32,
+        activation: Activation,
     ) -> Tensor<2> {
-        let input = Input::Norm { eps: eps.to_bits() };
+        let input = match norm {
+            Some(_) => Input::Norm { eps: eps.to_bits() },
+            None => Input::Plain,
+        };
         let in_one = x.dims()[0] == 1 && weight.parts.len() == 1;
         if in_one && self.fuses(input, weight.cols) {
             let y = Tensor::empty([1, weight.rows / 2], &self.anchor.device());
-            return self.keep(self.gemv(x, weight, norm, state, y, input, Output::Swiglu));
+            let (norm, output) = (norm.unwrap_or(x), Output::Gated(activation));
+            return self.keep(self.gemv(x, weight, norm, state, y, input, output));
         }
-        self.swiglu(self.norm_linear(x, norm, weight, state, eps))
+        let gate_up = match norm {
+            Some(norm) => self.norm_linear(x, norm, weight, state, eps),
+            None => self.linear(x, weight, state),
+        };
+        self.gate(gate_up, activation)
+    }
+
+    /// Attention(q, cache) W^T as a new tensor.
+    pub fn attention_linear(
+        &self,
+        q: Tensor<2>,
+        cache: &LayerCache,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        spec: AttentionSpec,
+    ) -> Tensor<2> {
+        let y = Tensor::empty([q.dims()[0], weight.rows], &self.anchor.device());
+        self.keep(self.attention_linear_into(q, cache, weight, state, y, spec, false))
     }
 
     /// residual + Attention(q, cache) W^T, in the memory of `residual`.
@@ -187,6 +211,20 @@ impl Ops {
         residual: Tensor<2>,
         spec: AttentionSpec,
     ) -> Tensor<2> {
+        self.attention_linear_into(q, cache, weight, state, residual, spec, true)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "they are the op's operands")]
+    fn attention_linear_into(
+        &self,
+        q: Tensor<2>,
+        cache: &LayerCache,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        y: Tensor<2>,
+        spec: AttentionSpec,
+        add: bool,
+    ) -> Tensor<2> {
         let one = q.dims()[0] == 1;
         let split = AttentionSpec {
             splits: self.tuning.splits,
@@ -195,9 +233,10 @@ impl Ops {
         let input = Input::Merge(split);
         if one && split.splits > 1 && self.fuses(input, weight.cols) {
             let spans = self.attention(q, cache, state, split);
-            return self.gemv(&spans, weight, &spans, state, residual, input, Output::Add);
+            let output = if add { Output::Add } else { Output::Store };
+            return self.gemv(&spans, weight, &spans, state, y, input, output);
         }
         let a = self.attention(q, cache, state, spec);
-        self.linear_add(&a, weight, state, residual)
+        self.linear_into(&a, weight, state, y, add)
     }
 }

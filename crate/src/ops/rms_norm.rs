@@ -23,6 +23,32 @@ pub trait RmsNormOp: Backend {
         eps: f32,
         last: bool,
     ) -> FloatTensor<Self>;
+
+    /// The norm of every token added to `y`: [T, cols].
+    fn rms_norm_add(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        state: IntTensor<Self>,
+        y: FloatTensor<Self>,
+        eps: f32,
+    ) -> FloatTensor<Self>;
+}
+
+fn kernel(cols: usize, eps: f32, last: bool, add: bool) -> Kernel {
+    Kernel {
+        name: "rms_norm",
+        source: wgsl!("rms_norm"),
+        variant: "",
+        prelude: vec![],
+        consts: vec![
+            ("COLS4", cols as u32 / 4),
+            ("LAST", last as u32),
+            ("ADD", add as u32),
+        ],
+        texts: &[],
+        floats: vec![("EPS", eps)],
+        workgroup: 64,
+    }
 }
 
 impl RmsNormOp for CubeBackend {
@@ -36,17 +62,22 @@ impl RmsNormOp for CubeBackend {
         let [t, cols] = x.meta.shape().dims();
         let rows = if last { 1 } else { t };
         let y = empty_f32(&x, [rows, cols]);
-        let kernel = Kernel {
-            name: "rms_norm",
-            source: wgsl!("rms_norm"),
-            variant: "",
-            prelude: vec![],
-            consts: vec![("COLS4", cols as u32 / 4), ("LAST", last as u32)],
-            texts: &[],
-            float: Some(("EPS", eps)),
-            workgroup: 64,
-        };
-        launch(kernel, (rows as u32, 1, 1), &[&x, &weight, &state, &y]);
+        let count = (rows as u32, 1, 1);
+        let kernel = kernel(cols, eps, last, false);
+        launch(kernel, count, &[&x, &weight, &state, &y]);
+        y
+    }
+
+    fn rms_norm_add(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        state: IntTensor<Self>,
+        y: FloatTensor<Self>,
+        eps: f32,
+    ) -> FloatTensor<Self> {
+        let [t, cols] = x.meta.shape().dims();
+        let kernel = kernel(cols, eps, false, true);
+        launch(kernel, (t as u32, 1, 1), &[&x, &weight, &state, &y]);
         y
     }
 }
@@ -70,6 +101,24 @@ impl RmsNormOp for Flex {
         let mut y = vec![0.0; if last { cols } else { t * cols }];
         rms_norm_cpu(rows, weight.storage(), eps, &mut y);
         cpu::tensor(y, [if last { 1 } else { t }, cols])
+    }
+
+    fn rms_norm_add(
+        x: FlexTensor,
+        weight: FlexTensor,
+        state: FlexTensor,
+        mut y: FlexTensor,
+        eps: f32,
+    ) -> FlexTensor {
+        let [t, cols] = x.layout().shape().dims();
+        let n = (state.storage::<u32>()[state::N_TOKENS] as usize).clamp(1, t);
+        let mut normed = vec![0.0; n * cols];
+        let x = &x.storage::<f32>()[..n * cols];
+        rms_norm_cpu(x, weight.storage(), eps, &mut normed);
+        for (y, v) in y.storage_mut::<f32>().iter_mut().zip(normed) {
+            *y += v;
+        }
+        y
     }
 }
 

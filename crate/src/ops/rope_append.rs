@@ -1,10 +1,12 @@
-//! Rotary position embedding of queries and keys, and the append to the KV cache, in one pass.
+//! Bias, norm and rotary position embedding of queries and keys, and the append to the KV cache, in one pass.
 //!
 //! - `qkv`: [T, (n_heads + 2 n_kv_heads) * head_dim]. Result q: [T, n_heads * head_dim], rotated.
 //! - `k_cache`, `v_cache`: [n_kv_heads, n_ctx, head_dim], written at POS .. POS + N_TOKENS.
 //! - `rope`: [n_ctx, rope_pairs, 2], cos and sin per position and pair, computed in f64 on the host: angles of
 //!   thousands of radians are beyond what WGSL promises of `sin`.
-//! - GPU: a thread for two columns. Source: Su et al. 2021, arXiv:2104.09864.
+//! - `extras`: [1, extras()], see [`AttentionSpec::extras`]; a dummy where there are none.
+//! - GPU: a thread for two columns; each sums up its norm's columns by itself, which costs less than a launch.
+//! - Source: Su et al. 2021, arXiv:2104.09864.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
@@ -12,6 +14,7 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use super::gpu::{Kernel, empty_f32, launch, wgsl};
+use super::rms_norm::rms_norm_cpu;
 use super::{cpu, state};
 
 /// What the KV cache is kept in.
@@ -42,8 +45,18 @@ impl KvType {
     }
 }
 
-/// Shapes of attention, shared by this op and [`super::attention`].
+/// RMSNorm of queries and keys before they are rotated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QkNorm {
+    None,
+    /// Of each head by itself; weights [head_dim], one for queries and one for keys.
+    Head,
+    /// Of all queries together, and of all keys; weights [n_heads * head_dim] and [n_kv_heads * head_dim].
+    Row,
+}
+
+/// Shapes of attention, shared by this op and [`super::attention`].
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AttentionSpec {
     /// Query heads.
     pub n_heads: u32,
@@ -59,8 +72,42 @@ pub struct AttentionSpec {
     pub neox: bool,
     /// What the caches are kept in.
     pub kv: KvType,
+    /// A bias is added to q, k and v.
+    pub bias: bool,
+    pub qk_norm: QkNorm,
+    /// Of that norm.
+    pub eps: f32,
+    /// Scores are multiplied by it; 1 / sqrt(head_dim) in most families.
+    pub scale: f32,
+    /// Scores become softcap * tanh(score / softcap); 0 for none.
+    pub softcap: f32,
+    /// A query sees so many positions, its own included; 0 for all.
+    pub window: u32,
     /// Most spans that one token's attention is divided into, to be merged later; 1 for whole results.
     pub splits: u32,
+}
+
+impl AttentionSpec {
+    /// Columns of q, k and v together.
+    pub fn qkv_cols(&self) -> usize {
+        ((self.n_heads + 2 * self.n_kv_heads) * self.head_dim) as usize
+    }
+
+    /// Columns of the norms' weights.
+    fn norm_cols(&self) -> usize {
+        let (heads, dim) = (self.n_heads + self.n_kv_heads, self.head_dim);
+        match self.qk_norm {
+            QkNorm::None => 0,
+            QkNorm::Head => 2 * dim as usize,
+            QkNorm::Row => (heads * dim) as usize,
+        }
+    }
+
+    /// Length of what goes with q, k and v: the bias, then the norms' weights for queries and for keys.
+    pub fn extras(&self) -> usize {
+        let bias = if self.bias { self.qkv_cols() } else { 0 };
+        bias + self.norm_cols()
+    }
 }
 
 /// Backend extension: RoPE and KV append on each backend.
@@ -70,6 +117,7 @@ pub trait RopeAppendOp: Backend {
     fn rope_append(
         qkv: FloatTensor<Self>,
         rope: FloatTensor<Self>,
+        extras: FloatTensor<Self>,
         state: IntTensor<Self>,
         k_cache: FloatTensor<Self>,
         v_cache: FloatTensor<Self>,
@@ -81,6 +129,7 @@ impl RopeAppendOp for CubeBackend {
     fn rope_append(
         qkv: FloatTensor<Self>,
         rope: FloatTensor<Self>,
+        extras: FloatTensor<Self>,
         state: IntTensor<Self>,
         k_cache: FloatTensor<Self>,
         v_cache: FloatTensor<Self>,
@@ -88,11 +137,16 @@ impl RopeAppendOp for CubeBackend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let [t, cols] = qkv.meta.shape().dims();
         let q = empty_f32(&qkv, [t, (spec.n_heads * spec.head_dim) as usize]);
+        let has_extras = spec.extras() > 0;
         let kernel = Kernel {
             name: "rope_append",
             source: wgsl!("rope_append"),
             variant: spec.kv.name(),
-            prelude: vec![],
+            prelude: if has_extras {
+                vec![wgsl!("qkv_extras")]
+            } else {
+                vec![wgsl!("qkv_plain")]
+            },
             consts: vec![
                 ("N_HEADS", spec.n_heads),
                 ("N_KV", spec.n_kv_heads),
@@ -100,20 +154,23 @@ impl RopeAppendOp for CubeBackend {
                 ("ROPE_PAIRS", spec.rope_pairs),
                 ("N_CTX", spec.n_ctx),
                 ("NEOX", spec.neox as u32),
+                ("BIAS", spec.bias as u32),
+                ("NORM", spec.qk_norm as u32),
+                ("B_CACHE", 4 + has_extras as u32),
+                ("B_VALUES", 5 + has_extras as u32),
             ],
             texts: match spec.kv {
                 KvType::F32 => &[("KV2", "vec2<f32>"), ("PACK2", "")],
                 KvType::F16 => &[("KV2", "u32"), ("PACK2", "pack2x16float")],
             },
-            float: None,
+            floats: vec![("EPS", spec.eps)],
             workgroup: 64,
         };
         let count = ((cols as u32 / 2).div_ceil(64), t as u32, 1);
-        launch(
-            kernel,
-            count,
-            &[&qkv, &rope, &state, &q, &k_cache, &v_cache],
-        );
+        let mut tensors = vec![&qkv, &rope, &state, &q];
+        tensors.extend(has_extras.then_some(&extras));
+        tensors.extend([&k_cache, &v_cache]);
+        launch(kernel, count, &tensors);
         (q, k_cache, v_cache)
     }
 }
@@ -122,6 +179,7 @@ impl RopeAppendOp for Flex {
     fn rope_append(
         qkv: FlexTensor,
         rope: FlexTensor,
+        extras: FlexTensor,
         state: FlexTensor,
         mut k_cache: FlexTensor,
         mut v_cache: FlexTensor,
@@ -133,6 +191,7 @@ impl RopeAppendOp for Flex {
         let q_cols = (spec.n_heads * spec.head_dim) as usize;
         let mut q = vec![0.0; t * q_cols];
         let mut qkv = qkv.storage::<f32>()[..n * cols].to_vec();
+        prepare_cpu(&mut qkv, extras.storage(), spec);
         rotate_cpu(&mut qkv, rope.storage(), state[state::POS] as usize, spec);
         if spec.kv == KvType::F16 {
             for row in qkv.chunks_exact_mut(cols) {
@@ -153,11 +212,38 @@ impl RopeAppendOp for Flex {
     }
 }
 
+/// Adds the bias and norms queries and keys of `qkv`: [n, (n_heads + 2 n_kv_heads) * head_dim].
+fn prepare_cpu(qkv: &mut [f32], extras: &[f32], spec: AttentionSpec) {
+    let cols = spec.qkv_cols();
+    let (bias, weights) = extras.split_at(if spec.bias { cols } else { 0 });
+    let hd = spec.head_dim as usize;
+    let (q_cols, k_cols) = (spec.n_heads as usize * hd, spec.n_kv_heads as usize * hd);
+    for row in qkv.chunks_exact_mut(cols) {
+        for (v, b) in row.iter_mut().zip(bias) {
+            *v += b;
+        }
+        let (q, rest) = row.split_at_mut(q_cols);
+        let k = &mut rest[..k_cols];
+        let (q_weight, k_weight) = match spec.qk_norm {
+            QkNorm::None => continue,
+            QkNorm::Head => (&weights[..hd], &weights[hd..2 * hd]),
+            QkNorm::Row => (&weights[..q_cols], &weights[q_cols..q_cols + k_cols]),
+        };
+        for (heads, weight) in [(q, q_weight), (k, k_weight)] {
+            let before = heads.to_vec();
+            rms_norm_cpu(&before, weight, spec.eps, heads);
+        }
+    }
+}
+
 /// Rotates the queries and keys of `qkv`: [n, (n_heads + 2 n_kv_heads) * head_dim], from position `pos` on.
 fn rotate_cpu(qkv: &mut [f32], rope: &[f32], pos: usize, spec: AttentionSpec) {
     let (hd, pairs) = (spec.head_dim as usize, spec.rope_pairs as usize);
     let rotated = (spec.n_heads + spec.n_kv_heads) as usize * hd;
     let cols = rotated + spec.n_kv_heads as usize * hd;
+    if pairs == 0 {
+        return;
+    }
     let angles = rope.chunks_exact(2 * pairs).skip(pos);
     for (row, angles) in qkv.chunks_exact_mut(cols).zip(angles) {
         for head in row[..rotated].chunks_exact_mut(hd) {

@@ -79,7 +79,7 @@ impl SampleOp for CubeBackend {
                 ("MAX_MATCH", draft::MAX_MATCH as u32),
             ],
             texts: &[],
-            float: None,
+            floats: vec![],
             workgroup: 256,
         };
         let tensors = [&logits, &state, &history, &bias, &tokens];

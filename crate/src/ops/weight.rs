@@ -9,6 +9,42 @@ use burn::tensor::{Int, Tensor};
 use super::pool::Pooled;
 use crate::quant::Packing;
 
+/// What is done to each sum of a projection: v * factor, then softcap * tanh(v / softcap) where that is not 0.
+///
+/// Some families scale their embedding, their residual branches or their logits; Gemma 2 caps its logits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scaling {
+    pub factor: f32,
+    pub softcap: f32,
+}
+
+impl Scaling {
+    /// Nothing is done.
+    pub const NONE: Self = Self::by(1.0);
+
+    /// A factor alone.
+    pub const fn by(factor: f32) -> Self {
+        Self {
+            factor,
+            softcap: 0.0,
+        }
+    }
+
+    /// Constants of `wgsl/scaling.wgsl`.
+    pub(super) fn floats(self) -> Vec<(&'static str, f32)> {
+        vec![("FACTOR", self.factor), ("LOGIT_CAP", self.softcap)]
+    }
+
+    /// The CPU's way to do it.
+    pub fn apply(self, v: f32) -> f32 {
+        let v = v * self.factor;
+        match self.softcap {
+            0.0 => v,
+            cap => cap * (v / cap).tanh(),
+        }
+    }
+}
+
 /// A matrix [rows, cols] on the device.
 #[derive(Clone)]
 pub struct Weight {
@@ -18,6 +54,15 @@ pub struct Weight {
     pub cols: usize,
     /// In row order, without gaps.
     pub parts: Vec<WeightPart>,
+    pub scaling: Scaling,
+}
+
+impl Weight {
+    /// The same memory with another scaling.
+    pub fn scaled(mut self, scaling: Scaling) -> Self {
+        self.scaling = scaling;
+        self
+    }
 }
 
 /// Rows `first_row .. first_row + rows` of a [`Weight`].

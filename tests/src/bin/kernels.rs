@@ -7,7 +7,7 @@ use std::time::Instant;
 use burn::tensor::Tensor;
 use hearth::format::GgmlType;
 use hearth::ops::words::read_words;
-use hearth::ops::{Arithmetic, AttentionSpec, KvType, LayerCache, Ops, Tuning, state};
+use hearth::ops::{Activation, Arithmetic, AttentionSpec, KvType, LayerCache, Ops, Tuning, state};
 use hearth_tests::kernels::*;
 use pollster::block_on;
 
@@ -61,7 +61,9 @@ fn main() {
                 drop(ops.norm_linear_last(&x, &x, &weight, &one, 1e-5))
             });
             print(&format!("norm {name}"), ms, macs);
-            let ms = time(&one, || drop(ops.norm_swiglu(&x, &x, &weight, &one, 1e-5)));
+            let ms = time(&one, || {
+                drop(ops.norm_gated(&x, Some(&x), &weight, &one, 1e-5, Activation::Silu))
+            });
             print(&format!("swiglu {name}"), ms, macs);
             if arithmetic == Arithmetic::F32 {
                 for n in [8, 64] {
@@ -78,14 +80,8 @@ fn main() {
         for n in [64, 512] {
             for kv in [KvType::F32, KvType::F16] {
                 let spec = AttentionSpec {
-                    n_heads: 9,
-                    n_kv_heads: 3,
-                    head_dim: 64,
-                    rope_pairs: 32,
-                    n_ctx: 1024,
-                    neox: false,
                     kv,
-                    splits: 1,
+                    ..attention(9, 3, 64, 1024)
                 };
                 let new = || ops.alloc_kv(3 * 1024, 64, kv);
                 let cache = LayerCache::new(new(), new());

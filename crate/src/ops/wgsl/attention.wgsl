@@ -1,4 +1,4 @@
-// out[t, h, :] = softmax_j(q[t, h, :] . K[g, j, :] * SCALE) V[g, j, :],  j = 0 ..= POS + t,  g = h / GROUP
+// out[t, h, :] = softmax_j(q[t, h, :] . K[g, j, :] * SCALE) V[g, j, :],  first_seen ..= POS + t,  g = h / GROUP
 //
 // grid: (N_HEADS / HEADS, ceil(T / TOKENS), SPLITS). A workgroup takes ROWS queries, HEADS heads of one key/value
 // head times TOKENS tokens, over one span of the context, so that K and V are loaded once for all of them. It
@@ -21,6 +21,7 @@ const ROWS: u32 = HEADS * TOKENS; // at most 8
 const HEAD_DIM4: u32 = {{ HEAD_DIM4 }}u; // at most WG
 const N_CTX: u32 = {{ N_CTX }}u;
 const SCALE: f32 = {{ SCALE }};
+const SOFTCAP: f32 = {{ SOFTCAP }}; // 0 for none
 const WG: u32 = {{ WG }}u;
 const SLICE: u32 = 8u; // positions of a tile that one thread sums up for one row
 const SLICES: u32 = WG / SLICE;
@@ -35,6 +36,14 @@ var<workgroup> shared_span: vec2<u32>;
 
 {{ LOAD4 }}
 
+fn capped(score: f32) -> f32 {
+    if (SOFTCAP == 0.0) {
+        return score;
+    }
+    // (beyond 15 some devices' tanh is not a number)
+    return SOFTCAP * tanh(clamp(score / select(SOFTCAP, 1.0, SOFTCAP == 0.0), -15.0, 15.0));
+}
+
 @compute @workgroup_size({{ WG }})
 fn main(
     @builtin(workgroup_id) wg: vec3<u32>,
@@ -44,9 +53,11 @@ fn main(
     let t0 = wg.y * TOKENS;
     let live = min(TOKENS, max(state[1], t0) - t0); // tokens of this workgroup that are there
     if (lid == 0u) {
-        let len = select(0u, min(state[0] + t0 + live, N_CTX), live > 0u);
-        let begin = min(wg.z * split_span(len), len);
-        shared_span = vec2<u32>(begin, min(begin + split_span(len), len));
+        let end = select(0u, min(state[0] + t0 + live, N_CTX), live > 0u);
+        let first = min(first_seen(state[0] + t0), end);
+        let span = split_span(end - first);
+        let begin = min(first + wg.z * span, end);
+        shared_span = vec2<u32>(begin, min(begin + span, end));
     }
     let span = workgroupUniformLoad(&shared_span);
     if (SPLITS > 1u && span.x >= span.y) {
@@ -84,9 +95,10 @@ fn main(
             }
         }
         for (var r = 0u; r < ROWS; r++) {
-            // A query sees no position after its own.
-            let seen = j < span.y && j <= state[0] + t0 + r / HEADS;
-            score[r] = select(LOWEST, score[r], seen);
+            // A query sees no position after its own, and none before its window.
+            let own = state[0] + t0 + r / HEADS;
+            let seen = j < span.y && j <= own && j >= first_seen(own);
+            score[r] = select(LOWEST, capped(score[r]), seen);
             scores[r * WG + lid] = score[r];
         }
         workgroupBarrier();

@@ -1,4 +1,4 @@
-// y[t, c] = W[ids[t] - FIRST, c] for the tokens whose row is in this part of the table
+// y[t, c] = FACTOR * W[ids[t] - FIRST, c] for the tokens whose row is in this part of the table
 //
 // grid: (ceil(BLOCKS / WG), T); a thread unpacks one block of a row
 @group(0) @binding({{ B0 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
@@ -8,6 +8,7 @@ const ROWS: u32 = {{ ROWS }}u;
 const FIRST: u32 = {{ FIRST }}u; // id of this part's first row
 const COLS4: u32 = {{ COLS4 }}u;
 const IDS: u32 = {{ IDS }}u; // where the ids begin in the state
+const FACTOR: f32 = {{ FACTOR }};
 const BLOCKS: u32 = COLS4 / BLOCK_VECS;
 
 @compute @workgroup_size({{ WG }})

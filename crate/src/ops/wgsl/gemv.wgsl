@@ -13,7 +13,7 @@ const OFFSET: u32 = {{ OFFSET }}u;
 const GROUPS: u32 = {{ GROUPS }}u;
 const HALF: u32 = ROWS / 2u; // from a gate to its up
 const ADD: bool = {{ OUTPUT }} == 1; // add to what is in y
-const SWIGLU: bool = {{ OUTPUT }} == 2; // y[r] = silu(first) * second
+const GATED: bool = {{ OUTPUT }} == 2; // y[r] = activation(first) * second
 const LANES: u32 = {{ LANES }}u;
 const WG: u32 = {{ WG }}u;
 const BLOCKS: u32 = COLS4 / BLOCK_VECS; // blocks in a row
@@ -28,10 +28,10 @@ fn main(
     let scale = prepare(lid);
     let group = (wg.z * grid.x + wg.x) * (WG / LANES) + lid / LANES;
     let lane = lid % LANES;
-    let row = select(4u * group, 2u * group, SWIGLU);
+    let row = select(4u * group, 2u * group, GATED);
     let neighbours = vec4<u32>(row, row + 1u, row + 2u, row + 3u);
     let gates = vec4<u32>(row, min(row + 1u, HALF - 1u), row + HALF, row + 1u + HALF);
-    let first = BLOCKS * min(select(neighbours, gates, SWIGLU), vec4<u32>(ROWS - 1u));
+    let first = BLOCKS * min(select(neighbours, gates, GATED), vec4<u32>(ROWS - 1u));
     let live = group < GROUPS;
 
     var dots = vec4<f32>(0.0);
@@ -55,8 +55,8 @@ fn main(
     if (!live || lane != 0u) {
         return;
     }
-    if (SWIGLU) {
-        let gated = dots.xy / (1.0 + exp(-dots.xy)) * dots.zw;
+    if (GATED) {
+        let gated = activation(dots).xy * dots.zw;
         put(row, HALF, gated.x);
         put(row + 1u, HALF, gated.y);
     } else {
@@ -72,8 +72,8 @@ fn put(row: u32, rows: u32, value: f32) {
         return;
     }
     if (ADD) {
-        y[OFFSET + row] += value;
+        y[OFFSET + row] += scaled(value);
     } else {
-        y[OFFSET + row] = value;
+        y[OFFSET + row] = scaled(value);
     }
 }

@@ -7,7 +7,8 @@ const N_CTX: u32 = {{ N_CTX }}u;
 const RECORD: u32 = HEAD_DIM4 + 1u;
 
 fn raw_input(at: u32) -> vec4<f32> {
-    let len = min(state[0] + 1u, N_CTX);
+    let end = min(state[0] + 1u, N_CTX);
+    let len = end - first_seen(end - 1u);
     let span = split_span(len);
     let spans = (len + span - 1u) / span;
     let first = at / HEAD_DIM4 * SPLITS * RECORD;

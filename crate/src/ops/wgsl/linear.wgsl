@@ -25,9 +25,9 @@ fn input(at: u32) -> vec4<f32> {
 fn put(t: u32, row: u32, sum: f32) {
     let at = t * STRIDE + OFFSET + row;
     if (ADD) {
-        y[at] += sum;
+        y[at] += scaled(sum);
     } else {
-        y[at] = sum;
+        y[at] = scaled(sum);
     }
 }
 

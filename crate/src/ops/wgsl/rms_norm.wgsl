@@ -1,4 +1,4 @@
-// y[t, c] = x[t, c] / sqrt(mean_c(x[t, c]^2) + EPS) * weight[c]
+// y[t, c] = x[t, c] / sqrt(mean_c(x[t, c]^2) + EPS) * weight[c]   (added to what is there where ADD)
 //
 // grid: (T). LAST: only the step's last token is normalised, into row 0: what the lm_head needs.
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>; // [T, COLS4]
@@ -8,6 +8,7 @@
 
 const COLS4: u32 = {{ COLS4 }}u;
 const LAST: bool = {{ LAST }} == 1;
+const ADD: bool = {{ ADD }} == 1;
 const WG: u32 = {{ WG }}u;
 
 var<workgroup> sums: array<f32, {{ WG }}>;
@@ -34,6 +35,11 @@ fn main(
     workgroupBarrier();
     let scale = inverseSqrt(sums[0] / f32(COLS4 * 4u) + {{ EPS }});
     for (var c = lid; c < COLS4; c += WG) {
-        y[row_out * COLS4 + c] = x[row_in * COLS4 + c] * scale * weight[c];
+        let v = x[row_in * COLS4 + c] * scale * weight[c];
+        if (ADD) {
+            y[row_out * COLS4 + c] += v;
+        } else {
+            y[row_out * COLS4 + c] = v;
+        }
     }
 }

@@ -1,12 +1,13 @@
 // q[t, h, :] = rotate(qkv[t, h, :], POS + t);  K[h, POS + t, :] = rotate(...);  V[h, POS + t, :] = qkv[...]
 //
+// `value_of` is qkv, or that with bias and norm (qkv_*.wgsl).
 // grid: (ceil(HEADS * HEAD_DIM / 2 / WG), T); a thread handles two neighbouring columns of one head.
 @group(0) @binding(0) var<storage, read_write> qkv: array<f32>; // [T, (N_HEADS + 2 * N_KV) * HEAD_DIM]
 @group(0) @binding(1) var<storage, read_write> rope: array<vec2<f32>>; // [N_CTX, ROPE_PAIRS], (cos, sin)
 @group(0) @binding(2) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
 @group(0) @binding(3) var<storage, read_write> q: array<vec2<f32>>; // [T, N_HEADS, HEAD_DIM / 2]
-@group(0) @binding(4) var<storage, read_write> k_cache: array<{{ KV2 }}>; // [N_KV, N_CTX, HEAD_DIM / 2]
-@group(0) @binding(5) var<storage, read_write> v_cache: array<{{ KV2 }}>; // [N_KV, N_CTX, HEAD_DIM / 2]
+@group(0) @binding({{ B_CACHE }}) var<storage, read_write> k_cache: array<{{ KV2 }}>; // [N_KV, N_CTX, HEAD_DIM / 2]
+@group(0) @binding({{ B_VALUES }}) var<storage, read_write> v_cache: array<{{ KV2 }}>; // [N_KV, N_CTX, HEAD_DIM / 2]
 
 const N_HEADS: u32 = {{ N_HEADS }}u;
 const N_KV: u32 = {{ N_KV }}u;
@@ -16,20 +17,20 @@ const N_CTX: u32 = {{ N_CTX }}u;
 const NEOX: bool = {{ NEOX }} == 1; // pairs (i, i + ROPE_PAIRS) instead of (2i, 2i + 1)
 const HALF: u32 = HEAD_DIM / 2u;
 
-// Column c of the head that begins at `head_at`, rotated for position p.
-fn rotated(head_at: u32, c: u32, p: u32) -> f32 {
-    let value = qkv[head_at + c];
+// Column c of a head, rotated for position p.
+fn rotated(row_at: u32, head: u32, c: u32, p: u32, factor: f32) -> f32 {
+    let value = value_of(row_at, head, c, factor);
     if (c >= 2u * ROPE_PAIRS) {
         return value;
     }
-    let pair = select(c / 2u, c % ROPE_PAIRS, NEOX);
+    let pair = select(c / 2u, c % max(ROPE_PAIRS, 1u), NEOX);
     let is_first = select(c % 2u == 0u, c < ROPE_PAIRS, NEOX);
     let distance = select(1u, ROPE_PAIRS, NEOX);
     let r = rope[p * ROPE_PAIRS + pair];
     if (is_first) {
-        return value * r.x - qkv[head_at + c + distance] * r.y;
+        return value * r.x - value_of(row_at, head, c + distance, factor) * r.y;
     }
-    return qkv[head_at + c - distance] * r.y + value * r.x;
+    return value_of(row_at, head, c - distance, factor) * r.y + value * r.x;
 }
 
 @compute @workgroup_size({{ WG }})
@@ -41,16 +42,23 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (head >= N_HEADS + 2u * N_KV || t >= state[1] || p >= N_CTX) {
         return;
     }
-    let head_at = (t * (N_HEADS + 2u * N_KV) + head) * HEAD_DIM;
+    let row_at = t * (N_HEADS + 2u * N_KV) * HEAD_DIM;
+    let factor = factor_of(row_at, head);
     if (head < N_HEADS + N_KV) {
-        let v = vec2<f32>(rotated(head_at, 2u * i, p), rotated(head_at, 2u * i + 1u, p));
+        let v = vec2<f32>(
+            rotated(row_at, head, 2u * i, p, factor),
+            rotated(row_at, head, 2u * i + 1u, p, factor),
+        );
         if (head < N_HEADS) {
             q[(t * N_HEADS + head) * HALF + i] = v;
         } else {
             k_cache[((head - N_HEADS) * N_CTX + p) * HALF + i] = {{ PACK2 }}(v);
         }
     } else {
-        let v = vec2<f32>(qkv[head_at + 2u * i], qkv[head_at + 2u * i + 1u]);
+        let v = vec2<f32>(
+            value_of(row_at, head, 2u * i, factor),
+            value_of(row_at, head, 2u * i + 1u, factor),
+        );
         v_cache[((head - N_HEADS - N_KV) * N_CTX + p) * HALF + i] = {{ PACK2 }}(v);
     }
 }

@@ -1,5 +1,5 @@
-// Writes a block to the vec4s of y from `at` on.
+// Writes a block times FACTOR to the vec4s of y from `at` on.
 fn store_block(w: Block, at: u32) {
-    y[at] = w.a;
-    y[at + 1u] = w.b;
+    y[at] = FACTOR * w.a;
+    y[at + 1u] = FACTOR * w.b;
 }

@@ -1,0 +1,12 @@
+//! Granite 3: Llama with four scales, of embedding, scores, residual branches and logits, which the metadata gives.
+//!
+//! Reference: transformers `models/granite/modeling_granite.py`.
+
+use super::DecoderSpec;
+
+/// The family's spec.
+pub const GRANITE: DecoderSpec = DecoderSpec {
+    name: "granite",
+    rope_neox: false,
+    ..DecoderSpec::PLAIN
+};

@@ -1,0 +1,64 @@
+//! Names of the tensors in a GGUF file.
+
+/// Names; `{}` stands for the layer's number.
+#[derive(Debug, PartialEq)]
+pub struct TensorNames {
+    pub token_embd: &'static str,
+    pub output_norm: &'static str,
+    /// Absent from files with tied embeddings.
+    pub lm_head: &'static str,
+    /// Factors that divide the rotary frequencies (Llama 3), optional.
+    pub rope_freqs: &'static str,
+    /// The same for contexts up to the original one and beyond it (LongRoPE), optional.
+    pub rope_short: &'static str,
+    pub rope_long: &'static str,
+    pub attn_norm: &'static str,
+    /// q, k and v, or one tensor that has all of them.
+    pub qkv_proj: &'static [&'static str],
+    pub qkv_bias: &'static [&'static str],
+    pub q_norm: &'static str,
+    pub k_norm: &'static str,
+    pub o_proj: &'static str,
+    pub post_attn_norm: &'static str,
+    pub ffn_norm: &'static str,
+    /// gate and up, or one tensor that has both.
+    pub gate_up_proj: &'static [&'static str],
+    pub down_proj: &'static str,
+    pub post_ffn_norm: &'static str,
+}
+
+impl TensorNames {
+    /// As most families have them.
+    pub const GGUF: Self = Self {
+        token_embd: "token_embd.weight",
+        output_norm: "output_norm.weight",
+        lm_head: "output.weight",
+        rope_freqs: "rope_freqs.weight",
+        rope_short: "rope_factors_short.weight",
+        rope_long: "rope_factors_long.weight",
+        attn_norm: "blk.{}.attn_norm.weight",
+        qkv_proj: &[
+            "blk.{}.attn_q.weight",
+            "blk.{}.attn_k.weight",
+            "blk.{}.attn_v.weight",
+        ],
+        qkv_bias: &[
+            "blk.{}.attn_q.bias",
+            "blk.{}.attn_k.bias",
+            "blk.{}.attn_v.bias",
+        ],
+        q_norm: "blk.{}.attn_q_norm.weight",
+        k_norm: "blk.{}.attn_k_norm.weight",
+        o_proj: "blk.{}.attn_output.weight",
+        post_attn_norm: "blk.{}.post_attention_norm.weight",
+        ffn_norm: "blk.{}.ffn_norm.weight",
+        gate_up_proj: &["blk.{}.ffn_gate.weight", "blk.{}.ffn_up.weight"],
+        down_proj: "blk.{}.ffn_down.weight",
+        post_ffn_norm: "blk.{}.post_ffw_norm.weight",
+    };
+}
+
+/// `pattern` for a layer.
+pub fn of_layer(pattern: &str, layer: usize) -> String {
+    pattern.replace("{}", &layer.to_string())
+}

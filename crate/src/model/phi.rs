@@ -1,0 +1,18 @@
+//! Phi 3, 3.5 and 4: Llama with q, k, v in one tensor and gate, up in another, LongRoPE, and heads that are rotated in
+//! part.
+//!
+//! Reference: Abdin et al. 2024, arXiv:2404.14219; transformers `models/phi3/modeling_phi3.py`.
+
+use super::{DecoderSpec, Sliding, TensorNames};
+
+/// The family's spec.
+pub const PHI3: DecoderSpec = DecoderSpec {
+    name: "phi3",
+    sliding: Sliding::All,
+    names: &TensorNames {
+        qkv_proj: &["blk.{}.attn_qkv.weight"],
+        gate_up_proj: &["blk.{}.ffn_up.weight"],
+        ..TensorNames::GGUF
+    },
+    ..DecoderSpec::PLAIN
+};

@@ -1,0 +1,21 @@
+//! Qwen 2 and 2.5 (biases on q, k and v) and Qwen 3 (norms of queries and keys instead, head_dim of its own).
+//!
+//! Reference: Yang et al. 2024, arXiv:2407.10671 and 2025, arXiv:2505.09388; transformers
+//! `models/qwen2/modeling_qwen2.py`, `models/qwen3/modeling_qwen3.py`.
+
+use super::DecoderSpec;
+use crate::ops::QkNorm;
+
+/// Qwen 2 and 2.5.
+pub const QWEN2: DecoderSpec = DecoderSpec {
+    name: "qwen2",
+    qkv_bias: true,
+    ..DecoderSpec::PLAIN
+};
+
+/// Qwen 3.
+pub const QWEN3: DecoderSpec = DecoderSpec {
+    name: "qwen3",
+    qk_norm: QkNorm::Head,
+    ..DecoderSpec::PLAIN
+};

@@ -1,0 +1,14 @@
+//! SmolLM 3: Llama with no rotary positions in every fourth layer.
+//!
+//! Reference: Bakouch et al. 2025, "SmolLM3"; Yang et al. 2025, arXiv:2501.18795 (NoPE); transformers
+//! `models/smollm3/modeling_smollm3.py`.
+
+use super::DecoderSpec;
+
+/// The family's spec.
+pub const SMOLLM3: DecoderSpec = DecoderSpec {
+    name: "smollm3",
+    rope_neox: false,
+    nope_period: 4,
+    ..DecoderSpec::PLAIN
+};

@@ -1,0 +1,44 @@
+// q, k and v with their bias, and the norm of queries and keys.
+@group(0) @binding(4) var<storage, read_write> extras: array<f32>; // bias [COLS], then weights of the norms
+
+const COLS: u32 = (N_HEADS + 2u * N_KV) * HEAD_DIM;
+const BIAS: bool = {{ BIAS }} == 1;
+const NORM: u32 = {{ NORM }}u; // 0 none, 1 of each head, 2 of all queries and of all keys
+const EPS: f32 = {{ EPS }};
+const WEIGHTS: u32 = select(0u, COLS, BIAS);
+
+fn biased(row_at: u32, col: u32) -> f32 {
+    var v = qkv[row_at + col];
+    if (BIAS) {
+        v += extras[col];
+    }
+    return v;
+}
+
+// What the norm multiplies a head's columns with, apart from its weights.
+fn factor_of(row_at: u32, head: u32) -> f32 {
+    if (NORM == 0u || head >= N_HEADS + N_KV) {
+        return 1.0;
+    }
+    var first = head;
+    var heads = 1u;
+    if (NORM == 2u) {
+        first = select(N_HEADS, 0u, head < N_HEADS);
+        heads = select(N_KV, N_HEADS, head < N_HEADS);
+    }
+    var sum = 0.0;
+    for (var c = first * HEAD_DIM; c < (first + heads) * HEAD_DIM; c++) {
+        let v = biased(row_at, c);
+        sum += v * v;
+    }
+    return inverseSqrt(sum / f32(heads * HEAD_DIM) + EPS);
+}
+
+fn value_of(row_at: u32, head: u32, c: u32, factor: f32) -> f32 {
+    let v = biased(row_at, head * HEAD_DIM + c);
+    if (NORM == 0u || head >= N_HEADS + N_KV) {
+        return v;
+    }
+    let of_heads = select(0u, HEAD_DIM, head >= N_HEADS) + c;
+    return v * factor * extras[WEIGHTS + select(of_heads, head * HEAD_DIM + c, NORM == 2u)];
+}

@@ -1,0 +1,8 @@
+// q, k and v as they are.
+fn factor_of(row_at: u32, head: u32) -> f32 {
+    return 1.0;
+}
+
+fn value_of(row_at: u32, head: u32, c: u32, factor: f32) -> f32 {
+    return qkv[row_at + head * HEAD_DIM + c];
+}
