@@ -20,7 +20,7 @@ use crate::ops::draft::ROWS;
 use crate::ops::state::{POS, STATE_WORDS, STEP};
 use crate::ops::words::{gpu_bytes, read_f32};
 use crate::ops::{KvType, LayerCache, SampleMemory, state};
-use crate::request::{Request, Sampling, Step, StopMatcher};
+use crate::request::{CompletionTokensDetails, Request, Sampling, Step, StopMatcher};
 use crate::run::{Read, Run};
 use crate::speculation::{Drafts, Speculation};
 use crate::tokenizer::Tokenizer;
@@ -278,6 +278,7 @@ impl Engine {
             in_flight: VecDeque::new(),
             stream: self.tokenizer.stream(),
             stop: StopMatcher::new(stop),
+            predictions: CompletionTokensDetails::default(),
             last_ms: now_ms(),
         });
         Ok(())

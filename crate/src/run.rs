@@ -13,7 +13,7 @@ use crate::ops::draft::ROWS;
 use crate::ops::linear::TILE_TOKENS;
 use crate::ops::state::{IDS, POS, RING, RING_LEN};
 use crate::ops::words::read_words;
-use crate::request::{PromptTokensDetails, Step, StopMatcher, Usage};
+use crate::request::{CompletionTokensDetails, PromptTokensDetails, Step, StopMatcher, Usage};
 use crate::speculation::Drafts;
 use crate::tokenizer::Stream;
 
@@ -53,6 +53,8 @@ pub(crate) struct Run {
     pub(crate) in_flight: VecDeque<Batch>,
     pub(crate) stream: Stream,
     pub(crate) stop: StopMatcher,
+    /// Tokens drafted for it, and how many were right.
+    pub(crate) predictions: CompletionTokensDetails,
     /// When the last tokens came.
     pub(crate) last_ms: f64,
 }
@@ -67,6 +69,7 @@ impl Run {
             prompt_tokens_details: PromptTokensDetails {
                 cached_tokens: self.cached,
             },
+            completion_tokens_details: self.predictions,
         }
     }
 
@@ -254,7 +257,7 @@ impl Engine {
         let ms = now - run.last_ms;
         run.last_ms = now;
         let ids = if batch.drafts {
-            self.drafted_ids(&words, ms)
+            self.drafted_ids(run, &words, ms)
         } else {
             // The first token's time is mostly the prompt's.
             if !run.generated.is_empty() {

@@ -4,6 +4,7 @@
 //! limit it costs little more than a plain one and may bring eight tokens. What comes is what plain decoding gives:
 //! the sampler accepts a drafted token only if it is the one it would have drawn. While drafts are off, the host
 //! makes them anyway and compares, which costs the device nothing and tells when to turn them on.
+//! OpenAI's usage has a place for what came of them: accepted and rejected prediction tokens.
 
 use serde::{Deserialize, Serialize};
 
@@ -203,15 +204,18 @@ impl Engine {
     }
 
     /// The ids in the records of steps that checked drafts, `ms` after the last ones.
-    pub(crate) fn drafted_ids(&mut self, records: &[u32], ms: f64) -> Vec<u32> {
+    pub(crate) fn drafted_ids(&mut self, run: &mut Run, records: &[u32], ms: f64) -> Vec<u32> {
         let steps = records.len() / ROWS;
         self.speculation.ms_per_step = smooth(self.speculation.ms_per_step, ms / steps as f64);
         let mut ids = Vec::new();
         for record in records.chunks_exact(ROWS) {
             let count = (record[0] >> 24 & 15).min(ROWS as u32) as usize;
-            self.stats.drafted += u64::from(record[0] >> 28);
-            self.stats.accepted += count.saturating_sub(1) as u64;
-            self.speculation.brought(count.saturating_sub(1));
+            let (drafted, accepted) = ((record[0] >> 28) as usize, count.saturating_sub(1));
+            self.stats.drafted += drafted as u64;
+            self.stats.accepted += accepted as u64;
+            run.predictions.accepted_prediction_tokens += accepted;
+            run.predictions.rejected_prediction_tokens += drafted.saturating_sub(accepted);
+            self.speculation.brought(accepted);
             let mut record = record.to_vec();
             record[0] &= 0xff_ffff;
             ids.extend_from_slice(&record[..count]);

@@ -12,7 +12,7 @@ import type {
   SourceSpec,
 } from "./protocol.js";
 import { servePort } from "./source/port.js";
-import type { DeviceInfo, DeviceOptions, EngineStats, KvType, ModelInfo } from "./wasm-contract.js";
+import type { DeviceInfo, DeviceOptions, Drafts, EngineStats, KvType, ModelInfo } from "./wasm-contract.js";
 
 export type ModelSource = string | URL | Blob | ReadableStream<Uint8Array>;
 
@@ -29,6 +29,8 @@ export interface EngineOptions {
   contextSize?: number;
   /** What the KV cache is kept in. Default: f16 on a GPU, f32 on the CPU. */
   kvType?: KvType;
+  /** Whether tokens are drafted from what the context holds and checked several at once; "auto" while that pays. Answers are the same. */
+  drafts?: Drafts;
   /**
    * Threads of the CPU path. Default: the machine's, up to 8, where the page is cross-origin isolated (the headers
    * Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy), and 1 elsewhere. The GPU needs none of this.
@@ -142,6 +144,7 @@ function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest 
   };
   if (options.contextSize !== undefined) request.contextSize = options.contextSize;
   if (options.kvType !== undefined) request.kvType = options.kvType;
+  if (options.drafts !== undefined) request.drafts = options.drafts;
   if (options.threads !== undefined) request.threads = options.threads;
   if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
   return request;

@@ -4,5 +4,5 @@ export { HearthError, type CoreErrorCode, type HearthErrorCode, type HostErrorCo
 export { ChatCompletionStream } from "./stream.js";
 export type { Completions } from "./completions.js";
 export type { DeviceChoice, DownloadOptions, LoadProgress, Notice } from "./protocol.js";
-export type { DeviceInfo, DeviceOptions, EngineStats, KvType, ModelInfo } from "./wasm-contract.js";
+export type { DeviceInfo, DeviceOptions, Drafts, EngineStats, KvType, ModelInfo } from "./wasm-contract.js";
 export type * from "./openai.js";

@@ -75,6 +75,7 @@ export async function loadModel(
     const options: LoaderOptions = {};
     if (request.contextSize !== undefined) options.contextSize = request.contextSize;
     if (request.kvType !== undefined) options.kvType = request.kvType;
+    if (request.drafts !== undefined) options.drafts = request.drafts;
     if (source.total !== undefined) options.totalBytes = source.total;
     return new wasm.Loader(device, options);
   };

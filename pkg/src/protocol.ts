@@ -5,6 +5,7 @@ import type { SerializedError } from "./errors.js";
 import type {
   DeviceInfo,
   DeviceOptions,
+  Drafts,
   EngineStats,
   GenerateRequest,
   KvType,
@@ -35,6 +36,7 @@ export interface LoadRequest {
   download: DownloadOptions;
   contextSize?: number;
   kvType?: KvType;
+  drafts?: Drafts;
   threads?: number;
   wasmUrl?: string;
 }

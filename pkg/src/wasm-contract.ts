@@ -89,6 +89,8 @@ export interface Usage {
   completion_tokens: number;
   total_tokens: number;
   prompt_tokens_details: { cached_tokens: number };
+  /** Tokens that were drafted from the context instead of computed one by one, and how many were right. */
+  completion_tokens_details: { accepted_prediction_tokens: number; rejected_prediction_tokens: number };
 }
 
 /** The outcome of one bounded piece of work: a chunk of the prompt, or a few new tokens. */
@@ -118,7 +120,7 @@ export interface WasmCpuPool {
   alloc(bytes: number): number;
   write(at: number, words: Uint32Array): void;
   read(at: number, words: Uint32Array): void;
-  /** y = x W^T; `format` is 0 for Q4 and 1 for Q8. `x`: [tokens, cols], `y`: [tokens, rows]. */
+  /** y = x W^T; `format` is 0 for Q4, 1 for Q5, 2 for Q6 and 3 for Q8. `x`: [tokens, cols], `y`: [tokens, rows]. */
   product(
     format: number,
     quants: number,
@@ -159,9 +161,13 @@ export interface WasmGeneration {
   free(): void;
 }
 
+/** Whether tokens are drafted from the context and checked several at once: while that pays, always (for tests), or never. */
+export type Drafts = "auto" | "always" | "off";
+
 export interface LoaderOptions {
   contextSize?: number;
   kvType?: KvType;
+  drafts?: Drafts;
   totalBytes?: number;
 }
 

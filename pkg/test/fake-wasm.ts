@@ -247,6 +247,7 @@ export class Generation {
       completion_tokens: this.at,
       total_tokens: prompt_tokens + this.at,
       prompt_tokens_details: { cached_tokens: 0 },
+      completion_tokens_details: { accepted_prediction_tokens: 0, rejected_prediction_tokens: 0 },
     };
     return { text, ids: text === "" ? [] : [this.at], phase, finish_reason, usage };
   }

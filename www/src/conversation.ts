@@ -59,7 +59,7 @@ export class Conversation {
         const choice = choices[0];
         const content = choice?.delta.content;
         if (usage) {
-          clock.tick(usage.completion_tokens);
+          clock.tick(usage);
           this.#events.onUsage(usage);
         }
         if (content) answer.append(content);
@@ -93,9 +93,14 @@ class AnswerClock {
   #first: { at: number; tokens: number } | undefined;
   #last = this.#start;
   #tokens = 0;
+  #drafted = 0;
 
-  tick(tokens: number): void {
+  tick({
+    completion_tokens: tokens,
+    completion_tokens_details: { accepted_prediction_tokens },
+  }: CompletionUsage): void {
     if (tokens <= this.#tokens) return;
+    this.#drafted = Math.min(accepted_prediction_tokens, tokens);
     this.#tokens = tokens;
     this.#last = performance.now();
     this.#first ??= { at: this.#last, tokens };
@@ -106,6 +111,7 @@ class AnswerClock {
     const seconds = first === undefined ? 0 : (this.#last - first.at) / 1000;
     return {
       tokens: this.#tokens,
+      drafted: this.#drafted,
       firstToken: first === undefined ? undefined : (first.at - this.#start) / 1000,
       tokensPerSecond: first === undefined || seconds <= 0 ? undefined : (this.#tokens - first.tokens) / seconds,
       end: this.end,

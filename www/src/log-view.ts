@@ -8,6 +8,8 @@ const FOLLOW_PX = 80;
 
 export interface AnswerStats {
   tokens: number;
+  /** Of them, those drafted from the context. */
+  drafted: number;
   /** Seconds from sending to the first token. */
   firstToken: number | undefined;
   tokensPerSecond: number | undefined;
@@ -88,6 +90,7 @@ export class AnswerView {
     if (stats.tokensPerSecond !== undefined) parts.push(`${stats.tokensPerSecond.toFixed(1)} tok/s`);
     if (stats.firstToken !== undefined) parts.push(`first token after ${formatDuration(stats.firstToken)}`);
     if (stats.tokens > 0) parts.push(`${String(stats.tokens)} tokens`);
+    if (stats.drafted > 0) parts.push(`${String(stats.drafted)} of them drafted`);
     if (stats.end === "length") parts.push("cut off at the token limit");
     if (stats.end === "stopped") parts.push("stopped");
     this.#foot.textContent = parts.join(" · ") || "Reading…";
