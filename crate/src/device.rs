@@ -25,6 +25,8 @@ pub struct DeviceOptions {
     pub no_features: bool,
     /// What decode multiplies as, instead of what was measured to be the fastest.
     pub arithmetic: Option<Arithmetic>,
+    /// What was measured when this adapter was opened before, see [`Device::measured`]; it is then not measured again.
+    pub measured: Option<Measured>,
 }
 
 /// An open device.
@@ -56,7 +58,11 @@ impl Device {
         }
         let mut device = Self::open_gpu(options).await?;
         device.measure_readback().await?;
-        device.measured = crate::tune::measure(&device).await?;
+        let kept = (options.measured).filter(|kept| kept.is_possible(&device.info.features));
+        device.measured = match kept {
+            Some(kept) => kept,
+            None => crate::tune::measure(&device).await?,
+        };
         if let Some(arithmetic) = options.arithmetic {
             device.measured.arithmetic = arithmetic;
         }
@@ -170,6 +176,11 @@ impl Device {
     /// What the device is and can do.
     pub fn info(&self) -> &DeviceInfo {
         &self.info
+    }
+
+    /// What was measured of it, to be kept for the next time.
+    pub fn measured(&self) -> Measured {
+        self.measured
     }
 
     /// Whether a GPU runs the model.

@@ -9,11 +9,12 @@
 
 pub mod chat_template;
 pub mod device;
-mod device_info;
+pub mod device_info;
 pub mod engine;
 pub mod error;
 pub mod format;
 mod graph;
+pub mod inspect;
 pub mod loader;
 mod measure;
 pub mod model;
@@ -23,7 +24,7 @@ pub mod request;
 mod run;
 mod speculation;
 pub mod tokenizer;
-mod tune;
+pub mod tune;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 mod weights;

@@ -206,10 +206,7 @@ impl Weights {
             true => KvType::F16,
             false => KvType::F32,
         });
-        let n_ctx = options
-            .context_size
-            .unwrap_or(DEFAULT_CONTEXT)
-            .clamp(8, config.n_ctx_train.max(8));
+        let n_ctx = config.context(options.context_size);
         let limits = device.info().limits;
         let binding = limits.max_storage_buffer_binding_size;
         let cache_binding = (kv.bytes() * config.n_kv_heads * n_ctx * config.head_dim) as u64;

@@ -20,8 +20,11 @@ use crate::tokenizer::Stream;
 /// A read-back of sampled ids.
 pub(crate) type Read = Pin<Box<dyn Future<Output = Result<Vec<u32>>>>>;
 
-/// A batch takes about this long: long enough to hide a read-back, short enough to stop within.
-pub(crate) const BATCH_MS: f64 = 20.0;
+/// How long the steps between two read-backs take on a device whose read-back takes `readback_ms`: long enough to hide
+/// one and not to be mostly that, short enough to stop within and to be read along.
+pub(crate) fn batch_ms(readback_ms: f64) -> f64 {
+    (8.0 * readback_ms).clamp(4.0, 20.0)
+}
 
 /// Steps on the device whose words are on their way back.
 pub(crate) struct Batch {
@@ -180,9 +183,10 @@ impl Engine {
             }
             return Ok(());
         }
-        let depth = if self.ms_per_token > BATCH_MS { 1 } else { 2 };
+        let batch_ms = batch_ms(self.device.info().readback_ms);
+        let depth = if self.ms_per_token > batch_ms { 1 } else { 2 };
         let batch = match self.ms_per_token {
-            ms if ms > 0.0 => ((BATCH_MS / ms) as usize).clamp(1, 16),
+            ms if ms > 0.0 => ((batch_ms / ms) as usize).clamp(1, 16),
             _ => 1,
         };
         while run.in_flight.len() < depth && run.launched < run.max_tokens {

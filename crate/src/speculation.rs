@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::ops::draft::{ROWS, draft};
 use crate::ops::state::{DRAFT, N_TOKENS, RING, RING_LEN};
-use crate::run::{BATCH_MS, Batch, Run, smooth};
+use crate::run::{Batch, Run, batch_ms, smooth};
 
 /// Whether drafts are made and checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,13 +152,14 @@ impl Engine {
     pub(crate) fn launch_drafts(&mut self, run: &mut Run) -> Result<()> {
         const SLOTS: usize = RING_LEN / ROWS;
         let ms = self.speculation.step_ms(self.ms_per_token);
-        let depth = if !self.device.is_gpu() || ms > BATCH_MS {
+        let batch_ms = batch_ms(self.device.info().readback_ms);
+        let depth = if !self.device.is_gpu() || ms > batch_ms {
             1
         } else {
             2
         };
         let batch = match self.device.is_gpu() && ms > 0.0 {
-            true => ((BATCH_MS / ms) as usize).clamp(1, SLOTS / 2),
+            true => ((batch_ms / ms) as usize).clamp(1, SLOTS / 2),
             false => 1,
         };
         loop {

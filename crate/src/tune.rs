@@ -4,6 +4,7 @@
 //! little (browsers hide them), so the kernels themselves are timed: a few launches of each candidate.
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 use crate::device::{Device, now_ms};
 use crate::error::{Error, Result};
@@ -28,8 +29,8 @@ const CHUNK_MS: f64 = 100.0;
 /// to be merged by each workgroup of the next projection.
 const SPLITS: u32 = 32;
 
-/// What was measured.
-#[derive(Debug, Clone, Copy)]
+/// What was measured; callers may keep it for the next time that they open the same adapter.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// Threads a row in decode and in prefill.
     pub decode_lanes: u32,
@@ -51,6 +52,14 @@ impl Measured {
         arithmetic: Arithmetic::F32,
         macs_per_ms: 1e6,
     };
+
+    /// Whether this can have been measured here: what is kept elsewhere may be anything.
+    pub(crate) fn is_possible(&self, features: &[&str]) -> bool {
+        let lanes = |n: u32| n.is_power_of_two() && n <= 64;
+        let speed = self.macs_per_ms.is_finite() && self.macs_per_ms > 0.0;
+        let subgroups = !self.subgroups || features.contains(&"subgroups");
+        lanes(self.decode_lanes) && lanes(self.prefill_lanes) && speed && subgroups
+    }
 
     /// Launch choices for a model of `parameters` weights.
     pub fn tuning(&self, parameters: u64) -> Tuning {

@@ -12,12 +12,15 @@ use wasm_bindgen::prelude::*;
 use crate::device::{Device as CoreDevice, DeviceOptions};
 use crate::engine::{Engine as CoreEngine, Stats};
 use crate::error::Error;
+use crate::format::{Gguf, Parsed};
+use crate::inspect::{InspectOptions, inspect};
 use crate::loader::{LoadOptions, Loader as CoreLoader};
 use crate::ops::pool::{self, CpuPool, PoolJob, Pooled};
 use crate::ops::{Arithmetic, KvType};
 use crate::quant::Packing;
 use crate::request::Request;
 use crate::speculation::Drafts;
+use crate::tune::Measured;
 
 unsafe extern "C" {
     /// The linker's list of all static constructors.
@@ -104,6 +107,7 @@ struct OpenOptions {
     limits: Option<String>,
     features: Option<String>,
     arithmetic: Option<Arithmetic>,
+    tuning: Option<Measured>,
 }
 
 #[wasm_bindgen]
@@ -203,9 +207,15 @@ impl Device {
             default_limits: options.limits.as_deref() == Some("default"),
             no_features: options.features.as_deref() == Some("none"),
             arithmetic: options.arithmetic,
+            measured: options.tuning,
         })
         .await?;
         Ok(Device(device))
+    }
+
+    /// What was measured of it, to be kept for the next time.
+    pub fn tuning(&self) -> Result<JsValue, JsValue> {
+        to_js(&self.0.measured())
     }
 
     /// What the device is and can do.
@@ -261,6 +271,61 @@ impl Loader {
         let mut engine = loader.finish().await?;
         engine.warm_up().await?;
         Ok(Engine(Rc::new(RefCell::new(engine))))
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct InspectorOptions {
+    context_size: Option<usize>,
+    kv_type: Option<KvType>,
+    bandwidth: Option<f64>,
+}
+
+/// A file of which only the header is read.
+#[wasm_bindgen]
+pub struct Inspector {
+    options: InspectorOptions,
+    prefix: Vec<u8>,
+    total: Option<u64>,
+    wanted: u64,
+}
+
+#[wasm_bindgen]
+impl Inspector {
+    /// An inspector of a file of `total_bytes`, if that is known.
+    #[wasm_bindgen(constructor)]
+    pub fn new(options: JsValue, total_bytes: Option<f64>) -> Result<Inspector, JsValue> {
+        Ok(Inspector {
+            options: from_js("options", options)?,
+            prefix: Vec::new(),
+            total: total_bytes.map(|n| n as u64),
+            wanted: 0,
+        })
+    }
+
+    /// Takes the file's next bytes; gives the report as soon as they are enough, null before.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<JsValue, JsValue> {
+        self.prefix.extend_from_slice(chunk);
+        let all = self.total == Some(self.prefix.len() as u64);
+        if (self.prefix.len() as u64) < self.wanted && !all {
+            return Ok(JsValue::NULL);
+        }
+        match Gguf::parse(&self.prefix, self.total)? {
+            Parsed::NeedMore { at_least } => {
+                self.wanted = at_least;
+                Ok(JsValue::NULL)
+            }
+            Parsed::Header(gguf) => to_js(&inspect(
+                &gguf,
+                InspectOptions {
+                    context_size: self.options.context_size,
+                    kv_type: self.options.kv_type,
+                    device: None,
+                    bandwidth: self.options.bandwidth,
+                },
+            )),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ import { cancelled, HearthError, throwIfAborted } from "./errors.js";
 import type {
   DeviceChoice,
   DownloadOptions,
+  InspectRequest,
   LoadProgress,
   LoadRequest,
   LoadResult,
@@ -12,7 +13,16 @@ import type {
   SourceSpec,
 } from "./protocol.js";
 import { servePort } from "./source/port.js";
-import type { DeviceInfo, DeviceOptions, Drafts, EngineStats, KvType, ModelInfo } from "./wasm-contract.js";
+import type {
+  DeviceInfo,
+  DeviceOptions,
+  Drafts,
+  EngineStats,
+  InspectorOptions,
+  KvType,
+  ModelInfo,
+  ModelReport,
+} from "./wasm-contract.js";
 
 export type ModelSource = string | URL | Blob | ReadableStream<Uint8Array>;
 
@@ -132,6 +142,35 @@ function startWorker(url: string | URL | undefined): Worker {
       : new Worker(url, { type: "module", name: "hearth" });
   } catch (cause) {
     throw new HearthError("worker_died", "the worker could not be started", { cause });
+  }
+}
+
+/** What to inspect, and for what. */
+export type InspectOptions = Pick<
+  EngineOptions,
+  "model" | "totalBytes" | "download" | "signal" | "wasmUrl" | "workerUrl"
+> &
+  InspectorOptions;
+
+/**
+ * What a model asks for, from its header alone: no weights are fetched and no device is opened.
+ *
+ * A model that cannot be run has a report as well, with `unsupported` in place of `budget`.
+ */
+export async function inspectModel(options: InspectOptions): Promise<ModelReport> {
+  const { signal, contextSize, kvType, bandwidth } = options;
+  throwIfAborted(signal);
+  const { source, transfer } = toSource(options);
+  const request: InspectRequest = { source, download: options.download ?? {}, options: {} };
+  if (contextSize !== undefined) request.options.contextSize = contextSize;
+  if (kvType !== undefined) request.options.kvType = kvType;
+  if (bandwidth !== undefined) request.options.bandwidth = bandwidth;
+  if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
+  const client = new WorkerClient(startWorker(options.workerUrl));
+  try {
+    return await client.call("inspect", request, { transfer, signal });
+  } finally {
+    client.close(new HearthError("disposed", "the inspection has ended"));
   }
 }
 

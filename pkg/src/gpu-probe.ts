@@ -8,23 +8,29 @@ interface ProbeScope {
   navigator?: { gpu?: Pick<GPU, "requestAdapter"> };
 }
 
-/** Throws `no_webgpu` with the reason where WebGPU cannot be used. */
-export async function requireWebGpu(scope: ProbeScope = globalThis): Promise<void> {
-  const reason = await missingReason(scope);
-  if (reason !== undefined) throw new HearthError("no_webgpu", `WebGPU is not available: ${reason}`);
+/** Throws `no_webgpu` with the reason where WebGPU cannot be used. Gives what the adapter calls itself. */
+export async function requireWebGpu(scope: ProbeScope = globalThis): Promise<string> {
+  const found = await probe(scope);
+  if ("missing" in found) throw new HearthError("no_webgpu", `WebGPU is not available: ${found.missing}`);
+  return found.name;
 }
 
-async function missingReason(scope: ProbeScope): Promise<string | undefined> {
+async function probe(scope: ProbeScope): Promise<{ missing: string } | { name: string }> {
   const gpu = scope.navigator?.gpu;
   if (gpu === undefined) {
-    return scope.isSecureContext === false
-      ? "the page was not loaded over https or from localhost, and browsers offer WebGPU only there"
-      : "this browser does not offer it in workers (navigator.gpu is missing)";
+    return {
+      missing:
+        scope.isSecureContext === false
+          ? "the page was not loaded over https or from localhost, and browsers offer WebGPU only there"
+          : "this browser does not offer it in workers (navigator.gpu is missing)",
+    };
   }
   try {
     const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
-    return adapter === null ? "the browser found no usable GPU (requestAdapter gave null)" : undefined;
+    if (adapter === null) return { missing: "the browser found no usable GPU (requestAdapter gave null)" };
+    const { vendor, architecture, device, description } = adapter.info;
+    return { name: [vendor, architecture, device, description].join("/") };
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return { missing: error instanceof Error ? error.message : String(error) };
   }
 }

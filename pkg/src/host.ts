@@ -4,10 +4,11 @@
  * A failed or cancelled load leaves nothing to clean up here: the page ends the worker, and with it goes all it held.
  */
 import { cancelled, fatalTemplate, HearthError, serializeError, throwIfAborted, toHearthError } from "./errors.js";
+import { inspectModel } from "./inspect.js";
 import { initCore, loadModel, openDevice, type StartPool } from "./load.js";
 import { Lock } from "./lock.js";
-import type { Calls, CallName, FromWorker, LoadRequest, LoadResult, ToWorker } from "./protocol.js";
-import type { GenerateRequest, HearthWasm, WasmEngine } from "./wasm-contract.js";
+import type { Calls, CallName, FromWorker, InspectRequest, LoadRequest, LoadResult, ToWorker } from "./protocol.js";
+import type { GenerateRequest, HearthWasm, ModelReport, WasmEngine } from "./wasm-contract.js";
 import { yieldToEventLoop } from "./yield.js";
 
 /** A trap often comes just before the news that the device is lost, which is its real cause. */
@@ -71,6 +72,8 @@ export class Host {
     switch (message.call) {
       case "load":
         return this.#load(message.id, message.params, signal);
+      case "inspect":
+        return this.#inspect(message.params, signal);
       case "generate":
         return this.#generate(message.id, message.params, signal);
       case "tokenize": {
@@ -103,6 +106,12 @@ export class Host {
     const result: LoadResult = { version: wasm.version(), device: device.info(), model: engine.info() };
     if (notice !== undefined) result.notice = notice;
     return result;
+  }
+
+  async #inspect(request: InspectRequest, signal: AbortSignal): Promise<ModelReport> {
+    const { wasm, wasmUrl } = this.#options;
+    await initCore(wasm, request.wasmUrl ?? wasmUrl);
+    return await inspectModel(wasm, request, signal);
   }
 
   async #generate(id: number, request: GenerateRequest, signal: AbortSignal): Promise<null> {

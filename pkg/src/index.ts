@@ -1,8 +1,16 @@
 /** Hearth: open language models in the browser, on WebGPU. */
-export { Engine, type EngineOptions, type ModelSource } from "./engine.js";
+export { Engine, inspectModel, type EngineOptions, type InspectOptions, type ModelSource } from "./engine.js";
 export { HearthError, type CoreErrorCode, type HearthErrorCode, type HostErrorCode } from "./errors.js";
 export { ChatCompletionStream } from "./stream.js";
 export type { Completions } from "./completions.js";
 export type { DeviceChoice, DownloadOptions, LoadProgress, Notice } from "./protocol.js";
-export type { DeviceInfo, DeviceOptions, Drafts, EngineStats, KvType, ModelInfo } from "./wasm-contract.js";
+export type {
+  DeviceInfo,
+  DeviceOptions,
+  Drafts,
+  EngineStats,
+  KvType,
+  ModelInfo,
+  ModelReport,
+} from "./wasm-contract.js";
 export type * from "./openai.js";

@@ -5,7 +5,16 @@ import { requireWebGpu } from "./gpu-probe.js";
 import { ProgressMeter } from "./progress.js";
 import type { LoadProgress, LoadRequest, Notice } from "./protocol.js";
 import { coalesce, openSource } from "./source/index.js";
-import type { HearthWasm, LoaderOptions, WasmCpuPool, WasmDevice, WasmEngine, WasmLoader } from "./wasm-contract.js";
+import { keepTuning, keptTuning } from "./tuning-store.js";
+import type {
+  DeviceOptions,
+  HearthWasm,
+  LoaderOptions,
+  WasmCpuPool,
+  WasmDevice,
+  WasmEngine,
+  WasmLoader,
+} from "./wasm-contract.js";
 
 const COMPILE_POLL_MS = 100;
 
@@ -36,8 +45,8 @@ export async function openDevice(wasm: HearthWasm, request: LoadRequest, startPo
   };
   if (choice === "cpu") return { device: await openCpu() };
   try {
-    await requireWebGpu();
-    return { device: await wasm.Device.open("webgpu", deviceOptions) };
+    const adapter = await requireWebGpu();
+    return { device: await openGpu(wasm, deviceOptions, adapter) };
   } catch (error) {
     const reason = toHearthError(error);
     if (choice !== "auto" || reason.code !== "no_webgpu") throw reason;
@@ -48,6 +57,15 @@ export async function openDevice(wasm: HearthWasm, request: LoadRequest, startPo
     };
     return { device: await openCpu(), notice };
   }
+}
+
+/** With what was measured before, unless the caller restricts the device, which then is another one. */
+async function openGpu(wasm: HearthWasm, options: DeviceOptions, adapter: string): Promise<WasmDevice> {
+  if (Object.keys(options).length > 0) return wasm.Device.open("webgpu", options);
+  const tuning = await keptTuning(adapter, wasm.version());
+  const device = await wasm.Device.open("webgpu", tuning === undefined ? {} : { tuning });
+  if (tuning === undefined) await keepTuning(adapter, wasm.version(), device.tuning());
+  return device;
 }
 
 /** Streams the model into the core; the file is never in memory as a whole. */

@@ -9,7 +9,9 @@ import type {
   EngineStats,
   GenerateRequest,
   KvType,
+  InspectorOptions,
   ModelInfo,
+  ModelReport,
   Step,
 } from "./wasm-contract.js";
 
@@ -67,9 +69,17 @@ export interface LoadResult {
   notice?: Notice;
 }
 
+export interface InspectRequest {
+  source: SourceSpec;
+  download: DownloadOptions;
+  options: InspectorOptions;
+  wasmUrl?: string;
+}
+
 /** Requests, each with its parameters and its result. */
 export interface Calls {
   load: { params: LoadRequest; result: LoadResult };
+  inspect: { params: InspectRequest; result: ModelReport };
   generate: { params: GenerateRequest; result: null };
   tokenize: { params: { text: string }; result: Uint32Array };
   detokenize: { params: { ids: Uint32Array }; result: string };

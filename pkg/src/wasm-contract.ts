@@ -4,6 +4,7 @@
  * wasm-bindgen types structured values as `any`; this file is the only place that says what is in them.
  * Every failure is a thrown Error named "HearthError" with `code`, `message` and `hint`.
  */
+import type { CoreErrorCode } from "./errors.js";
 
 export interface DeviceInfo {
   kind: "webgpu" | "cpu";
@@ -30,7 +31,12 @@ export interface DeviceOptions {
   features?: "all" | "none";
   /** What decode multiplies block formats as, instead of what was measured to be the fastest. */
   arithmetic?: "f32" | "f16" | "i15";
+  /** What was measured of this adapter before; it is then not measured again. Default: what the package has kept. */
+  tuning?: DeviceTuning;
 }
+
+/** The core's choices for a device, opaque to everybody else. */
+export type DeviceTuning = Record<string, unknown>;
 
 /** What the KV cache is kept in. */
 export type KvType = "f16" | "f32";
@@ -134,6 +140,7 @@ export interface WasmCpuPool {
 
 export interface WasmDevice {
   info(): DeviceInfo;
+  tuning(): DeviceTuning;
   free(): void;
 }
 
@@ -171,9 +178,49 @@ export interface LoaderOptions {
   totalBytes?: number;
 }
 
+/** What a model asks for, from its header alone. */
+export interface ModelReport {
+  format: "gguf";
+  architecture: string;
+  name: string;
+  license: string | null;
+  parameters: number;
+  /** By storage type. */
+  quants: Record<string, { tensors: number; parameters: number; bytes: number }>;
+  tensor_bytes: number;
+  n_ctx_train: number | null;
+  /** What running it takes; absent where it cannot be run. */
+  budget?: {
+    config: Omit<ModelInfo, "n_ctx" | "parameters" | "weight_bytes" | "kv_bytes" | "kv_type" | "quants">;
+    /** Positions that memory and work are for. */
+    n_ctx: number;
+    /** Bytes on the device. */
+    memory: { weights: number; kv: number; scratch: number; total: number };
+    /** The work of one token with the context full. */
+    token: { flops: number; bytes: number };
+    device: { fits: boolean; reason: string | null; tokens_per_second: number | null } | null;
+  };
+  /** Why it cannot be run. */
+  unsupported?: { code: CoreErrorCode; message: string; hint: string };
+}
+
+export interface InspectorOptions {
+  contextSize?: number;
+  kvType?: KvType;
+  /** Bytes that the device reads a second: then the report bounds tokens a second. */
+  bandwidth?: number;
+}
+
+export interface WasmInspector {
+  /** Takes the file's next bytes; gives the report as soon as they are enough. */
+  push(chunk: Uint8Array): ModelReport | null;
+  free(): void;
+}
+
 export interface HearthWasm {
   default(arg: { module_or_path: URL | string | Response | WebAssembly.Module }): Promise<unknown>;
   version(): string;
   Device: { open(kind: "webgpu" | "cpu", options: DeviceOptions, pool?: WasmCpuPool): Promise<WasmDevice> };
   Loader: new (device: WasmDevice, options: LoaderOptions) => WasmLoader;
+  Inspector: new (options: InspectorOptions, totalBytes?: number) => WasmInspector;
 }

@@ -7,17 +7,29 @@
 import type {
   DeviceInfo,
   DeviceOptions,
+  DeviceTuning,
   EngineStats,
   GenerateRequest,
+  InspectorOptions,
   LoaderOptions,
   LoaderProgress,
+  ModelReport,
   ModelInfo,
   Step,
   WasmDevice,
 } from "../src/wasm-contract.js";
 
 /** Pace and limits; tests change them. */
-export const fake = { stepMs: 0, pushMs: 0, compileMs: 0, nCtx: 2048, liveGenerations: 0, cancelled: 0, steps: 0 };
+export const fake = {
+  stepMs: 0,
+  pushMs: 0,
+  compileMs: 0,
+  nCtx: 2048,
+  liveGenerations: 0,
+  cancelled: 0,
+  steps: 0,
+  inspectorsFreed: 0,
+};
 
 const ANSWER = `A hearth is the **floor of a fireplace**, and by extension the heart of a home.
 
@@ -87,6 +99,10 @@ export class Device {
     };
   }
 
+  tuning(): DeviceTuning {
+    return { measured: this.options.tuning === undefined ? "now" : "before" };
+  }
+
   free(): void {
     // Nothing to free.
   }
@@ -127,6 +143,37 @@ export class Loader {
 
   free(): void {
     // Nothing to free.
+  }
+}
+
+export class Inspector {
+  private received = 0;
+
+  constructor(
+    private readonly options: InspectorOptions,
+    readonly total?: number,
+  ) {}
+
+  /** The header is in the first 16 bytes. */
+  push(chunk: Uint8Array): ModelReport | null {
+    if (this.received === 0) checkHeader(chunk);
+    this.received += chunk.length;
+    if (this.received < 16) return null;
+    return {
+      format: "gguf",
+      architecture: "fake",
+      name: "fake",
+      license: null,
+      parameters: this.options.contextSize ?? 1,
+      quants: {},
+      tensor_bytes: this.received,
+      n_ctx_train: null,
+      unsupported: { code: "unsupported_architecture", message: "fake", hint: "" },
+    };
+  }
+
+  free(): void {
+    fake.inspectorsFreed += 1;
   }
 }
 

@@ -105,6 +105,7 @@ describe("the package", () => {
       "ChatCompletionStream",
       "Engine",
       "HearthError",
+      "inspectModel",
     ]);
   });
 });

@@ -80,22 +80,52 @@ def model(name, data):
         run(copy, *args, n_ctx=256, type_k=F32, type_v=F32, flash_attn=False)
 
 
+def embeddings(name, data):
+    j = json.loads((data / f"{name}.json").read_text())
+    want = np.fromfile(data / j["embeddings_bin"]["file"], "<f4").reshape(j["embeddings_bin"]["shape"])
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / f"{name} in F32"
+        f32_copy(data / f"{name}.gguf", copy)
+        for path in (data / f"{name}.gguf", copy):
+            llm = Llama(str(path), n_ctx=512, n_batch=512, n_ubatch=512, n_threads=1, embedding=True, verbose=False,
+                        type_k=F32, type_v=F32, flash_attn=False)
+            cases = [(c, w) for c, w in zip(j["cases"], want) if "truncated_from" not in c]
+            ids = [llm.tokenize(c["text"].encode(), add_bos=True, special=False) for c, _ in cases]
+            bad = [c["text"][:12] for (c, _), got in zip(cases, ids) if got != c["ids"]]
+            rows = []
+            for c in j["cases"]:
+                llm.tokenize = lambda *_, ids=c["ids"], **__: ids
+                rows.append(llm.embed(c["text"], normalize=True))
+            diff = np.abs(np.array(rows) - want)
+            print(f"{path.name}: ids of {len(bad)} texts differ {bad}, embeddings by at most {diff.max():.2g}", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, help="without it, SmolLM2 and the tokenisers are left out")
+    parser.add_argument("--model", type=Path, help="without it, SmolLM2 is left out")
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--only", nargs="*", help="names of tiny models, without .gguf")
+    parser.add_argument("--only", nargs="*", help="names of files, without .gguf")
     args = parser.parse_args()
     read = lambda name: json.loads((args.data / name).read_text())
     if args.model:
         tokens(args.model, read("tokenizer_smollm2.json")["cases"], ["ids", "ids_special"])
-        tokens(args.data / "tokenizer_spm.gguf", read("tokenizer_spm.json")["cases"], ["ids"])
         j = read("smollm2.json")
         row = np.fromfile(args.data / "smollm2_logits.bin", "<f4")[None]
         run(args.model, j["prompts"], [row, None, None], [[j["logits_bin"]["position"]], None, None])
+    for name, key in (("tokenizer_spm", "ids"), ("tokenizer_gemma", "ids_tags"), ("tokenizer_t5", "ids"),
+                      ("tokenizer_unigram", "ids")):
+        if args.only is None or name in args.only:
+            tokens(args.data / f"{name}.gguf", read(f"{name}.json")["cases"], [key])
+    j = read("tokenizer_wordpiece.json")
+    if args.only is None or "tokenizer_wordpiece" in args.only:
+        cases = [{"text": text, "ids": ids} for text, ids in zip(j["texts"], j["variants"][0]["ids"])]
+        tokens(args.data / j["gguf"], cases, ["ids"])
     for path in sorted(args.data.glob("tiny_*.gguf")) + sorted(args.data.glob("family_*.gguf")):
         if args.only is None or path.stem in args.only:
             model(path.stem, args.data)
+    for path in sorted(args.data.glob("embed_*.gguf")):
+        if args.only is None or path.stem in args.only:
+            embeddings(path.stem, args.data)
 
 
 if __name__ == "__main__":

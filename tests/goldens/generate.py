@@ -1,6 +1,7 @@
-"""Makes every file of data/: python tests/goldens/generate.py --model PATH/TO/SmolLM2-135M-Instruct.Q4_1.gguf
+"""Makes every file of data/: generate.py --model PATH/TO/SmolLM2-135M-Instruct.Q4_1.gguf --minilm PATH/TO/all-MiniLM-L6-v2
 
-With `--only families` just the families' files and the model folders, which need no model file.
+With `--only families`, `--only embeddings` or `--only tokenizers` just those files, and no model is needed. Files whose
+model is not given stay as they are.
 
 Nothing here depends on the date, the machine's name or the network; see README.md for the versions.
 """
@@ -17,15 +18,22 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 sys.dont_write_bytecode = True
 
 import gold_dequant
+import gold_embeddings
 import gold_families
 import gold_folders
+import gold_gemma
+import gold_minilm
+import gold_pre
 import gold_smollm2
 import gold_templates
 import gold_tiny
 import gold_tokenizers
+import gold_unigram
+import gold_wordpiece
 import jsonio
 
 HERE = Path(__file__).resolve().parent
+SUMS = "SHA256SUMS"
 MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
@@ -36,22 +44,45 @@ def check_pins():
             sys.exit(f"{name} is {version(name)}, requirements.txt says {want}")
 
 
-def make_rest(scratch: Path, model: Path):
-    gold_templates.make(scratch)
-    gold_dequant.make(scratch)
-    gold_tokenizers.make_smollm2(scratch, model)
-    gold_tokenizers.make_spm(scratch)
-    gold_tiny.make(scratch)
-    gold_smollm2.make(scratch, model)
-
-
-def make_families(scratch: Path):
+def make_families(scratch: Path, args):
     gold_families.make(scratch)
     gold_folders.make(scratch)
 
 
-def of_families(name: str) -> bool:
-    return name.startswith(("family_", "hf_"))
+def make_embeddings(scratch: Path, args):
+    gold_embeddings.make(scratch)
+    if args.minilm:
+        gold_minilm.make(scratch, args.minilm)
+
+
+def make_tokenizers(scratch: Path, args):
+    if args.model:
+        gold_tokenizers.make_smollm2(scratch, args.model)
+    gold_tokenizers.make_spm(scratch)
+    gold_gemma.make(scratch)
+    gold_unigram.make(scratch)
+    gold_wordpiece.make(scratch)
+    gold_pre.make(scratch)
+
+
+def make_rest(scratch: Path, args):
+    gold_templates.make(scratch)
+    gold_dequant.make(scratch)
+    gold_tiny.make(scratch)
+    gold_smollm2.make(scratch, args.model)
+
+
+# What makes them, and how the files' names begin; what begins otherwise is the rest's.
+GROUPS = {
+    "families": (make_families, ("family_", "hf_")),
+    "embeddings": (make_embeddings, ("embed_", "minilm", "tokenizer_minilm")),
+    "tokenizers": (make_tokenizers, ("tokenizer_",)),
+    "rest": (make_rest, ("",)),
+}
+
+
+def group_of(name: str) -> str:
+    return next(group for group, (_, begins) in GROUPS.items() if name.startswith(begins))
 
 
 def files(folder: Path) -> list[str]:
@@ -61,38 +92,41 @@ def files(folder: Path) -> list[str]:
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path)
-    parser.add_argument("--only", choices=["families"])
+    parser.add_argument("--minilm", type=Path)
+    parser.add_argument("--only", choices=[group for group in GROUPS if group != "rest"])
     parser.add_argument("--out", type=Path, default=HERE / "data")
     args = parser.parse_args()
     check_pins()
-    if not args.only:
-        if not args.model:
-            parser.error("--model is needed, unless --only families")
-        if jsonio.sha256(args.model) != MODEL_SHA256:
-            sys.exit(f"{args.model} is not the file that these goldens are made from (sha256 {MODEL_SHA256})")
+    groups = [args.only] if args.only else list(GROUPS)
+    if "rest" in groups and not args.model:
+        parser.error("--model is needed, unless --only says otherwise")
+    if args.model and jsonio.sha256(args.model) != MODEL_SHA256:
+        sys.exit(f"{args.model} is not the file that these goldens are made from (sha256 {MODEL_SHA256})")
+    untouched = () if args.minilm else gold_minilm.FILES
+    if not args.model:
+        untouched += ("tokenizer_smollm2.json",)
 
     args.out.mkdir(parents=True, exist_ok=True)
     # Into a scratch folder first, so that a failed run leaves the old files alone.
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
-        if not args.only:
-            make_rest(scratch, args.model)
-        make_families(scratch)
+        for group in groups:
+            GROUPS[group][0](scratch, args)
         made = files(scratch)
         for old in files(args.out):
-            if old not in made and (not args.only or of_families(old)):
+            if old not in made and group_of(old) in groups and old not in untouched and old != SUMS:
                 (args.out / old).unlink()
         for name in made:
             (args.out / name).parent.mkdir(exist_ok=True)
             (args.out / name).write_bytes((scratch / name).read_bytes())
     sums = {name: jsonio.sha256(args.out / name) for name in made}
-    listed = args.out / "SHA256SUMS"
-    if args.only and listed.exists():
+    listed = args.out / SUMS
+    if listed.exists():
         # What this run did not make keeps the sum that its own run gave it.
         for line in listed.read_text().splitlines():
             value, name = line.split("  ")
-            if not of_families(name):
-                sums[name] = value
+            if (args.out / name).exists():
+                sums.setdefault(name, value)
     text = "".join(f"{value}  {name}\n" for name, value in sorted(sums.items()))
     listed.write_text(text)
     print(text, end="")

@@ -3,7 +3,9 @@
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
 from gguf.quants import dequantize, quantize
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models
+
+import pre_specs
 
 
 def field(reader: GGUFReader, key: str, default=None):
@@ -21,14 +23,9 @@ def bpe_tokenizer(reader: GGUFReader) -> Tokenizer:
     merges = [tuple(m.split(" ")) for m in field(reader, "tokenizer.ggml.merges")]
     assert all(len(m) == 2 for m in merges)
     tok = Tokenizer(models.BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=merges))
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    pre = field(reader, "tokenizer.ggml.pre")
-    if pre == "smollm":
-        tok.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), byte_level])
-    elif pre == "gpt-2":
-        tok.pre_tokenizer = byte_level
-    else:
-        raise ValueError(f"no pipeline for tokenizer.ggml.pre = {pre!r}")
+    spec = pre_specs.find(field(reader, "tokenizer.ggml.pre"))
+    tok.normalizer = spec.normalizer()
+    tok.pre_tokenizer = spec.pre_tokenizer()
     tok.decoder = decoders.ByteLevel()
     control = [t for t, kind in zip(tokens, types) if kind == 3]
     tok.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in control])
@@ -63,19 +60,25 @@ def start(path, arch: str, name: str) -> GGUFWriter:
 
 
 def finish(w: GGUFWriter, tok_meta: dict, tensors):
-    """Tokenizer keys, tensors ((name, bytes in rows, type)) and the file itself."""
+    """Keys of a byte-level BPE tokenizer, and the rest."""
     w.add_tokenizer_model("gpt2")
     w.add_tokenizer_pre(tok_meta["pre"])
     w.add_token_list(tok_meta["tokens"])
     w.add_token_types(tok_meta["types"])
     w.add_token_merges(tok_meta["merges"])
-    w.add_bos_token_id(tok_meta["bos"])
-    w.add_eos_token_id(tok_meta["eos"])
-    w.add_unk_token_id(tok_meta["unk"])
-    w.add_pad_token_id(tok_meta["pad"])
+    for key in ("bos", "eos", "eot", "unk", "pad"):
+        if tok_meta.get(key) is not None:
+            getattr(w, f"add_{key}_token_id")(tok_meta[key])
     w.add_chat_template(tok_meta["chat_template"])
     w.add_add_bos_token(False)
+    if tok_meta.get("add_eos"):
+        w.add_add_eos_token(True)
     w.add_add_space_prefix(False)
+    write(w, tensors)
+
+
+def write(w: GGUFWriter, tensors):
+    """Tensors ((name, bytes in rows, type)) and the file itself."""
     w.add_quantization_version(2)
     for key, data, qtype in tensors:
         w.add_tensor(key, data, raw_dtype=GGMLQuantizationType(qtype))

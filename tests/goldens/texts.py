@@ -84,3 +84,52 @@ LONG_TINY = """The engineer arrived with 3 lamps: "The flow of oil depends on it
     def flow(t):
         return 2 * (t - 5)
 Größe, naïve, 世界 😀."""
+
+# What is embedded. The last but one is longer than the tiny BERTs' contexts.
+EMBED = [
+    "", "Hello, world!", "hello world",
+    "A small fire keeps a whole house warm.", "The hearth is where people sit, read and cook.",
+    "Instruct: Given a question, find what answers it\nQuery:What is the capital of France?",
+    "  ÉLÈVE naïve,\tGRÖẞE & cœur…\n\n", "Привет, мир! 你好，世界。 こんにちは שלום 🔥",
+    "[CLS] is not [MASK] </s> <|endoftext|>", "x = foo(a[1]) + 3.14e-5; // it's 50%",
+    LONG_TINY + " " + PROSE[:400], "x" * 101 + " y",
+]
+
+# What the real MiniLM embeds: things that mean the same in other words, other languages, other lengths.
+MINILM = [
+    "", "Hello", "How do I reset my password?", "I forgot my login credentials, what should I do?",
+    "A dog is playing in the garden.", "Ein Hund spielt im Garten.", "Un chien joue dans le jardin.", "犬が庭で遊んでいます。",
+    "The stock market fell sharply on Tuesday, as investors feared another rise of interest rates.",
+    "Café CRÈME brûlée — naïve façade; Ångström & İstanbul, Straße!", "[CLS] [SEP] [MASK] [PAD] [UNK] ##ing",
+    "👩‍👩‍👧 🔥 ½ ① ﬁ €5 £6 ¥7 \u200b\u00ad\u0000 \ufffd", "def add(a, b):\n    return a + b  # x_1 != y2\n",
+    "Привет, мир! Καλημέρα κόσμε. שלום עולם. مرحبا بالعالم. नमस्ते दुनिया. 안녕하세요 세계.",
+    "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft " + "pneumono" * 13,
+    PROSE[:900],
+]
+
+# Beside NASTY, for WordPiece: the word limit, pieces that spell the marks of pieces, characters that change their length.
+WORDPIECE = [
+    "x" * 100, "x" * 101, "é" * 100, "e\u0301" * 100, "e\u0301" * 51, "the" * 33 + "t", "the" * 34, "##ing ##the", "x▁the", "the▁",
+    "▁ the", "theing ing thething", "ΟΔΥΣΣΕΥΣ Σ", "İSTANBUL ıŞık", "ﬁre ﬀ ẞ ǅ Ⅷ", "Ångström ÅÅ", "한글 각\u1100\u1161\u11a8", "ガ ガ か\u3099",
+    "〇 一二 々 ㊀ ⺀ 豈 \u30a0 ｱ", "𠀀𪜀𫝀𫠠𬺰𰀀", "a$b^c`d|e~f<g>h=i+j", "€x £x ¢x ©x °x §x ¶x ·x ª º", "«¿¡x!?»…—", "a\u200db\u200cc\u2060d\ufe0fe",
+    "\u0300\u0301 \u0302x", "a\u0488b\u20ddc\u0903d", "a\u1680b\u202fc\u205fd\u3000e", "a\x0bb\x0cc\x85d\u2028e\u2029f", "\ud7ff\ue000\ufdd0\u0378x",
+    "U+1E9E ẞ ß SS", "[UNK] [unused0] [PAD]", "don't can't won't", "3.14 1,000 50% #1 @x", "Élève GARÇON cœur Größe Всё",
+]
+
+# Beside NASTY, for pre-tokenisers: suffixes, runs of digits of every length, line ends, scripts side by side.
+PRE = [
+    "I'M WE'LL THEY'Ve 'Re'd 'ſ it'ſ 'll'll''s", "don’T", "x's1's's", "HTTPServer's iPhone'S XMLHttpRequest2'll", "ǅungla ǆ Ǆ ʰx ªº",
+    "1 12 123 1234 12345 123456 1234567 12345678 123456789 1234567890", "1234567,12345.678901", "v12345678b", "٠١٢٣ ١٢٣٤٥٦٧",
+    "¼½¾ ²³ 1²2 Ⅷ2Ⅷ①1", "a/b//c/\n/\r\n/ d", "a:\n\nb :\n c;\r\n\r\n d", "\r\n\r\n\r\n", " \r\n \n\r", "x\r\ry", "a\n\n  b\n \n\n   c",
+    "  \n  x", "\n  x", " \t x", "x \t\n\t y", "\u3000\u3000x\u3000", "漢字kanji漢字かなカナ한글ㄱㄴ", "中文，标点。「引用」…—", "日本語とEnglishと123と",
+    "क्षत्रिय हिन्दी ภาษาไทย ខ្មែរ", "e\u0301le\u0301ve \u0301\u0301x y\u0301\u0302z", "!a #b $c %d _e ~f `g ^h |i", "—x …y «z» “q” ¡r", "+-*/=<>^~|`$ ++i--",
+    "$5 €6 £7 ₿8", "😀a 😀1 a😀 1😀", "🇩🇪x👩‍💻y", "\ufe0f\u200dx", "a\u200bb\u00adc\ufeffd", "\x00a\x1fb\x7fc", "foo_bar__baz ___", "  '  \"  x", "(a)(b) [c] {d}",
+    "the quick brown fox of the world", "ab cd ef, gh ij. kl", "🚀 (normal) 😶\u200d🌫️ (multiple emojis concatenated) ✅ 🦙🦙 3 33 333 3333 3.3 3..3 3...3",
+]
+
+# Beside NASTY, for SentencePiece: tags, runs of blanks beside words, what nmt_nfkc changes.
+SPM = [
+    "<b>bold</b> <b", "a<b>b", "<unused0>", "<start_of_turn>user\nHi<end_of_turn>\n", "x  y   z    w     v", "\n\n\n\n\n", " \n  \n   \n", "\t\tx\t y",
+    "▁▁▁ x▁▁y", "  x  ", "x ▁ y", "ＡＢＣ１２３ｶﾞ", "ﬁ ﬂ ½ ² ™ ㎏ ℃ Ⅷ", "e\u0301 é \u1e9b\u0323", "a\u00a0b\u2003c\u3000d\u200be\u2028f\u0085g", "\x01\x08\x0ba\x0cb\x0e\x1f\x7fc",
+    "a\u200cb\u200dc\u200ed\ufeffe\u2060f", "한글 \u1112\u1161\u11ab", "～ ﹏ … ‥ ﹕", "😀😀 a😀b", "\ufffd�", "the the  the", "Größe GRÖSSE", "¨ ´ ¸", "가\u11a8 각",
+]

@@ -37,6 +37,7 @@ pub fn open(on: On) -> Option<Device> {
             On::GpuIntegers => Arithmetic::I15,
             _ => Arithmetic::F32,
         }),
+        measured: None,
     };
     match pollster::block_on(Device::open(options)) {
         Ok(device) => Some(device),

@@ -6,6 +6,7 @@ use super::rope::{Rope, linear_scale};
 use super::{DecoderSpec, Sliding, family};
 use crate::error::{Error, Result};
 use crate::format::{Gguf, Value};
+use crate::loader::DEFAULT_CONTEXT;
 use crate::ops::KvType;
 
 /// Hyperparameters of a decoder.
@@ -195,6 +196,11 @@ impl ModelConfig {
             scales,
             spec,
         })
+    }
+
+    /// Positions of the KV cache for what the caller asked for.
+    pub fn context(&self, wanted: Option<usize>) -> usize {
+        (wanted.unwrap_or(DEFAULT_CONTEXT)).clamp(8, self.n_ctx_train.max(8))
     }
 
     /// Bytes of K and V of `n_ctx` positions in all layers.

@@ -9,3 +9,4 @@ export default init;
 export declare const version: HearthWasm["version"];
 export declare const Device: HearthWasm["Device"];
 export declare const Loader: HearthWasm["Loader"];
+export declare const Inspector: HearthWasm["Inspector"];

@@ -2,7 +2,7 @@
  * The guard of the linker trap: when wasm-ld wraps every export in a call of all constructors, they run again at each
  * call, 2 ms a time. A constructor of our own counts. See ARCHITECTURE.md.
  */
-import { BASE_URL, IS_FAKE } from "../support/env.js";
+import { BASE_URL, HAS_SMOLLM2, IS_FAKE, SMOLLM2 } from "../support/env.js";
 import { expect, test } from "../support/test.js";
 
 test("static constructors run once, however many exports are called", async ({ launch }) => {
@@ -16,4 +16,29 @@ test("static constructors run once, however many exports are called", async ({ l
     return core.constructorRuns();
   }, `${BASE_URL}pkg/dist/wasm/hearth.js`);
   expect(runs).toBe(1);
+});
+
+test("a model is inspected by the beginning of its file", async ({ launch }) => {
+  test.skip(IS_FAKE || !HAS_SMOLLM2, "needs the real core and model");
+  const chat = await launch("firefox");
+  await chat.open();
+  const report = await chat.tab.evaluate(
+    async ({ url, model }) => {
+      const { inspectModel } = (await import(url)) as typeof import("hearth");
+      return await inspectModel({ model, contextSize: 1000, bandwidth: 1e9 });
+    },
+    { url: `${BASE_URL}pkg/dist/index.js`, model: SMOLLM2 },
+  );
+  expect(report).toMatchObject({
+    architecture: "llama",
+    license: "apache-2.0",
+    parameters: 134_515_008,
+    n_ctx_train: 8192,
+  });
+  expect(report.quants).toMatchObject({ Q4_1: { tensors: 210 }, Q8_0: { tensors: 1 }, F32: { tensors: 61 } });
+  const { budget } = report;
+  expect(budget?.n_ctx).toBe(1000);
+  // 30 layers, 3 heads of 64, keys and values, two bytes each.
+  expect(budget?.memory.kv).toBe(30 * 3 * 64 * 2 * 2 * 1000);
+  expect(budget?.device?.tokens_per_second).toBeCloseTo(1e9 / (budget?.token.bytes ?? 0), 6);
 });

@@ -26,8 +26,22 @@ const SETUPS: { name: string; browser: BrowserName; params: Record<string, strin
     params: { arithmetic: "i15", kv: "f32" },
     kind: "webgpu",
   },
+  { name: "Chromium, WebGPU with drafts", browser: "chromium", params: { drafts: "always" }, kind: "webgpu" },
+  {
+    name: "Chromium, WebGPU by way of f16",
+    browser: "chromium",
+    params: { arithmetic: "f16" },
+    kind: "webgpu",
+  },
   { name: "Chromium, CPU", browser: "chromium", params: { device: "cpu" }, kind: "cpu" },
+  {
+    name: "Chromium, CPU with drafts",
+    browser: "chromium",
+    params: { device: "cpu", drafts: "always" },
+    kind: "cpu",
+  },
   { name: "Firefox, WebGPU", browser: "firefox", params: {}, kind: "webgpu" },
+  { name: "Firefox, WebGPU with drafts", browser: "firefox", params: { drafts: "always" }, kind: "webgpu" },
   {
     name: "Firefox, WebGPU with integers and an f32 cache",
     browser: "firefox",

@@ -19,6 +19,9 @@ export const HAS_SMOLLM2 = process.env.HEARTH_SMOLLM2 !== undefined;
 export const SMOLLM2 = "/models/smollm2-135m-instruct-q4_1.gguf";
 export const TINY = "/tests/goldens/data/tiny_llama.gguf";
 
+/** The tiny model of a family. */
+export const familyModel = (family: string): string => `/tests/goldens/data/family_${family}.gguf`;
+
 const data = join(root, "tests/goldens/data");
 
 export function goldenFile(name: string): string {

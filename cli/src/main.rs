@@ -1,0 +1,181 @@
+//! `hearth inspect FILE`: what a model asks for and what this machine would make of it, from the header alone.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use hearth::format::{Gguf, Parsed};
+use hearth::inspect::{Budget, InspectOptions, Report, Runs, inspect};
+use hearth::{Device, DeviceOptions, Error};
+
+/// Hearth's command line
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Say what a model asks for: data, compute, algorithm
+    Inspect {
+        /// A GGUF file; only its header is read
+        file: PathBuf,
+        /// Positions of the KV cache
+        #[arg(long)]
+        context: Option<usize>,
+        /// Bytes that the device reads a second, in GB, for a bound on tokens a second
+        #[arg(long)]
+        bandwidth: Option<f64>,
+        /// Do not look for a GPU
+        #[arg(long)]
+        no_device: bool,
+        /// Print everything as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let Command::Inspect {
+        file,
+        context,
+        bandwidth,
+        no_device,
+        json,
+    } = Args::parse().command;
+    let gguf = match header(&file) {
+        Ok(gguf) => gguf,
+        Err(message) => {
+            eprintln!("{}: {message}", file.display());
+            return ExitCode::FAILURE;
+        }
+    };
+    let device = (!no_device)
+        .then(|| pollster::block_on(Device::open(DeviceOptions::default())))
+        .and_then(|opened| match opened {
+            Ok(device) => Some(device),
+            Err(e) => {
+                eprintln!("no GPU: {e}");
+                None
+            }
+        });
+    let report = inspect(
+        &gguf,
+        InspectOptions {
+            context_size: context,
+            kv_type: None,
+            device: device.as_ref().map(Device::info),
+            bandwidth: bandwidth.map(|gb| gb * 1e9),
+        },
+    );
+    if json {
+        match serde_json::to_string_pretty(&report) {
+            Ok(text) => println!("{text}"),
+            Err(e) => eprintln!("{e}"),
+        }
+    } else {
+        print(&report);
+    }
+    match report.run {
+        Runs::Budget(_) => ExitCode::SUCCESS,
+        Runs::Unsupported { .. } => ExitCode::FAILURE,
+    }
+}
+
+/// The header, from as much of the file as it needs.
+fn header(path: &Path) -> Result<Gguf, String> {
+    let error = |e: Error| format!("{e}\n{}", e.hint());
+    let mut file = File::open(path).map_err(|e| e.to_string())?;
+    let total = file.metadata().map_err(|e| e.to_string())?.len();
+    let (mut prefix, mut wanted) = (Vec::new(), 1 << 20);
+    loop {
+        let more = wanted - prefix.len() as u64;
+        let read = file.by_ref().take(more).read_to_end(&mut prefix);
+        let read = read.map_err(|e| e.to_string())?;
+        match Gguf::parse(&prefix, Some(total)).map_err(error)? {
+            Parsed::Header(gguf) => return Ok(gguf),
+            Parsed::NeedMore { .. } if read == 0 => {
+                return Err("the file ends in its header".into());
+            }
+            Parsed::NeedMore { at_least } => wanted = at_least.max(wanted + 1),
+        }
+    }
+}
+
+fn print(report: &Report) {
+    let known = |text: &str| if text.is_empty() { "?" } else { text }.to_owned();
+    println!("{} ({})", known(&report.name), known(&report.architecture));
+    if let Some(license) = &report.license {
+        println!("  licence    {license}");
+    }
+    println!("\ndata");
+    println!("  file       {} of tensors", bytes(report.tensor_bytes));
+    println!("  weights    {}", count(report.parameters));
+    for (name, quant) in &report.quants {
+        let share = 100.0 * quant.parameters as f64 / report.parameters.max(1) as f64;
+        println!(
+            "    {name:<8} {share:5.1}%  {} in {} tensors",
+            bytes(quant.bytes),
+            quant.tensors
+        );
+    }
+    match &report.run {
+        Runs::Budget(budget) => print_budget(report, budget),
+        Runs::Unsupported { message, hint, .. } => println!("\nnot supported: {message}\n{hint}"),
+    }
+}
+
+fn print_budget(report: &Report, budget: &Budget) {
+    let (c, memory, token) = (&budget.config, budget.memory, budget.token);
+    println!("\nalgorithm");
+    println!(
+        "  layers     {} of width {}, {} heads of {} ({} for keys and values), feed-forward {}",
+        c.n_layers, c.d_model, c.n_heads, c.head_dim, c.n_kv_heads, c.d_ff
+    );
+    println!("  vocabulary {}", c.vocab_size);
+    let trained = report.n_ctx_train.unwrap_or_default();
+    println!("  context    {} of {trained} positions", budget.n_ctx);
+    println!("\ncompute");
+    println!(
+        "  memory     {} = weights {} + KV cache {} + scratch {}",
+        bytes(memory.total),
+        bytes(memory.weights),
+        bytes(memory.kv),
+        bytes(memory.scratch)
+    );
+    println!(
+        "  a token    {} read, {}FLOP",
+        bytes(token.bytes),
+        scaled(token.flops as f64, 1000.0, &["", "k", "M", "G", "T"])
+    );
+    if let Some(verdict) = &budget.device {
+        match &verdict.reason {
+            None => println!("  device     nothing speaks against it"),
+            Some(reason) => println!("  device     does not fit: {reason}"),
+        }
+        if let Some(speed) = verdict.tokens_per_second {
+            println!("  at most    {speed:.1} tokens/s at this bandwidth");
+        }
+    }
+}
+
+fn bytes(n: u64) -> String {
+    scaled(n as f64, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB"])
+}
+
+fn count(n: u64) -> String {
+    scaled(n as f64, 1000.0, &["", "k", "M", "B"])
+}
+
+fn scaled(n: f64, step: f64, units: &[&str]) -> String {
+    let (mut n, mut unit) = (n, 0);
+    while n >= step && unit + 1 < units.len() {
+        n /= step;
+        unit += 1;
+    }
+    format!("{n:.*} {}", if unit == 0 { 0 } else { 1 }, units[unit])
+}

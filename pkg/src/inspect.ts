@@ -1,0 +1,29 @@
+/** In the worker: a report on a model from the beginning of its file; the rest is not fetched. */
+import { HearthError, throwIfAborted } from "./errors.js";
+import type { InspectRequest } from "./protocol.js";
+import { openSource } from "./source/index.js";
+import type { HearthWasm, ModelReport, WasmInspector } from "./wasm-contract.js";
+
+export async function inspectModel(
+  wasm: HearthWasm,
+  request: InspectRequest,
+  signal: AbortSignal,
+): Promise<ModelReport> {
+  // Ends the download when the header has come.
+  const enough = new AbortController();
+  const source = openSource(request.source, AbortSignal.any([signal, enough.signal]), request.download);
+  let inspector: WasmInspector | undefined;
+  try {
+    for await (const chunk of source.chunks()) {
+      throwIfAborted(signal);
+      // A download knows its length only when the first bytes are here.
+      inspector ??= new wasm.Inspector(request.options, source.total);
+      const report = inspector.push(chunk);
+      if (report !== null) return report;
+    }
+  } finally {
+    enough.abort();
+    inspector?.free();
+  }
+  throw new HearthError("truncated_file", "the file ends in its header");
+}

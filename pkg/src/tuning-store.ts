@@ -1,0 +1,32 @@
+/**
+ * What was measured of an adapter, kept in the origin's Cache Storage, so that a load does not measure it again.
+ *
+ * Nothing depends on it: where the storage is missing, full or closed, the device is measured.
+ */
+import type { DeviceTuning } from "./wasm-contract.js";
+
+const STORE = "hearth-tuning";
+
+/** A name like an address, which is what Cache Storage goes by. Another version of the core measures anew. */
+function key(adapter: string, version: string): string {
+  return `https://hearth.invalid/tuning/${encodeURIComponent(version)}/${encodeURIComponent(adapter)}`;
+}
+
+export async function keptTuning(adapter: string, version: string): Promise<DeviceTuning | undefined> {
+  try {
+    const store = await caches.open(STORE);
+    const found = await store.match(key(adapter, version));
+    return (await found?.json()) as DeviceTuning | undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export async function keepTuning(adapter: string, version: string, tuning: DeviceTuning): Promise<void> {
+  try {
+    const store = await caches.open(STORE);
+    await store.put(key(adapter, version), Response.json(tuning));
+  } catch {
+    // The next load measures again.
+  }
+}

@@ -1,0 +1,39 @@
+"""Which of transformers' parameters each tensor of an embedding model's GGUF file holds."""
+
+import gguf
+
+from family_layout import gguf_arch
+
+# transformers' own names for NomicBert are not those of the checkpoint that llama.cpp's converter reads.
+NOMIC = {
+    "embeddings.word_embeddings": "token_embd", "embeddings.token_type_embeddings": "token_types",
+    "embeddings.LayerNorm": "token_embd_norm", "self_attn.o_proj": "attn_output",
+    "post_attention_layernorm": "attn_output_norm", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down", "post_mlp_layernorm": "layer_output_norm",
+}
+
+
+def nomic(names: list[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        stem, kind = name.rsplit(".", 1)
+        block = ""
+        if stem.startswith("layers."):
+            _, i, stem = stem.split(".", 2)
+            block = f"blk.{i}."
+        # One tensor with the rows of q, k, v.
+        part = "attn_qkv" if stem.endswith(("q_proj", "k_proj", "v_proj")) else NOMIC[stem]
+        found.setdefault(f"{block}{part}.{kind}", []).append(name)
+    return found
+
+
+def tensors(spec, names: list[str]) -> dict[str, list[str]]:
+    """{tensor: parameters whose rows it holds, one after the other}"""
+    if spec.arch == "nomic-bert":
+        return nomic(names)
+    table = gguf.get_tensor_name_map(gguf_arch(spec.arch), spec.keys["block_count"])
+    # The map knows Qwen3 as the body of a language model, and BERT as a model of its own.
+    prefix = "model." if spec.arch == "qwen3" else ""
+    found = {table.get_name(prefix + name, (".weight", ".bias")): [name] for name in names}
+    assert None not in found and len(found) == len(names), found
+    return found
