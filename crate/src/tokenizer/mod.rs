@@ -10,6 +10,7 @@ mod blank;
 mod decode;
 mod gguf;
 mod pre;
+mod pre_families;
 mod special;
 mod spm;
 mod unigram;

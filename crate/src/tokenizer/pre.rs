@@ -1,8 +1,4 @@
 //! Pre-tokenisers: how text is cut into words before byte-level BPE.
-//!
-//! The patterns are facts of each model family, from the `pre_tokenizer` of its `tokenizer.json` on Hugging
-//! Face; the names are those that llama.cpp's converter writes to `tokenizer.ggml.pre`
-//! (`convert_hf_to_gguf_update.py`, `src/llama-vocab.cpp`).
 
 use std::borrow::Cow;
 
@@ -10,151 +6,8 @@ use tokenizers::normalizers::NFC;
 use tokenizers::utils::SysRegex;
 use tokenizers::{NormalizedString, Normalizer};
 
+use super::pre_families::FAMILIES;
 use crate::error::{Error, Result};
-
-/// What a name in `tokenizer.ggml.pre` stands for.
-struct Family {
-    names: &'static [&'static str],
-    /// Applied one after the other; what lies between matches is a piece too.
-    splits: &'static [&'static str],
-    /// Applied to the words after their bytes were spelled as characters.
-    mapped_splits: &'static [&'static str],
-    /// Text is brought to Unicode normal form C first.
-    nfc: bool,
-    /// A word that is in the vocabulary is one token, whatever the merges say.
-    ignore_merges: bool,
-    /// Default of `tokenizer.ggml.add_bos_token`.
-    add_bos: bool,
-}
-
-const fn family(names: &'static [&'static str], splits: &'static [&'static str]) -> Family {
-    Family {
-        names,
-        splits,
-        mapped_splits: &[],
-        nfc: false,
-        ignore_merges: false,
-        add_bos: false,
-    }
-}
-
-impl Family {
-    const fn nfc(self) -> Self {
-        Family { nfc: true, ..self }
-    }
-
-    const fn whole_words(self) -> Self {
-        Family {
-            ignore_merges: true,
-            ..self
-        }
-    }
-
-    const fn mapped(self, mapped_splits: &'static [&'static str]) -> Self {
-        Family {
-            mapped_splits,
-            ..self
-        }
-    }
-
-    const fn bos(self) -> Self {
-        Family {
-            add_bos: true,
-            ..self
-        }
-    }
-}
-
-const DIGIT: &str = r"\p{N}";
-const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
-const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const QWEN35: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const GPT4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const SEED_CODER: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+";
-const DEEPSEEK3: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"##;
-
-const FAMILIES: &[Family] = &[
-    // "default" is what converters write for a pre-tokeniser that they do not know; GPT-2's is the common root.
-    family(
-        &[
-            "default",
-            "gpt-2",
-            "gpt2",
-            "phi-2",
-            "jais",
-            "gigachat",
-            "a.x-4.0",
-            "mellum",
-            "exaone4",
-            "trillion",
-            "granite-docling",
-        ],
-        &[GPT2],
-    ),
-    family(&["olmo", "mpt"], &[GPT2]).nfc(),
-    family(
-        &[
-            "smollm",
-            "starcoder",
-            "refact",
-            "codeshell",
-            "exaone",
-            "minerva-7b",
-        ],
-        &[DIGIT, GPT2],
-    ),
-    family(&["command-r"], &[DIGIT, GPT2]).nfc(),
-    family(
-        &[
-            "llama-bpe",
-            "llama3",
-            "llama-v3",
-            "falcon3",
-            "falcon-h1",
-            "pixtral",
-            "midm-2.0",
-            "lfm2",
-        ],
-        &[LLAMA3],
-    )
-    .whole_words()
-    .bos(),
-    family(&["dbrx", "smaug-bpe", "glm4", "chatglm-bpe"], &[LLAMA3]),
-    family(&["qwen2"], &[QWEN2]).nfc(),
-    family(
-        &[
-            "deepseek-r1-qwen",
-            "stablelm2",
-            "megrez",
-            "hunyuan",
-            "kormo",
-            "grok-2",
-        ],
-        &[QWEN2],
-    ),
-    family(&["qwen35"], &[QWEN35]).nfc(),
-    family(&["tekken"], &[TEKKEN]).whole_words().bos(),
-    family(&["gpt-4o", "llama4", "minimax-m2", "kanana2"], &[GPT4O]),
-    family(&["seed-coder"], &[SEED_CODER]),
-    family(
-        &["deepseek-coder"],
-        &[
-            r"[\r\n]",
-            r"\s?\p{L}+",
-            r"\s?\p{P}+",
-            "[一-龥ࠀ-一가-퟿]+",
-            DIGIT,
-        ],
-    ),
-    family(
-        &["deepseek-v3", "hunyuan-dense"],
-        &[r"\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+", DEEPSEEK3],
-    ),
-    // Falcon looks for digits behind the byte-level step, where "²" can be the half of another character.
-    family(&["falcon"], &[r"[\p{P}$+<=>^~|`]+", GPT2]).mapped(&[r"\p{N}+", "[0-9][0-9][0-9]"]),
-];
 
 /// A compiled pre-tokeniser.
 #[derive(Debug)]
@@ -261,6 +114,62 @@ mod tests {
                 assert!(pre.split("").is_empty());
             }
         }
+    }
+
+    /// Against the pieces that Hugging Face's tokenizers cuts with each family's own steps.
+    #[test]
+    fn words_are_those_of_the_golden() {
+        #[derive(serde::Deserialize)]
+        struct Golden {
+            texts: Vec<String>,
+            nfc: std::collections::BTreeMap<String, String>,
+            families: Vec<GoldenFamily>,
+        }
+        #[derive(serde::Deserialize)]
+        struct GoldenFamily {
+            names: Vec<String>,
+            also: Vec<String>,
+            normalizer: Option<String>,
+            lengths: Vec<Vec<usize>>,
+        }
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../tests/goldens/data/tokenizer_pre.json"
+        );
+        let golden: Golden = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let mut known = 0;
+        for family in &golden.families {
+            for name in family.names.iter().chain(&family.also) {
+                // Its first step gives what it matches to the piece before.
+                if name == "laguna" {
+                    continue;
+                }
+                let pre = PreTokenizer::new(name).unwrap();
+                known += 1;
+                for (i, (text, expected)) in golden.texts.iter().zip(&family.lengths).enumerate() {
+                    let nfc = golden.nfc.get(&i.to_string());
+                    let text = match (&family.normalizer, nfc) {
+                        (Some(_), Some(nfc)) => nfc,
+                        _ => text,
+                    };
+                    let found: Vec<usize> = (pre.split(text).into_iter())
+                        .flat_map(|piece| {
+                            let spelled: String = piece
+                                .bytes()
+                                .map(super::super::decode::byte_to_char)
+                                .collect();
+                            let words = pre.split_mapped(&spelled);
+                            words
+                                .into_iter()
+                                .map(|word| word.chars().count())
+                                .collect::<Vec<_>>()
+                        })
+                        .collect();
+                    assert_eq!(&found, expected, "{name}: {text:?}");
+                }
+            }
+        }
+        assert!(known > 60, "{known}");
     }
 
     #[test]
