@@ -1,8 +1,14 @@
-//! `cargo xtask bench`: one JSON line per case on stdout, everything else on stderr.
+//! `cargo xtask bench`: one JSON line per case on stdout, everything else on stderr; `--compare` says what moved since a
+//! run that was saved.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value};
 
 use crate::model::SMOLLM2;
 use crate::paths::Dirs;
@@ -17,13 +23,25 @@ pub struct Args {
     /// Only the browser benchmarks
     #[arg(long)]
     web: bool,
+    /// Write the lines to this file as well
+    #[arg(long)]
+    save: Option<PathBuf>,
+    /// Compare with the lines of an earlier run, which is to be of the same machine
+    #[arg(long)]
+    compare: Option<PathBuf>,
     /// Passed on to the benchmarks
     #[arg(last = true)]
     rest: Vec<String>,
 }
 
 pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
+    // Read before anything runs: a typo shows at once, and both options may name one file.
+    let before = match &args.compare {
+        Some(path) => Some(fs::read_to_string(path).with_context(|| path.display().to_string())?),
+        None => None,
+    };
     let model = SMOLLM2.ensure(dirs)?;
+    let mut lines = Vec::new();
     if !args.web {
         let mut command = test::cargo(dirs);
         command
@@ -38,7 +56,7 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
                 "--",
             ])
             .args(&args.rest);
-        finish(command.env("HEARTH_SMOLLM2", &model))?;
+        lines.extend(finish(command.env("HEARTH_SMOLLM2", &model))?);
     }
     if !args.native {
         build::stale(dirs, &build::Args::default())?;
@@ -60,20 +78,98 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
             isolated: true,
             ..serve::site(dirs, Some(model), true)
         })?;
-        finish(&mut command)?;
+        lines.extend(finish(&mut command)?);
+    }
+    if let Some(path) = &args.save {
+        fs::write(path, lines.join("\n") + "\n").with_context(|| path.display().to_string())?;
+    }
+    if let Some(before) = before {
+        let before: Vec<String> = before.lines().map(str::to_owned).collect();
+        eprint!("{}", comparison(&before, &lines));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn finish(command: &mut Command) -> Result<()> {
-    let status = command.stdin(Stdio::null()).status();
-    let status =
-        status.with_context(|| format!("cannot start {}", command.get_program().display()))?;
+/// Runs a benchmark; gives its lines, which are printed as they come.
+fn finish(command: &mut Command) -> Result<Vec<String>> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    let mut lines = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines() {
+            let line = line?;
+            println!("{line}");
+            lines.push(line);
+        }
+    }
+    let status = child.wait()?;
     if !status.success() {
         bail!(
             "a benchmark failed ({status})\n  {}",
             proc::spelled(command)
         );
     }
-    Ok(())
+    Ok(lines)
+}
+
+/// The numbers of each case that both runs have, with their ratio; what hardly moved is left out.
+fn comparison(before: &[String], now: &[String]) -> String {
+    const HARDLY: f64 = 0.03;
+    let cases = |lines: &[String]| -> BTreeMap<String, Map<String, Value>> {
+        let parsed = lines
+            .iter()
+            .filter_map(|line| match serde_json::from_str(line) {
+                Ok(Value::Object(case)) => Some(case),
+                _ => None,
+            });
+        parsed
+            .filter_map(|case| Some((case.get("case")?.as_str()?.to_owned(), case)))
+            .collect()
+    };
+    let (before, now) = (cases(before), cases(now));
+    let mut out = String::new();
+    for (name, case) in &now {
+        let Some(old) = before.get(name) else {
+            out += &format!("{name}: new\n");
+            continue;
+        };
+        for (key, value) in case {
+            let pair = (old.get(key).and_then(Value::as_f64), value.as_f64());
+            let (Some(a), Some(b)) = pair else { continue };
+            if a != 0.0 && (b / a - 1.0).abs() > HARDLY {
+                out += &format!("{name}: {key} {a:.4} -> {b:.4}, x {:.2}\n", b / a);
+            }
+        }
+    }
+    for name in before.keys().filter(|name| !now.contains_key(*name)) {
+        out += &format!("{name}: gone\n");
+    }
+    if out.is_empty() {
+        out += "nothing moved by more than 3%\n";
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comparison_says_what_moved_came_and_went() {
+        let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+        let before = lines(
+            "{\"case\":\"a\",\"ms\":10,\"tok_s\":100,\"device\":\"x\"}\n{\"case\":\"gone\",\"ms\":1}\nnoise",
+        );
+        let now = lines(
+            "{\"case\":\"a\",\"ms\":5,\"tok_s\":101,\"device\":\"y\"}\n{\"case\":\"b\",\"ms\":1}",
+        );
+        assert_eq!(
+            comparison(&before, &now),
+            "a: ms 10.0000 -> 5.0000, x 0.50\nb: new\ngone: gone\n"
+        );
+        assert_eq!(comparison(&now, &now), "nothing moved by more than 3%\n");
+    }
 }

@@ -12,6 +12,7 @@ use crate::ops::{Activation, QkNorm};
 /// Gemma 2.
 pub const GEMMA2: DecoderSpec = DecoderSpec {
     name: "gemma2",
+    models: "Gemma 2",
     activation: Activation::Gelu,
     post_norm: true,
     scales_embedding: true,
@@ -23,6 +24,7 @@ pub const GEMMA2: DecoderSpec = DecoderSpec {
 /// Gemma 3, its text part.
 pub const GEMMA3: DecoderSpec = DecoderSpec {
     name: "gemma3",
+    models: "Gemma 3, text",
     qk_norm: QkNorm::Head,
     sliding: Sliding::AllBut(6),
     wide_scale_layers: 62,

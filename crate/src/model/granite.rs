@@ -7,6 +7,7 @@ use super::DecoderSpec;
 /// The family's spec.
 pub const GRANITE: DecoderSpec = DecoderSpec {
     name: "granite",
+    models: "Granite 3",
     rope_neox: false,
     ..DecoderSpec::PLAIN
 };

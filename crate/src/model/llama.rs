@@ -11,6 +11,7 @@ use super::DecoderSpec;
 /// The family's spec.
 pub const LLAMA: DecoderSpec = DecoderSpec {
     name: "llama",
+    models: "Llama 1 to 3.x, Mistral 7B, SmolLM, SmolLM2, TinyLlama",
     rope_neox: false,
     ..DecoderSpec::PLAIN
 };

@@ -29,6 +29,8 @@ use crate::ops::{Activation, QkNorm};
 pub struct DecoderSpec {
     /// `general.architecture` in GGUF.
     pub name: &'static str,
+    /// What people call the models of this family.
+    pub models: &'static str,
     /// Rotary pairs are (i, i + d/2) instead of (2i, 2i + 1).
     pub rope_neox: bool,
     /// Every so many layers one has no rotary positions; 0 for none.
@@ -66,6 +68,7 @@ impl DecoderSpec {
     /// What most families are: Llama with rotary halves. The others say what they have besides.
     pub const PLAIN: Self = Self {
         name: "",
+        models: "",
         rope_neox: true,
         nope_period: 0,
         qkv_bias: false,

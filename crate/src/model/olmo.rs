@@ -8,6 +8,7 @@ use crate::ops::QkNorm;
 /// The family's spec.
 pub const OLMO2: DecoderSpec = DecoderSpec {
     name: "olmo2",
+    models: "OLMo 2",
     qk_norm: QkNorm::Row,
     pre_norm: false,
     post_norm: true,

@@ -8,6 +8,7 @@ use super::{DecoderSpec, Sliding, TensorNames};
 /// The family's spec.
 pub const PHI3: DecoderSpec = DecoderSpec {
     name: "phi3",
+    models: "Phi 3, 3.5 and 4",
     sliding: Sliding::All,
     names: &TensorNames {
         qkv_proj: &["blk.{}.attn_qkv.weight"],

@@ -9,6 +9,7 @@ use crate::ops::QkNorm;
 /// Qwen 2 and 2.5.
 pub const QWEN2: DecoderSpec = DecoderSpec {
     name: "qwen2",
+    models: "Qwen 2 and 2.5",
     qkv_bias: true,
     ..DecoderSpec::PLAIN
 };
@@ -16,6 +17,7 @@ pub const QWEN2: DecoderSpec = DecoderSpec {
 /// Qwen 3.
 pub const QWEN3: DecoderSpec = DecoderSpec {
     name: "qwen3",
+    models: "Qwen 3",
     qk_norm: QkNorm::Head,
     ..DecoderSpec::PLAIN
 };

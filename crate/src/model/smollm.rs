@@ -8,6 +8,7 @@ use super::DecoderSpec;
 /// The family's spec.
 pub const SMOLLM3: DecoderSpec = DecoderSpec {
     name: "smollm3",
+    models: "SmolLM 3",
     rope_neox: false,
     nope_period: 4,
     ..DecoderSpec::PLAIN

@@ -1,0 +1,96 @@
+//! README's tables of what runs are made from the registries, and what they claim has a golden that the tests run.
+//!
+//! With HEARTH_UPDATE_README set the test writes them instead.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use hearth::format::GgmlType;
+use hearth::model::FAMILIES;
+use hearth::quant::{Packing, block_format, supported_names};
+use hearth_tests::{goldens, header};
+
+/// By architecture: the storage types of matrices in its goldens.
+fn covered() -> BTreeMap<String, BTreeSet<&'static str>> {
+    let mut covered: BTreeMap<String, BTreeSet<_>> = BTreeMap::new();
+    for entry in std::fs::read_dir(goldens()).unwrap() {
+        let path = entry.unwrap().path();
+        let is_model = path.extension().is_some_and(|e| e == "gguf");
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if !is_model || !(name.starts_with("family_") || name.starts_with("tiny_")) {
+            continue;
+        }
+        let gguf = header(&std::fs::read(&path).unwrap());
+        let architecture = gguf.metadata.str("general.architecture").unwrap();
+        let matrices = gguf.tensors.iter().filter(|t| t.n_rows() > 1);
+        let types = covered.entry(architecture.to_owned()).or_default();
+        types.extend(matrices.map(|t| t.dtype.name()));
+    }
+    covered
+}
+
+fn families() -> String {
+    let covered = covered();
+    let mut out =
+        "| architecture | models | storage types in its golden |\n| --- | --- | --- |\n".to_owned();
+    for spec in FAMILIES {
+        let types = covered.get(spec.name);
+        let types = types.unwrap_or_else(|| panic!("{} has no golden", spec.name));
+        let ordered = supported_names()
+            .into_iter()
+            .filter(|name| types.contains(name));
+        let types = ordered.collect::<Vec<_>>().join(", ");
+        assert!(!spec.models.is_empty(), "{}", spec.name);
+        out += &format!("| `{}` | {} | {types} |\n", spec.name, spec.models);
+    }
+    out
+}
+
+fn quants() -> String {
+    let run: BTreeSet<&str> = covered().into_values().flatten().collect();
+    let mut out = "| storage type | bits in the file | on the device | bits there |\n| --- | --- | --- | --- |\n".to_owned();
+    for name in supported_names() {
+        assert!(run.contains(name), "no golden has a matrix in {name}");
+        let dtype = GgmlType::ALL
+            .iter()
+            .find(|dtype| dtype.name() == name)
+            .unwrap();
+        let packing = block_format(*dtype, name).unwrap().packing();
+        let file = 8.0 * dtype.block_bytes() as f64 / dtype.block_len() as f64;
+        let words = packing.quant_words_per_block() + packing.scale_words_per_block();
+        let device = 32.0 * words as f64 / packing.block_len() as f64;
+        let what = match packing {
+            Packing::F32 | Packing::F16 | Packing::BF16 => "as it is",
+            Packing::Q4 => "nibbles, scale and minimum for 32",
+            Packing::Q5 => "nibbles and a plane of bits, scale and minimum for 32",
+            Packing::Q6 => "nibbles and planes of two bits, a scale for 16",
+            Packing::Q8 => "bytes, a scale for 32",
+        };
+        out += &format!("| {name} | {file:.2} | {what} | {device:.1} |\n");
+    }
+    out
+}
+
+#[test]
+fn the_tables_are_those_of_the_registries() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = std::fs::read_to_string(&path).unwrap();
+    let mut updated = readme.clone();
+    for (name, table) in [("families", families()), ("quants", quants())] {
+        let (begin, end) = (
+            format!("<!-- {name} -->\n\n"),
+            format!("\n<!-- /{name} -->"),
+        );
+        let from = updated.find(&begin).expect("the table's beginning") + begin.len();
+        let to = from + updated[from..].find(&end).expect("the table's end");
+        updated.replace_range(from..to, &table);
+    }
+    if std::env::var_os("HEARTH_UPDATE_README").is_some() {
+        std::fs::write(&path, &updated).unwrap();
+    } else {
+        assert!(
+            readme == updated,
+            "README.md is behind: run this test with HEARTH_UPDATE_README=1"
+        );
+    }
+}
