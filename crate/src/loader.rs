@@ -209,7 +209,8 @@ impl Weights {
         let n_ctx = config.context(options.context_size);
         let limits = device.info().limits;
         let binding = limits.max_storage_buffer_binding_size;
-        let cache_binding = (kv.bytes() * config.n_kv_heads * n_ctx * config.head_dim) as u64;
+        let rows = (config.n_kv_heads * n_ctx) as u64;
+        let cache_binding = rows * kv.row_bytes(config.head_dim);
         if cache_binding > binding {
             return Err(Error::OutOfMemory {
                 what: format!("the KV cache of {n_ctx} tokens"),

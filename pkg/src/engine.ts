@@ -37,7 +37,7 @@ export interface EngineOptions {
   deviceOptions?: DeviceOptions;
   /** Tokens that prompt and answer share; default: the core's choice for the model. */
   contextSize?: number;
-  /** What the KV cache is kept in. Default: f16 on a GPU, f32 on the CPU. */
+  /** What the KV cache is kept in. Default: f16 on a GPU, f32 on the CPU; q8 is half of f16, with a small loss. */
   kvType?: KvType;
   /** Whether tokens are drafted from what the context holds and checked several at once; "auto" while that pays. Answers are the same. */
   drafts?: Drafts;

@@ -39,7 +39,7 @@ export interface DeviceOptions {
 export type DeviceTuning = Record<string, unknown>;
 
 /** What the KV cache is kept in. */
-export type KvType = "f16" | "f32";
+export type KvType = "f16" | "f32" | "q8";
 
 export interface ModelInfo {
   architecture: string;

@@ -126,6 +126,35 @@ fn forced_top1_on_the_gpu_with_an_f16_cache() {
     forced_top1(On::Gpu, KvType::F16);
 }
 
+/// Bytes in the cache: what they cost, on a text of 256 tokens. The CPU rounds to what a GPU keeps.
+#[test]
+fn what_a_q8_cache_costs() {
+    let Some(path) = smollm2() else { return };
+    let Golden { forced, .. } = golden("smollm2.json");
+    for on in [On::Cpu, On::Gpu] {
+        let (Some(mut plain), Some(mut bytes)) = (
+            engine(on, KvType::F32, &path),
+            engine(on, KvType::Q8, &path),
+        ) else {
+            continue;
+        };
+        let (mut agree, mut error, mut n) = (0, 0.0f32, 0);
+        // A GPU made of software takes long: every eighth there.
+        let step = if on == On::Cpu { 1 } else { 8 };
+        for i in (0..forced.top1.len()).step_by(step) {
+            let expected = block_on(plain.logits(&forced.ids[..=i])).unwrap();
+            let found = block_on(bytes.logits(&forced.ids[..=i])).unwrap();
+            let pairs = expected.iter().zip(&found);
+            error = pairs.fold(error, |error, (a, b)| error.max((a - b).abs()));
+            agree += (argmax(&found) == forced.top1[i]) as usize;
+            n += 1;
+        }
+        println!("{on:?}: top-1 as the reference at {agree} of {n}, logits within {error}");
+        assert!(agree * 100 >= 95 * n, "{on:?}: {agree} of {n}");
+        assert!(bytes.info().kv_bytes * 3 < plain.info().kv_bytes);
+    }
+}
+
 #[derive(Deserialize)]
 struct Conversation {
     max_tokens: usize,

@@ -1,6 +1,6 @@
 /**
  * The page's URL parameters, for tests and for people who want to try things:
- * `?model=URL` loads at once; `device=webgpu|cpu|auto`; `limits=default`, `features=none`, `arithmetic=f32|f16|i15`; `context=N`, `kv=f16|f32`, `drafts=auto|always|off`; `threads=N`;
+ * `?model=URL` loads at once; `device=webgpu|cpu|auto`; `limits=default`, `features=none`, `arithmetic=f32|f16|i15`; `context=N`, `kv=f16|f32|q8`, `drafts=auto|always|off`; `threads=N`;
  * `temperature`, `top_p`, `top_k`, `min_p`, `seed`, `max_tokens`; `stall_ms=N`, `retries=N` for the download.
  */
 import type { EngineOptions } from "hearth";
@@ -40,7 +40,7 @@ export function readParams(search: string): PageParams {
     engine.deviceOptions = { ...engine.deviceOptions, arithmetic };
   }
   const kvType = query.get("kv");
-  if (kvType === "f16" || kvType === "f32") engine.kvType = kvType;
+  if (kvType === "f16" || kvType === "f32" || kvType === "q8") engine.kvType = kvType;
   const drafts = query.get("drafts");
   if (drafts === "auto" || drafts === "always" || drafts === "off") engine.drafts = drafts;
   const stallTimeoutMs = number("stall_ms");

@@ -205,7 +205,7 @@ impl ModelConfig {
 
     /// Bytes of K and V of `n_ctx` positions in all layers.
     pub fn kv_bytes(&self, n_ctx: usize, kv: KvType) -> u64 {
-        (2 * kv.bytes()) as u64 * (self.n_layers * n_ctx * self.n_kv_heads * self.head_dim) as u64
+        2 * kv.row_bytes(self.head_dim) * (self.n_layers * n_ctx * self.n_kv_heads) as u64
     }
 
     /// Positions that a query of layer `i` sees; 0 for all.

@@ -16,7 +16,7 @@ use burn_flex::FlexTensor;
 use hearth_cpu::dot::dot_f32;
 
 use super::gpu::{Kernel, empty_f32, launch, wgsl};
-use super::rope_append::{AttentionSpec, KvType};
+use super::rope_append::AttentionSpec;
 use super::{cpu, state};
 
 /// Backend extension: attention on each backend.
@@ -92,20 +92,7 @@ fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
         variant: spec.kv.name(),
         prelude: vec![wgsl!("split_span")],
         consts,
-        texts: match spec.kv {
-            KvType::F32 => &[
-                ("KV4", "vec4<f32>"),
-                ("LOAD4", "fn load4(v: vec4<f32>) -> vec4<f32> { return v; }"),
-            ],
-            KvType::F16 => &[
-                ("KV4", "vec2<u32>"),
-                (
-                    "LOAD4",
-                    "fn load4(v: vec2<u32>) -> vec4<f32> { \
-                     return vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y)); }",
-                ),
-            ],
-        },
+        texts: spec.kv.attention_texts(),
         floats: vec![("SCALE", spec.scale), ("SOFTCAP", spec.softcap)],
         workgroup: WG,
     }

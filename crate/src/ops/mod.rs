@@ -13,6 +13,7 @@ pub mod embed;
 pub mod gate;
 pub mod gemv;
 pub mod gpu;
+pub mod kv;
 pub mod linear;
 pub mod pool;
 mod project;
@@ -35,10 +36,11 @@ use embed::{EmbedOp, EmbedSpec};
 pub use gate::Activation;
 use gate::GateOp;
 pub use gemv::Arithmetic;
+pub use kv::KvType;
 use pool::CpuPool;
 use rms_norm::RmsNormOp;
 use rope_append::RopeAppendOp;
-pub use rope_append::{AttentionSpec, KvType, QkNorm};
+pub use rope_append::{AttentionSpec, QkNorm};
 pub use sample::SampleMemory;
 use sample::SampleOp;
 pub use weight::{Scaling, Weight, WeightPart};
@@ -155,8 +157,9 @@ impl Ops {
     /// A zeroed cache of `rows` heads' positions of `head_dim` values.
     pub fn alloc_kv(&self, rows: usize, head_dim: usize, kv: KvType) -> Tensor<2> {
         // The CPU keeps f32 in any case.
-        let packed = kv == KvType::F16 && words::gpu_tensor(&self.anchor).is_some();
-        self.alloc_f32(rows, if packed { head_dim / 2 } else { head_dim })
+        let on_gpu = words::gpu_tensor(&self.anchor).is_some();
+        let kept = if on_gpu { kv } else { KvType::F32 };
+        self.alloc_f32(rows, kept.row_words(head_dim))
     }
 
     /// Writes words into `dst` from word `at` on.

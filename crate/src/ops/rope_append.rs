@@ -14,36 +14,9 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use super::gpu::{Kernel, empty_f32, launch, wgsl};
+use super::kv::KvType;
 use super::rms_norm::rms_norm_cpu;
 use super::{cpu, state};
-
-/// What the KV cache is kept in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KvType {
-    #[default]
-    F32,
-    /// Half the memory and half the bytes read per token. The CPU only rounds to it.
-    F16,
-}
-
-impl KvType {
-    /// As it is written in options.
-    pub const fn name(self) -> &'static str {
-        match self {
-            KvType::F32 => "f32",
-            KvType::F16 => "f16",
-        }
-    }
-
-    /// Bytes of a value.
-    pub const fn bytes(self) -> usize {
-        match self {
-            KvType::F32 => 4,
-            KvType::F16 => 2,
-        }
-    }
-}
 
 /// RMSNorm of queries and keys before they are rotated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,12 +113,15 @@ impl RopeAppendOp for CubeBackend {
         let has_extras = spec.extras() > 0;
         let kernel = Kernel {
             name: "rope_append",
-            source: wgsl!("rope_append"),
+            source: match spec.kv {
+                KvType::Q8 => wgsl!("rope_append_q8"),
+                KvType::F32 | KvType::F16 => wgsl!("rope_append"),
+            },
             variant: spec.kv.name(),
             prelude: if has_extras {
-                vec![wgsl!("qkv_extras")]
+                vec![wgsl!("rotate"), wgsl!("qkv_extras")]
             } else {
-                vec![wgsl!("qkv_plain")]
+                vec![wgsl!("rotate"), wgsl!("qkv_plain")]
             },
             consts: vec![
                 ("N_HEADS", spec.n_heads),
@@ -159,14 +135,15 @@ impl RopeAppendOp for CubeBackend {
                 ("B_CACHE", 4 + has_extras as u32),
                 ("B_VALUES", 5 + has_extras as u32),
             ],
-            texts: match spec.kv {
-                KvType::F32 => &[("KV2", "vec2<f32>"), ("PACK2", "")],
-                KvType::F16 => &[("KV2", "u32"), ("PACK2", "pack2x16float")],
-            },
+            texts: spec.kv.append_texts(),
             floats: vec![("EPS", spec.eps)],
             workgroup: 64,
         };
-        let count = ((cols as u32 / 2).div_ceil(64), t as u32, 1);
+        let count = match spec.kv {
+            // A row's largest value is found by its workgroup.
+            KvType::Q8 => (spec.n_heads + 2 * spec.n_kv_heads, t as u32, 1),
+            KvType::F32 | KvType::F16 => ((cols as u32 / 2).div_ceil(64), t as u32, 1),
+        };
         let mut tensors = vec![&qkv, &rope, &state, &q];
         tensors.extend(has_extras.then_some(&extras));
         tensors.extend([&k_cache, &v_cache]);
@@ -193,12 +170,9 @@ impl RopeAppendOp for Flex {
         let mut qkv = qkv.storage::<f32>()[..n * cols].to_vec();
         prepare_cpu(&mut qkv, extras.storage(), spec);
         rotate_cpu(&mut qkv, rope.storage(), state[state::POS] as usize, spec);
-        if spec.kv == KvType::F16 {
-            for row in qkv.chunks_exact_mut(cols) {
-                for v in &mut row[q_cols..] {
-                    *v = half::f16::from_f32(*v).to_f32();
-                }
-            }
+        for row in qkv.chunks_exact_mut(cols) {
+            let heads = row[q_cols..].chunks_exact_mut(spec.head_dim as usize);
+            heads.for_each(|head| spec.kv.round(head));
         }
         append_cpu(
             &qkv,

@@ -30,6 +30,20 @@ const SETUPS: { name: string; browser: BrowserName; params: Record<string, strin
   { name: "Chromium, CPU", browser: "chromium", params: { device: "cpu" } },
 ];
 
+/** Its tokens are clear of what bytes in the cache cost. */
+for (const browser of ["chromium", "firefox"] as const) {
+  test(`tiny model with a cache of bytes · ${browser}`, async ({ launch }) => {
+    test.skip(IS_FAKE, "the fake core has no ids");
+    const chat = await launch(browser);
+    await chat.load("/tests/goldens/data/tiny_llama_tied_f16.gguf", { kv: "q8" });
+    const { prompts } = readGolden("tiny_llama_tied_f16.json") as Golden;
+    const { messages, greedy_ids } = prompts[0] ?? { greedy_ids: [] };
+    const end = greedy_ids.findIndex((id) => END_OF_ANSWER.includes(id));
+    const ids = await chat.greedyIds(messages ?? [], greedy_ids.length);
+    expect(ids).toEqual(end < 0 ? greedy_ids : greedy_ids.slice(0, end));
+  });
+}
+
 for (const { name, browser, params } of SETUPS) {
   test(`families: greedy ids · ${name}`, async ({ launch }) => {
     test.skip(IS_FAKE, "the fake core has no ids");

@@ -7,7 +7,7 @@
 // With SPLITS > 1, for one token, spans are left unmerged: gemv_merge.wgsl does that.
 // Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2023, "Flash-Decoding".
 @group(0) @binding(0) var<storage, read_write> q: array<vec4<f32>>; // [T, N_HEADS, HEAD_DIM4]
-@group(0) @binding(1) var<storage, read_write> k_cache: array<{{ KV4 }}>; // [N_KV, N_CTX, HEAD_DIM4]
+@group(0) @binding(1) var<storage, read_write> k_cache: array<{{ KV4 }}>; // [N_KV, N_CTX, HEAD_DIM4 or Q8_ROW]
 @group(0) @binding(2) var<storage, read_write> v_cache: array<{{ KV4 }}>; // [N_KV, N_CTX, HEAD_DIM4]
 @group(0) @binding(3) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
 // [T, N_HEADS, HEAD_DIM4], or for SPLITS > 1 [N_HEADS, SPLITS, HEAD_DIM4 + 1] with (peak, sum, 0, 0) as the last
@@ -34,7 +34,20 @@ var<workgroup> slices: array<f32, {{ WG }}>; // [8, SLICES]
 var<workgroup> parts: array<vec4<f32>, {{ WG }}>; // [PARTS, HEAD_DIM4]
 var<workgroup> shared_span: vec2<u32>;
 
-{{ LOAD4 }}
+const Q8_ROW: u32 = HEAD_DIM4 + 1u; // words of a row of bytes
+
+fn halves(v: vec2<u32>) -> vec4<f32> {
+    return vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y));
+}
+
+// Values 4 i to 4 i + 3 of a row.
+fn load_k(row: u32, i: u32) -> vec4<f32> {
+    return {{ LOAD_K }};
+}
+
+fn load_v(row: u32, i: u32) -> vec4<f32> {
+    return {{ LOAD_V }};
+}
 
 fn capped(score: f32) -> f32 {
     if (SOFTCAP == 0.0) {
@@ -69,7 +82,7 @@ fn main(
         query[i] = SCALE * q[(t * N_HEADS + h0 + row % HEADS) * HEAD_DIM4 + i % HEAD_DIM4];
     }
     workgroupBarrier();
-    let cache_at = h0 / GROUP * N_CTX * HEAD_DIM4;
+    let first_row = h0 / GROUP * N_CTX;
 
     // This thread's place in each of the two divisions of labour.
     let my_row = lid / SLICES;
@@ -88,7 +101,7 @@ fn main(
         var score = array<f32, ROWS>();
         if (j < span.y) {
             for (var i = 0u; i < HEAD_DIM4; i++) {
-                let k = load4(k_cache[cache_at + j * HEAD_DIM4 + i]);
+                let k = load_k(first_row + j, i);
                 for (var r = 0u; r < ROWS; r++) {
                     score[r] += dot(query[r * HEAD_DIM4 + i], k);
                 }
@@ -130,7 +143,7 @@ fn main(
         if (part < PARTS) {
             let tile = min(WG, span.y - base);
             for (var i = part; i < tile; i += PARTS) {
-                let v = load4(v_cache[cache_at + (base + i) * HEAD_DIM4 + column]);
+                let v = load_v(first_row + base + i, column);
                 for (var r = 0u; r < ROWS; r++) {
                     acc[r] += scores[r * WG + i] * v;
                 }

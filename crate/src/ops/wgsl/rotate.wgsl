@@ -1,0 +1,31 @@
+// What the kernels that append share: their tensors, and a column of a head, prepared and rotated.
+@group(0) @binding(0) var<storage, read_write> qkv: array<f32>; // [T, (N_HEADS + 2 * N_KV) * HEAD_DIM]
+@group(0) @binding(1) var<storage, read_write> rope: array<vec2<f32>>; // [N_CTX, ROPE_PAIRS], (cos, sin)
+@group(0) @binding(2) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
+@group(0) @binding(3) var<storage, read_write> q: array<vec2<f32>>; // [T, N_HEADS, HEAD_DIM / 2]
+@group(0) @binding({{ B_CACHE }}) var<storage, read_write> k_cache: array<{{ KV2 }}>; // [N_KV, N_CTX, HEAD_DIM / 2]
+@group(0) @binding({{ B_VALUES }}) var<storage, read_write> v_cache: array<{{ KV2 }}>; // [N_KV, N_CTX, HEAD_DIM / 2]
+
+const N_HEADS: u32 = {{ N_HEADS }}u;
+const N_KV: u32 = {{ N_KV }}u;
+const HEAD_DIM: u32 = {{ HEAD_DIM }}u;
+const ROPE_PAIRS: u32 = {{ ROPE_PAIRS }}u; // rotated pairs of a head; the rest passes through
+const N_CTX: u32 = {{ N_CTX }}u;
+const NEOX: bool = {{ NEOX }} == 1; // pairs (i, i + ROPE_PAIRS) instead of (2i, 2i + 1)
+const HALF: u32 = HEAD_DIM / 2u;
+
+// Column c of a head, rotated for position p.
+fn rotated(row_at: u32, head: u32, c: u32, p: u32, factor: f32) -> f32 {
+    let value = value_of(row_at, head, c, factor);
+    if (c >= 2u * ROPE_PAIRS) {
+        return value;
+    }
+    let pair = select(c / 2u, c % max(ROPE_PAIRS, 1u), NEOX);
+    let is_first = select(c % 2u == 0u, c < ROPE_PAIRS, NEOX);
+    let distance = select(1u, ROPE_PAIRS, NEOX);
+    let r = rope[p * ROPE_PAIRS + pair];
+    if (is_first) {
+        return value * r.x - value_of(row_at, head, c + distance, factor) * r.y;
+    }
+    return value_of(row_at, head, c - distance, factor) * r.y + value * r.x;
+}
