@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use burn::tensor::Device as BurnDevice;
 use burn_wgpu::WgpuSetup;
 
-use crate::device_info::gpu_info;
 pub use crate::device_info::{DeviceInfo, Limits};
+use crate::device_info::{cpu_info, gpu_info};
 use crate::error::{Error, Result};
-use crate::ops::{Arithmetic, Tuning, pool};
+use crate::ops::{Arithmetic, Tuning};
 use crate::tune::Measured;
 
 /// What to open, and with what restrictions (the restrictions are for tests and for finding faults).
@@ -72,27 +72,7 @@ impl Device {
     fn cpu() -> Self {
         Self {
             burn: BurnDevice::flex(),
-            info: DeviceInfo {
-                kind: "cpu",
-                name: "CPU".into(),
-                vendor: String::new(),
-                architecture: std::env::consts::ARCH.into(),
-                backend: "flex".into(),
-                software: true,
-                threads: pool::current().map_or(1, |pool| pool.threads()),
-                features: if cfg!(target_feature = "simd128") {
-                    vec!["simd128"]
-                } else {
-                    vec![]
-                },
-                limits: Limits {
-                    max_buffer_size: isize::MAX as u64,
-                    max_storage_buffer_binding_size: isize::MAX as u64,
-                    max_storage_buffers_per_shader_stage: 0,
-                    max_compute_workgroup_storage_size: u32::MAX,
-                },
-                readback_ms: 0.0,
-            },
+            info: cpu_info(),
             measured: Measured::CPU,
             gpu: None,
         }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::ops::pool;
+
 /// What a device is and can do.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeviceInfo {
@@ -39,6 +41,31 @@ pub(crate) struct AdapterNames {
     pub name: String,
     pub vendor: String,
     pub architecture: String,
+}
+
+/// The description of the CPU.
+pub(crate) fn cpu_info() -> DeviceInfo {
+    DeviceInfo {
+        kind: "cpu",
+        name: "CPU".into(),
+        vendor: String::new(),
+        architecture: std::env::consts::ARCH.into(),
+        backend: "flex".into(),
+        software: true,
+        threads: pool::current().map_or(1, |pool| pool.threads()),
+        features: if cfg!(target_feature = "simd128") {
+            vec!["simd128"]
+        } else {
+            vec![]
+        },
+        limits: Limits {
+            max_buffer_size: isize::MAX as u64,
+            max_storage_buffer_binding_size: isize::MAX as u64,
+            max_storage_buffers_per_shader_stage: 0,
+            max_compute_workgroup_storage_size: u32::MAX,
+        },
+        readback_ms: 0.0,
+    }
 }
 
 /// The description of a GPU.

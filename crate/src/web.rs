@@ -12,15 +12,18 @@ use wasm_bindgen::prelude::*;
 use crate::device::{Device as CoreDevice, DeviceOptions};
 use crate::engine::{Engine as CoreEngine, Stats};
 use crate::error::Error;
-use crate::format::{Gguf, Parsed};
-use crate::inspect::{InspectOptions, inspect};
 use crate::loader::{LoadOptions, Loader as CoreLoader};
-use crate::ops::pool::{self, CpuPool, PoolJob, Pooled};
+use crate::ops::pool;
 use crate::ops::{Arithmetic, KvType};
-use crate::quant::Packing;
 use crate::request::Request;
 use crate::speculation::Drafts;
 use crate::tune::Measured;
+
+mod cpu_pool;
+mod inspector;
+
+use cpu_pool::JsCpuPool;
+pub use inspector::Inspector;
 
 unsafe extern "C" {
     /// The linker's list of all static constructors.
@@ -108,70 +111,6 @@ struct OpenOptions {
     features: Option<String>,
     arithmetic: Option<Arithmetic>,
     tuning: Option<Measured>,
-}
-
-#[wasm_bindgen]
-extern "C" {
-    /// `WasmCpuPool` of pkg/src/wasm-contract.ts.
-    pub type JsCpuPool;
-
-    #[wasm_bindgen(method)]
-    fn threads(this: &JsCpuPool) -> u32;
-    #[wasm_bindgen(method, catch)]
-    fn alloc(this: &JsCpuPool, bytes: u32) -> Result<u32, JsValue>;
-    #[wasm_bindgen(method)]
-    fn write(this: &JsCpuPool, at: u32, words: &[u32]);
-    #[wasm_bindgen(method)]
-    fn read(this: &JsCpuPool, at: u32, words: &mut [u32]);
-    #[wasm_bindgen(method)]
-    fn product(
-        this: &JsCpuPool,
-        format: u32,
-        quants: u32,
-        scales: u32,
-        rows: u32,
-        cols: u32,
-        x: &[f32],
-        y: &mut [f32],
-    );
-}
-
-impl CpuPool for JsCpuPool {
-    fn threads(&self) -> u32 {
-        JsCpuPool::threads(self)
-    }
-
-    fn alloc(&self, words: usize) -> crate::Result<u32> {
-        let out_of_memory = |needed| Error::OutOfMemory {
-            what: "the memory of the CPU's threads".into(),
-            needed,
-            available: u64::from(u32::MAX),
-        };
-        let bytes = words as u64 * 4;
-        let fits = u32::try_from(bytes).map_err(|_| out_of_memory(bytes))?;
-        JsCpuPool::alloc(self, fits).map_err(|_| out_of_memory(bytes))
-    }
-
-    fn write(&self, at: u32, words: &[u32]) {
-        JsCpuPool::write(self, at, words);
-    }
-
-    fn read(&self, at: u32, words: &mut [u32]) {
-        JsCpuPool::read(self, at, words);
-    }
-
-    fn product(&self, job: PoolJob, x: &[f32], y: &mut [f32]) {
-        let (rows, cols) = (job.rows as u32, job.cols as u32);
-        let format = match job.packing {
-            Packing::Q4 => 0,
-            Packing::Q5 => 1,
-            Packing::Q6 => 2,
-            // The others are never given to a pool.
-            _ => 3,
-        };
-        let Pooled { quants, scales } = job.weight;
-        JsCpuPool::product(self, format, quants, scales, rows, cols, x, y);
-    }
 }
 
 /// An open device.
@@ -271,61 +210,6 @@ impl Loader {
         let mut engine = loader.finish().await?;
         engine.warm_up().await?;
         Ok(Engine(Rc::new(RefCell::new(engine))))
-    }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct InspectorOptions {
-    context_size: Option<usize>,
-    kv_type: Option<KvType>,
-    bandwidth: Option<f64>,
-}
-
-/// A file of which only the header is read.
-#[wasm_bindgen]
-pub struct Inspector {
-    options: InspectorOptions,
-    prefix: Vec<u8>,
-    total: Option<u64>,
-    wanted: u64,
-}
-
-#[wasm_bindgen]
-impl Inspector {
-    /// An inspector of a file of `total_bytes`, if that is known.
-    #[wasm_bindgen(constructor)]
-    pub fn new(options: JsValue, total_bytes: Option<f64>) -> Result<Inspector, JsValue> {
-        Ok(Inspector {
-            options: from_js("options", options)?,
-            prefix: Vec::new(),
-            total: total_bytes.map(|n| n as u64),
-            wanted: 0,
-        })
-    }
-
-    /// Takes the file's next bytes; gives the report as soon as they are enough, null before.
-    pub fn push(&mut self, chunk: &[u8]) -> Result<JsValue, JsValue> {
-        self.prefix.extend_from_slice(chunk);
-        let all = self.total == Some(self.prefix.len() as u64);
-        if (self.prefix.len() as u64) < self.wanted && !all {
-            return Ok(JsValue::NULL);
-        }
-        match Gguf::parse(&self.prefix, self.total)? {
-            Parsed::NeedMore { at_least } => {
-                self.wanted = at_least;
-                Ok(JsValue::NULL)
-            }
-            Parsed::Header(gguf) => to_js(&inspect(
-                &gguf,
-                InspectOptions {
-                    context_size: self.options.context_size,
-                    kv_type: self.options.kv_type,
-                    device: None,
-                    bandwidth: self.options.bandwidth,
-                },
-            )),
-        }
     }
 }
 
