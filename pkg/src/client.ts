@@ -9,6 +9,12 @@ import type { Step } from "./wasm-contract.js";
  */
 const TEMPLATE_LIMIT_MS = 10_000;
 
+/**
+ * Starting threads takes some 50 ms. In Firefox a worker that makes workers sometimes waits for ever; then the load is
+ * begun again with another one.
+ */
+const THREADS_LIMIT_MS = 5000;
+
 interface Pending {
   resolve(result: unknown): void;
   reject(error: HearthError): void;
@@ -31,7 +37,8 @@ export class WorkerClient {
   #resolveClosed!: (reason: HearthError) => void;
   #reason: HearthError | undefined;
   #nextId = 1;
-  #templateClock: ReturnType<typeof setTimeout> | undefined;
+  #clock: ReturnType<typeof setTimeout> | undefined;
+  #threadsHang = false;
 
   constructor(worker: Worker) {
     this.#worker = worker;
@@ -91,18 +98,24 @@ export class WorkerClient {
   close(reason: HearthError): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
-    clearTimeout(this.#templateClock);
+    clearTimeout(this.#clock);
     this.#worker.terminate();
     for (const pending of [...this.#pending.values()]) pending.reject(reason);
     this.#resolveClosed(reason);
   }
 
-  #watchTemplate(running: boolean): void {
-    clearTimeout(this.#templateClock);
+  /** The worker has ended because its threads did not start: another one may have more luck. */
+  get threadsHang(): boolean {
+    return this.#threadsHang;
+  }
+
+  /** Ends the worker with `reason` unless what runs has ended in time. */
+  #watch(running: boolean, limit: number, reason: () => HearthError): void {
+    clearTimeout(this.#clock);
     if (!running) return;
-    this.#templateClock = setTimeout(() => {
-      this.close(fatalTemplate(`it had worked for ${String(TEMPLATE_LIMIT_MS / 1000)} s`));
-    }, TEMPLATE_LIMIT_MS);
+    this.#clock = setTimeout(() => {
+      this.close(reason());
+    }, limit);
   }
 
   #post(message: ToWorker, transfer: Transferable[] = []): void {
@@ -130,7 +143,15 @@ export class WorkerClient {
         pending.onStep?.(message.step);
         break;
       case "template":
-        this.#watchTemplate(message.running);
+        this.#watch(message.running, TEMPLATE_LIMIT_MS, () =>
+          fatalTemplate(`it had worked for ${String(TEMPLATE_LIMIT_MS / 1000)} s`),
+        );
+        break;
+      case "threads":
+        this.#watch(message.running, THREADS_LIMIT_MS, () => {
+          this.#threadsHang = true;
+          return new HearthError("worker_died", "the CPU's threads did not start");
+        });
         break;
     }
   }

@@ -59,6 +59,9 @@ export interface EngineOptions {
   workerUrl?: string | URL;
 }
 
+/** Workers that are tried where threads do not start. */
+const MOST_ATTEMPTS = 3;
+
 export class Engine {
   readonly device: DeviceInfo;
   readonly model: ModelInfo;
@@ -85,10 +88,23 @@ export class Engine {
 
   /** Starts a worker and loads the model into it. On failure or abort nothing stays behind. */
   static async create(options: EngineOptions): Promise<Engine> {
+    for (let attempt = 1; ; attempt++) {
+      const client = new WorkerClient(startWorker(options.workerUrl));
+      try {
+        return await Engine.#load(client, options);
+      } catch (error) {
+        client.close(error as HearthError);
+        // A stream has been given away with the first worker.
+        const again = client.threadsHang && !(options.model instanceof ReadableStream);
+        if (!again || attempt === MOST_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  static async #load(client: WorkerClient, options: EngineOptions): Promise<Engine> {
     const { signal, onProgress, onNotice } = options;
     throwIfAborted(signal);
     const { source, transfer } = toSource(options);
-    const client = new WorkerClient(startWorker(options.workerUrl));
     // Ending the worker is the one way to stop a load that works in every phase.
     const onAbort = (): void => {
       client.close(cancelled(signal?.reason));
@@ -98,9 +114,6 @@ export class Engine {
       const loaded = await client.call("load", toLoadRequest(options, source), { transfer, onProgress });
       if (loaded.notice !== undefined) onNotice?.(loaded.notice);
       return new Engine(client, loaded);
-    } catch (error) {
-      client.close(error as HearthError);
-      throw error;
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }

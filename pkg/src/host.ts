@@ -97,7 +97,15 @@ export class Host {
     await initCore(wasm, request.wasmUrl ?? wasmUrl);
     throwIfAborted(signal);
     beforeOpen?.(request);
-    const { device, notice } = await openDevice(wasm, request, startPool);
+    const watched: StartPool = async (threads) => {
+      this.#post({ type: "threads", id, running: true });
+      try {
+        return await startPool(threads);
+      } finally {
+        this.#post({ type: "threads", id, running: false });
+      }
+    };
+    const { device, notice } = await openDevice(wasm, request, watched);
     throwIfAborted(signal);
     const engine = await loadModel(wasm, device, request, signal, (progress) => {
       this.#post({ type: "progress", id, progress });

@@ -100,5 +100,7 @@ export type FromWorker =
   | { type: "step"; id: number; step: Step }
   /** The model's chat template begins or ends its work: foreign code, which the page watches from outside. */
   | { type: "template"; id: number; running: boolean }
+  /** The CPU's threads are being started, or are there: in Firefox that may hang, which only the page can see. */
+  | { type: "threads"; id: number; running: boolean }
   /** The worker cannot go on: its GPU device is lost, or the core trapped and its memory cannot be trusted. */
   | { type: "fatal"; error: SerializedError };

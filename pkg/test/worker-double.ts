@@ -1,10 +1,12 @@
 /** A Worker for Node: the real host on the fake core, joined to the client by a MessageChannel. */
 import { Host } from "../src/host.js";
+import type { StartPool } from "../src/load.js";
 import type { ToWorker } from "../src/protocol.js";
 import * as wasm from "./fake-wasm.js";
 
 export class WorkerDouble {
   static last: WorkerDouble | undefined;
+  static startPool: StartPool = () => Promise.reject(new Error("no threads in Node"));
   onmessage: ((event: MessageEvent) => void) | null = null;
   onerror: ((event: { message: string; preventDefault(): void }) => void) | null = null;
   onmessageerror: (() => void) | null = null;
@@ -21,7 +23,7 @@ export class WorkerDouble {
       post: (message) => {
         port2.postMessage(message);
       },
-      startPool: () => Promise.reject(new Error("no threads in Node")),
+      startPool: (threads) => WorkerDouble.startPool(threads),
       destroyDevice: () => {
         this.host.deviceLost("destroyed");
       },
