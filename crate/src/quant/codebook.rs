@@ -11,12 +11,9 @@
 use bytemuck::AnyBitPattern;
 use half::f16;
 
-use super::{BlockFormat, Packing, blocks_of, check_len, repack_blocks, scale_word};
+use super::{BlockFormat, PART, Packing, blocks_of, dequantize_parts, repack_blocks, scale_word};
 use crate::error::Result;
 use crate::format::GgmlType;
-
-/// Elements of the part that the device has as a block.
-const PART: usize = 32;
 
 const IQ4: [i8; 16] = [
     -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
@@ -138,16 +135,12 @@ macro_rules! block_format {
             }
 
             fn dequantize(&self, blocks: &[u8], out: &mut [f32]) -> Result<()> {
-                let blocks: &[$block] = blocks_of(self, blocks)?;
-                check_len(self, blocks.len(), out)?;
-                let parts = self.block_len() / PART;
-                for (i, out) in out.chunks_exact_mut(PART).enumerate() {
-                    let part = blocks[i / parts].part(i % parts);
+                dequantize_parts(self, blocks, out, |block: &$block, p, out| {
+                    let part = block.part(p);
                     for (y, q) in out.iter_mut().zip(part.q) {
                         *y = part.d * f32::from(q);
                     }
-                }
-                Ok(())
+                })
             }
 
             fn repack(

@@ -12,14 +12,12 @@ use bytemuck::AnyBitPattern;
 use half::f16;
 
 use super::packing::{pack_fifth, pack_nibbles, pack_upper};
-use super::{BlockFormat, Packing, blocks_of, check_len, repack_blocks, scale_word};
+use super::{BlockFormat, PART, Packing, blocks_of, dequantize_parts, repack_blocks, scale_word};
 use crate::error::Result;
 use crate::format::GgmlType;
 
-/// Elements of a block, and of the part that the device has as a block.
-const BLOCK_LEN: usize = 256;
-const PART: usize = 32;
-const PARTS: usize = BLOCK_LEN / PART;
+/// Parts of a block of 256 elements.
+const PARTS: usize = 256 / PART;
 
 /// 2 bits with a 4-bit scale and minimum per 16: `value = d * sc * q - dmin * m`.
 ///
@@ -240,21 +238,6 @@ impl BlockQ6 {
     }
 }
 
-/// Writes the parts of each block, one after the other.
-fn dequantize<B: AnyBitPattern>(
-    format: &dyn BlockFormat,
-    blocks: &[u8],
-    out: &mut [f32],
-    part: impl Fn(&B, usize, &mut [f32]),
-) -> Result<()> {
-    let blocks: &[B] = blocks_of(format, blocks)?;
-    check_len(format, blocks.len(), out)?;
-    for (i, out) in out.chunks_exact_mut(PART).enumerate() {
-        part(&blocks[i / PARTS], i % PARTS, out);
-    }
-    Ok(())
-}
-
 fn put_affine(part: &Affine, out: &mut [f32]) {
     for (y, q) in out.iter_mut().zip(part.q) {
         *y = part.d * f32::from(q) + part.m;
@@ -277,7 +260,7 @@ impl BlockFormat for Q2_K {
     }
 
     fn dequantize(&self, blocks: &[u8], out: &mut [f32]) -> Result<()> {
-        dequantize(self, blocks, out, |block: &BlockQ2, p, out| {
+        dequantize_parts(self, blocks, out, |block: &BlockQ2, p, out| {
             out.copy_from_slice(&block.values(p));
         })
     }
@@ -312,7 +295,7 @@ macro_rules! block_format {
             }
 
             fn dequantize(&self, blocks: &[u8], out: &mut [f32]) -> Result<()> {
-                dequantize(self, blocks, out, |block: &$block, p, out| {
+                dequantize_parts(self, blocks, out, |block: &$block, p, out| {
                     $put(&block.part(p), out);
                 })
             }

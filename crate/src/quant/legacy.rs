@@ -7,7 +7,7 @@ use bytemuck::AnyBitPattern;
 use half::f16;
 
 use super::packing::pack_fifth;
-use super::{BlockFormat, Packing, blocks_of, check_len, grow, repack_blocks, scale_word};
+use super::{BlockFormat, Packing, blocks_of, check_len, repack_blocks, scale_word};
 use crate::error::{Error, Result};
 use crate::format::GgmlType;
 
@@ -137,35 +137,23 @@ impl BlockFormat for Q4_0 {
 
     fn repack(&self, blocks: &[u8], quants: &mut Vec<u32>, scales: &mut Vec<u32>) -> Result<()> {
         let blocks: &[BlockQ4_0] = blocks_of(self, blocks)?;
-        let (quants_len, scales_len) = (quants.len(), scales.len());
-        let mut overflow = None;
-        repack_into(
-            Packing::Q4,
-            blocks,
-            quants,
-            scales,
-            |block, words: &mut [u32; 4]| {
-                *words = block.qs.map(u32::from_le_bytes);
-                let d = u16::from_le_bytes(block.d);
-                let m = times_minus_8(d);
-                if m & F16_EXPONENT == F16_EXPONENT {
-                    overflow = Some(d);
-                }
-                u32::from(d) | u32::from(m) << 16
-            },
-        )?;
-        let Some(d) = overflow else {
-            return Ok(());
+        let convert = |block: &BlockQ4_0, _: usize, words: &mut [u32], out: &mut [u32]| {
+            words.copy_from_slice(&block.qs.map(u32::from_le_bytes));
+            let d = u16::from_le_bytes(block.d);
+            let m = times_minus_8(d);
+            out[0] = u32::from(d) | u32::from(m) << 16;
+            if m & F16_EXPONENT != F16_EXPONENT {
+                return Ok(());
+            }
+            // No clamping: it would change the weights silently. Real models are far from this.
+            Err(Error::BadFile {
+                format: "GGUF",
+                what: "a Q4_0 scale".into(),
+                expected: "a finite number with 8 * |d| <= 65504".into(),
+                found: f16::from_bits(d).to_string(),
+            })
         };
-        // No clamping: it would change the weights silently. Real models are far from this.
-        quants.truncate(quants_len);
-        scales.truncate(scales_len);
-        Err(Error::BadFile {
-            format: "GGUF",
-            what: "a Q4_0 scale".into(),
-            expected: "a finite number with 8 * |d| <= 65504".into(),
-            found: f16::from_bits(d).to_string(),
-        })
+        repack_blocks(Packing::Q4, 1, blocks, quants, scales, convert)
     }
 }
 
@@ -193,16 +181,12 @@ impl BlockFormat for Q4_1 {
 
     fn repack(&self, blocks: &[u8], quants: &mut Vec<u32>, scales: &mut Vec<u32>) -> Result<()> {
         let blocks: &[BlockQ4_1] = blocks_of(self, blocks)?;
-        repack_into(
-            Packing::Q4,
-            blocks,
-            quants,
-            scales,
-            |block, words: &mut [u32; 4]| {
-                *words = block.qs.map(u32::from_le_bytes);
-                u32::from_le_bytes([block.d[0], block.d[1], block.m[0], block.m[1]])
-            },
-        )
+        let convert = |block: &BlockQ4_1, _: usize, words: &mut [u32], out: &mut [u32]| {
+            words.copy_from_slice(&block.qs.map(u32::from_le_bytes));
+            out[0] = u32::from_le_bytes([block.d[0], block.d[1], block.m[0], block.m[1]]);
+            Ok(())
+        };
+        repack_blocks(Packing::Q4, 1, blocks, quants, scales, convert)
     }
 }
 
@@ -297,43 +281,13 @@ impl BlockFormat for Q8_0 {
 
     fn repack(&self, blocks: &[u8], quants: &mut Vec<u32>, scales: &mut Vec<u32>) -> Result<()> {
         let blocks: &[BlockQ8_0] = blocks_of(self, blocks)?;
-        repack_into(
-            Packing::Q8,
-            blocks,
-            quants,
-            scales,
-            |block, words: &mut [u32; 8]| {
-                *words = block.qs.map(u32::from_le_bytes);
-                u16::from_le_bytes(block.d).into()
-            },
-        )
+        let convert = |block: &BlockQ8_0, _: usize, words: &mut [u32], out: &mut [u32]| {
+            words.copy_from_slice(&block.qs.map(u32::from_le_bytes));
+            out[0] = u16::from_le_bytes(block.d).into();
+            Ok(())
+        };
+        repack_blocks(Packing::Q8, 1, blocks, quants, scales, convert)
     }
-}
-
-/// Appends each block's `N` quant words, filled in by `convert`, and the scale word that it returns.
-fn repack_into<B, const N: usize>(
-    packing: Packing,
-    blocks: &[B],
-    quants: &mut Vec<u32>,
-    scales: &mut Vec<u32>,
-    mut convert: impl FnMut(&B, &mut [u32; N]) -> u32,
-) -> Result<()> {
-    debug_assert_eq!(packing.quant_words_per_block(), N);
-    // Both reservations come first: a failure then leaves both vectors as they were.
-    let quants_len = quants.len();
-    let words = grow(quants, blocks.len().saturating_mul(N))?;
-    let scales = match grow(scales, blocks.len()) {
-        Ok(scales) => scales,
-        Err(error) => {
-            quants.truncate(quants_len);
-            return Err(error);
-        }
-    };
-    let (words, _) = words.as_chunks_mut::<N>();
-    for ((block, words), scale) in blocks.iter().zip(words).zip(scales) {
-        *scale = convert(block, words);
-    }
-    Ok(())
 }
 
 /// The 32 nibbles of a block in element order: the low ones, then the high ones.

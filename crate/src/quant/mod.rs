@@ -173,6 +173,25 @@ fn grow(words: &mut Vec<u32>, n: usize) -> Result<&mut [u32]> {
     Ok(&mut words[len..])
 }
 
+/// Elements of a part: what the device's block layouts have as a block.
+const PART: usize = 32;
+
+/// Writes the parts of each block, one after the other.
+fn dequantize_parts<B: AnyBitPattern>(
+    format: &dyn BlockFormat,
+    blocks: &[u8],
+    out: &mut [f32],
+    part: impl Fn(&B, usize, &mut [f32]),
+) -> Result<()> {
+    let blocks: &[B] = blocks_of(format, blocks)?;
+    check_len(format, blocks.len(), out)?;
+    let parts = format.block_len() / PART;
+    for (i, out) in out.chunks_exact_mut(PART).enumerate() {
+        part(&blocks[i / parts], i % parts, out);
+    }
+    Ok(())
+}
+
 /// Appends to `quants` and `scales` what `convert` makes of each block, which is `parts` blocks of `packing`. After an
 /// error both are as they were.
 fn repack_blocks<B>(
