@@ -168,18 +168,24 @@ fn budget(gguf: &Gguf, options: InspectOptions<'_>) -> Result<Budget, Error> {
                 .ok_or_else(|| Error::MissingTensor { name: name.clone() })?;
             let bytes = device_bytes(info.dtype, name, matrix.cols, *rows)?;
             weights += bytes;
-            // Of an embedding of its own a token reads one row.
-            if tied || name != names.token_embd {
-                read += bytes;
-                active += elements(matrix.cols as u64, *rows as u64);
-            }
+            // Of an embedding of its own a token reads one row, and of experts those that it goes to.
+            let (used, of) = match matrix.experts {
+                _ if name == names.position_embd => (0, 1),
+                _ if name == names.token_embd && !tied => (0, 1),
+                1 => (1, 1),
+                experts => (c.n_experts_used as u64, experts as u64),
+            };
+            read += bytes / of * used;
+            active += elements(matrix.cols as u64, *rows as u64) / of * used;
         }
     }
     if let Some(name) = vectors.iter().find(|name| gguf.tensor(name).is_none()) {
         return Err(Error::MissingTensor { name: name.clone() });
     }
     let kv = c.kv_bytes(n_ctx, kv_type);
-    let widest = 4 * c.d_model + (c.n_heads + 2 * c.n_kv_heads) * c.head_dim + 3 * c.d_ff;
+    let widest = 4 * c.d_model
+        + (c.n_heads + 2 * c.n_kv_heads) * c.head_dim
+        + 3 * c.d_ff * c.n_experts_used.max(1);
     let scratch = 4 * (ROWS * c.vocab_size + MAX_CHUNK * widest) as u64;
     let memory = Memory {
         weights,

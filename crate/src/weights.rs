@@ -4,7 +4,8 @@ use burn::tensor::{Int, Tensor};
 
 use crate::error::{Error, Result};
 use crate::format::{GgmlType, Gguf, TensorInfo};
-use crate::model::{ModelConfig, assemble};
+use crate::model::ModelConfig;
+use crate::model::assemble::{self, MatrixNames};
 use crate::ops::linear::kernel_block;
 use crate::ops::pool::Pooled;
 use crate::ops::{Ops, Scaling, Weight, WeightPart};
@@ -64,7 +65,7 @@ impl Plan {
         };
         let (matrices, vectors) = assemble::tensors(gguf, config);
         for matrix in &matrices {
-            plan.add_matrix(gguf, ops, &matrix.parts, matrix.cols, binding)?;
+            plan.add_matrix(gguf, ops, matrix, binding)?;
         }
         for name in vectors {
             plan.add_vector(gguf, name)?;
@@ -91,9 +92,9 @@ impl Plan {
 
     fn add_vector(&mut self, gguf: &Gguf, name: String) -> Result<()> {
         let info = find(gguf, &name)?;
-        // Norm weights are a row of d_model; anything much larger is not one.
-        const MAX_VECTOR: u64 = 1 << 20;
-        if info.n_rows() != 1 || info.n_cols() > MAX_VECTOR {
+        // Norms, biases, those of all experts: anything much larger is none of them.
+        const MAX_VECTOR: u64 = 1 << 22;
+        if info.n_rows().saturating_mul(info.n_cols()) > MAX_VECTOR {
             return Err(Error::TensorShape {
                 name,
                 expected: vec![info.n_cols().min(MAX_VECTOR)],
@@ -112,17 +113,18 @@ impl Plan {
         &mut self,
         gguf: &Gguf,
         ops: &Ops,
-        tensors: &[(String, usize)],
-        cols: usize,
+        names: &MatrixNames,
         binding: u64,
     ) -> Result<()> {
+        let (tensors, cols) = (&names.parts, names.cols);
         let index = self.matrices.len();
         let mut packings = Vec::new();
         let mut first = 0;
         for (name, rows) in tensors {
             let info = find(gguf, name)?;
             let expected = vec![cols as u64, *rows as u64];
-            if info.shape != expected {
+            // (experts are a dimension of their own)
+            if info.n_cols() != expected[0] || info.n_rows() != expected[1] {
                 return Err(Error::TensorShape {
                     name: name.clone(),
                     expected,
@@ -149,7 +151,7 @@ impl Plan {
             first += rows;
         }
         self.matrices
-            .push(Matrix::alloc(ops, cols, &packings, binding)?);
+            .push(Matrix::alloc(ops, names, &packings, binding)?);
         self.matrix_names
             .extend(tensors.first().map(|t| t.0.clone()));
         Ok(())
@@ -247,18 +249,31 @@ impl Part {
 }
 
 impl Matrix {
-    /// Allocates room for consecutive row ranges in their packings; neighbours of one packing share a part,
-    /// and no part exceeds `binding` bytes.
-    fn alloc(ops: &Ops, cols: usize, ranges: &[(Packing, usize)], binding: u64) -> Result<Self> {
+    /// Allocates room for consecutive row ranges in their packings; neighbours of one packing share a part, no part
+    /// exceeds `binding` bytes, and no expert is in two.
+    fn alloc(
+        ops: &Ops,
+        names: &MatrixNames,
+        ranges: &[(Packing, usize)],
+        binding: u64,
+    ) -> Result<Self> {
+        let cols = names.cols;
         let mut parts: Vec<(Packing, usize, usize)> = Vec::new();
         let mut row = 0;
         for (packing, rows) in ranges {
             let row_bytes = 4 * packing.blocks_per_row(cols) * packing.quant_words_per_block();
-            let max_rows = usize::try_from(binding).unwrap_or(usize::MAX) / row_bytes;
+            // Rows that have to stay together.
+            let unit = if names.experts > 1 {
+                rows / names.experts
+            } else {
+                1
+            };
+            let fitting = usize::try_from(binding).unwrap_or(usize::MAX) / row_bytes;
+            let max_rows = fitting / unit * unit;
             if max_rows == 0 {
                 return Err(Error::OutOfMemory {
-                    what: "one row of a weight".into(),
-                    needed: row_bytes as u64,
+                    what: format!("{unit} rows of a weight"),
+                    needed: (row_bytes * unit) as u64,
                     available: binding,
                 });
             }

@@ -7,7 +7,8 @@ use hearth::Device;
 use hearth::format::GgmlType;
 use hearth::ops::state::{self, STATE_WORDS};
 use hearth::ops::{
-    Arithmetic, AttentionSpec, KvType, Ops, QkNorm, Scaling, Tuning, Weight, WeightPart,
+    Arithmetic, AttentionSpec, KvType, Norm, NormSpec, Ops, QkNorm, Scaling, Tuning, Weight,
+    WeightPart,
 };
 use hearth::quant::{Packing, block_format, repack_rows, unpack_row};
 use proptest::prelude::*;
@@ -101,8 +102,16 @@ pub fn attention(n_heads: u32, n_kv_heads: u32, head_dim: u32, n_ctx: u32) -> At
         scale: 1.0 / (head_dim as f32).sqrt(),
         softcap: 0.0,
         window: 0,
+        causal: true,
+        sinks: false,
         splits: 1,
     }
+}
+
+/// RMSNorm by these weights.
+pub fn rms(weight: Tensor<2>) -> Norm {
+    let spec = NormSpec::rms(1e-5);
+    Norm { weight, spec }
 }
 
 /// A weight in GGML's blocks, as repacked words and as f32.

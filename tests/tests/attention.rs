@@ -3,7 +3,7 @@
 use hearth::Device;
 use hearth::format::GgmlType;
 use hearth::ops::words::read_f32;
-use hearth::ops::{AttentionSpec, KvType, LayerCache, Ops, QkNorm};
+use hearth::ops::{Attention, AttentionSpec, KvType, LayerCache, Ops, QkNorm};
 use hearth_tests::kernels::*;
 use pollster::block_on;
 use proptest::prelude::*;
@@ -18,14 +18,14 @@ fn attention_matches_plain_arithmetic_on_every_backend() {
         1..24u32,
         1..300usize,
         1..20usize,
-        any::<[bool; 5]>(),
+        any::<[bool; 7]>(),
         (0..3usize, 0..3usize),
     );
     for_all(
         32,
         shapes,
         |(kv, group, hd4, first, second, drawn, (norm, kept))| {
-            let [neox, partial, bias, capped, windowed] = drawn;
+            let [neox, partial, bias, capped, windowed, causal, sinks] = drawn;
             let head_dim = 4 * hd4;
             let n_ctx = (first + second + 4) as u32;
             let spec = AttentionSpec {
@@ -36,7 +36,10 @@ fn attention_matches_plain_arithmetic_on_every_backend() {
                 qk_norm: [QkNorm::None, QkNorm::Head, QkNorm::Row][norm],
                 scale: 0.3,
                 softcap: if capped { 1.5 } else { 0.0 },
-                window: if windowed { 1 + n_ctx / 3 } else { 0 },
+                // (encoders have no windows)
+                window: if windowed && causal { 1 + n_ctx / 3 } else { 0 },
+                causal,
+                sinks,
                 ..attention(kv * group, kv, head_dim, n_ctx)
             };
             let (hd, nh, nkv) = (
@@ -53,25 +56,27 @@ fn attention_matches_plain_arithmetic_on_every_backend() {
                 .collect();
             let all = values(13, (first + second + 1) * cols);
             let extras = values(14, spec.extras().max(1));
-            let expected = reference_attention(&all, &rope, &extras, spec);
+            let steps = [first, first + second, first + second + 1];
+            let expected = reference_attention(&all, &rope, &extras, &steps, spec);
             let run = |device: &Device| {
                 let ops = Ops::new(&device.burn, tuning(1));
                 let rope = tensor(device, &rope, [1, rope.len()]);
                 let extras = tensor(device, &extras, [1, extras.len()]);
                 let one = || ops.alloc_kv(nkv * n_ctx, hd, spec.kv);
                 let mut cache = LayerCache::new(one(), one());
+                let attention = Attention { spec, rope, extras };
                 let mut out = Vec::new();
                 for (pos, n) in [(0, first), (first, second)] {
                     let qkv = tensor(device, &all[pos * cols..(pos + n) * cols], [n, cols]);
                     let state = live(&ops, pos, n);
-                    let q = ops.rope_append(qkv, &rope, &extras, &state, &mut cache, spec);
-                    let a = ops.attention(q, &cache, &state, spec);
+                    let q = ops.rope_append(qkv, &attention, &state, &mut cache);
+                    let a = ops.attention(q, &cache, &state, &attention);
                     out.extend(block_on(read_f32(&a)).unwrap());
                 }
                 let pos = first + second;
                 let qkv = tensor(device, &all[pos * cols..], [1, cols]);
                 let state = live(&ops, pos, 1);
-                let q = ops.rope_append(qkv, &rope, &extras, &state, &mut cache, spec);
+                let q = ops.rope_append(qkv, &attention, &state, &mut cache);
                 let width = nh * hd;
                 let before = values(3, width);
                 let y = ops.attention_linear_add(
@@ -80,7 +85,7 @@ fn attention_matches_plain_arithmetic_on_every_backend() {
                     &identity(width).upload(&ops, width),
                     &state,
                     tensor(device, &before, [1, width]),
-                    spec,
+                    &attention,
                 );
                 let y = block_on(read_f32(&y)).unwrap();
                 out.extend(y.iter().zip(&before).map(|(y, before)| y - before));
@@ -141,7 +146,14 @@ fn prepared(all: &[f32], extras: &[f32], spec: AttentionSpec) -> Vec<f64> {
     out
 }
 
-fn reference_attention(all: &[f32], rope: &[f32], extras: &[f32], spec: AttentionSpec) -> Vec<f32> {
+/// `steps`: where each of the steps that the tokens come in ends.
+fn reference_attention(
+    all: &[f32],
+    rope: &[f32],
+    extras: &[f32],
+    steps: &[usize],
+    spec: AttentionSpec,
+) -> Vec<f32> {
     let all = prepared(all, extras, spec);
     let (hd, nh, nkv) = (
         spec.head_dim as usize,
@@ -179,7 +191,9 @@ fn reference_attention(all: &[f32], rope: &[f32], extras: &[f32], spec: Attentio
                 0 => 0,
                 window => (t + 1).saturating_sub(window),
             };
-            let scores: Vec<f64> = (seen..=t)
+            let step = steps.iter().find(|end| t < **end).copied();
+            let end = if spec.causal { t + 1 } else { step.unwrap() };
+            let scores: Vec<f64> = (seen..end)
                 .map(|j| {
                     let k = head(j, nh + g, true);
                     let dot: f64 = q.iter().zip(&k).map(|(a, b)| a * b).sum();
@@ -192,7 +206,11 @@ fn reference_attention(all: &[f32], rope: &[f32], extras: &[f32], spec: Attentio
                 })
                 .collect();
             let top = scores.iter().fold(f64::MIN, |m, s| m.max(*s));
-            let sum: f64 = scores.iter().map(|s| (s - top).exp()).sum();
+            let mut sum: f64 = scores.iter().map(|s| (s - top).exp()).sum();
+            if spec.sinks {
+                let sink = f64::from(extras[extras.len() - nh + h]);
+                sum += (sink - top).exp();
+            }
             let mut o = vec![0.0; hd];
             for (j, s) in scores.iter().enumerate() {
                 for (o, v) in o.iter_mut().zip(head(seen + j, nh + nkv + g, false)) {

@@ -109,7 +109,7 @@ fn every_quant() {
 }
 
 /// One golden for each of these families' quirks; see goldens/README.md.
-const FAMILIES: [&str; 10] = [
+const FAMILIES: [&str; 14] = [
     "llama3",
     "qwen2",
     "qwen3",
@@ -120,6 +120,10 @@ const FAMILIES: [&str; 10] = [
     "olmo2",
     "granite",
     "smollm3",
+    "qwen3moe",
+    "mixtral",
+    "gpt_oss",
+    "gpt2",
 ];
 
 #[test]

@@ -2,39 +2,40 @@
 
 use burn::tensor::Tensor;
 
-use super::decoder::{Decoder, Layer};
-use super::names::of_layer;
-use super::{DecoderSpec, ModelConfig};
+use super::decoder::{BlockEnd, Decoder, Embedding, Layer};
+use super::feed_forward::{Experts, FeedForward};
+use super::names::{bias_of, of_layer};
+use super::{ModelConfig, PostNorm};
 use crate::error::{Error, Result};
 use crate::format::Gguf;
-use crate::ops::{AttentionSpec, KvType, Ops, QkNorm, Scaling};
+use crate::ops::{Attention, AttentionSpec, KvType, Norm, NormSpec, Ops, QkNorm, Scaling, Weight};
 use crate::weights::{Matrix, Plan};
 
 /// A matrix: the tensors whose rows it has, with their number, and its columns.
 pub struct MatrixNames {
     pub parts: Vec<(String, usize)>,
     pub cols: usize,
+    /// Its rows are those of so many experts; 1 for all others.
+    pub experts: usize,
 }
 
 /// The tensors of a model: matrices for the device, and small vectors.
 pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) {
     let names = c.spec.names;
-    let matrix = |parts: Vec<(String, usize)>, cols: usize| MatrixNames { parts, cols };
+    let matrix = |parts: Vec<(String, usize)>, cols: usize| MatrixNames {
+        parts,
+        cols,
+        experts: 1,
+    };
+    let table = |name: &str, rows: usize| matrix(vec![(name.into(), rows)], c.d_model);
     let (q, kv) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
-    let mut matrices = vec![matrix(
-        vec![(names.token_embd.into(), c.vocab_size)],
-        c.d_model,
-    )];
+    let mut matrices = vec![table(names.token_embd, c.vocab_size)];
     if gguf.tensor(names.lm_head).is_some() {
-        matrices.push(matrix(
-            vec![(names.lm_head.into(), c.vocab_size)],
-            c.d_model,
-        ));
+        matrices.push(table(names.lm_head, c.vocab_size));
     }
-    let mut vectors = vec![names.output_norm.to_owned()];
-    let factors = [names.rope_freqs, names.rope_short, names.rope_long];
-    let present = factors.iter().filter(|name| gguf.tensor(name).is_some());
-    vectors.extend(present.map(|name| name.to_string()));
+    if c.spec.learned_positions {
+        matrices.push(table(names.position_embd, c.n_ctx_train));
+    }
     for i in 0..c.n_layers {
         let one = |name: &str, rows: usize| vec![(of_layer(name, i), rows)];
         // Several tensors, or all of their rows in one.
@@ -46,33 +47,70 @@ pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) 
         };
         matrices.push(matrix(several(names.qkv_proj, &[q, kv, kv]), c.d_model));
         matrices.push(matrix(one(names.o_proj, c.d_model), q));
-        matrices.push(matrix(
-            several(names.gate_up_proj, &[c.d_ff, c.d_ff]),
-            c.d_model,
-        ));
-        matrices.push(matrix(one(names.down_proj, c.d_model), c.d_ff));
-        vectors.extend(layer_vectors(c.spec).map(|name| of_layer(name, i)));
+        if c.n_experts > 0 {
+            let experts = c.n_experts;
+            let of_all = |name: &str, rows: usize, cols: usize| MatrixNames {
+                parts: one(name, experts * rows),
+                cols,
+                experts,
+            };
+            matrices.push(matrix(one(names.router, experts), c.d_model));
+            let gate_up = names.expert_gate_up.iter();
+            matrices.extend(gate_up.map(|name| of_all(name, c.d_ff, c.d_model)));
+            matrices.push(of_all(names.expert_down, c.d_model, c.d_ff));
+        } else {
+            let rows = [c.d_ff, c.d_ff];
+            let rows = if c.spec.gated { &rows[..] } else { &rows[..1] };
+            matrices.push(matrix(several(names.gate_up_proj, rows), c.d_model));
+            matrices.push(matrix(one(names.down_proj, c.d_model), c.d_ff));
+        }
     }
-    (matrices, vectors)
+    (matrices, vectors(gguf, c))
 }
 
-/// The vectors of a layer.
-fn layer_vectors(spec: &DecoderSpec) -> impl Iterator<Item = &'static str> {
-    let names = spec.names;
-    let mut all = Vec::new();
-    if spec.pre_norm {
-        all.extend([names.attn_norm, names.ffn_norm]);
+/// The vectors of a model: those that its family has, and those that only some files have.
+fn vectors(gguf: &Gguf, c: &ModelConfig) -> Vec<String> {
+    let names = c.spec.names;
+    let mut all = vec![names.output_norm.to_owned()];
+    let mut optional: Vec<String> = [
+        names.rope_freqs,
+        names.rope_short,
+        names.rope_long,
+        names.token_types,
+        names.embd_norm,
+    ]
+    .map(str::to_owned)
+    .into();
+    optional.extend([names.output_norm, names.embd_norm].map(bias_of));
+    for i in 0..c.n_layers {
+        let mut norms = Vec::new();
+        if c.spec.pre_norm {
+            norms.extend([names.attn_norm, names.ffn_norm]);
+        }
+        if c.spec.post_norm != PostNorm::None {
+            norms.extend([names.post_attn_norm, names.post_ffn_norm]);
+        }
+        if c.spec.qk_norm != QkNorm::None {
+            norms.extend([names.q_norm, names.k_norm]);
+        }
+        if c.spec.sinks {
+            norms.push(names.sinks);
+        }
+        all.extend(norms.iter().map(|name| of_layer(name, i)));
+        let weights = (norms.iter().copied())
+            .chain(names.qkv_proj.iter().copied())
+            .chain(names.gate_up_proj.iter().copied())
+            .chain(names.expert_gate_up.iter().copied())
+            .chain([
+                names.o_proj,
+                names.down_proj,
+                names.router,
+                names.expert_down,
+            ]);
+        optional.extend(weights.map(|name| bias_of(&of_layer(name, i))));
     }
-    if spec.post_norm {
-        all.extend([names.post_attn_norm, names.post_ffn_norm]);
-    }
-    if spec.qkv_bias {
-        all.extend(names.qkv_bias);
-    }
-    if spec.qk_norm != QkNorm::None {
-        all.extend([names.q_norm, names.k_norm]);
-    }
-    all.into_iter()
+    all.extend(optional.into_iter().filter(|n| gguf.tensor(n).is_some()));
+    all
 }
 
 /// The decoder, when every tensor of the plan has been read.
@@ -88,58 +126,74 @@ pub fn decoder(
     kv: KvType,
 ) -> Result<Decoder> {
     let c = &config;
+    let parts = Parts { plan, c, ops: &ops };
     let names = c.spec.names;
-    let values = |name: &str, len: usize| -> Result<&[f32]> {
-        let values = plan.vector(name)?;
-        match values.len() == len {
-            true => Ok(values),
-            false => Err(Error::TensorShape {
-                name: name.to_owned(),
-                expected: vec![len as u64],
-                found: vec![values.len() as u64],
-            }),
-        }
-    };
-    let norm = |there: bool, name: &str, i: usize| -> Result<Option<Tensor<2>>> {
-        match there {
-            true => Ok(Some(ops.upload_f32(values(&of_layer(name, i), c.d_model)?))),
-            false => Ok(None),
-        }
-    };
-    let matrix = |name: &str| plan.matrix(name).map(Matrix::weight);
     let (rope, local_rope) = ropes(plan, c, &ops, n_ctx)?;
     let mut layers = Vec::with_capacity(c.n_layers);
     for i in 0..c.n_layers {
-        let attention = attention(c, i, n_ctx, kv);
-        let of = |patterns: &[&str]| of_layer(patterns[0], i);
+        let of = |pattern: &str| of_layer(pattern, i);
+        let norm = |there: bool, name: &str| match there {
+            true => parts.norm(&of(name)).map(Some),
+            false => Ok(None),
+        };
         let residual = Scaling::by(c.scales.residual);
-        let (pre, post) = (c.spec.pre_norm, c.spec.post_norm);
+        let (pre, post) = (c.spec.pre_norm, c.spec.post_norm != PostNorm::None);
+        let (extras, bias) = extras(&parts, i)?;
+        let spec = attention(c, i, n_ctx, kv, bias);
+        let down = match c.n_experts {
+            0 => bias_of(&of(names.down_proj)),
+            // Experts have one each.
+            _ => String::new(),
+        };
         layers.push(Layer {
-            attn_norm: norm(pre, names.attn_norm, i)?,
-            qkv_proj: matrix(&of(names.qkv_proj))?,
-            qkv_extras: ops.upload_f32(&extras(c, i, &values)?),
-            o_proj: matrix(&of_layer(names.o_proj, i))?.scaled(residual),
-            post_attn_norm: norm(post, names.post_attn_norm, i)?,
-            ffn_norm: norm(pre, names.ffn_norm, i)?,
-            gate_up_proj: matrix(&of(names.gate_up_proj))?,
-            down_proj: matrix(&of_layer(names.down_proj, i))?.scaled(residual),
-            post_ffn_norm: norm(post, names.post_ffn_norm, i)?,
-            attention,
-            rope: match &local_rope {
-                Some(local) if attention.window > 0 => local.clone(),
-                _ => rope.clone(),
+            attn_norm: norm(pre, names.attn_norm)?,
+            qkv_proj: parts.matrix(&of(names.qkv_proj[0]))?,
+            o_proj: parts.matrix(&of(names.o_proj))?.scaled(residual),
+            attn_end: BlockEnd {
+                bias: parts.optional(&bias_of(&of(names.o_proj)), c.d_model)?,
+                norm: norm(post, names.post_attn_norm)?,
+            },
+            ffn_norm: norm(pre, names.ffn_norm)?,
+            feed_forward: feed_forward(&parts, i)?,
+            ffn_end: BlockEnd {
+                bias: parts.optional(&down, c.d_model)?,
+                norm: norm(post, names.post_ffn_norm)?,
+            },
+            attention: Attention {
+                spec,
+                rope: match &local_rope {
+                    Some(local) if spec.window > 0 => local.clone(),
+                    _ => rope.clone(),
+                },
+                extras: ops.upload_f32(&extras),
             },
         });
     }
-    let token_embd = matrix(names.token_embd)?;
+    let token_embd = parts.matrix(names.token_embd)?;
     let lm_head = match gguf.tensor(names.lm_head) {
-        Some(_) => matrix(names.lm_head)?,
+        Some(_) => parts.matrix(names.lm_head)?,
         None => token_embd.clone(),
     };
+    let embedding = Embedding {
+        tokens: token_embd.scaled(Scaling::by(c.scales.embedding)),
+        positions: match c.spec.learned_positions {
+            true => Some(parts.matrix(names.position_embd)?),
+            false => None,
+        },
+        // All tokens are of the first type.
+        bias: match plan.vector(names.token_types) {
+            Ok(types) if types.len() >= c.d_model => Some(ops.upload_f32(&types[..c.d_model])),
+            _ => None,
+        },
+        norm: match plan.vector(names.embd_norm) {
+            Ok(_) => Some(parts.norm(names.embd_norm)?),
+            Err(_) => None,
+        },
+    };
     Ok(Decoder {
-        output_norm: ops.upload_f32(values(names.output_norm, c.d_model)?),
+        output_norm: parts.norm(names.output_norm)?,
         weight_bytes: plan.matrices.iter().map(Matrix::bytes).sum(),
-        token_embd: token_embd.scaled(Scaling::by(c.scales.embedding)),
+        embedding,
         layers,
         lm_head: lm_head.scaled(Scaling {
             factor: c.scales.logits,
@@ -152,8 +206,114 @@ pub fn decoder(
     })
 }
 
+/// What a decoder is made of.
+struct Parts<'a> {
+    plan: &'a Plan,
+    c: &'a ModelConfig,
+    ops: &'a Ops,
+}
+
+impl Parts<'_> {
+    fn matrix(&self, name: &str) -> Result<Weight> {
+        self.plan.matrix(name).map(Matrix::weight)
+    }
+
+    fn values(&self, name: &str, len: usize) -> Result<&[f32]> {
+        let values = self.plan.vector(name)?;
+        match values.len() == len {
+            true => Ok(values),
+            false => Err(Error::TensorShape {
+                name: name.to_owned(),
+                expected: vec![len as u64],
+                found: vec![values.len() as u64],
+            }),
+        }
+    }
+
+    /// A vector that not every file has.
+    fn if_there(&self, name: &str, len: usize) -> Result<Option<&[f32]>> {
+        match self.plan.vector(name) {
+            Ok(_) => self.values(name, len).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn optional(&self, name: &str, len: usize) -> Result<Option<Tensor<2>>> {
+        let values = self.if_there(name, len)?;
+        Ok(values.map(|values| self.ops.upload_f32(values)))
+    }
+
+    fn norm(&self, name: &str) -> Result<Norm> {
+        let c = self.c;
+        let mut weight = self.values(name, c.d_model)?.to_vec();
+        if c.spec.layer_norm {
+            match self.if_there(&bias_of(name), c.d_model)? {
+                Some(bias) => weight.extend(bias),
+                None => weight.resize(2 * c.d_model, 0.0),
+            }
+        }
+        Ok(Norm {
+            weight: self.ops.upload_f32(&weight),
+            spec: NormSpec {
+                eps: c.eps,
+                centred: c.spec.layer_norm,
+            },
+        })
+    }
+}
+
+/// The feed-forward block of layer `i`.
+fn feed_forward(parts: &Parts<'_>, i: usize) -> Result<FeedForward> {
+    let (c, ops) = (parts.c, parts.ops);
+    let names = c.spec.names;
+    let of = |pattern: &str| of_layer(pattern, i);
+    let residual = Scaling::by(c.scales.residual);
+    if c.n_experts > 0 {
+        let bias = |name: &str, len: usize| parts.if_there(&bias_of(&of(name)), len);
+        let widths = c.n_experts * c.d_ff;
+        let [gate, up] = [0, 1].map(|at| names.expert_gate_up[at]);
+        let gate_up_bias = match (bias(gate, widths)?, bias(up, widths)?) {
+            (Some(gate), Some(up)) => {
+                let experts = gate.chunks_exact(c.d_ff).zip(up.chunks_exact(c.d_ff));
+                let rows: Vec<f32> = experts.flat_map(|(g, u)| [g, u].concat()).collect();
+                Some(ops.upload_f32(&rows))
+            }
+            _ => None,
+        };
+        return Ok(FeedForward::Experts(Experts {
+            n_experts: c.n_experts,
+            n_used: c.n_experts_used,
+            router: parts.matrix(&of(names.router))?,
+            router_bias: parts.optional(&bias_of(&of(names.router)), c.n_experts)?,
+            gate: parts.matrix(&of(gate))?,
+            up: parts.matrix(&of(up))?,
+            gate_up_bias,
+            down: parts.matrix(&of(names.expert_down))?.scaled(residual),
+            down_bias: bias(names.expert_down, c.n_experts * c.d_model)?
+                .map(|values| ops.upload_f32(values)),
+        }));
+    }
+    let first = parts.matrix(&of(names.gate_up_proj[0]))?;
+    let down = parts.matrix(&of(names.down_proj))?.scaled(residual);
+    if c.spec.gated {
+        return Ok(FeedForward::Gated {
+            gate_up: first,
+            down,
+        });
+    }
+    let bias = parts.if_there(&bias_of(&of(names.gate_up_proj[0])), c.d_ff)?;
+    Ok(FeedForward::Plain {
+        up: first,
+        up_bias: match bias {
+            Some(bias) => ops.upload_f32(bias),
+            None => ops.upload_f32(&vec![0.0; c.d_ff]),
+        },
+        down,
+    })
+}
+
 /// How layer `i` attends.
-fn attention(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType) -> AttentionSpec {
+fn attention(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> AttentionSpec {
     AttentionSpec {
         n_heads: c.n_heads as u32,
         n_kv_heads: c.n_kv_heads as u32,
@@ -166,29 +326,38 @@ fn attention(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType) -> AttentionSp
         n_ctx: n_ctx as u32,
         neox: c.spec.rope_neox,
         kv,
-        bias: c.spec.qkv_bias,
+        bias,
         qk_norm: c.spec.qk_norm,
         eps: c.eps,
         scale: c.scales.attention,
         softcap: c.scales.attention_cap,
         window: c.window(i) as u32,
+        causal: true,
+        sinks: c.spec.sinks,
         splits: 1,
     }
 }
 
-/// What goes with q, k and v: the bias and the norms' weights, [`AttentionSpec::extras`] values, or a dummy.
-fn extras<'a>(
-    c: &ModelConfig,
-    i: usize,
-    values: &impl Fn(&str, usize) -> Result<&'a [f32]>,
-) -> Result<Vec<f32>> {
+/// What goes with attention, [`AttentionSpec::extras`] values or a dummy, and whether there is a bias among them.
+fn extras(parts: &Parts<'_>, i: usize) -> Result<(Vec<f32>, bool)> {
+    let c = parts.c;
     let names = c.spec.names;
     let (q, kv) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
     let mut extras = Vec::new();
-    if c.spec.qkv_bias {
-        for (name, len) in names.qkv_bias.iter().zip([q, kv, kv]) {
-            extras.extend_from_slice(values(&of_layer(name, i), len)?);
+    let lens: &[usize] = match names.qkv_proj {
+        [_] => &[q + 2 * kv],
+        _ => &[q, kv, kv],
+    };
+    for (name, len) in names.qkv_proj.iter().zip(lens) {
+        if let Some(bias) = parts.if_there(&bias_of(&of_layer(name, i)), *len)? {
+            extras.extend_from_slice(bias);
         }
+    }
+    let bias = !extras.is_empty();
+    if bias && extras.len() != q + 2 * kv {
+        return Err(Error::MissingTensor {
+            name: bias_of(&of_layer("blk.{}.attn_(q, k, v)", i)),
+        });
     }
     let lens = match c.spec.qk_norm {
         QkNorm::None => None,
@@ -196,13 +365,16 @@ fn extras<'a>(
         QkNorm::Row => Some([q, kv]),
     };
     if let Some([q_len, k_len]) = lens {
-        extras.extend_from_slice(values(&of_layer(names.q_norm, i), q_len)?);
-        extras.extend_from_slice(values(&of_layer(names.k_norm, i), k_len)?);
+        extras.extend_from_slice(parts.values(&of_layer(names.q_norm, i), q_len)?);
+        extras.extend_from_slice(parts.values(&of_layer(names.k_norm, i), k_len)?);
+    }
+    if c.spec.sinks {
+        extras.extend_from_slice(parts.values(&of_layer(names.sinks, i), c.n_heads)?);
     }
     if extras.is_empty() {
         extras.push(0.0);
     }
-    Ok(extras)
+    Ok((extras, bias))
 }
 
 /// The table of rotary positions, and that of sliding layers where it is another.

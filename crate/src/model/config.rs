@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
-use super::rope::{Rope, linear_scale};
-use super::{DecoderSpec, Sliding, family};
+use super::rope::{Rope, Scaling};
+use super::{DecoderSpec, PostNorm, Sliding, family};
 use crate::error::{Error, Result};
 use crate::format::{Gguf, Value};
 use crate::loader::DEFAULT_CONTEXT;
 use crate::ops::KvType;
+use crate::ops::experts::MAX_EXPERTS;
 
 /// Hyperparameters of a decoder.
 #[derive(Debug, Clone, Serialize)]
@@ -20,7 +21,11 @@ pub struct ModelConfig {
     pub n_heads: usize,
     pub n_kv_heads: usize,
     pub head_dim: usize,
+    /// Width of the feed-forward block, or of an expert.
     pub d_ff: usize,
+    /// Experts of a layer, 0 without; and those that a token goes to.
+    pub n_experts: usize,
+    pub n_experts_used: usize,
     pub vocab_size: usize,
     /// The context the model was trained for.
     pub n_ctx_train: usize,
@@ -87,6 +92,13 @@ impl ModelConfig {
                 None => Ok(default),
             }
         };
+        let count = |name: &str, max: usize| -> Result<usize> {
+            let key = key(name);
+            match meta.opt_u32(&key)?.unwrap_or(0) as usize {
+                0 => Ok(0),
+                found => in_range(&key, found, max),
+            }
+        };
         let n_layers = size("block_count", 1024)?;
         let d_model = size("embedding_length", 1 << 17)?;
         let n_heads = size("attention.head_count", 1024)?;
@@ -94,7 +106,15 @@ impl ModelConfig {
         let head_dim = optional("attention.key_length", d_model / n_heads, 1024)?;
         let rope_dim = optional("rope.dimension_count", head_dim, 1024)?;
         let value_dim = optional("attention.value_length", head_dim, 1024)?;
-        let d_ff = size("feed_forward_length", 1 << 20)?;
+        let n_experts = count("expert_count", MAX_EXPERTS)?;
+        let n_experts_used = count("expert_used_count", 64)?;
+        let d_ff = match n_experts {
+            0 => size("feed_forward_length", 1 << 20)?,
+            _ => {
+                let dense = count("feed_forward_length", 1 << 20)?;
+                optional("expert_feed_forward_length", dense, 1 << 20)?
+            }
+        };
         let n_ctx_train = size("context_length", 1 << 27)?;
         let embedding = gguf
             .tensor(spec.names.token_embd)
@@ -121,8 +141,15 @@ impl ModelConfig {
             let expected = format!("an even number up to {head_dim}");
             return Err(bad("rope.dimension_count", expected, rope_dim));
         }
-        if d_ff % 4 != 0 {
+        if d_ff == 0 || d_ff % 4 != 0 {
             return Err(bad("feed_forward_length", "a multiple of 4".into(), d_ff));
+        }
+        if n_experts_used > n_experts || (n_experts_used == 0 && n_experts > 0) {
+            let expected = format!("1 to expert_count ({n_experts})");
+            return Err(bad("expert_used_count", expected, n_experts_used));
+        }
+        if n_experts > 0 && !(spec.gated && spec.post_norm == PostNorm::None) {
+            return Err(bad("expert_count", "0 in this family".into(), n_experts));
         }
         let real = |name: &str, default: f32| -> Result<f32> {
             let key = key(name);
@@ -139,7 +166,7 @@ impl ModelConfig {
         let rope = Rope {
             theta: real("rope.freq_base", 10_000.0)?,
             dim: rope_dim,
-            scale: linear_scale(gguf, architecture)?,
+            scaling: Scaling::of(gguf, architecture, spec.yarn_rounds)?,
             factor: real("rope.scaling.attn_factor", 1.0)?,
         };
         let sliding_window = match spec.sliding {
@@ -150,7 +177,7 @@ impl ModelConfig {
         let local_rope = (spec.sliding == Sliding::AllBut(6)).then(|| -> Result<Rope> {
             Ok(Rope {
                 theta: real("rope.freq_base_swa", 10_000.0)?,
-                scale: 1.0,
+                scaling: Scaling::None,
                 ..rope.clone()
             })
         });
@@ -179,9 +206,14 @@ impl ModelConfig {
             n_kv_heads,
             head_dim,
             d_ff,
+            n_experts,
+            n_experts_used,
             vocab_size,
             n_ctx_train,
-            eps: meta.f32(&key("attention.layer_norm_rms_epsilon"))?,
+            eps: meta.f32(&key(match spec.layer_norm {
+                true => "attention.layer_norm_epsilon",
+                false => "attention.layer_norm_rms_epsilon",
+            }))?,
             rope_theta: rope.theta,
             rope_dim,
             local_rope: local_rope.transpose()?,
@@ -220,6 +252,9 @@ impl ModelConfig {
     /// Whether layer `i` has rotary positions.
     pub fn rotates(&self, i: usize) -> bool {
         let period = self.spec.nope_period;
+        if self.spec.learned_positions {
+            return false;
+        }
         period == 0 || !(i + 1).is_multiple_of(period)
     }
 }

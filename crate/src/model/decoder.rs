@@ -2,44 +2,49 @@
 
 use burn::tensor::{Int, Tensor};
 
-use super::ModelConfig;
-use crate::ops::{AttentionSpec, KvType, LayerCache, Ops, Weight};
+use super::feed_forward::FeedForward;
+use super::{ModelConfig, PostNorm};
+use crate::ops::{Attention, KvType, LayerCache, Norm, Ops, Weight};
 
-/// The weights of one layer.
+/// The weights of one layer. Norms are of d_model columns, and not in every family; biases are in few.
 pub struct Layer {
-    /// [1, d_model]; not in every family, like the other norms.
-    pub attn_norm: Option<Tensor<2>>,
+    pub attn_norm: Option<Norm>,
     /// q, k and v: [(n_heads + 2 n_kv_heads) * head_dim, d_model]
     pub qkv_proj: Weight,
-    /// [1, ..], see [`AttentionSpec::extras`]; a dummy where there are none.
-    pub qkv_extras: Tensor<2>,
+    pub attention: Attention,
     /// [d_model, n_heads * head_dim]
     pub o_proj: Weight,
+    pub attn_end: BlockEnd,
+    pub ffn_norm: Option<Norm>,
+    pub feed_forward: FeedForward,
+    pub ffn_end: BlockEnd,
+}
+
+/// What comes behind a block's last projection.
+pub struct BlockEnd {
     /// [1, d_model]
-    pub post_attn_norm: Option<Tensor<2>>,
+    pub bias: Option<Tensor<2>>,
+    pub norm: Option<Norm>,
+}
+
+/// What comes before the layers.
+pub struct Embedding {
+    /// [vocab, d_model]
+    pub tokens: Weight,
+    /// [n_ctx_train, d_model]
+    pub positions: Option<Weight>,
     /// [1, d_model]
-    pub ffn_norm: Option<Tensor<2>>,
-    /// gate and up: [2 d_ff, d_model]
-    pub gate_up_proj: Weight,
-    /// [d_model, d_ff]
-    pub down_proj: Weight,
-    /// [1, d_model]
-    pub post_ffn_norm: Option<Tensor<2>>,
-    /// How it attends.
-    pub attention: AttentionSpec,
-    /// [1, n_ctx * rope_dim], see [`super::rope::Rope::table`]; layers of a kind share it.
-    pub rope: Tensor<2>,
+    pub bias: Option<Tensor<2>>,
+    pub norm: Option<Norm>,
 }
 
 /// A decoder's weights on a device.
 pub struct Decoder {
     pub config: ModelConfig,
     pub ops: Ops,
-    /// [vocab, d_model]
-    pub token_embd: Weight,
+    pub embedding: Embedding,
     pub layers: Vec<Layer>,
-    /// [1, d_model]
-    pub output_norm: Tensor<2>,
+    pub output_norm: Norm,
     /// [vocab, d_model]; shares the embedding's memory where tied.
     pub lm_head: Weight,
     /// Positions in the KV cache.
@@ -66,46 +71,74 @@ impl Decoder {
     /// `t` is the number of rows computed, at least the state's N_TOKENS.
     pub fn forward(&self, state: &Tensor<2, Int>, cache: &mut [LayerCache], t: usize) -> Tensor<2> {
         let ops = &self.ops;
-        let eps = self.config.eps;
         let activation = self.config.spec.activation;
-        let mut x = ops.embed(&self.token_embd, state, t);
+        let mut x = self.embed(state, t);
         for (layer, cache) in self.layers.iter().zip(cache) {
             let qkv = match &layer.attn_norm {
-                Some(norm) => ops.norm_linear(&x, norm, &layer.qkv_proj, state, eps),
+                Some(norm) => ops.norm_linear(&x, norm, &layer.qkv_proj, state),
                 None => ops.linear(&x, &layer.qkv_proj, state),
             };
-            let spec = layer.attention;
-            let q = ops.rope_append(qkv, &layer.rope, &layer.qkv_extras, state, cache, spec);
-            x = match &layer.post_attn_norm {
-                Some(norm) => {
-                    let a = ops.attention_linear(q, cache, &layer.o_proj, state, spec);
-                    ops.rms_norm_add(&a, norm, state, x, eps)
-                }
-                None => ops.attention_linear_add(q, cache, &layer.o_proj, state, x, spec),
-            };
+            let attention = &layer.attention;
+            let q = ops.rope_append(qkv, attention, state, cache);
+            x = self.block(x, &layer.attn_end, state, |x, add| match add {
+                true => ops.attention_linear_add(q, cache, &layer.o_proj, state, x, attention),
+                false => ops.attention_linear(q, cache, &layer.o_proj, state, attention),
+            });
             let norm = layer.ffn_norm.as_ref();
-            let a = ops.norm_gated(&x, norm, &layer.gate_up_proj, state, eps, activation);
-            x = match &layer.post_ffn_norm {
-                Some(norm) => {
-                    let y = ops.linear(&a, &layer.down_proj, state);
-                    ops.rms_norm_add(&y, norm, state, x, eps)
-                }
-                None => ops.linear_add(&a, &layer.down_proj, state, x),
-            };
+            x = self.block(x, &layer.ffn_end, state, |x, add| {
+                (layer.feed_forward).forward(ops, x, norm, state, activation, add)
+            });
         }
         x
     }
 
+    fn embed(&self, state: &Tensor<2, Int>, t: usize) -> Tensor<2> {
+        let (ops, embedding) = (&self.ops, &self.embedding);
+        let mut x = ops.embed(&embedding.tokens, state, t);
+        if let Some(positions) = &embedding.positions {
+            x = ops.add_positions(positions, state, x);
+        }
+        if let Some(bias) = &embedding.bias {
+            x = ops.bias(x, bias, state, None);
+        }
+        match &embedding.norm {
+            Some(norm) => ops.norm(&x, norm, state, false),
+            None => x,
+        }
+    }
+
+    /// x + what a block says, with what is behind it. `run` says it, or where it is told to, adds it to what it was given.
+    fn block(
+        &self,
+        x: Tensor<2>,
+        end: &BlockEnd,
+        state: &Tensor<2, Int>,
+        run: impl FnOnce(Tensor<2>, bool) -> Tensor<2>,
+    ) -> Tensor<2> {
+        let ops = &self.ops;
+        let biased = |y: Tensor<2>| match &end.bias {
+            Some(bias) => ops.bias(y, bias, state, None),
+            None => y,
+        };
+        match (&end.norm, self.config.spec.post_norm) {
+            (Some(norm), PostNorm::Block) => {
+                let y = biased(run(x.clone(), false));
+                ops.norm_add(&y, norm, state, x)
+            }
+            (Some(norm), _) => ops.norm(&biased(run(x, true)), norm, state, false),
+            (None, _) => biased(run(x, true)),
+        }
+    }
+
     /// The logits of every token of the step, in the memory of `y`: [t, vocab].
     pub fn all_logits(&self, x: &Tensor<2>, state: &Tensor<2, Int>, y: Tensor<2>) -> Tensor<2> {
-        let h = (self.ops).rms_norm(x, &self.output_norm, state, self.config.eps, false);
+        let h = self.ops.norm(x, &self.output_norm, state, false);
         self.ops.linear_into(&h, &self.lm_head, state, y, false)
     }
 
     /// The logits of the step's last token: [1, vocab].
     pub fn logits(&self, x: &Tensor<2>, state: &Tensor<2, Int>) -> Tensor<2> {
-        let eps = self.config.eps;
         self.ops
-            .norm_linear_last(x, &self.output_norm, &self.lm_head, state, eps)
+            .norm_linear_last(x, &self.output_norm, &self.lm_head, state)
     }
 }

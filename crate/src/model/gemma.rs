@@ -6,7 +6,7 @@
 //! Reference: Gemma Team 2024, arXiv:2408.00118 and 2025, arXiv:2503.19786; transformers
 //! `models/gemma2/modeling_gemma2.py`, `models/gemma3/modeling_gemma3.py`.
 
-use super::{DecoderSpec, Sliding};
+use super::{DecoderSpec, PostNorm, Sliding};
 use crate::ops::{Activation, QkNorm};
 
 /// Gemma 2.
@@ -14,7 +14,7 @@ pub const GEMMA2: DecoderSpec = DecoderSpec {
     name: "gemma2",
     models: "Gemma 2",
     activation: Activation::Gelu,
-    post_norm: true,
+    post_norm: PostNorm::Block,
     scales_embedding: true,
     sliding: Sliding::AllBut(2),
     wide_scale_layers: 46,

@@ -1,12 +1,14 @@
 //! Models: what a family is ([`DecoderSpec`]), what a file says ([`ModelConfig`]), the weights ([`Decoder`]).
 //!
 //! One decoder serves every family; a family is a small file with its spec, its tensor names and the link to
-//! its reference implementation, and one line in [`FAMILIES`].
+//! its reference implementation, and one line in [`FAMILIES`]. Biases and experts are what a file has, not a family.
 
 pub mod assemble;
 pub mod config;
 pub mod decoder;
+pub mod feed_forward;
 pub mod gemma;
+pub mod gpt;
 pub mod granite;
 pub mod llama;
 pub mod names;
@@ -35,24 +37,42 @@ pub struct DecoderSpec {
     pub rope_neox: bool,
     /// Every so many layers one has no rotary positions; 0 for none.
     pub nope_period: usize,
-    /// q, k and v have biases.
-    pub qkv_bias: bool,
+    /// Positions are learned and added to the embedding; nothing is rotated.
+    pub learned_positions: bool,
     /// Norm of queries and keys.
     pub qk_norm: QkNorm,
-    /// What is done to the gate.
+    /// Softmaxes have a sink.
+    pub sinks: bool,
+    /// The feed-forward block has a gate.
+    pub gated: bool,
+    /// What is done to the gate, or to what there is instead.
     pub activation: Activation,
+    /// Norms are LayerNorm.
+    pub layer_norm: bool,
     /// Norms before attention and feed-forward.
     pub pre_norm: bool,
-    /// Norms behind them, before the residual.
-    pub post_norm: bool,
+    /// Norms behind them.
+    pub post_norm: PostNorm,
     /// The embedding is multiplied by the root of d_model.
     pub scales_embedding: bool,
+    /// YaRN's bounds are rounded to whole dimensions.
+    pub yarn_rounds: bool,
     /// Which layers have the sliding window that the metadata gives.
     pub sliding: Sliding,
     /// At this number of layers scores are divided by the root of d_model / n_heads instead of head_dim.
     pub wide_scale_layers: usize,
     /// Tensor names.
     pub names: &'static TensorNames,
+}
+
+/// Norms behind attention and feed-forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PostNorm {
+    None,
+    /// Of what the block says, before it is added.
+    Block,
+    /// Of the sum.
+    Sum,
 }
 
 /// Which layers slide.
@@ -71,12 +91,16 @@ impl DecoderSpec {
         models: "",
         rope_neox: true,
         nope_period: 0,
-        qkv_bias: false,
+        learned_positions: false,
         qk_norm: QkNorm::None,
+        sinks: false,
+        gated: true,
         activation: Activation::Silu,
+        layer_norm: false,
         pre_norm: true,
-        post_norm: false,
+        post_norm: PostNorm::None,
         scales_embedding: false,
+        yarn_rounds: true,
         sliding: Sliding::None,
         wide_scale_layers: 0,
         names: &TensorNames::GGUF,
@@ -88,12 +112,15 @@ pub const FAMILIES: &[&DecoderSpec] = &[
     &llama::LLAMA,
     &qwen::QWEN2,
     &qwen::QWEN3,
+    &qwen::QWEN3MOE,
     &gemma::GEMMA2,
     &gemma::GEMMA3,
     &phi::PHI3,
     &olmo::OLMO2,
     &granite::GRANITE,
     &smollm::SMOLLM3,
+    &gpt::GPT2,
+    &gpt::GPT_OSS,
 ];
 
 /// The spec of `architecture`.

@@ -4,6 +4,11 @@
 #[derive(Debug, PartialEq)]
 pub struct TensorNames {
     pub token_embd: &'static str,
+    /// Learned positions, and what is added to every token where there are token types.
+    pub position_embd: &'static str,
+    pub token_types: &'static str,
+    /// A norm of the embedding.
+    pub embd_norm: &'static str,
     pub output_norm: &'static str,
     /// Absent from files with tied embeddings.
     pub lm_head: &'static str,
@@ -15,15 +20,19 @@ pub struct TensorNames {
     pub attn_norm: &'static str,
     /// q, k and v, or one tensor that has all of them.
     pub qkv_proj: &'static [&'static str],
-    pub qkv_bias: &'static [&'static str],
     pub q_norm: &'static str,
     pub k_norm: &'static str,
+    pub sinks: &'static str,
     pub o_proj: &'static str,
     pub post_attn_norm: &'static str,
     pub ffn_norm: &'static str,
     /// gate and up, or one tensor that has both.
     pub gate_up_proj: &'static [&'static str],
     pub down_proj: &'static str,
+    /// Of a mixture: the router, and gate, up and down of all experts.
+    pub router: &'static str,
+    pub expert_gate_up: &'static [&'static str],
+    pub expert_down: &'static str,
     pub post_ffn_norm: &'static str,
 }
 
@@ -31,6 +40,9 @@ impl TensorNames {
     /// As most families have them.
     pub const GGUF: Self = Self {
         token_embd: "token_embd.weight",
+        position_embd: "position_embd.weight",
+        token_types: "token_types.weight",
+        embd_norm: "token_embd_norm.weight",
         output_norm: "output_norm.weight",
         lm_head: "output.weight",
         rope_freqs: "rope_freqs.weight",
@@ -42,20 +54,24 @@ impl TensorNames {
             "blk.{}.attn_k.weight",
             "blk.{}.attn_v.weight",
         ],
-        qkv_bias: &[
-            "blk.{}.attn_q.bias",
-            "blk.{}.attn_k.bias",
-            "blk.{}.attn_v.bias",
-        ],
         q_norm: "blk.{}.attn_q_norm.weight",
         k_norm: "blk.{}.attn_k_norm.weight",
+        sinks: "blk.{}.attn_sinks.weight",
         o_proj: "blk.{}.attn_output.weight",
         post_attn_norm: "blk.{}.post_attention_norm.weight",
         ffn_norm: "blk.{}.ffn_norm.weight",
         gate_up_proj: &["blk.{}.ffn_gate.weight", "blk.{}.ffn_up.weight"],
         down_proj: "blk.{}.ffn_down.weight",
+        router: "blk.{}.ffn_gate_inp.weight",
+        expert_gate_up: &["blk.{}.ffn_gate_exps.weight", "blk.{}.ffn_up_exps.weight"],
+        expert_down: "blk.{}.ffn_down_exps.weight",
         post_ffn_norm: "blk.{}.post_ffw_norm.weight",
     };
+}
+
+/// The bias that goes with a weight.
+pub fn bias_of(name: &str) -> String {
+    format!("{}.bias", name.strip_suffix(".weight").unwrap_or(name))
 }
 
 /// `pattern` for a layer.

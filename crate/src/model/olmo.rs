@@ -2,7 +2,7 @@
 //!
 //! Reference: OLMo Team 2025, arXiv:2501.00656; transformers `models/olmo2/modeling_olmo2.py`.
 
-use super::DecoderSpec;
+use super::{DecoderSpec, PostNorm};
 use crate::ops::QkNorm;
 
 /// The family's spec.
@@ -11,6 +11,6 @@ pub const OLMO2: DecoderSpec = DecoderSpec {
     models: "OLMo 2",
     qk_norm: QkNorm::Row,
     pre_norm: false,
-    post_norm: true,
+    post_norm: PostNorm::Block,
     ..DecoderSpec::PLAIN
 };

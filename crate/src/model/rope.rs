@@ -1,5 +1,7 @@
 //! Tables of rotary positions.
 
+use std::f64::consts::PI;
+
 use crate::error::{Error, Result};
 use crate::format::Gguf;
 
@@ -10,10 +12,31 @@ pub struct Rope {
     pub theta: f32,
     /// Dimensions of a head that are rotated; 0 for none.
     pub dim: usize,
-    /// Positions are divided by this (linear scaling); 1 without.
-    pub scale: f32,
+    pub scaling: Scaling,
     /// cos and sin are multiplied by this (LongRoPE); 1 without.
     pub factor: f32,
+}
+
+/// What makes a rotation good for contexts longer than it was trained for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scaling {
+    None,
+    /// Positions are divided.
+    Linear(f32),
+    Yarn(Yarn),
+}
+
+/// Slow pairs are turned slower, fast ones are left. Peng et al. 2023, arXiv:2309.00071.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Yarn {
+    pub factor: f32,
+    /// The context that the model was trained for at first.
+    pub original_ctx: u32,
+    /// Turns in that context from which on a pair is left as it is, and up to which it is slowed down wholly.
+    pub beta_fast: f32,
+    pub beta_slow: f32,
+    /// The bounds are rounded to whole pairs.
+    pub rounds: bool,
 }
 
 impl Rope {
@@ -26,37 +49,87 @@ impl Rope {
             .map(|i| {
                 let exponent = 2.0 * i as f64 / self.dim as f64;
                 let divisor = divisors.and_then(|d| d.get(i)).copied().unwrap_or(1.0);
-                f64::from(self.theta).powf(-exponent) / f64::from(divisor)
+                f64::from(self.theta).powf(-exponent) / f64::from(divisor) * self.slowed(i)
             })
             .collect();
-        let factor = f64::from(self.factor);
+        let factor = f64::from(self.factor) * self.scaling.magnitude();
         let mut table = Vec::with_capacity(n_ctx * pairs * 2);
         for position in 0..n_ctx {
-            let position = position as f64 / f64::from(self.scale);
             for frequency in &frequencies {
-                let (sin, cos) = (position * frequency).sin_cos();
+                let (sin, cos) = (position as f64 * frequency).sin_cos();
                 table.extend([(cos * factor) as f32, (sin * factor) as f32]);
             }
         }
         table
     }
+
+    /// What the scaling multiplies the frequency of pair `i` with.
+    fn slowed(&self, i: usize) -> f64 {
+        match &self.scaling {
+            Scaling::None => 1.0,
+            Scaling::Linear(factor) => 1.0 / f64::from(*factor),
+            Scaling::Yarn(yarn) => {
+                let dim = self.dim as f64;
+                let pair = |turns: f32| {
+                    let turns = f64::from(turns);
+                    let ratio = f64::from(yarn.original_ctx) / (turns * 2.0 * PI);
+                    dim * ratio.ln() / (2.0 * f64::from(self.theta).ln())
+                };
+                let (mut low, mut high) = (pair(yarn.beta_fast), pair(yarn.beta_slow));
+                if yarn.rounds {
+                    (low, high) = (low.floor(), high.ceil());
+                }
+                let (low, high) = (low.max(0.0), high.min(dim - 1.0));
+                let ramp = ((i as f64 - low) / (high - low).max(1e-3)).clamp(0.0, 1.0);
+                1.0 - ramp + ramp / f64::from(yarn.factor)
+            }
+        }
+    }
 }
 
-/// The factor of linear scaling in the metadata; 1 without.
-///
-/// # Errors
-/// [`Error::Metadata`] for another kind of scaling.
-pub fn linear_scale(gguf: &Gguf, architecture: &str) -> Result<f32> {
-    let key = format!("{architecture}.rope.scaling.type");
-    let factor = format!("{architecture}.rope.scaling.factor");
-    match gguf.metadata.opt_str(&key)? {
-        // LongRoPE is in tensors.
-        None | Some("none" | "longrope") => Ok(1.0),
-        Some("linear") => Ok(gguf.metadata.opt_f32(&factor)?.unwrap_or(1.0)),
-        Some(other) => Err(Error::Metadata {
-            key,
-            expected: "none, linear or longrope".into(),
-            found: other.to_owned(),
-        }),
+impl Scaling {
+    /// What the metadata says.
+    ///
+    /// # Errors
+    /// [`Error::Metadata`] for another kind of scaling.
+    pub fn of(gguf: &Gguf, architecture: &str, rounds: bool) -> Result<Self> {
+        let meta = &gguf.metadata;
+        let key = |name: &str| format!("{architecture}.rope.scaling.{name}");
+        let positive = |name: &str, default: f32| -> Result<f32> {
+            let key = key(name);
+            match meta.opt_f32(&key)?.unwrap_or(default) {
+                found if found.is_finite() && found > 0.0 => Ok(found),
+                found => Err(Error::Metadata {
+                    key,
+                    expected: "a number above 0".into(),
+                    found: found.to_string(),
+                }),
+            }
+        };
+        match meta.opt_str(&key("type"))? {
+            // LongRoPE is in tensors.
+            None | Some("none" | "longrope") => Ok(Scaling::None),
+            Some("linear") => Ok(Scaling::Linear(positive("factor", 1.0)?)),
+            Some("yarn") => Ok(Scaling::Yarn(Yarn {
+                factor: positive("factor", 1.0)?,
+                original_ctx: meta.u32(&key("original_context_length"))?.max(1),
+                beta_fast: positive("yarn_beta_fast", 32.0)?,
+                beta_slow: positive("yarn_beta_slow", 1.0)?,
+                rounds,
+            })),
+            Some(other) => Err(Error::Metadata {
+                key: key("type"),
+                expected: "none, linear, yarn or longrope".into(),
+                found: other.to_owned(),
+            }),
+        }
+    }
+
+    /// What cos and sin are multiplied with.
+    fn magnitude(&self) -> f64 {
+        match self {
+            Scaling::Yarn(yarn) => 0.1 * f64::from(yarn.factor).ln() + 1.0,
+            Scaling::None | Scaling::Linear(_) => 1.0,
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Causal attention of a step's queries against the KV cache.
 //!
 //! out[t, h] = softmax_j(q[t, h] . k[g, j] * scale) v[g, j], j <= POS + t, g the head's kv head. With a window a query
-//! sees only so many positions up to its own; with a softcap scores are bent to stay within it.
+//! sees only so many positions up to its own; with a softcap scores are bent to stay within it; with sinks the softmax
+//! of each head has one more logit, whose value is nothing; an encoder sees all of the step's positions.
 //!
 //! - `q`: [T, n_heads * head_dim], caches: [n_kv_heads, n_ctx, head_dim]. Result like `q`; or, for one token and
 //!   [`AttentionSpec::splits`] > 1, the unmerged spans [n_heads * splits, head_dim + 4] that
@@ -27,6 +28,7 @@ pub trait AttentionOp: Backend {
         q: FloatTensor<Self>,
         k_cache: FloatTensor<Self>,
         v_cache: FloatTensor<Self>,
+        extras: FloatTensor<Self>,
         state: IntTensor<Self>,
         spec: AttentionSpec,
     ) -> FloatTensor<Self>;
@@ -84,13 +86,22 @@ fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
         ("N_CTX", spec.n_ctx),
         ("QUERY", rows * head_dim4),
         ("SCORES", rows * WG),
+        ("CAUSAL", spec.causal as u32),
+        ("SINKS_AT", spec.sinks_at() as u32),
+        ("SINKS", spec.sinks as u32),
     ];
     consts.extend(spec.span_consts());
     Kernel {
         name: "attention",
         source: wgsl!("attention"),
         variant: spec.kv.name(),
-        prelude: vec![wgsl!("split_span")],
+        prelude: vec![
+            wgsl!("split_span"),
+            match spec.sinks {
+                true => wgsl!("sinks"),
+                false => wgsl!("sinks_none"),
+            },
+        ],
         consts,
         texts: spec.kv.attention_texts(),
         floats: vec![("SCALE", spec.scale), ("SOFTCAP", spec.softcap)],
@@ -103,6 +114,7 @@ impl AttentionOp for CubeBackend {
         q: FloatTensor<Self>,
         k_cache: FloatTensor<Self>,
         v_cache: FloatTensor<Self>,
+        extras: FloatTensor<Self>,
         state: IntTensor<Self>,
         spec: AttentionSpec,
     ) -> FloatTensor<Self> {
@@ -114,11 +126,9 @@ impl AttentionOp for CubeBackend {
             (t as u32).div_ceil(tokens),
             spec.splits,
         );
-        launch(
-            kernel(spec, tokens),
-            grid,
-            &[&q, &k_cache, &v_cache, &state, &out],
-        );
+        let mut tensors = vec![&q, &k_cache, &v_cache, &state, &out];
+        tensors.extend(spec.sinks.then_some(&extras));
+        launch(kernel(spec, tokens), grid, &tensors);
         out
     }
 }
@@ -128,6 +138,7 @@ impl AttentionOp for Flex {
         q: FlexTensor,
         k_cache: FlexTensor,
         v_cache: FlexTensor,
+        extras: FlexTensor,
         state: FlexTensor,
         spec: AttentionSpec,
     ) -> FlexTensor {
@@ -140,6 +151,7 @@ impl AttentionOp for Flex {
             k_cache.storage(),
             v_cache.storage(),
             state[state::POS] as usize,
+            &extras.storage()[if spec.sinks { spec.sinks_at() } else { 0 }..],
             &mut out,
             spec,
         );
@@ -187,22 +199,25 @@ pub fn merge_cpu(x: &[f32], pos: usize, out: &mut [f32], spec: AttentionSpec) {
     }
 }
 
-/// The CPU twin: `q`: [n, n_heads * head_dim], `out`: [>= n, n_heads * head_dim].
-pub fn attention_cpu(
+/// The CPU twin: `q`: [n, n_heads * head_dim], `sinks`: [n_heads] where there are, `out`: [>= n, n_heads * head_dim].
+fn attention_cpu(
     q: &[f32],
     k_cache: &[f32],
     v_cache: &[f32],
     pos: usize,
+    sinks: &[f32],
     out: &mut [f32],
     spec: AttentionSpec,
 ) {
     let (n_heads, hd) = (spec.n_heads as usize, spec.head_dim as usize);
     let (group, n_ctx) = (n_heads / spec.n_kv_heads as usize, spec.n_ctx as usize);
     let mut scores = Vec::new();
+    let n = q.len() / (n_heads * hd);
     let heads = q.chunks_exact(hd).zip(out.chunks_exact_mut(hd));
     for (index, (q, out)) in heads.enumerate() {
         let (t, h) = (index / n_heads, index % n_heads);
-        let len = (pos + t + 1).min(n_ctx);
+        let last = if spec.causal { t + 1 } else { n };
+        let len = (pos + last).min(n_ctx);
         let at = (h / group) * n_ctx * hd;
         let seen = at + spec.first(len - 1) * hd..at + len * hd;
         let keys = k_cache[seen.clone()].chunks_exact(hd);
@@ -215,8 +230,9 @@ pub fn attention_cpu(
                 *score = spec.softcap * (*score / spec.softcap).tanh();
             }
         }
-        let top = scores.iter().fold(f32::MIN, |top, s| top.max(*s));
-        let mut sum = 0.0;
+        let sink = if spec.sinks { sinks[h] } else { f32::MIN };
+        let top = scores.iter().fold(sink, |top, s| top.max(*s));
+        let mut sum = if spec.sinks { (sink - top).exp() } else { 0.0 };
         for score in &mut scores {
             *score = (*score - top).exp();
             sum += *score;

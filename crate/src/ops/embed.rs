@@ -1,4 +1,5 @@
-//! Token embedding: y[t] = factor * W[ids[t]], the ids being those of the state buffer.
+//! Token embedding: y[t] = factor * W[ids[t]], the ids being those of the state buffer; and that of positions, where they
+//! are learned: y[t] += W[POS + t].
 //!
 //! - `W`: [rows, cols] packed, rows `first .. first + rows` of the table (a table larger than a binding is
 //!   split by rows, and each part writes its own tokens). `y`: [T, cols] f32.
@@ -15,6 +16,15 @@ use super::pool::{self, Pooled};
 use super::state;
 use crate::quant::{Packing, unpack_row};
 
+/// Which row of the table a token takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// Its id's.
+    Ids,
+    /// Its position's, added to what `y` holds.
+    Positions,
+}
+
 /// Which rows of the table a part holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EmbedSpec {
@@ -28,6 +38,7 @@ pub struct EmbedSpec {
     pub cols: u32,
     /// What each value is multiplied with.
     pub factor: f32,
+    pub by: Rows,
     /// See [`super::linear::LinearSpec::pooled`].
     pub pooled: Option<Pooled>,
 }
@@ -68,6 +79,8 @@ impl EmbedOp for CubeBackend {
                 ("FIRST", spec.first),
                 ("COLS4", spec.cols / 4),
                 ("IDS", state::IDS as u32),
+                ("BY_POSITION", (spec.by == Rows::Positions) as u32),
+                ("ADD", (spec.by == Rows::Positions) as u32),
             ],
             texts: &[],
             floats: vec![("FACTOR", spec.factor)],
@@ -92,11 +105,19 @@ impl EmbedOp for Flex {
         spec: EmbedSpec,
     ) -> FlexTensor {
         let state = state.storage::<u32>();
-        let n = state[state::N_TOKENS] as usize;
+        let (n, pos) = (state[state::N_TOKENS], state[state::POS]);
+        let positions: Vec<u32>;
+        let rows = match spec.by {
+            Rows::Ids => &state[state::IDS..state::IDS + n as usize],
+            Rows::Positions => {
+                positions = (pos..pos + n).collect();
+                &positions
+            }
+        };
         embed_cpu(
             quants.storage(),
             scales.storage(),
-            &state[state::IDS..state::IDS + n],
+            rows,
             y.storage_mut(),
             spec,
         );
@@ -108,22 +129,24 @@ impl EmbedOp for Flex {
 pub fn embed_cpu(quants: &[u32], scales: &[u32], ids: &[u32], y: &mut [f32], spec: EmbedSpec) {
     let rows = spec.rows as usize;
     let (words, blocks) = (quants.len() / rows, scales.len() / rows);
+    let mut values = vec![0.0; spec.cols as usize];
     for (id, y) in ids.iter().zip(y.chunks_exact_mut(spec.cols as usize)) {
         let Some(row) = id.checked_sub(spec.first).filter(|row| *row < spec.rows) else {
             continue;
         };
         let row = row as usize;
         match spec.pooled {
-            Some(weight) => unpack_pooled(weight, row, y, spec),
+            Some(weight) => unpack_pooled(weight, row, &mut values, spec),
             None => unpack_row(
                 spec.packing,
                 &quants[row * words..(row + 1) * words],
                 &scales[row * blocks..(row + 1) * blocks],
-                y,
+                &mut values,
             ),
         }
-        for y in y {
-            *y *= spec.factor;
+        for (y, v) in y.iter_mut().zip(&values) {
+            let before = if spec.by == Rows::Positions { *y } else { 0.0 };
+            *y = before + spec.factor * v;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The gated activation of the feed-forward block: y = activation(gate) * up.
+//! Activations, and the gated one of the feed-forward block: y = activation(gate) * up.
 //!
 //! - `gate_up`: [T, 2 * d_ff], the gate in the first half of a row. Result [T, d_ff], d_ff a multiple of 4.
 //! - GPU: a thread for four columns. Source: Shazeer 2020, arXiv:2002.05202; Hendrycks & Gimpel 2016, arXiv:1606.08415.
@@ -11,24 +11,55 @@ use burn_flex::FlexTensor;
 use super::cpu;
 use super::gpu::{Kernel, empty_f32, launch, wgsl};
 
-/// What is done to a gate.
+/// What is done to a value, or to a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// v / (1 + e^-v)
     Silu,
     /// GELU by way of tanh: v / 2 (1 + tanh(sqrt(2 / pi) (v + 0.044715 v^3)))
     Gelu,
+    /// GELU itself: v / 2 (1 + erf(v / sqrt(2)))
+    GeluErf,
+    /// gpt-oss: of g = min(gate, 7) and u = up within 7 of 0, (u + 1) g / (1 + e^-1.702g). For gates only.
+    Clamped,
 }
 
 impl Activation {
-    fn apply(self, v: f32) -> f32 {
-        let u = match self {
-            Activation::Silu => v,
+    /// Of one value.
+    pub(super) fn apply(self, v: f32) -> f32 {
+        match self {
+            Activation::Silu | Activation::Clamped => v / (1.0 + (-v).exp()),
             // 2 sqrt(2 / pi), since (1 + tanh u) / 2 = 1 / (1 + e^-2u)
-            Activation::Gelu => 1.595_769 * (v + 0.044_715 * v * v * v),
-        };
-        v / (1.0 + (-u).exp())
+            Activation::Gelu => v / (1.0 + (-1.595_769 * (v + 0.044_715 * v * v * v)).exp()),
+            Activation::GeluErf => 0.5 * v * (1.0 + erf(v * std::f32::consts::FRAC_1_SQRT_2)),
+        }
     }
+
+    /// Of a gate and what it lets through.
+    fn gated(self, gate: f32, up: f32) -> f32 {
+        match self {
+            Activation::Clamped => {
+                let (g, u) = (gate.min(7.0), up.clamp(-7.0, 7.0));
+                (u + 1.0) * g / (1.0 + (-1.702 * g).exp())
+            }
+            _ => self.apply(gate) * up,
+        }
+    }
+}
+
+/// erf within 1.5e-7: Abramowitz & Stegun 1964, 7.1.26.
+fn erf(v: f32) -> f32 {
+    const P: [f32; 5] = [
+        1.061_405_4,
+        -1.453_152,
+        1.421_413_8,
+        -0.284_496_74,
+        0.254_829_6,
+    ];
+    let x = v.abs();
+    let t = 1.0 / (1.0 + 0.327_591_1 * x);
+    let p = P.iter().fold(0.0, |sum, p| (sum + p) * t);
+    (1.0 - p * (-x * x).exp()).copysign(v)
 }
 
 /// Backend extension: the gate on each backend.
@@ -48,7 +79,7 @@ impl GateOp for CubeBackend {
             source: wgsl!("gated"),
             variant: "",
             prelude: vec![wgsl!("gate")],
-            consts: vec![("D_FF4", d_ff4), ("GELU", activation as u32)],
+            consts: vec![("D_FF4", d_ff4), ("ACTIVATION", activation as u32)],
             texts: &[],
             floats: vec![],
             workgroup: 64,
@@ -72,7 +103,7 @@ pub fn gate_cpu(gate_up: &[f32], d_ff: usize, y: &mut [f32], activation: Activat
     for (row, y) in gate_up.chunks_exact(2 * d_ff).zip(y.chunks_exact_mut(d_ff)) {
         let (gate, up) = row.split_at(d_ff);
         for ((y, gate), up) in y.iter_mut().zip(gate).zip(up) {
-            *y = activation.apply(*gate) * up;
+            *y = activation.gated(*gate, *up);
         }
     }
 }

@@ -12,11 +12,12 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use super::attention::merge_cpu;
+use super::experts::{Routed, routed_cpu};
 use super::gate::{Activation, gate_cpu};
 use super::gpu::{Kernel, grid_xz, launch, wgsl};
 use super::linear::{LinearSpec, SHARED_TEXTS, SUBGROUP_TEXTS, linear_cpu, weight_buffers};
+use super::norm::rms_norm_cpu;
 use super::pool::Pooled;
-use super::rms_norm::rms_norm_cpu;
 use super::rope_append::AttentionSpec;
 use super::state;
 use super::weight::Scaling;
@@ -32,6 +33,8 @@ pub enum Input {
     Norm { eps: u32 },
     /// The attention whose spans are in x, see [`AttentionSpec::splits`].
     Merge(AttentionSpec),
+    /// x: [T, cols] or [T * n_used, cols], by the experts that tokens were routed to. The result is only stored.
+    Routed(Routed),
 }
 
 /// What becomes of the product.
@@ -116,12 +119,13 @@ pub struct GemvSpec {
 /// Backend extension: the projection on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait GemvOp: Backend {
-    /// Returns `y` with the weight's outputs written. `norm` is read only for [`Input::Norm`].
+    /// Returns `y` with the weight's outputs written. `beside` is the weight of [`Input::Norm`], or the routes of
+    /// [`Input::Routed`].
     fn gemv(
         x: FloatTensor<Self>,
         quants: IntTensor<Self>,
         scales: IntTensor<Self>,
-        norm: FloatTensor<Self>,
+        beside: FloatTensor<Self>,
         state: IntTensor<Self>,
         y: FloatTensor<Self>,
         spec: GemvSpec,
@@ -137,7 +141,7 @@ pub fn workgroup_bytes(
 ) -> usize {
     let staged = match (arithmetic.is_integer(packing), input) {
         (true, _) => cols * arithmetic.bytes() + cols / 32 * 8,
-        (false, Input::Plain) => 0,
+        (false, Input::Plain | Input::Routed(_)) => 0,
         (false, Input::Norm { .. } | Input::Merge(_)) => cols * 4,
     };
     let squares = 4 * (WG as usize + 8);
@@ -159,6 +163,10 @@ fn kernel(spec: GemvSpec) -> Kernel {
             weight_source(spec.packing, spec.arithmetic),
             wgsl!("scaling"),
             wgsl!("gate"),
+            match spec.input {
+                Input::Routed(_) => wgsl!("gemv_routed"),
+                _ => wgsl!("place_one"),
+            },
         ],
         consts: vec![
             ("B0", buffers),
@@ -170,7 +178,7 @@ fn kernel(spec: GemvSpec) -> Kernel {
             ("OFFSET", spec.offset),
             ("GROUPS", groups(spec)),
             ("OUTPUT", spec.output.number()),
-            ("GELU", spec.output.activation() as u32),
+            ("ACTIVATION", spec.output.activation() as u32),
             ("LANES", spec.lanes),
             ("SUBGROUPS", spec.subgroups as u32),
             ("ARITHMETIC", spec.arithmetic as u32),
@@ -211,10 +219,14 @@ fn kernel(spec: GemvSpec) -> Kernel {
                 ("N_CTX", attention.n_ctx),
             ]);
         }
+        Input::Routed(routed) => {
+            kernel.consts.extend(routed.consts());
+            kernel.consts.push(("INPUT", 3));
+        }
     }
     if !integer {
         kernel.prelude.push(match spec.input {
-            Input::Plain => wgsl!("stage_none"),
+            Input::Plain | Input::Routed(_) => wgsl!("stage_none"),
             Input::Norm { .. } | Input::Merge(_) => wgsl!("stage_f32"),
         });
     }
@@ -259,7 +271,7 @@ impl GemvOp for CubeBackend {
         x: FloatTensor<Self>,
         quants: IntTensor<Self>,
         scales: IntTensor<Self>,
-        norm: FloatTensor<Self>,
+        beside: FloatTensor<Self>,
         state: IntTensor<Self>,
         y: FloatTensor<Self>,
         spec: GemvSpec,
@@ -270,10 +282,14 @@ impl GemvOp for CubeBackend {
         tensors.extend([&x, &y]);
         match spec.input {
             Input::Plain => {}
-            Input::Norm { .. } => tensors.extend([&norm, &state]),
+            Input::Norm { .. } | Input::Routed(_) => tensors.extend([&beside, &state]),
             Input::Merge(_) => tensors.push(&state),
         }
-        launch(kernel(spec), (gx, 1, gz), &tensors);
+        let slots = match spec.input {
+            Input::Routed(_) => y.meta.shape()[0] as u32,
+            _ => 1,
+        };
+        launch(kernel(spec), (gx, slots, gz), &tensors);
         y
     }
 }
@@ -283,7 +299,7 @@ impl GemvOp for Flex {
         x: FlexTensor,
         quants: FlexTensor,
         scales: FlexTensor,
-        norm: FlexTensor,
+        beside: FlexTensor,
         state: FlexTensor,
         mut y: FlexTensor,
         spec: GemvSpec,
@@ -297,13 +313,20 @@ impl GemvOp for Flex {
                 let last = (state[state::N_TOKENS] as usize).max(1) - 1;
                 made.resize(cols, 0.0);
                 let row = &x[last * cols..(last + 1) * cols];
-                rms_norm_cpu(row, norm.storage(), f32::from_bits(eps), &mut made);
+                rms_norm_cpu(row, beside.storage(), f32::from_bits(eps), &mut made);
                 &made
             }
             Input::Merge(attention) => {
                 made.resize(cols, 0.0);
                 merge_cpu(x, state[state::POS] as usize, &mut made, attention);
                 &made
+            }
+            Input::Routed(routed) => {
+                let live = state[state::N_TOKENS] as usize * routed.n_used as usize;
+                let routes = &beside.storage::<f32>()[..2 * live];
+                let weight = (quants.storage(), scales.storage());
+                routed_cpu(x, weight, routes, y.storage_mut(), spec, routed);
+                return y;
             }
         };
         let gates = matches!(spec.output, Output::Gated(_));

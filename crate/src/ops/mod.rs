@@ -6,18 +6,21 @@
 //! become somebody else's by then.
 
 pub mod attention;
+pub mod bias;
 mod cache;
 pub mod cpu;
 pub mod draft;
 pub mod embed;
+pub mod experts;
 pub mod gate;
 pub mod gemv;
 pub mod gpu;
 pub mod kv;
 pub mod linear;
+mod mixture;
+pub mod norm;
 pub mod pool;
 mod project;
-pub mod rms_norm;
 pub mod rope_append;
 pub mod sample;
 pub mod state;
@@ -31,16 +34,18 @@ use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
 use attention::AttentionOp;
+use bias::{BiasOp, BiasSpec};
 pub use cache::LayerCache;
-use embed::{EmbedOp, EmbedSpec};
+use embed::{EmbedOp, EmbedSpec, Rows};
 pub use gate::Activation;
 use gate::GateOp;
 pub use gemv::Arithmetic;
 pub use kv::KvType;
+use norm::NormOp;
+pub use norm::{Norm, NormSpec};
 use pool::CpuPool;
-use rms_norm::RmsNormOp;
 use rope_append::RopeAppendOp;
-pub use rope_append::{AttentionSpec, QkNorm};
+pub use rope_append::{Attention, AttentionSpec, QkNorm};
 pub use sample::SampleMemory;
 use sample::SampleOp;
 pub use weight::{Scaling, Weight, WeightPart};
@@ -177,7 +182,27 @@ impl Ops {
 
     /// Embeds the state's ids: [t, d_model].
     pub fn embed(&self, weight: &Weight, state: &Tensor<2, Int>, t: usize) -> Tensor<2> {
-        let y: Tensor<2> = Tensor::empty([t, weight.cols], &self.anchor.device());
+        let y = Tensor::empty([t, weight.cols], &self.anchor.device());
+        self.keep(self.embed_into(weight, state, y, Rows::Ids))
+    }
+
+    /// Adds the embedding of the state's positions to `y`: [t, d_model].
+    pub fn add_positions(
+        &self,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        y: Tensor<2>,
+    ) -> Tensor<2> {
+        self.embed_into(weight, state, y, Rows::Positions)
+    }
+
+    fn embed_into(
+        &self,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        y: Tensor<2>,
+        by: Rows,
+    ) -> Tensor<2> {
         let mut y = y.into_dispatch();
         for part in &weight.parts {
             let spec = EmbedSpec {
@@ -186,6 +211,7 @@ impl Ops {
                 first: part.first_row as u32,
                 cols: weight.cols as u32,
                 factor: weight.scaling.factor,
+                by,
                 pooled: part.pooled,
             };
             y = Dispatch::embed(
@@ -197,44 +223,76 @@ impl Ops {
             );
         }
         self.count(weight.parts.len());
-        self.keep(Tensor::from_dispatch(y))
+        Tensor::from_dispatch(y)
     }
 
-    /// RMSNorm of every token, or with `last` of the step's last one.
-    pub fn rms_norm(
+    /// The norm of every token, or with `last` of the step's last one.
+    pub fn norm(
         &self,
         x: &Tensor<2>,
-        weight: &Tensor<2>,
+        norm: &Norm,
         state: &Tensor<2, Int>,
-        eps: f32,
         last: bool,
     ) -> Tensor<2> {
         self.count(1);
-        self.keep(Tensor::from_dispatch(Dispatch::rms_norm(
+        self.keep(Tensor::from_dispatch(Dispatch::norm(
             x.clone().into_dispatch(),
-            weight.clone().into_dispatch(),
+            norm.weight.clone().into_dispatch(),
             state.clone().into_dispatch(),
-            eps,
+            norm.spec,
             last,
         )))
     }
 
-    /// residual + RMSNorm of every token, in the memory of `residual`.
-    pub fn rms_norm_add(
+    /// residual + the norm of every token, in the memory of `residual`.
+    pub fn norm_add(
         &self,
         x: &Tensor<2>,
-        weight: &Tensor<2>,
+        norm: &Norm,
         state: &Tensor<2, Int>,
         residual: Tensor<2>,
-        eps: f32,
     ) -> Tensor<2> {
         self.count(1);
-        Tensor::from_dispatch(Dispatch::rms_norm_add(
+        Tensor::from_dispatch(Dispatch::norm_add(
             x.clone().into_dispatch(),
-            weight.clone().into_dispatch(),
+            norm.weight.clone().into_dispatch(),
             state.clone().into_dispatch(),
             residual.into_dispatch(),
-            eps,
+            norm.spec,
+        ))
+    }
+
+    /// activation(y + bias) in the memory of `y`: [t, cols]; `bias`: [1, cols].
+    pub fn bias(
+        &self,
+        y: Tensor<2>,
+        bias: &Tensor<2>,
+        state: &Tensor<2, Int>,
+        activation: Option<Activation>,
+    ) -> Tensor<2> {
+        let spec = BiasSpec {
+            per_token: 1,
+            routed: false,
+            activation,
+        };
+        self.bias_as(y, bias, bias, state, spec)
+    }
+
+    fn bias_as(
+        &self,
+        y: Tensor<2>,
+        bias: &Tensor<2>,
+        routes: &Tensor<2>,
+        state: &Tensor<2, Int>,
+        spec: BiasSpec,
+    ) -> Tensor<2> {
+        self.count(1);
+        Tensor::from_dispatch(Dispatch::bias(
+            y.into_dispatch(),
+            bias.clone().into_dispatch(),
+            routes.clone().into_dispatch(),
+            state.clone().into_dispatch(),
+            spec,
         ))
     }
 
@@ -242,21 +300,19 @@ impl Ops {
     pub fn rope_append(
         &self,
         qkv: Tensor<2>,
-        rope: &Tensor<2>,
-        extras: &Tensor<2>,
+        attention: &Attention,
         state: &Tensor<2, Int>,
         cache: &mut LayerCache,
-        spec: AttentionSpec,
     ) -> Tensor<2> {
         let (q, k, v) = cache.with(|k, v| {
             Dispatch::rope_append(
                 qkv.into_dispatch(),
-                rope.clone().into_dispatch(),
-                extras.clone().into_dispatch(),
+                attention.rope.clone().into_dispatch(),
+                attention.extras.clone().into_dispatch(),
                 state.clone().into_dispatch(),
                 k.into_dispatch(),
                 v.into_dispatch(),
-                spec,
+                attention.spec,
             )
         });
         cache.put(Tensor::from_dispatch(k), Tensor::from_dispatch(v));
@@ -264,13 +320,13 @@ impl Ops {
         self.keep(Tensor::from_dispatch(q))
     }
 
-    /// Causal attention of q against the caches, merged unless `spec` says otherwise.
+    /// Attention of q against the caches, merged unless it says otherwise.
     pub fn attention(
         &self,
         q: Tensor<2>,
         cache: &LayerCache,
         state: &Tensor<2, Int>,
-        spec: AttentionSpec,
+        attention: &Attention,
     ) -> Tensor<2> {
         let (k, v) = cache.tensors();
         self.count(1);
@@ -278,8 +334,9 @@ impl Ops {
             q.into_dispatch(),
             k.into_dispatch(),
             v.into_dispatch(),
+            attention.extras.clone().into_dispatch(),
             state.clone().into_dispatch(),
-            spec,
+            attention.spec,
         )))
     }
 

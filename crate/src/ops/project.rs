@@ -9,7 +9,7 @@ use burn::tensor::{Int, Tensor};
 
 use super::gemv::{self, Arithmetic, GemvOp, GemvSpec, Input, Output};
 use super::linear::{LinearOp, LinearSpec};
-use super::{Activation, AttentionSpec, LayerCache, Ops, Weight};
+use super::{Activation, Attention, AttentionSpec, LayerCache, Norm, Ops, Weight};
 use crate::quant::Packing;
 
 impl Ops {
@@ -77,7 +77,7 @@ impl Ops {
         &self,
         x: &Tensor<2>,
         weight: &Weight,
-        norm: &Tensor<2>,
+        beside: &Tensor<2>,
         state: &Tensor<2, Int>,
         y: Tensor<2>,
         input: Input,
@@ -111,7 +111,7 @@ impl Ops {
                 x.clone().into_dispatch(),
                 part.quants.clone().into_dispatch(),
                 part.scales.clone().into_dispatch(),
-                norm.clone().into_dispatch(),
+                beside.clone().into_dispatch(),
                 state.clone().into_dispatch(),
                 y,
                 spec,
@@ -127,62 +127,68 @@ impl Ops {
             <= self.tuning.workgroup_bytes
     }
 
-    /// RMSNorm(x) W^T as a new [t, rows] tensor.
+    /// norm(x) W^T as a new [t, rows] tensor.
     pub fn norm_linear(
         &self,
         x: &Tensor<2>,
-        norm: &Tensor<2>,
+        norm: &Norm,
         weight: &Weight,
         state: &Tensor<2, Int>,
-        eps: f32,
     ) -> Tensor<2> {
         if x.dims()[0] == 1 {
-            return self.norm_linear_last(x, norm, weight, state, eps);
+            return self.norm_linear_last(x, norm, weight, state);
         }
-        let h = self.rms_norm(x, norm, state, eps, false);
+        let h = self.norm(x, norm, state, false);
         self.linear(&h, weight, state)
     }
 
-    /// RMSNorm(x) W^T of the step's last token, as a new [1, rows] tensor.
+    /// What a projection of one token would do for itself instead of reading a norm's result.
+    fn fused_norm(&self, norm: &Norm, cols: usize) -> Option<Input> {
+        let input = Input::Norm {
+            eps: norm.spec.eps.to_bits(),
+        };
+        (!norm.spec.centred && self.fuses(input, cols)).then_some(input)
+    }
+
+    /// norm(x) W^T of the step's last token, as a new [1, rows] tensor.
     pub fn norm_linear_last(
         &self,
         x: &Tensor<2>,
-        norm: &Tensor<2>,
+        norm: &Norm,
         weight: &Weight,
         state: &Tensor<2, Int>,
-        eps: f32,
     ) -> Tensor<2> {
-        let input = Input::Norm { eps: eps.to_bits() };
-        if !self.fuses(input, weight.cols) {
-            let h = self.rms_norm(x, norm, state, eps, true);
+        let Some(input) = self.fused_norm(norm, weight.cols) else {
+            let h = self.norm(x, norm, state, true);
             return self.linear(&h, weight, state);
-        }
+        };
         let y = Tensor::empty([1, weight.rows], &self.anchor.device());
-        self.keep(self.gemv(x, weight, norm, state, y, input, Output::Store))
+        self.keep(self.gemv(x, weight, &norm.weight, state, y, input, Output::Store))
     }
 
-    /// activation(gate) * up of RMSNorm(x), or of x, where `weight` holds gate and up: [t, rows / 2].
+    /// activation(gate) * up of norm(x), or of x, where `weight` holds gate and up: [t, rows / 2].
     pub fn norm_gated(
         &self,
         x: &Tensor<2>,
-        norm: Option<&Tensor<2>>,
+        norm: Option<&Norm>,
         weight: &Weight,
         state: &Tensor<2, Int>,
-        eps: f32,
         activation: Activation,
     ) -> Tensor<2> {
-        let input = match norm {
-            Some(_) => Input::Norm { eps: eps.to_bits() },
-            None => Input::Plain,
-        };
         let in_one = x.dims()[0] == 1 && weight.parts.len() == 1;
-        if in_one && self.fuses(input, weight.cols) {
+        let input = match norm {
+            _ if !in_one => None,
+            Some(norm) => self.fused_norm(norm, weight.cols),
+            None => Some(Input::Plain),
+        };
+        if let Some(input) = input {
             let y = Tensor::empty([1, weight.rows / 2], &self.anchor.device());
-            let (norm, output) = (norm.unwrap_or(x), Output::Gated(activation));
-            return self.keep(self.gemv(x, weight, norm, state, y, input, output));
+            let beside = norm.map_or(x, |norm| &norm.weight);
+            let output = Output::Gated(activation);
+            return self.keep(self.gemv(x, weight, beside, state, y, input, output));
         }
         let gate_up = match norm {
-            Some(norm) => self.norm_linear(x, norm, weight, state, eps),
+            Some(norm) => self.norm_linear(x, norm, weight, state),
             None => self.linear(x, weight, state),
         };
         self.gate(gate_up, activation)
@@ -195,10 +201,10 @@ impl Ops {
         cache: &LayerCache,
         weight: &Weight,
         state: &Tensor<2, Int>,
-        spec: AttentionSpec,
+        attention: &Attention,
     ) -> Tensor<2> {
         let y = Tensor::empty([q.dims()[0], weight.rows], &self.anchor.device());
-        self.keep(self.attention_linear_into(q, cache, weight, state, y, spec, false))
+        self.keep(self.attention_linear_into(q, cache, weight, state, y, attention, false))
     }
 
     /// residual + Attention(q, cache) W^T, in the memory of `residual`.
@@ -209,9 +215,9 @@ impl Ops {
         weight: &Weight,
         state: &Tensor<2, Int>,
         residual: Tensor<2>,
-        spec: AttentionSpec,
+        attention: &Attention,
     ) -> Tensor<2> {
-        self.attention_linear_into(q, cache, weight, state, residual, spec, true)
+        self.attention_linear_into(q, cache, weight, state, residual, attention, true)
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are the op's operands")]
@@ -222,21 +228,25 @@ impl Ops {
         weight: &Weight,
         state: &Tensor<2, Int>,
         y: Tensor<2>,
-        spec: AttentionSpec,
+        attention: &Attention,
         add: bool,
     ) -> Tensor<2> {
         let one = q.dims()[0] == 1;
-        let split = AttentionSpec {
+        let spec = AttentionSpec {
             splits: self.tuning.splits,
-            ..spec
+            ..attention.spec
         };
-        let input = Input::Merge(split);
-        if one && split.splits > 1 && self.fuses(input, weight.cols) {
-            let spans = self.attention(q, cache, state, split);
+        let input = Input::Merge(spec);
+        if one && spec.splits > 1 && self.fuses(input, weight.cols) {
+            let split = Attention {
+                spec,
+                ..attention.clone()
+            };
+            let spans = self.attention(q, cache, state, &split);
             let output = if add { Output::Add } else { Output::Store };
             return self.gemv(&spans, weight, &spans, state, y, input, output);
         }
-        let a = self.attention(q, cache, state, spec);
+        let a = self.attention(q, cache, state, attention);
         self.linear_into(&a, weight, state, y, add)
     }
 }

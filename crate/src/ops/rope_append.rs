@@ -10,12 +10,13 @@
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
+use burn::tensor::Tensor;
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use super::gpu::{Kernel, empty_f32, launch, wgsl};
 use super::kv::KvType;
-use super::rms_norm::rms_norm_cpu;
+use super::norm::rms_norm_cpu;
 use super::{cpu, state};
 
 /// RMSNorm of queries and keys before they are rotated.
@@ -56,6 +57,10 @@ pub struct AttentionSpec {
     pub softcap: f32,
     /// A query sees so many positions, its own included; 0 for all.
     pub window: u32,
+    /// A query sees nothing behind its own position; if not, it sees the whole step.
+    pub causal: bool,
+    /// Each head has one more logit in its softmax.
+    pub sinks: bool,
     /// Most spans that one token's attention is divided into, to be merged later; 1 for whole results.
     pub splits: u32,
 }
@@ -76,11 +81,27 @@ impl AttentionSpec {
         }
     }
 
-    /// Length of what goes with q, k and v: the bias, then the norms' weights for queries and for keys.
-    pub fn extras(&self) -> usize {
+    /// What is before the sinks among the extras.
+    pub(super) fn sinks_at(&self) -> usize {
         let bias = if self.bias { self.qkv_cols() } else { 0 };
         bias + self.norm_cols()
     }
+
+    /// Length of what goes with attention: the bias of q, k and v, the norms' weights for queries and for keys, the sinks
+    /// [n_heads].
+    pub fn extras(&self) -> usize {
+        self.sinks_at() + if self.sinks { self.n_heads as usize } else { 0 }
+    }
+}
+
+/// How a layer attends: its shapes, and the tensors that go with them.
+#[derive(Clone)]
+pub struct Attention {
+    pub spec: AttentionSpec,
+    /// [1, n_ctx * rope_dim], see [`crate::model::rope::Rope::table`]; layers of a kind share it.
+    pub rope: Tensor<2>,
+    /// [1, ..], see [`AttentionSpec::extras`]; a dummy where there are none.
+    pub extras: Tensor<2>,
 }
 
 /// Backend extension: RoPE and KV append on each backend.
@@ -110,7 +131,7 @@ impl RopeAppendOp for CubeBackend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let [t, cols] = qkv.meta.shape().dims();
         let q = empty_f32(&qkv, [t, (spec.n_heads * spec.head_dim) as usize]);
-        let has_extras = spec.extras() > 0;
+        let has_extras = spec.sinks_at() > 0;
         let kernel = Kernel {
             name: "rope_append",
             source: match spec.kv {

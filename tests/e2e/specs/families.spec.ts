@@ -22,6 +22,10 @@ const MODELS = [
   "olmo2",
   "granite",
   "smollm3",
+  "qwen3moe",
+  "mixtral",
+  "gpt_oss",
+  "gpt2",
 ];
 
 const SETUPS: { name: string; browser: BrowserName; params: Record<string, string> }[] = [

@@ -9,7 +9,7 @@ use hearth::format::GgmlType;
 use hearth::ops::words::read_words;
 use hearth::ops::{Ops, Tuning};
 use hearth::{Device, Drafts, Engine, LoadOptions, Result};
-use hearth_tests::kernels::{Packed, live};
+use hearth_tests::kernels::{Packed, live, rms};
 use hearth_tests::synthetic::SHAPES;
 use hearth_tests::{GREEDY, On, generate, load_file, open, smollm2};
 use pollster::block_on;
@@ -91,9 +91,8 @@ fn calibrate(device: &Device) -> Result<(f64, f64)> {
         Ok(start.elapsed().as_secs_f64() / n as f64)
     };
     let read = time(CALLS, &|| drop(ops.linear(&x, &weight, &state)))?;
-    let launch = time(200, &|| {
-        drop(ops.rms_norm(&small, &small, &state, 1e-5, false))
-    })?;
+    let norm = rms(small.clone());
+    let launch = time(200, &|| drop(ops.norm(&small, &norm, &state, false)))?;
     Ok(((ROWS * COLS * 4) as f64 / read, launch))
 }
 

@@ -7,7 +7,9 @@ use std::time::Instant;
 use burn::tensor::Tensor;
 use hearth::format::GgmlType;
 use hearth::ops::words::read_words;
-use hearth::ops::{Activation, Arithmetic, AttentionSpec, KvType, LayerCache, Ops, Tuning, state};
+use hearth::ops::{
+    Activation, Arithmetic, Attention, AttentionSpec, KvType, LayerCache, Ops, Tuning, state,
+};
 use hearth_tests::kernels::*;
 use pollster::block_on;
 
@@ -54,15 +56,16 @@ fn main() {
             let weight = Packed::new(GgmlType::Q4_1, 1, rows, cols).upload(&ops, rows);
             let x = tensor(device, &values(1, cols), [1, cols]);
             let name = format!("q4 {rows}x{cols} lanes {lanes} {arithmetic:?}");
+            let norm = rms(x.clone());
             let macs = rows * cols;
             let ms = time(&one, || drop(ops.linear(&x, &weight, &one)));
             print(&format!("gemv {name}"), ms, macs);
             let ms = time(&one, || {
-                drop(ops.norm_linear_last(&x, &x, &weight, &one, 1e-5))
+                drop(ops.norm_linear_last(&x, &norm, &weight, &one))
             });
             print(&format!("norm {name}"), ms, macs);
             let ms = time(&one, || {
-                drop(ops.norm_gated(&x, Some(&x), &weight, &one, 1e-5, Activation::Silu))
+                drop(ops.norm_gated(&x, Some(&norm), &weight, &one, Activation::Silu))
             });
             print(&format!("swiglu {name}"), ms, macs);
             if arithmetic == Arithmetic::F32 {
@@ -89,18 +92,26 @@ fn main() {
                 let o = Packed::new(GgmlType::Q4_1, 1, 576, 576).upload(&ops, 576);
                 let state = state_with(&ops, &[(state::POS, vec![n - 1, 1])]);
                 let name = format!("{n} {} lanes {lanes}", kv.name());
+                let whole = Attention {
+                    spec,
+                    rope: q.clone(),
+                    extras: q.clone(),
+                };
                 let ms = time(&state, || {
-                    drop(ops.attention(q.clone(), &cache, &state, spec))
+                    drop(ops.attention(q.clone(), &cache, &state, &whole))
                 });
                 print(&format!("attention {name}"), ms, 2 * 576 * n as usize);
-                let split = AttentionSpec { splits: 32, ..spec };
+                let split = Attention {
+                    spec: AttentionSpec { splits: 32, ..spec },
+                    ..whole.clone()
+                };
                 let ms = time(&state, || {
-                    drop(ops.attention(q.clone(), &cache, &state, split))
+                    drop(ops.attention(q.clone(), &cache, &state, &split))
                 });
                 print(&format!("attention split {name}"), ms, 2 * 576 * n as usize);
                 let ms = time(&state, || {
                     let y = tensor(device, &values(1, 576), [1, 576]);
-                    drop(ops.attention_linear_add(q.clone(), &cache, &o, &state, y, spec))
+                    drop(ops.attention_linear_add(q.clone(), &cache, &o, &state, y, &whole))
                 });
                 print(&format!("attention + o_proj {name}"), ms, 576 * 576);
             }

@@ -1,4 +1,4 @@
-// out[t, h, :] = softmax_j(q[t, h, :] . K[g, j, :] * SCALE) V[g, j, :],  first_seen ..= POS + t,  g = h / GROUP
+// out[t, h, :] = softmax_j(q[t, h, :] . K[g, j, :] * SCALE) V[g, j, :],  j = first_seen ..= last_seen,  g = h / GROUP
 //
 // grid: (N_HEADS / HEADS, ceil(T / TOKENS), SPLITS). A workgroup takes ROWS queries, HEADS heads of one key/value
 // head times TOKENS tokens, over one span of the context, so that K and V are loaded once for all of them. It
@@ -22,6 +22,7 @@ const HEAD_DIM4: u32 = {{ HEAD_DIM4 }}u; // at most WG
 const N_CTX: u32 = {{ N_CTX }}u;
 const SCALE: f32 = {{ SCALE }};
 const SOFTCAP: f32 = {{ SOFTCAP }}; // 0 for none
+const CAUSAL: bool = {{ CAUSAL }} == 1; // a query sees no position after its own
 const WG: u32 = {{ WG }}u;
 const SLICE: u32 = 8u; // positions of a tile that one thread sums up for one row
 const SLICES: u32 = WG / SLICE;
@@ -49,6 +50,11 @@ fn load_v(row: u32, i: u32) -> vec4<f32> {
     return {{ LOAD_V }};
 }
 
+// The last position that the step's token t sees.
+fn last_seen(t: u32) -> u32 {
+    return state[0] + select(max(state[1], 1u) - 1u, t, CAUSAL);
+}
+
 fn capped(score: f32) -> f32 {
     if (SOFTCAP == 0.0) {
         return score;
@@ -66,7 +72,7 @@ fn main(
     let t0 = wg.y * TOKENS;
     let live = min(TOKENS, max(state[1], t0) - t0); // tokens of this workgroup that are there
     if (lid == 0u) {
-        let end = select(0u, min(state[0] + t0 + live, N_CTX), live > 0u);
+        let end = select(0u, min(last_seen(t0 + max(live, 1u) - 1u) + 1u, N_CTX), live > 0u);
         let first = min(first_seen(state[0] + t0), end);
         let span = split_span(end - first);
         let begin = min(first + wg.z * span, end);
@@ -93,7 +99,10 @@ fn main(
     var top: array<f32, ROWS>;
     var acc: array<vec4<f32>, ROWS>;
     for (var r = 0u; r < ROWS; r++) {
-        top[r] = LOWEST;
+        top[r] = select(LOWEST, sink(h0 + r % HEADS), wg.z == 0u);
+    }
+    if (SINKS && wg.z == 0u && my_slice == 0u) {
+        my_sum = 1.0;
     }
     for (var base = span.x; base < span.y; base += WG) {
         let j = base + lid;
@@ -108,8 +117,7 @@ fn main(
             }
         }
         for (var r = 0u; r < ROWS; r++) {
-            // A query sees no position after its own, and none before its window.
-            let own = state[0] + t0 + r / HEADS;
+            let own = last_seen(t0 + r / HEADS);
             let seen = j < span.y && j <= own && j >= first_seen(own);
             score[r] = select(LOWEST, capped(score[r]), seen);
             scores[r * WG + lid] = score[r];

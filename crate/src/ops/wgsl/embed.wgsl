@@ -1,4 +1,5 @@
-// y[t, c] = FACTOR * W[ids[t] - FIRST, c] for the tokens whose row is in this part of the table
+// y[t, c] = FACTOR * W[row(t) - FIRST, c] for the tokens whose row is in this part of the table (added to what is there
+// where ADD). The row is the token's id, or its position.
 //
 // grid: (ceil(BLOCKS / WG), T); a thread unpacks one block of a row
 @group(0) @binding({{ B0 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
@@ -9,7 +10,17 @@ const FIRST: u32 = {{ FIRST }}u; // id of this part's first row
 const COLS4: u32 = {{ COLS4 }}u;
 const IDS: u32 = {{ IDS }}u; // where the ids begin in the state
 const FACTOR: f32 = {{ FACTOR }};
+const BY_POSITION: bool = {{ BY_POSITION }} == 1;
+const ADD: bool = {{ ADD }} == 1;
 const BLOCKS: u32 = COLS4 / BLOCK_VECS;
+
+fn put(at: u32, v: vec4<f32>) {
+    if (ADD) {
+        y[at] += FACTOR * v;
+    } else {
+        y[at] = FACTOR * v;
+    }
+}
 
 @compute @workgroup_size({{ WG }})
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -17,11 +28,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x >= BLOCKS || t >= state[1]) {
         return;
     }
-    let token = state[IDS + t];
-    if (token < FIRST || token - FIRST >= ROWS) {
+    let row = select(state[IDS + t], state[0] + t, BY_POSITION);
+    if (row < FIRST || row - FIRST >= ROWS) {
         return;
     }
-    let w = unpack_block((token - FIRST) * BLOCKS + id.x);
+    let w = unpack_block((row - FIRST) * BLOCKS + id.x);
     let at = t * COLS4 + id.x * BLOCK_VECS;
     store_block(w, at);
 }

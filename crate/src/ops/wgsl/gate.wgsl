@@ -1,8 +1,38 @@
-const GELU: bool = {{ GELU }} == 1; // instead of SiLU
+const ACTIVATION: u32 = {{ ACTIVATION }}u; // ops/gate.rs
 
-// The gate's activation: v / (1 + e^-v), or v / (1 + e^-2u) with u = sqrt(2 / pi) (v + 0.044715 v^3), which is GELU by
-// way of tanh.
+// 1 / (1 + e^-v)
+fn sigmoid(v: vec4<f32>) -> vec4<f32> {
+    return 1.0 / (1.0 + exp(-v));
+}
+
+// erf within 1.5e-7: Abramowitz & Stegun 1964, 7.1.26
+fn erf(v: vec4<f32>) -> vec4<f32> {
+    let x = abs(v);
+    let t = 1.0 / (1.0 + 0.3275911 * x);
+    let p = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;
+    return sign(v) * (1.0 - p * exp(-x * x));
+}
+
+// What is done to a value.
 fn activation(v: vec4<f32>) -> vec4<f32> {
-    let u = select(v, 1.5957691216057308 * (v + 0.044715 * v * v * v), GELU);
-    return v / (1.0 + exp(-u));
+    switch ACTIVATION {
+        case 1u: { // GELU by way of tanh: v / (1 + e^-2u) with u = sqrt(2 / pi) (v + 0.044715 v^3)
+            return v / (1.0 + exp(-1.5957691216057308 * (v + 0.044715 * v * v * v)));
+        }
+        case 2u: {
+            return 0.5 * v * (1.0 + erf(v * 0.7071067811865476));
+        }
+        default: {
+            return v / (1.0 + exp(-v));
+        }
+    }
+}
+
+// A gate and what it lets through.
+fn gated(gate: vec4<f32>, up: vec4<f32>) -> vec4<f32> {
+    if (ACTIVATION == 3u) { // gpt-oss
+        let g = min(gate, vec4<f32>(7.0));
+        return (clamp(up, vec4<f32>(-7.0), vec4<f32>(7.0)) + 1.0) * g * sigmoid(1.702 * g);
+    }
+    return activation(gate) * up;
 }

@@ -1,6 +1,6 @@
-// y[OFFSET + r] = sum_c W[r, c] * input(c) for one token
+// y[OFFSET + r] = sum_c W[r, c] * input(c) for one token, or for each of a token's experts (`place`)
 //
-// grid: (ceil(GROUPS * LANES / WG) split over x and z). LANES threads share a group of four rows, so that a piece
+// grid: (ceil(GROUPS * LANES / WG) split over x and z, 1 or an expert of a token). LANES threads share a group of four rows, so that a piece
 // of the input is loaded once for all; `reduce` adds their sums up. A group is four neighbours, or two gates with
 // their ups. Past the end, the last row stands in.
 // `prepare` and `input` are the prologue (gemv_*.wgsl): what the input is made of before it is multiplied.
@@ -25,14 +25,15 @@ fn main(
     @builtin(local_invocation_index) lid: u32,
     {{ SUBGROUP_ARG }}
 ) {
+    let place = place(wg.y);
     let scale = prepare(lid);
     let group = (wg.z * grid.x + wg.x) * (WG / LANES) + lid / LANES;
     let lane = lid % LANES;
     let row = select(4u * group, 2u * group, GATED);
     let neighbours = vec4<u32>(row, row + 1u, row + 2u, row + 3u);
     let gates = vec4<u32>(row, min(row + 1u, HALF - 1u), row + HALF, row + 1u + HALF);
-    let first = BLOCKS * min(select(neighbours, gates, GATED), vec4<u32>(ROWS - 1u));
-    let live = group < GROUPS;
+    let first = BLOCKS * (place.row + min(select(neighbours, gates, GATED), vec4<u32>(ROWS - 1u)));
+    let live = group < GROUPS && place.live;
 
     var dots = vec4<f32>(0.0);
     if (live) {
@@ -56,24 +57,24 @@ fn main(
         return;
     }
     if (GATED) {
-        let gated = activation(dots).xy * dots.zw;
-        put(row, HALF, gated.x);
-        put(row + 1u, HALF, gated.y);
+        let products = gated(dots, dots.zwxy);
+        put(place.y, row, HALF, products.x);
+        put(place.y, row + 1u, HALF, products.y);
     } else {
-        put(row, ROWS, dots.x);
-        put(row + 1u, ROWS, dots.y);
-        put(row + 2u, ROWS, dots.z);
-        put(row + 3u, ROWS, dots.w);
+        put(place.y, row, ROWS, dots.x);
+        put(place.y, row + 1u, ROWS, dots.y);
+        put(place.y, row + 2u, ROWS, dots.z);
+        put(place.y, row + 3u, ROWS, dots.w);
     }
 }
 
-fn put(row: u32, rows: u32, value: f32) {
+fn put(at: u32, row: u32, rows: u32, value: f32) {
     if (row >= rows) {
         return;
     }
     if (ADD) {
-        y[OFFSET + row] += scaled(value);
+        y[at + row] += scaled(value);
     } else {
-        y[OFFSET + row] = scaled(value);
+        y[at + row] = scaled(value);
     }
 }

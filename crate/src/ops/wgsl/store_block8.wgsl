@@ -1,11 +1,11 @@
-// Writes a block times FACTOR to the vec4s of y from `at` on.
+// Puts a block to the vec4s of y from `at` on.
 fn store_block(w: Block, at: u32) {
-    y[at] = FACTOR * w.a;
-    y[at + 1u] = FACTOR * w.b;
-    y[at + 2u] = FACTOR * w.c;
-    y[at + 3u] = FACTOR * w.d;
-    y[at + 4u] = FACTOR * w.e;
-    y[at + 5u] = FACTOR * w.f;
-    y[at + 6u] = FACTOR * w.g;
-    y[at + 7u] = FACTOR * w.h;
+    put(at, w.a);
+    put(at + 1u, w.b);
+    put(at + 2u, w.c);
+    put(at + 3u, w.d);
+    put(at + 4u, w.e);
+    put(at + 5u, w.f);
+    put(at + 6u, w.g);
+    put(at + 7u, w.h);
 }

@@ -1,93 +1,121 @@
-//! Root mean square normalisation: y = x / sqrt(mean(x^2) + eps) * weight, per token.
+//! Normalisation per token: RMSNorm x / sqrt(mean(x^2) + eps) * weight, or LayerNorm
+//! (x - mean(x)) / sqrt(var(x) + eps) * weight + bias.
 //!
-//! - `x`: [T, cols], `weight`: [cols], cols a multiple of 4. Result [T, cols], or with `last` [1, cols]: the
-//!   step's last token alone.
-//! - GPU: one workgroup of 64 threads a token. Source: Zhang & Sennrich 2019, arXiv:1910.07467.
+//! - `x`: [T, cols], `weight`: [1, cols], for LayerNorm [1, 2 cols] with the bias behind; cols a multiple of 4. Result
+//!   [T, cols], or with `last` [1, cols]: the step's last token alone.
+//! - GPU: one workgroup of 64 threads a token. Source: Zhang & Sennrich 2019, arXiv:1910.07467; Ba et al. 2016,
+//!   arXiv:1607.06450.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
+use burn::tensor::Tensor;
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use super::gpu::{Kernel, empty_f32, launch, wgsl};
 use super::{cpu, state};
 
-/// Backend extension: RMSNorm on each backend.
-#[backend_extension(Cube, Flex)]
-pub trait RmsNormOp: Backend {
+/// A norm's weights, with what it is.
+#[derive(Clone)]
+pub struct Norm {
     /// See the module's documentation.
-    fn rms_norm(
+    pub weight: Tensor<2>,
+    pub spec: NormSpec,
+}
+
+/// Which norm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NormSpec {
+    pub eps: f32,
+    /// LayerNorm instead of RMSNorm.
+    pub centred: bool,
+}
+
+impl NormSpec {
+    /// RMSNorm.
+    pub const fn rms(eps: f32) -> Self {
+        let centred = false;
+        Self { eps, centred }
+    }
+}
+
+/// Backend extension: norms on each backend.
+#[backend_extension(Cube, Flex)]
+pub trait NormOp: Backend {
+    /// See the module's documentation.
+    fn norm(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         state: IntTensor<Self>,
-        eps: f32,
+        spec: NormSpec,
         last: bool,
     ) -> FloatTensor<Self>;
 
     /// The norm of every token added to `y`: [T, cols].
-    fn rms_norm_add(
+    fn norm_add(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         state: IntTensor<Self>,
         y: FloatTensor<Self>,
-        eps: f32,
+        spec: NormSpec,
     ) -> FloatTensor<Self>;
 }
 
-fn kernel(cols: usize, eps: f32, last: bool, add: bool) -> Kernel {
+fn kernel(cols: usize, spec: NormSpec, last: bool, add: bool) -> Kernel {
     Kernel {
-        name: "rms_norm",
-        source: wgsl!("rms_norm"),
+        name: "norm",
+        source: wgsl!("norm"),
         variant: "",
         prelude: vec![],
         consts: vec![
             ("COLS4", cols as u32 / 4),
+            ("CENTRED", spec.centred as u32),
             ("LAST", last as u32),
             ("ADD", add as u32),
         ],
         texts: &[],
-        floats: vec![("EPS", eps)],
+        floats: vec![("EPS", spec.eps)],
         workgroup: 64,
     }
 }
 
-impl RmsNormOp for CubeBackend {
-    fn rms_norm(
+impl NormOp for CubeBackend {
+    fn norm(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         state: IntTensor<Self>,
-        eps: f32,
+        spec: NormSpec,
         last: bool,
     ) -> FloatTensor<Self> {
         let [t, cols] = x.meta.shape().dims();
         let rows = if last { 1 } else { t };
         let y = empty_f32(&x, [rows, cols]);
         let count = (rows as u32, 1, 1);
-        let kernel = kernel(cols, eps, last, false);
+        let kernel = kernel(cols, spec, last, false);
         launch(kernel, count, &[&x, &weight, &state, &y]);
         y
     }
 
-    fn rms_norm_add(
+    fn norm_add(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         state: IntTensor<Self>,
         y: FloatTensor<Self>,
-        eps: f32,
+        spec: NormSpec,
     ) -> FloatTensor<Self> {
         let [t, cols] = x.meta.shape().dims();
-        let kernel = kernel(cols, eps, false, true);
+        let kernel = kernel(cols, spec, false, true);
         launch(kernel, (t as u32, 1, 1), &[&x, &weight, &state, &y]);
         y
     }
 }
 
-impl RmsNormOp for Flex {
-    fn rms_norm(
+impl NormOp for Flex {
+    fn norm(
         x: FlexTensor,
         weight: FlexTensor,
         state: FlexTensor,
-        eps: f32,
+        spec: NormSpec,
         last: bool,
     ) -> FlexTensor {
         let [t, cols] = x.layout().shape().dims();
@@ -99,22 +127,22 @@ impl RmsNormOp for Flex {
             &x[..n * cols]
         };
         let mut y = vec![0.0; if last { cols } else { t * cols }];
-        rms_norm_cpu(rows, weight.storage(), eps, &mut y);
+        norm_cpu(rows, weight.storage(), spec, &mut y);
         cpu::tensor(y, [if last { 1 } else { t }, cols])
     }
 
-    fn rms_norm_add(
+    fn norm_add(
         x: FlexTensor,
         weight: FlexTensor,
         state: FlexTensor,
         mut y: FlexTensor,
-        eps: f32,
+        spec: NormSpec,
     ) -> FlexTensor {
         let [t, cols] = x.layout().shape().dims();
         let n = (state.storage::<u32>()[state::N_TOKENS] as usize).clamp(1, t);
         let mut normed = vec![0.0; n * cols];
         let x = &x.storage::<f32>()[..n * cols];
-        rms_norm_cpu(x, weight.storage(), eps, &mut normed);
+        norm_cpu(x, weight.storage(), spec, &mut normed);
         for (y, v) in y.storage_mut::<f32>().iter_mut().zip(normed) {
             *y += v;
         }
@@ -122,7 +150,27 @@ impl RmsNormOp for Flex {
     }
 }
 
-/// The CPU twin: `x`: [n, cols], `weight`: [cols], `y`: [>= n, cols].
+/// The CPU twin: `x`: [n, cols], `weight` as the module says, `y`: [>= n, cols].
+fn norm_cpu(x: &[f32], weight: &[f32], spec: NormSpec, y: &mut [f32]) {
+    if !spec.centred {
+        return rms_norm_cpu(x, weight, spec.eps, y);
+    }
+    let cols = weight.len() / 2;
+    let (weight, bias) = weight.split_at(cols);
+    let mut centred = vec![0.0; cols];
+    for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact_mut(cols)) {
+        let mean = x.iter().sum::<f32>() / cols as f32;
+        for (c, x) in centred.iter_mut().zip(x) {
+            *c = x - mean;
+        }
+        rms_norm_cpu(&centred, weight, spec.eps, y);
+        for (y, b) in y.iter_mut().zip(bias) {
+            *y += b;
+        }
+    }
+}
+
+/// RMSNorm alone: `x`: [n, cols], `weight`: [cols], `y`: [>= n, cols].
 pub fn rms_norm_cpu(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
     let cols = weight.len();
     for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact_mut(cols)) {

@@ -1,0 +1,108 @@
+//! Feed-forward blocks: with a gate, without one, or several that tokens are routed to.
+
+use burn::tensor::{Int, Tensor};
+
+use crate::ops::{Activation, Norm, Ops, Weight};
+
+/// A feed-forward block.
+#[expect(clippy::large_enum_variant, reason = "there is one a layer")]
+pub enum FeedForward {
+    /// down (activation(gate x) * up x)
+    Gated {
+        /// gate and up: [2 d_ff, d_model]
+        gate_up: Weight,
+        /// [d_model, d_ff]
+        down: Weight,
+    },
+    /// down activation(up x + bias)
+    Plain {
+        /// [d_ff, d_model]
+        up: Weight,
+        /// [1, d_ff]
+        up_bias: Tensor<2>,
+        /// [d_model, d_ff]
+        down: Weight,
+    },
+    Experts(Experts),
+}
+
+/// Experts and their router.
+pub struct Experts {
+    pub n_experts: usize,
+    pub n_used: usize,
+    /// [n_experts, d_model]
+    pub router: Weight,
+    /// [1, n_experts]
+    pub router_bias: Option<Tensor<2>>,
+    /// [n_experts * d_ff, d_model] each
+    pub gate: Weight,
+    pub up: Weight,
+    /// [1, n_experts * 2 d_ff], gate before up for each expert
+    pub gate_up_bias: Option<Tensor<2>>,
+    /// [n_experts * d_model, d_ff]
+    pub down: Weight,
+    /// [1, n_experts * d_model]
+    pub down_bias: Option<Tensor<2>>,
+}
+
+impl FeedForward {
+    /// What the block says of norm(x), without it of x: [t, d_model]; added to x, in its memory, where `add`.
+    pub fn forward(
+        &self,
+        ops: &Ops,
+        x: Tensor<2>,
+        norm: Option<&Norm>,
+        state: &Tensor<2, Int>,
+        activation: Activation,
+        add: bool,
+    ) -> Tensor<2> {
+        let (a, down) = match self {
+            FeedForward::Gated { gate_up, down } => {
+                (ops.norm_gated(&x, norm, gate_up, state, activation), down)
+            }
+            FeedForward::Plain { up, up_bias, down } => {
+                let a = match norm {
+                    Some(norm) => ops.norm_linear(&x, norm, up, state),
+                    None => ops.linear(&x, up, state),
+                };
+                (ops.bias(a, up_bias, state, Some(activation)), down)
+            }
+            FeedForward::Experts(experts) => {
+                return experts.forward(ops, x, norm, state, activation);
+            }
+        };
+        match add {
+            true => ops.linear_add(&a, down, state, x),
+            false => ops.linear(&a, down, state),
+        }
+    }
+}
+
+impl Experts {
+    /// x + what the experts say of norm(x).
+    fn forward(
+        &self,
+        ops: &Ops,
+        x: Tensor<2>,
+        norm: Option<&Norm>,
+        state: &Tensor<2, Int>,
+        activation: Activation,
+    ) -> Tensor<2> {
+        let h = norm.map_or_else(|| x.clone(), |norm| ops.norm(&x, norm, state, false));
+        let mut logits = ops.linear(&h, &self.router, state);
+        if let Some(bias) = &self.router_bias {
+            logits = ops.bias(logits, bias, state, None);
+        }
+        let routes = ops.route(logits, state, self.n_used);
+        let linear =
+            |x: &Tensor<2>, w: &[&Weight]| ops.routed_linear(x, w, self.n_experts, &routes, state);
+        let biased = |y: Tensor<2>, bias: &Option<Tensor<2>>| match bias {
+            Some(bias) => ops.routed_bias(y, bias, &routes, state),
+            None => y,
+        };
+        let gate_up = biased(linear(&h, &[&self.gate, &self.up]), &self.gate_up_bias);
+        let a = ops.gate(gate_up, activation);
+        let slots = biased(linear(&a, &[&self.down]), &self.down_bias);
+        ops.combine(slots, &routes, state, x)
+    }
+}

@@ -1,0 +1,105 @@
+//! y[t] = activation(y[t] + bias), in place: for projections that have a bias, which few families do.
+//!
+//! - `y`: [T, cols], `bias`: [1, cols], cols a multiple of 4. With `routes` (see [`super::experts`]) `y` is [T * n_used,
+//!   cols], `bias` [1, n_experts * cols], and each row takes its expert's.
+//! - GPU: a thread for four columns.
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, Flex, backend_extension};
+use burn_cubecl::CubeBackend;
+use burn_flex::FlexTensor;
+
+use super::gate::Activation;
+use super::gpu::{Kernel, launch, wgsl};
+use super::state;
+
+/// What is added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BiasSpec {
+    /// Rows of `y` that belong to one token.
+    pub per_token: u32,
+    /// Each row takes the bias of its expert.
+    pub routed: bool,
+    pub activation: Option<Activation>,
+}
+
+/// Backend extension: the bias on each backend.
+#[backend_extension(Cube, Flex)]
+pub trait BiasOp: Backend {
+    /// See the module's documentation; `routes` is read only if `spec` says so.
+    fn bias(
+        y: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        routes: FloatTensor<Self>,
+        state: IntTensor<Self>,
+        spec: BiasSpec,
+    ) -> FloatTensor<Self>;
+}
+
+impl BiasOp for CubeBackend {
+    fn bias(
+        y: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        routes: FloatTensor<Self>,
+        state: IntTensor<Self>,
+        spec: BiasSpec,
+    ) -> FloatTensor<Self> {
+        let [rows, cols] = y.meta.shape().dims();
+        let cols4 = cols as u32 / 4;
+        let activation = spec.activation.unwrap_or(Activation::Silu);
+        let kernel = Kernel {
+            name: "bias",
+            source: wgsl!("bias"),
+            variant: if spec.routed { "routed" } else { "" },
+            prelude: vec![
+                wgsl!("gate"),
+                match spec.routed {
+                    true => wgsl!("bias_routed"),
+                    false => wgsl!("bias_one"),
+                },
+            ],
+            consts: vec![
+                ("COLS4", cols4),
+                ("PER_TOKEN", spec.per_token),
+                ("ACTIVE", spec.activation.is_some() as u32),
+                ("ACTIVATION", activation as u32),
+            ],
+            texts: &[],
+            floats: vec![],
+            workgroup: 64,
+        };
+        let mut tensors = vec![&y, &bias, &state];
+        tensors.extend(spec.routed.then_some(&routes));
+        launch(kernel, (cols4.div_ceil(64), rows as u32, 1), &tensors);
+        y
+    }
+}
+
+impl BiasOp for Flex {
+    fn bias(
+        mut y: FlexTensor,
+        bias: FlexTensor,
+        routes: FlexTensor,
+        state: FlexTensor,
+        spec: BiasSpec,
+    ) -> FlexTensor {
+        let [_, cols] = y.layout().shape().dims();
+        let n = state.storage::<u32>()[state::N_TOKENS] as usize * spec.per_token as usize;
+        let (bias, routes) = (bias.storage::<f32>(), routes.storage::<f32>());
+        let rows = y.storage_mut::<f32>().chunks_exact_mut(cols).take(n);
+        for (i, row) in rows.enumerate() {
+            let first = if spec.routed {
+                routes[2 * i] as usize * cols
+            } else {
+                0
+            };
+            for (y, b) in row.iter_mut().zip(&bias[first..]) {
+                *y += b;
+                if let Some(activation) = spec.activation {
+                    *y = activation.apply(*y);
+                }
+            }
+        }
+        y
+    }
+}

@@ -1,0 +1,64 @@
+// y[t, c] = x[t, c] / sqrt(mean_c(x[t, c]^2) + EPS) * weight[c]   (added to what is there where ADD)
+// CENTRED: x less its mean, and a bias at the end.
+//
+// grid: (T). LAST: only the step's last token is normalised, into row 0: what the lm_head needs.
+@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>; // [T, COLS4]
+@group(0) @binding(1) var<storage, read_write> weight: array<vec4<f32>>; // [COLS4]; CENTRED: then the bias [COLS4]
+@group(0) @binding(2) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [T, COLS4], or [1, COLS4] for LAST
+
+const COLS4: u32 = {{ COLS4 }}u;
+const CENTRED: bool = {{ CENTRED }} == 1;
+const LAST: bool = {{ LAST }} == 1;
+const ADD: bool = {{ ADD }} == 1;
+const WG: u32 = {{ WG }}u;
+
+var<workgroup> sums: array<f32, {{ WG }}>;
+
+// The mean of what the threads bring for COLS4 vec4s.
+fn mean(lid: u32, own: f32) -> f32 {
+    sums[lid] = own;
+    for (var width = WG / 2u; width > 0u; width /= 2u) {
+        workgroupBarrier();
+        if (lid < width) {
+            sums[lid] += sums[lid + width];
+        }
+    }
+    workgroupBarrier();
+    return sums[0] / f32(COLS4 * 4u);
+}
+
+@compute @workgroup_size({{ WG }})
+fn main(
+    @builtin(workgroup_id) wg: vec3<u32>,
+    @builtin(local_invocation_index) lid: u32,
+) {
+    let row_in = COLS4 * select(wg.x, max(state[1], 1u) - 1u, LAST);
+    let row_out = COLS4 * select(wg.x, 0u, LAST);
+    var centre = 0.0;
+    if (CENTRED) {
+        var total = 0.0;
+        for (var c = lid; c < COLS4; c += WG) {
+            total += dot(x[row_in + c], vec4<f32>(1.0));
+        }
+        centre = mean(lid, total);
+        workgroupBarrier();
+    }
+    var sum = 0.0;
+    for (var c = lid; c < COLS4; c += WG) {
+        let v = x[row_in + c] - centre;
+        sum += dot(v, v);
+    }
+    let scale = inverseSqrt(mean(lid, sum) + {{ EPS }});
+    for (var c = lid; c < COLS4; c += WG) {
+        var v = (x[row_in + c] - centre) * scale * weight[c];
+        if (CENTRED) {
+            v += weight[COLS4 + c];
+        }
+        if (ADD) {
+            y[row_out + c] += v;
+        } else {
+            y[row_out + c] = v;
+        }
+    }
+}

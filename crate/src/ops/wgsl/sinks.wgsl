@@ -1,0 +1,8 @@
+// A logit a head that takes part in the softmax and brings no value: where attention goes that has nothing to look at.
+@group(0) @binding(5) var<storage, read_write> extras: array<f32>; // [.., N_HEADS], see ops/rope_append.rs
+
+const SINKS: bool = true;
+
+fn sink(head: u32) -> f32 {
+    return extras[{{ SINKS_AT }}u + head];
+}
