@@ -9,9 +9,10 @@ use crate::chat_template::ChatTemplate;
 use crate::device::Device;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::format::{Gguf, Parsed};
+use crate::format::{Files, Gguf, Parsed};
 use crate::model::{ModelConfig, assemble};
 use crate::ops::{KvType, Ops, pool};
+use crate::quant::quantize::{Quantize, kept_as};
 use crate::quant::{block_format, repack_rows};
 use crate::speculation::Drafts;
 use crate::tokenizer::Tokenizer;
@@ -41,6 +42,8 @@ pub struct LoadOptions {
     pub total_bytes: Option<u64>,
     /// Whether tokens are drafted and checked several at once.
     pub drafts: Drafts,
+    /// What weights in floats are made of; default: they are kept.
+    pub quantize: Option<Quantize>,
 }
 
 /// A model on its way to the device.
@@ -66,6 +69,7 @@ struct Weights {
     config: ModelConfig,
     n_ctx: usize,
     kv: KvType,
+    quantize: Option<Quantize>,
     ops: Ops,
     tokenizer: Tokenizer,
     template: ChatTemplate,
@@ -95,6 +99,23 @@ impl Loader {
                 parse_at: 0,
             },
         }
+    }
+
+    /// A loader of a model in several files, whose bytes are to be pushed one file after the other.
+    ///
+    /// # Errors
+    /// Whatever the headers show to be wrong.
+    pub fn of_files(device: Device, options: LoadOptions, files: Files) -> Result<Self> {
+        let (gguf, total) = files.join()?;
+        let options = LoadOptions {
+            total_bytes: Some(total),
+            ..options
+        };
+        let weights = Box::new(Weights::new(&device, gguf, options)?);
+        Ok(Self {
+            stage: Stage::Weights(weights),
+            ..Self::new(device, options)
+        })
     }
 
     /// How far the load is.
@@ -239,12 +260,13 @@ impl Weights {
         )?;
         let parameters = gguf.tensors.iter().map(|t| t.n_cols() * t.n_rows()).sum();
         let ops = Ops::new(&device.burn, device.tuning(parameters));
-        let plan = Plan::new(&gguf, &config, &ops, binding)?;
+        let plan = Plan::new(&gguf, &config, &ops, binding, options.quantize)?;
         Ok(Self {
             gguf,
             config,
             n_ctx,
             kv,
+            quantize: options.quantize,
             ops,
             tokenizer,
             template,
@@ -334,9 +356,19 @@ impl Weights {
                 self.plan.vectors[index].extend(values);
             }
             Target::Matrix { matrix, first } => {
-                let (mut quants, mut scales) = (Vec::new(), Vec::new());
-                repack_rows(format, cols, rows, &mut quants, &mut scales)?;
                 let n = rows.len() / (cols / format.block_len() * format.block_bytes());
+                let kept = kept_as(tensor.dtype, cols, self.quantize);
+                let (mut quants, mut scales) = (Vec::new(), Vec::new());
+                match self.quantize {
+                    Some(quantize) if kept != tensor.dtype => {
+                        let mut values = vec![0.0; n * cols];
+                        format.dequantize(rows, &mut values)?;
+                        let kept = block_format(kept, &tensor.name)?;
+                        let blocks = quantize.blocks(&values);
+                        repack_rows(kept, cols, &blocks, &mut quants, &mut scales)?;
+                    }
+                    _ => repack_rows(format, cols, rows, &mut quants, &mut scales)?,
+                }
                 self.unflushed += rows.len();
                 self.plan.matrices[matrix].write(
                     &self.ops,

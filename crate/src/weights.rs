@@ -9,6 +9,7 @@ use crate::model::assemble::{self, MatrixNames};
 use crate::ops::linear::kernel_block;
 use crate::ops::pool::Pooled;
 use crate::ops::{Ops, Scaling, Weight, WeightPart};
+use crate::quant::quantize::{Quantize, kept_as};
 use crate::quant::{Packing, block_format};
 
 /// A tensor that will be read, with its destination.
@@ -55,7 +56,13 @@ impl Plan {
     ///
     /// # Errors
     /// A missing tensor, a wrong shape, an unsupported storage type.
-    pub fn new(gguf: &Gguf, config: &ModelConfig, ops: &Ops, binding: u64) -> Result<Self> {
+    pub fn new(
+        gguf: &Gguf,
+        config: &ModelConfig,
+        ops: &Ops,
+        binding: u64,
+        quantize: Option<Quantize>,
+    ) -> Result<Self> {
         let mut plan = Self {
             order: Vec::new(),
             matrices: Vec::new(),
@@ -65,7 +72,7 @@ impl Plan {
         };
         let (matrices, vectors) = assemble::tensors(gguf, config);
         for matrix in &matrices {
-            plan.add_matrix(gguf, ops, matrix, binding)?;
+            plan.add_matrix(gguf, ops, matrix, binding, quantize)?;
         }
         for name in vectors {
             plan.add_vector(gguf, name)?;
@@ -115,6 +122,7 @@ impl Plan {
         ops: &Ops,
         names: &MatrixNames,
         binding: u64,
+        quantize: Option<Quantize>,
     ) -> Result<()> {
         let (tensors, cols) = (&names.parts, names.cols);
         let index = self.matrices.len();
@@ -131,7 +139,8 @@ impl Plan {
                     found: info.shape.clone(),
                 });
             }
-            let packing = block_format(info.dtype, name)?.packing();
+            let stored = kept_as(info.dtype, cols, quantize);
+            let packing = block_format(stored, name)?.packing();
             let block = kernel_block(packing) as usize;
             if !cols.is_multiple_of(block) {
                 return Err(Error::TensorShape {
@@ -263,10 +272,10 @@ impl Matrix {
         for (packing, rows) in ranges {
             let row_bytes = 4 * packing.blocks_per_row(cols) * packing.quant_words_per_block();
             // Rows that have to stay together.
-            let unit = if names.experts > 1 {
-                rows / names.experts
-            } else {
-                1
+            let all: usize = ranges.iter().map(|(_, rows)| rows).sum();
+            let unit = match names.experts {
+                1 => 1,
+                experts => all / experts,
             };
             let fitting = usize::try_from(binding).unwrap_or(usize::MAX) / row_bytes;
             let max_rows = fitting / unit * unit;

@@ -1,6 +1,7 @@
 //! What the tests share: engines from files, goldens, and a loud way to skip.
 
 pub mod kernels;
+pub mod reference;
 pub mod synthetic;
 
 use std::path::{Path, PathBuf};
@@ -139,6 +140,21 @@ pub fn load_file_with(device: Device, path: &Path, options: LoadOptions) -> Engi
     let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     load_with(device, &bytes, options, 1 << 18)
         .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Loads a model in several files, with the chunks a browser's stream has.
+pub fn load_files(device: Device, path: &Path, options: LoadOptions) -> Result<Engine> {
+    let (files, paths) = hearth::format::folder::open(path)?;
+    pollster::block_on(async {
+        let mut loader = Loader::of_files(device, options, files)?;
+        for path in paths {
+            let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            for chunk in bytes.chunks(1 << 18) {
+                loader.push(chunk).await?;
+            }
+        }
+        loader.finish().await
+    })
 }
 
 /// A KV cache in f32, which adds no error of its own to what is compared with a golden.

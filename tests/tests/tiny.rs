@@ -2,48 +2,14 @@
 
 use hearth::LoadOptions;
 use hearth::ops::KvType;
-use hearth_tests::{On, exact, golden, golden_f32, goldens, greedy, load_file_with, open};
-use serde::Deserialize;
-
-#[derive(Deserialize)]
-struct Golden {
-    prompts: Vec<Prompt>,
-}
-
-#[derive(Deserialize)]
-struct Prompt {
-    ids: Vec<u32>,
-    greedy_ids: Vec<u32>,
-    positions: Vec<usize>,
-}
+use hearth_tests::reference::check_engine;
+use hearth_tests::{On, exact, goldens, load_file_with, open};
 
 /// Largest difference of a logit, and of the greedy ids none at all.
 fn check(name: &str, on: On, options: LoadOptions, tolerance: f32) {
     let Some(device) = open(on) else { return };
-    let golden_logits = golden_f32(&format!("{name}_logits.bin"));
-    let golden: Golden = golden(&format!("{name}.json"));
     let mut engine = load_file_with(device, &goldens().join(format!("{name}.gguf")), options);
-    let vocab = engine.info().config.vocab_size;
-    let mut rows = golden_logits.chunks_exact(vocab);
-    for prompt in &golden.prompts {
-        let mut worst = 0.0f32;
-        for position in &prompt.positions {
-            let ids = &prompt.ids[..position + 1];
-            let found = pollster::block_on(engine.logits(ids)).unwrap();
-            let expected = rows.next().expect("a golden row for every position");
-            for (a, b) in found.iter().zip(expected) {
-                worst = worst.max((a - b).abs());
-            }
-        }
-        println!("{name} on {on:?}: largest logit error {worst}");
-        assert!(worst < tolerance, "{name} on {on:?}: {worst}");
-        let n = prompt.greedy_ids.len();
-        let (ids, _) = greedy(&mut engine, &prompt.ids, n).unwrap();
-        let end = (prompt.greedy_ids.iter())
-            .position(|id| engine.tokenizer().is_eog(*id))
-            .unwrap_or(n);
-        assert_eq!(ids, prompt.greedy_ids[..end], "{name} on {on:?}");
-    }
+    check_engine(name, on, &mut engine, tolerance);
 }
 
 #[test]

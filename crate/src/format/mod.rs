@@ -2,19 +2,26 @@
 //!
 //! * [`gguf`]: the header of a GGUF file, from a prefix that may still be growing.
 //! * [`metadata`]: the typed key-value pairs in that header.
+//! * [`safetensors`], [`huggingface`]: the same from a folder as Hugging Face has them.
+//! * [`files`]: models in several files; [`folder`]: such models on disk.
 //! * [`ggml_type`]: the block formats a tensor can be stored in.
 //! * [`writer`]: makes small GGUF files, for tests and benches.
 
+pub mod files;
+pub mod folder;
 pub mod ggml_type;
 pub mod gguf;
+pub mod huggingface;
 pub mod metadata;
 mod reader;
+pub mod safetensors;
 mod sniff;
 pub mod writer;
 
 #[cfg(test)]
 mod hostile_tests;
 
+pub use files::Files;
 pub use ggml_type::GgmlType;
 pub use gguf::{Gguf, Parsed, TensorInfo};
 pub use metadata::{Array, Metadata, Value};

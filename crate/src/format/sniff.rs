@@ -23,8 +23,9 @@ pub(super) fn describe(bytes: &[u8]) -> String {
             return (*name).into();
         }
     }
-    if is_safetensors(bytes) {
-        return "a safetensors file".into();
+    if super::safetensors::is_safetensors(bytes) {
+        return "a safetensors file (load it with the config.json and tokenizer.json beside it)"
+            .into();
     }
 
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -64,18 +65,6 @@ pub(super) fn describe(bytes: &[u8]) -> String {
     }
     let head: Vec<String> = bytes.iter().take(4).map(|b| format!("{b:02x}")).collect();
     format!("bytes {}", head.join(" "))
-}
-
-/// A safetensors file starts with a `u64` header length and then a JSON object.
-fn is_safetensors(bytes: &[u8]) -> bool {
-    // The format's own limit on the header.
-    const MAX_JSON: u64 = 100_000_000;
-    match bytes.split_first_chunk::<8>() {
-        Some((len, rest)) => {
-            (2..=MAX_JSON).contains(&u64::from_le_bytes(*len)) && rest.first() == Some(&b'{')
-        }
-        None => false,
-    }
 }
 
 #[cfg(test)]

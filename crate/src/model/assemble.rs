@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::decoder::{BlockEnd, Decoder, Embedding, Layer};
 use super::feed_forward::{Experts, FeedForward};
-use super::names::{bias_of, of_layer};
+use super::names::{bias_of, of_expert, of_layer};
 use super::{ModelConfig, PostNorm};
 use crate::error::{Error, Result};
 use crate::format::Gguf;
@@ -50,7 +50,12 @@ pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) 
         if c.n_experts > 0 {
             let experts = c.n_experts;
             let of_all = |name: &str, rows: usize, cols: usize| MatrixNames {
-                parts: one(name, experts * rows),
+                parts: match gguf.tensor(&of_layer(name, i)) {
+                    None => (0..experts)
+                        .map(|expert| (of_expert(&of_layer(name, i), expert), rows))
+                        .collect(),
+                    Some(_) => one(name, experts * rows),
+                },
                 cols,
                 experts,
             };
@@ -218,6 +223,12 @@ impl Parts<'_> {
         self.plan.matrix(name).map(Matrix::weight)
     }
 
+    /// Of all experts, wherever the file has them.
+    fn experts(&self, name: &str) -> Result<Weight> {
+        let together = self.matrix(name);
+        together.or_else(|_| self.matrix(&of_expert(name, 0)))
+    }
+
     fn values(&self, name: &str, len: usize) -> Result<&[f32]> {
         let values = self.plan.vector(name)?;
         match values.len() == len {
@@ -243,9 +254,15 @@ impl Parts<'_> {
         Ok(values.map(|values| self.ops.upload_f32(values)))
     }
 
+    /// What a norm multiplies with.
+    fn gains(&self, name: &str, len: usize) -> Result<Vec<f32>> {
+        let values = self.values(name, len)?.iter();
+        Ok(values.map(|v| v + self.c.norm_offset).collect())
+    }
+
     fn norm(&self, name: &str) -> Result<Norm> {
         let c = self.c;
-        let mut weight = self.values(name, c.d_model)?.to_vec();
+        let mut weight = self.gains(name, c.d_model)?;
         if c.spec.layer_norm {
             match self.if_there(&bias_of(name), c.d_model)? {
                 Some(bias) => weight.extend(bias),
@@ -285,10 +302,10 @@ fn feed_forward(parts: &Parts<'_>, i: usize) -> Result<FeedForward> {
             n_used: c.n_experts_used,
             router: parts.matrix(&of(names.router))?,
             router_bias: parts.optional(&bias_of(&of(names.router)), c.n_experts)?,
-            gate: parts.matrix(&of(gate))?,
-            up: parts.matrix(&of(up))?,
+            gate: parts.experts(&of(gate))?,
+            up: parts.experts(&of(up))?,
             gate_up_bias,
-            down: parts.matrix(&of(names.expert_down))?.scaled(residual),
+            down: parts.experts(&of(names.expert_down))?.scaled(residual),
             down_bias: bias(names.expert_down, c.n_experts * c.d_model)?
                 .map(|values| ops.upload_f32(values)),
         }));
@@ -324,7 +341,7 @@ fn attention(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) ->
             0
         },
         n_ctx: n_ctx as u32,
-        neox: c.spec.rope_neox,
+        neox: c.rope_halves,
         kv,
         bias,
         qk_norm: c.spec.qk_norm,
@@ -365,8 +382,8 @@ fn extras(parts: &Parts<'_>, i: usize) -> Result<(Vec<f32>, bool)> {
         QkNorm::Row => Some([q, kv]),
     };
     if let Some([q_len, k_len]) = lens {
-        extras.extend_from_slice(parts.values(&of_layer(names.q_norm, i), q_len)?);
-        extras.extend_from_slice(parts.values(&of_layer(names.k_norm, i), k_len)?);
+        extras.extend(parts.gains(&of_layer(names.q_norm, i), q_len)?);
+        extras.extend(parts.gains(&of_layer(names.k_norm, i), k_len)?);
     }
     if c.spec.sinks {
         extras.extend_from_slice(parts.values(&of_layer(names.sinks, i), c.n_heads)?);
@@ -385,13 +402,15 @@ fn ropes(
     n_ctx: usize,
 ) -> Result<(Tensor<2>, Option<Tensor<2>>)> {
     let names = c.spec.names;
+    let [freqs, short, long] = &c.rope_divisors;
     let long = match n_ctx > c.rope_original_ctx {
-        true => names.rope_long,
-        false => names.rope_short,
+        true => (names.rope_long, long),
+        false => (names.rope_short, short),
     };
     let mut divisors = None;
-    for name in [names.rope_freqs, long] {
-        if let Ok(found) = plan.vector(name) {
+    for (name, computed) in [(names.rope_freqs, freqs), long] {
+        let found = plan.vector(name).unwrap_or(computed);
+        if !found.is_empty() {
             if found.len() != c.rope_dim / 2 {
                 return Err(Error::TensorShape {
                     name: name.to_owned(),

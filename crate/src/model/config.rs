@@ -47,6 +47,18 @@ pub struct ModelConfig {
     /// The context up to which LongRoPE's short factors hold.
     #[serde(skip)]
     pub rope_original_ctx: usize,
+    /// Rotary pairs are halves, not neighbours.
+    #[serde(skip)]
+    pub rope_halves: bool,
+    /// What frequencies are divided by where the file has no tensor for it: as [`TensorNames`]'s `rope_freqs`,
+    /// `rope_short` and `rope_long`.
+    ///
+    /// [`TensorNames`]: super::TensorNames
+    #[serde(skip)]
+    pub rope_divisors: [Vec<f32>; 3],
+    /// Added to the weights of norms.
+    #[serde(skip)]
+    pub norm_offset: f32,
     #[serde(skip)]
     pub scales: Scales,
     #[serde(skip)]
@@ -181,6 +193,10 @@ impl ModelConfig {
                 ..rope.clone()
             })
         });
+        let divisors = |kind: &str| -> Result<Vec<f32>> {
+            let found = meta.opt_f32s(&format!("hearth.rope.{kind}"))?;
+            Ok(found.unwrap_or_default().to_vec())
+        };
         let score_dim = match n_layers == spec.wide_scale_layers {
             true => d_model / n_heads,
             false => head_dim,
@@ -225,6 +241,11 @@ impl ModelConfig {
                 n_ctx_train,
                 1 << 27,
             )?,
+            rope_halves: meta
+                .opt_bool("hearth.rope.halves")?
+                .unwrap_or(spec.rope_neox),
+            rope_divisors: [divisors("freqs")?, divisors("short")?, divisors("long")?],
+            norm_offset: meta.opt_f32("hearth.norm.offset")?.unwrap_or(0.0),
             scales,
             spec,
         })

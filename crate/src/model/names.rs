@@ -74,6 +74,11 @@ pub fn bias_of(name: &str) -> String {
     format!("{}.bias", name.strip_suffix(".weight").unwrap_or(name))
 }
 
+/// What an expert's weight is called where each has a tensor of its own: `ffn_gate.3.weight` for `ffn_gate_exps.weight`.
+pub fn of_expert(name: &str, expert: usize) -> String {
+    name.replace("_exps.", &format!(".{expert}."))
+}
+
 /// `pattern` for a layer.
 pub fn of_layer(pattern: &str, layer: usize) -> String {
     pattern.replace("{}", &layer.to_string())

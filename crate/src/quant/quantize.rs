@@ -1,4 +1,4 @@
-//! GGML's reference quantisers: they make synthetic weights for tests and benches.
+//! GGML's reference quantisers: for weights in floats that are to be smaller, and for synthetic ones in tests and benches.
 //!
 //! Source: `quantize_row_q4_0_ref`, `quantize_row_q4_1_ref` and `quantize_row_q8_0_ref` in
 //! `ggml/src/ggml-quants.c` of llama.cpp. Each takes any number of elements (the last block is completed with
@@ -6,7 +6,45 @@
 
 use half::f16;
 
+use crate::format::GgmlType;
+
 const BLOCK_LEN: usize = 32;
+
+/// What weights in floats are made of at load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quantize {
+    /// Q8_0: about half of f16, no loss to speak of.
+    Q8,
+    /// Q4_1: less than a third of f16.
+    Q4,
+}
+
+impl Quantize {
+    const fn dtype(self) -> GgmlType {
+        match self {
+            Quantize::Q8 => GgmlType::Q8_0,
+            Quantize::Q4 => GgmlType::Q4_1,
+        }
+    }
+
+    /// Blocks of the type that comes out.
+    pub(crate) fn blocks(self, x: &[f32]) -> Vec<u8> {
+        match self {
+            Quantize::Q8 => quantize_q8_0(x),
+            Quantize::Q4 => quantize_q4_1(x),
+        }
+    }
+}
+
+/// The type that a matrix of `cols` columns is kept in.
+pub(crate) fn kept_as(dtype: GgmlType, cols: usize, quantize: Option<Quantize>) -> GgmlType {
+    let is_float = matches!(dtype, GgmlType::F32 | GgmlType::F16 | GgmlType::BF16);
+    match quantize {
+        Some(quantize) if is_float && cols.is_multiple_of(BLOCK_LEN) => quantize.dtype(),
+        _ => dtype,
+    }
+}
 
 /// Quantises to `Q4_0`: the element of largest magnitude becomes `q = 0`, i.e. `d = extreme / -8`.
 pub fn quantize_q4_0(x: &[f32]) -> Vec<u8> {

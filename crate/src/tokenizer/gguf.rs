@@ -94,8 +94,17 @@ impl Tokenizer {
         let mut default_bos = model == "llama";
         let model = match model {
             "gpt2" => {
-                let pre =
-                    PreTokenizer::new(meta.opt_str("tokenizer.ggml.pre")?.unwrap_or("default"))?;
+                let pre = match meta.opt_strings("tokenizer.ggml.hearth.splits")? {
+                    Some(splits) => PreTokenizer::of(
+                        splits,
+                        meta.strings("tokenizer.ggml.hearth.mapped_splits")?,
+                        flag("hearth.nfc")?.unwrap_or(false),
+                        flag("hearth.ignore_merges")?.unwrap_or(false),
+                    )?,
+                    None => {
+                        PreTokenizer::new(meta.opt_str("tokenizer.ggml.pre")?.unwrap_or("default"))?
+                    }
+                };
                 default_bos = pre.add_bos;
                 let bpe = byte_level(
                     &vocab,

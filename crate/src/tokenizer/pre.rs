@@ -56,6 +56,27 @@ impl PreTokenizer {
         })
     }
 
+    /// One with patterns of its own, as a `tokenizer.json` has them.
+    pub(super) fn of(
+        splits: &[String],
+        mapped_splits: &[String],
+        nfc: bool,
+        ignore_merges: bool,
+    ) -> Result<Self> {
+        let compile = |pattern: &String| {
+            SysRegex::new(pattern).map_err(|e| Error::Tokenizer {
+                message: format!("the pattern {pattern:?}: {e}"),
+            })
+        };
+        Ok(PreTokenizer {
+            splits: splits.iter().map(compile).collect::<Result<_>>()?,
+            mapped_splits: mapped_splits.iter().map(compile).collect::<Result<_>>()?,
+            nfc,
+            ignore_merges,
+            add_bos: false,
+        })
+    }
+
     /// The text as the model's authors normalised it in training.
     pub(super) fn normalize<'t>(&self, text: &'t str) -> Result<Cow<'t, str>> {
         // ASCII is in normal form already, and by far the common case.

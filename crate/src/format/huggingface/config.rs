@@ -1,0 +1,303 @@
+//! `config.json` in the words of GGUF's metadata.
+
+use super::Object;
+use crate::error::{Error, Result};
+use crate::format::{Array, Metadata, Value};
+
+/// What transformers calls a family, and how its weights differ from those in GGUF.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Source {
+    /// `model_type`.
+    pub(super) model_type: &'static str,
+    /// GGUF's name.
+    pub(super) architecture: &'static str,
+    /// GGUF's converter adds 1 to the weights of norms.
+    pub(super) norms_lack_one: bool,
+    /// `post_attention_layernorm` comes behind attention, not before the feed-forward block.
+    pub(super) post_norms: bool,
+}
+
+const fn source(model_type: &'static str, architecture: &'static str) -> Source {
+    Source {
+        model_type,
+        architecture,
+        norms_lack_one: false,
+        post_norms: false,
+    }
+}
+
+const SOURCES: [Source; 11] = [
+    source("llama", "llama"),
+    source("mistral", "llama"),
+    source("mixtral", "llama"),
+    source("qwen2", "qwen2"),
+    source("qwen3", "qwen3"),
+    source("qwen3_moe", "qwen3moe"),
+    source("phi3", "phi3"),
+    source("granite", "granite"),
+    source("smollm3", "smollm3"),
+    Source {
+        post_norms: true,
+        ..source("olmo2", "olmo2")
+    },
+    Source {
+        norms_lack_one: true,
+        post_norms: true,
+        ..source("gemma2", "gemma2")
+    },
+];
+
+const GEMMA3: Source = Source {
+    model_type: "gemma3_text",
+    architecture: "gemma3",
+    ..SOURCES[10]
+};
+
+/// Keys that are one number in both.
+const NUMBERS: [(&str, &str); 7] = [
+    ("num_hidden_layers", "block_count"),
+    ("hidden_size", "embedding_length"),
+    ("intermediate_size", "feed_forward_length"),
+    ("max_position_embeddings", "context_length"),
+    ("num_attention_heads", "attention.head_count"),
+    ("num_key_value_heads", "attention.head_count_kv"),
+    ("moe_intermediate_size", "expert_feed_forward_length"),
+];
+
+/// Keys that are one float in both.
+const FLOATS: [(&str, &str); 7] = [
+    ("rms_norm_eps", "attention.layer_norm_rms_epsilon"),
+    ("attn_logit_softcapping", "attn_logit_softcapping"),
+    ("final_logit_softcapping", "final_logit_softcapping"),
+    ("embedding_multiplier", "embedding_scale"),
+    ("attention_multiplier", "attention.scale"),
+    ("residual_multiplier", "residual_scale"),
+    ("logits_scaling", "logit_scale"),
+];
+
+/// Fills `metadata`.
+pub(super) fn convert(config: &Object, metadata: &mut Metadata) -> Result<Source> {
+    let found = config.str("model_type")?;
+    let found = found.ok_or_else(|| config.wrong("model_type", "a string"))?;
+    let known = || SOURCES.iter().chain([&GEMMA3]);
+    let source = known().find(|source| source.model_type == found);
+    let source = *source.ok_or_else(|| Error::UnsupportedArchitecture {
+        found: format!("{found} (in safetensors)"),
+        known: known().map(|source| source.model_type).collect(),
+    })?;
+    let mut keys = Keys { metadata, source };
+    keys.insert_global("general.architecture", text(source.architecture));
+    if let Some(name) = config.str("_name_or_path")?.filter(|name| !name.is_empty()) {
+        keys.insert_global("general.name", text(name));
+    }
+    keys.insert_global("hearth.rope.halves", Value::Bool(true));
+    if source.norms_lack_one {
+        keys.insert_global("hearth.norm.offset", Value::F32(1.0));
+    }
+    for (from, to) in NUMBERS {
+        if let Some(value) = config.u32(from)? {
+            keys.insert(to, Value::U32(value));
+        }
+    }
+    for (from, to) in FLOATS {
+        if let Some(value) = config.f32(from)? {
+            keys.insert(to, Value::F32(value));
+        }
+    }
+    if let Some(scalar) = config.f32("query_pre_attn_scalar")? {
+        keys.insert("attention.scale", Value::F32(1.0 / scalar.sqrt()));
+    }
+    for from in ["num_local_experts", "num_experts"] {
+        if let Some(value) = config.u32(from)? {
+            keys.insert("expert_count", Value::U32(value));
+        }
+    }
+    if let Some(value) = config.u32("num_experts_per_tok")? {
+        keys.insert("expert_used_count", Value::U32(value));
+    }
+    if let Some(window) = config.u32("sliding_window")?
+        && config.bool("use_sliding_window")? != Some(false)
+    {
+        keys.insert("attention.sliding_window", Value::U32(window));
+    }
+    if let Some(period) = period(config)? {
+        keys.insert("attention.sliding_window_pattern", Value::U32(period));
+    }
+    heads(config, &mut keys)?;
+    rope(config, &mut keys)?;
+    Ok(source)
+}
+
+struct Keys<'a> {
+    metadata: &'a mut Metadata,
+    source: Source,
+}
+
+impl Keys<'_> {
+    fn insert_global(&mut self, key: &str, value: Value) {
+        self.metadata.insert(key, value);
+    }
+
+    /// A key of the architecture's.
+    fn insert(&mut self, key: &str, value: Value) {
+        let key = format!("{}.{key}", self.source.architecture);
+        self.metadata.insert(key, value);
+    }
+}
+
+fn text(text: &str) -> Value {
+    Value::String(text.to_owned())
+}
+
+/// Every so many layers one is not sliding.
+fn period(config: &Object) -> Result<Option<u32>> {
+    if let Some(period) = config.u32("sliding_window_pattern")? {
+        return Ok(Some(period));
+    }
+    let types = config.get("layer_types").and_then(|types| types.as_array());
+    let slides = |types: &&Vec<serde_json::Value>| types.iter().any(|t| t == "sliding_attention");
+    let full = types
+        .filter(slides)
+        .and_then(|types| types.iter().position(|t| t == "full_attention"));
+    Ok(full.map(|at| at as u32 + 1))
+}
+
+fn heads(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
+    let number = |key: &str| {
+        let value = config.u32(key)?.filter(|value| *value > 0);
+        value.ok_or_else(|| config.wrong(key, "a number above 0"))
+    };
+    let (width, n_heads) = (number("hidden_size")?, number("num_attention_heads")?);
+    let head_dim = config.u32("head_dim")?.unwrap_or(width / n_heads);
+    keys.insert("attention.key_length", Value::U32(head_dim));
+    keys.insert("attention.value_length", Value::U32(head_dim));
+    let partial = config.f32("partial_rotary_factor")?.unwrap_or(1.0);
+    let rotated = (head_dim as f32 * partial) as u32;
+    keys.insert("rope.dimension_count", Value::U32(rotated));
+    Ok(())
+}
+
+fn rope(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
+    let mut theta = config.f32("rope_theta")?;
+    let mut local = config.f32("rope_local_base_freq")?;
+    let mut scaling = config.object("rope_scaling")?;
+    // transformers 5 has them together, and one for each kind of layer where there are two.
+    if let Some(parameters) = config.object("rope_parameters")? {
+        let full = parameters.object("full_attention")?;
+        if let Some(sliding) = parameters.object("sliding_attention")? {
+            local = sliding.f32("rope_theta")?;
+        }
+        let parameters = full.unwrap_or(parameters);
+        theta = parameters.f32("rope_theta")?.or(theta);
+        scaling = Some(parameters);
+    }
+    if let Some(theta) = theta {
+        keys.insert("rope.freq_base", Value::F32(theta));
+    }
+    if let Some(local) = local {
+        keys.insert("rope.freq_base_swa", Value::F32(local));
+    }
+    let Some(scaling) = scaling else {
+        return Ok(());
+    };
+    let kind = scaling.str("rope_type")?.or(scaling.str("type")?);
+    let number = |key: &str, default: f32| scaling.f32(key).map(|v| v.unwrap_or(default));
+    let original = match scaling.u32("original_max_position_embeddings")? {
+        Some(original) => Some(original),
+        None => config.u32("original_max_position_embeddings")?,
+    };
+    match kind.unwrap_or("default") {
+        "default" => {}
+        "linear" => {
+            keys.insert("rope.scaling.type", text("linear"));
+            keys.insert("rope.scaling.factor", Value::F32(number("factor", 1.0)?));
+        }
+        "yarn" => {
+            keys.insert("rope.scaling.type", text("yarn"));
+            for (from, to, default) in [
+                ("factor", "factor", 1.0),
+                ("beta_fast", "yarn_beta_fast", 32.0),
+                ("beta_slow", "yarn_beta_slow", 1.0),
+            ] {
+                let value = Value::F32(number(from, default)?);
+                keys.insert(&format!("rope.scaling.{to}"), value);
+            }
+            let trained = config.u32("max_position_embeddings")?;
+            let original = Value::U32(original.or(trained).unwrap_or(1));
+            keys.insert("rope.scaling.original_context_length", original);
+        }
+        "llama3" => {
+            let divisors = llama3(
+                theta.unwrap_or(10_000.0),
+                keys.metadata.u32(&format!(
+                    "{}.rope.dimension_count",
+                    keys.source.architecture
+                ))?,
+                number("factor", 8.0)?,
+                [
+                    number("low_freq_factor", 1.0)?,
+                    number("high_freq_factor", 4.0)?,
+                ],
+                original.unwrap_or(8192),
+            );
+            keys.insert_global("hearth.rope.freqs", floats(divisors));
+        }
+        "longrope" | "su" => longrope(config, &scaling, original, keys)?,
+        _ => {
+            let expected = "default, linear, yarn, llama3 or longrope";
+            return Err(scaling.wrong("rope_type", expected));
+        }
+    }
+    Ok(())
+}
+
+fn floats(values: Vec<f32>) -> Value {
+    Value::Array(Array::F32(values))
+}
+
+/// What Llama 3 divides the frequency of each pair by: slow pairs by the factor, those between by something between.
+///
+/// Source: `_compute_llama3_parameters` in transformers' `modeling_rope_utils.py`.
+fn llama3(theta: f32, dim: u32, factor: f32, [low, high]: [f32; 2], original: u32) -> Vec<f32> {
+    let original = f64::from(original);
+    let (factor, low, high) = (f64::from(factor), f64::from(low), f64::from(high));
+    (0..dim / 2)
+        .map(|i| {
+            let exponent = f64::from(2 * i) / f64::from(dim);
+            let wavelength = 2.0 * std::f64::consts::PI * f64::from(theta).powf(exponent);
+            let smooth = ((original / wavelength - low) / (high - low)).clamp(0.0, 1.0);
+            (1.0 / ((1.0 - smooth) / factor + smooth)) as f32
+        })
+        .collect()
+}
+
+/// Source: `_compute_longrope_parameters` in transformers' `modeling_rope_utils.py`.
+fn longrope(
+    config: &Object,
+    scaling: &Object,
+    original: Option<u32>,
+    keys: &mut Keys<'_>,
+) -> Result<()> {
+    for (from, to) in [("short_factor", "short"), ("long_factor", "long")] {
+        let factors = scaling.f32s(from)?;
+        let factors = factors.ok_or_else(|| scaling.wrong(from, "an array of numbers"))?;
+        keys.insert_global(&format!("hearth.rope.{to}"), floats(factors));
+    }
+    let Some(original) = original.filter(|n| *n > 1) else {
+        return Ok(());
+    };
+    let key = "rope.scaling.original_context_length";
+    keys.insert(key, Value::U32(original));
+    let trained = config.u32("max_position_embeddings")?.unwrap_or(original);
+    let stretch = match scaling.f32("factor")? {
+        Some(factor) => factor,
+        None => trained as f32 / original as f32,
+    };
+    let computed = match stretch > 1.0 {
+        true => (1.0 + stretch.ln() / (original as f32).ln()).sqrt(),
+        false => 1.0,
+    };
+    let factor = scaling.f32("attention_factor")?.unwrap_or(computed);
+    keys.insert("rope.scaling.attn_factor", Value::F32(factor));
+    Ok(())
+}

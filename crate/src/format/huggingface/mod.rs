@@ -1,0 +1,172 @@
+//! A model as Hugging Face keeps it: `config.json`, `tokenizer.json` and others beside weights in safetensors. What they
+//! say is put into the words of a GGUF header, so that everything behind is the same for both.
+//!
+//! Two things differ in the weights: rows of q and k are not reordered, so rotary pairs are halves everywhere
+//! (`hearth.rope.halves`), and Gemma's norms lack the 1 that GGUF's converter adds (`hearth.norm.offset`).
+
+mod config;
+mod tensors;
+mod tokenizer;
+
+use serde_json::{Map, Value as Json};
+
+use super::{Metadata, TensorInfo};
+use crate::error::{Error, Result};
+
+/// The texts of a folder; all but the first two may be absent.
+#[derive(Debug, Clone, Default)]
+pub struct Texts {
+    pub config: Option<String>,
+    pub tokenizer: Option<String>,
+    pub tokenizer_config: Option<String>,
+    pub generation_config: Option<String>,
+    /// A template in a file of its own.
+    pub chat_template: Option<String>,
+}
+
+/// Names of the files that [`Texts`] are, in its order.
+pub const TEXT_FILES: [&str; 5] = [
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "generation_config.json",
+    "chat_template.jinja",
+];
+
+/// The metadata, and the tensors under GGUF's names.
+///
+/// # Errors
+/// [`Error::BadFile`] for JSON that is none, [`Error::UnsupportedArchitecture`], [`Error::Metadata`] with the file and key,
+/// [`Error::Tokenizer`].
+pub fn convert(texts: &Texts, tensors: Vec<TensorInfo>) -> Result<(Metadata, Vec<TensorInfo>)> {
+    let needed = |text: &Option<String>, file: &'static str| match text {
+        Some(text) => object(text, file),
+        None => Err(Error::Io {
+            what: file.into(),
+            message: "it is not there".into(),
+        }),
+    };
+    let optional = |text: &Option<String>, file: &'static str| match text {
+        Some(text) => object(text, file),
+        None => Ok(Object::empty(file)),
+    };
+    let config = needed(&texts.config, "config.json")?;
+    let tokenizer = needed(&texts.tokenizer, "tokenizer.json")?;
+    let tokenizer_config = optional(&texts.tokenizer_config, "tokenizer_config.json")?;
+    let generation_config = optional(&texts.generation_config, "generation_config.json")?;
+    let mut metadata = Metadata::default();
+    let source = config::convert(&config, &mut metadata)?;
+    let mut template = texts.chat_template.clone();
+    let ends = tokenizer::Ends {
+        config: &config,
+        generation_config: &generation_config,
+        tokenizer_config: &tokenizer_config,
+    };
+    tokenizer::convert(&tokenizer, &ends, &mut metadata)?;
+    template = template.or_else(|| tokenizer_config.template());
+    if let Some(template) = template {
+        metadata.insert("tokenizer.chat_template", super::Value::String(template));
+    }
+    let tied = config.bool("tie_word_embeddings")?.unwrap_or(false);
+    Ok((metadata, tensors::rename(tensors, source, tied)))
+}
+
+/// A JSON object, with the name of the file it is from for errors.
+struct Object {
+    file: &'static str,
+    map: Map<String, Json>,
+}
+
+fn object(text: &str, file: &'static str) -> Result<Object> {
+    let map = serde_json::from_str(text).map_err(|e| Error::BadFile {
+        format: file,
+        what: "the text".into(),
+        expected: "a JSON object".into(),
+        found: e.to_string(),
+    })?;
+    Ok(Object { file, map })
+}
+
+impl Object {
+    fn empty(file: &'static str) -> Self {
+        let map = Map::new();
+        Self { file, map }
+    }
+
+    /// The value, unless it is absent or null.
+    fn get(&self, key: &str) -> Option<&Json> {
+        self.map.get(key).filter(|value| !value.is_null())
+    }
+
+    fn wrong(&self, key: &str, expected: &str) -> Error {
+        let found = match self.get(key) {
+            Some(value) => value.to_string().chars().take(80).collect(),
+            None => "nothing: the key is absent".to_owned(),
+        };
+        Error::Metadata {
+            key: format!("{}: {key}", self.file),
+            expected: expected.into(),
+            found,
+        }
+    }
+
+    fn as_type<'a, T>(
+        &'a self,
+        key: &str,
+        expected: &str,
+        read: impl Fn(&'a Json) -> Option<T>,
+    ) -> Result<Option<T>> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(value) => read(value)
+                .map(Some)
+                .ok_or_else(|| self.wrong(key, expected)),
+        }
+    }
+
+    fn str(&self, key: &str) -> Result<Option<&str>> {
+        self.as_type(key, "a string", Json::as_str)
+    }
+
+    fn bool(&self, key: &str) -> Result<Option<bool>> {
+        self.as_type(key, "true or false", Json::as_bool)
+    }
+
+    fn f32(&self, key: &str) -> Result<Option<f32>> {
+        self.as_type(key, "a number", |v| v.as_f64().map(|v| v as f32))
+    }
+
+    fn u32(&self, key: &str) -> Result<Option<u32>> {
+        self.as_type(key, "a whole number", |v| v.as_u64()?.try_into().ok())
+    }
+
+    fn f32s(&self, key: &str) -> Result<Option<Vec<f32>>> {
+        self.as_type(key, "an array of numbers", |v| {
+            let values = v.as_array()?.iter();
+            values.map(|v| v.as_f64().map(|v| v as f32)).collect()
+        })
+    }
+
+    fn object(&self, key: &str) -> Result<Option<Object>> {
+        let map = self.as_type(key, "an object", Json::as_object)?;
+        let file = self.file;
+        Ok(map.cloned().map(|map| Object { file, map }))
+    }
+
+    /// A token's text: a string, or an object that has it.
+    fn token(&self, key: &str) -> Option<&str> {
+        let value = self.get(key)?;
+        value.as_str().or_else(|| value.get("content")?.as_str())
+    }
+
+    /// `chat_template`: a text, or several of which one is called default.
+    fn template(&self) -> Option<String> {
+        let value = self.get("chat_template")?;
+        let named = || {
+            let mut all = value.as_array()?.iter();
+            let default = all.find(|t| t["name"] == "default")?;
+            default["template"].as_str()
+        };
+        value.as_str().or_else(named).map(str::to_owned)
+    }
+}

@@ -1,0 +1,74 @@
+//! Names of tensors in transformers' checkpoints, as GGUF spells them.
+
+use super::config::Source;
+use crate::format::TensorInfo;
+
+/// Of a layer: what comes between `layers.N.` and `.weight` or `.bias`.
+const OF_LAYER: [(&str, &str); 17] = [
+    ("input_layernorm", "attn_norm"),
+    ("self_attn.q_proj", "attn_q"),
+    ("self_attn.k_proj", "attn_k"),
+    ("self_attn.v_proj", "attn_v"),
+    ("self_attn.qkv_proj", "attn_qkv"),
+    ("self_attn.o_proj", "attn_output"),
+    ("self_attn.q_norm", "attn_q_norm"),
+    ("self_attn.k_norm", "attn_k_norm"),
+    ("mlp.gate_proj", "ffn_gate"),
+    ("mlp.up_proj", "ffn_up"),
+    ("mlp.gate_up_proj", "ffn_up"),
+    ("mlp.down_proj", "ffn_down"),
+    ("mlp.gate", "ffn_gate_inp"),
+    ("block_sparse_moe.gate", "ffn_gate_inp"),
+    ("pre_feedforward_layernorm", "ffn_norm"),
+    ("post_feedforward_layernorm", "post_ffw_norm"),
+    ("post_attention_layernorm", ""),
+];
+
+/// Of an expert: what comes behind `experts.N.`
+const OF_EXPERT: [(&str, &str); 6] = [
+    ("gate_proj", "ffn_gate"),
+    ("up_proj", "ffn_up"),
+    ("down_proj", "ffn_down"),
+    ("w1", "ffn_gate"),
+    ("w3", "ffn_up"),
+    ("w2", "ffn_down"),
+];
+
+/// The tensors that a model is made of, under GGUF's names.
+pub(super) fn rename(tensors: Vec<TensorInfo>, source: Source, tied: bool) -> Vec<TensorInfo> {
+    let renamed = tensors.into_iter().filter_map(|tensor| {
+        let name = gguf_name(&tensor.name, source)?;
+        (!(tied && name == "output.weight")).then_some(TensorInfo { name, ..tensor })
+    });
+    renamed.collect()
+}
+
+fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
+    let entry = table.iter().find(|(from, _)| *from == name);
+    entry.map(|(_, to)| *to)
+}
+
+/// `None` for what no model needs, such as buffers of frequencies.
+fn gguf_name(name: &str, source: Source) -> Option<String> {
+    let name = name.strip_prefix("model.").unwrap_or(name);
+    let (name, kind) = name.rsplit_once('.')?;
+    match name {
+        "embed_tokens" => return Some(format!("token_embd.{kind}")),
+        "norm" => return Some(format!("output_norm.{kind}")),
+        "lm_head" => return Some(format!("output.{kind}")),
+        _ => {}
+    }
+    let (layer, part) = name.strip_prefix("layers.")?.split_once('.')?;
+    let part = match part.split_once(".experts.") {
+        Some((_, expert)) => {
+            let (expert, part) = expert.split_once('.')?;
+            format!("{}.{expert}", find(&OF_EXPERT, part)?)
+        }
+        None => match find(&OF_LAYER, part)? {
+            "" if source.post_norms => "post_attention_norm".to_owned(),
+            "" => "ffn_norm".to_owned(),
+            part => part.to_owned(),
+        },
+    };
+    Some(format!("blk.{layer}.{part}.{kind}"))
+}

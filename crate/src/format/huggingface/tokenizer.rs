@@ -1,0 +1,331 @@
+//! `tokenizer.json` in the words of GGUF's metadata.
+
+use std::collections::HashMap;
+
+use serde_json::Value as Json;
+
+use super::Object;
+use crate::error::{Error, Result};
+use crate::format::{Array, Metadata, Value};
+
+/// The pattern of GPT-2, which `ByteLevel` cuts by where it is told to.
+const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+/// More tokens than any model has.
+const MAX_TOKENS: usize = 4 << 20;
+
+/// Where the tokens at the beginning and the end of texts are named.
+pub(super) struct Ends<'a> {
+    pub(super) config: &'a Object,
+    pub(super) generation_config: &'a Object,
+    pub(super) tokenizer_config: &'a Object,
+}
+
+fn refuse(message: impl Into<String>) -> Error {
+    let message = format!("tokenizer.json: {}", message.into());
+    Error::Tokenizer { message }
+}
+
+/// Fills `metadata`.
+pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -> Result<()> {
+    let model = json
+        .object("model")?
+        .ok_or_else(|| refuse("it has no model"))?;
+    let steps = Steps::read(json)?;
+    let mut vocab = Vocabulary::read(&model, json)?;
+    let mut put = |key: &str, value: Value| {
+        metadata.insert(format!("tokenizer.ggml.{key}"), value);
+    };
+    let kind = model.str("type")?.unwrap_or("BPE");
+    match kind {
+        "BPE" if steps.byte_level => {
+            let strings = |texts: &[String]| Value::Array(Array::String(texts.to_vec()));
+            put("model", Value::String("gpt2".into()));
+            put("merges", strings(&merges(&model)?));
+            let whole = model.bool("ignore_merges")?.unwrap_or(false);
+            put("hearth.ignore_merges", Value::Bool(whole));
+            put("hearth.splits", strings(&steps.splits));
+            put("hearth.mapped_splits", strings(&steps.mapped_splits));
+            put("hearth.nfc", Value::Bool(steps.nfc));
+        }
+        // SentencePiece's BPE: there the best-scored pair is joined first, here the earliest merge is.
+        "BPE" => {
+            put("model", Value::String("llama".into()));
+            let mut scores = vec![f32::MIN; vocab.tokens.len()];
+            let ids: HashMap<&str, usize> = (vocab.tokens.iter().enumerate())
+                .map(|(id, token)| (token.as_str(), id))
+                .collect();
+            for (rank, merge) in merges(&model)?.iter().enumerate() {
+                if let Some(id) = ids.get(merge.replacen(' ', "", 1).as_str()) {
+                    scores[*id] = scores[*id].max(-(rank as f32));
+                }
+            }
+            vocab.find_bytes();
+            put("scores", Value::Array(Array::F32(scores)));
+            put("add_space_prefix", Value::Bool(steps.prefix));
+        }
+        "Unigram" => {
+            put("model", Value::String("t5".into()));
+            put("scores", Value::Array(Array::F32(vocab.scores.clone())));
+            put("add_space_prefix", Value::Bool(steps.prefix));
+            put("remove_extra_whitespaces", Value::Bool(false));
+            vocab.find_bytes();
+        }
+        other => return Err(refuse(format!("a model of type {other:?}"))),
+    }
+    let id_of = |token: &str| vocab.tokens.iter().position(|t| t == token);
+    let unknown = match model.u32("unk_id")? {
+        Some(id) => Some(id as usize),
+        None => model.str("unk_token")?.and_then(id_of),
+    };
+    if let Some(id) = unknown {
+        put("unknown_token_id", Value::U32(id as u32));
+    }
+    let named = |key: &str| ends.tokenizer_config.token(key).and_then(id_of);
+    let bos = named("bos_token");
+    if let Some(id) = bos {
+        put("bos_token_id", Value::U32(id as u32));
+    }
+    if let Some(id) = named("pad_token") {
+        put("padding_token_id", Value::U32(id as u32));
+    }
+    // The first is the end of a text; all end an answer.
+    let mut ids: Vec<u32> = named("eos_token").map(|id| id as u32).into_iter().collect();
+    for file in [ends.generation_config, ends.config] {
+        let found = file.get("eos_token_id");
+        let many = found
+            .and_then(Json::as_array)
+            .map_or(&[][..], Vec::as_slice);
+        let all = found.into_iter().chain(many).filter_map(Json::as_u64);
+        ids.extend(all.filter_map(|id| u32::try_from(id).ok()));
+    }
+    let mut seen = Vec::new();
+    ids.retain(|id| {
+        let fresh = (*id as usize) < vocab.tokens.len() && !seen.contains(id);
+        seen.push(*id);
+        fresh
+    });
+    for (key, id) in ["eos", "eot", "eom"].into_iter().zip(&ids) {
+        put(&format!("{key}_token_id"), Value::U32(*id));
+    }
+    let flag = |key: &str| ends.tokenizer_config.bool(key);
+    let begins = match begins_with(json) {
+        Some(token) => bos.is_some_and(|bos| vocab.tokens[bos] == token),
+        None => kind == "BPE" && !steps.byte_level && flag("add_bos_token")? != Some(false),
+    };
+    put("add_bos_token", Value::Bool(begins));
+    put(
+        "add_eos_token",
+        Value::Bool(flag("add_eos_token")?.unwrap_or(false)),
+    );
+    put("tokens", Value::Array(Array::String(vocab.tokens)));
+    put("token_type", Value::Array(Array::I32(vocab.types)));
+    Ok(())
+}
+
+/// The token that the post-processor puts in front of a text.
+fn begins_with(json: &Object) -> Option<&str> {
+    let processor = json.get("post_processor")?;
+    let all = match processor["type"].as_str()? {
+        "Sequence" => processor["processors"].as_array()?.as_slice(),
+        _ => std::slice::from_ref(processor),
+    };
+    let template = all.iter().find(|p| p["type"] == "TemplateProcessing")?;
+    let first = template["single"].as_array()?.first()?;
+    first["SpecialToken"]["id"].as_str()
+}
+
+/// Merges as GGUF has them: two texts with a blank between.
+fn merges(model: &Object) -> Result<Vec<String>> {
+    let merges = model.get("merges").and_then(Json::as_array);
+    let merges = merges.ok_or_else(|| refuse("it has no merges"))?;
+    let one = |merge: &Json| match merge {
+        Json::String(text) => Some(text.clone()),
+        Json::Array(pair) => match pair.as_slice() {
+            [Json::String(left), Json::String(right)] => Some(format!("{left} {right}")),
+            _ => None,
+        },
+        _ => None,
+    };
+    let all: Option<Vec<String>> = merges.iter().map(one).collect();
+    all.ok_or_else(|| refuse("merges are neither texts nor pairs"))
+}
+
+/// Tokens by id.
+struct Vocabulary {
+    tokens: Vec<String>,
+    /// GGUF's numbers for kinds.
+    types: Vec<i32>,
+    /// Of a unigram model.
+    scores: Vec<f32>,
+}
+
+const NORMAL: i32 = 1;
+const CONTROL: i32 = 3;
+const USER_DEFINED: i32 = 4;
+const UNUSED: i32 = 5;
+const BYTE: i32 = 6;
+
+impl Vocabulary {
+    fn read(model: &Object, json: &Object) -> Result<Self> {
+        let mut vocab = Self {
+            tokens: Vec::new(),
+            types: Vec::new(),
+            scores: Vec::new(),
+        };
+        match model.get("vocab") {
+            Some(Json::Object(ids)) => {
+                for (token, id) in ids {
+                    let id = id.as_u64().ok_or_else(|| refuse("an id is no number"))?;
+                    vocab.put(id, token, NORMAL)?;
+                }
+            }
+            Some(Json::Array(pieces)) => {
+                for (id, piece) in pieces.iter().enumerate() {
+                    let (Some(token), Some(score)) = (piece[0].as_str(), piece[1].as_f64()) else {
+                        return Err(refuse("a piece is no pair of text and score"));
+                    };
+                    vocab.put(id as u64, token, NORMAL)?;
+                    vocab.scores.push(score as f32);
+                }
+            }
+            _ => return Err(refuse("it has no vocabulary")),
+        }
+        let added = json.get("added_tokens").and_then(Json::as_array);
+        for token in added.into_iter().flatten() {
+            let (Some(id), Some(text)) = (token["id"].as_u64(), token["content"].as_str()) else {
+                return Err(refuse("an added token lacks id or content"));
+            };
+            let special = token["special"].as_bool().unwrap_or(false);
+            vocab.put(id, text, if special { CONTROL } else { USER_DEFINED })?;
+        }
+        vocab.scores.resize(vocab.tokens.len(), 0.0);
+        Ok(vocab)
+    }
+
+    fn put(&mut self, id: u64, token: &str, kind: i32) -> Result<()> {
+        let id = usize::try_from(id).unwrap_or(usize::MAX);
+        if id >= MAX_TOKENS {
+            return Err(refuse(format!("token {token:?} has the id {id}")));
+        }
+        // Ids that nothing has stand for nothing.
+        for unused in self.tokens.len()..=id {
+            self.tokens.push(format!("[unused id {unused}]"));
+            self.types.push(UNUSED);
+        }
+        self.tokens[id] = token.to_owned();
+        self.types[id] = kind;
+        Ok(())
+    }
+
+    /// `<0xXX>` are bytes.
+    fn find_bytes(&mut self) {
+        for (token, kind) in self.tokens.iter().zip(&mut self.types) {
+            let is_byte = token.len() == 6 && token.starts_with("<0x") && token.ends_with('>');
+            if is_byte && *kind == NORMAL {
+                *kind = BYTE;
+            }
+        }
+    }
+}
+
+/// What happens to text before it is cut into tokens.
+#[derive(Default)]
+struct Steps {
+    /// Patterns that cut, one after the other, before and after bytes are spelled as characters.
+    splits: Vec<String>,
+    mapped_splits: Vec<String>,
+    byte_level: bool,
+    nfc: bool,
+    /// A blank is put in front.
+    prefix: bool,
+}
+
+impl Steps {
+    fn read(json: &Object) -> Result<Self> {
+        let mut steps = Self::default();
+        if let Some(normalizer) = json.get("normalizer") {
+            steps.normalizer(normalizer)?;
+        }
+        if let Some(pre) = json.get("pre_tokenizer") {
+            steps.pre_tokenizer(pre)?;
+        }
+        Ok(steps)
+    }
+
+    fn normalizer(&mut self, step: &Json) -> Result<()> {
+        match step["type"].as_str().unwrap_or_default() {
+            "Sequence" => {
+                let all = step["normalizers"].as_array();
+                all.into_iter()
+                    .flatten()
+                    .try_for_each(|step| self.normalizer(step))
+            }
+            "NFC" => {
+                self.nfc = true;
+                Ok(())
+            }
+            "Prepend" => {
+                self.prefix = true;
+                Ok(())
+            }
+            // A blank becomes SentencePiece's mark, which the tokenizer does anyway.
+            "Replace" if step["pattern"]["String"] == " " => Ok(()),
+            other => Err(refuse(format!("a normalizer of type {other:?}"))),
+        }
+    }
+
+    fn pre_tokenizer(&mut self, step: &Json) -> Result<()> {
+        match step["type"].as_str().unwrap_or_default() {
+            "Sequence" => {
+                let all = step["pretokenizers"].as_array();
+                all.into_iter()
+                    .flatten()
+                    .try_for_each(|step| self.pre_tokenizer(step))
+            }
+            "Split" => {
+                // SentencePiece's words begin with blanks; its merges never cross them.
+                if step["pattern"]["String"] == " " && !self.byte_level {
+                    return Ok(());
+                }
+                let behavior = step["behavior"].as_str().unwrap_or_default();
+                let inverted = step["invert"].as_bool().unwrap_or(false);
+                // What is kept whole either way: the matches and what lies between.
+                if behavior != "Isolated" && !(behavior == "Removed" && inverted) {
+                    return Err(refuse(format!("a split that is {behavior:?}")));
+                }
+                let pattern = &step["pattern"];
+                let regex = pattern["Regex"].as_str();
+                let regex = regex.ok_or_else(|| refuse("a split without a pattern"))?;
+                self.cut(regex.to_owned());
+                Ok(())
+            }
+            "Digits" => {
+                let each = step["individual_digits"].as_bool().unwrap_or(false);
+                self.cut(if each { r"\p{N}" } else { r"\p{N}+" }.to_owned());
+                Ok(())
+            }
+            "ByteLevel" => {
+                if step["use_regex"].as_bool().unwrap_or(true) {
+                    self.cut(GPT2.to_owned());
+                }
+                if step["add_prefix_space"].as_bool().unwrap_or(false) {
+                    return Err(refuse("a byte-level step that puts a blank in front"));
+                }
+                self.byte_level = true;
+                Ok(())
+            }
+            "Metaspace" => {
+                self.prefix = step["prepend_scheme"].as_str().unwrap_or("always") != "never";
+                Ok(())
+            }
+            other => Err(refuse(format!("a pre-tokenizer of type {other:?}"))),
+        }
+    }
+
+    fn cut(&mut self, pattern: String) {
+        match self.byte_level {
+            true => self.mapped_splits.push(pattern),
+            false => self.splits.push(pattern),
+        }
+    }
+}

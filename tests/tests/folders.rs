@@ -1,0 +1,252 @@
+//! Models that are not one GGUF file: safetensors folders, split files, experts one by one, and floats made smaller at load.
+
+use std::path::{Path, PathBuf};
+
+use hearth::format::writer::GgufWriter;
+use hearth::format::{GgmlType, Metadata, Parsed, Value, safetensors};
+use hearth::quant::block_format;
+use hearth::quant::quantize::{Quantize, quantize_q4_1, quantize_q8_0};
+use hearth::{Engine, Error, LoadOptions};
+use hearth_tests::reference::{check_engine, check_prompts};
+use hearth_tests::{
+    On, TinyFile, exact, golden_bytes, goldens, header, load_files, load_with, open,
+};
+use pollster::block_on;
+
+const FOLDERS: [&str; 3] = ["hf_qwen2", "hf_qwen3", "hf_llama3"];
+
+fn check_folders(on: On, tolerance: f32) {
+    for name in FOLDERS {
+        let Some(device) = open(on) else { return };
+        let mut engine = load_files(device, &goldens().join(name), exact(256)).unwrap();
+        check_prompts(name, &engine);
+        check_engine(name, on, &mut engine, tolerance);
+    }
+}
+
+#[test]
+fn folders_on_the_cpu() {
+    check_folders(On::Cpu, 3e-2);
+}
+
+#[test]
+fn folders_on_the_gpu() {
+    check_folders(On::Gpu, 1e-3);
+}
+
+/// A copy of a folder of F32 whose matrices have lost what their blocks lose.
+fn rounded(from: &Path, quantize: Quantize) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("hearth-{quantize:?}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let dtype = match quantize {
+        Quantize::Q8 => GgmlType::Q8_0,
+        Quantize::Q4 => GgmlType::Q4_1,
+    };
+    let blocks = |x: &[f32]| match quantize {
+        Quantize::Q8 => quantize_q8_0(x),
+        Quantize::Q4 => quantize_q4_1(x),
+    };
+    let format = block_format(dtype, "").unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        if path.extension().is_some_and(|e| e == "safetensors") {
+            let Ok(Parsed::Header(header)) = safetensors::parse(&bytes, None) else {
+                panic!("no header");
+            };
+            for t in header.tensors.iter().filter(|t| t.shape.len() == 2) {
+                let range = t.offset as usize..(t.offset + t.size) as usize;
+                let read = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+                let mut values: Vec<f32> = bytes[range.clone()].chunks_exact(4).map(read).collect();
+                format.dequantize(&blocks(&values), &mut values).unwrap();
+                let rounded = values.iter().flat_map(|v| v.to_le_bytes());
+                bytes.splice(range, rounded);
+            }
+        }
+        std::fs::write(folder.join(path.file_name().unwrap()), bytes).unwrap();
+    }
+    folder
+}
+
+/// The same as if the floats had been what comes out.
+#[test]
+fn floats_are_made_smaller_at_load() {
+    let from = goldens().join("hf_llama3");
+    for quantize in [Quantize::Q8, Quantize::Q4] {
+        let folder = rounded(&from, quantize);
+        for (on, tolerance) in [(On::Cpu, 3e-2), (On::Gpu, 1e-3)] {
+            let Some(device) = open(on) else { return };
+            let options = LoadOptions {
+                quantize: Some(quantize),
+                ..exact(256)
+            };
+            let mut engine = load_files(device.clone(), &from, options).unwrap();
+            let mut kept = load_files(device, &folder, exact(256)).unwrap();
+            let (bytes, floats) = (engine.info().weight_bytes, kept.info().weight_bytes);
+            // 36 and 20 bytes for 128
+            let share = [0.29, 0.16][(quantize == Quantize::Q4) as usize];
+            assert!(
+                (bytes as f64) < share * floats as f64,
+                "{bytes} of {floats}"
+            );
+            let ids: Vec<u32> = (1..60).map(|i| i * 5 % 300).collect();
+            let logits = |engine: &mut Engine| block_on(engine.logits(&ids)).unwrap();
+            let pairs = logits(&mut engine).into_iter().zip(logits(&mut kept));
+            let worst = pairs.fold(0.0f32, |worst, (a, b)| worst.max((a - b).abs()));
+            println!("{quantize:?} on {on:?}: largest logit error {worst}");
+            assert!(worst < tolerance, "{quantize:?} on {on:?}: {worst}");
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
+
+/// The tiny model in files of so many tensors.
+fn split(name: &str, each: usize) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("hearth-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = TinyFile::read();
+    let n = file.tensors.len().div_ceil(each);
+    let path = |i: usize| folder.join(format!("tiny-{:05}-of-{n:05}.gguf", i + 1));
+    for (i, tensors) in file.tensors.chunks(each).enumerate() {
+        let metadata = if i == 0 {
+            file.metadata.clone()
+        } else {
+            Metadata::default()
+        };
+        let mut part = TinyFile {
+            metadata,
+            tensors: tensors.to_vec(),
+        };
+        part = part.set("split.no", Value::U16(i as u16));
+        part = part.set("split.count", Value::U16(n as u16));
+        std::fs::write(path(i), part.bytes()).unwrap();
+    }
+    path(0)
+}
+
+#[test]
+fn a_split_file_is_one_model() {
+    let first = split("whole", 7);
+    for on in [On::Cpu, On::Gpu] {
+        let Some(device) = open(on) else { return };
+        let mut engine = load_files(device, &first, exact(256)).unwrap();
+        check_engine("tiny_llama", on, &mut engine, 2e-2);
+    }
+    std::fs::remove_dir_all(first.parent().unwrap()).unwrap();
+}
+
+#[test]
+fn files_that_do_not_belong_together_are_refused() {
+    let first = split("broken", 9);
+    let folder = first.parent().unwrap();
+    let device = || open(On::Cpu).expect("the CPU always opens");
+    let load = || load_files(device(), &first, exact(256)).map(|_| ());
+    let second = folder.join(
+        first
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .replace("00001", "00002"),
+    );
+    let whole = std::fs::read(&second).unwrap();
+
+    std::fs::copy(&first, &second).unwrap();
+    assert!(matches!(load(), Err(Error::Metadata { .. })));
+    std::fs::write(&second, &whole[..whole.len() - 1]).unwrap();
+    assert_eq!(load().unwrap_err().code(), "truncated_file");
+    std::fs::write(&second, &whole[..40]).unwrap();
+    assert_eq!(load().unwrap_err().code(), "truncated_file");
+    std::fs::remove_file(&second).unwrap();
+    assert_eq!(load().unwrap_err().code(), "io_error");
+    std::fs::write(&second, &whole).unwrap();
+    load().unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// A folder without its texts, with texts that are none, of a family that is not known.
+#[test]
+fn folders_that_lack_something_say_what() {
+    let folder = std::env::temp_dir().join(format!("hearth-folder-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let from = goldens().join("hf_qwen2");
+    for entry in std::fs::read_dir(&from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
+    }
+    let load = || {
+        let device = open(On::Cpu).expect("the CPU always opens");
+        load_files(device, &folder, exact(256)).map(|_| ())
+    };
+    load().unwrap();
+    let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+    let cases = [
+        ("{", "bad_file"),
+        ("[]", "bad_file"),
+        ("{}", "bad_metadata"),
+        (r#"{"model_type": "mamba"}"#, "unsupported_architecture"),
+    ];
+    for (text, code) in cases {
+        std::fs::write(folder.join("config.json"), text).unwrap();
+        assert_eq!(load().unwrap_err().code(), code, "{text}");
+    }
+    for (from, to, code) in [
+        ("\"hidden_size\": 64", "\"hidden_size\": -1", "bad_metadata"),
+        ("\"hidden_size\": 64", "\"hidden_size\": 96", "tensor_shape"),
+        (
+            "\"num_hidden_layers\": 2",
+            "\"num_hidden_layers\": 3",
+            "missing_tensor",
+        ),
+        (
+            "\"num_attention_heads\": 4",
+            "\"num_attention_heads\": 0",
+            "bad_metadata",
+        ),
+    ] {
+        assert!(config.contains(from), "{from}");
+        std::fs::write(folder.join("config.json"), config.replace(from, to)).unwrap();
+        assert_eq!(load().unwrap_err().code(), code, "{to}");
+    }
+    std::fs::write(folder.join("config.json"), &config).unwrap();
+    for text in [
+        "{}",
+        r#"{"model": {"type": "WordLevel", "vocab": {"a": 0}}}"#,
+    ] {
+        std::fs::write(folder.join("tokenizer.json"), text).unwrap();
+        assert_eq!(load().unwrap_err().code(), "tokenizer_error", "{text}");
+    }
+    std::fs::remove_file(folder.join("tokenizer.json")).unwrap();
+    assert_eq!(load().unwrap_err().code(), "io_error");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// Mixtral's first files have a tensor for each expert, as safetensors have.
+#[test]
+fn experts_may_come_one_by_one() {
+    let bytes = golden_bytes("family_mixtral.gguf");
+    let gguf = header(&bytes);
+    let mut writer = GgufWriter::new();
+    for (key, value) in gguf.metadata.iter() {
+        writer = writer.metadata(key, value.clone());
+    }
+    for t in &gguf.tensors {
+        let data = &bytes[t.offset as usize..(t.offset + t.size) as usize];
+        let id = t.dtype.id();
+        if !t.name.contains("_exps.") {
+            writer = writer.raw_tensor(&t.name, &t.shape, id, None, data);
+            continue;
+        }
+        let (rows, experts) = (&t.shape[..2], t.shape[2] as usize);
+        for (i, data) in data.chunks_exact(data.len() / experts).enumerate() {
+            let name = t.name.replace("_exps.", &format!(".{i}."));
+            writer = writer.raw_tensor(&name, rows, id, None, data);
+        }
+    }
+    let bytes = writer.finish();
+    for (on, tolerance) in [(On::Cpu, 3e-2), (On::Gpu, 1e-3)] {
+        let Some(device) = open(on) else { return };
+        let mut engine = load_with(device, &bytes, exact(256), 1 << 18).unwrap();
+        check_engine("family_mixtral", on, &mut engine, tolerance);
+    }
+}
