@@ -1,14 +1,12 @@
 //! `hearth inspect FILE`: what a model asks for and what this machine would make of it, from the header alone.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hearth::format::{Gguf, Parsed};
+use hearth::format::folder;
 use hearth::inspect::{Budget, InspectOptions, Report, Runs, inspect};
-use hearth::{Device, DeviceOptions, Error};
+use hearth::{Device, DeviceOptions};
 
 /// Hearth's command line
 #[derive(Parser)]
@@ -22,7 +20,7 @@ struct Args {
 enum Command {
     /// Say what a model asks for: data, compute, algorithm
     Inspect {
-        /// A GGUF file; only its header is read
+        /// A GGUF file, the first of a split one, or a folder of safetensors; only headers are read
         file: PathBuf,
         /// Positions of the KV cache
         #[arg(long)]
@@ -47,10 +45,11 @@ fn main() -> ExitCode {
         no_device,
         json,
     } = Args::parse().command;
-    let gguf = match header(&file) {
-        Ok(gguf) => gguf,
-        Err(message) => {
-            eprintln!("{}: {message}", file.display());
+    let headers = folder::open(&file).and_then(|(files, _)| files.join());
+    let gguf = match headers {
+        Ok((gguf, _)) => gguf,
+        Err(e) => {
+            eprintln!("{}: {e}\n{}", file.display(), e.hint());
             return ExitCode::FAILURE;
         }
     };
@@ -83,26 +82,6 @@ fn main() -> ExitCode {
     match report.run {
         Runs::Budget(_) => ExitCode::SUCCESS,
         Runs::Unsupported { .. } => ExitCode::FAILURE,
-    }
-}
-
-/// The header, from as much of the file as it needs.
-fn header(path: &Path) -> Result<Gguf, String> {
-    let error = |e: Error| format!("{e}\n{}", e.hint());
-    let mut file = File::open(path).map_err(|e| e.to_string())?;
-    let total = file.metadata().map_err(|e| e.to_string())?.len();
-    let (mut prefix, mut wanted) = (Vec::new(), 1 << 20);
-    loop {
-        let more = wanted - prefix.len() as u64;
-        let read = file.by_ref().take(more).read_to_end(&mut prefix);
-        let read = read.map_err(|e| e.to_string())?;
-        match Gguf::parse(&prefix, Some(total)).map_err(error)? {
-            Parsed::Header(gguf) => return Ok(gguf),
-            Parsed::NeedMore { .. } if read == 0 => {
-                return Err("the file ends in its header".into());
-            }
-            Parsed::NeedMore { at_least } => wanted = at_least.max(wanted + 1),
-        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::quant::block_format;
 /// Everything the header tells.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// `"gguf"`.
+    /// `"gguf"` or `"safetensors"`.
     pub format: &'static str,
     pub architecture: String,
     pub name: String,
@@ -136,7 +136,12 @@ pub fn inspect(gguf: &Gguf, options: InspectOptions<'_>) -> Report {
     };
     let n_ctx_train = meta.opt_u32(&format!("{architecture}.context_length"));
     Report {
-        format: "gguf",
+        // (only safetensors have no version)
+        format: if gguf.version == 0 {
+            "safetensors"
+        } else {
+            "gguf"
+        },
         name: text("general.name").unwrap_or_default(),
         license: text("general.license"),
         parameters: quants.values().map(|quant| quant.parameters).sum(),

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::loader::{LoadOptions, Loader as CoreLoader};
 use crate::ops::pool;
 use crate::ops::{Arithmetic, KvType};
+use crate::quant::quantize::Quantize;
 use crate::request::Request;
 use crate::speculation::Drafts;
 use crate::tune::Measured;
@@ -23,7 +24,7 @@ mod cpu_pool;
 mod inspector;
 
 use cpu_pool::JsCpuPool;
-pub use inspector::Inspector;
+pub use inspector::{Files, Inspector};
 
 unsafe extern "C" {
     /// The linker's list of all static constructors.
@@ -170,6 +171,7 @@ struct LoaderOptions {
     kv_type: Option<KvType>,
     total_bytes: Option<f64>,
     drafts: Drafts,
+    quantize: Option<Quantize>,
 }
 
 /// A model on its way to the device.
@@ -178,19 +180,22 @@ pub struct Loader(Option<CoreLoader>);
 
 #[wasm_bindgen]
 impl Loader {
-    /// A loader for `device`.
+    /// A loader for `device`; of a model in several files, whose headers are known, or of one file.
     #[wasm_bindgen(constructor)]
-    pub fn new(device: &Device, options: JsValue) -> Result<Loader, JsValue> {
+    pub fn new(device: &Device, options: JsValue, files: Option<Files>) -> Result<Loader, JsValue> {
         let options: LoaderOptions = from_js("options", options)?;
-        Ok(Loader(Some(CoreLoader::new(
-            device.0.clone(),
-            LoadOptions {
-                context_size: options.context_size,
-                kv_type: options.kv_type,
-                total_bytes: options.total_bytes.map(|n| n as u64),
-                drafts: options.drafts,
-            },
-        ))))
+        let options = LoadOptions {
+            context_size: options.context_size,
+            kv_type: options.kv_type,
+            total_bytes: options.total_bytes.map(|n| n as u64),
+            drafts: options.drafts,
+            quantize: options.quantize,
+        };
+        let device = device.0.clone();
+        Ok(Loader(Some(match files {
+            Some(mut files) => CoreLoader::of_files(device, options, files.take())?,
+            None => CoreLoader::new(device, options),
+        })))
     }
 
     /// Takes the file's next bytes.

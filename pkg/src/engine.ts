@@ -22,12 +22,17 @@ import type {
   KvType,
   ModelInfo,
   ModelReport,
+  Quantize,
 } from "./wasm-contract.js";
 
-export type ModelSource = string | URL | Blob | ReadableStream<Uint8Array>;
+export type ModelSource = string | URL | Blob | File[] | ReadableStream<Uint8Array>;
 
 export interface EngineOptions {
-  /** A GGUF file: an address, a File or Blob, or its bytes as a stream. */
+  /**
+   * A GGUF file: an address, a File or Blob, or its bytes as a stream. Of a split one (`-00001-of-0000N.gguf`) the address of
+   * the first part. Or safetensors: the address of their folder (ending in `/`), of `model.safetensors` or of its index, or a
+   * repository's page on Hugging Face, such as `https://huggingface.co/Qwen/Qwen3-0.6B`. Or all of a model's files.
+   */
   model: ModelSource;
   /**
    * Default `"webgpu"`: the CPU, which is much slower, never starts by itself. `"auto"` uses it where there is no WebGPU,
@@ -41,6 +46,8 @@ export interface EngineOptions {
   kvType?: KvType;
   /** Whether tokens are drafted from what the context holds and checked several at once; "auto" while that pays. Answers are the same. */
   drafts?: Drafts;
+  /** What weights in floats are made of while they load: Q8_0 or Q4_1. Default: they are kept. */
+  quantize?: Quantize;
   /**
    * Threads of the CPU path. Default: the machine's, up to 8, where the page is cross-origin isolated (the headers
    * Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy), and 1 elsewhere. The GPU needs none of this.
@@ -197,6 +204,7 @@ function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest 
   if (options.contextSize !== undefined) request.contextSize = options.contextSize;
   if (options.kvType !== undefined) request.kvType = options.kvType;
   if (options.drafts !== undefined) request.drafts = options.drafts;
+  if (options.quantize !== undefined) request.quantize = options.quantize;
   if (options.threads !== undefined) request.threads = options.threads;
   if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
   return request;
@@ -204,6 +212,7 @@ function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest 
 
 function toSource(options: EngineOptions): { source: SourceSpec; transfer: Transferable[] } {
   const { model, totalBytes } = options;
+  if (Array.isArray(model)) return { source: { kind: "files", files: model }, transfer: [] };
   if (model instanceof Blob) return { source: { kind: "blob", blob: model }, transfer: [] };
   if (model instanceof ReadableStream) {
     const { port1, port2 } = new MessageChannel();

@@ -1,7 +1,7 @@
 /** In the worker: a report on a model from the beginning of its file; the rest is not fetched. */
 import { HearthError, throwIfAborted } from "./errors.js";
 import type { InspectRequest } from "./protocol.js";
-import { openSource } from "./source/index.js";
+import { findModel, readHeaders } from "./source/index.js";
 import type { HearthWasm, ModelReport, WasmInspector } from "./wasm-contract.js";
 
 export async function inspectModel(
@@ -11,7 +11,20 @@ export async function inspectModel(
 ): Promise<ModelReport> {
   // Ends the download when the header has come.
   const enough = new AbortController();
-  const source = openSource(request.source, AbortSignal.any([signal, enough.signal]), request.download);
+  const either = AbortSignal.any([signal, enough.signal]);
+  const model = await findModel(request.source, either, request.download);
+  if (model.kind === "several") {
+    const files = new wasm.Files();
+    try {
+      for (const [name, text] of model.texts) files.text(name, text);
+      await readHeaders(model.weights, signal, (index, chunk, length) => files.header(index, chunk, length));
+      return files.report(request.options);
+    } finally {
+      enough.abort();
+      files.free();
+    }
+  }
+  const source = model.open();
   let inspector: WasmInspector | undefined;
   try {
     for await (const chunk of source.chunks()) {

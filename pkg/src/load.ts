@@ -4,7 +4,7 @@ import { HearthError, throwIfAborted, toHearthError } from "./errors.js";
 import { requireWebGpu } from "./gpu-probe.js";
 import { ProgressMeter } from "./progress.js";
 import type { LoadProgress, LoadRequest, Notice } from "./protocol.js";
-import { coalesce, openSource } from "./source/index.js";
+import { coalesce, findModel, readHeaders } from "./source/index.js";
 import { keepTuning, keptTuning } from "./tuning-store.js";
 import type {
   DeviceOptions,
@@ -13,6 +13,7 @@ import type {
   WasmCpuPool,
   WasmDevice,
   WasmEngine,
+  WasmFiles,
   WasmLoader,
 } from "./wasm-contract.js";
 
@@ -77,13 +78,30 @@ export async function loadModel(
   report: (progress: LoadProgress) => void,
 ): Promise<WasmEngine> {
   const meter = new ProgressMeter(report);
-  const source = openSource(request.source, signal, request.download);
-  let received = 0;
+  const model = await findModel(request.source, signal, request.download);
+  const sources = model.kind === "one" ? [model.open()] : model.weights.map((open) => open());
+  let [received, total] = [0, 0];
+  let files: WasmFiles | undefined;
+  if (model.kind === "several") {
+    const { texts, weights } = model;
+    const lengths = new Map<number, number>();
+    const headers = new wasm.Files();
+    for (const [name, text] of texts) headers.text(name, text);
+    await readHeaders(weights, signal, (index, chunk, length) => {
+      lengths.set(index, length);
+      return headers.header(index, chunk, length);
+    });
+    for (const length of lengths.values()) total += length;
+    files = headers;
+  }
   async function* counted(): AsyncGenerator<Uint8Array, void, void> {
-    for await (const piece of source.chunks()) {
-      received += piece.length;
-      meter.update({ phase: "download", loaded: received, total: source.total ?? 0 });
-      yield piece;
+    for (const source of sources) {
+      for await (const piece of source.chunks()) {
+        received += piece.length;
+        if (model.kind === "one") total = source.total ?? 0;
+        meter.update({ phase: "download", loaded: received, total });
+        yield piece;
+      }
     }
   }
 
@@ -94,8 +112,10 @@ export async function loadModel(
     if (request.contextSize !== undefined) options.contextSize = request.contextSize;
     if (request.kvType !== undefined) options.kvType = request.kvType;
     if (request.drafts !== undefined) options.drafts = request.drafts;
-    if (source.total !== undefined) options.totalBytes = source.total;
-    return new wasm.Loader(device, options);
+    if (request.quantize !== undefined) options.quantize = request.quantize;
+    const length = sources[0]?.total;
+    if (model.kind === "one" && length !== undefined) options.totalBytes = length;
+    return new wasm.Loader(device, options, files);
   };
   for await (const chunk of coalesce(counted())) {
     loader ??= open();

@@ -12,6 +12,7 @@ import type {
   InspectorOptions,
   ModelInfo,
   ModelReport,
+  Quantize,
   Step,
 } from "./wasm-contract.js";
 
@@ -21,6 +22,7 @@ export type DeviceChoice = "webgpu" | "cpu" | "auto";
 export type SourceSpec =
   | { kind: "url"; url: string }
   | { kind: "blob"; blob: Blob }
+  | { kind: "files"; files: File[] }
   /** A ReadableStream, pumped through a port: not every browser can transfer a stream itself. */
   | { kind: "port"; port: MessagePort; total?: number };
 
@@ -39,6 +41,7 @@ export interface LoadRequest {
   contextSize?: number;
   kvType?: KvType;
   drafts?: Drafts;
+  quantize?: Quantize;
   threads?: number;
   wasmUrl?: string;
 }

@@ -49,7 +49,11 @@ export interface ModelInfo {
   n_heads: number;
   n_kv_heads: number;
   head_dim: number;
+  /** Width of the feed-forward block, or of an expert. */
   d_ff: number;
+  /** Experts of a layer, 0 without; and those that a token goes to. */
+  n_experts: number;
+  n_experts_used: number;
   vocab_size: number;
   n_ctx: number;
   n_ctx_train: number;
@@ -176,11 +180,26 @@ export interface LoaderOptions {
   kvType?: KvType;
   drafts?: Drafts;
   totalBytes?: number;
+  quantize?: Quantize;
+}
+
+/** What weights in floats are made of at load: Q8_0 or Q4_1. */
+export type Quantize = "q8" | "q4";
+
+/** The headers of a model in several files. Whoever takes it over ends it. */
+export interface WasmFiles {
+  /** One of the texts beside safetensors, by its name. */
+  text(name: string, text: string): void;
+  /** The next bytes from the beginning of a file of `length` bytes; true when they are enough. */
+  header(index: number, chunk: Uint8Array, length: number): boolean;
+  /** What the model asks for. */
+  report(options: InspectorOptions): ModelReport;
+  free(): void;
 }
 
 /** What a model asks for, from its header alone. */
 export interface ModelReport {
-  format: "gguf";
+  format: "gguf" | "safetensors";
   architecture: string;
   name: string;
   license: string | null;
@@ -221,6 +240,7 @@ export interface HearthWasm {
   default(arg: { module_or_path: URL | string | Response | WebAssembly.Module }): Promise<unknown>;
   version(): string;
   Device: { open(kind: "webgpu" | "cpu", options: DeviceOptions, pool?: WasmCpuPool): Promise<WasmDevice> };
-  Loader: new (device: WasmDevice, options: LoaderOptions) => WasmLoader;
+  Loader: new (device: WasmDevice, options: LoaderOptions, files?: WasmFiles) => WasmLoader;
+  Files: new () => WasmFiles;
   Inspector: new (options: InspectorOptions, totalBytes?: number) => WasmInspector;
 }

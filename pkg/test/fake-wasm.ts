@@ -17,6 +17,7 @@ import type {
   ModelInfo,
   Step,
   WasmDevice,
+  WasmFiles,
 } from "../src/wasm-contract.js";
 
 /** Pace and limits; tests change them. */
@@ -115,10 +116,11 @@ export class Loader {
   constructor(
     private readonly device: WasmDevice,
     private readonly options: LoaderOptions,
+    private readonly files?: WasmFiles,
   ) {}
 
   async push(chunk: Uint8Array): Promise<void> {
-    if (this.received === 0) checkHeader(chunk);
+    if (this.received === 0 && this.files === undefined) checkHeader(chunk);
     await sleep(fake.pushMs);
     this.received += chunk.length;
   }
@@ -146,6 +148,44 @@ export class Loader {
   }
 }
 
+/** Headers of 16 bytes. */
+export class Files {
+  readonly texts: string[] = [];
+  private readonly received = new Map<number, number>();
+
+  text(name: string): void {
+    this.texts.push(name);
+  }
+
+  header(index: number, chunk: Uint8Array): boolean {
+    const received = (this.received.get(index) ?? 0) + chunk.length;
+    this.received.set(index, received);
+    return received >= 16;
+  }
+
+  report(): ModelReport {
+    return { ...unsupported(this.received.size), format: "safetensors", name: this.texts.join(" ") };
+  }
+
+  free(): void {
+    fake.inspectorsFreed += 1;
+  }
+}
+
+function unsupported(parameters: number): ModelReport {
+  return {
+    format: "gguf",
+    architecture: "fake",
+    name: "fake",
+    license: null,
+    parameters,
+    quants: {},
+    tensor_bytes: 0,
+    n_ctx_train: null,
+    unsupported: { code: "unsupported_architecture", message: "fake", hint: "" },
+  };
+}
+
 export class Inspector {
   private received = 0;
 
@@ -159,17 +199,7 @@ export class Inspector {
     if (this.received === 0) checkHeader(chunk);
     this.received += chunk.length;
     if (this.received < 16) return null;
-    return {
-      format: "gguf",
-      architecture: "fake",
-      name: "fake",
-      license: null,
-      parameters: this.options.contextSize ?? 1,
-      quants: {},
-      tensor_bytes: this.received,
-      n_ctx_train: null,
-      unsupported: { code: "unsupported_architecture", message: "fake", hint: "" },
-    };
+    return { ...unsupported(this.options.contextSize ?? 1), tensor_bytes: this.received };
   }
 
   free(): void {
@@ -214,6 +244,8 @@ export class Engine {
       n_kv_heads: 3,
       head_dim: 64,
       d_ff: 1536,
+      n_experts: 0,
+      n_experts_used: 0,
       vocab_size: 49152,
       n_ctx: this.contextSize,
       n_ctx_train: 8192,

@@ -64,7 +64,7 @@ function showFailure(error: unknown, actions: ErrorAction[]): void {
   byId("failure", HTMLElement).replaceChildren(errorCard(error, [...actions, other]));
 }
 
-async function load(model: string | File, device = params.engine.device): Promise<void> {
+async function load(model: string | File | File[], device = params.engine.device): Promise<void> {
   loading?.abort();
   endEngine();
   const controller = new AbortController();
@@ -99,7 +99,7 @@ async function load(model: string | File, device = params.engine.device): Promis
   }
 }
 
-function startChat(engine: Engine, model: string | File, device: typeof params.engine.device): void {
+function startChat(engine: Engine, model: string | File | File[], device: typeof params.engine.device): void {
   globalThis.hearth.engine = engine;
   show("chat");
   showDevice(engine);

@@ -3,7 +3,7 @@ import { byId } from "./dom.js";
 
 export const DEFAULT_MODEL = "/models/smollm2-135m-instruct-q4_1.gguf";
 
-export function setUpModelPicker(onPick: (model: string | File) => void): void {
+export function setUpModelPicker(onPick: (model: string | File | File[]) => void): void {
   byId("load-default", HTMLButtonElement).addEventListener("click", () => {
     onPick(DEFAULT_MODEL);
   });
@@ -13,15 +13,21 @@ export function setUpModelPicker(onPick: (model: string | File) => void): void {
   });
   const input = byId("file", HTMLInputElement);
   input.addEventListener("change", () => {
-    const file = input.files?.[0];
+    const files = [...(input.files ?? [])];
     // Choosing the same file again must count as a choice.
     input.value = "";
-    if (file !== undefined) onPick(file);
+    pick(files, onPick);
   });
   setUpDrop(onPick);
 }
 
-function setUpDrop(onPick: (model: File) => void): void {
+/** One file is a model; several are one too, split or as safetensors with their texts. */
+function pick(files: File[], onPick: (model: File | File[]) => void): void {
+  const [file] = files;
+  if (file !== undefined) onPick(files.length === 1 ? file : files);
+}
+
+function setUpDrop(onPick: (model: File | File[]) => void): void {
   const veil = byId("drop-veil", HTMLElement);
   const hasFile = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
   addEventListener("dragover", (event) => {
@@ -37,12 +43,12 @@ function setUpDrop(onPick: (model: File) => void): void {
     if (!hasFile(event)) return;
     event.preventDefault();
     veil.hidden = true;
-    const file = event.dataTransfer?.files[0];
-    if (file !== undefined) onPick(file);
+    pick([...(event.dataTransfer?.files ?? [])], onPick);
   });
 }
 
-export function modelName(model: string | File): string {
+export function modelName(model: string | File | File[]): string {
+  if (Array.isArray(model)) return `${String(model.length)} files`;
   if (typeof model !== "string") return model.name;
-  return decodeURIComponent(model.split(/[?#]/)[0]?.split("/").pop() ?? model);
+  return decodeURIComponent(model.split(/[?#]/)[0]?.replace(/\/$/, "").split("/").pop() ?? model);
 }

@@ -1,6 +1,6 @@
 /**
  * The page's URL parameters, for tests and for people who want to try things:
- * `?model=URL` loads at once; `device=webgpu|cpu|auto`; `limits=default`, `features=none`, `arithmetic=f32|f16|i15`; `context=N`, `kv=f16|f32|q8`, `drafts=auto|always|off`; `threads=N`;
+ * `?model=URL` loads at once; `device=webgpu|cpu|auto`; `limits=default`, `features=none`, `arithmetic=f32|f16|i15`; `context=N`, `kv=f16|f32|q8`, `drafts=auto|always|off`, `quantize=q8|q4`; `threads=N`;
  * `temperature`, `top_p`, `top_k`, `min_p`, `seed`, `max_tokens`; `stall_ms=N`, `retries=N` for the download.
  */
 import type { EngineOptions } from "hearth";
@@ -14,7 +14,7 @@ export interface PageParams {
   /** All of the engine's options that the address can set. */
   engine: Pick<
     EngineOptions,
-    "device" | "deviceOptions" | "download" | "contextSize" | "kvType" | "drafts" | "threads"
+    "device" | "deviceOptions" | "download" | "contextSize" | "kvType" | "drafts" | "quantize" | "threads"
   >;
   sampling: Sampling;
 }
@@ -43,6 +43,8 @@ export function readParams(search: string): PageParams {
   if (kvType === "f16" || kvType === "f32" || kvType === "q8") engine.kvType = kvType;
   const drafts = query.get("drafts");
   if (drafts === "auto" || drafts === "always" || drafts === "off") engine.drafts = drafts;
+  const quantize = query.get("quantize");
+  if (quantize === "q8" || quantize === "q4") engine.quantize = quantize;
   const stallTimeoutMs = number("stall_ms");
   if (stallTimeoutMs !== undefined) engine.download = { ...engine.download, stallTimeoutMs };
   const retries = number("retries");

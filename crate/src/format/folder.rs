@@ -16,12 +16,17 @@ fn failed(path: &Path, e: std::io::Error) -> Error {
 }
 
 /// The headers of the model at `path`, and its files in the order in which their bytes are to be pushed: one file, all files
-/// of a split one, or a folder of safetensors.
+/// of a split one, or a folder of safetensors (or a file in it).
 ///
 /// # Errors
 /// [`Error::Io`], and what [`Files::header`] finds.
 pub fn open(path: &Path) -> Result<(Files, Vec<PathBuf>)> {
     let mut files = Files::default();
+    let is_part = path.extension().is_some_and(|e| e == "safetensors");
+    let path = match path.parent() {
+        Some(folder) if is_part => folder,
+        _ => path,
+    };
     let weights = match path.is_dir() {
         false => split_names(path),
         true => {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
 use super::{from_js, to_js};
-use crate::format::{Gguf, Parsed};
+use crate::format::{Files as CoreFiles, Gguf, Parsed};
 use crate::inspect::{InspectOptions, inspect};
 use crate::ops::KvType;
 
@@ -50,15 +50,53 @@ impl Inspector {
                 self.wanted = at_least;
                 Ok(JsValue::NULL)
             }
-            Parsed::Header(gguf) => to_js(&inspect(
-                &gguf,
-                InspectOptions {
-                    context_size: self.options.context_size,
-                    kv_type: self.options.kv_type,
-                    device: None,
-                    bandwidth: self.options.bandwidth,
-                },
-            )),
+            Parsed::Header(gguf) => to_js(&inspect(&gguf, self.options.without_device())),
         }
+    }
+}
+
+impl InspectorOptions {
+    fn without_device(&self) -> InspectOptions<'static> {
+        InspectOptions {
+            context_size: self.context_size,
+            kv_type: self.kv_type,
+            device: None,
+            bandwidth: self.bandwidth,
+        }
+    }
+}
+
+/// The headers of a model in several files.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Files(CoreFiles);
+
+#[wasm_bindgen]
+impl Files {
+    /// No headers yet.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Files {
+        Files::default()
+    }
+
+    /// Takes one of the texts beside safetensors, by its name.
+    pub fn text(&mut self, name: &str, text: String) {
+        self.0.text(name, text);
+    }
+
+    /// Takes the next bytes from the beginning of a file of `length` bytes; true when they are enough.
+    pub fn header(&mut self, index: usize, chunk: &[u8], length: f64) -> Result<bool, JsValue> {
+        Ok(self.0.header(index, chunk, length as u64)?)
+    }
+
+    /// A report on the model; the headers are gone then.
+    pub fn report(&mut self, options: JsValue) -> Result<JsValue, JsValue> {
+        let options: InspectorOptions = from_js("options", options)?;
+        let (gguf, _) = self.take().join()?;
+        to_js(&inspect(&gguf, options.without_device()))
+    }
+
+    pub(super) fn take(&mut self) -> CoreFiles {
+        std::mem::take(&mut self.0)
     }
 }

@@ -10,3 +10,4 @@ export declare const version: HearthWasm["version"];
 export declare const Device: HearthWasm["Device"];
 export declare const Loader: HearthWasm["Loader"];
 export declare const Inspector: HearthWasm["Inspector"];
+export declare const Files: HearthWasm["Files"];

@@ -53,7 +53,7 @@ export async function openChromium(options: LaunchOptions = {}): Promise<Tab> {
     click: (selector) => page.locator(selector).first().click(),
     fill: (selector, text) => page.locator(selector).fill(text),
     press: (key) => page.keyboard.press(key),
-    setFile: (selector, path) => page.locator(selector).setInputFiles(path),
+    setFile: (selector, ...paths) => page.locator(selector).setInputFiles(paths),
     screenshot: async (path) => {
       await page.screenshot({ path });
     },

@@ -57,9 +57,9 @@ export async function openFirefox(options: LaunchOptions = {}): Promise<Tab> {
     click: (selector) => page.click(selector),
     fill: (selector, text) => page.locator(selector).fill(text),
     press: (key) => page.keyboard.press(key),
-    setFile: async (selector, path) => {
+    setFile: async (selector, ...paths) => {
       const input = (await page.waitForSelector(selector)) as ElementHandle<HTMLInputElement>;
-      await input.uploadFile(path);
+      await input.uploadFile(...paths);
     },
     screenshot: async (path) => {
       mkdirSync(dirname(path), { recursive: true });

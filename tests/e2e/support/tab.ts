@@ -13,7 +13,7 @@ export interface Tab {
   click(selector: string): Promise<void>;
   fill(selector: string, text: string): Promise<void>;
   press(key: "Enter" | "Escape"): Promise<void>;
-  setFile(selector: string, path: string): Promise<void>;
+  setFile(selector: string, ...paths: string[]): Promise<void>;
   screenshot(path: string): Promise<void>;
   /** What the page logged as errors, for failure messages. */
   readonly errors: string[];

@@ -1,0 +1,163 @@
+/**
+ * Which files a model consists of: one GGUF file, all parts of a split one, or safetensors with the texts beside them.
+ *
+ * Names that end in `-00001-of-0000N.gguf` stand for all N. A folder (an address that ends in `/`), a `.safetensors` file
+ * or its `.safetensors.index.json` stands for the model in that folder. Pages of Hugging Face stand for what they show.
+ */
+import { HearthError, throwIfAborted } from "../errors.js";
+import type { DownloadOptions, SourceSpec } from "../protocol.js";
+import { blobSource } from "./blob.js";
+import { HttpSource } from "./http.js";
+import { portSource } from "./port.js";
+import type { ByteSource } from "./source.js";
+
+/** Texts that a folder may have; the core reads them by these names. */
+const TEXTS = [
+  "config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "generation_config.json",
+  "chat_template.jinja",
+];
+const NEEDED = new Set(["config.json", "tokenizer.json"]);
+/** A tokenizer.json of 256k tokens has 35 MB. */
+const MAX_TEXT_BYTES = 128 << 20;
+
+export type ModelFiles =
+  /** Its header is at its beginning; it is read once. */
+  | { kind: "one"; open: () => ByteSource }
+  /** Headers first, then everything in this order. Each opens at its beginning as often as wanted. */
+  | { kind: "several"; texts: Map<string, string>; weights: (() => ByteSource)[] };
+
+export async function findModel(spec: SourceSpec, signal: AbortSignal, download: DownloadOptions): Promise<ModelFiles> {
+  switch (spec.kind) {
+    case "port":
+      return { kind: "one", open: () => portSource(spec.port, spec.total, signal) };
+    case "blob":
+      return { kind: "one", open: () => blobSource(spec.blob, signal) };
+    case "files":
+      return await ofFiles(spec.files, signal);
+    case "url":
+      return await ofUrl(spec.url, (url) => new HttpSource(url, signal, download));
+  }
+}
+
+async function ofFiles(files: File[], signal: AbortSignal): Promise<ModelFiles> {
+  const byName = [...files].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const ends = (end: string): File[] => byName.filter((file) => file.name.toLowerCase().endsWith(end));
+  const safetensors = ends(".safetensors");
+  const weights = safetensors.length > 0 ? safetensors : ends(".gguf");
+  const [first] = weights.length > 0 ? weights : byName;
+  if (first === undefined)
+    throw new HearthError("invalid_request", "model: there is no file among those that were given");
+  if (weights.length < 2 && safetensors.length === 0) return { kind: "one", open: () => blobSource(first, signal) };
+  const texts = new Map<string, string>();
+  for (const file of byName) {
+    if (TEXTS.includes(file.name)) texts.set(file.name, await readText(blobSource(file, signal)));
+  }
+  return { kind: "several", texts, weights: weights.map((file) => () => blobSource(file, signal)) };
+}
+
+async function ofUrl(link: string, open: (url: string) => ByteSource): Promise<ModelFiles> {
+  const url = fromHub(new URL(link));
+  const { pathname } = url;
+  const split = /^(.*)-00001-of-(\d{5})\.gguf$/i.exec(pathname);
+  if (split !== null) {
+    const [, start = "", count = ""] = split;
+    const part = (i: number): string => withPath(url, `${start}-${String(i + 1).padStart(5, "0")}-of-${count}.gguf`);
+    const weights = Array.from({ length: Number(count) }, (_, i) => () => open(part(i)));
+    return { kind: "several", texts: new Map(), weights };
+  }
+  const isFolder = pathname.endsWith("/") || /\.safetensors(\.index\.json)?$/i.test(pathname);
+  if (!isFolder) return { kind: "one", open: () => open(url.href) };
+  const beside = (name: string): string => withPath(url, pathname.replace(/[^/]*$/, name));
+  const texts = new Map<string, string>();
+  for (const name of TEXTS) {
+    const text = await textAt(open(beside(name)), !NEEDED.has(name));
+    if (text !== undefined) texts.set(name, text);
+  }
+  const names = await shards(pathname, (name, optional) => textAt(open(beside(name)), optional));
+  return { kind: "several", texts, weights: names.map((name) => () => open(beside(name))) };
+}
+
+/** Names of the safetensors files, in their order. */
+async function shards(
+  pathname: string,
+  read: (name: string, optional: boolean) => Promise<string | undefined>,
+): Promise<string[]> {
+  const name = pathname.replace(/^.*\//, "");
+  if (/\.safetensors$/i.test(name) && !/-\d{5}-of-\d{5}\./.test(name)) return [decodeURIComponent(name)];
+  const isIndex = name.endsWith(".json");
+  const index = await read(isIndex ? decodeURIComponent(name) : "model.safetensors.index.json", !isIndex);
+  if (index === undefined) return ["model.safetensors"];
+  const names = new Set<string>();
+  try {
+    const { weight_map } = JSON.parse(index) as { weight_map: Record<string, unknown> };
+    for (const file of Object.values(weight_map)) {
+      if (typeof file !== "string" || /[/\\]/.test(file)) throw new TypeError(`a file called ${String(file)}`);
+      names.add(file);
+    }
+  } catch (cause) {
+    throw new HearthError("bad_file", "the index of the safetensors files is damaged", { cause });
+  }
+  return [...names].sort();
+}
+
+/** A text, or undefined where there is none and none is needed. */
+async function textAt(source: ByteSource, optional: boolean): Promise<string | undefined> {
+  try {
+    return await readText(source);
+  } catch (error) {
+    const { code, status } = error as HearthError;
+    if (optional && code === "download_http" && (status === 404 || status === 403)) return undefined;
+    throw error;
+  }
+}
+
+async function readText(source: ByteSource): Promise<string> {
+  const decoder = new TextDecoder();
+  let [text, bytes] = ["", 0];
+  for await (const chunk of source.chunks()) {
+    bytes += chunk.length;
+    if (bytes > MAX_TEXT_BYTES)
+      throw new HearthError("bad_file", `a text beside the model has more than ${String(MAX_TEXT_BYTES)} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+/** The files behind a page of Hugging Face: those of a repository, or the one that is shown. */
+function fromHub(url: URL): URL {
+  if (url.hostname !== "huggingface.co") return url;
+  const [owner = "", name = "", view, revision = "main", ...path] = url.pathname.split("/").filter(Boolean);
+  if (name === "" || (view !== undefined && view !== "tree" && view !== "blob")) return url;
+  const end = path.length > 0 && view === "blob" ? path.join("/") : [...path, ""].join("/");
+  return new URL(`/${owner}/${name}/resolve/${revision}/${end}`, url);
+}
+
+/** The same address with another path; what asks for permission stays. */
+function withPath(url: URL, pathname: string): string {
+  const other = new URL(url);
+  other.pathname = pathname;
+  return other.href;
+}
+
+/** Gives the core the beginning of each file, until it has all headers. */
+export async function readHeaders(
+  weights: (() => ByteSource)[],
+  signal: AbortSignal,
+  push: (index: number, chunk: Uint8Array, length: number) => boolean,
+): Promise<void> {
+  for (const [index, open] of weights.entries()) {
+    throwIfAborted(signal);
+    const source = open();
+    for await (const chunk of source.chunks()) {
+      const length = source.total;
+      if (length === undefined) {
+        throw new HearthError("download_length", `the server does not tell the length of file ${String(index + 1)}`);
+      }
+      // Leaving the loop ends the download.
+      if (push(index, chunk, length)) break;
+    }
+  }
+}

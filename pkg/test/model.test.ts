@@ -1,0 +1,125 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { toHearthError } from "../src/errors.js";
+import type { SourceSpec } from "../src/protocol.js";
+import { findModel, readHeaders, type ModelFiles } from "../src/source/model.js";
+
+const NEVER = new AbortController().signal;
+const WEIGHTS = "w".repeat(64);
+const INDEX = JSON.stringify({ weight_map: { b: "m-00002-of-00002.safetensors", a: "m-00001-of-00002.safetensors" } });
+
+let server: Server;
+let base: string;
+let files: Record<string, string>;
+const asked: string[] = [];
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    const path = request.url ?? "";
+    asked.push(path);
+    const body = files[path.split("?")[0] ?? ""];
+    if (body === undefined) response.writeHead(404).end();
+    else response.writeHead(200, { "Content-Length": body.length }).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  base = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+});
+
+afterAll(() => {
+  server.close();
+});
+
+beforeEach(() => {
+  asked.length = 0;
+  files = { "/m/config.json": "{}", "/m/tokenizer.json": "[é]", "/m/model.safetensors": WEIGHTS };
+});
+
+const find = (source: SourceSpec): Promise<ModelFiles> => findModel(source, NEVER, { retries: 1 });
+const at = (path: string): Promise<ModelFiles> => find({ kind: "url", url: base + path });
+
+async function several(found: Promise<ModelFiles>): Promise<{ texts: string[]; lengths: number[] }> {
+  const model = await found;
+  if (model.kind !== "several") throw new Error("one file");
+  const lengths: number[] = [];
+  await readHeaders(model.weights, NEVER, (index, _, length) => {
+    lengths[index] = length;
+    return true;
+  });
+  return { texts: [...model.texts.keys()], lengths };
+}
+
+describe("findModel", () => {
+  it("takes any other address for one file, and asks for nothing yet", async () => {
+    expect(await at("/m/model.gguf?download=true")).toMatchObject({ kind: "one" });
+    expect(asked).toEqual([]);
+  });
+
+  it("finds all parts of a split file, with the rest of the address as it was", async () => {
+    for (const i of [1, 2, 3]) files[`/a%20b/m-0000${String(i)}-of-00003.gguf`] = "x".repeat(i);
+    expect(await several(at("/a%20b/m-00001-of-00003.gguf?token=1"))).toEqual({ texts: [], lengths: [1, 2, 3] });
+    expect(asked[2]).toBe("/a%20b/m-00003-of-00003.gguf?token=1");
+  });
+
+  it("reads the texts of a folder, of which two are needed", async () => {
+    for (const path of ["/m/", "/m/model.safetensors"]) {
+      const { texts, lengths } = await several(at(path));
+      expect(texts).toEqual(["config.json", "tokenizer.json"]);
+      expect(lengths).toEqual([64]);
+    }
+    delete files["/m/tokenizer.json"];
+    await expect(at("/m/")).rejects.toMatchObject({ code: "download_http", status: 404 });
+  });
+
+  it("reads the index where there is one", async () => {
+    files["/m/model.safetensors.index.json"] = INDEX;
+    files["/m/m-00001-of-00002.safetensors"] = "1";
+    files["/m/m-00002-of-00002.safetensors"] = "22";
+    for (const path of ["/m/", "/m/model.safetensors.index.json", "/m/m-00001-of-00002.safetensors"]) {
+      expect((await several(at(path))).lengths).toEqual([1, 2]);
+    }
+  });
+
+  it("refuses an index that is damaged or leads elsewhere", async () => {
+    for (const text of ["{", '{"weight_map":{"a":1}}', '{"weight_map":{"a":"../x"}}']) {
+      files["/m/model.safetensors.index.json"] = text;
+      await expect(at("/m/")).rejects.toMatchObject({ code: "bad_file" });
+    }
+  });
+
+  it("takes files that were chosen together for a model", async () => {
+    const file = (name: string, text: string): File => new File([text], name);
+    const texts = [file("tokenizer.json", "{}"), file("config.json", "{}"), file("README.md", "")];
+    const shards = [file("m-2.safetensors", "22"), file("m-1.safetensors", "1")];
+    const found = await several(find({ kind: "files", files: [...shards, ...texts] }));
+    expect(found).toEqual({ texts: ["config.json", "tokenizer.json"], lengths: [1, 2] });
+    expect(await find({ kind: "files", files: [file("a.gguf", "GGUF"), ...texts] })).toMatchObject({ kind: "one" });
+    const none = await find({ kind: "files", files: [] }).catch((error: unknown) => toHearthError(error).code);
+    expect(none).toBe("invalid_request");
+  });
+
+  it("goes from a page of Hugging Face to the files behind it", async () => {
+    const of = async (path: string): Promise<string> => {
+      const fetched: string[] = [];
+      const original = globalThis.fetch;
+      globalThis.fetch = (url) => {
+        fetched.push(url as string);
+        return Promise.resolve(new Response("", { status: 404 }));
+      };
+      try {
+        const model = await find({ kind: "url", url: `https://huggingface.co${path}` });
+        if (model.kind === "one") await model.open().chunks()[Symbol.asyncIterator]().next();
+      } catch {
+        // There is no network here.
+      } finally {
+        globalThis.fetch = original;
+      }
+      return fetched[0] ?? "";
+    };
+    const hub = "https://huggingface.co/Qwen/Qwen3-0.6B/resolve";
+    expect(await of("/Qwen/Qwen3-0.6B")).toBe(`${hub}/main/config.json`);
+    expect(await of("/Qwen/Qwen3-0.6B/tree/v1/sub")).toBe(`${hub}/v1/sub/config.json`);
+    expect(await of("/Qwen/Qwen3-0.6B/blob/main/q4.gguf")).toBe(`${hub}/main/q4.gguf`);
+    expect(await of("/Qwen/Qwen3-0.6B/resolve/main/q4.gguf")).toBe(`${hub}/main/q4.gguf`);
+  });
+});
