@@ -17,7 +17,7 @@ use crate::format::Gguf;
 use crate::graph::StepGraph;
 use crate::model::{Decoder, ModelConfig};
 use crate::ops::draft::ROWS;
-use crate::ops::state::{POS, STATE_WORDS, STEP};
+use crate::ops::state::{IDS, POS, STATE_WORDS, STEP};
 use crate::ops::words::{gpu_bytes, read_f32};
 use crate::ops::{KvType, LayerCache, SampleMemory, state};
 use crate::request::{CompletionTokensDetails, Request, Sampling, Step, StopMatcher};
@@ -130,7 +130,12 @@ impl Engine {
             config: decoder.config.clone(),
         };
         let cache = decoder.new_cache();
-        let state = decoder.ops.alloc_words(STATE_WORDS);
+        // An encoder takes a whole text in one step.
+        let state_words = match decoder.config.spec.causal {
+            true => STATE_WORDS,
+            false => STATE_WORDS.max(IDS + decoder.n_ctx),
+        };
+        let state = decoder.ops.alloc_words(state_words);
         let vocab = decoder.config.vocab_size;
         let memory = decoder.ops.sample_memory(vocab, decoder.n_ctx);
         let draft_rows = if drafts == Drafts::Off { 1 } else { ROWS };
@@ -239,6 +244,7 @@ impl Engine {
         stop: &[String],
     ) -> Result<()> {
         self.cancel();
+        self.check_generates()?;
         let n_ctx = self.decoder.n_ctx;
         self.check_ids("prompt", &prompt)?;
         let biased: Vec<u32> = sampling.logit_bias.iter().map(|(id, _)| *id).collect();
@@ -290,8 +296,13 @@ impl Engine {
     /// # Errors
     /// What the device says.
     pub async fn warm_up(&mut self) -> Result<()> {
-        self.start_ids(vec![0, 0], Sampling::GREEDY, Some(1), &[])?;
-        while self.next().await?.finish_reason.is_none() {}
+        if self.decoder.config.pooling.is_some() {
+            self.embed("warm", true).await?;
+        }
+        if self.decoder.config.spec.causal {
+            self.start_ids(vec![0, 0], Sampling::GREEDY, Some(1), &[])?;
+            while self.next().await?.finish_reason.is_none() {}
+        }
         self.context.clear();
         self.stats = Stats::default();
         self.base_dispatches = self.decoder.ops.dispatches();
@@ -346,6 +357,7 @@ impl Engine {
     pub async fn logits(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
         self.cancel();
         self.settle().await;
+        self.check_generates()?;
         self.check_ids("prompt", ids)?;
         if ids.len() > self.decoder.n_ctx {
             return Err(Error::ContextOverflow {
@@ -370,7 +382,18 @@ impl Engine {
         }
     }
 
-    fn check_ids(&self, field: &str, ids: &[u32]) -> Result<()> {
+    fn check_generates(&self) -> Result<()> {
+        match self.decoder.config.spec.causal {
+            true => Ok(()),
+            false => Err(Error::InvalidRequest {
+                field: "model".into(),
+                expected: "one that writes text".into(),
+                found: "one that makes embeddings only".into(),
+            }),
+        }
+    }
+
+    pub(crate) fn check_ids(&self, field: &str, ids: &[u32]) -> Result<()> {
         let vocab = self.decoder.config.vocab_size as u32;
         let bad = |expected: String, found: String| Error::InvalidRequest {
             field: field.into(),

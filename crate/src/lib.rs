@@ -10,6 +10,7 @@
 pub mod chat_template;
 pub mod device;
 pub mod device_info;
+pub mod embedding;
 pub mod engine;
 pub mod error;
 pub mod format;

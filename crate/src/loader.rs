@@ -224,8 +224,9 @@ impl Weights {
     fn new(device: &Device, gguf: Gguf, options: LoadOptions) -> Result<Self> {
         let config = ModelConfig::from_gguf(&gguf)?;
         let kv = options.kv_type.unwrap_or(match device.is_gpu() {
-            true => KvType::F16,
-            false => KvType::F32,
+            // (a text that is embedded is short, and its keys are read once)
+            true if config.pooling.is_none() => KvType::F16,
+            _ => KvType::F32,
         });
         let n_ctx = config.context(options.context_size);
         let limits = device.info().limits;

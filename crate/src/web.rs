@@ -1,4 +1,4 @@
-//! The surface that JavaScript sees: four classes, plain objects, errors with a code. No logic.
+//! The surface that JavaScript sees: classes, plain objects, errors with a code. No logic.
 //!
 //! One of the two files that know about wasm.
 
@@ -252,6 +252,14 @@ impl Engine {
         })
     }
 
+    /// The embedding of a text; one that is too long is refused, or cut.
+    // The engine stays borrowed on purpose: whoever calls meanwhile is told that it is busy.
+    #[allow(clippy::await_holding_refcell_ref)]
+    pub async fn embed(&self, text: String, truncate: bool) -> Result<Embedding, JsValue> {
+        let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
+        Ok(Embedding(engine.embed(&text, truncate).await?))
+    }
+
     /// The ids of a text, without special tokens.
     pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, JsValue> {
         let engine = self.0.try_borrow().map_err(|_| busy())?;
@@ -282,6 +290,25 @@ impl Engine {
         let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
         let (launch, replay) = engine.dispatch_cost().await?;
         Ok(vec![launch, replay])
+    }
+}
+
+/// A text's embedding.
+#[wasm_bindgen]
+pub struct Embedding(crate::embedding::Embedding);
+
+#[wasm_bindgen]
+impl Embedding {
+    /// Of length 1.
+    #[wasm_bindgen(getter)]
+    pub fn values(&self) -> Vec<f32> {
+        self.0.values.clone()
+    }
+
+    /// Tokens of the text.
+    #[wasm_bindgen(getter)]
+    pub fn tokens(&self) -> usize {
+        self.0.tokens
     }
 }
 

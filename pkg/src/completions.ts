@@ -1,6 +1,6 @@
 /** `engine.chat.completions`: OpenAI's create(), answered by the worker. */
 import { cancelled, HearthError, toHearthError } from "./errors.js";
-import { Lock } from "./lock.js";
+import type { Lock } from "./lock.js";
 import type {
   ChatCompletion,
   ChatCompletionChunk,
@@ -26,10 +26,11 @@ export class Completions {
   readonly #generate: Generate;
   readonly #model: string;
   /** One engine has one context, so requests wait for each other here. */
-  readonly #queue = new Lock();
+  readonly #queue: Lock;
 
-  constructor(model: string, generate: Generate) {
+  constructor(model: string, queue: Lock, generate: Generate) {
     this.#model = model;
+    this.#queue = queue;
     this.#generate = generate;
   }
 

@@ -1,7 +1,9 @@
 /** The engine: one model in one worker. */
 import { WorkerClient } from "./client.js";
 import { Completions } from "./completions.js";
+import { Embeddings } from "./embeddings.js";
 import { cancelled, HearthError, throwIfAborted } from "./errors.js";
+import { Lock } from "./lock.js";
 import type {
   DeviceChoice,
   DownloadOptions,
@@ -77,6 +79,8 @@ export class Engine {
   /** Version of the core. */
   readonly version: string;
   readonly chat: { readonly completions: Completions };
+  /** For models that are made for it: BERT and its like, Qwen3-Embedding. */
+  readonly embeddings: Embeddings;
   /** Resolves with the reason when the engine has ended: `disposed`, `device_lost`, `worker_died` or a trap of the core. */
   readonly closed: Promise<HearthError>;
   readonly #client: WorkerClient;
@@ -88,9 +92,12 @@ export class Engine {
     this.model = loaded.model;
     this.notice = loaded.notice;
     this.version = loaded.version;
+    const queue = new Lock();
+    const { name } = loaded.model;
     this.chat = {
-      completions: new Completions(loaded.model.name, (request, options) => client.call("generate", request, options)),
+      completions: new Completions(name, queue, (request, options) => client.call("generate", request, options)),
     };
+    this.embeddings = new Embeddings(name, queue, (request, options) => client.call("embed", request, options));
   }
 
   /** Starts a worker and loads the model into it. On failure or abort nothing stays behind. */

@@ -7,7 +7,17 @@ import { cancelled, fatalTemplate, HearthError, serializeError, throwIfAborted, 
 import { inspectModel } from "./inspect.js";
 import { initCore, loadModel, openDevice, type StartPool } from "./load.js";
 import { Lock } from "./lock.js";
-import type { Calls, CallName, FromWorker, InspectRequest, LoadRequest, LoadResult, ToWorker } from "./protocol.js";
+import type {
+  Calls,
+  CallName,
+  EmbedRequest,
+  EmbedResult,
+  FromWorker,
+  InspectRequest,
+  LoadRequest,
+  LoadResult,
+  ToWorker,
+} from "./protocol.js";
 import type { GenerateRequest, HearthWasm, ModelReport, WasmEngine } from "./wasm-contract.js";
 import { yieldToEventLoop } from "./yield.js";
 
@@ -76,6 +86,8 @@ export class Host {
         return this.#inspect(message.params, signal);
       case "generate":
         return this.#generate(message.id, message.params, signal);
+      case "embed":
+        return this.#embed(message.params, signal);
       case "tokenize": {
         const { text } = message.params;
         return this.#withEngine((engine) => engine.tokenize(text));
@@ -153,6 +165,19 @@ export class Host {
         generation.free();
       });
     }
+  }
+
+  async #embed(request: EmbedRequest, signal: AbortSignal): Promise<EmbedResult> {
+    const result: EmbedResult = { embeddings: [], tokens: 0 };
+    for (const text of request.texts) {
+      throwIfAborted(signal);
+      const embedding = await this.#withEngine((engine) => engine.embed(text, request.truncate));
+      result.embeddings.push(embedding.values);
+      result.tokens += embedding.tokens;
+      embedding.free();
+      await yieldToEventLoop();
+    }
+    return result;
   }
 
   #withEngine<T>(task: (engine: WasmEngine) => T | Promise<T>): Promise<T> {

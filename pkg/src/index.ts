@@ -3,6 +3,7 @@ export { Engine, inspectModel, type EngineOptions, type InspectOptions, type Mod
 export { HearthError, type CoreErrorCode, type HearthErrorCode, type HostErrorCode } from "./errors.js";
 export { ChatCompletionStream } from "./stream.js";
 export type { Completions } from "./completions.js";
+export type { Embeddings } from "./embeddings.js";
 export type { DeviceChoice, DownloadOptions, LoadProgress, Notice } from "./protocol.js";
 export type {
   DeviceInfo,

@@ -7,6 +7,31 @@ import type { Usage } from "./wasm-contract.js";
 
 export type CompletionUsage = Usage;
 
+export interface EmbeddingCreateParams {
+  input: string | string[];
+  /** Accepted for compatibility: an engine holds one model. */
+  model?: string;
+  /** Default `"float"`. `"base64"`: the bytes of little-endian f32. */
+  encoding_format?: "float" | "base64";
+  /** Cut a text that is longer than the context instead of refusing it. Default false. */
+  truncate?: boolean;
+  signal?: AbortSignal;
+}
+
+export interface EmbeddingObject {
+  object: "embedding";
+  index: number;
+  /** A text where `encoding_format` is `"base64"`. */
+  embedding: number[] | string;
+}
+
+export interface CreateEmbeddingResponse {
+  object: "list";
+  data: EmbeddingObject[];
+  model: string;
+  usage: { prompt_tokens: number; total_tokens: number };
+}
+
 export interface ChatCompletionContentPartText {
   type: "text";
   text: string;

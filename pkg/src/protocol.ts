@@ -79,11 +79,23 @@ export interface InspectRequest {
   wasmUrl?: string;
 }
 
+export interface EmbedRequest {
+  texts: string[];
+  truncate: boolean;
+}
+
+export interface EmbedResult {
+  embeddings: Float32Array[];
+  /** Of all texts together. */
+  tokens: number;
+}
+
 /** Requests, each with its parameters and its result. */
 export interface Calls {
   load: { params: LoadRequest; result: LoadResult };
   inspect: { params: InspectRequest; result: ModelReport };
   generate: { params: GenerateRequest; result: null };
+  embed: { params: EmbedRequest; result: EmbedResult };
   tokenize: { params: { text: string }; result: Uint32Array };
   detokenize: { params: { ids: Uint32Array }; result: string };
   stats: { params: null; result: EngineStats };

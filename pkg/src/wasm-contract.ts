@@ -54,6 +54,8 @@ export interface ModelInfo {
   /** Experts of a layer, 0 without; and those that a token goes to. */
   n_experts: number;
   n_experts_used: number;
+  /** How a text becomes an embedding; null where the model is not made for that. */
+  pooling: "mean" | "cls" | "last" | null;
   vocab_size: number;
   n_ctx: number;
   n_ctx_train: number;
@@ -160,9 +162,17 @@ export interface WasmLoader {
 export interface WasmEngine {
   info(): ModelInfo;
   generate(request: GenerateRequest): WasmGeneration;
+  embed(text: string, truncate: boolean): Promise<WasmEmbedding>;
   tokenize(text: string): Uint32Array;
   detokenize(ids: Uint32Array): string;
   stats(): EngineStats;
+  free(): void;
+}
+
+export interface WasmEmbedding {
+  /** Of length 1. */
+  readonly values: Float32Array;
+  readonly tokens: number;
   free(): void;
 }
 

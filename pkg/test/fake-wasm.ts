@@ -17,6 +17,7 @@ import type {
   ModelInfo,
   Step,
   WasmDevice,
+  WasmEmbedding,
   WasmFiles,
 } from "../src/wasm-contract.js";
 
@@ -246,6 +247,7 @@ export class Engine {
       d_ff: 1536,
       n_experts: 0,
       n_experts_used: 0,
+      pooling: "mean",
       vocab_size: 49152,
       n_ctx: this.contextSize,
       n_ctx_train: 8192,
@@ -265,6 +267,17 @@ export class Engine {
       throw new CoreError("context_overflow", message, "Shorten the conversation.");
     }
     return new Generation(prompt, request);
+  }
+
+  /** Its length and 1. */
+  async embed(text: string, truncate: boolean): Promise<WasmEmbedding> {
+    await sleep(fake.stepMs);
+    if (text.length > this.contextSize && !truncate) {
+      const message = `the prompt needs ${String(text.length)} tokens, the context holds ${String(this.contextSize)}`;
+      throw new CoreError("context_overflow", message, "Shorten the conversation.");
+    }
+    const tokens = Math.min(text.length, this.contextSize);
+    return { values: Float32Array.of(tokens, 1), tokens, free: () => undefined };
   }
 
   tokenize(text: string): Uint32Array {

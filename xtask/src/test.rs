@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::counts::Runner::{Cargo, Check, Doctest, Playwright, Vitest};
-use crate::model::SMOLLM2;
+use crate::model::{MINILM, SMOLLM2};
 use crate::paths::Dirs;
 use crate::server::{Server, Site};
 use crate::setup::Pieces;
@@ -82,10 +82,13 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
         true => stages.ready("model", || SMOLLM2.ensure(dirs)),
         false => None,
     };
+    let mut minilm = None;
     if stages.wants(&rust) {
+        minilm = stages.ready("MiniLM", || MINILM.ensure(dirs));
         stages.ready("software Vulkan", || setup::run(dirs, &setup::NATIVE_TESTS));
     }
-    rust_stages(dirs, &mut stages, &integration, model.as_ref());
+    let models = [("HEARTH_SMOLLM2", &model), ("HEARTH_MINILM", &minilm)];
+    rust_stages(dirs, &mut stages, &integration, models);
     clippy_wasm(
         dirs,
         &mut stages,
@@ -113,15 +116,21 @@ fn npm_checks(stages: &mut Stages, ready: bool) {
     }
 }
 
-fn rust_stages(dirs: &Dirs, stages: &mut Stages, integration: &[String], model: Option<&PathBuf>) {
+/// `models`: the variables that name real models, where they could be fetched.
+fn rust_stages(
+    dirs: &Dirs,
+    stages: &mut Stages,
+    integration: &[String],
+    models: [(&str, &Option<PathBuf>); 2],
+) {
     let test = |args: &[&str]| {
         let mut command = cargo(dirs);
         // The whole workspace each time, so that features, and with them burn, are the same and compiled once.
         command
             .args(["test", "--workspace", "--no-fail-fast"])
             .args(args);
-        if let Some(file) = model {
-            command.env("HEARTH_SMOLLM2", file);
+        for (name, path) in models {
+            command.envs(path.as_ref().map(|path| (name, path)));
         }
         command
     };

@@ -40,6 +40,7 @@ impl Files {
             &mut texts.tokenizer_config,
             &mut texts.generation_config,
             &mut texts.chat_template,
+            &mut texts.pooling,
         ];
         *place[at] = Some(text);
     }

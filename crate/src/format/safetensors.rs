@@ -21,6 +21,8 @@ struct Entry {
     data_offsets: [u64; 2],
 }
 
+const INTEGERS: [&str; 9] = ["BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64"];
+
 /// Whether a file that begins like this is one: a length, then a JSON object.
 pub fn is_safetensors(prefix: &[u8]) -> bool {
     match prefix.split_first_chunk::<8>() {
@@ -62,7 +64,11 @@ pub fn parse(prefix: &[u8], file_size: Option<u64>) -> Result<Parsed> {
     let data_offset = 8 + len;
     let mut tensors = Vec::new();
     for (name, entry) in entries {
-        if name != "__metadata__" {
+        // Integers are buffers that a checkpoint carries along; no weights are any.
+        let is_integer = entry["dtype"]
+            .as_str()
+            .is_some_and(|dtype| INTEGERS.contains(&dtype));
+        if name != "__metadata__" && !is_integer {
             tensors.push(tensor(name, entry, data_offset, file_size)?);
         }
     }
@@ -194,7 +200,7 @@ mod tests {
                 "bad_file",
             ),
             (
-                r#"{"a":{"dtype":"I8","shape":[4],"data_offsets":[0,4]}}"#,
+                r#"{"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}"#,
                 "unsupported_quant",
             ),
             (

@@ -76,7 +76,10 @@ pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) 
 /// The vectors of a model: those that its family has, and those that only some files have.
 fn vectors(gguf: &Gguf, c: &ModelConfig) -> Vec<String> {
     let names = c.spec.names;
-    let mut all = vec![names.output_norm.to_owned()];
+    let mut all = Vec::new();
+    if c.spec.causal {
+        all.push(names.output_norm.to_owned());
+    }
     let mut optional: Vec<String> = [
         names.rope_freqs,
         names.rope_short,
@@ -196,7 +199,11 @@ pub fn decoder(
         },
     };
     Ok(Decoder {
-        output_norm: parts.norm(names.output_norm)?,
+        // Encoders end with the norm of their last layer.
+        output_norm: match c.spec.causal {
+            true => Some(parts.norm(names.output_norm)?),
+            false => None,
+        },
         weight_bytes: plan.matrices.iter().map(Matrix::bytes).sum(),
         embedding,
         layers,
@@ -349,7 +356,7 @@ fn attention(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) ->
         scale: c.scales.attention,
         softcap: c.scales.attention_cap,
         window: c.window(i) as u32,
-        causal: true,
+        causal: c.spec.causal,
         sinks: c.spec.sinks,
         splits: 1,
     }

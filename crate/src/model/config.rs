@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::rope::{Rope, Scaling};
-use super::{DecoderSpec, PostNorm, Sliding, family};
+use super::{DecoderSpec, Pooling, PostNorm, Sliding, family};
 use crate::error::{Error, Result};
 use crate::format::{Gguf, Value};
 use crate::loader::DEFAULT_CONTEXT;
@@ -27,6 +27,8 @@ pub struct ModelConfig {
     pub n_experts: usize,
     pub n_experts_used: usize,
     pub vocab_size: usize,
+    /// How a text becomes an embedding; none where the model is not made for that.
+    pub pooling: Option<Pooling>,
     /// The context the model was trained for.
     pub n_ctx_train: usize,
     /// Epsilon of the norms.
@@ -224,6 +226,7 @@ impl ModelConfig {
             d_ff,
             n_experts,
             n_experts_used,
+            pooling: pooling(gguf, spec)?,
             vocab_size,
             n_ctx_train,
             eps: meta.f32(&key(match spec.layer_norm {
@@ -289,6 +292,23 @@ fn in_range(key: &str, found: usize, max: usize) -> Result<usize> {
             expected: format!("1 to {max}"),
             found: found.to_string(),
         })
+    }
+}
+
+/// What the metadata says of embeddings.
+fn pooling(gguf: &Gguf, spec: &DecoderSpec) -> Result<Option<Pooling>> {
+    let key = format!("{}.pooling_type", spec.name);
+    let default = (!spec.causal).then_some(Pooling::Mean);
+    match gguf.metadata.opt_u32(&key)? {
+        None | Some(0) => Ok(default),
+        Some(1) => Ok(Some(Pooling::Mean)),
+        Some(2) => Ok(Some(Pooling::Cls)),
+        Some(3) => Ok(Some(Pooling::Last)),
+        Some(found) => Err(Error::Metadata {
+            key,
+            expected: "0 to 3 (none, mean, first token, last token)".into(),
+            found: found.to_string(),
+        }),
     }
 }
 

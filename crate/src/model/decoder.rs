@@ -44,7 +44,8 @@ pub struct Decoder {
     pub ops: Ops,
     pub embedding: Embedding,
     pub layers: Vec<Layer>,
-    pub output_norm: Norm,
+    /// Not in encoders.
+    pub output_norm: Option<Norm>,
     /// [vocab, d_model]; shares the embedding's memory where tied.
     pub lm_head: Weight,
     /// Positions in the KV cache.
@@ -130,15 +131,25 @@ impl Decoder {
         }
     }
 
+    /// What stands for every token of the step: [t, d_model].
+    pub fn hidden(&self, x: &Tensor<2>, state: &Tensor<2, Int>) -> Tensor<2> {
+        match &self.output_norm {
+            Some(norm) => self.ops.norm(x, norm, state, false),
+            None => x.clone(),
+        }
+    }
+
     /// The logits of every token of the step, in the memory of `y`: [t, vocab].
     pub fn all_logits(&self, x: &Tensor<2>, state: &Tensor<2, Int>, y: Tensor<2>) -> Tensor<2> {
-        let h = self.ops.norm(x, &self.output_norm, state, false);
+        let h = self.hidden(x, state);
         self.ops.linear_into(&h, &self.lm_head, state, y, false)
     }
 
     /// The logits of the step's last token: [1, vocab].
     pub fn logits(&self, x: &Tensor<2>, state: &Tensor<2, Int>) -> Tensor<2> {
-        self.ops
-            .norm_linear_last(x, &self.output_norm, &self.lm_head, state)
+        match &self.output_norm {
+            Some(norm) => self.ops.norm_linear_last(x, norm, &self.lm_head, state),
+            None => self.ops.linear(x, &self.lm_head, state),
+        }
     }
 }

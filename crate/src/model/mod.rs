@@ -4,6 +4,7 @@
 //! its reference implementation, and one line in [`FAMILIES`]. Biases and experts are what a file has, not a family.
 
 pub mod assemble;
+pub mod bert;
 pub mod config;
 pub mod decoder;
 pub mod feed_forward;
@@ -37,6 +38,8 @@ pub struct DecoderSpec {
     pub rope_neox: bool,
     /// Every so many layers one has no rotary positions; 0 for none.
     pub nope_period: usize,
+    /// A token sees nothing behind it; if not, the model makes embeddings only.
+    pub causal: bool,
     /// Positions are learned and added to the embedding; nothing is rotated.
     pub learned_positions: bool,
     /// Norm of queries and keys.
@@ -65,6 +68,18 @@ pub struct DecoderSpec {
     pub names: &'static TensorNames,
 }
 
+/// How a text's hidden states become one embedding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// The mean of all tokens.
+    Mean,
+    /// The first token.
+    Cls,
+    /// The last token.
+    Last,
+}
+
 /// Norms behind attention and feed-forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PostNorm {
@@ -91,6 +106,7 @@ impl DecoderSpec {
         models: "",
         rope_neox: true,
         nope_period: 0,
+        causal: true,
         learned_positions: false,
         qk_norm: QkNorm::None,
         sinks: false,
@@ -121,6 +137,8 @@ pub const FAMILIES: &[&DecoderSpec] = &[
     &smollm::SMOLLM3,
     &gpt::GPT2,
     &gpt::GPT_OSS,
+    &bert::BERT,
+    &bert::NOMIC_BERT,
 ];
 
 /// The spec of `architecture`.

@@ -62,5 +62,5 @@ pub const RING_LEN: usize = 64;
 pub const IDS: usize = RING + RING_LEN;
 /// The longest prefill chunk.
 pub const MAX_CHUNK: usize = 128;
-/// Words in the state buffer.
+/// Words in the state buffer of a decoder.
 pub const STATE_WORDS: usize = IDS + MAX_CHUNK;

@@ -14,11 +14,12 @@ use super::special::Specials;
 use super::spm::SentencePiece;
 use super::unigram::UnigramModel;
 use super::vocab::{Kind, Vocab};
+use super::wordpiece::WordPieceModel;
 use super::{Model, Tokenizer};
 use crate::error::{Error, Result};
 use crate::format::Metadata;
 
-const MODELS: &str = "gpt2, llama, t5";
+const MODELS: &str = "gpt2, llama, t5, bert";
 
 /// Texts that end an answer in some model family. Only some files name theirs in `eot_token_id`.
 const END_TOKENS: &[&str] = &[
@@ -51,12 +52,8 @@ impl Tokenizer {
         let model = meta.str("tokenizer.ggml.model")?;
         let scheme = match model {
             "gpt2" => Scheme::ByteLevel,
-            "llama" | "t5" => Scheme::SentencePiece,
-            "bert" => {
-                return Err(refuse(
-                    "WordPiece (\"bert\") is not implemented yet".to_owned(),
-                ));
-            }
+            // (of "bert" the marks of words are alike)
+            "llama" | "t5" | "bert" => Scheme::SentencePiece,
             other => return Err(refuse(format!("unknown model {other:?}; known: {MODELS}"))),
         };
         let tokens = meta.strings("tokenizer.ggml.tokens")?;
@@ -67,9 +64,15 @@ impl Tokenizer {
                 .then_some(id)
                 .filter(|&id| (id as usize) < tokens.len())
         };
-        let unknown = special("unknown")?.or(default(0));
-        let bos = special("bos")?.or(default(1));
-        let eos = special("eos")?.or(default(2));
+        let is_bert = model == "bert";
+        // What BERT calls them; its first files named no others.
+        let bert = |name: &str, id: u32| -> Result<Option<u32>> {
+            let id = Some(id).filter(|&id| is_bert && (id as usize) < tokens.len());
+            Ok(if is_bert { special(name)?.or(id) } else { None })
+        };
+        let unknown = special("unknown")?.or(default(0)).or(bert("unknown", 100)?);
+        let bos = special("bos")?.or(default(1)).or(bert("cls", 101)?);
+        let eos = special("eos")?.or(default(2)).or(bert("seperator", 102)?);
         let pad = special("padding")?;
         let ends = [eos, special("eot")?, special("eom")?];
 
@@ -89,8 +92,9 @@ impl Tokenizer {
         let blanks = Blanks::new(&vocab);
 
         let flag = |name: &str| meta.opt_bool(&format!("tokenizer.ggml.{name}"));
-        let add_blank =
-            scheme == Scheme::SentencePiece && flag("add_space_prefix")?.unwrap_or(true);
+        let add_blank = scheme == Scheme::SentencePiece
+            && !is_bert
+            && flag("add_space_prefix")?.unwrap_or(true);
         let mut default_bos = model == "llama";
         let model = match model {
             "gpt2" => {
@@ -121,11 +125,17 @@ impl Tokenizer {
                 scores(meta, &vocab)?,
                 unknown,
             ))),
+            "bert" => Model::WordPiece(Box::new(WordPieceModel::new(
+                &vocab,
+                unknown.ok_or_else(|| refuse("no token for unknown words".to_owned()))?,
+                flag("normalizer.lowercase")?.unwrap_or(true),
+                flag("normalizer.strip_accents")?,
+            )?)),
             _ => Model::Unigram(Box::new(UnigramModel::new(
                 &vocab,
                 &scores(meta, &vocab)?,
                 unknown,
-                meta.get("tokenizer.ggml.precompiled_charsmap").is_some(),
+                charsmap(meta)?.as_deref(),
                 flag("remove_extra_whitespaces")?.unwrap_or(true),
             )?)),
         };
@@ -138,8 +148,8 @@ impl Tokenizer {
             eos,
             unknown,
             pad,
-            add_bos: flag("add_bos_token")?.unwrap_or(default_bos),
-            add_eos: flag("add_eos_token")?.unwrap_or(false),
+            add_bos: is_bert || flag("add_bos_token")?.unwrap_or(default_bos),
+            add_eos: is_bert || flag("add_eos_token")?.unwrap_or(false),
             add_blank,
             // Phi-3's added tokens swallow the white space behind them; GGUF has no key for that.
             strip_after_special: meta.opt_str("general.architecture")? == Some("phi3")
@@ -148,10 +158,17 @@ impl Tokenizer {
             table: Arc::new(Table {
                 vocab,
                 scheme,
-                strip_blank: add_blank,
+                strip_blank: add_blank || is_bert,
             }),
         })
     }
+}
+
+/// The bytes of SentencePiece's normalisation table.
+fn charsmap(meta: &Metadata) -> Result<Option<Vec<u8>>> {
+    let key = "tokenizer.ggml.precompiled_charsmap";
+    let bytes = meta.opt_i32s(key)?;
+    Ok(bytes.map(|bytes| bytes.iter().map(|b| *b as u8).collect()))
 }
 
 fn refuse(message: String) -> Error {

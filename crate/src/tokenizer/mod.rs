@@ -15,6 +15,7 @@ mod special;
 mod spm;
 mod unigram;
 mod vocab;
+mod wordpiece;
 
 #[cfg(test)]
 mod stream_tests;
@@ -40,12 +41,14 @@ use special::Specials;
 use spm::SentencePiece;
 use unigram::UnigramModel;
 use vocab::Kind;
+use wordpiece::WordPieceModel;
 
 #[derive(Debug)]
 enum Model {
     ByteLevel { bpe: Box<BPE>, pre: PreTokenizer },
     SentencePiece(Box<SentencePiece>),
     Unigram(Box<UnigramModel>),
+    WordPiece(Box<WordPieceModel>),
 }
 
 /// A model's tokenizer; made by [`Tokenizer::from_gguf`].
@@ -76,6 +79,18 @@ impl Tokenizer {
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let mut ids = Vec::with_capacity(text.len() / 3);
         self.encode_plain(text, &mut ids)?;
+        Ok(ids)
+    }
+
+    /// The ids of a text to be embedded: with the tokens that began and ended a text in training.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tokenizer::encode`].
+    pub fn encode_whole(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids: Vec<u32> = self.bos.filter(|_| self.add_bos).into_iter().collect();
+        self.encode_plain(text, &mut ids)?;
+        ids.extend(self.eos.filter(|_| self.add_eos));
         Ok(ids)
     }
 
@@ -230,7 +245,13 @@ impl Tokenizer {
     }
 
     fn encode_plain(&self, text: &str, ids: &mut Vec<u32>) -> Result<()> {
-        let mut rest = text;
+        // To SentencePiece its mark of a blank is one.
+        let marked = matches!(self.model, Model::SentencePiece(_)) && text.contains('▁');
+        let text = match marked {
+            true => Cow::Owned(text.replace('▁', " ")),
+            false => Cow::Borrowed(text),
+        };
+        let mut rest = text.as_ref();
         while let Some((start, end, id)) = self.blanks.find(rest) {
             self.encode_words(&rest[..start], rest.len() == text.len(), ids)?;
             ids.push(id);
@@ -266,6 +287,7 @@ impl Tokenizer {
                 model.encode(&self.table.vocab, &spelled, ids);
             }
             Model::Unigram(model) => model.encode(text, begins && self.add_blank, ids)?,
+            Model::WordPiece(model) => model.encode(text, ids)?,
         }
         Ok(())
     }

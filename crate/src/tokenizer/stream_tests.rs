@@ -75,11 +75,6 @@ fn bad_metadata_is_an_error() {
         "bad_metadata"
     );
     assert!(
-        fails("tokenizer.ggml.model", string("bert"))
-            .to_string()
-            .contains("bert")
-    );
-    assert!(
         fails("tokenizer.ggml.model", string("rwkv"))
             .to_string()
             .contains("gpt2")

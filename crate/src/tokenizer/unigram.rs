@@ -1,33 +1,34 @@
 //! SentencePiece's unigram model: the most probable way to cut the text into pieces.
 
 use tokenizers::models::unigram::Unigram;
-use tokenizers::normalizers::NFKC;
+use tokenizers::normalizers::Precompiled;
 use tokenizers::{Model, NormalizedString, Normalizer};
 
+use super::decode::byte_token;
 use super::vocab::{Kind, Vocab};
 use crate::error::{Error, Result};
 
-/// Stands before the text of tokens that must not match; a noncharacter, so it is in no sensible text.
-const NEVER: char = '\u{10ffff}';
+/// Stands before the text of tokens that must not match: what is matched has no blanks.
+const NEVER: char = ' ';
 
 /// A unigram model.
 ///
-/// SentencePiece stores its own normalisation table in the file; what is applied here instead is NFKC and the
-/// merging of white space, from which the standard table (`nmt_nfkc`) is derived.
+/// SentencePiece stores its own normalisation table in the file: nearly NFKC, of an older Unicode, character by character.
 #[derive(Debug)]
 pub(super) struct UnigramModel {
     model: Unigram,
-    normalize: bool,
+    table: Option<Precompiled>,
+    has_bytes: bool,
     merge_blanks: bool,
 }
 
 impl UnigramModel {
-    /// `scores[id]` is the log-probability of token `id`.
+    /// `scores[id]` is the log-probability of token `id`; `table` the bytes of `precompiled_charsmap`.
     pub(super) fn new(
         vocab: &Vocab,
         scores: &[f32],
         unknown: Option<u32>,
-        normalize: bool,
+        table: Option<&[u8]>,
         merge_blanks: bool,
     ) -> Result<Self> {
         let mut has_bytes = false;
@@ -54,11 +55,29 @@ impl UnigramModel {
                 message: e.to_string(),
             }
         })?;
+        let table = table.map(Precompiled::from).transpose();
+        let table = table.map_err(|e| Error::Tokenizer {
+            message: format!("the normalisation table: {e}"),
+        })?;
         Ok(UnigramModel {
             model,
-            normalize,
+            table,
+            has_bytes,
             merge_blanks,
         })
+    }
+
+    /// Where `text` is cut so that what looks like a byte token, `<0x0A>`, is read as text: behind its first character.
+    fn look_alikes<'t>(&self, text: &'t str) -> impl Iterator<Item = usize> + 't {
+        let is_byte = |at: &usize| {
+            let token = text.get(*at..*at + 6);
+            token.is_some_and(|token| byte_token(token).is_some())
+        };
+        let starts = text.match_indices("<0x").map(|(at, _)| at);
+        let has_bytes = self.has_bytes;
+        starts
+            .filter(move |at| has_bytes && is_byte(at))
+            .map(|at| at + 1)
     }
 
     /// Appends the ids of `text`.
@@ -66,14 +85,16 @@ impl UnigramModel {
         let failed = |e: tokenizers::Error| Error::Tokenizer {
             message: e.to_string(),
         };
-        let mut text = text.replace(NEVER, "\u{fffd}");
-        if self.normalize {
+        let mut text = text.to_owned();
+        if let Some(table) = &self.table {
             let mut normalized = NormalizedString::from(text);
-            NFKC.normalize(&mut normalized).map_err(failed)?;
-            text = normalized.get().replace(char::is_whitespace, " ");
+            table.normalize(&mut normalized).map_err(failed)?;
+            text = normalized.get().to_owned();
         }
         if self.merge_blanks {
+            // The mark of blanks is one.
             text = text
+                .replace('▁', " ")
                 .split(' ')
                 .filter(|word| !word.is_empty())
                 .collect::<Vec<_>>()
@@ -86,13 +107,12 @@ impl UnigramModel {
             text.insert(0, ' ');
         }
         let text = text.replace(' ', "▁");
-        out.extend(
-            self.model
-                .tokenize(&text)
-                .map_err(failed)?
-                .iter()
-                .map(|token| token.id),
-        );
+        let mut done = 0;
+        for at in self.look_alikes(&text).chain([text.len()]) {
+            let tokens = self.model.tokenize(&text[done..at]).map_err(failed)?;
+            out.extend(tokens.iter().map(|token| token.id));
+            done = at;
+        }
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ const TEXTS = [
   "tokenizer_config.json",
   "generation_config.json",
   "chat_template.jinja",
+  "1_Pooling/config.json",
 ];
 const NEEDED = new Set(["config.json", "tokenizer.json"]);
 /** A tokenizer.json of 256k tokens has 35 MB. */

@@ -26,7 +26,7 @@ const fn source(model_type: &'static str, architecture: &'static str) -> Source 
     }
 }
 
-const SOURCES: [Source; 11] = [
+const SOURCES: [Source; 12] = [
     source("llama", "llama"),
     source("mistral", "llama"),
     source("mixtral", "llama"),
@@ -36,6 +36,7 @@ const SOURCES: [Source; 11] = [
     source("phi3", "phi3"),
     source("granite", "granite"),
     source("smollm3", "smollm3"),
+    source("bert", "bert"),
     Source {
         post_norms: true,
         ..source("olmo2", "olmo2")
@@ -50,7 +51,7 @@ const SOURCES: [Source; 11] = [
 const GEMMA3: Source = Source {
     model_type: "gemma3_text",
     architecture: "gemma3",
-    ..SOURCES[10]
+    ..SOURCES[11]
 };
 
 /// Keys that are one number in both.
@@ -65,8 +66,9 @@ const NUMBERS: [(&str, &str); 7] = [
 ];
 
 /// Keys that are one float in both.
-const FLOATS: [(&str, &str); 7] = [
+const FLOATS: [(&str, &str); 8] = [
     ("rms_norm_eps", "attention.layer_norm_rms_epsilon"),
+    ("layer_norm_eps", "attention.layer_norm_epsilon"),
     ("attn_logit_softcapping", "attn_logit_softcapping"),
     ("final_logit_softcapping", "final_logit_softcapping"),
     ("embedding_multiplier", "embedding_scale"),
@@ -126,6 +128,21 @@ pub(super) fn convert(config: &Object, metadata: &mut Metadata) -> Result<Source
     heads(config, &mut keys)?;
     rope(config, &mut keys)?;
     Ok(source)
+}
+
+/// How a text's hidden states become one embedding, in GGUF's numbers.
+pub(super) fn pooling(pooling: &Object, source: Source, metadata: &mut Metadata) -> Result<()> {
+    for (key, number) in [
+        ("pooling_mode_mean_tokens", 1),
+        ("pooling_mode_cls_token", 2),
+        ("pooling_mode_lasttoken", 3),
+    ] {
+        if pooling.bool(key)? == Some(true) {
+            let key = format!("{}.pooling_type", source.architecture);
+            metadata.insert(key, Value::U32(number));
+        }
+    }
+    Ok(())
 }
 
 struct Keys<'a> {

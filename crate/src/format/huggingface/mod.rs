@@ -22,15 +22,18 @@ pub struct Texts {
     pub generation_config: Option<String>,
     /// A template in a file of its own.
     pub chat_template: Option<String>,
+    /// Of sentence-transformers: how a text's hidden states become one embedding.
+    pub pooling: Option<String>,
 }
 
 /// Names of the files that [`Texts`] are, in its order.
-pub const TEXT_FILES: [&str; 5] = [
+pub const TEXT_FILES: [&str; 6] = [
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "generation_config.json",
     "chat_template.jinja",
+    "1_Pooling/config.json",
 ];
 
 /// The metadata, and the tensors under GGUF's names.
@@ -56,6 +59,8 @@ pub fn convert(texts: &Texts, tensors: Vec<TensorInfo>) -> Result<(Metadata, Vec
     let generation_config = optional(&texts.generation_config, "generation_config.json")?;
     let mut metadata = Metadata::default();
     let source = config::convert(&config, &mut metadata)?;
+    let pooling = optional(&texts.pooling, "1_Pooling/config.json")?;
+    config::pooling(&pooling, source, &mut metadata)?;
     let mut template = texts.chat_template.clone();
     let ends = tokenizer::Ends {
         config: &config,

@@ -34,6 +34,24 @@ const OF_EXPERT: [(&str, &str); 6] = [
     ("w2", "ffn_down"),
 ];
 
+/// BERT's own names, of a layer and around the layers.
+const OF_BERT_LAYER: [(&str, &str); 8] = [
+    ("attention.self.query", "attn_q"),
+    ("attention.self.key", "attn_k"),
+    ("attention.self.value", "attn_v"),
+    ("attention.output.dense", "attn_output"),
+    ("attention.output.LayerNorm", "attn_output_norm"),
+    ("intermediate.dense", "ffn_up"),
+    ("output.dense", "ffn_down"),
+    ("output.LayerNorm", "layer_output_norm"),
+];
+const OF_BERT: [(&str, &str); 4] = [
+    ("embeddings.word_embeddings", "token_embd"),
+    ("embeddings.position_embeddings", "position_embd"),
+    ("embeddings.token_type_embeddings", "token_types"),
+    ("embeddings.LayerNorm", "token_embd_norm"),
+];
+
 /// The tensors that a model is made of, under GGUF's names.
 pub(super) fn rename(tensors: Vec<TensorInfo>, source: Source, tied: bool) -> Vec<TensorInfo> {
     let renamed = tensors.into_iter().filter_map(|tensor| {
@@ -50,6 +68,18 @@ fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
 
 /// `None` for what no model needs, such as buffers of frequencies.
 fn gguf_name(name: &str, source: Source) -> Option<String> {
+    if source.architecture == "bert" {
+        let name = name.strip_prefix("bert.").unwrap_or(name);
+        let (name, kind) = name.rsplit_once('.')?;
+        if let Some(name) = find(&OF_BERT, name) {
+            return Some(format!("{name}.{kind}"));
+        }
+        let (layer, part) = name.strip_prefix("encoder.layer.")?.split_once('.')?;
+        return Some(format!(
+            "blk.{layer}.{}.{kind}",
+            find(&OF_BERT_LAYER, part)?
+        ));
+    }
     let name = name.strip_prefix("model.").unwrap_or(name);
     let (name, kind) = name.rsplit_once('.')?;
     match name {

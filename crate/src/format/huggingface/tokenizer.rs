@@ -70,6 +70,16 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
             put("remove_extra_whitespaces", Value::Bool(false));
             vocab.find_bytes();
         }
+        "WordPiece" => {
+            put("model", Value::String("bert".into()));
+            vocab.mark_words(model.str("continuing_subword_prefix")?.unwrap_or("##"));
+            if let Some(lowercase) = steps.lowercase {
+                put("normalizer.lowercase", Value::Bool(lowercase));
+            }
+            if let Some(strip) = steps.strip_accents {
+                put("normalizer.strip_accents", Value::Bool(strip));
+            }
+        }
         other => return Err(refuse(format!("a model of type {other:?}"))),
     }
     let id_of = |token: &str| vocab.tokens.iter().position(|t| t == token);
@@ -81,7 +91,11 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
         put("unknown_token_id", Value::U32(id as u32));
     }
     let named = |key: &str| ends.tokenizer_config.token(key).and_then(id_of);
-    let bos = named("bos_token");
+    let (first, last) = match kind {
+        "WordPiece" => ("cls_token", "sep_token"),
+        _ => ("bos_token", "eos_token"),
+    };
+    let bos = named(first);
     if let Some(id) = bos {
         put("bos_token_id", Value::U32(id as u32));
     }
@@ -89,7 +103,7 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
         put("padding_token_id", Value::U32(id as u32));
     }
     // The first is the end of a text; all end an answer.
-    let mut ids: Vec<u32> = named("eos_token").map(|id| id as u32).into_iter().collect();
+    let mut ids: Vec<u32> = named(last).map(|id| id as u32).into_iter().collect();
     for file in [ends.generation_config, ends.config] {
         let found = file.get("eos_token_id");
         let many = found
@@ -217,6 +231,18 @@ impl Vocabulary {
         Ok(())
     }
 
+    /// BERT marks pieces that continue a word, GGUF those that begin one.
+    fn mark_words(&mut self, continuing: &str) {
+        for (token, kind) in self.tokens.iter_mut().zip(&self.types) {
+            if *kind == NORMAL {
+                *token = match token.strip_prefix(continuing) {
+                    Some(rest) => rest.to_owned(),
+                    None => format!("▁{token}"),
+                };
+            }
+        }
+    }
+
     /// `<0xXX>` are bytes.
     fn find_bytes(&mut self) {
         for (token, kind) in self.tokens.iter().zip(&mut self.types) {
@@ -238,6 +264,9 @@ struct Steps {
     nfc: bool,
     /// A blank is put in front.
     prefix: bool,
+    /// BERT's.
+    lowercase: Option<bool>,
+    strip_accents: Option<bool>,
 }
 
 impl Steps {
@@ -262,6 +291,11 @@ impl Steps {
             }
             "NFC" => {
                 self.nfc = true;
+                Ok(())
+            }
+            "BertNormalizer" => {
+                self.lowercase = step["lowercase"].as_bool();
+                self.strip_accents = step["strip_accents"].as_bool();
                 Ok(())
             }
             "Prepend" => {
@@ -314,6 +348,7 @@ impl Steps {
                 self.byte_level = true;
                 Ok(())
             }
+            "BertPreTokenizer" => Ok(()),
             "Metaspace" => {
                 self.prefix = step["prepend_scheme"].as_str().unwrap_or("always") != "never";
                 Ok(())

@@ -1,0 +1,101 @@
+//! Embeddings: a text becomes one vector of length 1.
+//!
+//! An encoder takes the whole text in one step, since every token sees every other one; a decoder takes it in chunks like a
+//! prompt. Reference: Reimers & Gurevych 2019, arXiv:1908.10084.
+
+use serde::Serialize;
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::model::Pooling;
+use crate::ops::words::read_f32;
+
+/// A text's embedding.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Embedding {
+    /// [d_model], of length 1.
+    pub values: Vec<f32>,
+    /// Tokens of the text, those at its ends included.
+    pub tokens: usize,
+}
+
+impl Engine {
+    /// The embedding of `text`. One that is longer than the context is refused, or cut with `truncate`; the token at its end
+    /// stays.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] where the model is not made for this, [`Error::ContextOverflow`], what the device says.
+    pub async fn embed(&mut self, text: &str, truncate: bool) -> Result<Embedding> {
+        let Some(pooling) = self.decoder.config.pooling else {
+            return Err(Error::InvalidRequest {
+                field: "model".into(),
+                expected: "one that is made for embeddings".into(),
+                found: self.decoder.config.name.clone(),
+            });
+        };
+        let mut ids = self.tokenizer.encode_whole(text)?;
+        let n_ctx = self.decoder.n_ctx;
+        if ids.len() > n_ctx {
+            if !truncate {
+                return Err(Error::ContextOverflow {
+                    needed: ids.len(),
+                    n_ctx,
+                });
+            }
+            let end = ids.last().copied().filter(|_| self.tokenizer.add_eos());
+            ids.truncate(n_ctx - usize::from(end.is_some()));
+            ids.extend(end);
+        }
+        let values = self.pooled(&ids, pooling).await;
+        // The cache holds this text now, and none of a conversation.
+        self.context.clear();
+        Ok(Embedding {
+            values: normalised(values?),
+            tokens: ids.len(),
+        })
+    }
+
+    /// The hidden states of `ids`, pooled: [d_model].
+    async fn pooled(&mut self, ids: &[u32], pooling: Pooling) -> Result<Vec<f32>> {
+        self.cancel();
+        self.settle().await;
+        self.check_ids("input", ids)?;
+        let width = self.decoder.config.d_model;
+        let chunk = match self.decoder.config.spec.causal {
+            true => self.decoder.ops.tuning().chunk,
+            false => ids.len(),
+        };
+        let mut sum = vec![0.0; width];
+        let mut at = 0;
+        for ids_of_chunk in ids.chunks(chunk) {
+            let x = self.run_chunk(at, ids_of_chunk);
+            at += ids_of_chunk.len();
+            let wanted = match pooling {
+                Pooling::Mean => 0..ids_of_chunk.len(),
+                Pooling::Cls if at == ids_of_chunk.len() => 0..1,
+                Pooling::Last if at == ids.len() => ids_of_chunk.len() - 1..ids_of_chunk.len(),
+                Pooling::Cls | Pooling::Last => continue,
+            };
+            let state = self.state()?;
+            let hidden = self.decoder.hidden(&x, &state);
+            let rows = self.device.wait(read_f32(&hidden)).await?;
+            self.device.check()?;
+            for row in rows.chunks_exact(width).take(wanted.end).skip(wanted.start) {
+                for (sum, v) in sum.iter_mut().zip(row) {
+                    *sum += v;
+                }
+            }
+        }
+        Ok(sum)
+    }
+}
+
+/// Of length 1. (So the mean need not be divided by the number of tokens.)
+fn normalised(mut values: Vec<f32>) -> Vec<f32> {
+    let squares: f64 = values.iter().map(|v| f64::from(*v).powi(2)).sum();
+    let length = squares.sqrt().max(1e-12) as f32;
+    for v in &mut values {
+        *v /= length;
+    }
+    values
+}

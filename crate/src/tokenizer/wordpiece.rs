@@ -1,0 +1,78 @@
+//! WordPiece: BERT's way to cut words. A word is cut greedily from the left into the longest pieces there are; if that
+//! fails anywhere, the whole word is unknown.
+//!
+//! GGUF spells a piece that begins a word with "▁" in front, and one that continues it bare; BERT itself the former bare and
+//! the latter with "##". They are turned back, so that a "▁" in a text is not taken for that mark.
+//!
+//! Source: Devlin et al. 2018, arXiv:1810.04805; `BertNormalizer` and `BertPreTokenizer` of the `tokenizers` crate.
+
+use tokenizers::models::bpe::Vocab as Pieces;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::{
+    Model, NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString,
+    PreTokenizer,
+};
+
+use super::vocab::{Kind, Vocab};
+use crate::error::{Error, Result};
+
+/// BERT's vocabulary with its normaliser.
+#[derive(Debug)]
+pub(super) struct WordPieceModel {
+    model: WordPiece,
+    normalizer: BertNormalizer,
+}
+
+fn failed(e: tokenizers::Error) -> Error {
+    Error::Tokenizer {
+        message: e.to_string(),
+    }
+}
+
+impl WordPieceModel {
+    /// `strip_accents`: by default where upper case goes.
+    pub(super) fn new(
+        vocab: &Vocab,
+        unknown: u32,
+        lowercase: bool,
+        strip_accents: Option<bool>,
+    ) -> Result<Self> {
+        let normal = |id: &u32| vocab.kind(*id) == Some(Kind::Normal) || *id == unknown;
+        // Backwards, so that a text that occurs twice keeps its first token.
+        let mut pieces = Pieces::default();
+        for id in vocab.ids().rev().filter(normal) {
+            let text = vocab.text(id).unwrap_or_default();
+            let spelled = match text.strip_prefix('▁') {
+                _ if id == unknown => text.to_owned(),
+                Some(word) => word.to_owned(),
+                None => format!("##{text}"),
+            };
+            pieces.insert(spelled, id);
+        }
+        let unknown = vocab.text(unknown).unwrap_or_default().to_owned();
+        let model = WordPiece::builder()
+            .vocab(pieces)
+            .unk_token(unknown)
+            .build()
+            .map_err(failed)?;
+        Ok(Self {
+            model,
+            normalizer: BertNormalizer::new(true, true, strip_accents, lowercase),
+        })
+    }
+
+    /// Appends the ids of `text`.
+    pub(super) fn encode(&self, text: &str, out: &mut Vec<u32>) -> Result<()> {
+        let mut normalized = NormalizedString::from(text);
+        self.normalizer.normalize(&mut normalized).map_err(failed)?;
+        let mut words = PreTokenizedString::from(normalized);
+        BertPreTokenizer.pre_tokenize(&mut words).map_err(failed)?;
+        for (word, _, _) in words.get_splits(OffsetReferential::Normalized, OffsetType::None) {
+            let tokens = self.model.tokenize(word).map_err(failed)?;
+            out.extend(tokens.iter().map(|token| token.id));
+        }
+        Ok(())
+    }
+}

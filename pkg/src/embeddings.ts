@@ -1,0 +1,49 @@
+/** `engine.embeddings`: OpenAI's create(), answered by the worker. */
+import { HearthError, throwIfAborted } from "./errors.js";
+import type { Lock } from "./lock.js";
+import type { CreateEmbeddingResponse, EmbeddingCreateParams, RequestOptions } from "./openai.js";
+import type { EmbedRequest, EmbedResult } from "./protocol.js";
+
+/** Sends one request to the worker. */
+export type Embed = (request: EmbedRequest, options: { signal: AbortSignal | undefined }) => Promise<EmbedResult>;
+
+export class Embeddings {
+  readonly #embed: Embed;
+  readonly #model: string;
+  /** Shared with the completions: one engine has one context. */
+  readonly #queue: Lock;
+
+  constructor(model: string, queue: Lock, embed: Embed) {
+    this.#model = model;
+    this.#queue = queue;
+    this.#embed = embed;
+  }
+
+  /** The embeddings of one text or of several, each of length 1. A batch takes as long as its texts one after the other. */
+  async create(params: EmbeddingCreateParams, options: RequestOptions = {}): Promise<CreateEmbeddingResponse> {
+    const { input, encoding_format = "float", truncate = false } = params;
+    const texts = typeof input === "string" ? [input] : input;
+    if (!Array.isArray(texts) || texts.length === 0 || texts.some((text) => typeof text !== "string")) {
+      throw new HearthError("invalid_request", "invalid request: input must be a text, or several in an array");
+    }
+    const signals = [params.signal, options.signal].filter((signal) => signal !== undefined && signal !== null);
+    const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined;
+    const { embeddings, tokens } = await this.#queue.run(() => {
+      throwIfAborted(signal);
+      return this.#embed({ texts, truncate }, { signal });
+    });
+    const data = embeddings.map((embedding, index) => ({
+      object: "embedding" as const,
+      index,
+      embedding: encoding_format === "base64" ? base64(embedding) : Array.from(embedding),
+    }));
+    const usage = { prompt_tokens: tokens, total_tokens: tokens };
+    return { object: "list", data, model: this.#model, usage };
+  }
+}
+
+/** OpenAI's: the bytes of little-endian f32. */
+function base64(values: Float32Array): string {
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}

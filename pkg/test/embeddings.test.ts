@@ -1,0 +1,84 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Engine, HearthError } from "../src/index.js";
+import { fake } from "./fake-wasm.js";
+import { WorkerDouble } from "./worker-double.js";
+
+let engine: Engine;
+
+beforeEach(async () => {
+  vi.stubGlobal("Worker", WorkerDouble);
+  Object.assign(fake, { stepMs: 0, pushMs: 0, compileMs: 0, nCtx: 2048, liveGenerations: 0, cancelled: 0, steps: 0 });
+  engine = await Engine.create({ model: new Blob(["GGUF".padEnd(100, "x")]), device: "cpu", contextSize: 10 });
+});
+
+afterEach(() => {
+  engine.dispose();
+  vi.unstubAllGlobals();
+});
+
+async function code(promise: Promise<unknown>): Promise<string> {
+  const error: unknown = await promise.catch((e: unknown) => e);
+  expect(error).toBeInstanceOf(HearthError);
+  return (error as HearthError).code;
+}
+
+describe("engine.embeddings.create", () => {
+  it("has OpenAI's shape, for one text and for several", async () => {
+    const one = await engine.embeddings.create({ input: "abc" });
+    expect(one).toEqual({
+      object: "list",
+      data: [{ object: "embedding", index: 0, embedding: [3, 1] }],
+      model: "Fake 135M Instruct",
+      usage: { prompt_tokens: 3, total_tokens: 3 },
+    });
+    const { data, usage } = await engine.embeddings.create({ input: ["a", "", "abcd"] });
+    expect(data.map(({ index, embedding }) => [index, embedding])).toEqual([
+      [0, [1, 1]],
+      [1, [0, 1]],
+      [2, [4, 1]],
+    ]);
+    expect(usage.total_tokens).toBe(5);
+  });
+
+  it("gives the bytes as base64 to who asks for them", async () => {
+    const { data } = await engine.embeddings.create({ input: "ab", encoding_format: "base64" });
+    const bytes = Buffer.from(data[0]?.embedding as string, "base64");
+    expect([bytes.readFloatLE(0), bytes.readFloatLE(4)]).toEqual([2, 1]);
+  });
+
+  it("refuses a text that is too long, or cuts it", async () => {
+    const input = "x".repeat(11);
+    expect(await code(engine.embeddings.create({ input }))).toBe("context_overflow");
+    expect((await engine.embeddings.create({ input, truncate: true })).usage.total_tokens).toBe(10);
+  });
+
+  it("refuses what is no text", async () => {
+    for (const input of [[], [1], 5, undefined]) {
+      expect(await code(engine.embeddings.create({ input } as never))).toBe("invalid_request");
+    }
+  });
+
+  it("waits for a running answer, which it does not disturb", async () => {
+    fake.stepMs = 2;
+    const order: string[] = [];
+    const answer = engine.chat.completions.create({ messages: [{ role: "user", content: "Hi" }] });
+    const [{ choices }] = await Promise.all([
+      answer.finally(() => order.push("answer")),
+      engine.embeddings.create({ input: "abc" }).finally(() => order.push("embedding")),
+    ]);
+    expect(order).toEqual(["answer", "embedding"]);
+    expect(choices[0]?.finish_reason).toBe("stop");
+  });
+
+  it("ends when it is aborted, between two texts", async () => {
+    fake.stepMs = 5;
+    const controller = new AbortController();
+    const input = Array.from({ length: 1000 }, () => "abc");
+    const running = engine.embeddings.create({ input, signal: controller.signal });
+    setTimeout(() => {
+      controller.abort();
+    }, 20);
+    expect(await code(running)).toBe("cancelled");
+    expect((await engine.embeddings.create({ input: "abc" })).usage.total_tokens).toBe(3);
+  });
+});

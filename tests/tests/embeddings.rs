@@ -1,0 +1,100 @@
+//! Embedding models against transformers' embeddings of the same texts.
+
+use hearth::{Engine, LoadOptions};
+use hearth_tests::{On, exact, golden, golden_f32, goldens, load_file_with, load_files, open};
+use pollster::block_on;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Golden {
+    cases: Vec<Case>,
+    max_length: usize,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    text: String,
+    ids: Vec<u32>,
+    truncated_from: Option<usize>,
+}
+
+const MODELS: [&str; 4] = ["embed_bert", "embed_bert_cls", "embed_nomic", "embed_qwen3"];
+
+fn check(name: &str, engine: &mut Engine, on: On, tolerance: f32) {
+    let golden: Golden = golden(&format!("{name}.json"));
+    let expected = golden_f32(&format!("{name}_embeddings.bin"));
+    let width = engine.info().config.d_model;
+    let mut worst = 0.0f32;
+    for (case, expected) in golden.cases.iter().zip(expected.chunks_exact(width)) {
+        if case.truncated_from.is_none() {
+            let ids = engine.tokenizer().encode_whole(&case.text).unwrap();
+            assert_eq!(ids, case.ids, "{name}: {:?}", case.text);
+        } else {
+            let error = block_on(engine.embed(&case.text, false)).unwrap_err();
+            assert_eq!(error.code(), "context_overflow", "{name}");
+        }
+        let found = block_on(engine.embed(&case.text, true)).unwrap();
+        assert_eq!(found.tokens, case.ids.len());
+        let length: f32 = found.values.iter().map(|v| v * v).sum();
+        assert!((length - 1.0).abs() < 1e-5, "{length}");
+        for (a, b) in found.values.iter().zip(expected) {
+            worst = worst.max((a - b).abs());
+        }
+    }
+    println!("{name} on {on:?}: largest error {worst}");
+    assert!(worst < tolerance, "{name} on {on:?}: {worst}");
+}
+
+fn check_all(on: On, tolerance: f32) {
+    for name in MODELS {
+        let Some(device) = open(on) else { return };
+        let max_length = golden::<Golden>(&format!("{name}.json")).max_length;
+        let path = goldens().join(format!("{name}.gguf"));
+        let mut engine = load_file_with(device, &path, exact(max_length));
+        check(name, &mut engine, on, tolerance);
+        if name == "embed_qwen3" {
+            // A decoder still writes, whatever was embedded before.
+            block_on(engine.logits(&[5, 6, 7])).unwrap();
+        } else {
+            let error = block_on(engine.logits(&[5, 6, 7])).unwrap_err();
+            assert_eq!(error.code(), "invalid_request");
+        }
+    }
+}
+
+/// The CPU's activations have 16 bits.
+#[test]
+fn embeddings_on_the_cpu() {
+    check_all(On::Cpu, 1e-3);
+}
+
+#[test]
+fn embeddings_on_the_gpu() {
+    check_all(On::Gpu, 1e-5);
+}
+
+#[test]
+fn a_model_that_writes_makes_no_embeddings() {
+    let device = open(On::Cpu).expect("the CPU always opens");
+    let mut engine = load_file_with(device, &goldens().join("tiny_llama.gguf"), exact(64));
+    let error = block_on(engine.embed("Hi", false)).unwrap_err();
+    assert_eq!(error.code(), "invalid_request");
+}
+
+/// The real MiniLM, a folder that HEARTH_MINILM names (`cargo xtask test` sets it).
+#[test]
+fn minilm() {
+    let Some(folder) = std::env::var_os("HEARTH_MINILM") else {
+        eprintln!("SKIPPED: HEARTH_MINILM does not name the folder of all-MiniLM-L6-v2");
+        return;
+    };
+    for (on, tolerance) in [(On::Cpu, 1e-5), (On::Gpu, 1e-5)] {
+        let Some(device) = open(on) else { return };
+        let options = LoadOptions {
+            context_size: Some(256),
+            ..Default::default()
+        };
+        let mut engine = load_files(device, std::path::Path::new(&folder), options).unwrap();
+        check("minilm", &mut engine, on, tolerance);
+    }
+}
