@@ -1,5 +1,6 @@
 //! What the tests share: engines from files, goldens, and a loud way to skip.
 
+pub mod fuzz;
 pub mod kernels;
 pub mod reference;
 pub mod synthetic;

@@ -17,7 +17,11 @@ fn covered() -> BTreeMap<String, BTreeSet<&'static str>> {
         let path = entry.unwrap().path();
         let is_model = path.extension().is_some_and(|e| e == "gguf");
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        if !is_model || !(name.starts_with("family_") || name.starts_with("tiny_")) {
+        if !is_model
+            || !["family_", "tiny_", "embed_"]
+                .iter()
+                .any(|start| name.starts_with(start))
+        {
             continue;
         }
         let gguf = header(&std::fs::read(&path).unwrap());

@@ -186,10 +186,13 @@ fn heads(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     };
     let (width, n_heads) = (number("hidden_size")?, number("num_attention_heads")?);
     let head_dim = config.u32("head_dim")?.unwrap_or(width / n_heads);
+    if head_dim > 1024 {
+        return Err(config.wrong("head_dim", "a number up to 1024"));
+    }
     keys.insert("attention.key_length", Value::U32(head_dim));
     keys.insert("attention.value_length", Value::U32(head_dim));
     let partial = config.f32("partial_rotary_factor")?.unwrap_or(1.0);
-    let rotated = (head_dim as f32 * partial) as u32;
+    let rotated = (head_dim as f32 * partial.clamp(0.0, 1.0)) as u32;
     keys.insert("rope.dimension_count", Value::U32(rotated));
     Ok(())
 }

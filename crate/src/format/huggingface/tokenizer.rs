@@ -10,8 +10,8 @@ use crate::format::{Array, Metadata, Value};
 
 /// The pattern of GPT-2, which `ByteLevel` cuts by where it is told to.
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
-/// More tokens than any model has.
-const MAX_TOKENS: usize = 4 << 20;
+/// Ids that may stand for nothing, besides as many as three times the tokens.
+const MAX_GAPS: usize = 1024;
 
 /// Where the tokens at the beginning and the end of texts are named.
 pub(super) struct Ends<'a> {
@@ -171,6 +171,8 @@ struct Vocabulary {
     types: Vec<i32>,
     /// Of a unigram model.
     scores: Vec<f32>,
+    /// What ids are below.
+    limit: usize,
 }
 
 const NORMAL: i32 = 1;
@@ -181,10 +183,17 @@ const BYTE: i32 = 6;
 
 impl Vocabulary {
     fn read(model: &Object, json: &Object) -> Result<Self> {
+        let added = json.get("added_tokens").and_then(Json::as_array);
+        let own = match model.get("vocab") {
+            Some(Json::Object(ids)) => ids.len(),
+            Some(Json::Array(pieces)) => pieces.len(),
+            _ => 0,
+        };
         let mut vocab = Self {
             tokens: Vec::new(),
             types: Vec::new(),
             scores: Vec::new(),
+            limit: 4 * (own + added.map_or(0, Vec::len)) + MAX_GAPS,
         };
         match model.get("vocab") {
             Some(Json::Object(ids)) => {
@@ -204,7 +213,6 @@ impl Vocabulary {
             }
             _ => return Err(refuse("it has no vocabulary")),
         }
-        let added = json.get("added_tokens").and_then(Json::as_array);
         for token in added.into_iter().flatten() {
             let (Some(id), Some(text)) = (token["id"].as_u64(), token["content"].as_str()) else {
                 return Err(refuse("an added token lacks id or content"));
@@ -218,7 +226,7 @@ impl Vocabulary {
 
     fn put(&mut self, id: u64, token: &str, kind: i32) -> Result<()> {
         let id = usize::try_from(id).unwrap_or(usize::MAX);
-        if id >= MAX_TOKENS {
+        if id >= self.limit {
             return Err(refuse(format!("token {token:?} has the id {id}")));
         }
         // Ids that nothing has stand for nothing.

@@ -1,0 +1,143 @@
+//! What fuzzing calls: each target takes any bytes, and may refuse them, but not panic, hang or take memory beyond their size.
+//!
+//! `cargo fuzz` drives them from `fuzz/`; `tests/tests/fuzz.rs` does so for a bounded time with the seeds of the tree.
+
+use hearth::chat_template::{ChatTemplate, Message, RenderOptions};
+use hearth::format::huggingface::{Texts, convert};
+use hearth::format::{Files, Gguf, Parsed, safetensors};
+use hearth::inspect::{InspectOptions, inspect};
+use hearth::model::ModelConfig;
+use hearth::tokenizer::Tokenizer;
+
+/// A target and its name.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: [Target; 5] = [
+    ("gguf", gguf),
+    ("shards", shards),
+    ("folder", folder),
+    ("tokenizer", tokenizer),
+    ("template", template),
+];
+
+/// The beginning of a GGUF file, and everything that is made of a header.
+pub fn gguf(data: &[u8]) {
+    let _ = Gguf::parse(data, None);
+    let Ok(Parsed::Header(gguf)) = Gguf::parse(data, Some(data.len() as u64)) else {
+        return;
+    };
+    let _ = ModelConfig::from_gguf(&gguf);
+    let _ = inspect(&gguf, InspectOptions::default());
+    if let Ok(tokenizer) = Tokenizer::from_gguf(&gguf.metadata) {
+        check_tokenizer(&tokenizer, "Hi, <|im_end|> 42!\n\u{1f525}");
+        let source = gguf.metadata.opt_str("tokenizer.chat_template");
+        if let Ok(Ok(template)) =
+            source.map(|source| ChatTemplate::for_tokenizer(source, &tokenizer))
+        {
+            render(&template, &tokenizer);
+        }
+    }
+}
+
+/// The beginnings of two files that are one model: the first byte says where they are cut apart.
+pub fn shards(data: &[u8]) {
+    let _ = safetensors::parse(data, None);
+    let _ = safetensors::parse(data, Some(data.len() as u64));
+    let Some((cut, data)) = data.split_first() else {
+        return;
+    };
+    let (first, second) = data.split_at(data.len() * usize::from(*cut) / 256);
+    let mut files = Files::default();
+    for (index, part) in [first, second].into_iter().enumerate() {
+        if files.header(index, part, part.len() as u64).is_err() {
+            return;
+        }
+    }
+    let _ = files.join();
+}
+
+/// The texts of a Hugging Face folder, one behind the other, with zero bytes between.
+pub fn folder(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut parts = text.split('\0').map(str::to_owned);
+    let texts = Texts {
+        config: parts.next(),
+        tokenizer: parts.next(),
+        tokenizer_config: parts.next(),
+        generation_config: parts.next(),
+        chat_template: parts.next(),
+        pooling: parts.next(),
+    };
+    let Ok((metadata, _)) = convert(&texts, Vec::new()) else {
+        return;
+    };
+    if let Ok(tokenizer) = Tokenizer::from_gguf(&metadata) {
+        check_tokenizer(&tokenizer, "Hi, <|im_end|> 42!\n\u{1f525}");
+    }
+}
+
+/// A text for each kind of tokenizer.
+pub fn tokenizer(data: &[u8]) {
+    thread_local! {
+        static ALL: Vec<Tokenizer> = ["tiny_llama", "tokenizer_spm", "tokenizer_t5",
+            "tokenizer_unigram", "tokenizer_gemma", "embed_bert"]
+            .map(|name| {
+                let header = crate::header(&crate::golden_bytes(&format!("{name}.gguf")));
+                Tokenizer::from_gguf(&header.metadata).expect("a golden")
+            })
+            .into();
+    }
+    let text = String::from_utf8_lossy(data);
+    ALL.with(|all| all.iter().for_each(|one| check_tokenizer(one, &text)));
+}
+
+/// A chat template.
+pub fn template(data: &[u8]) {
+    thread_local! {
+        static TINY: Tokenizer = {
+            let header = crate::header(&crate::golden_bytes("tiny_llama.gguf"));
+            Tokenizer::from_gguf(&header.metadata).expect("a golden")
+        };
+    }
+    let source = String::from_utf8_lossy(data);
+    TINY.with(|tokenizer| {
+        if let Ok(template) = ChatTemplate::for_tokenizer(Some(&source), tokenizer) {
+            render(&template, tokenizer);
+        }
+    });
+}
+
+fn render(template: &ChatTemplate, tokenizer: &Tokenizer) {
+    let message = |role: &str, content: &str| -> Message {
+        serde_json::from_value(serde_json::json!({ "role": role, "content": content }))
+            .expect("a message")
+    };
+    let messages = [
+        message("system", "Be brief."),
+        message("user", "Hi <|im_end|>"),
+        message("assistant", "Hello!"),
+        message("user", "1 + 1?"),
+    ];
+    let options = RenderOptions {
+        add_generation_prompt: true,
+        ..Default::default()
+    };
+    if let Ok(rendered) = template.render(&messages, &options, tokenizer) {
+        let _ = tokenizer.encode_template(&rendered);
+    }
+}
+
+/// Ids are in the vocabulary, plain text makes no special token, and a stream says what decoding says.
+fn check_tokenizer(tokenizer: &Tokenizer, text: &str) {
+    let Ok(ids) = tokenizer.encode(text) else {
+        return;
+    };
+    let vocab = tokenizer.vocab_size() as u32;
+    assert!(ids.iter().all(|id| *id < vocab), "{text:?}");
+    let whole = tokenizer.decode(&ids);
+    let mut stream = tokenizer.stream();
+    let mut streamed: String = ids.iter().map(|id| stream.push(*id)).collect();
+    streamed += &stream.finish();
+    assert_eq!(streamed, whole, "{text:?}");
+}

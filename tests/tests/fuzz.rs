@@ -1,0 +1,190 @@
+//! The fuzz targets for a bounded time: the seeds of the tree, each changed in ways that are drawn, always the same ones.
+//!
+//! Nothing panics or hangs, and nothing takes memory beyond the size of its input.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use hearth_tests::fuzz::{TARGETS, Target};
+use hearth_tests::{golden_bytes, goldens};
+
+/// Counts bytes that are allocated.
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: everything is the system's; only sizes are counted.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let live = LIVE.fetch_add(layout.size(), Relaxed) + layout.size();
+        PEAK.fetch_max(live, Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// xorshift64
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % n.max(1) as u64) as usize
+    }
+}
+
+/// Values that lengths and counts are tried with.
+const NASTY: [u64; 8] = [0, 1, 0x7f, 0xff, 0xffff, 1 << 31, u32::MAX as u64, u64::MAX];
+
+/// Some changes: flipped bits, nasty numbers, pieces of itself or of another seed elsewhere, an early end.
+fn change(data: &mut Vec<u8>, other: &[u8], random: &mut Random) {
+    for _ in 0..1 + random.below(4) {
+        let at = random.below(data.len());
+        match random.below(7) {
+            0 | 1 if !data.is_empty() => data[at] ^= 1 << random.below(8),
+            2 => {
+                let value = NASTY[random.below(NASTY.len())].to_le_bytes();
+                let width = [1, 2, 4, 8][random.below(4)].min(data.len() - at);
+                data[at..at + width].copy_from_slice(&value[..width]);
+            }
+            3 => {
+                let from = random.below(other.len());
+                let n = random.below(64).min(other.len() - from);
+                data.splice(at..at, other[from..from + n].iter().copied());
+            }
+            4 => {
+                let n = random.below(64).min(data.len() - at);
+                data.drain(at..at + n);
+            }
+            5 => {
+                // A number in a text becomes a large one.
+                let digit = (at..data.len()).find(|at| data[*at].is_ascii_digit());
+                let nines = vec![b'9'; random.below(11)];
+                digit.map(|at| data.splice(at..at, nines).count());
+            }
+            _ if random.below(8) == 0 => data.truncate(at),
+            _ => {}
+        }
+    }
+}
+
+/// The seeds of a target: what is in `fuzz/corpus`, and what goldens have of the kind.
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let corpus = goldens().join("../../../fuzz/corpus").join(target);
+    let mut paths: Vec<_> = std::fs::read_dir(&corpus)
+        .unwrap_or_else(|e| panic!("{}: {e}", corpus.display()))
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    let mut seeds: Vec<_> = paths
+        .iter()
+        .map(|path| std::fs::read(path).unwrap())
+        .collect();
+    let header = |name: &str| {
+        let mut bytes = golden_bytes(name);
+        // Headers are what is changed.
+        bytes.truncate(24 << 10);
+        bytes
+    };
+    match target {
+        "gguf" => {
+            let names = [
+                "tiny_llama",
+                "family_gpt_oss",
+                "family_gemma3",
+                "embed_bert_cls",
+            ];
+            seeds.extend(names.map(|name| golden_bytes(&format!("{name}.gguf"))));
+        }
+        "shards" => {
+            let folder = "hf_llama3/model-0000";
+            let parts = [1, 2].map(|i| golden_bytes(&format!("{folder}{i}-of-00002.safetensors")));
+            seeds.extend([
+                [&[128], &parts[0][..], &parts[1][..]].concat(),
+                header("hf_qwen3/model.safetensors"),
+            ]);
+        }
+        "folder" => {
+            for name in ["hf_qwen2", "hf_qwen3", "hf_llama3"] {
+                let files = [
+                    "config",
+                    "tokenizer",
+                    "tokenizer_config",
+                    "generation_config",
+                ];
+                let texts = files.map(|file| golden_bytes(&format!("{name}/{file}.json")));
+                seeds.push(texts.join(&0));
+            }
+        }
+        _ => {}
+    }
+    assert!(!seeds.is_empty(), "{target} has no seeds");
+    seeds
+}
+
+/// How long one input may take: much longer than any does, and much less than for ever.
+const HANG: Duration = Duration::from_secs(20);
+
+fn run(target: &Target, data: &[u8]) {
+    let (name, call) = target;
+    PEAK.store(LIVE.load(Relaxed), Relaxed);
+    let (before, start) = (LIVE.load(Relaxed), Instant::now());
+    call(data);
+    let taken = PEAK.load(Relaxed).saturating_sub(before);
+    // A template may take the memory that its guard allows; everything else is made of the input.
+    let room = if *name == "template" {
+        256 << 20
+    } else {
+        32 << 20
+    };
+    let limit = room + 64 * data.len();
+    assert!(
+        taken < limit,
+        "{name}: {taken} bytes for an input of {}",
+        data.len()
+    );
+    let seconds = start.elapsed();
+    assert!(seconds < HANG, "{name}: {seconds:?} for {data:?}");
+}
+
+#[test]
+fn targets_survive_what_is_drawn() {
+    // Long regular expressions and templates recurse.
+    let worker = std::thread::Builder::new().stack_size(16 << 20).spawn(|| {
+        for target in &TARGETS {
+            let (name, seeds) = (target.0, seeds(target.0));
+            let mut random = Random(0x9e37_79b9_7f4a_7c15);
+            seeds.iter().for_each(|seed| run(target, seed));
+            let start = Instant::now();
+            let mut inputs = 0;
+            // As many as fit; the first thousand in any case.
+            while inputs < 1000 || (inputs < 20_000 && start.elapsed() < Duration::from_secs(8)) {
+                let mut data = seeds[random.below(seeds.len())].clone();
+                let other = &seeds[random.below(seeds.len())];
+                change(&mut data, other, &mut random);
+                let input = data.clone();
+                let result = std::panic::catch_unwind(|| run(target, &data));
+                if let Err(panic) = result {
+                    let path = std::env::temp_dir().join(format!("hearth-fuzz-{name}"));
+                    std::fs::write(&path, &input).unwrap();
+                    eprintln!("{name}: input {inputs} is at {}", path.display());
+                    std::panic::resume_unwind(panic);
+                }
+                inputs += 1;
+            }
+            println!("{name}: {inputs} inputs of {} seeds", seeds.len());
+        }
+    });
+    worker.unwrap().join().unwrap();
+}
