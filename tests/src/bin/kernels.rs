@@ -80,6 +80,25 @@ fn main() {
         if arithmetic != Arithmetic::F32 {
             continue;
         }
+        // What each packing reads a second, in the bytes that it has on the device.
+        let (rows, cols) = (2048, 2048);
+        for dtype in [
+            GgmlType::Q4_0,
+            GgmlType::Q5_1,
+            GgmlType::Q6_K,
+            GgmlType::Q8_0,
+        ] {
+            let packed = Packed::new(dtype, 1, rows, cols);
+            let bytes = 4 * (packed.quants.len() + packed.scales.len());
+            let weight = packed.upload(&ops, rows);
+            let x = tensor(device, &values(1, cols), [1, cols]);
+            let ms = time(&one, || drop(ops.linear(&x, &weight, &one)));
+            let name = packed.packing.name();
+            let gb_s = bytes as f64 / ms / 1e6;
+            println!(
+                "{{\"case\":\"gemv {name} {rows}x{cols} lanes {lanes}\",\"ms\":{ms:.3},\"gb_s\":{gb_s:.2}}}"
+            );
+        }
         for n in [64, 512] {
             for kv in [KvType::F32, KvType::F16] {
                 let spec = AttentionSpec {
