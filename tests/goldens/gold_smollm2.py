@@ -13,7 +13,7 @@ import texts
 from gguf_io import bpe_tokenizer, encode, field
 
 N_GREEDY = 64
-N_FORCED = 256
+N_FORCED = 512
 
 # Chosen among a dozen for wide margins between the best and the second token; the last one says <|im_end|> early.
 PROMPTS = [
@@ -81,7 +81,7 @@ def make(out: Path, model_path: Path):
 
     jsonio.write(out / "smollm2_conversation.json", converse(model, tok, template, eos))
 
-    forced = encode(tok, texts.PROSE, parse_special=False)[:N_FORCED]
+    forced = encode(tok, texts.PROSE + texts.MORE_PROSE, parse_special=False)[:N_FORCED]
     assert len(forced) == N_FORCED
     rows = hf_llama.logits(model, forced)
     logp = torch.log_softmax(torch.from_numpy(rows).double(), -1).numpy()

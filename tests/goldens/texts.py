@@ -59,6 +59,28 @@ def flow(temperature):
 Agnes looked at it for a long time. "It is a good drawing," she said, "but you forgot the wind."
 """
 
+# Goes on where PROSE ends; only SmolLM2 reads it.
+MORE_PROSE = """
+He turned the sheet over and drew the bay again, this time with the wind: long arrows out of the south-west, short ones \
+where the cliff broke it. "How fast is it here?" he asked, with the pencil on the ledge below the lamp room.
+
+"Ask the cups," said Agnes. They went up together. The anemometer stood on the rail, four brass cups on a cross, and a \
+counter that moved on by one for every hundred turns. In 1911 somebody had scratched a rule into the paint beside it: \
+*turns in a minute, less three, times two, is knots.* They counted 14 in a minute, so it blew at 22 knots, a fresh breeze, \
+number five on the Beaufort scale.
+
+The boy wrote it down. Then he wrote a list, because lists pleased him:
+
+1. The sea is warmer than the air in October.
+2. Warm air rises, so the wind comes in from the water by day.
+3. At night it is the other way round, unless it rains.
+4. Gulls know this; they leave the harbour at 6:40 and are back before dark.
+
+"Number three is wrong," said Agnes, but she did not cross it out. "Or it is right on most nights, which is what people mean \
+when they say that something is right." Outside the light came round, as it did every 7.5 seconds, and for a moment the \
+whole room, the brass, the paper and the two faces above it, was as white as salt.
+"""
+
 # What the tiny tokenisers are trained on (with PROSE).
 TRAINING = PROSE + """
 A small fire keeps a whole house warm. The hearth is where people sit, read, cook and tell each other what happened.

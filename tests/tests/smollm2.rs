@@ -113,7 +113,7 @@ fn forced_top1(on: On, kv: KvType) {
         }
     }
     println!("{clear} of {} positions compared", forced.top1.len());
-    assert!(clear > 240);
+    assert!(clear > 490);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn forced_top1_on_the_gpu_with_an_f16_cache() {
     forced_top1(On::Gpu, KvType::F16);
 }
 
-/// Bytes in the cache: what they cost, on a text of 256 tokens. The CPU rounds to what a GPU keeps.
+/// Bytes in the cache: what they cost, on a text of 512 tokens. The CPU rounds to what a GPU keeps.
 #[test]
 fn what_a_q8_cache_costs() {
     let Some(path) = smollm2() else { return };
@@ -140,7 +140,7 @@ fn what_a_q8_cache_costs() {
         };
         let (mut agree, mut error, mut n) = (0, 0.0f32, 0);
         // A GPU made of software takes long: every eighth there.
-        let step = if on == On::Cpu { 1 } else { 8 };
+        let step = if on == On::Cpu { 1 } else { 16 };
         for i in (0..forced.top1.len()).step_by(step) {
             let expected = block_on(plain.logits(&forced.ids[..=i])).unwrap();
             let found = block_on(bytes.logits(&forced.ids[..=i])).unwrap();
