@@ -2,14 +2,20 @@
 import { BASE_URL, SMOLLM2 } from "../support/env.js";
 import { test, type BrowserName } from "../support/test.js";
 
-const CASES: { browser: BrowserName; kind: string; tokens: number; options?: Record<string, string> }[] = [
-  { browser: "chromium", kind: "webgpu", tokens: 24 },
-  { browser: "chromium", kind: "cpu", tokens: 64 },
-  { browser: "firefox", kind: "webgpu", tokens: 48 },
-  { browser: "firefox", kind: "cpu", tokens: 64 },
+const CASES: {
+  browser: BrowserName;
+  kind: string;
+  tokens: number;
+  lengths: number[];
+  options?: Record<string, string>;
+}[] = [
+  { browser: "chromium", kind: "webgpu", tokens: 24, lengths: [16, 128, 512] },
+  { browser: "chromium", kind: "cpu", tokens: 64, lengths: [16, 128, 512, 1900] },
+  { browser: "firefox", kind: "webgpu", tokens: 48, lengths: [16, 128, 512] },
+  { browser: "firefox", kind: "cpu", tokens: 64, lengths: [16, 128, 512, 1900] },
 ];
 
-for (const { browser, kind, tokens, options } of CASES) {
+for (const { browser, kind, tokens, lengths, options } of CASES) {
   test(`${browser} ${kind}`, async ({ launch }) => {
     const chat = await launch(browser);
     await chat.tab.goto(`${BASE_URL}tests/e2e/bench/page.html`);
@@ -25,8 +31,13 @@ for (const { browser, kind, tokens, options } of CASES) {
           };
           worker.postMessage(job);
         }),
-      { kind, url: SMOLLM2, options: options ?? {}, tokens },
+      { kind, url: SMOLLM2, options: options ?? {}, tokens, lengths },
     );
-    console.log(JSON.stringify({ case: `smollm2-q4_1/${browser}/${kind}`, ...result }));
+    const { contexts, ...rest } = result;
+    const name = `smollm2-q4_1/${browser}/${kind}`;
+    console.log(JSON.stringify({ case: name, ...rest }));
+    for (const [i, context] of ((contexts ?? []) as object[]).entries()) {
+      console.log(JSON.stringify({ case: `${name}/prompt@${String(lengths[i])}`, ...context }));
+    }
   });
 }

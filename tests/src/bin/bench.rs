@@ -6,7 +6,8 @@ use std::time::Instant;
 use burn::tensor::Tensor;
 use hearth::chat_template::Message;
 use hearth::format::GgmlType;
-use hearth::ops::words::read_words;
+use hearth::ops::gpu::{Kernel, launch};
+use hearth::ops::words::{gpu_tensor, read_words};
 use hearth::ops::{Ops, Tuning};
 use hearth::{Device, Drafts, Engine, LoadOptions, Result};
 use hearth_tests::kernels::{Packed, live, rms};
@@ -58,6 +59,38 @@ fn first_token_ms(engine: &mut Engine, prompt: &[u32]) -> Result<f64> {
     Ok(start.elapsed().as_secs_f64() * 1e3)
 }
 
+/// Multiplications and additions that a GPU does a second, in registers alone.
+fn flops(device: &Device) -> Result<f64> {
+    const GROUPS: u32 = 1024;
+    const ROUNDS: u32 = 256;
+    let ops = Ops::new(&device.burn, device.tuning(1 << 30));
+    let y = ops.alloc_words((GROUPS * 64) as usize);
+    let Some(tensor) = gpu_tensor(&y) else {
+        return Ok(0.0);
+    };
+    let call = || {
+        let kernel = Kernel {
+            name: "flops",
+            source: include_str!("flops.wgsl"),
+            variant: "",
+            prelude: vec![],
+            consts: vec![("ROUNDS", ROUNDS)],
+            texts: &[],
+            floats: vec![],
+            workgroup: 64,
+        };
+        launch(kernel, (GROUPS, 1, 1), &[&tensor]);
+    };
+    let wait = || block_on(read_words(&y, 0, 4)).map(drop);
+    call();
+    wait()?;
+    let start = Instant::now();
+    (0..4).for_each(|_| call());
+    wait()?;
+    let done = 4.0 * f64::from(GROUPS * 64) * f64::from(ROUNDS) * 64.0;
+    Ok(done / start.elapsed().as_secs_f64())
+}
+
 /// What this device can do at most, by our own kernels: bytes read a second, and a launch's time on it.
 fn calibrate(device: &Device) -> Result<(f64, f64)> {
     const ROWS: usize = 8192;
@@ -101,6 +134,7 @@ fn main() -> Result<()> {
     for on in [On::Gpu, On::Cpu] {
         let Some(device) = open(on) else { continue };
         let (bytes_s, launch_s) = calibrate(&device)?;
+        let flops = flops(&device)?;
         let info = device.info().clone();
         eprintln!("{} {}: {:?}", info.kind, info.name, device.tuning(1 << 30));
         println!(
@@ -110,6 +144,7 @@ fn main() -> Result<()> {
                 "device": info.name,
                 "read_gb_s": bytes_s / 1e9,
                 "launch_us": launch_s * 1e6,
+                "gflop_s": flops / 1e9,
             })
         );
         let names: Vec<&str> = match wanted.is_empty() {
@@ -172,9 +207,15 @@ fn main() -> Result<()> {
                 let prompt: Vec<u32> = (0..n).map(|i| (1000 + n + i * 7) as u32 % 40_000).collect();
                 let ms = first_token_ms(&mut engine, &prompt)?;
                 let hit = first_token_ms(&mut engine, &prompt)?;
+                // What the multiplications take at least; nothing is known of the CPU's.
+                let bound = 2.0 * engine.info().parameters as f64 * n as f64 / flops * 1e3;
+                let of_bound = (flops > 0.0).then_some(bound / ms);
                 print(
                     format!("prefill@{n}"),
-                    json!({"tok_s": n as f64 * 1e3 / ms, "ttft_ms": ms, "ttft_hit_ms": hit}),
+                    json!({
+                        "tok_s": n as f64 * 1e3 / ms, "ttft_ms": ms, "ttft_hit_ms": hit,
+                        "of_bound": of_bound,
+                    }),
                 );
                 if ms > 60_000.0 {
                     break;
