@@ -20,8 +20,10 @@ const FEW_ROWS: usize = 1024;
 const MANY_ROWS: usize = 32 * 1024;
 /// A launch on few rows that takes less is on a GPU.
 const FAST_MS: f64 = 0.1;
-/// Launches in one timing.
-const LAUNCHES: usize = 3;
+/// What a slow device may spend on more than it needs to know.
+const BUDGET_MS: f64 = 300.0;
+/// Launches in one timing: a browser's clock may tick in milliseconds.
+const LAUNCHES: usize = 8;
 /// A prefill chunk's budget: a driver may reset a GPU that is busy for two seconds, a person notices 100 ms.
 const CHUNK_MS: f64 = 100.0;
 
@@ -102,6 +104,7 @@ const ONE_THREAD: Candidate = Candidate {
 /// # Errors
 /// What the device says when it cannot run the plainest.
 pub async fn measure(device: &Device) -> Result<Measured> {
+    let begin = now_ms();
     let mut best = ONE_THREAD;
     let mut best_ms = time(device, FEW_ROWS, best, 1).await?;
     let mut rows = FEW_ROWS;
@@ -109,6 +112,8 @@ pub async fn measure(device: &Device) -> Result<Measured> {
         rows = MANY_ROWS;
         best_ms = time(device, rows, best, 1).await?;
     }
+    // A software adapter, whose compiler is the slow part, rarely wants anything but the plainest.
+    let is_over = || rows == FEW_ROWS && now_ms() - begin > BUDGET_MS;
     let has = |feature: &str| device.info().features.contains(&feature);
     let mut lanes = Candidate {
         lanes: 16,
@@ -132,6 +137,9 @@ pub async fn measure(device: &Device) -> Result<Measured> {
             },
             _ => continue,
         };
+        if is_over() {
+            break;
+        }
         // Not for a difference that may be gone the next time; integers even round differently.
         let bar = match candidate.arithmetic {
             Arithmetic::I15 => 0.75,
@@ -144,10 +152,12 @@ pub async fn measure(device: &Device) -> Result<Measured> {
         }
     }
     let mut prefill = (time(device, rows, ONE_THREAD, PREFILL_TOKENS).await?, 1);
-    let with_lanes = Candidate { lanes: 16, ..best };
-    let ms = time(device, rows, with_lanes, PREFILL_TOKENS).await?;
-    if ms < prefill.0 {
-        prefill = (ms, 16);
+    if !is_over() {
+        let with_lanes = Candidate { lanes: 16, ..best };
+        let ms = time(device, rows, with_lanes, PREFILL_TOKENS).await?;
+        if ms < prefill.0 {
+            prefill = (ms, 16);
+        }
     }
     let macs = (rows * COLS * PREFILL_TOKENS * LAUNCHES) as f64;
     Ok(Measured {

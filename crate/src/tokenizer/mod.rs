@@ -82,6 +82,15 @@ impl Tokenizer {
         Ok(ids)
     }
 
+    /// Number of tokens in plain text.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tokenizer::encode`].
+    pub fn count(&self, text: &str) -> Result<usize> {
+        Ok(self.encode(text)?.len())
+    }
+
     /// The ids of a text to be embedded: with the tokens that began and ended a text in training.
     ///
     /// # Errors
