@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 import family_weights
@@ -17,8 +17,9 @@ import gold_families
 import golden
 import hf_families
 import hf_tokenizers
-from family_layout import gguf_tensors
-from family_specs import FAMILIES, LLAMA3_ROPE
+import saved_folders
+from family_layout import gguf_tensors, layout_of
+from family_specs import FAMILIES, LLAMA3_ROPE, Family
 from gold_tiny import train_bpe
 from gguf_io import encode
 
@@ -65,16 +66,22 @@ def write_json(path: Path, value):
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="ascii")
 
 
-def random_weights(name: str, spec: dict, seed: int) -> dict[str, torch.Tensor]:
+def family_of(name: str, args: dict) -> Family:
+    """That of the GGUF files, with its rows of q and k as transformers has them."""
     family = next(f for f in FAMILIES if f.name == name)
-    family = replace(family, args=family.args | {"intermediate_size": spec["config"]["intermediate_size"]})
+    return replace(family, args=family.args | args, permutes=False)
+
+
+def random_weights(name: str, family: Family, dtype: torch.dtype, seed: int) -> dict[str, torch.Tensor]:
     config = family.make_config()
     rng = np.random.default_rng([zlib.crc32(f"hf_{name}".encode()), seed])
     made = {}
     for key, shape in hf_families.parameters(hf_families.new_model(config)).items():
-        (tensor, _), = gguf_tensors(family, config, key, shape)
-        part, kind = tensor.split(".")[-2:]
-        made[key] = torch.from_numpy(family_weights.draw(part, kind, shape, family, rng)).to(spec["dtype"])
+        parts = []
+        for tensor, part_shape in gguf_tensors(family, config, key, shape):
+            part, kind = tensor.split(".")[-2:]
+            parts.append(family_weights.draw(part, kind, part_shape, family, rng))
+        made[key] = torch.from_numpy(layout_of(family, config, key).join(parts)).to(dtype)
     return made
 
 
@@ -94,7 +101,8 @@ def write_weights(folder: Path, weights: dict[str, torch.Tensor], shards: int):
 
 def load(folder: Path):
     """What the folder says, with its weights upcast to float32."""
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    return AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager", experts_implementation="eager").eval()
 
 
 def tokenizer(folder: Path):
@@ -107,41 +115,63 @@ def tokenizer(folder: Path):
         else:
             text, ids = prompt["text"], wrapped(prompt["text"], add_special_tokens=False).input_ids
         assert encode(tok, text, parse_special=True) == list(ids), folder
-    return tok, wrapped.chat_template
+    return tok, wrapped.chat_template, {"bos_token": wrapped.bos_token}
 
 
-def dims(config: dict) -> dict:
-    n_heads = config["num_attention_heads"]
+def dims(config) -> dict:
+    n_heads = config.num_attention_heads
     return {
-        "arch": config["model_type"], "n_layers": config["num_hidden_layers"], "d_model": config["hidden_size"],
-        "n_heads": n_heads, "n_kv_heads": config["num_key_value_heads"],
-        "head_dim": config.get("head_dim", config["hidden_size"] // n_heads), "d_ff": config["intermediate_size"],
-        "n_vocab": config["vocab_size"], "n_ctx": config["max_position_embeddings"],
-        "rope_theta": config.get("rope_theta") or config["rope_parameters"]["rope_theta"],
-        "rms_eps": config["rms_norm_eps"], "tied": config["tie_word_embeddings"],
+        "arch": config.model_type, "n_layers": config.num_hidden_layers, "d_model": config.hidden_size,
+        "n_heads": n_heads, "n_kv_heads": config.num_key_value_heads,
+        "head_dim": getattr(config, "head_dim", None) or config.hidden_size // n_heads, "d_ff": config.intermediate_size,
+        "n_vocab": config.vocab_size, "n_ctx": config.max_position_embeddings,
+        "rope_theta": config.rope_parameters.get("full_attention", config.rope_parameters)["rope_theta"],
+        "rms_eps": config.rms_norm_eps, "tied": config.tie_word_embeddings,
     }
 
 
-def make_one(out: Path, name: str, spec: dict):
+def make_one(out: Path, name: str, tokenizer_style: str, dtype: torch.dtype, fill, ends: frozenset[int] = frozenset()):
+    """`fill(folder, seed)` writes all but the tokenizer; `ends` as in golden.run."""
     folder = out / f"hf_{name}"
     folder.mkdir()
-    config = COMMON | spec["config"]
-    write_json(folder / "config.json", config)
-    write_json(folder / "generation_config.json", {
-        "bos_token_id": 1, "do_sample": True, "temperature": 0.7, "top_p": 0.8} | spec["generation"])
-    hf_tokenizers.write(folder, spec["tokenizer"], train_bpe("smollm"))
-    tok, chat_template = tokenizer(folder)
+    hf_tokenizers.write(folder, tokenizer_style, train_bpe("smollm"))
     for seed in range(gold_families.MAX_SEEDS):
-        write_weights(folder, random_weights(name, spec, seed), spec["shards"])
+        fill(folder, seed)
+        if seed == 0:
+            tok, chat_template, special = tokenizer(folder)
+            config = AutoConfig.from_pretrained(folder)
         prompts, rows, good = golden.run(
-            lambda: load(folder), tok, chat_template, config["max_position_embeddings"], gold_families.MIN_MARGIN)
+            lambda: load(folder), tok, chat_template, config.max_position_embeddings, gold_families.MIN_MARGIN, special, ends)
         if good:
             break
     assert good, f"{folder.name}: no seed below {gold_families.MAX_SEEDS} gives margins above {gold_families.MIN_MARGIN}"
-    head = {"folder": folder.name, "seed": seed, "dtype": str(spec["dtype"]).removeprefix("torch.")}
+    head = {"folder": folder.name, "seed": seed, "dtype": str(dtype).removeprefix("torch.")}
     golden.write(out, folder.name, head | {"dims": dims(config)}, prompts, rows)
+
+
+def by_hand(name: str, spec: dict):
+    family = family_of(name, {"intermediate_size": spec["config"]["intermediate_size"]})
+
+    def fill(folder: Path, seed: int):
+        write_json(folder / "config.json", COMMON | spec["config"])
+        write_json(folder / "generation_config.json", {
+            "bos_token_id": 1, "do_sample": True, "temperature": 0.7, "top_p": 0.8} | spec["generation"])
+        write_weights(folder, random_weights(name, family, spec["dtype"], seed), spec["shards"])
+
+    return fill
+
+
+def by_transformers(name: str, spec: saved_folders.Saved):
+    family = family_of(spec.family, spec.args)
+
+    def fill(folder: Path, seed: int):
+        saved_folders.write(folder, spec, family, random_weights(name, family, spec.dtype, seed), load)
+
+    return fill
 
 
 def make(out: Path):
     for name, spec in FOLDERS.items():
-        make_one(out, name, spec)
+        make_one(out, name, spec["tokenizer"], spec["dtype"], by_hand(name, spec))
+    for name, spec in saved_folders.FOLDERS.items():
+        make_one(out, name, spec.tokenizer, spec.dtype, by_transformers(name, spec), saved_folders.ends(spec))

@@ -18,19 +18,26 @@ PROMPTS = [
 ]
 
 
-def run(load, tok, chat_template: str, n_ctx: int, min_margin: float) -> tuple[list[dict], np.ndarray, bool]:
-    """Prompts with their ids and margins, logits, and whether the seed is a good one. `load()` makes the model."""
+def run(
+    load, tok, chat_template: str, n_ctx: int, min_margin: float, special: dict[str, str] | None = None,
+    ends: frozenset[int] = frozenset(),
+) -> tuple[list[dict], np.ndarray, bool]:
+    """Prompts with their ids and margins, logits, and whether the seed is a good one. `load()` makes the model.
+
+    `special`: what a template knows as `bos_token` and so on. `ends`: ids that a good seed's greedy text has none of.
+    """
     model = load()
     prompts, rows, good = [], [], True
     for spec in PROMPTS:
         p = dict(spec)
         if "messages" in p:
-            rendered, _ = render_jinja_template([p["messages"]], chat_template=chat_template, add_generation_prompt=True)
+            rendered, _ = render_jinja_template(
+                [p["messages"]], chat_template=chat_template, add_generation_prompt=True, **special or {})
             p["text"] = rendered[0]
         ids = encode(tok, p["text"], parse_special="messages" in p)
         assert 64 < len(ids) + N_GREEDY <= n_ctx
         new, margins = hf_llama.greedy(model, ids, N_GREEDY, least=min_margin)
-        good &= min(margins) > min_margin and len(set(new)) >= MIN_DISTINCT
+        good &= min(margins) > min_margin and len(set(new)) >= MIN_DISTINCT and not ends & set(new)
         if not good:
             break
         all_rows = hf_llama.logits(model, ids)

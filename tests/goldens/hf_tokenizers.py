@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import gemma_tokenizer
+
 # How digits and spaces are cut: Qwen takes digits one by one, Llama 3 by three.
 _WORDS = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
           r"|\s+(?!\S)|\s+")
@@ -27,6 +29,16 @@ STYLES = {
 
 
 def write(folder: Path, style_name: str, meta: dict):
+    """`meta`: the vocabulary of the byte-level styles."""
+    if style_name.startswith("gemma"):
+        tokenizer, config = gemma_tokenizer.files(merges_as_strings=style_name == "gemma2")
+    else:
+        tokenizer, config = byte_level(style_name, meta)
+    for name, value in (("tokenizer.json", tokenizer), ("tokenizer_config.json", config)):
+        (folder / name).write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def byte_level(style_name: str, meta: dict) -> tuple[dict, dict]:
     style = STYLES[style_name]
     # Old files write a merge as one string, new ones as a pair.
     merges = meta["merges"] if style_name == "llama3" else [m.split(" ") for m in meta["merges"]]
@@ -49,5 +61,4 @@ def write(folder: Path, style_name: str, meta: dict):
         "pad_token": meta["tokens"][meta["pad"]], "chat_template": meta["chat_template"],
         "clean_up_tokenization_spaces": False, "model_max_length": 256, "tokenizer_class": style["class"],
     }
-    for name, value in (("tokenizer.json", tokenizer), ("tokenizer_config.json", config)):
-        (folder / name).write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return tokenizer, config

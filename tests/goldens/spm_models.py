@@ -11,10 +11,10 @@ from sentencepiece import sentencepiece_model_pb2 as pb
 Piece = pb.ModelProto.SentencePiece
 
 
-def train(**options) -> pb.ModelProto:
+def train(text: str = texts.TRAINING, **options) -> pb.ModelProto:
     out = io.BytesIO()
     spm.SentencePieceTrainer.train(
-        sentence_iterator=iter(texts.TRAINING.split("\n")), model_writer=out, num_threads=1, minloglevel=2,
+        sentence_iterator=iter(text.split("\n")), model_writer=out, num_threads=1, minloglevel=2,
         allow_whitespace_only_pieces=True, character_coverage=0.98, split_digits=True, **options)
     return pb.ModelProto.FromString(out.getvalue())
 

@@ -13,12 +13,26 @@ use hearth_tests::{
 };
 use pollster::block_on;
 
-const FOLDERS: [&str; 3] = ["hf_qwen2", "hf_qwen3", "hf_llama3"];
+const FOLDERS: [&str; 12] = [
+    "hf_qwen2",
+    "hf_qwen3",
+    "hf_llama3",
+    "hf_gemma2",
+    "hf_gemma3",
+    "hf_phi3",
+    "hf_olmo2",
+    "hf_granite",
+    "hf_smollm3",
+    "hf_mixtral",
+    "hf_qwen3moe",
+    "hf_qwen2_yarn",
+];
 
 fn check_folders(on: On, tolerance: f32) {
     for name in FOLDERS {
         let Some(device) = open(on) else { return };
-        let mut engine = load_files(device, &goldens().join(name), exact(256)).unwrap();
+        let mut engine = load_files(device, &goldens().join(name), exact(256))
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
         check_prompts(name, &engine);
         check_engine(name, on, &mut engine, tolerance);
     }

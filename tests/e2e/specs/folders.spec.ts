@@ -9,13 +9,31 @@ interface Golden {
   prompts: { messages?: ChatCompletionMessageParam[]; greedy_ids: number[] }[];
 }
 
+const FOLDERS = [
+  "hf_qwen2",
+  "hf_qwen3",
+  "hf_llama3",
+  "hf_gemma2",
+  "hf_gemma3",
+  "hf_phi3",
+  "hf_olmo2",
+  "hf_granite",
+  "hf_smollm3",
+  "hf_mixtral",
+  "hf_qwen3moe",
+  "hf_qwen2_yarn",
+];
+
 /** `<|endoftext|>` and `<|im_end|>`, where an answer ends and the reference goes on. */
 const END_OF_ANSWER = [0, 2];
+/** Gemma's `<eos>` and `<end_of_turn>`. */
+const GEMMA_END = [1, 6];
 
 function expected(name: string): { messages: ChatCompletionMessageParam[]; ids: number[]; n: number } {
   const { prompts } = readGolden(`${name}.json`) as Golden;
   const { messages = [], greedy_ids } = prompts[0] ?? { greedy_ids: [] };
-  const end = greedy_ids.findIndex((id) => END_OF_ANSWER.includes(id));
+  const ends = name.includes("gemma") ? GEMMA_END : END_OF_ANSWER;
+  const end = greedy_ids.findIndex((id) => ends.includes(id));
   return { messages, ids: end < 0 ? greedy_ids : greedy_ids.slice(0, end), n: greedy_ids.length };
 }
 
@@ -23,7 +41,8 @@ for (const browser of ["chromium", "firefox"] as const) {
   test(`safetensors · ${browser}`, async ({ launch }) => {
     test.skip(IS_FAKE, "the fake core has no ids");
     const chat = await launch(browser);
-    for (const name of ["hf_qwen2", "hf_qwen3", "hf_llama3"]) {
+    test.setTimeout(600_000);
+    for (const name of FOLDERS) {
       await chat.load(`/tests/goldens/data/${name}/`, { context: "256" });
       const { messages, ids, n } = expected(name);
       expect(await chat.greedyIds(messages, n), name).toEqual(ids);

@@ -1,0 +1,109 @@
+"""Hugging Face folders of further families, as transformers' save_pretrained writes them or as the hub has them."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+import torch
+from transformers import GenerationConfig
+
+import hf_families
+import hf_llama
+from family_specs import Family
+
+BYTE_LEVEL_ENDS = {"bos_token_id": 1, "eos_token_id": 2}
+GEMMA_ENDS = {"bos_token_id": 2, "eos_token_id": 1, "pad_token_id": 0}
+GEMMA_GENERATION = {"bos_token_id": 2, "eos_token_id": [1, 6], "pad_token_id": 0, "do_sample": True}
+SMALL_ATTENTION = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16}
+YARN = {"rope_type": "yarn", "rope_theta": 1000000.0, "factor": 4.0, "original_max_position_embeddings": 64}
+
+
+@dataclass(frozen=True)
+class Saved:
+    family: str
+    dtype: torch.dtype
+    tokenizer: str
+    # Over those of the family's GGUF file.
+    args: dict
+    generation: dict = field(default_factory=dict)
+    # From transformers 5's config.json to one as on the hub before it.
+    before_5: Callable | None = None
+
+
+def plain(config: dict) -> dict:
+    """One rotation for all layers: rope_theta and rope_scaling, torch_dtype, no keys that say nothing."""
+    config.pop("layer_types", None)
+    rope = dict(config.pop("rope_parameters"))
+    config["rope_theta"] = rope.pop("rope_theta")
+    config["rope_scaling"] = None if rope["rope_type"] == "default" else rope
+    config["torch_dtype"] = config.pop("dtype")
+    config["transformers_version"] = "4.51.3"
+    return {k: v for k, v in config.items() if v is not None or k not in ("pad_token_id", "head_dim")}
+
+
+def gemma2(config: dict) -> dict:
+    """Tied and which layers slide go without saying."""
+    config = plain(config)
+    for key in ("tie_word_embeddings", "use_bidirectional_attention", "rope_scaling"):
+        del config[key]
+    return config | {"hidden_act": config["hidden_activation"], "cache_implementation": "hybrid"}
+
+
+def phi3(config: dict) -> dict:
+    """As Phi-4-mini's: `type`, and two of the rotation's numbers are at the top."""
+    config = plain(config)
+    rope = config["rope_scaling"]
+    del rope["original_max_position_embeddings"]
+    config["partial_rotary_factor"] = rope.pop("partial_rotary_factor")
+    rope["type"] = rope.pop("rope_type")
+    return config | {"attention_bias": False, "full_attn_mod": 1, "interpolate_factor": 1, "lm_head_bias": False}
+
+
+FOLDERS = {
+    "gemma2": Saved(
+        "gemma2", torch.bfloat16, "gemma2", GEMMA_ENDS | dict(num_hidden_layers=2, query_pre_attn_scalar=48),
+        GEMMA_GENERATION, gemma2),
+    "gemma3": Saved(
+        "gemma3", torch.bfloat16, "gemma3",
+        GEMMA_ENDS | SMALL_ATTENTION | dict(intermediate_size=64, query_pre_attn_scalar=24),
+        GEMMA_GENERATION | {"top_k": 64, "top_p": 0.95}),
+    "phi3": Saved(
+        "phi3", torch.bfloat16, "qwen2", BYTE_LEVEL_ENDS | dict(pad_token_id=2, sliding_window=262144),
+        {"eos_token_id": [2, 0]}, phi3),
+    "olmo2": Saved("olmo2", torch.bfloat16, "llama3", BYTE_LEVEL_ENDS),
+    "granite": Saved("granite", torch.float16, "smollm", BYTE_LEVEL_ENDS, {}, plain),
+    "smollm3": Saved(
+        "smollm3", torch.bfloat16, "llama3", BYTE_LEVEL_ENDS | dict(intermediate_size=64),
+        {"do_sample": True, "temperature": 0.6, "top_p": 0.95}),
+    "mixtral": Saved("mixtral", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=32), {}, plain),
+    "qwen3moe": Saved(
+        "qwen3moe", torch.float16, "qwen2", BYTE_LEVEL_ENDS | SMALL_ATTENTION | dict(num_experts=6),
+        {"eos_token_id": [2, 0], "do_sample": True, "top_k": 20}),
+    "qwen2_yarn": Saved(
+        "qwen2", torch.float16, "qwen2",
+        BYTE_LEVEL_ENDS | dict(intermediate_size=96, rope_parameters=YARN, tie_word_embeddings=False),
+        {"eos_token_id": [2, 0], "do_sample": True, "top_k": 20}, plain),
+}
+
+
+def ends(spec: Saved) -> frozenset[int]:
+    """What an engine may stop at: the ids in GEMMA_GENERATION, or <|endoftext|> and <|im_end|>."""
+    return frozenset([1, 6] if spec.tokenizer.startswith("gemma") else [0, 2])
+
+
+def write(folder: Path, spec: Saved, family: Family, weights: dict[str, torch.Tensor], load: Callable):
+    config = family.make_config()
+    model = hf_families.new_model(config)
+    left = model.load_state_dict(weights, strict=False)
+    assert not left.unexpected_keys and left.missing_keys == ["lm_head.weight"] * config.tie_word_embeddings, left
+    ids = list(range(0, 300, 7))
+    before = hf_llama.logits(model, ids)
+    model.generation_config = GenerationConfig(**BYTE_LEVEL_ENDS | spec.generation)
+    model.to(spec.dtype).save_pretrained(folder)
+    if spec.before_5:
+        path = folder / "config.json"
+        config = spec.before_5(json.loads(path.read_text()))
+        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="ascii")
+    # Nothing is lost on the way: names, rounding, what the config says.
+    assert (hf_llama.logits(load(folder), ids) == before).all(), folder
