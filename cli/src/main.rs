@@ -115,6 +115,15 @@ fn print_budget(report: &Report, budget: &Budget) {
         "  layers     {} of width {}, {} heads of {} ({} for keys and values), feed-forward {}",
         c.n_layers, c.d_model, c.n_heads, c.head_dim, c.n_kv_heads, c.d_ff
     );
+    if c.n_experts > 0 {
+        println!(
+            "  experts    {} of {} a token",
+            c.n_experts_used, c.n_experts
+        );
+    }
+    if let Some(pooling) = c.pooling {
+        println!("  embeddings {}", format!("{pooling:?}").to_lowercase());
+    }
     println!("  vocabulary {}", c.vocab_size);
     let trained = report.n_ctx_train.unwrap_or_default();
     println!("  context    {} of {trained} positions", budget.n_ctx);

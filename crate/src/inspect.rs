@@ -164,7 +164,8 @@ fn budget(gguf: &Gguf, options: InspectOptions<'_>) -> Result<Budget, Error> {
     let kv_type = options.kv_type.unwrap_or(KvType::F16);
     let (matrices, vectors) = assemble::tensors(gguf, c);
     let names = c.spec.names;
-    let tied = gguf.tensor(names.lm_head).is_none();
+    // (an encoder has no head at all)
+    let tied = c.spec.causal && gguf.tensor(names.lm_head).is_none();
     let (mut weights, mut read, mut active) = (0u64, 0u64, 0u64);
     for matrix in &matrices {
         for (name, rows) in &matrix.parts {
