@@ -17,9 +17,9 @@ use crate::format::Gguf;
 use crate::graph::StepGraph;
 use crate::model::{Decoder, ModelConfig};
 use crate::ops::draft::ROWS;
-use crate::ops::state::{IDS, POS, STATE_WORDS, STEP};
+use crate::ops::state::{IDS, STATE_WORDS, STEP};
 use crate::ops::words::{gpu_bytes, read_f32};
-use crate::ops::{KvType, LayerCache, SampleMemory, state};
+use crate::ops::{KvType, LayerCache, SampleMemory};
 use crate::request::{CompletionTokensDetails, Request, Sampling, Step, StopMatcher};
 use crate::run::{Read, Run};
 use crate::speculation::{Drafts, Speculation};
@@ -409,13 +409,3 @@ impl Engine {
         }
     }
 }
-
-// The state's layout is the contract with the kernels: STEP is followed by the sampling parameters.
-const _: () = {
-    assert!(state::TEMPERATURE == STEP + 1 && state::TOP_K == STEP + 2);
-    assert!(state::TOP_P == STEP + 3 && state::MIN_P == STEP + 4 && state::SEED == STEP + 5);
-    assert!(state::TYPICAL_P == STEP + 6 && state::REPETITION == STEP + 7);
-    assert!(state::FREQUENCY == STEP + 8 && state::PRESENCE == STEP + 9);
-    assert!(state::ADJUST == STEP + 10 && state::DRAFT == STEP + 11 && state::ROUND == STEP + 12);
-    assert!(state::N_TOKENS == POS + 1);
-};

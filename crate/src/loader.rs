@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::format::{Files, Gguf, Parsed};
 use crate::model::{ModelConfig, assemble};
 use crate::ops::{KvType, Ops, pool};
-use crate::quant::quantize::{Quantize, kept_as};
+use crate::quant::quantize::{Quantize, kept_bytes};
 use crate::quant::{block_format, repack_rows};
 use crate::speculation::Drafts;
 use crate::tokenizer::Tokenizer;
@@ -244,7 +244,9 @@ impl Weights {
         let weights: u64 = match pool::current() {
             // Threads have a memory of their own, and say for themselves what it cannot hold.
             Some(_) if !device.is_gpu() => 0,
-            _ => gguf.tensors.iter().map(|t| t.size).sum(),
+            _ => (gguf.tensors.iter())
+                .map(|t| kept_bytes(t, options.quantize))
+                .sum(),
         };
         device.can_hold(weights.saturating_add(config.kv_bytes(n_ctx, kv)))?;
         let tokenizer = Tokenizer::from_gguf(&gguf.metadata)?;
@@ -358,13 +360,12 @@ impl Weights {
             }
             Target::Matrix { matrix, first } => {
                 let n = rows.len() / (cols / format.block_len() * format.block_bytes());
-                let kept = kept_as(tensor.dtype, cols, self.quantize);
                 let (mut quants, mut scales) = (Vec::new(), Vec::new());
                 match self.quantize {
-                    Some(quantize) if kept != tensor.dtype => {
+                    Some(quantize) if tensor.kept != tensor.dtype => {
                         let mut values = vec![0.0; n * cols];
                         format.dequantize(rows, &mut values)?;
-                        let kept = block_format(kept, &tensor.name)?;
+                        let kept = block_format(tensor.kept, &tensor.name)?;
                         let blocks = quantize.blocks(&values);
                         repack_rows(kept, cols, &blocks, &mut quants, &mut scales)?;
                     }

@@ -16,6 +16,8 @@ use crate::quant::{Packing, block_format};
 pub struct Planned {
     pub name: String,
     pub dtype: GgmlType,
+    /// What a matrix is kept as.
+    pub kept: GgmlType,
     /// Columns of a row (the contiguous dimension).
     pub cols: usize,
     /// Position in the file.
@@ -109,8 +111,11 @@ impl Plan {
             });
         }
         block_format(info.dtype, &name)?;
-        self.order
-            .push(planned(info, Target::Vector(self.vectors.len())));
+        self.order.push(planned(
+            info,
+            info.dtype,
+            Target::Vector(self.vectors.len()),
+        ));
         self.vectors.push(Vec::new());
         self.vector_names.push(name);
         Ok(())
@@ -139,8 +144,9 @@ impl Plan {
                     found: info.shape.clone(),
                 });
             }
-            let stored = kept_as(info.dtype, cols, quantize);
-            let packing = block_format(stored, name)?.packing();
+            let quantize = quantize.filter(|_| !names.exact);
+            let kept = kept_as(info.dtype, cols, quantize);
+            let packing = block_format(kept, name)?.packing();
             let block = kernel_block(packing) as usize;
             if !cols.is_multiple_of(block) {
                 return Err(Error::TensorShape {
@@ -150,13 +156,9 @@ impl Plan {
                 });
             }
             packings.push((packing, *rows));
-            self.order.push(planned(
-                info,
-                Target::Matrix {
-                    matrix: index,
-                    first,
-                },
-            ));
+            let matrix = index;
+            self.order
+                .push(planned(info, kept, Target::Matrix { matrix, first }));
             first += rows;
         }
         self.matrices
@@ -172,10 +174,11 @@ fn find<'a>(gguf: &'a Gguf, name: &str) -> Result<&'a TensorInfo> {
         .ok_or_else(|| Error::MissingTensor { name: name.into() })
 }
 
-fn planned(info: &TensorInfo, target: Target) -> Planned {
+fn planned(info: &TensorInfo, kept: GgmlType, target: Target) -> Planned {
     Planned {
         name: info.name.clone(),
         dtype: info.dtype,
+        kept,
         cols: info.n_cols() as usize,
         offset: info.offset,
         size: info.size,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hearth::format::writer::GgufWriter;
-use hearth::format::{GgmlType, Metadata, Parsed, Value, safetensors};
+use hearth::format::{GgmlType, Metadata, Parsed, Value, folder, safetensors};
 use hearth::quant::block_format;
 use hearth::quant::quantize::{Quantize, quantize_q4_1, quantize_q8_0};
 use hearth::{Engine, Error, LoadOptions};
@@ -112,6 +112,29 @@ fn floats_are_made_smaller_at_load() {
         }
         std::fs::remove_dir_all(folder).unwrap();
     }
+}
+
+/// A router is small, and what it gets wrong is not: it stays as it is.
+#[test]
+fn routers_are_not_made_smaller() {
+    let folder = goldens().join("hf_mixtral");
+    let (header, _) = folder::open(&folder).unwrap().0.join().unwrap();
+    let matrices = header.tensors.iter().filter(|t| t.n_rows() > 1);
+    let bytes = matrices.map(|t| {
+        let elements = t.n_cols() * t.n_rows();
+        match t.name.contains("ffn_gate_inp") {
+            true => 2 * elements,
+            // A block of 32 has a word for its scale.
+            false => elements / 32 * 36,
+        }
+    });
+    let device = open(On::Cpu).expect("the CPU always opens");
+    let options = LoadOptions {
+        quantize: Some(Quantize::Q8),
+        ..exact(64)
+    };
+    let engine = load_files(device, &folder, options).unwrap();
+    assert_eq!(engine.info().weight_bytes, bytes.sum::<u64>());
 }
 
 /// The tiny model in files of so many tensors.

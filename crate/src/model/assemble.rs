@@ -5,10 +5,11 @@ use burn::tensor::Tensor;
 use super::decoder::{BlockEnd, Decoder, Embedding, Layer};
 use super::feed_forward::{Experts, FeedForward};
 use super::names::{bias_of, of_expert, of_layer};
+use super::parts::Parts;
 use super::{ModelConfig, PostNorm};
 use crate::error::{Error, Result};
 use crate::format::Gguf;
-use crate::ops::{Attention, AttentionSpec, KvType, Norm, NormSpec, Ops, QkNorm, Scaling, Weight};
+use crate::ops::{Attention, AttentionSpec, KvType, Ops, QkNorm, Scaling};
 use crate::weights::{Matrix, Plan};
 
 /// A matrix: the tensors whose rows it has, with their number, and its columns.
@@ -17,6 +18,8 @@ pub struct MatrixNames {
     pub cols: usize,
     /// Its rows are those of so many experts; 1 for all others.
     pub experts: usize,
+    /// It is kept as it is even where floats are made smaller: little is to be saved, and much to be lost.
+    pub exact: bool,
 }
 
 /// The tensors of a model: matrices for the device, and small vectors.
@@ -26,6 +29,11 @@ pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) 
         parts,
         cols,
         experts: 1,
+        exact: false,
+    };
+    let exact = |matrix: MatrixNames| MatrixNames {
+        exact: true,
+        ..matrix
     };
     let table = |name: &str, rows: usize| matrix(vec![(name.into(), rows)], c.d_model);
     let (q, kv) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
@@ -34,7 +42,7 @@ pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) 
         matrices.push(table(names.lm_head, c.vocab_size));
     }
     if c.spec.learned_positions {
-        matrices.push(table(names.position_embd, c.n_ctx_train));
+        matrices.push(exact(table(names.position_embd, c.n_ctx_train)));
     }
     for i in 0..c.n_layers {
         let one = |name: &str, rows: usize| vec![(of_layer(name, i), rows)];
@@ -58,8 +66,9 @@ pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) 
                 },
                 cols,
                 experts,
+                exact: false,
             };
-            matrices.push(matrix(one(names.router, experts), c.d_model));
+            matrices.push(exact(matrix(one(names.router, experts), c.d_model)));
             let gate_up = names.expert_gate_up.iter();
             matrices.extend(gate_up.map(|name| of_all(name, c.d_ff, c.d_model)));
             matrices.push(of_all(names.expert_down, c.d_model, c.d_ff));
@@ -216,74 +225,6 @@ pub fn decoder(
         n_ctx,
         kv,
     })
-}
-
-/// What a decoder is made of.
-struct Parts<'a> {
-    plan: &'a Plan,
-    c: &'a ModelConfig,
-    ops: &'a Ops,
-}
-
-impl Parts<'_> {
-    fn matrix(&self, name: &str) -> Result<Weight> {
-        self.plan.matrix(name).map(Matrix::weight)
-    }
-
-    /// Of all experts, wherever the file has them.
-    fn experts(&self, name: &str) -> Result<Weight> {
-        let together = self.matrix(name);
-        together.or_else(|_| self.matrix(&of_expert(name, 0)))
-    }
-
-    fn values(&self, name: &str, len: usize) -> Result<&[f32]> {
-        let values = self.plan.vector(name)?;
-        match values.len() == len {
-            true => Ok(values),
-            false => Err(Error::TensorShape {
-                name: name.to_owned(),
-                expected: vec![len as u64],
-                found: vec![values.len() as u64],
-            }),
-        }
-    }
-
-    /// A vector that not every file has.
-    fn if_there(&self, name: &str, len: usize) -> Result<Option<&[f32]>> {
-        match self.plan.vector(name) {
-            Ok(_) => self.values(name, len).map(Some),
-            Err(_) => Ok(None),
-        }
-    }
-
-    fn optional(&self, name: &str, len: usize) -> Result<Option<Tensor<2>>> {
-        let values = self.if_there(name, len)?;
-        Ok(values.map(|values| self.ops.upload_f32(values)))
-    }
-
-    /// What a norm multiplies with.
-    fn gains(&self, name: &str, len: usize) -> Result<Vec<f32>> {
-        let values = self.values(name, len)?.iter();
-        Ok(values.map(|v| v + self.c.norm_offset).collect())
-    }
-
-    fn norm(&self, name: &str) -> Result<Norm> {
-        let c = self.c;
-        let mut weight = self.gains(name, c.d_model)?;
-        if c.spec.layer_norm {
-            match self.if_there(&bias_of(name), c.d_model)? {
-                Some(bias) => weight.extend(bias),
-                None => weight.resize(2 * c.d_model, 0.0),
-            }
-        }
-        Ok(Norm {
-            weight: self.ops.upload_f32(&weight),
-            spec: NormSpec {
-                eps: c.eps,
-                centred: c.spec.layer_norm,
-            },
-        })
-    }
 }
 
 /// The feed-forward block of layer `i`.

@@ -14,6 +14,7 @@ pub mod granite;
 pub mod llama;
 pub mod names;
 pub mod olmo;
+mod parts;
 pub mod phi;
 pub mod qwen;
 pub mod rope;

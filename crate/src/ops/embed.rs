@@ -6,14 +6,15 @@
 //! - GPU: a thread unpacks one block.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, Flex, backend_extension};
+use burn::backend::{Backend, Dispatch, Flex, backend_extension};
+use burn::tensor::{Int, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use super::gpu::{Kernel, launch, wgsl};
 use super::linear::{BlockUse, kernel_block, unpack_source, weight_buffers};
 use super::pool::{self, Pooled};
-use super::state;
+use super::{Ops, Weight, state};
 use crate::quant::{Packing, unpack_row};
 
 /// Which row of the table a token takes.
@@ -41,6 +42,54 @@ pub struct EmbedSpec {
     pub by: Rows,
     /// See [`super::linear::LinearSpec::pooled`].
     pub pooled: Option<Pooled>,
+}
+
+impl Ops {
+    /// Embeds the state's ids: [t, d_model].
+    pub fn embed(&self, weight: &Weight, state: &Tensor<2, Int>, t: usize) -> Tensor<2> {
+        let y = Tensor::empty([t, weight.cols], &self.anchor.device());
+        self.keep(self.embed_into(weight, state, y, Rows::Ids))
+    }
+
+    /// Adds the embedding of the state's positions to `y`: [t, d_model].
+    pub fn add_positions(
+        &self,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        y: Tensor<2>,
+    ) -> Tensor<2> {
+        self.embed_into(weight, state, y, Rows::Positions)
+    }
+
+    fn embed_into(
+        &self,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        y: Tensor<2>,
+        by: Rows,
+    ) -> Tensor<2> {
+        let mut y = y.into_dispatch();
+        for part in &weight.parts {
+            let spec = EmbedSpec {
+                packing: part.packing,
+                rows: part.rows as u32,
+                first: part.first_row as u32,
+                cols: weight.cols as u32,
+                factor: weight.scaling.factor,
+                by,
+                pooled: part.pooled,
+            };
+            y = Dispatch::embed(
+                part.quants.clone().into_dispatch(),
+                part.scales.clone().into_dispatch(),
+                state.clone().into_dispatch(),
+                y,
+                spec,
+            );
+        }
+        self.count(weight.parts.len());
+        Tensor::from_dispatch(y)
+    }
 }
 
 /// Backend extension: embedding on each backend.

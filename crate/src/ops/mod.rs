@@ -36,7 +36,6 @@ use burn::tensor::{Int, Tensor};
 use attention::AttentionOp;
 use bias::{BiasOp, BiasSpec};
 pub use cache::LayerCache;
-use embed::{EmbedOp, EmbedSpec, Rows};
 pub use gate::Activation;
 use gate::GateOp;
 pub use gemv::Arithmetic;
@@ -178,52 +177,6 @@ impl Ops {
             burn::tensor::TensorData::new(values.to_vec(), [1, values.len()]),
             &self.anchor.device(),
         )
-    }
-
-    /// Embeds the state's ids: [t, d_model].
-    pub fn embed(&self, weight: &Weight, state: &Tensor<2, Int>, t: usize) -> Tensor<2> {
-        let y = Tensor::empty([t, weight.cols], &self.anchor.device());
-        self.keep(self.embed_into(weight, state, y, Rows::Ids))
-    }
-
-    /// Adds the embedding of the state's positions to `y`: [t, d_model].
-    pub fn add_positions(
-        &self,
-        weight: &Weight,
-        state: &Tensor<2, Int>,
-        y: Tensor<2>,
-    ) -> Tensor<2> {
-        self.embed_into(weight, state, y, Rows::Positions)
-    }
-
-    fn embed_into(
-        &self,
-        weight: &Weight,
-        state: &Tensor<2, Int>,
-        y: Tensor<2>,
-        by: Rows,
-    ) -> Tensor<2> {
-        let mut y = y.into_dispatch();
-        for part in &weight.parts {
-            let spec = EmbedSpec {
-                packing: part.packing,
-                rows: part.rows as u32,
-                first: part.first_row as u32,
-                cols: weight.cols as u32,
-                factor: weight.scaling.factor,
-                by,
-                pooled: part.pooled,
-            };
-            y = Dispatch::embed(
-                part.quants.clone().into_dispatch(),
-                part.scales.clone().into_dispatch(),
-                state.clone().into_dispatch(),
-                y,
-                spec,
-            );
-        }
-        self.count(weight.parts.len());
-        Tensor::from_dispatch(y)
     }
 
     /// The norm of every token, or with `last` of the step's last one.

@@ -64,3 +64,13 @@ pub const IDS: usize = RING + RING_LEN;
 pub const MAX_CHUNK: usize = 128;
 /// Words in the state buffer of a decoder.
 pub const STATE_WORDS: usize = IDS + MAX_CHUNK;
+
+// The state's layout is the contract with the kernels: STEP is followed by the sampling parameters.
+const _: () = {
+    assert!(TEMPERATURE == STEP + 1 && TOP_K == STEP + 2);
+    assert!(TOP_P == STEP + 3 && MIN_P == STEP + 4 && SEED == STEP + 5);
+    assert!(TYPICAL_P == STEP + 6 && REPETITION == STEP + 7);
+    assert!(FREQUENCY == STEP + 8 && PRESENCE == STEP + 9);
+    assert!(ADJUST == STEP + 10 && DRAFT == STEP + 11 && ROUND == STEP + 12);
+    assert!(N_TOKENS == POS + 1);
+};

@@ -6,7 +6,7 @@
 
 use half::f16;
 
-use crate::format::GgmlType;
+use crate::format::{GgmlType, TensorInfo};
 
 const BLOCK_LEN: usize = 32;
 
@@ -43,6 +43,18 @@ pub(crate) fn kept_as(dtype: GgmlType, cols: usize, quantize: Option<Quantize>) 
     match quantize {
         Some(quantize) if is_float && cols.is_multiple_of(BLOCK_LEN) => quantize.dtype(),
         _ => dtype,
+    }
+}
+
+/// Bytes of a tensor's blocks as it is kept, were it a matrix that may be made smaller.
+pub(crate) fn kept_bytes(tensor: &TensorInfo, quantize: Option<Quantize>) -> u64 {
+    let kept = kept_as(tensor.dtype, tensor.n_cols() as usize, quantize);
+    match kept == tensor.dtype {
+        true => tensor.size,
+        false => {
+            tensor.size / tensor.dtype.block_bytes() as u64 / BLOCK_LEN as u64
+                * kept.block_bytes() as u64
+        }
     }
 }
 
