@@ -69,7 +69,6 @@ struct Weights {
     config: ModelConfig,
     n_ctx: usize,
     kv: KvType,
-    quantize: Option<Quantize>,
     ops: Ops,
     tokenizer: Tokenizer,
     template: ChatTemplate,
@@ -269,7 +268,6 @@ impl Weights {
             config,
             n_ctx,
             kv,
-            quantize: options.quantize,
             ops,
             tokenizer,
             template,
@@ -361,15 +359,15 @@ impl Weights {
             Target::Matrix { matrix, first } => {
                 let n = rows.len() / (cols / format.block_len() * format.block_bytes());
                 let (mut quants, mut scales) = (Vec::new(), Vec::new());
-                match self.quantize {
-                    Some(quantize) if tensor.kept != tensor.dtype => {
+                match tensor.quantize {
+                    Some(quantize) => {
                         let mut values = vec![0.0; n * cols];
                         format.dequantize(rows, &mut values)?;
-                        let kept = block_format(tensor.kept, &tensor.name)?;
+                        let kept = block_format(quantize.dtype(), &tensor.name)?;
                         let blocks = quantize.blocks(&values);
                         repack_rows(kept, cols, &blocks, &mut quants, &mut scales)?;
                     }
-                    _ => repack_rows(format, cols, rows, &mut quants, &mut scales)?,
+                    None => repack_rows(format, cols, rows, &mut quants, &mut scales)?,
                 }
                 self.unflushed += rows.len();
                 self.plan.matrices[matrix].write(

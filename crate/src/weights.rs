@@ -9,15 +9,15 @@ use crate::model::assemble::{self, MatrixNames};
 use crate::ops::linear::kernel_block;
 use crate::ops::pool::Pooled;
 use crate::ops::{Ops, Scaling, Weight, WeightPart};
-use crate::quant::quantize::{Quantize, kept_as};
+use crate::quant::quantize::Quantize;
 use crate::quant::{Packing, block_format};
 
 /// A tensor that will be read, with its destination.
 pub struct Planned {
     pub name: String,
     pub dtype: GgmlType,
-    /// What a matrix is kept as.
-    pub kept: GgmlType,
+    /// What a matrix of floats is made of.
+    pub quantize: Option<Quantize>,
     /// Columns of a row (the contiguous dimension).
     pub cols: usize,
     /// Position in the file.
@@ -111,11 +111,8 @@ impl Plan {
             });
         }
         block_format(info.dtype, &name)?;
-        self.order.push(planned(
-            info,
-            info.dtype,
-            Target::Vector(self.vectors.len()),
-        ));
+        self.order
+            .push(planned(info, None, Target::Vector(self.vectors.len())));
         self.vectors.push(Vec::new());
         self.vector_names.push(name);
         Ok(())
@@ -144,8 +141,8 @@ impl Plan {
                     found: info.shape.clone(),
                 });
             }
-            let quantize = quantize.filter(|_| !names.exact);
-            let kept = kept_as(info.dtype, cols, quantize);
+            let quantize = quantize.filter(|q| !names.exact && q.applies(info));
+            let kept = quantize.map_or(info.dtype, Quantize::dtype);
             let packing = block_format(kept, name)?.packing();
             let block = kernel_block(packing) as usize;
             if !cols.is_multiple_of(block) {
@@ -158,7 +155,7 @@ impl Plan {
             packings.push((packing, *rows));
             let matrix = index;
             self.order
-                .push(planned(info, kept, Target::Matrix { matrix, first }));
+                .push(planned(info, quantize, Target::Matrix { matrix, first }));
             first += rows;
         }
         self.matrices
@@ -174,11 +171,11 @@ fn find<'a>(gguf: &'a Gguf, name: &str) -> Result<&'a TensorInfo> {
         .ok_or_else(|| Error::MissingTensor { name: name.into() })
 }
 
-fn planned(info: &TensorInfo, kept: GgmlType, target: Target) -> Planned {
+fn planned(info: &TensorInfo, quantize: Option<Quantize>, target: Target) -> Planned {
     Planned {
         name: info.name.clone(),
         dtype: info.dtype,
-        kept,
+        quantize,
         cols: info.n_cols() as usize,
         offset: info.offset,
         size: info.size,

@@ -16,8 +16,7 @@ export async function inspectModel(
   if (model.kind === "several") {
     const files = new wasm.Files();
     try {
-      for (const [name, text] of model.texts) files.text(name, text);
-      await readHeaders(model.weights, signal, (index, chunk, length) => files.header(index, chunk, length));
+      await readHeaders(model, files, signal);
       return files.report(request.options);
     } finally {
       enough.abort();

@@ -83,16 +83,8 @@ export async function loadModel(
   let [received, total] = [0, 0];
   let files: WasmFiles | undefined;
   if (model.kind === "several") {
-    const { texts, weights } = model;
-    const lengths = new Map<number, number>();
-    const headers = new wasm.Files();
-    for (const [name, text] of texts) headers.text(name, text);
-    await readHeaders(weights, signal, (index, chunk, length) => {
-      lengths.set(index, length);
-      return headers.header(index, chunk, length);
-    });
-    for (const length of lengths.values()) total += length;
-    files = headers;
+    files = new wasm.Files();
+    total = await readHeaders(model, files, signal);
   }
   async function* counted(): AsyncGenerator<Uint8Array, void, void> {
     for (const source of sources) {

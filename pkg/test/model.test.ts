@@ -42,11 +42,14 @@ async function several(found: Promise<ModelFiles>): Promise<{ texts: string[]; l
   const model = await found;
   if (model.kind !== "several") throw new Error("one file");
   const lengths: number[] = [];
-  await readHeaders(model.weights, NEVER, (index, _, length) => {
+  const texts: string[] = [];
+  const header = (index: number, _: Uint8Array, length: number): boolean => {
     lengths[index] = length;
     return true;
-  });
-  return { texts: [...model.texts.keys()], lengths };
+  };
+  const total = await readHeaders(model, { text: (name) => texts.push(name), header }, NEVER);
+  expect(total).toBe(lengths.reduce((sum, length) => sum + length, 0));
+  return { texts, lengths };
 }
 
 describe("findModel", () => {

@@ -3,7 +3,7 @@
 //! `cargo fuzz` drives them from `fuzz/`; `tests/tests/fuzz.rs` does so for a bounded time with the seeds of the tree.
 
 use hearth::chat_template::{ChatTemplate, Message, RenderOptions};
-use hearth::format::huggingface::{Texts, convert};
+use hearth::format::huggingface::{TEXT_FILES, Texts, convert};
 use hearth::format::{Files, Gguf, Parsed, safetensors};
 use hearth::inspect::{InspectOptions, inspect};
 use hearth::model::ModelConfig;
@@ -60,15 +60,9 @@ pub fn shards(data: &[u8]) {
 /// The texts of a Hugging Face folder, one behind the other, with zero bytes between.
 pub fn folder(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let mut parts = text.split('\0').map(str::to_owned);
-    let texts = Texts {
-        config: parts.next(),
-        tokenizer: parts.next(),
-        tokenizer_config: parts.next(),
-        generation_config: parts.next(),
-        chat_template: parts.next(),
-        pooling: parts.next(),
-    };
+    let parts = text.split('\0').map(str::to_owned);
+    let names = TEXT_FILES.iter().map(|name| name.to_string());
+    let texts: Texts = names.zip(parts).collect();
     let Ok((metadata, _)) = convert(&texts, Vec::new()) else {
         return;
     };

@@ -1,9 +1,10 @@
 //! Tokenizers against Hugging Face's `tokenizers` and sentencepiece, over 211 nasty texts.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use hearth::chat_template::{ChatTemplate, Message, RenderOptions, Rendered};
-use hearth::format::{Gguf, Parsed, Value};
+use hearth::format::{Gguf, Value, folder};
 use hearth::tokenizer::Tokenizer;
 use hearth_tests::{golden, golden_bytes, header, smollm2};
 use serde::Deserialize;
@@ -31,20 +32,11 @@ fn cases(name: &str) -> Vec<Case> {
 
 /// The real model's header, from a prefix of the file.
 fn smollm2_header() -> Option<Gguf> {
-    use std::io::Read as _;
-    let path = smollm2()?;
-    let mut file = std::fs::File::open(&path).unwrap();
-    let size = file.metadata().unwrap().len();
-    let (mut prefix, mut wanted) = (Vec::new(), 1 << 16);
-    loop {
-        let missing = wanted - prefix.len() as u64;
-        let n = (&mut file).take(missing).read_to_end(&mut prefix).unwrap();
-        assert_eq!(n as u64, missing, "{} ends early", path.display());
-        match Gguf::parse(&prefix, Some(size)).unwrap() {
-            Parsed::Header(gguf) => return Some(gguf),
-            Parsed::NeedMore { at_least } => wanted = at_least,
-        }
-    }
+    Some(read_header(&smollm2()?))
+}
+
+fn read_header(model: &Path) -> Gguf {
+    folder::open(model).unwrap().0.join().unwrap().0
 }
 
 /// SmolLM2's tokenizer and template.
@@ -406,9 +398,7 @@ fn minilm_encodes_as_tokenizers_does() {
         eprintln!("SKIPPED: HEARTH_MINILM does not name the folder of all-MiniLM-L6-v2");
         return;
     };
-    let (files, _) = hearth::format::folder::open(folder.as_ref()).unwrap();
-    let (header, _) = files.join().unwrap();
-    let tokenizer = Tokenizer::from_gguf(&header.metadata).unwrap();
+    let tokenizer = Tokenizer::from_gguf(&read_header(folder.as_ref()).metadata).unwrap();
     let texts = golden::<WordPiece>("tokenizer_wordpiece.json").texts;
     let expected = golden::<Ids>("tokenizer_minilm.json").ids;
     for (text, ids) in texts.iter().zip(&expected) {

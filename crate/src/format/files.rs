@@ -30,19 +30,9 @@ struct Part {
 impl Files {
     /// Takes one of [`TEXT_FILES`]; others mean nothing.
     pub fn text(&mut self, name: &str, text: String) {
-        let Some(at) = TEXT_FILES.iter().position(|file| *file == name) else {
-            return;
-        };
-        let texts = &mut self.texts;
-        let place = [
-            &mut texts.config,
-            &mut texts.tokenizer,
-            &mut texts.tokenizer_config,
-            &mut texts.generation_config,
-            &mut texts.chat_template,
-            &mut texts.pooling,
-        ];
-        *place[at] = Some(text);
+        if TEXT_FILES.contains(&name) {
+            self.texts.insert(name.to_owned(), text);
+        }
     }
 
     /// Takes the next bytes from the beginning of file `index`, which has `len` bytes; true when they are enough.

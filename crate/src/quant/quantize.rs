@@ -21,7 +21,14 @@ pub enum Quantize {
 }
 
 impl Quantize {
-    const fn dtype(self) -> GgmlType {
+    /// Whether a matrix is one of floats, whose rows are whole blocks.
+    pub(crate) fn applies(self, tensor: &TensorInfo) -> bool {
+        let is_float = matches!(tensor.dtype, GgmlType::F32 | GgmlType::F16 | GgmlType::BF16);
+        is_float && tensor.n_cols().is_multiple_of(BLOCK_LEN as u64)
+    }
+
+    /// The type that comes out.
+    pub(crate) const fn dtype(self) -> GgmlType {
         match self {
             Quantize::Q8 => GgmlType::Q8_0,
             Quantize::Q4 => GgmlType::Q4_1,
@@ -37,24 +44,14 @@ impl Quantize {
     }
 }
 
-/// The type that a matrix of `cols` columns is kept in.
-pub(crate) fn kept_as(dtype: GgmlType, cols: usize, quantize: Option<Quantize>) -> GgmlType {
-    let is_float = matches!(dtype, GgmlType::F32 | GgmlType::F16 | GgmlType::BF16);
-    match quantize {
-        Some(quantize) if is_float && cols.is_multiple_of(BLOCK_LEN) => quantize.dtype(),
-        _ => dtype,
-    }
-}
-
 /// Bytes of a tensor's blocks as it is kept, were it a matrix that may be made smaller.
 pub(crate) fn kept_bytes(tensor: &TensorInfo, quantize: Option<Quantize>) -> u64 {
-    let kept = kept_as(tensor.dtype, tensor.n_cols() as usize, quantize);
-    match kept == tensor.dtype {
-        true => tensor.size,
-        false => {
-            tensor.size / tensor.dtype.block_bytes() as u64 / BLOCK_LEN as u64
-                * kept.block_bytes() as u64
+    match quantize.filter(|quantize| quantize.applies(tensor)) {
+        Some(quantize) => {
+            let elements = tensor.size / tensor.dtype.block_bytes() as u64;
+            elements / BLOCK_LEN as u64 * quantize.dtype().block_bytes() as u64
         }
+        None => tensor.size,
     }
 }
 

@@ -6,6 +6,7 @@
  */
 import { HearthError, throwIfAborted } from "../errors.js";
 import type { DownloadOptions, SourceSpec } from "../protocol.js";
+import type { WasmFiles } from "../wasm-contract.js";
 import { blobSource } from "./blob.js";
 import { HttpSource } from "./http.js";
 import { portSource } from "./port.js";
@@ -143,12 +144,14 @@ function withPath(url: URL, pathname: string): string {
   return other.href;
 }
 
-/** Gives the core the beginning of each file, until it has all headers. */
+/** Gives the core the texts and the beginning of each file, until it has all headers; gives the length of all files. */
 export async function readHeaders(
-  weights: (() => ByteSource)[],
+  { texts, weights }: Extract<ModelFiles, { kind: "several" }>,
+  files: Pick<WasmFiles, "text" | "header">,
   signal: AbortSignal,
-  push: (index: number, chunk: Uint8Array, length: number) => boolean,
-): Promise<void> {
+): Promise<number> {
+  for (const [name, text] of texts) files.text(name, text);
+  let total = 0;
   for (const [index, open] of weights.entries()) {
     throwIfAborted(signal);
     const source = open();
@@ -158,7 +161,9 @@ export async function readHeaders(
         throw new HearthError("download_length", `the server does not tell the length of file ${String(index + 1)}`);
       }
       // Leaving the loop ends the download.
-      if (push(index, chunk, length)) break;
+      if (files.header(index, chunk, length)) break;
     }
+    total += source.total ?? 0;
   }
+  return total;
 }

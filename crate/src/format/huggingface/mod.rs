@@ -8,25 +8,18 @@ mod config;
 mod tensors;
 mod tokenizer;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value as Json};
 
 use super::{Metadata, TensorInfo};
 use crate::error::{Error, Result};
 
-/// The texts of a folder; all but the first two may be absent.
-#[derive(Debug, Clone, Default)]
-pub struct Texts {
-    pub config: Option<String>,
-    pub tokenizer: Option<String>,
-    pub tokenizer_config: Option<String>,
-    pub generation_config: Option<String>,
-    /// A template in a file of its own.
-    pub chat_template: Option<String>,
-    /// Of sentence-transformers: how a text's hidden states become one embedding.
-    pub pooling: Option<String>,
-}
+/// The texts of a folder, by the names in [`TEXT_FILES`].
+pub type Texts = BTreeMap<String, String>;
 
-/// Names of the files that [`Texts`] are, in its order.
+/// Texts that a folder may have; the first two are needed. The last ones are a template in a file of its own and, from
+/// sentence-transformers, how a text's hidden states become one embedding.
 pub const TEXT_FILES: [&str; 6] = [
     "config.json",
     "tokenizer.json",
@@ -42,33 +35,33 @@ pub const TEXT_FILES: [&str; 6] = [
 /// [`Error::BadFile`] for JSON that is none, [`Error::UnsupportedArchitecture`], [`Error::Metadata`] with the file and key,
 /// [`Error::Tokenizer`].
 pub fn convert(texts: &Texts, tensors: Vec<TensorInfo>) -> Result<(Metadata, Vec<TensorInfo>)> {
-    let needed = |text: &Option<String>, file: &'static str| match text {
+    let needed = |file: &'static str| match texts.get(file) {
         Some(text) => object(text, file),
         None => Err(Error::Io {
             what: file.into(),
             message: "it is not there".into(),
         }),
     };
-    let optional = |text: &Option<String>, file: &'static str| match text {
+    let optional = |file: &'static str| match texts.get(file) {
         Some(text) => object(text, file),
         None => Ok(Object::empty(file)),
     };
-    let config = needed(&texts.config, "config.json")?;
-    let tokenizer = needed(&texts.tokenizer, "tokenizer.json")?;
-    let tokenizer_config = optional(&texts.tokenizer_config, "tokenizer_config.json")?;
-    let generation_config = optional(&texts.generation_config, "generation_config.json")?;
+    let config = needed("config.json")?;
+    let tokenizer = needed("tokenizer.json")?;
+    let tokenizer_config = optional("tokenizer_config.json")?;
+    let generation_config = optional("generation_config.json")?;
     let mut metadata = Metadata::default();
     let source = config::convert(&config, &mut metadata)?;
-    let pooling = optional(&texts.pooling, "1_Pooling/config.json")?;
+    let pooling = optional("1_Pooling/config.json")?;
     config::pooling(&pooling, source, &mut metadata)?;
-    let mut template = texts.chat_template.clone();
     let ends = tokenizer::Ends {
         config: &config,
         generation_config: &generation_config,
         tokenizer_config: &tokenizer_config,
     };
     tokenizer::convert(&tokenizer, &ends, &mut metadata)?;
-    template = template.or_else(|| tokenizer_config.template());
+    let template = texts.get("chat_template.jinja").cloned();
+    let template = template.or_else(|| tokenizer_config.template());
     if let Some(template) = template {
         metadata.insert("tokenizer.chat_template", super::Value::String(template));
     }

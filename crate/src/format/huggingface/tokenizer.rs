@@ -136,13 +136,20 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
     Ok(())
 }
 
+/// A step, or those of a sequence, which has them under `key`, and of sequences in it.
+fn in_turn<'a>(step: Option<&'a Json>, key: &str) -> Vec<&'a Json> {
+    match step {
+        Some(step) if step["type"] == "Sequence" => {
+            let all = step[key].as_array().into_iter().flatten();
+            all.flat_map(|step| in_turn(Some(step), key)).collect()
+        }
+        step => step.into_iter().collect(),
+    }
+}
+
 /// The token that the post-processor puts in front of a text.
 fn begins_with(json: &Object) -> Option<&str> {
-    let processor = json.get("post_processor")?;
-    let all = match processor["type"].as_str()? {
-        "Sequence" => processor["processors"].as_array()?.as_slice(),
-        _ => std::slice::from_ref(processor),
-    };
+    let all = in_turn(json.get("post_processor"), "processors");
     let template = all.iter().find(|p| p["type"] == "TemplateProcessing")?;
     let first = template["single"].as_array()?.first()?;
     first["SpecialToken"]["id"].as_str()
@@ -280,23 +287,17 @@ struct Steps {
 impl Steps {
     fn read(json: &Object) -> Result<Self> {
         let mut steps = Self::default();
-        if let Some(normalizer) = json.get("normalizer") {
-            steps.normalizer(normalizer)?;
+        for step in in_turn(json.get("normalizer"), "normalizers") {
+            steps.normalizer(step)?;
         }
-        if let Some(pre) = json.get("pre_tokenizer") {
-            steps.pre_tokenizer(pre)?;
+        for step in in_turn(json.get("pre_tokenizer"), "pretokenizers") {
+            steps.pre_tokenizer(step)?;
         }
         Ok(steps)
     }
 
     fn normalizer(&mut self, step: &Json) -> Result<()> {
         match step["type"].as_str().unwrap_or_default() {
-            "Sequence" => {
-                let all = step["normalizers"].as_array();
-                all.into_iter()
-                    .flatten()
-                    .try_for_each(|step| self.normalizer(step))
-            }
             "NFC" => {
                 self.nfc = true;
                 Ok(())
@@ -318,12 +319,6 @@ impl Steps {
 
     fn pre_tokenizer(&mut self, step: &Json) -> Result<()> {
         match step["type"].as_str().unwrap_or_default() {
-            "Sequence" => {
-                let all = step["pretokenizers"].as_array();
-                all.into_iter()
-                    .flatten()
-                    .try_for_each(|step| self.pre_tokenizer(step))
-            }
             "Split" => {
                 // SentencePiece's words begin with blanks; its merges never cross them.
                 if step["pattern"]["String"] == " " && !self.byte_level {
