@@ -4,6 +4,7 @@
 //! below that of the weights), so that a block of 4- or 8-bit weights needs four integer dot instructions:
 //! `i32x4.dot_i16x8_s` in WebAssembly SIMD128, `pmaddwd` on x86, which the plain loop below becomes.
 
+use crate::formats::{BlockDot, Factors, GROUP, MAX_SCALE_WORDS, Minimum};
 use crate::lanes;
 
 /// Weights in a quantised block.
@@ -21,6 +22,8 @@ pub struct Row<'a> {
     pub scale: &'a [f32],
     /// [cols / 32], the sum of each block's x, which the affine formats' minimum multiplies
     pub sum: &'a [f32],
+    /// [cols / 32], the sum of each block's first half, where halves have a minimum of their own
+    pub first: &'a [f32],
 }
 
 impl Row<'_> {
@@ -29,14 +32,15 @@ impl Row<'_> {
         q: &[],
         scale: &[],
         sum: &[],
+        first: &[],
     };
 }
 
 /// Fills in what a [`Row`] refers to from `x`, whose length is a multiple of 32.
-pub fn quantise(x: &[f32], q: &mut [i16], scale: &mut [f32], sum: &mut [f32]) {
+pub fn quantise(x: &[f32], q: &mut [i16], scale: &mut [f32], sum: &mut [f32], first: &mut [f32]) {
     let blocks = x.as_chunks::<BLOCK>().0.iter();
-    let results = q.as_chunks_mut::<BLOCK>().0.iter_mut().zip(scale).zip(sum);
-    for (x, ((q, scale), sum)) in blocks.zip(results) {
+    let numbers = q.as_chunks_mut::<BLOCK>().0.iter_mut().zip(scale);
+    for ((x, (q, scale)), (sum, first)) in blocks.zip(numbers).zip(sum.iter_mut().zip(first)) {
         let max = x.iter().fold(0.0f32, |max, v| max.max(v.abs()));
         let inverse = if max > 0.0 { 32767.0 / max } else { 0.0 };
         for (i, pair) in x.as_chunks::<2>().0.iter().enumerate() {
@@ -46,6 +50,7 @@ pub fn quantise(x: &[f32], q: &mut [i16], scale: &mut [f32], sum: &mut [f32]) {
         }
         *scale = max / 32767.0;
         *sum = x.iter().sum();
+        *first = x[..BLOCK / 2].iter().sum();
     }
 }
 
@@ -77,91 +82,79 @@ pub fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-/// A weight format whose blocks the lanes below can multiply.
-pub trait BlockDot {
-    /// Words of quants in a block.
-    const WORDS: usize;
-    /// Words of scales in a block: first two f16, then what [`BlockDot::parts`] takes as `planes`.
-    const SCALE_WORDS: usize = 1;
-    /// The f16 are the scales of the block's halves, instead of scale and minimum of the whole.
-    const HALVES: bool = false;
-    /// The block's integers, taken apart once for all tokens that they meet.
-    type Parts: Copy;
-    /// Takes a block of `WORDS` words apart; `planes` are `SCALE_WORDS - 1` words of its numbers' upper bits.
-    fn parts(words: &[u32], planes: &[u32]) -> Self::Parts;
-}
-
-/// 4-bit unsigned integers with scale and minimum.
-pub struct Q4;
-/// 5-bit unsigned integers with scale and minimum; the fifth bits are a plane.
-pub struct Q5;
-/// 6-bit integers less 32, with a scale for each half; the upper two bits are planes.
-pub struct Q6;
-/// 8-bit signed integers with a scale; the minimum is 0.
-pub struct Q8;
-
-/// Blocks whose scales are worked on as one vector.
-const GROUP: usize = 4;
-
-/// The first scale words of group `g`.
-#[inline(always)]
-fn group_scales<F: BlockDot>(scales: &[u32], g: usize) -> [u32; GROUP] {
-    let scales = &scales[g * GROUP * F::SCALE_WORDS..(g + 1) * GROUP * F::SCALE_WORDS];
-    core::array::from_fn(|b| scales[b * F::SCALE_WORDS])
-}
-
 /// Block `b` taken apart.
 #[inline(always)]
-fn parts_of<F: BlockDot>(quants: &[u32], scales: &[u32], b: usize) -> F::Parts {
+fn parts_of<F: BlockDot>(quants: &[u32], scales: &[u32], b: usize) -> lanes::Parts {
     let words = &quants[b * F::WORDS..(b + 1) * F::WORDS];
-    F::parts(
-        words,
-        &scales[b * F::SCALE_WORDS + 1..(b + 1) * F::SCALE_WORDS],
-    )
+    let planes = &scales[b * F::SCALE_WORDS + 1..(b + 1) * F::SCALE_WORDS];
+    F::parts(words, planes)
 }
 
-/// One block times one block of activations, where `d` and `m` are the block's f16 times the activations' scale, or
-/// the activations' sum has been taken care of.
+/// Scales and minima of group `g`; past the end they are 0.
 #[inline(always)]
-fn add_block<F: BlockDot>(
-    acc: lanes::V,
-    parts: F::Parts,
-    x: Row<'_>,
-    block: usize,
-    [d, m]: [lanes::V; 2],
-    lane: usize,
-) -> lanes::V
-where
-    F::Parts: lanes::Dot,
-{
-    let (first, second) = lanes::dot(parts, x.q, block * BLOCK);
-    if F::HALVES {
-        let acc = lanes::add_product(acc, lanes::convert(first), lanes::splat(d, lane));
-        lanes::add_product(acc, lanes::convert(second), lanes::splat(m, lane))
-    } else {
-        let dot = lanes::convert(lanes::add(first, second));
-        lanes::add_product(acc, dot, lanes::splat(d, lane))
+fn factors_of<F: BlockDot>(scales: &[u32], g: usize) -> Factors {
+    let scales = &scales[g * GROUP * F::SCALE_WORDS..];
+    match scales.get(..GROUP * F::SCALE_WORDS) {
+        Some(four) => F::factors(four),
+        None => {
+            let mut padded = [0; GROUP * MAX_SCALE_WORDS];
+            padded[..scales.len()].copy_from_slice(scales);
+            F::factors(&padded[..GROUP * F::SCALE_WORDS])
+        }
     }
 }
 
-/// The dot product of block `b` alone, for what is left of a row that is no multiple of four blocks.
+/// The values of group `g`; past the end they are 0.
 #[inline(always)]
-fn single<F: BlockDot>(quants: &[u32], scales: &[u32], b: usize, x: Row<'_>) -> f32
-where
-    F::Parts: lanes::Dot,
-{
-    let parts = parts_of::<F>(quants, scales, b);
-    let (first, second) = lanes::dot(parts, x.q, b * BLOCK);
-    let (first, second) = (
-        lanes::sum(lanes::convert(first)),
-        lanes::sum(lanes::convert(second)),
-    );
-    let dm = scales[b * F::SCALE_WORDS];
-    let (d, m) = (f16_to_f32(dm & 0xffff), f16_to_f32(dm >> 16));
+fn group_of(values: &[f32], g: usize) -> lanes::V {
+    let values = &values[g * GROUP..];
+    if values.len() >= GROUP {
+        return lanes::load(values, 0);
+    }
+    let mut padded = [0.0; GROUP];
+    padded[..values.len()].copy_from_slice(values);
+    lanes::load(&padded, 0)
+}
+
+/// What the minima of group `g` add, and the factors of its blocks' sums.
+#[inline(always)]
+fn begin_group<F: BlockDot>(
+    acc: lanes::V,
+    factors: Factors,
+    x: Row<'_>,
+    g: usize,
+) -> (lanes::V, [lanes::V; 2]) {
+    let scale = group_of(x.scale, g);
+    let acc = match F::MINIMUM {
+        Minimum::None => acc,
+        Minimum::Block => lanes::add_product(acc, factors.m[0], group_of(x.sum, g)),
+        Minimum::Half => {
+            let first = group_of(x.first, g);
+            let second = lanes::sub(group_of(x.sum, g), first);
+            let acc = lanes::add_product(acc, factors.m[0], first);
+            lanes::add_product(acc, factors.m[1], second)
+        }
+    };
+    (acc, factors.d.map(|d| lanes::mul(d, scale)))
+}
+
+/// Block `block`, which is `lane` of its group, times the activations' block.
+#[inline(always)]
+fn add_block<F: BlockDot>(
+    acc: lanes::V,
+    parts: lanes::Parts,
+    x: Row<'_>,
+    block: usize,
+    d: [lanes::V; 2],
+    lane: usize,
+) -> lanes::V {
+    let (first, second) = lanes::dot(parts, x.q, block * BLOCK);
     if F::HALVES {
-        x.scale[b] * (d * first + m * second)
+        let acc = lanes::add_product(acc, lanes::convert(first), lanes::splat(d[0], lane));
+        lanes::add_product(acc, lanes::convert(second), lanes::splat(d[1], lane))
     } else {
-        d * x.scale[b] * (first + second) + m * x.sum[b]
+        let dot = lanes::convert(lanes::add(first, second));
+        lanes::add_product(acc, dot, lanes::splat(d[0], lane))
     }
 }
 
@@ -170,69 +163,58 @@ where
 /// `quants`: [blocks, F::WORDS] words, `scales`: [blocks, F::SCALE_WORDS] words.
 // Called once a row: inlining it into every loop over rows would only make the download larger.
 #[inline(never)]
-pub fn dot<F: BlockDot, const T: usize>(quants: &[u32], scales: &[u32], x: [Row<'_>; T]) -> [f32; T]
-where
-    F::Parts: lanes::Dot,
-{
+pub fn dot<F: BlockDot, const T: usize>(
+    quants: &[u32],
+    scales: &[u32],
+    x: [Row<'_>; T],
+) -> [f32; T] {
     let blocks = scales.len() / F::SCALE_WORDS;
-    let groups = blocks / GROUP;
     let mut acc = [lanes::ZERO; T];
-    for g in 0..groups {
-        let (d, m) = lanes::scales(&group_scales::<F>(scales, g));
-        let mut scale = [[lanes::ZERO; 2]; T];
+    let mut group = |g: usize, n: usize| {
+        let factors = factors_of::<F>(scales, g);
+        let mut d = [[lanes::ZERO; 2]; T];
         for t in 0..T {
-            let x_scale = lanes::load(x[t].scale, g * GROUP);
-            scale[t] = [lanes::mul(d, x_scale), lanes::mul(m, x_scale)];
-            if !F::HALVES {
-                acc[t] = lanes::add_product(acc[t], m, lanes::load(x[t].sum, g * GROUP));
-            }
+            (acc[t], d[t]) = begin_group::<F>(acc[t], factors, x[t], g);
         }
-        for b in 0..GROUP {
+        for b in 0..n {
             let parts = parts_of::<F>(quants, scales, g * GROUP + b);
             for t in 0..T {
-                acc[t] = add_block::<F>(acc[t], parts, x[t], g * GROUP + b, scale[t], b);
+                acc[t] = add_block::<F>(acc[t], parts, x[t], g * GROUP + b, d[t], b);
             }
         }
+    };
+    for g in 0..blocks / GROUP {
+        group(g, GROUP);
     }
-    let mut y = acc.map(lanes::sum);
-    for b in groups * GROUP..blocks {
-        for t in 0..T {
-            y[t] += single::<F>(quants, scales, b, x[t]);
-        }
+    if !blocks.is_multiple_of(GROUP) {
+        group(blocks / GROUP, blocks % GROUP);
     }
-    y
+    acc.map(lanes::sum)
 }
 
 /// Dot products of `R` rows of weights, each quants and scales as in [`dot`], with one row of activations.
 #[inline(never)]
-pub fn dot_rows<F: BlockDot, const R: usize>(rows: [(&[u32], &[u32]); R], x: Row<'_>) -> [f32; R]
-where
-    F::Parts: lanes::Dot,
-{
+pub fn dot_rows<F: BlockDot, const R: usize>(rows: [(&[u32], &[u32]); R], x: Row<'_>) -> [f32; R] {
     let blocks = x.q.len() / BLOCK;
     let mut acc = [lanes::ZERO; R];
-    for g in 0..blocks / GROUP {
-        let x_scale = lanes::load(x.scale, g * GROUP);
-        let x_sum = lanes::load(x.sum, g * GROUP);
-        for (r, (quants, scales)) in rows.iter().enumerate() {
-            let (d, m) = lanes::scales(&group_scales::<F>(scales, g));
-            let scale = [lanes::mul(d, x_scale), lanes::mul(m, x_scale)];
-            if !F::HALVES {
-                acc[r] = lanes::add_product(acc[r], m, x_sum);
-            }
-            for b in 0..GROUP {
+    let mut group = |g: usize, n: usize| {
+        for (acc, (quants, scales)) in acc.iter_mut().zip(rows) {
+            let factors = factors_of::<F>(scales, g);
+            let (mut sum, d) = begin_group::<F>(*acc, factors, x, g);
+            for b in 0..n {
                 let parts = parts_of::<F>(quants, scales, g * GROUP + b);
-                acc[r] = add_block::<F>(acc[r], parts, x, g * GROUP + b, scale, b);
+                sum = add_block::<F>(sum, parts, x, g * GROUP + b, d, b);
             }
+            *acc = sum;
         }
+    };
+    for g in 0..blocks / GROUP {
+        group(g, GROUP);
     }
-    let mut y = acc.map(lanes::sum);
-    for b in blocks / GROUP * GROUP..blocks {
-        for (y, (quants, scales)) in y.iter_mut().zip(rows) {
-            *y += single::<F>(quants, scales, b, x);
-        }
+    if !blocks.is_multiple_of(GROUP) {
+        group(blocks / GROUP, blocks % GROUP);
     }
-    y
+    acc.map(lanes::sum)
 }
 
 #[cfg(test)]

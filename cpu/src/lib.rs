@@ -7,6 +7,7 @@
 #![no_std]
 
 pub mod dot;
+pub mod formats;
 pub mod lanes;
 pub mod rows;
 #[cfg(feature = "threads")]

@@ -6,8 +6,8 @@
 
 use core::ops::Range;
 
-use crate::dot::{BLOCK, BlockDot, Row, dot, dot_rows};
-use crate::lanes;
+use crate::dot::{BLOCK, Row, dot, dot_rows};
+use crate::formats::{BlockDot, Lookup, Q2, Q3, Q4, Q5, Q6, Q8};
 
 /// Rows in a group.
 pub const STREAMS: usize = 4;
@@ -17,19 +17,83 @@ pub const fn groups(rows: usize) -> usize {
     rows.div_ceil(STREAMS)
 }
 
+/// A [`BlockDot`] by its number, which is what threads are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Format {
+    Q4,
+    Q5,
+    Q6,
+    Q8,
+    Q2,
+    Q3,
+    Iq4,
+    Fp4,
+}
+
+/// An expression with `$f` as the type that the format is.
+macro_rules! by_format {
+    ($format:expr, $f:ident => $body:expr) => {
+        by_format!(@ $format, $f, $body,
+            Q4 = Q4, Q5 = Q5, Q6 = Q6, Q8 = Q8, Q2 = Q2, Q3 = Q3, Iq4 = Lookup<false>, Fp4 = Lookup<true>)
+    };
+    (@ $format:expr, $f:ident, $body:expr, $($name:ident = $type:ty),+) => {
+        match $format {
+            $(Format::$name => {
+                type $f = $type;
+                $body
+            })+
+        }
+    };
+}
+
+impl Format {
+    const ALL: [Self; 8] = [
+        Self::Q4,
+        Self::Q5,
+        Self::Q6,
+        Self::Q8,
+        Self::Q2,
+        Self::Q3,
+        Self::Iq4,
+        Self::Fp4,
+    ];
+
+    /// The format of a number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.get(number as usize).copied()
+    }
+
+    /// Words of a block and of its scales.
+    pub fn words(self) -> (usize, usize) {
+        by_format!(self, F => (F::WORDS, F::SCALE_WORDS))
+    }
+}
+
 /// Calls `put(token, row, value)` with W[row] . x[token] for the rows in `range` of all groups.
 ///
-/// `quants`: [rows, blocks, F::WORDS], `scales`: [rows, blocks, F::SCALE_WORDS].
-pub fn product<F: BlockDot>(
+/// `quants`: [rows, blocks, words of a block], `scales`: [rows, blocks, words of its scales]; both may be longer.
+pub fn product_of(
+    format: Format,
+    x: &[Row<'_>],
+    quants: &[u32],
+    scales: &[u32],
+    rows: usize,
+    range: Range<usize>,
+    put: impl FnMut(usize, usize, f32),
+) {
+    by_format!(format, F => product::<F>(x, quants, scales, rows, range, put))
+}
+
+/// [`product_of`] of one format.
+fn product<F: BlockDot>(
     x: &[Row<'_>],
     quants: &[u32],
     scales: &[u32],
     rows: usize,
     range: Range<usize>,
     mut put: impl FnMut(usize, usize, f32),
-) where
-    F::Parts: lanes::Dot,
-{
+) {
     let Some(first) = x.first() else { return };
     let blocks = first.q.len() / BLOCK;
     let weight = |r: usize| {

@@ -8,9 +8,8 @@
 use core::slice;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::dot::{BLOCK, BlockDot, Q4, Q5, Q6, Q8, Row, quantise};
-use crate::lanes;
-use crate::rows::{groups, product};
+use crate::dot::{BLOCK, Row, quantise};
+use crate::rows::{Format, groups, product_of};
 
 /// Groups of rows that a thread takes at once: few enough that the last ones to finish are not waited for long.
 const CHUNK: u32 = 32;
@@ -29,12 +28,12 @@ pub struct Job {
     running: AtomicU32,
     /// Other threads in all.
     others: u32,
-    /// 0 for Q4, 1 for Q5, 2 for Q6, 3 for Q8.
+    /// [`Format`]'s number.
     format: u32,
     rows: u32,
     cols: u32,
     tokens: u32,
-    /// Addresses: [rows, cols / 32, WORDS] words, [rows, cols / 32, SCALE_WORDS] words, [tokens, cols] f32, [tokens, rows] f32.
+    /// Addresses: the words of [rows, cols / 32] blocks, and of their scales, [tokens, cols] f32, [tokens, rows] f32.
     quants: u32,
     scales: u32,
     x: u32,
@@ -47,10 +46,10 @@ pub struct Job {
 /// Tokens at most.
 const MAX_TOKENS: usize = 128;
 
-/// Bytes of scratch for `tokens` rows of `cols` activations: integers, scales, sums.
+/// Bytes of scratch for `tokens` rows of `cols` activations: integers, scales, sums, first halves' sums.
 #[unsafe(no_mangle)]
 pub extern "C" fn hearth_scratch_bytes(tokens: u32, cols: u32) -> u32 {
-    tokens * (2 * cols + 8 * (cols / BLOCK as u32))
+    tokens * (2 * cols + 12 * (cols / BLOCK as u32))
 }
 
 /// Begins a job: after this the other threads may take rows.
@@ -65,12 +64,13 @@ pub unsafe extern "C" fn hearth_begin(job: *const Job) {
         let (cols, blocks) = (job.cols as usize, job.cols as usize / BLOCK);
         for t in 0..job.tokens as usize {
             let x = slice::from_raw_parts((job.x as *const f32).add(t * cols), cols);
-            let (q, scale, sum) = scratch(job, t);
+            let (q, [scale, sum, first]) = scratch(job, t);
             quantise(
                 x,
                 slice::from_raw_parts_mut(q, cols),
                 slice::from_raw_parts_mut(scale, blocks),
                 slice::from_raw_parts_mut(sum, blocks),
+                slice::from_raw_parts_mut(first, blocks),
             );
         }
         job.next.store(0, Ordering::Relaxed);
@@ -126,36 +126,25 @@ pub unsafe extern "C" fn hearth_work(job: *const Job) {
 
 /// Takes rows until there are none.
 unsafe fn work(job: &Job) {
-    // SAFETY: see `hearth_begin`; each row of y is written by the thread that took it.
-    unsafe {
-        match job.format {
-            0 => take_rows::<Q4>(job),
-            1 => take_rows::<Q5>(job),
-            2 => take_rows::<Q6>(job),
-            _ => take_rows::<Q8>(job),
-        }
-    }
-}
-
-unsafe fn take_rows<F: BlockDot>(job: &Job)
-where
-    F::Parts: lanes::Dot,
-{
+    let Some(format) = Format::from_number(job.format) else {
+        return;
+    };
     let (rows, cols) = (job.rows as usize, job.cols as usize);
     let blocks = cols / BLOCK;
+    let (words, scale_words) = format.words();
     let tokens = (job.tokens as usize).min(MAX_TOKENS);
-    // SAFETY: see `hearth_begin`.
+    // SAFETY: see `hearth_begin`; each row of y is written by the thread that took it.
     unsafe {
-        let quants = slice::from_raw_parts(job.quants as *const u32, rows * blocks * F::WORDS);
-        let scales =
-            slice::from_raw_parts(job.scales as *const u32, rows * blocks * F::SCALE_WORDS);
+        let quants = slice::from_raw_parts(job.quants as *const u32, rows * blocks * words);
+        let scales = slice::from_raw_parts(job.scales as *const u32, rows * blocks * scale_words);
         let mut x = [Row::EMPTY; MAX_TOKENS];
         for (t, x) in x.iter_mut().enumerate().take(tokens) {
-            let (q, scale, sum) = scratch(job, t);
+            let (q, [scale, sum, first]) = scratch(job, t);
             *x = Row {
                 q: slice::from_raw_parts(q, cols),
                 scale: slice::from_raw_parts(scale, blocks),
                 sum: slice::from_raw_parts(sum, blocks),
+                first: slice::from_raw_parts(first, blocks),
             };
         }
         loop {
@@ -164,23 +153,22 @@ where
             if range.is_empty() {
                 return;
             }
-            product::<F>(&x[..tokens], quants, scales, rows, range, |t, r, value| {
-                (job.y as *mut f32).add(t * rows + r).write(value);
-            });
+            let put = |t, r, value| (job.y as *mut f32).add(t * rows + r).write(value);
+            product_of(format, &x[..tokens], quants, scales, rows, range, put);
         }
     }
 }
 
-/// Where the integers, scales and sums of token `t` are.
-unsafe fn scratch(job: &Job, t: usize) -> (*mut i16, *mut f32, *mut f32) {
+/// Where the integers, scales, sums and first halves' sums of token `t` are.
+unsafe fn scratch(job: &Job, t: usize) -> (*mut i16, [*mut f32; 3]) {
     let (cols, tokens) = (job.cols as usize, job.tokens as usize);
     let blocks = cols / BLOCK;
     // SAFETY: within `hearth_scratch_bytes`.
     unsafe {
         let q = job.scratch as *mut i16;
-        let scale = q.add(tokens * cols).cast::<f32>();
-        let sum = scale.add(tokens * blocks);
-        (q.add(t * cols), scale.add(t * blocks), sum.add(t * blocks))
+        let floats = q.add(tokens * cols).cast::<f32>();
+        let of_token = [0, 1, 2].map(|i| floats.add((i * tokens + t) * blocks));
+        (q.add(t * cols), of_token)
     }
 }
 

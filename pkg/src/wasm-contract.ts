@@ -132,7 +132,7 @@ export interface WasmCpuPool {
   alloc(bytes: number): number;
   write(at: number, words: Uint32Array): void;
   read(at: number, words: Uint32Array): void;
-  /** y = x W^T; `format` is 0 for Q4, 1 for Q5, 2 for Q6 and 3 for Q8. `x`: [tokens, cols], `y`: [tokens, rows]. */
+  /** y = x W^T; `format` is a number of `Format` in cpu/src/rows.rs. `x`: [tokens, cols], `y`: [tokens, rows]. */
   product(
     format: number,
     quants: number,

@@ -139,7 +139,7 @@ impl Packed {
             _ => x.iter().flat_map(|v| v.to_le_bytes()).collect(),
         };
         let format = block_format(dtype, "test").unwrap();
-        if matches!(format.packing(), Packing::Q5 | Packing::Q6) {
+        if !MADE.contains(&dtype) {
             return Self::drawn(format.packing(), seed, rows, cols);
         }
         let (mut quants, mut scales) = (Vec::new(), Vec::new());
@@ -165,9 +165,16 @@ impl Packed {
         let n_scales = packing.scale_words_per_block();
         let mut scales = words(seed + 1, blocks * n_scales);
         let dm = values(seed + 2, 2 * blocks);
-        for (block, [d, m]) in scales.chunks_exact_mut(n_scales).zip(dm.as_chunks().0) {
+        let blocks_of_scales = scales.chunks_exact_mut(n_scales).zip(dm.as_chunks().0);
+        for (i, (block, [d, m])) in blocks_of_scales.enumerate() {
             let half = |v: f32| u32::from(half::f16::from_f32(v).to_bits());
-            block[0] = half(d / 16.0) | half(m / 16.0) << 16;
+            block[0] = match packing {
+                Packing::Iq4 | Packing::Fp4 => (d / 128.0).to_bits(),
+                // The first of two blocks has the bytes of both, which may be anything.
+                Packing::Q2 if i % 2 == 0 => block[0],
+                Packing::Q2 => half(d / 64.0) | half(m / 64.0) << 16,
+                _ => half(d / 16.0) | half(m / 16.0) << 16,
+            };
         }
         Self {
             packing,
@@ -222,14 +229,36 @@ impl Packed {
     }
 }
 
-pub const DTYPES: [GgmlType; 8] = [
+/// Those that [`Packed::new`] makes of numbers; a block of the others is drawn.
+const MADE: [GgmlType; 6] = [
     GgmlType::F32,
     GgmlType::F16,
     GgmlType::BF16,
     GgmlType::Q4_0,
     GgmlType::Q4_1,
     GgmlType::Q8_0,
-    // Packings of their own. Of the K-quants no one makes blocks here; a part of one is drawn instead.
+];
+
+/// Columns of a weight of so many blocks: Q2 has its scales for two.
+pub fn columns(dtype: GgmlType, blocks: usize) -> usize {
+    match dtype {
+        GgmlType::Q2_K => 64 * blocks,
+        _ => 32 * blocks,
+    }
+}
+
+pub const DTYPES: [GgmlType; 12] = [
+    GgmlType::F32,
+    GgmlType::F16,
+    GgmlType::BF16,
+    GgmlType::Q4_0,
+    GgmlType::Q4_1,
+    GgmlType::Q8_0,
+    // The other packings.
+    GgmlType::Q2_K,
+    GgmlType::Q3_K,
+    GgmlType::IQ4_NL,
+    GgmlType::MXFP4,
     GgmlType::Q5_1,
     GgmlType::Q6_K,
 ];

@@ -24,7 +24,7 @@ fn reference_routes(logits: &[f32], n_experts: usize, n_used: usize) -> Vec<f32>
 #[test]
 fn a_mixture_matches_plain_arithmetic_on_every_backend() {
     let shapes = (
-        (0..8usize, 0..8usize),
+        (0..12usize, 0..12usize),
         (1..150usize, 1..9usize),
         (1..30usize, 1..4usize),
         1..7usize,
@@ -37,7 +37,8 @@ fn a_mixture_matches_plain_arithmetic_on_every_backend() {
         shapes,
         |((gate_type, up_type), (n_experts, n_used), (d_ff4, blocks), n, lanes, clamped, drawn)| {
             let n_used = n_used.min(n_experts);
-            let (cols, width) = (32 * blocks, 4 * d_ff4);
+            let width = 4 * d_ff4;
+            let cols = columns(DTYPES[gate_type], blocks).max(columns(DTYPES[up_type], blocks));
             let (gate, up) = (
                 Packed::new(DTYPES[gate_type], 3, n_experts * width, cols),
                 Packed::new(DTYPES[up_type], 4, n_experts * width, cols),

@@ -15,7 +15,7 @@ const ARITHMETIC: [Arithmetic; 3] = [Arithmetic::F32, Arithmetic::F16, Arithmeti
 #[test]
 fn linear_matches_plain_arithmetic_on_every_backend() {
     let shapes = (
-        0..8usize,
+        0..12usize,
         1..150usize,
         1..5usize,
         1..20usize,
@@ -32,7 +32,7 @@ fn linear_matches_plain_arithmetic_on_every_backend() {
         60,
         shapes,
         |(dtype, rows, blocks, n, lanes, subgroups, add, drawn)| {
-            let cols = 32 * blocks;
+            let cols = columns(DTYPES[dtype], blocks);
             let packed = Packed::new(DTYPES[dtype], rows as u64, rows, cols);
             let t = if n == 1 { 1 } else { n.next_multiple_of(8) };
             let x = values(n as u64 + 99, t * cols);
@@ -75,9 +75,9 @@ fn linear_matches_plain_arithmetic_on_every_backend() {
 
 #[test]
 fn embed_is_exact_on_every_backend() {
-    let shapes = (0..8usize, 1..70usize, 1..4usize, 1..20usize);
+    let shapes = (0..12usize, 1..70usize, 1..4usize, 1..20usize);
     for_all(20, shapes, |(dtype, rows, blocks, n)| {
-        let cols = 32 * blocks;
+        let cols = columns(DTYPES[dtype], blocks);
         let packed = Packed::new(DTYPES[dtype], 3 + rows as u64, rows, cols);
         let ids: Vec<u32> = (0..n).map(|i| ((i * 31) % rows) as u32).collect();
         let dense = packed.dense();
@@ -170,7 +170,7 @@ fn norms_match_plain_arithmetic_on_every_backend() {
 #[test]
 fn fused_projections_match_plain_arithmetic_on_every_backend() {
     let shapes = (
-        0..8usize,
+        0..12usize,
         1..20usize,
         1..9usize,
         1..4usize,
@@ -184,7 +184,7 @@ fn fused_projections_match_plain_arithmetic_on_every_backend() {
         40,
         shapes,
         |(dtype, d_ff4, blocks, n, lanes, subgroups, fits, drawn)| {
-            let (cols, d_ff) = (32 * blocks, 4 * d_ff4);
+            let (cols, d_ff) = (columns(DTYPES[dtype], blocks), 4 * d_ff4);
             let rows = 2 * d_ff;
             let packed = Packed::new(DTYPES[dtype], rows as u64, rows, cols);
             let dense = packed.dense();

@@ -7,10 +7,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use hearth::ops::pool::{self, CpuPool, PoolJob};
-use hearth::quant::Packing;
 use hearth::{Error, Result};
-use hearth_cpu::dot::{BLOCK, Q4, Q8, Row, quantise};
-use hearth_cpu::rows::{groups, product};
+use hearth_cpu::dot::{BLOCK, Row, quantise};
+use hearth_cpu::rows::{groups, product_of};
 use hearth_tests::reference::check_engine;
 use hearth_tests::{On, exact, goldens, load_file_with, open};
 
@@ -72,38 +71,34 @@ impl CpuPool for Double {
         let made: Vec<_> = (x.chunks_exact(job.cols))
             .map(|x| {
                 let blocks = job.cols / BLOCK;
-                let (mut q, mut scale, mut sum) =
-                    (vec![0; job.cols], vec![0.0; blocks], vec![0.0; blocks]);
-                quantise(x, &mut q, &mut scale, &mut sum);
-                (q, scale, sum)
+                let (mut q, mut floats) = (vec![0; job.cols], [(); 3].map(|()| vec![0.0; blocks]));
+                let [scale, sum, first] = &mut floats;
+                quantise(x, &mut q, scale, sum, first);
+                (q, floats)
             })
             .collect();
         let rows: Vec<_> = made
             .iter()
-            .map(|(q, scale, sum)| Row { q, scale, sum })
+            .map(|(q, [scale, sum, first])| Row {
+                q,
+                scale,
+                sum,
+                first,
+            })
             .collect();
         // In two parts, as two threads would.
         let half = groups(job.rows) / 2;
         for range in [0..half, half..groups(job.rows)] {
             let put = |t: usize, r: usize, v: f32| y[t * job.rows + r] = v;
-            match job.packing {
-                Packing::Q4 => product::<Q4>(
-                    &rows,
-                    &memory[quants..],
-                    &memory[scales..],
-                    job.rows,
-                    range,
-                    put,
-                ),
-                _ => product::<Q8>(
-                    &rows,
-                    &memory[quants..],
-                    &memory[scales..],
-                    job.rows,
-                    range,
-                    put,
-                ),
-            }
+            product_of(
+                job.format,
+                &rows,
+                &memory[quants..],
+                &memory[scales..],
+                job.rows,
+                range,
+                put,
+            );
         }
     }
 }
@@ -114,7 +109,13 @@ fn a_pool_gives_the_same_ids() {
     let device = open(On::Cpu).expect("the CPU always opens");
     assert_eq!(device.info().threads, 2);
     // Experts are pieces of a weight that the pool has as a whole.
-    for name in ["tiny_llama", "family_qwen3moe", "family_gpt_oss"] {
+    for name in [
+        "tiny_llama",
+        "family_qwen3moe",
+        "family_gpt_oss",
+        "family_llama_kquants",
+        "family_llama_small_quants",
+    ] {
         let path = goldens().join(format!("{name}.gguf"));
         let mut engine = load_file_with(device.clone(), &path, exact(256));
         check_engine(name, On::Cpu, &mut engine, 2e-2);

@@ -65,6 +65,9 @@ fn quants() -> String {
         let device = 32.0 * words as f64 / packing.block_len() as f64;
         let what = match packing {
             Packing::F32 | Packing::F16 | Packing::BF16 => "as it is",
+            Packing::Q2 => "two bits, scale and minimum for 16",
+            Packing::Q3 => "two bits and a plane of third ones, a scale for 16",
+            Packing::Iq4 | Packing::Fp4 => "nibbles, a scale for 32, looked up",
             Packing::Q4 => "nibbles, scale and minimum for 32",
             Packing::Q5 => "nibbles and a plane of bits, scale and minimum for 32",
             Packing::Q6 => "nibbles and planes of two bits, a scale for 16",

@@ -65,11 +65,11 @@ fn integers_on_the_gpu() {
     check("tiny_llama", On::GpuIntegers, exact(256), 2e-2);
 }
 
-/// Scales of K-quants are rounded to f16 on the device, which moves logits up to 9 by 0.07, and what is Q2_K to 8 bits: 0.2.
+/// Scales of K-quants are rounded to f16 on the device, which moves logits up to 9 by 0.07.
 #[test]
 fn every_quant() {
     for on in [On::Cpu, On::Gpu] {
-        check("family_llama_kquants", on, exact(256), 4e-1);
+        check("family_llama_kquants", on, exact(256), 1.5e-1);
         check("family_llama_small_quants", on, exact(256), 2e-2);
     }
 }

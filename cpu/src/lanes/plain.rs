@@ -1,5 +1,5 @@
 //! Plain loops over four lanes, which the compiler turns into vector instructions (`pmaddwd` and so on).
-use crate::dot::{BLOCK, BlockDot, Q4, Q5, Q6, Q8, f16_to_f32};
+use crate::dot::{BLOCK, f16_to_f32};
 
 /// Four f32.
 pub type V = [f32; 4];
@@ -9,101 +9,89 @@ pub const ZERO: V = [0.0; 4];
 pub type I = [i32; 4];
 
 /// Integers of a block in the order of [`crate::dot::Row`].
-pub trait Dot: Copy {
-    /// The dot products of the block's halves, each spread over four lanes.
-    fn dot(self, x: &[i16; BLOCK]) -> (I, I);
-}
-
-impl Dot for [i16; BLOCK] {
-    #[inline(always)]
-    fn dot(self, x: &[i16; BLOCK]) -> (I, I) {
-        let half = |from: usize| {
-            let mut sum = 0i32;
-            for i in from..from + BLOCK / 2 {
-                sum += self[i] as i32 * x[i] as i32;
-            }
-            [sum, 0, 0, 0]
-        };
-        (half(0), half(BLOCK / 2))
-    }
-}
-
-impl BlockDot for Q4 {
-    const WORDS: usize = 4;
-    type Parts = [i16; BLOCK];
-
-    #[inline(always)]
-    fn parts(words: &[u32], _: &[u32]) -> [i16; BLOCK] {
-        let mut parts = [0; BLOCK];
-        for (i, pair) in bytemuck::cast_slice::<u32, u16>(words).iter().enumerate() {
-            parts[i] = (pair & 15) as i16;
-            parts[i + 8] = (pair >> 8 & 15) as i16;
-            parts[i + 16] = (pair >> 4 & 15) as i16;
-            parts[i + 24] = (pair >> 12) as i16;
-        }
-        parts
-    }
-}
+pub type Parts = [i16; BLOCK];
 
 /// Where column `c` of a block is among its parts.
 const fn place(c: usize) -> usize {
     c / 16 * 16 + c % 2 * 8 + c % 16 / 2
 }
 
-impl BlockDot for Q5 {
-    const WORDS: usize = 4;
-    const SCALE_WORDS: usize = 2;
-    type Parts = [i16; BLOCK];
-
-    #[inline(always)]
-    fn parts(words: &[u32], planes: &[u32]) -> [i16; BLOCK] {
-        let mut parts = Q4::parts(words, &[]);
-        for c in 0..BLOCK {
-            parts[place(c)] |= (planes[0] >> (c % 4 * 8 + c / 4) & 1) as i16 * 16;
-        }
-        parts
+/// Four words of nibbles: byte j has column j in its low and j + 16 in its high nibble.
+#[inline(always)]
+pub fn nibbles(words: &[u32]) -> Parts {
+    let mut parts = [0; BLOCK];
+    for (i, pair) in bytemuck::cast_slice::<u32, u16>(words).iter().enumerate() {
+        parts[i] = (pair & 15) as i16;
+        parts[i + 8] = (pair >> 8 & 15) as i16;
+        parts[i + 16] = (pair >> 4 & 15) as i16;
+        parts[i + 24] = (pair >> 12) as i16;
     }
+    parts
 }
 
-impl BlockDot for Q6 {
-    const WORDS: usize = 4;
-    const SCALE_WORDS: usize = 3;
-    const HALVES: bool = true;
-    type Parts = [i16; BLOCK];
-
-    #[inline(always)]
-    fn parts(words: &[u32], planes: &[u32]) -> [i16; BLOCK] {
-        let mut parts = Q4::parts(words, &[]);
-        for c in 0..BLOCK {
-            let upper = planes[c / 16] >> (c % 4 * 8 + c % 16 / 4 * 2) & 3;
-            parts[place(c)] = (parts[place(c)] | (upper as i16 * 16)) - 32;
-        }
-        parts
+/// Two planes of two bits, shifted left by `up`.
+#[inline(always)]
+pub fn two_bits(planes: &[u32], up: u32) -> Parts {
+    let mut parts = [0; BLOCK];
+    for c in 0..BLOCK {
+        let bits = planes[c / 16] >> (c % 4 * 8 + c % 16 / 4 * 2) & 3;
+        parts[place(c)] = (bits << up) as i16;
     }
+    parts
 }
 
-impl BlockDot for Q8 {
-    const WORDS: usize = 8;
-    type Parts = [i16; BLOCK];
-
-    #[inline(always)]
-    fn parts(words: &[u32], _: &[u32]) -> [i16; BLOCK] {
-        let mut parts = [0; BLOCK];
-        for (i, pair) in bytemuck::cast_slice::<u32, i16>(words).iter().enumerate() {
-            let at = i / 8 * 16 + i % 8;
-            parts[at] = pair << 8 >> 8;
-            parts[at + 8] = pair >> 8;
-        }
-        parts
+/// Eight words of signed bytes.
+#[inline(always)]
+pub fn bytes(words: &[u32]) -> Parts {
+    let mut parts = [0; BLOCK];
+    for (i, pair) in bytemuck::cast_slice::<u32, i16>(words).iter().enumerate() {
+        let at = i / 8 * 16 + i % 8;
+        parts[at] = pair << 8 >> 8;
+        parts[at + 8] = pair >> 8;
     }
+    parts
+}
+
+/// Four words of nibbles that are places in a table.
+#[inline(always)]
+pub fn looked_up(words: &[u32], table: &[i8; 16]) -> Parts {
+    nibbles(words).map(|q| i16::from(table[q as usize & 15]))
+}
+
+/// `value` added to those whose bit of a plane is set and which have room for it.
+#[inline(always)]
+pub fn with_plane(mut parts: Parts, plane: u32, value: i16) -> Parts {
+    for c in 0..BLOCK {
+        parts[place(c)] |= (plane >> (c % 4 * 8 + c / 4) & 1) as i16 * value;
+    }
+    parts
 }
 
 #[inline(always)]
-pub fn dot<P: Dot>(parts: P, x: &[i16], at: usize) -> (I, I) {
-    match x[at..].first_chunk() {
-        Some(x) => parts.dot(x),
-        None => ([0; 4], [0; 4]),
-    }
+pub fn or(a: Parts, b: Parts) -> Parts {
+    core::array::from_fn(|i| a[i] | b[i])
+}
+
+/// `n` less each.
+#[inline(always)]
+pub fn less(parts: Parts, n: i16) -> Parts {
+    parts.map(|q| q - n)
+}
+
+/// The dot products of the block's halves with the 32 integers at `at`, each spread over four lanes.
+#[inline(always)]
+pub fn dot(parts: Parts, x: &[i16], at: usize) -> (I, I) {
+    let Some(x) = x[at..].first_chunk::<BLOCK>() else {
+        return ([0; 4], [0; 4]);
+    };
+    let half = |from: usize| {
+        let mut sum = 0i32;
+        for i in from..from + BLOCK / 2 {
+            sum += parts[i] as i32 * x[i] as i32;
+        }
+        [sum, 0, 0, 0]
+    };
+    (half(0), half(BLOCK / 2))
 }
 
 #[inline(always)]
@@ -125,6 +113,18 @@ pub fn scales(dm: &[u32; 4]) -> (V, V) {
     )
 }
 
+/// Words that are f32.
+#[inline(always)]
+pub fn floats(words: &[u32; 4]) -> V {
+    words.map(f32::from_bits)
+}
+
+/// Small integers as f32.
+#[inline(always)]
+pub fn numbers(words: &[u32; 4]) -> V {
+    words.map(|word| word as f32)
+}
+
 #[inline(always)]
 pub fn load(from: &[f32], at: usize) -> V {
     from[at..].first_chunk().copied().unwrap_or(ZERO)
@@ -138,6 +138,11 @@ pub fn splat(v: V, lane: usize) -> V {
 #[inline(always)]
 pub fn mul(a: V, b: V) -> V {
     core::array::from_fn(|i| a[i] * b[i])
+}
+
+#[inline(always)]
+pub fn sub(a: V, b: V) -> V {
+    core::array::from_fn(|i| a[i] - b[i])
 }
 
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! WebAssembly SIMD128.
 use core::arch::wasm32::*;
 
-use crate::dot::{BLOCK, BlockDot, Q4, Q5, Q6, Q8};
+use crate::dot::BLOCK;
 
 /// Four f32.
 pub type V = v128;
@@ -11,122 +11,116 @@ pub const ZERO: V = f32x4(0.0, 0.0, 0.0, 0.0);
 pub type I = v128;
 
 /// Integers of a block in the order of [`crate::dot::Row`].
-pub trait Dot: Copy {
-    /// The dot products of the block's halves, each spread over four lanes.
-    fn dot(self, x: &[i16; BLOCK]) -> (I, I);
+pub type Parts = [v128; 4];
+
+/// Four words of nibbles: byte j has column j in its low and j + 16 in its high nibble.
+#[inline(always)]
+pub fn nibbles(words: &[u32]) -> Parts {
+    let w = words128(words, 0);
+    let low = u16x8_splat(15);
+    [
+        v128_and(w, low),
+        v128_and(u16x8_shr(w, 8), low),
+        v128_and(u16x8_shr(w, 4), low),
+        u16x8_shr(w, 12),
+    ]
 }
 
-impl Dot for [v128; 4] {
-    #[inline(always)]
-    fn dot(self, x: &[i16; BLOCK]) -> (I, I) {
-        // SAFETY: four times eight of the array's 32 values.
-        let x = unsafe {
-            let x = x.as_ptr().cast::<v128>();
-            [
-                v128_load(x),
-                v128_load(x.add(1)),
-                v128_load(x.add(2)),
-                v128_load(x.add(3)),
-            ]
-        };
-        (
-            i32x4_add(
-                i32x4_dot_i16x8(self[0], x[0]),
-                i32x4_dot_i16x8(self[1], x[1]),
-            ),
-            i32x4_add(
-                i32x4_dot_i16x8(self[2], x[2]),
-                i32x4_dot_i16x8(self[3], x[3]),
-            ),
-        )
-    }
+/// Two planes of two bits, shifted left by `up`. Column 4 p + k of a half has them at bits 2 p and 2 p + 1 of the byte k
+/// of the half's plane.
+#[inline(always)]
+pub fn two_bits(planes: &[u32], up: u32) -> Parts {
+    let bits = |plane: v128| {
+        // The two bits of each lane, brought to bits 6 and 7 and then down.
+        let mask = u16x8(3, 3, 12, 12, 48, 48, 192, 192);
+        let factor = u16x8(64, 64, 16, 16, 4, 4, 1, 1);
+        u16x8_shr(i16x8_mul(v128_and(plane, mask), factor), 6 - up)
+    };
+    let (a, b) = (u32x4_splat(planes[0]), u32x4_splat(planes[1]));
+    [
+        bits(a),
+        bits(u16x8_shr(a, 8)),
+        bits(b),
+        bits(u16x8_shr(b, 8)),
+    ]
 }
 
-impl BlockDot for Q4 {
-    const WORDS: usize = 4;
-    type Parts = [v128; 4];
+/// Eight words of signed bytes.
+#[inline(always)]
+pub fn bytes(words: &[u32]) -> Parts {
+    let (a, b) = (widened(words128(words, 0)), widened(words128(words, 4)));
+    [a[0], a[1], b[0], b[1]]
+}
 
-    #[inline(always)]
-    fn parts(words: &[u32], _: &[u32]) -> [v128; 4] {
-        let w = words128(words, 0);
-        let low = u16x8_splat(15);
+/// Four words of nibbles that are places in a table.
+#[inline(always)]
+pub fn looked_up(words: &[u32], table: &[i8; 16]) -> Parts {
+    let w = words128(words, 0);
+    // SAFETY: the table is 16 bytes.
+    let table = unsafe { v128_load(table.as_ptr().cast()) };
+    let low = widened(i8x16_swizzle(table, v128_and(w, u8x16_splat(15))));
+    let high = widened(i8x16_swizzle(table, u8x16_shr(w, 4)));
+    [low[0], low[1], high[0], high[1]]
+}
+
+/// Sixteen signed bytes as even and odd ones.
+#[inline(always)]
+fn widened(v: v128) -> [v128; 2] {
+    [i16x8_shr(i16x8_shl(v, 8), 8), i16x8_shr(v, 8)]
+}
+
+/// `value` added to those whose bit of a plane is set and which have room for it. Column 4 p + k has its bit at bit p of
+/// the plane's byte k. A half word holds those of an even column and of the odd one after it, in its two bytes.
+#[inline(always)]
+pub fn with_plane(parts: Parts, plane: u32, value: i16) -> Parts {
+    let plane = u32x4_splat(plane);
+    let add = |q: v128, mask: v128| {
+        let set = i16x8_eq(v128_and(plane, mask), mask);
+        v128_or(q, v128_and(set, i16x8_splat(value)))
+    };
+    [
+        add(parts[0], u16x8(1, 1, 2, 2, 4, 4, 8, 8)),
+        add(parts[1], u16x8(256, 256, 512, 512, 1024, 1024, 2048, 2048)),
+        add(parts[2], u16x8(16, 16, 32, 32, 64, 64, 128, 128)),
+        add(
+            parts[3],
+            u16x8(4096, 4096, 8192, 8192, 16384, 16384, 32768, 32768),
+        ),
+    ]
+}
+
+#[inline(always)]
+pub fn or(a: Parts, b: Parts) -> Parts {
+    core::array::from_fn(|i| v128_or(a[i], b[i]))
+}
+
+/// `n` less each.
+#[inline(always)]
+pub fn less(parts: Parts, n: i16) -> Parts {
+    parts.map(|q| i16x8_sub(q, i16x8_splat(n)))
+}
+
+/// The dot products of the block's halves with the 32 integers at `at`, each spread over four lanes.
+#[inline(always)]
+pub fn dot(parts: Parts, x: &[i16], at: usize) -> (I, I) {
+    let Some(x) = x[at..].first_chunk::<BLOCK>() else {
+        return (ZERO, ZERO);
+    };
+    // SAFETY: four times eight of the array's 32 values.
+    let x = unsafe {
+        let x = x.as_ptr().cast::<v128>();
         [
-            v128_and(w, low),
-            v128_and(u16x8_shr(w, 8), low),
-            v128_and(u16x8_shr(w, 4), low),
-            u16x8_shr(w, 12),
+            v128_load(x),
+            v128_load(x.add(1)),
+            v128_load(x.add(2)),
+            v128_load(x.add(3)),
         ]
-    }
-}
-
-impl BlockDot for Q5 {
-    const WORDS: usize = 4;
-    const SCALE_WORDS: usize = 2;
-    type Parts = [v128; 4];
-
-    /// Column 4 p + k has its fifth bit at bit p of the plane's byte k. A half word holds those of an even column and
-    /// of the odd one after it, in its two bytes.
-    #[inline(always)]
-    fn parts(words: &[u32], planes: &[u32]) -> [v128; 4] {
-        let q = Q4::parts(words, &[]);
-        let plane = u32x4_splat(planes[0]);
-        let fifth = |q: v128, mask: v128| {
-            let set = i16x8_eq(v128_and(plane, mask), mask);
-            v128_or(q, v128_and(set, u16x8_splat(16)))
-        };
-        [
-            fifth(q[0], u16x8(1, 1, 2, 2, 4, 4, 8, 8)),
-            fifth(q[1], u16x8(256, 256, 512, 512, 1024, 1024, 2048, 2048)),
-            fifth(q[2], u16x8(16, 16, 32, 32, 64, 64, 128, 128)),
-            fifth(
-                q[3],
-                u16x8(4096, 4096, 8192, 8192, 16384, 16384, 32768, 32768),
-            ),
-        ]
-    }
-}
-
-impl BlockDot for Q6 {
-    const WORDS: usize = 4;
-    const SCALE_WORDS: usize = 3;
-    const HALVES: bool = true;
-    type Parts = [v128; 4];
-
-    /// Column 4 p + k of a half has its upper two bits at bits 2 p and 2 p + 1 of the byte k of the half's plane.
-    #[inline(always)]
-    fn parts(words: &[u32], planes: &[u32]) -> [v128; 4] {
-        let q = Q4::parts(words, &[]);
-        let upper = |q: v128, plane: v128| {
-            // The two bits of each lane, brought to bits 6 and 7 and then down to 4 and 5.
-            let mask = u16x8(3, 3, 12, 12, 48, 48, 192, 192);
-            let up = u16x8(64, 64, 16, 16, 4, 4, 1, 1);
-            let bits = u16x8_shr(i16x8_mul(v128_and(plane, mask), up), 2);
-            i16x8_sub(v128_or(q, bits), i16x8_splat(32))
-        };
-        let (a, b) = (u32x4_splat(planes[0]), u32x4_splat(planes[1]));
-        [
-            upper(q[0], a),
-            upper(q[1], u16x8_shr(a, 8)),
-            upper(q[2], b),
-            upper(q[3], u16x8_shr(b, 8)),
-        ]
-    }
-}
-
-impl BlockDot for Q8 {
-    const WORDS: usize = 8;
-    type Parts = [v128; 4];
-
-    #[inline(always)]
-    fn parts(words: &[u32], _: &[u32]) -> [v128; 4] {
-        let (a, b) = (words128(words, 0), words128(words, 4));
-        [
-            i16x8_shr(i16x8_shl(a, 8), 8),
-            i16x8_shr(a, 8),
-            i16x8_shr(i16x8_shl(b, 8), 8),
-            i16x8_shr(b, 8),
-        ]
-    }
+    };
+    let product = |i: usize| i32x4_dot_i16x8(parts[i], x[i]);
+    (
+        i32x4_add(product(0), product(1)),
+        i32x4_add(product(2), product(3)),
+    )
 }
 
 /// Words `at .. at + 4`.
@@ -135,14 +129,6 @@ fn words128(words: &[u32], at: usize) -> v128 {
     let four = &words[at..at + 4];
     // SAFETY: `four` is 16 bytes.
     unsafe { v128_load(four.as_ptr().cast()) }
-}
-
-#[inline(always)]
-pub fn dot<P: Dot>(parts: P, x: &[i16], at: usize) -> (I, I) {
-    match x[at..].first_chunk() {
-        Some(x) => parts.dot(x),
-        None => (ZERO, ZERO),
-    }
 }
 
 #[inline(always)]
@@ -175,6 +161,18 @@ pub fn scales(dm: &[u32; 4]) -> (V, V) {
     (widen(dm), widen(u32x4_shr(dm, 16)))
 }
 
+/// Words that are f32.
+#[inline(always)]
+pub fn floats(words: &[u32; 4]) -> V {
+    words128(words, 0)
+}
+
+/// Small integers as f32.
+#[inline(always)]
+pub fn numbers(words: &[u32; 4]) -> V {
+    f32x4_convert_i32x4(words128(words, 0))
+}
+
 #[inline(always)]
 pub fn load(from: &[f32], at: usize) -> V {
     let four = &from[at..at + 4];
@@ -195,6 +193,11 @@ pub fn splat(v: V, lane: usize) -> V {
 #[inline(always)]
 pub fn mul(a: V, b: V) -> V {
     f32x4_mul(a, b)
+}
+
+#[inline(always)]
+pub fn sub(a: V, b: V) -> V {
+    f32x4_sub(a, b)
 }
 
 #[inline(always)]

@@ -103,7 +103,7 @@ fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
             },
         ],
         consts,
-        texts: spec.kv.attention_texts(),
+        texts: spec.kv.attention_texts().to_vec(),
         floats: vec![("SCALE", spec.scale), ("SOFTCAP", spec.softcap)],
         workgroup: WG,
     }

@@ -64,7 +64,7 @@ impl BiasOp for CubeBackend {
                 ("ACTIVE", spec.activation.is_some() as u32),
                 ("ACTIVATION", activation as u32),
             ],
-            texts: &[],
+            texts: vec![],
             floats: vec![],
             workgroup: 64,
         };

@@ -131,10 +131,11 @@ impl EmbedOp for CubeBackend {
                 ("BY_POSITION", (spec.by == Rows::Positions) as u32),
                 ("ADD", (spec.by == Rows::Positions) as u32),
             ],
-            texts: &[],
+            texts: vec![],
             floats: vec![("FACTOR", spec.factor)],
             workgroup: 64,
-        };
+        }
+        .with_table(spec.packing);
         let count = (blocks.div_ceil(64), t as u32, 1);
         if buffers == 2 {
             launch(kernel, count, &[&quants, &scales, &state, &y]);

@@ -78,7 +78,7 @@ impl ExpertsOp for CubeBackend {
             variant: "",
             prelude: vec![],
             consts: vec![("N_EXPERTS", n_experts as u32), ("N_USED", n_used as u32)],
-            texts: &[],
+            texts: vec![],
             floats: vec![],
             workgroup: 64,
         };
@@ -101,7 +101,7 @@ impl ExpertsOp for CubeBackend {
             variant: "",
             prelude: vec![],
             consts: vec![("COLS4", cols4), ("N_USED", n_used2 as u32 / 2)],
-            texts: &[],
+            texts: vec![],
             floats: vec![],
             workgroup: 64,
         };

@@ -80,7 +80,7 @@ impl GateOp for CubeBackend {
             variant: "",
             prelude: vec![wgsl!("gate")],
             consts: vec![("D_FF4", d_ff4), ("ACTIVATION", activation as u32)],
-            texts: &[],
+            texts: vec![],
             floats: vec![],
             workgroup: 64,
         };

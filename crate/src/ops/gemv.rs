@@ -146,7 +146,8 @@ pub fn workgroup_bytes(
     };
     let squares = 4 * (WG as usize + 8);
     let sums = 4 * 4 * WG as usize;
-    staged + squares + sums
+    let table = 4 * 16;
+    staged + squares + sums + table
 }
 
 const WG: u32 = 64;
@@ -188,14 +189,14 @@ fn kernel(spec: GemvSpec) -> Kernel {
             ("SUMS", 4),
             ("PARTIAL", if spec.lanes > 1 { 4 * WG } else { 1 }),
         ],
-        texts: SHARED_TEXTS,
+        texts: SHARED_TEXTS.to_vec(),
         floats: spec.scaling.floats(),
         workgroup: WG,
     };
     if spec.subgroups {
         kernel.prelude.insert(0, SUBGROUP_DIRECTIVE);
         kernel.prelude.push(wgsl!("reduce_subgroup"));
-        kernel.texts = SUBGROUP_TEXTS;
+        kernel.texts = SUBGROUP_TEXTS.to_vec();
     } else {
         kernel.prelude.push(wgsl!("reduce_shared"));
     }
@@ -230,7 +231,7 @@ fn kernel(spec: GemvSpec) -> Kernel {
             Input::Norm { .. } | Input::Merge(_) => wgsl!("stage_f32"),
         });
     }
-    kernel
+    kernel.with_table(spec.packing)
 }
 
 /// Groups of four rows: neighbours, or two gates with their ups.
@@ -256,6 +257,9 @@ fn weight_source(packing: Packing, arithmetic: Arithmetic) -> &'static str {
         (Packing::F16, _) => source!("f16", "dot_f32_x8"),
         (Packing::BF16, _) => source!("bf16", "dot_f32_x8"),
         (Packing::Q4, Arithmetic::F32) => source!("q4", "dot_f32_x32", "dot_f32_q4"),
+        (Packing::Q2, _) => source!("q2", "dot_f32_x32", "dot_f32_q2"),
+        (Packing::Q3, _) => source!("q3", "dot_f32_x32", "dot_f32_q3"),
+        (Packing::Iq4 | Packing::Fp4, _) => source!("table", "dot_f32_x32", "dot_f32_table"),
         (Packing::Q5, _) => source!("q5", "dot_f32_x32", "dot_f32_q5"),
         (Packing::Q6, _) => source!("q6", "dot_f32_x32", "dot_f32_q6"),
         (Packing::Q8, Arithmetic::F32) => source!("q8", "dot_f32_x32", "dot_f32_q8"),

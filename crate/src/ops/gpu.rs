@@ -35,7 +35,7 @@ pub struct Kernel {
     /// Placeholder name and value.
     pub consts: Vec<(&'static str, u32)>,
     /// Placeholders that stand for text.
-    pub texts: &'static [(&'static str, &'static str)],
+    pub texts: Vec<(&'static str, &'static str)>,
     /// Float constants: placeholder name and value.
     pub floats: Vec<(&'static str, f32)>,
     /// Threads per workgroup (x); the source's `@workgroup_size` must agree.
@@ -52,7 +52,7 @@ impl KernelSource for Kernel {
         for (name, value) in &self.consts {
             template = template.register(*name, value.to_string());
         }
-        for (name, text) in self.texts {
+        for (name, text) in &self.texts {
             template = template.register(*name, *text);
         }
         for (name, value) in &self.floats {
@@ -67,7 +67,7 @@ impl KernelSource for Kernel {
             self.name,
             self.variant,
             self.consts.clone(),
-            self.texts.len(),
+            self.texts.clone(),
             (self.floats.iter())
                 .map(|(_, value)| value.to_bits())
                 .collect::<Vec<_>>(),

@@ -11,8 +11,9 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
-use hearth_cpu::rows::{groups, product};
-use hearth_cpu::{dot, lanes};
+use hearth_cpu::dot;
+use hearth_cpu::formats::{FP4_TABLE, IQ4_TABLE};
+use hearth_cpu::rows::{Format, groups, product_of};
 
 use super::gpu::{Kernel, grid_xz, launch, wgsl};
 use super::pool::{self, PoolJob, Pooled};
@@ -66,7 +67,7 @@ pub const fn kernel_block(packing: Packing) -> u32 {
     match packing {
         Packing::F32 => 4,
         Packing::F16 | Packing::BF16 => 8,
-        Packing::Q4 | Packing::Q5 | Packing::Q6 | Packing::Q8 => 32,
+        _ => 32,
     }
 }
 
@@ -94,7 +95,10 @@ pub(super) fn unpack_source(packing: Packing, usage: BlockUse) -> &'static str {
         Packing::F32 => block_source!("f32", "1", usage),
         Packing::F16 => block_source!("f16", "2", usage),
         Packing::BF16 => block_source!("bf16", "2", usage),
+        Packing::Q2 => block_source!("q2", "8", usage),
+        Packing::Q3 => block_source!("q3", "8", usage),
         Packing::Q4 => block_source!("q4", "8", usage),
+        Packing::Iq4 | Packing::Fp4 => block_source!("table", "8", usage),
         Packing::Q5 => block_source!("q5", "8", usage),
         Packing::Q6 => block_source!("q6", "8", usage),
         Packing::Q8 => block_source!("q8", "8", usage),
@@ -106,22 +110,42 @@ pub(super) const fn weight_buffers(packing: Packing) -> u32 {
     1 + (packing.scale_words_per_block() > 0) as u32
 }
 
+impl Kernel {
+    /// With what a kernel does before it unpacks blocks of `packing`, and the values of its table.
+    pub(super) fn with_table(mut self, packing: Packing) -> Self {
+        const NAMES: [&str; 16] = [
+            "T0", "T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T9", "T10", "T11", "T12", "T13",
+            "T14", "T15",
+        ];
+        let table = match packing {
+            Packing::Iq4 => Some(IQ4_TABLE),
+            Packing::Fp4 => Some(FP4_TABLE),
+            _ => None,
+        };
+        let prepare = table.map_or("", |_| "prepare_table(lid);");
+        self.texts.push(("PREPARE", prepare));
+        let values = table.into_iter().flatten().map(f32::from);
+        self.floats.extend(NAMES.into_iter().zip(values));
+        self
+    }
+}
+
 const WG: u32 = 64;
 /// Rows and tokens of a tile.
 const TILE_ROWS: u32 = 4;
 pub const TILE_TOKENS: u32 = 8;
 
 /// A placeholder's name and its text.
-type Texts = &'static [(&'static str, &'static str)];
+type Texts = [(&'static str, &'static str); 2];
 /// The subgroup's size is a builtin of the entry point, and only where the feature is on.
-pub(super) const SUBGROUP_TEXTS: Texts = &[
+pub(super) const SUBGROUP_TEXTS: Texts = [
     (
         "SUBGROUP_ARG",
         "@builtin(subgroup_size) subgroup_size: u32,",
     ),
     ("SUBGROUP_SIZE", "subgroup_size"),
 ];
-pub(super) const SHARED_TEXTS: Texts = &[("SUBGROUP_ARG", ""), ("SUBGROUP_SIZE", "1u")];
+pub(super) const SHARED_TEXTS: Texts = [("SUBGROUP_ARG", ""), ("SUBGROUP_SIZE", "1u")];
 
 fn kernel(spec: LinearSpec) -> Kernel {
     let buffers = weight_buffers(spec.packing);
@@ -149,18 +173,18 @@ fn kernel(spec: LinearSpec) -> Kernel {
             ("SUMS", sums),
             ("PARTIAL", if spec.lanes > 1 { WG * sums } else { 1 }),
         ],
-        texts: SHARED_TEXTS,
+        texts: SHARED_TEXTS.to_vec(),
         floats: spec.scaling.floats(),
         workgroup: WG,
     };
     if spec.subgroups {
         kernel.prelude.insert(0, SUBGROUP_DIRECTIVE);
         kernel.prelude.push(wgsl!("reduce_subgroup"));
-        kernel.texts = SUBGROUP_TEXTS;
+        kernel.texts = SUBGROUP_TEXTS.to_vec();
     } else {
         kernel.prelude.push(wgsl!("reduce_shared"));
     }
-    kernel
+    kernel.with_table(spec.packing)
 }
 
 impl LinearOp for CubeBackend {
@@ -226,54 +250,52 @@ pub fn linear_cpu(
     if let Some(weight) = spec.pooled {
         return linear_pooled(x, weight, n, spec, put);
     }
-    let words = quants.len() / rows;
-    match spec.packing {
-        Packing::Q4 => linear_blocks::<dot::Q4>(rows_of_x(), quants, scales, spec, put),
-        Packing::Q5 => linear_blocks::<dot::Q5>(rows_of_x(), quants, scales, spec, put),
-        Packing::Q6 => linear_blocks::<dot::Q6>(rows_of_x(), quants, scales, spec, put),
-        Packing::Q8 => linear_blocks::<dot::Q8>(rows_of_x(), quants, scales, spec, put),
-        Packing::F32 => {
-            for (r, row) in quants.chunks_exact(words).enumerate() {
-                for (t, x) in rows_of_x().enumerate() {
-                    put(t, r, dot::dot_f32(bytemuck::cast_slice(row), x));
-                }
-            }
-        }
-        Packing::F16 | Packing::BF16 => {
-            let mut row_f32 = vec![0.0; cols];
-            for (r, row) in quants.chunks_exact(words).enumerate() {
+    if let Some(format) = spec.packing.cpu_format() {
+        return linear_blocks(format, rows_of_x(), quants, scales, spec, put);
+    }
+    let mut row_f32 = vec![0.0; cols];
+    for (r, row) in quants.chunks_exact(quants.len() / rows).enumerate() {
+        let row = match spec.packing {
+            Packing::F32 => bytemuck::cast_slice(row),
+            _ => {
                 unpack_halves(spec.packing, row, &mut row_f32);
-                for (t, x) in rows_of_x().enumerate() {
-                    put(t, r, dot::dot_f32(&row_f32, x));
-                }
+                &row_f32
             }
+        };
+        for (t, x) in rows_of_x().enumerate() {
+            put(t, r, dot::dot_f32(row, x));
         }
     }
 }
 
 /// Every row of a block format against every token.
-fn linear_blocks<'a, F: dot::BlockDot>(
+fn linear_blocks<'a>(
+    format: Format,
     x: impl Iterator<Item = &'a [f32]>,
     quants: &[u32],
     scales: &[u32],
     spec: LinearSpec,
     put: impl FnMut(usize, usize, f32),
-) where
-    F::Parts: lanes::Dot,
-{
+) {
     let (cols, blocks) = (spec.cols as usize, spec.cols as usize / dot::BLOCK);
     let made: Vec<_> = x
         .map(|x| {
-            let (mut q, mut scale, mut sum) = (vec![0; cols], vec![0.0; blocks], vec![0.0; blocks]);
-            dot::quantise(x, &mut q, &mut scale, &mut sum);
-            (q, scale, sum)
+            let (mut q, mut floats) = (vec![0; cols], [(); 3].map(|()| vec![0.0; blocks]));
+            let [scale, sum, first] = &mut floats;
+            dot::quantise(x, &mut q, scale, sum, first);
+            (q, floats)
         })
         .collect();
     let rows: Vec<_> = (made.iter())
-        .map(|(q, scale, sum)| dot::Row { q, scale, sum })
+        .map(|(q, [scale, sum, first])| dot::Row {
+            q,
+            scale,
+            sum,
+            first,
+        })
         .collect();
     let n = spec.rows as usize;
-    product::<F>(&rows, quants, scales, n, 0..groups(n), put);
+    product_of(format, &rows, quants, scales, n, 0..groups(n), put);
 }
 
 /// The same by the threads of the pool.
@@ -284,11 +306,13 @@ fn linear_pooled(
     spec: LinearSpec,
     mut put: impl FnMut(usize, usize, f32),
 ) {
-    let Some(pool) = pool::current() else { return };
+    let (Some(pool), Some(format)) = (pool::current(), spec.packing.cpu_format()) else {
+        return;
+    };
     let (rows, cols) = (spec.rows as usize, spec.cols as usize);
     let job = PoolJob {
         weight,
-        packing: spec.packing,
+        format,
         rows,
         cols,
         tokens,

@@ -73,7 +73,7 @@ fn kernel(cols: usize, spec: NormSpec, last: bool, add: bool) -> Kernel {
             ("LAST", last as u32),
             ("ADD", add as u32),
         ],
-        texts: &[],
+        texts: vec![],
         floats: vec![("EPS", spec.eps)],
         workgroup: 64,
     }

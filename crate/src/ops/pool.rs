@@ -8,8 +8,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use hearth_cpu::rows::Format;
+
 use crate::error::Result;
-use crate::quant::Packing;
 
 /// Addresses of a weight in the pool's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +25,7 @@ pub struct Pooled {
 #[derive(Debug, Clone, Copy)]
 pub struct PoolJob {
     pub weight: Pooled,
-    /// Q4 or Q8.
-    pub packing: Packing,
+    pub format: Format,
     pub rows: usize,
     pub cols: usize,
     /// At most [`super::state::MAX_CHUNK`].

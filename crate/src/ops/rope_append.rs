@@ -156,7 +156,7 @@ impl RopeAppendOp for CubeBackend {
                 ("B_CACHE", 4 + has_extras as u32),
                 ("B_VALUES", 5 + has_extras as u32),
             ],
-            texts: spec.kv.append_texts(),
+            texts: spec.kv.append_texts().to_vec(),
             floats: vec![("EPS", spec.eps)],
             workgroup: 64,
         };

@@ -78,7 +78,7 @@ impl SampleOp for CubeBackend {
                 ("MIN_MATCH", draft::MIN_MATCH as u32),
                 ("MAX_MATCH", draft::MAX_MATCH as u32),
             ],
-            texts: &[],
+            texts: vec![],
             floats: vec![],
             workgroup: 256,
         };

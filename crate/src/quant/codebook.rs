@@ -1,6 +1,6 @@
 //! GGML's 4-bit formats whose quants are places in a table: `IQ4_NL`, `IQ4_XS` and `MXFP4`.
 //!
-//! The tables hold 8-bit integers, so on the device they are `Q8`: looked up once, at load.
+//! On the device the nibbles stay as they are, their scale multiplied out as an f32, and kernels look them up.
 //!
 //! Source: `block_iq4_nl`, `block_iq4_xs` and `block_mxfp4` in `ggml/src/ggml-common.h` of llama.cpp, and
 //! `gguf/quants.py` of the `gguf` Python package for the exact order of operations; MXFP4: OCP Microscaling Formats
@@ -10,23 +10,18 @@
 
 use bytemuck::AnyBitPattern;
 use half::f16;
+use hearth_cpu::formats::{FP4_TABLE, IQ4_TABLE};
 
-use super::{BlockFormat, PART, Packing, blocks_of, dequantize_parts, repack_blocks, scale_word};
-use crate::error::Result;
+use super::{BlockFormat, PART, Packing, blocks_of, dequantize_parts, repack_blocks};
+use crate::error::{Error, Result};
 use crate::format::GgmlType;
-
-const IQ4: [i8; 16] = [
-    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
-];
-/// Twice the values of E2M1, so that they are integers.
-const E2M1: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
 
 /// 4 bits into a table: `value = d * table[q]`.
 ///
 /// ```text
 /// file     byte 0..2    d, f16
 ///          byte 2..18   qs: low nibble of qs[j] = element j, high nibble = element j + 16
-/// device   Q8
+/// device   Iq4
 /// ```
 #[derive(Debug)]
 pub struct IQ4_NL;
@@ -38,7 +33,7 @@ pub struct IQ4_NL;
 ///          byte 2..4     upper 2 bits of the scale of part p at bit 2 p
 ///          byte 4..8     lower 4 bits, two parts a byte
 ///          byte 8..136   qs, 16 bytes a part, as in IQ4_NL
-/// device   Q8, the scale multiplied out and rounded to f16
+/// device   Iq4
 /// ```
 #[derive(Debug)]
 pub struct IQ4_XS;
@@ -48,7 +43,7 @@ pub struct IQ4_XS;
 /// ```text
 /// file     byte 0       e, the exponent
 ///          byte 1..17   qs, as in IQ4_NL
-/// device   Q8. Powers below f16's smallest number, 2^-24, become 0: such weights are below 4e-7.
+/// device   Fp4
 /// ```
 #[derive(Debug)]
 pub struct MXFP4;
@@ -76,20 +71,16 @@ struct BlockMx {
     qs: [u8; 16],
 }
 
-/// 32 elements: value = d * q.
+/// 32 elements: value = d * table[q], the nibbles as they are in the file.
 struct Part {
-    q: [i8; PART],
+    qs: [u8; 16],
     d: f32,
-}
-
-fn looked_up(table: &[i8; 16], qs: &[u8; 16]) -> [i8; PART] {
-    std::array::from_fn(|j| table[usize::from(qs[j % 16] >> (j / 16 * 4) & 15)])
 }
 
 impl BlockNl {
     fn part(&self, _: usize) -> Part {
         Part {
-            q: looked_up(&IQ4, &self.qs),
+            qs: self.qs,
             d: f16::from_le_bytes(self.d).to_f32(),
         }
     }
@@ -101,7 +92,7 @@ impl BlockXs {
         let upper = u16::from_le_bytes(self.scales_h) >> (2 * p) & 3;
         let scale = f32::from(u16::from(lower) | upper << 4) - 32.0;
         Part {
-            q: looked_up(&IQ4, &self.qs[p]),
+            qs: self.qs[p],
             d: f16::from_le_bytes(self.d).to_f32() * scale,
         }
     }
@@ -117,28 +108,29 @@ impl BlockMx {
             (e - 1) << 23
         };
         Part {
-            q: looked_up(&E2M1, &self.qs),
+            qs: self.qs,
             d: f32::from_bits(bits),
         }
     }
 }
 
 macro_rules! block_format {
-    ($format:ident, $block:ident) => {
+    ($format:ident, $block:ident, $packing:ident, $table:ident) => {
         impl BlockFormat for $format {
             fn ggml_type(&self) -> GgmlType {
                 GgmlType::$format
             }
 
             fn packing(&self) -> Packing {
-                Packing::Q8
+                Packing::$packing
             }
 
             fn dequantize(&self, blocks: &[u8], out: &mut [f32]) -> Result<()> {
                 dequantize_parts(self, blocks, out, |block: &$block, p, out| {
                     let part = block.part(p);
-                    for (y, q) in out.iter_mut().zip(part.q) {
-                        *y = part.d * f32::from(q);
+                    for (j, y) in out.iter_mut().enumerate() {
+                        let q = part.qs[j % 16] >> (j / 16 * 4) & 15;
+                        *y = part.d * f32::from($table[usize::from(q)]);
                     }
                 })
             }
@@ -152,19 +144,32 @@ macro_rules! block_format {
                 let blocks: &[$block] = blocks_of(self, blocks)?;
                 let convert = |block: &$block, p: usize, words: &mut [u32], out: &mut [u32]| {
                     let part = block.part(p);
-                    for (word, four) in words.iter_mut().zip(part.q.as_chunks::<4>().0) {
-                        *word = u32::from_le_bytes(four.map(|q| q as u8));
+                    for (word, four) in words.iter_mut().zip(part.qs.as_chunks::<4>().0) {
+                        *word = u32::from_le_bytes(*four);
                     }
-                    out[0] = scale_word(GgmlType::$format, part.d, 0.0)?;
+                    out[0] = scale_bits(GgmlType::$format, part.d)?;
                     Ok(())
                 };
                 let parts = self.block_len() / PART;
-                repack_blocks(Packing::Q8, parts, blocks, quants, scales, convert)
+                repack_blocks(Packing::$packing, parts, blocks, quants, scales, convert)
             }
         }
     };
 }
 
-block_format!(IQ4_NL, BlockNl);
-block_format!(IQ4_XS, BlockXs);
-block_format!(MXFP4, BlockMx);
+/// The bits of a scale whose products with all of a table are finite.
+fn scale_bits(dtype: GgmlType, d: f32) -> Result<u32> {
+    if (d * 127.0).is_finite() {
+        return Ok(d.to_bits());
+    }
+    Err(Error::BadFile {
+        format: "GGUF",
+        what: format!("a {dtype} scale"),
+        expected: "a finite number whose multiples are finite".into(),
+        found: d.to_string(),
+    })
+}
+
+block_format!(IQ4_NL, BlockNl, Iq4, IQ4_TABLE);
+block_format!(IQ4_XS, BlockXs, Iq4, IQ4_TABLE);
+block_format!(MXFP4, BlockMx, Fp4, FP4_TABLE);

@@ -1,7 +1,8 @@
 //! GGML's "K" formats: blocks of 256 elements whose parts of 16 or 32 have small integer scales of their own.
 //!
 //! On the device each part of 32 has its scales multiplied out and rounded to f16, at most 2^-11 of the scale: a
-//! hundredth of what the format itself loses. So a K-quant is read by the same kernels as its plain relative.
+//! hundredth of what the format itself loses. So a K-quant is read by the same kernels as its plain relative. Q2_K, where
+//! that would take a third more memory, keeps its scales as they are.
 //!
 //! Source: `block_q2_K` to `block_q6_K` in `ggml/src/ggml-common.h` of llama.cpp, and `gguf/quants.py` of the `gguf`
 //! Python package for the exact order of operations.
@@ -11,7 +12,7 @@
 use bytemuck::AnyBitPattern;
 use half::f16;
 
-use super::packing::{pack_fifth, pack_nibbles, pack_upper};
+use super::packing::{pack_bit, pack_nibbles, pack_two_bits};
 use super::{BlockFormat, PART, Packing, blocks_of, dequantize_parts, repack_blocks, scale_word};
 use crate::error::Result;
 use crate::format::GgmlType;
@@ -25,8 +26,7 @@ const PARTS: usize = 256 / PART;
 /// file     byte 0..16   element part i of 16: sc in the low nibble, m in the high one
 ///          byte 16..80  qs: element 128 n + 32 j + l = bits 2 j, 2 j + 1 of qs[32 n + l]
 ///          byte 80..84  d, dmin, f16
-/// device   Q8: no layout has a minimum for every 16. The values are rounded to 8 bits of the largest of 32, a tenth of
-///          what 2 bits lose.
+/// device   Q2, exact
 /// ```
 #[derive(Debug)]
 pub struct Q2_K;
@@ -39,7 +39,7 @@ pub struct Q2_K;
 ///          byte 96..108  sc, 6 bits each: the lower 4 of i are in byte i % 8, in the high nibble from 8 on;
 ///                        the upper 2 in byte 8 + i % 4, at bit 2 * (i / 4)
 ///          byte 108..110 d, f16
-/// device   Q6: q + 28
+/// device   Q3
 /// ```
 #[derive(Debug)]
 pub struct Q3_K;
@@ -137,7 +137,7 @@ struct Affine {
     m: f32,
 }
 
-/// A part of 32 elements: value = d of its half * (q - 32).
+/// A part of 32 elements: value = d of its half * (q - what the format takes off).
 struct Halves {
     q: [u8; PART],
     d: [f32; 2],
@@ -185,8 +185,7 @@ impl BlockQ2 {
 impl BlockQ3 {
     fn part(&self, p: usize) -> Halves {
         let low = self.qs[p / 4].map(|byte| byte >> (p % 4 * 2) & 3);
-        // Without its third bit an element is 4 less; and Q6 takes 32 off.
-        let q = std::array::from_fn(|l| low[l] + (self.hmask[l] >> p & 1) * 4 + 28);
+        let q = std::array::from_fn(|l| low[l] | (self.hmask[l] >> p & 1) << 2);
         let d = half(self.d);
         let scale = |i: usize| {
             let lower = self.scales[i % 8] >> (i / 8 * 4) & 15;
@@ -244,10 +243,18 @@ fn put_affine(part: &Affine, out: &mut [f32]) {
     }
 }
 
-fn put_halves(part: &Halves, out: &mut [f32]) {
+fn put_halves(part: &Halves, off: f32, out: &mut [f32]) {
     for (i, (y, q)) in out.iter_mut().zip(part.q).enumerate() {
-        *y = part.d[i / 16] * (f32::from(q) - 32.0);
+        *y = part.d[i / 16] * (f32::from(q) - off);
     }
+}
+
+fn put_q3(part: &Halves, out: &mut [f32]) {
+    put_halves(part, 4.0, out);
+}
+
+fn put_q6(part: &Halves, out: &mut [f32]) {
+    put_halves(part, 32.0, out);
 }
 
 impl BlockFormat for Q2_K {
@@ -256,7 +263,7 @@ impl BlockFormat for Q2_K {
     }
 
     fn packing(&self) -> Packing {
-        Packing::Q8
+        Packing::Q2
     }
 
     fn dequantize(&self, blocks: &[u8], out: &mut [f32]) -> Result<()> {
@@ -268,17 +275,17 @@ impl BlockFormat for Q2_K {
     fn repack(&self, blocks: &[u8], quants: &mut Vec<u32>, scales: &mut Vec<u32>) -> Result<()> {
         let blocks: &[BlockQ2] = blocks_of(self, blocks)?;
         let convert = |block: &BlockQ2, p: usize, words: &mut [u32], scales: &mut [u32]| {
-            let values = block.values(p);
-            let max = values.iter().fold(0.0f32, |max, v| max.max(v.abs()));
-            scales[0] = scale_word(GgmlType::Q2_K, max / 127.0, 0.0)?;
-            let d = half((scales[0] as u16).to_le_bytes());
-            let inverse = if d > 0.0 { 1.0 / d } else { 0.0 };
-            for (word, four) in words.iter_mut().zip(values.as_chunks::<4>().0) {
-                *word = u32::from_le_bytes(four.map(|v| (v * inverse).round() as i8 as u8));
-            }
+            let (q, _) = block.part(p);
+            words.copy_from_slice(&pack_two_bits(&q, 0));
+            // The first of two parts has the scales of both, the second d and dmin.
+            let pair = block.scales.as_chunks::<4>().0[p / 2];
+            scales[0] = match p % 2 {
+                0 => u32::from_le_bytes(pair),
+                _ => scale_word(GgmlType::Q2_K, half(block.d), half(block.dmin))?,
+            };
             Ok(())
         };
-        repack_blocks(Packing::Q8, PARTS, blocks, quants, scales, convert)
+        repack_blocks(Packing::Q2, PARTS, blocks, quants, scales, convert)
     }
 }
 
@@ -308,9 +315,7 @@ macro_rules! block_format {
             ) -> Result<()> {
                 let blocks: &[$block] = blocks_of(self, blocks)?;
                 let convert = |block: &$block, p: usize, words: &mut [u32], out: &mut [u32]| {
-                    let part = block.part(p);
-                    words.copy_from_slice(&pack_nibbles(&part.q));
-                    $convert(GgmlType::$format, part, out)
+                    $convert(GgmlType::$format, block.part(p), words, out)
                 };
                 repack_blocks(Packing::$packing, PARTS, blocks, quants, scales, convert)
             }
@@ -318,24 +323,32 @@ macro_rules! block_format {
     };
 }
 
-fn q4_scales(dtype: GgmlType, part: Affine, out: &mut [u32]) -> Result<()> {
-    out[0] = scale_word(dtype, part.d, part.m)?;
+fn pack_q3(dtype: GgmlType, part: Halves, words: &mut [u32], scales: &mut [u32]) -> Result<()> {
+    words.copy_from_slice(&pack_two_bits(&part.q, 0));
+    scales[0] = scale_word(dtype, part.d[0], part.d[1])?;
+    scales[1] = pack_bit(&part.q, 2);
     Ok(())
 }
 
-fn q5_scales(dtype: GgmlType, part: Affine, out: &mut [u32]) -> Result<()> {
-    out[0] = scale_word(dtype, part.d, part.m)?;
-    out[1] = pack_fifth(&part.q);
+fn pack_q4(dtype: GgmlType, part: Affine, words: &mut [u32], scales: &mut [u32]) -> Result<()> {
+    words.copy_from_slice(&pack_nibbles(&part.q));
+    scales[0] = scale_word(dtype, part.d, part.m)?;
     Ok(())
 }
 
-fn q6_scales(dtype: GgmlType, part: Halves, out: &mut [u32]) -> Result<()> {
-    out[0] = scale_word(dtype, part.d[0], part.d[1])?;
-    out[1..].copy_from_slice(&pack_upper(&part.q));
+fn pack_q5(dtype: GgmlType, part: Affine, words: &mut [u32], scales: &mut [u32]) -> Result<()> {
+    scales[1] = pack_bit(&part.q, 4);
+    pack_q4(dtype, part, words, &mut scales[..1])
+}
+
+fn pack_q6(dtype: GgmlType, part: Halves, words: &mut [u32], scales: &mut [u32]) -> Result<()> {
+    words.copy_from_slice(&pack_nibbles(&part.q));
+    scales[0] = scale_word(dtype, part.d[0], part.d[1])?;
+    scales[1..].copy_from_slice(&pack_two_bits(&part.q, 4));
     Ok(())
 }
 
-block_format!(Q3_K, BlockQ3, Q6, put_halves, q6_scales);
-block_format!(Q4_K, BlockQ4, Q4, put_affine, q4_scales);
-block_format!(Q5_K, BlockQ5, Q5, put_affine, q5_scales);
-block_format!(Q6_K, BlockQ6, Q6, put_halves, q6_scales);
+block_format!(Q3_K, BlockQ3, Q3, put_q3, pack_q3);
+block_format!(Q4_K, BlockQ4, Q4, put_affine, pack_q4);
+block_format!(Q5_K, BlockQ5, Q5, put_affine, pack_q5);
+block_format!(Q6_K, BlockQ6, Q6, put_q6, pack_q6);

@@ -6,7 +6,7 @@
 use bytemuck::AnyBitPattern;
 use half::f16;
 
-use super::packing::pack_fifth;
+use super::packing::pack_bit;
 use super::{BlockFormat, Packing, blocks_of, check_len, repack_blocks, scale_word};
 use crate::error::{Error, Result};
 use crate::format::GgmlType;
@@ -217,7 +217,7 @@ impl BlockFormat for Q5_0 {
             words.copy_from_slice(&block.qs.map(u32::from_le_bytes));
             let d = f16::from_le_bytes(block.d).to_f32();
             out[0] = scale_word(GgmlType::Q5_0, d, -16.0 * d)?;
-            out[1] = pack_fifth(&with_fifth(&block.qs, block.qh));
+            out[1] = pack_bit(&with_fifth(&block.qs, block.qh), 4);
             Ok(())
         };
         repack_blocks(Packing::Q5, 1, blocks, quants, scales, convert)
@@ -251,7 +251,7 @@ impl BlockFormat for Q5_1 {
         let convert = |block: &BlockQ5_1, _: usize, words: &mut [u32], out: &mut [u32]| {
             words.copy_from_slice(&block.qs.map(u32::from_le_bytes));
             out[0] = u32::from_le_bytes([block.d[0], block.d[1], block.m[0], block.m[1]]);
-            out[1] = pack_fifth(&with_fifth(&block.qs, block.qh));
+            out[1] = pack_bit(&with_fifth(&block.qs, block.qh), 4);
             Ok(())
         };
         repack_blocks(Packing::Q5, 1, blocks, quants, scales, convert)

@@ -18,9 +18,11 @@ pub mod packing;
 pub mod quantize;
 #[cfg(test)]
 mod tests;
+pub mod unpack;
 
-pub use packing::{Packing, unpack_row};
+pub use packing::Packing;
 pub use quantize::{quantize_q4_0, quantize_q4_1, quantize_q8_0};
+pub use unpack::unpack_row;
 
 use bytemuck::AnyBitPattern;
 

@@ -30,6 +30,8 @@ fn make_finite(dtype: GgmlType, blocks: &mut [u8]) {
     let top_bytes: &[usize] = match dtype {
         GgmlType::F32 => &[3],
         GgmlType::Q4_1 | GgmlType::Q5_1 => &[1, 3],
+        // Of the exponent the second bit, which does as well.
+        GgmlType::MXFP4 => &[0],
         _ => &[1],
     };
     for block in blocks.chunks_mut(dtype.block_bytes()) {
@@ -211,7 +213,7 @@ proptest! {
     #[test]
     fn unpacking_gives_what_dequantizing_gives(
         // Those that the device has exactly.
-        which in prop::sample::select(vec![0, 1, 2, 3, 4, 5, 6, 7, 13usize]),
+        which in prop::sample::select(vec![0, 1, 2, 3, 4, 5, 6, 7, 13, 14, 15usize]),
         n_blocks in 1..6usize,
         n_rows in 1..4usize,
         seed: u64,

@@ -4,7 +4,6 @@ use wasm_bindgen::prelude::*;
 
 use crate::error::Error;
 use crate::ops::pool::{CpuPool, PoolJob, Pooled};
-use crate::quant::Packing;
 
 #[wasm_bindgen]
 extern "C" {
@@ -58,13 +57,7 @@ impl CpuPool for JsCpuPool {
 
     fn product(&self, job: PoolJob, x: &[f32], y: &mut [f32]) {
         let (rows, cols) = (job.rows as u32, job.cols as u32);
-        let format = match job.packing {
-            Packing::Q4 => 0,
-            Packing::Q5 => 1,
-            Packing::Q6 => 2,
-            // The others are never given to a pool.
-            _ => 3,
-        };
+        let format = job.format as u32;
         let Pooled { quants, scales } = job.weight;
         JsCpuPool::product(self, format, quants, scales, rows, cols, x, y);
     }

@@ -75,7 +75,7 @@ fn flops(device: &Device) -> Result<f64> {
             variant: "",
             prelude: vec![],
             consts: vec![("ROUNDS", ROUNDS)],
-            texts: &[],
+            texts: vec![],
             floats: vec![],
             workgroup: 64,
         };

@@ -83,7 +83,11 @@ fn main() {
         // What each packing reads a second, in the bytes that it has on the device.
         let (rows, cols) = (2048, 2048);
         for dtype in [
+            GgmlType::Q2_K,
+            GgmlType::Q3_K,
             GgmlType::Q4_0,
+            GgmlType::IQ4_NL,
+            GgmlType::MXFP4,
             GgmlType::Q5_1,
             GgmlType::Q6_K,
             GgmlType::Q8_0,

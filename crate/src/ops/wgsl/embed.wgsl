@@ -23,7 +23,8 @@ fn put(at: u32, v: vec4<f32>) {
 }
 
 @compute @workgroup_size({{ WG }})
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    {{ PREPARE }}
     let t = id.y;
     if (id.x >= BLOCKS || t >= state[1]) {
         return;

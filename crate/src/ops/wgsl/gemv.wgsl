@@ -25,6 +25,7 @@ fn main(
     @builtin(local_invocation_index) lid: u32,
     {{ SUBGROUP_ARG }}
 ) {
+    {{ PREPARE }}
     let place = place(wg.y);
     let scale = prepare(lid);
     let group = (wg.z * grid.x + wg.x) * (WG / LANES) + lid / LANES;

@@ -70,6 +70,7 @@ fn main(
     @builtin(local_invocation_index) lid: u32,
     {{ SUBGROUP_ARG }}
 ) {
+    {{ PREPARE }}
     let row = 4u * ((wg.z * grid.x + wg.x) * (WG / LANES) + lid / LANES);
     let lane = lid % LANES;
     let t = wg.y * 8u;

@@ -1,0 +1,214 @@
+//! The formats of weights that the CPU multiplies, in terms of [`lanes`].
+
+use crate::lanes;
+
+/// A weight format whose blocks the lanes below can multiply. Their layouts are `hearth::quant::Packing`'s.
+pub trait BlockDot {
+    /// Words of quants in a block.
+    const WORDS: usize;
+    /// Words of scales in a block, on average; what is not a scale comes last.
+    const SCALE_WORDS: usize = 1;
+    /// The block's halves have scales of their own.
+    const HALVES: bool = false;
+    /// What has minima.
+    const MINIMUM: Minimum = Minimum::None;
+    /// Takes a block of `WORDS` words apart, once for all tokens that it meets; `planes` are its words of scales after the
+    /// first.
+    fn parts(words: &[u32], planes: &[u32]) -> lanes::Parts;
+    /// Scales and minima of four blocks, from their words.
+    fn factors(scales: &[u32]) -> Factors;
+}
+
+/// What of a block has a minimum of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Minimum {
+    None,
+    Block,
+    Half,
+}
+
+/// Scales and minima of four blocks, for their first and second halves. Those of whole blocks are both.
+#[derive(Clone, Copy)]
+pub struct Factors {
+    pub d: [lanes::V; 2],
+    pub m: [lanes::V; 2],
+}
+
+/// Blocks whose scales are worked on as one vector.
+pub const GROUP: usize = 4;
+/// [`BlockDot::SCALE_WORDS`] at most.
+pub const MAX_SCALE_WORDS: usize = 3;
+
+/// First words of four blocks' scales, `stride` words apart.
+#[inline(always)]
+fn first_words(scales: &[u32], stride: usize) -> [u32; GROUP] {
+    core::array::from_fn(|b| scales[b * stride])
+}
+
+/// Two f16, a scale and a minimum, or the scales of halves.
+#[inline(always)]
+fn affine(scales: &[u32], stride: usize) -> Factors {
+    let (d, m) = lanes::scales(&first_words(scales, stride));
+    Factors {
+        d: [d, d],
+        m: [m, m],
+    }
+}
+
+#[inline(always)]
+fn halves(scales: &[u32], stride: usize) -> Factors {
+    let (first, second) = lanes::scales(&first_words(scales, stride));
+    Factors {
+        d: [first, second],
+        m: [lanes::ZERO; 2],
+    }
+}
+
+/// 2-bit unsigned integers, whose scales and minima, for halves, are nibbles that two blocks' words of f16 multiply.
+pub struct Q2;
+/// 3-bit integers less 4, with a scale for each half; the third bits are a plane.
+pub struct Q3;
+/// 4-bit unsigned integers with scale and minimum.
+pub struct Q4;
+/// 4-bit places in a table, with a scale in f32: [`FP4_TABLE`] or [`IQ4_TABLE`].
+pub struct Lookup<const FP4: bool>;
+/// 5-bit unsigned integers with scale and minimum; the fifth bits are a plane.
+pub struct Q5;
+/// 6-bit integers less 32, with a scale for each half; the upper two bits are planes.
+pub struct Q6;
+/// 8-bit signed integers with a scale.
+pub struct Q8;
+
+/// The values of GGML's IQ4.
+pub const IQ4_TABLE: [i8; 16] = [
+    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
+];
+/// Twice the values of E2M1 (OCP Microscaling Formats 1.0), so that they are integers.
+pub const FP4_TABLE: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+
+impl<const FP4: bool> Lookup<FP4> {
+    pub(crate) const TABLE: [i8; 16] = if FP4 { FP4_TABLE } else { IQ4_TABLE };
+}
+
+impl BlockDot for Q2 {
+    const WORDS: usize = 2;
+    const HALVES: bool = true;
+    const MINIMUM: Minimum = Minimum::Half;
+
+    #[inline(always)]
+    fn parts(words: &[u32], _: &[u32]) -> lanes::Parts {
+        lanes::two_bits(words, 0)
+    }
+
+    #[inline(always)]
+    fn factors(scales: &[u32]) -> Factors {
+        let [a, dm_a, b, dm_b] = first_words(scales, 1);
+        let (d, dmin) = lanes::scales(&[dm_a, dm_a, dm_b, dm_b]);
+        let bytes = [a, a >> 16, b, b >> 16];
+        let nibble = |at: u32| lanes::numbers(&bytes.map(|bytes| bytes >> at & 15));
+        let minus = lanes::sub(lanes::ZERO, dmin);
+        Factors {
+            d: [lanes::mul(d, nibble(0)), lanes::mul(d, nibble(8))],
+            m: [lanes::mul(minus, nibble(4)), lanes::mul(minus, nibble(12))],
+        }
+    }
+}
+
+impl BlockDot for Q3 {
+    const WORDS: usize = 2;
+    const SCALE_WORDS: usize = 2;
+    const HALVES: bool = true;
+
+    #[inline(always)]
+    fn parts(words: &[u32], planes: &[u32]) -> lanes::Parts {
+        lanes::less(
+            lanes::with_plane(lanes::two_bits(words, 0), planes[0], 4),
+            4,
+        )
+    }
+
+    #[inline(always)]
+    fn factors(scales: &[u32]) -> Factors {
+        halves(scales, Self::SCALE_WORDS)
+    }
+}
+
+impl BlockDot for Q4 {
+    const WORDS: usize = 4;
+    const MINIMUM: Minimum = Minimum::Block;
+
+    #[inline(always)]
+    fn parts(words: &[u32], _: &[u32]) -> lanes::Parts {
+        lanes::nibbles(words)
+    }
+
+    #[inline(always)]
+    fn factors(scales: &[u32]) -> Factors {
+        affine(scales, Self::SCALE_WORDS)
+    }
+}
+
+impl<const FP4: bool> BlockDot for Lookup<FP4> {
+    const WORDS: usize = 4;
+
+    #[inline(always)]
+    fn parts(words: &[u32], _: &[u32]) -> lanes::Parts {
+        lanes::looked_up(words, &Self::TABLE)
+    }
+
+    #[inline(always)]
+    fn factors(scales: &[u32]) -> Factors {
+        let d = lanes::floats(&first_words(scales, Self::SCALE_WORDS));
+        Factors {
+            d: [d, d],
+            m: [lanes::ZERO; 2],
+        }
+    }
+}
+
+impl BlockDot for Q5 {
+    const WORDS: usize = 4;
+    const SCALE_WORDS: usize = 2;
+    const MINIMUM: Minimum = Minimum::Block;
+
+    #[inline(always)]
+    fn parts(words: &[u32], planes: &[u32]) -> lanes::Parts {
+        lanes::with_plane(lanes::nibbles(words), planes[0], 16)
+    }
+
+    #[inline(always)]
+    fn factors(scales: &[u32]) -> Factors {
+        affine(scales, Self::SCALE_WORDS)
+    }
+}
+
+impl BlockDot for Q6 {
+    const WORDS: usize = 4;
+    const SCALE_WORDS: usize = 3;
+    const HALVES: bool = true;
+
+    #[inline(always)]
+    fn parts(words: &[u32], planes: &[u32]) -> lanes::Parts {
+        let upper = lanes::two_bits(planes, 4);
+        lanes::less(lanes::or(lanes::nibbles(words), upper), 32)
+    }
+
+    #[inline(always)]
+    fn factors(scales: &[u32]) -> Factors {
+        halves(scales, Self::SCALE_WORDS)
+    }
+}
+
+impl BlockDot for Q8 {
+    const WORDS: usize = 8;
+
+    #[inline(always)]
+    fn parts(words: &[u32], _: &[u32]) -> lanes::Parts {
+        lanes::bytes(words)
+    }
+
+    #[inline(always)]
+    fn factors(scales: &[u32]) -> Factors {
+        affine(scales, Self::SCALE_WORDS)
+    }
+}

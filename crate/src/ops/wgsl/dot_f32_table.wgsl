@@ -1,0 +1,11 @@
+// Block i of the weight times a block of input. The scale is a factor of the whole block, so it is applied once.
+fn dot_input(i: u32, x: Input) -> f32 {
+    let q = quants[i];
+    let p = q >> vec4<u32>(4u);
+    let sum = dot(numbers(q.x), x.a) + dot(numbers(q.y), x.b) + dot(numbers(q.z), x.c) + dot(numbers(q.w), x.d) +
+        dot(numbers(p.x), x.e) + dot(numbers(p.y), x.f) + dot(numbers(p.z), x.g) + dot(numbers(p.w), x.h);
+    return scales[i] * sum;
+}
+
+// What the input is multiplied with beforehand, once for all rows.
+const INPUT_FACTOR: vec4<f32> = vec4<f32>(1.0);

@@ -1,0 +1,113 @@
+//! Reading the device's layouts back: the oracle for kernels.
+
+use half::f16;
+use hearth_cpu::formats::{FP4_TABLE, IQ4_TABLE};
+
+use super::Packing;
+
+/// Reads one row of `out.len()` elements back from the device's layout.
+///
+/// Elements for which `quants` or `scales` are too short become NaN.
+pub fn unpack_row(packing: Packing, quants: &[u32], scales: &[u32], out: &mut [f32]) {
+    out.fill(f32::NAN);
+    match packing {
+        Packing::F32 => {
+            for (y, &word) in out.iter_mut().zip(quants) {
+                *y = f32::from_bits(word);
+            }
+        }
+        Packing::F16 => {
+            for (y, half) in out.iter_mut().zip(halves(quants)) {
+                *y = f16::from_bits(half).to_f32();
+            }
+        }
+        Packing::BF16 => {
+            for (y, half) in out.iter_mut().zip(halves(quants)) {
+                *y = f32::from_bits(u32::from(half) << 16);
+            }
+        }
+        // Two blocks, since they share their words of scales.
+        Packing::Q2 => blocks::<64, 4, 2>(quants, scales, out, |q, s, j| {
+            let (d, dmin) = halves_f32(s[1]);
+            let byte = s[0] >> (j / 16 * 8);
+            d * (byte & 15) as f32 * two_bits(q, j) as f32 - dmin * (byte >> 4 & 15) as f32
+        }),
+        Packing::Q3 => blocks::<32, 2, 2>(quants, scales, out, |q, s, j| {
+            let q = (two_bits(q, j) | bit(s[1], j) << 2) as f32 - 4.0;
+            q * of_half(s[0], j)
+        }),
+        Packing::Q4 => blocks::<32, 4, 1>(quants, scales, out, |q, s, j| {
+            let (d, m) = halves_f32(s[0]);
+            d * nibble(q, j) as f32 + m
+        }),
+        Packing::Iq4 => looked_up(quants, scales, out, &IQ4_TABLE),
+        Packing::Fp4 => looked_up(quants, scales, out, &FP4_TABLE),
+        Packing::Q5 => blocks::<32, 4, 2>(quants, scales, out, |q, s, j| {
+            let (d, m) = halves_f32(s[0]);
+            d * (nibble(q, j) | bit(s[1], j) << 4) as f32 + m
+        }),
+        Packing::Q6 => blocks::<32, 4, 3>(quants, scales, out, |q, s, j| {
+            let q = (nibble(q, j) | two_bits(&s[1..], j) << 4) as f32 - 32.0;
+            q * of_half(s[0], j)
+        }),
+        Packing::Q8 => blocks::<32, 8, 1>(quants, scales, out, |q, s, j| {
+            let byte = (q[j / 4] >> (j % 4 * 8)) as u8;
+            halves_f32(s[0]).0 * f32::from(byte as i8)
+        }),
+    }
+}
+
+/// Fills blocks of `N` elements with `value(quants, scales, element)`, as far as there are words for them.
+fn blocks<const N: usize, const Q: usize, const S: usize>(
+    quants: &[u32],
+    scales: &[u32],
+    out: &mut [f32],
+    value: impl Fn(&[u32; Q], &[u32; S], usize) -> f32,
+) {
+    let words = quants.as_chunks().0.iter().zip(scales.as_chunks().0);
+    for (y, (quants, scales)) in out.chunks_mut(N).zip(words) {
+        for (j, y) in y.iter_mut().enumerate() {
+            *y = value(quants, scales, j);
+        }
+    }
+}
+
+fn looked_up(quants: &[u32], scales: &[u32], out: &mut [f32], table: &[i8; 16]) {
+    blocks::<32, 4, 1>(quants, scales, out, |q, s, j| {
+        f32::from_bits(s[0]) * f32::from(table[nibble(q, j) as usize])
+    });
+}
+
+/// The halves of words, the low one first.
+fn halves(words: &[u32]) -> impl Iterator<Item = u16> {
+    words
+        .iter()
+        .flat_map(|&word| [word as u16, (word >> 16) as u16])
+}
+
+/// Element `j`'s lower four bits.
+fn nibble(block: &[u32; 4], j: usize) -> u32 {
+    block[j % 16 / 4] >> (j % 4 * 8 + j / 16 * 4) & 15
+}
+
+/// Element `j`'s bits in planes of two bits, one for each 16 elements.
+fn two_bits(planes: &[u32], j: usize) -> u32 {
+    planes[j / 16] >> (j % 4 * 8 + j % 16 / 4 * 2) & 3
+}
+
+/// Element `j`'s bit in a plane of single bits.
+fn bit(plane: u32, j: usize) -> u32 {
+    plane >> (j % 4 * 8 + j / 4) & 1
+}
+
+/// The two f16 of a word.
+fn halves_f32(word: u32) -> (f32, f32) {
+    let half = |bits: u32| f16::from_bits(bits as u16).to_f32();
+    (half(word), half(word >> 16))
+}
+
+/// The scale of element `j`'s half.
+fn of_half(word: u32, j: usize) -> f32 {
+    let (first, second) = halves_f32(word);
+    if j < 16 { first } else { second }
+}
