@@ -5,6 +5,7 @@ import { Embeddings } from "./embeddings.js";
 import { cancelled, HearthError, throwIfAborted } from "./errors.js";
 import { Lock } from "./lock.js";
 import type {
+  CacheMode,
   DeviceChoice,
   DownloadOptions,
   InspectRequest,
@@ -14,6 +15,7 @@ import type {
   Notice,
   SourceSpec,
 } from "./protocol.js";
+import { parseHubId } from "./source/hub.js";
 import { servePort } from "./source/port.js";
 import type {
   DeviceInfo,
@@ -27,11 +29,13 @@ import type {
   Quantize,
 } from "./wasm-contract.js";
 
-export type ModelSource = string | URL | Blob | File[] | ReadableStream<Uint8Array>;
+export type ModelSource = string | URL | Blob | FileSystemFileHandle | File[] | ReadableStream<Uint8Array>;
 
 export interface EngineOptions {
   /**
-   * A GGUF file: an address, a File or Blob, or its bytes as a stream. Of a split one (`-00001-of-0000N.gguf`) the address of
+   * A repository of Hugging Face: `owner/name`, with `:Q4_K_M` for a quantisation and `@revision` if need be.
+   *
+   * A GGUF file: an address, a File, Blob or file handle, or its bytes as a stream. Of a split one (`-00001-of-0000N.gguf`) the address of
    * the first part. Or safetensors: the address of their folder (ending in `/`), of `model.safetensors` or of its index, or a
    * repository's page on Hugging Face, such as `https://huggingface.co/Qwen/Qwen3-0.6B`. Or all of a model's files.
    */
@@ -58,6 +62,8 @@ export interface EngineOptions {
   /** Length of a stream, which cannot tell it itself; only used for progress and checks. */
   totalBytes?: number;
   download?: DownloadOptions;
+  /** Whether files from the network are kept on this device; default: they are. See `hearth/cache`. */
+  cache?: CacheMode;
   onProgress?: (progress: LoadProgress) => void;
   onNotice?: (notice: Notice) => void;
   /** Ends the load with `cancelled`. */
@@ -90,7 +96,7 @@ export class Engine {
     this.closed = client.closed;
     this.device = loaded.device;
     this.model = loaded.model;
-    this.notice = loaded.notice;
+    this.notice = loaded.notices[0];
     this.version = loaded.version;
     const queue = new Lock();
     const { name } = loaded.model;
@@ -118,7 +124,7 @@ export class Engine {
   static async #load(client: WorkerClient, options: EngineOptions): Promise<Engine> {
     const { signal, onProgress, onNotice } = options;
     throwIfAborted(signal);
-    const { source, transfer } = toSource(options);
+    const { source, transfer } = await toSource(options);
     // Ending the worker is the one way to stop a load that works in every phase.
     const onAbort = (): void => {
       client.close(cancelled(signal?.reason));
@@ -126,7 +132,7 @@ export class Engine {
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
       const loaded = await client.call("load", toLoadRequest(options, source), { transfer, onProgress });
-      if (loaded.notice !== undefined) onNotice?.(loaded.notice);
+      for (const notice of loaded.notices) onNotice?.(notice);
       return new Engine(client, loaded);
     } finally {
       signal?.removeEventListener("abort", onAbort);
@@ -187,7 +193,7 @@ export type InspectOptions = Pick<
 export async function inspectModel(options: InspectOptions): Promise<ModelReport> {
   const { signal, contextSize, kvType, bandwidth } = options;
   throwIfAborted(signal);
-  const { source, transfer } = toSource(options);
+  const { source, transfer } = await toSource(options);
   const request: InspectRequest = { source, download: options.download ?? {}, options: {} };
   if (contextSize !== undefined) request.options.contextSize = contextSize;
   if (kvType !== undefined) request.options.kvType = kvType;
@@ -207,6 +213,7 @@ function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest 
     device: options.device ?? "webgpu",
     deviceOptions: options.deviceOptions ?? {},
     download: options.download ?? {},
+    cache: options.cache ?? "default",
   };
   if (options.contextSize !== undefined) request.contextSize = options.contextSize;
   if (options.kvType !== undefined) request.kvType = options.kvType;
@@ -217,8 +224,14 @@ function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest 
   return request;
 }
 
-function toSource(options: EngineOptions): { source: SourceSpec; transfer: Transferable[] } {
-  const { model, totalBytes } = options;
+async function toSource({
+  model,
+  totalBytes,
+  download,
+}: Pick<EngineOptions, "model" | "totalBytes" | "download">): Promise<{
+  source: SourceSpec;
+  transfer: Transferable[];
+}> {
   if (Array.isArray(model)) return { source: { kind: "files", files: model }, transfer: [] };
   if (model instanceof Blob) return { source: { kind: "blob", blob: model }, transfer: [] };
   if (model instanceof ReadableStream) {
@@ -228,7 +241,14 @@ function toSource(options: EngineOptions): { source: SourceSpec; transfer: Trans
     if (totalBytes !== undefined) source.total = totalBytes;
     return { source, transfer: [port2] };
   }
-  return { source: { kind: "url", url: absolute(model) }, transfer: [] };
+  if (typeof model === "object" && "getFile" in model) {
+    return { source: { kind: "blob", blob: await model.getFile() }, transfer: [] };
+  }
+  const id = typeof model === "string" ? parseHubId(model) : undefined;
+  if (id === undefined) return { source: { kind: "url", url: absolute(model) }, transfer: [] };
+  const source: SourceSpec = { kind: "hub", id };
+  if (download?.hub !== undefined) source.endpoint = absolute(download.hub);
+  return { source, transfer: [] };
 }
 
 /** Relative to the page: inside the worker the same text would be relative to the worker's script. */

@@ -14,8 +14,10 @@ import type {
   EmbedResult,
   FromWorker,
   InspectRequest,
+  LoadProgress,
   LoadRequest,
   LoadResult,
+  Notice,
   ToWorker,
 } from "./protocol.js";
 import type { GenerateRequest, HearthWasm, ModelReport, WasmEngine } from "./wasm-contract.js";
@@ -119,13 +121,13 @@ export class Host {
     };
     const { device, notice } = await openDevice(wasm, request, watched);
     throwIfAborted(signal);
-    const engine = await loadModel(wasm, device, request, signal, (progress) => {
+    const notices: Notice[] = notice === undefined ? [] : [notice];
+    const report = (progress: LoadProgress): void => {
       this.#post({ type: "progress", id, progress });
-    });
+    };
+    const engine = await loadModel(wasm, device, request, signal, report, (notice) => notices.push(notice));
     this.#engine = engine;
-    const result: LoadResult = { version: wasm.version(), device: device.info(), model: engine.info() };
-    if (notice !== undefined) result.notice = notice;
-    return result;
+    return { version: wasm.version(), device: device.info(), model: engine.info(), notices };
   }
 
   async #inspect(request: InspectRequest, signal: AbortSignal): Promise<ModelReport> {

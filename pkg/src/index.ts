@@ -4,7 +4,7 @@ export { HearthError, type CoreErrorCode, type HearthErrorCode, type HostErrorCo
 export { ChatCompletionStream } from "./stream.js";
 export type { Completions } from "./completions.js";
 export type { Embeddings } from "./embeddings.js";
-export type { DeviceChoice, DownloadOptions, LoadProgress, Notice } from "./protocol.js";
+export type { CacheMode, DeviceChoice, DownloadOptions, LoadProgress, Notice } from "./protocol.js";
 export type {
   DeviceInfo,
   DeviceOptions,

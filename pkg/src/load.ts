@@ -3,8 +3,10 @@ import { chooseThreads } from "./cpu-pool.js";
 import { HearthError, throwIfAborted, toHearthError } from "./errors.js";
 import { requireWebGpu } from "./gpu-probe.js";
 import { ProgressMeter } from "./progress.js";
+import { CachedSource, type CacheContext } from "./cache/source.js";
 import type { LoadProgress, LoadRequest, Notice } from "./protocol.js";
-import { coalesce, findModel, readHeaders } from "./source/index.js";
+import { sleep } from "./source/retry.js";
+import { coalesce, findModel, readHeaders, type OpenUrl } from "./source/index.js";
 import { keepTuning, keptTuning } from "./tuning-store.js";
 import type {
   DeviceOptions,
@@ -18,6 +20,8 @@ import type {
 } from "./wasm-contract.js";
 
 const COMPILE_POLL_MS = 100;
+/** What goes on beside a load is waited for so long at its end. */
+const BESIDE_MS = 2000;
 
 export async function initCore(wasm: HearthWasm, url: string | URL): Promise<void> {
   try {
@@ -76,9 +80,11 @@ export async function loadModel(
   request: LoadRequest,
   signal: AbortSignal,
   report: (progress: LoadProgress) => void,
+  notify: (notice: Notice) => void,
 ): Promise<WasmEngine> {
   const meter = new ProgressMeter(report);
-  const model = await findModel(request.source, signal, request.download);
+  const beside: Promise<void>[] = [];
+  const model = await findModel(request.source, signal, request.download, opener(request, signal, notify, beside));
   const sources = model.kind === "one" ? [model.open()] : model.weights.map((open) => open());
   let [received, total] = [0, 0];
   let files: WasmFiles | undefined;
@@ -118,9 +124,31 @@ export async function loadModel(
   }
   loader ??= open();
   const engine = await finish(loader, meter);
+  if (beside.length > 0) await Promise.race([Promise.all(beside), sleep(BESIDE_MS, signal)]);
   throwIfAborted(signal);
   report({ phase: "ready", loaded: received, total: received });
   return engine;
+}
+
+/** By way of the cache, unless the caller wants none. */
+function opener(
+  { cache, download }: LoadRequest,
+  signal: AbortSignal,
+  notify: (notice: Notice) => void,
+  beside: Promise<void>[],
+): OpenUrl | undefined {
+  if (cache === "no-store") return undefined;
+  let isNotified = false;
+  const context: CacheContext = {
+    mode: cache,
+    // One is enough for a model of many files.
+    notify: (notice) => {
+      if (!isNotified) notify(notice);
+      isNotified = true;
+    },
+    beside: (task) => beside.push(task),
+  };
+  return (url, isOptional) => new CachedSource(url, signal, download, context, isOptional);
 }
 
 async function finish(loader: WasmLoader, meter: ProgressMeter): Promise<WasmEngine> {

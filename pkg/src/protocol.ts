@@ -2,6 +2,7 @@
  * The messages between the page and the worker. Each request carries an `id`; every reply names the request it answers.
  */
 import type { SerializedError } from "./errors.js";
+import type { HubId } from "./source/hub.js";
 import type {
   DeviceInfo,
   DeviceOptions,
@@ -21,6 +22,8 @@ export type DeviceChoice = "webgpu" | "cpu" | "auto";
 /** Where the model's bytes come from, in a form that can be posted to a worker. */
 export type SourceSpec =
   | { kind: "url"; url: string }
+  /** A repository of Hugging Face, or of another hub with its API. */
+  | { kind: "hub"; id: HubId; endpoint?: string }
   | { kind: "blob"; blob: Blob }
   | { kind: "files"; files: File[] }
   /** A ReadableStream, pumped through a port: not every browser can transfer a stream itself. */
@@ -31,6 +34,12 @@ export interface DownloadOptions {
   stallTimeoutMs?: number;
   /** Attempts in a row that may bring no byte before the download fails. Default 5. */
   retries?: number;
+  /** Pieces of a file that are fetched at the same time into the cache, where the server sends pieces. Default 4. */
+  connections?: number;
+  /** Sent with every request for the model's files, such as Authorization. */
+  headers?: Record<string, string>;
+  /** Where ids of repositories are looked up. Default `https://huggingface.co`. */
+  hub?: string;
 }
 
 export interface LoadRequest {
@@ -38,6 +47,7 @@ export interface LoadRequest {
   device: DeviceChoice;
   deviceOptions: DeviceOptions;
   download: DownloadOptions;
+  cache: CacheMode;
   contextSize?: number;
   kvType?: KvType;
   drafts?: Drafts;
@@ -58,9 +68,15 @@ export interface LoadProgress {
   tensor?: string;
 }
 
+/**
+ * What is done about the browser's storage, as in `fetch`: `default` takes what is kept and keeps what is fetched, `reload`
+ * fetches anew and keeps it, `no-store` does neither.
+ */
+export type CacheMode = "default" | "reload" | "no-store";
+
 /** Something the user should see although nothing failed, e.g. that the CPU runs the model. */
 export interface Notice {
-  code: "cpu_fallback";
+  code: "cpu_fallback" | "not_cached" | "model_changed";
   message: string;
   hint: string;
 }
@@ -69,7 +85,8 @@ export interface LoadResult {
   version: string;
   device: DeviceInfo;
   model: ModelInfo;
-  notice?: Notice;
+  /** What the user should see, in the order in which it happened. */
+  notices: Notice[];
 }
 
 export interface InspectRequest {

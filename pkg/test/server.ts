@@ -22,9 +22,10 @@ export interface Faults {
 export class FaultyServer {
   readonly requests: IncomingMessage[] = [];
   faults: Faults = {};
+  etag = '"v1"';
   readonly #server: Server;
 
-  constructor(private readonly body: Uint8Array) {
+  constructor(public body: Uint8Array) {
     this.#server = createServer((request, response) => {
       this.#answer(request, response);
     });
@@ -49,17 +50,20 @@ export class FaultyServer {
       response.writeHead(faults.status).end("no");
       return;
     }
-    const start = faults.noRange ? 0 : Number(/bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
+    const range = faults.noRange ? null : /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? "");
+    const start = Number(range?.[1] ?? 0);
     const total = this.body.length + (faults.lengthError ?? 0);
-    const headers: Record<string, string | number> = { ETag: faults.changing ? `"v${String(count)}"` : '"v1"' };
-    if (!faults.chunked) headers["Content-Length"] = total - start;
+    const end = range?.[2] ? Math.min(Number(range[2]) + 1, total) : total;
+    const headers: Record<string, string | number> = { ETag: faults.changing ? `"v${String(count)}"` : this.etag };
+    if (!faults.chunked) headers["Content-Length"] = end - start;
     if (start >= this.body.length) {
       response.writeHead(416, { "Content-Range": `bytes */${String(this.body.length)}` }).end();
       return;
     }
-    if (start > 0) headers["Content-Range"] = `bytes ${String(start)}-${String(total - 1)}/${String(total)}`;
-    response.writeHead(start > 0 ? 206 : 200, headers);
-    const rest = this.body.subarray(start);
+    const isPart = range !== null;
+    if (isPart) headers["Content-Range"] = `bytes ${String(start)}-${String(end - 1)}/${String(total)}`;
+    response.writeHead(isPart ? 206 : 200, headers);
+    const rest = request.method === "HEAD" ? new Uint8Array() : this.body.subarray(start, end);
     const stop = isFaulty ? (faults.cutAfter ?? faults.stallAfter) : undefined;
     response.write(rest.subarray(0, stop), () => {
       if (stop === undefined || stop >= rest.length) {

@@ -18,9 +18,20 @@ const MAX_PART = 1 << 20;
 /** Statuses that may be gone a moment later. All others are final. */
 const TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-interface Identity {
+/** What tells one version of a file from another. */
+export interface Identity {
   etag: string | null;
   modified: string | null;
+}
+
+/** A piece of a file, and what is known of the file already. */
+export interface HttpRange {
+  from: number;
+  /** Just past its last byte; else to the end. */
+  to?: number;
+  identity?: Identity | undefined;
+  /** Length of the file. */
+  total?: number | undefined;
 }
 
 export class HttpSource implements ByteSource {
@@ -33,14 +44,35 @@ export class HttpSource implements ByteSource {
   /** The most bytes that the next request asks for; undefined for the rest of the file. */
   #limit: number | undefined;
   #identity: Identity | undefined;
+  /** Where a piece ends; a server that ignores Range sends the rest of the file. */
+  readonly #to: number | undefined;
+  readonly #extra: Record<string, string>;
   /** Seconds that the last refusal asked to wait; 0 or NaN where it named none. */
   #retryAfter = 0;
 
-  constructor(url: string, signal: AbortSignal, options: DownloadOptions = {}) {
+  /** The server has shown that it sends pieces. */
+  sendsRanges = false;
+
+  constructor(url: string, signal: AbortSignal, options: DownloadOptions = {}, range?: HttpRange) {
     this.#url = url;
+    this.#offset = range?.from ?? 0;
+    this.#to = range?.to;
+    this.#identity = range?.identity;
+    this.total = range?.total;
+    this.#extra = options.headers ?? {};
     this.#signal = signal;
     this.#stallMs = options.stallTimeoutMs ?? DEFAULT_STALL_MS;
     this.#retries = options.retries ?? DEFAULT_RETRIES;
+  }
+
+  /** Of the first answer. */
+  get identity(): Identity | undefined {
+    return this.#identity;
+  }
+
+  /** Where it ends, as far as that is known. */
+  get #end(): number | undefined {
+    return this.sendsRanges && this.#to !== undefined ? Math.min(this.#to, this.total ?? this.#to) : this.total;
   }
 
   async *chunks(): AsyncGenerator<Uint8Array, void, void> {
@@ -49,7 +81,8 @@ export class HttpSource implements ByteSource {
       const before = this.#offset;
       try {
         yield* this.#attempt();
-        if (this.total === undefined || this.#offset === this.total) return;
+        const end = this.#end;
+        if (end === undefined || this.#offset === end) return;
         if (this.#limit !== undefined && this.#offset === before + this.#limit) {
           // A part came whole: the line is better than feared.
           fruitless = 0;
@@ -58,7 +91,7 @@ export class HttpSource implements ByteSource {
         }
         throw new HearthError(
           "download_broken",
-          `the connection ended after ${String(this.#offset)} of ${String(this.total)} bytes`,
+          `the connection ended after ${String(this.#offset)} of ${String(end)} bytes`,
         );
       } catch (error) {
         throwIfAborted(this.#signal);
@@ -86,8 +119,10 @@ export class HttpSource implements ByteSource {
       for (;;) {
         const { done, value } = await stall.watch(reader.read());
         if (done) return;
-        const fresh = value.subarray(Math.min(skip, value.length));
-        skip -= value.length - fresh.length;
+        const rest = value.subarray(Math.min(skip, value.length));
+        skip -= value.length - rest.length;
+        // A server may send more than the piece that was asked for.
+        const fresh = this.sendsRanges ? rest.subarray(0, (this.#to ?? Infinity) - this.#offset) : rest;
         if (fresh.length === 0) continue;
         this.#offset += fresh.length;
         this.#checkLength();
@@ -105,9 +140,10 @@ export class HttpSource implements ByteSource {
   }
 
   #headers(): Record<string, string> {
-    if (this.#offset === 0 && this.#limit === undefined) return {};
-    const last = this.#limit === undefined ? "" : String(this.#offset + this.#limit - 1);
-    const headers: Record<string, string> = { Range: `bytes=${String(this.#offset)}-${last}` };
+    if (this.#offset === 0 && this.#limit === undefined && this.#to === undefined) return this.#extra;
+    const end = Math.min(this.#to ?? Infinity, this.#offset + (this.#limit ?? Infinity));
+    const last = Number.isFinite(end) ? String(end - 1) : "";
+    const headers: Record<string, string> = { ...this.#extra, Range: `bytes=${String(this.#offset)}-${last}` };
     const validator = strong(this.#identity?.etag) ?? this.#identity?.modified;
     // Across origins If-Range would need the server's consent (a preflight); there the answer's ETag is compared instead.
     if (validator && isSameOrigin(this.#url)) headers["If-Range"] = validator;
@@ -139,6 +175,7 @@ export class HttpSource implements ByteSource {
         `the server sent bytes from ${String(range[1])}, asked for ${String(this.#offset)}`,
       );
     }
+    this.sendsRanges ||= partial;
     this.#learnTotal(response, partial, range?.[2]);
     return partial ? 0 : this.#offset;
   }
@@ -149,10 +186,12 @@ export class HttpSource implements ByteSource {
       modified: response.headers.get("Last-Modified"),
     };
     const known = this.#identity;
-    this.#identity ??= found;
-    if (known === undefined || this.#offset === 0) return;
-    const differs = (a: string | null, b: string | null): boolean => a !== null && b !== null && a !== b;
-    if (differs(known.etag, found.etag) || (found.etag === null && differs(known.modified, found.modified))) {
+    // Before the first byte of a whole file nothing depends on which version it is.
+    if (known === undefined || (this.#offset === 0 && this.#to === undefined)) {
+      this.#identity = found;
+      return;
+    }
+    if (isOther(known, found)) {
       throw new HearthError("download_changed", `the file at ${this.#url} changed during the download`);
     }
   }
@@ -161,7 +200,8 @@ export class HttpSource implements ByteSource {
     // With Content-Encoding, Content-Length counts the compressed bytes, which nobody here sees.
     if (response.headers.get("Content-Encoding") !== null) return;
     // A part's length says nothing about the file's; other origins may hide the header that does.
-    if (partial && this.#limit !== undefined && rangeTotal === undefined) return;
+    const isPiece = this.#limit !== undefined || this.#to !== undefined;
+    if (partial && isPiece && rangeTotal === undefined) return;
     const length = Number(response.headers.get("Content-Length") ?? Number.NaN);
     const total = partial ? Number(rangeTotal ?? this.#offset + length) : length;
     if (!Number.isSafeInteger(total)) return;
@@ -182,6 +222,12 @@ export class HttpSource implements ByteSource {
       );
     }
   }
+}
+
+/** Whether two answers are of two versions of a file, as far as they tell. */
+export function isOther(known: Identity, found: Identity): boolean {
+  const differs = (a: string | null, b: string | null): boolean => a !== null && b !== null && a !== b;
+  return differs(known.etag, found.etag) || (found.etag === null && differs(known.modified, found.modified));
 }
 
 function isRetryable(error: unknown): boolean {

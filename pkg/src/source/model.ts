@@ -9,6 +9,7 @@ import type { DownloadOptions, SourceSpec } from "../protocol.js";
 import type { WasmFiles } from "../wasm-contract.js";
 import { blobSource } from "./blob.js";
 import { HttpSource } from "./http.js";
+import { resolveHubId } from "./hub.js";
 import { portSource } from "./port.js";
 import type { ByteSource } from "./source.js";
 
@@ -31,7 +32,15 @@ export type ModelFiles =
   /** Headers first, then everything in this order. Each opens at its beginning as often as wanted. */
   | { kind: "several"; texts: Map<string, string>; weights: (() => ByteSource)[] };
 
-export async function findModel(spec: SourceSpec, signal: AbortSignal, download: DownloadOptions): Promise<ModelFiles> {
+/** The file at an address. Of an optional one it may be remembered that it is not there. */
+export type OpenUrl = (url: string, isOptional: boolean) => ByteSource;
+
+export async function findModel(
+  spec: SourceSpec,
+  signal: AbortSignal,
+  download: DownloadOptions,
+  open: OpenUrl = (url) => new HttpSource(url, signal, download),
+): Promise<ModelFiles> {
   switch (spec.kind) {
     case "port":
       return { kind: "one", open: () => portSource(spec.port, spec.total, signal) };
@@ -40,7 +49,11 @@ export async function findModel(spec: SourceSpec, signal: AbortSignal, download:
     case "files":
       return await ofFiles(spec.files, signal);
     case "url":
-      return await ofUrl(spec.url, (url) => new HttpSource(url, signal, download));
+      return await ofUrl(spec.url, open);
+    case "hub": {
+      const read = (url: string): Promise<string> => readText(open(url, false));
+      return await ofUrl(await resolveHubId(spec.id, spec.endpoint, read), open);
+    }
   }
 }
 
@@ -60,26 +73,26 @@ async function ofFiles(files: File[], signal: AbortSignal): Promise<ModelFiles> 
   return { kind: "several", texts, weights: weights.map((file) => () => blobSource(file, signal)) };
 }
 
-async function ofUrl(link: string, open: (url: string) => ByteSource): Promise<ModelFiles> {
+async function ofUrl(link: string, open: OpenUrl): Promise<ModelFiles> {
   const url = fromHub(new URL(link));
   const { pathname } = url;
   const split = /^(.*)-00001-of-(\d{5})\.gguf$/i.exec(pathname);
   if (split !== null) {
     const [, start = "", count = ""] = split;
     const part = (i: number): string => withPath(url, `${start}-${String(i + 1).padStart(5, "0")}-of-${count}.gguf`);
-    const weights = Array.from({ length: Number(count) }, (_, i) => () => open(part(i)));
+    const weights = Array.from({ length: Number(count) }, (_, i) => () => open(part(i), false));
     return { kind: "several", texts: new Map(), weights };
   }
   const isFolder = pathname.endsWith("/") || /\.safetensors(\.index\.json)?$/i.test(pathname);
-  if (!isFolder) return { kind: "one", open: () => open(url.href) };
+  if (!isFolder) return { kind: "one", open: () => open(url.href, false) };
   const beside = (name: string): string => withPath(url, pathname.replace(/[^/]*$/, name));
   const texts = new Map<string, string>();
   for (const name of TEXTS) {
-    const text = await textAt(open(beside(name)), !NEEDED.has(name));
+    const text = await textAt(open(beside(name), !NEEDED.has(name)), !NEEDED.has(name));
     if (text !== undefined) texts.set(name, text);
   }
-  const names = await shards(pathname, (name, optional) => textAt(open(beside(name)), optional));
-  return { kind: "several", texts, weights: names.map((name) => () => open(beside(name))) };
+  const names = await shards(pathname, (name, optional) => textAt(open(beside(name), optional), optional));
+  return { kind: "several", texts, weights: names.map((name) => () => open(beside(name), false)) };
 }
 
 /** Names of the safetensors files, in their order. */

@@ -1,0 +1,191 @@
+/**
+ * Fetches what a file in the cache lacks, in pieces, several at once where the server sends pieces.
+ *
+ * The first request asks for one piece and so learns the file's length, its version, and whether there are pieces at all.
+ */
+import { HearthError } from "../errors.js";
+import type { DownloadOptions } from "../protocol.js";
+import { HttpSource, type HttpRange } from "../source/http.js";
+import type { Span } from "./log.js";
+import type { Store } from "./store.js";
+
+export interface Sizes {
+  /** Bytes of a piece: at most so many are given to one connection at a time. */
+  piece: number;
+  /** After so many bytes the log is told: more than this of a connection is never fetched twice. */
+  record: number;
+}
+const SIZES: Sizes = { piece: 16 << 20, record: 4 << 20 };
+const CONNECTIONS = 4;
+
+export class Download {
+  total: number | undefined;
+  readonly #url: string;
+  readonly #store: Store;
+  readonly #signal: AbortSignal;
+  readonly #options: DownloadOptions;
+  readonly #sizes: Sizes;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+  /** What nobody fetches yet. */
+  #queue: Span[] = [];
+  /** Pieces that are being fetched: what of each is written and not recorded. */
+  readonly #active = new Set<Span>();
+  /** Whether what is there is known to be of the server's file. */
+  #isConfirmed = false;
+  /** Bytes from the beginning that can be read, and what ended it. */
+  #prefix = 0;
+  #end: { error?: unknown } | undefined;
+  #wake: () => void = () => undefined;
+
+  constructor(url: string, store: Store, signal: AbortSignal, options: DownloadOptions, sizes = SIZES) {
+    this.#sizes = sizes;
+    this.#url = url;
+    this.#store = store;
+    this.#signal = AbortSignal.any([signal, this.#stop.signal]);
+    this.#options = options;
+    this.#running = this.#run().then(
+      () => {
+        this.#finish({});
+      },
+      (error: unknown) => {
+        this.#finish({ error });
+      },
+    );
+  }
+
+  /** Waits until more than `at` bytes from the beginning can be read; `at` itself when the file ends there. */
+  async waitBeyond(at: number): Promise<number> {
+    for (;;) {
+      if (this.#prefix > at) return this.#prefix;
+      if (this.#end !== undefined) {
+        if ("error" in this.#end) throw this.#end.error;
+        return this.#prefix;
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** Stops what runs, and waits until nothing writes any more. */
+  async end(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { total } = this.#store.state;
+    if (total !== null) {
+      this.#queue = this.#store.missing(total);
+      this.total = total;
+      if (this.#queue.length === 0) {
+        this.#isConfirmed = true;
+        return;
+      }
+    }
+    let failure: { error: unknown } | undefined;
+    // The first failure stops all, and what that makes of the others is no news.
+    const guarded = (task: Promise<void>): Promise<void> =>
+      task.catch((error: unknown) => {
+        failure ??= { error };
+        this.#stop.abort();
+      });
+    const others: Promise<void>[] = [];
+    const first = this.#take() ?? { from: 0, to: this.#sizes.piece };
+    const learn = async (source: HttpSource): Promise<void> => {
+      await this.#learn(source, first);
+      if (!source.sendsRanges) return;
+      const count = Math.max(1, this.#options.connections ?? CONNECTIONS) - 1;
+      for (let i = 0; i < count; i++) others.push(guarded(this.#connection()));
+    };
+    await guarded(this.#fetch(first, learn).then(() => this.#connection()));
+    await Promise.all(others);
+    if (failure !== undefined) throw failure.error;
+    this.total ??= this.#store.prefix;
+  }
+
+  /** One piece after the other until there are none. */
+  async #connection(): Promise<void> {
+    for (let piece = this.#take(); piece !== undefined; piece = this.#take()) await this.#fetch(piece);
+  }
+
+  #take(): Span | undefined {
+    const [gap] = this.#queue;
+    if (gap === undefined) return undefined;
+    const piece = { from: gap.from, to: Math.min(gap.to, gap.from + this.#sizes.piece) };
+    gap.from = piece.to;
+    if (gap.from === gap.to) this.#queue.shift();
+    return piece;
+  }
+
+  async #fetch(piece: Span, learn?: (source: HttpSource) => Promise<void>): Promise<void> {
+    const { etag, modified, total } = this.#store.state;
+    const range: HttpRange = { ...piece, total: total ?? undefined };
+    if (etag !== null || modified !== null) range.identity = { etag, modified };
+    const source = new HttpSource(this.#url, this.#signal, this.#options, range);
+    const done: Span = { from: piece.from, to: piece.from };
+    this.#active.add(done);
+    try {
+      for await (const bytes of source.chunks()) {
+        await learn?.(source);
+        learn = undefined;
+        this.#store.write(done.to, bytes);
+        done.to += bytes.length;
+        if (done.to - done.from >= this.#sizes.record) this.#record(done);
+        this.#advance();
+      }
+    } finally {
+      this.#active.delete(done);
+      this.#record(done);
+      this.#advance();
+    }
+  }
+
+  /** From the first answer: which file this is, how long, and what is to be fetched beside it. */
+  async #learn(source: HttpSource, piece: Span): Promise<void> {
+    const { state } = this.#store;
+    if (state.total === null || state.total !== source.total) {
+      // The source compares lengths, so nothing of another file can be here; of one without a length, nothing is kept.
+      await this.#store.begin(source.total ?? null, source.identity ?? { etag: null, modified: null });
+    }
+    this.total = source.total;
+    this.#isConfirmed = true;
+    if (this.total === undefined) return;
+    const gaps = this.#store.missing(this.total);
+    this.#queue = source.sendsRanges ? gaps.flatMap((gap) => without(gap, piece)) : [];
+  }
+
+  #record(done: Span): void {
+    this.#store.record({ ...done });
+    done.from = done.to;
+  }
+
+  #advance(): void {
+    if (!this.#isConfirmed) return;
+    let prefix = this.#store.prefix;
+    // Pieces that are written but not recorded yet continue it.
+    for (const { from, to } of [...this.#active].sort((a, b) => a.from - b.from)) {
+      if (from <= prefix) prefix = Math.max(prefix, to);
+    }
+    this.#prefix = prefix;
+    this.#wake();
+  }
+
+  #finish(end: { error?: unknown }): void {
+    this.#advance();
+    if (!("error" in end) && this.#prefix !== this.total) {
+      const message = `${String(this.#prefix)} of ${String(this.total)} bytes of ${this.#url} came`;
+      end = { error: new HearthError("download_length", message) };
+    }
+    this.#end = end;
+    this.#wake();
+  }
+}
+
+/** What of a gap is not in a piece. */
+function without(gap: Span, piece: Span): Span[] {
+  const before = { from: gap.from, to: Math.min(gap.to, piece.from) };
+  const after = { from: Math.max(gap.from, piece.to), to: gap.to };
+  return [before, after].filter(({ from, to }) => from < to);
+}

@@ -1,0 +1,89 @@
+/**
+ * Where files are kept: in the origin's private file system (OPFS), `hearth/<key>/data` and `hearth/<key>/log`.
+ *
+ * The data is written first and the log tells of it afterwards, so that whatever ends a tab, what the log tells is there.
+ */
+const ROOT = "hearth";
+
+/** What TypeScript's DOM library leaves to that of workers. */
+export interface SyncAccessHandle {
+  read(buffer: Uint8Array, options: { at: number }): number;
+  write(buffer: Uint8Array, options: { at: number }): number;
+  truncate(size: number): void;
+  getSize(): number;
+  flush(): void;
+  close(): void;
+}
+
+type WorkerFileHandle = FileSystemFileHandle & { createSyncAccessHandle?(): Promise<SyncAccessHandle> };
+
+/** Whether this context has such a file system at all; in private windows it may still refuse. */
+export function hasFileSystem(): boolean {
+  return typeof navigator !== "undefined" && "storage" in navigator && "getDirectory" in navigator.storage;
+}
+
+export async function root(): Promise<FileSystemDirectoryHandle> {
+  const origin = await navigator.storage.getDirectory();
+  return await origin.getDirectoryHandle(ROOT, { create: true });
+}
+
+/** The folder of an address: a hash of it, since an address may be longer than a name. */
+export async function keyOf(url: string): Promise<string> {
+  const plain = new URL(url);
+  plain.hash = "";
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(plain.href));
+  return Array.from(new Uint8Array(digest, 0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+export async function folderOf(key: string): Promise<FileSystemDirectoryHandle> {
+  return await (await root()).getDirectoryHandle(key, { create: true });
+}
+
+/** The file's bytes as they are now, without a lock on them. */
+export async function snapshot(folder: FileSystemDirectoryHandle, name: "data" | "log"): Promise<File | undefined> {
+  try {
+    return await (await folder.getFileHandle(name)).getFile();
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "NotFoundError") return undefined;
+    throw error;
+  }
+}
+
+/** Opens a file for this worker alone. A worker that was ended a moment ago may hold it a little longer. */
+export async function openSync(folder: FileSystemDirectoryHandle, name: "data" | "log"): Promise<SyncAccessHandle> {
+  const file: WorkerFileHandle = await folder.getFileHandle(name, { create: true });
+  if (file.createSyncAccessHandle === undefined) throw new DOMException("no synchronous access", "NotSupportedError");
+  for (let wait = 10; ; wait *= 2) {
+    try {
+      return await file.createSyncAccessHandle();
+    } catch (error) {
+      const isHeld = error instanceof DOMException && error.name === "NoModificationAllowedError";
+      if (!isHeld || wait > 2000) throw error;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
+
+/**
+ * Holds the file's Web Lock until the function that it gives is called: shared by those who read a file that is complete,
+ * exclusive while it is written. With `ifAvailable`, undefined where another has it.
+ */
+export async function lease(
+  key: string,
+  mode: LockMode,
+  options: { signal?: AbortSignal; ifAvailable?: boolean } = {},
+): Promise<(() => void) | undefined> {
+  return await new Promise((resolve, reject) => {
+    navigator.locks
+      .request(`hearth:${key}`, { mode, ...options }, (lock) => {
+        if (lock === null) {
+          resolve(undefined);
+          return undefined;
+        }
+        return new Promise<void>((release) => {
+          resolve(release);
+        });
+      })
+      .catch(reject);
+  });
+}

@@ -1,0 +1,206 @@
+/**
+ * A double of the origin's private file system and of Web Locks, in memory, that can be killed as a worker is: from one
+ * write to the next nothing reaches a file any more, and its handles and locks are free.
+ */
+import { vi } from "vitest";
+
+const domException = (name: string): DOMException => new DOMException(name, name);
+
+class DoubleFile {
+  bytes = new Uint8Array();
+  holder: DoubleHandle | undefined;
+}
+
+class DoubleHandle {
+  isDead = false;
+
+  constructor(
+    readonly file: DoubleFile,
+    readonly name: string,
+    readonly opfs: Opfs,
+  ) {}
+
+  read(buffer: Uint8Array, { at }: { at: number }): number {
+    const part = this.file.bytes.subarray(at, at + buffer.length);
+    buffer.set(part);
+    return part.length;
+  }
+
+  write(buffer: Uint8Array, { at }: { at: number }): number {
+    if (this.name === "data") this.opfs.onWrite(buffer.length);
+    if (this.isDead) return buffer.length;
+    const end = at + buffer.length;
+    if (end > this.opfs.room) throw domException("QuotaExceededError");
+    if (end > this.file.bytes.length) this.truncate(end);
+    this.file.bytes.set(buffer, at);
+    return buffer.length;
+  }
+
+  truncate(size: number): void {
+    if (this.isDead) return;
+    if (size > this.opfs.room) throw domException("QuotaExceededError");
+    const bytes = new Uint8Array(size);
+    bytes.set(this.file.bytes.subarray(0, size));
+    this.file.bytes = bytes;
+  }
+
+  getSize(): number {
+    return this.file.bytes.length;
+  }
+
+  flush(): void {
+    // What is written is there.
+  }
+
+  close(): void {
+    if (this.file.holder === this) this.file.holder = undefined;
+  }
+}
+
+class DoubleFolder {
+  readonly kind = "directory";
+  readonly folders = new Map<string, DoubleFolder>();
+  readonly files = new Map<string, DoubleFile>();
+
+  constructor(readonly opfs: Opfs) {}
+
+  getDirectoryHandle(name: string): Promise<DoubleFolder> {
+    const folder = this.folders.get(name) ?? new DoubleFolder(this.opfs);
+    this.folders.set(name, folder);
+    return Promise.resolve(folder);
+  }
+
+  getFileHandle(name: string, options?: { create: boolean }): Promise<unknown> {
+    let file = this.files.get(name);
+    if (file === undefined) {
+      if (!options?.create) return Promise.reject(domException("NotFoundError"));
+      file = new DoubleFile();
+      this.files.set(name, file);
+    }
+    const found = file;
+    return Promise.resolve({
+      kind: "file",
+      getFile: () => Promise.resolve(new File([found.bytes], name)),
+      createSyncAccessHandle: () => {
+        if (found.holder !== undefined) return Promise.reject(domException("NoModificationAllowedError"));
+        found.holder = new DoubleHandle(found, name, this.opfs);
+        return Promise.resolve(found.holder);
+      },
+    });
+  }
+
+  removeEntry(name: string): Promise<void> {
+    if (!this.folders.delete(name)) return Promise.reject(domException("NotFoundError"));
+    return Promise.resolve();
+  }
+
+  async *entries(): AsyncGenerator<[string, DoubleFolder], void, void> {
+    await Promise.resolve();
+    yield* this.folders;
+  }
+}
+
+interface Waiting {
+  mode: string;
+  start(): void;
+}
+
+class DoubleLocks {
+  readonly #held = new Map<string, { mode: string; count: number }>();
+  readonly #waiting = new Map<string, Waiting[]>();
+
+  request(
+    name: string,
+    { mode, ifAvailable }: { mode: string; ifAvailable?: boolean },
+    task: (lock: object | null) => Promise<void> | undefined,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const start = (): void => {
+        const held = this.#held.get(name) ?? { mode, count: 0 };
+        this.#held.set(name, { mode, count: held.count + 1 });
+        void Promise.resolve(task({}))
+          .then(resolve, reject)
+          .finally(() => {
+            this.#release(name);
+          });
+      };
+      if (this.#isFree(name, mode)) start();
+      else if (ifAvailable) Promise.resolve(task(null)).then(resolve, reject);
+      else this.#waiting.set(name, [...(this.#waiting.get(name) ?? []), { mode, start }]);
+    });
+  }
+
+  clear(): void {
+    this.#held.clear();
+    this.#waiting.clear();
+  }
+
+  #isFree(name: string, mode: string): boolean {
+    const held = this.#held.get(name);
+    return held === undefined || (held.mode === "shared" && mode === "shared");
+  }
+
+  #release(name: string): void {
+    const held = this.#held.get(name);
+    if (held === undefined) return;
+    if (held.count > 1) this.#held.set(name, { ...held, count: held.count - 1 });
+    else this.#held.delete(name);
+    const waiting = this.#waiting.get(name) ?? [];
+    while (waiting[0] !== undefined && this.#isFree(name, waiting[0].mode)) waiting.shift()?.start();
+  }
+}
+
+export class Opfs {
+  room = Number.POSITIVE_INFINITY;
+  /** Bytes written to files of models, in all. */
+  written = 0;
+  #root = new DoubleFolder(this);
+  readonly #locks = new DoubleLocks();
+  #killAt: { bytes: number; then: () => void } | undefined;
+
+  /** Makes it the file system of this process until the test ends. */
+  install(): void {
+    vi.stubGlobal("navigator", {
+      storage: {
+        getDirectory: () => Promise.resolve(this.#root),
+        estimate: () => Promise.resolve({ quota: this.room, usage: 0 }),
+        persist: () => Promise.resolve(true),
+      },
+      locks: this.#locks,
+    });
+  }
+
+  /** Kills the worker when so many more bytes have been written. */
+  killAfter(bytes: number, then: () => void): void {
+    this.#killAt = { bytes: this.written + bytes, then };
+  }
+
+  onWrite(bytes: number): void {
+    this.written += bytes;
+    if (this.#killAt === undefined || this.written < this.#killAt.bytes) return;
+    const { then } = this.#killAt;
+    this.#killAt = undefined;
+    for (const file of this.files()) {
+      if (file.holder !== undefined) file.holder.isDead = true;
+      file.holder = undefined;
+    }
+    this.#locks.clear();
+    then();
+  }
+
+  /** Cuts the end off every log, as if it was being written. */
+  tearLogs(bytes: number): void {
+    for (const folder of this.folders()) {
+      const log = folder.files.get("log");
+      if (log !== undefined) log.bytes = log.bytes.slice(0, Math.max(0, log.bytes.length - bytes));
+    }
+  }
+
+  folders(): DoubleFolder[] {
+    return [...this.#root.folders.values()].flatMap((root) => [...root.folders.values()]);
+  }
+
+  files(): DoubleFile[] {
+    return this.folders().flatMap((folder) => [...folder.files.values()]);
+  }
+}
