@@ -32,6 +32,8 @@ export interface CallOptions {
 export class WorkerClient {
   /** Resolves with the reason when the worker has ended. */
   readonly closed: Promise<HearthError>;
+  /** Another worker takes its place. */
+  isReplaced = false;
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #resolveClosed!: (reason: HearthError) => void;

@@ -1,37 +1,32 @@
-/** `engine.chat.completions`: OpenAI's create(), answered by the worker. */
-import { cancelled, HearthError, toHearthError } from "./errors.js";
-import type { Lock } from "./lock.js";
+/** `engine.chat.completions` and `engine.completions`: OpenAI's create(), answered by the worker. */
+import { toHearthError } from "./errors.js";
 import type {
   ChatCompletion,
   ChatCompletionChunk,
   ChatCompletionCreateParams,
   ChatCompletionCreateParamsNonStreaming,
   ChatCompletionCreateParamsStreaming,
-  FinishReason,
+  ChatCompletionStreamOptions,
+  Completion,
+  CompletionCreateParams,
+  CompletionCreateParamsNonStreaming,
+  CompletionCreateParamsStreaming,
+  CompletionUsage,
   RequestOptions,
 } from "./openai.js";
-import { toGenerateRequest } from "./request.js";
-import { ChatCompletionStream } from "./stream.js";
+import { toChatRequests, toTextRequests } from "./request.js";
+import { Answer, followSignals, type Runner } from "./runner.js";
+import { CompletionStream } from "./stream.js";
 import type { GenerateRequest, Step } from "./wasm-contract.js";
 
-/** Sends one request to the worker; settles when the worker is free again. */
-export type Generate = (
-  request: GenerateRequest,
-  options: { signal: AbortSignal; onStep: (step: Step) => void },
-) => Promise<unknown>;
-
-type Run = (onStep: (step: Step) => void) => Promise<void>;
+/** Of a chat. */
+export type ChatCompletionStream = CompletionStream<ChatCompletionChunk>;
 
 export class Completions {
-  readonly #generate: Generate;
-  readonly #model: string;
-  /** One engine has one context, so requests wait for each other here. */
-  readonly #queue: Lock;
+  readonly #runner: Runner;
 
-  constructor(model: string, queue: Lock, generate: Generate) {
-    this.#model = model;
-    this.#queue = queue;
-    this.#generate = generate;
+  constructor(runner: Runner) {
+    this.#runner = runner;
   }
 
   create(params: ChatCompletionCreateParamsNonStreaming, options?: RequestOptions): Promise<ChatCompletion>;
@@ -42,120 +37,140 @@ export class Completions {
     params: ChatCompletionCreateParams,
     options: RequestOptions = {},
   ): Promise<ChatCompletion | ChatCompletionStream> {
-    const request = toGenerateRequest(params);
-    const controller = new AbortController();
-    const unlink = linkSignals([params.signal, options.signal], controller);
-    const run: Run = (onStep) => this.#run(request, controller.signal, onStep).finally(unlink);
-    return params.stream === true
-      ? this.#stream(run, controller, params)
-      : await this.#complete(run, params.return_token_ids === true);
-  }
-
-  /** Rejects at the abort, while the queue waits on until the worker has really stopped. */
-  #run(request: GenerateRequest, signal: AbortSignal, onStep: (step: Step) => void): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        reject(cancelled(signal.reason));
-      };
-      if (signal.aborted) {
-        onAbort();
-        return;
-      }
-      signal.addEventListener("abort", onAbort, { once: true });
-      const deliver = (step: Step): void => {
-        if (!signal.aborted) onStep(step);
-      };
-      this.#queue
-        .run(() => (signal.aborted ? undefined : this.#generate(request, { signal, onStep: deliver })))
-        .then(
-          () => {
-            resolve();
-          },
-          (error: unknown) => {
-            reject(toHearthError(error));
-          },
-        )
-        .finally(() => {
-          signal.removeEventListener("abort", onAbort);
-        });
-    });
-  }
-
-  async #complete(run: Run, withIds: boolean): Promise<ChatCompletion> {
-    const head = this.#head();
-    const ids: number[] = [];
-    let content = "";
-    let last: Step | undefined;
-    await run((step) => {
-      content += step.text;
-      ids.push(...step.ids);
-      last = step;
-    });
-    if (last === undefined) throw new HearthError("internal_error", "the worker answered without a step");
-    const choice: ChatCompletion["choices"][number] = {
-      index: 0,
-      message: { role: "assistant", content, refusal: null },
-      finish_reason: last.finish_reason ?? "stop",
-      logprobs: null,
-    };
-    if (withIds) choice.token_ids = ids;
-    return { ...head, object: "chat.completion", choices: [choice], usage: last.usage };
-  }
-
-  #stream(run: Run, controller: AbortController, params: ChatCompletionCreateParamsStreaming): ChatCompletionStream {
-    const { stream, producer } = ChatCompletionStream.create(controller);
-    const head = { ...this.#head(), object: "chat.completion.chunk" as const };
-    const { include_usage, continuous_usage_stats } = params.stream_options ?? {};
+    const requests = toChatRequests(params);
     const withIds = params.return_token_ids === true;
-    type Choice = ChatCompletionChunk["choices"][number];
-    const push = (delta: Choice["delta"], finish_reason: FinishReason | null, step?: Step, ids?: number[]): void => {
-      const choice: Choice = { index: 0, delta, finish_reason, logprobs: null };
-      if (withIds && ids !== undefined) choice.token_ids = ids;
-      const chunk: ChatCompletionChunk = { ...head, choices: [choice] };
-      if (continuous_usage_stats && step !== undefined) chunk.usage = step.usage;
-      else if (include_usage) chunk.usage = null;
-      producer.push(chunk);
-    };
-    push({ role: "assistant", content: "" }, null);
-    run((step) => {
-      // A token may be part of a character only; then its id is known before its text.
-      if (step.text !== "" || (withIds && step.ids.length > 0)) push({ content: step.text }, null, step, step.ids);
-      if (step.finish_reason === null) return;
-      push({}, step.finish_reason, step);
-      if (include_usage) producer.push({ ...head, choices: [], usage: step.usage });
-    }).then(
-      () => {
+    const head = this.#runner.head("chatcmpl");
+    if (params.stream === true) {
+      const chunkHead = { ...head, object: "chat.completion.chunk" as const };
+      const choice = (index: number): ChatCompletionChunk["choices"][number] => ({
+        index,
+        delta: {},
+        finish_reason: null,
+        logprobs: null,
+      });
+      return streamed<ChatCompletionChunk>(this.#runner, requests, params, options, {
+        begin: (index) => ({
+          ...chunkHead,
+          choices: [{ ...choice(index), delta: { role: "assistant", content: "" } }],
+        }),
+        step: ({ text, ids }, index) => ({
+          ...chunkHead,
+          choices: [{ ...choice(index), delta: { content: text }, ...(withIds ? { token_ids: ids } : {}) }],
+        }),
+        end: (finish_reason, index) => ({ ...chunkHead, choices: [{ ...choice(index), finish_reason }] }),
+        usage: (usage) => ({ ...chunkHead, choices: [], usage }),
+      });
+    }
+    const { answers, usage } = await whole(this.#runner, requests, params, options);
+    const choices = answers.map(({ text, ids, finish_reason }, index) => ({
+      index,
+      message: { role: "assistant" as const, content: text, refusal: null },
+      finish_reason: finish_reason ?? "stop",
+      logprobs: null,
+      ...(withIds ? { token_ids: ids } : {}),
+    }));
+    return { ...head, object: "chat.completion", choices, usage };
+  }
+}
+
+/** Text that goes on, without a chat template. */
+export class TextCompletions {
+  readonly #runner: Runner;
+
+  constructor(runner: Runner) {
+    this.#runner = runner;
+  }
+
+  create(params: CompletionCreateParamsNonStreaming, options?: RequestOptions): Promise<Completion>;
+  create(params: CompletionCreateParamsStreaming, options?: RequestOptions): Promise<CompletionStream<Completion>>;
+  create(params: CompletionCreateParams, options?: RequestOptions): Promise<Completion | CompletionStream<Completion>>;
+  async create(
+    params: CompletionCreateParams,
+    options: RequestOptions = {},
+  ): Promise<Completion | CompletionStream<Completion>> {
+    const requests = toTextRequests(params);
+    const withIds = params.return_token_ids === true;
+    const head = { ...this.#runner.head("cmpl"), object: "text_completion" as const };
+    const echo = (index: number): string => (params.echo === true ? (requests[index]?.prompt ?? "") : "");
+    const chunk = (index: number, text: string, finish_reason: Step["finish_reason"], ids: number[]): Completion => ({
+      ...head,
+      choices: [{ index, text, finish_reason, logprobs: null, ...(withIds ? { token_ids: ids } : {}) }],
+    });
+    if (params.stream === true) {
+      return streamed<Completion>(this.#runner, requests, params, options, {
+        begin: (index) => (params.echo === true ? chunk(index, echo(index), null, []) : undefined),
+        step: ({ text, ids }, index) => chunk(index, text, null, ids),
+        end: (finish_reason, index) => chunk(index, "", finish_reason, []),
+        usage: (usage) => ({ ...head, choices: [], usage }),
+      });
+    }
+    const { answers, usage } = await whole(this.#runner, requests, params, options);
+    const choices = answers.flatMap(
+      ({ text, ids, finish_reason }, index) => chunk(index, echo(index) + text, finish_reason ?? "stop", ids).choices,
+    );
+    return { ...head, choices, usage };
+  }
+}
+
+type Signals = Pick<ChatCompletionCreateParams, "signal">;
+
+async function whole(
+  runner: Runner,
+  requests: GenerateRequest[],
+  params: Signals,
+  options: RequestOptions,
+): Promise<{ answers: Answer[]; usage: CompletionUsage }> {
+  const { controller, unlink } = followSignals([params.signal, options.signal]);
+  const answers = requests.map(() => new Answer());
+  try {
+    const usage = await runner.all(requests, controller.signal, (step, index) => answers[index]?.add(step));
+    return { answers, usage };
+  } finally {
+    unlink();
+  }
+}
+
+/** How an API says what happens; undefined for what it does not say. */
+interface Chunks<Chunk> {
+  begin(index: number): Chunk | undefined;
+  step(step: Step, index: number): Chunk;
+  end(finish_reason: NonNullable<Step["finish_reason"]>, index: number): Chunk;
+  usage(usage: CompletionUsage): Chunk;
+}
+
+function streamed<Chunk extends { usage?: CompletionUsage | null }>(
+  runner: Runner,
+  requests: GenerateRequest[],
+  params: Signals & { stream_options?: ChatCompletionStreamOptions | null; return_token_ids?: boolean | null },
+  options: RequestOptions,
+  chunks: Chunks<Chunk>,
+): CompletionStream<Chunk> {
+  const { controller, unlink } = followSignals([params.signal, options.signal]);
+  const { stream, producer } = CompletionStream.create<Chunk>(controller);
+  const { include_usage, continuous_usage_stats } = params.stream_options ?? {};
+  const push = (chunk: Chunk | undefined, step?: Step): void => {
+    if (chunk === undefined) return;
+    if (continuous_usage_stats && step !== undefined) producer.push({ ...chunk, usage: step.usage });
+    else producer.push(include_usage ? { ...chunk, usage: null } : chunk);
+  };
+  for (const index of requests.keys()) push(chunks.begin(index));
+  const onStep = (step: Step, index: number): void => {
+    // A token may be part of a character only; then its id is known before its text.
+    const hasIds = params.return_token_ids === true && step.ids.length > 0;
+    if (step.text !== "" || hasIds) push(chunks.step(step, index), step);
+    if (step.finish_reason !== null) push(chunks.end(step.finish_reason, index), step);
+  };
+  runner
+    .all(requests, controller.signal, onStep)
+    .then(
+      (usage) => {
+        if (include_usage) producer.push(chunks.usage(usage));
         producer.close();
       },
       (error: unknown) => {
         producer.fail(toHearthError(error));
       },
-    );
-    return stream;
-  }
-
-  #head(): { id: string; created: number; model: string } {
-    const random = crypto.getRandomValues(new Uint32Array(4));
-    const id = Array.from(random, (word) => word.toString(16).padStart(8, "0")).join("");
-    return { id: `chatcmpl-${id}`, created: Math.floor(Date.now() / 1000), model: this.#model };
-  }
-}
-
-/** Makes the controller follow the caller's signals; gives the function that lets go of them. */
-function linkSignals(signals: (AbortSignal | null | undefined)[], controller: AbortController): () => void {
-  const links: (() => void)[] = [];
-  for (const signal of signals) {
-    if (!signal) continue;
-    const onAbort = (): void => {
-      controller.abort(signal.reason);
-    };
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    links.push(() => {
-      signal.removeEventListener("abort", onAbort);
-    });
-  }
-  return () => {
-    for (const unlink of links) unlink();
-  };
+    )
+    .finally(unlink);
+  return stream;
 }

@@ -1,8 +1,10 @@
 /** The engine: one model in one worker. */
 import { WorkerClient } from "./client.js";
-import { Completions } from "./completions.js";
+import { Completions, TextCompletions } from "./completions.js";
+import { Connection } from "./connection.js";
+import { diagnose, type Diagnostics } from "./diagnostics.js";
 import { Embeddings } from "./embeddings.js";
-import { cancelled, HearthError, throwIfAborted } from "./errors.js";
+import { cancelled, HearthError, throwIfAborted, toHearthError } from "./errors.js";
 import { Lock } from "./lock.js";
 import type {
   CacheMode,
@@ -15,6 +17,8 @@ import type {
   Notice,
   SourceSpec,
 } from "./protocol.js";
+import { Replay, withSeed } from "./replay.js";
+import { Runner } from "./runner.js";
 import { parseHubId } from "./source/hub.js";
 import { servePort } from "./source/port.js";
 import type {
@@ -64,6 +68,11 @@ export interface EngineOptions {
   download?: DownloadOptions;
   /** Whether files from the network are kept on this device; default: they are. See `hearth/cache`. */
   cache?: CacheMode;
+  /**
+   * Whether the model is loaded again when the GPU device is lost, and what ran is run again from where it was. Default
+   * true; not possible for a stream.
+   */
+  recover?: boolean;
   onProgress?: (progress: LoadProgress) => void;
   onNotice?: (notice: Notice) => void;
   /** Ends the load with `cancelled`. */
@@ -85,66 +94,56 @@ export class Engine {
   /** Version of the core. */
   readonly version: string;
   readonly chat: { readonly completions: Completions };
+  /** Text that goes on as it is, without the model's chat template. */
+  readonly completions: TextCompletions;
   /** For models that are made for it: BERT and its like, Qwen3-Embedding. */
   readonly embeddings: Embeddings;
   /** Resolves with the reason when the engine has ended: `disposed`, `device_lost`, `worker_died` or a trap of the core. */
   readonly closed: Promise<HearthError>;
-  readonly #client: WorkerClient;
+  readonly #connection: Connection;
 
-  private constructor(client: WorkerClient, loaded: LoadResult) {
-    this.#client = client;
-    this.closed = client.closed;
+  private constructor(connection: Connection, loaded: LoadResult) {
+    this.#connection = connection;
+    this.closed = connection.closed;
     this.device = loaded.device;
     this.model = loaded.model;
     this.notice = loaded.notices[0];
     this.version = loaded.version;
     const queue = new Lock();
     const { name } = loaded.model;
-    this.chat = {
-      completions: new Completions(name, queue, (request, options) => client.call("generate", request, options)),
-    };
-    this.embeddings = new Embeddings(name, queue, (request, options) => client.call("embed", request, options));
+    const runner = new Runner(name, queue, async (request, { signal, onStep }) => {
+      const replay = new Replay(onStep);
+      await connection.call("generate", withSeed(request), () => ({ signal, onStep: replay.attempt() }));
+      replay.check();
+    });
+    this.chat = { completions: new Completions(runner) };
+    this.completions = new TextCompletions(runner);
+    this.embeddings = new Embeddings(name, queue, (request, options) =>
+      connection.call("embed", request, () => options),
+    );
   }
 
   /** Starts a worker and loads the model into it. On failure or abort nothing stays behind. */
   static async create(options: EngineOptions): Promise<Engine> {
-    for (let attempt = 1; ; attempt++) {
-      const client = new WorkerClient(startWorker(options.workerUrl));
-      try {
-        return await Engine.#load(client, options);
-      } catch (error) {
-        client.close(error as HearthError);
-        // A stream has been given away with the first worker.
-        const again = client.threadsHang && !(options.model instanceof ReadableStream);
-        if (!again || attempt === MOST_ATTEMPTS) throw error;
-      }
-    }
-  }
-
-  static async #load(client: WorkerClient, options: EngineOptions): Promise<Engine> {
-    const { signal, onProgress, onNotice } = options;
-    throwIfAborted(signal);
-    const { source, transfer } = await toSource(options);
-    // Ending the worker is the one way to stop a load that works in every phase.
-    const onAbort = (): void => {
-      client.close(cancelled(signal?.reason));
-    };
-    signal?.addEventListener("abort", onAbort, { once: true });
-    try {
-      const loaded = await client.call("load", toLoadRequest(options, source), { transfer, onProgress });
-      for (const notice of loaded.notices) onNotice?.(notice);
-      return new Engine(client, loaded);
-    } finally {
-      signal?.removeEventListener("abort", onAbort);
-    }
+    const { model, onNotice, recover = true } = options;
+    const { client, loaded } = await openClient(options);
+    for (const notice of loaded.notices) onNotice?.(notice);
+    const again: EngineOptions = { ...options };
+    delete again.signal;
+    // What was fetched anew is fetched now.
+    if (again.cache === "reload") again.cache = "default";
+    const reopen = async (): Promise<WorkerClient> => (await openClient(again)).client;
+    const isAgain = recover && !(model instanceof ReadableStream);
+    const connection = new Connection(client, isAgain ? reopen : undefined, (notice) => onNotice?.(notice));
+    return new Engine(connection, loaded);
   }
 
   tokenize(text: string): Promise<Uint32Array> {
-    return this.#client.call("tokenize", { text });
+    return this.#connection.call("tokenize", { text });
   }
 
   detokenize(ids: Uint32Array | number[]): Promise<string> {
-    return this.#client.call("detokenize", { ids: Uint32Array.from(ids) });
+    return this.#connection.call("detokenize", { ids: Uint32Array.from(ids) });
   }
 
   /** Number of tokens in a text. */
@@ -153,17 +152,57 @@ export class Engine {
   }
 
   stats(): Promise<EngineStats> {
-    return this.#client.call("stats", null);
+    return this.#connection.call("stats", null);
+  }
+
+  /** What someone who looks into a problem wants to know. */
+  async diagnostics(): Promise<Diagnostics> {
+    return await diagnose(this, await this.stats());
   }
 
   /** Ends the worker and frees all it holds. Running requests reject, and so does every later call, with `disposed`. */
   dispose(): void {
-    this.#client.close(new HearthError("disposed", "the engine was disposed"));
+    this.#connection.close(new HearthError("disposed", "the engine was disposed"));
   }
 
   /** For tests of what a page does then: destroys the GPU device, as WebGL's WEBGL_lose_context does. */
   async loseDevice(): Promise<void> {
-    await this.#client.call("loseDevice", null);
+    await this.#connection.lose();
+  }
+}
+
+interface Opened {
+  client: WorkerClient;
+  loaded: LoadResult;
+}
+
+async function openClient(options: EngineOptions): Promise<Opened> {
+  for (let attempt = 1; ; attempt++) {
+    const client = new WorkerClient(startWorker(options.workerUrl));
+    try {
+      return { client, loaded: await load(client, options) };
+    } catch (error) {
+      client.close(toHearthError(error));
+      // A stream has been given away with the first worker.
+      const again = client.threadsHang && !(options.model instanceof ReadableStream);
+      if (!again || attempt === MOST_ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function load(client: WorkerClient, options: EngineOptions): Promise<LoadResult> {
+  const { signal, onProgress } = options;
+  throwIfAborted(signal);
+  const { source, transfer } = await toSource(options);
+  // Ending the worker is the one way to stop a load that works in every phase.
+  const onAbort = (): void => {
+    client.close(cancelled(signal?.reason));
+  };
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await client.call("load", toLoadRequest(options, source), { transfer, onProgress });
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
   }
 }
 

@@ -23,7 +23,7 @@ import type {
 import type { GenerateRequest, HearthWasm, ModelReport, WasmEngine } from "./wasm-contract.js";
 import { yieldToEventLoop } from "./yield.js";
 
-/** A trap often comes just before the news that the device is lost, which is its real cause. */
+/** A trap, or an error of the GPU, often comes just before the news that the device is lost, which is its real cause. */
 const TRAP_GRACE_MS = 150;
 
 export interface HostOptions {
@@ -190,8 +190,14 @@ export class Host {
   }
 
   #fail(id: number, error: unknown): void {
-    if (toHearthError(error).code === "device_lost") {
+    const { code } = toHearthError(error);
+    if (code === "device_lost") {
       this.#die(error);
+    } else if (code === "gpu_error") {
+      // Of a device that is lost the call is answered by the worker's end.
+      setTimeout(() => {
+        this.#post({ type: "error", id, error: serializeError(error) });
+      }, TRAP_GRACE_MS);
     } else if (error instanceof WebAssembly.RuntimeError) {
       this.trapped(error);
     } else {

@@ -1,8 +1,10 @@
 /** Hearth: open language models in the browser, on WebGPU. */
 export { Engine, inspectModel, type EngineOptions, type InspectOptions, type ModelSource } from "./engine.js";
 export { HearthError, type CoreErrorCode, type HearthErrorCode, type HostErrorCode } from "./errors.js";
-export { ChatCompletionStream } from "./stream.js";
-export type { Completions } from "./completions.js";
+export { canRun, type Fit, type FitOptions } from "./fit.js";
+export { CompletionStream } from "./stream.js";
+export type { ChatCompletionStream, Completions, TextCompletions } from "./completions.js";
+export type { Diagnostics } from "./diagnostics.js";
 export type { Embeddings } from "./embeddings.js";
 export type { CacheMode, DeviceChoice, DownloadOptions, LoadProgress, Notice } from "./protocol.js";
 export type {

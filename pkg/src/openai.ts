@@ -73,10 +73,49 @@ export interface ChatCompletionCreateParamsBase {
   stop?: string | string[] | null;
   /** Adds the tokens' ids to the choices (vLLM's name). */
   return_token_ids?: boolean | null;
-  /** Only 1. */
+  /** Answers, one after the other; with a seed, each has the next one. Default 1. */
   n?: number | null;
   /** Ends the request; the second argument's `signal` does the same. */
   signal?: AbortSignal | null;
+}
+
+/** Text that goes on as it is, without a chat template: OpenAI's older completions. */
+export interface CompletionCreateParamsBase extends Omit<
+  ChatCompletionCreateParamsBase,
+  "messages" | "max_completion_tokens"
+> {
+  prompt: string | string[];
+  /** Default 16, as OpenAI has it. */
+  max_tokens?: number | null;
+  /** Puts the prompt before the answer. */
+  echo?: boolean | null;
+}
+
+export interface CompletionCreateParamsNonStreaming extends CompletionCreateParamsBase {
+  stream?: false | null;
+}
+
+export interface CompletionCreateParamsStreaming extends CompletionCreateParamsBase {
+  stream: true;
+  stream_options?: ChatCompletionStreamOptions | null;
+}
+
+export type CompletionCreateParams = CompletionCreateParamsNonStreaming | CompletionCreateParamsStreaming;
+
+/** A completion, or a chunk of one: they have the same shape. */
+export interface Completion {
+  id: string;
+  object: "text_completion";
+  created: number;
+  model: string;
+  choices: {
+    index: number;
+    text: string;
+    finish_reason: FinishReason | null;
+    logprobs: null;
+    token_ids?: number[];
+  }[];
+  usage?: CompletionUsage | null;
 }
 
 export interface ChatCompletionCreateParamsNonStreaming extends ChatCompletionCreateParamsBase {
@@ -109,7 +148,7 @@ export interface ChatCompletion {
   created: number;
   model: string;
   choices: {
-    index: 0;
+    index: number;
     message: ChatCompletionMessage;
     finish_reason: FinishReason;
     logprobs: null;
@@ -124,7 +163,7 @@ export interface ChatCompletionChunk {
   created: number;
   model: string;
   choices: {
-    index: 0;
+    index: number;
     delta: { role?: "assistant"; content?: string };
     finish_reason: FinishReason | null;
     logprobs: null;

@@ -76,7 +76,7 @@ export type CacheMode = "default" | "reload" | "no-store";
 
 /** Something the user should see although nothing failed, e.g. that the CPU runs the model. */
 export interface Notice {
-  code: "cpu_fallback" | "not_cached" | "model_changed";
+  code: "cpu_fallback" | "not_cached" | "model_changed" | "device_recovered";
   message: string;
   hint: string;
 }

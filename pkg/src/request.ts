@@ -1,7 +1,12 @@
 /** Turns OpenAI's request into the core's, and refuses what would silently give another answer than asked for. */
 import { HearthError } from "./errors.js";
-import type { ChatCompletionCreateParams, ChatCompletionMessageParam } from "./openai.js";
+import type { ChatCompletionCreateParams, ChatCompletionMessageParam, CompletionCreateParams } from "./openai.js";
 import type { GenerateRequest, WasmMessage } from "./wasm-contract.js";
+
+/** Answers to one request at most: they are computed one after the other. */
+const MOST_ANSWERS = 128;
+/** OpenAI's default for completions of a text. */
+const TEXT_TOKENS = 16;
 
 /** Fields of OpenAI's API that change the answer and that Hearth does not serve. */
 const UNSUPPORTED = [
@@ -18,10 +23,43 @@ const UNSUPPORTED = [
 
 const ROLES = ["system", "developer", "user", "assistant", "tool"];
 
-export function toGenerateRequest(params: ChatCompletionCreateParams): GenerateRequest {
+/** One request for each answer that a chat asks for. */
+export function toChatRequests(params: ChatCompletionCreateParams): GenerateRequest[] {
   refuseUnsupported(params);
-  const request: GenerateRequest = { messages: toMessages(params.messages) };
   const limit = params.max_completion_tokens ?? params.max_tokens;
+  return copies(params, withSampling({ messages: toMessages(params.messages) }, params, limit));
+}
+
+/** One request for each answer to each prompt, those of the first prompt first. */
+export function toTextRequests(params: CompletionCreateParams): GenerateRequest[] {
+  refuseUnsupported(params);
+  const { prompt } = params;
+  const prompts: unknown[] = Array.isArray(prompt) ? prompt : [prompt];
+  if (prompts.length === 0) throw invalid("prompt", "a text or a list of texts", prompt);
+  return prompts.flatMap((prompt) => {
+    if (typeof prompt !== "string") throw invalid("prompt", "a text or a list of texts", prompt);
+    return copies(params, withSampling({ prompt }, params, params.max_tokens ?? TEXT_TOKENS));
+  });
+}
+
+function copies({ n }: { n?: number | null }, request: GenerateRequest): GenerateRequest[] {
+  const count = n ?? 1;
+  if (!Number.isInteger(count) || count < 1 || count > MOST_ANSWERS) {
+    throw invalid("n", `an integer from 1 to ${String(MOST_ANSWERS)}`, n);
+  }
+  const { seed } = request;
+  return Array.from({ length: count }, (_, i) =>
+    seed === undefined ? request : { ...request, seed: (seed + i) >>> 0 },
+  );
+}
+
+type SamplingParams = Omit<CompletionCreateParams, "prompt" | "stream">;
+
+function withSampling(
+  request: GenerateRequest,
+  params: SamplingParams,
+  limit: number | null | undefined,
+): GenerateRequest {
   set(request, "max_tokens", "max_tokens", limit, (n) => Number.isInteger(n) && n >= 1, "an integer of at least 1");
   set(request, "temperature", "temperature", params.temperature, (t) => t >= 0 && t <= 2, "a number from 0 to 2");
   set(request, "top_p", "top_p", params.top_p, (p) => p > 0 && p <= 1, "a number above 0 and up to 1");
@@ -112,8 +150,6 @@ function refuseUnsupported(params: object): void {
   for (const field of UNSUPPORTED) {
     if (isSet(fields[field])) throw invalid(field, "absent, because it is not supported", fields[field]);
   }
-  const { n } = fields;
-  if (n !== undefined && n !== null && n !== 1) throw invalid("n", "1", n);
 }
 
 /** Values that mean the same as leaving the field out are no reason to refuse. */

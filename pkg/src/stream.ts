@@ -4,18 +4,17 @@
  * Leaving the loop cancels the request. An abort makes the iterator throw `cancelled`; the chunks up to then were given.
  */
 import { HearthError } from "./errors.js";
-import type { ChatCompletionChunk } from "./openai.js";
 
-interface Waiter {
-  resolve(result: IteratorResult<ChatCompletionChunk, undefined>): void;
+interface Waiter<Chunk> {
+  resolve(result: IteratorResult<Chunk, undefined>): void;
   reject(error: HearthError): void;
 }
 
-export class ChatCompletionStream implements AsyncIterable<ChatCompletionChunk> {
+export class CompletionStream<Chunk> implements AsyncIterable<Chunk> {
   /** Aborting it ends the request. */
   readonly controller: AbortController;
-  readonly #chunks: ChatCompletionChunk[] = [];
-  readonly #waiters: Waiter[] = [];
+  readonly #chunks: Chunk[] = [];
+  readonly #waiters: Waiter<Chunk>[] = [];
   #end: HearthError | "done" | undefined;
 
   private constructor(controller: AbortController) {
@@ -23,9 +22,12 @@ export class ChatCompletionStream implements AsyncIterable<ChatCompletionChunk> 
   }
 
   /** The stream and the handle through which its producer fills it. */
-  static create(controller: AbortController): { stream: ChatCompletionStream; producer: StreamProducer } {
-    const stream = new ChatCompletionStream(controller);
-    const producer: StreamProducer = {
+  static create<Chunk>(controller: AbortController): {
+    stream: CompletionStream<Chunk>;
+    producer: StreamProducer<Chunk>;
+  } {
+    const stream = new CompletionStream<Chunk>(controller);
+    const producer: StreamProducer<Chunk> = {
       push: (chunk) => {
         stream.#push(chunk);
       },
@@ -39,7 +41,7 @@ export class ChatCompletionStream implements AsyncIterable<ChatCompletionChunk> 
     return { stream, producer };
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<ChatCompletionChunk, undefined> {
+  [Symbol.asyncIterator](): AsyncIterator<Chunk, undefined> {
     return {
       next: () => this.#next(),
       return: () => {
@@ -71,7 +73,7 @@ export class ChatCompletionStream implements AsyncIterable<ChatCompletionChunk> 
     });
   }
 
-  #next(): Promise<IteratorResult<ChatCompletionChunk, undefined>> {
+  #next(): Promise<IteratorResult<Chunk, undefined>> {
     const chunk = this.#chunks.shift();
     if (chunk !== undefined) return Promise.resolve({ done: false, value: chunk });
     if (this.#end === "done") return Promise.resolve({ done: true, value: undefined });
@@ -85,7 +87,7 @@ export class ChatCompletionStream implements AsyncIterable<ChatCompletionChunk> 
     });
   }
 
-  #push(chunk: ChatCompletionChunk): void {
+  #push(chunk: Chunk): void {
     if (this.#end !== undefined) return;
     const waiter = this.#waiters.shift();
     if (waiter === undefined) this.#chunks.push(chunk);
@@ -107,8 +109,8 @@ export class ChatCompletionStream implements AsyncIterable<ChatCompletionChunk> 
   }
 }
 
-export interface StreamProducer {
-  push(chunk: ChatCompletionChunk): void;
+export interface StreamProducer<Chunk> {
+  push(chunk: Chunk): void;
   close(): void;
   fail(error: HearthError): void;
 }

@@ -30,6 +30,8 @@ export const fake = {
   liveGenerations: 0,
   cancelled: 0,
   steps: 0,
+  /** The device is lost, once, at this step of an answer. */
+  loseAt: undefined as number | undefined,
   inspectorsFreed: 0,
 };
 
@@ -324,6 +326,10 @@ export class Generation {
     if (this.prompt.endsWith("!trap")) throw new WebAssembly.RuntimeError("unreachable");
     if (this.prompt.endsWith("!lost"))
       throw new CoreError("device_lost", "the GPU device was lost: gone", "Start again.");
+    if (fake.loseAt !== undefined && this.at + 1 === fake.loseAt) {
+      fake.loseAt = undefined;
+      throw new CoreError("device_lost", "the GPU device was lost: gone", "Start again.");
+    }
     const limit = this.request.max_tokens ?? Number.POSITIVE_INFINITY;
     this.at++;
     if (this.at === 0) return this.step("prefill", "", null);

@@ -1,9 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { HearthError } from "../src/errors.js";
 import type { ChatCompletionCreateParams } from "../src/openai.js";
-import { toGenerateRequest } from "../src/request.js";
+import { toChatRequests, toTextRequests } from "../src/request.js";
+import type { GenerateRequest } from "../src/wasm-contract.js";
 
 const messages = [{ role: "user" as const, content: "hi" }];
+
+function toGenerateRequest(params: ChatCompletionCreateParams): GenerateRequest | undefined {
+  const requests = toChatRequests(params);
+  expect(requests).toHaveLength(1);
+  return requests[0];
+}
 
 function refused(params: object): HearthError {
   try {
@@ -15,7 +22,7 @@ function refused(params: object): HearthError {
   throw new Error("the request was not refused");
 }
 
-describe("toGenerateRequest", () => {
+describe("toChatRequests", () => {
   it("keeps what was given and leaves out what was not", () => {
     expect(toGenerateRequest({ messages, temperature: 0, max_tokens: 5, seed: null })).toEqual({
       messages,
@@ -64,7 +71,9 @@ describe("toGenerateRequest", () => {
     ["typical_p", { typical_p: 0 }],
     ["logit_bias", { logit_bias: { 5: 101 } }],
     ["logit_bias", { logit_bias: [1] }],
-    ["n", { n: 2 }],
+    ["n", { n: 0 }],
+    ["n", { n: 1.5 }],
+    ["n", { n: 1000 }],
   ])("refuses %s in %j", (field, params) => {
     expect(refused(params)).toMatchObject({ code: "invalid_request" });
     expect(refused(params).message).toContain(field);
@@ -90,5 +99,27 @@ describe("toGenerateRequest", () => {
       logit_bias: { 7: -100 },
     };
     expect(toGenerateRequest(params)).toEqual(params);
+  });
+
+  it("gives each of several answers a seed of its own", () => {
+    expect(toChatRequests({ messages, n: 3, seed: 2 ** 32 - 1 }).map(({ seed }) => seed)).toEqual([2 ** 32 - 1, 0, 1]);
+    expect(toChatRequests({ messages, n: 2 })).toEqual([{ messages }, { messages }]);
+  });
+});
+
+describe("toTextRequests", () => {
+  it("takes one prompt or several, and OpenAI's limit", () => {
+    expect(toTextRequests({ prompt: "a" })).toEqual([{ prompt: "a", max_tokens: 16 }]);
+    const requests = toTextRequests({ prompt: ["a", "b"], n: 2, max_tokens: 3, seed: 1 });
+    expect(requests).toEqual([
+      { prompt: "a", max_tokens: 3, seed: 1 },
+      { prompt: "a", max_tokens: 3, seed: 2 },
+      { prompt: "b", max_tokens: 3, seed: 1 },
+      { prompt: "b", max_tokens: 3, seed: 2 },
+    ]);
+  });
+
+  it.each([[], [5], undefined])("refuses %j", (prompt) => {
+    expect(() => toTextRequests({ prompt } as never)).toThrow("prompt");
   });
 });

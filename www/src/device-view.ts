@@ -1,10 +1,12 @@
-/** Which device runs which model: the pill in the header, the panel behind it, and the banner where it is the CPU. */
-import type { Engine } from "hearth";
+/** Which device runs which model: the pill in the header, the panel behind it, and the banner with what to know of it. */
+import type { Engine, Notice } from "hearth";
 import { byId, el } from "./dom.js";
 import { formatBytes, formatCount, formatParameters } from "./format.js";
 
+const ON_CPU = "The model runs on the CPU, which is much slower than WebGPU on a graphics card.";
+
 export function showDevice(engine: Engine): void {
-  const { device, model, notice } = engine;
+  const { device, model } = engine;
   const pill = byId("device", HTMLButtonElement);
   pill.hidden = false;
   pill.dataset.kind = device.kind;
@@ -40,11 +42,16 @@ export function showDevice(engine: Engine): void {
     }),
     el("p", "muted", `Hearth ${engine.version}`),
   );
+}
 
+/** What the user should see of all that happened; at least that the CPU is slow. */
+export function showNotices({ device }: Engine, notices: readonly Notice[]): void {
+  const texts = notices.map(({ message }) => message);
+  const isSaid = notices.some(({ code }) => code === "cpu_fallback");
+  if (device.kind === "cpu" && !isSaid) texts.unshift(ON_CPU);
   const banner = byId("banner", HTMLElement);
-  banner.hidden = device.kind !== "cpu";
-  banner.textContent =
-    notice?.message ?? "The model runs on the CPU, which is much slower than WebGPU on a graphics card.";
+  banner.hidden = texts.length === 0;
+  banner.replaceChildren(...texts.map((text) => el("div", "", text)));
 }
 
 export function hideDevice(): void {

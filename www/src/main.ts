@@ -1,8 +1,8 @@
 /** The page: from picking a model to the conversation, and back when something ends. */
-import { Engine, HearthError } from "hearth";
+import { Engine, HearthError, type Notice } from "hearth";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
-import { hideDevice, showDevice } from "./device-view.js";
+import { hideDevice, showDevice, showNotices } from "./device-view.js";
 import { byId } from "./dom.js";
 import { errorCard, type ErrorAction } from "./error-view.js";
 import { formatCount } from "./format.js";
@@ -71,6 +71,8 @@ async function load(model: string | File | File[], device = params.engine.device
   loading = controller;
   show("loading");
   loadView.show(modelName(model));
+  // Those of the load, and later that a lost device was replaced.
+  const notices: Notice[] = [];
   try {
     const engine = await Engine.create({
       ...params.engine,
@@ -80,8 +82,14 @@ async function load(model: string | File | File[], device = params.engine.device
       onProgress: (progress) => {
         if (loading === controller) loadView.update(progress);
       },
+      onNotice: (notice) => {
+        notices.push(notice);
+        const { engine } = globalThis.hearth;
+        if (engine !== undefined && loading === undefined) showNotices(engine, notices);
+      },
     });
     startChat(engine, model, device);
+    showNotices(engine, notices);
   } catch (error) {
     // Another load has taken over the page.
     if (loading !== controller) return;

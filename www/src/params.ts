@@ -14,7 +14,16 @@ export interface PageParams {
   /** All of the engine's options that the address can set. */
   engine: Pick<
     EngineOptions,
-    "device" | "deviceOptions" | "download" | "contextSize" | "kvType" | "drafts" | "quantize" | "threads"
+    | "device"
+    | "deviceOptions"
+    | "download"
+    | "cache"
+    | "recover"
+    | "contextSize"
+    | "kvType"
+    | "drafts"
+    | "quantize"
+    | "threads"
   >;
   sampling: Sampling;
 }
@@ -45,6 +54,11 @@ export function readParams(search: string): PageParams {
   if (drafts === "auto" || drafts === "always" || drafts === "off") engine.drafts = drafts;
   const quantize = query.get("quantize");
   if (quantize === "q8" || quantize === "q4") engine.quantize = quantize;
+  const cache = query.get("cache");
+  if (cache === "default" || cache === "reload" || cache === "no-store") engine.cache = cache;
+  if (query.get("recover") === "off") engine.recover = false;
+  const hub = query.get("hub");
+  if (hub !== null) engine.download = { ...engine.download, hub };
   const stallTimeoutMs = number("stall_ms");
   if (stallTimeoutMs !== undefined) engine.download = { ...engine.download, stallTimeoutMs };
   const retries = number("retries");

@@ -15,6 +15,9 @@ export const IS_FAKE = process.env.HEARTH_FAKE !== undefined;
 /** The default model is at its usual address. */
 export const HAS_SMOLLM2 = process.env.HEARTH_SMOLLM2 !== undefined;
 
+/** Where the default model is on this machine. */
+export const smollm2File = (): string => process.env.HEARTH_SMOLLM2 ?? "";
+
 /** Addresses on the server, as the page writes them. */
 export const SMOLLM2 = "/models/smollm2-135m-instruct-q4_1.gguf";
 export const TINY = "/tests/goldens/data/tiny_llama.gguf";

@@ -1,0 +1,108 @@
+/**
+ * An engine behind the address of OpenAI's API: a `fetch` for OpenAI's client and for whatever speaks its protocol.
+ *
+ * ```ts
+ * import OpenAI from "openai";
+ * import { createFetch } from "hearth/openai";
+ *
+ * const client = new OpenAI({ apiKey: "none", baseURL: "https://hearth.invalid/v1", fetch: createFetch(engine),
+ *                             dangerouslyAllowBrowser: true });
+ * ```
+ *
+ * No request leaves the page. Routes: `POST chat/completions`, `completions`, `embeddings`, `GET models`.
+ */
+import type { Engine } from "./engine.js";
+import { HearthError, toHearthError } from "./errors.js";
+import type { ChatCompletionCreateParams, CompletionCreateParams, EmbeddingCreateParams } from "./openai.js";
+
+type Served = Pick<Engine, "chat" | "completions" | "embeddings" | "model">;
+
+/** What a request asks for, or the engine that answers it where there are several. */
+export type EngineChoice = Served | ((model: string) => Served | Promise<Served>);
+
+export function createFetch(engine: EngineChoice): typeof fetch {
+  return async (input, init) => {
+    const request = new Request(input, init);
+    // Request makes a signal of its own, which some environments do not link to the caller's.
+    const signal = init?.signal ?? request.signal;
+    try {
+      return await answer(engine, request, signal);
+    } catch (error) {
+      const reason = toHearthError(error);
+      if (reason.code === "cancelled") throw aborted();
+      return refusal(reason);
+    }
+  };
+}
+
+async function answer(choice: EngineChoice, request: Request, signal: AbortSignal): Promise<Response> {
+  const route = /\/(chat\/completions|completions|embeddings|models)\/?$/.exec(new URL(request.url).pathname)?.[1];
+  if (route === undefined) throw new HearthError("invalid_request", `nothing is served at ${request.url}`);
+  if (route === "models") {
+    const { model } = await choose(choice, "");
+    return Response.json({
+      object: "list",
+      data: [{ id: model.name, object: "model", created: 0, owned_by: "hearth" }],
+    });
+  }
+  const body = (await request.json().catch((cause: unknown) => {
+    throw new HearthError("invalid_request", "the request's body is not JSON", { cause });
+  })) as { model?: unknown; stream?: unknown };
+  const engine = await choose(choice, typeof body.model === "string" ? body.model : "");
+  switch (route) {
+    case "embeddings":
+      return Response.json(await engine.embeddings.create(body as EmbeddingCreateParams, { signal }));
+    case "completions":
+      return respond(await engine.completions.create(body as unknown as CompletionCreateParams, { signal }));
+    default:
+      return respond(await engine.chat.completions.create(body as unknown as ChatCompletionCreateParams, { signal }));
+  }
+}
+
+async function choose(choice: EngineChoice, model: string): Promise<Served> {
+  return typeof choice === "function" ? await choice(model) : choice;
+}
+
+/** As JSON, or as server-sent events. */
+function respond(result: object | AsyncIterable<object>): Response {
+  if (!(Symbol.asyncIterator in result)) return Response.json(result);
+  const iterator: AsyncIterator<object> = result[Symbol.asyncIterator]();
+  const encoder = new TextEncoder();
+  const event = (data: string): Uint8Array => encoder.encode(`data: ${data}\n\n`);
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const next = await iterator.next();
+        controller.enqueue(event(next.done ? "[DONE]" : JSON.stringify(next.value)));
+        if (next.done) controller.close();
+      } catch (error) {
+        controller.error(toHearthError(error).code === "cancelled" ? aborted() : error);
+      }
+    },
+    async cancel() {
+      await iterator.return?.();
+    },
+  });
+  return new Response(body, { headers: { "Content-Type": "text/event-stream" } });
+}
+
+/** What a fetch that is aborted rejects with. */
+function aborted(): DOMException {
+  return new DOMException("the request was aborted", "AbortError");
+}
+
+const CALLERS_FAULT = new Set(["invalid_request", "context_overflow", "template_error"]);
+
+/** OpenAI's shape of an error. Its client makes an exception of it, by the status. */
+function refusal(reason: HearthError): Response {
+  const isCallers = CALLERS_FAULT.has(reason.code);
+  const error = {
+    message: reason.hint === "" ? reason.message : `${reason.message}. ${reason.hint}`,
+    type: isCallers ? "invalid_request_error" : "server_error",
+    code: reason.code,
+    param: null,
+  };
+  // Trying again would not help, and OpenAI's client does so after a 5xx unless it is told.
+  const headers = { "x-should-retry": "false" };
+  return Response.json({ error }, { status: isCallers ? 400 : 500, headers });
+}

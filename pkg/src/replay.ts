@@ -1,0 +1,56 @@
+/**
+ * A generation that may be begun again on another device: what was given before is not given twice.
+ *
+ * With the same seed the same tokens come again. Where they do not, because another device rounds differently, what was
+ * given cannot be continued, and the request fails.
+ */
+import { HearthError } from "./errors.js";
+import type { GenerateRequest, Step } from "./wasm-contract.js";
+
+/** The request with a seed of its own, so that another attempt draws the same numbers. */
+export function withSeed(request: GenerateRequest): GenerateRequest {
+  const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
+  return { ...request, seed: request.seed ?? seed };
+}
+
+export class Replay {
+  readonly #onStep: (step: Step) => void;
+  readonly #given: number[] = [];
+  #text = "";
+  #failure: HearthError | undefined;
+
+  constructor(onStep: (step: Step) => void) {
+    this.#onStep = onStep;
+  }
+
+  /** For one attempt: gives on what is new. */
+  attempt(): (step: Step) => void {
+    let [seen, text] = [0, ""];
+    const known = this.#given.length;
+    return (step) => {
+      if (this.#failure !== undefined) return;
+      const ids: number[] = [];
+      for (const id of step.ids) {
+        if (seen >= known) ids.push(id);
+        else if (this.#given[seen] !== id) {
+          this.#failure = new HearthError("device_lost", "the device was lost, and another one gives another answer", {
+            hint: "Ask again.",
+          });
+          return;
+        }
+        seen += 1;
+      }
+      text += step.text;
+      const fresh = text.slice(this.#text.length);
+      if (seen < known && step.finish_reason === null) return;
+      this.#given.push(...ids);
+      this.#text += fresh;
+      this.#onStep({ ...step, ids, text: fresh });
+    };
+  }
+
+  /** Throws what an attempt could not tell. */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}

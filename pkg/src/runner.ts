@@ -1,0 +1,136 @@
+/** Requests of one engine: one after the other, each obeying the caller's signals. */
+import { cancelled, toHearthError } from "./errors.js";
+import type { Lock } from "./lock.js";
+import type { GenerateRequest, Step, Usage } from "./wasm-contract.js";
+
+/** Sends one request to the worker; settles when the worker is free again. */
+export type Generate = (
+  request: GenerateRequest,
+  options: { signal: AbortSignal; onStep: (step: Step) => void },
+) => Promise<unknown>;
+
+export class Runner {
+  readonly model: string;
+  readonly #generate: Generate;
+  /** One engine has one context, so requests wait for each other here. */
+  readonly #queue: Lock;
+
+  constructor(model: string, queue: Lock, generate: Generate) {
+    this.model = model;
+    this.#queue = queue;
+    this.#generate = generate;
+  }
+
+  /** Runs requests in their order; gives what they used together. */
+  async all(
+    requests: GenerateRequest[],
+    signal: AbortSignal,
+    onStep: (step: Step, index: number) => void,
+  ): Promise<Usage> {
+    let sum: Usage | undefined;
+    for (const [index, request] of requests.entries()) {
+      let last: Usage | undefined;
+      await this.#one(request, signal, (step) => {
+        last = step.usage;
+        onStep(step, index);
+      });
+      // A prompt that is asked again counts once, as OpenAI has it.
+      const isSame = index > 0 && request.prompt === requests[index - 1]?.prompt;
+      if (last !== undefined) sum = sum === undefined ? last : added(sum, last, isSame);
+    }
+    if (sum === undefined) throw toHearthError(new Error("the worker answered without a step"));
+    return sum;
+  }
+
+  /** The fields that every answer and each of its chunks begins with. */
+  head(kind: "chatcmpl" | "cmpl"): { id: string; created: number; model: string } {
+    const random = crypto.getRandomValues(new Uint32Array(4));
+    const id = Array.from(random, (word) => word.toString(16).padStart(8, "0")).join("");
+    return { id: `${kind}-${id}`, created: Math.floor(Date.now() / 1000), model: this.model };
+  }
+
+  /** Rejects at the abort, while the queue waits on until the worker has really stopped. */
+  #one(request: GenerateRequest, signal: AbortSignal, onStep: (step: Step) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        reject(cancelled(signal.reason));
+      };
+      if (signal.aborted) {
+        onAbort();
+        return;
+      }
+      signal.addEventListener("abort", onAbort, { once: true });
+      const deliver = (step: Step): void => {
+        if (!signal.aborted) onStep(step);
+      };
+      this.#queue
+        .run(() => (signal.aborted ? undefined : this.#generate(request, { signal, onStep: deliver })))
+        .then(
+          () => {
+            resolve();
+          },
+          (error: unknown) => {
+            reject(toHearthError(error));
+          },
+        )
+        .finally(() => {
+          signal.removeEventListener("abort", onAbort);
+        });
+    });
+  }
+}
+
+function added(a: Usage, b: Usage, isSamePrompt: boolean): Usage {
+  const prompt_tokens = a.prompt_tokens + (isSamePrompt ? 0 : b.prompt_tokens);
+  const completion_tokens = a.completion_tokens + b.completion_tokens;
+  const [x, y] = [a.completion_tokens_details, b.completion_tokens_details];
+  return {
+    prompt_tokens,
+    completion_tokens,
+    total_tokens: prompt_tokens + completion_tokens,
+    prompt_tokens_details: {
+      cached_tokens: a.prompt_tokens_details.cached_tokens + (isSamePrompt ? 0 : b.prompt_tokens_details.cached_tokens),
+    },
+    completion_tokens_details: {
+      accepted_prediction_tokens: x.accepted_prediction_tokens + y.accepted_prediction_tokens,
+      rejected_prediction_tokens: x.rejected_prediction_tokens + y.rejected_prediction_tokens,
+    },
+  };
+}
+
+/** A controller that follows the caller's signals, and the function that lets go of them. */
+export function followSignals(signals: (AbortSignal | null | undefined)[]): {
+  controller: AbortController;
+  unlink: () => void;
+} {
+  const controller = new AbortController();
+  const links: (() => void)[] = [];
+  for (const signal of signals) {
+    if (!signal) continue;
+    const onAbort = (): void => {
+      controller.abort(signal.reason);
+    };
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    links.push(() => {
+      signal.removeEventListener("abort", onAbort);
+    });
+  }
+  const unlink = (): void => {
+    for (const link of links) link();
+  };
+  return { controller, unlink };
+}
+
+/** What the steps of one answer came to. */
+export class Answer {
+  text = "";
+  readonly ids: number[] = [];
+  finish_reason: Step["finish_reason"] = null;
+
+  add(step: Step): void {
+    this.text += step.text;
+    this.ids.push(...step.ids);
+    this.finish_reason = step.finish_reason;
+  }
+}

@@ -1,0 +1,76 @@
+/** A file server in the test's own hands: it counts what it sends, and can go slowly, change or vanish. */
+import { createReadStream, statSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Transform } from "node:stream";
+
+export class CountingServer {
+  /** Bytes of bodies, as far as the network took them. */
+  sent = 0;
+  requests = 0;
+  etag = '"v1"';
+  /** Bytes a second of each answer; all at once when undefined. */
+  speed: number | undefined;
+  readonly size: number;
+  readonly #file: string;
+  readonly #server: Server;
+
+  constructor(file: string) {
+    this.#file = file;
+    this.size = statSync(file).size;
+    this.#server = createServer((request, response) => {
+      this.#answer(request, response);
+    });
+  }
+
+  async listen(): Promise<string> {
+    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    return `http://127.0.0.1:${String((this.#server.address() as AddressInfo).port)}/model.gguf`;
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const cors = {
+      "Access-Control-Allow-Origin": "*",
+      "Access-Control-Allow-Headers": "*",
+      "Access-Control-Expose-Headers": "ETag, Content-Range",
+    };
+    if (request.method === "OPTIONS") {
+      response.writeHead(204, cors).end();
+      return;
+    }
+    const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? "");
+    const start = Number(range?.[1] ?? 0);
+    const end = range?.[2] ? Math.min(Number(range[2]) + 1, this.size) : this.size;
+    response.writeHead(range === null ? 200 : 206, {
+      ...cors,
+      ETag: this.etag,
+      "Content-Length": end - start,
+      ...(range === null ? {} : { "Content-Range": `bytes ${String(start)}-${String(end - 1)}/${String(this.size)}` }),
+    });
+    if (request.method === "HEAD") {
+      response.end();
+      return;
+    }
+    this.requests += 1;
+    const { speed } = this;
+    const count = new Transform({
+      transform: (chunk: Buffer, _encoding, done) => {
+        this.sent += chunk.length;
+        if (speed === undefined) done(null, chunk);
+        else setTimeout(done, (chunk.length / speed) * 1000, null, chunk);
+      },
+    });
+    // What was read ahead of a connection that broke was not sent.
+    response.on("close", () => {
+      this.sent -= response.writableLength;
+    });
+    createReadStream(this.#file, { start, end: end - 1 })
+      .pipe(count)
+      .pipe(response);
+  }
+}
