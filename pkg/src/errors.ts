@@ -6,38 +6,42 @@
  */
 
 /** Codes that come from the Rust core, see `crate/src/error.rs`. */
-export type CoreErrorCode =
-  | "bad_file"
-  | "truncated_file"
-  | "unsupported_architecture"
-  | "unsupported_quant"
-  | "missing_tensor"
-  | "tensor_shape"
-  | "bad_metadata"
-  | "tokenizer_error"
-  | "template_error"
-  | "context_overflow"
-  | "invalid_request"
-  | "out_of_memory"
-  | "no_webgpu"
-  | "device_lost"
-  | "gpu_error"
-  | "cancelled"
-  | "busy"
-  | "io_error"
-  | "internal_error";
+export const CORE_ERROR_CODES = [
+  "bad_file",
+  "truncated_file",
+  "unsupported_architecture",
+  "unsupported_quant",
+  "missing_tensor",
+  "tensor_shape",
+  "bad_metadata",
+  "tokenizer_error",
+  "template_error",
+  "context_overflow",
+  "invalid_request",
+  "out_of_memory",
+  "no_webgpu",
+  "device_lost",
+  "gpu_error",
+  "cancelled",
+  "busy",
+  "io_error",
+  "internal_error",
+] as const;
 
 /** Codes that come from the JavaScript side. */
-export type HostErrorCode =
-  | "download_http"
-  | "download_stalled"
-  | "download_broken"
-  | "download_changed"
-  | "download_length"
-  | "wasm_failed"
-  | "worker_died"
-  | "disposed";
+export const HOST_ERROR_CODES = [
+  "download_http",
+  "download_stalled",
+  "download_broken",
+  "download_changed",
+  "download_length",
+  "wasm_failed",
+  "worker_died",
+  "disposed",
+] as const;
 
+export type CoreErrorCode = (typeof CORE_ERROR_CODES)[number];
+export type HostErrorCode = (typeof HOST_ERROR_CODES)[number];
 export type HearthErrorCode = CoreErrorCode | HostErrorCode;
 
 const HINTS: Partial<Record<HearthErrorCode, string>> = {

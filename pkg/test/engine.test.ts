@@ -18,6 +18,7 @@ beforeEach(() => {
     cancelled: 0,
     steps: 0,
     loseAt: undefined,
+    isBroken: false,
   });
 });
 
@@ -92,6 +93,13 @@ describe("Engine.create", () => {
     expect(error).toMatchObject({ code });
     expect((error as HearthError).hint).not.toBe("");
     expect(WorkerDouble.last?.terminated).toBe(true);
+  });
+
+  it("reports a core that cannot be compiled", async () => {
+    fake.isBroken = true;
+    const error: unknown = await create().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: "wasm_failed" });
+    expect((error as HearthError).message).toContain("magic word");
   });
 
   it("never takes the CPU by itself", async () => {
@@ -220,6 +228,12 @@ describe("chat.completions.create", () => {
     await expect(engine.chat.completions.create(ask("x".repeat(200)))).rejects.toMatchObject({
       code: "context_overflow",
     });
+    expect((await engine.chat.completions.create(ask("!echo ok"))).choices[0]?.message.content).toBe("ok");
+  });
+
+  it("passes on an error of the GPU whose device is not lost, and stays usable", async () => {
+    const engine = await create();
+    await expect(engine.chat.completions.create(ask("!gpu"))).rejects.toMatchObject({ code: "gpu_error" });
     expect((await engine.chat.completions.create(ask("!echo ok"))).choices[0]?.message.content).toBe("ok");
   });
 

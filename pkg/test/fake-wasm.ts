@@ -2,7 +2,7 @@
  * Stands in for the wasm core: the same contract, no model. Unit tests use it, and the page does in `npm run dev:fake`.
  *
  * It checks the file's magic, "tokenises" by UTF-16 unit, and answers with a fixed text. A message can ask for trouble:
- * `!trap` (a panic), `!lost` (device lost), `!echo TEXT` (answers TEXT).
+ * `!trap` (a panic), `!lost` (device lost), `!gpu` (an error of the GPU), `!echo TEXT` (answers TEXT).
  */
 import type {
   DeviceInfo,
@@ -32,6 +32,8 @@ export const fake = {
   steps: 0,
   /** The device is lost, once, at this step of an answer. */
   loseAt: undefined as number | undefined,
+  /** The core's module cannot be compiled. */
+  isBroken: false,
   inspectorsFreed: 0,
 };
 
@@ -70,7 +72,7 @@ class CoreError extends Error {
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export default function init(): Promise<unknown> {
-  return Promise.resolve({});
+  return fake.isBroken ? Promise.reject(new WebAssembly.CompileError("expected magic word")) : Promise.resolve({});
 }
 
 export function version(): string {
@@ -326,6 +328,7 @@ export class Generation {
     if (this.prompt.endsWith("!trap")) throw new WebAssembly.RuntimeError("unreachable");
     if (this.prompt.endsWith("!lost"))
       throw new CoreError("device_lost", "the GPU device was lost: gone", "Start again.");
+    if (this.prompt.endsWith("!gpu")) throw new CoreError("gpu_error", "GPU error in gemv: no", "Update the browser.");
     if (fake.loseAt !== undefined && this.at + 1 === fake.loseAt) {
       fake.loseAt = undefined;
       throw new CoreError("device_lost", "the GPU device was lost: gone", "Start again.");

@@ -3,7 +3,7 @@
  * call, 2 ms a time. A constructor of our own counts. See ARCHITECTURE.md.
  */
 import { BASE_URL, HAS_SMOLLM2, IS_FAKE, SMOLLM2 } from "../support/env.js";
-import { expect, test } from "../support/test.js";
+import { expect, test, type BrowserName } from "../support/test.js";
 
 test("static constructors run once, however many exports are called", async ({ launch }) => {
   test.skip(IS_FAKE, "the fake core has no exports of a linker");
@@ -42,3 +42,27 @@ test("a model is inspected by the beginning of its file", async ({ launch }) => 
   expect(budget?.memory.kv).toBe(30 * 3 * 64 * 2 * 2 * 1000);
   expect(budget?.device?.tokens_per_second).toBeCloseTo(1e9 / (budget?.token.bytes ?? 0), 6);
 });
+
+for (const browser of ["chromium", "firefox"] satisfies BrowserName[]) {
+  test(`a model is weighed against the device before it is fetched · ${browser}`, async ({ launch }) => {
+    test.skip(IS_FAKE || !HAS_SMOLLM2, "needs the real core and model");
+    const chat = await launch(browser);
+    await chat.open();
+    const [fits, small] = await chat.tab.evaluate(
+      async ({ url, model }) => {
+        const { canRun } = (await import(url)) as typeof import("hearth");
+        const fits = await canRun({ model, contextSize: 1024 });
+        return [fits, await canRun({ model, contextSize: 8192, memory: 200 * 2 ** 20, probe: false })] as const;
+      },
+      { url: `${BASE_URL}pkg/dist/index.js`, model: SMOLLM2 },
+    );
+    expect(fits).toMatchObject({ verdict: "fits", changes: {}, reasons: [], uncached: false });
+    expect(fits.needs.total).toBeGreaterThan(fits.needs.weights);
+    expect(fits.has.binding).toBeGreaterThanOrEqual(128 * 2 ** 20);
+    expect(fits.tokens_per_second).toBeGreaterThan(0);
+    expect(small.verdict).toBe("smaller");
+    expect(small.changes.contextSize).toBeGreaterThan(1000);
+    expect(small.changes.contextSize).toBeLessThan(8192);
+    expect(small.tokens_per_second).toBeNull();
+  });
+}

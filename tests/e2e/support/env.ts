@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
+/** Of the repository. */
+export const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 
 export const BASE_URL = process.env.HEARTH_URL ?? "http://localhost:8080/";
 /** The same server, sending the headers that make a page cross-origin isolated. */

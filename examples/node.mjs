@@ -1,0 +1,11 @@
+/** Server-side rendering: the package can be imported where there is no browser. It only runs in one. */
+import { canRun, Engine, HearthError } from "hearth";
+import * as cache from "hearth/cache";
+import { createFetch } from "hearth/openai";
+
+console.log(typeof Engine.create, typeof canRun, typeof createFetch, (await cache.list()).length);
+try {
+  await Engine.create({ model: "https://example.org/model.gguf" });
+} catch (error) {
+  console.log(error instanceof HearthError ? error.code : error);
+}
