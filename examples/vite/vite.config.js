@@ -1,7 +1,6 @@
-import { defineConfig } from "vite";
-
-export default defineConfig({
+/** @type {import("vite").UserConfig} */
+export default {
   // Top-level await, and workers that import.
   build: { target: "es2022" },
   worker: { format: "es" },
-});
+};

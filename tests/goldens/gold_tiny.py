@@ -94,7 +94,7 @@ def random_weights(spec: dict, seed: int) -> dict:
     return w
 
 
-def run(reader: GGUFReader) -> tuple[list[dict], np.ndarray, bool]:
+def run(reader: GGUFReader) -> tuple[list[dict], np.ndarray, str | None]:
     n_ctx = field(reader, "llama.context_length")
     return golden.run(lambda: hf_llama.load(reader), bpe_tokenizer(reader), field(reader, "tokenizer.chat_template"),
                       n_ctx, MIN_MARGIN)
@@ -106,9 +106,9 @@ def make(out: Path):
         for seed in range(MAX_SEEDS):
             path = out / f"{name}.gguf"
             write_llama(path, name, spec["dims"], tok_meta, random_weights(spec, seed))
-            prompts, rows, good = run(GGUFReader(path))
-            if good:
+            prompts, rows, flaw = run(GGUFReader(path))
+            if not flaw:
                 break
-        assert good, f"{name}: no seed below {MAX_SEEDS} gives margins above {MIN_MARGIN}"
+        assert not flaw, f"{name}: seed {seed}, the last one tried, gives {flaw}"
         golden.write(out, name, {"gguf": f"{name}.gguf", "seed": seed, "dims": spec["dims"] | {"tied": spec["tied"]}},
                      prompts, rows)

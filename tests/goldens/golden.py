@@ -11,6 +11,8 @@ from gguf_io import encode
 N_GREEDY = 64
 N_POSITIONS = 16
 MIN_DISTINCT = 20
+# Of router logits, between the last expert that is chosen and the first that is not: no rounding may choose another one.
+MIN_ROUTING_GAP = 0.02
 
 PROMPTS = [
     {"name": "chat", "messages": [{"role": "user", "content": "Hi, 42!"}]},
@@ -21,13 +23,13 @@ PROMPTS = [
 def run(
     load, tok, chat_template: str, n_ctx: int, min_margin: float, special: dict[str, str] | None = None,
     ends: frozenset[int] = frozenset(),
-) -> tuple[list[dict], np.ndarray, bool]:
-    """Prompts with their ids and margins, logits, and whether the seed is a good one. `load()` makes the model.
+) -> tuple[list[dict], np.ndarray, str | None]:
+    """Prompts with their ids and margins, logits, and what is wrong with the seed, None with a good one. `load()` makes the model.
 
     `special`: what a template knows as `bos_token` and so on. `ends`: ids that a good seed's greedy text has none of.
     """
     model = load()
-    prompts, rows, good = [], [], True
+    prompts, rows, flaw = [], [], None
     for spec in PROMPTS:
         p = dict(spec)
         if "messages" in p:
@@ -37,8 +39,15 @@ def run(
         ids = encode(tok, p["text"], parse_special="messages" in p)
         assert 64 < len(ids) + N_GREEDY <= n_ctx
         new, margins = hf_llama.greedy(model, ids, N_GREEDY, least=min_margin)
-        good &= min(margins) > min_margin and len(set(new)) >= MIN_DISTINCT and not ends & set(new)
-        if not good:
+        if min(margins) <= min_margin:
+            flaw = f"a margin of {min(margins):.2g}, not above {min_margin}"
+        elif len(set(new)) < MIN_DISTINCT:
+            flaw = f"{len(set(new))} distinct ids, not {MIN_DISTINCT}"
+        elif ends & set(new):
+            flaw = "an end of the text"
+        elif (gap := hf_llama.routing_gap(model, ids + new)) < MIN_ROUTING_GAP:
+            flaw = f"a gap of {gap:.2g} between the router's logits of a chosen expert and another, not {MIN_ROUTING_GAP}"
+        if flaw:
             break
         all_rows = hf_llama.logits(model, ids)
         positions = [round(i * (len(ids) - 1) / (N_POSITIONS - 1)) for i in range(N_POSITIONS)]
@@ -51,7 +60,7 @@ def run(
         wide_rows = hf_llama.logits(load().double(), ids + new)
         prompts[-1]["f32_vs_f64_max_abs_logit_diff"] = float(f"{np.abs(wide_rows[: len(ids)] - all_rows).max():.2e}")
         assert [int(i) for i in wide_rows[len(ids) - 1 : -1].argmax(-1)] == new
-    return prompts, np.array(rows), good
+    return prompts, np.array(rows), flaw
 
 
 def write(out, name: str, head: dict, prompts: list[dict], rows: np.ndarray):

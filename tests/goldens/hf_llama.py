@@ -1,5 +1,7 @@
 """transformers' LlamaForCausalLM on the dequantised weights of a GGUF file, and what the goldens ask of it."""
 
+import math
+
 import numpy as np
 import torch
 from gguf import GGUFReader
@@ -78,6 +80,21 @@ def greedy(model, prompt: list[int], n: int, least: float = 0.0) -> tuple[list[i
             break
         step = torch.tensor([[out[-1]]])
     return out, margins
+
+
+@torch.no_grad()
+def routing_gap(model, ids: list[int]) -> float:
+    """How far, over all layers and positions, the last chosen expert's router logit is at least above the next one's.
+
+    Infinity without experts.
+    """
+    n_chosen = getattr(model.config, "num_experts_per_tok", None)
+    if n_chosen is None:
+        return math.inf
+    got = model(input_ids=torch.tensor([ids]), use_cache=False, output_router_logits=True)
+    best = torch.topk(torch.stack(got.router_logits), n_chosen + 1).values
+    assert best.shape[:2] == (model.config.num_hidden_layers, len(ids)), best.shape
+    return float((best[..., -2] - best[..., -1]).min())
 
 
 def top_k(row: np.ndarray, k: int) -> tuple[list[int], list[float]]:

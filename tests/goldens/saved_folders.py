@@ -29,6 +29,8 @@ class Saved:
     generation: dict = field(default_factory=dict)
     # From transformers 5's config.json to one as on the hub before it.
     before_5: Callable | None = None
+    # As in Family.
+    seed: int | None = None
 
 
 def plain(config: dict) -> dict:
@@ -76,7 +78,7 @@ FOLDERS = {
     "smollm3": Saved(
         "smollm3", torch.bfloat16, "llama3", BYTE_LEVEL_ENDS | dict(intermediate_size=64),
         {"do_sample": True, "temperature": 0.6, "top_p": 0.95}),
-    "mixtral": Saved("mixtral", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=32), {}, plain),
+    "mixtral": Saved("mixtral", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=32), {}, plain, seed=14126),
     "qwen3moe": Saved(
         "qwen3moe", torch.float16, "qwen2", BYTE_LEVEL_ENDS | SMALL_ATTENTION | dict(num_experts=6),
         {"eos_token_id": [2, 0], "do_sample": True, "top_k": 20}),

@@ -8,7 +8,7 @@ import { goldenFile, IS_FAKE, root } from "../support/env.js";
 import { expect, test, type BrowserName } from "../support/test.js";
 
 let project: string;
-let server: PreviewServer;
+let server: PreviewServer | undefined;
 let url: string;
 
 test.beforeAll(async () => {
@@ -39,7 +39,7 @@ test.beforeAll(async () => {
 
 test.afterAll(async () => {
   if (IS_FAKE) return;
-  await server.close();
+  await server?.close();
   rmSync(project, { recursive: true, force: true });
 });
 
@@ -56,6 +56,10 @@ for (const browser of ["chromium", "firefox"] satisfies BrowserName[]) {
 }
 
 test("the package can be imported in Node, and says there what it cannot do", () => {
-  const said = execFileSync("node", ["node.mjs"], { cwd: project, encoding: "utf8" });
+  const said = execFileSync("node", ["node.mjs"], {
+    cwd: project,
+    encoding: "utf8",
+    env: { ...process.env, FORCE_COLOR: "0" },
+  });
   expect(said).toBe("function function function 0\nworker_died\n");
 });
