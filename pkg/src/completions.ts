@@ -14,6 +14,7 @@ import type {
   CompletionUsage,
   RequestOptions,
 } from "./openai.js";
+import { ReasoningSplit } from "./reasoning.js";
 import { toChatRequests, toTextRequests } from "./request.js";
 import { Answer, followSignals, type Runner } from "./runner.js";
 import { CompletionStream } from "./stream.js";
@@ -40,6 +41,7 @@ export class Completions {
     const requests = toChatRequests(params);
     const withIds = params.return_token_ids === true;
     const head = this.#runner.head("chatcmpl");
+    const splits = params.reasoning_format === "none" ? [] : requests.map(() => new ReasoningSplit());
     if (params.stream === true) {
       const chunkHead = { ...head, object: "chat.completion.chunk" as const };
       const choice = (index: number): ChatCompletionChunk["choices"][number] => ({
@@ -53,22 +55,41 @@ export class Completions {
           ...chunkHead,
           choices: [{ ...choice(index), delta: { role: "assistant", content: "" } }],
         }),
-        step: ({ text, ids }, index) => ({
-          ...chunkHead,
-          choices: [{ ...choice(index), delta: { content: text }, ...(withIds ? { token_ids: ids } : {}) }],
-        }),
+        step: ({ text, ids, finish_reason }, index) => {
+          const { reasoning, content } = splits[index]?.feed(text, finish_reason !== null) ?? {
+            reasoning: "",
+            content: text,
+          };
+          // A token may be part of a character or a tag only; then its id is known before its text.
+          if (reasoning === "" && content === "" && !(withIds && ids.length > 0)) return undefined;
+          const delta: ChatCompletionChunk["choices"][number]["delta"] = {};
+          if (reasoning !== "") delta.reasoning_content = reasoning;
+          if (content !== "" || reasoning === "") delta.content = content;
+          return {
+            ...chunkHead,
+            choices: [{ ...choice(index), delta, ...(withIds ? { token_ids: ids } : {}) }],
+          };
+        },
         end: (finish_reason, index) => ({ ...chunkHead, choices: [{ ...choice(index), finish_reason }] }),
         usage: (usage) => ({ ...chunkHead, choices: [], usage }),
       });
     }
     const { answers, usage } = await whole(this.#runner, requests, params, options);
-    const choices = answers.map(({ text, ids, finish_reason }, index) => ({
-      index,
-      message: { role: "assistant" as const, content: text, refusal: null },
-      finish_reason: finish_reason ?? "stop",
-      logprobs: null,
-      ...(withIds ? { token_ids: ids } : {}),
-    }));
+    const choices = answers.map(({ text, ids, finish_reason }, index) => {
+      const { reasoning, content } = splits[index]?.feed(text, true) ?? { reasoning: "", content: text };
+      return {
+        index,
+        message: {
+          role: "assistant" as const,
+          content,
+          refusal: null,
+          ...(reasoning === "" ? {} : { reasoning_content: reasoning }),
+        },
+        finish_reason: finish_reason ?? "stop",
+        logprobs: null,
+        ...(withIds ? { token_ids: ids } : {}),
+      };
+    });
     return { ...head, object: "chat.completion", choices, usage };
   }
 }
@@ -99,7 +120,8 @@ export class TextCompletions {
     if (params.stream === true) {
       return streamed<Completion>(this.#runner, requests, params, options, {
         begin: (index) => (params.echo === true ? chunk(index, echo(index), null, []) : undefined),
-        step: ({ text, ids }, index) => chunk(index, text, null, ids),
+        step: ({ text, ids }, index) =>
+          text === "" && !(withIds && ids.length > 0) ? undefined : chunk(index, text, null, ids),
         end: (finish_reason, index) => chunk(index, "", finish_reason, []),
         usage: (usage) => ({ ...head, choices: [], usage }),
       });
@@ -133,7 +155,7 @@ async function whole(
 /** How an API says what happens; undefined for what it does not say. */
 interface Chunks<Chunk> {
   begin(index: number): Chunk | undefined;
-  step(step: Step, index: number): Chunk;
+  step(step: Step, index: number): Chunk | undefined;
   end(finish_reason: NonNullable<Step["finish_reason"]>, index: number): Chunk;
   usage(usage: CompletionUsage): Chunk;
 }
@@ -141,7 +163,7 @@ interface Chunks<Chunk> {
 function streamed<Chunk extends { usage?: CompletionUsage | null }>(
   runner: Runner,
   requests: GenerateRequest[],
-  params: Signals & { stream_options?: ChatCompletionStreamOptions | null; return_token_ids?: boolean | null },
+  params: Signals & { stream_options?: ChatCompletionStreamOptions | null },
   options: RequestOptions,
   chunks: Chunks<Chunk>,
 ): CompletionStream<Chunk> {
@@ -155,9 +177,7 @@ function streamed<Chunk extends { usage?: CompletionUsage | null }>(
   };
   for (const index of requests.keys()) push(chunks.begin(index));
   const onStep = (step: Step, index: number): void => {
-    // A token may be part of a character only; then its id is known before its text.
-    const hasIds = params.return_token_ids === true && step.ids.length > 0;
-    if (step.text !== "" || hasIds) push(chunks.step(step, index), step);
+    push(chunks.step(step, index), step);
     if (step.finish_reason !== null) push(chunks.end(step.finish_reason, index), step);
   };
   runner

@@ -75,6 +75,11 @@ export interface ChatCompletionCreateParamsBase {
   return_token_ids?: boolean | null;
   /** Answers, one after the other; with a seed, each has the next one. Default 1. */
   n?: number | null;
+  /**
+   * Whether what a model thinks before it answers (`<think>`) is given apart, as `reasoning_content`: `"deepseek"`, the default,
+   * or left in the text: `"none"` (llama.cpp's names).
+   */
+  reasoning_format?: "deepseek" | "none" | null;
   /** Ends the request; the second argument's `signal` does the same. */
   signal?: AbortSignal | null;
 }
@@ -139,6 +144,8 @@ export interface ChatCompletionMessage {
   role: "assistant";
   content: string;
   refusal: null;
+  /** What the model thought before it answered. */
+  reasoning_content?: string;
 }
 
 export interface ChatCompletion {
@@ -164,7 +171,7 @@ export interface ChatCompletionChunk {
   model: string;
   choices: {
     index: number;
-    delta: { role?: "assistant"; content?: string };
+    delta: { role?: "assistant"; content?: string; reasoning_content?: string };
     finish_reason: FinishReason | null;
     logprobs: null;
     token_ids?: number[];

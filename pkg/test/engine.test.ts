@@ -1,56 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Engine, HearthError, type ChatCompletionChunk, type EngineOptions, type LoadProgress } from "../src/index.js";
+import { describe, expect, it, vi } from "vitest";
+import { HearthError, type ChatCompletionChunk, type LoadProgress } from "../src/index.js";
+import { ask, collect, create, FILE, text, useFakeCore } from "./engine-support.js";
 import { fake } from "./fake-wasm.js";
 import { FaultyServer } from "./server.js";
 import { WorkerDouble } from "./worker-double.js";
 
-const FILE = new TextEncoder().encode("GGUF".padEnd(100_000, "x"));
-const engines: Engine[] = [];
-
-beforeEach(() => {
-  vi.stubGlobal("Worker", WorkerDouble);
-  Object.assign(fake, {
-    stepMs: 0,
-    pushMs: 0,
-    compileMs: 0,
-    nCtx: 2048,
-    liveGenerations: 0,
-    cancelled: 0,
-    steps: 0,
-    loseAt: undefined,
-    isBroken: false,
-  });
-});
-
-afterEach(async () => {
-  // The double cannot end its host, so let what runs in it end before the counters start again.
-  fake.stepMs = 0;
-  await vi.waitFor(() => {
-    expect(fake.liveGenerations).toBe(0);
-  });
-  for (const engine of engines.splice(0)) engine.dispose();
-  vi.unstubAllGlobals();
-});
-
-async function create(options: Partial<EngineOptions> = {}): Promise<Engine> {
-  const engine = await Engine.create({ model: new Blob([FILE]), device: "cpu", ...options });
-  engines.push(engine);
-  return engine;
-}
-
-function ask(content: string): { messages: { role: "user"; content: string }[] } {
-  return { messages: [{ role: "user", content }] };
-}
-
-async function collect(stream: AsyncIterable<ChatCompletionChunk>): Promise<ChatCompletionChunk[]> {
-  const chunks: ChatCompletionChunk[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return chunks;
-}
-
-function text(chunks: ChatCompletionChunk[]): string {
-  return chunks.map((chunk) => chunk.choices[0]?.delta.content ?? "").join("");
-}
+useFakeCore();
 
 describe("Engine.create", () => {
   it("loads a Blob and reports every phase", async () => {
@@ -283,106 +238,5 @@ describe("the end of an engine", () => {
     const running = engine.chat.completions.create(ask("tell me"));
     WorkerDouble.last?.onerror?.({ message: "boom", preventDefault: () => undefined });
     await expect(running).rejects.toMatchObject({ code: "worker_died" });
-  });
-});
-
-describe("a lost device", () => {
-  it("is replaced while nothing runs", async () => {
-    const onNotice = vi.fn();
-    const engine = await create({ onNotice });
-    const before = WorkerDouble.last;
-    await engine.loseDevice();
-    expect(WorkerDouble.last).not.toBe(before);
-    expect(before?.terminated).toBe(true);
-    expect(onNotice).toHaveBeenCalledTimes(1);
-    expect(onNotice.mock.calls[0]?.[0]).toMatchObject({ code: "device_recovered" });
-    expect((await engine.chat.completions.create(ask("!echo a b"))).choices[0]?.message.content).toBe("a b");
-  });
-
-  it("costs an answer nothing but time", async () => {
-    const onNotice = vi.fn();
-    const engine = await create({ onNotice });
-    for (const stream of [false, true]) {
-      fake.loseAt = 3;
-      const params = { ...ask("!echo a b c d e f"), return_token_ids: true };
-      if (stream) {
-        const chunks = await collect(await engine.chat.completions.create({ ...params, stream: true }));
-        expect(text(chunks)).toBe("a b c d e f");
-        expect(chunks.flatMap((chunk) => chunk.choices[0]?.token_ids ?? [])).toEqual([1, 2, 3, 4, 5, 6]);
-      } else {
-        const { choices, usage } = await engine.chat.completions.create(params);
-        expect(choices[0]).toMatchObject({ message: { content: "a b c d e f" }, token_ids: [1, 2, 3, 4, 5, 6] });
-        expect(usage.completion_tokens).toBe(6);
-      }
-      expect(fake.loseAt).toBeUndefined();
-    }
-    expect(onNotice).toHaveBeenCalledTimes(2);
-  });
-
-  it("that is lost again and again ends the engine", async () => {
-    const engine = await create();
-    await expect(engine.chat.completions.create(ask("!lost"))).rejects.toMatchObject({ code: "device_lost" });
-    expect((await engine.closed).code).toBe("device_lost");
-    await expect(engine.stats()).rejects.toMatchObject({ code: "device_lost" });
-  });
-
-  it("ends an engine whose stream cannot be read again", async () => {
-    const engine = await create({ model: new Blob([FILE]).stream() });
-    await engine.loseDevice();
-    expect((await engine.closed).code).toBe("device_lost");
-  });
-
-  it("is not replaced after dispose", async () => {
-    const engine = await create();
-    fake.pushMs = 20;
-    const lost = engine.loseDevice();
-    await new Promise((resolve) => setTimeout(resolve, 30));
-    engine.dispose();
-    await lost;
-    expect((await engine.closed).code).toBe("disposed");
-    fake.pushMs = 0;
-    await vi.waitFor(() => {
-      expect(WorkerDouble.last?.terminated).toBe(true);
-    });
-  });
-});
-
-describe("several answers and plain texts", () => {
-  it("n answers come in one completion, and the prompt counts once", async () => {
-    const engine = await create();
-    const { choices, usage } = await engine.chat.completions.create({ ...ask("!echo a b"), n: 3 });
-    expect(choices.map(({ index, message }) => [index, message.content])).toEqual([
-      [0, "a b"],
-      [1, "a b"],
-      [2, "a b"],
-    ]);
-    expect(usage.completion_tokens).toBe(6);
-    expect(usage.prompt_tokens).toBe((await engine.chat.completions.create(ask("!echo a b"))).usage.prompt_tokens);
-  });
-
-  it("a text goes on, whole and streamed, with the prompt before it on request", async () => {
-    const engine = await create();
-    const whole = await engine.completions.create({ prompt: "!echo a b", echo: true });
-    expect(whole).toMatchObject({
-      object: "text_completion",
-      choices: [{ index: 0, text: "!echo a ba b", finish_reason: "stop" }],
-    });
-    expect(whole.id).toMatch(/^cmpl-/);
-    let streamed = "";
-    for await (const chunk of await engine.completions.create({ prompt: ["!echo a", "!echo b"], stream: true })) {
-      for (const { index, text } of chunk.choices) if (text !== "") streamed += `${String(index)}:${text} `;
-    }
-    expect(streamed).toBe("0:a 1:b ");
-  });
-
-  it("diagnostics tell device, model and counters", async () => {
-    const engine = await create();
-    expect(await engine.diagnostics()).toMatchObject({
-      version: "0.0.0-fake",
-      crossOriginIsolated: false,
-      device: { kind: "cpu" },
-      model: { architecture: "llama" },
-      stats: { heap_bytes: 2 ** 24 },
-    });
   });
 });

@@ -102,9 +102,10 @@ describe("requireWebGpu", () => {
 describe("the package", () => {
   it("can be imported without a browser", async () => {
     expect(Object.keys(await import("../src/index.js")).sort()).toEqual([
-      "ChatCompletionStream",
+      "CompletionStream",
       "Engine",
       "HearthError",
+      "canRun",
       "inspectModel",
     ]);
   });

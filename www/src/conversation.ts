@@ -62,6 +62,7 @@ export class Conversation {
           clock.tick(usage);
           this.#events.onUsage(usage);
         }
+        answer.think(choice?.delta.reasoning_content ?? "");
         if (content) answer.append(content);
         if (choice?.finish_reason) clock.end = choice.finish_reason;
         answer.showStats(clock.stats);

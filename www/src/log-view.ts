@@ -61,19 +61,31 @@ export class AnswerView {
   readonly root: HTMLElement;
   readonly #log: LogView;
   readonly #body = el("div", "answer");
+  readonly #thoughts = el("p", "");
+  /** Folded: an answer is what was asked for. */
+  readonly #reasoning = el("details", "reasoning", el("summary", "", "Thoughts"), this.#thoughts);
   readonly #foot = el("p", "foot", "Reading…");
   #text = "";
   #frame: number | undefined;
 
   constructor(log: LogView) {
     this.#log = log;
-    this.root = el("article", "message assistant", this.#body, this.#foot);
+    this.root = el("article", "message assistant", this.#reasoning, this.#body, this.#foot);
+    this.#reasoning.hidden = true;
     this.root.dataset.state = "waiting";
     log.root.setAttribute("aria-busy", "true");
   }
 
   get text(): string {
     return this.#text;
+  }
+
+  /** What the model thinks before it answers, as plain text. */
+  think(text: string): void {
+    if (text === "") return;
+    this.#reasoning.hidden = false;
+    this.root.dataset.state = "streaming";
+    this.#thoughts.append(text);
   }
 
   append(text: string): void {

@@ -1,0 +1,56 @@
+/** Engines on the fake core, and what tests do with them. */
+import { afterEach, beforeEach, expect, vi } from "vitest";
+import { Engine, type ChatCompletionChunk, type EngineOptions } from "../src/index.js";
+import { fake } from "./fake-wasm.js";
+import { WorkerDouble } from "./worker-double.js";
+
+export const FILE = new TextEncoder().encode("GGUF".padEnd(100_000, "x"));
+const engines: Engine[] = [];
+
+/** Before and after each test of the file that calls it. */
+export function useFakeCore(): void {
+  beforeEach(() => {
+    vi.stubGlobal("Worker", WorkerDouble);
+    Object.assign(fake, {
+      stepMs: 0,
+      pushMs: 0,
+      compileMs: 0,
+      nCtx: 2048,
+      liveGenerations: 0,
+      cancelled: 0,
+      steps: 0,
+      loseAt: undefined,
+      isBroken: false,
+    });
+  });
+
+  afterEach(async () => {
+    // The double cannot end its host, so let what runs in it end before the counters start again.
+    fake.stepMs = 0;
+    await vi.waitFor(() => {
+      expect(fake.liveGenerations).toBe(0);
+    });
+    for (const engine of engines.splice(0)) engine.dispose();
+    vi.unstubAllGlobals();
+  });
+}
+
+export async function create(options: Partial<EngineOptions> = {}): Promise<Engine> {
+  const engine = await Engine.create({ model: new Blob([FILE]), device: "cpu", ...options });
+  engines.push(engine);
+  return engine;
+}
+
+export function ask(content: string): { messages: { role: "user"; content: string }[] } {
+  return { messages: [{ role: "user", content }] };
+}
+
+export async function collect(stream: AsyncIterable<ChatCompletionChunk>): Promise<ChatCompletionChunk[]> {
+  const chunks: ChatCompletionChunk[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return chunks;
+}
+
+export function text(chunks: ChatCompletionChunk[]): string {
+  return chunks.map((chunk) => chunk.choices[0]?.delta.content ?? "").join("");
+}
