@@ -33,20 +33,28 @@ export class Replay {
       for (const id of step.ids) {
         if (seen >= known) ids.push(id);
         else if (this.#given[seen] !== id) {
-          this.#failure = new HearthError("device_lost", "the device was lost, and another one gives another answer", {
-            hint: "Ask again.",
-          });
+          this.#fail();
           return;
         }
         seen += 1;
       }
+      if (seen < known && step.finish_reason !== null) {
+        this.#fail();
+        return;
+      }
       text += step.text;
       const fresh = text.slice(this.#text.length);
-      if (seen < known && step.finish_reason === null) return;
+      if (seen < known) return;
       this.#given.push(...ids);
       this.#text += fresh;
       this.#onStep({ ...step, ids, text: fresh });
     };
+  }
+
+  #fail(): void {
+    this.#failure = new HearthError("device_lost", "the device was lost, and another one gives another answer", {
+      hint: "Ask again.",
+    });
   }
 
   /** Throws what an attempt could not tell. */

@@ -122,6 +122,8 @@ export class CachedSource implements ByteSource {
       const buffer = new Uint8Array(READ_BYTES);
       for (let at = 0; ;) {
         const there = await download.waitBeyond(at);
+        // What came with the abort is not to be told from what came before.
+        throwIfAborted(this.#signal);
         this.total = download.total;
         this.#identity = store.state;
         if (there === at) break;

@@ -127,6 +127,8 @@ export class HttpSource implements ByteSource {
         this.#offset += fresh.length;
         this.#checkLength();
         yield fresh;
+        // Whatever else comes of a piece is not wanted.
+        if (this.sendsRanges && this.#offset === this.#to) return;
       }
     } catch (error) {
       if (error instanceof HearthError) throw error;
