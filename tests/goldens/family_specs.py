@@ -193,6 +193,7 @@ FAMILIES = [
         types_of={"ffn_gate_exps": T.MXFP4, "ffn_up_exps": T.MXFP4, "ffn_down_exps": T.MXFP4},
         gains={"ffn_gate_exps": 4.0, "ffn_up_exps": 4.0, "ffn_down_exps": 0.2},
         file_type=gguf.LlamaFileType.MOSTLY_MXFP4_MOE,
+        seed=17487,
     ),
     Family(
         "gpt2", "gpt2", gpt2_config, dict(hidden_size=64, max_position_embeddings=192), embedding_std=0.4,

@@ -12,7 +12,7 @@ N_GREEDY = 64
 N_POSITIONS = 16
 MIN_DISTINCT = 20
 # Of router logits, between the last expert that is chosen and the first that is not: no rounding may choose another one.
-MIN_ROUTING_GAP = 0.02
+MIN_ROUTING_GAP = 0.001
 
 PROMPTS = [
     {"name": "chat", "messages": [{"role": "user", "content": "Hi, 42!"}]},

@@ -78,10 +78,10 @@ FOLDERS = {
     "smollm3": Saved(
         "smollm3", torch.bfloat16, "llama3", BYTE_LEVEL_ENDS | dict(intermediate_size=64),
         {"do_sample": True, "temperature": 0.6, "top_p": 0.95}),
-    "mixtral": Saved("mixtral", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=32), {}, plain, seed=14126),
+    "mixtral": Saved("mixtral", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=32), {}, plain),
     "qwen3moe": Saved(
         "qwen3moe", torch.float16, "qwen2", BYTE_LEVEL_ENDS | SMALL_ATTENTION | dict(num_experts=6),
-        {"eos_token_id": [2, 0], "do_sample": True, "top_k": 20}),
+        {"eos_token_id": [2, 0], "do_sample": True, "top_k": 20}, seed=8424),
     "qwen2_yarn": Saved(
         "qwen2", torch.float16, "qwen2",
         BYTE_LEVEL_ENDS | dict(intermediate_size=96, rope_parameters=YARN, tie_word_embeddings=False),
