@@ -109,16 +109,18 @@ fn a_pool_gives_the_same_ids() {
     let device = open(On::Cpu).expect("the CPU always opens");
     assert_eq!(device.info().threads, 2);
     // Experts are pieces of a weight that the pool has as a whole.
-    for name in [
-        "tiny_llama",
-        "family_qwen3moe",
-        "family_gpt_oss",
-        "family_llama_kquants",
-        "family_llama_small_quants",
-    ] {
+    let models = [
+        ("tiny_llama", 2e-2),
+        ("family_qwen3moe", 2e-2),
+        ("family_gpt_oss", 2e-2),
+        // Every packing of blocks; the first has scales that are rounded, see `tiny.rs`.
+        ("family_llama_kquants", 1.5e-1),
+        ("family_llama_small_quants", 2e-2),
+    ];
+    for (name, tolerance) in models {
         let path = goldens().join(format!("{name}.gguf"));
         let mut engine = load_file_with(device.clone(), &path, exact(256));
-        check_engine(name, On::Cpu, &mut engine, 2e-2);
+        check_engine(name, On::Cpu, &mut engine, tolerance);
     }
     assert!(
         *double.products.borrow() > 0,
