@@ -38,7 +38,7 @@ class Family:
     gains: dict = field(default_factory=dict)
     tables: Callable = lambda config: {}
     file_type: gguf.LlamaFileType = gguf.LlamaFileType.MOSTLY_Q8_0
-    # None: the first good one. Those of mixtures are too rare for that (see golden.MIN_ROUTING_GAP).
+    # None: the first good one. Those of a mixture may be too rare for that (see golden.MIN_ROUTING_GAP).
     seed: int | None = None
 
     def make_config(self):
