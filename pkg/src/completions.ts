@@ -14,7 +14,7 @@ import type {
   CompletionUsage,
   RequestOptions,
 } from "./openai.js";
-import { ReasoningSplit } from "./reasoning.js";
+import { ReasoningSplit, type Parts } from "./reasoning.js";
 import { toChatRequests, toTextRequests } from "./request.js";
 import { Answer, followSignals, type Runner } from "./runner.js";
 import { CompletionStream } from "./stream.js";
@@ -42,6 +42,8 @@ export class Completions {
     const withIds = params.return_token_ids === true;
     const head = this.#runner.head("chatcmpl");
     const splits = params.reasoning_format === "none" ? [] : requests.map(() => new ReasoningSplit());
+    const apart = (text: string, isLast: boolean, index: number): Parts =>
+      splits[index]?.feed(text, isLast) ?? { reasoning: "", content: text };
     if (params.stream === true) {
       const chunkHead = { ...head, object: "chat.completion.chunk" as const };
       const choice = (index: number): ChatCompletionChunk["choices"][number] => ({
@@ -56,10 +58,7 @@ export class Completions {
           choices: [{ ...choice(index), delta: { role: "assistant", content: "" } }],
         }),
         step: ({ text, ids, finish_reason }, index) => {
-          const { reasoning, content } = splits[index]?.feed(text, finish_reason !== null) ?? {
-            reasoning: "",
-            content: text,
-          };
+          const { reasoning, content } = apart(text, finish_reason !== null, index);
           // A token may be part of a character or a tag only; then its id is known before its text.
           if (reasoning === "" && content === "" && !(withIds && ids.length > 0)) return undefined;
           const delta: ChatCompletionChunk["choices"][number]["delta"] = {};
@@ -76,7 +75,7 @@ export class Completions {
     }
     const { answers, usage } = await whole(this.#runner, requests, params, options);
     const choices = answers.map(({ text, ids, finish_reason }, index) => {
-      const { reasoning, content } = splits[index]?.feed(text, true) ?? { reasoning: "", content: text };
+      const { reasoning, content } = apart(text, true, index);
       return {
         index,
         message: {

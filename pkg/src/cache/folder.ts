@@ -3,6 +3,8 @@
  *
  * The data is written first and the log tells of it afterwards, so that whatever ends a tab, what the log tells is there.
  */
+import { parseLog, type LogState } from "./log.js";
+
 const ROOT = "hearth";
 
 /** What TypeScript's DOM library leaves to that of workers. */
@@ -47,6 +49,11 @@ export async function snapshot(folder: FileSystemDirectoryHandle, name: "data" |
     if (error instanceof DOMException && error.name === "NotFoundError") return undefined;
     throw error;
   }
+}
+
+/** What the log tells of the file; undefined where there is none. */
+export async function stateOf(folder: FileSystemDirectoryHandle): Promise<LogState | undefined> {
+  return parseLog((await (await snapshot(folder, "log"))?.text()) ?? "");
 }
 
 /** Opens a file for this worker alone. A worker that was ended a moment ago may hold it a little longer. */

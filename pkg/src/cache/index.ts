@@ -1,7 +1,7 @@
 /** What is kept on this device: models by their addresses. */
 import { HearthError } from "../errors.js";
-import { hasFileSystem, keyOf, lease, root, snapshot } from "./folder.js";
-import { bytesIn, parseLog } from "./log.js";
+import { hasFileSystem, keyOf, lease, root, stateOf } from "./folder.js";
+import { bytesIn } from "./log.js";
 
 /** A file that is kept, whole or in part. */
 export interface CachedFile {
@@ -19,7 +19,7 @@ export interface CachedFile {
 export async function list(): Promise<CachedFile[]> {
   const files: CachedFile[] = [];
   for await (const [, folder] of folders()) {
-    const state = parseLog((await (await snapshot(folder, "log"))?.text()) ?? "");
+    const state = await stateOf(folder);
     if (state === undefined || state.absent) continue;
     const { url, total, complete, spans, time } = state;
     files.push({ url, total, complete, bytes: bytesIn(spans), time: time === undefined ? null : new Date(time) });

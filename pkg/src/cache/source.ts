@@ -10,8 +10,8 @@ import { blobSource } from "../source/blob.js";
 import { HttpSource, isOther, type HttpRange, type Identity } from "../source/http.js";
 import type { ByteSource } from "../source/source.js";
 import { Download, type Sizes } from "./download.js";
-import { folderOf, hasFileSystem, keyOf, lease, root, snapshot } from "./folder.js";
-import { parseLog, type LogState } from "./log.js";
+import { folderOf, hasFileSystem, keyOf, lease, root, snapshot, stateOf } from "./folder.js";
+import type { LogState } from "./log.js";
 import { Store } from "./store.js";
 
 const READ_BYTES = 4 << 20;
@@ -164,7 +164,7 @@ export class CachedSource implements ByteSource {
 
 /** A file that is all there, or known not to be anywhere. */
 async function completeFile(folder: FileSystemDirectoryHandle): Promise<{ state: LogState; data: File } | undefined> {
-  const state = parseLog((await (await snapshot(folder, "log"))?.text()) ?? "");
+  const state = await stateOf(folder);
   const data = await snapshot(folder, "data");
   if (state === undefined || data === undefined) return undefined;
   return state.absent || (state.complete && data.size === state.total) ? { state, data } : undefined;
