@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Engine, HearthError } from "../src/index.js";
-import { fake } from "./fake-wasm.js";
+import { fake, resetFake } from "./fake-wasm.js";
 import { WorkerDouble } from "./worker-double.js";
 
 let engine: Engine;
 
 beforeEach(async () => {
   vi.stubGlobal("Worker", WorkerDouble);
-  Object.assign(fake, { stepMs: 0, pushMs: 0, compileMs: 0, nCtx: 2048, liveGenerations: 0, cancelled: 0, steps: 0 });
+  resetFake();
   engine = await Engine.create({ model: new Blob(["GGUF".padEnd(100, "x")]), device: "cpu", contextSize: 10 });
 });
 

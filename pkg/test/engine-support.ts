@@ -1,7 +1,7 @@
 /** Engines on the fake core, and what tests do with them. */
 import { afterEach, beforeEach, expect, vi } from "vitest";
 import { Engine, type ChatCompletionChunk, type EngineOptions } from "../src/index.js";
-import { fake } from "./fake-wasm.js";
+import { fake, resetFake } from "./fake-wasm.js";
 import { WorkerDouble } from "./worker-double.js";
 
 export const FILE = new TextEncoder().encode("GGUF".padEnd(100_000, "x"));
@@ -11,17 +11,7 @@ const engines: Engine[] = [];
 export function useFakeCore(): void {
   beforeEach(() => {
     vi.stubGlobal("Worker", WorkerDouble);
-    Object.assign(fake, {
-      stepMs: 0,
-      pushMs: 0,
-      compileMs: 0,
-      nCtx: 2048,
-      liveGenerations: 0,
-      cancelled: 0,
-      steps: 0,
-      loseAt: undefined,
-      isBroken: false,
-    });
+    resetFake();
   });
 
   afterEach(async () => {

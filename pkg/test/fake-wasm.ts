@@ -22,7 +22,7 @@ import type {
 } from "../src/wasm-contract.js";
 
 /** Pace and limits; tests change them. */
-export const fake = {
+const AT_FIRST = {
   stepMs: 0,
   pushMs: 0,
   compileMs: 0,
@@ -36,6 +36,13 @@ export const fake = {
   isBroken: false,
   inspectorsFreed: 0,
 };
+
+export const fake = { ...AT_FIRST };
+
+/** As a test finds it that nothing ran before. */
+export function resetFake(): void {
+  Object.assign(fake, AT_FIRST);
+}
 
 const ANSWER = `A hearth is the **floor of a fireplace**, and by extension the heart of a home.
 

@@ -3,7 +3,7 @@ import OpenAI from "openai";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Engine } from "../src/index.js";
 import { createFetch } from "../src/openai-fetch.js";
-import { fake } from "./fake-wasm.js";
+import { fake, resetFake } from "./fake-wasm.js";
 import { WorkerDouble } from "./worker-double.js";
 
 let engine: Engine;
@@ -11,7 +11,7 @@ let client: OpenAI;
 
 beforeEach(async () => {
   vi.stubGlobal("Worker", WorkerDouble);
-  Object.assign(fake, { stepMs: 0, loseAt: undefined });
+  resetFake();
   engine = await Engine.create({ model: new Blob(["GGUF".padEnd(1000, "x")]), device: "cpu", contextSize: 300 });
   client = new OpenAI({ apiKey: "none", baseURL: "https://hearth.invalid/v1", fetch: createFetch(engine) });
 });
