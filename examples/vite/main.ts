@@ -13,15 +13,22 @@ const find = (selector: string): HTMLElement => {
 const status = find("#status");
 const answer = find("#answer");
 
-const { verdict, reasons, changes } = await canRun({ model });
-if (verdict === "does_not_fit") throw new Error(reasons.join("; "));
-const engine = await Engine.create({
-  model,
-  device,
-  ...changes,
-  onProgress: ({ phase, loaded, total }) => {
-    status.textContent = `${phase} ${String(loaded)} of ${String(total)}`;
-  },
+async function load(): Promise<Engine> {
+  const { verdict, reasons, changes } = await canRun({ model });
+  if (verdict === "does_not_fit") throw new Error(reasons.join("; "));
+  return Engine.create({
+    model,
+    device,
+    ...changes,
+    onProgress: ({ phase, loaded, total }) => {
+      status.textContent = `${phase} ${String(loaded)} of ${String(total)}`;
+    },
+  });
+}
+
+const engine = await load().catch((error: unknown) => {
+  status.textContent = String(error);
+  throw error;
 });
 status.textContent = `Ready on ${engine.device.name}`;
 

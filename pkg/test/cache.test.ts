@@ -123,6 +123,7 @@ describe("CachedSource", () => {
     ["no Range, cut once", { noRange: true, cutAfter: 300_000, times: 1 }],
     ["no length", { chunked: true, noRange: true }],
     ["cut again and again", { cutAfter: 20_000 }],
+    ["pieces of the compressed file", { compressed: true }],
     ["a 503 at first", { status: 503, times: 1 }],
   ] as const) {
     it(`keeps a file from a server with ${name}`, async () => {

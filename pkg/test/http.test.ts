@@ -56,6 +56,11 @@ describe("HttpSource", () => {
     expect(server.requests[1]?.headers.range).toBe("bytes=40000-");
   });
 
+  it("takes the whole file from a server that compresses pieces", async () => {
+    expect(await download({ cutAfter: 100_000, times: 1, compressed: true })).toEqual(BODY);
+    expect(server.requests.map(({ headers }) => headers.range)).toEqual([undefined, "bytes=100000-", undefined]);
+  });
+
   it("skips what it has when the server ignores Range", async () => {
     expect(await download({ cutAfter: 100_000, times: 1, noRange: true })).toEqual(BODY);
     expect(server.requests).toHaveLength(2);

@@ -1,6 +1,7 @@
 /** A file server with the faults of the real world, for the download tests. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { gzipSync } from "node:zlib";
 
 export interface Faults {
   /** Status for the first `times` requests. */
@@ -17,6 +18,8 @@ export interface Faults {
   lengthError?: number;
   /** No Content-Length at all. */
   chunked?: boolean;
+  /** Gives pieces of the compressed file, as a browser's cache that has it does; the whole of it as is. */
+  compressed?: boolean;
 }
 
 export class FaultyServer {
@@ -62,6 +65,13 @@ export class FaultyServer {
     }
     const isPart = range !== null;
     if (isPart) headers["Content-Range"] = `bytes ${String(start)}-${String(end - 1)}/${String(total)}`;
+    if (isPart && faults.compressed) {
+      const all = gzipSync(this.body);
+      headers["Content-Range"] = `bytes 0-${String(all.length - 1)}/${String(all.length)}`;
+      headers["Content-Length"] = all.length;
+      response.writeHead(206, { ...headers, "Content-Encoding": "gzip" }).end(all);
+      return;
+    }
     response.writeHead(isPart ? 206 : 200, headers);
     const rest = request.method === "HEAD" ? new Uint8Array() : this.body.subarray(start, end);
     const stop = isFaulty ? (faults.cutAfter ?? faults.stallAfter) : undefined;

@@ -50,6 +50,9 @@ export class HttpSource implements ByteSource {
   /** Seconds that the last refusal asked to wait; 0 or NaN where it named none. */
   #retryAfter = 0;
 
+  /** What comes as pieces is of no use; the next request asks for all. */
+  #isWhole = false;
+
   /** The server has shown that it sends pieces. */
   sendsRanges = false;
 
@@ -112,7 +115,9 @@ export class HttpSource implements ByteSource {
   async *#attempt(): AsyncGenerator<Uint8Array, void, void> {
     const stall = new Stall(this.#stallMs, this.#signal);
     try {
-      const response = await stall.watch(fetch(this.#url, { headers: this.#headers(), signal: stall.signal }));
+      // The browser's own cache would keep the file a second time, and cuts pieces from the compressed form of what it has.
+      const request: RequestInit = { headers: this.#headers(), signal: stall.signal, cache: "no-store" };
+      const response = await stall.watch(fetch(this.#url, request));
       let skip = this.#accept(response);
       const reader = response.body?.getReader();
       if (reader === undefined) return;
@@ -142,7 +147,8 @@ export class HttpSource implements ByteSource {
   }
 
   #headers(): Record<string, string> {
-    if (this.#offset === 0 && this.#limit === undefined && this.#to === undefined) return this.#extra;
+    const isAll = this.#offset === 0 && this.#limit === undefined && this.#to === undefined;
+    if (isAll || this.#isWhole) return this.#extra;
     const end = Math.min(this.#to ?? Infinity, this.#offset + (this.#limit ?? Infinity));
     const last = Number.isFinite(end) ? String(end - 1) : "";
     const headers: Record<string, string> = { ...this.#extra, Range: `bytes=${String(this.#offset)}-${last}` };
@@ -171,6 +177,10 @@ export class HttpSource implements ByteSource {
     this.#checkIdentity(response);
     const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get("Content-Range") ?? "");
     const partial = response.status === 206;
+    if (partial && response.headers.get("Content-Encoding") !== null) {
+      this.#isWhole = true;
+      throw new HearthError("download_broken", "the server sends compressed pieces, of which no file can be made");
+    }
     if (partial && range !== null && Number(range[1]) !== this.#offset) {
       throw new HearthError(
         "download_length",
