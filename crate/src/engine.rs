@@ -17,7 +17,7 @@ use crate::format::Gguf;
 use crate::graph::StepGraph;
 use crate::model::{Decoder, ModelConfig};
 use crate::ops::draft::ROWS;
-use crate::ops::state::{IDS, STATE_WORDS, STEP};
+use crate::ops::state::{IDS, PENALISED, STATE_WORDS, STEP};
 use crate::ops::words::{gpu_bytes, read_f32};
 use crate::ops::{KvType, LayerCache, SampleMemory};
 use crate::request::{CompletionTokensDetails, Request, Sampling, Step, StopMatcher};
@@ -196,10 +196,16 @@ impl Engine {
     /// # Errors
     /// [`Error::Template`] or [`Error::Tokenizer`].
     pub fn encode_chat(&self, messages: &[Message]) -> Result<Vec<u32>> {
+        self.encode_for(messages, &Request::default())
+    }
+
+    /// The same with the tools and the template's variables of a request.
+    fn encode_for(&self, messages: &[Message], request: &Request) -> Result<Vec<u32>> {
         let options = RenderOptions {
             add_generation_prompt: true,
             now: Some(wall_clock()),
-            ..Default::default()
+            tools: request.tools.clone(),
+            extra: request.chat_template_kwargs.clone(),
         };
         let rendered = self.template.render(messages, &options, &self.tokenizer)?;
         self.tokenizer.encode_template(&rendered)
@@ -213,7 +219,7 @@ impl Engine {
         self.cancel();
         let sampling = request.sampling()?;
         let prompt = match (&request.messages, &request.prompt) {
-            (Some(messages), None) => self.encode_chat(messages)?,
+            (Some(messages), None) => self.encode_for(messages, request)?,
             (None, Some(prompt)) => {
                 let mut ids = Vec::new();
                 ids.extend(self.tokenizer.bos().filter(|_| self.tokenizer.add_bos()));
@@ -228,7 +234,15 @@ impl Engine {
                 });
             }
         };
-        self.start_ids(prompt, sampling, request.max_tokens, &request.stop)
+        let alternatives = request.alternatives()?;
+        self.start_ids(prompt, sampling, request.max_tokens, &request.stop)?;
+        if let Some(run) = &mut self.run {
+            run.logprobs = alternatives;
+            if request.skip_special_tokens == Some(false) {
+                run.stream = self.tokenizer.stream().keep_special();
+            }
+        }
+        Ok(())
     }
 
     /// Starts to continue token ids.
@@ -286,6 +300,11 @@ impl Engine {
             stop: StopMatcher::new(stop),
             predictions: CompletionTokensDetails::default(),
             last_ms: now_ms(),
+            adjust: sampling.adjusts() as u32 * PENALISED,
+            constraint: None,
+            ready: Vec::new(),
+            is_complete: false,
+            logprobs: None,
         });
         Ok(())
     }

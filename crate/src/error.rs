@@ -69,6 +69,10 @@ pub enum Error {
     #[error("chat template: {message}")]
     Template { message: String },
 
+    /// The answer's schema or grammar could not be followed.
+    #[error("the answer's format: {message}")]
+    Grammar { message: String },
+
     /// Prompt and answer do not fit in the context.
     #[error("the prompt needs {needed} tokens, the context holds {n_ctx}")]
     ContextOverflow { needed: usize, n_ctx: usize },
@@ -134,6 +138,7 @@ impl Error {
             Error::Metadata { .. } => "bad_metadata",
             Error::Tokenizer { .. } => "tokenizer_error",
             Error::Template { .. } => "template_error",
+            Error::Grammar { .. } => "grammar_error",
             Error::ContextOverflow { .. } => "context_overflow",
             Error::InvalidRequest { .. } => "invalid_request",
             Error::OutOfMemory { .. } => "out_of_memory",
@@ -168,6 +173,9 @@ impl Error {
             }
             Error::Template { .. } => {
                 "Check the order of the message roles, or pass a chat template of your own."
+            }
+            Error::Grammar { .. } => {
+                "Simplify the schema or grammar that the answer has to follow."
             }
             Error::ContextOverflow { .. } => {
                 "Shorten the conversation, start a new one, or load the model with a larger contextSize."

@@ -8,6 +8,7 @@
 //! Dependencies point one way: web -> engine -> model -> ops -> quant -> format -> error.
 
 pub mod chat_template;
+pub mod constraint;
 pub mod device;
 pub mod device_info;
 pub mod embedding;
@@ -17,6 +18,7 @@ pub mod format;
 mod graph;
 pub mod inspect;
 pub mod loader;
+pub mod logprobs;
 mod measure;
 pub mod model;
 pub mod ops;
@@ -24,6 +26,7 @@ pub mod quant;
 pub mod request;
 mod run;
 mod speculation;
+mod stepwise;
 pub mod tokenizer;
 pub mod tune;
 #[cfg(target_arch = "wasm32")]

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
 
 use crate::chat_template::Message;
 use crate::error::{Error, Result};
+use crate::logprobs::{MOST_ALTERNATIVES, TokenLogprobs};
+use crate::ops::state::PENALISED;
 
 /// A request for a completion. Fields are OpenAI's, plus `top_k`, `min_p`, `typical_p` and `repetition_penalty`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -39,6 +42,16 @@ pub struct Request {
     pub seed: Option<u32>,
     /// Texts that end the answer; they are not part of it.
     pub stop: Vec<String>,
+    /// Whether each token comes with its log-probability; then steps are read back one by one, with all their logits.
+    pub logprobs: bool,
+    /// How many of the likeliest tokens come with it, at most [`MOST_ALTERNATIVES`].
+    pub top_logprobs: Option<usize>,
+    /// False leaves special tokens in the text, but for the one that ends it (vLLM's name). Default true.
+    pub skip_special_tokens: Option<bool>,
+    /// What the template tells the model of tools: OpenAI's list.
+    pub tools: Option<Json>,
+    /// Further variables of the template, such as `enable_thinking` (vLLM's name).
+    pub chat_template_kwargs: Map<String, Json>,
 }
 
 /// Sampling parameters within their ranges.
@@ -93,7 +106,7 @@ impl Sampling {
             self.repetition_penalty.to_bits(),
             self.frequency_penalty.to_bits(),
             self.presence_penalty.to_bits(),
-            self.adjusts() as u32,
+            self.adjusts() as u32 * PENALISED,
             // No drafts, and no round of them yet.
             0,
             0,
@@ -102,6 +115,19 @@ impl Sampling {
 }
 
 impl Request {
+    /// How many alternatives come with each token's log-probability, if that is wanted.
+    pub(crate) fn alternatives(&self) -> Result<Option<usize>> {
+        let count = self.top_logprobs.unwrap_or(0);
+        if count > MOST_ALTERNATIVES {
+            return Err(Error::InvalidRequest {
+                field: "top_logprobs".into(),
+                expected: format!("at most {MOST_ALTERNATIVES}"),
+                found: count.to_string(),
+            });
+        }
+        Ok((self.logprobs || count > 0).then_some(count))
+    }
+
     /// The request's sampling parameters.
     ///
     /// # Errors
@@ -164,6 +190,8 @@ pub struct Step {
     pub text: String,
     /// New token ids.
     pub ids: Vec<u32>,
+    /// Of each of them, if they were asked for.
+    pub logprobs: Vec<TokenLogprobs>,
     /// `"prefill"` or `"decode"`.
     pub phase: &'static str,
     /// `"stop"` or `"length"` on the last step.

@@ -5,10 +5,12 @@ use std::pin::Pin;
 
 use burn::tensor::{Int, Tensor};
 
+use crate::constraint::Constraint;
 use crate::device::now_ms;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::graph::StepGraph;
+use crate::logprobs::logprobs;
 use crate::ops::draft::ROWS;
 use crate::ops::linear::TILE_TOKENS;
 use crate::ops::state::{IDS, POS, RING, RING_LEN};
@@ -26,12 +28,24 @@ pub(crate) fn batch_ms(readback_ms: f64) -> f64 {
     (8.0 * readback_ms).clamp(4.0, 20.0)
 }
 
+/// A read-back that is on its way: a first poll puts the copy on the queue, right behind the steps it reads.
+pub(crate) fn started(read: impl Future<Output = Result<Vec<u32>>> + 'static) -> Read {
+    let mut read: Read = Box::pin(read);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match read.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(words) => Box::pin(std::future::ready(words)),
+        std::task::Poll::Pending => read,
+    }
+}
+
 /// Steps on the device whose words are on their way back.
 pub(crate) struct Batch {
     pub(crate) steps: usize,
     /// They check drafts: what comes are records ([`crate::ops::sample`]) instead of ids.
     pub(crate) drafts: bool,
     pub(crate) words: Read,
+    /// Of one step, if they are wanted: the bits of its logits, [vocab].
+    pub(crate) logits: Option<Read>,
 }
 
 /// A value smoothed over its measurements; the first stands for itself.
@@ -60,6 +74,16 @@ pub(crate) struct Run {
     pub(crate) predictions: CompletionTokensDetails,
     /// When the last tokens came.
     pub(crate) last_ms: f64,
+    /// The state's ADJUST without a constraint.
+    pub(crate) adjust: u32,
+    /// What the answer may consist of.
+    pub(crate) constraint: Option<Box<dyn Constraint>>,
+    /// Tokens that had to come, not given yet; those in flight come after them.
+    pub(crate) ready: Vec<u32>,
+    /// The constraint lets nothing follow.
+    pub(crate) is_complete: bool,
+    /// How many alternatives are wanted with each token's log-probability.
+    pub(crate) logprobs: Option<usize>,
 }
 
 impl Run {
@@ -80,6 +104,7 @@ impl Run {
         Step {
             text: String::new(),
             ids: Vec::new(),
+            logprobs: Vec::new(),
             phase,
             finish_reason: None,
             usage: self.usage(),
@@ -114,7 +139,10 @@ impl Engine {
 
     async fn work(&mut self, run: &mut Run) -> Result<Step> {
         if run.prefilled == run.prompt.len() {
-            self.launch_decode(run)?;
+            match run.is_stepwise() {
+                true => self.launch_step(run)?,
+                false => self.launch_decode(run)?,
+            }
         } else if !self.prefill_chunk(run).await? {
             return Ok(run.step("prefill"));
         }
@@ -129,6 +157,10 @@ impl Engine {
         run.prefilled += n;
         self.context.extend_from_slice(&run.prompt[at..at + n]);
         if run.prefilled == run.prompt.len() {
+            if run.is_stepwise() {
+                self.begin_steps(run, x)?;
+                return Ok(true);
+            }
             self.sample(&x)?;
             self.read_tokens(run, 1)?;
             return Ok(true);
@@ -143,13 +175,14 @@ impl Engine {
     }
 
     /// Starts reading the next `n` sampled tokens back.
-    fn read_tokens(&mut self, run: &mut Run, n: usize) -> Result<()> {
+    pub(crate) fn read_tokens(&mut self, run: &mut Run, n: usize) -> Result<()> {
         let words = self.read_back(RING + run.launched % RING_LEN, n)?;
         run.launched += n;
         run.in_flight.push_back(Batch {
             steps: n,
             drafts: false,
             words,
+            logits: None,
         });
         Ok(())
     }
@@ -159,14 +192,7 @@ impl Engine {
         let state = self.state()?;
         self.stats.readbacks += 1;
         self.stats.bytes_read += 4 * n as u64;
-        let mut read: Read = Box::pin(async move { read_words(&state, at, n).await });
-        // A first poll puts the copy on the queue, right behind the steps it reads.
-        let waker = std::task::Waker::noop();
-        let mut context = std::task::Context::from_waker(waker);
-        Ok(match read.as_mut().poll(&mut context) {
-            std::task::Poll::Ready(words) => Box::pin(std::future::ready(words)),
-            std::task::Poll::Pending => read,
-        })
+        Ok(started(async move { read_words(&state, at, n).await }))
     }
 
     /// Keeps the device busy: launches steps until enough are in flight.
@@ -249,13 +275,22 @@ impl Engine {
 
     /// Awaits the oldest tokens in flight and turns them into text.
     async fn collect(&mut self, run: &mut Run) -> Result<Step> {
+        let mut step = run.step("decode");
+        let forced = std::mem::take(&mut run.ready);
         let Some(batch) = run.in_flight.pop_front() else {
-            let mut step = run.step("decode");
-            step.text = run.finish_text();
-            step.finish_reason = Some("length");
+            self.give(run, forced, &mut step);
+            if step.finish_reason.is_none() {
+                step.text += &run.finish_text();
+                step.finish_reason = Some(if run.is_complete { "stop" } else { "length" });
+            }
+            step.usage = run.usage();
             return Ok(step);
         };
         let words = self.device.wait(batch.words).await?;
+        let logits = match batch.logits {
+            Some(read) => Some(self.device.wait(read).await?),
+            None => None,
+        };
         self.device.check()?;
         let now = now_ms();
         let ms = now - run.last_ms;
@@ -269,7 +304,26 @@ impl Engine {
             }
             words
         };
-        let mut step = run.step("decode");
+        if let Some(constraint) = &mut run.constraint {
+            let written: Vec<u32> = (ids.iter().copied())
+                .filter(|id| !self.tokenizer.is_eog(*id))
+                .collect();
+            constraint.accept(&written)?;
+        }
+        let (sampled, before) = (ids.first().copied(), forced.len());
+        self.give(run, [forced, ids].concat(), &mut step);
+        if let (Some(logits), Some(id), Some(count)) = (logits, sampled, run.logprobs)
+            && step.ids.len() > before
+        {
+            let logits: Vec<f32> = logits.into_iter().map(f32::from_bits).collect();
+            (step.logprobs).push(logprobs(&logits, id, count, &self.tokenizer));
+        }
+        step.usage = run.usage();
+        Ok(step)
+    }
+
+    /// Turns tokens into text until one ends the answer.
+    fn give(&mut self, run: &mut Run, ids: Vec<u32>, step: &mut Step) {
         for id in ids {
             if self.tokenizer.is_eog(id) {
                 run.generated.push(id);
@@ -292,8 +346,6 @@ impl Engine {
                 break;
             }
         }
-        step.usage = run.usage();
-        Ok(step)
     }
 
     /// Cuts the remembered context to what `ids` shares with it, less the last id, which must be computed

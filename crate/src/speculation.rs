@@ -185,6 +185,7 @@ impl Engine {
                 steps,
                 drafts: true,
                 words,
+                logits: None,
             });
         }
     }

@@ -20,9 +20,12 @@ use crate::request::Request;
 use crate::speculation::Drafts;
 use crate::tune::Measured;
 
+mod constraint;
 mod cpu_pool;
 mod inspector;
 
+use constraint::JsConstraint;
+pub use constraint::Vocabulary;
 use cpu_pool::JsCpuPool;
 pub use inspector::{Files, Inspector};
 
@@ -237,15 +240,21 @@ impl Engine {
         to_js(self.0.try_borrow().map_err(|_| busy())?.info())
     }
 
-    /// Starts to answer a request.
-    pub fn generate(&self, request: JsValue) -> Result<Generation, JsValue> {
+    /// Starts to answer a request; the answer consists of what `constraint` allows, if there is one.
+    pub fn generate(
+        &self,
+        request: JsValue,
+        constraint: Option<JsConstraint>,
+    ) -> Result<Generation, JsValue> {
         let mut request: Request = from_js("request", request)?;
         let random = js_sys::Math::random() * f64::from(u32::MAX);
         request.seed.get_or_insert(random as u32);
-        self.0
-            .try_borrow_mut()
-            .map_err(|_| busy())?
-            .start(&request)?;
+        let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
+        engine.start(&request)?;
+        if let Some(constraint) = constraint {
+            engine.constrain(Box::new(constraint))?;
+        }
+        drop(engine);
         Ok(Generation {
             engine: self.0.clone(),
             cancelled: Cell::new(false),
@@ -258,6 +267,12 @@ impl Engine {
     pub async fn embed(&self, text: String, truncate: bool) -> Result<Embedding, JsValue> {
         let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
         Ok(Embedding(engine.embed(&text, truncate).await?))
+    }
+
+    /// What a constraint has to know of the model.
+    pub fn vocabulary(&self) -> Result<Vocabulary, JsValue> {
+        let engine = self.0.try_borrow().map_err(|_| busy())?;
+        Ok(Vocabulary::of(&engine))
     }
 
     /// The ids of a text, without special tokens.

@@ -3,6 +3,7 @@
 pub mod fuzz;
 pub mod kernels;
 pub mod reference;
+pub mod structured;
 pub mod synthetic;
 
 use std::path::{Path, PathBuf};

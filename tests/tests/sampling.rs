@@ -22,6 +22,8 @@ struct Case {
     presence: f32,
     prompt: Vec<u32>,
     biases: Vec<(u32, f32)>,
+    /// The tokens that may come, if not all.
+    mask: Option<Vec<u32>>,
 }
 
 impl Case {
@@ -39,6 +41,7 @@ impl Case {
             presence: 0.0,
             prompt: vec![],
             biases: vec![],
+            mask: None,
         }
     }
 
@@ -57,7 +60,7 @@ impl Case {
             self.repetition.to_bits(),
             self.frequency.to_bits(),
             self.presence.to_bits(),
-            adjusts as u32,
+            adjusts as u32 * state::PENALISED + self.mask.is_some() as u32 * state::MASKED,
         ]
     }
 
@@ -70,6 +73,13 @@ impl Case {
         );
         let mut memory = ops.sample_memory(logits.len(), 64);
         ops.write_memory(&mut memory, logits.len(), &self.prompt, &self.biases);
+        if let Some(ids) = &self.mask {
+            let mut bits = vec![0; logits.len().div_ceil(32)];
+            for id in ids {
+                bits[*id as usize / 32] |= 1 << (id % 32);
+            }
+            ops.write_allowed(&mut memory, bits);
+        }
         for _ in 0..5 {
             let logits = tensor(device, logits, [1, logits.len()]);
             state = ops.sample(logits, state, &mut memory);
@@ -261,6 +271,41 @@ fn allowed_ids(logits: &[f32], temperature: f32, top_k: u32, top_p: f32, min_p: 
         kept.push(i as u32);
     }
     kept
+}
+
+/// A mask is the same as a vocabulary of fewer tokens.
+#[test]
+fn a_mask_leaves_what_it_allows() {
+    let params = (
+        2..3000usize,
+        0..3usize,
+        0..60u32,
+        0.05..1.0f32,
+        any::<u32>(),
+        1..40u32,
+    );
+    for_all(12, params, |(vocab, t, top_k, top_p, seed, count)| {
+        let logits = logits_of(seed, vocab);
+        let mut ids: Vec<u32> = (0..count)
+            .map(|i| seed.wrapping_mul(2 * i + 7).wrapping_add(i) % vocab as u32)
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let case = Case {
+            top_k,
+            top_p,
+            mask: Some(ids.clone()),
+            ..Case::new([0.0, 0.5, 1.5][t], seed)
+        };
+        let few: Vec<f32> = ids.iter().map(|id| logits[*id as usize]).collect();
+        let kept = allowed_ids(&few, case.temperature, top_k, top_p, 0.0);
+        let kept: Vec<u32> = kept.into_iter().map(|i| ids[i as usize]).collect();
+        let mut found = vec![case.sampled(&cpu(), &logits)];
+        found.extend(gpu().map(|gpu| case.sampled(gpu, &logits)));
+        for id in found.concat() {
+            assert!(kept.contains(&id), "{id} is not among {kept:?}");
+        }
+    });
 }
 
 /// The frequencies of many draws are the softmax.

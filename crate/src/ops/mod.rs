@@ -309,6 +309,7 @@ impl Ops {
             bias: Some(self.alloc_words(vocab)),
             is_biased: false,
             tokens: Some(self.alloc_words(n_ctx)),
+            allowed: Some(self.alloc_words(vocab.div_ceil(32))),
         }
     }
 
@@ -347,6 +348,13 @@ impl Ops {
         memory.is_biased = !biases.is_empty();
     }
 
+    /// Tells the sampler which tokens may come, a bit each: [ceil(vocab / 32)].
+    pub fn write_allowed(&self, memory: &mut SampleMemory, bits: Vec<u32>) {
+        if let Some(allowed) = memory.allowed.take() {
+            memory.allowed = Some(self.write_words(allowed, 0, bits));
+        }
+    }
+
     /// Chooses the next tokens and moves the state on; see [`sample`] for one row of logits and for several.
     pub fn sample(
         &self,
@@ -354,10 +362,11 @@ impl Ops {
         state: Tensor<2, Int>,
         memory: &mut SampleMemory,
     ) -> Tensor<2, Int> {
-        let (Some(history), Some(tokens), Some(bias)) = (
+        let (Some(history), Some(tokens), Some(bias), Some(allowed)) = (
             memory.history.take(),
             memory.tokens.take(),
             memory.bias.clone(),
+            memory.allowed.clone(),
         ) else {
             unreachable!("every use puts them back")
         };
@@ -367,6 +376,7 @@ impl Ops {
             history.into_dispatch(),
             bias.into_dispatch(),
             tokens.into_dispatch(),
+            allowed.into_dispatch(),
         );
         memory.history = Some(Tensor::from_dispatch(history));
         memory.tokens = Some(Tensor::from_dispatch(tokens));

@@ -1,6 +1,6 @@
 //! Sampling: the next token from the logits, and the state moved on to the next step.
 //!
-//! Bias and penalties, temperature, then top-k, top-p, min-p and typical-p (the order of transformers' warpers),
+//! Bias and penalties, the mask of what may come, temperature, then top-k, top-p, min-p and typical-p (the order of transformers' warpers),
 //! then a draw by a counter based generator of (SEED, STEP): a request with a seed gives the same tokens again on
 //! the same device.
 //! Temperature 0 takes the largest logit, the lowest id among equals.
@@ -30,13 +30,14 @@ use super::state;
 #[backend_extension(Cube, Flex)]
 pub trait SampleOp: Backend {
     /// Returns the state, ready for the next step, and history and tokens with what was sampled in them. `history`
-    /// and `bias`: [1, vocab], `tokens`: [1, n_ctx], see [`SampleMemory`].
+    /// and `bias`: [1, vocab], `tokens`: [1, n_ctx], `allowed`: [1, ceil(vocab / 32)], see [`SampleMemory`].
     fn sample(
         logits: FloatTensor<Self>,
         state: IntTensor<Self>,
         history: IntTensor<Self>,
         bias: IntTensor<Self>,
         tokens: IntTensor<Self>,
+        allowed: IntTensor<Self>,
     ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>);
 }
 
@@ -51,6 +52,8 @@ pub struct SampleMemory {
     pub(super) is_biased: bool,
     /// [1, n_ctx]: what was read and written, by position. Taken out while it is written.
     pub(super) tokens: Option<Tensor<2, Int>>,
+    /// [1, ceil(vocab / 32)], a bit for each token that may come; of no account unless the state says MASKED.
+    pub(super) allowed: Option<Tensor<2, Int>>,
 }
 
 impl SampleOp for CubeBackend {
@@ -60,6 +63,7 @@ impl SampleOp for CubeBackend {
         history: IntTensor<Self>,
         bias: IntTensor<Self>,
         tokens: IntTensor<Self>,
+        allowed: IntTensor<Self>,
     ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>) {
         let [rows, vocab] = logits.meta.shape().dims();
         let [_, n_ctx] = tokens.meta.shape().dims();
@@ -82,7 +86,7 @@ impl SampleOp for CubeBackend {
             floats: vec![],
             workgroup: 256,
         };
-        let tensors = [&logits, &state, &history, &bias, &tokens];
+        let tensors = [&logits, &state, &history, &bias, &tokens, &allowed];
         launch(kernel, (1, 1, 1), &tensors);
         (state, history, tokens)
     }
@@ -95,6 +99,7 @@ impl SampleOp for Flex {
         mut history: FlexTensor,
         bias: FlexTensor,
         mut tokens: FlexTensor,
+        allowed: FlexTensor,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         let [rows, vocab] = logits.layout().shape().dims();
         let logits = logits.storage_mut::<f32>();
@@ -106,8 +111,11 @@ impl SampleOp for Flex {
         let step = words[state::STEP];
         let mut sampled = Vec::new();
         for row in logits.chunks_exact_mut(vocab) {
-            if words[state::ADJUST] != 0 {
+            if words[state::ADJUST] & state::PENALISED != 0 {
                 adjust_cpu(row, seen, bias.storage(), words);
+            }
+            if words[state::ADJUST] & state::MASKED != 0 {
+                mask_cpu(row, allowed.storage());
             }
             let count = sampled.len();
             words[state::STEP] = step.wrapping_add(count as u32);
@@ -161,6 +169,18 @@ fn adjust_cpu(logits: &mut [f32], history: &[u32], bias: &[u32], state: &[u32]) 
         }
         let written = (seen >> 1) as f32;
         *v -= param(state::FREQUENCY) * written + param(state::PRESENCE) * written.min(1.0);
+    }
+}
+
+/// What no token that may come can have.
+const FORBIDDEN: f32 = -1e30;
+
+/// The CPU twin of the mask, in place.
+fn mask_cpu(logits: &mut [f32], allowed: &[u32]) {
+    for (id, v) in logits.iter_mut().enumerate() {
+        if allowed[id / 32] >> (id % 32) & 1 == 0 {
+            *v = FORBIDDEN;
+        }
     }
 }
 

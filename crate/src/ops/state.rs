@@ -17,7 +17,7 @@
 //!        9  REPETITION   f32 bits; 1 means off
 //!       10  FREQUENCY    f32 bits; 0 means off
 //!       11  PRESENCE     f32 bits; 0 means off
-//!       12  ADJUST       1 if a penalty or a bias changes the logits
+//!       12  ADJUST       bits: 1 if a penalty or a bias changes the logits, 2 if only allowed tokens may come
 //!       13  DRAFT        most tokens to draft for a step that checks drafts
 //!       14  ROUND        steps of that kind so far
 //!  16..80  RING         the sampled ids, read back by the host
@@ -48,8 +48,12 @@ pub const REPETITION: usize = 9;
 pub const FREQUENCY: usize = 10;
 /// Taken off a logit if the token was written.
 pub const PRESENCE: usize = 11;
-/// 1 if the logits are adjusted by what is in the sampler's memory.
+/// How the logits are adjusted by what is in the sampler's memory: [`PENALISED`], [`MASKED`] or both.
 pub const ADJUST: usize = 12;
+/// By penalties and biases.
+pub const PENALISED: u32 = 1;
+/// Only tokens whose bit is set may come.
+pub const MASKED: u32 = 2;
 /// Most tokens to draft for a step that checks drafts.
 pub const DRAFT: usize = 13;
 /// Steps that checked drafts; their records in the ring are numbered by it.

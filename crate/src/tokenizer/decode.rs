@@ -118,6 +118,7 @@ pub struct Stream {
     /// At most three bytes between pushes.
     pending: Vec<u8>,
     strip_blank: bool,
+    keep_special: bool,
 }
 
 impl Stream {
@@ -127,7 +128,14 @@ impl Stream {
             table,
             pending: Vec::new(),
             strip_blank,
+            keep_special: false,
         }
+    }
+
+    /// For a stream whose reader looks for special tokens: gives their names instead of nothing.
+    pub fn keep_special(mut self) -> Self {
+        self.keep_special = true;
+        self
     }
 
     /// For a stream that continues a text rather than begins one: keeps the first blank, which some
@@ -140,7 +148,14 @@ impl Stream {
     /// The text that `id` completes, often empty. Bytes that can never become valid UTF-8 give U+FFFD. Special
     /// tokens give nothing.
     pub fn push(&mut self, id: u32) -> String {
+        let before = self.pending.len();
         self.table.append(id, &mut self.pending);
+        if self.keep_special
+            && self.pending.len() == before
+            && let Some(name) = self.table.vocab.text(id)
+        {
+            self.pending.extend_from_slice(name.as_bytes());
+        }
         if self.strip_blank && !self.pending.is_empty() {
             self.strip_blank = false;
             if self.pending[0] == b' ' {

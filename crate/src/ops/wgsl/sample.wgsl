@@ -11,6 +11,7 @@
 @group(0) @binding(2) var<storage, read_write> history: array<u32>; // [VOCAB], 2 * times written + was in the prompt
 @group(0) @binding(3) var<storage, read_write> bias: array<f32>; // [VOCAB]
 @group(0) @binding(4) var<storage, read_write> tokens: array<u32>; // [N_CTX], what was read and written, by position
+@group(0) @binding(5) var<storage, read_write> allowed: array<u32>; // [ceil(VOCAB / 32)], a bit each
 
 const ROWS: u32 = {{ ROWS }}u;
 const VOCAB: u32 = {{ VOCAB }}u;
@@ -19,6 +20,9 @@ const WG: u32 = {{ WG }}u; // 256: a thread is also a histogram bin
 const RING: u32 = {{ RING }}u;
 const RING_LEN: u32 = {{ RING_LEN }}u;
 const IDS: u32 = {{ IDS }}u;
+const PENALISED: u32 = 1u;
+const MASKED: u32 = 2u;
+const FORBIDDEN: f32 = -1e30; // below any logit, and far from overflow when it is divided by a temperature
 const CHUNK: u32 = (VOCAB + WG - 1u) / WG; // tokens of a thread in the last pass
 
 var<workgroup> best_value: array<f32, WG>;
@@ -149,8 +153,11 @@ fn choose(lid: u32) -> u32 {
     var value = -3.4e38;
     var id = 0u;
     for (var i = lid; i < VOCAB; i += WG) {
-        if (state[12] != 0u) {
+        if ((state[12] & PENALISED) != 0u) {
             logits[first_logit + i] = adjusted(i);
+        }
+        if ((state[12] & MASKED) != 0u && (allowed[i >> 5u] & (1u << (i & 31u))) == 0u) {
+            logits[first_logit + i] = FORBIDDEN;
         }
         let v = logit(i);
         if (v > value) {

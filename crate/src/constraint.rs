@@ -1,0 +1,67 @@
+//! What an answer may consist of: the seam to whoever knows a schema or grammar, which the core does not.
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::ops::state::{ADJUST, MASKED};
+
+/// Follows an answer token by token, and knows what may come next.
+pub trait Constraint {
+    /// Writes which tokens may come next, a bit each: [ceil(vocab / 32)]. False when the answer is complete and nothing
+    /// may follow.
+    ///
+    /// # Errors
+    /// [`Error::Grammar`] when that cannot be told.
+    fn allow(&mut self, bits: &mut [u32]) -> Result<bool>;
+
+    /// Bytes that must come next whatever the model would say; none where it has a choice.
+    ///
+    /// # Errors
+    /// As [`Constraint::allow`].
+    fn forced(&mut self) -> Result<Vec<u8>>;
+
+    /// Goes on by these tokens.
+    ///
+    /// # Errors
+    /// [`Error::Grammar`] when one of them was not allowed.
+    fn accept(&mut self, ids: &[u32]) -> Result<()>;
+}
+
+impl Engine {
+    /// Lets the answer to the request that was just started consist of what `constraint` allows. Its tokens are then
+    /// computed one by one, or several at once where there is no choice.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] when no request is running, or it has brought tokens already.
+    pub fn constrain(&mut self, constraint: Box<dyn Constraint>) -> Result<()> {
+        let sampling = match &mut self.run {
+            Some(run) if run.launched == 0 => {
+                run.constraint = Some(constraint);
+                run.adjust
+            }
+            _ => {
+                return Err(Error::InvalidRequest {
+                    field: "request".into(),
+                    expected: "just started".into(),
+                    found: "none, or one that runs".into(),
+                });
+            }
+        };
+        self.write_state(ADJUST, vec![sampling | MASKED]);
+        Ok(())
+    }
+
+    /// The bytes of every token that the model can give, as a constraint needs them: those of a special token are 0xff
+    /// and its name, those of an unused one are none. [vocab]
+    pub fn vocabulary(&self) -> Vec<Vec<u8>> {
+        let mut tokens: Vec<Vec<u8>> = (0..self.decoder.config.vocab_size as u32)
+            .map(|id| self.tokenizer.token_bytes(id))
+            .collect();
+        for (id, text) in self.tokenizer.special_tokens() {
+            if let Some(token) = tokens.get_mut(id as usize).filter(|bytes| bytes.is_empty()) {
+                token.push(0xff);
+                token.extend_from_slice(text.as_bytes());
+            }
+        }
+        tokens
+    }
+}

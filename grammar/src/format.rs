@@ -1,0 +1,97 @@
+//! The kinds of formats that an answer may be asked in.
+
+use anyhow::{Result, ensure};
+use llguidance::api::TopLevelGrammar;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// What an answer has to look like.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// JSON that a schema describes, on one line, with a blank after each comma and colon: what models write by
+    /// themselves, and the more that is fixed, the less has to be computed.
+    JsonSchema(Value),
+    /// llguidance's dialect of Lark.
+    Grammar(String),
+    /// A regular expression of the `regex` crate, for the whole answer.
+    Regex(String),
+    /// One of some texts.
+    Choice(Vec<String>),
+}
+
+/// Levels that a schema may be nested, as in JSON that serde_json reads, and a grammar's brackets.
+const MOST_LEVELS: usize = 128;
+
+impl Format {
+    pub(crate) fn compile(&self) -> Result<TopLevelGrammar> {
+        let levels = match self {
+            Format::JsonSchema(schema) => depth(schema),
+            Format::Grammar(text) | Format::Regex(text) => brackets(text),
+            Format::Choice(_) => 0,
+        };
+        ensure!(
+            levels <= MOST_LEVELS,
+            "it is nested more than {MOST_LEVELS} levels deep"
+        );
+        Ok(match self {
+            Format::JsonSchema(schema) => TopLevelGrammar::from_json_schema(on_one_line(schema)),
+            Format::Grammar(lark) => TopLevelGrammar::from_lark(lark.clone()),
+            Format::Regex(regex) => TopLevelGrammar::from_regex(regex),
+            Format::Choice(texts) => {
+                ensure!(!texts.is_empty(), "there is nothing to choose from");
+                ensure!(
+                    texts.iter().all(|text| !text.is_empty()),
+                    "one of the texts to choose from is empty"
+                );
+                let quoted: Vec<String> =
+                    texts.iter().map(|text| json!(text).to_string()).collect();
+                TopLevelGrammar::from_lark(format!("start: {}", quoted.join(" | ")))
+            }
+        })
+    }
+}
+
+/// Without recursion, since it is there to prevent it.
+fn depth(schema: &Value) -> usize {
+    let mut deepest = 0;
+    let mut left = vec![(schema, 1)];
+    while let Some((value, level)) = left.pop() {
+        deepest = deepest.max(level);
+        match value {
+            Value::Array(items) => left.extend(items.iter().map(|item| (item, level + 1))),
+            Value::Object(fields) => left.extend(fields.values().map(|field| (field, level + 1))),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// How many brackets are open at once, at most; those in quotes count as well.
+fn brackets(text: &str) -> usize {
+    let (mut open, mut most) = (0usize, 0);
+    for c in text.chars() {
+        match c {
+            '(' | '[' | '{' => open += 1,
+            ')' | ']' | '}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(open);
+    }
+    most
+}
+
+/// The schema, with llguidance's options unless it brings its own.
+fn on_one_line(schema: &Value) -> Value {
+    let options =
+        json!({ "whitespace_flexible": false, "item_separator": ", ", "key_separator": ": " });
+    match schema {
+        Value::Object(fields) if !fields.contains_key("x-guidance") => {
+            let mut fields = fields.clone();
+            fields.insert("x-guidance".into(), options);
+            Value::Object(fields)
+        }
+        Value::Bool(true) => json!({ "x-guidance": options }),
+        other => other.clone(),
+    }
+}
