@@ -7,6 +7,7 @@ export default tseslint.config(
       "**/node_modules/",
       "**/dist/",
       "pkg/wasm/",
+      "pkg/grammar/",
       "target/",
       "shared/",
       ".cache/",

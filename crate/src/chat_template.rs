@@ -87,6 +87,20 @@ impl Message {
     }
 }
 
+/// How models write calls of tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolStyle {
+    /// `<tool_call>{"name": ..., "arguments": ...}</tool_call>`: Hermes, Qwen.
+    Hermes,
+    /// `{"name": ..., "parameters": ...}` as the whole answer: Llama 3.1 and later.
+    Llama,
+    /// `[TOOL_CALLS]` before a list, or before a name and `[ARGS]`.
+    Mistral,
+    /// Messages on channels: gpt-oss.
+    Harmony,
+}
+
 /// What a template can read besides the messages.
 #[derive(Debug, Clone, Default)]
 pub struct RenderOptions {
@@ -195,6 +209,19 @@ impl ChatTemplate {
                 .unwrap_or_default()
         };
         Self::new(source, text(tokenizer.bos()), text(tokenizer.eos()))
+    }
+
+    /// How the model writes calls of tools, as far as its template tells; `None` where it knows no tools.
+    pub fn tool_style(&self) -> Option<ToolStyle> {
+        let has = |text| self.source.contains(text);
+        match () {
+            () if has("<|channel|>") => Some(ToolStyle::Harmony),
+            () if !has("tools") => None,
+            () if has("[TOOL_CALLS]") => Some(ToolStyle::Mistral),
+            () if has("<tool_call>") => Some(ToolStyle::Hermes),
+            () if has("<|python_tag|>") || has("\"parameters\":") => Some(ToolStyle::Llama),
+            () => None,
+        }
     }
 
     /// The Jinja source.

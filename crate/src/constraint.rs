@@ -51,15 +51,20 @@ impl Engine {
     }
 
     /// The bytes of every token that the model can give, as a constraint needs them: those of a special token are 0xff
-    /// and its name, those of an unused one are none. [vocab]
+    /// and its name in angle brackets, `<|…|>` where it has none, those of an unused one are none. [vocab]
     pub fn vocabulary(&self) -> Vec<Vec<u8>> {
         let mut tokens: Vec<Vec<u8>> = (0..self.decoder.config.vocab_size as u32)
             .map(|id| self.tokenizer.token_bytes(id))
             .collect();
         for (id, text) in self.tokenizer.special_tokens() {
             if let Some(token) = tokens.get_mut(id as usize).filter(|bytes| bytes.is_empty()) {
+                let is_bracketed = text.starts_with('<') && text.ends_with('>');
+                let name = match is_bracketed {
+                    true => text.to_owned(),
+                    false => format!("<|{text}|>"),
+                };
                 token.push(0xff);
-                token.extend_from_slice(text.as_bytes());
+                token.extend_from_slice(name.as_bytes());
             }
         }
         tokens

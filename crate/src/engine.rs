@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use burn::tensor::{Int, Tensor};
 use serde::Serialize;
 
-use crate::chat_template::{ChatTemplate, Message, RenderOptions};
+use crate::chat_template::{ChatTemplate, Message, RenderOptions, ToolStyle};
 use crate::device::{Device, now_ms, wall_clock};
 use crate::error::{Error, Result};
 use crate::format::Gguf;
@@ -40,6 +40,8 @@ pub struct ModelInfo {
     pub kv_bytes: u64,
     /// What the KV cache is kept in.
     pub kv_type: KvType,
+    /// How the model writes calls of tools; none where its chat template knows no tools.
+    pub tool_style: Option<ToolStyle>,
     /// Number of tensors by storage type in the file.
     pub quants: std::collections::BTreeMap<String, usize>,
 }
@@ -119,6 +121,7 @@ impl Engine {
         let info = ModelInfo {
             n_ctx: decoder.n_ctx,
             kv_type: decoder.kv,
+            tool_style: template.tool_style(),
             parameters: gguf
                 .tensors
                 .iter()
@@ -238,6 +241,10 @@ impl Engine {
         self.start_ids(prompt, sampling, request.max_tokens, &request.stop)?;
         if let Some(run) = &mut self.run {
             run.logprobs = alternatives;
+            let mut tail = self.tokenizer.stream().keep_special();
+            let last = &run.prompt[run.prompt.len().saturating_sub(8)..];
+            let tail: String = last.iter().map(|id| tail.push(*id)).collect();
+            run.in_thoughts = request.messages.is_some() && tail.trim_end().ends_with("<think>");
             if request.skip_special_tokens == Some(false) {
                 run.stream = self.tokenizer.stream().keep_special();
             }
@@ -304,6 +311,7 @@ impl Engine {
             constraint: None,
             ready: Vec::new(),
             is_complete: false,
+            in_thoughts: false,
             logprobs: None,
         });
         Ok(())

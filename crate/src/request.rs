@@ -192,6 +192,8 @@ pub struct Step {
     pub ids: Vec<u32>,
     /// Of each of them, if they were asked for.
     pub logprobs: Vec<TokenLogprobs>,
+    /// The template has begun the model's thoughts (`<think>`), so that the answer begins within them.
+    pub in_thoughts: bool,
     /// `"prefill"` or `"decode"`.
     pub phase: &'static str,
     /// `"stop"` or `"length"` on the last step.

@@ -80,6 +80,8 @@ pub(crate) struct Run {
     pub(crate) constraint: Option<Box<dyn Constraint>>,
     /// Tokens that had to come, not given yet; those in flight come after them.
     pub(crate) ready: Vec<u32>,
+    /// The template has begun the model's thoughts.
+    pub(crate) in_thoughts: bool,
     /// The constraint lets nothing follow.
     pub(crate) is_complete: bool,
     /// How many alternatives are wanted with each token's log-probability.
@@ -105,6 +107,7 @@ impl Run {
             text: String::new(),
             ids: Vec::new(),
             logprobs: Vec::new(),
+            in_thoughts: self.in_thoughts,
             phase,
             finish_reason: None,
             usage: self.usage(),

@@ -10,8 +10,11 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const dist = join(root, "dist");
-const core = join(root, "wasm");
-const CORE_FILES = ["hearth.js", "hearth.d.ts", "hearth_bg.wasm", "hearth_cpu.wasm"];
+/** What cargo xtask build leaves, all of which goes to dist/wasm. */
+const GENERATED = {
+  wasm: ["hearth.js", "hearth.d.ts", "hearth_bg.wasm", "hearth_cpu.wasm"],
+  grammar: ["grammar.js", "grammar.d.ts", "grammar_bg.wasm"],
+};
 
 const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"));
 rmSync(dist, { recursive: true, force: true });
@@ -24,16 +27,20 @@ try {
 }
 
 if (!process.argv.includes("--without-core")) {
-  const missing = CORE_FILES.filter((file) => !existsSync(join(core, file)));
-  if (missing.length > 0) {
-    console.error(`hearth: pkg/wasm lacks ${missing.join(", ")}: build the Rust core first with \`cargo xtask build\``);
-    process.exit(1);
-  }
-  // wasm-bindgen may add snippets/, which hearth.js imports, so the whole folder is copied.
   mkdirSync(join(dist, "wasm"), { recursive: true });
-  cpSync(core, join(dist, "wasm"), {
-    recursive: true,
-    filter: (from) => !/(package\.json|\.gitignore|README\.md)$/.test(from),
-  });
+  for (const [folder, files] of Object.entries(GENERATED)) {
+    const missing = files.filter((file) => !existsSync(join(root, folder, file)));
+    if (missing.length > 0) {
+      console.error(
+        `hearth: pkg/${folder} lacks ${missing.join(", ")}: build the Rust parts first with \`cargo xtask build\``,
+      );
+      process.exit(1);
+    }
+    // wasm-bindgen may add snippets/, which the bindings import, so the whole folder is copied.
+    cpSync(join(root, folder), join(dist, "wasm"), {
+      recursive: true,
+      filter: (from) => !/(package\.json|\.gitignore|README\.md)$/.test(from),
+    });
+  }
 }
 console.log("hearth: dist/ is ready");

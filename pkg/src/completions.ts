@@ -14,20 +14,25 @@ import type {
   CompletionUsage,
   RequestOptions,
 } from "./openai.js";
-import { ReasoningSplit, type Parts } from "./reasoning.js";
+import { AnswerReader, toChoice } from "./answer.js";
+import { toLogprobs, toTextLogprobs } from "./logprobs.js";
+import type { AnswerRequest } from "./protocol.js";
 import { toChatRequests, toTextRequests } from "./request.js";
 import { Answer, followSignals, type Runner } from "./runner.js";
 import { CompletionStream } from "./stream.js";
-import type { GenerateRequest, Step } from "./wasm-contract.js";
+import type { ModelStyle } from "./tools/plan.js";
+import type { Step } from "./wasm-contract.js";
 
 /** Of a chat. */
 export type ChatCompletionStream = CompletionStream<ChatCompletionChunk>;
 
 export class Completions {
   readonly #runner: Runner;
+  readonly #style: ModelStyle;
 
-  constructor(runner: Runner) {
+  constructor(runner: Runner, style: ModelStyle) {
     this.#runner = runner;
+    this.#style = style;
   }
 
   create(params: ChatCompletionCreateParamsNonStreaming, options?: RequestOptions): Promise<ChatCompletion>;
@@ -38,60 +43,41 @@ export class Completions {
     params: ChatCompletionCreateParams,
     options: RequestOptions = {},
   ): Promise<ChatCompletion | ChatCompletionStream> {
-    const requests = toChatRequests(params);
+    const { requests, plan } = toChatRequests(params, this.#style);
     const withIds = params.return_token_ids === true;
     const head = this.#runner.head("chatcmpl");
-    const splits = params.reasoning_format === "none" ? [] : requests.map(() => new ReasoningSplit());
-    const apart = (text: string, isLast: boolean, index: number): Parts =>
-      splits[index]?.feed(text, isLast) ?? { reasoning: "", content: text };
-    if (params.stream === true) {
-      const chunkHead = { ...head, object: "chat.completion.chunk" as const };
-      const choice = (index: number): ChatCompletionChunk["choices"][number] => ({
-        index,
-        delta: {},
-        finish_reason: null,
-        logprobs: null,
-      });
-      return streamed<ChatCompletionChunk>(this.#runner, requests, params, options, {
-        begin: (index) => ({
-          ...chunkHead,
-          choices: [{ ...choice(index), delta: { role: "assistant", content: "" } }],
-        }),
-        step: ({ text, ids, finish_reason }, index) => {
-          const { reasoning, content } = apart(text, finish_reason !== null, index);
-          // A token may be part of a character or a tag only; then its id is known before its text.
-          if (reasoning === "" && content === "" && !(withIds && ids.length > 0)) return undefined;
-          const delta: ChatCompletionChunk["choices"][number]["delta"] = {};
-          if (reasoning !== "") delta.reasoning_content = reasoning;
-          if (content !== "" || reasoning === "") delta.content = content;
-          return {
-            ...chunkHead,
-            choices: [{ ...choice(index), delta, ...(withIds ? { token_ids: ids } : {}) }],
-          };
-        },
-        end: (finish_reason, index) => ({ ...chunkHead, choices: [{ ...choice(index), finish_reason }] }),
-        usage: (usage) => ({ ...chunkHead, choices: [], usage }),
-      });
+    if (params.stream !== true) {
+      const { answers, usage } = await whole(this.#runner, requests, params, options);
+      const choices = answers.map((answer, index) => toChoice(answer, index, plan, withIds));
+      return { ...head, object: "chat.completion", choices, usage };
     }
-    const { answers, usage } = await whole(this.#runner, requests, params, options);
-    const choices = answers.map(({ text, ids, finish_reason }, index) => {
-      const { reasoning, content } = apart(text, true, index);
-      return {
-        index,
-        message: {
-          role: "assistant" as const,
-          content,
-          refusal: null,
-          ...(reasoning === "" ? {} : { reasoning_content: reasoning }),
-        },
-        finish_reason: finish_reason ?? "stop",
-        logprobs: null,
-        ...(withIds ? { token_ids: ids } : {}),
-      };
+    const chunkHead = { ...head, object: "chat.completion.chunk" as const };
+    const chunk = (index: number, choice: Partial<ChatChunkChoice>): ChatCompletionChunk => ({
+      ...chunkHead,
+      choices: [{ index, delta: {}, finish_reason: null, logprobs: null, ...choice }],
     });
-    return { ...head, object: "chat.completion", choices, usage };
+    const readers = requests.map(() => new AnswerReader(plan));
+    return streamed<ChatCompletionChunk>(this.#runner, requests, params, options, {
+      begin: (index) => chunk(index, { delta: { role: "assistant", content: "" } }),
+      step: (step, index) => {
+        const delta = readers[index]?.read(step) ?? {};
+        const logprobs = toLogprobs(step.logprobs);
+        // A token may be part of a character or a tag only; then its id is known before its text.
+        const isEmpty = Object.keys(delta).length === 0;
+        if (isEmpty && logprobs === null && !(withIds && step.ids.length > 0)) return undefined;
+        return chunk(index, {
+          delta: isEmpty ? { content: "" } : delta,
+          logprobs,
+          ...(withIds ? { token_ids: step.ids } : {}),
+        });
+      },
+      end: (reason, index) => chunk(index, { finish_reason: readers[index]?.finishReason(reason) ?? reason }),
+      usage: (usage) => ({ ...chunkHead, choices: [], usage }),
+    });
   }
 }
+
+type ChatChunkChoice = ChatCompletionChunk["choices"][number];
 
 /** Text that goes on, without a chat template. */
 export class TextCompletions {
@@ -112,22 +98,43 @@ export class TextCompletions {
     const withIds = params.return_token_ids === true;
     const head = { ...this.#runner.head("cmpl"), object: "text_completion" as const };
     const echo = (index: number): string => (params.echo === true ? (requests[index]?.prompt ?? "") : "");
-    const chunk = (index: number, text: string, finish_reason: Step["finish_reason"], ids: number[]): Completion => ({
+    const chunk = (
+      index: number,
+      text: string,
+      finish_reason: Step["finish_reason"],
+      { ids, logprobs }: Pick<Step, "ids" | "logprobs"> = { ids: [], logprobs: [] },
+      offset = 0,
+    ): Completion => ({
       ...head,
-      choices: [{ index, text, finish_reason, logprobs: null, ...(withIds ? { token_ids: ids } : {}) }],
+      choices: [
+        {
+          index,
+          text,
+          finish_reason,
+          logprobs: toTextLogprobs(logprobs, offset),
+          ...(withIds ? { token_ids: ids } : {}),
+        },
+      ],
     });
+    const offsets = requests.map((_, index) => echo(index).length);
     if (params.stream === true) {
       return streamed<Completion>(this.#runner, requests, params, options, {
-        begin: (index) => (params.echo === true ? chunk(index, echo(index), null, []) : undefined),
-        step: ({ text, ids }, index) =>
-          text === "" && !(withIds && ids.length > 0) ? undefined : chunk(index, text, null, ids),
-        end: (finish_reason, index) => chunk(index, "", finish_reason, []),
+        begin: (index) => (params.echo === true ? chunk(index, echo(index), null) : undefined),
+        step: (step, index) => {
+          const { text, ids, logprobs } = step;
+          const offset = offsets[index] ?? 0;
+          offsets[index] = offset + text.length;
+          const isEmpty = text === "" && logprobs.length === 0 && !(withIds && ids.length > 0);
+          return isEmpty ? undefined : chunk(index, text, null, step, offset);
+        },
+        end: (finish_reason, index) => chunk(index, "", finish_reason),
         usage: (usage) => ({ ...head, choices: [], usage }),
       });
     }
     const { answers, usage } = await whole(this.#runner, requests, params, options);
     const choices = answers.flatMap(
-      ({ text, ids, finish_reason }, index) => chunk(index, echo(index) + text, finish_reason ?? "stop", ids).choices,
+      (answer, index) =>
+        chunk(index, echo(index) + answer.text, answer.finish_reason ?? "stop", answer, echo(index).length).choices,
     );
     return { ...head, choices, usage };
   }
@@ -137,7 +144,7 @@ type Signals = Pick<ChatCompletionCreateParams, "signal">;
 
 async function whole(
   runner: Runner,
-  requests: GenerateRequest[],
+  requests: AnswerRequest[],
   params: Signals,
   options: RequestOptions,
 ): Promise<{ answers: Answer[]; usage: CompletionUsage }> {
@@ -161,7 +168,7 @@ interface Chunks<Chunk> {
 
 function streamed<Chunk extends { usage?: CompletionUsage | null }>(
   runner: Runner,
-  requests: GenerateRequest[],
+  requests: AnswerRequest[],
   params: Signals & { stream_options?: ChatCompletionStreamOptions | null },
   options: RequestOptions,
   chunks: Chunks<Chunk>,

@@ -79,6 +79,8 @@ export interface EngineOptions {
   signal?: AbortSignal;
   /** Where `hearth_bg.wasm` is, when it was moved away from the package. */
   wasmUrl?: string | URL;
+  /** Where `grammar_bg.wasm` is, when it was moved away from the package. */
+  grammarUrl?: string | URL;
   /** Where `worker.js` is, when it was moved away from the package. */
   workerUrl?: string | URL;
 }
@@ -116,7 +118,7 @@ export class Engine {
       await connection.call("generate", withSeed(request), () => ({ signal, onStep: replay.attempt() }));
       replay.check();
     });
-    this.chat = { completions: new Completions(runner) };
+    this.chat = { completions: new Completions(runner, loaded.model.tool_style) };
     this.completions = new TextCompletions(runner);
     this.embeddings = new Embeddings(name, queue, (request, options) =>
       connection.call("embed", request, () => options),
@@ -260,6 +262,7 @@ function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest 
   if (options.quantize !== undefined) request.quantize = options.quantize;
   if (options.threads !== undefined) request.threads = options.threads;
   if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
+  if (options.grammarUrl !== undefined) request.grammarUrl = absolute(options.grammarUrl);
   return request;
 }
 

@@ -16,6 +16,7 @@ export const CORE_ERROR_CODES = [
   "bad_metadata",
   "tokenizer_error",
   "template_error",
+  "grammar_error",
   "context_overflow",
   "invalid_request",
   "out_of_memory",
@@ -46,6 +47,7 @@ export type HearthErrorCode = CoreErrorCode | HostErrorCode;
 
 const HINTS: Partial<Record<HearthErrorCode, string>> = {
   invalid_request: "Correct the named field.",
+  grammar_error: "Simplify the schema or grammar that the answer has to follow.",
   no_webgpu:
     'Use a current Chrome, Edge, Firefox or Safari with hardware acceleration on, or allow the CPU with device: "cpu".',
   device_lost: "Create the engine again.",
@@ -61,6 +63,12 @@ const HINTS: Partial<Record<HearthErrorCode, string>> = {
   worker_died: "Create the engine again; if it stays, choose a smaller model or close other pages.",
   disposed: "Create a new engine: this one was disposed.",
 };
+
+/** A field of a request that makes no sense. */
+export function invalid(field: string, expected: string, found: unknown): HearthError {
+  const shown = typeof found === "string" ? `"${found}"` : found === undefined ? "nothing" : JSON.stringify(found);
+  return new HearthError("invalid_request", `invalid request: ${field} must be ${expected}, found ${shown}`);
+}
 
 export interface HearthErrorOptions {
   hint?: string;

@@ -4,10 +4,12 @@
  * A failed or cancelled load leaves nothing to clean up here: the page ends the worker, and with it goes all it held.
  */
 import { cancelled, fatalTemplate, HearthError, serializeError, throwIfAborted, toHearthError } from "./errors.js";
+import { Grammars } from "./grammar.js";
 import { inspectModel } from "./inspect.js";
 import { initCore, loadModel, openDevice, type StartPool } from "./load.js";
 import { Lock } from "./lock.js";
 import type {
+  AnswerRequest,
   Calls,
   CallName,
   EmbedRequest,
@@ -20,7 +22,7 @@ import type {
   Notice,
   ToWorker,
 } from "./protocol.js";
-import type { GenerateRequest, HearthWasm, ModelReport, WasmEngine } from "./wasm-contract.js";
+import type { GrammarWasm, HearthWasm, ModelReport, WasmEngine, WasmGeneration, WasmGrammar } from "./wasm-contract.js";
 import { yieldToEventLoop } from "./yield.js";
 
 /** A trap, or an error of the GPU, often comes just before the news that the device is lost, which is its real cause. */
@@ -30,6 +32,9 @@ export interface HostOptions {
   wasm: HearthWasm;
   /** Where `hearth_bg.wasm` is unless the page names another place. */
   wasmUrl: string | URL;
+  /** The module that follows formats, which starts when it is first needed. */
+  grammarWasm: GrammarWasm;
+  grammarUrl: string | URL;
   post(message: FromWorker): void;
   /** Starts threads for the CPU path. */
   startPool: StartPool;
@@ -43,11 +48,15 @@ export class Host {
   readonly #options: HostOptions;
   readonly #lock = new Lock();
   readonly #running = new Map<number, AbortController>();
+  readonly #grammars: Grammars;
   #engine: WasmEngine | undefined;
+  #grammarUrl: string | URL;
   #isDead = false;
 
   constructor(options: HostOptions) {
     this.#options = options;
+    this.#grammars = new Grammars(options.grammarWasm);
+    this.#grammarUrl = options.grammarUrl;
   }
 
   async handle(message: ToWorker): Promise<void> {
@@ -127,6 +136,7 @@ export class Host {
     };
     const engine = await loadModel(wasm, device, request, signal, report, (notice) => notices.push(notice));
     this.#engine = engine;
+    this.#grammarUrl = request.grammarUrl ?? this.#grammarUrl;
     return { version: wasm.version(), device: device.info(), model: engine.info(), notices };
   }
 
@@ -136,19 +146,36 @@ export class Host {
     return await inspectModel(wasm, request, signal);
   }
 
-  async #generate(id: number, request: GenerateRequest, signal: AbortSignal): Promise<null> {
-    const generation = await this.#withEngine((engine) => {
-      this.#post({ type: "template", id, running: true });
-      try {
-        return engine.generate(request);
-      } catch (error) {
-        // A trap here is memory that the template used up.
-        if (error instanceof WebAssembly.RuntimeError) this.#die(fatalTemplate(error.message, error));
-        throw error;
-      } finally {
-        this.#post({ type: "template", id, running: false });
-      }
-    });
+  async #generate(id: number, { format, ...request }: AnswerRequest, signal: AbortSignal): Promise<null> {
+    let grammar: WasmGrammar | undefined;
+    try {
+      const generation = await this.#withEngine(async (engine) => {
+        if (format !== undefined) grammar = await this.#grammars.follow(format, engine, this.#grammarUrl);
+        throwIfAborted(signal);
+        return this.#begin(id, () => engine.generate(request, grammar));
+      });
+      return await this.#run(id, generation, signal);
+    } finally {
+      // Nothing calls it any more: the core has let go of it with the generation.
+      await this.#lock.run(() => grammar?.free());
+    }
+  }
+
+  /** Renders the template, which is foreign code. */
+  #begin(id: number, generate: () => WasmGeneration): WasmGeneration {
+    this.#post({ type: "template", id, running: true });
+    try {
+      return generate();
+    } catch (error) {
+      // A trap here is memory that the template used up.
+      if (error instanceof WebAssembly.RuntimeError) this.#die(fatalTemplate(error.message, error));
+      throw error;
+    } finally {
+      this.#post({ type: "template", id, running: false });
+    }
+  }
+
+  async #run(id: number, generation: WasmGeneration, signal: AbortSignal): Promise<null> {
     try {
       for (;;) {
         if (signal.aborted) {

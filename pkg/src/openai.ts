@@ -3,7 +3,7 @@
  * OpenAI's client reads the same here. Fields of other local servers (`top_k`, `min_p`, `typical_p`, `repetition_penalty`, `continuous_usage_stats`) keep
  * the names that those servers gave them.
  */
-import type { Usage } from "./wasm-contract.js";
+import type { Step, Usage } from "./wasm-contract.js";
 
 export type CompletionUsage = Usage;
 
@@ -40,7 +40,67 @@ export interface ChatCompletionContentPartText {
 export interface ChatCompletionMessageParam {
   /** `developer` is OpenAI's newer name for `system` and is treated as such. */
   role: "system" | "developer" | "user" | "assistant" | "tool";
-  content: string | ChatCompletionContentPartText[];
+  /** May be absent beside `tool_calls` only. */
+  content?: string | ChatCompletionContentPartText[] | null;
+  /** What an assistant called. */
+  tool_calls?: ChatCompletionMessageToolCall[];
+  /** Of a tool's message: the call that it answers. */
+  tool_call_id?: string;
+  name?: string;
+  /** What the model thought, for templates that look at it. */
+  reasoning_content?: string;
+}
+
+export interface ChatCompletionTool {
+  type: "function";
+  function: {
+    name: string;
+    description?: string;
+    /** A JSON schema. */
+    parameters?: Record<string, unknown>;
+    strict?: boolean | null;
+  };
+}
+
+export interface ChatCompletionMessageToolCall {
+  id: string;
+  type: "function";
+  /** `arguments`: JSON, which may be anything unless the call was required. */
+  function: { name: string; arguments: string };
+}
+
+export type ChatCompletionToolChoiceOption =
+  "none" | "auto" | "required" | { type: "function"; function: { name: string } };
+
+export type ResponseFormat =
+  | { type: "text" }
+  | { type: "json_object" }
+  | {
+      type: "json_schema";
+      json_schema: { name: string; description?: string; schema?: Record<string, unknown>; strict?: boolean | null };
+    };
+
+/** vLLM's formats beyond OpenAI's; one of them. `grammar` is llguidance's dialect of Lark. */
+export interface StructuredOutputs {
+  json?: string | Record<string, unknown>;
+  regex?: string;
+  choice?: string[];
+  grammar?: string;
+}
+
+export interface TopLogprob {
+  token: string;
+  bytes: number[];
+  logprob: number;
+}
+
+export interface ChatCompletionTokenLogprob extends TopLogprob {
+  top_logprobs: TopLogprob[];
+}
+
+export interface ChatCompletionLogprobs {
+  content: ChatCompletionTokenLogprob[];
+  refusal: null;
 }
 
 export interface ChatCompletionStreamOptions {
@@ -82,16 +142,39 @@ export interface ChatCompletionCreateParamsBase {
   reasoning_format?: "deepseek" | "none" | null;
   /** Ends the request; the second argument's `signal` does the same. */
   signal?: AbortSignal | null;
+  /** What the answer has to look like. A schema is always followed to the letter, strict or not. */
+  response_format?: ResponseFormat | null;
+  structured_outputs?: StructuredOutputs | null;
+  tools?: ChatCompletionTool[] | null;
+  tool_choice?: ChatCompletionToolChoiceOption | null;
+  /** Whether a required answer may be several calls. Default true. */
+  parallel_tool_calls?: boolean | null;
+  /** Whether each token comes with the logarithm of its probability. */
+  logprobs?: boolean | null;
+  /** How many of the likeliest tokens come with it, up to 20. */
+  top_logprobs?: number | null;
+  /** Further variables of the model's template, such as `enable_thinking` (vLLM's name). */
+  chat_template_kwargs?: Record<string, unknown> | null;
 }
 
 /** Text that goes on as it is, without a chat template: OpenAI's older completions. */
 export interface CompletionCreateParamsBase extends Omit<
   ChatCompletionCreateParamsBase,
-  "messages" | "max_completion_tokens"
+  | "messages"
+  | "max_completion_tokens"
+  | "tools"
+  | "tool_choice"
+  | "parallel_tool_calls"
+  | "chat_template_kwargs"
+  | "reasoning_format"
+  | "logprobs"
+  | "top_logprobs"
 > {
   prompt: string | string[];
   /** Default 16, as OpenAI has it. */
   max_tokens?: number | null;
+  /** How many of the likeliest tokens come with each token's logarithm of its probability; 0 for its own only. */
+  logprobs?: number | null;
   /** Puts the prompt before the answer. */
   echo?: boolean | null;
 }
@@ -116,11 +199,20 @@ export interface Completion {
   choices: {
     index: number;
     text: string;
-    finish_reason: FinishReason | null;
-    logprobs: null;
+    finish_reason: Step["finish_reason"];
+    logprobs: CompletionLogprobs | null;
     token_ids?: number[];
   }[];
   usage?: CompletionUsage | null;
+}
+
+/** OpenAI's older shape: parallel lists. */
+export interface CompletionLogprobs {
+  tokens: string[];
+  token_logprobs: number[];
+  top_logprobs: Record<string, number>[];
+  /** Where each token's text begins, in characters of the choice's text. */
+  text_offset: number[];
 }
 
 export interface ChatCompletionCreateParamsNonStreaming extends ChatCompletionCreateParamsBase {
@@ -138,12 +230,14 @@ export interface RequestOptions {
   signal?: AbortSignal | null;
 }
 
-export type FinishReason = "stop" | "length";
+export type FinishReason = "stop" | "length" | "tool_calls";
 
 export interface ChatCompletionMessage {
   role: "assistant";
-  content: string;
+  /** Null beside calls without text. */
+  content: string | null;
   refusal: null;
+  tool_calls?: ChatCompletionMessageToolCall[];
   /** What the model thought before it answered. */
   reasoning_content?: string;
 }
@@ -158,10 +252,18 @@ export interface ChatCompletion {
     index: number;
     message: ChatCompletionMessage;
     finish_reason: FinishReason;
-    logprobs: null;
+    logprobs: ChatCompletionLogprobs | null;
     token_ids?: number[];
   }[];
   usage: CompletionUsage;
+}
+
+/** Id and name with the first piece of a call, then its arguments as they come. */
+export interface ChatCompletionChunkToolCall {
+  index: number;
+  id?: string;
+  type?: "function";
+  function: { name?: string; arguments: string };
 }
 
 export interface ChatCompletionChunk {
@@ -171,9 +273,14 @@ export interface ChatCompletionChunk {
   model: string;
   choices: {
     index: number;
-    delta: { role?: "assistant"; content?: string; reasoning_content?: string };
+    delta: {
+      role?: "assistant";
+      content?: string;
+      reasoning_content?: string;
+      tool_calls?: ChatCompletionChunkToolCall[];
+    };
     finish_reason: FinishReason | null;
-    logprobs: null;
+    logprobs: ChatCompletionLogprobs | null;
     token_ids?: number[];
   }[];
   usage?: CompletionUsage | null;

@@ -4,6 +4,7 @@
 import type { SerializedError } from "./errors.js";
 import type { HubId } from "./source/hub.js";
 import type {
+  AnswerFormat,
   DeviceInfo,
   DeviceOptions,
   Drafts,
@@ -54,6 +55,12 @@ export interface LoadRequest {
   quantize?: Quantize;
   threads?: number;
   wasmUrl?: string;
+  grammarUrl?: string;
+}
+
+/** What is asked of the core, and in what format the answer has to come. */
+export interface AnswerRequest extends GenerateRequest {
+  format?: AnswerFormat;
 }
 
 export interface LoadProgress {
@@ -111,7 +118,7 @@ export interface EmbedResult {
 export interface Calls {
   load: { params: LoadRequest; result: LoadResult };
   inspect: { params: InspectRequest; result: ModelReport };
-  generate: { params: GenerateRequest; result: null };
+  generate: { params: AnswerRequest; result: null };
   embed: { params: EmbedRequest; result: EmbedResult };
   tokenize: { params: { text: string }; result: Uint32Array };
   detokenize: { params: { ids: Uint32Array }; result: string };

@@ -16,6 +16,11 @@ export class ReasoningSplit {
   /** What may be the beginning of a tag, or space that counts only if something follows. */
   #held = "";
 
+  /** `inThoughts`: the opening tag is the prompt's. */
+  constructor(inThoughts = false) {
+    if (inThoughts) this.#state = "inside";
+  }
+
   /** Takes the next piece of text; gives what is known of it. With `isLast`, all of it. */
   feed(text: string, isLast: boolean): Parts {
     const parts: Parts = { reasoning: "", content: "" };

@@ -5,10 +5,11 @@
  * given cannot be continued, and the request fails.
  */
 import { HearthError } from "./errors.js";
-import type { GenerateRequest, Step } from "./wasm-contract.js";
+import type { AnswerRequest } from "./protocol.js";
+import type { Step } from "./wasm-contract.js";
 
 /** The request with a seed of its own, so that another attempt draws the same numbers. */
-export function withSeed(request: GenerateRequest): GenerateRequest {
+export function withSeed(request: AnswerRequest): AnswerRequest {
   const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
   return { ...request, seed: request.seed ?? seed };
 }
@@ -30,9 +31,13 @@ export class Replay {
     return (step) => {
       if (this.#failure !== undefined) return;
       const ids: number[] = [];
-      for (const id of step.ids) {
-        if (seen >= known) ids.push(id);
-        else if (this.#given[seen] !== id) {
+      const logprobs: Step["logprobs"] = [];
+      for (const [i, id] of step.ids.entries()) {
+        const own = step.logprobs[i];
+        if (seen >= known) {
+          ids.push(id);
+          if (own !== undefined) logprobs.push(own);
+        } else if (this.#given[seen] !== id) {
           this.#fail();
           return;
         }
@@ -47,7 +52,7 @@ export class Replay {
       if (seen < known) return;
       this.#given.push(...ids);
       this.#text += fresh;
-      this.#onStep({ ...step, ids, text: fresh });
+      this.#onStep({ ...step, ids, logprobs, text: fresh });
     };
   }
 

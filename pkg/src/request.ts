@@ -1,7 +1,11 @@
 /** Turns OpenAI's request into the core's, and refuses what would silently give another answer than asked for. */
-import { HearthError } from "./errors.js";
+import { invalid } from "./errors.js";
+import { toFormat } from "./format.js";
 import type { ChatCompletionCreateParams, ChatCompletionMessageParam, CompletionCreateParams } from "./openai.js";
-import type { GenerateRequest, WasmMessage } from "./wasm-contract.js";
+import type { AnswerRequest } from "./protocol.js";
+import { withParsedCalls } from "./tools/messages.js";
+import { toPlan, type ModelStyle, type Plan } from "./tools/plan.js";
+import type { AnswerFormat, GenerateRequest, WasmMessage } from "./wasm-contract.js";
 
 /** Answers to one request at most: they are computed one after the other. */
 const MOST_ANSWERS = 128;
@@ -9,40 +13,55 @@ const MOST_ANSWERS = 128;
 const TEXT_TOKENS = 16;
 
 /** Fields of OpenAI's API that change the answer and that Hearth does not serve. */
-const UNSUPPORTED = [
-  "tools",
-  "tool_choice",
-  "functions",
-  "function_call",
-  "logprobs",
-  "top_logprobs",
-  "response_format",
-  "audio",
-  "modalities",
-] as const;
+const UNSUPPORTED = ["functions", "function_call", "audio", "modalities"] as const;
 
 const ROLES = ["system", "developer", "user", "assistant", "tool"];
 
-/** One request for each answer that a chat asks for. */
-export function toChatRequests(params: ChatCompletionCreateParams): GenerateRequest[] {
+/** One request for each answer that a chat asks for, and how these are read. */
+export function toChatRequests(
+  params: ChatCompletionCreateParams,
+  style: ModelStyle,
+): { requests: AnswerRequest[]; plan: Plan } {
   refuseUnsupported(params);
   const limit = params.max_completion_tokens ?? params.max_tokens;
-  return copies(params, withSampling({ messages: toMessages(params.messages) }, params, limit));
+  const plan = toPlan(params, toMessages(params.messages), style);
+  const request = withSampling({ ...plan.request }, params, limit);
+  const format = toFormat(params);
+  if (format !== undefined && plan.format !== undefined) {
+    throw invalid("response_format", "absent where tool_choice asks for a call", params.response_format);
+  }
+  setFormat(request, format ?? plan.format);
+  const { logprobs, top_logprobs, chat_template_kwargs } = params;
+  if (logprobs === true) request.logprobs = true;
+  if (logprobs !== true && top_logprobs) throw invalid("logprobs", "true where top_logprobs is given", logprobs);
+  set(request, "top_logprobs", "top_logprobs", top_logprobs, isCount, "an integer from 0 to 20");
+  if (chat_template_kwargs) request.chat_template_kwargs = chat_template_kwargs;
+  return { requests: copies(params, request), plan };
+}
+
+const isCount = (n: number): boolean => Number.isInteger(n) && n >= 0 && n <= 20;
+
+function setFormat(request: AnswerRequest, format: AnswerFormat | undefined): void {
+  if (format !== undefined) request.format = format;
 }
 
 /** One request for each answer to each prompt, those of the first prompt first. */
-export function toTextRequests(params: CompletionCreateParams): GenerateRequest[] {
+export function toTextRequests(params: CompletionCreateParams): AnswerRequest[] {
   refuseUnsupported(params);
   const { prompt } = params;
   const prompts: unknown[] = Array.isArray(prompt) ? prompt : [prompt];
   if (prompts.length === 0) throw invalid("prompt", "a text or a list of texts", prompt);
   return prompts.flatMap((prompt) => {
     if (typeof prompt !== "string") throw invalid("prompt", "a text or a list of texts", prompt);
-    return copies(params, withSampling({ prompt }, params, params.max_tokens ?? TEXT_TOKENS));
+    const request = withSampling({ prompt }, params, params.max_tokens ?? TEXT_TOKENS);
+    setFormat(request, toFormat(params));
+    set(request, "top_logprobs", "logprobs", params.logprobs, isCount, "an integer from 0 to 20");
+    if (request.top_logprobs !== undefined) request.logprobs = true;
+    return copies(params, request);
   });
 }
 
-function copies({ n }: { n?: number | null }, request: GenerateRequest): GenerateRequest[] {
+function copies({ n }: { n?: number | null }, request: AnswerRequest): AnswerRequest[] {
   const count = n ?? 1;
   if (!Number.isInteger(count) || count < 1 || count > MOST_ANSWERS) {
     throw invalid("n", `an integer from 1 to ${String(MOST_ANSWERS)}`, n);
@@ -53,13 +72,9 @@ function copies({ n }: { n?: number | null }, request: GenerateRequest): Generat
   );
 }
 
-type SamplingParams = Omit<CompletionCreateParams, "prompt" | "stream">;
+type SamplingParams = Omit<CompletionCreateParams, "prompt" | "stream" | "logprobs">;
 
-function withSampling(
-  request: GenerateRequest,
-  params: SamplingParams,
-  limit: number | null | undefined,
-): GenerateRequest {
+function withSampling(request: AnswerRequest, params: SamplingParams, limit: number | null | undefined): AnswerRequest {
   set(request, "max_tokens", "max_tokens", limit, (n) => Number.isInteger(n) && n >= 1, "an integer of at least 1");
   set(request, "temperature", "temperature", params.temperature, (t) => t >= 0 && t <= 2, "a number from 0 to 2");
   set(request, "top_p", "top_p", params.top_p, (p) => p > 0 && p <= 1, "a number above 0 and up to 1");
@@ -82,7 +97,9 @@ function withSampling(
   return request;
 }
 
-type NumberField = Exclude<keyof GenerateRequest, "messages" | "prompt" | "stop" | "logit_bias">;
+type NumberField = {
+  [K in keyof GenerateRequest]-?: Required<GenerateRequest>[K] extends number ? K : never;
+}[keyof GenerateRequest];
 
 function set(
   request: GenerateRequest,
@@ -105,9 +122,28 @@ function toMessages(messages: unknown): WasmMessage[] {
     const field = `messages[${String(index)}]`;
     if (typeof message !== "object" || message === null) throw invalid(field, "a message", message);
     if (!ROLES.includes(message.role)) throw invalid(`${field}.role`, ROLES.join(", "), message.role);
-    const role = message.role === "developer" ? "system" : message.role;
-    return { role, content: toText(`${field}.content`, message.content) };
+    return toMessage(field, message);
   });
+}
+
+function toMessage(field: string, message: ChatCompletionMessageParam): WasmMessage {
+  const { content, tool_calls, tool_call_id, name, reasoning_content } = message;
+  const isCalling = message.role === "assistant" && Array.isArray(tool_calls) && tool_calls.length > 0;
+  const found: WasmMessage = {
+    role: message.role === "developer" ? "system" : message.role,
+    content: isCalling && (content === null || content === undefined) ? "" : toText(`${field}.content`, content),
+  };
+  if (isCalling) {
+    for (const call of tool_calls as unknown[]) {
+      const name = (call as { function?: { name?: unknown } } | null)?.function?.name;
+      if (typeof name !== "string") throw invalid(`${field}.tool_calls`, "calls of functions with names", call);
+    }
+    found.tool_calls = withParsedCalls(tool_calls);
+  }
+  if (tool_call_id !== undefined) found.tool_call_id = tool_call_id;
+  if (name !== undefined) found.name = name;
+  if (reasoning_content !== undefined) found.reasoning_content = reasoning_content;
+  return found;
 }
 
 function toText(field: string, content: unknown): string {
@@ -160,9 +196,4 @@ function isSet(value: unknown): boolean {
     return "type" in value ? value.type !== "text" : Object.keys(value).length > 0;
   }
   return true;
-}
-
-function invalid(field: string, expected: string, found: unknown): HearthError {
-  const shown = typeof found === "string" ? `"${found}"` : found === undefined ? "nothing" : JSON.stringify(found);
-  return new HearthError("invalid_request", `invalid request: ${field} must be ${expected}, found ${shown}`);
 }

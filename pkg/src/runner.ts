@@ -1,11 +1,12 @@
 /** Requests of one engine: one after the other, each obeying the caller's signals. */
 import { cancelled, toHearthError } from "./errors.js";
 import type { Lock } from "./lock.js";
-import type { GenerateRequest, Step, Usage } from "./wasm-contract.js";
+import type { AnswerRequest } from "./protocol.js";
+import type { Step, Usage } from "./wasm-contract.js";
 
 /** Sends one request to the worker; settles when the worker is free again. */
 export type Generate = (
-  request: GenerateRequest,
+  request: AnswerRequest,
   options: { signal: AbortSignal; onStep: (step: Step) => void },
 ) => Promise<unknown>;
 
@@ -23,7 +24,7 @@ export class Runner {
 
   /** Runs requests in their order; gives what they used together. */
   async all(
-    requests: GenerateRequest[],
+    requests: AnswerRequest[],
     signal: AbortSignal,
     onStep: (step: Step, index: number) => void,
   ): Promise<Usage> {
@@ -50,7 +51,7 @@ export class Runner {
   }
 
   /** Rejects at the abort, while the queue waits on until the worker has really stopped. */
-  #one(request: GenerateRequest, signal: AbortSignal, onStep: (step: Step) => void): Promise<void> {
+  #one(request: AnswerRequest, signal: AbortSignal, onStep: (step: Step) => void): Promise<void> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         reject(cancelled(signal.reason));
@@ -126,11 +127,15 @@ export function followSignals(signals: (AbortSignal | null | undefined)[]): {
 export class Answer {
   text = "";
   readonly ids: number[] = [];
+  readonly logprobs: Step["logprobs"] = [];
+  inThoughts = false;
   finish_reason: Step["finish_reason"] = null;
 
   add(step: Step): void {
     this.text += step.text;
     this.ids.push(...step.ids);
+    this.logprobs.push(...step.logprobs);
+    this.inThoughts = step.in_thoughts;
     this.finish_reason = step.finish_reason;
   }
 }

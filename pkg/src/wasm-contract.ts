@@ -41,6 +41,9 @@ export type DeviceTuning = Record<string, unknown>;
 /** What the KV cache is kept in. */
 export type KvType = "f16" | "f32" | "q8";
 
+/** How models write calls of tools; see `tools/calls.ts` and `tools/harmony.ts`. */
+export type ToolStyle = "hermes" | "llama" | "mistral" | "harmony";
+
 export interface ModelInfo {
   architecture: string;
   name: string;
@@ -63,6 +66,8 @@ export interface ModelInfo {
   weight_bytes: number;
   kv_bytes: number;
   kv_type: KvType;
+  /** Null where the chat template knows no tools. */
+  tool_style: ToolStyle | null;
   /** Number of tensors by quantisation, e.g. `{ Q4_1: 210, F32: 61 }`. */
   quants: Record<string, number>;
 }
@@ -76,8 +81,18 @@ export interface LoaderProgress {
 
 export interface WasmMessage {
   role: string;
-  content: string;
+  content: string | null;
+  /** What else templates know: `tool_calls`, `tool_call_id`, `name`. */
+  [field: string]: unknown;
 }
+
+/** What an answer has to look like: one of these, as hearth-grammar's `Format` reads it. */
+export type AnswerFormat =
+  | { json_schema: unknown }
+  /** llguidance's dialect of Lark. */
+  | { grammar: string }
+  | { regex: string }
+  | { choice: string[] };
 
 export interface GenerateRequest {
   messages?: WasmMessage[];
@@ -94,6 +109,22 @@ export interface GenerateRequest {
   logit_bias?: Record<string, number>;
   seed?: number;
   stop?: string[];
+  logprobs?: boolean;
+  top_logprobs?: number;
+  /** False leaves special tokens in the text. */
+  skip_special_tokens?: boolean;
+  /** OpenAI's list, for the template. */
+  tools?: unknown[];
+  /** Further variables of the template. */
+  chat_template_kwargs?: Record<string, unknown>;
+}
+
+/** A token and the natural logarithm of its probability. */
+export interface Logprob {
+  id: number;
+  token: string;
+  bytes: number[];
+  logprob: number;
 }
 
 export interface Usage {
@@ -109,6 +140,10 @@ export interface Usage {
 export interface Step {
   text: string;
   ids: number[];
+  /** Of each id, where the request asked for them. */
+  logprobs: (Logprob & { top: Logprob[] })[];
+  /** The template has begun the model's thoughts, so that the answer begins within them. */
+  in_thoughts: boolean;
   phase: "prefill" | "decode";
   finish_reason: null | "stop" | "length";
   usage: Usage;
@@ -161,7 +196,8 @@ export interface WasmLoader {
 
 export interface WasmEngine {
   info(): ModelInfo;
-  generate(request: GenerateRequest): WasmGeneration;
+  generate(request: GenerateRequest, constraint?: WasmGrammar): WasmGeneration;
+  vocabulary(): WasmTokens;
   embed(text: string, truncate: boolean): Promise<WasmEmbedding>;
   tokenize(text: string): Uint32Array;
   detokenize(ids: Uint32Array): string;
@@ -174,6 +210,37 @@ export interface WasmEmbedding {
   readonly values: Float32Array;
   readonly tokens: number;
   free(): void;
+}
+
+/** A model's tokens. */
+export interface WasmTokens {
+  readonly bytes: Uint8Array;
+  readonly lengths: Uint32Array;
+  /** Those that end an answer. */
+  readonly eog: Uint32Array;
+  free(): void;
+}
+
+/** Follows one answer: of the module that knows formats (`grammar/src/web.rs`), called by the core. */
+export interface WasmGrammar {
+  /** Writes which tokens may come next, a bit each; false at the end. */
+  allow(bits: Uint32Array): boolean;
+  /** The bytes that must come next. */
+  forced(): Uint8Array;
+  accept(ids: Uint32Array): void;
+  free(): void;
+}
+
+export interface WasmVocabulary {
+  /** `format`: an `AnswerFormat` as JSON. */
+  grammar(format: string): WasmGrammar;
+  free(): void;
+}
+
+/** The module that knows formats. */
+export interface GrammarWasm {
+  default(arg: { module_or_path: URL | string | Response | WebAssembly.Module }): Promise<unknown>;
+  Vocabulary: new (bytes: Uint8Array, lengths: Uint32Array, eog: Uint32Array) => WasmVocabulary;
 }
 
 export interface WasmGeneration {
@@ -220,7 +287,7 @@ export interface ModelReport {
   n_ctx_train: number | null;
   /** What running it takes; absent where it cannot be run. */
   budget?: {
-    config: Omit<ModelInfo, "n_ctx" | "parameters" | "weight_bytes" | "kv_bytes" | "kv_type" | "quants">;
+    config: Omit<ModelInfo, "n_ctx" | "parameters" | "weight_bytes" | "kv_bytes" | "kv_type" | "tool_style" | "quants">;
     /** Positions that memory and work are for. */
     n_ctx: number;
     /** Bytes on the device. */

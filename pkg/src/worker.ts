@@ -3,6 +3,7 @@ import { CpuPool } from "./cpu-pool.js";
 import { installGpuShims } from "./gpu-shims.js";
 import { Host } from "./host.js";
 import type { ToWorker } from "./protocol.js";
+import * as grammarWasm from "./wasm/grammar.js";
 import * as wasm from "./wasm/hearth.js";
 
 let wantsSubgroups = true;
@@ -17,6 +18,8 @@ const hooks = installGpuShims({
 const host = new Host({
   wasm,
   wasmUrl: new URL("./wasm/hearth_bg.wasm", import.meta.url),
+  grammarWasm,
+  grammarUrl: new URL("./wasm/grammar_bg.wasm", import.meta.url),
   post: (message) => {
     self.postMessage(message);
   },

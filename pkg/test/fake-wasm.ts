@@ -19,6 +19,9 @@ import type {
   WasmDevice,
   WasmEmbedding,
   WasmFiles,
+  WasmGrammar,
+  WasmTokens,
+  ToolStyle,
 } from "../src/wasm-contract.js";
 
 /** Pace and limits; tests change them. */
@@ -35,6 +38,12 @@ const AT_FIRST = {
   /** The core's module cannot be compiled. */
   isBroken: false,
   inspectorsFreed: 0,
+  toolStyle: null as ToolStyle | null,
+  /** The answer's tokens come with log-probabilities, and it begins within thoughts, if so. */
+  inThoughts: false,
+  /** What the last request said. */
+  request: undefined as GenerateRequest | undefined,
+  grammarsFreed: 0,
 };
 
 export const fake = { ...AT_FIRST };
@@ -266,18 +275,30 @@ export class Engine {
       weight_bytes: this.bytes,
       kv_bytes: 47_185_920,
       kv_type: "f16",
+      tool_style: fake.toolStyle,
       quants: { Q4_1: 211, F32: 61 },
     };
   }
 
-  generate(request: GenerateRequest): Generation {
+  vocabulary(): WasmTokens {
+    const lengths = Uint32Array.from({ length: 127 }, () => 1);
+    return {
+      bytes: Uint8Array.from({ length: 127 }, (_, i) => i),
+      lengths,
+      eog: Uint32Array.of(0),
+      free: () => undefined,
+    };
+  }
+
+  generate(request: GenerateRequest, constraint?: WasmGrammar): Generation {
+    fake.request = request;
     const prompt = (request.messages ?? []).map((message) => message.content).join("\n") || (request.prompt ?? "");
     const needed = prompt.length;
     if (needed > this.contextSize) {
       const message = `the prompt needs ${String(needed)} tokens, the context holds ${String(this.contextSize)}`;
       throw new CoreError("context_overflow", message, "Shorten the conversation.");
     }
-    return new Generation(prompt, request);
+    return new Generation(prompt, request, constraint);
   }
 
   /** Its length and 1. */
@@ -322,9 +343,11 @@ export class Generation {
   constructor(
     private readonly prompt: string,
     private readonly request: GenerateRequest,
+    constraint?: WasmGrammar,
   ) {
     const asked = (request.messages?.at(-1)?.content ?? prompt).trim();
-    const answer = asked.startsWith("!echo ") ? asked.slice(6) : ANSWER;
+    const forced = constraint === undefined ? undefined : new TextDecoder().decode(constraint.forced());
+    const answer = forced ?? (asked.startsWith("!echo ") ? asked.slice(6) : ANSWER);
     this.pieces = answer.match(/\s*\S+/g) ?? [];
     fake.liveGenerations++;
   }
@@ -357,7 +380,10 @@ export class Generation {
       prompt_tokens_details: { cached_tokens: 0 },
       completion_tokens_details: { accepted_prediction_tokens: 0, rejected_prediction_tokens: 0 },
     };
-    return { text, ids: text === "" ? [] : [this.at], phase, finish_reason, usage };
+    const ids = text === "" ? [] : [this.at];
+    const own = { id: this.at, token: text, bytes: [...new TextEncoder().encode(text)], logprob: -0.5 };
+    const logprobs = this.request.logprobs ? ids.map(() => ({ ...own, top: [own] })) : [];
+    return { text, ids, logprobs, in_thoughts: fake.inThoughts, phase, finish_reason, usage };
   }
 
   cancel(): void {

@@ -5,6 +5,8 @@ import type { Step } from "../src/wasm-contract.js";
 const step = (ids: number[], text: string, finish_reason: Step["finish_reason"] = null): Step => ({
   ids,
   text,
+  logprobs: [],
+  in_thoughts: false,
   phase: "decode",
   finish_reason,
   usage: {} as Step["usage"],

@@ -2,12 +2,12 @@ import { describe, expect, it } from "vitest";
 import { HearthError } from "../src/errors.js";
 import type { ChatCompletionCreateParams } from "../src/openai.js";
 import { toChatRequests, toTextRequests } from "../src/request.js";
-import type { GenerateRequest } from "../src/wasm-contract.js";
+import type { AnswerRequest } from "../src/protocol.js";
 
 const messages = [{ role: "user" as const, content: "hi" }];
 
-function toGenerateRequest(params: ChatCompletionCreateParams): GenerateRequest | undefined {
-  const requests = toChatRequests(params);
+function toGenerateRequest(params: ChatCompletionCreateParams): AnswerRequest | undefined {
+  const { requests } = toChatRequests(params, null);
   expect(requests).toHaveLength(1);
   return requests[0];
 }
@@ -64,8 +64,26 @@ describe("toChatRequests", () => {
     ["min_p", { min_p: -1 }],
     ["seed", { seed: 0.5 }],
     ["stop", { stop: ["a", ""] }],
-    ["tools", { tools: [{}] }],
-    ["response_format", { response_format: { type: "json_object" } }],
+    ["tools[0].type", { tools: [{}] }],
+    ["tools[0].function.name", { tools: [{ type: "function", function: { name: "a b" } }] }],
+    ["tools", { tools: 5 }],
+    ["tool_choice", { tool_choice: "required" }],
+    ["tool_choice", { tool_choice: "always" }],
+    ["tool_choice.function.name", { tool_choice: { type: "function", function: { name: "none" } } }],
+    ["messages[0].tool_calls", { messages: [{ role: "assistant", tool_calls: [{}] }] }],
+    ["messages[0].content", { messages: [{ role: "assistant", content: null }] }],
+    ["response_format.type", { response_format: { type: "xml" } }],
+    ["response_format.json_schema.schema", { response_format: { type: "json_schema", json_schema: { schema: [] } } }],
+    ["structured_outputs", { structured_outputs: {} }],
+    ["structured_outputs", { structured_outputs: { regex: "a", grammar: "b" } }],
+    ["structured_outputs.choice", { structured_outputs: { choice: [] } }],
+    ["structured_outputs.choice", { structured_outputs: { choice: ["a", ""] } }],
+    ["structured_outputs.regex", { structured_outputs: { regex: 5 } }],
+    ["structured_outputs.json", { structured_outputs: { json: "{" } }],
+    ["structured_outputs", { structured_outputs: { regex: "a" }, response_format: { type: "json_object" } }],
+    ["logprobs", { top_logprobs: 2 }],
+    ["top_logprobs", { logprobs: true, top_logprobs: 21 }],
+    ["functions", { functions: [{}] }],
     ["presence_penalty", { presence_penalty: 2.5 }],
     ["repetition_penalty", { repetition_penalty: 0 }],
     ["typical_p", { typical_p: 0 }],
@@ -102,8 +120,28 @@ describe("toChatRequests", () => {
   });
 
   it("gives each of several answers a seed of its own", () => {
-    expect(toChatRequests({ messages, n: 3, seed: 2 ** 32 - 1 }).map(({ seed }) => seed)).toEqual([2 ** 32 - 1, 0, 1]);
-    expect(toChatRequests({ messages, n: 2 })).toEqual([{ messages }, { messages }]);
+    const { requests } = toChatRequests({ messages, n: 3, seed: 2 ** 32 - 1 }, null);
+    expect(requests.map(({ seed }) => seed)).toEqual([2 ** 32 - 1, 0, 1]);
+    expect(toChatRequests({ messages, n: 2 }, null).requests).toEqual([{ messages }, { messages }]);
+  });
+
+  it("names the format of an answer", () => {
+    const format = (params: object): unknown => toGenerateRequest({ messages, ...params })?.format;
+    expect(format({ response_format: { type: "text" } })).toBeUndefined();
+    expect(format({ response_format: { type: "json_object" } })).toEqual({ json_schema: { type: "object" } });
+    const schema = { type: "array" };
+    const json_schema = { name: "list", schema, strict: true };
+    expect(format({ response_format: { type: "json_schema", json_schema } })).toEqual({ json_schema: schema });
+    expect(format({ structured_outputs: { json: '{"type":"array"}' } })).toEqual({ json_schema: schema });
+    expect(format({ structured_outputs: { regex: "a+" } })).toEqual({ regex: "a+" });
+    expect(format({ structured_outputs: { choice: ["a"] } })).toEqual({ choice: ["a"] });
+    expect(format({ structured_outputs: { grammar: "start: A" } })).toEqual({ grammar: "start: A" });
+  });
+
+  it("passes log-probabilities and the template's variables on", () => {
+    const params = { messages, logprobs: true, top_logprobs: 3, chat_template_kwargs: { enable_thinking: false } };
+    expect(toGenerateRequest(params)).toEqual(params);
+    expect(toTextRequests({ prompt: "a", logprobs: 0 })[0]).toMatchObject({ logprobs: true, top_logprobs: 0 });
   });
 });
 

@@ -2,6 +2,7 @@
 import { Host } from "../src/host.js";
 import type { StartPool } from "../src/load.js";
 import type { ToWorker } from "../src/protocol.js";
+import * as grammarWasm from "./fake-grammar.js";
 import * as wasm from "./fake-wasm.js";
 
 export class WorkerDouble {
@@ -20,6 +21,8 @@ export class WorkerDouble {
     this.host = new Host({
       wasm,
       wasmUrl: "about:blank",
+      grammarWasm,
+      grammarUrl: "about:blank",
       post: (message) => {
         port2.postMessage(message);
       },

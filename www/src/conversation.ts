@@ -64,7 +64,7 @@ export class Conversation {
         }
         answer.think(choice?.delta.reasoning_content ?? "");
         if (content) answer.append(content);
-        if (choice?.finish_reason) clock.end = choice.finish_reason;
+        if (choice?.finish_reason) clock.end = choice.finish_reason === "tool_calls" ? "stop" : choice.finish_reason;
         answer.showStats(clock.stats);
       }
     } catch (error) {

@@ -1,21 +1,18 @@
-//! The crate to `pkg/wasm`, that to `pkg/dist`, that to `www/dist`: each step only if its inputs changed.
+//! The crates to `pkg/wasm`, that to `pkg/dist`, that to `www/dist`: each step only if its inputs changed.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::config::Config;
-use crate::paths::{Dirs, ROOT_MARK, short};
+use crate::paths::{Dirs, short};
 use crate::proc;
 use crate::setup::{self, Pieces};
 use crate::stamp::{Record, Stamp};
-use crate::toolchain::{TARGET, WasmToolchain};
+use crate::wasm::{self, Tools};
 
-/// The first build compiles burn and, on Debian's toolchain, std.
-const CARGO_LIMIT: Duration = Duration::from_secs(3600);
 const TOOL_LIMIT: Duration = Duration::from_secs(1800);
 
 #[derive(clap::Args, Default)]
@@ -49,17 +46,26 @@ pub fn stale(dirs: &Dirs, args: &Args) -> Result<()> {
         bail!("setup reported success without all its pieces: cargo xtask setup");
     };
     let config = Config::read(&dirs.root)?;
-    let wasm = wasm(dirs, args, &config, &toolchain, &bindgen, &opt)?;
-    // The generated files are hashed through the stamp that made them.
-    let generated = format!("!{}", config.out_dir);
+    let tools = Tools {
+        dirs,
+        config: &config,
+        toolchain: &toolchain,
+        bindgen: &bindgen,
+        opt: (!args.no_opt).then_some(opt.as_path()),
+        force: args.force,
+    };
+    let core = wasm::core(&tools)?;
+    let grammar = wasm::grammar(&tools)?;
+    // The generated files are hashed through the stamps that made them.
+    let generated = [&config.out_dir, &config.grammar.out_dir].map(|dir| format!("!{dir}"));
     let npm_wide = [
         "package.json",
         "package-lock.json",
         "tsconfig.json",
         "tsconfig.base.json",
     ];
-    let pkg_inputs = [&["pkg", &generated], &npm_wide[..]].concat();
-    let pkg = Stamp::of(&dirs.root, &pkg_inputs, &[wasm.text()])?;
+    let pkg_inputs = [&["pkg", &generated[0], &generated[1]], &npm_wide[..]].concat();
+    let pkg = Stamp::of(&dirs.root, &pkg_inputs, &[core.text(), grammar.text()])?;
     npm_build(dirs, args, "pkg", &pkg)?;
     let www = Stamp::of(
         &dirs.root,
@@ -67,158 +73,6 @@ pub fn stale(dirs: &Dirs, args: &Args) -> Result<()> {
         &[pkg.text()],
     )?;
     npm_build(dirs, args, "www", &www)
-}
-
-/// cargo, wasm-bindgen, wasm-opt.
-fn wasm(
-    dirs: &Dirs,
-    args: &Args,
-    config: &Config,
-    toolchain: &WasmToolchain,
-    bindgen: &Path,
-    opt: &Path,
-) -> Result<Stamp> {
-    let out = dirs.root.join(&config.out_dir);
-    let record = Record::of(&dirs.root, &config.out_dir);
-    let inputs = [
-        "crate",
-        "cpu",
-        "Cargo.toml",
-        "Cargo.lock",
-        ROOT_MARK,
-        ".cargo/config.toml",
-    ];
-    let opted = if args.no_opt { "no-opt" } else { "opt" };
-    let stamp = Stamp::of(&dirs.root, &inputs, &[&toolchain.version, opted])?;
-    if !args.force && stamp.matches(&record) {
-        say(&config.out_dir, "fresh");
-        return Ok(stamp);
-    }
-    if std::env::var_os("RUSTFLAGS").is_some()
-        || std::env::var_os("CARGO_ENCODED_RUSTFLAGS").is_some()
-    {
-        eprintln!(
-            "build  note: RUSTFLAGS is set aside for wasm, it would replace the flags of .cargo/config.toml"
-        );
-    }
-    record.remove();
-
-    timed("cargo build", || {
-        let mut command = toolchain.cargo(dirs);
-        command.args([
-            "build",
-            "-p",
-            &config.package,
-            "--lib",
-            "--target",
-            TARGET,
-            "--profile",
-            &config.profile,
-        ]);
-        command.args((!config.default_features).then_some("--no-default-features"));
-        if !config.features.is_empty() {
-            command.arg("--features").arg(config.features.join(","));
-        }
-        proc::must_seen(
-            &mut command,
-            &dirs.logs().join("wasm-cargo.log"),
-            CARGO_LIMIT,
-        )
-    })?;
-
-    let library = format!("{}.wasm", config.package.replace('-', "_"));
-    let built = dirs
-        .target_wasm
-        .join(TARGET)
-        .join(config.profile_dir())
-        .join(library);
-    if !built.is_file() {
-        bail!(
-            "expected cargo to make {}, found none: is the crate still a cdylib?",
-            built.display()
-        );
-    }
-    // Nothing but generated files lives here, and old ones would be packed along.
-    if out.exists() {
-        fs::remove_dir_all(&out).with_context(|| format!("cannot clear {}", out.display()))?;
-    }
-    fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
-
-    timed("wasm-bindgen", || {
-        let mut command = Command::new(bindgen);
-        command
-            .arg(&built)
-            .args([
-                "--target",
-                &config.target,
-                "--out-name",
-                &config.out_name,
-                "--out-dir",
-            ])
-            .arg(&out);
-        command.args(&config.wasm_bindgen.flags);
-        proc::must(
-            &mut command,
-            &dirs.logs().join("wasm-bindgen.log"),
-            TOOL_LIMIT,
-        )
-    })?;
-
-    timed("threads", || threads(dirs, toolchain, config, &out))?;
-    if !args.no_opt {
-        let core = format!("{}_bg.wasm", config.out_name);
-        let flags = &config.wasm_opt.flags;
-        timed("wasm-opt", || optimise(dirs, flags, &out.join(core), opt))?;
-        let flags: Vec<String> = [flags, &config.threads.wasm_opt_flags[..]].concat();
-        let module = out.join(&config.threads.out_file);
-        timed("wasm-opt threads", || optimise(dirs, &flags, &module, opt))?;
-    }
-    stamp.write(&record)?;
-    Ok(stamp)
-}
-
-/// The module of the CPU's threads: one small crate, with flags that the core is built without.
-fn threads(dirs: &Dirs, toolchain: &WasmToolchain, config: &Config, out: &Path) -> Result<()> {
-    let threads = &config.threads;
-    let mut command = toolchain.cargo(dirs);
-    command.args([
-        "rustc",
-        "-p",
-        &threads.package,
-        "--lib",
-        "--crate-type",
-        "cdylib",
-        "--features",
-        &threads.feature,
-        "--target",
-        TARGET,
-        "--profile",
-        &config.profile,
-        "--",
-    ]);
-    command.args(&threads.rustc_flags);
-    proc::must_seen(
-        &mut command,
-        &dirs.logs().join("wasm-threads.log"),
-        CARGO_LIMIT,
-    )?;
-    let built = dirs
-        .target_wasm
-        .join(TARGET)
-        .join(config.profile_dir())
-        .join(format!("{}.wasm", threads.package.replace('-', "_")));
-    let to = out.join(&threads.out_file);
-    fs::copy(&built, &to)
-        .with_context(|| format!("cannot copy {} to {}", built.display(), to.display()))?;
-    Ok(())
-}
-
-fn optimise(dirs: &Dirs, flags: &[String], module: &Path, opt: &Path) -> Result<()> {
-    let smaller = module.with_extension("tmp");
-    let mut command = Command::new(opt);
-    command.arg(module).arg("-o").arg(&smaller).args(flags);
-    proc::must(&mut command, &dirs.logs().join("wasm-opt.log"), TOOL_LIMIT)?;
-    fs::rename(&smaller, module).with_context(|| format!("cannot replace {}", module.display()))
 }
 
 /// `npm run build` in a workspace, unless its dist is fresh.
@@ -258,19 +112,19 @@ fn sizes(dirs: &Dirs) -> Result<()> {
 const fs = require("node:fs"), path = require("node:path"), zlib = require("node:zlib");
 const row = (name, sizes) => console.log("size   " + name.padEnd(24) + sizes.map((n, i) =>
   ["raw", "gzip", "brotli"][i] + (n / 1e3).toFixed(1).padStart(9) + " kB").join("   "));
-const kinds = { ".wasm": ["WebAssembly", [0, 0, 0]], ".js": ["JavaScript", [0, 0, 0]] };
+const kinds = { ".wasm": ["WebAssembly", [0, 0, 0]], ".js": ["JavaScript", [0, 0, 0]], grammar: ["grammar, on demand", [0, 0, 0]] };
 const total = [0, 0, 0];
 for (const name of fs.readdirSync(".", { recursive: true })) {
-  const kind = kinds[path.extname(name)];
+  const kind = kinds[name.endsWith("grammar_bg.wasm") ? "grammar" : path.extname(name)];
   if (!kind) continue;
   const bytes = fs.readFileSync(name);
   const sizes = [bytes, zlib.gzipSync(bytes, { level: 9 }), zlib.brotliCompressSync(bytes, { params: {
     [zlib.constants.BROTLI_PARAM_QUALITY]: 11, [zlib.constants.BROTLI_PARAM_LGWIN]: 24,
     [zlib.constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } })].map((b) => b.length);
-  sizes.forEach((n, i) => { kind[1][i] += n; total[i] += n; });
+  sizes.forEach((n, i) => { kind[1][i] += n; if (kind !== kinds.grammar) total[i] += n; });
 }
 Object.values(kinds).forEach(([name, sizes]) => row(name, sizes));
-row("all of pkg/dist", total);
+row("all but grammar", total);
 "#;
     let dist: PathBuf = dirs.root.join("pkg/dist");
     let status = Command::new("node")
@@ -284,7 +138,7 @@ row("all of pkg/dist", total);
     Ok(())
 }
 
-fn timed(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+pub fn timed(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     let start = Instant::now();
     work().with_context(|| format!("{name} failed"))?;
     say(
@@ -294,7 +148,7 @@ fn timed(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     Ok(())
 }
 
-fn say(name: &str, outcome: &str) {
+pub fn say(name: &str, outcome: &str) {
     eprintln!(
         "build  {name} {} {outcome}",
         ".".repeat(20usize.saturating_sub(name.len()))

@@ -27,6 +27,16 @@ pub struct Config {
     pub wasm_bindgen: Flags,
     pub wasm_opt: Flags,
     pub threads: Threads,
+    pub grammar: Part,
+}
+
+/// A crate that is a module of its own.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Part {
+    pub package: String,
+    pub out_dir: String,
+    pub out_name: String,
 }
 
 /// The module of the CPU's threads.
@@ -61,11 +71,12 @@ impl Config {
 
     fn parse(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text)?;
-        if Path::new(&config.out_dir).is_absolute() || config.out_dir.contains("..") {
-            bail!(
-                "out-dir: expected a directory inside the clone such as \"pkg/wasm\", found {:?}",
-                config.out_dir
-            );
+        for dir in [&config.out_dir, &config.grammar.out_dir] {
+            if Path::new(dir).is_absolute() || dir.contains("..") {
+                bail!(
+                    "out-dir: expected a directory inside the clone such as \"pkg/wasm\", found {dir:?}"
+                );
+            }
         }
         Ok(config)
     }

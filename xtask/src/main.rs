@@ -13,7 +13,8 @@
 //! | `toolchain`  | which cargo builds wasm32                                        |
 //! | `tools`      | wasm-bindgen, node, npm packages, wasm-opt                       |
 //! | `browsers`   | which Chromium and Firefox the tests drive                       |
-//! | `build`      | crate -> pkg/wasm -> pkg/dist -> www/dist                        |
+//! | `build`      | crates -> pkg/wasm, pkg/grammar -> pkg/dist -> www/dist          |
+//! | `wasm`       | a crate to a module with its bindings                            |
 //! | `model`      | where does the default model come from, is it the right file     |
 //! | `serve`      | the command; `server` is the HTTP server under it                |
 //! | `test`       | which stages there are; `stage` runs one; `counts` reads its output |
@@ -36,6 +37,7 @@ mod stamp;
 mod test;
 mod toolchain;
 mod tools;
+mod wasm;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,87 @@
+/** What the model wrote, taken apart into OpenAI's message: thoughts, text, calls of tools. */
+import { toLogprobs } from "./logprobs.js";
+import type { ChatCompletion, ChatCompletionChunk, ChatCompletionMessageToolCall, FinishReason } from "./openai.js";
+import type { Answer } from "./runner.js";
+import type { CallDelta, Parser } from "./tools/parts.js";
+import type { Plan } from "./tools/plan.js";
+import type { Step } from "./wasm-contract.js";
+
+type Delta = ChatCompletionChunk["choices"][number]["delta"];
+
+/** Of one streamed answer. */
+export class AnswerReader {
+  readonly #plan: Plan;
+  #parser: Parser | undefined;
+  #hasCalls = false;
+
+  constructor(plan: Plan) {
+    this.#plan = plan;
+  }
+
+  /** What a step brings; without fields when that is nothing yet. */
+  read({ text, finish_reason, in_thoughts }: Step): Delta {
+    this.#parser ??= this.#plan.parser(in_thoughts);
+    const { reasoning, content, calls } = this.#parser.feed(text, finish_reason !== null);
+    const delta: Delta = {};
+    if (reasoning !== "") delta.reasoning_content = reasoning;
+    if (content !== "") delta.content = content;
+    if (calls.length > 0) {
+      this.#hasCalls = true;
+      delta.tool_calls = calls.map(({ index, name, arguments: args }) => ({
+        index,
+        ...(name === undefined ? {} : { id: callId(), type: "function" as const }),
+        function: { ...(name === undefined ? {} : { name }), arguments: args },
+      }));
+    }
+    return delta;
+  }
+
+  /** An answer that was cut short may have cut a call. */
+  finishReason(reason: NonNullable<Step["finish_reason"]>): FinishReason {
+    return this.#hasCalls && reason === "stop" ? "tool_calls" : reason;
+  }
+}
+
+/** Of a whole answer. */
+export function toChoice(
+  { text, ids, logprobs, finish_reason, inThoughts }: Answer,
+  index: number,
+  plan: Plan,
+  withIds: boolean,
+): ChatCompletion["choices"][number] {
+  const { reasoning, content, calls } = plan.parser(inThoughts).feed(text, true);
+  const tool_calls = joined(calls);
+  const isCalling = tool_calls.length > 0;
+  const reason = finish_reason ?? "stop";
+  return {
+    index,
+    message: {
+      role: "assistant",
+      content: isCalling && content === "" ? null : content,
+      refusal: null,
+      ...(reasoning === "" ? {} : { reasoning_content: reasoning }),
+      ...(isCalling ? { tool_calls } : {}),
+    },
+    finish_reason: isCalling && reason === "stop" ? "tool_calls" : reason,
+    logprobs: toLogprobs(logprobs),
+    ...(withIds ? { token_ids: ids } : {}),
+  };
+}
+
+function joined(pieces: CallDelta[]): ChatCompletionMessageToolCall[] {
+  const calls: ChatCompletionMessageToolCall[] = [];
+  for (const { index, name, arguments: args } of pieces) {
+    const call = (calls[index] ??= { id: callId(), type: "function", function: { name: "", arguments: "" } });
+    call.function.name += name ?? "";
+    call.function.arguments += args;
+  }
+  return calls;
+}
+
+/** Nine letters and digits, which is what Mistral's template takes. */
+function callId(): string {
+  const letters = "abcdefghijklmnopqrstuvwxyz0123456789";
+  return Array.from(crypto.getRandomValues(new Uint8Array(9)), (byte) => letters.charAt(byte % letters.length)).join(
+    "",
+  );
+}

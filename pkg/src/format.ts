@@ -1,0 +1,67 @@
+/** `response_format` and `structured_outputs`: what an answer has to look like. */
+import { invalid } from "./errors.js";
+import type { ChatCompletionCreateParams } from "./openai.js";
+import type { AnswerFormat } from "./wasm-contract.js";
+
+type FormatParams = Pick<ChatCompletionCreateParams, "response_format" | "structured_outputs">;
+
+/** The format that a request asks for; undefined for none. */
+export function toFormat({ response_format, structured_outputs }: FormatParams): AnswerFormat | undefined {
+  const asked = [fromResponseFormat(response_format), fromStructured(structured_outputs)].filter(
+    (format) => format !== undefined,
+  );
+  if (asked.length > 1) throw invalid("structured_outputs", "absent beside response_format", structured_outputs);
+  return asked[0];
+}
+
+function fromResponseFormat(format: FormatParams["response_format"]): AnswerFormat | undefined {
+  if (format === undefined || format === null) return undefined;
+  if (typeof format !== "object") throw invalid("response_format", "an object", format);
+  switch (format.type) {
+    case "text":
+      return undefined;
+    case "json_object":
+      return { json_schema: { type: "object" } };
+    case "json_schema": {
+      const schema = (format.json_schema as { schema?: unknown } | undefined)?.schema ?? {};
+      return { json_schema: schemaOf("response_format.json_schema.schema", schema) };
+    }
+    default:
+      throw invalid("response_format.type", "text, json_object or json_schema", (format as { type?: unknown }).type);
+  }
+}
+
+function fromStructured(wanted: FormatParams["structured_outputs"]): AnswerFormat | undefined {
+  if (wanted === undefined || wanted === null) return undefined;
+  const kinds = (["json", "regex", "choice", "grammar"] as const).filter((kind) => wanted[kind] !== undefined);
+  const [kind] = kinds;
+  if (kind === undefined || kinds.length > 1) {
+    throw invalid("structured_outputs", "one of json, regex, choice and grammar", kinds);
+  }
+  const field = `structured_outputs.${kind}`;
+  const value: unknown = wanted[kind];
+  if (kind === "json")
+    return { json_schema: schemaOf(field, typeof value === "string" ? parsed(field, value) : value) };
+  if (kind === "choice") {
+    const isList = Array.isArray(value) && value.length > 0 && value.every((text) => typeof text === "string" && text);
+    if (!isList) throw invalid(field, "a list of texts, none empty", value);
+    return { choice: value as string[] };
+  }
+  if (typeof value !== "string" || value === "") throw invalid(field, "a text", value);
+  return kind === "regex" ? { regex: value } : { grammar: value };
+}
+
+function schemaOf(field: string, schema: unknown): unknown {
+  if (typeof schema !== "object" || schema === null || Array.isArray(schema)) {
+    throw invalid(field, "a JSON schema", schema);
+  }
+  return schema;
+}
+
+function parsed(field: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw invalid(field, "JSON", text);
+  }
+}

@@ -1,0 +1,25 @@
+/** Log-probabilities of the core in OpenAI's two shapes; null where none were asked for. */
+import type { ChatCompletionLogprobs, CompletionLogprobs, TopLogprob } from "./openai.js";
+import type { Logprob, Step } from "./wasm-contract.js";
+
+export function toLogprobs(tokens: Step["logprobs"]): ChatCompletionLogprobs | null {
+  if (tokens.length === 0) return null;
+  const content = tokens.map((token) => ({ ...toTop(token), top_logprobs: token.top.map(toTop) }));
+  return { content, refusal: null };
+}
+
+/** `offset`: where the first token's text begins. */
+export function toTextLogprobs(tokens: Step["logprobs"], offset: number): CompletionLogprobs | null {
+  if (tokens.length === 0) return null;
+  let at = offset;
+  return {
+    tokens: tokens.map(({ token }) => token),
+    token_logprobs: tokens.map(({ logprob }) => logprob),
+    top_logprobs: tokens.map(({ top }) => Object.fromEntries(top.map(({ token, logprob }) => [token, logprob]))),
+    text_offset: tokens.map(({ token }) => (at += token.length) - token.length),
+  };
+}
+
+function toTop({ token, bytes, logprob }: Logprob): TopLogprob {
+  return { token, bytes, logprob };
+}

@@ -1,0 +1,96 @@
+/** `tools` and `tool_choice`: what a request tells the model of them, and how its answer is read. */
+import { HearthError, invalid } from "../errors.js";
+import type { ChatCompletionCreateParams, ChatCompletionTool } from "../openai.js";
+import { ReasoningSplit } from "../reasoning.js";
+import type { AnswerFormat, GenerateRequest, ToolStyle } from "../wasm-contract.js";
+import { CallParser } from "./calls.js";
+import { callFormat } from "./format.js";
+import { HarmonyParser } from "./harmony.js";
+import { asText } from "./messages.js";
+import type { Parser } from "./parts.js";
+
+export interface Plan {
+  /** Fields of the core's request. */
+  request: Partial<GenerateRequest>;
+  /** Where the answer has to be a call. */
+  format?: AnswerFormat;
+  /** Reads one answer; `inThoughts`: it begins within them. */
+  parser(inThoughts: boolean): Parser;
+}
+
+/** How the model that a request goes to writes calls; null where its template knows none. */
+export type ModelStyle = ToolStyle | null;
+
+export function toPlan(
+  params: ChatCompletionCreateParams,
+  messages: NonNullable<GenerateRequest["messages"]>,
+  own: ModelStyle,
+): Plan {
+  const tools = toTools(params.tools);
+  const offered = chosen(tools, params.tool_choice);
+  const style = own ?? "hermes";
+  const plan: Plan = { request: { messages }, parser: parserOf(params, style, offered) };
+  if (own === null) plan.request.messages = asText(messages, offered);
+  else if (offered.length > 0) plan.request.tools = offered;
+  // Calls may begin with a special token, and so does everything in Harmony.
+  if (own === "harmony" || offered.length > 0) plan.request.skip_special_tokens = false;
+  if (isForced(params.tool_choice)) {
+    plan.format = callFormat(offered, style, params.parallel_tool_calls !== false);
+  }
+  return plan;
+}
+
+function parserOf(
+  { reasoning_format }: ChatCompletionCreateParams,
+  style: ToolStyle,
+  offered: ChatCompletionTool[],
+): Plan["parser"] {
+  return (inThoughts) => {
+    if (style === "harmony") return new HarmonyParser();
+    const split = reasoning_format === "none" ? undefined : new ReasoningSplit(inThoughts);
+    const names = offered.map(({ function: { name } }) => name);
+    const calls = offered.length > 0 ? new CallParser(style, names) : undefined;
+    return {
+      feed(text, isLast) {
+        const { reasoning, content } = split?.feed(text, isLast) ?? { reasoning: "", content: text };
+        return { reasoning, ...(calls?.feed(content, isLast) ?? { content, calls: [] }) };
+      },
+    };
+  };
+}
+
+function toTools(tools: unknown): ChatCompletionTool[] {
+  if (tools === undefined || tools === null) return [];
+  if (!Array.isArray(tools)) throw invalid("tools", "a list of tools", tools);
+  return tools.map((tool: ChatCompletionTool | null, i) => {
+    const field = `tools[${String(i)}]`;
+    if (tool?.type !== "function") throw invalid(`${field}.type`, '"function"', tool?.type);
+    const { name } = (tool as { function?: { name?: unknown } }).function ?? {};
+    // OpenAI's rule, which also keeps names from being anything else in a prompt or a grammar.
+    if (typeof name !== "string" || !/^[\w-]{1,64}$/.test(name)) {
+      throw invalid(`${field}.function.name`, "1 to 64 letters, digits, _ and -", name);
+    }
+    return tool;
+  });
+}
+
+/** The tools that the model is told of. */
+function chosen(tools: ChatCompletionTool[], choice: ChatCompletionCreateParams["tool_choice"]): ChatCompletionTool[] {
+  if (choice === "none") return [];
+  if (typeof choice === "object" && choice !== null) {
+    const { name } = (choice as { function?: { name?: unknown } }).function ?? {};
+    const named = tools.filter((tool) => tool.function.name === name);
+    if (named.length === 0) throw invalid("tool_choice.function.name", "the name of one of the tools", name);
+    return named;
+  }
+  const known = [undefined, null, "auto", "required"] as unknown[];
+  if (!known.includes(choice)) throw invalid("tool_choice", "none, auto, required or a function", choice);
+  if (choice === "required" && tools.length === 0) {
+    throw new HearthError("invalid_request", "invalid request: tool_choice is required and there are no tools");
+  }
+  return tools;
+}
+
+function isForced(choice: ChatCompletionCreateParams["tool_choice"]): boolean {
+  return choice === "required" || (typeof choice === "object" && choice !== null);
+}

@@ -1,0 +1,6 @@
+/** Stands in for the generated `pkg/grammar/grammar.d.ts`, as `hearth.d.ts` does for the core's. */
+import type { GrammarWasm } from "../wasm-contract.js";
+
+declare const init: GrammarWasm["default"];
+export default init;
+export declare const Vocabulary: GrammarWasm["Vocabulary"];

@@ -1,0 +1,168 @@
+//! A crate to a WebAssembly module with its bindings: cargo, wasm-bindgen, wasm-opt.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::build::{say, timed};
+use crate::config::{Config, Threads};
+use crate::paths::{Dirs, ROOT_MARK};
+use crate::proc;
+use crate::stamp::{Record, Stamp};
+use crate::toolchain::{TARGET, WasmToolchain};
+
+/// The first build compiles burn and, on Debian's toolchain, std.
+const CARGO_LIMIT: Duration = Duration::from_secs(3600);
+const TOOL_LIMIT: Duration = Duration::from_secs(1800);
+
+/// What builds, and how.
+pub struct Tools<'a> {
+    pub dirs: &'a Dirs,
+    pub config: &'a Config,
+    pub toolchain: &'a WasmToolchain,
+    pub bindgen: &'a Path,
+    /// wasm-opt, if it is to be used.
+    pub opt: Option<&'a Path>,
+    /// Also what is not stale.
+    pub force: bool,
+}
+
+/// The core, and the module of the CPU's threads beside it.
+pub fn core(tools: &Tools) -> Result<Stamp> {
+    let Config {
+        package,
+        out_dir,
+        out_name,
+        features,
+        default_features,
+        threads,
+        ..
+    } = tools.config;
+    tools.fresh_or(out_dir, &["crate", "cpu"], |out| {
+        let mut flags = Vec::new();
+        flags.extend((!default_features).then(|| "--no-default-features".to_owned()));
+        if !features.is_empty() {
+            flags.extend(["--features".to_owned(), features.join(",")]);
+        }
+        tools.module(package, &flags, out, out_name)?;
+        timed("threads", || tools.threads(threads, out))?;
+        let flags = [&tools.config.wasm_opt.flags, &threads.wasm_opt_flags[..]].concat();
+        tools.optimise("wasm-opt threads", &out.join(&threads.out_file), &flags)
+    })
+}
+
+/// The module that follows schemas and grammars.
+pub fn grammar(tools: &Tools) -> Result<Stamp> {
+    let part = &tools.config.grammar;
+    tools.fresh_or(&part.out_dir, &["grammar"], |out| {
+        tools.module(&part.package, &[], out, &part.out_name)
+    })
+}
+
+impl Tools<'_> {
+    /// Fills the directory `name` unless it is of these sources and tools already.
+    fn fresh_or(
+        &self,
+        name: &str,
+        sources: &[&str],
+        build: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Stamp> {
+        let root = &self.dirs.root;
+        let record = Record::of(root, name);
+        let wide = ["Cargo.toml", "Cargo.lock", ROOT_MARK, ".cargo/config.toml"];
+        let opted = if self.opt.is_none() { "no-opt" } else { "opt" };
+        let inputs = [sources, &wide[..]].concat();
+        let stamp = Stamp::of(root, &inputs, &[&self.toolchain.version, opted])?;
+        if !self.force && stamp.matches(&record) {
+            say(name, "fresh");
+            return Ok(stamp);
+        }
+        if ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"].map(std::env::var_os) != [None, None] {
+            eprintln!(
+                "build  note: RUSTFLAGS is set aside for wasm, it would replace the flags of .cargo/config.toml"
+            );
+        }
+        record.remove();
+        let out = root.join(name);
+        // Nothing but generated files lives here, and old ones would be packed along.
+        if out.exists() {
+            fs::remove_dir_all(&out).with_context(|| format!("cannot clear {}", out.display()))?;
+        }
+        fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
+        build(&out)?;
+        stamp.write(&record)?;
+        Ok(stamp)
+    }
+
+    fn module(&self, package: &str, flags: &[String], out: &Path, out_name: &str) -> Result<()> {
+        let logs = self.dirs.logs();
+        timed(&format!("cargo {package}"), || {
+            let mut command = self.toolchain.cargo(self.dirs);
+            command.args(["build", "-p", package, "--lib", "--target", TARGET]);
+            command
+                .args(["--profile", &self.config.profile])
+                .args(flags);
+            let log = logs.join(format!("wasm-{package}.log"));
+            proc::must_seen(&mut command, &log, CARGO_LIMIT)
+        })?;
+        let built = self.built(package);
+        if !built.is_file() {
+            bail!(
+                "expected cargo to make {}, found none: is the crate still a cdylib?",
+                built.display()
+            );
+        }
+        timed("wasm-bindgen", || {
+            let mut command = Command::new(self.bindgen);
+            command.arg(&built).args(["--target", &self.config.target]);
+            command.args(["--out-name", out_name, "--out-dir"]).arg(out);
+            command.args(&self.config.wasm_bindgen.flags);
+            proc::must(&mut command, &logs.join("wasm-bindgen.log"), TOOL_LIMIT)
+        })?;
+        let module = out.join(format!("{out_name}_bg.wasm"));
+        self.optimise("wasm-opt", &module, &self.config.wasm_opt.flags)
+    }
+
+    /// One small crate, with flags that the core is built without.
+    fn threads(&self, threads: &Threads, out: &Path) -> Result<()> {
+        let mut command = self.toolchain.cargo(self.dirs);
+        command.args(["rustc", "-p", &threads.package, "--lib"]);
+        command.args(["--crate-type", "cdylib", "--features", &threads.feature]);
+        command.args(["--target", TARGET, "--profile", &self.config.profile, "--"]);
+        command.args(&threads.rustc_flags);
+        let log = self.dirs.logs().join("wasm-threads.log");
+        proc::must_seen(&mut command, &log, CARGO_LIMIT)?;
+        let built = self.built(&threads.package);
+        let to = out.join(&threads.out_file);
+        fs::copy(&built, &to)
+            .with_context(|| format!("cannot copy {} to {}", built.display(), to.display()))?;
+        Ok(())
+    }
+
+    /// What cargo makes of a library.
+    fn built(&self, package: &str) -> PathBuf {
+        self.dirs
+            .target_wasm
+            .join(TARGET)
+            .join(self.config.profile_dir())
+            .join(format!("{}.wasm", package.replace('-', "_")))
+    }
+
+    fn optimise(&self, name: &str, module: &Path, flags: &[String]) -> Result<()> {
+        let Some(opt) = self.opt else {
+            return Ok(());
+        };
+        timed(name, || {
+            let smaller = module.with_extension("tmp");
+            let mut command = Command::new(opt);
+            command.arg(module).arg("-o").arg(&smaller).args(flags);
+            let log = self.dirs.logs().join("wasm-opt.log");
+            proc::must(&mut command, &log, TOOL_LIMIT)?;
+            fs::rename(&smaller, module)
+                .with_context(|| format!("cannot replace {}", module.display()))
+        })
+    }
+}
