@@ -33,9 +33,14 @@ for (const { browser, kind, tokens, lengths, options } of CASES) {
         }),
       { kind, url: SMOLLM2, options: options ?? {}, tokens, lengths },
     );
-    const { contexts, ...rest } = result;
+    const { contexts, formats, ...rest } = result;
     const name = `smollm2-q4_1/${browser}/${kind}`;
     console.log(JSON.stringify({ case: name, ...rest }));
+    const { init_ms, vocabulary_ms, ...answers } = formats as Record<string, object>;
+    console.log(JSON.stringify({ case: `${name}/grammar`, init_ms, vocabulary_ms }));
+    for (const [format, answer] of Object.entries(answers)) {
+      console.log(JSON.stringify({ case: `${name}/grammar/${format}`, ...answer }));
+    }
     for (const [i, context] of ((contexts ?? []) as object[]).entries()) {
       console.log(JSON.stringify({ case: `${name}/prompt@${String(lengths[i])}`, ...context }));
     }

@@ -1,5 +1,6 @@
 // Drives the core without the package's queueing and messages, so that what is measured is the core.
 import { installGpuShims } from "/pkg/dist/gpu-shims.js";
+import initGrammar, { Vocabulary } from "/pkg/dist/wasm/grammar.js";
 import init, { Device, Loader } from "/pkg/dist/wasm/hearth.js";
 
 const MIB = 1 << 20;
@@ -22,9 +23,9 @@ async function load(device, url) {
 }
 
 /** Milliseconds to the first token, and tokens a second after it. */
-async function run(engine, prompt, tokens) {
+async function run(engine, prompt, tokens, constraint) {
   const start = ms();
-  const generation = engine.generate({ prompt, max_tokens: tokens, temperature: 0 });
+  const generation = engine.generate({ prompt, max_tokens: tokens, temperature: 0 }, constraint);
   let first = 0;
   let count = 0;
   let step;
@@ -35,7 +36,90 @@ async function run(engine, prompt, tokens) {
   } while (step.finish_reason === null);
   const decode = count > 1 ? ((count - 1) * 1000) / (ms() - first) : 0;
   generation.free();
-  return { ttft_ms: first - start, decode, usage: step.usage };
+  return { ttft_ms: first - start, decode, usage: step.usage, all_ms: ms() - start };
+}
+
+/** A grammar that counts the time it takes. */
+class Timed {
+  spent = 0;
+  worst = 0;
+  #grammar;
+
+  constructor(grammar) {
+    this.#grammar = grammar;
+  }
+
+  #time(task) {
+    const start = ms();
+    const result = task();
+    const took = ms() - start;
+    this.spent += took;
+    this.worst = Math.max(this.worst, took);
+    return result;
+  }
+
+  allow(bits) {
+    return this.#time(() => this.#grammar.allow(bits));
+  }
+
+  forced() {
+    return this.#time(() => this.#grammar.forced());
+  }
+
+  accept(ids) {
+    this.#time(() => this.#grammar.accept(ids));
+  }
+}
+
+const text = { type: "string", minLength: 60, maxLength: 400 };
+const number = { type: "integer", minimum: 0, maximum: 999 };
+const FORMATS = {
+  prose: { regex: "(.|\\n){400,4000}" },
+  json_text: { json_schema: { type: "object", properties: { story: text }, required: ["story"] } },
+  json_fields: {
+    json_schema: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: { id: number, kind: { enum: ["animal", "plant"] }, legs: number },
+        required: ["id", "kind", "legs"],
+        additionalProperties: false,
+      },
+      minItems: 6,
+      maxItems: 6,
+    },
+  },
+};
+
+/** What formats cost: the module's start, and its share of a constrained answer's time. */
+async function structured(engine, tokens) {
+  let at = ms();
+  await initGrammar();
+  const init_ms = ms() - at;
+  at = ms();
+  const { bytes, lengths, eog } = engine.vocabulary();
+  const vocabulary = new Vocabulary(bytes, lengths, eog);
+  const result = { init_ms, vocabulary_ms: ms() - at };
+  for (const [name, format] of Object.entries(FORMATS)) {
+    at = ms();
+    const grammar = new Timed(vocabulary.grammar(JSON.stringify(format)));
+    const compile_ms = ms() - at;
+    const prompt = "Once upon a time there was a fox who";
+    const free = await run(engine, prompt, tokens);
+    const start = ms();
+    const { usage } = await run(engine, prompt, tokens, grammar);
+    const n = usage.completion_tokens;
+    result[name] = {
+      tokens: n,
+      compile_ms,
+      grammar_ms_per_token: grammar.spent / n,
+      grammar_ms_worst: grammar.worst,
+      grammar_share: grammar.spent / (ms() - start),
+      tok_s: (n * 1000) / (ms() - start),
+      free_tok_s: (free.usage.completion_tokens * 1000) / free.all_ms,
+    };
+  }
+  return result;
 }
 
 self.onmessage = async ({ data: { kind, url, options, tokens, lengths } }) => {
@@ -72,6 +156,7 @@ self.onmessage = async ({ data: { kind, url, options, tokens, lengths } }) => {
       });
     }
     postMessage({
+      formats: await structured(engine, tokens),
       contexts,
       after_last_byte_ms,
       device: device.info(),

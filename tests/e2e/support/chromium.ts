@@ -57,6 +57,14 @@ export async function openChromium(options: LaunchOptions = {}): Promise<Tab> {
     screenshot: async (path) => {
       await page.screenshot({ path });
     },
+    heapBytes: async () => {
+      const session = await page.context().newCDPSession(page);
+      await session.send("HeapProfiler.collectGarbage");
+      const { usedSize } = await session.send("Runtime.getHeapUsage");
+      await session.detach();
+      return usedSize;
+    },
+    workers: () => page.workers().length,
     close: () => browser.close(),
   };
 }

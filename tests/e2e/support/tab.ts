@@ -17,6 +17,10 @@ export interface Tab {
   screenshot(path: string): Promise<void>;
   /** What the page logged as errors, for failure messages. */
   readonly errors: string[];
+  /** Chromium only: how many workers the page has. */
+  workers?(): number;
+  /** Chromium only: bytes of the page's heap after everything that can be was collected. */
+  heapBytes?(): Promise<number>;
   close(): Promise<void>;
 }
 

@@ -1,0 +1,104 @@
+/** What engines leave behind when they end, and how soon they fall silent. */
+import type { Chat, PageGlobals } from "../support/chat.js";
+import { HAS_SMOLLM2, IS_FAKE, SMOLLM2, TINY } from "../support/env.js";
+import { expect, test } from "../support/test.js";
+
+interface Package {
+  Engine: typeof import("hearth").Engine;
+}
+
+/** Creates and disposes engines, some of them in the middle of an answer. */
+function comeAndGo(chat: Chat, count: number): Promise<void> {
+  return chat.tab.evaluate(
+    async (arg) => {
+      const { Engine } = (await import(arg.url)) as Package;
+      const messages = [{ role: "user" as const, content: "Hi" }];
+      for (let i = 0; i < arg.count; i++) {
+        const engine = await Engine.create({ model: arg.model, device: "cpu", cache: "no-store" });
+        if (i % 3 > 0) {
+          const stream = await engine.chat.completions.create({ messages, stream: true, max_tokens: 20 });
+          const answer = (async () => {
+            for await (const chunk of stream) if (i % 3 === 1 && chunk.choices[0]?.delta.content) return;
+          })();
+          if (i % 3 === 1) await answer;
+          else answer.catch(() => undefined);
+        }
+        engine.dispose();
+      }
+    },
+    { url: "/pkg/dist/index.js", model: TINY, count },
+  );
+}
+
+test("200 engines come and go without growth of the page's heap", async ({ launch }) => {
+  test.skip(IS_FAKE, "needs the real package");
+  test.setTimeout(600_000);
+  const chat = await launch("chromium");
+  await chat.open();
+  const heap = async (): Promise<number> => (await chat.tab.heapBytes?.()) ?? 0;
+  await comeAndGo(chat, 20);
+  const before = await heap();
+  await comeAndGo(chat, 180);
+  const grown = (await heap()) - before;
+  console.log(`heap: ${String(before)} bytes after 20 engines, ${String(grown)} more after 200`);
+  // An engine's own objects take some 10 kB.
+  expect(grown).toBeLessThan(180 * 500);
+  await expect.poll(() => chat.tab.workers?.()).toBe(0);
+});
+
+for (const { browser, device } of [
+  { browser: "firefox", device: "webgpu" },
+  { browser: "chromium", device: "cpu" },
+] as const) {
+  test(`SmolLM2 falls silent soon after an abort · ${browser}, ${device}`, async ({ launch }) => {
+    test.skip(!HAS_SMOLLM2, "the model is not at hand (HEARTH_SMOLLM2 is not set)");
+    test.setTimeout(600_000);
+    const chat = await launch(browser);
+    await chat.load(SMOLLM2, { device, context: 1024 });
+    const silences = await chat.tab.evaluate(async () => {
+      const { engine } = (globalThis as unknown as PageGlobals).hearth;
+      if (engine === undefined) throw new Error("the page has no engine");
+      const found: { phase: string; rejected: number; silent: number }[] = [];
+      for (const phase of ["prefill", "decode"]) {
+        for (let i = 0; i < 5; i++) {
+          const controller = new AbortController();
+          const words =
+            phase === "prefill" ? `${String(i)} lorem ipsum dolor sit amet `.repeat(55) : `Count to ${String(i)}00.`;
+          const messages = [{ role: "user" as const, content: words }];
+          const stream = await engine.chat.completions.create(
+            { messages, stream: true, temperature: 0 },
+            { signal: controller.signal },
+          );
+          let start = 0;
+          let isAborted = false;
+          const abort = (): void => {
+            if (isAborted) return;
+            isAborted = true;
+            start = performance.now();
+            controller.abort();
+          };
+          const reading = (async () => {
+            for await (const chunk of stream) {
+              if (chunk.choices[0]?.delta.content && phase === "decode") setTimeout(abort, 30 * i);
+            }
+          })();
+          if (phase === "prefill") setTimeout(abort, 100 + 70 * i);
+          const code = await reading.then(
+            () => "none",
+            (error: unknown) => (error as { code: string }).code,
+          );
+          if (code !== "cancelled") throw new Error(`the answer ended before it was stopped: ${code}`);
+          const rejected = performance.now() - start;
+          // Answered when the worker does nothing else any more.
+          await engine.stats();
+          found.push({ phase, rejected, silent: performance.now() - start });
+        }
+      }
+      return found;
+    }, null);
+    console.log(JSON.stringify(silences));
+    // The caller hears of it at once; a software device ends a chunk of the prompt first, which a GPU does in 100 ms.
+    for (const { rejected } of silences) expect(rejected).toBeLessThan(100);
+    expect((await chat.greedyIds([{ role: "user", content: "Hi" }], 4)).length).toBe(4);
+  });
+}
