@@ -403,3 +403,29 @@ fn the_cpu_replays_nothing() {
     assert_eq!((stats.replays, stats.dispatches_per_token), (0, 0));
     assert_eq!((stats.bytes_read, stats.readbacks), (4 * 8, 8));
 }
+
+/// Everything that an engine held on the device is free again for the next one.
+#[test]
+fn two_hundred_engines_take_the_memory_of_one() {
+    let Some(device) = open(On::Gpu) else { return };
+    let watching = tiny(device.clone(), 64);
+    let [chat, _] = prompts();
+    let mut after_some = 0;
+    for i in 0..200 {
+        let mut engine = tiny(device.clone(), 256);
+        if i % 20 == 0 {
+            let (ids, _) = greedy(&mut engine, &chat.ids, 4).unwrap();
+            assert_eq!(ids, chat.greedy_ids[..4]);
+        }
+        drop(engine);
+        if i == 20 {
+            after_some = watching.stats().gpu_bytes;
+        }
+    }
+    assert!(after_some > 0);
+    let now = watching.stats().gpu_bytes;
+    assert!(
+        now <= after_some,
+        "{after_some} bytes after 20, {now} after 200"
+    );
+}

@@ -1,46 +1,25 @@
-/** The package as npm packs it, in a project of its own: installed without a network, built by Vite, run in both browsers. */
+/** The package as npm packs it: what is in it, how large it is, and in a project of its own in both browsers and in Node. */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { build, preview, type PreviewServer } from "vite";
+import { brotliCompressSync, constants } from "node:zlib";
 import { goldenFile, IS_FAKE, root } from "../support/env.js";
+import { pack, Project } from "../support/packed.js";
 import { expect, test, type BrowserName } from "../support/test.js";
 
-let project: string;
-let server: PreviewServer | undefined;
+let project: Project | undefined;
 let url: string;
 
 test.beforeAll(async () => {
   test.skip(IS_FAKE, "needs the real package");
-  project = mkdtempSync(join(tmpdir(), "hearth-package-"));
-  const npm = (args: string[], cwd: string): string => execFileSync("npm", args, { cwd, encoding: "utf8" });
-  const packed = JSON.parse(npm(["pack", "--json", "--pack-destination", project], join(root, "pkg"))) as [
-    { filename: string; files: { path: string }[] },
-  ];
-  const [{ filename, files }] = packed;
-  // What a bundler or a person looks for is there, and no test or source.
-  const paths = files.map(({ path }) => path);
-  expect(paths).toEqual(expect.arrayContaining(["README.md", "dist/index.d.ts", "dist/wasm/hearth_bg.wasm"]));
-  expect(paths.filter((path) => !/^(dist\/|README\.md$|package\.json$)/.test(path))).toEqual([]);
-  cpSync(join(root, "examples/vite"), project, { recursive: true });
-  cpSync(join(root, "examples/node.mjs"), join(project, "node.mjs"));
-  // Vite is the one of this repository; the package comes from its tarball and needs nothing else.
-  const manifest = JSON.parse(readFileSync(join(project, "package.json"), "utf8")) as Record<string, unknown>;
-  manifest.dependencies = { hearth: `file:${filename}` };
-  delete manifest.devDependencies;
-  writeFileSync(join(project, "package.json"), JSON.stringify(manifest));
-  npm(["install", "--offline", "--no-audit", "--no-fund"], project);
-  cpSync(goldenFile("tiny_llama.gguf"), join(project, "public/model.gguf"), { recursive: true });
-  await build({ root: project, logLevel: "error" });
-  server = await preview({ root: project, logLevel: "error", preview: { port: 0 } });
-  url = server.resolvedUrls?.local[0] ?? "";
+  project = new Project("vite");
+  cpSync(join(root, "examples/node.mjs"), join(project.folder, "node.mjs"));
+  project.add(goldenFile("tiny_llama.gguf"), "model.gguf");
+  url = await project.serve();
 });
 
 test.afterAll(async () => {
-  if (IS_FAKE) return;
-  await server?.close();
-  rmSync(project, { recursive: true, force: true });
+  await project?.close();
 });
 
 for (const browser of ["chromium", "firefox"] satisfies BrowserName[]) {
@@ -57,9 +36,30 @@ for (const browser of ["chromium", "firefox"] satisfies BrowserName[]) {
 
 test("the package can be imported in Node, and says there what it cannot do", () => {
   const said = execFileSync("node", ["node.mjs"], {
-    cwd: project,
+    cwd: project?.folder,
     encoding: "utf8",
     env: { ...process.env, FORCE_COLOR: "0" },
   });
   expect(said).toBe("function function function 0\nworker_died\n");
+});
+
+test("the tarball has what a bundler or a person looks for, and no test or source", () => {
+  const { paths } = pack(project?.folder ?? "");
+  expect(paths).toEqual(expect.arrayContaining(["README.md", "dist/index.d.ts", "dist/wasm/hearth_bg.wasm"]));
+  expect(paths.filter((path) => !/^(dist\/|README\.md$|package\.json$)/.test(path))).toEqual([]);
+});
+
+test("the package keeps to its size", () => {
+  const dist = join(root, "pkg/dist");
+  const size = (name: string): number =>
+    brotliCompressSync(readFileSync(join(dist, name)), {
+      params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24 },
+    }).length;
+  const names = readdirSync(dist, { recursive: true }).map(String);
+  const grammar = join("wasm", "grammar_bg.wasm");
+  const core = names.filter((name) => /\.(js|wasm)$/.test(name) && name !== grammar);
+  const sum = core.map(size).reduce((a, b) => a + b, 0);
+  console.log(`brotli: ${String(sum)} bytes, formats ${String(size(grammar))}`);
+  expect(sum).toBeLessThanOrEqual(2_000_000);
+  expect(size(grammar)).toBeLessThanOrEqual(600_000);
 });

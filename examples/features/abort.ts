@@ -1,0 +1,28 @@
+/** A signal stops a load or an answer; so does leaving the loop. What was said until then stays, and the engine goes on. */
+import { HearthError } from "hearth";
+import { load, run, say, write } from "./page.js";
+
+run(async () => {
+  const controller = new AbortController();
+  const engine = await load("HuggingFaceTB/SmolLM2-360M-Instruct-GGUF", { signal: controller.signal });
+  say("Answering");
+  const stream = await engine.chat.completions.create(
+    { messages: [{ role: "user", content: "Count for me." }], stream: true },
+    { signal: controller.signal },
+  );
+  let text = "";
+  try {
+    for await (const chunk of stream) {
+      text += chunk.choices[0]?.delta.content ?? "";
+      if (text.length > 20) controller.abort();
+    }
+  } catch (error) {
+    if (!(error instanceof HearthError) || error.code !== "cancelled") throw error;
+    text += " … stopped.";
+  }
+  const { choices } = await engine.chat.completions.create({
+    messages: [{ role: "user", content: "And now?" }],
+    max_tokens: 4,
+  });
+  write(`${text}\n${choices[0]?.message.content ?? ""}`);
+});

@@ -1,0 +1,17 @@
+/** A model that was fetched once is there without a network; what is kept can be listed and deleted. */
+import * as cache from "hearth/cache";
+import { load, run, say, write } from "./page.js";
+
+run(async () => {
+  // Without this a browser that runs out of space may clear what sites keep.
+  const isPersistent = await cache.persist();
+  const engine = await load("HuggingFaceTB/SmolLM2-360M-Instruct-GGUF");
+  say("Answering");
+  const { choices } = await engine.chat.completions.create({
+    messages: [{ role: "user", content: "Hi" }],
+    max_tokens: 8,
+  });
+  const files = await cache.list();
+  const lines = files.map(({ url, bytes }) => `${new URL(url).pathname}: ${String(bytes)} bytes`);
+  write([`persistent: ${String(isPersistent)}`, ...lines, choices[0]?.message.content ?? ""].join("\n"));
+});

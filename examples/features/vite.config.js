@@ -1,0 +1,8 @@
+/** One page a feature. */
+const PAGES = ["abort", "json-schema", "offline", "rag", "tools"];
+
+/** @type {import("vite").UserConfig} */
+export default {
+  build: { target: "es2022", rolldownOptions: { input: PAGES.map((page) => `${page}.html`) } },
+  worker: { format: "es" },
+};

@@ -1,0 +1,39 @@
+/** An engine for as long as a component is there; under StrictMode, which mounts twice, the first one is disposed. */
+import { Engine, type DeviceChoice, type LoadProgress } from "hearth";
+import { useEffect, useState } from "react";
+
+export interface Loading {
+  engine?: Engine;
+  progress?: LoadProgress;
+  error?: unknown;
+}
+
+export function useEngine(model: string, device: DeviceChoice): Loading {
+  const [state, setState] = useState<Loading>({});
+  useEffect(() => {
+    const controller = new AbortController();
+    let made: Engine | undefined;
+    Engine.create({
+      model,
+      device,
+      signal: controller.signal,
+      onProgress: (progress) => {
+        if (!controller.signal.aborted) setState({ progress });
+      },
+    }).then(
+      (engine) => {
+        made = engine;
+        if (controller.signal.aborted) engine.dispose();
+        else setState({ engine });
+      },
+      (error: unknown) => {
+        if (!controller.signal.aborted) setState({ error });
+      },
+    );
+    return () => {
+      controller.abort();
+      made?.dispose();
+    };
+  }, [model, device]);
+  return state;
+}

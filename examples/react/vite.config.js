@@ -1,0 +1,6 @@
+/** @type {import("vite").UserConfig} */
+export default {
+  // Top-level await, and workers that import.
+  build: { target: "es2022" },
+  worker: { format: "es" },
+};

@@ -1,0 +1,113 @@
+/** The examples, each as a person would run it: installed, built, opened. */
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { Chat } from "../support/chat.js";
+import { goldenFile, HAS_SMOLLM2, IS_FAKE, smollm2File } from "../support/env.js";
+import { Project } from "../support/packed.js";
+import { expect, test } from "../support/test.js";
+
+const WAIT = { timeout: 120_000 };
+
+/** Opens a page and waits for its end; gives what it wrote. */
+async function done(chat: Chat, url: string): Promise<string> {
+  await chat.tab.goto(url);
+  const settled = /^(Done|HearthError|Error|TypeError|SyntaxError)/;
+  await expect.poll(() => chat.text("#status"), WAIT).toMatch(settled);
+  expect(await chat.text("#status")).toBe("Done");
+  expect(chat.tab.errors).toEqual([]);
+  return await chat.text("#output");
+}
+
+test.describe("features", () => {
+  let project: Project | undefined;
+  let url: string;
+
+  test.beforeAll(async () => {
+    test.skip(IS_FAKE, "needs the real package");
+    project = new Project("features");
+    project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
+    project.add(goldenFile("embed_bert.gguf"), "embed.gguf");
+    if (HAS_SMOLLM2) project.add(smollm2File(), "smollm2.gguf");
+    url = await project.serve();
+  });
+
+  test.afterAll(async () => {
+    await project?.close();
+  });
+
+  const page = (name: string, params = ""): string => `${url}${name}.html?device=cpu&model=/tiny.gguf${params}`;
+
+  test("abort", async ({ launch }) => {
+    expect(await done(await launch("firefox"), page("abort"))).toMatch(/… stopped\.\n./);
+  });
+
+  test("json-schema", async ({ launch }) => {
+    const written = await done(await launch("chromium"), page("json-schema"));
+    expect(written).toMatch(/^legs: [0-8], kind: (bird|fish|mammal), wild: (true|false)$/);
+  });
+
+  test("offline", async ({ launch }) => {
+    const chat = await launch("chromium");
+    const first = await done(chat, page("offline"));
+    expect(first).toContain(`/tiny.gguf: ${String(statSync(goldenFile("tiny_llama.gguf")).size)} bytes`);
+  });
+
+  test("rag", async ({ launch }) => {
+    expect(await done(await launch("chromium"), page("rag", "&embedder=/embed.gguf"))).toMatch(/^From: .+\n./);
+  });
+
+  test("tools", async ({ launch }) => {
+    test.skip(!HAS_SMOLLM2, "the model is not at hand (HEARTH_SMOLLM2 is not set)");
+    const written = await done(await launch("firefox"), page("tools").replace("tiny", "smollm2"));
+    expect(written).toMatch(/^add\(\{"a": -?\d+, "b": -?\d+\}\)\n./);
+  });
+});
+
+test("React", async ({ launch }) => {
+  test.skip(IS_FAKE, "needs the real package");
+  const project = new Project("react", "below");
+  try {
+    project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
+    const chat = await launch("chromium");
+    await chat.tab.goto(`${await project.serve()}?device=cpu&model=/tiny.gguf`);
+    await expect.poll(() => chat.text("#status"), WAIT).toContain("Ready on");
+    await chat.tab.click("form button");
+    await expect.poll(() => chat.text("#status"), WAIT).toBe("Done");
+    expect(await chat.text("#answer")).not.toBe("");
+    expect(chat.tab.errors).toEqual([]);
+    // StrictMode mounts twice: the first engine is gone.
+    expect(chat.tab.workers?.()).toBe(1);
+  } finally {
+    await project.close();
+  }
+});
+
+test("vanilla, without a build, from a server that knows nothing of it", async ({ launch }) => {
+  test.skip(IS_FAKE, "needs the real package");
+  const project = new Project("vanilla");
+  project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
+  const types: Record<string, string> = { html: "text/html", js: "text/javascript", wasm: "application/wasm" };
+  const server: Server = createServer((request, response) => {
+    const path = new URL(request.url ?? "/", "http://localhost").pathname;
+    const file = join(project.folder, path === "/" ? "index.html" : path);
+    if (!existsSync(file)) {
+      response.writeHead(404).end();
+      return;
+    }
+    const type = types[file.split(".").at(-1) ?? ""] ?? "application/octet-stream";
+    response.writeHead(200, { "Content-Type": type }).end(readFileSync(file));
+  });
+  try {
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const port = String((server.address() as AddressInfo).port);
+    const chat = await launch("firefox");
+    const written = await done(chat, `http://localhost:${port}/?device=cpu&model=/public/tiny.gguf`);
+    expect(written).not.toBe("");
+  } finally {
+    server.closeAllConnections();
+    server.close();
+    await project.close();
+  }
+});
