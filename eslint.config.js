@@ -8,6 +8,7 @@ export default tseslint.config(
       "**/dist/",
       "pkg/wasm/",
       "pkg/grammar/",
+      "pkg/docs/",
       "target/",
       "shared/",
       ".cache/",

@@ -1,6 +1,14 @@
 /** Hearth: open language models in the browser, on WebGPU. */
 export { Engine, inspectModel, type EngineOptions, type InspectOptions, type ModelSource } from "./engine.js";
-export { HearthError, type CoreErrorCode, type HearthErrorCode, type HostErrorCode } from "./errors.js";
+export {
+  CORE_ERROR_CODES,
+  HearthError,
+  HOST_ERROR_CODES,
+  type CoreErrorCode,
+  type HearthErrorCode,
+  type HearthErrorOptions,
+  type HostErrorCode,
+} from "./errors.js";
 export { canRun, type Fit, type FitOptions } from "./fit.js";
 export { CompletionStream } from "./stream.js";
 export type { ChatCompletionStream, Completions, TextCompletions } from "./completions.js";
@@ -10,10 +18,15 @@ export type { CacheMode, DeviceChoice, DownloadOptions, LoadProgress, Notice } f
 export type {
   DeviceInfo,
   DeviceOptions,
+  DeviceTuning,
   Drafts,
   EngineStats,
+  InspectorOptions,
   KvType,
   ModelInfo,
   ModelReport,
+  Quantize,
+  ToolStyle,
+  Usage,
 } from "./wasm-contract.js";
 export type * from "./openai.js";

@@ -15,7 +15,8 @@ import type { Engine } from "./engine.js";
 import { HearthError, toHearthError } from "./errors.js";
 import type { ChatCompletionCreateParams, CompletionCreateParams, EmbeddingCreateParams } from "./openai.js";
 
-type Served = Pick<Engine, "chat" | "completions" | "embeddings" | "model">;
+/** As much of an engine as is served. */
+export type Served = Pick<Engine, "chat" | "completions" | "embeddings" | "model">;
 
 /** What a request asks for, or the engine that answers it where there are several. */
 export type EngineChoice = Served | ((model: string) => Served | Promise<Served>);

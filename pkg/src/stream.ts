@@ -21,7 +21,11 @@ export class CompletionStream<Chunk> implements AsyncIterable<Chunk> {
     this.controller = controller;
   }
 
-  /** The stream and the handle through which its producer fills it. */
+  /**
+   * The stream and the handle through which its producer fills it.
+   *
+   * @internal
+   */
   static create<Chunk>(controller: AbortController): {
     stream: CompletionStream<Chunk>;
     producer: StreamProducer<Chunk>;
