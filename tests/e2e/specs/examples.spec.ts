@@ -1,10 +1,11 @@
 /** The examples, each as a person would run it: installed, built, opened. */
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Chat } from "../support/chat.js";
-import { goldenFile, HAS_SMOLLM2, IS_FAKE, smollm2File } from "../support/env.js";
+import { goldenFile, HAS_SMOLLM2, IS_FAKE, root, smollm2File } from "../support/env.js";
 import { Project } from "../support/packed.js";
 import { expect, test } from "../support/test.js";
 
@@ -80,6 +81,40 @@ test("React", async ({ launch }) => {
     // StrictMode mounts twice: the first engine is gone.
     expect(chat.tab.workers?.()).toBe(1);
   } finally {
+    await project.close();
+  }
+});
+
+test("Next", async ({ launch }) => {
+  test.skip(IS_FAKE, "needs the real package");
+  const project = new Project("next", "below");
+  const next = join(root, "node_modules/next/dist/bin/next");
+  const env = { ...process.env, NEXT_TELEMETRY_DISABLED: "1" };
+  let server: ChildProcess | undefined;
+  try {
+    project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
+    execFileSync(process.execPath, [next, "build"], { cwd: project.folder, env });
+    server = spawn(process.execPath, [next, "start", "-p", "0"], { cwd: project.folder, env });
+    const url = await new Promise<string>((resolve, reject) => {
+      let said = "";
+      server?.stdout?.on("data", (data: Buffer) => {
+        said += String(data);
+        const found = /http:\/\/localhost:\d+/.exec(said)?.[0];
+        if (found !== undefined) resolve(found);
+      });
+      server?.on("exit", () => {
+        reject(new Error(`Next ended: ${said}`));
+      });
+    });
+    const chat = await launch("chromium");
+    await chat.tab.goto(`${url}/?device=cpu&model=/tiny.gguf`);
+    await expect.poll(() => chat.text("#status"), WAIT).toContain("Ready on");
+    await chat.tab.click("form button");
+    await expect.poll(() => chat.text("#status"), WAIT).toBe("Done");
+    expect(await chat.text("#answer")).not.toBe("");
+    expect(chat.tab.errors).toEqual([]);
+  } finally {
+    server?.kill();
     await project.close();
   }
 });

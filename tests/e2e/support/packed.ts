@@ -26,7 +26,8 @@ export class Project {
    * repository are its other packages found, React among them.
    */
   constructor(example: string, where: "alone" | "below" = "alone") {
-    const below = join(root, "node_modules/.cache/hearth-examples");
+    // Not among node_modules, whose files Next takes as they are.
+    const below = join(root, ".cache/hearth-examples");
     mkdirSync(below, { recursive: true });
     this.folder = mkdtempSync(join(where === "alone" ? tmpdir() : below, "hearth-"));
     cpSync(join(root, "examples", example), this.folder, { recursive: true });
@@ -35,6 +36,8 @@ export class Project {
     const manifest = { name: "example", private: true, type: "module", dependencies: { hearth: `file:${tarball}` } };
     writeFileSync(file, JSON.stringify(manifest));
     npm(["install", "--offline", "--no-audit", "--no-fund"], this.folder);
+    // Next takes the nearest one for the edge of what it looks at.
+    if (where === "below") rmSync(join(this.folder, "package-lock.json"));
   }
 
   /** Puts a file where the page finds it. */

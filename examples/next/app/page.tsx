@@ -1,0 +1,6 @@
+/** Rendered on the server, where the package can be imported and nothing of it runs. */
+import { Chat } from "./chat";
+
+export default function Page() {
+  return <Chat />;
+}
