@@ -42,4 +42,12 @@ export default tseslint.config(
       globals: Object.fromEntries(["self", "fetch", "performance", "postMessage"].map((name) => [name, "readonly"])),
     },
   },
+  {
+    files: ["examples/**/*.js"],
+    languageOptions: {
+      globals: Object.fromEntries(
+        ["document", "location", "navigator", "self", "caches", "fetch", "chrome"].map((name) => [name, "readonly"]),
+      ),
+    },
+  },
 );

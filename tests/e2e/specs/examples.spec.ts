@@ -4,8 +4,9 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { chromium } from "@playwright/test";
 import type { Chat } from "../support/chat.js";
-import { goldenFile, HAS_SMOLLM2, IS_FAKE, root, smollm2File } from "../support/env.js";
+import { CHROMIUM, goldenFile, HAS_SMOLLM2, IS_FAKE, root, smollm2File } from "../support/env.js";
 import { Project } from "../support/packed.js";
 import { expect, test } from "../support/test.js";
 
@@ -119,14 +120,12 @@ test("Next", async ({ launch }) => {
   }
 });
 
-test("vanilla, without a build, from a server that knows nothing of it", async ({ launch }) => {
-  test.skip(IS_FAKE, "needs the real package");
-  const project = new Project("vanilla");
-  project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
+/** A server that knows nothing but files, and neither pieces nor compression. */
+async function serveFiles(folder: string): Promise<{ url: string; stop: () => void }> {
   const types: Record<string, string> = { html: "text/html", js: "text/javascript", wasm: "application/wasm" };
   const server: Server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
-    const file = join(project.folder, path === "/" ? "index.html" : path);
+    const file = join(folder, path === "/" ? "index.html" : path);
     if (!existsSync(file)) {
       response.writeHead(404).end();
       return;
@@ -134,15 +133,75 @@ test("vanilla, without a build, from a server that knows nothing of it", async (
     const type = types[file.split(".").at(-1) ?? ""] ?? "application/octet-stream";
     response.writeHead(200, { "Content-Type": type }).end(readFileSync(file));
   });
-  try {
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const port = String((server.address() as AddressInfo).port);
-    const chat = await launch("firefox");
-    const written = await done(chat, `http://localhost:${port}/?device=cpu&model=/public/tiny.gguf`);
-    expect(written).not.toBe("");
-  } finally {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const port = String((server.address() as AddressInfo).port);
+  const stop = (): void => {
     server.closeAllConnections();
     server.close();
+  };
+  return { url: `http://localhost:${port}/?device=cpu&model=/public/tiny.gguf`, stop };
+}
+
+test("vanilla, without a build", async ({ launch }) => {
+  test.skip(IS_FAKE, "needs the real package");
+  const project = new Project("vanilla");
+  project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
+  const { url, stop } = await serveFiles(project.folder);
+  try {
+    expect(await done(await launch("firefox"), url)).not.toBe("");
+  } finally {
+    stop();
+    await project.close();
+  }
+});
+
+for (const browser of ["chromium", "firefox"] as const) {
+  test(`a service worker: the second visit needs no server · ${browser}`, async ({ launch }) => {
+    test.skip(IS_FAKE, "needs the real package");
+    const project = new Project("service-worker");
+    project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
+    const { url, stop } = await serveFiles(project.folder);
+    try {
+      const chat = await launch(browser);
+      const answer = await done(chat, url);
+      stop();
+      chat.tab.errors.length = 0;
+      await chat.tab.reload();
+      await expect.poll(() => chat.text("#status"), WAIT).toMatch(/^(Done|\w*Error)/);
+      expect(await chat.text("#status")).toBe("Done");
+      expect(await chat.text("#output")).toBe(answer);
+    } finally {
+      stop();
+      await project.close();
+    }
+  });
+}
+
+test("a web extension", async () => {
+  test.skip(IS_FAKE, "needs the real package");
+  const project = new Project("extension");
+  project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
+  const context = await chromium.launchPersistentContext(join(project.folder, ".profile"), {
+    executablePath: CHROMIUM,
+    args: [
+      "--no-sandbox",
+      "--headless=new",
+      `--disable-extensions-except=${project.folder}`,
+      `--load-extension=${project.folder}`,
+    ],
+  });
+  try {
+    const background = context.serviceWorkers()[0] ?? (await context.waitForEvent("serviceworker", WAIT));
+    const page = await context.newPage();
+    const { origin } = new URL(background.url());
+    await page.goto(
+      `${origin === "null" ? background.url().replace(/\/[^/]*$/, "") : origin}/page.html?device=cpu&model=/public/tiny.gguf`,
+    );
+    await expect(page.locator("#status")).toHaveText(/^(Done|\w*Error.*)$/, WAIT);
+    await expect(page.locator("#status")).toHaveText("Done");
+    await expect(page.locator("#output")).not.toHaveText("");
+  } finally {
+    await context.close();
     await project.close();
   }
 });

@@ -1,0 +1,27 @@
+/** After the first visit this page needs no server: the service worker keeps the program, the package keeps the model. */
+const status = document.querySelector("#status");
+const params = new URLSearchParams(location.search);
+
+/** Resolves when what is fetched from here on goes by way of the service worker. */
+async function controlled() {
+  await navigator.serviceWorker.register("./sw.js");
+  if (navigator.serviceWorker.controller !== null) return;
+  await new Promise((resolve) => {
+    navigator.serviceWorker.addEventListener("controllerchange", resolve, { once: true });
+  });
+}
+
+try {
+  await controlled();
+  const { Engine } = await import("hearth");
+  const engine = await Engine.create({ model: params.get("model"), device: params.get("device") ?? "auto" });
+  const { choices } = await engine.chat.completions.create({
+    messages: [{ role: "user", content: "Hi" }],
+    max_tokens: 16,
+    temperature: 0,
+  });
+  document.querySelector("#output").textContent = choices[0].message.content;
+  status.textContent = "Done";
+} catch (error) {
+  status.textContent = String(error);
+}
