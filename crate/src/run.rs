@@ -1,7 +1,6 @@
 //! The work of a running request: prefill chunks, batches of replayed decode steps, ids into text.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 
 use burn::tensor::{Int, Tensor};
 
@@ -15,27 +14,15 @@ use crate::ops::draft::ROWS;
 use crate::ops::linear::TILE_TOKENS;
 use crate::ops::state::{IDS, POS, RING, RING_LEN};
 use crate::ops::words::read_words;
+use crate::readback::Read;
 use crate::request::{CompletionTokensDetails, PromptTokensDetails, Step, StopMatcher, Usage};
 use crate::speculation::Drafts;
 use crate::tokenizer::Stream;
-
-/// A read-back of sampled ids.
-pub(crate) type Read = Pin<Box<dyn Future<Output = Result<Vec<u32>>>>>;
 
 /// How long the steps between two read-backs take on a device whose read-back takes `readback_ms`: long enough to hide
 /// one and not to be mostly that, short enough to stop within and to be read along.
 pub(crate) fn batch_ms(readback_ms: f64) -> f64 {
     (8.0 * readback_ms).clamp(4.0, 20.0)
-}
-
-/// A read-back that is on its way: a first poll puts the copy on the queue, right behind the steps it reads.
-pub(crate) fn started(read: impl Future<Output = Result<Vec<u32>>> + 'static) -> Read {
-    let mut read: Read = Box::pin(read);
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match read.as_mut().poll(&mut context) {
-        std::task::Poll::Ready(words) => Box::pin(std::future::ready(words)),
-        std::task::Poll::Pending => read,
-    }
 }
 
 /// Steps on the device whose words are on their way back.
@@ -188,14 +175,6 @@ impl Engine {
             logits: None,
         });
         Ok(())
-    }
-
-    /// Starts reading words of the state back.
-    pub(crate) fn read_back(&mut self, at: usize, n: usize) -> Result<Read> {
-        let state = self.state()?;
-        self.stats.readbacks += 1;
-        self.stats.bytes_read += 4 * n as u64;
-        Ok(started(async move { read_words(&state, at, n).await }))
     }
 
     /// Keeps the device busy: launches steps until enough are in flight.

@@ -8,7 +8,8 @@ use burn::tensor::Tensor;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::ops::words::read_f32;
-use crate::run::{Read, Run, started};
+use crate::readback::{Read, started};
+use crate::run::Run;
 
 impl Run {
     /// Whether steps cannot be launched ahead of what they bring.

@@ -20,10 +20,12 @@ use crate::request::Request;
 use crate::speculation::Drafts;
 use crate::tune::Measured;
 
+mod checksum;
 mod constraint;
 mod cpu_pool;
 mod inspector;
 
+pub use checksum::Sha256;
 use constraint::JsConstraint;
 pub use constraint::Vocabulary;
 use cpu_pool::JsCpuPool;

@@ -3,7 +3,8 @@
  * `--without-core` leaves the core out, for work on the page with the fake one.
  */
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -43,4 +44,36 @@ if (!process.argv.includes("--without-core")) {
     });
   }
 }
+/** What is in the package and what it was made of. */
+function provenance() {
+  const ask = (command, ...args) => {
+    try {
+      return execFileSync(command, args, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+    } catch {
+      return null;
+    }
+  };
+  const files = readdirSync(dist, { recursive: true })
+    .map((name) => name.replaceAll("\\", "/"))
+    .filter((name) => /\.(js|wasm)$/.test(name))
+    .sort()
+    .map((name) => [
+      name,
+      createHash("sha256")
+        .update(readFileSync(join(dist, name)))
+        .digest("hex"),
+    ]);
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  return {
+    version,
+    commit: ask("git", "rev-parse", "HEAD"),
+    isClean: ask("git", "status", "--porcelain") === "",
+    rustc: ask("rustc", "--version"),
+    node: process.version,
+    recipe: "cargo xtask build",
+    sha256: Object.fromEntries(files),
+  };
+}
+
+writeFileSync(join(dist, "provenance.json"), `${JSON.stringify(provenance(), null, 2)}\n`);
 console.log("hearth: dist/ is ready");

@@ -4,7 +4,7 @@ import { Completions, TextCompletions } from "./completions.js";
 import { Connection } from "./connection.js";
 import { diagnose, type Diagnostics } from "./diagnostics.js";
 import { Embeddings } from "./embeddings.js";
-import { cancelled, HearthError, throwIfAborted, toHearthError } from "./errors.js";
+import { cancelled, HearthError, invalid, throwIfAborted, toHearthError } from "./errors.js";
 import { Lock } from "./lock.js";
 import type {
   CacheMode,
@@ -19,7 +19,7 @@ import type {
 } from "./protocol.js";
 import { Replay, withSeed } from "./replay.js";
 import { Runner } from "./runner.js";
-import { parseHubId } from "./source/hub.js";
+import { isSum, parseHubId } from "./source/hub.js";
 import { servePort } from "./source/port.js";
 import type {
   DeviceInfo,
@@ -249,6 +249,8 @@ export async function inspectModel(options: InspectOptions): Promise<ModelReport
 }
 
 function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest {
+  const { sha256 } = options.download ?? {};
+  if (sha256 !== undefined && !isSum(sha256)) throw invalid("download.sha256", "64 hexadecimal digits", sha256);
   const request: LoadRequest = {
     source,
     device: options.device ?? "webgpu",

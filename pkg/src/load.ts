@@ -5,6 +5,8 @@ import { requireWebGpu } from "./gpu-probe.js";
 import { ProgressMeter } from "./progress.js";
 import { CachedSource, type CacheContext } from "./cache/source.js";
 import type { LoadProgress, LoadRequest, Notice } from "./protocol.js";
+import { checked, Checksum } from "./source/checksum.js";
+import { HttpSource } from "./source/http.js";
 import { sleep } from "./source/retry.js";
 import { coalesce, findModel, readHeaders, type OpenUrl } from "./source/index.js";
 import { keepTuning, keptTuning } from "./tuning-store.js";
@@ -84,7 +86,12 @@ export async function loadModel(
 ): Promise<WasmEngine> {
   const meter = new ProgressMeter(report);
   const beside: Promise<void>[] = [];
-  const model = await findModel(request.source, signal, request.download, opener(request, signal, notify, beside));
+  const model = await findModel(
+    request.source,
+    signal,
+    request.download,
+    opener(wasm, request, signal, notify, beside),
+  );
   const sources = model.kind === "one" ? [model.open()] : model.weights.map((open) => open());
   let [received, total] = [0, 0];
   let files: WasmFiles | undefined;
@@ -132,12 +139,17 @@ export async function loadModel(
 
 /** By way of the cache, unless the caller wants none. */
 function opener(
+  wasm: HearthWasm,
   { cache, download }: LoadRequest,
   signal: AbortSignal,
   notify: (notice: Notice) => void,
   beside: Promise<void>[],
-): OpenUrl | undefined {
-  if (cache === "no-store") return undefined;
+): OpenUrl {
+  const checksumOf = (url: string, sum: string | undefined): Checksum | undefined =>
+    sum === undefined ? undefined : new Checksum(url, sum, new wasm.Sha256());
+  if (cache === "no-store") {
+    return (url, _, sum) => checked(new HttpSource(url, signal, download), checksumOf(url, sum));
+  }
   let isNotified = false;
   const context: CacheContext = {
     mode: cache,
@@ -148,7 +160,7 @@ function opener(
     },
     beside: (task) => beside.push(task),
   };
-  return (url, isOptional) => new CachedSource(url, signal, download, context, isOptional);
+  return (url, isOptional, sum) => new CachedSource(url, signal, download, context, isOptional, checksumOf(url, sum));
 }
 
 async function finish(loader: WasmLoader, meter: ProgressMeter): Promise<WasmEngine> {

@@ -39,6 +39,8 @@ export interface DownloadOptions {
   connections?: number;
   /** Sent with every request for the model's files, such as Authorization. */
   headers?: Record<string, string>;
+  /** SHA-256 of the model's file in hexadecimal digits, if it is one file. Of a repository of Hugging Face the sums are known. */
+  sha256?: string;
   /** Where ids of repositories are looked up. Default `https://huggingface.co`. */
   hub?: string;
 }

@@ -313,11 +313,20 @@ export interface WasmInspector {
   free(): void;
 }
 
+/** A SHA-256 of bytes as they come. */
+export interface WasmSha256 {
+  update(chunk: Uint8Array): void;
+  /** In hexadecimal digits. */
+  finish(): string;
+  free(): void;
+}
+
 export interface HearthWasm {
   default(arg: { module_or_path: URL | string | Response | WebAssembly.Module }): Promise<unknown>;
   version(): string;
   Device: { open(kind: "webgpu" | "cpu", options: DeviceOptions, pool?: WasmCpuPool): Promise<WasmDevice> };
   Loader: new (device: WasmDevice, options: LoaderOptions, files?: WasmFiles) => WasmLoader;
   Files: new () => WasmFiles;
+  Sha256: new () => WasmSha256;
   Inspector: new (options: InspectorOptions, totalBytes?: number) => WasmInspector;
 }

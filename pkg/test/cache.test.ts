@@ -4,6 +4,8 @@ import * as cache from "../src/cache/index.js";
 import { missing, parseLog, withSpan } from "../src/cache/log.js";
 import { CachedSource, type CacheContext } from "../src/cache/source.js";
 import type { CacheMode, DownloadOptions, Notice } from "../src/protocol.js";
+import { Checksum } from "../src/source/checksum.js";
+import type { WasmSha256 } from "../src/wasm-contract.js";
 import { Opfs } from "./opfs.js";
 import { FaultyServer } from "./server.js";
 
@@ -37,6 +39,7 @@ function source(
   signal = new AbortController().signal,
   download: DownloadOptions = {},
   isOptional = false,
+  sum?: string,
 ): CachedSource {
   const context: CacheContext = {
     mode,
@@ -44,7 +47,14 @@ function source(
     beside: (task) => besides.push(task),
     sizes: SIZES,
   };
-  return new CachedSource(url, signal, { retries: 2, stallTimeoutMs: 500, ...download }, context, isOptional);
+  const checksum = sum === undefined ? undefined : new Checksum(url, sum, sha256());
+  return new CachedSource(url, signal, { retries: 2, stallTimeoutMs: 500, ...download }, context, isOptional, checksum);
+}
+
+/** As the core has it. */
+function sha256(): WasmSha256 {
+  const digest = createHash("sha256");
+  return { update: (chunk) => digest.update(chunk), finish: () => digest.digest("hex"), free: () => undefined };
 }
 
 async function read(from: CachedSource): Promise<Uint8Array> {
@@ -159,6 +169,33 @@ describe("CachedSource", () => {
     expect(hash(await read(source()))).toBe(hash(BODY));
     await Promise.all(besides);
     expect(notices).toMatchObject([{ code: "model_changed" }]);
+  });
+
+  it("keeps no file whose SHA-256 is another one", async () => {
+    const sum = hash(BODY);
+    server.body = BODY.map((byte, i) => (i === 700_000 ? byte ^ 1 : byte));
+    await expect(read(source("default", undefined, {}, false, sum))).rejects.toMatchObject({
+      code: "download_checksum",
+    });
+    expect(await cache.list()).toEqual([]);
+    // What an earlier visit left is part of the sum.
+    server.body = BODY;
+    const chunks = source("default", undefined, {}, false, sum).chunks();
+    await chunks.next();
+    await chunks.return();
+    expect(hash(await read(source("default", undefined, {}, false, sum.toUpperCase())))).toBe(sum);
+    server.close();
+    expect(hash(await read(source("default", undefined, {}, false, sum)))).toBe(sum);
+  });
+
+  it("checks what it streams without the cache, too", async () => {
+    opfs.room = SIZE / 2;
+    vi.spyOn(navigator.storage, "estimate").mockResolvedValue({});
+    expect(hash(await read(source("default", undefined, {}, false, hash(BODY))))).toBe(hash(BODY));
+    const wrong = "0".repeat(64);
+    await expect(read(source("default", undefined, {}, false, wrong))).rejects.toMatchObject({
+      code: "download_checksum",
+    });
   });
 
   it("fetches anew on reload", async () => {

@@ -24,6 +24,8 @@ import type {
   ToolStyle,
 } from "../src/wasm-contract.js";
 
+export { Sha256 } from "./fake-checksum.js";
+
 /** Pace and limits; tests change them. */
 const AT_FIRST = {
   stepMs: 0,

@@ -26,20 +26,27 @@ describe("parseHubId", () => {
   });
 });
 
+const SUM = "0123456789abcdef".repeat(4);
+
 describe("resolveHubId", () => {
   const resolve = async (id: string, paths: string[]): Promise<string> => {
     const parsed = parseHubId(id);
     if (parsed === undefined) throw new Error(`${id} is no id`);
     const asked: string[] = [];
-    const url = await resolveHubId(parsed, "https://hub.test/", (url) => {
+    const { url, sums } = await resolveHubId(parsed, "https://hub.test/", (url) => {
       asked.push(url);
       return Promise.resolve(
-        JSON.stringify([{ type: "directory", path: "sub" }, ...paths.map((path) => ({ type: "file", path }))]),
+        JSON.stringify([
+          { type: "directory", path: "sub" },
+          ...paths.map((path) => ({ type: "file", path, lfs: path.endsWith("gguf") ? { oid: SUM } : null })),
+        ]),
       );
     });
     expect(asked).toEqual([
       `https://hub.test/api/models/${parsed.repository}/tree/${encodeURIComponent(parsed.revision)}?recursive=true`,
     ]);
+    // Large files come with their sums, by their addresses.
+    expect(sums.get(url)).toBe(url.endsWith(".gguf") ? SUM : undefined);
     return url.replace(`https://hub.test/${parsed.repository}/resolve/`, "");
   };
   const FILES = [

@@ -8,6 +8,7 @@ import { HearthError, throwIfAborted, toHearthError } from "../errors.js";
 import type { CacheMode, DownloadOptions, Notice } from "../protocol.js";
 import { blobSource } from "../source/blob.js";
 import { HttpSource, isOther, type HttpRange, type Identity } from "../source/http.js";
+import type { Checksum } from "../source/checksum.js";
 import type { ByteSource } from "../source/source.js";
 import { Download, type Sizes } from "./download.js";
 import { folderOf, hasFileSystem, keyOf, lease, root, snapshot, stateOf } from "./folder.js";
@@ -15,6 +16,8 @@ import type { LogState } from "./log.js";
 import { Store } from "./store.js";
 
 const READ_BYTES = 4 << 20;
+/** What of a file came before one of these is of no use. */
+const DAMAGED = new Set(["download_changed", "download_length", "download_checksum"]);
 
 export interface CacheContext {
   mode: CacheMode;
@@ -33,10 +36,20 @@ export class CachedSource implements ByteSource {
   readonly #context: CacheContext;
   /** That there is no such file is an answer that is kept as well. */
   readonly #isOptional: boolean;
+  /** What is kept already was checked when it came. */
+  readonly #checksum: Checksum | undefined;
   #given = 0;
   #identity: Identity | undefined;
 
-  constructor(url: string, signal: AbortSignal, options: DownloadOptions, context: CacheContext, isOptional: boolean) {
+  constructor(
+    url: string,
+    signal: AbortSignal,
+    options: DownloadOptions,
+    context: CacheContext,
+    isOptional: boolean,
+    checksum?: Checksum,
+  ) {
+    this.#checksum = checksum;
     this.#url = url;
     this.#signal = signal;
     this.#options = options;
@@ -61,8 +74,10 @@ export class CachedSource implements ByteSource {
     const source = new HttpSource(this.#url, this.#signal, this.#options, this.#given > 0 ? range : undefined);
     for await (const chunk of source.chunks()) {
       this.total = source.total;
+      this.#checksum?.update(chunk);
       yield chunk;
     }
+    this.#checksum?.check();
   }
 
   async *#fromCache(): AsyncGenerator<Uint8Array, void, void> {
@@ -105,7 +120,7 @@ export class CachedSource implements ByteSource {
       throwIfAborted(this.#signal);
       const { code, status } = toHearthError(error);
       if (code === "download_http" && status === 404 && this.#isOptional) store.setAbsent();
-      else if (code === "download_changed" || code === "download_length" || !(error instanceof HearthError)) {
+      else if (DAMAGED.has(code) || !(error instanceof HearthError)) {
         // What is there is of another file, or in the way.
         store.forget();
       }
@@ -131,9 +146,11 @@ export class CachedSource implements ByteSource {
           const n = store.read(at, buffer.subarray(0, Math.min(buffer.length, there - at)));
           if (n === 0) throw new DOMException("the cache's file is shorter than it was", "InvalidStateError");
           at += n;
+          this.#checksum?.update(buffer.subarray(0, n));
           yield buffer.subarray(0, n);
         }
       }
+      this.#checksum?.check();
       store.complete();
     } finally {
       await download.end();

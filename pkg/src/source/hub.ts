@@ -42,23 +42,33 @@ export function parseHubId(text: string): HubId | undefined {
   return quant === undefined ? { repository, revision } : { repository, quant, revision };
 }
 
+export interface HubModel {
+  url: string;
+  /** From a file's address to its SHA-256, of those that the hub tells. */
+  sums: Map<string, string>;
+}
+
 /** The address of a repository's model. */
 export async function resolveHubId(
   id: HubId,
   endpoint: string | undefined,
   read: (url: string) => Promise<string>,
-): Promise<string> {
+): Promise<HubModel> {
   const base = (endpoint ?? HUB).replace(/\/+$/, "");
   const { repository, revision } = id;
-  const paths = await filesOf(
+  const files = await filesOf(
     `${base}/api/models/${repository}/tree/${encodeURIComponent(revision)}?recursive=true`,
     read,
   );
   const resolved = (path: string): string =>
     `${base}/${repository}/resolve/${encodeURIComponent(revision)}/${path.split("/").map(encodeURIComponent).join("/")}`;
+  const paths = files.map(({ path }) => path);
+  const sums = new Map(files.flatMap(({ path, sum }) => (sum === undefined ? [] : [[resolved(path), sum]])));
   const gguf = chooseGguf(paths, id);
-  if (gguf !== undefined) return resolved(gguf);
-  if (id.quant === undefined && paths.some((path) => /\.safetensors$/i.test(path))) return resolved("");
+  if (gguf !== undefined) return { url: resolved(gguf), sums };
+  if (id.quant === undefined && paths.some((path) => /\.safetensors$/i.test(path))) {
+    return { url: resolved(""), sums };
+  }
   throw new HearthError(
     "invalid_request",
     `the repository ${repository} has no ${id.quant ?? "GGUF or safetensors"} file`,
@@ -71,12 +81,25 @@ export async function resolveHubId(
   );
 }
 
-async function filesOf(url: string, read: (url: string) => Promise<string>): Promise<string[]> {
+interface HubFile {
+  path: string;
+  /** SHA-256 of what is kept apart from the repository, as all large files are. */
+  sum?: string;
+}
+
+async function filesOf(url: string, read: (url: string) => Promise<string>): Promise<HubFile[]> {
   const entries: unknown = JSON.parse(await read(url));
   if (!Array.isArray(entries)) throw new HearthError("bad_file", "the hub's list of files is not a list");
-  return entries.flatMap((entry: { type?: unknown; path?: unknown } | null) =>
-    entry?.type === "file" && typeof entry.path === "string" ? [entry.path] : [],
-  );
+  return entries.flatMap((entry: { type?: unknown; path?: unknown; lfs?: { oid?: unknown } | null } | null) => {
+    if (entry?.type !== "file" || typeof entry.path !== "string") return [];
+    const oid = entry.lfs?.oid;
+    return isSum(oid) ? [{ path: entry.path, sum: oid.toLowerCase() }] : [{ path: entry.path }];
+  });
+}
+
+/** A SHA-256 in hexadecimal digits. */
+export function isSum(text: unknown): text is string {
+  return typeof text === "string" && /^[0-9a-f]{64}$/i.test(text);
 }
 
 /** Files of models, without projections for images and all parts but the first. */

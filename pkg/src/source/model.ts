@@ -32,8 +32,8 @@ export type ModelFiles =
   /** Headers first, then everything in this order. Each opens at its beginning as often as wanted. */
   | { kind: "several"; texts: Map<string, string>; weights: (() => ByteSource)[] };
 
-/** The file at an address. Of an optional one it may be remembered that it is not there. */
-export type OpenUrl = (url: string, isOptional: boolean) => ByteSource;
+/** The file at an address. Of an optional one it may be remembered that it is not there; `sum`: its SHA-256, where it is known. */
+export type OpenUrl = (url: string, isOptional: boolean, sum?: string) => ByteSource;
 
 export async function findModel(
   spec: SourceSpec,
@@ -49,10 +49,11 @@ export async function findModel(
     case "files":
       return await ofFiles(spec.files, signal);
     case "url":
-      return await ofUrl(spec.url, open);
+      return await ofUrl(spec.url, (url, isOptional) => open(url, isOptional, download.sha256));
     case "hub": {
       const read = (url: string): Promise<string> => readText(open(url, false));
-      return await ofUrl(await resolveHubId(spec.id, spec.endpoint, read), open);
+      const { url, sums } = await resolveHubId(spec.id, spec.endpoint, read);
+      return await ofUrl(url, (url, isOptional) => open(url, isOptional, sums.get(url)));
     }
   }
 }

@@ -10,4 +10,5 @@ export declare const version: HearthWasm["version"];
 export declare const Device: HearthWasm["Device"];
 export declare const Loader: HearthWasm["Loader"];
 export declare const Inspector: HearthWasm["Inspector"];
+export declare const Sha256: HearthWasm["Sha256"];
 export declare const Files: HearthWasm["Files"];

@@ -140,3 +140,36 @@ test("where there is no room the model runs without being kept", async ({ launch
   expect((loaded as Loaded).notices).toEqual(["not_cached"]);
   expect(await list(chat)).toEqual([]);
 });
+
+test("a file's SHA-256 is checked while it loads", async ({ launch }) => {
+  test.skip(IS_FAKE, "needs the real package");
+  const chat = await launch("firefox");
+  await chat.open();
+  const sum = createHash("sha256")
+    .update(readFileSync(goldenFile("tiny_llama.gguf")))
+    .digest("hex");
+  const codes = await chat.tab.evaluate(
+    async (arg) => {
+      const { Engine } = (await import(arg.url)) as { Engine: typeof import("hearth").Engine };
+      const load = async (sha256: string, cache: "default" | "no-store"): Promise<string> => {
+        try {
+          const engine = await Engine.create({ model: arg.model, device: "cpu", cache, download: { sha256 } });
+          engine.dispose();
+          return "loaded";
+        } catch (error) {
+          return (error as { code: string }).code;
+        }
+      };
+      const wrong = "0".repeat(64);
+      return [
+        await load("abc", "default"),
+        await load(wrong, "no-store"),
+        await load(wrong, "default"),
+        await load(arg.sum, "no-store"),
+        await load(arg.sum, "default"),
+      ];
+    },
+    { url: "/pkg/dist/index.js", model: TINY, sum },
+  );
+  expect(codes).toEqual(["invalid_request", "download_checksum", "download_checksum", "loaded", "loaded"]);
+});

@@ -46,6 +46,52 @@ test("200 engines come and go without growth of the page's heap", async ({ launc
   await expect.poll(() => chat.tab.workers?.()).toBe(0);
 });
 
+for (const browser of ["chromium", "firefox"] as const) {
+  test(`a load of SmolLM2 can be stopped in each phase · ${browser}`, async ({ launch }) => {
+    test.skip(!HAS_SMOLLM2, "the model is not at hand (HEARTH_SMOLLM2 is not set)");
+    test.setTimeout(300_000);
+    const chat = await launch(browser);
+    await chat.open();
+    const stopped = await chat.tab.evaluate(
+      async (arg) => {
+        const { Engine } = (await import(arg.url)) as Package;
+        const found: Record<string, { code: string; ms: number }> = {};
+        for (const phase of ["begin", "download", "weights", "compile"]) {
+          const controller = new AbortController();
+          let at = 0;
+          const stop = (): void => {
+            at ||= performance.now();
+            controller.abort();
+          };
+          if (phase === "begin") setTimeout(stop, 20);
+          const code = await Engine.create({
+            model: arg.model,
+            signal: controller.signal,
+            onProgress: (progress) => {
+              if (progress.phase === phase) stop();
+            },
+          }).then(
+            (engine) => {
+              engine.dispose();
+              return "loaded";
+            },
+            (error: unknown) => (error as { code: string }).code,
+          );
+          found[phase] = { code, ms: performance.now() - at };
+        }
+        // What was stopped is not in the way of the next one.
+        const engine = await Engine.create({ model: arg.model });
+        engine.dispose();
+        return found;
+      },
+      { url: "/pkg/dist/index.js", model: SMOLLM2 },
+    );
+    console.log(JSON.stringify(stopped));
+    expect(Object.values(stopped).map(({ code }) => code)).toEqual(Array.from({ length: 4 }, () => "cancelled"));
+    for (const { ms } of Object.values(stopped)) expect(ms).toBeLessThan(100);
+  });
+}
+
 for (const { browser, device } of [
   { browser: "firefox", device: "webgpu" },
   { browser: "chromium", device: "cpu" },

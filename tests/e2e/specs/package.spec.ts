@@ -1,5 +1,6 @@
 /** The package as npm packs it: what is in it, how large it is, and in a project of its own in both browsers and in Node. */
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { cpSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
@@ -47,6 +48,27 @@ test("the tarball has what a bundler or a person looks for, and no test or sourc
   const { paths } = pack(project?.folder ?? "");
   expect(paths).toEqual(expect.arrayContaining(["README.md", "dist/index.d.ts", "dist/wasm/hearth_bg.wasm"]));
   expect(paths.filter((path) => !/^(dist\/|README\.md$|package\.json$)/.test(path))).toEqual([]);
+});
+
+test("each file is the one that provenance.json names", () => {
+  const { sha256, version } = JSON.parse(readFileSync(join(root, "pkg/dist/provenance.json"), "utf8")) as {
+    sha256: Record<string, string>;
+    version: string;
+  };
+  expect(version).toBe(
+    (JSON.parse(readFileSync(join(root, "pkg/package.json"), "utf8")) as { version: string }).version,
+  );
+  const dist = project?.read.bind(project);
+  const found = Object.keys(sha256).map((name) => [
+    name,
+    createHash("sha256")
+      .update(dist?.(`node_modules/hearth/dist/${name}`) ?? "")
+      .digest("hex"),
+  ]);
+  expect(Object.fromEntries(found)).toEqual(sha256);
+  expect(Object.keys(sha256)).toEqual(
+    expect.arrayContaining(["wasm/hearth_bg.wasm", "wasm/grammar_bg.wasm", "index.js"]),
+  );
 });
 
 test("the package keeps to its size", () => {

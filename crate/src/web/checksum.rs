@@ -1,0 +1,29 @@
+//! SHA-256 of a file while it arrives: the browser's own digest wants all of it at once.
+
+use sha2::{Digest, Sha256 as Hash};
+use wasm_bindgen::prelude::*;
+
+/// A SHA-256 that is not finished.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Sha256(Hash);
+
+#[wasm_bindgen]
+impl Sha256 {
+    /// Of nothing yet.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Sha256 {
+        Self::default()
+    }
+
+    /// Goes on with the file's next bytes.
+    pub fn update(&mut self, chunk: &[u8]) {
+        self.0.update(chunk);
+    }
+
+    /// In hexadecimal digits; what comes after it begins anew.
+    pub fn finish(&mut self) -> String {
+        let sum = self.0.finalize_reset();
+        sum.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
