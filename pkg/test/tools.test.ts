@@ -231,6 +231,15 @@ describe("a request with tools", () => {
     expect(format(named, "llama")).not.toContain("weather");
   });
 
+  // The native tests follow these with the module itself.
+  it("asks in words that do not change unseen", async () => {
+    const styles = ["hermes", "llama", "mistral", "harmony"] as const;
+    const formats = Object.fromEntries(
+      styles.map((style) => [style, planned({ tool_choice: "required" }, style).format]),
+    );
+    await expect(`${JSON.stringify(formats, null, 2)}\n`).toMatchFileSnapshot("snapshots/tool-formats.json");
+  });
+
   it("does not speak of tools that are not to be used", () => {
     const request = planned({ tool_choice: "none" }, "hermes");
     expect(request.tools).toBeUndefined();

@@ -263,6 +263,75 @@ fn formats_that_cannot_be_followed_are_refused() {
     assert!(Vocabulary::new(&[b"a".to_vec()], &[]).is_err());
 }
 
+/// The formats of required calls, as the package asks for them, take what models of each style write.
+#[test]
+fn calls_in_every_style_are_what_their_format_allows() {
+    const SPECIAL: [&str; 5] = [
+        "<|[TOOL_CALLS]|>",
+        "<|channel|>",
+        "<|constrain|>",
+        "<|message|>",
+        "<|end|>",
+    ];
+    let mut tokens: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
+    tokens.extend(SPECIAL.map(|name| [b"\xff", name.as_bytes()].concat()));
+    let vocabulary = Vocabulary::new(&tokens, &[260]).unwrap();
+    let formats: std::collections::BTreeMap<String, Format> =
+        serde_json::from_str(include_str!("../../pkg/test/snapshots/tool-formats.json")).unwrap();
+    let calls = [
+        (
+            "hermes",
+            "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>",
+        ),
+        (
+            "hermes",
+            "<tool_call>\n{\"name\": \"time\", \"arguments\": {}}\n</tool_call>\n<tool_call>\n{\"name\": \"time\", \"arguments\": {}}\n</tool_call>",
+        ),
+        (
+            "llama",
+            "{\"name\": \"weather\", \"parameters\": {\"city\": \"Oslo\"}}",
+        ),
+        (
+            "mistral",
+            "<|[TOOL_CALLS]|>[{\"name\": \"time\", \"arguments\": {}}, {\"name\": \"weather\", \"arguments\": {\"city\": \"\"}}]",
+        ),
+        (
+            "harmony",
+            "<|channel|>commentary to=functions.weather <|constrain|>json<|message|>{\"city\": \"Oslo\"}",
+        ),
+    ];
+    for (style, text) in calls {
+        let mut grammar = vocabulary.grammar(&formats[style]).unwrap();
+        let mut rest = text;
+        let mut bits = [0; 261usize.div_ceil(32)];
+        while !rest.is_empty() {
+            let special = SPECIAL.iter().position(|name| rest.starts_with(name));
+            let special = special.filter(|_| !rest.starts_with("<tool_call>"));
+            let (id, length) = match special {
+                Some(i) => (256 + i, SPECIAL[i].len()),
+                None => (usize::from(rest.as_bytes()[0]), 1),
+            };
+            assert!(
+                grammar.allow(&mut bits).unwrap(),
+                "{style}: the end before {rest}"
+            );
+            assert!(
+                bits[id / 32] >> (id % 32) & 1 == 1,
+                "{style}: {rest:?} is not allowed"
+            );
+            grammar.accept(&[id as u32]).unwrap();
+            rest = &rest[length..];
+        }
+        // It may end here.
+        if grammar.allow(&mut bits).unwrap() {
+            assert!(
+                bits[260 / 32] >> (260 % 32) & 1 == 1,
+                "{style} does not end"
+            );
+        }
+    }
+}
+
 #[test]
 fn log_probabilities_are_those_of_the_logits() {
     for on in [On::Cpu, On::Gpu] {
