@@ -92,7 +92,7 @@ function aborted(): DOMException {
   return new DOMException("the request was aborted", "AbortError");
 }
 
-const CALLERS_FAULT = new Set(["invalid_request", "context_overflow", "template_error"]);
+const CALLERS_FAULT = new Set(["invalid_request", "context_overflow", "template_error", "grammar_error"]);
 
 /** OpenAI's shape of an error. Its client makes an exception of it, by the status. */
 function refusal(reason: HearthError): Response {

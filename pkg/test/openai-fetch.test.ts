@@ -106,3 +106,35 @@ it("chooses among engines by the model's name", async () => {
   await several.chat.completions.create({ model: "small", messages });
   expect(asked).toEqual(["small"]);
 });
+
+it("serves schemas, tools and log-probabilities to the client's helpers", async () => {
+  fake.toolStyle = "hermes";
+  const able = await Engine.create({ model: new Blob(["GGUF".padEnd(1000, "x")]), device: "cpu", contextSize: 900 });
+  const client = new OpenAI({ apiKey: "none", baseURL: "https://hearth.invalid/v1", fetch: createFetch(able) });
+  const call = '<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>';
+  const asked = [{ role: "user" as const, content: `!echo ${call}` }];
+  const tools = [
+    {
+      type: "function" as const,
+      function: { name: "add", parameters: { type: "object" }, parse: JSON.parse, function: () => "2" },
+    },
+  ];
+  const stream = client.chat.completions.stream({ model, messages: asked, tools: tools as never });
+  const { choices } = await stream.finalChatCompletion();
+  expect(choices[0]?.finish_reason).toBe("tool_calls");
+  const [found] = choices[0]?.message.tool_calls ?? [];
+  expect(found).toMatchObject({ type: "function", function: { name: "add", arguments: '{"a": 1}' } });
+
+  const told = await client.chat.completions.create({ model, messages, logprobs: true, top_logprobs: 1 });
+  expect(told.choices[0]?.logprobs?.content?.map(({ token }) => token)).toEqual(["one", " two", " three"]);
+
+  const json_schema = { name: "list", schema: { type: "array" }, strict: true };
+  const parsed = await client.chat.completions.parse({
+    model,
+    messages,
+    response_format: { type: "json_schema", json_schema },
+  });
+  // The double says its format instead of following it, which is JSON as well.
+  expect(parsed.choices[0]?.message.parsed).toEqual({ json_schema: { type: "array" } });
+  able.dispose();
+});
