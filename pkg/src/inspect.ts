@@ -33,6 +33,8 @@ export async function inspectModel(
       const report = inspector.push(chunk);
       if (report !== null) return report;
     }
+    // Of a download whose length is not known the core waits for more than there may be.
+    if (inspector !== undefined) return inspector.finish();
   } finally {
     enough.abort();
     inspector?.free();

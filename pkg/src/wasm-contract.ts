@@ -310,6 +310,8 @@ export interface InspectorOptions {
 export interface WasmInspector {
   /** Takes the file's next bytes; gives the report as soon as they are enough. */
   push(chunk: Uint8Array): ModelReport | null;
+  /** The report on a file that has ended before that. */
+  finish(): ModelReport;
   free(): void;
 }
 

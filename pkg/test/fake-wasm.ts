@@ -221,8 +221,11 @@ export class Inspector {
   push(chunk: Uint8Array): ModelReport | null {
     if (this.received === 0) checkHeader(chunk);
     this.received += chunk.length;
-    if (this.received < 16) return null;
-    return { ...unsupported(this.options.contextSize ?? 1), tensor_bytes: this.received };
+    return this.received < 16 ? null : { ...unsupported(this.options.contextSize ?? 1), tensor_bytes: this.received };
+  }
+
+  finish(): never {
+    throw new CoreError("truncated_file", "the file ends in its header", "Fetch it again.");
   }
 
   free(): void {
@@ -323,14 +326,8 @@ export class Engine {
   }
 
   stats(): EngineStats {
-    return {
-      dispatches: fake.steps,
-      submits: fake.steps,
-      readbacks: fake.steps,
-      bytes_read: 0,
-      gpu_bytes: 0,
-      heap_bytes: 2 ** 24,
-    };
+    const n = fake.steps;
+    return { dispatches: n, submits: n, readbacks: n, bytes_read: 0, gpu_bytes: 0, heap_bytes: 2 ** 24 };
   }
 
   free(): void {

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
 use super::{from_js, to_js};
+use crate::error::Error;
 use crate::format::{Files as CoreFiles, Gguf, Parsed};
 use crate::inspect::{InspectOptions, inspect};
 use crate::ops::KvType;
@@ -51,6 +52,21 @@ impl Inspector {
                 Ok(JsValue::NULL)
             }
             Parsed::Header(gguf) => to_js(&inspect(&gguf, self.options.without_device())),
+        }
+    }
+
+    /// The report on a file that has ended: one whose length nobody told may do so before as much came as was
+    /// waited for.
+    pub fn finish(&mut self) -> Result<JsValue, JsValue> {
+        let length = self.prefix.len() as u64;
+        match Gguf::parse(&self.prefix, Some(length))? {
+            Parsed::Header(gguf) => to_js(&inspect(&gguf, self.options.without_device())),
+            Parsed::NeedMore { at_least } => Err(Error::Truncated {
+                what: "the header".into(),
+                needed: at_least,
+                available: length,
+            }
+            .into()),
         }
     }
 }
