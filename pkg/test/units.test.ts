@@ -102,8 +102,10 @@ describe("requireWebGpu", () => {
 describe("the package", () => {
   it("can be imported without a browser", async () => {
     expect(Object.keys(await import("../src/index.js")).sort()).toEqual([
+      "CORE_ERROR_CODES",
       "CompletionStream",
       "Engine",
+      "HOST_ERROR_CODES",
       "HearthError",
       "canRun",
       "inspectModel",
