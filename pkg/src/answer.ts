@@ -36,9 +36,8 @@ export class AnswerReader {
     return delta;
   }
 
-  /** An answer that was cut short may have cut a call. */
   finishReason(reason: NonNullable<Step["finish_reason"]>): FinishReason {
-    return this.#hasCalls && reason === "stop" ? "tool_calls" : reason;
+    return finishReason(reason, this.#hasCalls);
   }
 }
 
@@ -52,7 +51,6 @@ export function toChoice(
   const { reasoning, content, calls } = plan.parser(inThoughts).feed(text, true);
   const tool_calls = joined(calls);
   const isCalling = tool_calls.length > 0;
-  const reason = finish_reason ?? "stop";
   return {
     index,
     message: {
@@ -62,10 +60,15 @@ export function toChoice(
       ...(reasoning === "" ? {} : { reasoning_content: reasoning }),
       ...(isCalling ? { tool_calls } : {}),
     },
-    finish_reason: isCalling && reason === "stop" ? "tool_calls" : reason,
+    finish_reason: finishReason(finish_reason ?? "stop", isCalling),
     logprobs: toLogprobs(logprobs),
     ...(withIds ? { token_ids: ids } : {}),
   };
+}
+
+/** An answer that was cut short may have cut a call, and says that it was cut. */
+function finishReason(reason: NonNullable<Step["finish_reason"]>, hasCalls: boolean): FinishReason {
+  return hasCalls && reason === "stop" ? "tool_calls" : reason;
 }
 
 function joined(pieces: CallDelta[]): ChatCompletionMessageToolCall[] {

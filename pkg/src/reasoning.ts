@@ -2,6 +2,8 @@
  * Takes a model's thoughts apart from its answer: what it writes between `<think>` and `</think>` before anything else, as
  * Qwen 3, DeepSeek R1 and their like do. Tags may come in pieces.
  */
+import { beginningOf } from "./tools/parts.js";
+
 const OPEN = "<think>";
 const CLOSE = "</think>";
 
@@ -34,7 +36,7 @@ export class ReasoningSplit {
         rest = rest.slice(end + CLOSE.length);
         this.#state = "after";
       } else {
-        const held = isLast ? 0 : beginningOf(CLOSE, rest);
+        const held = isLast ? 0 : beginningOf([CLOSE], rest);
         parts.reasoning = rest.slice(0, rest.length - held);
         this.#held = rest.slice(rest.length - held);
         return parts;
@@ -68,12 +70,4 @@ export class ReasoningSplit {
     this.#state = "content";
     return text;
   }
-}
-
-/** Characters at the end of `text` that `tag` begins with. */
-function beginningOf(tag: string, text: string): number {
-  for (let n = Math.min(tag.length - 1, text.length); n > 0; n--) {
-    if (text.endsWith(tag.slice(0, n))) return n;
-  }
-  return 0;
 }

@@ -21,7 +21,7 @@ export function callFormat(tools: ChatCompletionTool[], style: ToolStyle, parall
     }
     case "harmony": {
       const calls = tools.map(({ function: { name, parameters } }, i) => {
-        const head = `"commentary to=${name.replace(/["\\]/g, "")}"`.replace("to=", "to=functions.");
+        const head = `"commentary to=functions.${name}"`;
         return `call${String(i)}: <|channel|> ${head} " " <|constrain|> "json" <|message|> %json ${text(parameters ?? OBJECT)}`;
       });
       return { grammar: [`start: ${calls.map((_, i) => `call${String(i)}`).join(" | ")}`, ...calls].join("\n") };
