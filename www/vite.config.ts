@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
+import { serviceWorker } from "./build/service-worker.js";
 
 /**
  * Scripts and workers from this origin only, wasm allowed, no inline script or style, pictures from nowhere else:
@@ -32,9 +33,20 @@ function contentSecurityPolicy(): Plugin {
   };
 }
 
+/** Every browser that has WebGPU reads woff2. */
+function fewerFonts(): Plugin {
+  return {
+    name: "fewer-fonts",
+    enforce: "pre",
+    transform: (code, id) =>
+      id.endsWith("katex.min.css") ? code.replace(/,url\([^)]*\.(woff|ttf)\) format\("[^"]*"\)/g, "") : undefined,
+  };
+}
+
+const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
 /** `--mode fake`: the package as it is, with the tests' fake core in place of the WebAssembly one. */
 function fakeCore(): Plugin {
-  const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
   return {
     name: "fake-core",
     enforce: "pre",
@@ -50,7 +62,7 @@ export default defineConfig(({ mode }) => {
   const isFake = mode === "fake";
   return {
     base: "./",
-    plugins: [contentSecurityPolicy(), ...(isFake ? [fakeCore()] : [])],
+    plugins: [contentSecurityPolicy(), fewerFonts(), ...(isFake ? [fakeCore()] : [serviceWorker(file("./src/sw.ts"))])],
     worker: { format: "es", plugins: () => (isFake ? [fakeCore()] : []) },
     build: { target: "es2022", modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
     server: { port: 5173, strictPort: true },

@@ -20,6 +20,7 @@ mod injection_tests;
 mod json;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 
 use std::io;
 
@@ -35,6 +36,7 @@ pub use clock::Clock;
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 use guard::Guard;
+use unfinished::{append_answer, opens_thoughts, split_answer};
 
 /// Used if the file has no template but its vocabulary has ChatML's tokens.
 const CHATML: &str = "{% for m in messages %}<|im_start|>{{ m.role }}{{ '\\n' }}\
@@ -106,6 +108,8 @@ pub enum ToolStyle {
 pub struct RenderOptions {
     /// Ends the prompt with the beginning of the assistant's answer.
     pub add_generation_prompt: bool,
+    /// The last message is an answer to go on with: the prompt ends with its text.
+    pub continue_final_message: bool,
     /// A list of tool descriptions (JSON schemas as in the OpenAI API).
     pub tools: Option<Json>,
     /// Further variables, e.g. `enable_thinking`. They win over the ones set here.
@@ -121,6 +125,8 @@ pub struct Rendered {
     pub(crate) text: String,
     /// Occurs nowhere in the input, only where it was put.
     pub(crate) marker: char,
+    /// The answer begins among the model's thoughts (`<think>`).
+    pub(crate) in_thoughts: bool,
 }
 
 impl Rendered {
@@ -130,7 +136,11 @@ impl Rendered {
         // Some private-use character is always free: there are more of them than a short search needs, and
         // U+0000 would only be dropped if all were taken.
         let marker = guard::free_marker([text.as_str()]).unwrap_or('\0');
-        Rendered { text, marker }
+        Rendered {
+            text,
+            marker,
+            in_thoughts: false,
+        }
     }
 
     /// The prompt as the model's authors would see it, without markers.
@@ -234,7 +244,8 @@ impl ChatTemplate {
     /// # Errors
     ///
     /// [`Error::Template`] with the text of a `raise_exception`, with the place of another error in the
-    /// template, or if it works for too long or writes too much.
+    /// template, or if it works for too long or writes too much; [`Error::InvalidRequest`] where there is no answer
+    /// to go on with.
     pub fn render(
         &self,
         messages: &[Message],
@@ -248,6 +259,13 @@ impl ChatTemplate {
             options,
         )?;
         let size = guard.input_size();
+        let (messages, answer) = match options.continue_final_message {
+            false => (messages, None),
+            true => {
+                let (messages, answer) = split_answer(messages, self.tool_style())?;
+                (messages, Some(answer))
+            }
+        };
         let mut env = self.env.clone();
         env.set_fuel(Some(
             FUEL + FUEL_PER_MESSAGE * messages.len() as u64 + size as u64 / 2,
@@ -287,10 +305,15 @@ impl ChatTemplate {
         template
             .render_captured_to(Value::from_pairs(context), &mut output)
             .map_err(|e| explain(&e))?;
-        let text = String::from_utf8(output.bytes).map_err(|e| failed(e.to_string()))?;
+        let mut text = String::from_utf8(output.bytes).map_err(|e| failed(e.to_string()))?;
+        let in_thoughts = match answer {
+            Some(answer) => append_answer(&mut text, answer, &guard),
+            None => opens_thoughts(&text),
+        };
         Ok(Rendered {
             text,
             marker: guard.marker(),
+            in_thoughts,
         })
     }
 }

@@ -200,19 +200,23 @@ impl Engine {
     /// # Errors
     /// [`Error::Template`] or [`Error::Tokenizer`].
     pub fn encode_chat(&self, messages: &[Message]) -> Result<Vec<u32>> {
-        self.encode_for(messages, &Request::default())
+        Ok(self.encode_for(messages, &Request::default())?.0)
     }
 
-    /// The same with the tools and the template's variables of a request.
-    fn encode_for(&self, messages: &[Message], request: &Request) -> Result<Vec<u32>> {
+    /// The same with the tools and the template's variables of a request; and whether the answer begins among thoughts.
+    fn encode_for(&self, messages: &[Message], request: &Request) -> Result<(Vec<u32>, bool)> {
         let options = RenderOptions {
             add_generation_prompt: true,
+            continue_final_message: request.continue_final_message,
             now: Some(wall_clock()),
             tools: request.tools.clone(),
             extra: request.chat_template_kwargs.clone(),
         };
         let rendered = self.template.render(messages, &options, &self.tokenizer)?;
-        self.tokenizer.encode_template(&rendered)
+        Ok((
+            self.tokenizer.encode_template(&rendered)?,
+            rendered.in_thoughts,
+        ))
     }
 
     /// Starts to answer a request; one that was running is given up.
@@ -222,13 +226,13 @@ impl Engine {
     pub fn start(&mut self, request: &Request) -> Result<()> {
         self.cancel();
         let sampling = request.sampling()?;
-        let prompt = match (&request.messages, &request.prompt) {
+        let (prompt, in_thoughts) = match (&request.messages, &request.prompt) {
             (Some(messages), None) => self.encode_for(messages, request)?,
             (None, Some(prompt)) => {
                 let mut ids = Vec::new();
                 ids.extend(self.tokenizer.bos().filter(|_| self.tokenizer.add_bos()));
                 ids.extend(self.tokenizer.encode(prompt)?);
-                ids
+                (ids, false)
             }
             _ => {
                 return Err(Error::InvalidRequest {
@@ -242,10 +246,7 @@ impl Engine {
         self.start_ids(prompt, sampling, request.max_tokens, &request.stop)?;
         if let Some(run) = &mut self.run {
             run.logprobs = alternatives;
-            let mut tail = self.tokenizer.stream().keep_special();
-            let last = &run.prompt[run.prompt.len().saturating_sub(8)..];
-            let tail: String = last.iter().map(|id| tail.push(*id)).collect();
-            run.in_thoughts = request.messages.is_some() && tail.trim_end().ends_with("<think>");
+            run.in_thoughts = in_thoughts;
             if request.skip_special_tokens == Some(false) {
                 run.stream = self.tokenizer.stream().keep_special();
             }

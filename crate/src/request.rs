@@ -16,6 +16,8 @@ use crate::ops::state::PENALISED;
 pub struct Request {
     /// A conversation, rendered by the model's chat template. Either this or `prompt`.
     pub messages: Option<Vec<Message>>,
+    /// The last message is an answer to go on with; only what follows is given (vLLM's name).
+    pub continue_final_message: bool,
     /// Plain text to continue, without a template.
     pub prompt: Option<String>,
     /// Most tokens to generate; default: what the context holds.

@@ -1,7 +1,8 @@
 /** In the worker: a report on a model from the beginning of its file; the rest is not fetched. */
+import { GlanceSource } from "./cache/glance.js";
 import { HearthError, throwIfAborted } from "./errors.js";
 import type { InspectRequest } from "./protocol.js";
-import { findModel, readHeaders } from "./source/index.js";
+import { findModel, readHeaders, type OpenUrl } from "./source/index.js";
 import type { HearthWasm, ModelReport, WasmInspector } from "./wasm-contract.js";
 
 export async function inspectModel(
@@ -12,7 +13,8 @@ export async function inspectModel(
   // Ends the download when the header has come.
   const enough = new AbortController();
   const either = AbortSignal.any([signal, enough.signal]);
-  const model = await findModel(request.source, either, request.download);
+  const open: OpenUrl = (url) => new GlanceSource(url, either, request.download);
+  const model = await findModel(request.source, either, request.download, open);
   if (model.kind === "several") {
     const files = new wasm.Files();
     try {

@@ -153,6 +153,11 @@ export interface ChatCompletionCreateParamsBase {
   logprobs?: boolean | null;
   /** How many of the likeliest tokens come with it, up to 20. */
   top_logprobs?: number | null;
+  /**
+   * The last message is an assistant's, cut off, and the answer goes on with it; only what is new is given (vLLM's name). Not for
+   * models that answer on channels (gpt-oss).
+   */
+  continue_final_message?: boolean | null;
   /** Further variables of the model's template, such as `enable_thinking` (vLLM's name). */
   chat_template_kwargs?: Record<string, unknown> | null;
 }
@@ -167,6 +172,7 @@ export interface CompletionCreateParamsBase extends Omit<
   | "parallel_tool_calls"
   | "chat_template_kwargs"
   | "reasoning_format"
+  | "continue_final_message"
   | "logprobs"
   | "top_logprobs"
 > {

@@ -31,7 +31,13 @@ export function toChatRequests(
     throw invalid("response_format", "absent where tool_choice asks for a call", params.response_format);
   }
   setFormat(request, format ?? plan.format);
-  const { logprobs, top_logprobs, chat_template_kwargs } = params;
+  const { logprobs, top_logprobs, chat_template_kwargs, continue_final_message } = params;
+  if (continue_final_message === true) {
+    if (request.format !== undefined) {
+      throw invalid("continue_final_message", "absent where the answer has a format", continue_final_message);
+    }
+    request.continue_final_message = true;
+  }
   if (logprobs === true) request.logprobs = true;
   if (logprobs !== true && top_logprobs) throw invalid("logprobs", "true where top_logprobs is given", logprobs);
   set(request, "top_logprobs", "top_logprobs", top_logprobs, isCount, "an integer from 0 to 20");

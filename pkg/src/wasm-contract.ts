@@ -96,6 +96,8 @@ export type AnswerFormat =
 
 export interface GenerateRequest {
   messages?: WasmMessage[];
+  /** The last message is an answer to go on with. */
+  continue_final_message?: boolean;
   prompt?: string;
   max_tokens?: number;
   temperature?: number;

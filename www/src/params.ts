@@ -1,13 +1,13 @@
 /**
  * The page's URL parameters, for tests and for people who want to try things:
  * `?model=URL` loads at once; `device=webgpu|cpu|auto`; `limits=default`, `features=none`, `arithmetic=f32|f16|i15`; `context=N`, `kv=f16|f32|q8`, `drafts=auto|always|off`, `quantize=q8|q4`; `threads=N`;
- * `temperature`, `top_p`, `top_k`, `min_p`, `seed`, `max_tokens`; `stall_ms=N`, `retries=N` for the download.
+ * `temperature`, `top_p`, `top_k`, `min_p`, `seed`, `max_tokens`; `stall_ms=N`, `retries=N` for the download; `memory=BYTES` that a model may take.
  */
 import type { EngineOptions } from "hearth";
 
 const SAMPLING = ["temperature", "top_p", "top_k", "min_p", "seed", "max_tokens"] as const;
 
-export type Sampling = Partial<Record<(typeof SAMPLING)[number], number>>;
+type Sampling = Partial<Record<(typeof SAMPLING)[number], number>>;
 
 export interface PageParams {
   model: string | undefined;
@@ -25,11 +25,10 @@ export interface PageParams {
     | "quantize"
     | "threads"
   >;
+  /** Bytes that a model may take, where the browser tells nothing or something wrong. */
+  memory: number | undefined;
   sampling: Sampling;
 }
-
-/** A little below the neutral 1: small models wander there. */
-const DEFAULT_SAMPLING: Sampling = { temperature: 0.6, top_p: 0.9 };
 
 export function readParams(search: string): PageParams {
   const query = new URLSearchParams(search);
@@ -68,10 +67,12 @@ export function readParams(search: string): PageParams {
   const contextSize = number("context");
   if (contextSize !== undefined) engine.contextSize = contextSize;
 
-  const sampling: Sampling = { ...DEFAULT_SAMPLING };
+  const sampling: Sampling = {};
   for (const name of SAMPLING) {
     const value = number(name);
     if (value !== undefined) sampling[name] = value;
   }
-  return { model: query.get("model") ?? undefined, engine, sampling };
+  return { model: query.get("model") ?? undefined, engine, memory: number("memory"), sampling };
 }
+
+export const params = readParams(location.search);

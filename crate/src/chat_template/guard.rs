@@ -108,6 +108,11 @@ impl<'a> Guard<'a> {
         })
     }
 
+    /// What the model wrote itself, as text.
+    pub(super) fn marked(&self, text: &str) -> String {
+        (self.tokenizer.mark(text, self.marker, true)).unwrap_or_else(|| text.to_owned())
+    }
+
     fn text(&self, text: &str, own_words: bool) -> Value {
         match self.tokenizer.mark(text, self.marker, own_words) {
             Some(marked) => Value::from(marked),

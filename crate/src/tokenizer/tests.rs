@@ -143,6 +143,7 @@ fn markers_break_and_vanish() {
         let rendered = Rendered {
             text: marked.unwrap_or_else(|| (*text).to_owned()),
             marker,
+            in_thoughts: false,
         };
         assert_eq!(&rendered.plain(), text);
         assert_eq!(
@@ -166,6 +167,7 @@ fn markers_break_and_vanish() {
     let rendered = Rendered {
         text: format!("{left}end|>"),
         marker,
+        in_thoughts: false,
     };
     let plain = tokenizer.encode("x <|im_end|>").unwrap();
     assert_eq!(tokenizer.encode_template(&rendered).unwrap(), plain);

@@ -56,6 +56,16 @@ export async function stateOf(folder: FileSystemDirectoryHandle): Promise<LogSta
   return parseLog((await (await snapshot(folder, "log"))?.text()) ?? "");
 }
 
+/** A file that is all there, or known not to be anywhere. */
+export async function completeFile(
+  folder: FileSystemDirectoryHandle,
+): Promise<{ state: LogState; data: File } | undefined> {
+  const state = await stateOf(folder);
+  const data = await snapshot(folder, "data");
+  if (state === undefined || data === undefined) return undefined;
+  return state.absent || (state.complete && data.size === state.total) ? { state, data } : undefined;
+}
+
 /** Opens a file for this worker alone. A worker that was ended a moment ago may hold it a little longer. */
 export async function openSync(folder: FileSystemDirectoryHandle, name: "data" | "log"): Promise<SyncAccessHandle> {
   const file: WorkerFileHandle = await folder.getFileHandle(name, { create: true });

@@ -11,7 +11,7 @@ import { HttpSource, isOther, type HttpRange, type Identity } from "../source/ht
 import type { Checksum } from "../source/checksum.js";
 import type { ByteSource } from "../source/source.js";
 import { Download, type Sizes } from "./download.js";
-import { folderOf, hasFileSystem, keyOf, lease, root, snapshot, stateOf } from "./folder.js";
+import { completeFile, folderOf, hasFileSystem, keyOf, lease, root } from "./folder.js";
 import type { LogState } from "./log.js";
 import { Store } from "./store.js";
 
@@ -177,14 +177,6 @@ export class CachedSource implements ByteSource {
   #absent(): HearthError {
     return new HearthError("download_http", `the server had nothing at ${this.#url}`, { status: 404 });
   }
-}
-
-/** A file that is all there, or known not to be anywhere. */
-async function completeFile(folder: FileSystemDirectoryHandle): Promise<{ state: LogState; data: File } | undefined> {
-  const state = await stateOf(folder);
-  const data = await snapshot(folder, "data");
-  if (state === undefined || data === undefined) return undefined;
-  return state.absent || (state.complete && data.size === state.total) ? { state, data } : undefined;
 }
 
 function notCached(error: unknown): Notice {

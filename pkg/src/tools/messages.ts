@@ -29,9 +29,10 @@ function parsed(text: string): unknown {
  * https://github.com/NousResearch/Hermes-Function-Calling
  */
 export function asText(messages: WasmMessage[], tools: ChatCompletionTool[]): WasmMessage[] {
-  const plain = messages.map(({ role, content, tool_calls }): WasmMessage => {
+  const plain = messages.map((message): WasmMessage => {
+    const { role, content, tool_calls } = message;
     if (role === "tool") return { role: "user", content: `<tool_response>\n${content ?? ""}\n</tool_response>` };
-    if (tool_calls === undefined) return { role, content };
+    if (tool_calls === undefined) return message;
     const calls = (tool_calls as Call[]).map(({ function: { name, arguments: args } }) => {
       return `<tool_call>\n${JSON.stringify({ name, arguments: args })}\n</tool_call>`;
     });

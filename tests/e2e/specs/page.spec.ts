@@ -40,7 +40,7 @@ test("Shift+Enter and Enter, a new chat, another model", async ({ launch }) => {
   expect(await chat.count(".message")).toBe(0);
   await chat.ask("Hi, 42!");
   await chat.tab.click("#change-model");
-  await chat.waitScreen("welcome", 5_000);
+  await chat.tab.waitVisible("#models #plan", 5_000);
 });
 
 test("a narrow screen needs no sideways scrolling", async ({ launch }) => {

@@ -35,7 +35,7 @@ export class Chat {
   /** Fails at once, with the error on the page, when that comes instead. */
   async waitScreen(screen: "chat" | "welcome", timeout: number): Promise<void> {
     await this.tab.waitVisible(`body[data-screen="${screen}"], #failure .error`, timeout);
-    const error = await this.error();
+    const error = await this.error("#failure .error");
     expect(error, `${JSON.stringify(error)} ${this.tab.errors.join("\n")}`).toBeUndefined();
   }
 
@@ -88,13 +88,13 @@ export class Chat {
     return error;
   }
 
-  error(): Promise<{ code: string; message: string; hint: string } | undefined> {
-    return this.tab.evaluate(() => {
-      const card = document.querySelector<HTMLElement>(".error");
+  error(selector = ".error"): Promise<{ code: string; message: string; hint: string } | undefined> {
+    return this.tab.evaluate((query) => {
+      const card = document.querySelector<HTMLElement>(query);
       if (card === null) return undefined;
       const text = (selector: string): string => card.querySelector<HTMLElement>(selector)?.innerText ?? "";
       return { code: card.dataset.code ?? "", message: text(".error-message"), hint: text(".error-hint") };
-    }, null);
+    }, selector);
   }
 
   /** The button of an error card or of the header, by its label. */

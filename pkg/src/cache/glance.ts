@@ -1,0 +1,39 @@
+/** A file for a look at its beginning: from the cache where it is whole there, else from the network, and not kept. */
+import type { DownloadOptions } from "../protocol.js";
+import { blobSource } from "../source/blob.js";
+import { HttpSource } from "../source/http.js";
+import type { ByteSource } from "../source/source.js";
+import { completeFile, hasFileSystem, keyOf, root } from "./folder.js";
+
+export class GlanceSource implements ByteSource {
+  #source: ByteSource | undefined;
+
+  constructor(
+    readonly url: string,
+    readonly signal: AbortSignal,
+    readonly options: DownloadOptions,
+  ) {}
+
+  get total(): number | undefined {
+    return this.#source?.total;
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array, void, void> {
+    const kept = await keptFile(this.url);
+    this.#source =
+      kept === undefined ? new HttpSource(this.url, this.signal, this.options) : blobSource(kept, this.signal);
+    yield* this.#source.chunks();
+  }
+}
+
+async function keptFile(url: string): Promise<File | undefined> {
+  if (!hasFileSystem()) return undefined;
+  try {
+    const folder = await (await root()).getDirectoryHandle(await keyOf(url));
+    const kept = await completeFile(folder);
+    return kept?.state.absent === true ? undefined : kept?.data;
+  } catch {
+    // No such folder, or no file system after all: the network has the file.
+    return undefined;
+  }
+}

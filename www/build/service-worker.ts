@@ -1,0 +1,48 @@
+/** Builds `src/sw.ts` when the page is built, with the list of the page's files in it. */
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { build, type Plugin } from "vite";
+
+/** Not needed offline: fonts in formats of old browsers, and what helps in debugging. */
+const LEFT_OUT = /\.(woff|ttf|map)$|^sw\.js$/;
+/** Vite puts a hash of the content into these names. */
+const HASHED = "assets/";
+
+export function serviceWorker(entry: string): Plugin {
+  let outDir = "";
+  return {
+    name: "service-worker",
+    apply: "build",
+    configResolved: (config) => {
+      outDir = join(config.root, config.build.outDir);
+    },
+    closeBundle: {
+      sequential: true,
+      handler: async () => {
+        const files = readdirSync(outDir, { recursive: true, withFileTypes: true })
+          .filter((file) => file.isFile())
+          .map((file) => relative(outDir, join(file.parentPath, file.name)).replaceAll("\\", "/"))
+          .filter((name) => !LEFT_OUT.test(name))
+          .sort();
+        const list = files.map((url) => ({ url, revision: url.startsWith(HASHED) ? null : hash(join(outDir, url)) }));
+        await build({
+          configFile: false,
+          publicDir: false,
+          logLevel: "warn",
+          define: { "self.__PRECACHE": JSON.stringify(list), "process.env.NODE_ENV": '"production"' },
+          build: {
+            outDir,
+            emptyOutDir: false,
+            target: "es2022",
+            rolldownOptions: { input: entry, output: { format: "iife", entryFileNames: "sw.js" } },
+          },
+        });
+      },
+    },
+  };
+}
+
+function hash(file: string): string {
+  return createHash("sha256").update(readFileSync(file)).digest("hex").slice(0, 16);
+}

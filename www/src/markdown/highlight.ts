@@ -1,0 +1,37 @@
+/** Colours in code. The highlighter is fetched with the first block of code. */
+import DOMPurify from "dompurify";
+
+type Highlighter = (typeof import("highlight.js/lib/common"))["default"];
+
+let highlighter: Highlighter | undefined;
+let loading: Promise<Highlighter> | undefined;
+/** Longer code stays plain: colouring it would hold up the page. */
+const MOST_CHARACTERS = 50_000;
+
+/** Now, or as soon as the highlighter is there. */
+export function highlight(code: HTMLElement, language: string): void {
+  if (language === "" || code.textContent.length > MOST_CHARACTERS) return;
+  if (highlighter !== undefined) {
+    colour(highlighter, code, language);
+    return;
+  }
+  loading ??= import("highlight.js/lib/common").then((module) => module.default);
+  void loading.then(
+    (loaded) => {
+      highlighter = loaded;
+      colour(loaded, code, language);
+    },
+    () => {
+      // Without the network for it, code is plain; the next block asks again.
+      loading = undefined;
+    },
+  );
+}
+
+function colour(loaded: Highlighter, code: HTMLElement, language: string): void {
+  if (loaded.getLanguage(language) === undefined) return;
+  const { value } = loaded.highlight(code.textContent, { language, ignoreIllegals: true });
+  code.replaceChildren(
+    DOMPurify.sanitize(value, { ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"], RETURN_DOM_FRAGMENT: true }),
+  );
+}

@@ -1,0 +1,90 @@
+/**
+ * Formulas: `$…$`, `$$…$$`, `\(…\)` and `\[…\]`, set by KaTeX, which is fetched with the first one.
+ *
+ * KaTeX makes elements itself and is told to trust nothing: no links, no pictures, no styles of the formula's own.
+ */
+import type { MarkedExtension, Tokens } from "marked";
+
+type Katex = (typeof import("katex"))["default"];
+
+let katex: Katex | undefined;
+let loading: Promise<Katex> | undefined;
+
+const BLOCK = /^(?:\$\$([^$]+?)\$\$|\\\[([\s\S]+?)\\\])[ \t]*(?:\n|$)/;
+/** A dollar before a digit or space is money; so is one after a space. */
+const INLINE = /^(?:\$\$([^$\n]+?)\$\$|\$(?![\s\d])((?:\\.|[^$\\\n])*?[^\s\\$])\$(?![\d\w])|\\\((.+?)\\\))/;
+
+function formula(raw: string, match: RegExpExecArray, type: string): Tokens.Generic {
+  const text = (match.slice(1) as (string | undefined)[]).find((group) => group !== undefined) ?? "";
+  return { type, raw, text: text.trim() };
+}
+
+/** The formula's text stays text until `setMath` takes it up. */
+const asText = (text: string, className: string): string => {
+  const escaped = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return `<span class="${className}">${escaped}</span>`;
+};
+
+export const mathExtension: MarkedExtension = {
+  extensions: [
+    {
+      name: "math_block",
+      level: "block",
+      start: (source) => /\$\$|\\\[/.exec(source)?.index,
+      tokenizer(source) {
+        const match = BLOCK.exec(source);
+        return match === null ? undefined : formula(match[0], match, "math_block");
+      },
+      renderer: (token) => `<div>${asText(String(token.text), "math block")}</div>\n`,
+    },
+    {
+      name: "math_inline",
+      level: "inline",
+      start: (source) => /\$|\\\(/.exec(source)?.index,
+      tokenizer(source) {
+        const match = INLINE.exec(source);
+        return match === null ? undefined : formula(match[0], match, "math_inline");
+      },
+      renderer: (token) => asText(String(token.text), "math"),
+    },
+  ],
+};
+
+export function hasMath(element: HTMLElement): boolean {
+  return element.querySelector(".math") !== null;
+}
+
+/** Now, or as soon as KaTeX is there; until then the formula is its source. */
+export function setMath(element: HTMLElement): void {
+  if (katex !== undefined) {
+    setAll(katex, element);
+    return;
+  }
+  loading ??= Promise.all([import("katex"), import("katex/dist/katex.min.css")]).then(([module]) => module.default);
+  void loading.then(
+    (loaded) => {
+      katex = loaded;
+      setAll(loaded, element);
+    },
+    () => {
+      loading = undefined;
+    },
+  );
+}
+
+function setAll(loaded: Katex, element: HTMLElement): void {
+  for (const span of element.querySelectorAll<HTMLElement>(".math")) {
+    try {
+      loaded.render(span.textContent, span, {
+        displayMode: span.classList.contains("block"),
+        throwOnError: true,
+        trust: false,
+        strict: "ignore",
+        maxSize: 20,
+        maxExpand: 200,
+      });
+    } catch {
+      // Half a formula, or none: its source says as much as an error would.
+    }
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * A model's answer as formatted text, block by block: while it grows, only the blocks that change are made again.
+ *
+ * The answer is not trusted. What Markdown makes of it goes through DOMPurify, which keeps text formatting only: nothing that
+ * loads anything (images, media, frames, styles) comes through. Formulas and code are set afterwards, from their text.
+ */
+import DOMPurify from "dompurify";
+import { Marked, type Token } from "marked";
+import { t } from "../text/index.js";
+import { highlight } from "./highlight.js";
+import { hasMath, mathExtension, setMath } from "./math.js";
+
+const marked = new Marked({ gfm: true, breaks: true }, mathExtension);
+
+const ALLOWED_TAGS = [
+  ..."p br hr h1 h2 h3 h4 h5 h6 ul ol li blockquote pre code strong em del a input".split(" "),
+  ..."table thead tbody tr th td span div".split(" "),
+];
+/** `class` is taken off again but for these, which are ours. */
+const OUR_CLASS = /^(language-[\w+#-]+|math|math block)$/;
+const SAFE_LINK = /^(https?:|mailto:)/i;
+
+const purify = DOMPurify();
+purify.addHook("afterSanitizeAttributes", (node) => {
+  if (!OUR_CLASS.test(node.getAttribute("class") ?? "")) node.removeAttribute("class");
+  // A list of tasks has boxes; a model is given no other field.
+  if (node instanceof HTMLInputElement) {
+    if (node.type !== "checkbox") node.remove();
+    node.disabled = true;
+  }
+  if (node instanceof HTMLAnchorElement) {
+    if (!SAFE_LINK.test(node.getAttribute("href") ?? "")) node.removeAttribute("href");
+    node.target = "_blank";
+    node.rel = "noopener noreferrer nofollow";
+  }
+});
+
+/** Shows a text that grows in an element. */
+export class MarkdownView {
+  readonly #root: HTMLElement;
+  /** What each child of the root was made of. */
+  #sources: string[] = [];
+
+  constructor(root: HTMLElement) {
+    this.#root = root;
+  }
+
+  update(text: string): void {
+    const tokens = marked.lexer(text);
+    const blocks = tokens.filter(({ type }) => type !== "space" && type !== "def");
+    let same = 0;
+    while (same < blocks.length && this.#sources[same] === blocks[same]?.raw) same++;
+    while (this.#root.childNodes.length > same) this.#root.lastChild?.remove();
+    for (const block of blocks.slice(same)) this.#root.append(toElement(block, tokens.links));
+    this.#sources = blocks.map(({ raw }) => raw);
+  }
+}
+
+type Links = ReturnType<typeof marked.lexer>["links"];
+
+/** One element for one block. */
+function toElement(block: Token, links: Links): HTMLElement {
+  const html = marked.parser(Object.assign([block], { links }));
+  const fragment = purify.sanitize(html, {
+    ALLOWED_TAGS,
+    ALLOWED_ATTR: ["href", "align", "start", "class", "checked", "type"],
+    ALLOW_DATA_ATTR: false,
+    RETURN_DOM_FRAGMENT: true,
+  });
+  const element = document.createElement("div");
+  element.className = "block";
+  element.append(fragment);
+  for (const table of element.querySelectorAll("table")) wrap(table, "table");
+  for (const code of element.querySelectorAll<HTMLElement>("pre > code")) dressCode(code);
+  if (hasMath(element)) setMath(element);
+  return element;
+}
+
+/** Wide things scroll by themselves instead of widening the page, and the keyboard reaches them. */
+function wrap(inner: HTMLElement, className: string): HTMLElement {
+  const frame = document.createElement("div");
+  frame.className = className;
+  frame.tabIndex = 0;
+  inner.replaceWith(frame);
+  frame.append(inner);
+  return frame;
+}
+
+/** A block of code with its language, a button to copy it, and colours as soon as they are there. */
+function dressCode(code: HTMLElement): void {
+  const pre = code.parentElement;
+  if (pre === null) return;
+  const language = /^language-(.+)$/.exec(code.className)?.[1] ?? "";
+  const frame = document.createElement("div");
+  frame.className = "code";
+  const head = document.createElement("div");
+  head.className = "code-head";
+  const name = document.createElement("span");
+  name.textContent = language;
+  const copy = document.createElement("button");
+  copy.type = "button";
+  copy.className = "quiet";
+  copy.textContent = t().copy;
+  copy.addEventListener("click", () => {
+    void navigator.clipboard.writeText(code.textContent).then(() => {
+      copy.textContent = t().copied;
+    });
+  });
+  head.append(name, copy);
+  pre.tabIndex = 0;
+  pre.replaceWith(frame);
+  frame.append(head, pre);
+  highlight(code, language);
+}

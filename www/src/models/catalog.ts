@@ -1,0 +1,100 @@
+/** A short list of models, small to large, for those who have none in mind. Sizes are rounded; the panel tells the true ones. */
+
+export interface CatalogEntry {
+  id: string;
+  name: string;
+  /** What `Engine.create` takes. */
+  source: string;
+  /** Bytes to fetch, about. */
+  bytes: number;
+  licence: string;
+  licenceUrl: string;
+  /** Which text says what it is good for. */
+  about: "tiny" | "small" | "fast" | "multilingual" | "allround" | "strong" | "large" | "reasoning";
+}
+
+const APACHE = { licence: "Apache-2.0", licenceUrl: "https://www.apache.org/licenses/LICENSE-2.0" };
+
+export const CATALOG: readonly CatalogEntry[] = [
+  {
+    id: "smollm2-135m",
+    name: "SmolLM2 135M Instruct",
+    source: "/models/smollm2-135m-instruct-q4_1.gguf",
+    bytes: 98_362_432,
+    ...APACHE,
+    about: "tiny",
+  },
+  {
+    id: "qwen3-0.6b",
+    name: "Qwen3 0.6B",
+    source: "Qwen/Qwen3-0.6B-GGUF:Q8_0",
+    bytes: 640e6,
+    ...APACHE,
+    about: "reasoning",
+  },
+  {
+    id: "llama-3.2-1b",
+    name: "Llama 3.2 1B Instruct",
+    source: "bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_K_M",
+    bytes: 808e6,
+    licence: "Llama 3.2 Community",
+    licenceUrl: "https://www.llama.com/llama3_2/license/",
+    about: "fast",
+  },
+  {
+    id: "gemma-3-1b",
+    name: "Gemma 3 1B",
+    source: "unsloth/gemma-3-1b-it-GGUF:Q4_K_M",
+    bytes: 806e6,
+    licence: "Gemma",
+    licenceUrl: "https://ai.google.dev/gemma/terms",
+    about: "multilingual",
+  },
+  {
+    id: "qwen3-1.7b",
+    name: "Qwen3 1.7B",
+    source: "unsloth/Qwen3-1.7B-GGUF:Q4_K_M",
+    bytes: 1.1e9,
+    ...APACHE,
+    about: "reasoning",
+  },
+  {
+    id: "smollm3-3b",
+    name: "SmolLM3 3B",
+    source: "ggml-org/SmolLM3-3B-GGUF:Q4_K_M",
+    bytes: 1.92e9,
+    ...APACHE,
+    about: "allround",
+  },
+  {
+    id: "qwen3-4b",
+    name: "Qwen3 4B",
+    source: "Qwen/Qwen3-4B-GGUF:Q4_K_M",
+    bytes: 2.5e9,
+    ...APACHE,
+    about: "strong",
+  },
+  {
+    id: "llama-3.1-8b",
+    name: "Llama 3.1 8B Instruct",
+    source: "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF:Q4_K_M",
+    bytes: 4.92e9,
+    licence: "Llama 3.1 Community",
+    licenceUrl: "https://www.llama.com/llama3_1/license/",
+    about: "large",
+  },
+];
+
+/** The first: what a new visitor is offered. */
+export const DEFAULT_MODEL = "/models/smollm2-135m-instruct-q4_1.gguf";
+
+/** The entry of a model that is on the list. */
+export function entryOf(source: unknown): CatalogEntry | undefined {
+  return CATALOG.find((known) => known.source === source);
+}
+
+/** What the visitor may write for a model: an address, a page of Hugging Face, or a repository's name. */
+export function toSource(text: string): string {
+  const found = CATALOG.find(({ id }) => id === text.trim());
+  return found?.source ?? text.trim();
+}

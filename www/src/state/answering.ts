@@ -1,0 +1,130 @@
+/** One answer while it is made. */
+import { signal } from "@preact/signals";
+import { HearthError, type ChatCompletionMessageParam, type CompletionUsage, type Engine } from "hearth";
+import type { AnswerStats, Message } from "../store/tree.js";
+import { record } from "./performance.js";
+import { requestSampling } from "./settings.js";
+
+/** How often what has come so far is written down, so that a crash loses little. */
+const DRAFT_MS = 2000;
+
+export class Answering {
+  readonly id: string;
+  /** What has come so far; of a continued answer with what was there before. */
+  readonly text;
+  readonly reasoning = signal("");
+  /** Something of it has come. */
+  readonly hasBegun = signal(false);
+  readonly stats = signal<AnswerStats | null>(null);
+  /** What came, unless that was nothing; and why it ended, unless as it should. Never rejects. */
+  readonly done: Promise<{ result: Message | undefined; error: unknown }>;
+  readonly #message: Message;
+  readonly #abort = new AbortController();
+
+  constructor(
+    engine: Engine,
+    message: Message,
+    before: readonly Message[],
+    system: string,
+    onDraft: (message: Message) => void,
+  ) {
+    this.id = message.id;
+    this.#message = message;
+    this.text = signal(message.content);
+    this.reasoning.value = message.reasoning;
+    this.done = this.#run(engine, toMessages(system, before), onDraft);
+  }
+
+  /** What has been said so far stays. */
+  stop(): void {
+    this.#abort.abort();
+  }
+
+  async #run(
+    engine: Engine,
+    messages: ChatCompletionMessageParam[],
+    onDraft: (message: Message) => void,
+  ): Promise<{ result: Message | undefined; error: unknown }> {
+    const clock = new AnswerClock();
+    const isContinued = this.#message.content !== "" || this.#message.reasoning !== "";
+    if (isContinued) messages.push(toParam(this.#message));
+    const draft = setInterval(() => {
+      onDraft(this.#soFar("running"));
+    }, DRAFT_MS);
+    let end: Message["end"] = "stop";
+    let error: unknown;
+    try {
+      const stream = await engine.chat.completions.create(
+        {
+          messages,
+          ...requestSampling(),
+          ...(isContinued ? { continue_final_message: true } : {}),
+          stream: true,
+          stream_options: { include_usage: true, continuous_usage_stats: true },
+        },
+        { signal: this.#abort.signal },
+      );
+      for await (const { choices, usage } of stream) {
+        const choice = choices[0];
+        if (usage) this.stats.value = clock.tick(usage);
+        const { content = "", reasoning_content = "" } = choice?.delta ?? {};
+        this.reasoning.value += reasoning_content;
+        this.text.value += content;
+        if (content !== "" || reasoning_content !== "") this.hasBegun.value = true;
+        if (choice?.finish_reason) end = choice.finish_reason === "length" ? "length" : "stop";
+      }
+    } catch (cause) {
+      end = "stopped";
+      const isStop = this.#abort.signal.aborted && cause instanceof HearthError && cause.code === "cancelled";
+      if (!isStop) error = cause;
+    } finally {
+      clearInterval(draft);
+    }
+    if (this.stats.value !== null) record(this.stats.value);
+    const result = this.#soFar(end);
+    const isNothing = result.content === "" && result.reasoning === "" && error !== undefined;
+    return { result: isNothing ? undefined : result, error };
+  }
+
+  #soFar(end: Message["end"]): Message {
+    const { text, reasoning, stats } = this;
+    return { ...this.#message, content: text.value, reasoning: reasoning.value, stats: stats.value, end };
+  }
+}
+
+function toMessages(system: string, path: readonly Message[]): ChatCompletionMessageParam[] {
+  const messages = path.map(toParam);
+  return system.trim() === "" ? messages : [{ role: "system", content: system }, ...messages];
+}
+
+function toParam({ role, content, reasoning }: Message): ChatCompletionMessageParam {
+  return { role, content, ...(reasoning === "" ? {} : { reasoning_content: reasoning }) };
+}
+
+/** Time to the first token, and the speed from there on. */
+class AnswerClock {
+  readonly #start = performance.now();
+  #first: { at: number; tokens: number } | undefined;
+  #last = this.#start;
+  #tokens = 0;
+
+  tick(usage: CompletionUsage): AnswerStats {
+    const { completion_tokens, completion_tokens_details: drafts, prompt_tokens, prompt_tokens_details } = usage;
+    if (completion_tokens > this.#tokens) {
+      this.#tokens = completion_tokens;
+      this.#last = performance.now();
+      this.#first ??= { at: this.#last, tokens: completion_tokens };
+    }
+    const first = this.#first;
+    const seconds = first === undefined ? 0 : (this.#last - first.at) / 1000;
+    return {
+      tokens: this.#tokens,
+      drafted: Math.min(drafts.accepted_prediction_tokens, this.#tokens),
+      rejected: drafts.rejected_prediction_tokens,
+      prompt: prompt_tokens,
+      cached: prompt_tokens_details.cached_tokens,
+      firstToken: first === undefined ? null : (first.at - this.#start) / 1000,
+      tokensPerSecond: first === undefined || seconds <= 0 ? null : (this.#tokens - first.tokens) / seconds,
+    };
+  }
+}

@@ -1,0 +1,287 @@
+/** The conversations: which there are, which one is open, and what is done with it. */
+import { batch, computed, signal } from "@preact/signals";
+import { openStore, type Conversation, type Store } from "../store/db.js";
+import type { Bundle } from "../store/exchange.js";
+import { childrenOf, newestLeaf, pathTo, titleOf, type Message, type Tree } from "../store/tree.js";
+import { Answering } from "./answering.js";
+import { engine } from "./model.js";
+import { settings } from "./settings.js";
+
+/** Newest first. */
+export const conversations = signal<readonly Conversation[]>([]);
+/** The open one; undefined for one that has no message yet. */
+export const current = signal<Conversation | undefined>(undefined);
+const tree = signal<Tree>(new Map());
+/** The answer that is being made, if it belongs to the open conversation. */
+export const answering = signal<Answering | undefined>(undefined);
+/** Why the last request failed. */
+export const failure = signal<{ error: unknown; retry: () => void } | undefined>(undefined);
+/** Whether conversations outlast the page. */
+export const isKept = signal(true);
+/** The system prompt of the open conversation, which a new one has from the settings. */
+export const system = signal(settings.value.system);
+
+/** What is shown: from the first message to the open leaf. */
+export const path = computed(() => pathTo(tree.value, current.value?.leaf ?? null));
+const children = computed(() => childrenOf(tree.value));
+
+let store: Store | undefined;
+const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("hearth-conversations") : undefined;
+
+export async function openConversations(): Promise<void> {
+  store = await openStore();
+  isKept.value = store.isKept;
+  await refresh();
+  channel?.addEventListener("message", () => void onOtherTab());
+}
+
+async function refresh(): Promise<void> {
+  const all = (await store?.conversations()) ?? [];
+  conversations.value = all.sort((a, b) => b.updated - a.updated);
+}
+
+/** Another tab has changed something; what is being answered here stays as it is. */
+async function onOtherTab(): Promise<void> {
+  await refresh();
+  const open = current.value;
+  if (open === undefined || answering.value !== undefined) return;
+  if (conversations.value.some(({ id }) => id === open.id)) await open_(open.id);
+  else newConversation();
+}
+
+export function newConversation(): void {
+  leave();
+  batch(() => {
+    current.value = undefined;
+    tree.value = new Map();
+    failure.value = undefined;
+    system.value = settings.value.system;
+  });
+}
+
+export { open_ as open };
+async function open_(id: string): Promise<void> {
+  if (current.value?.id !== id) leave();
+  const messages = (await store?.messages(id)) ?? [];
+  const found = conversations.value.find((conversation) => conversation.id === id);
+  if (found === undefined) return;
+  batch(() => {
+    current.value = found;
+    tree.value = new Map(messages.map((message) => [message.id, ended(message)]));
+    failure.value = undefined;
+    system.value = found.system;
+  });
+}
+
+/** An answer that was being made when the page ended has been stopped by that. */
+function ended(message: Message): Message {
+  return message.end === "running" ? { ...message, end: "stopped" } : message;
+}
+
+/** The messages beside this one, and where it is among them. */
+export function branchesOf(message: Message): { index: number; count: number } {
+  const siblings = children.value.get(message.parent) ?? [];
+  return { index: siblings.findIndex(({ id }) => id === message.id), count: siblings.length };
+}
+
+/** Shows the branch `step` beside this message's. */
+export async function switchBranch(message: Message, step: 1 | -1): Promise<void> {
+  if (answering.value !== undefined) return;
+  const siblings = children.value.get(message.parent) ?? [];
+  const next = siblings[siblings.findIndex(({ id }) => id === message.id) + step];
+  const open = current.value;
+  if (next === undefined || open === undefined) return;
+  failure.value = undefined;
+  await save({ ...open, leaf: newestLeaf(children.value, next.id) }, []);
+}
+
+export async function send(content: string): Promise<void> {
+  await ask(current.value?.leaf ?? null, content);
+}
+
+/** Asks another question in place of this one; the old one stays as a branch. */
+export async function edit(message: Message, content: string): Promise<void> {
+  await ask(message.parent, content);
+}
+
+async function ask(parent: string | null, content: string): Promise<void> {
+  if (answering.value !== undefined || engine.value === undefined) return;
+  const now = Date.now();
+  const open = current.value ?? newHead(content, now);
+  const question = newMessage(open.id, parent, "user", content);
+  batch(() => {
+    failure.value = undefined;
+    current.value = open;
+  });
+  await save({ ...open, system: system.value, leaf: question.id, updated: now }, [question]);
+  await answer(question);
+}
+
+/** Another answer to the same question, as a branch beside this one. */
+export async function regenerate(message: Message): Promise<void> {
+  const question = message.parent === null ? undefined : tree.value.get(message.parent);
+  const open = current.value;
+  if (question === undefined || open === undefined || answering.value !== undefined) return;
+  failure.value = undefined;
+  await save({ ...open, leaf: question.id }, []);
+  await answer(question);
+}
+
+/** Goes on with an answer that was stopped or cut off. */
+export async function goOn(message: Message): Promise<void> {
+  await run(message);
+}
+
+async function answer(question: Message): Promise<void> {
+  const message = newMessage(question.conversation, question.id, "assistant", "");
+  await run({ ...message, end: "running", model: engine.value?.model.name ?? "" });
+}
+
+/** Makes or continues an answer; its parent is in the tree. */
+async function run(message: Message): Promise<void> {
+  const [open, device] = [current.value, engine.value];
+  if (open === undefined || device === undefined || answering.value !== undefined) return;
+  const before = pathTo(tree.value, message.parent);
+  const running = new Answering(device, message, before, system.value, (draft) => {
+    void save({ ...headOf(open), leaf: draft.id }, [draft]);
+  });
+  batch(() => {
+    failure.value = undefined;
+    answering.value = running;
+    tree.value = new Map(tree.value).set(message.id, { ...message, end: "running" });
+    current.value = { ...open, leaf: message.id };
+  });
+  const { result, error } = await running.done;
+  if (answering.peek() === running) answering.value = undefined;
+  if (result !== undefined) {
+    await save({ ...headOf(open), leaf: result.id, updated: Date.now() }, [result]);
+  } else if (current.value?.id === open.id) {
+    // Nothing came: the question stays, and can be asked again.
+    const rest = new Map(tree.value);
+    rest.delete(message.id);
+    tree.value = rest;
+    current.value = { ...current.value, leaf: message.parent };
+  }
+  if (error !== undefined && current.value?.id === open.id) {
+    const question = before.at(-1);
+    failure.value = {
+      error,
+      retry: () => void (result === undefined && question !== undefined ? answer(question) : goOn(result ?? message)),
+    };
+  }
+}
+
+/** Ends the running answer; what has been said so far stays. */
+export function stop(): void {
+  answering.value?.stop();
+}
+
+/** Ends it because the visitor goes elsewhere; it writes down by itself what has come. */
+function leave(): void {
+  stop();
+  answering.value = undefined;
+}
+
+export async function rename(id: string, title: string): Promise<void> {
+  const head = conversations.value.find((conversation) => conversation.id === id);
+  if (head !== undefined && title.trim() !== "") await save({ ...head, title: title.trim() }, []);
+}
+
+export async function setSystem(text: string): Promise<void> {
+  system.value = text;
+  if (current.value !== undefined) await save({ ...current.value, system: text }, []);
+}
+
+export async function remove(id: string): Promise<void> {
+  if (current.value?.id === id) newConversation();
+  await store?.remove(id);
+  await changed();
+}
+
+/** Everything, or one conversation, as it is kept. */
+export async function bundles(id?: string): Promise<Bundle[]> {
+  const wanted = conversations.value.filter((conversation) => id === undefined || conversation.id === id);
+  return Promise.all(
+    wanted.map(async (conversation) => ({ conversation, messages: (await store?.messages(conversation.id)) ?? [] })),
+  );
+}
+
+export async function importBundles(all: readonly Bundle[]): Promise<void> {
+  for (const { conversation, messages } of all) await store?.put(conversation, messages);
+  await changed();
+  const [first] = all;
+  if (first !== undefined) await open_(first.conversation.id);
+}
+
+/** Conversations whose title or text holds the words, with the place where. */
+export async function search(words: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  const wanted = words.toLocaleLowerCase();
+  await store?.scan(({ conversation, content }) => {
+    if (found.has(conversation)) return true;
+    const at = content.toLocaleLowerCase().indexOf(wanted);
+    if (at >= 0) found.set(conversation, content.slice(Math.max(0, at - 24), at + 60).replace(/\s+/g, " "));
+    return true;
+  });
+  for (const { id, title } of conversations.value) {
+    if (!found.has(id) && title.toLocaleLowerCase().includes(wanted)) found.set(id, "");
+  }
+  return found;
+}
+
+/** Writes it, and shows it where it is the open conversation. */
+async function save(head: Conversation, messages: readonly Message[]): Promise<void> {
+  batch(() => {
+    const others = conversations.value.filter(({ id }) => id !== head.id);
+    conversations.value = [head, ...others].sort((a, b) => b.updated - a.updated);
+    if (current.value?.id !== head.id) return;
+    current.value = head;
+    if (messages.length === 0) return;
+    const next = new Map(tree.value);
+    for (const message of messages) next.set(message.id, message);
+    tree.value = next;
+  });
+  try {
+    await store?.put(head, messages);
+    channel?.postMessage(null);
+  } catch {
+    // A full disk: the conversation goes on, and the page says that it is not kept.
+    isKept.value = false;
+  }
+}
+
+/** As it is now: while an answer was made it may have been renamed. */
+function headOf(head: Conversation): Conversation {
+  return conversations.value.find(({ id }) => id === head.id) ?? head;
+}
+
+async function changed(): Promise<void> {
+  await refresh();
+  channel?.postMessage(null);
+}
+
+function newHead(question: string, now: number): Conversation {
+  return {
+    id: crypto.randomUUID(),
+    title: titleOf(question),
+    created: now,
+    updated: now,
+    leaf: null,
+    system: system.value,
+  };
+}
+
+function newMessage(conversation: string, parent: string | null, role: Message["role"], content: string): Message {
+  return {
+    id: crypto.randomUUID(),
+    conversation,
+    parent,
+    role,
+    content,
+    reasoning: "",
+    end: "stop",
+    stats: null,
+    model: "",
+    created: Date.now(),
+  };
+}

@@ -1,0 +1,161 @@
+/** The model: chosen, loading, paused, failed or running. One engine at a time. */
+import { batch, computed, signal } from "@preact/signals";
+import { Engine, HearthError, type EngineOptions, type LoadProgress, type Notice } from "hearth";
+import { SpeedMeter } from "../lib/meter.js";
+import { params } from "../params.js";
+import { change } from "./settings.js";
+
+export type Source = string | File | File[];
+
+/** What to load, and how. */
+export interface Choice {
+  source: Source;
+  options: Pick<EngineOptions, "device" | "contextSize" | "kvType" | "quantize">;
+}
+
+export type Phase = Exclude<LoadProgress["phase"], "ready">;
+export const PHASES: readonly Phase[] = ["download", "header", "weights", "compile"];
+
+export interface PhaseState {
+  loaded: number;
+  total: number;
+  state: "waiting" | "active" | "done";
+}
+
+export type ModelState =
+  | { name: "none" }
+  | { name: "loading" | "paused"; choice: Choice }
+  | { name: "failed"; choice: Choice; error: unknown }
+  /** It ran, and ended by itself. */
+  | { name: "ended"; choice: Choice; error: unknown }
+  | { name: "running"; choice: Choice; engine: Engine };
+
+export const model = signal<ModelState>({ name: "none" });
+export const phases = signal<Record<Phase, PhaseState>>(freshPhases());
+/** Bytes a second of the download; undefined while there is too little to tell. */
+export const downloadSpeed = signal<number | undefined>(undefined);
+/** What the visitor should see of what happened to the model. */
+export const notices = signal<readonly Notice[]>([]);
+
+export const engine = computed(() => (model.value.name === "running" ? model.value.engine : undefined));
+
+/** A tab that a model brought down should not load it again by itself; this remembers that a load has begun. */
+const ATTEMPT = "hearth.loading";
+
+let controller: AbortController | undefined;
+
+export function modelName(source: Source): string {
+  if (Array.isArray(source)) return `${String(source.length)} files`;
+  if (typeof source !== "string") return source.name;
+  return decodeURIComponent(source.split(/[?#]/)[0]?.replace(/\/$/, "").split("/").pop() ?? source);
+}
+
+/** Loads a model in place of the one that is there. */
+export async function load(choice: Choice): Promise<void> {
+  controller?.abort();
+  unload();
+  const current = new AbortController();
+  controller = current;
+  const meter = new SpeedMeter();
+  batch(() => {
+    model.value = { name: "loading", choice };
+    phases.value = freshPhases();
+    downloadSpeed.value = undefined;
+    notices.value = [];
+  });
+  remember(ATTEMPT, "1");
+  try {
+    const started = await Engine.create({
+      ...params.engine,
+      model: choice.source,
+      ...choice.options,
+      signal: current.signal,
+      onProgress: (progress) => {
+        if (controller === current) show(progress, meter);
+      },
+      onNotice: (notice) => {
+        notices.value = [...notices.value, notice];
+      },
+    });
+    batch(() => {
+      model.value = { name: "running", choice, engine: started };
+      change({ model: typeof choice.source === "string" ? choice.source : "" });
+    });
+    void started.closed.then((error) => {
+      if (engine.value === started) model.value = { name: "ended", choice, error };
+    });
+  } catch (error) {
+    // Another load has taken over, or the visitor has stopped this one.
+    if (controller !== current || current.signal.aborted) return;
+    model.value = { name: "failed", choice, error };
+  } finally {
+    if (controller === current) controller = undefined;
+    remember(ATTEMPT, undefined);
+  }
+}
+
+/** Stops a load; what is on the disk stays, so that `resume` goes on from there. */
+export function pause(): void {
+  if (model.value.name !== "loading") return;
+  const { choice } = model.value;
+  controller?.abort();
+  model.value = { name: "paused", choice };
+}
+
+export function resume(): void {
+  if (model.value.name === "paused") void load(model.value.choice);
+}
+
+export function cancel(): void {
+  controller?.abort();
+  model.value = { name: "none" };
+}
+
+/** Forgets the engine before ending it, so that its end is not taken for a failure. */
+export function unload(): void {
+  const running = engine.value;
+  model.value = { name: "none" };
+  running?.dispose();
+}
+
+/** Whether the last load ended with the whole tab. */
+export function lastLoadCrashed(): boolean {
+  try {
+    return localStorage.getItem(ATTEMPT) !== null;
+  } catch {
+    return false;
+  }
+}
+
+export function canUseCpu(error: unknown): boolean {
+  return error instanceof HearthError && error.code === "no_webgpu";
+}
+
+function show({ phase, loaded, total }: LoadProgress, meter: SpeedMeter): void {
+  if (phase === "ready") return;
+  const next = { ...phases.value };
+  // A phase that reports nothing more has ended when the next one reports. Download and weights run side by side.
+  for (const earlier of PHASES.slice(0, PHASES.indexOf(phase))) {
+    const isBeside = phase === "weights" && earlier === "download";
+    if (!isBeside && next[earlier].state !== "done") next[earlier] = { ...next[earlier], state: "done" };
+  }
+  next[phase] = { loaded, total, state: total > 0 && loaded >= total ? "done" : "active" };
+  phases.value = next;
+  if (phase !== "download") return;
+  meter.add(loaded);
+  downloadSpeed.value = meter.speed;
+}
+
+function freshPhases(): Record<Phase, PhaseState> {
+  const waiting: PhaseState = { loaded: 0, total: 0, state: "waiting" };
+  return { download: waiting, header: waiting, weights: waiting, compile: waiting };
+}
+
+function remember(key: string, value: string | undefined): void {
+  try {
+    if (value === undefined) localStorage.removeItem(key);
+    else localStorage.setItem(key, value);
+  } catch {
+    // Private windows may refuse; then there is nothing to remember.
+  }
+}

@@ -1,0 +1,134 @@
+/** What was measured: of answers as they come, and of a benchmark on request. */
+import { signal } from "@preact/signals";
+import type { Engine, EngineStats } from "hearth";
+import type { AnswerStats } from "../store/tree.js";
+
+/** Of the answers since the page was opened, oldest first. */
+export const history = signal<readonly AnswerStats[]>([]);
+
+const MOST_KEPT = 100;
+
+export function record(stats: AnswerStats): void {
+  history.value = [...history.value, stats].slice(-MOST_KEPT);
+}
+
+/** The fastest decode that was seen with this engine; undefined before there was one worth the name. */
+export function measuredSpeed(): number | undefined {
+  const speeds = history.value.filter(({ tokens }) => tokens >= 16).map(({ tokensPerSecond }) => tokensPerSecond ?? 0);
+  return speeds.length === 0 ? undefined : Math.max(...speeds);
+}
+
+export interface BenchmarkCase {
+  name: "prefill_128" | "prefill_512" | "decode_64";
+  tokens: number;
+  seconds: number;
+  tokens_per_second: number;
+  /** Until the first token of the answer. */
+  first_token_seconds: number;
+}
+
+/** What the benchmark found, in a form to share: nothing in it says who ran it. */
+export interface BenchmarkReport {
+  format: "hearth-benchmark";
+  version: 1;
+  hearth: string;
+  date: string;
+  browser: string;
+  device: Engine["device"];
+  model: Pick<
+    Engine["model"],
+    "name" | "architecture" | "parameters" | "weight_bytes" | "kv_type" | "n_ctx" | "quants"
+  >;
+  cases: BenchmarkCase[];
+  memory: Pick<EngineStats, "gpu_bytes" | "heap_bytes">;
+}
+
+/** Prompts are as long as this or as the context holds. */
+const CASES: { name: BenchmarkCase["name"]; prompt: number; answer: number }[] = [
+  { name: "prefill_128", prompt: 128, answer: 1 },
+  { name: "prefill_512", prompt: 512, answer: 1 },
+  { name: "decode_64", prompt: 32, answer: 64 },
+];
+/** Each case runs this often after a first time that counts for nothing; the best counts. */
+const ROUNDS = 2;
+
+export async function runBenchmark(
+  engine: Engine,
+  { signal, onCase }: { signal: AbortSignal; onCase: (found: BenchmarkCase[]) => void },
+): Promise<BenchmarkReport> {
+  const cases: BenchmarkCase[] = [];
+  for (const { name, prompt, answer } of CASES) {
+    if (prompt + answer > engine.model.n_ctx) continue;
+    let best: BenchmarkCase | undefined;
+    for (let round = 0; round <= ROUNDS; round++) {
+      const found = await measure(engine, name, prompt, answer, signal);
+      if (round > 0 && (best === undefined || found.tokens_per_second > best.tokens_per_second)) best = found;
+    }
+    if (best !== undefined) cases.push(best);
+    onCase([...cases]);
+  }
+  const { gpu_bytes, heap_bytes } = await engine.stats();
+  const { name, architecture, parameters, weight_bytes, kv_type, n_ctx, quants } = engine.model;
+  return {
+    format: "hearth-benchmark",
+    version: 1,
+    hearth: engine.version,
+    date: new Date().toISOString(),
+    browser: navigator.userAgent,
+    device: engine.device,
+    model: { name, architecture, parameters, weight_bytes, kv_type, n_ctx, quants },
+    cases,
+    memory: { gpu_bytes, heap_bytes },
+  };
+}
+
+async function measure(
+  engine: Engine,
+  name: BenchmarkCase["name"],
+  length: number,
+  answer: number,
+  signal: AbortSignal,
+): Promise<BenchmarkCase> {
+  const prompt = await promptOf(engine, length);
+  const start = performance.now();
+  let first: number | undefined;
+  let [last, tokens, firstTokens, computed] = [start, 0, 0, 0];
+  const stream = await engine.completions.create(
+    {
+      prompt,
+      max_tokens: answer,
+      temperature: 0,
+      stream: true,
+      stream_options: { include_usage: true, continuous_usage_stats: true },
+    },
+    { signal },
+  );
+  for await (const { usage } of stream) {
+    if (!usage || usage.completion_tokens <= tokens) continue;
+    last = performance.now();
+    tokens = usage.completion_tokens;
+    computed = usage.prompt_tokens - usage.prompt_tokens_details.cached_tokens;
+    if (first === undefined) [first, firstTokens] = [last, tokens];
+  }
+  const toFirst = ((first ?? last) - start) / 1000;
+  const isPrefill = answer === 1;
+  const seconds = isPrefill ? toFirst : (last - (first ?? last)) / 1000;
+  const counted = isPrefill ? computed : tokens - firstTokens;
+  return {
+    name,
+    tokens: counted,
+    seconds,
+    tokens_per_second: seconds > 0 ? counted / seconds : 0,
+    first_token_seconds: toFirst,
+  };
+}
+
+/** About so many tokens of words that were not there before, so that nothing of them is in the KV cache. */
+async function promptOf(engine: Engine, length: number): Promise<string> {
+  const random = crypto.getRandomValues(new Uint32Array(length));
+  const words = Array.from(random, (value) => WORDS[value % WORDS.length] ?? "");
+  const ids = await engine.tokenize(words.join(" "));
+  return ids.length <= length ? words.join(" ") : engine.detokenize(ids.slice(0, length));
+}
+
+const WORDS = "the fire is warm and a house by river has two doors where people meet to talk about bread".split(" ");

@@ -1,0 +1,102 @@
+/**
+ * A conversation is a tree: editing a question or asking again adds a branch beside the old one. What is shown is the way
+ * from the first message to one leaf.
+ */
+
+export interface AnswerStats {
+  tokens: number;
+  /** Of them, those drafted from the context. */
+  drafted: number;
+  /** Drafted tokens that turned out wrong. */
+  rejected: number;
+  /** Tokens of the prompt, and those that were still in the KV cache. */
+  prompt: number;
+  cached: number;
+  /** Seconds from sending to the first token. */
+  firstToken: number | null;
+  tokensPerSecond: number | null;
+}
+
+/** How an answer ended; `running` as long as it has not. */
+export type AnswerEnd = "running" | "stop" | "length" | "stopped";
+
+export interface Message {
+  id: string;
+  conversation: string;
+  parent: string | null;
+  role: "user" | "assistant";
+  content: string;
+  /** What the model thought before it answered. */
+  reasoning: string;
+  end: AnswerEnd;
+  stats: AnswerStats | null;
+  /** Which model answered. */
+  model: string;
+  /** Milliseconds since 1970. */
+  created: number;
+}
+
+/** The messages of one conversation by their ids. */
+export type Tree = ReadonlyMap<string, Message>;
+
+/** From the first message to `leaf`. */
+export function pathTo(tree: Tree, leaf: string | null): Message[] {
+  const path: Message[] = [];
+  for (let id = leaf; id !== null;) {
+    const message = tree.get(id);
+    // Longer than the tree is only a circle.
+    if (message === undefined || path.length > tree.size) break;
+    path.push(message);
+    id = message.parent;
+  }
+  return path.reverse();
+}
+
+/** The children of each message, oldest first; those of `null` are the beginnings. */
+export function childrenOf(tree: Tree): Map<string | null, Message[]> {
+  const children = new Map<string | null, Message[]>();
+  for (const message of tree.values()) {
+    const list = children.get(message.parent);
+    if (list === undefined) children.set(message.parent, [message]);
+    else list.push(message);
+  }
+  for (const list of children.values()) list.sort((a, b) => a.created - b.created || (a.id < b.id ? -1 : 1));
+  return children;
+}
+
+/** The leaf that is reached from `start` by taking the newest branch each time. */
+export function newestLeaf(children: ReadonlyMap<string | null, Message[]>, start: string): string {
+  let id = start;
+  for (;;) {
+    const next = children.get(id)?.at(-1);
+    if (next === undefined) return id;
+    id = next.id;
+  }
+}
+
+/** Whether every parent is there and nothing goes in a circle. */
+export function isTree(messages: readonly Pick<Message, "id" | "parent">[]): boolean {
+  const parents = new Map(messages.map(({ id, parent }) => [id, parent]));
+  if (parents.size !== messages.length) return false;
+  const good = new Set<string>();
+  for (const { id } of messages) {
+    const way: string[] = [];
+    const seen = new Set<string>();
+    for (let at: string | null = id; at !== null && !good.has(at);) {
+      const parent = parents.get(at);
+      if (parent === undefined || seen.has(at)) return false;
+      seen.add(at);
+      way.push(at);
+      at = parent;
+    }
+    for (const node of way) good.add(node);
+  }
+  return true;
+}
+
+/** A short name for a conversation, from its first question. */
+export function titleOf(question: string): string {
+  const line = question.trim().split("\n")[0] ?? "";
+  const characters = Array.from(line);
+  return characters.length > 60 ? `${characters.slice(0, 59).join("").trimEnd()}…` : line;
+}

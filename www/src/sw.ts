@@ -1,0 +1,21 @@
+/** Keeps the program, whole and of one version; models are in the origin's file system and are none of its business. */
+import { addRoute, cleanupOutdatedCaches, precache } from "workbox-precaching";
+
+interface ServiceWorker {
+  /** All files of this build with a hash of each: written in by the build. */
+  __PRECACHE: { url: string; revision: string | null }[];
+  skipWaiting(): Promise<void>;
+  addEventListener(type: "message", listener: (event: MessageEvent<{ type?: string }>) => void): void;
+}
+
+declare const self: ServiceWorker;
+
+precache(self.__PRECACHE);
+// The page's address has parameters that say what it shows; they do not make it another page.
+addRoute({ ignoreURLParametersMatching: [/.*/] });
+cleanupOutdatedCaches();
+
+// The visitor has asked for the new version.
+self.addEventListener("message", ({ data }) => {
+  if (data.type === "SKIP_WAITING") void self.skipWaiting();
+});

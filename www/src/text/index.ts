@@ -1,0 +1,25 @@
+/** The page's texts in the visitor's language. */
+import { computed, effect } from "@preact/signals";
+import { settings } from "../state/settings.js";
+import { en } from "./en.js";
+import { zh } from "./zh.js";
+
+/** All texts, and what a translation has to have. */
+export type Texts = typeof en;
+
+export const language = computed((): "en" | "zh-CN" => {
+  const chosen = settings.value.language;
+  if (chosen !== "auto") return chosen;
+  return navigator.language.toLowerCase().startsWith("zh") ? "zh-CN" : "en";
+});
+
+const texts = computed((): Texts => (language.value === "zh-CN" ? zh : en));
+
+/** The texts; what reads them in a component is drawn again when the language changes. */
+export const t = (): Texts => texts.value;
+
+export function applyLanguage(): void {
+  effect(() => {
+    document.documentElement.lang = language.value;
+  });
+}

@@ -1,0 +1,161 @@
+/** The whole page. */
+import { computed } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import { path } from "../state/chat.js";
+import * as model from "../state/model.js";
+import { update } from "../state/offline.js";
+import { choiceOf } from "../state/plan.js";
+import { settings } from "../state/settings.js";
+import { DEFAULT_MODEL } from "../models/catalog.js";
+import { t } from "../text/index.js";
+import { Composer } from "./Composer.js";
+import { Dialog } from "./Dialog.js";
+import { closeDialog, dialog } from "./dialogs.js";
+import { DropVeil } from "./DropVeil.js";
+import { ErrorCard, type ErrorAction } from "./ErrorCard.js";
+import { Loading } from "./Loading.js";
+import { Log } from "./Log.js";
+import { ModelPicker } from "./ModelPicker.js";
+import { PerformanceDialog } from "./Performance.js";
+import { SettingsDialog } from "./Settings.js";
+import { isSidebarOpen, Sidebar } from "./Sidebar.js";
+import { Banner, TopBar } from "./TopBar.js";
+
+/** What the middle of the page shows; a conversation can be read without a model. */
+export const screen = computed((): "welcome" | "loading" | "failure" | "chat" | "reading" => {
+  const { name } = model.model.value;
+  if (name === "running") return "chat";
+  if (name === "loading" || name === "paused") return "loading";
+  if (name === "failed" || name === "ended") return "failure";
+  return path.value.length > 0 ? "reading" : "welcome";
+});
+
+export function App(): JSX.Element {
+  const shown = screen.value;
+  useEffect(() => {
+    document.body.dataset.screen = shown;
+  }, [shown]);
+  return (
+    <>
+      <a class="skip" href="#main">
+        {t().skip}
+      </a>
+      <Sidebar />
+      {isSidebarOpen.value && (
+        <div
+          class="scrim"
+          onClick={() => {
+            isSidebarOpen.value = false;
+          }}
+        />
+      )}
+      <div class="page">
+        <TopBar />
+        <Banner />
+        <main id="main" tabIndex={-1}>
+          <Middle />
+        </main>
+        {shown === "chat" && <Composer />}
+        {shown === "reading" && <Waking />}
+      </div>
+      {dialog.value === "settings" && <SettingsDialog />}
+      {dialog.value === "performance" && <PerformanceDialog />}
+      {dialog.value === "models" && (
+        <Dialog id="models" title={t().models} onClose={closeDialog}>
+          <ModelPicker />
+        </Dialog>
+      )}
+      <Toast />
+      <DropVeil />
+    </>
+  );
+}
+
+function Middle(): JSX.Element {
+  const state = model.model.value;
+  switch (state.name) {
+    case "loading":
+    case "paused":
+      return <Loading choice={state.choice} isPaused={state.name === "paused"} />;
+    case "failed":
+    case "ended":
+      return <Failure {...state} />;
+    case "running":
+      return <Log />;
+    case "none":
+      return path.value.length > 0 ? <Log /> : <Welcome />;
+  }
+}
+
+function Welcome(): JSX.Element {
+  return (
+    <section id="welcome" class="welcome" aria-labelledby="welcome-title">
+      <h1 id="welcome-title">{t().welcome}</h1>
+      <p class="lead">{t().lead}</p>
+      <ModelPicker />
+    </section>
+  );
+}
+
+function Failure({
+  name,
+  choice,
+  error,
+}: {
+  name: "failed" | "ended";
+  choice: model.Choice;
+  error: unknown;
+}): JSX.Element {
+  const again = { label: name === "ended" ? t().loadAgain : t().tryAgain, run: () => void model.load(choice) };
+  const actions: ErrorAction[] = [again, { label: t().otherModel, run: chooseOther }];
+  if (model.canUseCpu(error)) {
+    const onCpu = { ...choice, options: { ...choice.options, device: "cpu" as const } };
+    actions.unshift({ label: t().useCpu, run: () => void model.load(onCpu) });
+  }
+  return (
+    <section id="failure">
+      <ErrorCard error={error} actions={actions} />
+    </section>
+  );
+}
+
+/** Over the conversation, where there is one, and else in its place. */
+function chooseOther(): void {
+  model.cancel();
+  if (path.value.length > 0) dialog.value = "models";
+}
+
+/** Below a conversation that is read without a model. */
+function Waking(): JSX.Element {
+  const source = settings.value.model || DEFAULT_MODEL;
+  return (
+    <div class="composer waking row">
+      <button id="wake" type="button" class="primary" onClick={() => void model.load(choiceOf(source))}>
+        {t().wake(model.modelName(source))}
+      </button>
+      <button
+        type="button"
+        onClick={() => {
+          dialog.value = "models";
+        }}
+      >
+        {t().otherModel}
+      </button>
+    </div>
+  );
+}
+
+/** A newer page is there. */
+function Toast(): JSX.Element | null {
+  const apply = update.value;
+  if (apply === undefined) return null;
+  return (
+    <div id="update" class="toast" role="status">
+      <span>{t().newVersion}</span>
+      <button type="button" class="primary" onClick={apply}>
+        {t().reload}
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,103 @@
+/** The field at the bottom: Enter sends, Shift+Enter starts a new line, Esc stops. */
+import { signal } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { formatCount } from "../lib/format.js";
+import { answering, path, send, stop } from "../state/chat.js";
+import { engine } from "../state/model.js";
+import { t } from "../text/index.js";
+import { Icon } from "./icons.js";
+
+const MAX_HEIGHT_PX = 220;
+
+/** What is being written; it outlives a look at the models. */
+const draft = signal("");
+
+export function Composer(): JSX.Element {
+  const field = useRef<HTMLTextAreaElement>(null);
+  const isRunning = answering.value !== undefined;
+  const text = draft.value;
+
+  useLayoutEffect(() => {
+    const { current } = field;
+    if (current === null) return;
+    current.style.height = "auto";
+    current.style.height = `${String(Math.min(current.scrollHeight, MAX_HEIGHT_PX))}px`;
+  }, [text]);
+  useEffect(() => {
+    // On a touch screen this would open the keyboard over the answer.
+    if (!isRunning && matchMedia("(hover: hover)").matches && document.querySelector("dialog[open]") === null) {
+      field.current?.focus({ preventScroll: true });
+    }
+  }, [isRunning]);
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.key === "Escape" && answering.value !== undefined) stop();
+    };
+    addEventListener("keydown", onKey);
+    return () => {
+      removeEventListener("keydown", onKey);
+    };
+  }, []);
+
+  const submit = (): void => {
+    const question = draft.value.trim();
+    if (question === "" || answering.value !== undefined) return;
+    draft.value = "";
+    void send(question);
+  };
+  return (
+    <form
+      id="composer"
+      class="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+      }}
+    >
+      <div class="box">
+        <textarea
+          id="prompt"
+          ref={field}
+          rows={1}
+          placeholder={t().ask}
+          aria-label={t().yourMessage}
+          enterkeyhint="send"
+          value={text}
+          onInput={(event) => {
+            draft.value = event.currentTarget.value;
+          }}
+          onKeyDown={(event) => {
+            // While an input method composes, Enter chooses a candidate.
+            if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+            event.preventDefault();
+            submit();
+          }}
+        />
+        {isRunning ? (
+          <button id="stop" class="round" type="button" aria-label={t().stop} title={t().stop} onClick={stop}>
+            <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+              <rect x="6" y="6" width="12" height="12" rx="1.5" />
+            </svg>
+          </button>
+        ) : (
+          <button id="send" class="primary round" type="submit" aria-label={t().send} title={t().send}>
+            <Icon name="send" />
+          </button>
+        )}
+      </div>
+      <p class="status">
+        <span id="status">{t().composerHint}</span>
+        <ContextUse />
+      </p>
+    </form>
+  );
+}
+
+/** How much of the context the open conversation takes. */
+function ContextUse(): JSX.Element {
+  const running = engine.value;
+  const last = answering.value?.stats.value ?? path.value.findLast(({ stats }) => stats !== null)?.stats;
+  const used = last ? last.prompt + last.tokens : 0;
+  return <span id="context">{running && t().contextUse(formatCount(used), formatCount(running.model.n_ctx))}</span>;
+}

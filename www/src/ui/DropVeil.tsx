@@ -1,0 +1,47 @@
+/** A model's files may be dropped anywhere on the page. */
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import { t } from "../text/index.js";
+import { pickFiles } from "./ModelPicker.js";
+import { dialog } from "./dialogs.js";
+import { model } from "../state/model.js";
+
+const hasFile = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
+
+export function DropVeil(): JSX.Element | null {
+  const isOver = useSignal(false);
+  useEffect(() => {
+    const onOver = (event: DragEvent): void => {
+      if (!hasFile(event)) return;
+      event.preventDefault();
+      isOver.value = true;
+    };
+    const onLeave = (event: DragEvent): void => {
+      // Without a related target the pointer has left the window.
+      if (event.relatedTarget === null) isOver.value = false;
+    };
+    const onDrop = (event: DragEvent): void => {
+      if (!hasFile(event)) return;
+      event.preventDefault();
+      isOver.value = false;
+      // Where it may not start by itself, the picker says why.
+      if (model.value.name === "running") dialog.value = "models";
+      void pickFiles([...(event.dataTransfer?.files ?? [])]);
+    };
+    addEventListener("dragover", onOver);
+    addEventListener("dragleave", onLeave);
+    addEventListener("drop", onDrop);
+    return () => {
+      removeEventListener("dragover", onOver);
+      removeEventListener("dragleave", onLeave);
+      removeEventListener("drop", onDrop);
+    };
+  }, []);
+  if (!isOver.value) return null;
+  return (
+    <div id="drop-veil" class="drop-veil">
+      {t().dropToLoad}
+    </div>
+  );
+}

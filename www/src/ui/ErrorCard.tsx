@@ -1,0 +1,37 @@
+/** An error as the reader needs it: what happened, what to do about it, and the code to search for. */
+import { HearthError } from "hearth";
+import type { JSX } from "preact";
+import { language, t } from "../text/index.js";
+import { zhErrors } from "../text/zh-errors.js";
+
+export interface ErrorAction {
+  label: string;
+  run: () => void;
+}
+
+export function ErrorCard({ error, actions }: { error: unknown; actions: ErrorAction[] }): JSX.Element {
+  const { message, hint, code } = describe(error);
+  return (
+    <div class="error" role="alert" data-code={code}>
+      <p class="error-message">{message}</p>
+      {hint !== "" && <p class="error-hint">{hint}</p>}
+      <div class="error-actions">
+        {actions.map(({ label, run }, index) => (
+          <button key={label} type="button" class={index === 0 ? "primary" : ""} onClick={run}>
+            {label}
+          </button>
+        ))}
+        <code class="error-code">{code}</code>
+      </div>
+    </div>
+  );
+}
+
+function describe(error: unknown): { message: string; hint: string; code: string } {
+  if (!(error instanceof HearthError)) return { message: String(error), hint: t().pageErrorHint, code: "page_error" };
+  const { message, hint, code } = error;
+  const own = message.charAt(0).toUpperCase() + message.slice(1);
+  const translated = language.value === "zh-CN" ? zhErrors[code] : undefined;
+  // The numbers and names are in the English text, so that stays beside the translation.
+  return translated === undefined ? { message: own, hint, code } : { message: translated, hint: own, code };
+}

@@ -1,0 +1,242 @@
+/** One message, with what can be done with it. */
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { memo } from "./memo.js";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { formatDuration } from "../lib/format.js";
+import { MarkdownView } from "../markdown/render.js";
+import { answering, branchesOf, edit, goOn, regenerate, switchBranch } from "../state/chat.js";
+import { engine } from "../state/model.js";
+import type { AnswerEnd, AnswerStats, Message } from "../store/tree.js";
+import { language, t } from "../text/index.js";
+import { IconButton } from "./icons.js";
+
+interface Props {
+  message: Message;
+  isLast: boolean;
+}
+
+/** Drawn again only when the message itself changes: a conversation may have thousands. */
+export const MessageView = memo(function MessageView({ message, isLast }: Props): JSX.Element {
+  return message.role === "user" ? <Question message={message} /> : <Answer message={message} isLast={isLast} />;
+});
+
+function Question({ message }: { message: Message }): JSX.Element {
+  const isEditing = useSignal(false);
+  const { content } = message;
+  if (isEditing.value) {
+    return (
+      <article class="message user editing">
+        <QuestionEditor
+          content={content}
+          onDone={(changed) => {
+            isEditing.value = false;
+            if (changed !== undefined) void edit(message, changed);
+          }}
+        />
+      </article>
+    );
+  }
+  return (
+    <article class="message user">
+      <div class="bubble">{content}</div>
+      <p class="foot">
+        <Branches message={message} />
+        <CopyButton text={content} />
+        {engine.value !== undefined && answering.value === undefined && (
+          <IconButton
+            name="edit"
+            label={t().editQuestion}
+            onClick={() => {
+              isEditing.value = true;
+            }}
+          />
+        )}
+      </p>
+    </article>
+  );
+}
+
+function QuestionEditor({
+  content,
+  onDone,
+}: {
+  content: string;
+  onDone: (changed: string | undefined) => void;
+}): JSX.Element {
+  const field = useRef<HTMLTextAreaElement>(null);
+  useLayoutEffect(() => {
+    field.current?.focus();
+    field.current?.setSelectionRange(content.length, content.length);
+  }, []);
+  const submit = (): void => {
+    const changed = field.current?.value.trim() ?? "";
+    if (changed !== "") onDone(changed);
+  };
+  return (
+    <form
+      class="editor"
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+      }}
+    >
+      <textarea
+        class="edit"
+        ref={field}
+        rows={Math.min(10, content.split("\n").length + 1)}
+        aria-label={t().editQuestion}
+        defaultValue={content}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") onDone(undefined);
+          if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+          event.preventDefault();
+          submit();
+        }}
+      />
+      <div class="row end">
+        <button
+          type="button"
+          onClick={() => {
+            onDone(undefined);
+          }}
+        >
+          {t().cancel}
+        </button>
+        <button type="submit" class="primary">
+          {t().send}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function Answer({ message, isLast }: Props): JSX.Element {
+  const live = answering.value?.id === message.id ? answering.value : undefined;
+  const content = live?.text.value ?? message.content;
+  const reasoning = live?.reasoning.value ?? message.reasoning;
+  const stats = live === undefined ? message.stats : live.stats.value;
+  const state = live === undefined ? message.end : live.hasBegun.value ? "streaming" : "waiting";
+  const isIdle = answering.value === undefined;
+  const canGoOn = message.end === "stopped" || message.end === "length";
+  const running = engine.value;
+  return (
+    // As the model wrote it, for copying; what is shown has lost its Markdown.
+    <article
+      class="message assistant"
+      data-state={state}
+      data-source={live === undefined ? content : undefined}
+      aria-label={message.model === "" ? t().answer : t().answerOf(message.model)}
+    >
+      {reasoning !== "" && (
+        // Folded: an answer is what was asked for.
+        <details class="reasoning">
+          <summary>{live !== undefined && content === "" ? t().thinking : t().thoughts}</summary>
+          <p>{reasoning}</p>
+        </details>
+      )}
+      <Markdown text={content} isLive={live !== undefined} />
+      <p class="foot">
+        {live === undefined && (
+          <>
+            <Branches message={message} />
+            <CopyButton text={content} />
+            {isIdle && running !== undefined && (
+              <IconButton name="again" label={t().regenerate} onClick={() => void regenerate(message)} />
+            )}
+            {isIdle && isLast && canGoOn && running !== undefined && running.model.tool_style !== "harmony" && (
+              <IconButton name="goOn" label={t().goOn} onClick={() => void goOn(message)} />
+            )}
+          </>
+        )}
+        <span class="stats">{statsLine(stats, live === undefined ? message.end : "running")}</span>
+      </p>
+    </article>
+  );
+}
+
+/** Tokens may come faster than frames, so a growing text is drawn once a frame. */
+function Markdown({ text, isLive }: { text: string; isLive: boolean }): JSX.Element {
+  const root = useRef<HTMLDivElement>(null);
+  const view = useRef<MarkdownView | undefined>(undefined);
+  const latest = useRef(text);
+  const frame = useRef<number | undefined>(undefined);
+  latest.current = text;
+  // Its buttons are in the visitor's language.
+  const shownIn = language.value;
+  useLayoutEffect(() => {
+    if (root.current === null) return;
+    root.current.replaceChildren();
+    view.current = new MarkdownView(root.current);
+    view.current.update(latest.current);
+  }, [shownIn]);
+  useLayoutEffect(() => {
+    if (!isLive) {
+      view.current?.update(text);
+      return;
+    }
+    frame.current ??= requestAnimationFrame(() => {
+      frame.current = undefined;
+      view.current?.update(latest.current);
+    });
+  }, [text, isLive]);
+  useLayoutEffect(
+    () => () => {
+      if (frame.current !== undefined) cancelAnimationFrame(frame.current);
+    },
+    [],
+  );
+  return <div class="answer" ref={root} />;
+}
+
+function Branches({ message }: { message: Message }): JSX.Element | null {
+  const { index, count } = branchesOf(message);
+  if (count < 2) return null;
+  const isBusy = answering.value !== undefined;
+  return (
+    <span class="branches">
+      <IconButton
+        name="previous"
+        label={t().previousBranch}
+        disabled={isBusy || index === 0}
+        onClick={() => void switchBranch(message, -1)}
+      />
+      <span aria-label={t().branch(index + 1, count)}>{`${String(index + 1)}/${String(count)}`}</span>
+      <IconButton
+        name="next"
+        label={t().nextBranch}
+        disabled={isBusy || index === count - 1}
+        onClick={() => void switchBranch(message, 1)}
+      />
+    </span>
+  );
+}
+
+function CopyButton({ text }: { text: string }): JSX.Element {
+  const isCopied = useSignal(false);
+  return (
+    <IconButton
+      name="copy"
+      label={isCopied.value ? t().copied : t().copy}
+      onClick={() =>
+        void navigator.clipboard.writeText(text).then(() => {
+          isCopied.value = true;
+        })
+      }
+    />
+  );
+}
+
+function statsLine(stats: AnswerStats | null, end: AnswerEnd): string {
+  const parts: string[] = [];
+  if (stats !== null) {
+    const { tokensPerSecond, firstToken, tokens, drafted } = stats;
+    if (tokensPerSecond !== null) parts.push(`${tokensPerSecond.toFixed(1)} tok/s`);
+    if (firstToken !== null) parts.push(t().firstToken(formatDuration(firstToken)));
+    if (tokens > 0) parts.push(t().tokens(tokens));
+    if (drafted > 0) parts.push(t().drafted(drafted));
+  }
+  if (end === "length") parts.push(t().cutOff);
+  if (end === "stopped") parts.push(t().stopped);
+  return parts.join(" · ") || (end === "running" ? t().reading : "");
+}

@@ -1,0 +1,240 @@
+/** Choosing a model: what it would take and the button that starts it, beside those that can be had. */
+import { signal } from "@preact/signals";
+import * as cache from "hearth/cache";
+import { HearthError, type Fit } from "hearth";
+import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import { formatBytes } from "../lib/format.js";
+import { CATALOG, DEFAULT_MODEL, entryOf, toSource, type CatalogEntry } from "../models/catalog.js";
+import * as model from "../state/model.js";
+import { choiceOf, forgetPlan, installed, isKeptWhole, look, plan, refreshInstalled } from "../state/plan.js";
+import { settings } from "../state/settings.js";
+import { t } from "../text/index.js";
+import { closeDialog } from "./dialogs.js";
+import { ErrorCard } from "./ErrorCard.js";
+import { Icon, IconButton } from "./icons.js";
+import { Resources } from "./Resources.js";
+
+/** What is looked for among the models. */
+const words = signal("");
+
+export function ModelPicker(): JSX.Element {
+  useEffect(() => {
+    void refreshInstalled();
+    if (plan.value.name === "none") void look(settings.value.model || DEFAULT_MODEL);
+  }, []);
+  return (
+    <div class="picker">
+      <Panel />
+      <Choices />
+    </div>
+  );
+}
+
+/** A file is a model; several are one too, split or as safetensors with their texts. What fits starts at once. */
+export async function pickFiles(files: File[]): Promise<void> {
+  const [file] = files;
+  if (file === undefined) return;
+  const source = files.length === 1 ? file : files;
+  const fit = await look(source);
+  // What cannot be read or run is said by the load as well, with more of the reasons.
+  if (fit === undefined || fit.verdict === "fits") start(choiceOf(source));
+}
+
+function start(choice: model.Choice): void {
+  // Asked, so that a browser short of room clears something else first; where it refuses, all works as before.
+  void cache.persist().catch(() => false);
+  closeDialog();
+  forgetPlan();
+  void model.load(choice);
+}
+
+/** What the chosen model takes. */
+function Panel(): JSX.Element {
+  const state = plan.value;
+  if (state.name === "none") return <div class="plan" />;
+  const { source } = state;
+  const entry = entryOf(source);
+  return (
+    <section id="plan" class="plan" data-state={state.name} aria-live="polite" aria-labelledby="plan-title">
+      <h2 id="plan-title">{entry?.name ?? (state.name === "known" ? state.fit.report.name : "")}</h2>
+      {entry === undefined && <p class="muted small wrap">{model.modelName(source)}</p>}
+      {state.name === "reading" && <p class="muted">{t().readingHeader}</p>}
+      {state.name === "failed" && (
+        <ErrorCard
+          error={state.error}
+          actions={[
+            { label: t().tryAgain, run: () => void look(source) },
+            {
+              label: t().loadAnyway,
+              run: () => {
+                start(choiceOf(source));
+              },
+            },
+          ]}
+        />
+      )}
+      {state.name === "known" && <Known source={source} fit={state.fit} kept={state.kept} />}
+    </section>
+  );
+}
+
+function Known({ source, fit, kept }: { source: model.Source; fit: Fit; kept: number }): JSX.Element {
+  const { verdict, needs, report } = fit;
+  if (report.unsupported !== undefined) {
+    const { code, message, hint } = report.unsupported;
+    return <ErrorCard error={new HearthError(code, message, { hint })} actions={[]} />;
+  }
+  const isLocal = typeof source !== "string";
+  const rest = isLocal ? 0 : Math.max(0, needs.download - kept);
+  const isWhole = typeof source === "string" && isKeptWhole(source);
+  const label = rest === 0 || isWhole ? t().start : t().fetchAndStart(formatBytes(rest));
+  return (
+    <>
+      <p class="verdict" data-verdict={verdict}>
+        {verdict === "fits" ? t().fits : verdict === "smaller" ? t().fitsSmaller(changes(fit)) : t().doesNotFit}
+      </p>
+      {fit.reasons.map((reason) => (
+        <p key={reason} class="muted small">
+          {reason}
+        </p>
+      ))}
+      <button
+        id="start"
+        type="button"
+        class={verdict === "does_not_fit" ? "" : "primary"}
+        onClick={() => {
+          start(choiceOf(source, fit));
+        }}
+      >
+        {verdict === "does_not_fit" ? t().loadAnyway : label}
+      </button>
+      {report.license !== null && <p class="muted small">{t().licence(report.license)}</p>}
+      <Resources fit={fit} kept={isLocal ? needs.download : kept} />
+    </>
+  );
+}
+
+function changes({ changes: { contextSize, quantize } }: Fit): string {
+  const parts = contextSize === undefined ? [] : [t().contextChange(contextSize)];
+  if (quantize !== undefined) parts.push(t().quantizeChange(quantize.toUpperCase()));
+  return parts.join(", ");
+}
+
+/** Models to choose from: a short list, those on this device, a link, files. */
+function Choices(): JSX.Element {
+  const wanted = words.value.trim().toLowerCase();
+  const isWanted = (text: string): boolean => text.toLowerCase().includes(wanted);
+  const known = CATALOG.filter(({ name, source, licence }) => isWanted(`${name} ${source} ${licence}`));
+  const files = installed.value.filter(({ url }) => isModel(url) && isWanted(url));
+  return (
+    <div class="choices">
+      <label class="search">
+        <Icon name="search" />
+        <input
+          id="model-search"
+          type="search"
+          placeholder={t().searchModels}
+          aria-label={t().searchModels}
+          value={words.value}
+          onInput={(event) => {
+            words.value = event.currentTarget.value;
+          }}
+        />
+      </label>
+      <ul class="models">
+        {known.map((entry) => (
+          <Offer key={entry.id} entry={entry} />
+        ))}
+      </ul>
+      {files.length > 0 && (
+        <>
+          <h3>{t().onThisDevice}</h3>
+          <ul id="installed" class="models">
+            {files.map((file) => (
+              <Installed key={file.url} file={file} />
+            ))}
+          </ul>
+        </>
+      )}
+      <LinkForm />
+      <label class="drop">
+        <input
+          id="file"
+          class="unseen"
+          type="file"
+          accept=".gguf,.safetensors,.json,.jinja"
+          multiple
+          onChange={(event) => {
+            const chosen = [...(event.currentTarget.files ?? [])];
+            event.currentTarget.value = "";
+            void pickFiles(chosen);
+          }}
+        />
+        <span>{t().dropHere}</span>
+      </label>
+    </div>
+  );
+}
+
+function isChosen(source: string): boolean {
+  return plan.value.name !== "none" && plan.value.source === source;
+}
+
+function Offer({ entry }: { entry: CatalogEntry }): JSX.Element {
+  const { name, bytes, licence, licenceUrl, about, source } = entry;
+  return (
+    <li class="entry" data-open={isChosen(source)}>
+      <button type="button" class="entry-title" aria-pressed={isChosen(source)} onClick={() => void look(source)}>
+        <span>
+          {name} <small>{formatBytes(bytes)}</small>
+        </span>
+        <small>{t().about[about]}</small>
+      </button>
+      <a class="small" href={licenceUrl} target="_blank" rel="noopener noreferrer">
+        {licence}
+      </a>
+    </li>
+  );
+}
+
+function Installed({ file }: { file: cache.CachedFile }): JSX.Element {
+  const { url, bytes, complete, total } = file;
+  const name = model.modelName(url);
+  const address = url.startsWith(location.origin) ? url.slice(location.origin.length) : url;
+  return (
+    <li class="entry" data-open={isChosen(address)}>
+      <button type="button" class="entry-title" aria-pressed={isChosen(address)} onClick={() => void look(address)}>
+        <span>{name}</span>
+        <small>{complete ? formatBytes(bytes) : t().amountOf(formatBytes(bytes), formatBytes(total ?? 0))}</small>
+      </button>
+      <IconButton
+        name="trash"
+        label={t().remove(name)}
+        onClick={() => {
+          // A model that runs stays: the cache says `busy`.
+          void cache.delete(url).then(refreshInstalled, refreshInstalled);
+        }}
+      />
+    </li>
+  );
+}
+
+const isModel = (url: string): boolean => /\.(gguf|safetensors)($|\?)/.test(url);
+
+function LinkForm(): JSX.Element {
+  return (
+    <form
+      id="url-form"
+      class="row"
+      onSubmit={(event) => {
+        event.preventDefault();
+        const text = new FormData(event.currentTarget).get("url");
+        if (typeof text === "string" && text.trim() !== "") void look(toSource(text));
+      }}
+    >
+      <input id="url" name="url" placeholder="https://huggingface.co/…" aria-label={t().linkLabel} required />
+      <button type="submit">{t().look}</button>
+    </form>
+  );
+}

@@ -1,0 +1,249 @@
+/** How fast it runs: live, of the answers so far, and a benchmark whose result can be shared. */
+import { useSignal, type Signal } from "@preact/signals";
+import type { Engine, EngineStats, Fit } from "hearth";
+import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { saveText } from "../lib/files.js";
+import { formatBytes, formatCount, formatDuration } from "../lib/format.js";
+import { answering, path } from "../state/chat.js";
+import { engine, model } from "../state/model.js";
+import {
+  history,
+  measuredSpeed,
+  runBenchmark,
+  type BenchmarkCase,
+  type BenchmarkReport,
+} from "../state/performance.js";
+import { keptBytes, look, plan } from "../state/plan.js";
+import { language, t } from "../text/index.js";
+import { Dialog } from "./Dialog.js";
+import { closeDialog } from "./dialogs.js";
+import { Bars, Sparkline } from "./drawings.js";
+import { ErrorCard } from "./ErrorCard.js";
+import { Resources, speedText } from "./Resources.js";
+import { deviceName } from "./TopBar.js";
+
+const POLL_MS = 1000;
+
+export function PerformanceDialog(): JSX.Element {
+  const running = engine.value;
+  return (
+    <Dialog id="performance" title={t().performance} onClose={closeDialog}>
+      {running === undefined ? <p class="muted">{t().noModelRuns}</p> : <Running running={running} />}
+    </Dialog>
+  );
+}
+
+function Running({ running }: { running: Engine }): JSX.Element {
+  const stats = useStats(running);
+  const last = answering.value?.stats.value ?? history.value.at(-1);
+  const open = path.value.findLast((message) => message.stats !== null)?.stats;
+  const used = answering.value?.stats.value ?? open;
+  const guessed = (last?.drafted ?? 0) + (last?.rejected ?? 0);
+  const speeds = history.value.map(({ tokensPerSecond }) => tokensPerSecond ?? 0).filter((speed) => speed > 0);
+  return (
+    <>
+      <dl class="tiles">
+        <Tile name={t().speed} value={last?.tokensPerSecond == null ? "–" : speedText(last.tokensPerSecond)} />
+        <Tile name={t().timeToFirst} value={last?.firstToken == null ? "–" : formatDuration(last.firstToken)} />
+        <Tile
+          name={t().context}
+          value={`${formatCount(used ? used.prompt + used.tokens : 0)} / ${formatCount(running.model.n_ctx)}`}
+        />
+        <Tile name={t().reused} value={last === undefined ? "–" : `${String(last.cached)} / ${String(last.prompt)}`} />
+        <Tile name={t().gpuMemory} value={stats.value ? memoryText(running, stats.value) : "–"} />
+        <Tile
+          name={t().drafts}
+          value={guessed === 0 ? "–" : `${((100 * (last?.drafted ?? 0)) / guessed).toFixed(0)}%`}
+        />
+      </dl>
+      <Sparkline values={speeds} label={t().speedSoFar} />
+      <Device running={running} />
+      <Predicted running={running} stats={stats} />
+      <Benchmark running={running} />
+    </>
+  );
+}
+
+function memoryText(running: Engine, { gpu_bytes, heap_bytes }: EngineStats): string {
+  return formatBytes(running.device.kind === "webgpu" ? gpu_bytes : heap_bytes);
+}
+
+function Tile({ name, value }: { name: string; value: string }): JSX.Element {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}
+
+function useStats(running: Engine): Signal<EngineStats | undefined> {
+  const stats = useSignal<EngineStats | undefined>(undefined);
+  useEffect(() => {
+    let isClosed = false;
+    const poll = (): void => {
+      // An engine that has just ended says so on the page by itself.
+      running.stats().then(
+        (found) => {
+          if (!isClosed) stats.value = found;
+        },
+        () => undefined,
+      );
+    };
+    poll();
+    const timer = setInterval(poll, POLL_MS);
+    return () => {
+      isClosed = true;
+      clearInterval(timer);
+    };
+  }, [running]);
+  return stats;
+}
+
+function Device({ running }: { running: Engine }): JSX.Element {
+  const { device, version } = running;
+  const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+  const kind = device.kind === "cpu" ? t().cpuKind(device.threads) : device.software ? t().softwareGpu : "WebGPU";
+  const rows: [string, string][] = [
+    [t().device, deviceName(running)],
+    [t().kind, kind],
+    [t().backend, device.backend],
+    [t().features, device.features.join(", ") || "–"],
+    [t().largestBuffer, formatBytes(maxBufferSize)],
+    [t().largestBinding, formatBytes(maxStorageBufferBindingSize)],
+    ["Hearth", version],
+  ];
+  return (
+    <details class="facts">
+      <summary>{t().device}</summary>
+      <dl>
+        {rows.map(([name, value]) => (
+          <>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </>
+        ))}
+      </dl>
+    </details>
+  );
+}
+
+/** The panel from before the download, with what came of it. */
+function Predicted({
+  running,
+  stats,
+}: {
+  running: Engine;
+  stats: Signal<EngineStats | undefined>;
+}): JSX.Element | null {
+  const state = model.value;
+  const source = state.name === "running" ? state.choice.source : undefined;
+  const fit = useSignal<Fit | undefined>(undefined);
+  useEffect(() => {
+    // Only what is on this device is looked at again: a look must not cost a download.
+    if (source === undefined || plan.value.name === "reading") return;
+    void look(source).then((found) => {
+      fit.value = found;
+    });
+  }, [source]);
+  if (fit.value === undefined || source === undefined) return null;
+  const measured = {
+    weights: running.model.weight_bytes,
+    kv: running.model.kv_bytes,
+    gpu: running.device.kind === "webgpu" ? (stats.value?.gpu_bytes ?? null) : null,
+    tokensPerSecond: measuredSpeed() ?? null,
+  };
+  return (
+    <details class="facts" open>
+      <summary>{t().predictedAndMeasured}</summary>
+      <Resources fit={fit.value} kept={keptBytes(source)} measured={measured} />
+    </details>
+  );
+}
+
+function Benchmark({ running }: { running: Engine }): JSX.Element {
+  const cases = useSignal<BenchmarkCase[]>([]);
+  const report = useSignal<BenchmarkReport | undefined>(undefined);
+  const failed = useSignal<unknown>(undefined);
+  const isRunning = useSignal(false);
+  const abort = useRef<AbortController | undefined>(undefined);
+  useEffect(() => () => abort.current?.abort(), []);
+
+  const run = async (): Promise<void> => {
+    const controller = new AbortController();
+    abort.current = controller;
+    cases.value = [];
+    report.value = undefined;
+    failed.value = undefined;
+    isRunning.value = true;
+    try {
+      report.value = await runBenchmark(running, {
+        signal: controller.signal,
+        onCase: (found) => {
+          cases.value = found;
+        },
+      });
+    } catch (error) {
+      if (!controller.signal.aborted) failed.value = error;
+    }
+    isRunning.value = false;
+  };
+  // Read here, so that the names follow the language.
+  const names = t().benchmarkCases;
+  const text = report.value === undefined ? "" : JSON.stringify(report.value, null, 1);
+  return (
+    <section class="benchmark" lang={language.value}>
+      <div class="row">
+        {isRunning.value ? (
+          <button type="button" id="stop-benchmark" onClick={() => abort.current?.abort()}>
+            {t().stop}
+          </button>
+        ) : (
+          <button
+            type="button"
+            id="benchmark"
+            class="primary"
+            disabled={answering.value !== undefined}
+            onClick={() => void run()}
+          >
+            {t().benchmark}
+          </button>
+        )}
+        {report.value !== undefined && (
+          <>
+            <button type="button" onClick={() => void navigator.clipboard.writeText(text)}>
+              {t().copyJson}
+            </button>
+            <button
+              type="button"
+              onClick={() => {
+                saveText("hearth-benchmark.json", "application/json", text);
+              }}
+            >
+              {t().saveJson}
+            </button>
+          </>
+        )}
+      </div>
+      <p role="status" class="muted small">
+        {isRunning.value ? t().benchmarkRuns(cases.value.length) : ""}
+      </p>
+      {cases.value.length > 0 && (
+        <Bars
+          unit="tok/s"
+          rows={cases.value.map(({ name, tokens_per_second }) => ({ name: names[name], value: tokens_per_second }))}
+        />
+      )}
+      {report.value !== undefined && (
+        <details class="facts">
+          <summary>JSON</summary>
+          <pre id="benchmark-json" tabIndex={0}>
+            {text}
+          </pre>
+        </details>
+      )}
+      {failed.value !== undefined && <ErrorCard error={failed.value} actions={[]} />}
+    </section>
+  );
+}

@@ -1,0 +1,254 @@
+/** The conversations: to open, find, rename, take away and bring in. */
+import { batch, signal } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { saveText, slug } from "../lib/files.js";
+import * as chat from "../state/chat.js";
+import type { Conversation } from "../store/db.js";
+import { fromFile, ImportError, toJson, toMarkdown } from "../store/exchange.js";
+import { t } from "../text/index.js";
+import { dialog } from "./dialogs.js";
+import { Icon, IconButton } from "./icons.js";
+
+/** On narrow screens the sidebar lies over the page while it is open. */
+export const isSidebarOpen = signal(false);
+
+const words = signal("");
+/** Undefined while nothing is searched for. */
+const found = signal<Map<string, string> | undefined>(undefined);
+const renaming = signal<string | undefined>(undefined);
+const message = signal("");
+
+const SEARCH_DELAY_MS = 150;
+/** More are shown when they are searched for. */
+const MOST_SHOWN = 200;
+
+export function Sidebar(): JSX.Element {
+  const hits = found.value;
+  const all = chat.conversations.value;
+  const shown = hits === undefined ? all : all.filter(({ id }) => hits.has(id));
+  useSearch();
+  return (
+    <nav id="sidebar" class="sidebar" aria-label={t().conversations} data-open={isSidebarOpen.value}>
+      <div class="brand">
+        <img src="./favicon.svg" alt="" width="26" height="26" />
+        <span>Hearth</span>
+        <span class="only-narrow">
+          <IconButton name="close" label={t().close} onClick={close} />
+        </span>
+      </div>
+      <button
+        id="new-chat"
+        type="button"
+        class="line"
+        onClick={() => {
+          chat.newConversation();
+          close();
+        }}
+      >
+        <Icon name="plus" />
+        {t().newChat}
+      </button>
+      <label class="search">
+        <Icon name="search" />
+        <input
+          id="search"
+          type="search"
+          placeholder={t().search}
+          aria-label={t().search}
+          value={words.value}
+          onInput={(event) => {
+            words.value = event.currentTarget.value;
+          }}
+        />
+      </label>
+      <ul id="conversations" class="conversations">
+        {shown.slice(0, MOST_SHOWN).map((conversation) => (
+          <li key={conversation.id}>
+            <Entry conversation={conversation} snippet={hits?.get(conversation.id) ?? ""} />
+          </li>
+        ))}
+      </ul>
+      {shown.length === 0 && <p class="muted small">{hits === undefined ? t().noConversations : t().nothingFound}</p>}
+      {!chat.isKept.value && <p class="muted small">{t().notKept}</p>}
+      <p class="muted small" role="status">
+        {message.value}
+      </p>
+      <div class="sidebar-foot">
+        <Transfers />
+        <button id="open-performance" type="button" class="line" onClick={open("performance")}>
+          <Icon name="gauge" />
+          {t().performance}
+        </button>
+        <button id="open-settings" type="button" class="line" onClick={open("settings")}>
+          <Icon name="settings" />
+          {t().settings}
+        </button>
+      </div>
+    </nav>
+  );
+}
+
+function close(): void {
+  isSidebarOpen.value = false;
+}
+
+const open = (name: "performance" | "settings") => (): void => {
+  batch(() => {
+    dialog.value = name;
+    close();
+  });
+};
+
+function useSearch(): void {
+  const wanted = words.value.trim();
+  useEffect(() => {
+    if (wanted === "") {
+      found.value = undefined;
+      return;
+    }
+    let isOld = false;
+    const timer = setTimeout(() => {
+      void chat.search(wanted).then((hits) => {
+        if (!isOld) found.value = hits;
+      });
+    }, SEARCH_DELAY_MS);
+    return () => {
+      isOld = true;
+      clearTimeout(timer);
+    };
+  }, [wanted, chat.conversations.value]);
+}
+
+function Entry({ conversation, snippet }: { conversation: Conversation; snippet: string }): JSX.Element {
+  const { id, title } = conversation;
+  const isOpen = chat.current.value?.id === id;
+  if (renaming.value === id) return <TitleEditor id={id} title={title} />;
+  return (
+    <div class="entry" data-open={isOpen}>
+      <button
+        type="button"
+        class="entry-title"
+        aria-current={isOpen ? "true" : undefined}
+        onClick={() => {
+          void chat.open(id);
+          close();
+        }}
+      >
+        <span>{title}</span>
+        {snippet !== "" && <small>{snippet}</small>}
+      </button>
+      <IconButton
+        name="edit"
+        label={t().rename(title)}
+        onClick={() => {
+          renaming.value = id;
+        }}
+      />
+      <IconButton
+        name="trash"
+        label={t().remove(title)}
+        onClick={() => {
+          if (confirm(t().removeSure(title))) void chat.remove(id);
+        }}
+      />
+    </div>
+  );
+}
+
+function TitleEditor({ id, title }: { id: string; title: string }): JSX.Element {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    field.current?.select();
+  }, []);
+  const done = (isKept: boolean): void => {
+    if (renaming.value !== id) return;
+    renaming.value = undefined;
+    if (isKept) void chat.rename(id, field.current?.value ?? title);
+  };
+  return (
+    <form
+      class="entry"
+      onSubmit={(event) => {
+        event.preventDefault();
+        done(true);
+      }}
+    >
+      <input
+        class="title-field"
+        ref={field}
+        defaultValue={title}
+        maxLength={200}
+        aria-label={t().title}
+        onBlur={() => {
+          done(true);
+        }}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") done(false);
+        }}
+      />
+    </form>
+  );
+}
+
+/** Conversations out of the page and into it. */
+function Transfers(): JSX.Element {
+  const open = chat.current.value;
+  return (
+    <details class="transfers">
+      <summary class="line">
+        <Icon name="files" />
+        {t().transfers}
+      </summary>
+      <button type="button" class="line" id="export-json" onClick={() => void exportAll()}>
+        {t().exportAll}
+      </button>
+      {open !== undefined && (
+        <button type="button" class="line" id="export-markdown" onClick={() => void exportMarkdown(open.id)}>
+          {t().exportMarkdown}
+        </button>
+      )}
+      <label class="line">
+        {t().importFile}
+        <input
+          id="import"
+          class="unseen"
+          type="file"
+          accept=".json,.md"
+          multiple
+          onChange={(event) => {
+            const files = [...(event.currentTarget.files ?? [])];
+            // Choosing the same file again must count as a choice.
+            event.currentTarget.value = "";
+            void importFiles(files);
+          }}
+        />
+      </label>
+    </details>
+  );
+}
+
+async function exportAll(): Promise<void> {
+  saveText("hearth-conversations.json", "application/json", toJson(await chat.bundles()));
+}
+
+async function exportMarkdown(id: string): Promise<void> {
+  const [bundle] = await chat.bundles(id);
+  if (bundle !== undefined) saveText(`${slug(bundle.conversation.title)}.md`, "text/markdown", toMarkdown(bundle));
+}
+
+async function importFiles(files: File[]): Promise<void> {
+  let count = 0;
+  for (const file of files) {
+    try {
+      const bundles = fromFile(await file.text());
+      await chat.importBundles(bundles);
+      count += bundles.length;
+    } catch (error) {
+      if (!(error instanceof ImportError)) throw error;
+      message.value = t().notImported(file.name);
+      return;
+    }
+  }
+  message.value = t().imported(count);
+}

@@ -1,0 +1,93 @@
+/** Which model runs on what, and the way to another one. */
+import type { Engine } from "hearth";
+import type { JSX } from "preact";
+import { answering } from "../state/chat.js";
+import { entryOf } from "../models/catalog.js";
+import { engine, model, notices } from "../state/model.js";
+import { t } from "../text/index.js";
+import { dialog } from "./dialogs.js";
+import { IconButton } from "./icons.js";
+import { isSidebarOpen } from "./Sidebar.js";
+
+export function TopBar(): JSX.Element {
+  const running = engine.value;
+  const speed = answering.value?.stats.value?.tokensPerSecond;
+  return (
+    <header class="top">
+      <span class="only-narrow">
+        <IconButton
+          id="menu"
+          name="menu"
+          label={t().conversations}
+          onClick={() => {
+            isSidebarOpen.value = true;
+          }}
+        />
+      </span>
+      {running !== undefined && (
+        <>
+          <button
+            id="change-model"
+            type="button"
+            class="pill model"
+            title={t().changeModel}
+            onClick={() => {
+              dialog.value = "models";
+            }}
+          >
+            <span>{shownName(running)}</span>
+          </button>
+          <button
+            id="device"
+            type="button"
+            class="pill"
+            data-kind={running.device.kind}
+            title={t().performance}
+            onClick={() => {
+              dialog.value = "performance";
+            }}
+          >
+            <span class="dot" aria-hidden="true" />
+            <span id="device-label">{deviceLabel(running)}</span>
+            {speed != null && <span class="live">{`${speed.toFixed(1)} tok/s`}</span>}
+          </button>
+        </>
+      )}
+    </header>
+  );
+}
+
+/** What the visitor should see of all that happened; at least that the CPU is slow. */
+export function Banner(): JSX.Element | null {
+  const running = engine.value;
+  if (running === undefined) return null;
+  const isSaid = notices.value.some(({ code }) => code === "cpu_fallback");
+  const texts = notices.value.map(({ code, message }) => t().notices[code] || message);
+  if (running.device.kind === "cpu" && !isSaid) texts.unshift(t().onCpu);
+  if (texts.length === 0) return null;
+  return (
+    <div id="banner" class="banner" role="status">
+      {texts.map((text) => (
+        <div key={text}>{text}</div>
+      ))}
+    </div>
+  );
+}
+
+/** By the list's name for it, or as its file says. */
+function shownName({ model: { name, architecture } }: Engine): string {
+  const state = model.value;
+  const entry = state.name === "running" ? entryOf(state.choice.source) : undefined;
+  return entry?.name ?? (name || architecture);
+}
+
+export function deviceName({ device }: Engine): string {
+  const { name, vendor, architecture, kind } = device;
+  return name || [vendor, architecture].filter(Boolean).join(" ") || (kind === "webgpu" ? t().unnamedGpu : "CPU");
+}
+
+/** The CPU's name says what it is; a GPU's does not say that WebGPU runs it. */
+function deviceLabel(running: Engine): string {
+  const name = deviceName(running);
+  return running.device.kind === "webgpu" ? `WebGPU · ${name}` : name;
+}

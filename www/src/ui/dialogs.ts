@@ -1,0 +1,8 @@
+/** Which dialog is open. */
+import { signal } from "@preact/signals";
+
+export const dialog = signal<"settings" | "performance" | "models" | undefined>(undefined);
+
+export function closeDialog(): void {
+  dialog.value = undefined;
+}

@@ -1,0 +1,61 @@
+/** The page's pictures, drawn with the text's colour. */
+import type { JSX } from "preact";
+
+const PATHS = {
+  send: "M12 20V5M5.5 11.5 12 5l6.5 6.5",
+  menu: "M4 7h16M4 12h16M4 17h16",
+  plus: "M12 5v14M5 12h14",
+  search: "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14Zm5-2 4 4",
+  edit: "M4 20h4L19 9l-4-4L4 16v4Z",
+  copy: "M9 9h10v11H9zM5 15V4h10",
+  again: "M20 12a8 8 0 1 1-2.5-5.8M20 3v4.5h-4.5",
+  next: "m9 5 7 7-7 7",
+  previous: "m15 5-7 7 7 7",
+  down: "M12 5v14M6 13l6 6 6-6",
+  trash: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
+  more: "M6 12h.01M12 12h.01M18 12h.01",
+  settings: "M5 7h8M17 7h2M5 17h2M11 17h8M15 5v4M9 15v4",
+  gauge: "M4 17a8 8 0 1 1 16 0M12 17l4-6",
+  close: "M6 6l12 12M18 6 6 18",
+  goOn: "M6 5v14l11-7L6 5Z",
+  files: "M12 4v11M7 10l5 5 5-5M5 20h14",
+} as const;
+
+export type IconName = keyof typeof PATHS;
+
+export function Icon({ name }: { name: IconName }): JSX.Element {
+  return (
+    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+      <path d={PATHS[name]} />
+    </svg>
+  );
+}
+
+/** A button that is a picture; its label is what it is read out as. */
+export function IconButton({
+  name,
+  label,
+  onClick,
+  id,
+  disabled = false,
+}: {
+  name: IconName;
+  label: string;
+  onClick: () => void;
+  id?: string;
+  disabled?: boolean;
+}): JSX.Element {
+  return (
+    <button
+      id={id}
+      type="button"
+      class="icon-button"
+      aria-label={label}
+      title={label}
+      disabled={disabled}
+      onClick={onClick}
+    >
+      <Icon name={name} />
+    </button>
+  );
+}
