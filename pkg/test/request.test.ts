@@ -125,6 +125,15 @@ describe("toChatRequests", () => {
     expect(toChatRequests({ messages, n: 2 }, null).requests).toEqual([{ messages }, { messages }]);
   });
 
+  it("goes on with an answer, but not in a format", () => {
+    const unfinished = [...messages, { role: "assistant" as const, content: "Once", reasoning_content: "Hm" }];
+    const request = toGenerateRequest({ messages: unfinished, continue_final_message: true });
+    expect(request).toMatchObject({ continue_final_message: true, messages: unfinished });
+    expect(toGenerateRequest({ messages, continue_final_message: false })).toEqual({ messages });
+    const format = { response_format: { type: "json_object" } };
+    expect(refused({ continue_final_message: true, ...format }).message).toContain("continue_final_message");
+  });
+
   it("names the format of an answer", () => {
     const format = (params: object): unknown => toGenerateRequest({ messages, ...params })?.format;
     expect(format({ response_format: { type: "text" } })).toBeUndefined();

@@ -6,6 +6,8 @@ import { defineConfig } from "@playwright/test";
  */
 export default defineConfig({
   testDir: "specs",
+  // The pictures that `visual.spec.ts` compares with; the README shows some of them.
+  snapshotPathTemplate: "screens/{arg}{ext}",
   outputDir: "../../node_modules/.cache/hearth-e2e",
   workers: 1,
   timeout: 180_000,

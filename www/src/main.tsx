@@ -4,7 +4,7 @@ import { render } from "preact";
 import { DEFAULT_MODEL } from "./models/catalog.js";
 import { params } from "./params.js";
 import { openConversations } from "./state/chat.js";
-import { engine, lastLoadCrashed, load } from "./state/model.js";
+import { engine, isStarting, lastLoadCrashed, load } from "./state/model.js";
 import { keepOffline } from "./state/offline.js";
 import { choiceOf, isKeptWhole, look, refreshInstalled } from "./state/plan.js";
 import { applySettings, settings } from "./state/settings.js";
@@ -26,18 +26,20 @@ applySettings();
 applyLanguage();
 render(<App />, document.body);
 void openConversations();
-void begin();
+void begin().finally(() => {
+  isStarting.value = false;
+});
 keepOffline();
 
-/** The model that the address names, or the one that ran last, if it is here. */
+/** Starts the model that the address names, or the one that ran last, if it is here. */
 async function begin(): Promise<void> {
   const named = params.model === "default" ? DEFAULT_MODEL : params.model;
   const source = named ?? settings.value.model;
   if (source === "") return;
   await refreshInstalled();
-  const isOurs = new URL(source, location.href).origin === location.origin && !/^[\w.-]+\/[\w.-]+$/.test(source);
+  const isOurs = !/^[\w.-]+\/[\w.-]+/.test(source) && new URL(source, location.href).origin === location.origin;
   const mayStart = named === undefined ? isKeptWhole(source) && !lastLoadCrashed() : isOurs || isKeptWhole(source);
   // A link from elsewhere may not make this page fetch gigabytes: it is shown what that would be.
-  if (mayStart) await load(choiceOf(source));
-  else if (named !== undefined) await look(source);
+  if (mayStart) void load(choiceOf(source));
+  else if (named !== undefined) void look(source);
 }

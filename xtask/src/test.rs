@@ -30,7 +30,7 @@ pub struct Args {
 }
 
 /// Stages other than Rust integration tests, which are found by asking cargo.
-const FIXED: [&str; 12] = [
+const FIXED: [&str; 13] = [
     "rustfmt",
     "clippy",
     "clippy-wasm",
@@ -42,11 +42,12 @@ const FIXED: [&str; 12] = [
     "build",
     "types",
     "pkg",
+    "www",
     "e2e",
 ];
 const GROUPS: [&str; 3] = ["checks", "rust", "web"];
 /// Stages that read generated files, and their groups.
-const AFTER_BUILD: [&str; 6] = ["build", "types", "pkg", "e2e", "checks", "web"];
+const AFTER_BUILD: [&str; 7] = ["build", "types", "pkg", "www", "e2e", "checks", "web"];
 
 pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
     let integration = integration_tests(dirs)?;
@@ -189,7 +190,12 @@ fn after_build(dirs: &Dirs, stages: &mut Stages, model: Option<PathBuf>) {
         .check("build", || build::stale(dirs, &build::Args::default()))
         .is_none()
     {
-        for names in [["types", "checks"], ["pkg", "web"], ["e2e", "web"]] {
+        for names in [
+            ["types", "checks"],
+            ["pkg", "web"],
+            ["www", "web"],
+            ["e2e", "web"],
+        ] {
             stages.fail(&names, "not run: the build failed");
         }
         return;
@@ -205,6 +211,12 @@ fn after_build(dirs: &Dirs, stages: &mut Stages, model: Option<PathBuf>) {
         Vitest,
         LIMIT,
         proc::npm().args(["test", "--workspace", "pkg"]),
+    );
+    stages.command(
+        &["www", "web"],
+        Vitest,
+        LIMIT,
+        proc::npm().args(["test", "--workspace", "www"]),
     );
     let names = ["e2e", "web"];
     if !stages.wants(&names) {

@@ -1,12 +1,11 @@
 /** The examples, each as a person would run it: installed, built, opened. */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { chromium } from "@playwright/test";
 import type { Chat } from "../support/chat.js";
 import { CHROMIUM, goldenFile, HAS_SMOLLM2, IS_FAKE, root, smollm2File } from "../support/env.js";
+import { serveFiles } from "../support/file-server.js";
 import { Project } from "../support/packed.js";
 import { expect, test } from "../support/test.js";
 
@@ -120,35 +119,15 @@ test("Next", async ({ launch }) => {
   }
 });
 
-/** A server that knows nothing but files, and neither pieces nor compression. */
-async function serveFiles(folder: string): Promise<{ url: string; stop: () => void }> {
-  const types: Record<string, string> = { html: "text/html", js: "text/javascript", wasm: "application/wasm" };
-  const server: Server = createServer((request, response) => {
-    const path = new URL(request.url ?? "/", "http://localhost").pathname;
-    const file = join(folder, path === "/" ? "index.html" : path);
-    if (!existsSync(file)) {
-      response.writeHead(404).end();
-      return;
-    }
-    const type = types[file.split(".").at(-1) ?? ""] ?? "application/octet-stream";
-    response.writeHead(200, { "Content-Type": type }).end(readFileSync(file));
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const port = String((server.address() as AddressInfo).port);
-  const stop = (): void => {
-    server.closeAllConnections();
-    server.close();
-  };
-  return { url: `http://localhost:${port}/?device=cpu&model=/public/tiny.gguf`, stop };
-}
+const TINY_HERE = "?device=cpu&model=/public/tiny.gguf";
 
 test("vanilla, without a build", async ({ launch }) => {
   test.skip(IS_FAKE, "needs the real package");
   const project = new Project("vanilla");
   project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
-  const { url, stop } = await serveFiles(project.folder);
+  const { url, stop } = await serveFiles({ "/": project.folder });
   try {
-    expect(await done(await launch("firefox"), url)).not.toBe("");
+    expect(await done(await launch("firefox"), url + TINY_HERE)).not.toBe("");
   } finally {
     stop();
     await project.close();
@@ -160,10 +139,10 @@ for (const browser of ["chromium", "firefox"] as const) {
     test.skip(IS_FAKE, "needs the real package");
     const project = new Project("service-worker");
     project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
-    const { url, stop } = await serveFiles(project.folder);
+    const { url, stop } = await serveFiles({ "/": project.folder });
     try {
       const chat = await launch(browser);
-      const answer = await done(chat, url);
+      const answer = await done(chat, url + TINY_HERE);
       stop();
       chat.tab.errors.length = 0;
       await chat.tab.reload();

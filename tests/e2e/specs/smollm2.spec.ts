@@ -75,6 +75,31 @@ test.describe("SmolLM2", () => {
       if (!IS_FAKE) expect(turns).toEqual(golden.turns);
     });
   }
+
+  test("goes on with an answer that was cut off, as if it had not been", async ({ launch }) => {
+    test.skip(IS_FAKE, "the fake core goes on with nothing");
+    const chat = await launch("chromium");
+    await chat.load(SMOLLM2, { device: "cpu", temperature: 0, max_tokens: 12 });
+    await chat.ask("Tell me about the sea.");
+    const first = await lastAnswerSource(chat);
+    expect(await chat.text(".message.assistant:last-child .foot")).toContain("cut off");
+    await chat.tab.click('.message.assistant .icon-button[aria-label="Continue the answer"]');
+    await expect.poll(() => lastAnswerSource(chat), { timeout: 60_000 }).not.toBe("");
+    await chat.waitAnswer();
+    const both = await lastAnswerSource(chat);
+    expect(both.startsWith(first)).toBe(true);
+    const whole = await chat.tab.evaluate(async () => {
+      const { engine } = (globalThis as unknown as { hearth: { engine: Engine } }).hearth;
+      const { choices } = await engine.chat.completions.create({
+        messages: [{ role: "user", content: "Tell me about the sea." }],
+        temperature: 0,
+        max_tokens: 24,
+      });
+      return choices[0]?.message.content ?? "";
+    }, null);
+    expect(both).toBe(whole);
+    expect(await chat.count(".message")).toBe(2);
+  });
 });
 
 /** The answer's text before Markdown, which the page keeps beside what it shows. */

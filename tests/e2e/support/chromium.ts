@@ -47,6 +47,7 @@ export async function openChromium(options: LaunchOptions = {}): Promise<Tab> {
     },
     // Playwright's own types take the argument apart, which a generic cannot express.
     evaluate: (fn, arg) => page.evaluate(fn as never, arg as never),
+    run: (source) => page.evaluate(source),
     waitVisible: async (selector, timeout) => {
       await page.locator(selector).first().waitFor({ timeout });
     },

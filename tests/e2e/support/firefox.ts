@@ -51,11 +51,25 @@ export async function openFirefox(options: LaunchOptions = {}): Promise<Tab> {
     },
     // Puppeteer's own types take the argument apart, which a generic cannot express.
     evaluate: (fn, arg) => page.evaluate(fn as never, arg as never),
+    run: (source) => page.evaluate(source),
     waitVisible: async (selector, timeout) => {
       await page.waitForSelector(selector, { visible: true, timeout });
     },
-    click: (selector) => page.click(selector),
-    fill: (selector, text) => page.locator(selector).fill(text),
+    click: async (selector) => {
+      await page.waitForSelector(selector, { visible: true });
+      await page.click(selector);
+    },
+    fill: async (selector, text) => {
+      if (text !== "") {
+        await page.locator(selector).fill(text);
+        return;
+      }
+      // Filling with nothing tells the page nothing.
+      await page.$eval(selector, (field) => {
+        (field as HTMLInputElement).value = "";
+        field.dispatchEvent(new Event("input", { bubbles: true }));
+      });
+    },
     press: (key) => page.keyboard.press(key),
     setFile: async (selector, ...paths) => {
       const input = (await page.waitForSelector(selector)) as ElementHandle<HTMLInputElement>;

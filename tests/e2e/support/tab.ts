@@ -8,11 +8,13 @@ export interface Tab {
   reload(): Promise<void>;
   /** Runs a function in the page. */
   evaluate<R, A>(fn: (arg: A) => R | Promise<R>, arg: A): Promise<R>;
+  /** Runs a script in the page, whatever its policy says of scripts. */
+  run(source: string): Promise<unknown>;
   /** Waits until an element is there and visible. */
   waitVisible(selector: string, timeout: number): Promise<void>;
   click(selector: string): Promise<void>;
   fill(selector: string, text: string): Promise<void>;
-  press(key: "Enter" | "Escape"): Promise<void>;
+  press(key: "Enter" | "Escape" | "Tab"): Promise<void>;
   setFile(selector: string, ...paths: string[]): Promise<void>;
   screenshot(path: string): Promise<void>;
   /** What the page logged as errors, for failure messages. */

@@ -27,6 +27,7 @@ purify.addHook("afterSanitizeAttributes", (node) => {
   if (node instanceof HTMLInputElement) {
     if (node.type !== "checkbox") node.remove();
     node.disabled = true;
+    node.setAttribute("aria-label", node.checked ? t().taskDone : t().taskOpen);
   }
   if (node instanceof HTMLAnchorElement) {
     if (!SAFE_LINK.test(node.getAttribute("href") ?? "")) node.removeAttribute("href");

@@ -3,6 +3,7 @@ import { batch, computed, signal } from "@preact/signals";
 import { Engine, HearthError, type EngineOptions, type LoadProgress, type Notice } from "hearth";
 import { SpeedMeter } from "../lib/meter.js";
 import { params } from "../params.js";
+import { forgetPlan } from "./plan.js";
 import { change } from "./settings.js";
 
 export type Source = string | File | File[];
@@ -37,6 +38,9 @@ export const downloadSpeed = signal<number | undefined>(undefined);
 /** What the visitor should see of what happened to the model. */
 export const notices = signal<readonly Notice[]>([]);
 
+/** Until it is known whether a model starts by itself. */
+export const isStarting = signal(true);
+
 export const engine = computed(() => (model.value.name === "running" ? model.value.engine : undefined));
 
 /** A tab that a model brought down should not load it again by itself; this remembers that a load has begun. */
@@ -53,6 +57,7 @@ export function modelName(source: Source): string {
 /** Loads a model in place of the one that is there. */
 export async function load(choice: Choice): Promise<void> {
   controller?.abort();
+  forgetPlan();
   unload();
   const current = new AbortController();
   controller = current;

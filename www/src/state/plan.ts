@@ -24,13 +24,14 @@ export async function look(source: Source): Promise<Fit | undefined> {
   controller = current;
   plan.value = { name: "reading", source };
   try {
-    const { contextSize, kvType, download } = params.engine;
+    const { contextSize, kvType, download, device } = params.engine;
     const [fit] = await Promise.all([
       canRun({
         model: source,
         signal: current.signal,
         ...(contextSize === undefined ? {} : { contextSize }),
-        ...(kvType === undefined ? {} : { kvType }),
+        // What the engine takes by default depends on the device.
+        ...(kvType !== undefined ? { kvType } : device === "cpu" ? { kvType: "f32" as const } : {}),
         ...(download === undefined ? {} : { download }),
         ...(params.memory === undefined ? {} : { memory: params.memory }),
       }),

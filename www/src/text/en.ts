@@ -51,6 +51,8 @@ export const en = {
   off: "off",
   copy: "Copy",
   copied: "Copied",
+  taskDone: "done",
+  taskOpen: "not done",
 
   welcome: "A language model, in this page",
   lead: "It runs on your own GPU, inside the browser. What you type stays on this machine, and once the model is loaded the network may go away.",
@@ -93,6 +95,10 @@ export const en = {
   tower: (layers: number) => `The model as a tower of ${String(layers)} layers between its token tables`,
   architecture: "Architecture",
   parameters: "Parameters",
+  parameterCount: (count: number) => {
+    if (count >= 1e9) return `${(count / 1e9).toFixed(1)} billion`;
+    return count >= 1e6 ? `${(count / 1e6).toFixed(0)} million` : count.toLocaleString("en");
+  },
   layers: "Layers",
   layersOf: (count: number, width: number) => `${String(count)}, ${width.toLocaleString("en")} wide`,
   heads: "Heads",

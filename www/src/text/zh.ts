@@ -11,6 +11,8 @@ export const zh: Texts = {
   off: "关",
   copy: "复制",
   copied: "已复制",
+  taskDone: "已完成",
+  taskOpen: "未完成",
 
   welcome: "网页里的语言模型",
   lead: "它在浏览器里、用您自己的显卡运行。您输入的内容不会离开这台设备；模型加载后，断网也能用。",
@@ -62,6 +64,7 @@ export const zh: Texts = {
   tower: (layers) => `模型示意：词表之间共 ${String(layers)} 层`,
   architecture: "架构",
   parameters: "参数量",
+  parameterCount: (all) => (all >= 1e8 ? `${(all / 1e8).toFixed(1)} 亿` : `${(all / 1e4).toFixed(1)} 万`),
   layers: "层数",
   layersOf: (layers, width) => `${String(layers)} 层，宽 ${count(width)}`,
   heads: "注意力头",

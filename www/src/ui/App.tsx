@@ -2,7 +2,7 @@
 import { computed } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
-import { path } from "../state/chat.js";
+import { current, path } from "../state/chat.js";
 import * as model from "../state/model.js";
 import { update } from "../state/offline.js";
 import { choiceOf } from "../state/plan.js";
@@ -23,11 +23,12 @@ import { isSidebarOpen, Sidebar } from "./Sidebar.js";
 import { Banner, TopBar } from "./TopBar.js";
 
 /** What the middle of the page shows; a conversation can be read without a model. */
-export const screen = computed((): "welcome" | "loading" | "failure" | "chat" | "reading" => {
+export const screen = computed((): "starting" | "welcome" | "loading" | "failure" | "chat" | "reading" => {
   const { name } = model.model.value;
   if (name === "running") return "chat";
   if (name === "loading" || name === "paused") return "loading";
   if (name === "failed" || name === "ended") return "failure";
+  if (model.isStarting.value) return "starting";
   return path.value.length > 0 ? "reading" : "welcome";
 });
 
@@ -54,10 +55,13 @@ export function App(): JSX.Element {
         <TopBar />
         <Banner />
         <main id="main" tabIndex={-1}>
-          <Middle />
+          {shown !== "welcome" && <h1 class="unseen">{current.value?.title ?? "Hearth"}</h1>}
+          <div class="middle">
+            <Middle />
+          </div>
+          {shown === "chat" && <Composer />}
+          {shown === "reading" && <Waking />}
         </main>
-        {shown === "chat" && <Composer />}
-        {shown === "reading" && <Waking />}
       </div>
       {dialog.value === "settings" && <SettingsDialog />}
       {dialog.value === "performance" && <PerformanceDialog />}
@@ -84,6 +88,7 @@ function Middle(): JSX.Element {
     case "running":
       return <Log />;
     case "none":
+      if (model.isStarting.value) return <></>;
       return path.value.length > 0 ? <Log /> : <Welcome />;
   }
 }

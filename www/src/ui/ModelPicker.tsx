@@ -7,7 +7,7 @@ import { useEffect } from "preact/hooks";
 import { formatBytes } from "../lib/format.js";
 import { CATALOG, DEFAULT_MODEL, entryOf, toSource, type CatalogEntry } from "../models/catalog.js";
 import * as model from "../state/model.js";
-import { choiceOf, forgetPlan, installed, isKeptWhole, look, plan, refreshInstalled } from "../state/plan.js";
+import { choiceOf, installed, isKeptWhole, look, plan, refreshInstalled } from "../state/plan.js";
 import { settings } from "../state/settings.js";
 import { t } from "../text/index.js";
 import { closeDialog } from "./dialogs.js";
@@ -45,7 +45,6 @@ function start(choice: model.Choice): void {
   // Asked, so that a browser short of room clears something else first; where it refuses, all works as before.
   void cache.persist().catch(() => false);
   closeDialog();
-  forgetPlan();
   void model.load(choice);
 }
 
@@ -57,7 +56,9 @@ function Panel(): JSX.Element {
   const entry = entryOf(source);
   return (
     <section id="plan" class="plan" data-state={state.name} aria-live="polite" aria-labelledby="plan-title">
-      <h2 id="plan-title">{entry?.name ?? (state.name === "known" ? state.fit.report.name : "")}</h2>
+      <h2 id="plan-title" class="wrap">
+        {entry?.name ?? ((state.name === "known" && state.fit.report.name) || model.modelName(source))}
+      </h2>
       {entry === undefined && <p class="muted small wrap">{model.modelName(source)}</p>}
       {state.name === "reading" && <p class="muted">{t().readingHeader}</p>}
       {state.name === "failed" && (
@@ -212,7 +213,7 @@ function Installed({ file }: { file: cache.CachedFile }): JSX.Element {
         name="trash"
         label={t().remove(name)}
         onClick={() => {
-          // A model that runs stays: the cache says `busy`.
+          // What is read or fetched at this moment stays: the cache says `busy`.
           void cache.delete(url).then(refreshInstalled, refreshInstalled);
         }}
       />

@@ -14,7 +14,7 @@ import {
   type BenchmarkCase,
   type BenchmarkReport,
 } from "../state/performance.js";
-import { keptBytes, look, plan } from "../state/plan.js";
+import { keptBytes, look } from "../state/plan.js";
 import { language, t } from "../text/index.js";
 import { Dialog } from "./Dialog.js";
 import { closeDialog } from "./dialogs.js";
@@ -141,8 +141,7 @@ function Predicted({
   const source = state.name === "running" ? state.choice.source : undefined;
   const fit = useSignal<Fit | undefined>(undefined);
   useEffect(() => {
-    // Only what is on this device is looked at again: a look must not cost a download.
-    if (source === undefined || plan.value.name === "reading") return;
+    if (source === undefined) return;
     void look(source).then((found) => {
       fit.value = found;
     });

@@ -1,7 +1,7 @@
 /** What a model asks for, drawn against what this device has: data, compute, algorithm. Measured numbers stand beside predicted ones. */
 import type { Fit } from "hearth";
 import type { ComponentChildren, JSX } from "preact";
-import { formatBytes, formatCount, formatParameters } from "../lib/format.js";
+import { formatBytes, formatCount } from "../lib/format.js";
 import { t } from "../text/index.js";
 import { Bar, Tower } from "./drawings.js";
 
@@ -122,7 +122,7 @@ function Algorithm({ fit: { report } }: { fit: Fit }): JSX.Element {
           <dt>{t().architecture}</dt>
           <dd>{architecture}</dd>
           <dt>{t().parameters}</dt>
-          <dd>{formatParameters(parameters)}</dd>
+          <dd>{t().parameterCount(parameters)}</dd>
           {config !== undefined && (
             <>
               <dt>{t().layers}</dt>
@@ -152,5 +152,5 @@ export function speedText(tokensPerSecond: number): string {
 }
 
 function flops(count: number): string {
-  return count >= 1e9 ? `${(count / 1e9).toFixed(1)} GFLOP` : `${(count / 1e6).toFixed(0)} MFLOP`;
+  return count >= 1e9 ? `${(count / 1e9).toFixed(1)} GFLOP` : `${(count / 1e6).toFixed(count < 1e7 ? 1 : 0)} MFLOP`;
 }

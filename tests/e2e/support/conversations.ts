@@ -1,0 +1,42 @@
+/** Conversations as files of the page's own format, for what a real model would not say on request. */
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Chat } from "./chat.js";
+
+interface Said {
+  user: string;
+  assistant: string;
+  reasoning?: string;
+}
+
+/** When all of them were: any fixed time. */
+const TIME = Date.UTC(2026, 0, 2, 3, 4, 5);
+
+const folder = mkdtempSync(join(tmpdir(), "hearth-e2e-"));
+
+/** A file with one conversation; gives its path. */
+export function conversationFile(title: string, turns: readonly Said[]): string {
+  const messages: object[] = [];
+  let parent: string | null = null;
+  const add = (role: string, content: string, reasoning: string): void => {
+    const id = `m${String(messages.length)}`;
+    const created = TIME + messages.length;
+    messages.push({ id, parent, role, content, reasoning, end: "stop", stats: null, model: "", created });
+    parent = id;
+  };
+  for (const { user, assistant, reasoning = "" } of turns) {
+    add("user", user, "");
+    add("assistant", assistant, reasoning);
+  }
+  const conversation = { id: "c", title, created: TIME, updated: TIME, leaf: parent, system: "", messages };
+  const path = join(folder, `${title.replace(/\W+/g, "-")}.json`);
+  writeFileSync(path, JSON.stringify({ format: "hearth-conversations", version: 1, conversations: [conversation] }));
+  return path;
+}
+
+/** Brings conversations in as a person would, and waits until the last one is open. */
+export async function importConversation(chat: Chat, title: string, turns: readonly Said[]): Promise<void> {
+  await chat.tab.setFile("#import", conversationFile(title, turns));
+  await chat.tab.waitVisible(".message.assistant", 30_000);
+}

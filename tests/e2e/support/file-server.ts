@@ -1,0 +1,48 @@
+/** Plain files from folders, by a server that a test can stop and whose answers it can change. */
+import { existsSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+
+const TYPES: Record<string, string> = {
+  html: "text/html",
+  js: "text/javascript",
+  css: "text/css",
+  svg: "image/svg+xml",
+  wasm: "application/wasm",
+  webmanifest: "application/manifest+json",
+};
+
+export interface FileServer {
+  /** Ends in a slash. */
+  url: string;
+  stop: () => void;
+}
+
+/** `mounts`: from the beginning of a path to a folder, or to a file; the first that fits counts. */
+export async function serveFiles(
+  mounts: Record<string, string>,
+  change: (path: string, body: Buffer) => Buffer | string = (_, body) => body,
+): Promise<FileServer> {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? "/", "http://localhost");
+    const path = pathname.endsWith("/") ? `${pathname}index.html` : pathname;
+    const [prefix, folder] = Object.entries(mounts).find(([start]) => path.startsWith(start)) ?? ["", ""];
+    const file = join(folder, path.slice(prefix.length));
+    if (folder === "" || !existsSync(file)) {
+      response.writeHead(404).end();
+      return;
+    }
+    const type = TYPES[file.split(".").at(-1) ?? ""] ?? "application/octet-stream";
+    response
+      .writeHead(200, { "Content-Type": type, "Cache-Control": "no-cache" })
+      .end(change(path, readFileSync(file)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const port = String((server.address() as AddressInfo).port);
+  const stop = (): void => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return { url: `http://localhost:${port}/`, stop };
+}
