@@ -141,7 +141,7 @@ for (const browser of ["chromium", "firefox"] as const) {
     project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
     const { url, stop } = await serveFiles({ "/": project.folder });
     try {
-      const chat = await launch(browser);
+      const chat = await launch(browser, { serviceWorkers: true });
       const answer = await done(chat, url + TINY_HERE);
       stop();
       chat.tab.errors.length = 0;

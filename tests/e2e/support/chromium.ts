@@ -21,6 +21,7 @@ export async function openChromium(options: LaunchOptions = {}): Promise<Tab> {
   const page = await browser.newPage({
     viewport: options.viewport ?? DEFAULT_VIEWPORT,
     colorScheme: options.dark ? "dark" : "light",
+    serviceWorkers: options.serviceWorkers ? "allow" : "block",
   });
   const { workerPrelude } = options;
   if (workerPrelude !== undefined) {

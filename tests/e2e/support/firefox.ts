@@ -28,6 +28,7 @@ export async function openFirefox(options: LaunchOptions = {}): Promise<Tab> {
     extraPrefsFirefox: {
       ...QUIET_PREFS,
       ...(options.webgpu === false ? {} : WEBGPU_PREFS),
+      "dom.serviceWorkers.enabled": options.serviceWorkers === true,
       "layout.css.prefers-color-scheme.content-override": options.dark ? 0 : 1,
     },
   });

@@ -31,6 +31,8 @@ export interface LaunchOptions {
   workerPrelude?: string;
   /** False: a browser as it comes, without the switches that make WebGPU work without a GPU. */
   webgpu?: boolean;
+  /** True: the page may keep itself for later; it costs each visit the copying of all its files. */
+  serviceWorkers?: boolean;
   viewport?: { width: number; height: number };
   dark?: boolean;
 }

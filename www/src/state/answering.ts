@@ -75,8 +75,10 @@ export class Answering {
       }
     } catch (cause) {
       end = "stopped";
-      const isStop = this.#abort.signal.aborted && cause instanceof HearthError && cause.code === "cancelled";
-      if (!isStop) error = cause;
+      const code = cause instanceof HearthError ? cause.code : undefined;
+      // Stopped by the visitor, who may also have taken another model.
+      const isWanted = (this.#abort.signal.aborted && code === "cancelled") || code === "disposed";
+      if (!isWanted) error = cause;
     } finally {
       clearInterval(draft);
     }

@@ -25,18 +25,18 @@ export const system = signal(settings.value.system);
 export const path = computed(() => pathTo(tree.value, current.value?.leaf ?? null));
 const children = computed(() => childrenOf(tree.value));
 
-let store: Store | undefined;
+let opening: Promise<Store> | undefined;
+const opened = (): Promise<Store> => (opening ??= openStore());
 const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("hearth-conversations") : undefined;
 
 export async function openConversations(): Promise<void> {
-  store = await openStore();
-  isKept.value = store.isKept;
+  isKept.value = (await opened()).isKept;
   await refresh();
   channel?.addEventListener("message", () => void onOtherTab());
 }
 
 async function refresh(): Promise<void> {
-  const all = (await store?.conversations()) ?? [];
+  const all = await (await opened()).conversations();
   conversations.value = all.sort((a, b) => b.updated - a.updated);
 }
 
@@ -62,7 +62,7 @@ export function newConversation(): void {
 export { open_ as open };
 async function open_(id: string): Promise<void> {
   if (current.value?.id !== id) leave();
-  const messages = (await store?.messages(id)) ?? [];
+  const messages = await (await opened()).messages(id);
   const found = conversations.value.find((conversation) => conversation.id === id);
   if (found === undefined) return;
   batch(() => {
@@ -194,20 +194,22 @@ export async function setSystem(text: string): Promise<void> {
 
 export async function remove(id: string): Promise<void> {
   if (current.value?.id === id) newConversation();
-  await store?.remove(id);
+  await (await opened()).remove(id);
   await changed();
 }
 
 /** Everything, or one conversation, as it is kept. */
 export async function bundles(id?: string): Promise<Bundle[]> {
   const wanted = conversations.value.filter((conversation) => id === undefined || conversation.id === id);
+  const store = await opened();
   return Promise.all(
-    wanted.map(async (conversation) => ({ conversation, messages: (await store?.messages(conversation.id)) ?? [] })),
+    wanted.map(async (conversation) => ({ conversation, messages: await store.messages(conversation.id) })),
   );
 }
 
 export async function importBundles(all: readonly Bundle[]): Promise<void> {
-  for (const { conversation, messages } of all) await store?.put(conversation, messages);
+  const store = await opened();
+  for (const { conversation, messages } of all) await store.put(conversation, messages);
   await changed();
   const [first] = all;
   if (first !== undefined) await open_(first.conversation.id);
@@ -217,7 +219,9 @@ export async function importBundles(all: readonly Bundle[]): Promise<void> {
 export async function search(words: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   const wanted = words.toLocaleLowerCase();
-  await store?.scan(({ conversation, content }) => {
+  await (
+    await opened()
+  ).scan(({ conversation, content }) => {
     if (found.has(conversation)) return true;
     const at = content.toLocaleLowerCase().indexOf(wanted);
     if (at >= 0) found.set(conversation, content.slice(Math.max(0, at - 24), at + 60).replace(/\s+/g, " "));
@@ -242,7 +246,7 @@ async function save(head: Conversation, messages: readonly Message[]): Promise<v
     tree.value = next;
   });
   try {
-    await store?.put(head, messages);
+    await (await opened()).put(head, messages);
     channel?.postMessage(null);
   } catch {
     // A full disk: the conversation goes on, and the page says that it is not kept.

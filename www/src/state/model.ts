@@ -3,7 +3,7 @@ import { batch, computed, signal } from "@preact/signals";
 import { Engine, HearthError, type EngineOptions, type LoadProgress, type Notice } from "hearth";
 import { SpeedMeter } from "../lib/meter.js";
 import { params } from "../params.js";
-import { forgetPlan } from "./plan.js";
+import { downloadOptions, forgetPlan } from "./plan.js";
 import { change } from "./settings.js";
 
 export type Source = string | File | File[];
@@ -74,6 +74,7 @@ export async function load(choice: Choice): Promise<void> {
       ...params.engine,
       model: choice.source,
       ...choice.options,
+      download: downloadOptions(choice.source),
       signal: current.signal,
       onProgress: (progress) => {
         if (controller === current) show(progress, meter);
@@ -84,7 +85,9 @@ export async function load(choice: Choice): Promise<void> {
     });
     batch(() => {
       model.value = { name: "running", choice, engine: started };
-      change({ model: typeof choice.source === "string" ? choice.source : "" });
+      const modelOptions = { ...choice.options };
+      delete modelOptions.device;
+      change({ model: typeof choice.source === "string" ? choice.source : "", modelOptions });
     });
     void started.closed.then((error) => {
       if (engine.value === started) model.value = { name: "ended", choice, error };

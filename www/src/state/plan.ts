@@ -2,7 +2,9 @@
 import { signal } from "@preact/signals";
 import { canRun, type Fit } from "hearth";
 import * as cache from "hearth/cache";
+import { DEFAULT_MODEL } from "../models/catalog.js";
 import { params } from "../params.js";
+import { settings } from "./settings.js";
 import type { Choice, Source } from "./model.js";
 
 export type PlanState =
@@ -15,16 +17,38 @@ export const plan = signal<PlanState>({ name: "none" });
 /** Files that are on this device. */
 export const installed = signal<readonly cache.CachedFile[]>([]);
 
+/** A repository of Hugging Face, with its quantisation. */
+const HUB_ID = /^(?:https:\/\/huggingface\.co\/)?([\w.-]+\/[\w.-]+)(?::([\w.-]+))?(?:@.*)?$/;
+
 let controller: AbortController | undefined;
+/** Bytes a second that the GPU reads, once that was measured. */
+let bandwidth: number | undefined;
+
+type Wishes = Pick<Choice["options"], "contextSize" | "kvType">;
+
+/** What the visitor wants to be other than the engine's default, for the model that is looked at. */
+export const wishes = signal<Wishes>({});
+
+/** Looks at the same model again, with another wish. */
+export function wish<K extends keyof Wishes>(name: K, value: Wishes[K] | undefined): void {
+  const { contextSize, kvType }: Partial<Record<keyof Wishes, unknown>> = { ...wishes.value, [name]: value };
+  const wanted = Object.fromEntries(
+    Object.entries({ contextSize, kvType }).filter(([, wish]) => wish !== undefined),
+  ) as Wishes;
+  if (plan.value.name !== "none") void look(plan.value.source, wanted);
+}
 
 /** Reads the header of a model and works out what it needs. */
-export async function look(source: Source): Promise<Fit | undefined> {
+export async function look(source: Source, wanted: Wishes = {}): Promise<Fit | undefined> {
   controller?.abort();
   const current = new AbortController();
   controller = current;
-  plan.value = { name: "reading", source };
+  wishes.value = wanted;
+  // While only a wish is worked out, what is known stays in sight.
+  if (plan.value.name !== "known" || plan.value.source !== source) plan.value = { name: "reading", source };
   try {
-    const { contextSize, kvType, download, device } = params.engine;
+    const { contextSize, kvType, device } = { ...params.engine, ...wanted };
+    const download = downloadOptions(source);
     const [fit] = await Promise.all([
       canRun({
         model: source,
@@ -32,11 +56,15 @@ export async function look(source: Source): Promise<Fit | undefined> {
         ...(contextSize === undefined ? {} : { contextSize }),
         // What the engine takes by default depends on the device.
         ...(kvType !== undefined ? { kvType } : device === "cpu" ? { kvType: "f32" as const } : {}),
-        ...(download === undefined ? {} : { download }),
+        download,
+        // On the CPU it is something else that bounds the speed.
+        ...(device === "cpu" ? { probe: false } : bandwidth === undefined ? {} : { bandwidth }),
         ...(params.memory === undefined ? {} : { memory: params.memory }),
       }),
       refreshInstalled(),
     ]);
+    const { tokens_per_second: speed, report } = fit;
+    if (speed !== null) bandwidth = speed * (report.budget?.token.bytes ?? 0) || undefined;
     if (controller !== current) return undefined;
     plan.value = { name: "known", source, fit, kept: Math.min(keptBytes(source), fit.needs.download) };
     return fit;
@@ -52,10 +80,28 @@ export function forgetPlan(): void {
   plan.value = { name: "none" };
 }
 
-/** The model as it is, or with what makes it fit. */
+/** The model as it is wished for, or with what makes it fit. */
 export function choiceOf(source: Source, fit?: Fit): Choice {
   const { device } = params.engine;
-  return { source, options: { ...(device === undefined ? {} : { device }), ...(fit?.changes ?? {}) } };
+  const wanted = fit === undefined ? {} : wishes.value;
+  return { source, options: { ...(device === undefined ? {} : { device }), ...wanted, ...(fit?.changes ?? {}) } };
+}
+
+/** The model that ran last, as it ran. */
+export function lastChoice(): Choice {
+  const { model, modelOptions } = settings.value;
+  const choice = choiceOf(model || DEFAULT_MODEL);
+  return model === "" ? choice : { ...choice, options: { ...modelOptions, ...choice.options } };
+}
+
+/** The address's, and for Hugging Face the visitor's token. */
+export function downloadOptions(source: Source): NonNullable<typeof params.engine.download> {
+  const options = params.engine.download ?? {};
+  const { hubToken } = settings.value;
+  const isHub = typeof source === "string" && (HUB_ID.test(source) || source.startsWith("https://huggingface.co/"));
+  // Another hub is not to see it.
+  if (hubToken === "" || !isHub || options.hub !== undefined) return options;
+  return { ...options, headers: { Authorization: `Bearer ${hubToken}` } };
 }
 
 export async function refreshInstalled(): Promise<void> {
@@ -80,7 +126,7 @@ export function isKeptWhole(source: string): boolean {
 
 /** Its files on this device: by their address, those of a folder, or by the repository (and quantisation) that they are from. */
 function filesOf(source: string): readonly cache.CachedFile[] {
-  const hub = /^(?:https:\/\/huggingface\.co\/)?([\w.-]+\/[\w.-]+)(?::([\w.-]+))?(?:@.*)?$/.exec(source);
+  const hub = HUB_ID.exec(source);
   if (hub !== null) {
     const [, repository = "", tag = ""] = hub;
     const isFrom = (url: string): boolean => url.includes(`/${repository}/resolve/`);

@@ -1,4 +1,5 @@
 /** What the visitor chose, kept in localStorage. */
+import type { EngineOptions } from "hearth";
 import { computed, effect, signal } from "@preact/signals";
 import { params } from "../params.js";
 
@@ -33,10 +34,21 @@ export interface Settings {
   sampling: Sampling;
   /** The model that ran last, by its address; empty for none or for files. */
   model: string;
+  modelOptions: Pick<EngineOptions, "contextSize" | "kvType" | "quantize">;
+  /** For models that Hugging Face gives to those only who have agreed to their licence; sent there and nowhere else. */
+  hubToken: string;
 }
 
 const KEY = "hearth.settings";
-const DEFAULTS: Settings = { theme: "auto", language: "auto", system: "", sampling: PRESETS.balanced, model: "" };
+const DEFAULTS: Settings = {
+  theme: "auto",
+  language: "auto",
+  system: "",
+  sampling: PRESETS.balanced,
+  model: "",
+  modelOptions: {},
+  hubToken: "",
+};
 
 export const settings = signal<Settings>(read());
 

@@ -5,9 +5,8 @@ import { useEffect } from "preact/hooks";
 import { current, path } from "../state/chat.js";
 import * as model from "../state/model.js";
 import { update } from "../state/offline.js";
-import { choiceOf } from "../state/plan.js";
-import { settings } from "../state/settings.js";
-import { DEFAULT_MODEL } from "../models/catalog.js";
+import { lastChoice } from "../state/plan.js";
+import { entryOf } from "../models/catalog.js";
 import { t } from "../text/index.js";
 import { Composer } from "./Composer.js";
 import { Dialog } from "./Dialog.js";
@@ -34,9 +33,13 @@ export const screen = computed((): "starting" | "welcome" | "loading" | "failure
 
 export function App(): JSX.Element {
   const shown = screen.value;
+  const title = current.value?.title;
   useEffect(() => {
     document.body.dataset.screen = shown;
   }, [shown]);
+  useEffect(() => {
+    document.title = title === undefined ? "Hearth" : `${title} · Hearth`;
+  }, [title]);
   return (
     <>
       <a class="skip" href="#main">
@@ -133,11 +136,11 @@ function chooseOther(): void {
 
 /** Below a conversation that is read without a model. */
 function Waking(): JSX.Element {
-  const source = settings.value.model || DEFAULT_MODEL;
+  const choice = lastChoice();
   return (
     <div class="composer waking row">
-      <button id="wake" type="button" class="primary" onClick={() => void model.load(choiceOf(source))}>
-        {t().wake(model.modelName(source))}
+      <button id="wake" type="button" class="primary" onClick={() => void model.load(choice)}>
+        {t().wake(entryOf(choice.source)?.name ?? model.modelName(choice.source))}
       </button>
       <button
         type="button"

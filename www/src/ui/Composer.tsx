@@ -25,14 +25,14 @@ export function Composer(): JSX.Element {
     current.style.height = `${String(Math.min(current.scrollHeight, MAX_HEIGHT_PX))}px`;
   }, [text]);
   useEffect(() => {
-    // On a touch screen this would open the keyboard over the answer.
-    if (!isRunning && matchMedia("(hover: hover)").matches && document.querySelector("dialog[open]") === null) {
-      field.current?.focus({ preventScroll: true });
-    }
+    // On a touch screen this would open the keyboard over the answer; and who is elsewhere stays there.
+    const isFree = document.activeElement === null || document.activeElement === document.body;
+    if (!isRunning && isFree && matchMedia("(hover: hover)").matches) field.current?.focus({ preventScroll: true });
   }, [isRunning]);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      if (event.key === "Escape" && answering.value !== undefined) stop();
+      // A dialog takes it for itself.
+      if (event.key === "Escape" && document.querySelector("dialog[open]") === null) stop();
     };
     addEventListener("keydown", onKey);
     return () => {

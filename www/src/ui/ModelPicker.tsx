@@ -7,9 +7,9 @@ import { useEffect } from "preact/hooks";
 import { formatBytes } from "../lib/format.js";
 import { CATALOG, DEFAULT_MODEL, entryOf, toSource, type CatalogEntry } from "../models/catalog.js";
 import * as model from "../state/model.js";
-import { choiceOf, installed, isKeptWhole, look, plan, refreshInstalled } from "../state/plan.js";
+import { choiceOf, installed, isKeptWhole, look, plan, refreshInstalled, wish, wishes } from "../state/plan.js";
 import { settings } from "../state/settings.js";
-import { t } from "../text/index.js";
+import { language, t } from "../text/index.js";
 import { closeDialog } from "./dialogs.js";
 import { ErrorCard } from "./ErrorCard.js";
 import { Icon, IconButton } from "./icons.js";
@@ -110,9 +110,58 @@ function Known({ source, fit, kept }: { source: model.Source; fit: Fit; kept: nu
       >
         {verdict === "does_not_fit" ? t().loadAnyway : label}
       </button>
+      <Wishes trained={report.n_ctx_train ?? 0} />
       {report.license !== null && <p class="muted small">{t().licence(report.license)}</p>}
       <Resources fit={fit} kept={isLocal ? needs.download : kept} />
     </>
+  );
+}
+
+const CONTEXTS = [2048, 4096, 8192, 16384, 32768, 65536, 131072];
+const KV_TYPES = ["f16", "q8", "f32"] as const;
+
+/** How long a conversation may become, and in how few bytes it is kept. */
+function Wishes({ trained }: { trained: number }): JSX.Element {
+  const { contextSize, kvType } = wishes.value;
+  return (
+    <div class="wishes">
+      <label>
+        {t().contextWish}
+        <select
+          id="wish-context"
+          value={contextSize ?? ""}
+          onChange={(event) => {
+            wish("contextSize", Number(event.currentTarget.value) || undefined);
+          }}
+        >
+          <option value="">{t().byDefault}</option>
+          {CONTEXTS.filter((size) => size <= trained).map((size) => (
+            <option key={size} value={size}>
+              {size.toLocaleString(language.value)}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        {t().kvWish}
+        <select
+          id="wish-kv"
+          value={kvType ?? ""}
+          onChange={(event) => {
+            const { value } = event.currentTarget;
+            wish(
+              "kvType",
+              KV_TYPES.find((type) => type === value),
+            );
+          }}
+        >
+          <option value="">{t().byDefault}</option>
+          {KV_TYPES.map((type) => (
+            <option key={type}>{type}</option>
+          ))}
+        </select>
+      </label>
+    </div>
   );
 }
 

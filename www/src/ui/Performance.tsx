@@ -138,11 +138,16 @@ function Predicted({
   stats: Signal<EngineStats | undefined>;
 }): JSX.Element | null {
   const state = model.value;
-  const source = state.name === "running" ? state.choice.source : undefined;
+  const { source, options } = state.name === "running" ? state.choice : { source: undefined, options: {} };
   const fit = useSignal<Fit | undefined>(undefined);
   useEffect(() => {
     if (source === undefined) return;
-    void look(source).then((found) => {
+    const { contextSize, kvType } = options;
+    const asItRuns = {
+      ...(contextSize === undefined ? {} : { contextSize }),
+      ...(kvType === undefined ? {} : { kvType }),
+    };
+    void look(source, asItRuns).then((found) => {
       fit.value = found;
     });
   }, [source]);

@@ -75,6 +75,19 @@ export function SettingsDialog(): JSX.Element {
         />
       ))}
       <div class="field inline">
+        <label for="hub-token">{t().hubToken}</label>
+        <input
+          id="hub-token"
+          type="password"
+          autocomplete="off"
+          placeholder="hf_…"
+          value={settings.value.hubToken}
+          onChange={(event) => {
+            change({ hubToken: event.currentTarget.value.trim() });
+          }}
+        />
+      </div>
+      <div class="field inline">
         <label for="theme">{t().theme}</label>
         <select
           id="theme"
