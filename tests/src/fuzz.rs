@@ -113,12 +113,15 @@ fn render(template: &ChatTemplate, tokenizer: &Tokenizer) {
         message("assistant", "Hello!"),
         message("user", "1 + 1?"),
     ];
-    let options = RenderOptions {
-        add_generation_prompt: true,
-        ..Default::default()
-    };
-    if let Ok(rendered) = template.render(&messages, &options, tokenizer) {
-        let _ = tokenizer.encode_template(&rendered);
+    for (messages, continue_final_message) in [(&messages[..], false), (&messages[..3], true)] {
+        let options = RenderOptions {
+            add_generation_prompt: true,
+            continue_final_message,
+            ..Default::default()
+        };
+        if let Ok(rendered) = template.render(messages, &options, tokenizer) {
+            let _ = tokenizer.encode_template(&rendered);
+        }
     }
 }
 

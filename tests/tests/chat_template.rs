@@ -73,6 +73,7 @@ fn render(
         tools: extra.remove("tools").filter(|tools| !tools.is_null()),
         extra,
         now: Some(now),
+        ..RenderOptions::default()
     };
     ChatTemplate::new(source, &bos, &eos)?.render(messages, &options, tokenizer)
 }
