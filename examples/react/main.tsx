@@ -31,7 +31,7 @@ function Chat() {
     }
   }
 
-  const loading = engine === undefined ? `${progress?.phase ?? "Loading"}` : `Ready on ${engine.device.name}`;
+  const loading = engine === undefined ? (progress?.phase ?? "Loading") : `Ready on ${engine.device.name}`;
   return (
     <form
       onSubmit={(event) => {

@@ -5,7 +5,7 @@ import { useEffect, useState } from "react";
 export interface Loading {
   engine?: Engine;
   progress?: LoadProgress;
-  error?: unknown;
+  error?: Error;
 }
 
 export function useEngine(model: string, device: DeviceChoice): Loading {
@@ -27,7 +27,7 @@ export function useEngine(model: string, device: DeviceChoice): Loading {
         else setState({ engine });
       },
       (error: unknown) => {
-        if (!controller.signal.aborted) setState({ error });
+        if (!controller.signal.aborted) setState({ error: error instanceof Error ? error : new Error(String(error)) });
       },
     );
     return () => {
