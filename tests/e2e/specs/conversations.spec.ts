@@ -161,6 +161,19 @@ for (const browser of BROWSERS) {
   });
 }
 
+test("a conversation that is deleted while it is answered does not come back", async ({ launch }) => {
+  const chat = await launch("chromium");
+  await chat.load(TINY, { ...TINY_CPU, max_tokens: 200 });
+  await chat.tab.evaluate(() => {
+    globalThis.confirm = () => true;
+  }, null);
+  await chat.send("Hi, 42!");
+  await chat.tab.click('#conversations .icon-button[aria-label^="Delete"]');
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  expect(await titles(chat)).toEqual([]);
+  expect(await kept(chat)).toEqual([]);
+});
+
 test("a file that holds no conversations is refused, and nothing is lost", async ({ launch }) => {
   const chat = await launch("chromium");
   await chat.open();

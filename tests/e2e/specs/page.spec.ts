@@ -38,6 +38,9 @@ test("Shift+Enter and Enter, a new chat, another model", async ({ launch }) => {
   expect(await chat.text(".message.user .bubble")).toBe("First line\nsecond line");
   await chat.tab.click("#new-chat");
   expect(await chat.count(".message")).toBe(0);
+  await chat.tab.click(".suggestions button");
+  await chat.waitAnswer();
+  expect(await chat.count(".message")).toBe(2);
   await chat.ask("Hi, 42!");
   await chat.tab.click("#change-model");
   await chat.tab.waitVisible("#models #plan", 5_000);

@@ -45,7 +45,7 @@ async function onOtherTab(): Promise<void> {
   await refresh();
   const open = current.value;
   if (open === undefined || answering.value !== undefined) return;
-  if (conversations.value.some(({ id }) => id === open.id)) await open_(open.id);
+  if (conversations.value.some(({ id }) => id === open.id)) await openConversation(open.id);
   else newConversation();
 }
 
@@ -59,8 +59,7 @@ export function newConversation(): void {
   });
 }
 
-export { open_ as open };
-async function open_(id: string): Promise<void> {
+export async function openConversation(id: string): Promise<void> {
   if (current.value?.id !== id) leave();
   const messages = await (await opened()).messages(id);
   const found = conversations.value.find((conversation) => conversation.id === id);
@@ -143,7 +142,8 @@ async function run(message: Message): Promise<void> {
   if (open === undefined || device === undefined || answering.value !== undefined) return;
   const before = pathTo(tree.value, message.parent);
   const running = new Answering(device, message, before, system.value, (draft) => {
-    void save({ ...headOf(open), leaf: draft.id }, [draft]);
+    const head = headOf(open);
+    if (head !== undefined) void save({ ...head, leaf: draft.id }, [draft]);
   });
   batch(() => {
     failure.value = undefined;
@@ -153,8 +153,11 @@ async function run(message: Message): Promise<void> {
   });
   const { result, error } = await running.done;
   if (answering.peek() === running) answering.value = undefined;
+  const head = headOf(open);
+  // Deleted meanwhile: it is not to come back.
+  if (head === undefined) return;
   if (result !== undefined) {
-    await save({ ...headOf(open), leaf: result.id, updated: Date.now() }, [result]);
+    await save({ ...head, leaf: result.id, updated: Date.now() }, [result]);
   } else if (current.value?.id === open.id) {
     // Nothing came: the question stays, and can be asked again.
     const rest = new Map(tree.value);
@@ -194,6 +197,7 @@ export async function setSystem(text: string): Promise<void> {
 
 export async function remove(id: string): Promise<void> {
   if (current.value?.id === id) newConversation();
+  conversations.value = conversations.value.filter((head) => head.id !== id);
   await (await opened()).remove(id);
   await changed();
 }
@@ -212,7 +216,7 @@ export async function importBundles(all: readonly Bundle[]): Promise<void> {
   for (const { conversation, messages } of all) await store.put(conversation, messages);
   await changed();
   const [first] = all;
-  if (first !== undefined) await open_(first.conversation.id);
+  if (first !== undefined) await openConversation(first.conversation.id);
 }
 
 /** Conversations whose title or text holds the words, with the place where. */
@@ -254,9 +258,9 @@ async function save(head: Conversation, messages: readonly Message[]): Promise<v
   }
 }
 
-/** As it is now: while an answer was made it may have been renamed. */
-function headOf(head: Conversation): Conversation {
-  return conversations.value.find(({ id }) => id === head.id) ?? head;
+/** As it is now: while an answer was made it may have been renamed, or deleted. */
+function headOf({ id }: Conversation): Conversation | undefined {
+  return conversations.value.find((head) => head.id === id);
 }
 
 async function changed(): Promise<void> {

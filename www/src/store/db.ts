@@ -32,6 +32,8 @@ interface Schema extends DBSchema {
 
 const NAME = "hearth";
 const VERSION = 1;
+/** Messages that are read at a time: one by one is slow, and all of them may be more than memory. */
+const BATCH = 1000;
 
 export async function openStore(): Promise<Store> {
   try {
@@ -68,9 +70,11 @@ class DatabaseStore implements Store {
   }
 
   async scan(visit: (message: Message) => boolean): Promise<void> {
-    const transaction = this.#db.transaction("messages");
-    for await (const cursor of transaction.store) {
-      if (!visit(cursor.value)) return;
+    for (let from: IDBKeyRange | null = null; ;) {
+      const some: Message[] = await this.#db.getAll("messages", from, BATCH);
+      const last = some.at(-1);
+      if (!some.every(visit) || last === undefined || some.length < BATCH) return;
+      from = IDBKeyRange.lowerBound(last.id, true);
     }
   }
 

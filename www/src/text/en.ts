@@ -151,6 +151,7 @@ export const en = {
   notImported: (name: string) => `${name} holds no conversations of Hearth, or is damaged`,
 
   hello: "The fire is lit. What would you like to talk about?",
+  suggestions: ["Explain why the sky is blue", "Write a haiku about winter", "Give me three ideas for dinner"],
   ask: "Ask something",
   yourMessage: "Your message",
   composerHint: "Enter sends, Shift+Enter starts a new line",

@@ -122,6 +122,7 @@ export const zh: Texts = {
   notImported: (name) => `${name} 不是 Hearth 的对话文件，或已损坏`,
 
   hello: "炉火已点燃，想聊点什么？",
+  suggestions: ["解释一下天空为什么是蓝色的", "写一首关于冬天的小诗", "给我三个晚餐的主意"],
   ask: "请输入问题",
   yourMessage: "您的消息",
   composerHint: "回车发送，Shift+回车换行",

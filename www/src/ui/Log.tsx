@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { answering, current, failure, newConversation, path } from "../state/chat.js";
+import { answering, current, failure, newConversation, path, send } from "../state/chat.js";
 import { engine } from "../state/model.js";
 import { t } from "../text/index.js";
 import { HearthError } from "hearth";
@@ -82,7 +82,7 @@ export function Log(): JSX.Element {
         aria-busy={running !== undefined}
         aria-label={t().conversation}
       >
-        {messages.length === 0 && <p class="empty">{t().hello}</p>}
+        {messages.length === 0 && <Hello />}
         {first > 0 && (
           <div class="earlier" ref={top}>
             {t().earlier(first)}
@@ -99,6 +99,22 @@ export function Log(): JSX.Element {
         </button>
       )}
     </>
+  );
+}
+
+/** Where nothing has been said yet: some things to begin with. */
+function Hello(): JSX.Element {
+  return (
+    <div class="empty">
+      <p>{t().hello}</p>
+      <div class="suggestions">
+        {t().suggestions.map((question) => (
+          <button key={question} type="button" onClick={() => void send(question)}>
+            {question}
+          </button>
+        ))}
+      </div>
+    </div>
   );
 }
 

@@ -131,7 +131,7 @@ function Entry({ conversation, snippet }: { conversation: Conversation; snippet:
         class="entry-title"
         aria-current={isOpen ? "true" : undefined}
         onClick={() => {
-          void chat.open(id);
+          void chat.openConversation(id);
           close();
         }}
       >
