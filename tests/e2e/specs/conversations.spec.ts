@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Chat } from "../support/chat.js";
 import { conversationFile, importConversation } from "../support/conversations.js";
-import { IS_FAKE, TINY } from "../support/env.js";
+import { IS_FAKE, REAL_OR_TINY, TINY } from "../support/env.js";
 import { expect, test, type BrowserName } from "../support/test.js";
 
 const BROWSERS: BrowserName[] = ["chromium", "firefox"];
@@ -82,7 +82,7 @@ for (const browser of BROWSERS) {
   test(`editing and answering again make branches, and use the prefix · ${browser}`, async ({ launch }) => {
     test.skip(IS_FAKE, "needs a KV cache");
     const chat = await launch(browser);
-    await chat.load(TINY, TINY_CPU);
+    await chat.load(REAL_OR_TINY, TINY_CPU);
     const first = await chat.ask("Hi, 42!");
     await chat.ask("And 43?");
     await chat.tab.click('.message.user:nth-last-child(2) .icon-button[aria-label="Edit the question"]');

@@ -1,7 +1,16 @@
 /** Choosing a model: what it would take is shown before it is fetched; a download waits, goes on, and is refused where it must be. */
 import { CountingServer } from "../support/counting-server.js";
 import type { Chat } from "../support/chat.js";
-import { BASE_URL, goldenFile, HAS_SMOLLM2, IS_FAKE, screenshotFile, smollm2File, TINY } from "../support/env.js";
+import {
+  BASE_URL,
+  goldenFile,
+  HAS_SMOLLM2,
+  IS_FAKE,
+  REAL_OR_TINY,
+  screenshotFile,
+  smollm2File,
+  TINY,
+} from "../support/env.js";
 import { expect, test, type BrowserName } from "../support/test.js";
 
 const BROWSERS: BrowserName[] = ["chromium", "firefox"];
@@ -79,7 +88,7 @@ for (const browser of BROWSERS) {
   test(`a file dropped on the page starts · ${browser}`, async ({ launch }) => {
     const chat = await launch(browser);
     await chat.open({ device: "cpu", max_tokens: 4 });
-    await drop(chat, TINY, "dropped.gguf");
+    await drop(chat, REAL_OR_TINY, "dropped.gguf");
     await chat.waitReady();
     await chat.ask("Hi, 42!");
   });
@@ -96,31 +105,33 @@ test("resume goes on where pause stopped", async ({ launch }) => {
   await chat.ask("Hi, 42!");
 });
 
-test("a model that does not fit is not started; one that fits with a smaller context is, with that", async ({
-  launch,
-}) => {
-  const chat = await launch("chromium");
-  await chat.open({ memory: 100_000, device: "cpu" });
-  await chat.tab.setFile("#file", goldenFile("tiny_llama.gguf"));
-  await chat.tab.waitVisible('.verdict[data-verdict="does_not_fit"]', WAIT.timeout);
-  expect(await chat.text("#plan")).toContain("it takes");
-  expect(await chat.text("#start")).toBe("Load anyway");
-  expect(await chat.count("body[data-screen=welcome]")).toBe(1);
+for (const browser of BROWSERS) {
+  test(`a model that does not fit is not started; one that fits with a smaller context is, with that · ${browser}`, async ({
+    launch,
+  }) => {
+    const chat = await launch(browser);
+    await chat.open({ memory: 100_000, device: "cpu" });
+    await chat.tab.setFile("#file", goldenFile("tiny_llama.gguf"));
+    await chat.tab.waitVisible('.verdict[data-verdict="does_not_fit"]', WAIT.timeout);
+    expect(await chat.text("#plan")).toContain("it takes");
+    expect(await chat.text("#start")).toBe("Load anyway");
+    expect(await chat.count("body[data-screen=welcome]")).toBe(1);
 
-  // The welcome's own model: about 98 MB of weights, 94 of KV cache.
-  await chat.open({ memory: 150e6, device: "cpu", max_tokens: 4 });
-  test.skip(!HAS_SMOLLM2, "the model is not at hand (HEARTH_SMOLLM2 is not set)");
-  await chat.tab.waitVisible('.verdict[data-verdict="smaller"]', WAIT.timeout);
-  expect(await chat.text(".verdict")).toMatch(/^Fits this device with a context of [\d,]+ tokens$/);
-  await chat.tab.click("#start");
-  await chat.waitReady();
-  const n_ctx = await chat.tab.evaluate(() => {
-    const { engine } = (globalThis as unknown as { hearth: { engine: { model: { n_ctx: number } } } }).hearth;
-    return engine.model.n_ctx;
-  }, null);
-  expect(n_ctx).toBeLessThan(2048);
-  expect(n_ctx).toBeGreaterThanOrEqual(512);
-});
+    // The welcome's own model: about 98 MB of weights, 94 of KV cache.
+    await chat.open({ memory: 150e6, device: "cpu", max_tokens: 4 });
+    test.skip(!HAS_SMOLLM2, "the model is not at hand (HEARTH_SMOLLM2 is not set)");
+    await chat.tab.waitVisible('.verdict[data-verdict="smaller"]', WAIT.timeout);
+    expect(await chat.text(".verdict")).toMatch(/^Fits this device with a context of [\d,]+ tokens$/);
+    await chat.tab.click("#start");
+    await chat.waitReady();
+    const n_ctx = await chat.tab.evaluate(() => {
+      const { engine } = (globalThis as unknown as { hearth: { engine: { model: { n_ctx: number } } } }).hearth;
+      return engine.model.n_ctx;
+    }, null);
+    expect(n_ctx).toBeLessThan(2048);
+    expect(n_ctx).toBeGreaterThanOrEqual(512);
+  });
+}
 
 test("a longer context is wished for, priced and kept to", async ({ launch }) => {
   const chat = await launch("chromium");

@@ -23,6 +23,9 @@ export const smollm2File = (): string => process.env.HEARTH_SMOLLM2 ?? "";
 export const SMOLLM2 = "/models/smollm2-135m-instruct-q4_1.gguf";
 export const TINY = "/tests/goldens/data/tiny_llama.gguf";
 
+/** The real model where it is at hand. */
+export const REAL_OR_TINY = HAS_SMOLLM2 ? SMOLLM2 : TINY;
+
 /** The tiny model of a family. */
 export const familyModel = (family: string): string => `/tests/goldens/data/family_${family}.gguf`;
 

@@ -29,15 +29,15 @@ export function Log(): JSX.Element {
     scrollToEnd();
   }, [id]);
 
+  const follows = useRef(true);
   // New text is followed as long as its end is in sight; the reader may have scrolled up.
   useEffect(() => {
-    let follows = true;
     const onScroll = (): void => {
-      follows = isAtEnd();
-      isAway.value = !follows;
+      follows.current = isAtEnd();
+      isAway.value = !follows.current;
     };
     const observer = new ResizeObserver(() => {
-      if (follows && answering.value !== undefined) scrollToEnd();
+      if (follows.current && answering.value !== undefined) scrollToEnd();
     });
     observer.observe(document.body);
     addEventListener("scroll", onScroll, { passive: true });
@@ -47,7 +47,8 @@ export function Log(): JSX.Element {
     };
   }, []);
   useEffect(() => {
-    if (running !== undefined) scrollToEnd();
+    // At the end of an answer its buttons come.
+    if (running !== undefined || follows.current) scrollToEnd();
   }, [running]);
 
   // Older messages come as the reader nears them, without what is read moving away.

@@ -236,10 +236,8 @@ function Offer({ entry }: { entry: CatalogEntry }): JSX.Element {
   return (
     <li class="entry" data-open={isChosen(source)}>
       <button type="button" class="entry-title" aria-pressed={isChosen(source)} onClick={() => void look(source)}>
-        <span>
-          {name} <small>{formatBytes(bytes)}</small>
-        </span>
-        <small>{t().about[about]}</small>
+        <span>{name}</span>
+        <small>{`${formatBytes(bytes)} · ${t().about[about]}`}</small>
       </button>
       <a class="small" href={licenceUrl} target="_blank" rel="noopener noreferrer">
         {licence}
