@@ -11,7 +11,7 @@ import { serveFiles, type FileServer } from "../support/file-server.js";
 import { expect, test } from "../support/test.js";
 
 /** Of pixels that may differ: what rounding of glyphs and curves moves, and no more than a word of text. */
-const TOLERANCE = { maxDiffPixelRatio: 0.01, animations: "disabled" } as const;
+const TOLERANCE = { maxDiffPixelRatio: 0.004, animations: "disabled" } as const;
 const SIZES = { desktop: { width: 1280, height: 860 }, phone: { width: 390, height: 780 } };
 const dist = join(root, "www/dist");
 
