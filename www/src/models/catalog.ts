@@ -13,13 +13,17 @@ export interface CatalogEntry {
   about: "tiny" | "small" | "fast" | "multilingual" | "allround" | "strong" | "large" | "reasoning";
 }
 
+/** The first of the list: what a new visitor is offered. A host may have another address for it, which the build is told. */
+export const DEFAULT_MODEL =
+  (import.meta.env.VITE_DEFAULT_MODEL as string | undefined) ?? "/models/smollm2-135m-instruct-q4_1.gguf";
+
 const APACHE = { licence: "Apache-2.0", licenceUrl: "https://www.apache.org/licenses/LICENSE-2.0" };
 
 export const CATALOG: readonly CatalogEntry[] = [
   {
     id: "smollm2-135m",
     name: "SmolLM2 135M Instruct",
-    source: "/models/smollm2-135m-instruct-q4_1.gguf",
+    source: DEFAULT_MODEL,
     bytes: 98_362_432,
     ...APACHE,
     about: "tiny",
@@ -84,9 +88,6 @@ export const CATALOG: readonly CatalogEntry[] = [
     about: "large",
   },
 ];
-
-/** The first: what a new visitor is offered. */
-export const DEFAULT_MODEL = "/models/smollm2-135m-instruct-q4_1.gguf";
 
 /** The entry of a model that is on the list. */
 export function entryOf(source: unknown): CatalogEntry | undefined {

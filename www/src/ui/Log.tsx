@@ -1,40 +1,79 @@
 /** The open conversation. */
 import { useSignal } from "@preact/signals";
+import { HearthError } from "hearth";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { answering, current, failure, newConversation, path, send } from "../state/chat.js";
 import { engine } from "../state/model.js";
 import { t } from "../text/index.js";
-import { HearthError } from "hearth";
 import { ErrorCard } from "./ErrorCard.js";
 import { Icon } from "./icons.js";
 import { MessageView } from "./MessageView.js";
 
 /** How near to its end, in pixels, the page still follows new text. */
 const FOLLOW_PX = 80;
-/** Messages that are drawn at first, and more each time the reader comes to the oldest. */
-const WINDOW = 40;
+/** How near to the window's beginning or end, in pixels, it moves. */
+const NEAR_PX = 400;
+/** Messages by which it moves, and how many there are in it at most: a conversation may have thousands. */
+const STEP = 40;
+const MOST = 120;
+
+/** Those messages that are in the document: `from` up to `to`, which is undefined while the newest are among them. */
+interface Window {
+  /** The conversation that they are of. */
+  of: string | undefined;
+  from: number;
+  to: number | undefined;
+}
 
 export function Log(): JSX.Element {
-  const shown = useSignal(WINDOW);
-  const isAway = useSignal(false);
-  const top = useRef<HTMLDivElement>(null);
   const messages = path.value;
   const id = current.value?.id;
   const running = answering.value;
-  const first = Math.max(0, messages.length - shown.value);
-
-  useEffect(() => {
-    shown.value = WINDOW;
-    scrollToEnd();
-  }, [id]);
-
+  const count = messages.length;
+  const range = useSignal<Window>(newest(id, count));
+  const isAway = useSignal(false);
+  const root = useRef<HTMLDivElement>(null);
   const follows = useRef(true);
+  /** A message in sight, and where, so that it stays there when the window moves. */
+  const anchor = useRef<{ id: string; top: number } | undefined>(undefined);
+  const shown = useRef({ id, count });
+  shown.current = { id, count };
+
+  const toNewest = (): void => {
+    range.value = newest(shown.current.id, shown.current.count);
+    follows.current = true;
+    requestAnimationFrame(scrollToEnd);
+  };
+  const move = (): void => {
+    const { id: of, count: all } = shown.current;
+    const { from, to = all } = range.value;
+    const { scrollHeight, scrollTop, clientHeight } = document.documentElement;
+    let next: { from: number; to: number } | undefined;
+    if (from > 0 && scrollTop < NEAR_PX)
+      next = { from: Math.max(0, from - STEP), to: Math.min(to, from - STEP + MOST) };
+    else if (to < all && scrollHeight - scrollTop - clientHeight < NEAR_PX) {
+      next = { from: Math.max(from, to + STEP - MOST), to: to + STEP };
+    }
+    if (next === undefined || anchor.current !== undefined) return;
+    anchor.current = inSight(root.current);
+    range.value = { of, from: next.from, to: next.to < all ? next.to : undefined };
+  };
+
+  useEffect(toNewest, [id]);
+  useLayoutEffect(() => {
+    const kept = anchor.current;
+    anchor.current = undefined;
+    const element = kept && root.current?.querySelector(`[data-id="${kept.id}"]`);
+    if (!kept || !element) return;
+    document.documentElement.scrollTop += element.getBoundingClientRect().top - kept.top;
+  }, [range.value]);
   // New text is followed as long as its end is in sight; the reader may have scrolled up.
   useEffect(() => {
     const onScroll = (): void => {
-      follows.current = isAtEnd();
+      follows.current = range.value.to === undefined && isAtEnd();
       isAway.value = !follows.current;
+      move();
     };
     const observer = new ResizeObserver(() => {
       if (follows.current && answering.value !== undefined) scrollToEnd();
@@ -47,60 +86,54 @@ export function Log(): JSX.Element {
     };
   }, []);
   useEffect(() => {
+    if (running !== undefined && range.value.to !== undefined) toNewest();
     // At the end of an answer its buttons come.
-    if (running !== undefined || follows.current) scrollToEnd();
+    else if (running !== undefined || follows.current) scrollToEnd();
   }, [running]);
 
-  // Older messages come as the reader nears them, without what is read moving away.
-  const before = useRef<number | undefined>(undefined);
-  useLayoutEffect(() => {
-    if (before.current === undefined) return;
-    document.documentElement.scrollTop += document.documentElement.scrollHeight - before.current;
-    before.current = undefined;
-  });
-  useEffect(() => {
-    const { current: mark } = top;
-    if (mark === null) return;
-    const observer = new IntersectionObserver(([entry]) => {
-      if (entry?.isIntersecting !== true) return;
-      before.current = document.documentElement.scrollHeight;
-      shown.value += WINDOW;
-    });
-    observer.observe(mark);
-    return () => {
-      observer.disconnect();
-    };
-  }, [first > 0, id]);
-
+  // The window may be another conversation's still, and a branch may be shorter than where it was.
+  const { of, from: first } = range.value;
+  const { from, to } = of === id && first < Math.max(1, count) ? range.value : newest(id, count);
   const failed = failure.value;
   return (
     <>
       <div
         id="log"
+        ref={root}
         class="log"
         role="log"
         aria-live="polite"
         aria-busy={running !== undefined}
         aria-label={t().conversation}
       >
-        {messages.length === 0 && <Hello />}
-        {first > 0 && (
-          <div class="earlier" ref={top}>
-            {t().earlier(first)}
-          </div>
-        )}
-        {messages.slice(first).map((message, index, rest) => (
-          <MessageView key={message.id} message={message} isLast={index === rest.length - 1} />
+        {count === 0 && <Hello />}
+        {from > 0 && <div class="earlier">{t().earlier(from)}</div>}
+        {messages.slice(from, to).map((message, index) => (
+          <MessageView key={message.id} message={message} isLast={from + index === count - 1} />
         ))}
         {failed !== undefined && <FailedAnswer {...failed} />}
       </div>
-      {isAway.value && messages.length > 0 && (
-        <button type="button" class="to-end" aria-label={t().toEnd} title={t().toEnd} onClick={scrollToEnd}>
+      {isAway.value && count > 0 && (
+        <button type="button" class="to-end" aria-label={t().toEnd} title={t().toEnd} onClick={toNewest}>
           <Icon name="down" />
         </button>
       )}
     </>
   );
+}
+
+const newest = (of: string | undefined, count: number): Window => ({
+  of,
+  from: Math.max(0, count - STEP),
+  to: undefined,
+});
+
+function inSight(log: HTMLElement | null): { id: string; top: number } | undefined {
+  for (const element of log?.querySelectorAll<HTMLElement>("[data-id]") ?? []) {
+    const { top, bottom } = element.getBoundingClientRect();
+    if (bottom > 0) return { id: element.dataset.id ?? "", top };
+  }
+  return undefined;
 }
 
 /** Where nothing has been said yet: some things to begin with. */

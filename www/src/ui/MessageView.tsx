@@ -1,7 +1,6 @@
 /** One message, with what can be done with it. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { memo } from "./memo.js";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { formatDuration } from "../lib/format.js";
 import { MarkdownView } from "../markdown/render.js";
@@ -10,6 +9,7 @@ import { engine } from "../state/model.js";
 import type { AnswerEnd, AnswerStats, Message } from "../store/tree.js";
 import { language, t } from "../text/index.js";
 import { IconButton } from "./icons.js";
+import { memo } from "./memo.js";
 
 interface Props {
   message: Message;
@@ -26,7 +26,7 @@ function Question({ message }: { message: Message }): JSX.Element {
   const { content } = message;
   if (isEditing.value) {
     return (
-      <article class="message user editing">
+      <article class="message user editing" data-id={message.id}>
         <QuestionEditor
           content={content}
           onDone={(changed) => {
@@ -38,7 +38,7 @@ function Question({ message }: { message: Message }): JSX.Element {
     );
   }
   return (
-    <article class="message user">
+    <article class="message user" data-id={message.id}>
       <div class="bubble">{content}</div>
       <p class="foot">
         <Branches message={message} />
@@ -124,6 +124,7 @@ function Answer({ message, isLast }: Props): JSX.Element {
     // As the model wrote it, for copying; what is shown has lost its Markdown.
     <article
       class="message assistant"
+      data-id={message.id}
       data-state={state}
       data-source={live === undefined ? content : undefined}
       aria-label={message.model === "" ? t().answer : t().answerOf(message.model)}
