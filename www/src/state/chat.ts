@@ -138,10 +138,10 @@ async function answer(question: Message): Promise<void> {
 
 /** Makes or continues an answer; its parent is in the tree. */
 async function run(message: Message): Promise<void> {
-  const [open, device] = [current.value, engine.value];
-  if (open === undefined || device === undefined || answering.value !== undefined) return;
+  const [open, loaded] = [current.value, engine.value];
+  if (open === undefined || loaded === undefined || answering.value !== undefined) return;
   const before = pathTo(tree.value, message.parent);
-  const running = new Answering(device, message, before, system.value, (draft) => {
+  const running = new Answering(loaded, message, before, system.value, (draft) => {
     const head = headOf(open);
     if (head !== undefined) void save({ ...head, leaf: draft.id }, [draft]);
   });

@@ -37,6 +37,8 @@ export async function pickFiles(files: File[]): Promise<void> {
   if (file === undefined) return;
   const source = files.length === 1 ? file : files;
   const fit = await look(source);
+  // Something else was chosen meanwhile.
+  if (plan.value.name === "none" || plan.value.source !== source) return;
   // What cannot be read or run is said by the load as well, with more of the reasons.
   if (fit === undefined || fit.verdict === "fits") start(choiceOf(source));
 }
