@@ -39,19 +39,20 @@ createServer((request, response) => {
     body[limit("flip")] ^= 0xff;
   }
   const total = body.length + (faults.has("wrong_length") ? Number(faults.get("wrong_length") || 1) : 0);
-  const range = faults.has("norange") ? null : /^bytes=(\d+)-/.exec(request.headers.range ?? "");
+  const range = faults.has("norange") ? null : /^bytes=(\d+)-(\d*)/.exec(request.headers.range ?? "");
   const start = range === null ? 0 : Number(range[1]);
+  const stop = range === null || range[2] === "" ? total : Math.min(total, Number(range[2]) + 1);
   if (start > 0 && start >= total) {
     response.writeHead(416, { "Content-Range": `bytes */${total}` }).end();
     return;
   }
-  response.writeHead(start > 0 ? 206 : 200, {
+  response.writeHead(range === null ? 200 : 206, {
     "Content-Type": TYPES[extname(url.pathname === "/" ? "index.html" : url.pathname)] ?? "application/octet-stream",
-    "Content-Length": total - start,
+    "Content-Length": stop - start,
     ETag: `"${body.length}"`,
-    ...(start > 0 ? { "Content-Range": `bytes ${start}-${total - 1}/${total}` } : {}),
+    ...(range === null ? {} : { "Content-Range": `bytes ${start}-${stop - 1}/${total}` }),
   });
-  send(response, body.subarray(start, total), limit("cut"), limit("stall"), limit("slow"), total - start);
+  send(response, body.subarray(start, stop), limit("cut"), limit("stall"), limit("slow"), stop - start);
 }).listen(Number(process.argv[2] ?? 8931), "localhost");
 
 async function send(response, rest, cut, stall, slow, claimed) {
