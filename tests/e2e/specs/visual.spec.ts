@@ -76,7 +76,10 @@ async function open(url: string): Promise<Page> {
     face("Text", "inter/files/inter", 600),
     face("Code", "jetbrains-mono/files/jetbrains-mono", 400),
   ];
-  const rules = ["*:not(.katex *) { font-family: Text !important }", "code, code * { font-family: Code !important }"];
+  const rules = [
+    "*:not(.katex *) { font-family: Text !important }",
+    ".answer code, .answer code * { font-family: Code !important }",
+  ];
   await page.addStyleTag({ content: [...faces, ...rules].join("\n") });
   await page.evaluate(() => document.fonts.ready);
   return page;
