@@ -169,7 +169,6 @@ function Markdown({ text, isLive }: { text: string; isLive: boolean }): JSX.Elem
     if (root.current === null) return;
     root.current.replaceChildren();
     view.current = new MarkdownView(root.current);
-    view.current.update(latest.current);
   }, [shownIn]);
   useLayoutEffect(() => {
     if (!isLive) {
@@ -180,7 +179,7 @@ function Markdown({ text, isLive }: { text: string; isLive: boolean }): JSX.Elem
       frame.current = undefined;
       view.current?.update(latest.current);
     });
-  }, [text, isLive]);
+  }, [text, isLive, shownIn]);
   useLayoutEffect(
     () => () => {
       if (frame.current !== undefined) cancelAnimationFrame(frame.current);

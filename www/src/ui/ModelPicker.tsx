@@ -12,16 +12,18 @@ import { settings } from "../state/settings.js";
 import { language, t } from "../text/index.js";
 import { closeDialog } from "./dialogs.js";
 import { ErrorCard } from "./ErrorCard.js";
-import { Icon, IconButton } from "./icons.js";
+import { IconButton } from "./icons.js";
 import { Resources } from "./Resources.js";
+import { SearchField } from "./SearchField.js";
 
 /** What is looked for among the models. */
 const words = signal("");
 
 export function ModelPicker(): JSX.Element {
   useEffect(() => {
-    void refreshInstalled();
+    // A look reads the list of files as well.
     if (plan.value.name === "none") void look(settings.value.model || DEFAULT_MODEL);
+    else void refreshInstalled();
   }, []);
   return (
     <div class="picker">
@@ -181,19 +183,7 @@ function Choices(): JSX.Element {
   const files = installed.value.filter(({ url }) => isModel(url) && isWanted(url));
   return (
     <div class="choices">
-      <label class="search">
-        <Icon name="search" />
-        <input
-          id="model-search"
-          type="search"
-          placeholder={t().searchModels}
-          aria-label={t().searchModels}
-          value={words.value}
-          onInput={(event) => {
-            words.value = event.currentTarget.value;
-          }}
-        />
-      </label>
+      <SearchField id="model-search" label={t().searchModels} words={words} />
       <ul class="models">
         {known.map((entry) => (
           <Offer key={entry.id} entry={entry} />

@@ -1,7 +1,7 @@
 /** How the page looks, what the model is told first, and how it chooses its words. */
 import type { JSX } from "preact";
 import { system, setSystem } from "../state/chat.js";
-import { change, preset, PRESETS, settings, type PresetName, type Sampling, type Settings } from "../state/settings.js";
+import { change, preset, PRESETS, settings, type PresetName, type Sampling } from "../state/settings.js";
 import { t } from "../text/index.js";
 import { Dialog } from "./Dialog.js";
 import { closeDialog } from "./dialogs.js";
@@ -87,39 +87,63 @@ export function SettingsDialog(): JSX.Element {
           }}
         />
       </div>
-      <div class="field inline">
-        <label for="theme">{t().theme}</label>
-        <select
-          id="theme"
-          value={theme}
-          onChange={(event) => {
-            change({ theme: event.currentTarget.value as Settings["theme"] });
-          }}
-        >
-          <option value="auto">{t().auto}</option>
-          <option value="light">{t().light}</option>
-          <option value="dark">{t().dark}</option>
-        </select>
-      </div>
-      <div class="field inline">
-        <label for="language">{t().language}</label>
-        <select
-          id="language"
-          value={language}
-          onChange={(event) => {
-            change({ language: event.currentTarget.value as Settings["language"] });
-          }}
-        >
-          <option value="auto">{t().auto}</option>
-          <option value="en" lang="en">
-            English
-          </option>
-          <option value="zh-CN" lang="zh-CN">
-            中文
-          </option>
-        </select>
-      </div>
+      <Select
+        id="theme"
+        label={t().theme}
+        value={theme}
+        options={{ auto: t().auto, light: t().light, dark: t().dark }}
+        onChange={(value) => {
+          change({ theme: value });
+        }}
+      />
+      <Select
+        id="language"
+        label={t().language}
+        value={language}
+        areLanguages
+        options={{ auto: t().auto, en: "English", "zh-CN": "中文" }}
+        onChange={(value) => {
+          change({ language: value });
+        }}
+      />
     </Dialog>
+  );
+}
+
+function Select<V extends string>({
+  id,
+  label,
+  value,
+  options,
+  areLanguages = false,
+  onChange,
+}: {
+  id: string;
+  label: string;
+  value: V;
+  options: Record<V, string>;
+  /** Each is written in the language that it names. */
+  areLanguages?: boolean;
+  onChange: (value: V) => void;
+}): JSX.Element {
+  const names = Object.entries(options) as [V, string][];
+  return (
+    <div class="field inline">
+      <label for={id}>{label}</label>
+      <select
+        id={id}
+        value={value}
+        onChange={(event) => {
+          onChange(event.currentTarget.value as V);
+        }}
+      >
+        {names.map(([own, name]) => (
+          <option key={own} value={own} lang={areLanguages && own !== "auto" ? own : undefined}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </div>
   );
 }
 

@@ -9,6 +9,7 @@ import { fromFile, ImportError, toJson, toMarkdown } from "../store/exchange.js"
 import { t } from "../text/index.js";
 import { dialog } from "./dialogs.js";
 import { Icon, IconButton } from "./icons.js";
+import { SearchField } from "./SearchField.js";
 
 /** On narrow screens the sidebar lies over the page while it is open. */
 export const isSidebarOpen = signal(false);
@@ -49,19 +50,7 @@ export function Sidebar(): JSX.Element {
         <Icon name="plus" />
         {t().newChat}
       </button>
-      <label class="search">
-        <Icon name="search" />
-        <input
-          id="search"
-          type="search"
-          placeholder={t().search}
-          aria-label={t().search}
-          value={words.value}
-          onInput={(event) => {
-            words.value = event.currentTarget.value;
-          }}
-        />
-      </label>
+      <SearchField id="search" label={t().search} words={words} />
       <ul id="conversations" class="conversations">
         {shown.slice(0, MOST_SHOWN).map((conversation) => (
           <li key={conversation.id}>

@@ -1,4 +1,5 @@
 /** Small pictures of numbers. */
+import type { ModelReport } from "hearth";
 import type { JSX } from "preact";
 import { formatBytes } from "../lib/format.js";
 
@@ -45,16 +46,7 @@ export function Bar({
   );
 }
 
-interface Shape {
-  n_layers: number;
-  d_model: number;
-  n_heads: number;
-  n_kv_heads: number;
-  head_dim: number;
-  d_ff: number;
-  n_experts: number;
-  vocab_size: number;
-}
+type Shape = NonNullable<ModelReport["budget"]>["config"];
 
 const TOWER = { width: 96, height: 150, gap: 1 };
 

@@ -1,0 +1,22 @@
+/** A field for words to look for. */
+import type { Signal } from "@preact/signals";
+import type { JSX } from "preact";
+import { Icon } from "./icons.js";
+
+export function SearchField({ id, label, words }: { id: string; label: string; words: Signal<string> }): JSX.Element {
+  return (
+    <label class="search">
+      <Icon name="search" />
+      <input
+        id={id}
+        type="search"
+        placeholder={label}
+        aria-label={label}
+        value={words.value}
+        onInput={(event) => {
+          words.value = event.currentTarget.value;
+        }}
+      />
+    </label>
+  );
+}
