@@ -16,7 +16,6 @@ use crate::error::{Error, Result};
 use crate::format::Gguf;
 use crate::graph::StepGraph;
 use crate::model::{Decoder, ModelConfig};
-use crate::ops::draft::ROWS;
 use crate::ops::state::{IDS, PENALISED, STATE_WORDS, STEP};
 use crate::ops::words::gpu_bytes;
 use crate::ops::{KvType, LayerCache, SampleMemory};
@@ -142,8 +141,8 @@ impl Engine {
         let state = decoder.ops.alloc_words(state_words);
         let vocab = decoder.config.vocab_size;
         let memory = decoder.ops.sample_memory(vocab, decoder.n_ctx);
-        let draft_rows = if drafts == Drafts::Off { 1 } else { ROWS };
-        let draft_logits = decoder.ops.alloc_f32(draft_rows, vocab);
+        let drafts = drafts.worthwhile(&device);
+        let draft_logits = decoder.ops.alloc_f32(drafts.rows(), vocab);
         device.check()?;
         Ok(Self {
             device,

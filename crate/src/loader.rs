@@ -9,6 +9,7 @@ use crate::chat_template::ChatTemplate;
 use crate::device::Device;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::format::transposed::rows_of_columns;
 use crate::format::{Files, Gguf, Parsed};
 use crate::model::{ModelConfig, assemble};
 use crate::ops::{KvType, Ops, pool};
@@ -321,6 +322,11 @@ impl Weights {
         let cols = tensor.cols;
         let row_bytes = cols / format.block_len() * format.block_bytes();
         let mut bytes = bytes;
+        // In slices, so that a large chunk is not doubled in memory.
+        const SLICE_BYTES: usize = 1 << 20;
+        if tensor.is_transposed {
+            return self.place_columns(bytes, row_bytes, SLICE_BYTES);
+        }
         // Complete the row that the last chunk began.
         if !self.rest.is_empty() {
             let missing = (row_bytes - self.rest.len()).min(bytes.len());
@@ -333,14 +339,36 @@ impl Weights {
             self.place_rows(&row)?;
         }
         let whole = bytes.len() / row_bytes * row_bytes;
-        // In slices, so that a large chunk is not doubled in memory.
-        const SLICE_BYTES: usize = 1 << 20;
         let step = (SLICE_BYTES / row_bytes).max(1) * row_bytes;
         for rows in bytes[..whole].chunks(step) {
             self.place_rows(rows)?;
         }
         self.rest.extend_from_slice(&bytes[whole..]);
         Ok(())
+    }
+
+    /// A row is there when all columns are, so they are kept until then: GPT-2's largest matrix is 41 MB.
+    fn place_columns(&mut self, bytes: &[u8], row_bytes: usize, slice_bytes: usize) -> Result<()> {
+        let Some(tensor) = self.plan.order.get(self.current) else {
+            return Ok(());
+        };
+        let missing = (tensor.size as usize).saturating_sub(self.rest.len());
+        let element = block_format(tensor.dtype, &tensor.name)?.block_bytes();
+        if self.rest.try_reserve_exact(missing).is_err() {
+            return Err(Error::OutOfMemory {
+                what: format!("tensor \"{}\", which the file has by columns", tensor.name),
+                needed: tensor.size,
+                available: 0,
+            });
+        }
+        self.rest.extend_from_slice(bytes);
+        if bytes.len() < missing {
+            return Ok(());
+        }
+        let columns = std::mem::take(&mut self.rest);
+        rows_of_columns(&columns, element, row_bytes, slice_bytes, |rows| {
+            self.place_rows(rows)
+        })
     }
 
     /// Repacks and writes whole rows of the current tensor.

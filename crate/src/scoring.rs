@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::ops::linear::TILE_TOKENS;
 use crate::ops::words::read_f32;
 
 impl Engine {
@@ -10,16 +11,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::start_ids`] and [`Engine::next`].
     pub async fn logits(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
-        self.cancel();
-        self.settle().await;
-        self.check_generates()?;
-        self.check_ids("prompt", ids)?;
-        if ids.len() > self.decoder.n_ctx {
-            return Err(Error::ContextOverflow {
-                needed: ids.len(),
-                n_ctx: self.decoder.n_ctx,
-            });
-        }
+        self.prepare_scoring(ids).await?;
         let mut at = self.reuse_prefix(ids);
         loop {
             let n = (ids.len() - at).min(self.decoder.ops.tuning().chunk);
@@ -34,6 +26,48 @@ impl Engine {
                 self.device.check()?;
                 return Ok(values);
             }
+        }
+    }
+
+    /// The logits after each of `ids`, computed as a prompt is: `take(i, logits)` with [vocab] after `ids[..=i]`.
+    ///
+    /// # Errors
+    /// As [`Engine::logits`].
+    pub async fn each_logits(
+        &mut self,
+        ids: &[u32],
+        mut take: impl FnMut(usize, &[f32]),
+    ) -> Result<()> {
+        self.prepare_scoring(ids).await?;
+        self.context.clear();
+        let vocab = self.decoder.config.vocab_size;
+        for chunk in ids.chunks(TILE_TOKENS as usize) {
+            let at = self.context.len();
+            let x = self.run_chunk(at, chunk);
+            self.context.extend_from_slice(chunk);
+            let state = self.state()?;
+            let y = self.decoder.ops.alloc_f32(x.dims()[0], vocab);
+            let logits = self.decoder.all_logits(&x, &state, y);
+            let values = self.device.wait(read_f32(&logits)).await?;
+            self.device.check()?;
+            let rows = values.chunks_exact(vocab).take(chunk.len());
+            rows.enumerate().for_each(|(i, row)| take(at + i, row));
+        }
+        Ok(())
+    }
+
+    /// Nothing else runs, and `ids` can be computed.
+    async fn prepare_scoring(&mut self, ids: &[u32]) -> Result<()> {
+        self.cancel();
+        self.settle().await;
+        self.check_generates()?;
+        self.check_ids("prompt", ids)?;
+        match ids.len() > self.decoder.n_ctx {
+            false => Ok(()),
+            true => Err(Error::ContextOverflow {
+                needed: ids.len(),
+                n_ctx: self.decoder.n_ctx,
+            }),
         }
     }
 }

@@ -41,6 +41,9 @@ pub struct Measured {
     pub subgroups: bool,
     /// What decode multiplies block formats as.
     pub arithmetic: Arithmetic,
+    /// Whether prefill of many tokens goes through workgroup memory.
+    #[serde(default)]
+    pub wide: bool,
     /// Multiply-adds a millisecond in prefill.
     pub macs_per_ms: f64,
 }
@@ -52,6 +55,7 @@ impl Measured {
         prefill_lanes: 1,
         subgroups: false,
         arithmetic: Arithmetic::F32,
+        wide: false,
         macs_per_ms: 1e6,
     };
 
@@ -72,6 +76,7 @@ impl Measured {
             prefill_lanes: self.prefill_lanes,
             subgroups: self.subgroups,
             arithmetic: self.arithmetic,
+            wide: self.wide,
             chunk: chunk.clamp(PREFILL_TOKENS, state::MAX_CHUNK),
             // A device that gains nothing from more threads on a row gains nothing from more on a context.
             splits: if self.decode_lanes > 1 { SPLITS } else { 1 },
@@ -82,8 +87,9 @@ impl Measured {
 
 /// Scales of a Q4 block whose nibbles are 0: d = 0, m = 1, so every weight is 1.
 const MINIMUM_ONE: u32 = 0x3c00_0000;
-/// Tokens of a prefill kernel's tile.
+/// Tokens of a prefill kernel's tile, and as many as show what one through workgroup memory is good for.
 const PREFILL_TOKENS: usize = TILE_TOKENS as usize;
+const WIDE_TOKENS: usize = 64;
 
 /// One way to launch a projection.
 #[derive(Clone, Copy)]
@@ -91,12 +97,14 @@ struct Candidate {
     lanes: u32,
     subgroups: bool,
     arithmetic: Arithmetic,
+    wide: bool,
 }
 
 const ONE_THREAD: Candidate = Candidate {
     lanes: 1,
     subgroups: false,
     arithmetic: Arithmetic::F32,
+    wide: false,
 };
 
 /// Times the candidates on `device`.
@@ -151,21 +159,38 @@ pub async fn measure(device: &Device) -> Result<Measured> {
             (best, best_ms) = (candidate, ms);
         }
     }
-    let mut prefill = (time(device, rows, ONE_THREAD, PREFILL_TOKENS).await?, 1);
+    let mut prefill = ONE_THREAD;
+    let mut ms = time(device, rows, prefill, PREFILL_TOKENS).await?;
     if !is_over() {
         let with_lanes = Candidate { lanes: 16, ..best };
-        let ms = time(device, rows, with_lanes, PREFILL_TOKENS).await?;
-        if ms < prefill.0 {
-            prefill = (ms, 16);
+        let found = time(device, rows, with_lanes, PREFILL_TOKENS).await?;
+        if found < ms {
+            (prefill, ms) = (with_lanes, found);
         }
     }
-    let macs = (rows * COLS * PREFILL_TOKENS * LAUNCHES) as f64;
+    let speed = |tokens: usize, ms: f64| (rows * COLS * tokens * LAUNCHES) as f64 / ms;
+    let mut macs_per_ms = speed(PREFILL_TOKENS, ms);
+    let mut wide = false;
+    if !is_over() {
+        let through_memory = Candidate {
+            wide: true,
+            ..ONE_THREAD
+        };
+        let ms = time(device, rows, prefill, WIDE_TOKENS).await?;
+        if let Ok(found) = time(device, rows, through_memory, WIDE_TOKENS).await
+            && found < 0.9 * ms
+        {
+            wide = true;
+            macs_per_ms = speed(WIDE_TOKENS, found);
+        }
+    }
     Ok(Measured {
         decode_lanes: best.lanes,
-        prefill_lanes: prefill.1,
+        prefill_lanes: prefill.lanes,
         subgroups: best.subgroups,
         arithmetic: best.arithmetic,
-        macs_per_ms: macs / prefill.0,
+        wide,
+        macs_per_ms,
     })
 }
 
@@ -178,6 +203,7 @@ async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize)
             prefill_lanes: candidate.lanes,
             subgroups: candidate.subgroups,
             arithmetic: candidate.arithmetic,
+            wide: candidate.wide,
             chunk: tokens,
             splits: 1,
             workgroup_bytes: device.info().limits.max_compute_workgroup_storage_size as usize,

@@ -24,6 +24,8 @@ pub struct Planned {
     pub offset: u64,
     /// Bytes in the file.
     pub size: u64,
+    /// As [`TensorInfo::is_transposed`].
+    pub is_transposed: bool,
     pub target: Target,
 }
 
@@ -179,6 +181,7 @@ fn planned(info: &TensorInfo, quantize: Option<Quantize>, target: Target) -> Pla
         cols: info.n_cols() as usize,
         offset: info.offset,
         size: info.size,
+        is_transposed: info.is_transposed,
         target,
     }
 }

@@ -119,14 +119,16 @@ def tokenizer(folder: Path):
 
 
 def dims(config) -> dict:
-    n_heads = config.num_attention_heads
+    n_heads, width = config.num_attention_heads, config.hidden_size
+    rope = getattr(config, "rope_parameters", None) or {}
     return {
-        "arch": config.model_type, "n_layers": config.num_hidden_layers, "d_model": config.hidden_size,
-        "n_heads": n_heads, "n_kv_heads": config.num_key_value_heads,
-        "head_dim": getattr(config, "head_dim", None) or config.hidden_size // n_heads, "d_ff": config.intermediate_size,
+        "arch": config.model_type, "n_layers": config.num_hidden_layers, "d_model": width, "n_heads": n_heads,
+        "n_kv_heads": getattr(config, "num_key_value_heads", n_heads),
+        "head_dim": getattr(config, "head_dim", None) or width // n_heads,
+        "d_ff": getattr(config, "intermediate_size", None) or 4 * width,
         "n_vocab": config.vocab_size, "n_ctx": config.max_position_embeddings,
-        "rope_theta": config.rope_parameters.get("full_attention", config.rope_parameters)["rope_theta"],
-        "rms_eps": config.rms_norm_eps, "tied": config.tie_word_embeddings,
+        "rope_theta": rope.get("full_attention", rope).get("rope_theta"),
+        "rms_eps": getattr(config, "rms_norm_eps", None), "tied": config.tie_word_embeddings,
     }
 
 

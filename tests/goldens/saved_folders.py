@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Callable
 
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import GenerationConfig
 
 import hf_families
@@ -31,6 +32,8 @@ class Saved:
     before_5: Callable | None = None
     # As in Family.
     seed: int | None = None
+    # From transformers 5's tensors to those of a folder as on the hub.
+    tensors_before_5: Callable | None = None
 
 
 def plain(config: dict) -> dict:
@@ -62,6 +65,21 @@ def phi3(config: dict) -> dict:
     return config | {"attention_bias": False, "full_attn_mod": 1, "interpolate_factor": 1, "lm_head_bias": False}
 
 
+def gpt2(config: dict) -> dict:
+    """As openai-community/gpt2's: no width of the feed-forward block, the context twice."""
+    del config["n_inner"]
+    config["torch_dtype"] = config.pop("dtype")
+    return config | BYTE_LEVEL_ENDS | {"n_ctx": config["n_positions"], "transformers_version": "4.11.0"}
+
+
+def gpt2_tensors(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """No prefix, and the causal mask of each layer as a buffer of floats."""
+    tensors = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
+    n_ctx = len(tensors["wpe.weight"])
+    mask = torch.ones(n_ctx, n_ctx).tril()[None, None]
+    return tensors | {name.replace("ln_1.weight", "attn.bias"): mask.clone() for name in tensors if name.endswith("ln_1.weight")}
+
+
 FOLDERS = {
     "gemma2": Saved(
         "gemma2", torch.bfloat16, "gemma2", GEMMA_ENDS | dict(num_hidden_layers=2, query_pre_attn_scalar=48),
@@ -86,6 +104,7 @@ FOLDERS = {
         "qwen2", torch.float16, "qwen2",
         BYTE_LEVEL_ENDS | dict(intermediate_size=96, rope_parameters=YARN, tie_word_embeddings=False),
         {"eos_token_id": [2, 0], "do_sample": True, "top_k": 20}, plain),
+    "gpt2": Saved("gpt2", torch.float32, "smollm", {}, {}, gpt2, tensors_before_5=gpt2_tensors),
 }
 
 
@@ -107,5 +126,8 @@ def write(folder: Path, spec: Saved, family: Family, weights: dict[str, torch.Te
         path = folder / "config.json"
         config = spec.before_5(json.loads(path.read_text()))
         path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="ascii")
+    if spec.tensors_before_5:
+        path = folder / "model.safetensors"
+        save_file(spec.tensors_before_5(load_file(path)), path, metadata={"format": "pt"})
     # Nothing is lost on the way: names, rounding, what the config says.
     assert (hf_llama.logits(load(folder), ids) == before).all(), folder

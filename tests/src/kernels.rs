@@ -32,6 +32,7 @@ pub fn tuning(lanes: u32) -> Tuning {
         prefill_lanes: lanes,
         subgroups: false,
         arithmetic: Arithmetic::F32,
+        wide: false,
         chunk: 16,
         splits: 4,
         workgroup_bytes: 16 << 10,

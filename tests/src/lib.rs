@@ -13,6 +13,7 @@ use hearth::format::writer::GgufWriter;
 use hearth::format::{Gguf, Metadata, Parsed, Value};
 use hearth::ops::{Arithmetic, KvType};
 use hearth::request::{Sampling, Usage};
+use hearth::tune::Measured;
 use hearth::{Device, DeviceOptions, Engine, LoadOptions, Loader, Result};
 
 /// Greedy sampling.
@@ -27,6 +28,8 @@ pub enum On {
     PlainGpu,
     /// A GPU that multiplies integers in decode.
     GpuIntegers,
+    /// A GPU that prefills through workgroup memory.
+    WideGpu,
 }
 
 /// Opens a device; `None`, loudly, where there is no GPU.
@@ -40,7 +43,10 @@ pub fn open(on: On) -> Option<Device> {
             On::GpuIntegers => Arithmetic::I15,
             _ => Arithmetic::F32,
         }),
-        measured: None,
+        measured: (on == On::WideGpu).then_some(Measured {
+            wide: true,
+            ..Measured::CPU
+        }),
     };
     match pollster::block_on(Device::open(options)) {
         Ok(device) => Some(device),

@@ -1,11 +1,13 @@
 //! Drafts: the sampler's rows and drafts on every backend, and answers that are the same with them and without.
 
+use hearth::ops::Arithmetic;
 use hearth::ops::Ops;
 use hearth::ops::draft::{ROWS, draft};
 use hearth::ops::state::{self, STATE_WORDS};
 use hearth::ops::words::read_words;
 use hearth::request::{CompletionTokensDetails, Sampling};
-use hearth::{Device, Drafts, Engine, LoadOptions};
+use hearth::tune::Measured;
+use hearth::{Device, DeviceOptions, Drafts, Engine, LoadOptions};
 use hearth_tests::kernels::*;
 use hearth_tests::{On, exact, finish, goldens, load_file_with, open, prompts};
 use pollster::block_on;
@@ -142,16 +144,26 @@ fn rows_are_sampled_as_if_alone_and_the_next_drafts_are_the_twins() {
     });
 }
 
+/// On a GPU that is taken for one which gains by many threads on a row: where none is gained, no drafts are made unasked.
 fn tiny(on: On, drafts: Drafts, context: usize) -> Option<Engine> {
+    let mut device = open(on)?;
+    if on == On::Gpu {
+        let options = DeviceOptions {
+            measured: Some(Measured {
+                decode_lanes: 16,
+                ..device.measured()
+            }),
+            arithmetic: Some(Arithmetic::F32),
+            ..DeviceOptions::default()
+        };
+        device = block_on(Device::open(options)).unwrap();
+    }
     let options = LoadOptions {
         drafts,
         ..exact(context)
     };
-    Some(load_file_with(
-        open(on)?,
-        &goldens().join("tiny_llama.gguf"),
-        options,
-    ))
+    let file = goldens().join("tiny_llama.gguf");
+    Some(load_file_with(device, &file, options))
 }
 
 /// A text that repeats itself, and one that does not.
@@ -274,4 +286,31 @@ fn a_step_with_drafts_costs_the_launches_that_it_should() {
         // (the first token)
         4 + 32 * steps + 4 * (after.replays - before.replays)
     );
+}
+
+/// Where one thread a row is the fastest, eight rows cost what they cost one by one: nothing is compiled for them.
+#[test]
+fn no_drafts_where_they_cannot_pay() {
+    let Some(device) = open(On::Gpu) else { return };
+    let options = DeviceOptions {
+        measured: Some(Measured {
+            decode_lanes: 1,
+            ..device.measured()
+        }),
+        arithmetic: Some(Arithmetic::F32),
+        ..DeviceOptions::default()
+    };
+    let device = block_on(Device::open(options)).unwrap();
+    let file = goldens().join("tiny_llama.gguf");
+    let mut engine = load_file_with(device, &file, exact(256));
+    let repeating = sampling(0.0, 1.0, &[40]);
+    let expected = answer(&mut engine, &texts()[0], 40, &repeating);
+    let stats = engine.stats();
+    assert_eq!((stats.draft_steps, stats.dispatches_per_draft_step), (0, 0));
+    // Whoever asks for them gets them.
+    engine.set_drafts(Drafts::Always);
+    let mut found = answer(&mut engine, &texts()[0], 40, &repeating);
+    assert!(engine.stats().draft_steps > 0);
+    found.usage = expected.usage.clone();
+    assert_eq!(found, expected);
 }

@@ -13,7 +13,7 @@ use hearth_tests::{
 };
 use pollster::block_on;
 
-const FOLDERS: [&str; 12] = [
+const FOLDERS: [&str; 13] = [
     "hf_qwen2",
     "hf_qwen3",
     "hf_llama3",
@@ -26,6 +26,7 @@ const FOLDERS: [&str; 12] = [
     "hf_mixtral",
     "hf_qwen3moe",
     "hf_qwen2_yarn",
+    "hf_gpt2",
 ];
 
 fn check_folders(on: On, tolerance: f32) {

@@ -12,6 +12,55 @@ use proptest::prelude::*;
 /// What block formats are multiplied as.
 const ARITHMETIC: [Arithmetic; 3] = [Arithmetic::F32, Arithmetic::F16, Arithmetic::I15];
 
+/// A projection of `n` tokens: of what, and how.
+struct Linear {
+    dtype: usize,
+    rows: usize,
+    blocks: usize,
+    n: usize,
+    add: bool,
+    tuning: Tuning,
+}
+
+impl Linear {
+    /// On both backends against sums in f64; the GPU within `tolerance`.
+    fn check(&self, tolerance: f32) {
+        let Self { rows, n, add, .. } = *self;
+        let cols = columns(DTYPES[self.dtype], self.blocks);
+        let packed = Packed::new(DTYPES[self.dtype], rows as u64, rows, cols);
+        let t = if n == 1 { 1 } else { n.next_multiple_of(8) };
+        let x = values(n as u64 + 99, t * cols);
+        let before = values(5, t * rows);
+        let dense = packed.dense();
+        let expected: Vec<f32> = (0..n * rows)
+            .map(|i| {
+                let (t, r) = (i / rows, i % rows);
+                let sum: f64 = (0..cols)
+                    .map(|c| f64::from(dense[r * cols + c]) * f64::from(x[t * cols + c]))
+                    .sum();
+                sum as f32 + if add { before[i] } else { 0.0 }
+            })
+            .collect();
+        let run = |device: &Device, tolerance: f32| {
+            let ops = Ops::new(&device.burn, self.tuning);
+            let weight = packed.upload(&ops, rows.div_ceil(2));
+            let state = live(&ops, 0, n);
+            let x = tensor(device, &x, [t, cols]);
+            let y = if add {
+                ops.linear_add(&x, &weight, &state, tensor(device, &before, [t, rows]))
+            } else {
+                ops.linear(&x, &weight, &state)
+            };
+            let y = block_on(read_f32(&y)).unwrap();
+            assert_close("linear", &y[..n * rows], &expected, tolerance);
+        };
+        run(&cpu(), 1e-4);
+        if let Some(gpu) = gpu() {
+            run(gpu, tolerance);
+        }
+    }
+}
+
 #[test]
 fn linear_matches_plain_arithmetic_on_every_backend() {
     let shapes = (
@@ -32,45 +81,46 @@ fn linear_matches_plain_arithmetic_on_every_backend() {
         60,
         shapes,
         |(dtype, rows, blocks, n, lanes, subgroups, add, drawn)| {
-            let cols = columns(DTYPES[dtype], blocks);
-            let packed = Packed::new(DTYPES[dtype], rows as u64, rows, cols);
-            let t = if n == 1 { 1 } else { n.next_multiple_of(8) };
-            let x = values(n as u64 + 99, t * cols);
-            let before = values(5, t * rows);
-            let dense = packed.dense();
-            let expected: Vec<f32> = (0..n * rows)
-                .map(|i| {
-                    let (t, r) = (i / rows, i % rows);
-                    let sum: f64 = (0..cols)
-                        .map(|c| f64::from(dense[r * cols + c]) * f64::from(x[t * cols + c]))
-                        .sum();
-                    sum as f32 + if add { before[i] } else { 0.0 }
-                })
-                .collect();
-            let run = |device: &Device, tolerance: f32| {
-                let tuning = Tuning {
-                    subgroups: subgroups && with_subgroups,
-                    arithmetic: ARITHMETIC[drawn],
-                    ..tuning(1 << (2 * lanes))
-                };
-                let ops = Ops::new(&device.burn, tuning);
-                let weight = packed.upload(&ops, rows.div_ceil(2));
-                let state = live(&ops, 0, n);
-                let x = tensor(device, &x, [t, cols]);
-                let y = if add {
-                    ops.linear_add(&x, &weight, &state, tensor(device, &before, [t, rows]))
-                } else {
-                    ops.linear(&x, &weight, &state)
-                };
-                let y = block_on(read_f32(&y)).unwrap();
-                assert_close("linear", &y[..n * rows], &expected, tolerance);
+            let tuning = Tuning {
+                subgroups: subgroups && with_subgroups,
+                arithmetic: ARITHMETIC[drawn],
+                ..tuning(1 << (2 * lanes))
             };
-            run(&cpu(), 1e-4);
-            if let Some(gpu) = gpu() {
-                run(gpu, if drawn == 2 { 4e-4 } else { 1e-5 });
-            }
+            let linear = Linear {
+                dtype,
+                rows,
+                blocks,
+                n,
+                add,
+                tuning,
+            };
+            linear.check(if drawn == 2 { 4e-4 } else { 1e-5 });
         },
     );
+}
+
+/// Each type through workgroup memory, in tiles of 32 tokens and of 64, and beside them steps that are too short for it.
+#[test]
+fn wide_tiles_match_plain_arithmetic_on_every_backend() {
+    let shapes = (1..150usize, 1..5usize, 17..140usize, any::<bool>());
+    let dtype = std::cell::Cell::new(0);
+    for_all(2 * DTYPES.len() as u32, shapes, |(rows, blocks, n, add)| {
+        let drawn = dtype.replace(dtype.get() + 1);
+        let tuning = Tuning {
+            wide: true,
+            workgroup_bytes: (16 << 10) << (drawn / DTYPES.len()),
+            ..tuning(1)
+        };
+        let linear = Linear {
+            dtype: drawn % DTYPES.len(),
+            rows,
+            blocks,
+            n,
+            add,
+            tuning,
+        };
+        linear.check(1e-5);
+    });
 }
 
 #[test]

@@ -65,6 +65,13 @@ fn integers_on_the_gpu() {
     check("tiny_llama", On::GpuIntegers, exact(256), 2e-2);
 }
 
+#[test]
+fn prefill_through_workgroup_memory() {
+    check("tiny_llama", On::WideGpu, exact(256), 1e-3);
+    check("family_gemma3", On::WideGpu, exact(256), 1e-3);
+    check("family_gpt2", On::WideGpu, exact(256), 1e-3);
+}
+
 /// Scales of K-quants are rounded to f16 on the device, which moves logits up to 9 by 0.07.
 #[test]
 fn every_quant() {

@@ -1,9 +1,9 @@
 /**
  * The page's URL parameters, for tests and for people who want to try things:
- * `?model=URL` loads at once; `device=webgpu|cpu|auto`; `limits=default`, `features=none`, `arithmetic=f32|f16|i15`; `context=N`, `kv=f16|f32|q8`, `drafts=auto|always|off`, `quantize=q8|q4`; `threads=N`;
+ * `?model=URL` loads at once; `device=webgpu|cpu|auto`; `limits=default`, `features=none`, `arithmetic=f32|f16|i15`, `tuning=JSON` (`DeviceTuning`, instead of measuring); `context=N`, `kv=f16|f32|q8`, `drafts=auto|always|off`, `quantize=q8|q4`; `threads=N`;
  * `temperature`, `top_p`, `top_k`, `min_p`, `seed`, `max_tokens`; `stall_ms=N`, `retries=N` for the download; `memory=BYTES` that a model may take.
  */
-import type { EngineOptions } from "hearth";
+import type { DeviceTuning, EngineOptions } from "hearth";
 
 const SAMPLING = ["temperature", "top_p", "top_k", "min_p", "seed", "max_tokens"] as const;
 
@@ -47,6 +47,8 @@ export function readParams(search: string): PageParams {
   if (arithmetic === "f32" || arithmetic === "f16" || arithmetic === "i15") {
     engine.deviceOptions = { ...engine.deviceOptions, arithmetic };
   }
+  const tuning = readTuning(query.get("tuning"));
+  if (tuning !== undefined) engine.deviceOptions = { ...engine.deviceOptions, tuning };
   const kvType = query.get("kv");
   if (kvType === "f16" || kvType === "f32" || kvType === "q8") engine.kvType = kvType;
   const drafts = query.get("drafts");
@@ -76,3 +78,14 @@ export function readParams(search: string): PageParams {
 }
 
 export const params = readParams(location.search);
+
+/** For tests of what a device would choose. The core looks at what it says. */
+function readTuning(text: string | null): DeviceTuning | undefined {
+  if (text === null) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as DeviceTuning) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -77,6 +77,8 @@ pub struct TensorInfo {
     pub offset: u64,
     /// Length in bytes, without padding.
     pub size: u64,
+    /// The file has columns where `shape` has rows, one after the other; never in GGUF.
+    pub is_transposed: bool,
 }
 
 impl TensorInfo {
@@ -254,6 +256,7 @@ fn read_tensors(reader: &mut Reader<'_>, count: u64) -> Read<Vec<TensorInfo>> {
             dtype,
             offset,
             size,
+            is_transposed: false,
         });
     }
     Ok(tensors)

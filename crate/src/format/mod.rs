@@ -3,6 +3,7 @@
 //! * [`gguf`]: the header of a GGUF file, from a prefix that may still be growing.
 //! * [`metadata`]: the typed key-value pairs in that header.
 //! * [`safetensors`], [`huggingface`]: the same from a folder as Hugging Face has them.
+//! * [`transposed`]: rows of a matrix that is kept by columns.
 //! * [`files`]: models in several files; [`folder`]: such models on disk.
 //! * [`ggml_type`]: the block formats a tensor can be stored in.
 //! * [`writer`]: makes small GGUF files, for tests and benches.
@@ -16,6 +17,7 @@ pub mod metadata;
 mod reader;
 pub mod safetensors;
 mod sniff;
+pub mod transposed;
 pub mod writer;
 
 #[cfg(test)]

@@ -155,6 +155,7 @@ fn tensor(
         dtype,
         offset: data_offset + from,
         size: to - from,
+        is_transposed: false,
     })
 }
 

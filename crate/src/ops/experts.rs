@@ -203,6 +203,7 @@ pub(super) fn routed_cpu(
             add: false,
             lanes: 1,
             subgroups: false,
+            wide: 0,
             scaling: spec.scaling,
             pooled: spec.pooled.map(|pooled| Pooled {
                 quants: pooled.quants + (4 * expert * words) as u32,

@@ -343,6 +343,7 @@ impl GemvOp for Flex {
             add: spec.output == Output::Add,
             lanes: 1,
             subgroups: false,
+            wide: 0,
             scaling: spec.scaling,
             pooled: spec.pooled,
         };

@@ -2,7 +2,8 @@
 //!
 //! - `x`: [T, cols] f32, `y`: [T, stride] f32, `W`: [rows, cols] in one of the [`Packing`]s.
 //! - With `add`, the product is added to what `y` holds: the residual stream is updated in place.
-//! - GPU grid: (rows / 4, T / 8), see `wgsl/linear.wgsl`; rows past the state's N_TOKENS are left alone.
+//! - GPU grid: (rows / 4, T / 8), see `wgsl/linear.wgsl`, or with `wide` (rows / 64, T / wide), see `wgsl/linear_wide.wgsl`;
+//!   rows past the state's N_TOKENS are left alone.
 //! - CPU: 16-bit activations against the packed weights ([`hearth_cpu`]).
 //!
 //! The weight is never expanded: an element is unpacked in registers where it is multiplied.
@@ -43,6 +44,8 @@ pub struct LinearSpec {
     /// The lanes add up within a subgroup; needs the device feature, and a device whose subgroups are what
     /// `crate::tune` checks them to be.
     pub subgroups: bool,
+    /// Tokens of a tile that goes through workgroup memory, see [`wide_tokens`]; 0 for the tile in registers.
+    pub wide: u32,
     pub scaling: Scaling,
     /// Where the weight is if the CPU's threads keep it; the tensors are dummies then.
     pub pooled: Option<Pooled>,
@@ -135,6 +138,23 @@ const WG: u32 = 64;
 const TILE_ROWS: u32 = 4;
 pub const TILE_TOKENS: u32 = 8;
 
+/// Rows of a tile that goes through workgroup memory, and bytes of its rows and tokens there: 36 numbers.
+const WIDE_ROWS: u32 = 64;
+const WIDE_PITCH: usize = 144;
+/// From so many rows of tokens on one is worth it: below, the tile in registers unpacks a weight at most twice.
+pub const WIDE_FROM: usize = 24;
+
+/// Tokens of such a tile, where kernels may use so much workgroup memory. WebGPU's least is enough for one.
+pub fn wide_tokens(workgroup_bytes: usize) -> u32 {
+    const TABLE_BYTES: usize = 64;
+    let needed = |tokens: u32| (WIDE_ROWS + tokens) as usize * WIDE_PITCH + TABLE_BYTES;
+    if needed(64) <= workgroup_bytes {
+        64
+    } else {
+        32
+    }
+}
+
 /// A placeholder's name and its text.
 type Texts = [(&'static str, &'static str); 2];
 /// The subgroup's size is a builtin of the entry point, and only where the feature is on.
@@ -149,15 +169,11 @@ pub(super) const SHARED_TEXTS: Texts = [("SUBGROUP_ARG", ""), ("SUBGROUP_SIZE", 
 
 fn kernel(spec: LinearSpec) -> Kernel {
     let buffers = weight_buffers(spec.packing);
-    let sums = TILE_ROWS * TILE_TOKENS;
-    let mut kernel = Kernel {
+    let kernel = Kernel {
         name: "linear",
         source: wgsl!("linear"),
         variant: spec.packing.name(),
-        prelude: vec![
-            unpack_source(spec.packing, BlockUse::Tile),
-            wgsl!("scaling"),
-        ],
+        prelude: vec![wgsl!("scaling")],
         consts: vec![
             ("B0", buffers),
             ("B1", buffers + 1),
@@ -167,24 +183,54 @@ fn kernel(spec: LinearSpec) -> Kernel {
             ("OFFSET", spec.offset),
             ("STRIDE", spec.stride),
             ("ADD", spec.add as u32),
-            ("LANES", spec.lanes),
-            ("SUBGROUPS", spec.subgroups as u32),
-            // What the sums over lanes are made of.
-            ("SUMS", sums),
-            ("PARTIAL", if spec.lanes > 1 { WG * sums } else { 1 }),
         ],
-        texts: SHARED_TEXTS.to_vec(),
+        texts: vec![],
         floats: spec.scaling.floats(),
         workgroup: WG,
     };
+    let kernel = match spec.wide {
+        0 => in_registers(kernel, spec),
+        tokens => through_workgroup_memory(kernel, spec, tokens),
+    };
+    kernel.with_table(spec.packing)
+}
+
+fn in_registers(mut kernel: Kernel, spec: LinearSpec) -> Kernel {
+    let sums = TILE_ROWS * TILE_TOKENS;
+    kernel
+        .prelude
+        .insert(0, unpack_source(spec.packing, BlockUse::Tile));
+    kernel.consts.extend([
+        ("LANES", spec.lanes),
+        ("SUBGROUPS", spec.subgroups as u32),
+        // What the sums over lanes are made of.
+        ("SUMS", sums),
+        ("PARTIAL", if spec.lanes > 1 { WG * sums } else { 1 }),
+    ]);
     if spec.subgroups {
         kernel.prelude.insert(0, SUBGROUP_DIRECTIVE);
         kernel.prelude.push(wgsl!("reduce_subgroup"));
         kernel.texts = SUBGROUP_TEXTS.to_vec();
     } else {
         kernel.prelude.push(wgsl!("reduce_shared"));
+        kernel.texts = SHARED_TEXTS.to_vec();
     }
-    kernel.with_table(spec.packing)
+    kernel
+}
+
+fn through_workgroup_memory(mut kernel: Kernel, spec: LinearSpec, tokens: u32) -> Kernel {
+    kernel.name = "linear_wide";
+    kernel.source = wgsl!("linear_wide");
+    kernel
+        .prelude
+        .insert(0, unpack_source(spec.packing, BlockUse::Store));
+    kernel.consts.extend([
+        ("TOKENS", tokens),
+        ("INPUTS", tokens * (WIDE_PITCH / 16) as u32),
+    ]);
+    // Eight threads for the rows, eight of which each has, and one for four tokens.
+    kernel.workgroup = 2 * tokens;
+    kernel
 }
 
 impl LinearOp for CubeBackend {
@@ -197,9 +243,15 @@ impl LinearOp for CubeBackend {
         spec: LinearSpec,
     ) -> FloatTensor<Self> {
         let t = x.meta.shape()[0] as u32;
-        let threads = spec.rows.div_ceil(TILE_ROWS) * spec.lanes;
-        let (gx, gz) = grid_xz(threads.div_ceil(WG));
-        let count = (gx, t.div_ceil(TILE_TOKENS), gz);
+        let (groups, tokens) = match spec.wide {
+            0 => {
+                let threads = spec.rows.div_ceil(TILE_ROWS) * spec.lanes;
+                (threads.div_ceil(WG), TILE_TOKENS)
+            }
+            tokens => (spec.rows.div_ceil(WIDE_ROWS), tokens),
+        };
+        let (gx, gz) = grid_xz(groups);
+        let count = (gx, t.div_ceil(tokens), gz);
         let mut tensors = vec![&quants];
         tensors.extend((weight_buffers(spec.packing) == 2).then_some(&scales));
         tensors.extend([&x, &y, &state]);

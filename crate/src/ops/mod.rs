@@ -59,6 +59,8 @@ pub struct Tuning {
     pub decode_lanes: u32,
     /// Threads that share four rows in prefill.
     pub prefill_lanes: u32,
+    /// Prefill of many tokens goes through workgroup memory.
+    pub wide: bool,
     /// Lanes add up within a subgroup instead of through workgroup memory.
     pub subgroups: bool,
     /// What decode multiplies block formats as.

@@ -8,7 +8,7 @@ use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
 use super::gemv::{self, Arithmetic, GemvOp, GemvSpec, Input, Output};
-use super::linear::{LinearOp, LinearSpec};
+use super::linear::{LinearOp, LinearSpec, WIDE_FROM, wide_tokens};
 use super::{Activation, Attention, AttentionSpec, LayerCache, Norm, Ops, Weight};
 use crate::quant::Packing;
 
@@ -44,6 +44,15 @@ impl Ops {
             let output = if add { Output::Add } else { Output::Store };
             return self.gemv(x, weight, x, state, y, Input::Plain, output);
         }
+        let wide = match self.tuning.wide && x.dims()[0] >= WIDE_FROM {
+            true => wide_tokens(self.tuning.workgroup_bytes),
+            false => 0,
+        };
+        let lanes = if wide > 0 {
+            1
+        } else {
+            self.tuning.prefill_lanes
+        };
         let mut y = y.into_dispatch();
         for part in &weight.parts {
             let spec = LinearSpec {
@@ -53,8 +62,9 @@ impl Ops {
                 offset: part.first_row as u32,
                 stride: weight.rows as u32,
                 add,
-                lanes: self.tuning.prefill_lanes,
-                subgroups: self.tuning.subgroups && self.tuning.prefill_lanes > 1,
+                lanes,
+                subgroups: self.tuning.subgroups && lanes > 1,
+                wide,
                 scaling: weight.scaling,
                 pooled: part.pooled,
             };

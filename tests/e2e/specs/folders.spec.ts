@@ -22,6 +22,7 @@ const FOLDERS = [
   "hf_mixtral",
   "hf_qwen3moe",
   "hf_qwen2_yarn",
+  "hf_gpt2",
 ];
 
 /** `<|endoftext|>` and `<|im_end|>`, where an answer ends and the reference goes on. */

@@ -12,6 +12,16 @@ interface Golden {
   }[];
 }
 
+/** What a GPU would be measured to want: many threads a row, prefill through workgroup memory. */
+const GPU_TIERS = JSON.stringify({
+  decode_lanes: 16,
+  prefill_lanes: 16,
+  subgroups: false,
+  arithmetic: "f32",
+  wide: true,
+  macs_per_ms: 1e6,
+});
+
 const SETUPS: { name: string; browser: BrowserName; params: Record<string, string>; kind: string }[] = [
   { name: "Chromium, WebGPU", browser: "chromium", params: {}, kind: "webgpu" },
   {
@@ -26,6 +36,8 @@ const SETUPS: { name: string; browser: BrowserName; params: Record<string, strin
     params: { arithmetic: "i15", kv: "f32" },
     kind: "webgpu",
   },
+  { name: "Chromium, WebGPU with a GPU's tiers", browser: "chromium", params: { tuning: GPU_TIERS }, kind: "webgpu" },
+  { name: "Firefox, WebGPU with a GPU's tiers", browser: "firefox", params: { tuning: GPU_TIERS }, kind: "webgpu" },
   { name: "Chromium, WebGPU with drafts", browser: "chromium", params: { drafts: "always" }, kind: "webgpu" },
   {
     name: "Chromium, WebGPU by way of f16",

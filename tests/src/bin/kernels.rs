@@ -69,11 +69,16 @@ fn main() {
             });
             print(&format!("swiglu {name}"), ms, macs);
             if arithmetic == Arithmetic::F32 {
-                for n in [8, 64] {
+                let through_memory = Tuning {
+                    wide: true,
+                    ..tuning
+                };
+                let wide = Ops::new(&device.burn, through_memory);
+                for (n, ops, how) in [(8, &ops, ""), (64, &ops, ""), (64, &wide, " wide")] {
                     let x = tensor(device, &values(1, n * cols), [n, cols]);
-                    let state = live(&ops, 0, n);
+                    let state = live(ops, 0, n);
                     let ms = time(&state, || drop(ops.linear(&x, &weight, &state)));
-                    print(&format!("{n} tokens {name}"), ms, n * macs);
+                    print(&format!("{n} tokens{how} {name}"), ms, n * macs);
                 }
             }
         }

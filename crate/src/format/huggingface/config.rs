@@ -13,6 +13,8 @@ pub(super) struct Source {
     pub(super) architecture: &'static str,
     /// GGUF's converter adds 1 to the weights of norms.
     pub(super) norms_lack_one: bool,
+    /// Other names of keys: transformers' `attribute_map`.
+    pub(super) aliases: &'static [(&'static str, &'static str)],
     /// `post_attention_layernorm` comes behind attention, not before the feed-forward block.
     pub(super) post_norms: bool,
 }
@@ -22,11 +24,12 @@ const fn source(model_type: &'static str, architecture: &'static str) -> Source 
         model_type,
         architecture,
         norms_lack_one: false,
+        aliases: &[],
         post_norms: false,
     }
 }
 
-const SOURCES: [Source; 12] = [
+const SOURCES: [Source; 13] = [
     source("llama", "llama"),
     source("mistral", "llama"),
     source("mixtral", "llama"),
@@ -37,6 +40,17 @@ const SOURCES: [Source; 12] = [
     source("granite", "granite"),
     source("smollm3", "smollm3"),
     source("bert", "bert"),
+    Source {
+        aliases: &[
+            ("n_layer", "num_hidden_layers"),
+            ("n_embd", "hidden_size"),
+            ("n_head", "num_attention_heads"),
+            ("n_positions", "max_position_embeddings"),
+            ("n_inner", "intermediate_size"),
+            ("layer_norm_epsilon", "layer_norm_eps"),
+        ],
+        ..source("gpt2", "gpt2")
+    },
     Source {
         post_norms: true,
         ..source("olmo2", "olmo2")
@@ -51,7 +65,7 @@ const SOURCES: [Source; 12] = [
 const GEMMA3: Source = Source {
     model_type: "gemma3_text",
     architecture: "gemma3",
-    ..SOURCES[11]
+    ..SOURCES[12]
 };
 
 /// Keys that are one number in both.
@@ -87,6 +101,10 @@ pub(super) fn convert(config: &Object, metadata: &mut Metadata) -> Result<Source
         found: format!("{found} (in safetensors)"),
         known: known().map(|source| source.model_type).collect(),
     })?;
+    let config = &config.renamed(source.aliases);
+    if source.architecture == "gpt2" {
+        gpt2(config)?;
+    }
     let mut keys = Keys { metadata, source };
     keys.insert_global("general.architecture", text(source.architecture));
     if let Some(name) = config.str("_name_or_path")?.filter(|name| !name.is_empty()) {
@@ -125,6 +143,12 @@ pub(super) fn convert(config: &Object, metadata: &mut Metadata) -> Result<Source
     if let Some(period) = period(config)? {
         keys.insert("attention.sliding_window_pattern", Value::U32(period));
     }
+    if source.architecture == "gpt2"
+        && config.get("intermediate_size").is_none()
+        && let Some(width) = config.u32("hidden_size")?
+    {
+        keys.insert("feed_forward_length", Value::U32(width.saturating_mul(4)));
+    }
     heads(config, &mut keys)?;
     rope(config, &mut keys)?;
     Ok(source)
@@ -143,6 +167,21 @@ pub(super) fn pooling(pooling: &Object, source: Source, metadata: &mut Metadata)
         }
     }
     Ok(())
+}
+
+/// What only some of GPT-2's relatives have is refused: their answers would be wrong.
+fn gpt2(config: &Object) -> Result<()> {
+    const GELU: [&str; 3] = ["gelu_new", "gelu_fast", "gelu_pytorch_tanh"];
+    let activation = config.str("activation_function")?;
+    if activation.is_some_and(|name| !GELU.contains(&name)) {
+        return Err(config.wrong("activation_function", "gelu_new"));
+    }
+    let by_layer = "scale_attn_by_inverse_layer_idx";
+    match config.bool(by_layer)? == Some(true) || config.bool("scale_attn_weights")? == Some(false)
+    {
+        true => Err(config.wrong(by_layer, "false, and scale_attn_weights true")),
+        false => Ok(()),
+    }
 }
 
 struct Keys<'a> {

@@ -1,8 +1,9 @@
 //! A model as Hugging Face keeps it: `config.json`, `tokenizer.json` and others beside weights in safetensors. What they
 //! say is put into the words of a GGUF header, so that everything behind is the same for both.
 //!
-//! Two things differ in the weights: rows of q and k are not reordered, so rotary pairs are halves everywhere
-//! (`hearth.rope.halves`), and Gemma's norms lack the 1 that GGUF's converter adds (`hearth.norm.offset`).
+//! Three things differ in the weights: rows of q and k are not reordered, so rotary pairs are halves everywhere
+//! (`hearth.rope.halves`), Gemma's norms lack the 1 that GGUF's converter adds (`hearth.norm.offset`), and GPT-2's matrices
+//! are kept by columns ([`TensorInfo::is_transposed`]).
 
 mod config;
 mod tensors;
@@ -94,6 +95,20 @@ impl Object {
     /// The value, unless it is absent or null.
     fn get(&self, key: &str) -> Option<&Json> {
         self.map.get(key).filter(|value| !value.is_null())
+    }
+
+    /// With values under other names, where they have none under those.
+    fn renamed(&self, aliases: &[(&str, &str)]) -> Self {
+        let mut map = self.map.clone();
+        for (from, to) in aliases {
+            if let Some(value) = self.get(from) {
+                map.entry(*to).or_insert_with(|| value.clone());
+            }
+        }
+        Self {
+            file: self.file,
+            map,
+        }
     }
 
     fn wrong(&self, key: &str, expected: &str) -> Error {

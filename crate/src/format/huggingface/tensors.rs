@@ -34,6 +34,13 @@ const OF_EXPERT: [(&str, &str); 6] = [
     ("w2", "ffn_down"),
 ];
 
+/// Around the layers.
+const AROUND: [(&str, &str); 3] = [
+    ("embed_tokens", "token_embd"),
+    ("norm", "output_norm"),
+    ("lm_head", "output"),
+];
+
 /// BERT's own names, of a layer and around the layers.
 const OF_BERT_LAYER: [(&str, &str); 8] = [
     ("attention.self.query", "attn_q"),
@@ -52,13 +59,72 @@ const OF_BERT: [(&str, &str); 4] = [
     ("embeddings.LayerNorm", "token_embd_norm"),
 ];
 
+/// GPT-2's. Of its layers the matrices are kept by columns.
+const OF_GPT2_LAYER: [(&str, &str); 6] = [
+    ("ln_1", "attn_norm"),
+    ("attn.c_attn", "attn_qkv"),
+    ("attn.c_proj", "attn_output"),
+    ("ln_2", "ffn_norm"),
+    ("mlp.c_fc", "ffn_up"),
+    ("mlp.c_proj", "ffn_down"),
+];
+const OF_GPT2: [(&str, &str); 4] = [
+    ("wte", "token_embd"),
+    ("wpe", "position_embd"),
+    ("ln_f", "output_norm"),
+    ("lm_head", "output"),
+];
+
+/// How a checkpoint names its tensors.
+struct Names {
+    /// What may come before everything.
+    prefix: &'static str,
+    around: &'static [(&'static str, &'static str)],
+    /// What comes before a layer's number.
+    layers: &'static str,
+    of_layer: &'static [(&'static str, &'static str)],
+}
+
+const LLAMA: Names = Names {
+    prefix: "model.",
+    around: &AROUND,
+    layers: "layers.",
+    of_layer: &OF_LAYER,
+};
+const BERT: Names = Names {
+    prefix: "bert.",
+    around: &OF_BERT,
+    layers: "encoder.layer.",
+    of_layer: &OF_BERT_LAYER,
+};
+const GPT2: Names = Names {
+    prefix: "transformer.",
+    around: &OF_GPT2,
+    layers: "h.",
+    of_layer: &OF_GPT2_LAYER,
+};
+
 /// The tensors that a model is made of, under GGUF's names.
 pub(super) fn rename(tensors: Vec<TensorInfo>, source: Source, tied: bool) -> Vec<TensorInfo> {
     let renamed = tensors.into_iter().filter_map(|tensor| {
         let name = gguf_name(&tensor.name, source)?;
+        let by_columns = source.architecture == "gpt2" && name.starts_with("blk.");
+        let tensor = match by_columns && tensor.shape.len() == 2 {
+            true => by_rows(tensor),
+            false => tensor,
+        };
         (!(tied && name == "output.weight")).then_some(TensorInfo { name, ..tensor })
     });
     renamed.collect()
+}
+
+/// What is kept by columns, in the shape that others have.
+fn by_rows(mut tensor: TensorInfo) -> TensorInfo {
+    tensor.shape.reverse();
+    TensorInfo {
+        is_transposed: true,
+        ..tensor
+    }
 }
 
 fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
@@ -68,33 +134,23 @@ fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
 
 /// `None` for what no model needs, such as buffers of frequencies.
 fn gguf_name(name: &str, source: Source) -> Option<String> {
-    if source.architecture == "bert" {
-        let name = name.strip_prefix("bert.").unwrap_or(name);
-        let (name, kind) = name.rsplit_once('.')?;
-        if let Some(name) = find(&OF_BERT, name) {
-            return Some(format!("{name}.{kind}"));
-        }
-        let (layer, part) = name.strip_prefix("encoder.layer.")?.split_once('.')?;
-        return Some(format!(
-            "blk.{layer}.{}.{kind}",
-            find(&OF_BERT_LAYER, part)?
-        ));
-    }
-    let name = name.strip_prefix("model.").unwrap_or(name);
+    let names = match source.architecture {
+        "bert" => BERT,
+        "gpt2" => GPT2,
+        _ => LLAMA,
+    };
+    let name = name.strip_prefix(names.prefix).unwrap_or(name);
     let (name, kind) = name.rsplit_once('.')?;
-    match name {
-        "embed_tokens" => return Some(format!("token_embd.{kind}")),
-        "norm" => return Some(format!("output_norm.{kind}")),
-        "lm_head" => return Some(format!("output.{kind}")),
-        _ => {}
+    if let Some(name) = find(names.around, name) {
+        return Some(format!("{name}.{kind}"));
     }
-    let (layer, part) = name.strip_prefix("layers.")?.split_once('.')?;
+    let (layer, part) = name.strip_prefix(names.layers)?.split_once('.')?;
     let part = match part.split_once(".experts.") {
         Some((_, expert)) => {
             let (expert, part) = expert.split_once('.')?;
             format!("{}.{expert}", find(&OF_EXPERT, part)?)
         }
-        None => match find(&OF_LAYER, part)? {
+        None => match find(names.of_layer, part)? {
             "" if source.post_norms => "post_attention_norm".to_owned(),
             "" => "ffn_norm".to_owned(),
             part => part.to_owned(),

@@ -1,0 +1,146 @@
+// y[t, OFFSET + r] = sum_c W[r, c] * x[t, c] for many tokens   (added to what is there where ADD)
+//
+// grid: (ceil(ROWS / 64) split over x and z, ceil(T / TOKENS)). A workgroup computes a tile of 64 rows and TOKENS tokens, 32
+// columns at a time: weights are unpacked once and lie, with the tokens' columns, in workgroup memory, from where each thread
+// multiplies eight rows with four tokens. A thread's rows are 8 apart and its tokens TOKENS / 4, and what lies in workgroup
+// memory has 36 numbers a row instead of 32, so that threads that run together read from banks of their own.
+@group(0) @binding({{ B0 }}) var<storage, read_write> x: array<vec4<f32>>; // [T, COLS4]
+@group(0) @binding({{ B1 }}) var<storage, read_write> y: array<f32>; // [T, STRIDE]
+@group(0) @binding({{ B2 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
+
+const ROWS: u32 = {{ ROWS }}u;
+const COLS4: u32 = {{ COLS4 }}u;
+const OFFSET: u32 = {{ OFFSET }}u;
+const STRIDE: u32 = {{ STRIDE }}u;
+const ADD: bool = {{ ADD }} == 1; // add to what is in y
+const TOKENS: u32 = {{ TOKENS }}u; // of a tile
+const WG: u32 = {{ WG }}u; // 2 * TOKENS: eight threads for the rows, TOKENS / 4 for the tokens
+const BLOCKS: u32 = COLS4 / BLOCK_VECS; // blocks in a row
+const TILE_ROWS: u32 = 64u;
+const STEP: u32 = 8u; // vec4s of columns in workgroup memory
+const PITCH: u32 = 9u; // vec4s from a row to the next there
+const APART: u32 = TOKENS / 4u; // from a thread's token to its next one
+
+var<workgroup> weights: array<vec4<f32>, 576>; // [TILE_ROWS, PITCH]
+var<workgroup> inputs: array<vec4<f32>, {{ INPUTS }}>; // [TOKENS, PITCH]
+
+// Where an unpacked block goes.
+fn put(at: u32, v: vec4<f32>) {
+    weights[at] = v;
+}
+
+// Puts the tile's weights of columns `4 * start` and on where they are multiplied; zeros past the last column. Past the last
+// row it stands in.
+fn load_weights(lid: u32, first_row: u32, start: u32) {
+    let per_row = STEP / BLOCK_VECS;
+    for (var i = lid; i < TILE_ROWS * per_row; i += WG) {
+        let row = i / per_row;
+        let block = start / BLOCK_VECS + i % per_row;
+        let at = row * PITCH + i % per_row * BLOCK_VECS;
+        if (block < BLOCKS) {
+            store_block(unpack_block(min(first_row + row, ROWS - 1u) * BLOCKS + block), at);
+        } else {
+            for (var v = 0u; v < BLOCK_VECS; v++) {
+                put(at + v, vec4<f32>(0.0));
+            }
+        }
+    }
+}
+
+// The same of the tile's tokens; zeros for those that are none.
+fn load_inputs(lid: u32, first_token: u32, n_tokens: u32, start: u32) {
+    for (var i = lid; i < TOKENS * STEP; i += WG) {
+        let token = first_token + i / STEP;
+        let column = start + i % STEP;
+        var v = vec4<f32>(0.0);
+        if (token < n_tokens && column < COLS4) {
+            v = x[token * COLS4 + column];
+        }
+        inputs[i / STEP * PITCH + i % STEP] = v;
+    }
+}
+
+// What is added to a row's sums for four tokens: w . a, w . b, w . c, w . d, one multiply-add after the other.
+fn add_row(sums: vec4<f32>, w: vec4<f32>, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) -> vec4<f32> {
+    let first = fma(vec4<f32>(w.x), vec4<f32>(a.x, b.x, c.x, d.x), sums);
+    let second = fma(vec4<f32>(w.y), vec4<f32>(a.y, b.y, c.y, d.y), first);
+    let third = fma(vec4<f32>(w.z), vec4<f32>(a.z, b.z, c.z, d.z), second);
+    return fma(vec4<f32>(w.w), vec4<f32>(a.w, b.w, c.w, d.w), third);
+}
+
+// The output of row `row` for token `t`.
+fn write(t: u32, n_tokens: u32, row: u32, sum: f32) {
+    if (t >= n_tokens) {
+        return;
+    }
+    let at = t * STRIDE + OFFSET + row;
+    if (ADD) {
+        y[at] += scaled(sum);
+    } else {
+        y[at] = scaled(sum);
+    }
+}
+
+// The outputs of row `row` for tokens `t`, `t + APART` and so on, as far as they exist.
+fn write_row(t: u32, n_tokens: u32, row: u32, sums: vec4<f32>) {
+    if (row < ROWS) {
+        write(t, n_tokens, row, sums.x);
+        write(t + APART, n_tokens, row, sums.y);
+        write(t + 2u * APART, n_tokens, row, sums.z);
+        write(t + 3u * APART, n_tokens, row, sums.w);
+    }
+}
+
+@compute @workgroup_size({{ WG }})
+fn main(
+    @builtin(workgroup_id) wg: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lid: u32,
+) {
+    {{ PREPARE }}
+    let n_tokens = state[1];
+    let first_row = (wg.z * grid.x + wg.x) * TILE_ROWS;
+    let first_token = wg.y * TOKENS;
+    let token = lid % APART; // of the tile, the first of four
+    let row = lid / APART; // the first of eight
+    // A row each; variables, because an array may end up in memory.
+    var s0 = vec4<f32>(0.0);
+    var s1 = vec4<f32>(0.0);
+    var s2 = vec4<f32>(0.0);
+    var s3 = vec4<f32>(0.0);
+    var s4 = vec4<f32>(0.0);
+    var s5 = vec4<f32>(0.0);
+    var s6 = vec4<f32>(0.0);
+    var s7 = vec4<f32>(0.0);
+    for (var start = 0u; start < COLS4; start += STEP) {
+        workgroupBarrier();
+        load_weights(lid, first_row, start);
+        load_inputs(lid, first_token, n_tokens, start);
+        workgroupBarrier();
+        for (var k = 0u; k < STEP; k++) {
+            let a = inputs[token * PITCH + k];
+            let b = inputs[(token + APART) * PITCH + k];
+            let c = inputs[(token + 2u * APART) * PITCH + k];
+            let d = inputs[(token + 3u * APART) * PITCH + k];
+            let w = row * PITCH + k;
+            s0 = add_row(s0, weights[w], a, b, c, d);
+            s1 = add_row(s1, weights[w + 8u * PITCH], a, b, c, d);
+            s2 = add_row(s2, weights[w + 16u * PITCH], a, b, c, d);
+            s3 = add_row(s3, weights[w + 24u * PITCH], a, b, c, d);
+            s4 = add_row(s4, weights[w + 32u * PITCH], a, b, c, d);
+            s5 = add_row(s5, weights[w + 40u * PITCH], a, b, c, d);
+            s6 = add_row(s6, weights[w + 48u * PITCH], a, b, c, d);
+            s7 = add_row(s7, weights[w + 56u * PITCH], a, b, c, d);
+        }
+    }
+    let t = first_token + token;
+    let r = first_row + row;
+    write_row(t, n_tokens, r, s0);
+    write_row(t, n_tokens, r + 8u, s1);
+    write_row(t, n_tokens, r + 16u, s2);
+    write_row(t, n_tokens, r + 24u, s3);
+    write_row(t, n_tokens, r + 32u, s4);
+    write_row(t, n_tokens, r + 40u, s5);
+    write_row(t, n_tokens, r + 48u, s6);
+    write_row(t, n_tokens, r + 56u, s7);
+}
