@@ -31,10 +31,15 @@ impl Engine {
     /// computed one by one, or several at once where there is no choice.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] when no request is running, or it has brought tokens already.
-    pub fn constrain(&mut self, constraint: Box<dyn Constraint>) -> Result<()> {
+    /// [`Error::InvalidRequest`] when no request is running, or it has brought tokens already; [`Error::Grammar`] where the
+    /// answer that it goes on with is not allowed.
+    pub fn constrain(&mut self, mut constraint: Box<dyn Constraint>) -> Result<()> {
         let sampling = match &mut self.run {
             Some(run) if run.launched == 0 => {
+                let given = &run.prompt[run.prompt.len() - run.given..];
+                if !given.is_empty() {
+                    constraint.accept(given)?;
+                }
                 run.constraint = Some(constraint);
                 run.adjust
             }

@@ -68,7 +68,7 @@ impl Engine {
         let mut sum = vec![0.0; width];
         let mut at = 0;
         for ids_of_chunk in ids.chunks(chunk) {
-            let x = self.run_chunk(at, ids_of_chunk);
+            let x = self.run_chunk_in_slices(at, ids_of_chunk).await?;
             at += ids_of_chunk.len();
             let wanted = match pooling {
                 Pooling::Mean => 0..ids_of_chunk.len(),

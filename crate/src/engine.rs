@@ -5,22 +5,20 @@
 //! of the longest common prefix with the previous request is kept: a chat's next turn prefills only what is
 //! new.
 
-use std::collections::VecDeque;
-
 use burn::tensor::{Int, Tensor};
 use serde::Serialize;
 
-use crate::chat_template::{ChatTemplate, Message, RenderOptions, ToolStyle};
-use crate::device::{Device, now_ms, wall_clock};
+use crate::chat_template::{ChatTemplate, ToolStyle};
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::format::Gguf;
 use crate::graph::StepGraph;
 use crate::model::{Decoder, ModelConfig};
-use crate::ops::state::{IDS, PENALISED, STATE_WORDS, STEP};
+use crate::ops::state::{IDS, STATE_WORDS};
 use crate::ops::words::gpu_bytes;
 use crate::ops::{KvType, LayerCache, SampleMemory};
 use crate::readback::Read;
-use crate::request::{CompletionTokensDetails, Request, Sampling, Step, StopMatcher};
+use crate::request::{Sampling, Step};
 use crate::run::Run;
 use crate::speculation::{Drafts, Speculation};
 use crate::tokenizer::Tokenizer;
@@ -78,7 +76,7 @@ pub struct Engine {
     pub(crate) device: Device,
     pub(crate) decoder: Decoder,
     pub(crate) tokenizer: Tokenizer,
-    template: ChatTemplate,
+    pub(crate) template: ChatTemplate,
     info: ModelInfo,
     pub(crate) cache: Vec<LayerCache>,
     /// Taken out while an op writes it.
@@ -103,6 +101,8 @@ pub struct Engine {
     pub(crate) stats: Stats,
     /// Smoothed milliseconds a token, 0 before the first measurement.
     pub(crate) ms_per_token: f64,
+    /// The same of a prompt's token in one layer, on the CPU.
+    pub(crate) layer_ms_per_token: f64,
 }
 
 impl Engine {
@@ -163,6 +163,7 @@ impl Engine {
             base_dispatches: 0,
             stats: Stats::default(),
             ms_per_token: 0.0,
+            layer_ms_per_token: 0.0,
         })
     }
 
@@ -192,130 +193,6 @@ impl Engine {
             + stats.replays * stats.dispatches_per_token
             + stats.draft_replays * stats.dispatches_per_draft_step;
         stats
-    }
-
-    /// The ids of a conversation with the beginning of an answer.
-    ///
-    /// # Errors
-    /// [`Error::Template`] or [`Error::Tokenizer`].
-    pub fn encode_chat(&self, messages: &[Message]) -> Result<Vec<u32>> {
-        Ok(self.encode_for(messages, &Request::default())?.0)
-    }
-
-    /// The same with the tools and the template's variables of a request; and whether the answer begins among thoughts.
-    fn encode_for(&self, messages: &[Message], request: &Request) -> Result<(Vec<u32>, bool)> {
-        let options = RenderOptions {
-            add_generation_prompt: true,
-            continue_final_message: request.continue_final_message,
-            now: Some(wall_clock()),
-            tools: request.tools.clone(),
-            extra: request.chat_template_kwargs.clone(),
-        };
-        let rendered = self.template.render(messages, &options, &self.tokenizer)?;
-        Ok((
-            self.tokenizer.encode_template(&rendered)?,
-            rendered.in_thoughts,
-        ))
-    }
-
-    /// Starts to answer a request; one that was running is given up.
-    ///
-    /// # Errors
-    /// [`Error::InvalidRequest`], [`Error::ContextOverflow`], or what the template and tokenizer say.
-    pub fn start(&mut self, request: &Request) -> Result<()> {
-        self.cancel();
-        let sampling = request.sampling()?;
-        let (prompt, in_thoughts) = match (&request.messages, &request.prompt) {
-            (Some(messages), None) => self.encode_for(messages, request)?,
-            (None, Some(prompt)) => {
-                let mut ids = Vec::new();
-                ids.extend(self.tokenizer.bos().filter(|_| self.tokenizer.add_bos()));
-                ids.extend(self.tokenizer.encode(prompt)?);
-                (ids, false)
-            }
-            _ => {
-                return Err(Error::InvalidRequest {
-                    field: "messages".into(),
-                    expected: "given, or else prompt".into(),
-                    found: "both or neither".into(),
-                });
-            }
-        };
-        let alternatives = request.alternatives()?;
-        self.start_ids(prompt, sampling, request.max_tokens, &request.stop)?;
-        if let Some(run) = &mut self.run {
-            run.logprobs = alternatives;
-            run.in_thoughts = in_thoughts;
-            if request.skip_special_tokens == Some(false) {
-                run.stream = self.tokenizer.stream().keep_special();
-            }
-        }
-        Ok(())
-    }
-
-    /// Starts to continue token ids.
-    ///
-    /// # Errors
-    /// [`Error::InvalidRequest`] for an empty prompt or an id beyond the vocabulary;
-    /// [`Error::ContextOverflow`] where no room is left for an answer.
-    pub fn start_ids(
-        &mut self,
-        prompt: Vec<u32>,
-        sampling: Sampling,
-        max_tokens: Option<usize>,
-        stop: &[String],
-    ) -> Result<()> {
-        self.cancel();
-        self.check_generates()?;
-        let n_ctx = self.decoder.n_ctx;
-        self.check_ids("prompt", &prompt)?;
-        let biased: Vec<u32> = sampling.logit_bias.iter().map(|(id, _)| *id).collect();
-        if !biased.is_empty() {
-            self.check_ids("logit_bias", &biased)?;
-        }
-        if prompt.len() >= n_ctx {
-            return Err(Error::ContextOverflow {
-                needed: prompt.len() + 1,
-                n_ctx,
-            });
-        }
-        if max_tokens == Some(0) {
-            return Err(Error::InvalidRequest {
-                field: "max_tokens".into(),
-                expected: "at least 1".into(),
-                found: "0".into(),
-            });
-        }
-        self.capture()?;
-        let room = n_ctx - prompt.len();
-        let cached = self.reuse_prefix(&prompt);
-        self.write_state(STEP, sampling.state_words());
-        self.speculation.start(&prompt);
-        if sampling.adjusts() {
-            let vocab = self.decoder.config.vocab_size;
-            let (ops, memory) = (&self.decoder.ops, &mut self.memory);
-            ops.write_memory(memory, vocab, &prompt, &sampling.logit_bias);
-        }
-        self.run = Some(Run {
-            prompt,
-            prefilled: cached,
-            cached,
-            generated: Vec::new(),
-            max_tokens: max_tokens.unwrap_or(room).min(room),
-            launched: 0,
-            in_flight: VecDeque::new(),
-            stream: self.tokenizer.stream(),
-            stop: StopMatcher::new(stop),
-            predictions: CompletionTokensDetails::default(),
-            last_ms: now_ms(),
-            adjust: sampling.adjusts() as u32 * PENALISED,
-            constraint: None,
-            ready: Vec::new(),
-            is_complete: false,
-            in_thoughts: false,
-            logprobs: None,
-        });
-        Ok(())
     }
 
     /// Runs a short request through every pipeline, so that the first real one compiles nothing, and so that a

@@ -79,7 +79,7 @@ impl Engine {
             let needed = pos + steps;
             return Err(Error::ContextOverflow { needed, n_ctx });
         }
-        self.write_state(STEP, Sampling::GREEDY.state_words());
+        self.write_state(STEP, Sampling::GREEDY.state_words(0));
         self.write_state(POS, vec![pos as u32, 1]);
         let start = now_ms();
         for _ in 0..steps {

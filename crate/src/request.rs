@@ -50,6 +50,9 @@ pub struct Request {
     pub top_logprobs: Option<usize>,
     /// False leaves special tokens in the text, but for the one that ends it (vLLM's name). Default true.
     pub skip_special_tokens: Option<bool>,
+    /// The answer's first tokens, where another device has given them already: the answer goes on behind them as if it had
+    /// been made here, with the random numbers that come next.
+    pub given: Vec<u32>,
     /// What the template tells the model of tools: OpenAI's list.
     pub tools: Option<Json>,
     /// Further variables of the template, such as `enable_thinking` (vLLM's name).
@@ -95,10 +98,10 @@ impl Sampling {
             || !self.logit_bias.is_empty()
     }
 
-    /// The state's words from STEP on, for a new request.
-    pub(crate) fn state_words(&self) -> Vec<u32> {
+    /// The state's words from STEP on, for a request of which `sampled` tokens have come.
+    pub(crate) fn state_words(&self, sampled: usize) -> Vec<u32> {
         vec![
-            0,
+            sampled as u32,
             self.temperature.to_bits(),
             self.top_k,
             self.top_p.to_bits(),

@@ -1,4 +1,4 @@
-//! The work of a running request: prefill chunks, batches of replayed decode steps, ids into text.
+//! The work of a running request: batches of replayed decode steps, ids into text. (Its prompt: [`crate::prefill`].)
 
 use std::collections::VecDeque;
 
@@ -11,9 +11,8 @@ use crate::error::{Error, Result};
 use crate::graph::StepGraph;
 use crate::logprobs::logprobs;
 use crate::ops::draft::ROWS;
-use crate::ops::linear::TILE_TOKENS;
-use crate::ops::state::{IDS, POS, RING, RING_LEN};
-use crate::ops::words::read_words;
+use crate::ops::state::{POS, RING, RING_LEN};
+use crate::prefill::Chunk;
 use crate::readback::Read;
 use crate::request::{CompletionTokensDetails, PromptTokensDetails, Step, StopMatcher, Usage};
 use crate::speculation::Drafts;
@@ -45,9 +44,14 @@ pub(crate) fn smooth(before: f64, measured: f64) -> f64 {
 
 /// A request being answered.
 pub(crate) struct Run {
+    /// What is computed before the first new token.
     pub(crate) prompt: Vec<u32>,
+    /// How many of these are the answer's first tokens.
+    pub(crate) given: usize,
     /// Prompt tokens in the cache.
     pub(crate) prefilled: usize,
+    /// Tokens that are between two layers.
+    pub(crate) chunk: Option<Chunk>,
     /// Prompt tokens that were there before.
     pub(crate) cached: usize,
     pub(crate) generated: Vec<u32>,
@@ -77,13 +81,14 @@ pub(crate) struct Run {
 
 impl Run {
     fn usage(&self) -> Usage {
-        let (prompt_tokens, completion_tokens) = (self.prompt.len(), self.generated.len());
+        let prompt_tokens = self.prompt.len() - self.given;
+        let completion_tokens = self.given + self.generated.len();
         Usage {
             prompt_tokens,
             completion_tokens,
             total_tokens: prompt_tokens + completion_tokens,
             prompt_tokens_details: PromptTokensDetails {
-                cached_tokens: self.cached,
+                cached_tokens: self.cached.min(prompt_tokens),
             },
             completion_tokens_details: self.predictions,
         }
@@ -131,42 +136,20 @@ impl Engine {
         if run.prefilled == run.prompt.len() {
             match run.is_stepwise() {
                 true => self.launch_step(run)?,
-                false => self.launch_decode(run)?,
+                false => self.launch_decode(run).await?,
             }
-        } else if !self.prefill_chunk(run).await? {
+        } else if !self.prefill(run).await? {
             return Ok(run.step("prefill"));
         }
-        self.collect(run).await
-    }
-
-    /// Prefills one chunk; true when it was the last and the first token is on its way.
-    async fn prefill_chunk(&mut self, run: &mut Run) -> Result<bool> {
-        let at = run.prefilled;
-        let n = (run.prompt.len() - at).min(self.decoder.ops.tuning().chunk);
-        let x = self.run_chunk(at, &run.prompt[at..at + n]);
-        run.prefilled += n;
-        self.context.extend_from_slice(&run.prompt[at..at + n]);
-        if run.prefilled == run.prompt.len() {
-            if run.is_stepwise() {
-                self.begin_steps(run, x)?;
-                return Ok(true);
-            }
-            self.sample(&x)?;
-            self.read_tokens(run, 1)?;
-            return Ok(true);
+        match run.chunk {
+            Some(_) => Ok(run.step("decode")),
+            None => self.collect(run).await,
         }
-        // One chunk in flight: what bounds the time to stop, and the time a driver sees the GPU busy.
-        let state = self.state()?;
-        self.stats.readbacks += 1;
-        self.stats.bytes_read += 4;
-        self.device.wait(read_words(&state, POS, 1)).await?;
-        self.device.check()?;
-        Ok(false)
     }
 
     /// Starts reading the next `n` sampled tokens back.
     pub(crate) fn read_tokens(&mut self, run: &mut Run, n: usize) -> Result<()> {
-        let words = self.read_back(RING + run.launched % RING_LEN, n)?;
+        let words = self.read_back(RING + (run.given + run.launched) % RING_LEN, n)?;
         run.launched += n;
         run.in_flight.push_back(Batch {
             steps: n,
@@ -178,16 +161,17 @@ impl Engine {
     }
 
     /// Keeps the device busy: launches steps until enough are in flight.
-    fn launch_decode(&mut self, run: &mut Run) -> Result<()> {
-        match self.drafts_on(run) {
-            Some(true) => return self.launch_drafts(run),
-            Some(false) => {}
-            None => return Ok(()),
+    async fn launch_decode(&mut self, run: &mut Run) -> Result<()> {
+        if run.chunk.is_none() {
+            match self.drafts_on(run) {
+                Some(true) => return self.launch_drafts(run),
+                Some(false) => {}
+                None => return Ok(()),
+            }
         }
         if !self.device.is_gpu() {
             if run.launched < run.max_tokens {
-                self.decode_step()?;
-                self.read_tokens(run, 1)?;
+                self.decode_on_cpu(run).await?;
             }
             return Ok(());
         }
@@ -200,7 +184,7 @@ impl Engine {
         while run.in_flight.len() < depth && run.launched < run.max_tokens {
             let n = batch
                 .min(run.max_tokens - run.launched)
-                .min(RING_LEN - run.launched % RING_LEN);
+                .min(RING_LEN - (run.given + run.launched) % RING_LEN);
             if let Some(graph) = &self.graph {
                 for _ in 0..n {
                     graph.replay()?;
@@ -364,22 +348,7 @@ impl Engine {
         }
     }
 
-    /// Launches the layers on a prefill chunk at position `at`; the hidden states [>= n, d_model].
-    pub(crate) fn run_chunk(&mut self, at: usize, ids: &[u32]) -> Tensor<2> {
-        self.write_state(POS, vec![at as u32, ids.len() as u32]);
-        self.write_state(IDS, ids.to_vec());
-        self.decoder.ops.write_tokens(&mut self.memory, at, ids);
-        let rows = match ids.len() {
-            1 => 1,
-            n => n.next_multiple_of(TILE_TOKENS as usize),
-        };
-        match &self.state {
-            Some(state) => self.decoder.forward(state, &mut self.cache, rows),
-            None => unreachable!("write_state puts the state back"),
-        }
-    }
-
-    fn sample(&mut self, x: &Tensor<2>) -> Result<()> {
+    pub(crate) fn sample(&mut self, x: &Tensor<2>) -> Result<()> {
         let logits = self.decoder.logits(x, &self.state()?);
         self.sample_from(logits);
         Ok(())

@@ -25,7 +25,7 @@ const BUDGET_MS: f64 = 300.0;
 /// Launches in one timing: a browser's clock may tick in milliseconds.
 const LAUNCHES: usize = 8;
 /// A prefill chunk's budget: a driver may reset a GPU that is busy for two seconds, a person notices 100 ms.
-const CHUNK_MS: f64 = 100.0;
+pub(crate) const CHUNK_MS: f64 = 100.0;
 
 /// Spans of a decode step's attention: enough workgroups for a large GPU at any number of heads, and few enough
 /// to be merged by each workgroup of the next projection.
@@ -69,7 +69,8 @@ impl Measured {
 
     /// Launch choices for a model of `parameters` weights.
     pub fn tuning(&self, parameters: u64) -> Tuning {
-        let tokens = CHUNK_MS * self.macs_per_ms / parameters.max(1) as f64;
+        let token_ms = parameters.max(1) as f64 / self.macs_per_ms;
+        let tokens = CHUNK_MS / token_ms;
         let chunk = (tokens as usize / PREFILL_TOKENS) * PREFILL_TOKENS;
         Tuning {
             decode_lanes: self.decode_lanes,
@@ -79,6 +80,7 @@ impl Measured {
             wide: self.wide,
             chunk: chunk.clamp(PREFILL_TOKENS, state::MAX_CHUNK),
             // A device that gains nothing from more threads on a row gains nothing from more on a context.
+            token_us: (1e3 * token_ms) as u64,
             splits: if self.decode_lanes > 1 { SPLITS } else { 1 },
             workgroup_bytes: 0,
         }
@@ -205,6 +207,7 @@ async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize)
             arithmetic: candidate.arithmetic,
             wide: candidate.wide,
             chunk: tokens,
+            token_us: 0,
             splits: 1,
             workgroup_bytes: device.info().limits.max_compute_workgroup_storage_size as usize,
         },

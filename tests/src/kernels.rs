@@ -34,6 +34,7 @@ pub fn tuning(lanes: u32) -> Tuning {
         arithmetic: Arithmetic::F32,
         wide: false,
         chunk: 16,
+        token_us: 0,
         splits: 4,
         workgroup_bytes: 16 << 10,
     }

@@ -25,7 +25,7 @@ fn step(
     let ops = Ops::new(&device.burn, tuning(1));
     let vocab = rows[0].len();
     let mut memory = ops.sample_memory(vocab, n_ctx);
-    ops.write_memory(&mut memory, vocab, context, &[]);
+    ops.write_memory(&mut memory, vocab, context, &[], &[]);
     ops.write_tokens(&mut memory, 0, context);
     let position = context.len() as u32 - 1;
     let mut ids = vec![context[context.len() - 1]];

@@ -72,7 +72,7 @@ impl Case {
             &[(state::POS, vec![10, 3]), (state::STEP, self.words())],
         );
         let mut memory = ops.sample_memory(logits.len(), 64);
-        ops.write_memory(&mut memory, logits.len(), &self.prompt, &self.biases);
+        ops.write_memory(&mut memory, logits.len(), &self.prompt, &[], &self.biases);
         if let Some(ids) = &self.mask {
             let mut bits = vec![0; logits.len().div_ceil(32)];
             for id in ids {

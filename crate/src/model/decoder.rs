@@ -1,5 +1,7 @@
 //! The decoder: embedding, n layers of attention and feed-forward, norm, lm_head. Written once, over ops.
 
+use std::ops::Range;
+
 use burn::tensor::{Int, Tensor};
 
 use super::feed_forward::FeedForward;
@@ -71,10 +73,22 @@ impl Decoder {
     ///
     /// `t` is the number of rows computed, at least the state's N_TOKENS.
     pub fn forward(&self, state: &Tensor<2, Int>, cache: &mut [LayerCache], t: usize) -> Tensor<2> {
+        let x = self.embed(state, t);
+        self.run_layers(x, 0..self.layers.len(), state, cache)
+    }
+
+    /// Runs some of the layers on the hidden states before them: [t, d_model].
+    pub fn run_layers(
+        &self,
+        mut x: Tensor<2>,
+        layers: Range<usize>,
+        state: &Tensor<2, Int>,
+        cache: &mut [LayerCache],
+    ) -> Tensor<2> {
         let ops = &self.ops;
         let activation = self.config.spec.activation;
-        let mut x = self.embed(state, t);
-        for (layer, cache) in self.layers.iter().zip(cache) {
+        for i in layers {
+            let (layer, cache) = (&self.layers[i], &mut cache[i]);
             let qkv = match &layer.attn_norm {
                 Some(norm) => ops.norm_linear(&x, norm, &layer.qkv_proj, state),
                 None => ops.linear(&x, &layer.qkv_proj, state),
@@ -93,7 +107,8 @@ impl Decoder {
         x
     }
 
-    fn embed(&self, state: &Tensor<2, Int>, t: usize) -> Tensor<2> {
+    /// What the state's tokens are before the first layer: [t, d_model].
+    pub fn embed(&self, state: &Tensor<2, Int>, t: usize) -> Tensor<2> {
         let (ops, embedding) = (&self.ops, &self.embedding);
         let mut x = ops.embed(&embedding.tokens, state, t);
         if let Some(positions) = &embedding.positions {

@@ -40,6 +40,7 @@ pub use gate::Activation;
 use gate::GateOp;
 pub use gemv::Arithmetic;
 pub use kv::KvType;
+use linear::TILE_TOKENS;
 use norm::NormOp;
 pub use norm::{Norm, NormSpec};
 use pool::CpuPool;
@@ -67,10 +68,20 @@ pub struct Tuning {
     pub arithmetic: Arithmetic,
     /// Longest prefill chunk in tokens.
     pub chunk: usize,
+    /// Microseconds that a token of a chunk takes in all layers.
+    pub token_us: u64,
     /// Most spans that a decode step's attention is divided into.
     pub splits: u32,
     /// Workgroup memory that a kernel may use.
     pub workgroup_bytes: usize,
+}
+
+impl Tuning {
+    /// Milliseconds that `n` tokens take in one of `n_layers` layers.
+    pub fn layer_ms(&self, n: usize, n_layers: usize) -> f64 {
+        let rows = n.next_multiple_of(TILE_TOKENS as usize) as f64;
+        rows * self.token_us as f64 / (1e3 * n_layers as f64)
+    }
 }
 
 /// The ops on one device, with counters.
@@ -322,17 +333,22 @@ impl Ops {
         }
     }
 
-    /// Sets what the sampler knows of a vocabulary of `vocab` tokens: those of the prompt, and biases by token.
+    /// Sets what the sampler knows of a vocabulary of `vocab` tokens: those of the prompt, those already written, and biases
+    /// by token.
     pub fn write_memory(
         &self,
         memory: &mut SampleMemory,
         vocab: usize,
         prompt: &[u32],
+        written: &[u32],
         biases: &[(u32, f32)],
     ) {
         let mut words = vec![0; vocab];
         for id in prompt {
             words[*id as usize] = 1;
+        }
+        for id in written {
+            words[*id as usize] += 2;
         }
         if let Some(tensor) = memory.history.take() {
             memory.history = Some(self.write_words(tensor, 0, words));

@@ -1,0 +1,67 @@
+//! Prompts that are interrupted between layers: on a slow GPU, and on the CPU.
+
+use hearth::request::Sampling;
+use hearth::tune::Measured;
+use hearth::{Device, DeviceOptions};
+use hearth_tests::reference::check_engine;
+use hearth_tests::{GREEDY, On, exact, finish, goldens, greedy, load_file_with, open, smollm2};
+use pollster::block_on;
+
+/// A GPU so slow that each layer of a chunk is waited for.
+#[test]
+fn a_slow_gpu_is_given_a_layer_at_a_time() {
+    let Some(device) = open(On::Gpu) else { return };
+    let options = DeviceOptions {
+        measured: Some(Measured {
+            macs_per_ms: 1.0,
+            ..device.measured()
+        }),
+        arithmetic: Some(device.measured().arithmetic),
+        ..DeviceOptions::default()
+    };
+    let slow = block_on(Device::open(options)).unwrap();
+    let file = goldens().join("tiny_llama.gguf");
+    let mut engine = load_file_with(slow.clone(), &file, exact(256));
+    check_engine("tiny_llama", On::Gpu, &mut engine, 1e-3);
+    let mut engine = load_file_with(slow, &goldens().join("family_gemma3.gguf"), exact(256));
+    let before = engine.stats().readbacks;
+    let prompt: Vec<u32> = (3..43).collect();
+    engine.start_ids(prompt, GREEDY, Some(1), &[]).unwrap();
+    finish(&mut engine).unwrap();
+    // Five chunks of eight tokens, six layers each; the last slice is not waited for, its token is.
+    assert_eq!(engine.stats().readbacks - before, 5 * 6);
+}
+
+/// Wherever a request on the CPU is given up, the next one answers as if there had been none.
+#[test]
+fn a_prompt_on_the_cpu_can_be_given_up_between_layers() {
+    let Some(path) = smollm2() else { return };
+    let mut engine = load_file_with(open(On::Cpu).unwrap(), &path, exact(512));
+    let prompt: Vec<u32> = (0..60).map(|i| 300 + i * 37 % 5000).collect();
+    let expected = greedy(&mut engine, &prompt, 4).unwrap();
+    let other: Vec<u32> = (0..40).map(|i| 900 + i * 11 % 3000).collect();
+    let mut between = 0;
+    for steps in [1, 2, 4, 7] {
+        // Another prompt, so that nothing of this one is in the cache; then this one, left in the middle.
+        engine
+            .start_ids(other.clone(), Sampling::GREEDY, Some(1), &[])
+            .unwrap();
+        block_on(engine.next()).unwrap();
+        engine.cancel();
+        engine
+            .start_ids(prompt.clone(), Sampling::GREEDY, Some(4), &[])
+            .unwrap();
+        let mut phases = Vec::new();
+        for _ in 0..steps {
+            phases.push(block_on(engine.next()).unwrap().phase);
+        }
+        between += phases.iter().filter(|phase| **phase == "prefill").count();
+        engine.cancel();
+        assert_eq!(
+            greedy(&mut engine, &prompt, 4).unwrap(),
+            expected,
+            "{steps}"
+        );
+    }
+    assert!(between > 4, "{between}");
+}
