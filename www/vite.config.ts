@@ -4,7 +4,7 @@ import { serviceWorker } from "./build/service-worker.js";
 
 /**
  * Scripts and workers from this origin only, wasm allowed, no inline script or style, pictures from nowhere else:
- * a model's answer can make the page request nothing. Model files may come from any https address.
+ * a model's answer can make the page request nothing. Model files may come from any https address and from this machine.
  */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'self'",
@@ -12,13 +12,16 @@ const CONTENT_SECURITY_POLICY = [
   "style-src 'self'",
   "img-src 'self' data:",
   "worker-src 'self' blob:",
-  "connect-src 'self' https: blob:",
+  "connect-src 'self' https: http://localhost:* http://127.0.0.1:* blob:",
   "object-src 'none'",
   "base-uri 'none'",
   "form-action 'none'",
 ].join("; ");
 
-/** Only in the build: Vite's development client needs inline styles. */
+/**
+ * In the page, and in `_headers`, which hosts of static sites and `cargo xtask serve` read, so that workers have it too.
+ * Only in the build: Vite's development client needs inline styles.
+ */
 function contentSecurityPolicy(): Plugin {
   return {
     name: "content-security-policy",
@@ -30,6 +33,10 @@ function contentSecurityPolicy(): Plugin {
         injectTo: "head-prepend",
       },
     ],
+    generateBundle() {
+      const source = `/*\n  Content-Security-Policy: ${CONTENT_SECURITY_POLICY}\n  X-Content-Type-Options: nosniff\n`;
+      this.emitFile({ type: "asset", fileName: "_headers", source });
+    },
   };
 }
 

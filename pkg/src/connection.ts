@@ -1,6 +1,6 @@
 /**
  * The engine's way to its worker, beyond the loss of a GPU device: the worker is then started again, the model loaded
- * again, and what ran is run again. Whatever cannot be mended that way ends the engine.
+ * again, and what ran goes on. Whatever cannot be mended that way ends the engine.
  */
 import type { CallOptions, WorkerClient } from "./client.js";
 import { HearthError, toHearthError } from "./errors.js";
@@ -38,10 +38,10 @@ export class Connection {
     this.#watch(client);
   }
 
-  /** Sends a call, once more on every device. `options` is asked for each attempt. */
+  /** Sends a call, once more on every device. What is a function is asked for each attempt. */
   async call<K extends CallName>(
     call: K,
-    params: Calls[K]["params"],
+    params: Calls[K]["params"] | (() => Calls[K]["params"]),
     options: () => CallOptions = () => ({}),
   ): Promise<Calls[K]["result"]> {
     for (;;) {
@@ -49,7 +49,7 @@ export class Connection {
       if (this.#end !== undefined) throw this.#end;
       const client = this.#client;
       try {
-        return await client.call(call, params, options());
+        return await client.call(call, typeof params === "function" ? params() : params, options());
       } catch (error) {
         const reason = toHearthError(error);
         if (reason.code !== "device_lost" || !this.#replace(client, reason)) throw error;

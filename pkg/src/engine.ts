@@ -17,7 +17,7 @@ import type {
   Notice,
   SourceSpec,
 } from "./protocol.js";
-import { Replay, withSeed } from "./replay.js";
+import { Resumable } from "./resume.js";
 import { Runner } from "./runner.js";
 import { isSum, parseHubId } from "./source/hub.js";
 import { servePort } from "./source/port.js";
@@ -69,7 +69,7 @@ export interface EngineOptions {
   /** Whether files from the network are kept on this device; default: they are. See `hearth/cache`. */
   cache?: CacheMode;
   /**
-   * Whether the model is loaded again when the GPU device is lost, and what ran is run again from where it was. Default
+   * Whether the model is loaded again when the GPU device is lost, and what ran goes on from where it was. Default
    * true; not possible for a stream.
    */
   recover?: boolean;
@@ -114,9 +114,17 @@ export class Engine {
     const queue = new Lock();
     const { name } = loaded.model;
     const runner = new Runner(name, queue, async (request, { signal, onStep }) => {
-      const replay = new Replay(onStep);
-      await connection.call("generate", withSeed(request), () => ({ signal, onStep: replay.attempt() }));
-      replay.check();
+      const answer = new Resumable(request, onStep);
+      await connection.call(
+        "generate",
+        () => answer.request(),
+        () => ({
+          signal,
+          onStep: (step) => {
+            answer.take(step);
+          },
+        }),
+      );
     });
     this.chat = { completions: new Completions(runner, loaded.model.tool_style) };
     this.completions = new TextCompletions(runner);

@@ -115,6 +115,8 @@ export interface GenerateRequest {
   top_logprobs?: number;
   /** False leaves special tokens in the text. */
   skip_special_tokens?: boolean;
+  /** The answer's first tokens, where another device has given them: it goes on behind them. */
+  given?: number[];
   /** OpenAI's list, for the template. */
   tools?: unknown[];
   /** Further variables of the template. */

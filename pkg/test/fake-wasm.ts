@@ -364,7 +364,11 @@ export class Generation {
     }
     const limit = this.request.max_tokens ?? Number.POSITIVE_INFINITY;
     this.at++;
-    if (this.at === 0) return this.step("prefill", "", null);
+    if (this.at === 0) {
+      const step = this.step("prefill", "", null);
+      this.at = this.request.given?.length ?? 0;
+      return step;
+    }
     const text = this.pieces[this.at - 1] ?? "";
     if (this.at >= limit) return this.step("decode", text, "length");
     return this.step("decode", text, this.at >= this.pieces.length ? "stop" : null);

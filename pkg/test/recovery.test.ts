@@ -35,8 +35,19 @@ describe("a lost device", () => {
         expect(usage.completion_tokens).toBe(6);
       }
       expect(fake.loseAt).toBeUndefined();
+      // What had come is not asked for again.
+      expect(fake.request).toMatchObject({ given: [1, 2], seed: expect.any(Number) as number });
     }
     expect(onNotice).toHaveBeenCalledTimes(2);
+  });
+
+  it("before the first token is asked the same again", async () => {
+    const engine = await create();
+    fake.loseAt = 0;
+    const { choices } = await engine.chat.completions.create({ ...ask("!echo a b"), seed: 7 });
+    expect(choices[0]?.message.content).toBe("a b");
+    expect(fake.request).toMatchObject({ seed: 7 });
+    expect(fake.request).not.toHaveProperty("given");
   });
 
   it("that is lost again and again ends the engine", async () => {

@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { build, type Plugin } from "vite";
 
-/** Not needed offline: fonts in formats of old browsers, and what helps in debugging. */
-const LEFT_OUT = /\.(woff|ttf|map)$|^sw\.js$/;
+/** Not needed offline: fonts in formats of old browsers, what helps in debugging, what is for the host. */
+const LEFT_OUT = /\.(woff|ttf|map)$|^sw\.js$|^_headers$/;
 /** Vite puts a hash of the content into these names. */
 const HASHED = "assets/";
 

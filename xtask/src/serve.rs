@@ -1,7 +1,8 @@
 //! `cargo xtask serve`: fresh build, default model, page.
 
+use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
@@ -68,13 +69,29 @@ pub fn site(dirs: &Dirs, model: Option<PathBuf>, testing: bool) -> Site {
         let peer = "node_modules/@wllama/wllama/esm";
         mounts.push(Mount::new("/wllama/", dirs.root.join(peer)));
     }
-    mounts.push(Mount::new("/", dirs.root.join("www/dist")));
+    let page = dirs.root.join("www/dist");
+    let policy = policy(&page).map(|policy| (page.clone(), policy));
+    mounts.push(Mount::new("/", page));
     Site {
         mounts,
+        policy,
         isolated: false,
         faults: testing,
         log_errors: false,
     }
+}
+
+/// What the page's build asks hosts to send.
+fn policy(page: &Path) -> Option<String> {
+    let headers = fs::read_to_string(page.join("_headers")).ok()?;
+    let mut lines = headers.lines();
+    lines.find_map(|line| {
+        Some(
+            line.trim()
+                .strip_prefix("Content-Security-Policy: ")?
+                .to_owned(),
+        )
+    })
 }
 
 /// By name, not number: browsers treat both as secure, and people know the name.

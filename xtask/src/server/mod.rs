@@ -14,6 +14,7 @@ mod tests;
 
 use std::io::{BufReader, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -29,6 +30,8 @@ const IDLE: Duration = Duration::from_secs(60);
 pub struct Site {
     /// The first whose prefix fits answers.
     pub mounts: Vec<Mount>,
+    /// The Content-Security-Policy of the files in a directory.
+    pub policy: Option<(PathBuf, String)>,
     /// COOP and COEP on every answer.
     pub isolated: bool,
     /// Obey fault queries.

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,7 @@ pub fn respond(
     }
     match files::find(&site.mounts, &request.path) {
         Found::File(path) => match File::open(&path) {
-            Ok(file) => send_file(request, site, &faults, files::mime(&path), file, out),
+            Ok(file) => send_file(request, site, &faults, &path, file, out),
             Err(error) => say(
                 request,
                 site,
@@ -78,7 +79,7 @@ fn send_file(
     request: &Request,
     site: &Site,
     faults: &Faults,
-    mime: &'static str,
+    path: &Path,
     mut file: File,
     out: &mut TcpStream,
 ) -> io::Result<Next> {
@@ -128,7 +129,12 @@ fn send_file(
             return finish(request, head, "the range lies outside the file\n", out);
         }
     };
-    head.set("Content-Type", mime);
+    head.set("Content-Type", files::mime(path));
+    if let Some((root, policy)) = &site.policy
+        && path.starts_with(root)
+    {
+        head.set("Content-Security-Policy", policy);
+    }
     head.set("Content-Length", length.to_string());
     head.set("ETag", etag);
     head.set("Cache-Control", files::cache_control(&request.path));

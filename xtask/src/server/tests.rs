@@ -23,6 +23,7 @@ fn start(name: &str, faults: bool, isolated: bool) -> (SocketAddr, PathBuf) {
     server
         .spawn(Site {
             mounts,
+            policy: Some((root.join("assets"), "default-src 'self'".into())),
             isolated,
             faults,
             log_errors: false,
@@ -260,4 +261,15 @@ fn faults_break_what_they_say_and_no_more() {
     );
     assert!(text.ends_with(b"\r\n\r\n0123"));
     std::fs::remove_dir_all(root).unwrap();
+}
+
+/// Workers have it from their own answer; a page's policy does not reach them.
+#[test]
+fn a_directory_has_its_policy() {
+    let (address, _) = start("policy", false, false);
+    let policy = "Content-Security-Policy: default-src 'self'";
+    let (head, _) = get(address, "/assets/a.js", "");
+    assert!(head.contains(policy), "{head}");
+    let (head, _) = get(address, "/ten", "");
+    assert!(!head.contains("Content-Security-Policy"), "{head}");
 }
