@@ -18,12 +18,17 @@ pub const BLOCK: usize = 32;
 pub struct Row<'a> {
     /// [cols]
     pub q: &'a [i16],
-    /// [cols / 32]
+    /// [padded(cols / 32)]
     pub scale: &'a [f32],
-    /// [cols / 32], the sum of each block's x, which the affine formats' minimum multiplies
+    /// [padded(cols / 32)], the sum of each block's x, which the affine formats' minimum multiplies
     pub sum: &'a [f32],
-    /// [cols / 32], the sum of each block's first half, where halves have a minimum of their own
+    /// [padded(cols / 32)], the sum of each block's first half, where halves have a minimum of their own
     pub first: &'a [f32],
+}
+
+/// Blocks in whole groups; what is no block has zeros.
+pub const fn padded(blocks: usize) -> usize {
+    blocks.next_multiple_of(GROUP)
 }
 
 impl Row<'_> {
@@ -38,6 +43,9 @@ impl Row<'_> {
 
 /// Fills in what a [`Row`] refers to from `x`, whose length is a multiple of 32.
 pub fn quantise(x: &[f32], q: &mut [i16], scale: &mut [f32], sum: &mut [f32], first: &mut [f32]) {
+    for values in [&mut *scale, &mut *sum, &mut *first] {
+        values[x.len() / BLOCK..].fill(0.0);
+    }
     let blocks = x.as_chunks::<BLOCK>().0.iter();
     let numbers = q.as_chunks_mut::<BLOCK>().0.iter_mut().zip(scale);
     for ((x, (q, scale)), (sum, first)) in blocks.zip(numbers).zip(sum.iter_mut().zip(first)) {
@@ -82,38 +90,28 @@ pub fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-/// Block `b` taken apart.
-#[inline(always)]
-fn parts_of<F: BlockDot>(quants: &[u32], scales: &[u32], b: usize) -> lanes::Parts {
-    let words = &quants[b * F::WORDS..(b + 1) * F::WORDS];
-    let planes = &scales[b * F::SCALE_WORDS + 1..(b + 1) * F::SCALE_WORDS];
-    F::parts(words, planes)
-}
-
-/// Scales and minima of group `g`; past the end they are 0.
+/// Scales and minima of group `g`. `scales` goes on behind the row's as far as the weight does: what is read there of a last
+/// group that is not whole meets zeros.
 #[inline(always)]
 fn factors_of<F: BlockDot>(scales: &[u32], g: usize) -> Factors {
-    let scales = &scales[g * GROUP * F::SCALE_WORDS..];
-    match scales.get(..GROUP * F::SCALE_WORDS) {
-        Some(four) => F::factors(four),
+    let mut last = [0; GROUP * MAX_SCALE_WORDS];
+    let four = match scales.get(g * GROUP * F::SCALE_WORDS..(g + 1) * GROUP * F::SCALE_WORDS) {
+        Some(four) => four,
         None => {
-            let mut padded = [0; GROUP * MAX_SCALE_WORDS];
-            padded[..scales.len()].copy_from_slice(scales);
-            F::factors(&padded[..GROUP * F::SCALE_WORDS])
+            pad(&scales[g * GROUP * F::SCALE_WORDS..], &mut last);
+            &last[..GROUP * F::SCALE_WORDS]
         }
-    }
+    };
+    F::factors(four)
 }
 
-/// The values of group `g`; past the end they are 0.
-#[inline(always)]
-fn group_of(values: &[f32], g: usize) -> lanes::V {
-    let values = &values[g * GROUP..];
-    if values.len() >= GROUP {
-        return lanes::load(values, 0);
+/// The end of the weight, with zeros behind it.
+#[cold]
+#[inline(never)]
+fn pad(scales: &[u32], last: &mut [u32; GROUP * MAX_SCALE_WORDS]) {
+    for (to, from) in last.iter_mut().zip(scales) {
+        *to = *from;
     }
-    let mut padded = [0.0; GROUP];
-    padded[..values.len()].copy_from_slice(values);
-    lanes::load(&padded, 0)
 }
 
 /// What the minima of group `g` add, and the factors of its blocks' sums.
@@ -124,95 +122,116 @@ fn begin_group<F: BlockDot>(
     x: Row<'_>,
     g: usize,
 ) -> (lanes::V, [lanes::V; 2]) {
-    let scale = group_of(x.scale, g);
+    let of_group = |values: &[f32]| lanes::load(values, g * GROUP);
+    let scale = of_group(x.scale);
     let acc = match F::MINIMUM {
         Minimum::None => acc,
-        Minimum::Block => lanes::add_product(acc, factors.m[0], group_of(x.sum, g)),
+        Minimum::Block => lanes::add_product(acc, factors.m[0], of_group(x.sum)),
         Minimum::Half => {
-            let first = group_of(x.first, g);
-            let second = lanes::sub(group_of(x.sum, g), first);
+            let first = of_group(x.first);
+            let second = lanes::sub(of_group(x.sum), first);
             let acc = lanes::add_product(acc, factors.m[0], first);
             lanes::add_product(acc, factors.m[1], second)
         }
     };
-    (acc, factors.d.map(|d| lanes::mul(d, scale)))
+    let [first, second] = factors.d;
+    (acc, [lanes::mul(first, scale), lanes::mul(second, scale)])
 }
 
-/// Block `block`, which is `lane` of its group, times the activations' block.
+/// A block times the activations' block; its factors are the first of `d`.
 #[inline(always)]
 fn add_block<F: BlockDot>(
     acc: lanes::V,
     parts: lanes::Parts,
-    x: Row<'_>,
-    block: usize,
+    x: &[i16; BLOCK],
     d: [lanes::V; 2],
-    lane: usize,
 ) -> lanes::V {
-    let (first, second) = lanes::dot(parts, x.q, block * BLOCK);
+    let (first, second) = lanes::dot(parts, x);
     if F::HALVES {
-        let acc = lanes::add_product(acc, lanes::convert(first), lanes::splat(d[0], lane));
-        lanes::add_product(acc, lanes::convert(second), lanes::splat(d[1], lane))
+        let acc = lanes::add_product(acc, lanes::convert(first), lanes::splat(d[0]));
+        lanes::add_product(acc, lanes::convert(second), lanes::splat(d[1]))
     } else {
         let dot = lanes::convert(lanes::add(first, second));
-        lanes::add_product(acc, dot, lanes::splat(d[0], lane))
+        lanes::add_product(acc, dot, lanes::splat(d[0]))
     }
 }
 
-/// Dot products of one row of weights with `T` rows of activations: y[t] = W . x[t].
+/// A row of weights: `quants`: [blocks, F::WORDS] words, `scales`: [blocks, F::SCALE_WORDS] words and whatever follows.
+pub type Weights<'a> = (&'a [u32], &'a [u32]);
+
+/// Whether `blocks` blocks of everything are there: what the loops below read unchecked.
+fn are_there<F: BlockDot>(blocks: usize, (quants, scales): Weights<'_>, x: &[Row<'_>]) -> bool {
+    quants.len() >= blocks * F::WORDS
+        && scales.len() >= blocks * F::SCALE_WORDS
+        && x.iter().all(|x| {
+            let floats = x.scale.len().min(x.sum.len()).min(x.first.len());
+            x.q.len() >= blocks * BLOCK && floats >= padded(blocks)
+        })
+}
+
+/// The first `n` blocks of group `g`, for `T` tokens. In a loop rather than spelled out: the factors move on by a lane each
+/// time, which costs less than what four times the code would take to download.
 ///
-/// `quants`: [blocks, F::WORDS] words, `scales`: [blocks, F::SCALE_WORDS] words.
-// Called once a row: inlining it into every loop over rows would only make the download larger.
-#[inline(never)]
-pub fn dot<F: BlockDot, const T: usize>(
-    quants: &[u32],
-    scales: &[u32],
-    x: [Row<'_>; T],
-) -> [f32; T] {
-    let blocks = scales.len() / F::SCALE_WORDS;
-    let mut acc = [lanes::ZERO; T];
-    let mut group = |g: usize, n: usize| {
-        let factors = factors_of::<F>(scales, g);
-        let mut d = [[lanes::ZERO; 2]; T];
-        for t in 0..T {
-            (acc[t], d[t]) = begin_group::<F>(acc[t], factors, x[t], g);
-        }
-        for b in 0..n {
-            let parts = parts_of::<F>(quants, scales, g * GROUP + b);
+/// # Safety
+/// [`are_there`] says so of these blocks.
+#[inline(always)]
+unsafe fn add_group<F: BlockDot, const T: usize>(
+    mut acc: [lanes::V; T],
+    (quants, scales): Weights<'_>,
+    x: &[Row<'_>; T],
+    g: usize,
+    n: usize,
+) -> [lanes::V; T] {
+    let factors = factors_of::<F>(scales, g);
+    let mut d = [[lanes::ZERO; 2]; T];
+    for t in 0..T {
+        (acc[t], d[t]) = begin_group::<F>(acc[t], factors, x[t], g);
+    }
+    for block in g * GROUP..g * GROUP + n {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let words = quants.get_unchecked(block * F::WORDS..(block + 1) * F::WORDS);
+            let scales = scales.get_unchecked(block * F::SCALE_WORDS..(block + 1) * F::SCALE_WORDS);
+            let parts = F::parts(words, &scales[1..]);
             for t in 0..T {
-                acc[t] = add_block::<F>(acc[t], parts, x[t], g * GROUP + b, d[t], b);
+                let x = &*x[t].q.as_ptr().add(block * BLOCK).cast();
+                acc[t] = add_block::<F>(acc[t], parts, x, d[t]);
+                d[t] = [lanes::moved_on(d[t][0]), lanes::moved_on(d[t][1])];
             }
         }
-    };
-    for g in 0..blocks / GROUP {
-        group(g, GROUP);
     }
-    if !blocks.is_multiple_of(GROUP) {
-        group(blocks / GROUP, blocks % GROUP);
+    acc
+}
+
+/// Dot products of one row of weights with `T` rows of activations: y[t] = W . x[t]. Zeros where something is missing.
+// Called once a row: inlining it into every loop over rows would only make the download larger.
+#[inline(never)]
+pub fn dot<F: BlockDot, const T: usize>(weights: Weights<'_>, x: [Row<'_>; T]) -> [f32; T] {
+    let blocks = x[0].q.len() / BLOCK;
+    let mut acc = [lanes::ZERO; T];
+    if are_there::<F>(blocks, weights, &x) {
+        for g in 0..blocks.div_ceil(GROUP) {
+            let n = (blocks - g * GROUP).min(GROUP);
+            // SAFETY: just asked.
+            acc = unsafe { add_group::<F, T>(acc, weights, &x, g, n) };
+        }
     }
     acc.map(lanes::sum)
 }
 
-/// Dot products of `R` rows of weights, each quants and scales as in [`dot`], with one row of activations.
+/// Dot products of `R` rows of weights with one row of activations. Zeros where something is missing.
 #[inline(never)]
-pub fn dot_rows<F: BlockDot, const R: usize>(rows: [(&[u32], &[u32]); R], x: Row<'_>) -> [f32; R] {
-    let blocks = x.q.len() / BLOCK;
+pub fn dot_rows<F: BlockDot, const R: usize>(rows: [Weights<'_>; R], x: Row<'_>) -> [f32; R] {
+    let (blocks, x) = (x.q.len() / BLOCK, [x]);
     let mut acc = [lanes::ZERO; R];
-    let mut group = |g: usize, n: usize| {
-        for (acc, (quants, scales)) in acc.iter_mut().zip(rows) {
-            let factors = factors_of::<F>(scales, g);
-            let (mut sum, d) = begin_group::<F>(*acc, factors, x, g);
-            for b in 0..n {
-                let parts = parts_of::<F>(quants, scales, g * GROUP + b);
-                sum = add_block::<F>(sum, parts, x, g * GROUP + b, d, b);
+    if rows.iter().all(|row| are_there::<F>(blocks, *row, &x)) {
+        for g in 0..blocks.div_ceil(GROUP) {
+            let n = (blocks - g * GROUP).min(GROUP);
+            for (acc, row) in acc.iter_mut().zip(rows) {
+                // SAFETY: just asked.
+                [*acc] = unsafe { add_group::<F, 1>([*acc], row, &x, g, n) };
             }
-            *acc = sum;
         }
-    };
-    for g in 0..blocks / GROUP {
-        group(g, GROUP);
-    }
-    if !blocks.is_multiple_of(GROUP) {
-        group(blocks / GROUP, blocks % GROUP);
     }
     acc.map(lanes::sum)
 }

@@ -55,12 +55,13 @@ fn affine(scales: &[u32], stride: usize) -> Factors {
     }
 }
 
+/// Two f16, the scales of halves whose numbers are too large by `less`.
 #[inline(always)]
-fn halves(scales: &[u32], stride: usize) -> Factors {
+fn halves(scales: &[u32], stride: usize, less: f32) -> Factors {
     let (first, second) = lanes::scales(&first_words(scales, stride));
     Factors {
         d: [first, second],
-        m: [lanes::ZERO; 2],
+        m: [lanes::times(first, -less), lanes::times(second, -less)],
     }
 }
 
@@ -118,18 +119,16 @@ impl BlockDot for Q3 {
     const WORDS: usize = 2;
     const SCALE_WORDS: usize = 2;
     const HALVES: bool = true;
+    const MINIMUM: Minimum = Minimum::Half;
 
     #[inline(always)]
     fn parts(words: &[u32], planes: &[u32]) -> lanes::Parts {
-        lanes::less(
-            lanes::with_plane(lanes::two_bits(words, 0), planes[0], 4),
-            4,
-        )
+        lanes::with_plane(lanes::two_bits(words, 0), planes[0], 4)
     }
 
     #[inline(always)]
     fn factors(scales: &[u32]) -> Factors {
-        halves(scales, Self::SCALE_WORDS)
+        halves(scales, Self::SCALE_WORDS, 4.0)
     }
 }
 
@@ -186,16 +185,16 @@ impl BlockDot for Q6 {
     const WORDS: usize = 4;
     const SCALE_WORDS: usize = 3;
     const HALVES: bool = true;
+    const MINIMUM: Minimum = Minimum::Half;
 
     #[inline(always)]
     fn parts(words: &[u32], planes: &[u32]) -> lanes::Parts {
-        let upper = lanes::two_bits(planes, 4);
-        lanes::less(lanes::or(lanes::nibbles(words), upper), 32)
+        lanes::or(lanes::nibbles(words), lanes::two_bits(planes, 4))
     }
 
     #[inline(always)]
     fn factors(scales: &[u32]) -> Factors {
-        halves(scales, Self::SCALE_WORDS)
+        halves(scales, Self::SCALE_WORDS, 32.0)
     }
 }
 

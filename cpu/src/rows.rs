@@ -11,6 +11,8 @@ use crate::formats::{BlockDot, Lookup, Q2, Q3, Q4, Q5, Q6, Q8};
 
 /// Rows in a group.
 pub const STREAMS: usize = 4;
+/// Tokens that threads are given at once, at most.
+pub const MAX_TOKENS: usize = 128;
 
 /// Groups of a weight of `rows` rows.
 pub const fn groups(rows: usize) -> usize {
@@ -99,7 +101,7 @@ fn product<F: BlockDot>(
     let weight = |r: usize| {
         (
             &quants[r * blocks * F::WORDS..(r + 1) * blocks * F::WORDS],
-            &scales[r * blocks * F::SCALE_WORDS..(r + 1) * blocks * F::SCALE_WORDS],
+            &scales[r * blocks * F::SCALE_WORDS..],
         )
     };
     let stride = groups(rows);
@@ -115,15 +117,15 @@ fn product<F: BlockDot>(
             continue;
         }
         for r in group.into_iter().filter(|r| *r < rows) {
-            let (quants, scales) = weight(r);
+            let weights = weight(r);
             for (t, four) in fours.iter().enumerate() {
-                let y = dot::<F, 4>(quants, scales, *four);
+                let y = dot::<F, 4>(weights, *four);
                 for (i, y) in y.into_iter().enumerate() {
                     put(4 * t + i, r, y);
                 }
             }
             for (t, x) in rest.iter().enumerate() {
-                let [y] = dot::<F, 1>(quants, scales, [*x]);
+                let [y] = dot::<F, 1>(weights, [*x]);
                 put(4 * fours.len() + t, r, y);
             }
         }

@@ -8,8 +8,8 @@
 use core::slice;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::dot::{BLOCK, Row, quantise};
-use crate::rows::{Format, groups, product_of};
+use crate::dot::{BLOCK, Row, padded, quantise};
+use crate::rows::{Format, MAX_TOKENS, groups, product_of};
 
 /// Groups of rows that a thread takes at once: few enough that the last ones to finish are not waited for long.
 const CHUNK: u32 = 32;
@@ -32,6 +32,7 @@ pub struct Job {
     format: u32,
     rows: u32,
     cols: u32,
+    /// At most [`MAX_TOKENS`].
     tokens: u32,
     /// Addresses: the words of [rows, cols / 32] blocks, and of their scales, [tokens, cols] f32, [tokens, rows] f32.
     quants: u32,
@@ -43,13 +44,10 @@ pub struct Job {
     _unused: [u32; 3],
 }
 
-/// Tokens at most.
-const MAX_TOKENS: usize = 128;
-
 /// Bytes of scratch for `tokens` rows of `cols` activations: integers, scales, sums, first halves' sums.
 #[unsafe(no_mangle)]
 pub extern "C" fn hearth_scratch_bytes(tokens: u32, cols: u32) -> u32 {
-    tokens * (2 * cols + 12 * (cols / BLOCK as u32))
+    tokens * (2 * cols + 12 * padded(cols as usize / BLOCK) as u32)
 }
 
 /// Begins a job: after this the other threads may take rows.
@@ -61,7 +59,7 @@ pub unsafe extern "C" fn hearth_begin(job: *const Job) {
     // SAFETY: the caller's promise. The other threads only read until the generation changes.
     unsafe {
         let job = &*job;
-        let (cols, blocks) = (job.cols as usize, job.cols as usize / BLOCK);
+        let (cols, blocks) = (job.cols as usize, padded(job.cols as usize / BLOCK));
         for t in 0..job.tokens as usize {
             let x = slice::from_raw_parts((job.x as *const f32).add(t * cols), cols);
             let (q, [scale, sum, first]) = scratch(job, t);
@@ -137,14 +135,15 @@ unsafe fn work(job: &Job) {
     unsafe {
         let quants = slice::from_raw_parts(job.quants as *const u32, rows * blocks * words);
         let scales = slice::from_raw_parts(job.scales as *const u32, rows * blocks * scale_words);
+        let floats = padded(blocks);
         let mut x = [Row::EMPTY; MAX_TOKENS];
         for (t, x) in x.iter_mut().enumerate().take(tokens) {
             let (q, [scale, sum, first]) = scratch(job, t);
             *x = Row {
                 q: slice::from_raw_parts(q, cols),
-                scale: slice::from_raw_parts(scale, blocks),
-                sum: slice::from_raw_parts(sum, blocks),
-                first: slice::from_raw_parts(first, blocks),
+                scale: slice::from_raw_parts(scale, floats),
+                sum: slice::from_raw_parts(sum, floats),
+                first: slice::from_raw_parts(first, floats),
             };
         }
         loop {
@@ -162,7 +161,7 @@ unsafe fn work(job: &Job) {
 /// Where the integers, scales, sums and first halves' sums of token `t` are.
 unsafe fn scratch(job: &Job, t: usize) -> (*mut i16, [*mut f32; 3]) {
     let (cols, tokens) = (job.cols as usize, job.tokens as usize);
-    let blocks = cols / BLOCK;
+    let blocks = padded(cols / BLOCK);
     // SAFETY: within `hearth_scratch_bytes`.
     unsafe {
         let q = job.scratch as *mut i16;

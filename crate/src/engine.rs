@@ -225,7 +225,7 @@ impl Engine {
 
     fn abandon(&mut self, run: &mut Run) {
         let reads = run.in_flight.drain(..).map(|batch| batch.words);
-        self.abandoned.extend(reads);
+        self.abandoned.extend(run.fences.drain(..).chain(reads));
     }
 
     /// Awaits the read-backs that nobody waits for any more; what they bring is of no interest.

@@ -12,7 +12,6 @@ use crate::format::{GgmlType, Gguf};
 use crate::model::{ModelConfig, assemble};
 use crate::ops::KvType;
 use crate::ops::draft::ROWS;
-use crate::ops::state::MAX_CHUNK;
 use crate::quant::block_format;
 
 /// Everything the header tells.
@@ -189,10 +188,7 @@ fn budget(gguf: &Gguf, options: InspectOptions<'_>) -> Result<Budget, Error> {
         return Err(Error::MissingTensor { name: name.clone() });
     }
     let kv = c.kv_bytes(n_ctx, kv_type);
-    let widest = 4 * c.d_model
-        + (c.n_heads + 2 * c.n_kv_heads) * c.head_dim
-        + 3 * c.d_ff * c.n_experts_used.max(1);
-    let scratch = 4 * (ROWS * c.vocab_size + MAX_CHUNK * widest) as u64;
+    let scratch = 4 * (ROWS * c.vocab_size + c.longest_chunk() * c.widest()) as u64;
     let memory = Memory {
         weights,
         kv,

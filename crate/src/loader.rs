@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::format::transposed::rows_of_columns;
 use crate::format::{Files, Gguf, Parsed};
 use crate::model::{ModelConfig, assemble};
-use crate::ops::{KvType, Ops, pool};
+use crate::ops::{KvType, Ops, Tuning, pool};
 use crate::quant::quantize::{Quantize, kept_bytes};
 use crate::quant::{block_format, repack_rows};
 use crate::speculation::Drafts;
@@ -262,7 +262,9 @@ impl Weights {
             &tokenizer,
         )?;
         let parameters = gguf.tensors.iter().map(|t| t.n_cols() * t.n_rows()).sum();
-        let ops = Ops::new(&device.burn, device.tuning(parameters));
+        let tuning = device.tuning(parameters);
+        let chunk = tuning.chunk.min(config.longest_chunk());
+        let ops = Ops::new(&device.burn, Tuning { chunk, ..tuning });
         let plan = Plan::new(&gguf, &config, &ops, binding, options.quantize)?;
         Ok(Self {
             gguf,

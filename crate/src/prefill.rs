@@ -34,7 +34,7 @@ pub(crate) struct Chunk {
 impl Engine {
     /// Does a piece of the prompt; true when it was the last and the first token is on its way.
     pub(crate) async fn prefill(&mut self, run: &mut Run) -> Result<bool> {
-        let at = run.prefilled;
+        let (at, n_layers) = (run.prefilled, self.decoder.layers.len());
         let chunk = match run.chunk.take() {
             Some(chunk) => chunk,
             None => {
@@ -58,9 +58,15 @@ impl Engine {
                     self.read_tokens(run, 1)?;
                 }
             }
+            self.await_fences(run, 0).await?;
             return Ok(true);
         }
-        self.fence().await?;
+        // The next one may be launched while this one runs, where that does not make the time to stop too long.
+        let ms = n_layers as f64 * self.decoder.ops.tuning().layer_ms(chunk.n, n_layers);
+        let fence = self.read_back(POS, 1)?;
+        run.fences.push_back(fence);
+        let ahead = usize::from(self.device.is_gpu() && ms < CHUNK_MS / 2.0);
+        self.await_fences(run, ahead).await?;
         Ok(false)
     }
 
@@ -178,6 +184,17 @@ impl Engine {
             layer: end,
             n: chunk.n,
         }
+    }
+
+    /// Waits until only `left` of the chunks that were launched may be running.
+    async fn await_fences(&mut self, run: &mut Run, left: usize) -> Result<()> {
+        while run.fences.len() > left {
+            if let Some(fence) = run.fences.pop_front() {
+                self.device.wait(fence).await?;
+                self.device.check()?;
+            }
+        }
+        Ok(())
     }
 
     /// Waits for what was launched: what bounds the time to stop, and the time that a driver sees the GPU busy.

@@ -52,6 +52,8 @@ pub(crate) struct Run {
     pub(crate) prefilled: usize,
     /// Tokens that are between two layers.
     pub(crate) chunk: Option<Chunk>,
+    /// Chunks that may be running: each read-back comes when its chunk is done.
+    pub(crate) fences: VecDeque<Read>,
     /// Prompt tokens that were there before.
     pub(crate) cached: usize,
     pub(crate) generated: Vec<u32>,

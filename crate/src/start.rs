@@ -147,6 +147,7 @@ impl Engine {
             given: given.len(),
             prefilled: cached,
             chunk: None,
+            fences: VecDeque::new(),
             cached,
             generated: Vec::new(),
             max_tokens: max_tokens - given.len(),

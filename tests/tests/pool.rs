@@ -8,10 +8,11 @@ use std::rc::Rc;
 
 use hearth::ops::pool::{self, CpuPool, PoolJob};
 use hearth::{Error, Result};
-use hearth_cpu::dot::{BLOCK, Row, quantise};
-use hearth_cpu::rows::{groups, product_of};
+use hearth_cpu::dot::{BLOCK, Row, padded, quantise};
+use hearth_cpu::rows::{MAX_TOKENS, groups, product_of};
 use hearth_tests::reference::check_engine;
 use hearth_tests::{On, exact, goldens, load_file_with, open};
+use pollster::block_on;
 
 struct Double {
     memory: RefCell<Vec<u32>>,
@@ -63,6 +64,7 @@ impl CpuPool for Double {
 
     fn product(&self, job: PoolJob, x: &[f32], y: &mut [f32]) {
         *self.products.borrow_mut() += 1;
+        assert!(job.tokens <= MAX_TOKENS);
         let memory = self.memory.borrow();
         let (quants, scales) = (
             job.weight.quants as usize / 4,
@@ -70,7 +72,7 @@ impl CpuPool for Double {
         );
         let made: Vec<_> = (x.chunks_exact(job.cols))
             .map(|x| {
-                let blocks = job.cols / BLOCK;
+                let blocks = padded(job.cols / BLOCK);
                 let (mut q, mut floats) = (vec![0; job.cols], [(); 3].map(|()| vec![0.0; blocks]));
                 let [scale, sum, first] = &mut floats;
                 quantise(x, &mut q, scale, sum, first);
@@ -126,6 +128,26 @@ fn a_pool_gives_the_same_ids() {
         *double.products.borrow() > 0,
         "nothing was multiplied there"
     );
+}
+
+/// An encoder takes a text in one step, of more tokens than threads are given at once.
+#[test]
+fn a_long_text_goes_to_the_pool_in_pieces() {
+    let device = open(On::Cpu).expect("the CPU always opens");
+    let path = goldens().join("embed_nomic.gguf");
+    let text = "the fire is lit and the night is long ".repeat(60);
+    let embedding = || {
+        let mut engine = load_file_with(device.clone(), &path, exact(256));
+        block_on(engine.embed(&text, true)).unwrap()
+    };
+    let alone = embedding();
+    assert!(alone.tokens > MAX_TOKENS, "{}", alone.tokens);
+    let double = Double::install(1 << 24);
+    let together = embedding();
+    assert!(*double.products.borrow() > 0);
+    let pairs = alone.values.iter().zip(&together.values);
+    let worst = pairs.fold(0.0f32, |worst, (a, b)| worst.max((a - b).abs()));
+    assert!(worst < 1e-6, "{worst}");
 }
 
 #[test]

@@ -72,18 +72,9 @@ pub fn or(a: Parts, b: Parts) -> Parts {
     core::array::from_fn(|i| a[i] | b[i])
 }
 
-/// `n` less each.
+/// The dot products of the block's halves with 32 integers, each spread over four lanes.
 #[inline(always)]
-pub fn less(parts: Parts, n: i16) -> Parts {
-    parts.map(|q| q - n)
-}
-
-/// The dot products of the block's halves with the 32 integers at `at`, each spread over four lanes.
-#[inline(always)]
-pub fn dot(parts: Parts, x: &[i16], at: usize) -> (I, I) {
-    let Some(x) = x[at..].first_chunk::<BLOCK>() else {
-        return ([0; 4], [0; 4]);
-    };
+pub fn dot(parts: Parts, x: &[i16; BLOCK]) -> (I, I) {
     let half = |from: usize| {
         let mut sum = 0i32;
         for i in from..from + BLOCK / 2 {
@@ -130,9 +121,21 @@ pub fn load(from: &[f32], at: usize) -> V {
     from[at..].first_chunk().copied().unwrap_or(ZERO)
 }
 
+/// The first lane in all of them.
 #[inline(always)]
-pub fn splat(v: V, lane: usize) -> V {
-    [v[lane]; 4]
+pub fn splat(v: V) -> V {
+    [v[0]; 4]
+}
+
+/// Each lane where the one before it was.
+#[inline(always)]
+pub fn moved_on(v: V) -> V {
+    [v[1], v[2], v[3], v[0]]
+}
+
+#[inline(always)]
+pub fn times(v: V, factor: f32) -> V {
+    v.map(|v| v * factor)
 }
 
 #[inline(always)]

@@ -30,10 +30,14 @@ pub fn nibbles(words: &[u32]) -> Parts {
 /// of the half's plane.
 #[inline(always)]
 pub fn two_bits(planes: &[u32], up: u32) -> Parts {
+    // Read as if it might change: of powers of two that it knows the compiler makes shifts, a lane after the other, since
+    // WebAssembly has none by lane.
+    static FACTOR: v128 = u16x8(64, 64, 16, 16, 4, 4, 1, 1);
+    // SAFETY: it is what it says.
+    let factor = unsafe { core::ptr::read_volatile(&FACTOR) };
     let bits = |plane: v128| {
         // The two bits of each lane, brought to bits 6 and 7 and then down.
         let mask = u16x8(3, 3, 12, 12, 48, 48, 192, 192);
-        let factor = u16x8(64, 64, 16, 16, 4, 4, 1, 1);
         u16x8_shr(i16x8_mul(v128_and(plane, mask), factor), 6 - up)
     };
     let (a, b) = (u32x4_splat(planes[0]), u32x4_splat(planes[1]));
@@ -94,18 +98,9 @@ pub fn or(a: Parts, b: Parts) -> Parts {
     core::array::from_fn(|i| v128_or(a[i], b[i]))
 }
 
-/// `n` less each.
+/// The dot products of the block's halves with 32 integers, each spread over four lanes.
 #[inline(always)]
-pub fn less(parts: Parts, n: i16) -> Parts {
-    parts.map(|q| i16x8_sub(q, i16x8_splat(n)))
-}
-
-/// The dot products of the block's halves with the 32 integers at `at`, each spread over four lanes.
-#[inline(always)]
-pub fn dot(parts: Parts, x: &[i16], at: usize) -> (I, I) {
-    let Some(x) = x[at..].first_chunk::<BLOCK>() else {
-        return (ZERO, ZERO);
-    };
+pub fn dot(parts: Parts, x: &[i16; BLOCK]) -> (I, I) {
     // SAFETY: four times eight of the array's 32 values.
     let x = unsafe {
         let x = x.as_ptr().cast::<v128>();
@@ -147,18 +142,22 @@ pub fn convert(v: I) -> V {
 /// cycles, and a file may be full of them.
 #[inline(always)]
 pub fn scales(dm: &[u32; 4]) -> (V, V) {
-    const MIN_NORMAL: u32 = 113 << 23; // 2^-14
+    const MIN_NORMAL: f32 = 1.0 / 16384.0; // 2^-14
     let dm = words128(dm, 0);
+    // `h`: sign and, below three zeros, exponent and mantissa.
     let widen = |h: v128| {
-        let bits = u32x4_shl(v128_and(h, u32x4_splat(0x7fff)), 13);
+        let bits = v128_and(h, u32x4_splat(0x0fff_e000));
+        // Right but where the exponent is 0: there it is (1 + m) 2^-15, and should be m 2^-14.
         let normal = i32x4_add(bits, u32x4_splat(112 << 23));
-        let small = i32x4_add(bits, u32x4_splat(MIN_NORMAL));
-        let subnormal = f32x4_sub(small, u32x4_splat(MIN_NORMAL));
-        let is_small = u32x4_lt(bits, u32x4_splat(1 << 23));
-        let magnitude = v128_bitselect(subnormal, normal, is_small);
-        v128_or(magnitude, u32x4_shl(v128_and(h, u32x4_splat(0x8000)), 16))
+        let more = f32x4_sub(normal, f32x4_splat(MIN_NORMAL));
+        let is_small = i32x4_gt(u32x4_splat(1 << 23), bits);
+        let magnitude = f32x4_add(normal, v128_and(more, is_small));
+        v128_or(magnitude, v128_and(h, u32x4_splat(0x8000_0000)))
     };
-    (widen(dm), widen(u32x4_shr(dm, 16)))
+    (
+        widen(i32x4_shr(u32x4_shl(dm, 16), 3)),
+        widen(i32x4_shr(dm, 3)),
+    )
 }
 
 /// Words that are f32.
@@ -180,14 +179,21 @@ pub fn load(from: &[f32], at: usize) -> V {
     unsafe { v128_load(four.as_ptr().cast()) }
 }
 
+/// The first lane in all of them.
 #[inline(always)]
-pub fn splat(v: V, lane: usize) -> V {
-    match lane {
-        0 => i32x4_shuffle::<0, 0, 0, 0>(v, v),
-        1 => i32x4_shuffle::<1, 1, 1, 1>(v, v),
-        2 => i32x4_shuffle::<2, 2, 2, 2>(v, v),
-        _ => i32x4_shuffle::<3, 3, 3, 3>(v, v),
-    }
+pub fn splat(v: V) -> V {
+    i32x4_shuffle::<0, 0, 0, 0>(v, v)
+}
+
+/// Each lane where the one before it was.
+#[inline(always)]
+pub fn moved_on(v: V) -> V {
+    i32x4_shuffle::<1, 2, 3, 0>(v, v)
+}
+
+#[inline(always)]
+pub fn times(v: V, factor: f32) -> V {
+    f32x4_mul(v, f32x4_splat(factor))
 }
 
 #[inline(always)]

@@ -9,6 +9,7 @@ use crate::format::{Gguf, Value};
 use crate::loader::DEFAULT_CONTEXT;
 use crate::ops::KvType;
 use crate::ops::experts::MAX_EXPERTS;
+use crate::ops::state::MAX_CHUNK;
 
 /// Hyperparameters of a decoder.
 #[derive(Debug, Clone, Serialize)]
@@ -257,6 +258,21 @@ impl ModelConfig {
     /// Positions of the KV cache for what the caller asked for.
     pub fn context(&self, wanted: Option<usize>) -> usize {
         (wanted.unwrap_or(DEFAULT_CONTEXT)).clamp(8, self.n_ctx_train.max(8))
+    }
+
+    /// Floats that a token of a prefill chunk has at once, at most.
+    pub fn widest(&self) -> usize {
+        4 * self.d_model
+            + (self.n_heads + 2 * self.n_kv_heads) * self.head_dim
+            + 3 * self.d_ff * self.n_experts_used.max(1)
+    }
+
+    /// The longest prefill chunk, within 48 MiB if that is not too short.
+    pub fn longest_chunk(&self) -> usize {
+        const BYTES: usize = 48 << 20;
+        const SHORT: usize = 128;
+        let fitting = BYTES / (4 * self.widest()) / 64 * 64;
+        fitting.clamp(SHORT, MAX_CHUNK)
     }
 
     /// Bytes of K and V of `n_ctx` positions in all layers.

@@ -14,7 +14,7 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::dot;
 use hearth_cpu::formats::{FP4_TABLE, IQ4_TABLE};
-use hearth_cpu::rows::{Format, groups, product_of};
+use hearth_cpu::rows::{Format, MAX_TOKENS, groups, product_of};
 
 use super::gpu::{Kernel, grid_xz, launch, wgsl};
 use super::pool::{self, PoolJob, Pooled};
@@ -329,7 +329,8 @@ fn linear_blocks<'a>(
     spec: LinearSpec,
     put: impl FnMut(usize, usize, f32),
 ) {
-    let (cols, blocks) = (spec.cols as usize, spec.cols as usize / dot::BLOCK);
+    let cols = spec.cols as usize;
+    let blocks = dot::padded(cols / dot::BLOCK);
     let made: Vec<_> = x
         .map(|x| {
             let (mut q, mut floats) = (vec![0; cols], [(); 3].map(|()| vec![0.0; blocks]));
@@ -362,18 +363,23 @@ fn linear_pooled(
         return;
     };
     let (rows, cols) = (spec.rows as usize, spec.cols as usize);
-    let job = PoolJob {
-        weight,
-        format,
-        rows,
-        cols,
-        tokens,
-    };
-    let mut y = vec![0.0; tokens * rows];
-    pool.product(job, &x[..tokens * cols], &mut y);
-    for (t, y) in y.chunks_exact(rows).enumerate() {
-        for (r, y) in y.iter().enumerate() {
-            put(t, r, *y);
+    let mut y = vec![0.0; tokens.min(MAX_TOKENS) * rows];
+    let pieces = x[..tokens * cols].chunks(MAX_TOKENS * cols);
+    for (piece, x) in pieces.enumerate() {
+        let tokens = x.len() / cols;
+        let job = PoolJob {
+            weight,
+            format,
+            rows,
+            cols,
+            tokens,
+        };
+        let y = &mut y[..tokens * rows];
+        pool.product(job, x, y);
+        for (t, y) in y.chunks_exact(rows).enumerate() {
+            for (r, y) in y.iter().enumerate() {
+                put(piece * MAX_TOKENS + t, r, *y);
+            }
         }
     }
 }

@@ -28,7 +28,7 @@ pub struct PoolJob {
     pub format: Format,
     pub rows: usize,
     pub cols: usize,
-    /// At most [`super::state::MAX_CHUNK`].
+    /// At most [`hearth_cpu::rows::MAX_TOKENS`].
     pub tokens: usize,
 }
 

@@ -64,8 +64,8 @@ pub const RING: usize = 16;
 pub const RING_LEN: usize = 64;
 /// First word of the step's token ids.
 pub const IDS: usize = RING + RING_LEN;
-/// The longest prefill chunk.
-pub const MAX_CHUNK: usize = 128;
+/// The longest prefill chunk: enough tiles of 64 tokens for every core of a large GPU.
+pub const MAX_CHUNK: usize = 512;
 /// Words in the state buffer of a decoder.
 pub const STATE_WORDS: usize = IDS + MAX_CHUNK;
 
