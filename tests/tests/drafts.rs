@@ -311,6 +311,6 @@ fn no_drafts_where_they_cannot_pay() {
     engine.set_drafts(Drafts::Always);
     let mut found = answer(&mut engine, &texts()[0], 40, &repeating);
     assert!(engine.stats().draft_steps > 0);
-    found.usage = expected.usage.clone();
+    found.usage = expected.usage;
     assert_eq!(found, expected);
 }
