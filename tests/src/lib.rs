@@ -60,6 +60,18 @@ pub fn open(on: On) -> Option<Device> {
     }
 }
 
+/// The GPU, taken for one of which something else was measured.
+pub fn open_measured(change: impl FnOnce(&mut Measured)) -> Option<Device> {
+    let mut measured = open(On::Gpu)?.measured();
+    change(&mut measured);
+    let options = DeviceOptions {
+        measured: Some(measured),
+        arithmetic: Some(Arithmetic::F32),
+        ..DeviceOptions::default()
+    };
+    Some(pollster::block_on(Device::open(options)).expect("it has just been opened"))
+}
+
 /// The folder of goldens.
 pub fn goldens() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens/data")

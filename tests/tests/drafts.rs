@@ -1,15 +1,13 @@
 //! Drafts: the sampler's rows and drafts on every backend, and answers that are the same with them and without.
 
-use hearth::ops::Arithmetic;
 use hearth::ops::Ops;
 use hearth::ops::draft::{ROWS, draft};
 use hearth::ops::state::{self, STATE_WORDS};
 use hearth::ops::words::read_words;
 use hearth::request::{CompletionTokensDetails, Sampling};
-use hearth::tune::Measured;
-use hearth::{Device, DeviceOptions, Drafts, Engine, LoadOptions};
+use hearth::{Device, Drafts, Engine, LoadOptions};
 use hearth_tests::kernels::*;
-use hearth_tests::{On, exact, finish, goldens, load_file_with, open, prompts};
+use hearth_tests::{On, exact, finish, goldens, load_file_with, open, open_measured, prompts};
 use pollster::block_on;
 use proptest::prelude::*;
 
@@ -146,18 +144,10 @@ fn rows_are_sampled_as_if_alone_and_the_next_drafts_are_the_twins() {
 
 /// On a GPU that is taken for one which gains by many threads on a row: where none is gained, no drafts are made unasked.
 fn tiny(on: On, drafts: Drafts, context: usize) -> Option<Engine> {
-    let mut device = open(on)?;
-    if on == On::Gpu {
-        let options = DeviceOptions {
-            measured: Some(Measured {
-                decode_lanes: 16,
-                ..device.measured()
-            }),
-            arithmetic: Some(Arithmetic::F32),
-            ..DeviceOptions::default()
-        };
-        device = block_on(Device::open(options)).unwrap();
-    }
+    let device = match on {
+        On::Gpu => open_measured(|measured| measured.decode_lanes = 16)?,
+        _ => open(on)?,
+    };
     let options = LoadOptions {
         drafts,
         ..exact(context)
@@ -291,16 +281,9 @@ fn a_step_with_drafts_costs_the_launches_that_it_should() {
 /// Where one thread a row is the fastest, eight rows cost what they cost one by one: nothing is compiled for them.
 #[test]
 fn no_drafts_where_they_cannot_pay() {
-    let Some(device) = open(On::Gpu) else { return };
-    let options = DeviceOptions {
-        measured: Some(Measured {
-            decode_lanes: 1,
-            ..device.measured()
-        }),
-        arithmetic: Some(Arithmetic::F32),
-        ..DeviceOptions::default()
+    let Some(device) = open_measured(|measured| measured.decode_lanes = 1) else {
+        return;
     };
-    let device = block_on(Device::open(options)).unwrap();
     let file = goldens().join("tiny_llama.gguf");
     let mut engine = load_file_with(device, &file, exact(256));
     let repeating = sampling(0.0, 1.0, &[40]);

@@ -1,4 +1,4 @@
-//! Sessions: limits, usage, stop texts, sampling, cancelling, reuse of the KV cache, threads and counters.
+//! Sessions: limits, usage, stop texts, sampling, cancelling, reuse of the KV cache, threads.
 
 use std::fmt::Debug;
 
@@ -352,80 +352,4 @@ fn two_threads_answer_at_once() {
             }
         });
     }
-}
-
-/// Launches of a step: six a layer, embedding, lm_head and sampling; one for each further packing among matrices
-/// that are multiplied together; and one for each activation whose gate and up are not of one packing.
-fn check_counters(file: &str, further: u64, activations: u64) {
-    let Some(device) = open(On::Gpu) else { return };
-    let mut engine = load_file(device, &goldens().join(file), 128);
-    assert_eq!(engine.stats().dispatches_per_token, 0, "captured already");
-    block_on(engine.warm_up()).unwrap();
-    let n_layers = engine.info().config.n_layers as u64;
-    let per_token = 6 * n_layers + 3 + further + activations;
-    // Several tokens at once have norms and activations in launches of their own.
-    let prefill = 9 * n_layers + 3 + further;
-    let before = engine.stats();
-    assert_eq!(before.dispatches_per_token, per_token);
-    assert_eq!(
-        (before.replays, before.readbacks, before.bytes_read),
-        (0, 0, 0)
-    );
-    const N: u64 = 40;
-    // One prefill chunk on any device.
-    let prompt: Vec<u32> = (10..20).collect();
-    let found = answer(&mut engine, &prompt, Some(N as usize), &[]);
-    assert_eq!(found.finish, "length", "choose another prompt");
-    let after = engine.stats();
-    // One for each token after the first.
-    assert_eq!(after.replays, N - 1);
-    assert_eq!(
-        after.dispatches - before.dispatches,
-        prefill + (N - 1) * per_token
-    );
-    assert_eq!(after.bytes_read, 4 * N);
-    assert!(after.readbacks <= N, "{}", after.readbacks);
-}
-
-#[test]
-fn a_token_costs_the_launches_that_it_should() {
-    check_counters("tiny_llama_tied_f16.gguf", 0, 0);
-    // q, k, v: q4 q8 f16 and f16 q4; gate, up: q4 and f32 q8.
-    check_counters("tiny_llama.gguf", 2 + 1 + 1, 1);
-}
-
-#[test]
-fn the_cpu_replays_nothing() {
-    let mut engine = tiny(open(On::Cpu).unwrap(), 64);
-    block_on(engine.warm_up()).unwrap();
-    assert_works(&mut engine, On::Cpu);
-    let stats = engine.stats();
-    assert_eq!((stats.replays, stats.dispatches_per_token), (0, 0));
-    assert_eq!((stats.bytes_read, stats.readbacks), (4 * 8, 8));
-}
-
-/// Everything that an engine held on the device is free again for the next one.
-#[test]
-fn two_hundred_engines_take_the_memory_of_one() {
-    let Some(device) = open(On::Gpu) else { return };
-    let watching = tiny(device.clone(), 64);
-    let [chat, _] = prompts();
-    let mut after_some = 0;
-    for i in 0..200 {
-        let mut engine = tiny(device.clone(), 256);
-        if i % 20 == 0 {
-            let (ids, _) = greedy(&mut engine, &chat.ids, 4).unwrap();
-            assert_eq!(ids, chat.greedy_ids[..4]);
-        }
-        drop(engine);
-        if i == 20 {
-            after_some = watching.stats().gpu_bytes;
-        }
-    }
-    assert!(after_some > 0);
-    let now = watching.stats().gpu_bytes;
-    assert!(
-        now <= after_some,
-        "{after_some} bytes after 20, {now} after 200"
-    );
 }

@@ -1,25 +1,18 @@
 //! Prompts that are interrupted between layers: on a slow GPU, and on the CPU.
 
 use hearth::request::Sampling;
-use hearth::tune::Measured;
-use hearth::{Device, DeviceOptions};
 use hearth_tests::reference::check_engine;
-use hearth_tests::{GREEDY, On, exact, finish, goldens, greedy, load_file_with, open, smollm2};
+use hearth_tests::{
+    GREEDY, On, exact, finish, goldens, greedy, load_file_with, open, open_measured, smollm2,
+};
 use pollster::block_on;
 
 /// A GPU so slow that each layer of a chunk is waited for.
 #[test]
 fn a_slow_gpu_is_given_a_layer_at_a_time() {
-    let Some(device) = open(On::Gpu) else { return };
-    let options = DeviceOptions {
-        measured: Some(Measured {
-            macs_per_ms: 1.0,
-            ..device.measured()
-        }),
-        arithmetic: Some(device.measured().arithmetic),
-        ..DeviceOptions::default()
+    let Some(slow) = open_measured(|measured| measured.macs_per_ms = 1.0) else {
+        return;
     };
-    let slow = block_on(Device::open(options)).unwrap();
     let file = goldens().join("tiny_llama.gguf");
     let mut engine = load_file_with(slow.clone(), &file, exact(256));
     check_engine("tiny_llama", On::Gpu, &mut engine, 1e-3);

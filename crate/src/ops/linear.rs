@@ -173,7 +173,7 @@ fn kernel(spec: LinearSpec) -> Kernel {
         name: "linear",
         source: wgsl!("linear"),
         variant: spec.packing.name(),
-        prelude: vec![wgsl!("scaling")],
+        prelude: vec![wgsl!("scaling"), wgsl!("linear_output")],
         consts: vec![
             ("B0", buffers),
             ("B1", buffers + 1),

@@ -4,44 +4,23 @@
 // eight tokens: a block of weights is unpacked once for eight tokens, and a piece of x is loaded once for four rows.
 // `reduce` adds up the lanes: through workgroup memory (reduce_shared.wgsl) or within a subgroup
 // (reduce_subgroup.wgsl). The sums are eight variables, because an array may end up in memory.
-@group(0) @binding({{ B0 }}) var<storage, read_write> x: array<vec4<f32>>; // [T, COLS4]
-@group(0) @binding({{ B1 }}) var<storage, read_write> y: array<f32>; // [T, STRIDE]
-@group(0) @binding({{ B2 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
-
-const ROWS: u32 = {{ ROWS }}u;
-const COLS4: u32 = {{ COLS4 }}u;
-const OFFSET: u32 = {{ OFFSET }}u;
-const STRIDE: u32 = {{ STRIDE }}u;
-const ADD: bool = {{ ADD }} == 1; // add to what is in y
 const LANES: u32 = {{ LANES }}u;
-const WG: u32 = {{ WG }}u;
-const BLOCKS: u32 = COLS4 / BLOCK_VECS; // blocks in a row
 
 fn input(at: u32) -> vec4<f32> {
     return x[at];
 }
 
-// The output of row `row` for token `t`.
-fn put(t: u32, row: u32, sum: f32) {
-    let at = t * STRIDE + OFFSET + row;
-    if (ADD) {
-        y[at] += scaled(sum);
-    } else {
-        y[at] = scaled(sum);
-    }
-}
-
 // The outputs of rows `row` to `row + 3`, as far as they exist.
 fn put_rows(t: u32, row: u32, sums: vec4<f32>) {
-    put(t, row, sums.x);
+    write(t, row, sums.x);
     if (row + 1u < ROWS) {
-        put(t, row + 1u, sums.y);
+        write(t, row + 1u, sums.y);
     }
     if (row + 2u < ROWS) {
-        put(t, row + 2u, sums.z);
+        write(t, row + 2u, sums.z);
     }
     if (row + 3u < ROWS) {
-        put(t, row + 3u, sums.w);
+        write(t, row + 3u, sums.w);
     }
 }
 

@@ -4,18 +4,7 @@
 // columns at a time: weights are unpacked once and lie, with the tokens' columns, in workgroup memory, from where each thread
 // multiplies eight rows with four tokens. A thread's rows are 8 apart and its tokens TOKENS / 4, and what lies in workgroup
 // memory has 36 numbers a row instead of 32, so that threads that run together read from banks of their own.
-@group(0) @binding({{ B0 }}) var<storage, read_write> x: array<vec4<f32>>; // [T, COLS4]
-@group(0) @binding({{ B1 }}) var<storage, read_write> y: array<f32>; // [T, STRIDE]
-@group(0) @binding({{ B2 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
-
-const ROWS: u32 = {{ ROWS }}u;
-const COLS4: u32 = {{ COLS4 }}u;
-const OFFSET: u32 = {{ OFFSET }}u;
-const STRIDE: u32 = {{ STRIDE }}u;
-const ADD: bool = {{ ADD }} == 1; // add to what is in y
-const TOKENS: u32 = {{ TOKENS }}u; // of a tile
-const WG: u32 = {{ WG }}u; // 2 * TOKENS: eight threads for the rows, TOKENS / 4 for the tokens
-const BLOCKS: u32 = COLS4 / BLOCK_VECS; // blocks in a row
+const TOKENS: u32 = {{ TOKENS }}u; // of a tile; half as many threads as make a workgroup
 const TILE_ROWS: u32 = 64u;
 const STEP: u32 = 8u; // vec4s of columns in workgroup memory
 const PITCH: u32 = 9u; // vec4s from a row to the next there
@@ -68,26 +57,22 @@ fn add_row(sums: vec4<f32>, w: vec4<f32>, a: vec4<f32>, b: vec4<f32>, c: vec4<f3
     return fma(vec4<f32>(w.w), vec4<f32>(a.w, b.w, c.w, d.w), third);
 }
 
-// The output of row `row` for token `t`.
-fn write(t: u32, n_tokens: u32, row: u32, sum: f32) {
-    if (t >= n_tokens) {
+// The output of row `row` for tokens `t`, `t + APART` and so on, as far as they exist.
+fn write_row(t: u32, n_tokens: u32, row: u32, sums: vec4<f32>) {
+    if (row >= ROWS) {
         return;
     }
-    let at = t * STRIDE + OFFSET + row;
-    if (ADD) {
-        y[at] += scaled(sum);
-    } else {
-        y[at] = scaled(sum);
+    if (t < n_tokens) {
+        write(t, row, sums.x);
     }
-}
-
-// The outputs of row `row` for tokens `t`, `t + APART` and so on, as far as they exist.
-fn write_row(t: u32, n_tokens: u32, row: u32, sums: vec4<f32>) {
-    if (row < ROWS) {
-        write(t, n_tokens, row, sums.x);
-        write(t + APART, n_tokens, row, sums.y);
-        write(t + 2u * APART, n_tokens, row, sums.z);
-        write(t + 3u * APART, n_tokens, row, sums.w);
+    if (t + APART < n_tokens) {
+        write(t + APART, row, sums.y);
+    }
+    if (t + 2u * APART < n_tokens) {
+        write(t + 2u * APART, row, sums.z);
+    }
+    if (t + 3u * APART < n_tokens) {
+        write(t + 3u * APART, row, sums.w);
     }
 }
 
