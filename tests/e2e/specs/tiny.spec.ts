@@ -60,6 +60,7 @@ const SETUPS: { name: string; browser: BrowserName; params: Record<string, strin
     params: { arithmetic: "i15", kv: "f32" },
     kind: "webgpu",
   },
+  { name: "Firefox, WebGPU by way of f16", browser: "firefox", params: { arithmetic: "f16" }, kind: "webgpu" },
   {
     name: "Firefox, WebGPU with default limits and no features",
     browser: "firefox",
