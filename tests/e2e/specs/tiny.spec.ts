@@ -13,14 +13,15 @@ interface Golden {
 }
 
 /** What a GPU would be measured to want: many threads a row, prefill through workgroup memory. */
-const GPU_TIERS = JSON.stringify({
+const GPU_TIERS = {
   decode_lanes: 16,
   prefill_lanes: 16,
   subgroups: false,
   arithmetic: "f32",
   wide: true,
   macs_per_ms: 1e6,
-});
+};
+const WITH_SUBGROUPS = { ...GPU_TIERS, subgroups: true };
 
 const SETUPS: { name: string; browser: BrowserName; params: Record<string, string>; kind: string }[] = [
   { name: "Chromium, WebGPU", browser: "chromium", params: {}, kind: "webgpu" },
@@ -36,8 +37,18 @@ const SETUPS: { name: string; browser: BrowserName; params: Record<string, strin
     params: { arithmetic: "i15", kv: "f32" },
     kind: "webgpu",
   },
-  { name: "Chromium, WebGPU with a GPU's tiers", browser: "chromium", params: { tuning: GPU_TIERS }, kind: "webgpu" },
-  { name: "Firefox, WebGPU with a GPU's tiers", browser: "firefox", params: { tuning: GPU_TIERS }, kind: "webgpu" },
+  {
+    name: "Chromium, WebGPU with a GPU's tiers and subgroups",
+    browser: "chromium",
+    params: { tuning: JSON.stringify(WITH_SUBGROUPS) },
+    kind: "webgpu",
+  },
+  {
+    name: "Firefox, WebGPU with a GPU's tiers",
+    browser: "firefox",
+    params: { tuning: JSON.stringify(GPU_TIERS) },
+    kind: "webgpu",
+  },
   { name: "Chromium, WebGPU with drafts", browser: "chromium", params: { drafts: "always" }, kind: "webgpu" },
   {
     name: "Chromium, WebGPU by way of f16",
@@ -79,6 +90,7 @@ for (const { name, browser, params, kind } of SETUPS) {
       expect(device.features).not.toContain("subgroups");
       expect(device.features).not.toContain("shader-f16");
     }
+    if (params.tuning?.includes('"subgroups":true')) expect(device.features).toContain("subgroups");
     test.skip(IS_FAKE, "the fake core has no ids");
     const golden = readGolden("tiny_llama.json") as Golden;
     for (const { messages, greedy_ids, greedy_eos_at } of golden.prompts) {
