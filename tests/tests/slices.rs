@@ -1,9 +1,11 @@
 //! Prompts that are interrupted between layers: on a slow GPU, and on the CPU.
 
+use hearth::format::Value;
 use hearth::request::Sampling;
 use hearth_tests::reference::check_engine;
 use hearth_tests::{
-    GREEDY, On, exact, finish, goldens, greedy, load_file_with, open, open_measured, smollm2,
+    GREEDY, On, TinyFile, exact, finish, goldens, greedy, load_file_with, load_with, open,
+    open_measured, smollm2,
 };
 use pollster::block_on;
 
@@ -57,4 +59,33 @@ fn a_prompt_on_the_cpu_can_be_given_up_between_layers() {
         );
     }
     assert!(between > 4, "{between}");
+}
+
+/// On a fast GPU a chunk is launched before the one before it has ended; a request may be given up meanwhile.
+#[test]
+fn chunks_in_flight_come_to_the_same() {
+    let speeds = [1e9, 1.0].map(|speed| open_measured(|measured| measured.macs_per_ms = speed));
+    let [Some(fast), Some(slow)] = speeds else {
+        return;
+    };
+    let file = TinyFile::read().set("llama.context_length", Value::U32(2048));
+    let bytes = file.bytes();
+    let [mut fast, mut slow] =
+        [fast, slow].map(|device| load_with(device, &bytes, exact(1536), 1 << 20).unwrap());
+    let prompt: Vec<u32> = (0..1100).map(|i| 5 + i * 37 % 300).collect();
+    let expected = greedy(&mut slow, &prompt, 8).unwrap();
+    for steps in [1, 2] {
+        let before = fast.stats().readbacks;
+        fast.start_ids(prompt.clone(), GREEDY, Some(8), &[])
+            .unwrap();
+        for _ in 0..steps {
+            assert_eq!(block_on(fast.next()).unwrap().phase, "prefill");
+        }
+        assert_eq!(fast.stats().readbacks - before, steps);
+        fast.cancel();
+        // Of what was given up some is in the cache; another prompt takes it out.
+        greedy(&mut fast, &[9, 8, 7], 1).unwrap();
+        assert_eq!(greedy(&mut fast, &prompt, 8).unwrap(), expected, "{steps}");
+        greedy(&mut fast, &[9, 8, 7], 1).unwrap();
+    }
 }
