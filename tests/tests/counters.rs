@@ -1,7 +1,10 @@
 //! What a token costs, exactly: launches, read-backs, memory.
 
 use hearth::{Device, Engine};
-use hearth_tests::{GREEDY, On, finish, goldens, greedy, load_file, open, prompts};
+use hearth_tests::synthetic::{SHAPES, Shape};
+use hearth_tests::{
+    GREEDY, On, exact, finish, goldens, greedy, load_file, open, open_measured, prompts,
+};
 use pollster::block_on;
 
 fn tiny(device: Device, context: usize) -> Engine {
@@ -84,4 +87,31 @@ fn two_hundred_engines_take_the_memory_of_one() {
         now <= after_some,
         "{after_some} bytes after 20, {now} after 200"
     );
+}
+
+/// A fast GPU's chunks are the longest, and two of them are in flight: what they work in is bounded as well.
+#[test]
+fn the_longest_chunks_keep_to_their_memory() {
+    const MIB: u64 = 1 << 20;
+    let Some(device) = open_measured(|measured| measured.macs_per_ms = 1e9) else {
+        return;
+    };
+    // As wide as Llama 3.2 1B.
+    let shape = SHAPES.iter().find(|shape| shape.name == "llama-3.2-1b");
+    let shape = Shape {
+        n_layers: 1,
+        vocab: 2048,
+        ..*shape.unwrap()
+    };
+    let mut engine = shape.load(device, exact(512)).unwrap();
+    let info = engine.info();
+    let bound = info.weight_bytes + info.weight_bytes / 20 + info.kv_bytes + 64 * MIB;
+    let chunk = info.config.longest_chunk() as u32;
+    assert!((128..=512).contains(&chunk), "{chunk}");
+    let prompt: Vec<u32> = (0..chunk + 100).map(|i| 5 + i % 1000).collect();
+    (engine.start_ids(prompt, GREEDY, Some(1), &[])).unwrap();
+    finish(&mut engine).unwrap();
+    let bytes = engine.stats().gpu_bytes;
+    println!("chunks of {chunk}: {} of {} MiB", bytes / MIB, bound / MIB);
+    assert!(bytes <= bound, "{bytes} of {bound}");
 }
