@@ -3,7 +3,7 @@
 //! [`Loader::push`] takes the file's bytes in order, in chunks of any size, from whatever has them: an HTTP
 //! body, a dropped file, a memory map. The header is parsed from the growing prefix; from then on every
 //! tensor is repacked row by row as its bytes come and written to its place on the device ([`crate::filling`]). At any moment
-//! the loader holds less than one chunk plus one row.
+//! the loader holds less than one chunk plus one row, or one matrix that the file has by columns.
 
 use crate::chat_template::ChatTemplate;
 use crate::device::Device;
