@@ -3,10 +3,12 @@
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::format::transposed::rows_of_columns;
+use crate::matrix::Place;
 use crate::ops::Ops;
 use crate::ops::words::read_words;
+use crate::quant::codebook::{repack_exponents, repack_pairs};
 use crate::quant::{block_format, repack_rows};
-use crate::weights::{Place, Plan, Planned, Target};
+use crate::weights::{Plan, Planned, Share, Target};
 
 /// Tensors being filled.
 pub(crate) struct Filling {
@@ -16,7 +18,7 @@ pub(crate) struct Filling {
     current: usize,
     /// Bytes of the current tensor that have come but do not fill a row yet.
     rest: Vec<u8>,
-    /// Rows of the current tensor already placed.
+    /// Rows of the current tensor already placed, wherever.
     rows_done: usize,
     /// Bytes written to the device since the queue was last drained.
     unflushed: usize,
@@ -75,14 +77,12 @@ impl Filling {
         let Some(tensor) = self.plan.order.get(self.current) else {
             return Ok(());
         };
-        let format = block_format(tensor.dtype, &tensor.name)?;
-        let cols = tensor.cols;
-        let row_bytes = cols / format.block_len() * format.block_bytes();
+        let row_bytes = tensor.row_bytes()?;
         let mut bytes = bytes;
         // In slices, so that a large chunk is not doubled in memory.
         const SLICE_BYTES: usize = 1 << 20;
-        if tensor.is_transposed {
-            return self.place_columns(bytes, row_bytes, SLICE_BYTES);
+        if let Some(matrix_bytes) = tensor.by_columns {
+            return self.place_columns(bytes, matrix_bytes as usize, row_bytes, SLICE_BYTES);
         }
         // Complete the row that the last chunk began.
         if !self.rest.is_empty() {
@@ -105,66 +105,100 @@ impl Filling {
     }
 
     /// A row is there when all columns are, so they are kept until then: GPT-2's largest matrix is 41 MB.
-    fn place_columns(&mut self, bytes: &[u8], row_bytes: usize, slice_bytes: usize) -> Result<()> {
+    fn place_columns(
+        &mut self,
+        mut bytes: &[u8],
+        matrix_bytes: usize,
+        row_bytes: usize,
+        slice_bytes: usize,
+    ) -> Result<()> {
+        while let Some(tensor) = self.plan.order.get(self.current)
+            && !bytes.is_empty()
+        {
+            let missing = matrix_bytes.saturating_sub(self.rest.len());
+            let element = block_format(tensor.dtype, &tensor.name)?.block_bytes();
+            if self.rest.try_reserve_exact(missing).is_err() {
+                return Err(Error::OutOfMemory {
+                    what: format!("tensor \"{}\", which the file has by columns", tensor.name),
+                    needed: matrix_bytes as u64,
+                    available: 0,
+                });
+            }
+            let (now, later) = bytes.split_at(missing.min(bytes.len()));
+            self.rest.extend_from_slice(now);
+            bytes = later;
+            if now.len() == missing {
+                let columns = std::mem::take(&mut self.rest);
+                rows_of_columns(&columns, element, row_bytes, slice_bytes, |rows| {
+                    self.place_rows(rows)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Places whole rows of the current tensor, which its targets take in turns.
+    fn place_rows(&mut self, rows: &[u8]) -> Result<()> {
         let Some(tensor) = self.plan.order.get(self.current) else {
             return Ok(());
         };
-        let missing = (tensor.size as usize).saturating_sub(self.rest.len());
-        let element = block_format(tensor.dtype, &tensor.name)?.block_bytes();
-        if self.rest.try_reserve_exact(missing).is_err() {
-            return Err(Error::OutOfMemory {
-                what: format!("tensor \"{}\", which the file has by columns", tensor.name),
-                needed: tensor.size,
-                available: 0,
-            });
+        let row_bytes = tensor.row_bytes()?;
+        let targets = tensor.targets.clone();
+        let (done, n) = (self.rows_done, rows.len() / row_bytes);
+        for (turn, target) in targets.iter().enumerate() {
+            // The first of these rows that is its turn, and the number it has among all of its rows.
+            let skipped = (turn + targets.len() - done % targets.len()) % targets.len();
+            let row = (done + skipped) / targets.len();
+            match (target, targets.len()) {
+                (Some(target), 1) => self.place_rows_at(rows, *target, row)?,
+                (Some(target), turns) => {
+                    let all = rows.chunks_exact(row_bytes).skip(skipped);
+                    let own: Vec<u8> = all.step_by(turns).flatten().copied().collect();
+                    self.place_rows_at(&own, *target, row)?;
+                }
+                (None, _) => {}
+            }
         }
-        self.rest.extend_from_slice(bytes);
-        if bytes.len() < missing {
-            return Ok(());
-        }
-        let columns = std::mem::take(&mut self.rest);
-        rows_of_columns(&columns, element, row_bytes, slice_bytes, |rows| {
-            self.place_rows(rows)
-        })
+        self.rows_done += n;
+        Ok(())
     }
 
-    /// Repacks and writes whole rows of the current tensor.
-    fn place_rows(&mut self, rows: &[u8]) -> Result<()> {
+    /// Repacks and writes whole rows of a target, from its row `row` on.
+    fn place_rows_at(&mut self, rows: &[u8], target: Target, row: usize) -> Result<()> {
         let Some(tensor) = self.plan.order.get(self.current) else {
             return Ok(());
         };
         let format = block_format(tensor.dtype, &tensor.name)?;
         let cols = tensor.cols;
-        match tensor.target {
+        match target {
             Target::Vector(index) => {
                 let mut values = vec![0.0; rows.len() / format.block_bytes() * format.block_len()];
                 format.dequantize(rows, &mut values)?;
                 self.plan.vectors[index].extend(values);
             }
             Target::Matrix { matrix, first } => {
-                let n = rows.len() / (cols / format.block_len() * format.block_bytes());
+                let n = rows.len() / tensor.row_bytes()?;
                 let (mut quants, mut scales) = (Vec::new(), Vec::new());
-                match tensor.quantize {
-                    Some(quantize) => {
+                match (tensor.share, tensor.quantize) {
+                    (Share::Quants, _) => repack_pairs(rows, &mut quants)?,
+                    (Share::Scales, _) => repack_exponents(rows, &mut scales)?,
+                    (Share::Whole, Some(quantize)) => {
                         let mut values = vec![0.0; n * cols];
                         format.dequantize(rows, &mut values)?;
                         let kept = block_format(quantize.dtype(), &tensor.name)?;
                         let blocks = quantize.blocks(&values);
                         repack_rows(kept, cols, &blocks, &mut quants, &mut scales)?;
                     }
-                    None => repack_rows(format, cols, rows, &mut quants, &mut scales)?,
+                    (Share::Whole, None) => {
+                        repack_rows(format, cols, rows, &mut quants, &mut scales)?;
+                    }
                 }
                 self.unflushed += rows.len();
-                self.plan.matrices[matrix].write(
-                    &self.ops,
-                    Place {
-                        row: first + self.rows_done,
-                        rows: n,
-                    },
-                    quants,
-                    scales,
-                )?;
-                self.rows_done += n;
+                let place = Place {
+                    row: first + row,
+                    rows: n,
+                };
+                self.plan.matrices[matrix].write(&self.ops, place, quants, scales)?;
             }
         }
         Ok(())

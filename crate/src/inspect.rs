@@ -123,7 +123,7 @@ pub fn inspect(gguf: &Gguf, options: InspectOptions<'_>) -> Report {
         let entry = quants.entry(tensor.dtype.name()).or_default();
         entry.tensors += 1;
         entry.parameters += elements(tensor.n_cols(), tensor.n_rows());
-        entry.bytes += tensor.size;
+        entry.bytes += tensor.own_bytes();
     }
     let run = match budget(gguf, options) {
         Ok(budget) => Runs::Budget(Box::new(budget)),
@@ -242,7 +242,7 @@ fn verdict(
     let binding = device.limits.max_storage_buffer_binding_size;
     let cache = c.kv_bytes(n_ctx, kv_type) / (2 * c.n_layers as u64);
     let row = (gguf.tensors.iter())
-        .map(|tensor| tensor.size / tensor.n_rows().max(1))
+        .map(|tensor| tensor.own_bytes() / tensor.n_rows().max(1))
         .max();
     let reason = if cache > binding {
         Some(format!(

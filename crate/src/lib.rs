@@ -20,6 +20,7 @@ mod graph;
 pub mod inspect;
 pub mod loader;
 pub mod logprobs;
+mod matrix;
 mod measure;
 pub mod model;
 pub mod ops;

@@ -1,16 +1,14 @@
 //! Where each tensor of a file goes: the plan that the loader follows.
 
-use burn::tensor::{Int, Tensor};
-
 use crate::error::{Error, Result};
-use crate::format::{GgmlType, Gguf, TensorInfo};
+use crate::format::{GgmlType, Gguf, Range, TensorInfo};
+use crate::matrix::Matrix;
 use crate::model::ModelConfig;
 use crate::model::assemble::{self, MatrixNames};
+use crate::ops::Ops;
 use crate::ops::linear::kernel_block;
-use crate::ops::pool::Pooled;
-use crate::ops::{Ops, Scaling, Weight, WeightPart};
+use crate::quant::block_format;
 use crate::quant::quantize::Quantize;
-use crate::quant::{Packing, block_format};
 
 /// A tensor that will be read, with its destination.
 pub struct Planned {
@@ -24,25 +22,46 @@ pub struct Planned {
     pub offset: u64,
     /// Bytes in the file.
     pub size: u64,
-    /// As [`TensorInfo::is_transposed`].
-    pub is_transposed: bool,
-    pub target: Target,
+    pub share: Share,
+    /// Bytes of a matrix whose columns come one after the other.
+    pub by_columns: Option<u64>,
+    /// Where rows go in turns; nowhere if no weight is made of them.
+    pub targets: Vec<Option<Target>>,
+}
+
+/// What of a weight the bytes have.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Share {
+    Whole,
+    /// Quants in pairs, see [`codebook::repack_pairs`].
+    Quants,
+    /// Exponents, see [`codebook::repack_exponents`].
+    Scales,
+}
+
+impl Planned {
+    /// Bytes of a row.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedQuant`].
+    pub fn row_bytes(&self) -> Result<usize> {
+        let format = block_format(self.dtype, &self.name)?;
+        let blocks = self.cols / format.block_len();
+        Ok(match self.share {
+            Share::Whole => blocks * format.block_bytes(),
+            Share::Quants => blocks * (format.block_bytes() - 1),
+            Share::Scales => blocks,
+        })
+    }
 }
 
 /// A destination.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub enum Target {
     /// Small f32 data kept on the host until the end: index into [`Plan::vectors`].
     Vector(usize),
     /// Rows of a matrix on the device, from `first` on.
     Matrix { matrix: usize, first: usize },
-}
-
-/// Rows of a matrix.
-#[derive(Clone, Copy)]
-pub struct Place {
-    pub row: usize,
-    pub rows: usize,
 }
 
 /// What to read, in file order, and where to put it.
@@ -113,8 +132,7 @@ impl Plan {
             });
         }
         block_format(info.dtype, &name)?;
-        self.order
-            .push(planned(info, None, Target::Vector(self.vectors.len())));
+        self.read(info, None, Target::Vector(self.vectors.len()));
         self.vectors.push(Vec::new());
         self.vector_names.push(name);
         Ok(())
@@ -156,8 +174,7 @@ impl Plan {
             }
             packings.push((packing, *rows));
             let matrix = index;
-            self.order
-                .push(planned(info, quantize, Target::Matrix { matrix, first }));
+            self.read(info, quantize, Target::Matrix { matrix, first });
             first += rows;
         }
         self.matrices
@@ -166,223 +183,54 @@ impl Plan {
             .extend(tensors.first().map(|t| t.0.clone()));
         Ok(())
     }
+
+    /// Reads a tensor to `target`.
+    fn read(&mut self, info: &TensorInfo, quantize: Option<Quantize>, target: Target) {
+        let (offset, size) = (info.offset, info.size);
+        let Some(scales) = info.arrangement.scales else {
+            return self.read_range(info, quantize, Share::Whole, Range { offset, size }, target);
+        };
+        self.read_range(info, None, Share::Quants, Range { offset, size }, target);
+        self.read_range(info, None, Share::Scales, scales, target);
+    }
+
+    /// Reads a range to `target`, which may take turns with another tensor's.
+    fn read_range(
+        &mut self,
+        info: &TensorInfo,
+        quantize: Option<Quantize>,
+        share: Share,
+        range: Range,
+        target: Target,
+    ) {
+        let arrangement = info.arrangement;
+        let turn = arrangement.turn as usize;
+        let mut shared = self.order.iter_mut();
+        let shared = shared.find(|p| arrangement.turns > 1 && p.offset == range.offset);
+        if let Some(place) = shared.and_then(|planned| planned.targets.get_mut(turn)) {
+            *place = Some(target);
+            return;
+        }
+        let mut targets = vec![None; arrangement.turns.max(1) as usize];
+        if let Some(place) = targets.get_mut(turn) {
+            *place = Some(target);
+        }
+        let matrices = info.shape.iter().skip(2).product::<u64>().max(1);
+        self.order.push(Planned {
+            name: info.name.clone(),
+            dtype: info.dtype,
+            quantize,
+            cols: info.n_cols() as usize,
+            offset: range.offset,
+            size: range.size,
+            share,
+            by_columns: (arrangement.by_columns).then_some(range.size / matrices),
+            targets,
+        });
+    }
 }
 
 fn find<'a>(gguf: &'a Gguf, name: &str) -> Result<&'a TensorInfo> {
     gguf.tensor(name)
         .ok_or_else(|| Error::MissingTensor { name: name.into() })
-}
-
-fn planned(info: &TensorInfo, quantize: Option<Quantize>, target: Target) -> Planned {
-    Planned {
-        name: info.name.clone(),
-        dtype: info.dtype,
-        quantize,
-        cols: info.n_cols() as usize,
-        offset: info.offset,
-        size: info.size,
-        is_transposed: info.is_transposed,
-        target,
-    }
-}
-
-/// A matrix being filled on the device.
-pub struct Matrix {
-    rows: usize,
-    cols: usize,
-    parts: Vec<Part>,
-}
-
-struct Part {
-    packing: Packing,
-    first_row: usize,
-    rows: usize,
-    /// Words of quants in a row.
-    quant_words: usize,
-    /// Words of scales in a row; 0 for the float packings.
-    scale_words: usize,
-    /// Taken out while it is written: the CPU writes in place only what is held once.
-    quants: Option<Tensor<2, Int>>,
-    scales: Option<Tensor<2, Int>>,
-    /// Where the pool keeps them instead.
-    pooled: Option<Pooled>,
-}
-
-impl Part {
-    /// Room on the device, or in the pool of the CPU's threads.
-    fn alloc(
-        ops: &Ops,
-        packing: Packing,
-        first_row: usize,
-        rows: usize,
-        cols: usize,
-    ) -> Result<Self> {
-        let blocks = packing.blocks_per_row(cols);
-        let quant_words = blocks * packing.quant_words_per_block();
-        let scale_words = blocks * packing.scale_words_per_block();
-        let mut pooled = None;
-        let (mut here, mut scales_here) = (rows * quant_words, rows * scale_words);
-        if let Some(pool) = ops.pool(packing) {
-            pooled = Some(Pooled {
-                quants: pool.alloc(here)?,
-                scales: pool.alloc(scales_here)?,
-            });
-            (here, scales_here) = (0, 0);
-        }
-        Ok(Self {
-            packing,
-            first_row,
-            rows,
-            quant_words,
-            scale_words,
-            quants: Some(ops.alloc_words(here)),
-            scales: Some(ops.alloc_words(scales_here)),
-            pooled,
-        })
-    }
-
-    /// Writes rows from row `at` of the part on.
-    fn write(&mut self, ops: &Ops, at: usize, quants: Vec<u32>, scales: Vec<u32>) {
-        let (quants_at, scales_at) = (at * self.quant_words, at * self.scale_words);
-        if let (Some(pooled), Some(pool)) = (self.pooled, ops.pool(self.packing)) {
-            pool.write(pooled.quants + 4 * quants_at as u32, &quants);
-            pool.write(pooled.scales + 4 * scales_at as u32, &scales);
-            return;
-        }
-        if let Some(tensor) = self.quants.take() {
-            self.quants = Some(ops.write_words(tensor, quants_at, quants));
-        }
-        if self.scale_words > 0
-            && let Some(tensor) = self.scales.take()
-        {
-            self.scales = Some(ops.write_words(tensor, scales_at, scales));
-        }
-    }
-}
-
-impl Matrix {
-    /// Allocates room for consecutive row ranges in their packings; neighbours of one packing share a part, no part
-    /// exceeds `binding` bytes, and no expert is in two.
-    fn alloc(
-        ops: &Ops,
-        names: &MatrixNames,
-        ranges: &[(Packing, usize)],
-        binding: u64,
-    ) -> Result<Self> {
-        let cols = names.cols;
-        let mut parts: Vec<(Packing, usize, usize)> = Vec::new();
-        let mut row = 0;
-        for (packing, rows) in ranges {
-            let row_bytes = 4 * packing.blocks_per_row(cols) * packing.quant_words_per_block();
-            // Rows that have to stay together.
-            let all: usize = ranges.iter().map(|(_, rows)| rows).sum();
-            let unit = match names.experts {
-                1 => 1,
-                experts => all / experts,
-            };
-            let fitting = usize::try_from(binding).unwrap_or(usize::MAX) / row_bytes;
-            let max_rows = fitting / unit * unit;
-            if max_rows == 0 {
-                return Err(Error::OutOfMemory {
-                    what: format!("{unit} rows of a weight"),
-                    needed: (row_bytes * unit) as u64,
-                    available: binding,
-                });
-            }
-            let mut left = *rows;
-            while left > 0 {
-                let taken = match parts.last_mut() {
-                    Some((p, _, n)) if p == packing && *n < max_rows => {
-                        let taken = left.min(max_rows - *n);
-                        *n += taken;
-                        taken
-                    }
-                    _ => {
-                        let taken = left.min(max_rows);
-                        parts.push((*packing, row, taken));
-                        taken
-                    }
-                };
-                row += taken;
-                left -= taken;
-            }
-        }
-        let parts = parts
-            .into_iter()
-            .map(|(packing, first_row, rows)| Part::alloc(ops, packing, first_row, rows, cols))
-            .collect::<Result<_>>()?;
-        Ok(Self {
-            rows: row,
-            cols,
-            parts,
-        })
-    }
-
-    /// Writes the words of rows that may span parts of one packing.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] if the rows are outside the matrix.
-    pub fn write(
-        &mut self,
-        ops: &Ops,
-        place: Place,
-        quants: Vec<u32>,
-        scales: Vec<u32>,
-    ) -> Result<()> {
-        let (mut row, end) = (place.row, place.row + place.rows);
-        let (mut quants, mut scales) = (quants, scales);
-        for part in &mut self.parts {
-            let part_end = part.first_row + part.rows;
-            if row >= part_end || end <= part.first_row || row == end {
-                continue;
-            }
-            let n = end.min(part_end) - row;
-            let at = row - part.first_row;
-            // What the next parts take; empty unless the rows straddle two parts.
-            let later_quants = quants.split_off(n * part.quant_words);
-            let later_scales = scales.split_off(n * part.scale_words);
-            part.write(ops, at, quants, scales);
-            (quants, scales) = (later_quants, later_scales);
-            row += n;
-        }
-        if row == end {
-            Ok(())
-        } else {
-            Err(Error::Internal {
-                what: "Matrix::write".into(),
-                message: format!("row {row} of {end} has no place"),
-            })
-        }
-    }
-
-    /// Bytes on the device.
-    pub fn bytes(&self) -> u64 {
-        self.parts
-            .iter()
-            .map(|p| 4 * (p.rows * (p.quant_words + p.scale_words)) as u64)
-            .sum()
-    }
-
-    /// The finished weight; shares the device memory.
-    pub fn weight(&self) -> Weight {
-        Weight {
-            rows: self.rows,
-            cols: self.cols,
-            scaling: Scaling::NONE,
-            parts: self
-                .parts
-                .iter()
-                .filter_map(|p| {
-                    Some(WeightPart {
-                        packing: p.packing,
-                        first_row: p.first_row,
-                        rows: p.rows,
-                        quants: p.quants.clone()?,
-                        scales: p.scales.clone()?,
-                        pooled: p.pooled,
-                    })
-                })
-                .collect(),
-        }
-    }
 }

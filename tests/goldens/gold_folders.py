@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Mxfp4Config
 from transformers.utils import logging
 
 import family_weights
@@ -101,8 +101,10 @@ def write_weights(folder: Path, weights: dict[str, torch.Tensor], shards: int):
 
 def load(folder: Path):
     """What the folder says, with its weights upcast to float32."""
+    config = AutoConfig.from_pretrained(folder)
+    how = {"quantization_config": Mxfp4Config(dequantize=True)} if hasattr(config, "quantization_config") else {}
     return AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager", experts_implementation="eager").eval()
+        folder, dtype=torch.float32, attn_implementation="eager", experts_implementation="eager", **how).eval()
 
 
 def tokenizer(folder: Path):
@@ -171,7 +173,7 @@ def by_transformers(name: str, spec: saved_folders.Saved):
     family = family_of(spec.family, spec.args)
 
     def fill(folder: Path, seed: int):
-        saved_folders.write(folder, spec, family, random_weights(name, family, spec.dtype, seed), load)
+        saved_folders.write(folder, spec, family, spec.weights(random_weights(name, family, spec.dtype, seed)), load)
 
     return fill
 

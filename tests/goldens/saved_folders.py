@@ -11,6 +11,7 @@ from transformers import GenerationConfig
 
 import hf_families
 import hf_llama
+import mxfp4
 from family_specs import Family
 
 BYTE_LEVEL_ENDS = {"bos_token_id": 1, "eos_token_id": 2}
@@ -34,6 +35,8 @@ class Saved:
     seed: int | None = None
     # From transformers 5's tensors to those of a folder as on the hub.
     tensors_before_5: Callable | None = None
+    # What becomes of the weights that were drawn.
+    weights: Callable = lambda weights: weights
 
 
 def plain(config: dict) -> dict:
@@ -80,6 +83,15 @@ def gpt2_tensors(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return tensors | {name.replace("ln_1.weight", "attn.bias"): mask.clone() for name in tensors if name.endswith("ln_1.weight")}
 
 
+def gpt_oss(config: dict) -> dict:
+    """As openai/gpt-oss-20b's."""
+    types = config["layer_types"]
+    config = plain(config) | {"layer_types": types, "quantization_config": {
+        "quant_method": "mxfp4",
+        "modules_to_not_convert": ["model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"]}}
+    return config | {"experts_per_token": config["num_experts_per_tok"], "initial_context_length": 512, "swiglu_limit": 7.0}
+
+
 FOLDERS = {
     "gemma2": Saved(
         "gemma2", torch.bfloat16, "gemma2", GEMMA_ENDS | dict(num_hidden_layers=2, query_pre_attn_scalar=48),
@@ -105,6 +117,12 @@ FOLDERS = {
         BYTE_LEVEL_ENDS | dict(intermediate_size=96, rope_parameters=YARN, tie_word_embeddings=False),
         {"eos_token_id": [2, 0], "do_sample": True, "top_k": 20}, plain),
     "gpt2": Saved("gpt2", torch.float32, "smollm", {}, {}, gpt2, tensors_before_5=gpt2_tensors),
+    # Its experts in floats, as transformers writes what it has dequantised, and in MXFP4, as the hub has them.
+    "gpt_oss": Saved(
+        "gpt_oss", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=32), {"eos_token_id": [2, 0]}),
+    "gpt_oss_mxfp4": Saved(
+        "gpt_oss", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS, {"eos_token_id": [2, 0], "do_sample": True},
+        gpt_oss, tensors_before_5=mxfp4.packed, weights=mxfp4.rounded),
 }
 
 

@@ -21,6 +21,106 @@ fn reference_routes(logits: &[f32], n_experts: usize, n_used: usize) -> Vec<f32>
     routed.collect()
 }
 
+/// A mixture, from the router's logits to the sum of what its experts say.
+struct Mixture {
+    /// Of gate and up.
+    types: (usize, usize),
+    n_experts: usize,
+    n_used: usize,
+    /// Rows of an expert, by four.
+    d_ff4: usize,
+    blocks: usize,
+    /// Tokens.
+    n: usize,
+    clamped: bool,
+    tuning: Tuning,
+}
+
+impl Mixture {
+    fn check(&self) {
+        let (n_experts, n) = (self.n_experts, self.n);
+        let n_used = self.n_used.min(n_experts);
+        let width = 4 * self.d_ff4;
+        let (gate_type, up_type) = (DTYPES[self.types.0], DTYPES[self.types.1]);
+        let cols = columns(gate_type, self.blocks).max(columns(up_type, self.blocks));
+        let (gate, up) = (
+            Packed::new(gate_type, 3, n_experts * width, cols),
+            Packed::new(up_type, 4, n_experts * width, cols),
+        );
+        let (x, logits) = (values(6, n * cols), values(7, n * n_experts));
+        let (before, bias) = (values(8, n * width), values(9, n_experts * 2 * width));
+        let routes = reference_routes(&logits, n_experts, n_used);
+        let dense = [gate.dense(), up.dense()];
+        // Two weights beside each other in a row, as gate and up are, with a bias.
+        let mut slots = Vec::new();
+        for (slot, route) in routes.chunks_exact(2).enumerate() {
+            let (t, expert) = (slot / n_used, route[0] as usize);
+            let x = &x[t * cols..(t + 1) * cols];
+            for (half, dense) in dense.iter().enumerate() {
+                for r in 0..width {
+                    let row = &dense[(expert * width + r) * cols..][..cols];
+                    let products = row.iter().zip(x);
+                    let sum: f64 = products.map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
+                    let bias = bias[(2 * expert + half) * width + r];
+                    slots.push((sum + f64::from(bias)) as f32);
+                }
+            }
+        }
+        let gated = |slot: usize, c: usize| {
+            let row = &slots[2 * slot * width..];
+            let (g, u) = (f64::from(row[c]), f64::from(row[width + c]));
+            match self.clamped {
+                true => {
+                    let g = g.min(7.0);
+                    (u.clamp(-7.0, 7.0) + 1.0) * g / (1.0 + (-1.702 * g).exp())
+                }
+                false => g / (1.0 + (-g).exp()) * u,
+            }
+        };
+        let sums: Vec<f32> = (0..n * width)
+            .map(|i| {
+                let (t, c) = (i / width, i % width);
+                let said = (t * n_used..(t + 1) * n_used)
+                    .map(|slot| f64::from(routes[2 * slot + 1]) * gated(slot, c));
+                (f64::from(before[i]) + said.sum::<f64>()) as f32
+            })
+            .collect();
+        let run = |device: &Device, tolerance: f32| {
+            let ops = Ops::new(&device.burn, self.tuning);
+            let read = |y: &_| block_on(read_f32(y)).unwrap();
+            // One row more than there are tokens.
+            let state = live(&ops, 0, n);
+            let logits = tensor(device, &logits, [n, n_experts]);
+            let found = ops.route(logits, &state, n_used);
+            let in_tiles = self.tuning.wide && n >= 24 && n * n_used >= 8 * n_experts;
+            let sorted = if device.is_gpu() { in_tiles } else { n > 1 };
+            assert_eq!(found.is_grouped(), sorted, "{n} tokens");
+            assert_close("route", &read(&found.routes), &routes, 1e-5);
+            // In parts of whole experts, as a device with small bindings would have them.
+            let parts = |p: &Packed| p.upload(&ops, n_experts.div_ceil(3) * width);
+            let weights: [Weight; 2] = [parts(&gate), parts(&up)];
+            let x = tensor(device, &x, [n, cols]);
+            let both = [&weights[0], &weights[1]];
+            let y = ops.routed_linear(&x, &both, &found, &state);
+            let bias = tensor(device, &bias, [1, bias.len()]);
+            let y = ops.routed_bias(y, &bias, &found, &state);
+            assert_close("routed_linear", &read(&y), &slots, tolerance);
+            let activation = match self.clamped {
+                true => Activation::Clamped,
+                false => Activation::Silu,
+            };
+            let a = ops.gate(y, activation);
+            let residual = tensor(device, &before, [n, width]);
+            let sum = ops.combine(a, &found, &state, residual);
+            assert_close("combine", &read(&sum), &sums, 4.0 * tolerance);
+        };
+        run(&cpu(), 1e-4);
+        if let Some(gpu) = gpu() {
+            run(gpu, 1e-5);
+        }
+    }
+}
+
 #[test]
 fn a_mixture_matches_plain_arithmetic_on_every_backend() {
     let shapes = (
@@ -35,87 +135,56 @@ fn a_mixture_matches_plain_arithmetic_on_every_backend() {
     for_all(
         40,
         shapes,
-        |((gate_type, up_type), (n_experts, n_used), (d_ff4, blocks), n, lanes, clamped, drawn)| {
-            let n_used = n_used.min(n_experts);
-            let width = 4 * d_ff4;
-            let cols = columns(DTYPES[gate_type], blocks).max(columns(DTYPES[up_type], blocks));
-            let (gate, up) = (
-                Packed::new(DTYPES[gate_type], 3, n_experts * width, cols),
-                Packed::new(DTYPES[up_type], 4, n_experts * width, cols),
-            );
-            let (x, logits) = (values(6, n * cols), values(7, n * n_experts));
-            let (before, bias) = (values(8, n * width), values(9, n_experts * 2 * width));
-            let routes = reference_routes(&logits, n_experts, n_used);
-            let dense = [gate.dense(), up.dense()];
-            // Two weights beside each other in a row, as gate and up are, with a bias.
-            let mut slots = Vec::new();
-            for (slot, route) in routes.chunks_exact(2).enumerate() {
-                let (t, expert) = (slot / n_used, route[0] as usize);
-                let x = &x[t * cols..(t + 1) * cols];
-                for (half, dense) in dense.iter().enumerate() {
-                    for r in 0..width {
-                        let row = &dense[(expert * width + r) * cols..][..cols];
-                        let products = row.iter().zip(x);
-                        let sum: f64 = products.map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
-                        let bias = bias[(2 * expert + half) * width + r];
-                        slots.push((sum + f64::from(bias)) as f32);
-                    }
-                }
+        |(types, (n_experts, n_used), (d_ff4, blocks), n, lanes, clamped, drawn)| {
+            let tuning = Tuning {
+                arithmetic: [Arithmetic::F32, Arithmetic::F16, Arithmetic::I15][drawn],
+                ..tuning(1 << (2 * lanes))
+            };
+            Mixture {
+                types,
+                n_experts,
+                n_used,
+                d_ff4,
+                blocks,
+                n,
+                clamped,
+                tuning,
             }
-            let activation = if clamped {
-                Activation::Clamped
-            } else {
-                Activation::Silu
+            .check();
+        },
+    );
+}
+
+/// The slots of an expert together, in tiles of 32 and of 64: experts with many of them, with few, with none.
+#[test]
+fn a_prompt_s_slots_go_by_expert() {
+    let shapes = (
+        (0..12usize, 0..12usize),
+        (1..40usize, 1..9usize),
+        (1..30usize, 1..3usize),
+        24..150usize,
+        any::<bool>(),
+    );
+    for_all(
+        16,
+        shapes,
+        |(types, (n_experts, n_used), (d_ff4, blocks), n, large)| {
+            let tuning = Tuning {
+                wide: true,
+                workgroup_bytes: if large { 32 << 10 } else { 16 << 10 },
+                ..tuning(4)
             };
-            let gated = |slot: usize, c: usize| {
-                let row = &slots[2 * slot * width..];
-                let (g, u) = (f64::from(row[c]), f64::from(row[width + c]));
-                match clamped {
-                    true => {
-                        let g = g.min(7.0);
-                        (u.clamp(-7.0, 7.0) + 1.0) * g / (1.0 + (-1.702 * g).exp())
-                    }
-                    false => g / (1.0 + (-g).exp()) * u,
-                }
-            };
-            let sums: Vec<f32> = (0..n * width)
-                .map(|i| {
-                    let (t, c) = (i / width, i % width);
-                    let said = (t * n_used..(t + 1) * n_used)
-                        .map(|slot| f64::from(routes[2 * slot + 1]) * gated(slot, c));
-                    (f64::from(before[i]) + said.sum::<f64>()) as f32
-                })
-                .collect();
-            let run = |device: &Device, tolerance: f32| {
-                let tuning = Tuning {
-                    arithmetic: [Arithmetic::F32, Arithmetic::F16, Arithmetic::I15][drawn],
-                    ..tuning(1 << (2 * lanes))
-                };
-                let ops = Ops::new(&device.burn, tuning);
-                let read = |y: &_| block_on(read_f32(y)).unwrap();
-                // One row more than there are tokens.
-                let state = live(&ops, 0, n);
-                let logits = tensor(device, &logits, [n, n_experts]);
-                let found = ops.route(logits, &state, n_used);
-                assert_close("route", &read(&found), &routes, 1e-5);
-                // In parts of whole experts, as a device with small bindings would have them.
-                let parts = |p: &Packed| p.upload(&ops, n_experts.div_ceil(3) * width);
-                let weights: [Weight; 2] = [parts(&gate), parts(&up)];
-                let x = tensor(device, &x, [n, cols]);
-                let both = [&weights[0], &weights[1]];
-                let y = ops.routed_linear(&x, &both, n_experts, &found, &state);
-                let bias = tensor(device, &bias, [1, bias.len()]);
-                let y = ops.routed_bias(y, &bias, &found, &state);
-                assert_close("routed_linear", &read(&y), &slots, tolerance);
-                let a = ops.gate(y, activation);
-                let residual = tensor(device, &before, [n, width]);
-                let sum = ops.combine(a, &found, &state, residual);
-                assert_close("combine", &read(&sum), &sums, 4.0 * tolerance);
-            };
-            run(&cpu(), 1e-4);
-            if let Some(gpu) = gpu() {
-                run(gpu, 1e-5);
+            Mixture {
+                types,
+                n_experts,
+                n_used,
+                d_ff4,
+                blocks,
+                n,
+                clamped: large,
+                tuning,
             }
+            .check();
         },
     );
 }
@@ -123,7 +192,13 @@ fn a_mixture_matches_plain_arithmetic_on_every_backend() {
 /// A row a slot: what down takes.
 #[test]
 fn each_slot_may_have_an_input_of_its_own() {
-    let (n_experts, n_used, rows, cols, n) = (5, 2, 12, 64, 3);
+    for n in [1, 3, 60] {
+        check_inputs_of_slots(n);
+    }
+}
+
+fn check_inputs_of_slots(n: usize) {
+    let (n_experts, n_used, rows, cols) = (5, 2, 12, 64);
     let packed = Packed::new(DTYPES[0], 3, n_experts * rows, cols);
     let dense = packed.dense();
     let logits = values(7, n * n_experts);
@@ -141,12 +216,17 @@ fn each_slot_may_have_an_input_of_its_own() {
         })
         .collect();
     let run = |device: &Device, tolerance: f32| {
-        let ops = Ops::new(&device.burn, tuning(4));
+        let tuning = Tuning {
+            wide: true,
+            ..tuning(4)
+        };
+        let ops = Ops::new(&device.burn, tuning);
         let state = live(&ops, 0, n);
-        let routes = tensor(device, &routes, [n, 2 * n_used]);
+        let logits = tensor(device, &logits, [n, n_experts]);
+        let routes = ops.route(logits, &state, n_used);
         let weight = packed.upload(&ops, n_experts * rows);
         let x = tensor(device, &x, [n * n_used, cols]);
-        let y = ops.routed_linear(&x, &[&weight], n_experts, &routes, &state);
+        let y = ops.routed_linear(&x, &[&weight], &routes, &state);
         let y = block_on(read_f32(&y)).unwrap();
         assert_close("routed_linear", &y, &expected, tolerance);
     };

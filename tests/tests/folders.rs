@@ -13,7 +13,7 @@ use hearth_tests::{
 };
 use pollster::block_on;
 
-const FOLDERS: [&str; 13] = [
+const FOLDERS: [&str; 15] = [
     "hf_qwen2",
     "hf_qwen3",
     "hf_llama3",
@@ -27,6 +27,8 @@ const FOLDERS: [&str; 13] = [
     "hf_qwen3moe",
     "hf_qwen2_yarn",
     "hf_gpt2",
+    "hf_gpt_oss",
+    "hf_gpt_oss_mxfp4",
 ];
 
 fn check_folders(on: On, tolerance: f32) {
@@ -202,16 +204,21 @@ fn files_that_do_not_belong_together_are_refused() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// A folder without its texts, with texts that are none, of a family that is not known.
-#[test]
-fn folders_that_lack_something_say_what() {
-    let folder = std::env::temp_dir().join(format!("hearth-folder-{}", std::process::id()));
+/// A golden's folder, to be changed.
+fn copy_of(name: &str, to: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("hearth-{to}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let from = goldens().join("hf_qwen2");
-    for entry in std::fs::read_dir(&from).unwrap() {
+    for entry in std::fs::read_dir(goldens().join(name)).unwrap() {
         let entry = entry.unwrap();
         std::fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
     }
+    folder
+}
+
+/// A folder without its texts, with texts that are none, of a family that is not known.
+#[test]
+fn folders_that_lack_something_say_what() {
+    let folder = copy_of("hf_qwen2", "folder");
     let load = || {
         let device = open(On::Cpu).expect("the CPU always opens");
         load_files(device, &folder, exact(256)).map(|_| ())
@@ -256,6 +263,70 @@ fn folders_that_lack_something_say_what() {
     }
     std::fs::remove_file(folder.join("tokenizer.json")).unwrap();
     assert_eq!(load().unwrap_err().code(), "io_error");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// gpt-oss whose tensors do not belong together, or that does something else than gpt-oss; weights that others made smaller.
+#[test]
+fn gpt_oss_that_is_something_else_says_what() {
+    let folder = copy_of("hf_gpt_oss_mxfp4", "oss");
+    let load = || {
+        let device = open(On::Cpu).expect("the CPU always opens");
+        load_files(device, &folder, exact(256)).map(|_| ())
+    };
+    load().unwrap();
+    for (file, from, to, code) in [
+        (
+            "config.json",
+            "\"swiglu_limit\": 7.0",
+            "\"swiglu_limit\": 9.0",
+            "bad_metadata",
+        ),
+        (
+            "config.json",
+            "\"truncate\": false",
+            "\"truncate\": true",
+            "bad_metadata",
+        ),
+        ("config.json", "\"mxfp4\"", "\"awq\"", "bad_metadata"),
+        (
+            "model.safetensors",
+            "1.mlp.experts.down_proj_scales",
+            "1.mlp.experts.down_proj_scalez",
+            "missing_tensor",
+        ),
+        (
+            "model.safetensors",
+            "1.mlp.experts.gate_up_proj_blocks",
+            "1.mlp.experts.gate_up_proj_blockz",
+            "missing_tensor",
+        ),
+        // The scales of down_proj: [n_experts, d_model, blocks]
+        ("model.safetensors", "[4,64,3]", "[4,3,64]", "tensor_shape"),
+        // gate_up_proj: another number of rows for gate and up
+        (
+            "model.safetensors",
+            "[4,192,2,16]",
+            "[4,96,4,16]",
+            "tensor_shape",
+        ),
+    ] {
+        let path = folder.join(file);
+        let whole = std::fs::read(&path).unwrap();
+        let mut changed = whole.clone();
+        let at = whole.windows(from.len()).position(|w| w == from.as_bytes());
+        let at = at.unwrap_or_else(|| panic!("{from}"));
+        let mut to = to.as_bytes().to_vec();
+        // (a header's length is written down)
+        if file != "config.json" {
+            to.resize(from.len(), b' ');
+        }
+        changed.splice(at..at + from.len(), to);
+        std::fs::write(&path, changed).unwrap();
+        let error = load().unwrap_err();
+        assert_eq!(error.code(), code, "{from}: {error}");
+        std::fs::write(&path, whole).unwrap();
+    }
     std::fs::remove_dir_all(folder).unwrap();
 }
 

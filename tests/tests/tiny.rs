@@ -70,6 +70,7 @@ fn prefill_through_workgroup_memory() {
     check("tiny_llama", On::WideGpu, exact(256), 1e-3);
     check("family_gemma3", On::WideGpu, exact(256), 1e-3);
     check("family_gpt2", On::WideGpu, exact(256), 1e-3);
+    check("family_gpt_oss", On::WideGpu, exact(256), 1e-3);
 }
 
 /// Scales of K-quants are rounded to f16 on the device, which moves logits up to 9 by 0.07.

@@ -12,6 +12,7 @@
 
 use std::collections::HashSet;
 
+use super::arrangement::Arrangement;
 use super::ggml_type::GgmlType;
 use super::metadata::Metadata;
 use super::reader::{Read, Reader, Stop, bad};
@@ -77,8 +78,8 @@ pub struct TensorInfo {
     pub offset: u64,
     /// Length in bytes, without padding.
     pub size: u64,
-    /// The file has columns where `shape` has rows, one after the other; never in GGUF.
-    pub is_transposed: bool,
+    /// How these bytes are to be read.
+    pub arrangement: Arrangement,
 }
 
 impl TensorInfo {
@@ -93,6 +94,12 @@ impl TensorInfo {
             .iter()
             .skip(1)
             .fold(1, |n, &dim| n.saturating_mul(dim))
+    }
+
+    /// Bytes of the file that are this tensor's alone: `size` in GGUF.
+    pub fn own_bytes(&self) -> u64 {
+        let scales = self.arrangement.scales.map_or(0, |scales| scales.size);
+        self.size.saturating_add(scales) / self.arrangement.turns.max(1)
     }
 }
 
@@ -256,7 +263,7 @@ fn read_tensors(reader: &mut Reader<'_>, count: u64) -> Read<Vec<TensorInfo>> {
             dtype,
             offset,
             size,
-            is_transposed: false,
+            arrangement: Arrangement::default(),
         });
     }
     Ok(tensors)

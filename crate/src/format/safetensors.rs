@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::gguf::{MAX_DIMS, MAX_HEADER_BYTES, MAX_TENSORS};
-use super::{GgmlType, Gguf, Metadata, Parsed, TensorInfo};
+use super::{Arrangement, GgmlType, Gguf, Metadata, Parsed, TensorInfo};
 use crate::error::{Error, Result};
 
 #[derive(Deserialize)]
@@ -21,6 +21,7 @@ struct Entry {
     data_offsets: [u64; 2],
 }
 
+/// Buffers that a checkpoint carries along, but for MXFP4's.
 const INTEGERS: [&str; 9] = ["BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64"];
 
 /// Whether a file that begins like this is one: a length, then a JSON object.
@@ -32,6 +33,11 @@ pub fn is_safetensors(prefix: &[u8]) -> bool {
         }
         None => false,
     }
+}
+
+/// Bytes that are a part of gpt-oss's weights.
+fn is_mxfp4(dtype: &str, name: &str) -> bool {
+    dtype == "U8" && (name.ends_with("_blocks") || name.ends_with("_scales"))
 }
 
 fn bad(what: impl Into<String>, expected: impl Into<String>, found: impl Into<String>) -> Error {
@@ -64,11 +70,9 @@ pub fn parse(prefix: &[u8], file_size: Option<u64>) -> Result<Parsed> {
     let data_offset = 8 + len;
     let mut tensors = Vec::new();
     for (name, entry) in entries {
-        // Integers are buffers that a checkpoint carries along; no weights are any.
-        let is_integer = entry["dtype"]
-            .as_str()
-            .is_some_and(|dtype| INTEGERS.contains(&dtype));
-        if name != "__metadata__" && !is_integer {
+        let dtype = entry["dtype"].as_str().unwrap_or_default();
+        let is_buffer = INTEGERS.contains(&dtype) && !is_mxfp4(dtype, &name);
+        if name != "__metadata__" && !is_buffer {
             tensors.push(tensor(name, entry, data_offset, file_size)?);
         }
     }
@@ -116,6 +120,8 @@ fn tensor(
         "F32" => GgmlType::F32,
         "F16" => GgmlType::F16,
         "BF16" => GgmlType::BF16,
+        // Single bytes, whatever they mean.
+        bytes if is_mxfp4(bytes, &name) => GgmlType::I8,
         other => {
             return Err(Error::UnsupportedQuant {
                 tensor: name,
@@ -155,7 +161,7 @@ fn tensor(
         dtype,
         offset: data_offset + from,
         size: to - from,
-        is_transposed: false,
+        arrangement: Arrangement::default(),
     })
 }
 

@@ -9,8 +9,9 @@ use super::parts::Parts;
 use super::{ModelConfig, PostNorm};
 use crate::error::{Error, Result};
 use crate::format::Gguf;
+use crate::matrix::Matrix;
 use crate::ops::{Attention, AttentionSpec, KvType, Ops, QkNorm, Scaling};
-use crate::weights::{Matrix, Plan};
+use crate::weights::Plan;
 
 /// A matrix: the tensors whose rows it has, with their number, and its columns.
 pub struct MatrixNames {

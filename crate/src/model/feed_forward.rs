@@ -94,8 +94,7 @@ impl Experts {
             logits = ops.bias(logits, bias, state, None);
         }
         let routes = ops.route(logits, state, self.n_used);
-        let linear =
-            |x: &Tensor<2>, w: &[&Weight]| ops.routed_linear(x, w, self.n_experts, &routes, state);
+        let linear = |x: &Tensor<2>, w: &[&Weight]| ops.routed_linear(x, w, &routes, state);
         let biased = |y: Tensor<2>, bias: &Option<Tensor<2>>| match bias {
             Some(bias) => ops.routed_bias(y, bias, &routes, state),
             None => y,

@@ -5,8 +5,9 @@ use burn::tensor::Tensor;
 use super::ModelConfig;
 use super::names::{bias_of, of_expert};
 use crate::error::{Error, Result};
+use crate::matrix::Matrix;
 use crate::ops::{Norm, NormSpec, Ops, Weight};
-use crate::weights::{Matrix, Plan};
+use crate::weights::Plan;
 
 /// What a decoder is made of.
 pub(super) struct Parts<'a> {

@@ -167,57 +167,56 @@ fn route_cpu(logits: &[f32], routes: &mut [f32]) {
 /// part, `routes`: [slots, 2], `y`: [>= slots, stride].
 pub(super) fn routed_cpu(
     x: &[f32],
-    (quants, scales): (&[u32], &[u32]),
+    weight: (&[u32], &[u32]),
     routes: &[f32],
     y: &mut [f32],
     spec: GemvSpec,
     routed: Routed,
 ) {
     let (cols, stride) = (spec.cols as usize, routed.stride as usize);
-    let blocks = spec.packing.blocks_per_row(cols) * spec.rows as usize;
-    let words = blocks * spec.packing.quant_words_per_block();
-    let scale_words = blocks * spec.packing.scale_words_per_block();
+    let all = LinearSpec {
+        packing: spec.packing,
+        rows: spec.rows,
+        cols: spec.cols,
+        offset: spec.offset,
+        stride: 0,
+        add: false,
+        lanes: 1,
+        subgroups: false,
+        wide: 0,
+        grouped: None,
+        scaling: spec.scaling,
+        pooled: spec.pooled,
+    };
     for (slot, route) in routes.chunks_exact(2).enumerate() {
-        let Some(expert) = (route[0] as u32).checked_sub(routed.first) else {
+        let expert = (route[0] as u32).checked_sub(routed.first);
+        let Some(expert) = expert.filter(|expert| *expert < routed.count) else {
             continue;
         };
-        if expert >= routed.count {
-            continue;
-        }
-        let expert = expert as usize;
         let x = &x[slot / routed.share as usize * cols..][..cols];
-        let of = |all: &'_ [u32], n: usize| -> std::ops::Range<usize> {
-            // What the pool keeps is not here.
-            if all.len() >= (expert + 1) * n {
-                expert * n..(expert + 1) * n
-            } else {
-                0..0
-            }
-        };
-        let linear = LinearSpec {
-            packing: spec.packing,
-            rows: spec.rows,
-            cols: spec.cols,
-            offset: spec.offset,
-            stride: 0,
-            add: false,
-            lanes: 1,
-            subgroups: false,
-            wide: 0,
-            scaling: spec.scaling,
-            pooled: spec.pooled.map(|pooled| Pooled {
-                quants: pooled.quants + (4 * expert * words) as u32,
-                scales: pooled.scales + (4 * expert * scale_words) as u32,
-            }),
-        };
-        let (quants, scales) = (&quants[of(quants, words)], &scales[of(scales, scale_words)]);
-        linear_cpu(
-            x,
-            quants,
-            scales,
-            &mut y[slot * stride..][..stride],
-            1,
-            linear,
-        );
+        let y = &mut y[slot * stride..][..stride];
+        let ((quants, scales), spec) = of_expert(weight, all, expert as usize);
+        linear_cpu(x, quants, scales, y, 1, spec);
     }
+}
+
+/// The weight of one expert, number `expert` of those in `weight`.
+pub(super) fn of_expert<'a>(
+    (quants, scales): (&'a [u32], &'a [u32]),
+    all: LinearSpec,
+    expert: usize,
+) -> ((&'a [u32], &'a [u32]), LinearSpec) {
+    let blocks = all.packing.blocks_per_row(all.cols as usize) * all.rows as usize;
+    let words = blocks * all.packing.quant_words_per_block();
+    let scale_words = blocks * all.packing.scale_words_per_block();
+    // What the pool keeps is not here.
+    let of = |all: &'a [u32], n: usize| all.get(expert * n..(expert + 1) * n).unwrap_or(&[]);
+    let spec = LinearSpec {
+        pooled: all.pooled.map(|pooled| Pooled {
+            quants: pooled.quants + (4 * expert * words) as u32,
+            scales: pooled.scales + (4 * expert * scale_words) as u32,
+        }),
+        ..all
+    };
+    ((of(quants, words), of(scales, scale_words)), spec)
 }

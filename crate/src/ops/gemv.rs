@@ -344,6 +344,7 @@ impl GemvOp for Flex {
             lanes: 1,
             subgroups: false,
             wide: 0,
+            grouped: None,
             scaling: spec.scaling,
             pooled: spec.pooled,
         };

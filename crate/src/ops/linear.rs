@@ -17,6 +17,7 @@ use hearth_cpu::formats::{FP4_TABLE, IQ4_TABLE};
 use hearth_cpu::rows::{Format, MAX_TOKENS, groups, product_of};
 
 use super::gpu::{Kernel, grid_xz, launch, wgsl};
+use super::groups::{Grouped, grouped_cpu};
 use super::pool::{self, PoolJob, Pooled};
 use super::state;
 use super::weight::Scaling;
@@ -46,6 +47,9 @@ pub struct LinearSpec {
     pub subgroups: bool,
     /// Tokens of a tile that goes through workgroup memory, see [`wide_tokens`]; 0 for the tile in registers.
     pub wide: u32,
+    /// The weight is that of experts, each with so many rows, and each slot is multiplied by its own: `x` has rows as
+    /// [`Grouped`] says, `y` a row a slot. On a GPU for `wide` only.
+    pub grouped: Option<Grouped>,
     pub scaling: Scaling,
     /// Where the weight is if the CPU's threads keep it; the tensors are dummies then.
     pub pooled: Option<Pooled>,
@@ -54,7 +58,8 @@ pub struct LinearSpec {
 /// Backend extension: the projection on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait LinearOp: Backend {
-    /// Returns `y` with columns `offset .. offset + rows` of every live token written.
+    /// Returns `y` with columns `offset .. offset + rows` of every live token written. Where the spec has groups, they
+    /// stand in for the state.
     fn linear(
         x: FloatTensor<Self>,
         quants: IntTensor<Self>,
@@ -228,6 +233,14 @@ fn through_workgroup_memory(mut kernel: Kernel, spec: LinearSpec, tokens: u32) -
         ("TOKENS", tokens),
         ("INPUTS", tokens * (WIDE_PITCH / 16) as u32),
     ]);
+    kernel.prelude.push(match spec.grouped {
+        None => wgsl!("wide_in_order"),
+        Some(grouped) => {
+            kernel.name = "linear_by_expert";
+            kernel.consts.extend(grouped.consts());
+            wgsl!("wide_by_expert")
+        }
+    });
     // Eight threads for the rows, eight of which each has, and one for four tokens.
     kernel.workgroup = 2 * tokens;
     kernel
@@ -251,7 +264,11 @@ impl LinearOp for CubeBackend {
             tokens => (spec.rows.div_ceil(WIDE_ROWS), tokens),
         };
         let (gx, gz) = grid_xz(groups);
-        let count = (gx, t.div_ceil(tokens), gz);
+        let tiles = match spec.grouped {
+            None => t.div_ceil(tokens),
+            Some(grouped) => grouped.tiles,
+        };
+        let count = (gx, tiles, gz);
         let mut tensors = vec![&quants];
         tensors.extend((weight_buffers(spec.packing) == 2).then_some(&scales));
         tensors.extend([&x, &y, &state]);
@@ -269,15 +286,16 @@ impl LinearOp for Flex {
         mut y: FlexTensor,
         spec: LinearSpec,
     ) -> FlexTensor {
-        let n = state.storage::<u32>()[state::N_TOKENS] as usize;
-        linear_cpu(
-            x.storage(),
-            quants.storage(),
-            scales.storage(),
-            y.storage_mut(),
-            n,
-            spec,
-        );
+        let (x, state) = (x.storage(), state.storage::<u32>());
+        let weight = (quants.storage(), scales.storage());
+        let out = y.storage_mut();
+        match spec.grouped {
+            Some(grouped) => grouped_cpu(x, weight, state, out, spec, grouped),
+            None => {
+                let n = state[state::N_TOKENS] as usize;
+                linear_cpu(x, weight.0, weight.1, out, n, spec);
+            }
+        }
         y
     }
 }

@@ -15,6 +15,7 @@ pub mod experts;
 pub mod gate;
 pub mod gemv;
 pub mod gpu;
+pub mod groups;
 pub mod kv;
 pub mod linear;
 mod mixture;

@@ -65,6 +65,7 @@ impl Ops {
                 lanes,
                 subgroups: self.tuning.subgroups && lanes > 1,
                 wide,
+                grouped: None,
                 scaling: weight.scaling,
                 pooled: part.pooled,
             };

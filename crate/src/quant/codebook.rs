@@ -12,7 +12,7 @@ use bytemuck::AnyBitPattern;
 use half::f16;
 use hearth_cpu::formats::{FP4_TABLE, IQ4_TABLE};
 
-use super::{BlockFormat, PART, Packing, blocks_of, dequantize_parts, repack_blocks};
+use super::{BlockFormat, PART, Packing, blocks_of, dequantize_parts, grow, repack_blocks};
 use crate::error::{Error, Result};
 use crate::format::GgmlType;
 
@@ -100,18 +100,20 @@ impl BlockXs {
 
 impl BlockMx {
     fn part(&self, _: usize) -> Part {
-        let e = u32::from(self.e);
-        // Half of 2^(e - 127), since the table is doubled; the two smallest are subnormal.
-        let bits = if e < 2 {
-            0x0020_0000 << e
-        } else {
-            (e - 1) << 23
-        };
         Part {
             qs: self.qs,
-            d: f32::from_bits(bits),
+            d: power_of_two(self.e),
         }
     }
+}
+
+/// Half of 2^(e - 127), since the table is doubled; the two smallest are subnormal.
+fn power_of_two(e: u8) -> f32 {
+    let e = u32::from(e);
+    f32::from_bits(match e < 2 {
+        true => 0x0020_0000 << e,
+        false => (e - 1) << 23,
+    })
 }
 
 macro_rules! block_format {
@@ -168,6 +170,38 @@ fn scale_bits(dtype: GgmlType, d: f32) -> Result<u32> {
         expected: "a finite number whose multiples are finite".into(),
         found: d.to_string(),
     })
+}
+
+/// [`MXFP4`] as safetensors of gpt-oss have it, quants and scales apart: appends the words of [`Packing::Fp4`] for quants,
+/// 16 bytes for 32 elements of which byte `j` has element `2 j` (low nibble) and `2 j + 1`.
+///
+/// Source: `convert_moe_packed_tensors` in transformers' `integrations/mxfp4.py`.
+///
+/// # Errors
+/// [`Error::Truncated`] if the last 16 bytes are incomplete, [`Error::OutOfMemory`].
+pub fn repack_pairs(bytes: &[u8], quants: &mut Vec<u32>) -> Result<()> {
+    let blocks: &[[u8; 16]] = blocks_of(&MXFP4, bytes)?;
+    let words = grow(quants, 4 * blocks.len())?;
+    for (words, pairs) in words.chunks_exact_mut(4).zip(blocks) {
+        let element = |i: usize| u32::from(pairs[i / 2] >> (i % 2 * 4) & 15);
+        for (w, word) in words.iter_mut().enumerate() {
+            let byte = |j: usize| element(4 * w + j) | element(4 * w + j + 16) << 4;
+            *word = (0..4).fold(0, |word, j| word | byte(j) << (8 * j));
+        }
+    }
+    Ok(())
+}
+
+/// The same for scales: a byte, the exponent, for each block.
+///
+/// # Errors
+/// [`Error::BadFile`] for an exponent that stands for no number, [`Error::OutOfMemory`].
+pub fn repack_exponents(bytes: &[u8], scales: &mut Vec<u32>) -> Result<()> {
+    let words = grow(scales, bytes.len())?;
+    for (word, e) in words.iter_mut().zip(bytes) {
+        *word = scale_bits(GgmlType::MXFP4, power_of_two(*e))?;
+    }
+    Ok(())
 }
 
 block_format!(IQ4_NL, BlockNl, Iq4, IQ4_TABLE);

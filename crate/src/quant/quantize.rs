@@ -48,10 +48,10 @@ impl Quantize {
 pub(crate) fn kept_bytes(tensor: &TensorInfo, quantize: Option<Quantize>) -> u64 {
     match quantize.filter(|quantize| quantize.applies(tensor)) {
         Some(quantize) => {
-            let elements = tensor.size / tensor.dtype.block_bytes() as u64;
+            let elements = tensor.n_cols().saturating_mul(tensor.n_rows());
             elements / BLOCK_LEN as u64 * quantize.dtype().block_bytes() as u64
         }
-        None => tensor.size,
+        None => tensor.own_bytes(),
     }
 }
 

@@ -242,3 +242,30 @@ proptest! {
         }
     }
 }
+
+/// Quants and exponents apart, with neighbours in a byte, are the same words as GGML's blocks of the same elements.
+#[test]
+fn mxfp4_of_safetensors_is_that_of_gguf() {
+    let element = |block: usize, i: usize| ((block * 7 + i * 5 + i / 9) % 16) as u8;
+    let exponents = [0u8, 1, 2, 100, 127, 200];
+    let (mut blocks, mut pairs) = (Vec::new(), Vec::new());
+    for (b, e) in exponents.iter().enumerate() {
+        blocks.push(*e);
+        blocks.extend((0..16).map(|j| element(b, j) | element(b, j + 16) << 4));
+        pairs.extend((0..16).map(|j| element(b, 2 * j) | element(b, 2 * j + 1) << 4));
+    }
+    let (mut expected_quants, mut expected_scales) = (Vec::new(), Vec::new());
+    codebook::MXFP4
+        .repack(&blocks, &mut expected_quants, &mut expected_scales)
+        .unwrap();
+    let (mut quants, mut scales) = (vec![5], vec![6]);
+    codebook::repack_pairs(&pairs, &mut quants).unwrap();
+    codebook::repack_exponents(&exponents, &mut scales).unwrap();
+    assert_eq!(quants[1..], expected_quants);
+    assert_eq!(scales[1..], expected_scales);
+
+    let cut = codebook::repack_pairs(&pairs[1..], &mut quants);
+    assert_eq!(cut.unwrap_err().code(), "truncated_file");
+    let no_number = codebook::repack_exponents(&[255], &mut scales);
+    assert_eq!(no_number.unwrap_err().code(), "bad_file");
+}

@@ -23,6 +23,8 @@ const FOLDERS = [
   "hf_qwen3moe",
   "hf_qwen2_yarn",
   "hf_gpt2",
+  "hf_gpt_oss",
+  "hf_gpt_oss_mxfp4",
 ];
 
 /** `<|endoftext|>` and `<|im_end|>`, where an answer ends and the reference goes on. */

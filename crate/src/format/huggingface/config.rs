@@ -1,6 +1,6 @@
 //! `config.json` in the words of GGUF's metadata.
 
-use super::Object;
+use super::{Object, gpt_oss};
 use crate::error::{Error, Result};
 use crate::format::{Array, Metadata, Value};
 
@@ -29,7 +29,7 @@ const fn source(model_type: &'static str, architecture: &'static str) -> Source 
     }
 }
 
-const SOURCES: [Source; 13] = [
+const SOURCES: [Source; 14] = [
     source("llama", "llama"),
     source("mistral", "llama"),
     source("mixtral", "llama"),
@@ -55,6 +55,11 @@ const SOURCES: [Source; 13] = [
         post_norms: true,
         ..source("olmo2", "olmo2")
     },
+    // Its norm before the experts goes by this name in GGUF.
+    Source {
+        post_norms: true,
+        ..source("gpt_oss", "gpt-oss")
+    },
     Source {
         norms_lack_one: true,
         post_norms: true,
@@ -65,7 +70,7 @@ const SOURCES: [Source; 13] = [
 const GEMMA3: Source = Source {
     model_type: "gemma3_text",
     architecture: "gemma3",
-    ..SOURCES[12]
+    ..SOURCES[13]
 };
 
 /// Keys that are one number in both.
@@ -102,9 +107,12 @@ pub(super) fn convert(config: &Object, metadata: &mut Metadata) -> Result<Source
         known: known().map(|source| source.model_type).collect(),
     })?;
     let config = &config.renamed(source.aliases);
-    if source.architecture == "gpt2" {
-        gpt2(config)?;
+    match source.architecture {
+        "gpt2" => gpt2(config)?,
+        "gpt-oss" => gpt_oss::check(config)?,
+        _ => {}
     }
+    quantized(config, source)?;
     let mut keys = Keys { metadata, source };
     keys.insert_global("general.architecture", text(source.architecture));
     if let Some(name) = config.str("_name_or_path")?.filter(|name| !name.is_empty()) {
@@ -181,6 +189,20 @@ fn gpt2(config: &Object) -> Result<()> {
     {
         true => Err(config.wrong(by_layer, "false, and scale_attn_weights true")),
         false => Ok(()),
+    }
+}
+
+/// Weights that someone made smaller are floats or gpt-oss's own: other ways have tensors that no one here reads.
+fn quantized(config: &Object, source: Source) -> Result<()> {
+    let Some(how) = config.object("quantization_config")? else {
+        return Ok(());
+    };
+    match (source.architecture, how.str("quant_method")?) {
+        ("gpt-oss", Some("mxfp4")) => Ok(()),
+        _ => Err(how.wrong(
+            "quant_method",
+            "none (weights in floats), or mxfp4 of gpt_oss; quantised models are read from GGUF",
+        )),
     }
 }
 
@@ -280,6 +302,11 @@ fn rope(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
             ] {
                 let value = Value::F32(number(from, default)?);
                 keys.insert(&format!("rope.scaling.{to}"), value);
+            }
+            // What its family does; GGUF has no key for it.
+            let truncate = keys.source.architecture != "gpt-oss";
+            if scaling.bool("truncate")?.unwrap_or(true) != truncate {
+                return Err(scaling.wrong("truncate", if truncate { "true" } else { "false" }));
             }
             let trained = config.u32("max_position_embeddings")?;
             let original = Value::U32(original.or(trained).unwrap_or(1));

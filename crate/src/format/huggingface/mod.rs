@@ -2,10 +2,11 @@
 //! say is put into the words of a GGUF header, so that everything behind is the same for both.
 //!
 //! Three things differ in the weights: rows of q and k are not reordered, so rotary pairs are halves everywhere
-//! (`hearth.rope.halves`), Gemma's norms lack the 1 that GGUF's converter adds (`hearth.norm.offset`), and GPT-2's matrices
-//! are kept by columns ([`TensorInfo::is_transposed`]).
+//! (`hearth.rope.halves`), Gemma's norms lack the 1 that GGUF's converter adds (`hearth.norm.offset`), and some matrices of
+//! GPT-2 and gpt-oss lie in another way ([`TensorInfo::arrangement`]).
 
 mod config;
+mod gpt_oss;
 mod tensors;
 mod tokenizer;
 
@@ -67,7 +68,7 @@ pub fn convert(texts: &Texts, tensors: Vec<TensorInfo>) -> Result<(Metadata, Vec
         metadata.insert("tokenizer.chat_template", super::Value::String(template));
     }
     let tied = config.bool("tie_word_embeddings")?.unwrap_or(false);
-    Ok((metadata, tensors::rename(tensors, source, tied)))
+    Ok((metadata, tensors::rename(tensors, source, tied)?))
 }
 
 /// A JSON object, with the name of the file it is from for errors.

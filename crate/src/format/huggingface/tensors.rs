@@ -1,10 +1,12 @@
 //! Names of tensors in transformers' checkpoints, as GGUF spells them.
 
 use super::config::Source;
+use super::gpt_oss;
+use crate::error::Result;
 use crate::format::TensorInfo;
 
 /// Of a layer: what comes between `layers.N.` and `.weight` or `.bias`.
-const OF_LAYER: [(&str, &str); 17] = [
+const OF_LAYER: [(&str, &str); 18] = [
     ("input_layernorm", "attn_norm"),
     ("self_attn.q_proj", "attn_q"),
     ("self_attn.k_proj", "attn_k"),
@@ -18,6 +20,7 @@ const OF_LAYER: [(&str, &str); 17] = [
     ("mlp.gate_up_proj", "ffn_up"),
     ("mlp.down_proj", "ffn_down"),
     ("mlp.gate", "ffn_gate_inp"),
+    ("mlp.router", "ffn_gate_inp"),
     ("block_sparse_moe.gate", "ffn_gate_inp"),
     ("pre_feedforward_layernorm", "ffn_norm"),
     ("post_feedforward_layernorm", "post_ffw_norm"),
@@ -105,7 +108,18 @@ const GPT2: Names = Names {
 };
 
 /// The tensors that a model is made of, under GGUF's names.
-pub(super) fn rename(tensors: Vec<TensorInfo>, source: Source, tied: bool) -> Vec<TensorInfo> {
+///
+/// # Errors
+/// What [`gpt_oss::rename`] finds.
+pub(super) fn rename(
+    tensors: Vec<TensorInfo>,
+    source: Source,
+    tied: bool,
+) -> Result<Vec<TensorInfo>> {
+    let tensors = match source.architecture {
+        "gpt-oss" => gpt_oss::rename(tensors)?,
+        _ => tensors,
+    };
     let renamed = tensors.into_iter().filter_map(|tensor| {
         let name = gguf_name(&tensor.name, source)?;
         let by_columns = source.architecture == "gpt2" && name.starts_with("blk.");
@@ -115,16 +129,14 @@ pub(super) fn rename(tensors: Vec<TensorInfo>, source: Source, tied: bool) -> Ve
         };
         (!(tied && name == "output.weight")).then_some(TensorInfo { name, ..tensor })
     });
-    renamed.collect()
+    Ok(renamed.collect())
 }
 
 /// What is kept by columns, in the shape that others have.
 fn by_rows(mut tensor: TensorInfo) -> TensorInfo {
     tensor.shape.reverse();
-    TensorInfo {
-        is_transposed: true,
-        ..tensor
-    }
+    tensor.arrangement.by_columns = true;
+    tensor
 }
 
 fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
@@ -139,6 +151,9 @@ fn gguf_name(name: &str, source: Source) -> Option<String> {
         "gpt2" => GPT2,
         _ => LLAMA,
     };
+    if name.starts_with("blk.") {
+        return Some(name.to_owned());
+    }
     let name = name.strip_prefix(names.prefix).unwrap_or(name);
     let (name, kind) = name.rsplit_once('.')?;
     if let Some(name) = find(names.around, name) {

@@ -4,6 +4,8 @@
 // eight tokens: a block of weights is unpacked once for eight tokens, and a piece of x is loaded once for four rows.
 // `reduce` adds up the lanes: through workgroup memory (reduce_shared.wgsl) or within a subgroup
 // (reduce_subgroup.wgsl). The sums are eight variables, because an array may end up in memory.
+@group(0) @binding({{ B2 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
+
 const LANES: u32 = {{ LANES }}u;
 
 fn input(at: u32) -> vec4<f32> {

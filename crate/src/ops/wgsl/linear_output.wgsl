@@ -1,7 +1,6 @@
 // What projections of several tokens read and write, however they are tiled.
 @group(0) @binding({{ B0 }}) var<storage, read_write> x: array<vec4<f32>>; // [T, COLS4]
 @group(0) @binding({{ B1 }}) var<storage, read_write> y: array<f32>; // [T, STRIDE]
-@group(0) @binding({{ B2 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
 
 const ROWS: u32 = {{ ROWS }}u;
 const COLS4: u32 = {{ COLS4 }}u;

@@ -1,10 +1,10 @@
 // y[t, OFFSET + r] = sum_c W[r, c] * x[t, c] for many tokens   (added to what is there where ADD)
 //
-// grid: (ceil(ROWS / 64) split over x and z, ceil(T / TOKENS)). A workgroup computes a tile of 64 rows and TOKENS tokens, 32
+// grid: (ceil(ROWS / 64) split over x and z, tiles of TOKENS tokens: wide_in_order.wgsl, or wide_by_expert.wgsl for a weight
+// of experts and the slots that were routed to them). A workgroup computes a tile of 64 rows and TOKENS tokens, 32
 // columns at a time: weights are unpacked once and lie, with the tokens' columns, in workgroup memory, from where each thread
 // multiplies eight rows with four tokens. A thread's rows are 8 apart and its tokens TOKENS / 4, and what lies in workgroup
 // memory has 36 numbers a row instead of 32, so that threads that run together read from banks of their own.
-const TOKENS: u32 = {{ TOKENS }}u; // of a tile; half as many threads as make a workgroup
 const TILE_ROWS: u32 = 64u;
 const STEP: u32 = 8u; // vec4s of columns in workgroup memory
 const PITCH: u32 = 9u; // vec4s from a row to the next there
@@ -12,6 +12,10 @@ const APART: u32 = TOKENS / 4u; // from a thread's token to its next one
 
 var<workgroup> weights: array<vec4<f32>, 576>; // [TILE_ROWS, PITCH]
 var<workgroup> inputs: array<vec4<f32>, {{ INPUTS }}>; // [TOKENS, PITCH]
+var<workgroup> tokens_there: u32; // in this tile
+
+// Tokens, or places in a list of them, from `first` to before `end`, by the weight's rows from `row` on.
+struct Tile { first: u32, end: u32, row: u32 }
 
 // Where an unpacked block goes.
 fn put(at: u32, v: vec4<f32>) {
@@ -20,14 +24,15 @@ fn put(at: u32, v: vec4<f32>) {
 
 // Puts the tile's weights of columns `4 * start` and on where they are multiplied; zeros past the last column. Past the last
 // row it stands in.
-fn load_weights(lid: u32, first_row: u32, start: u32) {
+fn load_weights(lid: u32, weight_row: u32, first_row: u32, start: u32) {
     let per_row = STEP / BLOCK_VECS;
     for (var i = lid; i < TILE_ROWS * per_row; i += WG) {
         let row = i / per_row;
         let block = start / BLOCK_VECS + i % per_row;
         let at = row * PITCH + i % per_row * BLOCK_VECS;
         if (block < BLOCKS) {
-            store_block(unpack_block(min(first_row + row, ROWS - 1u) * BLOCKS + block), at);
+            let w = weight_row + min(first_row + row, ROWS - 1u);
+            store_block(unpack_block(w * BLOCKS + block), at);
         } else {
             for (var v = 0u; v < BLOCK_VECS; v++) {
                 put(at + v, vec4<f32>(0.0));
@@ -37,13 +42,13 @@ fn load_weights(lid: u32, first_row: u32, start: u32) {
 }
 
 // The same of the tile's tokens; zeros for those that are none.
-fn load_inputs(lid: u32, first_token: u32, n_tokens: u32, start: u32) {
+fn load_inputs(lid: u32, first_token: u32, end: u32, start: u32) {
     for (var i = lid; i < TOKENS * STEP; i += WG) {
         let token = first_token + i / STEP;
         let column = start + i % STEP;
         var v = vec4<f32>(0.0);
-        if (token < n_tokens && column < COLS4) {
-            v = x[token * COLS4 + column];
+        if (token < end && column < COLS4) {
+            v = x[x_row(token) * COLS4 + column];
         }
         inputs[i / STEP * PITCH + i % STEP] = v;
     }
@@ -58,21 +63,21 @@ fn add_row(sums: vec4<f32>, w: vec4<f32>, a: vec4<f32>, b: vec4<f32>, c: vec4<f3
 }
 
 // The output of row `row` for tokens `t`, `t + APART` and so on, as far as they exist.
-fn write_row(t: u32, n_tokens: u32, row: u32, sums: vec4<f32>) {
+fn write_row(t: u32, end: u32, row: u32, sums: vec4<f32>) {
     if (row >= ROWS) {
         return;
     }
-    if (t < n_tokens) {
-        write(t, row, sums.x);
+    if (t < end) {
+        write(y_row(t), row, sums.x);
     }
-    if (t + APART < n_tokens) {
-        write(t + APART, row, sums.y);
+    if (t + APART < end) {
+        write(y_row(t + APART), row, sums.y);
     }
-    if (t + 2u * APART < n_tokens) {
-        write(t + 2u * APART, row, sums.z);
+    if (t + 2u * APART < end) {
+        write(y_row(t + 2u * APART), row, sums.z);
     }
-    if (t + 3u * APART < n_tokens) {
-        write(t + 3u * APART, row, sums.w);
+    if (t + 3u * APART < end) {
+        write(y_row(t + 3u * APART), row, sums.w);
     }
 }
 
@@ -83,9 +88,14 @@ fn main(
     @builtin(local_invocation_index) lid: u32,
 ) {
     {{ PREPARE }}
-    let n_tokens = state[1];
+    let tile = tile_at(wg.y);
+    if (lid == 0u) {
+        tokens_there = tile.end - min(tile.first, tile.end);
+    }
+    if (workgroupUniformLoad(&tokens_there) == 0u) {
+        return;
+    }
     let first_row = (wg.z * grid.x + wg.x) * TILE_ROWS;
-    let first_token = wg.y * TOKENS;
     let token = lid % APART; // of the tile, the first of four
     let row = lid / APART; // the first of eight
     // A row each; variables, because an array may end up in memory.
@@ -99,8 +109,8 @@ fn main(
     var s7 = vec4<f32>(0.0);
     for (var start = 0u; start < COLS4; start += STEP) {
         workgroupBarrier();
-        load_weights(lid, first_row, start);
-        load_inputs(lid, first_token, n_tokens, start);
+        load_weights(lid, tile.row, first_row, start);
+        load_inputs(lid, tile.first, tile.end, start);
         workgroupBarrier();
         for (var k = 0u; k < STEP; k++) {
             let a = inputs[token * PITCH + k];
@@ -118,14 +128,14 @@ fn main(
             s7 = add_row(s7, weights[w + 56u * PITCH], a, b, c, d);
         }
     }
-    let t = first_token + token;
+    let t = tile.first + token;
     let r = first_row + row;
-    write_row(t, n_tokens, r, s0);
-    write_row(t, n_tokens, r + 8u, s1);
-    write_row(t, n_tokens, r + 16u, s2);
-    write_row(t, n_tokens, r + 24u, s3);
-    write_row(t, n_tokens, r + 32u, s4);
-    write_row(t, n_tokens, r + 40u, s5);
-    write_row(t, n_tokens, r + 48u, s6);
-    write_row(t, n_tokens, r + 56u, s7);
+    write_row(t, tile.end, r, s0);
+    write_row(t, tile.end, r + 8u, s1);
+    write_row(t, tile.end, r + 16u, s2);
+    write_row(t, tile.end, r + 24u, s3);
+    write_row(t, tile.end, r + 32u, s4);
+    write_row(t, tile.end, r + 40u, s5);
+    write_row(t, tile.end, r + 48u, s6);
+    write_row(t, tile.end, r + 56u, s7);
 }

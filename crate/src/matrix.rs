@@ -1,0 +1,219 @@
+//! A weight's rows on the device while they come.
+
+use burn::tensor::{Int, Tensor};
+
+use crate::error::{Error, Result};
+use crate::model::assemble::MatrixNames;
+use crate::ops::pool::Pooled;
+use crate::ops::{Ops, Scaling, Weight, WeightPart};
+use crate::quant::Packing;
+
+/// Rows of a matrix.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub row: usize,
+    pub rows: usize,
+}
+
+/// A matrix being filled on the device.
+pub struct Matrix {
+    rows: usize,
+    cols: usize,
+    parts: Vec<Part>,
+}
+
+struct Part {
+    packing: Packing,
+    first_row: usize,
+    rows: usize,
+    /// Words of quants in a row.
+    quant_words: usize,
+    /// Words of scales in a row; 0 for the float packings.
+    scale_words: usize,
+    /// Taken out while it is written: the CPU writes in place only what is held once.
+    quants: Option<Tensor<2, Int>>,
+    scales: Option<Tensor<2, Int>>,
+    /// Where the pool keeps them instead.
+    pooled: Option<Pooled>,
+}
+
+impl Part {
+    /// Room on the device, or in the pool of the CPU's threads.
+    fn alloc(
+        ops: &Ops,
+        packing: Packing,
+        first_row: usize,
+        rows: usize,
+        cols: usize,
+    ) -> Result<Self> {
+        let blocks = packing.blocks_per_row(cols);
+        let quant_words = blocks * packing.quant_words_per_block();
+        let scale_words = blocks * packing.scale_words_per_block();
+        let mut pooled = None;
+        let (mut here, mut scales_here) = (rows * quant_words, rows * scale_words);
+        if let Some(pool) = ops.pool(packing) {
+            pooled = Some(Pooled {
+                quants: pool.alloc(here)?,
+                scales: pool.alloc(scales_here)?,
+            });
+            (here, scales_here) = (0, 0);
+        }
+        Ok(Self {
+            packing,
+            first_row,
+            rows,
+            quant_words,
+            scale_words,
+            quants: Some(ops.alloc_words(here)),
+            scales: Some(ops.alloc_words(scales_here)),
+            pooled,
+        })
+    }
+
+    /// Writes rows from row `at` of the part on.
+    fn write(&mut self, ops: &Ops, at: usize, quants: Vec<u32>, scales: Vec<u32>) {
+        let (quants_at, scales_at) = (at * self.quant_words, at * self.scale_words);
+        if let (Some(pooled), Some(pool)) = (self.pooled, ops.pool(self.packing)) {
+            pool.write(pooled.quants + 4 * quants_at as u32, &quants);
+            pool.write(pooled.scales + 4 * scales_at as u32, &scales);
+            return;
+        }
+        if !quants.is_empty()
+            && let Some(tensor) = self.quants.take()
+        {
+            self.quants = Some(ops.write_words(tensor, quants_at, quants));
+        }
+        if !scales.is_empty()
+            && let Some(tensor) = self.scales.take()
+        {
+            self.scales = Some(ops.write_words(tensor, scales_at, scales));
+        }
+    }
+}
+
+impl Matrix {
+    /// Allocates room for consecutive row ranges in their packings; neighbours of one packing share a part, no part
+    /// exceeds `binding` bytes, and no expert is in two.
+    pub fn alloc(
+        ops: &Ops,
+        names: &MatrixNames,
+        ranges: &[(Packing, usize)],
+        binding: u64,
+    ) -> Result<Self> {
+        let cols = names.cols;
+        let mut parts: Vec<(Packing, usize, usize)> = Vec::new();
+        let mut row = 0;
+        for (packing, rows) in ranges {
+            let row_bytes = 4 * packing.blocks_per_row(cols) * packing.quant_words_per_block();
+            // Rows that have to stay together.
+            let all: usize = ranges.iter().map(|(_, rows)| rows).sum();
+            let unit = match names.experts {
+                1 => 1,
+                experts => all / experts,
+            };
+            let fitting = usize::try_from(binding).unwrap_or(usize::MAX) / row_bytes;
+            let max_rows = fitting / unit * unit;
+            if max_rows == 0 {
+                return Err(Error::OutOfMemory {
+                    what: format!("{unit} rows of a weight"),
+                    needed: (row_bytes * unit) as u64,
+                    available: binding,
+                });
+            }
+            let mut left = *rows;
+            while left > 0 {
+                let taken = match parts.last_mut() {
+                    Some((p, _, n)) if p == packing && *n < max_rows => {
+                        let taken = left.min(max_rows - *n);
+                        *n += taken;
+                        taken
+                    }
+                    _ => {
+                        let taken = left.min(max_rows);
+                        parts.push((*packing, row, taken));
+                        taken
+                    }
+                };
+                row += taken;
+                left -= taken;
+            }
+        }
+        let parts = parts
+            .into_iter()
+            .map(|(packing, first_row, rows)| Part::alloc(ops, packing, first_row, rows, cols))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            rows: row,
+            cols,
+            parts,
+        })
+    }
+
+    /// Writes the words of rows that may span parts of one packing; of quants and scales one may be left out.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the rows are outside the matrix.
+    pub fn write(
+        &mut self,
+        ops: &Ops,
+        place: Place,
+        quants: Vec<u32>,
+        scales: Vec<u32>,
+    ) -> Result<()> {
+        let (mut row, end) = (place.row, place.row + place.rows);
+        let (mut quants, mut scales) = (quants, scales);
+        for part in &mut self.parts {
+            let part_end = part.first_row + part.rows;
+            if row >= part_end || end <= part.first_row || row == end {
+                continue;
+            }
+            let n = end.min(part_end) - row;
+            let at = row - part.first_row;
+            // What the next parts take; empty unless the rows straddle two parts.
+            let later_quants = quants.split_off(quants.len().min(n * part.quant_words));
+            let later_scales = scales.split_off(scales.len().min(n * part.scale_words));
+            part.write(ops, at, quants, scales);
+            (quants, scales) = (later_quants, later_scales);
+            row += n;
+        }
+        if row == end {
+            Ok(())
+        } else {
+            Err(Error::Internal {
+                what: "Matrix::write".into(),
+                message: format!("row {row} of {end} has no place"),
+            })
+        }
+    }
+
+    /// Bytes on the device.
+    pub fn bytes(&self) -> u64 {
+        self.parts
+            .iter()
+            .map(|p| 4 * (p.rows * (p.quant_words + p.scale_words)) as u64)
+            .sum()
+    }
+
+    /// The finished weight; shares the device memory.
+    pub fn weight(&self) -> Weight {
+        Weight {
+            rows: self.rows,
+            cols: self.cols,
+            scaling: Scaling::NONE,
+            parts: self
+                .parts
+                .iter()
+                .filter_map(|p| {
+                    Some(WeightPart {
+                        packing: p.packing,
+                        first_row: p.first_row,
+                        rows: p.rows,
+                        quants: p.quants.clone()?,
+                        scales: p.scales.clone()?,
+                        pooled: p.pooled,
+                    })
+                })
+                .collect(),
+        }
+    }
+}

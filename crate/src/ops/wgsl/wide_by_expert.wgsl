@@ -1,0 +1,24 @@
+// What the tiles of linear_wide.wgsl are of: slots that were routed to the same expert, by its rows.
+@group(0) @binding({{ B2 }}) var<storage, read_write> groups: array<u32>; // [3 * TILES + slots], ops/groups.rs
+
+const TOKENS: u32 = {{ TOKENS }}u; // of a tile; half as many threads as make a workgroup
+const TILES: u32 = {{ TILES }}u;
+const SHARE: u32 = {{ SHARE }}u; // slots that have one row of x
+const FIRST_EXPERT: u32 = {{ FIRST_EXPERT }}u; // in this part of the weight
+const N_EXPERTS: u32 = {{ N_EXPERTS }}u;
+
+fn tile_at(i: u32) -> Tile {
+    let expert = groups[3u * i] - FIRST_EXPERT; // wraps below the first
+    if (expert >= N_EXPERTS) {
+        return Tile(0u, 0u, 0u);
+    }
+    return Tile(groups[3u * i + 1u], groups[3u * i + 2u], expert * ROWS);
+}
+
+fn y_row(place: u32) -> u32 {
+    return groups[3u * TILES + place];
+}
+
+fn x_row(place: u32) -> u32 {
+    return y_row(place) / SHARE;
+}
