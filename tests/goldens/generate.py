@@ -1,4 +1,5 @@
 """Makes every file of data/: generate.py --model PATH/TO/SmolLM2-135M-Instruct.Q4_1.gguf --minilm PATH/TO/all-MiniLM-L6-v2
+--gemma PATH/TO/gemma-3-270m-q4_k_m.gguf
 
 With `--only families`, `--only embeddings` or `--only tokenizers` just those files, and no model is needed. Files whose
 model is not given stay as they are.
@@ -22,6 +23,7 @@ import gold_embeddings
 import gold_families
 import gold_folders
 import gold_gemma
+import gold_gemma270
 import gold_minilm
 import gold_pre
 import gold_smollm2
@@ -35,6 +37,7 @@ import jsonio
 HERE = Path(__file__).resolve().parent
 SUMS = "SHA256SUMS"
 MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+GEMMA_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 
 
 def check_pins():
@@ -72,11 +75,17 @@ def make_rest(scratch: Path, args):
     gold_smollm2.make(scratch, args.model)
 
 
+def make_gemma(scratch: Path, args):
+    if args.gemma:
+        gold_gemma270.make(scratch, args.gemma)
+
+
 # What makes them, and how the files' names begin; what begins otherwise is the rest's.
 GROUPS = {
     "families": (make_families, ("family_", "hf_")),
     "embeddings": (make_embeddings, ("embed_", "minilm", "tokenizer_minilm")),
     "tokenizers": (make_tokenizers, ("tokenizer_",)),
+    "gemma": (make_gemma, ("gemma270",)),
     "rest": (make_rest, ("",)),
 }
 
@@ -93,6 +102,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--minilm", type=Path)
+    parser.add_argument("--gemma", type=Path)
     parser.add_argument("--only", choices=[group for group in GROUPS if group != "rest"])
     parser.add_argument("--out", type=Path, default=HERE / "data")
     args = parser.parse_args()
@@ -100,9 +110,12 @@ def main():
     groups = [args.only] if args.only else list(GROUPS)
     if "rest" in groups and not args.model:
         parser.error("--model is needed, unless --only says otherwise")
-    if args.model and jsonio.sha256(args.model) != MODEL_SHA256:
-        sys.exit(f"{args.model} is not the file that these goldens are made from (sha256 {MODEL_SHA256})")
+    for path, sha256 in ((args.model, MODEL_SHA256), (args.gemma, GEMMA_SHA256)):
+        if path and jsonio.sha256(path) != sha256:
+            sys.exit(f"{path} is not the file that these goldens are made from (sha256 {sha256})")
     untouched = () if args.minilm else gold_minilm.FILES
+    if not args.gemma:
+        untouched += ("gemma270.json",)
     if not args.model:
         untouched += ("tokenizer_smollm2.json",)
 

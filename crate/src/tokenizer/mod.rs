@@ -3,12 +3,13 @@
 //! Two rules that other implementations often lack:
 //!
 //! * Text never becomes a special token. [`Tokenizer::encode`] reads `<|im_end|>` as six harmless pieces, and
-//!   [`Tokenizer::encode_template`] recognises special tokens only where the chat template wrote them.
+//!   [`Tokenizer::encode_template`] recognises special tokens only where the chat template wrote them. Special are
+//!   control tokens, and of user-defined ones those that the template spells; the others are text, as in training.
 //! * A stream of tokens costs the same per token at any length: see [`Stream`].
 
-mod blank;
 mod decode;
 mod gguf;
+mod literal;
 mod pre;
 mod pre_families;
 mod special;
@@ -34,8 +35,8 @@ pub use decode::Stream;
 
 use crate::chat_template::Rendered;
 use crate::error::{Error, Result};
-use blank::Blanks;
 use decode::{Table, byte_to_char};
+use literal::Literals;
 use pre::PreTokenizer;
 use special::Specials;
 use spm::SentencePiece;
@@ -57,7 +58,7 @@ pub struct Tokenizer {
     model: Model,
     table: Arc<Table>,
     specials: Specials,
-    blanks: Blanks,
+    literals: Literals,
     bos: Option<u32>,
     eos: Option<u32>,
     unknown: Option<u32>,
@@ -205,8 +206,8 @@ impl Tokenizer {
         bytes
     }
 
-    /// Ids and texts of the tokens that a chat template may write and a user may not, sorted by text: control,
-    /// unknown and user-defined ones.
+    /// Ids and texts of the tokens that a chat template may write and a user may not, sorted by text: control and
+    /// unknown ones, and user-defined ones that the template spells or that end an answer.
     pub fn special_tokens(&self) -> impl Iterator<Item = (u32, &str)> {
         self.specials
             .ids()
@@ -261,7 +262,7 @@ impl Tokenizer {
             false => Cow::Borrowed(text),
         };
         let mut rest = text.as_ref();
-        while let Some((start, end, id)) = self.blanks.find(rest) {
+        while let Some((start, end, id)) = self.literals.find(rest) {
             self.encode_words(&rest[..start], rest.len() == text.len(), ids)?;
             ids.push(id);
             rest = &rest[end..];

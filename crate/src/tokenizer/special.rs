@@ -1,10 +1,12 @@
 //! Finding special tokens in text.
 
+use std::collections::HashSet;
+
 use super::vocab::{Kind, Vocab};
 
 /// The tokens that a chat template may write and a user may not: control, unknown and user-defined ones.
 ///
-/// Not among them: texts of white space only (they are ordinary text, see [`super::blank`]) and texts of a
+/// Not among them: what is ordinary text (see [`super::literal`]), texts of white space only, and texts of a
 /// single character (no marker fits inside them, so they could not be told from a user's).
 #[derive(Debug)]
 pub(super) struct Specials {
@@ -25,13 +27,14 @@ pub(super) struct Match {
 }
 
 impl Specials {
-    pub(super) fn new(vocab: &Vocab) -> Self {
+    pub(super) fn new(vocab: &Vocab, literals: &HashSet<u32>) -> Self {
         let text = |id: u32| vocab.text(id).unwrap_or_default();
         let is_special = |&id: &u32| {
             matches!(
                 vocab.kind(id),
                 Some(Kind::Control | Kind::Unknown | Kind::UserDefined)
-            ) && text(id).chars().nth(1).is_some()
+            ) && !literals.contains(&id)
+                && text(id).chars().nth(1).is_some()
                 && text(id).chars().any(|c| !c.is_whitespace() && c != '▁')
         };
         let mut ids: Vec<u32> = vocab.ids().filter(is_special).collect();
@@ -137,7 +140,7 @@ mod tests {
         ];
         let texts: Vec<String> = tokens.iter().map(|t| t.0.to_owned()).collect();
         let vocab = Vocab::new(&texts, tokens.iter().map(|t| t.1).collect()).unwrap();
-        let specials = Specials::new(&vocab);
+        let specials = Specials::new(&vocab, &HashSet::new());
         (vocab, specials)
     }
 

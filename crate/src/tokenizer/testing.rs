@@ -33,6 +33,10 @@ pub(crate) const NASTY: &[&str] = &[
     "!!!???...---___***###$$$%%%^^^&&&",
 ];
 
+pub(crate) fn set_string(meta: &mut Metadata, key: &str, value: &str) {
+    meta.insert(key, Value::String(value.to_owned()));
+}
+
 /// A byte-level vocabulary: 256 bytes (ids 0 to 255), some merges, then `special` with their token types.
 pub(crate) fn byte_level_metadata(special: &[(&str, i32)]) -> Metadata {
     let mut tokens: Vec<String> = (0..=255u8)
@@ -69,6 +73,8 @@ pub(crate) fn chatml_metadata() -> Metadata {
     ]);
     meta.insert("tokenizer.ggml.bos_token_id", Value::U32(268));
     meta.insert("tokenizer.ggml.eos_token_id", Value::U32(269));
+    let template = "{{ messages[0].content.split('</think>')[-1] }}<think>";
+    set_string(&mut meta, "tokenizer.chat_template", template);
     meta
 }
 

@@ -2,14 +2,11 @@
 
 use super::Tokenizer;
 use super::testing::{
-    NASTY, Random, byte_level_metadata, chatml, sentence_piece, sentence_piece_metadata, unigram,
+    NASTY, Random, byte_level_metadata, chatml, sentence_piece, sentence_piece_metadata,
+    set_string, unigram,
 };
 use crate::chat_template::Rendered;
 use crate::format::{Array, Metadata, Value};
-
-fn set_string(meta: &mut Metadata, key: &str, value: &str) {
-    meta.insert(key, Value::String(value.to_owned()));
-}
 
 #[test]
 fn byte_level_round_trip() {
@@ -56,6 +53,7 @@ fn text_never_becomes_a_special_token() {
 fn ignoring_merges_does_not_reach_special_tokens() {
     let mut meta = byte_level_metadata(&[("word", 4), ("other", 3), ("zz", 1)]);
     set_string(&mut meta, "tokenizer.ggml.pre", "llama-bpe");
+    set_string(&mut meta, "tokenizer.chat_template", "word");
     let tokenizer = Tokenizer::from_gguf(&meta).unwrap();
     assert_eq!(tokenizer.encode("word").unwrap().len(), 4);
     assert_eq!(tokenizer.encode("other").unwrap().len(), 4);
@@ -74,6 +72,33 @@ fn white_space_tokens_belong_to_text() {
     );
     assert!(tokenizer.special_tokens().all(|(id, _)| id != 272));
     assert_eq!(tokenizer.decode(&[272]), "\n\n");
+}
+
+/// Gemma's HTML is text, as it was in training; what the template writes is not, and neither is what ends an answer.
+#[test]
+fn user_defined_tokens_that_no_template_writes_belong_to_text() {
+    let tokens = [
+        ("<table>", 4),
+        ("<table><tr>", 4),
+        ("<call>", 4),
+        ("<|eot|>", 4),
+    ];
+    let mut meta = byte_level_metadata(&tokens);
+    set_string(&mut meta, "tokenizer.chat_template", "{{ '<call>' }}");
+    meta.insert("tokenizer.ggml.eot_token_id", Value::U32(270));
+    let tokenizer = Tokenizer::from_gguf(&meta).unwrap();
+    assert_eq!(
+        tokenizer.encode("hello<table>hello<table><tr>").unwrap(),
+        [259, 267, 259, 268]
+    );
+    let specials: Vec<&str> = tokenizer.special_tokens().map(|(_, text)| text).collect();
+    assert_eq!(specials, ["<call>", "<|eot|>"]);
+    for text in specials {
+        let ids = tokenizer.encode(text).unwrap();
+        assert!(ids.iter().all(|id| *id < 267), "{text}: {ids:?}");
+    }
+    assert_eq!(tokenizer.mark("<table>", '\u{e000}', false), None);
+    assert_eq!(tokenizer.decode(&[267, 259]), "<table>hello");
 }
 
 #[test]

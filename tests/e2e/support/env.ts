@@ -21,6 +21,7 @@ export const smollm2File = (): string => process.env.HEARTH_SMOLLM2 ?? "";
 
 /** Addresses on the server, as the page writes them. */
 export const SMOLLM2 = "/models/smollm2-135m-instruct-q4_1.gguf";
+export const GEMMA270 = "/models/gemma-3-270m-q4_k_m.gguf";
 export const TINY = "/tests/goldens/data/tiny_llama.gguf";
 
 /** The real model where it is at hand. */

@@ -1,0 +1,107 @@
+//! Gemma 3 270M in Q4_K_M, the real file (Q4_K, Q5_0, Q6_K and Q8_0 in one), against transformers on the same weights and
+//! sentencepiece on the same vocabulary. The third prompt is longer than the window of its sliding layers.
+
+use hearth::ops::KvType;
+use hearth::{Engine, LoadOptions};
+use hearth_tests::{On, exact, golden, greedy, load_file_with, open, real_model};
+use pollster::block_on;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Golden {
+    prompts: Vec<Prompt>,
+    forced: Forced,
+    tokens: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Prompt {
+    name: String,
+    text: String,
+    ids: Vec<u32>,
+    greedy_ids: Vec<u32>,
+    last_top_ids: Vec<u32>,
+    last_top_logits: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct Forced {
+    ids: Vec<u32>,
+    top1: Vec<u32>,
+    margins: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    text: String,
+    ids: Vec<u32>,
+}
+
+fn engine(on: On) -> Option<(Engine, Golden)> {
+    let path = real_model("HEARTH_GEMMA270", "Gemma 3 270M as GGUF")?;
+    let options = LoadOptions {
+        kv_type: Some(KvType::F32),
+        ..exact(1024)
+    };
+    let engine = load_file_with(open(on)?, &path, options);
+    Some((engine, golden("gemma270.json")))
+}
+
+fn check_logits(on: On, engine: &mut Engine, prompts: &[Prompt], tolerance: f32) {
+    for prompt in prompts {
+        let logits = block_on(engine.logits(&prompt.ids)).unwrap();
+        let top = prompt.last_top_ids.iter().zip(&prompt.last_top_logits);
+        let worst = top.fold(0.0f32, |worst, (id, logit)| {
+            worst.max((logits[*id as usize] - logit).abs())
+        });
+        println!("{} on {on:?}: largest logit error {worst}", prompt.name);
+        assert!(worst < tolerance, "{} on {on:?}: {worst}", prompt.name);
+    }
+}
+
+#[test]
+fn everything_on_the_cpu() {
+    let Some((mut engine, golden)) = engine(On::Cpu) else {
+        return;
+    };
+    for prompt in &golden.prompts {
+        let ids = engine.tokenizer().encode_whole(&prompt.text).unwrap();
+        assert_eq!(ids, prompt.ids, "{}", prompt.name);
+    }
+    for Case { text, ids } in &golden.tokens {
+        let found = engine.tokenizer().encode(text).unwrap();
+        assert_eq!(&found, ids, "{text:?}");
+    }
+    check_logits(On::Cpu, &mut engine, &golden.prompts, 5e-2);
+    for prompt in &golden.prompts {
+        let n = if prompt.name == "long" { 16 } else { 64 };
+        let (ids, text) = greedy(&mut engine, &prompt.ids, n).unwrap();
+        println!("{}: {text:?}", prompt.name);
+        assert_eq!(ids, prompt.greedy_ids[..n], "{}", prompt.name);
+    }
+    let forced = golden.forced;
+    let (mut agree, mut clear) = (0, 0);
+    block_on(engine.each_logits(&forced.ids, |i, logits| {
+        let best = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
+        let agrees = best == Some(forced.top1[i] as usize);
+        agree += agrees as usize;
+        if forced.margins[i] > 0.1 {
+            clear += 1;
+            assert!(agrees, "position {i}");
+        }
+    }))
+    .unwrap();
+    let n = forced.top1.len();
+    println!("top-1 as the reference at {agree} of {n} positions, {clear} of them clear");
+    assert!(agree * 100 >= 95 * n, "{agree} of {n}");
+}
+
+#[test]
+fn logits_on_the_gpu() {
+    let Some((mut engine, golden)) = engine(On::Gpu) else {
+        return;
+    };
+    // Of the long one its beginning would be all that a GPU made of software has time for. Products of K-quants' scales are
+    // kept in f16.
+    check_logits(On::Gpu, &mut engine, &golden.prompts[..2], 3e-2);
+}
