@@ -6,7 +6,7 @@
 
 use core::ops::Range;
 
-use crate::dot::{BLOCK, Row, dot, dot_rows};
+use crate::dot::{BLOCK, Row, Weights, dot, dot_rows};
 use crate::formats::{BlockDot, Lookup, Q2, Q3, Q4, Q5, Q6, Q8};
 
 /// Rows in a group.
@@ -72,7 +72,14 @@ impl Format {
     }
 }
 
+/// Products that are kept back until they are written side by side.
+const KEPT: usize = 4096;
+
 /// Calls `put(token, row, value)` with W[row] . x[token] for the rows in `range` of all groups.
+///
+/// Rows come one after the other for all tokens, and a result has a row of its own for each token: where those are far apart,
+/// as in the logits of a large vocabulary, each number would be a line of the cache, and those of one column even the same set
+/// of it. So some rows are kept back and written token by token.
 ///
 /// `quants`: [rows, blocks, words of a block], `scales`: [rows, blocks, words of its scales]; both may be longer.
 pub fn product_of(
@@ -82,23 +89,45 @@ pub fn product_of(
     scales: &[u32],
     rows: usize,
     range: Range<usize>,
-    put: impl FnMut(usize, usize, f32),
+    mut put: impl FnMut(usize, usize, f32),
 ) {
-    by_format!(format, F => product::<F>(x, quants, scales, rows, range, put))
+    let stride = groups(rows);
+    let mut kept = [0.0; KEPT];
+    for (piece, x) in x.chunks(MAX_TOKENS).enumerate() {
+        let at_once = (KEPT / STREAMS / x.len()).clamp(1, 64);
+        for first in range.clone().step_by(at_once) {
+            let last = range.end.min(first + at_once);
+            let mut keep = |t: usize, k: usize, i: usize, value: f32| {
+                if let Some(place) = kept.get_mut((t * STREAMS + k) * at_once + (i - first)) {
+                    *place = value;
+                }
+            };
+            by_format!(format, F => product::<F>(x, (quants, scales), rows, first..last, &mut keep));
+            for (at, values) in kept.chunks(at_once).enumerate().take(x.len() * STREAMS) {
+                let (t, k) = (at / STREAMS, at % STREAMS);
+                for (r, value) in (first + k * stride..last + k * stride).zip(values) {
+                    if r < rows {
+                        put(piece * MAX_TOKENS + t, r, *value);
+                    }
+                }
+            }
+        }
+    }
 }
 
-/// [`product_of`] of one format.
+/// [`product_of`] of one format: `put(token, stream, group, value)`.
 fn product<F: BlockDot>(
     x: &[Row<'_>],
-    quants: &[u32],
-    scales: &[u32],
+    (quants, scales): Weights<'_>,
     rows: usize,
     range: Range<usize>,
-    mut put: impl FnMut(usize, usize, f32),
+    put: &mut impl FnMut(usize, usize, usize, f32),
 ) {
     let Some(first) = x.first() else { return };
     let blocks = first.q.len() / BLOCK;
+    // The last group may be short; its last row is computed again then.
     let weight = |r: usize| {
+        let r = r.min(rows - 1);
         (
             &quants[r * blocks * F::WORDS..(r + 1) * blocks * F::WORDS],
             &scales[r * blocks * F::SCALE_WORDS..],
@@ -109,24 +138,23 @@ fn product<F: BlockDot>(
     for i in range {
         let group: [usize; STREAMS] = core::array::from_fn(|k| i + k * stride);
         if let [x] = x {
-            // The last group may be short; its last row is computed again then.
-            let y = dot_rows::<F, STREAMS>(group.map(|r| weight(r.min(rows - 1))), *x);
-            for (r, y) in group.into_iter().zip(y).filter(|(r, _)| *r < rows) {
-                put(0, r, y);
+            let y = dot_rows::<F, STREAMS>(group.map(weight), *x);
+            for (k, y) in y.into_iter().enumerate() {
+                put(0, k, i, y);
             }
             continue;
         }
-        for r in group.into_iter().filter(|r| *r < rows) {
+        for (k, r) in group.into_iter().enumerate() {
             let weights = weight(r);
             for (t, four) in fours.iter().enumerate() {
                 let y = dot::<F, 4>(weights, *four);
-                for (i, y) in y.into_iter().enumerate() {
-                    put(4 * t + i, r, y);
+                for (n, y) in y.into_iter().enumerate() {
+                    put(4 * t + n, k, i, y);
                 }
             }
             for (t, x) in rest.iter().enumerate() {
                 let [y] = dot::<F, 1>(weights, [*x]);
-                put(4 * fours.len() + t, r, y);
+                put(4 * fours.len() + t, k, i, y);
             }
         }
     }

@@ -11,10 +11,24 @@ pub type I = [i32; 4];
 /// Integers of a block in the order of [`crate::dot::Row`].
 pub type Parts = [i16; BLOCK];
 
-/// Where column `c` of a block is among its parts.
-const fn place(c: usize) -> usize {
-    c / 16 * 16 + c % 2 * 8 + c % 16 / 2
+/// For each part of a block a bit of a plane. As masks, since vectors cannot shift each lane by its own number.
+///
+/// `shift`: where the bit of a column is.
+macro_rules! masks {
+    ($c:ident => $shift:expr) => {{
+        let mut masks = [0u32; BLOCK];
+        let mut $c = 0;
+        while $c < BLOCK {
+            masks[$c / 16 * 16 + $c % 2 * 8 + $c % 16 / 2] = 1 << $shift;
+            $c += 1;
+        }
+        masks
+    }};
 }
+/// The lower one of two, in a plane of 16 columns.
+const TWO_BITS: [u32; BLOCK] = masks!(c => (c % 4 * 8 + c % 16 / 4 * 2));
+/// The one, in a plane of 32 columns.
+const ONE_BIT: [u32; BLOCK] = masks!(c => (c % 4 * 8 + c / 4));
 
 /// Four words of nibbles: byte j has column j in its low and j + 16 in its high nibble.
 #[inline(always)]
@@ -33,9 +47,11 @@ pub fn nibbles(words: &[u32]) -> Parts {
 #[inline(always)]
 pub fn two_bits(planes: &[u32], up: u32) -> Parts {
     let mut parts = [0; BLOCK];
-    for c in 0..BLOCK {
-        let bits = planes[c / 16] >> (c % 4 * 8 + c % 16 / 4 * 2) & 3;
-        parts[place(c)] = (bits << up) as i16;
+    for (i, part) in parts.iter_mut().enumerate() {
+        let plane = planes[i / 16];
+        let low = (plane & TWO_BITS[i] != 0) as i16;
+        let high = (plane & TWO_BITS[i] << 1 != 0) as i16;
+        *part = (low | high << 1) << up;
     }
     parts
 }
@@ -61,24 +77,28 @@ pub fn looked_up(words: &[u32], table: &[i8; 16]) -> Parts {
 /// `value` added to those whose bit of a plane is set and which have room for it.
 #[inline(always)]
 pub fn with_plane(mut parts: Parts, plane: u32, value: i16) -> Parts {
-    for c in 0..BLOCK {
-        parts[place(c)] |= (plane >> (c % 4 * 8 + c / 4) & 1) as i16 * value;
+    for (part, bit) in parts.iter_mut().zip(ONE_BIT) {
+        *part |= if plane & bit != 0 { value } else { 0 };
     }
     parts
 }
 
 #[inline(always)]
-pub fn or(a: Parts, b: Parts) -> Parts {
-    core::array::from_fn(|i| a[i] | b[i])
+pub fn or(mut a: Parts, b: Parts) -> Parts {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a |= b;
+    }
+    a
 }
 
-/// The dot products of the block's halves with 32 integers, each spread over four lanes.
+/// The dot products of the block's halves with 32 integers, each spread over four lanes. Sixteen products of 8 and 16 bits
+/// cannot overflow; where that is asked after each of them, as in a build for tests, no vector instructions come of this.
 #[inline(always)]
 pub fn dot(parts: Parts, x: &[i16; BLOCK]) -> (I, I) {
     let half = |from: usize| {
         let mut sum = 0i32;
         for i in from..from + BLOCK / 2 {
-            sum += parts[i] as i32 * x[i] as i32;
+            sum = sum.wrapping_add((parts[i] as i32).wrapping_mul(x[i] as i32));
         }
         [sum, 0, 0, 0]
     };
@@ -87,7 +107,7 @@ pub fn dot(parts: Parts, x: &[i16; BLOCK]) -> (I, I) {
 
 #[inline(always)]
 pub fn add(a: I, b: I) -> I {
-    core::array::from_fn(|i| a[i] + b[i])
+    core::array::from_fn(|i| a[i].wrapping_add(b[i]))
 }
 
 #[inline(always)]
