@@ -72,8 +72,22 @@ impl Format {
     }
 }
 
-/// Products that are kept back until they are written side by side.
-const KEPT: usize = 4096;
+/// Products that are kept back until they are written side by side: [tokens, STREAMS, at_once].
+struct Kept {
+    values: [f32; 4096],
+    /// The first group that is kept, and how many are.
+    first: usize,
+    at_once: usize,
+}
+
+impl Kept {
+    fn put(&mut self, token: usize, stream: usize, group: usize, value: f32) {
+        let at = (token * STREAMS + stream) * self.at_once + (group - self.first);
+        if let Some(place) = self.values.get_mut(at) {
+            *place = value;
+        }
+    }
+}
 
 /// Calls `put(token, row, value)` with W[row] . x[token] for the rows in `range` of all groups.
 ///
@@ -92,18 +106,19 @@ pub fn product_of(
     mut put: impl FnMut(usize, usize, f32),
 ) {
     let stride = groups(rows);
-    let mut kept = [0.0; KEPT];
+    let mut kept = Kept {
+        values: [0.0; 4096],
+        first: 0,
+        at_once: 0,
+    };
     for (piece, x) in x.chunks(MAX_TOKENS).enumerate() {
-        let at_once = (KEPT / STREAMS / x.len()).clamp(1, 64);
-        for first in range.clone().step_by(at_once) {
-            let last = range.end.min(first + at_once);
-            let mut keep = |t: usize, k: usize, i: usize, value: f32| {
-                if let Some(place) = kept.get_mut((t * STREAMS + k) * at_once + (i - first)) {
-                    *place = value;
-                }
-            };
-            by_format!(format, F => product::<F>(x, (quants, scales), rows, first..last, &mut keep));
-            for (at, values) in kept.chunks(at_once).enumerate().take(x.len() * STREAMS) {
+        kept.at_once = (kept.values.len() / STREAMS / x.len()).clamp(1, 64);
+        for first in range.clone().step_by(kept.at_once) {
+            let last = range.end.min(first + kept.at_once);
+            kept.first = first;
+            by_format!(format, F => product::<F>(x, (quants, scales), rows, first..last, &mut kept));
+            let all = kept.values.chunks(kept.at_once).enumerate();
+            for (at, values) in all.take(x.len() * STREAMS) {
                 let (t, k) = (at / STREAMS, at % STREAMS);
                 for (r, value) in (first + k * stride..last + k * stride).zip(values) {
                     if r < rows {
@@ -115,13 +130,13 @@ pub fn product_of(
     }
 }
 
-/// [`product_of`] of one format: `put(token, stream, group, value)`.
+/// [`product_of`] of one format, for as many groups as are kept.
 fn product<F: BlockDot>(
     x: &[Row<'_>],
     (quants, scales): Weights<'_>,
     rows: usize,
     range: Range<usize>,
-    put: &mut impl FnMut(usize, usize, usize, f32),
+    kept: &mut Kept,
 ) {
     let Some(first) = x.first() else { return };
     let blocks = first.q.len() / BLOCK;
@@ -140,7 +155,7 @@ fn product<F: BlockDot>(
         if let [x] = x {
             let y = dot_rows::<F, STREAMS>(group.map(weight), *x);
             for (k, y) in y.into_iter().enumerate() {
-                put(0, k, i, y);
+                kept.put(0, k, i, y);
             }
             continue;
         }
@@ -149,12 +164,12 @@ fn product<F: BlockDot>(
             for (t, four) in fours.iter().enumerate() {
                 let y = dot::<F, 4>(weights, *four);
                 for (n, y) in y.into_iter().enumerate() {
-                    put(4 * t + n, k, i, y);
+                    kept.put(4 * t + n, k, i, y);
                 }
             }
             for (t, x) in rest.iter().enumerate() {
                 let [y] = dot::<F, 1>(weights, [*x]);
-                put(4 * fours.len() + t, k, i, y);
+                kept.put(4 * fours.len() + t, k, i, y);
             }
         }
     }

@@ -57,16 +57,31 @@ pub fn shards(data: &[u8]) {
     let _ = files.join();
 }
 
-/// The texts of a Hugging Face folder, one behind the other, with zero bytes between.
+/// The texts of a Hugging Face folder, one behind the other, with zero bytes between, and the JSON of its tensors.
 pub fn folder(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let parts = text.split('\0').map(str::to_owned);
+    let mut parts = text.split('\0').map(str::to_owned);
     let names = TEXT_FILES.iter().map(|name| name.to_string());
-    let texts: Texts = names.zip(parts).collect();
-    let Ok((metadata, _)) = convert(&texts, Vec::new()) else {
+    let texts: Texts = names.zip(parts.by_ref()).collect();
+    let tensors = parts.next().and_then(|json| {
+        let len = (json.len() as u64).to_le_bytes();
+        match safetensors::parse(&[&len, json.as_bytes()].concat(), None) {
+            Ok(Parsed::Header(header)) => Some(header.tensors),
+            _ => None,
+        }
+    });
+    let Ok((metadata, tensors)) = convert(&texts, tensors.unwrap_or_default()) else {
         return;
     };
-    if let Ok(tokenizer) = Tokenizer::from_gguf(&metadata) {
+    let gguf = Gguf {
+        version: 0,
+        metadata,
+        tensors,
+        data_offset: 0,
+    };
+    let _ = ModelConfig::from_gguf(&gguf);
+    let _ = inspect(&gguf, InspectOptions::default());
+    if let Ok(tokenizer) = Tokenizer::from_gguf(&gguf.metadata) {
         check_tokenizer(&tokenizer, "Hi, <|im_end|> 42!\n\u{1f525}");
     }
 }

@@ -116,14 +116,20 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
             ]);
         }
         "folder" => {
-            for name in ["hf_qwen2", "hf_qwen3", "hf_llama3"] {
+            for name in ["hf_qwen2", "hf_qwen3", "hf_gemma3", "hf_gpt_oss_mxfp4"] {
                 let files = [
                     "config",
                     "tokenizer",
                     "tokenizer_config",
                     "generation_config",
                 ];
-                let texts = files.map(|file| golden_bytes(&format!("{name}/{file}.json")));
+                let mut texts = files
+                    .map(|file| golden_bytes(&format!("{name}/{file}.json")))
+                    .to_vec();
+                texts.extend([b"{{ messages }}".to_vec(), b"{}".to_vec()]);
+                let weights = golden_bytes(&format!("{name}/model.safetensors"));
+                let len = u64::from_le_bytes(*weights.first_chunk().unwrap()) as usize;
+                texts.push(weights[8..8 + len].to_vec());
                 seeds.push(texts.join(&0));
             }
         }

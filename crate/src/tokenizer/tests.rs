@@ -6,7 +6,7 @@ use super::testing::{
     set_string, unigram,
 };
 use crate::chat_template::Rendered;
-use crate::format::{Array, Metadata, Value};
+use crate::format::{Array, Value};
 
 #[test]
 fn byte_level_round_trip() {

@@ -5,6 +5,7 @@
 use std::time::Instant;
 
 use burn::tensor::Tensor;
+use hearth::Device;
 use hearth::format::GgmlType;
 use hearth::ops::words::read_words;
 use hearth::ops::{
@@ -29,11 +30,38 @@ fn time(state: &Tensor<2, burn::tensor::Int>, mut call: impl FnMut()) -> f64 {
         .fold(f64::MAX, f64::min)
 }
 
+/// Tokens a second through gate and up of 32 experts, of which each takes 4: one by one, and as a prompt whose slots go by
+/// expert or do not.
+fn mixture(device: &Device, how: &str) {
+    let (n_experts, n_used, rows, cols) = (32, 4, 512, 512);
+    let packed = Packed::new(GgmlType::MXFP4, 1, n_experts * rows, cols);
+    for (n, wide) in [(1, false), (256, false), (256, true)] {
+        let tuning = Tuning { wide, ..tuning(1) };
+        let ops = Ops::new(&device.burn, tuning);
+        let weight = packed.upload(&ops, n_experts * rows);
+        let state = live(&ops, 0, n);
+        let logits = tensor(device, &values(2, n * n_experts), [n, n_experts]);
+        let x = tensor(device, &values(1, n * cols), [n, cols]);
+        let routes = ops.route(logits.clone(), &state, n_used);
+        let sorted = routes.is_grouped();
+        let ms = time(&state, || {
+            let routes = ops.route(logits.clone(), &state, n_used);
+            drop(ops.routed_linear(&x, &[&weight, &weight], &routes, &state));
+        });
+        let rate = n as f64 / ms * 1e3;
+        println!(
+            "{{\"case\":\"mixture {how}, {n} tokens, sorted {sorted}\",\"ms\":{ms:.3},\"tokens_s\":{rate:.0}}}"
+        );
+    }
+}
+
 fn main() {
+    mixture(&cpu(), "cpu");
     let Some(device) = gpu() else {
         eprintln!("there is no GPU");
         std::process::exit(1)
     };
+    mixture(device, "gpu");
     let info = device.info();
     eprintln!("{} {} {:?}", info.name, info.backend, info.features);
     let print = |case: &str, ms: f64, macs: usize| {
