@@ -30,7 +30,7 @@ pub struct Args {
 }
 
 /// Stages other than Rust integration tests, which are found by asking cargo.
-const FIXED: [&str; 13] = [
+const FIXED: [&str; 14] = [
     "rustfmt",
     "clippy",
     "clippy-wasm",
@@ -43,11 +43,21 @@ const FIXED: [&str; 13] = [
     "types",
     "pkg",
     "www",
+    "e2e-models",
     "e2e",
 ];
 const GROUPS: [&str; 3] = ["checks", "rust", "web"];
 /// Stages that read generated files, and their groups.
-const AFTER_BUILD: [&str; 7] = ["build", "types", "pkg", "www", "e2e", "checks", "web"];
+const AFTER_BUILD: [&str; 8] = [
+    "build",
+    "types",
+    "pkg",
+    "www",
+    "e2e-models",
+    "e2e",
+    "checks",
+    "web",
+];
 
 pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
     let integration = integration_tests(dirs)?;
@@ -80,7 +90,7 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
         npm_checks(&mut stages, pieces.is_some());
     }
     let (mut model, mut gemma) = (None, None);
-    if stages.wants(&[&rust[..], &["e2e", "web"]].concat()) {
+    if stages.wants(&[&rust[..], &["e2e-models", "e2e", "web"]].concat()) {
         model = stages.ready("model", || SMOLLM2.ensure(dirs));
         gemma = stages.ready("Gemma", || GEMMA270.ensure(dirs));
     }
@@ -199,6 +209,7 @@ fn after_build(dirs: &Dirs, stages: &mut Stages, model: Option<PathBuf>) {
             ["types", "checks"],
             ["pkg", "web"],
             ["www", "web"],
+            ["e2e-models", "web"],
             ["e2e", "web"],
         ] {
             stages.fail(&names, "not run: the build failed");
@@ -223,18 +234,27 @@ fn after_build(dirs: &Dirs, stages: &mut Stages, model: Option<PathBuf>) {
         LIMIT,
         proc::npm().args(["test", "--workspace", "www"]),
     );
-    let names = ["e2e", "web"];
-    if !stages.wants(&names) {
+    let models = ["e2e-models", "web"];
+    let page = ["e2e", "web"];
+    if !stages.wants(&models) && !stages.wants(&page) {
         return;
     }
-    match stages.ready("browsers", || end_to_end(dirs, model)) {
-        Some(mut command) => stages.command(&names, Playwright, LIMIT, &mut command),
-        None => stages.fail(&names, "not run: a browser or the server is missing"),
+    let commands = stages.ready("browsers", || end_to_end(dirs, model));
+    match commands {
+        Some([mut first, mut second]) => {
+            stages.command(&models, Playwright, LIMIT, &mut first);
+            stages.command(&page, Playwright, LIMIT, &mut second);
+        }
+        None => {
+            for names in [models, page] {
+                stages.fail(&names, "not run: a browser or the server is missing");
+            }
+        }
     }
 }
 
-/// The browser tests' command, with browsers found and the server running.
-fn end_to_end(dirs: &Dirs, model: Option<PathBuf>) -> Result<Command> {
+/// The browser tests' commands, with browsers found and the servers running: what models say, two at a time, and the rest.
+fn end_to_end(dirs: &Dirs, model: Option<PathBuf>) -> Result<[Command; 2]> {
     let pieces = setup::run(dirs, &setup::BROWSERS)?;
     let Pieces {
         chromium: Some(chromium),
@@ -247,22 +267,28 @@ fn end_to_end(dirs: &Dirs, model: Option<PathBuf>) -> Result<Command> {
     let server = Server::bind(0)?;
     // The same, cross-origin isolated: where the CPU path has threads.
     let isolated = Server::bind(0)?;
-    let mut command = proc::npm();
-    command.args(["run", "e2e", "--workspace", "tests/e2e"]);
-    command
-        .env("HEARTH_URL", serve::url(server.address()))
-        .env("HEARTH_ISOLATED_URL", serve::url(isolated.address()))
-        .env("CHROMIUM", chromium)
-        .env("FIREFOX", firefox);
-    if let Some(file) = &model {
-        command.env("HEARTH_SMOLLM2", file);
-    }
+    let command = |args: [&str; 4]| {
+        let mut command = proc::npm();
+        command
+            .args(["run", "e2e", "--workspace", "tests/e2e", "--"])
+            .args(args)
+            .env("HEARTH_URL", serve::url(server.address()))
+            .env("HEARTH_ISOLATED_URL", serve::url(isolated.address()))
+            .env("CHROMIUM", &chromium)
+            .env("FIREFOX", &firefox);
+        command.envs(model.as_ref().map(|file| ("HEARTH_SMOLLM2", file)));
+        command
+    };
+    let commands = [
+        command(["--project", "models", "--workers", "2"]),
+        command(["--project", "page", "--workers", "1"]),
+    ];
     isolated.spawn(Site {
         isolated: true,
         ..serve::site(dirs, model.clone(), true)
     })?;
     server.spawn(serve::site(dirs, model, true))?;
-    Ok(command)
+    Ok(commands)
 }
 
 /// The names of all integration tests in the workspace, so that a new file under tests/ is a new stage.
