@@ -14,7 +14,8 @@ use burn_flex::FlexTensor;
 
 use super::gemv::GemvSpec;
 use super::gpu::{Kernel, empty_f32, launch, wgsl};
-use super::linear::{LinearSpec, linear_cpu};
+use super::linear::LinearSpec;
+use super::linear_cpu::linear_cpu;
 use super::pool::Pooled;
 use super::{cpu, state};
 
@@ -174,20 +175,7 @@ pub(super) fn routed_cpu(
     routed: Routed,
 ) {
     let (cols, stride) = (spec.cols as usize, routed.stride as usize);
-    let all = LinearSpec {
-        packing: spec.packing,
-        rows: spec.rows,
-        cols: spec.cols,
-        offset: spec.offset,
-        stride: 0,
-        add: false,
-        lanes: 1,
-        subgroups: false,
-        wide: 0,
-        grouped: None,
-        scaling: spec.scaling,
-        pooled: spec.pooled,
-    };
+    let all = LinearSpec::of_one(spec, spec.offset);
     for (slot, route) in routes.chunks_exact(2).enumerate() {
         let expert = (route[0] as u32).checked_sub(routed.first);
         let Some(expert) = expert.filter(|expert| *expert < routed.count) else {

@@ -15,7 +15,8 @@ use super::attention::merge_cpu;
 use super::experts::{Routed, routed_cpu};
 use super::gate::{Activation, gate_cpu};
 use super::gpu::{Kernel, grid_xz, launch, wgsl};
-use super::linear::{LinearSpec, SHARED_TEXTS, SUBGROUP_TEXTS, linear_cpu, weight_buffers};
+use super::linear::{LinearSpec, SHARED_TEXTS, SUBGROUP_TEXTS, weight_buffers};
+use super::linear_cpu::linear_cpu;
 use super::norm::rms_norm_cpu;
 use super::pool::Pooled;
 use super::rope_append::AttentionSpec;
@@ -334,20 +335,7 @@ impl GemvOp for Flex {
             }
         };
         let gates = matches!(spec.output, Output::Gated(_));
-        let linear = LinearSpec {
-            packing: spec.packing,
-            rows: spec.rows,
-            cols: spec.cols,
-            offset: if gates { 0 } else { spec.offset },
-            stride: 0,
-            add: spec.output == Output::Add,
-            lanes: 1,
-            subgroups: false,
-            wide: 0,
-            grouped: None,
-            scaling: spec.scaling,
-            pooled: spec.pooled,
-        };
+        let linear = LinearSpec::of_one(spec, if gates { 0 } else { spec.offset });
         let (quants, scales) = (quants.storage(), scales.storage());
         if gates {
             let mut gate_up = vec![0.0; spec.rows as usize];

@@ -15,7 +15,8 @@ use burn_flex::FlexTensor;
 
 use super::experts::of_expert;
 use super::gpu::{Kernel, launch, wgsl};
-use super::linear::{LinearSpec, linear_cpu};
+use super::linear::LinearSpec;
+use super::linear_cpu::linear_cpu;
 use super::state;
 
 /// How slots are sorted.

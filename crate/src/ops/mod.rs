@@ -18,6 +18,7 @@ pub mod gpu;
 pub mod groups;
 pub mod kv;
 pub mod linear;
+mod linear_cpu;
 mod mixture;
 pub mod norm;
 pub mod pool;
