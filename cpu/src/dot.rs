@@ -90,22 +90,7 @@ pub fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-/// Scales and minima of group `g`. `scales` goes on behind the row's as far as the weight does: what is read there of a last
-/// group that is not whole meets zeros.
-#[inline(always)]
-fn factors_of<F: BlockDot>(scales: &[u32], g: usize) -> Factors {
-    let mut last = [0; GROUP * MAX_SCALE_WORDS];
-    let four = match scales.get(g * GROUP * F::SCALE_WORDS..(g + 1) * GROUP * F::SCALE_WORDS) {
-        Some(four) => four,
-        None => {
-            pad(&scales[g * GROUP * F::SCALE_WORDS..], &mut last);
-            &last[..GROUP * F::SCALE_WORDS]
-        }
-    };
-    F::factors(four)
-}
-
-/// The end of the weight, with zeros behind it.
+/// The scales of a last group that is not whole, with zeros behind them.
 #[cold]
 #[inline(never)]
 fn pad(scales: &[u32], last: &mut [u32; GROUP * MAX_SCALE_WORDS]) {
@@ -115,14 +100,18 @@ fn pad(scales: &[u32], last: &mut [u32; GROUP * MAX_SCALE_WORDS]) {
 }
 
 /// What the minima of group `g` add, and the factors of its blocks' sums.
+///
+/// # Safety
+/// [`are_there`] says so of these blocks.
 #[inline(always)]
-fn begin_group<F: BlockDot>(
+unsafe fn begin_group<F: BlockDot>(
     acc: lanes::V,
     factors: Factors,
-    x: Row<'_>,
+    x: &Row<'_>,
     g: usize,
 ) -> (lanes::V, [lanes::V; 2]) {
-    let of_group = |values: &[f32]| lanes::load(values, g * GROUP);
+    // SAFETY: the caller's promise.
+    let of_group = |values: &[f32]| lanes::load(unsafe { &*values.as_ptr().add(g * GROUP).cast() });
     let scale = of_group(x.scale);
     let acc = match F::MINIMUM {
         Minimum::None => acc,
@@ -130,8 +119,8 @@ fn begin_group<F: BlockDot>(
         Minimum::Half => {
             let first = of_group(x.first);
             let second = lanes::sub(of_group(x.sum), first);
-            let acc = lanes::add_product(acc, factors.m[0], first);
-            lanes::add_product(acc, factors.m[1], second)
+            let of_first = lanes::mul(factors.m[0], first);
+            lanes::plus(acc, lanes::add_product(of_first, factors.m[1], second))
         }
     };
     let [first, second] = factors.d;
@@ -148,8 +137,10 @@ fn add_block<F: BlockDot>(
 ) -> lanes::V {
     let (first, second) = lanes::dot(parts, x);
     if F::HALVES {
-        let acc = lanes::add_product(acc, lanes::convert(first), lanes::splat(d[0]));
-        lanes::add_product(acc, lanes::convert(second), lanes::splat(d[1]))
+        // Not one after the other to `acc`: what a core waits for is the sum.
+        let of_first = lanes::mul(lanes::convert(first), lanes::splat(d[0]));
+        let of_both = lanes::add_product(of_first, lanes::convert(second), lanes::splat(d[1]));
+        lanes::plus(acc, of_both)
     } else {
         let dot = lanes::convert(lanes::add(first, second));
         lanes::add_product(acc, dot, lanes::splat(d[0]))
@@ -177,15 +168,28 @@ fn are_there<F: BlockDot>(blocks: usize, (quants, scales): Weights<'_>, x: &[Row
 #[inline(always)]
 unsafe fn add_group<F: BlockDot, const T: usize>(
     mut acc: [lanes::V; T],
-    (quants, scales): Weights<'_>,
+    &(quants, scales): &Weights<'_>,
     x: &[Row<'_>; T],
     g: usize,
     n: usize,
 ) -> [lanes::V; T] {
-    let factors = factors_of::<F>(scales, g);
+    // What a last group that is not whole reads of scales behind it meets zeros, but it may be behind the weight's end.
+    let mut last = [0; GROUP * MAX_SCALE_WORDS];
+    let begin = g * GROUP * F::SCALE_WORDS;
+    let end = begin + GROUP * F::SCALE_WORDS;
+    // SAFETY: the caller's promise, and for the end what is asked here.
+    let factors = F::factors(unsafe {
+        if end > scales.len() {
+            pad(scales.get_unchecked(begin..), &mut last);
+            last.get_unchecked(..GROUP * F::SCALE_WORDS)
+        } else {
+            scales.get_unchecked(begin..end)
+        }
+    });
     let mut d = [[lanes::ZERO; 2]; T];
     for t in 0..T {
-        (acc[t], d[t]) = begin_group::<F>(acc[t], factors, x[t], g);
+        // SAFETY: the caller's promise.
+        (acc[t], d[t]) = unsafe { begin_group::<F>(acc[t], factors, &x[t], g) };
     }
     for block in g * GROUP..g * GROUP + n {
         // SAFETY: the caller's promise.
@@ -213,7 +217,7 @@ pub fn dot<F: BlockDot, const T: usize>(weights: Weights<'_>, x: [Row<'_>; T]) -
         for g in 0..blocks.div_ceil(GROUP) {
             let n = (blocks - g * GROUP).min(GROUP);
             // SAFETY: just asked.
-            acc = unsafe { add_group::<F, T>(acc, weights, &x, g, n) };
+            acc = unsafe { add_group::<F, T>(acc, &weights, &x, g, n) };
         }
     }
     acc.map(lanes::sum)
@@ -227,7 +231,7 @@ pub fn dot_rows<F: BlockDot, const R: usize>(rows: [Weights<'_>; R], x: Row<'_>)
     if rows.iter().all(|row| are_there::<F>(blocks, *row, &x)) {
         for g in 0..blocks.div_ceil(GROUP) {
             let n = (blocks - g * GROUP).min(GROUP);
-            for (acc, row) in acc.iter_mut().zip(rows) {
+            for (acc, row) in acc.iter_mut().zip(&rows) {
                 // SAFETY: just asked.
                 [*acc] = unsafe { add_group::<F, 1>([*acc], row, &x, g, n) };
             }

@@ -48,17 +48,18 @@ fn first_words(scales: &[u32], stride: usize) -> [u32; GROUP] {
 /// Two f16, a scale and a minimum, or the scales of halves.
 #[inline(always)]
 fn affine(scales: &[u32], stride: usize) -> Factors {
-    let (d, m) = lanes::scales(&first_words(scales, stride));
+    let (d, m) = lanes::scales::<0>(&first_words(scales, stride));
     Factors {
         d: [d, d],
         m: [m, m],
     }
 }
 
-/// Two f16, the scales of halves whose numbers are too large by `less`.
+/// Two f16, the scales of halves whose numbers are 2^UP times as large as they should be, and then too large by `less`.
 #[inline(always)]
-fn halves(scales: &[u32], stride: usize, less: f32) -> Factors {
-    let (first, second) = lanes::scales(&first_words(scales, stride));
+fn halves<const UP: u32>(scales: &[u32], stride: usize, less: f32) -> Factors {
+    let (first, second) = lanes::scales::<UP>(&first_words(scales, stride));
+    let less = less * (1 << UP) as f32;
     Factors {
         d: [first, second],
         m: [lanes::times(first, -less), lanes::times(second, -less)],
@@ -98,19 +99,20 @@ impl BlockDot for Q2 {
 
     #[inline(always)]
     fn parts(words: &[u32], _: &[u32]) -> lanes::Parts {
-        lanes::two_bits(words, 0)
+        lanes::two_bits(words)
     }
 
     #[inline(always)]
     fn factors(scales: &[u32]) -> Factors {
         let [a, dm_a, b, dm_b] = first_words(scales, 1);
-        let (d, dmin) = lanes::scales(&[dm_a, dm_a, dm_b, dm_b]);
-        let bytes = [a, a >> 16, b, b >> 16];
-        let nibble = |at: u32| lanes::numbers(&bytes.map(|bytes| bytes >> at & 15));
-        let minus = lanes::sub(lanes::ZERO, dmin);
+        // The two bits are 64 times what they should be, the minima are not.
+        let (d, dmin) = lanes::scales::<6>(&[dm_a, dm_a, dm_b, dm_b]);
+        let bytes = [0, 8].map(|at| [a >> at, a >> (at + 16), b >> at, b >> (at + 16)]);
+        let minus = lanes::times(dmin, -64.0);
+        let [first, second] = bytes.map(|bytes| lanes::nibble_numbers(&bytes));
         Factors {
-            d: [lanes::mul(d, nibble(0)), lanes::mul(d, nibble(8))],
-            m: [lanes::mul(minus, nibble(4)), lanes::mul(minus, nibble(12))],
+            d: [lanes::mul(d, first.0), lanes::mul(d, second.0)],
+            m: [lanes::mul(minus, first.1), lanes::mul(minus, second.1)],
         }
     }
 }
@@ -123,12 +125,12 @@ impl BlockDot for Q3 {
 
     #[inline(always)]
     fn parts(words: &[u32], planes: &[u32]) -> lanes::Parts {
-        lanes::with_plane(lanes::two_bits(words, 0), planes[0], 4)
+        lanes::three_bits(words, planes[0])
     }
 
     #[inline(always)]
     fn factors(scales: &[u32]) -> Factors {
-        halves(scales, Self::SCALE_WORDS, 4.0)
+        halves::<5>(scales, Self::SCALE_WORDS, 4.0)
     }
 }
 
@@ -172,7 +174,7 @@ impl BlockDot for Q5 {
 
     #[inline(always)]
     fn parts(words: &[u32], planes: &[u32]) -> lanes::Parts {
-        lanes::with_plane(lanes::nibbles(words), planes[0], 16)
+        lanes::five_bits(words, planes[0])
     }
 
     #[inline(always)]
@@ -189,12 +191,12 @@ impl BlockDot for Q6 {
 
     #[inline(always)]
     fn parts(words: &[u32], planes: &[u32]) -> lanes::Parts {
-        lanes::or(lanes::nibbles(words), lanes::two_bits(planes, 4))
+        lanes::six_bits(words, planes)
     }
 
     #[inline(always)]
     fn factors(scales: &[u32]) -> Factors {
-        halves(scales, Self::SCALE_WORDS, 32.0)
+        halves::<2>(scales, Self::SCALE_WORDS, 32.0)
     }
 }
 

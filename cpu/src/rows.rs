@@ -105,6 +105,9 @@ pub fn product_of(
     range: Range<usize>,
     mut put: impl FnMut(usize, usize, f32),
 ) {
+    if let [x] = x {
+        return by_format!(format, F => for_one::<F>(*x, (quants, scales), rows, range, |row, value| put(0, row, value)));
+    }
     let stride = groups(rows);
     let mut kept = Kept {
         values: [0.0; 4096],
@@ -130,37 +133,59 @@ pub fn product_of(
     }
 }
 
-/// [`product_of`] of one format, for as many groups as are kept.
+/// A row of a weight: the last one for any behind it, which a group that is short asks for. Of scales also what follows.
+fn row<'a, F: BlockDot>(
+    (quants, scales): Weights<'a>,
+    rows: usize,
+    blocks: usize,
+    r: usize,
+) -> Weights<'a> {
+    let r = r.min(rows - 1);
+    (
+        &quants[r * blocks * F::WORDS..(r + 1) * blocks * F::WORDS],
+        &scales[r * blocks * F::SCALE_WORDS..],
+    )
+}
+
+/// The rows of a group.
+fn group(rows: usize, i: usize) -> [usize; STREAMS] {
+    core::array::from_fn(|k| i + k * groups(rows))
+}
+
+/// [`product_of`] of one format for one token, whose results lie side by side anyway.
+fn for_one<F: BlockDot>(
+    x: Row<'_>,
+    weights: Weights<'_>,
+    rows: usize,
+    range: Range<usize>,
+    mut put: impl FnMut(usize, f32),
+) {
+    let blocks = x.q.len() / BLOCK;
+    for i in range {
+        let group = group(rows, i);
+        let y = dot_rows::<F, STREAMS>(group.map(|r| row::<F>(weights, rows, blocks, r)), x);
+        for (r, y) in group.into_iter().zip(y) {
+            if r < rows {
+                put(r, y);
+            }
+        }
+    }
+}
+
+/// [`product_of`] of one format for some tokens, for as many groups as are kept.
 fn product<F: BlockDot>(
     x: &[Row<'_>],
-    (quants, scales): Weights<'_>,
+    weights: Weights<'_>,
     rows: usize,
     range: Range<usize>,
     kept: &mut Kept,
 ) {
     let Some(first) = x.first() else { return };
     let blocks = first.q.len() / BLOCK;
-    // The last group may be short; its last row is computed again then.
-    let weight = |r: usize| {
-        let r = r.min(rows - 1);
-        (
-            &quants[r * blocks * F::WORDS..(r + 1) * blocks * F::WORDS],
-            &scales[r * blocks * F::SCALE_WORDS..],
-        )
-    };
-    let stride = groups(rows);
     let (fours, rest) = x.as_chunks::<4>();
     for i in range {
-        let group: [usize; STREAMS] = core::array::from_fn(|k| i + k * stride);
-        if let [x] = x {
-            let y = dot_rows::<F, STREAMS>(group.map(weight), *x);
-            for (k, y) in y.into_iter().enumerate() {
-                kept.put(0, k, i, y);
-            }
-            continue;
-        }
-        for (k, r) in group.into_iter().enumerate() {
-            let weights = weight(r);
+        for (k, r) in group(rows, i).into_iter().enumerate() {
+            let weights = row::<F>(weights, rows, blocks, r);
             for (t, four) in fours.iter().enumerate() {
                 let y = dot::<F, 4>(weights, *four);
                 for (n, y) in y.into_iter().enumerate() {

@@ -2,6 +2,7 @@
 
 pub mod fuzz;
 pub mod kernels;
+pub mod real;
 pub mod reference;
 pub mod structured;
 pub mod synthetic;

@@ -5,6 +5,7 @@ use std::path::Path;
 use hearth::chat_template::Message;
 use hearth::ops::KvType;
 use hearth::{Engine, LoadOptions};
+use hearth_tests::real::{Forced, Prompt};
 use hearth_tests::{On, exact, golden, golden_f32, greedy, load_file_with, open, smollm2};
 use pollster::block_on;
 use serde::Deserialize;
@@ -15,34 +16,12 @@ struct Golden {
     forced: Forced,
 }
 
-#[derive(Deserialize)]
-struct Prompt {
-    name: String,
-    messages: Option<Vec<Message>>,
-    ids: Vec<u32>,
-    greedy_ids: Vec<u32>,
-    last_top_ids: Vec<u32>,
-    last_top_logits: Vec<f32>,
-}
-
-#[derive(Deserialize)]
-struct Forced {
-    ids: Vec<u32>,
-    top1: Vec<u32>,
-    margins: Vec<f32>,
-}
-
 fn engine(on: On, kv: KvType, path: &Path) -> Option<Engine> {
     let options = LoadOptions {
         kv_type: Some(kv),
         ..exact(512)
     };
     Some(load_file_with(open(on)?, path, options))
-}
-
-fn argmax(logits: &[f32]) -> u32 {
-    let best = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
-    best.unwrap_or(0) as u32
 }
 
 fn check(on: On, kv: KvType, tolerance: f32, answers: bool) {
@@ -57,18 +36,14 @@ fn check(on: On, kv: KvType, tolerance: f32, answers: bool) {
             assert_eq!(engine.encode_chat(messages).unwrap(), prompt.ids);
         }
         let logits = block_on(engine.logits(&prompt.ids)).unwrap();
-        let mut worst = 0.0f32;
+        prompt.check(on, &logits, tolerance);
         if i == 0 {
-            for (a, b) in logits.iter().zip(&full) {
-                worst = worst.max((a - b).abs());
-            }
+            assert_eq!(logits.len(), full.len());
+            let errors = logits.iter().zip(&full).map(|(a, b)| (a - b).abs());
+            let worst = errors.fold(0.0, f32::max);
+            println!("{} on {on:?}: of all logits {worst}", prompt.name);
+            assert!(worst < tolerance, "{} on {on:?}: {worst}", prompt.name);
         }
-        for (id, logit) in prompt.last_top_ids.iter().zip(&prompt.last_top_logits) {
-            worst = worst.max((logits[*id as usize] - logit).abs());
-        }
-        println!("{} on {on:?}: largest logit error {worst}", prompt.name);
-        assert!(worst < tolerance, "{} on {on:?}: {worst}", prompt.name);
-
         if !answers {
             continue;
         }
@@ -112,7 +87,7 @@ fn forced_top1(on: On, kv: KvType) {
     let mut check = |i: usize, logits: &[f32]| {
         if forced.margins[i] > 0.02 {
             clear += 1;
-            assert_eq!(argmax(logits), forced.top1[i], "position {i}");
+            assert!(forced.agrees(i, logits), "position {i}");
         }
     };
     for i in 0..STEPS {
@@ -160,7 +135,7 @@ fn what_a_q8_cache_costs() {
         let mut found = vec![0.0; n * vocab];
         let mut agree = 0;
         block_on(bytes.each_logits(&forced.ids[..n], |i, logits| {
-            agree += (argmax(logits) == forced.top1[i]) as usize;
+            agree += forced.agrees(i, logits) as usize;
             found[i * vocab..][..vocab].copy_from_slice(logits);
         }))
         .unwrap();

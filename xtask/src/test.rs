@@ -29,8 +29,8 @@ pub struct Args {
     list: bool,
 }
 
-/// Stages other than Rust integration tests, which are found by asking cargo.
-const FIXED: [&str; 14] = [
+/// Stages that read no generated file, other than Rust integration tests, which are found by asking cargo.
+const BEFORE_BUILD: [&str; 8] = [
     "rustfmt",
     "clippy",
     "clippy-wasm",
@@ -39,30 +39,17 @@ const FIXED: [&str; 14] = [
     "doc",
     "eslint",
     "prettier",
-    "build",
-    "types",
-    "pkg",
-    "www",
-    "e2e-models",
-    "e2e",
 ];
+/// Stages that read generated files, and the one that makes them.
+const AFTER_BUILD: [&str; 6] = ["build", "types", "pkg", "www", "e2e-models", "e2e"];
 const GROUPS: [&str; 3] = ["checks", "rust", "web"];
-/// Stages that read generated files, and their groups.
-const AFTER_BUILD: [&str; 8] = [
-    "build",
-    "types",
-    "pkg",
-    "www",
-    "e2e-models",
-    "e2e",
-    "checks",
-    "web",
-];
 
 pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
     let integration = integration_tests(dirs)?;
-    let mut known: Vec<String> = FIXED
+    let after_build = [&AFTER_BUILD[..], &["checks", "web"]].concat();
+    let mut known: Vec<String> = BEFORE_BUILD
         .iter()
+        .chain(&AFTER_BUILD)
         .chain(&GROUPS)
         .map(|name| (*name).to_owned())
         .collect();
@@ -85,7 +72,7 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
         cargo(dirs).args(["fmt", "--all", "--check"]),
     );
     let mut pieces = None;
-    if stages.wants(&[&AFTER_BUILD[..], &["eslint", "prettier", "clippy-wasm"]].concat()) {
+    if stages.wants(&[&after_build[..], &["eslint", "prettier", "clippy-wasm"]].concat()) {
         pieces = stages.ready("setup", || setup::run(dirs, &setup::BUILDING));
         npm_checks(&mut stages, pieces.is_some());
     }
@@ -110,8 +97,8 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
         &mut stages,
         pieces.and_then(|pieces| pieces.toolchain),
     );
-    if stages.wants(&AFTER_BUILD) {
-        after_build(dirs, &mut stages, model);
+    if stages.wants(&after_build) {
+        built_stages(dirs, &mut stages, model);
     }
     Ok(stages.finish())
 }
@@ -200,7 +187,7 @@ fn clippy_wasm(dirs: &Dirs, stages: &mut Stages, toolchain: Option<WasmToolchain
 }
 
 /// The wasm, and what imports it.
-fn after_build(dirs: &Dirs, stages: &mut Stages, model: Option<PathBuf>) {
+fn built_stages(dirs: &Dirs, stages: &mut Stages, model: Option<PathBuf>) {
     if stages
         .check("build", || build::stale(dirs, &build::Args::default()))
         .is_none()

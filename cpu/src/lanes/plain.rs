@@ -43,9 +43,41 @@ pub fn nibbles(words: &[u32]) -> Parts {
     parts
 }
 
+/// Four words of nibbles and the fifth bits. Column 4 p + k has its bit at bit p of the plane's byte k.
+#[inline(always)]
+pub fn five_bits(words: &[u32], plane: u32) -> Parts {
+    or(nibbles(words), one_bit(plane, 16))
+}
+
+/// 64 times two bits. Column 4 p + k of a half has them at bits 2 p and 2 p + 1 of the byte k of the half's plane.
+#[inline(always)]
+pub fn two_bits(planes: &[u32]) -> Parts {
+    upper_bits(planes, 6)
+}
+
+/// 32 times three bits, the third ones as the fifth in [`five_bits`].
+#[inline(always)]
+pub fn three_bits(planes: &[u32], plane: u32) -> Parts {
+    or(upper_bits(planes, 5), one_bit(plane, 128))
+}
+
+/// 4 times six bits, the lower four of which are nibbles and the others as in [`two_bits`].
+#[inline(always)]
+pub fn six_bits(words: &[u32], planes: &[u32]) -> Parts {
+    or(nibbles(words).map(|q| q << 2), upper_bits(planes, 6))
+}
+
+#[inline(always)]
+fn or(mut a: Parts, b: Parts) -> Parts {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a |= b;
+    }
+    a
+}
+
 /// Two planes of two bits, shifted left by `up`.
 #[inline(always)]
-pub fn two_bits(planes: &[u32], up: u32) -> Parts {
+fn upper_bits(planes: &[u32], up: u32) -> Parts {
     let mut parts = [0; BLOCK];
     for (i, part) in parts.iter_mut().enumerate() {
         let plane = planes[i / 16];
@@ -54,6 +86,12 @@ pub fn two_bits(planes: &[u32], up: u32) -> Parts {
         *part = (low | high << 1) << up;
     }
     parts
+}
+
+/// `value` where the bit of a plane is set.
+#[inline(always)]
+fn one_bit(plane: u32, value: i16) -> Parts {
+    ONE_BIT.map(|bit| if plane & bit != 0 { value } else { 0 })
 }
 
 /// Eight words of signed bytes.
@@ -72,23 +110,6 @@ pub fn bytes(words: &[u32]) -> Parts {
 #[inline(always)]
 pub fn looked_up(words: &[u32], table: &[i8; 16]) -> Parts {
     nibbles(words).map(|q| i16::from(table[q as usize & 15]))
-}
-
-/// `value` added to those whose bit of a plane is set and which have room for it.
-#[inline(always)]
-pub fn with_plane(mut parts: Parts, plane: u32, value: i16) -> Parts {
-    for (part, bit) in parts.iter_mut().zip(ONE_BIT) {
-        *part |= if plane & bit != 0 { value } else { 0 };
-    }
-    parts
-}
-
-#[inline(always)]
-pub fn or(mut a: Parts, b: Parts) -> Parts {
-    for (a, b) in a.iter_mut().zip(b) {
-        *a |= b;
-    }
-    a
 }
 
 /// The dot products of the block's halves with 32 integers, each spread over four lanes. Sixteen products of 8 and 16 bits
@@ -115,13 +136,12 @@ pub fn convert(v: I) -> V {
     v.map(|v| v as f32)
 }
 
-/// d and m of four blocks.
+/// 2^-LESS times d and m of four blocks.
 #[inline(always)]
-pub fn scales(dm: &[u32; 4]) -> (V, V) {
-    (
-        dm.map(|w| f16_to_f32(w & 0xffff)),
-        dm.map(|w| f16_to_f32(w >> 16)),
-    )
+pub fn scales<const LESS: u32>(dm: &[u32; 4]) -> (V, V) {
+    let factor = f32::from_bits((127 - LESS) << 23);
+    let [d, m] = [0, 16].map(|at| dm.map(|w| f16_to_f32(w >> at & 0xffff) * factor));
+    (d, m)
 }
 
 /// Words that are f32.
@@ -130,15 +150,16 @@ pub fn floats(words: &[u32; 4]) -> V {
     words.map(f32::from_bits)
 }
 
-/// Small integers as f32.
+/// The low and the high nibble of each word's lowest byte, as f32.
 #[inline(always)]
-pub fn numbers(words: &[u32; 4]) -> V {
-    words.map(|word| word as f32)
+pub fn nibble_numbers(words: &[u32; 4]) -> (V, V) {
+    let number = |at: u32| words.map(|word| (word >> at & 15) as f32);
+    (number(0), number(4))
 }
 
 #[inline(always)]
-pub fn load(from: &[f32], at: usize) -> V {
-    from[at..].first_chunk().copied().unwrap_or(ZERO)
+pub fn load(four: &[f32; 4]) -> V {
+    *four
 }
 
 /// The first lane in all of them.
@@ -161,6 +182,11 @@ pub fn times(v: V, factor: f32) -> V {
 #[inline(always)]
 pub fn mul(a: V, b: V) -> V {
     core::array::from_fn(|i| a[i] * b[i])
+}
+
+#[inline(always)]
+pub fn plus(a: V, b: V) -> V {
+    core::array::from_fn(|i| a[i] + b[i])
 }
 
 #[inline(always)]

@@ -26,27 +26,89 @@ pub fn nibbles(words: &[u32]) -> Parts {
     ]
 }
 
-/// Two planes of two bits, shifted left by `up`. Column 4 p + k of a half has them at bits 2 p and 2 p + 1 of the byte k
-/// of the half's plane.
+/// Four words of nibbles and the fifth bits. Column 4 p + k has its bit at bit p of the plane's byte k.
 #[inline(always)]
-pub fn two_bits(planes: &[u32], up: u32) -> Parts {
-    // Read as if it might change: of powers of two that it knows the compiler makes shifts, a lane after the other, since
-    // WebAssembly has none by lane.
-    static FACTOR: v128 = u16x8(64, 64, 16, 16, 4, 4, 1, 1);
-    // SAFETY: it is what it says.
-    let factor = unsafe { core::ptr::read_volatile(&FACTOR) };
-    let bits = |plane: v128| {
-        // The two bits of each lane, brought to bits 6 and 7 and then down.
-        let mask = u16x8(3, 3, 12, 12, 48, 48, 192, 192);
-        u16x8_shr(i16x8_mul(v128_and(plane, mask), factor), 6 - up)
-    };
-    let (a, b) = (u32x4_splat(planes[0]), u32x4_splat(planes[1]));
+pub fn five_bits(words: &[u32], plane: u32) -> Parts {
+    split(or(nibble_bytes(words, 0), one_bit(plane, 16)))
+}
+
+/// 64 times two bits. Column 4 p + k of a half has them at bits 2 p and 2 p + 1 of the byte k of the half's plane.
+#[inline(always)]
+pub fn two_bits(planes: &[u32]) -> Parts {
+    split(upper_bits(planes))
+}
+
+/// 32 times three bits, the third ones as the fifth in [`five_bits`].
+#[inline(always)]
+pub fn three_bits(planes: &[u32], plane: u32) -> Parts {
+    let lower = upper_bits(planes).map(|bits| u16x8_shr(bits, 1));
+    split(or(lower, one_bit(plane, 128)))
+}
+
+/// 4 times six bits, the lower four of which are nibbles and the others as in [`two_bits`].
+#[inline(always)]
+pub fn six_bits(words: &[u32], planes: &[u32]) -> Parts {
+    split(or(nibble_bytes(words, 2), upper_bits(planes)))
+}
+
+/// Unsigned bytes of the columns 0 to 15 and 16 to 31. What is put together of several places is put together here, two
+/// columns in a lane, and taken apart then.
+type Bytes = [v128; 2];
+
+/// The even and the odd columns.
+#[inline(always)]
+fn split([first, second]: Bytes) -> Parts {
+    let low = u16x8_splat(255);
     [
-        bits(a),
-        bits(u16x8_shr(a, 8)),
-        bits(b),
-        bits(u16x8_shr(b, 8)),
+        v128_and(first, low),
+        u16x8_shr(first, 8),
+        v128_and(second, low),
+        u16x8_shr(second, 8),
     ]
+}
+
+#[inline(always)]
+fn or(a: Bytes, b: Bytes) -> Bytes {
+    core::array::from_fn(|i| v128_or(a[i], b[i]))
+}
+
+/// Nibbles, shifted left by `up`.
+#[inline(always)]
+fn nibble_bytes(words: &[u32], up: u32) -> Bytes {
+    let w = words128(words, 0);
+    let nibble = u8x16_splat(15 << up);
+    [
+        v128_and(u16x8_shl(w, up), nibble),
+        v128_and(u16x8_shr(w, 4 - up), nibble),
+    ]
+}
+
+/// Two bits, as the uppermost of their bytes.
+#[inline(always)]
+fn upper_bits(planes: &[u32]) -> Bytes {
+    // Of powers of two that it knows the compiler makes shifts, a lane after the other, since WebAssembly has none by lane.
+    let factor = loaded(const { &u16x8(64, 64, 16, 16, 4, 4, 1, 1) });
+    let mask = u16x8(
+        0x0303, 0x0303, 0x0c0c, 0x0c0c, 0x3030, 0x3030, 0xc0c0, 0xc0c0,
+    );
+    core::array::from_fn(|half| i16x8_mul(v128_and(u32x4_splat(planes[half]), mask), factor))
+}
+
+/// `value` where the bit of a plane is set.
+#[inline(always)]
+fn one_bit(plane: u32, value: u8) -> Bytes {
+    let masks = [
+        u16x8(
+            0x0101, 0x0101, 0x0202, 0x0202, 0x0404, 0x0404, 0x0808, 0x0808,
+        ),
+        u16x8(
+            0x1010, 0x1010, 0x2020, 0x2020, 0x4040, 0x4040, 0x8080, 0x8080,
+        ),
+    ];
+    masks.map(|mask| {
+        let set = i8x16_eq(v128_and(u32x4_splat(plane), mask), mask);
+        v128_and(set, u8x16_splat(value))
+    })
 }
 
 /// Eight words of signed bytes.
@@ -71,31 +133,6 @@ pub fn looked_up(words: &[u32], table: &[i8; 16]) -> Parts {
 #[inline(always)]
 fn widened(v: v128) -> [v128; 2] {
     [i16x8_shr(i16x8_shl(v, 8), 8), i16x8_shr(v, 8)]
-}
-
-/// `value` added to those whose bit of a plane is set and which have room for it. Column 4 p + k has its bit at bit p of
-/// the plane's byte k. A half word holds those of an even column and of the odd one after it, in its two bytes.
-#[inline(always)]
-pub fn with_plane(parts: Parts, plane: u32, value: i16) -> Parts {
-    let plane = u32x4_splat(plane);
-    let add = |q: v128, mask: v128| {
-        let set = i16x8_eq(v128_and(plane, mask), mask);
-        v128_or(q, v128_and(set, i16x8_splat(value)))
-    };
-    [
-        add(parts[0], u16x8(1, 1, 2, 2, 4, 4, 8, 8)),
-        add(parts[1], u16x8(256, 256, 512, 512, 1024, 1024, 2048, 2048)),
-        add(parts[2], u16x8(16, 16, 32, 32, 64, 64, 128, 128)),
-        add(
-            parts[3],
-            u16x8(4096, 4096, 8192, 8192, 16384, 16384, 32768, 32768),
-        ),
-    ]
-}
-
-#[inline(always)]
-pub fn or(a: Parts, b: Parts) -> Parts {
-    core::array::from_fn(|i| v128_or(a[i], b[i]))
 }
 
 /// The dot products of the block's halves with 32 integers, each spread over four lanes.
@@ -136,23 +173,40 @@ pub fn convert(v: I) -> V {
     f32x4_convert_i32x4(v)
 }
 
-/// d and m of four blocks.
+/// A constant, loaded where it is used: engines make one of immediates in three instructions, each time.
+#[inline(always)]
+fn loaded(constant: &'static v128) -> v128 {
+    // SAFETY: a reference can be read.
+    unsafe { core::ptr::read_volatile(constant) }
+}
+
+/// A vector of one number in four lanes, as [`loaded`] takes it.
+macro_rules! four {
+    ($lane:expr) => {
+        const {
+            let lane = $lane;
+            &u32x4(lane, lane, lane, lane)
+        }
+    };
+}
+
+/// 2^-LESS times d and m of four blocks.
 ///
 /// Not as [`crate::dot::f16_to_f32`]: a subnormal f16 makes a subnormal f32 there on the way, which costs a core 150
 /// cycles, and a file may be full of them.
 #[inline(always)]
-pub fn scales(dm: &[u32; 4]) -> (V, V) {
-    const MIN_NORMAL: f32 = 1.0 / 16384.0; // 2^-14
+pub fn scales<const LESS: u32>(dm: &[u32; 4]) -> (V, V) {
+    // An f16's exponent is that of an f32 less 112, and the least normal one is 2^-14.
+    let rebase = loaded(four!((112 - LESS) << 23));
+    let min_normal = loaded(four!((113 - LESS) << 23));
+    let (sign, rest) = (loaded(four!(0x8000_0000)), loaded(four!(0x0fff_e000)));
     let dm = words128(dm, 0);
     // `h`: sign and, below three zeros, exponent and mantissa.
     let widen = |h: v128| {
-        let bits = v128_and(h, u32x4_splat(0x0fff_e000));
         // Right but where the exponent is 0: there it is (1 + m) 2^-15, and should be m 2^-14.
-        let normal = i32x4_add(bits, u32x4_splat(112 << 23));
-        let more = f32x4_sub(normal, f32x4_splat(MIN_NORMAL));
-        let is_small = i32x4_gt(u32x4_splat(1 << 23), bits);
-        let magnitude = f32x4_add(normal, v128_and(more, is_small));
-        v128_or(magnitude, v128_and(h, u32x4_splat(0x8000_0000)))
+        let normal = i32x4_add(v128_and(h, rest), rebase);
+        let more = f32x4_pmin(f32x4_sub(normal, min_normal), ZERO);
+        v128_or(f32x4_add(normal, more), v128_and(h, sign))
     };
     (
         widen(i32x4_shr(u32x4_shl(dm, 16), 3)),
@@ -166,15 +220,16 @@ pub fn floats(words: &[u32; 4]) -> V {
     words128(words, 0)
 }
 
-/// Small integers as f32.
+/// The low and the high nibble of each word's lowest byte, as f32.
 #[inline(always)]
-pub fn numbers(words: &[u32; 4]) -> V {
-    f32x4_convert_i32x4(words128(words, 0))
+pub fn nibble_numbers(words: &[u32; 4]) -> (V, V) {
+    let words = words128(words, 0);
+    let number = |v: v128| f32x4_convert_i32x4(v128_and(v, u32x4_splat(15)));
+    (number(words), number(u32x4_shr(words, 4)))
 }
 
 #[inline(always)]
-pub fn load(from: &[f32], at: usize) -> V {
-    let four = &from[at..at + 4];
+pub fn load(four: &[f32; 4]) -> V {
     // SAFETY: `four` is 16 bytes.
     unsafe { v128_load(four.as_ptr().cast()) }
 }
@@ -199,6 +254,11 @@ pub fn times(v: V, factor: f32) -> V {
 #[inline(always)]
 pub fn mul(a: V, b: V) -> V {
     f32x4_mul(a, b)
+}
+
+#[inline(always)]
+pub fn plus(a: V, b: V) -> V {
+    f32x4_add(a, b)
 }
 
 #[inline(always)]
