@@ -76,18 +76,21 @@ pub fn f16_to_f32(h: u32) -> f32 {
     f32::from_bits(magnitude.to_bits() | ((h & 0x8000) << 16))
 }
 
-/// Dot product of two equally long f32 slices, in eight lanes.
+/// Dot product of two equally long f32 slices.
 pub fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 8];
-    let (a8, a_rest) = a.as_chunks::<8>();
-    let (b8, b_rest) = b.as_chunks::<8>();
-    for (a, b) in a8.iter().zip(b8) {
-        for i in 0..8 {
-            lanes[i] += a[i] * b[i];
+    let (many_a, rest_a) = a.as_chunks::<16>();
+    let (many_b, rest_b) = b.as_chunks::<16>();
+    let mut sums = [lanes::ZERO; 4];
+    for (a, b) in many_a.iter().zip(many_b) {
+        let fours = a.as_chunks().0.iter().zip(b.as_chunks().0);
+        for (sum, (a, b)) in sums.iter_mut().zip(fours) {
+            *sum = lanes::add_product(*sum, lanes::load(a), lanes::load(b));
         }
     }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    lanes.iter().sum::<f32>() + rest
+    let [p, q, r, s] = sums;
+    let sum = lanes::sum(lanes::plus(lanes::plus(p, q), lanes::plus(r, s)));
+    let rest: f32 = rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum();
+    sum + rest
 }
 
 /// The scales of a last group that is not whole, with zeros behind them.

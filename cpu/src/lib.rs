@@ -6,9 +6,13 @@
 
 #![no_std]
 
+#[cfg(test)]
+extern crate std;
+
 pub mod dot;
 pub mod formats;
 pub mod lanes;
+pub mod math;
 pub mod rows;
 #[cfg(feature = "threads")]
 mod threads;

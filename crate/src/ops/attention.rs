@@ -15,6 +15,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::dot::dot_f32;
+use hearth_cpu::math::{exp_all, weighted_sum};
 
 use super::gpu::{Kernel, empty_f32, launch, wgsl};
 use super::rope_append::AttentionSpec;
@@ -221,7 +222,6 @@ fn attention_cpu(
         let at = (h / group) * n_ctx * hd;
         let seen = at + spec.first(len - 1) * hd..at + len * hd;
         let keys = k_cache[seen.clone()].chunks_exact(hd);
-        let values = v_cache[seen].chunks_exact(hd);
 
         scores.clear();
         scores.extend(keys.map(|k| dot_f32(q, k) * spec.scale));
@@ -232,17 +232,9 @@ fn attention_cpu(
         }
         let sink = if spec.sinks { sinks[h] } else { f32::MIN };
         let top = scores.iter().fold(sink, |top, s| top.max(*s));
-        let mut sum = if spec.sinks { (sink - top).exp() } else { 0.0 };
-        for score in &mut scores {
-            *score = (*score - top).exp();
-            sum += *score;
-        }
-        out.fill(0.0);
-        for (p, v) in scores.iter().zip(values) {
-            for (out, v) in out.iter_mut().zip(v) {
-                *out += p * v;
-            }
-        }
+        let of_sink = if spec.sinks { (sink - top).exp() } else { 0.0 };
+        let sum = of_sink + exp_all(&mut scores, top);
+        weighted_sum(&scores, &v_cache[seen], out);
         for out in out.iter_mut() {
             *out /= sum;
         }

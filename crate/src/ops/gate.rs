@@ -7,6 +7,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
+use hearth_cpu::math::{exp, exp_all};
 
 use super::cpu;
 use super::gpu::{Kernel, empty_f32, launch, wgsl};
@@ -27,28 +28,41 @@ pub enum Activation {
 impl Activation {
     /// Of one value.
     pub(super) fn apply(self, v: f32) -> f32 {
+        self.of(v, exp(self.exponent(v)))
+    }
+
+    /// What e is raised to.
+    fn exponent(self, v: f32) -> f32 {
         match self {
-            Activation::Silu | Activation::Clamped => v / (1.0 + (-v).exp()),
+            Activation::Silu => -v,
             // 2 sqrt(2 / pi), since (1 + tanh u) / 2 = 1 / (1 + e^-2u)
-            Activation::Gelu => v / (1.0 + (-1.595_769 * (v + 0.044_715 * v * v * v)).exp()),
-            Activation::GeluErf => 0.5 * v * (1.0 + erf(v * std::f32::consts::FRAC_1_SQRT_2)),
+            Activation::Gelu => -1.595_769 * (v + 0.044_715 * v * v * v),
+            Activation::GeluErf => -0.5 * v * v,
+            Activation::Clamped => -1.702 * v.min(7.0),
         }
     }
 
-    /// Of a gate and what it lets through.
-    fn gated(self, gate: f32, up: f32) -> f32 {
+    /// Of `v`, where `e` is e raised to [`Activation::exponent`].
+    fn of(self, v: f32, e: f32) -> f32 {
         match self {
-            Activation::Clamped => {
-                let (g, u) = (gate.min(7.0), up.clamp(-7.0, 7.0));
-                (u + 1.0) * g / (1.0 + (-1.702 * g).exp())
-            }
-            _ => self.apply(gate) * up,
+            Activation::Silu | Activation::Gelu => v / (1.0 + e),
+            Activation::GeluErf => 0.5 * v * (1.0 + erf(v * std::f32::consts::FRAC_1_SQRT_2, e)),
+            Activation::Clamped => v.min(7.0) / (1.0 + e),
         }
+    }
+
+    /// What a gate lets through.
+    fn gated(self, gate: f32, e: f32, up: f32) -> f32 {
+        let up = match self {
+            Activation::Clamped => up.clamp(-7.0, 7.0) + 1.0,
+            _ => up,
+        };
+        self.of(gate, e) * up
     }
 }
 
-/// erf within 1.5e-7: Abramowitz & Stegun 1964, 7.1.26.
-fn erf(v: f32) -> f32 {
+/// erf within 1.5e-7, where `e` is e^-v^2: Abramowitz & Stegun 1964, 7.1.26.
+fn erf(v: f32, e: f32) -> f32 {
     const P: [f32; 5] = [
         1.061_405_4,
         -1.453_152,
@@ -59,7 +73,7 @@ fn erf(v: f32) -> f32 {
     let x = v.abs();
     let t = 1.0 / (1.0 + 0.327_591_1 * x);
     let p = P.iter().fold(0.0, |sum, p| (sum + p) * t);
-    (1.0 - p * (-x * x).exp()).copysign(v)
+    (1.0 - p * e).copysign(v)
 }
 
 /// Backend extension: the gate on each backend.
@@ -102,8 +116,12 @@ impl GateOp for Flex {
 pub fn gate_cpu(gate_up: &[f32], d_ff: usize, y: &mut [f32], activation: Activation) {
     for (row, y) in gate_up.chunks_exact(2 * d_ff).zip(y.chunks_exact_mut(d_ff)) {
         let (gate, up) = row.split_at(d_ff);
+        for (y, gate) in y.iter_mut().zip(gate) {
+            *y = activation.exponent(*gate);
+        }
+        exp_all(y, 0.0);
         for ((y, gate), up) in y.iter_mut().zip(gate).zip(up) {
-            *y = activation.gated(*gate, *up);
+            *y = activation.gated(*gate, *y, *up);
         }
     }
 }

@@ -16,11 +16,14 @@
 //!   Meister et al. 2023, arXiv:2202.00666 (typical-p); Keskar et al. 2019, arXiv:1909.05858 (repetition penalty);
 //!   Leviathan et al. 2023, arXiv:2211.17192 (speculation).
 
+use std::collections::BinaryHeap;
+
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
 use burn::tensor::{Int, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
+use hearth_cpu::math::exp_all;
 
 use super::draft::{self, ROWS};
 use super::gpu::{Kernel, launch, wgsl};
@@ -205,8 +208,8 @@ pub fn sample_cpu(logits: &[f32], state: &[u32]) -> u32 {
         return best as u32;
     }
     let inv_t = 1.0 / temperature;
-    let weights: Vec<f32> = logits.iter().map(|v| ((v - top) * inv_t).exp()).collect();
-    let inv_z = 1.0 / weights.iter().sum::<f32>();
+    let mut weights: Vec<f32> = logits.iter().map(|v| (v - top) * inv_t).collect();
+    let inv_z = 1.0 / exp_all(&mut weights, 0.0);
     let masses: Vec<u32> = weights
         .iter()
         .map(|w| ((w * inv_z).min(1.0) * 1_073_741_824.0) as u32)
@@ -253,29 +256,34 @@ fn keep_typical(kept: &mut Vec<usize>, masses: &[u32], typical_p: f32) {
     }
 }
 
+/// A number that orders floats as `total_cmp` does.
+fn rank(v: f32) -> i32 {
+    let bits = v.to_bits() as i32;
+    bits ^ ((bits >> 31) as u32 >> 1) as i32
+}
+
 /// The smallest logit that top-k, top-p and min-p keep.
 fn kept_floor(logits: &[f32], masses: &[u32], top: f32, inv_t: f32, state: &[u32]) -> f32 {
     let top_k = state[state::TOP_K] as usize;
     let top_p = f32::from_bits(state[state::TOP_P]);
     let min_p = f32::from_bits(state[state::MIN_P]);
     let mut floor = f32::MIN;
-    let mut order: Vec<usize> = (0..logits.len()).collect();
-    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
     if top_k > 0 && top_k < logits.len() {
-        floor = logits[order[top_k - 1]];
+        let mut values = logits.to_vec();
+        let (_, last, _) = values.select_nth_unstable_by(top_k - 1, |a, b| b.total_cmp(a));
+        floor = *last;
     }
     if top_p < 1.0 {
-        let kept: u32 = order
-            .iter()
-            .take_while(|i| logits[**i] >= floor)
-            .map(|i| masses[*i])
-            .sum();
-        let goal = ((kept as f32 * top_p) as u32).max(1);
+        let kept = || (0..logits.len()).filter(|i| logits[*i] >= floor);
+        let mass: u32 = kept().map(|i| masses[i]).sum();
+        let goal = ((mass as f32 * top_p) as u32).max(1);
+        // Few are needed of a large vocabulary, so it is not sorted.
+        let mut largest: BinaryHeap<(i32, usize)> = kept().map(|i| (rank(logits[i]), i)).collect();
         let mut reached = 0;
-        for i in &order {
-            reached += masses[*i];
+        while let Some((_, i)) = largest.pop() {
+            reached += masses[i];
             if reached >= goal {
-                floor = floor.max(logits[*i]);
+                floor = floor.max(logits[i]);
                 break;
             }
         }
