@@ -106,6 +106,18 @@ FAMILIES = [
         keys=head(16) | {"vocab_size": 320, "rope_dimension_count": 16},
         permutes=True, embedding_std=0.6, tables=family_rope.llama3,
     ),
+    Family(
+        # The queries' growth far above the real one (0.1), so that it bites; positions are in all up to seven times 32.
+        "ministral3", "mistral3", hf.Ministral3Config,
+        dict(intermediate_size=128, head_dim=32, rms_norm_eps=1e-5, rope_parameters={
+            "rope_type": "yarn", "rope_theta": 10000.0, "factor": 8.0, "beta_fast": 32.0, "beta_slow": 1.0, "mscale": 1.0,
+            "mscale_all_dim": 0.5, "llama_4_scaling_beta": 0.4, "original_max_position_embeddings": 32}),
+        keys=head(32) | {
+            "vocab_size": 320, "rope_dimension_count": 32, "rope_scaling_type": gguf.RopeScalingType.YARN,
+            "rope_scaling_factor": 8.0, "rope_scaling_orig_ctx_len": 32, "rope_scaling_yarn_beta_fast": 32.0,
+            "rope_scaling_yarn_beta_slow": 1.0, "rope_scaling_yarn_log_mul": 0.5, "attn_temperature_scale": 0.4},
+        permutes=True,
+    ),
     # Two about types rather than about an architecture: plain llama, each type in several places.
     Family(
         "llama_kquants", "llama", hf.LlamaConfig,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Mxfp4Config
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer, Mxfp4Config
 from transformers.utils import logging
 
 import family_weights
@@ -102,8 +102,9 @@ def write_weights(folder: Path, weights: dict[str, torch.Tensor], shards: int):
 def load(folder: Path):
     """What the folder says, with its weights upcast to float32."""
     config = AutoConfig.from_pretrained(folder)
+    model = AutoModelForImageTextToText if hasattr(config, "vision_config") else AutoModelForCausalLM
     how = {"quantization_config": Mxfp4Config(dequantize=True)} if hasattr(config, "quantization_config") else {}
-    return AutoModelForCausalLM.from_pretrained(
+    return model.from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager", experts_implementation="eager", **how).eval()
 
 
@@ -147,7 +148,7 @@ def make_one(
         fill(folder, seed)
         if seed == seeds[0]:
             tok, chat_template, special = tokenizer(folder)
-            config = AutoConfig.from_pretrained(folder)
+            config = AutoConfig.from_pretrained(folder).get_text_config()
         prompts, rows, flaw = golden.run(
             lambda: load(folder), tok, chat_template, config.max_position_embeddings, gold_families.MIN_MARGIN, special, ends)
         if not flaw:

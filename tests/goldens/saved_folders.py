@@ -92,6 +92,32 @@ def gpt_oss(config: dict) -> dict:
     return config | {"experts_per_token": config["num_experts_per_tok"], "initial_context_length": 512, "swiglu_limit": 7.0}
 
 
+def seeing(model_type: str, vision: dict) -> Callable:
+    """As models on the hub that see too: what is the text's under `text_config`, without what is transformers' default."""
+
+    def before_5(config: dict) -> dict:
+        text = {key: value for key, value in config.items() if key not in ("architectures", "transformers_version")}
+        return {
+            "architectures": [f"{model_type.capitalize()}ForConditionalGeneration"], "model_type": model_type,
+            "text_config": text, "vision_config": vision, "tie_word_embeddings": config["tie_word_embeddings"],
+            "dtype": text.pop("dtype"), "transformers_version": config["transformers_version"],
+        }
+
+    return before_5
+
+
+def seeing_tensors(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A prefix, and something to see with, under names that are almost those of the text's."""
+    eyes = {
+        "vision_tower.transformer.layers.0.attention.q_proj.weight": torch.zeros(16, 16),
+        "multi_modal_projector.norm.weight": torch.zeros(16),
+    }
+    return {f"language_model.{name}": tensor for name, tensor in tensors.items()} | eyes
+
+
+EYES = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 1, "image_size": 28,
+        "patch_size": 14}
+
 FOLDERS = {
     "gemma2": Saved(
         "gemma2", torch.bfloat16, "gemma2", GEMMA_ENDS | dict(num_hidden_layers=2, query_pre_attn_scalar=48),
@@ -105,6 +131,15 @@ FOLDERS = {
         {"eos_token_id": [2, 0]}, phi3),
     "olmo2": Saved("olmo2", torch.bfloat16, "llama3", BYTE_LEVEL_ENDS),
     "granite": Saved("granite", torch.float16, "smollm", BYTE_LEVEL_ENDS, {}, plain),
+    "ministral3": Saved("ministral3", torch.bfloat16, "llama3", BYTE_LEVEL_ENDS),
+    # The text's part of what sees.
+    "mistral3": Saved(
+        "ministral3", torch.bfloat16, "llama3", BYTE_LEVEL_ENDS | dict(intermediate_size=64), {},
+        seeing("mistral3", EYES | {"model_type": "pixtral", "head_dim": 16}), tensors_before_5=seeing_tensors),
+    "gemma3_seeing": Saved(
+        "gemma3", torch.bfloat16, "gemma3",
+        GEMMA_ENDS | SMALL_ATTENTION | dict(intermediate_size=32, query_pre_attn_scalar=24), GEMMA_GENERATION,
+        seeing("gemma3", EYES | {"model_type": "siglip_vision_model"}), tensors_before_5=seeing_tensors),
     "smollm3": Saved(
         "smollm3", torch.bfloat16, "llama3", BYTE_LEVEL_ENDS | dict(intermediate_size=64),
         {"do_sample": True, "temperature": 0.6, "top_p": 0.95}),

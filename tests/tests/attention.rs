@@ -18,14 +18,23 @@ fn attention_matches_plain_arithmetic_on_every_backend() {
         1..24u32,
         1..300usize,
         1..20usize,
-        any::<[bool; 7]>(),
+        any::<[bool; 8]>(),
         (0..3usize, 0..3usize),
     );
     for_all(
         32,
         shapes,
         |(kv, group, hd4, first, second, drawn, (norm, kept))| {
-            let [neox, partial, bias, capped, windowed, causal, sinks] = drawn;
+            let [
+                neox,
+                partial,
+                bias,
+                capped,
+                windowed,
+                causal,
+                sinks,
+                tempered,
+            ] = drawn;
             let head_dim = 4 * hd4;
             let n_ctx = (first + second + 4) as u32;
             let spec = AttentionSpec {
@@ -40,6 +49,8 @@ fn attention_matches_plain_arithmetic_on_every_backend() {
                 window: if windowed && causal { 1 + n_ctx / 3 } else { 0 },
                 causal,
                 sinks,
+                temperature: if tempered { 0.7 } else { 0.0 },
+                temperature_ctx: 1 + n_ctx / 4,
                 ..attention(kv * group, kv, head_dim, n_ctx)
             };
             let (hd, nh, nkv) = (
@@ -186,7 +197,10 @@ fn reference_attention(
     for t in 0..tokens {
         for h in 0..nh {
             let g = h / (nh / nkv);
-            let q = head(t, h, true);
+            let times = t / spec.temperature_ctx as usize;
+            let grown = 1.0 + f64::from(spec.temperature) * (1.0 + times as f64).ln();
+            let q = head(t, h, true).into_iter().map(|v| v * grown);
+            let q: Vec<f64> = q.collect();
             let seen = match spec.window as usize {
                 0 => 0,
                 window => (t + 1).saturating_sub(window),

@@ -13,7 +13,7 @@ use hearth_tests::{
 };
 use pollster::block_on;
 
-const FOLDERS: [&str; 15] = [
+const FOLDERS: [&str; 18] = [
     "hf_qwen2",
     "hf_qwen3",
     "hf_llama3",
@@ -22,6 +22,9 @@ const FOLDERS: [&str; 15] = [
     "hf_phi3",
     "hf_olmo2",
     "hf_granite",
+    "hf_ministral3",
+    "hf_mistral3",
+    "hf_gemma3_seeing",
     "hf_smollm3",
     "hf_mixtral",
     "hf_qwen3moe",

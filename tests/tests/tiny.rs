@@ -83,8 +83,9 @@ fn every_quant() {
 }
 
 /// One golden for each of these families' quirks; see goldens/README.md.
-const FAMILIES: [&str; 14] = [
+const FAMILIES: [&str; 15] = [
     "llama3",
+    "ministral3",
     "qwen2",
     "qwen3",
     "gemma2",

@@ -300,6 +300,8 @@ fn attention(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) ->
         window: c.window(i) as u32,
         causal: c.spec.causal,
         sinks: c.spec.sinks,
+        temperature: c.scales.temperature,
+        temperature_ctx: c.rope_original_ctx as u32,
         splits: 1,
     }
 }

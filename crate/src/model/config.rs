@@ -82,6 +82,9 @@ pub struct Scales {
     /// Caps of scores and logits; 0 for none.
     pub attention_cap: f32,
     pub logits_cap: f32,
+    /// What queries grow by far behind the context that rotations were trained for, see
+    /// [`crate::ops::AttentionSpec::temperature`]; 0 for none.
+    pub temperature: f32,
 }
 
 impl ModelConfig {
@@ -215,6 +218,7 @@ impl ModelConfig {
             logits: 1.0 / real("logit_scale", 1.0)?,
             attention_cap: real("attn_logit_softcapping", 0.0)?,
             logits_cap: real("final_logit_softcapping", 0.0)?,
+            temperature: real("attention.temperature_scale", 0.0)?,
         };
         Ok(Self {
             architecture: spec.name,

@@ -1,8 +1,11 @@
-//! The Llama family: Llama 1 to 3.x, Mistral 7B, SmolLM and SmolLM2, TinyLlama, and what else converts to
+//! The Llama family: Llama 1 to 3.x, Mistral 7B, Ministral, SmolLM and SmolLM2, TinyLlama, and what else converts to
 //! GGUF's architecture `llama`.
 //!
 //! RMSNorm before each block, rotary positions, grouped-query attention, SwiGLU; no biases. GGUF's converter
 //! permutes q and k so that rotary pairs are neighbours. Mixtral is a Llama with experts.
+//!
+//! Ministral 3 rotates by YaRN, and its queries grow with the logarithm of how often their position is behind the context of
+//! the beginning: transformers `models/ministral3/modeling_ministral3.py`.
 //!
 //! Reference: Touvron et al. 2023, arXiv:2302.13971; transformers `models/llama/modeling_llama.py`.
 
@@ -11,7 +14,14 @@ use super::DecoderSpec;
 /// The family's spec.
 pub const LLAMA: DecoderSpec = DecoderSpec {
     name: "llama",
-    models: "Llama 1 to 3.x, Mistral 7B, Mixtral, SmolLM, SmolLM2, TinyLlama",
+    models: "Llama 1 to 3.x, Mistral 7B, Ministral 8B, Mixtral, SmolLM, SmolLM2, TinyLlama",
     rope_neox: false,
     ..DecoderSpec::PLAIN
+};
+
+/// Ministral 3 and its relatives.
+pub const MISTRAL3: DecoderSpec = DecoderSpec {
+    name: "mistral3",
+    models: "Ministral 3, Mistral Small 3.1 and later, Devstral Small 2 (text)",
+    ..LLAMA
 };

@@ -127,6 +127,7 @@ impl DecoderSpec {
 /// Every family that is implemented.
 pub const FAMILIES: &[&DecoderSpec] = &[
     &llama::LLAMA,
+    &llama::MISTRAL3,
     &qwen::QWEN2,
     &qwen::QWEN3,
     &qwen::QWEN3MOE,

@@ -37,6 +37,8 @@ pub struct Yarn {
     pub beta_slow: f32,
     /// The bounds are rounded to whole pairs.
     pub rounds: bool,
+    /// How much of the growth of cos and sin is taken back: 0 for nothing, 1 for all.
+    pub log_multiplier: f32,
 }
 
 impl Rope {
@@ -116,6 +118,7 @@ impl Scaling {
                 beta_fast: positive("yarn_beta_fast", 32.0)?,
                 beta_slow: positive("yarn_beta_slow", 1.0)?,
                 rounds,
+                log_multiplier: meta.opt_f32(&key("yarn_log_multiplier"))?.unwrap_or(0.0),
             })),
             Some(other) => Err(Error::Metadata {
                 key: key("type"),
@@ -128,7 +131,10 @@ impl Scaling {
     /// What cos and sin are multiplied with.
     fn magnitude(&self) -> f64 {
         match self {
-            Scaling::Yarn(yarn) => 0.1 * f64::from(yarn.factor).ln() + 1.0,
+            Scaling::Yarn(yarn) => {
+                let grown = |by: f64| 0.1 * by * f64::from(yarn.factor).ln() + 1.0;
+                grown(1.0) / grown(f64::from(yarn.log_multiplier))
+            }
             Scaling::None | Scaling::Linear(_) => 1.0,
         }
     }

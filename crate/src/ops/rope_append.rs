@@ -61,6 +61,10 @@ pub struct AttentionSpec {
     pub causal: bool,
     /// Each head has one more logit in its softmax.
     pub sinks: bool,
+    /// Queries at position p are multiplied by 1 + temperature ln(1 + floor(p / temperature_ctx)); 0 for none.
+    pub temperature: f32,
+    /// A number above 0.
+    pub temperature_ctx: u32,
     /// Most spans that one token's attention is divided into, to be merged later; 1 for whole results.
     pub splits: u32,
 }
@@ -153,11 +157,12 @@ impl RopeAppendOp for CubeBackend {
                 ("NEOX", spec.neox as u32),
                 ("BIAS", spec.bias as u32),
                 ("NORM", spec.qk_norm as u32),
+                ("TEMPERATURE_CTX", spec.temperature_ctx),
                 ("B_CACHE", 4 + has_extras as u32),
                 ("B_VALUES", 5 + has_extras as u32),
             ],
             texts: spec.kv.append_texts().to_vec(),
-            floats: vec![("EPS", spec.eps)],
+            floats: vec![("EPS", spec.eps), ("TEMPERATURE", spec.temperature)],
             workgroup: 64,
         };
         let count = match spec.kv {
@@ -190,14 +195,16 @@ impl RopeAppendOp for Flex {
         let mut q = vec![0.0; t * q_cols];
         let mut qkv = qkv.storage::<f32>()[..n * cols].to_vec();
         prepare_cpu(&mut qkv, extras.storage(), spec);
-        rotate_cpu(&mut qkv, rope.storage(), state[state::POS] as usize, spec);
+        let pos = state[state::POS] as usize;
+        rotate_cpu(&mut qkv, rope.storage(), pos, spec);
+        temper_cpu(&mut qkv, pos, spec);
         for row in qkv.chunks_exact_mut(cols) {
             let heads = row[q_cols..].chunks_exact_mut(spec.head_dim as usize);
             heads.for_each(|head| spec.kv.round(head));
         }
         append_cpu(
             &qkv,
-            state[state::POS] as usize,
+            pos,
             &mut q,
             k_cache.storage_mut(),
             v_cache.storage_mut(),
@@ -252,6 +259,20 @@ fn rotate_cpu(qkv: &mut [f32], rope: &[f32], pos: usize, spec: AttentionSpec) {
                 head[a] = x * angle[0] - y * angle[1];
                 head[b] = x * angle[1] + y * angle[0];
             }
+        }
+    }
+}
+
+/// Multiplies the queries of `qkv`, [n, (n_heads + 2 n_kv_heads) * head_dim], by what their positions from `pos` on ask for.
+fn temper_cpu(qkv: &mut [f32], pos: usize, spec: AttentionSpec) {
+    if spec.temperature == 0.0 {
+        return;
+    }
+    for (t, row) in qkv.chunks_exact_mut(spec.qkv_cols()).enumerate() {
+        let times = (pos + t) / spec.temperature_ctx.max(1) as usize;
+        let factor = 1.0 + spec.temperature * (1.0 + times as f32).ln();
+        for q in &mut row[..(spec.n_heads * spec.head_dim) as usize] {
+            *q *= factor;
         }
     }
 }

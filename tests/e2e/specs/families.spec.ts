@@ -14,6 +14,7 @@ const MODELS = [
   "llama_kquants",
   "llama_small_quants",
   "llama3",
+  "ministral3",
   "qwen2",
   "qwen3",
   "gemma2",

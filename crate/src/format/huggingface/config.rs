@@ -1,8 +1,8 @@
 //! `config.json` in the words of GGUF's metadata.
 
-use super::{Object, gpt_oss};
+use super::{Object, gpt_oss, rope};
 use crate::error::{Error, Result};
-use crate::format::{Array, Metadata, Value};
+use crate::format::{Metadata, Value};
 
 /// What transformers calls a family, and how its weights differ from those in GGUF.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,6 +17,8 @@ pub(super) struct Source {
     pub(super) aliases: &'static [(&'static str, &'static str)],
     /// `post_attention_layernorm` comes behind attention, not before the feed-forward block.
     pub(super) post_norms: bool,
+    /// What a configuration need not say: transformers' defaults.
+    pub(super) defaults: &'static [(&'static str, f64)],
 }
 
 const fn source(model_type: &'static str, architecture: &'static str) -> Source {
@@ -26,12 +28,14 @@ const fn source(model_type: &'static str, architecture: &'static str) -> Source 
         norms_lack_one: false,
         aliases: &[],
         post_norms: false,
+        defaults: &[],
     }
 }
 
-const SOURCES: [Source; 14] = [
+const SOURCES: [Source; 15] = [
     source("llama", "llama"),
     source("mistral", "llama"),
+    source("ministral3", "mistral3"),
     source("mixtral", "llama"),
     source("qwen2", "qwen2"),
     source("qwen3", "qwen3"),
@@ -70,7 +74,21 @@ const SOURCES: [Source; 14] = [
 const GEMMA3: Source = Source {
     model_type: "gemma3_text",
     architecture: "gemma3",
-    ..SOURCES[13]
+    defaults: &[
+        ("hidden_size", 2304.0),
+        ("intermediate_size", 9216.0),
+        ("num_hidden_layers", 26.0),
+        ("num_attention_heads", 8.0),
+        ("num_key_value_heads", 4.0),
+        ("head_dim", 256.0),
+        ("max_position_embeddings", 131_072.0),
+        ("rms_norm_eps", 1e-6),
+        ("query_pre_attn_scalar", 256.0),
+        ("sliding_window", 4096.0),
+        ("rope_theta", 1_000_000.0),
+        ("rope_local_base_freq", 10_000.0),
+    ],
+    ..SOURCES[14]
 };
 
 /// Keys that are one number in both.
@@ -106,7 +124,7 @@ pub(super) fn convert(config: &Object, metadata: &mut Metadata) -> Result<Source
         found: format!("{found} (in safetensors)"),
         known: known().map(|source| source.model_type).collect(),
     })?;
-    let config = &config.renamed(source.aliases);
+    let config = &config.renamed(source.aliases).or(source.defaults);
     match source.architecture {
         "gpt2" => gpt2(config)?,
         "gpt-oss" => gpt_oss::check(config)?,
@@ -158,7 +176,7 @@ pub(super) fn convert(config: &Object, metadata: &mut Metadata) -> Result<Source
         keys.insert("feed_forward_length", Value::U32(width.saturating_mul(4)));
     }
     heads(config, &mut keys)?;
-    rope(config, &mut keys)?;
+    rope::convert(config, &mut keys)?;
     Ok(source)
 }
 
@@ -206,24 +224,25 @@ fn quantized(config: &Object, source: Source) -> Result<()> {
     }
 }
 
-struct Keys<'a> {
-    metadata: &'a mut Metadata,
-    source: Source,
+/// The metadata that is filled, of a model of this source.
+pub(super) struct Keys<'a> {
+    pub(super) metadata: &'a mut Metadata,
+    pub(super) source: Source,
 }
 
 impl Keys<'_> {
-    fn insert_global(&mut self, key: &str, value: Value) {
+    pub(super) fn insert_global(&mut self, key: &str, value: Value) {
         self.metadata.insert(key, value);
     }
 
     /// A key of the architecture's.
-    fn insert(&mut self, key: &str, value: Value) {
+    pub(super) fn insert(&mut self, key: &str, value: Value) {
         let key = format!("{}.{key}", self.source.architecture);
         self.metadata.insert(key, value);
     }
 }
 
-fn text(text: &str) -> Value {
+pub(super) fn text(text: &str) -> Value {
     Value::String(text.to_owned())
 }
 
@@ -258,132 +277,51 @@ fn heads(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     Ok(())
 }
 
-fn rope(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
-    let mut theta = config.f32("rope_theta")?;
-    let mut local = config.f32("rope_local_base_freq")?;
-    let mut scaling = config.object("rope_scaling")?;
-    // transformers 5 has them together, and one for each kind of layer where there are two.
-    if let Some(parameters) = config.object("rope_parameters")? {
-        let full = parameters.object("full_attention")?;
-        if let Some(sliding) = parameters.object("sliding_attention")? {
-            local = sliding.f32("rope_theta")?;
-        }
-        let parameters = full.unwrap_or(parameters);
-        theta = parameters.f32("rope_theta")?.or(theta);
-        scaling = Some(parameters);
-    }
-    if let Some(theta) = theta {
-        keys.insert("rope.freq_base", Value::F32(theta));
-    }
-    if let Some(local) = local {
-        keys.insert("rope.freq_base_swa", Value::F32(local));
-    }
-    let Some(scaling) = scaling else {
-        return Ok(());
-    };
-    let kind = scaling.str("rope_type")?.or(scaling.str("type")?);
-    let number = |key: &str, default: f32| scaling.f32(key).map(|v| v.unwrap_or(default));
-    let original = match scaling.u32("original_max_position_embeddings")? {
-        Some(original) => Some(original),
-        None => config.u32("original_max_position_embeddings")?,
-    };
-    match kind.unwrap_or("default") {
-        "default" => {}
-        "linear" => {
-            keys.insert("rope.scaling.type", text("linear"));
-            keys.insert("rope.scaling.factor", Value::F32(number("factor", 1.0)?));
-        }
-        "yarn" => {
-            keys.insert("rope.scaling.type", text("yarn"));
-            for (from, to, default) in [
-                ("factor", "factor", 1.0),
-                ("beta_fast", "yarn_beta_fast", 32.0),
-                ("beta_slow", "yarn_beta_slow", 1.0),
-            ] {
-                let value = Value::F32(number(from, default)?);
-                keys.insert(&format!("rope.scaling.{to}"), value);
-            }
-            // What its family does; GGUF has no key for it.
-            let truncate = keys.source.architecture != "gpt-oss";
-            if scaling.bool("truncate")?.unwrap_or(true) != truncate {
-                return Err(scaling.wrong("truncate", if truncate { "true" } else { "false" }));
-            }
-            let trained = config.u32("max_position_embeddings")?;
-            let original = Value::U32(original.or(trained).unwrap_or(1));
-            keys.insert("rope.scaling.original_context_length", original);
-        }
-        "llama3" => {
-            let divisors = llama3(
-                theta.unwrap_or(10_000.0),
-                keys.metadata.u32(&format!(
-                    "{}.rope.dimension_count",
-                    keys.source.architecture
-                ))?,
-                number("factor", 8.0)?,
-                [
-                    number("low_freq_factor", 1.0)?,
-                    number("high_freq_factor", 4.0)?,
-                ],
-                original.unwrap_or(8192),
+#[cfg(test)]
+mod tests {
+    use super::super::object;
+    use super::*;
+
+    /// As google/gemma-3-4b-it has it: what is transformers' default is not there.
+    #[test]
+    fn gemma_3_may_leave_out_what_is_usual() {
+        let config = r#"{
+            "model_type": "gemma3",
+            "text_config": {
+                "hidden_size": 2560, "intermediate_size": 10240, "model_type": "gemma3_text", "num_hidden_layers": 34,
+                "rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "sliding_window": 1024
+            },
+            "vision_config": {"hidden_size": 1152, "num_attention_heads": 16, "num_hidden_layers": 27}
+        }"#;
+        let config = object(config, "config.json").unwrap().of_text().unwrap();
+        let mut metadata = Metadata::default();
+        convert(&config, &mut metadata).unwrap();
+        for (key, value) in [
+            ("block_count", 34),
+            ("embedding_length", 2560),
+            ("attention.head_count", 8),
+            ("attention.head_count_kv", 4),
+            ("attention.key_length", 256),
+            ("attention.sliding_window", 1024),
+            ("context_length", 131_072),
+        ] {
+            assert_eq!(
+                metadata.u32(&format!("gemma3.{key}")).unwrap(),
+                value,
+                "{key}"
             );
-            keys.insert_global("hearth.rope.freqs", floats(divisors));
         }
-        "longrope" | "su" => longrope(config, &scaling, original, keys)?,
-        _ => {
-            let expected = "default, linear, yarn, llama3 or longrope";
-            return Err(scaling.wrong("rope_type", expected));
+        for (key, value) in [
+            ("rope.freq_base", 1e6),
+            ("rope.freq_base_swa", 1e4),
+            ("rope.scaling.factor", 8.0),
+            ("attention.scale", 1.0 / 16.0),
+        ] {
+            assert_eq!(
+                metadata.f32(&format!("gemma3.{key}")).unwrap(),
+                value,
+                "{key}"
+            );
         }
     }
-    Ok(())
-}
-
-fn floats(values: Vec<f32>) -> Value {
-    Value::Array(Array::F32(values))
-}
-
-/// What Llama 3 divides the frequency of each pair by: slow pairs by the factor, those between by something between.
-///
-/// Source: `_compute_llama3_parameters` in transformers' `modeling_rope_utils.py`.
-fn llama3(theta: f32, dim: u32, factor: f32, [low, high]: [f32; 2], original: u32) -> Vec<f32> {
-    let original = f64::from(original);
-    let (factor, low, high) = (f64::from(factor), f64::from(low), f64::from(high));
-    (0..dim / 2)
-        .map(|i| {
-            let exponent = f64::from(2 * i) / f64::from(dim);
-            let wavelength = 2.0 * std::f64::consts::PI * f64::from(theta).powf(exponent);
-            let smooth = ((original / wavelength - low) / (high - low)).clamp(0.0, 1.0);
-            (1.0 / ((1.0 - smooth) / factor + smooth)) as f32
-        })
-        .collect()
-}
-
-/// Source: `_compute_longrope_parameters` in transformers' `modeling_rope_utils.py`.
-fn longrope(
-    config: &Object,
-    scaling: &Object,
-    original: Option<u32>,
-    keys: &mut Keys<'_>,
-) -> Result<()> {
-    for (from, to) in [("short_factor", "short"), ("long_factor", "long")] {
-        let factors = scaling.f32s(from)?;
-        let factors = factors.ok_or_else(|| scaling.wrong(from, "an array of numbers"))?;
-        keys.insert_global(&format!("hearth.rope.{to}"), floats(factors));
-    }
-    let Some(original) = original.filter(|n| *n > 1) else {
-        return Ok(());
-    };
-    let key = "rope.scaling.original_context_length";
-    keys.insert(key, Value::U32(original));
-    let trained = config.u32("max_position_embeddings")?.unwrap_or(original);
-    let stretch = match scaling.f32("factor")? {
-        Some(factor) => factor,
-        None => trained as f32 / original as f32,
-    };
-    let computed = match stretch > 1.0 {
-        true => (1.0 + stretch.ln() / (original as f32).ln()).sqrt(),
-        false => 1.0,
-    };
-    let factor = scaling.f32("attention_factor")?.unwrap_or(computed);
-    keys.insert("rope.scaling.attn_factor", Value::F32(factor));
-    Ok(())
 }

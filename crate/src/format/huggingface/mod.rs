@@ -7,6 +7,7 @@
 
 mod config;
 mod gpt_oss;
+mod rope;
 mod tensors;
 mod tokenizer;
 
@@ -48,7 +49,7 @@ pub fn convert(texts: &Texts, tensors: Vec<TensorInfo>) -> Result<(Metadata, Vec
         Some(text) => object(text, file),
         None => Ok(Object::empty(file)),
     };
-    let config = needed("config.json")?;
+    let config = needed("config.json")?.of_text()?;
     let tokenizer = needed("tokenizer.json")?;
     let tokenizer_config = optional("tokenizer_config.json")?;
     let generation_config = optional("generation_config.json")?;
@@ -96,6 +97,34 @@ impl Object {
     /// The value, unless it is absent or null.
     fn get(&self, key: &str) -> Option<&Json> {
         self.map.get(key).filter(|value| !value.is_null())
+    }
+
+    /// A model that sees too has what its text model is under `text_config`; what stands beside it holds where that says nothing.
+    fn of_text(self) -> Result<Self> {
+        let Some(text) = self.object("text_config")? else {
+            return Ok(self);
+        };
+        let mut map = self.map;
+        map.extend(text.map.into_iter().filter(|(_, value)| !value.is_null()));
+        Ok(Self {
+            file: self.file,
+            map,
+        })
+    }
+
+    /// With values where it has none.
+    fn or(&self, defaults: &[(&str, f64)]) -> Self {
+        let mut map = self.map.clone();
+        for (key, value) in defaults {
+            if self.get(key).is_none() {
+                let whole = (value.fract() == 0.0).then(|| Json::from(*value as u64));
+                map.insert((*key).to_owned(), whole.unwrap_or(Json::from(*value)));
+            }
+        }
+        Self {
+            file: self.file,
+            map,
+        }
     }
 
     /// With values under other names, where they have none under those.

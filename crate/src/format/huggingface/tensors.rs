@@ -154,7 +154,10 @@ fn gguf_name(name: &str, source: Source) -> Option<String> {
     if name.starts_with("blk.") {
         return Some(name.to_owned());
     }
-    let name = name.strip_prefix(names.prefix).unwrap_or(name);
+    // Where it is a part of a model that sees too, on the hub and as transformers 5 writes it.
+    let of_text = |name| str::strip_prefix(name, "language_model.").unwrap_or(name);
+    let name = of_text(name);
+    let name = of_text(name.strip_prefix(names.prefix).unwrap_or(name));
     let (name, kind) = name.rsplit_once('.')?;
     if let Some(name) = find(names.around, name) {
         return Some(format!("{name}.{kind}"));

@@ -1,4 +1,4 @@
-// q[t, h, :] = rotate(qkv[t, h, :], POS + t);  K[h, POS + t, :] = rotate(...);  V[h, POS + t, :] = qkv[...]
+// q[t, h, :] = tempered(POS + t) rotate(qkv[t, h, :], POS + t);  K[h, POS + t, :] = rotate(...);  V[h, POS + t, :] = qkv[...]
 //
 // `value_of` is qkv, or that with bias and norm (qkv_*.wgsl).
 // grid: (ceil(HEADS * HEAD_DIM / 2 / WG), T); a thread handles two neighbouring columns of one head.
@@ -19,7 +19,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             rotated(row_at, head, 2u * i + 1u, p, factor),
         );
         if (head < N_HEADS) {
-            q[(t * N_HEADS + head) * HALF + i] = v;
+            q[(t * N_HEADS + head) * HALF + i] = v * tempered(p);
         } else {
             k_cache[((head - N_HEADS) * N_CTX + p) * HALF + i] = {{ PACK2 }}(v);
         }

@@ -37,7 +37,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) l
     }
     if (head < N_HEADS) {
         for (var i = lid; i < HALF; i += {{ WG }}u) {
-            q[(t * N_HEADS + head) * HALF + i] = vec2<f32>(values[2u * i], values[2u * i + 1u]);
+            q[(t * N_HEADS + head) * HALF + i] = vec2<f32>(values[2u * i], values[2u * i + 1u]) * tempered(p);
         }
         return;
     }

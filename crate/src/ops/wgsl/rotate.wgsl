@@ -14,6 +14,11 @@ const N_CTX: u32 = {{ N_CTX }}u;
 const NEOX: bool = {{ NEOX }} == 1; // pairs (i, i + ROPE_PAIRS) instead of (2i, 2i + 1)
 const HALF: u32 = HEAD_DIM / 2u;
 
+// What a query at position p is multiplied by.
+fn tempered(p: u32) -> f32 {
+    return 1.0 + {{ TEMPERATURE }} * log(1.0 + f32(p / {{ TEMPERATURE_CTX }}u));
+}
+
 // Column c of a head, rotated for position p.
 fn rotated(row_at: u32, head: u32, c: u32, p: u32, factor: f32) -> f32 {
     let value = value_of(row_at, head, c, factor);
