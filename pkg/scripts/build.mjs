@@ -19,10 +19,16 @@ const GENERATED = {
 
 const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"));
 rmSync(dist, { recursive: true, force: true });
+/** Comments belong to the types and to the sources within the maps: of what is downloaded they are a seventh. */
+const PASSES = [
+  ["--removeComments", "--declaration", "false"],
+  ["--emitDeclarationOnly", "--sourceMap", "false", "--inlineSources", "false"],
+];
 try {
-  execFileSync(process.execPath, [join(typescript, "bin/tsc"), "-p", join(root, "tsconfig.build.json")], {
-    stdio: "inherit",
-  });
+  for (const flags of PASSES) {
+    const args = [join(typescript, "bin/tsc"), "-p", join(root, "tsconfig.build.json"), ...flags];
+    execFileSync(process.execPath, args, { stdio: "inherit" });
+  }
 } catch {
   process.exit(1);
 }
