@@ -97,17 +97,23 @@ impl Scaling {
     pub fn of(gguf: &Gguf, architecture: &str, rounds: bool) -> Result<Self> {
         let meta = &gguf.metadata;
         let key = |name: &str| format!("{architecture}.rope.scaling.{name}");
-        let positive = |name: &str, default: f32| -> Result<f32> {
+        let at_least = |least: f32, name: &str, default: f32| -> Result<f32> {
             let key = key(name);
             match meta.opt_f32(&key)?.unwrap_or(default) {
-                found if found.is_finite() && found > 0.0 => Ok(found),
+                found if found.is_finite() && found >= least => Ok(found),
                 found => Err(Error::Metadata {
                     key,
-                    expected: "a number above 0".into(),
+                    expected: if least > 0.0 {
+                        "a number above 0"
+                    } else {
+                        "a number not below 0"
+                    }
+                    .into(),
                     found: found.to_string(),
                 }),
             }
         };
+        let positive = |name: &str, default: f32| at_least(f32::MIN_POSITIVE, name, default);
         match meta.opt_str(&key("type"))? {
             // LongRoPE is in tensors.
             None | Some("none" | "longrope") => Ok(Scaling::None),
@@ -118,7 +124,7 @@ impl Scaling {
                 beta_fast: positive("yarn_beta_fast", 32.0)?,
                 beta_slow: positive("yarn_beta_slow", 1.0)?,
                 rounds,
-                log_multiplier: meta.opt_f32(&key("yarn_log_multiplier"))?.unwrap_or(0.0),
+                log_multiplier: at_least(0.0, "yarn_log_multiplier", 0.0)?,
             })),
             Some(other) => Err(Error::Metadata {
                 key: key("type"),
