@@ -3,14 +3,14 @@
 //! [`Device::open`] probes, opens and measures. Nothing is assumed of a GPU beyond WebGPU's default limits;
 //! what is there beyond them is recorded in [`DeviceInfo`]. One of the two files that know about wasm.
 
-use std::sync::{Arc, Mutex};
-
 use burn::tensor::Device as BurnDevice;
 use burn_wgpu::WgpuSetup;
 
 pub use crate::device_info::{DeviceInfo, Limits};
 use crate::device_info::{cpu_info, gpu_info};
 use crate::error::{Error, Result};
+pub use crate::fault::Fault;
+use crate::fault::Faults;
 use crate::ops::{Arithmetic, Tuning};
 use crate::tune::Measured;
 
@@ -42,7 +42,7 @@ pub struct Device {
 #[derive(Clone)]
 struct Gpu {
     setup: WgpuSetup,
-    fault: Arc<Mutex<Option<String>>>,
+    faults: Faults,
     /// Read-backs resolve only while the queue is fed (Firefox polls every 100 ms otherwise).
     pump: bool,
 }
@@ -127,15 +127,8 @@ impl Device {
             .init()
             .map_err(|e| no_gpu(e.to_string()))?;
 
-        // The runtime's handler panics; a browser reports out-of-memory and validation here, and the engine
-        // turns it into an error of the call that caused it.
-        let fault = Arc::new(Mutex::new(None));
-        let record = fault.clone();
-        device.on_uncaptured_error(Arc::new(move |error| {
-            if let Ok(mut slot) = record.lock() {
-                slot.get_or_insert_with(|| error.to_string());
-            }
-        }));
+        let faults = Faults::default();
+        faults.watch(&device);
         Ok(Self {
             burn,
             info: gpu_info(
@@ -147,7 +140,7 @@ impl Device {
             measured: Measured::CPU,
             gpu: Some(Gpu {
                 setup,
-                fault,
+                faults,
                 pump: false,
             }),
         })
@@ -209,26 +202,16 @@ impl Device {
     /// # Errors
     /// [`Error::OutOfMemory`] or [`Error::Gpu`].
     pub fn check(&self) -> Result<()> {
-        let Some(gpu) = &self.gpu else { return Ok(()) };
-        let fault = gpu.fault.lock().ok().and_then(|mut slot| slot.take());
-        match fault {
+        match &self.gpu {
+            Some(gpu) => gpu.faults.take(),
             None => Ok(()),
-            Some(message) if message.to_lowercase().contains("memory") => Err(Error::OutOfMemory {
-                what: format!("the GPU ({message})"),
-                needed: 0,
-                available: 0,
-            }),
-            Some(message) => Err(Error::Gpu {
-                op: "queue".into(),
-                message,
-            }),
         }
     }
 
-    /// Destroys the device, as a lost GPU would be: for tests of recovery.
-    pub fn destroy(&self) {
+    /// Has a fault happen, for tests of what becomes of it; a CPU has none.
+    pub fn provoke(&self, fault: Fault) {
         if let Some(gpu) = &self.gpu {
-            gpu.setup.device.destroy();
+            fault.provoke(&gpu.setup.device, &gpu.faults);
         }
     }
 
@@ -351,11 +334,7 @@ mod platform {
     /// The visitor's time of day.
     pub fn wall_clock() -> Clock {
         let now = js_sys::Date::new_0();
-        Clock {
-            unix_seconds: (now.get_time() / 1e3) as i64,
-            // JavaScript counts minutes west of Greenwich.
-            utc_offset_seconds: (-60.0 * now.get_timezone_offset()) as i32,
-        }
+        Clock::from_javascript(now.get_time(), now.get_timezone_offset())
     }
 
     /// Browsers name an adapter by vendor and architecture; a description is rarely there.

@@ -7,7 +7,7 @@ use crate::matrix::Place;
 use crate::ops::Ops;
 use crate::ops::words::read_words;
 use crate::quant::codebook::{repack_exponents, repack_pairs};
-use crate::quant::{block_format, repack_rows};
+use crate::quant::{are_finite, block_format, repack_rows};
 use crate::weights::{Plan, Planned, Share, Target};
 
 /// Tensors being filled.
@@ -174,6 +174,7 @@ impl Filling {
             Target::Vector(index) => {
                 let mut values = vec![0.0; rows.len() / format.block_bytes() * format.block_len()];
                 format.dequantize(rows, &mut values)?;
+                check_finite(&tensor.name, values.iter().all(|v| v.is_finite()))?;
                 self.plan.vectors[index].extend(values);
             }
             Target::Matrix { matrix, first } => {
@@ -185,12 +186,15 @@ impl Filling {
                     (Share::Whole, Some(quantize)) => {
                         let mut values = vec![0.0; n * cols];
                         format.dequantize(rows, &mut values)?;
+                        check_finite(&tensor.name, values.iter().all(|v| v.is_finite()))?;
                         let kept = block_format(quantize.dtype(), &tensor.name)?;
                         let blocks = quantize.blocks(&values);
                         repack_rows(kept, cols, &blocks, &mut quants, &mut scales)?;
                     }
                     (Share::Whole, None) => {
                         repack_rows(format, cols, rows, &mut quants, &mut scales)?;
+                        let finite = are_finite(format.packing(), &quants, &scales);
+                        check_finite(&tensor.name, finite)?;
                     }
                 }
                 self.unflushed += rows.len();
@@ -203,4 +207,17 @@ impl Filling {
         }
         Ok(())
     }
+}
+
+/// Nothing that a model with such weights says is worth reading.
+fn check_finite(name: &str, finite: bool) -> Result<()> {
+    if finite {
+        return Ok(());
+    }
+    Err(Error::BadFile {
+        format: "model",
+        what: format!("tensor {name:?}"),
+        expected: "numbers".into(),
+        found: "NaN or infinity".into(),
+    })
 }

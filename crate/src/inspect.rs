@@ -188,14 +188,15 @@ fn budget(gguf: &Gguf, options: InspectOptions<'_>) -> Result<Budget, Error> {
         return Err(Error::MissingTensor { name: name.clone() });
     }
     let kv = c.kv_bytes(n_ctx, kv_type);
-    let scratch = 4 * (ROWS * c.vocab_size + c.longest_chunk() * c.widest()) as u64;
+    let wide = |a: usize, b: usize| a as u64 * b as u64;
+    let scratch = 4 * (wide(ROWS, c.vocab_size) + wide(c.longest_chunk(), c.widest()));
     let memory = Memory {
         weights,
         kv,
         scratch,
         total: weights + kv + scratch,
     };
-    let attention = (4 * c.n_layers * c.n_heads * c.head_dim) as u64 * n_ctx as u64;
+    let attention = 4 * wide(c.n_layers, n_ctx) * wide(c.n_heads, c.head_dim);
     let token = Token {
         flops: 2 * active + attention,
         bytes: read + kv,

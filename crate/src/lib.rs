@@ -14,6 +14,7 @@ pub mod device_info;
 pub mod embedding;
 pub mod engine;
 pub mod error;
+mod fault;
 mod filling;
 pub mod format;
 mod graph;

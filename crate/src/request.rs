@@ -287,6 +287,19 @@ mod tests {
         assert_eq!(matcher.finish(), "\n");
     }
 
+    /// As the package documents them.
+    #[test]
+    fn what_is_not_asked_for_is_the_default() {
+        let found = Request::default().sampling().unwrap();
+        assert_eq!(found.temperature, 0.7);
+        assert_eq!((found.top_p, found.top_k, found.min_p), (1.0, 0, 0.0));
+        assert_eq!((found.typical_p, found.repetition_penalty), (1.0, 1.0));
+        assert_eq!(
+            (found.frequency_penalty, found.presence_penalty),
+            (0.0, 0.0)
+        );
+    }
+
     #[test]
     fn out_of_range_parameters_name_their_field() {
         let request = Request {

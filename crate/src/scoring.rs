@@ -5,6 +5,9 @@ use crate::error::{Error, Result};
 use crate::ops::linear::TILE_TOKENS;
 use crate::ops::words::read_f32;
 
+/// What the logits of one chunk may take.
+const ROWS_BYTES: usize = 64 << 20;
+
 impl Engine {
     /// The logits after `ids`: [vocab]. For tests and scoring; reuses the cached prefix like a request.
     ///
@@ -29,7 +32,8 @@ impl Engine {
         }
     }
 
-    /// The logits after each of `ids`, computed as a prompt is: `take(i, logits)` with [vocab] after `ids[..=i]`.
+    /// The logits after each of `ids`, computed as a prompt is, in chunks as long as the device's where their logits fit into
+    /// [`ROWS_BYTES`]: `take(i, logits)` with [vocab] after `ids[..=i]`.
     ///
     /// # Errors
     /// As [`Engine::logits`].
@@ -41,7 +45,8 @@ impl Engine {
         self.prepare_scoring(ids).await?;
         self.context.clear();
         let vocab = self.decoder.config.vocab_size;
-        for chunk in ids.chunks(TILE_TOKENS as usize) {
+        let rows = (ROWS_BYTES / (4 * vocab.max(1))).max(TILE_TOKENS as usize);
+        for chunk in ids.chunks(rows.min(self.decoder.ops.tuning().chunk)) {
             let at = self.context.len();
             let x = self.run_chunk(at, chunk);
             self.context.extend_from_slice(chunk);

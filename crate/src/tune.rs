@@ -241,12 +241,7 @@ async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize)
         .wait(read_f32(&ops.linear(&x, &weight, &state)))
         .await?;
     device.check()?;
-    if y.iter().any(|sum| *sum != COLS as f32) {
-        return Err(Error::Gpu {
-            op: "tuning".into(),
-            message: "a projection of ones does not add up".into(),
-        });
-    }
+    check_sums(&y)?;
     // The read-back's own time is part of both timings and cancels.
     let start = now_ms();
     device.wait(read_words(&state, 0, 4)).await?;
@@ -263,4 +258,63 @@ async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize)
     }
     device.check()?;
     Ok(best.max(1e-3))
+}
+
+/// Whether each row of ones has become its sum.
+fn check_sums(sums: &[f32]) -> Result<()> {
+    if sums.iter().all(|sum| *sum == COLS as f32) {
+        return Ok(());
+    }
+    Err(Error::Gpu {
+        op: "tuning".into(),
+        message: "a projection of ones does not add up".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nothing promises the order of a subgroup's threads: a device that has another must not be tuned to use them.
+    #[test]
+    fn a_device_that_adds_up_wrongly_is_found_out() {
+        let right = vec![COLS as f32; 8];
+        assert!(check_sums(&right).is_ok());
+        for wrong in [0.0, COLS as f32 - 1.0, f32::NAN] {
+            let mut sums = right.clone();
+            sums[5] = wrong;
+            assert_eq!(check_sums(&sums).unwrap_err().code(), "gpu_error");
+        }
+    }
+
+    #[test]
+    fn what_was_kept_elsewhere_may_be_anything() {
+        let kept = Measured {
+            decode_lanes: 16,
+            subgroups: true,
+            ..Measured::CPU
+        };
+        assert!(kept.is_possible(&["subgroups"]));
+        assert!(!kept.is_possible(&[]));
+        for impossible in [
+            Measured {
+                decode_lanes: 3,
+                ..Measured::CPU
+            },
+            Measured {
+                prefill_lanes: 128,
+                ..Measured::CPU
+            },
+            Measured {
+                macs_per_ms: f64::NAN,
+                ..Measured::CPU
+            },
+            Measured {
+                macs_per_ms: 0.0,
+                ..Measured::CPU
+            },
+        ] {
+            assert!(!impossible.is_possible(&["subgroups"]), "{impossible:?}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! What the kernel tests share: devices, drawn cases, weights in every storage type, comparison.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use burn::tensor::{Int, Tensor};
@@ -14,7 +16,8 @@ use hearth::quant::{Packing, block_format, repack_rows, unpack_row};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::{On, open};
+use crate::compare::worst_error;
+use crate::{On, open, skip};
 
 /// One GPU for the file: opening one takes longer than a case.
 pub fn gpu() -> Option<&'static Device> {
@@ -67,6 +70,39 @@ pub fn values(seed: u64, n: usize) -> Vec<f32> {
             (s >> 40) as f32 / (1 << 23) as f32 - 1.0
         })
         .collect()
+}
+
+/// A number within the range, the same for the same seed.
+pub fn pick(seed: u64, range: std::ops::Range<usize>) -> usize {
+    // splitmix64, whose neighbouring seeds have nothing in common.
+    let mut z = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    range.start + ((z ^ (z >> 31)) % range.len() as u64) as usize
+}
+
+/// How many threads share a row, and whether they add up within a subgroup: what a software adapter is fastest with, and
+/// what a GPU is.
+pub fn ways() -> Vec<(u32, bool)> {
+    let mut ways = vec![(1, false), (16, false)];
+    if gpu().is_some_and(|gpu| gpu.info().features.contains(&"subgroups")) {
+        ways.push((16, true));
+    } else {
+        skip("subgroups", "this device has none");
+    }
+    ways
+}
+
+/// What block formats are multiplied as.
+pub const ARITHMETIC: [Arithmetic; 3] = [Arithmetic::F32, Arithmetic::F16, Arithmetic::I15];
+
+/// The arithmetics that make a difference to a type, by its place in [`DTYPES`]: the others multiply floats whatever is
+/// asked for.
+pub fn arithmetics(dtype: usize) -> Vec<Arithmetic> {
+    match DTYPES[dtype] {
+        GgmlType::Q4_0 | GgmlType::Q4_1 | GgmlType::Q8_0 => ARITHMETIC.to_vec(),
+        _ => vec![ARITHMETIC[dtype % 3]],
+    }
 }
 
 pub fn tensor(device: &Device, values: &[f32], shape: [usize; 2]) -> Tensor<2> {
@@ -267,11 +303,50 @@ pub const DTYPES: [GgmlType; 12] = [
     GgmlType::Q6_K,
 ];
 
-pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
-    assert_eq!(found.len(), expected.len(), "{what}");
+/// The largest difference, beside the largest of the expected values or 1.
+pub fn relative_error(what: &str, found: &[f32], expected: &[f32]) -> f32 {
     let scale = expected.iter().fold(1.0f32, |m, v| m.max(v.abs()));
-    for (i, (a, b)) in found.iter().zip(expected).enumerate() {
-        let error = (a - b).abs() / scale;
-        assert!(error <= tolerance, "{what}[{i}]: {a} against {b}");
+    worst_error(what, found, expected) / scale
+}
+
+pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
+    let error = relative_error(what, found, expected);
+    assert!(error <= tolerance, "{what}: {error:e}, beyond {tolerance}");
+}
+
+/// The errors of a test's cases. At its end it says how near the largest came to what is allowed, which should be three
+/// times what was measured.
+#[derive(Default)]
+pub struct Errors(RefCell<BTreeMap<(&'static str, &'static str), (f32, f32)>>);
+
+impl Errors {
+    /// `device` and `what` name the bar, `case` what was computed.
+    pub fn check(
+        &self,
+        (device, what): (&Device, &'static str),
+        case: &dyn std::fmt::Debug,
+        (found, expected): (&[f32], &[f32]),
+        tolerance: f32,
+    ) {
+        let on = if device.is_gpu() { "gpu" } else { "cpu" };
+        let error = relative_error(&format!("{on}, {what}, {case:?}"), found, expected);
+        assert!(
+            error <= tolerance,
+            "{on}, {what}, {case:?}: {error:e}, beyond {tolerance}"
+        );
+        let mut all = self.0.borrow_mut();
+        let (worst, beside) = all.entry((on, what)).or_default();
+        if error >= *worst {
+            (*worst, *beside) = (error, tolerance);
+        }
+    }
+}
+
+impl Drop for Errors {
+    fn drop(&mut self) {
+        for ((on, what), (worst, tolerance)) in self.0.borrow().iter() {
+            let share = worst / tolerance;
+            println!("{on}, {what}: largest error {worst:.1e}, {share:.2} of {tolerance:.0e}");
+        }
     }
 }

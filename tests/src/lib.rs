@@ -1,9 +1,14 @@
 //! What the tests share: engines from files, goldens, and a loud way to skip.
 
+pub mod attention;
+pub mod compare;
+pub mod device;
 pub mod fuzz;
 pub mod kernels;
 pub mod real;
 pub mod reference;
+pub mod sampling;
+pub mod skip;
 pub mod structured;
 pub mod synthetic;
 
@@ -12,66 +17,15 @@ use std::path::{Path, PathBuf};
 use hearth::chat_template::Message;
 use hearth::format::writer::GgufWriter;
 use hearth::format::{Gguf, Metadata, Parsed, Value};
-use hearth::ops::{Arithmetic, KvType};
+use hearth::ops::KvType;
 use hearth::request::{Sampling, Usage};
-use hearth::tune::Measured;
-use hearth::{Device, DeviceOptions, Engine, LoadOptions, Loader, Result};
+use hearth::{Device, Engine, LoadOptions, Loader, Result};
+
+pub use device::{On, open, open_measured};
+pub use skip::{real_model, skip};
 
 /// Greedy sampling.
 pub const GREEDY: Sampling = Sampling::GREEDY;
-
-/// A device for tests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum On {
-    Cpu,
-    Gpu,
-    /// WebGPU's default limits and no optional feature.
-    PlainGpu,
-    /// A GPU that multiplies integers in decode.
-    GpuIntegers,
-    /// A GPU that prefills through workgroup memory.
-    WideGpu,
-}
-
-/// Opens a device; `None`, loudly, where there is no GPU.
-pub fn open(on: On) -> Option<Device> {
-    let options = DeviceOptions {
-        cpu: on == On::Cpu,
-        default_limits: on == On::PlainGpu,
-        no_features: on == On::PlainGpu,
-        // Not what this machine happens to be fastest at this time.
-        arithmetic: Some(match on {
-            On::GpuIntegers => Arithmetic::I15,
-            _ => Arithmetic::F32,
-        }),
-        measured: (on == On::WideGpu).then_some(Measured {
-            wide: true,
-            ..Measured::CPU
-        }),
-    };
-    match pollster::block_on(Device::open(options)) {
-        Ok(device) => Some(device),
-        Err(e) if std::env::var_os("HEARTH_REQUIRE_GPU").is_some() => {
-            panic!("HEARTH_REQUIRE_GPU is set and there is no GPU: {e}")
-        }
-        Err(e) => {
-            eprintln!("SKIPPED ({on:?}): {e}");
-            None
-        }
-    }
-}
-
-/// The GPU, taken for one of which something else was measured.
-pub fn open_measured(change: impl FnOnce(&mut Measured)) -> Option<Device> {
-    let mut measured = open(On::Gpu)?.measured();
-    change(&mut measured);
-    let options = DeviceOptions {
-        measured: Some(measured),
-        arithmetic: Some(Arithmetic::F32),
-        ..DeviceOptions::default()
-    };
-    Some(pollster::block_on(Device::open(options)).expect("it has just been opened"))
-}
 
 /// The folder of goldens.
 pub fn goldens() -> PathBuf {
@@ -107,18 +61,9 @@ pub fn golden_f32(name: &str) -> Vec<f32> {
         .collect()
 }
 
-/// A real model, named by an environment variable (`cargo xtask test` sets it); `None`, loudly, without it.
-pub fn real_model(variable: &str, what: &str) -> Option<PathBuf> {
-    let path = std::env::var_os(variable);
-    if path.is_none() {
-        eprintln!("SKIPPED: {variable} does not name {what}");
-    }
-    path.map(PathBuf::from)
-}
-
 /// The default model.
 pub fn smollm2() -> Option<PathBuf> {
-    real_model("HEARTH_SMOLLM2", "the SmolLM2 GGUF file")
+    real_model("HEARTH_SMOLLM2", "SmolLM2 as GGUF")
 }
 
 /// Loads bytes in chunks of `chunk` bytes.

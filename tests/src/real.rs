@@ -4,6 +4,7 @@ use hearth::chat_template::Message;
 use serde::Deserialize;
 
 use crate::On;
+use crate::compare::assert_near;
 
 /// A prompt, and what the reference makes of it.
 #[derive(Deserialize)]
@@ -20,14 +21,14 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    /// The largest error of the logits that the golden has, which is below `tolerance`.
+    /// The logits that the golden has are within `tolerance`.
     pub fn check(&self, on: On, logits: &[f32], tolerance: f32) {
-        let top = self.last_top_ids.iter().zip(&self.last_top_logits);
-        let worst = top.fold(0.0f32, |worst, (id, logit)| {
-            worst.max((logits[*id as usize] - logit).abs())
-        });
-        println!("{} on {on:?}: largest logit error {worst}", self.name);
-        assert!(worst < tolerance, "{} on {on:?}: {worst}", self.name);
+        let found: Vec<f32> = (self.last_top_ids.iter())
+            .map(|id| logits[*id as usize])
+            .collect();
+        let what = format!("{} on {on:?}", self.name);
+        assert_near(&what, &found, &self.last_top_logits, tolerance);
+        assert!(logits.iter().all(|v| v.is_finite()), "{what}");
     }
 }
 
@@ -42,6 +43,7 @@ pub struct Forced {
 impl Forced {
     /// Whether the likeliest token at position `i` is the reference's.
     pub fn agrees(&self, i: usize, logits: &[f32]) -> bool {
+        assert!(logits.iter().all(|v| v.is_finite()), "position {i}");
         let best = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
         best == Some(self.top1[i] as usize)
     }

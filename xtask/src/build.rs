@@ -25,6 +25,16 @@ pub struct Args {
     force: bool,
 }
 
+impl Args {
+    /// What tests run on: the module as it is shipped, or as it comes from the compiler.
+    pub fn for_tests(shipped: bool) -> Self {
+        Self {
+            no_opt: !shipped,
+            force: false,
+        }
+    }
+}
+
 pub fn run(dirs: &Dirs, args: &Args) -> Result<()> {
     stale(dirs, args)?;
     if !args.no_opt {

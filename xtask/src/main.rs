@@ -17,14 +17,13 @@
 //! | `wasm`       | a crate to a module with its bindings                            |
 //! | `model`      | where does the default model come from, is it the right file     |
 //! | `serve`      | the command; `server` is the HTTP server under it                |
-//! | `test`       | which stages there are; `stage` runs one; `counts` reads its output |
+//! | `test`       | which stages there are, how one is run and judged                |
 //! | `bench`      | one JSON line per case                                           |
 
 mod bench;
 mod browsers;
 mod build;
 mod config;
-mod counts;
 mod debian;
 mod model;
 mod paths;
@@ -32,7 +31,6 @@ mod proc;
 mod serve;
 mod server;
 mod setup;
-mod stage;
 mod stamp;
 mod test;
 mod toolchain;

@@ -76,9 +76,6 @@ pub fn run(dirs: &Dirs, needs: &Needs) -> Result<Pieces> {
         report.step("npm packages", |step| tools::npm_packages(dirs, step));
         pieces.wasm_opt = report.step("wasm-opt", |step| tools::wasm_opt(dirs, step));
     }
-    if needs.build && needs.talk {
-        report.step("wasm-pack", |step| tools::wasm_pack(dirs, step));
-    }
     if needs.gpu {
         report.step("software Vulkan", |step| software_vulkan(dirs, step));
     }

@@ -28,17 +28,6 @@ pub fn wasm_bindgen(dirs: &Dirs, step: &mut Step) -> Result<PathBuf> {
     tool.ensure(dirs, step)
 }
 
-/// For those who want it beside us: `build` calls wasm-bindgen and wasm-opt itself, with the flags of
-/// wasm-pack.toml, so only `setup` asks for it.
-pub fn wasm_pack(dirs: &Dirs, step: &mut Step) -> Result<PathBuf> {
-    let tool = Tool {
-        package: "wasm-pack",
-        program: "wasm-pack",
-        version: "0.15.1",
-    };
-    tool.ensure(dirs, step)
-}
-
 /// A program of crates.io in one exact version.
 struct Tool<'a> {
     package: &'a str,

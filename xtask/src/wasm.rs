@@ -73,11 +73,20 @@ impl Tools<'_> {
         let root = &self.dirs.root;
         let record = Record::of(root, name);
         let wide = ["Cargo.toml", "Cargo.lock", ROOT_MARK, ".cargo/config.toml"];
-        let opted = if self.opt.is_none() { "no-opt" } else { "opt" };
         let inputs = [sources, &wide[..]].concat();
-        let stamp = Stamp::of(root, &inputs, &[&self.toolchain.version, opted])?;
-        if !self.force && stamp.matches(&record) {
+        let stamp = |opted| Stamp::of(root, &inputs, &[&self.toolchain.version, opted]);
+        let optimised = stamp("opt")?;
+        // Where the compiler's own will do, a smaller one does as well.
+        if !self.force && optimised.matches(&record) {
             say(name, "fresh");
+            return Ok(optimised);
+        }
+        let stamp = match self.opt {
+            Some(_) => optimised,
+            None => stamp("no-opt")?,
+        };
+        if !self.force && stamp.matches(&record) {
+            say(name, "fresh, not optimised");
             return Ok(stamp);
         }
         if ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"].map(std::env::var_os) != [None, None] {

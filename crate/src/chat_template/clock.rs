@@ -38,6 +38,14 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// What JavaScript's `Date` says: milliseconds since 1970, and how many minutes local time is *behind* UTC.
+    pub fn from_javascript(ms: f64, minutes_behind: f64) -> Self {
+        Self {
+            unix_seconds: (ms / 1e3) as i64,
+            utc_offset_seconds: (-60.0 * minutes_behind) as i32,
+        }
+    }
+
     /// The local time in the form that `format` describes, with the codes of C's `strftime` in the C locale.
     /// An unknown code stays as it is.
     pub fn format(&self, format: &str) -> String {
@@ -210,6 +218,14 @@ mod tests {
             utc_offset_seconds: 0,
         }
         .format(format)
+    }
+
+    #[test]
+    fn javascript_counts_westwards() {
+        // Kolkata, half past five hours ahead; New York in winter, five behind.
+        let format = |minutes| Clock::from_javascript(1_751_620_087_000.0, minutes).format("%F %T");
+        assert_eq!(format(-330.0), "2025-07-04 14:38:07");
+        assert_eq!(format(300.0), "2025-07-04 04:08:07");
     }
 
     #[test]

@@ -201,7 +201,7 @@ fn read_metadata(reader: &mut Reader<'_>, count: u64) -> Read<Metadata> {
     let n = reader.check_count(count, MAX_METADATA, MIN_METADATA_BYTES, "metadata count")?;
     let mut metadata = Metadata::default();
     for _ in 0..n {
-        let key = reader.string(MAX_KEY, "metadata key")?;
+        let key = reader.name(MAX_KEY, "metadata key")?;
         let type_id = reader.u32(key)?;
         let value = reader.value(type_id, key)?;
         if metadata.insert(key, value).is_some() {
@@ -234,7 +234,7 @@ fn read_tensors(reader: &mut Reader<'_>, count: u64) -> Read<Vec<TensorInfo>> {
     let n = reader.check_count(count, MAX_TENSORS, MIN_TENSOR_BYTES, "tensor count")?;
     let mut tensors = Vec::with_capacity(n);
     for _ in 0..n {
-        let name = reader.string(MAX_KEY, "tensor name")?;
+        let name = reader.name(MAX_KEY, "tensor name")?;
         let n_dims = reader.u32(name)?;
         if n_dims > MAX_DIMS {
             let what = format!("dimension count of tensor \"{name}\"");

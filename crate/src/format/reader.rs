@@ -115,17 +115,30 @@ impl<'a> Reader<'a> {
         Ok(n as usize) // at most the prefix's length
     }
 
-    /// A `u64` length and that many bytes of UTF-8, at most `max` of them.
-    pub(super) fn string(&mut self, max: u64, what: &str) -> Read<&'a str> {
+    /// A `u64` length and that many bytes of UTF-8, at most `max` of them. NULs at the end are no part of a name: files of
+    /// August 2023 have them.
+    pub(super) fn name(&mut self, max: u64, what: &str) -> Read<&'a str> {
+        let bytes = self.bytes(max, what)?;
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(text.trim_end_matches('\0')),
+            Err(error) => fail(what, "UTF-8 text", error),
+        }
+    }
+
+    /// The same of a value, which may be in any encoding: most are read by nobody, and those that are read are compared with
+    /// ASCII. What is not UTF-8 becomes U+FFFD.
+    fn text(&mut self, what: &str) -> Read<String> {
+        let bytes = self.bytes(MAX_STRING, what)?;
+        Ok(String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    /// A `u64` length and that many bytes, at most `max` of them.
+    fn bytes(&mut self, max: u64, what: &str) -> Read<&'a [u8]> {
         let len = self.u64(what)?;
         if len > max {
             return fail(what, format!("a string of at most {max} bytes"), len);
         }
-        let bytes = self.take(len, what)?;
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(text),
-            Err(error) => fail(what, "UTF-8 text", error),
-        }
+        self.take(len, what)
     }
 
     /// A value of the GGUF type `type_id`.
@@ -140,9 +153,10 @@ impl<'a> Reader<'a> {
             6 => Value::F32(f32::from_le_bytes(self.array(what)?)),
             7 => {
                 let [byte] = self.array(what)?;
-                Value::Bool(bool_of(byte, what)?)
+                Value::Bool(bool_of(byte))
             }
-            8 => Value::String(self.string(MAX_STRING, what)?.to_owned()),
+            // (in a list a NUL may be a token)
+            8 => Value::String(self.text(what)?.trim_end_matches('\0').to_owned()),
             9 => Value::Array(self.values(MAX_ARRAY_DEPTH, what)?),
             10 => Value::U64(self.u64(what)?),
             11 => Value::I64(i64::from_le_bytes(self.array(what)?)),
@@ -172,19 +186,14 @@ impl<'a> Reader<'a> {
             6 => Array::F32(self.numbers(n, what, f32::from_le_bytes)?),
             7 => {
                 let bytes: Vec<u8> = self.numbers(n, what, u8::from_le_bytes)?;
-                Array::Bool(
-                    bytes
-                        .into_iter()
-                        .map(|b| bool_of(b, what))
-                        .collect::<Read<_>>()?,
-                )
+                Array::Bool(bytes.into_iter().map(bool_of).collect())
             }
             8 => {
                 // A string takes at least its 8 bytes of length.
                 let n = self.check_count(n, MAX_ARRAY, 8, what)?;
                 let mut strings = Vec::with_capacity(n);
                 for _ in 0..n {
-                    strings.push(self.string(MAX_STRING, what)?.to_owned());
+                    strings.push(self.text(what)?);
                 }
                 Array::String(strings)
             }
@@ -217,10 +226,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn bool_of(byte: u8, what: &str) -> Read<bool> {
-    match byte {
-        0 => Ok(false),
-        1 => Ok(true),
-        _ => fail(what, "a bool (0 or 1)", byte),
-    }
+/// As in C: some writers store -1 for true.
+fn bool_of(byte: u8) -> bool {
+    byte != 0
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::rope::{Rope, Scaling};
 use super::{DecoderSpec, Pooling, PostNorm, Sliding, family};
 use crate::error::{Error, Result};
-use crate::format::{Gguf, Value};
+use crate::format::{Gguf, Metadata, Value};
 use crate::loader::DEFAULT_CONTEXT;
 use crate::ops::KvType;
 use crate::ops::experts::MAX_EXPERTS;
@@ -100,19 +100,22 @@ impl ModelConfig {
         // A model is at most this large in any one direction; a header that says more is damaged.
         let size = |name: &str, max: usize| -> Result<usize> {
             let key = key(name);
-            let found = meta.u32(&key)? as usize;
-            in_range(&key, found, max)
+            let found = match of_all_layers(meta, &key)? {
+                Some(found) => found,
+                None => meta.u32(&key)?,
+            };
+            in_range(&key, found as usize, max)
         };
         let optional = |name: &str, default: usize, max: usize| -> Result<usize> {
             let key = key(name);
-            match meta.opt_u32(&key)? {
+            match of_all_layers(meta, &key)? {
                 Some(found) => in_range(&key, found as usize, max),
                 None => Ok(default),
             }
         };
         let count = |name: &str, max: usize| -> Result<usize> {
             let key = key(name);
-            match meta.opt_u32(&key)?.unwrap_or(0) as usize {
+            match of_all_layers(meta, &key)?.unwrap_or(0) as usize {
                 0 => Ok(0),
                 found => in_range(&key, found, max),
             }
@@ -215,7 +218,16 @@ impl ModelConfig {
             embedding: real("embedding_scale", embedding)?,
             attention: real("attention.scale", 1.0 / (score_dim as f32).sqrt())?,
             residual: real("residual_scale", 1.0)?,
-            logits: 1.0 / real("logit_scale", 1.0)?,
+            logits: match real("logit_scale", 1.0)? {
+                0.0 => {
+                    return Err(Error::Metadata {
+                        key: key("logit_scale"),
+                        expected: "a number that can be divided by".into(),
+                        found: "0".into(),
+                    });
+                }
+                scale => 1.0 / scale,
+            },
             attention_cap: real("attn_logit_softcapping", 0.0)?,
             logits_cap: real("final_logit_softcapping", 0.0)?,
             temperature: real("attention.temperature_scale", 0.0)?,
@@ -234,10 +246,13 @@ impl ModelConfig {
             pooling: pooling(gguf, spec)?,
             vocab_size,
             n_ctx_train,
-            eps: meta.f32(&key(match spec.layer_norm {
-                true => "attention.layer_norm_epsilon",
-                false => "attention.layer_norm_rms_epsilon",
-            }))?,
+            eps: epsilon(
+                meta,
+                key(match spec.layer_norm {
+                    true => "attention.layer_norm_epsilon",
+                    false => "attention.layer_norm_rms_epsilon",
+                }),
+            )?,
             rope_theta: rope.theta,
             rope_dim,
             local_rope: local_rope.transpose()?,
@@ -266,22 +281,24 @@ impl ModelConfig {
 
     /// Floats that a token of a prefill chunk has at once, at most.
     pub fn widest(&self) -> usize {
-        4 * self.d_model
-            + (self.n_heads + 2 * self.n_kv_heads) * self.head_dim
-            + 3 * self.d_ff * self.n_experts_used.max(1)
+        // (each is bounded, their products are not on WebAssembly)
+        let ff = (3 * self.d_ff).saturating_mul(self.n_experts_used.max(1));
+        ff.saturating_add(4 * self.d_model + (self.n_heads + 2 * self.n_kv_heads) * self.head_dim)
     }
 
     /// The longest prefill chunk, within 48 MiB if that is not too short.
     pub fn longest_chunk(&self) -> usize {
         const BYTES: usize = 48 << 20;
         const SHORT: usize = 128;
-        let fitting = BYTES / (4 * self.widest()) / 64 * 64;
+        let fitting = BYTES / 4 / self.widest() / 64 * 64;
         fitting.clamp(SHORT, MAX_CHUNK)
     }
 
     /// Bytes of K and V of `n_ctx` positions in all layers.
     pub fn kv_bytes(&self, n_ctx: usize, kv: KvType) -> u64 {
-        2 * kv.row_bytes(self.head_dim) * (self.n_layers * n_ctx * self.n_kv_heads) as u64
+        let rows = [self.n_layers, n_ctx, self.n_kv_heads];
+        // Widened first: their product does not fit WebAssembly's usize.
+        2 * kv.row_bytes(self.head_dim) * rows.map(|n| n as u64).iter().product::<u64>()
     }
 
     /// Positions that a query of layer `i` sees; 0 for all.
@@ -300,6 +317,34 @@ impl ModelConfig {
             return false;
         }
         period == 0 || !(i + 1).is_multiple_of(period)
+    }
+}
+
+/// A number that a file may give once, or in a list with an entry for each layer; ours have the same in all of them.
+fn of_all_layers(meta: &Metadata, key: &str) -> Result<Option<u32>> {
+    let Some(Value::Array(_)) = meta.get(key) else {
+        return meta.opt_u32(key);
+    };
+    let list = meta.u32s(key)?;
+    match list.first() {
+        Some(first) if list.iter().all(|one| one == first) => Ok(Some(*first)),
+        _ => Err(Error::Metadata {
+            key: key.into(),
+            expected: "the same number for every layer".into(),
+            found: format!("{list:?}").chars().take(60).collect(),
+        }),
+    }
+}
+
+/// What a norm adds to the mean square: more than nothing, so that a row of zeros has a norm.
+fn epsilon(meta: &Metadata, key: String) -> Result<f32> {
+    match meta.f32(&key)? {
+        eps if eps.is_finite() && eps > 0.0 => Ok(eps),
+        found => Err(Error::Metadata {
+            key,
+            expected: "a finite number above 0".into(),
+            found: found.to_string(),
+        }),
     }
 }
 

@@ -141,6 +141,28 @@ pub fn repack_rows(
         .try_for_each(|row| format.repack(row, quants, scales))
 }
 
+/// Whether repacked weights are numbers: NaN and infinity in a file would become plausible ones on some devices.
+///
+/// Only what comes from the file unseen is looked at; the other formats' scales are computed, and refused on the way
+/// where they are not finite.
+pub fn are_finite(packing: Packing, quants: &[u32], scales: &[u32]) -> bool {
+    let none = |words: &[u32], exponent: u32| {
+        let all_ones = |w: &u32| w & exponent == exponent;
+        let (low, high) = (exponent & 0xffff, exponent & 0xffff_0000);
+        match (low, high) {
+            (0, _) => !words.iter().any(all_ones),
+            _ => !words.iter().any(|w| w & low == low || w & high == high),
+        }
+    };
+    match packing {
+        Packing::F32 => none(quants, 0x7f80_0000),
+        Packing::F16 => none(quants, 0x7c00_7c00),
+        Packing::BF16 => none(quants, 0x7f80_7f80),
+        Packing::Q4 | Packing::Q5 | Packing::Q8 => none(scales, 0x7c00_7c00),
+        _ => true,
+    }
+}
+
 /// Views bytes as whole blocks of layout `T`, a struct of byte arrays.
 fn blocks_of<'a, T: AnyBitPattern>(format: &dyn BlockFormat, bytes: &'a [u8]) -> Result<&'a [T]> {
     bytemuck::try_cast_slice(bytes).map_err(|_| Error::Truncated {

@@ -17,7 +17,7 @@ use super::vocab::{Kind, Vocab};
 use super::wordpiece::WordPieceModel;
 use super::{Model, Tokenizer};
 use crate::error::{Error, Result};
-use crate::format::Metadata;
+use crate::format::{Metadata, Value};
 
 const MODELS: &str = "gpt2, llama, t5, bert";
 
@@ -89,6 +89,15 @@ impl Tokenizer {
         }
         let vocab = Vocab::new(tokens, kinds)?;
         let eog = end_ids(&vocab, ends);
+        let key = "tokenizer.ggml.eos_token_id";
+        if eog.is_empty() && meta.opt_u32(key)?.is_some() {
+            // Without it no answer would end.
+            return Err(Error::Metadata {
+                key: key.into(),
+                expected: format!("a token id below {}", tokens.len()),
+                found: meta.u32(key)?.to_string(),
+            });
+        }
         let named = [bos.as_slice(), &eog].concat();
         let template = meta.opt_str("tokenizer.chat_template")?.unwrap_or_default();
         let literals = Literals::new(&vocab, template, &named);
@@ -177,21 +186,14 @@ fn refuse(message: String) -> Error {
     Error::Tokenizer { message }
 }
 
-/// `tokenizer.ggml.{name}_token_id`, if present.
+/// `tokenizer.ggml.{name}_token_id`, if present. Published files name tokens that they do not have (and -1 or 2^32 - 1 for
+/// none): such a token is none, as in llama.cpp, and its model's default holds.
 fn special_id(meta: &Metadata, name: &str, tokens: usize) -> Result<Option<u32>> {
     let key = format!("tokenizer.ggml.{name}_token_id");
-    match meta.opt_u32(&key)? {
-        // Converters write 2^32 - 1 for "none".
-        Some(u32::MAX) | None => Ok(None),
-        Some(id) if (id as usize) < tokens => Ok(Some(id)),
-        // Padding is never used here, and wrong in some files.
-        Some(_) if name == "padding" => Ok(None),
-        Some(id) => Err(Error::Metadata {
-            key,
-            expected: format!("a token id below {tokens}"),
-            found: id.to_string(),
-        }),
+    if let Some(Value::I32(i32::MIN..0) | Value::I64(i64::MIN..0)) = meta.get(&key) {
+        return Ok(None);
     }
+    Ok(meta.opt_u32(&key)?.filter(|id| (*id as usize) < tokens))
 }
 
 fn kinds(meta: &Metadata, tokens: &[String], scheme: Scheme) -> Result<Vec<Kind>> {

@@ -7,6 +7,7 @@
 //!   control tokens, and of user-defined ones those that the template spells; the others are text, as in training.
 //! * A stream of tokens costs the same per token at any length: see [`Stream`].
 
+mod charsmap;
 mod decode;
 mod gguf;
 mod literal;

@@ -103,7 +103,7 @@ fn bad_metadata_is_an_error() {
     for key in ["bos", "eos", "eot", "unknown"] {
         let key = format!("tokenizer.ggml.{key}_token_id");
         assert!(
-            matches!(fails(&key, Value::U32(5000)), Error::Metadata { .. }),
+            matches!(fails(&key, Value::F32(5.0)), Error::Metadata { .. }),
             "{key}"
         );
     }

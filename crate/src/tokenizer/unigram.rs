@@ -4,6 +4,7 @@ use tokenizers::models::unigram::Unigram;
 use tokenizers::normalizers::Precompiled;
 use tokenizers::{Model, NormalizedString, Normalizer};
 
+use super::charsmap;
 use super::decode::byte_token;
 use super::vocab::{Kind, Vocab};
 use crate::error::{Error, Result};
@@ -55,6 +56,11 @@ impl UnigramModel {
                 message: e.to_string(),
             }
         })?;
+        if let Some(fault) = table.and_then(charsmap::fault) {
+            return Err(Error::Tokenizer {
+                message: format!("the normalisation table: {fault}"),
+            });
+        }
         let table = table.map(Precompiled::from).transpose();
         let table = table.map_err(|e| Error::Tokenizer {
             message: format!("the normalisation table: {e}"),

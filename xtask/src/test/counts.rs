@@ -14,8 +14,6 @@ pub enum Runner {
     /// A program whose exit status is the result: a linter, a compiler. Counts as one.
     Check,
     Cargo,
-    /// cargo's examples in comments, of which there may be none.
-    Doctest,
     Vitest,
     Playwright,
 }
@@ -31,7 +29,7 @@ impl Runner {
                 failed: (!success).into(),
                 skipped: 0,
             }),
-            Self::Cargo | Self::Doctest => sum(lines.filter_map(cargo)),
+            Self::Cargo => sum(lines.filter_map(cargo)),
             Self::Vitest => sum(lines.filter_map(vitest)),
             Self::Playwright => sum(lines.filter_map(playwright)),
         }

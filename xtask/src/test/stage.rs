@@ -7,15 +7,25 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::counts::{Counts, Runner};
+use super::budget::Budgets;
+use super::counts::{Counts, Runner};
+use super::skips::Skips;
+use super::slow;
 use crate::paths::Dirs;
 use crate::proc;
+
+/// For a single stage; whatever takes longer is stuck.
+const LIMIT: Duration = Duration::from_secs(3600);
 
 pub struct Stages<'a> {
     dirs: &'a Dirs,
     /// Stage or group names; empty means all.
     only: Vec<String>,
+    /// None where stages do more than their budgets are for.
+    budgets: Option<Budgets>,
     done: Vec<Done>,
+    /// Names and seconds of tests that take long.
+    slow: Vec<(String, f64)>,
 }
 
 struct Done {
@@ -27,14 +37,21 @@ struct Done {
 
 impl<'a> Stages<'a> {
     /// `known` are all names that `only` may hold.
-    pub fn new(dirs: &'a Dirs, only: &[String], known: &[String]) -> Result<Self> {
-        if let Some(unknown) = only.iter().find(|name| !known.contains(name)) {
+    pub fn new(
+        dirs: &'a Dirs,
+        only: &[String],
+        known: &[&str],
+        budgets: Option<Budgets>,
+    ) -> Result<Self> {
+        if let Some(unknown) = only.iter().find(|name| !known.contains(&name.as_str())) {
             bail!("--only {unknown}: expected one of {}", known.join(", "));
         }
         Ok(Self {
             dirs,
             only: only.to_vec(),
+            budgets,
             done: Vec::new(),
+            slow: Vec::new(),
         })
     }
 
@@ -47,13 +64,7 @@ impl<'a> Stages<'a> {
     }
 
     /// Runs a program under the time limit. `names`: the stage, then its groups.
-    pub fn command(
-        &mut self,
-        names: &[&str],
-        runner: Runner,
-        limit: Duration,
-        command: &mut Command,
-    ) {
+    pub fn command(&mut self, names: &[&str], runner: Runner, command: &mut Command) {
         if !self.wants(names) {
             return;
         }
@@ -64,9 +75,14 @@ impl<'a> Stages<'a> {
             .dirs
             .logs()
             .join(format!("{}.log", name.replace('/', "-")));
-        let (counts, note) = match proc::logged(command.current_dir(&self.dirs.root), &log, limit) {
+        let skips = Skips::new(&self.dirs.logs(), name);
+        command.env("HEARTH_SKIPS", skips.file());
+        if command.get_current_dir().is_none() {
+            command.current_dir(&self.dirs.root);
+        }
+        let (mut counts, mut note) = match proc::logged(command, &log, LIMIT) {
             Err(error) => (FAILED, format!("{error:#}")),
-            Ok(None) => (FAILED, format!("stopped after {} s", limit.as_secs())),
+            Ok(None) => (FAILED, format!("stopped after {} s", LIMIT.as_secs())),
             Ok(Some(status)) => judge(
                 runner,
                 &fs::read(&log).unwrap_or_default(),
@@ -74,7 +90,19 @@ impl<'a> Stages<'a> {
                 &status.to_string(),
             ),
         };
-        self.end(name, counts, start.elapsed(), note);
+        let (allowed, refused) = skips.read();
+        counts.skipped += allowed.len() as u64;
+        counts.failed += refused.len() as u64;
+        for (what, why) in allowed {
+            note += &format!("\nskipped {what}: {why}");
+        }
+        for what in refused {
+            note += &format!("\nskipped {what}, which nothing allows: see xtask/src/test/skips.rs");
+        }
+        self.slow.extend(slow::tests(&String::from_utf8_lossy(
+            &fs::read(&log).unwrap_or_default(),
+        )));
+        self.end(name, counts, start.elapsed(), note.trim_start().to_owned());
         if counts.failed > 0 {
             println!(
                 "  {}\n{}\n  whole output: {}",
@@ -83,6 +111,11 @@ impl<'a> Stages<'a> {
                 log.display()
             );
         }
+    }
+
+    /// How many tests and stages have failed so far.
+    pub fn failed(&self) -> u64 {
+        self.done.iter().map(|done| done.counts.failed).sum()
     }
 
     /// Runs a precondition: no test, so that only its failure counts.
@@ -139,7 +172,12 @@ impl<'a> Stages<'a> {
         }
     }
 
-    fn end(&mut self, name: &str, counts: Counts, time: Duration, note: String) {
+    fn end(&mut self, name: &str, mut counts: Counts, time: Duration, mut note: String) {
+        let budgets = self.budgets.as_ref();
+        if let Some(said) = budgets.and_then(|budgets| budgets.exceeded(name, time)) {
+            counts.failed += 1;
+            note += &format!("{}{said}", if note.is_empty() { "" } else { "\n" });
+        }
         println!(
             "{}, {:.1} s{}",
             verdict(counts),
@@ -167,6 +205,14 @@ impl<'a> Stages<'a> {
             time += done.time;
         }
         row("all", sum, time);
+        if !self.slow.is_empty() {
+            println!("\ntests that took 20 s and more:");
+            let mut slow = self.slow;
+            slow.sort_by(|a, b| b.1.total_cmp(&a.1));
+            for (name, seconds) in slow {
+                println!("{seconds:>8.1} s  {name}");
+            }
+        }
         for done in self
             .done
             .iter()
@@ -203,7 +249,7 @@ fn judge(runner: Runner, output: &[u8], success: bool, status: &str) -> (Counts,
             FAILED,
             format!("no summary of tests in its output ({status})"),
         ),
-        Some(counts) if counts == Counts::default() && runner != Runner::Doctest => {
+        Some(counts) if counts == Counts::default() => {
             (FAILED, "expected tests, found none".to_owned())
         }
         Some(counts) if !success && counts.failed == 0 => (

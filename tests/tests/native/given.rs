@@ -119,10 +119,14 @@ fn a_format_goes_on_as_well() {
             given: whole.ids[..n].to_vec(),
             ..request.clone()
         });
-        let text = whole.text[..whole.text.len() - rest.text.len()].to_owned() + &rest.text;
-        assert_eq!(text.len(), 11, "{text}");
-        assert_eq!((&text[4..5], &text[7..]), ("-", "-xxx"), "{text}");
+        assert_eq!(rest.ids, whole.ids[n..], "behind {n}");
+        assert_eq!(rest.finish, whole.finish);
+        assert_eq!(rest.usage.completion_tokens, whole.usage.completion_tokens);
+        let given = whole.text.strip_suffix(rest.text.as_str());
+        assert!(given.is_some() && !rest.text.is_empty(), "{:?}", rest.text);
     }
+    assert_eq!(whole.text.len(), 11, "{}", whole.text);
+    assert_eq!((&whole.text[4..5], &whole.text[7..]), ("-", "-xxx"));
 }
 
 #[test]

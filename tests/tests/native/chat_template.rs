@@ -196,3 +196,49 @@ fn without_a_clock_there_is_no_strftime_now() {
     let result = render("{{ strftime_now('%d') }}");
     assert!(matches!(result, Err(Error::Template { .. })), "{result:?}");
 }
+
+/// What tells models apart in the templates that they are published with, a line or two of each.
+#[test]
+fn templates_tell_how_tools_are_called() {
+    use hearth::chat_template::ToolStyle;
+
+    let cases = [
+        // Qwen 2.5 and 3, Hermes, SmolLM3
+        (
+            "{%- if tools %}\nreturn a json object within <tool_call></tool_call> XML tags{% endif %}",
+            Some(ToolStyle::Hermes),
+        ),
+        // Llama 3.1: its own tools are called behind this token
+        (
+            "{%- if builtin_tools is defined %}{{- \"<|python_tag|>\" + tool_call.name }}{% endif %}{{ tools }}",
+            Some(ToolStyle::Llama),
+        ),
+        // Llama 3.2
+        (
+            "{%- if tools is not none %}\nRespond in the format {\"name\": function name, \"parameters\": dictionary}{% endif %}",
+            Some(ToolStyle::Llama),
+        ),
+        // Mistral Nemo, Ministral
+        (
+            "[AVAILABLE_TOOLS]{{ tools | tojson }}[/AVAILABLE_TOOLS][TOOL_CALLS]",
+            Some(ToolStyle::Mistral),
+        ),
+        // gpt-oss
+        (
+            "{%- if tools -%}namespace functions {% endif %}<|start|>assistant<|channel|>analysis<|message|>",
+            Some(ToolStyle::Harmony),
+        ),
+        // Without tools, whatever else it says
+        ("{{ messages }}<tool_call>", None),
+        (
+            "{% for message in messages %}{{ message.content }}{% endfor %}",
+            None,
+        ),
+        // With tools in a way that is not known
+        ("{{ tools }}", None),
+    ];
+    for (source, style) in cases {
+        let template = ChatTemplate::new(source, "", "").unwrap();
+        assert_eq!(template.tool_style(), style, "{source}");
+    }
+}

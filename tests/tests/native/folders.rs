@@ -7,6 +7,7 @@ use hearth::format::{GgmlType, Metadata, Parsed, Value, folder, safetensors};
 use hearth::quant::block_format;
 use hearth::quant::quantize::{Quantize, quantize_q4_1, quantize_q8_0};
 use hearth::{Engine, Error, LoadOptions};
+use hearth_tests::compare::assert_near;
 use hearth_tests::reference::{check_engine, check_prompts};
 use hearth_tests::{
     On, TinyFile, exact, golden_bytes, goldens, header, load_files, load_with, open,
@@ -34,24 +35,42 @@ const FOLDERS: [&str; 18] = [
     "hf_gpt_oss_mxfp4",
 ];
 
-fn check_folders(on: On, tolerance: f32) {
-    for name in FOLDERS {
+fn check_folders(on: On, names: &[&str]) {
+    for name in names {
         let Some(device) = open(on) else { return };
         let mut engine = load_files(device, &goldens().join(name), exact(256))
             .unwrap_or_else(|e| panic!("{name}: {e}"));
         check_prompts(name, &engine);
+        // Floats are exact; the CPU rounds what blocks are multiplied with.
+        let tolerance = match (on, *name) {
+            (On::Cpu, "hf_gpt_oss_mxfp4") => 5e-3,
+            _ => 2e-4,
+        };
         check_engine(name, on, &mut engine, tolerance);
     }
 }
 
 #[test]
 fn folders_on_the_cpu() {
-    check_folders(On::Cpu, 3e-2);
+    check_folders(On::Cpu, &FOLDERS);
 }
 
+/// What a folder becomes is the same on every device, so a GPU sees each way of storing weights and each way of turning them
+/// round: BF16, F16, F32 in two files, by columns, MXFP4, experts, a part of a larger model.
 #[test]
 fn folders_on_the_gpu() {
-    check_folders(On::Gpu, 1e-3);
+    check_folders(
+        On::Gpu,
+        &[
+            "hf_qwen2",
+            "hf_qwen3",
+            "hf_llama3",
+            "hf_gpt2",
+            "hf_gpt_oss_mxfp4",
+            "hf_mixtral",
+            "hf_gemma3_seeing",
+        ],
+    );
 }
 
 /// A copy of a folder of F32 whose matrices have lost what their blocks lose.
@@ -94,7 +113,7 @@ fn floats_are_made_smaller_at_load() {
     let from = goldens().join("hf_llama3");
     for quantize in [Quantize::Q8, Quantize::Q4] {
         let folder = rounded(&from, quantize);
-        for (on, tolerance) in [(On::Cpu, 3e-2), (On::Gpu, 1e-3)] {
+        for (on, tolerance) in [(On::Cpu, 1.3e-2), (On::Gpu, 1e-5)] {
             let Some(device) = open(on) else { return };
             let options = LoadOptions {
                 quantize: Some(quantize),
@@ -111,10 +130,9 @@ fn floats_are_made_smaller_at_load() {
             );
             let ids: Vec<u32> = (1..60).map(|i| i * 5 % 300).collect();
             let logits = |engine: &mut Engine| block_on(engine.logits(&ids)).unwrap();
-            let pairs = logits(&mut engine).into_iter().zip(logits(&mut kept));
-            let worst = pairs.fold(0.0f32, |worst, (a, b)| worst.max((a - b).abs()));
-            println!("{quantize:?} on {on:?}: largest logit error {worst}");
-            assert!(worst < tolerance, "{quantize:?} on {on:?}: {worst}");
+            let (found, expected) = (logits(&mut engine), logits(&mut kept));
+            let what = format!("{quantize:?} on {on:?}");
+            assert_near(&what, &found, &expected, tolerance);
         }
         std::fs::remove_dir_all(folder).unwrap();
     }
@@ -170,10 +188,10 @@ fn split(name: &str, each: usize) -> PathBuf {
 #[test]
 fn a_split_file_is_one_model() {
     let first = split("whole", 7);
-    for on in [On::Cpu, On::Gpu] {
+    for (on, tolerance) in [(On::Cpu, 2e-2), (On::Gpu, 1.3e-4)] {
         let Some(device) = open(on) else { return };
         let mut engine = load_files(device, &first, exact(256)).unwrap();
-        check_engine("tiny_llama", on, &mut engine, 2e-2);
+        check_engine("tiny_llama", on, &mut engine, tolerance);
     }
     std::fs::remove_dir_all(first.parent().unwrap()).unwrap();
 }
@@ -356,7 +374,7 @@ fn experts_may_come_one_by_one() {
         }
     }
     let bytes = writer.finish();
-    for (on, tolerance) in [(On::Cpu, 3e-2), (On::Gpu, 1e-3)] {
+    for (on, tolerance) in [(On::Cpu, 3e-2), (On::Gpu, 1e-4)] {
         let Some(device) = open(on) else { return };
         let mut engine = load_with(device, &bytes, exact(256), 1 << 18).unwrap();
         check_engine("family_mixtral", on, &mut engine, tolerance);

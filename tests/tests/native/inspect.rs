@@ -1,7 +1,9 @@
 //! What a header says of a model is what loading it takes.
 
+use hearth::format::writer::GgufWriter;
 use hearth::format::{Value, folder};
 use hearth::inspect::{InspectOptions, Report, Runs, inspect};
+use hearth::model::ModelConfig;
 use hearth::ops::KvType;
 use hearth_tests::{On, TinyFile, exact, golden_bytes, goldens, header, load_file_with, open};
 
@@ -119,4 +121,41 @@ fn what_cannot_run_says_why() {
     };
     assert_eq!(code, "unsupported_architecture");
     assert!(message.contains("mamba") && message.contains("llama") && !hint.is_empty());
+}
+
+/// The largest Gemmas scale scores by d_model / n_heads, which their files do not say; the others by head_dim. The numbers
+/// are `query_pre_attn_scalar` of the published configurations.
+#[test]
+fn gemmas_scale_their_scores_as_published() {
+    for (family, n_layers, d_model, n_heads, head_dim, scalar) in [
+        ("gemma2", 26, 2304, 8, 256, 256.0),
+        ("gemma2", 42, 3584, 16, 256, 256.0),
+        ("gemma2", 46, 4608, 32, 128, 144.0),
+        ("gemma3", 34, 2560, 8, 256, 256.0),
+        ("gemma3", 48, 3840, 16, 256, 256.0),
+        ("gemma3", 62, 5376, 32, 128, 168.0),
+    ] {
+        let key = |name: &str| format!("{family}.{name}");
+        let mut writer = GgufWriter::new()
+            .metadata("general.architecture", Value::String(family.into()))
+            .metadata(&key("attention.layer_norm_rms_epsilon"), Value::F32(1e-6));
+        for (name, value) in [
+            ("block_count", n_layers),
+            ("embedding_length", d_model),
+            ("attention.head_count", n_heads),
+            ("attention.key_length", head_dim),
+            ("attention.value_length", head_dim),
+            ("feed_forward_length", 64),
+            ("context_length", 8192),
+            ("attention.sliding_window", 1024),
+        ] {
+            writer = writer.metadata(&key(name), Value::U32(value));
+        }
+        let table = vec![0; 4 * d_model as usize];
+        let shape = [u64::from(d_model), 1];
+        writer = writer.raw_tensor("token_embd.weight", &shape, 0, None, &table);
+        let config = ModelConfig::from_gguf(&header(&writer.finish())).unwrap();
+        let expected = 1.0 / f32::sqrt(scalar);
+        assert_eq!(config.scales.attention, expected, "{family}, {n_layers}");
+    }
 }

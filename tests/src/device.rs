@@ -1,0 +1,97 @@
+//! Devices for tests. What a GPU is taken for is written down here and not measured: which kernels run must not
+//! depend on how busy a machine is.
+
+use hearth::ops::Arithmetic;
+use hearth::tune::Measured;
+use hearth::{Device, DeviceOptions};
+
+use crate::skip::missing;
+
+/// A device for tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    Cpu,
+    /// One thread a row and no subgroups: what software rasterisers are fastest with.
+    Gpu,
+    /// The same with WebGPU's default limits and no optional feature.
+    PlainGpu,
+    /// A GPU that multiplies integers in decode.
+    GpuIntegers,
+    /// What a real GPU measures: 16 threads a row, subgroups where the driver has them, attention in spans, tiles in
+    /// workgroup memory, the longest chunks; with products of floats, which are exact.
+    LargeGpu,
+    /// The same with products of integers.
+    LargeGpuIntegers,
+}
+
+impl On {
+    /// What this device is taken for.
+    fn measured(self, has_subgroups: bool) -> Measured {
+        let lanes = match self {
+            On::LargeGpu | On::LargeGpuIntegers => 16,
+            _ => 1,
+        };
+        Measured {
+            decode_lanes: lanes,
+            prefill_lanes: lanes,
+            subgroups: lanes > 1 && has_subgroups,
+            // Integers round, so they are asked for by name.
+            arithmetic: match self {
+                On::GpuIntegers | On::LargeGpuIntegers => Arithmetic::I15,
+                _ => Arithmetic::F32,
+            },
+            wide: lanes > 1,
+            // Lavapipe's on two cores: a real model's chunks are short, a tiny one's are the longest.
+            macs_per_ms: if lanes > 1 { 1e9 } else { 2e6 },
+        }
+    }
+}
+
+/// Opens a device; `None`, loudly, where there is no GPU.
+pub fn open(on: On) -> Option<Device> {
+    open_as(on, |_| ())
+}
+
+/// The GPU, taken for one of which something else was measured.
+pub fn open_measured(change: impl FnOnce(&mut Measured)) -> Option<Device> {
+    open_as(On::Gpu, change)
+}
+
+fn open_as(on: On, change: impl FnOnce(&mut Measured)) -> Option<Device> {
+    let mut measured = on.measured(false);
+    change(&mut measured);
+    let options = |measured: Measured| DeviceOptions {
+        cpu: on == On::Cpu,
+        default_limits: on == On::PlainGpu,
+        no_features: on == On::PlainGpu,
+        arithmetic: Some(measured.arithmetic),
+        measured: Some(measured),
+    };
+    let open = |measured| match pollster::block_on(Device::open(options(measured))) {
+        Ok(device) => Some(device),
+        Err(e) => {
+            missing("HEARTH_REQUIRE_GPU", "GPU", &e.to_string());
+            None
+        }
+    };
+    let device = open(measured)?;
+    // (what a driver has is known once it is open)
+    let has_subgroups = device.info().features.contains(&"subgroups");
+    let wanted = on.measured(has_subgroups);
+    if wanted.subgroups && !measured.subgroups {
+        return open(Measured {
+            subgroups: true,
+            ..measured
+        });
+    }
+    assert_eq!(
+        device.measured(),
+        if on == On::Cpu {
+            Measured::CPU
+        } else {
+            measured
+        },
+        "another profile than the test asked for"
+    );
+    Some(device)
+}

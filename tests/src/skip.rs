@@ -1,0 +1,39 @@
+//! A loud way to leave something out. `cargo xtask test` requires everything: there, what may be left out is a list of
+//! names with reasons (xtask/src/test/skips.rs), and anything else is a failure.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Says that `name` is left out because of `why`, where `cargo xtask test` counts it.
+pub fn skip(name: &str, why: &str) {
+    eprintln!("SKIPPED {name}: {why}");
+    let Some(file) = std::env::var_os("HEARTH_SKIPS") else {
+        return;
+    };
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.append(true).create(true).open(file);
+    let written = file.and_then(|mut file| writeln!(file, "{name}"));
+    written.unwrap_or_else(|e| panic!("{name} is skipped, and HEARTH_SKIPS cannot say so: {e}"));
+}
+
+/// What is missing here and is left out, unless it is required.
+pub fn missing(variable: &str, name: &str, why: &str) {
+    assert!(
+        std::env::var_os(variable).is_none(),
+        "{variable} is set, and {name} is missing: {why}"
+    );
+    skip(name, why);
+}
+
+/// A real model, named by an environment variable that `cargo xtask test` sets.
+pub fn real_model(variable: &str, what: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable);
+    if path.is_none() {
+        missing(
+            "HEARTH_REQUIRE_MODELS",
+            what,
+            &format!("{variable} does not name it"),
+        );
+    }
+    path.map(PathBuf::from)
+}

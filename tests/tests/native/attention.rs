@@ -1,0 +1,223 @@
+//! RoPE, KV append and attention, and the projection that merges it, on both backends against f64 arithmetic.
+
+use hearth::Device;
+use hearth::ops::words::read_f32;
+use hearth::ops::{Arithmetic, Attention, AttentionSpec, KvType, LayerCache, Ops, QkNorm, Tuning};
+use hearth_tests::attention::Context;
+use hearth_tests::kernels::*;
+use pollster::block_on;
+
+/// Three steps: two of a prompt, whose tensors have more rows than there are tokens, and one token that fills the context.
+/// The attention of that one is divided into spans, which the projection behind it merges.
+#[derive(Debug)]
+struct Steps {
+    spec: AttentionSpec,
+    first: usize,
+    second: usize,
+    /// Of the projection behind the last step.
+    dtype: usize,
+    tuning: Tuning,
+}
+
+impl Steps {
+    fn check(&self, errors: &Errors) {
+        let Self { first, second, .. } = *self;
+        let spec = AttentionSpec {
+            n_ctx: (first + second + 1) as u32,
+            ..self.spec
+        };
+        let (cols, n_ctx) = (spec.qkv_cols(), spec.n_ctx as usize);
+        let width = (spec.n_heads * spec.head_dim) as usize;
+        let angles = values(77, n_ctx * spec.rope_pairs as usize);
+        let rope: Vec<f32> = (angles.iter())
+            .flat_map(|a| [(3.0 * a).cos(), (3.0 * a).sin()])
+            .collect();
+        let all = values(13, n_ctx * cols);
+        let extras = values(14, spec.extras().max(1));
+        let context = Context {
+            qkv: &all,
+            rope: &rope,
+            extras: &extras,
+            steps: &[first, first + second, n_ctx],
+            spec,
+        };
+        let attended = context.attended();
+        let (expected, last) = attended.split_at(attended.len() - width);
+        let expected: Vec<f32> = expected.iter().map(|v| *v as f32).collect();
+        let rows = 37;
+        let weight = Packed::new(DTYPES[self.dtype], 21, rows, width);
+        let before = values(3, rows);
+        let merged: Vec<f32> = (weight.dense().chunks_exact(width).zip(&before))
+            .map(|(row, before)| {
+                let sum: f64 = row.iter().zip(last).map(|(w, x)| f64::from(*w) * x).sum();
+                (sum + f64::from(*before)) as f32
+            })
+            .collect();
+
+        let run = |device: &Device, what: [&'static str; 2], tolerance: [f32; 2]| {
+            let ops = Ops::new(&device.burn, self.tuning);
+            let rope = tensor(device, &rope, [1, rope.len()]);
+            let extras = tensor(device, &extras, [1, extras.len()]);
+            let (n_kv, head_dim) = (spec.n_kv_heads as usize, spec.head_dim as usize);
+            let one = || ops.alloc_kv(n_kv * n_ctx, head_dim, spec.kv);
+            let mut cache = LayerCache::new(one(), one());
+            let attention = Attention { spec, rope, extras };
+            let mut found = Vec::new();
+            for (pos, n) in [(0, first), (first, second)] {
+                let t = if n == 1 { 1 } else { n.next_multiple_of(8) };
+                let mut qkv = all[pos * cols..(pos + n) * cols].to_vec();
+                // Nothing of what is in the rows behind the tokens may count.
+                qkv.resize(t * cols, 1e3);
+                let state = live(&ops, pos, n);
+                let qkv = tensor(device, &qkv, [t, cols]);
+                let q = ops.rope_append(qkv, &attention, &state, &mut cache);
+                let a = ops.attention(q, &cache, &state, &attention);
+                found.extend_from_slice(&block_on(read_f32(&a)).unwrap()[..n * width]);
+            }
+            errors.check((device, what[0]), self, (&found, &expected), tolerance[0]);
+
+            let pos = first + second;
+            let qkv = tensor(device, &all[pos * cols..], [1, cols]);
+            let state = live(&ops, pos, 1);
+            let q = ops.rope_append(qkv, &attention, &state, &mut cache);
+            let y = ops.attention_linear_add(
+                q,
+                &cache,
+                &weight.upload(&ops, rows),
+                &state,
+                tensor(device, &before, [1, rows]),
+                &attention,
+            );
+            let y = block_on(read_f32(&y)).unwrap();
+            errors.check((device, what[1]), self, (&y, &merged), tolerance[1]);
+        };
+        // A value that lies between two that the cache can keep may become either.
+        let (cache, tolerance) = match spec.kv {
+            KvType::F32 => ("f32 cache", 2e-6),
+            KvType::F16 => ("f16 cache", 1e-4),
+            KvType::Q8 => ("q8 cache", 5e-3),
+        };
+        let run = |device: &Device, merged: &'static str, error: f32| {
+            run(device, [cache, merged], [tolerance, error.max(tolerance)]);
+        };
+        run(&cpu(), "merged for 16 bit", 1.5e-4);
+        if let Some(gpu) = gpu() {
+            match self.tuning.arithmetic == Arithmetic::I15 {
+                true => run(gpu, "merged for integers", 2e-4),
+                false => run(gpu, "merged for floats", 2e-6),
+            }
+        }
+    }
+}
+
+/// Places in [`DTYPES`].
+const Q4_0: usize = 3;
+const Q8_0: usize = 5;
+
+/// Case `number` of 16. Windows, sinks and what the cache is kept in come in all combinations, every two of the other
+/// properties in all of theirs; so do types and arithmetics of the projection with lanes.
+fn case(number: usize) -> Steps {
+    use Arithmetic::{F16, F32, I15};
+    // Whether an odd number of these bits is set: of any two masks all four answers come equally often.
+    let has = |mask: usize| (number & mask).count_ones() % 2 == 1;
+    // Heads of keys, queries to each, their width; the projection's type, arithmetic and lanes: Q4_0 and Q8_0 as floats and as
+    // integers with one lane and with 16 behind caches that add little error of their own, and all others.
+    let cases = [
+        (1, 8, 4, Q4_0, F32, 1),
+        (2, 1, 64, Q4_0, I15, 1),
+        (1, 10, 16, Q8_0, F32, 1),
+        (3, 2, 32, Q8_0, I15, 1),
+        (2, 4, 20, Q4_0, F32, 16),
+        (1, 2, 128, Q4_0, I15, 16),
+        (1, 7, 32, Q8_0, F32, 16),
+        (2, 2, 256, Q8_0, I15, 16),
+        (1, 5, 64, Q4_0, F16, 1),
+        (3, 8, 12, Q4_0, F16, 16),
+        (1, 3, 96, Q8_0, F16, 1),
+        (2, 3, 80, Q8_0, F16, 16),
+        (1, 4, 92, 0, F32, 1),
+        (1, 6, 48, 1, F32, 16),
+        (2, 8, 36, 9, F32, 1),
+        (1, 1, 256, 11, F32, 16),
+    ];
+    let (n_kv, group, head_dim, dtype, arithmetic, lanes) = cases[number];
+    let windowed = has(1);
+    let (first, second) = (pick(number as u64, 1..170), pick(number as u64 + 99, 1..20));
+    let ways = ways();
+    let subgroups = lanes > 1 && ways.contains(&(lanes, true));
+    Steps {
+        spec: AttentionSpec {
+            rope_pairs: if has(5) { head_dim / 4 } else { head_dim / 2 },
+            neox: has(3),
+            kv: [KvType::F32, KvType::F16, KvType::Q8, KvType::Q8][number / 4],
+            bias: has(6),
+            qk_norm: [QkNorm::None, QkNorm::Head, QkNorm::Row, QkNorm::None]
+                [has(7) as usize + 2 * has(11) as usize],
+            scale: 0.3,
+            // The small one makes of most scores one of two numbers.
+            softcap: [0.0, 1.5, 0.0, 0.02][has(9) as usize + 2 * has(13) as usize],
+            window: if windowed {
+                (1 + (first + second) / 3) as u32
+            } else {
+                0
+            },
+            // Encoders have no windows.
+            causal: windowed || has(14),
+            sinks: has(2),
+            temperature: if has(12) { 0.7 } else { 0.0 },
+            temperature_ctx: 1 + (first + second) as u32 / 4,
+            ..attention(n_kv * group, n_kv, head_dim, 0)
+        },
+        first,
+        second,
+        dtype,
+        tuning: Tuning {
+            subgroups,
+            arithmetic,
+            splits: if has(15) { 32 } else { 3 },
+            ..tuning(lanes)
+        },
+    }
+}
+
+// Two tests, so that two cores have something to compile.
+
+#[test]
+fn attention_matches_plain_arithmetic_in_even_cases() {
+    let errors = Errors::default();
+    (0..16)
+        .step_by(2)
+        .for_each(|number| case(number).check(&errors));
+}
+
+#[test]
+fn attention_matches_plain_arithmetic_in_odd_cases() {
+    let errors = Errors::default();
+    (1..16)
+        .step_by(2)
+        .for_each(|number| case(number).check(&errors));
+}
+
+/// With 32 spans a span is longer than a tile from 2048 positions on, and there are fewer of them again.
+#[test]
+fn a_long_context_has_spans_of_several_tiles() {
+    let errors = Errors::default();
+    for (kv, window, sinks) in [(KvType::F32, 0, false), (KvType::Q8, 2070, true)] {
+        Steps {
+            spec: AttentionSpec {
+                kv,
+                window,
+                sinks,
+                ..attention(4, 2, 8, 0)
+            },
+            first: 2110,
+            second: 9,
+            dtype: Q4_0,
+            tuning: Tuning {
+                splits: 32,
+                ..tuning(16)
+            },
+        }
+        .check(&errors);
+    }
+}

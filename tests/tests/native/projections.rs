@@ -1,0 +1,304 @@
+//! Projections on both backends against sums in f64. Which kernels there are, by type of weight, arithmetic and lanes, is
+//! enumerated, so that each has cases by construction; only shapes are drawn.
+
+use hearth::Device;
+use hearth::ops::words::read_f32;
+use hearth::ops::{Activation, Arithmetic, Ops, Tuning};
+use hearth_tests::kernels::*;
+use pollster::block_on;
+
+use crate::kernels::reference;
+
+/// A projection of `n` tokens: of what, and how.
+#[derive(Debug, Clone, Copy)]
+struct Linear {
+    /// Its place in [`DTYPES`].
+    dtype: usize,
+    rows: usize,
+    blocks: usize,
+    n: usize,
+    add: bool,
+    /// The weight is in two tensors.
+    halves: bool,
+    tuning: Tuning,
+}
+
+impl Linear {
+    /// Case `number` of a kernel: one of three has several workgroups of one lane, another one a weight in two parts; one of
+    /// two has more blocks than lanes.
+    fn drawn(number: usize, dtype: usize, n: usize, tuning: Tuning) -> Self {
+        let seed = |what: u64| 64 * number as u64 + what;
+        let rows = if number.is_multiple_of(3) {
+            260..420
+        } else {
+            1..150
+        };
+        let blocks = if number.is_multiple_of(2) {
+            17..41
+        } else {
+            1..17
+        };
+        Self {
+            dtype,
+            rows: pick(seed(0), rows),
+            blocks: pick(seed(1), blocks),
+            n,
+            add: pick(seed(2), 0..2) == 1,
+            halves: number % 3 == 1,
+            tuning,
+        }
+    }
+
+    /// What is integers only where the step has one token.
+    fn is_integer(&self) -> bool {
+        self.n == 1
+            && self.tuning.arithmetic == Arithmetic::I15
+            && arithmetics(self.dtype).len() > 1
+    }
+
+    fn check(&self, errors: &Errors) {
+        let Self { rows, n, add, .. } = *self;
+        let cols = columns(DTYPES[self.dtype], self.blocks);
+        let packed = Packed::new(DTYPES[self.dtype], rows as u64, rows, cols);
+        let t = if n == 1 { 1 } else { n.next_multiple_of(8) };
+        let x = values(n as u64 + 99, t * cols);
+        let before = values(5, t * rows);
+        let dense = packed.dense();
+        let expected: Vec<f32> = (x.chunks_exact(cols).take(n))
+            .flat_map(|x| dense.chunks_exact(cols).map(move |row| dot(row, x)))
+            .zip(&before)
+            .map(|(sum, before)| sum as f32 + if add { *before } else { 0.0 })
+            .collect();
+        let parts = rows.div_ceil(if self.halves { 2 } else { 1 });
+        let run = |device: &Device, what: &'static str, tolerance: f32| {
+            let ops = Ops::new(&device.burn, self.tuning);
+            let weight = packed.upload(&ops, parts);
+            let state = live(&ops, 0, n);
+            let x = tensor(device, &x, [t, cols]);
+            let y = if add {
+                ops.linear_add(&x, &weight, &state, tensor(device, &before, [t, rows]))
+            } else {
+                ops.linear(&x, &weight, &state)
+            };
+            let y = block_on(read_f32(&y)).unwrap();
+            errors.check((device, what), self, (&y[..n * rows], &expected), tolerance);
+        };
+        run(&cpu(), "16 bit", 1e-4);
+        if let Some(gpu) = gpu() {
+            match self.is_integer() {
+                true => run(gpu, "integers", 1.5e-4),
+                false => run(gpu, "floats", 3e-6),
+            }
+        }
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    let products = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
+    products.sum()
+}
+
+/// Decode: each type in each arithmetic that makes a difference to it, with each number of lanes.
+#[test]
+fn one_token_is_projected_by_every_kernel() {
+    let errors = Errors::default();
+    let kernels =
+        (0..DTYPES.len()).flat_map(|dtype| arithmetics(dtype).into_iter().map(move |a| (dtype, a)));
+    for (kernel, (dtype, arithmetic)) in kernels.enumerate() {
+        for (way, (lanes, subgroups)) in ways().into_iter().enumerate() {
+            let tuning = Tuning {
+                subgroups,
+                arithmetic,
+                ..tuning(lanes)
+            };
+            Linear::drawn(kernel + way, dtype, 1, tuning).check(&errors);
+        }
+    }
+}
+
+/// A prompt's tokens, in tiles in registers, by the kernels of every second type from `first` on.
+fn several_tokens(first: usize) {
+    let errors = Errors::default();
+    for dtype in (first..DTYPES.len()).step_by(2) {
+        for (way, (lanes, subgroups)) in ways().into_iter().enumerate() {
+            let tuning = Tuning {
+                subgroups,
+                ..tuning(lanes)
+            };
+            let number = dtype + way;
+            let n = pick(number as u64, 2..20);
+            Linear::drawn(number, dtype, n, tuning).check(&errors);
+        }
+    }
+}
+
+// Two tests, so that two cores have something to compile.
+
+#[test]
+fn several_tokens_are_projected_by_the_kernels_of_even_types() {
+    several_tokens(0);
+}
+
+#[test]
+fn several_tokens_are_projected_by_the_kernels_of_odd_types() {
+    several_tokens(1);
+}
+
+/// Each type through workgroup memory, in tiles of 32 tokens and of 64, and beside them steps that are too short for it.
+#[test]
+fn wide_tiles_match_plain_arithmetic_on_every_backend() {
+    let errors = Errors::default();
+    for number in 0..2 * DTYPES.len() {
+        let tuning = Tuning {
+            wide: true,
+            workgroup_bytes: (16 << 10) << (number / DTYPES.len()),
+            ..tuning(1)
+        };
+        let n = pick(number as u64, 17..140);
+        let mut linear = Linear::drawn(number, number % DTYPES.len(), n, tuning);
+        linear.blocks = linear.blocks.div_ceil(4);
+        linear.check(&errors);
+    }
+}
+
+/// A vocabulary of Gemma's size and a little more: with 64 lanes that is more workgroups than the 65,535 that a grid may
+/// have in one dimension.
+#[test]
+fn a_large_vocabulary_needs_more_than_a_row_of_workgroups() {
+    Linear {
+        dtype: 5, // Q8_0
+        rows: 4 * 65_537 + 1,
+        blocks: 1,
+        n: 1,
+        add: false,
+        halves: false,
+        tuning: tuning(64),
+    }
+    .check(&Errors::default());
+}
+
+/// What decode fuses around a projection: the norm of the step's last token before it, the gate behind it.
+#[derive(Debug)]
+struct Fused {
+    dtype: usize,
+    d_ff: usize,
+    blocks: usize,
+    /// Of them the last one counts.
+    n: usize,
+    activation: Activation,
+    tuning: Tuning,
+}
+
+impl Fused {
+    fn check(&self, errors: &Errors) {
+        let (d_ff, n) = (self.d_ff, self.n);
+        let cols = columns(DTYPES[self.dtype], self.blocks);
+        let rows = 2 * d_ff;
+        let packed = Packed::new(DTYPES[self.dtype], rows as u64, rows, cols);
+        let (x, norm) = (values(n as u64 + 9, n * cols), values(4, cols));
+        let eps = 1e-5f32; // of `rms`
+        let last = &x[(n - 1) * cols..];
+        let mean = last.iter().map(|v| f64::from(v * v)).sum::<f64>() / cols as f64;
+        let scale = 1.0 / (mean + f64::from(eps)).sqrt();
+        let scaled: Vec<f64> = (last.iter().zip(&norm))
+            .map(|(x, norm)| f64::from(*x) * f64::from(*norm) * scale)
+            .collect();
+        let dense = packed.dense();
+        let product: Vec<f64> = (dense.chunks_exact(cols))
+            .map(|row| {
+                row.iter()
+                    .zip(&scaled)
+                    .map(|(w, x)| f64::from(*w) * x)
+                    .sum()
+            })
+            .collect();
+        let gated: Vec<f32> = (product[..d_ff].iter().zip(&product[d_ff..]))
+            .map(|(gate, up)| (reference(self.activation, *gate) * up) as f32)
+            .collect();
+        let product: Vec<f32> = product.iter().map(|v| *v as f32).collect();
+        let integers =
+            self.tuning.arithmetic == Arithmetic::I15 && arithmetics(self.dtype).len() > 1;
+        // Where the norm does not fit into workgroup memory it is a launch of its own.
+        let fits = self.tuning.workgroup_bytes > 0;
+        let run = |device: &Device, what: &'static str, tolerance: f32| {
+            let ops = Ops::new(&device.burn, self.tuning);
+            let state = live(&ops, 0, n);
+            let upload = |x: &[f32]| tensor(device, x, [x.len() / cols, cols]);
+            let norm = rms(upload(&norm));
+            let halves = packed.upload(&ops, rows.div_ceil(2));
+            let y = ops.norm_linear_last(&upload(&x), &norm, &halves, &state);
+            let y = block_on(read_f32(&y)).unwrap();
+            errors.check((device, what), self, (&y, &product), tolerance);
+
+            let state = live(&ops, 0, 1);
+            let whole = packed.upload(&ops, rows);
+            for (weight, launches) in [(&whole, 1), (&halves, 3)] {
+                let before = ops.dispatches();
+                let y = ops.norm_gated(&upload(last), Some(&norm), weight, &state, self.activation);
+                if fits {
+                    assert_eq!(ops.dispatches() - before, launches);
+                }
+                let y = block_on(read_f32(&y)).unwrap();
+                errors.check((device, what), self, (&y, &gated), 4.0 * tolerance);
+            }
+        };
+        run(&cpu(), "16 bit", 1e-4);
+        if let Some(gpu) = gpu() {
+            match integers {
+                true => run(gpu, "integers", 1.5e-4),
+                false => run(gpu, "floats", 3e-6),
+            }
+        }
+    }
+}
+
+/// What is fused with every second type from `first` on: those that arithmetic makes a difference to with each number of
+/// lanes, the others with one.
+fn fused(first: usize) {
+    let errors = Errors::default();
+    let ways = ways();
+    for dtype in (first..DTYPES.len()).step_by(2) {
+        let kernels = arithmetics(dtype);
+        let some = if kernels.len() > 1 { ways.len() } else { 1 };
+        for (kernel, arithmetic) in kernels.into_iter().enumerate() {
+            for way in 0..some {
+                let (lanes, subgroups) = ways[(dtype + way) % ways.len()];
+                let seed = |what: usize| (64 * (9 * dtype + 3 * kernel + way) + what) as u64;
+                Fused {
+                    dtype,
+                    d_ff: 4 * pick(seed(0), 1..50),
+                    blocks: pick(seed(1), 1..41),
+                    n: pick(seed(2), 1..4),
+                    activation: GLU[(kernel + way) % GLU.len()],
+                    tuning: Tuning {
+                        subgroups,
+                        arithmetic,
+                        // One type of floats and one of blocks as where the norm does not fit into workgroup memory.
+                        workgroup_bytes: if [1, 10].contains(&dtype) {
+                            0
+                        } else {
+                            16 << 10
+                        },
+                        ..tuning(lanes)
+                    },
+                }
+                .check(&errors);
+            }
+        }
+    }
+}
+
+// Two tests, so that two cores have something to compile.
+
+#[test]
+fn fused_projections_match_plain_arithmetic_for_even_types() {
+    fused(0);
+}
+
+#[test]
+fn fused_projections_match_plain_arithmetic_for_odd_types() {
+    fused(1);
+}
+
+/// Activations of gates, but for gpt-oss's, whose experts have gates of their own.
+const GLU: [Activation; 3] = [Activation::Silu, Activation::Gelu, Activation::GeluErf];

@@ -1,0 +1,143 @@
+//! SmolLM2-135M-Instruct, the real file, against transformers on the same weights. A test loads it once for all that it
+//! asks of one device with one kind of cache.
+
+use std::path::Path;
+
+use hearth::ops::KvType;
+use hearth::{Engine, LoadOptions};
+use hearth_tests::compare::{assert_near, assert_within, worst_error};
+use hearth_tests::real::{Forced, Prompt};
+use hearth_tests::{On, exact, golden, golden_f32, greedy, load_file_with, open, smollm2};
+use pollster::block_on;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Golden {
+    prompts: Vec<Prompt>,
+    forced: Forced,
+}
+
+fn engine(on: On, kv: KvType, path: &Path) -> Option<Engine> {
+    let options = LoadOptions {
+        kv_type: Some(kv),
+        ..exact(512)
+    };
+    Some(load_file_with(open(on)?, path, options))
+}
+
+fn check_logits(on: On, engine: &mut Engine, tolerance: f32) {
+    let golden: Golden = golden("smollm2.json");
+    let full = golden_f32("smollm2_logits.bin");
+    for (i, prompt) in golden.prompts.iter().enumerate() {
+        if let Some(messages) = &prompt.messages {
+            assert_eq!(engine.encode_chat(messages).unwrap(), prompt.ids);
+        }
+        let logits = block_on(engine.logits(&prompt.ids)).unwrap();
+        prompt.check(on, &logits, tolerance);
+        if i == 0 {
+            let what = format!("{} on {on:?}, all logits", prompt.name);
+            assert_near(&what, &logits, &full, tolerance);
+        }
+    }
+}
+
+fn check_answers(on: On, engine: &mut Engine) {
+    for prompt in &golden::<Golden>("smollm2.json").prompts {
+        let n = prompt.greedy_ids.len();
+        let (ids, text) = greedy(engine, &prompt.ids, n).unwrap();
+        let end = (prompt.greedy_ids.iter())
+            .position(|id| engine.tokenizer().is_eog(*id))
+            .unwrap_or(n);
+        println!("{} ids, {text:?}", ids.len());
+        assert_eq!(ids, prompt.greedy_ids[..end], "{} on {on:?}", prompt.name);
+    }
+}
+
+/// Top-1 agreement over the first `n` tokens of a teacher-forced text; positions where the reference itself is nearly
+/// tied are counted only if its margin exceeds what rounding may do. All as a prompt, the beginning also token by token.
+fn check_forced(engine: &mut Engine, n: usize) {
+    const STEPS: usize = 32;
+    let Golden { forced, .. } = golden("smollm2.json");
+    assert_eq!(forced.ids.len(), forced.margins.len());
+    assert_eq!(forced.ids.len(), forced.top1.len());
+    let n = n.min(forced.top1.len());
+    let mut clear = 0;
+    let mut check = |i: usize, logits: &[f32]| {
+        if forced.margins[i] > 0.02 {
+            clear += 1;
+            assert!(forced.agrees(i, logits), "position {i}");
+        }
+    };
+    for i in 0..STEPS {
+        let logits = block_on(engine.logits(&forced.ids[..=i])).unwrap();
+        check(i, &logits);
+    }
+    block_on(engine.each_logits(&forced.ids[..n], check)).unwrap();
+    println!("{clear} of {} positions compared", n + STEPS);
+    assert!(clear * 100 > 95 * (n + STEPS));
+}
+
+/// What bytes in the cache cost on the first `n` tokens of the text; `plain` has a cache in f32. The CPU rounds to what
+/// a GPU keeps.
+fn check_bytes(on: On, plain: &mut Engine, path: &Path, n: usize, tolerance: f32) {
+    let Golden { forced, .. } = golden("smollm2.json");
+    let n = n.min(forced.top1.len());
+    let mut bytes = engine(on, KvType::Q8, path).expect("it has been opened before");
+    let vocab = bytes.info().config.vocab_size;
+    let mut found = vec![0.0; n * vocab];
+    let mut agree = 0;
+    block_on(bytes.each_logits(&forced.ids[..n], |i, logits| {
+        agree += forced.agrees(i, logits) as usize;
+        found[i * vocab..][..vocab].copy_from_slice(logits);
+    }))
+    .unwrap();
+    let mut worst = 0.0f32;
+    block_on(plain.each_logits(&forced.ids[..n], |i, expected| {
+        let found = &found[i * vocab..][..vocab];
+        worst = worst.max(worst_error("a cache of bytes", found, expected));
+    }))
+    .unwrap();
+    println!("{on:?}: top-1 as the reference at {agree} of {n}");
+    assert_within(&format!("a cache of bytes on {on:?}"), worst, tolerance);
+    assert!(agree * 100 >= 95 * n, "{on:?}: {agree} of {n}");
+    assert!(bytes.info().kv_bytes * 3 < plain.info().kv_bytes);
+}
+
+#[test]
+fn logits_answers_and_a_text_on_the_cpu() {
+    let Some(path) = smollm2() else { return };
+    let mut engine = engine(On::Cpu, KvType::F32, &path).expect("the CPU always opens");
+    check_logits(On::Cpu, &mut engine, 3e-2);
+    check_answers(On::Cpu, &mut engine);
+    check_forced(&mut engine, usize::MAX);
+}
+
+#[test]
+fn what_a_q8_cache_costs_on_the_cpu() {
+    let Some(path) = smollm2() else { return };
+    let mut engine = engine(On::Cpu, KvType::F32, &path).expect("the CPU always opens");
+    check_bytes(On::Cpu, &mut engine, &path, 256, 10.0);
+}
+
+/// A GPU made of software has time for the beginning of the text.
+#[test]
+fn logits_and_what_a_q8_cache_costs_on_the_gpu() {
+    let Some(path) = smollm2() else { return };
+    let Some(mut engine) = engine(On::Gpu, KvType::F32, &path) else {
+        return;
+    };
+    check_logits(On::Gpu, &mut engine, 1e-4);
+    check_bytes(On::Gpu, &mut engine, &path, 64, 10.0);
+}
+
+/// The default there. Logits are up to 20.
+#[test]
+fn logits_answers_and_a_text_on_the_gpu_with_an_f16_cache() {
+    let Some(path) = smollm2() else { return };
+    let Some(mut engine) = engine(On::Gpu, KvType::F16, &path) else {
+        return;
+    };
+    check_logits(On::Gpu, &mut engine, 2e-2);
+    check_answers(On::Gpu, &mut engine);
+    check_forced(&mut engine, 256);
+}

@@ -1,0 +1,160 @@
+//! The tiny seeded models end to end, natively on the GPU and on the CPU, against transformers' results.
+
+use hearth::LoadOptions;
+use hearth::ops::KvType;
+use hearth_tests::reference::check_engine;
+use hearth_tests::{On, exact, goldens, load_file_with, open};
+
+/// Largest difference of a logit, and of the greedy ids none at all.
+fn check(name: &str, on: On, options: LoadOptions, tolerance: f32) {
+    let Some(device) = open(on) else { return };
+    let mut engine = load_file_with(device, &goldens().join(format!("{name}.gguf")), options);
+    check_engine(name, on, &mut engine, tolerance);
+}
+
+#[test]
+fn mixed_quants_on_the_cpu() {
+    check("tiny_llama", On::Cpu, exact(256), 2e-2);
+}
+
+#[test]
+fn mixed_quants_on_the_gpu() {
+    check("tiny_llama", On::Gpu, exact(256), 1.3e-4);
+}
+
+#[test]
+fn mixed_quants_on_a_gpu_with_default_limits() {
+    check("tiny_llama", On::PlainGpu, exact(256), 1.3e-4);
+}
+
+#[test]
+fn tied_f16_on_the_cpu() {
+    check("tiny_llama_tied_f16", On::Cpu, exact(256), 1.6e-4);
+}
+
+#[test]
+fn tied_f16_on_the_gpu() {
+    check("tiny_llama_tied_f16", On::Gpu, exact(256), 1.6e-4);
+}
+
+/// A cache in f16, the default on a GPU, moves logits of this size (up to 10) by a few hundredths, and no token.
+#[test]
+fn what_an_f16_cache_costs() {
+    let half = LoadOptions {
+        kv_type: Some(KvType::F16),
+        ..exact(256)
+    };
+    check("tiny_llama", On::Gpu, half, 8e-2);
+    check("tiny_llama_tied_f16", On::Gpu, half, 6e-2);
+}
+
+/// Bytes in the cache move them by up to a tenth of their spread; these tokens are clear of that.
+#[test]
+fn what_a_q8_cache_costs() {
+    let bytes = LoadOptions {
+        kv_type: Some(KvType::Q8),
+        ..exact(256)
+    };
+    check("tiny_llama_tied_f16", On::Cpu, bytes, 1.0);
+    check("tiny_llama_tied_f16", On::Gpu, bytes, 1.0);
+}
+
+/// Integers of 15 bits in decode; prefill is as it was.
+#[test]
+fn integers_on_the_gpu() {
+    check("tiny_llama", On::GpuIntegers, exact(256), 3e-2);
+}
+
+/// What a real GPU runs: many threads a row, attention in spans, tiles in workgroup memory, the longest chunks. Three
+/// families of which each has kernels of its own: block formats, windows with norms of queries and keys, experts with sinks.
+#[test]
+fn mixed_quants_as_on_a_large_gpu() {
+    check("tiny_llama", On::LargeGpu, exact(256), 1.3e-4);
+}
+
+#[test]
+fn gemma3_as_on_a_large_gpu() {
+    check("family_gemma3", On::LargeGpu, exact(256), 1.6e-4);
+}
+
+#[test]
+fn gpt_oss_as_on_a_large_gpu() {
+    check("family_gpt_oss", On::LargeGpu, exact(256), 1.6e-4);
+}
+
+/// Biases, LayerNorm and learned positions.
+#[test]
+fn gpt2_as_on_a_large_gpu() {
+    check("family_gpt2", On::LargeGpu, exact(256), 6e-5);
+}
+
+/// What it measures on most: integers in decode, with attention's spans merged on the way into them.
+#[test]
+fn integers_as_on_a_large_gpu() {
+    check("tiny_llama", On::LargeGpuIntegers, exact(256), 3e-2);
+}
+
+#[test]
+fn experts_of_integers_as_on_a_large_gpu() {
+    check("family_gpt_oss", On::LargeGpuIntegers, exact(256), 3e-2);
+}
+
+/// Scales of K-quants are rounded to f16 on the device, which moves logits up to 9 by 0.07.
+#[test]
+fn every_quant_on_the_cpu() {
+    check("family_llama_kquants", On::Cpu, exact(256), 2e-1);
+    check("family_llama_small_quants", On::Cpu, exact(256), 4e-2);
+}
+
+#[test]
+fn k_quants_on_the_gpu() {
+    check("family_llama_kquants", On::Gpu, exact(256), 2e-1);
+}
+
+#[test]
+fn small_quants_on_the_gpu() {
+    check("family_llama_small_quants", On::Gpu, exact(256), 1.3e-4);
+}
+
+/// One golden for each of these families' quirks; see goldens/README.md.
+const FAMILIES: [&str; 15] = [
+    "llama3",
+    "ministral3",
+    "qwen2",
+    "qwen3",
+    "gemma2",
+    "gemma3",
+    "phi3",
+    "phi3_short",
+    "olmo2",
+    "granite",
+    "smollm3",
+    "qwen3moe",
+    "mixtral",
+    "gpt_oss",
+    "gpt2",
+];
+
+#[test]
+fn families_on_the_cpu() {
+    for family in FAMILIES {
+        check(&format!("family_{family}"), On::Cpu, exact(256), 4e-2);
+    }
+}
+
+/// In two tests, for two cores.
+fn families_on_the_gpu(families: &[&str]) {
+    for family in families {
+        check(&format!("family_{family}"), On::Gpu, exact(256), 2.6e-4);
+    }
+}
+
+#[test]
+fn half_of_the_families_on_the_gpu() {
+    families_on_the_gpu(&FAMILIES[..8]);
+}
+
+#[test]
+fn the_other_families_on_the_gpu() {
+    families_on_the_gpu(&FAMILIES[8..]);
+}

@@ -1,0 +1,82 @@
+//! How long each stage may take: without budgets a suite grows until it no longer fits its limit.
+
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
+/// Seconds on the reference machine (two cores of an AMD EPYC, no GPU) with nothing compiled or installed before.
+/// The minutes by area, and what a new feature may add, are in CONTRIBUTING.md.
+const BUDGETS: [(&str, u64); 15] = [
+    ("rustfmt", 10),
+    ("setup", 240),
+    ("eslint", 60),
+    ("prettier", 30),
+    ("clippy", 300),
+    ("compile", 840),
+    ("unit", 30),
+    ("native", 660),
+    ("fuzz", 120),
+    ("build", 780),
+    ("clippy-wasm", 150),
+    ("types", 60),
+    ("pkg", 60),
+    ("www", 60),
+    ("e2e-light", 480),
+];
+/// The browser tests that share nothing, one after the other.
+const HEAVY: (&str, u64) = ("e2e-heavy", 540);
+
+/// What a machine may be slower by than the reference before a stage fails.
+const SLACK: f64 = 1.5;
+
+/// Bytes that the yardstick hashes, and the milliseconds that the reference machine takes for them.
+const YARDSTICK_BYTES: usize = 64 << 20;
+const YARDSTICK_MS: f64 = 250.0;
+
+pub struct Budgets {
+    /// How much slower than the reference this machine is; at least 1.
+    slowness: f64,
+}
+
+impl Budgets {
+    /// Measures the machine.
+    pub fn measure() -> Self {
+        let start = Instant::now();
+        let block = vec![0x5a; 1 << 20];
+        let mut hash = Sha256::new();
+        for _ in 0..YARDSTICK_BYTES / block.len() {
+            hash.update(&block);
+        }
+        std::hint::black_box(hash.finalize());
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        Self {
+            slowness: (ms / YARDSTICK_MS).clamp(1.0, 8.0),
+        }
+    }
+
+    /// What there is to say where a stage took too long.
+    pub fn exceeded(&self, stage: &str, time: Duration) -> Option<String> {
+        let (_, seconds) = BUDGETS.iter().chain([&HEAVY]).find(|b| b.0 == stage)?;
+        let limit = *seconds as f64 * SLACK * self.slowness;
+        (time.as_secs_f64() > limit).then(|| {
+            format!(
+                "took {:.0} s, and may take {limit:.0}: make it shorter, or say in xtask/src/test/budget.rs why it needs more",
+                time.as_secs_f64()
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_as_much_again_is_too_long() {
+        let budgets = Budgets { slowness: 2.0 };
+        let limit = |seconds| budgets.exceeded("native", Duration::from_secs(seconds));
+        assert!(limit(660 * 3 - 1).is_none());
+        assert!(limit(660 * 3 + 1).is_some_and(|said| said.contains("1981 s")));
+        assert!(budgets.exceeded("setup of a kind", Duration::MAX).is_none());
+    }
+}

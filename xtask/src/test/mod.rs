@@ -1,0 +1,118 @@
+//! `cargo xtask test`: every check and every test, cheap ones first. A stage that fails does not stop the
+//! later ones, so that one run shows all there is to fix.
+//!
+//! | module    | answers                                              |
+//! |-----------|------------------------------------------------------|
+//! | `stage`   | how a stage is run, timed, judged; the closing table |
+//! | `counts`  | how many tests a runner says have passed             |
+//! | `budget`  | how long a stage may take                            |
+//! | `slow`    | which tests take longest                             |
+//! | `skips`   | what may be left out, and why                        |
+//! | `native`  | Rust: lints and tests                                |
+//! | `web`     | TypeScript, the build, the browsers                  |
+//! | `mutants` | does a test notice a fault                           |
+
+mod budget;
+mod counts;
+mod mutants;
+mod native;
+mod skips;
+mod slow;
+mod stage;
+mod web;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use self::budget::Budgets;
+use self::counts::Runner::Check;
+use self::stage::Stages;
+use crate::model::{GEMMA270, MINILM, SMOLLM2};
+use crate::paths::Dirs;
+use crate::setup;
+
+pub use self::native::cargo;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only these stages or groups (checks, rust, web), with what they need; commas or repetition
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    only: Vec<String>,
+    /// Name the stages and do nothing
+    #[arg(long)]
+    list: bool,
+    /// Also what takes long and rarely finds anything: the second browser of each pair, large kills, frameworks,
+    /// new fuzz seeds, the module as it is shipped. For whoever says that something is finished
+    #[arg(long)]
+    full: bool,
+    /// Break the sources by one line at a time (tests/mutants.toml) and see that a test notices; NAME: only those
+    /// whose name has it
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
+    mutants: Option<String>,
+}
+
+/// All stages, in their order.
+const STAGES: [&str; 14] = [
+    "rustfmt",
+    "eslint",
+    "prettier",
+    "clippy",
+    "compile",
+    "unit",
+    "native",
+    "fuzz",
+    "build",
+    "clippy-wasm",
+    "types",
+    "pkg",
+    "www",
+    "e2e",
+];
+const GROUPS: [&str; 3] = ["checks", "rust", "web"];
+/// Of `e2e`: what two workers run at once, and what wants the machine for itself.
+const BROWSERS: [&str; 2] = ["e2e-light", "e2e-heavy"];
+
+pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
+    if let Some(name) = &args.mutants {
+        return mutants::run(dirs, name);
+    }
+    let known = [&STAGES[..], &BROWSERS, &GROUPS].concat();
+    if args.list {
+        println!("{}", known.join("\n"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let budgets = (!args.full).then(Budgets::measure);
+    let mut stages = Stages::new(dirs, &args.only, &known, budgets)?;
+
+    stages.command(
+        &["rustfmt", "checks"],
+        Check,
+        cargo(dirs).args(["fmt", "--all", "--check"]),
+    );
+    let mut pieces = None;
+    if stages.wants(&web::STAGES) {
+        pieces = stages.ready("setup", || setup::run(dirs, &setup::BUILDING));
+        web::npm_checks(&mut stages, pieces.is_some());
+    }
+    let mut models = native::Models::default();
+    if stages.wants(&[&native::TESTS[..], &web::BROWSER_STAGES].concat()) {
+        models.smollm2 = stages.ready("SmolLM2", || SMOLLM2.ensure(dirs));
+        models.gemma270 = stages.ready("Gemma", || GEMMA270.ensure(dirs));
+    }
+    if stages.wants(&native::TESTS) {
+        models.minilm = stages.ready("MiniLM", || MINILM.ensure(dirs));
+        stages.ready("software Vulkan", || setup::run(dirs, &setup::NATIVE_TESTS));
+    }
+    native::stages(dirs, &mut stages, &models, args.full);
+    if stages.wants(&web::AFTER_BUILD) {
+        web::built_stages(dirs, &mut stages, models.smollm2, args.full);
+    }
+    web::clippy(
+        dirs,
+        &mut stages,
+        pieces.and_then(|pieces| pieces.toolchain),
+        args.full,
+    )?;
+    Ok(stages.finish())
+}

@@ -1,0 +1,120 @@
+//! Rust: lints, and tests on the CPU and on whatever Vulkan there is.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use super::counts::Runner::{Cargo, Check};
+use super::stage::Stages;
+use crate::paths::Dirs;
+use crate::proc;
+
+/// The stages that need models and a GPU, and their group.
+pub const TESTS: [&str; 5] = ["native", "fuzz", "unit", "compile", "rust"];
+
+/// Real models, where they could be fetched.
+#[derive(Default)]
+pub struct Models {
+    pub smollm2: Option<PathBuf>,
+    pub gemma270: Option<PathBuf>,
+    pub minilm: Option<PathBuf>,
+}
+
+pub fn stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) {
+    let mut clippy = cargo(dirs);
+    clippy.args(["clippy", "--workspace", "--all-targets"]);
+    clippy.args(["--", "-D", "warnings"]);
+    stages.command(&["clippy", "checks"], Check, &mut clippy);
+    // Apart from the tests, so that their times are theirs.
+    let tests = ["native", "fuzz"];
+    let compile = &mut whole_workspace(dirs, &["--no-run"]);
+    stages.command(&["compile", "rust"], Check, compile);
+    let unit = &mut whole_workspace(dirs, &["--lib", "--bins"]);
+    stages.command(&["unit", "rust"], Cargo, unit);
+    for name in tests {
+        if !stages.wants(&[name, "rust"]) {
+            continue;
+        }
+        match program(dirs, name) {
+            Ok(program) => {
+                let mut command = run_tests(dirs, &program, models);
+                command.envs(full.then_some(("HEARTH_FULL", "1")));
+                stages.command(&[name, "rust"], Cargo, &mut command);
+            }
+            Err(error) => stages.fail(&[name, "rust"], &format!("{error:#}")),
+        }
+    }
+}
+
+/// The whole workspace each time, so that features, and with them burn, are the same and compiled once.
+fn whole_workspace(dirs: &Dirs, args: &[&str]) -> Command {
+    let mut command = cargo(dirs);
+    command
+        .args(["test", "--workspace", "--no-fail-fast"])
+        .args(args);
+    command
+}
+
+/// A program of tests, run as cargo would, but with the time of each test.
+fn run_tests(dirs: &Dirs, program: &Path, models: &Models) -> Command {
+    let mut command = Command::new(program);
+    command
+        .current_dir(dirs.root.join("tests"))
+        .args(["-Z", "unstable-options", "--report-time"])
+        // libtest's own word for it; nothing is compiled with it.
+        .env("RUSTC_BOOTSTRAP", "1");
+    environment(&mut command, models);
+    command
+}
+
+/// What tests find in their environment: real models, and that what is not there is a failure and not a skip.
+fn environment(command: &mut Command, models: &Models) {
+    command
+        .env("HEARTH_REQUIRE_GPU", "1")
+        .env("HEARTH_REQUIRE_MODELS", "1");
+    for (name, path) in [
+        ("HEARTH_SMOLLM2", &models.smollm2),
+        ("HEARTH_GEMMA270", &models.gemma270),
+        ("HEARTH_MINILM", &models.minilm),
+    ] {
+        command.envs(path.as_ref().map(|path| (name, path)));
+    }
+}
+
+/// A run of the tests that `filter` fits, of these targets.
+pub fn filtered(dirs: &Dirs, targets: &[&str], filter: &str, models: &Models) -> Command {
+    let mut command = whole_workspace(dirs, targets);
+    command.args(["--", filter]);
+    environment(&mut command, models);
+    command
+}
+
+/// Where cargo put the program of the integration test `name`.
+fn program(dirs: &Dirs, name: &str) -> Result<PathBuf> {
+    let mut command = whole_workspace(dirs, &["--no-run", "--message-format", "json"]);
+    let output = command.stderr(Stdio::null()).output();
+    let output = output.context("cannot start cargo test")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let programs = text.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let is_it = message["target"]["name"] == name && message["target"]["kind"][0] == "test";
+        message["executable"]
+            .as_str()
+            .filter(|_| is_it)
+            .map(PathBuf::from)
+    });
+    match programs.last() {
+        Some(program) => Ok(program),
+        None => bail!("not run: it does not compile, see the stage `compile`"),
+    }
+}
+
+/// The caller's cargo with the native target directory.
+pub fn cargo(dirs: &Dirs) -> Command {
+    let mut command = proc::cargo();
+    command
+        .current_dir(&dirs.root)
+        .env("CARGO_TARGET_DIR", &dirs.target);
+    command
+}

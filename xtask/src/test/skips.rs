@@ -1,0 +1,63 @@
+//! Which tests may be left out, and why. Whatever else is left out is a failure: what CI should have and has not
+//! must not look like success.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Names that a test may give, as in `hearth_tests::skip`, with the reason why that is no loss.
+const ALLOWED: [(&str, &str); 1] = [(
+    "subgroups",
+    "Debian's lavapipe has none; the same kernels run with them in Chromium and on a real GPU",
+)];
+
+/// The file that native tests name their skips in, a line each.
+pub struct Skips(PathBuf);
+
+impl Skips {
+    /// Empty at the beginning.
+    pub fn new(logs: &Path, stage: &str) -> Self {
+        let file = logs.join(format!("{stage}.skips"));
+        // Not being there is as good.
+        let _ = fs::remove_file(&file);
+        Self(file)
+    }
+
+    pub fn file(&self) -> &Path {
+        &self.0
+    }
+
+    /// What was left out, by name: allowed ones with their reason, and the others.
+    pub fn read(&self) -> (Vec<(String, &'static str)>, Vec<String>) {
+        let text = fs::read_to_string(&self.0).unwrap_or_default();
+        let mut names: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let (mut allowed, mut refused) = (Vec::new(), Vec::new());
+        for name in names {
+            match ALLOWED.iter().find(|known| known.0 == name) {
+                Some((_, why)) => allowed.push((name.to_owned(), *why)),
+                None => refused.push(name.to_owned()),
+            }
+        }
+        (allowed, refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_names_are_skips() {
+        let skips = Skips::new(
+            &std::env::temp_dir(),
+            &format!("hearth-{}", std::process::id()),
+        );
+        assert_eq!(skips.read(), (vec![], vec![]));
+        fs::write(skips.file(), "subgroups\nno GPU\nsubgroups\n").unwrap();
+        let (allowed, refused) = skips.read();
+        assert_eq!(allowed.len(), 1);
+        assert_eq!(refused, ["no GPU"]);
+        fs::remove_file(skips.file()).unwrap();
+    }
+}

@@ -1,0 +1,199 @@
+//! TypeScript, the WebAssembly build, and the tests in browsers.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use super::counts::Runner::{Check, Playwright, Vitest};
+use super::stage::Stages;
+use crate::paths::Dirs;
+use crate::server::{Server, Site};
+use crate::setup::Pieces;
+use crate::stamp::{Record, Stamp};
+use crate::toolchain::{TARGET, WasmToolchain};
+use crate::{build, proc, serve, setup};
+
+/// Everything here, with its groups.
+pub const STAGES: [&str; 13] = [
+    "eslint",
+    "prettier",
+    "clippy-wasm",
+    "build",
+    "types",
+    "pkg",
+    "www",
+    "e2e",
+    "e2e-light",
+    "e2e-heavy",
+    "setup",
+    "checks",
+    "web",
+];
+/// What reads generated files, and the stage that makes them.
+pub const AFTER_BUILD: [&str; 9] = [
+    "build",
+    "types",
+    "pkg",
+    "www",
+    "e2e",
+    "e2e-light",
+    "e2e-heavy",
+    "checks",
+    "web",
+];
+pub const BROWSER_STAGES: [&str; 4] = ["e2e", "e2e-light", "e2e-heavy", "web"];
+
+const LIGHT: [&str; 3] = ["e2e-light", "e2e", "web"];
+const HEAVY: [&str; 3] = ["e2e-heavy", "e2e", "web"];
+
+/// What needs no generated file.
+pub fn npm_checks(stages: &mut Stages, ready: bool) {
+    for (name, script) in [("eslint", "check:lint"), ("prettier", "check:format")] {
+        if ready {
+            let command = &mut proc::npm();
+            stages.command(&[name, "checks"], Check, command.args(["run", script]));
+        } else {
+            stages.fail(&[name, "checks"], "not run: setup failed");
+        }
+    }
+}
+
+/// The lines that only wasm32 compiles are in these; others clippy has seen natively.
+const WASM_SOURCES: [&str; 10] = [
+    "crate/src/web.rs",
+    "crate/src/web",
+    "crate/src/device.rs",
+    "cpu/src",
+    "grammar/src/web.rs",
+    "Cargo.toml",
+    "Cargo.lock",
+    ".cargo/config.toml",
+    "crate/Cargo.toml",
+    "cpu/Cargo.toml",
+];
+
+/// Clippy on what only wasm32 compiles: only if that is another than the last time that there was nothing to say.
+pub fn clippy(
+    dirs: &Dirs,
+    stages: &mut Stages,
+    toolchain: Option<WasmToolchain>,
+    full: bool,
+) -> Result<()> {
+    let names = ["clippy-wasm", "checks"];
+    if !stages.wants(&names) {
+        return Ok(());
+    }
+    let Some(toolchain) = toolchain else {
+        stages.fail(&names, "not run: no toolchain for wasm32, see setup");
+        return Ok(());
+    };
+    if let Some(why) = toolchain.no_clippy() {
+        stages.skip(&names, why);
+        return Ok(());
+    }
+    let record = Record::inside(&dirs.cache.join("clippy-wasm"));
+    let stamp = Stamp::of(&dirs.root, &WASM_SOURCES, &[&toolchain.version])?;
+    if !full && stamp.matches(&record) {
+        stages.check("clippy-wasm", || Ok(()));
+        return Ok(());
+    }
+    let mut command = toolchain.cargo(dirs);
+    command.args(["clippy", "-p", "hearth", "--lib", "--target", TARGET]);
+    command.args(["--profile", "release", "--", "-D", "warnings"]);
+    let failed = stages.failed();
+    stages.command(&names, Check, &mut command);
+    if stages.failed() == failed {
+        stamp.write(&record)?;
+    }
+    Ok(())
+}
+
+/// The wasm, and what imports it.
+pub fn built_stages(dirs: &Dirs, stages: &mut Stages, model: Option<PathBuf>, full: bool) {
+    // wasm-opt takes minutes and changes no result; `--full` tests what is shipped.
+    let args = build::Args::for_tests(full);
+    if stages
+        .check("build", || build::stale(dirs, &args))
+        .is_none()
+    {
+        for names in [&["types", "checks"][..], &["pkg", "web"], &["www", "web"]] {
+            stages.fail(names, "not run: the build failed");
+        }
+        for names in [LIGHT, HEAVY] {
+            stages.fail(&names, "not run: the build failed");
+        }
+        return;
+    }
+    let npm = |args: &[&str]| {
+        let mut command = proc::npm();
+        command.args(args);
+        command
+    };
+    let types = &mut npm(&["run", "check:types"]);
+    stages.command(&["types", "checks"], Check, types);
+    for name in ["pkg", "www"] {
+        let test = &mut npm(&["test", "--workspace", name]);
+        stages.command(&[name, "web"], Vitest, test);
+    }
+    if !stages.wants(&LIGHT) && !stages.wants(&HEAVY) {
+        return;
+    }
+    match stages.ready("browsers", || end_to_end(dirs, model, full)) {
+        Some([mut light, mut heavy]) => {
+            stages.command(&LIGHT, Playwright, &mut light);
+            stages.command(&HEAVY, Playwright, &mut heavy);
+        }
+        None => {
+            for names in [LIGHT, HEAVY] {
+                stages.fail(&names, "not run: a browser or the server is missing");
+            }
+        }
+    }
+}
+
+/// The browser tests' commands, with browsers found and the servers running.
+fn end_to_end(dirs: &Dirs, model: Option<PathBuf>, full: bool) -> Result<[Command; 2]> {
+    let pieces = setup::run(dirs, &setup::BROWSERS)?;
+    let Pieces {
+        chromium: Some(chromium),
+        firefox: Some(firefox),
+        ..
+    } = pieces
+    else {
+        bail!("setup reported success without its browsers: cargo xtask setup");
+    };
+    let server = Server::bind(0)?;
+    // The same, cross-origin isolated: where the CPU path has threads.
+    let isolated = Server::bind(0)?;
+    let command = |args: &[&str]| {
+        let mut command = proc::npm();
+        command
+            .args(["run", "e2e", "--workspace", "tests/e2e", "--"])
+            .args(args)
+            .env("HEARTH_URL", serve::url(server.address()))
+            .env("HEARTH_ISOLATED_URL", serve::url(isolated.address()))
+            .env("CHROMIUM", &chromium)
+            .env("FIREFOX", &firefox);
+        command.envs(model.as_ref().map(|file| ("HEARTH_SMOLLM2", file)));
+        command.envs(full.then_some(("HEARTH_FULL", "1")));
+        command
+    };
+    let commands = [
+        command(&[
+            "--project",
+            "models",
+            "--project",
+            "light",
+            "--workers",
+            "2",
+        ]),
+        command(&["--project", "heavy", "--workers", "1"]),
+    ];
+    isolated.spawn(Site {
+        isolated: true,
+        ..serve::site(dirs, model.clone(), true)
+    })?;
+    server.spawn(serve::site(dirs, model, true))?;
+    Ok(commands)
+}
