@@ -105,6 +105,10 @@ pub enum Error {
     #[error("GPU error in {op}: {message}")]
     Gpu { op: String, message: String },
 
+    /// The model computed something that is no number: its weights are damaged, or too large for what they are kept in.
+    #[error("the model's logits are not numbers: expected finite ones, found NaN or infinity")]
+    NotFinite,
+
     /// The caller cancelled.
     #[error("cancelled")]
     Cancelled,
@@ -145,6 +149,7 @@ impl Error {
             Error::NoWebGpu { .. } => "no_webgpu",
             Error::DeviceLost { .. } => "device_lost",
             Error::Gpu { .. } => "gpu_error",
+            Error::NotFinite => "not_finite",
             Error::Cancelled => "cancelled",
             Error::Busy => "busy",
             Error::Io { .. } => "io_error",
@@ -190,6 +195,9 @@ impl Error {
             Error::DeviceLost { .. } => "Create the engine again; the model has to be loaded anew.",
             Error::Gpu { .. } => {
                 "Update the browser and the graphics driver; if it stays, report it with the message."
+            }
+            Error::NotFinite => {
+                "Load the file again or take another one of this model; with a cache in f16, try kvType \"f32\"."
             }
             Error::Cancelled => "Nothing to do: the request was stopped on purpose.",
             Error::Busy => "Wait for the running request or abort it first.",

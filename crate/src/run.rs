@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::graph::StepGraph;
 use crate::logprobs::logprobs;
 use crate::ops::draft::ROWS;
-use crate::ops::state::{POS, RING, RING_LEN};
+use crate::ops::state::{BROKEN, POS, RING, RING_LEN};
 use crate::prefill::Chunk;
 use crate::readback::Read;
 use crate::request::{CompletionTokensDetails, PromptTokensDetails, Step, StopMatcher, Usage};
@@ -260,6 +260,11 @@ impl Engine {
             None => None,
         };
         self.device.check()?;
+        // (of a step with drafts its first word tells)
+        let every = if batch.drafts { ROWS } else { 1 };
+        if words.iter().step_by(every).any(|word| word & BROKEN != 0) {
+            return Err(Error::NotFinite);
+        }
         let now = now_ms();
         let ms = now - run.last_ms;
         run.last_ms = now;

@@ -82,6 +82,7 @@ impl SampleOp for CubeBackend {
                 ("RING", state::RING as u32),
                 ("RING_LEN", state::RING_LEN as u32),
                 ("IDS", state::IDS as u32),
+                ("BROKEN", state::BROKEN),
                 ("MIN_MATCH", draft::MIN_MATCH as u32),
                 ("MAX_MATCH", draft::MAX_MATCH as u32),
             ],
@@ -112,8 +113,11 @@ impl SampleOp for Flex {
         let n = words[state::N_TOKENS] as usize;
         let position = words[state::POS] as usize + if rows == 1 { n } else { 1 };
         let step = words[state::STEP];
-        let mut sampled = Vec::new();
+        let (mut sampled, mut broken) = (Vec::new(), 0);
         for row in logits.chunks_exact_mut(vocab) {
+            if !row.iter().all(|v| v.is_finite()) {
+                broken = state::BROKEN;
+            }
             if words[state::ADJUST] & state::PENALISED != 0 {
                 adjust_cpu(row, seen, bias.storage(), words);
             }
@@ -122,7 +126,10 @@ impl SampleOp for Flex {
             }
             let count = sampled.len();
             words[state::STEP] = step.wrapping_add(count as u32);
-            let token = sample_cpu(row, words);
+            let token = match broken {
+                0 => sample_cpu(row, words),
+                _ => 0,
+            };
             seen[token as usize] += 2;
             if let Some(at) = tokens_at.get_mut(position + count) {
                 *at = token;
@@ -137,11 +144,11 @@ impl SampleOp for Flex {
         let end = position + count - 1;
         words[state::N_TOKENS] = 1;
         if rows == 1 {
-            words[state::RING + step as usize % state::RING_LEN] = sampled[0];
+            words[state::RING + step as usize % state::RING_LEN] = sampled[0] | broken;
         } else {
             let at = state::RING + words[state::ROUND] as usize * ROWS % state::RING_LEN;
             words[at..at + count].copy_from_slice(&sampled);
-            words[at] |= (count as u32) << 24 | (n as u32 - 1) << 28;
+            words[at] |= broken | (count as u32) << 24 | (n as u32 - 1) << 28;
             words[state::ROUND] += 1;
             let most = (words[state::DRAFT] as usize).min(ROWS - 1);
             let room = (tokens_at.len() - 1).saturating_sub(end);
@@ -251,7 +258,8 @@ fn keep_typical(kept: &mut Vec<usize>, masses: &[u32], typical_p: f32) {
         reached >= goal
     });
     if let Some(last) = last {
-        let limit = distance(*last);
+        // (with the shader's slack)
+        let limit = distance(*last) + 1e-5;
         kept.retain(|i| distance(*i) <= limit);
     }
 }

@@ -20,9 +20,13 @@
 //!       12  ADJUST       bits: 1 if a penalty or a bias changes the logits, 2 if only allowed tokens may come
 //!       13  DRAFT        most tokens to draft for a step that checks drafts
 //!       14  ROUND        steps of that kind so far
-//!  16..80  RING         the sampled ids, read back by the host
+//!  16..80  RING         the sampled ids, read back by the host; with BROKEN where the logits were not numbers
 //!  80..    IDS          the ids of this step
 //! ```
+
+/// In a sampled id, or in the first of a record of several: the logits were not numbers. Above any id, below what a record
+/// says of itself.
+pub const BROKEN: u32 = 1 << 23;
 
 /// Position of the step's first token in the context.
 pub const POS: usize = 0;

@@ -146,19 +146,19 @@ pub fn repack_rows(
 /// Only what comes from the file unseen is looked at; the other formats' scales are computed, and refused on the way
 /// where they are not finite.
 pub fn are_finite(packing: Packing, quants: &[u32], scales: &[u32]) -> bool {
-    let none = |words: &[u32], exponent: u32| {
-        let all_ones = |w: &u32| w & exponent == exponent;
-        let (low, high) = (exponent & 0xffff, exponent & 0xffff_0000);
-        match (low, high) {
-            (0, _) => !words.iter().any(all_ones),
-            _ => !words.iter().any(|w| w & low == low || w & high == high),
-        }
+    // By the bits of the exponent, of one number in a word or of two.
+    let one = |word: &u32| word & 0x7f80_0000 != 0x7f80_0000;
+    let two = |exponent: u32| {
+        move |w: &u32| w & exponent != exponent && w & exponent << 16 != exponent << 16
     };
     match packing {
-        Packing::F32 => none(quants, 0x7f80_0000),
-        Packing::F16 => none(quants, 0x7c00_7c00),
-        Packing::BF16 => none(quants, 0x7f80_7f80),
-        Packing::Q4 | Packing::Q5 | Packing::Q8 => none(scales, 0x7c00_7c00),
+        Packing::F32 => quants.iter().all(one),
+        Packing::F16 => quants.iter().all(two(0x7c00)),
+        Packing::BF16 => quants.iter().all(two(0x7f80)),
+        // The first word of a block is scale and minimum.
+        Packing::Q4 | Packing::Q5 | Packing::Q8 => (scales.iter())
+            .step_by(packing.scale_words_per_block())
+            .all(two(0x7c00)),
         _ => true,
     }
 }

@@ -141,7 +141,7 @@ fn more_bytes_than_announced_are_refused() {
     assert!(message.contains(&(tiny.len() + 1).to_string()), "{message}");
 }
 
-/// Loads a damaged file and, if that works, has it answer: anything but a panic.
+/// Loads a damaged file and, if that works, has it answer: an answer from logits that are numbers, or an error, and no panic.
 fn survives(bytes: &[u8], sized: bool) -> Result<()> {
     let engine = match sized {
         true => load(cpu(), bytes, 64, 4096),
@@ -152,6 +152,8 @@ fn survives(bytes: &[u8], sized: bool) -> Result<()> {
     for sampling in [GREEDY, warm] {
         generate(&mut engine, &[1, 87, 85, 3], 3, sampling)?;
     }
+    let logits = block_on(engine.logits(&[1, 87, 85, 3]))?;
+    assert!(logits.iter().all(|v| v.is_finite()), "it answers from NaN");
     Ok(())
 }
 
@@ -183,7 +185,8 @@ fn flip(from: usize, to: usize, n: usize) -> usize {
 fn flipped_bytes_in_the_header_never_panic() {
     let end = header(&tiny()).data_offset as usize;
     let survived = flip(0, end, 200);
-    assert!(survived < 200, "none of the damage was noticed");
+    // Some of a header is texts that nobody reads, most of it is not.
+    assert!((25..100).contains(&survived), "{survived} of 200 load");
     // The fields that all else hangs on.
     flip(0, 24, 60);
 }
@@ -191,7 +194,8 @@ fn flipped_bytes_in_the_header_never_panic() {
 #[test]
 fn flipped_bytes_in_the_weights_never_panic() {
     let (tiny, from) = (tiny(), header(&tiny()).data_offset as usize);
-    assert!(flip(from, tiny.len(), 60) > 0);
+    let survived = flip(from, tiny.len(), 60);
+    assert!((50..=60).contains(&survived), "{survived} of 60 load");
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn alone(rows: &[Vec<f32>], context: &[u32], params: &[u32], n_ctx: usize) -> Ve
 #[test]
 fn rows_are_sampled_as_if_alone_and_the_next_drafts_are_the_twins() {
     let drawn = (
-        3..40usize,
+        0..4usize,
         1..60usize,
         0..ROWS,
         any::<u64>(),
@@ -72,6 +72,8 @@ fn rows_are_sampled_as_if_alone_and_the_next_drafts_are_the_twins() {
         0..20u32,
     );
     for_all(60, drawn, |(vocab, len, n, seed, greedy, room, round)| {
+        // Few shapes, since each is compiled for itself.
+        let vocab = [3, 8, 21, 39][vocab];
         // Few different tokens, so that there are matches.
         let context: Vec<u32> = (values(seed, len).iter())
             .map(|v| ((v + 1.0) * 2.0) as u32 % vocab as u32)
@@ -84,7 +86,7 @@ fn rows_are_sampled_as_if_alone_and_the_next_drafts_are_the_twins() {
                     .collect()
             })
             .collect();
-        let n_ctx = len + ROWS + room;
+        let n_ctx = (len + ROWS + room).next_multiple_of(48);
         let temperature = if greedy { 0.0f32 } else { 0.9 };
         let one = 1.0f32.to_bits();
         let params = vec![

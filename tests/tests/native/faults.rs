@@ -3,9 +3,11 @@
 //! succeeds.
 
 use hearth::device::Fault;
-use hearth::{Device, Engine, Error, Loader, Result};
+use hearth::request::Sampling;
+use hearth::{Device, Drafts, Engine, Error, LoadOptions, Loader, Result};
 use hearth_tests::{
-    GREEDY, On, exact, finish, golden_bytes, goldens, greedy, load_file_with, open, prompts,
+    GREEDY, On, TinyFile, exact, finish, golden_bytes, goldens, greedy, load_file_with, load_with,
+    open, open_alone, prompts,
 };
 use pollster::block_on;
 
@@ -34,7 +36,9 @@ fn assert_works(engine: &mut Engine) {
 
 #[test]
 fn a_fault_is_an_error_of_the_load() {
-    let Some(device) = open(On::Gpu) else { return };
+    let Some(device) = open_alone(On::Gpu) else {
+        return;
+    };
     let bytes = golden_bytes("tiny_llama.gguf");
     for (fault, code) in SURVIVED {
         // In the middle of the weights, and behind the last of them.
@@ -58,7 +62,9 @@ fn a_fault_is_an_error_of_the_load() {
 
 #[test]
 fn a_fault_is_an_error_of_the_answer() {
-    let Some(device) = open(On::Gpu) else { return };
+    let Some(device) = open_alone(On::Gpu) else {
+        return;
+    };
     let mut engine = tiny(&device);
     let [chat, text] = prompts();
     for (fault, code) in SURVIVED {
@@ -81,7 +87,9 @@ fn a_fault_is_an_error_of_the_answer() {
 
 #[test]
 fn a_fault_is_an_error_of_the_embedding() {
-    let Some(device) = open(On::Gpu) else { return };
+    let Some(device) = open_alone(On::Gpu) else {
+        return;
+    };
     let path = goldens().join("embed_bert.gguf");
     let mut engine = load_file_with(device.clone(), &path, exact(64));
     for (fault, code) in SURVIVED {
@@ -110,11 +118,44 @@ fn a_lost_device_is_an_error_wherever_it_happens() {
         }),
     ];
     for (what, work) in works {
-        let Some(device) = open(On::Gpu) else { return };
+        let Some(device) = open_alone(On::Gpu) else {
+            return;
+        };
         let mut engine = tiny(&device);
         match work(&mut engine, &device, &chat.ids) {
             Err(Error::DeviceLost { .. } | Error::Gpu { .. }) => {}
             other => panic!("{what}: {other:?}"),
+        }
+    }
+}
+
+/// Weights that are numbers, and make none of what they are multiplied with: no device goes on as if nothing were wrong.
+#[test]
+fn logits_that_are_not_numbers_end_the_answer() {
+    let mut file = TinyFile::read();
+    for value in file.tensor("output_norm.weight").data.chunks_exact_mut(4) {
+        value.copy_from_slice(&3e38f32.to_le_bytes());
+    }
+    let bytes = file.bytes();
+    let [chat, _] = prompts();
+    let sampled = Sampling {
+        temperature: 1.0,
+        top_p: 0.9,
+        ..GREEDY
+    };
+    for on in [On::Cpu, On::Gpu] {
+        let Some(device) = open(on) else { continue };
+        for drafts in [Drafts::Off, Drafts::Always] {
+            let options = LoadOptions {
+                drafts,
+                ..exact(128)
+            };
+            let mut engine = load_with(device.clone(), &bytes, options, 1 << 20).unwrap();
+            for sampling in [GREEDY, sampled.clone()] {
+                let started = engine.start_ids(chat.ids.clone(), sampling, Some(8), &[]);
+                let answer = started.and_then(|()| finish(&mut engine));
+                assert_code(answer, "not_finite", &format!("{on:?}, {drafts:?}"));
+            }
         }
     }
 }

@@ -107,6 +107,14 @@ fn rounded(from: &Path, quantize: Quantize) -> PathBuf {
     folder
 }
 
+/// How alike two lists of logits are: 1 where they are the same.
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let dot =
+        |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum() };
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
 /// The same as if the floats had been what comes out.
 #[test]
 fn floats_are_made_smaller_at_load() {
@@ -120,7 +128,7 @@ fn floats_are_made_smaller_at_load() {
                 ..exact(256)
             };
             let mut engine = load_files(device.clone(), &from, options).unwrap();
-            let mut kept = load_files(device, &folder, exact(256)).unwrap();
+            let mut kept = load_files(device.clone(), &folder, exact(256)).unwrap();
             let (bytes, floats) = (engine.info().weight_bytes, kept.info().weight_bytes);
             // 36 and 20 bytes for 128
             let share = [0.29, 0.16][(quantize == Quantize::Q4) as usize];
@@ -133,6 +141,13 @@ fn floats_are_made_smaller_at_load() {
             let (found, expected) = (logits(&mut engine), logits(&mut kept));
             let what = format!("{quantize:?} on {on:?}");
             assert_near(&what, &found, &expected, tolerance);
+            // And beside the floats themselves: what BENCHMARKS says of the answers' quality.
+            let mut floats = load_files(device, &from, exact(256)).unwrap();
+            let alike = cosine(&found, &logits(&mut floats));
+            println!("{what}: cosine {alike}");
+            // (a tiny model of random weights: a real one loses far less)
+            let least = [0.998, 0.8][(quantize == Quantize::Q4) as usize];
+            assert!(alike > least, "{what}: cosine {alike}");
         }
         std::fs::remove_dir_all(folder).unwrap();
     }

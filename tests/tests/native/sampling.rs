@@ -87,6 +87,7 @@ fn typical_sampling_keeps_what_is_as_surprising_as_expected() {
         let limit = within.map(|id| distance(*id)).fold(0.0, f64::max);
         let mut found = vec![case.drawn(&cpu(), &logits, 5)];
         found.extend(gpu().map(|gpu| case.drawn(gpu, &logits, 5)));
+        println!("cpu, gpu: {found:?}");
         for id in found.concat() {
             assert!(kept.contains(&id), "{id} is not among the top {top_k}");
             assert!(

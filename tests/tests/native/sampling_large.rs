@@ -139,6 +139,8 @@ fn cases(heavy: &[u32]) -> Vec<(&'static str, Case)> {
         (
             "min_p",
             Case {
+                // (beside the largest after temperature)
+                temperature: 0.6,
                 min_p: 0.31,
                 ..plain.clone()
             },

@@ -23,6 +23,10 @@ const IDS: u32 = {{ IDS }}u;
 const PENALISED: u32 = 1u;
 const MASKED: u32 = 2u;
 const FORBIDDEN: f32 = -1e30; // below any logit, and far from overflow when it is divided by a temperature
+const BROKEN: u32 = {{ BROKEN }}u; // in a record: its logits were not numbers
+// Logarithms of up to 21 in f32 are this far from themselves where a compiler rounds otherwise in another place; without it
+// the last token that is kept, which may be the only one, would be lost.
+const TYPICAL_SLACK: f32 = 1e-5;
 const CHUNK: u32 = (VOCAB + WG - 1u) / WG; // tokens of a thread in the last pass
 
 var<workgroup> best_value: array<f32, WG>;
@@ -34,6 +38,7 @@ var<workgroup> shared_left: u32;
 var<workgroup> shared_greedy: u32;
 var<workgroup> shared_more: u32;
 var<workgroup> chosen: atomic<u32>;
+var<workgroup> broken: atomic<u32>;
 
 var<private> first_logit: u32; // of the row that is being sampled
 var<private> draw: u32; // number of the random draw
@@ -67,6 +72,11 @@ fn adjusted(i: u32) -> f32 {
 // How near token i is to the expected surprise `entropy`, as an integer that is larger the nearer it is.
 fn typical_key(mass: u32, log_total: f32, entropy: f32) -> u32 {
     return ~key_of(abs(log_total - log(f32(mass)) - entropy));
+}
+
+// Whether it is no farther than the limit, which a token of no mass is not.
+fn is_typical(mass: u32, log_total: f32, entropy: f32, limit: f32) -> bool {
+    return mass > 0u && abs(log_total - log(f32(mass)) - entropy) <= limit;
 }
 
 // PCG: Jarzynski & Olano 2020, "Hash functions for GPU rendering".
@@ -149,10 +159,18 @@ fn kept_mass(lid: u32, floor_key: u32, top: f32, inv_t: f32, inv_z: f32) -> u32 
 
 // The token of the current row.
 fn choose(lid: u32) -> u32 {
+    if (lid == 0u) {
+        atomicStore(&broken, 0u);
+    }
+    workgroupBarrier();
     // The largest logit, the lowest id among equals.
     var value = -3.4e38;
     var id = 0u;
     for (var i = lid; i < VOCAB; i += WG) {
+        // By its bits: a compiler may take for granted that there is no NaN.
+        if ((bitcast<u32>(logit(i)) & 0x7f800000u) == 0x7f800000u) {
+            atomicStore(&broken, BROKEN);
+        }
         if ((state[12] & PENALISED) != 0u) {
             logits[first_logit + i] = adjusted(i);
         }
@@ -224,7 +242,7 @@ fn choose(lid: u32) -> u32 {
         if (min_p > 0.0) {
             floor_key = max(floor_key, key_of(top + log(max(min_p, 1e-30)) / inv_t));
         }
-        var floor_typical = 0u;
+        var typical_limit = 3.4e38; // of the distance from the expected surprise
         var log_total = 0.0;
         var entropy = 0.0;
         if (lid == 0u) {
@@ -251,9 +269,11 @@ fn choose(lid: u32) -> u32 {
             workgroupBarrier();
             entropy = best_value[0];
             let goal = u32(total * bitcast<f32>(state[8]));
-            floor_typical = select_key(
+            let floor_typical = select_key(
                 lid, goal, BY_TYPICAL, floor_key, top, inv_t, inv_z, log_total, entropy,
             );
+            // The key of the last token that is kept, undone.
+            typical_limit = bitcast<f32>(0x7fffffffu - floor_typical) + TYPICAL_SLACK;
         }
 
         // A random point of the kept mass; thread `lid` owns the ids lid * CHUNK ..
@@ -263,7 +283,7 @@ fn choose(lid: u32) -> u32 {
         for (var i = first; i < last; i++) {
             let v = logit(i);
             let here = mass_of(v, top, inv_t, inv_z);
-            if (key_of(v) >= floor_key && (floor_typical == 0u || typical_key(here, log_total, entropy) >= floor_typical)) {
+            if (key_of(v) >= floor_key && is_typical(here, log_total, entropy, typical_limit)) {
                 mass += here;
             }
         }
@@ -285,7 +305,7 @@ fn choose(lid: u32) -> u32 {
             for (var i = first; i < last; i++) {
                 let v = logit(i);
                 let here = mass_of(v, top, inv_t, inv_z);
-                if (key_of(v) >= floor_key && (floor_typical == 0u || typical_key(here, log_total, entropy) >= floor_typical)) {
+                if (key_of(v) >= floor_key && is_typical(here, log_total, entropy, typical_limit)) {
                     if (point >= below && point < below + here) {
                         atomicStore(&chosen, i);
                     }
@@ -303,6 +323,7 @@ fn main(@builtin(local_invocation_index) lid: u32) {
     let n = state[1];
     let position = state[0] + select(1u, n, ROWS == 1u); // of the first sampled token
     var count = 0u;
+    var odd = 0u;
     loop {
         first_logit = count * VOCAB;
         draw = state[2] + count;
@@ -312,8 +333,9 @@ fn main(@builtin(local_invocation_index) lid: u32) {
             if (position + count < N_CTX) {
                 tokens[position + count] = token;
             }
+            odd |= atomicLoad(&broken);
             if (ROWS == 1u) {
-                state[RING + draw % RING_LEN] = token;
+                state[RING + draw % RING_LEN] = token | odd;
             } else {
                 state[RING + (state[14] * ROWS + count) % RING_LEN] = token;
             }
@@ -331,7 +353,7 @@ fn main(@builtin(local_invocation_index) lid: u32) {
     if (ROWS > 1u) {
         if (lid == 0u) {
             // How many came and how many were drafted, above any id.
-            state[RING + state[14] * ROWS % RING_LEN] |= (count << 24u) | ((n - 1u) << 28u);
+            state[RING + state[14] * ROWS % RING_LEN] |= odd | (count << 24u) | ((n - 1u) << 28u);
             state[14] += 1u;
         }
         draft(lid, end, min(state[13], ROWS - 1u));
