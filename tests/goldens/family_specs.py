@@ -101,6 +101,16 @@ FAMILIES = [
         keys=head(32),
     ),
     Family(
+        # What each norm sees has mean squares about as large as epsilon, so that a wrong one is noticed. No usual epsilon, so
+        # that no default is right by chance. F32, so that nothing is rounded beside; few elements, as F32 is large.
+        "qwen3_eps", "qwen3", hf.Qwen3Config,
+        dict(hidden_size=32, intermediate_size=32, num_attention_heads=2, head_dim=16, rms_norm_eps=3e-5,
+             rope_parameters=theta(1e6)),
+        keys=head(16), types=[T.F32], embedding_std=0.006,
+        gains={"attn_q": 0.008, "attn_k": 0.008, "attn_output": 0.006, "ffn_down": 0.006},
+        file_type=gguf.LlamaFileType.ALL_F32,
+    ),
+    Family(
         "llama3", "llama", hf.LlamaConfig,
         dict(intermediate_size=128, head_dim=16, rms_norm_eps=1e-5, rope_parameters=LLAMA3_ROPE, tie_word_embeddings=True),
         keys=head(16) | {"vocab_size": 320, "rope_dimension_count": 16},
