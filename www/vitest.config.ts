@@ -1,4 +1,16 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
+const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
 /** What needs no browser; the rest of the page is tested in two of them, in tests/e2e. */
-export default defineConfig({ test: { include: ["test/*.test.ts"] } });
+export default defineConfig({
+  // The package's sources, as in tsconfig.json: these tests need no build.
+  resolve: {
+    alias: [
+      { find: /^hearth$/, replacement: file("../pkg/src/index.ts") },
+      { find: /^hearth\/cache$/, replacement: file("../pkg/src/cache/index.ts") },
+    ],
+  },
+  test: { include: ["test/*.test.ts"] },
+});

@@ -5,15 +5,17 @@
 import type { CallOptions, WorkerClient } from "./client.js";
 import { HearthError, toHearthError } from "./errors.js";
 import type { CallName, Calls, Notice } from "./protocol.js";
+import { sleep } from "./source/retry.js";
 
-/** A device that is lost more often than this in a minute is not worth another one. */
+/** A device that is lost more often than this without one more token is not worth another one. */
 const MOST_LOSSES = 3;
+/** While nothing runs there are no tokens: a laptop that is closed each evening loses its device as often. */
 const LOSSES_MS = 60_000;
 /** After a crash of the driver it takes a moment until there is an adapter again. */
 const REOPEN_DELAYS_MS = [0, 500, 2000];
 
-/** Makes another worker with the same model. */
-export type Reopen = () => Promise<WorkerClient>;
+/** Makes another worker with the same model, unless the signal fires first. */
+export type Reopen = (signal: AbortSignal) => Promise<WorkerClient>;
 
 export class Connection {
   /** Resolves with the reason when no call will be answered any more. */
@@ -25,7 +27,12 @@ export class Connection {
   #ready: Promise<void> = Promise.resolve();
   #end: HearthError | undefined;
   #resolveClosed!: (reason: HearthError) => void;
+  /** Since the last token. */
   #losses: number[] = [];
+  /** Calls that are not answered yet. */
+  #running = 0;
+  /** Stops a worker that is being made when the engine ends. */
+  readonly #renewal = new AbortController();
 
   /** Without `reopen` a lost device is the end. */
   constructor(client: WorkerClient, reopen: Reopen | undefined, notify: (notice: Notice) => void) {
@@ -44,17 +51,43 @@ export class Connection {
     params: Calls[K]["params"] | (() => Calls[K]["params"]),
     options: () => CallOptions = () => ({}),
   ): Promise<Calls[K]["result"]> {
-    for (;;) {
-      await this.#ready;
-      if (this.#end !== undefined) throw this.#end;
-      const client = this.#client;
-      try {
-        return await client.call(call, typeof params === "function" ? params() : params, options());
-      } catch (error) {
-        const reason = toHearthError(error);
-        if (reason.code !== "device_lost" || !this.#replace(client, reason)) throw error;
+    this.#running++;
+    try {
+      for (;;) {
+        // The end wakes who waits for a device.
+        await Promise.race([this.#ready, this.closed]);
+        if (this.#end !== undefined) throw this.#end;
+        const client = this.#client;
+        try {
+          const result = await client.call(
+            call,
+            typeof params === "function" ? params() : params,
+            this.#noting(options()),
+          );
+          if (call === "embed") this.#losses = [];
+          return result;
+        } catch (error) {
+          const reason = toHearthError(error);
+          if (reason.code !== "device_lost") throw error;
+          if (!this.#replace(client, reason)) throw error;
+        }
       }
+    } finally {
+      this.#running--;
     }
+  }
+
+  /** A token is progress: what happens now happens to another piece of work. */
+  #noting(options: CallOptions): CallOptions {
+    const { onStep } = options;
+    if (onStep === undefined) return options;
+    return {
+      ...options,
+      onStep: (step) => {
+        if (step.ids.length > 0) this.#losses = [];
+        onStep(step);
+      },
+    };
   }
 
   /** For tests: destroys the device, and waits for what comes of it. */
@@ -63,7 +96,7 @@ export class Connection {
     await client.call("loseDevice", null).catch(() => undefined);
     await client.closed;
     await Promise.resolve();
-    await this.#ready;
+    await Promise.race([this.#ready, this.closed]);
   }
 
   close(reason: HearthError): void {
@@ -83,7 +116,8 @@ export class Connection {
     // Somebody else has noticed before.
     if (client !== this.#client || client.isReplaced) return true;
     const now = Date.now();
-    this.#losses = [...this.#losses.filter((time) => now - time < LOSSES_MS), now];
+    if (this.#running === 0) this.#losses = this.#losses.filter((time) => now - time < LOSSES_MS);
+    this.#losses.push(now);
     if (this.#reopen === undefined || this.#losses.length > MOST_LOSSES) {
       this.#finish(reason);
       return false;
@@ -96,9 +130,9 @@ export class Connection {
 
   async #renew(reopen: Reopen, reason: HearthError): Promise<void> {
     for (const [attempt, delay] of REOPEN_DELAYS_MS.entries()) {
-      await new Promise((resolve) => setTimeout(resolve, delay));
       try {
-        const client = await reopen();
+        await sleep(delay, this.#renewal.signal);
+        const client = await reopen(this.#renewal.signal);
         if (this.#end !== undefined) {
           client.close(this.#end);
           return;
@@ -124,6 +158,7 @@ export class Connection {
   #finish(reason: HearthError): void {
     if (this.#end !== undefined) return;
     this.#end = reason;
+    this.#renewal.abort();
     this.#resolveClosed(reason);
   }
 }

@@ -13,7 +13,6 @@ export interface CpuModule {
   readonly __stack_pointer: WebAssembly.Global<"i32">;
   hearth_scratch_bytes(tokens: number, cols: number): number;
   hearth_begin(job: number): void;
-  hearth_finish(job: number): void;
   hearth_await(job: number, seen: number): number;
   hearth_work(job: number): void;
 }
@@ -28,9 +27,20 @@ export interface CpuThread {
 
 const PAGE = 65_536;
 const STACK_BYTES = PAGE;
-/** Words of a Job, and where the host's part of it begins. */
+/** Words of a Job, how many threads are at it, and where the host's part of it begins. */
 const JOB_WORDS = 16;
+const RUNNING = 2;
 const OTHERS = 3;
+/**
+ * The most that a memory may grow to, in pages: what 32 bits reach; then what browsers on phones still give. Only what is
+ * used is backed by anything.
+ */
+const MOST_PAGES = [65_536, 32_768, 16_384];
+/** What the weights leave for activations, which come when there is no way back any more. */
+const RESERVE = (64 << 20) / PAGE;
+/** A thread that owes its part for so long is gone; looks between two readings of the clock. */
+const LIMIT_MS = 10_000;
+const LOOKS = 4096;
 /** Most threads that are started unasked: beyond the fast cores of common machines they only wait for each other. */
 const MAX_THREADS = 8;
 
@@ -62,6 +72,9 @@ export class CpuPool implements WasmCpuPool {
   readonly #memory: WebAssembly.Memory;
   readonly #cpu: CpuModule;
   readonly #others: number;
+  readonly #maximum: number;
+  /** What ended a thread; then no job can end any more. */
+  #failure: HearthError | undefined;
   /** The first free address. */
   #free: number;
   readonly #job: number;
@@ -70,16 +83,25 @@ export class CpuPool implements WasmCpuPool {
   #y = { at: 0, bytes: 0 };
   #scratch = { at: 0, bytes: 0 };
 
-  private constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, threads: number) {
+  private constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, maximum: number, threads: number) {
     this.#memory = memory;
+    this.#maximum = maximum;
     this.#others = threads - 1;
     this.#cpu = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as CpuModule;
     this.#free = align(this.#cpu.__heap_base.value);
-    this.#job = this.alloc(4 * JOB_WORDS);
+    this.#job = this.#take(4 * JOB_WORDS, maximum);
   }
 
-  /** Starts `threads - 1` workers; the caller is the first thread. They end with the worker that they were started in. */
-  static async start(threads: number, url: string | URL, newWorker: () => Worker): Promise<CpuPool> {
+  /**
+   * Starts `threads - 1` workers; the caller is the first thread. They end with the worker that they were started in.
+   * `onStart` is called when the module is here: from then on it is no network that is waited for.
+   */
+  static async start(
+    threads: number,
+    url: string | URL,
+    newWorker: () => Worker,
+    onStart: () => void = () => undefined,
+  ): Promise<CpuPool> {
     let module: WebAssembly.Module;
     try {
       const response = await fetch(url);
@@ -90,15 +112,27 @@ export class CpuPool implements WasmCpuPool {
         cause,
       });
     }
-    // The most a 32-bit memory can be; only what is used is backed by anything.
-    const memory = new WebAssembly.Memory({ initial: 32, maximum: PAGE, shared: true });
-    const pool = new CpuPool(module, memory, threads);
+    const { memory, maximum } = sharedMemory();
+    const pool = new CpuPool(module, memory, maximum, threads);
+    onStart();
     const ready: Promise<void>[] = [];
+    const workers: Worker[] = [];
     for (let i = 1; i < threads; i++) {
       const stackTop = pool.alloc(STACK_BYTES) + STACK_BYTES;
-      ready.push(startThread({ module, memory, stackTop, job: pool.#job }, newWorker()));
+      const thread = { module, memory, stackTop, job: pool.#job };
+      const onEnd = (error: HearthError): void => {
+        pool.#failure = error;
+      };
+      const worker = newWorker();
+      workers.push(worker);
+      ready.push(startThread(thread, worker, onEnd));
     }
-    await Promise.all(ready);
+    try {
+      await Promise.all(ready);
+    } catch (error) {
+      for (const worker of workers) worker.terminate();
+      throw error;
+    }
     return pool;
   }
 
@@ -106,11 +140,29 @@ export class CpuPool implements WasmCpuPool {
     return this.#others + 1;
   }
 
+  /** For what stays: weights, and the threads' stacks. */
   alloc(bytes: number): number {
+    return this.#take(bytes, this.#maximum - RESERVE);
+  }
+
+  #take(bytes: number, maximum: number): number {
     const at = this.#free;
-    this.#free = align(at + bytes);
-    const missing = this.#free - this.#memory.buffer.byteLength;
-    if (missing > 0) this.#memory.grow(Math.ceil(missing / PAGE));
+    const end = align(at + bytes);
+    const missing = Math.ceil((end - this.#memory.buffer.byteLength) / PAGE);
+    try {
+      if (end > maximum * PAGE) throw new RangeError(`${String(maximum * PAGE)} bytes are all that there may be`);
+      if (missing > 0) this.#memory.grow(missing);
+    } catch (cause) {
+      throw new HearthError(
+        "out_of_memory",
+        `the memory of the CPU's threads cannot take ${String(bytes)} bytes more`,
+        {
+          hint: "Choose a smaller model or context, or close other pages.",
+          cause,
+        },
+      );
+    }
+    this.#free = end;
     return at;
   }
 
@@ -131,6 +183,7 @@ export class CpuPool implements WasmCpuPool {
     x: Float32Array,
     y: Float32Array,
   ): void {
+    if (this.#failure !== undefined) throw this.#failure;
     const tokens = x.length / cols;
     this.#x = this.#atLeast(this.#x, x.byteLength);
     this.#y = this.#atLeast(this.#y, y.byteLength);
@@ -138,32 +191,67 @@ export class CpuPool implements WasmCpuPool {
     const { buffer } = this.#memory;
     new Float32Array(buffer, this.#x.at, x.length).set(x);
     const words = new Uint32Array(buffer, this.#job, JOB_WORDS);
+    // The caller is counted as well, and works as the others do: what waits for them is here and can be left.
     words.set(
-      [this.#others, format, rows, cols, tokens, quants, scales, this.#x.at, this.#y.at, this.#scratch.at],
+      [this.#others + 1, format, rows, cols, tokens, quants, scales, this.#x.at, this.#y.at, this.#scratch.at],
       OTHERS,
     );
     this.#cpu.hearth_begin(this.#job);
     if (this.#others > 0) Atomics.notify(new Int32Array(buffer), this.#job / 4);
-    this.#cpu.hearth_finish(this.#job);
+    this.#cpu.hearth_work(this.#job);
+    this.#awaitOthers(words);
     y.set(new Float32Array(buffer, this.#y.at, y.length));
   }
 
-  #atLeast(region: { at: number; bytes: number }, bytes: number): { at: number; bytes: number } {
-    return bytes <= region.bytes ? region : { at: this.alloc(bytes), bytes };
+  /** Waits for what the other threads have taken; one that is gone is not waited for. */
+  #awaitOthers(words: Uint32Array): void {
+    let [waited, before] = [0, performance.now()];
+    for (let looks = 1; Atomics.load(words, RUNNING) > 0; looks++) {
+      if (looks % LOOKS !== 0) continue;
+      const now = performance.now();
+      // A laptop that slept in between did not wait.
+      waited += Math.min(now - before, 100);
+      before = now;
+      if (waited < LIMIT_MS) continue;
+      this.#failure = new HearthError("worker_died", "a thread of the CPU does not answer any more");
+      throw this.#failure;
+    }
   }
+
+  #atLeast(region: { at: number; bytes: number }, bytes: number): { at: number; bytes: number } {
+    return bytes <= region.bytes ? region : { at: this.#take(bytes, this.#maximum), bytes };
+  }
+}
+
+/** The largest that the browser gives. */
+function sharedMemory(): { memory: WebAssembly.Memory; maximum: number } {
+  let error: unknown;
+  for (const maximum of MOST_PAGES) {
+    try {
+      return { memory: new WebAssembly.Memory({ initial: 32, maximum, shared: true }), maximum };
+    } catch (cause) {
+      error = cause;
+    }
+  }
+  throw new HearthError("out_of_memory", "the browser gives no memory that threads can share", { cause: error });
 }
 
 function align(address: number): number {
   return Math.ceil(address / 64) * 64;
 }
 
-function startThread(thread: CpuThread, worker: Worker): Promise<void> {
+function startThread(thread: CpuThread, worker: Worker, onEnd: (error: HearthError) => void): Promise<void> {
   return new Promise((resolve, reject) => {
+    let isReady = false;
     worker.onmessage = () => {
+      isReady = true;
       resolve();
     };
     worker.onerror = (event) => {
-      reject(new HearthError("worker_died", `a thread could not be started: ${event.message}`));
+      const what = isReady ? "ended" : "could not be started";
+      const error = new HearthError("worker_died", `a thread of the CPU ${what}: ${event.message}`);
+      onEnd(error);
+      reject(error);
     };
     worker.postMessage(thread);
   });

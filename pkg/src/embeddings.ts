@@ -1,5 +1,6 @@
 /** `engine.embeddings`: OpenAI's create(), answered by the worker. */
-import { HearthError, throwIfAborted } from "./errors.js";
+import { HearthError, invalid, throwIfAborted } from "./errors.js";
+import { checkFields } from "./fields.js";
 import type { Lock } from "./lock.js";
 import type { CreateEmbeddingResponse, EmbeddingCreateParams, RequestOptions } from "./openai.js";
 import type { EmbedRequest, EmbedResult } from "./protocol.js";
@@ -21,7 +22,12 @@ export class Embeddings {
 
   /** The embeddings of one text or of several, each of length 1. A batch takes as long as its texts one after the other. */
   async create(params: EmbeddingCreateParams, options: RequestOptions = {}): Promise<CreateEmbeddingResponse> {
-    const { input, encoding_format = "float", truncate = false } = params;
+    checkFields("embeddings", params);
+    const { input } = params;
+    const truncate = params.truncate ?? false;
+    const encoding = (params.encoding_format as string | null | undefined) ?? "float";
+    if (encoding !== "float" && encoding !== "base64")
+      throw invalid("encoding_format", '"float" or "base64"', encoding);
     const texts = typeof input === "string" ? [input] : input;
     if (!Array.isArray(texts) || texts.length === 0 || texts.some((text) => typeof text !== "string")) {
       throw new HearthError("invalid_request", "invalid request: input must be a text, or several in an array");
@@ -35,7 +41,7 @@ export class Embeddings {
     const data = embeddings.map((embedding, index) => ({
       object: "embedding" as const,
       index,
-      embedding: encoding_format === "base64" ? base64(embedding) : Array.from(embedding),
+      embedding: encoding === "base64" ? base64(embedding) : Array.from(embedding),
     }));
     const usage = { prompt_tokens: tokens, total_tokens: tokens };
     return { object: "list", data, model: this.#model, usage };

@@ -6,6 +6,7 @@ import { diagnose, type Diagnostics } from "./diagnostics.js";
 import { Embeddings } from "./embeddings.js";
 import { cancelled, HearthError, invalid, throwIfAborted, toHearthError } from "./errors.js";
 import { Lock } from "./lock.js";
+import { oneThread } from "./notices.js";
 import type {
   CacheMode,
   DeviceChoice,
@@ -19,7 +20,8 @@ import type {
 } from "./protocol.js";
 import { Resumable } from "./resume.js";
 import { Runner } from "./runner.js";
-import { isSum, parseHubId } from "./source/hub.js";
+import { isSum } from "./source/listing.js";
+import { parseHubId } from "./source/paste.js";
 import { servePort } from "./source/port.js";
 import type {
   DeviceInfo,
@@ -37,11 +39,12 @@ export type ModelSource = string | URL | Blob | FileSystemFileHandle | File[] | 
 
 export interface EngineOptions {
   /**
-   * A repository of Hugging Face: `owner/name`, with `:Q4_K_M` for a quantisation and `@revision` if need be.
+   * A repository of Hugging Face: `owner/name`, with `:Q4_K_M` for a quantisation and `@revision` if need be; or any address
+   * that a browser shows of it or of one of its files, such as `https://huggingface.co/Qwen/Qwen3-0.6B`.
    *
    * A GGUF file: an address, a File, Blob or file handle, or its bytes as a stream. Of a split one (`-00001-of-0000N.gguf`) the address of
-   * the first part. Or safetensors: the address of their folder (ending in `/`), of `model.safetensors` or of its index, or a
-   * repository's page on Hugging Face, such as `https://huggingface.co/Qwen/Qwen3-0.6B`. Or all of a model's files.
+   * the first part. Or safetensors: the address of their folder (ending in `/`), of `model.safetensors` or of its index. Or all
+   * of a model's files.
    */
   model: ModelSource;
   /**
@@ -85,7 +88,7 @@ export interface EngineOptions {
   workerUrl?: string | URL;
 }
 
-/** Workers that are tried where threads do not start. */
+/** Workers that are tried where threads do not start, before one does without. */
 const MOST_ATTEMPTS = 3;
 
 export class Engine {
@@ -139,10 +142,10 @@ export class Engine {
     const { client, loaded } = await openClient(options);
     for (const notice of loaded.notices) onNotice?.(notice);
     const again: EngineOptions = { ...options };
-    delete again.signal;
     // What was fetched anew is fetched now.
     if (again.cache === "reload") again.cache = "default";
-    const reopen = async (): Promise<WorkerClient> => (await openClient(again)).client;
+    const reopen = async (signal: AbortSignal): Promise<WorkerClient> =>
+      (await openClient({ ...again, signal })).client;
     const isAgain = recover && !(model instanceof ReadableStream);
     const connection = new Connection(client, isAgain ? reopen : undefined, (notice) => onNotice?.(notice));
     return new Engine(connection, loaded);
@@ -189,13 +192,16 @@ interface Opened {
 async function openClient(options: EngineOptions): Promise<Opened> {
   for (let attempt = 1; ; attempt++) {
     const client = new WorkerClient(startWorker(options.workerUrl));
+    const isAlone = attempt > MOST_ATTEMPTS;
     try {
-      return { client, loaded: await load(client, options) };
+      const loaded = await load(client, isAlone ? { ...options, threads: 1 } : options);
+      if (isAlone) loaded.notices.push(oneThread("they did not start"));
+      return { client, loaded };
     } catch (error) {
       client.close(toHearthError(error));
       // A stream has been given away with the first worker.
       const again = client.threadsHang && !(options.model instanceof ReadableStream);
-      if (!again || attempt === MOST_ATTEMPTS) throw error;
+      if (!again || isAlone) throw error;
     }
   }
 }
@@ -204,6 +210,8 @@ async function load(client: WorkerClient, options: EngineOptions): Promise<LoadR
   const { signal, onProgress } = options;
   throwIfAborted(signal);
   const { source, transfer } = await toSource(options);
+  // It may have fired meanwhile, when nobody listened.
+  throwIfAborted(signal);
   // Ending the worker is the one way to stop a load that works in every phase.
   const onAbort = (): void => {
     client.close(cancelled(signal?.reason));
@@ -296,7 +304,7 @@ async function toSource({
   if (typeof model === "object" && "getFile" in model) {
     return { source: { kind: "blob", blob: await model.getFile() }, transfer: [] };
   }
-  const id = typeof model === "string" ? parseHubId(model) : undefined;
+  const id = parseHubId(String(model));
   if (id === undefined) return { source: { kind: "url", url: absolute(model) }, transfer: [] };
   const source: SourceSpec = { kind: "hub", id };
   if (download?.hub !== undefined) source.endpoint = absolute(download.hub);

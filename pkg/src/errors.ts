@@ -23,6 +23,7 @@ export const CORE_ERROR_CODES = [
   "no_webgpu",
   "device_lost",
   "gpu_error",
+  "not_finite",
   "cancelled",
   "busy",
   "io_error",

@@ -1,25 +1,42 @@
 /**
  * Whether a model fits this device, before anything of it but its header is fetched.
  *
- * Browsers tell neither how much memory a GPU has nor how much of it is free, so the verdict rests on what they tell: what
- * one buffer may hold, about how much memory the machine has, and what the site may keep. A verdict of `fits` can be wrong
- * on a GPU with little memory of its own; name its bytes as `memory` where they are known.
+ * Browsers tell neither how much memory a GPU has nor how much of it is free, and of large machines only that they are large.
+ * So the verdict comes with its evidence: what the caller told, what was measured (limits of the adapter, memory that the
+ * GPU gave and got back), or what is guessed from the machine's memory. Where there is none, it is `unknown`.
  */
 import { measureBandwidth } from "./bandwidth.js";
 import { estimateStorage } from "./diagnostics.js";
 import { inspectModel, type InspectOptions } from "./engine.js";
+import { roomOnMachine } from "./memory.js";
+import { probeMemory } from "./memory-probe.js";
 import type { ModelReport, Quantize } from "./wasm-contract.js";
 
 export interface FitOptions extends InspectOptions {
-  /** Bytes that the model may take on the device. Default: 70% of what the browser says the machine has, where it does. */
+  /** Bytes that the model may take on the device. Default: what can be measured, or guessed from the machine's memory. */
   memory?: number;
-  /** Measures the GPU's bandwidth, which takes a tenth of a second, to predict tokens a second. Default true. */
+  /**
+   * Measures the GPU: its bandwidth, which takes a tenth of a second, to predict tokens a second; and where nothing else
+   * tells whether there is enough memory, asks for it and gives it back. Default true.
+   */
   probe?: boolean;
 }
 
+/** What a verdict rests on. */
+export type Evidence = "measured" | "told" | "guessed";
+
+/** Bytes for a model: so many there are, and more than so many there are not, as far as that is known. */
+export interface Room {
+  least: number;
+  most: number | null;
+  by: Evidence;
+}
+
 export interface Fit {
-  /** `smaller`: with what `changes` names. */
-  verdict: "fits" | "smaller" | "does_not_fit";
+  /** `smaller`: with what `changes` names. `unknown`: nothing tells whether there is enough memory; trying shows it. */
+  verdict: "fits" | "smaller" | "does_not_fit" | "unknown";
+  /** What the verdict rests on; null where it is unknown, or where the model cannot be run anywhere. */
+  evidence: Evidence | null;
   /** Options of `Engine.create` with which it fits. */
   changes: { contextSize?: number; quantize?: Quantize };
   /** In words, what speaks against it as it is. */
@@ -27,7 +44,7 @@ export interface Fit {
   /** Bytes. */
   needs: { weights: number; kv: number; scratch: number; total: number; download: number };
   has: {
-    /** Bytes for the model; null where neither the caller nor the browser tells. */
+    /** Bytes for the model, or as many as there are at least; null where nothing tells. */
     memory: number | null;
     /** Bytes of one binding; null without WebGPU. */
     binding: number | null;
@@ -42,7 +59,8 @@ export interface Fit {
 }
 
 const SMALLEST_CONTEXT = 512;
-const SHARE_OF_MEMORY = 0.7;
+/** What a machine with a browser of today has for a model in any case. */
+const LEAST_ANYWHERE = 512 * 2 ** 20;
 /** Bits a weight on the device. */
 const QUANTIZED_BITS: Record<Quantize, number> = { q8: 9, q4: 5 };
 const FLOAT_BITS: Record<string, number> = { F32: 32, F16: 16, BF16: 16 };
@@ -56,18 +74,35 @@ export async function canRun(options: FitOptions): Promise<Fit> {
     largestBinding(),
     estimateStorage(),
   ]);
-  return judge(report, {
-    memory: memory ?? machineMemory(),
-    binding,
-    storage: storage === undefined ? null : storage.quota - storage.usage,
-  });
+  const room = await roomFor(report.budget?.memory.total ?? 0, memory, probe);
+  return judge(
+    report,
+    {
+      memory: room.most ?? (room.least > LEAST_ANYWHERE ? room.least : null),
+      binding,
+      storage: storage === undefined ? null : storage.quota - storage.usage,
+    },
+    room,
+  );
+}
+
+async function roomFor(bytes: number, told: number | undefined, probe: boolean): Promise<Room> {
+  if (told !== undefined) return { least: told, most: told, by: "told" };
+  const { least = LEAST_ANYWHERE, most = null } = roomOnMachine() ?? {};
+  const guess: Room = { least, most, by: "guessed" };
+  const granted = bytes <= least || !probe ? undefined : await probeMemory(bytes);
+  if (granted === undefined) return guess;
+  if (granted < bytes) return { least: granted, most: granted, by: "measured" };
+  // A driver that gives more than the machine seems to have may only promise it.
+  return most === null ? { least: granted, most, by: "measured" } : { ...guess, most: null };
 }
 
 /** The verdict on a report. */
-export function judge(report: ModelReport, has: Fit["has"]): Fit {
+export function judge(report: ModelReport, has: Fit["has"], room: Room = roomOf(has)): Fit {
   const { budget, unsupported } = report;
   const fit: Fit = {
     verdict: "fits",
+    evidence: room.by,
     changes: {},
     reasons: [],
     needs: { weights: 0, kv: 0, scratch: 0, total: 0, download: report.tensor_bytes, ...budget?.memory },
@@ -77,7 +112,8 @@ export function judge(report: ModelReport, has: Fit["has"]): Fit {
     report,
   };
   if (budget === undefined) {
-    return { ...fit, verdict: "does_not_fit", reasons: [unsupported?.message ?? "the model cannot be run"] };
+    const reasons = [unsupported?.message ?? "the model cannot be run"];
+    return { ...fit, verdict: "does_not_fit", evidence: null, reasons };
   }
   const { memory, n_ctx, config } = budget;
   const perPosition = memory.kv / n_ctx;
@@ -85,11 +121,17 @@ export function judge(report: ModelReport, has: Fit["has"]): Fit {
   if (has.binding !== null && memory.kv / layers > has.binding) {
     fit.reasons.push(`the KV cache of a layer takes ${mib(memory.kv / layers)} and the GPU binds ${mib(has.binding)}`);
   }
-  if (has.memory !== null && memory.total > has.memory) {
-    fit.reasons.push(`it takes ${mib(memory.total)} and there are about ${mib(has.memory)}`);
+  const isBound = fit.reasons.length > 0;
+  const isFull = room.most !== null && memory.total > room.most;
+  if (isFull) fit.reasons.push(`it takes ${mib(memory.total)} and there are about ${mib(room.most ?? 0)}`);
+  if (!isBound && !isFull) {
+    if (memory.total <= room.least) return fit;
+    const least = room.least > 0 ? ` beyond ${mib(room.least)}` : "";
+    fit.reasons.push(`it takes ${mib(memory.total)}, and nothing here tells how much memory there is${least}`);
+    return { ...fit, verdict: "unknown", evidence: null };
   }
-  if (fit.reasons.length === 0) return fit;
-  const limit = has.memory ?? Infinity;
+  if (!isFull) fit.evidence = "measured";
+  const limit = room.most ?? Infinity;
   for (const quantize of [undefined, "q8", "q4"] as const) {
     const weights = quantize === undefined ? memory.weights : memory.weights - saved(report, quantize);
     // What it has already may be less than that.
@@ -117,10 +159,9 @@ function saved(report: ModelReport, quantize: Quantize): number {
   return sum;
 }
 
-function machineMemory(): number | null {
-  // Chromium's, in GiB, and never more than a few.
-  const deviceMemory = (globalThis.navigator as { deviceMemory?: number } | undefined)?.deviceMemory;
-  return deviceMemory === undefined ? null : deviceMemory * SHARE_OF_MEMORY * 2 ** 30;
+/** Where only a number is known. */
+function roomOf({ memory }: Fit["has"]): Room {
+  return memory === null ? { least: 0, most: null, by: "guessed" } : { least: memory, most: memory, by: "told" };
 }
 
 async function largestBinding(): Promise<number | null> {

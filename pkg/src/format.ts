@@ -1,6 +1,7 @@
 /** `response_format` and `structured_outputs`: what an answer has to look like. */
 import { invalid } from "./errors.js";
 import type { ChatCompletionCreateParams } from "./openai.js";
+import { standalone } from "./tools/schema.js";
 import type { AnswerFormat } from "./wasm-contract.js";
 
 type FormatParams = Pick<ChatCompletionCreateParams, "response_format" | "structured_outputs">;
@@ -17,14 +18,21 @@ export function toFormat({ response_format, structured_outputs }: FormatParams):
 function fromResponseFormat(format: FormatParams["response_format"]): AnswerFormat | undefined {
   if (format === undefined || format === null) return undefined;
   if (typeof format !== "object") throw invalid("response_format", "an object", format);
+  // Others than OpenAI have the schema beside the type, as a text too; it is followed wherever it stands.
+  const { schema: beside } = format as { schema?: unknown };
   switch (format.type) {
     case "text":
+      if (beside !== undefined) throw invalid("response_format.type", "json_schema where a schema is given", "text");
       return undefined;
     case "json_object":
-      return { json_schema: { type: "object" } };
+      if (beside === undefined || beside === null) return { json_schema: { type: "object" } };
+      return { json_schema: schemaOf("response_format.schema", beside) };
     case "json_schema": {
-      const schema = (format.json_schema as { schema?: unknown } | undefined)?.schema ?? {};
-      return { json_schema: schemaOf("response_format.json_schema.schema", schema) };
+      const within = (format.json_schema as { schema?: unknown } | undefined)?.schema;
+      if (within !== undefined && beside !== undefined) {
+        throw invalid("response_format.schema", "absent beside response_format.json_schema.schema", beside);
+      }
+      return { json_schema: schemaOf("response_format.json_schema.schema", within ?? beside) };
     }
     default:
       throw invalid("response_format.type", "text, json_object or json_schema", (format as { type?: unknown }).type);
@@ -33,15 +41,16 @@ function fromResponseFormat(format: FormatParams["response_format"]): AnswerForm
 
 function fromStructured(wanted: FormatParams["structured_outputs"]): AnswerFormat | undefined {
   if (wanted === undefined || wanted === null) return undefined;
-  const kinds = (["json", "regex", "choice", "grammar"] as const).filter((kind) => wanted[kind] !== undefined);
+  const kinds = (["json", "regex", "choice", "grammar"] as const).filter(
+    (kind) => (wanted[kind] ?? undefined) !== undefined,
+  );
   const [kind] = kinds;
   if (kind === undefined || kinds.length > 1) {
     throw invalid("structured_outputs", "one of json, regex, choice and grammar", kinds);
   }
   const field = `structured_outputs.${kind}`;
   const value: unknown = wanted[kind];
-  if (kind === "json")
-    return { json_schema: schemaOf(field, typeof value === "string" ? parsed(field, value) : value) };
+  if (kind === "json") return { json_schema: schemaOf(field, value) };
   if (kind === "choice") {
     const isList = Array.isArray(value) && value.length > 0 && value.every((text) => typeof text === "string" && text);
     if (!isList) throw invalid(field, "a list of texts, none empty", value);
@@ -51,11 +60,12 @@ function fromStructured(wanted: FormatParams["structured_outputs"]): AnswerForma
   return kind === "regex" ? { regex: value } : { grammar: value };
 }
 
-function schemaOf(field: string, schema: unknown): unknown {
+function schemaOf(field: string, given: unknown): unknown {
+  const schema = typeof given === "string" ? parsed(field, given) : given;
   if (typeof schema !== "object" || schema === null || Array.isArray(schema)) {
     throw invalid(field, "a JSON schema", schema);
   }
-  return schema;
+  return standalone(schema as Record<string, unknown>, field);
 }
 
 function parsed(field: string, text: string): unknown {

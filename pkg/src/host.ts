@@ -22,7 +22,15 @@ import type {
   Notice,
   ToWorker,
 } from "./protocol.js";
-import type { GrammarWasm, HearthWasm, ModelReport, WasmEngine, WasmGeneration, WasmGrammar } from "./wasm-contract.js";
+import type {
+  GrammarWasm,
+  HearthWasm,
+  ModelReport,
+  WasmCpuPool,
+  WasmEngine,
+  WasmGeneration,
+  WasmGrammar,
+} from "./wasm-contract.js";
 import { yieldToEventLoop } from "./yield.js";
 
 /** A trap, or an error of the GPU, often comes just before the news that the device is lost, which is its real cause. */
@@ -120,17 +128,19 @@ export class Host {
     await initCore(wasm, request.wasmUrl ?? wasmUrl);
     throwIfAborted(signal);
     beforeOpen?.(request);
-    const watched: StartPool = async (threads) => {
-      this.#post({ type: "threads", id, running: true });
+    // Fetching their module may take its time; starting them may not.
+    const watched = async (threads: number): Promise<WasmCpuPool> => {
       try {
-        return await startPool(threads);
+        return await startPool(threads, () => {
+          this.#post({ type: "threads", id, running: true });
+        });
       } finally {
         this.#post({ type: "threads", id, running: false });
       }
     };
-    const { device, notice } = await openDevice(wasm, request, watched);
+    const { device, notices: found } = await openDevice(wasm, request, watched);
     throwIfAborted(signal);
-    const notices: Notice[] = notice === undefined ? [] : [notice];
+    const notices: Notice[] = [...found];
     const report = (progress: LoadProgress): void => {
       this.#post({ type: "progress", id, progress });
     };
@@ -218,7 +228,8 @@ export class Host {
 
   #fail(id: number, error: unknown): void {
     const { code } = toHearthError(error);
-    if (code === "device_lost") {
+    if (code === "device_lost" || (code === "worker_died" && this.#engine !== undefined)) {
+      // A thread of the CPU that is gone leaves the core in the middle of its work.
       this.#die(error);
     } else if (code === "gpu_error") {
       // Of a device that is lost the call is answered by the worker's end.

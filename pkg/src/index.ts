@@ -9,7 +9,7 @@ export {
   type HearthErrorOptions,
   type HostErrorCode,
 } from "./errors.js";
-export { canRun, type Fit, type FitOptions } from "./fit.js";
+export { canRun, type Evidence, type Fit, type FitOptions } from "./fit.js";
 export { CompletionStream } from "./stream.js";
 export type { ChatCompletionStream, Completions, TextCompletions } from "./completions.js";
 export type { Diagnostics } from "./diagnostics.js";

@@ -1,8 +1,9 @@
 /** In the worker: a report on a model from the beginning of its file; the rest is not fetched. */
 import { GlanceSource } from "./cache/glance.js";
+import { keptListing } from "./cache/listing.js";
 import { HearthError, throwIfAborted } from "./errors.js";
 import type { InspectRequest } from "./protocol.js";
-import { findModel, readHeaders, type OpenUrl } from "./source/index.js";
+import { findModel, hubAccess, readHeaders, type OpenUrl } from "./source/index.js";
 import type { HearthWasm, ModelReport, WasmInspector } from "./wasm-contract.js";
 
 export async function inspectModel(
@@ -13,8 +14,10 @@ export async function inspectModel(
   // Ends the download when the header has come.
   const enough = new AbortController();
   const either = AbortSignal.any([signal, enough.signal]);
-  const open: OpenUrl = (url) => new GlanceSource(url, either, request.download);
-  const model = await findModel(request.source, either, request.download, open);
+  const open: OpenUrl = (file) => new GlanceSource(file, either, request.download);
+  // What is kept belongs to the list that was kept with it, and a look keeps nothing.
+  const hub = { ...hubAccess(either, request.download), kept: keptListing };
+  const model = await findModel(request.source, either, request.download, open, hub);
   if (model.kind === "several") {
     const files = new wasm.Files();
     try {

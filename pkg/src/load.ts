@@ -2,18 +2,23 @@
 import { chooseThreads } from "./cpu-pool.js";
 import { HearthError, throwIfAborted, toHearthError } from "./errors.js";
 import { requireWebGpu } from "./gpu-probe.js";
+import { oneThread } from "./notices.js";
 import { ProgressMeter } from "./progress.js";
-import { CachedSource, type CacheContext } from "./cache/source.js";
+import { keepListing, keptListing } from "./cache/listing.js";
+import { CachedSource, Parts, type CacheContext } from "./cache/source.js";
 import type { LoadProgress, LoadRequest, Notice } from "./protocol.js";
 import { checked, Checksum } from "./source/checksum.js";
 import { HttpSource } from "./source/http.js";
+import type { HubAccess } from "./source/hub.js";
 import { sleep } from "./source/retry.js";
-import { coalesce, findModel, readHeaders, type OpenUrl } from "./source/index.js";
+import { coalesce, findModel, hubAccess, readHeaders, type OpenUrl } from "./source/index.js";
+import type { RemoteFile } from "./source/source.js";
 import { keepTuning, keptTuning } from "./tuning-store.js";
 import type {
   DeviceOptions,
   HearthWasm,
   LoaderOptions,
+  LoaderProgress,
   WasmCpuPool,
   WasmDevice,
   WasmEngine,
@@ -35,34 +40,48 @@ export async function initCore(wasm: HearthWasm, url: string | URL): Promise<voi
   }
 }
 
-/** Starts threads for the CPU path. */
-export type StartPool = (threads: number) => Promise<WasmCpuPool>;
+/** Starts threads for the CPU path; `onStart` is called when nothing more is fetched for it. */
+export type StartPool = (threads: number, onStart: () => void) => Promise<WasmCpuPool>;
 
 export interface OpenedDevice {
   device: WasmDevice;
-  notice?: Notice;
+  notices: Notice[];
 }
 
 /** The CPU is opened when the caller names it, or with `"auto"` where there is no WebGPU; then a notice says why. */
-export async function openDevice(wasm: HearthWasm, request: LoadRequest, startPool: StartPool): Promise<OpenedDevice> {
+export async function openDevice(
+  wasm: HearthWasm,
+  request: LoadRequest,
+  startPool: (threads: number) => Promise<WasmCpuPool>,
+): Promise<OpenedDevice> {
   const { device: choice, deviceOptions } = request;
-  const openCpu = async (): Promise<WasmDevice> => {
+  const notices: Notice[] = [];
+  const openCpu = async (): Promise<OpenedDevice> => {
     const threads = chooseThreads(request.threads);
-    return wasm.Device.open("cpu", deviceOptions, threads > 1 ? await startPool(threads) : undefined);
+    let pool: WasmCpuPool | undefined;
+    if (threads > 1) {
+      try {
+        pool = await startPool(threads);
+      } catch (error) {
+        // Threads are to make it faster, and no reason not to run.
+        notices.push(oneThread(toHearthError(error).message));
+      }
+    }
+    return { device: await wasm.Device.open("cpu", deviceOptions, pool), notices };
   };
-  if (choice === "cpu") return { device: await openCpu() };
+  if (choice === "cpu") return await openCpu();
   try {
     const adapter = await requireWebGpu();
-    return { device: await openGpu(wasm, deviceOptions, adapter) };
+    return { device: await openGpu(wasm, deviceOptions, adapter), notices };
   } catch (error) {
     const reason = toHearthError(error);
     if (choice !== "auto" || reason.code !== "no_webgpu") throw reason;
-    const notice: Notice = {
+    notices.push({
       code: "cpu_fallback",
       message: `The model runs on the CPU, which is much slower. ${reason.message}`,
       hint: reason.hint,
-    };
-    return { device: await openCpu(), notice };
+    });
+    return await openCpu();
   }
 }
 
@@ -85,13 +104,8 @@ export async function loadModel(
   notify: (notice: Notice) => void,
 ): Promise<WasmEngine> {
   const meter = new ProgressMeter(report);
-  const beside: Promise<void>[] = [];
-  const model = await findModel(
-    request.source,
-    signal,
-    request.download,
-    opener(wasm, request, signal, notify, beside),
-  );
+  const access = accessTo(wasm, request, signal, notify);
+  const model = await findModel(request.source, signal, request.download, access.open, access.hub);
   const sources = model.kind === "one" ? [model.open()] : model.weights.map((open) => open());
   let [received, total] = [0, 0];
   let files: WasmFiles | undefined;
@@ -127,32 +141,45 @@ export async function loadModel(
     await loader.push(chunk);
     throwIfAborted(signal);
     const progress = loader.progress();
-    if (progress !== null) meter.update(progress);
+    if (progress !== null) meter.update(toProgress(progress));
   }
   loader ??= open();
   const engine = await finish(loader, meter);
-  if (beside.length > 0) await Promise.race([Promise.all(beside), sleep(BESIDE_MS, signal)]);
-  throwIfAborted(signal);
+  await access.finish();
   report({ phase: "ready", loaded: received, total: received });
   return engine;
 }
 
-/** By way of the cache, unless the caller wants none. */
-function opener(
+/** Where files and lists of files come from: by way of the cache, unless the caller wants none. */
+interface Access {
+  open: OpenUrl;
+  hub: HubAccess;
+  /** When all has been read. */
+  finish(): Promise<void>;
+}
+
+function accessTo(
   wasm: HearthWasm,
   { cache, download }: LoadRequest,
   signal: AbortSignal,
   notify: (notice: Notice) => void,
-  beside: Promise<void>[],
-): OpenUrl {
-  const checksumOf = (url: string, sum: string | undefined): Checksum | undefined =>
-    sum === undefined ? undefined : new Checksum(url, sum, new wasm.Sha256());
+): Access {
+  const hub = hubAccess(signal, download);
+  const checksumOf = ({ url, sum }: RemoteFile): Checksum | undefined =>
+    sum === undefined ? undefined : new Checksum(url, sum, () => new wasm.Sha256());
   if (cache === "no-store") {
-    return (url, _, sum) => checked(new HttpSource(url, signal, download), checksumOf(url, sum));
+    return {
+      open: (file) => checked(new HttpSource(file.url, signal, download), checksumOf(file)),
+      hub,
+      finish: () => Promise.resolve(),
+    };
   }
+  const beside: Promise<void>[] = [];
+  const lists = new Map<string, string>();
   let isNotified = false;
   const context: CacheContext = {
     mode: cache,
+    parts: new Parts(),
     // One is enough for a model of many files.
     notify: (notice) => {
       if (!isNotified) notify(notice);
@@ -160,7 +187,26 @@ function opener(
     },
     beside: (task) => beside.push(task),
   };
-  return (url, isOptional, sum) => new CachedSource(url, signal, download, context, isOptional, checksumOf(url, sum));
+  return {
+    open: (file) => new CachedSource(file, signal, download, context, checksumOf(file)),
+    hub: {
+      ...hub,
+      ...(cache === "default" ? { kept: keptListing } : {}),
+      keep: (key, list) => lists.set(key, list),
+    },
+    finish: async () => {
+      if (beside.length > 0) await Promise.race([Promise.all(beside), sleep(BESIDE_MS, signal)]);
+      throwIfAborted(signal);
+      context.parts.check();
+      // Only now all that it names is kept.
+      for (const [key, list] of lists) await keepListing(key, list);
+    },
+  };
+}
+
+/** A caller finds no tensor where none is read. */
+function toProgress({ tensor, ...progress }: LoaderProgress): LoadProgress {
+  return tensor === null ? progress : { ...progress, tensor };
 }
 
 async function finish(loader: WasmLoader, meter: ProgressMeter): Promise<WasmEngine> {
@@ -168,7 +214,7 @@ async function finish(loader: WasmLoader, meter: ProgressMeter): Promise<WasmEng
   const poll = setInterval(() => {
     try {
       const progress = loader.progress();
-      if (progress !== null) meter.update(progress);
+      if (progress !== null) meter.update(toProgress(progress));
     } catch {
       // finish() has taken the loader over; then there is nothing more to ask it.
       clearInterval(poll);

@@ -2,7 +2,7 @@
  * The messages between the page and the worker. Each request carries an `id`; every reply names the request it answers.
  */
 import type { SerializedError } from "./errors.js";
-import type { HubId } from "./source/hub.js";
+import type { HubId } from "./source/paste.js";
 import type {
   AnswerFormat,
   DeviceInfo,
@@ -85,7 +85,7 @@ export type CacheMode = "default" | "reload" | "no-store";
 
 /** Something the user should see although nothing failed, e.g. that the CPU runs the model. */
 export interface Notice {
-  code: "cpu_fallback" | "not_cached" | "model_changed" | "device_recovered";
+  code: "cpu_fallback" | "one_thread" | "not_cached" | "model_changed" | "device_recovered";
   message: string;
   hint: string;
 }

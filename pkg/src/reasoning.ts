@@ -1,11 +1,17 @@
 /**
- * Takes a model's thoughts apart from its answer: what it writes between `<think>` and `</think>` before anything else, as
- * Qwen 3, DeepSeek R1 and their like do. Tags may come in pieces.
+ * Takes a model's thoughts apart from its answer: what it writes between two marks before anything else, `<think>` and
+ * `</think>` with Qwen 3, DeepSeek R1 and their like. Marks may come in pieces.
  */
 import { beginningOf } from "./tools/parts.js";
+import type { ThoughtMarks } from "./wasm-contract.js";
 
-const OPEN = "<think>";
-const CLOSE = "</think>";
+/** Where nobody says what the model's template spells; nothing else begins an answer like this. */
+const KNOWN: ThoughtMarks[] = [
+  { open: "<think>", close: "</think>" },
+  { open: "[THINK]", close: "[/THINK]" },
+];
+/** Blanks before thoughts that are waited for at most. */
+const MOST_BLANKS = 256;
 
 export interface Parts {
   reasoning: string;
@@ -13,14 +19,16 @@ export interface Parts {
 }
 
 export class ReasoningSplit {
-  /** Before the first character, among thoughts, between them and the answer, in the answer. */
-  #state: "start" | "inside" | "after" | "content" = "start";
-  /** What may be the beginning of a tag, or space that counts only if something follows. */
+  #marks: ThoughtMarks[];
+  /** Before the first character, behind the opening mark, among thoughts, between them and the answer, in the answer. */
+  #state: "start" | "opened" | "inside" | "after" | "content" = "start";
+  /** What may be the beginning of a mark, or space that counts only if something follows. */
   #held = "";
 
-  /** `inThoughts`: the opening tag is the prompt's. */
-  constructor(inThoughts = false) {
-    if (inThoughts) this.#state = "inside";
+  /** `inThoughts`: the opening mark is the prompt's. `marks`: those of the model's template. */
+  constructor(inThoughts = false, marks?: ThoughtMarks | null) {
+    this.#marks = marks ? [marks] : KNOWN;
+    if (inThoughts) this.#state = "opened";
   }
 
   /** Takes the next piece of text; gives what is known of it. With `isLast`, all of it. */
@@ -28,15 +36,19 @@ export class ReasoningSplit {
     const parts: Parts = { reasoning: "", content: "" };
     let rest = this.#held + text;
     this.#held = "";
-    if (this.#state === "start") rest = this.#begin(rest, isLast);
+    if (this.#state === "start") rest = this.#begin(rest, isLast, "content");
+    // A model that is told to think may say so again.
+    if (this.#state === "opened") rest = this.#begin(rest, isLast, "inside");
     if (this.#state === "inside") {
-      const end = rest.indexOf(CLOSE);
-      if (end >= 0) {
-        parts.reasoning = rest.slice(0, end);
-        rest = rest.slice(end + CLOSE.length);
+      const ends = this.#marks.map(({ close }) => ({ close, at: rest.indexOf(close) })).filter(({ at }) => at >= 0);
+      const [end] = ends.sort((a, b) => a.at - b.at);
+      if (end !== undefined) {
+        parts.reasoning = rest.slice(0, end.at);
+        rest = rest.slice(end.at + end.close.length);
         this.#state = "after";
       } else {
-        const held = isLast ? 0 : beginningOf([CLOSE], rest);
+        const closes = this.#marks.map(({ close }) => close);
+        const held = isLast ? 0 : beginningOf(closes, rest);
         parts.reasoning = rest.slice(0, rest.length - held);
         this.#held = rest.slice(rest.length - held);
         return parts;
@@ -50,24 +62,27 @@ export class ReasoningSplit {
     return parts;
   }
 
-  /** Decides whether there are thoughts; gives what follows the tag, or all. */
-  #begin(text: string, isLast: boolean): string {
+  /** Takes an opening mark off; gives what follows it, or all where there is none, for the state `otherwise`. */
+  #begin(text: string, isLast: boolean, otherwise: "content" | "inside"): string {
     const visible = text.trimStart();
-    if (visible.startsWith(OPEN)) {
-      const inside = visible.slice(OPEN.length);
-      // The line's end behind the tag is the tag's.
-      if (inside === "" && !isLast) {
+    const mark = this.#marks.find(({ open }) => visible.startsWith(open));
+    const isUnsure = text.length < MOST_BLANKS && this.#marks.some(({ open }) => open.startsWith(visible));
+    if (mark === undefined) {
+      if (isUnsure && !isLast) {
         this.#held = text;
         return "";
       }
-      this.#state = "inside";
-      return inside.startsWith("\n") ? inside.slice(1) : inside;
+      this.#state = otherwise;
+      return text;
     }
-    if (!isLast && OPEN.startsWith(visible)) {
+    const inside = visible.slice(mark.open.length);
+    // The line's end behind the mark is the mark's.
+    if (inside === "" && !isLast) {
       this.#held = text;
       return "";
     }
-    this.#state = "content";
-    return text;
+    this.#marks = [mark];
+    this.#state = otherwise === "content" ? "opened" : "inside";
+    return inside.startsWith("\n") ? inside.slice(1) : inside;
   }
 }

@@ -1,5 +1,6 @@
 /** Turns OpenAI's request into the core's, and refuses what would silently give another answer than asked for. */
 import { invalid } from "./errors.js";
+import { checkFields } from "./fields.js";
 import { toFormat } from "./format.js";
 import type { ChatCompletionCreateParams, ChatCompletionMessageParam, CompletionCreateParams } from "./openai.js";
 import type { AnswerRequest } from "./protocol.js";
@@ -12,9 +13,6 @@ const MOST_ANSWERS = 128;
 /** OpenAI's default for completions of a text. */
 const TEXT_TOKENS = 16;
 
-/** Fields of OpenAI's API that change the answer and that Hearth does not serve. */
-const UNSUPPORTED = ["functions", "function_call", "audio", "modalities"] as const;
-
 const ROLES = ["system", "developer", "user", "assistant", "tool"];
 
 /** One request for each answer that a chat asks for, and how these are read. */
@@ -22,7 +20,7 @@ export function toChatRequests(
   params: ChatCompletionCreateParams,
   style: ModelStyle,
 ): { requests: AnswerRequest[]; plan: Plan } {
-  refuseUnsupported(params);
+  check("chat", params);
   const limit = params.max_completion_tokens ?? params.max_tokens;
   const plan = toPlan(params, toMessages(params.messages), style);
   const request = withSampling({ ...plan.request }, params, limit);
@@ -38,10 +36,15 @@ export function toChatRequests(
     }
     request.continue_final_message = true;
   }
+  if (logprobs !== undefined && logprobs !== null && typeof logprobs !== "boolean") {
+    throw invalid("logprobs", "true or false", logprobs);
+  }
   if (logprobs === true) request.logprobs = true;
   if (logprobs !== true && top_logprobs) throw invalid("logprobs", "true where top_logprobs is given", logprobs);
   set(request, "top_logprobs", "top_logprobs", top_logprobs, isCount, "an integer from 0 to 20");
-  if (chat_template_kwargs) request.chat_template_kwargs = chat_template_kwargs;
+  if (chat_template_kwargs !== undefined && chat_template_kwargs !== null) {
+    request.chat_template_kwargs = toObject("chat_template_kwargs", chat_template_kwargs);
+  }
   return { requests: copies(params, request), plan };
 }
 
@@ -53,7 +56,9 @@ function setFormat(request: AnswerRequest, format: AnswerFormat | undefined): vo
 
 /** One request for each answer to each prompt, those of the first prompt first. */
 export function toTextRequests(params: CompletionCreateParams): AnswerRequest[] {
-  refuseUnsupported(params);
+  // As many as are given is as many as are made.
+  const { best_of, ...known } = params as CompletionCreateParams & { best_of?: unknown };
+  check("text", best_of === (params.n ?? 1) ? known : params);
   const { prompt } = params;
   const prompts: unknown[] = Array.isArray(prompt) ? prompt : [prompt];
   if (prompts.length === 0) throw invalid("prompt", "a text or a list of texts", prompt);
@@ -78,15 +83,20 @@ function copies({ n }: { n?: number | null }, request: AnswerRequest): AnswerReq
   );
 }
 
+// The ranges are those of crate/src/request.rs.
+const isShare = (p: number): boolean => p >= 0 && p <= 1;
+
 type SamplingParams = Omit<CompletionCreateParams, "prompt" | "stream" | "logprobs">;
 
 function withSampling(request: AnswerRequest, params: SamplingParams, limit: number | null | undefined): AnswerRequest {
   set(request, "max_tokens", "max_tokens", limit, (n) => Number.isInteger(n) && n >= 1, "an integer of at least 1");
   set(request, "temperature", "temperature", params.temperature, (t) => t >= 0 && t <= 2, "a number from 0 to 2");
-  set(request, "top_p", "top_p", params.top_p, (p) => p > 0 && p <= 1, "a number above 0 and up to 1");
-  set(request, "top_k", "top_k", params.top_k, (k) => Number.isInteger(k) && k >= 0, "an integer of at least 0");
-  set(request, "min_p", "min_p", params.min_p, (p) => p >= 0 && p <= 1, "a number from 0 to 1");
-  set(request, "typical_p", "typical_p", params.typical_p, (p) => p > 0 && p <= 1, "a number above 0 and up to 1");
+  set(request, "top_p", "top_p", params.top_p, isShare, "a number from 0 to 1");
+  // Elsewhere -1 is the default that is 0 here: all tokens.
+  const topK = params.top_k === -1 ? 0 : params.top_k;
+  set(request, "top_k", "top_k", topK, (k) => Number.isInteger(k) && k >= 0 && k < 2 ** 32, "an integer of at least 0");
+  set(request, "min_p", "min_p", params.min_p, isShare, "a number from 0 to 1");
+  set(request, "typical_p", "typical_p", params.typical_p, isShare, "a number from 0 to 1");
   const { repetition_penalty, frequency_penalty, presence_penalty } = params;
   const isFactor = (r: number): boolean => r >= 0.01 && r <= 10;
   set(request, "repetition_penalty", "repetition_penalty", repetition_penalty, isFactor, "a number from 0.01 to 10");
@@ -133,32 +143,43 @@ function toMessages(messages: unknown): WasmMessage[] {
 }
 
 function toMessage(field: string, message: ChatCompletionMessageParam): WasmMessage {
-  const { content, tool_calls, tool_call_id, name, reasoning_content } = message;
-  const isCalling = message.role === "assistant" && Array.isArray(tool_calls) && tool_calls.length > 0;
-  const found: WasmMessage = {
-    role: message.role === "developer" ? "system" : message.role,
-    content: isCalling && (content === null || content === undefined) ? "" : toText(`${field}.content`, content),
-  };
-  if (isCalling) {
-    for (const call of tool_calls as unknown[]) {
-      const name = (call as { function?: { name?: unknown } } | null)?.function?.name;
-      if (typeof name !== "string") throw invalid(`${field}.tool_calls`, "calls of functions with names", call);
-    }
-    found.tool_calls = withParsedCalls(tool_calls);
+  const { role, content, tool_calls: calls, refusal, ...others } = message as ChatCompletionMessageParam & Loose;
+  if (!Array.isArray(calls ?? [])) throw invalid(`${field}.tool_calls`, "a list of calls", calls);
+  const hasCalls = Array.isArray(calls) && calls.length > 0;
+  if (hasCalls && role !== "assistant") throw invalid(`${field}.tool_calls`, "an assistant's", role);
+  for (const unserved of ["function_call", "audio"]) {
+    const value = (others as Record<string, unknown>)[unserved] ?? undefined;
+    if (value !== undefined) throw invalid(`${field}.${unserved}`, "absent, because it is not supported", value);
   }
-  if (tool_call_id !== undefined) found.tool_call_id = tool_call_id;
-  if (name !== undefined) found.name = name;
-  if (reasoning_content !== undefined) found.reasoning_content = reasoning_content;
+  const isSilent = role === "assistant" && (content === null || content === undefined);
+  const found: WasmMessage = {
+    role: role === "developer" ? "system" : role,
+    // An answer may be calls, thoughts or a refusal alone.
+    content: isSilent ? toText(`${field}.refusal`, refusal ?? "") : toText(`${field}.content`, content),
+  };
+  if (hasCalls) found.tool_calls = withParsedCalls(calls, `${field}.tool_calls`);
+  for (const key of ["tool_call_id", "name", "reasoning_content"] as const) {
+    const value: unknown = others[key];
+    if (value === undefined || value === null) continue;
+    if (typeof value !== "string") throw invalid(`${field}.${key}`, "a text", value);
+    found[key] = value;
+  }
   return found;
+}
+
+/** What saved conversations have besides. */
+interface Loose {
+  refusal?: string | null;
 }
 
 function toText(field: string, content: unknown): string {
   if (typeof content === "string") return content;
   if (!Array.isArray(content)) throw invalid(field, "a string or a list of text parts", content);
   return content
-    .map((part: { type?: unknown; text?: unknown } | null) => {
-      if (part?.type !== "text" || typeof part.text !== "string") throw invalid(field, "text parts only", part?.type);
-      return part.text;
+    .map((part: { type?: unknown; text?: unknown; refusal?: unknown } | null) => {
+      const text = part?.type === "refusal" ? part.refusal : part?.type === "text" ? part.text : undefined;
+      if (typeof text !== "string") throw invalid(field, "text parts only", part?.type);
+      return text;
     })
     .join("");
 }
@@ -187,19 +208,17 @@ function toStop(stop: unknown): string[] {
   });
 }
 
-function refuseUnsupported(params: object): void {
-  const fields = params as Record<string, unknown>;
-  for (const field of UNSUPPORTED) {
-    if (isSet(fields[field])) throw invalid(field, "absent, because it is not supported", fields[field]);
+/** Fields by their names, and those within them. */
+function check(kind: "chat" | "text", params: object): void {
+  const { stream_options, structured_outputs } = params as Record<string, unknown>;
+  checkFields(kind, params);
+  if (stream_options) checkFields("streamOptions", toObject("stream_options", stream_options), "stream_options.");
+  if (structured_outputs) {
+    checkFields("structured", toObject("structured_outputs", structured_outputs), "structured_outputs.");
   }
 }
 
-/** Values that mean the same as leaving the field out are no reason to refuse. */
-function isSet(value: unknown): boolean {
-  if (value === undefined || value === null || value === false || value === 0 || value === "none") return false;
-  if (Array.isArray(value)) return value.length > 0;
-  if (typeof value === "object") {
-    return "type" in value ? value.type !== "text" : Object.keys(value).length > 0;
-  }
-  return true;
+function toObject(field: string, value: unknown): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(field, "an object", value);
+  return value as Record<string, unknown>;
 }

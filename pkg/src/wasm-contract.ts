@@ -44,6 +44,22 @@ export type KvType = "f16" | "f32" | "q8";
 /** How models write calls of tools; see `tools/calls.ts` and `tools/harmony.ts`. */
 export type ToolStyle = "hermes" | "llama" | "mistral" | "harmony";
 
+/** What stands round a model's thoughts, as its template spells it. */
+export interface ThoughtMarks {
+  open: string;
+  close: string;
+}
+
+/**
+ * What a chat template says of how its model writes. `xml`: calls as Qwen3-Coder's, `<function=NAME><parameter=KEY>…`. Fields that
+ * `ModelInfo` does not have yet are optional.
+ */
+export interface TemplateStyle {
+  tool_style: ToolStyle | "xml" | null;
+  /** Null where it does not speak of thoughts. */
+  thought_marks?: ThoughtMarks | null;
+}
+
 export interface ModelInfo {
   architecture: string;
   name: string;
@@ -76,7 +92,7 @@ export interface LoaderProgress {
   phase: "header" | "weights" | "compile";
   loaded: number;
   total: number;
-  tensor?: string;
+  tensor: string | null;
 }
 
 export interface WasmMessage {
@@ -156,7 +172,6 @@ export interface Step {
 /** Counters of the running engine; the core may add more. */
 export interface EngineStats {
   dispatches: number;
-  submits: number;
   readbacks: number;
   bytes_read: number;
   /** Bytes that the runtime holds on the GPU; 0 on the CPU. */

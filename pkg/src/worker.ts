@@ -24,11 +24,12 @@ const host = new Host({
     self.postMessage(message);
   },
   // Bundlers find files by these very expressions, so they stay in one piece.
-  startPool: (threads) =>
+  startPool: (threads, onStart) =>
     CpuPool.start(
       threads,
       new URL("./wasm/hearth_cpu.wasm", import.meta.url),
       () => new Worker(new URL("./cpu-worker.js", import.meta.url), { type: "module", name: "hearth-cpu" }),
+      onStart,
     ),
   beforeOpen: (request) => {
     wantsSubgroups = request.deviceOptions.features !== "none";

@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import * as cache from "../src/cache/index.js";
-import { missing, parseLog, withSpan } from "../src/cache/log.js";
-import { CachedSource, type CacheContext } from "../src/cache/source.js";
+import { Store } from "../src/cache/store.js";
+import { CachedSource, Parts, type CacheContext } from "../src/cache/source.js";
 import type { CacheMode, DownloadOptions, Notice } from "../src/protocol.js";
 import { Checksum } from "../src/source/checksum.js";
+import { withoutSecrets } from "../src/source/address.js";
+import type { RemoteFile } from "../src/source/source.js";
 import type { WasmSha256 } from "../src/wasm-contract.js";
 import { Opfs } from "./opfs.js";
 import { FaultyServer } from "./server.js";
@@ -19,6 +21,7 @@ let server: FaultyServer;
 let url: string;
 let notices: Notice[];
 let besides: Promise<void>[];
+let parts: Parts;
 
 beforeEach(async () => {
   opfs = new Opfs();
@@ -27,11 +30,13 @@ beforeEach(async () => {
   url = await server.listen();
   notices = [];
   besides = [];
+  parts = new Parts();
 });
 
 afterEach(() => {
   server.close();
   vi.unstubAllGlobals();
+  vi.restoreAllMocks();
 });
 
 function source(
@@ -40,15 +45,18 @@ function source(
   download: DownloadOptions = {},
   isOptional = false,
   sum?: string,
+  file: Partial<RemoteFile> = {},
 ): CachedSource {
   const context: CacheContext = {
     mode,
     notify: (notice) => notices.push(notice),
     beside: (task) => besides.push(task),
+    parts,
     sizes: SIZES,
   };
-  const checksum = sum === undefined ? undefined : new Checksum(url, sum, sha256());
-  return new CachedSource(url, signal, { retries: 2, stallTimeoutMs: 500, ...download }, context, isOptional, checksum);
+  const checksum = sum === undefined ? undefined : new Checksum(url, sum, sha256);
+  const remote: RemoteFile = { url, key: withoutSecrets(url), isOptional, sum, ...file };
+  return new CachedSource(remote, signal, { retries: 2, stallTimeoutMs: 500, ...download }, context, checksum);
 }
 
 /** As the core has it. */
@@ -227,13 +235,116 @@ describe("CachedSource", () => {
     expect(notices).toMatchObject([{ code: "not_cached" }]);
   });
 
-  it("remembers that an optional file is not there", async () => {
-    server.faults = { status: 404 };
+  it("holds what was kept to a SHA-256 as well, however it came", async () => {
+    await read(source());
+    const before = gets();
+    const pinned = (sum: string): Promise<Uint8Array> => read(source("default", undefined, {}, false, sum));
+    // It was kept without a sum, so it is worked out, and then known.
+    for (let i = 0; i < 2; i++) expect(hash(await pinned(hash(BODY)))).toBe(hash(BODY));
+    expect(gets()).toBe(before);
+    // What is kept is another file: it comes anew, and then it is the server that has another.
+    await expect(pinned("0".repeat(64))).rejects.toMatchObject({ code: "download_checksum" });
+    const other = BODY.map((byte) => byte ^ 3);
+    await read(source());
+    server.body = other;
+    expect(hash(await pinned(hash(other)))).toBe(hash(other));
+  });
+
+  it("takes no other version than the one that is asked for", async () => {
+    const of = (version: string): Promise<Uint8Array> =>
+      read(source("default", undefined, {}, false, undefined, { version }));
+    await of("v1");
+    const before = gets();
+    await of("v1");
+    expect(gets()).toBe(before);
+    server.etag = '"v2"';
+    server.body = BODY.map((byte) => byte ^ 9);
+    expect(hash(await of("v2"))).toBe(hash(server.body));
+    // What an earlier program kept has no version, but an ETag.
+    await cache.clear();
+    await read(source());
+    const kept = gets();
+    await of("v2");
+    expect(gets()).toBe(kept);
+  });
+
+  it("asks at most once a day whether the server has another file", async () => {
+    await read(source());
+    const heads = async (): Promise<number> => {
+      // Another load.
+      parts = new Parts();
+      await read(source());
+      await Promise.all(besides);
+      return server.requests.filter(({ method }) => method === "HEAD").length;
+    };
+    expect([await heads(), await heads()]).toEqual([1, 1]);
+    vi.spyOn(Date, "now").mockReturnValue(Date.now() + 25 * 3600 * 1000);
+    expect(await heads()).toBe(2);
+  });
+
+  it("finds files of two versions, also on a day when it would not ask", async () => {
+    await read(source());
+    await read(source());
+    await Promise.all(besides);
+    server.etag = '"v2"';
+    parts = new Parts();
+    await read(source());
+    parts.check();
+    await read(source("default", undefined, {}, false, undefined, { url: `${url}?2`, key: `${url}?2` }));
+    await Promise.all(besides);
+    expect(() => {
+      parts.check();
+    }).toThrow(expect.objectContaining({ code: "download_changed" }) as Error);
+  });
+
+  it("keeps a file once, whatever signs its address, and nothing of the secret", async () => {
+    const signed = (secret: string): Promise<Uint8Array> => {
+      const address = `${url}?X-Amz-Signature=${secret}`;
+      return read(source("default", undefined, {}, false, undefined, { url: address, key: address }));
+    };
+    await signed("one");
+    await signed("two");
+    expect((await cache.list()).map((file) => file.url)).toEqual([url]);
+    expect(await cache.delete(`${url}?X-Amz-Signature=three`)).toBe(true);
+  });
+
+  it("fetches a file whose ETag differs by node in one go", async () => {
+    server.faults = { changing: true };
+    expect(hash(await read(source()))).toBe(hash(BODY));
+    expect((await cache.list())[0]).toMatchObject({ total: SIZE, complete: true });
+  });
+
+  it("does not join two files, one of which was given in part", async () => {
+    server.faults = { changing: true };
+    vi.spyOn(Store.prototype, "write").mockImplementationOnce(function (this: Store, at, bytes) {
+      // The server has another one from now on.
+      server.body = BODY.map((byte) => byte ^ 1);
+      this.write(at, bytes);
+    });
+    await expect(read(source("default", undefined, { connections: 1 }))).rejects.toMatchObject({
+      code: "download_changed",
+    });
+    expect(await cache.list()).toEqual([]);
+  });
+
+  it("remembers for a day that an optional file is not there", async () => {
     const optional = (): Promise<Uint8Array> => read(source("default", undefined, {}, true));
+    server.faults = { status: 404 };
     await expect(optional()).rejects.toMatchObject({ code: "download_http", status: 404 });
-    server.close();
+    server.faults = {};
     await expect(optional()).rejects.toMatchObject({ code: "download_http", status: 404 });
     expect(await cache.list()).toEqual([]);
+    vi.spyOn(Date, "now").mockReturnValue(Date.now() + 25 * 3600 * 1000);
+    expect(hash(await optional())).toBe(hash(BODY));
+  });
+
+  it("keeps to what is known of an optional file while there is no network", async () => {
+    const optional = (): Promise<Uint8Array> => read(source("default", undefined, { retries: 1 }, true));
+    server.faults = { status: 404 };
+    await expect(optional()).rejects.toMatchObject({ status: 404 });
+    server.close();
+    vi.spyOn(Date, "now").mockReturnValue(Date.now() + 25 * 3600 * 1000);
+    await expect(optional()).rejects.toMatchObject({ code: "download_http", status: 404 });
   });
 
   it("keeps nothing of a file that is not there", async () => {
@@ -262,29 +373,27 @@ describe("CachedSource", () => {
   });
 });
 
-describe("the log", () => {
-  const first = '{"url":"http://a/","total":10,"etag":null,"modified":null}\n';
-
-  it("does not count a line that was not finished", () => {
-    const text = `${first}{"from":0,"to":4}\n{"from":6,"to":8}\n{"from":4,"to"`;
-    expect(parseLog(text)?.spans).toEqual([
-      { from: 0, to: 4 },
-      { from: 6, to: 8 },
-    ]);
-    expect(parseLog(`${first}{"complete":true,"size":10,"time":5}`)?.complete).toBe(false);
-    expect(parseLog('{"from":0,"to":4}\n')).toBeUndefined();
+describe("logs of other hands", () => {
+  it.each([
+    ["a word", "null\n"],
+    ["no address", '{"url":"nowhere","total":5}\n'],
+    ["a later version", '{"v":9,"url":"http://a/","blocks":[1]}\n'],
+    ["nothing", ""],
+  ])("with %s hide no other file, and are begun anew", async (_, text) => {
+    await read(source());
+    const [folder] = opfs.folders();
+    const log = folder?.files.get("log");
+    if (log === undefined) throw new Error("no log");
+    log.bytes = new TextEncoder().encode(text);
+    const other = `${url}?2`;
+    await read(source("default", undefined, {}, false, undefined, { url: other, key: other }));
+    expect((await cache.list()).map((file) => file.url)).toEqual([other]);
+    expect(hash(await read(source()))).toBe(hash(BODY));
   });
 
-  it("joins spans and knows what is missing", () => {
-    const spans = [
-      { from: 2, to: 4 },
-      { from: 8, to: 9 },
-    ];
-    expect(missing(spans, 10)).toEqual([
-      { from: 0, to: 2 },
-      { from: 4, to: 8 },
-      { from: 9, to: 10 },
-    ]);
-    expect(withSpan(spans, { from: 4, to: 8 })).toEqual([{ from: 2, to: 9 }]);
+  it("writes all of a line where the browser writes a part", async () => {
+    opfs.shortWrites = true;
+    expect(hash(await read(source()))).toBe(hash(BODY));
+    expect((await cache.list())[0]).toMatchObject({ complete: true });
   });
 });

@@ -22,6 +22,7 @@ export function useFakeCore(): void {
     });
     for (const engine of engines.splice(0)) engine.dispose();
     vi.unstubAllGlobals();
+    vi.restoreAllMocks();
   });
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { HearthError, type ChatCompletionChunk, type LoadProgress } from "../src/index.js";
+import { HearthError, type ChatCompletionChunk, type EngineOptions, type LoadProgress } from "../src/index.js";
 import { ask, collect, create, FILE, text, useFakeCore } from "./engine-support.js";
 import { fake } from "./fake-wasm.js";
 import { FaultyServer } from "./server.js";
@@ -17,6 +17,7 @@ describe("Engine.create", () => {
     expect(new Set(phases.map((progress) => progress.phase))).toEqual(
       new Set(["download", "weights", "compile", "ready"]),
     );
+    expect(phases.filter((progress) => "tensor" in progress).map(({ phase }) => phase)).toEqual(["weights"]);
     expect(phases.at(-1)).toEqual({ phase: "ready", loaded: FILE.length, total: FILE.length });
   });
 
@@ -27,6 +28,14 @@ describe("Engine.create", () => {
     const engine = await create({ model: await server.listen() });
     server.close();
     expect(engine.model.weight_bytes).toBe(FILE.length);
+  });
+
+  it("passes on how to load", async () => {
+    const options = { contextSize: 512, kvType: "q8", drafts: "off", quantize: "q4" } as const;
+    await create(options);
+    expect(fake.loaderOptions).toEqual({ ...options, totalBytes: FILE.length });
+    await create();
+    expect(fake.loaderOptions).toEqual({ totalBytes: FILE.length });
   });
 
   it("passes on an error of a stream", async () => {
@@ -67,6 +76,20 @@ describe("Engine.create", () => {
     expect(engine.device.kind).toBe("cpu");
     expect(engine.notice?.code).toBe("cpu_fallback");
     expect(onNotice).toHaveBeenCalledWith(engine.notice);
+  });
+
+  it.each<[string, EngineOptions["model"]]>([
+    ["in the same task", new Blob([FILE])],
+    [
+      "while a file is opened",
+      { getFile: () => new Promise((resolve) => setTimeout(resolve, 20, new File([FILE], "m"))) } as never,
+    ],
+  ])("obeys an abort %s", async (_, model) => {
+    const controller = new AbortController();
+    const created = create({ model, signal: controller.signal });
+    controller.abort();
+    await expect(created).rejects.toMatchObject({ code: "cancelled" });
+    expect(WorkerDouble.last?.terminated).toBe(true);
   });
 
   it("obeys an abort and ends the worker", async () => {

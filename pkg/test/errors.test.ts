@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { CORE_ERROR_CODES, HOST_ERROR_CODES } from "../src/errors.js";
+import { CORE_ERROR_CODES, HOST_ERROR_CODES, type HearthErrorCode } from "../src/errors.js";
 
 const root = join(import.meta.dirname, "../..");
 const text = (path: string): string => readFileSync(join(root, path), "utf8");
@@ -18,19 +18,83 @@ it("the core has the same codes", () => {
   expect(codes).toEqual([...CORE_ERROR_CODES]);
 });
 
-it("a test provokes each code", () => {
-  const folders = ["pkg/test", "tests/tests", "tests/e2e/specs", "crate/src"];
-  const isTest = (path: string): boolean => /\.(test|spec)\.ts$|tests?\/\w+\.rs$|tests\.rs$/.test(path);
-  const tests = folders
-    .flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((file) => join(folder, String(file))))
-    .filter((path) => isTest(path) && !path.endsWith("errors.test.ts"))
-    .map(text)
-    .join("\n");
-  // In Rust a test may name the variant instead.
-  const source = text("crate/src/error.rs");
-  const variant = (code: string): string => new RegExp(`Error::(\\w+)[^=]* => "${code}"`).exec(source)?.[1] ?? "-";
-  const missing = [...CORE_ERROR_CODES, ...HOST_ERROR_CODES].filter(
-    (code) => !tests.includes(`"${code}"`) && !tests.includes(`Error::${variant(code)}`),
+/** Where each code is provoked: a test by its name. */
+const PROVOKED: Record<HearthErrorCode, string> = {
+  bad_file: "more_bytes_than_announced_are_refused",
+  truncated_file: "files_that_do_not_belong_together_are_refused",
+  unsupported_architecture: "an_unknown_architecture_lists_the_known_ones",
+  unsupported_quant: "an_unsupported_quant_names_the_tensor",
+  missing_tensor: "folders_that_lack_something_say_what",
+  tensor_shape: "folders_that_lack_something_say_what",
+  bad_metadata: "folders_that_lack_something_say_what",
+  tokenizer_error: "folders_that_lack_something_say_what",
+  template_error: "a template that never ends is stopped, and another model can be loaded",
+  grammar_error: "formats_that_cannot_be_followed_are_refused",
+  context_overflow: "a prompt beyond the context is refused, and the next one is answered",
+  invalid_request: "log_probabilities_are_those_of_the_logits",
+  out_of_memory: "a_fault_is_an_error_of_the_load",
+  no_webgpu: "never takes the CPU by itself",
+  device_lost: "ends an engine whose stream cannot be read again",
+  gpu_error: "a_fault_is_an_error_of_the_answer",
+  not_finite: "logits_that_are_not_numbers_end_the_answer",
+  cancelled: "obeys an abort while it waits",
+  busy: "does not remove what is being read",
+  io_error: "files_that_do_not_belong_together_are_refused",
+  internal_error: "wrong_lengths_are_errors",
+  download_http: "reports a 404 at once, with its status",
+  download_stalled: "reports a server that stays quiet",
+  download_broken: "reports a connection that never brings a byte",
+  download_changed: "refuses to join two versions of a file",
+  download_length: "reports an announced length that the file does not have",
+  download_checksum: "keeps no file whose SHA-256 is another one",
+  wasm_failed: "reports a core that cannot be compiled",
+  worker_died: "does not wait for a thread that is gone",
+  disposed: "dispose rejects what runs and what comes later",
+};
+
+interface Test {
+  folder: string;
+  /** With the constants that it names. */
+  body: string;
+}
+
+const FOLDERS = ["pkg/test", "tests/tests", "tests/e2e/specs", "crate/src"];
+
+function testsByName(): Map<string, Test> {
+  const found = new Map<string, Test>();
+  for (const folder of FOLDERS) {
+    for (const file of readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })) {
+      if (!/\.(rs|test\.ts|spec\.ts)$/.test(file)) continue;
+      const source = text(join(folder, file)).replace(/^ *\/\/.*$/gm, "");
+      const constants = [...source.matchAll(/^const (\w+)\b[\s\S]*?;$/gm)];
+      const item = file.endsWith(".rs")
+        ? /#\[test\]\n(?: *#\[.*\]\n)*( *)fn (\w+)\(\) \{\n[\s\S]*?\n\1\}/g
+        : /^( *)(?:it|test)\("([^"]+)", [\s\S]*?^\1\}\);/gm;
+      for (const [whole, , name = ""] of source.matchAll(item)) {
+        const named = constants.filter(([, constant = ""]) => whole.includes(constant)).map(([line]) => line);
+        found.set(name, { folder, body: [whole, ...named].join("\n") });
+      }
+    }
+  }
+  return found;
+}
+
+const tests = testsByName();
+
+it("each code has a test, and no other has", () => {
+  expect(Object.keys(PROVOKED)).toEqual([...CORE_ERROR_CODES, ...HOST_ERROR_CODES]);
+});
+
+it.each(Object.entries(PROVOKED))("%s is provoked: %s", (code, name) => {
+  const { folder, body } = tests.get(name) ?? { folder: "", body: "there is no such test" };
+  expect(body).toContain(`"${code}"`);
+  // The test asks for it of an error.
+  expect(body).toMatch(/(assert\w*!?\(|expect\()[\s\S]*\bcode\b/);
+  // What the fake core throws proves nothing; what the package throws itself does.
+  if (folder !== "pkg/test") return;
+  const sources = readdirSync(join(root, "pkg/src"), { recursive: true, encoding: "utf8" }).filter((file) =>
+    file.endsWith(".ts"),
   );
-  expect(missing).toEqual([]);
+  const thrown = sources.map((file) => text(join("pkg/src", file))).join("\n");
+  expect(thrown).toMatch(new RegExp(`new HearthError\\(\\s*"${code}"`));
 });

@@ -23,6 +23,7 @@ import type {
   WasmTokens,
   ToolStyle,
 } from "../src/wasm-contract.js";
+import { ANSWER } from "./fake-answer.js";
 
 export { Sha256 } from "./fake-checksum.js";
 
@@ -45,6 +46,8 @@ const AT_FIRST = {
   inThoughts: false,
   /** What the last request said. */
   request: undefined as GenerateRequest | undefined,
+  /** What the last model was to be loaded with. */
+  loaderOptions: undefined as LoaderOptions | undefined,
   grammarsFreed: 0,
 };
 
@@ -54,27 +57,6 @@ export const fake = { ...AT_FIRST };
 export function resetFake(): void {
   Object.assign(fake, AT_FIRST);
 }
-
-const ANSWER = `A hearth is the **floor of a fireplace**, and by extension the heart of a home.
-
-Three things it gave a house:
-
-1. *Warmth* in winter
-2. A place to cook, often with an iron pot on a chain
-3. Light after dark 🔥
-
-\`\`\`rust
-fn main() {
-    println!("The fire is lit.");
-}
-\`\`\`
-
-| Fuel | Heat |
-| ---- | ---- |
-| Oak  | long |
-| Pine | fast |
-
-Would you like to know how a chimney draws?`;
 
 class CoreError extends Error {
   override readonly name = "HearthError";
@@ -140,7 +122,9 @@ export class Loader {
     private readonly device: WasmDevice,
     private readonly options: LoaderOptions,
     private readonly files?: WasmFiles,
-  ) {}
+  ) {
+    fake.loaderOptions = options;
+  }
 
   async push(chunk: Uint8Array): Promise<void> {
     if (this.received === 0 && this.files === undefined) checkHeader(chunk);
@@ -149,7 +133,7 @@ export class Loader {
   }
 
   progress(): LoaderProgress {
-    if (this.compiled > 0) return { phase: "compile", loaded: this.compiled, total: 40 };
+    if (this.compiled > 0) return { phase: "compile", loaded: this.compiled, total: 40, tensor: null };
     const total = this.options.totalBytes ?? 0;
     return { phase: "weights", loaded: this.received, total, tensor: "blk.0.attn_q.weight" };
   }
@@ -327,7 +311,7 @@ export class Engine {
 
   stats(): EngineStats {
     const n = fake.steps;
-    return { dispatches: n, submits: n, readbacks: n, bytes_read: 0, gpu_bytes: 0, heap_bytes: 2 ** 24 };
+    return { dispatches: n, readbacks: n, bytes_read: 0, gpu_bytes: 0, heap_bytes: 2 ** 24 };
   }
 
   free(): void {

@@ -1,5 +1,7 @@
-import { describe, expect, it } from "vitest";
-import { judge, type Fit } from "../src/fit.js";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { canRun, judge, type Fit, type FitOptions } from "../src/fit.js";
+import { Inspector } from "./fake-wasm.js";
+import { WorkerDouble } from "./worker-double.js";
 import type { ModelReport } from "../src/wasm-contract.js";
 
 const GIB = 2 ** 30;
@@ -30,8 +32,9 @@ function report(quants: ModelReport["quants"] = { F16: { tensors: 1, parameters:
 
 describe("judge", () => {
   it("says that a model fits where nothing speaks against it", () => {
-    expect(judge(report(), NONE)).toMatchObject({
+    expect(judge(report(), { ...NONE, memory: 3 * GIB })).toMatchObject({
       verdict: "fits",
+      evidence: "told",
       changes: {},
       reasons: [],
       needs: { weights: 2 * GIB, total: 2.5 * GIB, download: 2 * GIB },
@@ -70,7 +73,10 @@ describe("judge", () => {
   });
 
   it("says when there is no room to keep it", () => {
-    expect(judge(report(), { ...NONE, storage: GIB })).toMatchObject({ verdict: "fits", uncached: true });
+    expect(judge(report(), { ...NONE, memory: 3 * GIB, storage: GIB })).toMatchObject({
+      verdict: "fits",
+      uncached: true,
+    });
   });
 
   it("passes on why a model cannot be run at all", () => {
@@ -81,5 +87,78 @@ describe("judge", () => {
       verdict: "does_not_fit",
       reasons: ["mamba is unknown"],
     });
+  });
+});
+
+/** A GPU that gives so many bytes. */
+function gpuWith(bytes: number): object {
+  const device = (): object => {
+    let [given, refused] = [0, false];
+    const live = new Set<object>();
+    made.push(live);
+    return {
+      lost: new Promise(() => undefined),
+      limits: { maxBufferSize: GIB },
+      pushErrorScope: () => (refused = false),
+      popErrorScope: () => Promise.resolve(refused ? {} : null),
+      createBuffer: ({ size }: { size: number }) => {
+        refused = given + size > bytes;
+        if (!refused) given += size;
+        const buffer = { destroy: () => live.delete(buffer) };
+        live.add(buffer);
+        return buffer;
+      },
+      destroy: () => undefined,
+    };
+  };
+  const limits = { maxStorageBufferBindingSize: 4 * GIB };
+  return { requestAdapter: () => Promise.resolve({ limits, requestDevice: () => Promise.resolve(device()) }) };
+}
+let made: Set<object>[];
+
+describe("canRun", () => {
+  beforeEach(() => {
+    vi.stubGlobal("Worker", WorkerDouble);
+    made = [];
+  });
+
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.restoreAllMocks();
+  });
+
+  type Verdict = [Fit["verdict"], Fit["evidence"]];
+  it.each<[string, total: number, navigator: object, FitOptions["memory"], Verdict]>([
+    ["nothing is known, and it is small", 0.5, {}, undefined, ["fits", "guessed"]],
+    ["nothing is known", 2, {}, undefined, ["unknown", null]],
+    ["nothing is known of 40 GB", 40, { gpu: gpuWith(100 * GIB) }, undefined, ["unknown", null]],
+    ["the caller told that it is enough", 40, {}, 48, ["fits", "told"]],
+    ["the caller told that it is not", 40, {}, 24, ["does_not_fit", "told"]],
+    ["the machine is small", 6, { deviceMemory: 4 }, undefined, ["does_not_fit", "guessed"]],
+    ["the model is smaller than the machine", 2, { deviceMemory: 4 }, undefined, ["fits", "guessed"]],
+    ["the machine has 8 GiB or more, and so much is enough", 5, { deviceMemory: 8 }, undefined, ["fits", "guessed"]],
+    ["the machine has 8 GiB or more (gpt-oss-20b)", 13, { deviceMemory: 8 }, undefined, ["unknown", null]],
+    ["the GPU gives it", 13, { deviceMemory: 8, gpu: gpuWith(24 * GIB) }, undefined, ["fits", "measured"]],
+    ["the GPU gives less", 13, { deviceMemory: 8, gpu: gpuWith(8 * GIB) }, undefined, ["does_not_fit", "measured"]],
+    ["the GPU gives it where nothing else is told", 2, { gpu: gpuWith(8 * GIB) }, undefined, ["fits", "measured"]],
+    [
+      "the GPU promises more than there is",
+      6,
+      { deviceMemory: 4, gpu: gpuWith(24 * GIB) },
+      undefined,
+      ["unknown", null],
+    ],
+    ["a phone is not asked", 6, { userAgent: "Android", gpu: gpuWith(24 * GIB) }, undefined, ["unknown", null]],
+  ])("says on what it rests: %s", async (_, total, navigator, memory, [verdict, evidence]) => {
+    vi.stubGlobal("navigator", navigator);
+    const quants = { Q8_0: { tensors: 1, parameters: GIB, bytes: Math.max(0, total - 0.5) * GIB } };
+    vi.spyOn(Inspector.prototype, "push").mockReturnValue(report(quants));
+    const options: FitOptions = { model: new Blob(["GGUF".padEnd(100, "x")]), bandwidth: 1 };
+    if (memory !== undefined) options.memory = memory * GIB;
+    const fit = await canRun(options);
+    expect(fit).toMatchObject({ verdict, evidence });
+    if (verdict !== "fits") expect(fit.reasons).toHaveLength(1);
+    // What was asked for is given back.
+    for (const live of made) expect(live.size).toBe(0);
   });
 });

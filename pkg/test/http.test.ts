@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { HearthError } from "../src/errors.js";
 import { HttpSource } from "../src/source/http.js";
 import { FaultyServer, type Faults } from "./server.js";
@@ -8,6 +8,13 @@ const NEVER = new AbortController().signal;
 
 let server: FaultyServer;
 let url: string;
+
+// Node compiles a module for its first request, which on a busy machine takes longer than a stall may here.
+beforeAll(async () => {
+  const first = new FaultyServer(BODY);
+  await (await fetch(await first.listen())).arrayBuffer();
+  first.close();
+});
 
 beforeEach(async () => {
   server = new FaultyServer(BODY);

@@ -101,28 +101,28 @@ describe("findModel", () => {
     expect(none).toBe("invalid_request");
   });
 
-  it("goes from a page of Hugging Face to the files behind it", async () => {
-    const of = async (path: string): Promise<string> => {
-      const fetched: string[] = [];
-      const original = globalThis.fetch;
-      globalThis.fetch = (url) => {
-        fetched.push(url as string);
-        return Promise.resolve(new Response("", { status: 404 }));
-      };
-      try {
-        const model = await find({ kind: "url", url: `https://huggingface.co${path}` });
-        if (model.kind === "one") await model.open().chunks()[Symbol.asyncIterator]().next();
-      } catch {
-        // There is no network here.
-      } finally {
-        globalThis.fetch = original;
-      }
-      return fetched[0] ?? "";
-    };
-    const hub = "https://huggingface.co/Qwen/Qwen3-0.6B/resolve";
-    expect(await of("/Qwen/Qwen3-0.6B")).toBe(`${hub}/main/config.json`);
-    expect(await of("/Qwen/Qwen3-0.6B/tree/v1/sub")).toBe(`${hub}/v1/sub/config.json`);
-    expect(await of("/Qwen/Qwen3-0.6B/blob/main/q4.gguf")).toBe(`${hub}/main/q4.gguf`);
-    expect(await of("/Qwen/Qwen3-0.6B/resolve/main/q4.gguf")).toBe(`${hub}/main/q4.gguf`);
+  it.each([
+    [["mmproj-F16.gguf", "m-Q4_K_M.gguf", "imatrix.dat", "mtp-m-Q8_0.gguf"], "m-Q4_K_M.gguf"],
+    [["imatrix_unsloth.gguf", "X-imatrix-Q4_K_M.gguf"], "X-imatrix-Q4_K_M.gguf"],
+    [["m.safetensors.bak", "README.md", "m-draft-Q4_0.gguf"], "m-draft-Q4_0.gguf"],
+  ])("finds the one model among dropped files: %j", async (names, expected) => {
+    const model = await find({ kind: "files", files: names.map((name) => new File([name], name)) });
+    if (model.kind !== "one") throw new Error("several files");
+    let text = "";
+    for await (const chunk of model.open().chunks()) text += new TextDecoder().decode(chunk);
+    expect(text).toBe(expected);
+  });
+
+  it.each([
+    [["a-Q4_0.gguf", "b-Q4_0.gguf"], "several models"],
+    [["m-00001-of-00003.gguf", "m-00003-of-00003.gguf"], "missing: 2"],
+    [["mmproj-F16.gguf", "imatrix.dat"], "no model among the files that were given: imatrix.dat, mmproj-F16.gguf"],
+  ])("says what is wrong with dropped files: %j", async (names, message) => {
+    const found = find({ kind: "files", files: names.map((name) => new File([name], name)) });
+    await expect(found).rejects.toMatchObject({
+      code: "invalid_request",
+      message: expect.stringContaining(message) as string,
+      hint: expect.stringMatching(/./) as string,
+    });
   });
 });

@@ -29,6 +29,8 @@ class DoubleHandle {
   write(buffer: Uint8Array, { at }: { at: number }): number {
     if (this.name === "data") this.opfs.onWrite(buffer.length);
     if (this.isDead) return buffer.length;
+    // As Firefox does when the disk is nearly full.
+    if (this.opfs.shortWrites && buffer.length > 1) buffer = buffer.subarray(0, Math.ceil(buffer.length / 2));
     const end = at + buffer.length;
     if (end > this.opfs.room) throw domException("QuotaExceededError");
     if (end > this.file.bytes.length) this.truncate(end);
@@ -152,6 +154,7 @@ class DoubleLocks {
 
 export class Opfs {
   room = Number.POSITIVE_INFINITY;
+  shortWrites = false;
   /** Bytes written to files of models, in all. */
   written = 0;
   #root = new DoubleFolder(this);

@@ -1,7 +1,11 @@
 /** What an engine does beyond one answer: other devices, several answers, plain texts. */
-import { describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { CallOptions, WorkerClient } from "../src/client.js";
+import { Connection } from "../src/connection.js";
+import { HearthError } from "../src/index.js";
+import type { Step } from "../src/wasm-contract.js";
 import { ask, collect, create, FILE, text, useFakeCore } from "./engine-support.js";
-import { fake } from "./fake-wasm.js";
+import { fake, Loader } from "./fake-wasm.js";
 import { WorkerDouble } from "./worker-double.js";
 
 useFakeCore();
@@ -63,18 +67,89 @@ describe("a lost device", () => {
     expect((await engine.closed).code).toBe("device_lost");
   });
 
-  it("is not replaced after dispose", async () => {
-    const engine = await create();
-    fake.pushMs = 20;
+  it("is not replaced after dispose, and a load that has begun for it ends", async () => {
+    const onNotice = vi.fn();
+    const engine = await create({ onNotice });
+    const before = WorkerDouble.last;
+    const push = vi.spyOn(Loader.prototype, "push");
+    const loading = new Promise<void>((resolve) => {
+      push.mockImplementationOnce(() => {
+        resolve();
+        return new Promise(() => undefined);
+      });
+    });
     const lost = engine.loseDevice();
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await loading;
+    expect(WorkerDouble.last).not.toBe(before);
     engine.dispose();
     await lost;
     expect((await engine.closed).code).toBe("disposed");
-    fake.pushMs = 0;
-    await vi.waitFor(() => {
-      expect(WorkerDouble.last?.terminated).toBe(true);
+    expect(WorkerDouble.last?.terminated).toBe(true);
+    expect(onNotice).not.toHaveBeenCalled();
+  });
+});
+
+describe("losses", () => {
+  const options = { onStep: () => undefined };
+  /** An engine's connection to workers of which each loses its device after so many tokens. */
+  function losing(tokens: () => number): { connection: Connection; made: () => number } {
+    let made = 0;
+    const client = (): WorkerClient => {
+      made += 1;
+      let end!: (reason: HearthError) => void;
+      const closed = new Promise<HearthError>((resolve) => (end = resolve));
+      const call = (_: string, __: unknown, { onStep }: CallOptions): Promise<null> => {
+        const count = tokens();
+        for (let i = 0; i < count; i++) onStep?.({ ids: Uint32Array.of(1) } as unknown as Step);
+        return Promise.reject(new HearthError("device_lost", "lost"));
+      };
+      return { isReplaced: false, closed, close: end, call } as unknown as WorkerClient;
+    };
+    return { connection: new Connection(client(), () => Promise.resolve(client()), vi.fn()), made: () => made };
+  }
+
+  beforeEach(() => {
+    // An hour a load.
+    let now = 0;
+    vi.spyOn(Date, "now").mockImplementation(() => (now += 3_600_000));
+  });
+
+  it("without a token end the engine, however long each load takes", async () => {
+    const { connection, made } = losing(() => 0);
+    await expect(connection.call("generate", {}, () => options)).rejects.toMatchObject({
+      code: "device_lost",
     });
+    expect(made()).toBe(4);
+  });
+
+  it("count from the last token on", async () => {
+    let calls = 0;
+    const { connection, made } = losing(() => (++calls <= 6 ? 1 : 0));
+    await expect(connection.call("generate", {}, () => options)).rejects.toMatchObject({
+      code: "device_lost",
+    });
+    expect(made()).toBeGreaterThan(7);
+  });
+});
+
+describe("dispose", () => {
+  it.each(["generate", "tokenize"])("wakes what waits for another device: %s", async (what) => {
+    const engine = await create();
+    const push = vi.spyOn(Loader.prototype, "push");
+    const loading = new Promise<void>((resolve) => {
+      push.mockImplementationOnce(() => {
+        resolve();
+        return new Promise(() => undefined);
+      });
+    });
+    const running = what === "generate" ? engine.chat.completions.create(ask("!lost")) : undefined;
+    running?.catch(() => undefined);
+    if (running === undefined) void engine.loseDevice();
+    await loading;
+    const waiting = running ?? engine.tokenize("x");
+    engine.dispose();
+    await expect(waiting).rejects.toMatchObject({ code: "disposed" });
+    expect(WorkerDouble.last?.terminated).toBe(true);
   });
 });
 

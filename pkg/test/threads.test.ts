@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Engine, HearthError } from "../src/index.js";
+import { CpuPool } from "../src/cpu-pool.js";
+import type { StartPool } from "../src/load.js";
 import type { WasmCpuPool } from "../src/wasm-contract.js";
 import { WorkerDouble } from "./worker-double.js";
 
@@ -16,6 +18,12 @@ afterEach(() => {
   vi.unstubAllGlobals();
   WorkerDouble.startPool = startPool;
 });
+
+/** The module is there, and a thread never is. */
+const hang: StartPool = (_, onStart) => {
+  onStart();
+  return new Promise(() => undefined);
+};
 
 /** Loads on two threads, the clock running fast. Messages take real turns of the event loop. */
 async function load(): Promise<Engine | HearthError> {
@@ -35,8 +43,8 @@ async function load(): Promise<Engine | HearthError> {
 
 describe("threads that hang while they start", () => {
   it("are tried again with another worker", async () => {
-    const pools = vi.fn((): Promise<WasmCpuPool> => Promise.resolve({ threads: () => 2 } as WasmCpuPool));
-    pools.mockImplementationOnce(() => new Promise(() => undefined));
+    const pools = vi.fn<StartPool>(() => Promise.resolve({ threads: () => 2 } as WasmCpuPool));
+    pools.mockImplementationOnce(hang);
     WorkerDouble.startPool = pools;
     const engine = await load();
     expect(engine).toBeInstanceOf(Engine);
@@ -44,10 +52,160 @@ describe("threads that hang while they start", () => {
     (engine as Engine).dispose();
   });
 
-  it("fail the load in the end", async () => {
-    const pools = vi.fn((): Promise<WasmCpuPool> => new Promise(() => undefined));
+  it("are done without in the end, and a notice says so", async () => {
+    const pools = vi.fn<StartPool>(hang);
     WorkerDouble.startPool = pools;
-    expect(await load()).toMatchObject({ code: "worker_died" });
+    const engine = await load();
+    expect(engine).toBeInstanceOf(Engine);
+    expect((engine as Engine).notice?.code).toBe("one_thread");
     expect(pools).toHaveBeenCalledTimes(3);
+    (engine as Engine).dispose();
+  });
+
+  it("are not blamed for a slow network", async () => {
+    let compiled: (() => void) | undefined;
+    WorkerDouble.startPool = async (_, onStart) => {
+      await new Promise<void>((resolve) => (compiled = resolve));
+      onStart();
+      return { threads: () => 2 } as WasmCpuPool;
+    };
+    setTimeout(() => compiled?.(), 20_000);
+    const engine = await load();
+    expect(engine).toBeInstanceOf(Engine);
+    expect((engine as Engine).notice).toBeUndefined();
+    (engine as Engine).dispose();
+  });
+
+  it("that cannot be started are no reason not to run", async () => {
+    WorkerDouble.startPool = () => Promise.reject(new RangeError("could not allocate memory"));
+    const engine = await load();
+    expect(engine).toMatchObject({ notice: { code: "one_thread" } });
+    (engine as Engine).dispose();
+  });
+});
+
+/** A module whose exports do what a test wants. */
+function stubModule(work: () => void): void {
+  const exports = {
+    __heap_base: { value: 1024 },
+    __stack_pointer: { value: 0 },
+    hearth_scratch_bytes: () => 64,
+    hearth_begin: (job: number) => {
+      // As cpu/src/threads.rs: who is at it, the caller included.
+      running = new Int32Array(memories.at(-1)?.buffer ?? new ArrayBuffer(0), job + 8, 2);
+      Atomics.store(running, 0, running[1] ?? 0);
+    },
+    hearth_work: () => {
+      Atomics.sub(running, 0, 1);
+      work();
+    },
+  };
+  vi.stubGlobal("fetch", () => Promise.resolve(new Response(new Uint8Array(8))));
+  const { compile } = WebAssembly;
+  vi.spyOn(WebAssembly, "compile").mockImplementation((bytes) =>
+    // Node's own fetch compiles something, too.
+    bytes.byteLength === 8 ? Promise.resolve({} as WebAssembly.Module) : compile(bytes),
+  );
+  vi.spyOn(WebAssembly, "Instance").mockImplementation(function (this: object) {
+    return Object.assign(this, { exports });
+  });
+}
+let running: Int32Array;
+let memories: WebAssembly.Memory[];
+
+/** Refuses more than so many pages, as iOS does. */
+function stubMemory(most: number): number[] {
+  const asked: number[] = [];
+  const { Memory } = WebAssembly;
+  vi.spyOn(WebAssembly, "Memory").mockImplementation(function ({ maximum = 0 }: WebAssembly.MemoryDescriptor) {
+    asked.push(maximum);
+    if (maximum > most) throw new RangeError("could not allocate memory");
+    const memory = new Memory({ initial: 32, maximum: Math.min(maximum, 64), shared: true });
+    memories.push(memory);
+    return memory;
+  });
+  return asked;
+}
+
+class Thread {
+  static all: Thread[] = [];
+  onmessage: (() => void) | null = null;
+  onerror: ((event: { message: string }) => void) | null = null;
+  terminate = vi.fn();
+  constructor() {
+    Thread.all.push(this);
+  }
+  postMessage(): void {
+    queueMicrotask(() => this.onmessage?.());
+  }
+}
+
+describe("the pool", () => {
+  const start = (threads = 2): Promise<CpuPool> => CpuPool.start(threads, "x.wasm", () => new Thread() as never);
+  const job = (pool: CpuPool): void => {
+    pool.product(0, 0, 0, 1, 32, new Float32Array(32), new Float32Array(1));
+  };
+
+  beforeEach(() => {
+    memories = [];
+    Thread.all = [];
+  });
+
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it.each([
+    [65_536, [65_536]],
+    [32_768, [65_536, 32_768]],
+    [16_384, [65_536, 32_768, 16_384]],
+  ])("takes the largest memory that the browser gives: %d pages", async (most, asked) => {
+    stubModule(() => undefined);
+    const found = stubMemory(most);
+    expect((await start()).threads()).toBe(2);
+    expect(found).toEqual(asked);
+  });
+
+  it("says so where the browser gives none", async () => {
+    stubModule(() => undefined);
+    stubMemory(0);
+    await expect(start()).rejects.toMatchObject({ code: "out_of_memory" });
+  });
+
+  it("keeps its place when the memory is at its end", async () => {
+    stubModule(() => undefined);
+    stubMemory(65_536);
+    const pool = await start();
+    const before = pool.alloc(64);
+    for (const bytes of [2 ** 32, 2 ** 26]) {
+      expect(() => pool.alloc(bytes)).toThrow(expect.objectContaining({ code: "out_of_memory" }) as Error);
+    }
+    expect(pool.alloc(64)).toBe(before + 64);
+    expect(() => {
+      pool.product(0, 0, 0, 1, 32, new Float32Array(2 ** 21), new Float32Array(1));
+    }).toThrow(expect.objectContaining({ code: "out_of_memory" }) as Error);
+  });
+
+  it("does not wait for a thread that is gone", async () => {
+    stubModule(() => undefined);
+    stubMemory(65_536);
+    const pool = await start();
+    let now = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => (now += 99));
+    // The other one never does its part.
+    expect(() => {
+      job(pool);
+    }).toThrow(expect.objectContaining({ code: "worker_died" }) as Error);
+  });
+
+  it("begins nothing more when a thread has ended", async () => {
+    stubModule(() => Atomics.store(running, 0, 0));
+    stubMemory(65_536);
+    const pool = await start();
+    job(pool);
+    Thread.all[0]?.onerror?.({ message: "out of memory" });
+    expect(() => {
+      job(pool);
+    }).toThrow(expect.objectContaining({ code: "worker_died" }) as Error);
   });
 });

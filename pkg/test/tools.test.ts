@@ -226,14 +226,15 @@ describe("a request with tools", () => {
     expect(format({}, "harmony")).toContain("to=functions.time");
     expect(format({ parallel_tool_calls: false }, "mistral")).toContain("maxItems");
     // References are of the tool's own schema, which is part of a larger one now.
-    expect(format({}, "llama")).not.toContain("$ref");
+    expect(format({}, "llama")).not.toContain('"$ref":"#/$defs/city"');
+    expect(format({}, "xml")).toContain("<parameter=city>");
     const named = { tool_choice: { type: "function", function: { name: "time" } } };
     expect(format(named, "llama")).not.toContain("weather");
   });
 
   // The native tests follow these with the module itself.
   it("asks in words that do not change unseen", async () => {
-    const styles = ["hermes", "llama", "mistral", "harmony"] as const;
+    const styles = ["hermes", "xml", "llama", "mistral", "harmony"] as const;
     const formats = Object.fromEntries(
       styles.map((style) => [style, planned({ tool_choice: "required" }, style).format]),
     );

@@ -26,7 +26,7 @@ export class WorkerDouble {
       post: (message) => {
         port2.postMessage(message);
       },
-      startPool: (threads) => WorkerDouble.startPool(threads),
+      startPool: (threads, onStart) => WorkerDouble.startPool(threads, onStart),
       destroyDevice: () => {
         this.host.deviceLost("destroyed");
       },

@@ -3,9 +3,11 @@
  *
  * The first request asks for one piece and so learns the file's length, its version, and whether there are pieces at all.
  */
-import { HearthError } from "../errors.js";
+import { HearthError, throwIfAborted, toHearthError } from "../errors.js";
 import type { DownloadOptions } from "../protocol.js";
-import { HttpSource, type HttpRange } from "../source/http.js";
+import { shown } from "../source/address.js";
+import { HttpSource, type HttpRange, type Identity } from "../source/http.js";
+import type { RemoteFile } from "../source/source.js";
 import type { Span } from "./log.js";
 import type { Store } from "./store.js";
 
@@ -17,15 +19,19 @@ export interface Sizes {
 }
 const SIZES: Sizes = { piece: 16 << 20, record: 4 << 20 };
 const CONNECTIONS = 4;
+const NOTHING: Identity = { etag: null, modified: null };
 
 export class Download {
   total: number | undefined;
-  readonly #url: string;
+  readonly #file: RemoteFile;
   readonly #store: Store;
   readonly #signal: AbortSignal;
   readonly #options: DownloadOptions;
   readonly #sizes: Sizes;
   readonly #stop = new AbortController();
+  /** For what goes on when the pieces are given up. */
+  readonly #whole: AbortSignal;
+  readonly #pieces = new AbortController();
   readonly #running: Promise<void>;
   /** What nobody fetches yet. */
   #queue: Span[] = [];
@@ -38,11 +44,12 @@ export class Download {
   #end: { error?: unknown } | undefined;
   #wake: () => void = () => undefined;
 
-  constructor(url: string, store: Store, signal: AbortSignal, options: DownloadOptions, sizes = SIZES) {
+  constructor(file: RemoteFile, store: Store, signal: AbortSignal, options: DownloadOptions, sizes = SIZES) {
     this.#sizes = sizes;
-    this.#url = url;
+    this.#file = file;
     this.#store = store;
-    this.#signal = AbortSignal.any([signal, this.#stop.signal]);
+    this.#signal = AbortSignal.any([signal, this.#stop.signal, this.#pieces.signal]);
+    this.#whole = AbortSignal.any([signal, this.#stop.signal]);
     this.#options = options;
     this.#running = this.#run().then(
       () => {
@@ -89,7 +96,7 @@ export class Download {
     const guarded = (task: Promise<void>): Promise<void> =>
       task.catch((error: unknown) => {
         failure ??= { error };
-        this.#stop.abort();
+        this.#pieces.abort();
       });
     const others: Promise<void>[] = [];
     const first = this.#take() ?? { from: 0, to: this.#sizes.piece };
@@ -101,8 +108,35 @@ export class Download {
     };
     await guarded(this.#fetch(first, learn).then(() => this.#connection()));
     await Promise.all(others);
-    if (failure !== undefined) throw failure.error;
+    if (failure !== undefined) await this.#inOne(failure.error);
     this.total ??= this.#store.prefix;
+  }
+
+  /**
+   * Where each node of a CDN has an ETag of its own, pieces do not match, but one answer is of one file: it is read from
+   * the beginning, and has to begin with what was given already.
+   */
+  async #inOne(error: unknown): Promise<void> {
+    throwIfAborted(this.#whole);
+    if (toHearthError(error).code !== "download_changed" || !this.#isConfirmed) throw error;
+    const source = new HttpSource(this.#file.url, this.#whole, this.#options);
+    const given = this.#prefix;
+    const done: Span = { from: given, to: given };
+    let at = 0;
+    this.#active.add(done);
+    for await (const bytes of source.chunks()) {
+      if (source.total !== this.total) throw error;
+      const old = new Uint8Array(Math.max(0, Math.min(given - at, bytes.length)));
+      this.#store.read(at, old);
+      if (old.some((byte, i) => byte !== bytes[i])) throw error;
+      at += bytes.length;
+      this.#store.write(at - bytes.length + old.length, bytes.subarray(old.length));
+      done.to = Math.max(given, at);
+      if (done.to - done.from >= this.#sizes.record) this.#record(done);
+      this.#advance();
+    }
+    this.#record(done);
+    this.#active.delete(done);
   }
 
   /** One piece after the other until there are none. */
@@ -123,7 +157,7 @@ export class Download {
     const { etag, modified, total } = this.#store.state;
     const range: HttpRange = { ...piece, total: total ?? undefined };
     if (etag !== null || modified !== null) range.identity = { etag, modified };
-    const source = new HttpSource(this.#url, this.#signal, this.#options, range);
+    const source = new HttpSource(this.#file.url, this.#signal, this.#options, range);
     const done: Span = { from: piece.from, to: piece.from };
     this.#active.add(done);
     try {
@@ -147,7 +181,7 @@ export class Download {
     const { state } = this.#store;
     if (state.total === null || state.total !== source.total) {
       // The source compares lengths, so nothing of another file can be here; of one without a length, nothing is kept.
-      await this.#store.begin(source.total ?? null, source.identity ?? { etag: null, modified: null });
+      await this.#store.begin(source.total ?? null, source.identity ?? NOTHING, this.#file.version);
     }
     this.total = source.total;
     this.#isConfirmed = true;
@@ -175,7 +209,7 @@ export class Download {
   #finish(end: { error?: unknown }): void {
     this.#advance();
     if (!("error" in end) && this.#prefix !== this.total) {
-      const message = `${String(this.#prefix)} of ${String(this.total)} bytes of ${this.#url} came`;
+      const message = `${String(this.#prefix)} of ${String(this.total)} bytes of ${shown(this.#file.url)} came`;
       end = { error: new HearthError("download_length", message) };
     }
     this.#end = end;

@@ -1,11 +1,14 @@
 /**
  * Where files are kept: in the origin's private file system (OPFS), `hearth/<key>/data` and `hearth/<key>/log`.
+ * Beside them `checked` says when the server was asked last whether it has another file by now.
  *
  * The data is written first and the log tells of it afterwards, so that whatever ends a tab, what the log tells is there.
  */
+import { withoutSecrets } from "../source/address.js";
 import { parseLog, type LogState } from "./log.js";
 
 const ROOT = "hearth";
+const DAY_MS = 24 * 3600 * 1000;
 
 /** What TypeScript's DOM library leaves to that of workers. */
 export interface SyncAccessHandle {
@@ -17,6 +20,7 @@ export interface SyncAccessHandle {
   close(): void;
 }
 
+type FileName = "data" | "log" | "listing" | "checked";
 type WorkerFileHandle = FileSystemFileHandle & { createSyncAccessHandle?(): Promise<SyncAccessHandle> };
 
 /** Whether this context has such a file system at all; in private windows it may still refuse. */
@@ -29,11 +33,12 @@ export async function root(): Promise<FileSystemDirectoryHandle> {
   return await origin.getDirectoryHandle(ROOT, { create: true });
 }
 
-/** The folder of an address: a hash of it, since an address may be longer than a name. */
+/**
+ * The folder of an address: a hash of it, since an address may be longer than a name. What only opens a file, such as a
+ * signature, is no part of what it is.
+ */
 export async function keyOf(url: string): Promise<string> {
-  const plain = new URL(url);
-  plain.hash = "";
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(plain.href));
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(withoutSecrets(url)));
   return Array.from(new Uint8Array(digest, 0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
@@ -42,7 +47,7 @@ export async function folderOf(key: string): Promise<FileSystemDirectoryHandle> 
 }
 
 /** The file's bytes as they are now, without a lock on them. */
-export async function snapshot(folder: FileSystemDirectoryHandle, name: "data" | "log"): Promise<File | undefined> {
+export async function snapshot(folder: FileSystemDirectoryHandle, name: FileName): Promise<File | undefined> {
   try {
     return await (await folder.getFileHandle(name)).getFile();
   } catch (error) {
@@ -66,8 +71,33 @@ export async function completeFile(
   return state.absent || (state.complete && data.size === state.total) ? { state, data } : undefined;
 }
 
+/** Writes behind what a file has; who cannot is none the worse for it. */
+export async function append(folder: FileSystemDirectoryHandle, name: FileName, bytes: Uint8Array): Promise<void> {
+  try {
+    const file = await openSync(folder, name);
+    try {
+      file.write(bytes, { at: file.getSize() });
+    } finally {
+      file.close();
+    }
+  } catch {
+    // The disk is full, or another tab is at it.
+  }
+}
+
+/** Whether the server was not asked for a day whether it has another file. */
+export async function isCheckDue(folder: FileSystemDirectoryHandle): Promise<boolean> {
+  const last = Number((await (await snapshot(folder, "checked"))?.text())?.split("\n").at(-2) ?? 0);
+  return isOld(last);
+}
+
+/** Whether a time is more than a day ago, or none. */
+export function isOld(time: number | undefined): boolean {
+  return !(Math.abs(Date.now() - (time ?? 0)) < DAY_MS);
+}
+
 /** Opens a file for this worker alone. A worker that was ended a moment ago may hold it a little longer. */
-export async function openSync(folder: FileSystemDirectoryHandle, name: "data" | "log"): Promise<SyncAccessHandle> {
+export async function openSync(folder: FileSystemDirectoryHandle, name: FileName): Promise<SyncAccessHandle> {
   const file: WorkerFileHandle = await folder.getFileHandle(name, { create: true });
   if (file.createSyncAccessHandle === undefined) throw new DOMException("no synchronous access", "NotSupportedError");
   for (let wait = 10; ; wait *= 2) {

@@ -1,15 +1,15 @@
 /** A file for a look at its beginning: from the cache where it is whole there, else from the network, and not kept. */
 import type { DownloadOptions } from "../protocol.js";
 import { blobSource } from "../source/blob.js";
-import { HttpSource } from "../source/http.js";
-import type { ByteSource } from "../source/source.js";
+import { HttpSource, plainEtag } from "../source/http.js";
+import type { ByteSource, RemoteFile } from "../source/source.js";
 import { completeFile, hasFileSystem, keyOf, root } from "./folder.js";
 
 export class GlanceSource implements ByteSource {
   #source: ByteSource | undefined;
 
   constructor(
-    readonly url: string,
+    readonly file: RemoteFile,
     readonly signal: AbortSignal,
     readonly options: DownloadOptions,
   ) {}
@@ -19,19 +19,21 @@ export class GlanceSource implements ByteSource {
   }
 
   async *chunks(): AsyncGenerator<Uint8Array, void, void> {
-    const kept = await keptFile(this.url);
+    const kept = await keptFile(this.file);
     this.#source =
-      kept === undefined ? new HttpSource(this.url, this.signal, this.options) : blobSource(kept, this.signal);
+      kept === undefined ? new HttpSource(this.file.url, this.signal, this.options) : blobSource(kept, this.signal);
     yield* this.#source.chunks();
   }
 }
 
-async function keptFile(url: string): Promise<File | undefined> {
+async function keptFile({ key, version }: RemoteFile): Promise<File | undefined> {
   if (!hasFileSystem()) return undefined;
   try {
-    const folder = await (await root()).getDirectoryHandle(await keyOf(url));
+    const folder = await (await root()).getDirectoryHandle(await keyOf(key));
     const kept = await completeFile(folder);
-    return kept?.state.absent === true ? undefined : kept?.data;
+    if (kept === undefined || kept.state.absent) return undefined;
+    const { etag, version: has } = kept.state;
+    return version === undefined || has === version || plainEtag(etag) === version ? kept.data : undefined;
   } catch {
     // No such folder, or no file system after all: the network has the file.
     return undefined;

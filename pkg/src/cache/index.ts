@@ -19,7 +19,8 @@ export interface CachedFile {
 export async function list(): Promise<CachedFile[]> {
   const files: CachedFile[] = [];
   for await (const [, folder] of folders()) {
-    const state = await stateOf(folder);
+    // One that cannot be read hides no other.
+    const state = await stateOf(folder).catch(() => undefined);
     if (state === undefined || state.absent) continue;
     const { url, total, complete, spans, time } = state;
     files.push({ url, total, complete, bytes: bytesIn(spans), time: time === undefined ? null : new Date(time) });

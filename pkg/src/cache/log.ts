@@ -1,13 +1,18 @@
 /**
  * What is known of a file in the cache: lines of JSON, only ever appended. A line that a killed worker left unfinished is
- * the last one, and is not counted.
+ * not counted, and neither is one that makes no sense: it may be of another version of this program.
  */
 import type { Identity } from "../source/http.js";
+
+/** Changes when older lines mean something else. Logs of before there were versions are of the first. */
+const VERSION = 1;
 
 interface FirstLine extends Identity {
   url: string;
   /** Length of the file; null where the server does not tell it. */
   total: number | null;
+  /** The hub's name of these bytes. */
+  version?: string | undefined;
 }
 
 /** Bytes that are there. */
@@ -16,7 +21,13 @@ export interface Span {
   to: number;
 }
 
-type Line = FirstLine | Span | { complete: true; size: number; time: number } | { absent: true };
+type Line =
+  | FirstLine
+  | Span
+  | { complete: true; size: number; time: number; sum?: string | undefined }
+  /** The SHA-256 of what is there, where that was worked out later. */
+  | { sum: string }
+  | { absent: true; time: number };
 
 export interface LogState extends FirstLine {
   /** In order, none touching another. */
@@ -24,31 +35,61 @@ export interface LogState extends FirstLine {
   complete: boolean;
   /** The server had no such file. */
   absent: boolean;
-  /** When it was completed, in milliseconds since 1970. */
+  /** When it was completed, or found to be absent, in milliseconds since 1970. */
   time: number | undefined;
+  /** SHA-256 of the whole file, where that was worked out. */
+  sum: string | undefined;
 }
 
+/** Undefined for a log that tells nothing that could be relied on. */
 export function parseLog(text: string): LogState | undefined {
   let state: LogState | undefined;
   // What follows the last line's end is unfinished, or nothing.
   for (const part of text.split("\n").slice(0, -1)) {
-    let line: Line;
-    try {
-      line = JSON.parse(part) as Line;
-    } catch {
-      break;
-    }
-    if ("url" in line) state = { ...line, spans: [], complete: false, absent: false, time: undefined };
-    else if (state === undefined) return undefined;
-    else if ("absent" in line) state.absent = true;
-    else if ("complete" in line) {
-      state.complete = true;
-      state.time = line.time;
-      state.total = line.size;
-      state.spans = [{ from: 0, to: line.size }];
-    } else state.spans = withSpan(state.spans, line);
+    const line = fieldsOf(part);
+    if (typeof line.url === "string") {
+      if ((line.v ?? VERSION) !== VERSION || !URL.canParse(line.url)) return undefined;
+      state = { ...fresh(line.url), total: isLength(line.total) ? line.total : null };
+      for (const name of ["etag", "modified", "version"] as const) {
+        const value = line[name];
+        if (typeof value === "string") state[name] = value;
+      }
+    } else if (state !== undefined) add(line, state);
   }
   return state;
+}
+
+export function fresh(url: string): LogState {
+  const rest = { spans: [], complete: false, absent: false, time: undefined, sum: undefined };
+  return { url, total: null, etag: null, modified: null, ...rest };
+}
+
+function add({ absent, complete, size, time, from, to, sum }: Record<string, unknown>, state: LogState): void {
+  if (typeof sum === "string") state.sum = sum;
+  if (absent === true) {
+    state.absent = true;
+    state.time = isLength(time) ? time : undefined;
+  } else if (complete === true && isLength(size)) {
+    state.complete = true;
+    state.time = isLength(time) ? time : undefined;
+    state.total = size;
+    state.spans = [{ from: 0, to: size }];
+  } else if (isLength(from) && isLength(to) && from < to && to <= (state.total ?? Infinity)) {
+    state.spans = withSpan(state.spans, { from, to });
+  }
+}
+
+function fieldsOf(line: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+function isLength(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** The spans and another one, joined where they touch. */
@@ -84,5 +125,5 @@ export function bytesIn(spans: readonly Span[]): number {
 
 /** A line as it is written. */
 export function toLine(line: Line): Uint8Array {
-  return new TextEncoder().encode(`${JSON.stringify(line)}\n`);
+  return new TextEncoder().encode(`${JSON.stringify("url" in line ? { v: VERSION, ...line } : line)}\n`);
 }

@@ -6,55 +6,84 @@
  */
 import { HearthError, throwIfAborted, toHearthError } from "../errors.js";
 import type { CacheMode, DownloadOptions, Notice } from "../protocol.js";
+import { shown } from "../source/address.js";
 import { blobSource } from "../source/blob.js";
-import { HttpSource, isOther, type HttpRange, type Identity } from "../source/http.js";
+import { HttpSource, isOther, plainEtag, type HttpRange, type Identity } from "../source/http.js";
 import type { Checksum } from "../source/checksum.js";
-import type { ByteSource } from "../source/source.js";
+import type { ByteSource, RemoteFile } from "../source/source.js";
 import { Download, type Sizes } from "./download.js";
-import { completeFile, folderOf, hasFileSystem, keyOf, lease, root } from "./folder.js";
-import type { LogState } from "./log.js";
+import { append, completeFile, folderOf, hasFileSystem, isCheckDue, isOld, keyOf, lease, root } from "./folder.js";
+import { toLine, type LogState } from "./log.js";
 import { Store } from "./store.js";
 
 const READ_BYTES = 4 << 20;
 /** What of a file came before one of these is of no use. */
 const DAMAGED = new Set(["download_changed", "download_length", "download_checksum"]);
+/** Nobody was there to ask. */
+const UNREACHED = new Set(["download_broken", "download_stalled"]);
 
 export interface CacheContext {
   mode: CacheMode;
   notify: (notice: Notice) => void;
   /** Takes work that may go on beside the load and is waited for, a little, at its end. */
   beside: (task: Promise<void>) => void;
+  /** What of the model was found on the device, and what not: files of two versions are no model. */
+  parts: Parts;
   /** For tests: other sizes of pieces. */
   sizes?: Sizes;
 }
 
+export class Parts {
+  /** The server has another file than one that is kept. */
+  isChanged = false;
+  isFetched = false;
+  /** Comparisons that are not due, and matter only if something is fetched. */
+  #later: (() => void)[] = [];
+
+  compare(task: () => void, isDue: boolean): void {
+    if (isDue || this.isFetched) task();
+    else this.#later.push(task);
+  }
+
+  fetched(): void {
+    this.isFetched = true;
+    for (const task of this.#later.splice(0)) task();
+  }
+
+  check(): void {
+    if (!this.isChanged || !this.isFetched) return;
+    throw new HearthError(
+      "download_changed",
+      "the server has another model by now than the one that was kept in part",
+      {
+        hint: 'Files of two versions do not belong together: load it with cache: "reload".',
+      },
+    );
+  }
+}
+
 export class CachedSource implements ByteSource {
   total: number | undefined;
-  readonly #url: string;
+  readonly #file: RemoteFile;
   readonly #signal: AbortSignal;
   readonly #options: DownloadOptions;
   readonly #context: CacheContext;
-  /** That there is no such file is an answer that is kept as well. */
-  readonly #isOptional: boolean;
-  /** What is kept already was checked when it came. */
   readonly #checksum: Checksum | undefined;
   #given = 0;
   #identity: Identity | undefined;
 
   constructor(
-    url: string,
+    file: RemoteFile,
     signal: AbortSignal,
     options: DownloadOptions,
     context: CacheContext,
-    isOptional: boolean,
     checksum?: Checksum,
   ) {
     this.#checksum = checksum;
-    this.#url = url;
+    this.#file = file;
     this.#signal = signal;
     this.#options = options;
     this.#context = context;
-    this.#isOptional = isOptional;
   }
 
   async *chunks(): AsyncGenerator<Uint8Array, void, void> {
@@ -71,7 +100,7 @@ export class CachedSource implements ByteSource {
       this.#context.notify(notCached(error));
     }
     const range: HttpRange = { from: this.#given, total: this.total, identity: this.#identity };
-    const source = new HttpSource(this.#url, this.#signal, this.#options, this.#given > 0 ? range : undefined);
+    const source = new HttpSource(this.#file.url, this.#signal, this.#options, this.#given > 0 ? range : undefined);
     for await (const chunk of source.chunks()) {
       this.total = source.total;
       this.#checksum?.update(chunk);
@@ -82,19 +111,22 @@ export class CachedSource implements ByteSource {
 
   async *#fromCache(): AsyncGenerator<Uint8Array, void, void> {
     if (!hasFileSystem()) throw new DOMException("there is no file system for pages here", "NotSupportedError");
-    const key = await keyOf(this.#url);
+    const key = await keyOf(this.#file.key);
     const folder = await folderOf(key);
+    let stale: LogState | undefined;
     if (this.#context.mode === "default") {
       const release = await lease(key, "shared", { signal: this.#signal });
       try {
         const kept = await completeFile(folder);
-        if (kept?.state.absent) throw this.#absent();
-        if (kept !== undefined) {
+        if (kept?.state.absent && !isOld(kept.state.time)) throw this.#absent();
+        if (kept !== undefined && !kept.state.absent && (await this.#isWanted(kept.state, kept.data, folder))) {
           this.total = kept.data.size;
-          this.#context.beside(this.#compare(kept.state));
+          // Of a file with a version it is known already.
+          if (this.#file.version === undefined) await this.#compareSometimes(kept.state, folder);
           yield* blobSource(kept.data, this.#signal).chunks();
           return;
         }
+        stale = kept?.state;
       } finally {
         release?.();
       }
@@ -102,9 +134,10 @@ export class CachedSource implements ByteSource {
     const release = await lease(key, "exclusive", { signal: this.#signal });
     let store: Store | undefined;
     try {
-      store = await Store.open(folder, this.#url);
-      if (this.#context.mode === "reload") store.forget();
-      yield* this.#through(store);
+      store = await Store.open(folder, this.#file.key, this.#file.version);
+      // Unless another tab has fetched it meanwhile.
+      if (this.#context.mode === "reload" || (stale?.complete && store.state.time === stale.time)) store.forget();
+      yield* this.#through(store, stale?.absent === true);
     } finally {
       const isEmpty = store?.isEmpty === true;
       store?.close();
@@ -113,13 +146,27 @@ export class CachedSource implements ByteSource {
     }
   }
 
-  async *#through(store: Store): AsyncGenerator<Uint8Array, void, void> {
+  /** Whether what is kept is the file that is asked for, however it came. */
+  async #isWanted(kept: LogState, data: Blob, folder: FileSystemDirectoryHandle): Promise<boolean> {
+    const { version } = this.#file;
+    if (this.#checksum !== undefined) {
+      const { expected } = this.#checksum;
+      if (kept.sum !== undefined) return kept.sum === expected;
+      if (!(await this.#checksum.fits(blobSource(data, this.#signal)))) return false;
+      await append(folder, "log", toLine({ sum: expected }));
+      return true;
+    }
+    return version === undefined || kept.version === version || plainEtag(kept.etag) === version;
+  }
+
+  async *#through(store: Store, wasAbsent: boolean): AsyncGenerator<Uint8Array, void, void> {
     try {
       yield* this.#downloaded(store);
     } catch (error) {
       throwIfAborted(this.#signal);
       const { code, status } = toHearthError(error);
-      if (code === "download_http" && status === 404 && this.#isOptional) store.setAbsent();
+      if (wasAbsent && UNREACHED.has(code)) throw this.#absent();
+      if (code === "download_http" && status === 404 && this.#file.isOptional) store.setAbsent();
       else if (DAMAGED.has(code) || !(error instanceof HearthError)) {
         // What is there is of another file, or in the way.
         store.forget();
@@ -132,7 +179,7 @@ export class CachedSource implements ByteSource {
 
   /** Downloads what is missing, and gives the file in order as it arrives. */
   async *#downloaded(store: Store): AsyncGenerator<Uint8Array, void, void> {
-    const download = new Download(this.#url, store, this.#signal, this.#options, this.#context.sizes);
+    const download = new Download(this.#file, store, this.#signal, this.#options, this.#context.sizes);
     try {
       const buffer = new Uint8Array(READ_BYTES);
       for (let at = 0; ;) {
@@ -151,22 +198,40 @@ export class CachedSource implements ByteSource {
         }
       }
       this.#checksum?.check();
-      store.complete();
+      store.complete(this.#checksum?.expected);
+      this.#context.parts.fetched();
     } finally {
       await download.end();
     }
   }
 
+  /** At most once a day: who asks at every start tells the server of every start. */
+  async #compareSometimes(kept: LogState, folder: FileSystemDirectoryHandle): Promise<void> {
+    const { parts, beside } = this.#context;
+    parts.compare(
+      () => {
+        beside(this.#compare(kept, folder));
+      },
+      await isCheckDue(folder),
+    );
+  }
+
   /** Tells when the server has another file by now. */
-  async #compare(kept: LogState): Promise<void> {
+  async #compare(kept: LogState, folder: FileSystemDirectoryHandle): Promise<void> {
+    const { url } = this.#file;
     try {
       const { headers = {} } = this.#options;
-      const response = await fetch(this.#url, { method: "HEAD", headers, signal: this.#signal, cache: "no-cache" });
+      const response = await fetch(url, { method: "HEAD", headers, signal: this.#signal, cache: "no-cache" });
       const found = { etag: response.headers.get("ETag"), modified: response.headers.get("Last-Modified") };
-      if (!response.ok || !isOther(kept, found)) return;
+      if (!response.ok) return;
+      if (!isOther(kept, found)) {
+        await append(folder, "checked", new TextEncoder().encode(`${String(Date.now())}\n`));
+        return;
+      }
+      this.#context.parts.isChanged = true;
       this.#context.notify({
         code: "model_changed",
-        message: `The server has another file at ${this.#url} than the one that was kept.`,
+        message: `The server has another file at ${shown(url)} than the one that was kept.`,
         hint: 'To use the new one, create the engine with cache: "reload".',
       });
     } catch {
@@ -175,7 +240,7 @@ export class CachedSource implements ByteSource {
   }
 
   #absent(): HearthError {
-    return new HearthError("download_http", `the server had nothing at ${this.#url}`, { status: 404 });
+    return new HearthError("download_http", `the server had nothing at ${shown(this.#file.url)}`, { status: 404 });
   }
 }
 

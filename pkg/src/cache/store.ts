@@ -1,7 +1,8 @@
 /** A file in the cache that this worker writes: what is there, and what the log knows of it. */
+import { withoutSecrets } from "../source/address.js";
 import type { Identity } from "../source/http.js";
 import { openSync, type SyncAccessHandle } from "./folder.js";
-import { missing, parseLog, toLine, withSpan, type LogState, type Span } from "./log.js";
+import { fresh, missing, parseLog, toLine, withSpan, type LogState, type Span } from "./log.js";
 
 export class Store {
   readonly #data: SyncAccessHandle;
@@ -16,22 +17,27 @@ export class Store {
     this.#state = state;
   }
 
-  /** Opens the file of `url`, with what an earlier attempt left of it. */
-  static async open(folder: FileSystemDirectoryHandle, url: string): Promise<Store> {
-    const log = await openSync(folder, "log");
-    const written = new Uint8Array(log.getSize());
-    log.read(written, { at: 0 });
-    // After the last whole line; the next one takes the place of what a killed worker left behind it.
-    const logAt = written.lastIndexOf(10) + 1;
-    const known = parseLog(new TextDecoder().decode(written.subarray(0, logAt)));
+  /** Opens the file of `url`, with what an earlier attempt left of it; of another version nothing is left. */
+  static async open(folder: FileSystemDirectoryHandle, url: string, version?: string): Promise<Store> {
+    const handles: SyncAccessHandle[] = [];
     try {
+      const log = await openSync(folder, "log");
+      handles.push(log);
+      const written = new Uint8Array(log.getSize());
+      log.read(written, { at: 0 });
+      // After the last whole line; the next one takes the place of what a killed worker left behind it.
+      const logAt = written.lastIndexOf(10) + 1;
+      const known = parseLog(new TextDecoder().decode(written.subarray(0, logAt)));
+      log.truncate(logAt);
       const data = await openSync(folder, "data");
-      const store = new Store(data, log, logAt, known ?? fresh(url));
-      // Someone else's hands: what the log tells is not there.
-      if ((known?.spans.at(-1)?.to ?? 0) > data.getSize()) store.forget();
+      handles.push(data);
+      const store = new Store(data, log, logAt, known ?? fresh(withoutSecrets(url)));
+      // A log that tells nothing, or of what is not there, comes from someone else's hands.
+      const isTold = known !== undefined && (known.spans.at(-1)?.to ?? 0) <= data.getSize();
+      if (!isTold || known.version !== version) store.forget();
       return store;
     } catch (error) {
-      log.close();
+      for (const handle of handles) handle.close();
       throw error;
     }
   }
@@ -56,13 +62,13 @@ export class Store {
   }
 
   /** Begins a file of this length. Room for all of it is taken at once, or refused as a disk that is full is. */
-  async begin(total: number | null, { etag, modified }: Identity): Promise<void> {
+  async begin(total: number | null, { etag, modified }: Identity, version?: string): Promise<void> {
     this.forget();
     if (total !== null) await requireRoom(total);
     const { url } = this.#state;
-    this.#state = { ...this.#state, total, etag, modified };
+    this.#state = { ...this.#state, total, etag, modified, version };
     this.#data.truncate(total ?? 0);
-    this.#append(toLine({ url, total, etag, modified }));
+    this.#append(toLine({ url, total, etag, modified, version }));
   }
 
   /** Gives the room back that the file takes. */
@@ -77,18 +83,14 @@ export class Store {
   setAbsent(): void {
     this.forget();
     const { url } = this.#state;
+    const time = Date.now();
     this.#append(toLine({ url, total: null, etag: null, modified: null }));
-    this.#append(toLine({ absent: true }));
-    this.#state = { ...this.#state, absent: true };
+    this.#append(toLine({ absent: true, time }));
+    this.#state = { ...this.#state, absent: true, time };
   }
 
   write(at: number, bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.length;) {
-      const written = this.#data.write(bytes.subarray(done), { at: at + done });
-      // Firefox gives a short count where Chromium throws.
-      if (written === 0) throw new DOMException("no room for the model", "QuotaExceededError");
-      done += written;
-    }
+    writeAll(this.#data, at, bytes);
   }
 
   /** What was written before is there now, whatever comes. */
@@ -99,13 +101,14 @@ export class Store {
     this.#state = { ...this.#state, spans: withSpan(this.#state.spans, span) };
   }
 
-  complete(): void {
+  /** `sum`: its SHA-256, if that was compared. */
+  complete(sum?: string): void {
     const size = this.prefix;
     const time = Date.now();
     this.#data.truncate(size);
     this.#data.flush();
-    this.#append(toLine({ complete: true, size, time }));
-    this.#state = { ...this.#state, complete: true, total: size, time };
+    this.#append(toLine({ complete: true, size, time, sum }));
+    this.#state = { ...this.#state, complete: true, total: size, time, sum };
   }
 
   /** Fills as much of `buffer` as there is from `at` on; gives how much. */
@@ -119,13 +122,19 @@ export class Store {
   }
 
   #append(line: Uint8Array): void {
-    this.#logAt += this.#log.write(line, { at: this.#logAt });
+    writeAll(this.#log, this.#logAt, line);
+    this.#logAt += line.length;
     this.#log.flush();
   }
 }
 
-function fresh(url: string): LogState {
-  return { url, total: null, etag: null, modified: null, spans: [], complete: false, absent: false, time: undefined };
+function writeAll(file: SyncAccessHandle, at: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length;) {
+    const written = file.write(bytes.subarray(done), { at: at + done });
+    // Firefox gives a short count where Chromium throws.
+    if (written === 0) throw new DOMException("no room for the model", "QuotaExceededError");
+    done += written;
+  }
 }
 
 /** Asks the browser beforehand: a file that fills the disk is of no use to anyone. */

@@ -6,7 +6,8 @@
  */
 import { HearthError, throwIfAborted, toHearthError } from "../errors.js";
 import type { DownloadOptions } from "../protocol.js";
-import { retryDelay, sleep } from "./retry.js";
+import { shown } from "./address.js";
+import { Patience, retryAfter, retryDelay, sleep } from "./retry.js";
 import type { ByteSource } from "./source.js";
 import { Stall } from "./stall.js";
 
@@ -40,6 +41,8 @@ export class HttpSource implements ByteSource {
   readonly #signal: AbortSignal;
   readonly #stallMs: number;
   readonly #retries: number;
+  readonly #patience: Patience;
+  readonly #from: number;
   #offset = 0;
   /** The most bytes that the next request asks for; undefined for the rest of the file. */
   #limit: number | undefined;
@@ -47,7 +50,7 @@ export class HttpSource implements ByteSource {
   /** Where a piece ends; a server that ignores Range sends the rest of the file. */
   readonly #to: number | undefined;
   readonly #extra: Record<string, string>;
-  /** Seconds that the last refusal asked to wait; 0 or NaN where it named none. */
+  /** Milliseconds that the last refusal asked to wait; not above 0 where it named none. */
   #retryAfter = 0;
 
   /** What comes as pieces is of no use; the next request asks for all. */
@@ -58,7 +61,7 @@ export class HttpSource implements ByteSource {
 
   constructor(url: string, signal: AbortSignal, options: DownloadOptions = {}, range?: HttpRange) {
     this.#url = url;
-    this.#offset = range?.from ?? 0;
+    this.#from = this.#offset = range?.from ?? 0;
     this.#to = range?.to;
     this.#identity = range?.identity;
     this.total = range?.total;
@@ -66,6 +69,8 @@ export class HttpSource implements ByteSource {
     this.#signal = signal;
     this.#stallMs = options.stallTimeoutMs ?? DEFAULT_STALL_MS;
     this.#retries = options.retries ?? DEFAULT_RETRIES;
+    // Who names a number of attempts wants so many.
+    this.#patience = new Patience(url, options.retries === undefined, signal);
   }
 
   /** Of the first answer. */
@@ -79,7 +84,7 @@ export class HttpSource implements ByteSource {
   }
 
   async *chunks(): AsyncGenerator<Uint8Array, void, void> {
-    let fruitless = 0;
+    let [fruitless, refusals] = [0, 0];
     for (;;) {
       const before = this.#offset;
       try {
@@ -98,10 +103,18 @@ export class HttpSource implements ByteSource {
         );
       } catch (error) {
         throwIfAborted(this.#signal);
-        if (!isRetryable(error)) throw error;
         // Only attempts in a row without a byte count: a large file on a bad line may break many times.
         fruitless = this.#offset > before ? 0 : fruitless + 1;
-        if (fruitless >= this.#retries) throw error;
+        if (fruitless === 0) {
+          refusals = 0;
+          this.#patience.renew();
+        }
+        if (isRefused(error)) {
+          // The address that a redirect signed for us may be valid no more, and the first one signs anew.
+          if (refusals++ > 0 || !this.#hasBegun) throw error;
+        } else if (!isRetryable(error)) throw error;
+        else if (isUnreached(error) && (await this.#patience.waitForNetwork())) fruitless = 0;
+        else if (fruitless >= this.#retries && !(isUnreached(error) && this.#patience.lasts)) throw error;
         // What arrived just before a break may never reach us: a browser drops what it holds of a body that
         // fails. A part that ends before the line does gets through.
         if (fruitless > 0) this.#limit = Math.max(MIN_PART, MAX_PART >> (2 * fruitless));
@@ -111,6 +124,11 @@ export class HttpSource implements ByteSource {
     }
   }
 
+  /** Bytes of this very file came before, in this or another piece of it. */
+  get #hasBegun(): boolean {
+    return this.#offset > this.#from || this.#from > 0 || this.#identity !== undefined;
+  }
+
   /** One request, from `#offset` on, until it ends, breaks or stalls. */
   async *#attempt(): AsyncGenerator<Uint8Array, void, void> {
     const stall = new Stall(this.#stallMs, this.#signal);
@@ -118,6 +136,7 @@ export class HttpSource implements ByteSource {
       // The browser's own cache would keep the file a second time, and cuts pieces from the compressed form of what it has.
       const request: RequestInit = { headers: this.#headers(), signal: stall.signal, cache: "no-store" };
       const response = await stall.watch(fetch(this.#url, request));
+      this.#patience.answered();
       let skip = this.#accept(response);
       const reader = response.body?.getReader();
       if (reader === undefined) return;
@@ -168,8 +187,8 @@ export class HttpSource implements ByteSource {
       );
     }
     if (!response.ok) {
-      this.#retryAfter = Number(response.headers.get("Retry-After"));
-      throw new HearthError("download_http", `the server answered ${String(response.status)} for ${this.#url}`, {
+      this.#retryAfter = retryAfter(response.headers);
+      throw new HearthError("download_http", `the server answered ${String(response.status)} for ${shown(this.#url)}`, {
         status: response.status,
         hint: httpHint(response.status),
       });
@@ -203,8 +222,10 @@ export class HttpSource implements ByteSource {
       this.#identity = found;
       return;
     }
-    if (isOther(known, found)) {
-      throw new HearthError("download_changed", `the file at ${this.#url} changed during the download`);
+    // Nodes of a CDN may each have their own ETag; of one request that goes on elsewhere the date is enough.
+    const isSame = this.#to === undefined && known.modified !== null && known.modified === found.modified;
+    if (isOther(known, found) && !isSame) {
+      throw new HearthError("download_changed", `the file at ${shown(this.#url)} changed during the download`);
     }
   }
 
@@ -220,7 +241,7 @@ export class HttpSource implements ByteSource {
     if (this.total !== undefined && this.total !== total) {
       throw new HearthError(
         "download_changed",
-        `the file at ${this.#url} had ${String(this.total)} bytes and now has ${String(total)}`,
+        `the file at ${shown(this.#url)} had ${String(this.total)} bytes and now has ${String(total)}`,
       );
     }
     this.total = total;
@@ -239,7 +260,32 @@ export class HttpSource implements ByteSource {
 /** Whether two answers are of two versions of a file, as far as they tell. */
 export function isOther(known: Identity, found: Identity): boolean {
   const differs = (a: string | null, b: string | null): boolean => a !== null && b !== null && a !== b;
-  return differs(known.etag, found.etag) || (found.etag === null && differs(known.modified, found.modified));
+  const etags = [plainEtag(known.etag), plainEtag(found.etag)] as const;
+  return differs(...etags) || (found.etag === null && differs(known.modified, found.modified));
+}
+
+/**
+ * An ETag for the weak comparison of RFC 9110, 8.8.3.2: servers on the way spell one as `"x"`, `W/"x"` or `x`, and mark
+ * what they compress.
+ */
+export function plainEtag(etag: string | null): string | null {
+  const plain = etag
+    ?.trim()
+    .replace(/^W\//i, "")
+    .replace(/^"(.*)"$/s, "$1");
+  return plain?.replace(/[-;:]+(gzip|br|zstd|deflate|df)$/i, "") ?? null;
+}
+
+/** Refused by a server that had given bytes of the file may mean: by this node, with this signature. */
+function isRefused(error: unknown): boolean {
+  const { code, status = 0 } = toHearthError(error);
+  return code === "download_http" && status >= 400 && status < 500 && !TRANSIENT.has(status);
+}
+
+/** No server had anything to say. */
+function isUnreached(error: unknown): boolean {
+  const { code } = toHearthError(error);
+  return code === "download_broken" || code === "download_stalled";
 }
 
 function isRetryable(error: unknown): boolean {
@@ -259,7 +305,9 @@ function isSameOrigin(url: string): boolean {
 }
 
 function httpHint(status: number): string {
-  if (status === 401 || status === 403) return "The server wants a login for this file: use an address that is public.";
+  if (status === 401 || status === 403) {
+    return "The server wants a login for this file, or its signed address is valid no more: use one that is public, or new.";
+  }
   if (status === 404 || status === 410) return "There is no file at this address: check it for typing errors.";
   if (status >= 500 || status === 429) return "The server has trouble: try again in a moment.";
   return "Check the address of the model file.";

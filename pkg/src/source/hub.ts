@@ -1,131 +1,208 @@
 /**
- * Repositories of Hugging Face by their ids: `owner/name`, `owner/name:Q4_K_M` for a quantisation, `owner/name@revision`.
+ * Repositories of Hugging Face by their ids: `owner/name`, `owner/name:Q4_K_M` for a quantisation, `owner/name@revision`;
+ * or by what a browser shows of them, see `paste.ts`.
  *
- * A repository that has GGUF files is taken as GGUF: the file of the quantisation that was asked for, or of the first of
- * [`PREFERRED`] that is there. Others are taken as safetensors.
+ * A repository that has GGUF files is taken as GGUF: the file of the quantisation that was asked for, or the first of those
+ * that are preferred, can be read and have room. Others are taken as safetensors.
  *
- * Source: Hugging Face's Hub API, `GET /api/models/{id}/tree/{revision}`.
+ * All files of a load are those of one commit: the list of files is asked for each time, and names it.
  */
-import { HearthError } from "../errors.js";
+import { HearthError, throwIfAborted, toHearthError } from "../errors.js";
+import { isCommit, parseListing, reviveListing, type HubFile, type HubListing } from "./listing.js";
+import { foreignFormat, modelsAmong, normalQuant, partOf, plainName, quantOf, rankOf, roleOf } from "./names.js";
+import type { HubId } from "./paste.js";
+import type { RemoteFile } from "./source.js";
 
 const HUB = "https://huggingface.co";
-/** From what most people want on: small enough to run, large enough to be good. */
-const PREFERRED = [
-  "Q4_K_M",
-  "Q4_K_S",
-  "Q4_0",
-  "Q4_1",
-  "Q5_K_M",
-  "IQ4_XS",
-  "Q5_K_S",
-  "Q8_0",
-  "Q6_K",
-  "Q3_K_M",
-  "F16",
-  "BF16",
-];
+/** The list that is kept need not wait for a hub that does not answer. */
+const QUICK = { retries: 1, stallTimeoutMs: 5000 };
 
-export interface HubId {
-  /** `owner/name` */
-  repository: string;
-  quant?: string;
-  revision: string;
-}
-
-/** The parts of an id; undefined for what is an address. */
-export function parseHubId(text: string): HubId | undefined {
-  const match = /^([\w-][\w.-]*\/[\w-][\w.-]*?)(?::([\w.-]+))?(?:@([\w./-]+))?$/.exec(text);
-  if (match === null) return undefined;
-  const [, repository = "", quant, revision = "main"] = match;
-  // `models/tiny.gguf` is a file beside the page.
-  if (/\.(gguf|safetensors|json|bin)$/i.test(repository)) return undefined;
-  return quant === undefined ? { repository, revision } : { repository, quant, revision };
+/** What asks the hub, and remembers what it said. */
+export interface HubAccess {
+  read(url: string, limits?: { retries: number; stallTimeoutMs: number }): Promise<string>;
+  /** The list that belongs to what is kept on this device. */
+  kept?(key: string): Promise<string | undefined>;
+  /** Remembers a list once the load has succeeded. */
+  keep?(key: string, listing: string): void;
+  signal?: AbortSignal;
 }
 
 export interface HubModel {
+  /** The model's file, or its folder. */
   url: string;
-  /** From a file's address to its SHA-256, of those that the hub tells. */
-  sums: Map<string, string>;
+  /** What an address of the repository stands for; undefined where it has no such file. */
+  file: (url: string) => RemoteFile | undefined;
 }
 
-/** The address of a repository's model. */
+/** The address of a repository's model. `room`: bytes that there are for it, as far as that is known. */
 export async function resolveHubId(
   id: HubId,
   endpoint: string | undefined,
-  read: (url: string) => Promise<string>,
+  hub: HubAccess,
+  room = Infinity,
 ): Promise<HubModel> {
   const base = (endpoint ?? HUB).replace(/\/+$/, "");
-  const { repository, revision } = id;
-  const files = await filesOf(
-    `${base}/api/models/${repository}/tree/${encodeURIComponent(revision)}?recursive=true`,
-    read,
-  );
-  const resolved = (path: string): string =>
-    `${base}/${repository}/resolve/${encodeURIComponent(revision)}/${path.split("/").map(encodeURIComponent).join("/")}`;
-  const paths = files.map(({ path }) => path);
-  const sums = new Map(files.flatMap(({ path, sum }) => (sum === undefined ? [] : [[resolved(path), sum]])));
-  const gguf = chooseGguf(paths, id);
-  if (gguf !== undefined) return { url: resolved(gguf), sums };
-  if (id.quant === undefined && paths.some((path) => /\.safetensors$/i.test(path))) {
-    return { url: resolved(""), sums };
+  const { files, commit, words } = await listingOf(id, base, hub);
+  const at = (revision: string): string => `${base}/${id.repository}/resolve/${encodeURIComponent(revision)}/`;
+  const resolved = (path: string): string => at(id.revision) + path.split("/").map(encodeURIComponent).join("/");
+  const known = new Map<string, RemoteFile>();
+  for (const { path, size, sum, version } of files) {
+    const key = resolved(path);
+    const url = commit === undefined ? key : at(commit) + key.slice(at(id.revision).length);
+    known.set(key, { url, key, isOptional: false, size, sum, version });
   }
-  throw new HearthError(
-    "invalid_request",
-    `the repository ${repository} has no ${id.quant ?? "GGUF or safetensors"} file`,
-    {
-      hint:
-        id.quant === undefined
-          ? "Choose a repository of GGUF or safetensors files."
-          : `It has ${quantsOf(paths).join(", ") || "no GGUF files"}.`,
-    },
+  return { url: resolved(choose(id, files, words, room)), file: (url) => known.get(url) };
+}
+
+/** The files of the newest commit; without the network, of the one that was loaded last. */
+async function listingOf(id: HubId, base: string, hub: HubAccess): Promise<HubListing> {
+  const { repository, revision, path, quant } = id;
+  const api = `${base}/api/models/${repository}`;
+  const name = encodeURIComponent(revision);
+  const key = `${api}/revision/${name}?for=${encodeURIComponent(path ?? quant ?? "")}`;
+  const kept = reviveListing(await hub.kept?.(key));
+  if (kept !== undefined && isCommit(revision)) return kept;
+  const limits = kept === undefined ? undefined : QUICK;
+  try {
+    const listing = await ask(hub, limits, `${api}/revision/${name}?blobs=true`, `${api}/tree/${name}?recursive=true`);
+    hub.keep?.(key, JSON.stringify(listing));
+    return listing;
+  } catch (error) {
+    throwIfAborted(hub.signal);
+    if (kept !== undefined) return kept;
+    const { code, status, message } = toHearthError(error);
+    if (code !== "download_http" || status === undefined || status >= 500 || status === 429) throw error;
+    throw new HearthError(code, `the hub shows no repository ${repository} at ${revision}: ${message}`, {
+      status,
+      hint: "Check owner, name and revision. A private or gated one needs a token: name it in download.headers.",
+    });
+  }
+}
+
+/** Hubs of other makers may have only the older of the two lists. */
+async function ask(
+  hub: HubAccess,
+  limits: typeof QUICK | undefined,
+  first: string,
+  second: string,
+): Promise<HubListing> {
+  try {
+    const listing = parseListing(await hub.read(first, limits));
+    if (listing !== undefined) return listing;
+  } catch (error) {
+    if (![400, 404, 405, 501].includes(toHearthError(error).status ?? 0)) throw error;
+  }
+  const listing = parseListing(await hub.read(second, limits));
+  if (listing === undefined) throw new HearthError("bad_file", "the hub's list of files is not one");
+  return listing;
+}
+
+/** The path of the model among the files: a file's, or a folder's with a slash behind it ("" for the repository's own). */
+function choose(id: HubId, files: readonly HubFile[], words: readonly string[], room: number): string {
+  const { repository, quant, path = "" } = id;
+  if (path !== "" && !path.endsWith("/")) {
+    const named = chooseNamed(id, path, files);
+    if (named !== undefined) return named;
+  }
+  const folder = path.replace(/[^/]*$/, "");
+  const paths = files.map((file) => file.path).filter((path) => path.startsWith(folder));
+  const ggufs = variantsIn(files.filter((file) => file.path.startsWith(folder)));
+  const found = quant === undefined ? preferred(ggufs, room) : asked(ggufs, quant);
+  if (found !== undefined) return found.path;
+  const search = `https://huggingface.co/models?library=gguf&search=${encodeURIComponent(plainName(repository))}`;
+  const hint = `Look for a GGUF of the same model, such as ${plainName(repository)}-GGUF: ${search}`;
+  if (ggufs.length > 0) {
+    const names = quantsOf(ggufs);
+    if (quant === undefined) {
+      const message = `the repository ${repository} has only ${names}, and Hearth reads none of these`;
+      throw new HearthError("unsupported_quant", message, { hint });
+    }
+    throw refuse(`the repository ${repository} has no ${quant} file`, `It has ${names}.`);
+  }
+  const foreign = foreignFormat(paths, [...words, ...repository.split(/[/_.-]/)]);
+  if (foreign !== undefined) {
+    const message = `the repository ${repository} is made for another program: its weights are ${foreign}, and Hearth reads GGUF and safetensors`;
+    throw refuse(message, hint);
+  }
+  if (quant === undefined && paths.some((path) => /\.safetensors$/i.test(path))) return folder;
+  const beside = paths.filter((path) => /\.gguf$/i.test(path));
+  const what = quant ?? "GGUF or safetensors";
+  const seen = beside.length > 0 ? `It has only what stands beside a model: ${beside.slice(0, 5).join(", ")}. ` : "";
+  throw refuse(
+    `the repository ${repository} has no ${what} file`,
+    seen + (quant === undefined ? hint : "It has no GGUF files."),
   );
 }
 
-interface HubFile {
+/** A file that was asked for by its name; undefined for one that stands for the whole repository, such as config.json. */
+function chooseNamed({ repository, revision }: HubId, path: string, files: readonly HubFile[]): string | undefined {
+  const part = partOf(path);
+  const first = part === undefined ? path : path.replace(/-\d{5}-of-/, "-00001-of-");
+  const name = path.replace(/^.*\//, "");
+  const role = roleOf(path);
+  if (role === "projector" || role === "importance") {
+    const what = role === "projector" ? "the part of a model that sees or hears" : "what a quantiser measured";
+    throw refuse(`${name} is ${what}, and no model`, `Load the repository: ${repository}.`);
+  }
+  if (!files.some((file) => file.path === first)) {
+    const hint = `It has ${quantsOf(variantsIn(files)) || "no GGUF files"}.`;
+    throw refuse(`the repository ${repository} has no file ${path} at ${revision}`, hint);
+  }
+  return /\.(gguf|safetensors|safetensors\.index\.json)$/i.test(path) ? first : undefined;
+}
+
+/** A model in GGUF: all parts of it. */
+interface Variant {
   path: string;
-  /** SHA-256 of what is kept apart from the repository, as all large files are. */
-  sum?: string;
+  quant: string | undefined;
+  size: number;
 }
 
-async function filesOf(url: string, read: (url: string) => Promise<string>): Promise<HubFile[]> {
-  const entries: unknown = JSON.parse(await read(url));
-  if (!Array.isArray(entries)) throw new HearthError("bad_file", "the hub's list of files is not a list");
-  return entries.flatMap((entry: { type?: unknown; path?: unknown; lfs?: { oid?: unknown } | null } | null) => {
-    if (entry?.type !== "file" || typeof entry.path !== "string") return [];
-    const oid = entry.lfs?.oid;
-    return isSum(oid) ? [{ path: entry.path, sum: oid.toLowerCase() }] : [{ path: entry.path }];
-  });
-}
-
-/** A SHA-256 in hexadecimal digits. */
-export function isSum(text: unknown): text is string {
-  return typeof text === "string" && /^[0-9a-f]{64}$/i.test(text);
-}
-
-/** Files of models, without projections for images and all parts but the first. */
-function ggufFiles(paths: string[]): string[] {
-  const isModel = (path: string): boolean =>
-    /\.gguf$/i.test(path) && !/mmproj|imatrix/i.test(path) && !/-(?!00001)\d{5}-of-\d{5}\.gguf$/i.test(path);
-  return paths.filter(isModel).sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
-}
-
-function quantsOf(paths: string[]): string[] {
-  const named = ggufFiles(paths).map(
-    (path) => /((?:I?Q\d|BF16|F16|F32|MXFP4)[\w]*)(?:-\d{5}-of-\d{5})?\.gguf$/i.exec(path)?.[1],
-  );
-  return [...new Set(named.filter((name) => name !== undefined).map((name) => name.toUpperCase()))].sort();
-}
-
-function chooseGguf(paths: string[], { quant }: HubId): string | undefined {
-  const files = ggufFiles(paths);
-  const withQuant = (name: string): string | undefined =>
-    files.find((path) =>
-      new RegExp(`(^|[^A-Z0-9])${name.replace(/\W/g, "\\$&")}(-\\d{5}-of-\\d{5})?\\.gguf$`, "i").test(path),
-    );
-  if (quant !== undefined) return withQuant(quant);
-  for (const name of PREFERRED) {
-    const found = withQuant(name);
-    if (found !== undefined) return found;
+function variantsIn(files: readonly HubFile[]): Variant[] {
+  const variants = new Map<string, Variant>();
+  for (const { path, size = 0 } of modelsAmong(
+    files.filter(({ path }) => /\.gguf$/i.test(path)),
+    ({ path }) => path,
+  )) {
+    const part = partOf(path);
+    const key = part?.start ?? path;
+    const known = variants.get(key);
+    if (known !== undefined) known.size += size;
+    else variants.set(key, { path: part === undefined ? path : firstPart(path), quant: quantOf(path), size });
   }
-  return files[0];
+  return [...variants.values()].sort((a, b) => a.path.length - b.path.length || (a.path < b.path ? -1 : 1));
+}
+
+function firstPart(path: string): string {
+  return path.replace(/-\d{5}-of-(\d{5}\.\w+)$/, "-00001-of-$1");
+}
+
+/** The best of those that can be read and have room; where none has, the smallest. */
+function preferred(variants: readonly Variant[], room: number): Variant | undefined {
+  const readable = variants.flatMap((variant) => {
+    const rank = rankOf(variant.quant);
+    return rank === undefined ? [] : [{ variant, rank }];
+  });
+  const fitting = readable.filter(({ variant }) => variant.size <= room);
+  if (fitting.length > 0) return fitting.sort((a, b) => a.rank - b.rank)[0]?.variant;
+  return readable.sort((a, b) => a.variant.size - b.variant.size)[0]?.variant;
+}
+
+function asked(variants: readonly Variant[], name: string): Variant | undefined {
+  const quant = normalQuant(name);
+  const end = new RegExp(`(^|[^A-Z0-9])${name.replace(/\W/g, "\\$&")}(-\\d{5}-of-\\d{5})?\\.gguf$`, "i");
+  return (
+    variants.find((variant) => variant.quant === quant) ??
+    variants.find((variant) => variant.quant === `UD-${quant}`) ??
+    variants.find(({ path }) => end.test(path))
+  );
+}
+
+function quantsOf(variants: readonly Variant[]): string {
+  const names = variants.flatMap(({ quant }) => quant ?? []);
+  return [...new Set(names)].sort().join(", ") || variants.map(({ path }) => path).join(", ");
+}
+
+function refuse(message: string, hint: string): HearthError {
+  return new HearthError("invalid_request", message, { hint });
 }

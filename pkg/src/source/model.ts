@@ -2,16 +2,20 @@
  * Which files a model consists of: one GGUF file, all parts of a split one, or safetensors with the texts beside them.
  *
  * Names that end in `-00001-of-0000N.gguf` stand for all N. A folder (an address that ends in `/`), a `.safetensors` file
- * or its `.safetensors.index.json` stands for the model in that folder. Pages of Hugging Face stand for what they show.
+ * or its `.safetensors.index.json` stands for the model in that folder. What stands beside a model, such as the part of it
+ * that sees, is no part of it here.
  */
 import { HearthError, throwIfAborted } from "../errors.js";
+import { roomOnMachine } from "../memory.js";
 import type { DownloadOptions, SourceSpec } from "../protocol.js";
 import type { WasmFiles } from "../wasm-contract.js";
+import { withoutSecrets } from "./address.js";
 import { blobSource } from "./blob.js";
 import { HttpSource } from "./http.js";
-import { resolveHubId } from "./hub.js";
+import { resolveHubId, type HubAccess } from "./hub.js";
+import { modelsAmong, partOf, roleOf } from "./names.js";
 import { portSource } from "./port.js";
-import type { ByteSource } from "./source.js";
+import type { ByteSource, RemoteFile } from "./source.js";
 
 /** Texts that a folder may have; the core reads them by these names. */
 const TEXTS = [
@@ -32,14 +36,16 @@ export type ModelFiles =
   /** Headers first, then everything in this order. Each opens at its beginning as often as wanted. */
   | { kind: "several"; texts: Map<string, string>; weights: (() => ByteSource)[] };
 
-/** The file at an address. Of an optional one it may be remembered that it is not there; `sum`: its SHA-256, where it is known. */
-export type OpenUrl = (url: string, isOptional: boolean, sum?: string) => ByteSource;
+export type OpenUrl = (file: RemoteFile) => ByteSource;
+/** A file by its address; undefined where it is known that there is none. */
+type Find = (url: string, isOptional: boolean) => RemoteFile | undefined;
 
 export async function findModel(
   spec: SourceSpec,
   signal: AbortSignal,
   download: DownloadOptions,
-  open: OpenUrl = (url) => new HttpSource(url, signal, download),
+  open: OpenUrl = ({ url }) => new HttpSource(url, signal, download),
+  hub: HubAccess = hubAccess(signal, download),
 ): Promise<ModelFiles> {
   switch (spec.kind) {
     case "port":
@@ -49,23 +55,51 @@ export async function findModel(
     case "files":
       return await ofFiles(spec.files, signal);
     case "url":
-      return await ofUrl(spec.url, (url, isOptional) => open(url, isOptional, download.sha256));
+      return await ofUrl(
+        spec.url,
+        (url, isOptional) => ({ url, key: withoutSecrets(url), isOptional, sum: download.sha256 }),
+        open,
+      );
     case "hub": {
-      const read = (url: string): Promise<string> => readText(open(url, false));
-      const { url, sums } = await resolveHubId(spec.id, spec.endpoint, read);
-      return await ofUrl(url, (url, isOptional) => open(url, isOptional, sums.get(url)));
+      const { url, file } = await resolveHubId(spec.id, spec.endpoint, hub, roomOnMachine()?.most);
+      const find: Find = (url, isOptional) => {
+        const found = file(url);
+        if (found !== undefined || isOptional) return found;
+        const name = decodeURIComponent(url.replace(/^.*\//, ""));
+        throw new HearthError(
+          "invalid_request",
+          `the repository ${spec.id.repository} has no ${name} beside its weights`,
+          {
+            hint: "Look for a GGUF of the same model, which has all in one file.",
+          },
+        );
+      };
+      return await ofUrl(url, find, open);
     }
   }
+}
+
+/** Asks the hub without remembering anything. */
+export function hubAccess(signal: AbortSignal, download: DownloadOptions): HubAccess {
+  return {
+    signal,
+    read: (url, limits) => readText(new HttpSource(url, signal, { ...download, ...limits })),
+  };
 }
 
 async function ofFiles(files: File[], signal: AbortSignal): Promise<ModelFiles> {
   const byName = [...files].sort((a, b) => (a.name < b.name ? -1 : 1));
   const ends = (end: string): File[] => byName.filter((file) => file.name.toLowerCase().endsWith(end));
-  const safetensors = ends(".safetensors");
-  const weights = safetensors.length > 0 ? safetensors : ends(".gguf");
-  const [first] = weights.length > 0 ? weights : byName;
-  if (first === undefined)
-    throw new HearthError("invalid_request", "model: there is no file among those that were given");
+  const safetensors = modelsAmong(ends(".safetensors"), nameOf);
+  const weights = safetensors.length > 0 ? safetensors : modelsAmong(ends(".gguf"), nameOf);
+  const [first] = weights.length > 0 ? weights : byName.filter(({ name }) => roleOf(name) === "model");
+  if (first === undefined) {
+    const names = byName.map(nameOf).join(", ") || "none";
+    throw new HearthError("invalid_request", `model: there is no model among the files that were given: ${names}`, {
+      hint: "Give the GGUF file of the model itself, or a folder of safetensors with its texts.",
+    });
+  }
+  if (safetensors.length === 0) requireOne(weights);
   if (weights.length < 2 && safetensors.length === 0) return { kind: "one", open: () => blobSource(first, signal) };
   const texts = new Map<string, string>();
   for (const file of byName) {
@@ -74,26 +108,62 @@ async function ofFiles(files: File[], signal: AbortSignal): Promise<ModelFiles> 
   return { kind: "several", texts, weights: weights.map((file) => () => blobSource(file, signal)) };
 }
 
-async function ofUrl(link: string, open: OpenUrl): Promise<ModelFiles> {
-  const url = fromHub(new URL(link));
+/** Several files in GGUF are one model only if they are all parts of one. */
+function requireOne(weights: readonly File[]): void {
+  const parts = weights.map(({ name }) => partOf(name));
+  const [first] = parts;
+  const isSplit = first !== undefined && parts.every((part) => part?.start === first.start);
+  if (!isSplit && weights.length > 1) {
+    const names = weights.map(nameOf).join(", ");
+    throw new HearthError("invalid_request", `model: there are several models among the files: ${names}`, {
+      hint: "Give the files of one model only.",
+    });
+  }
+  if (first === undefined || weights.length === first.count) return;
+  const there = new Set(parts.map((part) => part?.index));
+  const missing = Array.from({ length: first.count }, (_, i) => i + 1).filter((index) => !there.has(index));
+  throw new HearthError(
+    "invalid_request",
+    `model: of ${String(first.count)} parts some are missing: ${missing.join(", ")}`,
+    {
+      hint: "Give all parts of the model together.",
+    },
+  );
+}
+
+function nameOf({ name }: File): string {
+  return name;
+}
+
+async function ofUrl(link: string, find: Find, opened: OpenUrl): Promise<ModelFiles> {
+  const open = (url: string): ByteSource => {
+    const file = find(url, false);
+    if (file === undefined) throw new HearthError("internal_error", `no file at ${url}`);
+    return opened(file);
+  };
+  const url = new URL(link);
   const { pathname } = url;
   const split = /^(.*)-00001-of-(\d{5})\.gguf$/i.exec(pathname);
   if (split !== null) {
     const [, start = "", count = ""] = split;
     const part = (i: number): string => withPath(url, `${start}-${String(i + 1).padStart(5, "0")}-of-${count}.gguf`);
-    const weights = Array.from({ length: Number(count) }, (_, i) => () => open(part(i), false));
+    const weights = Array.from({ length: Number(count) }, (_, i) => () => open(part(i)));
     return { kind: "several", texts: new Map(), weights };
   }
   const isFolder = pathname.endsWith("/") || /\.safetensors(\.index\.json)?$/i.test(pathname);
-  if (!isFolder) return { kind: "one", open: () => open(url.href, false) };
+  if (!isFolder) return { kind: "one", open: () => open(url.href) };
   const beside = (name: string): string => withPath(url, pathname.replace(/[^/]*$/, name));
+  const read = async (name: string, isOptional: boolean): Promise<string | undefined> => {
+    const file = find(beside(name), isOptional);
+    return file === undefined ? undefined : await textAt(opened(file), isOptional);
+  };
   const texts = new Map<string, string>();
   for (const name of TEXTS) {
-    const text = await textAt(open(beside(name), !NEEDED.has(name)), !NEEDED.has(name));
+    const text = await read(name, !NEEDED.has(name));
     if (text !== undefined) texts.set(name, text);
   }
-  const names = await shards(pathname, (name, optional) => textAt(open(beside(name), optional), optional));
-  return { kind: "several", texts, weights: names.map((name) => () => open(beside(name), false)) };
+  const names = await shards(pathname, read);
+  return { kind: "several", texts, weights: names.map((name) => () => open(beside(name))) };
 }
 
 /** Names of the safetensors files, in their order. */
@@ -140,15 +210,6 @@ async function readText(source: ByteSource): Promise<string> {
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
-}
-
-/** The files behind a page of Hugging Face: those of a repository, or the one that is shown. */
-function fromHub(url: URL): URL {
-  if (url.hostname !== "huggingface.co") return url;
-  const [owner = "", name = "", view, revision = "main", ...path] = url.pathname.split("/").filter(Boolean);
-  if (name === "" || (view !== undefined && view !== "tree" && view !== "blob")) return url;
-  const end = path.length > 0 && view === "blob" ? path.join("/") : [...path, ""].join("/");
-  return new URL(`/${owner}/${name}/resolve/${revision}/${end}`, url);
 }
 
 /** The same address with another path; what asks for permission stays. */

@@ -1,14 +1,83 @@
 /** When to try a download again. */
-import { cancelled } from "../errors.js";
+import { cancelled, throwIfAborted } from "../errors.js";
 
 const FIRST_MS = 250;
 const LONGEST_MS = 4_000;
 const LONGEST_RETRY_AFTER_MS = 30_000;
+/** Without an answer from a host that had answered; and without any network. */
+const LONGEST_GAP_MS = 120_000;
+const LONGEST_OFFLINE_MS = 600_000;
 
-/** Doubles from 250 ms to 4 s; a server's Retry-After (in seconds) comes first. */
-export function retryDelay(fruitless: number, retryAfter: number): number {
-  if (retryAfter > 0) return Math.min(retryAfter * 1000, LONGEST_RETRY_AFTER_MS);
+/** Doubles from 250 ms to 4 s; what the server asked for, in milliseconds, comes first. */
+export function retryDelay(fruitless: number, asked: number): number {
+  if (asked > 0) return Math.min(asked, LONGEST_RETRY_AFTER_MS);
   return Math.min(FIRST_MS * 2 ** Math.max(fruitless - 1, 0), LONGEST_MS);
+}
+
+/** Milliseconds that Retry-After asks to wait, in seconds or until a date (RFC 9110, 10.2.3); 0 where it asks for nothing. */
+export function retryAfter(headers: Headers): number {
+  const asked = headers.get("Retry-After") ?? "";
+  const seconds = Number(asked);
+  if (!Number.isNaN(seconds)) return seconds * 1000;
+  // By the server's clock if it shows it: a visitor's may be wrong.
+  const clock = Date.parse(headers.get("Date") ?? "");
+  const wait = Date.parse(asked) - (Number.isNaN(clock) ? Date.now() : clock);
+  return Number.isNaN(wait) ? 0 : wait;
+}
+
+/** Hosts that have answered this worker: they are there, and it is the network that is not. */
+const answered = new Set<string>();
+
+/**
+ * How long a download goes on without a network. A refused connection fails at once, so attempts are no measure of it:
+ * a change of network or a sleeping laptop takes seconds to minutes. A host that never answered may not exist at all.
+ */
+export class Patience {
+  readonly #host: string;
+  readonly #isLong: boolean;
+  readonly #signal: AbortSignal;
+  #since = Date.now();
+
+  constructor(url: string, isLong: boolean, signal: AbortSignal) {
+    this.#host = new URL(url).host;
+    this.#isLong = isLong;
+    this.#signal = signal;
+  }
+
+  answered(): void {
+    answered.add(this.#host);
+  }
+
+  /** From now on. */
+  renew(): void {
+    this.#since = Date.now();
+  }
+
+  /** Whether it is worth another attempt, however many there were. */
+  get lasts(): boolean {
+    return this.#isLong && answered.has(this.#host) && Date.now() - this.#since < LONGEST_GAP_MS;
+  }
+
+  /** Waits for the browser to be online, if it says that it is not; false if there is nothing to wait for. */
+  async waitForNetwork(): Promise<boolean> {
+    const { navigator } = globalThis as { navigator?: { onLine?: boolean } };
+    if (navigator?.onLine !== false || !answered.has(this.#host)) return false;
+    const online = new AbortController();
+    const wake = (): void => {
+      online.abort();
+    };
+    globalThis.addEventListener("online", wake);
+    try {
+      await sleep(LONGEST_OFFLINE_MS, AbortSignal.any([online.signal, this.#signal]));
+      return false;
+    } catch {
+      throwIfAborted(this.#signal);
+      this.renew();
+      return true;
+    } finally {
+      globalThis.removeEventListener("online", wake);
+    }
+  }
 }
 
 /** Rejects with `cancelled` when the signal fires first. */

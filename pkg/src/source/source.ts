@@ -4,3 +4,18 @@ export interface ByteSource {
   readonly total: number | undefined;
   chunks(): AsyncIterable<Uint8Array>;
 }
+
+/** A file from the network, and what is known of it before it comes. */
+export interface RemoteFile {
+  url: string;
+  /** The address that it is kept under: the same for each commit and signature. */
+  key: string;
+  /** That there is no such file is an answer too. */
+  isOptional: boolean;
+  /** Bytes. */
+  size?: number | undefined;
+  /** SHA-256 in hexadecimal digits. */
+  sum?: string | undefined;
+  /** What is kept of another version is of no use. */
+  version?: string | undefined;
+}

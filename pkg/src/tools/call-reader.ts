@@ -7,8 +7,28 @@ export interface CallPiece {
   arguments: string;
 }
 
+/** What a reader makes of a piece of text. */
+export interface Reading {
+  piece?: CallPiece | undefined;
+  /** What stands behind the call. */
+  rest: string;
+  /** It was a whole call, or is none after all; then the reader's `text` is what it took for one. */
+  end?: "call" | "none";
+  /** What the call's object says besides the call. */
+  extra?: string;
+}
+
+export interface Reader {
+  feed(text: string, isLast: boolean): Reading;
+  /** What was read so far as it came. */
+  readonly text: string;
+}
+
 /** The usual order: the name first. */
-const HEAD = /^\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"(?:arguments|parameters)"\s*:\s*/;
+const HEAD =
+  /^\s*\{\s*(?:"type"\s*:\s*"function"\s*,\s*)?"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"(?:arguments|parameters)"\s*:/;
+/** Characters within which the name has to come for the arguments to be streamed; it is not looked for without end. */
+const MOST_HEAD = 512;
 
 /** Follows a JSON text to the end of its first value. */
 export class JsonEnd {
@@ -48,69 +68,170 @@ export class JsonEnd {
   }
 }
 
-export class CallReader {
-  /** Of the object, what is not given yet. */
+/** Arguments that have to be an object. One is given as it comes; anything else is kept until it shows what it is. */
+export class ArgumentsReader {
+  readonly #end = new JsonEnd();
+  #isObject = false;
   #held = "";
-  #whole = "";
-  readonly #object = new JsonEnd();
-  #args: JsonEnd | undefined;
-  /** Something of the arguments was given; blanks before them are none of it. */
-  #hasArguments = false;
-  #state: "head" | "arguments" | "tail" = "head";
+  isEmpty = true;
 
-  /** Takes text; gives what is new of the call, what comes behind it, and whether its object has ended. */
-  feed(text: string): { piece: CallPiece | undefined; rest: string; isEnd: boolean } {
-    const { taken, isEnd } = this.#object.feed(text);
-    this.#whole += text.slice(0, taken);
-    this.#held += text.slice(0, taken);
-    const piece = this.#read(isEnd);
-    return { piece, rest: text.slice(taken), isEnd };
-  }
-
-  /** What was read so far as it came. */
-  get text(): string {
-    return this.#whole;
-  }
-
-  #read(isEnd: boolean): CallPiece | undefined {
-    let piece: CallPiece | undefined;
-    if (this.#state === "head") {
-      const head = HEAD.exec(this.#held);
-      if (head?.[1] !== undefined) {
-        piece = { name: JSON.parse(head[1]) as string, arguments: "" };
-        this.#held = this.#held.slice(head[0].length);
-        this.#args = new JsonEnd();
-        this.#state = "arguments";
-      } else if (isEnd) {
-        return this.#unordered();
-      }
-    }
-    if (this.#args !== undefined && this.#state === "arguments") {
-      if (!this.#hasArguments) this.#held = this.#held.trimStart();
-      this.#hasArguments ||= this.#held !== "";
-      const { taken, isEnd: isArgsEnd } = this.#args.feed(this.#held);
-      piece ??= { arguments: "" };
-      piece.arguments = this.#held.slice(0, taken);
-      this.#held = this.#held.slice(taken);
-      if (isArgsEnd) this.#state = "tail";
-    }
-    return piece;
-  }
-
-  /** An object whose name does not come first, or that is no call at all. */
-  #unordered(): CallPiece | undefined {
-    const call = parseCall(this.#whole);
-    return call === undefined ? undefined : { name: call.name, arguments: call.arguments };
+  /** `args`: the next characters; null once it is no object. With `isLast`, what was kept is all there is. */
+  feed(text: string, isLast: boolean): { args: string | null; rest: string; isEnd: boolean } {
+    let fresh = text;
+    if (!this.#isObject && this.#held === "") fresh = fresh.trimStart();
+    this.#isObject ||= this.#held === "" && fresh.startsWith("{");
+    this.isEmpty &&= fresh === "";
+    const { taken, isEnd } = this.#end.feed(fresh);
+    const rest = fresh.slice(taken);
+    fresh = fresh.slice(0, taken);
+    if (this.#isObject) return { args: fresh, rest, isEnd };
+    this.#held += fresh;
+    if (!isEnd && !isLast) return { args: "", rest, isEnd };
+    return { args: objectText(this.#held) ?? null, rest, isEnd: true };
   }
 }
 
-/** A whole call; undefined for what is none. */
-export function parseCall(text: string): { name: string; arguments: string } | undefined {
+/**
+ * The JSON object that a text stands for: by itself, or as a JSON text within it; `{}` for nothing and for null. Undefined where
+ * that is no object, which is what tools and templates need.
+ */
+export function objectText(text: string): string | undefined {
+  if (text.trim() === "") return "{}";
   try {
-    const { name, arguments: args, parameters } = JSON.parse(text) as Record<string, unknown>;
-    if (typeof name !== "string") return undefined;
-    return { name, arguments: JSON.stringify(args ?? parameters ?? {}) };
+    const value: unknown = JSON.parse(text);
+    if (value === null) return "{}";
+    if (typeof value === "string") return objectText(value);
+    return typeof value === "object" && !Array.isArray(value) ? text : undefined;
   } catch {
     return undefined;
   }
+}
+
+export class CallReader implements Reader {
+  readonly #accepts: (name: string) => boolean;
+  readonly #object = new JsonEnd();
+  #args: ArgumentsReader | undefined;
+  /** Not given yet: it comes with the first piece of its arguments. */
+  #name: string | undefined;
+  #state: "head" | "arguments" | "tail" = "head";
+  #hasObject = true;
+  #isGiven = false;
+  readonly #members = new JsonEnd();
+  #tail = "";
+  text = "";
+
+  /** `name`: it is known already, and only the arguments follow. */
+  constructor(accepts: (name: string) => boolean = () => true, name?: string) {
+    this.#accepts = accepts;
+    if (name !== undefined) this.#begin(name, false);
+  }
+
+  feed(text: string, isLast: boolean): Reading {
+    let rest = text;
+    if (this.#state === "head") {
+      const { taken, isEnd } = this.#object.feed(text);
+      // As much as was looked at before has no head in it.
+      const isOpen = this.text.length < MOST_HEAD;
+      this.text += text.slice(0, taken);
+      rest = text.slice(taken);
+      const head = isOpen ? HEAD.exec(this.text.slice(0, MOST_HEAD)) : null;
+      if (head?.[1] === undefined) return isEnd ? this.#unordered(rest) : this.#more(isLast);
+      const name = unquoted(head[1]);
+      if (name === undefined || !this.#accepts(name)) return { rest, end: "none" };
+      rest = this.text.slice(head[0].length) + rest;
+      this.text = head[0];
+      this.#begin(name, true);
+    }
+    return this.#state === "arguments" ? this.#arguments(rest, isLast) : this.#readTail(rest, isLast, undefined);
+  }
+
+  #begin(name: string, hasObject: boolean): void {
+    this.#name = name;
+    this.#hasObject = hasObject;
+    this.#args = new ArgumentsReader();
+    this.#state = "arguments";
+  }
+
+  #more(isLast: boolean): Reading {
+    return isLast ? { rest: "", end: "none" } : { rest: "" };
+  }
+
+  #arguments(text: string, isLast: boolean): Reading {
+    const { args, rest, isEnd } = this.#args?.feed(text, isLast) ?? { args: null, rest: "", isEnd: true };
+    // Once something was given it cannot be taken back, and the text is not needed any more.
+    if (!this.#isGiven) this.text += text.slice(0, text.length - rest.length);
+    // An object that ends before its arguments is cut off; behind a name alone there may be none.
+    if (args === null || (isLast && this.#hasObject && this.#args?.isEmpty)) return { rest, end: "none" };
+    let piece: CallPiece | undefined;
+    if (args !== "") {
+      piece = this.#name === undefined ? { arguments: args } : { name: this.#name, arguments: args };
+      this.#name = undefined;
+      this.#isGiven = true;
+    }
+    if (isEnd && !this.#hasObject) return { piece, rest, end: "call" };
+    if (isEnd) {
+      this.#state = "tail";
+      return this.#readTail(rest, isLast, piece);
+    }
+    return isLast ? { piece, rest, end: this.#isGiven ? "call" : "none" } : { piece, rest };
+  }
+
+  /** From the arguments to the end of the object, which may hold more, or lack its brace. */
+  #readTail(text: string, isLast: boolean, piece: CallPiece | undefined): Reading {
+    const more = this.#tail === "" ? text.trimStart() : text;
+    if (this.#tail === "") {
+      if (more === "") return isLast ? { piece, rest: "", end: "call" } : { piece, rest: "" };
+      if (more.startsWith("}")) return { piece, rest: more.slice(1), end: "call" };
+      if (!more.startsWith(",")) return { piece, rest: text, end: "call" };
+      // The rest of an object, as one of its own.
+      this.#members.feed("{");
+    }
+    const { taken, isEnd } = this.#members.feed(more);
+    this.#tail += more.slice(0, taken);
+    const rest = more.slice(taken);
+    if (!isEnd && !isLast) return { piece, rest };
+    const members = parsedObject(`{${this.#tail.slice(1)}`);
+    const extra = members !== undefined && extraOf(members) === "" ? "" : this.#tail;
+    return { piece, rest, end: "call", extra };
+  }
+
+  /** An object whose name does not come first, or that is no call at all. */
+  #unordered(rest: string): Reading {
+    const call = parseCall(this.text);
+    if (call === undefined || !this.#accepts(call.name)) return { rest, end: "none" };
+    const { extra, ...piece } = call;
+    return { piece, rest, end: "call", extra };
+  }
+}
+
+function unquoted(text: string): string | undefined {
+  try {
+    return JSON.parse(text) as string;
+  } catch {
+    return undefined;
+  }
+}
+
+function parsedObject(text: string): Record<string, unknown> | undefined {
+  const found = text.trimStart().startsWith("{") ? (unquoted(text) as unknown) : undefined;
+  return found as Record<string, unknown> | undefined;
+}
+
+/** A whole call, by itself or as OpenAI wraps it; undefined for what is none. */
+function parseCall(text: string): { name: string; arguments: string; extra: string } | undefined {
+  const object = parsedObject(text);
+  if (object === undefined) return undefined;
+  const { function: wrapped, ...outer } = object;
+  const inner = typeof wrapped === "object" ? { ...outer, ...wrapped } : { name: wrapped, ...outer };
+  const { name, arguments: args, parameters, ...others } = inner as Record<string, unknown>;
+  if (args !== undefined && parameters !== undefined) return undefined;
+  const found = objectText(JSON.stringify(args ?? parameters ?? null));
+  if (typeof name !== "string" || found === undefined) return undefined;
+  return { name, arguments: found, extra: extraOf(others) };
+}
+
+/** What an object says beyond what calls consist of. */
+function extraOf(members: Record<string, unknown>): string {
+  const others = Object.entries(members).filter(([key]) => !["id", "call_id", "type"].includes(key));
+  return others.length === 0 ? "" : JSON.stringify(Object.fromEntries(others));
 }

@@ -1,12 +1,17 @@
 /**
  * Takes calls of tools out of an answer, in the ways that models write them:
  *
- * - `hermes` (Qwen, Hermes, SmolLM): `<tool_call>{"name": …, "arguments": …}</tool_call>`, as often as need be;
- * - `llama` (Llama 3.1 and later): `{"name": …, "parameters": …}` as the whole answer, perhaps behind `<|python_tag|>`;
+ * - `hermes` (Qwen, Hermes, SmolLM): `<tool_call>{"name": …, "arguments": …}</tool_call>`, as often as need be, and what
+ *   Qwen3-Coder writes in its place: `<function=NAME><parameter=KEY>…</parameter></function>`, within the tags or without;
+ * - `llama` (Llama 3.1 and later): `{"name": …, "parameters": …}`, alone, in a list or behind prose, or
+ *   `<function=NAME>{…}</function>`; behind `<|python_tag|>` also `NAME.call(key="value")`;
  * - `mistral`: `[TOOL_CALLS][{"name": …, "arguments": …}, …]`, or `[TOOL_CALLS]name[ARGS]{…}` since Ministral.
+ *
+ * What turns out to be no call is text, with its marks and as it came: nothing that a model writes is lost.
  */
-import { CallReader, JsonEnd } from "./call-reader.js";
+import { CallReader, JsonEnd, type Reader } from "./call-reader.js";
 import { beginningOf, type CallDelta } from "./parts.js";
+import { BuiltInReader, FunctionReader, type Schemas } from "./spelled-calls.js";
 import type { ToolStyle } from "../wasm-contract.js";
 
 interface Found {
@@ -14,151 +19,230 @@ interface Found {
   calls: CallDelta[];
 }
 
-/** What begins a call, and what may stand between calls and after them. */
-const TAGS: Record<Exclude<ToolStyle, "harmony">, { open: string[]; between: RegExp }> = {
-  hermes: { open: ["<tool_call>"], between: /^(?:\s|<\/tool_call>)*/ },
-  llama: { open: ["<|python_tag|>"], between: /^[\s;]*/ },
-  mistral: { open: ["[TOOL_CALLS]"], between: /^(?:[\s,\]]|\[TOOL_CALLS\]|\[(?=\s*\{))*/ },
+type Style = Exclude<ToolStyle, "harmony">;
+
+/** What begins a call; what stands in brackets `(?=…)` is part of it. And the same where only a part has come yet. */
+const OPEN: Record<Style, { mark: RegExp; texts: string[] }> = {
+  hermes: {
+    mark: /<tool_call>|<\|tool_call\|>|(?=<function=)/g,
+    texts: ["<tool_call>", "<|tool_call|>", "<function="],
+  },
+  llama: { mark: /<\|python_tag\|>|(?=<function=|\{|\[)/g, texts: ["<|python_tag|>", "<function="] },
+  mistral: { mark: /\[TOOL_CALLS\]/g, texts: ["[TOOL_CALLS]"] },
 };
+/** What may end a call, whoever wrote it. */
+const CLOSE = ["</tool_call>", "<|/tool_call|>", "</function>"];
+/** Keys that an object which no mark announces begins with if it is a call. */
+const KEYS = ["name", "type", "function", "parameters", "arguments", "id"].map((key) => `"${key}"`);
+/** Blanks and names that are looked at again with each piece of text are no longer than this. */
+const MOST_HELD = 256;
+/** Blanks before a call that are the call's. */
+const MOST_BLANKS = 16;
 
 export class CallParser {
-  readonly #style: Exclude<ToolStyle, "harmony">;
+  readonly #style: Style;
   readonly #names: ReadonlySet<string>;
-  /** `maybe`: an object that will be a call if its name is a tool's. */
-  #state: "content" | "before" | "call" | "maybe" | "args" = "content";
+  readonly #schemas: Schemas;
+  /** `skip`: within JSON that is no call. */
+  #state: "content" | "skip" | "open" | "call" | "between" = "content";
   #held = "";
   #index = -1;
-  #reader = new CallReader();
-  #end = new JsonEnd();
-  #isFirst = true;
+  #reader: Reader = new CallReader();
+  #skipped = new JsonEnd();
+  /** What was taken on suspicion of a call that has not been given. */
+  #taken = "";
+  /** Nothing but its shape says that it is a call; then the name has to be a tool's. */
+  #isBare = false;
+  #isList = false;
+  #isClosed = false;
 
-  constructor(style: Exclude<ToolStyle, "harmony">, names: Iterable<string>) {
+  constructor(style: Style, names: Iterable<string>, schemas: Schemas = new Map()) {
     this.#style = style;
     this.#names = new Set(names);
+    this.#schemas = schemas;
   }
 
   feed(text: string, isLast: boolean): Found {
     const found: Found = { content: "", calls: [] };
     let rest = this.#held + text;
     this.#held = "";
-    for (;;) {
-      const before = rest;
-      const state = this.#state;
-      rest = this.#step(rest, isLast, found);
-      if (rest === before && state === this.#state) break;
+    while (rest !== "" || (isLast && this.#state !== "content" && this.#state !== "skip")) {
+      const next = this.#step(rest, isLast, found);
+      if (next === undefined) {
+        this.#held = rest;
+        break;
+      }
+      rest = next;
     }
-    this.#held = isLast ? "" : rest;
     return found;
   }
 
-  /** Consumes what it can of the text; gives the rest. */
-  #step(text: string, isLast: boolean, found: Found): string {
+  /** Consumes what it can of the text; gives the rest, or undefined where more is needed to tell. */
+  #step(text: string, isLast: boolean, found: Found): string | undefined {
     switch (this.#state) {
       case "content":
         return this.#content(text, isLast, found);
-      case "before":
-        return this.#before(text, isLast, found);
+      case "skip": {
+        const { taken, isEnd } = this.#skipped.feed(text);
+        found.content += text.slice(0, taken);
+        if (isEnd) this.#state = "content";
+        return text.slice(taken);
+      }
+      case "open":
+        return this.#open(text, isLast, found);
       case "call":
-      case "maybe":
         return this.#call(text, isLast, found);
-      case "args":
-        return this.#args(text, found);
+      case "between":
+        return this.#between(text, isLast, found);
     }
   }
 
   #content(text: string, isLast: boolean, found: Found): string {
-    const { open } = TAGS[this.#style];
-    if (this.#isFirst && this.#style === "llama") {
-      const visible = text.trimStart();
-      if (visible === "" && !isLast) return text;
-      if (visible.startsWith("{")) {
-        this.#state = "maybe";
-        this.#reader = new CallReader();
-        return visible;
-      }
+    const { mark, texts } = OPEN[this.#style];
+    mark.lastIndex = 0;
+    const open = mark.exec(text);
+    // The line's end before a call is the call's.
+    const partial = open !== null || isLast ? 0 : beginningOf(texts, text);
+    const end = open?.index ?? text.length - partial;
+    const blanks = open === null && isLast ? 0 : blanksBefore(text, end);
+    found.content += text.slice(0, end - blanks);
+    if (open === null) {
+      this.#held = text.slice(end - blanks);
+      return "";
     }
-    for (const tag of open) {
-      const at = text.indexOf(tag);
-      if (at < 0) continue;
-      // The line's end before a call is the call's.
-      found.content += text.slice(0, at).trimEnd();
-      this.#state = "before";
-      return text.slice(at + tag.length);
-    }
-    const tag = isLast ? 0 : beginningOf(open, text);
-    const held = isLast ? 0 : tag + blanks(text.slice(0, text.length - tag));
-    const shown = text.slice(0, text.length - held);
-    if (shown !== "") this.#isFirst = false;
-    found.content += shown;
-    return text.slice(text.length - held);
+    this.#taken = text.slice(end - blanks, end) + open[0];
+    this.#isBare = open[0] === "";
+    this.#isList = this.#isClosed = false;
+    this.#state = "open";
+    return text.slice(end + open[0].length);
   }
 
-  /** Between the tag, or another call, and a call. */
-  #before(text: string, isLast: boolean, found: Found): string {
-    const rest = text.replace(TAGS[this.#style].between, "");
-    if (rest === "") return isLast ? "" : text;
-    if (rest.startsWith("{")) {
+  /** Behind a mark, or before what may be a call without one. */
+  #open(text: string, isLast: boolean, found: Found): string | undefined {
+    const near = text.slice(0, MOST_HELD);
+    const visible = near.trimStart();
+    const blanks = near.slice(0, near.length - visible.length);
+    const isWhole = isLast || near.length === MOST_HELD;
+    if (visible === "" && !isWhole) return undefined;
+    if (visible.startsWith("[") && !this.#isList) return this.#list(text, blanks);
+    const begun = this.#reading(visible, isWhole);
+    if (begun === "maybe") return undefined;
+    this.#taken += blanks;
+    if (typeof begun === "object") {
+      this.#reader = begun.reader;
       this.#state = "call";
-      this.#reader = new CallReader();
-      return rest;
+      this.#taken += visible.slice(0, begun.length);
+      return text.slice(blanks.length + begun.length);
     }
-    if (this.#style === "mistral") {
-      const named = /^([\w.-]+)(?:\[CALL_ID\][^[]*)?\[ARGS\]\s*(?=\{)/.exec(rest) ?? /^([\w.-]+)\s*(?=\{)/.exec(rest);
-      if (named?.[1] !== undefined) {
-        this.#index += 1;
-        found.calls.push({ index: this.#index, name: named[1], arguments: "" });
-        this.#state = "args";
-        this.#end = new JsonEnd();
-        return rest.slice(named[0].length);
+    // Within JSON nothing else is looked for, but a brace may be anything.
+    const isJson = this.#isBare && /^\{\s*"/.test(visible);
+    // What has no mark gives way by a character, or it would be taken for the same again.
+    const isMark = !this.#isBare || this.#taken.trimStart() !== "";
+    const length = isMark ? 0 : Math.min(1, visible.length);
+    return this.#giveBack(visible.slice(0, length), text.slice(blanks.length + length), found, isJson);
+  }
+
+  #list(text: string, blanks: string): string {
+    this.#taken += `${blanks}[`;
+    this.#isList = true;
+    return text.slice(blanks.length + 1);
+  }
+
+  /** What reads the call that a text begins with, and how much of it is known already; "none" if it begins with none. */
+  #reading(text: string, isWhole: boolean): { reader: Reader; length: number } | "maybe" | "none" {
+    const unsure = isWhole ? "none" : "maybe";
+    if (text.startsWith("{")) {
+      const begin = text.slice(1).trimStart();
+      if (begin === "") return unsure;
+      const keys = this.#isBare ? KEYS : ['"'];
+      if (!keys.some((key) => begin.startsWith(key))) {
+        return keys.some((key) => key.startsWith(begin)) ? unsure : "none";
       }
-      // A name that has not ended, or the beginning of the tag.
-      if (!isLast) return text;
+      const accepts = this.#isBare ? (name: string): boolean => this.#names.has(name) : undefined;
+      return { reader: new CallReader(accepts), length: 0 };
     }
-    const { open } = TAGS[this.#style];
-    const isTag = open.some((tag) => rest.startsWith(tag) || (!isLast && tag.startsWith(rest)));
-    const isClosing = this.#style === "hermes" && !isLast && "</tool_call>".startsWith(rest);
-    if (isClosing) return text;
-    // Text again, or the next tag.
-    this.#state = "content";
-    return isTag ? rest : text.replace(/^(?:<\/tool_call>)?\s*/, "");
+    if (this.#style !== "mistral") {
+      const [tag, name] = /^<function=([\w.-]{1,64})>/.exec(text) ?? [];
+      if (tag !== undefined && name !== undefined) {
+        return { reader: new FunctionReader(name, this.#schemas.get(name)), length: tag.length };
+      }
+      if ("<function=".startsWith(text) || /^<function=[\w.-]{0,64}$/.test(text)) return unsure;
+    }
+    if (this.#isBare || this.#style === "hermes") return "none";
+    if (this.#style === "llama") {
+      if (/^\w[\w.]*\.call\(/.test(text)) return { reader: new BuiltInReader(), length: 0 };
+      return /^\w[\w.]*$/.test(text) ? unsure : "none";
+    }
+    const named = /^([\w.-]{1,64})(?:\[CALL_ID\][^[\s]{0,64})?(?:\[ARGS\]|\s*(?=\{))/.exec(text);
+    if (named?.[1] !== undefined) return { reader: new CallReader(undefined, named[1]), length: named[0].length };
+    const isName = /^[\w.-]{1,64}(?:\s*|\[[A-Z_]*|\[CALL_ID\][^[\s]{0,64}(?:\[[A-Z]*)?)$/.test(text);
+    return isName ? unsure : "none";
   }
 
   #call(text: string, isLast: boolean, found: Found): string {
-    const { piece, rest, isEnd } = this.#reader.feed(text);
-    if (piece?.name !== undefined) {
-      if (this.#state === "maybe" && !this.#names.has(piece.name)) return this.#noCall(rest, found);
-      this.#state = "call";
-      this.#index += 1;
-    }
-    if (piece !== undefined && (piece.name !== undefined || piece.arguments !== "")) {
+    const { piece, rest, end, extra = "" } = this.#reader.feed(text, isLast);
+    if (piece !== undefined) {
+      if (piece.name !== undefined) this.#index += 1;
       found.calls.push({ index: this.#index, ...piece });
     }
-    if (isEnd) {
-      if (this.#state === "maybe") return this.#noCall(rest, found);
-      this.#state = "before";
-    } else if (isLast && this.#state === "maybe") {
-      return this.#noCall(rest, found);
+    if (end === "none") {
+      return this.#giveBack(this.#reader.text, rest, found, this.#isBare && this.#reader.text.startsWith("{"));
+    }
+    if (end === "call") {
+      found.content += extra;
+      this.#taken = "";
+      this.#state = "between";
     }
     return rest;
   }
 
-  /** An object that is the answer itself. */
-  #noCall(rest: string, found: Found): string {
-    found.content += this.#reader.text;
+  /** What was taken for a call is text; of JSON, all that follows to its end. */
+  #giveBack(text: string, rest: string, found: Found, isJson: boolean): string {
+    found.content += this.#taken + text;
+    this.#taken = "";
     this.#state = "content";
-    this.#isFirst = false;
+    if (!isJson) return rest;
+    this.#skipped = new JsonEnd();
+    if (!this.#skipped.feed(text).isEnd) this.#state = "skip";
     return rest;
   }
 
-  #args(text: string, found: Found): string {
-    const { taken, isEnd } = this.#end.feed(text);
-    if (taken > 0) found.calls.push({ index: this.#index, arguments: text.slice(0, taken) });
-    if (isEnd) this.#state = "before";
-    return text.slice(taken);
+  /** Behind a call: its closing tag, another call, brackets too many, or text again. */
+  #between(text: string, isLast: boolean, found: Found): string | undefined {
+    const [junk = ""] = (this.#isClosed ? /^\s*/ : /^[\s,;}\]]*/).exec(text.slice(0, MOST_HELD)) ?? [];
+    const after = text.slice(junk.length);
+    const isShort = !isLast && junk.length < MOST_HELD;
+    // Blanks behind the closing tag are nothing that has to wait.
+    if (after === "" && this.#isClosed) return isLast ? this.#text(after) : "";
+    if (after === "" && isShort) return undefined;
+    const close = CLOSE.find((tag) => after.startsWith(tag));
+    if (close !== undefined) {
+      this.#isClosed = true;
+      return after.slice(close.length);
+    }
+    const { texts } = OPEN[this.#style];
+    const marks = [...CLOSE, ...texts];
+    if (isShort && marks.some((tag) => tag.startsWith(after))) return undefined;
+    const isNext = this.#style === "hermes" || /[,;]/.test(junk);
+    if (after.startsWith("{") && isNext && !this.#isClosed) {
+      this.#taken = junk;
+      this.#state = "open";
+      return after;
+    }
+    const isAlone = (after === "" && isLast) || texts.some((tag) => after.startsWith(tag));
+    // Of brackets before text, one may be the list's.
+    if (!isAlone) found.content += (this.#isList ? junk.replace("]", "") : junk).trimStart();
+    return this.#text(after);
+  }
+
+  #text(rest: string): string {
+    this.#state = "content";
+    return rest;
   }
 }
 
-/** Blanks at the end, which are the call's if one follows. */
-function blanks(text: string): number {
-  return text.length - text.trimEnd().length;
+/** Blanks before a place in a text, as far as they count. */
+function blanksBefore(text: string, end: number): number {
+  const near = text.slice(Math.max(0, end - MOST_BLANKS), end);
+  return near.length - near.trimEnd().length;
 }

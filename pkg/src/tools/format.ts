@@ -1,75 +1,126 @@
 /** The format of an answer that has to call tools, in each way that models write calls. */
+import { HearthError } from "../errors.js";
 import type { ChatCompletionTool } from "../openai.js";
-import type { AnswerFormat, ToolStyle } from "../wasm-contract.js";
+import type { AnswerFormat, TemplateStyle } from "../wasm-contract.js";
+import { Definitions, dereferenced, typesOf } from "./schema.js";
+
+type Style = NonNullable<TemplateStyle["tool_style"]>;
 
 /** At least one call of one of these tools; one at most without `parallel`. */
-export function callFormat(tools: ChatCompletionTool[], style: ToolStyle, parallel: boolean): AnswerFormat {
+export function callFormat(tools: ChatCompletionTool[], style: Style, parallel: boolean): AnswerFormat {
   switch (style) {
     case "hermes": {
       const more = parallel ? ' ("\\n" call)*' : "";
-      return {
-        grammar: `start: call${more}\ncall: "<tool_call>\\n" body "\\n</tool_call>"\nbody: ${json(tools, "arguments")}`,
-      };
+      const body = json(callSchema(tools, "arguments"));
+      return bounded({ grammar: `start: call${more}\ncall: "<tool_call>\\n" body "\\n</tool_call>"\nbody: ${body}` });
     }
     case "llama":
-      return { json_schema: callSchema(tools, "parameters") };
+      return callSchema(tools, "parameters");
     case "mistral": {
-      const items = { type: "array", items: callSchema(tools, "arguments"), minItems: 1 };
-      return {
-        grammar: `start: <|[TOOL_CALLS]|> calls\ncalls: %json ${text(parallel ? items : { ...items, maxItems: 1 })}`,
-      };
+      const { json_schema } = callSchema(tools, "arguments");
+      const { $defs, ...call } = json_schema;
+      const items = { type: "array", items: call, minItems: 1, ...(parallel ? {} : { maxItems: 1 }) };
+      const calls = json({ json_schema: { ...items, ...($defs === undefined ? {} : { $defs }) } });
+      return bounded({ grammar: `start: <|[TOOL_CALLS]|> calls\ncalls: ${calls}` });
     }
     case "harmony": {
-      const calls = tools.map(({ function: { name, parameters } }, i) => {
+      const calls = tools.map(({ function: { name } }, i) => {
+        const definitions = new Definitions();
+        const schema = parametersOf(tools, i, definitions);
         const head = `"commentary to=functions.${name}"`;
-        return `call${String(i)}: <|channel|> ${head} " " <|constrain|> "json" <|message|> %json ${text(parameters ?? OBJECT)}`;
+        const body = json(withDefinitions(schema, definitions));
+        return `call${String(i)}: <|channel|> ${head} " " <|constrain|> "json" <|message|> ${body}`;
       });
-      return { grammar: [`start: ${calls.map((_, i) => `call${String(i)}`).join(" | ")}`, ...calls].join("\n") };
+      const start = `start: ${calls.map((_, i) => `call${String(i)}`).join(" | ")}`;
+      return bounded({ grammar: [start, ...calls].join("\n") });
     }
+    case "xml":
+      return bounded({ grammar: xmlGrammar(tools, parallel) });
   }
 }
 
-const OBJECT = { type: "object" };
+/** Characters of a grammar at most: what is larger takes the page longer to send than it is worth. */
+const MOST_CHARACTERS = 1_000_000;
 
-function json(tools: ChatCompletionTool[], key: string): string {
-  return `%json ${text(callSchema(tools, key))}`;
+function bounded(format: { grammar: string }): AnswerFormat {
+  const { length } = format.grammar;
+  if (length <= MOST_CHARACTERS) return format;
+  const message = `invalid request: tools must make a grammar of at most ${String(MOST_CHARACTERS)} characters, found ${String(length)}`;
+  throw new HearthError("invalid_request", message, { hint: 'Name one function in tool_choice, or use "auto".' });
 }
 
 /** On one line, as models write it by themselves; see hearth-grammar's `Format`. */
-function text(schema: object): string {
+function json({ json_schema }: { json_schema: object }): string {
   const options = { whitespace_flexible: false, item_separator: ", ", key_separator: ": " };
-  return JSON.stringify({ "x-guidance": options, ...schema });
+  return `%json ${JSON.stringify({ "x-guidance": options, ...json_schema })}`;
 }
 
-function callSchema(tools: ChatCompletionTool[], key: string): object {
-  const calls = tools.map(({ function: { name, parameters } }) => ({
+interface Schema extends Record<string, unknown> {
+  $defs?: unknown;
+}
+
+/** A tool's parameters, which are an object whatever else their schema says. */
+function parametersOf(tools: ChatCompletionTool[], index: number, definitions: Definitions): Schema {
+  const field = `tools[${String(index)}].function.parameters`;
+  const schema = definitions.add(tools[index]?.function.parameters ?? {}, field);
+  return { type: "object", ...(schema as Schema) };
+}
+
+function withDefinitions(schema: Schema, { all }: Definitions): { json_schema: Schema } {
+  return { json_schema: Object.keys(all).length === 0 ? schema : { ...schema, $defs: all } };
+}
+
+function callSchema(tools: ChatCompletionTool[], key: string): { json_schema: Schema } {
+  const definitions = new Definitions();
+  const calls = tools.map(({ function: { name } }, index) => ({
     type: "object",
-    properties: { name: { const: name }, [key]: inlined(parameters ?? OBJECT) },
+    properties: { name: { const: name }, [key]: parametersOf(tools, index, definitions) },
     required: ["name", key],
     additionalProperties: false,
   }));
-  return calls.length === 1 ? (calls[0] ?? {}) : { anyOf: calls };
+  return withDefinitions(calls.length === 1 ? (calls[0] ?? {}) : { anyOf: calls }, definitions);
 }
 
-/** A schema that stands within another one: references to its own root's definitions are replaced by these. */
-function inlined(schema: Record<string, unknown>): unknown {
-  const at = (path: string): unknown =>
-    path
-      .split("/")
-      .slice(1)
-      .reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], schema);
-  const walk = (value: unknown, seen: string[]): unknown => {
-    if (Array.isArray(value)) return value.map((item) => walk(item, seen));
-    if (typeof value !== "object" || value === null) return value;
-    const { $ref } = value as { $ref?: unknown };
-    // One that contains itself cannot be replaced: there, anything goes.
-    if (typeof $ref === "string" && $ref.startsWith("#/"))
-      return seen.includes($ref) ? true : walk(at($ref), [...seen, $ref]);
-    return Object.fromEntries(
-      Object.entries(value)
-        .filter(([key]) => key !== "$defs" && key !== "definitions")
-        .map(([key, inner]) => [key, walk(inner, seen)]),
-    );
-  };
-  return walk(schema, []);
+/** Keywords of parameters that the order of their tags cannot follow. */
+const NOT_IN_XML = ["allOf", "anyOf", "oneOf", "not", "if", "patternProperties", "dependentSchemas", "minProperties"];
+
+/** Calls as Qwen3-Coder's template tells of them: each parameter once, in the order of the schema; texts without quotes. */
+function xmlGrammar(tools: ChatCompletionTool[], parallel: boolean): string {
+  const rules: string[] = [];
+  const calls = tools.map(({ function: { name } }, index) => {
+    const definitions = new Definitions();
+    const root = dereferenced(parametersOf(tools, index, definitions), definitions);
+    const keyword = NOT_IN_XML.find((one) => one in root);
+    if (keyword !== undefined) {
+      const message = `invalid request: tools[${String(index)}].function.parameters must only list properties where a call is required of this model, which writes calls as XML, found ${keyword}`;
+      throw new HearthError("invalid_request", message, { hint: 'Use tool_choice "auto", or list the properties.' });
+    }
+    const required = (root.required ?? []) as unknown[];
+    const parameters = Object.entries((root.properties ?? {}) as Schema).map(([key, schema], i) => {
+      const rule = `p${String(index)}_${String(i)}`;
+      const begin = JSON.stringify(`<parameter=${key}>\n`);
+      rules.push(`${rule}: ${begin} ${rule}_v`, `${rule}_v${xmlValue(schema, definitions)}`);
+      return required.includes(key) ? rule : `${rule}?`;
+    });
+    bounded({ grammar: rules.join("\n") });
+    return `"<function=${name}>\n" ${parameters.join(" ")} "</function>\n"`;
+  });
+  const start = `start: call${parallel ? ' ("\n" call)*' : ""}`;
+  const call = `call: "<tool_call>\n" (${calls.join(" | ")}) "</tool_call>"`;
+  return [start.replace('"\n"', '"\\n"'), call.replaceAll("\n", "\\n"), ...rules].join("\n");
+}
+
+/** A value and its closing tag, as a rule behind its name. What may be a text stands as it is. */
+function xmlValue(schema: unknown, definitions: Definitions): string {
+  const end = '"\\n</parameter>\\n"';
+  const types = typesOf(schema, definitions);
+  if (types.size > 0 && !types.has("string")) {
+    const isAlone = !JSON.stringify(schema).includes('"#/$defs/');
+    return `: ${json(withDefinitions(schema as Schema, isAlone ? new Definitions() : definitions))} ${end}`;
+  }
+  const { enum: values, const: value } = dereferenced(schema, definitions);
+  const known = [values, value].flat().filter((one) => one !== undefined);
+  if (known.length === 0) return `[suffix=${end}]: /(?s:.*)/`;
+  const texts = known.map((one) => JSON.stringify(typeof one === "string" ? one : JSON.stringify(one)));
+  return `: (${texts.join(" | ")}) ${end}`;
 }

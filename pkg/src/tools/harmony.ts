@@ -1,64 +1,145 @@
 /**
  * OpenAI's Harmony, which gpt-oss writes: messages on channels. `analysis` is thought, `final` the answer, and a message
  * `to=functions.NAME` a call. https://cookbook.openai.com/articles/openai-harmony
+ *
+ * A header is what Harmony puts before a message; text that stands there and is none of that is content, so that an answer
+ * without a header is not lost.
  */
+import { ArgumentsReader } from "./call-reader.js";
 import { beginningOf, type Parser, type Parts } from "./parts.js";
 
 const MESSAGE = "<|message|>";
-const ENDS = ["<|end|>", "<|call|>", "<|return|>", "<|start|>", "<|channel|>"];
+const ENDS = ["<|end|>", "<|call|>", "<|return|>"];
+/** What begins another header, too, within a message that was not ended. */
+const BREAKS = [...ENDS, "<|start|>", "<|channel|>"];
+/** With blanks of one character. */
+const HEADER =
+  /^ ?(?:<\|start\|>)? ?(?:assistant)? ?(?:to=[\w.-]+)? ?(?:<\|channel\|>)? ?(?:analysis|commentary|final)? ?(?:to=[\w.-]+)? ?(?:<\|constrain\|> ?\w*|json|code)? ?$/;
+/** Characters of a header at most, whatever it says. */
+const MOST_HEADER = 256;
 
 export class HarmonyParser implements Parser {
+  readonly #names: ReadonlySet<string>;
   /** The prompt ends before the channel's name. */
   #state: "header" | "analysis" | "final" | "call" = "header";
   #held = "";
   #index = -1;
+  #name = "";
+  #args = new ArgumentsReader();
+  /** Of a call's message, what may turn out to be no arguments. */
+  #raw = "";
+  #call: "new" | "given" | "none" = "new";
+
+  constructor(names: Iterable<string> = []) {
+    this.#names = new Set(names);
+  }
 
   feed(text: string, isLast: boolean): Parts {
     const parts: Parts = { reasoning: "", content: "", calls: [] };
     let rest = this.#held + text;
     this.#held = "";
     while (rest !== "") {
-      if (this.#state === "header") {
-        const at = rest.indexOf(MESSAGE);
-        if (at < 0) {
-          // A header without a message says nothing.
-          if (!isLast) this.#held = rest;
-          return parts;
-        }
-        this.#begin(rest.slice(0, at), parts);
-        rest = rest.slice(at + MESSAGE.length);
-        continue;
+      const next = this.#state === "header" ? this.#header(rest, isLast, parts) : this.#message(rest, isLast, parts);
+      if (next === undefined) {
+        this.#held = rest;
+        break;
       }
-      const ends = ENDS.map((tag) => ({ tag, at: rest.indexOf(tag) })).filter(({ at }) => at >= 0);
-      const [end] = ends.sort((a, b) => a.at - b.at);
-      const held = end !== undefined || isLast ? 0 : beginningOf(ENDS, rest);
-      this.#give(rest.slice(0, end?.at ?? rest.length - held), parts);
-      if (end === undefined) {
-        this.#held = rest.slice(rest.length - held);
-        return parts;
-      }
-      this.#state = "header";
-      rest = rest.slice(end.at + end.tag.length);
+      rest = next;
     }
+    if (isLast) this.#end(parts);
     return parts;
   }
 
+  /** Gives the rest; undefined where more is needed. */
+  #header(text: string, isLast: boolean, parts: Parts): string | undefined {
+    const near = text.slice(0, MOST_HEADER + MESSAGE.length);
+    const at = near.indexOf(MESSAGE);
+    const end = /<\|(?:end|call|return)\|>/.exec(near);
+    if (end !== null && (at < 0 || end.index < at)) {
+      this.#stray(text.slice(0, end.index), parts);
+      return text.slice(end.index + end[0].length);
+    }
+    if (at >= 0) {
+      const header = text.slice(0, at);
+      this.#stray(header, parts);
+      this.#begin(header, parts);
+      return text.slice(at + MESSAGE.length);
+    }
+    if (!isLast && near.length < MOST_HEADER + MESSAGE.length) return undefined;
+    const held = isLast ? 0 : beginningOf([MESSAGE, ...ENDS], near);
+    this.#stray(near.slice(0, near.length - held), parts);
+    if (near.length < text.length || !isLast) this.#state = "final";
+    return text.slice(near.length - held);
+  }
+
+  /** Where a header has more than Harmony's words, all its text is content. */
+  #stray(header: string, parts: Parts): void {
+    if (!HEADER.test(header.replace(/\s+/g, " "))) parts.content += header.replace(/<\|\w+\|>/g, "");
+  }
+
   #begin(header: string, parts: Parts): void {
-    const to = /\bto=functions\.([\w.-]+)/.exec(header)?.[1];
-    if (to !== undefined) {
-      this.#index += 1;
+    this.#end(parts);
+    const to = /\bto=([\w.-]+)/.exec(header)?.[1];
+    const name = to?.startsWith("functions.") ? to.slice("functions.".length) : to;
+    // The model forgets the namespace at times.
+    if (name !== undefined && (name !== to || this.#names.has(name))) {
       this.#state = "call";
-      parts.calls.push({ index: this.#index, name: to, arguments: "" });
+      this.#call = "new";
+      this.#name = name;
+      this.#args = new ArgumentsReader();
+      this.#raw = "";
     } else {
       // What is said on the commentary channel to nobody is meant for the reader.
       this.#state = /(?:^|\|>|\s)analysis\b/.test(header) ? "analysis" : "final";
     }
   }
 
+  #message(text: string, isLast: boolean, parts: Parts): string | undefined {
+    const end = /<\|(?:end|call|return|start|channel)\|>/.exec(text);
+    const held = end !== null || isLast ? 0 : beginningOf(BREAKS, text);
+    this.#give(text.slice(0, end?.index ?? text.length - held), parts);
+    if (end === null) {
+      this.#held = text.slice(text.length - held);
+      return "";
+    }
+    this.#end(parts);
+    this.#state = "header";
+    return text.slice(end.index + (ENDS.includes(end[0]) ? end[0].length : 0));
+  }
+
   #give(text: string, parts: Parts): void {
     if (text === "") return;
     if (this.#state === "analysis") parts.reasoning += text;
-    else if (this.#state === "call") parts.calls.push({ index: this.#index, arguments: text });
-    else parts.content += text;
+    else if (this.#state !== "call" || this.#call === "none") parts.content += text;
+    else if (this.#call === "given") this.#push(text, parts);
+    else this.#read(text, false, parts);
+  }
+
+  /** Until it is known that a call's message is an object. */
+  #read(text: string, isLast: boolean, parts: Parts): void {
+    this.#raw += text;
+    const { args, rest } = this.#args.feed(text, isLast);
+    if (args === null) {
+      parts.content += this.#raw;
+      this.#call = "none";
+    } else if (args !== "") {
+      this.#push(args + rest, parts);
+    }
+  }
+
+  #push(args: string, parts: Parts): void {
+    if (this.#call === "given") {
+      parts.calls.push({ index: this.#index, arguments: args });
+      return;
+    }
+    this.#index += 1;
+    this.#call = "given";
+    parts.calls.push({ index: this.#index, name: this.#name, arguments: args });
+  }
+
+  /** At the end of a message, or of all. */
+  #end(parts: Parts): void {
+    if (this.#state === "call" && this.#call === "new") this.#read("", true, parts);
+    if (this.#state === "call") this.#call = "none";
   }
 }

@@ -1,6 +1,8 @@
 /** Messages with calls of tools, as templates read them; or as text, for templates that know none. */
+import { invalid } from "../errors.js";
 import type { ChatCompletionTool } from "../openai.js";
 import type { WasmMessage } from "../wasm-contract.js";
+import { objectText } from "./call-reader.js";
 
 interface Call {
   id?: string;
@@ -8,20 +10,23 @@ interface Call {
   function: { name: string; arguments: unknown };
 }
 
-/** Arguments as an object, which is what templates expect; OpenAI has them as a text. */
-export function withParsedCalls(calls: unknown): Call[] {
-  return (calls as Call[]).map((call) => {
-    const { name, arguments: args } = call.function;
-    return { ...call, function: { name, arguments: typeof args === "string" ? parsed(args) : args } };
+/** Calls with arguments as an object, which is what templates expect; OpenAI has them as a text. */
+export function withParsedCalls(calls: unknown[], field: string): Call[] {
+  return calls.map((call, i) => {
+    const at = `${field}[${String(i)}]`;
+    const { type = "function", function: called, ...others } = (call ?? {}) as Partial<Call>;
+    if (type !== "function") throw invalid(`${at}.type`, '"function"', type);
+    if (typeof called?.name !== "string") throw invalid(at, "calls of functions with names", call);
+    const { name, arguments: args = null } = called;
+    const text = objectText(typeof args === "string" ? args : JSON.stringify(args));
+    if (text === undefined) throw invalid(`${at}.function.arguments`, "a JSON object", args);
+    return { ...others, type, function: { name, arguments: asObject(text) } };
   });
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
+function asObject(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  return typeof value === "string" ? asObject(value) : value;
 }
 
 /**
@@ -38,15 +43,31 @@ export function asText(messages: WasmMessage[], tools: ChatCompletionTool[]): Wa
     });
     return { role, content: [...(content ? [content] : []), ...calls].join("\n") };
   });
-  if (tools.length === 0) return plain;
+  const turns = oneTurn(messages, plain);
+  if (tools.length === 0) return turns;
   // Some templates refuse a system message, so a new one is not made.
   const at = Math.max(
     0,
-    plain.findIndex(({ role }) => role === "system" || role === "user"),
+    turns.findIndex(({ role }) => role === "system" || role === "user"),
   );
-  return plain.map((message, i) =>
+  return turns.map((message, i) =>
     i === at ? { ...message, content: `${instructions(tools)}\n\n${message.content ?? ""}` } : message,
   );
+}
+
+/** Results are one turn of the user's with what the user says next to them: many templates refuse two in a row. */
+function oneTurn(messages: WasmMessage[], plain: WasmMessage[]): WasmMessage[] {
+  const turns: WasmMessage[] = [];
+  plain.forEach((message, i) => {
+    const last = turns.at(-1);
+    const isResult = messages[i]?.role === "tool" || messages[i - 1]?.role === "tool";
+    if (last?.role === "user" && message.role === "user" && isResult) {
+      turns[turns.length - 1] = { ...last, content: `${last.content ?? ""}\n${message.content ?? ""}` };
+    } else {
+      turns.push(message);
+    }
+  });
+  return turns;
 }
 
 function instructions(tools: ChatCompletionTool[]): string {

@@ -2,7 +2,7 @@
 import { HearthError, invalid } from "../errors.js";
 import type { ChatCompletionCreateParams, ChatCompletionTool } from "../openai.js";
 import { ReasoningSplit } from "../reasoning.js";
-import type { AnswerFormat, GenerateRequest, ToolStyle } from "../wasm-contract.js";
+import type { AnswerFormat, GenerateRequest, TemplateStyle } from "../wasm-contract.js";
 import { CallParser } from "./calls.js";
 import { callFormat } from "./format.js";
 import { HarmonyParser } from "./harmony.js";
@@ -18,22 +18,24 @@ export interface Plan {
   parser(inThoughts: boolean): Parser;
 }
 
-/** How the model that a request goes to writes calls; null where its template knows none. */
-export type ModelStyle = ToolStyle | null;
+/** How the model that a request goes to writes: what its template says, or of calls alone. */
+export type ModelStyle = TemplateStyle | TemplateStyle["tool_style"];
 
 export function toPlan(
   params: ChatCompletionCreateParams,
   messages: NonNullable<GenerateRequest["messages"]>,
-  own: ModelStyle,
+  model: ModelStyle,
 ): Plan {
+  const told: TemplateStyle = typeof model === "object" && model !== null ? model : { tool_style: model };
+  const own = told.tool_style;
   const tools = toTools(params.tools);
   const offered = chosen(tools, params.tool_choice);
   const style = own ?? "hermes";
-  const plan: Plan = { request: { messages }, parser: parserOf(params, style, offered) };
+  const plan: Plan = { request: { messages }, parser: parserOf(params, { ...told, tool_style: style }, offered) };
   if (own === null) plan.request.messages = asText(messages, offered);
   else if (offered.length > 0) plan.request.tools = offered;
-  // Calls may begin with a special token, and so does everything in Harmony.
-  if (own === "harmony" || offered.length > 0) plan.request.skip_special_tokens = false;
+  // Calls and thoughts may begin with a special token, and so does everything in Harmony.
+  if (own === "harmony" || offered.length > 0 || told.thought_marks) plan.request.skip_special_tokens = false;
   if (isForced(params.tool_choice)) {
     plan.format = callFormat(offered, style, params.parallel_tool_calls !== false);
   }
@@ -42,14 +44,17 @@ export function toPlan(
 
 function parserOf(
   { reasoning_format }: ChatCompletionCreateParams,
-  style: ToolStyle,
+  { tool_style, thought_marks }: TemplateStyle,
   offered: ChatCompletionTool[],
 ): Plan["parser"] {
+  const known = ["deepseek", "auto", "none", undefined, null] as unknown[];
+  if (!known.includes(reasoning_format)) throw invalid("reasoning_format", '"deepseek" or "none"', reasoning_format);
+  const schemas = new Map(offered.map(({ function: { name, parameters } }) => [name, parameters]));
   return (inThoughts) => {
-    if (style === "harmony") return new HarmonyParser();
-    const split = reasoning_format === "none" ? undefined : new ReasoningSplit(inThoughts);
-    const names = offered.map(({ function: { name } }) => name);
-    const calls = offered.length > 0 ? new CallParser(style, names) : undefined;
+    if (tool_style === "harmony") return new HarmonyParser(schemas.keys());
+    const split = reasoning_format === "none" ? undefined : new ReasoningSplit(inThoughts, thought_marks);
+    const style = tool_style === "xml" || tool_style === null ? "hermes" : tool_style;
+    const calls = offered.length > 0 ? new CallParser(style, schemas.keys(), schemas) : undefined;
     return {
       feed(text, isLast) {
         const { reasoning, content } = split?.feed(text, isLast) ?? { reasoning: "", content: text };
@@ -65,11 +70,14 @@ function toTools(tools: unknown): ChatCompletionTool[] {
   return tools.map((tool: ChatCompletionTool | null, i) => {
     const field = `tools[${String(i)}]`;
     if (tool?.type !== "function") throw invalid(`${field}.type`, '"function"', tool?.type);
-    const { name } = (tool as { function?: { name?: unknown } }).function ?? {};
+    const { name, parameters } = (tool as { function?: { name?: unknown; parameters?: unknown } }).function ?? {};
     // OpenAI's rule, which also keeps names from being anything else in a prompt or a grammar.
     if (typeof name !== "string" || !/^[\w-]{1,64}$/.test(name)) {
       throw invalid(`${field}.function.name`, "1 to 64 letters, digits, _ and -", name);
     }
+    const isSchema = typeof parameters === "object" && !Array.isArray(parameters);
+    if (parameters !== undefined && !isSchema)
+      throw invalid(`${field}.function.parameters`, "a JSON schema", parameters);
     return tool;
   });
 }

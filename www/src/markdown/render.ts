@@ -49,11 +49,14 @@ export class MarkdownView {
   update(text: string): void {
     const tokens = marked.lexer(text);
     const blocks = tokens.filter(({ type }) => type !== "space" && type !== "def");
+    // The address of a link may come long after its block.
+    const links = JSON.stringify(tokens.links);
+    const sources = blocks.map(({ raw }) => (raw.includes("[") ? raw + links : raw));
     let same = 0;
-    while (same < blocks.length && this.#sources[same] === blocks[same]?.raw) same++;
+    while (same < blocks.length && this.#sources[same] === sources[same]) same++;
     while (this.#root.childNodes.length > same) this.#root.lastChild?.remove();
     for (const block of blocks.slice(same)) this.#root.append(toElement(block, tokens.links));
-    this.#sources = blocks.map(({ raw }) => raw);
+    this.#sources = sources;
   }
 }
 

@@ -14,6 +14,7 @@ const phases: Record<Phase, string> = {
 /** Empty where the engine's own words are what there is to say. */
 const notices: Record<Notice["code"], string> = {
   cpu_fallback: "",
+  one_thread: "",
   not_cached: "",
   model_changed: "",
   device_recovered: "",
@@ -68,6 +69,7 @@ export const en = {
   fits: "Fits this device",
   fitsSmaller: (changes: string) => `Fits this device with ${changes}`,
   doesNotFit: "Does not fit this device",
+  fitsUnknown: "May fit this device: the browser does not tell how much memory it has",
   contextChange: (tokens: number) => `a context of ${tokens.toLocaleString("en")} tokens`,
   quantizeChange: (name: string) => `weights as ${name}`,
   contextWish: "Context",

@@ -18,6 +18,7 @@ export const zhErrors: Record<HearthErrorCode, string> = {
   no_webgpu: "这个浏览器没有可用的 WebGPU：请换用新版 Chrome、Edge、Firefox 或 Safari 并开启硬件加速，或使用 CPU。",
   device_lost: "显卡设备丢失且无法恢复：请重新加载模型。",
   gpu_error: "显卡拒绝了操作：请更新浏览器和驱动。",
+  not_finite: "模型算出的不是数字：文件可能已损坏，请重新下载或换一个文件。",
   cancelled: "已取消。",
   busy: "文件正在使用中：请稍候。",
   io_error: "无法读取文件：请重新选择。",

@@ -37,6 +37,7 @@ export const zh: Texts = {
   fits: "适合这台设备",
   fitsSmaller: (changes) => `调整后适合这台设备：${changes}`,
   doesNotFit: "不适合这台设备",
+  fitsUnknown: "也许适合这台设备：浏览器没有告知内存大小",
   contextChange: (tokens) => `上下文 ${count(tokens)} 个词元`,
   quantizeChange: (name) => `权重转为 ${name}`,
   contextWish: "上下文",
@@ -98,6 +99,7 @@ export const zh: Texts = {
   onCpu: "模型正在 CPU 上运行，比显卡上的 WebGPU 慢得多。",
   notices: {
     cpu_fallback: "没有可用的 WebGPU，模型改在 CPU 上运行，会慢得多。",
+    one_thread: "模型只用一个 CPU 线程运行，会更慢。",
     not_cached: "模型没有保存在本机，下次需要重新下载。",
     model_changed: "服务器上已有新的模型文件。",
     device_recovered: "显卡设备曾经丢失，已自动恢复。",

@@ -97,7 +97,7 @@ function Known({ source, fit, kept }: { source: model.Source; fit: Fit; kept: nu
   return (
     <>
       <p class="verdict" data-verdict={verdict}>
-        {verdict === "fits" ? t().fits : verdict === "smaller" ? t().fitsSmaller(changes(fit)) : t().doesNotFit}
+        {saying(fit)}
       </p>
       {fit.reasons.map((reason) => (
         <p key={reason} class="muted small">
@@ -119,6 +119,19 @@ function Known({ source, fit, kept }: { source: model.Source; fit: Fit; kept: nu
       <Resources fit={fit} kept={isLocal ? needs.download : kept} />
     </>
   );
+}
+
+function saying(fit: Fit): string {
+  switch (fit.verdict) {
+    case "fits":
+      return t().fits;
+    case "smaller":
+      return t().fitsSmaller(changes(fit));
+    case "does_not_fit":
+      return t().doesNotFit;
+    case "unknown":
+      return t().fitsUnknown;
+  }
 }
 
 const CONTEXTS = [2048, 4096, 8192, 16384, 32768, 65536, 131072];

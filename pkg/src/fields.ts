@@ -1,0 +1,99 @@
+/**
+ * The fields of each request. What is not named here is refused by its name, whatever it is: a field that is dropped without a
+ * word would give another answer than asked for.
+ */
+import { invalid } from "./errors.js";
+
+/** Fields that nothing depends on here: who asks, what others keep, and what may only make it faster. */
+const WITHOUT_EFFECT = "model signal user metadata store service_tier safety_identifier prediction priority request_id";
+const CACHES = "prompt_cache_key prompt_cache_retention cache_prompt cache_salt id_slot";
+const SAMPLING =
+  "max_tokens temperature top_p top_k min_p typical_p repetition_penalty frequency_penalty presence_penalty logit_bias seed stop n";
+const ANSWERS = "return_token_ids response_format structured_outputs logprobs stream stream_options";
+const CHAT =
+  "messages max_completion_tokens reasoning_format tools tool_choice parallel_tool_calls top_logprobs continue_final_message chat_template_kwargs";
+
+const FIELDS = {
+  chat: [WITHOUT_EFFECT, CACHES, SAMPLING, ANSWERS, CHAT],
+  text: [WITHOUT_EFFECT, CACHES, SAMPLING, ANSWERS, "prompt echo"],
+  embeddings: [WITHOUT_EFFECT, "input encoding_format truncate"],
+  streamOptions: ["include_usage continuous_usage_stats include_obfuscation"],
+  structured: ["json regex choice grammar"],
+};
+
+const BOOLEANS =
+  "stream echo return_token_ids parallel_tool_calls continue_final_message truncate include_usage continuous_usage_stats";
+
+/**
+ * Fields of OpenAI, vLLM and llama.cpp that are not served, with the value that says what happens anyway: who spells out a default
+ * asks for nothing.
+ */
+const DEFAULTS: Record<string, unknown> = {
+  function_call: "none",
+  functions: [],
+  modalities: ["text"],
+  reasoning_effort: "medium",
+  verbosity: "medium",
+  suffix: "",
+  best_of: 1,
+  add_generation_prompt: true,
+  add_special_tokens: false,
+  allowed_token_ids: [],
+  bad_words: [],
+  dry_multiplier: 0,
+  dynatemp_range: 0,
+  ignore_eos: false,
+  include_reasoning: true,
+  include_stop_str_in_output: false,
+  length_penalty: 1,
+  lora: [],
+  min_keep: 0,
+  min_tokens: 0,
+  mirostat: 0,
+  n_keep: 0,
+  n_predict: -1,
+  n_probs: 0,
+  normalize: true,
+  parse_tool_calls: true,
+  repeat_penalty: 1,
+  return_tokens_as_token_ids: false,
+  skip_special_tokens: true,
+  spaces_between_special_tokens: true,
+  stop_token_ids: [],
+  tfs_z: 1,
+  timings_per_token: false,
+  top_n_sigma: -1,
+  use_beam_search: false,
+  xtc_probability: 0,
+};
+
+/** What to write in their place. */
+const INSTEAD: Record<string, string> = {
+  functions: "tools",
+  function_call: "tool_choice",
+  reasoning_effort: "chat_template_kwargs, if the model's template reads it",
+  repeat_penalty: "repetition_penalty",
+  n_predict: "max_tokens",
+  json_schema: "response_format",
+  guided_json: "structured_outputs.json",
+  guided_regex: "structured_outputs.regex",
+  guided_choice: "structured_outputs.choice",
+  guided_grammar: "structured_outputs.grammar",
+  grammar: "structured_outputs.grammar",
+};
+
+/** Refuses fields that are not served; `within`: the field that holds them. */
+export function checkFields(kind: keyof typeof FIELDS, params: object, within = ""): void {
+  const known = FIELDS[kind].join(" ").split(" ");
+  for (const [field, value] of Object.entries(params) as [string, unknown][]) {
+    if (value === undefined || value === null) continue;
+    const name = within + field;
+    if (BOOLEANS.split(" ").includes(field) && typeof value !== "boolean") throw invalid(name, "true or false", value);
+    if (known.includes(field)) continue;
+    const usual = DEFAULTS[field];
+    if (JSON.stringify(value) === JSON.stringify(usual)) continue;
+    const or = usual === undefined ? "" : ` or ${JSON.stringify(usual)}`;
+    const instead = INSTEAD[field] === undefined ? "" : ` (use ${INSTEAD[field]})`;
+    throw invalid(name, `absent${or}, because it is not supported${instead}`, value);
+  }
+}

@@ -1,0 +1,81 @@
+/** What people paste where a model is asked for: ids of repositories, and addresses that a browser shows on the Hub. */
+import { HearthError } from "../errors.js";
+
+export interface HubId {
+  /** `owner/name`, or the `name` alone of very old ones. */
+  repository: string;
+  quant?: string;
+  revision: string;
+  /** A file, or a folder with a slash at its end, where one was named. */
+  path?: string;
+}
+
+/** Hosts of the Hub, with or without a scheme. */
+const PAGE = /^(?:https?:\/\/)?(?:www\.)?(?:huggingface\.co|hf\.co)\/+([^?#]*)(?:\?([^#]*))?/i;
+/** Pages of the Hub that are of no model. */
+const OTHER = new Set(
+  "datasets spaces docs blog collections papers organizations settings tasks learn posts chat join login new pricing models".split(
+    " ",
+  ),
+);
+/** Views of a repository: of a folder, of a file, and those that have a revision and no path. */
+const FOLDERS = new Set(["tree"]);
+const FILES = new Set(["blob", "resolve", "raw", "blame", "edit", "delete"]);
+const COMMITS = new Set(["commit", "commits"]);
+const VIEWS = new Set([...FOLDERS, ...FILES, ...COMMITS, "discussions", "settings", "colab", "upload"]);
+
+/** The parts of an id or of a page's address; undefined for what is another address. */
+export function parseHubId(text: string): HubId | undefined {
+  const plain = text.trim();
+  const page = PAGE.exec(plain);
+  if (page === null) return parseName(plain);
+  const [, path = "", query = ""] = page;
+  const parts = path.split("/").filter(Boolean).map(decoded);
+  if (parts.length === 0 || OTHER.has(parts[0] ?? "")) {
+    throw new HearthError("invalid_request", `${plain} is no page of a model`, {
+      hint: "Open the model's page on the Hub and copy its address, or write owner/name.",
+    });
+  }
+  if (parts[0] === "api") return undefined;
+  // `gpt2` and a few others have no owner.
+  const isOld = parts.length === 1 || VIEWS.has(parts[1] ?? "");
+  const id = isOld ? { repository: parts[0] ?? "", revision: "main" } : parseName(parts.join("/"));
+  const names = isOld ? 1 : 2;
+  if (id !== undefined && !VIEWS.has(parts[names] ?? "")) return withShown(id, query);
+  const repository = parts.slice(0, names).join("/");
+  return withShown({ repository, ...ofView(parts.slice(names)) }, query);
+}
+
+function parseName(text: string): HubId | undefined {
+  const match = /^([\w-][\w.-]*\/[\w-][\w.-]*?)(?::([\w.-]+))?(?:@([\w./-]+))?$/.exec(text);
+  if (match === null) return undefined;
+  const [, repository = "", quant, revision = "main"] = match;
+  // `models/tiny.gguf` is a file beside the page.
+  if (/\.(gguf|safetensors|json|bin)$/i.test(repository)) return undefined;
+  // `latest` is what Ollama calls the default.
+  return quant === undefined || quant === "latest" ? { repository, revision } : { repository, quant, revision };
+}
+
+/** Behind a repository's name: the view, the revision, and the path. */
+function ofView([view = "", ...rest]: string[]): Pick<HubId, "revision" | "path"> {
+  if (!FOLDERS.has(view) && !FILES.has(view) && !COMMITS.has(view)) return { revision: "main" };
+  const isRef = rest[0] === "refs" && rest.length > 2;
+  const revision = (isRef ? rest.slice(0, 3).join("/") : rest[0]) ?? "main";
+  const path = rest.slice(isRef ? 3 : 1).join("/");
+  if (path === "" || COMMITS.has(view)) return { revision };
+  return { revision, path: FOLDERS.has(view) && !/\.(gguf|safetensors)$/i.test(path) ? `${path}/` : path };
+}
+
+/** The Hub's viewer names the file that it shows in the query. */
+function withShown(id: HubId, query: string): HubId {
+  const shown = new URLSearchParams(query).get("show_file_info");
+  return shown === null || shown === "" ? id : { ...id, path: shown };
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}

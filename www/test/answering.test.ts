@@ -1,0 +1,82 @@
+/** What of the page reaches the model: the real package on the fake core. */
+import { describe, expect, it } from "vitest";
+import { create, useFakeCore } from "../../pkg/test/engine-support.js";
+import { fake } from "../../pkg/test/fake-wasm.js";
+import { openPage, type Page } from "./page.js";
+
+useFakeCore();
+
+async function pageWithModel(search = ""): Promise<Page> {
+  const page = await openPage(search);
+  page.use(await create());
+  return page;
+}
+
+describe("a request", () => {
+  it("begins with the system prompt of the settings, and has their sampling", async () => {
+    const { chat, settings } = await pageWithModel();
+    const sampling = {
+      temperature: 0.3,
+      top_p: 0.8,
+      top_k: 40,
+      min_p: 0.1,
+      repetition_penalty: 1.2,
+      max_tokens: 7,
+    };
+    settings.change({ system: "Answer in rhyme.", sampling });
+    chat.newConversation();
+    await chat.send("!echo one two");
+    expect(fake.request).toMatchObject({
+      ...sampling,
+      messages: [
+        { role: "system", content: "Answer in rhyme." },
+        { role: "user", content: "!echo one two" },
+      ],
+    });
+    expect(chat.path.value.at(-1)).toMatchObject({ role: "assistant", content: "one two", end: "stop" });
+  });
+
+  it("has the conversation's own system prompt, and all that was said", async () => {
+    const { chat } = await pageWithModel();
+    await chat.send("!echo one");
+    expect(fake.request?.messages).toEqual([{ role: "user", content: "!echo one" }]);
+    await chat.setSystem("Be brief.");
+    await chat.send("!echo two");
+    expect(fake.request?.messages).toEqual([
+      { role: "system", content: "Be brief." },
+      { role: "user", content: "!echo one" },
+      { role: "assistant", content: "one" },
+      { role: "user", content: "!echo two" },
+    ]);
+  });
+
+  it("has the length that the context allows where none is set", async () => {
+    const { chat } = await pageWithModel();
+    await chat.send("!echo one");
+    expect(fake.request).not.toHaveProperty("max_tokens");
+  });
+
+  it("goes by the address before the settings", async () => {
+    const { chat, settings } = await pageWithModel("?temperature=0&seed=5&max_tokens=2");
+    settings.change({ sampling: { ...settings.PRESETS.creative, max_tokens: 9 } });
+    await chat.send("!echo one two three");
+    expect(fake.request).toMatchObject({ temperature: 0, seed: 5, max_tokens: 2, min_p: 0.05 });
+    expect(chat.path.value.at(-1)).toMatchObject({ content: "one two", end: "length" });
+  });
+
+  it("goes on with an answer that was cut off", async () => {
+    const { chat } = await pageWithModel("?max_tokens=1");
+    await chat.send("!echo one two");
+    const answer = chat.path.value.at(-1);
+    expect(answer).toMatchObject({ content: "one", end: "length" });
+    if (answer === undefined) return;
+    await chat.goOn(answer);
+    expect(fake.request).toMatchObject({
+      continue_final_message: true,
+      messages: [
+        { role: "user", content: "!echo one two" },
+        { role: "assistant", content: "one" },
+      ],
+    });
+  });
+});

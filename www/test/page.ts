@@ -1,0 +1,63 @@
+/** Pages without a screen: the state modules, loaded as a browser tab loads them, on a disk that all tabs share. */
+import { expect, vi } from "vitest";
+import type { Engine } from "hearth";
+import type { Store } from "../src/store/db.js";
+
+type Chat = typeof import("../src/state/chat.js");
+type Settings = typeof import("../src/state/settings.js");
+
+export interface Page {
+  chat: Chat;
+  settings: Settings;
+  /** Runs from here on. */
+  use(engine: Engine): void;
+}
+
+let disk: Store | undefined;
+
+/** Another visitor's machine. */
+export function emptyDisk(): void {
+  disk = undefined;
+}
+
+/** What is on the disk. */
+export function kept(): Store {
+  if (disk === undefined) throw new Error("no page has opened the disk");
+  return disk;
+}
+
+/** A new tab at this address. The one before it goes on as long as the test does something in it. */
+export async function openPage(search = ""): Promise<Page> {
+  vi.resetModules();
+  vi.stubGlobal("location", { search });
+  vi.doMock(import("../src/store/db.js"), async (original) => {
+    const actual = await original();
+    // Without IndexedDB it is the page's memory, which here outlasts the page.
+    return { ...actual, openStore: async () => ({ ...methods((disk ??= await actual.openStore())), isKept: true }) };
+  });
+  const [chat, model, settings] = await Promise.all([
+    import("../src/state/chat.js"),
+    import("../src/state/model.js"),
+    import("../src/state/settings.js"),
+  ]);
+  await chat.openConversations();
+  expect(chat.isKept.value).toBe(true);
+  return {
+    chat,
+    settings,
+    use: (engine) => {
+      model.model.value = { name: "running", choice: { source: "fake", options: {} }, engine };
+    },
+  };
+}
+
+/** Gives and takes copies, as a disk does. */
+function methods(store: Store): Omit<Store, "isKept"> {
+  return {
+    conversations: async () => structuredClone(await store.conversations()),
+    messages: async (id) => structuredClone(await store.messages(id)),
+    scan: (visit) => store.scan(visit),
+    put: (conversation, messages) => store.put(structuredClone(conversation), structuredClone(messages)),
+    remove: (id) => store.remove(id),
+  };
+}

@@ -1,0 +1,121 @@
+/** Tabs that end in the middle of an answer, and tabs side by side. */
+import type { ChatCompletionChunk, Engine } from "hearth";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { emptyDisk, kept, openPage, type Page } from "./page.js";
+
+/** An engine that says this, and then nothing more until it is told to end. */
+function slowEngine(said: string): { engine: Engine; end: () => void } {
+  let end = (): void => undefined;
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  async function* chunks(): AsyncGenerator<Partial<ChatCompletionChunk>> {
+    yield { choices: [{ index: 0, delta: { content: said }, logprobs: null, finish_reason: null }] };
+    await ended;
+    yield { choices: [{ index: 0, delta: {}, logprobs: null, finish_reason: "stop" }] };
+  }
+  const create = (): Promise<AsyncGenerator<Partial<ChatCompletionChunk>>> => Promise.resolve(chunks());
+  const engine = { model: { name: "Slow" }, chat: { completions: { create } } };
+  return { engine: engine as unknown as Engine, end };
+}
+
+const titles = ({ chat }: Page): string[] => chat.conversations.value.map(({ title }) => title);
+const shown = ({ chat }: Page): string[][] => chat.path.value.map(({ content, end }) => [content, end]);
+
+beforeEach(() => {
+  emptyDisk();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+describe("a tab that ends in an answer", () => {
+  it("leaves what had come, as an answer that was stopped", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    const dying = await openPage();
+    dying.use(slowEngine("The fire is").engine);
+    void dying.chat.send("What is a hearth?");
+    await vi.waitFor(() => {
+      expect(dying.chat.answering.value?.text.value).toBe("The fire is");
+    });
+    // The time of a draft.
+    await vi.advanceTimersByTimeAsync(2000);
+    const [head] = await kept().conversations();
+    const messages = await kept().messages(head?.id ?? "");
+    expect(messages.map(({ content, end }) => [content, end])).toEqual([
+      ["What is a hearth?", "stop"],
+      ["The fire is", "running"],
+    ]);
+
+    const next = await openPage();
+    await next.chat.openConversation(head?.id ?? "");
+    expect(shown(next)).toEqual([
+      ["What is a hearth?", "stop"],
+      ["The fire is", "stopped"],
+    ]);
+  });
+});
+
+describe("two tabs", () => {
+  async function twoTabs(): Promise<[Page, Page]> {
+    const pages: [Page, Page] = [await openPage(), await openPage()];
+    for (const page of pages) page.use(slowEngine("The fire").engine);
+    return pages;
+  }
+
+  it("show the same, as soon as one of them changes it", async () => {
+    const [here, there] = await twoTabs();
+    const { engine, end } = slowEngine("A fireplace.");
+    here.use(engine);
+    const sent = here.chat.send("What is a hearth?");
+    await vi.waitFor(() => {
+      expect(titles(there)).toEqual(["What is a hearth?"]);
+    });
+    const id = here.chat.current.value?.id ?? "";
+    await there.chat.openConversation(id);
+    expect(shown(there)).toEqual([["What is a hearth?", "stop"]]);
+    end();
+    await sent;
+    await vi.waitFor(() => {
+      expect(shown(there)).toEqual([
+        ["What is a hearth?", "stop"],
+        ["A fireplace.", "stop"],
+      ]);
+    });
+    await there.chat.rename(id, "Hearths");
+    await vi.waitFor(() => {
+      expect(titles(here)).toEqual(["Hearths"]);
+      expect(here.chat.current.value?.title).toBe("Hearths");
+    });
+    await there.chat.remove(id);
+    await vi.waitFor(() => {
+      expect(titles(here)).toEqual([]);
+      expect(here.chat.current.value).toBeUndefined();
+    });
+  });
+
+  it("do not disturb an answer that is being made", async () => {
+    const [here, there] = await twoTabs();
+    const { engine, end } = slowEngine("The fire");
+    here.use(engine);
+    const sent = here.chat.send("What is a hearth?");
+    await vi.waitFor(() => {
+      expect(here.chat.answering.value?.text.value).toBe("The fire");
+      expect(titles(there)).toEqual(["What is a hearth?"]);
+    });
+    const id = here.chat.current.value?.id ?? "";
+    await there.chat.rename(id, "Hearths");
+    await vi.waitFor(() => {
+      expect(titles(here)).toEqual(["Hearths"]);
+    });
+    expect(here.chat.answering.value).toBeDefined();
+    expect(here.chat.path.value.at(-1)).toMatchObject({ end: "running" });
+    end();
+    await sent;
+    // The new name stays.
+    expect(titles(here)).toEqual(["Hearths"]);
+    expect(shown(here).at(-1)).toEqual(["The fire", "stop"]);
+  });
+});
