@@ -1,11 +1,29 @@
 import { defineConfig } from "@playwright/test";
 
+const specs = (...names: string[]): string[] => names.map((name) => `**/${name}.spec.ts`);
+
 /** Which model gives which ids: no clock decides there, and SwiftShader compiles on one core. */
-const MODELS = ["families", "folders", "tiny", "embeddings", "gemma"].map((name) => `**/${name}.spec.ts`);
+const MODELS = specs("families", "folders", "tiny", "embeddings", "gemma");
+
+/** Needs the machine for itself: it runs a real model or measures, or it packs and builds. */
+const HEAVY = specs(
+  "counters",
+  "device",
+  "examples",
+  "frameworks",
+  "lifetimes",
+  "memory",
+  "offline",
+  "package",
+  "performance",
+  "smollm2",
+  "structured",
+  "threads",
+);
 
 /**
- * Against a running server (HEARTH_URL) with fault injection: `cargo xtask serve --faults`, or `cargo xtask test`,
- * which starts one, and gives `models` two workers. Otherwise one, because each browser computes on all cores.
+ * Against a running server (HEARTH_URL) with fault injection: `cargo xtask serve --faults`, or `cargo xtask test`, which
+ * starts one, gives `models` and `light` two workers, and then `heavy` one. Each worker has one browser of each kind.
  */
 export default defineConfig({
   testDir: "specs",
@@ -15,10 +33,13 @@ export default defineConfig({
   workers: 1,
   projects: [
     { name: "models", testMatch: MODELS, fullyParallel: true },
-    { name: "page", testIgnore: MODELS },
+    { name: "light", testIgnore: [...MODELS, ...HEAVY], fullyParallel: true },
+    { name: "heavy", testMatch: HEAVY },
   ],
   timeout: 180_000,
+  // Two browsers on two cores may be slow to show something; what never comes takes this long.
+  expect: { timeout: 20_000 },
   // One line a test, and the counts as the last lines, which `cargo xtask test` reads.
-  reporter: "list",
+  reporter: [["list"], ["./support/skips-reporter.ts"]],
   forbidOnly: process.env.CI !== undefined,
 });

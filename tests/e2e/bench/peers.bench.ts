@@ -39,7 +39,7 @@ for (const { browser, device, threads, tokens } of CASES) {
     const results: Record<Job["engine"], Result[]> = { hearth: [], wllama: [] };
     for (let round = 0; round < ROUNDS; round++) {
       for (const engine of ["hearth", "wllama"] as const) {
-        const chat = await launch(browser);
+        const chat = await launch(browser, { alone: true });
         await chat.tab.goto(`${BASE_URL}tests/e2e/bench/peers.html`);
         const job: Job = { engine, model: SMOLLM2, device, threads, tokens, nonce: `Run ${String(round)}.` };
         const result = await chat.tab.evaluate(

@@ -17,7 +17,7 @@ const CASES: {
 
 for (const { browser, kind, tokens, lengths, options } of CASES) {
   test(`${browser} ${kind}`, async ({ launch }) => {
-    const chat = await launch(browser);
+    const chat = await launch(browser, { alone: true });
     await chat.tab.goto(`${BASE_URL}tests/e2e/bench/page.html`);
     const result = await chat.tab.evaluate(
       (job) =>

@@ -5,6 +5,8 @@ import type { Notice } from "hearth";
 import type { Chat } from "../support/chat.js";
 import { CountingServer } from "../support/counting-server.js";
 import { BASE_URL, HAS_SMOLLM2, IS_FAKE, TINY, goldenFile, smollm2File } from "../support/env.js";
+import { inFull } from "../support/full.js";
+import { SKIPS } from "../support/skips.js";
 import { expect, test, type BrowserName } from "../support/test.js";
 
 /** A page of the same origin that may speak to other servers, as the site of someone who uses the package. */
@@ -72,7 +74,7 @@ const keptHash = (chat: Chat): Promise<string> =>
 
 for (const browser of BROWSERS) {
   test(`a model that was loaded once needs no server any more, in ${browser}`, async ({ launch }) => {
-    test.skip(IS_FAKE, "needs the real core");
+    test.skip(IS_FAKE, SKIPS.fake);
     const server = new CountingServer(goldenFile("tiny_llama.gguf"));
     const model = await server.listen();
     const chat = await launch(browser);
@@ -95,9 +97,12 @@ for (const browser of BROWSERS) {
     );
     expect(removed).toEqual([true, 0]);
   });
+}
 
+for (const browser of inFull(...BROWSERS)) {
   test(`kills in a download lose little and spoil nothing, in ${browser}`, async ({ launch }) => {
-    test.skip(IS_FAKE || !HAS_SMOLLM2, "needs the real core and model");
+    test.skip(IS_FAKE, SKIPS.fake);
+    test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
     const server = new CountingServer(smollm2File());
     const model = await server.listen();
     const chat = await launch(browser);
@@ -120,7 +125,7 @@ for (const browser of BROWSERS) {
 }
 
 test("two engines that want one file fetch it once", async ({ launch }) => {
-  test.skip(IS_FAKE, "needs the real core");
+  test.skip(IS_FAKE, SKIPS.fake);
   const server = new CountingServer(goldenFile("tiny_llama.gguf"));
   const model = await server.listen();
   const chat = await launch("firefox");
@@ -132,7 +137,7 @@ test("two engines that want one file fetch it once", async ({ launch }) => {
 });
 
 test("where there is no room the model runs without being kept", async ({ launch }) => {
-  test.skip(IS_FAKE, "needs the real core");
+  test.skip(IS_FAKE, SKIPS.fake);
   const workerPrelude = "navigator.storage.estimate = async () => ({ quota: 1000, usage: 0 });";
   const chat = await launch("chromium", { workerPrelude });
   await chat.tab.goto(PLAIN_PAGE);
@@ -142,7 +147,7 @@ test("where there is no room the model runs without being kept", async ({ launch
 });
 
 test("a file's SHA-256 is checked while it loads", async ({ launch }) => {
-  test.skip(IS_FAKE, "needs the real package");
+  test.skip(IS_FAKE, SKIPS.fake);
   const chat = await launch("firefox");
   await chat.open();
   const sum = createHash("sha256")

@@ -1,5 +1,6 @@
 /** What a token costs of WebGPU itself, in Chromium, counted where the core calls it. */
 import { IS_FAKE, TINY } from "../support/env.js";
+import { SKIPS } from "../support/skips.js";
 import { expect, test } from "../support/test.js";
 import type { Engine } from "hearth";
 
@@ -30,7 +31,7 @@ const COUNTING = `{
 `;
 
 test("a token makes no pipeline, no buffer and no write", async ({ launch }) => {
-  test.skip(IS_FAKE, "the fake core calls no GPU");
+  test.skip(IS_FAKE, SKIPS.fake);
   const chat = await launch("chromium", { workerPrelude: COUNTING });
   await chat.load(TINY, { drafts: "off" });
   /** What an answer of so many tokens took; its prompt is in the cache. */

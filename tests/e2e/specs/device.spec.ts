@@ -1,5 +1,7 @@
 /** What the page does without WebGPU, when the device goes, and when the context is full. */
 import { IS_FAKE, screenshotFile, TINY } from "../support/env.js";
+import { oneBrowser } from "../support/full.js";
+import { SKIPS } from "../support/skips.js";
 import { expect, test, type BrowserName } from "../support/test.js";
 
 const BROWSERS: BrowserName[] = ["chromium", "firefox"];
@@ -27,11 +29,11 @@ test("the offer of the CPU is made only without WebGPU", async ({ launch }) => {
   expect(await chat.text("#failure")).not.toContain("CPU");
 });
 
-for (const browser of BROWSERS) {
+for (const browser of oneBrowser("firefox")) {
   test(`a lost device that is not replaced is reported, and the model can be loaded again · ${browser}`, async ({
     launch,
   }) => {
-    const chat = await launch(browser);
+    const chat = await launch(browser, { alone: true });
     await chat.load(TINY, { max_tokens: 16, recover: "off" });
     if (IS_FAKE) await chat.send("!lost");
     else await chat.loseDevice();
@@ -56,7 +58,7 @@ const NO_TIMESTAMPS = `{
 `;
 
 test("an adapter without timestamp-query runs the model", async ({ launch }) => {
-  test.skip(IS_FAKE, "the fake core asks for no device");
+  test.skip(IS_FAKE, SKIPS.fake);
   const chat = await launch("chromium", { workerPrelude: NO_TIMESTAMPS });
   await chat.load(TINY, { max_tokens: 8 });
   expect((await chat.device()).kind).toBe("webgpu");
@@ -64,10 +66,10 @@ test("an adapter without timestamp-query runs the model", async ({ launch }) => 
   expect(chat.tab.errors.join()).toContain("asked for a device");
 });
 
-for (const browser of BROWSERS) {
+for (const browser of oneBrowser("chromium")) {
   test(`a device lost in the middle of an answer costs it nothing but time · ${browser}`, async ({ launch }) => {
-    test.skip(IS_FAKE, "the fake core has no device");
-    const chat = await launch(browser);
+    test.skip(IS_FAKE, SKIPS.fake);
+    const chat = await launch(browser, { alone: true });
     // Drawn, not greedy: the device that goes on draws what the first one would have drawn.
     await chat.load(TINY, { temperature: 0.9, seed: 5, max_tokens: 200 });
     const whole = await chat.ask("Hi, 42!");

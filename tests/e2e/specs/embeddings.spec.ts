@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import type { PageGlobals } from "../support/chat.js";
 import { goldenFile, IS_FAKE, readGolden } from "../support/env.js";
+import { inFull } from "../support/full.js";
+import { SKIPS } from "../support/skips.js";
 import { expect, test } from "../support/test.js";
 
 interface Golden {
@@ -12,13 +14,13 @@ interface Golden {
 const SETUPS = [
   // What a measurement would choose may be integers of 15 bits.
   { browser: "chromium", params: { arithmetic: "f32" } },
-  { browser: "firefox", params: { arithmetic: "f32" } },
+  ...inFull({ browser: "firefox", params: { arithmetic: "f32" } } as const),
   { browser: "chromium", params: { device: "cpu" } },
 ] as const;
 
 for (const { browser, params } of SETUPS) {
   test(`embeddings · ${browser} ${JSON.stringify(params)}`, async ({ launch }) => {
-    test.skip(IS_FAKE, "the fake core has no embeddings");
+    test.skip(IS_FAKE, SKIPS.fake);
     const chat = await launch(browser);
     for (const name of ["embed_bert", "embed_bert_cls", "embed_nomic", "embed_qwen3"]) {
       const { cases, max_length } = readGolden(`${name}.json`) as Golden;

@@ -3,10 +3,12 @@
  * call, 2 ms a time. A constructor of our own counts. See ARCHITECTURE.md.
  */
 import { BASE_URL, HAS_SMOLLM2, IS_FAKE, SMOLLM2 } from "../support/env.js";
-import { expect, test, type BrowserName } from "../support/test.js";
+import { oneBrowser } from "../support/full.js";
+import { SKIPS } from "../support/skips.js";
+import { expect, test } from "../support/test.js";
 
 test("static constructors run once, however many exports are called", async ({ launch }) => {
-  test.skip(IS_FAKE, "the fake core has no exports of a linker");
+  test.skip(IS_FAKE, SKIPS.fake);
   const chat = await launch("chromium");
   await chat.open();
   const runs = await chat.tab.evaluate(async (url) => {
@@ -19,7 +21,8 @@ test("static constructors run once, however many exports are called", async ({ l
 });
 
 test("a model is inspected by the beginning of its file", async ({ launch }) => {
-  test.skip(IS_FAKE || !HAS_SMOLLM2, "needs the real core and model");
+  test.skip(IS_FAKE, SKIPS.fake);
+  test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
   const chat = await launch("firefox");
   await chat.open();
   const report = await chat.tab.evaluate(
@@ -43,9 +46,10 @@ test("a model is inspected by the beginning of its file", async ({ launch }) => 
   expect(budget?.device?.tokens_per_second).toBeCloseTo(1e9 / (budget?.token.bytes ?? 0), 6);
 });
 
-for (const browser of ["chromium", "firefox"] satisfies BrowserName[]) {
+for (const browser of oneBrowser("chromium")) {
   test(`a model is weighed against the device before it is fetched · ${browser}`, async ({ launch }) => {
-    test.skip(IS_FAKE || !HAS_SMOLLM2, "needs the real core and model");
+    test.skip(IS_FAKE, SKIPS.fake);
+    test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
     const chat = await launch(browser);
     await chat.open();
     const [fits, small] = await chat.tab.evaluate(

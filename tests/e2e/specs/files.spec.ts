@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { goldenFile, IS_FAKE, TINY } from "../support/env.js";
+import { SKIPS } from "../support/skips.js";
 import { expect, test } from "../support/test.js";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-e2e-"));
@@ -58,7 +59,7 @@ const CASES: { name: string; path: () => string; codes: string[]; real?: boolean
 
 for (const { name, path, codes, real } of CASES) {
   test(`file refused: ${name}`, async ({ launch }) => {
-    test.skip(IS_FAKE && real === true, "the fake core reads only the magic");
+    test.skip(IS_FAKE && real === true, SKIPS.fake);
     const chat = await launch("chromium");
     await chat.open({ device: "cpu" });
     await chat.tab.setFile("#file", path());
@@ -74,7 +75,7 @@ for (const [name, offset] of [
   ["metadata count", 23],
 ] as const) {
   test(`file refused: a flipped byte in the ${name}`, async ({ launch }) => {
-    test.skip(IS_FAKE && offset > 0, "the fake core reads only the magic");
+    test.skip(IS_FAKE && offset > 0, SKIPS.fake);
     const chat = await launch("chromium");
     await chat.open({ device: "cpu", model: `${TINY}?flip=${String(offset)}` });
     expect(["bad_file", "truncated_file"]).toContain((await chat.waitError(60_000)).code);
@@ -82,7 +83,7 @@ for (const [name, offset] of [
 }
 
 test("a template that never ends is stopped, and another model can be loaded", async ({ launch }) => {
-  test.skip(IS_FAKE, "the fake core has no templates");
+  test.skip(IS_FAKE, SKIPS.fake);
   const chat = await launch("chromium");
   await chat.open({ device: "cpu", max_tokens: 4 });
   await chat.tab.setFile("#file", file("endless.gguf", endlessTemplate()));
@@ -107,7 +108,7 @@ test("a model file chosen from the disk runs", async ({ launch }) => {
 
 /** The core waits for twice as much as was not enough, which here is more than there is. */
 test("a file is inspected whose length nobody tells and whose header ends behind its middle", async ({ launch }) => {
-  test.skip(IS_FAKE, "needs the real package");
+  test.skip(IS_FAKE, SKIPS.fake);
   const chat = await launch("chromium");
   await chat.open();
   const report = await chat.tab.evaluate(

@@ -1,5 +1,7 @@
-/** Gemma 3 270M in Q4_K_M, the real file: a base model with K-quants, SentencePiece and sliding layers, on the CPU. */
+/** Gemma 3 270M in Q4_K_M, the real file: a base model with K-quants, SentencePiece and sliding layers, on the CPU. Only in full. */
 import { BASE_URL, GEMMA270, IS_FAKE, readGolden } from "../support/env.js";
+import { inFull } from "../support/full.js";
+import { SKIPS } from "../support/skips.js";
 import { expect, test } from "../support/test.js";
 import type { Engine } from "hearth";
 
@@ -7,11 +9,11 @@ interface Golden {
   prompts: { text: string; greedy_text: string }[];
 }
 
-for (const browser of ["chromium", "firefox"] as const) {
+for (const browser of inFull("chromium" as const, "firefox" as const)) {
   test(`Gemma 3 270M goes on as the reference does · ${browser}`, async ({ launch }) => {
-    test.skip(IS_FAKE, "the fake core has no texts");
+    test.skip(IS_FAKE, SKIPS.fake);
     const { ok } = await fetch(new URL(GEMMA270, BASE_URL), { method: "HEAD" });
-    test.skip(!ok, "the model is not at hand (cargo xtask test fetches it)");
+    test.skip(!ok, SKIPS["Gemma 3 270M"]);
     const chat = await launch(browser);
     await chat.load(GEMMA270, { device: "cpu", context: "512" });
     const { prompts } = readGolden("gemma270.json") as Golden;

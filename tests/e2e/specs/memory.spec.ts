@@ -2,6 +2,7 @@
 import type { Engine as EngineClass } from "hearth";
 import { BASE_URL, IS_FAKE } from "../support/env.js";
 import { synthetic } from "../support/synthetic.js";
+import { SKIPS } from "../support/skips.js";
 import { expect, test } from "../support/test.js";
 
 const MIB = 1 << 20;
@@ -9,8 +10,8 @@ const MIB = 1 << 20;
 const SHAPE = { n_layers: 8, d_model: 2048, n_heads: 32, n_kv_heads: 8, d_ff: 8192, vocab: 32_000 };
 
 test("the heap stays under 64 MiB with weights of 290 MiB on the GPU", async ({ launch }) => {
-  test.skip(IS_FAKE, "the fake core has no memory of its own");
-  const chat = await launch("chromium");
+  test.skip(IS_FAKE, SKIPS.fake);
+  const chat = await launch("chromium", { alone: true });
   await chat.open();
   const file = synthetic(SHAPE);
   const found = await chat.tab.evaluate(

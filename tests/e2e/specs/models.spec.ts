@@ -11,16 +11,17 @@ import {
   smollm2File,
   TINY,
 } from "../support/env.js";
-import { expect, test, type BrowserName } from "../support/test.js";
+import { oneBrowser } from "../support/full.js";
+import { SKIPS } from "../support/skips.js";
+import { expect, test } from "../support/test.js";
 
-const BROWSERS: BrowserName[] = ["chromium", "firefox"];
 const WAIT = { timeout: 60_000 };
 
 /** With four connections this much may be on its way when a download ends (see `cache.spec.ts`). */
 const LOST = 32 << 20;
 
 test.beforeEach(() => {
-  test.skip(IS_FAKE, "the fake core knows no budget");
+  test.skip(IS_FAKE, SKIPS.fake);
 });
 
 /** Drops a file of the server's on the page, as from the desktop. */
@@ -38,11 +39,11 @@ function drop(chat: Chat, address: string, name: string): Promise<void> {
   );
 }
 
-for (const browser of BROWSERS) {
+for (const browser of oneBrowser("firefox")) {
   test(`the panel tells data, compute and algorithm before a download; then it waits and goes on · ${browser}`, async ({
     launch,
   }) => {
-    test.skip(!HAS_SMOLLM2, "the model is not at hand (HEARTH_SMOLLM2 is not set)");
+    test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
     const server = new CountingServer(smollm2File());
     const url = await server.listen();
     try {
@@ -64,13 +65,13 @@ for (const browser of BROWSERS) {
       await chat.tab.click("#start");
       await expect.poll(() => server.sent, WAIT).toBeGreaterThan(48 << 20);
       await chat.tab.click("#pause-load");
-      await chat.tab.waitVisible('#loading[data-paused="true"]', 5_000);
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      const atPause = server.sent;
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      expect(server.sent).toBe(atPause);
+      await chat.tab.waitVisible('#loading[data-paused="true"]', 20_000);
+      // Without an answer under way nothing comes any more, unless somebody asks again.
+      await expect.poll(() => server.underWay, WAIT).toBe(0);
+      const { requests } = server;
       await chat.tab.screenshot(screenshotFile(`paused-${browser}`));
 
+      expect([server.requests, server.underWay]).toEqual([requests, 0]);
       // The page goes away; what has come is there when it is opened again.
       await chat.tab.reload();
       await chat.tab.waitVisible("#start", WAIT.timeout);
@@ -84,7 +85,9 @@ for (const browser of BROWSERS) {
       server.close();
     }
   });
+}
 
+for (const browser of oneBrowser("chromium")) {
   test(`a file dropped on the page starts · ${browser}`, async ({ launch }) => {
     const chat = await launch(browser);
     await chat.open({ device: "cpu", max_tokens: 4 });
@@ -96,16 +99,16 @@ for (const browser of BROWSERS) {
 
 test("resume goes on where pause stopped", async ({ launch }) => {
   const chat = await launch("chromium");
-  await chat.open({ model: `${TINY}?slow=60000&times=1&id=${String(Date.now())}`, device: "cpu", max_tokens: 4 });
+  await chat.open({ model: `${TINY}?slow=60000&times=1&id=${crypto.randomUUID()}`, device: "cpu", max_tokens: 4 });
   await chat.tab.click("#pause-load");
-  await chat.tab.waitVisible("#resume-load", 5_000);
+  await chat.tab.waitVisible("#resume-load", 20_000);
   expect(await chat.text("#loading-title")).toBe("Paused");
   await chat.tab.click("#resume-load");
   await chat.waitReady();
   await chat.ask("Hi, 42!");
 });
 
-for (const browser of BROWSERS) {
+for (const browser of oneBrowser("chromium")) {
   test(`a model that does not fit is not started; one that fits with a smaller context is, with that · ${browser}`, async ({
     launch,
   }) => {
@@ -119,7 +122,7 @@ for (const browser of BROWSERS) {
 
     // The welcome's own model: about 98 MB of weights, 94 of KV cache.
     await chat.open({ memory: 150e6, device: "cpu", max_tokens: 4 });
-    test.skip(!HAS_SMOLLM2, "the model is not at hand (HEARTH_SMOLLM2 is not set)");
+    test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
     await chat.tab.waitVisible('.verdict[data-verdict="smaller"]', WAIT.timeout);
     expect(await chat.text(".verdict")).toMatch(/^Fits this device with a context of [\d,]+ tokens$/);
     await chat.tab.click("#start");
@@ -140,7 +143,7 @@ test("a longer context is wished for, priced and kept to", async ({ launch }) =>
       const { engine } = (globalThis as unknown as { hearth: { engine: { model: { n_ctx: number } } } }).hearth;
       return engine.model.n_ctx;
     }, null);
-  test.skip(!HAS_SMOLLM2, "the model is not at hand (HEARTH_SMOLLM2 is not set)");
+  test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
   await chat.open({ device: "cpu", max_tokens: 4 });
   await chat.tab.waitVisible("#start", WAIT.timeout);
   const kv = (): Promise<string> => chat.text('[data-part="compute"] [data-kind="kv"] b');
@@ -180,7 +183,7 @@ test("a pasted link is looked at, started, found again and deleted", async ({ la
   expect(await chat.text("#device-label")).toContain("CPU");
 
   await chat.tab.click("#change-model");
-  await chat.tab.waitVisible("#models #installed li", 10_000);
+  await chat.tab.waitVisible("#models #installed li", 20_000);
   await chat.tab.fill("#models #model-search", "qwen");
   await expect.poll(() => chat.count("#models .models li")).toBe(3);
   await chat.tab.fill("#models #model-search", "tiny_l");

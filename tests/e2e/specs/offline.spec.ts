@@ -3,10 +3,12 @@ import { join } from "node:path";
 import type { Chat } from "../support/chat.js";
 import { goldenFile, HAS_SMOLLM2, IS_FAKE, root, SMOLLM2, smollm2File } from "../support/env.js";
 import { serveFiles } from "../support/file-server.js";
-import { expect, test, type BrowserName } from "../support/test.js";
+import { oneBrowser } from "../support/full.js";
+import { SKIPS } from "../support/skips.js";
+import { expect, test } from "../support/test.js";
 
 test.beforeEach(() => {
-  test.skip(IS_FAKE, "needs the built page");
+  test.skip(IS_FAKE, SKIPS.fake);
 });
 
 const dist = join(root, "www/dist");
@@ -19,9 +21,9 @@ function kept(chat: Chat): Promise<string | undefined> {
   }, null);
 }
 
-for (const browser of ["chromium", "firefox"] satisfies BrowserName[]) {
+for (const browser of oneBrowser("firefox")) {
   test(`a second visit needs no network · ${browser}`, async ({ launch }) => {
-    test.skip(!HAS_SMOLLM2, "the model is not at hand (HEARTH_SMOLLM2 is not set)");
+    test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
     const { url, stop } = await serveFiles({ [SMOLLM2]: smollm2File(), "/": dist });
     try {
       const chat = await launch(browser, { serviceWorkers: true });

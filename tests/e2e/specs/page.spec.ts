@@ -1,4 +1,4 @@
-/** The page itself: no foreign requests, no HTML from a model, keyboard, narrow screens. */
+/** The page itself: no foreign requests, keyboard, narrow screens. */
 import { BASE_URL, IS_FAKE, screenshotFile, TINY } from "../support/env.js";
 import { expect, test } from "../support/test.js";
 
@@ -20,19 +20,6 @@ test("nothing is requested from elsewhere, and the page has a policy that says s
   expect(chat.tab.errors).toEqual([]);
 });
 
-test("an answer's HTML stays text, and its pictures are not loaded", async ({ launch }) => {
-  test.skip(!IS_FAKE, "only the fake core says what it is told");
-  const chat = await launch("chromium");
-  await chat.load(TINY);
-  await chat.ask(
-    '!echo **bold** <img src="https://example.com/x.png" onerror="alert(1)"> <script>alert(1)</script> ' +
-      "![x](https://example.com/y.png) [link](javascript:alert(1)) <style>body{display:none}</style>",
-  );
-  expect(await chat.count(".answer strong")).toBe(1);
-  expect(await chat.count(".answer :is(img, script, style, iframe, [onerror])")).toBe(0);
-  expect(await chat.count('.answer a[href^="javascript"]')).toBe(0);
-});
-
 test("Shift+Enter and Enter, a new chat, another model", async ({ launch }) => {
   const chat = await launch("chromium");
   await chat.load(TINY, { device: "cpu", max_tokens: 4 });
@@ -46,7 +33,7 @@ test("Shift+Enter and Enter, a new chat, another model", async ({ launch }) => {
   expect(await chat.count(".message")).toBe(2);
   await chat.ask("Hi, 42!");
   await chat.tab.click("#change-model");
-  await chat.tab.waitVisible("#models #plan", 5_000);
+  await chat.tab.waitVisible("#models #plan", 20_000);
 });
 
 test("a narrow screen needs no sideways scrolling", async ({ launch }) => {

@@ -3,12 +3,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync } from "node:zlib";
 import { IS_FAKE, root, screenshotFile, TINY } from "../support/env.js";
+import { SKIPS } from "../support/skips.js";
 import { expect, test } from "../support/test.js";
 
 test("the performance view shows the answer's numbers, and the benchmark's report can be shared", async ({
   launch,
 }) => {
-  test.skip(IS_FAKE, "the fake core measures nothing");
+  test.skip(IS_FAKE, SKIPS.fake);
   const chat = await launch("chromium");
   await chat.load(TINY, { device: "cpu", max_tokens: 24, temperature: 0 });
   await chat.ask("Hi, 42!");
@@ -28,20 +29,32 @@ test("the performance view shows the answer's numbers, and the benchmark's repor
   const report = JSON.parse(text) as {
     format: string;
     device: { kind: string };
-    cases: { name: string; tokens: number; tokens_per_second: number }[];
+    model: { weight_bytes: number };
+    memory: { gpu_bytes: number; heap_bytes: number };
+    cases: { name: string; tokens: number; seconds: number; tokens_per_second: number; first_token_seconds: number }[];
   };
   expect(report.format).toBe("hearth-benchmark");
   expect(report.device.kind).toBe("cpu");
-  expect(report.cases.length).toBeGreaterThan(0);
-  for (const { tokens, tokens_per_second } of report.cases) {
-    expect(tokens).toBeGreaterThan(0);
-    expect(tokens_per_second).toBeGreaterThan(0);
+  expect(report.memory.gpu_bytes).toBe(0);
+  expect(report.memory.heap_bytes).toBeGreaterThan(report.model.weight_bytes);
+  // The tiny model's context holds these.
+  expect(report.cases.map(({ name }) => name)).toEqual(["prefill_128", "decode_64"]);
+  for (const { tokens, seconds, tokens_per_second, first_token_seconds } of report.cases) {
+    expect(tokens_per_second).toBeCloseTo(tokens / seconds, 6);
+    expect(first_token_seconds).toBeGreaterThan(0);
   }
+  const [prefill, decode] = report.cases;
+  // A prompt's first token is what it takes; an answer's is behind a shorter prompt, and not counted.
+  expect(prefill?.seconds).toBe(prefill?.first_token_seconds);
+  expect(prefill?.tokens).toBeGreaterThan(100);
+  expect(prefill?.tokens).toBeLessThanOrEqual(130);
+  expect(decode?.tokens).toBeGreaterThan(0);
+  expect(decode?.tokens).toBeLessThan(64);
   await chat.tab.screenshot(screenshotFile("performance"));
 });
 
 test("what the page needs before it can be used is small", () => {
-  test.skip(IS_FAKE, "needs the built page");
+  test.skip(IS_FAKE, SKIPS.fake);
   const dist = join(root, "www/dist");
   const page = readFileSync(join(dist, "index.html"), "utf8");
   const named = [...page.matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)].map(([, name = ""]) => name);

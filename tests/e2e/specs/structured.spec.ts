@@ -4,6 +4,7 @@ import type { ChatCompletion, ChatCompletionCreateParamsNonStreaming, ResponseFo
 import type { Chat, PageGlobals } from "../support/chat.js";
 import { HAS_SMOLLM2, IS_FAKE, SMOLLM2, TINY } from "../support/env.js";
 import { PROMPTS, SCHEMAS } from "../support/schemas.js";
+import { SKIPS } from "../support/skips.js";
 import { expect, test, type BrowserName } from "../support/test.js";
 
 /** Formats such as dates are the grammar's business; ajv has them in a package of its own. */
@@ -30,7 +31,7 @@ const asked = (schema: Record<string, unknown>): ResponseFormat => ({
 });
 
 test.describe("a tiny model", () => {
-  test.skip(IS_FAKE, "the fake core follows no format");
+  test.skip(IS_FAKE, SKIPS.fake);
 
   for (const { browser, device } of SETUPS) {
     test(`follows formats, tells probabilities · ${browser}, ${device}`, async ({ launch }) => {
@@ -91,7 +92,7 @@ test.describe("a tiny model", () => {
 });
 
 test("SmolLM2 calls tools, which its template does not know", async ({ launch }) => {
-  test.skip(!HAS_SMOLLM2, "the model is not at hand (HEARTH_SMOLLM2 is not set)");
+  test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
   const chat = await launch("firefox");
   await chat.load(SMOLLM2, { device: "cpu", context: 1024 });
   const function_ = {
@@ -123,7 +124,7 @@ const prompts = PROMPTS.slice(0, Number(process.env.HEARTH_SCHEMA_PROMPTS ?? 1))
 test(`SmolLM2 keeps to ${String(Object.keys(SCHEMAS).length)} schemas, ${String(prompts.length)} prompts each`, async ({
   launch,
 }) => {
-  test.skip(!HAS_SMOLLM2, "the model is not at hand (HEARTH_SMOLLM2 is not set)");
+  test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
   test.setTimeout(1_800_000);
   const chat = await launch("chromium");
   await chat.load(SMOLLM2, { device: "cpu", context: 512 });

@@ -1,6 +1,7 @@
 /** The CPU path on several threads: there where memory can be shared, with the ids that one thread gives. */
 import type { ChatCompletionMessageParam } from "hearth";
 import { HAS_SMOLLM2, IS_FAKE, ISOLATED_URL, readGolden, SMOLLM2, TINY } from "../support/env.js";
+import { SKIPS } from "../support/skips.js";
 import { expect, test, type BrowserName } from "../support/test.js";
 
 interface Golden {
@@ -17,8 +18,8 @@ const BROWSERS: BrowserName[] = ["chromium", "firefox"];
 const HEAP_LIMIT = 160 << 20;
 
 test.describe("threads", () => {
-  test.skip(IS_FAKE, "the fake core computes nothing");
-  test.skip(ISOLATED_URL === undefined, "no isolated server is at hand (HEARTH_ISOLATED_URL is not set)");
+  test.skip(IS_FAKE, SKIPS.fake);
+  test.skip(ISOLATED_URL === undefined, SKIPS.isolated);
 
   for (const browser of BROWSERS) {
     for (const threads of [2, 3]) {
@@ -36,7 +37,7 @@ test.describe("threads", () => {
     }
 
     test(`SmolLM2 answers on two threads as transformers does · ${browser}`, async ({ launch }) => {
-      test.skip(!HAS_SMOLLM2, "the model is not at hand (HEARTH_SMOLLM2 is not set)");
+      test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
       const golden = readGolden("smollm2_conversation.json") as Conversation;
       const chat = await launch(browser);
       const params = { device: "cpu", threads: 2, temperature: 0, max_tokens: golden.max_tokens };
@@ -48,7 +49,7 @@ test.describe("threads", () => {
 });
 
 test("more threads than there can be are refused", async ({ launch }) => {
-  test.skip(IS_FAKE, "the fake core computes nothing");
+  test.skip(IS_FAKE, SKIPS.fake);
   const chat = await launch("chromium");
   for (const threads of [2, 0.5, 1000]) {
     await chat.open({ model: TINY, device: "cpu", threads });

@@ -1,4 +1,4 @@
-import { chromium } from "@playwright/test";
+import { chromium, type Browser, type Page } from "@playwright/test";
 import { CHROMIUM } from "./env.js";
 import { DEFAULT_VIEWPORT, type LaunchOptions, type Tab } from "./tab.js";
 
@@ -13,16 +13,33 @@ const QUIET_ARGS = [
   "--no-first-run",
 ];
 
-export async function openChromium(options: LaunchOptions = {}): Promise<Tab> {
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [...QUIET_ARGS, ...(options.webgpu === false ? [] : WEBGPU_ARGS)],
-  });
-  const page = await browser.newPage({
+export function launchChromium({ webgpu }: LaunchOptions = {}): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: [...QUIET_ARGS, ...(webgpu === false ? [] : WEBGPU_ARGS)] });
+}
+
+/** A tab with cookies and storage of its own. `close` is what ends it. */
+export async function openChromium(
+  browser: Browser,
+  options: LaunchOptions,
+  close?: () => Promise<void>,
+): Promise<Tab> {
+  const context = await browser.newContext({
     viewport: options.viewport ?? DEFAULT_VIEWPORT,
     colorScheme: options.dark ? "dark" : "light",
     serviceWorkers: options.serviceWorkers ? "allow" : "block",
   });
+  const errors: string[] = [];
+  const newPage = async (): Promise<Page> => {
+    const page = await context.newPage();
+    page.on("console", (message) => {
+      if (message.type() === "error") errors.push(message.text());
+    });
+    page.on("pageerror", (error) => {
+      errors.push(String(error));
+    });
+    return page;
+  };
+  let page = await newPage();
   const { workerPrelude } = options;
   if (workerPrelude !== undefined) {
     await page.route(/\/worker[^/]*\.js$/, async (route) => {
@@ -30,13 +47,6 @@ export async function openChromium(options: LaunchOptions = {}): Promise<Tab> {
       await route.fulfill({ response, body: workerPrelude + (await response.text()) });
     });
   }
-  const errors: string[] = [];
-  page.on("console", (message) => {
-    if (message.type() === "error") errors.push(message.text());
-  });
-  page.on("pageerror", (error) => {
-    errors.push(String(error));
-  });
   return {
     browser: "chromium",
     errors,
@@ -67,6 +77,10 @@ export async function openChromium(options: LaunchOptions = {}): Promise<Tab> {
       return usedSize;
     },
     workers: () => page.workers().length,
-    close: () => browser.close(),
+    reopen: async () => {
+      await page.close();
+      page = await newPage();
+    },
+    close: close ?? (() => context.close()),
   };
 }

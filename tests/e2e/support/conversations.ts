@@ -40,3 +40,32 @@ export async function importConversation(chat: Chat, title: string, turns: reado
   await chat.tab.setFile("#import", conversationFile(title, turns));
   await chat.tab.waitVisible(".message.assistant", 30_000);
 }
+
+export interface KeptMessage {
+  role: string;
+  content: string;
+  parent: string | null;
+  end: string;
+  stats: { prompt: number; cached: number } | null;
+}
+
+/** What IndexedDB holds. */
+export function keptMessages(chat: Chat): Promise<KeptMessage[]> {
+  return chat.tab.evaluate(
+    () =>
+      new Promise<KeptMessage[]>((resolve, reject) => {
+        const request = indexedDB.open("hearth");
+        request.onerror = () => {
+          reject(new Error("no database"));
+        };
+        request.onsuccess = () => {
+          const all = request.result.transaction("messages").objectStore("messages").getAll();
+          all.onsuccess = () => {
+            request.result.close();
+            resolve(all.result as KeptMessage[]);
+          };
+        };
+      }),
+    null,
+  );
+}

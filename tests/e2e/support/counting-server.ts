@@ -8,6 +8,8 @@ export class CountingServer {
   /** Bytes of bodies, as far as the network took them. */
   sent = 0;
   requests = 0;
+  /** Bodies that have begun and not ended. */
+  underWay = 0;
   etag = '"v1"';
   /** Bytes a second of each answer; all at once when undefined. */
   speed: number | undefined;
@@ -57,6 +59,7 @@ export class CountingServer {
       return;
     }
     this.requests += 1;
+    this.underWay += 1;
     const { speed } = this;
     const count = new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
@@ -68,6 +71,7 @@ export class CountingServer {
     // What was read ahead of a connection that broke was not sent.
     response.on("close", () => {
       this.sent -= response.writableLength;
+      this.underWay -= 1;
     });
     createReadStream(this.#file, { start, end: end - 1 })
       .pipe(count)

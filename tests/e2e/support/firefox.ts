@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import puppeteer, { type ElementHandle } from "puppeteer-core";
+import puppeteer, { type Browser, type ElementHandle } from "puppeteer-core";
 import { FIREFOX } from "./env.js";
 import { DEFAULT_VIEWPORT, type LaunchOptions, type Tab } from "./tab.js";
 
@@ -19,8 +19,8 @@ const QUIET_PREFS = {
 /** A script in the page may run this long: an answer on a software GPU takes minutes. */
 const PROTOCOL_TIMEOUT_MS = 900_000;
 
-export async function openFirefox(options: LaunchOptions = {}): Promise<Tab> {
-  const browser = await puppeteer.launch({
+export function launchFirefox(options: LaunchOptions = {}): Promise<Browser> {
+  return puppeteer.launch({
     browser: "firefox",
     executablePath: FIREFOX,
     headless: true,
@@ -32,7 +32,12 @@ export async function openFirefox(options: LaunchOptions = {}): Promise<Tab> {
       "layout.css.prefers-color-scheme.content-override": options.dark ? 0 : 1,
     },
   });
-  const page = await browser.newPage();
+}
+
+/** A tab in a container of its own, which has its own cookies and storage. `close` is what ends it. */
+export async function openFirefox(browser: Browser, options: LaunchOptions, close?: () => Promise<void>): Promise<Tab> {
+  const context = await browser.createBrowserContext();
+  const page = await context.newPage();
   await page.setViewport(options.viewport ?? DEFAULT_VIEWPORT);
   const errors: string[] = [];
   page.on("console", (message) => {
@@ -80,6 +85,10 @@ export async function openFirefox(options: LaunchOptions = {}): Promise<Tab> {
       mkdirSync(dirname(path), { recursive: true });
       await page.screenshot({ path: path });
     },
-    close: () => browser.close(),
+    close:
+      close ??
+      (async () => {
+        if (browser.connected && !context.closed) await context.close();
+      }),
   };
 }

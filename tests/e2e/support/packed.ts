@@ -1,20 +1,66 @@
 /** The package as npm packs it, in projects of their own: examples that are installed without a network and built. */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { build, preview, type PreviewServer } from "vite";
 import { root } from "./env.js";
 
+const pkg = join(root, "pkg");
 const npm = (args: string[], cwd: string): string => execFileSync("npm", args, { cwd, encoding: "utf8" });
 
-/** Puts the tarball into `folder`; gives its path and what is in it. */
-export function pack(folder: string): { tarball: string; paths: string[] } {
-  const packed = JSON.parse(npm(["pack", "--json", "--pack-destination", folder], join(root, "pkg"))) as [
-    { filename: string; files: { path: string }[] },
-  ];
-  const [{ filename, files }] = packed;
-  return { tarball: join(folder, filename), paths: files.map(({ path }) => path) };
+interface Packed {
+  /** Where it is installed; `node_modules` is in there. */
+  folder: string;
+  /** What is in the tarball. */
+  paths: string[];
+}
+
+/** Of all that is packed. */
+function hash(): string {
+  const sum = createHash("sha256");
+  const names = readdirSync(join(pkg, "dist"), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+  for (const name of [join(pkg, "package.json"), join(pkg, "README.md"), ...names]) {
+    sum.update(`${name}\0`).update(readFileSync(name));
+  }
+  return sum.digest("hex").slice(0, 16);
+}
+
+/** The package, packed and installed from its tarball: once for each build of it. */
+export function packed(): Packed {
+  // Not among node_modules, from where npm climbs to the project that these belong to.
+  const cache = join(root, ".cache/hearth-packed");
+  const folder = join(cache, hash());
+  const list = join(folder, "paths.json");
+  if (!existsSync(folder)) {
+    // Those of earlier builds.
+    rmSync(cache, { recursive: true, force: true });
+    mkdirSync(cache, { recursive: true });
+    const made = mkdtempSync(join(cache, "new-"));
+    const [{ filename, files }] = JSON.parse(npm(["pack", "--json", "--pack-destination", made], pkg)) as [
+      { filename: string; files: { path: string }[] },
+    ];
+    const dependencies = { hearth: `file:${filename}` };
+    writeFileSync(join(made, "package.json"), JSON.stringify({ name: "installed", private: true, dependencies }));
+    npm(["install", "--offline", "--no-audit", "--no-fund"], made);
+    writeFileSync(join(made, "paths.json"), JSON.stringify(files.map(({ path }) => path)));
+    renameSync(made, folder);
+  }
+  return { folder, paths: JSON.parse(readFileSync(list, "utf8")) as string[] };
 }
 
 export class Project {
@@ -22,8 +68,8 @@ export class Project {
   #server: PreviewServer | undefined;
 
   /**
-   * A copy of an example with the package installed from its tarball. Vite is the one of this repository. Only below the
-   * repository are its other packages found, React among them.
+   * A copy of an example with the package as it is installed. Vite is the one of this repository. Only below the repository are
+   * its other packages found, React among them.
    */
   constructor(example: string, where: "alone" | "below" = "alone") {
     // Not among node_modules, whose files Next takes as they are.
@@ -31,13 +77,9 @@ export class Project {
     mkdirSync(below, { recursive: true });
     this.folder = mkdtempSync(join(where === "alone" ? tmpdir() : below, "hearth-"));
     cpSync(join(root, "examples", example), this.folder, { recursive: true });
-    const file = join(this.folder, "package.json");
-    const { tarball } = pack(this.folder);
-    const manifest = { name: "example", private: true, type: "module", dependencies: { hearth: `file:${tarball}` } };
-    writeFileSync(file, JSON.stringify(manifest));
-    npm(["install", "--offline", "--no-audit", "--no-fund"], this.folder);
-    // Next takes the nearest one for the edge of what it looks at.
-    if (where === "below") rmSync(join(this.folder, "package-lock.json"));
+    cpSync(join(packed().folder, "node_modules"), join(this.folder, "node_modules"), { recursive: true });
+    const manifest = { name: "example", private: true, type: "module", dependencies: { hearth: "*" } };
+    writeFileSync(join(this.folder, "package.json"), JSON.stringify(manifest));
   }
 
   /** Puts a file where the page finds it. */

@@ -23,10 +23,15 @@ export interface Tab {
   workers?(): number;
   /** Chromium only: bytes of the page's heap after everything that can be was collected. */
   heapBytes?(): Promise<number>;
+  /** Chromium only: closes the tab, as its owner would, and opens an empty one beside what it kept. */
+  reopen?(): Promise<void>;
+  /** May be called again. */
   close(): Promise<void>;
 }
 
 export interface LaunchOptions {
+  /** True: a browser of its own, for what measures, or leaves a browser behind that others could not use. */
+  alone?: boolean;
   /** Chromium only: script that the engine's worker runs before its own. */
   workerPrelude?: string;
   /** False: a browser as it comes, without the switches that make WebGPU work without a GPU. */
@@ -35,6 +40,11 @@ export interface LaunchOptions {
   serviceWorkers?: boolean;
   viewport?: { width: number; height: number };
   dark?: boolean;
+}
+
+/** Whether a browser that others use as well will do: what is asked for is then the context's, not the browser's. */
+export function canShare({ alone, workerPrelude, webgpu, serviceWorkers }: LaunchOptions): boolean {
+  return alone !== true && workerPrelude === undefined && webgpu !== false && serviceWorkers !== true;
 }
 
 export const DEFAULT_VIEWPORT = { width: 1100, height: 760 };

@@ -1,25 +1,35 @@
 /** Playwright's test with what every spec here wants: a chat page that is closed in the end. */
 import { test as base } from "@playwright/test";
+import { Browsers, type BrowserName } from "./browsers.js";
 import { Chat } from "./chat.js";
-import { openChromium } from "./chromium.js";
-import { openFirefox } from "./firefox.js";
 import type { LaunchOptions } from "./tab.js";
 
 export { expect } from "@playwright/test";
-
-export type BrowserName = "chromium" | "firefox";
+export type { BrowserName } from "./browsers.js";
 
 interface Fixtures {
   launch: (browser: BrowserName, options?: LaunchOptions) => Promise<Chat>;
 }
 
-export const test = base.extend<Fixtures>({
-  // Playwright reads the fixture's dependencies from this pattern, so it has to be there, empty.
-  // eslint-disable-next-line no-empty-pattern
-  launch: async ({}, use) => {
+interface WorkerFixtures {
+  browsers: Browsers;
+}
+
+export const test = base.extend<Fixtures, WorkerFixtures>({
+  browsers: [
+    // Playwright reads the fixture's dependencies from this pattern, so it has to be there, empty.
+    // eslint-disable-next-line no-empty-pattern
+    async ({}, use) => {
+      const browsers = new Browsers();
+      await use(browsers);
+      await browsers.close();
+    },
+    { scope: "worker" },
+  ],
+  launch: async ({ browsers }, use) => {
     const open: Chat[] = [];
     await use(async (browser, options) => {
-      const chat = new Chat(await (browser === "chromium" ? openChromium(options) : openFirefox(options)));
+      const chat = new Chat(await browsers.open(browser, options));
       open.push(chat);
       return chat;
     });

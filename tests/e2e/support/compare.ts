@@ -1,0 +1,22 @@
+/** The one way in which specs compare numbers. What is not a number, or not there, is never close. */
+import { expect } from "@playwright/test";
+
+/** The largest difference between what was found and what was expected. */
+export function worstError(what: string, found: readonly number[], expected: readonly number[]): number {
+  expect(found, `${what}: another length`).toHaveLength(expected.length);
+  expect(found.length, `${what}: nothing to compare`).toBeGreaterThan(0);
+  let worst = 0;
+  for (const [i, value] of found.entries()) {
+    const error = Math.abs(value - (expected[i] ?? NaN));
+    if (!Number.isFinite(error)) throw new Error(`${what}[${String(i)}]: ${String(value)}, not ${String(expected[i])}`);
+    worst = Math.max(worst, error);
+  }
+  return worst;
+}
+
+/** Says how large `worst` is beside what is allowed, which should be three times what was measured, and fails beyond. */
+export function expectWithin(what: string, worst: number, tolerance: number): void {
+  const share = (worst / tolerance).toFixed(2);
+  console.log(`${what}: largest error ${worst.toExponential(1)}, ${share} of ${tolerance.toExponential(0)}`);
+  expect(worst, what).toBeLessThanOrEqual(tolerance);
+}

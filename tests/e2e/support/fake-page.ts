@@ -1,0 +1,25 @@
+/** The page on the tests' fake core, which says what it is told, beside a real build. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "vite";
+import { BASE_URL, goldenFile, IS_FAKE, root } from "./env.js";
+import { serveFiles, type FileServer } from "./file-server.js";
+
+/** Where its model is: any file with the right beginning will do. */
+export const FAKE_MODEL = "/models/fake.gguf";
+
+/** Built from the page's sources and the package as it is built. */
+export async function serveFakePage(): Promise<FileServer> {
+  if (IS_FAKE) return { url: BASE_URL, stop: () => undefined };
+  const outDir = mkdtempSync(join(tmpdir(), "hearth-fake-"));
+  await build({ root: join(root, "www"), mode: "fake", logLevel: "error", build: { outDir } });
+  const { url, stop } = await serveFiles({ [FAKE_MODEL]: goldenFile("tiny_llama.gguf"), "/": outDir });
+  return {
+    url,
+    stop: () => {
+      stop();
+      rmSync(outDir, { recursive: true });
+    },
+  };
+}

@@ -1,0 +1,161 @@
+/** Goldens: what transformers makes of a model, and whether a loaded engine makes the same of it. */
+import { readFileSync } from "node:fs";
+import { expect } from "@playwright/test";
+import type { ChatCompletionMessageParam } from "hearth";
+import type { Chat, PageGlobals } from "./chat.js";
+import { expectWithin, worstError } from "./compare.js";
+import { goldenFile, readGolden } from "./env.js";
+
+interface Prompt {
+  name: string;
+  /** Of a chat; the others are texts. */
+  messages?: ChatCompletionMessageParam[];
+  text: string;
+  ids: number[];
+  /** Where the golden has logits. */
+  positions: number[];
+  greedy_ids: number[];
+}
+
+interface Golden {
+  prompts: Prompt[];
+  logits_bin: { file: string; shape: [prompts: number, positions: number, vocab: number] };
+}
+
+/** `<|endoftext|>` and `<|im_end|>`, where an answer ends and the reference goes on. */
+const END_OF_ANSWER = [0, 2];
+/** Gemma's `<eos>` and `<end_of_turn>`, in its folders, which have its own tokenizer. */
+const GEMMA_END = [1, 6];
+/** Ids of an answer that are compared. Logits find what ids do not, so these are few. */
+const N_IDS = 16;
+const N_LIKELIEST = 20;
+/** Of those, so many have a text that no other has; and they are among so many of the golden's. */
+const LEAST_NAMED = 6;
+const N_NAMED = 60;
+const F32 = 4;
+
+/** Tokens behind a prompt, the likeliest first. */
+interface Likeliest {
+  ids: number[];
+  logprobs: number[];
+}
+
+/** From the engine: which token it takes, and the logarithms beside it, in OpenAI's newer shape or by text in its older one. */
+interface Found {
+  id: number;
+  promptTokens: number;
+  logprobs: number[] | Record<string, number>;
+}
+
+/** What comes behind a prompt, from the golden's last row of its logits. */
+function expectedLikeliest(golden: Golden, prompt: Prompt): Likeliest {
+  const { file, shape } = golden.logits_bin;
+  const [, positions, vocab] = shape;
+  const bytes = readFileSync(goldenFile(file));
+  expect(bytes.length, file).toBe(shape.reduce((product, n) => product * n, F32));
+  expect(prompt.positions.at(-1), `${file}: the last row is the last token's`).toBe(prompt.ids.length - 1);
+  const row = (golden.prompts.indexOf(prompt) + 1) * positions - 1;
+  const logits = Array.from({ length: vocab }, (_, id) => bytes.readFloatLE(F32 * (row * vocab + id)));
+  const most = Math.max(...logits);
+  const total = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - most), 0));
+  const ids = logits.map((_, id) => id).sort((a, b) => (logits[b] ?? NaN) - (logits[a] ?? NaN));
+  return { ids, logprobs: ids.map((id) => (logits[id] ?? NaN) - most - total) };
+}
+
+/** The same from the engine, at the first token of an answer. */
+function foundLikeliest(chat: Chat, { messages, text }: Prompt): Promise<Found> {
+  return chat.tab.evaluate(
+    async ({ messages, text, n }: { messages?: ChatCompletionMessageParam[]; text: string; n: number }) => {
+      const { engine } = (globalThis as unknown as PageGlobals).hearth;
+      if (engine === undefined) throw new Error("the page has no engine");
+      const params = { max_tokens: 1, temperature: 0, return_token_ids: true };
+      if (messages !== undefined) {
+        const request = { messages, logprobs: true, top_logprobs: n, ...params };
+        const { choices, usage } = await engine.chat.completions.create(request);
+        const [choice] = choices;
+        const top = choice?.logprobs?.content[0]?.top_logprobs ?? [];
+        const logprobs = top.map(({ logprob }) => logprob);
+        return { id: choice?.token_ids?.[0] ?? -1, promptTokens: usage.prompt_tokens, logprobs };
+      }
+      const { choices, usage } = await engine.completions.create({ prompt: text, logprobs: n, ...params });
+      const [choice] = choices;
+      const logprobs = choice?.logprobs?.top_logprobs[0] ?? {};
+      return { id: choice?.token_ids?.[0] ?? -1, promptTokens: usage?.prompt_tokens ?? 0, logprobs };
+    },
+    { ...(messages === undefined ? {} : { messages }), text, n: N_LIKELIEST },
+  );
+}
+
+function greedyIds(chat: Chat, { messages, text }: Prompt, max_tokens: number): Promise<number[]> {
+  if (messages !== undefined) return chat.greedyIds(messages, max_tokens);
+  return chat.tab.evaluate(
+    async (params) => {
+      const { engine } = (globalThis as unknown as PageGlobals).hearth;
+      if (engine === undefined) throw new Error("the page has no engine");
+      const { choices } = await engine.completions.create({ ...params, temperature: 0, return_token_ids: true });
+      return choices[0]?.token_ids ?? [];
+    },
+    { prompt: text, max_tokens },
+  );
+}
+
+function textsOf(chat: Chat, ids: number[]): Promise<string[]> {
+  return chat.tab.evaluate(async (ids) => {
+    const { engine } = (globalThis as unknown as PageGlobals).hearth;
+    return await Promise.all(ids.map(async (id) => (await engine?.detokenize([id])) ?? ""));
+  }, ids);
+}
+
+/** The golden's values for tokens with these texts, the nearest where several have the same; special ones show theirs to none. */
+async function byText(chat: Chat, found: Record<string, number>, { ids, logprobs }: Likeliest): Promise<number[]> {
+  const texts = await textsOf(chat, ids.slice(0, N_NAMED));
+  return Object.entries(found).map(([text, value]) => {
+    const isKnown = texts.includes(text);
+    const values = logprobs.filter((_, i) => {
+      const own = texts[i];
+      return own !== undefined && (isKnown ? own === text : !(own in found));
+    });
+    return values.sort((a, b) => Math.abs(a - value) - Math.abs(b - value))[0] ?? NaN;
+  });
+}
+
+const hasBos = (name: string): boolean => /^hf_.*gemma/.test(name);
+
+function expectedIds(name: string, prompt: number, count: number): number[] {
+  const ids = (readGolden(`${name}.json`) as Golden).prompts[prompt]?.greedy_ids.slice(0, count) ?? [];
+  const ends = hasBos(name) ? GEMMA_END : END_OF_ANSWER;
+  const end = ids.findIndex((id) => ends.includes(id));
+  return end < 0 ? ids : ids.slice(0, end);
+}
+
+/**
+ * The loaded model against its golden, for every prompt: the likeliest tokens behind it, computed with the prompt and again with
+ * all but its last token in the cache, and the first ids of the greedy answer, if any are asked for.
+ */
+export async function expectGolden(chat: Chat, name: string, tolerance: number, nIds = N_IDS): Promise<void> {
+  const golden = readGolden(`${name}.json`) as Golden;
+  expect(golden.prompts.length).toBeGreaterThan(1);
+  let worst = 0;
+  for (const [i, prompt] of golden.prompts.entries()) {
+    const what = `${name}, ${prompt.name}`;
+    const expected = expectedLikeliest(golden, prompt);
+    // Here a text gets a token in front that it has not in the golden, whose chats have it.
+    if (prompt.messages === undefined && hasBos(name)) continue;
+    const compare = async (): Promise<void> => {
+      const { id, promptTokens, logprobs } = await foundLikeliest(chat, prompt);
+      expect(promptTokens, what).toBe(prompt.ids.length);
+      expect(id, what).toBe(expected.ids[0]);
+      if (Array.isArray(logprobs)) {
+        worst = Math.max(worst, worstError(what, logprobs, expected.logprobs.slice(0, N_LIKELIEST)));
+        return;
+      }
+      const values = Object.values(logprobs);
+      expect(values.length, what).toBeGreaterThanOrEqual(LEAST_NAMED);
+      worst = Math.max(worst, worstError(what, values, await byText(chat, logprobs, expected)));
+    };
+    await compare();
+    if (nIds > 0) expect(await greedyIds(chat, prompt, nIds), what).toEqual(expectedIds(name, i, nIds));
+    await compare();
+  }
+  expectWithin(`${name} in ${chat.tab.browser}`, worst, tolerance);
+}

@@ -1,0 +1,7 @@
+/** What a test may be left out for, by name. `skips-reporter.ts` takes any other reason for a failure. */
+export const SKIPS = {
+  fake: "the page runs on the fake core, which computes, keeps and measures nothing",
+  SmolLM2: "SmolLM2 is not at hand (HEARTH_SMOLLM2 is not set)",
+  "Gemma 3 270M": "Gemma 3 270M is not at hand (cargo xtask test --full fetches it)",
+  isolated: "no isolated server is at hand (HEARTH_ISOLATED_URL is not set)",
+} as const;

@@ -1,0 +1,23 @@
+/** What a device is taken for in place of measuring it: which kernels run must not depend on how busy a machine is. */
+import type { DeviceTuning } from "hearth";
+
+/** One thread a row and no subgroups: what software rasterisers are fastest with. */
+export const PLAIN_GPU: DeviceTuning = {
+  decode_lanes: 1,
+  prefill_lanes: 1,
+  subgroups: false,
+  arithmetic: "f32",
+  wide: false,
+  macs_per_ms: 2e6,
+};
+
+/** What a real GPU measures: many threads a row, prefill through workgroup memory. */
+export const LARGE_GPU: DeviceTuning = {
+  ...PLAIN_GPU,
+  decode_lanes: 16,
+  prefill_lanes: 16,
+  wide: true,
+  macs_per_ms: 1e6,
+};
+
+export const LARGE_GPU_WITH_SUBGROUPS: DeviceTuning = { ...LARGE_GPU, subgroups: true };
