@@ -317,7 +317,10 @@ pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32)
 /// The errors of a test's cases. At its end it says how near the largest came to what is allowed, which should be three
 /// times what was measured.
 #[derive(Default)]
-pub struct Errors(RefCell<BTreeMap<(&'static str, &'static str), (f32, f32)>>);
+pub struct Errors(RefCell<Worst>);
+
+/// By device and what was computed: the largest error and what is allowed.
+type Worst = BTreeMap<(&'static str, &'static str), (f32, f32)>;
 
 impl Errors {
     /// `device` and `what` name the bar, `case` what was computed.

@@ -117,3 +117,18 @@ pub fn grid_xz(n: u32) -> (u32, u32) {
         (MAX, n.div_ceil(MAX))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_has_room_for_every_workgroup_and_no_more_rows_than_that() {
+        for n in [0, 1, 65_535, 65_536, 131_070, 131_071, u32::MAX] {
+            let (x, z) = grid_xz(n);
+            let [n, x, z] = [n, x, z].map(u64::from);
+            assert!((1..=65_535).contains(&x) && z >= 1, "{n}");
+            assert!(x * z >= n && x * (z - 1) < n.max(1), "{n}: {x} x {z}");
+        }
+    }
+}

@@ -117,32 +117,38 @@ fn one_token_is_projected_by_every_kernel() {
     }
 }
 
-/// A prompt's tokens, in tiles in registers, by the kernels of every second type from `first` on.
+/// A prompt's tokens, in tiles in registers, by the kernels of every third type from `first` on.
 fn several_tokens(first: usize) {
     let errors = Errors::default();
-    for dtype in (first..DTYPES.len()).step_by(2) {
+    for dtype in (first..DTYPES.len()).step_by(3) {
         for (way, (lanes, subgroups)) in ways().into_iter().enumerate() {
             let tuning = Tuning {
                 subgroups,
                 ..tuning(lanes)
             };
-            let number = dtype + way;
+            // (not the type alone, of which each test has another third)
+            let number = dtype / 3 + dtype + way;
             let n = pick(number as u64, 2..20);
             Linear::drawn(number, dtype, n, tuning).check(&errors);
         }
     }
 }
 
-// Two tests, so that two cores have something to compile.
+// Three tests: these kernels take the longest to compile.
 
 #[test]
-fn several_tokens_are_projected_by_the_kernels_of_even_types() {
+fn several_tokens_are_projected_by_the_kernels_of_f32_q4_0_q2_k_and_mxfp4() {
     several_tokens(0);
 }
 
 #[test]
-fn several_tokens_are_projected_by_the_kernels_of_odd_types() {
+fn several_tokens_are_projected_by_the_kernels_of_f16_q4_1_q3_k_and_q5_1() {
     several_tokens(1);
+}
+
+#[test]
+fn several_tokens_are_projected_by_the_kernels_of_bf16_q8_0_iq4_nl_and_q6_k() {
+    several_tokens(2);
 }
 
 /// Each type through workgroup memory, in tiles of 32 tokens and of 64, and beside them steps that are too short for it.
@@ -243,10 +249,10 @@ impl Fused {
                 errors.check((device, what[1]), self, (&y, &gated), tolerance[1]);
             }
         };
-        run(&cpu(), ["16 bit", "16 bit, gated"], [1.5e-4, 1e-3]);
+        run(&cpu(), ["16 bit", "16 bit, gated"], [2e-4, 1e-3]);
         if let Some(gpu) = gpu() {
             match integers {
-                true => run(gpu, ["integers", "integers, gated"], [2e-4, 1.5e-3]),
+                true => run(gpu, ["integers", "integers, gated"], [4e-4, 1.5e-3]),
                 false => run(gpu, ["floats", "floats, gated"], [3e-6, 3e-6]),
             }
         }

@@ -117,11 +117,12 @@ fn small_quants_on_the_gpu() {
 }
 
 /// One golden for each of these families' quirks; see goldens/README.md.
-const FAMILIES: [&str; 15] = [
+const FAMILIES: [&str; 16] = [
     "llama3",
     "ministral3",
     "qwen2",
     "qwen3",
+    "qwen3_eps",
     "gemma2",
     "gemma3",
     "phi3",

@@ -96,7 +96,7 @@ fn program(dirs: &Dirs, name: &str) -> Result<PathBuf> {
     let output = command.stderr(Stdio::null()).output();
     let output = output.context("cannot start cargo test")?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let programs = text.lines().filter_map(|line| {
+    let mut programs = text.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         let is_it = message["target"]["name"] == name && message["target"]["kind"][0] == "test";
         message["executable"]
@@ -104,7 +104,7 @@ fn program(dirs: &Dirs, name: &str) -> Result<PathBuf> {
             .filter(|_| is_it)
             .map(PathBuf::from)
     });
-    match programs.last() {
+    match programs.next() {
         Some(program) => Ok(program),
         None => bail!("not run: it does not compile, see the stage `compile`"),
     }
