@@ -1,8 +1,6 @@
 //! Devices for tests. What a GPU is taken for is written down here and not measured: which kernels run must not
 //! depend on how busy a machine is.
 
-use std::sync::{Mutex, PoisonError};
-
 use hearth::ops::Arithmetic;
 use hearth::tune::Measured;
 use hearth::{Device, DeviceOptions};
@@ -49,28 +47,10 @@ impl On {
     }
 }
 
-/// The device of this kind, one for all tests: the runtime keeps a thread for each device until the process ends, which
-/// looks for work so often that a hundred of them leave no core for anything else. `None`, loudly, where there is no GPU.
+/// Opens a device of its own; `None`, loudly, where there is no GPU. (Two threads on one device get into each other's way in
+/// the runtime where a read-back was given up: "buffer is still mapped". And the runtime keeps a thread for each device,
+/// which looks for work all the time, until the process ends: `cargo xtask test` runs each module in a process.)
 pub fn open(on: On) -> Option<Device> {
-    static OPENED: Mutex<Vec<(On, Option<Device>)>> = Mutex::new(Vec::new());
-    if on == On::Cpu {
-        return open_alone(on);
-    }
-    // (a test that failed while it opened one has said so)
-    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, device)) = opened.iter().find(|one| one.0 == on) {
-        if device.is_none() {
-            missing("HEARTH_REQUIRE_GPU", "GPU", "it could not be opened before");
-        }
-        return device.clone();
-    }
-    let device = open_alone(on);
-    opened.push((on, device.clone()));
-    device
-}
-
-/// A device of its own, for what counts its memory or breaks it.
-pub fn open_alone(on: On) -> Option<Device> {
     open_as(on, |_| ())
 }
 

@@ -21,7 +21,7 @@ use hearth::ops::KvType;
 use hearth::request::{Sampling, Usage};
 use hearth::{Device, Engine, LoadOptions, Loader, Result};
 
-pub use device::{On, open, open_alone, open_measured};
+pub use device::{On, open, open_measured};
 pub use skip::{real_model, skip};
 
 /// Greedy sampling.

@@ -3,7 +3,7 @@
 use hearth::{Device, Engine};
 use hearth_tests::synthetic::{SHAPES, Shape};
 use hearth_tests::{
-    GREEDY, On, exact, finish, goldens, greedy, load_file, open, open_alone, open_measured, prompts,
+    GREEDY, On, exact, finish, goldens, greedy, load_file, open, open_measured, prompts,
 };
 use pollster::block_on;
 
@@ -14,7 +14,7 @@ fn tiny(device: Device, context: usize) -> Engine {
 /// Launches of a step: six a layer, embedding, lm_head and sampling; one for each further packing among matrices
 /// that are multiplied together; and one for each activation whose gate and up are not of one packing.
 fn check_counters(file: &str, further: u64, activations: u64) {
-    let Some(device) = open_alone(On::Gpu) else {
+    let Some(device) = open(On::Gpu) else {
         return;
     };
     let mut engine = load_file(device, &goldens().join(file), 128);
@@ -68,7 +68,7 @@ fn the_cpu_replays_nothing() {
 /// Everything that an engine held on the device is free again for the next one.
 #[test]
 fn two_hundred_engines_take_the_memory_of_one() {
-    let Some(device) = open_alone(On::Gpu) else {
+    let Some(device) = open(On::Gpu) else {
         return;
     };
     let watching = tiny(device.clone(), 64);

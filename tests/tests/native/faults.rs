@@ -7,7 +7,7 @@ use hearth::request::Sampling;
 use hearth::{Device, Drafts, Engine, Error, LoadOptions, Loader, Result};
 use hearth_tests::{
     GREEDY, On, TinyFile, exact, finish, golden_bytes, goldens, greedy, load_file_with, load_with,
-    open, open_alone, prompts,
+    open, prompts,
 };
 use pollster::block_on;
 
@@ -36,7 +36,7 @@ fn assert_works(engine: &mut Engine) {
 
 #[test]
 fn a_fault_is_an_error_of_the_load() {
-    let Some(device) = open_alone(On::Gpu) else {
+    let Some(device) = open(On::Gpu) else {
         return;
     };
     let bytes = golden_bytes("tiny_llama.gguf");
@@ -62,7 +62,7 @@ fn a_fault_is_an_error_of_the_load() {
 
 #[test]
 fn a_fault_is_an_error_of_the_answer() {
-    let Some(device) = open_alone(On::Gpu) else {
+    let Some(device) = open(On::Gpu) else {
         return;
     };
     let mut engine = tiny(&device);
@@ -87,7 +87,7 @@ fn a_fault_is_an_error_of_the_answer() {
 
 #[test]
 fn a_fault_is_an_error_of_the_embedding() {
-    let Some(device) = open_alone(On::Gpu) else {
+    let Some(device) = open(On::Gpu) else {
         return;
     };
     let path = goldens().join("embed_bert.gguf");
@@ -118,7 +118,7 @@ fn a_lost_device_is_an_error_wherever_it_happens() {
         }),
     ];
     for (what, work) in works {
-        let Some(device) = open_alone(On::Gpu) else {
+        let Some(device) = open(On::Gpu) else {
             return;
         };
         let mut engine = tiny(&device);

@@ -38,9 +38,16 @@ pub fn stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) {
         }
         match program(dirs, name) {
             Ok(program) => {
-                let mut command = run_tests(dirs, &program, models);
-                command.envs(full.then_some(("HEARTH_FULL", "1")));
-                stages.command(&[name, "rust"], Cargo, &mut command);
+                for module in modules(&program) {
+                    let mut command = run_tests(dirs, &program, models);
+                    command.args(&module);
+                    command.envs(full.then_some(("HEARTH_FULL", "1")));
+                    let stage = match &module {
+                        Some(module) => format!("{name} {module}"),
+                        None => name.to_owned(),
+                    };
+                    stages.command(&[&stage, name, "rust"], Cargo, &mut command);
+                }
             }
             Err(error) => stages.fail(&[name, "rust"], &format!("{error:#}")),
         }
@@ -62,9 +69,6 @@ fn run_tests(dirs: &Dirs, program: &Path, models: &Models) -> Command {
     command
         .current_dir(dirs.root.join("tests"))
         .args(["-Z", "unstable-options", "--report-time"])
-        // They share devices, and read-backs of two threads on one device get into each other's way in the runtime
-        // ("buffer is still mapped"). Lavapipe computes on all cores by itself.
-        .args(["--test-threads", "1"])
         // libtest's own word for it; nothing is compiled with it.
         .env("RUSTC_BOOTSTRAP", "1");
     environment(&mut command, models);
@@ -91,6 +95,26 @@ pub fn filtered(dirs: &Dirs, targets: &[&str], filter: &str, models: &Models) ->
     command.args(["--", filter]);
     environment(&mut command, models);
     command
+}
+
+/// The modules of a program of tests, each of which gets a process of its own: the runtime keeps a polling thread for every
+/// device that was opened, until the process ends. A program without modules is run as a whole.
+fn modules(program: &Path) -> Vec<Option<String>> {
+    let output = Command::new(program).arg("--list").output();
+    let text = output.map_or_else(
+        |_| String::new(),
+        |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+    );
+    let names = text
+        .lines()
+        .filter_map(|line| Some(line.split_once("::")?.0));
+    let mut modules: Vec<String> = names.map(|name| format!("{name}::")).collect();
+    modules.sort();
+    modules.dedup();
+    match modules.is_empty() {
+        true => vec![None],
+        false => modules.into_iter().map(Some).collect(),
+    }
 }
 
 /// Where cargo put the program of the integration test `name`.
