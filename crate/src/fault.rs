@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 pub(crate) struct Faults(Arc<Mutex<Option<Error>>>);
 
 impl Faults {
-    /// Has `device` report to this; its own handler panics.
+    /// Makes `device` report its errors here, in place of the runtime's handler, which panics.
     pub(crate) fn watch(&self, device: &wgpu::Device) {
         let faults = self.clone();
         device.on_uncaptured_error(Arc::new(move |error| faults.report(&error)));
@@ -25,7 +25,7 @@ impl Faults {
         }
     }
 
-    /// What was reported since the last call.
+    /// Gives the error reported since the last call, if any.
     pub(crate) fn take(&self) -> Result<()> {
         match self.0.lock().ok().and_then(|mut slot| slot.take()) {
             Some(error) => Err(error),
@@ -68,7 +68,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Has it happen on `device`.
+    /// Causes the fault on `device`.
     pub(crate) fn provoke(self, device: &wgpu::Device, faults: &Faults) {
         match self {
             Fault::OutOfMemory => faults.report(&wgpu::Error::OutOfMemory {

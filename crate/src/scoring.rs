@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::ops::linear::TILE_TOKENS;
 use crate::ops::words::read_f32;
 
-/// What the logits of one chunk may take.
+/// Limit of the bytes that the logits of one chunk take.
 const ROWS_BYTES: usize = 64 << 20;
 
 impl Engine {

@@ -36,7 +36,7 @@ const OTHERS = 3;
  * used is backed by anything.
  */
 const MOST_PAGES = [65_536, 32_768, 16_384];
-/** What the weights leave for activations, which come when there is no way back any more. */
+/** Pages kept free of weights for activations: once an answer runs, a failed allocation has no way back. */
 const RESERVE = (64 << 20) / PAGE;
 /** A thread that owes its part for so long is gone; looks between two readings of the clock. */
 const LIMIT_MS = 10_000;
@@ -73,7 +73,7 @@ export class CpuPool implements WasmCpuPool {
   readonly #cpu: CpuModule;
   readonly #others: number;
   readonly #maximum: number;
-  /** What ended a thread; then no job can end any more. */
+  /** The error that ended a thread, after which no job can be finished. */
   #failure: HearthError | undefined;
   /** The first free address. */
   #free: number;

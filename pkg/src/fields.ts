@@ -67,7 +67,7 @@ const DEFAULTS: Record<string, unknown> = {
   xtc_probability: 0,
 };
 
-/** What to write in their place. */
+/** Fields to use in place of those that are refused. */
 const INSTEAD: Record<string, string> = {
   functions: "tools",
   function_call: "tool_choice",

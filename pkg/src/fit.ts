@@ -22,7 +22,7 @@ export interface FitOptions extends InspectOptions {
   probe?: boolean;
 }
 
-/** What a verdict rests on. */
+/** The kind of knowledge that a verdict rests on. */
 export type Evidence = "measured" | "told" | "guessed";
 
 /** Bytes for a model: so many there are, and more than so many there are not, as far as that is known. */

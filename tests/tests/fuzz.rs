@@ -155,7 +155,8 @@ fn watch(start: Instant) {
             let since = BUSY_SINCE.load(Relaxed);
             let now = start.elapsed().as_millis() as usize;
             if since != 0 && now > since + HANG.as_millis() as usize {
-                eprintln!("an input hangs: see {}", last_input().display());
+                let path = last_input();
+                eprintln!("an input hangs; HEARTH_FULL keeps it at {}", path.display());
                 std::process::abort();
             }
         }

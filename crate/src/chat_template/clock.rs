@@ -38,7 +38,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// What JavaScript's `Date` says: milliseconds since 1970, and how many minutes local time is *behind* UTC.
+    /// Takes a clock from JavaScript's `Date`: milliseconds since 1970, and the minutes by which local time is *behind* UTC.
     pub fn from_javascript(ms: f64, minutes_behind: f64) -> Self {
         Self {
             unix_seconds: (ms / 1e3) as i64,

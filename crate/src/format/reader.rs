@@ -125,8 +125,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The same of a value, which may be in any encoding: most are read by nobody, and those that are read are compared with
-    /// ASCII. What is not UTF-8 becomes U+FFFD.
+    /// Reads a text that may be in any encoding: most texts of a file are used by nobody. Bytes that are not UTF-8 become
+    /// U+FFFD.
     fn text(&mut self, what: &str) -> Read<String> {
         let bytes = self.bytes(MAX_STRING, what)?;
         Ok(String::from_utf8_lossy(bytes).into_owned())

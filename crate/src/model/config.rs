@@ -336,7 +336,7 @@ fn of_all_layers(meta: &Metadata, key: &str) -> Result<Option<u32>> {
     }
 }
 
-/// What a norm adds to the mean square: more than nothing, so that a row of zeros has a norm.
+/// The epsilon of a norm, which has to be above 0 so that a row of zeros can be divided by its norm.
 fn epsilon(meta: &Metadata, key: String) -> Result<f32> {
     match meta.f32(&key)? {
         eps if eps.is_finite() && eps > 0.0 => Ok(eps),

@@ -19,7 +19,7 @@ import { Store } from "./store.js";
 const READ_BYTES = 4 << 20;
 /** What of a file came before one of these is of no use. */
 const DAMAGED = new Set(["download_changed", "download_length", "download_checksum"]);
-/** Nobody was there to ask. */
+/** Errors that mean that no server could be asked. */
 const UNREACHED = new Set(["download_broken", "download_stalled"]);
 
 export interface CacheContext {
@@ -27,7 +27,7 @@ export interface CacheContext {
   notify: (notice: Notice) => void;
   /** Takes work that may go on beside the load and is waited for, a little, at its end. */
   beside: (task: Promise<void>) => void;
-  /** What of the model was found on the device, and what not: files of two versions are no model. */
+  /** The files found on the device and those fetched: those of two versions must not be mixed. */
   parts: Parts;
   /** For tests: other sizes of pieces. */
   sizes?: Sizes;
@@ -121,7 +121,7 @@ export class CachedSource implements ByteSource {
         if (kept?.state.absent && !isOld(kept.state.time)) throw this.#absent();
         if (kept !== undefined && !kept.state.absent && (await this.#isWanted(kept.state, kept.data, folder))) {
           this.total = kept.data.size;
-          // Of a file with a version it is known already.
+          // A file with a version has been compared already.
           if (this.#file.version === undefined) await this.#compareSometimes(kept.state, folder);
           yield* blobSource(kept.data, this.#signal).chunks();
           return;

@@ -1,5 +1,5 @@
-//! The native tests in one program: burn is linked once, and what is slow to make (devices, the real models) is shared.
-//! Only the bounded fuzzing is apart, because it counts the bytes that everything allocates.
+//! The native tests in one program, so that burn is linked once; `cargo xtask test` runs each module in a process of its
+//! own. Only the bounded fuzzing is a program apart, because it counts the bytes that everything allocates.
 
 mod attention;
 mod bad_input;

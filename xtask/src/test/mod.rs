@@ -91,7 +91,7 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
         cargo(dirs).args(["fmt", "--all", "--check"]),
     );
     let mut pieces = None;
-    if stages.wants(&web::STAGES) {
+    if stages.wants(&[&web::BEFORE_BUILD[..], &web::AFTER_BUILD].concat()) {
         pieces = stages.ready("setup", || setup::run(dirs, &setup::BUILDING));
         web::npm_checks(&mut stages, pieces.is_some());
     }

@@ -80,15 +80,13 @@ impl<'a> Stages<'a> {
         if command.get_current_dir().is_none() {
             command.current_dir(&self.dirs.root);
         }
-        let (mut counts, mut note) = match proc::logged(command, &log, LIMIT) {
+        let ended = proc::logged(command, &log, LIMIT);
+        let bytes = fs::read(&log).unwrap_or_default();
+        let output = String::from_utf8_lossy(&bytes);
+        let (mut counts, mut note) = match ended {
             Err(error) => (FAILED, format!("{error:#}")),
             Ok(None) => (FAILED, format!("stopped after {} s", LIMIT.as_secs())),
-            Ok(Some(status)) => judge(
-                runner,
-                &fs::read(&log).unwrap_or_default(),
-                status.success(),
-                &status.to_string(),
-            ),
+            Ok(Some(status)) => judge(runner, &output, status.success(), &status.to_string()),
         };
         let (allowed, refused) = skips.read();
         counts.skipped += allowed.len() as u64;
@@ -99,9 +97,7 @@ impl<'a> Stages<'a> {
         for what in refused {
             note += &format!("\nskipped {what}, which nothing allows: see xtask/src/test/skips.rs");
         }
-        self.slow.extend(slow::tests(&String::from_utf8_lossy(
-            &fs::read(&log).unwrap_or_default(),
-        )));
+        self.slow.extend(slow::tests(&output));
         self.end(name, counts, start.elapsed(), note.trim_start().to_owned());
         if counts.failed > 0 {
             println!(
@@ -173,8 +169,15 @@ impl<'a> Stages<'a> {
     }
 
     fn end(&mut self, name: &str, mut counts: Counts, time: Duration, mut note: String) {
+        // The parts of a stage, `native kernels::` and the like, have one budget.
+        let whole = |name: &str| name.split(' ').next().unwrap_or_default().to_owned();
+        let before = self
+            .done
+            .iter()
+            .filter(|done| whole(&done.name) == whole(name));
+        let spent = before.map(|done| done.time).sum::<Duration>() + time;
         let budgets = self.budgets.as_ref();
-        if let Some(said) = budgets.and_then(|budgets| budgets.exceeded(name, time)) {
+        if let Some(said) = budgets.and_then(|budgets| budgets.exceeded(&whole(name), spent)) {
             counts.failed += 1;
             note += &format!("{}{said}", if note.is_empty() { "" } else { "\n" });
         }
@@ -242,9 +245,8 @@ const FAILED: Counts = Counts {
 };
 
 /// Counts and exit status must agree, and a stage without tests proves nothing.
-fn judge(runner: Runner, output: &[u8], success: bool, status: &str) -> (Counts, String) {
-    let output = String::from_utf8_lossy(output);
-    match runner.read(&output, success) {
+fn judge(runner: Runner, output: &str, success: bool, status: &str) -> (Counts, String) {
+    match runner.read(output, success) {
         None => (
             FAILED,
             format!("no summary of tests in its output ({status})"),
@@ -320,15 +322,8 @@ mod tests {
 
     #[test]
     fn counts_and_exit_status_must_agree() {
-        let judged = |output: &str, success| {
-            judge(
-                Runner::Cargo,
-                output.as_bytes(),
-                success,
-                "exit status: 101",
-            )
-            .0
-        };
+        let judged =
+            |output: &str, success| judge(Runner::Cargo, output, success, "exit status: 101").0;
         let ok = "test result: ok. 2 passed; 0 failed; 0 ignored";
         assert_eq!(
             judged(ok, true),

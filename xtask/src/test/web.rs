@@ -14,22 +14,8 @@ use crate::stamp::{Record, Stamp};
 use crate::toolchain::{TARGET, WasmToolchain};
 use crate::{build, proc, serve, setup};
 
-/// Everything here, with its groups.
-pub const STAGES: [&str; 13] = [
-    "eslint",
-    "prettier",
-    "clippy-wasm",
-    "build",
-    "types",
-    "pkg",
-    "www",
-    "e2e",
-    "e2e-light",
-    "e2e-heavy",
-    "setup",
-    "checks",
-    "web",
-];
+/// What needs the tools and no generated file.
+pub const BEFORE_BUILD: [&str; 3] = ["eslint", "prettier", "clippy-wasm"];
 /// What reads generated files, and the stage that makes them.
 pub const AFTER_BUILD: [&str; 9] = [
     "build",
