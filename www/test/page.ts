@@ -29,7 +29,9 @@ export function kept(): Store {
 /** A new tab at this address. The one before it goes on as long as the test does something in it. */
 export async function openPage(search = ""): Promise<Page> {
   vi.resetModules();
-  vi.stubGlobal("location", { search });
+  vi.stubGlobal("location", { search, origin: "https://page.test", href: `https://page.test/${search}` });
+  vi.stubGlobal("document", { baseURI: "https://page.test/" });
+  vi.stubGlobal("navigator", { language: "en" });
   vi.doMock(import("../src/store/db.js"), async (original) => {
     const actual = await original();
     // Without IndexedDB it is the page's memory, which here outlasts the page.

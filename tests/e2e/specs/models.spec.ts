@@ -210,3 +210,20 @@ test("a link that is no model says so", async ({ launch }) => {
   await chat.tab.press("Enter");
   await expect.poll(async () => (await chat.error("#plan .error"))?.code, WAIT).toBe("invalid_request");
 });
+
+test("what is dropped on an answer does not end it", async ({ launch }) => {
+  const chat = await launch("chromium");
+  await chat.load(TINY, { device: "cpu", max_tokens: 200 });
+  await chat.send("Hi, 42!");
+  await chat.waitStreaming();
+  await drop(chat, new URL("icon-192.png", BASE_URL).href, "cat.png");
+  await chat.tab.waitVisible("#toast", 20_000);
+  expect(await chat.text("#toast")).toContain("cat.png is no model");
+  expect(await chat.count("dialog")).toBe(0);
+  // A model that fits is shown, and waits for a word.
+  await drop(chat, TINY, "other.gguf");
+  await chat.tab.waitVisible("#models #start", 60_000);
+  expect(await chat.text("#plan")).toContain("It takes the place of");
+  await chat.tab.press("Escape");
+  await chat.waitAnswer();
+});

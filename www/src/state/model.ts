@@ -2,6 +2,7 @@
 import { batch, computed, signal } from "@preact/signals";
 import { Engine, HearthError, type EngineOptions, type LoadProgress, type Notice } from "hearth";
 import { SpeedMeter } from "../lib/meter.js";
+import { entryOf } from "../models/catalog.js";
 import { params } from "../params.js";
 import { downloadOptions, forgetPlan } from "./plan.js";
 import { change } from "./settings.js";
@@ -52,6 +53,12 @@ export function modelName(source: Source): string {
   if (Array.isArray(source)) return `${String(source.length)} files`;
   if (typeof source !== "string") return source.name;
   return decodeURIComponent(source.split(/[?#]/)[0]?.replace(/\/$/, "").split("/").pop() ?? source);
+}
+
+/** By the list's name for it, or as its file says. */
+export function runningName({ model: { name, architecture } }: Engine): string {
+  const entry = model.value.name === "running" ? entryOf(model.value.choice.source) : undefined;
+  return entry?.name ?? (name || architecture);
 }
 
 /** Loads a model in place of the one that is there. */

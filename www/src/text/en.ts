@@ -64,6 +64,8 @@ export const en = {
   look: "Look",
   dropHere: "Drop a model’s files here, or choose them",
   dropToLoad: "Drop the model to load it",
+  notModel: (name: string) => `${name} is no model. Pictures and documents are not supported yet.`,
+  replaces: (name: string) => `It takes the place of ${name}.`,
   about,
   readingHeader: "Reading the model’s header…",
   fits: "Fits this device",

@@ -1,11 +1,10 @@
 /** The whole page. */
-import { computed } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { current, path } from "../state/chat.js";
 import * as model from "../state/model.js";
-import { update } from "../state/offline.js";
 import { lastChoice } from "../state/plan.js";
+import { screen } from "../state/screen.js";
 import { entryOf } from "../models/catalog.js";
 import { t } from "../text/index.js";
 import { Composer } from "./Composer.js";
@@ -19,17 +18,8 @@ import { ModelPicker } from "./ModelPicker.js";
 import { PerformanceDialog } from "./Performance.js";
 import { SettingsDialog } from "./Settings.js";
 import { isSidebarOpen, Sidebar } from "./Sidebar.js";
+import { Toasts } from "./Toasts.js";
 import { Banner, TopBar } from "./TopBar.js";
-
-/** What the middle of the page shows; a conversation can be read without a model. */
-export const screen = computed((): "starting" | "welcome" | "loading" | "failure" | "chat" | "reading" => {
-  const { name } = model.model.value;
-  if (name === "running") return "chat";
-  if (name === "loading" || name === "paused") return "loading";
-  if (name === "failed" || name === "ended") return "failure";
-  if (model.isStarting.value) return "starting";
-  return path.value.length > 0 ? "reading" : "welcome";
-});
 
 export function App(): JSX.Element {
   const shown = screen.value;
@@ -73,7 +63,7 @@ export function App(): JSX.Element {
           <ModelPicker />
         </Dialog>
       )}
-      <Toast />
+      {dialog.value === undefined && <Toasts />}
       <DropVeil />
     </>
   );
@@ -149,20 +139,6 @@ function Waking(): JSX.Element {
         }}
       >
         {t().otherModel}
-      </button>
-    </div>
-  );
-}
-
-/** A newer page is there. */
-function Toast(): JSX.Element | null {
-  const apply = update.value;
-  if (apply === undefined) return null;
-  return (
-    <div id="update" class="toast" role="status">
-      <span>{t().newVersion}</span>
-      <button type="button" class="primary" onClick={apply}>
-        {t().reload}
       </button>
     </div>
   );

@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { formatCount } from "../lib/format.js";
+import { isEscape, isSubmit } from "../lib/keys.js";
 import { answering, path, send, stop } from "../state/chat.js";
 import { engine } from "../state/model.js";
 import { t } from "../text/index.js";
@@ -31,8 +32,10 @@ export function Composer(): JSX.Element {
   }, [isRunning]);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      // A dialog takes it for itself.
-      if (event.key === "Escape" && document.querySelector("dialog[open]") === null) stop();
+      // A dialog takes it for itself, and so does every field but the one below the answer.
+      const isElsewhere =
+        event.target instanceof Element && event.target.matches("input, select, textarea:not(#prompt)");
+      if (isEscape(event) && !isElsewhere && document.querySelector("dialog[open]") === null) stop();
     };
     addEventListener("keydown", onKey);
     return () => {
@@ -68,8 +71,7 @@ export function Composer(): JSX.Element {
             draft.value = event.currentTarget.value;
           }}
           onKeyDown={(event) => {
-            // While an input method composes, Enter chooses a candidate.
-            if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+            if (!isSubmit(event)) return;
             event.preventDefault();
             submit();
           }}

@@ -3,6 +3,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { t } from "../text/index.js";
 import { IconButton } from "./icons.js";
+import { Toasts } from "./Toasts.js";
 
 export function Dialog({
   id,
@@ -41,6 +42,8 @@ export function Dialog({
         </header>
         {children}
       </div>
+      {/* Here, as all beside a modal dialog is out of reach. */}
+      <Toasts />
     </dialog>
   );
 }

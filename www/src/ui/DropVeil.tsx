@@ -3,9 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { t } from "../text/index.js";
-import { pickFiles } from "./ModelPicker.js";
-import { dialog } from "./dialogs.js";
-import { model } from "../state/model.js";
+import { pickFiles } from "./start.js";
 
 const hasFile = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
 
@@ -25,8 +23,6 @@ export function DropVeil(): JSX.Element | null {
       if (!hasFile(event)) return;
       event.preventDefault();
       isOver.value = false;
-      // Where it may not start by itself, the picker says why.
-      if (model.value.name === "running") dialog.value = "models";
       void pickFiles([...(event.dataTransfer?.files ?? [])]);
     };
     addEventListener("dragover", onOver);

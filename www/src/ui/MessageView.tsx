@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { formatDuration } from "../lib/format.js";
+import { isEscape, isSubmit } from "../lib/keys.js";
 import { MarkdownView } from "../markdown/render.js";
 import { answering, branchesOf, edit, goOn, regenerate, switchBranch } from "../state/chat.js";
 import { engine } from "../state/model.js";
@@ -88,8 +89,8 @@ function QuestionEditor({
         aria-label={t().editQuestion}
         defaultValue={content}
         onKeyDown={(event) => {
-          if (event.key === "Escape") onDone(undefined);
-          if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+          if (isEscape(event)) onDone(undefined);
+          if (!isSubmit(event)) return;
           event.preventDefault();
           submit();
         }}

@@ -10,11 +10,11 @@ import * as model from "../state/model.js";
 import { choiceOf, installed, isKeptWhole, look, plan, refreshInstalled, wish, wishes } from "../state/plan.js";
 import { settings } from "../state/settings.js";
 import { language, t } from "../text/index.js";
-import { closeDialog } from "./dialogs.js";
 import { ErrorCard } from "./ErrorCard.js";
 import { IconButton } from "./icons.js";
 import { Resources } from "./Resources.js";
 import { SearchField } from "./SearchField.js";
+import { pickFiles, start } from "./start.js";
 
 /** What is looked for among the models. */
 const words = signal("");
@@ -31,25 +31,6 @@ export function ModelPicker(): JSX.Element {
       <Choices />
     </div>
   );
-}
-
-/** A file is a model; several are one too, split or as safetensors with their texts. What fits starts at once. */
-export async function pickFiles(files: File[]): Promise<void> {
-  const [file] = files;
-  if (file === undefined) return;
-  const source = files.length === 1 ? file : files;
-  const fit = await look(source);
-  // Something else was chosen meanwhile.
-  if (plan.value.name === "none" || plan.value.source !== source) return;
-  // What cannot be read or run is said by the load as well, with more of the reasons.
-  if (fit === undefined || fit.verdict === "fits") start(choiceOf(source));
-}
-
-function start(choice: model.Choice): void {
-  // Asked, so that a browser short of room clears something else first; where it refuses, all works as before.
-  void cache.persist().catch(() => false);
-  closeDialog();
-  void model.load(choice);
 }
 
 /** What the chosen model takes. */
@@ -90,6 +71,7 @@ function Known({ source, fit, kept }: { source: model.Source; fit: Fit; kept: nu
     const { code, message, hint } = report.unsupported;
     return <ErrorCard error={new HearthError(code, message, { hint })} actions={[]} />;
   }
+  const running = model.engine.value;
   const isLocal = typeof source !== "string";
   const rest = isLocal ? 0 : Math.max(0, needs.download - kept);
   const isWhole = typeof source === "string" && isKeptWhole(source);
@@ -114,6 +96,7 @@ function Known({ source, fit, kept }: { source: model.Source; fit: Fit; kept: nu
       >
         {verdict === "does_not_fit" ? t().loadAnyway : label}
       </button>
+      {running !== undefined && <p class="muted small">{t().replaces(model.runningName(running))}</p>}
       <Wishes trained={report.n_ctx_train ?? 0} />
       {report.license !== null && <p class="muted small">{t().licence(report.license)}</p>}
       <Resources fit={fit} kept={isLocal ? needs.download : kept} />

@@ -3,6 +3,7 @@ import { batch, signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { saveText, slug } from "../lib/files.js";
+import { isEscape } from "../lib/keys.js";
 import * as chat from "../state/chat.js";
 import type { Conversation } from "../store/db.js";
 import { fromFile, ImportError, toJson, toMarkdown } from "../store/exchange.js";
@@ -173,7 +174,7 @@ function TitleEditor({ id, title }: { id: string; title: string }): JSX.Element 
           done(true);
         }}
         onKeyDown={(event) => {
-          if (event.key === "Escape") done(false);
+          if (isEscape(event)) done(false);
         }}
       />
     </form>

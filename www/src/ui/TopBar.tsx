@@ -2,8 +2,7 @@
 import type { Engine } from "hearth";
 import type { JSX } from "preact";
 import { answering } from "../state/chat.js";
-import { entryOf } from "../models/catalog.js";
-import { engine, model, notices } from "../state/model.js";
+import { engine, notices, runningName } from "../state/model.js";
 import { t } from "../text/index.js";
 import { dialog } from "./dialogs.js";
 import { IconButton } from "./icons.js";
@@ -35,7 +34,7 @@ export function TopBar(): JSX.Element {
               dialog.value = "models";
             }}
           >
-            <span>{shownName(running)}</span>
+            <span>{runningName(running)}</span>
           </button>
           <button
             id="device"
@@ -72,13 +71,6 @@ export function Banner(): JSX.Element | null {
       ))}
     </div>
   );
-}
-
-/** By the list's name for it, or as its file says. */
-function shownName({ model: { name, architecture } }: Engine): string {
-  const state = model.value;
-  const entry = state.name === "running" ? entryOf(state.choice.source) : undefined;
-  return entry?.name ?? (name || architecture);
 }
 
 export function deviceName({ device }: Engine): string {

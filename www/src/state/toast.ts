@@ -1,0 +1,23 @@
+/** One short message over the page, for a while, with something that can still be done about it. */
+import { signal } from "@preact/signals";
+
+export interface Toast {
+  text: string;
+  action?: { label: string; run: () => void };
+}
+
+export const toast = signal<Toast | undefined>(undefined);
+
+const SHOWN_MS = 10_000;
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+export function showToast(next: Toast): void {
+  clearTimeout(timer);
+  toast.value = next;
+  timer = setTimeout(hideToast, SHOWN_MS);
+}
+
+export function hideToast(): void {
+  clearTimeout(timer);
+  toast.value = undefined;
+}

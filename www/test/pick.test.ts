@@ -1,0 +1,83 @@
+/** What a file does that is dropped on the page, with the real package on the fake core. */
+import type { Fit } from "hearth";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { create, FILE, useFakeCore } from "../../pkg/test/engine-support.js";
+import { openPage } from "./page.js";
+
+useFakeCore();
+
+/** Nothing is measured here: whatever can be read fits. */
+const FITS = { verdict: "fits", needs: { download: FILE.length }, tokens_per_second: null, report: {} } as Fit;
+
+afterEach(() => {
+  vi.doUnmock("hearth");
+});
+
+async function pick(...files: File[]) {
+  vi.doMock(import("hearth"), async (original) => ({
+    ...(await original()),
+    canRun: async ({ model }) => {
+      if ((await (model as File).text()).startsWith("GGUF")) return FITS;
+      throw new Error("no model");
+    },
+  }));
+  const page = await openPage("?device=cpu");
+  const engine = await create();
+  const [{ pickFiles }, { model }, { plan }, { toast }, { dialog }] = await Promise.all([
+    import("../src/ui/start.js"),
+    import("../src/state/model.js"),
+    import("../src/state/plan.js"),
+    import("../src/state/toast.js"),
+    import("../src/ui/dialogs.js"),
+  ]);
+  return { page, engine, model, plan, toast, dialog, drop: () => pickFiles(files) };
+}
+
+const picture = (): File => new File(["\x89PNG\r\n"], "cat.png");
+const gguf = (name = "tiny.gguf"): File => new File([FILE], name);
+
+describe("a file that is dropped while a model answers", () => {
+  it("says that it is none where it is none, and the answer goes on", async () => {
+    const { page, engine, model, plan, toast, dialog, drop } = await pick(picture());
+    page.use(engine);
+    const sent = page.chat.send("!echo one two");
+    await drop();
+    expect(toast.value?.text).toContain("cat.png");
+    expect([plan.value.name, dialog.value]).toEqual(["none", undefined]);
+    await sent;
+    expect(model.value).toMatchObject({ name: "running", engine });
+    expect(page.chat.path.value.at(-1)).toMatchObject({ content: "one two", end: "stop" });
+  });
+
+  it.each([
+    ["a model that cannot be read", () => new File(["<!doctype html>"], "page.gguf")],
+    ["a model that fits", gguf],
+  ])("is shown, and takes nobody's place, if it is %s", async (_, file) => {
+    const { page, engine, model, plan, dialog, drop } = await pick(file());
+    page.use(engine);
+    await drop();
+    expect(plan.value.name).not.toBe("none");
+    expect(dialog.value).toBe("models");
+    expect(model.value).toMatchObject({ name: "running", engine });
+  });
+});
+
+describe("a file that is dropped where no model runs", () => {
+  it("starts if it fits, whatever its name", async () => {
+    const { plan, model, drop } = await pick(gguf("download"));
+    await drop();
+    expect(plan.value).toMatchObject({ name: "none" });
+    expect(model.value).toMatchObject({ name: "loading" });
+    await vi.waitFor(() => {
+      expect(model.value.name).toBe("running");
+    });
+    if (model.value.name === "running") model.value.engine.dispose();
+  });
+
+  it("is shown with its error where it cannot be read", async () => {
+    const { plan, model, drop } = await pick(new File(["<!doctype html>"], "page.gguf"));
+    await drop();
+    expect(plan.value.name).toBe("failed");
+    expect(model.value.name).toBe("none");
+  });
+});
