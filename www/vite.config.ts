@@ -69,6 +69,8 @@ export default defineConfig(({ mode }) => {
   const isFake = mode === "fake";
   return {
     base: "./",
+    // The same file as within the package, so that it is there once.
+    resolve: { alias: [{ find: /^hearth\/paste$/, replacement: file("../pkg/dist/source/paste.js") }] },
     plugins: [contentSecurityPolicy(), fewerFonts(), ...(isFake ? [fakeCore()] : [serviceWorker(file("./src/sw.ts"))])],
     worker: { format: "es", plugins: () => (isFake ? [fakeCore()] : []) },
     build: { target: "es2022", modulePreload: { polyfill: false }, assetsInlineLimit: 0 },

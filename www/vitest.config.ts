@@ -10,6 +10,7 @@ export default defineConfig({
     alias: [
       { find: /^hearth$/, replacement: file("../pkg/src/index.ts") },
       { find: /^hearth\/cache$/, replacement: file("../pkg/src/cache/index.ts") },
+      { find: /^hearth\/paste$/, replacement: file("../pkg/src/source/paste.ts") },
     ],
   },
   test: { include: ["test/*.test.ts"] },

@@ -6,7 +6,7 @@ import { params } from "./params.js";
 import { openConversations } from "./state/chat.js";
 import { engine, isStarting, lastLoadCrashed, load } from "./state/model.js";
 import { keepOffline } from "./state/offline.js";
-import { choiceOf, isKeptWhole, lastChoice, look, refreshInstalled } from "./state/plan.js";
+import { choiceOf, isKeptWhole, lastChoice, look, mayStart, refreshInstalled } from "./state/plan.js";
 import { applySettings, settings } from "./state/settings.js";
 import { applyLanguage } from "./text/index.js";
 import { App } from "./ui/App.js";
@@ -37,9 +37,7 @@ async function begin(): Promise<void> {
   const source = named ?? settings.value.model;
   if (source === "") return;
   await refreshInstalled();
-  const isOurs = !/^[\w.-]+\/[\w.-]+/.test(source) && new URL(source, location.href).origin === location.origin;
-  const mayStart = named === undefined ? isKeptWhole(source) && !lastLoadCrashed() : isOurs || isKeptWhole(source);
-  // A link from elsewhere may not make this page fetch gigabytes: it is shown what that would be.
-  if (mayStart) void load(named === undefined ? lastChoice() : choiceOf(source));
+  const isStarted = mayStart(source) && (named !== undefined || (isKeptWhole(source) && !lastLoadCrashed()));
+  if (isStarted) void load(named === undefined ? lastChoice() : choiceOf(source));
   else if (named !== undefined) void look(source);
 }

@@ -52,7 +52,13 @@ let controller: AbortController | undefined;
 export function modelName(source: Source): string {
   if (Array.isArray(source)) return `${String(source.length)} files`;
   if (typeof source !== "string") return source.name;
-  return decodeURIComponent(source.split(/[?#]/)[0]?.replace(/\/$/, "").split("/").pop() ?? source);
+  const name = source.split(/[?#]/)[0]?.replace(/\/$/, "").split("/").pop() ?? source;
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    // A percent sign of its own.
+    return name;
+  }
 }
 
 /** By the list's name for it, or as its file says. */

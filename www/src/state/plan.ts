@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import { canRun, type Fit } from "hearth";
 import * as cache from "hearth/cache";
+import { addressOf, HUB, hubIdOf, isOnHub, isOurs } from "../models/address.js";
 import { DEFAULT_MODEL } from "../models/catalog.js";
 import { params } from "../params.js";
 import { settings } from "./settings.js";
@@ -16,9 +17,6 @@ export type PlanState =
 export const plan = signal<PlanState>({ name: "none" });
 /** Files that are on this device. */
 export const installed = signal<readonly cache.CachedFile[]>([]);
-
-/** A repository of Hugging Face, with its quantisation. */
-const HUB_ID = /^(?:https:\/\/huggingface\.co\/)?([\w.-]+\/[\w.-]+)(?::([\w.-]+))?(?:@.*)?$/;
 
 let controller: AbortController | undefined;
 /** Bytes a second that the GPU reads, once that was measured. */
@@ -98,9 +96,9 @@ export function lastChoice(): Choice {
 export function downloadOptions(source: Source): NonNullable<typeof params.engine.download> {
   const options = params.engine.download ?? {};
   const { hubToken } = settings.value;
-  const isHub = typeof source === "string" && (HUB_ID.test(source) || source.startsWith("https://huggingface.co/"));
+  const mayKnow = typeof source === "string" && isOnHub(source);
   // Another hub is not to see it.
-  if (hubToken === "" || !isHub || options.hub !== undefined) return options;
+  if (hubToken === "" || !mayKnow || options.hub !== undefined) return options;
   return { ...options, headers: { Authorization: `Bearer ${hubToken}` } };
 }
 
@@ -124,14 +122,33 @@ export function isKeptWhole(source: string): boolean {
   return files.length > 0 && files.every(({ complete }) => complete);
 }
 
-/** Its files on this device: by their address, those of a folder, or by the repository (and quantisation) that they are from. */
-function filesOf(source: string): readonly cache.CachedFile[] {
-  const hub = HUB_ID.exec(source);
-  if (hub !== null) {
-    const [, repository = "", tag = ""] = hub;
-    const isFrom = (url: string): boolean => url.includes(`/${repository}/resolve/`);
-    return installed.value.filter(({ url }) => isFrom(url) && url.toLowerCase().includes(tag.toLowerCase()));
-  }
-  const address = new URL(source, document.baseURI).href;
-  return installed.value.filter(({ url }) => url === address || (address.endsWith("/") && url.startsWith(address)));
+/**
+ * Whether a model may be loaded without a word of the visitor. A link from elsewhere may not make this page fetch gigabytes: what
+ * it names must be here, or this host's own; and with another hub, or past the cache, what is here is not what would be loaded.
+ */
+export function mayStart(source: string): boolean {
+  const { cache: mode, download } = params.engine;
+  return isOurs(source) || (mode === undefined && download?.hub === undefined && isKeptWhole(source));
 }
+
+/** Its files on this device: by their address, those of a folder, or by the repository that they are from. */
+function filesOf(source: string): readonly cache.CachedFile[] {
+  const id = hubIdOf(source);
+  if (id === undefined) {
+    const address = addressOf(source)?.href;
+    if (address === undefined) return [];
+    return installed.value.filter(({ url }) => url === address || (address.endsWith("/") && url.startsWith(address)));
+  }
+  const { repository, revision, quant = "", path = "" } = id;
+  const hub = (params.engine.download?.hub ?? HUB).replace(/\/+$/, "");
+  const base = `${hub}/${repository}/resolve/${encodeURIComponent(revision)}/`;
+  // A file that is no model itself stands for the folder that it is in; of one in parts all are wanted.
+  const named = path.split("/").map(encodeURIComponent).join("/");
+  const wanted = /\.(gguf|safetensors)$/i.test(path) ? withoutPart(named) : named.replace(/[^/]*$/, "");
+  return installed.value.filter(({ url }) => {
+    const rest = url.startsWith(base) ? withoutPart(url.slice(base.length)) : undefined;
+    return rest?.startsWith(wanted) === true && rest.toLowerCase().includes(quant.toLowerCase());
+  });
+}
+
+const withoutPart = (path: string): string => path.replace(/-\d{5}-of-\d{5}\./, ".");

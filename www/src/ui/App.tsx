@@ -7,6 +7,7 @@ import { lastChoice } from "../state/plan.js";
 import { screen } from "../state/screen.js";
 import { entryOf } from "../models/catalog.js";
 import { t } from "../text/index.js";
+import { Boundary } from "./Boundary.js";
 import { Composer } from "./Composer.js";
 import { Dialog } from "./Dialog.js";
 import { closeDialog, dialog } from "./dialogs.js";
@@ -50,7 +51,9 @@ export function App(): JSX.Element {
         <main id="main" tabIndex={-1}>
           {shown !== "welcome" && <h1 class="unseen">{current.value?.title ?? "Hearth"}</h1>}
           <div class="middle">
-            <Middle />
+            <Boundary>
+              <Middle />
+            </Boundary>
           </div>
           {shown === "chat" && <Composer />}
           {shown === "reading" && <Waking />}
@@ -60,7 +63,9 @@ export function App(): JSX.Element {
       {dialog.value === "performance" && <PerformanceDialog />}
       {dialog.value === "models" && (
         <Dialog id="models" title={t().models} onClose={closeDialog}>
-          <ModelPicker />
+          <Boundary>
+            <ModelPicker />
+          </Boundary>
         </Dialog>
       )}
       {dialog.value === undefined && <Toasts />}
