@@ -2,6 +2,7 @@
 import { cancelled, deserializeError, fatalTemplate, HearthError } from "./errors.js";
 import type { CallName, Calls, FromWorker, LoadProgress, ToWorker } from "./protocol.js";
 import type { Step } from "./wasm-contract.js";
+import { NOT_FOUND_HINT } from "./worker-script.js";
 
 /**
  * The core counts what a template does and stops it; what escapes the count (joined lists) is stopped by this clock,
@@ -52,7 +53,10 @@ export class WorkerClient {
     };
     worker.onerror = (event) => {
       event.preventDefault();
-      this.close(new HearthError("worker_died", `the worker failed: ${event.message || "its script could not run"}`));
+      // Without a message, nothing of the script ran.
+      const said = event.message || "its script was not found or could not run";
+      const hint = event.message ? {} : { hint: NOT_FOUND_HINT };
+      this.close(new HearthError("worker_died", `the worker failed: ${said}`, hint));
     };
     worker.onmessageerror = () => {
       this.close(new HearthError("worker_died", "a message from the worker could not be read"));

@@ -34,6 +34,7 @@ import type {
   ModelReport,
   Quantize,
 } from "./wasm-contract.js";
+import { startFrom } from "./worker-script.js";
 
 export type ModelSource = string | URL | Blob | FileSystemFileHandle | File[] | ReadableStream<Uint8Array>;
 
@@ -129,7 +130,7 @@ export class Engine {
         }),
       );
     });
-    this.chat = { completions: new Completions(runner, loaded.model.tool_style) };
+    this.chat = { completions: new Completions(runner, loaded.model) };
     this.completions = new TextCompletions(runner);
     this.embeddings = new Embeddings(name, queue, (request, options) =>
       connection.call("embed", request, () => options),
@@ -224,15 +225,15 @@ async function load(client: WorkerClient, options: EngineOptions): Promise<LoadR
   }
 }
 
+/** Not written out below, or bundlers would take the worker for a second file. */
+const HERE: string = import.meta.url;
+
 function startWorker(url: string | URL | undefined): Worker {
-  try {
-    // Bundlers find the worker by this very expression, so it stays in one piece.
-    return url === undefined
-      ? new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "hearth" })
-      : new Worker(url, { type: "module", name: "hearth" });
-  } catch (cause) {
-    throw new HearthError("worker_died", "the worker could not be started", { cause });
-  }
+  const options = { type: "module", name: "hearth" } as const;
+  if (url !== undefined) return startFrom(() => new Worker(url, options), url, options.name);
+  // Bundlers find the worker by this very expression, so it stays in one piece.
+  const start = (): Worker => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "hearth" });
+  return startFrom(start, new URL("./worker.js", HERE), options.name);
 }
 
 /** What to inspect, and for what. */

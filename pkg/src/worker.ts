@@ -5,6 +5,10 @@ import { Host } from "./host.js";
 import type { ToWorker } from "./protocol.js";
 import * as grammarWasm from "./wasm/grammar.js";
 import * as wasm from "./wasm/hearth.js";
+import { startFrom } from "./worker-script.js";
+
+/** Not written out where it is used, or bundlers would take the thread's script for a second file. */
+const HERE: string = import.meta.url;
 
 let wantsSubgroups = true;
 
@@ -28,7 +32,12 @@ const host = new Host({
     CpuPool.start(
       threads,
       new URL("./wasm/hearth_cpu.wasm", import.meta.url),
-      () => new Worker(new URL("./cpu-worker.js", import.meta.url), { type: "module", name: "hearth-cpu" }),
+      () =>
+        startFrom(
+          () => new Worker(new URL("./cpu-worker.js", import.meta.url), { type: "module", name: "hearth-cpu" }),
+          new URL("./cpu-worker.js", HERE),
+          "hearth-cpu",
+        ),
       onStart,
     ),
   beforeOpen: (request) => {
