@@ -29,6 +29,11 @@ export function toChatRequests(
     throw invalid("response_format", "absent where tool_choice asks for a call", params.response_format);
   }
   setFormat(request, format ?? plan.format);
+  if (request.format !== undefined) {
+    // The format describes the answer, which then has no thoughts, also where the prompt opens them.
+    const { parser } = plan;
+    plan.parser = () => parser(false);
+  }
   const { logprobs, top_logprobs, chat_template_kwargs, continue_final_message } = params;
   if (continue_final_message === true) {
     if (request.format !== undefined) {

@@ -41,8 +41,8 @@ export type DeviceTuning = Record<string, unknown>;
 /** What the KV cache is kept in. */
 export type KvType = "f16" | "f32" | "q8";
 
-/** How models write calls of tools; see `tools/calls.ts` and `tools/harmony.ts`. */
-export type ToolStyle = "hermes" | "llama" | "mistral" | "harmony";
+/** How models write calls of tools; see `tools/calls.ts` and `tools/harmony.ts`. `xml`: `<function=NAME><parameter=KEY>…`. */
+export type ToolStyle = "hermes" | "xml" | "llama" | "mistral" | "harmony";
 
 /** What stands round a model's thoughts, as its template spells it. */
 export interface ThoughtMarks {
@@ -50,15 +50,8 @@ export interface ThoughtMarks {
   close: string;
 }
 
-/**
- * What a chat template says of how its model writes. `xml`: calls as Qwen3-Coder's, `<function=NAME><parameter=KEY>…`. Fields that
- * `ModelInfo` does not have yet are optional.
- */
-export interface TemplateStyle {
-  tool_style: ToolStyle | "xml" | null;
-  /** Null where it does not speak of thoughts. */
-  thought_marks?: ThoughtMarks | null;
-}
+/** What a chat template says of how its model writes. */
+export type TemplateStyle = Pick<ModelInfo, "tool_style" | "thought_marks">;
 
 export interface ModelInfo {
   architecture: string;
@@ -84,6 +77,8 @@ export interface ModelInfo {
   kv_type: KvType;
   /** Null where the chat template knows no tools. */
   tool_style: ToolStyle | null;
+  /** Null where the chat template does not speak of thoughts. */
+  thought_marks: ThoughtMarks | null;
   /** Number of tensors by quantisation, e.g. `{ Q4_1: 210, F32: 61 }`. */
   quants: Record<string, number>;
 }
@@ -306,7 +301,10 @@ export interface ModelReport {
   n_ctx_train: number | null;
   /** What running it takes; absent where it cannot be run. */
   budget?: {
-    config: Omit<ModelInfo, "n_ctx" | "parameters" | "weight_bytes" | "kv_bytes" | "kv_type" | "tool_style" | "quants">;
+    config: Omit<
+      ModelInfo,
+      "n_ctx" | "parameters" | "weight_bytes" | "kv_bytes" | "kv_type" | "tool_style" | "thought_marks" | "quants"
+    >;
     /** Positions that memory and work are for. */
     n_ctx: number;
     /** Bytes on the device. */

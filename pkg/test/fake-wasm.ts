@@ -265,6 +265,7 @@ export class Engine {
       kv_bytes: 47_185_920,
       kv_type: "f16",
       tool_style: fake.toolStyle,
+      thought_marks: null,
       quants: { Q4_1: 211, F32: 61 },
     };
   }

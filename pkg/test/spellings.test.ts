@@ -141,6 +141,20 @@ describe("calls in every spelling of a family", () => {
   ]);
 });
 
+it("an answer in a format is no thought, also where the prompt opens thoughts", () => {
+  const params = { response_format: { type: "json_object" as const } };
+  expect(readAnswer(['{"a":', "1}"], { style: "hermes", tools: [], inThoughts: true, params })).toMatchObject({
+    content: '{"a":1}',
+    reasoning: "",
+  });
+  const call = ['<tool_call>\n{"name": "a", "arguments": {"x": 1}}\n</tool_call>'];
+  const forced = { tool_choice: "required" as const };
+  expect(readAnswer(call, { style: "hermes", tools: [tool("a")], inThoughts: true, params: forced })).toMatchObject({
+    calls: [{ name: "a", arguments: '{"x": 1}' }],
+    reasoning: "",
+  });
+});
+
 describe("thoughts in the marks that a template spells", () => {
   const other = { tool_style: null, thought_marks: { open: "<seed:think>", close: "</seed:think>" } };
   check("mistral", [
@@ -157,10 +171,4 @@ describe("thoughts in the marks that a template spells", () => {
     ["<think>\n<think>\nhm\n</think>\n\nYes", { reasoning: "hm\n", content: "Yes" }],
     ["hm <think> hm</think>Yes", { reasoning: "hm <think> hm", content: "Yes" }, { inThoughts: true }],
   ]);
-
-  it("keeps the marks in the text, which may be special tokens", async () => {
-    const { toChatRequests } = await import("../src/request.js");
-    const messages = [{ role: "user" as const, content: "Hi" }];
-    expect(toChatRequests({ messages }, other).requests[0]).toMatchObject({ skip_special_tokens: false });
-  });
 });

@@ -19,7 +19,7 @@ interface Found {
   calls: CallDelta[];
 }
 
-type Style = Exclude<ToolStyle, "harmony">;
+type Style = Exclude<ToolStyle, "harmony" | "xml">;
 
 /** What begins a call; what stands in brackets `(?=…)` is part of it. And the same where only a part has come yet. */
 const OPEN: Record<Style, { mark: RegExp; texts: string[] }> = {

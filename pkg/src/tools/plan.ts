@@ -26,7 +26,7 @@ export function toPlan(
   messages: NonNullable<GenerateRequest["messages"]>,
   model: ModelStyle,
 ): Plan {
-  const told: TemplateStyle = typeof model === "object" && model !== null ? model : { tool_style: model };
+  const told = typeof model === "object" && model !== null ? model : { tool_style: model, thought_marks: null };
   const own = told.tool_style;
   const tools = toTools(params.tools);
   const offered = chosen(tools, params.tool_choice);
@@ -34,8 +34,8 @@ export function toPlan(
   const plan: Plan = { request: { messages }, parser: parserOf(params, { ...told, tool_style: style }, offered) };
   if (own === null) plan.request.messages = asText(messages, offered);
   else if (offered.length > 0) plan.request.tools = offered;
-  // Calls and thoughts may begin with a special token, and so does everything in Harmony.
-  if (own === "harmony" || offered.length > 0 || told.thought_marks) plan.request.skip_special_tokens = false;
+  // Calls may begin with a special token, and so does everything in Harmony.
+  if (own === "harmony" || offered.length > 0) plan.request.skip_special_tokens = false;
   if (isForced(params.tool_choice)) {
     plan.format = callFormat(offered, style, params.parallel_tool_calls !== false);
   }
