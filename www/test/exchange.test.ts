@@ -2,17 +2,7 @@ import { describe, expect, it } from "vitest";
 import { fromFile, ImportError, toJson, toMarkdown, type Bundle } from "../src/store/exchange.js";
 import { pathTo, type Message } from "../src/store/tree.js";
 import { message } from "./messages.js";
-
-/** Numbers that are the same each time (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { random } from "./random.js";
 
 const PIECES = [
   "\n",

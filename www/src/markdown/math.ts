@@ -10,9 +10,23 @@ type Katex = (typeof import("katex"))["default"];
 let katex: Katex | undefined;
 let loading: Promise<Katex> | undefined;
 
-const BLOCK = /^(?:\$\$([^$]+?)\$\$|\\\[([\s\S]+?)\\\])[ \t]*(?:\n|$)/;
+/** Without empty lines, which TeX allows in none: so a block that has ended stays as it is, whatever comes behind it. */
+const BLOCK = /^(?:\$\$((?:(?!\n[ \t]*\n)[^$])+?)\$\$|\\\[((?:(?!\n[ \t]*\n)[\s\S])+?)\\\])[ \t]*(?:\n|$)/;
 /** A dollar before a digit or space is money; so is one after a space. */
-const INLINE = /^(?:\$\$([^$\n]+?)\$\$|\$(?![\s\d])((?:\\.|[^$\\\n])*?[^\s\\$])\$(?![\d\w])|\\\((.+?)\\\))/;
+const INLINE = /^(?:\$\$([^$\n]+?)\$\$|\$(?![\s\d])((?:\\.|[^$\\\n])*?[^\s\\$])\$(?![\d\w])|\\\((.{1,2000}?)\\\))/;
+
+/**
+ * Where the next formula may begin, looked for only as far as the text goes that is read next: the lexer asks at each piece, and a
+ * look at all of the rest each time takes seconds for a long answer.
+ */
+export function startOf(source: string, next: RegExp): number | undefined {
+  const match = next.exec(source);
+  return match?.[1] === undefined ? undefined : match.index;
+}
+/** A formula, or the empty line that ends a paragraph. */
+const NEXT_BLOCK = /(\$\$|\\\[)|\n[ \t]*\n/;
+/** A formula, or any of the characters at which plain text ends. */
+const NEXT_INLINE = /(\$|\\\()|[\\<![`*~_\n]/;
 
 function formula(raw: string, match: RegExpExecArray, type: string): Tokens.Generic {
   const text = (match.slice(1) as (string | undefined)[]).find((group) => group !== undefined) ?? "";
@@ -30,7 +44,7 @@ export const mathExtension: MarkedExtension = {
     {
       name: "math_block",
       level: "block",
-      start: (source) => /\$\$|\\\[/.exec(source)?.index,
+      start: (source) => startOf(source, NEXT_BLOCK),
       tokenizer(source) {
         const match = BLOCK.exec(source);
         return match === null ? undefined : formula(match[0], match, "math_block");
@@ -40,7 +54,7 @@ export const mathExtension: MarkedExtension = {
     {
       name: "math_inline",
       level: "inline",
-      start: (source) => /\$|\\\(/.exec(source)?.index,
+      start: (source) => startOf(source, NEXT_INLINE),
       tokenizer(source) {
         const match = INLINE.exec(source);
         return match === null ? undefined : formula(match[0], match, "math_inline");

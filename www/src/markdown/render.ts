@@ -5,12 +5,11 @@
  * loads anything (images, media, frames, styles) comes through. Formulas and code are set afterwards, from their text.
  */
 import DOMPurify from "dompurify";
-import { Marked, type Token } from "marked";
+import type { Token } from "marked";
 import { t } from "../text/index.js";
+import { BlockReader, marked, type Links } from "./blocks.js";
 import { highlight } from "./highlight.js";
-import { hasMath, mathExtension, setMath } from "./math.js";
-
-const marked = new Marked({ gfm: true, breaks: true }, mathExtension);
+import { hasMath, setMath } from "./math.js";
 
 const ALLOWED_TAGS = [
   ..."p br hr h1 h2 h3 h4 h5 h6 ul ol li blockquote pre code strong em del a input".split(" "),
@@ -39,44 +38,65 @@ purify.addHook("afterSanitizeAttributes", (node) => {
 /** Shows a text that grows in an element. */
 export class MarkdownView {
   readonly #root: HTMLElement;
+  #reader = new BlockReader();
   /** What each child of the root was made of. */
-  #sources: string[] = [];
+  #shown: Token[] = [];
+  #links = "";
 
   constructor(root: HTMLElement) {
     this.#root = root;
   }
 
   update(text: string): void {
-    const tokens = marked.lexer(text);
-    const blocks = tokens.filter(({ type }) => type !== "space" && type !== "def");
+    const found = this.#reader.read(text);
+    if (found === undefined) {
+      this.#root.replaceChildren(plain(text));
+      return;
+    }
+    const { blocks, links } = found;
     // The address of a link may come long after its block.
-    const links = JSON.stringify(tokens.links);
-    const sources = blocks.map(({ raw }) => (raw.includes("[") ? raw + links : raw));
+    const addresses = JSON.stringify(links);
+    const isSame = (old: Token | undefined, next: Token): boolean =>
+      old === next || (old?.raw === next.raw && (addresses === this.#links || !next.raw.includes("[")));
     let same = 0;
-    while (same < blocks.length && this.#sources[same] === sources[same]) same++;
+    for (const block of blocks) {
+      if (!isSame(this.#shown[same], block)) break;
+      same++;
+    }
     while (this.#root.childNodes.length > same) this.#root.lastChild?.remove();
-    for (const block of blocks.slice(same)) this.#root.append(toElement(block, tokens.links));
-    this.#sources = sources;
+    for (const block of blocks.slice(same)) this.#root.append(toElement(block, links));
+    this.#shown = blocks;
+    this.#links = addresses;
   }
 }
 
-type Links = ReturnType<typeof marked.lexer>["links"];
-
 /** One element for one block. */
 function toElement(block: Token, links: Links): HTMLElement {
-  const html = marked.parser(Object.assign([block], { links }));
-  const fragment = purify.sanitize(html, {
-    ALLOWED_TAGS,
-    ALLOWED_ATTR: ["href", "align", "start", "class", "checked", "type"],
-    ALLOW_DATA_ATTR: false,
-    RETURN_DOM_FRAGMENT: true,
-  });
+  let fragment: DocumentFragment;
+  try {
+    fragment = purify.sanitize(marked.parser(Object.assign([block], { links })), {
+      ALLOWED_TAGS,
+      ALLOWED_ATTR: ["href", "align", "start", "class", "checked", "type"],
+      ALLOW_DATA_ATTR: false,
+      RETURN_DOM_FRAGMENT: true,
+    });
+  } catch {
+    return plain(block.raw);
+  }
   const element = document.createElement("div");
   element.className = "block";
   element.append(fragment);
   for (const table of element.querySelectorAll("table")) wrap(table, "table");
   for (const code of element.querySelectorAll<HTMLElement>("pre > code")) dressCode(code);
   if (hasMath(element)) setMath(element);
+  return element;
+}
+
+/** As it was written: what is nested too deep to be formatted. */
+function plain(text: string): HTMLElement {
+  const element = document.createElement("div");
+  element.className = "block plain";
+  element.textContent = text;
   return element;
 }
 
