@@ -66,8 +66,8 @@ test("thoughts and calls of a core with other templates", async ({ launch }) => 
     },
     { url: `${BASE_URL}pkg/dist/index.js`, model: TINY, templates: TEMPLATES },
   );
-  const call = { calls: [{ name: "weather", arguments: expect.stringMatching(/^\{"city": ?"Paris"\}$/) as string }] };
-  const text = expect.stringMatching(/./) as string;
+  const call = { calls: [{ name: "weather", arguments: expect.stringMatching(/^\{"city": ?"Paris"\}$/) as unknown }] };
+  const text = expect.stringMatching(/./) as unknown;
   const thoughts = { reasoning: "hm", content: "yes" };
   const marks = { open: "<think>", close: "</think>" };
   expect(found).toMatchObject({
