@@ -22,7 +22,7 @@ export function toChatRequests(
 ): { requests: AnswerRequest[]; plan: Plan } {
   check("chat", params);
   const limit = params.max_completion_tokens ?? params.max_tokens;
-  const plan = toPlan(params, toMessages(params.messages), style);
+  let plan = toPlan(params, toMessages(params.messages), style);
   const request = withSampling({ ...plan.request }, params, limit);
   const format = toFormat(params);
   if (format !== undefined && plan.format !== undefined) {
@@ -31,8 +31,8 @@ export function toChatRequests(
   setFormat(request, format ?? plan.format);
   if (request.format !== undefined) {
     // The format describes the answer, which then has no thoughts, also where the prompt opens them.
-    const { parser } = plan;
-    plan.parser = () => parser(false);
+    const told = plan;
+    plan = { ...told, parser: () => told.parser(false) };
   }
   const { logprobs, top_logprobs, chat_template_kwargs, continue_final_message } = params;
   if (continue_final_message === true) {
