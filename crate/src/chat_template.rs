@@ -2,7 +2,7 @@
 //!
 //! A GGUF file brings its template as Jinja source. It is rendered as Hugging Face's `transformers` does it
 //! (`utils/chat_template_utils.py`: sandbox, `trim_blocks`, `lstrip_blocks`, `tojson`, `raise_exception`,
-//! `strftime_now`), with two differences:
+//! `strftime_now`), its source rewritten where minijinja differs from Jinja2 ([`source`]), with two differences:
 //!
 //! * A template is foreign code: the work it may do and the text it may produce are limited. One thing escapes
 //!   the count: minijinja 3.1.0 joins lists lazily and does not count the items when it does so in the end, so a
@@ -18,6 +18,9 @@ mod guard;
 #[cfg(test)]
 mod injection_tests;
 mod json;
+mod methods;
+mod source;
+mod style;
 #[cfg(test)]
 mod tests;
 mod unfinished;
@@ -25,18 +28,17 @@ mod unfinished;
 use std::io;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::from_args;
-use minijinja::{AutoEscape, Environment, ErrorKind, State, Value};
-use minijinja_contrib::pycompat::unknown_method_callback;
+use minijinja::{AutoEscape, Environment, ErrorKind, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 pub use clock::Clock;
+pub use style::{ThoughtMarks, ToolStyle};
 
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 use guard::Guard;
-use unfinished::{append_answer, opens_thoughts, split_answer};
+use unfinished::{append_answer, split_answer};
 
 /// Used if the file has no template but its vocabulary has ChatML's tokens.
 const CHATML: &str = "{% for m in messages %}<|im_start|>{{ m.role }}{{ '\\n' }}\
@@ -89,20 +91,6 @@ impl Message {
     }
 }
 
-/// How models write calls of tools.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ToolStyle {
-    /// `<tool_call>{"name": ..., "arguments": ...}</tool_call>`: Hermes, Qwen.
-    Hermes,
-    /// `{"name": ..., "parameters": ...}` as the whole answer: Llama 3.1 and later.
-    Llama,
-    /// `[TOOL_CALLS]` before a list, or before a name and `[ARGS]`.
-    Mistral,
-    /// Messages on channels: gpt-oss.
-    Harmony,
-}
-
 /// What a template can read besides the messages.
 #[derive(Debug, Clone, Default)]
 pub struct RenderOptions {
@@ -143,6 +131,11 @@ impl Rendered {
         }
     }
 
+    /// Bytes of the prompt, markers included.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// The prompt as the model's authors would see it, without markers.
     pub fn plain(&self) -> String {
         self.text.replace(self.marker, "")
@@ -154,6 +147,7 @@ impl Rendered {
 pub struct ChatTemplate {
     env: Environment<'static>,
     source: String,
+    thought_marks: Option<ThoughtMarks>,
     bos: String,
     eos: String,
 }
@@ -173,7 +167,7 @@ impl ChatTemplate {
             )));
         }
         // Jinja reads every kind of line end as one.
-        let source = &source.replace("\r\n", "\n").replace('\r', "\n");
+        let text = &source.replace("\r\n", "\n").replace('\r', "\n");
         let mut env = Environment::new();
         let syntax = SyntaxConfig::builder()
             .trim_blocks(true)
@@ -181,10 +175,15 @@ impl ChatTemplate {
             .build();
         env.set_syntax(syntax.map_err(|e| failed(e.to_string()))?);
         env.set_auto_escape_callback(|_| AutoEscape::None);
-        env.set_unknown_method_callback(python_method);
+        env.set_unknown_method_callback(methods::python_method);
         env.set_recursion_limit(RECURSION);
         env.add_filter("tojson", json::tojson);
         env.add_filter("wordcount", minijinja_contrib::filters::wordcount);
+        env.add_filter("truncate", minijinja_contrib::filters::truncate);
+        env.add_filter("indent", methods::indent);
+        env.add_filter(source::LOOPED, source::looped);
+        env.add_function("cycler", minijinja_contrib::globals::cycler);
+        env.add_function("joiner", minijinja_contrib::globals::joiner);
         env.add_function(
             "raise_exception",
             |message: Value| -> Result<Value, minijinja::Error> {
@@ -195,11 +194,12 @@ impl ChatTemplate {
                 )
             },
         );
-        env.add_template_owned(NAME, without_generation_tags(source))
+        env.add_template_owned(NAME, source::rewritten(text))
             .map_err(|e| explain(&e))?;
         Ok(ChatTemplate {
             env,
-            source: source.to_owned(),
+            source: text.to_owned(),
+            thought_marks: ThoughtMarks::of(text),
             bos: bos.to_owned(),
             eos: eos.to_owned(),
         })
@@ -221,17 +221,14 @@ impl ChatTemplate {
         Self::new(source, text(tokenizer.bos()), text(tokenizer.eos()))
     }
 
-    /// How the model writes calls of tools, as far as its template tells; `None` where it knows no tools.
+    /// How the model writes calls of tools; `None` where its template knows none, or none that can be read.
     pub fn tool_style(&self) -> Option<ToolStyle> {
-        let has = |text| self.source.contains(text);
-        match () {
-            () if has("<|channel|>") => Some(ToolStyle::Harmony),
-            () if !has("tools") => None,
-            () if has("[TOOL_CALLS]") => Some(ToolStyle::Mistral),
-            () if has("<tool_call>") => Some(ToolStyle::Hermes),
-            () if has("<|python_tag|>") || has("\"parameters\":") => Some(ToolStyle::Llama),
-            () => None,
-        }
+        ToolStyle::of(&self.source)
+    }
+
+    /// The texts round the model's thoughts; `None` where its template does not speak of thoughts.
+    pub fn thought_marks(&self) -> Option<&ThoughtMarks> {
+        self.thought_marks.as_ref()
     }
 
     /// The Jinja source.
@@ -257,6 +254,7 @@ impl ChatTemplate {
             [&self.source, &self.bos, &self.eos],
             messages,
             options,
+            self.thought_marks(),
         )?;
         let size = guard.input_size();
         let (messages, answer) = match options.continue_final_message {
@@ -306,9 +304,10 @@ impl ChatTemplate {
             .render_captured_to(Value::from_pairs(context), &mut output)
             .map_err(|e| explain(&e))?;
         let mut text = String::from_utf8(output.bytes).map_err(|e| failed(e.to_string()))?;
+        let marks = self.thought_marks.clone().unwrap_or_default();
         let in_thoughts = match answer {
-            Some(answer) => append_answer(&mut text, answer, &guard),
-            None => opens_thoughts(&text),
+            Some(answer) => append_answer(&mut text, answer, &guard, &marks),
+            None => marks.are_open(&text),
         };
         Ok(Rendered {
             text,
@@ -316,48 +315,6 @@ impl ChatTemplate {
             in_thoughts,
         })
     }
-}
-
-/// Python's methods on strings, dicts and lists.
-fn python_method(
-    state: &mut State,
-    value: &Value,
-    method: &str,
-    args: &[Value],
-) -> Result<Value, minijinja::Error> {
-    // `'{:999999999}'.format(1)` builds its result before the work limit can see it.
-    const MAX_WIDTH_DIGITS: usize = 4;
-    let format = value
-        .as_str()
-        .filter(|_| method == "format")
-        .unwrap_or_default();
-    if format
-        .split(|c: char| !c.is_ascii_digit())
-        .any(|digits| digits.len() > MAX_WIDTH_DIGITS)
-    {
-        let message = format!("format: a number has more than {MAX_WIDTH_DIGITS} digits");
-        return Err(minijinja::Error::new(ErrorKind::InvalidOperation, message));
-    }
-    if let (Some(text), "rsplit") = (value.as_str(), method) {
-        return rsplit(text, args);
-    }
-    unknown_method_callback(state, value, method, args)
-}
-
-/// Python's `str.rsplit(sep, maxsplit)`, which minijinja's Python methods lack.
-fn rsplit(text: &str, args: &[Value]) -> Result<Value, minijinja::Error> {
-    let (sep, max): (Option<&str>, Option<i64>) = from_args(args)?;
-    let max = usize::try_from(max.unwrap_or(-1)).unwrap_or(usize::MAX);
-    let mut parts: Vec<&str> = match sep {
-        Some("") => {
-            let message = "rsplit: empty separator";
-            return Err(minijinja::Error::new(ErrorKind::InvalidOperation, message));
-        }
-        Some(sep) => text.rsplitn(max.saturating_add(1), sep).collect(),
-        None => text.split_whitespace().rev().collect(),
-    };
-    parts.reverse();
-    Ok(parts.into_iter().map(Value::from).collect())
 }
 
 /// What `raise_exception` was called with.
@@ -414,27 +371,4 @@ fn explain(error: &minijinja::Error) -> Error {
         cause = inner.source();
     }
     failed(error.to_string())
-}
-
-/// `{% generation %}` marks the assistant's words for training. Here it means nothing, but its white-space
-/// control counts, so it becomes a condition that holds.
-fn without_generation_tags(source: &str) -> String {
-    let mut result = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(at) = rest.find("{%") {
-        let (before, tag) = rest.split_at(at + 2);
-        result.push_str(before);
-        rest = tag;
-        let Some(end) = tag.find("%}") else { break };
-        let word = tag[..end].trim_matches(|c: char| c.is_whitespace() || c == '-' || c == '+');
-        let replacement = match word {
-            "generation" => "if true",
-            "endgeneration" => "endif",
-            _ => continue,
-        };
-        result.push_str(&tag[..end].replacen(word, replacement, 1));
-        rest = &tag[end..];
-    }
-    result.push_str(rest);
-    result
 }

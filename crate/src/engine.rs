@@ -8,7 +8,7 @@
 use burn::tensor::{Int, Tensor};
 use serde::Serialize;
 
-use crate::chat_template::{ChatTemplate, ToolStyle};
+use crate::chat_template::{ChatTemplate, ThoughtMarks, ToolStyle};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::format::Gguf;
@@ -40,6 +40,8 @@ pub struct ModelInfo {
     pub kv_type: KvType,
     /// How the model writes calls of tools; none where its chat template knows no tools.
     pub tool_style: Option<ToolStyle>,
+    /// The texts round the model's thoughts; none where its chat template does not speak of thoughts.
+    pub thought_marks: Option<ThoughtMarks>,
     /// Number of tensors by storage type in the file.
     pub quants: std::collections::BTreeMap<String, usize>,
 }
@@ -122,6 +124,7 @@ impl Engine {
             n_ctx: decoder.n_ctx,
             kv_type: decoder.kv,
             tool_style: template.tool_style(),
+            thought_marks: template.thought_marks().cloned(),
             parameters: gguf
                 .tensors
                 .iter()

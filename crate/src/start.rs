@@ -29,10 +29,32 @@ impl Engine {
             extra: request.chat_template_kwargs.clone(),
         };
         let rendered = self.template.render(messages, &options, &self.tokenizer)?;
+        self.check_length(rendered.len())?;
         Ok((
             self.tokenizer.encode_template(&rendered)?,
             rendered.in_thoughts,
         ))
+    }
+
+    /// The tokens that are marks of thoughts.
+    fn thought_ids(&self) -> Vec<u32> {
+        let marks = self.template.thought_marks().into_iter();
+        let texts = marks.flat_map(|marks| [&marks.open, &marks.close]);
+        texts
+            .filter_map(|text| self.tokenizer.token_to_id(text))
+            .collect()
+    }
+
+    /// Refuses text of `bytes` that cannot fit the context, before the time is taken to cut it into tokens.
+    fn check_length(&self, bytes: usize) -> Result<()> {
+        let (least, n_ctx) = (self.tokenizer.least_tokens(bytes), self.decoder.n_ctx);
+        match least > n_ctx {
+            true => Err(Error::ContextOverflow {
+                needed: least,
+                n_ctx,
+            }),
+            false => Ok(()),
+        }
     }
 
     /// Starts to answer a request; one that was running is given up.
@@ -45,6 +67,7 @@ impl Engine {
         let (prompt, in_thoughts) = match (&request.messages, &request.prompt) {
             (Some(messages), None) => self.encode_for(messages, request)?,
             (None, Some(prompt)) => {
+                self.check_length(prompt.len())?;
                 let mut ids = Vec::new();
                 ids.extend(self.tokenizer.bos().filter(|_| self.tokenizer.add_bos()));
                 ids.extend(self.tokenizer.encode(prompt)?);
@@ -64,9 +87,12 @@ impl Engine {
         if let Some(run) = &mut self.run {
             run.logprobs = alternatives;
             run.in_thoughts = in_thoughts;
-            if request.skip_special_tokens == Some(false) {
-                run.stream = self.tokenizer.stream().keep_special();
-            }
+            run.stream = match (request.skip_special_tokens, &request.messages) {
+                (Some(false), _) => self.tokenizer.stream().keep_special(),
+                // Some vocabularies have the marks of thoughts as control tokens.
+                (_, Some(_)) => self.tokenizer.stream().keeping(self.thought_ids()),
+                _ => self.tokenizer.stream(),
+            };
             // What of these tokens has become text was given with them; the rest is to come.
             for id in given {
                 run.stop.push(&run.stream.push(*id));

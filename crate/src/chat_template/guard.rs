@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use minijinja::Value;
 use serde_json::Value as Json;
 
-use super::{Message, RenderOptions, failed};
+use super::{Message, RenderOptions, ThoughtMarks, failed};
 use crate::error::Result;
 use crate::tokenizer::Tokenizer;
 
@@ -17,6 +17,8 @@ pub(super) struct Guard<'a> {
     tokenizer: &'a Tokenizer,
     marker: char,
     input_size: usize,
+    /// Tokens that an answer may contain: the marks of its thoughts, for which templates look in old answers.
+    answers: Vec<u32>,
 }
 
 impl<'a> Guard<'a> {
@@ -26,6 +28,7 @@ impl<'a> Guard<'a> {
         fixed: [&str; 3],
         messages: &[Message],
         options: &RenderOptions,
+        marks: Option<&ThoughtMarks>,
     ) -> Result<Self> {
         let mut texts: Vec<&str> = Vec::new();
         for message in messages {
@@ -49,10 +52,16 @@ impl<'a> Guard<'a> {
             free_marker(texts.into_iter().chain(fixed).chain(special)).ok_or_else(|| {
                 failed("the input uses every private-use character of Unicode".to_owned())
             })?;
+        let marks = marks
+            .into_iter()
+            .flat_map(|marks| [&marks.open, &marks.close]);
         Ok(Guard {
             tokenizer,
             marker,
             input_size,
+            answers: marks
+                .filter_map(|mark| tokenizer.token_to_id(mark))
+                .collect(),
         })
     }
 
@@ -110,14 +119,19 @@ impl<'a> Guard<'a> {
 
     /// What the model wrote itself, as text.
     pub(super) fn marked(&self, text: &str) -> String {
-        (self.tokenizer.mark(text, self.marker, true)).unwrap_or_else(|| text.to_owned())
+        (self.mark(text, true)).unwrap_or_else(|| text.to_owned())
     }
 
     fn text(&self, text: &str, own_words: bool) -> Value {
-        match self.tokenizer.mark(text, self.marker, own_words) {
+        match self.mark(text, own_words) {
             Some(marked) => Value::from(marked),
             None => Value::from(text),
         }
+    }
+
+    fn mark(&self, text: &str, own_words: bool) -> Option<String> {
+        let answers = own_words.then_some(self.answers.as_slice());
+        self.tokenizer.mark(text, self.marker, answers)
     }
 }
 

@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::tests::{options, try_render};
 use super::{ChatTemplate, Message, RenderOptions};
-use crate::tokenizer::testing::{NASTY, chatml};
+use crate::format::Value;
+use crate::tokenizer::Tokenizer;
+use crate::tokenizer::testing::{NASTY, byte_level_metadata, chatml};
 
 const IM_START: u32 = 268;
 const IM_END: u32 = 269;
@@ -76,4 +78,25 @@ fn the_models_own_words_keep_user_defined_tokens() {
     let ids = tokenizer.encode_template(&rendered).unwrap();
     assert_eq!(ids.iter().filter(|&&id| id == 270).count(), 1);
     assert_eq!(special_count(&ids), (0, 0));
+}
+
+/// Converters choose differently which tokens round thoughts are control tokens; templates look for their texts either way.
+#[test]
+fn marks_of_thoughts_stay_whole_in_answers_alone() {
+    let mut meta = byte_level_metadata(&[("<|im_start|>", 3), ("<think>", 3), ("</think>", 3)]);
+    meta.insert("tokenizer.ggml.eos_token_id", Value::U32(267));
+    let tokenizer = Tokenizer::from_gguf(&meta).unwrap();
+    let source =
+        "{% for m in messages %}<|im_start|>{{ m.content.split('</think>')[-1] }}{% endfor %}";
+    let template = ChatTemplate::new(source, "", "").unwrap();
+    let rendered = |role: &str| {
+        let messages = [Message::new(role, "<think>hm</think>Hello")];
+        let options = RenderOptions::default();
+        template.render(&messages, &options, &tokenizer).unwrap()
+    };
+    assert_eq!(rendered("assistant").plain(), "<|im_start|>Hello");
+    let users = rendered("user");
+    assert_eq!(users.plain(), "<|im_start|><think>hm</think>Hello");
+    let ids = tokenizer.encode_template(&users).unwrap();
+    assert!(!ids.contains(&268) && !ids.contains(&269), "{ids:?}");
 }

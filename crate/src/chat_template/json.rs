@@ -21,15 +21,16 @@ struct Style {
     sort_keys: bool,
 }
 
-/// `value | tojson(ensure_ascii=false, indent=none, separators=none, sort_keys=false)`.
+/// `value | tojson(ensure_ascii=false, indent=none, separators=none, sort_keys=false)`; the first two by place as well.
 pub(super) fn tojson(
     state: &State,
     value: Value,
-    ensure_ascii: Option<bool>,
+    ensure_ascii: Option<Value>,
+    indent: Option<Value>,
     options: Kwargs,
 ) -> Result<String, Error> {
-    let by_name: Option<bool> = options.get("ensure_ascii")?;
-    let indent: Option<Value> = options.get("indent")?;
+    let by_name: Option<Value> = options.get("ensure_ascii")?;
+    let indent: Option<Value> = indent.or(options.get("indent")?);
     let separators: Option<Vec<String>> = options.get("separators")?;
     let sort_keys: Option<bool> = options.get("sort_keys")?;
     options.assert_all_used()?;
@@ -47,7 +48,7 @@ pub(super) fn tojson(
         _ => (", ".to_owned(), ": ".to_owned()),
     };
     let style = Style {
-        ensure_ascii: by_name.or(ensure_ascii).unwrap_or(false),
+        ensure_ascii: by_name.or(ensure_ascii).is_some_and(|v| v.is_true()),
         indent,
         item_separator,
         key_separator,

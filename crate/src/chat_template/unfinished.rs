@@ -3,10 +3,8 @@
 use serde_json::Value as Json;
 
 use super::guard::Guard;
-use super::{Message, ToolStyle};
+use super::{Message, ThoughtMarks, ToolStyle};
 use crate::error::{Error, Result};
-
-const OPEN: &str = "<think>";
 
 /// Takes the answer that is to be continued off the end of a conversation.
 ///
@@ -37,34 +35,36 @@ pub(super) fn split_answer(
     }
 }
 
-/// Writes behind the prompt what the model has said so far, as the model would have; whether that ends among its thoughts.
-pub(super) fn append_answer(text: &mut String, answer: &Message, guard: &Guard) -> bool {
+/// Writes after the prompt what the model has said so far, as the model would have; gives whether that ends among its thoughts.
+pub(super) fn append_answer(
+    text: &mut String,
+    answer: &Message,
+    guard: &Guard,
+    marks: &ThoughtMarks,
+) -> bool {
     let field = |value: Option<&Json>| value.and_then(Json::as_str).unwrap_or_default().to_owned();
     let content = field(Some(&answer.content));
     let reasoning = field(answer.extra.get("reasoning_content"));
-    let is_open = opens_thoughts(text);
+    let (is_open, line) = (marks.are_open(text), marks.line());
     let mut in_thoughts = is_open;
     if !reasoning.is_empty() {
         if !is_open {
-            text.push_str(OPEN);
-            text.push('\n');
+            text.push_str(&marks.open);
+            text.push_str(line);
         }
         text.push_str(&guard.marked(&reasoning));
         in_thoughts = true;
     }
     if !content.is_empty() {
         if in_thoughts {
-            text.push_str("\n</think>\n\n");
+            for part in [line, &marks.close, line, line] {
+                text.push_str(part);
+            }
         }
         text.push_str(&guard.marked(&content));
         in_thoughts = false;
     }
     in_thoughts
-}
-
-/// Whether a prompt ends with the beginning of the model's thoughts.
-pub(super) fn opens_thoughts(text: &str) -> bool {
-    text.trim_end().ends_with(OPEN)
 }
 
 #[cfg(test)]
@@ -102,6 +102,7 @@ mod tests {
     #[test]
     fn thoughts_are_closed_only_where_there_is_an_answer() {
         let opening = [CHATML, "<think>{{ '\\n' }}"].concat();
+        let brackets = [CHATML, "{# [THINK][/THINK] #}"].concat();
         let thoughts = json!({"role": "assistant", "content": "", "reasoning_content": "Hm"});
         let both = json!({"role": "assistant", "content": "Yes", "reasoning_content": "Hm"});
         let words = json!({"role": "assistant", "content": "Yes"});
@@ -126,6 +127,7 @@ mod tests {
                 "assistant\n<think>\n\n</think>\n\nYes",
                 false,
             ),
+            (&brackets, &both, "assistant\n[THINK]Hm[/THINK]Yes", false),
         ] {
             let (text, found) = continued(source, answer.clone());
             assert!(text.ends_with(end), "{text:?} should end with {end:?}");

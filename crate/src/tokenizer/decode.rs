@@ -119,6 +119,8 @@ pub struct Stream {
     pending: Vec<u8>,
     strip_blank: bool,
     keep_special: bool,
+    /// Special tokens whose names are text to this stream's reader.
+    kept: Vec<u32>,
 }
 
 impl Stream {
@@ -129,7 +131,14 @@ impl Stream {
             pending: Vec::new(),
             strip_blank,
             keep_special: false,
+            kept: Vec::new(),
         }
+    }
+
+    /// For a stream whose reader looks for these special tokens: gives their names instead of nothing.
+    pub(crate) fn keeping(mut self, ids: Vec<u32>) -> Self {
+        self.kept = ids;
+        self
     }
 
     /// For a stream whose reader looks for special tokens: gives their names instead of nothing.
@@ -150,7 +159,7 @@ impl Stream {
     pub fn push(&mut self, id: u32) -> String {
         let before = self.pending.len();
         self.table.append(id, &mut self.pending);
-        if self.keep_special
+        if (self.keep_special || self.kept.contains(&id))
             && self.pending.len() == before
             && let Some(name) = self.table.vocab.text(id)
         {
