@@ -1,7 +1,7 @@
 """Makes every file of data/: generate.py --model PATH/TO/SmolLM2-135M-Instruct.Q4_1.gguf --minilm PATH/TO/all-MiniLM-L6-v2
 --gemma PATH/TO/gemma-3-270m-q4_k_m.gguf
 
-With `--only families`, `--only embeddings` or `--only tokenizers` just those files, and no model is needed. Files whose
+With `--only families`, `--only embeddings`, `--only tokenizers` or `--only templates` just those files, and no model is needed. Files whose
 model is not given stay as they are.
 
 Nothing here depends on the date, the machine's name or the network; see README.md for the versions.
@@ -25,6 +25,7 @@ import gold_folders
 import gold_gemma
 import gold_gemma270
 import gold_minilm
+import gold_options
 import gold_pre
 import gold_smollm2
 import gold_templates
@@ -66,10 +67,14 @@ def make_tokenizers(scratch: Path, args):
     gold_unigram.make(scratch)
     gold_wordpiece.make(scratch)
     gold_pre.make(scratch)
+    gold_options.make(scratch)
+
+
+def make_templates(scratch: Path, args):
+    gold_templates.make(scratch)
 
 
 def make_rest(scratch: Path, args):
-    gold_templates.make(scratch)
     gold_dequant.make(scratch)
     gold_tiny.make(scratch)
     gold_smollm2.make(scratch, args.model)
@@ -86,6 +91,7 @@ GROUPS = {
     "embeddings": (make_embeddings, ("embed_", "minilm", "tokenizer_minilm")),
     "tokenizers": (make_tokenizers, ("tokenizer_",)),
     "gemma": (make_gemma, ("gemma270",)),
+    "templates": (make_templates, ("templates",)),
     "rest": (make_rest, ("",)),
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokenizers::models::bpe::{BPE, Merges, Vocab as BpeVocab};
 
+use super::added::AddedRules;
 use super::decode::{Scheme, Table, byte_token};
 use super::literal::Literals;
 use super::pre::PreTokenizer;
@@ -15,7 +16,7 @@ use super::spm::SentencePiece;
 use super::unigram::UnigramModel;
 use super::vocab::{Kind, Vocab};
 use super::wordpiece::WordPieceModel;
-use super::{Model, Tokenizer};
+use super::{Model, Prefix, Tokenizer};
 use crate::error::{Error, Result};
 use crate::format::{Metadata, Value};
 
@@ -100,13 +101,16 @@ impl Tokenizer {
         }
         let named = [bos.as_slice(), &eog].concat();
         let template = meta.opt_str("tokenizer.chat_template")?.unwrap_or_default();
-        let literals = Literals::new(&vocab, template, &named);
-        let specials = Specials::new(&vocab, &literals.ids());
-
         let flag = |name: &str| meta.opt_bool(&format!("tokenizer.ggml.{name}"));
         let add_blank = scheme == Scheme::SentencePiece
             && !is_bert
             && flag("add_space_prefix")?.unwrap_or(true);
+        let prefix = match (add_blank, meta.opt_str("tokenizer.ggml.hearth.prefix")?) {
+            (false, _) => Prefix::Never,
+            (true, Some("first")) => Prefix::Missing { first_only: true },
+            (true, Some("missing")) => Prefix::Missing { first_only: false },
+            (true, _) => Prefix::Always,
+        };
         let mut default_bos = model == "llama";
         let model = match model {
             "gpt2" => {
@@ -151,6 +155,12 @@ impl Tokenizer {
                 flag("remove_extra_whitespaces")?.unwrap_or(true),
             )?)),
         };
+        let pre = match &model {
+            Model::ByteLevel { pre, .. } => Some(pre),
+            _ => None,
+        };
+        let literals = Literals::new(&vocab, template, &named, pre)?;
+        let specials = Specials::new(&vocab, &literals.ids())?;
         Ok(Tokenizer {
             model,
             specials,
@@ -161,11 +171,14 @@ impl Tokenizer {
             pad,
             add_bos: is_bert || flag("add_bos_token")?.unwrap_or(default_bos),
             add_eos: is_bert || flag("add_eos_token")?.unwrap_or(false),
-            add_blank,
-            // Phi-3's added tokens swallow the white space behind them; GGUF has no key for that.
+            prefix,
+            added: AddedRules::read(meta)?,
+            // Phi-3's added tokens take the white space after them; GGUF has no key for that.
             strip_after_special: meta.opt_str("general.architecture")? == Some("phi3")
-                && scheme == Scheme::SentencePiece,
+                && scheme == Scheme::SentencePiece
+                && meta.get("tokenizer.ggml.hearth.rstrip").is_none(),
             eog,
+            longest: vocab.longest(),
             table: Arc::new(Table {
                 vocab,
                 scheme,

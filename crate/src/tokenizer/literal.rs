@@ -5,20 +5,38 @@
 //! first, and the model was trained so. Those that the chat template writes (`<think>`, `<tool_call>`) are structure
 //! instead: see [`super::special`].
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use super::added::AddedRules;
+use super::pre::PreTokenizer;
 use super::vocab::{Kind, Vocab};
+use crate::error::{Error, Result};
 
-/// The tokens by their first byte, longest first.
+/// The tokens, to be found in time that does not depend on their number.
 #[derive(Debug, Default)]
 pub(super) struct Literals {
-    of_byte: BTreeMap<u8, Vec<(String, u32)>>,
+    ids: Vec<u32>,
+    finder: Option<AhoCorasick>,
+}
+
+/// A token at `start..end` (bytes) of a text.
+pub(super) struct Found {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) id: u32,
 }
 
 impl Literals {
-    /// The user-defined tokens of `vocab` that `template` does not spell and that are not among `named`.
-    pub(super) fn new(vocab: &Vocab, template: &str, named: &[u32]) -> Self {
-        let mut of_byte: BTreeMap<u8, Vec<(String, u32)>> = BTreeMap::new();
+    /// The user-defined tokens of `vocab` that `template` does not spell and that are not among `named`, as `pre` normalises text.
+    pub(super) fn new(
+        vocab: &Vocab,
+        template: &str,
+        named: &[u32],
+        pre: Option<&PreTokenizer>,
+    ) -> Result<Self> {
+        let (mut texts, mut ids) = (Vec::new(), Vec::new());
         let user_defined = vocab
             .ids()
             .filter(|id| vocab.kind(*id) == Some(Kind::UserDefined) && !named.contains(id));
@@ -26,34 +44,45 @@ impl Literals {
             // Older converters left SentencePiece's "▁" in, newer ones write the blank itself.
             let text = vocab.text(id).unwrap_or_default().replace('▁', " ");
             let is_blank = text.bytes().all(|b| b" \t\r\n".contains(&b));
-            if let Some(first) = text.bytes().next()
-                && (is_blank || !template.contains(&text))
-            {
-                of_byte.entry(first).or_default().push((text, id));
+            if !text.is_empty() && (is_blank || !template.contains(&text)) {
+                let text = match pre {
+                    Some(pre) => pre.normalize(&text)?.into_owned(),
+                    None => text,
+                };
+                texts.push(text);
+                ids.push(id);
             }
         }
-        for literals in of_byte.values_mut() {
-            literals.sort_unstable_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.cmp(b)));
-        }
-        Self { of_byte }
+        let finder = match texts.is_empty() {
+            true => None,
+            false => Some(
+                AhoCorasick::builder()
+                    .match_kind(MatchKind::LeftmostLongest)
+                    .build(&texts)
+                    .map_err(|e| Error::Tokenizer {
+                        message: format!("user-defined tokens: {e}"),
+                    })?,
+            ),
+        };
+        Ok(Self { ids, finder })
     }
 
     /// The ids.
     pub(super) fn ids(&self) -> HashSet<u32> {
-        self.of_byte.values().flatten().map(|(_, id)| *id).collect()
+        self.ids.iter().copied().collect()
     }
 
-    /// The first such token in `text`: start and end in bytes, and its id.
-    pub(super) fn find(&self, text: &str) -> Option<(usize, usize, u32)> {
-        if self.of_byte.is_empty() {
-            return None;
-        }
-        let bytes = text.as_bytes();
-        bytes.iter().enumerate().find_map(|(at, byte)| {
-            let mut literals = self.of_byte.get(byte)?.iter();
-            let (literal, id) =
-                literals.find(|(text, _)| bytes[at..].starts_with(text.as_bytes()))?;
-            Some((at, at + literal.len(), *id))
+    /// The first such token in `text` at or after byte `from`, the longest of those that begin there.
+    pub(super) fn find(&self, text: &str, from: usize, rules: &AddedRules) -> Option<Found> {
+        let finder = self.finder.as_ref()?;
+        finder.find_iter(&text[from..]).find_map(|found| {
+            let found = Found {
+                start: from + found.start(),
+                end: from + found.end(),
+                id: *self.ids.get(found.pattern().as_usize())?,
+            };
+            let is_token = rules.admit(found.id, text, found.start, found.end);
+            is_token.then_some(found)
         })
     }
 }

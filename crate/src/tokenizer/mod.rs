@@ -7,6 +7,7 @@
 //!   control tokens, and of user-defined ones those that the template spells; the others are text, as in training.
 //! * A stream of tokens costs the same per token at any length: see [`Stream`].
 
+mod added;
 mod charsmap;
 mod decode;
 mod gguf;
@@ -36,10 +37,11 @@ pub use decode::Stream;
 
 use crate::chat_template::Rendered;
 use crate::error::{Error, Result};
+use added::AddedRules;
 use decode::{Table, byte_to_char};
 use literal::Literals;
 use pre::PreTokenizer;
-use special::Specials;
+use special::{Match, Specials};
 use spm::SentencePiece;
 use unigram::UnigramModel;
 use vocab::Kind;
@@ -51,6 +53,18 @@ enum Model {
     SentencePiece(Box<SentencePiece>),
     Unigram(Box<UnigramModel>),
     WordPiece(Box<WordPieceModel>),
+}
+
+/// Where SentencePiece's models put a blank before a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Prefix {
+    Never,
+    /// Before each stretch between special tokens, also before a blank.
+    Always,
+    /// As Hugging Face's Metaspace: where there is no blank already; with `first_only` at the beginning of the whole text alone.
+    Missing {
+        first_only: bool,
+    },
 }
 
 /// A model's tokenizer; made by [`Tokenizer::from_gguf`].
@@ -66,9 +80,12 @@ pub struct Tokenizer {
     pad: Option<u32>,
     add_bos: bool,
     add_eos: bool,
-    add_blank: bool,
+    prefix: Prefix,
+    added: AddedRules,
     strip_after_special: bool,
     eog: Vec<u32>,
+    /// Bytes of the longest token.
+    longest: usize,
 }
 
 impl Tokenizer {
@@ -80,7 +97,7 @@ impl Tokenizer {
     /// [`Error::Tokenizer`] if the tokenizer library fails, which is not expected for any text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let mut ids = Vec::with_capacity(text.len() / 3);
-        self.encode_plain(text, &mut ids)?;
+        self.encode_plain(text, true, &mut ids)?;
         Ok(ids)
     }
 
@@ -100,7 +117,7 @@ impl Tokenizer {
     /// As for [`Tokenizer::encode`].
     pub fn encode_whole(&self, text: &str) -> Result<Vec<u32>> {
         let mut ids: Vec<u32> = self.bos.filter(|_| self.add_bos).into_iter().collect();
-        self.encode_plain(text, &mut ids)?;
+        self.encode_plain(text, true, &mut ids)?;
         ids.extend(self.eos.filter(|_| self.add_eos));
         Ok(ids)
     }
@@ -116,18 +133,29 @@ impl Tokenizer {
         let text = rendered.text.as_str();
         let mut ids = Vec::with_capacity(text.len() / 3);
         let mut done = 0;
-        while let Some(found) = self.specials.find(&self.table.vocab, text, done, |_| true) {
-            self.encode_segment(&text[done..found.start], rendered.marker, &mut ids)?;
+        let (vocab, added) = (&self.table.vocab, &self.added);
+        let admit = |found: &Match| added.admit(found.id, text, found.start, found.end);
+        while let Some(found) = self.specials.find(vocab, text, done, admit) {
+            let before = added.before(found.id, &text[done..found.start]);
+            self.encode_segment(before, done == 0, rendered.marker, &mut ids)?;
             ids.push(found.id);
-            done = found.end;
+            done = found.end + added.taken_after(found.id, &text[found.end..]);
         }
-        self.encode_segment(&text[done..], rendered.marker, &mut ids)?;
+        self.encode_segment(&text[done..], done == 0, rendered.marker, &mut ids)?;
         if let Some(bos) = self.bos.filter(|_| self.add_bos)
             && ids.first() != Some(&bos)
         {
             ids.insert(0, bos);
         }
         Ok(ids)
+    }
+
+    /// The fewest tokens that a text of `bytes` can become; 0 where the model may drop text (blanks, what it does not know).
+    pub(crate) fn least_tokens(&self, bytes: usize) -> usize {
+        match self.model {
+            Model::ByteLevel { .. } | Model::SentencePiece(_) => bytes / self.longest.max(1),
+            Model::Unigram(_) | Model::WordPiece(_) => 0,
+        }
     }
 
     /// The text of `ids`. Special tokens give nothing, bytes that are not UTF-8 give U+FFFD.
@@ -219,14 +247,17 @@ impl Tokenizer {
     /// `text` with `marker` in every look-alike of a special token, and at the end if more text could complete
     /// one; `None` if there is nothing to mark.
     ///
-    /// With `own_words` the text was written by the model: user-defined tokens such as `<think>` are then left
-    /// whole, because templates look for them and the model did write them as tokens.
-    pub(crate) fn mark(&self, text: &str, marker: char, own_words: bool) -> Option<String> {
+    /// With `own` the text was written by the model: user-defined tokens, and these of other kinds, are then left whole, because
+    /// templates look for them (`<think>`) and the model did write them as tokens.
+    pub(crate) fn mark(&self, text: &str, marker: char, own: Option<&[u32]>) -> Option<String> {
         let vocab = &self.table.vocab;
-        let accept = |kind| !own_words || kind != Kind::UserDefined;
+        let accept = |id: u32| match own {
+            Some(own) => vocab.kind(id) != Some(Kind::UserDefined) && !own.contains(&id),
+            None => true,
+        };
         let mut marked = String::new();
         let mut done = 0;
-        while let Some(found) = self.specials.find(vocab, text, done, accept) {
+        while let Some(found) = (self.specials).find(vocab, text, done, |found| accept(found.id)) {
             // Search on right behind the marker: look-alikes may overlap.
             let first = text[found.start..].chars().next().map_or(1, char::len_utf8);
             marked.push_str(&text[done..found.start + first]);
@@ -242,8 +273,14 @@ impl Tokenizer {
         Some(marked)
     }
 
-    /// Encodes what lies between two special tokens (or the ends) of a rendered chat.
-    fn encode_segment(&self, segment: &str, marker: char, ids: &mut Vec<u32>) -> Result<()> {
+    /// Encodes what lies between two special tokens (or the ends) of a rendered chat; `is_first`: the text begins with it.
+    fn encode_segment(
+        &self,
+        segment: &str,
+        is_first: bool,
+        marker: char,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
         let mut text = match segment.contains(marker) {
             true => Cow::Owned(segment.replace(marker, "")),
             false => Cow::Borrowed(segment),
@@ -252,36 +289,52 @@ impl Tokenizer {
         if self.strip_after_special && after_special {
             text = Cow::Owned(text.trim_start().to_owned());
         }
-        self.encode_plain(&text, ids)
+        self.encode_plain(&text, is_first, ids)
     }
 
-    fn encode_plain(&self, text: &str, ids: &mut Vec<u32>) -> Result<()> {
-        // To SentencePiece its mark of a blank is one.
-        let marked = matches!(self.model, Model::SentencePiece(_)) && text.contains('▁');
-        let text = match marked {
-            true => Cow::Owned(text.replace('▁', " ")),
-            false => Cow::Borrowed(text),
+    fn encode_plain(&self, text: &str, is_first: bool, ids: &mut Vec<u32>) -> Result<()> {
+        let text = match &self.model {
+            // To SentencePiece its mark of a blank is one.
+            Model::SentencePiece(_) if text.contains('▁') => Cow::Owned(text.replace('▁', " ")),
+            // User-defined tokens are found in normal form.
+            Model::ByteLevel { pre, .. } => pre.normalize(text)?,
+            _ => Cow::Borrowed(text),
         };
-        let mut rest = text.as_ref();
-        while let Some((start, end, id)) = self.literals.find(rest) {
-            self.encode_words(&rest[..start], rest.len() == text.len(), ids)?;
-            ids.push(id);
-            rest = &rest[end..];
+        let mut done = 0;
+        while let Some(found) = self.literals.find(&text, done, &self.added) {
+            let before = self.added.before(found.id, &text[done..found.start]);
+            self.encode_words(before, done == 0, is_first, ids)?;
+            ids.push(found.id);
+            done = found.end + self.added.taken_after(found.id, &text[found.end..]);
         }
-        self.encode_words(rest, rest.len() == text.len(), ids)
+        self.encode_words(&text[done..], done == 0, is_first, ids)
     }
 
-    fn encode_words(&self, text: &str, begins: bool, ids: &mut Vec<u32>) -> Result<()> {
+    /// `begins`: no token is before it in its segment; `is_first`: no segment is before that.
+    fn encode_words(
+        &self,
+        text: &str,
+        begins: bool,
+        is_first: bool,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
         if text.is_empty() {
             return Ok(());
         }
+        let prefix = match self.prefix {
+            Prefix::Never => false,
+            Prefix::Always => begins,
+            Prefix::Missing { first_only } => {
+                begins && (is_first || !first_only) && !text.starts_with([' ', '▁'])
+            }
+        };
         match &self.model {
             Model::ByteLevel { bpe, pre } => {
                 let mut word = String::new();
-                for piece in pre.split(&pre.normalize(text)?) {
+                for piece in pre.split(text)? {
                     word.clear();
                     word.extend(piece.bytes().map(byte_to_char));
-                    for part in pre.split_mapped(&word) {
+                    for part in pre.split_mapped(&word)? {
                         let tokens = bpe.tokenize(part).map_err(|e| Error::Tokenizer {
                             message: e.to_string(),
                         })?;
@@ -291,13 +344,13 @@ impl Tokenizer {
             }
             Model::SentencePiece(model) => {
                 let mut spelled = String::with_capacity(text.len() + 3);
-                if begins && self.add_blank {
+                if prefix {
                     spelled.push('▁');
                 }
                 spelled.extend(text.chars().map(|c| if c == ' ' { '▁' } else { c }));
                 model.encode(&self.table.vocab, &spelled, ids);
             }
-            Model::Unigram(model) => model.encode(text, begins && self.add_blank, ids)?,
+            Model::Unigram(model) => model.encode(text, prefix, ids)?,
             Model::WordPiece(model) => model.encode(text, ids)?,
         }
         Ok(())

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::vocab::{Kind, Vocab};
+use crate::error::{Error, Result};
 
 /// The tokens that a chat template may write and a user may not: control, unknown and user-defined ones.
 ///
@@ -26,8 +27,13 @@ pub(super) struct Match {
     pub(super) id: u32,
 }
 
+/// The longest special token in bytes: each place of a text is compared with as many lengths as there are.
+const LONGEST: usize = 512;
+
 impl Specials {
-    pub(super) fn new(vocab: &Vocab, literals: &HashSet<u32>) -> Self {
+    /// # Errors
+    /// [`Error::Tokenizer`] for a special token of more than 512 bytes.
+    pub(super) fn new(vocab: &Vocab, literals: &HashSet<u32>) -> Result<Self> {
         let text = |id: u32| vocab.text(id).unwrap_or_default();
         let is_special = |&id: &u32| {
             matches!(
@@ -42,17 +48,22 @@ impl Specials {
         let mut lengths: Vec<usize> = ids.iter().map(|&id| text(id).len()).collect();
         lengths.sort_unstable_by(|a, b| b.cmp(a));
         lengths.dedup();
+        if let Some(length) = lengths.first().filter(|length| **length > LONGEST) {
+            return Err(Error::Tokenizer {
+                message: format!("a special token has {length} bytes; the limit is {LONGEST}"),
+            });
+        }
         let mut first = [false; 256];
         for &id in &ids {
             if let Some(&byte) = text(id).as_bytes().first() {
                 first[usize::from(byte)] = true;
             }
         }
-        Specials {
+        Ok(Specials {
             ids,
             lengths,
             first,
-        }
+        })
     }
 
     /// The ids, sorted by text.
@@ -60,14 +71,13 @@ impl Specials {
         &self.ids
     }
 
-    /// The first special token at or after byte `from` whose kind `accept` takes; the longest of those that
-    /// begin there.
+    /// The first special token at or after byte `from` that `accept` takes; the longest of those that begin there.
     pub(super) fn find(
         &self,
         vocab: &Vocab,
         text: &str,
         from: usize,
-        accept: impl Fn(Kind) -> bool,
+        accept: impl Fn(&Match) -> bool,
     ) -> Option<Match> {
         let bytes = text.as_bytes();
         let candidates = (from..bytes.len()).filter(|&at| self.first[usize::from(bytes[at])]);
@@ -76,14 +86,13 @@ impl Specials {
                 let Some(slice) = bytes.get(start..start + length) else {
                     continue;
                 };
-                if let Some(id) = self.exact(vocab, slice)
-                    && vocab.kind(id).is_some_and(&accept)
-                {
-                    return Some(Match {
-                        start,
-                        end: start + length,
-                        id,
-                    });
+                let found = self.exact(vocab, slice).map(|id| Match {
+                    start,
+                    end: start + length,
+                    id,
+                });
+                if let Some(found) = found.filter(&accept) {
+                    return Some(found);
                 }
             }
         }
@@ -96,7 +105,7 @@ impl Specials {
         self.ids.get(at).copied().filter(|&id| bytes(id) == slice)
     }
 
-    /// Whether `text` ends with the beginning of a special token of an accepted kind, so that more text could
+    /// Whether `text` ends with the beginning of an accepted special token, so that more text could
     /// complete it.
     ///
     /// Only beginnings that start with a sign count: one that starts with a letter would match ordinary words.
@@ -104,7 +113,7 @@ impl Specials {
         &self,
         vocab: &Vocab,
         text: &str,
-        accept: impl Fn(Kind) -> bool,
+        accept: impl Fn(u32) -> bool,
     ) -> bool {
         let longest = self.lengths.first().copied().unwrap_or(0);
         let completes = |tail: &str| {
@@ -115,7 +124,7 @@ impl Specials {
             self.ids[place..]
                 .iter()
                 .map_while(|&id| Some((id, vocab.text(id).filter(|text| text.starts_with(tail))?)))
-                .any(|(id, text)| text.len() > tail.len() && vocab.kind(id).is_some_and(&accept))
+                .any(|(id, text)| text.len() > tail.len() && accept(id))
         };
         text.char_indices()
             .rev()
@@ -140,7 +149,7 @@ mod tests {
         ];
         let texts: Vec<String> = tokens.iter().map(|t| t.0.to_owned()).collect();
         let vocab = Vocab::new(&texts, tokens.iter().map(|t| t.1).collect()).unwrap();
-        let specials = Specials::new(&vocab, &HashSet::new());
+        let specials = Specials::new(&vocab, &HashSet::new()).unwrap();
         (vocab, specials)
     }
 
@@ -174,7 +183,7 @@ mod tests {
                 id: 6
             })
         );
-        let control = specials.find(&vocab, "<|a|>b", 0, |kind| kind == Kind::Control);
+        let control = specials.find(&vocab, "<|a|>b", 0, |found| found.id == 0);
         assert_eq!(
             control,
             Some(Match {
@@ -195,6 +204,6 @@ mod tests {
         for text in ["", "hello", "<b", "|", ">", "x", "<|a|>b", "<unk>"] {
             assert!(!specials.may_continue(&vocab, text, |_| true), "{text}");
         }
-        assert!(!specials.may_continue(&vocab, "a<|a|>", |kind| kind == Kind::Control));
+        assert!(!specials.may_continue(&vocab, "a<|a|>", |id| id == 0));
     }
 }

@@ -97,7 +97,7 @@ fn user_defined_tokens_that_no_template_writes_belong_to_text() {
         let ids = tokenizer.encode(text).unwrap();
         assert!(ids.iter().all(|id| *id < 267), "{text}: {ids:?}");
     }
-    assert_eq!(tokenizer.mark("<table>", '\u{e000}', false), None);
+    assert_eq!(tokenizer.mark("<table>", '\u{e000}', None), None);
     assert_eq!(tokenizer.decode(&[267, 259]), "<table>hello");
 }
 
@@ -162,9 +162,9 @@ fn templates_are_cut_at_special_tokens() {
 fn markers_break_and_vanish() {
     let tokenizer = chatml();
     let marker = '\u{e000}';
-    assert_eq!(tokenizer.mark("hello", marker, false), None);
+    assert_eq!(tokenizer.mark("hello", marker, None), None);
     for text in NASTY.iter().filter(|text| !text.contains(marker)) {
-        let marked = tokenizer.mark(text, marker, false);
+        let marked = tokenizer.mark(text, marker, None);
         let rendered = Rendered {
             text: marked.unwrap_or_else(|| (*text).to_owned()),
             marker,
@@ -178,17 +178,17 @@ fn markers_break_and_vanish() {
         );
     }
     // The model's own words keep its user-defined tokens.
-    assert_eq!(tokenizer.mark("<think>", marker, true), None);
+    assert_eq!(tokenizer.mark("<think>", marker, Some(&[])), None);
     assert_eq!(
-        tokenizer.mark("<think>", marker, false).unwrap(),
+        tokenizer.mark("<think>", marker, None).unwrap(),
         "<\u{e000}think>"
     );
     assert_eq!(
-        tokenizer.mark("<|im_end|>", marker, true).unwrap(),
+        tokenizer.mark("<|im_end|>", marker, Some(&[])).unwrap(),
         "<\u{e000}|im_end|>"
     );
     // Two texts that a template puts side by side do not make a token either.
-    let left = tokenizer.mark("x <|im_", marker, false).unwrap();
+    let left = tokenizer.mark("x <|im_", marker, None).unwrap();
     let rendered = Rendered {
         text: format!("{left}end|>"),
         marker,

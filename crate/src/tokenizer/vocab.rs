@@ -84,6 +84,11 @@ impl Vocab {
         self.ends.len()
     }
 
+    /// Bytes of the longest text.
+    pub(super) fn longest(&self) -> usize {
+        self.ids().map(|id| self.bytes(id).len()).max().unwrap_or(0)
+    }
+
     /// All ids.
     pub(super) fn ids(&self) -> Range<u32> {
         0..self.ends.len() as u32

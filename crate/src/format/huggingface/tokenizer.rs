@@ -62,11 +62,17 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
             vocab.find_bytes();
             put("scores", Value::Array(Array::F32(scores)));
             put("add_space_prefix", Value::Bool(steps.prefix));
+            if let Some(scheme) = steps.scheme {
+                put("hearth.prefix", Value::String(scheme.into()));
+            }
         }
         "Unigram" => {
             put("model", Value::String("t5".into()));
             put("scores", Value::Array(Array::F32(vocab.scores.clone())));
             put("add_space_prefix", Value::Bool(steps.prefix));
+            if let Some(scheme) = steps.scheme {
+                put("hearth.prefix", Value::String(scheme.into()));
+            }
             put("remove_extra_whitespaces", Value::Bool(false));
             vocab.find_bytes();
         }
@@ -131,6 +137,9 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
         "add_eos_token",
         Value::Bool(flag("add_eos_token")?.unwrap_or(false)),
     );
+    for (name, ids) in vocab.rules {
+        put(&format!("hearth.{name}"), Value::Array(Array::I32(ids)));
+    }
     put("tokens", Value::Array(Array::String(vocab.tokens)));
     put("token_type", Value::Array(Array::I32(vocab.types)));
     Ok(())
@@ -180,6 +189,8 @@ struct Vocabulary {
     scores: Vec<f32>,
     /// What ids are below.
     limit: usize,
+    /// Ids of added tokens by what they ask for: see `crate::tokenizer`'s rules of added tokens.
+    rules: [(&'static str, Vec<i32>); 3],
 }
 
 const NORMAL: i32 = 1;
@@ -201,6 +212,7 @@ impl Vocabulary {
             types: Vec::new(),
             scores: Vec::new(),
             limit: 4 * (own + added.map_or(0, Vec::len)) + MAX_GAPS,
+            rules: ["lstrip", "rstrip", "single_word"].map(|name| (name, Vec::new())),
         };
         match model.get("vocab") {
             Some(Json::Object(ids)) => {
@@ -226,6 +238,11 @@ impl Vocabulary {
             };
             let special = token["special"].as_bool().unwrap_or(false);
             vocab.put(id, text, if special { CONTROL } else { USER_DEFINED })?;
+            for (name, ids) in &mut vocab.rules {
+                if token[*name].as_bool() == Some(true) {
+                    ids.extend(i32::try_from(id));
+                }
+            }
         }
         vocab.scores.resize(vocab.tokens.len(), 0.0);
         Ok(vocab)
@@ -279,6 +296,8 @@ struct Steps {
     nfc: bool,
     /// A blank is put in front.
     prefix: bool,
+    /// Where that is, if not everywhere: where there is none (`missing`), or at the beginning of a text alone (`first`).
+    scheme: Option<&'static str>,
     /// BERT's.
     lowercase: Option<bool>,
     strip_accents: Option<bool>,
@@ -353,7 +372,14 @@ impl Steps {
             }
             "BertPreTokenizer" => Ok(()),
             "Metaspace" => {
-                self.prefix = step["prepend_scheme"].as_str().unwrap_or("always") != "never";
+                (self.prefix, self.scheme) = match step["prepend_scheme"].as_str() {
+                    // Files from before there were schemes.
+                    None => (step["add_prefix_space"] != false, Some("missing")),
+                    Some("always") => (true, Some("missing")),
+                    Some("first") => (true, Some("first")),
+                    Some("never") => (false, None),
+                    Some(other) => return Err(refuse(format!("a Metaspace that is {other:?}"))),
+                };
                 Ok(())
             }
             other => Err(refuse(format!("a pre-tokenizer of type {other:?}"))),
@@ -365,5 +391,71 @@ impl Steps {
             true => self.mapped_splits.push(pattern),
             false => self.splits.push(pattern),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::chat_template::Rendered;
+    use crate::tokenizer::Tokenizer;
+
+    #[derive(Deserialize)]
+    struct Golden {
+        texts: Vec<String>,
+        variants: Vec<Variant>,
+    }
+
+    #[derive(Deserialize)]
+    struct Variant {
+        name: String,
+        tokenizer: Json,
+        ids: Vec<Vec<u32>>,
+    }
+
+    #[test]
+    fn options_of_a_tokenizer_are_followed() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../tests/goldens/data/tokenizer_options.json"
+        );
+        let golden: Golden = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let none = super::super::object("{}", "none").unwrap();
+        let ends = Ends {
+            config: &none,
+            generation_config: &none,
+            tokenizer_config: &none,
+        };
+        let mut wrong = Vec::new();
+        for Variant {
+            name,
+            tokenizer,
+            ids,
+        } in &golden.variants
+        {
+            let json = super::super::object(&tokenizer.to_string(), "tokenizer.json").unwrap();
+            let mut metadata = Metadata::default();
+            convert(&json, &ends, &mut metadata).unwrap();
+            metadata.insert("tokenizer.ggml.add_bos_token", Value::Bool(false));
+            let tokenizer = Tokenizer::from_gguf(&metadata).unwrap();
+            for (text, ids) in golden.texts.iter().zip(ids) {
+                let rendered = Rendered::trusted(text.as_str());
+                let found = tokenizer.encode_template(&rendered).unwrap();
+                if found != *ids {
+                    let spelled = |ids: &[u32]| -> Vec<String> {
+                        let text = |id: &u32| tokenizer.token_text(*id).map(str::to_owned);
+                        ids.iter().filter_map(text).collect()
+                    };
+                    wrong.push(format!(
+                        "{name} {text:?}:\n   found {:?}\nexpected {:?}",
+                        spelled(&found),
+                        spelled(ids)
+                    ));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 }
