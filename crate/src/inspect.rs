@@ -162,14 +162,15 @@ fn budget(gguf: &Gguf, options: InspectOptions<'_>) -> Result<Budget, Error> {
     let n_ctx = c.context(options.context_size);
     let kv_type = options.kv_type.unwrap_or(KvType::F16);
     let (matrices, vectors) = assemble::tensors(gguf, c);
+    let tensors = gguf.by_name();
     let names = c.spec.names;
     // (an encoder has no head at all)
     let tied = c.spec.causal && gguf.tensor(names.lm_head).is_none();
     let (mut weights, mut read, mut active) = (0u64, 0u64, 0u64);
     for matrix in &matrices {
         for (name, rows) in &matrix.parts {
-            let info = gguf
-                .tensor(name)
+            let info = tensors
+                .get(name.as_str())
                 .ok_or_else(|| Error::MissingTensor { name: name.clone() })?;
             let bytes = device_bytes(info.dtype, name, matrix.cols, *rows)?;
             weights += bytes;
@@ -184,7 +185,10 @@ fn budget(gguf: &Gguf, options: InspectOptions<'_>) -> Result<Budget, Error> {
             active += elements(matrix.cols as u64, *rows as u64) / of * used;
         }
     }
-    if let Some(name) = vectors.iter().find(|name| gguf.tensor(name).is_none()) {
+    if let Some(name) = vectors
+        .iter()
+        .find(|name| !tensors.contains_key(name.as_str()))
+    {
         return Err(Error::MissingTensor { name: name.clone() });
     }
     let kv = c.kv_bytes(n_ctx, kv_type);

@@ -1,5 +1,7 @@
 //! Where each tensor of a file goes: the plan that the loader follows.
 
+use std::collections::HashMap;
+
 use crate::error::{Error, Result};
 use crate::format::{GgmlType, Gguf, Range, TensorInfo};
 use crate::matrix::Matrix;
@@ -69,9 +71,14 @@ pub struct Plan {
     pub order: Vec<Planned>,
     pub matrices: Vec<Matrix>,
     pub vectors: Vec<Vec<f32>>,
-    matrix_names: Vec<String>,
-    vector_names: Vec<String>,
+    /// Indices by the name of the first tensor. Files have tens of thousands of tensors: nothing here searches for one.
+    matrix_of: HashMap<String, usize>,
+    vector_of: HashMap<String, usize>,
+    /// Where in `order` a range is whose rows go to several tensors in turns, by its offset.
+    in_turns: HashMap<u64, usize>,
 }
+
+type Tensors<'a> = HashMap<&'a str, &'a TensorInfo>;
 
 impl Plan {
     /// Plans the tensors of `gguf`; allocates the matrices on the device. `binding` is the largest storage
@@ -90,15 +97,17 @@ impl Plan {
             order: Vec::new(),
             matrices: Vec::new(),
             vectors: Vec::new(),
-            matrix_names: Vec::new(),
-            vector_names: Vec::new(),
+            matrix_of: HashMap::new(),
+            vector_of: HashMap::new(),
+            in_turns: HashMap::new(),
         };
+        let tensors = gguf.by_name();
         let (matrices, vectors) = assemble::tensors(gguf, config);
         for matrix in &matrices {
-            plan.add_matrix(gguf, ops, matrix, binding, quantize)?;
+            plan.add_matrix(&tensors, ops, matrix, binding, quantize)?;
         }
         for name in vectors {
-            plan.add_vector(gguf, name)?;
+            plan.add_vector(&tensors, name)?;
         }
         plan.order.sort_by_key(|tensor| tensor.offset);
         Ok(plan)
@@ -106,22 +115,20 @@ impl Plan {
 
     /// The matrix whose first tensor is `name`.
     pub fn matrix(&self, name: &str) -> Result<&Matrix> {
-        let index = self.matrix_names.iter().position(|n| n == name);
-        index
-            .and_then(|i| self.matrices.get(i))
+        (self.matrix_of.get(name))
+            .and_then(|i| self.matrices.get(*i))
             .ok_or_else(|| Error::MissingTensor { name: name.into() })
     }
 
     /// The values of a small tensor.
     pub fn vector(&self, name: &str) -> Result<&Vec<f32>> {
-        let index = self.vector_names.iter().position(|n| n == name);
-        index
-            .and_then(|i| self.vectors.get(i))
+        (self.vector_of.get(name))
+            .and_then(|i| self.vectors.get(*i))
             .ok_or_else(|| Error::MissingTensor { name: name.into() })
     }
 
-    fn add_vector(&mut self, gguf: &Gguf, name: String) -> Result<()> {
-        let info = find(gguf, &name)?;
+    fn add_vector(&mut self, all: &Tensors, name: String) -> Result<()> {
+        let info = find(all, &name)?;
         // Norms, biases, those of all experts: anything much larger is none of them.
         const MAX_VECTOR: u64 = 1 << 22;
         if info.n_rows().saturating_mul(info.n_cols()) > MAX_VECTOR {
@@ -133,14 +140,14 @@ impl Plan {
         }
         block_format(info.dtype, &name)?;
         self.read(info, None, Target::Vector(self.vectors.len()));
+        self.vector_of.insert(name, self.vectors.len());
         self.vectors.push(Vec::new());
-        self.vector_names.push(name);
         Ok(())
     }
 
     fn add_matrix(
         &mut self,
-        gguf: &Gguf,
+        all: &Tensors,
         ops: &Ops,
         names: &MatrixNames,
         binding: u64,
@@ -151,7 +158,7 @@ impl Plan {
         let mut packings = Vec::new();
         let mut first = 0;
         for (name, rows) in tensors {
-            let info = find(gguf, name)?;
+            let info = find(all, name)?;
             let expected = vec![cols as u64, *rows as u64];
             // (experts are a dimension of their own)
             if info.n_cols() != expected[0] || info.n_rows() != expected[1] {
@@ -179,8 +186,8 @@ impl Plan {
         }
         self.matrices
             .push(Matrix::alloc(ops, names, &packings, binding)?);
-        self.matrix_names
-            .extend(tensors.first().map(|t| t.0.clone()));
+        let name = tensors.first().map(|tensor| tensor.0.clone());
+        self.matrix_of.extend(name.map(|name| (name, index)));
         Ok(())
     }
 
@@ -205,11 +212,14 @@ impl Plan {
     ) {
         let arrangement = info.arrangement;
         let turn = arrangement.turn as usize;
-        let mut shared = self.order.iter_mut();
-        let shared = shared.find(|p| arrangement.turns > 1 && p.offset == range.offset);
-        if let Some(place) = shared.and_then(|planned| planned.targets.get_mut(turn)) {
-            *place = Some(target);
-            return;
+        if arrangement.turns > 1 {
+            let shared = self.in_turns.get(&range.offset);
+            let shared = shared.and_then(|at| self.order.get_mut(*at));
+            if let Some(place) = shared.and_then(|planned| planned.targets.get_mut(turn)) {
+                *place = Some(target);
+                return;
+            }
+            self.in_turns.insert(range.offset, self.order.len());
         }
         let mut targets = vec![None; arrangement.turns.max(1) as usize];
         if let Some(place) = targets.get_mut(turn) {
@@ -230,7 +240,6 @@ impl Plan {
     }
 }
 
-fn find<'a>(gguf: &'a Gguf, name: &str) -> Result<&'a TensorInfo> {
-    gguf.tensor(name)
-        .ok_or_else(|| Error::MissingTensor { name: name.into() })
+fn find<'a>(all: &Tensors<'a>, name: &str) -> Result<&'a TensorInfo> {
+    (all.get(name).copied()).ok_or_else(|| Error::MissingTensor { name: name.into() })
 }

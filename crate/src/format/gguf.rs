@@ -10,7 +10,7 @@
 //!
 //! Source: `docs/gguf.md` of ggml and `ggml/src/gguf.cpp` of llama.cpp.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::arrangement::Arrangement;
 use super::ggml_type::GgmlType;
@@ -148,6 +148,12 @@ impl Gguf {
     /// The tensor with this name.
     pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
         self.tensors.iter().find(|tensor| tensor.name == name)
+    }
+
+    /// All tensors by name, for who looks for many of them.
+    pub fn by_name(&self) -> HashMap<&str, &TensorInfo> {
+        let named = |tensor: &'_ TensorInfo| -> (&str, &TensorInfo) { (&tensor.name, tensor) };
+        self.tensors.iter().map(named).collect()
     }
 }
 

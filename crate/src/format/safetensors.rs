@@ -135,6 +135,9 @@ fn tensor(
         let found = format!("{} dimensions", shape.len());
         return Err(bad(what, format!("up to {MAX_DIMS} dimensions"), found));
     }
+    if shape.contains(&0) {
+        return Err(bad(what, "dimensions of at least 1", format!("{shape:?}")));
+    }
     shape.reverse();
     if shape.is_empty() {
         shape.push(1);
@@ -159,7 +162,7 @@ fn tensor(
         name,
         shape,
         dtype,
-        offset: data_offset + from,
+        offset: data_offset.saturating_add(from),
         size: to - from,
         arrangement: Arrangement::default(),
     })
