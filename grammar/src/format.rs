@@ -81,17 +81,56 @@ fn brackets(text: &str) -> usize {
     most
 }
 
-/// The schema, with llguidance's options unless it brings its own.
+/// The formats of texts that llguidance knows.
+const KNOWN_FORMATS: [&str; 11] = [
+    "date-time",
+    "time",
+    "date",
+    "duration",
+    "email",
+    "hostname",
+    "ipv4",
+    "ipv6",
+    "uuid",
+    "uri",
+    "unknown",
+];
+/// Keywords whose values are no schemas.
+const VALUES: [&str; 4] = ["const", "enum", "default", "examples"];
+
+/// Takes unknown `format`s out: to JSON Schema they are annotations (2020-12, validation, section 7.2.1), to llguidance errors.
+fn without_unknown_formats(schema: &mut Value) {
+    let mut left = vec![schema];
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Array(items) => left.extend(items),
+            Value::Object(fields) => {
+                let format = fields.get("format").and_then(Value::as_str);
+                if format.is_some_and(|format| !KNOWN_FORMATS.contains(&format)) {
+                    fields.remove("format");
+                }
+                let schemas = fields
+                    .iter_mut()
+                    .filter(|(key, _)| !VALUES.contains(&key.as_str()));
+                left.extend(schemas.map(|(_, value)| value));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The schema without unknown formats, with llguidance's options unless it brings its own.
 fn on_one_line(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    without_unknown_formats(&mut schema);
     let options =
         json!({ "whitespace_flexible": false, "item_separator": ", ", "key_separator": ": " });
-    match schema {
+    match &mut schema {
         Value::Object(fields) if !fields.contains_key("x-guidance") => {
-            let mut fields = fields.clone();
             fields.insert("x-guidance".into(), options);
-            Value::Object(fields)
+            schema
         }
         Value::Bool(true) => json!({ "x-guidance": options }),
-        other => other.clone(),
+        _ => schema,
     }
 }
