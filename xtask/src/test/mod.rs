@@ -14,6 +14,7 @@
 
 mod budget;
 mod counts;
+mod goldens;
 mod mutants;
 mod native;
 mod skips;
@@ -43,7 +44,7 @@ pub struct Args {
     #[arg(long)]
     list: bool,
     /// Also what takes long and rarely finds anything: the second browser of each pair, large kills, frameworks,
-    /// new fuzz seeds, the module as it is shipped. For whoever says that something is finished
+    /// new fuzz seeds, the module as it is shipped, goldens made again. For whoever says that something is finished
     #[arg(long)]
     full: bool,
     /// Break the sources by one line at a time (tests/mutants.toml) and see that a test notices; NAME: only those
@@ -53,8 +54,9 @@ pub struct Args {
 }
 
 /// All stages, in their order.
-const STAGES: [&str; 14] = [
+const STAGES: [&str; 15] = [
     "rustfmt",
+    "goldens",
     "eslint",
     "prettier",
     "clippy",
@@ -90,6 +92,9 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
         Check,
         cargo(dirs).args(["fmt", "--all", "--check"]),
     );
+    if stages.wants(&["goldens", "checks"]) {
+        stages.check("goldens", || goldens::check(dirs, args.full));
+    }
     let mut pieces = None;
     if stages.wants(&[&web::BEFORE_BUILD[..], &web::AFTER_BUILD].concat()) {
         pieces = stages.ready("setup", || setup::run(dirs, &setup::BUILDING));

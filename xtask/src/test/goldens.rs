@@ -1,0 +1,150 @@
+//! Goldens are what the generator made: each file has the sum that the generator wrote down, and with `--full` a new run of the
+//! generator gives the same files again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use sha2::{Digest, Sha256};
+
+use crate::paths::Dirs;
+use crate::proc;
+use crate::stamp::hex;
+
+const SUMS: &str = "SHA256SUMS";
+/// What the generator makes without a real model; see tests/goldens/generate.py.
+const GROUPS: [&str; 4] = ["templates", "tokenizers", "families", "embeddings"];
+/// For the generator and its packages, of which torch is the largest.
+const LIMIT: Duration = Duration::from_secs(1800);
+
+/// Compares the goldens with their sums, and in `full` with those of a new run.
+pub fn check(dirs: &Dirs, full: bool) -> Result<()> {
+    let goldens = dirs.root.join("tests/goldens");
+    let listed = listed(&goldens.join("data"))?;
+    let found = sums(&goldens.join("data"))?;
+    let different = different(&listed, &found);
+    ensure!(
+        different.is_empty(),
+        "not as the generator made them: {}; see tests/goldens/README.md",
+        different.join(", ")
+    );
+    if full {
+        let made = dirs.cache.join("goldens-made");
+        fs::remove_dir_all(&made).ok();
+        let python = python(dirs, &goldens)?;
+        for group in GROUPS {
+            let mut generate = Command::new(&python);
+            generate
+                .arg(goldens.join("generate.py"))
+                .arg("--out")
+                .arg(&made);
+            generate.args(["--only", group]);
+            proc::must(&mut generate, &dirs.logs().join("goldens.log"), LIMIT)?;
+        }
+        let again = sums(&made)?;
+        let of_these = |(name, _): &(&String, &String)| again.contains_key(*name);
+        let expected = listed.iter().filter(of_these);
+        let expected = expected
+            .map(|(name, sum)| (name.clone(), sum.clone()))
+            .collect();
+        let different = self::different(&expected, &again);
+        ensure!(
+            different.is_empty(),
+            "the generator gives others now: {} (on another kind of CPU the last bits of logits may differ)",
+            different.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// A virtual environment with exactly the generator's packages.
+fn python(dirs: &Dirs, goldens: &Path) -> Result<PathBuf> {
+    let folder = dirs.cache.join("goldens-python");
+    let python = folder.join("bin/python");
+    let log = dirs.logs().join("goldens-python.log");
+    if !python.is_file() {
+        let found = ["python3.11", "python3"]
+            .into_iter()
+            .find_map(proc::on_path);
+        let found = found.context("the goldens' generator needs Python 3.11, found none")?;
+        proc::must(
+            Command::new(found).args(["-m", "venv"]).arg(&folder),
+            &log,
+            LIMIT,
+        )?;
+    }
+    let mut install = Command::new(&python);
+    install.args(["-m", "pip", "install", "--quiet", "--no-deps", "-r"]);
+    proc::must(install.arg(goldens.join("requirements.txt")), &log, LIMIT)?;
+    Ok(python)
+}
+
+/// The sums that the generator wrote down.
+fn listed(data: &Path) -> Result<BTreeMap<String, String>> {
+    let path = data.join(SUMS);
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let lines = text.lines().map(|line| match line.split_once("  ") {
+        Some((sum, name)) => Ok((name.to_owned(), sum.to_owned())),
+        None => bail!("{}: no sum and name in {line:?}", path.display()),
+    });
+    lines.collect()
+}
+
+/// The sums of all files in a folder.
+fn sums(data: &Path) -> Result<BTreeMap<String, String>> {
+    let mut sums = BTreeMap::new();
+    let mut folders = vec![data.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries =
+            fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        for entry in entries {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path
+                .strip_prefix(data)?
+                .to_string_lossy()
+                .replace('\\', "/");
+            if name != SUMS {
+                let bytes = fs::read(&path).with_context(|| format!("cannot read {name}"))?;
+                sums.insert(name, hex(&Sha256::digest(bytes)));
+            }
+        }
+    }
+    Ok(sums)
+}
+
+/// The names whose sums differ, or which only one of the two has.
+fn different(expected: &BTreeMap<String, String>, found: &BTreeMap<String, String>) -> Vec<String> {
+    let names = expected.keys().chain(found.keys());
+    let mut names: Vec<String> = names
+        .filter(|name| expected.get(*name) != found.get(*name))
+        .cloned()
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_edited_added_or_lost_is_named() {
+        let sums = |files: &[(&str, &str)]| -> BTreeMap<String, String> {
+            let own = |(name, sum): &(&str, &str)| ((*name).to_owned(), (*sum).to_owned());
+            files.iter().map(own).collect()
+        };
+        let expected = sums(&[("a", "1"), ("b", "2"), ("c", "3")]);
+        assert!(different(&expected, &expected).is_empty());
+        let found = sums(&[("a", "1"), ("b", "9"), ("d", "4")]);
+        assert_eq!(different(&expected, &found), ["b", "c", "d"]);
+    }
+}
