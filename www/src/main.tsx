@@ -3,6 +3,7 @@ import type { Engine } from "hearth";
 import { render } from "preact";
 import { DEFAULT_MODEL } from "./models/catalog.js";
 import { params } from "./params.js";
+import { announceAll } from "./state/announce.js";
 import { openConversations } from "./state/chat.js";
 import { engine, isStarting, lastLoadCrashed, load } from "./state/model.js";
 import { keepOffline } from "./state/offline.js";
@@ -24,6 +25,7 @@ globalThis.hearth = {
 
 applySettings();
 applyLanguage();
+announceAll();
 render(<App />, document.body);
 void openConversations();
 void begin().finally(() => {

@@ -114,6 +114,28 @@ for (const browser of oneBrowser("firefox")) {
   });
 }
 
+test("an answer is told in few changes, and the conversation itself is silent", async ({ launch }) => {
+  const chat = await launch("chromium");
+  await chat.load(TINY, { device: "cpu", max_tokens: 64 });
+  await chat.tab.evaluate(() => {
+    const times: number[] = [];
+    Object.assign(globalThis, { times });
+    const status = document.querySelector("#announced");
+    if (status === null) throw new Error("nothing is announced");
+    new MutationObserver(() => times.push(performance.now())).observe(status, {
+      subtree: true,
+      childList: true,
+      characterData: true,
+    });
+  }, null);
+  await chat.ask("Hi, 42!");
+  await expect.poll(() => chat.text("#announced"), { timeout: 20_000 }).toContain("Answer finished.");
+  const times = await chat.tab.evaluate(() => (globalThis as unknown as { times: number[] }).times, null);
+  // A timer may be early by a little.
+  for (const [i, at] of times.entries()) if (i > 0) expect(at - (times[i - 1] ?? 0)).toBeGreaterThan(1900);
+  expect(await chat.count("#log[aria-live], #log[role=log], #log[aria-busy]")).toBe(0);
+});
+
 test("speaks Chinese where the visitor wants that, and keeps to it", async ({ launch }) => {
   const chat = await launch("chromium");
   await chat.load(TINY, { device: "cpu", max_tokens: 8 });

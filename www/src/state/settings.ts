@@ -26,9 +26,13 @@ export const PRESETS: Record<PresetName, Sampling> = {
   creative: { temperature: 1, top_p: 0.95, top_k: 0, min_p: 0.05, repetition_penalty: 1.05, max_tokens: 0 },
 };
 
+/** What a screen reader hears of an answer: its sentences as they come, that it is finished, or nothing. */
+export type Announce = "sentences" | "end" | "off";
+
 export interface Settings {
   theme: Theme;
   language: Language;
+  announce: Announce;
   /** For new conversations. */
   system: string;
   sampling: Sampling;
@@ -43,6 +47,7 @@ const KEY = "hearth.settings";
 const DEFAULTS: Settings = {
   theme: "auto",
   language: "auto",
+  announce: "sentences",
   system: "",
   sampling: PRESETS.balanced,
   model: "",

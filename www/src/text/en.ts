@@ -3,7 +3,7 @@ import type { Notice } from "hearth";
 import type { CatalogEntry } from "../models/catalog.js";
 import type { BenchmarkCase } from "../state/performance.js";
 import type { Phase } from "../state/model.js";
-import type { PresetName, Sampling } from "../state/settings.js";
+import type { Announce, PresetName, Sampling } from "../state/settings.js";
 
 const phases: Record<Phase, string> = {
   download: "Getting the file",
@@ -42,6 +42,12 @@ const benchmarkCases: Record<BenchmarkCase["name"], string> = {
   prefill_128: "Reading, 128 tokens",
   prefill_512: "Reading, 512 tokens",
   decode_64: "Writing",
+};
+
+const announceChoices: Record<Announce, string> = {
+  sentences: "each sentence",
+  end: "when an answer is finished",
+  off: "nothing",
 };
 
 export const en = {
@@ -181,6 +187,10 @@ export const en = {
   stopped: "stopped",
   reading: "Reading…",
 
+  answering: "Answering…",
+  answered: "Answer finished.",
+  modelReady: (name: string) => `${name} is ready.`,
+
   settings: "Settings",
   systemPrompt: "System prompt",
   systemHint: "What the model is told before everything else",
@@ -193,6 +203,8 @@ export const en = {
   light: "Light",
   dark: "Dark",
   language: "Language",
+  announce: "A screen reader hears",
+  announceChoices,
 
   performance: "Performance",
   noModelRuns: "No model runs.",

@@ -152,6 +152,10 @@ export const zh: Texts = {
   stopped: "已停止",
   reading: "正在读取…",
 
+  answering: "正在回答…",
+  answered: "回答完毕。",
+  modelReady: (name) => `${name} 已就绪。`,
+
   settings: "设置",
   systemPrompt: "系统提示词",
   systemHint: "最先告诉模型的话",
@@ -171,6 +175,8 @@ export const zh: Texts = {
   light: "浅色",
   dark: "深色",
   language: "语言",
+  announce: "屏幕阅读器朗读",
+  announceChoices: { sentences: "逐句", end: "仅在回答完毕时", off: "不朗读" },
 
   performance: "性能",
   noModelRuns: "没有正在运行的模型。",

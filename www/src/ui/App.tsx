@@ -1,6 +1,7 @@
 /** The whole page. */
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
+import { announced } from "../state/announce.js";
 import { current, path } from "../state/chat.js";
 import * as model from "../state/model.js";
 import { lastChoice } from "../state/plan.js";
@@ -69,6 +70,9 @@ export function App(): JSX.Element {
         </Dialog>
       )}
       {dialog.value === undefined && <Toasts />}
+      <p id="announced" class="unseen" role="status">
+        {announced.value}
+      </p>
       <DropVeil />
     </>
   );

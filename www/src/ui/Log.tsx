@@ -33,7 +33,7 @@ export function Log(): JSX.Element {
   const count = messages.length;
   const range = useSignal<Window>(newest(id, count));
   const isAway = useSignal(false);
-  const root = useRef<HTMLDivElement>(null);
+  const root = useRef<HTMLElement>(null);
   const follows = useRef(true);
   /** A message in sight, and where, so that it stays there when the window moves. */
   const anchor = useRef<{ id: string; top: number } | undefined>(undefined);
@@ -97,22 +97,14 @@ export function Log(): JSX.Element {
   const failed = failure.value;
   return (
     <>
-      <div
-        id="log"
-        ref={root}
-        class="log"
-        role="log"
-        aria-live="polite"
-        aria-busy={running !== undefined}
-        aria-label={t().conversation}
-      >
+      <section id="log" ref={root} class="log" aria-label={t().conversation}>
         {count === 0 && <Hello />}
         {from > 0 && <div class="earlier">{t().earlier(from)}</div>}
         {messages.slice(from, to).map((message, index) => (
           <MessageView key={message.id} message={message} isLast={from + index === count - 1} />
         ))}
         {failed !== undefined && <FailedAnswer {...failed} />}
-      </div>
+      </section>
       {isAway.value && count > 0 && (
         <button type="button" class="to-end" aria-label={t().toEnd} title={t().toEnd} onClick={toNewest}>
           <Icon name="down" />

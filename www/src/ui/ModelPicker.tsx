@@ -7,7 +7,17 @@ import { useEffect } from "preact/hooks";
 import { formatBytes } from "../lib/format.js";
 import { CATALOG, DEFAULT_MODEL, entryOf, toSource, type CatalogEntry } from "../models/catalog.js";
 import * as model from "../state/model.js";
-import { choiceOf, installed, isKeptWhole, look, plan, refreshInstalled, wish, wishes } from "../state/plan.js";
+import {
+  choiceOf,
+  installed,
+  isKeptWhole,
+  look,
+  plan,
+  refreshInstalled,
+  wish,
+  wishes,
+  type PlanState,
+} from "../state/plan.js";
 import { settings } from "../state/settings.js";
 import { language, t } from "../text/index.js";
 import { ErrorCard } from "./ErrorCard.js";
@@ -40,12 +50,12 @@ function Panel(): JSX.Element {
   const { source } = state;
   const entry = entryOf(source);
   return (
-    <section id="plan" class="plan" data-state={state.name} aria-live="polite" aria-labelledby="plan-title">
+    <section id="plan" class="plan" data-state={state.name} aria-labelledby="plan-title">
       <h2 id="plan-title" class="wrap">
         {entry?.name ?? ((state.name === "known" && state.fit.report.name) || model.modelName(source))}
       </h2>
       {entry === undefined && <p class="muted small wrap">{model.modelName(source)}</p>}
-      {state.name === "reading" && <p class="muted">{t().readingHeader}</p>}
+      <Verdict state={state} />
       {state.name === "failed" && (
         <ErrorCard
           error={state.error}
@@ -65,6 +75,17 @@ function Panel(): JSX.Element {
   );
 }
 
+/** Of all that changes in the panel only this is spoken; so it is one element, whatever it says. */
+function Verdict({ state }: { state: PlanState }): JSX.Element | null {
+  const fit = state.name === "known" && state.fit.report.unsupported === undefined ? state.fit : undefined;
+  if (fit === undefined && state.name !== "reading") return null;
+  return (
+    <p class={fit === undefined ? "muted" : "verdict"} data-verdict={fit?.verdict} aria-live="polite">
+      {fit === undefined ? t().readingHeader : saying(fit)}
+    </p>
+  );
+}
+
 function Known({ source, fit, kept }: { source: model.Source; fit: Fit; kept: number }): JSX.Element {
   const { verdict, needs, report } = fit;
   if (report.unsupported !== undefined) {
@@ -78,9 +99,6 @@ function Known({ source, fit, kept }: { source: model.Source; fit: Fit; kept: nu
   const label = rest === 0 || isWhole ? t().start : t().fetchAndStart(formatBytes(rest));
   return (
     <>
-      <p class="verdict" data-verdict={verdict}>
-        {saying(fit)}
-      </p>
       {fit.reasons.map((reason) => (
         <p key={reason} class="muted small">
           {reason}

@@ -106,6 +106,15 @@ export function SettingsDialog(): JSX.Element {
           change({ language: value });
         }}
       />
+      <Select
+        id="announce"
+        label={t().announce}
+        value={settings.value.announce}
+        options={t().announceChoices}
+        onChange={(value) => {
+          change({ announce: value });
+        }}
+      />
     </Dialog>
   );
 }
