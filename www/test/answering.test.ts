@@ -14,8 +14,8 @@ async function pageWithModel(search = ""): Promise<Page> {
 
 describe("a request", () => {
   it("begins with the system prompt of the settings, and has their sampling", async () => {
-    const { chat, settings } = await pageWithModel();
-    const sampling = {
+    const { chat, settings, sampling } = await pageWithModel();
+    const values = {
       temperature: 0.3,
       top_p: 0.8,
       top_k: 40,
@@ -23,11 +23,12 @@ describe("a request", () => {
       repetition_penalty: 1.2,
       max_tokens: 7,
     };
-    settings.change({ system: "Answer in rhyme.", sampling });
+    settings.change({ system: "Answer in rhyme." });
+    sampling.setSampling(values);
     chat.newConversation();
     await chat.send("!echo one two");
     expect(fake.request).toMatchObject({
-      ...sampling,
+      ...values,
       messages: [
         { role: "system", content: "Answer in rhyme." },
         { role: "user", content: "!echo one two" },
@@ -56,9 +57,32 @@ describe("a request", () => {
     expect(fake.request).not.toHaveProperty("max_tokens");
   });
 
+  it("has no sampling of the page's where none is set", async () => {
+    const { chat, sampling } = await pageWithModel();
+    expect(sampling.preset.value).toBe("own");
+    await chat.send("!echo one");
+    expect(Object.keys(fake.request ?? {}).filter((key) => key in sampling.PRESETS.precise)).toEqual([]);
+  });
+
+  it("has what a model's makers advise, under what is set for that model alone", async () => {
+    const { chat, sampling, use } = await pageWithModel();
+    const engine = await create();
+    use(engine, "Qwen/Qwen3-4B-GGUF:Q4_K_M");
+    await chat.send("!echo one");
+    expect(fake.request).toMatchObject({ temperature: 0.6, top_p: 0.95, top_k: 20 });
+    sampling.setSampling({ temperature: 0.9 });
+    expect(sampling.preset.value).toBeUndefined();
+    await chat.send("!echo two");
+    expect(fake.request).toMatchObject({ temperature: 0.9, top_p: 0.95, top_k: 20 });
+    use(engine, "unsloth/gemma-3-1b-it-GGUF:Q4_K_M");
+    expect(sampling.preset.value).toBe("own");
+    await chat.send("!echo three");
+    expect(fake.request).toMatchObject({ temperature: 1, top_p: 0.95, top_k: 64 });
+  });
+
   it("goes by the address before the settings", async () => {
-    const { chat, settings } = await pageWithModel("?temperature=0&seed=5&max_tokens=2");
-    settings.change({ sampling: { ...settings.PRESETS.creative, max_tokens: 9 } });
+    const { chat, sampling } = await pageWithModel("?temperature=0&seed=5&max_tokens=2");
+    sampling.setSampling({ ...sampling.PRESETS.creative, max_tokens: 9 });
     await chat.send("!echo one two three");
     expect(fake.request).toMatchObject({ temperature: 0, seed: 5, max_tokens: 2, min_p: 0.05 });
     expect(chat.path.value.at(-1)).toMatchObject({ content: "one two", end: "length" });

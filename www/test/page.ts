@@ -5,12 +5,14 @@ import type { Store } from "../src/store/db.js";
 
 type Chat = typeof import("../src/state/chat.js");
 type Settings = typeof import("../src/state/settings.js");
+type Sampling = typeof import("../src/state/sampling.js");
 
 export interface Page {
   chat: Chat;
   settings: Settings;
+  sampling: Sampling;
   /** Runs from here on. */
-  use(engine: Engine): void;
+  use: (engine: Engine, source?: string) => void;
 }
 
 let disk: Store | undefined;
@@ -30,25 +32,27 @@ export function kept(): Store {
 export async function openPage(search = ""): Promise<Page> {
   vi.resetModules();
   vi.stubGlobal("location", { search, origin: "https://page.test", href: `https://page.test/${search}` });
-  vi.stubGlobal("document", { baseURI: "https://page.test/" });
+  vi.stubGlobal("document", { baseURI: "https://page.test/", documentElement: { dataset: {} } });
   vi.stubGlobal("navigator", { language: "en" });
   vi.doMock(import("../src/store/db.js"), async (original) => {
     const actual = await original();
     // Without IndexedDB it is the page's memory, which here outlasts the page.
     return { ...actual, openStore: async () => ({ ...methods((disk ??= await actual.openStore())), isKept: true }) };
   });
-  const [chat, model, settings] = await Promise.all([
+  const [chat, model, settings, sampling] = await Promise.all([
     import("../src/state/chat.js"),
     import("../src/state/model.js"),
     import("../src/state/settings.js"),
+    import("../src/state/sampling.js"),
   ]);
   await chat.openConversations();
   expect(chat.isKept.value).toBe(true);
   return {
     chat,
     settings,
-    use: (engine) => {
-      model.model.value = { name: "running", choice: { source: "fake", options: {} }, engine };
+    sampling,
+    use: (engine, source = "fake") => {
+      model.model.value = { name: "running", choice: { source, options: {} }, engine };
     },
   };
 }

@@ -1,5 +1,7 @@
 /** A short list of models, small to large, for those who have none in mind. Sizes are rounded; the panel tells the true ones. */
 
+import type { Sampling } from "../state/sampling.js";
+
 export interface CatalogEntry {
   id: string;
   name: string;
@@ -9,6 +11,8 @@ export interface CatalogEntry {
   bytes: number;
   licence: string;
   licenceUrl: string;
+  /** What its makers advise: its `generation_config.json`, or else its model card. */
+  sampling: Partial<Sampling>;
   /** Which text says what it is good for. */
   about: "tiny" | "small" | "fast" | "multilingual" | "allround" | "strong" | "large" | "reasoning";
 }
@@ -16,6 +20,9 @@ export interface CatalogEntry {
 /** The first of the list: what a new visitor is offered. A host may have another address for it, which the build is told. */
 export const DEFAULT_MODEL =
   (import.meta.env.VITE_DEFAULT_MODEL as string | undefined) ?? "/models/smollm2-135m-instruct-q4_1.gguf";
+
+const QWEN3 = { temperature: 0.6, top_p: 0.95, top_k: 20 };
+const LLAMA3 = { temperature: 0.6, top_p: 0.9 };
 
 const APACHE = { licence: "Apache-2.0", licenceUrl: "https://www.apache.org/licenses/LICENSE-2.0" };
 
@@ -26,6 +33,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     source: DEFAULT_MODEL,
     bytes: 98_362_432,
     ...APACHE,
+    sampling: { temperature: 0.2, top_p: 0.9 },
     about: "tiny",
   },
   {
@@ -34,6 +42,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     source: "Qwen/Qwen3-0.6B-GGUF:Q8_0",
     bytes: 640e6,
     ...APACHE,
+    sampling: QWEN3,
     about: "reasoning",
   },
   {
@@ -43,6 +52,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     bytes: 808e6,
     licence: "Llama 3.2 Community",
     licenceUrl: "https://www.llama.com/llama3_2/license/",
+    sampling: LLAMA3,
     about: "fast",
   },
   {
@@ -52,6 +62,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     bytes: 806e6,
     licence: "Gemma",
     licenceUrl: "https://ai.google.dev/gemma/terms",
+    sampling: { temperature: 1, top_p: 0.95, top_k: 64 },
     about: "multilingual",
   },
   {
@@ -60,6 +71,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     source: "unsloth/Qwen3-1.7B-GGUF:Q4_K_M",
     bytes: 1.1e9,
     ...APACHE,
+    sampling: QWEN3,
     about: "reasoning",
   },
   {
@@ -68,6 +80,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     source: "ggml-org/SmolLM3-3B-GGUF:Q4_K_M",
     bytes: 1.92e9,
     ...APACHE,
+    sampling: { temperature: 0.6, top_p: 0.95 },
     about: "allround",
   },
   {
@@ -76,6 +89,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     source: "Qwen/Qwen3-4B-GGUF:Q4_K_M",
     bytes: 2.5e9,
     ...APACHE,
+    sampling: QWEN3,
     about: "strong",
   },
   {
@@ -85,6 +99,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     bytes: 4.92e9,
     licence: "Llama 3.1 Community",
     licenceUrl: "https://www.llama.com/llama3_1/license/",
+    sampling: LLAMA3,
     about: "large",
   },
 ];

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { HearthError, type ChatCompletionMessageParam, type CompletionUsage, type Engine } from "hearth";
 import type { AnswerStats, Message } from "../store/tree.js";
 import { record } from "./performance.js";
-import { requestSampling } from "./settings.js";
+import { requestSampling } from "./sampling.js";
 
 /** How often what has come so far is written down, so that a crash loses little. */
 const DRAFT_MS = 2000;

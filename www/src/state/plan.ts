@@ -18,6 +18,9 @@ export const plan = signal<PlanState>({ name: "none" });
 /** Files that are on this device. */
 export const installed = signal<readonly cache.CachedFile[]>([]);
 
+/** Of a card's memory, what is left beside the screen and other programs. */
+const SHARE = 0.9;
+
 let controller: AbortController | undefined;
 /** Bytes a second that the GPU reads, once that was measured. */
 let bandwidth: number | undefined;
@@ -33,6 +36,11 @@ export function wish<K extends keyof Wishes>(name: K, value: Wishes[K] | undefin
   const wanted = Object.fromEntries(
     Object.entries({ contextSize, kvType }).filter(([, wish]) => wish !== undefined),
   ) as Wishes;
+  lookAgain(wanted);
+}
+
+/** Works out what is looked at once more: something that it rests on has changed. */
+export function lookAgain(wanted = wishes.value): void {
   if (plan.value.name !== "none") void look(plan.value.source, wanted);
 }
 
@@ -46,6 +54,7 @@ export async function look(source: Source, wanted: Wishes = {}): Promise<Fit | u
   if (plan.value.name !== "known" || plan.value.source !== source) plan.value = { name: "reading", source };
   try {
     const { contextSize, kvType, device } = { ...params.engine, ...wanted };
+    const memory = params.memory ?? settings.value.memory * 2 ** 30 * SHARE;
     const download = downloadOptions(source);
     const [fit] = await Promise.all([
       canRun({
@@ -57,7 +66,7 @@ export async function look(source: Source, wanted: Wishes = {}): Promise<Fit | u
         download,
         // On the CPU it is something else that bounds the speed.
         ...(device === "cpu" ? { probe: false } : bandwidth === undefined ? {} : { bandwidth }),
-        ...(params.memory === undefined ? {} : { memory: params.memory }),
+        ...(memory > 0 ? { memory } : {}),
       }),
       refreshInstalled(),
     ]);

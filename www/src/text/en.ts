@@ -3,7 +3,8 @@ import type { Notice } from "hearth";
 import type { CatalogEntry } from "../models/catalog.js";
 import type { BenchmarkCase } from "../state/performance.js";
 import type { Phase } from "../state/model.js";
-import type { Announce, PresetName, Sampling } from "../state/settings.js";
+import type { PresetName, Sampling } from "../state/sampling.js";
+import type { Announce } from "../state/settings.js";
 
 const phases: Record<Phase, string> = {
   download: "Getting the file",
@@ -29,7 +30,12 @@ const about: Record<CatalogEntry["about"], string> = {
   large: "Needs a graphics card with 8 GB",
   reasoning: "Thinks before it answers",
 };
-const presets: Record<PresetName, string> = { precise: "Precise", balanced: "Balanced", creative: "Creative" };
+const presets: Record<PresetName, string> = {
+  own: "Model’s own",
+  precise: "Precise",
+  balanced: "Balanced",
+  creative: "Creative",
+};
 const samplingNames: Record<keyof Sampling, string> = {
   temperature: "Temperature",
   top_p: "Share of probability",
@@ -199,6 +205,9 @@ export const en = {
   presets,
   samplingNames,
   hubToken: "Access token of Hugging Face",
+  hubTokenNote: "It is kept as plain text, which every page of this address can read, and sent to Hugging Face only.",
+  hubTokenBrief: "For this visit only",
+  graphicsMemory: "Graphics memory",
   theme: "Theme",
   light: "Light",
   dark: "Dark",

@@ -161,7 +161,7 @@ export const zh: Texts = {
   systemHint: "最先告诉模型的话",
   systemAlways: "用于新对话",
   sampling: "采样",
-  presets: { precise: "精确", balanced: "均衡", creative: "发散" },
+  presets: { own: "模型自带", precise: "精确", balanced: "均衡", creative: "发散" },
   samplingNames: {
     temperature: "温度",
     top_p: "概率总量",
@@ -171,6 +171,9 @@ export const zh: Texts = {
     max_tokens: "最长回答",
   },
   hubToken: "Hugging Face 访问令牌",
+  hubTokenNote: "以明文保存，本网址下的所有页面都能读取；只会发送给 Hugging Face。",
+  hubTokenBrief: "仅本次访问使用",
+  graphicsMemory: "显存",
   theme: "外观",
   light: "浅色",
   dark: "深色",

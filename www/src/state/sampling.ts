@@ -1,0 +1,55 @@
+/** How a model chooses its words: as its makers advise, unless the visitor has set something else for it. */
+import { computed } from "@preact/signals";
+import { DEFAULT_MODEL, entryOf } from "../models/catalog.js";
+import { params } from "../params.js";
+import { model, modelName } from "./model.js";
+import { change, settings } from "./settings.js";
+
+/** Fields of a request; absent ones are the engine's defaults. */
+export interface Sampling {
+  temperature: number;
+  top_p: number;
+  top_k: number;
+  min_p: number;
+  repetition_penalty: number;
+  /** 0: as long as the context holds. */
+  max_tokens: number;
+}
+
+export type PresetName = "own" | "precise" | "balanced" | "creative";
+
+/** The model's own sends nothing but what the list of models knows. */
+export const PRESETS: Record<PresetName, Partial<Sampling>> = {
+  own: {},
+  precise: { temperature: 0.2, top_p: 0.9, top_k: 0, min_p: 0, repetition_penalty: 1, max_tokens: 0 },
+  balanced: { temperature: 0.6, top_p: 0.9, top_k: 0, min_p: 0, repetition_penalty: 1, max_tokens: 0 },
+  creative: { temperature: 1, top_p: 0.95, top_k: 0, min_p: 0.05, repetition_penalty: 1.05, max_tokens: 0 },
+};
+
+/** The model that is set: the one that is there, or else the one that would be loaded. */
+const subject = computed((): string => {
+  const state = model.value;
+  const source = state.name === "none" ? settings.value.model || DEFAULT_MODEL : state.choice.source;
+  return typeof source === "string" ? source : modelName(source);
+});
+
+/** What the visitor has set for it. */
+export const sampling = computed((): Partial<Sampling> => settings.value.samplings[subject.value] ?? {});
+/** What its makers advise, as far as that is known here. */
+export const advised = computed((): Partial<Sampling> => entryOf(subject.value)?.sampling ?? {});
+
+export function setSampling(values: Partial<Sampling>): void {
+  change({ samplings: { ...settings.value.samplings, [subject.value]: values } });
+}
+
+/** The preset that the values are those of; undefined for values of one's own. */
+export const preset = computed((): PresetName | undefined => {
+  const set = JSON.stringify(sampling.value);
+  return (Object.keys(PRESETS) as PresetName[]).find((name) => JSON.stringify(PRESETS[name]) === set);
+});
+
+/** What a request gets, and over it what the address says. */
+export function requestSampling(): Partial<Sampling> & { seed?: number } {
+  const { max_tokens = 0, ...others } = { ...advised.value, ...sampling.value };
+  return { ...others, ...(max_tokens > 0 ? { max_tokens } : {}), ...params.sampling };
+}
