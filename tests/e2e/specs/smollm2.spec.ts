@@ -38,7 +38,8 @@ test.describe("SmolLM2", () => {
       );
       // The weights are on the GPU; the wasm heap never held them.
       expect(heap).toBeLessThan(HEAP_LIMIT);
-      expect(await chat.isVisible("#banner")).toBe(false);
+      // There is nothing to say but that a graphics card is emulated, where it is.
+      expect(await chat.isVisible("#banner")).toBe((await chat.device()).software);
 
       const answer = await chat.ask("Name three colours of the rainbow.");
       expect(answer.length).toBeGreaterThan(5);

@@ -146,6 +146,9 @@ export const en = {
   changeModel: "Change the model",
   unnamedGpu: "unnamed GPU",
   onCpu: "The model runs on the CPU, which is much slower than WebGPU on a graphics card.",
+  emulated:
+    "Your browser emulates a graphics card, which is slow. Turn on hardware acceleration in its settings, under System or Performance.",
+  cpuInstead: "Use the CPU instead",
   notices,
 
   conversation: "Conversation",

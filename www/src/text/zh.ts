@@ -99,6 +99,8 @@ export const zh: Texts = {
   changeModel: "更换模型",
   unnamedGpu: "未命名的 GPU",
   onCpu: "模型正在 CPU 上运行，比显卡上的 WebGPU 慢得多。",
+  emulated: "浏览器正在用 CPU 模拟显卡，速度很慢。请在浏览器设置的“系统”或“性能”中开启硬件加速。",
+  cpuInstead: "改用 CPU",
   notices: {
     cpu_fallback: "没有可用的 WebGPU，模型改在 CPU 上运行，会慢得多。",
     one_thread: "模型只用一个 CPU 线程运行，会更慢。",

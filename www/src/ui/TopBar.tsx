@@ -2,7 +2,8 @@
 import type { Engine } from "hearth";
 import type { JSX } from "preact";
 import { answering } from "../state/chat.js";
-import { engine, notices, runningName } from "../state/model.js";
+import { banner, isEmulated, useCpu } from "../state/banner.js";
+import { engine, runningName } from "../state/model.js";
 import { t } from "../text/index.js";
 import { dialog } from "./dialogs.js";
 import { IconButton } from "./icons.js";
@@ -40,7 +41,7 @@ export function TopBar(): JSX.Element {
             id="device"
             type="button"
             class="pill"
-            data-kind={running.device.kind}
+            data-kind={isEmulated(running) ? "emulated" : running.device.kind}
             title={t().performance}
             onClick={() => {
               dialog.value = "performance";
@@ -56,19 +57,19 @@ export function TopBar(): JSX.Element {
   );
 }
 
-/** What the visitor should see of all that happened; at least that the CPU is slow. */
 export function Banner(): JSX.Element | null {
-  const running = engine.value;
-  if (running === undefined) return null;
-  const isSaid = notices.value.some(({ code }) => code === "cpu_fallback");
-  const texts = notices.value.map(({ code, message }) => t().notices[code] || message);
-  if (running.device.kind === "cpu" && !isSaid) texts.unshift(t().onCpu);
+  const { texts, canUseCpu } = banner.value;
   if (texts.length === 0) return null;
   return (
     <div id="banner" class="banner" role="status">
       {texts.map((text) => (
         <div key={text}>{text}</div>
       ))}
+      {canUseCpu && (
+        <button id="use-cpu" type="button" class="quiet" onClick={useCpu}>
+          {t().cpuInstead}
+        </button>
+      )}
     </div>
   );
 }
