@@ -90,6 +90,15 @@ describe("what is kept of a repository", () => {
   });
 });
 
+describe("a model that is woken", () => {
+  it("says how much has to be fetched first, as far as that is known", async () => {
+    const { missingBytes } = await pageWith("", `${REPOSITORY}name-Q4_K_M.gguf`);
+    expect(missingBytes("owner/Name-GGUF:Q4_K_M")).toBe(0);
+    expect(missingBytes("Qwen/Qwen3-4B-GGUF:Q4_K_M")).toBe(2.5e9);
+    expect(missingBytes("owner/other")).toBeUndefined();
+  });
+});
+
 describe("an address that is none", () => {
   it.each([
     ["https://x.test/%zz.gguf", "%zz.gguf"],

@@ -58,6 +58,28 @@ describe("a tab that ends in an answer", () => {
   });
 });
 
+describe("a conversation that is deleted", () => {
+  it("comes back whole, where it was, if that is wished for", async () => {
+    const page = await openPage();
+    for (const question of ["What is a hearth?", "What is a stove?"]) {
+      const { engine, end } = slowEngine("A fireplace.");
+      page.use(engine);
+      page.chat.newConversation();
+      const sent = page.chat.send(question);
+      end();
+      await sent;
+    }
+    const before = shown(page);
+    const id = page.chat.current.value?.id ?? "";
+    const undo = await page.chat.remove(id);
+    expect(titles(page)).toEqual(["What is a hearth?"]);
+    expect(await kept().messages(id)).toEqual([]);
+    await undo();
+    expect(titles(page).sort()).toEqual(["What is a hearth?", "What is a stove?"]);
+    expect(shown(page)).toEqual(before);
+  });
+});
+
 describe("two tabs", () => {
   async function twoTabs(): Promise<[Page, Page]> {
     const pages: [Page, Page] = [await openPage(), await openPage()];

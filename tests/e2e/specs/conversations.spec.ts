@@ -42,10 +42,11 @@ for (const browser of oneBrowser("firefox")) {
     await chat.tab.fill("#search", "FOXES");
     await expect.poll(() => titles(chat)).toEqual(["About foxes"]);
 
-    await chat.tab.evaluate(() => {
-      globalThis.confirm = () => true;
-    }, null);
     await chat.tab.click('#conversations .icon-button[aria-label^="Delete"]');
+    await chat.tab.click("#toast button");
+    await expect.poll(() => titles(chat)).toEqual(["About foxes"]);
+    await chat.tab.click('#conversations .icon-button[aria-label^="Delete"]');
+    await expect.poll(() => titles(chat)).toEqual([]);
     await chat.tab.fill("#search", "");
     await expect.poll(() => titles(chat)).toEqual(["Where do owls sleep?"]);
     expect((await keptMessages(chat)).map(({ role }) => role).sort()).toEqual(["assistant", "user"]);
@@ -142,7 +143,6 @@ test("a conversation that is deleted while it is answered does not come back", a
   await chat.load(TINY, { ...TINY_CPU, max_tokens: 200 });
   await chat.send("Hi, 42!");
   const state = await chat.tab.evaluate(async () => {
-    globalThis.confirm = () => true;
     const state = (): string => document.querySelector<HTMLElement>(".message.assistant")?.dataset.state ?? "waiting";
     while (state() === "waiting") await new Promise(requestAnimationFrame);
     const found = state();

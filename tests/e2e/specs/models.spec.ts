@@ -195,6 +195,9 @@ test("a pasted link is looked at, started, found again and deleted", async ({ la
   await chat.ask("Hi, 42!");
   await chat.tab.click("#change-model");
   await chat.tab.click('#installed .icon-button[aria-label^="Delete"]');
+  await chat.tab.waitVisible("#remove-model #remove", 20_000);
+  expect(await chat.text("#remove-model")).toMatch(/Delete tiny_llama\.gguf\?[\s\S]*frees [\d.]+ kB/);
+  await chat.tab.click("#remove");
   await expect.poll(() => chat.count("#installed")).toBe(0);
   await chat.open({ device: "cpu", max_tokens: 4 });
   await chat.waitScreen("welcome", 20_000);

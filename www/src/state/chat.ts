@@ -195,11 +195,21 @@ export async function setSystem(text: string): Promise<void> {
   if (current.value !== undefined) await save({ ...current.value, system: text }, []);
 }
 
-export async function remove(id: string): Promise<void> {
-  if (current.value?.id === id) newConversation();
+/** Deletes a conversation, and gives the way to bring it back. */
+export async function remove(id: string): Promise<() => Promise<void>> {
+  const isOpen = current.value?.id === id;
+  const kept = bundles(id);
+  if (isOpen) newConversation();
   conversations.value = conversations.value.filter((head) => head.id !== id);
+  const [bundle] = await kept;
   await (await opened()).remove(id);
   await changed();
+  return async () => {
+    if (bundle === undefined) return;
+    await (await opened()).put(bundle.conversation, bundle.messages);
+    await changed();
+    if (isOpen) await openConversation(id);
+  };
 }
 
 /** Everything, or one conversation, as it is kept. */

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { canRun, type Fit } from "hearth";
 import * as cache from "hearth/cache";
 import { addressOf, HUB, hubIdOf, isOnHub, isOurs } from "../models/address.js";
-import { DEFAULT_MODEL } from "../models/catalog.js";
+import { DEFAULT_MODEL, entryOf } from "../models/catalog.js";
 import { params } from "../params.js";
 import { settings } from "./settings.js";
 import type { Choice, Source } from "./model.js";
@@ -117,6 +117,25 @@ export async function refreshInstalled(): Promise<void> {
   } catch {
     installed.value = [];
   }
+}
+
+/** Deletes a file; false where it is read or fetched at this moment, here or in another tab. */
+export async function removeKept(url: string): Promise<boolean> {
+  try {
+    await cache.delete(url);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await refreshInstalled();
+  }
+}
+
+/** Bytes that must be fetched before a model can run, about; undefined where its list would have to be asked first. */
+export function missingBytes(source: Source): number | undefined {
+  if (typeof source !== "string" || isKeptWhole(source)) return 0;
+  const bytes = entryOf(source)?.bytes;
+  return bytes === undefined ? undefined : Math.max(0, bytes - keptBytes(source));
 }
 
 /** Bytes of a model that are on the disk. */

@@ -1,10 +1,11 @@
 /** The whole page. */
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
+import { formatBytes } from "../lib/format.js";
 import { announced } from "../state/announce.js";
 import { current, path } from "../state/chat.js";
 import * as model from "../state/model.js";
-import { lastChoice } from "../state/plan.js";
+import { lastChoice, look, missingBytes, refreshInstalled } from "../state/plan.js";
 import { screen } from "../state/screen.js";
 import { entryOf } from "../models/catalog.js";
 import { t } from "../text/index.js";
@@ -136,10 +137,22 @@ function chooseOther(): void {
 /** Below a conversation that is read without a model. */
 function Waking(): JSX.Element {
   const choice = lastChoice();
+  const missing = missingBytes(choice.source);
+  useEffect(() => void refreshInstalled(), []);
+  const wake = (): void => {
+    if (missing !== undefined) void model.load(choice);
+    else {
+      // What it would take is to be seen first.
+      dialog.value = "models";
+      void look(choice.source);
+    }
+  };
   return (
     <div class="composer waking row">
-      <button id="wake" type="button" class="primary" onClick={() => void model.load(choice)}>
-        {t().wake(entryOf(choice.source)?.name ?? model.modelName(choice.source))}
+      <button id="wake" type="button" class="primary" onClick={wake}>
+        {missing === undefined || missing === 0
+          ? t().wake(entryOf(choice.source)?.name ?? model.modelName(choice.source))
+          : t().fetchAndGoOn(formatBytes(missing))}
       </button>
       <button
         type="button"

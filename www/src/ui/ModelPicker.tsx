@@ -1,6 +1,6 @@
 /** Choosing a model: what it would take and the button that starts it, beside those that can be had. */
-import { signal } from "@preact/signals";
-import * as cache from "hearth/cache";
+import { signal, useSignal } from "@preact/signals";
+import type { CachedFile } from "hearth/cache";
 import { HearthError, type Fit } from "hearth";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
@@ -22,6 +22,7 @@ import { settings } from "../state/settings.js";
 import { language, t } from "../text/index.js";
 import { ErrorCard } from "./ErrorCard.js";
 import { IconButton } from "./icons.js";
+import { RemoveModel } from "./RemoveModel.js";
 import { Resources } from "./Resources.js";
 import { SearchField } from "./SearchField.js";
 import { pickFiles, start } from "./start.js";
@@ -252,9 +253,10 @@ function Offer({ entry }: { entry: CatalogEntry }): JSX.Element {
   );
 }
 
-function Installed({ file }: { file: cache.CachedFile }): JSX.Element {
+function Installed({ file }: { file: CachedFile }): JSX.Element {
   const { url, bytes, complete, total } = file;
   const name = model.modelName(url);
+  const isAsked = useSignal(false);
   const address = url.startsWith(location.origin) ? url.slice(location.origin.length) : url;
   return (
     <li class="entry" data-open={isChosen(address)}>
@@ -266,10 +268,17 @@ function Installed({ file }: { file: cache.CachedFile }): JSX.Element {
         name="trash"
         label={t().remove(name)}
         onClick={() => {
-          // What is read or fetched at this moment stays: the cache says `busy`.
-          void cache.delete(url).then(refreshInstalled, refreshInstalled);
+          isAsked.value = true;
         }}
       />
+      {isAsked.value && (
+        <RemoveModel
+          file={file}
+          onDone={() => {
+            isAsked.value = false;
+          }}
+        />
+      )}
     </li>
   );
 }

@@ -5,6 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { saveText, slug } from "../lib/files.js";
 import { isEscape } from "../lib/keys.js";
 import * as chat from "../state/chat.js";
+import { showToast } from "../state/toast.js";
 import type { Conversation } from "../store/db.js";
 import { fromFile, ImportError, toJson, toMarkdown } from "../store/exchange.js";
 import { t } from "../text/index.js";
@@ -139,7 +140,9 @@ function Entry({ conversation, snippet }: { conversation: Conversation; snippet:
         name="trash"
         label={t().remove(title)}
         onClick={() => {
-          if (confirm(t().removeSure(title))) void chat.remove(id);
+          void chat.remove(id).then((undo) => {
+            showToast({ text: t().removed(title), action: { label: t().undo, run: () => void undo() } });
+          });
         }}
       />
     </div>
