@@ -6,6 +6,7 @@ import { params } from "./params.js";
 import { announceAll } from "./state/announce.js";
 import { openConversations } from "./state/chat.js";
 import { engine, isStarting, lastLoadCrashed, load } from "./state/model.js";
+import { keepDrafts } from "./state/draft.js";
 import { keepOffline } from "./state/offline.js";
 import { choiceOf, isKeptWhole, lastChoice, look, mayStart, refreshInstalled } from "./state/plan.js";
 import { applySettings, settings } from "./state/settings.js";
@@ -26,6 +27,7 @@ globalThis.hearth = {
 applySettings();
 applyLanguage();
 announceAll();
+keepDrafts();
 render(<App />, document.body);
 void openConversations();
 void begin().finally(() => {

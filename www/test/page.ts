@@ -2,6 +2,7 @@
 import { expect, vi } from "vitest";
 import type { Engine } from "hearth";
 import type { Store } from "../src/store/db.js";
+import { fakeLocks } from "./locks.js";
 
 type Chat = typeof import("../src/state/chat.js");
 type Settings = typeof import("../src/state/settings.js");
@@ -16,10 +17,17 @@ export interface Page {
 }
 
 let disk: Store | undefined;
+let locks: LockManager | undefined;
 
 /** Another visitor's machine. */
 export function emptyDisk(): void {
   disk = undefined;
+  locks = undefined;
+}
+
+/** From here on tabs have Web Locks. */
+export function useLocks(): void {
+  locks = fakeLocks();
 }
 
 /** What is on the disk. */
@@ -33,7 +41,7 @@ export async function openPage(search = ""): Promise<Page> {
   vi.resetModules();
   vi.stubGlobal("location", { search, origin: "https://page.test", href: `https://page.test/${search}` });
   vi.stubGlobal("document", { baseURI: "https://page.test/", documentElement: { dataset: {} } });
-  vi.stubGlobal("navigator", { language: "en" });
+  vi.stubGlobal("navigator", { language: "en", locks });
   vi.doMock(import("../src/store/db.js"), async (original) => {
     const actual = await original();
     // Without IndexedDB it is the page's memory, which here outlasts the page.
@@ -61,6 +69,9 @@ export async function openPage(search = ""): Promise<Page> {
 function methods(store: Store): Omit<Store, "isKept"> {
   return {
     conversations: async () => structuredClone(await store.conversations()),
+    conversation: async (id) => structuredClone(await store.conversation(id)),
+    draft: (id) => store.draft(id),
+    putDraft: (id, text) => store.putDraft(id, text),
     messages: async (id) => structuredClone(await store.messages(id)),
     scan: (visit) => store.scan(visit),
     put: (conversation, messages) => store.put(structuredClone(conversation), structuredClone(messages)),

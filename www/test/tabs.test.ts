@@ -1,7 +1,7 @@
 /** Tabs that end in the middle of an answer, and tabs side by side. */
 import type { ChatCompletionChunk, Engine } from "hearth";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { emptyDisk, kept, openPage, type Page } from "./page.js";
+import { emptyDisk, kept, openPage, useLocks, type Page } from "./page.js";
 
 /** An engine that says this, and then nothing more until it is told to end. */
 function slowEngine(said: string): { engine: Engine; end: () => void } {
@@ -139,5 +139,41 @@ describe("two tabs", () => {
     // The new name stays.
     expect(titles(here)).toEqual(["Hearths"]);
     expect(shown(here).at(-1)).toEqual(["The fire", "stop"]);
+  });
+
+  it("show an answer of the other one as it grows, and do not answer beside it", async () => {
+    useLocks();
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    const [here, there] = await twoTabs();
+    const { engine, end } = slowEngine("The fire");
+    here.use(engine);
+    const sent = here.chat.send("What is a hearth?");
+    await vi.waitFor(() => {
+      expect(here.chat.answering.value?.text.value).toBe("The fire");
+      expect(titles(there)).toEqual(["What is a hearth?"]);
+    });
+    const id = here.chat.current.value?.id ?? "";
+    await there.chat.openConversation(id);
+    const read = vi.spyOn(kept(), "messages");
+    await vi.advanceTimersByTimeAsync(2000);
+    // As one that is being made, and without a look at the disk.
+    await vi.waitFor(() => {
+      expect(shown(there).at(-1)).toEqual(["The fire", "running"]);
+    });
+    expect(read).not.toHaveBeenCalled();
+    expect([there.chat.isElsewhere.value, there.chat.canAsk.value]).toEqual([true, false]);
+    await there.chat.send("And a stove?");
+    expect(shown(there)).toHaveLength(2);
+    // A third one that comes meanwhile takes it for what it is as well.
+    const third = await openPage();
+    await third.chat.openConversation(id);
+    expect(shown(third).at(-1)).toEqual(["The fire", "running"]);
+    end();
+    await sent;
+    await vi.waitFor(() => {
+      expect(shown(there).at(-1)).toEqual(["The fire", "stop"]);
+      expect(there.chat.canAsk.value).toBe(true);
+      expect(shown(third).at(-1)).toEqual(["The fire", "stop"]);
+    });
   });
 });

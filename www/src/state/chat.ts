@@ -1,11 +1,13 @@
 /** The conversations: which there are, which one is open, and what is done with it. */
 import { batch, computed, signal } from "@preact/signals";
-import { openStore, type Conversation, type Store } from "../store/db.js";
+import type { Conversation } from "../store/db.js";
 import type { Bundle } from "../store/exchange.js";
 import { childrenOf, newestLeaf, pathTo, titleOf, type Message, type Tree } from "../store/tree.js";
 import { Answering } from "./answering.js";
 import { engine } from "./model.js";
 import { settings } from "./settings.js";
+import { opened } from "./store.js";
+import { answerAlone, elsewhere, onNews, tell, watch, type News } from "./tabs.js";
 
 /** Newest first. */
 export const conversations = signal<readonly Conversation[]>([]);
@@ -25,28 +27,43 @@ export const system = signal(settings.value.system);
 export const path = computed(() => pathTo(tree.value, current.value?.leaf ?? null));
 const children = computed(() => childrenOf(tree.value));
 
-let opening: Promise<Store> | undefined;
-const opened = (): Promise<Store> => (opening ??= openStore());
-const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("hearth-conversations") : undefined;
+/** Another tab answers in the open conversation. */
+export const isElsewhere = computed(() => elsewhere.value.has(current.value?.id ?? ""));
+/** Whether a question can be asked. */
+export const canAsk = computed(() => engine.value !== undefined && answering.value === undefined && !isElsewhere.value);
 
 export async function openConversations(): Promise<void> {
   isKept.value = (await opened()).isKept;
-  await refresh();
-  channel?.addEventListener("message", () => void onOtherTab());
-}
-
-async function refresh(): Promise<void> {
   const all = await (await opened()).conversations();
   conversations.value = all.sort((a, b) => b.updated - a.updated);
+  onNews((news) => void onOtherTab(news));
 }
 
 /** Another tab has changed something; what is being answered here stays as it is. */
-async function onOtherTab(): Promise<void> {
-  await refresh();
-  const open = current.value;
-  if (open === undefined || answering.value !== undefined) return;
-  if (conversations.value.some(({ id }) => id === open.id)) await openConversation(open.id);
-  else newConversation();
+async function onOtherTab(news: News): Promise<void> {
+  const { id, state } = news;
+  const isOpen = (): boolean => current.value?.id === id && answering.value === undefined;
+  if (state === "begun" || state === "draft") await watch(id, () => void readAgain(id));
+  const head = headOf({ id });
+  if (state === "draft" && head !== undefined && isOpen()) show({ ...head, leaf: news.message.id }, [news.message]);
+  if (state === "changed") await readAgain(id);
+  if (state === "removed") {
+    conversations.value = conversations.value.filter((head) => head.id !== id);
+    if (isOpen()) newConversation();
+  }
+}
+
+async function readAgain(id: string): Promise<void> {
+  const head = await (await opened()).conversation(id);
+  if (head === undefined) return;
+  list(head);
+  if (current.value?.id === id && answering.value === undefined) await openConversation(id);
+}
+
+/** Into the list of all. */
+function list(head: Conversation): void {
+  const others = conversations.value.filter(({ id }) => id !== head.id);
+  conversations.value = [head, ...others].sort((a, b) => b.updated - a.updated);
 }
 
 export function newConversation(): void {
@@ -61,12 +78,13 @@ export function newConversation(): void {
 
 export async function openConversation(id: string): Promise<void> {
   if (current.value?.id !== id) leave();
+  const isRunning = await watch(id, () => void readAgain(id));
   const messages = await (await opened()).messages(id);
   const found = conversations.value.find((conversation) => conversation.id === id);
   if (found === undefined) return;
   batch(() => {
     current.value = found;
-    tree.value = new Map(messages.map((message) => [message.id, ended(message)]));
+    tree.value = new Map(messages.map((message) => [message.id, isRunning ? message : ended(message)]));
     failure.value = undefined;
     system.value = found.system;
   });
@@ -104,7 +122,7 @@ export async function edit(message: Message, content: string): Promise<void> {
 }
 
 async function ask(parent: string | null, content: string): Promise<void> {
-  if (answering.value !== undefined || engine.value === undefined) return;
+  if (!canAsk.value) return;
   const now = Date.now();
   const open = current.value ?? newHead(content, now);
   const question = newMessage(open.id, parent, "user", content);
@@ -112,7 +130,8 @@ async function ask(parent: string | null, content: string): Promise<void> {
     failure.value = undefined;
     current.value = open;
   });
-  await save({ ...open, system: system.value, leaf: question.id, updated: now }, [question]);
+  // Not waited for: a disk that does not answer holds up no answer.
+  void save({ ...open, system: system.value, leaf: question.id, updated: now }, [question]);
   await answer(question);
 }
 
@@ -120,9 +139,9 @@ async function ask(parent: string | null, content: string): Promise<void> {
 export async function regenerate(message: Message): Promise<void> {
   const question = message.parent === null ? undefined : tree.value.get(message.parent);
   const open = current.value;
-  if (question === undefined || open === undefined || answering.value !== undefined) return;
+  if (question === undefined || open === undefined || !canAsk.value) return;
   failure.value = undefined;
-  await save({ ...open, leaf: question.id }, []);
+  void save({ ...open, leaf: question.id }, []);
   await answer(question);
 }
 
@@ -138,12 +157,19 @@ async function answer(question: Message): Promise<void> {
 
 /** Makes or continues an answer; its parent is in the tree. */
 async function run(message: Message): Promise<void> {
+  const open = current.value;
+  if (open === undefined || !canAsk.value) return;
+  await answerAlone(open.id, () => make(open.id, message));
+}
+
+async function make(id: string, message: Message): Promise<void> {
   const [open, loaded] = [current.value, engine.value];
-  if (open === undefined || loaded === undefined || answering.value !== undefined) return;
+  if (open?.id !== id || loaded === undefined || answering.value !== undefined) return;
+  tell({ id, state: "begun" });
   const before = pathTo(tree.value, message.parent);
   const running = new Answering(loaded, message, before, system.value, (draft) => {
     const head = headOf(open);
-    if (head !== undefined) void save({ ...head, leaf: draft.id }, [draft]);
+    if (head !== undefined) void save({ ...head, leaf: draft.id }, [draft], { id, state: "draft", message: draft });
   });
   batch(() => {
     failure.value = undefined;
@@ -156,8 +182,9 @@ async function run(message: Message): Promise<void> {
   const head = headOf(open);
   // Deleted meanwhile: it is not to come back.
   if (head === undefined) return;
+  let saved: Promise<void> | undefined;
   if (result !== undefined) {
-    await save({ ...head, leaf: result.id, updated: Date.now() }, [result]);
+    saved = save({ ...head, leaf: result.id, updated: Date.now() }, [result]);
   } else if (current.value?.id === open.id) {
     // Nothing came: the question stays, and can be asked again.
     const rest = new Map(tree.value);
@@ -172,6 +199,7 @@ async function run(message: Message): Promise<void> {
       retry: () => void (result === undefined && question !== undefined ? answer(question) : goOn(result ?? message)),
     };
   }
+  await saved;
 }
 
 /** Ends the running answer; what has been said so far stays. */
@@ -203,11 +231,10 @@ export async function remove(id: string): Promise<() => Promise<void>> {
   conversations.value = conversations.value.filter((head) => head.id !== id);
   const [bundle] = await kept;
   await (await opened()).remove(id);
-  await changed();
+  tell({ id, state: "removed" });
   return async () => {
     if (bundle === undefined) return;
-    await (await opened()).put(bundle.conversation, bundle.messages);
-    await changed();
+    await bringIn([bundle]);
     if (isOpen) await openConversation(id);
   };
 }
@@ -222,11 +249,18 @@ export async function bundles(id?: string): Promise<Bundle[]> {
 }
 
 export async function importBundles(all: readonly Bundle[]): Promise<void> {
-  const store = await opened();
-  for (const { conversation, messages } of all) await store.put(conversation, messages);
-  await changed();
+  await bringIn(all);
   const [first] = all;
   if (first !== undefined) await openConversation(first.conversation.id);
+}
+
+async function bringIn(all: readonly Bundle[]): Promise<void> {
+  const store = await opened();
+  for (const { conversation, messages } of all) {
+    await store.put(conversation, messages);
+    list(conversation);
+    tell({ id: conversation.id, state: "changed" });
+  }
 }
 
 /** Conversations whose title or text holds the words, with the place where. */
@@ -247,11 +281,26 @@ export async function search(words: string): Promise<Map<string, string>> {
   return found;
 }
 
-/** Writes it, and shows it where it is the open conversation. */
-async function save(head: Conversation, messages: readonly Message[]): Promise<void> {
+/** Writes it, shows it, and tells the other tabs. */
+async function save(
+  head: Conversation,
+  messages: readonly Message[],
+  news: News = { id: head.id, state: "changed" },
+): Promise<void> {
+  show(head, messages);
+  try {
+    await (await opened()).put(head, messages);
+    tell(news);
+  } catch {
+    // A full disk: the conversation goes on, and the page says that it is not kept.
+    isKept.value = false;
+  }
+}
+
+/** In the list, and in full where it is the open conversation. */
+function show(head: Conversation, messages: readonly Message[]): void {
   batch(() => {
-    const others = conversations.value.filter(({ id }) => id !== head.id);
-    conversations.value = [head, ...others].sort((a, b) => b.updated - a.updated);
+    list(head);
     if (current.value?.id !== head.id) return;
     current.value = head;
     if (messages.length === 0) return;
@@ -259,23 +308,11 @@ async function save(head: Conversation, messages: readonly Message[]): Promise<v
     for (const message of messages) next.set(message.id, message);
     tree.value = next;
   });
-  try {
-    await (await opened()).put(head, messages);
-    channel?.postMessage(null);
-  } catch {
-    // A full disk: the conversation goes on, and the page says that it is not kept.
-    isKept.value = false;
-  }
 }
 
 /** As it is now: while an answer was made it may have been renamed, or deleted. */
-function headOf({ id }: Conversation): Conversation | undefined {
+function headOf({ id }: Pick<Conversation, "id">): Conversation | undefined {
   return conversations.value.find((head) => head.id === id);
-}
-
-async function changed(): Promise<void> {
-  await refresh();
-  channel?.postMessage(null);
 }
 
 function newHead(question: string, now: number): Conversation {

@@ -17,40 +17,67 @@ export interface Store {
   /** False: what is written is gone with the page. */
   readonly isKept: boolean;
   conversations(): Promise<Conversation[]>;
+  conversation(id: string): Promise<Conversation | undefined>;
   messages(conversation: string): Promise<Message[]>;
   /** All messages of all conversations, one after the other, until `visit` says no. */
   scan(visit: (message: Message) => boolean): Promise<void>;
   /** All or nothing. */
   put(conversation: Conversation, messages: readonly Message[]): Promise<void>;
   remove(conversation: string): Promise<void>;
+  /** What was being written in a conversation; "" where that was nothing. */
+  draft(conversation: string): Promise<string>;
+  putDraft(conversation: string, text: string): Promise<void>;
 }
 
 interface Schema extends DBSchema {
   conversations: { key: string; value: Conversation };
   messages: { key: string; value: Message; indexes: { conversation: string } };
+  drafts: { key: string; value: string };
 }
 
 const NAME = "hearth";
-const VERSION = 1;
+const VERSION = 2;
 /** Messages that are read at a time: one by one is slow, and all of them may be more than memory. */
 const BATCH = 1000;
+/** Some browsers never answer: an old WebKit in a bad moment, or while an old page in another tab holds the database. */
+const OPEN_MS = 10_000;
 
 export async function openStore(): Promise<Store> {
-  try {
-    const database = await openDB<Schema>(NAME, VERSION, {
-      upgrade(db) {
+  const database = openDatabase();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => {
+      resolve(undefined);
+    }, OPEN_MS);
+  });
+  const found = await Promise.race([database, late]).catch(() => undefined);
+  clearTimeout(timer);
+  if (found !== undefined) return new DatabaseStore(found);
+  // One that opens after all would hold up the next page, for nobody.
+  void database.then(
+    (db) => {
+      db.close();
+    },
+    () => undefined,
+  );
+  return new MemoryStore();
+}
+
+/** Rejects where there is no IndexedDB; `openDB` itself throws then. */
+async function openDatabase(): Promise<IDBPDatabase<Schema>> {
+  return await openDB<Schema>(NAME, VERSION, {
+    upgrade(db, version) {
+      if (version < 1) {
         db.createObjectStore("conversations", { keyPath: "id" });
         db.createObjectStore("messages", { keyPath: "id" }).createIndex("conversation", "conversation");
-      },
-      // A newer page in another tab wants to change the format.
-      blocking: (_current, _blocked, event) => {
-        (event.target as IDBDatabase | null)?.close();
-      },
-    });
-    return new DatabaseStore(database);
-  } catch {
-    return new MemoryStore();
-  }
+      }
+      db.createObjectStore("drafts");
+    },
+    // A newer page in another tab wants to change the format.
+    blocking: (_current, _blocked, event) => {
+      (event.target as IDBDatabase | null)?.close();
+    },
+  });
 }
 
 class DatabaseStore implements Store {
@@ -63,6 +90,19 @@ class DatabaseStore implements Store {
 
   conversations(): Promise<Conversation[]> {
     return this.#db.getAll("conversations");
+  }
+
+  conversation(id: string): Promise<Conversation | undefined> {
+    return this.#db.get("conversations", id);
+  }
+
+  draft(conversation: string): Promise<string> {
+    return this.#db.get("drafts", conversation).then((text) => text ?? "");
+  }
+
+  async putDraft(conversation: string, text: string): Promise<void> {
+    if (text === "") await this.#db.delete("drafts", conversation);
+    else await this.#db.put("drafts", text, conversation);
   }
 
   messages(conversation: string): Promise<Message[]> {
@@ -85,10 +125,11 @@ class DatabaseStore implements Store {
   }
 
   async remove(conversation: string): Promise<void> {
-    const transaction = this.#db.transaction(["conversations", "messages"], "readwrite");
+    const transaction = this.#db.transaction(["conversations", "messages", "drafts"], "readwrite");
     const messages = transaction.objectStore("messages");
     const keys = await messages.index("conversation").getAllKeys(conversation);
     const all: Promise<unknown>[] = keys.map((key) => messages.delete(key));
+    all.push(transaction.objectStore("drafts").delete(conversation));
     await Promise.all([...all, transaction.objectStore("conversations").delete(conversation), transaction.done]);
   }
 }
@@ -97,9 +138,23 @@ class MemoryStore implements Store {
   readonly isKept = false;
   readonly #conversations = new Map<string, Conversation>();
   readonly #messages = new Map<string, Map<string, Message>>();
+  readonly #drafts = new Map<string, string>();
 
   conversations(): Promise<Conversation[]> {
     return Promise.resolve([...this.#conversations.values()]);
+  }
+
+  conversation(id: string): Promise<Conversation | undefined> {
+    return Promise.resolve(this.#conversations.get(id));
+  }
+
+  draft(conversation: string): Promise<string> {
+    return Promise.resolve(this.#drafts.get(conversation) ?? "");
+  }
+
+  putDraft(conversation: string, text: string): Promise<void> {
+    this.#drafts.set(conversation, text);
+    return Promise.resolve();
   }
 
   messages(conversation: string): Promise<Message[]> {
@@ -124,6 +179,7 @@ class MemoryStore implements Store {
   remove(conversation: string): Promise<void> {
     this.#conversations.delete(conversation);
     this.#messages.delete(conversation);
+    this.#drafts.delete(conversation);
     return Promise.resolve();
   }
 }

@@ -180,6 +180,7 @@ export const en = {
   ask: "Ask something",
   yourMessage: "Your message",
   composerHint: "Enter sends, Shift+Enter starts a new line",
+  answeredElsewhere: "Another tab is answering in this conversation",
   send: "Send",
   stop: "Stop (Esc)",
   contextUse: (used: string, total: string) => `${used} of ${total} tokens`,

@@ -138,6 +138,7 @@ export const zh: Texts = {
   ask: "请输入问题",
   yourMessage: "您的消息",
   composerHint: "回车发送，Shift+回车换行",
+  answeredElsewhere: "另一个标签页正在此对话中回答",
   send: "发送",
   stop: "停止（Esc）",
   contextUse: (used, total) => `${used} / ${total} 个词元`,

@@ -1,18 +1,15 @@
 /** The field at the bottom: Enter sends, Shift+Enter starts a new line, Esc stops. */
-import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { formatCount } from "../lib/format.js";
 import { isEscape, isSubmit } from "../lib/keys.js";
-import { answering, path, send, stop } from "../state/chat.js";
+import { answering, canAsk, isElsewhere, path, send, stop } from "../state/chat.js";
+import { draft, write } from "../state/draft.js";
 import { engine } from "../state/model.js";
 import { t } from "../text/index.js";
 import { Icon } from "./icons.js";
 
 const MAX_HEIGHT_PX = 220;
-
-/** What is being written; it outlives a look at the models. */
-const draft = signal("");
 
 export function Composer(): JSX.Element {
   const field = useRef<HTMLTextAreaElement>(null);
@@ -45,8 +42,8 @@ export function Composer(): JSX.Element {
 
   const submit = (): void => {
     const question = draft.value.trim();
-    if (question === "" || answering.value !== undefined) return;
-    draft.value = "";
+    if (question === "" || !canAsk.value) return;
+    write("");
     void send(question);
   };
   return (
@@ -68,7 +65,7 @@ export function Composer(): JSX.Element {
           enterkeyhint="send"
           value={text}
           onInput={(event) => {
-            draft.value = event.currentTarget.value;
+            write(event.currentTarget.value);
           }}
           onKeyDown={(event) => {
             if (!isSubmit(event)) return;
@@ -89,7 +86,7 @@ export function Composer(): JSX.Element {
         )}
       </div>
       <p class="status">
-        <span id="status">{t().composerHint}</span>
+        <span id="status">{isElsewhere.value ? t().answeredElsewhere : t().composerHint}</span>
         <ContextUse />
       </p>
     </form>

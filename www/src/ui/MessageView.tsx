@@ -5,7 +5,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { formatDuration } from "../lib/format.js";
 import { isEscape, isSubmit } from "../lib/keys.js";
 import { MarkdownView } from "../markdown/render.js";
-import { answering, branchesOf, edit, goOn, regenerate, switchBranch } from "../state/chat.js";
+import { answering, branchesOf, canAsk, edit, goOn, regenerate, switchBranch } from "../state/chat.js";
 import { engine } from "../state/model.js";
 import type { AnswerEnd, AnswerStats, Message } from "../store/tree.js";
 import { language, t } from "../text/index.js";
@@ -44,7 +44,7 @@ function Question({ message }: { message: Message }): JSX.Element {
       <p class="foot">
         <Branches message={message} />
         <CopyButton text={content} />
-        {engine.value !== undefined && answering.value === undefined && (
+        {canAsk.value && (
           <IconButton
             name="edit"
             label={t().editQuestion}
@@ -118,7 +118,6 @@ function Answer({ message, isLast }: Props): JSX.Element {
   const reasoning = live?.reasoning.value ?? message.reasoning;
   const stats = live === undefined ? message.stats : live.stats.value;
   const state = live === undefined ? message.end : live.hasBegun.value ? "streaming" : "waiting";
-  const isIdle = answering.value === undefined;
   const canGoOn = message.end === "stopped" || message.end === "length";
   const running = engine.value;
   return (
@@ -143,10 +142,10 @@ function Answer({ message, isLast }: Props): JSX.Element {
           <>
             <Branches message={message} />
             <CopyButton text={content} />
-            {isIdle && running !== undefined && (
+            {canAsk.value && (
               <IconButton name="again" label={t().regenerate} onClick={() => void regenerate(message)} />
             )}
-            {isIdle && isLast && canGoOn && running !== undefined && running.model.tool_style !== "harmony" && (
+            {canAsk.value && isLast && canGoOn && running?.model.tool_style !== "harmony" && (
               <IconButton name="goOn" label={t().goOn} onClick={() => void goOn(message)} />
             )}
           </>

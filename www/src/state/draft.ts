@@ -1,0 +1,44 @@
+/** What is being written, for each conversation its own: it outlives a look elsewhere, a reload and a crash. */
+import { computed, effect, signal } from "@preact/signals";
+import { current } from "./chat.js";
+import { opened } from "./store.js";
+
+export const draft = signal("");
+
+const SAVE_MS = 300;
+/** A new conversation has none yet. */
+const place = computed(() => current.value?.id ?? "");
+let unsaved: { id: string; text: string } | undefined;
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+export function write(text: string): void {
+  draft.value = text;
+  unsaved = { id: place.value, text };
+  clearTimeout(timer);
+  timer = setTimeout(save, SAVE_MS);
+}
+
+/** Shows the draft of each conversation that is opened. */
+export function keepDrafts(): void {
+  effect(() => {
+    const id = place.value;
+    save();
+    draft.value = "";
+    void show(id);
+  });
+  addEventListener("pagehide", save);
+}
+
+async function show(id: string): Promise<void> {
+  const text = await (await opened()).draft(id);
+  // What was written meanwhile is newer.
+  if (place.value === id && draft.value === "" && unsaved === undefined) draft.value = text;
+}
+
+function save(): void {
+  clearTimeout(timer);
+  const last = unsaved;
+  unsaved = undefined;
+  // A full disk: the draft lasts as long as the page.
+  if (last !== undefined) void opened().then((store) => store.putDraft(last.id, last.text).catch(() => undefined));
+}

@@ -1,0 +1,61 @@
+/** Tabs side by side: they tell each other what has changed, and one at a time answers in a conversation. */
+import { signal } from "@preact/signals";
+import type { Message } from "../store/tree.js";
+
+export type News =
+  | { id: string; state: "changed" | "removed" | "begun" }
+  /** What has come of an answer. */
+  | { id: string; state: "draft"; message: Message };
+
+/** Conversations in which another tab answers. */
+export const elsewhere = signal<ReadonlySet<string>>(new Set());
+
+/** An answer that ends at this moment in another tab is waited for. */
+const WAIT_MS = 1000;
+const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("hearth-conversations") : undefined;
+/** Absent without https; then tabs only tell each other. */
+const locks = (navigator as Partial<Navigator>).locks;
+const nameOf = (id: string): string => `hearth-conversation-${id}`;
+
+export function tell(news: News): void {
+  channel?.postMessage(news);
+}
+
+export function onNews(listener: (news: News) => void): void {
+  channel?.addEventListener("message", ({ data }: MessageEvent<News>) => {
+    listener(data);
+  });
+}
+
+/** Answers in a conversation, unless another tab does. */
+export async function answerAlone(id: string, answer: () => Promise<void>): Promise<void> {
+  if (locks === undefined) {
+    await answer();
+    return;
+  }
+  const signal = AbortSignal.timeout(WAIT_MS);
+  await locks.request(nameOf(id), { signal }, answer).catch((error: unknown) => {
+    if (error !== signal.reason) throw error;
+  });
+}
+
+/** Whether another tab answers in a conversation; if so, `onEnd` is called when it has ended, or its tab has. */
+export async function watch(id: string, onEnd: () => void): Promise<boolean> {
+  if (locks === undefined) return false;
+  if (elsewhere.value.has(id)) return true;
+  const { held } = await locks.query();
+  if (held?.some(({ name }) => name === nameOf(id)) !== true) return false;
+  mark(id, true);
+  void locks.request(nameOf(id), { mode: "shared" }, () => {
+    mark(id, false);
+    onEnd();
+  });
+  return true;
+}
+
+function mark(id: string, isElsewhere: boolean): void {
+  const next = new Set(elsewhere.value);
+  if (isElsewhere) next.add(id);
+  else next.delete(id);
+  elsewhere.value = next;
+}
