@@ -10,6 +10,7 @@ import { keepDrafts } from "./state/draft.js";
 import { keepOffline } from "./state/offline.js";
 import { choiceOf, isKeptWhole, lastChoice, look, mayStart, refreshInstalled } from "./state/plan.js";
 import { applySettings, settings } from "./state/settings.js";
+import { watchStorage } from "./state/storage.js";
 import { applyLanguage } from "./text/index.js";
 import { App } from "./ui/App.js";
 import "./styles/main.css";
@@ -28,6 +29,7 @@ applySettings();
 applyLanguage();
 announceAll();
 keepDrafts();
+void watchStorage();
 render(<App />, document.body);
 void openConversations();
 void begin().finally(() => {

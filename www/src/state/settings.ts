@@ -29,6 +29,8 @@ export interface Settings {
   hubToken: string;
   /** The token is forgotten with the page. */
   isTokenBrief: boolean;
+  /** That the browser may clear everything has been said. */
+  isWarned: boolean;
 }
 
 const KEY = "hearth.settings";
@@ -43,6 +45,7 @@ const DEFAULTS: Settings = {
   modelOptions: {},
   hubToken: "",
   isTokenBrief: false,
+  isWarned: false,
 };
 
 export const settings = signal<Settings>(read());

@@ -4,6 +4,8 @@ import { signal } from "@preact/signals";
 export interface Toast {
   text: string;
   action?: { label: string; run: () => void };
+  /** Until it is closed. */
+  stays?: boolean;
 }
 
 export const toast = signal<Toast | undefined>(undefined);
@@ -14,7 +16,7 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 export function showToast(next: Toast): void {
   clearTimeout(timer);
   toast.value = next;
-  timer = setTimeout(hideToast, SHOWN_MS);
+  if (next.stays !== true) timer = setTimeout(hideToast, SHOWN_MS);
 }
 
 export function hideToast(): void {

@@ -8,6 +8,7 @@ import { Dialog } from "./Dialog.js";
 import { closeDialog } from "./dialogs.js";
 import { Select } from "./fields.js";
 import { SamplingFields } from "./SamplingFields.js";
+import { StorageFields } from "./StorageFields.js";
 
 export function SettingsDialog(): JSX.Element {
   const { theme, language, memory } = settings.value;
@@ -37,6 +38,7 @@ export function SettingsDialog(): JSX.Element {
       </div>
       <SamplingFields />
       <Token />
+      <StorageFields />
       <Select
         id="memory"
         label={t().graphicsMemory}

@@ -5,9 +5,10 @@ import { useEffect, useRef } from "preact/hooks";
 import { saveText, slug } from "../lib/files.js";
 import { isEscape } from "../lib/keys.js";
 import * as chat from "../state/chat.js";
+import { exportAll } from "../state/storage.js";
 import { showToast } from "../state/toast.js";
 import type { Conversation } from "../store/db.js";
-import { fromFile, ImportError, toJson, toMarkdown } from "../store/exchange.js";
+import { fromFile, ImportError, toMarkdown } from "../store/exchange.js";
 import { t } from "../text/index.js";
 import { dialog } from "./dialogs.js";
 import { Icon, IconButton } from "./icons.js";
@@ -219,10 +220,6 @@ function Transfers(): JSX.Element {
       </label>
     </details>
   );
-}
-
-async function exportAll(): Promise<void> {
-  saveText("hearth-conversations.json", "application/json", toJson(await chat.bundles()));
 }
 
 async function exportMarkdown(id: string): Promise<void> {

@@ -3,6 +3,7 @@ import type { JSX } from "preact";
 import { update } from "../state/offline.js";
 import { hideToast, toast } from "../state/toast.js";
 import { t } from "../text/index.js";
+import { IconButton } from "./icons.js";
 
 export function Toasts(): JSX.Element {
   const apply = update.value;
@@ -24,6 +25,7 @@ export function Toasts(): JSX.Element {
               {action.label}
             </button>
           )}
+          <IconButton name="close" label={t().close} onClick={hideToast} />
         </div>
       )}
       {apply !== undefined && (

@@ -1,16 +1,16 @@
 /** From a chosen model to one that loads. */
-import * as cache from "hearth/cache";
 import { areModel } from "../lib/model-files.js";
 import * as model from "../state/model.js";
 import { choiceOf, look, plan } from "../state/plan.js";
 import { screen } from "../state/screen.js";
+import { protect } from "../state/storage.js";
 import { showToast } from "../state/toast.js";
 import { t } from "../text/index.js";
 import { closeDialog, dialog } from "./dialogs.js";
 
 export function start(choice: model.Choice): void {
   // Asked, so that a browser short of room clears something else first; where it refuses, all works as before.
-  void cache.persist().catch(() => false);
+  void protect();
   closeDialog();
   void model.load(choice);
 }

@@ -1,0 +1,52 @@
+/** How safe what is kept on this device is, and what makes it safer. */
+import { effect, signal, untracked } from "@preact/signals";
+import * as cache from "hearth/cache";
+import { saveText } from "../lib/files.js";
+import { toJson } from "../store/exchange.js";
+import { t } from "../text/index.js";
+import { bundles, conversations } from "./chat.js";
+import { change, settings } from "./settings.js";
+import { showToast } from "./toast.js";
+
+/** Whether the browser has promised to clear nothing by itself; undefined where it does not tell. */
+export const isProtected = signal<boolean | undefined>(undefined);
+/** Asks the visitor to install the page; undefined where the browser offers no such thing. */
+export const install = signal<(() => void) | undefined>(undefined);
+
+/** Conversations from which on their loss would hurt. */
+const MANY = 3;
+
+/** Asks for that promise. */
+export async function protect(): Promise<void> {
+  isProtected.value = await cache.persist().catch(() => false);
+}
+
+export async function exportAll(): Promise<void> {
+  saveText("hearth-conversations.json", "application/json", toJson(await bundles()));
+}
+
+/** Safari, and on Apple's phones every browser, clears a site that was not visited for seven days. */
+export function clearsAfterAWeek({ userAgent }: Pick<Navigator, "userAgent">): boolean {
+  return userAgent.includes("Safari/") && !/Chrom(e|ium)\/|Android/.test(userAgent);
+}
+
+export async function watchStorage(): Promise<void> {
+  addEventListener("beforeinstallprompt", (event) => {
+    event.preventDefault();
+    install.value = () => {
+      install.value = undefined;
+      void (event as Event & { prompt: () => Promise<unknown> }).prompt();
+    };
+  });
+  // Absent without https.
+  const storage = (navigator as Partial<Navigator>).storage;
+  isProtected.value = await storage?.persisted().catch(() => undefined);
+  if (!clearsAfterAWeek(navigator) || matchMedia("(display-mode: standalone)").matches) return;
+  effect(() => {
+    if (conversations.value.length < MANY || isProtected.value === true || settings.value.isWarned) return;
+    untracked(() => {
+      change({ isWarned: true });
+      showToast({ text: t().weekOnly, action: { label: t().exportAll, run: () => void exportAll() }, stays: true });
+    });
+  });
+}
