@@ -177,3 +177,26 @@ describe("two tabs", () => {
     });
   });
 });
+
+describe("a conversation that is chosen", () => {
+  it("is the last one that was, however long the others take to read", async () => {
+    const page = await openPage();
+    for (const id of ["a", "b"]) {
+      const conversation = { id, title: id, created: 1, updated: 1, leaf: null, system: "" };
+      await page.chat.importBundles([{ conversation, messages: [] }]);
+    }
+    const read = kept().messages.bind(kept());
+    let release = (): void => undefined;
+    vi.spyOn(kept(), "messages").mockImplementationOnce(async (id) => {
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      return read(id);
+    });
+    const slow = page.chat.openConversation("a");
+    await page.chat.openConversation("b");
+    release();
+    await slow;
+    expect(page.chat.current.value?.id).toBe("b");
+  });
+});

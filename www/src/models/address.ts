@@ -16,8 +16,11 @@ export function hubIdOf(source: string): HubId | undefined {
 
 /** The address as the package completes it; undefined where it is none. */
 export function addressOf(source: string): URL | undefined {
-  const base = document.baseURI;
-  return URL.canParse(source, base) ? new URL(source, base) : undefined;
+  try {
+    return new URL(source, document.baseURI);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether it is fetched from Hugging Face. Decided by where it leads: a file beside the page may be spelled like a repository. */

@@ -57,7 +57,8 @@ async function readAgain(id: string): Promise<void> {
   const head = await (await opened()).conversation(id);
   if (head === undefined) return;
   list(head);
-  if (current.value?.id === id && answering.value === undefined) await openConversation(id);
+  const isOpen = current.value?.id === id && (wanted ?? id) === id;
+  if (isOpen && answering.value === undefined) await openConversation(id);
 }
 
 /** Into the list of all. */
@@ -66,8 +67,12 @@ function list(head: Conversation): void {
   conversations.value = [head, ...others].sort((a, b) => b.updated - a.updated);
 }
 
+/** The conversation that was chosen last. */
+let wanted: string | undefined;
+
 export function newConversation(): void {
   leave();
+  wanted = undefined;
   batch(() => {
     current.value = undefined;
     tree.value = new Map();
@@ -78,8 +83,11 @@ export function newConversation(): void {
 
 export async function openConversation(id: string): Promise<void> {
   if (current.value?.id !== id) leave();
-  const isRunning = await watch(id, () => void readAgain(id));
+  wanted = id;
+  const isRunning = answering.value === undefined && (await watch(id, () => void readAgain(id)));
   const messages = await (await opened()).messages(id);
+  // Another one was chosen meanwhile.
+  if (wanted !== id) return;
   const found = conversations.value.find((conversation) => conversation.id === id);
   if (found === undefined) return;
   batch(() => {

@@ -8,11 +8,14 @@ import { Toasts } from "./Toasts.js";
 export function Dialog({
   id,
   title,
+  isInner = false,
   onClose,
   children,
 }: {
   id: string;
   title: string;
+  /** Opened within another one. */
+  isInner?: boolean;
   onClose: () => void;
   children: ComponentChildren;
 }): JSX.Element {
@@ -43,7 +46,7 @@ export function Dialog({
         {children}
       </div>
       {/* Here, as all beside a modal dialog is out of reach. */}
-      <Toasts />
+      {!isInner && <Toasts />}
     </dialog>
   );
 }

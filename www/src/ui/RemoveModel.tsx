@@ -15,7 +15,7 @@ export function RemoveModel({ file: { url, bytes }, onDone }: { file: CachedFile
     else isInUse.value = true;
   };
   return (
-    <Dialog id="remove-model" title={t().removeSure(modelName(url))} onClose={onDone}>
+    <Dialog id="remove-model" title={t().removeSure(modelName(url))} isInner onClose={onDone}>
       <p role="status">{isInUse.value ? t().inUse : t().frees(formatBytes(bytes))}</p>
       <div class="row end">
         <button type="button" onClick={onDone}>
