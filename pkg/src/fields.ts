@@ -6,6 +6,9 @@ import { invalid } from "./errors.js";
 
 /** Fields that nothing depends on here: who asks, what others keep, and what may only make it faster. */
 const WITHOUT_EFFECT = "model signal user metadata store service_tier safety_identifier prediction priority request_id";
+/** Of samplers that are refused where they are switched on. */
+const UNUSED =
+  "dynatemp_exponent dry_base dry_allowed_length dry_penalty_last_n dry_sequence_breakers mirostat_tau mirostat_eta xtc_threshold";
 const CACHES = "prompt_cache_key prompt_cache_retention cache_prompt cache_salt id_slot";
 const SAMPLING =
   "max_tokens temperature top_p top_k min_p typical_p repetition_penalty frequency_penalty presence_penalty logit_bias seed stop n";
@@ -14,8 +17,8 @@ const CHAT =
   "messages max_completion_tokens reasoning_format tools tool_choice parallel_tool_calls top_logprobs continue_final_message chat_template_kwargs";
 
 const FIELDS = {
-  chat: [WITHOUT_EFFECT, CACHES, SAMPLING, ANSWERS, CHAT],
-  text: [WITHOUT_EFFECT, CACHES, SAMPLING, ANSWERS, "prompt echo"],
+  chat: [WITHOUT_EFFECT, UNUSED, CACHES, SAMPLING, ANSWERS, CHAT],
+  text: [WITHOUT_EFFECT, UNUSED, CACHES, SAMPLING, ANSWERS, "prompt echo"],
   embeddings: [WITHOUT_EFFECT, "input encoding_format truncate"],
   streamOptions: ["include_usage continuous_usage_stats include_obfuscation"],
   structured: ["json regex choice grammar"],
@@ -40,8 +43,10 @@ const DEFAULTS: Record<string, unknown> = {
   add_special_tokens: false,
   allowed_token_ids: [],
   bad_words: [],
+  documents: [],
   dry_multiplier: 0,
   dynatemp_range: 0,
+  echo: false,
   ignore_eos: false,
   include_reasoning: true,
   include_stop_str_in_output: false,
@@ -50,17 +55,27 @@ const DEFAULTS: Record<string, unknown> = {
   min_keep: 0,
   min_tokens: 0,
   mirostat: 0,
+  n_cmpl: 1,
+  n_discard: 0,
+  n_indent: 0,
   n_keep: 0,
   n_predict: -1,
   n_probs: 0,
   normalize: true,
   parse_tool_calls: true,
+  post_sampling_probs: false,
+  reasoning_in_content: false,
+  repeat_last_n: -1,
   repeat_penalty: 1,
+  response_fields: [],
+  return_progress: false,
+  return_tokens: false,
   return_tokens_as_token_ids: false,
   skip_special_tokens: true,
   spaces_between_special_tokens: true,
   stop_token_ids: [],
   tfs_z: 1,
+  thinking_forced_open: false,
   timings_per_token: false,
   top_n_sigma: -1,
   use_beam_search: false,
@@ -74,6 +89,11 @@ const INSTEAD: Record<string, string> = {
   reasoning_effort: "chat_template_kwargs, if the model's template reads it",
   repeat_penalty: "repetition_penalty",
   n_predict: "max_tokens",
+  n_cmpl: "n",
+  n_probs: "top_logprobs",
+  return_tokens: "return_token_ids",
+  include_reasoning: "reasoning_format",
+  reasoning_in_content: 'reasoning_format: "none"',
   json_schema: "response_format",
   guided_json: "structured_outputs.json",
   guided_regex: "structured_outputs.regex",

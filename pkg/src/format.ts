@@ -28,7 +28,7 @@ function fromResponseFormat(format: FormatParams["response_format"]): AnswerForm
       if (beside === undefined || beside === null) return { json_schema: { type: "object" } };
       return { json_schema: schemaOf("response_format.schema", beside) };
     case "json_schema": {
-      const within = (format.json_schema as { schema?: unknown } | undefined)?.schema;
+      const within = (format.json_schema as typeof format.json_schema | undefined)?.schema;
       if (within !== undefined && beside !== undefined) {
         throw invalid("response_format.schema", "absent beside response_format.json_schema.schema", beside);
       }

@@ -7,15 +7,18 @@ import type { Step, Usage } from "./wasm-contract.js";
 
 export type CompletionUsage = Usage;
 
-export interface EmbeddingCreateParams {
+export interface EmbeddingCreateParams extends Pick<
+  FieldsWithoutEffect,
+  "user" | "metadata" | "priority" | "request_id"
+> {
   input: string | string[];
   /** Accepted for compatibility: an engine holds one model. */
   model?: string;
   /** Default `"float"`. `"base64"`: the bytes of little-endian f32. */
-  encoding_format?: "float" | "base64";
+  encoding_format?: "float" | "base64" | null;
   /** Cut a text that is longer than the context instead of refusing it. Default false. */
-  truncate?: boolean;
-  signal?: AbortSignal;
+  truncate?: boolean | null;
+  signal?: AbortSignal | null;
 }
 
 export interface EmbeddingObject {
@@ -37,11 +40,19 @@ export interface ChatCompletionContentPartText {
   text: string;
 }
 
+/** An assistant's, in conversations that were kept elsewhere. */
+export interface ChatCompletionContentPartRefusal {
+  type: "refusal";
+  refusal: string;
+}
+
 export interface ChatCompletionMessageParam {
   /** `developer` is OpenAI's newer name for `system` and is treated as such. */
   role: "system" | "developer" | "user" | "assistant" | "tool";
-  /** May be absent beside `tool_calls` only. */
-  content?: string | ChatCompletionContentPartText[] | null;
+  /** May be absent or null from an assistant, who called, thought or refused. */
+  content?: string | (ChatCompletionContentPartText | ChatCompletionContentPartRefusal)[] | null;
+  /** What an assistant said in place of an answer. */
+  refusal?: string | null;
   /** What an assistant called. */
   tool_calls?: ChatCompletionMessageToolCall[];
   /** Of a tool's message: the call that it answers. */
@@ -74,7 +85,8 @@ export type ChatCompletionToolChoiceOption =
 
 export type ResponseFormat =
   | { type: "text" }
-  | { type: "json_object" }
+  /** `schema`: as llama.cpp and WebLLM have it, WebLLM as a text. */
+  | { type: "json_object"; schema?: Record<string, unknown> | string | null }
   | {
       type: "json_schema";
       json_schema: { name: string; description?: string; schema?: Record<string, unknown>; strict?: boolean | null };
@@ -108,9 +120,28 @@ export interface ChatCompletionStreamOptions {
   include_usage?: boolean;
   /** Puts the usage so far into every chunk (vLLM's name). */
   continuous_usage_stats?: boolean;
+  /** Accepted for compatibility: chunks do not cross a network. */
+  include_obfuscation?: boolean;
 }
 
-export interface ChatCompletionCreateParamsBase {
+/** Fields of OpenAI, vLLM and llama.cpp that nothing depends on here: who asks, what others keep, what may only make it faster. */
+export interface FieldsWithoutEffect {
+  user?: string | null;
+  metadata?: Record<string, string> | null;
+  store?: boolean | null;
+  service_tier?: string | null;
+  safety_identifier?: string | null;
+  prediction?: unknown;
+  prompt_cache_key?: string | null;
+  prompt_cache_retention?: string | null;
+  cache_prompt?: boolean | null;
+  cache_salt?: string | null;
+  id_slot?: number | null;
+  priority?: number | null;
+  request_id?: string | null;
+}
+
+export interface ChatCompletionCreateParamsBase extends FieldsWithoutEffect {
   messages: ChatCompletionMessageParam[];
   /** Accepted for compatibility: an engine holds one model. */
   model?: string;
@@ -137,9 +168,9 @@ export interface ChatCompletionCreateParamsBase {
   n?: number | null;
   /**
    * Whether what a model thinks before it answers (`<think>`) is given apart, as `reasoning_content`: `"deepseek"`, the default,
-   * or left in the text: `"none"` (llama.cpp's names).
+   * which `"auto"` stands for, or left in the text: `"none"` (llama.cpp's names).
    */
-  reasoning_format?: "deepseek" | "none" | null;
+  reasoning_format?: "auto" | "deepseek" | "none" | null;
   /** Ends the request; the second argument's `signal` does the same. */
   signal?: AbortSignal | null;
   /** What the answer has to look like. A schema is always followed to the letter, strict or not. */
@@ -183,6 +214,8 @@ export interface CompletionCreateParamsBase extends Omit<
   logprobs?: number | null;
   /** Puts the prompt before the answer. */
   echo?: boolean | null;
+  /** As many as are given (`n`) is as many as are made. */
+  best_of?: number | null;
 }
 
 export interface CompletionCreateParamsNonStreaming extends CompletionCreateParamsBase {

@@ -62,7 +62,7 @@ function setFormat(request: AnswerRequest, format: AnswerFormat | undefined): vo
 /** One request for each answer to each prompt, those of the first prompt first. */
 export function toTextRequests(params: CompletionCreateParams): AnswerRequest[] {
   // As many as are given is as many as are made.
-  const { best_of, ...known } = params as CompletionCreateParams & { best_of?: unknown };
+  const { best_of, ...known } = params;
   check("text", best_of === (params.n ?? 1) ? known : params);
   const { prompt } = params;
   const prompts: unknown[] = Array.isArray(prompt) ? prompt : [prompt];
@@ -148,7 +148,7 @@ function toMessages(messages: unknown): WasmMessage[] {
 }
 
 function toMessage(field: string, message: ChatCompletionMessageParam): WasmMessage {
-  const { role, content, tool_calls: calls, refusal, ...others } = message as ChatCompletionMessageParam & Loose;
+  const { role, content, tool_calls: calls, refusal, ...others } = message;
   if (!Array.isArray(calls ?? [])) throw invalid(`${field}.tool_calls`, "a list of calls", calls);
   const hasCalls = Array.isArray(calls) && calls.length > 0;
   if (hasCalls && role !== "assistant") throw invalid(`${field}.tool_calls`, "an assistant's", role);
@@ -170,11 +170,6 @@ function toMessage(field: string, message: ChatCompletionMessageParam): WasmMess
     found[key] = value;
   }
   return found;
-}
-
-/** What saved conversations have besides. */
-interface Loose {
-  refusal?: string | null;
 }
 
 function toText(field: string, content: unknown): string {

@@ -1,11 +1,14 @@
 /** Every field of the requests of OpenAI, vLLM and llama.cpp: served, taken without effect, or refused by its name. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type OpenAI from "openai";
+import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import { HearthError } from "../src/errors.js";
 import { checkFields } from "../src/fields.js";
-import type { ChatCompletionCreateParams } from "../src/openai.js";
+import type { ChatCompletionCreateParams, ChatCompletionMessage, ChatCompletionMessageParam } from "../src/openai.js";
 import { toChatRequests, toTextRequests } from "../src/request.js";
+import { DEFAULTS, OF_SWITCHED_OFF, REFUSED, SERVED, WITHOUT_EFFECT, type Api, type Row } from "./field-table.js";
 import { rust } from "./rust-source.js";
 
 type Params = Record<string, unknown>;
@@ -24,8 +27,7 @@ function embeddings(params: Params): Params {
 }
 
 /** A request that makes no use of the field comes out as one without it. */
-const asked = { chat, text, embeddings };
-type Api = keyof typeof asked;
+const asked: Record<Api, (params: Params) => Params> = { chat, text, embeddings };
 
 function refusal(api: Api, params: Params): string {
   try {
@@ -38,104 +40,19 @@ function refusal(api: Api, params: Params): string {
   throw new Error(`${JSON.stringify(params)} was taken`);
 }
 
-const ALL = ["chat", "text", "embeddings"] as const;
-const BOTH = ["chat", "text"] as const;
+it.each([...WITHOUT_EFFECT, ...OF_SWITCHED_OFF, ...DEFAULTS])(
+  "taken without effect: of %j %s %j",
+  (apis, field, value) => {
+    for (const api of apis) expect(asked[api]({ [field]: value })).toEqual(asked[api]({}));
+  },
+);
 
-describe("fields that change nothing are taken", () => {
-  it.each<[readonly Api[], Params]>([
-    [ALL, { model: "x", user: "u", metadata: { a: "b" }, store: true, service_tier: "auto", safety_identifier: "s" }],
-    [BOTH, { prompt_cache_key: "k", prompt_cache_retention: "24h", cache_prompt: true, id_slot: -1, priority: 1 }],
-    [["chat"], { prediction: { type: "content", content: "a" }, request_id: "1", cache_salt: "s" }],
-    [
-      ["chat"],
-      { modalities: ["text"], function_call: "none", functions: [], reasoning_effort: "medium", verbosity: "medium" },
-    ],
-    [["chat"], { audio: null, web_search_options: undefined, response_format: { type: "text" }, tool_choice: "none" }],
-    [["text"], { suffix: null, best_of: 1 }],
-    [["text"], { suffix: "" }],
-    [BOTH, { ignore_eos: false, min_tokens: 0, skip_special_tokens: true, length_penalty: 1, stop_token_ids: [] }],
-    [BOTH, { mirostat: 0, repeat_penalty: 1, n_predict: -1, dynatemp_range: 0, xtc_probability: 0, n_probs: 0 }],
-    [
-      ["chat"],
-      { structured_outputs: null, chat_template_kwargs: null, stream_options: null, parallel_tool_calls: true },
-    ],
-    [["chat"], { stream: true, stream_options: { include_usage: true, include_obfuscation: false } }],
-    [["chat"], { reasoning_format: "auto", tools: [], logprobs: false, top_logprobs: 0 }],
-    [["embeddings"], { encoding_format: "float", truncate: false, dimensions: null, normalize: true }],
-  ])("of %j: %j", (apis, params) => {
-    for (const api of apis) {
-      const { top_logprobs, ...found } = asked[api](params);
-      expect([found, top_logprobs ?? 0]).toEqual([asked[api]({}), 0]);
-    }
-  });
+it.each(SERVED)("served: of %j %s %j", (apis, field, value) => {
+  for (const api of apis) asked[api]({ [field]: value });
 });
 
 describe("fields that are not served are refused by name", () => {
-  it.each<[readonly Api[], string, unknown]>([
-    // OpenAI's
-    [["chat"], "audio", { voice: "alloy", format: "wav" }],
-    [["chat"], "modalities", ["text", "audio"]],
-    [["chat"], "function_call", "auto"],
-    [["chat"], "functions", [{ name: "f" }]],
-    [["chat"], "web_search_options", {}],
-    [["chat"], "reasoning_effort", "high"],
-    [["chat"], "verbosity", "low"],
-    [["text"], "suffix", "b"],
-    [["text"], "best_of", 3],
-    [["text"], "messages", messages],
-    [["text"], "tools", []],
-    [["chat"], "prompt", "a"],
-    [["embeddings"], "dimensions", 2],
-    [["embeddings"], "temperature", 0],
-    // vLLM's
-    [BOTH, "guided_json", { type: "object" }],
-    [BOTH, "guided_regex", "a"],
-    [BOTH, "guided_choice", ["a"]],
-    [BOTH, "guided_grammar", "root ::= a"],
-    [BOTH, "structural_tag", "{}"],
-    [BOTH, "use_beam_search", true],
-    [BOTH, "length_penalty", 2],
-    [BOTH, "stop_token_ids", [1]],
-    [BOTH, "include_stop_str_in_output", true],
-    [BOTH, "ignore_eos", true],
-    [BOTH, "min_tokens", 5],
-    [BOTH, "skip_special_tokens", false],
-    [BOTH, "spaces_between_special_tokens", false],
-    [BOTH, "truncate_prompt_tokens", 5],
-    [BOTH, "prompt_logprobs", 1],
-    [BOTH, "allowed_token_ids", [1]],
-    [BOTH, "bad_words", ["a"]],
-    [BOTH, "logits_processors", ["a"]],
-    [BOTH, "thinking_token_budget", 5],
-    [["chat"], "echo", true],
-    [["chat"], "add_generation_prompt", false],
-    [["chat"], "add_special_tokens", true],
-    [["chat"], "documents", [{}]],
-    [["chat"], "chat_template", "{{ a }}"],
-    [["chat"], "include_reasoning", false],
-    [["embeddings"], "truncate_prompt_tokens", 5],
-    [["embeddings"], "normalize", false],
-    // llama.cpp's
-    [BOTH, "grammar", "root ::= a"],
-    [BOTH, "json_schema", {}],
-    [BOTH, "n_predict", 5],
-    [BOTH, "n_keep", 5],
-    [BOTH, "repeat_penalty", 1.1],
-    [BOTH, "mirostat", 2],
-    [BOTH, "dynatemp_range", 1],
-    [BOTH, "xtc_probability", 0.5],
-    [BOTH, "dry_multiplier", 1],
-    [BOTH, "top_n_sigma", 1],
-    [BOTH, "samplers", ["top_k"]],
-    [BOTH, "n_probs", 5],
-    [BOTH, "lora", [{ id: 0 }]],
-    [BOTH, "t_max_predict_ms", 5],
-    [["chat"], "parse_tool_calls", false],
-    [["chat"], "thinking_forced_open", true],
-    // Nobody's
-    [ALL, "temprature", 0],
-    [ALL, "toString", 0],
-  ])("of %j: %s", (apis, field, value) => {
+  it.each(REFUSED)("of %j: %s", (apis, field, value) => {
     for (const api of apis) expect(refusal(api, { [field]: value })).toContain(`: ${field} must be absent`);
   });
 
@@ -149,25 +66,41 @@ describe("fields that are not served are refused by name", () => {
   });
 });
 
-/** The package's own types of OpenAI's API, all of whose fields somebody has thought of. */
-it("knows every field of OpenAI's types", () => {
-  const source = readFileSync(join(import.meta.dirname, "fields.test.ts"), "utf8");
-  const types: [string, string][] = [
-    ["resources/chat/completions/completions.d.ts", "ChatCompletionCreateParamsBase"],
-    ["resources/completions.d.ts", "CompletionCreateParamsBase"],
-    ["resources/embeddings.d.ts", "EmbeddingCreateParams"],
-  ];
-  const served = readFileSync(join(import.meta.dirname, "../src/openai.ts"), "utf8");
-  for (const [path, name] of types) {
-    const file = readFileSync(join(import.meta.dirname, "../../node_modules/openai", path), "utf8");
-    const body = new RegExp(`export interface ${name} \\{\\n([^]*?)\\n\\}`).exec(file)?.[1] ?? "";
-    const fields = [...body.matchAll(/^ {4}(\w+)\??:/gm)].map(([, field = ""]) => field);
-    expect(fields.length).toBeGreaterThan(4);
-    const unknown = fields.filter(
-      (field) => !new RegExp(`\\b${field}\\b`).test(source) && !served.includes(`${field}?:`),
-    );
-    expect(unknown.filter((field) => !["messages", "prompt", "input"].includes(field))).toEqual([]);
-  }
+const TYPES: Record<Api, [openai: string, name: string, ours: string]> = {
+  chat: ["resources/chat/completions/completions.d.ts", "ChatCompletionCreateParamsBase", "ChatCompletionCreateParams"],
+  text: ["resources/completions.d.ts", "CompletionCreateParamsBase", "CompletionCreateParams"],
+  embeddings: ["resources/embeddings.d.ts", "EmbeddingCreateParams", "EmbeddingCreateParams"],
+};
+const program = ts.createProgram([join(import.meta.dirname, "../src/openai.ts")], {
+  lib: ["lib.es2022.d.ts"],
+  module: ts.ModuleKind.ESNext,
+  moduleResolution: ts.ModuleResolutionKind.Bundler,
+  strict: true,
+  types: [],
+});
+const APIS = Object.keys(TYPES) as Api[];
+const fieldsOf = (api: Api, ...lists: Row[][]): Set<string> =>
+  new Set(lists.flat().flatMap(([apis, field]) => (apis.includes(api) ? [field] : [])));
+
+it.each(APIS)("the table has every field of OpenAI's type: %s", (api) => {
+  const [path, name] = TYPES[api];
+  const file = readFileSync(join(import.meta.dirname, "../../node_modules/openai", path), "utf8");
+  const body = new RegExp(`export interface ${name} \\{\\n([^]*?)\\n\\}`).exec(file)?.[1] ?? "";
+  const fields = [...body.matchAll(/^ {4}(\w+)\??:/gm)].map(([, field = ""]) => field);
+  expect(fields.length).toBeGreaterThan(4);
+  expect([...fieldsOf(api, SERVED, WITHOUT_EFFECT, REFUSED)]).toEqual(expect.arrayContaining(fields));
+});
+
+it.each(APIS)("the package's type has what is served or taken without effect: %s", (api) => {
+  const checker = program.getTypeChecker();
+  const source = program.getSourceFile(join(import.meta.dirname, "../src/openai.ts"));
+  const named = source?.statements.find(
+    (one) => (ts.isInterfaceDeclaration(one) || ts.isTypeAliasDeclaration(one)) && one.name.text === TYPES[api][2],
+  ) as ts.TypeAliasDeclaration;
+  const type = checker.getTypeAtLocation(named.name);
+  const parts = type.isUnion() ? type.types : [type];
+  const ours = new Set(parts.flatMap((part) => checker.getPropertiesOfType(part).map((one) => one.name)));
+  expect([...ours].sort()).toEqual([...fieldsOf(api, SERVED, WITHOUT_EFFECT)].sort());
 });
 
 describe("a value is asked for its type before it goes on", () => {
@@ -300,4 +233,30 @@ describe("roles follow one another as templates ask that know no tools", () => {
     const shown = found.slice(2).map(({ role, content }) => (role === "user" ? [role, content] : [role]));
     expect(shown).toEqual(expected);
   });
+});
+
+it("the types take what the request code does", () => {
+  const params: ChatCompletionCreateParams = {
+    messages: [
+      { role: "assistant", content: null },
+      { role: "assistant", content: null, refusal: "no" },
+      { role: "assistant", content: [{ type: "refusal", refusal: "no" }] },
+    ],
+    reasoning_format: "auto",
+    response_format: { type: "json_object", schema: { type: "array" } },
+    stream: true,
+    stream_options: { include_obfuscation: false },
+    user: "u",
+  };
+  expect(toChatRequests(params, null).requests).toHaveLength(1);
+  // What this package answers, and what OpenAI's does, goes into the next request.
+  const answers: (OpenAI.ChatCompletionMessage | ChatCompletionMessage)[] = [
+    { role: "assistant", content: null, refusal: null },
+  ];
+  const history: ChatCompletionMessageParam[] = answers.map(({ role, content, refusal }) => ({
+    role,
+    content,
+    refusal,
+  }));
+  expect(toChatRequests({ messages: history }, null).requests).toHaveLength(1);
 });
