@@ -53,7 +53,7 @@ export function App(): JSX.Element {
         <main id="main" tabIndex={-1}>
           {shown !== "welcome" && <h1 class="unseen">{current.value?.title ?? "Hearth"}</h1>}
           <div class="middle">
-            <Boundary>
+            <Boundary key={shown}>
               <Middle />
             </Boundary>
           </div>

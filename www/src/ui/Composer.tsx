@@ -30,9 +30,8 @@ export function Composer(): JSX.Element {
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       // A dialog takes it for itself, and so does every field but the one below the answer.
-      const isElsewhere =
-        event.target instanceof Element && event.target.matches("input, select, textarea:not(#prompt)");
-      if (isEscape(event) && !isElsewhere && document.querySelector("dialog[open]") === null) stop();
+      const isInOther = event.target instanceof Element && event.target.matches("input, select, textarea:not(#prompt)");
+      if (isEscape(event) && !isInOther && document.querySelector("dialog[open]") === null) stop();
     };
     addEventListener("keydown", onKey);
     return () => {
