@@ -13,6 +13,7 @@ import type {
   CompletionCreateParamsStreaming,
   CompletionUsage,
   RequestOptions,
+  Timings,
 } from "./openai.js";
 import { AnswerReader, toChoice } from "./answer.js";
 import { toLogprobs, toTextLogprobs } from "./logprobs.js";
@@ -20,6 +21,7 @@ import type { AnswerRequest } from "./protocol.js";
 import { toChatRequests, toTextRequests } from "./request.js";
 import { Answer, followSignals, type Runner } from "./runner.js";
 import { CompletionStream } from "./stream.js";
+import { Stopwatch } from "./timings.js";
 import type { ModelStyle } from "./tools/plan.js";
 import type { Step } from "./wasm-contract.js";
 
@@ -47,9 +49,9 @@ export class Completions {
     const withIds = params.return_token_ids === true;
     const head = this.#runner.head("chatcmpl");
     if (params.stream !== true) {
-      const { answers, usage } = await whole(this.#runner, requests, params, options);
+      const { answers, ...used } = await whole(this.#runner, requests, params, options);
       const choices = answers.map((answer, index) => toChoice(answer, index, plan, withIds));
-      return { ...head, object: "chat.completion", choices, usage };
+      return { ...head, object: "chat.completion", choices, ...used };
     }
     const chunkHead = { ...head, object: "chat.completion.chunk" as const };
     const chunk = (index: number, choice: Partial<ChatChunkChoice>): ChatCompletionChunk => ({
@@ -131,12 +133,12 @@ export class TextCompletions {
         usage: (usage) => ({ ...head, choices: [], usage }),
       });
     }
-    const { answers, usage } = await whole(this.#runner, requests, params, options);
+    const { answers, ...used } = await whole(this.#runner, requests, params, options);
     const choices = answers.flatMap(
       (answer, index) =>
         chunk(index, echo(index) + answer.text, answer.finish_reason ?? "stop", answer, echo(index).length).choices,
     );
-    return { ...head, choices, usage };
+    return { ...head, choices, ...used };
   }
 }
 
@@ -147,12 +149,13 @@ async function whole(
   requests: AnswerRequest[],
   params: Signals,
   options: RequestOptions,
-): Promise<{ answers: Answer[]; usage: CompletionUsage }> {
+): Promise<{ answers: Answer[]; usage: CompletionUsage; timings: Timings }> {
   const { controller, unlink } = followSignals([params.signal, options.signal]);
   const answers = requests.map(() => new Answer());
   try {
-    const usage = await runner.all(requests, controller.signal, (step, index) => answers[index]?.add(step));
-    return { answers, usage };
+    const watch = new Stopwatch();
+    const usage = await runner.all(requests, controller.signal, watch, (step, index) => answers[index]?.add(step));
+    return { answers, usage, timings: watch.timings() };
   } finally {
     unlink();
   }
@@ -166,7 +169,7 @@ interface Chunks<Chunk> {
   usage(usage: CompletionUsage): Chunk;
 }
 
-function streamed<Chunk extends { usage?: CompletionUsage | null }>(
+function streamed<Chunk extends { usage?: CompletionUsage | null; timings?: Timings }>(
   runner: Runner,
   requests: AnswerRequest[],
   params: Signals & { stream_options?: ChatCompletionStreamOptions | null },
@@ -181,16 +184,19 @@ function streamed<Chunk extends { usage?: CompletionUsage | null }>(
     if (continuous_usage_stats && step !== undefined) producer.push({ ...chunk, usage: step.usage });
     else producer.push(include_usage ? { ...chunk, usage: null } : chunk);
   };
+  const watch = new Stopwatch();
   for (const index of requests.keys()) push(chunks.begin(index));
   const onStep = (step: Step, index: number): void => {
     push(chunks.step(step, index), step);
-    if (step.finish_reason !== null) push(chunks.end(step.finish_reason, index), step);
+    if (step.finish_reason === null) return;
+    const isLast = !include_usage && index === requests.length - 1;
+    push({ ...chunks.end(step.finish_reason, index), ...(isLast ? { timings: watch.timings() } : {}) }, step);
   };
   runner
-    .all(requests, controller.signal, onStep)
+    .all(requests, controller.signal, watch, onStep)
     .then(
       (usage) => {
-        if (include_usage) producer.push(chunks.usage(usage));
+        if (include_usage) producer.push({ ...chunks.usage(usage), timings: watch.timings() });
         producer.close();
       },
       (error: unknown) => {

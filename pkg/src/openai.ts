@@ -21,6 +21,22 @@ export interface EmbeddingCreateParams extends Pick<
   signal?: AbortSignal | null;
 }
 
+/** How long it took, with the names of llama.cpp's server; of several answers together. */
+export interface Timings {
+  /** Prompt tokens that an earlier request had left, and those that were computed. */
+  cache_n: number;
+  prompt_n: number;
+  /** From the request's turn to the first token. */
+  prompt_ms: number;
+  prompt_per_token_ms: number;
+  prompt_per_second: number;
+  predicted_n: number;
+  /** From the first token to the last; what it is divided by leaves the first one out. */
+  predicted_ms: number;
+  predicted_per_token_ms: number;
+  predicted_per_second: number;
+}
+
 export interface EmbeddingObject {
   object: "embedding";
   index: number;
@@ -243,6 +259,8 @@ export interface Completion {
     token_ids?: number[];
   }[];
   usage?: CompletionUsage | null;
+  /** Of a stream on the last chunk. */
+  timings?: Timings;
 }
 
 /** OpenAI's older shape: parallel lists. */
@@ -295,6 +313,7 @@ export interface ChatCompletion {
     token_ids?: number[];
   }[];
   usage: CompletionUsage;
+  timings: Timings;
 }
 
 /** Id and name with the first piece of a call, then its arguments as they come. */
@@ -323,4 +342,6 @@ export interface ChatCompletionChunk {
     token_ids?: number[];
   }[];
   usage?: CompletionUsage | null;
+  /** On the last chunk. */
+  timings?: Timings;
 }

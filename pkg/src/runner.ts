@@ -2,6 +2,7 @@
 import { cancelled, toHearthError } from "./errors.js";
 import type { Lock } from "./lock.js";
 import type { AnswerRequest } from "./protocol.js";
+import type { Stopwatch } from "./timings.js";
 import type { Step, Usage } from "./wasm-contract.js";
 
 /** Sends one request to the worker; settles when the worker is free again. */
@@ -26,12 +27,13 @@ export class Runner {
   async all(
     requests: AnswerRequest[],
     signal: AbortSignal,
+    watch: Stopwatch,
     onStep: (step: Step, index: number) => void,
   ): Promise<Usage> {
     let sum: Usage | undefined;
     for (const [index, request] of requests.entries()) {
       let last: Usage | undefined;
-      await this.#one(request, signal, (step) => {
+      await this.#one(request, signal, watch, (step) => {
         last = step.usage;
         onStep(step, index);
       });
@@ -51,7 +53,7 @@ export class Runner {
   }
 
   /** Rejects at the abort, while the queue waits on until the worker has really stopped. */
-  #one(request: AnswerRequest, signal: AbortSignal, onStep: (step: Step) => void): Promise<void> {
+  #one(request: AnswerRequest, signal: AbortSignal, watch: Stopwatch, onStep: (step: Step) => void): Promise<void> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         reject(cancelled(signal.reason));
@@ -62,10 +64,14 @@ export class Runner {
       }
       signal.addEventListener("abort", onAbort, { once: true });
       const deliver = (step: Step): void => {
+        watch.take(step);
         if (!signal.aborted) onStep(step);
       };
       this.#queue
-        .run(() => (signal.aborted ? undefined : this.#generate(request, { signal, onStep: deliver })))
+        .run(() => {
+          watch.begin();
+          return signal.aborted ? undefined : this.#generate(request, { signal, onStep: deliver });
+        })
         .then(
           () => {
             resolve();
