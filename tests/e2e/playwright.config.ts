@@ -36,7 +36,8 @@ export default defineConfig({
     { name: "light", testIgnore: [...MODELS, ...HEAVY], fullyParallel: true },
     { name: "heavy", testMatch: HEAVY },
   ],
-  timeout: 180_000,
+  // Nothing here is about time: beside other work a software GPU takes ten times as long to compile a shader.
+  timeout: 420_000,
   // Two browsers on two cores may be slow to show something; what never comes takes this long.
   expect: { timeout: 20_000 },
   // One line a test, and the counts as the last lines, which `cargo xtask test` reads.

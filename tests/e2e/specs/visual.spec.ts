@@ -114,7 +114,7 @@ test("the first visit", async () => {
 
 test("a conversation", async () => {
   const page = await open(`${small.url}?model=default`);
-  await page.locator('body[data-screen="chat"]').waitFor({ timeout: 120_000 });
+  await page.locator('body[data-screen="chat"]').waitFor({ timeout: 300_000 });
   await page.locator("#import").setInputFiles(conversationFile("What does a fire need?", TURNS));
   await page.locator(".answer .katex").first().waitFor({ timeout: 30_000 });
   await page.locator(".answer .hljs-keyword").first().waitFor({ timeout: 30_000 });

@@ -9,7 +9,7 @@ export interface PageGlobals {
   hearth: { engine: Engine | undefined };
 }
 
-const LOAD_MS = 120_000;
+const LOAD_MS = 300_000;
 const ANSWER_MS = 600_000;
 
 export class Chat {
