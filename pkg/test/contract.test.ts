@@ -36,9 +36,10 @@ const FILES: Record<string, string> = {
   Runs: "crate/src/inspect.rs",
   Stats: "crate/src/engine.rs",
   Step: "crate/src/request.rs",
+  ThoughtMarks: "crate/src/chat_template/style.rs",
   Token: "crate/src/inspect.rs",
   TokenLogprobs: "crate/src/logprobs.rs",
-  ToolStyle: "crate/src/chat_template.rs",
+  ToolStyle: "crate/src/chat_template/style.rs",
   Usage: "crate/src/request.rs",
   Verdict: "crate/src/inspect.rs",
 };
