@@ -1,20 +1,17 @@
 /** The page's end of the worker: matches replies with calls, and ends every call when the worker ends. */
-import { cancelled, deserializeError, fatalTemplate, HearthError } from "./errors.js";
-import type { CallName, Calls, FromWorker, LoadProgress, ToWorker } from "./protocol.js";
+import { cancelled, deserializeError, HearthError, stopped } from "./errors.js";
+import type { CallName, Calls, Clocked, FromWorker, LoadProgress, ToWorker } from "./protocol.js";
 import type { Step } from "./wasm-contract.js";
 import { NOT_FOUND_HINT } from "./worker-script.js";
 
 /**
  * The core counts what a template does and stops it; what escapes the count (joined lists) is stopped by this clock,
- * together with the worker. Real templates take milliseconds.
- */
-const TEMPLATE_LIMIT_MS = 10_000;
-
-/**
+ * together with the worker. Real templates and schemas take milliseconds.
+ *
  * Starting threads takes some 50 ms. In Firefox a worker that makes workers sometimes waits for ever; then the load is
  * begun again with another one.
  */
-const THREADS_LIMIT_MS = 5000;
+const LIMITS_MS: Record<Clocked, number> = { template: 10_000, format: 10_000, threads: 5000 };
 
 interface Pending {
   resolve(result: unknown): void;
@@ -115,13 +112,18 @@ export class WorkerClient {
     return this.#threadsHang;
   }
 
-  /** Ends the worker with `reason` unless what runs has ended in time. */
-  #watch(running: boolean, limit: number, reason: () => HearthError): void {
+  /** Ends the worker unless what runs has ended in time. */
+  #watch(on: Clocked | null): void {
     clearTimeout(this.#clock);
-    if (!running) return;
+    if (on === null) return;
     this.#clock = setTimeout(() => {
-      this.close(reason());
-    }, limit);
+      this.#threadsHang = on === "threads";
+      this.close(
+        on === "threads"
+          ? new HearthError("worker_died", "the CPU's threads did not start")
+          : stopped(on, `it had worked for ${String(LIMITS_MS[on] / 1000)} s`),
+      );
+    }, LIMITS_MS[on]);
   }
 
   #post(message: ToWorker, transfer: Transferable[] = []): void {
@@ -148,16 +150,8 @@ export class WorkerClient {
       case "step":
         pending.onStep?.(message.step);
         break;
-      case "template":
-        this.#watch(message.running, TEMPLATE_LIMIT_MS, () =>
-          fatalTemplate(`it had worked for ${String(TEMPLATE_LIMIT_MS / 1000)} s`),
-        );
-        break;
-      case "threads":
-        this.#watch(message.running, THREADS_LIMIT_MS, () => {
-          this.#threadsHang = true;
-          return new HearthError("worker_died", "the CPU's threads did not start");
-        });
+      case "clock":
+        this.#watch(message.on);
         break;
     }
   }

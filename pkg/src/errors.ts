@@ -139,10 +139,15 @@ export function cancelled(cause?: unknown): HearthError {
   return new HearthError("cancelled", "cancelled", cause === undefined ? {} : { cause });
 }
 
-/** A chat template took the worker down, or was taken down with it. */
-export function fatalTemplate(what: string, cause?: unknown): HearthError {
-  const hint = "The engine has ended with it: use another file of this model, or create the engine again.";
-  return new HearthError("template_error", `the model's chat template was stopped: ${what}`, { hint, cause });
+/** Foreign code took the worker down, or was taken down with it. */
+export function stopped(on: "template" | "format", why: string, cause?: unknown): HearthError {
+  const isTemplate = on === "template";
+  const otherwise = isTemplate ? "use another file of this model" : "simplify the schema or grammar";
+  return new HearthError(
+    isTemplate ? "template_error" : "grammar_error",
+    `${isTemplate ? "the model's chat template" : "the answer's format"} was stopped: ${why}`,
+    { hint: `The engine has ended with it: ${otherwise}, or create the engine again.`, cause },
+  );
 }
 
 /** Throws `cancelled` when the signal has fired. */

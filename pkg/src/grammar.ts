@@ -2,31 +2,49 @@
 import { HearthError, toHearthError } from "./errors.js";
 import type { AnswerFormat, GrammarWasm, WasmEngine, WasmGrammar, WasmVocabulary } from "./wasm-contract.js";
 
+/** With wasm-bindgen's function that makes another instance of the module (`wasm-pack.toml`). */
+export interface RenewableGrammarWasm extends GrammarWasm {
+  __wbg_reset_state(): void;
+}
+
 export class Grammars {
-  readonly #wasm: GrammarWasm;
+  readonly #wasm: RenewableGrammarWasm;
   #vocabulary: Promise<WasmVocabulary> | undefined;
 
-  constructor(wasm: GrammarWasm) {
+  constructor(wasm: RenewableGrammarWasm) {
     this.#wasm = wasm;
   }
 
-  /** What follows one answer of the engine. */
-  async follow(format: AnswerFormat, engine: WasmEngine, url: string | URL): Promise<WasmGrammar> {
+  /** The engine's tokens, as the module knows them. */
+  async vocabulary(engine: WasmEngine, url: string | URL): Promise<WasmVocabulary> {
     // After a failure the next request tries again.
     this.#vocabulary ??= this.#load(engine, url).catch((error: unknown) => {
       this.#vocabulary = undefined;
       throw error;
     });
-    const vocabulary = await this.#vocabulary;
+    return await this.#vocabulary;
+  }
+
+  /** What follows one answer. */
+  follow(format: AnswerFormat, vocabulary: WasmVocabulary): WasmGrammar {
     try {
       return vocabulary.grammar(JSON.stringify(format));
     } catch (cause) {
-      if (cause instanceof WebAssembly.RuntimeError) throw trapped(cause);
+      if (cause instanceof WebAssembly.RuntimeError) {
+        this.renew();
+        throw trapped(cause);
+      }
       const reason = toHearthError(cause).message;
       throw new HearthError("invalid_request", `invalid request: the answer's format cannot be followed: ${reason}`, {
         cause,
       });
     }
+  }
+
+  /** What a trap has left is not gone on with: another instance takes its place, and its memory goes. Nothing of it may be freed. */
+  renew(): void {
+    this.#vocabulary = undefined;
+    this.#wasm.__wbg_reset_state();
   }
 
   async #load(engine: WasmEngine, url: string | URL): Promise<WasmVocabulary> {
@@ -42,6 +60,10 @@ export class Grammars {
     const tokens = engine.vocabulary();
     try {
       return new this.#wasm.Vocabulary(tokens.bytes, tokens.lengths, tokens.eog);
+    } catch (cause) {
+      if (!(cause instanceof WebAssembly.RuntimeError)) throw cause;
+      this.renew();
+      throw trapped(cause);
     } finally {
       tokens.free();
     }

@@ -3,8 +3,8 @@
  *
  * A failed or cancelled load leaves nothing to clean up here: the page ends the worker, and with it goes all it held.
  */
-import { cancelled, fatalTemplate, HearthError, serializeError, throwIfAborted, toHearthError } from "./errors.js";
-import { Grammars } from "./grammar.js";
+import { cancelled, HearthError, serializeError, stopped, throwIfAborted, toHearthError } from "./errors.js";
+import { Grammars, type RenewableGrammarWasm } from "./grammar.js";
 import { inspectModel } from "./inspect.js";
 import { initCore, loadModel, openDevice, type StartPool } from "./load.js";
 import { Lock } from "./lock.js";
@@ -12,6 +12,7 @@ import type {
   AnswerRequest,
   Calls,
   CallName,
+  Clocked,
   EmbedRequest,
   EmbedResult,
   FromWorker,
@@ -23,7 +24,7 @@ import type {
   ToWorker,
 } from "./protocol.js";
 import type {
-  GrammarWasm,
+  GenerateRequest,
   HearthWasm,
   ModelReport,
   WasmCpuPool,
@@ -41,7 +42,7 @@ export interface HostOptions {
   /** Where `hearth_bg.wasm` is unless the page names another place. */
   wasmUrl: string | URL;
   /** The module that follows formats, which starts when it is first needed. */
-  grammarWasm: GrammarWasm;
+  grammarWasm: RenewableGrammarWasm;
   grammarUrl: string | URL;
   post(message: FromWorker): void;
   /** Starts threads for the CPU path. */
@@ -50,6 +51,11 @@ export interface HostOptions {
   beforeOpen?: (request: LoadRequest) => void;
   /** Destroys the GPU device, to rehearse its loss. */
   destroyDevice?: () => void;
+}
+
+/** The core calls `rendered` when the template has done its work: text of any length may still be cut into tokens. */
+interface RenderingEngine {
+  generate(request: GenerateRequest, grammar: WasmGrammar | undefined, rendered: () => void): WasmGeneration;
 }
 
 export class Host {
@@ -132,10 +138,10 @@ export class Host {
     const watched = async (threads: number): Promise<WasmCpuPool> => {
       try {
         return await startPool(threads, () => {
-          this.#post({ type: "threads", id, running: true });
+          this.#clock(id, "threads");
         });
       } finally {
-        this.#post({ type: "threads", id, running: false });
+        this.#clock(id, null);
       }
     };
     const { device, notices: found } = await openDevice(wasm, request, watched);
@@ -160,11 +166,26 @@ export class Host {
     let grammar: WasmGrammar | undefined;
     try {
       const generation = await this.#withEngine(async (engine) => {
-        if (format !== undefined) grammar = await this.#grammars.follow(format, engine, this.#grammarUrl);
-        throwIfAborted(signal);
-        return this.#begin(id, () => engine.generate(request, grammar));
+        if (format !== undefined) {
+          const vocabulary = await this.#grammars.vocabulary(engine, this.#grammarUrl);
+          throwIfAborted(signal);
+          this.#clock(id, "format");
+          try {
+            grammar = this.#grammars.follow(format, vocabulary);
+          } finally {
+            this.#clock(id, null);
+          }
+        }
+        return this.#begin(id, engine, request, grammar);
       });
       return await this.#run(id, generation, signal);
+    } catch (error) {
+      if (grammar !== undefined && toHearthError(error).code === "grammar_error") {
+        // What follows formats may have trapped, seen by the core alone; what it gave is of an instance that is gone.
+        grammar = undefined;
+        this.#grammars.renew();
+      }
+      throw error;
     } finally {
       // Nothing calls it any more: the core has let go of it with the generation.
       await this.#lock.run(() => grammar?.free());
@@ -172,17 +193,32 @@ export class Host {
   }
 
   /** Renders the template, which is foreign code. */
-  #begin(id: number, generate: () => WasmGeneration): WasmGeneration {
-    this.#post({ type: "template", id, running: true });
+  #begin(
+    id: number,
+    engine: RenderingEngine,
+    request: GenerateRequest,
+    grammar: WasmGrammar | undefined,
+  ): WasmGeneration {
+    let isRendering = true as boolean;
+    const rendered = (): void => {
+      if (isRendering) this.#clock(id, null);
+      isRendering = false;
+    };
+    this.#clock(id, "template");
     try {
-      return generate();
+      return engine.generate(request, grammar, rendered);
     } catch (error) {
       // A trap here is memory that the template used up.
-      if (error instanceof WebAssembly.RuntimeError) this.#die(fatalTemplate(error.message, error));
+      if (isRendering && error instanceof WebAssembly.RuntimeError)
+        this.#die(stopped("template", error.message, error));
       throw error;
     } finally {
-      this.#post({ type: "template", id, running: false });
+      rendered();
     }
+  }
+
+  #clock(id: number, on: Clocked | null): void {
+    this.#post({ type: "clock", id, on });
   }
 
   async #run(id: number, generation: WasmGeneration, signal: AbortSignal): Promise<null> {
@@ -228,8 +264,9 @@ export class Host {
 
   #fail(id: number, error: unknown): void {
     const { code } = toHearthError(error);
-    if (code === "device_lost" || (code === "worker_died" && this.#engine !== undefined)) {
-      // A thread of the CPU that is gone leaves the core in the middle of its work.
+    // What the pool of threads throws comes through the core as it is, and leaves it in the middle of its work.
+    const isOfPool = error instanceof HearthError && (code === "worker_died" || code === "out_of_memory");
+    if (code === "device_lost" || (isOfPool && this.#engine !== undefined)) {
       this.#die(error);
     } else if (code === "gpu_error") {
       // Of a device that is lost the call is answered by the worker's end.

@@ -130,6 +130,9 @@ export interface Calls {
 
 export type CallName = keyof Calls;
 
+/** Foreign code (the model's template, the answer's schema or grammar), and the start of threads, which may hang in Firefox. */
+export type Clocked = "template" | "format" | "threads";
+
 export type ToWorker =
   | { [K in CallName]: { type: "call"; id: number; call: K; params: Calls[K]["params"] } }[CallName]
   | { type: "cancel"; id: number };
@@ -139,9 +142,7 @@ export type FromWorker =
   | { type: "error"; id: number; error: SerializedError }
   | { type: "progress"; id: number; progress: LoadProgress }
   | { type: "step"; id: number; step: Step }
-  /** The model's chat template begins or ends its work: foreign code, which the page watches from outside. */
-  | { type: "template"; id: number; running: boolean }
-  /** The CPU's threads are being started, or are there: in Firefox that may hang, which only the page can see. */
-  | { type: "threads"; id: number; running: boolean }
+  /** Work begins that may not end, which only the page can see; null where it has ended. */
+  | { type: "clock"; id: number; on: Clocked | null }
   /** The worker cannot go on: its GPU device is lost, or the core trapped and its memory cannot be trusted. */
   | { type: "fatal"; error: SerializedError };

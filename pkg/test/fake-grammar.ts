@@ -6,8 +6,17 @@ export default function init(): Promise<unknown> {
   return fake.isBroken ? Promise.reject(new WebAssembly.CompileError("expected magic word")) : Promise.resolve({});
 }
 
+/** wasm-bindgen's: what was made before is of an instance that is gone. */
+export function __wbg_reset_state(): void {
+  fake.grammarInstances += 1;
+}
+
 export class Vocabulary implements WasmVocabulary {
+  private readonly instance = fake.grammarInstances;
+
   grammar(format: string): WasmGrammar {
+    const { instance } = this;
+    if (instance !== fake.grammarInstances) throw new Error("Invalid stale object from previous Wasm instance");
     if (format.includes("!trap")) throw new WebAssembly.RuntimeError("unreachable");
     if (format.includes("!bad")) throw new Error("expected something else");
     const { choice } = JSON.parse(format) as { choice?: string[] };
@@ -16,6 +25,8 @@ export class Vocabulary implements WasmVocabulary {
       forced: () => new TextEncoder().encode(choice?.[0] ?? format),
       accept: () => undefined,
       free: () => {
+        // Another's memory would be freed.
+        if (instance !== fake.grammarInstances) throw new WebAssembly.RuntimeError("memory access out of bounds");
         fake.grammarsFreed += 1;
       },
     };

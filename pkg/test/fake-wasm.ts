@@ -2,7 +2,8 @@
  * Stands in for the wasm core: the same contract, no model. Unit tests use it, and the page does in `npm run dev:fake`.
  *
  * It checks the file's magic, "tokenises" by UTF-16 unit, and answers with a fixed text. A message can ask for trouble:
- * `!trap` (a panic), `!lost` (device lost), `!gpu` (an error of the GPU), `!echo TEXT` (answers TEXT).
+ * `!trap` (a panic), `!lost` (device lost), `!gpu` (an error of the GPU), `!format` (a format that fails on the way),
+ * `!echo TEXT` (answers TEXT).
  */
 import type {
   DeviceInfo,
@@ -49,6 +50,9 @@ const AT_FIRST = {
   /** What the last model was to be loaded with. */
   loaderOptions: undefined as LoaderOptions | undefined,
   grammarsFreed: 0,
+  grammarInstances: 1,
+  /** What happens between the template's work and the answer. */
+  encoding: (): void => undefined,
 };
 
 export const fake = { ...AT_FIRST };
@@ -280,8 +284,10 @@ export class Engine {
     };
   }
 
-  generate(request: GenerateRequest, constraint?: WasmGrammar): Generation {
+  generate(request: GenerateRequest, constraint?: WasmGrammar, rendered?: () => void): Generation {
     fake.request = request;
+    rendered?.();
+    fake.encoding();
     const prompt = (request.messages ?? []).map((message) => message.content).join("\n") || (request.prompt ?? "");
     const needed = prompt.length;
     if (needed > this.contextSize) {
@@ -343,6 +349,7 @@ export class Generation {
     if (this.prompt.endsWith("!lost"))
       throw new CoreError("device_lost", "the GPU device was lost: gone", "Start again.");
     if (this.prompt.endsWith("!gpu")) throw new CoreError("gpu_error", "GPU error in gemv: no", "Update the browser.");
+    if (this.prompt.endsWith("!format")) throw new CoreError("grammar_error", "unreachable", "Simplify it.");
     if (fake.loseAt !== undefined && this.at + 1 === fake.loseAt) {
       fake.loseAt = undefined;
       throw new CoreError("device_lost", "the GPU device was lost: gone", "Start again.");

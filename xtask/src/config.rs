@@ -37,6 +37,8 @@ pub struct Part {
     pub package: String,
     pub out_dir: String,
     pub out_name: String,
+    /// wasm-bindgen's, after the core's.
+    pub wasm_bindgen_flags: Vec<String>,
 }
 
 /// The module of the CPU's threads.

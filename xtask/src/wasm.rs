@@ -47,7 +47,7 @@ pub fn core(tools: &Tools) -> Result<Stamp> {
         if !features.is_empty() {
             flags.extend(["--features".to_owned(), features.join(",")]);
         }
-        tools.module(package, &flags, out, out_name)?;
+        tools.module(package, &flags, out, out_name, &[])?;
         timed("threads", || tools.threads(threads, out))?;
         let flags = [&tools.config.wasm_opt.flags, &threads.wasm_opt_flags[..]].concat();
         tools.optimise("wasm-opt threads", &out.join(&threads.out_file), &flags)
@@ -58,7 +58,8 @@ pub fn core(tools: &Tools) -> Result<Stamp> {
 pub fn grammar(tools: &Tools) -> Result<Stamp> {
     let part = &tools.config.grammar;
     tools.fresh_or(&part.out_dir, &["grammar"], |out| {
-        tools.module(&part.package, &[], out, &part.out_name)
+        let flags = &part.wasm_bindgen_flags;
+        tools.module(&part.package, &[], out, &part.out_name, flags)
     })
 }
 
@@ -106,7 +107,14 @@ impl Tools<'_> {
         Ok(stamp)
     }
 
-    fn module(&self, package: &str, flags: &[String], out: &Path, out_name: &str) -> Result<()> {
+    fn module(
+        &self,
+        package: &str,
+        flags: &[String],
+        out: &Path,
+        out_name: &str,
+        bindgen_flags: &[String],
+    ) -> Result<()> {
         let logs = self.dirs.logs();
         timed(&format!("cargo {package}"), || {
             let mut command = self.toolchain.cargo(self.dirs);
@@ -129,6 +137,7 @@ impl Tools<'_> {
             command.arg(&built).args(["--target", &self.config.target]);
             command.args(["--out-name", out_name, "--out-dir"]).arg(out);
             command.args(&self.config.wasm_bindgen.flags);
+            command.args(bindgen_flags);
             proc::must(&mut command, &logs.join("wasm-bindgen.log"), TOOL_LIMIT)
         })?;
         let module = out.join(format!("{out_name}_bg.wasm"));

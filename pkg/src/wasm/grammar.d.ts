@@ -4,3 +4,4 @@ import type { GrammarWasm } from "../wasm-contract.js";
 declare const init: GrammarWasm["default"];
 export default init;
 export declare const Vocabulary: GrammarWasm["Vocabulary"];
+export declare function __wbg_reset_state(): void;
