@@ -252,7 +252,7 @@ export async function inspectModel(options: InspectOptions): Promise<ModelReport
   const { signal, contextSize, kvType, bandwidth } = options;
   throwIfAborted(signal);
   const { source, transfer } = await toSource(options);
-  const request: InspectRequest = { source, download: options.download ?? {}, options: {} };
+  const request: InspectRequest = { source, download: toDownload(options, source), options: {} };
   if (contextSize !== undefined) request.options.contextSize = contextSize;
   if (kvType !== undefined) request.options.kvType = kvType;
   if (bandwidth !== undefined) request.options.bandwidth = bandwidth;
@@ -265,14 +265,20 @@ export async function inspectModel(options: InspectOptions): Promise<ModelReport
   }
 }
 
-function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest {
-  const { sha256 } = options.download ?? {};
+function toDownload({ download = {} }: Pick<EngineOptions, "download">, source: SourceSpec): DownloadOptions {
+  const { sha256, cacheKey } = download;
   if (sha256 !== undefined && !isSum(sha256)) throw invalid("download.sha256", "64 hexadecimal digits", sha256);
+  if (cacheKey === undefined) return download;
+  if (source.kind !== "url") throw invalid("download.cacheKey", "absent unless the model is an address", cacheKey);
+  return { ...download, cacheKey: absolute(cacheKey) };
+}
+
+function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest {
   const request: LoadRequest = {
     source,
     device: options.device ?? "webgpu",
     deviceOptions: options.deviceOptions ?? {},
-    download: options.download ?? {},
+    download: toDownload(options, source),
     cache: options.cache ?? "default",
   };
   if (options.contextSize !== undefined) request.contextSize = options.contextSize;

@@ -41,6 +41,11 @@ export interface DownloadOptions {
   headers?: Record<string, string>;
   /** SHA-256 of the model's file in hexadecimal digits, if it is one file. Of a repository of Hugging Face the sums are known. */
   sha256?: string;
+  /**
+   * An address under which the model is kept and found again in place of its own, which may be another each time. Signatures of the
+   * large hosts are left out of addresses anyway, and repositories have names.
+   */
+  cacheKey?: string;
   /** Where ids of repositories are looked up. Default `https://huggingface.co`. */
   hub?: string;
 }

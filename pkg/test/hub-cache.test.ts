@@ -57,6 +57,44 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+describe("download.cacheKey", () => {
+  const KEY = "https://app.test/models/tiny";
+  const at = (ticket: string): Promise<unknown> =>
+    create({ model: `https://cdn.test/${ticket}/m.gguf`, download: { cacheKey: KEY } });
+
+  beforeEach(() => {
+    vi.stubGlobal("fetch", (url: string, { method = "GET" }: RequestInit) => {
+      if (method === "GET") fetched.push(url);
+      const text = files["m-Q4_K_M.gguf"] ?? "";
+      return Promise.resolve(new Response(text, { headers: { "Content-Length": String(text.length) } }));
+    });
+  });
+
+  it("keeps a model whose address is another each time", async () => {
+    await at("ticket-1");
+    await at("ticket-2");
+    expect(fetched).toEqual(["https://cdn.test/ticket-1/m.gguf"]);
+    expect((await cache.list()).map(({ url }) => url)).toEqual([KEY]);
+    expect(await cache.delete(KEY)).toBe(true);
+  });
+
+  it("keeps each part of a model under its own name", async () => {
+    const model = "https://cdn.test/t/m-00001-of-00002.gguf?t=1";
+    await create({ model, download: { cacheKey: KEY } });
+    expect((await cache.list()).map(({ url }) => url).sort()).toEqual([KEY, `${KEY}/m-00002-of-00002.gguf`]);
+  });
+
+  it("is refused where it would be dropped", async () => {
+    const refused = { code: "invalid_request", message: expect.stringContaining("download.cacheKey") as string };
+    await expect(create({ model: "o/n", download: { cacheKey: KEY } })).rejects.toMatchObject(refused);
+    await expect(create({ download: { cacheKey: KEY } })).rejects.toMatchObject(refused);
+    const model = "https://cdn.test/m.gguf";
+    await expect(create({ model, download: { cacheKey: "http://[" } })).rejects.toMatchObject({
+      code: "invalid_request",
+    });
+  });
+});
+
 async function load(id: string | URL = "o/n"): Promise<number> {
   const engine = await create({ model: id, download: { hub: HUB, retries: 1 } });
   engine.dispose();

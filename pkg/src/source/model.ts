@@ -57,7 +57,7 @@ export async function findModel(
     case "url":
       return await ofUrl(
         spec.url,
-        (url, isOptional) => ({ url, key: withoutSecrets(url), isOptional, sum: download.sha256 }),
+        (url, isOptional) => ({ url, key: keyFor(url, spec.url, download), isOptional, sum: download.sha256 }),
         open,
       );
     case "hub": {
@@ -77,6 +77,13 @@ export async function findModel(
       return await ofUrl(url, find, open);
     }
   }
+}
+
+/** The address that a file is kept under; of several each has its own name below the caller's. */
+function keyFor(url: string, model: string, { cacheKey }: DownloadOptions): string {
+  if (cacheKey === undefined) return withoutSecrets(url);
+  const [file, { pathname }] = [new URL(url).pathname, new URL(model)];
+  return file === pathname ? cacheKey : `${cacheKey}/${file.slice(pathname.lastIndexOf("/") + 1)}`;
 }
 
 /** Asks the hub without remembering anything. */
