@@ -1,4 +1,4 @@
-//! README's tables of what runs are made from the registries, and what they claim has a golden that the tests run.
+//! The tables of docs/guide/models.md are made from the registries, and what they claim has a golden that the tests run.
 //!
 //! With HEARTH_UPDATE_README set the test writes them instead.
 
@@ -80,7 +80,7 @@ fn quants() -> String {
 
 #[test]
 fn the_tables_are_those_of_the_registries() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/models.md");
     let readme = std::fs::read_to_string(&path).unwrap();
     let mut updated = readme.clone();
     for (name, table) in [("families", families()), ("quants", quants())] {
@@ -97,7 +97,7 @@ fn the_tables_are_those_of_the_registries() {
     } else {
         assert!(
             readme == updated,
-            "README.md is behind: run this test with HEARTH_UPDATE_README=1"
+            "docs/guide/models.md is behind: run this test with HEARTH_UPDATE_README=1"
         );
     }
 }
