@@ -215,7 +215,8 @@ export const en = {
   presets,
   samplingNames,
   hubToken: "Access token of Hugging Face",
-  hubTokenNote: "It is kept as plain text, which every page of this address can read, and sent to Hugging Face only.",
+  hubTokenNote:
+    "It is sent to Hugging Face only. Unless it is for this visit only, it is kept as plain text, which every page of this address can read.",
   hubTokenBrief: "For this visit only",
   storage: "Storage",
   isProtected: "The browser has promised not to clear what is kept here.",

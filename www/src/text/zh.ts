@@ -180,7 +180,7 @@ export const zh: Texts = {
     max_tokens: "最长回答",
   },
   hubToken: "Hugging Face 访问令牌",
-  hubTokenNote: "以明文保存，本网址下的所有页面都能读取；只会发送给 Hugging Face。",
+  hubTokenNote: "只会发送给 Hugging Face。除非仅用于本次访问，否则会以明文保存，本网址下的所有页面都能读取。",
   hubTokenBrief: "仅本次访问使用",
   storage: "存储",
   isProtected: "浏览器已承诺不会自行清除这里的数据。",
