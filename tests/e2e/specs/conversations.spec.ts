@@ -1,7 +1,7 @@
 /** Conversations: kept, found, renamed, branched, taken out and brought in. */
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Chat } from "../support/chat.js";
-import { conversationFile, importConversation, keptMessages } from "../support/conversations.js";
+import { conversationFile, importConversation, keptDrafts, keptMessages } from "../support/conversations.js";
 import { IS_FAKE, REAL_OR_TINY, TINY } from "../support/env.js";
 import { oneBrowser } from "../support/full.js";
 import { SKIPS } from "../support/skips.js";
@@ -24,9 +24,16 @@ for (const browser of oneBrowser("firefox")) {
     await chat.ask("Where do owls sleep?");
     expect(await titles(chat)).toEqual(["Where do owls sleep?", "What do foxes eat?"]);
 
+    await chat.tab.fill("#prompt", "And whe");
+    await expect.poll(() => keptDrafts(chat)).toEqual(["And whe"]);
     await chat.tab.reload();
     await chat.waitReady();
     expect(await titles(chat)).toEqual(["Where do owls sleep?", "What do foxes eat?"]);
+    const draft = (): Promise<string> =>
+      chat.tab.evaluate(() => document.querySelector<HTMLTextAreaElement>("#prompt")?.value ?? "", null);
+    expect(await draft()).toBe("");
+    await chat.tab.click("#conversations li:nth-child(1) .entry-title");
+    await expect.poll(draft).toBe("And whe");
     await chat.tab.click("#conversations li:nth-child(2) .entry-title");
     await chat.tab.waitVisible(".message.assistant", 20_000);
     expect(await chat.text(".message.user .bubble")).toBe("What do foxes eat?");

@@ -51,21 +51,30 @@ export interface KeptMessage {
 
 /** What IndexedDB holds. */
 export function keptMessages(chat: Chat): Promise<KeptMessage[]> {
+  return keptAll(chat, "messages");
+}
+
+/** What is being written, in any conversation. */
+export function keptDrafts(chat: Chat): Promise<string[]> {
+  return keptAll(chat, "drafts");
+}
+
+function keptAll<T>(chat: Chat, store: string): Promise<T[]> {
   return chat.tab.evaluate(
-    () =>
-      new Promise<KeptMessage[]>((resolve, reject) => {
+    (store) =>
+      new Promise<T[]>((resolve, reject) => {
         const request = indexedDB.open("hearth");
         request.onerror = () => {
           reject(new Error("no database"));
         };
         request.onsuccess = () => {
-          const all = request.result.transaction("messages").objectStore("messages").getAll();
+          const all = request.result.transaction(store).objectStore(store).getAll();
           all.onsuccess = () => {
             request.result.close();
-            resolve(all.result as KeptMessage[]);
+            resolve(all.result as T[]);
           };
         };
       }),
-    null,
+    store,
   );
 }
