@@ -8,7 +8,7 @@ const NOTES = [
   "The key hangs behind the door.",
 ];
 const QUESTION = "When is the kiln fired?";
-const embedder = new URLSearchParams(location.search).get("embedder") ?? "ggml-org/embeddinggemma-300M-GGUF";
+const embedder = new URLSearchParams(location.search).get("embedder") ?? "sentence-transformers/all-MiniLM-L6-v2";
 
 /** Embeddings have length 1, so their product is the cosine. */
 const likeness = (a: number[], b: number[]): number => a.reduce((sum, value, i) => sum + value * (b[i] ?? 0), 0);
