@@ -55,7 +55,10 @@ impl Tool<'_> {
         step.doing("cargo install, some minutes");
         // The program's own lock may name a dependency so new that a mirror has not got it yet. What the
         // program does depends on its own version, and that stays.
-        if self.install(dirs, &home, true).is_err() {
+        if let Err(error) = self.install(dirs, &home, true) {
+            if !lacks_a_version(&error.to_string()) {
+                return Err(error);
+            }
             step.doing("again without its lock");
             self.install(dirs, &home, false)?;
         }
@@ -91,6 +94,13 @@ impl Tool<'_> {
         proc::must(&mut command, &log, CARGO_INSTALL_LIMIT)?;
         Ok(())
     }
+}
+
+/// Whether cargo's output says that the registry has not got a version of the lock. Any other failure is no reason to build
+/// with other dependencies.
+fn lacks_a_version(output: &str) -> bool {
+    output.contains("failed to select a version for the requirement")
+        && output.contains("(locked to ")
 }
 
 /// node of the age that package.json asks for, and npm.
@@ -190,6 +200,21 @@ fn locked(lock: &Path, package: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_version_that_a_mirror_lacks_is_a_reason_to_leave_the_lock() {
+        let lacks = "error: failed to select a version for the requirement `libc = \"^0.2\"` (locked to 0.2.999)\n\
+            candidate versions found which didn't match: 0.2.180, 0.2.179, ...";
+        assert!(lacks_a_version(lacks));
+        for other in [
+            "error: failed to download from `https://index.crates.io/config.json`\n[6] Could not resolve hostname",
+            "error: could not compile `walrus` (lib) due to 1 previous error",
+            "error: failed to verify the checksum of `libc v0.2.180`",
+            "a command was stopped after 1800 s",
+        ] {
+            assert!(!lacks_a_version(other), "{other}");
+        }
+    }
 
     #[test]
     fn the_lock_decides_the_version_and_prefixes_do_not_fool_it() {

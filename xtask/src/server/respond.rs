@@ -30,6 +30,9 @@ pub fn respond(
     counters: &Counters,
     out: &mut TcpStream,
 ) -> io::Result<Next> {
+    if !request.header("host").is_none_or(is_here) {
+        return say(request, site, 403, "expected the host localhost", out);
+    }
     let mut faults = Faults::default();
     if site.faults {
         match Faults::parse(&request.query) {
@@ -55,7 +58,9 @@ pub fn respond(
         },
         Found::Directory => {
             let mut head = http::plain(301, site.isolated);
-            head.set("Location", format!("{}/", request.path));
+            // Two slashes in front would be another host.
+            let path = request.path.trim_start_matches('/');
+            head.set("Location", format!("/{path}/"));
             finish(request, head, "the directory has a slash at its end\n", out)
         }
         Found::Nothing => say(
@@ -73,6 +78,17 @@ pub fn respond(
             out,
         ),
     }
+}
+
+/// Whether a Host header means this machine: a name of another site's that leads here is that site's page reading along.
+fn is_here(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
+    };
+    ["localhost", "127.0.0.1", "[::1]"]
+        .iter()
+        .any(|here| name.eq_ignore_ascii_case(here))
 }
 
 fn send_file(

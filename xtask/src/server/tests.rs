@@ -49,7 +49,7 @@ fn ask(address: SocketAddr, method: &str, target: &str, headers: &str) -> (Strin
     let mut stream = connect(address);
     write!(
         stream,
-        "{method} {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{headers}\r\n"
+        "{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n"
     )
     .unwrap();
     let mut bytes = Vec::new();
@@ -180,7 +180,7 @@ fn a_connection_carries_many_requests_and_does_not_block_others() {
     for stream in [&mut first, &mut second] {
         for _ in 0..3 {
             stream
-                .write_all(b"GET /ten HTTP/1.1\r\nHost: h\r\nRange: bytes=0-2\r\n\r\n")
+                .write_all(b"GET /ten HTTP/1.1\r\nHost: LOCALHOST:8080\r\nRange: bytes=0-2\r\n\r\n")
                 .unwrap();
             assert_eq!(one(stream).1, "012");
         }
@@ -260,6 +260,35 @@ fn faults_break_what_they_say_and_no_more() {
         "still open: {error}"
     );
     assert!(text.ends_with(b"\r\n\r\n0123"));
+    std::fs::remove_dir_all(root).unwrap();
+}
+
+/// A page of another site whose name was made to lead here gets nothing.
+#[test]
+fn other_hosts_are_refused_and_redirects_stay_here() {
+    let (address, root) = start("hosts", false, false);
+    for (host, status) in [
+        ("127.0.0.1", 200),
+        (&address.to_string(), 200),
+        ("[::1]:8080", 200),
+        ("evil.example", 403),
+        ("evil.example:8080", 403),
+        ("localhost.evil.example", 403),
+        ("127.0.0.1.evil.example:80", 403),
+        ("", 403),
+    ] {
+        let mut stream = connect(address);
+        let head = format!("GET /ten HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{host}: {answer}"
+        );
+    }
+    let (head, _) = get(address, "//dir", "");
+    assert!(has(&head, "Location: /dir/"), "{head}");
     std::fs::remove_dir_all(root).unwrap();
 }
 
