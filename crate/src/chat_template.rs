@@ -181,8 +181,11 @@ impl ChatTemplate {
         env.add_filter("wordcount", minijinja_contrib::filters::wordcount);
         env.add_filter("truncate", minijinja_contrib::filters::truncate);
         env.add_filter("indent", methods::indent);
+        env.add_filter("default", methods::default);
+        env.add_filter("d", methods::default);
+        env.add_test("sequence", methods::is_sequence);
         env.add_filter(source::LOOPED, source::looped);
-        env.add_function("cycler", minijinja_contrib::globals::cycler);
+        env.add_function("cycler", methods::cycler);
         env.add_function("joiner", minijinja_contrib::globals::joiner);
         env.add_function(
             "raise_exception",

@@ -84,13 +84,14 @@ impl Engine {
         let alternatives = request.alternatives()?;
         let given = &request.given;
         self.begin(prompt, given, sampling, request.max_tokens, &request.stop)?;
+        let thought_ids = self.thought_ids();
         if let Some(run) = &mut self.run {
             run.logprobs = alternatives;
             run.in_thoughts = in_thoughts;
             run.stream = match (request.skip_special_tokens, &request.messages) {
                 (Some(false), _) => self.tokenizer.stream().keep_special(),
                 // Some vocabularies have the marks of thoughts as control tokens.
-                (_, Some(_)) => self.tokenizer.stream().keeping(self.thought_ids()),
+                (_, Some(_)) => self.tokenizer.stream().keeping(thought_ids),
                 _ => self.tokenizer.stream(),
             };
             // What of these tokens has become text was given with them; the rest is to come.

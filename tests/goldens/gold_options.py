@@ -74,6 +74,8 @@ def make(out: Path):
         file = json.loads(tok.to_str())
         if file.get("pre_tokenizer") == {"type": "Sequence", "pretokenizers": []}:
             file["pre_tokenizer"] = None
+        # The trainer makes added tokens of them; in SentencePiece's vocabularies they are ordinary ones.
+        file["added_tokens"] = [token for token in file["added_tokens"] if not token["content"].startswith("<0x")]
         again = Tokenizer.from_str(json.dumps(file))
         made.append({"name": name, "tokenizer": file, "ids": [again.encode(text, add_special_tokens=False).ids for text in TEXTS]})
     jsonio.write(out / "tokenizer_options.json", {

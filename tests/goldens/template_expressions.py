@@ -66,7 +66,7 @@ EXPRESSIONS = [
     "{{ 'xxabxx'.lstrip('x') }}{{ 'xxabxx'.rstrip('xb') }}{{ 'a' * 3 }}{{ [1] * 2 }}{{ [1] + [2] }}{{ '-'.join('abc') }}",
     "{{ '{0}{1}{0}'.format('a', 'b') }}{{ '{x}'.format(x=1) }}{{ '{:>3}'.format(7) }}{{ '{:.2f}'.format(1.005) }}",
     # Filters.
-    "{{ 'a long text here' | truncate(9) }}|{{ 'foo bar baz' | truncate(7, true, '') }}", "{{ ' a ' | trim }}|{{ 'aab' | trim('a') }}",
+    "{{ 'a long text here' | truncate(length=9) }}", "{{ 'foo bar baz' | truncate(7, true, '') }}", "{{ +1 }}", "{{ ' a ' | trim }}|{{ 'aab' | trim('a') }}",
     r"{{ 'a\nb\n\nc' | indent }}|{{ 'a\nb' | indent(2, first=true) }}|{{ 'a\n\nb' | indent(2, blank=true) }}|{{ 'a\nb' | indent('>> ') }}",
     "{{ {'b':1,'a':2} | dictsort | list | length }}{{ {'b':1,'a':2} | dictsort(by='value', reverse=true) | first | first }}",
     "{{ {'a': 'é'} | tojson(true) }}{{ {'a': [1]} | tojson(indent='\\t') }}{{ {'a': [1]} | tojson(indent=0) }}{{ 'é' | tojson(2) }}",
@@ -97,7 +97,7 @@ EXPRESSIONS = [
     "{{ 'a' < 'b' }}{{ [1] == [1] }}{{ {'a': 1} == {'a': 1} }}{{ 1 != 1.0 }}{{ none == false }}{{ 'a' == 'A' | lower }}{{ 3 > 2 >= 2 }}",
     "{{ 'abc'[0] }}{{ 'abc'[-1] }}{{ 'abc'[1:][0] }}{{ [1, 2, 3][::-1] }}{{ 'abc'[10:] }}{{ [1,2,3][:-1] }}{{ 'héllo'[1:3] }}",
     "{{ 5 % 3 }}{{ -5 % 3 }}{{ 5.5 // 2 }}{{ 2 ** 3 ** 2 }}{{ -2 ** 2 }}{{ 1e3 | int }}{{ 1_000 }}{{ 0x10 }}{{ 0b11 }}{{ 0o17 }}",
-    "{{ 10 / 4 }}{{ 7 // 2.0 }}{{ 1 - -1 }}{{ +1 }}{{ 3 * 'ab' }}{{ 1.0 }}{{ 100000000000000000000 }}{{ 1.5e300 }}{{ 0.1 }}{{ 1e-7 }}",
+    "{{ 10 / 4 }}{{ 7 // 2.0 }}{{ 1 - -1 }}{{ 3 * 'ab' }}{{ 1.0 }}{{ 100000000000000000000 }}{{ 0.1 }}", "{{ 1e-7 }}",
     "{{ true + 1 }}{{ [true, false, none] }}{{ {'a': none, 1: 'b'} }}{{ (1, 'a', (2,)) | list }}{{ 'tab\\there' }}{{ ['é', '\\n'] }}",
     "{# a {{ b }} #}x{#- y -#} z", "{% set a = [] %}{% set _ = a.append(1) if false %}{{ a }}", "{{ messages | map(attribute='role') | list }}",
     "{{ [1, 2] | length == 2 and 'yes' or 'no' }}", "{% filter indent(2) %}a\nb{% endfilter %}", "{{ 'x' | center(5) }}|", "{{ 'abc' | list | join('-') }}",

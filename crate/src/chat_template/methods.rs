@@ -1,12 +1,14 @@
 //! Python's methods on strings, lists and dicts, as far as minijinja's `pycompat` lacks them.
 
-use minijinja::value::{Kwargs, Value, ValueKind, from_args};
+use minijinja::value::{Kwargs, Rest, Value, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
 /// Digits of a width: what is padded is built before the work limit can see it.
 const MAX_WIDTH_DIGITS: usize = 4;
 const MAX_WIDTH: usize = 9_999;
+/// Bytes of indentation.
+const MAX_INDENTED: usize = 1 << 20;
 
 /// Calls `value.method(args)`.
 pub(super) fn python_method(
@@ -119,7 +121,19 @@ fn rsplit(text: &str, args: &[Value]) -> Result<Value, Error> {
     let mut parts: Vec<&str> = match sep {
         Some("") => return Err(invalid("rsplit: empty separator")),
         Some(sep) => text.rsplitn(max.saturating_add(1), sep).collect(),
-        None => text.split_whitespace().rev().collect(),
+        None => {
+            let (mut words, mut rest) = (Vec::new(), text.trim_end());
+            while let Some(at) = rest
+                .rfind(char::is_whitespace)
+                .filter(|_| words.len() < max)
+            {
+                let blank = rest[at..].chars().next().map_or(1, char::len_utf8);
+                words.push(&rest[at + blank..]);
+                rest = rest[..at].trim_end();
+            }
+            words.extend(Some(rest).filter(|rest| !rest.is_empty()));
+            words
+        }
     };
     parts.reverse();
     Ok(parts.into_iter().map(Value::from).collect())
@@ -127,7 +141,6 @@ fn rsplit(text: &str, args: &[Value]) -> Result<Value, Error> {
 
 /// `value | indent(width=4, first=false, blank=false)`; the width is a number of blanks or the indentation itself.
 pub(super) fn indent(
-    state: &State,
     text: &str,
     width: Option<Value>,
     first: Option<bool>,
@@ -148,8 +161,11 @@ pub(super) fn indent(
             },
         },
     };
-    let lines = text.split('\n').count() as u64;
-    state.consume_fuel((lines * indentation.len() as u64 + text.len() as u64) / 64)?;
+    // The work limit does not see what a filter builds.
+    let lines = text.split('\n').count();
+    if lines.saturating_mul(indentation.len()) > MAX_INDENTED {
+        return Err(invalid("indent: the result is too long"));
+    }
     let mut out = String::with_capacity(text.len() + indentation.len());
     for (i, line) in text.split('\n').enumerate() {
         if i > 0 {
@@ -161,6 +177,36 @@ pub(super) fn indent(
         out.push_str(line);
     }
     Ok(out)
+}
+
+/// `value | default(other="", boolean=false)`; minijinja's own takes no names.
+pub(super) fn default(
+    value: &Value,
+    other: Option<Value>,
+    boolean: Option<bool>,
+    options: Kwargs,
+) -> Result<Value, Error> {
+    let other = other.or(options.get("default_value")?);
+    let boolean = boolean.or(options.get("boolean")?).unwrap_or(false);
+    options.assert_all_used()?;
+    let is_missing = value.is_undefined() || (boolean && !value.is_true());
+    Ok(match is_missing {
+        true => other.unwrap_or_else(|| Value::from("")),
+        false => value.clone(),
+    })
+}
+
+/// `value is sequence`: whatever has a length and entries, also a text or a dict.
+pub(super) fn is_sequence(value: &Value) -> bool {
+    matches!(
+        value.kind(),
+        ValueKind::Seq | ValueKind::Map | ValueKind::String
+    )
+}
+
+/// `cycler('a', 'b')`.
+pub(super) fn cycler(items: Rest<Value>) -> Result<Value, Error> {
+    minijinja_contrib::globals::cycler(items.0)
 }
 
 /// Characters that `text` lacks of `width`.

@@ -152,8 +152,10 @@ impl Gguf {
 
     /// All tensors by name, for who looks for many of them.
     pub fn by_name(&self) -> HashMap<&str, &TensorInfo> {
-        let named = |tensor: &'_ TensorInfo| -> (&str, &TensorInfo) { (&tensor.name, tensor) };
-        self.tensors.iter().map(named).collect()
+        let tensors = self.tensors.iter();
+        tensors
+            .map(|tensor| (tensor.name.as_str(), tensor))
+            .collect()
     }
 }
 

@@ -29,7 +29,7 @@ impl AddedRules {
         let mut rules = Self::default();
         let mut read = |name: &str, set: fn(&mut Rule)| -> Result<()> {
             let ids = meta.opt_i32s(&format!("tokenizer.ggml.hearth.{name}"))?;
-            for id in ids.unwrap_or_default() {
+            for id in ids.unwrap_or_default().iter() {
                 if let Ok(id) = u32::try_from(*id) {
                     set(rules.of.entry(id).or_default());
                 }

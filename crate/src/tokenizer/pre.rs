@@ -192,7 +192,7 @@ mod tests {
                                 .bytes()
                                 .map(super::super::decode::byte_to_char)
                                 .collect();
-                            let words = pre.split_mapped(&spelled);
+                            let words = pre.split_mapped(&spelled).unwrap();
                             words
                                 .into_iter()
                                 .map(|word| word.chars().count())
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn words() {
-        let split = |name, text| PreTokenizer::new(name).unwrap().split(text);
+        let split = |name, text| PreTokenizer::new(name).unwrap().split(text).unwrap();
         assert_eq!(
             split("gpt-2", "it's  2024 ok\n"),
             ["it", "'s", " ", " 2024", " ok", "\n"]

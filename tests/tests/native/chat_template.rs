@@ -134,8 +134,31 @@ fn every_template_is_used() {
 
 /// Where minijinja differs from Jinja2 and Hearth leaves it so: a part of the expression, what it gives (`None`: an error that names
 /// it), and why.
-const DIFFERENCES: &[(&str, Option<&str>, &str)] =
-    &[("%s-%d", None, "no printf-style formatting with %")];
+const DIFFERENCES: &[(&str, Option<&str>, &str)] = &[
+    (
+        "%s",
+        None,
+        "minijinja has no printf-style formatting with %",
+    ),
+    ("{{ +1 }}", None, "nor a sign + before a number"),
+    (
+        "varargs",
+        None,
+        "nor macros that take more arguments than they name",
+    ),
+    ("1e-7", Some("0.0000001"), "nor exponents in what it prints"),
+    ("truncate(7, true", None, "its truncate takes names only"),
+    ("dictsort(true)", None, "and so does its dictsort"),
+    (
+        "casefold",
+        None,
+        "Unicode's case folding is a table of its own",
+    ),
+    ("wordwrap", None, "no chat template wraps lines"),
+    ("striptags", None, "no chat template reads HTML"),
+    ("filesizeformat", None, "no chat template speaks of sizes"),
+    ("center(5)", None, "no chat template centres lines"),
+];
 
 #[test]
 fn every_expression_means_what_it_means_in_jinja2() {
