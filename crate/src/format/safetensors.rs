@@ -210,6 +210,10 @@ mod tests {
                 "bad_file",
             ),
             (
+                r#"{"a":{"dtype":"F32","shape":[0,4],"data_offsets":[0,0]}}"#,
+                "bad_file",
+            ),
+            (
                 r#"{"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}"#,
                 "unsupported_quant",
             ),

@@ -172,18 +172,7 @@ impl ModelConfig {
         if n_experts > 0 && !(spec.gated && spec.post_norm == PostNorm::None) {
             return Err(bad("expert_count", "0 in this family".into(), n_experts));
         }
-        let real = |name: &str, default: f32| -> Result<f32> {
-            let key = key(name);
-            match meta.opt_f32(&key)? {
-                Some(found) if found.is_finite() => Ok(found),
-                Some(found) => Err(Error::Metadata {
-                    key,
-                    expected: "a finite number".into(),
-                    found: found.to_string(),
-                }),
-                None => Ok(default),
-            }
-        };
+        let real = |name: &str, default: f32| finite(meta, key(name), default);
         let rope = Rope {
             theta: real("rope.freq_base", 10_000.0)?,
             dim: rope_dim,
@@ -268,7 +257,7 @@ impl ModelConfig {
                 .opt_bool("hearth.rope.halves")?
                 .unwrap_or(spec.rope_neox),
             rope_divisors: [divisors("freqs")?, divisors("short")?, divisors("long")?],
-            norm_offset: meta.opt_f32("hearth.norm.offset")?.unwrap_or(0.0),
+            norm_offset: finite(meta, "hearth.norm.offset".to_owned(), 0.0)?,
             scales,
             spec,
         })
@@ -333,6 +322,19 @@ fn of_all_layers(meta: &Metadata, key: &str) -> Result<Option<u32>> {
             expected: "the same number for every layer".into(),
             found: format!("{list:?}").chars().take(60).collect(),
         }),
+    }
+}
+
+/// A number that calculations go on with: neither infinite nor no number at all.
+fn finite(meta: &Metadata, key: String, default: f32) -> Result<f32> {
+    match meta.opt_f32(&key)? {
+        Some(found) if found.is_finite() => Ok(found),
+        Some(found) => Err(Error::Metadata {
+            key,
+            expected: "a finite number".into(),
+            found: found.to_string(),
+        }),
+        None => Ok(default),
     }
 }
 

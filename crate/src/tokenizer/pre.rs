@@ -207,6 +207,16 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_that_gives_up_is_an_error() {
+        let pattern = r"(a+)+(?=b)\1c".to_owned();
+        let pre = PreTokenizer::of(&[pattern], &[], false, false).unwrap();
+        assert_eq!(pre.split("x y").unwrap(), ["x y"]);
+        let long = "a".repeat(40);
+        let result = pre.split(&long);
+        assert!(matches!(result, Err(Error::Tokenizer { .. })), "{result:?}");
+    }
+
+    #[test]
     fn names_are_unique() {
         let mut names: Vec<&str> = FAMILIES.iter().flat_map(|f| f.names).copied().collect();
         let count = names.len();

@@ -206,4 +206,13 @@ mod tests {
         }
         assert!(!specials.may_continue(&vocab, "a<|a|>", |id| id == 0));
     }
+
+    #[test]
+    fn the_longest_special_token_is_bounded() {
+        for (length, is_taken) in [(512, true), (513, false)] {
+            let texts = ["<".repeat(length)];
+            let vocab = Vocab::new(&texts, vec![Kind::Control]).unwrap();
+            assert_eq!(Specials::new(&vocab, &HashSet::new()).is_ok(), is_taken);
+        }
+    }
 }

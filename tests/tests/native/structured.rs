@@ -263,6 +263,40 @@ fn formats_that_cannot_be_followed_are_refused() {
     assert!(Vocabulary::new(&[b"a".to_vec()], &[]).is_err());
 }
 
+/// An unknown `format` is an annotation and changes nothing; where a value is named `format`, it stays.
+#[test]
+fn unknown_formats_of_texts_are_ignored() {
+    let tokens: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).chain([vec![]]).collect();
+    let vocabulary = Vocabulary::new(&tokens, &[256]).unwrap();
+    let properties = json!({ "format": { "enum": [{ "format": "phone" }] } });
+    for (schema, text) in [
+        (json!({ "type": "string", "format": "phone" }), r#""x""#),
+        (
+            json!({ "type": "array", "items": { "type": "string", "format": "phone" } }),
+            r#"["x"]"#,
+        ),
+        (
+            json!({ "type": "object", "properties": properties, "required": ["format"] }),
+            r#"{"format": {"format": "phone"}}"#,
+        ),
+    ] {
+        let mut grammar = vocabulary.grammar(&Format::JsonSchema(schema)).unwrap();
+        let mut bits = [0; 257usize.div_ceil(32)];
+        for byte in text.bytes().map(usize::from) {
+            assert!(grammar.allow(&mut bits).unwrap(), "{text} ends early");
+            assert!(bits[byte / 32] >> (byte % 32) & 1 == 1, "{text}: {byte}");
+            grammar.accept(&[byte as u32]).unwrap();
+        }
+    }
+    let date = Format::JsonSchema(json!({ "type": "string", "format": "date" }));
+    let mut grammar = vocabulary.grammar(&date).unwrap();
+    let mut bits = [0; 257usize.div_ceil(32)];
+    grammar.accept(&[u32::from(b'"')]).unwrap();
+    grammar.allow(&mut bits).unwrap();
+    let x = usize::from(b'x');
+    assert!(bits[x / 32] >> (x % 32) & 1 == 0, "a known format holds");
+}
+
 /// The formats of required calls, as the package asks for them, take what models of each style write.
 #[test]
 fn calls_in_every_style_are_what_their_format_allows() {
@@ -288,6 +322,10 @@ fn calls_in_every_style_are_what_their_format_allows() {
         (
             "hermes",
             "<tool_call>\n{\"name\": \"time\", \"arguments\": {}}\n</tool_call>\n<tool_call>\n{\"name\": \"time\", \"arguments\": {}}\n</tool_call>",
+        ),
+        (
+            "xml",
+            "<tool_call>\n<function=weather>\n<parameter=city>\nOslo\n</parameter>\n</function>\n</tool_call>",
         ),
         (
             "llama",
