@@ -8,6 +8,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { minifyAll } from "./minify.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const dist = join(root, "dist");
@@ -50,6 +51,8 @@ if (!process.argv.includes("--without-core")) {
     });
   }
 }
+minifyAll(dist);
+
 /** What is in the package and what it was made of. */
 function provenance() {
   const ask = (command, ...args) => {
