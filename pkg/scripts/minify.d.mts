@@ -1,0 +1,1 @@
+export declare function minifyAll(folder: string): void;
