@@ -5,6 +5,7 @@ import { Connection } from "./connection.js";
 import { diagnose, type Diagnostics } from "./diagnostics.js";
 import { Embeddings } from "./embeddings.js";
 import { cancelled, HearthError, invalid, throwIfAborted, toHearthError } from "./errors.js";
+import { given } from "./given.js";
 import { Lock } from "./lock.js";
 import { oneThread } from "./notices.js";
 import type {
@@ -249,13 +250,14 @@ export type InspectOptions = Pick<
  * A model that cannot be run has a report as well, with `unsupported` in place of `budget`.
  */
 export async function inspectModel(options: InspectOptions): Promise<ModelReport> {
-  const { signal, contextSize, kvType, bandwidth } = options;
+  const { signal } = options;
   throwIfAborted(signal);
   const { source, transfer } = await toSource(options);
-  const request: InspectRequest = { source, download: toDownload(options, source), options: {} };
-  if (contextSize !== undefined) request.options.contextSize = contextSize;
-  if (kvType !== undefined) request.options.kvType = kvType;
-  if (bandwidth !== undefined) request.options.bandwidth = bandwidth;
+  const request: InspectRequest = {
+    source,
+    download: toDownload(options, source),
+    options: given(options, "contextSize", "kvType", "bandwidth"),
+  };
   if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
   const client = new WorkerClient(startWorker(options.workerUrl));
   try {
@@ -280,12 +282,8 @@ function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest 
     deviceOptions: options.deviceOptions ?? {},
     download: toDownload(options, source),
     cache: options.cache ?? "default",
+    ...given(options, "contextSize", "kvType", "drafts", "quantize", "threads"),
   };
-  if (options.contextSize !== undefined) request.contextSize = options.contextSize;
-  if (options.kvType !== undefined) request.kvType = options.kvType;
-  if (options.drafts !== undefined) request.drafts = options.drafts;
-  if (options.quantize !== undefined) request.quantize = options.quantize;
-  if (options.threads !== undefined) request.threads = options.threads;
   if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
   if (options.grammarUrl !== undefined) request.grammarUrl = absolute(options.grammarUrl);
   return request;

@@ -1,6 +1,7 @@
 /** In the worker: from a load request to an engine of the core. */
 import { chooseThreads } from "./cpu-pool.js";
 import { HearthError, throwIfAborted, toHearthError } from "./errors.js";
+import { given } from "./given.js";
 import { requireWebGpu } from "./gpu-probe.js";
 import { oneThread } from "./notices.js";
 import { ProgressMeter } from "./progress.js";
@@ -127,11 +128,7 @@ export async function loadModel(
   let loader: WasmLoader | undefined;
   // Made when the first bytes are here, because a download knows its length only then.
   const open = (): WasmLoader => {
-    const options: LoaderOptions = {};
-    if (request.contextSize !== undefined) options.contextSize = request.contextSize;
-    if (request.kvType !== undefined) options.kvType = request.kvType;
-    if (request.drafts !== undefined) options.drafts = request.drafts;
-    if (request.quantize !== undefined) options.quantize = request.quantize;
+    const options: LoaderOptions = given(request, "contextSize", "kvType", "drafts", "quantize");
     const length = sources[0]?.total;
     if (model.kind === "one" && length !== undefined) options.totalBytes = length;
     return new wasm.Loader(device, options, files);

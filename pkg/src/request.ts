@@ -88,26 +88,28 @@ function copies({ n }: { n?: number | null }, request: AnswerRequest): AnswerReq
   );
 }
 
-// The ranges are those of crate/src/request.rs.
-const isShare = (p: number): boolean => p >= 0 && p <= 1;
+/** Of numbers that go on as they are; those of crate/src/request.rs. */
+const RANGES = {
+  temperature: [0, 2],
+  top_p: [0, 1],
+  min_p: [0, 1],
+  typical_p: [0, 1],
+  repetition_penalty: [0.01, 10],
+  frequency_penalty: [-2, 2],
+  presence_penalty: [-2, 2],
+} as const;
 
 type SamplingParams = Omit<CompletionCreateParams, "prompt" | "stream" | "logprobs">;
 
 function withSampling(request: AnswerRequest, params: SamplingParams, limit: number | null | undefined): AnswerRequest {
   set(request, "max_tokens", "max_tokens", limit, (n) => Number.isInteger(n) && n >= 1, "an integer of at least 1");
-  set(request, "temperature", "temperature", params.temperature, (t) => t >= 0 && t <= 2, "a number from 0 to 2");
-  set(request, "top_p", "top_p", params.top_p, isShare, "a number from 0 to 1");
+  for (const [field, [from, to]] of Object.entries(RANGES) as [keyof typeof RANGES, readonly [number, number]][]) {
+    const isWithin = (value: number): boolean => value >= from && value <= to;
+    set(request, field, field, params[field], isWithin, `a number from ${String(from)} to ${String(to)}`);
+  }
   // Elsewhere -1 is the default that is 0 here: all tokens.
   const topK = params.top_k === -1 ? 0 : params.top_k;
   set(request, "top_k", "top_k", topK, (k) => Number.isInteger(k) && k >= 0 && k < 2 ** 32, "an integer of at least 0");
-  set(request, "min_p", "min_p", params.min_p, isShare, "a number from 0 to 1");
-  set(request, "typical_p", "typical_p", params.typical_p, isShare, "a number from 0 to 1");
-  const { repetition_penalty, frequency_penalty, presence_penalty } = params;
-  const isFactor = (r: number): boolean => r >= 0.01 && r <= 10;
-  set(request, "repetition_penalty", "repetition_penalty", repetition_penalty, isFactor, "a number from 0.01 to 10");
-  const isPenalty = (p: number): boolean => p >= -2 && p <= 2;
-  set(request, "frequency_penalty", "frequency_penalty", frequency_penalty, isPenalty, "a number from -2 to 2");
-  set(request, "presence_penalty", "presence_penalty", presence_penalty, isPenalty, "a number from -2 to 2");
   const bias = toLogitBias(params.logit_bias);
   if (bias !== undefined) request.logit_bias = bias;
   set(request, "seed", "seed", params.seed, Number.isSafeInteger, "an integer");
