@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hearth::format::folder;
-use hearth::inspect::{Budget, InspectOptions, Report, Runs, inspect};
+use hearth_modelfile::container::folder;
+use hearth_modelfile::budget::{Budget, InspectOptions, Report, Runs, inspect};
 use hearth::{Device, DeviceOptions};
 
 /// Hearth's command line

@@ -1,7 +1,7 @@
 //! What an answer may consist of: the seam to whoever knows a schema or grammar, which the core does not.
 
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use hearth_modelfile::error::{Error, Result};
 use crate::ops::state::{ADJUST, MASKED};
 
 /// Follows an answer token by token, and knows what may come next.

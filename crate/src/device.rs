@@ -8,7 +8,7 @@ use burn_wgpu::WgpuSetup;
 
 pub use crate::device_info::{DeviceInfo, Limits};
 use crate::device_info::{cpu_info, gpu_info};
-use crate::error::{Error, Result};
+use hearth_modelfile::error::{Error, Result};
 pub use crate::fault::Fault;
 use crate::fault::Faults;
 use crate::ops::{Arithmetic, Tuning};
@@ -263,7 +263,7 @@ pub use platform::{SUBGROUP_DIRECTIVE, now_ms, wall_clock};
 
 #[cfg(not(target_arch = "wasm32"))]
 mod platform {
-    use crate::chat_template::Clock;
+    use hearth_modelfile::text::template::Clock;
 
     pub const BACKENDS: wgpu::Backends = wgpu::Backends::PRIMARY;
 
@@ -315,7 +315,7 @@ mod platform {
 
     use wasm_bindgen::prelude::*;
 
-    use crate::chat_template::Clock;
+    use hearth_modelfile::text::template::Clock;
 
     pub const BACKENDS: wgpu::Backends = wgpu::Backends::BROWSER_WEBGPU;
 

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+pub use hearth_modelfile::budget::Limits;
+
 use crate::ops::pool;
 
 /// What a device is and can do.
@@ -24,16 +26,6 @@ pub struct DeviceInfo {
     pub limits: Limits,
     /// Milliseconds of a read-back of 16 bytes with an idle queue.
     pub readback_ms: f64,
-}
-
-/// The limits that a model's tensors must respect.
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Limits {
-    pub max_buffer_size: u64,
-    pub max_storage_buffer_binding_size: u64,
-    pub max_storage_buffers_per_shader_stage: u32,
-    pub max_compute_workgroup_storage_size: u32,
 }
 
 /// What an adapter calls itself.

@@ -6,8 +6,8 @@
 use serde::Serialize;
 
 use crate::engine::Engine;
-use crate::error::{Error, Result};
-use crate::model::Pooling;
+use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::families::Pooling;
 use crate::ops::words::read_f32;
 
 /// A text's embedding.

@@ -8,12 +8,13 @@
 use burn::tensor::{Int, Tensor};
 use serde::Serialize;
 
-use crate::chat_template::{ChatTemplate, ThoughtMarks, ToolStyle};
+use hearth_modelfile::text::template::{ChatTemplate, ThoughtMarks, ToolStyle};
 use crate::device::Device;
-use crate::error::{Error, Result};
-use crate::format::Gguf;
+use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::container::Gguf;
 use crate::graph::StepGraph;
-use crate::model::{Decoder, ModelConfig};
+use crate::model::Decoder;
+use hearth_modelfile::config::ModelConfig;
 use crate::ops::state::{IDS, STATE_WORDS};
 use crate::ops::words::gpu_bytes;
 use crate::ops::{KvType, LayerCache, SampleMemory};
@@ -21,7 +22,7 @@ use crate::readback::Read;
 use crate::request::{Sampling, Step};
 use crate::run::Run;
 use crate::speculation::{Drafts, Speculation};
-use crate::tokenizer::Tokenizer;
+use hearth_modelfile::text::tokenizer::Tokenizer;
 
 /// What is loaded.
 #[derive(Debug, Clone, Serialize)]

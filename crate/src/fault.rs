@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::error::{Error, Result};
+use hearth_modelfile::error::{Error, Result};
 
 /// The first error since the last look.
 #[derive(Clone, Default)]

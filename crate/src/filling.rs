@@ -1,13 +1,13 @@
 //! Bytes of tensors, in the file's order, to their places on the device.
 
 use crate::device::Device;
-use crate::error::{Error, Result};
-use crate::format::transposed::rows_of_columns;
+use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::container::transposed::rows_of_columns;
 use crate::matrix::Place;
 use crate::ops::Ops;
 use crate::ops::words::read_words;
-use crate::quant::codebook::{repack_exponents, repack_pairs};
-use crate::quant::{are_finite, block_format, repack_rows};
+use hearth_modelfile::quant::codebook::{repack_exponents, repack_pairs};
+use hearth_modelfile::quant::{are_finite, block_format, repack_rows};
 use crate::weights::{Plan, Planned, Share, Target};
 
 /// Tensors being filled.

@@ -8,7 +8,7 @@ use cubecl::client::Graph;
 
 use burn::tensor::Tensor;
 
-use crate::error::{Error, Result};
+use hearth_modelfile::error::{Error, Result};
 use crate::ops::Ops;
 use crate::ops::words::{gpu_error, gpu_tensor};
 

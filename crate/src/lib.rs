@@ -7,18 +7,14 @@
 //!
 //! Dependencies point one way: web -> engine -> model -> ops -> quant -> format -> error.
 
-pub mod chat_template;
 pub mod constraint;
 pub mod device;
 pub mod device_info;
 pub mod embedding;
 pub mod engine;
-pub mod error;
 mod fault;
 mod filling;
-pub mod format;
 mod graph;
-pub mod inspect;
 pub mod loader;
 pub mod logprobs;
 mod matrix;
@@ -26,7 +22,6 @@ mod measure;
 pub mod model;
 pub mod ops;
 mod prefill;
-pub mod quant;
 mod readback;
 pub mod request;
 mod run;
@@ -34,7 +29,6 @@ mod scoring;
 mod speculation;
 mod start;
 mod stepwise;
-pub mod tokenizer;
 pub mod tune;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
@@ -42,7 +36,7 @@ mod weights;
 
 pub use device::{Device, DeviceOptions};
 pub use engine::Engine;
-pub use error::{Error, Result};
+pub use hearth_modelfile::{Error, Result};
 pub use loader::{LoadOptions, Loader};
 pub use request::Request;
 pub use speculation::Drafts;

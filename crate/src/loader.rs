@@ -5,17 +5,18 @@
 //! tensor is repacked row by row as its bytes come and written to its place on the device ([`crate::filling`]). At any moment
 //! the loader holds less than one chunk plus one row, or one matrix that the file has by columns.
 
-use crate::chat_template::ChatTemplate;
+use hearth_modelfile::text::template::ChatTemplate;
 use crate::device::Device;
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use hearth_modelfile::error::{Error, Result};
 use crate::filling::Filling;
-use crate::format::{Files, Gguf, Parsed};
-use crate::model::{ModelConfig, assemble};
+use hearth_modelfile::container::{Files, Gguf, Parsed};
+use hearth_modelfile::config::ModelConfig;
+use crate::model::assemble;
 use crate::ops::{KvType, Ops, Tuning, pool};
-use crate::quant::quantize::{Quantize, kept_bytes};
+use hearth_modelfile::quant::quantize::{Quantize, kept_bytes};
 use crate::speculation::Drafts;
-use crate::tokenizer::Tokenizer;
+use hearth_modelfile::text::tokenizer::Tokenizer;
 use crate::weights::Plan;
 
 /// How far a load is.
@@ -74,8 +75,7 @@ struct Weights {
     filling: Filling,
 }
 
-/// The default context where the caller names none: the KV cache of a small model then fits any GPU.
-pub const DEFAULT_CONTEXT: usize = 2048;
+pub use hearth_modelfile::config::DEFAULT_CONTEXT;
 
 impl Loader {
     /// A loader for `device`.

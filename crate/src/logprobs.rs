@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::tokenizer::Tokenizer;
+use hearth_modelfile::text::tokenizer::Tokenizer;
 
 /// The most alternatives that a request may ask for.
 pub const MOST_ALTERNATIVES: usize = 20;

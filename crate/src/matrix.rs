@@ -2,11 +2,11 @@
 
 use burn::tensor::{Int, Tensor};
 
-use crate::error::{Error, Result};
-use crate::model::assemble::MatrixNames;
+use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::weight_requests::MatrixNames;
 use crate::ops::pool::Pooled;
 use crate::ops::{Ops, Scaling, Weight, WeightPart};
-use crate::quant::Packing;
+use hearth_modelfile::quant::Packing;
 
 /// Rows of a matrix.
 #[derive(Clone, Copy)]

@@ -2,7 +2,7 @@
 
 use crate::device::now_ms;
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use hearth_modelfile::error::{Error, Result};
 use crate::ops::state::{POS, STEP};
 use crate::ops::words::read_words;
 use crate::request::Sampling;

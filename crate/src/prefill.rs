@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 
 use crate::device::now_ms;
 use crate::engine::Engine;
-use crate::error::Result;
+use hearth_modelfile::error::Result;
 use crate::ops::linear::TILE_TOKENS;
 use crate::ops::state::{IDS, POS};
 use crate::ops::words::read_words;

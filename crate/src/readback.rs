@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use crate::engine::Engine;
-use crate::error::Result;
+use hearth_modelfile::error::Result;
 use crate::ops::words::read_words;
 
 /// A read-back of sampled ids.

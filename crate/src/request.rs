@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use crate::chat_template::Message;
-use crate::error::{Error, Result};
+use hearth_modelfile::text::template::Message;
+use hearth_modelfile::error::{Error, Result};
 use crate::logprobs::{MOST_ALTERNATIVES, TokenLogprobs};
 use crate::ops::state::PENALISED;
 

@@ -7,7 +7,7 @@ use burn::tensor::{Int, Tensor};
 use crate::constraint::Constraint;
 use crate::device::now_ms;
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use hearth_modelfile::error::{Error, Result};
 use crate::graph::StepGraph;
 use crate::logprobs::logprobs;
 use crate::ops::draft::ROWS;
@@ -16,7 +16,7 @@ use crate::prefill::Chunk;
 use crate::readback::Read;
 use crate::request::{CompletionTokensDetails, PromptTokensDetails, Step, StopMatcher, Usage};
 use crate::speculation::Drafts;
-use crate::tokenizer::Stream;
+use hearth_modelfile::text::tokenizer::Stream;
 
 /// How long the steps between two read-backs take on a device whose read-back takes `readback_ms`: long enough to hide
 /// one and not to be mostly that, short enough to stop within and to be read along.

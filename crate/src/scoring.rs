@@ -1,7 +1,7 @@
 //! Logits for tests and scoring.
 
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use hearth_modelfile::error::{Error, Result};
 use crate::ops::linear::TILE_TOKENS;
 use crate::ops::words::read_f32;
 

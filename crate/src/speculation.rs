@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
 use crate::engine::Engine;
-use crate::error::Result;
+use hearth_modelfile::error::Result;
 use crate::ops::draft::{ROWS, draft};
 use crate::ops::state::{DRAFT, N_TOKENS, RING, RING_LEN};
 use crate::run::{Batch, Run, batch_ms, smooth};

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::chat_template::{Message, RenderOptions};
+use hearth_modelfile::text::template::{Message, RenderOptions};
 use crate::device::{now_ms, wall_clock};
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use hearth_modelfile::error::{Error, Result};
 use crate::ops::state::{PENALISED, STEP};
 use crate::request::{CompletionTokensDetails, Request, Sampling, StopMatcher};
 use crate::run::Run;
@@ -29,10 +29,10 @@ impl Engine {
             extra: request.chat_template_kwargs.clone(),
         };
         let rendered = self.template.render(messages, &options, &self.tokenizer)?;
-        self.check_length(rendered.len())?;
+        self.check_length(rendered.byte_len())?;
         Ok((
             self.tokenizer.encode_template(&rendered)?,
-            rendered.in_thoughts,
+            rendered.is_in_thoughts(),
         ))
     }
 

@@ -6,7 +6,7 @@
 use burn::tensor::Tensor;
 
 use crate::engine::Engine;
-use crate::error::Result;
+use hearth_modelfile::error::Result;
 use crate::ops::words::read_f32;
 use crate::readback::{Read, started};
 use crate::run::Run;

@@ -11,11 +11,11 @@ use wasm_bindgen::prelude::*;
 
 use crate::device::{Device as CoreDevice, DeviceOptions};
 use crate::engine::{Engine as CoreEngine, Stats};
-use crate::error::Error;
+use hearth_modelfile::error::Error;
 use crate::loader::{LoadOptions, Loader as CoreLoader};
 use crate::ops::pool;
 use crate::ops::{Arithmetic, KvType};
-use crate::quant::quantize::Quantize;
+use hearth_modelfile::quant::quantize::Quantize;
 use crate::request::Request;
 use crate::speculation::Drafts;
 use crate::tune::Measured;
@@ -71,8 +71,17 @@ pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
 }
 
-impl From<Error> for JsValue {
-    fn from(error: Error) -> JsValue {
+/// An error on its way to JavaScript.
+pub struct Thrown(Error);
+
+impl From<Error> for Thrown {
+    fn from(error: Error) -> Self {
+        Thrown(error)
+    }
+}
+
+impl From<Thrown> for JsValue {
+    fn from(Thrown(error): Thrown) -> JsValue {
         let js = js_sys::Error::new(&error.to_string());
         js.set_name("HearthError");
         for (key, value) in [("code", error.code()), ("hint", error.hint())] {
@@ -83,7 +92,7 @@ impl From<Error> for JsValue {
     }
 }
 
-fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
+fn to_js(value: &impl Serialize) -> Result<JsValue, Thrown> {
     value
         .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
         .map_err(|e| {
@@ -95,7 +104,7 @@ fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
         })
 }
 
-fn from_js<T: for<'a> Deserialize<'a>>(what: &str, value: JsValue) -> Result<T, JsValue> {
+fn from_js<T: for<'a> Deserialize<'a>>(what: &str, value: JsValue) -> Result<T, Thrown> {
     serde_wasm_bindgen::from_value(value).map_err(|e| {
         Error::InvalidRequest {
             field: what.to_owned(),
@@ -106,7 +115,7 @@ fn from_js<T: for<'a> Deserialize<'a>>(what: &str, value: JsValue) -> Result<T, 
     })
 }
 
-fn busy() -> JsValue {
+fn busy() -> Thrown {
     Error::Busy.into()
 }
 
@@ -130,7 +139,7 @@ impl Device {
         kind: String,
         options: JsValue,
         pool: Option<JsCpuPool>,
-    ) -> Result<Device, JsValue> {
+    ) -> Result<Device, Thrown> {
         if let Some(pool) = pool {
             pool::install(Rc::new(pool));
         }
@@ -159,12 +168,12 @@ impl Device {
     }
 
     /// What was measured of it, to be kept for the next time.
-    pub fn tuning(&self) -> Result<JsValue, JsValue> {
+    pub fn tuning(&self) -> Result<JsValue, Thrown> {
         to_js(&self.0.measured())
     }
 
     /// What the device is and can do.
-    pub fn info(&self) -> Result<JsValue, JsValue> {
+    pub fn info(&self) -> Result<JsValue, Thrown> {
         to_js(self.0.info())
     }
 }
@@ -187,7 +196,7 @@ pub struct Loader(Option<CoreLoader>);
 impl Loader {
     /// A loader for `device`; of a model in several files, whose headers are known, or of one file.
     #[wasm_bindgen(constructor)]
-    pub fn new(device: &Device, options: JsValue, files: Option<Files>) -> Result<Loader, JsValue> {
+    pub fn new(device: &Device, options: JsValue, files: Option<Files>) -> Result<Loader, Thrown> {
         let options: LoaderOptions = from_js("options", options)?;
         let options = LoadOptions {
             context_size: options.context_size,
@@ -204,18 +213,18 @@ impl Loader {
     }
 
     /// Takes the file's next bytes.
-    pub async fn push(&mut self, chunk: &[u8]) -> Result<(), JsValue> {
+    pub async fn push(&mut self, chunk: &[u8]) -> Result<(), Thrown> {
         let loader = self.0.as_mut().ok_or_else(busy)?;
         Ok(loader.push(chunk).await?)
     }
 
     /// How far the load is.
-    pub fn progress(&self) -> Result<JsValue, JsValue> {
+    pub fn progress(&self) -> Result<JsValue, Thrown> {
         to_js(&self.0.as_ref().map(CoreLoader::progress))
     }
 
     /// Ends the load: builds the model and compiles its pipelines.
-    pub async fn finish(&mut self) -> Result<Engine, JsValue> {
+    pub async fn finish(&mut self) -> Result<Engine, Thrown> {
         let loader = self.0.take().ok_or_else(busy)?;
         let mut engine = loader.finish().await?;
         engine.warm_up().await?;
@@ -238,7 +247,7 @@ struct AllStats {
 #[wasm_bindgen]
 impl Engine {
     /// What is loaded.
-    pub fn info(&self) -> Result<JsValue, JsValue> {
+    pub fn info(&self) -> Result<JsValue, Thrown> {
         to_js(self.0.try_borrow().map_err(|_| busy())?.info())
     }
 
@@ -247,7 +256,7 @@ impl Engine {
         &self,
         request: JsValue,
         constraint: Option<JsConstraint>,
-    ) -> Result<Generation, JsValue> {
+    ) -> Result<Generation, Thrown> {
         let mut request: Request = from_js("request", request)?;
         let random = js_sys::Math::random() * f64::from(u32::MAX);
         request.seed.get_or_insert(random as u32);
@@ -266,31 +275,31 @@ impl Engine {
     /// The embedding of a text; one that is too long is refused, or cut.
     // The engine stays borrowed on purpose: whoever calls meanwhile is told that it is busy.
     #[allow(clippy::await_holding_refcell_ref)]
-    pub async fn embed(&self, text: String, truncate: bool) -> Result<Embedding, JsValue> {
+    pub async fn embed(&self, text: String, truncate: bool) -> Result<Embedding, Thrown> {
         let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
         Ok(Embedding(engine.embed(&text, truncate).await?))
     }
 
     /// What a constraint has to know of the model.
-    pub fn vocabulary(&self) -> Result<Vocabulary, JsValue> {
+    pub fn vocabulary(&self) -> Result<Vocabulary, Thrown> {
         let engine = self.0.try_borrow().map_err(|_| busy())?;
         Ok(Vocabulary::of(&engine))
     }
 
     /// The ids of a text, without special tokens.
-    pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, JsValue> {
+    pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, Thrown> {
         let engine = self.0.try_borrow().map_err(|_| busy())?;
         Ok(engine.tokenizer().encode(text)?)
     }
 
     /// The text of ids.
-    pub fn detokenize(&self, ids: &[u32]) -> Result<String, JsValue> {
+    pub fn detokenize(&self, ids: &[u32]) -> Result<String, Thrown> {
         let engine = self.0.try_borrow().map_err(|_| busy())?;
         Ok(engine.tokenizer().decode(ids))
     }
 
     /// Counters.
-    pub fn stats(&self) -> Result<JsValue, JsValue> {
+    pub fn stats(&self) -> Result<JsValue, Thrown> {
         let engine = self.0.try_borrow().map_err(|_| busy())?;
         to_js(&AllStats {
             stats: engine.stats(),
@@ -303,7 +312,7 @@ impl Engine {
     // The engine stays borrowed on purpose: whoever calls meanwhile is told that it is busy.
     #[allow(clippy::await_holding_refcell_ref)]
     #[wasm_bindgen(js_name = dispatchCost)]
-    pub async fn dispatch_cost(&self) -> Result<Vec<f64>, JsValue> {
+    pub async fn dispatch_cost(&self) -> Result<Vec<f64>, Thrown> {
         let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
         let (launch, replay) = engine.dispatch_cost().await?;
         Ok(vec![launch, replay])
@@ -341,7 +350,7 @@ impl Generation {
     /// Does the next piece of work.
     // The engine stays borrowed on purpose: whoever calls meanwhile is told that it is busy.
     #[allow(clippy::await_holding_refcell_ref)]
-    pub async fn next(&self) -> Result<JsValue, JsValue> {
+    pub async fn next(&self) -> Result<JsValue, Thrown> {
         if self.cancelled.get() {
             return Err(Error::Cancelled.into());
         }

@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use crate::error::{Error, Result};
-use crate::format::{GgmlType, Gguf, Range, TensorInfo};
+use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::container::{GgmlType, Gguf, Range, TensorInfo};
 use crate::matrix::Matrix;
-use crate::model::ModelConfig;
-use crate::model::assemble::{self, MatrixNames};
+use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::weight_requests::{self, MatrixNames};
 use crate::ops::Ops;
 use crate::ops::linear::kernel_block;
-use crate::quant::block_format;
-use crate::quant::quantize::Quantize;
+use hearth_modelfile::quant::block_format;
+use hearth_modelfile::quant::quantize::Quantize;
 
 /// A tensor that will be read, with its destination.
 pub struct Planned {
@@ -102,7 +102,7 @@ impl Plan {
             in_turns: HashMap::new(),
         };
         let tensors = gguf.by_name();
-        let (matrices, vectors) = assemble::tensors(gguf, config);
+        let (matrices, vectors) = weight_requests::tensors(gguf, config);
         for matrix in &matrices {
             plan.add_matrix(&tensors, ops, matrix, binding, quantize)?;
         }

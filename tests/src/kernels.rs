@@ -6,13 +6,13 @@ use std::sync::OnceLock;
 
 use burn::tensor::{Int, Tensor};
 use hearth::Device;
-use hearth::format::GgmlType;
+use hearth_modelfile::container::GgmlType;
 use hearth::ops::state::{self, STATE_WORDS};
 use hearth::ops::{
     Arithmetic, AttentionSpec, KvType, Norm, NormSpec, Ops, QkNorm, Scaling, Tuning, Weight,
     WeightPart,
 };
-use hearth::quant::{Packing, block_format, repack_rows, unpack_row};
+use hearth_modelfile::quant::{Packing, block_format, repack_rows, unpack_row};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -167,9 +167,9 @@ impl Packed {
     pub fn new(dtype: GgmlType, seed: u64, rows: usize, cols: usize) -> Self {
         let x = values(seed, rows * cols);
         let bytes: Vec<u8> = match dtype {
-            GgmlType::Q4_0 => hearth::quant::quantize_q4_0(&x),
-            GgmlType::Q4_1 => hearth::quant::quantize_q4_1(&x),
-            GgmlType::Q8_0 => hearth::quant::quantize_q8_0(&x),
+            GgmlType::Q4_0 => hearth_modelfile::quant::quantize_q4_0(&x),
+            GgmlType::Q4_1 => hearth_modelfile::quant::quantize_q4_1(&x),
+            GgmlType::Q8_0 => hearth_modelfile::quant::quantize_q8_0(&x),
             GgmlType::F16 => (x.iter())
                 .flat_map(|v| half::f16::from_f32(*v).to_le_bytes())
                 .collect(),

@@ -14,9 +14,9 @@ pub mod synthetic;
 
 use std::path::{Path, PathBuf};
 
-use hearth::chat_template::Message;
-use hearth::format::writer::GgufWriter;
-use hearth::format::{Gguf, Metadata, Parsed, Value};
+use hearth_modelfile::text::template::Message;
+use hearth_modelfile::container::writer::GgufWriter;
+use hearth_modelfile::container::{Gguf, Metadata, Parsed, Value};
 use hearth::ops::KvType;
 use hearth::request::{Sampling, Usage};
 use hearth::{Device, Engine, LoadOptions, Loader, Result};
@@ -113,7 +113,7 @@ pub fn load_file_with(device: Device, path: &Path, options: LoadOptions) -> Engi
 
 /// Loads a model in several files, with the chunks a browser's stream has.
 pub fn load_files(device: Device, path: &Path, options: LoadOptions) -> Result<Engine> {
-    let (files, paths) = hearth::format::folder::open(path)?;
+    let (files, paths) = hearth_modelfile::container::folder::open(path)?;
     pollster::block_on(async {
         let mut loader = Loader::of_files(device, options, files)?;
         for path in paths {

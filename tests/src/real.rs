@@ -1,6 +1,6 @@
 //! What the goldens of real models have in common.
 
-use hearth::chat_template::Message;
+use hearth_modelfile::text::template::Message;
 use serde::Deserialize;
 
 use crate::On;

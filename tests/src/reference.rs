@@ -1,7 +1,7 @@
 //! A loaded model against what transformers computed with its weights.
 
 use hearth::Engine;
-use hearth::chat_template::Message;
+use hearth_modelfile::text::template::Message;
 use pollster::block_on;
 use serde::Deserialize;
 

@@ -1,7 +1,7 @@
 //! Models of real shapes whose weights are zeros that never existed as a file: for speed and memory, not for text.
 
-use hearth::format::writer::GgufWriter;
-use hearth::format::{Array, GgmlType, Value};
+use hearth_modelfile::container::writer::GgufWriter;
+use hearth_modelfile::container::{Array, GgmlType, Value};
 use hearth::{Device, Engine, LoadOptions, Loader, Result};
 
 /// The shape of a decoder.

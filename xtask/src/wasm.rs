@@ -41,7 +41,7 @@ pub fn core(tools: &Tools) -> Result<Stamp> {
         threads,
         ..
     } = tools.config;
-    tools.fresh_or(out_dir, &["crate", "cpu"], |out| {
+    tools.fresh_or(out_dir, &["crate", "cpu", "modelfile"], |out| {
         let mut flags = Vec::new();
         flags.extend((!default_features).then(|| "--no-default-features".to_owned()));
         if !features.is_empty() {

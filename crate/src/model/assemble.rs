@@ -1,135 +1,18 @@
-//! A decoder from a file's tensors: which there have to be ([`tensors`]), and what becomes of them ([`decoder`]).
+//! A decoder from a file's tensors.
 
 use burn::tensor::Tensor;
 
 use super::decoder::{BlockEnd, Decoder, Embedding, Layer};
 use super::feed_forward::{Experts, FeedForward};
-use super::names::{bias_of, of_expert, of_layer};
+use hearth_modelfile::families::names::{bias_of, of_layer};
+use hearth_modelfile::families::PostNorm;
+use hearth_modelfile::config::ModelConfig;
 use super::parts::Parts;
-use super::{ModelConfig, PostNorm};
-use crate::error::{Error, Result};
-use crate::format::Gguf;
+use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::container::Gguf;
 use crate::matrix::Matrix;
 use crate::ops::{Attention, AttentionSpec, KvType, Ops, QkNorm, Scaling};
 use crate::weights::Plan;
-
-/// A matrix: the tensors whose rows it has, with their number, and its columns.
-pub struct MatrixNames {
-    pub parts: Vec<(String, usize)>,
-    pub cols: usize,
-    /// Its rows are those of so many experts; 1 for all others.
-    pub experts: usize,
-    /// It is kept as it is even where floats are made smaller: little is to be saved, and much to be lost.
-    pub exact: bool,
-}
-
-/// The tensors of a model: matrices for the device, and small vectors.
-pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) {
-    let names = c.spec.names;
-    let matrix = |parts: Vec<(String, usize)>, cols: usize| MatrixNames {
-        parts,
-        cols,
-        experts: 1,
-        exact: false,
-    };
-    let exact = |matrix: MatrixNames| MatrixNames {
-        exact: true,
-        ..matrix
-    };
-    let table = |name: &str, rows: usize| matrix(vec![(name.into(), rows)], c.d_model);
-    let (q, kv) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
-    let mut matrices = vec![table(names.token_embd, c.vocab_size)];
-    if gguf.tensor(names.lm_head).is_some() {
-        matrices.push(table(names.lm_head, c.vocab_size));
-    }
-    if c.spec.learned_positions {
-        matrices.push(exact(table(names.position_embd, c.n_ctx_train)));
-    }
-    for i in 0..c.n_layers {
-        let one = |name: &str, rows: usize| vec![(of_layer(name, i), rows)];
-        // Several tensors, or all of their rows in one.
-        let several = |names: &[&str], rows: &[usize]| match names {
-            [name] => one(name, rows.iter().sum()),
-            _ => (names.iter().zip(rows))
-                .map(|(name, rows)| (of_layer(name, i), *rows))
-                .collect(),
-        };
-        matrices.push(matrix(several(names.qkv_proj, &[q, kv, kv]), c.d_model));
-        matrices.push(matrix(one(names.o_proj, c.d_model), q));
-        if c.n_experts > 0 {
-            let experts = c.n_experts;
-            let of_all = |name: &str, rows: usize, cols: usize| MatrixNames {
-                parts: match gguf.tensor(&of_layer(name, i)) {
-                    None => (0..experts)
-                        .map(|expert| (of_expert(&of_layer(name, i), expert), rows))
-                        .collect(),
-                    Some(_) => one(name, experts * rows),
-                },
-                cols,
-                experts,
-                exact: false,
-            };
-            matrices.push(exact(matrix(one(names.router, experts), c.d_model)));
-            let gate_up = names.expert_gate_up.iter();
-            matrices.extend(gate_up.map(|name| of_all(name, c.d_ff, c.d_model)));
-            matrices.push(of_all(names.expert_down, c.d_model, c.d_ff));
-        } else {
-            let rows = [c.d_ff, c.d_ff];
-            let rows = if c.spec.gated { &rows[..] } else { &rows[..1] };
-            matrices.push(matrix(several(names.gate_up_proj, rows), c.d_model));
-            matrices.push(matrix(one(names.down_proj, c.d_model), c.d_ff));
-        }
-    }
-    (matrices, vectors(gguf, c))
-}
-
-/// The vectors of a model: those that its family has, and those that only some files have.
-fn vectors(gguf: &Gguf, c: &ModelConfig) -> Vec<String> {
-    let names = c.spec.names;
-    let mut all = Vec::new();
-    if c.spec.causal {
-        all.push(names.output_norm.to_owned());
-    }
-    let mut optional: Vec<String> = [
-        names.rope_freqs,
-        names.rope_short,
-        names.rope_long,
-        names.token_types,
-        names.embd_norm,
-    ]
-    .map(str::to_owned)
-    .into();
-    optional.extend([names.output_norm, names.embd_norm].map(bias_of));
-    for i in 0..c.n_layers {
-        let mut norms = Vec::new();
-        if c.spec.pre_norm {
-            norms.extend([names.attn_norm, names.ffn_norm]);
-        }
-        if c.spec.post_norm != PostNorm::None {
-            norms.extend([names.post_attn_norm, names.post_ffn_norm]);
-        }
-        if c.spec.qk_norm != QkNorm::None {
-            norms.extend([names.q_norm, names.k_norm]);
-        }
-        if c.spec.sinks {
-            norms.push(names.sinks);
-        }
-        all.extend(norms.iter().map(|name| of_layer(name, i)));
-        let weights = (norms.iter().copied())
-            .chain(names.qkv_proj.iter().copied())
-            .chain(names.gate_up_proj.iter().copied())
-            .chain(names.expert_gate_up.iter().copied())
-            .chain([
-                names.o_proj,
-                names.down_proj,
-                names.router,
-                names.expert_down,
-            ]);
-        optional.extend(weights.map(|name| bias_of(&of_layer(name, i))));
-    }
-    all.extend(optional.into_iter().filter(|n| gguf.tensor(n).is_some()));
-    all
-}
 
 /// The decoder, when every tensor of the plan has been read.
 ///

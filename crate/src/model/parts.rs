@@ -2,9 +2,9 @@
 
 use burn::tensor::Tensor;
 
-use super::ModelConfig;
-use super::names::{bias_of, of_expert};
-use crate::error::{Error, Result};
+use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::families::names::{bias_of, of_expert};
+use hearth_modelfile::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::ops::{Norm, NormSpec, Ops, Weight};
 use crate::weights::Plan;

@@ -7,8 +7,7 @@
 //!
 //! Source: Saxena 2023, "Prompt Lookup Decoding"; Leviathan et al. 2023, arXiv:2211.17192.
 
-/// Rows of a step with drafts: the last token and up to 7 that may follow.
-pub const ROWS: usize = 8;
+pub use hearth_modelfile::config::DRAFT_ROWS as ROWS;
 /// Tokens that have to be equal for a match.
 pub const MIN_MATCH: usize = 2;
 /// More than these are not looked at.

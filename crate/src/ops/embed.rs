@@ -15,7 +15,7 @@ use super::gpu::{Kernel, launch, wgsl};
 use super::linear::{BlockUse, kernel_block, unpack_source, weight_buffers};
 use super::pool::{self, Pooled};
 use super::{Ops, Weight, state};
-use crate::quant::{Packing, unpack_row};
+use hearth_modelfile::quant::{Packing, unpack_row};
 
 /// Which row of the table a token takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,8 +19,7 @@ use super::linear_cpu::linear_cpu;
 use super::pool::Pooled;
 use super::{cpu, state};
 
-/// Most experts that the router chooses among: their logits fit any device's workgroup memory.
-pub const MAX_EXPERTS: usize = 1024;
+pub use hearth_modelfile::config::MAX_EXPERTS;
 
 /// A projection of experts, or a part of one.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -12,26 +12,25 @@ use hearth_cpu::math::{exp, exp_all};
 use super::cpu;
 use super::gpu::{Kernel, empty_f32, launch, wgsl};
 
-/// What is done to a value, or to a gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    /// v / (1 + e^-v)
-    Silu,
-    /// GELU by way of tanh: v / 2 (1 + tanh(sqrt(2 / pi) (v + 0.044715 v^3)))
-    Gelu,
-    /// GELU itself: v / 2 (1 + erf(v / sqrt(2)))
-    GeluErf,
-    /// gpt-oss: of g = min(gate, 7) and u = up within 7 of 0, (u + 1) g / (1 + e^-1.702g). For gates only.
-    Clamped,
+pub use hearth_modelfile::families::Activation;
+
+/// An activation on the CPU.
+pub(super) trait Activate {
+    /// The activation of one value.
+    fn apply(self, v: f32) -> f32;
+    /// What e is raised to.
+    fn exponent(self, v: f32) -> f32;
+    /// The activation of `v`, where `e` is e raised to [`Activate::exponent`].
+    fn of(self, v: f32, e: f32) -> f32;
+    /// What a gate lets through.
+    fn gated(self, gate: f32, e: f32, up: f32) -> f32;
 }
 
-impl Activation {
-    /// Of one value.
-    pub(super) fn apply(self, v: f32) -> f32 {
+impl Activate for Activation {
+    fn apply(self, v: f32) -> f32 {
         self.of(v, exp(self.exponent(v)))
     }
 
-    /// What e is raised to.
     fn exponent(self, v: f32) -> f32 {
         match self {
             Activation::Silu => -v,
@@ -42,7 +41,6 @@ impl Activation {
         }
     }
 
-    /// Of `v`, where `e` is e raised to [`Activation::exponent`].
     fn of(self, v: f32, e: f32) -> f32 {
         match self {
             Activation::Silu | Activation::Gelu => v / (1.0 + e),
@@ -51,7 +49,6 @@ impl Activation {
         }
     }
 
-    /// What a gate lets through.
     fn gated(self, gate: f32, e: f32, up: f32) -> f32 {
         let up = match self {
             Activation::Clamped => up.clamp(-7.0, 7.0) + 1.0,

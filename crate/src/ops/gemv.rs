@@ -23,7 +23,7 @@ use super::rope_append::AttentionSpec;
 use super::state;
 use super::weight::Scaling;
 use crate::device::SUBGROUP_DIRECTIVE;
-use crate::quant::Packing;
+use hearth_modelfile::quant::Packing;
 
 /// What the weight is multiplied with.
 #[derive(Debug, Clone, Copy, PartialEq)]

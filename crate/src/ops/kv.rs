@@ -1,43 +1,19 @@
-//! What the KV cache is kept in.
+//! What the KV cache is kept in, as kernels and the CPU write and read it.
 
-/// A storage type of keys and values. A row is one head at one position.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KvType {
-    #[default]
-    F32,
-    /// Half the memory and half the bytes read per token.
-    F16,
-    /// About a quarter: bytes, and the row's largest magnitude as an f32 behind them.
-    Q8,
+pub use hearth_modelfile::kv_type::KvType;
+
+/// How rows are written and read.
+pub(super) trait KvRows {
+    /// Rounds a row as the cache keeps it. The CPU keeps f32 in any case and only rounds.
+    fn round(self, row: &mut [f32]);
+    /// Texts of the kernel that appends.
+    fn append_texts(self) -> &'static [(&'static str, &'static str)];
+    /// Texts of the kernel that attends: the caches' element, and how four values of a row are read.
+    fn attention_texts(self) -> &'static [(&'static str, &'static str)];
 }
 
-impl KvType {
-    /// As it is written in options.
-    pub const fn name(self) -> &'static str {
-        match self {
-            KvType::F32 => "f32",
-            KvType::F16 => "f16",
-            KvType::Q8 => "q8",
-        }
-    }
-
-    /// Words of a row.
-    pub const fn row_words(self, head_dim: usize) -> usize {
-        match self {
-            KvType::F32 => head_dim,
-            KvType::F16 => head_dim / 2,
-            KvType::Q8 => head_dim / 4 + 1,
-        }
-    }
-
-    /// Bytes of a row.
-    pub const fn row_bytes(self, head_dim: usize) -> u64 {
-        4 * self.row_words(head_dim) as u64
-    }
-
-    /// A row as it is when it has been kept. The CPU keeps f32 in any case and only rounds.
-    pub(super) fn round(self, row: &mut [f32]) {
+impl KvRows for KvType {
+    fn round(self, row: &mut [f32]) {
         match self {
             KvType::F32 => {}
             KvType::F16 => {
@@ -55,8 +31,7 @@ impl KvType {
         }
     }
 
-    /// Texts of the kernel that appends.
-    pub(super) const fn append_texts(self) -> &'static [(&'static str, &'static str)] {
+    fn append_texts(self) -> &'static [(&'static str, &'static str)] {
         match self {
             KvType::F32 => &[("KV2", "vec2<f32>"), ("PACK2", "")],
             KvType::F16 => &[("KV2", "u32"), ("PACK2", "pack2x16float")],
@@ -64,8 +39,7 @@ impl KvType {
         }
     }
 
-    /// Texts of the kernel that attends: the caches' element, and how four values of a row are read.
-    pub(super) const fn attention_texts(self) -> &'static [(&'static str, &'static str)] {
+    fn attention_texts(self) -> &'static [(&'static str, &'static str)] {
         match self {
             KvType::F32 => &[
                 ("KV4", "vec4<f32>"),

@@ -21,7 +21,7 @@ use super::pool::Pooled;
 use super::state;
 use super::weight::Scaling;
 use crate::device::SUBGROUP_DIRECTIVE;
-use crate::quant::Packing;
+use hearth_modelfile::quant::Packing;
 
 /// Shape and placement of one projection.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -7,7 +7,7 @@ use hearth_cpu::rows::{Format, MAX_TOKENS, groups, product_of};
 use super::gemv::{GemvSpec, Output};
 use super::linear::LinearSpec;
 use super::pool::{self, PoolJob, Pooled};
-use crate::quant::Packing;
+use hearth_modelfile::quant::Packing;
 
 impl LinearSpec {
     /// The product that a projection of one token makes before anything becomes of it, into columns from `offset` on.

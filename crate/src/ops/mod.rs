@@ -54,7 +54,7 @@ pub use tuning::Tuning;
 pub use weight::{Scaling, Weight, WeightPart};
 use words::WordsOp;
 
-use crate::quant::Packing;
+use hearth_modelfile::quant::Packing;
 
 /// The ops on one device, with counters.
 pub struct Ops {

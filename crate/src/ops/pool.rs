@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use hearth_cpu::rows::Format;
 
-use crate::error::Result;
+use hearth_modelfile::error::Result;
 
 /// Addresses of a weight in the pool's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use burn::tensor::{Int, Tensor};
 use super::gemv::{self, Arithmetic, GemvOp, GemvSpec, Input, Output};
 use super::linear::{LinearOp, LinearSpec, WIDE_FROM, wide_tokens};
 use super::{Activation, Attention, AttentionSpec, LayerCache, Norm, Ops, Weight};
-use crate::quant::Packing;
+use hearth_modelfile::quant::Packing;
 
 impl Ops {
     /// y = x W^T as a new [t, rows] tensor.

@@ -19,15 +19,7 @@ use super::kv::KvType;
 use super::norm::rms_norm_cpu;
 use super::{cpu, state};
 
-/// RMSNorm of queries and keys before they are rotated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QkNorm {
-    None,
-    /// Of each head by itself; weights [head_dim], one for queries and one for keys.
-    Head,
-    /// Of all queries together, and of all keys; weights [n_heads * head_dim] and [n_kv_heads * head_dim].
-    Row,
-}
+pub use hearth_modelfile::families::QkNorm;
 
 /// Shapes of attention, shared by this op and [`super::attention`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -102,7 +94,7 @@ impl AttentionSpec {
 #[derive(Clone)]
 pub struct Attention {
     pub spec: AttentionSpec,
-    /// [1, n_ctx * rope_dim], see [`crate::model::rope::Rope::table`]; layers of a kind share it.
+    /// [1, n_ctx * rope_dim], see [`hearth_modelfile::rope::Rope::table`]; layers of a kind share it.
     pub rope: Tensor<2>,
     /// [1, ..], see [`AttentionSpec::extras`]; a dummy where there are none.
     pub extras: Tensor<2>,

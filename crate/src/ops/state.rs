@@ -68,8 +68,7 @@ pub const RING: usize = 16;
 pub const RING_LEN: usize = 64;
 /// First word of the step's token ids.
 pub const IDS: usize = RING + RING_LEN;
-/// The longest prefill chunk: enough tiles of 64 tokens for every core of a large GPU.
-pub const MAX_CHUNK: usize = 512;
+pub use hearth_modelfile::config::MAX_CHUNK;
 /// Words in the state buffer of a decoder.
 pub const STATE_WORDS: usize = IDS + MAX_CHUNK;
 

@@ -7,7 +7,7 @@
 use burn::tensor::{Int, Tensor};
 
 use super::pool::Pooled;
-use crate::quant::Packing;
+use hearth_modelfile::quant::Packing;
 
 /// What is done to each sum of a projection: v * factor, then softcap * tanh(v / softcap) where that is not 0.
 ///

@@ -10,7 +10,7 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 use burn_flex::FlexTensor;
 
-use crate::error::{Error, Result};
+use hearth_modelfile::error::{Error, Result};
 
 /// Backend extension: raw memory on each backend.
 #[backend_extension(Cube, Flex)]

@@ -4,7 +4,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::constraint::Constraint;
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use hearth_modelfile::error::{Error, Result};
 
 #[wasm_bindgen]
 extern "C" {

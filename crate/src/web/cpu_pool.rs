@@ -2,7 +2,7 @@
 
 use wasm_bindgen::prelude::*;
 
-use crate::error::Error;
+use hearth_modelfile::error::Error;
 use crate::ops::pool::{CpuPool, PoolJob, Pooled};
 
 #[wasm_bindgen]

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
-use super::{from_js, to_js};
-use crate::error::Error;
-use crate::format::{Files as CoreFiles, Gguf, Parsed};
-use crate::inspect::{InspectOptions, inspect};
+use super::{Thrown, from_js, to_js};
+use hearth_modelfile::error::Error;
+use hearth_modelfile::container::{Files as CoreFiles, Gguf, Parsed};
+use hearth_modelfile::budget::{InspectOptions, inspect};
 use crate::ops::KvType;
 
 #[derive(Deserialize, Default)]
@@ -30,7 +30,7 @@ pub struct Inspector {
 impl Inspector {
     /// An inspector of a file of `total_bytes`, if that is known.
     #[wasm_bindgen(constructor)]
-    pub fn new(options: JsValue, total_bytes: Option<f64>) -> Result<Inspector, JsValue> {
+    pub fn new(options: JsValue, total_bytes: Option<f64>) -> Result<Inspector, Thrown> {
         Ok(Inspector {
             options: from_js("options", options)?,
             prefix: Vec::new(),
@@ -40,7 +40,7 @@ impl Inspector {
     }
 
     /// Takes the file's next bytes; gives the report as soon as they are enough, null before.
-    pub fn push(&mut self, chunk: &[u8]) -> Result<JsValue, JsValue> {
+    pub fn push(&mut self, chunk: &[u8]) -> Result<JsValue, Thrown> {
         self.prefix.extend_from_slice(chunk);
         let all = self.total == Some(self.prefix.len() as u64);
         if (self.prefix.len() as u64) < self.wanted && !all {
@@ -57,7 +57,7 @@ impl Inspector {
 
     /// The report on a file that has ended: one whose length nobody told may do so before as much came as was
     /// waited for.
-    pub fn finish(&mut self) -> Result<JsValue, JsValue> {
+    pub fn finish(&mut self) -> Result<JsValue, Thrown> {
         let length = self.prefix.len() as u64;
         match Gguf::parse(&self.prefix, Some(length))? {
             Parsed::Header(gguf) => to_js(&inspect(&gguf, self.options.without_device())),
@@ -101,12 +101,12 @@ impl Files {
     }
 
     /// Takes the next bytes from the beginning of a file of `length` bytes; true when they are enough.
-    pub fn header(&mut self, index: usize, chunk: &[u8], length: f64) -> Result<bool, JsValue> {
+    pub fn header(&mut self, index: usize, chunk: &[u8], length: f64) -> Result<bool, Thrown> {
         Ok(self.0.header(index, chunk, length as u64)?)
     }
 
     /// A report on the model; the headers are gone then.
-    pub fn report(&mut self, options: JsValue) -> Result<JsValue, JsValue> {
+    pub fn report(&mut self, options: JsValue) -> Result<JsValue, Thrown> {
         let options: InspectorOptions = from_js("options", options)?;
         let (gguf, _) = self.take().join()?;
         to_js(&inspect(&gguf, options.without_device()))

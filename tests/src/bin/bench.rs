@@ -4,8 +4,8 @@
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use hearth::chat_template::Message;
-use hearth::format::GgmlType;
+use hearth_modelfile::text::template::Message;
+use hearth_modelfile::container::GgmlType;
 use hearth::ops::gpu::{Kernel, launch};
 use hearth::ops::words::{gpu_tensor, read_words};
 use hearth::ops::{Ops, Tuning};

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use burn::tensor::Tensor;
 use hearth::Device;
-use hearth::format::GgmlType;
+use hearth_modelfile::container::GgmlType;
 use hearth::ops::words::read_words;
 use hearth::ops::{
     Activation, Arithmetic, Attention, AttentionSpec, KvType, LayerCache, Ops, Tuning, state,

@@ -1,8 +1,8 @@
 //! Chat templates against transformers' own renderer.
 
 use hearth::Error;
-use hearth::chat_template::{ChatTemplate, Clock, Message, RenderOptions, Rendered};
-use hearth::tokenizer::Tokenizer;
+use hearth_modelfile::text::template::{ChatTemplate, Clock, Message, RenderOptions, Rendered};
+use hearth_modelfile::text::tokenizer::Tokenizer;
 use hearth_tests::{golden, golden_bytes, header};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -235,7 +235,7 @@ fn without_a_clock_there_is_no_strftime_now() {
 /// What tells models apart in the templates that they are published with, a line or two of each.
 #[test]
 fn templates_tell_how_tools_are_called() {
-    use hearth::chat_template::ToolStyle;
+    use hearth_modelfile::text::template::ToolStyle;
 
     let cases = [
         // Qwen 2.5 and 3, Hermes, SmolLM3

@@ -1,9 +1,9 @@
 //! What a header says of a model is what loading it takes.
 
-use hearth::format::writer::GgufWriter;
-use hearth::format::{Value, folder};
-use hearth::inspect::{InspectOptions, Report, Runs, inspect};
-use hearth::model::ModelConfig;
+use hearth_modelfile::container::writer::GgufWriter;
+use hearth_modelfile::container::{Value, folder};
+use hearth_modelfile::budget::{InspectOptions, Report, Runs, inspect};
+use hearth_modelfile::config::ModelConfig;
 use hearth::ops::KvType;
 use hearth_tests::{On, TinyFile, exact, golden_bytes, goldens, header, load_file_with, open};
 

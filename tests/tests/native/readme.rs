@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use hearth::format::GgmlType;
-use hearth::model::FAMILIES;
-use hearth::quant::{Packing, block_format, supported_names};
+use hearth_modelfile::container::GgmlType;
+use hearth_modelfile::families::FAMILIES;
+use hearth_modelfile::quant::{Packing, block_format, supported_names};
 use hearth_tests::{goldens, header};
 
 /// By architecture: the storage types of matrices in its goldens.

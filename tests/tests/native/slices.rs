@@ -1,6 +1,6 @@
 //! Prompts that are interrupted between layers: on a slow GPU, and on the CPU.
 
-use hearth::format::Value;
+use hearth_modelfile::container::Value;
 use hearth::request::Sampling;
 use hearth_tests::reference::check_engine;
 use hearth_tests::{

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use hearth::chat_template::{ChatTemplate, Message, RenderOptions, Rendered};
-use hearth::format::{Gguf, Value, folder};
-use hearth::tokenizer::Tokenizer;
+use hearth_modelfile::text::template::{ChatTemplate, Message, RenderOptions, Rendered};
+use hearth_modelfile::container::{Gguf, Value, folder};
+use hearth_modelfile::text::tokenizer::Tokenizer;
 use hearth_tests::{golden, golden_bytes, header, smollm2};
 use serde::Deserialize;
 

@@ -1,0 +1,275 @@
+//! What a model asks for and what a device would make of it, from the file's header alone.
+//!
+//! "Data, compute, algorithm": the bytes to fetch and to keep, the work of a token, and what kind of model it is.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::config::{DRAFT_ROWS, ModelConfig};
+use crate::container::{GgmlType, Gguf};
+use crate::error::Error;
+use crate::kv_type::KvType;
+use crate::quant::block_format;
+use crate::weight_requests;
+
+/// Everything the header tells.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// `"gguf"` or `"safetensors"`.
+    pub format: &'static str,
+    pub architecture: String,
+    pub name: String,
+    /// What the file says of its licence, if anything.
+    pub license: Option<String>,
+    /// Number of weights.
+    pub parameters: u64,
+    /// By storage type.
+    pub quants: BTreeMap<&'static str, QuantUse>,
+    /// Bytes of the tensors in the file.
+    pub tensor_bytes: u64,
+    /// The context that the model was trained for.
+    pub n_ctx_train: Option<u64>,
+    /// Whether it can be run, and what it takes; or why not.
+    #[serde(flatten)]
+    pub run: Runs,
+}
+
+/// How much of a model is stored in a type.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct QuantUse {
+    pub tensors: u64,
+    pub parameters: u64,
+    pub bytes: u64,
+}
+
+/// Whether Hearth runs it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Runs {
+    Budget(Box<Budget>),
+    /// The error that loading it would give.
+    Unsupported {
+        code: &'static str,
+        message: String,
+        hint: &'static str,
+    },
+}
+
+/// What running a model takes.
+#[derive(Debug, Clone, Serialize)]
+pub struct Budget {
+    pub config: ModelConfig,
+    /// Positions that memory and work below are for.
+    pub n_ctx: usize,
+    pub memory: Memory,
+    pub token: Token,
+    /// What the device that was asked about makes of it.
+    pub device: Option<Verdict>,
+}
+
+/// Bytes on the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// Weights as they lie there; within some percent of the file's.
+    pub weights: u64,
+    /// The KV cache at `n_ctx`.
+    pub kv: u64,
+    /// What a step works in, at most.
+    pub scratch: u64,
+    pub total: u64,
+}
+
+/// The work of one token of an answer, with the context full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Token {
+    /// Multiplications and additions.
+    pub flops: u64,
+    /// Bytes read: each weight once, and the KV cache.
+    pub bytes: u64,
+}
+
+/// What a device makes of a model.
+#[derive(Debug, Clone, Serialize)]
+pub struct Verdict {
+    /// Nothing that a header can tell speaks against it. (How much memory a GPU has, browsers do not say.)
+    pub fits: bool,
+    /// What speaks against it.
+    pub reason: Option<String>,
+    /// Tokens a second at most, if memory can be read at the bandwidth that was given.
+    pub tokens_per_second: Option<f64>,
+}
+
+/// The limits that a model's tensors must respect.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    pub max_buffer_size: u64,
+    pub max_storage_buffer_binding_size: u64,
+    pub max_storage_buffers_per_shader_stage: u32,
+    pub max_compute_workgroup_storage_size: u32,
+}
+
+/// What to inspect for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct InspectOptions<'a> {
+    /// Default: what an engine would take.
+    pub context_size: Option<usize>,
+    /// Default: f16.
+    pub kv_type: Option<KvType>,
+    pub device: Option<&'a Limits>,
+    /// Bytes that the device reads a second, if known.
+    pub bandwidth: Option<f64>,
+}
+
+/// Reports on a file's header.
+pub fn inspect(gguf: &Gguf, options: InspectOptions<'_>) -> Report {
+    let meta = &gguf.metadata;
+    let text = |key: &str| meta.opt_str(key).ok().flatten().map(str::to_owned);
+    let architecture = text("general.architecture").unwrap_or_default();
+    let mut quants = BTreeMap::<_, QuantUse>::new();
+    for tensor in &gguf.tensors {
+        let entry = quants.entry(tensor.dtype.name()).or_default();
+        entry.tensors += 1;
+        entry.parameters += elements(tensor.n_cols(), tensor.n_rows());
+        entry.bytes += tensor.own_bytes();
+    }
+    let run = match budget(gguf, options) {
+        Ok(budget) => Runs::Budget(Box::new(budget)),
+        Err(error) => Runs::Unsupported {
+            code: error.code(),
+            message: error.to_string(),
+            hint: error.hint(),
+        },
+    };
+    let n_ctx_train = meta.opt_u32(&format!("{architecture}.context_length"));
+    Report {
+        // (only safetensors have no version)
+        format: if gguf.version == 0 {
+            "safetensors"
+        } else {
+            "gguf"
+        },
+        name: text("general.name").unwrap_or_default(),
+        license: text("general.license"),
+        parameters: quants.values().map(|quant| quant.parameters).sum(),
+        tensor_bytes: quants.values().map(|quant| quant.bytes).sum(),
+        n_ctx_train: n_ctx_train.ok().flatten().map(u64::from),
+        architecture,
+        quants,
+        run,
+    }
+}
+
+fn elements(cols: u64, rows: u64) -> u64 {
+    cols.saturating_mul(rows)
+}
+
+fn budget(gguf: &Gguf, options: InspectOptions<'_>) -> Result<Budget, Error> {
+    let config = ModelConfig::from_gguf(gguf)?;
+    let c = &config;
+    let n_ctx = c.context(options.context_size);
+    let kv_type = options.kv_type.unwrap_or(KvType::F16);
+    let (matrices, vectors) = weight_requests::tensors(gguf, c);
+    let tensors = gguf.by_name();
+    let names = c.spec.names;
+    // (an encoder has no head at all)
+    let tied = c.spec.causal && gguf.tensor(names.lm_head).is_none();
+    let (mut weights, mut read, mut active) = (0u64, 0u64, 0u64);
+    for matrix in &matrices {
+        for (name, rows) in &matrix.parts {
+            let info = tensors
+                .get(name.as_str())
+                .ok_or_else(|| Error::MissingTensor { name: name.clone() })?;
+            let bytes = device_bytes(info.dtype, name, matrix.cols, *rows)?;
+            weights += bytes;
+            // Of an embedding of its own a token reads one row, and of experts those that it goes to.
+            let (used, of) = match matrix.experts {
+                _ if name == names.position_embd => (0, 1),
+                _ if name == names.token_embd && !tied => (0, 1),
+                1 => (1, 1),
+                experts => (c.n_experts_used as u64, experts as u64),
+            };
+            read += bytes / of * used;
+            active += elements(matrix.cols as u64, *rows as u64) / of * used;
+        }
+    }
+    if let Some(name) = vectors
+        .iter()
+        .find(|name| !tensors.contains_key(name.as_str()))
+    {
+        return Err(Error::MissingTensor { name: name.clone() });
+    }
+    let kv = c.kv_bytes(n_ctx, kv_type);
+    let wide = |a: usize, b: usize| a as u64 * b as u64;
+    let scratch = 4 * (wide(DRAFT_ROWS, c.vocab_size) + wide(c.longest_chunk(), c.widest()));
+    let memory = Memory {
+        weights,
+        kv,
+        scratch,
+        total: weights + kv + scratch,
+    };
+    let attention = 4 * wide(c.n_layers, n_ctx) * wide(c.n_heads, c.head_dim);
+    let token = Token {
+        flops: 2 * active + attention,
+        bytes: read + kv,
+    };
+    let device = options
+        .device
+        .map(|device| verdict(gguf, c, n_ctx, kv_type, device));
+    let device = match (device, options.bandwidth) {
+        (None, None) => None,
+        (verdict, bandwidth) => {
+            let mut verdict = verdict.unwrap_or(Verdict {
+                fits: true,
+                reason: None,
+                tokens_per_second: None,
+            });
+            verdict.tokens_per_second = bandwidth.map(|b| b / token.bytes as f64);
+            Some(verdict)
+        }
+    };
+    Ok(Budget {
+        n_ctx,
+        memory,
+        token,
+        device,
+        config,
+    })
+}
+
+/// Bytes of a tensor on the device.
+fn device_bytes(dtype: GgmlType, name: &str, cols: usize, rows: usize) -> Result<u64, Error> {
+    let packing = block_format(dtype, name)?.packing();
+    let words = packing.quant_words_per_block() + packing.scale_words_per_block();
+    Ok(4 * (rows * packing.blocks_per_row(cols) * words) as u64)
+}
+
+/// What speaks against running the model on the device.
+fn verdict(
+    gguf: &Gguf,
+    c: &ModelConfig,
+    n_ctx: usize,
+    kv_type: KvType,
+    device: &Limits,
+) -> Verdict {
+    let binding = device.max_storage_buffer_binding_size;
+    let cache = c.kv_bytes(n_ctx, kv_type) / (2 * c.n_layers as u64);
+    let row = (gguf.tensors.iter())
+        .map(|tensor| tensor.own_bytes() / tensor.n_rows().max(1))
+        .max();
+    let reason = if cache > binding {
+        Some(format!(
+            "the KV cache of a layer takes {cache} bytes and the device binds {binding}"
+        ))
+    } else if row.unwrap_or(0) > binding {
+        Some(format!("a row of a weight does not fit {binding} bytes"))
+    } else {
+        None
+    };
+    Verdict {
+        fits: reason.is_none(),
+        reason,
+        tokens_per_second: None,
+    }
+}

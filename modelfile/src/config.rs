@@ -1,0 +1,402 @@
+//! The shape of a model, read from the file's metadata and checked against absurd values.
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::container::{Gguf, Metadata, Value};
+use crate::families::{DecoderSpec, Pooling, PostNorm, Sliding, family};
+use crate::kv_type::KvType;
+use crate::rope::{Rope, Scaling};
+
+/// The default context where the caller names none: the KV cache of a small model then fits any GPU.
+pub const DEFAULT_CONTEXT: usize = 2048;
+/// Most experts that the router chooses among: their logits fit any device's workgroup memory.
+pub const MAX_EXPERTS: usize = 1024;
+/// The longest prefill chunk: enough tiles of 64 tokens for every core of a large GPU.
+pub const MAX_CHUNK: usize = 512;
+/// Rows of a step with drafts: the last token and up to 7 that may follow.
+pub const DRAFT_ROWS: usize = 8;
+
+/// Hyperparameters of a decoder.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModelConfig {
+    pub architecture: &'static str,
+    /// The model's own name, from `general.name`.
+    pub name: String,
+    pub n_layers: usize,
+    pub d_model: usize,
+    pub n_heads: usize,
+    pub n_kv_heads: usize,
+    pub head_dim: usize,
+    /// Width of the feed-forward block, or of an expert.
+    pub d_ff: usize,
+    /// Experts of a layer, 0 without; and those that a token goes to.
+    pub n_experts: usize,
+    pub n_experts_used: usize,
+    pub vocab_size: usize,
+    /// How a text becomes an embedding; none where the model is not made for that.
+    pub pooling: Option<Pooling>,
+    /// The context the model was trained for.
+    pub n_ctx_train: usize,
+    /// Epsilon of the norms.
+    pub eps: f32,
+    pub rope_theta: f32,
+    /// Dimensions of a head that are rotated.
+    pub rope_dim: usize,
+    /// Rotary positions; those of sliding layers are [`ModelConfig::local_rope`] where they differ.
+    #[serde(skip)]
+    pub rope: Rope,
+    #[serde(skip)]
+    pub local_rope: Option<Rope>,
+    /// Positions that a query of a sliding layer sees; 0 where no layer slides.
+    pub sliding_window: usize,
+    /// Which layers slide.
+    #[serde(skip)]
+    pub sliding: Sliding,
+    /// The context up to which LongRoPE's short factors hold.
+    #[serde(skip)]
+    pub rope_original_ctx: usize,
+    /// Rotary pairs are halves, not neighbours.
+    #[serde(skip)]
+    pub rope_halves: bool,
+    /// What frequencies are divided by where the file has no tensor for it: as [`TensorNames`]'s `rope_freqs`,
+    /// `rope_short` and `rope_long`.
+    ///
+    /// [`TensorNames`]: crate::families::TensorNames
+    #[serde(skip)]
+    pub rope_divisors: [Vec<f32>; 3],
+    /// Added to the weights of norms.
+    #[serde(skip)]
+    pub norm_offset: f32,
+    #[serde(skip)]
+    pub scales: Scales,
+    #[serde(skip)]
+    pub spec: &'static DecoderSpec,
+}
+
+/// Factors and caps that few families have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scales {
+    /// Of the embedding; 1 for none.
+    pub embedding: f32,
+    /// Of scores.
+    pub attention: f32,
+    /// Of what attention and feed-forward add; 1 for none.
+    pub residual: f32,
+    /// Of logits; 1 for none.
+    pub logits: f32,
+    /// Caps of scores and logits; 0 for none.
+    pub attention_cap: f32,
+    pub logits_cap: f32,
+    /// What queries grow by far behind the context that rotations were trained for, see
+    /// `AttentionSpec::temperature`; 0 for none.
+    pub temperature: f32,
+}
+
+impl ModelConfig {
+    /// Reads the metadata of `gguf`.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedArchitecture`], or [`Error::Metadata`] naming the key.
+    pub fn from_gguf(gguf: &Gguf) -> Result<Self> {
+        let meta = &gguf.metadata;
+        let architecture = meta.str("general.architecture")?;
+        let spec = family(architecture)?;
+        let key = |name: &str| format!("{architecture}.{name}");
+        // A model is at most this large in any one direction; a header that says more is damaged.
+        let size = |name: &str, max: usize| -> Result<usize> {
+            let key = key(name);
+            let found = match of_all_layers(meta, &key)? {
+                Some(found) => found,
+                None => meta.u32(&key)?,
+            };
+            in_range(&key, found as usize, max)
+        };
+        let optional = |name: &str, default: usize, max: usize| -> Result<usize> {
+            let key = key(name);
+            match of_all_layers(meta, &key)? {
+                Some(found) => in_range(&key, found as usize, max),
+                None => Ok(default),
+            }
+        };
+        let count = |name: &str, max: usize| -> Result<usize> {
+            let key = key(name);
+            match of_all_layers(meta, &key)?.unwrap_or(0) as usize {
+                0 => Ok(0),
+                found => in_range(&key, found, max),
+            }
+        };
+        let n_layers = size("block_count", 1024)?;
+        let d_model = size("embedding_length", 1 << 17)?;
+        let n_heads = size("attention.head_count", 1024)?;
+        let n_kv_heads = optional("attention.head_count_kv", n_heads, 1024)?;
+        let head_dim = optional("attention.key_length", d_model / n_heads, 1024)?;
+        let rope_dim = optional("rope.dimension_count", head_dim, 1024)?;
+        let value_dim = optional("attention.value_length", head_dim, 1024)?;
+        let n_experts = count("expert_count", MAX_EXPERTS)?;
+        let n_experts_used = count("expert_used_count", 64)?;
+        let d_ff = match n_experts {
+            0 => size("feed_forward_length", 1 << 20)?,
+            _ => {
+                let dense = count("feed_forward_length", 1 << 20)?;
+                optional("expert_feed_forward_length", dense, 1 << 20)?
+            }
+        };
+        let n_ctx_train = size("context_length", 1 << 27)?;
+        let embedding = gguf
+            .tensor(spec.names.token_embd)
+            .ok_or_else(|| Error::MissingTensor {
+                name: spec.names.token_embd.into(),
+            })?;
+        let vocab_size = usize::try_from(embedding.n_rows()).unwrap_or(usize::MAX);
+        in_range("token embedding rows", vocab_size, 1 << 22)?;
+
+        let bad = |name: &str, expected: String, found: usize| Error::Metadata {
+            key: key(name),
+            expected,
+            found: found.to_string(),
+        };
+        if n_heads % n_kv_heads != 0 {
+            let expected = format!("a divisor of head_count ({n_heads})");
+            return Err(bad("attention.head_count_kv", expected, n_kv_heads));
+        }
+        if head_dim % 4 != 0 || head_dim > 256 || value_dim != head_dim {
+            let expected = "a multiple of 4 up to 256, equal for keys and values".into();
+            return Err(bad("attention.key_length", expected, head_dim));
+        }
+        if rope_dim % 2 != 0 || rope_dim > head_dim {
+            let expected = format!("an even number up to {head_dim}");
+            return Err(bad("rope.dimension_count", expected, rope_dim));
+        }
+        if d_ff == 0 || d_ff % 4 != 0 {
+            return Err(bad("feed_forward_length", "a multiple of 4".into(), d_ff));
+        }
+        if n_experts_used > n_experts || (n_experts_used == 0 && n_experts > 0) {
+            let expected = format!("1 to expert_count ({n_experts})");
+            return Err(bad("expert_used_count", expected, n_experts_used));
+        }
+        if n_experts > 0 && !(spec.gated && spec.post_norm == PostNorm::None) {
+            return Err(bad("expert_count", "0 in this family".into(), n_experts));
+        }
+        let real = |name: &str, default: f32| finite(meta, key(name), default);
+        let rope = Rope {
+            theta: real("rope.freq_base", 10_000.0)?,
+            dim: rope_dim,
+            scaling: Scaling::of(gguf, architecture, spec.yarn_rounds)?,
+            factor: real("rope.scaling.attn_factor", 1.0)?,
+        };
+        let sliding_window = match spec.sliding {
+            Sliding::None => 0,
+            _ => (meta.opt_u32(&key("attention.sliding_window"))?).unwrap_or(0) as usize,
+        };
+        // Gemma 3's sliding layers rotate by another base, and without scaling.
+        let local_rope = (spec.sliding == Sliding::AllBut(6)).then(|| -> Result<Rope> {
+            Ok(Rope {
+                theta: real("rope.freq_base_swa", 10_000.0)?,
+                scaling: Scaling::None,
+                ..rope.clone()
+            })
+        });
+        let divisors = |kind: &str| -> Result<Vec<f32>> {
+            let found = meta.opt_f32s(&format!("hearth.rope.{kind}"))?;
+            Ok(found.unwrap_or_default().to_vec())
+        };
+        let score_dim = match n_layers == spec.wide_scale_layers {
+            true => d_model / n_heads,
+            false => head_dim,
+        };
+        let embedding = match spec.scales_embedding {
+            true => (d_model as f32).sqrt(),
+            false => 1.0,
+        };
+        let scales = Scales {
+            embedding: real("embedding_scale", embedding)?,
+            attention: real("attention.scale", 1.0 / (score_dim as f32).sqrt())?,
+            residual: real("residual_scale", 1.0)?,
+            logits: match real("logit_scale", 1.0)? {
+                0.0 => {
+                    return Err(Error::Metadata {
+                        key: key("logit_scale"),
+                        expected: "a number that can be divided by".into(),
+                        found: "0".into(),
+                    });
+                }
+                scale => 1.0 / scale,
+            },
+            attention_cap: real("attn_logit_softcapping", 0.0)?,
+            logits_cap: real("final_logit_softcapping", 0.0)?,
+            temperature: real("attention.temperature_scale", 0.0)?,
+        };
+        Ok(Self {
+            architecture: spec.name,
+            name: meta.opt_str("general.name")?.unwrap_or("model").to_owned(),
+            n_layers,
+            d_model,
+            n_heads,
+            n_kv_heads,
+            head_dim,
+            d_ff,
+            n_experts,
+            n_experts_used,
+            pooling: pooling(gguf, spec)?,
+            vocab_size,
+            n_ctx_train,
+            eps: epsilon(
+                meta,
+                key(match spec.layer_norm {
+                    true => "attention.layer_norm_epsilon",
+                    false => "attention.layer_norm_rms_epsilon",
+                }),
+            )?,
+            rope_theta: rope.theta,
+            rope_dim,
+            local_rope: local_rope.transpose()?,
+            rope,
+            sliding_window,
+            sliding: sliding(gguf, spec)?,
+            rope_original_ctx: optional(
+                "rope.scaling.original_context_length",
+                n_ctx_train,
+                1 << 27,
+            )?,
+            rope_halves: meta
+                .opt_bool("hearth.rope.halves")?
+                .unwrap_or(spec.rope_neox),
+            rope_divisors: [divisors("freqs")?, divisors("short")?, divisors("long")?],
+            norm_offset: finite(meta, "hearth.norm.offset".to_owned(), 0.0)?,
+            scales,
+            spec,
+        })
+    }
+
+    /// Positions of the KV cache for what the caller asked for.
+    pub fn context(&self, wanted: Option<usize>) -> usize {
+        (wanted.unwrap_or(DEFAULT_CONTEXT)).clamp(8, self.n_ctx_train.max(8))
+    }
+
+    /// Floats that a token of a prefill chunk has at once, at most.
+    pub fn widest(&self) -> usize {
+        // (each is bounded, their products are not on WebAssembly)
+        let ff = (3 * self.d_ff).saturating_mul(self.n_experts_used.max(1));
+        ff.saturating_add(4 * self.d_model + (self.n_heads + 2 * self.n_kv_heads) * self.head_dim)
+    }
+
+    /// The longest prefill chunk, within 48 MiB if that is not too short.
+    pub fn longest_chunk(&self) -> usize {
+        const BYTES: usize = 48 << 20;
+        const SHORT: usize = 128;
+        let fitting = BYTES / 4 / self.widest() / 64 * 64;
+        fitting.clamp(SHORT, MAX_CHUNK)
+    }
+
+    /// Bytes of K and V of `n_ctx` positions in all layers.
+    pub fn kv_bytes(&self, n_ctx: usize, kv: KvType) -> u64 {
+        let rows = [self.n_layers, n_ctx, self.n_kv_heads];
+        // Widened first: their product does not fit WebAssembly's usize.
+        2 * kv.row_bytes(self.head_dim) * rows.map(|n| n as u64).iter().product::<u64>()
+    }
+
+    /// Positions that a query of layer `i` sees; 0 for all.
+    pub fn window(&self, i: usize) -> usize {
+        match self.sliding {
+            Sliding::All => self.sliding_window,
+            Sliding::AllBut(period) if !(i + 1).is_multiple_of(period) => self.sliding_window,
+            Sliding::None | Sliding::AllBut(_) => 0,
+        }
+    }
+
+    /// Whether layer `i` has rotary positions.
+    pub fn rotates(&self, i: usize) -> bool {
+        let period = self.spec.nope_period;
+        if self.spec.learned_positions {
+            return false;
+        }
+        period == 0 || !(i + 1).is_multiple_of(period)
+    }
+}
+
+/// A number that a file may give once, or in a list with an entry for each layer; ours have the same in all of them.
+fn of_all_layers(meta: &Metadata, key: &str) -> Result<Option<u32>> {
+    let Some(Value::Array(_)) = meta.get(key) else {
+        return meta.opt_u32(key);
+    };
+    let list = meta.u32s(key)?;
+    match list.first() {
+        Some(first) if list.iter().all(|one| one == first) => Ok(Some(*first)),
+        _ => Err(Error::Metadata {
+            key: key.into(),
+            expected: "the same number for every layer".into(),
+            found: format!("{list:?}").chars().take(60).collect(),
+        }),
+    }
+}
+
+/// A number that calculations go on with: neither infinite nor no number at all.
+fn finite(meta: &Metadata, key: String, default: f32) -> Result<f32> {
+    match meta.opt_f32(&key)? {
+        Some(found) if found.is_finite() => Ok(found),
+        Some(found) => Err(Error::Metadata {
+            key,
+            expected: "a finite number".into(),
+            found: found.to_string(),
+        }),
+        None => Ok(default),
+    }
+}
+
+/// The epsilon of a norm, which has to be above 0 so that a row of zeros can be divided by its norm.
+fn epsilon(meta: &Metadata, key: String) -> Result<f32> {
+    match meta.f32(&key)? {
+        eps if eps.is_finite() && eps > 0.0 => Ok(eps),
+        found => Err(Error::Metadata {
+            key,
+            expected: "a finite number above 0".into(),
+            found: found.to_string(),
+        }),
+    }
+}
+
+fn in_range(key: &str, found: usize, max: usize) -> Result<usize> {
+    if (1..=max).contains(&found) {
+        Ok(found)
+    } else {
+        Err(Error::Metadata {
+            key: key.to_owned(),
+            expected: format!("1 to {max}"),
+            found: found.to_string(),
+        })
+    }
+}
+
+/// What the metadata says of embeddings.
+fn pooling(gguf: &Gguf, spec: &DecoderSpec) -> Result<Option<Pooling>> {
+    let key = format!("{}.pooling_type", spec.name);
+    let default = (!spec.causal).then_some(Pooling::Mean);
+    match gguf.metadata.opt_u32(&key)? {
+        None | Some(0) => Ok(default),
+        Some(1) => Ok(Some(Pooling::Mean)),
+        Some(2) => Ok(Some(Pooling::Cls)),
+        Some(3) => Ok(Some(Pooling::Last)),
+        Some(found) => Err(Error::Metadata {
+            key,
+            expected: "0 to 3 (none, mean, first token, last token)".into(),
+            found: found.to_string(),
+        }),
+    }
+}
+
+/// Which layers slide: what the family says, or the period in the metadata.
+fn sliding(gguf: &Gguf, spec: &DecoderSpec) -> Result<Sliding> {
+    let key = format!("{}.attention.sliding_window_pattern", spec.name);
+    match (spec.sliding, gguf.metadata.get(&key)) {
+        (Sliding::AllBut(_), Some(Value::U32(period))) if *period > 0 => {
+            Ok(Sliding::AllBut(*period as usize))
+        }
+        (Sliding::AllBut(_), Some(other)) => Err(Error::Metadata {
+            key,
+            expected: "a number above 0".into(),
+            found: format!("{other:?}"),
+        }),
+        (sliding, _) => Ok(sliding),
+    }
+}

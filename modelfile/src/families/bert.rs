@@ -1,0 +1,47 @@
+//! Encoders for embeddings: BERT (MiniLM, bge, e5, gte and their like) and Nomic's, which rotates, has a gate and no biases.
+//!
+//! Every token sees every other one; a LayerNorm follows the sum of each block with what it was given.
+//!
+//! Reference: Devlin et al. 2018, arXiv:1810.04805; Nussbaum et al. 2024, arXiv:2402.01613; transformers
+//! `models/bert/modeling_bert.py`, `models/nomic_bert/modeling_nomic_bert.py`.
+
+use super::{DecoderSpec, PostNorm, TensorNames};
+use super::Activation;
+
+const NAMES: TensorNames = TensorNames {
+    post_attn_norm: "blk.{}.attn_output_norm.weight",
+    post_ffn_norm: "blk.{}.layer_output_norm.weight",
+    ..TensorNames::GGUF
+};
+
+/// BERT.
+pub const BERT: DecoderSpec = DecoderSpec {
+    name: "bert",
+    models: "BERT: MiniLM, bge, e5, gte (embeddings)",
+    causal: false,
+    learned_positions: true,
+    gated: false,
+    activation: Activation::GeluErf,
+    layer_norm: true,
+    pre_norm: false,
+    post_norm: PostNorm::Sum,
+    names: &TensorNames {
+        gate_up_proj: &["blk.{}.ffn_up.weight"],
+        ..NAMES
+    },
+    ..DecoderSpec::PLAIN
+};
+
+/// Nomic's BERT.
+pub const NOMIC_BERT: DecoderSpec = DecoderSpec {
+    name: "nomic-bert",
+    models: "nomic-embed-text v1 and v1.5 (embeddings)",
+    learned_positions: false,
+    gated: true,
+    activation: Activation::Silu,
+    names: &TensorNames {
+        qkv_proj: &["blk.{}.attn_qkv.weight"],
+        ..NAMES
+    },
+    ..BERT
+};

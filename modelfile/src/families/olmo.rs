@@ -1,0 +1,16 @@
+//! OLMo 2: norms behind attention and feed-forward instead of before, and one norm over all queries and one over all keys.
+//!
+//! Reference: OLMo Team 2025, arXiv:2501.00656; transformers `models/olmo2/modeling_olmo2.py`.
+
+use super::{DecoderSpec, PostNorm};
+use super::QkNorm;
+
+/// The family's spec.
+pub const OLMO2: DecoderSpec = DecoderSpec {
+    name: "olmo2",
+    models: "OLMo 2",
+    qk_norm: QkNorm::Row,
+    pre_norm: false,
+    post_norm: PostNorm::Block,
+    ..DecoderSpec::PLAIN
+};

@@ -1,0 +1,123 @@
+//! What makes a family different from another.
+
+use super::TensorNames;
+
+/// What makes a family of decoders different from another. What the metadata says (scales, soft caps, windows) is in
+/// [`ModelConfig`].
+#[derive(Debug, PartialEq)]
+pub struct DecoderSpec {
+    /// `general.architecture` in GGUF.
+    pub name: &'static str,
+    /// What people call the models of this family.
+    pub models: &'static str,
+    /// Rotary pairs are (i, i + d/2) instead of (2i, 2i + 1).
+    pub rope_neox: bool,
+    /// Every so many layers one has no rotary positions; 0 for none.
+    pub nope_period: usize,
+    /// A token sees nothing behind it; if not, the model makes embeddings only.
+    pub causal: bool,
+    /// Positions are learned and added to the embedding; nothing is rotated.
+    pub learned_positions: bool,
+    /// Norm of queries and keys.
+    pub qk_norm: QkNorm,
+    /// Softmaxes have a sink.
+    pub sinks: bool,
+    /// The feed-forward block has a gate.
+    pub gated: bool,
+    /// What is done to the gate, or to what there is instead.
+    pub activation: Activation,
+    /// Norms are LayerNorm.
+    pub layer_norm: bool,
+    /// Norms before attention and feed-forward.
+    pub pre_norm: bool,
+    /// Norms behind them.
+    pub post_norm: PostNorm,
+    /// The embedding is multiplied by the root of d_model.
+    pub scales_embedding: bool,
+    /// YaRN's bounds are rounded to whole dimensions.
+    pub yarn_rounds: bool,
+    /// Which layers have the sliding window that the metadata gives.
+    pub sliding: Sliding,
+    /// At this number of layers scores are divided by the root of d_model / n_heads instead of head_dim.
+    pub wide_scale_layers: usize,
+    /// Tensor names.
+    pub names: &'static TensorNames,
+}
+
+/// How a text's hidden states become one embedding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// The mean of all tokens.
+    Mean,
+    /// The first token.
+    Cls,
+    /// The last token.
+    Last,
+}
+
+/// Norms behind attention and feed-forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PostNorm {
+    None,
+    /// Of what the block says, before it is added.
+    Block,
+    /// Of the sum.
+    Sum,
+}
+
+/// Which layers slide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sliding {
+    None,
+    All,
+    /// All but every so many: layer i slides unless i + 1 is a multiple.
+    AllBut(usize),
+}
+
+impl DecoderSpec {
+    /// What most families are: Llama with rotary halves. The others say what they have besides.
+    pub const PLAIN: Self = Self {
+        name: "",
+        models: "",
+        rope_neox: true,
+        nope_period: 0,
+        causal: true,
+        learned_positions: false,
+        qk_norm: QkNorm::None,
+        sinks: false,
+        gated: true,
+        activation: Activation::Silu,
+        layer_norm: false,
+        pre_norm: true,
+        post_norm: PostNorm::None,
+        scales_embedding: false,
+        yarn_rounds: true,
+        sliding: Sliding::None,
+        wide_scale_layers: 0,
+        names: &TensorNames::GGUF,
+    };
+}
+
+/// What is done to a value, or to a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// v / (1 + e^-v)
+    Silu,
+    /// GELU by way of tanh: v / 2 (1 + tanh(sqrt(2 / pi) (v + 0.044715 v^3)))
+    Gelu,
+    /// GELU itself: v / 2 (1 + erf(v / sqrt(2)))
+    GeluErf,
+    /// gpt-oss: of g = min(gate, 7) and u = up within 7 of 0, (u + 1) g / (1 + e^-1.702g). For gates only.
+    Clamped,
+}
+
+/// RMSNorm of queries and keys before they are rotated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QkNorm {
+    None,
+    /// Of each head by itself; weights [head_dim], one for queries and one for keys.
+    Head,
+    /// Of all queries together, and of all keys; weights [n_heads * head_dim] and [n_kv_heads * head_dim].
+    Row,
+}

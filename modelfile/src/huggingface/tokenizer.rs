@@ -1,0 +1,461 @@
+//! `tokenizer.json` in the words of GGUF's metadata.
+
+use std::collections::HashMap;
+
+use serde_json::Value as Json;
+
+use super::Object;
+use crate::error::{Error, Result};
+use crate::container::{Array, Metadata, Value};
+
+/// The pattern of GPT-2, which `ByteLevel` cuts by where it is told to.
+const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+/// Ids that may stand for nothing, besides as many as three times the tokens.
+const MAX_GAPS: usize = 1024;
+
+/// Where the tokens at the beginning and the end of texts are named.
+pub(super) struct Ends<'a> {
+    pub(super) config: &'a Object,
+    pub(super) generation_config: &'a Object,
+    pub(super) tokenizer_config: &'a Object,
+}
+
+fn refuse(message: impl Into<String>) -> Error {
+    let message = format!("tokenizer.json: {}", message.into());
+    Error::Tokenizer { message }
+}
+
+/// Fills `metadata`.
+pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -> Result<()> {
+    let model = json
+        .object("model")?
+        .ok_or_else(|| refuse("it has no model"))?;
+    let steps = Steps::read(json)?;
+    let mut vocab = Vocabulary::read(&model, json)?;
+    let mut put = |key: &str, value: Value| {
+        metadata.insert(format!("tokenizer.ggml.{key}"), value);
+    };
+    let kind = model.str("type")?.unwrap_or("BPE");
+    match kind {
+        "BPE" if steps.byte_level => {
+            let strings = |texts: &[String]| Value::Array(Array::String(texts.to_vec()));
+            put("model", Value::String("gpt2".into()));
+            put("merges", strings(&merges(&model)?));
+            let whole = model.bool("ignore_merges")?.unwrap_or(false);
+            put("hearth.ignore_merges", Value::Bool(whole));
+            put("hearth.splits", strings(&steps.splits));
+            put("hearth.mapped_splits", strings(&steps.mapped_splits));
+            put("hearth.nfc", Value::Bool(steps.nfc));
+        }
+        // SentencePiece's BPE: there the best-scored pair is joined first, here the earliest merge is.
+        "BPE" => {
+            put("model", Value::String("llama".into()));
+            let mut scores = vec![f32::MIN; vocab.tokens.len()];
+            let ids: HashMap<&str, usize> = (vocab.tokens.iter().enumerate())
+                .map(|(id, token)| (token.as_str(), id))
+                .collect();
+            for (rank, merge) in merges(&model)?.iter().enumerate() {
+                if let Some(id) = ids.get(merge.replacen(' ', "", 1).as_str()) {
+                    scores[*id] = scores[*id].max(-(rank as f32));
+                }
+            }
+            vocab.find_bytes();
+            put("scores", Value::Array(Array::F32(scores)));
+            put("add_space_prefix", Value::Bool(steps.prefix));
+            if let Some(scheme) = steps.scheme {
+                put("hearth.prefix", Value::String(scheme.into()));
+            }
+        }
+        "Unigram" => {
+            put("model", Value::String("t5".into()));
+            put("scores", Value::Array(Array::F32(vocab.scores.clone())));
+            put("add_space_prefix", Value::Bool(steps.prefix));
+            if let Some(scheme) = steps.scheme {
+                put("hearth.prefix", Value::String(scheme.into()));
+            }
+            put("remove_extra_whitespaces", Value::Bool(false));
+            vocab.find_bytes();
+        }
+        "WordPiece" => {
+            put("model", Value::String("bert".into()));
+            vocab.mark_words(model.str("continuing_subword_prefix")?.unwrap_or("##"));
+            if let Some(lowercase) = steps.lowercase {
+                put("normalizer.lowercase", Value::Bool(lowercase));
+            }
+            if let Some(strip) = steps.strip_accents {
+                put("normalizer.strip_accents", Value::Bool(strip));
+            }
+        }
+        other => return Err(refuse(format!("a model of type {other:?}"))),
+    }
+    let id_of = |token: &str| vocab.tokens.iter().position(|t| t == token);
+    let unknown = match model.u32("unk_id")? {
+        Some(id) => Some(id as usize),
+        None => model.str("unk_token")?.and_then(id_of),
+    };
+    if let Some(id) = unknown {
+        put("unknown_token_id", Value::U32(id as u32));
+    }
+    let named = |key: &str| ends.tokenizer_config.token(key).and_then(id_of);
+    let (first, last) = match kind {
+        "WordPiece" => ("cls_token", "sep_token"),
+        _ => ("bos_token", "eos_token"),
+    };
+    let bos = named(first);
+    if let Some(id) = bos {
+        put("bos_token_id", Value::U32(id as u32));
+    }
+    if let Some(id) = named("pad_token") {
+        put("padding_token_id", Value::U32(id as u32));
+    }
+    // The first is the end of a text; all end an answer.
+    let mut ids: Vec<u32> = named(last).map(|id| id as u32).into_iter().collect();
+    for file in [ends.generation_config, ends.config] {
+        let found = file.get("eos_token_id");
+        let many = found
+            .and_then(Json::as_array)
+            .map_or(&[][..], Vec::as_slice);
+        let all = found.into_iter().chain(many).filter_map(Json::as_u64);
+        ids.extend(all.filter_map(|id| u32::try_from(id).ok()));
+    }
+    let mut seen = Vec::new();
+    ids.retain(|id| {
+        let fresh = (*id as usize) < vocab.tokens.len() && !seen.contains(id);
+        seen.push(*id);
+        fresh
+    });
+    for (key, id) in ["eos", "eot", "eom"].into_iter().zip(&ids) {
+        put(&format!("{key}_token_id"), Value::U32(*id));
+    }
+    let flag = |key: &str| ends.tokenizer_config.bool(key);
+    let begins = match begins_with(json) {
+        Some(token) => bos.is_some_and(|bos| vocab.tokens[bos] == token),
+        None => kind == "BPE" && !steps.byte_level && flag("add_bos_token")? != Some(false),
+    };
+    put("add_bos_token", Value::Bool(begins));
+    put(
+        "add_eos_token",
+        Value::Bool(flag("add_eos_token")?.unwrap_or(false)),
+    );
+    for (name, ids) in vocab.rules {
+        put(&format!("hearth.{name}"), Value::Array(Array::I32(ids)));
+    }
+    put("tokens", Value::Array(Array::String(vocab.tokens)));
+    put("token_type", Value::Array(Array::I32(vocab.types)));
+    Ok(())
+}
+
+/// A step, or those of a sequence, which has them under `key`, and of sequences in it.
+fn in_turn<'a>(step: Option<&'a Json>, key: &str) -> Vec<&'a Json> {
+    match step {
+        Some(step) if step["type"] == "Sequence" => {
+            let all = step[key].as_array().into_iter().flatten();
+            all.flat_map(|step| in_turn(Some(step), key)).collect()
+        }
+        step => step.into_iter().collect(),
+    }
+}
+
+/// The token that the post-processor puts in front of a text.
+fn begins_with(json: &Object) -> Option<&str> {
+    let all = in_turn(json.get("post_processor"), "processors");
+    let template = all.iter().find(|p| p["type"] == "TemplateProcessing")?;
+    let first = template["single"].as_array()?.first()?;
+    first["SpecialToken"]["id"].as_str()
+}
+
+/// Merges as GGUF has them: two texts with a blank between.
+fn merges(model: &Object) -> Result<Vec<String>> {
+    let merges = model.get("merges").and_then(Json::as_array);
+    let merges = merges.ok_or_else(|| refuse("it has no merges"))?;
+    let one = |merge: &Json| match merge {
+        Json::String(text) => Some(text.clone()),
+        Json::Array(pair) => match pair.as_slice() {
+            [Json::String(left), Json::String(right)] => Some(format!("{left} {right}")),
+            _ => None,
+        },
+        _ => None,
+    };
+    let all: Option<Vec<String>> = merges.iter().map(one).collect();
+    all.ok_or_else(|| refuse("merges are neither texts nor pairs"))
+}
+
+/// Tokens by id.
+struct Vocabulary {
+    tokens: Vec<String>,
+    /// GGUF's numbers for kinds.
+    types: Vec<i32>,
+    /// Of a unigram model.
+    scores: Vec<f32>,
+    /// What ids are below.
+    limit: usize,
+    /// Ids of added tokens by what they ask for: see `crate::text::tokenizer`'s rules of added tokens.
+    rules: [(&'static str, Vec<i32>); 3],
+}
+
+const NORMAL: i32 = 1;
+const CONTROL: i32 = 3;
+const USER_DEFINED: i32 = 4;
+const UNUSED: i32 = 5;
+const BYTE: i32 = 6;
+
+impl Vocabulary {
+    fn read(model: &Object, json: &Object) -> Result<Self> {
+        let added = json.get("added_tokens").and_then(Json::as_array);
+        let own = match model.get("vocab") {
+            Some(Json::Object(ids)) => ids.len(),
+            Some(Json::Array(pieces)) => pieces.len(),
+            _ => 0,
+        };
+        let mut vocab = Self {
+            tokens: Vec::new(),
+            types: Vec::new(),
+            scores: Vec::new(),
+            limit: 4 * (own + added.map_or(0, Vec::len)) + MAX_GAPS,
+            rules: ["lstrip", "rstrip", "single_word"].map(|name| (name, Vec::new())),
+        };
+        match model.get("vocab") {
+            Some(Json::Object(ids)) => {
+                for (token, id) in ids {
+                    let id = id.as_u64().ok_or_else(|| refuse("an id is no number"))?;
+                    vocab.put(id, token, NORMAL)?;
+                }
+            }
+            Some(Json::Array(pieces)) => {
+                for (id, piece) in pieces.iter().enumerate() {
+                    let (Some(token), Some(score)) = (piece[0].as_str(), piece[1].as_f64()) else {
+                        return Err(refuse("a piece is no pair of text and score"));
+                    };
+                    vocab.put(id as u64, token, NORMAL)?;
+                    vocab.scores.push(score as f32);
+                }
+            }
+            _ => return Err(refuse("it has no vocabulary")),
+        }
+        for token in added.into_iter().flatten() {
+            let (Some(id), Some(text)) = (token["id"].as_u64(), token["content"].as_str()) else {
+                return Err(refuse("an added token lacks id or content"));
+            };
+            let special = token["special"].as_bool().unwrap_or(false);
+            vocab.put(id, text, if special { CONTROL } else { USER_DEFINED })?;
+            for (name, ids) in &mut vocab.rules {
+                if token[*name].as_bool() == Some(true) {
+                    ids.extend(i32::try_from(id));
+                }
+            }
+        }
+        vocab.scores.resize(vocab.tokens.len(), 0.0);
+        Ok(vocab)
+    }
+
+    fn put(&mut self, id: u64, token: &str, kind: i32) -> Result<()> {
+        let id = usize::try_from(id).unwrap_or(usize::MAX);
+        if id >= self.limit {
+            return Err(refuse(format!("token {token:?} has the id {id}")));
+        }
+        // Ids that nothing has stand for nothing.
+        for unused in self.tokens.len()..=id {
+            self.tokens.push(format!("[unused id {unused}]"));
+            self.types.push(UNUSED);
+        }
+        self.tokens[id] = token.to_owned();
+        self.types[id] = kind;
+        Ok(())
+    }
+
+    /// BERT marks pieces that continue a word, GGUF those that begin one.
+    fn mark_words(&mut self, continuing: &str) {
+        for (token, kind) in self.tokens.iter_mut().zip(&self.types) {
+            if *kind == NORMAL {
+                *token = match token.strip_prefix(continuing) {
+                    Some(rest) => rest.to_owned(),
+                    None => format!("▁{token}"),
+                };
+            }
+        }
+    }
+
+    /// `<0xXX>` are bytes.
+    fn find_bytes(&mut self) {
+        for (token, kind) in self.tokens.iter().zip(&mut self.types) {
+            let is_byte = token.len() == 6 && token.starts_with("<0x") && token.ends_with('>');
+            if is_byte && *kind == NORMAL {
+                *kind = BYTE;
+            }
+        }
+    }
+}
+
+/// What happens to text before it is cut into tokens.
+#[derive(Default)]
+struct Steps {
+    /// Patterns that cut, one after the other, before and after bytes are spelled as characters.
+    splits: Vec<String>,
+    mapped_splits: Vec<String>,
+    byte_level: bool,
+    nfc: bool,
+    /// A blank is put in front.
+    prefix: bool,
+    /// Where that is, if not everywhere: where there is none (`missing`), or at the beginning of a text alone (`first`).
+    scheme: Option<&'static str>,
+    /// BERT's.
+    lowercase: Option<bool>,
+    strip_accents: Option<bool>,
+}
+
+impl Steps {
+    fn read(json: &Object) -> Result<Self> {
+        let mut steps = Self::default();
+        for step in in_turn(json.get("normalizer"), "normalizers") {
+            steps.normalizer(step)?;
+        }
+        for step in in_turn(json.get("pre_tokenizer"), "pretokenizers") {
+            steps.pre_tokenizer(step)?;
+        }
+        Ok(steps)
+    }
+
+    fn normalizer(&mut self, step: &Json) -> Result<()> {
+        match step["type"].as_str().unwrap_or_default() {
+            "NFC" => {
+                self.nfc = true;
+                Ok(())
+            }
+            "BertNormalizer" => {
+                self.lowercase = step["lowercase"].as_bool();
+                self.strip_accents = step["strip_accents"].as_bool();
+                Ok(())
+            }
+            "Prepend" => {
+                self.prefix = true;
+                Ok(())
+            }
+            // A blank becomes SentencePiece's mark, which the tokenizer does anyway.
+            "Replace" if step["pattern"]["String"] == " " => Ok(()),
+            other => Err(refuse(format!("a normalizer of type {other:?}"))),
+        }
+    }
+
+    fn pre_tokenizer(&mut self, step: &Json) -> Result<()> {
+        match step["type"].as_str().unwrap_or_default() {
+            "Split" => {
+                // SentencePiece's words begin with blanks; its merges never cross them.
+                if step["pattern"]["String"] == " " && !self.byte_level {
+                    return Ok(());
+                }
+                let behavior = step["behavior"].as_str().unwrap_or_default();
+                let inverted = step["invert"].as_bool().unwrap_or(false);
+                // What is kept whole either way: the matches and what lies between.
+                if behavior != "Isolated" && !(behavior == "Removed" && inverted) {
+                    return Err(refuse(format!("a split that is {behavior:?}")));
+                }
+                let pattern = &step["pattern"];
+                let regex = pattern["Regex"].as_str();
+                let regex = regex.ok_or_else(|| refuse("a split without a pattern"))?;
+                self.cut(regex.to_owned());
+                Ok(())
+            }
+            "Digits" => {
+                let each = step["individual_digits"].as_bool().unwrap_or(false);
+                self.cut(if each { r"\p{N}" } else { r"\p{N}+" }.to_owned());
+                Ok(())
+            }
+            "ByteLevel" => {
+                if step["use_regex"].as_bool().unwrap_or(true) {
+                    self.cut(GPT2.to_owned());
+                }
+                if step["add_prefix_space"].as_bool().unwrap_or(false) {
+                    return Err(refuse("a byte-level step that puts a blank in front"));
+                }
+                self.byte_level = true;
+                Ok(())
+            }
+            "BertPreTokenizer" => Ok(()),
+            "Metaspace" => {
+                (self.prefix, self.scheme) = match step["prepend_scheme"].as_str() {
+                    // Files from before there were schemes.
+                    None => (step["add_prefix_space"] != false, Some("missing")),
+                    Some("always") => (true, Some("missing")),
+                    Some("first") => (true, Some("first")),
+                    Some("never") => (false, None),
+                    Some(other) => return Err(refuse(format!("a Metaspace that is {other:?}"))),
+                };
+                Ok(())
+            }
+            other => Err(refuse(format!("a pre-tokenizer of type {other:?}"))),
+        }
+    }
+
+    fn cut(&mut self, pattern: String) {
+        match self.byte_level {
+            true => self.mapped_splits.push(pattern),
+            false => self.splits.push(pattern),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::text::template::Rendered;
+    use crate::text::tokenizer::Tokenizer;
+
+    #[derive(Deserialize)]
+    struct Golden {
+        texts: Vec<String>,
+        variants: Vec<Variant>,
+    }
+
+    #[derive(Deserialize)]
+    struct Variant {
+        name: String,
+        tokenizer: Json,
+        ids: Vec<Vec<u32>>,
+    }
+
+    #[test]
+    fn options_of_a_tokenizer_are_followed() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../tests/goldens/data/tokenizer_options.json"
+        );
+        let golden: Golden = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let none = super::super::object("{}", "none").unwrap();
+        let ends = Ends {
+            config: &none,
+            generation_config: &none,
+            tokenizer_config: &none,
+        };
+        let mut wrong = Vec::new();
+        for Variant {
+            name,
+            tokenizer,
+            ids,
+        } in &golden.variants
+        {
+            let json = super::super::object(&tokenizer.to_string(), "tokenizer.json").unwrap();
+            let mut metadata = Metadata::default();
+            convert(&json, &ends, &mut metadata).unwrap();
+            metadata.insert("tokenizer.ggml.add_bos_token", Value::Bool(false));
+            let tokenizer = Tokenizer::from_gguf(&metadata).unwrap();
+            for (text, ids) in golden.texts.iter().zip(ids) {
+                let rendered = Rendered::trusted(text.as_str());
+                let found = tokenizer.encode_template(&rendered).unwrap();
+                if found != *ids {
+                    let spelled = |ids: &[u32]| -> Vec<String> {
+                        let text = |id: &u32| tokenizer.token_text(*id).map(str::to_owned);
+                        ids.iter().filter_map(text).collect()
+                    };
+                    wrong.push(format!(
+                        "{name} {text:?}:\n   found {:?}\nexpected {:?}",
+                        spelled(&found),
+                        spelled(ids)
+                    ));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}

@@ -1,0 +1,24 @@
+//! What a model's files say, before any weight is on a device: no burn, no GPU, all of it fuzzed.
+//!
+//! ```text
+//! bytes -> container (GGUF, safetensors; huggingface: a folder's texts) -> config, families -> weight_requests, budget
+//! messages -> text::template -> text::tokenizer -> ids
+//! tensor bytes -> quant -> words that kernels read
+//! ```
+//!
+//! Imports point one way: budget -> weight_requests -> config -> families -> container -> quant -> error. `text` stands on
+//! container alone.
+
+pub mod budget;
+pub mod config;
+pub mod container;
+pub mod error;
+pub mod families;
+pub mod huggingface;
+pub mod kv_type;
+pub mod quant;
+pub mod rope;
+pub mod text;
+pub mod weight_requests;
+
+pub use error::{Error, Result};

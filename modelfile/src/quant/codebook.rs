@@ -1,0 +1,209 @@
+//! GGML's 4-bit formats whose quants are places in a table: `IQ4_NL`, `IQ4_XS` and `MXFP4`.
+//!
+//! On the device the nibbles stay as they are, their scale multiplied out as an f32, and kernels look them up.
+//!
+//! Source: `block_iq4_nl`, `block_iq4_xs` and `block_mxfp4` in `ggml/src/ggml-common.h` of llama.cpp, and
+//! `gguf/quants.py` of the `gguf` Python package for the exact order of operations; MXFP4: OCP Microscaling Formats
+//! specification 1.0.
+
+#![allow(non_camel_case_types, reason = "the formats' own names")]
+
+use bytemuck::AnyBitPattern;
+use half::f16;
+use hearth_cpu::formats::{FP4_TABLE, IQ4_TABLE};
+
+use super::{BlockFormat, PART, Packing, blocks_of, dequantize_parts, grow, repack_blocks};
+use crate::error::{Error, Result};
+use crate::container::GgmlType;
+
+/// 4 bits into a table: `value = d * table[q]`.
+///
+/// ```text
+/// file     byte 0..2    d, f16
+///          byte 2..18   qs: low nibble of qs[j] = element j, high nibble = element j + 16
+/// device   Iq4
+/// ```
+#[derive(Debug)]
+pub struct IQ4_NL;
+
+/// The same with a 6-bit scale per 32 of 256: `value = d * (sc - 32) * table[q]`.
+///
+/// ```text
+/// file     byte 0..2     d, f16
+///          byte 2..4     upper 2 bits of the scale of part p at bit 2 p
+///          byte 4..8     lower 4 bits, two parts a byte
+///          byte 8..136   qs, 16 bytes a part, as in IQ4_NL
+/// device   Iq4
+/// ```
+#[derive(Debug)]
+pub struct IQ4_XS;
+
+/// 4-bit floats (E2M1) with a power of two: `value = 2^(e - 127) * float`.
+///
+/// ```text
+/// file     byte 0       e, the exponent
+///          byte 1..17   qs, as in IQ4_NL
+/// device   Fp4
+/// ```
+#[derive(Debug)]
+pub struct MXFP4;
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct BlockNl {
+    d: [u8; 2],
+    qs: [u8; 16],
+}
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct BlockXs {
+    d: [u8; 2],
+    scales_h: [u8; 2],
+    scales_l: [u8; 4],
+    qs: [[u8; 16]; 8],
+}
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct BlockMx {
+    e: u8,
+    qs: [u8; 16],
+}
+
+/// 32 elements: value = d * table[q], the nibbles as they are in the file.
+struct Part {
+    qs: [u8; 16],
+    d: f32,
+}
+
+impl BlockNl {
+    fn part(&self, _: usize) -> Part {
+        Part {
+            qs: self.qs,
+            d: f16::from_le_bytes(self.d).to_f32(),
+        }
+    }
+}
+
+impl BlockXs {
+    fn part(&self, p: usize) -> Part {
+        let lower = self.scales_l[p / 2] >> (p % 2 * 4) & 15;
+        let upper = u16::from_le_bytes(self.scales_h) >> (2 * p) & 3;
+        let scale = f32::from(u16::from(lower) | upper << 4) - 32.0;
+        Part {
+            qs: self.qs[p],
+            d: f16::from_le_bytes(self.d).to_f32() * scale,
+        }
+    }
+}
+
+impl BlockMx {
+    fn part(&self, _: usize) -> Part {
+        Part {
+            qs: self.qs,
+            d: power_of_two(self.e),
+        }
+    }
+}
+
+/// Half of 2^(e - 127), since the table is doubled; the two smallest are subnormal.
+fn power_of_two(e: u8) -> f32 {
+    let e = u32::from(e);
+    f32::from_bits(match e < 2 {
+        true => 0x0020_0000 << e,
+        false => (e - 1) << 23,
+    })
+}
+
+macro_rules! block_format {
+    ($format:ident, $block:ident, $packing:ident, $table:ident) => {
+        impl BlockFormat for $format {
+            fn ggml_type(&self) -> GgmlType {
+                GgmlType::$format
+            }
+
+            fn packing(&self) -> Packing {
+                Packing::$packing
+            }
+
+            fn dequantize(&self, blocks: &[u8], out: &mut [f32]) -> Result<()> {
+                dequantize_parts(self, blocks, out, |block: &$block, p, out| {
+                    let part = block.part(p);
+                    for (j, y) in out.iter_mut().enumerate() {
+                        let q = part.qs[j % 16] >> (j / 16 * 4) & 15;
+                        *y = part.d * f32::from($table[usize::from(q)]);
+                    }
+                })
+            }
+
+            fn repack(
+                &self,
+                blocks: &[u8],
+                quants: &mut Vec<u32>,
+                scales: &mut Vec<u32>,
+            ) -> Result<()> {
+                let blocks: &[$block] = blocks_of(self, blocks)?;
+                let convert = |block: &$block, p: usize, words: &mut [u32], out: &mut [u32]| {
+                    let part = block.part(p);
+                    for (word, four) in words.iter_mut().zip(part.qs.as_chunks::<4>().0) {
+                        *word = u32::from_le_bytes(*four);
+                    }
+                    out[0] = scale_bits(GgmlType::$format, part.d)?;
+                    Ok(())
+                };
+                let parts = self.block_len() / PART;
+                repack_blocks(Packing::$packing, parts, blocks, quants, scales, convert)
+            }
+        }
+    };
+}
+
+/// The bits of a scale whose products with all of a table are finite.
+fn scale_bits(dtype: GgmlType, d: f32) -> Result<u32> {
+    if (d * 127.0).is_finite() {
+        return Ok(d.to_bits());
+    }
+    Err(Error::BadFile {
+        format: "GGUF",
+        what: format!("a {dtype} scale"),
+        expected: "a finite number whose multiples are finite".into(),
+        found: d.to_string(),
+    })
+}
+
+/// [`MXFP4`] as safetensors of gpt-oss have it, quants and scales apart: appends the words of [`Packing::Fp4`] for quants,
+/// 16 bytes for 32 elements of which byte `j` has element `2 j` (low nibble) and `2 j + 1`.
+///
+/// Source: `convert_moe_packed_tensors` in transformers' `integrations/mxfp4.py`.
+///
+/// # Errors
+/// [`Error::Truncated`] if the last 16 bytes are incomplete, [`Error::OutOfMemory`].
+pub fn repack_pairs(bytes: &[u8], quants: &mut Vec<u32>) -> Result<()> {
+    let blocks: &[[u8; 16]] = blocks_of(&MXFP4, bytes)?;
+    let words = grow(quants, 4 * blocks.len())?;
+    for (words, pairs) in words.chunks_exact_mut(4).zip(blocks) {
+        let element = |i: usize| u32::from(pairs[i / 2] >> (i % 2 * 4) & 15);
+        for (w, word) in words.iter_mut().enumerate() {
+            let byte = |j: usize| element(4 * w + j) | element(4 * w + j + 16) << 4;
+            *word = (0..4).fold(0, |word, j| word | byte(j) << (8 * j));
+        }
+    }
+    Ok(())
+}
+
+/// The same for scales: a byte, the exponent, for each block.
+///
+/// # Errors
+/// [`Error::BadFile`] for an exponent that stands for no number, [`Error::OutOfMemory`].
+pub fn repack_exponents(bytes: &[u8], scales: &mut Vec<u32>) -> Result<()> {
+    let words = grow(scales, bytes.len())?;
+    for (word, e) in words.iter_mut().zip(bytes) {
+        *word = scale_bits(GgmlType::MXFP4, power_of_two(*e))?;
+    }
+    Ok(())
+}
+
+block_format!(IQ4_NL, BlockNl, Iq4, IQ4_TABLE);
+block_format!(IQ4_XS, BlockXs, Iq4, IQ4_TABLE);
+block_format!(MXFP4, BlockMx, Fp4, FP4_TABLE);

@@ -1,0 +1,354 @@
+//! GGML's "K" formats: blocks of 256 elements whose parts of 16 or 32 have small integer scales of their own.
+//!
+//! On the device each part of 32 has its scales multiplied out and rounded to f16, at most 2^-11 of the scale: a
+//! hundredth of what the format itself loses. So a K-quant is read by the same kernels as its plain relative. Q2_K, where
+//! that would take a third more memory, keeps its scales as they are.
+//!
+//! Source: `block_q2_K` to `block_q6_K` in `ggml/src/ggml-common.h` of llama.cpp, and `gguf/quants.py` of the `gguf`
+//! Python package for the exact order of operations.
+
+#![allow(non_camel_case_types, reason = "the formats' own names")]
+
+use bytemuck::AnyBitPattern;
+use half::f16;
+
+use super::packing::{pack_bit, pack_nibbles, pack_two_bits};
+use super::{BlockFormat, PART, Packing, blocks_of, dequantize_parts, repack_blocks, scale_word};
+use crate::error::Result;
+use crate::container::GgmlType;
+
+/// Parts of a block of 256 elements.
+const PARTS: usize = 256 / PART;
+
+/// 2 bits with a 4-bit scale and minimum per 16: `value = d * sc * q - dmin * m`.
+///
+/// ```text
+/// file     byte 0..16   element part i of 16: sc in the low nibble, m in the high one
+///          byte 16..80  qs: element 128 n + 32 j + l = bits 2 j, 2 j + 1 of qs[32 n + l]
+///          byte 80..84  d, dmin, f16
+/// device   Q2, exact
+/// ```
+#[derive(Debug)]
+pub struct Q2_K;
+
+/// 3 bits with a 6-bit scale per 16: `value = d * (sc - 32) * (q - 4)`.
+///
+/// ```text
+/// file     byte 0..32    hmask: bit e / 32 of hmask[e % 32] is the third bit of element e
+///          byte 32..96   qs: its lower two, as in Q2_K
+///          byte 96..108  sc, 6 bits each: the lower 4 of i are in byte i % 8, in the high nibble from 8 on;
+///                        the upper 2 in byte 8 + i % 4, at bit 2 * (i / 4)
+///          byte 108..110 d, f16
+/// device   Q3
+/// ```
+#[derive(Debug)]
+pub struct Q3_K;
+
+/// 4 bits with a 6-bit scale and minimum per 32: `value = d * sc * q - dmin * m`.
+///
+/// ```text
+/// file     byte 0..4     d, dmin, f16
+///          byte 4..16    sc and m, 6 bits each: of parts 0 to 3 in bytes i and i + 4; of parts 4 to 7 the lower 4 bits in
+///                        the nibbles of byte i + 4, the upper 2 above those of part i - 4
+///          byte 16..144  qs: part 2 c in the low, 2 c + 1 in the high nibbles of bytes 32 c .. 32 c + 32
+/// device   Q4
+/// ```
+#[derive(Debug)]
+pub struct Q4_K;
+
+/// 5 bits with a 6-bit scale and minimum per 32: `value = d * sc * q - dmin * m`.
+///
+/// ```text
+/// file     byte 0..16    as in Q4_K
+///          byte 16..48   qh: bit p of qh[l] is the fifth bit of element l of part p
+///          byte 48..176  qs, as in Q4_K
+/// device   Q5
+/// ```
+#[derive(Debug)]
+pub struct Q5_K;
+
+/// 6 bits with an 8-bit scale per 16: `value = d * sc * (q - 32)`.
+///
+/// ```text
+/// file     byte 0..128   ql: of elements 128 n + l the lower 4 bits: l < 64 in the low, else in the high nibble of
+///                        ql[64 n + l % 64]
+///          byte 128..192 qh: the upper 2: bits 2 (l / 32) and up of qh[32 n + l % 32]
+///          byte 192..208 sc, i8
+///          byte 208..210 d, f16
+/// device   Q6
+/// ```
+#[derive(Debug)]
+pub struct Q6_K;
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct BlockQ2 {
+    scales: [u8; 16],
+    qs: [[u8; 32]; 2],
+    d: [u8; 2],
+    dmin: [u8; 2],
+}
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct BlockQ3 {
+    hmask: [u8; 32],
+    qs: [[u8; 32]; 2],
+    scales: [u8; 12],
+    d: [u8; 2],
+}
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct BlockQ4 {
+    d: [u8; 2],
+    dmin: [u8; 2],
+    scales: [u8; 12],
+    qs: [[u8; 32]; 4],
+}
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct BlockQ5 {
+    d: [u8; 2],
+    dmin: [u8; 2],
+    scales: [u8; 12],
+    qh: [u8; 32],
+    qs: [[u8; 32]; 4],
+}
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct BlockQ6 {
+    ql: [[u8; 64]; 2],
+    qh: [[u8; 32]; 2],
+    scales: [i8; 16],
+    d: [u8; 2],
+}
+
+fn half(bytes: [u8; 2]) -> f32 {
+    f16::from_le_bytes(bytes).to_f32()
+}
+
+/// A part of 32 elements: value = d * q + m.
+struct Affine {
+    q: [u8; PART],
+    d: f32,
+    m: f32,
+}
+
+/// A part of 32 elements: value = d of its half * (q - what the format takes off).
+struct Halves {
+    q: [u8; PART],
+    d: [f32; 2],
+}
+
+/// Scale and minimum of part `p` in Q4_K and Q5_K.
+fn scale_min(s: &[u8; 12], p: usize) -> (f32, f32) {
+    let (sc, m) = if p < 4 {
+        (s[p] & 63, s[p + 4] & 63)
+    } else {
+        (
+            s[p + 4] & 15 | s[p - 4] >> 6 << 4,
+            s[p + 4] >> 4 | s[p] >> 6 << 4,
+        )
+    };
+    (f32::from(sc), f32::from(m))
+}
+
+/// Nibbles of part `p` in Q4_K and Q5_K.
+fn part_nibbles(qs: &[[u8; 32]; 4], p: usize) -> [u8; PART] {
+    qs[p / 2].map(|byte| byte >> (p % 2 * 4) & 15)
+}
+
+impl BlockQ2 {
+    /// Quants of part `p`, and scale and minimum of its halves.
+    fn part(&self, p: usize) -> ([u8; PART], [(f32, f32); 2]) {
+        let q = self.qs[p / 4].map(|byte| byte >> (p % 4 * 2) & 3);
+        let (d, dmin) = (half(self.d), half(self.dmin));
+        let scale = |i: usize| {
+            let byte = self.scales[2 * p + i];
+            (d * f32::from(byte & 15), dmin * f32::from(byte >> 4))
+        };
+        (q, [scale(0), scale(1)])
+    }
+
+    fn values(&self, p: usize) -> [f32; PART] {
+        let (q, scales) = self.part(p);
+        std::array::from_fn(|i| {
+            let (d, m) = scales[i / 16];
+            d * f32::from(q[i]) - m
+        })
+    }
+}
+
+impl BlockQ3 {
+    fn part(&self, p: usize) -> Halves {
+        let low = self.qs[p / 4].map(|byte| byte >> (p % 4 * 2) & 3);
+        let q = std::array::from_fn(|l| low[l] | (self.hmask[l] >> p & 1) << 2);
+        let d = half(self.d);
+        let scale = |i: usize| {
+            let lower = self.scales[i % 8] >> (i / 8 * 4) & 15;
+            let upper = self.scales[8 + i % 4] >> (i / 4 * 2) & 3;
+            d * (f32::from(lower | upper << 4) - 32.0)
+        };
+        Halves {
+            q,
+            d: [scale(2 * p), scale(2 * p + 1)],
+        }
+    }
+}
+
+impl BlockQ4 {
+    fn part(&self, p: usize) -> Affine {
+        let (sc, m) = scale_min(&self.scales, p);
+        Affine {
+            q: part_nibbles(&self.qs, p),
+            d: half(self.d) * sc,
+            m: -(half(self.dmin) * m),
+        }
+    }
+}
+
+impl BlockQ5 {
+    fn part(&self, p: usize) -> Affine {
+        let (sc, m) = scale_min(&self.scales, p);
+        let low = part_nibbles(&self.qs, p);
+        Affine {
+            q: std::array::from_fn(|l| low[l] | (self.qh[l] >> p & 1) << 4),
+            d: half(self.d) * sc,
+            m: -(half(self.dmin) * m),
+        }
+    }
+}
+
+impl BlockQ6 {
+    fn part(&self, p: usize) -> Halves {
+        let (n, j) = (p / 4, p % 4);
+        let low = &self.ql[n][j % 2 * 32..][..32];
+        let q = std::array::from_fn(|l| {
+            low[l] >> (j / 2 * 4) & 15 | (self.qh[n][l] >> (2 * j) & 3) << 4
+        });
+        let scale = |i: usize| half(self.d) * f32::from(self.scales[i]);
+        Halves {
+            q,
+            d: [scale(2 * p), scale(2 * p + 1)],
+        }
+    }
+}
+
+fn put_affine(part: &Affine, out: &mut [f32]) {
+    for (y, q) in out.iter_mut().zip(part.q) {
+        *y = part.d * f32::from(q) + part.m;
+    }
+}
+
+fn put_halves(part: &Halves, off: f32, out: &mut [f32]) {
+    for (i, (y, q)) in out.iter_mut().zip(part.q).enumerate() {
+        *y = part.d[i / 16] * (f32::from(q) - off);
+    }
+}
+
+fn put_q3(part: &Halves, out: &mut [f32]) {
+    put_halves(part, 4.0, out);
+}
+
+fn put_q6(part: &Halves, out: &mut [f32]) {
+    put_halves(part, 32.0, out);
+}
+
+impl BlockFormat for Q2_K {
+    fn ggml_type(&self) -> GgmlType {
+        GgmlType::Q2_K
+    }
+
+    fn packing(&self) -> Packing {
+        Packing::Q2
+    }
+
+    fn dequantize(&self, blocks: &[u8], out: &mut [f32]) -> Result<()> {
+        dequantize_parts(self, blocks, out, |block: &BlockQ2, p, out| {
+            out.copy_from_slice(&block.values(p));
+        })
+    }
+
+    fn repack(&self, blocks: &[u8], quants: &mut Vec<u32>, scales: &mut Vec<u32>) -> Result<()> {
+        let blocks: &[BlockQ2] = blocks_of(self, blocks)?;
+        let convert = |block: &BlockQ2, p: usize, words: &mut [u32], scales: &mut [u32]| {
+            let (q, _) = block.part(p);
+            words.copy_from_slice(&pack_two_bits(&q, 0));
+            // The first of two parts has the scales of both, the second d and dmin.
+            let pair = block.scales.as_chunks::<4>().0[p / 2];
+            scales[0] = match p % 2 {
+                0 => u32::from_le_bytes(pair),
+                _ => scale_word(GgmlType::Q2_K, half(block.d), half(block.dmin))?,
+            };
+            Ok(())
+        };
+        repack_blocks(Packing::Q2, PARTS, blocks, quants, scales, convert)
+    }
+}
+
+/// The formats whose parts are `Affine` or `Halves`.
+macro_rules! block_format {
+    ($format:ident, $block:ident, $packing:ident, $put:ident, $convert:expr) => {
+        impl BlockFormat for $format {
+            fn ggml_type(&self) -> GgmlType {
+                GgmlType::$format
+            }
+
+            fn packing(&self) -> Packing {
+                Packing::$packing
+            }
+
+            fn dequantize(&self, blocks: &[u8], out: &mut [f32]) -> Result<()> {
+                dequantize_parts(self, blocks, out, |block: &$block, p, out| {
+                    $put(&block.part(p), out);
+                })
+            }
+
+            fn repack(
+                &self,
+                blocks: &[u8],
+                quants: &mut Vec<u32>,
+                scales: &mut Vec<u32>,
+            ) -> Result<()> {
+                let blocks: &[$block] = blocks_of(self, blocks)?;
+                let convert = |block: &$block, p: usize, words: &mut [u32], out: &mut [u32]| {
+                    $convert(GgmlType::$format, block.part(p), words, out)
+                };
+                repack_blocks(Packing::$packing, PARTS, blocks, quants, scales, convert)
+            }
+        }
+    };
+}
+
+fn pack_q3(dtype: GgmlType, part: Halves, words: &mut [u32], scales: &mut [u32]) -> Result<()> {
+    words.copy_from_slice(&pack_two_bits(&part.q, 0));
+    scales[0] = scale_word(dtype, part.d[0], part.d[1])?;
+    scales[1] = pack_bit(&part.q, 2);
+    Ok(())
+}
+
+fn pack_q4(dtype: GgmlType, part: Affine, words: &mut [u32], scales: &mut [u32]) -> Result<()> {
+    words.copy_from_slice(&pack_nibbles(&part.q));
+    scales[0] = scale_word(dtype, part.d, part.m)?;
+    Ok(())
+}
+
+fn pack_q5(dtype: GgmlType, part: Affine, words: &mut [u32], scales: &mut [u32]) -> Result<()> {
+    scales[1] = pack_bit(&part.q, 4);
+    pack_q4(dtype, part, words, &mut scales[..1])
+}
+
+fn pack_q6(dtype: GgmlType, part: Halves, words: &mut [u32], scales: &mut [u32]) -> Result<()> {
+    words.copy_from_slice(&pack_nibbles(&part.q));
+    scales[0] = scale_word(dtype, part.d[0], part.d[1])?;
+    scales[1..].copy_from_slice(&pack_two_bits(&part.q, 4));
+    Ok(())
+}
+
+block_format!(Q3_K, BlockQ3, Q3, put_q3, pack_q3);
+block_format!(Q4_K, BlockQ4, Q4, put_affine, pack_q4);
+block_format!(Q5_K, BlockQ5, Q5, put_affine, pack_q5);
+block_format!(Q6_K, BlockQ6, Q6, put_q6, pack_q6);

@@ -1,0 +1,267 @@
+//! Weights: from GGML's blocks in the file to the words that the GPU's kernels read.
+//!
+//! A [`BlockFormat`] is one storage type of the file. It knows its [`Packing`], the layout on the device, and
+//! converts blocks to it ([`BlockFormat::repack`]) or to `f32` ([`BlockFormat::dequantize`]). [`unpack_row`]
+//! reads the device's layout back and so is the oracle for kernels.
+//!
+//! * [`float`]: `F32`, `F16`, `BF16`.
+//! * [`legacy`]: `Q4_0`, `Q4_1`, `Q5_0`, `Q5_1`, `Q8_0`.
+//! * [`k_quants`]: `Q2_K` to `Q6_K`.
+//! * [`codebook`]: `IQ4_NL`, `IQ4_XS`, `MXFP4`.
+//! * [`quantize`]: GGML's reference quantisers, for synthetic weights.
+
+pub mod codebook;
+pub mod float;
+pub mod k_quants;
+pub mod legacy;
+pub mod packing;
+pub mod quantize;
+#[cfg(test)]
+mod tests;
+pub mod unpack;
+
+pub use packing::Packing;
+pub use quantize::{quantize_q4_0, quantize_q4_1, quantize_q8_0};
+pub use unpack::unpack_row;
+
+use bytemuck::AnyBitPattern;
+
+use crate::error::{Error, Result};
+use crate::container::GgmlType;
+
+/// One storage type of tensors in a file.
+pub trait BlockFormat: Sync {
+    /// The type in the file.
+    fn ggml_type(&self) -> GgmlType;
+
+    /// The layout on the device.
+    fn packing(&self) -> Packing;
+
+    /// Elements per block in the file.
+    fn block_len(&self) -> usize {
+        self.ggml_type().block_len()
+    }
+
+    /// Bytes per block in the file.
+    fn block_bytes(&self) -> usize {
+        self.ggml_type().block_bytes()
+    }
+
+    /// Converts whole blocks to `f32`, bit-exact with the `gguf` Python package. `out` holds
+    /// `blocks.len() / block_bytes * block_len` elements.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] if the last block is incomplete, [`Error::Internal`] if `out` has another length.
+    fn dequantize(&self, blocks: &[u8], out: &mut [f32]) -> Result<()>;
+
+    /// Converts whole blocks to the device's layout and appends them: [`Packing::quant_words_per_block`] and
+    /// [`Packing::scale_words_per_block`] words for each of the layout's blocks. An odd number of halves is
+    /// completed with a zero; [`repack_rows`] sees to it that this happens at the end of each row.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] if the last block is incomplete, [`Error::OutOfMemory`], and [`Error::BadFile`] if
+    /// a scale cannot be represented. The vectors are then as they were.
+    fn repack(&self, blocks: &[u8], quants: &mut Vec<u32>, scales: &mut Vec<u32>) -> Result<()>;
+}
+
+/// Every implemented format.
+static FORMATS: [&dyn BlockFormat; 16] = [
+    &float::F32,
+    &float::F16,
+    &float::BF16,
+    &legacy::Q4_0,
+    &legacy::Q4_1,
+    &legacy::Q5_0,
+    &legacy::Q5_1,
+    &legacy::Q8_0,
+    &k_quants::Q2_K,
+    &k_quants::Q3_K,
+    &k_quants::Q4_K,
+    &k_quants::Q5_K,
+    &k_quants::Q6_K,
+    &codebook::IQ4_NL,
+    &codebook::IQ4_XS,
+    &codebook::MXFP4,
+];
+
+/// Names of the formats that [`block_format`] knows.
+pub fn supported_names() -> Vec<&'static str> {
+    FORMATS.iter().map(|f| f.ggml_type().name()).collect()
+}
+
+/// The format of tensor `tensor`, stored as `dtype`.
+///
+/// # Errors
+/// [`Error::UnsupportedQuant`], which names the tensor and the supported formats.
+pub fn block_format(dtype: GgmlType, tensor: &str) -> Result<&'static dyn BlockFormat> {
+    FORMATS
+        .iter()
+        .find(|format| format.ggml_type() == dtype)
+        .copied()
+        .ok_or_else(|| Error::UnsupportedQuant {
+            tensor: tensor.to_owned(),
+            found: dtype.name().to_owned(),
+            supported: supported_names(),
+        })
+}
+
+/// Repacks whole rows of `n_cols` elements, each row padded to a whole number of the layout's blocks.
+///
+/// # Errors
+/// Those of [`BlockFormat::repack`]; [`Error::Truncated`] also if the last row is incomplete, and
+/// [`Error::Internal`] if a row is not a whole number of the file's blocks.
+pub fn repack_rows(
+    format: &dyn BlockFormat,
+    n_cols: usize,
+    rows: &[u8],
+    quants: &mut Vec<u32>,
+    scales: &mut Vec<u32>,
+) -> Result<()> {
+    if n_cols == 0 || !n_cols.is_multiple_of(format.block_len()) {
+        return Err(Error::Internal {
+            what: "repack_rows".into(),
+            message: format!(
+                "{n_cols} columns are not whole {} blocks",
+                format.ggml_type()
+            ),
+        });
+    }
+    let row_bytes = n_cols / format.block_len() * format.block_bytes();
+    if !rows.len().is_multiple_of(row_bytes) {
+        return Err(Error::Truncated {
+            what: format!("a row of {n_cols} {} elements", format.ggml_type()),
+            needed: row_bytes as u64,
+            available: (rows.len() % row_bytes) as u64,
+        });
+    }
+    if n_cols.is_multiple_of(format.packing().block_len()) {
+        return format.repack(rows, quants, scales);
+    }
+    rows.chunks_exact(row_bytes)
+        .try_for_each(|row| format.repack(row, quants, scales))
+}
+
+/// Whether repacked weights are numbers: NaN and infinity in a file would become plausible ones on some devices.
+///
+/// Only what comes from the file unseen is looked at; the other formats' scales are computed, and refused on the way
+/// where they are not finite.
+pub fn are_finite(packing: Packing, quants: &[u32], scales: &[u32]) -> bool {
+    // By the bits of the exponent, of one number in a word or of two.
+    let one = |word: &u32| word & 0x7f80_0000 != 0x7f80_0000;
+    let two = |exponent: u32| {
+        move |w: &u32| w & exponent != exponent && w & exponent << 16 != exponent << 16
+    };
+    match packing {
+        Packing::F32 => quants.iter().all(one),
+        Packing::F16 => quants.iter().all(two(0x7c00)),
+        Packing::BF16 => quants.iter().all(two(0x7f80)),
+        // The first word of a block is scale and minimum.
+        Packing::Q4 | Packing::Q5 | Packing::Q8 => (scales.iter())
+            .step_by(packing.scale_words_per_block())
+            .all(two(0x7c00)),
+        _ => true,
+    }
+}
+
+/// Views bytes as whole blocks of layout `T`, a struct of byte arrays.
+fn blocks_of<'a, T: AnyBitPattern>(format: &dyn BlockFormat, bytes: &'a [u8]) -> Result<&'a [T]> {
+    bytemuck::try_cast_slice(bytes).map_err(|_| Error::Truncated {
+        what: format!("the last {} block", format.ggml_type()),
+        needed: format.block_bytes() as u64,
+        available: (bytes.len() % format.block_bytes()) as u64,
+    })
+}
+
+/// Checks that `out` holds exactly the elements of `n_blocks`.
+fn check_len(format: &dyn BlockFormat, n_blocks: usize, out: &[f32]) -> Result<()> {
+    let n = n_blocks.saturating_mul(format.block_len());
+    if out.len() == n {
+        return Ok(());
+    }
+    Err(Error::Internal {
+        what: format!("{} dequantize", format.ggml_type()),
+        message: format!("{n} elements do not fit an output of {}", out.len()),
+    })
+}
+
+/// Appends `n` zero words to be overwritten, and returns them. Unlike `resize` it reports memory running out,
+/// which gigabytes of weights can bring about in a 4 GiB wasm heap.
+fn grow(words: &mut Vec<u32>, n: usize) -> Result<&mut [u32]> {
+    words.try_reserve(n).map_err(|_| Error::OutOfMemory {
+        what: "repacked weights".into(),
+        needed: (n as u64).saturating_mul(4),
+        available: isize::MAX as u64,
+    })?;
+    let len = words.len();
+    words.resize(len + n, 0);
+    Ok(&mut words[len..])
+}
+
+/// Elements of a part: what the device's block layouts have as a block.
+const PART: usize = 32;
+
+/// Writes the parts of each block, one after the other.
+fn dequantize_parts<B: AnyBitPattern>(
+    format: &dyn BlockFormat,
+    blocks: &[u8],
+    out: &mut [f32],
+    part: impl Fn(&B, usize, &mut [f32]),
+) -> Result<()> {
+    let blocks: &[B] = blocks_of(format, blocks)?;
+    check_len(format, blocks.len(), out)?;
+    let parts = format.block_len() / PART;
+    for (i, out) in out.chunks_exact_mut(PART).enumerate() {
+        part(&blocks[i / parts], i % parts, out);
+    }
+    Ok(())
+}
+
+/// Appends to `quants` and `scales` what `convert` makes of each block, which is `parts` blocks of `packing`. After an
+/// error both are as they were.
+fn repack_blocks<B>(
+    packing: Packing,
+    parts: usize,
+    blocks: &[B],
+    quants: &mut Vec<u32>,
+    scales: &mut Vec<u32>,
+    mut convert: impl FnMut(&B, usize, &mut [u32], &mut [u32]) -> Result<()>,
+) -> Result<()> {
+    let (nq, ns) = (
+        packing.quant_words_per_block(),
+        packing.scale_words_per_block(),
+    );
+    let (quants_len, scales_len) = (quants.len(), scales.len());
+    let n = blocks.len().saturating_mul(parts);
+    let result = grow(quants, n.saturating_mul(nq)).and_then(|words| {
+        let scales = grow(scales, n.saturating_mul(ns))?;
+        let made = words.chunks_exact_mut(nq).zip(scales.chunks_exact_mut(ns));
+        made.enumerate().try_for_each(|(i, (words, scales))| {
+            convert(&blocks[i / parts], i % parts, words, scales)
+        })
+    });
+    if result.is_err() {
+        quants.truncate(quants_len);
+        scales.truncate(scales_len);
+    }
+    result
+}
+
+/// Two scales as a word of f16, rounded to them.
+///
+/// # Errors
+/// [`Error::BadFile`] where one is too large. Clamping would change the weights silently; real models are far from it.
+fn scale_word(dtype: GgmlType, first: f32, second: f32) -> Result<u32> {
+    let half = |v: f32| {
+        let bits = half::f16::from_f32(v);
+        match bits.is_finite() {
+            true => Ok(u32::from(bits.to_bits())),
+            false => Err(Error::BadFile {
+                format: "GGUF",
+                what: format!("a {dtype} scale"),
+                expected: "a finite number up to 65504".into(),
+                found: v.to_string(),
+            }),
+        }
+    };
+    Ok(half(first)? | half(second)? << 16)
+}

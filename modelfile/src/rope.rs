@@ -1,0 +1,147 @@
+//! Tables of rotary positions.
+
+use std::f64::consts::PI;
+
+use crate::error::{Error, Result};
+use crate::container::Gguf;
+
+/// How one kind of layer rotates.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rope {
+    /// Base of the frequencies.
+    pub theta: f32,
+    /// Dimensions of a head that are rotated; 0 for none.
+    pub dim: usize,
+    pub scaling: Scaling,
+    /// cos and sin are multiplied by this (LongRoPE); 1 without.
+    pub factor: f32,
+}
+
+/// What makes a rotation good for contexts longer than it was trained for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scaling {
+    None,
+    /// Positions are divided.
+    Linear(f32),
+    Yarn(Yarn),
+}
+
+/// Slow pairs are turned slower, fast ones are left. Peng et al. 2023, arXiv:2309.00071.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Yarn {
+    pub factor: f32,
+    /// The context that the model was trained for at first.
+    pub original_ctx: u32,
+    /// Turns in that context from which on a pair is left as it is, and up to which it is slowed down wholly.
+    pub beta_fast: f32,
+    pub beta_slow: f32,
+    /// The bounds are rounded to whole pairs.
+    pub rounds: bool,
+    /// How much of the growth of cos and sin is taken back: 0 for nothing, 1 for all.
+    pub log_multiplier: f32,
+}
+
+impl Rope {
+    /// cos and sin for every position and pair: [n_ctx, dim / 2, 2]. `divisors` divide the frequencies.
+    ///
+    /// In f64, because an f32 angle of 8,192 radians is already off by half a thousandth.
+    pub fn table(&self, n_ctx: usize, divisors: Option<&[f32]>) -> Vec<f32> {
+        let pairs = self.dim / 2;
+        let frequencies: Vec<f64> = (0..pairs)
+            .map(|i| {
+                let exponent = 2.0 * i as f64 / self.dim as f64;
+                let divisor = divisors.and_then(|d| d.get(i)).copied().unwrap_or(1.0);
+                f64::from(self.theta).powf(-exponent) / f64::from(divisor) * self.slowed(i)
+            })
+            .collect();
+        let factor = f64::from(self.factor) * self.scaling.magnitude();
+        let mut table = Vec::with_capacity(n_ctx * pairs * 2);
+        for position in 0..n_ctx {
+            for frequency in &frequencies {
+                let (sin, cos) = (position as f64 * frequency).sin_cos();
+                table.extend([(cos * factor) as f32, (sin * factor) as f32]);
+            }
+        }
+        table
+    }
+
+    /// What the scaling multiplies the frequency of pair `i` with.
+    fn slowed(&self, i: usize) -> f64 {
+        match &self.scaling {
+            Scaling::None => 1.0,
+            Scaling::Linear(factor) => 1.0 / f64::from(*factor),
+            Scaling::Yarn(yarn) => {
+                let dim = self.dim as f64;
+                let pair = |turns: f32| {
+                    let turns = f64::from(turns);
+                    let ratio = f64::from(yarn.original_ctx) / (turns * 2.0 * PI);
+                    dim * ratio.ln() / (2.0 * f64::from(self.theta).ln())
+                };
+                let (mut low, mut high) = (pair(yarn.beta_fast), pair(yarn.beta_slow));
+                if yarn.rounds {
+                    (low, high) = (low.floor(), high.ceil());
+                }
+                let (low, high) = (low.max(0.0), high.min(dim - 1.0));
+                let ramp = ((i as f64 - low) / (high - low).max(1e-3)).clamp(0.0, 1.0);
+                1.0 - ramp + ramp / f64::from(yarn.factor)
+            }
+        }
+    }
+}
+
+impl Scaling {
+    /// What the metadata says.
+    ///
+    /// # Errors
+    /// [`Error::Metadata`] for another kind of scaling.
+    pub fn of(gguf: &Gguf, architecture: &str, rounds: bool) -> Result<Self> {
+        let meta = &gguf.metadata;
+        let key = |name: &str| format!("{architecture}.rope.scaling.{name}");
+        let at_least = |least: f32, name: &str, default: f32| -> Result<f32> {
+            let key = key(name);
+            match meta.opt_f32(&key)?.unwrap_or(default) {
+                found if found.is_finite() && found >= least => Ok(found),
+                found => Err(Error::Metadata {
+                    key,
+                    expected: if least > 0.0 {
+                        "a number above 0"
+                    } else {
+                        "a number not below 0"
+                    }
+                    .into(),
+                    found: found.to_string(),
+                }),
+            }
+        };
+        let positive = |name: &str, default: f32| at_least(f32::MIN_POSITIVE, name, default);
+        match meta.opt_str(&key("type"))? {
+            // LongRoPE is in tensors.
+            None | Some("none" | "longrope") => Ok(Scaling::None),
+            Some("linear") => Ok(Scaling::Linear(positive("factor", 1.0)?)),
+            Some("yarn") => Ok(Scaling::Yarn(Yarn {
+                factor: positive("factor", 1.0)?,
+                original_ctx: meta.u32(&key("original_context_length"))?.max(1),
+                beta_fast: positive("yarn_beta_fast", 32.0)?,
+                beta_slow: positive("yarn_beta_slow", 1.0)?,
+                rounds,
+                log_multiplier: at_least(0.0, "yarn_log_multiplier", 0.0)?,
+            })),
+            Some(other) => Err(Error::Metadata {
+                key: key("type"),
+                expected: "none, linear, yarn or longrope".into(),
+                found: other.to_owned(),
+            }),
+        }
+    }
+
+    /// What cos and sin are multiplied with.
+    fn magnitude(&self) -> f64 {
+        match self {
+            Scaling::Yarn(yarn) => {
+                let grown = |by: f64| 0.1 * by * f64::from(yarn.factor).ln() + 1.0;
+                grown(1.0) / grown(f64::from(yarn.log_multiplier))
+            }
+            Scaling::None | Scaling::Linear(_) => 1.0,
+        }
+    }
+}

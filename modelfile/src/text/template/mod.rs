@@ -1,0 +1,382 @@
+//! Chat templates: from messages to the prompt that a model was trained on.
+//!
+//! A GGUF file brings its template as Jinja source. It is rendered as Hugging Face's `transformers` does it
+//! (`utils/chat_template_utils.py`: sandbox, `trim_blocks`, `lstrip_blocks`, `tojson`, `raise_exception`,
+//! `strftime_now`), its source rewritten where minijinja differs from Jinja2 ([`source`]), with two differences:
+//!
+//! * A template is foreign code: the work it may do and the text it may produce are limited. One thing escapes
+//!   the count: minijinja 3.1.0 joins lists lazily and does not count the items when it does so in the end, so a
+//!   template that doubles a list some thirty times (`x = x + x`) goes on until memory ends. In a browser the
+//!   page's clock or the end of memory ends the worker with a typed error; natively nothing does.
+//! * Special tokens that occur in a message, a tool or an option stay plain text. They are broken with a marker
+//!   character while the template runs, so that [`Tokenizer::encode_template`] can tell them from those that the
+//!   template itself wrote, and the marker is taken out again before encoding. A template that compares such
+//!   texts, or measures them, sees the marker.
+
+mod clock;
+mod guard;
+#[cfg(test)]
+mod injection_tests;
+mod json;
+mod methods;
+mod source;
+mod style;
+#[cfg(test)]
+mod tests;
+mod unfinished;
+
+use std::io;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{AutoEscape, Environment, ErrorKind, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+pub use clock::Clock;
+pub use style::{ThoughtMarks, ToolStyle};
+
+use crate::error::{Error, Result};
+use crate::text::tokenizer::Tokenizer;
+use guard::Guard;
+use unfinished::{append_answer, split_answer};
+
+/// Used if the file has no template but its vocabulary has ChatML's tokens.
+const CHATML: &str = "{% for m in messages %}<|im_start|>{{ m.role }}{{ '\\n' }}\
+    {% if m.content is string %}{{ m.content }}\
+    {% else %}{% for part in m.content or [] %}{{ part.text }}{% endfor %}{% endif %}\
+    <|im_end|>{{ '\\n' }}{% endfor %}\
+    {% if add_generation_prompt %}<|im_start|>assistant{{ '\\n' }}{% endif %}";
+
+/// Used if the file has neither.
+const PLAIN: &str = "{% for m in messages %}{{ m.role | capitalize }}: \
+    {% if m.content is string %}{{ m.content }}\
+    {% else %}{% for part in m.content or [] %}{{ part.text }}{% endfor %}{% endif %}\
+    {{ '\\n' }}{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}";
+
+/// The longest template source in bytes; real ones have at most some 20 kB.
+const MAX_SOURCE: usize = 1 << 20;
+/// minijinja's unit of work: about one instruction, or 64 bytes of data. Real templates use some hundred per
+/// message. This also bounds the memory that a render can take, to about 64 bytes per unit.
+const FUEL: u64 = 500_000;
+const FUEL_PER_MESSAGE: u64 = 20_000;
+/// Nested calls; each takes stack, of which WebAssembly has 1 MiB.
+const RECURSION: usize = 200;
+/// The longest result in bytes: this much, and this often the size of the input.
+const MAX_OUTPUT: usize = 1 << 20;
+const MAX_OUTPUT_PER_INPUT: usize = 16;
+
+const NAME: &str = "chat";
+
+/// One message of a conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// `"system"`, `"user"`, `"assistant"`, `"tool"`, or what else the template knows.
+    pub role: String,
+    /// A string; or, if the template knows them, a list of parts, or null (for a tool call without text).
+    #[serde(default)]
+    pub content: Json,
+    /// Further fields that the template may read: `tool_calls`, `name`, `reasoning_content`, ...
+    #[serde(flatten)]
+    pub extra: Map<String, Json>,
+}
+
+impl Message {
+    /// A message of text.
+    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
+        Message {
+            role: role.into(),
+            content: Json::String(content.into()),
+            extra: Map::new(),
+        }
+    }
+}
+
+/// What a template can read besides the messages.
+#[derive(Debug, Clone, Default)]
+pub struct RenderOptions {
+    /// Ends the prompt with the beginning of the assistant's answer.
+    pub add_generation_prompt: bool,
+    /// The last message is an answer to go on with: the prompt ends with its text.
+    pub continue_final_message: bool,
+    /// A list of tool descriptions (JSON schemas as in the OpenAI API).
+    pub tools: Option<Json>,
+    /// Further variables, e.g. `enable_thinking`. They win over the ones set here.
+    pub extra: Map<String, Json>,
+    /// The time that `strftime_now` tells. Without it the function does not exist; templates test for that and
+    /// write a fixed date then.
+    pub now: Option<Clock>,
+}
+
+/// A rendered prompt. Look-alikes of special tokens from the input are broken by a marker character in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    pub(crate) text: String,
+    /// Occurs nowhere in the input, only where it was put.
+    pub(crate) marker: char,
+    /// The answer begins among the model's thoughts (`<think>`).
+    pub(crate) in_thoughts: bool,
+}
+
+impl Rendered {
+    /// A prompt that was written by the program itself, not by a user: every special token in it counts.
+    pub fn trusted(text: impl Into<String>) -> Self {
+        let text = text.into();
+        // Some private-use character is always free: there are more of them than a short search needs, and
+        // U+0000 would only be dropped if all were taken.
+        let marker = guard::free_marker([text.as_str()]).unwrap_or('\0');
+        Rendered {
+            text,
+            marker,
+            in_thoughts: false,
+        }
+    }
+
+    /// Bytes of the prompt, markers included.
+    pub fn byte_len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Whether the answer begins among the model's thoughts.
+    pub fn is_in_thoughts(&self) -> bool {
+        self.in_thoughts
+    }
+
+    /// The prompt as the model's authors would see it, without markers.
+    pub fn plain(&self) -> String {
+        self.text.replace(self.marker, "")
+    }
+}
+
+/// A compiled chat template.
+#[derive(Debug)]
+pub struct ChatTemplate {
+    env: Environment<'static>,
+    source: String,
+    thought_marks: Option<ThoughtMarks>,
+    bos: String,
+    eos: String,
+}
+
+impl ChatTemplate {
+    /// Compiles `source`. `bos` and `eos` are the texts of the special tokens that a template writes as
+    /// `bos_token` and `eos_token`; empty if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Template`] with the line of a syntax error.
+    pub fn new(source: &str, bos: &str, eos: &str) -> Result<Self> {
+        if source.len() > MAX_SOURCE {
+            return Err(failed(format!(
+                "the source has {} bytes, the limit is {MAX_SOURCE}",
+                source.len()
+            )));
+        }
+        // Jinja reads every kind of line end as one.
+        let text = &source.replace("\r\n", "\n").replace('\r', "\n");
+        let mut env = Environment::new();
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build();
+        env.set_syntax(syntax.map_err(|e| failed(e.to_string()))?);
+        env.set_auto_escape_callback(|_| AutoEscape::None);
+        env.set_unknown_method_callback(methods::python_method);
+        env.set_recursion_limit(RECURSION);
+        env.add_filter("tojson", json::tojson);
+        env.add_filter("wordcount", minijinja_contrib::filters::wordcount);
+        env.add_filter("truncate", minijinja_contrib::filters::truncate);
+        env.add_filter("indent", methods::indent);
+        env.add_filter("default", methods::default);
+        env.add_filter("d", methods::default);
+        env.add_test("sequence", methods::is_sequence);
+        env.add_filter(source::LOOPED, source::looped);
+        env.add_function("cycler", methods::cycler);
+        env.add_function("joiner", minijinja_contrib::globals::joiner);
+        env.add_function(
+            "raise_exception",
+            |message: Value| -> Result<Value, minijinja::Error> {
+                let message = message.to_string();
+                Err(
+                    minijinja::Error::new(ErrorKind::InvalidOperation, message.clone())
+                        .with_source(Raised(message)),
+                )
+            },
+        );
+        env.add_template_owned(NAME, source::rewritten(text))
+            .map_err(|e| explain(&e))?;
+        Ok(ChatTemplate {
+            env,
+            source: text.to_owned(),
+            thought_marks: ThoughtMarks::of(text),
+            bos: bos.to_owned(),
+            eos: eos.to_owned(),
+        })
+    }
+
+    /// Compiles the template of a file (`tokenizer.chat_template`). If it has none: ChatML if the vocabulary
+    /// has `<|im_start|>`, else lines of `User: ...` and `Assistant: ...`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`ChatTemplate::new`].
+    pub fn for_tokenizer(source: Option<&str>, tokenizer: &Tokenizer) -> Result<Self> {
+        let chatml = tokenizer.token_to_id("<|im_start|>").is_some();
+        let source = source.unwrap_or(if chatml { CHATML } else { PLAIN });
+        let text = |id: Option<u32>| {
+            id.and_then(|id| tokenizer.token_text(id))
+                .unwrap_or_default()
+        };
+        Self::new(source, text(tokenizer.bos()), text(tokenizer.eos()))
+    }
+
+    /// How the model writes calls of tools; `None` where its template knows none, or none that can be read.
+    pub fn tool_style(&self) -> Option<ToolStyle> {
+        ToolStyle::of(&self.source)
+    }
+
+    /// The texts round the model's thoughts; `None` where its template does not speak of thoughts.
+    pub fn thought_marks(&self) -> Option<&ThoughtMarks> {
+        self.thought_marks.as_ref()
+    }
+
+    /// The Jinja source.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Renders a conversation.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Template`] with the text of a `raise_exception`, with the place of another error in the
+    /// template, or if it works for too long or writes too much; [`Error::InvalidRequest`] where there is no answer
+    /// to go on with.
+    pub fn render(
+        &self,
+        messages: &[Message],
+        options: &RenderOptions,
+        tokenizer: &Tokenizer,
+    ) -> Result<Rendered> {
+        let guard = Guard::new(
+            tokenizer,
+            [&self.source, &self.bos, &self.eos],
+            messages,
+            options,
+            self.thought_marks(),
+        )?;
+        let size = guard.input_size();
+        let (messages, answer) = match options.continue_final_message {
+            false => (messages, None),
+            true => {
+                let (messages, answer) = split_answer(messages, self.tool_style())?;
+                (messages, Some(answer))
+            }
+        };
+        let mut env = self.env.clone();
+        env.set_fuel(Some(
+            FUEL + FUEL_PER_MESSAGE * messages.len() as u64 + size as u64 / 2,
+        ));
+        if let Some(clock) = options.now {
+            env.add_function("strftime_now", move |format: &str| clock.format(format));
+        }
+        let messages: Vec<Value> = messages
+            .iter()
+            .map(|m| guard.message(m))
+            .collect::<Result<_>>()?;
+        let mut context = vec![
+            ("messages".to_owned(), Value::from(messages)),
+            (
+                "tools".to_owned(),
+                options
+                    .tools
+                    .as_ref()
+                    .map_or(Ok(Value::from(())), |t| guard.value(t))?,
+            ),
+            ("documents".to_owned(), Value::from(())),
+            (
+                "add_generation_prompt".to_owned(),
+                Value::from(options.add_generation_prompt),
+            ),
+            ("bos_token".to_owned(), Value::from(self.bos.as_str())),
+            ("eos_token".to_owned(), Value::from(self.eos.as_str())),
+        ];
+        for (key, value) in &options.extra {
+            context.push((key.clone(), guard.value(value)?));
+        }
+        let mut output = Limited {
+            bytes: Vec::new(),
+            limit: MAX_OUTPUT + MAX_OUTPUT_PER_INPUT * size,
+        };
+        let template = env.get_template(NAME).map_err(|e| explain(&e))?;
+        template
+            .render_captured_to(Value::from_pairs(context), &mut output)
+            .map_err(|e| explain(&e))?;
+        let mut text = String::from_utf8(output.bytes).map_err(|e| failed(e.to_string()))?;
+        let marks = self.thought_marks.clone().unwrap_or_default();
+        let in_thoughts = match answer {
+            Some(answer) => append_answer(&mut text, answer, &guard, &marks),
+            None => marks.are_open(&text),
+        };
+        Ok(Rendered {
+            text,
+            marker: guard.marker(),
+            in_thoughts,
+        })
+    }
+}
+
+/// What `raise_exception` was called with.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Raised(String);
+
+/// The result was about to exceed its limit.
+#[derive(Debug, thiserror::Error)]
+#[error("the result is longer than {0} bytes")]
+struct TooLong(usize);
+
+/// A buffer that refuses to grow beyond a limit.
+struct Limited {
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.limit {
+            return Err(io::Error::other(TooLong(self.limit)));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn failed(message: String) -> Error {
+    Error::Template { message }
+}
+
+fn explain(error: &minijinja::Error) -> Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if let Some(Raised(message)) = inner.downcast_ref() {
+            return failed(message.clone());
+        }
+        if let Some(too_long) = inner.downcast_ref::<io::Error>() {
+            return failed(too_long.to_string());
+        }
+        if inner
+            .downcast_ref::<minijinja::Error>()
+            .is_some_and(|e| e.kind() == ErrorKind::OutOfFuel)
+        {
+            return failed(
+                "it was stopped because it works for too long or builds too much text".to_owned(),
+            );
+        }
+        cause = inner.source();
+    }
+    failed(error.to_string())
+}

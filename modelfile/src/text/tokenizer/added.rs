@@ -1,0 +1,69 @@
+//! How added tokens meet the text round them, as a `tokenizer.json` says (Hugging Face's `AddedToken`). GGUF has no keys for
+//! it; the keys here are those that [`crate::container`] makes of a folder's file.
+
+use std::collections::HashMap;
+
+use crate::error::Result;
+use crate::container::Metadata;
+
+/// What one token asks for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Rule {
+    /// Takes the white space before it with it.
+    lstrip: bool,
+    /// Takes the white space after it with it.
+    rstrip: bool,
+    /// Is no token within a word.
+    single_word: bool,
+}
+
+/// The rules of the tokens that have any.
+#[derive(Debug, Default)]
+pub(super) struct AddedRules {
+    of: HashMap<u32, Rule>,
+}
+
+impl AddedRules {
+    /// Reads `tokenizer.ggml.hearth.{lstrip,rstrip,single_word}`, lists of ids.
+    pub(super) fn read(meta: &Metadata) -> Result<Self> {
+        let mut rules = Self::default();
+        let mut read = |name: &str, set: fn(&mut Rule)| -> Result<()> {
+            let ids = meta.opt_i32s(&format!("tokenizer.ggml.hearth.{name}"))?;
+            for id in ids.unwrap_or_default().iter() {
+                if let Ok(id) = u32::try_from(*id) {
+                    set(rules.of.entry(id).or_default());
+                }
+            }
+            Ok(())
+        };
+        read("lstrip", |rule| rule.lstrip = true)?;
+        read("rstrip", |rule| rule.rstrip = true)?;
+        read("single_word", |rule| rule.single_word = true)?;
+        Ok(rules)
+    }
+
+    /// Whether token `id` is one at these bytes of `text`.
+    pub(super) fn admit(&self, id: u32, text: &str, start: usize, end: usize) -> bool {
+        let is_single = self.of.get(&id).is_some_and(|rule| rule.single_word);
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        !is_single
+            || !(text[..start].chars().next_back().is_some_and(is_word)
+                || text[end..].chars().next().is_some_and(is_word))
+    }
+
+    /// What is left of the text before token `id`.
+    pub(super) fn before<'t>(&self, id: u32, text: &'t str) -> &'t str {
+        match self.of.get(&id) {
+            Some(rule) if rule.lstrip => text.trim_end(),
+            _ => text,
+        }
+    }
+
+    /// Bytes of the text after token `id` that go with it.
+    pub(super) fn taken_after(&self, id: u32, text: &str) -> usize {
+        match self.of.get(&id) {
+            Some(rule) if rule.rstrip => text.len() - text.trim_start().len(),
+            _ => 0,
+        }
+    }
+}

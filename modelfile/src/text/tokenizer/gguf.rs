@@ -1,0 +1,309 @@
+//! Building a [`Tokenizer`] from the metadata of a GGUF file.
+//!
+//! Keys and defaults: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md> ("Tokenizer") and, where it
+//! is silent, what llama.cpp does (`src/llama-vocab.cpp`).
+
+use std::sync::Arc;
+
+use tokenizers::models::bpe::{BPE, Merges, Vocab as BpeVocab};
+
+use super::added::AddedRules;
+use super::decode::{Scheme, Table, byte_token};
+use super::literal::Literals;
+use super::pre::PreTokenizer;
+use super::special::Specials;
+use super::spm::SentencePiece;
+use super::unigram::UnigramModel;
+use super::vocab::{Kind, Vocab};
+use super::wordpiece::WordPieceModel;
+use super::{Model, Prefix, Tokenizer};
+use crate::error::{Error, Result};
+use crate::container::{Metadata, Value};
+
+const MODELS: &str = "gpt2, llama, t5, bert";
+
+/// Texts that end an answer in some model family. Only some files name theirs in `eot_token_id`.
+const END_TOKENS: &[&str] = &[
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end|>",
+    "<|return|>",
+    "<|call|>",
+    "<end_of_turn>",
+    "<turn|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<end_of_utterance>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<｜end▁of▁sentence｜>",
+    "<|EOT|>",
+    "<EOT>",
+    "</s>",
+];
+
+impl Tokenizer {
+    /// Reads the `tokenizer.ggml.*` metadata.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Metadata`] if a key is missing, of the wrong type or contradicts another;
+    /// [`Error::Tokenizer`] if the kind of tokenizer or its pre-tokeniser is not known.
+    pub fn from_gguf(meta: &Metadata) -> Result<Self> {
+        let model = meta.str("tokenizer.ggml.model")?;
+        let scheme = match model {
+            "gpt2" => Scheme::ByteLevel,
+            // (of "bert" the marks of words are alike)
+            "llama" | "t5" | "bert" => Scheme::SentencePiece,
+            other => return Err(refuse(format!("unknown model {other:?}; known: {MODELS}"))),
+        };
+        let tokens = meta.strings("tokenizer.ggml.tokens")?;
+        let special = |name: &str| special_id(meta, name, tokens.len());
+        // SentencePiece's own defaults.
+        let default = |id: u32| {
+            (model == "llama")
+                .then_some(id)
+                .filter(|&id| (id as usize) < tokens.len())
+        };
+        let is_bert = model == "bert";
+        // What BERT calls them; its first files named no others.
+        let bert = |name: &str, id: u32| -> Result<Option<u32>> {
+            let id = Some(id).filter(|&id| is_bert && (id as usize) < tokens.len());
+            Ok(if is_bert { special(name)?.or(id) } else { None })
+        };
+        let unknown = special("unknown")?.or(default(0)).or(bert("unknown", 100)?);
+        let bos = special("bos")?.or(default(1)).or(bert("cls", 101)?);
+        let eos = special("eos")?.or(default(2)).or(bert("seperator", 102)?);
+        let pad = special("padding")?;
+        let ends = [eos, special("eot")?, special("eom")?];
+
+        let mut kinds = kinds(meta, tokens, scheme)?;
+        for id in [bos].into_iter().chain(ends).flatten() {
+            // Some conversions forget to mark them.
+            let looks_special = tokens[id as usize].starts_with(['<', '[']);
+            if let Some(kind) = kinds
+                .get_mut(id as usize)
+                .filter(|k| **k == Kind::Normal && looks_special)
+            {
+                *kind = Kind::Control;
+            }
+        }
+        let vocab = Vocab::new(tokens, kinds)?;
+        let eog = end_ids(&vocab, ends);
+        let key = "tokenizer.ggml.eos_token_id";
+        if eog.is_empty() && meta.opt_u32(key)?.is_some() {
+            // Without it no answer would end.
+            return Err(Error::Metadata {
+                key: key.into(),
+                expected: format!("a token id below {}", tokens.len()),
+                found: meta.u32(key)?.to_string(),
+            });
+        }
+        let named = [bos.as_slice(), &eog].concat();
+        let template = meta.opt_str("tokenizer.chat_template")?.unwrap_or_default();
+        let flag = |name: &str| meta.opt_bool(&format!("tokenizer.ggml.{name}"));
+        let add_blank = scheme == Scheme::SentencePiece
+            && !is_bert
+            && flag("add_space_prefix")?.unwrap_or(true);
+        let prefix = match (add_blank, meta.opt_str("tokenizer.ggml.hearth.prefix")?) {
+            (false, _) => Prefix::Never,
+            (true, Some("first")) => Prefix::Missing { first_only: true },
+            (true, Some("missing")) => Prefix::Missing { first_only: false },
+            (true, _) => Prefix::Always,
+        };
+        let mut default_bos = model == "llama";
+        let model = match model {
+            "gpt2" => {
+                let pre = match meta.opt_strings("tokenizer.ggml.hearth.splits")? {
+                    Some(splits) => PreTokenizer::of(
+                        splits,
+                        meta.strings("tokenizer.ggml.hearth.mapped_splits")?,
+                        flag("hearth.nfc")?.unwrap_or(false),
+                        flag("hearth.ignore_merges")?.unwrap_or(false),
+                    )?,
+                    None => {
+                        PreTokenizer::new(meta.opt_str("tokenizer.ggml.pre")?.unwrap_or("default"))?
+                    }
+                };
+                default_bos = pre.add_bos;
+                let bpe = byte_level(
+                    &vocab,
+                    meta.strings("tokenizer.ggml.merges")?,
+                    pre.ignore_merges,
+                )?;
+                Model::ByteLevel {
+                    bpe: Box::new(bpe),
+                    pre,
+                }
+            }
+            "llama" => Model::SentencePiece(Box::new(SentencePiece::new(
+                &vocab,
+                scores(meta, &vocab)?,
+                unknown,
+            ))),
+            "bert" => Model::WordPiece(Box::new(WordPieceModel::new(
+                &vocab,
+                unknown.ok_or_else(|| refuse("no token for unknown words".to_owned()))?,
+                flag("normalizer.lowercase")?.unwrap_or(true),
+                flag("normalizer.strip_accents")?,
+            )?)),
+            _ => Model::Unigram(Box::new(UnigramModel::new(
+                &vocab,
+                &scores(meta, &vocab)?,
+                unknown,
+                charsmap(meta)?.as_deref(),
+                flag("remove_extra_whitespaces")?.unwrap_or(true),
+            )?)),
+        };
+        let pre = match &model {
+            Model::ByteLevel { pre, .. } => Some(pre),
+            _ => None,
+        };
+        let literals = Literals::new(&vocab, template, &named, pre)?;
+        let specials = Specials::new(&vocab, &literals.ids())?;
+        Ok(Tokenizer {
+            model,
+            specials,
+            literals,
+            bos,
+            eos,
+            unknown,
+            pad,
+            add_bos: is_bert || flag("add_bos_token")?.unwrap_or(default_bos),
+            add_eos: is_bert || flag("add_eos_token")?.unwrap_or(false),
+            prefix,
+            added: AddedRules::read(meta)?,
+            // Phi-3's added tokens take the white space after them; GGUF has no key for that.
+            strip_after_special: meta.opt_str("general.architecture")? == Some("phi3")
+                && scheme == Scheme::SentencePiece
+                && meta.get("tokenizer.ggml.hearth.rstrip").is_none(),
+            eog,
+            longest: vocab.longest(),
+            table: Arc::new(Table {
+                vocab,
+                scheme,
+                strip_blank: add_blank || is_bert,
+            }),
+        })
+    }
+}
+
+/// The bytes of SentencePiece's normalisation table.
+fn charsmap(meta: &Metadata) -> Result<Option<Vec<u8>>> {
+    let key = "tokenizer.ggml.precompiled_charsmap";
+    let bytes = meta.opt_i32s(key)?;
+    Ok(bytes.map(|bytes| bytes.iter().map(|b| *b as u8).collect()))
+}
+
+fn refuse(message: String) -> Error {
+    Error::Tokenizer { message }
+}
+
+/// `tokenizer.ggml.{name}_token_id`, if present. Published files name tokens that they do not have (and -1 or 2^32 - 1 for
+/// none): such a token is none, as in llama.cpp, and its model's default holds.
+fn special_id(meta: &Metadata, name: &str, tokens: usize) -> Result<Option<u32>> {
+    let key = format!("tokenizer.ggml.{name}_token_id");
+    if let Some(Value::I32(i32::MIN..0) | Value::I64(i64::MIN..0)) = meta.get(&key) {
+        return Ok(None);
+    }
+    Ok(meta.opt_u32(&key)?.filter(|id| (*id as usize) < tokens))
+}
+
+fn kinds(meta: &Metadata, tokens: &[String], scheme: Scheme) -> Result<Vec<Kind>> {
+    if let Some(types) = meta.opt_i32s("tokenizer.ggml.token_type")? {
+        return Ok(types
+            .iter()
+            .map(|&number| Kind::from_gguf(number))
+            .collect());
+    }
+    // Files of 2023 may lack the key: only the byte tokens can be told by their texts.
+    let kind = |token: &String| match scheme == Scheme::SentencePiece && byte_token(token).is_some()
+    {
+        true => Kind::Byte,
+        false => Kind::Normal,
+    };
+    Ok(tokens.iter().map(kind).collect())
+}
+
+fn scores(meta: &Metadata, vocab: &Vocab) -> Result<Vec<f32>> {
+    let scores = meta.f32s("tokenizer.ggml.scores")?;
+    if scores.len() != vocab.len() {
+        return Err(Error::Metadata {
+            key: "tokenizer.ggml.scores".to_owned(),
+            expected: format!("one score for each of the {} tokens", vocab.len()),
+            found: format!("{} scores", scores.len()),
+        });
+    }
+    Ok(scores.to_vec())
+}
+
+/// Byte-level BPE over the normal tokens. Special ones stay out, so that text can never become one.
+fn byte_level(vocab: &Vocab, merges: &[String], ignore_merges: bool) -> Result<BPE> {
+    let mut pairs = Merges::with_capacity(merges.len());
+    let mut joined = String::new();
+    for (rank, merge) in merges.iter().enumerate() {
+        let malformed = |found: String| Error::Metadata {
+            key: "tokenizer.ggml.merges".to_owned(),
+            expected: format!(
+                "two tokens and a blank between them at index {rank}, joined a token too"
+            ),
+            found,
+        };
+        let (left, right) = merge
+            .split_once(' ')
+            .ok_or_else(|| malformed(format!("{merge:?}")))?;
+        joined.clear();
+        joined.push_str(left);
+        joined.push_str(right);
+        let mut normal = true;
+        for part in [left, right, &joined] {
+            let id = vocab.id(part.as_bytes());
+            let id =
+                id.ok_or_else(|| malformed(format!("{merge:?}, where {part:?} is no token")))?;
+            normal &= vocab.kind(id) == Some(Kind::Normal);
+        }
+        if normal {
+            pairs.push((left.to_owned(), right.to_owned()));
+        }
+    }
+    let normal = |&id: &u32| vocab.kind(id) == Some(Kind::Normal);
+    let mut ids = BpeVocab::default();
+    ids.reserve(vocab.len());
+    // Backwards, so that a text that occurs twice keeps its first token, as `Vocab::id` does.
+    for id in vocab.ids().rev().filter(normal) {
+        ids.insert(vocab.text(id).unwrap_or_default().to_owned(), id);
+    }
+    BPE::builder()
+        .vocab_and_merges(ids, pairs)
+        .ignore_merges(ignore_merges)
+        // The crate's cache is thread-local and outlives the tokenizer.
+        .cache_capacity(0)
+        .build()
+        .map_err(|e| refuse(e.to_string()))
+}
+
+/// The tokens that end an answer, ascending.
+fn end_ids(vocab: &Vocab, named: [Option<u32>; 3]) -> Vec<u32> {
+    let mut ids: Vec<u32> = named.into_iter().flatten().collect();
+    let by_text = |text: &&str| {
+        let id = vocab.id(text.as_bytes())?;
+        // In Gemma's vocabulary "</s>" is the HTML tag.
+        let fits = match vocab.kind(id)? {
+            Kind::Control => true,
+            Kind::UserDefined => *text != "</s>",
+            _ => false,
+        };
+        fits.then_some(id)
+    };
+    // gpt-oss ends only a channel with "<|end|>", not the answer.
+    let harmony = by_text(&"<|return|>").is_some() && by_text(&"<|call|>").is_some();
+    ids.extend(
+        END_TOKENS
+            .iter()
+            .filter(|text| !(harmony && **text == "<|end|>"))
+            .filter_map(by_text),
+    );
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}

@@ -1,0 +1,358 @@
+//! Text to token ids and back, as a GGUF file's metadata describes it.
+//!
+//! Two rules that other implementations often lack:
+//!
+//! * Text never becomes a special token. [`Tokenizer::encode`] reads `<|im_end|>` as six harmless pieces, and
+//!   [`Tokenizer::encode_template`] recognises special tokens only where the chat template wrote them. Special are
+//!   control tokens, and of user-defined ones those that the template spells; the others are text, as in training.
+//! * A stream of tokens costs the same per token at any length: see [`Stream`].
+
+mod added;
+mod charsmap;
+mod decode;
+mod gguf;
+mod literal;
+mod pre;
+mod pre_families;
+mod special;
+mod spm;
+mod unigram;
+mod vocab;
+mod wordpiece;
+
+#[cfg(test)]
+mod stream_tests;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use tokenizers::Model as _;
+use tokenizers::models::bpe::BPE;
+
+pub use decode::Stream;
+
+use crate::text::template::Rendered;
+use crate::error::{Error, Result};
+use added::AddedRules;
+use decode::{Table, byte_to_char};
+use literal::Literals;
+use pre::PreTokenizer;
+use special::{Match, Specials};
+use spm::SentencePiece;
+use unigram::UnigramModel;
+use vocab::Kind;
+use wordpiece::WordPieceModel;
+
+#[derive(Debug)]
+enum Model {
+    ByteLevel { bpe: Box<BPE>, pre: PreTokenizer },
+    SentencePiece(Box<SentencePiece>),
+    Unigram(Box<UnigramModel>),
+    WordPiece(Box<WordPieceModel>),
+}
+
+/// Where SentencePiece's models put a blank before a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Prefix {
+    Never,
+    /// Before each stretch between special tokens, also before a blank.
+    Always,
+    /// As Hugging Face's Metaspace: where there is no blank already; with `first_only` at the beginning of the whole text alone.
+    Missing {
+        first_only: bool,
+    },
+}
+
+/// A model's tokenizer; made by [`Tokenizer::from_gguf`].
+#[derive(Debug)]
+pub struct Tokenizer {
+    model: Model,
+    table: Arc<Table>,
+    specials: Specials,
+    literals: Literals,
+    bos: Option<u32>,
+    eos: Option<u32>,
+    unknown: Option<u32>,
+    pad: Option<u32>,
+    add_bos: bool,
+    add_eos: bool,
+    prefix: Prefix,
+    added: AddedRules,
+    strip_after_special: bool,
+    eog: Vec<u32>,
+    /// Bytes of the longest token.
+    longest: usize,
+}
+
+impl Tokenizer {
+    /// The ids of plain text: no special token is recognised, none is added (for a raw prompt, put
+    /// [`Tokenizer::bos`] in front if [`Tokenizer::add_bos`] says so).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tokenizer`] if the tokenizer library fails, which is not expected for any text.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids = Vec::with_capacity(text.len() / 3);
+        self.encode_plain(text, true, &mut ids)?;
+        Ok(ids)
+    }
+
+    /// Number of tokens in plain text.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tokenizer::encode`].
+    pub fn count(&self, text: &str) -> Result<usize> {
+        Ok(self.encode(text)?.len())
+    }
+
+    /// The ids of a text to be embedded: with the tokens that began and ended a text in training.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tokenizer::encode`].
+    pub fn encode_whole(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids: Vec<u32> = self.bos.filter(|_| self.add_bos).into_iter().collect();
+        self.encode_plain(text, true, &mut ids)?;
+        ids.extend(self.eos.filter(|_| self.add_eos));
+        Ok(ids)
+    }
+
+    /// The ids of a rendered chat. Special tokens that the template wrote become their ids, the text between
+    /// two of them is encoded as a whole. The beginning-of-sequence token comes first if [`Tokenizer::add_bos`]
+    /// asks for it, never twice.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tokenizer::encode`].
+    pub fn encode_template(&self, rendered: &Rendered) -> Result<Vec<u32>> {
+        let text = rendered.text.as_str();
+        let mut ids = Vec::with_capacity(text.len() / 3);
+        let mut done = 0;
+        let (vocab, added) = (&self.table.vocab, &self.added);
+        let admit = |found: &Match| added.admit(found.id, text, found.start, found.end);
+        while let Some(found) = self.specials.find(vocab, text, done, admit) {
+            let before = added.before(found.id, &text[done..found.start]);
+            self.encode_segment(before, done == 0, rendered.marker, &mut ids)?;
+            ids.push(found.id);
+            done = found.end + added.taken_after(found.id, &text[found.end..]);
+        }
+        self.encode_segment(&text[done..], done == 0, rendered.marker, &mut ids)?;
+        if let Some(bos) = self.bos.filter(|_| self.add_bos)
+            && ids.first() != Some(&bos)
+        {
+            ids.insert(0, bos);
+        }
+        Ok(ids)
+    }
+
+    /// The fewest tokens that a text of `bytes` can become; 0 where the model may drop text (blanks, what it does not know).
+    pub fn least_tokens(&self, bytes: usize) -> usize {
+        match self.model {
+            Model::ByteLevel { .. } | Model::SentencePiece(_) => bytes / self.longest.max(1),
+            Model::Unigram(_) | Model::WordPiece(_) => 0,
+        }
+    }
+
+    /// The text of `ids`. Special tokens give nothing, bytes that are not UTF-8 give U+FFFD.
+    pub fn decode(&self, ids: &[u32]) -> String {
+        let mut bytes = Vec::with_capacity(ids.len() * 4);
+        for &id in ids {
+            self.table.append(id, &mut bytes);
+        }
+        let blank = self.table.strip_blank && bytes.first() == Some(&b' ');
+        String::from_utf8_lossy(&bytes[usize::from(blank)..]).into_owned()
+    }
+
+    /// Begins to decode token by token.
+    pub fn stream(&self) -> Stream {
+        Stream::new(Arc::clone(&self.table))
+    }
+
+    /// Number of tokens; ids are below it.
+    pub fn vocab_size(&self) -> usize {
+        self.table.vocab.len()
+    }
+
+    /// The beginning-of-sequence token.
+    pub fn bos(&self) -> Option<u32> {
+        self.bos
+    }
+
+    /// The end-of-sequence token.
+    pub fn eos(&self) -> Option<u32> {
+        self.eos
+    }
+
+    /// The token for text that the vocabulary cannot express.
+    pub fn unknown(&self) -> Option<u32> {
+        self.unknown
+    }
+
+    /// The padding token.
+    pub fn pad(&self) -> Option<u32> {
+        self.pad
+    }
+
+    /// Whether a prompt begins with [`Tokenizer::bos`].
+    pub fn add_bos(&self) -> bool {
+        self.add_bos
+    }
+
+    /// Whether a text in training ended with [`Tokenizer::eos`]. A prompt does not: the model would begin anew.
+    pub fn add_eos(&self) -> bool {
+        self.add_eos
+    }
+
+    /// Whether `id` ends an answer.
+    pub fn is_eog(&self, id: u32) -> bool {
+        self.eog.binary_search(&id).is_ok()
+    }
+
+    /// The ids that end an answer ("end of generation"), ascending.
+    pub fn eog(&self) -> &[u32] {
+        &self.eog
+    }
+
+    /// The token as the file spells it (byte-level or with "▁"), not as readable text.
+    pub fn token_text(&self, id: u32) -> Option<&str> {
+        self.table.vocab.text(id)
+    }
+
+    /// The token that the file spells `text`.
+    pub fn token_to_id(&self, text: &str) -> Option<u32> {
+        self.table.vocab.id(text.as_bytes())
+    }
+
+    /// The bytes that a token stands for, possibly part of a character; none for special tokens.
+    pub fn token_bytes(&self, id: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.table.append(id, &mut bytes);
+        bytes
+    }
+
+    /// Ids and texts of the tokens that a chat template may write and a user may not, sorted by text: control and
+    /// unknown ones, and user-defined ones that the template spells or that end an answer.
+    pub fn special_tokens(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.specials
+            .ids()
+            .iter()
+            .filter_map(|&id| Some((id, self.token_text(id)?)))
+    }
+
+    /// `text` with `marker` in every look-alike of a special token, and at the end if more text could complete
+    /// one; `None` if there is nothing to mark.
+    ///
+    /// With `own` the text was written by the model: user-defined tokens, and these of other kinds, are then left whole, because
+    /// templates look for them (`<think>`) and the model did write them as tokens.
+    pub(crate) fn mark(&self, text: &str, marker: char, own: Option<&[u32]>) -> Option<String> {
+        let vocab = &self.table.vocab;
+        let accept = |id: u32| match own {
+            Some(own) => vocab.kind(id) != Some(Kind::UserDefined) && !own.contains(&id),
+            None => true,
+        };
+        let mut marked = String::new();
+        let mut done = 0;
+        while let Some(found) = (self.specials).find(vocab, text, done, |found| accept(found.id)) {
+            // Search on right behind the marker: look-alikes may overlap.
+            let first = text[found.start..].chars().next().map_or(1, char::len_utf8);
+            marked.push_str(&text[done..found.start + first]);
+            marked.push(marker);
+            done = found.start + first;
+        }
+        let open = self.specials.may_continue(vocab, &text[done..], accept);
+        if done == 0 && !open {
+            return None;
+        }
+        marked.push_str(&text[done..]);
+        marked.extend(open.then_some(marker));
+        Some(marked)
+    }
+
+    /// Encodes what lies between two special tokens (or the ends) of a rendered chat; `is_first`: the text begins with it.
+    fn encode_segment(
+        &self,
+        segment: &str,
+        is_first: bool,
+        marker: char,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
+        let mut text = match segment.contains(marker) {
+            true => Cow::Owned(segment.replace(marker, "")),
+            false => Cow::Borrowed(segment),
+        };
+        let after_special = ids.last().is_some_and(|&id| Some(id) != self.bos);
+        if self.strip_after_special && after_special {
+            text = Cow::Owned(text.trim_start().to_owned());
+        }
+        self.encode_plain(&text, is_first, ids)
+    }
+
+    fn encode_plain(&self, text: &str, is_first: bool, ids: &mut Vec<u32>) -> Result<()> {
+        let text = match &self.model {
+            // To SentencePiece its mark of a blank is one.
+            Model::SentencePiece(_) if text.contains('▁') => Cow::Owned(text.replace('▁', " ")),
+            // User-defined tokens are found in normal form.
+            Model::ByteLevel { pre, .. } => pre.normalize(text)?,
+            _ => Cow::Borrowed(text),
+        };
+        let mut done = 0;
+        while let Some(found) = self.literals.find(&text, done, &self.added) {
+            let before = self.added.before(found.id, &text[done..found.start]);
+            self.encode_words(before, done == 0, is_first, ids)?;
+            ids.push(found.id);
+            done = found.end + self.added.taken_after(found.id, &text[found.end..]);
+        }
+        self.encode_words(&text[done..], done == 0, is_first, ids)
+    }
+
+    /// `begins`: no token is before it in its segment; `is_first`: no segment is before that.
+    fn encode_words(
+        &self,
+        text: &str,
+        begins: bool,
+        is_first: bool,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let prefix = match self.prefix {
+            Prefix::Never => false,
+            Prefix::Always => begins,
+            Prefix::Missing { first_only } => {
+                begins && (is_first || !first_only) && !text.starts_with([' ', '▁'])
+            }
+        };
+        match &self.model {
+            Model::ByteLevel { bpe, pre } => {
+                let mut word = String::new();
+                for piece in pre.split(text)? {
+                    word.clear();
+                    word.extend(piece.bytes().map(byte_to_char));
+                    for part in pre.split_mapped(&word)? {
+                        let tokens = bpe.tokenize(part).map_err(|e| Error::Tokenizer {
+                            message: e.to_string(),
+                        })?;
+                        ids.extend(tokens.iter().map(|token| token.id));
+                    }
+                }
+            }
+            Model::SentencePiece(model) => {
+                let mut spelled = String::with_capacity(text.len() + 3);
+                if prefix {
+                    spelled.push('▁');
+                }
+                spelled.extend(text.chars().map(|c| if c == ' ' { '▁' } else { c }));
+                model.encode(&self.table.vocab, &spelled, ids);
+            }
+            Model::Unigram(model) => model.encode(text, prefix, ids)?,
+            Model::WordPiece(model) => model.encode(text, ids)?,
+        }
+        Ok(())
+    }
+}
