@@ -1,42 +1,24 @@
 //! Hearth: open language models on the visitor's own GPU.
 //!
 //! ```text
-//! bytes -> loader -> weights on the device
-//! messages -> chat_template -> tokenizer -> engine (prefill, captured decode) -> text
+//! bytes -> load -> weights on the device
+//! messages -> modelfile's text -> engine (prefill, captured decode) -> text
 //! ```
 //!
-//! Dependencies point one way: web -> engine -> model -> ops -> quant -> format -> error.
+//! Dependencies point one way: web -> engine, load -> model -> weights -> device -> ops -> `hearth_modelfile`.
 
-pub mod constraint;
 pub mod device;
-pub mod device_info;
-pub mod embedding;
 pub mod engine;
-mod fault;
-mod filling;
-mod graph;
-pub mod loader;
-pub mod logprobs;
-mod matrix;
-mod measure;
+pub mod load;
 pub mod model;
 pub mod ops;
-mod prefill;
-mod readback;
-pub mod request;
-mod run;
-mod scoring;
-mod speculation;
-mod start;
-mod stepwise;
-pub mod tune;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 mod weights;
 
 pub use device::{Device, DeviceOptions};
 pub use engine::Engine;
+pub use engine::drafting::Drafts;
+pub use engine::request::Request;
 pub use hearth_modelfile::{Error, Result};
-pub use loader::{LoadOptions, Loader};
-pub use request::Request;
-pub use speculation::Drafts;
+pub use load::{LoadOptions, Loader};

@@ -2,7 +2,7 @@
 //! depend on how busy a machine is.
 
 use hearth::ops::Arithmetic;
-use hearth::tune::Measured;
+use hearth::device::tune::Measured;
 use hearth::{Device, DeviceOptions};
 
 use crate::skip::missing;

@@ -18,7 +18,7 @@ use hearth_modelfile::text::template::Message;
 use hearth_modelfile::container::writer::GgufWriter;
 use hearth_modelfile::container::{Gguf, Metadata, Parsed, Value};
 use hearth::ops::KvType;
-use hearth::request::{Sampling, Usage};
+use hearth::engine::request::{Sampling, Usage};
 use hearth::{Device, Engine, LoadOptions, Loader, Result};
 
 pub use device::{On, open, open_measured};

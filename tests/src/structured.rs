@@ -1,6 +1,6 @@
 //! llguidance as the core's constraint, natively.
 
-use hearth::constraint::Constraint;
+use hearth::engine::constraint::Constraint;
 use hearth::{Engine, Error, Result};
 use hearth_grammar::{Format, Grammar, Vocabulary};
 

@@ -1,8 +1,8 @@
-//! A model on a device: [`Decoder`], put together from a file's tensors by [`assemble`].
+//! A model on a device: [`Decoder`], built from a file's tensors by [`build`].
 
-pub mod assemble;
+pub mod build;
 pub mod decoder;
 pub mod feed_forward;
-mod parts;
+mod loaded;
 
 pub use decoder::Decoder;

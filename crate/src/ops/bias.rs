@@ -9,7 +9,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use super::gate::Activation;
+use super::activation::Activation;
 use super::gpu::{Kernel, launch, wgsl};
 use super::state;
 

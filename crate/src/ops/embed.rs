@@ -12,7 +12,7 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use super::gpu::{Kernel, launch, wgsl};
-use super::linear::{BlockUse, kernel_block, unpack_source, weight_buffers};
+use super::projection::tile::{BlockUse, kernel_block, unpack_source, weight_buffers};
 use super::pool::{self, Pooled};
 use super::{Ops, Weight, state};
 use hearth_modelfile::quant::{Packing, unpack_row};
@@ -40,7 +40,7 @@ pub struct EmbedSpec {
     /// What each value is multiplied with.
     pub factor: f32,
     pub by: Rows,
-    /// See [`super::linear::LinearSpec::pooled`].
+    /// See [`super::projection::tile::LinearSpec::pooled`].
     pub pooled: Option<Pooled>,
 }
 

@@ -5,29 +5,19 @@
 //! captured, keeps every intermediate alive: a replay writes to the same memory again, which must not have
 //! become somebody else's by then.
 
+pub mod activation;
 pub mod attention;
 pub mod bias;
-mod cache;
 pub mod cpu;
-pub mod draft;
 pub mod embed;
 pub mod experts;
-pub mod gate;
-pub mod gemv;
 pub mod gpu;
-pub mod groups;
-pub mod kv;
-pub mod linear;
-mod linear_cpu;
-mod mixture;
 pub mod norm;
 pub mod pool;
-mod project;
-pub mod rope_append;
-pub mod sample;
+pub mod projection;
+pub mod sampling;
 pub mod state;
 mod tuning;
-pub mod weight;
 pub mod words;
 
 use std::cell::{Cell, RefCell};
@@ -36,22 +26,22 @@ use std::rc::Rc;
 use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
+pub use activation::Activation;
+use activation::GateOp;
 use attention::AttentionOp;
+pub use attention::cache::LayerCache;
+pub use attention::kv::KvType;
+use attention::rope_append::RopeAppendOp;
+pub use attention::rope_append::{Attention, AttentionSpec, QkNorm};
 use bias::{BiasOp, BiasSpec};
-pub use cache::LayerCache;
-pub use gate::Activation;
-use gate::GateOp;
-pub use gemv::Arithmetic;
-pub use kv::KvType;
 use norm::NormOp;
 pub use norm::{Norm, NormSpec};
 use pool::CpuPool;
-use rope_append::RopeAppendOp;
-pub use rope_append::{Attention, AttentionSpec, QkNorm};
-pub use sample::SampleMemory;
-use sample::SampleOp;
+pub use projection::gemv::Arithmetic;
+pub use projection::weight::{Scaling, Weight, WeightPart};
+pub use sampling::SampleMemory;
+use sampling::SampleOp;
 pub use tuning::Tuning;
-pub use weight::{Scaling, Weight, WeightPart};
 use words::WordsOp;
 
 use hearth_modelfile::quant::Packing;

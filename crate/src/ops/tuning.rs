@@ -1,7 +1,7 @@
 //! What is chosen for a device.
 
 use super::Arithmetic;
-use super::linear::TILE_TOKENS;
+use super::projection::tile::TILE_TOKENS;
 
 /// Choices that depend on the device, not on the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

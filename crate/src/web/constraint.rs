@@ -2,7 +2,7 @@
 
 use wasm_bindgen::prelude::*;
 
-use crate::constraint::Constraint;
+use crate::engine::constraint::Constraint;
 use crate::engine::Engine;
 use hearth_modelfile::error::{Error, Result};
 

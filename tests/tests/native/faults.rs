@@ -3,7 +3,7 @@
 //! succeeds.
 
 use hearth::device::Fault;
-use hearth::request::Sampling;
+use hearth::engine::request::Sampling;
 use hearth::{Device, Drafts, Engine, Error, LoadOptions, Loader, Result};
 use hearth_tests::{
     GREEDY, On, TinyFile, exact, finish, golden_bytes, goldens, greedy, load_file_with, load_with,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hearth::request::Request;
+use hearth::engine::request::Request;
 use hearth::{Drafts, Engine, LoadOptions};
 use hearth_grammar::Format;
 use hearth_tests::structured::{constraint, vocabulary};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use hearth::Engine;
-use hearth::logprobs::TokenLogprobs;
-use hearth::request::Request;
+use hearth::engine::logprobs::TokenLogprobs;
+use hearth::engine::request::Request;
 use hearth_grammar::Format;
 use hearth_tests::compare::assert_near;
 use hearth_tests::structured::{constraint, vocabulary};

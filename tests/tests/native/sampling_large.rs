@@ -270,7 +270,7 @@ fn many_draws_come_as_likely_as_they_are() {
             words[state::TYPICAL_P] = 1.0f32.to_bits();
             words[state::SEED] = seed;
             words[state::STEP] = step;
-            bins[hearth::ops::sample::sample_cpu(&logits, &words) as usize].0 += 1;
+            bins[hearth::ops::sampling::sample_cpu(&logits, &words) as usize].0 += 1;
         }
         assert_likely(&format!("seed {seed}"), &bins);
     }

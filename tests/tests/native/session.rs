@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use hearth::request::{Request, Sampling};
+use hearth::engine::request::{Request, Sampling};
 use hearth::{Device, Engine, Error, Result};
 use hearth_tests::{
     Answer, GREEDY, On, finish, generate, goldens, greedy, load_file, open, prompts,

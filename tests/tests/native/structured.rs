@@ -1,7 +1,7 @@
 //! Answers that follow a schema, a grammar, an expression or a choice.
 
-use hearth::constraint::Constraint;
-use hearth::request::{Request, Sampling};
+use hearth::engine::constraint::Constraint;
+use hearth::engine::request::{Request, Sampling};
 use hearth::{Engine, Error};
 use hearth_grammar::{Format, Vocabulary};
 use hearth_tests::structured::{constraint, vocabulary};

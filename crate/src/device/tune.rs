@@ -1,0 +1,320 @@
+//! A short measurement on the device that chooses how the projections are launched.
+//!
+//! A GPU wants many threads on one row, a software rasteriser one thread a row and no barrier. Names tell
+//! little (browsers hide them), so the kernels themselves are timed: a few launches of each candidate.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use crate::device::{Device, now_ms};
+use hearth_modelfile::error::{Error, Result};
+use crate::ops::projection::tile::TILE_TOKENS;
+use crate::ops::words::{read_f32, read_words};
+use crate::ops::{Arithmetic, Ops, Scaling, Tuning, Weight, WeightPart, state};
+use hearth_modelfile::quant::Packing;
+
+/// Columns of the measurement's matrix, of the size of a small model's projections.
+const COLS: usize = 1024;
+/// Its rows on a software adapter, and on a GPU, where fewer would only measure the clock.
+const FEW_ROWS: usize = 1024;
+const MANY_ROWS: usize = 32 * 1024;
+/// A launch on few rows that takes less is on a GPU.
+const FAST_MS: f64 = 0.1;
+/// What a slow device may spend on more than it needs to know.
+const BUDGET_MS: f64 = 300.0;
+/// Launches in one timing: a browser's clock may tick in milliseconds.
+const LAUNCHES: usize = 8;
+/// A prefill chunk's budget: a driver may reset a GPU that is busy for two seconds, a person notices 100 ms.
+pub(crate) const CHUNK_MS: f64 = 100.0;
+
+/// Spans of a decode step's attention: enough workgroups for a large GPU at any number of heads, and few enough
+/// to be merged by each workgroup of the next projection.
+const SPLITS: u32 = 32;
+
+/// What was measured; callers may keep it for the next time that they open the same adapter.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Threads a row in decode and in prefill.
+    pub decode_lanes: u32,
+    pub prefill_lanes: u32,
+    /// Whether lanes add up within a subgroup.
+    pub subgroups: bool,
+    /// What decode multiplies block formats as.
+    pub arithmetic: Arithmetic,
+    /// Whether prefill of many tokens goes through workgroup memory.
+    #[serde(default)]
+    pub wide: bool,
+    /// Multiply-adds a millisecond in prefill.
+    pub macs_per_ms: f64,
+}
+
+impl Measured {
+    /// What the CPU uses; it has no lanes.
+    pub const CPU: Self = Self {
+        decode_lanes: 1,
+        prefill_lanes: 1,
+        subgroups: false,
+        arithmetic: Arithmetic::F32,
+        wide: false,
+        macs_per_ms: 1e6,
+    };
+
+    /// Whether this can have been measured here: what is kept elsewhere may be anything.
+    pub(crate) fn is_possible(&self, features: &[&str]) -> bool {
+        let lanes = |n: u32| n.is_power_of_two() && n <= 64;
+        let speed = self.macs_per_ms.is_finite() && self.macs_per_ms > 0.0;
+        let subgroups = !self.subgroups || features.contains(&"subgroups");
+        lanes(self.decode_lanes) && lanes(self.prefill_lanes) && speed && subgroups
+    }
+
+    /// Launch choices for a model of `parameters` weights.
+    pub fn tuning(&self, parameters: u64) -> Tuning {
+        let token_ms = parameters.max(1) as f64 / self.macs_per_ms;
+        let tokens = CHUNK_MS / token_ms;
+        let chunk = (tokens as usize / PREFILL_TOKENS) * PREFILL_TOKENS;
+        Tuning {
+            decode_lanes: self.decode_lanes,
+            prefill_lanes: self.prefill_lanes,
+            subgroups: self.subgroups,
+            arithmetic: self.arithmetic,
+            wide: self.wide,
+            chunk: chunk.clamp(PREFILL_TOKENS, state::MAX_CHUNK),
+            // A device that gains nothing from more threads on a row gains nothing from more on a context.
+            token_us: (1e3 * token_ms) as u64,
+            splits: if self.decode_lanes > 1 { SPLITS } else { 1 },
+            workgroup_bytes: 0,
+        }
+    }
+}
+
+/// Scales of a Q4 block whose nibbles are 0: d = 0, m = 1, so every weight is 1.
+const MINIMUM_ONE: u32 = 0x3c00_0000;
+/// Tokens of a prefill kernel's tile, and as many as show what one through workgroup memory is good for.
+const PREFILL_TOKENS: usize = TILE_TOKENS as usize;
+const WIDE_TOKENS: usize = 64;
+
+/// One way to launch a projection.
+#[derive(Clone, Copy)]
+struct Candidate {
+    lanes: u32,
+    subgroups: bool,
+    arithmetic: Arithmetic,
+    wide: bool,
+}
+
+const ONE_THREAD: Candidate = Candidate {
+    lanes: 1,
+    subgroups: false,
+    arithmetic: Arithmetic::F32,
+    wide: false,
+};
+
+/// Times the candidates on `device`.
+///
+/// # Errors
+/// What the device says when it cannot run the plainest.
+pub async fn measure(device: &Device) -> Result<Measured> {
+    let begin = now_ms();
+    let mut best = ONE_THREAD;
+    let mut best_ms = time(device, FEW_ROWS, best, 1).await?;
+    let mut rows = FEW_ROWS;
+    if best_ms < FAST_MS * LAUNCHES as f64 {
+        rows = MANY_ROWS;
+        best_ms = time(device, rows, best, 1).await?;
+    }
+    // A software adapter, whose compiler is the slow part, rarely wants anything but the plainest.
+    let is_over = || rows == FEW_ROWS && now_ms() - begin > BUDGET_MS;
+    let has = |feature: &str| device.info().features.contains(&feature);
+    let mut lanes = Candidate {
+        lanes: 16,
+        ..ONE_THREAD
+    };
+    // Each step builds on the winner so far. A shader that the device refuses, or whose sum is wrong, is none.
+    for step in 0..4 {
+        let candidate = match step {
+            0 => lanes,
+            1 if has("subgroups") && best.lanes > 1 => {
+                lanes.subgroups = true;
+                lanes
+            }
+            2 => Candidate {
+                arithmetic: Arithmetic::F16,
+                ..best
+            },
+            3 => Candidate {
+                arithmetic: Arithmetic::I15,
+                ..best
+            },
+            _ => continue,
+        };
+        if is_over() {
+            break;
+        }
+        // Not for a difference that may be gone the next time; integers even round differently.
+        let bar = match candidate.arithmetic {
+            Arithmetic::I15 => 0.75,
+            Arithmetic::F32 | Arithmetic::F16 => 0.9,
+        };
+        if let Ok(ms) = time(device, rows, candidate, 1).await
+            && ms < bar * best_ms
+        {
+            (best, best_ms) = (candidate, ms);
+        }
+    }
+    let mut prefill = ONE_THREAD;
+    let mut ms = time(device, rows, prefill, PREFILL_TOKENS).await?;
+    if !is_over() {
+        let with_lanes = Candidate { lanes: 16, ..best };
+        let found = time(device, rows, with_lanes, PREFILL_TOKENS).await?;
+        if found < ms {
+            (prefill, ms) = (with_lanes, found);
+        }
+    }
+    let speed = |tokens: usize, ms: f64| (rows * COLS * tokens * LAUNCHES) as f64 / ms;
+    let mut macs_per_ms = speed(PREFILL_TOKENS, ms);
+    let mut wide = false;
+    if !is_over() {
+        let through_memory = Candidate {
+            wide: true,
+            ..ONE_THREAD
+        };
+        let ms = time(device, rows, prefill, WIDE_TOKENS).await?;
+        if let Ok(found) = time(device, rows, through_memory, WIDE_TOKENS).await
+            && found < 0.9 * ms
+        {
+            wide = true;
+            macs_per_ms = speed(WIDE_TOKENS, found);
+        }
+    }
+    Ok(Measured {
+        decode_lanes: best.lanes,
+        prefill_lanes: prefill.lanes,
+        subgroups: best.subgroups,
+        arithmetic: best.arithmetic,
+        wide,
+        macs_per_ms,
+    })
+}
+
+/// Milliseconds of the timed launches, after their result was checked.
+async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize) -> Result<f64> {
+    let ops = Ops::new(
+        &device.burn,
+        Tuning {
+            decode_lanes: candidate.lanes,
+            prefill_lanes: candidate.lanes,
+            subgroups: candidate.subgroups,
+            arithmetic: candidate.arithmetic,
+            wide: candidate.wide,
+            chunk: tokens,
+            token_us: 0,
+            splits: 1,
+            workgroup_bytes: device.info().limits.max_compute_workgroup_storage_size as usize,
+        },
+    );
+    let blocks = rows * COLS / Packing::Q4.block_len();
+    let weight = Weight {
+        rows,
+        cols: COLS,
+        scaling: Scaling::NONE,
+        parts: vec![WeightPart {
+            packing: Packing::Q4,
+            first_row: 0,
+            rows,
+            quants: ops.alloc_words(blocks * Packing::Q4.quant_words_per_block()),
+            scales: ops.write_words(ops.alloc_words(blocks), 0, vec![MINIMUM_ONE; blocks]),
+            pooled: None,
+        }],
+    };
+    let state = ops.write_words(
+        ops.alloc_words(state::STATE_WORDS),
+        state::POS,
+        vec![0, tokens as u32],
+    );
+    // Uploaded: a fill kernel of the runtime's own takes its workgroup from the adapter's limits, which may
+    // be above the device's.
+    let ones = burn::tensor::TensorData::new(vec![1.0f32; tokens * COLS], [tokens, COLS]);
+    let x: Tensor<2> = Tensor::from_data(ones, &device.burn);
+    // The first launch compiles, and shows whether the device adds up right: nothing promises that a
+    // subgroup's threads are the ones that the shader takes for neighbours.
+    let y = device
+        .wait(read_f32(&ops.linear(&x, &weight, &state)))
+        .await?;
+    device.check()?;
+    check_sums(&y)?;
+    // The read-back's own time is part of both timings and cancels.
+    let start = now_ms();
+    device.wait(read_words(&state, 0, 4)).await?;
+    let idle = now_ms() - start;
+    // The better of two: whatever else the machine does only ever adds.
+    let mut best = f64::MAX;
+    for _ in 0..2 {
+        let start = now_ms();
+        for _ in 0..LAUNCHES {
+            ops.linear(&x, &weight, &state);
+        }
+        device.wait(read_words(&state, 0, 4)).await?;
+        best = best.min(now_ms() - start - idle);
+    }
+    device.check()?;
+    Ok(best.max(1e-3))
+}
+
+/// Whether each row of ones has become its sum.
+fn check_sums(sums: &[f32]) -> Result<()> {
+    if sums.iter().all(|sum| *sum == COLS as f32) {
+        return Ok(());
+    }
+    Err(Error::Gpu {
+        op: "tuning".into(),
+        message: "a projection of ones does not add up".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nothing promises the order of a subgroup's threads: a device that has another must not be tuned to use them.
+    #[test]
+    fn a_device_that_adds_up_wrongly_is_found_out() {
+        let right = vec![COLS as f32; 8];
+        assert!(check_sums(&right).is_ok());
+        for wrong in [0.0, COLS as f32 - 1.0, f32::NAN] {
+            let mut sums = right.clone();
+            sums[5] = wrong;
+            assert_eq!(check_sums(&sums).unwrap_err().code(), "gpu_error");
+        }
+    }
+
+    #[test]
+    fn what_was_kept_elsewhere_may_be_anything() {
+        let kept = Measured {
+            decode_lanes: 16,
+            subgroups: true,
+            ..Measured::CPU
+        };
+        assert!(kept.is_possible(&["subgroups"]));
+        assert!(!kept.is_possible(&[]));
+        for impossible in [
+            Measured {
+                decode_lanes: 3,
+                ..Measured::CPU
+            },
+            Measured {
+                prefill_lanes: 128,
+                ..Measured::CPU
+            },
+            Measured {
+                macs_per_ms: f64::NAN,
+                ..Measured::CPU
+            },
+            Measured {
+                macs_per_ms: 0.0,
+                ..Measured::CPU
+            },
+        ] {
+            assert!(!impossible.is_possible(&["subgroups"]), "{impossible:?}");
+        }
+    }
+}

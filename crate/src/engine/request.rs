@@ -1,0 +1,319 @@
+//! What a caller asks of the engine, and what it answers step by step.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use hearth_modelfile::text::template::Message;
+use hearth_modelfile::error::{Error, Result};
+use crate::engine::logprobs::{MOST_ALTERNATIVES, TokenLogprobs};
+use crate::ops::state::PENALISED;
+
+/// A request for a completion. Fields are OpenAI's, plus `top_k`, `min_p`, `typical_p` and `repetition_penalty`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Request {
+    /// A conversation, rendered by the model's chat template. Either this or `prompt`.
+    pub messages: Option<Vec<Message>>,
+    /// The last message is an answer to go on with; only what follows is given (vLLM's name).
+    pub continue_final_message: bool,
+    /// Plain text to continue, without a template.
+    pub prompt: Option<String>,
+    /// Most tokens to generate; default: what the context holds.
+    pub max_tokens: Option<usize>,
+    /// 0 is greedy. Default 0.7.
+    pub temperature: Option<f32>,
+    /// Default 1 (off).
+    pub top_p: Option<f32>,
+    /// Default 0 (off).
+    pub top_k: Option<u32>,
+    /// Default 0 (off).
+    pub min_p: Option<f32>,
+    /// Default 1 (off).
+    pub typical_p: Option<f32>,
+    /// Over prompt and answer. Default 1 (off).
+    pub repetition_penalty: Option<f32>,
+    /// Over the answer. Default 0 (off).
+    pub frequency_penalty: Option<f32>,
+    /// Over the answer. Default 0 (off).
+    pub presence_penalty: Option<f32>,
+    /// From a token's id, in decimal, to what is added to its logit.
+    pub logit_bias: BTreeMap<String, f32>,
+    /// Default: drawn by the caller.
+    pub seed: Option<u32>,
+    /// Texts that end the answer; they are not part of it.
+    pub stop: Vec<String>,
+    /// Whether each token comes with its log-probability; then steps are read back one by one, with all their logits.
+    pub logprobs: bool,
+    /// How many of the likeliest tokens come with it, at most [`MOST_ALTERNATIVES`].
+    pub top_logprobs: Option<usize>,
+    /// False leaves special tokens in the text, but for the one that ends it (vLLM's name). Default true.
+    pub skip_special_tokens: Option<bool>,
+    /// The answer's first tokens, where another device has given them already: the answer goes on behind them as if it had
+    /// been made here, with the random numbers that come next.
+    pub given: Vec<u32>,
+    /// What the template tells the model of tools: OpenAI's list.
+    pub tools: Option<Json>,
+    /// Further variables of the template, such as `enable_thinking` (vLLM's name).
+    pub chat_template_kwargs: Map<String, Json>,
+}
+
+/// Sampling parameters within their ranges.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampling {
+    pub temperature: f32,
+    pub top_p: f32,
+    pub top_k: u32,
+    pub min_p: f32,
+    pub seed: u32,
+    pub typical_p: f32,
+    pub repetition_penalty: f32,
+    pub frequency_penalty: f32,
+    pub presence_penalty: f32,
+    /// Token ids and what is added to their logits.
+    pub logit_bias: Vec<(u32, f32)>,
+}
+
+impl Sampling {
+    /// The largest logit.
+    pub const GREEDY: Self = Self {
+        temperature: 0.0,
+        top_p: 1.0,
+        top_k: 0,
+        min_p: 0.0,
+        seed: 0,
+        typical_p: 1.0,
+        repetition_penalty: 1.0,
+        frequency_penalty: 0.0,
+        presence_penalty: 0.0,
+        logit_bias: Vec::new(),
+    };
+
+    /// Whether logits are changed before anything is chosen.
+    pub(crate) fn adjusts(&self) -> bool {
+        self.repetition_penalty != 1.0
+            || self.frequency_penalty != 0.0
+            || self.presence_penalty != 0.0
+            || !self.logit_bias.is_empty()
+    }
+
+    /// The state's words from STEP on, for a request of which `sampled` tokens have come.
+    pub(crate) fn state_words(&self, sampled: usize) -> Vec<u32> {
+        vec![
+            sampled as u32,
+            self.temperature.to_bits(),
+            self.top_k,
+            self.top_p.to_bits(),
+            self.min_p.to_bits(),
+            self.seed,
+            self.typical_p.to_bits(),
+            self.repetition_penalty.to_bits(),
+            self.frequency_penalty.to_bits(),
+            self.presence_penalty.to_bits(),
+            self.adjusts() as u32 * PENALISED,
+            // No drafts, and no round of them yet.
+            0,
+            0,
+        ]
+    }
+}
+
+impl Request {
+    /// How many alternatives come with each token's log-probability, if that is wanted.
+    pub(crate) fn alternatives(&self) -> Result<Option<usize>> {
+        let count = self.top_logprobs.unwrap_or(0);
+        if count > MOST_ALTERNATIVES {
+            return Err(Error::InvalidRequest {
+                field: "top_logprobs".into(),
+                expected: format!("at most {MOST_ALTERNATIVES}"),
+                found: count.to_string(),
+            });
+        }
+        Ok((self.logprobs || count > 0).then_some(count))
+    }
+
+    /// The request's sampling parameters.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] naming the field that is out of range.
+    pub fn sampling(&self) -> Result<Sampling> {
+        let within = |field: &str, value: f32, min: f32, max: f32| {
+            if (min..=max).contains(&value) {
+                Ok(value)
+            } else {
+                Err(Error::InvalidRequest {
+                    field: field.into(),
+                    expected: format!("between {min} and {max}"),
+                    found: value.to_string(),
+                })
+            }
+        };
+        Ok(Sampling {
+            temperature: within("temperature", self.temperature.unwrap_or(0.7), 0.0, 2.0)?,
+            top_p: within("top_p", self.top_p.unwrap_or(1.0), 0.0, 1.0)?,
+            top_k: self.top_k.unwrap_or(0),
+            min_p: within("min_p", self.min_p.unwrap_or(0.0), 0.0, 1.0)?,
+            seed: self.seed.unwrap_or(0),
+            typical_p: within("typical_p", self.typical_p.unwrap_or(1.0), 0.0, 1.0)?,
+            repetition_penalty: within(
+                "repetition_penalty",
+                self.repetition_penalty.unwrap_or(1.0),
+                0.01,
+                10.0,
+            )?,
+            frequency_penalty: within(
+                "frequency_penalty",
+                self.frequency_penalty.unwrap_or(0.0),
+                -2.0,
+                2.0,
+            )?,
+            presence_penalty: within(
+                "presence_penalty",
+                self.presence_penalty.unwrap_or(0.0),
+                -2.0,
+                2.0,
+            )?,
+            logit_bias: (self.logit_bias.iter())
+                .map(|(id, bias)| {
+                    let token = id.parse().map_err(|_| Error::InvalidRequest {
+                        field: "logit_bias".into(),
+                        expected: "token ids as keys".into(),
+                        found: id.clone(),
+                    })?;
+                    Ok((token, within("logit_bias", *bias, -100.0, 100.0)?))
+                })
+                .collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// What one bounded piece of work brought.
+#[derive(Debug, Clone, Serialize)]
+pub struct Step {
+    /// New text, possibly empty.
+    pub text: String,
+    /// New token ids.
+    pub ids: Vec<u32>,
+    /// Of each of them, if they were asked for.
+    pub logprobs: Vec<TokenLogprobs>,
+    /// The template has begun the model's thoughts (`<think>`), so that the answer begins within them.
+    pub in_thoughts: bool,
+    /// `"prefill"` or `"decode"`.
+    pub phase: &'static str,
+    /// `"stop"` or `"length"` on the last step.
+    pub finish_reason: Option<&'static str>,
+    pub usage: Usage,
+}
+
+/// Token counts, OpenAI's names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    pub prompt_tokens: usize,
+    pub completion_tokens: usize,
+    pub total_tokens: usize,
+    pub prompt_tokens_details: PromptTokensDetails,
+    pub completion_tokens_details: CompletionTokensDetails,
+}
+
+/// What came of drafted tokens: see [`crate::engine::drafting`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct CompletionTokensDetails {
+    pub accepted_prediction_tokens: usize,
+    pub rejected_prediction_tokens: usize,
+}
+
+/// How much of the prompt was already in the KV cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct PromptTokensDetails {
+    pub cached_tokens: usize,
+}
+
+/// Finds stop texts in a stream, holding back what may be the beginning of one.
+#[derive(Debug, Default)]
+pub struct StopMatcher {
+    stops: Vec<String>,
+    held: String,
+}
+
+impl StopMatcher {
+    /// A matcher for these texts; empty ones are ignored.
+    pub fn new(stops: &[String]) -> Self {
+        Self {
+            stops: stops.iter().filter(|s| !s.is_empty()).cloned().collect(),
+            held: String::new(),
+        }
+    }
+
+    /// Takes new text; returns what may be shown, and whether a stop text was found.
+    pub fn push(&mut self, text: &str) -> (String, bool) {
+        self.held.push_str(text);
+        let found = self.stops.iter().filter_map(|s| self.held.find(s.as_str()));
+        if let Some(at) = found.min() {
+            let mut shown = std::mem::take(&mut self.held);
+            shown.truncate(at);
+            return (shown, true);
+        }
+        // The longest end of the text that begins a stop text has to wait.
+        let wait = (self.held.char_indices().map(|(at, _)| at))
+            .find(|at| self.stops.iter().any(|s| s.starts_with(&self.held[*at..])))
+            .unwrap_or(self.held.len());
+        let rest = self.held.split_off(wait);
+        (std::mem::replace(&mut self.held, rest), false)
+    }
+
+    /// What was held back, when no more text comes.
+    pub fn finish(&mut self) -> String {
+        std::mem::take(&mut self.held)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_text_is_found_across_pushes_and_never_shown() {
+        let mut matcher = StopMatcher::new(&["END".into()]);
+        assert_eq!(matcher.push("one E"), ("one ".into(), false));
+        assert_eq!(matcher.push("Nough EN"), ("ENough ".into(), false));
+        assert_eq!(matcher.push("D two"), (String::new(), true));
+    }
+
+    #[test]
+    fn text_held_back_comes_out_at_the_end() {
+        let mut matcher = StopMatcher::new(&["\n\n".into()]);
+        assert_eq!(matcher.push("a\n"), ("a".into(), false));
+        assert_eq!(matcher.finish(), "\n");
+    }
+
+    /// As the package documents them.
+    #[test]
+    fn what_is_not_asked_for_is_the_default() {
+        let found = Request::default().sampling().unwrap();
+        assert_eq!(found.temperature, 0.7);
+        assert_eq!((found.top_p, found.top_k, found.min_p), (1.0, 0, 0.0));
+        assert_eq!((found.typical_p, found.repetition_penalty), (1.0, 1.0));
+        assert_eq!(
+            (found.frequency_penalty, found.presence_penalty),
+            (0.0, 0.0)
+        );
+    }
+
+    #[test]
+    fn out_of_range_parameters_name_their_field() {
+        let request = Request {
+            top_p: Some(1.5),
+            ..Default::default()
+        };
+        match request.sampling() {
+            Err(Error::InvalidRequest { field, .. }) => assert_eq!(field, "top_p"),
+            other => panic!("{other:?}"),
+        }
+        let nan = Request {
+            temperature: Some(f32::NAN),
+            ..Default::default()
+        };
+        assert!(nan.sampling().is_err());
+    }
+}

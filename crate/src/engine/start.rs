@@ -1,0 +1,196 @@
+//! The beginning of a request: its ids, what of them is in the cache, what the sampler has to know.
+
+use std::collections::VecDeque;
+
+use hearth_modelfile::text::template::{Message, RenderOptions};
+use crate::device::{now_ms, wall_clock};
+use crate::engine::Engine;
+use hearth_modelfile::error::{Error, Result};
+use crate::ops::state::{PENALISED, STEP};
+use crate::engine::request::{CompletionTokensDetails, Request, Sampling, StopMatcher};
+use crate::engine::generation::Run;
+
+impl Engine {
+    /// The ids of a conversation with the beginning of an answer.
+    ///
+    /// # Errors
+    /// [`Error::Template`] or [`Error::Tokenizer`].
+    pub fn encode_chat(&self, messages: &[Message]) -> Result<Vec<u32>> {
+        Ok(self.encode_for(messages, &Request::default())?.0)
+    }
+
+    /// The same with the tools and the template's variables of a request; and whether the answer begins among thoughts.
+    fn encode_for(&self, messages: &[Message], request: &Request) -> Result<(Vec<u32>, bool)> {
+        let options = RenderOptions {
+            add_generation_prompt: true,
+            continue_final_message: request.continue_final_message,
+            now: Some(wall_clock()),
+            tools: request.tools.clone(),
+            extra: request.chat_template_kwargs.clone(),
+        };
+        let rendered = self.template.render(messages, &options, &self.tokenizer)?;
+        self.check_length(rendered.byte_len())?;
+        Ok((
+            self.tokenizer.encode_template(&rendered)?,
+            rendered.is_in_thoughts(),
+        ))
+    }
+
+    /// The tokens that are marks of thoughts.
+    fn thought_ids(&self) -> Vec<u32> {
+        let marks = self.template.thought_marks().into_iter();
+        let texts = marks.flat_map(|marks| [&marks.open, &marks.close]);
+        texts
+            .filter_map(|text| self.tokenizer.token_to_id(text))
+            .collect()
+    }
+
+    /// Refuses text of `bytes` that cannot fit the context, before the time is taken to cut it into tokens.
+    fn check_length(&self, bytes: usize) -> Result<()> {
+        let (least, n_ctx) = (self.tokenizer.least_tokens(bytes), self.decoder.n_ctx);
+        match least > n_ctx {
+            true => Err(Error::ContextOverflow {
+                needed: least,
+                n_ctx,
+            }),
+            false => Ok(()),
+        }
+    }
+
+    /// Starts to answer a request; one that was running is given up.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`], [`Error::ContextOverflow`], or what the template and tokenizer say.
+    pub fn start(&mut self, request: &Request) -> Result<()> {
+        self.cancel();
+        let sampling = request.sampling()?;
+        let (prompt, in_thoughts) = match (&request.messages, &request.prompt) {
+            (Some(messages), None) => self.encode_for(messages, request)?,
+            (None, Some(prompt)) => {
+                self.check_length(prompt.len())?;
+                let mut ids = Vec::new();
+                ids.extend(self.tokenizer.bos().filter(|_| self.tokenizer.add_bos()));
+                ids.extend(self.tokenizer.encode(prompt)?);
+                (ids, false)
+            }
+            _ => {
+                return Err(Error::InvalidRequest {
+                    field: "messages".into(),
+                    expected: "given, or else prompt".into(),
+                    found: "both or neither".into(),
+                });
+            }
+        };
+        let alternatives = request.alternatives()?;
+        let given = &request.given;
+        self.begin(prompt, given, sampling, request.max_tokens, &request.stop)?;
+        let thought_ids = self.thought_ids();
+        if let Some(run) = &mut self.run {
+            run.logprobs = alternatives;
+            run.in_thoughts = in_thoughts;
+            run.stream = match (request.skip_special_tokens, &request.messages) {
+                (Some(false), _) => self.tokenizer.stream().keep_special(),
+                // Some vocabularies have the marks of thoughts as control tokens.
+                (_, Some(_)) => self.tokenizer.stream().keeping(thought_ids),
+                _ => self.tokenizer.stream(),
+            };
+            // What of these tokens has become text was given with them; the rest is to come.
+            for id in given {
+                run.stop.push(&run.stream.push(*id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts to continue token ids.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] for an empty prompt or an id beyond the vocabulary;
+    /// [`Error::ContextOverflow`] where no room is left for an answer.
+    pub fn start_ids(
+        &mut self,
+        prompt: Vec<u32>,
+        sampling: Sampling,
+        max_tokens: Option<usize>,
+        stop: &[String],
+    ) -> Result<()> {
+        self.begin(prompt, &[], sampling, max_tokens, stop)
+    }
+
+    /// The same behind an answer's first tokens, `given`.
+    fn begin(
+        &mut self,
+        prompt: Vec<u32>,
+        given: &[u32],
+        sampling: Sampling,
+        max_tokens: Option<usize>,
+        stop: &[String],
+    ) -> Result<()> {
+        self.cancel();
+        self.check_generates()?;
+        let n_ctx = self.decoder.n_ctx;
+        self.check_ids("prompt", &prompt)?;
+        if !given.is_empty() {
+            self.check_ids("given", given)?;
+        }
+        let biased: Vec<u32> = sampling.logit_bias.iter().map(|(id, _)| *id).collect();
+        if !biased.is_empty() {
+            self.check_ids("logit_bias", &biased)?;
+        }
+        if prompt.len() >= n_ctx {
+            return Err(Error::ContextOverflow {
+                needed: prompt.len() + 1,
+                n_ctx,
+            });
+        }
+        if max_tokens == Some(0) {
+            return Err(Error::InvalidRequest {
+                field: "max_tokens".into(),
+                expected: "at least 1".into(),
+                found: "0".into(),
+            });
+        }
+        let room = n_ctx - prompt.len();
+        let max_tokens = max_tokens.unwrap_or(room).min(room);
+        if given.len() >= max_tokens {
+            return Err(Error::InvalidRequest {
+                field: "given".into(),
+                expected: format!("fewer than {max_tokens} tokens"),
+                found: given.len().to_string(),
+            });
+        }
+        self.capture()?;
+        if sampling.adjusts() {
+            let vocab = self.decoder.config.vocab_size;
+            let (ops, memory) = (&self.decoder.ops, &mut self.memory);
+            ops.write_memory(memory, vocab, &prompt, given, &sampling.logit_bias);
+        }
+        let prompt = [&prompt[..], given].concat();
+        let cached = self.reuse_prefix(&prompt);
+        self.write_state(STEP, sampling.state_words(given.len()));
+        self.speculation.start(&prompt);
+        self.run = Some(Run {
+            prompt,
+            given: given.len(),
+            prefilled: cached,
+            chunk: None,
+            fences: VecDeque::new(),
+            cached,
+            generated: Vec::new(),
+            max_tokens: max_tokens - given.len(),
+            launched: 0,
+            in_flight: VecDeque::new(),
+            stream: self.tokenizer.stream(),
+            stop: StopMatcher::new(stop),
+            predictions: CompletionTokensDetails::default(),
+            last_ms: now_ms(),
+            adjust: sampling.adjusts() as u32 * PENALISED,
+            constraint: None,
+            ready: Vec::new(),
+            is_complete: false,
+            in_thoughts: false,
+            logprobs: None,
+        });
+        Ok(())
+    }
+}

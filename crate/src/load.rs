@@ -1,0 +1,284 @@
+//! From a stream of bytes to a model on the device, without ever holding the file.
+//!
+//! [`Loader::push`] takes the file's bytes in order, in chunks of any size, from whatever has them: an HTTP
+//! body, a dropped file, a memory map. The header is parsed from the growing prefix; from then on every
+//! tensor is repacked row by row as its bytes come and written to its place on the device ([`crate::weights::writer`]). At any moment
+//! the loader holds less than one chunk plus one row, or one matrix that the file has by columns.
+
+use hearth_modelfile::text::template::ChatTemplate;
+use crate::device::Device;
+use crate::engine::Engine;
+use hearth_modelfile::error::{Error, Result};
+use crate::weights::writer::Filling;
+use hearth_modelfile::container::{Files, Gguf, Parsed};
+use hearth_modelfile::config::ModelConfig;
+use crate::model::build;
+use crate::ops::{KvType, Ops, Tuning, pool};
+use hearth_modelfile::quant::quantize::{Quantize, kept_bytes};
+use crate::engine::drafting::Drafts;
+use hearth_modelfile::text::tokenizer::Tokenizer;
+use crate::weights::plan::Plan;
+
+/// How far a load is.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Progress {
+    /// `"header"` or `"weights"`.
+    pub phase: &'static str,
+    /// Bytes of the file taken.
+    pub loaded: u64,
+    /// Bytes of the file, 0 while unknown.
+    pub total: u64,
+    /// The tensor being read.
+    pub tensor: Option<String>,
+}
+
+/// How to load.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LoadOptions {
+    /// Length of the KV cache in tokens; default [`DEFAULT_CONTEXT`].
+    pub context_size: Option<usize>,
+    /// What the KV cache is kept in; default f16 on a GPU, f32 on the CPU.
+    pub kv_type: Option<KvType>,
+    /// Length of the file.
+    pub total_bytes: Option<u64>,
+    /// Whether tokens are drafted and checked several at once.
+    pub drafts: Drafts,
+    /// What weights in floats are made of; default: they are kept.
+    pub quantize: Option<Quantize>,
+}
+
+/// A model on its way to the device.
+pub struct Loader {
+    device: Device,
+    options: LoadOptions,
+    /// Position in the file of the next byte.
+    offset: u64,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The prefix so far, and the length worth parsing at.
+    Header {
+        prefix: Vec<u8>,
+        parse_at: u64,
+    },
+    Weights(Box<Weights>),
+}
+
+struct Weights {
+    gguf: Gguf,
+    config: ModelConfig,
+    n_ctx: usize,
+    kv: KvType,
+    tokenizer: Tokenizer,
+    template: ChatTemplate,
+    filling: Filling,
+}
+
+pub use hearth_modelfile::config::DEFAULT_CONTEXT;
+
+impl Loader {
+    /// A loader for `device`.
+    pub fn new(device: Device, options: LoadOptions) -> Self {
+        Self {
+            device,
+            options,
+            offset: 0,
+            stage: Stage::Header {
+                prefix: Vec::new(),
+                parse_at: 0,
+            },
+        }
+    }
+
+    /// A loader of a model in several files, whose bytes are to be pushed one file after the other.
+    ///
+    /// # Errors
+    /// Whatever the headers show to be wrong.
+    pub fn of_files(device: Device, options: LoadOptions, files: Files) -> Result<Self> {
+        let (gguf, total) = files.join()?;
+        let options = LoadOptions {
+            total_bytes: Some(total),
+            ..options
+        };
+        let weights = Box::new(Weights::new(&device, gguf, options)?);
+        Ok(Self {
+            stage: Stage::Weights(weights),
+            ..Self::new(device, options)
+        })
+    }
+
+    /// How far the load is.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            phase: match self.stage {
+                Stage::Header { .. } => "header",
+                Stage::Weights(_) => "weights",
+            },
+            loaded: self.offset,
+            total: self.options.total_bytes.unwrap_or(0),
+            tensor: match &self.stage {
+                Stage::Header { .. } => None,
+                Stage::Weights(w) => w.filling.tensor().map(|t| t.name.clone()),
+            },
+        }
+    }
+
+    /// Takes the next bytes of the file.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file, as soon as the bytes that show it have come.
+    pub async fn push(&mut self, chunk: &[u8]) -> Result<()> {
+        if let Some(total) = self.options.total_bytes {
+            let end = self.offset + chunk.len() as u64;
+            if end > total {
+                return Err(Error::BadFile {
+                    format: "GGUF",
+                    what: "file length".into(),
+                    expected: format!("{total} bytes"),
+                    found: format!("at least {end} bytes"),
+                });
+            }
+        }
+        let start = self.offset;
+        self.offset += chunk.len() as u64;
+        match &mut self.stage {
+            Stage::Header { prefix, parse_at } => {
+                prefix.extend_from_slice(chunk);
+                if (prefix.len() as u64) < *parse_at
+                    && self.options.total_bytes != Some(self.offset)
+                {
+                    return Ok(());
+                }
+                match Gguf::parse(prefix, self.options.total_bytes)? {
+                    Parsed::NeedMore { at_least } => {
+                        *parse_at = at_least;
+                        Ok(())
+                    }
+                    Parsed::Header(gguf) => {
+                        let prefix = std::mem::take(prefix);
+                        let mut weights = Box::new(Weights::new(&self.device, gguf, self.options)?);
+                        let result = weights.filling.feed(&self.device, 0, &prefix).await;
+                        self.stage = Stage::Weights(weights);
+                        result
+                    }
+                }
+            }
+            Stage::Weights(weights) => weights.filling.feed(&self.device, start, chunk).await,
+        }
+    }
+
+    /// Ends the load when all bytes have been pushed.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] when the file ended early; [`Error::OutOfMemory`] or [`Error::Gpu`] when the
+    /// device refused.
+    pub async fn finish(mut self) -> Result<Engine> {
+        if let Stage::Header { prefix, .. } = &self.stage {
+            // Says what is wrong, now that this is known to be all.
+            Gguf::parse(prefix, Some(prefix.len() as u64))?;
+            self.options.total_bytes = Some(self.offset);
+            self.push(&[]).await?;
+        }
+        let Stage::Weights(weights) = self.stage else {
+            return Err(Error::Truncated {
+                what: "the header".into(),
+                needed: self.offset + 1,
+                available: self.offset,
+            });
+        };
+        if let Some(tensor) = weights.filling.tensor() {
+            return Err(Error::Truncated {
+                what: format!("tensor \"{}\"", tensor.name),
+                needed: tensor.offset + tensor.size,
+                available: self.offset,
+            });
+        }
+        if let Some(total) = self
+            .options
+            .total_bytes
+            .filter(|total| *total > self.offset)
+        {
+            return Err(Error::Truncated {
+                what: "the file".into(),
+                needed: total,
+                available: self.offset,
+            });
+        }
+        self.device.check()?;
+        weights.build(self.device, self.options.drafts)
+    }
+}
+
+impl Weights {
+    fn new(device: &Device, gguf: Gguf, options: LoadOptions) -> Result<Self> {
+        let config = ModelConfig::from_gguf(&gguf)?;
+        let kv = options.kv_type.unwrap_or(match device.is_gpu() {
+            // (a text that is embedded is short, and its keys are read once)
+            true if config.pooling.is_none() => KvType::F16,
+            _ => KvType::F32,
+        });
+        let n_ctx = config.context(options.context_size);
+        let limits = device.info().limits;
+        let binding = limits.max_storage_buffer_binding_size;
+        let rows = config.n_kv_heads as u64 * n_ctx as u64;
+        let cache_binding = rows * kv.row_bytes(config.head_dim);
+        if cache_binding > binding {
+            return Err(Error::OutOfMemory {
+                what: format!("the KV cache of {n_ctx} tokens"),
+                needed: cache_binding,
+                available: binding,
+            });
+        }
+        // Before anything is allocated on the header's word.
+        let weights: u64 = match pool::current() {
+            // Threads have a memory of their own, and say for themselves what it cannot hold.
+            Some(_) if !device.is_gpu() => 0,
+            _ => (gguf.tensors.iter())
+                .map(|t| kept_bytes(t, options.quantize))
+                .sum(),
+        };
+        device.can_hold(weights.saturating_add(config.kv_bytes(n_ctx, kv)))?;
+        let tokenizer = Tokenizer::from_gguf(&gguf.metadata)?;
+        if tokenizer.vocab_size() > config.vocab_size {
+            return Err(Error::Metadata {
+                key: "tokenizer.ggml.tokens".into(),
+                expected: format!("at most {} tokens", config.vocab_size),
+                found: tokenizer.vocab_size().to_string(),
+            });
+        }
+        let template = ChatTemplate::for_tokenizer(
+            gguf.metadata.opt_str("tokenizer.chat_template")?,
+            &tokenizer,
+        )?;
+        let parameters = gguf.tensors.iter().map(|t| t.n_cols() * t.n_rows()).sum();
+        let tuning = device.tuning(parameters);
+        let chunk = tuning.chunk.min(config.longest_chunk());
+        let ops = Ops::new(&device.burn, Tuning { chunk, ..tuning });
+        let plan = Plan::new(&gguf, &config, &ops, binding, options.quantize)?;
+        Ok(Self {
+            gguf,
+            config,
+            n_ctx,
+            kv,
+            tokenizer,
+            template,
+            filling: Filling::new(ops, plan),
+        })
+    }
+
+    fn build(self: Box<Self>, device: Device, drafts: Drafts) -> Result<Engine> {
+        let Weights {
+            gguf,
+            config,
+            n_ctx,
+            kv,
+            tokenizer,
+            template,
+            filling,
+        } = *self;
+        let Filling { ops, plan, .. } = filling;
+        let decoder = assemble::decoder(&plan, &gguf, config, ops, n_ctx, kv)?;
+        Engine::new(device, decoder, tokenizer, template, &gguf, drafts)
+    }
+}

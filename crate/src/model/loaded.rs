@@ -1,0 +1,78 @@
+//! The weights and vectors of a file, ready to be made a decoder of.
+
+use burn::tensor::Tensor;
+
+use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::families::names::{bias_of, of_expert};
+use hearth_modelfile::error::{Error, Result};
+use crate::weights::builder::Matrix;
+use crate::ops::{Norm, NormSpec, Ops, Weight};
+use crate::weights::plan::Plan;
+
+/// What a decoder is made of.
+pub(crate) struct Parts<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) c: &'a ModelConfig,
+    pub(crate) ops: &'a Ops,
+}
+
+impl Parts<'_> {
+    pub(crate) fn matrix(&self, name: &str) -> Result<Weight> {
+        self.plan.matrix(name).map(Matrix::weight)
+    }
+
+    /// Of all experts, wherever the file has them.
+    pub(crate) fn experts(&self, name: &str) -> Result<Weight> {
+        let together = self.matrix(name);
+        together.or_else(|_| self.matrix(&of_expert(name, 0)))
+    }
+
+    pub(crate) fn values(&self, name: &str, len: usize) -> Result<&[f32]> {
+        let values = self.plan.vector(name)?;
+        match values.len() == len {
+            true => Ok(values),
+            false => Err(Error::TensorShape {
+                name: name.to_owned(),
+                expected: vec![len as u64],
+                found: vec![values.len() as u64],
+            }),
+        }
+    }
+
+    /// A vector that not every file has.
+    pub(crate) fn if_there(&self, name: &str, len: usize) -> Result<Option<&[f32]>> {
+        match self.plan.vector(name) {
+            Ok(_) => self.values(name, len).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    pub(crate) fn optional(&self, name: &str, len: usize) -> Result<Option<Tensor<2>>> {
+        let values = self.if_there(name, len)?;
+        Ok(values.map(|values| self.ops.upload_f32(values)))
+    }
+
+    /// What a norm multiplies with.
+    pub(crate) fn gains(&self, name: &str, len: usize) -> Result<Vec<f32>> {
+        let values = self.values(name, len)?.iter();
+        Ok(values.map(|v| v + self.c.norm_offset).collect())
+    }
+
+    pub(crate) fn norm(&self, name: &str) -> Result<Norm> {
+        let c = self.c;
+        let mut weight = self.gains(name, c.d_model)?;
+        if c.spec.layer_norm {
+            match self.if_there(&bias_of(name), c.d_model)? {
+                Some(bias) => weight.extend(bias),
+                None => weight.resize(2 * c.d_model, 0.0),
+            }
+        }
+        Ok(Norm {
+            weight: self.ops.upload_f32(&weight),
+            spec: NormSpec {
+                eps: c.eps,
+                centred: c.spec.layer_norm,
+            },
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! Activations, and the gated one of the feed-forward block: y = activation(gate) * up.
+//!
+//! - `gate_up`: [T, 2 * d_ff], the gate in the first half of a row. Result [T, d_ff], d_ff a multiple of 4.
+//! - GPU: a thread for four columns. Source: Shazeer 2020, arXiv:2002.05202; Hendrycks & Gimpel 2016, arXiv:1606.08415.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Flex, backend_extension};
+use burn_cubecl::CubeBackend;
+use burn_flex::FlexTensor;
+use hearth_cpu::math::{exp, exp_all};
+
+use crate::ops::cpu;
+use crate::ops::gpu::{Kernel, empty_f32, launch, wgsl};
+
+pub use hearth_modelfile::families::Activation;
+
+/// An activation on the CPU.
+pub(in crate::ops) trait Activate {
+    /// The activation of one value.
+    fn apply(self, v: f32) -> f32;
+    /// What e is raised to.
+    fn exponent(self, v: f32) -> f32;
+    /// The activation of `v`, where `e` is e raised to [`Activate::exponent`].
+    fn of(self, v: f32, e: f32) -> f32;
+    /// What a gate lets through.
+    fn gated(self, gate: f32, e: f32, up: f32) -> f32;
+}
+
+impl Activate for Activation {
+    fn apply(self, v: f32) -> f32 {
+        self.of(v, exp(self.exponent(v)))
+    }
+
+    fn exponent(self, v: f32) -> f32 {
+        match self {
+            Activation::Silu => -v,
+            // 2 sqrt(2 / pi), since (1 + tanh u) / 2 = 1 / (1 + e^-2u)
+            Activation::Gelu => -1.595_769 * (v + 0.044_715 * v * v * v),
+            Activation::GeluErf => -0.5 * v * v,
+            Activation::Clamped => -1.702 * v.min(7.0),
+        }
+    }
+
+    fn of(self, v: f32, e: f32) -> f32 {
+        match self {
+            Activation::Silu | Activation::Gelu => v / (1.0 + e),
+            Activation::GeluErf => 0.5 * v * (1.0 + erf(v * std::f32::consts::FRAC_1_SQRT_2, e)),
+            Activation::Clamped => v.min(7.0) / (1.0 + e),
+        }
+    }
+
+    fn gated(self, gate: f32, e: f32, up: f32) -> f32 {
+        let up = match self {
+            Activation::Clamped => up.clamp(-7.0, 7.0) + 1.0,
+            _ => up,
+        };
+        self.of(gate, e) * up
+    }
+}
+
+/// erf within 1.5e-7, where `e` is e^-v^2: Abramowitz & Stegun 1964, 7.1.26.
+fn erf(v: f32, e: f32) -> f32 {
+    const P: [f32; 5] = [
+        1.061_405_4,
+        -1.453_152,
+        1.421_413_8,
+        -0.284_496_74,
+        0.254_829_6,
+    ];
+    let x = v.abs();
+    let t = 1.0 / (1.0 + 0.327_591_1 * x);
+    let p = P.iter().fold(0.0, |sum, p| (sum + p) * t);
+    (1.0 - p * e).copysign(v)
+}
+
+/// Backend extension: the gate on each backend.
+#[backend_extension(Cube, Flex)]
+pub trait GateOp: Backend {
+    /// See the module's documentation.
+    fn gate(gate_up: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
+}
+
+impl GateOp for CubeBackend {
+    fn gate(gate_up: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
+        let [t, cols] = gate_up.meta.shape().dims();
+        let y = empty_f32(&gate_up, [t, cols / 2]);
+        let d_ff4 = cols as u32 / 8;
+        let kernel = Kernel {
+            name: "gated",
+            source: wgsl!("gated"),
+            variant: "",
+            prelude: vec![wgsl!("gate")],
+            consts: vec![("D_FF4", d_ff4), ("ACTIVATION", activation as u32)],
+            texts: vec![],
+            floats: vec![],
+            workgroup: 64,
+        };
+        launch(kernel, (d_ff4.div_ceil(64), t as u32, 1), &[&gate_up, &y]);
+        y
+    }
+}
+
+impl GateOp for Flex {
+    fn gate(gate_up: FlexTensor, activation: Activation) -> FlexTensor {
+        let [t, cols] = gate_up.layout().shape().dims();
+        let mut y = vec![0.0; t * cols / 2];
+        gate_cpu(gate_up.storage(), cols / 2, &mut y, activation);
+        cpu::tensor(y, [t, cols / 2])
+    }
+}
+
+/// The CPU twin: `gate_up`: [T, 2 * d_ff], `y`: [T, d_ff].
+pub fn gate_cpu(gate_up: &[f32], d_ff: usize, y: &mut [f32], activation: Activation) {
+    for (row, y) in gate_up.chunks_exact(2 * d_ff).zip(y.chunks_exact_mut(d_ff)) {
+        let (gate, up) = row.split_at(d_ff);
+        for (y, gate) in y.iter_mut().zip(gate) {
+            *y = activation.exponent(*gate);
+        }
+        exp_all(y, 0.0);
+        for ((y, gate), up) in y.iter_mut().zip(gate).zip(up) {
+            *y = activation.gated(*gate, *y, *up);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Causal attention of a step's queries against the KV cache.
+//!
+//! out[t, h] = softmax_j(q[t, h] . k[g, j] * scale) v[g, j], j <= POS + t, g the head's kv head. With a window a query
+//! sees only so many positions up to its own; with a softcap scores are bent to stay within it; with sinks the softmax
+//! of each head has one more logit, whose value is nothing; an encoder sees all of the step's positions.
+//!
+//! - `q`: [T, n_heads * head_dim], caches: [n_kv_heads, n_ctx, head_dim]. Result like `q`; or, for one token and
+//!   [`AttentionSpec::splits`] > 1, the unmerged spans [n_heads * splits, head_dim + 4] that
+//!   [`crate::ops::projection::gemv::Input::Merge`] takes: sum_j p_j v_j, the largest score, sum_j p_j, two unused.
+//! - GPU: see `wgsl/attention.wgsl`.
+//! - Source: Vaswani et al. 2017; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
+
+pub mod cache;
+pub mod kv;
+pub mod rope_append;
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, Flex, backend_extension};
+use burn_cubecl::CubeBackend;
+use burn_flex::FlexTensor;
+use hearth_cpu::dot::dot_f32;
+use hearth_cpu::math::{exp_all, weighted_sum};
+
+use crate::ops::gpu::{Kernel, empty_f32, launch, wgsl};
+use crate::ops::attention::rope_append::AttentionSpec;
+use crate::ops::{cpu, state};
+
+/// Backend extension: attention on each backend.
+#[backend_extension(Cube, Flex)]
+pub trait AttentionOp: Backend {
+    /// See the module's documentation.
+    fn attention(
+        q: FloatTensor<Self>,
+        k_cache: FloatTensor<Self>,
+        v_cache: FloatTensor<Self>,
+        extras: FloatTensor<Self>,
+        state: IntTensor<Self>,
+        spec: AttentionSpec,
+    ) -> FloatTensor<Self>;
+}
+
+/// Threads of a workgroup, and positions of a tile.
+const WG: u32 = 64;
+/// Queries that a workgroup works on at most.
+const MAX_ROWS: u32 = 8;
+
+impl AttentionSpec {
+    /// Constants of `wgsl/split_span.wgsl`.
+    pub(in crate::ops) fn span_consts(&self) -> [(&'static str, u32); 3] {
+        [
+            ("SPLITS", self.splits),
+            ("TILE", WG),
+            ("WINDOW", self.window),
+        ]
+    }
+
+    /// The first position that a query at `pos` sees.
+    fn first(&self, pos: usize) -> usize {
+        match self.window as usize {
+            0 => 0,
+            window => (pos + 1).saturating_sub(window),
+        }
+    }
+
+    /// Heads of one kv head that a workgroup takes: the largest divisor of the group up to the limit.
+    fn heads(&self) -> u32 {
+        let group = self.n_heads / self.n_kv_heads;
+        let divisors = (1..=MAX_ROWS).rev().find(|n| group.is_multiple_of(*n));
+        divisors.unwrap_or(1)
+    }
+
+    /// Shape of the result for `t` tokens.
+    fn out_shape(&self, t: usize) -> [usize; 2] {
+        let (heads, splits) = (self.n_heads as usize, self.splits as usize);
+        match splits {
+            1 => [t, heads * self.head_dim as usize],
+            _ => [heads * splits, self.head_dim as usize + 4],
+        }
+    }
+}
+
+fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
+    let rows = spec.heads() * tokens;
+    let head_dim4 = spec.head_dim / 4;
+    let mut consts = vec![
+        ("N_HEADS", spec.n_heads),
+        ("GROUP", spec.n_heads / spec.n_kv_heads),
+        ("HEADS", spec.heads()),
+        ("TOKENS", tokens),
+        ("HEAD_DIM4", head_dim4),
+        ("N_CTX", spec.n_ctx),
+        ("QUERY", rows * head_dim4),
+        ("SCORES", rows * WG),
+        ("CAUSAL", spec.causal as u32),
+        ("SINKS_AT", spec.sinks_at() as u32),
+        ("SINKS", spec.sinks as u32),
+    ];
+    consts.extend(spec.span_consts());
+    Kernel {
+        name: "attention",
+        source: wgsl!("attention"),
+        variant: spec.kv.name(),
+        prelude: vec![
+            wgsl!("split_span"),
+            match spec.sinks {
+                true => wgsl!("sinks"),
+                false => wgsl!("sinks_none"),
+            },
+        ],
+        consts,
+        texts: spec.kv.attention_texts().to_vec(),
+        floats: vec![("SCALE", spec.scale), ("SOFTCAP", spec.softcap)],
+        workgroup: WG,
+    }
+}
+
+impl AttentionOp for CubeBackend {
+    fn attention(
+        q: FloatTensor<Self>,
+        k_cache: FloatTensor<Self>,
+        v_cache: FloatTensor<Self>,
+        extras: FloatTensor<Self>,
+        state: IntTensor<Self>,
+        spec: AttentionSpec,
+    ) -> FloatTensor<Self> {
+        let [t, _] = q.meta.shape().dims();
+        let out = empty_f32(&q, spec.out_shape(t));
+        let tokens = if t == 1 { 1 } else { MAX_ROWS / spec.heads() };
+        let grid = (
+            spec.n_heads / spec.heads(),
+            (t as u32).div_ceil(tokens),
+            spec.splits,
+        );
+        let mut tensors = vec![&q, &k_cache, &v_cache, &state, &out];
+        tensors.extend(spec.sinks.then_some(&extras));
+        launch(kernel(spec, tokens), grid, &tensors);
+        out
+    }
+}
+
+impl AttentionOp for Flex {
+    fn attention(
+        q: FlexTensor,
+        k_cache: FlexTensor,
+        v_cache: FlexTensor,
+        extras: FlexTensor,
+        state: FlexTensor,
+        spec: AttentionSpec,
+    ) -> FlexTensor {
+        let [t, cols] = q.layout().shape().dims();
+        let state = state.storage::<u32>();
+        let n = state[state::N_TOKENS] as usize;
+        let mut out = vec![0.0; t * cols];
+        attention_cpu(
+            &q.storage::<f32>()[..n * cols],
+            k_cache.storage(),
+            v_cache.storage(),
+            state[state::POS] as usize,
+            &extras.storage()[if spec.sinks { spec.sinks_at() } else { 0 }..],
+            &mut out,
+            spec,
+        );
+        let shape = spec.out_shape(t);
+        if spec.splits > 1 {
+            out = one_span(&out, spec);
+        }
+        cpu::tensor(out, shape)
+    }
+}
+
+/// The CPU works on the context as one span; this is that span among `splits` of which the others weigh nothing.
+fn one_span(out: &[f32], spec: AttentionSpec) -> Vec<f32> {
+    let hd = spec.head_dim as usize;
+    let mut spans = Vec::new();
+    for head in out.chunks_exact(hd) {
+        spans.extend(head);
+        spans.extend([0.0, 1.0, 0.0, 0.0]);
+        for _ in 1..spec.splits {
+            spans.extend(std::iter::repeat_n(0.0, hd));
+            spans.extend([f32::MIN, 0.0, 0.0, 0.0]);
+        }
+    }
+    spans
+}
+
+/// The CPU twin of the merge: `x`: [n_heads * splits, head_dim + 4], `out`: [n_heads * head_dim].
+pub fn merge_cpu(x: &[f32], pos: usize, out: &mut [f32], spec: AttentionSpec) {
+    let (hd, splits) = (spec.head_dim as usize, spec.splits as usize);
+    let end = (pos + 1).min(spec.n_ctx as usize);
+    let len = end - spec.first(end - 1);
+    let span = len.div_ceil(splits * WG as usize).max(1) * WG as usize;
+    let heads = x.chunks_exact(splits * (hd + 4));
+    for (spans, out) in heads.zip(out.chunks_exact_mut(hd)) {
+        let spans = || spans.chunks_exact(hd + 4).take(len.div_ceil(span));
+        let top = spans().fold(f32::MIN, |top, s| top.max(s[hd]));
+        let weights = || spans().map(|s| (s[hd] - top).exp());
+        let sum: f32 = weights().zip(spans()).map(|(w, s)| w * s[hd + 1]).sum();
+        out.fill(0.0);
+        for (weight, span) in weights().zip(spans()) {
+            for (out, v) in out.iter_mut().zip(span) {
+                *out += weight / sum * v;
+            }
+        }
+    }
+}
+
+/// The CPU twin: `q`: [n, n_heads * head_dim], `sinks`: [n_heads] where there are, `out`: [>= n, n_heads * head_dim].
+fn attention_cpu(
+    q: &[f32],
+    k_cache: &[f32],
+    v_cache: &[f32],
+    pos: usize,
+    sinks: &[f32],
+    out: &mut [f32],
+    spec: AttentionSpec,
+) {
+    let (n_heads, hd) = (spec.n_heads as usize, spec.head_dim as usize);
+    let (group, n_ctx) = (n_heads / spec.n_kv_heads as usize, spec.n_ctx as usize);
+    let mut scores = Vec::new();
+    let n = q.len() / (n_heads * hd);
+    let heads = q.chunks_exact(hd).zip(out.chunks_exact_mut(hd));
+    for (index, (q, out)) in heads.enumerate() {
+        let (t, h) = (index / n_heads, index % n_heads);
+        let last = if spec.causal { t + 1 } else { n };
+        let len = (pos + last).min(n_ctx);
+        let at = (h / group) * n_ctx * hd;
+        let seen = at + spec.first(len - 1) * hd..at + len * hd;
+        let keys = k_cache[seen.clone()].chunks_exact(hd);
+
+        scores.clear();
+        scores.extend(keys.map(|k| dot_f32(q, k) * spec.scale));
+        if spec.softcap > 0.0 {
+            for score in &mut scores {
+                *score = spec.softcap * (*score / spec.softcap).tanh();
+            }
+        }
+        let sink = if spec.sinks { sinks[h] } else { f32::MIN };
+        let top = scores.iter().fold(sink, |top, s| top.max(*s));
+        let of_sink = if spec.sinks { (sink - top).exp() } else { 0.0 };
+        let sum = of_sink + exp_all(&mut scores, top);
+        weighted_sum(&scores, &v_cache[seen], out);
+        for out in out.iter_mut() {
+            *out /= sum;
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Bias, norm and rotary position embedding of queries and keys, and the append to the KV cache, in one pass.
+//!
+//! - `qkv`: [T, (n_heads + 2 n_kv_heads) * head_dim]. Result q: [T, n_heads * head_dim], rotated.
+//! - `k_cache`, `v_cache`: [n_kv_heads, n_ctx, head_dim], written at POS .. POS + N_TOKENS.
+//! - `rope`: [n_ctx, rope_pairs, 2], cos and sin per position and pair, computed in f64 on the host: angles of
+//!   thousands of radians are beyond what WGSL promises of `sin`.
+//! - `extras`: [1, extras()], see [`AttentionSpec::extras`]; a dummy where there are none.
+//! - GPU: a thread for two columns; each sums up its norm's columns by itself, which costs less than a launch.
+//! - Source: Su et al. 2021, arXiv:2104.09864.
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, Flex, backend_extension};
+use burn::tensor::Tensor;
+use burn_cubecl::CubeBackend;
+use burn_flex::FlexTensor;
+
+use crate::ops::gpu::{Kernel, empty_f32, launch, wgsl};
+use crate::ops::attention::kv::KvType;
+use crate::ops::norm::rms_norm_cpu;
+use crate::ops::{cpu, state};
+
+pub use hearth_modelfile::families::QkNorm;
+
+/// Shapes of attention, shared by this op and [`crate::ops::attention`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AttentionSpec {
+    /// Query heads.
+    pub n_heads: u32,
+    /// Key/value heads; divides `n_heads`.
+    pub n_kv_heads: u32,
+    /// Width of a head, a multiple of 4.
+    pub head_dim: u32,
+    /// Pairs of a head that are rotated.
+    pub rope_pairs: u32,
+    /// Positions in the cache.
+    pub n_ctx: u32,
+    /// Pairs are (i, i + rope_pairs) instead of (2i, 2i + 1).
+    pub neox: bool,
+    /// What the caches are kept in.
+    pub kv: KvType,
+    /// A bias is added to q, k and v.
+    pub bias: bool,
+    pub qk_norm: QkNorm,
+    /// Of that norm.
+    pub eps: f32,
+    /// Scores are multiplied by it; 1 / sqrt(head_dim) in most families.
+    pub scale: f32,
+    /// Scores become softcap * tanh(score / softcap); 0 for none.
+    pub softcap: f32,
+    /// A query sees so many positions, its own included; 0 for all.
+    pub window: u32,
+    /// A query sees nothing behind its own position; if not, it sees the whole step.
+    pub causal: bool,
+    /// Each head has one more logit in its softmax.
+    pub sinks: bool,
+    /// Queries at position p are multiplied by 1 + temperature ln(1 + floor(p / temperature_ctx)); 0 for none.
+    pub temperature: f32,
+    /// A number above 0.
+    pub temperature_ctx: u32,
+    /// Most spans that one token's attention is divided into, to be merged later; 1 for whole results.
+    pub splits: u32,
+}
+
+impl AttentionSpec {
+    /// Columns of q, k and v together.
+    pub fn qkv_cols(&self) -> usize {
+        ((self.n_heads + 2 * self.n_kv_heads) * self.head_dim) as usize
+    }
+
+    /// Columns of the norms' weights.
+    fn norm_cols(&self) -> usize {
+        let (heads, dim) = (self.n_heads + self.n_kv_heads, self.head_dim);
+        match self.qk_norm {
+            QkNorm::None => 0,
+            QkNorm::Head => 2 * dim as usize,
+            QkNorm::Row => (heads * dim) as usize,
+        }
+    }
+
+    /// What is before the sinks among the extras.
+    pub(in crate::ops) fn sinks_at(&self) -> usize {
+        let bias = if self.bias { self.qkv_cols() } else { 0 };
+        bias + self.norm_cols()
+    }
+
+    /// Length of what goes with attention: the bias of q, k and v, the norms' weights for queries and for keys, the sinks
+    /// [n_heads].
+    pub fn extras(&self) -> usize {
+        self.sinks_at() + if self.sinks { self.n_heads as usize } else { 0 }
+    }
+}
+
+/// How a layer attends: its shapes, and the tensors that go with them.
+#[derive(Clone)]
+pub struct Attention {
+    pub spec: AttentionSpec,
+    /// [1, n_ctx * rope_dim], see [`hearth_modelfile::rope::Rope::table`]; layers of a kind share it.
+    pub rope: Tensor<2>,
+    /// [1, ..], see [`AttentionSpec::extras`]; a dummy where there are none.
+    pub extras: Tensor<2>,
+}
+
+/// Backend extension: RoPE and KV append on each backend.
+#[backend_extension(Cube, Flex)]
+pub trait RopeAppendOp: Backend {
+    /// Returns (q, k_cache, v_cache).
+    fn rope_append(
+        qkv: FloatTensor<Self>,
+        rope: FloatTensor<Self>,
+        extras: FloatTensor<Self>,
+        state: IntTensor<Self>,
+        k_cache: FloatTensor<Self>,
+        v_cache: FloatTensor<Self>,
+        spec: AttentionSpec,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+}
+
+impl RopeAppendOp for CubeBackend {
+    fn rope_append(
+        qkv: FloatTensor<Self>,
+        rope: FloatTensor<Self>,
+        extras: FloatTensor<Self>,
+        state: IntTensor<Self>,
+        k_cache: FloatTensor<Self>,
+        v_cache: FloatTensor<Self>,
+        spec: AttentionSpec,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let [t, cols] = qkv.meta.shape().dims();
+        let q = empty_f32(&qkv, [t, (spec.n_heads * spec.head_dim) as usize]);
+        let has_extras = spec.sinks_at() > 0;
+        let kernel = Kernel {
+            name: "rope_append",
+            source: match spec.kv {
+                KvType::Q8 => wgsl!("rope_append_q8"),
+                KvType::F32 | KvType::F16 => wgsl!("rope_append"),
+            },
+            variant: spec.kv.name(),
+            prelude: if has_extras {
+                vec![wgsl!("rotate"), wgsl!("qkv_extras")]
+            } else {
+                vec![wgsl!("rotate"), wgsl!("qkv_plain")]
+            },
+            consts: vec![
+                ("N_HEADS", spec.n_heads),
+                ("N_KV", spec.n_kv_heads),
+                ("HEAD_DIM", spec.head_dim),
+                ("ROPE_PAIRS", spec.rope_pairs),
+                ("N_CTX", spec.n_ctx),
+                ("NEOX", spec.neox as u32),
+                ("BIAS", spec.bias as u32),
+                ("NORM", spec.qk_norm as u32),
+                ("TEMPERATURE_CTX", spec.temperature_ctx),
+                ("B_CACHE", 4 + has_extras as u32),
+                ("B_VALUES", 5 + has_extras as u32),
+            ],
+            texts: spec.kv.append_texts().to_vec(),
+            floats: vec![("EPS", spec.eps), ("TEMPERATURE", spec.temperature)],
+            workgroup: 64,
+        };
+        let count = match spec.kv {
+            // A row's largest value is found by its workgroup.
+            KvType::Q8 => (spec.n_heads + 2 * spec.n_kv_heads, t as u32, 1),
+            KvType::F32 | KvType::F16 => ((cols as u32 / 2).div_ceil(64), t as u32, 1),
+        };
+        let mut tensors = vec![&qkv, &rope, &state, &q];
+        tensors.extend(has_extras.then_some(&extras));
+        tensors.extend([&k_cache, &v_cache]);
+        launch(kernel, count, &tensors);
+        (q, k_cache, v_cache)
+    }
+}
+
+impl RopeAppendOp for Flex {
+    fn rope_append(
+        qkv: FlexTensor,
+        rope: FlexTensor,
+        extras: FlexTensor,
+        state: FlexTensor,
+        mut k_cache: FlexTensor,
+        mut v_cache: FlexTensor,
+        spec: AttentionSpec,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let [t, cols] = qkv.layout().shape().dims();
+        let state = state.storage::<u32>();
+        let n = state[state::N_TOKENS] as usize;
+        let q_cols = (spec.n_heads * spec.head_dim) as usize;
+        let mut q = vec![0.0; t * q_cols];
+        let mut qkv = qkv.storage::<f32>()[..n * cols].to_vec();
+        prepare_cpu(&mut qkv, extras.storage(), spec);
+        let pos = state[state::POS] as usize;
+        rotate_cpu(&mut qkv, rope.storage(), pos, spec);
+        temper_cpu(&mut qkv, pos, spec);
+        for row in qkv.chunks_exact_mut(cols) {
+            let heads = row[q_cols..].chunks_exact_mut(spec.head_dim as usize);
+            heads.for_each(|head| spec.kv.round(head));
+        }
+        append_cpu(
+            &qkv,
+            pos,
+            &mut q,
+            k_cache.storage_mut(),
+            v_cache.storage_mut(),
+            spec,
+        );
+        (cpu::tensor(q, [t, q_cols]), k_cache, v_cache)
+    }
+}
+
+/// Adds the bias and norms queries and keys of `qkv`: [n, (n_heads + 2 n_kv_heads) * head_dim].
+fn prepare_cpu(qkv: &mut [f32], extras: &[f32], spec: AttentionSpec) {
+    let cols = spec.qkv_cols();
+    let (bias, weights) = extras.split_at(if spec.bias { cols } else { 0 });
+    let hd = spec.head_dim as usize;
+    let (q_cols, k_cols) = (spec.n_heads as usize * hd, spec.n_kv_heads as usize * hd);
+    for row in qkv.chunks_exact_mut(cols) {
+        for (v, b) in row.iter_mut().zip(bias) {
+            *v += b;
+        }
+        let (q, rest) = row.split_at_mut(q_cols);
+        let k = &mut rest[..k_cols];
+        let (q_weight, k_weight) = match spec.qk_norm {
+            QkNorm::None => continue,
+            QkNorm::Head => (&weights[..hd], &weights[hd..2 * hd]),
+            QkNorm::Row => (&weights[..q_cols], &weights[q_cols..q_cols + k_cols]),
+        };
+        for (heads, weight) in [(q, q_weight), (k, k_weight)] {
+            let before = heads.to_vec();
+            rms_norm_cpu(&before, weight, spec.eps, heads);
+        }
+    }
+}
+
+/// Rotates the queries and keys of `qkv`: [n, (n_heads + 2 n_kv_heads) * head_dim], from position `pos` on.
+fn rotate_cpu(qkv: &mut [f32], rope: &[f32], pos: usize, spec: AttentionSpec) {
+    let (hd, pairs) = (spec.head_dim as usize, spec.rope_pairs as usize);
+    let rotated = (spec.n_heads + spec.n_kv_heads) as usize * hd;
+    let cols = rotated + spec.n_kv_heads as usize * hd;
+    if pairs == 0 {
+        return;
+    }
+    let angles = rope.chunks_exact(2 * pairs).skip(pos);
+    for (row, angles) in qkv.chunks_exact_mut(cols).zip(angles) {
+        for head in row[..rotated].chunks_exact_mut(hd) {
+            for (i, angle) in angles.chunks_exact(2).enumerate() {
+                let (a, b) = if spec.neox {
+                    (i, i + pairs)
+                } else {
+                    (2 * i, 2 * i + 1)
+                };
+                let (x, y) = (head[a], head[b]);
+                head[a] = x * angle[0] - y * angle[1];
+                head[b] = x * angle[1] + y * angle[0];
+            }
+        }
+    }
+}
+
+/// Multiplies the queries of `qkv`, [n, (n_heads + 2 n_kv_heads) * head_dim], by what their positions from `pos` on ask for.
+fn temper_cpu(qkv: &mut [f32], pos: usize, spec: AttentionSpec) {
+    if spec.temperature == 0.0 {
+        return;
+    }
+    for (t, row) in qkv.chunks_exact_mut(spec.qkv_cols()).enumerate() {
+        let times = (pos + t) / spec.temperature_ctx.max(1) as usize;
+        let factor = 1.0 + spec.temperature * (1.0 + times as f32).ln();
+        for q in &mut row[..(spec.n_heads * spec.head_dim) as usize] {
+            *q *= factor;
+        }
+    }
+}
+
+/// Takes `qkv` apart: `q`: [>= n, n_heads * head_dim], and the caches from position `pos` on.
+fn append_cpu(
+    qkv: &[f32],
+    pos: usize,
+    q: &mut [f32],
+    k_cache: &mut [f32],
+    v_cache: &mut [f32],
+    spec: AttentionSpec,
+) {
+    let (n_kv, n_ctx) = (spec.n_kv_heads as usize, spec.n_ctx as usize);
+    let hd = spec.head_dim as usize;
+    let q_cols = spec.n_heads as usize * hd;
+    let rows = qkv.chunks_exact(q_cols + 2 * n_kv * hd);
+    for (t, row) in rows.take(n_ctx.saturating_sub(pos)).enumerate() {
+        q[t * q_cols..(t + 1) * q_cols].copy_from_slice(&row[..q_cols]);
+        let (k, v) = row[q_cols..].split_at(n_kv * hd);
+        for (cache, heads) in [(&mut *k_cache, k), (&mut *v_cache, v)] {
+            for (h, head) in heads.chunks_exact(hd).enumerate() {
+                let at = (h * n_ctx + pos + t) * hd;
+                cache[at..at + hd].copy_from_slice(head);
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Slots of a mixture sorted by their experts, so that a prompt's tokens share what they read of each expert.
+//!
+//! - Groups: [1, 3 tiles + T n_used] u32: for each tile its expert and where its slots begin and end in the list behind, which
+//!   has all slots, expert by expert. A tile is of one expert; those that are left over are empty.
+//! - GPU: one workgroup sorts, by counting; then [`crate::ops::projection::tile`]'s wide tiles gather the rows of x and scatter those of y.
+//! - CPU: a tile is gathered, multiplied as several tokens are, and scattered.
+//! - Source: Gale et al. 2022, "MegaBlocks", arXiv:2211.15841, which sorts tokens in the same way.
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, Flex, backend_extension};
+use burn::tensor::{DType, TensorData};
+use burn_cubecl::CubeBackend;
+use burn_cubecl::tensor::CubeTensor;
+use burn_flex::FlexTensor;
+
+use crate::ops::experts::of_expert;
+use crate::ops::gpu::{Kernel, launch, wgsl};
+use crate::ops::projection::tile::LinearSpec;
+use crate::ops::projection::cpu::linear_cpu;
+use crate::ops::state;
+
+/// How slots are sorted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GroupSpec {
+    pub n_experts: u32,
+    /// Experts of a token.
+    pub n_used: u32,
+    /// Slots of a tile.
+    pub tokens: u32,
+    /// Most tiles that there can be.
+    pub tiles: u32,
+}
+
+impl GroupSpec {
+    /// For `slots` slots.
+    pub fn new(slots: u32, n_experts: u32, n_used: u32, tokens: u32) -> Self {
+        Self {
+            n_experts,
+            n_used,
+            tokens,
+            tiles: slots.min(n_experts + slots / tokens),
+        }
+    }
+}
+
+/// A projection by groups, or by a part of the experts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Grouped {
+    pub tiles: u32,
+    /// Slots that share one row of the input: all of a token, or 1.
+    pub share: u32,
+    /// The first expert in this part of the weight, and how many there are.
+    pub first: u32,
+    pub count: u32,
+}
+
+impl Grouped {
+    /// Constants of `wgsl/wide_by_expert.wgsl`.
+    pub(in crate::ops) fn consts(&self) -> [(&'static str, u32); 4] {
+        [
+            ("TILES", self.tiles),
+            ("SHARE", self.share),
+            ("FIRST_EXPERT", self.first),
+            ("N_EXPERTS", self.count),
+        ]
+    }
+}
+
+/// Backend extension: sorting on each backend.
+#[backend_extension(Cube, Flex)]
+pub trait GroupOp: Backend {
+    /// The groups of the live tokens' routes.
+    fn group(routes: FloatTensor<Self>, state: IntTensor<Self>, spec: GroupSpec)
+    -> IntTensor<Self>;
+}
+
+impl GroupOp for CubeBackend {
+    fn group(
+        routes: FloatTensor<Self>,
+        state: IntTensor<Self>,
+        spec: GroupSpec,
+    ) -> IntTensor<Self> {
+        let [t, _] = routes.meta.shape().dims::<2>();
+        let words = 3 * spec.tiles as usize + t * spec.n_used as usize;
+        let groups = CubeTensor::new_contiguous(
+            routes.client.clone(),
+            routes.device.clone(),
+            [1, words].into(),
+            routes.client.empty(4 * words),
+            DType::U32,
+        );
+        let kernel = Kernel {
+            name: "group",
+            source: wgsl!("group"),
+            variant: "",
+            prelude: vec![],
+            consts: vec![
+                ("N_EXPERTS", spec.n_experts),
+                ("N_USED", spec.n_used),
+                ("TILES", spec.tiles),
+                ("TOKENS", spec.tokens),
+            ],
+            texts: vec![],
+            floats: vec![],
+            workgroup: 256,
+        };
+        launch(kernel, (1, 1, 1), &[&routes, &state, &groups]);
+        groups
+    }
+}
+
+impl GroupOp for Flex {
+    fn group(routes: FlexTensor, state: FlexTensor, spec: GroupSpec) -> FlexTensor {
+        let (n_used, tokens) = (spec.n_used as usize, spec.tokens as usize);
+        let slots = state.storage::<u32>()[state::N_TOKENS] as usize * n_used;
+        let routes = routes.storage::<f32>().chunks_exact(2).take(slots);
+        let mut of_expert = vec![Vec::new(); spec.n_experts as usize];
+        for (slot, route) in routes.enumerate() {
+            if let Some(of_expert) = of_expert.get_mut(route[0] as usize) {
+                of_expert.push(slot as u32);
+            }
+        }
+        let (mut tiles, mut list) = (Vec::new(), Vec::new());
+        for (expert, slots) in of_expert.iter().enumerate() {
+            for tile in slots.chunks(tokens) {
+                let first = list.len() as u32;
+                tiles.extend([expert as u32, first, first + tile.len() as u32]);
+                list.extend_from_slice(tile);
+            }
+        }
+        tiles.resize(3 * spec.tiles as usize, 0);
+        tiles.extend(list);
+        let shape = [1, tiles.len()];
+        FlexTensor::from_data(TensorData::new(tiles, shape))
+    }
+}
+
+/// The CPU twin of a projection by groups: `x`: [slots / share, cols], `weight`: quants and scales of all experts of the part,
+/// `y`: [>= slots, stride].
+pub(in crate::ops) fn grouped_cpu(
+    x: &[f32],
+    weight: (&[u32], &[u32]),
+    groups: &[u32],
+    y: &mut [f32],
+    spec: LinearSpec,
+    grouped: Grouped,
+) {
+    let (rows, cols) = (spec.rows as usize, spec.cols as usize);
+    let (tiles, slots) = groups.split_at(3 * grouped.tiles as usize);
+    for tile in tiles.chunks_exact(3) {
+        let (expert, slots) = (tile[0], &slots[tile[1] as usize..tile[2] as usize]);
+        let expert = expert.checked_sub(grouped.first);
+        let Some(expert) = expert.filter(|expert| *expert < grouped.count) else {
+            continue;
+        };
+        let rows_of_x = slots
+            .iter()
+            .map(|slot| (slot / grouped.share) as usize * cols);
+        let input: Vec<f32> = rows_of_x
+            .flat_map(|at| &x[at..at + cols])
+            .copied()
+            .collect();
+        let mut output = vec![0.0; slots.len() * rows];
+        let one = LinearSpec {
+            offset: 0,
+            stride: spec.rows,
+            grouped: None,
+            ..spec
+        };
+        let ((quants, scales), one) = of_expert(weight, one, expert as usize);
+        linear_cpu(&input, quants, scales, &mut output, slots.len(), one);
+        for (slot, row) in slots.iter().zip(output.chunks_exact(rows)) {
+            let at = (slot * spec.stride + spec.offset) as usize;
+            y[at..at + rows].copy_from_slice(row);
+        }
+    }
+}

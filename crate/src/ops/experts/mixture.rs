@@ -1,0 +1,258 @@
+//! A mixture of experts over the ops of [`crate::ops::experts`].
+
+use burn::backend::Dispatch;
+use burn::tensor::{Int, Tensor};
+use hearth_cpu::rows::MAX_TOKENS;
+
+use crate::ops::bias::BiasSpec;
+use crate::ops::experts::{ExpertsOp, Routed};
+use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
+use crate::ops::experts::group::{GroupOp, GroupSpec, Grouped};
+use crate::ops::projection::tile::{LinearOp, LinearSpec, WIDE_FROM, wide_tokens};
+use crate::ops::{Ops, Weight, WeightPart, words};
+
+/// Where each token goes: what projections by experts read besides inputs and weights.
+pub struct Routes {
+    /// See [`crate::ops::experts`].
+    pub routes: Tensor<2>,
+    n_experts: usize,
+    /// The slots by their experts, where that pays, see [`crate::ops::experts::group`].
+    groups: Option<(Tensor<2, Int>, GroupSpec)>,
+}
+
+/// What all parts of a weight of experts have in common.
+#[derive(Clone, Copy)]
+struct Slots {
+    /// Of them that share one row of the input.
+    share: u32,
+    /// Rows of an expert.
+    rows: u32,
+    cols: u32,
+    /// Place in a row of the result, which has `stride` columns.
+    offset: u32,
+    stride: u32,
+}
+
+impl Routes {
+    /// Whether the slots of an expert are multiplied together.
+    pub fn is_grouped(&self) -> bool {
+        self.groups.is_some()
+    }
+}
+
+impl Slots {
+    /// The first expert of a part, and how many there are.
+    fn experts(self, part: &WeightPart) -> (u32, u32) {
+        let rows = self.rows as usize;
+        ((part.first_row / rows) as u32, (part.rows / rows) as u32)
+    }
+}
+
+impl Ops {
+    /// The `n_used` best experts of each token by the router's logits: [t, n_experts].
+    pub fn route(&self, logits: Tensor<2>, state: &Tensor<2, Int>, n_used: usize) -> Routes {
+        let [t, n_experts] = logits.dims();
+        self.count(1);
+        let routes = self.keep(Tensor::from_dispatch(Dispatch::route(
+            logits.into_dispatch(),
+            state.clone().into_dispatch(),
+            n_used,
+        )));
+        let groups = self.tile_tokens(t, n_used, n_experts).map(|tokens| {
+            let [slots, n_experts, n_used] = [t * n_used, n_experts, n_used].map(|n| n as u32);
+            let spec = GroupSpec::new(slots, n_experts, n_used, tokens);
+            self.count(1);
+            let groups = Dispatch::group(
+                routes.clone().into_dispatch(),
+                state.clone().into_dispatch(),
+                spec,
+            );
+            (Tensor::from_dispatch(groups), spec)
+        });
+        Routes {
+            routes,
+            n_experts,
+            groups,
+        }
+    }
+
+    /// Slots of a tile, if `t` tokens are to be sorted by their experts. On a GPU only where tiles of many tokens are faster
+    /// for others too, and when an expert has eight of them or more: a tile multiplies as many as fit it, there or not.
+    fn tile_tokens(&self, t: usize, n_used: usize, n_experts: usize) -> Option<u32> {
+        const FROM: usize = 8;
+        const NARROW: usize = 32;
+        let slots = t * n_used;
+        if words::gpu_tensor(&self.anchor).is_none() {
+            return (t > 1).then_some(MAX_TOKENS as u32);
+        }
+        let pays = self.tuning.wide && t >= WIDE_FROM && slots >= FROM * n_experts;
+        pays.then(|| match slots > NARROW * n_experts {
+            true => wide_tokens(self.tuning.workgroup_bytes),
+            false => NARROW as u32,
+        })
+    }
+
+    /// x W^T by the experts that each token was routed to, one weight after the other in a row of the result: [t *
+    /// n_used, rows of all weights]. `x` has a row a token, or one a slot.
+    ///
+    /// `weights`: each [n_experts * rows, cols].
+    pub fn routed_linear(
+        &self,
+        x: &Tensor<2>,
+        weights: &[&Weight],
+        routes: &Routes,
+        state: &Tensor<2, Int>,
+    ) -> Tensor<2> {
+        let [t, n_used2] = routes.routes.dims();
+        let n_slots = t * n_used2 / 2;
+        let rows_of = |weight: &Weight| weight.rows / routes.n_experts;
+        let stride: usize = weights.iter().map(|w| rows_of(w)).sum();
+        let mut y: Tensor<2> = Tensor::empty([n_slots, stride], &self.anchor.device());
+        let mut offset = 0;
+        for weight in weights {
+            let slots = Slots {
+                share: (n_slots / x.dims()[0]) as u32,
+                rows: rows_of(weight) as u32,
+                cols: weight.cols as u32,
+                offset,
+                stride: stride as u32,
+            };
+            for part in &weight.parts {
+                y = match &routes.groups {
+                    Some((groups, spec)) => {
+                        self.by_expert(x, weight, part, slots, groups, *spec, y)
+                    }
+                    None => self.by_slot(x, weight, part, slots, &routes.routes, state, y),
+                };
+            }
+            self.count(weight.parts.len());
+            offset += slots.rows;
+        }
+        self.keep(y)
+    }
+
+    /// One slot after the other, by a part of a weight.
+    #[expect(clippy::too_many_arguments, reason = "they are the op's operands")]
+    fn by_slot(
+        &self,
+        x: &Tensor<2>,
+        weight: &Weight,
+        part: &WeightPart,
+        slots: Slots,
+        routes: &Tensor<2>,
+        state: &Tensor<2, Int>,
+        y: Tensor<2>,
+    ) -> Tensor<2> {
+        let lanes = self.tuning.decode_lanes;
+        let (first, count) = slots.experts(part);
+        let routed = Routed {
+            n_used: routes.dims()[1] as u32 / 2,
+            share: slots.share,
+            first,
+            count,
+            stride: slots.stride,
+        };
+        let spec = GemvSpec {
+            packing: part.packing,
+            rows: slots.rows,
+            cols: slots.cols,
+            offset: slots.offset,
+            input: Input::Routed(routed),
+            output: Output::Store,
+            lanes,
+            subgroups: self.tuning.subgroups && lanes > 1,
+            // Integers would have each workgroup make its input of them first.
+            arithmetic: match self.tuning.arithmetic {
+                Arithmetic::I15 => Arithmetic::F32,
+                other => other,
+            },
+            scaling: weight.scaling,
+            pooled: part.pooled,
+        };
+        Tensor::from_dispatch(Dispatch::gemv(
+            x.clone().into_dispatch(),
+            part.quants.clone().into_dispatch(),
+            part.scales.clone().into_dispatch(),
+            routes.clone().into_dispatch(),
+            state.clone().into_dispatch(),
+            y.into_dispatch(),
+            spec,
+        ))
+    }
+
+    /// The slots of each expert together, by a part of a weight.
+    #[expect(clippy::too_many_arguments, reason = "they are the op's operands")]
+    fn by_expert(
+        &self,
+        x: &Tensor<2>,
+        weight: &Weight,
+        part: &WeightPart,
+        slots: Slots,
+        groups: &Tensor<2, Int>,
+        grouping: GroupSpec,
+        y: Tensor<2>,
+    ) -> Tensor<2> {
+        let (first, count) = slots.experts(part);
+        let spec = LinearSpec {
+            packing: part.packing,
+            rows: slots.rows,
+            cols: slots.cols,
+            offset: slots.offset,
+            stride: slots.stride,
+            add: false,
+            lanes: 1,
+            subgroups: false,
+            wide: grouping.tokens,
+            grouped: Some(Grouped {
+                tiles: grouping.tiles,
+                share: slots.share,
+                first,
+                count,
+            }),
+            scaling: weight.scaling,
+            pooled: part.pooled,
+        };
+        Tensor::from_dispatch(Dispatch::linear(
+            x.clone().into_dispatch(),
+            part.quants.clone().into_dispatch(),
+            part.scales.clone().into_dispatch(),
+            groups.clone().into_dispatch(),
+            y.into_dispatch(),
+            spec,
+        ))
+    }
+
+    /// y + its expert's bias for every slot, in the memory of `y`; `bias`: [1, n_experts * cols].
+    pub fn routed_bias(
+        &self,
+        y: Tensor<2>,
+        bias: &Tensor<2>,
+        routes: &Routes,
+        state: &Tensor<2, Int>,
+    ) -> Tensor<2> {
+        let routes = &routes.routes;
+        let spec = BiasSpec {
+            per_token: routes.dims()[1] as u32 / 2,
+            routed: true,
+            activation: None,
+        };
+        self.bias_as(y, bias, routes, state, spec)
+    }
+
+    /// residual + the slots of each token by their weights, in the memory of `residual`.
+    pub fn combine(
+        &self,
+        slots: Tensor<2>,
+        routes: &Routes,
+        state: &Tensor<2, Int>,
+        residual: Tensor<2>,
+    ) -> Tensor<2> {
+        self.count(1);
+        Tensor::from_dispatch(Dispatch::combine(
+            slots.into_dispatch(),
+            routes.routes.clone().into_dispatch(),
+            state.clone().into_dispatch(),
+            residual.into_dispatch(),
+        ))
+    }
+}

@@ -1,0 +1,145 @@
+//! The CPU twin of [`crate::ops::projection::tile`]: 16-bit activations against the packed weights ([`hearth_cpu`]), here or by the threads
+//! of the pool.
+
+use hearth_cpu::dot;
+use hearth_cpu::rows::{Format, MAX_TOKENS, groups, product_of};
+
+use crate::ops::projection::gemv::{GemvSpec, Output};
+use crate::ops::projection::tile::LinearSpec;
+use crate::ops::pool::{self, PoolJob, Pooled};
+use hearth_modelfile::quant::Packing;
+
+impl LinearSpec {
+    /// The product that a projection of one token makes before anything becomes of it, into columns from `offset` on.
+    pub(in crate::ops) fn of_one(spec: GemvSpec, offset: u32) -> Self {
+        Self {
+            packing: spec.packing,
+            rows: spec.rows,
+            cols: spec.cols,
+            offset,
+            stride: 0,
+            add: spec.output == Output::Add,
+            lanes: 1,
+            subgroups: false,
+            wide: 0,
+            grouped: None,
+            scaling: spec.scaling,
+            pooled: spec.pooled,
+        }
+    }
+}
+
+/// The CPU twin: `x`: [>= n, cols], `y`: [>= n, stride].
+pub fn linear_cpu(
+    x: &[f32],
+    quants: &[u32],
+    scales: &[u32],
+    y: &mut [f32],
+    n: usize,
+    spec: LinearSpec,
+) {
+    let (rows, cols) = (spec.rows as usize, spec.cols as usize);
+    let (stride, offset) = (spec.stride as usize, spec.offset as usize);
+    let rows_of_x = || x.chunks_exact(cols).take(n);
+    let mut put = |t: usize, r: usize, value: f32| {
+        let out = &mut y[t * stride + offset + r];
+        let value = spec.scaling.apply(value);
+        *out = if spec.add { *out + value } else { value };
+    };
+    if let Some(weight) = spec.pooled {
+        return linear_pooled(x, weight, n, spec, put);
+    }
+    if let Some(format) = spec.packing.cpu_format() {
+        return linear_blocks(format, rows_of_x(), quants, scales, spec, put);
+    }
+    let mut row_f32 = vec![0.0; cols];
+    for (r, row) in quants.chunks_exact(quants.len() / rows).enumerate() {
+        let row = match spec.packing {
+            Packing::F32 => bytemuck::cast_slice(row),
+            _ => {
+                unpack_halves(spec.packing, row, &mut row_f32);
+                &row_f32
+            }
+        };
+        for (t, x) in rows_of_x().enumerate() {
+            put(t, r, dot::dot_f32(row, x));
+        }
+    }
+}
+
+/// Every row of a block format against every token.
+fn linear_blocks<'a>(
+    format: Format,
+    x: impl Iterator<Item = &'a [f32]>,
+    quants: &[u32],
+    scales: &[u32],
+    spec: LinearSpec,
+    put: impl FnMut(usize, usize, f32),
+) {
+    let cols = spec.cols as usize;
+    let blocks = dot::padded(cols / dot::BLOCK);
+    let made: Vec<_> = x
+        .map(|x| {
+            let (mut q, mut floats) = (vec![0; cols], [(); 3].map(|()| vec![0.0; blocks]));
+            let [scale, sum, first] = &mut floats;
+            dot::quantise(x, &mut q, scale, sum, first);
+            (q, floats)
+        })
+        .collect();
+    let rows: Vec<_> = (made.iter())
+        .map(|(q, [scale, sum, first])| dot::Row {
+            q,
+            scale,
+            sum,
+            first,
+        })
+        .collect();
+    let n = spec.rows as usize;
+    product_of(format, &rows, quants, scales, n, 0..groups(n), put);
+}
+
+/// The same by the threads of the pool.
+fn linear_pooled(
+    x: &[f32],
+    weight: Pooled,
+    tokens: usize,
+    spec: LinearSpec,
+    mut put: impl FnMut(usize, usize, f32),
+) {
+    let (Some(pool), Some(format)) = (pool::current(), spec.packing.cpu_format()) else {
+        return;
+    };
+    let (rows, cols) = (spec.rows as usize, spec.cols as usize);
+    let mut y = vec![0.0; tokens.min(MAX_TOKENS) * rows];
+    let pieces = x[..tokens * cols].chunks(MAX_TOKENS * cols);
+    for (piece, x) in pieces.enumerate() {
+        let tokens = x.len() / cols;
+        let job = PoolJob {
+            weight,
+            format,
+            rows,
+            cols,
+            tokens,
+        };
+        let y = &mut y[..tokens * rows];
+        pool.product(job, x, y);
+        for (t, y) in y.chunks_exact(rows).enumerate() {
+            for (r, y) in y.iter().enumerate() {
+                put(piece * MAX_TOKENS + t, r, *y);
+            }
+        }
+    }
+}
+
+/// One row of 16-bit floats as f32.
+fn unpack_halves(packing: Packing, row: &[u32], out: &mut [f32]) {
+    for (word, pair) in row.iter().zip(out.chunks_exact_mut(2)) {
+        if packing == Packing::F16 {
+            pair[0] = dot::f16_to_f32(word & 0xffff);
+            pair[1] = dot::f16_to_f32(word >> 16);
+        } else {
+            pair[0] = f32::from_bits(word << 16);
+            pair[1] = f32::from_bits(word & 0xffff_0000);
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Projections: which kernel, and what is fused around it.
+//!
+//! A decode step of one token fuses the norm before a projection, the merge of a split attention, the gated
+//! activation and the residual into it ([`crate::ops::projection::gemv`]): 6 launches a layer. Several tokens share a weight
+//! instead ([`crate::ops::projection::tile`]), and there what is fused would be computed once per workgroup for nothing.
+
+mod cpu;
+pub mod gemv;
+pub mod tile;
+pub mod weight;
+
+use burn::backend::Dispatch;
+use burn::tensor::{Int, Tensor};
+
+use crate::ops::projection::gemv::{self, Arithmetic, GemvOp, GemvSpec, Input, Output};
+use crate::ops::projection::tile::{LinearOp, LinearSpec, WIDE_FROM, wide_tokens};
+use crate::ops::{Activation, Attention, AttentionSpec, LayerCache, Norm, Ops, Weight};
+use hearth_modelfile::quant::Packing;
+
+impl Ops {
+    /// y = x W^T as a new [t, rows] tensor.
+    pub fn linear(&self, x: &Tensor<2>, weight: &Weight, state: &Tensor<2, Int>) -> Tensor<2> {
+        let t = x.dims()[0];
+        let y = Tensor::empty([t, weight.rows], &self.anchor.device());
+        self.keep(self.linear_into(x, weight, state, y, false))
+    }
+
+    /// residual + x W^T, in the memory of `residual`.
+    pub fn linear_add(
+        &self,
+        x: &Tensor<2>,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        residual: Tensor<2>,
+    ) -> Tensor<2> {
+        self.linear_into(x, weight, state, residual, true)
+    }
+
+    /// x W^T in the memory of `y`, added to what is there or not.
+    pub fn linear_into(
+        &self,
+        x: &Tensor<2>,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        y: Tensor<2>,
+        add: bool,
+    ) -> Tensor<2> {
+        if x.dims()[0] == 1 {
+            let output = if add { Output::Add } else { Output::Store };
+            return self.gemv(x, weight, x, state, y, Input::Plain, output);
+        }
+        let wide = match self.tuning.wide && x.dims()[0] >= WIDE_FROM {
+            true => wide_tokens(self.tuning.workgroup_bytes),
+            false => 0,
+        };
+        let lanes = if wide > 0 {
+            1
+        } else {
+            self.tuning.prefill_lanes
+        };
+        let mut y = y.into_dispatch();
+        for part in &weight.parts {
+            let spec = LinearSpec {
+                packing: part.packing,
+                rows: part.rows as u32,
+                cols: weight.cols as u32,
+                offset: part.first_row as u32,
+                stride: weight.rows as u32,
+                add,
+                lanes,
+                subgroups: self.tuning.subgroups && lanes > 1,
+                wide,
+                grouped: None,
+                scaling: weight.scaling,
+                pooled: part.pooled,
+            };
+            y = Dispatch::linear(
+                x.clone().into_dispatch(),
+                part.quants.clone().into_dispatch(),
+                part.scales.clone().into_dispatch(),
+                state.clone().into_dispatch(),
+                y,
+                spec,
+            );
+        }
+        self.count(weight.parts.len());
+        Tensor::from_dispatch(y)
+    }
+
+    /// One token's projection with what is fused around it, see [`gemv`].
+    #[expect(clippy::too_many_arguments, reason = "they are the op's operands")]
+    fn gemv(
+        &self,
+        x: &Tensor<2>,
+        weight: &Weight,
+        beside: &Tensor<2>,
+        state: &Tensor<2, Int>,
+        y: Tensor<2>,
+        input: Input,
+        output: Output,
+    ) -> Tensor<2> {
+        let lanes = self.tuning.decode_lanes;
+        let arithmetic = |packing| {
+            let wanted = self.tuning.arithmetic;
+            let needed = gemv::workgroup_bytes(input, packing, weight.cols, wanted);
+            match needed <= self.tuning.workgroup_bytes {
+                true => wanted,
+                false => Arithmetic::F32,
+            }
+        };
+        let mut y = y.into_dispatch();
+        for part in &weight.parts {
+            let spec = GemvSpec {
+                packing: part.packing,
+                rows: part.rows as u32,
+                cols: weight.cols as u32,
+                offset: part.first_row as u32,
+                input,
+                output,
+                lanes,
+                subgroups: self.tuning.subgroups && lanes > 1,
+                arithmetic: arithmetic(part.packing),
+                scaling: weight.scaling,
+                pooled: part.pooled,
+            };
+            y = Dispatch::gemv(
+                x.clone().into_dispatch(),
+                part.quants.clone().into_dispatch(),
+                part.scales.clone().into_dispatch(),
+                beside.clone().into_dispatch(),
+                state.clone().into_dispatch(),
+                y,
+                spec,
+            );
+        }
+        self.count(weight.parts.len());
+        Tensor::from_dispatch(y)
+    }
+
+    /// Whether a projection of one token can make its own input of `cols` columns.
+    fn fuses(&self, input: Input, cols: usize) -> bool {
+        gemv::workgroup_bytes(input, Packing::F32, cols, Arithmetic::F32)
+            <= self.tuning.workgroup_bytes
+    }
+
+    /// norm(x) W^T as a new [t, rows] tensor.
+    pub fn norm_linear(
+        &self,
+        x: &Tensor<2>,
+        norm: &Norm,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+    ) -> Tensor<2> {
+        if x.dims()[0] == 1 {
+            return self.norm_linear_last(x, norm, weight, state);
+        }
+        let h = self.norm(x, norm, state, false);
+        self.linear(&h, weight, state)
+    }
+
+    /// What a projection of one token would do for itself instead of reading a norm's result.
+    fn fused_norm(&self, norm: &Norm, cols: usize) -> Option<Input> {
+        let input = Input::Norm {
+            eps: norm.spec.eps.to_bits(),
+        };
+        (!norm.spec.centred && self.fuses(input, cols)).then_some(input)
+    }
+
+    /// norm(x) W^T of the step's last token, as a new [1, rows] tensor.
+    pub fn norm_linear_last(
+        &self,
+        x: &Tensor<2>,
+        norm: &Norm,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+    ) -> Tensor<2> {
+        let Some(input) = self.fused_norm(norm, weight.cols) else {
+            let h = self.norm(x, norm, state, true);
+            return self.linear(&h, weight, state);
+        };
+        let y = Tensor::empty([1, weight.rows], &self.anchor.device());
+        self.keep(self.gemv(x, weight, &norm.weight, state, y, input, Output::Store))
+    }
+
+    /// activation(gate) * up of norm(x), or of x, where `weight` holds gate and up: [t, rows / 2].
+    pub fn norm_gated(
+        &self,
+        x: &Tensor<2>,
+        norm: Option<&Norm>,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        activation: Activation,
+    ) -> Tensor<2> {
+        let in_one = x.dims()[0] == 1 && weight.parts.len() == 1;
+        let input = match norm {
+            _ if !in_one => None,
+            Some(norm) => self.fused_norm(norm, weight.cols),
+            None => Some(Input::Plain),
+        };
+        if let Some(input) = input {
+            let y = Tensor::empty([1, weight.rows / 2], &self.anchor.device());
+            let beside = norm.map_or(x, |norm| &norm.weight);
+            let output = Output::Gated(activation);
+            return self.keep(self.gemv(x, weight, beside, state, y, input, output));
+        }
+        let gate_up = match norm {
+            Some(norm) => self.norm_linear(x, norm, weight, state),
+            None => self.linear(x, weight, state),
+        };
+        self.gate(gate_up, activation)
+    }
+
+    /// Attention(q, cache) W^T as a new tensor.
+    pub fn attention_linear(
+        &self,
+        q: Tensor<2>,
+        cache: &LayerCache,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        attention: &Attention,
+    ) -> Tensor<2> {
+        let y = Tensor::empty([q.dims()[0], weight.rows], &self.anchor.device());
+        self.keep(self.attention_linear_into(q, cache, weight, state, y, attention, false))
+    }
+
+    /// residual + Attention(q, cache) W^T, in the memory of `residual`.
+    pub fn attention_linear_add(
+        &self,
+        q: Tensor<2>,
+        cache: &LayerCache,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        residual: Tensor<2>,
+        attention: &Attention,
+    ) -> Tensor<2> {
+        self.attention_linear_into(q, cache, weight, state, residual, attention, true)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "they are the op's operands")]
+    fn attention_linear_into(
+        &self,
+        q: Tensor<2>,
+        cache: &LayerCache,
+        weight: &Weight,
+        state: &Tensor<2, Int>,
+        y: Tensor<2>,
+        attention: &Attention,
+        add: bool,
+    ) -> Tensor<2> {
+        let one = q.dims()[0] == 1;
+        let spec = AttentionSpec {
+            splits: self.tuning.splits,
+            ..attention.spec
+        };
+        let input = Input::Merge(spec);
+        if one && spec.splits > 1 && self.fuses(input, weight.cols) {
+            let split = Attention {
+                spec,
+                ..attention.clone()
+            };
+            let spans = self.attention(q, cache, state, &split);
+            let output = if add { Output::Add } else { Output::Store };
+            return self.gemv(&spans, weight, &spans, state, y, input, output);
+        }
+        let a = self.attention(q, cache, state, attention);
+        self.linear_into(&a, weight, state, y, add)
+    }
+}

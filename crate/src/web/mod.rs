@@ -1,0 +1,369 @@
+//! The surface that JavaScript sees: classes, plain objects, errors with a code. No logic.
+//!
+//! One of the two files that know about wasm.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::*;
+
+use crate::device::{Device as CoreDevice, DeviceOptions};
+use crate::engine::{Engine as CoreEngine, Stats};
+use hearth_modelfile::error::Error;
+use crate::load::{LoadOptions, Loader as CoreLoader};
+use crate::ops::pool;
+use crate::ops::{Arithmetic, KvType};
+use hearth_modelfile::quant::quantize::Quantize;
+use crate::engine::request::Request;
+use crate::engine::drafting::Drafts;
+use crate::device::tune::Measured;
+
+mod checksum;
+mod constraint;
+mod cpu_pool;
+mod inspector;
+
+pub use checksum::Sha256;
+use constraint::JsConstraint;
+pub use constraint::Vocabulary;
+use cpu_pool::JsCpuPool;
+pub use inspector::{Files, Inspector};
+
+unsafe extern "C" {
+    /// The linker's list of all static constructors.
+    fn __wasm_call_ctors();
+}
+
+/// Runs when the module starts, once.
+///
+/// burn's compiler registers itself through static constructors. Nobody calls them in a wasm library unless
+/// it is done here; and were they not called explicitly, the linker would wrap every export in a call to all
+/// of them: 2 ms a launch instead of 9 us.
+#[wasm_bindgen(start)]
+pub fn start() {
+    // SAFETY: called once, before anything else of this module runs.
+    unsafe { __wasm_call_ctors() };
+    console_error_panic_hook::set_once();
+}
+
+static CONSTRUCTOR_RUNS: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn count_constructor_run() {
+    CONSTRUCTOR_RUNS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A constructor like those of the compiler's registry, to count how often they all run.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static COUNTED: extern "C" fn() = count_constructor_run;
+
+/// How often the static constructors have run: 1, or every export is wrapped again.
+#[wasm_bindgen(js_name = constructorRuns)]
+pub fn constructor_runs() -> u32 {
+    CONSTRUCTOR_RUNS.load(Ordering::Relaxed)
+}
+
+/// The crate's version.
+#[wasm_bindgen]
+pub fn version() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
+}
+
+/// An error on its way to JavaScript.
+pub struct Thrown(Error);
+
+impl From<Error> for Thrown {
+    fn from(error: Error) -> Self {
+        Thrown(error)
+    }
+}
+
+impl From<Thrown> for JsValue {
+    fn from(Thrown(error): Thrown) -> JsValue {
+        let js = js_sys::Error::new(&error.to_string());
+        js.set_name("HearthError");
+        for (key, value) in [("code", error.code()), ("hint", error.hint())] {
+            // A fresh Error object accepts any property.
+            let _ = js_sys::Reflect::set(&js, &key.into(), &value.into());
+        }
+        js.into()
+    }
+}
+
+fn to_js(value: &impl Serialize) -> Result<JsValue, Thrown> {
+    value
+        .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
+        .map_err(|e| {
+            Error::Internal {
+                what: "serialisation".into(),
+                message: e.to_string(),
+            }
+            .into()
+        })
+}
+
+fn from_js<T: for<'a> Deserialize<'a>>(what: &str, value: JsValue) -> Result<T, Thrown> {
+    serde_wasm_bindgen::from_value(value).map_err(|e| {
+        Error::InvalidRequest {
+            field: what.to_owned(),
+            expected: "an object of the documented shape".into(),
+            found: e.to_string(),
+        }
+        .into()
+    })
+}
+
+fn busy() -> Thrown {
+    Error::Busy.into()
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct OpenOptions {
+    limits: Option<String>,
+    features: Option<String>,
+    arithmetic: Option<Arithmetic>,
+    tuning: Option<Measured>,
+}
+
+/// An open device.
+#[wasm_bindgen]
+pub struct Device(CoreDevice);
+
+#[wasm_bindgen]
+impl Device {
+    /// Opens `"webgpu"` or `"cpu"`, the latter with the host's threads if it has any.
+    pub async fn open(
+        kind: String,
+        options: JsValue,
+        pool: Option<JsCpuPool>,
+    ) -> Result<Device, Thrown> {
+        if let Some(pool) = pool {
+            pool::install(Rc::new(pool));
+        }
+        let options: OpenOptions = from_js("options", options)?;
+        let cpu = match kind.as_str() {
+            "webgpu" => false,
+            "cpu" => true,
+            other => {
+                return Err(Error::InvalidRequest {
+                    field: "device".into(),
+                    expected: "webgpu or cpu".into(),
+                    found: other.into(),
+                }
+                .into());
+            }
+        };
+        let device = CoreDevice::open(DeviceOptions {
+            cpu,
+            default_limits: options.limits.as_deref() == Some("default"),
+            no_features: options.features.as_deref() == Some("none"),
+            arithmetic: options.arithmetic,
+            measured: options.tuning,
+        })
+        .await?;
+        Ok(Device(device))
+    }
+
+    /// What was measured of it, to be kept for the next time.
+    pub fn tuning(&self) -> Result<JsValue, Thrown> {
+        to_js(&self.0.measured())
+    }
+
+    /// What the device is and can do.
+    pub fn info(&self) -> Result<JsValue, Thrown> {
+        to_js(self.0.info())
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct LoaderOptions {
+    context_size: Option<usize>,
+    kv_type: Option<KvType>,
+    total_bytes: Option<f64>,
+    drafts: Drafts,
+    quantize: Option<Quantize>,
+}
+
+/// A model on its way to the device.
+#[wasm_bindgen]
+pub struct Loader(Option<CoreLoader>);
+
+#[wasm_bindgen]
+impl Loader {
+    /// A loader for `device`; of a model in several files, whose headers are known, or of one file.
+    #[wasm_bindgen(constructor)]
+    pub fn new(device: &Device, options: JsValue, files: Option<Files>) -> Result<Loader, Thrown> {
+        let options: LoaderOptions = from_js("options", options)?;
+        let options = LoadOptions {
+            context_size: options.context_size,
+            kv_type: options.kv_type,
+            total_bytes: options.total_bytes.map(|n| n as u64),
+            drafts: options.drafts,
+            quantize: options.quantize,
+        };
+        let device = device.0.clone();
+        Ok(Loader(Some(match files {
+            Some(mut files) => CoreLoader::of_files(device, options, files.take())?,
+            None => CoreLoader::new(device, options),
+        })))
+    }
+
+    /// Takes the file's next bytes.
+    pub async fn push(&mut self, chunk: &[u8]) -> Result<(), Thrown> {
+        let loader = self.0.as_mut().ok_or_else(busy)?;
+        Ok(loader.push(chunk).await?)
+    }
+
+    /// How far the load is.
+    pub fn progress(&self) -> Result<JsValue, Thrown> {
+        to_js(&self.0.as_ref().map(CoreLoader::progress))
+    }
+
+    /// Ends the load: builds the model and compiles its pipelines.
+    pub async fn finish(&mut self) -> Result<Engine, Thrown> {
+        let loader = self.0.take().ok_or_else(busy)?;
+        let mut engine = loader.finish().await?;
+        engine.warm_up().await?;
+        Ok(Engine(Rc::new(RefCell::new(engine))))
+    }
+}
+
+/// A model ready to answer.
+#[wasm_bindgen]
+pub struct Engine(Rc<RefCell<CoreEngine>>);
+
+#[derive(Serialize)]
+struct AllStats {
+    #[serde(flatten)]
+    stats: Stats,
+    heap_bytes: usize,
+    constructor_runs: u32,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// What is loaded.
+    pub fn info(&self) -> Result<JsValue, Thrown> {
+        to_js(self.0.try_borrow().map_err(|_| busy())?.info())
+    }
+
+    /// Starts to answer a request; the answer consists of what `constraint` allows, if there is one.
+    pub fn generate(
+        &self,
+        request: JsValue,
+        constraint: Option<JsConstraint>,
+    ) -> Result<Generation, Thrown> {
+        let mut request: Request = from_js("request", request)?;
+        let random = js_sys::Math::random() * f64::from(u32::MAX);
+        request.seed.get_or_insert(random as u32);
+        let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
+        engine.start(&request)?;
+        if let Some(constraint) = constraint {
+            engine.constrain(Box::new(constraint))?;
+        }
+        drop(engine);
+        Ok(Generation {
+            engine: self.0.clone(),
+            cancelled: Cell::new(false),
+        })
+    }
+
+    /// The embedding of a text; one that is too long is refused, or cut.
+    // The engine stays borrowed on purpose: whoever calls meanwhile is told that it is busy.
+    #[allow(clippy::await_holding_refcell_ref)]
+    pub async fn embed(&self, text: String, truncate: bool) -> Result<Embedding, Thrown> {
+        let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
+        Ok(Embedding(engine.embed(&text, truncate).await?))
+    }
+
+    /// What a constraint has to know of the model.
+    pub fn vocabulary(&self) -> Result<Vocabulary, Thrown> {
+        let engine = self.0.try_borrow().map_err(|_| busy())?;
+        Ok(Vocabulary::of(&engine))
+    }
+
+    /// The ids of a text, without special tokens.
+    pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, Thrown> {
+        let engine = self.0.try_borrow().map_err(|_| busy())?;
+        Ok(engine.tokenizer().encode(text)?)
+    }
+
+    /// The text of ids.
+    pub fn detokenize(&self, ids: &[u32]) -> Result<String, Thrown> {
+        let engine = self.0.try_borrow().map_err(|_| busy())?;
+        Ok(engine.tokenizer().decode(ids))
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> Result<JsValue, Thrown> {
+        let engine = self.0.try_borrow().map_err(|_| busy())?;
+        to_js(&AllStats {
+            stats: engine.stats(),
+            heap_bytes: core::arch::wasm32::memory_size(0) * 65_536,
+            constructor_runs: constructor_runs(),
+        })
+    }
+
+    /// CPU microseconds of a plain launch and of a replayed dispatch: [launch, replay], for benchmarks.
+    // The engine stays borrowed on purpose: whoever calls meanwhile is told that it is busy.
+    #[allow(clippy::await_holding_refcell_ref)]
+    #[wasm_bindgen(js_name = dispatchCost)]
+    pub async fn dispatch_cost(&self) -> Result<Vec<f64>, Thrown> {
+        let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
+        let (launch, replay) = engine.dispatch_cost().await?;
+        Ok(vec![launch, replay])
+    }
+}
+
+/// A text's embedding.
+#[wasm_bindgen]
+pub struct Embedding(crate::engine::embed::Embedding);
+
+#[wasm_bindgen]
+impl Embedding {
+    /// Of length 1.
+    #[wasm_bindgen(getter)]
+    pub fn values(&self) -> Vec<f32> {
+        self.0.values.clone()
+    }
+
+    /// Tokens of the text.
+    #[wasm_bindgen(getter)]
+    pub fn tokens(&self) -> usize {
+        self.0.tokens
+    }
+}
+
+/// A request being answered.
+#[wasm_bindgen]
+pub struct Generation {
+    engine: Rc<RefCell<CoreEngine>>,
+    cancelled: Cell<bool>,
+}
+
+#[wasm_bindgen]
+impl Generation {
+    /// Does the next piece of work.
+    // The engine stays borrowed on purpose: whoever calls meanwhile is told that it is busy.
+    #[allow(clippy::await_holding_refcell_ref)]
+    pub async fn next(&self) -> Result<JsValue, Thrown> {
+        if self.cancelled.get() {
+            return Err(Error::Cancelled.into());
+        }
+        let mut engine = self.engine.try_borrow_mut().map_err(|_| busy())?;
+        let step = engine.next().await?;
+        to_js(&step)
+    }
+
+    /// Gives the request up.
+    pub fn cancel(&self) {
+        self.cancelled.set(true);
+        if let Ok(mut engine) = self.engine.try_borrow_mut() {
+            engine.cancel();
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Where each tensor of a file goes: the plan that the loader follows.
+
+use std::collections::HashMap;
+
+use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::container::{GgmlType, Gguf, Range, TensorInfo};
+use crate::weights::builder::Matrix;
+use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::weight_requests::{self, MatrixNames};
+use crate::ops::Ops;
+use crate::ops::projection::tile::kernel_block;
+use hearth_modelfile::quant::block_format;
+use hearth_modelfile::quant::quantize::Quantize;
+
+/// A tensor that will be read, with its destination.
+pub struct Planned {
+    pub name: String,
+    pub dtype: GgmlType,
+    /// What a matrix of floats is made of.
+    pub quantize: Option<Quantize>,
+    /// Columns of a row (the contiguous dimension).
+    pub cols: usize,
+    /// Position in the file.
+    pub offset: u64,
+    /// Bytes in the file.
+    pub size: u64,
+    pub share: Share,
+    /// Bytes of a matrix whose columns come one after the other.
+    pub by_columns: Option<u64>,
+    /// Where rows go in turns; nowhere if no weight is made of them.
+    pub targets: Vec<Option<Target>>,
+}
+
+/// What of a weight the bytes have.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Share {
+    Whole,
+    /// Quants in pairs, see [`codebook::repack_pairs`].
+    Quants,
+    /// Exponents, see [`codebook::repack_exponents`].
+    Scales,
+}
+
+impl Planned {
+    /// Bytes of a row.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedQuant`].
+    pub fn row_bytes(&self) -> Result<usize> {
+        let format = block_format(self.dtype, &self.name)?;
+        let blocks = self.cols / format.block_len();
+        Ok(match self.share {
+            Share::Whole => blocks * format.block_bytes(),
+            Share::Quants => blocks * (format.block_bytes() - 1),
+            Share::Scales => blocks,
+        })
+    }
+}
+
+/// A destination.
+#[derive(Debug, Clone, Copy)]
+pub enum Target {
+    /// Small f32 data kept on the host until the end: index into [`Plan::vectors`].
+    Vector(usize),
+    /// Rows of a matrix on the device, from `first` on.
+    Matrix { matrix: usize, first: usize },
+}
+
+/// What to read, in file order, and where to put it.
+pub struct Plan {
+    pub order: Vec<Planned>,
+    pub matrices: Vec<Matrix>,
+    pub vectors: Vec<Vec<f32>>,
+    /// Indices by the name of the first tensor. Files have tens of thousands of tensors: nothing here searches for one.
+    matrix_of: HashMap<String, usize>,
+    vector_of: HashMap<String, usize>,
+    /// Where in `order` a range is whose rows go to several tensors in turns, by its offset.
+    in_turns: HashMap<u64, usize>,
+}
+
+type Tensors<'a> = HashMap<&'a str, &'a TensorInfo>;
+
+impl Plan {
+    /// Plans the tensors of `gguf`; allocates the matrices on the device. `binding` is the largest storage
+    /// binding in bytes.
+    ///
+    /// # Errors
+    /// A missing tensor, a wrong shape, an unsupported storage type.
+    pub fn new(
+        gguf: &Gguf,
+        config: &ModelConfig,
+        ops: &Ops,
+        binding: u64,
+        quantize: Option<Quantize>,
+    ) -> Result<Self> {
+        let mut plan = Self {
+            order: Vec::new(),
+            matrices: Vec::new(),
+            vectors: Vec::new(),
+            matrix_of: HashMap::new(),
+            vector_of: HashMap::new(),
+            in_turns: HashMap::new(),
+        };
+        let tensors = gguf.by_name();
+        let (matrices, vectors) = weight_requests::tensors(gguf, config);
+        for matrix in &matrices {
+            plan.add_matrix(&tensors, ops, matrix, binding, quantize)?;
+        }
+        for name in vectors {
+            plan.add_vector(&tensors, name)?;
+        }
+        plan.order.sort_by_key(|tensor| tensor.offset);
+        Ok(plan)
+    }
+
+    /// The matrix whose first tensor is `name`.
+    pub fn matrix(&self, name: &str) -> Result<&Matrix> {
+        (self.matrix_of.get(name))
+            .and_then(|i| self.matrices.get(*i))
+            .ok_or_else(|| Error::MissingTensor { name: name.into() })
+    }
+
+    /// The values of a small tensor.
+    pub fn vector(&self, name: &str) -> Result<&Vec<f32>> {
+        (self.vector_of.get(name))
+            .and_then(|i| self.vectors.get(*i))
+            .ok_or_else(|| Error::MissingTensor { name: name.into() })
+    }
+
+    fn add_vector(&mut self, all: &Tensors, name: String) -> Result<()> {
+        let info = find(all, &name)?;
+        // Norms, biases, those of all experts: anything much larger is none of them.
+        const MAX_VECTOR: u64 = 1 << 22;
+        if info.n_rows().saturating_mul(info.n_cols()) > MAX_VECTOR {
+            return Err(Error::TensorShape {
+                name,
+                expected: vec![info.n_cols().min(MAX_VECTOR)],
+                found: info.shape.clone(),
+            });
+        }
+        block_format(info.dtype, &name)?;
+        self.read(info, None, Target::Vector(self.vectors.len()));
+        self.vector_of.insert(name, self.vectors.len());
+        self.vectors.push(Vec::new());
+        Ok(())
+    }
+
+    fn add_matrix(
+        &mut self,
+        all: &Tensors,
+        ops: &Ops,
+        names: &MatrixNames,
+        binding: u64,
+        quantize: Option<Quantize>,
+    ) -> Result<()> {
+        let (tensors, cols) = (&names.parts, names.cols);
+        let index = self.matrices.len();
+        let mut packings = Vec::new();
+        let mut first = 0;
+        for (name, rows) in tensors {
+            let info = find(all, name)?;
+            let expected = vec![cols as u64, *rows as u64];
+            // (experts are a dimension of their own)
+            if info.n_cols() != expected[0] || info.n_rows() != expected[1] {
+                return Err(Error::TensorShape {
+                    name: name.clone(),
+                    expected,
+                    found: info.shape.clone(),
+                });
+            }
+            let quantize = quantize.filter(|q| !names.exact && q.applies(info));
+            let kept = quantize.map_or(info.dtype, Quantize::dtype);
+            let packing = block_format(kept, name)?.packing();
+            let block = kernel_block(packing) as usize;
+            if !cols.is_multiple_of(block) {
+                return Err(Error::TensorShape {
+                    name: name.clone(),
+                    expected: vec![(cols.next_multiple_of(block)) as u64, *rows as u64],
+                    found: info.shape.clone(),
+                });
+            }
+            packings.push((packing, *rows));
+            let matrix = index;
+            self.read(info, quantize, Target::Matrix { matrix, first });
+            first += rows;
+        }
+        self.matrices
+            .push(Matrix::alloc(ops, names, &packings, binding)?);
+        let name = tensors.first().map(|tensor| tensor.0.clone());
+        self.matrix_of.extend(name.map(|name| (name, index)));
+        Ok(())
+    }
+
+    /// Reads a tensor to `target`.
+    fn read(&mut self, info: &TensorInfo, quantize: Option<Quantize>, target: Target) {
+        let (offset, size) = (info.offset, info.size);
+        let Some(scales) = info.arrangement.scales else {
+            return self.read_range(info, quantize, Share::Whole, Range { offset, size }, target);
+        };
+        self.read_range(info, None, Share::Quants, Range { offset, size }, target);
+        self.read_range(info, None, Share::Scales, scales, target);
+    }
+
+    /// Reads a range to `target`, which may take turns with another tensor's.
+    fn read_range(
+        &mut self,
+        info: &TensorInfo,
+        quantize: Option<Quantize>,
+        share: Share,
+        range: Range,
+        target: Target,
+    ) {
+        let arrangement = info.arrangement;
+        let turn = arrangement.turn as usize;
+        if arrangement.turns > 1 {
+            let shared = self.in_turns.get(&range.offset);
+            let shared = shared.and_then(|at| self.order.get_mut(*at));
+            if let Some(place) = shared.and_then(|planned| planned.targets.get_mut(turn)) {
+                *place = Some(target);
+                return;
+            }
+            self.in_turns.insert(range.offset, self.order.len());
+        }
+        let mut targets = vec![None; arrangement.turns.max(1) as usize];
+        if let Some(place) = targets.get_mut(turn) {
+            *place = Some(target);
+        }
+        let matrices = info.shape.iter().skip(2).product::<u64>().max(1);
+        self.order.push(Planned {
+            name: info.name.clone(),
+            dtype: info.dtype,
+            quantize,
+            cols: info.n_cols() as usize,
+            offset: range.offset,
+            size: range.size,
+            share,
+            by_columns: (arrangement.by_columns).then_some(range.size / matrices),
+            targets,
+        });
+    }
+}
+
+fn find<'a>(all: &Tensors<'a>, name: &str) -> Result<&'a TensorInfo> {
+    (all.get(name).copied()).ok_or_else(|| Error::MissingTensor { name: name.into() })
+}

@@ -1,0 +1,223 @@
+//! Bytes of tensors, in the file's order, to their places on the device.
+
+use crate::device::Device;
+use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::container::transposed::rows_of_columns;
+use crate::weights::builder::Place;
+use crate::ops::Ops;
+use crate::ops::words::read_words;
+use hearth_modelfile::quant::codebook::{repack_exponents, repack_pairs};
+use hearth_modelfile::quant::{are_finite, block_format, repack_rows};
+use crate::weights::plan::{Plan, Planned, Share, Target};
+
+/// Tensors being filled.
+pub(crate) struct Filling {
+    pub(crate) ops: Ops,
+    pub(crate) plan: Plan,
+    /// The tensor being read: index into the plan's reading order.
+    current: usize,
+    /// Bytes of the current tensor that have come but do not fill a row yet.
+    rest: Vec<u8>,
+    /// Rows of the current tensor already placed, wherever.
+    rows_done: usize,
+    /// Bytes written to the device since the queue was last drained.
+    unflushed: usize,
+}
+
+impl Filling {
+    pub(crate) fn new(ops: Ops, plan: Plan) -> Self {
+        Self {
+            ops,
+            plan,
+            current: 0,
+            rest: Vec::new(),
+            rows_done: 0,
+            unflushed: 0,
+        }
+    }
+
+    /// The tensor being read; none when all have been.
+    pub(crate) fn tensor(&self) -> Option<&Planned> {
+        self.plan.order.get(self.current)
+    }
+
+    /// Takes the file's bytes `start .. start + chunk.len()`.
+    pub(crate) async fn feed(&mut self, device: &Device, start: u64, chunk: &[u8]) -> Result<()> {
+        let end = start + chunk.len() as u64;
+        while let Some(tensor) = self.plan.order.get(self.current) {
+            let from = tensor.offset.max(start);
+            let to = (tensor.offset + tensor.size).min(end);
+            if from >= to {
+                break;
+            }
+            let bytes = &chunk[(from - start) as usize..(to - start) as usize];
+            let complete = to == tensor.offset + tensor.size;
+            self.place(bytes)?;
+            if !complete {
+                break;
+            }
+            self.current += 1;
+            self.rows_done = 0;
+            self.rest.clear();
+        }
+        // Queued writes hold a copy of their bytes; drain them before they pile up.
+        const DRAIN_BYTES: usize = 32 << 20;
+        if self.unflushed > DRAIN_BYTES {
+            self.unflushed = 0;
+            if device.is_gpu() {
+                device.wait(read_words(self.ops.anchor(), 0, 1)).await?;
+            }
+            device.check()?;
+        }
+        Ok(())
+    }
+
+    /// Places bytes of the current tensor that follow what was placed before.
+    fn place(&mut self, bytes: &[u8]) -> Result<()> {
+        let Some(tensor) = self.plan.order.get(self.current) else {
+            return Ok(());
+        };
+        let row_bytes = tensor.row_bytes()?;
+        let mut bytes = bytes;
+        // In slices, so that a large chunk is not doubled in memory.
+        const SLICE_BYTES: usize = 1 << 20;
+        if let Some(matrix_bytes) = tensor.by_columns {
+            return self.place_columns(bytes, matrix_bytes as usize, row_bytes, SLICE_BYTES);
+        }
+        // Complete the row that the last chunk began.
+        if !self.rest.is_empty() {
+            let missing = (row_bytes - self.rest.len()).min(bytes.len());
+            self.rest.extend_from_slice(&bytes[..missing]);
+            bytes = &bytes[missing..];
+            if self.rest.len() < row_bytes {
+                return Ok(());
+            }
+            let row = std::mem::take(&mut self.rest);
+            self.place_rows(&row)?;
+        }
+        let whole = bytes.len() / row_bytes * row_bytes;
+        let step = (SLICE_BYTES / row_bytes).max(1) * row_bytes;
+        for rows in bytes[..whole].chunks(step) {
+            self.place_rows(rows)?;
+        }
+        self.rest.extend_from_slice(&bytes[whole..]);
+        Ok(())
+    }
+
+    /// A row is there when all columns are, so they are kept until then: GPT-2's largest matrix is 41 MB.
+    fn place_columns(
+        &mut self,
+        mut bytes: &[u8],
+        matrix_bytes: usize,
+        row_bytes: usize,
+        slice_bytes: usize,
+    ) -> Result<()> {
+        while let Some(tensor) = self.plan.order.get(self.current)
+            && !bytes.is_empty()
+        {
+            let missing = matrix_bytes.saturating_sub(self.rest.len());
+            let element = block_format(tensor.dtype, &tensor.name)?.block_bytes();
+            if self.rest.try_reserve_exact(missing).is_err() {
+                return Err(Error::OutOfMemory {
+                    what: format!("tensor \"{}\", which the file has by columns", tensor.name),
+                    needed: matrix_bytes as u64,
+                    available: 0,
+                });
+            }
+            let (now, later) = bytes.split_at(missing.min(bytes.len()));
+            self.rest.extend_from_slice(now);
+            bytes = later;
+            if now.len() == missing {
+                let columns = std::mem::take(&mut self.rest);
+                rows_of_columns(&columns, element, row_bytes, slice_bytes, |rows| {
+                    self.place_rows(rows)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Places whole rows of the current tensor, which its targets take in turns.
+    fn place_rows(&mut self, rows: &[u8]) -> Result<()> {
+        let Some(tensor) = self.plan.order.get(self.current) else {
+            return Ok(());
+        };
+        let row_bytes = tensor.row_bytes()?;
+        let targets = tensor.targets.clone();
+        let (done, n) = (self.rows_done, rows.len() / row_bytes);
+        for (turn, target) in targets.iter().enumerate() {
+            // The first of these rows that is its turn, and the number it has among all of its rows.
+            let skipped = (turn + targets.len() - done % targets.len()) % targets.len();
+            let row = (done + skipped) / targets.len();
+            match (target, targets.len()) {
+                (Some(target), 1) => self.place_rows_at(rows, *target, row)?,
+                (Some(target), turns) => {
+                    let all = rows.chunks_exact(row_bytes).skip(skipped);
+                    let own: Vec<u8> = all.step_by(turns).flatten().copied().collect();
+                    self.place_rows_at(&own, *target, row)?;
+                }
+                (None, _) => {}
+            }
+        }
+        self.rows_done += n;
+        Ok(())
+    }
+
+    /// Repacks and writes whole rows of a target, from its row `row` on.
+    fn place_rows_at(&mut self, rows: &[u8], target: Target, row: usize) -> Result<()> {
+        let Some(tensor) = self.plan.order.get(self.current) else {
+            return Ok(());
+        };
+        let format = block_format(tensor.dtype, &tensor.name)?;
+        let cols = tensor.cols;
+        match target {
+            Target::Vector(index) => {
+                let mut values = vec![0.0; rows.len() / format.block_bytes() * format.block_len()];
+                format.dequantize(rows, &mut values)?;
+                check_finite(&tensor.name, values.iter().all(|v| v.is_finite()))?;
+                self.plan.vectors[index].extend(values);
+            }
+            Target::Matrix { matrix, first } => {
+                let n = rows.len() / tensor.row_bytes()?;
+                let (mut quants, mut scales) = (Vec::new(), Vec::new());
+                match (tensor.share, tensor.quantize) {
+                    (Share::Quants, _) => repack_pairs(rows, &mut quants)?,
+                    (Share::Scales, _) => repack_exponents(rows, &mut scales)?,
+                    (Share::Whole, Some(quantize)) => {
+                        let mut values = vec![0.0; n * cols];
+                        format.dequantize(rows, &mut values)?;
+                        check_finite(&tensor.name, values.iter().all(|v| v.is_finite()))?;
+                        let kept = block_format(quantize.dtype(), &tensor.name)?;
+                        let blocks = quantize.blocks(&values);
+                        repack_rows(kept, cols, &blocks, &mut quants, &mut scales)?;
+                    }
+                    (Share::Whole, None) => {
+                        repack_rows(format, cols, rows, &mut quants, &mut scales)?;
+                        let finite = are_finite(format.packing(), &quants, &scales);
+                        check_finite(&tensor.name, finite)?;
+                    }
+                }
+                self.unflushed += rows.len();
+                let place = Place {
+                    row: first + row,
+                    rows: n,
+                };
+                self.plan.matrices[matrix].write(&self.ops, place, quants, scales)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Nothing that a model with such weights says is worth reading.
+fn check_finite(name: &str, finite: bool) -> Result<()> {
+    if finite {
+        return Ok(());
+    }
+    Err(Error::BadFile {
+        format: "model",
+        what: format!("tensor {name:?}"),
+        expected: "numbers".into(),
+        found: "NaN or infinity".into(),
+    })
+}
