@@ -5,7 +5,7 @@
  * The Rust core throws the same shape; codes that only JavaScript can know (downloads, the worker) are listed here.
  */
 
-/** Codes that come from the Rust core, see `crate/src/error.rs`. */
+/** Codes that come from the Rust core, see `modelfile/src/error.rs`. */
 export const CORE_ERROR_CODES = [
   "bad_file",
   "truncated_file",

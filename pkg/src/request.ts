@@ -88,7 +88,7 @@ function copies({ n }: { n?: number | null }, request: AnswerRequest): AnswerReq
   );
 }
 
-/** Of numbers that go on as they are; those of crate/src/request.rs. */
+/** Of numbers that go on as they are; those of crate/src/engine/request.rs. */
 const RANGES = {
   temperature: [0, 2],
   top_p: [0, 1],

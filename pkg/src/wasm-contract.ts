@@ -1,5 +1,5 @@
 /**
- * What the Rust core exports through wasm-bindgen (`crate/src/web.rs`), as TypeScript sees it.
+ * What the Rust core exports through wasm-bindgen (`crate/src/web/mod.rs`), as TypeScript sees it.
  *
  * wasm-bindgen types structured values as `any`; this file is the only place that says what is in them.
  * Every failure is a thrown Error named "HearthError" with `code`, `message` and `hint`.

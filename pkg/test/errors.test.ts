@@ -13,7 +13,7 @@ it("the table has a row for each code, in their order", () => {
 });
 
 it("the core has the same codes", () => {
-  const source = text("crate/src/error.rs");
+  const source = text("modelfile/src/error.rs");
   const codes = [...source.matchAll(/^ +Error::\w+(?: \{ \.\. \})? => "(\w+)",$/gm)].map((match) => match[1]);
   expect(codes).toEqual([...CORE_ERROR_CODES]);
 });

@@ -188,7 +188,7 @@ it.each<[Params, unknown]>([
 
 describe("ranges are those of the core", () => {
   const ranges = [
-    ...rust("crate/src/request.rs").matchAll(
+    ...rust("crate/src/engine/request.rs").matchAll(
       /within\(\s*"(\w+)",\s*self\.\w+\.unwrap_or\([\d.]+\),\s*(-?[\d.]+),\s*(-?[\d.]+),?\s*\)/g,
     ),
   ].map(([, field = "", from, to]): [string, number, number] => [field, Number(from), Number(to)]);
