@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hearth_modelfile::container::folder;
-use hearth_modelfile::budget::{Budget, InspectOptions, Report, Runs, inspect};
 use hearth::{Device, DeviceOptions};
+use hearth_modelfile::budget::{Budget, InspectOptions, Report, Runs, inspect};
+use hearth_modelfile::container::folder;
 
 /// Hearth's command line
 #[derive(Parser)]
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
         InspectOptions {
             context_size: context,
             kv_type: None,
-            device: device.as_ref().map(Device::info),
+            device: device.as_ref().map(|device| &device.info().limits),
             bandwidth: bandwidth.map(|gb| gb * 1e9),
         },
     );

@@ -5,19 +5,19 @@
 //! tensor is repacked row by row as its bytes come and written to its place on the device ([`crate::weights::writer`]). At any moment
 //! the loader holds less than one chunk plus one row, or one matrix that the file has by columns.
 
-use hearth_modelfile::text::template::ChatTemplate;
 use crate::device::Device;
 use crate::engine::Engine;
-use hearth_modelfile::error::{Error, Result};
-use crate::weights::writer::Filling;
-use hearth_modelfile::container::{Files, Gguf, Parsed};
-use hearth_modelfile::config::ModelConfig;
+use crate::engine::drafting::Drafts;
 use crate::model::build;
 use crate::ops::{KvType, Ops, Tuning, pool};
-use hearth_modelfile::quant::quantize::{Quantize, kept_bytes};
-use crate::engine::drafting::Drafts;
-use hearth_modelfile::text::tokenizer::Tokenizer;
 use crate::weights::plan::Plan;
+use crate::weights::writer::Filling;
+use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::container::{Files, Gguf, Parsed};
+use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::quant::quantize::{Quantize, kept_bytes};
+use hearth_modelfile::text::template::ChatTemplate;
+use hearth_modelfile::text::tokenizer::Tokenizer;
 
 /// How far a load is.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -278,7 +278,7 @@ impl Weights {
             filling,
         } = *self;
         let Filling { ops, plan, .. } = filling;
-        let decoder = assemble::decoder(&plan, &gguf, config, ops, n_ctx, kv)?;
+        let decoder = build::decoder(&plan, &gguf, config, ops, n_ctx, kv)?;
         Engine::new(device, decoder, tokenizer, template, &gguf, drafts)
     }
 }

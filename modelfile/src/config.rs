@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::error::{Error, Result};
 use crate::container::{Gguf, Metadata, Value};
+use crate::error::{Error, Result};
 use crate::families::{DecoderSpec, Pooling, PostNorm, Sliding, family};
 use crate::kv_type::KvType;
 use crate::rope::{Rope, Scaling};

@@ -2,8 +2,8 @@
 
 use std::f64::consts::PI;
 
-use crate::error::{Error, Result};
 use crate::container::Gguf;
+use crate::error::{Error, Result};
 
 /// How one kind of layer rotates.
 #[derive(Debug, Clone, PartialEq)]

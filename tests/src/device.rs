@@ -1,8 +1,8 @@
 //! Devices for tests. What a GPU is taken for is written down here and not measured: which kernels run must not
 //! depend on how busy a machine is.
 
-use hearth::ops::Arithmetic;
 use hearth::device::tune::Measured;
+use hearth::ops::Arithmetic;
 use hearth::{Device, DeviceOptions};
 
 use crate::skip::missing;

@@ -2,11 +2,11 @@
 //!
 //! `cargo fuzz` drives them from `fuzz/`; `tests/tests/fuzz.rs` does so for a bounded time with the seeds of the tree.
 
-use hearth_modelfile::text::template::{ChatTemplate, Message, RenderOptions};
-use hearth_modelfile::huggingface::{TEXT_FILES, Texts, convert};
-use hearth_modelfile::container::{Files, Gguf, Parsed, safetensors};
 use hearth_modelfile::budget::{InspectOptions, inspect};
 use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::container::{Files, Gguf, Parsed, safetensors};
+use hearth_modelfile::huggingface::{TEXT_FILES, Texts, convert};
+use hearth_modelfile::text::template::{ChatTemplate, Message, RenderOptions};
 use hearth_modelfile::text::tokenizer::Tokenizer;
 
 /// A target and its name.

@@ -6,12 +6,12 @@ use std::sync::OnceLock;
 
 use burn::tensor::{Int, Tensor};
 use hearth::Device;
-use hearth_modelfile::container::GgmlType;
 use hearth::ops::state::{self, STATE_WORDS};
 use hearth::ops::{
     Arithmetic, AttentionSpec, KvType, Norm, NormSpec, Ops, QkNorm, Scaling, Tuning, Weight,
     WeightPart,
 };
+use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::quant::{Packing, block_format, repack_rows, unpack_row};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};

@@ -14,12 +14,12 @@ pub mod synthetic;
 
 use std::path::{Path, PathBuf};
 
-use hearth_modelfile::text::template::Message;
+use hearth::engine::request::{Sampling, Usage};
+use hearth::ops::KvType;
+use hearth::{Device, Engine, LoadOptions, Loader, Result};
 use hearth_modelfile::container::writer::GgufWriter;
 use hearth_modelfile::container::{Gguf, Metadata, Parsed, Value};
-use hearth::ops::KvType;
-use hearth::engine::request::{Sampling, Usage};
-use hearth::{Device, Engine, LoadOptions, Loader, Result};
+use hearth_modelfile::text::template::Message;
 
 pub use device::{On, open, open_measured};
 pub use skip::{real_model, skip};

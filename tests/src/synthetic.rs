@@ -1,8 +1,8 @@
 //! Models of real shapes whose weights are zeros that never existed as a file: for speed and memory, not for text.
 
+use hearth::{Device, Engine, LoadOptions, Loader, Result};
 use hearth_modelfile::container::writer::GgufWriter;
 use hearth_modelfile::container::{Array, GgmlType, Value};
-use hearth::{Device, Engine, LoadOptions, Loader, Result};
 
 /// The shape of a decoder.
 #[derive(Debug, Clone, Copy)]

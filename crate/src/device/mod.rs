@@ -10,13 +10,13 @@ pub mod tune;
 use burn::tensor::Device as BurnDevice;
 use burn_wgpu::WgpuSetup;
 
-pub use crate::device::info::{DeviceInfo, Limits};
-use crate::device::info::{cpu_info, gpu_info};
-use hearth_modelfile::error::{Error, Result};
 pub use crate::device::fault::Fault;
 use crate::device::fault::Faults;
-use crate::ops::{Arithmetic, Tuning};
+pub use crate::device::info::{DeviceInfo, Limits};
+use crate::device::info::{cpu_info, gpu_info};
 use crate::device::tune::Measured;
+use crate::ops::{Arithmetic, Tuning};
+use hearth_modelfile::error::{Error, Result};
 
 /// What to open, and with what restrictions (the restrictions are for tests and for finding faults).
 #[derive(Debug, Clone, Copy, Default)]

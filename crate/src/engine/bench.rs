@@ -2,10 +2,10 @@
 
 use crate::device::now_ms;
 use crate::engine::Engine;
-use hearth_modelfile::error::{Error, Result};
+use crate::engine::request::Sampling;
 use crate::ops::state::{POS, STEP};
 use crate::ops::words::read_words;
-use crate::engine::request::Sampling;
+use hearth_modelfile::error::{Error, Result};
 
 impl Engine {
     /// CPU microseconds of a plain launch and of a replayed dispatch, averaged over decode steps.

@@ -1,8 +1,8 @@
 //! What an answer may consist of: the seam to whoever knows a schema or grammar, which the core does not.
 
 use crate::engine::Engine;
-use hearth_modelfile::error::{Error, Result};
 use crate::ops::state::{ADJUST, MASKED};
+use hearth_modelfile::error::{Error, Result};
 
 /// Follows an answer token by token, and knows what may come next.
 pub trait Constraint {

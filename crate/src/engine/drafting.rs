@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
 use crate::engine::Engine;
-use hearth_modelfile::error::Result;
+use crate::engine::generation::{Batch, Run, batch_ms, smooth};
 use crate::ops::sampling::draft::{ROWS, draft};
 use crate::ops::state::{DRAFT, N_TOKENS, RING, RING_LEN};
-use crate::engine::generation::{Batch, Run, batch_ms, smooth};
+use hearth_modelfile::error::Result;
 
 /// Whether drafts are made and checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

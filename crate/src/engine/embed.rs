@@ -6,9 +6,9 @@
 use serde::Serialize;
 
 use crate::engine::Engine;
+use crate::ops::words::read_f32;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::Pooling;
-use crate::ops::words::read_f32;
 
 /// A text's embedding.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -4,18 +4,20 @@ use std::collections::VecDeque;
 
 use burn::tensor::{Int, Tensor};
 
-use crate::engine::constraint::Constraint;
 use crate::device::now_ms;
 use crate::engine::Engine;
-use hearth_modelfile::error::{Error, Result};
+use crate::engine::constraint::Constraint;
+use crate::engine::drafting::Drafts;
 use crate::engine::graph::StepGraph;
 use crate::engine::logprobs::logprobs;
-use crate::ops::sampling::draft::ROWS;
-use crate::ops::state::{BROKEN, POS, RING, RING_LEN};
 use crate::engine::prefill::Chunk;
 use crate::engine::readback::Read;
-use crate::engine::request::{CompletionTokensDetails, PromptTokensDetails, Step, StopMatcher, Usage};
-use crate::engine::drafting::Drafts;
+use crate::engine::request::{
+    CompletionTokensDetails, PromptTokensDetails, Step, StopMatcher, Usage,
+};
+use crate::ops::sampling::draft::ROWS;
+use crate::ops::state::{BROKEN, POS, RING, RING_LEN};
+use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::text::tokenizer::Stream;
 
 /// How long the steps between two read-backs take on a device whose read-back takes `readback_ms`: long enough to hide

@@ -8,9 +8,9 @@ use cubecl::client::Graph;
 
 use burn::tensor::Tensor;
 
-use hearth_modelfile::error::{Error, Result};
 use crate::ops::Ops;
 use crate::ops::words::{gpu_error, gpu_tensor};
+use hearth_modelfile::error::{Error, Result};
 
 /// A captured decode step.
 pub struct StepGraph {

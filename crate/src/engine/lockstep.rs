@@ -6,10 +6,10 @@
 use burn::tensor::Tensor;
 
 use crate::engine::Engine;
-use hearth_modelfile::error::Result;
-use crate::ops::words::read_f32;
-use crate::engine::readback::{Read, started};
 use crate::engine::generation::Run;
+use crate::engine::readback::{Read, started};
+use crate::ops::words::read_f32;
+use hearth_modelfile::error::Result;
 
 impl Run {
     /// Whether steps cannot be launched ahead of what they bring.

@@ -22,20 +22,20 @@ mod start;
 use burn::tensor::{Int, Tensor};
 use serde::Serialize;
 
-use hearth_modelfile::text::template::{ChatTemplate, ThoughtMarks, ToolStyle};
 use crate::device::Device;
-use hearth_modelfile::error::{Error, Result};
-use hearth_modelfile::container::Gguf;
+use crate::engine::drafting::{Drafts, Speculation};
+use crate::engine::generation::Run;
 use crate::engine::graph::StepGraph;
+use crate::engine::readback::Read;
+use crate::engine::request::{Sampling, Step};
 use crate::model::Decoder;
-use hearth_modelfile::config::ModelConfig;
 use crate::ops::state::{IDS, STATE_WORDS};
 use crate::ops::words::gpu_bytes;
 use crate::ops::{KvType, LayerCache, SampleMemory};
-use crate::engine::readback::Read;
-use crate::engine::request::{Sampling, Step};
-use crate::engine::generation::Run;
-use crate::engine::drafting::{Drafts, Speculation};
+use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::container::Gguf;
+use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::text::template::{ChatTemplate, ThoughtMarks, ToolStyle};
 use hearth_modelfile::text::tokenizer::Tokenizer;
 
 /// What is loaded.

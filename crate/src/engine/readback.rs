@@ -3,8 +3,8 @@
 use std::pin::Pin;
 
 use crate::engine::Engine;
-use hearth_modelfile::error::Result;
 use crate::ops::words::read_words;
+use hearth_modelfile::error::Result;
 
 /// A read-back of sampled ids.
 pub(crate) type Read = Pin<Box<dyn Future<Output = Result<Vec<u32>>>>>;

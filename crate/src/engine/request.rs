@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use hearth_modelfile::text::template::Message;
-use hearth_modelfile::error::{Error, Result};
 use crate::engine::logprobs::{MOST_ALTERNATIVES, TokenLogprobs};
 use crate::ops::state::PENALISED;
+use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::text::template::Message;
 
 /// A request for a completion. Fields are OpenAI's, plus `top_k`, `min_p`, `typical_p` and `repetition_penalty`.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -1,9 +1,9 @@
 //! Logits for tests and scoring.
 
 use crate::engine::Engine;
-use hearth_modelfile::error::{Error, Result};
 use crate::ops::projection::tile::TILE_TOKENS;
 use crate::ops::words::read_f32;
+use hearth_modelfile::error::{Error, Result};
 
 /// Limit of the bytes that the logits of one chunk take.
 const ROWS_BYTES: usize = 64 << 20;

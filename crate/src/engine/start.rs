@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
-use hearth_modelfile::text::template::{Message, RenderOptions};
 use crate::device::{now_ms, wall_clock};
 use crate::engine::Engine;
-use hearth_modelfile::error::{Error, Result};
-use crate::ops::state::{PENALISED, STEP};
-use crate::engine::request::{CompletionTokensDetails, Request, Sampling, StopMatcher};
 use crate::engine::generation::Run;
+use crate::engine::request::{CompletionTokensDetails, Request, Sampling, StopMatcher};
+use crate::ops::state::{PENALISED, STEP};
+use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::text::template::{Message, RenderOptions};
 
 impl Engine {
     /// The ids of a conversation with the beginning of an answer.

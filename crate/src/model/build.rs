@@ -4,15 +4,15 @@ use burn::tensor::Tensor;
 
 use crate::model::decoder::{BlockEnd, Decoder, Embedding, Layer};
 use crate::model::feed_forward::{Experts, FeedForward};
-use hearth_modelfile::families::names::{bias_of, of_layer};
-use hearth_modelfile::families::PostNorm;
-use hearth_modelfile::config::ModelConfig;
 use crate::model::loaded::Parts;
-use hearth_modelfile::error::{Error, Result};
-use hearth_modelfile::container::Gguf;
-use crate::weights::builder::Matrix;
 use crate::ops::{Attention, AttentionSpec, KvType, Ops, QkNorm, Scaling};
+use crate::weights::builder::Matrix;
 use crate::weights::plan::Plan;
+use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::container::Gguf;
+use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::families::PostNorm;
+use hearth_modelfile::families::names::{bias_of, of_layer};
 
 /// The decoder, when every tensor of the plan has been read.
 ///

@@ -5,9 +5,9 @@ use std::ops::Range;
 use burn::tensor::{Int, Tensor};
 
 use super::feed_forward::FeedForward;
+use crate::ops::{Attention, KvType, LayerCache, Norm, Ops, Weight};
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::families::PostNorm;
-use crate::ops::{Attention, KvType, LayerCache, Norm, Ops, Weight};
 
 /// The weights of one layer. Norms are of d_model columns, and not in every family; biases are in few.
 pub struct Layer {

@@ -2,12 +2,12 @@
 
 use burn::tensor::Tensor;
 
-use hearth_modelfile::config::ModelConfig;
-use hearth_modelfile::families::names::{bias_of, of_expert};
-use hearth_modelfile::error::{Error, Result};
-use crate::weights::builder::Matrix;
 use crate::ops::{Norm, NormSpec, Ops, Weight};
+use crate::weights::builder::Matrix;
 use crate::weights::plan::Plan;
+use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::families::names::{bias_of, of_expert};
 
 /// What a decoder is made of.
 pub(crate) struct Parts<'a> {

@@ -9,7 +9,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use super::activation::Activation;
+use super::activation::{Activate as _, Activation};
 use super::gpu::{Kernel, launch, wgsl};
 use super::state;
 

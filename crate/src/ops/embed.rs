@@ -12,8 +12,8 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use super::gpu::{Kernel, launch, wgsl};
-use super::projection::tile::{BlockUse, kernel_block, unpack_source, weight_buffers};
 use super::pool::{self, Pooled};
+use super::projection::tile::{BlockUse, kernel_block, unpack_source, weight_buffers};
 use super::{Ops, Weight, state};
 use hearth_modelfile::quant::{Packing, unpack_row};
 

@@ -2,8 +2,8 @@
 
 use wasm_bindgen::prelude::*;
 
-use crate::engine::constraint::Constraint;
 use crate::engine::Engine;
+use crate::engine::constraint::Constraint;
 use hearth_modelfile::error::{Error, Result};
 
 #[wasm_bindgen]

@@ -2,8 +2,8 @@
 
 use wasm_bindgen::prelude::*;
 
-use hearth_modelfile::error::Error;
 use crate::ops::pool::{CpuPool, PoolJob, Pooled};
+use hearth_modelfile::error::Error;
 
 #[wasm_bindgen]
 extern "C" {

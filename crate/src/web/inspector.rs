@@ -4,10 +4,10 @@ use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
 use super::{Thrown, from_js, to_js};
-use hearth_modelfile::error::Error;
-use hearth_modelfile::container::{Files as CoreFiles, Gguf, Parsed};
-use hearth_modelfile::budget::{InspectOptions, inspect};
 use crate::ops::KvType;
+use hearth_modelfile::budget::{InspectOptions, inspect};
+use hearth_modelfile::container::{Files as CoreFiles, Gguf, Parsed};
+use hearth_modelfile::error::Error;
 
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]

@@ -9,16 +9,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
+use crate::device::tune::Measured;
 use crate::device::{Device as CoreDevice, DeviceOptions};
+use crate::engine::drafting::Drafts;
+use crate::engine::request::Request;
 use crate::engine::{Engine as CoreEngine, Stats};
-use hearth_modelfile::error::Error;
 use crate::load::{LoadOptions, Loader as CoreLoader};
 use crate::ops::pool;
 use crate::ops::{Arithmetic, KvType};
+use hearth_modelfile::error::Error;
 use hearth_modelfile::quant::quantize::Quantize;
-use crate::engine::request::Request;
-use crate::engine::drafting::Drafts;
-use crate::device::tune::Measured;
 
 mod checksum;
 mod constraint;

@@ -2,11 +2,11 @@
 
 use burn::tensor::{Int, Tensor};
 
-use hearth_modelfile::error::{Error, Result};
-use hearth_modelfile::weight_requests::MatrixNames;
 use crate::ops::pool::Pooled;
 use crate::ops::{Ops, Scaling, Weight, WeightPart};
+use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::quant::Packing;
+use hearth_modelfile::weight_requests::MatrixNames;
 
 /// Rows of a matrix.
 #[derive(Clone, Copy)]

@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use hearth_modelfile::error::{Error, Result};
-use hearth_modelfile::container::{GgmlType, Gguf, Range, TensorInfo};
-use crate::weights::builder::Matrix;
-use hearth_modelfile::config::ModelConfig;
-use hearth_modelfile::weight_requests::{self, MatrixNames};
 use crate::ops::Ops;
 use crate::ops::projection::tile::kernel_block;
+use crate::weights::builder::Matrix;
+use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::container::{GgmlType, Gguf, Range, TensorInfo};
+use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::quant::block_format;
 use hearth_modelfile::quant::quantize::Quantize;
+use hearth_modelfile::weight_requests::{self, MatrixNames};
 
 /// A tensor that will be read, with its destination.
 pub struct Planned {

@@ -1,14 +1,14 @@
 //! Bytes of tensors, in the file's order, to their places on the device.
 
 use crate::device::Device;
-use hearth_modelfile::error::{Error, Result};
-use hearth_modelfile::container::transposed::rows_of_columns;
-use crate::weights::builder::Place;
 use crate::ops::Ops;
 use crate::ops::words::read_words;
+use crate::weights::builder::Place;
+use crate::weights::plan::{Plan, Planned, Share, Target};
+use hearth_modelfile::container::transposed::rows_of_columns;
+use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::quant::codebook::{repack_exponents, repack_pairs};
 use hearth_modelfile::quant::{are_finite, block_format, repack_rows};
-use crate::weights::plan::{Plan, Planned, Share, Target};
 
 /// Tensors being filled.
 pub(crate) struct Filling {

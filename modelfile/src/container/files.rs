@@ -2,9 +2,9 @@
 //!
 //! Their headers are read first; put one behind the other, the files are then loaded as if they were one.
 
-use crate::huggingface::{self, TEXT_FILES, Texts};
 use super::{Gguf, Parsed, TensorInfo, safetensors};
 use crate::error::{Error, Result};
+use crate::huggingface::{self, TEXT_FILES, Texts};
 
 /// Most files of a model.
 pub const MAX_FILES: usize = 1024;

@@ -5,8 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::Files;
-use crate::huggingface::TEXT_FILES;
 use crate::error::{Error, Result};
+use crate::huggingface::TEXT_FILES;
 
 fn failed(path: &Path, e: std::io::Error) -> Error {
     Error::Io {

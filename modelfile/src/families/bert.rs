@@ -5,8 +5,8 @@
 //! Reference: Devlin et al. 2018, arXiv:1810.04805; Nussbaum et al. 2024, arXiv:2402.01613; transformers
 //! `models/bert/modeling_bert.py`, `models/nomic_bert/modeling_nomic_bert.py`.
 
-use super::{DecoderSpec, PostNorm, TensorNames};
 use super::Activation;
+use super::{DecoderSpec, PostNorm, TensorNames};
 
 const NAMES: TensorNames = TensorNames {
     post_attn_norm: "blk.{}.attn_output_norm.weight",

@@ -6,8 +6,8 @@
 //! Reference: Gemma Team 2024, arXiv:2408.00118 and 2025, arXiv:2503.19786; transformers
 //! `models/gemma2/modeling_gemma2.py`, `models/gemma3/modeling_gemma3.py`.
 
-use super::{DecoderSpec, PostNorm, Sliding};
 use super::{Activation, QkNorm};
+use super::{DecoderSpec, PostNorm, Sliding};
 
 /// Gemma 2.
 pub const GEMMA2: DecoderSpec = DecoderSpec {

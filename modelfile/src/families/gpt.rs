@@ -4,8 +4,8 @@
 //! Reference: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"; OpenAI 2025, arXiv:2508.10925;
 //! transformers `models/gpt2/modeling_gpt2.py`, `models/gpt_oss/modeling_gpt_oss.py`.
 
-use super::{DecoderSpec, Sliding, TensorNames};
 use super::Activation;
+use super::{DecoderSpec, Sliding, TensorNames};
 
 /// GPT-2.
 pub const GPT2: DecoderSpec = DecoderSpec {

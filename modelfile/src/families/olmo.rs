@@ -2,8 +2,8 @@
 //!
 //! Reference: OLMo Team 2025, arXiv:2501.00656; transformers `models/olmo2/modeling_olmo2.py`.
 
-use super::{DecoderSpec, PostNorm};
 use super::QkNorm;
+use super::{DecoderSpec, PostNorm};
 
 /// The family's spec.
 pub const OLMO2: DecoderSpec = DecoderSpec {

@@ -1,8 +1,8 @@
 //! `config.json` in the words of GGUF's metadata.
 
 use super::{Object, gpt_oss, rope};
-use crate::error::{Error, Result};
 use crate::container::{Metadata, Value};
+use crate::error::{Error, Result};
 
 /// What transformers calls a family, and how its weights differ from those in GGUF.
 #[derive(Debug, Clone, Copy, PartialEq)]

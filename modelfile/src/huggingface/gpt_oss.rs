@@ -16,8 +16,8 @@
 use std::collections::HashMap;
 
 use super::Object;
-use crate::error::{Error, Result};
 use crate::container::{Arrangement, GgmlType, Range, TensorInfo};
+use crate::error::{Error, Result};
 
 /// What others of this architecture might do differently is refused: their answers would be wrong.
 ///

@@ -2,8 +2,8 @@
 
 use super::Object;
 use super::config::{Keys, text};
-use crate::error::Result;
 use crate::container::{Array, Value};
+use crate::error::Result;
 
 /// Bases, and what makes a rotation good for longer contexts.
 pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {

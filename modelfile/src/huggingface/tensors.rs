@@ -2,8 +2,8 @@
 
 use super::config::Source;
 use super::gpt_oss;
-use crate::error::Result;
 use crate::container::TensorInfo;
+use crate::error::Result;
 
 /// Of a layer: what comes between `layers.N.` and `.weight` or `.bias`.
 const OF_LAYER: [(&str, &str); 18] = [

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde_json::Value as Json;
 
 use super::Object;
-use crate::error::{Error, Result};
 use crate::container::{Array, Metadata, Value};
+use crate::error::{Error, Result};
 
 /// The pattern of GPT-2, which `ByteLevel` cuts by where it is told to.
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";

@@ -13,8 +13,8 @@ use half::f16;
 use hearth_cpu::formats::{FP4_TABLE, IQ4_TABLE};
 
 use super::{BlockFormat, PART, Packing, blocks_of, dequantize_parts, grow, repack_blocks};
-use crate::error::{Error, Result};
 use crate::container::GgmlType;
+use crate::error::{Error, Result};
 
 /// 4 bits into a table: `value = d * table[q]`.
 ///

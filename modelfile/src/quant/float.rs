@@ -3,8 +3,8 @@
 use half::f16;
 
 use super::{BlockFormat, Packing, blocks_of, check_len, grow};
-use crate::error::Result;
 use crate::container::GgmlType;
+use crate::error::Result;
 
 /// IEEE 754 single precision.
 ///

@@ -14,8 +14,8 @@ use half::f16;
 
 use super::packing::{pack_bit, pack_nibbles, pack_two_bits};
 use super::{BlockFormat, PART, Packing, blocks_of, dequantize_parts, repack_blocks, scale_word};
-use crate::error::Result;
 use crate::container::GgmlType;
+use crate::error::Result;
 
 /// Parts of a block of 256 elements.
 const PARTS: usize = 256 / PART;

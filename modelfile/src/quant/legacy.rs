@@ -8,8 +8,8 @@ use half::f16;
 
 use super::packing::pack_bit;
 use super::{BlockFormat, Packing, blocks_of, check_len, repack_blocks, scale_word};
-use crate::error::{Error, Result};
 use crate::container::GgmlType;
+use crate::error::{Error, Result};
 
 /// Elements per block of every format here.
 const BLOCK_LEN: usize = 32;

@@ -26,8 +26,8 @@ pub use unpack::unpack_row;
 
 use bytemuck::AnyBitPattern;
 
-use crate::error::{Error, Result};
 use crate::container::GgmlType;
+use crate::error::{Error, Result};
 
 /// One storage type of tensors in a file.
 pub trait BlockFormat: Sync {

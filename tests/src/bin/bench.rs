@@ -4,12 +4,12 @@
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use hearth_modelfile::text::template::Message;
-use hearth_modelfile::container::GgmlType;
 use hearth::ops::gpu::{Kernel, launch};
 use hearth::ops::words::{gpu_tensor, read_words};
 use hearth::ops::{Ops, Tuning};
 use hearth::{Device, Drafts, Engine, LoadOptions, Result};
+use hearth_modelfile::container::GgmlType;
+use hearth_modelfile::text::template::Message;
 use hearth_tests::kernels::{Packed, live, rms};
 use hearth_tests::synthetic::SHAPES;
 use hearth_tests::{GREEDY, On, generate, load_file, open, smollm2};

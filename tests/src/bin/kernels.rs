@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use burn::tensor::Tensor;
 use hearth::Device;
-use hearth_modelfile::container::GgmlType;
 use hearth::ops::words::read_words;
 use hearth::ops::{
     Activation, Arithmetic, Attention, AttentionSpec, KvType, LayerCache, Ops, Tuning, state,
 };
+use hearth_modelfile::container::GgmlType;
 use hearth_tests::kernels::*;
 use pollster::block_on;
 

@@ -2,8 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use hearth_modelfile::container::{Array, GgmlType, Value};
 use hearth::{Device, Engine, Error, LoadOptions, Loader, Result};
+use hearth_modelfile::container::{Array, GgmlType, Value};
 use hearth_tests::{GREEDY, On, TensorData, TinyFile, generate, golden_bytes, header, load, open};
 use pollster::block_on;
 

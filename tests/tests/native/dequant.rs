@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use hearth::Error;
 use hearth_modelfile::container::GgmlType;
-use hearth_modelfile::quant::{BlockFormat, block_format, repack_rows, supported_names, unpack_row};
+use hearth_modelfile::quant::{
+    BlockFormat, block_format, repack_rows, supported_names, unpack_row,
+};
 use hearth_tests::golden_bytes;
 
 /// What must work; everything else in the golden must be refused.

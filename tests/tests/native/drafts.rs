@@ -1,10 +1,10 @@
 //! Drafts: the sampler's rows and drafts on every backend, and answers that are the same with them and without.
 
+use hearth::engine::request::{CompletionTokensDetails, Sampling};
 use hearth::ops::Ops;
 use hearth::ops::sampling::draft::{ROWS, draft};
 use hearth::ops::state::{self, STATE_WORDS};
 use hearth::ops::words::read_words;
-use hearth::engine::request::{CompletionTokensDetails, Sampling};
 use hearth::{Device, Drafts, Engine, LoadOptions};
 use hearth_tests::kernels::*;
 use hearth_tests::{On, exact, finish, goldens, load_file_with, open, open_measured, prompts};

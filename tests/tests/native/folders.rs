@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use hearth::{Engine, Error, LoadOptions};
 use hearth_modelfile::container::writer::GgufWriter;
 use hearth_modelfile::container::{GgmlType, Metadata, Parsed, Value, folder, safetensors};
 use hearth_modelfile::quant::block_format;
 use hearth_modelfile::quant::quantize::{Quantize, quantize_q4_1, quantize_q8_0};
-use hearth::{Engine, Error, LoadOptions};
 use hearth_tests::compare::assert_near;
 use hearth_tests::reference::{check_engine, check_prompts};
 use hearth_tests::{

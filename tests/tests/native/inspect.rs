@@ -1,10 +1,10 @@
 //! What a header says of a model is what loading it takes.
 
-use hearth_modelfile::container::writer::GgufWriter;
-use hearth_modelfile::container::{Value, folder};
+use hearth::ops::KvType;
 use hearth_modelfile::budget::{InspectOptions, Report, Runs, inspect};
 use hearth_modelfile::config::ModelConfig;
-use hearth::ops::KvType;
+use hearth_modelfile::container::writer::GgufWriter;
+use hearth_modelfile::container::{Value, folder};
 use hearth_tests::{On, TinyFile, exact, golden_bytes, goldens, header, load_file_with, open};
 
 fn report(file: &str, options: InspectOptions<'_>) -> Report {
@@ -27,7 +27,7 @@ fn the_budget_is_what_an_engine_takes() {
         let options = InspectOptions {
             context_size: Some(100),
             kv_type: Some(KvType::F32),
-            device: Some(&device.info().clone()),
+            device: Some(&device.info().limits),
             bandwidth: Some(1e9),
         };
         let report = report(&file, options);

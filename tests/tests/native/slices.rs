@@ -1,7 +1,7 @@
 //! Prompts that are interrupted between layers: on a slow GPU, and on the CPU.
 
-use hearth_modelfile::container::Value;
 use hearth::engine::request::Sampling;
+use hearth_modelfile::container::Value;
 use hearth_tests::reference::check_engine;
 use hearth_tests::{
     GREEDY, On, TinyFile, exact, finish, goldens, greedy, load_file_with, load_with, open,

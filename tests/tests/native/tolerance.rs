@@ -1,8 +1,8 @@
 //! What published files have that is wrong and does no harm: each loads, and answers as the right one. The measure is what
 //! llama.cpp takes.
 
-use hearth_modelfile::container::{Array, Value};
 use hearth::{Engine, Result};
+use hearth_modelfile::container::{Array, Value};
 use hearth_tests::{On, TinyFile, exact, greedy, load_with, open, prompts};
 
 fn load(bytes: &[u8]) -> Result<Engine> {

@@ -14,6 +14,7 @@ pub mod cache;
 pub mod kv;
 pub mod rope_append;
 
+use self::kv::KvRows as _;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
@@ -21,8 +22,8 @@ use burn_flex::FlexTensor;
 use hearth_cpu::dot::dot_f32;
 use hearth_cpu::math::{exp_all, weighted_sum};
 
-use crate::ops::gpu::{Kernel, empty_f32, launch, wgsl};
 use crate::ops::attention::rope_append::AttentionSpec;
+use crate::ops::gpu::{Kernel, empty_f32, launch, wgsl};
 use crate::ops::{cpu, state};
 
 /// Backend extension: attention on each backend.

@@ -14,8 +14,9 @@ use burn::tensor::Tensor;
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use crate::ops::gpu::{Kernel, empty_f32, launch, wgsl};
+use crate::ops::attention::kv::KvRows as _;
 use crate::ops::attention::kv::KvType;
+use crate::ops::gpu::{Kernel, empty_f32, launch, wgsl};
 use crate::ops::norm::rms_norm_cpu;
 use crate::ops::{cpu, state};
 

@@ -15,8 +15,8 @@ use burn_flex::FlexTensor;
 
 use crate::ops::experts::of_expert;
 use crate::ops::gpu::{Kernel, launch, wgsl};
-use crate::ops::projection::tile::LinearSpec;
 use crate::ops::projection::cpu::linear_cpu;
+use crate::ops::projection::tile::LinearSpec;
 use crate::ops::state;
 
 /// How slots are sorted.

@@ -5,9 +5,9 @@ use burn::tensor::{Int, Tensor};
 use hearth_cpu::rows::MAX_TOKENS;
 
 use crate::ops::bias::BiasSpec;
+use crate::ops::experts::group::{GroupOp, GroupSpec, Grouped};
 use crate::ops::experts::{ExpertsOp, Routed};
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
-use crate::ops::experts::group::{GroupOp, GroupSpec, Grouped};
 use crate::ops::projection::tile::{LinearOp, LinearSpec, WIDE_FROM, wide_tokens};
 use crate::ops::{Ops, Weight, WeightPart, words};
 

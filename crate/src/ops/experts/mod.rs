@@ -15,11 +15,11 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use crate::ops::projection::gemv::GemvSpec;
 use crate::ops::gpu::{Kernel, empty_f32, launch, wgsl};
-use crate::ops::projection::tile::LinearSpec;
-use crate::ops::projection::cpu::linear_cpu;
 use crate::ops::pool::Pooled;
+use crate::ops::projection::cpu::linear_cpu;
+use crate::ops::projection::gemv::GemvSpec;
+use crate::ops::projection::tile::LinearSpec;
 use crate::ops::{cpu, state};
 
 pub use hearth_modelfile::config::MAX_EXPERTS;

@@ -4,9 +4,9 @@
 use hearth_cpu::dot;
 use hearth_cpu::rows::{Format, MAX_TOKENS, groups, product_of};
 
+use crate::ops::pool::{self, PoolJob, Pooled};
 use crate::ops::projection::gemv::{GemvSpec, Output};
 use crate::ops::projection::tile::LinearSpec;
-use crate::ops::pool::{self, PoolJob, Pooled};
 use hearth_modelfile::quant::Packing;
 
 impl LinearSpec {

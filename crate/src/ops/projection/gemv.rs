@@ -11,18 +11,18 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use crate::ops::attention::merge_cpu;
-use crate::ops::experts::{Routed, routed_cpu};
+use crate::device::SUBGROUP_DIRECTIVE;
 use crate::ops::activation::{Activation, gate_cpu};
+use crate::ops::attention::merge_cpu;
+use crate::ops::attention::rope_append::AttentionSpec;
+use crate::ops::experts::{Routed, routed_cpu};
 use crate::ops::gpu::{Kernel, grid_xz, launch, wgsl};
-use crate::ops::projection::tile::{LinearSpec, SHARED_TEXTS, SUBGROUP_TEXTS, weight_buffers};
-use crate::ops::projection::cpu::linear_cpu;
 use crate::ops::norm::rms_norm_cpu;
 use crate::ops::pool::Pooled;
-use crate::ops::attention::rope_append::AttentionSpec;
-use crate::ops::state;
+use crate::ops::projection::cpu::linear_cpu;
+use crate::ops::projection::tile::{LinearSpec, SHARED_TEXTS, SUBGROUP_TEXTS, weight_buffers};
 use crate::ops::projection::weight::Scaling;
-use crate::device::SUBGROUP_DIRECTIVE;
+use crate::ops::state;
 use hearth_modelfile::quant::Packing;
 
 /// What the weight is multiplied with.

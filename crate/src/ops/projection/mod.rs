@@ -4,7 +4,7 @@
 //! activation and the residual into it ([`crate::ops::projection::gemv`]): 6 launches a layer. Several tokens share a weight
 //! instead ([`crate::ops::projection::tile`]), and there what is fused would be computed once per workgroup for nothing.
 
-mod cpu;
+pub(in crate::ops) mod cpu;
 pub mod gemv;
 pub mod tile;
 pub mod weight;
@@ -12,7 +12,7 @@ pub mod weight;
 use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
-use crate::ops::projection::gemv::{self, Arithmetic, GemvOp, GemvSpec, Input, Output};
+use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
 use crate::ops::projection::tile::{LinearOp, LinearSpec, WIDE_FROM, wide_tokens};
 use crate::ops::{Activation, Attention, AttentionSpec, LayerCache, Norm, Ops, Weight};
 use hearth_modelfile::quant::Packing;

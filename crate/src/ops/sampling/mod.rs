@@ -27,8 +27,8 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::math::exp_all;
 
-use crate::ops::sampling::draft::{self, ROWS};
 use crate::ops::gpu::{Kernel, launch, wgsl};
+use crate::ops::sampling::draft::ROWS;
 use crate::ops::state;
 
 /// Backend extension: sampling on each backend.

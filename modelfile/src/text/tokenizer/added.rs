@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use crate::error::Result;
 use crate::container::Metadata;
+use crate::error::Result;
 
 /// What one token asks for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

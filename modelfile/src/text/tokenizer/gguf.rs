@@ -17,8 +17,8 @@ use super::unigram::UnigramModel;
 use super::vocab::{Kind, Vocab};
 use super::wordpiece::WordPieceModel;
 use super::{Model, Prefix, Tokenizer};
-use crate::error::{Error, Result};
 use crate::container::{Metadata, Value};
+use crate::error::{Error, Result};
 
 const MODELS: &str = "gpt2, llama, t5, bert";
 

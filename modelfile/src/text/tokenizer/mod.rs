@@ -35,8 +35,8 @@ use tokenizers::models::bpe::BPE;
 
 pub use decode::Stream;
 
-use crate::text::template::Rendered;
 use crate::error::{Error, Result};
+use crate::text::template::Rendered;
 use added::AddedRules;
 use decode::{Table, byte_to_char};
 use literal::Literals;

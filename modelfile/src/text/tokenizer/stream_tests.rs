@@ -5,8 +5,8 @@ use super::testing::{
     NASTY, Random, chatml, chatml_metadata, sentence_piece, sentence_piece_metadata,
     smollm2_metadata, unigram,
 };
-use crate::error::Error;
 use crate::container::{Array, Metadata, Value};
+use crate::error::Error;
 
 fn assert_streams(tokenizer: &Tokenizer, ids: &[u32]) {
     let mut stream = tokenizer.stream();

@@ -5,8 +5,8 @@ use super::testing::{
     NASTY, Random, byte_level_metadata, chatml, sentence_piece, sentence_piece_metadata,
     set_string, unigram,
 };
-use crate::text::template::Rendered;
 use crate::container::{Array, Value};
+use crate::text::template::Rendered;
 
 #[test]
 fn byte_level_round_trip() {
