@@ -58,7 +58,7 @@ interface Test {
   body: string;
 }
 
-const FOLDERS = ["pkg/test", "tests/tests", "tests/e2e/specs", "crate/src"];
+const FOLDERS = ["pkg/test", "tests/tests", "tests/e2e/specs", "crate/src", "modelfile/src"];
 
 function testsByName(): Map<string, Test> {
   const found = new Map<string, Test>();
