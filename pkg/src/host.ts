@@ -199,12 +199,13 @@ export class Host {
     request: GenerateRequest,
     grammar: WasmGrammar | undefined,
   ): WasmGeneration {
-    let isRendering = true as boolean;
+    // A text that goes on as it is has no template.
+    let isRendering = request.messages !== undefined;
     const rendered = (): void => {
       if (isRendering) this.#clock(id, null);
       isRendering = false;
     };
-    this.#clock(id, "template");
+    if (isRendering) this.#clock(id, "template");
     try {
       return engine.generate(request, grammar, rendered);
     } catch (error) {

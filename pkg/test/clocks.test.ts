@@ -36,20 +36,22 @@ describe("the worker tells", () => {
   it("when the template ends its work, before text is cut into tokens", async () => {
     let seen: unknown[] = [];
     fake.encoding = () => (seen = clocks());
-    expect(await generate({ prompt: "a", max_tokens: 1 })).toMatchObject({ type: "result" });
+    expect(await generate({ ...ask("a"), max_tokens: 1 })).toMatchObject({ type: "result" });
     expect(seen).toEqual(["template", null]);
     expect(clocks()).toEqual(seen);
+    await generate({ prompt: "a", max_tokens: 1 });
+    expect(clocks()).toEqual([]);
   });
 
   it("a trap behind it is not the template's", async () => {
     fake.encoding = () => {
       throw new WebAssembly.RuntimeError("unreachable");
     };
-    expect(await generate({ prompt: "a" })).toMatchObject({ type: "fatal", error: { code: "internal_error" } });
+    expect(await generate(ask("a"))).toMatchObject({ type: "fatal", error: { code: "internal_error" } });
   });
 
   it("when a format is being read", async () => {
-    await generate({ prompt: "a", max_tokens: 1, format: { choice: ["a"] } });
+    await generate({ ...ask("a"), max_tokens: 1, format: { choice: ["a"] } });
     expect(clocks()).toEqual(["format", null, "template", null]);
   });
 
