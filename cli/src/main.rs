@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hearth::{Device, DeviceOptions};
 use hearth_modelfile::budget::{Budget, InspectOptions, Report, Runs, inspect};
-use hearth_modelfile::container::folder;
+use hearth_modelfile::files::folder;
 
 /// Hearth's command line
 #[derive(Parser)]

@@ -5,13 +5,15 @@
 //! messages -> modelfile's text -> engine (prefill, captured decode) -> text
 //! ```
 //!
-//! Dependencies point one way: web -> engine, load -> model -> weights -> device -> ops -> `hearth_modelfile`.
+//! Imports point one way: web -> load -> engine -> model -> weights -> device -> ops -> platform -> `hearth_modelfile`;
+//! tests/tests/native/layers.rs holds this.
 
 pub mod device;
 pub mod engine;
 pub mod load;
 pub mod model;
 pub mod ops;
+mod platform;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 mod weights;

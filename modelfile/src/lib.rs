@@ -6,14 +6,15 @@
 //! tensor bytes -> quant -> words that kernels read
 //! ```
 //!
-//! Imports point one way: budget -> weight_requests -> config -> families -> container -> quant -> error. `text` stands on
-//! container alone.
+//! Imports point one way: budget -> weight_requests -> config -> families, and files -> huggingface -> quant -> container ->
+//! error; `text` needs container alone. tests/tests/native/layers.rs holds this.
 
 pub mod budget;
 pub mod config;
 pub mod container;
 pub mod error;
 pub mod families;
+pub mod files;
 pub mod huggingface;
 pub mod kv_type;
 pub mod quant;

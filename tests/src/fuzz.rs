@@ -4,7 +4,8 @@
 
 use hearth_modelfile::budget::{InspectOptions, inspect};
 use hearth_modelfile::config::ModelConfig;
-use hearth_modelfile::container::{Files, Gguf, Parsed, safetensors};
+use hearth_modelfile::container::{Gguf, Parsed, safetensors};
+use hearth_modelfile::files::Files;
 use hearth_modelfile::huggingface::{TEXT_FILES, Texts, convert};
 use hearth_modelfile::text::template::{ChatTemplate, Message, RenderOptions};
 use hearth_modelfile::text::tokenizer::Tokenizer;

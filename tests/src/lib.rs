@@ -113,7 +113,7 @@ pub fn load_file_with(device: Device, path: &Path, options: LoadOptions) -> Engi
 
 /// Loads a model in several files, with the chunks a browser's stream has.
 pub fn load_files(device: Device, path: &Path, options: LoadOptions) -> Result<Engine> {
-    let (files, paths) = hearth_modelfile::container::folder::open(path)?;
+    let (files, paths) = hearth_modelfile::files::folder::open(path)?;
     pollster::block_on(async {
         let mut loader = Loader::of_files(device, options, files)?;
         for path in paths {

@@ -5,6 +5,7 @@ use serde::Serialize;
 pub use hearth_modelfile::budget::Limits;
 
 use crate::ops::pool;
+use crate::platform::AdapterNames;
 
 /// What a device is and can do.
 #[derive(Debug, Clone, Serialize)]
@@ -26,13 +27,6 @@ pub struct DeviceInfo {
     pub limits: Limits,
     /// Milliseconds of a read-back of 16 bytes with an idle queue.
     pub readback_ms: f64,
-}
-
-/// What an adapter calls itself.
-pub(crate) struct AdapterNames {
-    pub name: String,
-    pub vendor: String,
-    pub architecture: String,
 }
 
 /// The description of the CPU.

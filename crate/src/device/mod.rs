@@ -85,7 +85,7 @@ impl Device {
     async fn open_gpu(options: DeviceOptions) -> Result<Self> {
         let no_gpu = |reason: String| Error::NoWebGpu { reason };
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
-            backends: platform::BACKENDS,
+            backends: crate::platform::BACKENDS,
             ..wgpu::InstanceDescriptor::new_without_display_handle()
         });
         let adapter = instance
@@ -138,8 +138,8 @@ impl Device {
             info: gpu_info(
                 &device,
                 &adapter_info,
-                platform::adapter_names(&device, &adapter_info),
-                platform::has_subgroups(&device),
+                crate::platform::adapter_names(&device, &adapter_info),
+                crate::platform::has_subgroups(&device),
             ),
             measured: Measured::CPU,
             gpu: Some(Gpu {
@@ -224,7 +224,7 @@ impl Device {
         match &self.gpu {
             Some(gpu) if gpu.pump => {
                 let queue = &gpu.setup.queue;
-                platform::with_pump(read, || {
+                crate::platform::with_pump(read, || {
                     queue.submit([]);
                 })
                 .await
@@ -242,176 +242,23 @@ impl Device {
         );
         // The first one warms up; the second is the measurement.
         crate::ops::words::read_words(&probe, 0, 4).await?;
-        let start = platform::now_ms();
+        let start = crate::platform::now_ms();
         crate::ops::words::read_words(&probe, 0, 4).await?;
-        let plain = platform::now_ms() - start;
+        let plain = crate::platform::now_ms() - start;
         self.info.readback_ms = plain;
         if plain > SLOW_MS {
             if let Some(gpu) = &mut self.gpu {
                 gpu.pump = true;
             }
-            let start = platform::now_ms();
+            let start = crate::platform::now_ms();
             self.wait(crate::ops::words::read_words(&probe, 0, 4))
                 .await?;
-            let pumped = platform::now_ms() - start;
+            let pumped = crate::platform::now_ms() - start;
             self.info.readback_ms = pumped.min(plain);
             if let Some(gpu) = &mut self.gpu {
                 gpu.pump = pumped < plain;
             }
         }
         Ok(())
-    }
-}
-
-pub use platform::{SUBGROUP_DIRECTIVE, now_ms, wall_clock};
-
-#[cfg(not(target_arch = "wasm32"))]
-mod platform {
-    use hearth_modelfile::text::template::Clock;
-
-    pub const BACKENDS: wgpu::Backends = wgpu::Backends::PRIMARY;
-
-    /// naga has the functions, but not yet the directive that WGSL demands for them.
-    pub const SUBGROUP_DIRECTIVE: &str = "";
-
-    /// Milliseconds of a monotonic clock.
-    pub fn now_ms() -> f64 {
-        use std::sync::OnceLock;
-        use std::time::Instant;
-        static START: OnceLock<Instant> = OnceLock::new();
-        START.get_or_init(Instant::now).elapsed().as_secs_f64() * 1e3
-    }
-
-    /// The time of day in UTC.
-    pub fn wall_clock() -> Clock {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Clock {
-            unix_seconds: since.map_or(0, |d| d.as_secs() as i64),
-            utc_offset_seconds: 0,
-        }
-    }
-
-    pub fn adapter_names(
-        _device: &wgpu::Device,
-        info: &wgpu::AdapterInfo,
-    ) -> crate::device::info::AdapterNames {
-        crate::device::info::AdapterNames {
-            name: info.name.clone(),
-            vendor: info.driver.clone(),
-            architecture: info.driver_info.clone(),
-        }
-    }
-
-    pub fn has_subgroups(device: &wgpu::Device) -> bool {
-        device.features().contains(wgpu::Features::SUBGROUP)
-    }
-
-    /// Natively a read-back resolves by itself.
-    pub async fn with_pump<F: Future>(read: F, _feed: impl Fn()) -> F::Output {
-        read.await
-    }
-}
-
-#[cfg(target_arch = "wasm32")]
-mod platform {
-    use std::pin::pin;
-    use std::task::Poll;
-
-    use wasm_bindgen::prelude::*;
-
-    use hearth_modelfile::text::template::Clock;
-
-    pub const BACKENDS: wgpu::Backends = wgpu::Backends::BROWSER_WEBGPU;
-
-    /// What a shader with subgroup functions begins with.
-    pub const SUBGROUP_DIRECTIVE: &str = "enable subgroups;\n";
-
-    /// Milliseconds of a monotonic clock.
-    pub fn now_ms() -> f64 {
-        let global = js_sys::global();
-        js_sys::Reflect::get(&global, &"performance".into())
-            .ok()
-            .and_then(|p| p.dyn_into::<web_sys::Performance>().ok())
-            .map_or_else(js_sys::Date::now, |p| p.now())
-    }
-
-    /// The visitor's time of day.
-    pub fn wall_clock() -> Clock {
-        let now = js_sys::Date::new_0();
-        Clock::from_javascript(now.get_time(), now.get_timezone_offset())
-    }
-
-    /// Browsers name an adapter by vendor and architecture; a description is rarely there.
-    pub fn adapter_names(
-        device: &wgpu::Device,
-        info: &wgpu::AdapterInfo,
-    ) -> crate::device::info::AdapterNames {
-        let adapter = device.as_webgpu().and_then(|device| {
-            js_sys::Reflect::get(device.as_ref(), &"adapterInfo".into())
-                .ok()
-                .filter(JsValue::is_object)
-        });
-        let field = |name: &str| {
-            (adapter.as_ref())
-                .and_then(|adapter| js_sys::Reflect::get(adapter, &name.into()).ok())
-                .and_then(|value| value.as_string())
-                .unwrap_or_default()
-        };
-        let (vendor, architecture) = (field("vendor"), field("architecture"));
-        let name = [&info.name, &field("description")]
-            .into_iter()
-            .find(|name| !name.is_empty())
-            .cloned()
-            .unwrap_or_else(|| format!("{vendor} {architecture}").trim().to_owned());
-        crate::device::info::AdapterNames {
-            name,
-            vendor,
-            architecture,
-        }
-    }
-
-    /// wgpu's web backend knows no name for the feature, so the browser's own object is asked.
-    pub fn has_subgroups(device: &wgpu::Device) -> bool {
-        let Some(device) = device.as_webgpu() else {
-            return false;
-        };
-        let features = js_sys::Reflect::get(device.as_ref(), &"features".into());
-        let Ok(features) = features else { return false };
-        js_sys::Reflect::get(&features, &"has".into())
-            .ok()
-            .and_then(|has| has.dyn_into::<js_sys::Function>().ok())
-            .and_then(|has| has.call1(&features, &"subgroups".into()).ok())
-            .is_some_and(|there| there.is_truthy())
-    }
-
-    fn sleep(ms: i32) -> wasm_bindgen_futures::JsFuture {
-        let promise = js_sys::Promise::new(&mut |resolve, _| {
-            let set_timeout = js_sys::Reflect::get(&js_sys::global(), &"setTimeout".into())
-                .ok()
-                .and_then(|f| f.dyn_into::<js_sys::Function>().ok());
-            if let Some(set_timeout) = set_timeout {
-                let _ = set_timeout.call2(&JsValue::NULL, &resolve, &ms.into());
-            }
-        });
-        wasm_bindgen_futures::JsFuture::from(promise)
-    }
-
-    /// Polls `read` and calls `feed` every millisecond until it is done.
-    pub async fn with_pump<F: Future>(read: F, feed: impl Fn()) -> F::Output {
-        let mut read = pin!(read);
-        loop {
-            let mut tick = pin!(sleep(1));
-            let done = std::future::poll_fn(|cx| {
-                if let Poll::Ready(output) = read.as_mut().poll(cx) {
-                    return Poll::Ready(Some(output));
-                }
-                tick.as_mut().poll(cx).map(|_| None)
-            })
-            .await;
-            match done {
-                Some(output) => return output,
-                None => feed(),
-            }
-        }
     }
 }

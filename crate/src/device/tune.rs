@@ -6,10 +6,11 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::device::{Device, now_ms};
+use crate::device::Device;
 use crate::ops::projection::tile::TILE_TOKENS;
 use crate::ops::words::{read_f32, read_words};
 use crate::ops::{Arithmetic, Ops, Scaling, Tuning, Weight, WeightPart, state};
+use crate::platform::now_ms;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::quant::Packing;
 

@@ -1,10 +1,10 @@
 //! What benchmarks ask of an engine.
 
-use crate::device::now_ms;
 use crate::engine::Engine;
 use crate::engine::request::Sampling;
 use crate::ops::state::{POS, STEP};
 use crate::ops::words::read_words;
+use crate::platform::now_ms;
 use hearth_modelfile::error::{Error, Result};
 
 impl Engine {

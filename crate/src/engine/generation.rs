@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use burn::tensor::{Int, Tensor};
 
-use crate::device::now_ms;
 use crate::engine::Engine;
 use crate::engine::constraint::Constraint;
 use crate::engine::drafting::Drafts;
@@ -17,6 +16,7 @@ use crate::engine::request::{
 };
 use crate::ops::sampling::draft::ROWS;
 use crate::ops::state::{BROKEN, POS, RING, RING_LEN};
+use crate::platform::now_ms;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::text::tokenizer::Stream;
 

@@ -6,13 +6,13 @@
 
 use burn::tensor::Tensor;
 
-use crate::device::now_ms;
 use crate::device::tune::CHUNK_MS;
 use crate::engine::Engine;
 use crate::engine::generation::{Run, smooth};
 use crate::ops::projection::tile::TILE_TOKENS;
 use crate::ops::state::{IDS, POS};
 use crate::ops::words::read_words;
+use crate::platform::now_ms;
 use hearth_modelfile::error::Result;
 
 /// How long the CPU computes before it looks up, and what one layer of a chunk may take of that.

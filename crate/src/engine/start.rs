@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use crate::device::{now_ms, wall_clock};
 use crate::engine::Engine;
 use crate::engine::generation::Run;
 use crate::engine::request::{CompletionTokensDetails, Request, Sampling, StopMatcher};
 use crate::ops::state::{PENALISED, STEP};
+use crate::platform::{now_ms, wall_clock};
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::text::template::{Message, RenderOptions};
 

@@ -6,8 +6,9 @@ use wasm_bindgen::prelude::*;
 use super::{Thrown, from_js, to_js};
 use crate::ops::KvType;
 use hearth_modelfile::budget::{InspectOptions, inspect};
-use hearth_modelfile::container::{Files as CoreFiles, Gguf, Parsed};
+use hearth_modelfile::container::{Gguf, Parsed};
 use hearth_modelfile::error::Error;
+use hearth_modelfile::files::Files as CoreFiles;
 
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]

@@ -98,6 +98,22 @@ impl std::fmt::Display for GgmlType {
     }
 }
 
+/// The types that can be read; `quant` has a format for each, in this order.
+pub const SUPPORTED: [GgmlType; 16] = {
+    use GgmlType::*;
+    [
+        F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS,
+        MXFP4,
+    ]
+};
+
+impl GgmlType {
+    /// Names of the types that can be read.
+    pub fn supported_names() -> Vec<&'static str> {
+        SUPPORTED.iter().map(|dtype| dtype.name()).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

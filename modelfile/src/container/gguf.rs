@@ -261,7 +261,7 @@ fn read_tensors(reader: &mut Reader<'_>, count: u64) -> Read<Vec<TensorInfo>> {
             Stop::Fail(Error::UnsupportedQuant {
                 tensor: name.to_owned(),
                 found: format!("the unknown GGML type {type_id}"),
-                supported: crate::quant::supported_names(),
+                supported: GgmlType::supported_names(),
             })
         })?;
         let size = tensor_size(name, &shape, dtype).map_err(Stop::Fail)?;

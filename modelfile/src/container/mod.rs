@@ -4,13 +4,10 @@
 //! * [`metadata`]: the typed key-value pairs in that header.
 //! * [`safetensors`], [`crate::huggingface`]: the same from a folder as Hugging Face has them.
 //! * [`arrangement`]: how tensors lie where it is not as in GGUF; [`transposed`]: rows of a matrix that is kept by columns.
-//! * [`files`]: models in several files; [`folder`]: such models on disk.
 //! * [`ggml_type`]: the block formats a tensor can be stored in.
 //! * [`writer`]: makes small GGUF files, for tests and benches.
 
 pub mod arrangement;
-pub mod files;
-pub mod folder;
 pub mod ggml_type;
 pub mod gguf;
 pub mod metadata;
@@ -24,7 +21,6 @@ pub mod writer;
 mod hostile_tests;
 
 pub use arrangement::{Arrangement, Range};
-pub use files::Files;
 pub use ggml_type::GgmlType;
 pub use gguf::{Gguf, Parsed, TensorInfo};
 pub use metadata::{Array, Metadata, Value};

@@ -84,11 +84,6 @@ static FORMATS: [&dyn BlockFormat; 16] = [
     &codebook::MXFP4,
 ];
 
-/// Names of the formats that [`block_format`] knows.
-pub fn supported_names() -> Vec<&'static str> {
-    FORMATS.iter().map(|f| f.ggml_type().name()).collect()
-}
-
 /// The format of tensor `tensor`, stored as `dtype`.
 ///
 /// # Errors
@@ -101,7 +96,7 @@ pub fn block_format(dtype: GgmlType, tensor: &str) -> Result<&'static dyn BlockF
         .ok_or_else(|| Error::UnsupportedQuant {
             tensor: tensor.to_owned(),
             found: dtype.name().to_owned(),
-            supported: supported_names(),
+            supported: GgmlType::supported_names(),
         })
 }
 

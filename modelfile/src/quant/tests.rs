@@ -269,3 +269,10 @@ fn mxfp4_of_safetensors_is_that_of_gguf() {
     let no_number = codebook::repack_exponents(&[255], &mut scales);
     assert_eq!(no_number.unwrap_err().code(), "bad_file");
 }
+
+/// The error of an unknown type names what there is; the names come from a lower layer.
+#[test]
+fn every_supported_type_has_its_format() {
+    let found = FORMATS.map(|format| format.ggml_type());
+    assert_eq!(found, crate::container::ggml_type::SUPPORTED);
+}

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use hearth::Error;
 use hearth_modelfile::container::GgmlType;
-use hearth_modelfile::quant::{
-    BlockFormat, block_format, repack_rows, supported_names, unpack_row,
-};
+use hearth_modelfile::quant::{BlockFormat, block_format, repack_rows, unpack_row};
 use hearth_tests::golden_bytes;
 
 /// What must work; everything else in the golden must be refused.
@@ -236,7 +234,7 @@ fn incomplete_blocks_are_truncated() {
 
 #[test]
 fn other_types_are_refused_by_name() {
-    assert_eq!(supported_names(), SUPPORTED);
+    assert_eq!(GgmlType::supported_names(), SUPPORTED);
     let all = GgmlType::ALL.iter().map(|dtype| dtype.name());
     let others: Vec<&str> = all.filter(|name| !SUPPORTED.contains(name)).collect();
     assert!(others.len() >= 10, "{others:?}");

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use hearth::{Engine, Error, LoadOptions};
 use hearth_modelfile::container::writer::GgufWriter;
-use hearth_modelfile::container::{GgmlType, Metadata, Parsed, Value, folder, safetensors};
+use hearth_modelfile::container::{GgmlType, Metadata, Parsed, Value, safetensors};
+use hearth_modelfile::files::folder;
 use hearth_modelfile::quant::block_format;
 use hearth_modelfile::quant::quantize::{Quantize, quantize_q4_1, quantize_q8_0};
 use hearth_tests::compare::assert_near;

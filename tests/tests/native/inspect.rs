@@ -3,8 +3,9 @@
 use hearth::ops::KvType;
 use hearth_modelfile::budget::{InspectOptions, Report, Runs, inspect};
 use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::container::Value;
 use hearth_modelfile::container::writer::GgufWriter;
-use hearth_modelfile::container::{Value, folder};
+use hearth_modelfile::files::folder;
 use hearth_tests::{On, TinyFile, exact, golden_bytes, goldens, header, load_file_with, open};
 
 fn report(file: &str, options: InspectOptions<'_>) -> Report {

@@ -15,6 +15,7 @@ mod gemma270;
 mod given;
 mod inspect;
 mod kernels;
+mod layers;
 mod logprobs;
 mod pool;
 mod projections;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::families::FAMILIES;
-use hearth_modelfile::quant::{Packing, block_format, supported_names};
+use hearth_modelfile::quant::{Packing, block_format};
 use hearth_tests::{goldens, header};
 
 /// By architecture: the storage types of matrices in its goldens.
@@ -40,7 +40,7 @@ fn families() -> String {
     for spec in FAMILIES {
         let types = covered.get(spec.name);
         let types = types.unwrap_or_else(|| panic!("{} has no golden", spec.name));
-        let ordered = supported_names()
+        let ordered = GgmlType::supported_names()
             .into_iter()
             .filter(|name| types.contains(name));
         let types = ordered.collect::<Vec<_>>().join(", ");
@@ -53,7 +53,7 @@ fn families() -> String {
 fn quants() -> String {
     let run: BTreeSet<&str> = covered().into_values().flatten().collect();
     let mut out = "| storage type | bits in the file | on the device | bits there |\n| --- | --- | --- | --- |\n".to_owned();
-    for name in supported_names() {
+    for name in GgmlType::supported_names() {
         assert!(run.contains(name), "no golden has a matrix in {name}");
         let dtype = GgmlType::ALL
             .iter()

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use hearth_modelfile::container::{Gguf, Value, folder};
+use hearth_modelfile::container::{Gguf, Value};
+use hearth_modelfile::files::folder;
 use hearth_modelfile::text::template::{ChatTemplate, Message, RenderOptions, Rendered};
 use hearth_modelfile::text::tokenizer::Tokenizer;
 use hearth_tests::{golden, golden_bytes, header, smollm2};

@@ -11,7 +11,6 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use crate::device::SUBGROUP_DIRECTIVE;
 use crate::ops::activation::{Activation, gate_cpu};
 use crate::ops::attention::merge_cpu;
 use crate::ops::attention::rope_append::AttentionSpec;
@@ -23,6 +22,7 @@ use crate::ops::projection::cpu::linear_cpu;
 use crate::ops::projection::tile::{LinearSpec, SHARED_TEXTS, SUBGROUP_TEXTS, weight_buffers};
 use crate::ops::projection::weight::Scaling;
 use crate::ops::state;
+use crate::platform::SUBGROUP_DIRECTIVE;
 use hearth_modelfile::quant::Packing;
 
 /// What the weight is multiplied with.

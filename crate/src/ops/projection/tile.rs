@@ -14,13 +14,13 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::formats::{FP4_TABLE, IQ4_TABLE};
 
-use crate::device::SUBGROUP_DIRECTIVE;
 use crate::ops::experts::group::{Grouped, grouped_cpu};
 use crate::ops::gpu::{Kernel, grid_xz, launch, wgsl};
 use crate::ops::pool::Pooled;
 use crate::ops::projection::cpu::linear_cpu;
 use crate::ops::projection::weight::Scaling;
 use crate::ops::state;
+use crate::platform::SUBGROUP_DIRECTIVE;
 use hearth_modelfile::quant::Packing;
 
 /// Shape and placement of one projection.

@@ -2,7 +2,9 @@
 //!
 //! Their headers are read first; put one behind the other, the files are then loaded as if they were one.
 
-use super::{Gguf, Parsed, TensorInfo, safetensors};
+pub mod folder;
+
+use crate::container::{Gguf, Parsed, TensorInfo, safetensors};
 use crate::error::{Error, Result};
 use crate::huggingface::{self, TEXT_FILES, Texts};
 

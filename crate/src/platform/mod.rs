@@ -1,0 +1,19 @@
+//! What browsers and other places do otherwise: clocks, adapters, how a read-back is awaited. The only place with
+//! `cfg(target_arch)` besides the exports of [`crate::web`].
+
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+#[cfg(target_arch = "wasm32")]
+mod web;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub use native::*;
+#[cfg(target_arch = "wasm32")]
+pub use web::*;
+
+/// What an adapter calls itself.
+pub struct AdapterNames {
+    pub name: String,
+    pub vendor: String,
+    pub architecture: String,
+}

@@ -1,0 +1,87 @@
+//! Imports point one way. Cargo holds the border between `hearth` and `hearth-modelfile`; the layers within each are held here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The layers of each crate, from the lowest up. A module imports from those before it in this list, and from itself.
+const CRATES: [(&str, &[&str]); 2] = [
+    (
+        "modelfile/src",
+        &[
+            "error",
+            "kv_type",
+            "container",
+            "quant",
+            "huggingface",
+            "files",
+            "families",
+            "rope",
+            "config",
+            "weight_requests",
+            "budget",
+            "text",
+        ],
+    ),
+    (
+        "crate/src",
+        &[
+            "platform", "ops", "device", "weights", "model", "engine", "load", "web",
+        ],
+    ),
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => sources(&path, found),
+            false if path.extension().is_some_and(|end| end == "rs") => found.push(path),
+            false => {}
+        }
+    }
+}
+
+/// The modules that a source names in `crate::MODULE`, without comments and its own tests.
+fn imports(source: &str) -> impl Iterator<Item = &str> {
+    let code = source.split("\n#[cfg(test)]\nmod tests").next();
+    let lines = code.unwrap_or_default().lines();
+    let code = lines.filter(|line| !line.trim_start().starts_with("//"));
+    let parts = code.flat_map(|line| line.split("crate::").skip(1));
+    parts.map(|rest| {
+        &rest[..rest
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(rest.len())]
+    })
+}
+
+#[test]
+fn imports_point_one_way() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (mut seen, mut upward) = (0, Vec::new());
+    for (folder, layers) in CRATES {
+        let base = root.join(folder);
+        let layer = |name: &str| layers.iter().position(|layer| *layer == name);
+        let mut files = Vec::new();
+        sources(&base, &mut files);
+        for path in files {
+            let name = path
+                .strip_prefix(&base)
+                .unwrap()
+                .to_string_lossy()
+                .replace('\\', "/");
+            let own = name.split('/').next().unwrap().trim_end_matches(".rs");
+            if own == "lib" || name.ends_with("tests.rs") || name.ends_with("testing.rs") {
+                continue;
+            }
+            let place = layer(own).unwrap_or_else(|| panic!("{folder}/{own} is in no layer"));
+            seen += 1;
+            for to in imports(&fs::read_to_string(&path).unwrap()) {
+                if layer(to).is_some_and(|to| to > place) {
+                    upward.push(format!("{folder}/{name} imports {to}"));
+                }
+            }
+        }
+    }
+    assert!(upward.is_empty(), "{}", upward.join("\n"));
+    assert!(seen > 100, "{seen}");
+}
