@@ -174,7 +174,12 @@ describe("calls in an answer's text", () => {
   for (const [name, style, text, expected] of CASES) {
     it(`${style}: ${name}`, () => {
       for (const size of [1, 2, 3, 7, 10_000]) {
-        expect(read(text, style as Exclude<ToolStyle, "xml">, size)).toEqual({ content: "", reasoning: "", calls: [], ...expected });
+        expect(read(text, style as Exclude<ToolStyle, "xml">, size)).toEqual({
+          content: "",
+          reasoning: "",
+          calls: [],
+          ...expected,
+        });
       }
     });
   }
