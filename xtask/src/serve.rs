@@ -34,7 +34,8 @@ pub struct Args {
 pub fn run(dirs: &Dirs, args: &Args) -> Result<()> {
     // Before the long work: a taken port is better known now.
     let server = Server::bind(args.port)?;
-    build::stale(dirs, &build::Args::default())?;
+    // wasm-opt takes minutes and only makes the module smaller; `cargo xtask build` packs what is shipped.
+    build::stale(dirs, &build::Args::for_tests(false))?;
     let model = if args.no_model {
         None
     } else {
