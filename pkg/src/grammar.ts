@@ -2,16 +2,11 @@
 import { HearthError, toHearthError } from "./errors.js";
 import type { AnswerFormat, GrammarWasm, WasmEngine, WasmGrammar, WasmVocabulary } from "./wasm-contract.js";
 
-/** With wasm-bindgen's function that makes another instance of the module (`wasm-pack.toml`). */
-export interface RenewableGrammarWasm extends GrammarWasm {
-  __wbg_reset_state(): void;
-}
-
 export class Grammars {
-  readonly #wasm: RenewableGrammarWasm;
+  readonly #wasm: GrammarWasm;
   #vocabulary: Promise<WasmVocabulary> | undefined;
 
-  constructor(wasm: RenewableGrammarWasm) {
+  constructor(wasm: GrammarWasm) {
     this.#wasm = wasm;
   }
 

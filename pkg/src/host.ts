@@ -4,7 +4,7 @@
  * A failed or cancelled load leaves nothing to clean up here: the page ends the worker, and with it goes all it held.
  */
 import { cancelled, HearthError, serializeError, stopped, throwIfAborted, toHearthError } from "./errors.js";
-import { Grammars, type RenewableGrammarWasm } from "./grammar.js";
+import { Grammars } from "./grammar.js";
 import { inspectModel } from "./inspect.js";
 import { initCore, loadModel, openDevice, type StartPool } from "./load.js";
 import { Lock } from "./lock.js";
@@ -25,6 +25,7 @@ import type {
 } from "./protocol.js";
 import type {
   GenerateRequest,
+  GrammarWasm,
   HearthWasm,
   ModelReport,
   WasmCpuPool,
@@ -42,7 +43,7 @@ export interface HostOptions {
   /** Where `hearth_bg.wasm` is unless the page names another place. */
   wasmUrl: string | URL;
   /** The module that follows formats, which starts when it is first needed. */
-  grammarWasm: RenewableGrammarWasm;
+  grammarWasm: GrammarWasm;
   grammarUrl: string | URL;
   post(message: FromWorker): void;
   /** Starts threads for the CPU path. */
@@ -51,11 +52,6 @@ export interface HostOptions {
   beforeOpen?: (request: LoadRequest) => void;
   /** Destroys the GPU device, to rehearse its loss. */
   destroyDevice?: () => void;
-}
-
-/** The core calls `rendered` when the template has done its work: text of any length may still be cut into tokens. */
-interface RenderingEngine {
-  generate(request: GenerateRequest, grammar: WasmGrammar | undefined, rendered: () => void): WasmGeneration;
 }
 
 export class Host {
@@ -193,12 +189,7 @@ export class Host {
   }
 
   /** Renders the template, which is foreign code. */
-  #begin(
-    id: number,
-    engine: RenderingEngine,
-    request: GenerateRequest,
-    grammar: WasmGrammar | undefined,
-  ): WasmGeneration {
+  #begin(id: number, engine: WasmEngine, request: GenerateRequest, grammar: WasmGrammar | undefined): WasmGeneration {
     // A text that goes on as it is has no template.
     let isRendering = request.messages !== undefined;
     const rendered = (): void => {

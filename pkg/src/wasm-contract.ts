@@ -210,7 +210,8 @@ export interface WasmLoader {
 
 export interface WasmEngine {
   info(): ModelInfo;
-  generate(request: GenerateRequest, constraint?: WasmGrammar): WasmGeneration;
+  /** Calls `rendered` once the chat template has done its work. */
+  generate(request: GenerateRequest, constraint?: WasmGrammar, rendered?: () => void): WasmGeneration;
   vocabulary(): WasmTokens;
   embed(text: string, truncate: boolean): Promise<WasmEmbedding>;
   tokenize(text: string): Uint32Array;
@@ -255,6 +256,8 @@ export interface WasmVocabulary {
 export interface GrammarWasm {
   default(arg: { module_or_path: URL | string | Response | WebAssembly.Module }): Promise<unknown>;
   Vocabulary: new (bytes: Uint8Array, lengths: Uint32Array, eog: Uint32Array) => WasmVocabulary;
+  /** Makes another instance of the module, after a trap (wasm-bindgen's option in `wasm-pack.toml`). */
+  __wbg_reset_state(): void;
 }
 
 export interface WasmGeneration {

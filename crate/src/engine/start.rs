@@ -16,11 +16,16 @@ impl Engine {
     /// # Errors
     /// [`Error::Template`] or [`Error::Tokenizer`].
     pub fn encode_chat(&self, messages: &[Message]) -> Result<Vec<u32>> {
-        Ok(self.encode_for(messages, &Request::default())?.0)
+        Ok(self.encode_for(messages, &Request::default(), || ())?.0)
     }
 
     /// The same with the tools and the template's variables of a request; and whether the answer begins among thoughts.
-    fn encode_for(&self, messages: &[Message], request: &Request) -> Result<(Vec<u32>, bool)> {
+    fn encode_for(
+        &self,
+        messages: &[Message],
+        request: &Request,
+        rendered: impl FnOnce(),
+    ) -> Result<(Vec<u32>, bool)> {
         let options = RenderOptions {
             add_generation_prompt: true,
             continue_final_message: request.continue_final_message,
@@ -28,11 +33,12 @@ impl Engine {
             tools: request.tools.clone(),
             extra: request.chat_template_kwargs.clone(),
         };
-        let rendered = self.template.render(messages, &options, &self.tokenizer)?;
-        self.check_length(rendered.byte_len())?;
+        let text = self.template.render(messages, &options, &self.tokenizer)?;
+        rendered();
+        self.check_length(text.byte_len())?;
         Ok((
-            self.tokenizer.encode_template(&rendered)?,
-            rendered.is_in_thoughts(),
+            self.tokenizer.encode_template(&text)?,
+            text.is_in_thoughts(),
         ))
     }
 
@@ -62,10 +68,19 @@ impl Engine {
     /// # Errors
     /// [`Error::InvalidRequest`], [`Error::ContextOverflow`], or what the template and tokenizer say.
     pub fn start(&mut self, request: &Request) -> Result<()> {
+        self.start_with(request, || ())
+    }
+
+    /// Starts to answer a request like [`Engine::start`], and calls `rendered` once its chat template has done its work: a
+    /// template is foreign code whose time is limited, while text of any length may still be cut into tokens.
+    ///
+    /// # Errors
+    /// Those of [`Engine::start`].
+    pub fn start_with(&mut self, request: &Request, rendered: impl FnOnce()) -> Result<()> {
         self.cancel();
         let sampling = request.sampling()?;
         let (prompt, in_thoughts) = match (&request.messages, &request.prompt) {
-            (Some(messages), None) => self.encode_for(messages, request)?,
+            (Some(messages), None) => self.encode_for(messages, request, rendered)?,
             (None, Some(prompt)) => {
                 self.check_length(prompt.len())?;
                 let mut ids = Vec::new();

@@ -256,12 +256,18 @@ impl Engine {
         &self,
         request: JsValue,
         constraint: Option<JsConstraint>,
+        rendered: Option<js_sys::Function>,
     ) -> Result<Generation, Thrown> {
         let mut request: Request = from_js("request", request)?;
         let random = js_sys::Math::random() * f64::from(u32::MAX);
         request.seed.get_or_insert(random as u32);
         let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
-        engine.start(&request)?;
+        engine.start_with(&request, || {
+            if let Some(rendered) = rendered {
+                // Its result, or what it throws, is of no use here.
+                let _ = rendered.call0(&JsValue::NULL);
+            }
+        })?;
         if let Some(constraint) = constraint {
             engine.constrain(Box::new(constraint))?;
         }
