@@ -3,7 +3,7 @@ import { defineConfig, type Plugin } from "vite";
 import { policy } from "./build/policy.js";
 import { serviceWorker } from "./build/service-worker.js";
 
-/** Every browser that has WebGPU reads woff2. */
+/** Drops the other font formats: every browser with WebGPU reads woff2. */
 function fewerFonts(): Plugin {
   return {
     name: "fewer-fonts",
@@ -15,7 +15,7 @@ function fewerFonts(): Plugin {
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-/** `--mode fake`: the package as it is, with the tests' fake core in place of the WebAssembly one. */
+/** Serves `--mode fake`: the real package, with the tests' fake core in place of the WebAssembly one. */
 function fakeCore(): Plugin {
   return {
     name: "fake-core",
@@ -32,7 +32,7 @@ export default defineConfig(({ mode }) => {
   const isFake = mode === "fake";
   return {
     base: "./",
-    // The same file as within the package, so that it is there once.
+    // Resolves to the same file as in the package, so that it is bundled only once.
     resolve: { alias: [{ find: /^hearth\/paste$/, replacement: file("../pkg/dist/source/paste.js") }] },
     plugins: [policy(), fewerFonts(), ...(isFake ? [fakeCore()] : [serviceWorker(file("./src/sw.ts"))])],
     worker: { format: "es", plugins: () => (isFake ? [fakeCore()] : []) },

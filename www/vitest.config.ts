@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-/** What needs no browser; the rest of the page is tested in two of them, in tests/e2e. */
+/** Tests that need no browser; the rest of the page is tested in two of them, in tests/e2e. */
 export default defineConfig({
   // The package's sources, as in tsconfig.json: these tests need no build.
   resolve: {

@@ -1,9 +1,10 @@
-/** What the page may do, and what others may do with it. */
+/** The page's content security policy and the security headers for hosts. */
 import type { Plugin } from "vite";
 
 /**
- * Scripts and workers from this origin only, wasm allowed, no inline script or style, pictures from nowhere else:
- * a model's answer can make the page request nothing. Model files may come from any https address and from this machine.
+ * Allows scripts and workers from this origin only, WebAssembly, no inline script or style, and no images from
+ * elsewhere, so that a model's answer cannot make the page request anything. Model files may come from any https
+ * address and from this machine.
  */
 export const PAGE_POLICY = [
   "default-src 'self'",
@@ -17,7 +18,10 @@ export const PAGE_POLICY = [
   "form-action 'none'",
 ].join("; ");
 
-/** For hosts to send. No other page may frame this one, or a click there could delete a model here; a page cannot say that of itself. */
+/**
+ * Headers for hosts to send. No other page may frame this one, or a click there could delete a model here; a `<meta>`
+ * policy cannot forbid that.
+ */
 export const HEADERS: Record<string, string> = {
   "Content-Security-Policy": `${PAGE_POLICY}; frame-ancestors 'none'`,
   "Cross-Origin-Opener-Policy": "same-origin",
@@ -27,8 +31,8 @@ export const HEADERS: Record<string, string> = {
 };
 
 /**
- * In the page, and in `_headers`, which hosts of static sites and `cargo xtask serve` read, so that workers have it too.
- * Only in the build: Vite's development client needs inline styles.
+ * Puts the policy into the page and into `_headers`, which static hosts and `cargo xtask serve` read, so that it covers
+ * workers too. Applies to the build only: Vite's development client needs inline styles.
  */
 export function policy(): Plugin {
   const meta = (attrs: Record<string, string>) => ({ tag: "meta", attrs, injectTo: "head-prepend" as const });

@@ -1,12 +1,12 @@
-/** Builds `src/sw.ts` when the page is built, with the list of the page's files in it. */
+/** Builds `src/sw.ts` along with the page and inlines the list of the page's files. */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { build, type Plugin } from "vite";
 
-/** Not needed offline: fonts in formats of old browsers, what helps in debugging, what is for the host. */
+/** Files not needed offline: fonts in formats for old browsers, source maps, the host's configuration. */
 const LEFT_OUT = /\.(woff|ttf|map)$|^sw\.js$|^_headers$/;
-/** Vite puts a hash of the content into these names. */
+/** Vite puts a hash of the content into the names in this folder. */
 const HASHED = "assets/";
 
 export function serviceWorker(entry: string): Plugin {

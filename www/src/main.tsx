@@ -1,4 +1,4 @@
-/** The page begins. */
+/** The page's entry point. */
 import type { Engine } from "hearth";
 import { render } from "preact";
 import { DEFAULT_MODEL } from "./models/catalog.js";
@@ -16,7 +16,7 @@ import { App } from "./ui/App.js";
 import "./styles/main.css";
 
 declare global {
-  /** For tests and the console: the engine that the page uses, undefined while there is none. */
+  /** The page's engine, for tests and the console; undefined while there is none. */
   var hearth: { readonly engine: Engine | undefined };
 }
 globalThis.hearth = {
@@ -37,7 +37,7 @@ void begin().finally(() => {
 });
 keepOffline();
 
-/** Starts the model that the address names, or the one that ran last, if it is here. */
+/** Starts the model named in the address, or the one that ran last, if it is stored here. */
 async function begin(): Promise<void> {
   const named = params.model === "default" ? DEFAULT_MODEL : params.model;
   const source = named ?? settings.value.model;

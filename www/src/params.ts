@@ -1,7 +1,10 @@
 /**
  * The page's URL parameters, for tests and for people who want to try things:
- * `?model=URL` loads at once; `device=webgpu|cpu|auto`; `limits=default`, `features=none`, `arithmetic=f32|f16|i15`, `tuning=JSON` (`DeviceTuning`, instead of measuring); `context=N`, `kv=f16|f32|q8`, `drafts=auto|always|off`, `quantize=q8|q4`; `threads=N`;
- * `temperature`, `top_p`, `top_k`, `min_p`, `seed`, `max_tokens`; `stall_ms=N`, `retries=N` for the download; `memory=BYTES` that a model may take.
+ * `?model=URL` loads at once; `device=webgpu|cpu|auto`; `limits=default`, `features=none`, `arithmetic=f32|f16|i15`,
+ * `tuning=JSON` (`DeviceTuning`, instead of measuring); `context=N`, `kv=f16|f32|q8`, `drafts=auto|always|off`,
+ * `quantize=q8|q4`; `threads=N`;
+ * `temperature`, `top_p`, `top_k`, `min_p`, `seed`, `max_tokens`; `stall_ms=N`, `retries=N` for the download;
+ * `memory=BYTES` that a model may take.
  */
 import type { DeviceTuning, EngineOptions } from "hearth";
 
@@ -11,7 +14,7 @@ type Sampling = Partial<Record<(typeof SAMPLING)[number], number>>;
 
 export interface PageParams {
   model: string | undefined;
-  /** All of the engine's options that the address can set. */
+  /** All engine options that the address can set. */
   engine: Pick<
     EngineOptions,
     | "device"
@@ -25,7 +28,7 @@ export interface PageParams {
     | "quantize"
     | "threads"
   >;
-  /** Bytes that a model may take, where the browser tells nothing or something wrong. */
+  /** Bytes that a model may take, for browsers that report nothing or a wrong value. */
   memory: number | undefined;
   sampling: Sampling;
 }
@@ -34,7 +37,7 @@ export function readParams(search: string): PageParams {
   const query = new URLSearchParams(search);
   const number = (name: string): number | undefined => {
     const value = query.get(name);
-    // Not checked here: the engine refuses what makes no sense, and the page shows its error.
+    // Not validated here: the engine refuses invalid values, and the page shows its error.
     return value === null ? undefined : Number(value);
   };
 
@@ -79,7 +82,7 @@ export function readParams(search: string): PageParams {
 
 export const params = readParams(location.search);
 
-/** For tests of what a device would choose. The core looks at what it says. */
+/** Reads a device's tuning for tests of what a device would choose. The core validates it. */
 function readTuning(text: string | null): DeviceTuning | undefined {
   if (text === null) return undefined;
   try {

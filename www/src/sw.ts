@@ -1,8 +1,8 @@
-/** Keeps the program, whole and of one version; models are in the origin's file system and are none of its business. */
+/** Caches the program, complete and in one version; models are in the origin's file system and not handled here. */
 import { addRoute, cleanupOutdatedCaches, precache } from "workbox-precaching";
 
 interface ServiceWorker {
-  /** All files of this build with a hash of each: written in by the build. */
+  /** All files of this build, each with a hash; inserted by the build. */
   __PRECACHE: { url: string; revision: string | null }[];
   skipWaiting(): Promise<void>;
   addEventListener(type: "message", listener: (event: MessageEvent<{ type?: string }>) => void): void;
@@ -11,7 +11,7 @@ interface ServiceWorker {
 declare const self: ServiceWorker;
 
 precache(self.__PRECACHE);
-// The page's address has parameters that say what it shows; they do not make it another page.
+// The page's URL parameters choose what it shows; they do not make it another page.
 addRoute({ ignoreURLParametersMatching: [/.*/] });
 cleanupOutdatedCaches();
 

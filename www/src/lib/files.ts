@@ -1,4 +1,4 @@
-/** Files that the page gives to the visitor. */
+/** Files that the page hands to the visitor. */
 
 export function saveText(name: string, type: string, text: string): void {
   const url = URL.createObjectURL(new Blob([text], { type }));
@@ -6,13 +6,13 @@ export function saveText(name: string, type: string, text: string): void {
   link.href = url;
   link.download = name;
   link.click();
-  // The browser has begun to read it by then.
+  // The browser has started reading it by then.
   setTimeout(() => {
     URL.revokeObjectURL(url);
   }, 10_000);
 }
 
-/** A title as a file's name. */
+/** Turns a title into a file name. */
 export function slug(title: string): string {
   const name = title.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "");
   return Array.from(name).slice(0, 60).join("") || "conversation";

@@ -1,4 +1,4 @@
-/** Numbers as people read them. Sizes are decimal, as file managers and shops count them. */
+/** Formats numbers for people. Sizes are decimal, as in file managers and shops. */
 
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 

@@ -1,13 +1,16 @@
-/** Keys as they are meant: an input method takes Enter and Escape for itself. */
+/** The meaning of key events: an input method uses Enter and Escape for itself. */
 type Key = Pick<KeyboardEvent, "key" | "shiftKey" | "isComposing" | "keyCode">;
 
-/** Safari ends the composition before it tells of the key that did so; only the code 229 says whose key that was. */
+/**
+ * Safari ends the composition before it reports the key that ended it; only key code 229 reveals that the key belongs
+ * to the input method.
+ */
 function isComposing(event: Key): boolean {
   // eslint-disable-next-line @typescript-eslint/no-deprecated
   return event.isComposing || event.keyCode === 229;
 }
 
-/** Enter, but for a new line. */
+/** Whether the key is Enter without Shift, which would start a new line. */
 export function isSubmit(event: Key): boolean {
   return event.key === "Enter" && !event.shiftKey && !isComposing(event);
 }

@@ -1,4 +1,4 @@
-/** Speed and remaining time of a download, from its last few seconds. */
+/** Speed and remaining time of a download, measured over its last few seconds. */
 
 const WINDOW_MS = 4000;
 
@@ -10,7 +10,7 @@ export class SpeedMeter {
     while (this.#samples.length > 2 && at - (this.#samples[0]?.at ?? at) > WINDOW_MS) this.#samples.shift();
   }
 
-  /** Bytes per second, or undefined while there is too little to tell. */
+  /** Bytes per second, or undefined while there is too little data. */
   get speed(): number | undefined {
     const first = this.#samples[0];
     const last = this.#samples.at(-1);

@@ -1,4 +1,4 @@
-/** A text that grows, as Markdown's blocks: what can no longer change is not read again. */
+/** Splits a growing text into Markdown blocks; the part that can no longer change is not parsed again. */
 import { Lexer, Marked, type Token, type TokensList } from "marked";
 import { mathExtension } from "./math.js";
 
@@ -12,21 +12,21 @@ export interface Blocks {
 }
 
 export class BlockReader {
-  /** Its tokens are final. */
+  /** Text whose tokens are final. */
   #head = "";
   #tokens: Token[] = [];
   #links: Links = {};
-  /** What the addresses were when the head was read: they may come long after their link. */
+  /** Link addresses as they were when the head was parsed: a definition may come long after its link. */
   #linksThen = "{}";
   #isGivenUp = false;
 
-  /** The blocks of a text; undefined for one that is nested too deep to be read. */
+  /** Returns the blocks of a text, or undefined if it is nested too deeply to parse. */
   read(text: string): Blocks | undefined {
     if (this.#isGivenUp) return undefined;
     try {
       return this.#read(text.replace(/\r\n?/g, "\n"));
     } catch {
-      // The same text, grown by a token, would fail the same way at each frame.
+      // This text plus one token would fail the same way on every frame.
       this.#isGivenUp = true;
       return undefined;
     }
@@ -52,8 +52,8 @@ export class BlockReader {
   }
 
   /**
-   * Takes into the head what is final: a list, a table or a heading may be made of a block and the one behind it, but nothing
-   * reaches over two blocks and an empty line.
+   * Moves final blocks into the head. A list, a table or a heading may be built from a block and the one after it, but
+   * nothing spans two blocks and an empty line.
    */
   #keep(found: TokensList, text: string): void {
     const blocks = found.flatMap(({ type }, index) => (type === "space" ? [] : [index]));
@@ -61,7 +61,7 @@ export class BlockReader {
     while (end > 0 && found[end - 1]?.type !== "space") end--;
     const kept = found.slice(0, end);
     const head = this.#head + kept.map(({ raw }) => raw).join("");
-    // Where the lexer has mended something its tokens are not the text, and tell no place in it.
+    // After the lexer has corrected the text, its tokens differ from it and give no position in it.
     if (!text.startsWith(head)) return;
     if (kept.some(({ type }) => type === "def")) this.#links = { ...found.links };
     this.#head = head;

@@ -1,14 +1,14 @@
-/** Colours in code. The highlighter is fetched with the first block of code. */
+/** Syntax highlighting. The highlighter is fetched with the first code block. */
 import DOMPurify from "dompurify";
 
 type Highlighter = (typeof import("highlight.js/lib/common"))["default"];
 
 let highlighter: Highlighter | undefined;
 let loading: Promise<Highlighter> | undefined;
-/** Longer code stays plain: colouring it would hold up the page. */
+/** Longer code stays plain: highlighting it would block the page. */
 const MOST_CHARACTERS = 50_000;
 
-/** Now, or as soon as the highlighter is there. */
+/** Highlights at once, or as soon as the highlighter has loaded. */
 export function highlight(code: HTMLElement, language: string): void {
   if (language === "" || code.textContent.length > MOST_CHARACTERS) return;
   if (highlighter !== undefined) {
@@ -22,7 +22,7 @@ export function highlight(code: HTMLElement, language: string): void {
       colour(loaded, code, language);
     },
     () => {
-      // Without the network for it, code is plain; the next block asks again.
+      // If the highlighter cannot be fetched, code stays plain; the next block tries again.
       loading = undefined;
     },
   );

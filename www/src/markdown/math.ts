@@ -1,7 +1,7 @@
 /**
  * Formulas: `$…$`, `$$…$$`, `\(…\)` and `\[…\]`, set by KaTeX, which is fetched with the first one.
  *
- * KaTeX makes elements itself and is told to trust nothing: no links, no pictures, no styles of the formula's own.
+ * KaTeX creates elements itself and is configured to trust nothing: no links, no images, no styles from the formula.
  */
 import type { MarkedExtension, Tokens } from "marked";
 
@@ -10,22 +10,22 @@ type Katex = (typeof import("katex"))["default"];
 let katex: Katex | undefined;
 let loading: Promise<Katex> | undefined;
 
-/** Without empty lines, which TeX allows in none: so a block that has ended stays as it is, whatever comes behind it. */
+/** Matches no empty lines, which TeX forbids: so a block that has ended does not change, whatever comes after it. */
 const BLOCK = /^(?:\$\$((?:(?!\n[ \t]*\n)[^$])+?)\$\$|\\\[((?:(?!\n[ \t]*\n)[\s\S])+?)\\\])[ \t]*(?:\n|$)/;
-/** A dollar before a digit or space is money; so is one after a space. */
+/** A dollar sign before a digit or space is money; so is one after a space. */
 const INLINE = /^(?:\$\$([^$\n]+?)\$\$|\$(?![\s\d])((?:\\.|[^$\\\n])*?[^\s\\$])\$(?![\d\w])|\\\((.{1,2000}?)\\\))/;
 
 /**
- * Where the next formula may begin, looked for only as far as the text goes that is read next: the lexer asks at each piece, and a
- * look at all of the rest each time takes seconds for a long answer.
+ * Finds where the next formula may begin, searching only as far as the text that is parsed next: the lexer asks at
+ * every piece, and searching the whole remainder each time takes seconds for a long answer.
  */
 export function startOf(source: string, next: RegExp): number | undefined {
   const match = next.exec(source);
   return match?.[1] === undefined ? undefined : match.index;
 }
-/** A formula, or the empty line that ends a paragraph. */
+/** Matches a formula, or the empty line that ends a paragraph. */
 const NEXT_BLOCK = /(\$\$|\\\[)|\n[ \t]*\n/;
-/** A formula, or any of the characters at which plain text ends. */
+/** Matches a formula, or any of the characters that end plain text. */
 const NEXT_INLINE = /(\$|\\\()|[\\<![`*~_\n]/;
 
 function formula(raw: string, match: RegExpExecArray, type: string): Tokens.Generic {
@@ -33,7 +33,7 @@ function formula(raw: string, match: RegExpExecArray, type: string): Tokens.Gene
   return { type, raw, text: text.trim() };
 }
 
-/** The formula's text stays text until `setMath` takes it up. */
+/** Keeps the formula's source as text until `setMath` processes it. */
 const asText = (text: string, className: string): string => {
   const escaped = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
   return `<span class="${className}">${escaped}</span>`;
@@ -68,7 +68,7 @@ export function hasMath(element: HTMLElement): boolean {
   return element.querySelector(".math") !== null;
 }
 
-/** Now, or as soon as KaTeX is there; until then the formula is its source. */
+/** Sets the formula at once, or as soon as KaTeX has loaded; until then its source is shown. */
 export function setMath(element: HTMLElement): void {
   if (katex !== undefined) {
     setAll(katex, element);
@@ -98,7 +98,7 @@ function setAll(loaded: Katex, element: HTMLElement): void {
         maxExpand: 200,
       });
     } catch {
-      // Half a formula, or none: its source says as much as an error would.
+      // An incomplete or invalid formula: its source says as much as an error would.
     }
   }
 }

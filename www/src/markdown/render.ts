@@ -1,8 +1,10 @@
 /**
- * A model's answer as formatted text, block by block: while it grows, only the blocks that change are made again.
+ * Renders a model's answer as formatted text, block by block: while it grows, only the blocks that change are rendered
+ * again.
  *
- * The answer is not trusted. What Markdown makes of it goes through DOMPurify, which keeps text formatting only: nothing that
- * loads anything (images, media, frames, styles) comes through. Formulas and code are set afterwards, from their text.
+ * The answer is not trusted. The HTML that Markdown produces goes through DOMPurify, which keeps text formatting only:
+ * nothing that loads anything (images, media, frames, styles) passes. Formulas and code are set afterwards, from their
+ * text.
  */
 import DOMPurify from "dompurify";
 import type { Token } from "marked";
@@ -15,14 +17,14 @@ const ALLOWED_TAGS = [
   ..."p br hr h1 h2 h3 h4 h5 h6 ul ol li blockquote pre code strong em del a input".split(" "),
   ..."table thead tbody tr th td span div".split(" "),
 ];
-/** `class` is taken off again but for these, which are ours. */
+/** Classes that we set ourselves; any other `class` is removed. */
 const OUR_CLASS = /^(language-[\w+#-]+|math|math block)$/;
 const SAFE_LINK = /^(https?:|mailto:)/i;
 
 const purify = DOMPurify();
 purify.addHook("afterSanitizeAttributes", (node) => {
   if (!OUR_CLASS.test(node.getAttribute("class") ?? "")) node.removeAttribute("class");
-  // A list of tasks has boxes; a model is given no other field.
+  // Task lists have checkboxes; a model may create no other input.
   if (node instanceof HTMLInputElement) {
     if (node.type !== "checkbox") node.remove();
     node.disabled = true;
@@ -35,11 +37,11 @@ purify.addHook("afterSanitizeAttributes", (node) => {
   }
 });
 
-/** Shows a text that grows in an element. */
+/** Shows a growing text in an element. */
 export class MarkdownView {
   readonly #root: HTMLElement;
   #reader = new BlockReader();
-  /** What each child of the root was made of. */
+  /** The token that each child of the root was rendered from. */
   #shown: Token[] = [];
   #links = "";
 
@@ -54,7 +56,7 @@ export class MarkdownView {
       return;
     }
     const { blocks, links } = found;
-    // The address of a link may come long after its block.
+    // A link's address may come long after its block.
     const addresses = JSON.stringify(links);
     const isSame = (old: Token | undefined, next: Token): boolean =>
       old === next || (old?.raw === next.raw && (addresses === this.#links || !next.raw.includes("[")));
@@ -70,7 +72,7 @@ export class MarkdownView {
   }
 }
 
-/** One element for one block. */
+/** Renders one block as one element. */
 function toElement(block: Token, links: Links): HTMLElement {
   let fragment: DocumentFragment;
   try {
@@ -92,7 +94,7 @@ function toElement(block: Token, links: Links): HTMLElement {
   return element;
 }
 
-/** As it was written: what is nested too deep to be formatted. */
+/** Shows the source of text that is nested too deeply to be formatted. */
 function plain(text: string): HTMLElement {
   const element = document.createElement("div");
   element.className = "block plain";
@@ -100,7 +102,7 @@ function plain(text: string): HTMLElement {
   return element;
 }
 
-/** Wide things scroll by themselves instead of widening the page, and the keyboard reaches them. */
+/** Lets wide content scroll by itself instead of widening the page, and makes it reachable by keyboard. */
 function wrap(inner: HTMLElement, className: string): HTMLElement {
   const frame = document.createElement("div");
   frame.className = className;
@@ -110,7 +112,7 @@ function wrap(inner: HTMLElement, className: string): HTMLElement {
   return frame;
 }
 
-/** A block of code with its language, a button to copy it, and colours as soon as they are there. */
+/** Adds the language, a copy button, and highlighting once it has loaded, to a code block. */
 function dressCode(code: HTMLElement): void {
   const pre = code.parentElement;
   if (pre === null) return;

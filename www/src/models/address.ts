@@ -1,20 +1,23 @@
-/** Where a model's address leads: to a repository of the Hub, to this page's own host, or elsewhere. */
-// The page is of one repository with the package and reads ids by its rules, which are no part of what it offers to others.
+/** Classifies a model's address: a repository of the Hub, this page's own host, or elsewhere. */
+// The page shares a repository with the package and parses ids by the package's internal rules, which are not part of
+// its public API.
 import { parseHubId, type HubId } from "hearth/paste";
 
 export const HUB = "https://huggingface.co";
 
-/** The repository that the package will ask the Hub for; undefined where it takes the text as an address. */
+/**
+ * Returns the repository that the package will request from the Hub, or undefined if it treats the text as an address.
+ */
 export function hubIdOf(source: string): HubId | undefined {
   try {
     return parseHubId(source);
   } catch {
-    // A page of the Hub that is of no model: the package refuses it with more of the reasons.
+    // A page of the Hub that is not a model's: the package refuses it and gives more of the reasons.
     return undefined;
   }
 }
 
-/** The address as the package completes it; undefined where it is none. */
+/** Returns the address as the package completes it, or undefined if the text is not one. */
 export function addressOf(source: string): URL | undefined {
   try {
     return new URL(source, document.baseURI);
@@ -23,12 +26,15 @@ export function addressOf(source: string): URL | undefined {
   }
 }
 
-/** Whether it is fetched from Hugging Face. Decided by where it leads: a file beside the page may be spelled like a repository. */
+/**
+ * Whether the model is fetched from Hugging Face. Decided by the resolved address: a file next to the page may be
+ * spelled like a repository.
+ */
 export function isOnHub(source: string): boolean {
   return hubIdOf(source) !== undefined || addressOf(source)?.origin === HUB;
 }
 
-/** Whether it is a file of the host that the page is from. */
+/** Whether the model is a file on the page's own host. */
 export function isOurs(source: string): boolean {
   return hubIdOf(source) === undefined && addressOf(source)?.origin === location.origin;
 }

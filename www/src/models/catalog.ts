@@ -1,23 +1,29 @@
-/** A short list of models, small to large, for those who have none in mind. Sizes are rounded; the panel tells the true ones. */
+/**
+ * A short list of models, small to large, for visitors who have none in mind. Sizes are rounded; the panel shows the
+ * exact ones.
+ */
 
 import type { Sampling } from "../state/sampling.js";
 
 export interface CatalogEntry {
   id: string;
   name: string;
-  /** What `Engine.create` takes. */
+  /** The source to pass to `Engine.create`. */
   source: string;
-  /** Bytes to fetch, about. */
+  /** Approximate download size in bytes. */
   bytes: number;
   licence: string;
   licenceUrl: string;
-  /** What its makers advise: its `generation_config.json`, or else its model card. */
+  /** Sampling recommended by the model's makers: its `generation_config.json`, or else its model card. */
   sampling: Partial<Sampling>;
-  /** Which text says what it is good for. */
+  /** Key of the text that describes what the model is good for. */
   about: "tiny" | "small" | "fast" | "multilingual" | "allround" | "strong" | "large" | "reasoning";
 }
 
-/** The first of the list: what a new visitor is offered. A host may have another address for it, which the build is told. */
+/**
+ * The model offered to a new visitor, first in the list. A host may serve it from another address, which is set at
+ * build time.
+ */
 export const DEFAULT_MODEL =
   (import.meta.env.VITE_DEFAULT_MODEL as string | undefined) ?? "/models/smollm2-135m-instruct-q4_1.gguf";
 
@@ -104,12 +110,12 @@ export const CATALOG: readonly CatalogEntry[] = [
   },
 ];
 
-/** The entry of a model that is on the list. */
+/** Returns the entry of a model that is on the list. */
 export function entryOf(source: unknown): CatalogEntry | undefined {
   return CATALOG.find((known) => known.source === source);
 }
 
-/** What the visitor may write for a model: an address, a page of Hugging Face, or a repository's name. */
+/** Parses what the visitor enters as a model: an address, a page of Hugging Face, or a repository's name. */
 export function toSource(text: string): string {
   const found = CATALOG.find(({ id }) => id === text.trim());
   return found?.source ?? text.trim();

@@ -4,7 +4,7 @@ import { settings } from "../state/settings.js";
 import { en } from "./en.js";
 import { zh } from "./zh.js";
 
-/** All texts, and what a translation has to have. */
+/** All texts, in the shape that a translation must have. */
 export type Texts = typeof en;
 
 export const language = computed((): "en" | "zh-CN" => {
@@ -15,7 +15,7 @@ export const language = computed((): "en" | "zh-CN" => {
 
 const texts = computed((): Texts => (language.value === "zh-CN" ? zh : en));
 
-/** The texts; what reads them in a component is drawn again when the language changes. */
+/** Returns the texts; a component that reads them is rendered again when the language changes. */
 export const t = (): Texts => texts.value;
 
 export function applyLanguage(): void {
