@@ -1,6 +1,7 @@
 /**
- * What a screen reader is told. An answer that changes with each token is either spoken from its beginning over and over or not at
- * all, by reader and browser; so the conversation itself is silent, and whole sentences come here, a few at a time.
+ * Announcements for screen readers. Depending on reader and browser, an answer that changes with each token is either
+ * spoken from the start over and over or not at all; so the conversation itself is silent, and whole sentences are
+ * announced here, a few at a time.
  */
 import { effect, signal, untracked } from "@preact/signals";
 import { t } from "../text/index.js";
@@ -8,10 +9,10 @@ import { answering } from "./chat.js";
 import { engine, runningName } from "./model.js";
 import { settings } from "./settings.js";
 
-/** The text of the page's status. */
+/** The text of the page's status region. */
 export const announced = signal("");
 
-/** A change within this time would cut off what is being spoken. */
+/** A change within this time would interrupt what is being spoken. */
 const PAUSE_MS = 2000;
 const SENTENCE_END = /[.!?…][)\]"'”’]*\s|[。！？]|\n/g;
 
@@ -46,7 +47,7 @@ export function announceAll(): void {
   });
 }
 
-/** Tells of one answer, until the function that it gives is called. */
+/** Announces one answer, until the returned function is called. */
 function follow({ text, done }: NonNullable<typeof answering.value>): (() => void) | undefined {
   const { announce: how } = settings.value;
   if (how === "off") return undefined;
@@ -59,7 +60,7 @@ function follow({ text, done }: NonNullable<typeof answering.value>): (() => voi
   const ticks = setInterval(() => {
     if (how === "sentences") tell(said + lastEnd(text.peek().slice(said)));
   }, PAUSE_MS);
-  // An answer that the visitor left is not finished, and an error speaks for itself.
+  // An answer that the visitor left is not finished, and an error is announced elsewhere.
   let isFinished = false;
   void done.then(({ error }) => {
     isFinished = error === undefined;
@@ -72,14 +73,14 @@ function follow({ text, done }: NonNullable<typeof answering.value>): (() => voi
   };
 }
 
-/** How far whole sentences go. */
+/** Returns the end of the last whole sentence. */
 function lastEnd(text: string): number {
   let end = 0;
   for (const { 0: match, index } of text.matchAll(SENTENCE_END)) end = index + match.length;
   return end;
 }
 
-/** Without the marks of Markdown. */
+/** Removes Markdown's markup. */
 function spoken(text: string): string {
   const words = text.replace(/[*`]/g, "").replace(/[#>|~\s]+/g, " ");
   return words.trim();

@@ -1,22 +1,22 @@
-/** One answer while it is made. */
+/** One answer while it is being generated. */
 import { signal } from "@preact/signals";
 import { HearthError, type ChatCompletionMessageParam, type CompletionUsage, type Engine } from "hearth";
 import type { AnswerStats, Message } from "../store/tree.js";
 import { record } from "./performance.js";
 import { requestSampling } from "./sampling.js";
 
-/** How often what has come so far is written down, so that a crash loses little. */
+/** Interval for saving the answer so far, so that a crash loses little. */
 const DRAFT_MS = 2000;
 
 export class Answering {
   readonly id: string;
-  /** What has come so far; of a continued answer with what was there before. */
+  /** The answer so far; for a continued answer, including the earlier part. */
   readonly text;
   readonly reasoning = signal("");
-  /** Something of it has come. */
+  /** Whether any of the answer has arrived. */
   readonly hasBegun = signal(false);
   readonly stats = signal<AnswerStats | null>(null);
-  /** What came, unless that was nothing; and why it ended, unless as it should. Never rejects. */
+  /** The answer, unless it is empty, and why it ended, unless it ended normally. Never rejects. */
   readonly done: Promise<{ result: Message | undefined; error: unknown }>;
   readonly #message: Message;
   readonly #abort = new AbortController();
@@ -35,7 +35,7 @@ export class Answering {
     this.done = this.#run(engine, toMessages(system, before), onDraft);
   }
 
-  /** What has been said so far stays. */
+  /** Stops the answer and keeps the text so far. */
   stop(): void {
     this.#abort.abort();
   }
@@ -76,7 +76,7 @@ export class Answering {
     } catch (cause) {
       end = "stopped";
       const code = cause instanceof HearthError ? cause.code : undefined;
-      // Stopped by the visitor, who may also have taken another model.
+      // Stopped by the visitor, who may also have switched to another model.
       const isWanted = (this.#abort.signal.aborted && code === "cancelled") || code === "disposed";
       if (!isWanted) error = cause;
     } finally {
@@ -103,7 +103,7 @@ function toParam({ role, content, reasoning }: Message): ChatCompletionMessagePa
   return { role, content, ...(reasoning === "" ? {} : { reasoning_content: reasoning }) };
 }
 
-/** Time to the first token, and the speed from there on. */
+/** Measures the time to the first token, and the speed from then on. */
 class AnswerClock {
   readonly #start = performance.now();
   #first: { at: number; tokens: number } | undefined;

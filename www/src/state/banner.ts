@@ -1,10 +1,16 @@
-/** What the visitor should see of all that happened to the model; at least that it runs slowly, and what helps. */
+/**
+ * Everything about the model's state that the visitor should see; at the very least that it runs slowly, and what
+ * helps.
+ */
 import { computed } from "@preact/signals";
 import type { Engine } from "hearth";
 import { t } from "../text/index.js";
 import { engine, load, model, notices } from "./model.js";
 
-/** A graphics card that the browser plays on the CPU: WebGPU by name, and slower than the CPU's own path may be. */
+/**
+ * Whether the browser emulates the graphics card on the CPU: WebGPU in name only, and possibly slower than our own CPU
+ * path.
+ */
 export function isEmulated({ device }: Engine): boolean {
   return device.kind === "webgpu" && device.software;
 }
@@ -20,7 +26,7 @@ export const banner = computed((): { texts: string[]; canUseCpu: boolean } => {
   return { texts, canUseCpu };
 });
 
-/** Loads the model that runs once more, on the CPU. */
+/** Reloads the running model on the CPU. */
 export function useCpu(): void {
   if (model.value.name !== "running") return;
   const { choice } = model.value;

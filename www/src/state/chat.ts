@@ -1,4 +1,4 @@
-/** The conversations: which there are, which one is open, and what is done with it. */
+/** The conversations: the list, the open one, and the actions on them. */
 import { batch, computed, signal } from "@preact/signals";
 import type { Conversation } from "../store/db.js";
 import type { Bundle } from "../store/exchange.js";
@@ -9,25 +9,25 @@ import { settings } from "./settings.js";
 import { opened } from "./store.js";
 import { answerAlone, elsewhere, onNews, tell, watch, type News } from "./tabs.js";
 
-/** Newest first. */
+/** All conversations, newest first. */
 export const conversations = signal<readonly Conversation[]>([]);
-/** The open one; undefined for one that has no message yet. */
+/** The open conversation; undefined if it has no message yet. */
 export const current = signal<Conversation | undefined>(undefined);
 const tree = signal<Tree>(new Map());
-/** The answer that is being made, if it belongs to the open conversation. */
+/** The answer being generated, if it belongs to the open conversation. */
 export const answering = signal<Answering | undefined>(undefined);
-/** Why the last request failed. */
+/** Reason why the last request failed, and a way to retry it. */
 export const failure = signal<{ error: unknown; retry: () => void } | undefined>(undefined);
 /** Whether conversations outlast the page. */
 export const isKept = signal(true);
-/** The system prompt of the open conversation, which a new one has from the settings. */
+/** The system prompt of the open conversation; a new one takes it from the settings. */
 export const system = signal(settings.value.system);
 
-/** What is shown: from the first message to the open leaf. */
+/** The messages shown: from the first one to the open leaf. */
 export const path = computed(() => pathTo(tree.value, current.value?.leaf ?? null));
 const children = computed(() => childrenOf(tree.value));
 
-/** Another tab answers in the open conversation. */
+/** Whether another tab is answering in the open conversation. */
 export const isElsewhere = computed(() => elsewhere.value.has(current.value?.id ?? ""));
 /** Whether a question can be asked. */
 export const canAsk = computed(() => engine.value !== undefined && answering.value === undefined && !isElsewhere.value);
@@ -39,7 +39,7 @@ export async function openConversations(): Promise<void> {
   onNews((news) => void onOtherTab(news));
 }
 
-/** Another tab has changed something; what is being answered here stays as it is. */
+/** Handles a change made in another tab; an answer in progress here is left alone. */
 async function onOtherTab(news: News): Promise<void> {
   const { id, state } = news;
   const isOpen = (): boolean => current.value?.id === id && answering.value === undefined;
@@ -61,13 +61,13 @@ async function readAgain(id: string): Promise<void> {
   if (isOpen && answering.value === undefined) await openConversation(id);
 }
 
-/** Into the list of all. */
+/** Puts a conversation into the list. */
 function list(head: Conversation): void {
   const others = conversations.value.filter(({ id }) => id !== head.id);
   conversations.value = [head, ...others].sort((a, b) => b.updated - a.updated);
 }
 
-/** The conversation that was chosen last. */
+/** Id of the conversation that was chosen last. */
 let wanted: string | undefined;
 
 export function newConversation(): void {
@@ -86,7 +86,7 @@ export async function openConversation(id: string): Promise<void> {
   wanted = id;
   const isRunning = answering.value === undefined && (await watch(id, () => void readAgain(id)));
   const messages = await (await opened()).messages(id);
-  // Another one was chosen meanwhile.
+  // Another one was chosen in the meantime.
   if (wanted !== id) return;
   const found = conversations.value.find((conversation) => conversation.id === id);
   if (found === undefined) return;
@@ -98,18 +98,18 @@ export async function openConversation(id: string): Promise<void> {
   });
 }
 
-/** An answer that was being made when the page ended has been stopped by that. */
+/** Marks an answer as stopped if the page closed while it was being generated. */
 function ended(message: Message): Message {
   return message.end === "running" ? { ...message, end: "stopped" } : message;
 }
 
-/** The messages beside this one, and where it is among them. */
+/** Returns how many sibling messages there are, this one included, and its position among them. */
 export function branchesOf(message: Message): { index: number; count: number } {
   const siblings = children.value.get(message.parent) ?? [];
   return { index: siblings.findIndex(({ id }) => id === message.id), count: siblings.length };
 }
 
-/** Shows the branch `step` beside this message's. */
+/** Shows the branch `step` places away from this message's. */
 export async function switchBranch(message: Message, step: 1 | -1): Promise<void> {
   if (answering.value !== undefined) return;
   const siblings = children.value.get(message.parent) ?? [];
@@ -138,12 +138,12 @@ async function ask(parent: string | null, content: string): Promise<void> {
     failure.value = undefined;
     current.value = open;
   });
-  // Not waited for: a disk that does not answer holds up no answer.
+  // Not awaited: an unresponsive disk must not delay the answer.
   void save({ ...open, system: system.value, leaf: question.id, updated: now }, [question]);
   await answer(question);
 }
 
-/** Another answer to the same question, as a branch beside this one. */
+/** Requests another answer to the same question, as a branch alongside this one. */
 export async function regenerate(message: Message): Promise<void> {
   const question = message.parent === null ? undefined : tree.value.get(message.parent);
   const open = current.value;
@@ -153,7 +153,7 @@ export async function regenerate(message: Message): Promise<void> {
   await answer(question);
 }
 
-/** Goes on with an answer that was stopped or cut off. */
+/** Continues an answer that was stopped or cut off. */
 export async function goOn(message: Message): Promise<void> {
   await run(message);
 }
@@ -163,7 +163,7 @@ async function answer(question: Message): Promise<void> {
   await run({ ...message, end: "running", model: engine.value?.model.name ?? "" });
 }
 
-/** Makes or continues an answer; its parent is in the tree. */
+/** Generates or continues an answer; its parent is in the tree. */
 async function run(message: Message): Promise<void> {
   const open = current.value;
   if (open === undefined || !canAsk.value) return;
@@ -188,13 +188,13 @@ async function make(id: string, message: Message): Promise<void> {
   const { result, error } = await running.done;
   if (answering.peek() === running) answering.value = undefined;
   const head = headOf(open);
-  // Deleted meanwhile: it is not to come back.
+  // Deleted in the meantime: saving would bring it back.
   if (head === undefined) return;
   let saved: Promise<void> | undefined;
   if (result !== undefined) {
     saved = save({ ...head, leaf: result.id, updated: Date.now() }, [result]);
   } else if (current.value?.id === open.id) {
-    // Nothing came: the question stays, and can be asked again.
+    // Nothing arrived: the question stays, and can be asked again.
     const rest = new Map(tree.value);
     rest.delete(message.id);
     tree.value = rest;
@@ -210,12 +210,12 @@ async function make(id: string, message: Message): Promise<void> {
   await saved;
 }
 
-/** Ends the running answer; what has been said so far stays. */
+/** Stops the running answer and keeps the text so far. */
 export function stop(): void {
   answering.value?.stop();
 }
 
-/** Ends it because the visitor goes elsewhere; it writes down by itself what has come. */
+/** Ends the running answer because the visitor leaves the conversation; the answer saves its text itself. */
 function leave(): void {
   stop();
   answering.value = undefined;
@@ -231,7 +231,7 @@ export async function setSystem(text: string): Promise<void> {
   if (current.value !== undefined) await save({ ...current.value, system: text }, []);
 }
 
-/** Deletes a conversation, and gives the way to bring it back. */
+/** Deletes a conversation and returns a function that restores it. */
 export async function remove(id: string): Promise<() => Promise<void>> {
   const isOpen = current.value?.id === id;
   const kept = bundles(id);
@@ -247,7 +247,7 @@ export async function remove(id: string): Promise<() => Promise<void>> {
   };
 }
 
-/** Everything, or one conversation, as it is kept. */
+/** Returns all conversations, or one, as stored. */
 export async function bundles(id?: string): Promise<Bundle[]> {
   const wanted = conversations.value.filter((conversation) => id === undefined || conversation.id === id);
   const store = await opened();
@@ -271,7 +271,7 @@ async function bringIn(all: readonly Bundle[]): Promise<void> {
   }
 }
 
-/** Conversations whose title or text holds the words, with the place where. */
+/** Returns the conversations whose title or text contains the words, each with an excerpt. */
 export async function search(words: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   const wanted = words.toLocaleLowerCase();
@@ -289,7 +289,7 @@ export async function search(words: string): Promise<Map<string, string>> {
   return found;
 }
 
-/** Writes it, shows it, and tells the other tabs. */
+/** Saves a conversation, shows it, and notifies the other tabs. */
 async function save(
   head: Conversation,
   messages: readonly Message[],
@@ -300,12 +300,12 @@ async function save(
     await (await opened()).put(head, messages);
     tell(news);
   } catch {
-    // A full disk: the conversation goes on, and the page says that it is not kept.
+    // The disk is full: the conversation continues, and the page shows that it is not saved.
     isKept.value = false;
   }
 }
 
-/** In the list, and in full where it is the open conversation. */
+/** Updates the list, and the messages if this conversation is open. */
 function show(head: Conversation, messages: readonly Message[]): void {
   batch(() => {
     list(head);
@@ -318,7 +318,7 @@ function show(head: Conversation, messages: readonly Message[]): void {
   });
 }
 
-/** As it is now: while an answer was made it may have been renamed, or deleted. */
+/** Returns the current state of the conversation: it may have been renamed or deleted while an answer was generated. */
 function headOf({ id }: Pick<Conversation, "id">): Conversation | undefined {
   return conversations.value.find((head) => head.id === id);
 }

@@ -1,4 +1,7 @@
-/** What is being written, for each conversation its own: it outlives a look elsewhere, a reload and a crash. */
+/**
+ * The text being written, kept separately for each conversation: it survives switching to another one, a reload and a
+ * crash.
+ */
 import { computed, effect, signal } from "@preact/signals";
 import { current } from "./chat.js";
 import { opened } from "./store.js";
@@ -6,7 +9,7 @@ import { opened } from "./store.js";
 export const draft = signal("");
 
 const SAVE_MS = 300;
-/** A new conversation has none yet. */
+/** Key of the draft; a new conversation has no id yet. */
 const place = computed(() => current.value?.id ?? "");
 let unsaved: { id: string; text: string } | undefined;
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -31,7 +34,7 @@ export function keepDrafts(): void {
 
 async function show(id: string): Promise<void> {
   const text = await (await opened()).draft(id);
-  // What was written meanwhile is newer.
+  // Text typed in the meantime is newer.
   if (place.value === id && draft.value === "" && unsaved === undefined) draft.value = text;
 }
 
@@ -39,6 +42,6 @@ function save(): void {
   clearTimeout(timer);
   const last = unsaved;
   unsaved = undefined;
-  // A full disk: the draft lasts as long as the page.
+  // The disk is full: the draft lasts as long as the page.
   if (last !== undefined) void opened().then((store) => store.putDraft(last.id, last.text).catch(() => undefined));
 }

@@ -1,4 +1,4 @@
-/** The model: chosen, loading, paused, failed or running. One engine at a time. */
+/** The model: chosen, loading, paused, failed or running. Only one engine exists at a time. */
 import { batch, computed, signal } from "@preact/signals";
 import { Engine, HearthError, type EngineOptions, type LoadProgress, type Notice } from "hearth";
 import { SpeedMeter } from "../lib/meter.js";
@@ -9,7 +9,7 @@ import { change } from "./settings.js";
 
 export type Source = string | File | File[];
 
-/** What to load, and how. */
+/** A model to load, and its options. */
 export interface Choice {
   source: Source;
   options: Pick<EngineOptions, "device" | "contextSize" | "kvType" | "quantize">;
@@ -28,23 +28,23 @@ export type ModelState =
   | { name: "none" }
   | { name: "loading" | "paused"; choice: Choice }
   | { name: "failed"; choice: Choice; error: unknown }
-  /** It ran, and ended by itself. */
+  /** The model was running, and the engine ended by itself. */
   | { name: "ended"; choice: Choice; error: unknown }
   | { name: "running"; choice: Choice; engine: Engine };
 
 export const model = signal<ModelState>({ name: "none" });
 export const phases = signal<Record<Phase, PhaseState>>(freshPhases());
-/** Bytes a second of the download; undefined while there is too little to tell. */
+/** Download speed in bytes per second; undefined while there is too little data. */
 export const downloadSpeed = signal<number | undefined>(undefined);
-/** What the visitor should see of what happened to the model. */
+/** Events concerning the model that the visitor should see. */
 export const notices = signal<readonly Notice[]>([]);
 
-/** Until it is known whether a model starts by itself. */
+/** True until it is known whether a model starts by itself. */
 export const isStarting = signal(true);
 
 export const engine = computed(() => (model.value.name === "running" ? model.value.engine : undefined));
 
-/** A tab that a model brought down should not load it again by itself; this remembers that a load has begun. */
+/** Key that records a load in progress: a tab that a model has crashed should not load it again by itself. */
 const ATTEMPT = "hearth.loading";
 
 let controller: AbortController | undefined;
@@ -56,18 +56,18 @@ export function modelName(source: Source): string {
   try {
     return decodeURIComponent(name);
   } catch {
-    // A percent sign of its own.
+    // A literal percent sign.
     return name;
   }
 }
 
-/** By the list's name for it, or as its file says. */
+/** Returns the model's name in the list, or else the one in its file. */
 export function runningName({ model: { name, architecture } }: Engine): string {
   const entry = model.value.name === "running" ? entryOf(model.value.choice.source) : undefined;
   return entry?.name ?? (name || architecture);
 }
 
-/** Loads a model in place of the one that is there. */
+/** Loads a model in place of the current one. */
 export async function load(choice: Choice): Promise<void> {
   controller?.abort();
   forgetPlan();
@@ -115,7 +115,7 @@ export async function load(choice: Choice): Promise<void> {
   }
 }
 
-/** Stops a load; what is on the disk stays, so that `resume` goes on from there. */
+/** Stops a load; the data on disk stays, so that `resume` continues from there. */
 export function pause(): void {
   if (model.value.name !== "loading") return;
   const { choice } = model.value;
@@ -132,14 +132,14 @@ export function cancel(): void {
   model.value = { name: "none" };
 }
 
-/** Forgets the engine before ending it, so that its end is not taken for a failure. */
+/** Forgets the engine before ending it, so that its end is not mistaken for a failure. */
 export function unload(): void {
   const running = engine.value;
   model.value = { name: "none" };
   running?.dispose();
 }
 
-/** Whether the last load ended with the whole tab. */
+/** Whether the last load crashed the whole tab. */
 export function lastLoadCrashed(): boolean {
   try {
     return localStorage.getItem(ATTEMPT) !== null;
@@ -155,7 +155,7 @@ export function canUseCpu(error: unknown): boolean {
 function show({ phase, loaded, total }: LoadProgress, meter: SpeedMeter): void {
   if (phase === "ready") return;
   const next = { ...phases.value };
-  // A phase that reports nothing more has ended when the next one reports. Download and weights run side by side.
+  // A phase has ended when the next one reports, since it sends no final report. Download and weights run side by side.
   for (const earlier of PHASES.slice(0, PHASES.indexOf(phase))) {
     const isBeside = phase === "weights" && earlier === "download";
     if (!isBeside && next[earlier].state !== "done") next[earlier] = { ...next[earlier], state: "done" };
@@ -177,6 +177,6 @@ function remember(key: string, value: string | undefined): void {
     if (value === undefined) localStorage.removeItem(key);
     else localStorage.setItem(key, value);
   } catch {
-    // Private windows may refuse; then there is nothing to remember.
+    // Private windows may refuse; then nothing is remembered.
   }
 }

@@ -1,9 +1,9 @@
-/** What was measured: of answers as they come, and of a benchmark on request. */
+/** Measurements: of answers as they arrive, and of a benchmark on request. */
 import { signal } from "@preact/signals";
 import type { Engine, EngineStats } from "hearth";
 import type { AnswerStats } from "../store/tree.js";
 
-/** Of the answers since the page was opened, oldest first. */
+/** Statistics of the answers since the page was opened, oldest first. */
 export const history = signal<readonly AnswerStats[]>([]);
 
 const MOST_KEPT = 100;
@@ -12,7 +12,7 @@ export function record(stats: AnswerStats): void {
   history.value = [...history.value, stats].slice(-MOST_KEPT);
 }
 
-/** The fastest decode that was seen with this engine; undefined before there was one worth the name. */
+/** The fastest decode seen with this engine; undefined before the first meaningful measurement. */
 export function measuredSpeed(): number | undefined {
   const speeds = history.value.filter(({ tokens }) => tokens >= 16).map(({ tokensPerSecond }) => tokensPerSecond ?? 0);
   return speeds.length === 0 ? undefined : Math.max(...speeds);
@@ -23,11 +23,11 @@ export interface BenchmarkCase {
   tokens: number;
   seconds: number;
   tokens_per_second: number;
-  /** Until the first token of the answer. */
+  /** Time until the first token of the answer. */
   first_token_seconds: number;
 }
 
-/** What the benchmark found, in a form to share: nothing in it says who ran it. */
+/** The benchmark's result, in a form to share: nothing in it identifies the visitor. */
 export interface BenchmarkReport {
   format: "hearth-benchmark";
   version: 1;
@@ -43,13 +43,13 @@ export interface BenchmarkReport {
   memory: Pick<EngineStats, "gpu_bytes" | "heap_bytes">;
 }
 
-/** Prompts are as long as this or as the context holds. */
+/** The cases; a prompt is this long, or as long as the context allows. */
 const CASES: { name: BenchmarkCase["name"]; prompt: number; answer: number }[] = [
   { name: "prefill_128", prompt: 128, answer: 1 },
   { name: "prefill_512", prompt: 512, answer: 1 },
   { name: "decode_64", prompt: 32, answer: 64 },
 ];
-/** Each case runs this often after a first time that counts for nothing; the best counts. */
+/** Counted runs of each case, after a warm-up; the best run counts. */
 const ROUNDS = 2;
 
 export async function runBenchmark(
@@ -123,7 +123,7 @@ async function measure(
   };
 }
 
-/** About so many tokens of words that were not there before, so that nothing of them is in the KV cache. */
+/** Builds a prompt of about `length` tokens of fresh random words, so that the KV cache cannot help. */
 async function promptOf(engine: Engine, length: number): Promise<string> {
   const random = crypto.getRandomValues(new Uint32Array(length));
   const words = Array.from(random, (value) => WORDS[value % WORDS.length] ?? "");

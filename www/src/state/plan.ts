@@ -1,4 +1,4 @@
-/** What a model would take, before anything of it but its header is fetched. */
+/** The resources a model would need, worked out before anything but its header is fetched. */
 import { signal } from "@preact/signals";
 import { canRun, type Fit } from "hearth";
 import * as cache from "hearth/cache";
@@ -15,22 +15,22 @@ export type PlanState =
   | { name: "failed"; source: Source; error: unknown };
 
 export const plan = signal<PlanState>({ name: "none" });
-/** Files that are on this device. */
+/** Files on this device. */
 export const installed = signal<readonly cache.CachedFile[]>([]);
 
-/** Of a card's memory, what is left beside the screen and other programs. */
+/** Share of a card's memory left over by the screen and other programs. */
 const SHARE = 0.9;
 
 let controller: AbortController | undefined;
-/** Bytes a second that the GPU reads, once that was measured. */
+/** The GPU's measured read bandwidth in bytes per second; undefined until measured. */
 let bandwidth: number | undefined;
 
 type Wishes = Pick<Choice["options"], "contextSize" | "kvType">;
 
-/** What the visitor wants to be other than the engine's default, for the model that is looked at. */
+/** The visitor's deviations from the engine's defaults, for the model being looked at. */
 export const wishes = signal<Wishes>({});
 
-/** Looks at the same model again, with another wish. */
+/** Plans the same model again, with one wish changed. */
 export function wish<K extends keyof Wishes>(name: K, value: Wishes[K] | undefined): void {
   const { contextSize, kvType }: Partial<Record<keyof Wishes, unknown>> = { ...wishes.value, [name]: value };
   const wanted = Object.fromEntries(
@@ -39,7 +39,7 @@ export function wish<K extends keyof Wishes>(name: K, value: Wishes[K] | undefin
   lookAgain(wanted);
 }
 
-/** Works out what is looked at once more: something that it rests on has changed. */
+/** Recomputes the current plan after something that it depends on has changed. */
 export function lookAgain(wanted = wishes.value): void {
   if (plan.value.name !== "none") void look(plan.value.source, wanted);
 }
@@ -50,7 +50,7 @@ export async function look(source: Source, wanted: Wishes = {}): Promise<Fit | u
   const current = new AbortController();
   controller = current;
   wishes.value = wanted;
-  // While only a wish is worked out, what is known stays in sight.
+  // While only a wish is recomputed, the previous result stays visible.
   if (plan.value.name !== "known" || plan.value.source !== source) plan.value = { name: "reading", source };
   try {
     const { contextSize, kvType, device } = { ...params.engine, ...wanted };
@@ -61,10 +61,10 @@ export async function look(source: Source, wanted: Wishes = {}): Promise<Fit | u
         model: source,
         signal: current.signal,
         ...(contextSize === undefined ? {} : { contextSize }),
-        // What the engine takes by default depends on the device.
+        // The engine's default depends on the device.
         ...(kvType !== undefined ? { kvType } : device === "cpu" ? { kvType: "f32" as const } : {}),
         download,
-        // On the CPU it is something else that bounds the speed.
+        // On the CPU the speed is not bound by memory bandwidth.
         ...(device === "cpu" ? { probe: false } : bandwidth === undefined ? {} : { bandwidth }),
         ...(memory > 0 ? { memory } : {}),
       }),
@@ -87,26 +87,26 @@ export function forgetPlan(): void {
   plan.value = { name: "none" };
 }
 
-/** The model as it is wished for, or with what makes it fit. */
+/** Returns the model with the visitor's wishes, and with the changes that make it fit. */
 export function choiceOf(source: Source, fit?: Fit): Choice {
   const { device } = params.engine;
   const wanted = fit === undefined ? {} : wishes.value;
   return { source, options: { ...(device === undefined ? {} : { device }), ...wanted, ...(fit?.changes ?? {}) } };
 }
 
-/** The model that ran last, as it ran. */
+/** Returns the model that ran last, with its options. */
 export function lastChoice(): Choice {
   const { model, modelOptions } = settings.value;
   const choice = choiceOf(model || DEFAULT_MODEL);
   return model === "" ? choice : { ...choice, options: { ...modelOptions, ...choice.options } };
 }
 
-/** The address's, and for Hugging Face the visitor's token. */
+/** Returns the download options from the page's address, plus the visitor's token for Hugging Face. */
 export function downloadOptions(source: Source): NonNullable<typeof params.engine.download> {
   const options = params.engine.download ?? {};
   const { hubToken } = settings.value;
   const mayKnow = typeof source === "string" && isOnHub(source);
-  // Another hub is not to see it.
+  // The token must not reach another hub.
   if (hubToken === "" || !mayKnow || options.hub !== undefined) return options;
   return { ...options, headers: { Authorization: `Bearer ${hubToken}` } };
 }
@@ -119,7 +119,7 @@ export async function refreshInstalled(): Promise<void> {
   }
 }
 
-/** Deletes a file; false where it is read or fetched at this moment, here or in another tab. */
+/** Deletes a file; returns false if it is being read or fetched right now, here or in another tab. */
 export async function removeKept(url: string): Promise<boolean> {
   try {
     await cache.delete(url);
@@ -131,14 +131,17 @@ export async function removeKept(url: string): Promise<boolean> {
   }
 }
 
-/** Bytes that must be fetched before a model can run, about; undefined where its list would have to be asked first. */
+/**
+ * Approximate number of bytes to fetch before a model can run; undefined if its file list would have to be requested
+ * first.
+ */
 export function missingBytes(source: Source): number | undefined {
   if (typeof source !== "string" || isKeptWhole(source)) return 0;
   const bytes = entryOf(source)?.bytes;
   return bytes === undefined ? undefined : Math.max(0, bytes - keptBytes(source));
 }
 
-/** Bytes of a model that are on the disk. */
+/** Returns the number of bytes of a model that are on disk. */
 export function keptBytes(source: Source): number {
   if (typeof source !== "string") return 0;
   return filesOf(source).reduce((sum, { bytes }) => sum + bytes, 0);
@@ -151,15 +154,16 @@ export function isKeptWhole(source: string): boolean {
 }
 
 /**
- * Whether a model may be loaded without a word of the visitor. A link from elsewhere may not make this page fetch gigabytes: what
- * it names must be here, or this host's own; and with another hub, or past the cache, what is here is not what would be loaded.
+ * Whether a model may be loaded without asking the visitor. A link from elsewhere must not make this page fetch
+ * gigabytes: the model it names must be stored here or be on this host; and if the link sets another hub or bypasses
+ * the cache, the stored files are not the ones that would be loaded.
  */
 export function mayStart(source: string): boolean {
   const { cache: mode, download } = params.engine;
   return isOurs(source) || (mode === undefined && download?.hub === undefined && isKeptWhole(source));
 }
 
-/** Its files on this device: by their address, those of a folder, or by the repository that they are from. */
+/** Returns a model's files on this device: by address, by folder, or by the repository that they are from. */
 function filesOf(source: string): readonly cache.CachedFile[] {
   const id = hubIdOf(source);
   if (id === undefined) {
@@ -170,7 +174,7 @@ function filesOf(source: string): readonly cache.CachedFile[] {
   const { repository, revision, quant = "", path = "" } = id;
   const hub = (params.engine.download?.hub ?? HUB).replace(/\/+$/, "");
   const base = `${hub}/${repository}/resolve/${encodeURIComponent(revision)}/`;
-  // A file that is no model itself stands for the folder that it is in; of one in parts all are wanted.
+  // A file that is not a model represents its folder; for a split model all parts are wanted.
   const named = path.split("/").map(encodeURIComponent).join("/");
   const wanted = /\.(gguf|safetensors)$/i.test(path) ? withoutPart(named) : named.replace(/[^/]*$/, "");
   return installed.value.filter(({ url }) => {

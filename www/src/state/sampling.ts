@@ -1,24 +1,24 @@
-/** How a model chooses its words: as its makers advise, unless the visitor has set something else for it. */
+/** Sampling of a model: as its makers recommend, unless the visitor has set something else for it. */
 import { computed } from "@preact/signals";
 import { DEFAULT_MODEL, entryOf } from "../models/catalog.js";
 import { params } from "../params.js";
 import { model, modelName } from "./model.js";
 import { change, settings } from "./settings.js";
 
-/** Fields of a request; absent ones are the engine's defaults. */
+/** Sampling fields of a request; absent ones take the engine's defaults. */
 export interface Sampling {
   temperature: number;
   top_p: number;
   top_k: number;
   min_p: number;
   repetition_penalty: number;
-  /** 0: as long as the context holds. */
+  /** Maximum length of an answer; 0 for as long as the context allows. */
   max_tokens: number;
 }
 
 export type PresetName = "own" | "precise" | "balanced" | "creative";
 
-/** The model's own sends nothing but what the list of models knows. */
+/** Values of each preset; the model's own sends nothing but what the list of models knows. */
 export const PRESETS: Record<PresetName, Partial<Sampling>> = {
   own: {},
   precise: { temperature: 0.2, top_p: 0.9, top_k: 0, min_p: 0, repetition_penalty: 1, max_tokens: 0 },
@@ -26,29 +26,29 @@ export const PRESETS: Record<PresetName, Partial<Sampling>> = {
   creative: { temperature: 1, top_p: 0.95, top_k: 0, min_p: 0.05, repetition_penalty: 1.05, max_tokens: 0 },
 };
 
-/** The model that is set: the one that is there, or else the one that would be loaded. */
+/** The model that the settings apply to: the running one, or else the one that would be loaded. */
 const subject = computed((): string => {
   const state = model.value;
   const source = state.name === "none" ? settings.value.model || DEFAULT_MODEL : state.choice.source;
   return typeof source === "string" ? source : modelName(source);
 });
 
-/** What the visitor has set for it. */
+/** Values that the visitor has set for this model. */
 export const sampling = computed((): Partial<Sampling> => settings.value.samplings[subject.value] ?? {});
-/** What its makers advise, as far as that is known here. */
+/** Values that the model's makers recommend, where they are known here. */
 export const advised = computed((): Partial<Sampling> => entryOf(subject.value)?.sampling ?? {});
 
 export function setSampling(values: Partial<Sampling>): void {
   change({ samplings: { ...settings.value.samplings, [subject.value]: values } });
 }
 
-/** The preset that the values are those of; undefined for values of one's own. */
+/** The preset that the current values match; undefined for custom values. */
 export const preset = computed((): PresetName | undefined => {
   const set = JSON.stringify(sampling.value);
   return (Object.keys(PRESETS) as PresetName[]).find((name) => JSON.stringify(PRESETS[name]) === set);
 });
 
-/** What a request gets, and over it what the address says. */
+/** Returns the sampling of a request, overridden by the page's address. */
 export function requestSampling(): Partial<Sampling> & { seed?: number } {
   const { max_tokens = 0, ...others } = { ...advised.value, ...sampling.value };
   return { ...others, ...(max_tokens > 0 ? { max_tokens } : {}), ...params.sampling };

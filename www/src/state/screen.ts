@@ -1,4 +1,4 @@
-/** What the middle of the page shows; a conversation can be read without a model. */
+/** The view in the middle of the page; a conversation can be read without a model. */
 import { computed } from "@preact/signals";
 import { path } from "./chat.js";
 import { isStarting, model } from "./model.js";

@@ -1,4 +1,4 @@
-/** What the visitor chose, kept in localStorage. */
+/** The visitor's settings, kept in localStorage. */
 import type { EngineOptions } from "hearth";
 import { effect, signal } from "@preact/signals";
 import type { Sampling } from "./sampling.js";
@@ -6,30 +6,33 @@ import type { Sampling } from "./sampling.js";
 export type Theme = "auto" | "light" | "dark";
 export type Language = "auto" | "en" | "zh-CN";
 
-/** Sizes of graphics memory to choose from; 0 is none of them. */
+/** Sizes of graphics memory to choose from, in GB; 0 leaves it unset. */
 export const MEMORIES = [0, 4, 8, 12, 16, 24];
 
-/** What a screen reader hears of an answer: its sentences as they come, that it is finished, or nothing. */
+/** Parts of an answer that a screen reader announces: its sentences as they arrive, that it is finished, or nothing. */
 export type Announce = "sentences" | "end" | "off";
 
 export interface Settings {
   theme: Theme;
   language: Language;
   announce: Announce;
-  /** For new conversations. */
+  /** System prompt for new conversations. */
   system: string;
-  /** How words are chosen, for each model by its address or name. */
+  /** Sampling for each model, keyed by its address or name. */
   samplings: Record<string, Partial<Sampling>>;
-  /** Of the graphics card, in GB; 0 where the page shall find out what it can. */
+  /** Memory of the graphics card in GB; 0 to let the page find out what it can. */
   memory: number;
-  /** The model that ran last, by its address; empty for none or for files. */
+  /** Address of the model that ran last; empty for none or for local files. */
   model: string;
   modelOptions: Pick<EngineOptions, "contextSize" | "kvType" | "quantize">;
-  /** For models that Hugging Face gives to those only who have agreed to their licence; sent there and nowhere else. */
+  /**
+   * Token for models that Hugging Face gives only to those who have accepted their licence; sent there and nowhere
+   * else.
+   */
   hubToken: string;
-  /** The token is forgotten with the page. */
+  /** Whether the token is forgotten when the page is closed. */
   isTokenBrief: boolean;
-  /** That the browser may clear everything has been said. */
+  /** Whether the visitor has been warned that the browser may clear everything. */
   isWarned: boolean;
 }
 
@@ -50,7 +53,7 @@ const DEFAULTS: Settings = {
 
 export const settings = signal<Settings>(read());
 
-/** Writes down these fields only: another tab may have changed others. */
+/** Saves these fields only: another tab may have changed others. */
 export function change(changes: Partial<Settings>): void {
   settings.value = { ...settings.value, ...changes };
   try {
@@ -67,7 +70,7 @@ function read(): Settings {
   return { ...DEFAULTS, ...kept() };
 }
 
-/** What is on the disk; nothing where it is refused or is no JSON. */
+/** Returns the stored settings, or none if storage is refused or holds no JSON. */
 function kept(): Partial<Settings> {
   try {
     return JSON.parse(localStorage.getItem(KEY) ?? "{}") as Partial<Settings>;
@@ -76,7 +79,7 @@ function kept(): Partial<Settings> {
   }
 }
 
-/** Follows what other tabs change, and shows what is the page's. */
+/** Follows changes from other tabs, and applies the settings that affect the page. */
 export function applySettings(): void {
   addEventListener("storage", ({ key }) => {
     if (key !== KEY) return;

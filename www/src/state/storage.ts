@@ -1,4 +1,4 @@
-/** How safe what is kept on this device is, and what makes it safer. */
+/** Safety of the data on this device, and ways to make it safer. */
 import { effect, signal, untracked } from "@preact/signals";
 import * as cache from "hearth/cache";
 import { saveText } from "../lib/files.js";
@@ -8,15 +8,15 @@ import { bundles, conversations } from "./chat.js";
 import { change, settings } from "./settings.js";
 import { showToast } from "./toast.js";
 
-/** Whether the browser has promised to clear nothing by itself; undefined where it does not tell. */
+/** Whether the browser has promised not to clear anything by itself; undefined if it does not report this. */
 export const isProtected = signal<boolean | undefined>(undefined);
-/** Asks the visitor to install the page; undefined where the browser offers no such thing. */
+/** Asks the visitor to install the page; undefined if the browser does not offer this. */
 export const install = signal<(() => void) | undefined>(undefined);
 
-/** Conversations from which on their loss would hurt. */
+/** Number of conversations from which losing them would hurt. */
 const MANY = 3;
 
-/** Asks for that promise. */
+/** Asks the browser for that promise. */
 export async function protect(): Promise<void> {
   isProtected.value = await cache.persist().catch(() => false);
 }
@@ -25,7 +25,7 @@ export async function exportAll(): Promise<void> {
   saveText("hearth-conversations.json", "application/json", toJson(await bundles()));
 }
 
-/** Safari, and on Apple's phones every browser, clears a site that was not visited for seven days. */
+/** Whether the browser clears sites not visited for seven days, as Safari does, and every browser on Apple's phones. */
 export function clearsAfterAWeek({ userAgent }: Pick<Navigator, "userAgent">): boolean {
   return userAgent.includes("Safari/") && !/Chrom(e|ium)\/|Android/.test(userAgent);
 }

@@ -1,4 +1,4 @@
-/** The one store of conversations, opened when it is first needed. */
+/** The store of conversations, opened on first use. */
 import { openStore, type Store } from "../store/db.js";
 
 let opening: Promise<Store> | undefined;

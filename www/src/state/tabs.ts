@@ -1,19 +1,19 @@
-/** Tabs side by side: they tell each other what has changed, and one at a time answers in a conversation. */
+/** Coordination between tabs: they notify each other of changes, and only one at a time answers in a conversation. */
 import { signal } from "@preact/signals";
 import type { Message } from "../store/tree.js";
 
 export type News =
   | { id: string; state: "changed" | "removed" | "begun" }
-  /** What has come of an answer. */
+  /** Carries the answer so far. */
   | { id: string; state: "draft"; message: Message };
 
-/** Conversations in which another tab answers. */
+/** Conversations in which another tab is answering. */
 export const elsewhere = signal<ReadonlySet<string>>(new Set());
 
-/** An answer that ends at this moment in another tab is waited for. */
+/** Time to wait for an answer that is just ending in another tab. */
 const WAIT_MS = 1000;
 const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("hearth-conversations") : undefined;
-/** Absent without https; then tabs only tell each other. */
+/** Absent without https; then tabs only notify each other. */
 const locks = (navigator as Partial<Navigator>).locks;
 const nameOf = (id: string): string => `hearth-conversation-${id}`;
 
@@ -27,7 +27,7 @@ export function onNews(listener: (news: News) => void): void {
   });
 }
 
-/** Answers in a conversation, unless another tab does. */
+/** Runs `answer` in a conversation, unless another tab is answering there. */
 export async function answerAlone(id: string, answer: () => Promise<void>): Promise<void> {
   if (locks === undefined) {
     await answer();
@@ -39,7 +39,9 @@ export async function answerAlone(id: string, answer: () => Promise<void>): Prom
   });
 }
 
-/** Whether another tab answers in a conversation; if so, `onEnd` is called when it has ended, or its tab has. */
+/**
+ * Whether another tab is answering in a conversation; if so, `onEnd` is called when the answer ends or that tab closes.
+ */
 export async function watch(id: string, onEnd: () => void): Promise<boolean> {
   if (locks === undefined) return false;
   if (elsewhere.value.has(id)) return true;

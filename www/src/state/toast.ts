@@ -1,10 +1,10 @@
-/** One short message over the page, for a while, with something that can still be done about it. */
+/** One short message shown over the page for a while, with an action that can still be taken. */
 import { signal } from "@preact/signals";
 
 export interface Toast {
   text: string;
   action?: { label: string; run: () => void };
-  /** Until it is closed. */
+  /** Stays until it is closed. */
   stays?: boolean;
 }
 

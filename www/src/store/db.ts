@@ -1,4 +1,4 @@
-/** Where conversations are kept: IndexedDB, or the page's memory where the browser refuses it. */
+/** Storage of conversations: IndexedDB, or the page's memory if the browser refuses it. */
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
 import type { Message } from "./tree.js";
 
@@ -7,24 +7,24 @@ export interface Conversation {
   title: string;
   created: number;
   updated: number;
-  /** Where what is shown ends; null before the first message. */
+  /** Id of the last message shown; null before the first message. */
   leaf: string | null;
   /** The system prompt; empty for none. */
   system: string;
 }
 
 export interface Store {
-  /** False: what is written is gone with the page. */
+  /** Whether writes outlast the page. */
   readonly isKept: boolean;
   conversations(): Promise<Conversation[]>;
   conversation(id: string): Promise<Conversation | undefined>;
   messages(conversation: string): Promise<Message[]>;
-  /** All messages of all conversations, one after the other, until `visit` says no. */
+  /** Visits all messages of all conversations one after another, until `visit` returns false. */
   scan(visit: (message: Message) => boolean): Promise<void>;
-  /** All or nothing. */
+  /** Writes everything or nothing. */
   put(conversation: Conversation, messages: readonly Message[]): Promise<void>;
   remove(conversation: string): Promise<void>;
-  /** What was being written in a conversation; "" where that was nothing. */
+  /** Returns the unsent text of a conversation; "" if there is none. */
   draft(conversation: string): Promise<string>;
   putDraft(conversation: string, text: string): Promise<void>;
 }
@@ -37,9 +37,12 @@ interface Schema extends DBSchema {
 
 const NAME = "hearth";
 const VERSION = 2;
-/** Messages that are read at a time: one by one is slow, and all of them may be more than memory. */
+/** Messages read at a time: one by one is slow, and all of them may exceed memory. */
 const BATCH = 1000;
-/** Some browsers never answer: an old WebKit in a bad moment, or while an old page in another tab holds the database. */
+/**
+ * Timeout for opening: some browsers never answer, such as an old WebKit at times, or any while an old page in another
+ * tab holds the database.
+ */
 const OPEN_MS = 10_000;
 
 export async function openStore(): Promise<Store> {
@@ -53,7 +56,7 @@ export async function openStore(): Promise<Store> {
   const found = await Promise.race([database, late]).catch(() => undefined);
   clearTimeout(timer);
   if (found !== undefined) return new DatabaseStore(found);
-  // One that opens after all would hold up the next page, for nobody.
+  // A connection that opens late after all would block the next page without being used.
   void database.then(
     (db) => {
       db.close();
@@ -63,7 +66,7 @@ export async function openStore(): Promise<Store> {
   return new MemoryStore();
 }
 
-/** Rejects where there is no IndexedDB; `openDB` itself throws then. */
+/** Opens the database; rejects without IndexedDB, where `openDB` itself would throw. */
 async function openDatabase(): Promise<IDBPDatabase<Schema>> {
   return await openDB<Schema>(NAME, VERSION, {
     upgrade(db, version) {

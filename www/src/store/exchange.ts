@@ -1,4 +1,4 @@
-/** Conversations as files: JSON keeps all branches, Markdown is what was on the screen, to read and to share. */
+/** Conversations as files: JSON keeps all branches; Markdown holds what was on the screen, to read and to share. */
 import type { Conversation } from "./db.js";
 import { isTree, pathTo, titleOf, type AnswerStats, type Message } from "./tree.js";
 
@@ -15,7 +15,9 @@ export function toJson(bundles: readonly Bundle[]): string {
   return JSON.stringify({ format: FORMAT, version: VERSION, conversations }, null, 1);
 }
 
-/** A comment before each message says whose it is; a text that holds such a comment has a backslash in it. */
+/**
+ * Matches the comment before each message that names its author; in a text, such a comment is escaped with a backslash.
+ */
 const MARK = /^<!-- hearth:(system|user|assistant|thoughts) ?(.*?) ?-->$/;
 
 export function toMarkdown({ conversation, messages }: Bundle): string {
@@ -34,10 +36,10 @@ const oneLine = (text: string): string => text.replace(/\s+/g, " ").trim();
 const escaped = (text: string): string => text.replace(/^(<!-- \\*)hearth:/gm, "$1\\hearth:");
 const unescaped = (text: string): string => text.replace(/^(<!-- \\*)\\hearth:/gm, "$1hearth:");
 
-/** Says what is wrong with a file that was to be imported. */
+/** Explains what is wrong with a file to import. */
 export class ImportError extends Error {}
 
-/** Reads what `toJson` or `toMarkdown` wrote; ids are new, so that nothing that is there is overwritten. */
+/** Reads the output of `toJson` or `toMarkdown`; ids are new, so that nothing existing is overwritten. */
 export function fromFile(text: string, now = Date.now()): Bundle[] {
   return text.trimStart().startsWith("{") ? fromJson(text) : [fromMarkdown(text, now)];
 }
@@ -136,7 +138,7 @@ function fromMarkdown(source: string, now: number): Bundle {
   const messages: Message[] = [];
   let reasoning = "";
   for (const { kind, by, lines } of sections) {
-    // One empty line before and after a text is the format's, not the text's.
+    // One empty line before and after a text belongs to the format, not to the text.
     const content = unescaped(trimmed(lines).join("\n"));
     if (kind === "system") conversation.system = content;
     else if (kind === "thoughts") reasoning = content;

@@ -1,11 +1,11 @@
 /**
- * A conversation is a tree: editing a question or asking again adds a branch beside the old one. What is shown is the way
- * from the first message to one leaf.
+ * A conversation is a tree: editing a question or asking again adds a branch alongside the old one. The page shows the
+ * path from the first message to one leaf.
  */
 
 export interface AnswerStats {
   tokens: number;
-  /** Of them, those drafted from the context. */
+  /** Tokens of the answer that were drafted from the context. */
   drafted: number;
   /** Drafted tokens that turned out wrong. */
   rejected: number;
@@ -17,7 +17,7 @@ export interface AnswerStats {
   tokensPerSecond: number | null;
 }
 
-/** How an answer ended; `running` as long as it has not. */
+/** The end of an answer; `running` as long as it has not ended. */
 export type AnswerEnd = "running" | "stop" | "length" | "stopped";
 
 export interface Message {
@@ -26,11 +26,11 @@ export interface Message {
   parent: string | null;
   role: "user" | "assistant";
   content: string;
-  /** What the model thought before it answered. */
+  /** The model's reasoning before its answer. */
   reasoning: string;
   end: AnswerEnd;
   stats: AnswerStats | null;
-  /** Which model answered. */
+  /** Name of the model that answered. */
   model: string;
   /** Milliseconds since 1970. */
   created: number;
@@ -39,12 +39,12 @@ export interface Message {
 /** The messages of one conversation by their ids. */
 export type Tree = ReadonlyMap<string, Message>;
 
-/** From the first message to `leaf`. */
+/** Returns the messages from the first one to `leaf`. */
 export function pathTo(tree: Tree, leaf: string | null): Message[] {
   const path: Message[] = [];
   for (let id = leaf; id !== null;) {
     const message = tree.get(id);
-    // Longer than the tree is only a circle.
+    // Only a cycle can be longer than the tree.
     if (message === undefined || path.length > tree.size) break;
     path.push(message);
     id = message.parent;
@@ -52,7 +52,7 @@ export function pathTo(tree: Tree, leaf: string | null): Message[] {
   return path.reverse();
 }
 
-/** The children of each message, oldest first; those of `null` are the beginnings. */
+/** Returns the children of each message, oldest first; those of `null` are the first messages. */
 export function childrenOf(tree: Tree): Map<string | null, Message[]> {
   const children = new Map<string | null, Message[]>();
   for (const message of tree.values()) {
@@ -64,7 +64,7 @@ export function childrenOf(tree: Tree): Map<string | null, Message[]> {
   return children;
 }
 
-/** The leaf that is reached from `start` by taking the newest branch each time. */
+/** Returns the leaf reached from `start` by taking the newest branch each time. */
 export function newestLeaf(children: ReadonlyMap<string | null, Message[]>, start: string): string {
   let id = start;
   for (;;) {
@@ -74,7 +74,7 @@ export function newestLeaf(children: ReadonlyMap<string | null, Message[]>, star
   }
 }
 
-/** Whether every parent is there and nothing goes in a circle. */
+/** Whether every parent exists and there are no cycles. */
 export function isTree(messages: readonly Pick<Message, "id" | "parent">[]): boolean {
   const parents = new Map(messages.map(({ id, parent }) => [id, parent]));
   if (parents.size !== messages.length) return false;
@@ -94,7 +94,7 @@ export function isTree(messages: readonly Pick<Message, "id" | "parent">[]): boo
   return true;
 }
 
-/** A short name for a conversation, from its first question. */
+/** Derives a short name for a conversation from its first question. */
 export function titleOf(question: string): string {
   const line = question.trim().split("\n")[0] ?? "";
   const characters = Array.from(line);
