@@ -128,13 +128,13 @@ function Failure({
   );
 }
 
-/** Over the conversation, where there is one, and else in its place. */
+/** Opens the picker over the conversation if there is one, and otherwise in its place. */
 function chooseOther(): void {
   model.cancel();
   if (path.value.length > 0) dialog.value = "models";
 }
 
-/** Below a conversation that is read without a model. */
+/** The offer below a conversation that is read without a model. */
 function Waking(): JSX.Element {
   const choice = lastChoice();
   const missing = missingBytes(choice.source);
@@ -142,7 +142,7 @@ function Waking(): JSX.Element {
   const wake = (): void => {
     if (missing !== undefined) void model.load(choice);
     else {
-      // What it would take is to be seen first.
+      // The visitor should first see what loading would take.
       dialog.value = "models";
       void look(choice.source);
     }

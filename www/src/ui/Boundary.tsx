@@ -1,4 +1,4 @@
-/** Keeps an exception in what it holds from taking the whole page with it. */
+/** Keeps an exception in its children from taking down the whole page. */
 import { Component, type ComponentChildren, type JSX } from "preact";
 import { t } from "../text/index.js";
 import { ErrorCard } from "./ErrorCard.js";

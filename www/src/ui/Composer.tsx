@@ -1,4 +1,4 @@
-/** The field at the bottom: Enter sends, Shift+Enter starts a new line, Esc stops. */
+/** The input field at the bottom: Enter sends, Shift+Enter starts a new line, Esc stops. */
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { formatCount } from "../lib/format.js";
@@ -23,13 +23,14 @@ export function Composer(): JSX.Element {
     current.style.height = `${String(Math.min(current.scrollHeight, MAX_HEIGHT_PX))}px`;
   }, [text]);
   useEffect(() => {
-    // On a touch screen this would open the keyboard over the answer; and who is elsewhere stays there.
+    // On a touch screen focusing would open the keyboard over the answer; and if the focus is elsewhere, it stays
+    // there.
     const isFree = document.activeElement === null || document.activeElement === document.body;
     if (!isRunning && isFree && matchMedia("(hover: hover)").matches) field.current?.focus({ preventScroll: true });
   }, [isRunning]);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      // A dialog takes it for itself, and so does every field but the one below the answer.
+      // A dialog handles Escape itself, and so does every field except the prompt.
       const isInOther = event.target instanceof Element && event.target.matches("input, select, textarea:not(#prompt)");
       if (isEscape(event) && !isInOther && document.querySelector("dialog[open]") === null) stop();
     };
@@ -92,7 +93,7 @@ export function Composer(): JSX.Element {
   );
 }
 
-/** How much of the context the open conversation takes. */
+/** Shows how much of the context the open conversation takes. */
 function ContextUse(): JSX.Element {
   const running = engine.value;
   const last = answering.value?.stats.value ?? path.value.findLast(({ stats }) => stats !== null)?.stats;

@@ -1,4 +1,4 @@
-/** A dialog over the page: the browser's own, which keeps the keyboard inside and closes with Escape. */
+/** A dialog over the page: the browser's own, which traps the keyboard focus and closes with Escape. */
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { t } from "../text/index.js";
@@ -14,7 +14,7 @@ export function Dialog({
 }: {
   id: string;
   title: string;
-  /** Opened within another one. */
+  /** Whether the dialog is opened within another one. */
   isInner?: boolean;
   onClose: () => void;
   children: ComponentChildren;
@@ -34,7 +34,7 @@ export function Dialog({
       aria-labelledby={titleId}
       onClose={onClose}
       onClick={(event) => {
-        // The dialog itself is hit only beside its content.
+        // Only a click outside the content hits the dialog element itself.
         if (event.target === ref.current) onClose();
       }}
     >
@@ -45,7 +45,7 @@ export function Dialog({
         </header>
         {children}
       </div>
-      {/* Here, as all beside a modal dialog is out of reach. */}
+      {/* Inside the dialog, since everything outside a modal dialog is out of reach. */}
       {!isInner && <Toasts />}
     </dialog>
   );

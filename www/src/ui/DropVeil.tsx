@@ -1,4 +1,4 @@
-/** A model's files may be dropped anywhere on the page. */
+/** Accepts a model's files dropped anywhere on the page. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";

@@ -1,4 +1,4 @@
-/** An error as the reader needs it: what happened, what to do about it, and the code to search for. */
+/** An error for the reader: what happened, what to do about it, and the code to search for. */
 import { HearthError } from "hearth";
 import type { JSX } from "preact";
 import { language, t } from "../text/index.js";
@@ -32,6 +32,6 @@ function describe(error: unknown): { message: string; hint: string; code: string
   const { message, hint, code } = error;
   const own = message.charAt(0).toUpperCase() + message.slice(1);
   const translated = language.value === "zh-CN" ? zhErrors[code] : undefined;
-  // The numbers and names are in the English text, so that stays beside the translation.
+  // The numbers and names are in the English text, so it is shown alongside the translation.
   return translated === undefined ? { message: own, hint, code } : { message: translated, hint: own, code };
 }

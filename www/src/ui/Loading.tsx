@@ -1,4 +1,4 @@
-/** How a load goes on: one line and one bar for each phase. */
+/** The progress of a load: one line and one bar for each phase. */
 import type { JSX } from "preact";
 import { formatBytes, formatDuration } from "../lib/format.js";
 import * as model from "../state/model.js";
@@ -45,7 +45,7 @@ function PhaseLine({ phase, isPaused }: { phase: model.Phase; isPaused: boolean 
     <div class="phase" data-phase={phase} data-state={state}>
       <span class="phase-name">{label}</span>
       <span class="amount">{amount(phase, model.phases.value[phase], isPaused)}</span>
-      {/* Without a value the bar only says that something is going on. */}
+      {/* Without a value the bar only shows that something is in progress. */}
       <progress max={1} aria-label={label} {...(state === "active" && total === 0 ? {} : { value: share })} />
     </div>
   );

@@ -10,17 +10,17 @@ import { ErrorCard } from "./ErrorCard.js";
 import { Icon } from "./icons.js";
 import { MessageView } from "./MessageView.js";
 
-/** How near to its end, in pixels, the page still follows new text. */
+/** Distance from the end, in pixels, within which the page still follows new text. */
 const FOLLOW_PX = 80;
-/** How near to the window's beginning or end, in pixels, it moves. */
+/** Distance from the window's beginning or end, in pixels, at which the window moves. */
 const NEAR_PX = 400;
-/** Messages by which it moves, and how many there are in it at most: a conversation may have thousands. */
+/** Messages by which the window moves, and the most it holds: a conversation may have thousands. */
 const STEP = 40;
 const MOST = 120;
 
-/** Those messages that are in the document: `from` up to `to`, which is undefined while the newest are among them. */
+/** The messages that are in the document: `from` up to `to`, which is undefined while the newest are among them. */
 interface Window {
-  /** The conversation that they are of. */
+  /** Id of the conversation that the messages belong to. */
   of: string | undefined;
   from: number;
   to: number | undefined;
@@ -35,7 +35,7 @@ export function Log(): JSX.Element {
   const isAway = useSignal(false);
   const root = useRef<HTMLElement>(null);
   const follows = useRef(true);
-  /** A message in sight, and where, so that it stays there when the window moves. */
+  /** A visible message and its position, so that it stays in place when the window moves. */
   const anchor = useRef<{ id: string; top: number } | undefined>(undefined);
   const shown = useRef({ id, count });
   shown.current = { id, count };
@@ -68,7 +68,7 @@ export function Log(): JSX.Element {
     if (!kept || !element) return;
     document.documentElement.scrollTop += element.getBoundingClientRect().top - kept.top;
   }, [range.value]);
-  // New text is followed as long as its end is in sight; the reader may have scrolled up.
+  // New text is followed as long as its end is in view; the reader may have scrolled up.
   useEffect(() => {
     const onScroll = (): void => {
       follows.current = range.value.to === undefined && isAtEnd();
@@ -87,11 +87,11 @@ export function Log(): JSX.Element {
   }, []);
   useEffect(() => {
     if (running !== undefined && range.value.to !== undefined) toNewest();
-    // At the end of an answer its buttons come.
+    // Buttons are added at the end of an answer.
     else if (running !== undefined || follows.current) scrollToEnd();
   }, [running]);
 
-  // The window may be another conversation's still, and a branch may be shorter than where it was.
+  // The window may still belong to another conversation, and a new branch may be shorter than the window's position.
   const { of, from: first } = range.value;
   const { from, to } = of === id && first < Math.max(1, count) ? range.value : newest(id, count);
   const failed = failure.value;
@@ -128,7 +128,7 @@ function inSight(log: HTMLElement | null): { id: string; top: number } | undefin
   return undefined;
 }
 
-/** Where nothing has been said yet: some things to begin with. */
+/** Suggestions for an empty conversation. */
 function Hello(): JSX.Element {
   return (
     <div class="empty">
@@ -147,7 +147,7 @@ function Hello(): JSX.Element {
 function FailedAnswer({ error, retry }: { error: unknown; retry: () => void }): JSX.Element {
   const again = { label: t().tryAgain, run: retry };
   const fresh = { label: t().newChat, run: newConversation };
-  // A conversation that has outgrown the context fails again however often it is sent.
+  // A conversation that has outgrown the context fails however often it is sent again.
   const isFull = error instanceof HearthError && error.code === "context_overflow";
   const actions = engine.value === undefined ? [] : isFull ? [fresh, again] : [again];
   return <ErrorCard error={error} actions={actions} />;

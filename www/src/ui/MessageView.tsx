@@ -1,4 +1,4 @@
-/** One message, with what can be done with it. */
+/** One message and its actions. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
@@ -17,7 +17,7 @@ interface Props {
   isLast: boolean;
 }
 
-/** Drawn again only when the message itself changes: a conversation may have thousands. */
+/** Rendered again only when the message itself changes: a conversation may have thousands. */
 export const MessageView = memo(function MessageView({ message, isLast }: Props): JSX.Element {
   return message.role === "user" ? <Question message={message} /> : <Answer message={message} isLast={isLast} />;
 });
@@ -121,7 +121,7 @@ function Answer({ message, isLast }: Props): JSX.Element {
   const canGoOn = message.end === "stopped" || message.end === "length";
   const running = engine.value;
   return (
-    // As the model wrote it, for copying; what is shown has lost its Markdown.
+    // `data-source` holds the text as the model wrote it, for copying; the rendered text has lost its Markdown.
     <article
       class="message assistant"
       data-id={message.id}
@@ -130,7 +130,7 @@ function Answer({ message, isLast }: Props): JSX.Element {
       aria-label={message.model === "" ? t().answer : t().answerOf(message.model)}
     >
       {reasoning !== "" && (
-        // Folded: an answer is what was asked for.
+        // Folded, since the reader asked for the answer.
         <details class="reasoning">
           <summary>{live !== undefined && content === "" ? t().thinking : t().thoughts}</summary>
           <p>{reasoning}</p>
@@ -156,14 +156,14 @@ function Answer({ message, isLast }: Props): JSX.Element {
   );
 }
 
-/** Tokens may come faster than frames, so a growing text is drawn once a frame. */
+/** Renders a growing text once a frame, since tokens may arrive faster than frames. */
 function Markdown({ text, isLive }: { text: string; isLive: boolean }): JSX.Element {
   const root = useRef<HTMLDivElement>(null);
   const view = useRef<MarkdownView | undefined>(undefined);
   const latest = useRef(text);
   const frame = useRef<number | undefined>(undefined);
   latest.current = text;
-  // Its buttons are in the visitor's language.
+  // The buttons in code blocks are in the visitor's language.
   const shownIn = language.value;
   useLayoutEffect(() => {
     if (root.current === null) return;

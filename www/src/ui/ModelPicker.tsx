@@ -1,4 +1,4 @@
-/** Choosing a model: what it would take and the button that starts it, beside those that can be had. */
+/** The model picker: the chosen model's needs with the button that starts it, next to the models available. */
 import { signal, useSignal } from "@preact/signals";
 import type { CachedFile } from "hearth/cache";
 import { HearthError, type Fit } from "hearth";
@@ -27,12 +27,12 @@ import { Resources } from "./Resources.js";
 import { SearchField } from "./SearchField.js";
 import { pickFiles, start } from "./start.js";
 
-/** What is looked for among the models. */
+/** Search words for the list of models. */
 const words = signal("");
 
 export function ModelPicker(): JSX.Element {
   useEffect(() => {
-    // A look reads the list of files as well.
+    // `look` also reads the list of files.
     if (plan.value.name === "none") void look(settings.value.model || DEFAULT_MODEL);
     else void refreshInstalled();
   }, []);
@@ -44,7 +44,7 @@ export function ModelPicker(): JSX.Element {
   );
 }
 
-/** What the chosen model takes. */
+/** Shows what the chosen model needs. */
 function Panel(): JSX.Element {
   const state = plan.value;
   if (state.name === "none") return <div class="plan" />;
@@ -76,7 +76,7 @@ function Panel(): JSX.Element {
   );
 }
 
-/** Of all that changes in the panel only this is spoken; so it is one element, whatever it says. */
+/** The one part of the panel whose changes are announced; so it is a single element, whatever its text. */
 function Verdict({ state }: { state: PlanState }): JSX.Element | null {
   const fit = state.name === "known" && state.fit.report.unsupported === undefined ? state.fit : undefined;
   if (fit === undefined && state.name !== "reading") return null;
@@ -139,7 +139,7 @@ function saying(fit: Fit): string {
 const CONTEXTS = [2048, 4096, 8192, 16384, 32768, 65536, 131072];
 const KV_TYPES = ["f16", "q8", "f32"] as const;
 
-/** How long a conversation may become, and in how few bytes it is kept. */
+/** Controls for the length of the context and the precision of the KV cache. */
 function Wishes({ trained }: { trained: number }): JSX.Element {
   const { contextSize, kvType } = wishes.value;
   return (

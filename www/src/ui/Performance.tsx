@@ -1,4 +1,4 @@
-/** How fast it runs: live, of the answers so far, and a benchmark whose result can be shared. */
+/** The engine's speed: live, over the answers so far, and a benchmark whose result can be shared. */
 import { useSignal, type Signal } from "@preact/signals";
 import type { Engine, EngineStats, Fit } from "hearth";
 import type { JSX } from "preact";
@@ -83,7 +83,7 @@ function useStats(running: Engine): Signal<EngineStats | undefined> {
   useEffect(() => {
     let isClosed = false;
     const poll = (): void => {
-      // An engine that has just ended says so on the page by itself.
+      // If the engine has just ended, the page reports that elsewhere.
       running.stats().then(
         (found) => {
           if (!isClosed) stats.value = found;
@@ -129,7 +129,7 @@ function Device({ running }: { running: Engine }): JSX.Element {
   );
 }
 
-/** The panel from before the download, with what came of it. */
+/** The panel from before the download, completed with measurements. */
 function Predicted({
   running,
   stats,

@@ -1,4 +1,4 @@
-/** Asks before gigabytes are deleted that would have to be fetched again. */
+/** Asks before deleting gigabytes that would have to be fetched again. */
 import { useSignal } from "@preact/signals";
 import type { CachedFile } from "hearth/cache";
 import type { JSX } from "preact";

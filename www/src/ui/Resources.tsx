@@ -1,15 +1,18 @@
-/** What a model asks for, drawn against what this device has: data, compute, algorithm. Measured numbers stand beside predicted ones. */
+/**
+ * A model's needs, drawn against this device's resources: data, compute, algorithm. Measured numbers appear next to
+ * predicted ones.
+ */
 import type { Fit } from "hearth";
 import type { ComponentChildren, JSX } from "preact";
 import { formatBytes, formatCount } from "../lib/format.js";
 import { t } from "../text/index.js";
 import { Bar, Tower } from "./drawings.js";
 
-/** What was found out by running it; null where that is not known. */
+/** Values measured by running the model; null if unknown. */
 export interface Measured {
   weights: number;
   kv: number;
-  /** All that the runtime holds on the GPU. */
+  /** Memory that the runtime holds on the GPU in total. */
   gpu: number | null;
   tokensPerSecond: number | null;
 }

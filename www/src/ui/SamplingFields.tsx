@@ -1,4 +1,4 @@
-/** How the model that is there chooses its words. */
+/** Sampling controls for the current model. */
 import type { JSX } from "preact";
 import { advised, preset, PRESETS, sampling, setSampling, type PresetName, type Sampling } from "../state/sampling.js";
 import { t } from "../text/index.js";
@@ -8,11 +8,11 @@ interface Range {
   min: number;
   max: number;
   step: number;
-  /** Where the slider stands while nothing is set: what the engine does by itself. */
+  /** Position of the slider while nothing is set: the engine's default. */
   rest: number;
 }
 
-/** In the order in which they matter. */
+/** The sliders, in order of importance. */
 const RANGES: Range[] = [
   { name: "temperature", min: 0, max: 2, step: 0.05, rest: 0.7 },
   { name: "top_p", min: 0.05, max: 1, step: 0.05, rest: 1 },

@@ -1,4 +1,4 @@
-/** How the page looks, what the model is told first, and what it may take. */
+/** Settings of the page's appearance, the system prompt, and the resources that a model may use. */
 import type { JSX } from "preact";
 import { system, setSystem } from "../state/chat.js";
 import { lookAgain } from "../state/plan.js";
@@ -81,7 +81,7 @@ export function SettingsDialog(): JSX.Element {
   );
 }
 
-/** The token, with a word about who can read it. */
+/** The access token, with a note on who can read it. */
 function Token(): JSX.Element {
   const { hubToken, isTokenBrief } = settings.value;
   return (

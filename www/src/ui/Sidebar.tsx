@@ -1,4 +1,4 @@
-/** The conversations: to open, find, rename, take away and bring in. */
+/** The list of conversations: open, find, rename, delete, import and export. */
 import { batch, signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
@@ -14,17 +14,17 @@ import { dialog } from "./dialogs.js";
 import { Icon, IconButton } from "./icons.js";
 import { SearchField } from "./SearchField.js";
 
-/** On narrow screens the sidebar lies over the page while it is open. */
+/** Whether the sidebar is open; on narrow screens it then covers the page. */
 export const isSidebarOpen = signal(false);
 
 const words = signal("");
-/** Undefined while nothing is searched for. */
+/** Search results; undefined while there is no search. */
 const found = signal<Map<string, string> | undefined>(undefined);
 const renaming = signal<string | undefined>(undefined);
 const message = signal("");
 
 const SEARCH_DELAY_MS = 150;
-/** More are shown when they are searched for. */
+/** Most conversations listed without a search. */
 const MOST_SHOWN = 200;
 
 export function Sidebar(): JSX.Element {
@@ -185,7 +185,7 @@ function TitleEditor({ id, title }: { id: string; title: string }): JSX.Element 
   );
 }
 
-/** Conversations out of the page and into it. */
+/** Export and import of conversations. */
 function Transfers(): JSX.Element {
   const open = chat.current.value;
   return (

@@ -1,4 +1,4 @@
-/** Whether the browser may clear what is kept here, and what can be done about that. */
+/** Shows whether the browser may clear the data kept here, and what can be done about it. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { clearsAfterAWeek, exportAll, install, isProtected, protect } from "../state/storage.js";

@@ -1,4 +1,4 @@
-/** What lies over a corner of the page: that a newer one is there, and what has just been done. */
+/** Messages over a corner of the page: a newer version is ready, or something has just been done. */
 import type { JSX } from "preact";
 import { update } from "../state/offline.js";
 import { hideToast, toast } from "../state/toast.js";

@@ -1,4 +1,4 @@
-/** Which model runs on what, and the way to another one. */
+/** The running model and its device, and the way to change the model. */
 import type { Engine } from "hearth";
 import type { JSX } from "preact";
 import { answering } from "../state/chat.js";
@@ -79,7 +79,7 @@ export function deviceName({ device }: Engine): string {
   return name || [vendor, architecture].filter(Boolean).join(" ") || (kind === "webgpu" ? t().unnamedGpu : "CPU");
 }
 
-/** The CPU's name says what it is; a GPU's does not say that WebGPU runs it. */
+/** A CPU's name shows what it is; a GPU's does not show that WebGPU runs it. */
 function deviceLabel(running: Engine): string {
   const name = deviceName(running);
   return running.device.kind === "webgpu" ? `WebGPU · ${name}` : name;

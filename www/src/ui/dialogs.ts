@@ -1,4 +1,4 @@
-/** Which dialog is open. */
+/** The dialog that is open. */
 import { signal } from "@preact/signals";
 
 export const dialog = signal<"settings" | "performance" | "models" | undefined>(undefined);

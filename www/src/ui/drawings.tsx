@@ -1,4 +1,4 @@
-/** Small pictures of numbers. */
+/** Small charts. */
 import type { ModelReport } from "hearth";
 import type { JSX } from "preact";
 import { formatBytes } from "../lib/format.js";
@@ -9,7 +9,7 @@ interface BarPart {
   kind: string;
 }
 
-/** Sizes side by side within a whole, with a legend that says the same in words. */
+/** Sizes next to each other within a whole, with a legend that gives the same in words. */
 export function Bar({
   label,
   total,
@@ -21,7 +21,7 @@ export function Bar({
   parts: BarPart[];
   rest: { name: string; size: number } | undefined;
 }): JSX.Element {
-  // What is there but small has to be seen.
+  // A nonzero size must be visible, however small.
   const width = (size: number): string => `${String(size === 0 ? 0 : Math.max(1, (100 * size) / total))}%`;
   return (
     <div class="bar" role="group" aria-label={label}>
@@ -50,13 +50,16 @@ type Shape = NonNullable<ModelReport["budget"]>["config"];
 
 const TOWER = { width: 96, height: 150, gap: 1 };
 
-/** The model as a tower: embedding below, a storey for each layer with its shares of attention and feed-forward, the head on top. */
+/**
+ * The model as a tower: embedding at the bottom, a storey for each layer with its shares of attention and feed-forward,
+ * the head on top.
+ */
 export function Tower({ config, label }: { config: Shape; label: string }): JSX.Element {
   const { n_layers, d_model, n_heads, n_kv_heads, head_dim, d_ff, n_experts, vocab_size } = config;
   const attention = d_model * head_dim * (2 * n_heads + 2 * n_kv_heads);
   const forward = 3 * d_model * d_ff * Math.max(1, n_experts);
   const embedding = vocab_size * d_model;
-  // The tables are drawn as high as they are large beside the layers, within bounds.
+  // The height of the tables reflects their size relative to the layers, within bounds.
   const { width, height, gap } = TOWER;
   const share = embedding / (2 * embedding + n_layers * (attention + forward));
   const table = Math.min(30, Math.max(4, share * height));
@@ -83,7 +86,7 @@ export function Tower({ config, label }: { config: Shape; label: string }): JSX.
   );
 }
 
-/** Numbers of the same unit one below the other, the longest bar for the largest. */
+/** Numbers of the same unit, one below another; the largest has the longest bar. */
 export function Bars({ rows, unit }: { rows: { name: string; value: number }[]; unit: string }): JSX.Element {
   const most = Math.max(...rows.map(({ value }) => value), 1e-9);
   return (
@@ -101,7 +104,7 @@ export function Bars({ rows, unit }: { rows: { name: string; value: number }[]; 
   );
 }
 
-/** How a number went, the newest at the right. */
+/** The course of a number over time, the newest at the right. */
 export function Sparkline({ values, label }: { values: readonly number[]; label: string }): JSX.Element | null {
   if (values.length < 2) return null;
   const most = Math.max(...values, 1e-9);

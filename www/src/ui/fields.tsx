@@ -1,4 +1,4 @@
-/** Fields of the settings. */
+/** Form fields of the settings. */
 import type { JSX } from "preact";
 
 export function Select<V extends string>({
@@ -13,7 +13,7 @@ export function Select<V extends string>({
   label: string;
   value: V;
   options: Record<V, string>;
-  /** Each is written in the language that it names. */
+  /** Whether each option is written in the language that it names. */
   areLanguages?: boolean;
   onChange: (value: V) => void;
 }): JSX.Element {

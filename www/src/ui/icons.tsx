@@ -1,4 +1,4 @@
-/** The page's pictures, drawn with the text's colour. */
+/** The page's icons, drawn in the text's colour. */
 import type { JSX } from "preact";
 
 const PATHS = {
@@ -31,7 +31,7 @@ export function Icon({ name }: { name: IconName }): JSX.Element {
   );
 }
 
-/** A button that is a picture; its label is what it is read out as. */
+/** A button with an icon only; its label is read out by screen readers. */
 export function IconButton({
   name,
   label,

@@ -1,4 +1,6 @@
-/** A component that is drawn again only when one of its properties is another one (Preact's `memo` is in its compat part). */
+/**
+ * A component that is rendered again only when one of its properties changes (Preact's `memo` is in its compat part).
+ */
 import { Component, h, type ComponentType, type FunctionComponent } from "preact";
 
 export function memo<P extends object>(inner: FunctionComponent<P>): ComponentType<P> {

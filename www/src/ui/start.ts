@@ -1,4 +1,4 @@
-/** From a chosen model to one that loads. */
+/** Takes a chosen model and starts loading it. */
 import { areModel } from "../lib/model-files.js";
 import * as model from "../state/model.js";
 import { choiceOf, look, plan } from "../state/plan.js";
@@ -9,15 +9,16 @@ import { t } from "../text/index.js";
 import { closeDialog, dialog } from "./dialogs.js";
 
 export function start(choice: model.Choice): void {
-  // Asked, so that a browser short of room clears something else first; where it refuses, all works as before.
+  // Asked so that a browser short of room clears other data first; if it refuses, everything works as before.
   void protect();
   closeDialog();
   void model.load(choice);
 }
 
 /**
- * A file is a model; several are one too, split or as safetensors with their texts. What fits starts at once, unless another
- * model runs or loads: then the picker's button is the question whether it shall give way.
+ * Looks at the picked files: one file is a model, and so are several, if split or if they are safetensors with their
+ * text files. A model that fits starts at once, unless another one is running or loading: then the picker's button asks
+ * whether to replace it.
  */
 export async function pickFiles(files: File[]): Promise<void> {
   const [file] = files;
@@ -29,7 +30,7 @@ export async function pickFiles(files: File[]): Promise<void> {
   if (screen.value !== "welcome") dialog.value = "models";
   const source = files.length === 1 ? file : files;
   const fit = await look(source);
-  // Something else was chosen meanwhile.
+  // Something else was chosen in the meantime.
   if (plan.value.name === "none" || plan.value.source !== source) return;
   const { name } = model.model.value;
   if (fit?.verdict === "fits" && name !== "running" && name !== "loading") start(choiceOf(source));
