@@ -1,6 +1,6 @@
 //! A projection's rows shared among the instances of this module, one a thread, all on one memory.
 //!
-//! The host (`pkg/src/cpu-pool.ts`) allocates; every address here comes from it. The main thread fills in the
+//! The host (`pkg/src/worker/cpu-pool.ts`) allocates; every address here comes from it. The main thread fills in the
 //! [`Job`], calls [`hearth_begin`], wakes the others and works along in [`hearth_finish`]; the others look out for
 //! jobs in [`hearth_await`], sleep in JavaScript where none comes (the instruction for it is not stable in Rust), and
 //! call [`hearth_work`].

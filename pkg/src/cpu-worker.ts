@@ -1,5 +1,5 @@
 /** One thread of the CPU path. After its first message it only computes and sleeps, until it is ended from outside. */
-import { instantiate, type CpuThread } from "./cpu-pool.js";
+import { instantiate, type CpuThread } from "./worker/cpu-pool.js";
 
 self.onmessage = ({ data: { module, memory, stackTop, job } }: MessageEvent<CpuThread>) => {
   const cpu = instantiate(module, memory, stackTop);

@@ -1,13 +1,13 @@
 /** The engine: one model in one worker. */
-import { WorkerClient } from "./client.js";
-import { Completions, TextCompletions } from "./completions.js";
-import { Connection } from "./connection.js";
-import { diagnose, type Diagnostics } from "./diagnostics.js";
-import { Embeddings } from "./embeddings.js";
-import { cancelled, HearthError, invalid, throwIfAborted, toHearthError } from "./errors.js";
-import { given } from "./given.js";
-import { Lock } from "./lock.js";
-import { oneThread } from "./notices.js";
+import { WorkerClient } from "./backend/client.js";
+import { Completions, TextCompletions } from "./api/completions.js";
+import { Connection } from "./backend/connection.js";
+import { diagnose, type Diagnostics } from "./fit/diagnostics.js";
+import { Embeddings } from "./api/embeddings.js";
+import { cancelled, HearthError, invalid, throwIfAborted, toHearthError } from "./core/errors.js";
+import { given } from "./core/given.js";
+import { Lock } from "./backend/lock.js";
+import { oneThread } from "./core/notices.js";
 import type {
   CacheMode,
   DeviceChoice,
@@ -18,9 +18,9 @@ import type {
   LoadResult,
   Notice,
   SourceSpec,
-} from "./protocol.js";
-import { Resumable } from "./resume.js";
-import { Runner } from "./runner.js";
+} from "./core/protocol.js";
+import { Resumable } from "./backend/resume.js";
+import { Runner } from "./backend/runner.js";
 import { isSum } from "./source/listing.js";
 import { parseHubId } from "./source/paste.js";
 import { servePort } from "./source/port.js";
@@ -34,8 +34,8 @@ import type {
   ModelInfo,
   ModelReport,
   Quantize,
-} from "./wasm-contract.js";
-import { startFrom } from "./worker-script.js";
+} from "./core/wasm-contract.js";
+import { startFrom } from "./backend/worker-script.js";
 
 export type ModelSource = string | URL | Blob | FileSystemFileHandle | File[] | ReadableStream<Uint8Array>;
 

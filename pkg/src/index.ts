@@ -8,13 +8,13 @@ export {
   type HearthErrorCode,
   type HearthErrorOptions,
   type HostErrorCode,
-} from "./errors.js";
-export { canRun, type Evidence, type Fit, type FitOptions } from "./fit.js";
-export { CompletionStream } from "./stream.js";
-export type { ChatCompletionStream, Completions, TextCompletions } from "./completions.js";
-export type { Diagnostics } from "./diagnostics.js";
-export type { Embeddings } from "./embeddings.js";
-export type { CacheMode, DeviceChoice, DownloadOptions, LoadProgress, Notice } from "./protocol.js";
+} from "./core/errors.js";
+export { canRun, type Evidence, type Fit, type FitOptions } from "./fit/fit.js";
+export { CompletionStream } from "./api/stream.js";
+export type { ChatCompletionStream, Completions, TextCompletions } from "./api/completions.js";
+export type { Diagnostics } from "./fit/diagnostics.js";
+export type { Embeddings } from "./api/embeddings.js";
+export type { CacheMode, DeviceChoice, DownloadOptions, LoadProgress, Notice } from "./core/protocol.js";
 export type {
   DeviceInfo,
   DeviceOptions,
@@ -28,5 +28,5 @@ export type {
   Quantize,
   ToolStyle,
   Usage,
-} from "./wasm-contract.js";
-export type * from "./openai.js";
+} from "./core/wasm-contract.js";
+export type * from "./api/openai.js";

@@ -12,8 +12,8 @@
  * No request leaves the page. Routes: `POST chat/completions`, `completions`, `embeddings`, `GET models`.
  */
 import type { Engine } from "./engine.js";
-import { HearthError, toHearthError } from "./errors.js";
-import type { ChatCompletionCreateParams, CompletionCreateParams, EmbeddingCreateParams } from "./openai.js";
+import { HearthError, toHearthError } from "./core/errors.js";
+import type { ChatCompletionCreateParams, CompletionCreateParams, EmbeddingCreateParams } from "./api/openai.js";
 
 /** As much of an engine as is served. */
 export type Served = Pick<Engine, "chat" | "completions" | "embeddings" | "model">;

@@ -1,11 +1,11 @@
 /** The worker's entry: joins the core, the GPU shims and the messages. The logic is in `host.ts`. */
-import { CpuPool } from "./cpu-pool.js";
-import { installGpuShims } from "./gpu-shims.js";
-import { Host } from "./host.js";
-import type { ToWorker } from "./protocol.js";
+import { CpuPool } from "./worker/cpu-pool.js";
+import { installGpuShims } from "./worker/gpu-shims.js";
+import { Host } from "./worker/host.js";
+import type { ToWorker } from "./core/protocol.js";
 import * as grammarWasm from "./wasm/grammar.js";
 import * as wasm from "./wasm/hearth.js";
-import { startFrom } from "./worker-script.js";
+import { startFrom } from "./backend/worker-script.js";
 
 /** Not written out where it is used, or bundlers would take the thread's script for a second file. */
 const HERE: string = import.meta.url;

@@ -3,11 +3,11 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import * as cache from "../src/cache/index.js";
 import { Store } from "../src/cache/store.js";
 import { CachedSource, Parts, type CacheContext } from "../src/cache/source.js";
-import type { CacheMode, DownloadOptions, Notice } from "../src/protocol.js";
+import type { CacheMode, DownloadOptions, Notice } from "../src/core/protocol.js";
 import { Checksum } from "../src/source/checksum.js";
 import { withoutSecrets } from "../src/source/address.js";
 import type { RemoteFile } from "../src/source/source.js";
-import type { WasmSha256 } from "../src/wasm-contract.js";
+import type { WasmSha256 } from "../src/core/wasm-contract.js";
 import { Opfs } from "./opfs.js";
 import { FaultyServer } from "./server.js";
 

@@ -1,9 +1,9 @@
 /** What the page's clock watches and what not, and what is gone on with after a trap. */
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { WorkerClient } from "../src/client.js";
-import { HearthError } from "../src/errors.js";
-import { Host } from "../src/host.js";
-import type { Clocked, FromWorker } from "../src/protocol.js";
+import { WorkerClient } from "../src/backend/client.js";
+import { HearthError } from "../src/core/errors.js";
+import { Host } from "../src/worker/host.js";
+import type { Clocked, FromWorker } from "../src/core/protocol.js";
 import { ask, create, FILE, useFakeCore } from "./engine-support.js";
 import * as grammarWasm from "./fake-grammar.js";
 import * as wasm from "./fake-wasm.js";

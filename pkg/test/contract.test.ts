@@ -47,7 +47,7 @@ const FILES: Record<string, string> = {
 /** Of which no type says more, or nobody in JavaScript has to know. */
 const LEAVES = new Set(["Json", "Measured", "String", "Value"]);
 
-const program = ts.createProgram([join(import.meta.dirname, "../src/wasm-contract.ts")], {
+const program = ts.createProgram([join(import.meta.dirname, "../src/core/wasm-contract.ts")], {
   lib: ["lib.es2022.d.ts"],
   module: ts.ModuleKind.ESNext,
   moduleResolution: ts.ModuleResolutionKind.Bundler,

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { CORE_ERROR_CODES, HOST_ERROR_CODES, type HearthErrorCode } from "../src/errors.js";
+import { CORE_ERROR_CODES, HOST_ERROR_CODES, type HearthErrorCode } from "../src/core/errors.js";
 
 const root = join(import.meta.dirname, "../..");
 const text = (path: string): string => readFileSync(join(root, path), "utf8");

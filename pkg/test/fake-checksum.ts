@@ -1,5 +1,5 @@
 /** Stands in for the core's SHA-256. */
-import type { WasmSha256 } from "../src/wasm-contract.js";
+import type { WasmSha256 } from "../src/core/wasm-contract.js";
 
 /** As many digits, which say how many bytes there were. */
 export class Sha256 implements WasmSha256 {

@@ -1,5 +1,5 @@
 /** Stands in for the module that follows formats: a choice is its first text, and of others `!trap` and `!bad` fail. */
-import type { WasmGrammar, WasmVocabulary } from "../src/wasm-contract.js";
+import type { WasmGrammar, WasmVocabulary } from "../src/core/wasm-contract.js";
 import { fake } from "./fake-wasm.js";
 
 export default function init(): Promise<unknown> {

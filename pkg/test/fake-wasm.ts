@@ -23,7 +23,7 @@ import type {
   WasmGrammar,
   WasmTokens,
   ToolStyle,
-} from "../src/wasm-contract.js";
+} from "../src/core/wasm-contract.js";
 import { ANSWER } from "./fake-answer.js";
 
 export { Sha256 } from "./fake-checksum.js";

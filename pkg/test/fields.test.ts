@@ -4,10 +4,14 @@ import { join } from "node:path";
 import type OpenAI from "openai";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
-import { HearthError } from "../src/errors.js";
-import { checkFields } from "../src/fields.js";
-import type { ChatCompletionCreateParams, ChatCompletionMessage, ChatCompletionMessageParam } from "../src/openai.js";
-import { toChatRequests, toTextRequests } from "../src/request.js";
+import { HearthError } from "../src/core/errors.js";
+import { checkFields } from "../src/request/fields.js";
+import type {
+  ChatCompletionCreateParams,
+  ChatCompletionMessage,
+  ChatCompletionMessageParam,
+} from "../src/api/openai.js";
+import { toChatRequests, toTextRequests } from "../src/request/request.js";
 import { DEFAULTS, OF_SWITCHED_OFF, REFUSED, SERVED, WITHOUT_EFFECT, type Api, type Row } from "./field-table.js";
 import { rust } from "./rust-source.js";
 
@@ -71,7 +75,7 @@ const TYPES: Record<Api, [openai: string, name: string, ours: string]> = {
   text: ["resources/completions.d.ts", "CompletionCreateParamsBase", "CompletionCreateParams"],
   embeddings: ["resources/embeddings.d.ts", "EmbeddingCreateParams", "EmbeddingCreateParams"],
 };
-const program = ts.createProgram([join(import.meta.dirname, "../src/openai.ts")], {
+const program = ts.createProgram([join(import.meta.dirname, "../src/api/openai.ts")], {
   lib: ["lib.es2022.d.ts"],
   module: ts.ModuleKind.ESNext,
   moduleResolution: ts.ModuleResolutionKind.Bundler,
@@ -93,7 +97,7 @@ it.each(APIS)("the table has every field of OpenAI's type: %s", (api) => {
 
 it.each(APIS)("the package's type has what is served or taken without effect: %s", (api) => {
   const checker = program.getTypeChecker();
-  const source = program.getSourceFile(join(import.meta.dirname, "../src/openai.ts"));
+  const source = program.getSourceFile(join(import.meta.dirname, "../src/api/openai.ts"));
   const named = source?.statements.find(
     (one) => (ts.isInterfaceDeclaration(one) || ts.isTypeAliasDeclaration(one)) && one.name.text === TYPES[api][2],
   ) as ts.TypeAliasDeclaration;

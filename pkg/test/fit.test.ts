@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { canRun, judge, type Fit, type FitOptions } from "../src/fit.js";
+import { canRun, judge, type Fit, type FitOptions } from "../src/fit/fit.js";
 import { Inspector } from "./fake-wasm.js";
 import { WorkerDouble } from "./worker-double.js";
-import type { ModelReport } from "../src/wasm-contract.js";
+import type { ModelReport } from "../src/core/wasm-contract.js";
 
 const GIB = 2 ** 30;
 const NONE: Fit["has"] = { memory: null, binding: null, storage: null };

@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { HearthError } from "../src/errors.js";
+import { HearthError } from "../src/core/errors.js";
 import { HttpSource } from "../src/source/http.js";
 import { FaultyServer, type Faults } from "./server.js";
 

@@ -1,6 +1,6 @@
 /** What is pasted, what the Hub lists, and which file of it is taken. */
 import { describe, expect, it } from "vitest";
-import { HearthError } from "../src/errors.js";
+import { HearthError } from "../src/core/errors.js";
 import { resolveHubId, type HubAccess } from "../src/source/hub.js";
 import { quantOf, rankOf, roleOf } from "../src/source/names.js";
 import { parseHubId } from "../src/source/paste.js";

@@ -1,6 +1,6 @@
 /** Nothing that a model writes is lost, whatever its calls, channels and marks look like. */
 import { expect, it } from "vitest";
-import type { ToolStyle } from "../src/wasm-contract.js";
+import type { ToolStyle } from "../src/core/wasm-contract.js";
 import { pieces, randomFrom, readAnswer, tool } from "./read-answer.js";
 
 const tools = [tool("ta", { p: { type: "string" } }), tool("tb")];

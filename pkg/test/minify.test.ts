@@ -1,13 +1,13 @@
 /** What is packed is short, and bundlers find in it what they look for. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { SourceMap, type SourceMapPayload } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import ts from "typescript";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { minifyAll } from "../scripts/minify.mjs";
 
-const NAMES = ["engine", "worker", "errors"];
+const NAMES = ["engine", "worker", "core/errors"];
 const folder = mkdtempSync(join(tmpdir(), "hearth-minify-"));
 const sourceOf = (name: string): string => readFileSync(join(import.meta.dirname, "../src", `${name}.ts`), "utf8");
 const made = (file: string): string => readFileSync(join(folder, file), "utf8");
@@ -21,6 +21,7 @@ beforeAll(() => {
     inlineSources: true,
   };
   for (const name of NAMES) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
     const options = { compilerOptions, fileName: `${name}.ts` };
     const { outputText, sourceMapText = "" } = ts.transpileModule(sourceOf(name), options);
     writeFileSync(join(folder, `${name}.js`), outputText);
@@ -37,7 +38,7 @@ afterAll(() => {
 it.each(NAMES)("%s is shorter, and its map leads to the source", (name) => {
   const code = made(`${name}.js`);
   expect(code.length).toBeLessThan(0.8 * (long[name] ?? 0));
-  expect(code).toMatch(new RegExp(`\n//# sourceMappingURL=${name}\\.js\\.map\n$`));
+  expect(code).toMatch(new RegExp(`\n//# sourceMappingURL=${basename(name)}\\.js\\.map\n$`));
   const map = new SourceMap(JSON.parse(made(`${name}.js.map`)) as SourceMapPayload);
   const words = { engine: "64 hexadecimal digits", worker: "unhandledrejection", errors: "Correct the named field" };
   const text = words[name as keyof typeof words];

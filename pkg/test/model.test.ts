@@ -1,8 +1,8 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { toHearthError } from "../src/errors.js";
-import type { SourceSpec } from "../src/protocol.js";
+import { toHearthError } from "../src/core/errors.js";
+import type { SourceSpec } from "../src/core/protocol.js";
 import { findModel, readHeaders, type ModelFiles } from "../src/source/model.js";
 
 const NEVER = new AbortController().signal;

@@ -32,7 +32,7 @@ function column(name: string, at: number): string[] {
 
 const FILES = [
   ...["README.md", "MIGRATING.md", "pkg/README.md", "examples/README.md", "www/src/models/catalog.ts"],
-  ...["pkg/src/engine.ts", "pkg/src/protocol.ts"],
+  ...["pkg/src/engine.ts", "pkg/src/core/protocol.ts"],
   ...readdirSync(join(root, "docs/guide")).map((name) => `docs/guide/${name}`),
   ...readdirSync(join(root, "examples"), { recursive: true })
     .map(String)

@@ -1,6 +1,6 @@
 /** Reads an answer's text as an engine does, from request to message. */
-import type { ChatCompletionCreateParams, ChatCompletionTool } from "../src/openai.js";
-import { toChatRequests } from "../src/request.js";
+import type { ChatCompletionCreateParams, ChatCompletionTool } from "../src/api/openai.js";
+import { toChatRequests } from "../src/request/request.js";
 import type { ModelStyle } from "../src/tools/plan.js";
 
 export interface Read {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ReasoningSplit, type Parts } from "../src/reasoning.js";
+import { ReasoningSplit, type Parts } from "../src/answer/reasoning.js";
 
 /** The text in pieces of `size` characters. */
 function split(text: string, size: number): Parts {

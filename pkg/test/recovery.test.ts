@@ -1,9 +1,9 @@
 /** What an engine does beyond one answer: other devices, several answers, plain texts. */
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { CallOptions, WorkerClient } from "../src/client.js";
-import { Connection } from "../src/connection.js";
+import type { CallOptions, WorkerClient } from "../src/backend/client.js";
+import { Connection } from "../src/backend/connection.js";
 import { HearthError } from "../src/index.js";
-import type { Step } from "../src/wasm-contract.js";
+import type { Step } from "../src/core/wasm-contract.js";
 import { ask, collect, create, FILE, text, useFakeCore } from "./engine-support.js";
 import { fake, Loader } from "./fake-wasm.js";
 import { WorkerDouble } from "./worker-double.js";

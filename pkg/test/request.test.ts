@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { HearthError } from "../src/errors.js";
-import type { ChatCompletionCreateParams } from "../src/openai.js";
-import { toChatRequests, toTextRequests } from "../src/request.js";
-import type { AnswerRequest } from "../src/protocol.js";
+import { HearthError } from "../src/core/errors.js";
+import type { ChatCompletionCreateParams } from "../src/api/openai.js";
+import { toChatRequests, toTextRequests } from "../src/request/request.js";
+import type { AnswerRequest } from "../src/core/protocol.js";
 
 const messages = [{ role: "user" as const, content: "hi" }];
 

@@ -1,7 +1,7 @@
 /** A schema means the same wherever it stands: as an answer's format, and as the parameters of a tool in a larger one. */
 import { describe, expect, it } from "vitest";
-import { HearthError } from "../src/errors.js";
-import { toFormat } from "../src/format.js";
+import { HearthError } from "../src/core/errors.js";
+import { toFormat } from "../src/request/format.js";
 import { callFormat } from "../src/tools/format.js";
 import { Definitions } from "../src/tools/schema.js";
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Engine, HearthError } from "../src/index.js";
-import { CpuPool } from "../src/cpu-pool.js";
-import type { StartPool } from "../src/load.js";
-import type { WasmCpuPool } from "../src/wasm-contract.js";
+import { CpuPool } from "../src/worker/cpu-pool.js";
+import type { StartPool } from "../src/worker/load.js";
+import type { WasmCpuPool } from "../src/core/wasm-contract.js";
 import { WorkerDouble } from "./worker-double.js";
 
 const { startPool } = WorkerDouble;

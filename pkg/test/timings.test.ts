@@ -1,8 +1,8 @@
 /** `timings` of answers, as llama.cpp's server names them. */
 import { expect, it, vi } from "vitest";
 import type { Timings } from "../src/index.js";
-import { Stopwatch } from "../src/timings.js";
-import type { Step } from "../src/wasm-contract.js";
+import { Stopwatch } from "../src/api/timings.js";
+import type { Step } from "../src/core/wasm-contract.js";
 import { ask, collect, create, useFakeCore } from "./engine-support.js";
 
 useFakeCore();

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { ChatCompletionCreateParams, ChatCompletionTool } from "../src/openai.js";
-import { toChatRequests } from "../src/request.js";
+import type { ChatCompletionCreateParams, ChatCompletionTool } from "../src/api/openai.js";
+import { toChatRequests } from "../src/request/request.js";
 import { CallParser } from "../src/tools/calls.js";
 import { HarmonyParser } from "../src/tools/harmony.js";
 import type { CallDelta, Parts } from "../src/tools/parts.js";
 import type { ModelStyle } from "../src/tools/plan.js";
-import type { ToolStyle } from "../src/wasm-contract.js";
+import type { ToolStyle } from "../src/core/wasm-contract.js";
 import { ask, collect, create, useFakeCore } from "./engine-support.js";
 import { fake } from "./fake-wasm.js";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
-import { deserializeError, HearthError, serializeError, toHearthError } from "../src/errors.js";
-import { installGpuShims } from "../src/gpu-shims.js";
-import { requireWebGpu } from "../src/gpu-probe.js";
+import { deserializeError, HearthError, serializeError, toHearthError } from "../src/core/errors.js";
+import { installGpuShims } from "../src/worker/gpu-shims.js";
+import { requireWebGpu } from "../src/worker/gpu-probe.js";
 import { coalesce } from "../src/source/coalesce.js";
 
 describe("errors", () => {

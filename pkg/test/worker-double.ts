@@ -1,7 +1,7 @@
 /** A Worker for Node: the real host on the fake core, joined to the client by a MessageChannel. */
-import { Host } from "../src/host.js";
-import type { StartPool } from "../src/load.js";
-import type { ToWorker } from "../src/protocol.js";
+import { Host } from "../src/worker/host.js";
+import type { StartPool } from "../src/worker/load.js";
+import type { ToWorker } from "../src/core/protocol.js";
 import * as grammarWasm from "./fake-grammar.js";
 import * as wasm from "./fake-wasm.js";
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { WorkerClient } from "../src/client.js";
-import { NOT_FOUND_HINT, startFrom } from "../src/worker-script.js";
+import { WorkerClient } from "../src/backend/client.js";
+import { NOT_FOUND_HINT, startFrom } from "../src/backend/worker-script.js";
 
 class FakeWorker {
   static started: string[] = [];

@@ -1,6 +1,6 @@
 /** The fake core at the pace of a middling machine, for work on the page. */
 import { fake, Inspector as FakeInspector } from "../../pkg/test/fake-wasm.js";
-import type { ModelReport } from "../../pkg/src/wasm-contract.js";
+import type { ModelReport } from "../../pkg/src/core/wasm-contract.js";
 
 Object.assign(fake, { stepMs: 35, pushMs: 60, compileMs: 60 });
 

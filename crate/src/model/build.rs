@@ -1,4 +1,4 @@
-//! A decoder from a file's tensors.
+//! Builds a decoder from a file's tensors.
 
 use burn::tensor::Tensor;
 
@@ -14,7 +14,7 @@ use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::PostNorm;
 use hearth_modelfile::families::names::{bias_of, of_layer};
 
-/// The decoder, when every tensor of the plan has been read.
+/// Builds the decoder, once every tensor of the plan has been read.
 ///
 /// # Errors
 /// [`Error::MissingTensor`] or [`Error::TensorShape`].
@@ -43,7 +43,7 @@ pub fn decoder(
         let spec = attention(c, i, n_ctx, kv, bias);
         let down = match c.n_experts {
             0 => bias_of(&of(names.down_proj)),
-            // Experts have one each.
+            // Each expert has a separate bias.
             _ => String::new(),
         };
         layers.push(Layer {
@@ -111,7 +111,7 @@ pub fn decoder(
     })
 }
 
-/// The feed-forward block of layer `i`.
+/// Builds the feed-forward block of layer `i`.
 fn feed_forward(parts: &Parts<'_>, i: usize) -> Result<FeedForward> {
     let (c, ops) = (parts.c, parts.ops);
     let names = c.spec.names;
@@ -161,7 +161,7 @@ fn feed_forward(parts: &Parts<'_>, i: usize) -> Result<FeedForward> {
     })
 }
 
-/// How layer `i` attends.
+/// Returns the attention spec of layer `i`.
 fn attention(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> AttentionSpec {
     AttentionSpec {
         n_heads: c.n_heads as u32,
@@ -189,7 +189,8 @@ fn attention(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) ->
     }
 }
 
-/// What goes with attention, [`AttentionSpec::extras`] values or a dummy, and whether there is a bias among them.
+/// Returns layer `i`'s extra attention values ([`AttentionSpec::extras`] of them, or a dummy), and whether they
+/// include a bias.
 fn extras(parts: &Parts<'_>, i: usize) -> Result<(Vec<f32>, bool)> {
     let c = parts.c;
     let names = c.spec.names;
@@ -228,7 +229,7 @@ fn extras(parts: &Parts<'_>, i: usize) -> Result<(Vec<f32>, bool)> {
     Ok((extras, bias))
 }
 
-/// The table of rotary positions, and that of sliding layers where it is another.
+/// Returns the table of rotary positions, and that of sliding layers if it differs.
 fn ropes(
     plan: &Plan,
     c: &ModelConfig,

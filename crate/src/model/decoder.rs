@@ -1,4 +1,4 @@
-//! The decoder: embedding, n layers of attention and feed-forward, norm, lm_head. Written once, over ops.
+//! The decoder: embedding, n layers of attention and feed-forward, norm, lm_head. It is written only once, over ops.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::ops::{Attention, KvType, LayerCache, Norm, Ops, Weight};
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::families::PostNorm;
 
-/// The weights of one layer. Norms are of d_model columns, and not in every family; biases are in few.
+/// The weights of one layer. Norms have d_model columns and are absent in some families; few families have biases.
 pub struct Layer {
     pub attn_norm: Option<Norm>,
     /// q, k and v: [(n_heads + 2 n_kv_heads) * head_dim, d_model]
@@ -23,14 +23,14 @@ pub struct Layer {
     pub ffn_end: BlockEnd,
 }
 
-/// What comes behind a block's last projection.
+/// Bias and norm that follow a block's last projection.
 pub struct BlockEnd {
     /// [1, d_model]
     pub bias: Option<Tensor<2>>,
     pub norm: Option<Norm>,
 }
 
-/// What comes before the layers.
+/// Embedding tables, and the bias and norm before the first layer.
 pub struct Embedding {
     /// [vocab, d_model]
     pub tokens: Weight,
@@ -47,20 +47,20 @@ pub struct Decoder {
     pub ops: Ops,
     pub embedding: Embedding,
     pub layers: Vec<Layer>,
-    /// Not in encoders.
+    /// Absent in encoders.
     pub output_norm: Option<Norm>,
-    /// [vocab, d_model]; shares the embedding's memory where tied.
+    /// [vocab, d_model]; shares the embedding's memory if tied.
     pub lm_head: Weight,
     /// Positions in the KV cache.
     pub n_ctx: usize,
-    /// What the KV cache is kept in.
+    /// Storage type of the KV cache.
     pub kv: KvType,
     /// Bytes of weights on the device.
     pub weight_bytes: u64,
 }
 
 impl Decoder {
-    /// An empty KV cache, one entry a layer.
+    /// Creates an empty KV cache, one entry per layer.
     pub fn new_cache(&self) -> Vec<LayerCache> {
         let c = &self.config;
         let rows = c.n_kv_heads * self.n_ctx;
@@ -70,7 +70,7 @@ impl Decoder {
             .collect()
     }
 
-    /// Runs the state's tokens through all layers: the hidden states [t, d_model].
+    /// Runs the state's tokens through all layers and returns the hidden states [t, d_model].
     ///
     /// `t` is the number of rows computed, at least the state's N_TOKENS.
     pub fn forward(&self, state: &Tensor<2, Int>, cache: &mut [LayerCache], t: usize) -> Tensor<2> {
@@ -78,7 +78,7 @@ impl Decoder {
         self.run_layers(x, 0..self.layers.len(), state, cache)
     }
 
-    /// Runs some of the layers on the hidden states before them: [t, d_model].
+    /// Runs some of the layers on the hidden states of the preceding ones: [t, d_model].
     pub fn run_layers(
         &self,
         mut x: Tensor<2>,
@@ -108,7 +108,7 @@ impl Decoder {
         x
     }
 
-    /// What the state's tokens are before the first layer: [t, d_model].
+    /// Returns the embeddings of the state's tokens, the input of the first layer: [t, d_model].
     pub fn embed(&self, state: &Tensor<2, Int>, t: usize) -> Tensor<2> {
         let (ops, embedding) = (&self.ops, &self.embedding);
         let mut x = ops.embed(&embedding.tokens, state, t);
@@ -124,7 +124,8 @@ impl Decoder {
         }
     }
 
-    /// x + what a block says, with what is behind it. `run` says it, or where it is told to, adds it to what it was given.
+    /// Adds a block's output, with its bias and post-norm, to the residual `x`. `run(x, add)` returns the output, or
+    /// `x` plus the output.
     fn block(
         &self,
         x: Tensor<2>,
@@ -147,7 +148,7 @@ impl Decoder {
         }
     }
 
-    /// What stands for every token of the step: [t, d_model].
+    /// Returns the final hidden state of every token of the step: [t, d_model].
     pub fn hidden(&self, x: &Tensor<2>, state: &Tensor<2, Int>) -> Tensor<2> {
         match &self.output_norm {
             Some(norm) => self.ops.norm(x, norm, state, false),
@@ -155,13 +156,13 @@ impl Decoder {
         }
     }
 
-    /// The logits of every token of the step, in the memory of `y`: [t, vocab].
+    /// Returns the logits of every token of the step, in the memory of `y`: [t, vocab].
     pub fn all_logits(&self, x: &Tensor<2>, state: &Tensor<2, Int>, y: Tensor<2>) -> Tensor<2> {
         let h = self.hidden(x, state);
         self.ops.linear_into(&h, &self.lm_head, state, y, false)
     }
 
-    /// The logits of the step's last token: [1, vocab].
+    /// Returns the logits of the step's last token: [1, vocab].
     pub fn logits(&self, x: &Tensor<2>, state: &Tensor<2, Int>) -> Tensor<2> {
         match &self.output_norm {
             Some(norm) => self.ops.norm_linear_last(x, norm, &self.lm_head, state),

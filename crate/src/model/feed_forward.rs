@@ -1,4 +1,4 @@
-//! Feed-forward blocks: with a gate, without one, or several that tokens are routed to.
+//! Feed-forward blocks: gated, plain, or several experts that tokens are routed to.
 
 use burn::tensor::{Int, Tensor};
 
@@ -46,7 +46,8 @@ pub struct Experts {
 }
 
 impl FeedForward {
-    /// What the block says of norm(x), without it of x: [t, d_model]; added to x, in its memory, where `add`.
+    /// Returns the block's output for norm(x), or for x if there is no norm: [t, d_model]; with `add` it is added to
+    /// x, in the memory of x.
     pub fn forward(
         &self,
         ops: &Ops,
@@ -79,7 +80,7 @@ impl FeedForward {
 }
 
 impl Experts {
-    /// x + what the experts say of norm(x).
+    /// Returns x plus the experts' output for norm(x).
     fn forward(
         &self,
         ops: &Ops,

@@ -1,4 +1,4 @@
-//! The weights and vectors of a file, ready to be made a decoder of.
+//! The loaded weights and vectors of a file, from which a decoder is built.
 
 use burn::tensor::Tensor;
 
@@ -9,7 +9,7 @@ use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::names::{bias_of, of_expert};
 
-/// What a decoder is made of.
+/// Sources from which a decoder is built.
 pub(crate) struct Parts<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) c: &'a ModelConfig,
@@ -21,7 +21,7 @@ impl Parts<'_> {
         self.plan.matrix(name).map(Matrix::weight)
     }
 
-    /// Of all experts, wherever the file has them.
+    /// Returns the weight of all experts, whether the file stores them together or separately.
     pub(crate) fn experts(&self, name: &str) -> Result<Weight> {
         let together = self.matrix(name);
         together.or_else(|_| self.matrix(&of_expert(name, 0)))
@@ -39,7 +39,7 @@ impl Parts<'_> {
         }
     }
 
-    /// A vector that not every file has.
+    /// Returns a vector that not every file has.
     pub(crate) fn if_there(&self, name: &str, len: usize) -> Result<Option<&[f32]>> {
         match self.plan.vector(name) {
             Ok(_) => self.values(name, len).map(Some),
@@ -52,7 +52,7 @@ impl Parts<'_> {
         Ok(values.map(|values| self.ops.upload_f32(values)))
     }
 
-    /// What a norm multiplies with.
+    /// Returns the factors of a norm.
     pub(crate) fn gains(&self, name: &str, len: usize) -> Result<Vec<f32>> {
         let values = self.values(name, len)?.iter();
         Ok(values.map(|v| v + self.c.norm_offset).collect())

@@ -1,7 +1,8 @@
-//! Activations, and the gated one of the feed-forward block: y = activation(gate) * up.
+//! Activations, including the gated one of the feed-forward block: y = activation(gate) * up.
 //!
 //! - `gate_up`: [T, 2 * d_ff], the gate in the first half of a row. Result [T, d_ff], d_ff a multiple of 4.
-//! - GPU: a thread for four columns. Source: Shazeer 2020, arXiv:2002.05202; Hendrycks & Gimpel 2016, arXiv:1606.08415.
+//! - GPU: one thread per four columns. Source: Shazeer 2020, arXiv:2002.05202; Hendrycks & Gimpel 2016,
+//!   arXiv:1606.08415.
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Flex, backend_extension};
@@ -16,13 +17,13 @@ pub use hearth_modelfile::families::Activation;
 
 /// An activation on the CPU.
 pub(in crate::ops) trait Activate {
-    /// The activation of one value.
+    /// Returns the activation of one value.
     fn apply(self, v: f32) -> f32;
-    /// What e is raised to.
+    /// Returns the exponent of e in the activation of `v`.
     fn exponent(self, v: f32) -> f32;
-    /// The activation of `v`, where `e` is e raised to [`Activate::exponent`].
+    /// Returns the activation of `v`, where `e` is e raised to [`Activate::exponent`].
     fn of(self, v: f32, e: f32) -> f32;
-    /// What a gate lets through.
+    /// Returns the gated value: activation(gate) * up.
     fn gated(self, gate: f32, e: f32, up: f32) -> f32;
 }
 
@@ -58,7 +59,7 @@ impl Activate for Activation {
     }
 }
 
-/// erf within 1.5e-7, where `e` is e^-v^2: Abramowitz & Stegun 1964, 7.1.26.
+/// Returns erf(v) within 1.5e-7, where `e` is e^-v^2: Abramowitz & Stegun 1964, 7.1.26.
 fn erf(v: f32, e: f32) -> f32 {
     const P: [f32; 5] = [
         1.061_405_4,
@@ -76,7 +77,7 @@ fn erf(v: f32, e: f32) -> f32 {
 /// Backend extension: the gate on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait GateOp: Backend {
-    /// See the module's documentation.
+    /// Applies the gated activation, see the module's documentation.
     fn gate(gate_up: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
 }
 
@@ -109,7 +110,7 @@ impl GateOp for Flex {
     }
 }
 
-/// The CPU twin: `gate_up`: [T, 2 * d_ff], `y`: [T, d_ff].
+/// Applies the gated activation, the CPU twin: `gate_up`: [T, 2 * d_ff], `y`: [T, d_ff].
 pub fn gate_cpu(gate_up: &[f32], d_ff: usize, y: &mut [f32], activation: Activation) {
     for (row, y) in gate_up.chunks_exact(2 * d_ff).zip(y.chunks_exact_mut(d_ff)) {
         let (gate, up) = row.split_at(d_ff);

@@ -1,8 +1,8 @@
-//! y[t] = activation(y[t] + bias), in place: for projections that have a bias, which few families do.
+//! y[t] = activation(y[t] + bias), in place, for projections with a bias, which few families have.
 //!
-//! - `y`: [T, cols], `bias`: [1, cols], cols a multiple of 4. With `routes` (see [`super::experts`]) `y` is [T * n_used,
-//!   cols], `bias` [1, n_experts * cols], and each row takes its expert's.
-//! - GPU: a thread for four columns.
+//! - `y`: [T, cols], `bias`: [1, cols], cols a multiple of 4. With `routes` (see [`super::experts`]) `y` is [T *
+//!   n_used, cols], `bias` [1, n_experts * cols], and each row takes the bias of its expert.
+//! - GPU: one thread per four columns.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
@@ -13,12 +13,12 @@ use super::activation::{Activate as _, Activation};
 use super::gpu::{Kernel, launch, wgsl};
 use super::state;
 
-/// What is added.
+/// Shape and kind of the addition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BiasSpec {
     /// Rows of `y` that belong to one token.
     pub per_token: u32,
-    /// Each row takes the bias of its expert.
+    /// Whether each row takes the bias of its expert.
     pub routed: bool,
     pub activation: Option<Activation>,
 }
@@ -26,7 +26,7 @@ pub struct BiasSpec {
 /// Backend extension: the bias on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait BiasOp: Backend {
-    /// See the module's documentation; `routes` is read only if `spec` says so.
+    /// Adds the bias, see the module's documentation; `routes` is read only if `spec.routed`.
     fn bias(
         y: FloatTensor<Self>,
         bias: FloatTensor<Self>,

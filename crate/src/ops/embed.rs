@@ -1,9 +1,9 @@
-//! Token embedding: y[t] = factor * W[ids[t]], the ids being those of the state buffer; and that of positions, where they
-//! are learned: y[t] += W[POS + t].
+//! Token embedding: y[t] = factor * W[ids[t]], with the ids from the state buffer; and learned position embedding:
+//! y[t] += W[POS + t].
 //!
-//! - `W`: [rows, cols] packed, rows `first .. first + rows` of the table (a table larger than a binding is
-//!   split by rows, and each part writes its own tokens). `y`: [T, cols] f32.
-//! - GPU: a thread unpacks one block.
+//! - `W`: [rows, cols] packed, rows `first .. first + rows` of the table (a table larger than a binding is split by
+//!   rows, and each part writes its own tokens). `y`: [T, cols] f32.
+//! - GPU: each thread unpacks one block.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, Flex, backend_extension};
@@ -17,27 +17,27 @@ use super::projection::tile::{BlockUse, kernel_block, unpack_source, weight_buff
 use super::{Ops, Weight, state};
 use hearth_modelfile::quant::{Packing, unpack_row};
 
-/// Which row of the table a token takes.
+/// The row of the table that a token reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rows {
-    /// Its id's.
+    /// The row of its id.
     Ids,
-    /// Its position's, added to what `y` holds.
+    /// The row of its position, added to `y`.
     Positions,
 }
 
-/// Which rows of the table a part holds.
+/// The rows of the table that a part holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EmbedSpec {
     /// How the table is packed.
     pub packing: Packing,
     /// Rows in this part.
     pub rows: u32,
-    /// Id of the first row.
+    /// Id of the part's first row.
     pub first: u32,
     /// Columns, a multiple of the packing's block.
     pub cols: u32,
-    /// What each value is multiplied with.
+    /// Factor that each value is multiplied by.
     pub factor: f32,
     pub by: Rows,
     /// See [`super::projection::tile::LinearSpec::pooled`].
@@ -45,7 +45,7 @@ pub struct EmbedSpec {
 }
 
 impl Ops {
-    /// Embeds the state's ids: [t, d_model].
+    /// Embeds the state's ids into a new [t, d_model] tensor.
     pub fn embed(&self, weight: &Weight, state: &Tensor<2, Int>, t: usize) -> Tensor<2> {
         let y = Tensor::empty([t, weight.cols], &self.anchor.device());
         self.keep(self.embed_into(weight, state, y, Rows::Ids))
@@ -95,7 +95,7 @@ impl Ops {
 /// Backend extension: embedding on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait EmbedOp: Backend {
-    /// Returns `y` with the rows of the tokens in this part written.
+    /// Returns `y` with the rows of those tokens written that this part holds.
     fn embed(
         quants: IntTensor<Self>,
         scales: IntTensor<Self>,
@@ -175,7 +175,7 @@ impl EmbedOp for Flex {
     }
 }
 
-/// The CPU twin: `ids`: [n], `y`: [>= n, cols].
+/// Embeds ids, the CPU twin: `ids`: [n], `y`: [>= n, cols].
 pub fn embed_cpu(quants: &[u32], scales: &[u32], ids: &[u32], y: &mut [f32], spec: EmbedSpec) {
     let rows = spec.rows as usize;
     let (words, blocks) = (quants.len() / rows, scales.len() / rows);
@@ -201,7 +201,7 @@ pub fn embed_cpu(quants: &[u32], scales: &[u32], ids: &[u32], y: &mut [f32], spe
     }
 }
 
-/// One row out of the pool's memory.
+/// Unpacks one row from the pool's memory.
 fn unpack_pooled(weight: Pooled, row: usize, y: &mut [f32], spec: EmbedSpec) {
     let Some(pool) = pool::current() else { return };
     let blocks = spec.packing.blocks_per_row(spec.cols as usize);

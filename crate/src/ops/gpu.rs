@@ -1,19 +1,19 @@
-//! How a hand-written WGSL kernel reaches the GPU: one source, a list of constants, a grid, buffers.
+//! Launches of hand-written WGSL kernels: one source, a list of constants, a grid, buffers.
 //!
-//! Shapes are baked into the source as constants, so the shader compiler sees every loop bound and a launch
-//! writes no uniform. Whatever changes between launches (position, token, sampling) lives in the state buffer
+//! Shapes are baked into the source as constants, so the shader compiler sees every loop bound and a launch writes no
+//! uniform. Whatever changes between launches (position, token, sampling) lives in the state buffer
 //! ([`super::state`]), which is what lets a captured decode graph be replayed without a single write.
 //!
-//! All bindings are `read_write`: the runtime may place two tensors on one `GPUBuffer`, and WebGPU forbids a
-//! buffer to be bound both read-only and writable in one dispatch. For the same reason one tensor is never
-//! bound twice.
+//! All bindings are `read_write`: the runtime may place two tensors on one `GPUBuffer`, and WebGPU forbids binding a
+//! buffer both read-only and writable in one dispatch. For the same reason no tensor is bound twice.
 
 use burn_cubecl::template::{KernelSource, SourceKernel, SourceTemplate};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::{CubeCount, CubeDim, KernelId};
 use cubecl::server::KernelArguments;
 
-/// The text of a shader in `wgsl/`, less comments (see build.rs). Several arguments are one name.
+/// The text of a shader in `wgsl/`, without comments (see build.rs). Several arguments are concatenated into one
+/// name.
 macro_rules! wgsl {
     ($($name:expr),+) => {
         include_str!(concat!(env!("OUT_DIR"), "/", $($name),+, ".wgsl"))
@@ -28,13 +28,13 @@ pub struct Kernel {
     pub name: &'static str,
     /// WGSL text with `{{ NAME }}` placeholders.
     pub source: &'static str,
-    /// Tells apart kernels of one name with different preludes.
+    /// Distinguishes kernels of one name with different preludes.
     pub variant: &'static str,
     /// Texts put before `source`: directives, the unpacking functions of a weight format.
     pub prelude: Vec<&'static str>,
     /// Placeholder name and value.
     pub consts: Vec<(&'static str, u32)>,
-    /// Placeholders that stand for text.
+    /// Placeholder name and text.
     pub texts: Vec<(&'static str, &'static str)>,
     /// Float constants: placeholder name and value.
     pub floats: Vec<(&'static str, f32)>,
@@ -56,7 +56,7 @@ impl KernelSource for Kernel {
             template = template.register(*name, *text);
         }
         for (name, value) in &self.floats {
-            // Rust's shortest form that reads back to the same float; WGSL reads it the same way.
+            // Rust prints the shortest form that parses back to the same float, and WGSL parses it the same way.
             template = template.register(*name, format!("{value:?}f"));
         }
         template.register("WG", self.workgroup.to_string())
@@ -97,7 +97,7 @@ pub fn launch(kernel: Kernel, count: (u32, u32, u32), tensors: &[&CubeTensor]) {
     );
 }
 
-/// A new uninitialised f32 tensor beside `like`.
+/// Creates an uninitialised f32 tensor on the device of `like`.
 pub fn empty_f32(like: &CubeTensor, shape: [usize; 2]) -> CubeTensor {
     CubeTensor::new_contiguous(
         like.client.clone(),
@@ -108,7 +108,7 @@ pub fn empty_f32(like: &CubeTensor, shape: [usize; 2]) -> CubeTensor {
     )
 }
 
-/// Workgroup counts along x and z for `n` workgroups: WebGPU allows 65,535 in one dimension.
+/// Returns workgroup counts along x and z for `n` workgroups: WebGPU allows 65,535 in one dimension.
 pub fn grid_xz(n: u32) -> (u32, u32) {
     const MAX: u32 = 65_535;
     if n <= MAX {

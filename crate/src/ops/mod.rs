@@ -1,9 +1,8 @@
-//! The operations of a decoder, each in one file: formula, shapes, GPU launch, CPU twin.
+//! The operations of a decoder, each in its own file: formula, shapes, GPU launch, CPU twin.
 //!
-//! [`Ops`] is what models are written with. It sends each op through burn's dispatch to the backend of its
-//! tensors (cubecl/WGSL on a GPU, Flex on the CPU), counts launches, and, while a decode step is being
-//! captured, keeps every intermediate alive: a replay writes to the same memory again, which must not have
-//! become somebody else's by then.
+//! Models are written with [`Ops`]. It sends each op through burn's dispatch to the backend of its tensors
+//! (cubecl/WGSL on a GPU, Flex on the CPU), counts launches, and, while a decode step is being captured, keeps every
+//! intermediate alive: a replay writes to the same memory again, which must not have been reused in the meantime.
 
 pub mod activation;
 pub mod attention;
@@ -55,7 +54,7 @@ pub struct Ops {
 }
 
 impl Ops {
-    /// Ops on the device of `device`.
+    /// Creates the ops of `device`.
     pub fn new(device: &burn::tensor::Device, tuning: Tuning) -> Self {
         Self {
             anchor: Tensor::from_data(
@@ -68,22 +67,22 @@ impl Ops {
         }
     }
 
-    /// The device's choices.
+    /// Returns the device's tuning.
     pub fn tuning(&self) -> Tuning {
         self.tuning
     }
 
-    /// A tensor on the device, to reach its client.
+    /// Returns a tensor on the device, to reach its client.
     pub fn anchor(&self) -> &Tensor<2, Int> {
         &self.anchor
     }
 
-    /// Kernel launches so far.
+    /// Returns the number of kernel launches so far.
     pub fn dispatches(&self) -> u64 {
         self.dispatches.get()
     }
 
-    /// Takes launches off the count that were recorded instead of run.
+    /// Subtracts launches that were recorded instead of run.
     pub fn uncount(&self, n: u64) {
         self.dispatches.set(self.dispatches.get() - n);
     }
@@ -93,7 +92,7 @@ impl Ops {
         *self.kept.borrow_mut() = Some(Vec::new());
     }
 
-    /// Stops keeping and hands over what was kept.
+    /// Stops keeping intermediates and returns those kept so far.
     pub fn take_kept(&self) -> Vec<Tensor<2>> {
         self.kept.borrow_mut().take().unwrap_or_default()
     }
@@ -109,7 +108,7 @@ impl Ops {
         tensor
     }
 
-    /// `n` zeroed words of device memory.
+    /// Allocates `n` zeroed words of device memory.
     pub fn alloc_words(&self, n: usize) -> Tensor<2, Int> {
         Tensor::from_dispatch(Dispatch::alloc_words(
             self.anchor.clone().into_dispatch(),
@@ -117,14 +116,14 @@ impl Ops {
         ))
     }
 
-    /// The pool that keeps weights of this packing, if there is one.
+    /// Returns the pool that keeps weights of this packing, if there is one.
     pub fn pool(&self, packing: Packing) -> Option<Rc<dyn CpuPool>> {
         let on_cpu = words::gpu_tensor(&self.anchor).is_none();
         let has_blocks = packing.scale_words_per_block() > 0;
         pool::current().filter(|_| on_cpu && has_blocks)
     }
 
-    /// A zeroed [rows, cols] f32 tensor.
+    /// Allocates a zeroed [rows, cols] f32 tensor.
     pub fn alloc_f32(&self, rows: usize, cols: usize) -> Tensor<2> {
         Tensor::from_dispatch(Dispatch::alloc_f32(
             self.anchor.clone().into_dispatch(),
@@ -133,9 +132,9 @@ impl Ops {
         ))
     }
 
-    /// A zeroed cache of `rows` heads' positions of `head_dim` values.
+    /// Allocates a zeroed cache of `rows` rows (one per kv head and position), `head_dim` values each.
     pub fn alloc_kv(&self, rows: usize, head_dim: usize, kv: KvType) -> Tensor<2> {
-        // The CPU keeps f32 in any case.
+        // The CPU always keeps f32.
         let on_gpu = words::gpu_tensor(&self.anchor).is_some();
         let kept = if on_gpu { kv } else { KvType::F32 };
         self.alloc_f32(rows, kept.row_words(head_dim))
@@ -146,7 +145,7 @@ impl Ops {
         Tensor::from_dispatch(Dispatch::write_words(dst.into_dispatch(), at, words))
     }
 
-    /// A [1, n] f32 tensor with these values.
+    /// Creates a [1, n] f32 tensor from `values`.
     pub fn upload_f32(&self, values: &[f32]) -> Tensor<2> {
         Tensor::from_data(
             burn::tensor::TensorData::new(values.to_vec(), [1, values.len()]),
@@ -154,7 +153,7 @@ impl Ops {
         )
     }
 
-    /// The norm of every token, or with `last` of the step's last one.
+    /// Returns the norm of every token, or with `last` that of the step's last one.
     pub fn norm(
         &self,
         x: &Tensor<2>,
@@ -172,7 +171,7 @@ impl Ops {
         )))
     }
 
-    /// residual + the norm of every token, in the memory of `residual`.
+    /// Returns residual + the norm of every token, in the memory of `residual`.
     pub fn norm_add(
         &self,
         x: &Tensor<2>,
@@ -190,7 +189,7 @@ impl Ops {
         ))
     }
 
-    /// activation(y + bias) in the memory of `y`: [t, cols]; `bias`: [1, cols].
+    /// Returns activation(y + bias) in the memory of `y`: [t, cols]; `bias`: [1, cols].
     pub fn bias(
         &self,
         y: Tensor<2>,
@@ -224,7 +223,8 @@ impl Ops {
         ))
     }
 
-    /// Bias, norm and RoPE on q and k, and the append of k and v to their caches. Returns q and puts the caches back.
+    /// Applies bias, norm and RoPE to q and k, and appends k and v to their caches. Returns q and puts the caches
+    /// back.
     pub fn rope_append(
         &self,
         qkv: Tensor<2>,
@@ -248,7 +248,7 @@ impl Ops {
         self.keep(Tensor::from_dispatch(q))
     }
 
-    /// Attention of q against the caches, merged unless it says otherwise.
+    /// Computes attention of q against the caches, merged unless the spec has several splits.
     pub fn attention(
         &self,
         q: Tensor<2>,
@@ -268,7 +268,7 @@ impl Ops {
         )))
     }
 
-    /// activation(gate) * up of a [t, 2 d_ff] tensor.
+    /// Returns activation(gate) * up of a [t, 2 d_ff] tensor.
     pub fn gate(&self, gate_up: Tensor<2>, activation: Activation) -> Tensor<2> {
         self.count(1);
         self.keep(Tensor::from_dispatch(Dispatch::gate(
@@ -277,7 +277,7 @@ impl Ops {
         )))
     }
 
-    /// An empty memory for the sampler of a vocabulary and a context.
+    /// Creates an empty sampler memory for a vocabulary and a context.
     pub fn sample_memory(&self, vocab: usize, n_ctx: usize) -> SampleMemory {
         SampleMemory {
             history: Some(self.alloc_words(vocab)),
@@ -288,15 +288,15 @@ impl Ops {
         }
     }
 
-    /// Tells the sampler the ids at positions from `at` on.
+    /// Writes the ids at positions from `at` on into the sampler's memory.
     pub fn write_tokens(&self, memory: &mut SampleMemory, at: usize, ids: &[u32]) {
         if let Some(tokens) = memory.tokens.take() {
             memory.tokens = Some(self.write_words(tokens, at, ids.to_vec()));
         }
     }
 
-    /// Sets what the sampler knows of a vocabulary of `vocab` tokens: those of the prompt, those already written, and biases
-    /// by token.
+    /// Sets the sampler's memory of a vocabulary of `vocab` tokens: the tokens of the prompt, those already
+    /// generated, and biases by token.
     pub fn write_memory(
         &self,
         memory: &mut SampleMemory,
@@ -328,14 +328,14 @@ impl Ops {
         memory.is_biased = !biases.is_empty();
     }
 
-    /// Tells the sampler which tokens may come, a bit each: [ceil(vocab / 32)].
+    /// Sets the tokens that the sampler may choose, one bit each: [ceil(vocab / 32)].
     pub fn write_allowed(&self, memory: &mut SampleMemory, bits: Vec<u32>) {
         if let Some(allowed) = memory.allowed.take() {
             memory.allowed = Some(self.write_words(allowed, 0, bits));
         }
     }
 
-    /// Chooses the next tokens and moves the state on; see [`sample`] for one row of logits and for several.
+    /// Samples the next tokens and advances the state; see [`sample`] for one row of logits and for several.
     pub fn sample(
         &self,
         logits: Tensor<2>,

@@ -1,9 +1,9 @@
 //! Normalisation per token: RMSNorm x / sqrt(mean(x^2) + eps) * weight, or LayerNorm
 //! (x - mean(x)) / sqrt(var(x) + eps) * weight + bias.
 //!
-//! - `x`: [T, cols], `weight`: [1, cols], for LayerNorm [1, 2 cols] with the bias behind; cols a multiple of 4. Result
-//!   [T, cols], or with `last` [1, cols]: the step's last token alone.
-//! - GPU: one workgroup of 64 threads a token. Source: Zhang & Sennrich 2019, arXiv:1910.07467; Ba et al. 2016,
+//! - `x`: [T, cols], `weight`: [1, cols], for LayerNorm [1, 2 cols] with the bias after the weight; cols a multiple
+//!   of 4. Result [T, cols], or with `last` [1, cols]: the step's last token only.
+//! - GPU: one workgroup of 64 threads per token. Source: Zhang & Sennrich 2019, arXiv:1910.07467; Ba et al. 2016,
 //!   arXiv:1607.06450.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -15,7 +15,7 @@ use burn_flex::FlexTensor;
 use super::gpu::{Kernel, empty_f32, launch, wgsl};
 use super::{cpu, state};
 
-/// A norm's weights, with what it is.
+/// A norm's kind and weights.
 #[derive(Clone)]
 pub struct Norm {
     /// See the module's documentation.
@@ -23,16 +23,16 @@ pub struct Norm {
     pub spec: NormSpec,
 }
 
-/// Which norm.
+/// The kind of norm and its epsilon.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NormSpec {
     pub eps: f32,
-    /// LayerNorm instead of RMSNorm.
+    /// Whether this is LayerNorm instead of RMSNorm.
     pub centred: bool,
 }
 
 impl NormSpec {
-    /// RMSNorm.
+    /// Creates the spec of an RMSNorm.
     pub const fn rms(eps: f32) -> Self {
         let centred = false;
         Self { eps, centred }
@@ -42,7 +42,7 @@ impl NormSpec {
 /// Backend extension: norms on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait NormOp: Backend {
-    /// See the module's documentation.
+    /// Returns the norm of every token, or of the last, see the module's documentation.
     fn norm(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -51,7 +51,7 @@ pub trait NormOp: Backend {
         last: bool,
     ) -> FloatTensor<Self>;
 
-    /// The norm of every token added to `y`: [T, cols].
+    /// Adds the norm of every token to `y`: [T, cols].
     fn norm_add(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -150,7 +150,7 @@ impl NormOp for Flex {
     }
 }
 
-/// The CPU twin: `x`: [n, cols], `weight` as the module says, `y`: [>= n, cols].
+/// Normalises tokens, the CPU twin: `x`: [n, cols], `weight` as in the module's documentation, `y`: [>= n, cols].
 fn norm_cpu(x: &[f32], weight: &[f32], spec: NormSpec, y: &mut [f32]) {
     if !spec.centred {
         return rms_norm_cpu(x, weight, spec.eps, y);
@@ -170,7 +170,7 @@ fn norm_cpu(x: &[f32], weight: &[f32], spec: NormSpec, y: &mut [f32]) {
     }
 }
 
-/// RMSNorm alone: `x`: [n, cols], `weight`: [cols], `y`: [>= n, cols].
+/// Applies RMSNorm: `x`: [n, cols], `weight`: [cols], `y`: [>= n, cols].
 pub fn rms_norm_cpu(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
     let cols = weight.len();
     for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact_mut(cols)) {

@@ -1,9 +1,9 @@
-//! Threads for the CPU path, where the host has some to offer.
+//! Threads for the CPU path, where the host provides them.
 //!
-//! A pool keeps the block-quantised weights in a memory of its own, which its threads share, and multiplies there.
-//! In a browser that is `hearth_cpu.wasm` on a shared memory, see the crate `hearth-cpu`; the core's own memory
-//! stays small and needs no atomics. The ops of the CPU path find the pool here, since a backend op is a function
-//! without a place to keep one.
+//! A pool keeps the block-quantised weights in a separate memory that its threads share, and multiplies there. In a
+//! browser it is `hearth_cpu.wasm` on a shared memory, see the crate `hearth-cpu`; the core's own memory stays small
+//! and needs no atomics. The ops of the CPU path look the pool up here, since a backend op is a function without any
+//! place to keep one.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -21,7 +21,7 @@ pub struct Pooled {
     pub scales: u32,
 }
 
-/// A weight [rows, cols] against `tokens` rows of activations.
+/// A product of a weight [rows, cols] with `tokens` rows of activations.
 #[derive(Debug, Clone, Copy)]
 pub struct PoolJob {
     pub weight: Pooled,
@@ -32,12 +32,12 @@ pub struct PoolJob {
     pub tokens: usize,
 }
 
-/// Threads with a memory.
+/// Worker threads with their memory.
 pub trait CpuPool {
-    /// Threads that work, the caller's among them.
+    /// Returns the number of working threads, including the caller's.
     fn threads(&self) -> u32;
 
-    /// The address of `words` new words.
+    /// Allocates `words` words and returns their address.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`].
@@ -49,7 +49,7 @@ pub trait CpuPool {
     /// Reads words from address `at` on.
     fn read(&self, at: u32, words: &mut [u32]);
 
-    /// y = x W^T. `x`: [tokens, cols], `y`: [tokens, rows].
+    /// Computes y = x W^T. `x`: [tokens, cols], `y`: [tokens, rows].
     fn product(&self, job: PoolJob, x: &[f32], y: &mut [f32]);
 }
 
@@ -57,13 +57,13 @@ thread_local! {
     static POOL: RefCell<Option<Rc<dyn CpuPool>>> = const { RefCell::new(None) };
 }
 
-/// Makes `pool` the pool of models that are loaded on this thread's CPU device from now on. Their weights live in
-/// it, so it stays as long as they do.
+/// Makes `pool` the pool of models loaded on this thread's CPU device from now on. Their weights live in it, so it
+/// stays as long as they do.
 pub fn install(pool: Rc<dyn CpuPool>) {
     POOL.with(|slot| *slot.borrow_mut() = Some(pool));
 }
 
-/// The pool of this thread.
+/// Returns the pool of this thread.
 pub fn current() -> Option<Rc<dyn CpuPool>> {
     POOL.with(|slot| slot.borrow().clone())
 }

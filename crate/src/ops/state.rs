@@ -1,8 +1,8 @@
 //! The state buffer: everything that changes between two launches of the same kernels.
 //!
-//! One small u32 tensor that lives as long as a session. Kernels read the position, the number of tokens and
-//! the ids from it; the sampler writes the next id and moves the position on. So a decode step needs nothing
-//! from the host, and a captured graph of it can be replayed token after token.
+//! It is one small u32 tensor that lives as long as a session. Kernels read the position, the number of tokens and
+//! the ids from it; the sampler writes the next id and advances the position. A decode step therefore needs nothing
+//! from the host, and its captured graph can be replayed token after token.
 //!
 //! ```text
 //! word   0  POS          position of ids[0] in the context
@@ -17,15 +17,15 @@
 //!        9  REPETITION   f32 bits; 1 means off
 //!       10  FREQUENCY    f32 bits; 0 means off
 //!       11  PRESENCE     f32 bits; 0 means off
-//!       12  ADJUST       bits: 1 if a penalty or a bias changes the logits, 2 if only allowed tokens may come
-//!       13  DRAFT        most tokens to draft for a step that checks drafts
-//!       14  ROUND        steps of that kind so far
-//!  16..80  RING         the sampled ids, read back by the host; with BROKEN where the logits were not numbers
+//!       12  ADJUST       bits: 1 if a penalty or a bias changes the logits, 2 if tokens are restricted to allowed ones
+//!       13  DRAFT        maximum number of tokens to draft for a step that checks drafts
+//!       14  ROUND        number of draft-checking steps so far
+//!  16..80  RING         the sampled ids, read back by the host; with BROKEN set if the logits were not finite
 //!  80..    IDS          the ids of this step
 //! ```
 
-/// In a sampled id, or in the first of a record of several: the logits were not numbers. Above any id, below what a record
-/// says of itself.
+/// Flag in a sampled id, or in the first id of a record of several: the logits were not finite. It lies above any id
+/// and below a record's count fields.
 pub const BROKEN: u32 = 1 << 23;
 
 /// Position of the step's first token in the context.
@@ -36,35 +36,35 @@ pub const N_TOKENS: usize = 1;
 pub const STEP: usize = 2;
 /// First of the sampling parameters.
 pub const TEMPERATURE: usize = 3;
-/// Keep the k most likely tokens; 0 is off.
+/// Number of most likely tokens to keep; 0 is off.
 pub const TOP_K: usize = 4;
-/// Keep the most likely tokens whose probabilities reach p; 1 is off.
+/// Probability mass of the most likely tokens to keep; 1 is off.
 pub const TOP_P: usize = 5;
-/// Keep tokens at least min_p times as likely as the most likely one; 0 is off.
+/// Minimum probability of tokens to keep, relative to the most likely one; 0 is off.
 pub const MIN_P: usize = 6;
 /// Seed of the random numbers.
 pub const SEED: usize = 7;
-/// Keep the tokens whose surprise is nearest to the expected one and whose probabilities reach p; 1 is off.
+/// Probability mass of the tokens to keep whose surprise is nearest to the expected one; 1 is off.
 pub const TYPICAL_P: usize = 8;
-/// Divides the logits of what has been read or written; 1 is off.
+/// Divisor of the logits of tokens in the prompt or the answer; 1 is off.
 pub const REPETITION: usize = 9;
-/// Taken off a logit for each time the token was written.
+/// Amount subtracted from a logit for each time the token was generated.
 pub const FREQUENCY: usize = 10;
-/// Taken off a logit if the token was written.
+/// Amount subtracted from a logit if the token was generated.
 pub const PRESENCE: usize = 11;
-/// How the logits are adjusted by what is in the sampler's memory: [`PENALISED`], [`MASKED`] or both.
+/// Flags for how the sampler's memory adjusts the logits: [`PENALISED`], [`MASKED`] or both.
 pub const ADJUST: usize = 12;
-/// By penalties and biases.
+/// Penalties and biases apply.
 pub const PENALISED: u32 = 1;
-/// Only tokens whose bit is set may come.
+/// Only tokens whose bit is set are allowed.
 pub const MASKED: u32 = 2;
-/// Most tokens to draft for a step that checks drafts.
+/// Maximum number of tokens to draft for a step that checks drafts.
 pub const DRAFT: usize = 13;
-/// Steps that checked drafts; their records in the ring are numbered by it.
+/// Number of steps that checked drafts; it also numbers their records in the ring.
 pub const ROUND: usize = 14;
 /// First word of the ring of sampled ids.
 pub const RING: usize = 16;
-/// Length of the ring: the most tokens that may be in flight between GPU and host.
+/// Length of the ring: the maximum number of tokens in flight between GPU and host.
 pub const RING_LEN: usize = 64;
 /// First word of the step's token ids.
 pub const IDS: usize = RING + RING_LEN;

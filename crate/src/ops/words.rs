@@ -1,7 +1,7 @@
-//! Raw device memory behind tensors: allocation, writes from the host, reads to the host.
+//! Raw device memory underlying tensors: allocation, writes from the host, reads to the host.
 //!
-//! Weights, KV cache and state are allocated one by one outside the runtime's pools: they live as long as the
-//! model, so a captured graph may refer to them, and no pool rounds their size up.
+//! Weights, KV cache and state are allocated individually outside the runtime's pools: they live as long as the
+//! model, so a captured graph may refer to them, and no pool rounds up their size.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
@@ -15,9 +15,9 @@ use hearth_modelfile::error::{Error, Result};
 /// Backend extension: raw memory on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait WordsOp: Backend {
-    /// `n` zeroed u32 words on the device of `anchor`.
+    /// Allocates `n` zeroed u32 words on the device of `anchor`.
     fn alloc_words(anchor: IntTensor<Self>, n: usize) -> IntTensor<Self>;
-    /// A zeroed [rows, cols] f32 tensor on the device of `anchor`.
+    /// Allocates a zeroed [rows, cols] f32 tensor on the device of `anchor`.
     fn alloc_f32(anchor: IntTensor<Self>, rows: usize, cols: usize) -> FloatTensor<Self>;
     /// Writes `words` from word `at` on; returns `dst`.
     fn write_words(dst: IntTensor<Self>, at: usize, words: Vec<u32>) -> IntTensor<Self>;
@@ -74,12 +74,12 @@ impl WordsOp for Flex {
     }
 }
 
-/// The GPU's view of a tensor, its client with it; `None` on the CPU.
+/// Returns the GPU's view of a tensor, including its client; `None` on the CPU.
 pub fn gpu_tensor(tensor: &Tensor<2, Int>) -> Option<CubeTensor> {
     tensor.clone().try_into_primitive::<CubeBackend>().ok()
 }
 
-/// Bytes that the runtime holds on the GPU of `tensor`; 0 on the CPU.
+/// Returns the bytes that the runtime holds on the GPU of `tensor`; 0 on the CPU.
 pub fn gpu_bytes(tensor: &Tensor<2, Int>) -> u64 {
     gpu_tensor(tensor).map_or(0, |gpu| {
         let report = gpu.client.memory_report(cubecl::MemoryScope::Device);
@@ -105,7 +105,7 @@ pub async fn read_words(tensor: &Tensor<2, Int>, at: usize, len: usize) -> Resul
 /// Reads a whole f32 tensor: logits for tests and log-probabilities.
 ///
 /// # Errors
-/// As [`read_words`].
+/// Those of [`read_words`].
 pub async fn read_f32(tensor: &Tensor<2>) -> Result<Vec<f32>> {
     if let Ok(gpu) = tensor.clone().try_into_primitive::<CubeBackend>() {
         let len = gpu.handle.size_in_used() as usize / 4;
@@ -117,7 +117,7 @@ pub async fn read_f32(tensor: &Tensor<2>) -> Result<Vec<f32>> {
     Ok(flex.storage::<f32>().to_vec())
 }
 
-/// A tensor on neither of the backends.
+/// Returns the error for a tensor on neither backend.
 fn no_backend(error: impl std::fmt::Debug) -> Error {
     Error::Internal {
         what: "read back".into(),

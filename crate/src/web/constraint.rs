@@ -8,7 +8,7 @@ use hearth_modelfile::error::{Error, Result};
 
 #[wasm_bindgen]
 extern "C" {
-    /// `WasmGrammar` of pkg/src/wasm-contract.ts.
+    /// `WasmGrammar` of pkg/src/core/wasm-contract.ts.
     pub type JsConstraint;
 
     #[wasm_bindgen(method, catch)]

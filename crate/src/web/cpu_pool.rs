@@ -7,7 +7,7 @@ use hearth_modelfile::error::Error;
 
 #[wasm_bindgen]
 extern "C" {
-    /// `WasmCpuPool` of pkg/src/wasm-contract.ts.
+    /// `WasmCpuPool` of pkg/src/core/wasm-contract.ts.
     pub type JsCpuPool;
 
     #[wasm_bindgen(method)]

@@ -1,4 +1,4 @@
-//! A weight's rows on the device while they come.
+//! A weight's rows on the device while they are loaded.
 
 use burn::tensor::{Int, Tensor};
 
@@ -8,7 +8,7 @@ use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::quant::Packing;
 use hearth_modelfile::weight_requests::MatrixNames;
 
-/// Rows of a matrix.
+/// A range of rows of a matrix.
 #[derive(Clone, Copy)]
 pub struct Place {
     pub row: usize,
@@ -30,15 +30,15 @@ struct Part {
     quant_words: usize,
     /// Words of scales in a row; 0 for the float packings.
     scale_words: usize,
-    /// Taken out while it is written: the CPU writes in place only what is held once.
+    /// Taken out during writes: the CPU writes in place only if a tensor has a single owner.
     quants: Option<Tensor<2, Int>>,
     scales: Option<Tensor<2, Int>>,
-    /// Where the pool keeps them instead.
+    /// Addresses in the pool, if it keeps the part instead.
     pooled: Option<Pooled>,
 }
 
 impl Part {
-    /// Room on the device, or in the pool of the CPU's threads.
+    /// Allocates the part on the device, or in the pool of the CPU's threads.
     fn alloc(
         ops: &Ops,
         packing: Packing,
@@ -93,7 +93,7 @@ impl Part {
 
 impl Matrix {
     /// Allocates room for consecutive row ranges in their packings; neighbours of one packing share a part, no part
-    /// exceeds `binding` bytes, and no expert is in two.
+    /// exceeds `binding` bytes, and no expert is split between two.
     pub fn alloc(
         ops: &Ops,
         names: &MatrixNames,
@@ -105,7 +105,7 @@ impl Matrix {
         let mut row = 0;
         for (packing, rows) in ranges {
             let row_bytes = 4 * packing.blocks_per_row(cols) * packing.quant_words_per_block();
-            // Rows that have to stay together.
+            // Number of rows that must stay together.
             let all: usize = ranges.iter().map(|(_, rows)| rows).sum();
             let unit = match names.experts {
                 1 => 1,
@@ -149,7 +149,7 @@ impl Matrix {
         })
     }
 
-    /// Writes the words of rows that may span parts of one packing; of quants and scales one may be left out.
+    /// Writes the words of rows that may span parts of one packing; either quants or scales may be empty.
     ///
     /// # Errors
     /// [`Error::Internal`] if the rows are outside the matrix.
@@ -169,7 +169,7 @@ impl Matrix {
             }
             let n = end.min(part_end) - row;
             let at = row - part.first_row;
-            // What the next parts take; empty unless the rows straddle two parts.
+            // Words for the next parts; empty unless the rows straddle two parts.
             let later_quants = quants.split_off(quants.len().min(n * part.quant_words));
             let later_scales = scales.split_off(scales.len().min(n * part.scale_words));
             part.write(ops, at, quants, scales);
@@ -186,7 +186,7 @@ impl Matrix {
         }
     }
 
-    /// Bytes on the device.
+    /// Returns the bytes on the device.
     pub fn bytes(&self) -> u64 {
         self.parts
             .iter()
@@ -194,7 +194,7 @@ impl Matrix {
             .sum()
     }
 
-    /// The finished weight; shares the device memory.
+    /// Returns the finished weight, which shares the device memory.
     pub fn weight(&self) -> Weight {
         Weight {
             rows: self.rows,

@@ -1,5 +1,5 @@
-//! From a file's tensors to weights on the device: which goes where ([`plan`]), bytes as they come ([`writer`]), a weight of
-//! several tensors ([`builder`]).
+//! Loading a file's tensors into weights on the device: their destinations ([`plan`]), the bytes as they arrive
+//! ([`writer`]), a weight of several tensors ([`builder`]).
 
 pub mod builder;
 pub mod plan;

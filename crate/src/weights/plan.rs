@@ -1,4 +1,4 @@
-//! Where each tensor of a file goes: the plan that the loader follows.
+//! The plan that the loader follows: the destination of each tensor of a file.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use hearth_modelfile::weight_requests::{self, MatrixNames};
 pub struct Planned {
     pub name: String,
     pub dtype: GgmlType,
-    /// What a matrix of floats is made of.
+    /// Format to which a matrix of floats is quantised.
     pub quantize: Option<Quantize>,
     /// Columns of a row (the contiguous dimension).
     pub cols: usize,
@@ -25,13 +25,13 @@ pub struct Planned {
     /// Bytes in the file.
     pub size: u64,
     pub share: Share,
-    /// Bytes of a matrix whose columns come one after the other.
+    /// Bytes of one matrix, if it is stored column by column.
     pub by_columns: Option<u64>,
-    /// Where rows go in turns; nowhere if no weight is made of them.
+    /// Destinations that take rows in turns; `None` if no weight needs those rows.
     pub targets: Vec<Option<Target>>,
 }
 
-/// What of a weight the bytes have.
+/// The share of a weight that the bytes contain.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Share {
     Whole,
@@ -42,7 +42,7 @@ pub enum Share {
 }
 
 impl Planned {
-    /// Bytes of a row.
+    /// Returns the bytes of a row.
     ///
     /// # Errors
     /// [`Error::UnsupportedQuant`].
@@ -66,23 +66,24 @@ pub enum Target {
     Matrix { matrix: usize, first: usize },
 }
 
-/// What to read, in file order, and where to put it.
+/// Ranges to read, in file order, and their destinations.
 pub struct Plan {
     pub order: Vec<Planned>,
     pub matrices: Vec<Matrix>,
     pub vectors: Vec<Vec<f32>>,
-    /// Indices by the name of the first tensor. Files have tens of thousands of tensors: nothing here searches for one.
+    /// Indices by the name of the first tensor. Files have tens of thousands of tensors, so the plan never searches
+    /// linearly for one.
     matrix_of: HashMap<String, usize>,
     vector_of: HashMap<String, usize>,
-    /// Where in `order` a range is whose rows go to several tensors in turns, by its offset.
+    /// Indices in `order` of ranges whose rows alternate between several tensors, by offset.
     in_turns: HashMap<u64, usize>,
 }
 
 type Tensors<'a> = HashMap<&'a str, &'a TensorInfo>;
 
 impl Plan {
-    /// Plans the tensors of `gguf`; allocates the matrices on the device. `binding` is the largest storage
-    /// binding in bytes.
+    /// Plans the tensors of `gguf` and allocates the matrices on the device. `binding` is the largest storage binding
+    /// in bytes.
     ///
     /// # Errors
     /// A missing tensor, a wrong shape, an unsupported storage type.
@@ -113,14 +114,14 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The matrix whose first tensor is `name`.
+    /// Returns the matrix whose first tensor is `name`.
     pub fn matrix(&self, name: &str) -> Result<&Matrix> {
         (self.matrix_of.get(name))
             .and_then(|i| self.matrices.get(*i))
             .ok_or_else(|| Error::MissingTensor { name: name.into() })
     }
 
-    /// The values of a small tensor.
+    /// Returns the values of a small tensor.
     pub fn vector(&self, name: &str) -> Result<&Vec<f32>> {
         (self.vector_of.get(name))
             .and_then(|i| self.vectors.get(*i))
@@ -129,7 +130,7 @@ impl Plan {
 
     fn add_vector(&mut self, all: &Tensors, name: String) -> Result<()> {
         let info = find(all, &name)?;
-        // Norms, biases, those of all experts: anything much larger is none of them.
+        // Vectors are norms and biases (of all experts at most); anything larger is a damaged file.
         const MAX_VECTOR: u64 = 1 << 22;
         if info.n_rows().saturating_mul(info.n_cols()) > MAX_VECTOR {
             return Err(Error::TensorShape {
@@ -160,7 +161,7 @@ impl Plan {
         for (name, rows) in tensors {
             let info = find(all, name)?;
             let expected = vec![cols as u64, *rows as u64];
-            // (experts are a dimension of their own)
+            // (experts are a separate dimension)
             if info.n_cols() != expected[0] || info.n_rows() != expected[1] {
                 return Err(Error::TensorShape {
                     name: name.clone(),
@@ -191,7 +192,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Reads a tensor to `target`.
+    /// Plans reading a tensor to `target`.
     fn read(&mut self, info: &TensorInfo, quantize: Option<Quantize>, target: Target) {
         let (offset, size) = (info.offset, info.size);
         let Some(scales) = info.arrangement.scales else {
@@ -201,7 +202,7 @@ impl Plan {
         self.read_range(info, None, Share::Scales, scales, target);
     }
 
-    /// Reads a range to `target`, which may take turns with another tensor's.
+    /// Plans reading a range to `target`, which may alternate with another tensor's.
     fn read_range(
         &mut self,
         info: &TensorInfo,

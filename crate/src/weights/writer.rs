@@ -1,4 +1,4 @@
-//! Bytes of tensors, in the file's order, to their places on the device.
+//! Writes the bytes of tensors, in the file's order, to their places on the device.
 
 use crate::device::Device;
 use crate::ops::Ops;
@@ -16,9 +16,9 @@ pub(crate) struct Filling {
     pub(crate) plan: Plan,
     /// The tensor being read: index into the plan's reading order.
     current: usize,
-    /// Bytes of the current tensor that have come but do not fill a row yet.
+    /// Bytes of the current tensor that do not fill a row yet.
     rest: Vec<u8>,
-    /// Rows of the current tensor already placed, wherever.
+    /// Rows of the current tensor already placed, in any target.
     rows_done: usize,
     /// Bytes written to the device since the queue was last drained.
     unflushed: usize,
@@ -36,7 +36,7 @@ impl Filling {
         }
     }
 
-    /// The tensor being read; none when all have been.
+    /// Returns the tensor being read; `None` after the last.
     pub(crate) fn tensor(&self) -> Option<&Planned> {
         self.plan.order.get(self.current)
     }
@@ -72,14 +72,14 @@ impl Filling {
         Ok(())
     }
 
-    /// Places bytes of the current tensor that follow what was placed before.
+    /// Places the next bytes of the current tensor.
     fn place(&mut self, bytes: &[u8]) -> Result<()> {
         let Some(tensor) = self.plan.order.get(self.current) else {
             return Ok(());
         };
         let row_bytes = tensor.row_bytes()?;
         let mut bytes = bytes;
-        // In slices, so that a large chunk is not doubled in memory.
+        // Rows are placed in slices, so that a large chunk is not doubled in memory.
         const SLICE_BYTES: usize = 1 << 20;
         if let Some(matrix_bytes) = tensor.by_columns {
             return self.place_columns(bytes, matrix_bytes as usize, row_bytes, SLICE_BYTES);
@@ -104,7 +104,8 @@ impl Filling {
         Ok(())
     }
 
-    /// A row is there when all columns are, so they are kept until then: GPT-2's largest matrix is 41 MB.
+    /// Places a matrix stored by columns. A row is complete only once all columns are, so they are buffered until
+    /// then: GPT-2's largest matrix is 41 MB.
     fn place_columns(
         &mut self,
         mut bytes: &[u8],
@@ -146,7 +147,7 @@ impl Filling {
         let targets = tensor.targets.clone();
         let (done, n) = (self.rows_done, rows.len() / row_bytes);
         for (turn, target) in targets.iter().enumerate() {
-            // The first of these rows that is its turn, and the number it has among all of its rows.
+            // The first of these rows that belongs to this target, and its number among the target's rows.
             let skipped = (turn + targets.len() - done % targets.len()) % targets.len();
             let row = (done + skipped) / targets.len();
             match (target, targets.len()) {
@@ -163,7 +164,7 @@ impl Filling {
         Ok(())
     }
 
-    /// Repacks and writes whole rows of a target, from its row `row` on.
+    /// Repacks and writes whole rows of a target, starting at its row `row`.
     fn place_rows_at(&mut self, rows: &[u8], target: Target, row: usize) -> Result<()> {
         let Some(tensor) = self.plan.order.get(self.current) else {
             return Ok(());
@@ -209,7 +210,7 @@ impl Filling {
     }
 }
 
-/// Nothing that a model with such weights says is worth reading.
+/// Rejects NaN and infinity: a model with such weights produces no useful output.
 fn check_finite(name: &str, finite: bool) -> Result<()> {
     if finite {
         return Ok(());

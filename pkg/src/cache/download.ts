@@ -3,8 +3,8 @@
  *
  * The first request asks for one piece and so learns the file's length, its version, and whether there are pieces at all.
  */
-import { HearthError, throwIfAborted, toHearthError } from "../errors.js";
-import type { DownloadOptions } from "../protocol.js";
+import { HearthError, throwIfAborted, toHearthError } from "../core/errors.js";
+import type { DownloadOptions } from "../core/protocol.js";
 import { shown } from "../source/address.js";
 import { HttpSource, type HttpRange, type Identity } from "../source/http.js";
 import type { RemoteFile } from "../source/source.js";

@@ -1,5 +1,5 @@
 /** A file for a look at its beginning: from the cache where it is whole there, else from the network, and not kept. */
-import type { DownloadOptions } from "../protocol.js";
+import type { DownloadOptions } from "../core/protocol.js";
 import { blobSource } from "../source/blob.js";
 import { HttpSource, plainEtag } from "../source/http.js";
 import type { ByteSource, RemoteFile } from "../source/source.js";

@@ -1,5 +1,5 @@
 /** What is kept on this device: models by their addresses. */
-import { HearthError } from "../errors.js";
+import { HearthError } from "../core/errors.js";
 import { hasFileSystem, keyOf, lease, root, stateOf } from "./folder.js";
 import { bytesIn } from "./log.js";
 

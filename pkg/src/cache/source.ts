@@ -4,8 +4,8 @@
  *
  * Where there is no room, or no file system, it is streamed as if there were no cache, and a notice says so.
  */
-import { HearthError, throwIfAborted, toHearthError } from "../errors.js";
-import type { CacheMode, DownloadOptions, Notice } from "../protocol.js";
+import { HearthError, throwIfAborted, toHearthError } from "../core/errors.js";
+import type { CacheMode, DownloadOptions, Notice } from "../core/protocol.js";
 import { shown } from "../source/address.js";
 import { blobSource } from "../source/blob.js";
 import { HttpSource, isOther, plainEtag, type HttpRange, type Identity } from "../source/http.js";

@@ -1,5 +1,5 @@
 /** A File or Blob, read slice by slice so that it never sits in memory as a whole. */
-import { HearthError, throwIfAborted } from "../errors.js";
+import { HearthError, throwIfAborted } from "../core/errors.js";
 import type { ByteSource } from "./source.js";
 
 const SLICE_BYTES = 4 * 1024 * 1024;

@@ -1,6 +1,6 @@
 /** Whether a file's bytes are those that it should have. */
-import { HearthError } from "../errors.js";
-import type { WasmSha256 } from "../wasm-contract.js";
+import { HearthError } from "../core/errors.js";
+import type { WasmSha256 } from "../core/wasm-contract.js";
 import { shown } from "./address.js";
 import type { ByteSource } from "./source.js";
 

@@ -4,8 +4,8 @@
  * The resume asks for a Range and makes sure that the file is still the same one (ETag or Last-Modified, and the length).
  * A server that ignores Range answers 200 with the whole file; the bytes that are already here are then skipped.
  */
-import { HearthError, throwIfAborted, toHearthError } from "../errors.js";
-import type { DownloadOptions } from "../protocol.js";
+import { HearthError, throwIfAborted, toHearthError } from "../core/errors.js";
+import type { DownloadOptions } from "../core/protocol.js";
 import { shown } from "./address.js";
 import { Patience, retryAfter, retryDelay, sleep } from "./retry.js";
 import type { ByteSource } from "./source.js";

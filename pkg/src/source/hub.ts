@@ -7,7 +7,7 @@
  *
  * All files of a load are those of one commit: the list of files is asked for each time, and names it.
  */
-import { HearthError, throwIfAborted, toHearthError } from "../errors.js";
+import { HearthError, throwIfAborted, toHearthError } from "../core/errors.js";
 import { isCommit, parseListing, reviveListing, type HubFile, type HubListing } from "./listing.js";
 import { foreignFormat, modelsAmong, normalQuant, partOf, plainName, quantOf, rankOf, roleOf } from "./names.js";
 import type { HubId } from "./paste.js";

@@ -5,10 +5,10 @@
  * or its `.safetensors.index.json` stands for the model in that folder. What stands beside a model, such as the part of it
  * that sees, is no part of it here.
  */
-import { HearthError, throwIfAborted } from "../errors.js";
-import { roomOnMachine } from "../memory.js";
-import type { DownloadOptions, SourceSpec } from "../protocol.js";
-import type { WasmFiles } from "../wasm-contract.js";
+import { HearthError, throwIfAborted } from "../core/errors.js";
+import { roomOnMachine } from "../fit/memory.js";
+import type { DownloadOptions, SourceSpec } from "../core/protocol.js";
+import type { WasmFiles } from "../core/wasm-contract.js";
 import { withoutSecrets } from "./address.js";
 import { blobSource } from "./blob.js";
 import { HttpSource } from "./http.js";

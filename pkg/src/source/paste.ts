@@ -1,5 +1,5 @@
 /** What people paste where a model is asked for: ids of repositories, and addresses that a browser shows on the Hub. */
-import { HearthError } from "../errors.js";
+import { HearthError } from "../core/errors.js";
 
 export interface HubId {
   /** `owner/name`, or the `name` alone of very old ones. */

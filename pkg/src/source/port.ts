@@ -3,7 +3,7 @@
  *
  * Streams can be transferred in some browsers only. Asking for each chunk gives the same back pressure everywhere.
  */
-import { cancelled, deserializeError, serializeError, throwIfAborted, type SerializedError } from "../errors.js";
+import { cancelled, deserializeError, serializeError, throwIfAborted, type SerializedError } from "../core/errors.js";
 import type { ByteSource } from "./source.js";
 
 type PortRequest = "pull" | "cancel";

@@ -1,5 +1,5 @@
 /** When to try a download again. */
-import { cancelled, throwIfAborted } from "../errors.js";
+import { cancelled, throwIfAborted } from "../core/errors.js";
 
 const FIRST_MS = 250;
 const LONGEST_MS = 4_000;

@@ -1,5 +1,5 @@
 /** Ends a request that goes quiet: no head, or no byte, for so many milliseconds. */
-import { HearthError } from "../errors.js";
+import { HearthError } from "../core/errors.js";
 
 export class Stall {
   readonly #controller = new AbortController();

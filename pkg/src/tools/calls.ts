@@ -12,7 +12,7 @@
 import { CallReader, JsonEnd, type Reader } from "./call-reader.js";
 import { beginningOf, type CallDelta } from "./parts.js";
 import { BuiltInReader, FunctionReader, type Schemas } from "./spelled-calls.js";
-import type { ToolStyle } from "../wasm-contract.js";
+import type { ToolStyle } from "../core/wasm-contract.js";
 
 interface Found {
   content: string;

@@ -1,7 +1,7 @@
 /** The format of an answer that has to call tools, in each way that models write calls. */
-import { HearthError } from "../errors.js";
-import type { ChatCompletionTool } from "../openai.js";
-import type { AnswerFormat, TemplateStyle } from "../wasm-contract.js";
+import { HearthError } from "../core/errors.js";
+import type { ChatCompletionTool } from "../api/openai.js";
+import type { AnswerFormat, TemplateStyle } from "../core/wasm-contract.js";
 import { Definitions, dereferenced, typesOf } from "./schema.js";
 
 type Style = NonNullable<TemplateStyle["tool_style"]>;

@@ -1,7 +1,7 @@
 /** Messages with calls of tools, as templates read them; or as text, for templates that know none. */
-import { invalid } from "../errors.js";
-import type { ChatCompletionTool } from "../openai.js";
-import type { WasmMessage } from "../wasm-contract.js";
+import { invalid } from "../core/errors.js";
+import type { ChatCompletionTool } from "../api/openai.js";
+import type { WasmMessage } from "../core/wasm-contract.js";
 import { objectText } from "./call-reader.js";
 
 interface Call {

@@ -1,8 +1,8 @@
 /** `tools` and `tool_choice`: what a request tells the model of them, and how its answer is read. */
-import { HearthError, invalid } from "../errors.js";
-import type { ChatCompletionCreateParams, ChatCompletionTool } from "../openai.js";
-import { ReasoningSplit } from "../reasoning.js";
-import type { AnswerFormat, GenerateRequest, TemplateStyle } from "../wasm-contract.js";
+import { HearthError, invalid } from "../core/errors.js";
+import type { ChatCompletionCreateParams, ChatCompletionTool } from "../api/openai.js";
+import { ReasoningSplit } from "../answer/reasoning.js";
+import type { AnswerFormat, GenerateRequest, TemplateStyle } from "../core/wasm-contract.js";
 import { CallParser } from "./calls.js";
 import { callFormat } from "./format.js";
 import { HarmonyParser } from "./harmony.js";

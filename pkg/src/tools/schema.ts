@@ -3,7 +3,7 @@
  * each place that is referred to becomes a definition of the outer schema, once, and references name that. Nothing is expanded:
  * what comes out is as large as what went in, and references may go round in circles.
  */
-import { invalid } from "../errors.js";
+import { invalid } from "../core/errors.js";
 
 /** What keywords hold: a schema, a list of them, or schemas by names. All else is data, and is left as it is. */
 const KEYWORDS = {

@@ -1,5 +1,5 @@
 /** Stands in for the generated `pkg/grammar/grammar.d.ts`, as `hearth.d.ts` does for the core's. */
-import type { GrammarWasm } from "../wasm-contract.js";
+import type { GrammarWasm } from "../core/wasm-contract.js";
 
 declare const init: GrammarWasm["default"];
 export default init;

@@ -2,17 +2,18 @@
 
 use burn::tensor::Tensor;
 
-/// The K and V cache of one layer, each [n_kv_heads * n_ctx, head_dim], packed as its [`crate::ops::KvType`] says.
+/// The K and V cache of one layer, each [n_kv_heads * n_ctx, head_dim], packed according to its
+/// [`crate::ops::KvType`].
 ///
-/// An op that writes takes the tensors out and puts them back: on the CPU a tensor that is held only once is
-/// written in place, one that is held twice is copied.
+/// An op that writes takes the tensors out and puts them back: on the CPU a tensor with a single owner is written in
+/// place, while one with two owners is copied.
 pub struct LayerCache {
     k: Option<Tensor<2>>,
     v: Option<Tensor<2>>,
 }
 
 impl LayerCache {
-    /// A cache from its two tensors.
+    /// Creates a cache from its two tensors.
     pub fn new(k: Tensor<2>, v: Tensor<2>) -> Self {
         Self {
             k: Some(k),

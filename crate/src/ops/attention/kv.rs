@@ -1,14 +1,14 @@
-//! What the KV cache is kept in, as kernels and the CPU write and read it.
+//! Storage types of the KV cache, as kernels and the CPU write and read them.
 
 pub use hearth_modelfile::kv_type::KvType;
 
-/// How rows are written and read.
+/// Reading and writing of cache rows in a storage type.
 pub(in crate::ops) trait KvRows {
-    /// Rounds a row as the cache keeps it. The CPU keeps f32 in any case and only rounds.
+    /// Rounds a row to the cache's precision. The CPU always keeps f32 and only rounds.
     fn round(self, row: &mut [f32]);
-    /// Texts of the kernel that appends.
+    /// Template texts of the append kernel.
     fn append_texts(self) -> &'static [(&'static str, &'static str)];
-    /// Texts of the kernel that attends: the caches' element, and how four values of a row are read.
+    /// Template texts of the attention kernel: the caches' element type, and how four values of a row are read.
     fn attention_texts(self) -> &'static [(&'static str, &'static str)];
 }
 

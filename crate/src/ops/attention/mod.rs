@@ -1,8 +1,9 @@
 //! Causal attention of a step's queries against the KV cache.
 //!
-//! out[t, h] = softmax_j(q[t, h] . k[g, j] * scale) v[g, j], j <= POS + t, g the head's kv head. With a window a query
-//! sees only so many positions up to its own; with a softcap scores are bent to stay within it; with sinks the softmax
-//! of each head has one more logit, whose value is nothing; an encoder sees all of the step's positions.
+//! out[t, h] = softmax_j(q[t, h] . k[g, j] * scale) v[g, j], j <= POS + t, where g is the kv head of h. With a
+//! window, a query sees only that many positions up to and including its own; a softcap squashes the scores into its
+//! range; with sinks, each head's softmax has one more logit, whose value vector is zero; an encoder sees all of the
+//! step's positions.
 //!
 //! - `q`: [T, n_heads * head_dim], caches: [n_kv_heads, n_ctx, head_dim]. Result like `q`; or, for one token and
 //!   [`AttentionSpec::splits`] > 1, the unmerged spans [n_heads * splits, head_dim + 4] that
@@ -42,7 +43,7 @@ pub trait AttentionOp: Backend {
 
 /// Threads of a workgroup, and positions of a tile.
 const WG: u32 = 64;
-/// Queries that a workgroup works on at most.
+/// Maximum number of queries per workgroup.
 const MAX_ROWS: u32 = 8;
 
 impl AttentionSpec {
@@ -55,7 +56,7 @@ impl AttentionSpec {
         ]
     }
 
-    /// The first position that a query at `pos` sees.
+    /// Returns the first position that a query at `pos` sees.
     fn first(&self, pos: usize) -> usize {
         match self.window as usize {
             0 => 0,
@@ -63,14 +64,14 @@ impl AttentionSpec {
         }
     }
 
-    /// Heads of one kv head that a workgroup takes: the largest divisor of the group up to the limit.
+    /// Returns how many heads of one kv head a workgroup takes: the largest divisor of the group up to the limit.
     fn heads(&self) -> u32 {
         let group = self.n_heads / self.n_kv_heads;
         let divisors = (1..=MAX_ROWS).rev().find(|n| group.is_multiple_of(*n));
         divisors.unwrap_or(1)
     }
 
-    /// Shape of the result for `t` tokens.
+    /// Returns the shape of the result for `t` tokens.
     fn out_shape(&self, t: usize) -> [usize; 2] {
         let (heads, splits) = (self.n_heads as usize, self.splits as usize);
         match splits {
@@ -169,7 +170,7 @@ impl AttentionOp for Flex {
     }
 }
 
-/// The CPU works on the context as one span; this is that span among `splits` of which the others weigh nothing.
+/// Formats a result as `splits` spans. The CPU computes the context as one span; the others get zero weight.
 fn one_span(out: &[f32], spec: AttentionSpec) -> Vec<f32> {
     let hd = spec.head_dim as usize;
     let mut spans = Vec::new();
@@ -184,7 +185,7 @@ fn one_span(out: &[f32], spec: AttentionSpec) -> Vec<f32> {
     spans
 }
 
-/// The CPU twin of the merge: `x`: [n_heads * splits, head_dim + 4], `out`: [n_heads * head_dim].
+/// Merges spans, the CPU twin: `x`: [n_heads * splits, head_dim + 4], `out`: [n_heads * head_dim].
 pub fn merge_cpu(x: &[f32], pos: usize, out: &mut [f32], spec: AttentionSpec) {
     let (hd, splits) = (spec.head_dim as usize, spec.splits as usize);
     let end = (pos + 1).min(spec.n_ctx as usize);
@@ -205,7 +206,8 @@ pub fn merge_cpu(x: &[f32], pos: usize, out: &mut [f32], spec: AttentionSpec) {
     }
 }
 
-/// The CPU twin: `q`: [n, n_heads * head_dim], `sinks`: [n_heads] where there are, `out`: [>= n, n_heads * head_dim].
+/// Computes attention, the CPU twin: `q`: [n, n_heads * head_dim], `sinks`: [n_heads] if enabled, `out`: [>= n,
+/// n_heads * head_dim].
 fn attention_cpu(
     q: &[f32],
     k_cache: &[f32],

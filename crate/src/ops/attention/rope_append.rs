@@ -1,11 +1,11 @@
-//! Bias, norm and rotary position embedding of queries and keys, and the append to the KV cache, in one pass.
+//! Bias, norm and rotary position embedding (RoPE) of queries and keys, and the append to the KV cache, in one pass.
 //!
 //! - `qkv`: [T, (n_heads + 2 n_kv_heads) * head_dim]. Result q: [T, n_heads * head_dim], rotated.
 //! - `k_cache`, `v_cache`: [n_kv_heads, n_ctx, head_dim], written at POS .. POS + N_TOKENS.
-//! - `rope`: [n_ctx, rope_pairs, 2], cos and sin per position and pair, computed in f64 on the host: angles of
-//!   thousands of radians are beyond what WGSL promises of `sin`.
-//! - `extras`: [1, extras()], see [`AttentionSpec::extras`]; a dummy where there are none.
-//! - GPU: a thread for two columns; each sums up its norm's columns by itself, which costs less than a launch.
+//! - `rope`: [n_ctx, rope_pairs, 2], cos and sin per position and pair, computed in f64 on the host: WGSL guarantees
+//!   no precision of `sin` for angles of thousands of radians.
+//! - `extras`: [1, extras()], see [`AttentionSpec::extras`]; a dummy if empty.
+//! - GPU: one thread per two columns; each sums its norm's columns itself, which costs less than another launch.
 //! - Source: Su et al. 2021, arXiv:2104.09864.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -31,44 +31,45 @@ pub struct AttentionSpec {
     pub n_kv_heads: u32,
     /// Width of a head, a multiple of 4.
     pub head_dim: u32,
-    /// Pairs of a head that are rotated.
+    /// Number of pairs in a head that are rotated.
     pub rope_pairs: u32,
     /// Positions in the cache.
     pub n_ctx: u32,
-    /// Pairs are (i, i + rope_pairs) instead of (2i, 2i + 1).
+    /// Whether pairs are (i, i + rope_pairs) instead of (2i, 2i + 1).
     pub neox: bool,
-    /// What the caches are kept in.
+    /// Storage type of the caches.
     pub kv: KvType,
-    /// A bias is added to q, k and v.
+    /// Whether a bias is added to q, k and v.
     pub bias: bool,
     pub qk_norm: QkNorm,
-    /// Of that norm.
+    /// Epsilon of the q and k norm.
     pub eps: f32,
-    /// Scores are multiplied by it; 1 / sqrt(head_dim) in most families.
+    /// Factor that scores are multiplied by; 1 / sqrt(head_dim) in most families.
     pub scale: f32,
-    /// Scores become softcap * tanh(score / softcap); 0 for none.
+    /// Cap on scores, which become softcap * tanh(score / softcap); 0 for none.
     pub softcap: f32,
-    /// A query sees so many positions, its own included; 0 for all.
+    /// Number of positions that a query sees, including its own; 0 for all.
     pub window: u32,
-    /// A query sees nothing behind its own position; if not, it sees the whole step.
+    /// Whether a query sees nothing after its own position; otherwise it sees the whole step.
     pub causal: bool,
-    /// Each head has one more logit in its softmax.
+    /// Whether each head has one more logit in its softmax.
     pub sinks: bool,
-    /// Queries at position p are multiplied by 1 + temperature ln(1 + floor(p / temperature_ctx)); 0 for none.
+    /// Strength of a position-dependent factor: queries at position p are multiplied by 1 + temperature ln(1 +
+    /// floor(p / temperature_ctx)); 0 for none.
     pub temperature: f32,
-    /// A number above 0.
+    /// Positions per step of that factor, above 0.
     pub temperature_ctx: u32,
-    /// Most spans that one token's attention is divided into, to be merged later; 1 for whole results.
+    /// Maximum number of spans into which one token's attention is split, to be merged later; 1 for whole results.
     pub splits: u32,
 }
 
 impl AttentionSpec {
-    /// Columns of q, k and v together.
+    /// Returns the number of columns of q, k and v together.
     pub fn qkv_cols(&self) -> usize {
         ((self.n_heads + 2 * self.n_kv_heads) * self.head_dim) as usize
     }
 
-    /// Columns of the norms' weights.
+    /// Returns the number of columns of the norms' weights.
     fn norm_cols(&self) -> usize {
         let (heads, dim) = (self.n_heads + self.n_kv_heads, self.head_dim);
         match self.qk_norm {
@@ -78,26 +79,26 @@ impl AttentionSpec {
         }
     }
 
-    /// What is before the sinks among the extras.
+    /// Returns the offset of the sinks within the extras.
     pub(in crate::ops) fn sinks_at(&self) -> usize {
         let bias = if self.bias { self.qkv_cols() } else { 0 };
         bias + self.norm_cols()
     }
 
-    /// Length of what goes with attention: the bias of q, k and v, the norms' weights for queries and for keys, the sinks
-    /// [n_heads].
+    /// Returns the length of the extra tensor of attention: the bias of q, k and v, the norms' weights for queries
+    /// and for keys, the sinks [n_heads].
     pub fn extras(&self) -> usize {
         self.sinks_at() + if self.sinks { self.n_heads as usize } else { 0 }
     }
 }
 
-/// How a layer attends: its shapes, and the tensors that go with them.
+/// A layer's attention: its shapes and the tensors it needs.
 #[derive(Clone)]
 pub struct Attention {
     pub spec: AttentionSpec,
-    /// [1, n_ctx * rope_dim], see [`hearth_modelfile::rope::Rope::table`]; layers of a kind share it.
+    /// [1, n_ctx * rope_dim], see [`hearth_modelfile::rope::Rope::table`]; shared by layers of the same kind.
     pub rope: Tensor<2>,
-    /// [1, ..], see [`AttentionSpec::extras`]; a dummy where there are none.
+    /// [1, ..], see [`AttentionSpec::extras`]; a dummy if empty.
     pub extras: Tensor<2>,
 }
 
@@ -159,7 +160,7 @@ impl RopeAppendOp for CubeBackend {
             workgroup: 64,
         };
         let count = match spec.kv {
-            // A row's largest value is found by its workgroup.
+            // One workgroup per head, because it searches for the row's largest value.
             KvType::Q8 => (spec.n_heads + 2 * spec.n_kv_heads, t as u32, 1),
             KvType::F32 | KvType::F16 => ((cols as u32 / 2).div_ceil(64), t as u32, 1),
         };
@@ -207,7 +208,7 @@ impl RopeAppendOp for Flex {
     }
 }
 
-/// Adds the bias and norms queries and keys of `qkv`: [n, (n_heads + 2 n_kv_heads) * head_dim].
+/// Adds the bias and normalises queries and keys of `qkv`: [n, (n_heads + 2 n_kv_heads) * head_dim].
 fn prepare_cpu(qkv: &mut [f32], extras: &[f32], spec: AttentionSpec) {
     let cols = spec.qkv_cols();
     let (bias, weights) = extras.split_at(if spec.bias { cols } else { 0 });
@@ -231,7 +232,7 @@ fn prepare_cpu(qkv: &mut [f32], extras: &[f32], spec: AttentionSpec) {
     }
 }
 
-/// Rotates the queries and keys of `qkv`: [n, (n_heads + 2 n_kv_heads) * head_dim], from position `pos` on.
+/// Rotates the queries and keys of `qkv`: [n, (n_heads + 2 n_kv_heads) * head_dim], starting at position `pos`.
 fn rotate_cpu(qkv: &mut [f32], rope: &[f32], pos: usize, spec: AttentionSpec) {
     let (hd, pairs) = (spec.head_dim as usize, spec.rope_pairs as usize);
     let rotated = (spec.n_heads + spec.n_kv_heads) as usize * hd;
@@ -256,7 +257,8 @@ fn rotate_cpu(qkv: &mut [f32], rope: &[f32], pos: usize, spec: AttentionSpec) {
     }
 }
 
-/// Multiplies the queries of `qkv`, [n, (n_heads + 2 n_kv_heads) * head_dim], by what their positions from `pos` on ask for.
+/// Scales the queries of `qkv`, [n, (n_heads + 2 n_kv_heads) * head_dim], by the temperature of their positions,
+/// starting at `pos`.
 fn temper_cpu(qkv: &mut [f32], pos: usize, spec: AttentionSpec) {
     if spec.temperature == 0.0 {
         return;
@@ -270,7 +272,7 @@ fn temper_cpu(qkv: &mut [f32], pos: usize, spec: AttentionSpec) {
     }
 }
 
-/// Takes `qkv` apart: `q`: [>= n, n_heads * head_dim], and the caches from position `pos` on.
+/// Splits `qkv` into `q`: [>= n, n_heads * head_dim], and the caches from position `pos` on.
 fn append_cpu(
     qkv: &[f32],
     pos: usize,

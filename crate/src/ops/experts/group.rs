@@ -1,9 +1,10 @@
-//! Slots of a mixture sorted by their experts, so that a prompt's tokens share what they read of each expert.
+//! Slots of a mixture sorted by expert, so that a prompt's tokens share reads of each expert's weight.
 //!
-//! - Groups: [1, 3 tiles + T n_used] u32: for each tile its expert and where its slots begin and end in the list behind, which
-//!   has all slots, expert by expert. A tile is of one expert; those that are left over are empty.
-//! - GPU: one workgroup sorts, by counting; then [`crate::ops::projection::tile`]'s wide tiles gather the rows of x and scatter those of y.
-//! - CPU: a tile is gathered, multiplied as several tokens are, and scattered.
+//! - Groups: [1, 3 tiles + T n_used] u32: for each tile its expert and the range of its slots in the list that
+//!   follows, which holds all slots, expert by expert. A tile belongs to one expert; unused tiles are empty.
+//! - GPU: one workgroup sorts, by counting; then the wide tiles of [`crate::ops::projection::tile`] gather the rows
+//!   of x and scatter those of y.
+//! - CPU: each tile is gathered, multiplied like several tokens, and scattered.
 //! - Source: Gale et al. 2022, "MegaBlocks", arXiv:2211.15841, which sorts tokens in the same way.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -19,20 +20,20 @@ use crate::ops::projection::cpu::linear_cpu;
 use crate::ops::projection::tile::LinearSpec;
 use crate::ops::state;
 
-/// How slots are sorted.
+/// Parameters of the sorting.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GroupSpec {
     pub n_experts: u32,
-    /// Experts of a token.
+    /// Experts per token.
     pub n_used: u32,
-    /// Slots of a tile.
+    /// Slots per tile.
     pub tokens: u32,
-    /// Most tiles that there can be.
+    /// Maximum number of tiles.
     pub tiles: u32,
 }
 
 impl GroupSpec {
-    /// For `slots` slots.
+    /// Creates the parameters for `slots` slots.
     pub fn new(slots: u32, n_experts: u32, n_used: u32, tokens: u32) -> Self {
         Self {
             n_experts,
@@ -43,19 +44,19 @@ impl GroupSpec {
     }
 }
 
-/// A projection by groups, or by a part of the experts.
+/// A projection by groups, for all experts or those in one part of the weight.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Grouped {
     pub tiles: u32,
     /// Slots that share one row of the input: all of a token, or 1.
     pub share: u32,
-    /// The first expert in this part of the weight, and how many there are.
+    /// The first expert in this part of the weight, and the number of experts in it.
     pub first: u32,
     pub count: u32,
 }
 
 impl Grouped {
-    /// Constants of `wgsl/wide_by_expert.wgsl`.
+    /// Returns the constants of `wgsl/wide_by_expert.wgsl`.
     pub(in crate::ops) fn consts(&self) -> [(&'static str, u32); 4] {
         [
             ("TILES", self.tiles),
@@ -69,7 +70,7 @@ impl Grouped {
 /// Backend extension: sorting on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait GroupOp: Backend {
-    /// The groups of the live tokens' routes.
+    /// Returns the groups of the live tokens' routes.
     fn group(routes: FloatTensor<Self>, state: IntTensor<Self>, spec: GroupSpec)
     -> IntTensor<Self>;
 }
@@ -135,8 +136,8 @@ impl GroupOp for Flex {
     }
 }
 
-/// The CPU twin of a projection by groups: `x`: [slots / share, cols], `weight`: quants and scales of all experts of the part,
-/// `y`: [>= slots, stride].
+/// Projects by groups, the CPU twin: `x`: [slots / share, cols], `weight`: quants and scales of all experts of the
+/// part, `y`: [>= slots, stride].
 pub(in crate::ops) fn grouped_cpu(
     x: &[f32],
     weight: (&[u32], &[u32]),

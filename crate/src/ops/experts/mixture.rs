@@ -1,4 +1,4 @@
-//! A mixture of experts over the ops of [`crate::ops::experts`].
+//! Mixture of experts, built on the ops of [`crate::ops::experts`].
 
 use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
@@ -11,37 +11,37 @@ use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
 use crate::ops::projection::tile::{LinearOp, LinearSpec, WIDE_FROM, wide_tokens};
 use crate::ops::{Ops, Weight, WeightPart, words};
 
-/// Where each token goes: what projections by experts read besides inputs and weights.
+/// Each token's experts, which projections by expert read besides inputs and weights.
 pub struct Routes {
     /// See [`crate::ops::experts`].
     pub routes: Tensor<2>,
     n_experts: usize,
-    /// The slots by their experts, where that pays, see [`crate::ops::experts::group`].
+    /// The slots sorted by expert, if that pays off, see [`crate::ops::experts::group`].
     groups: Option<(Tensor<2, Int>, GroupSpec)>,
 }
 
-/// What all parts of a weight of experts have in common.
+/// Layout shared by all parts of an expert weight.
 #[derive(Clone, Copy)]
 struct Slots {
-    /// Of them that share one row of the input.
+    /// Slots of a token that read the same input row: all of them, or 1.
     share: u32,
-    /// Rows of an expert.
+    /// Rows of one expert.
     rows: u32,
     cols: u32,
-    /// Place in a row of the result, which has `stride` columns.
+    /// First column within a row of the result, which has `stride` columns.
     offset: u32,
     stride: u32,
 }
 
 impl Routes {
-    /// Whether the slots of an expert are multiplied together.
+    /// Returns whether the slots of an expert are multiplied together.
     pub fn is_grouped(&self) -> bool {
         self.groups.is_some()
     }
 }
 
 impl Slots {
-    /// The first expert of a part, and how many there are.
+    /// Returns the first expert of a part and the number of experts in it.
     fn experts(self, part: &WeightPart) -> (u32, u32) {
         let rows = self.rows as usize;
         ((part.first_row / rows) as u32, (part.rows / rows) as u32)
@@ -49,7 +49,7 @@ impl Slots {
 }
 
 impl Ops {
-    /// The `n_used` best experts of each token by the router's logits: [t, n_experts].
+    /// Returns the `n_used` best experts of each token by the router's logits: [t, n_experts].
     pub fn route(&self, logits: Tensor<2>, state: &Tensor<2, Int>, n_used: usize) -> Routes {
         let [t, n_experts] = logits.dims();
         self.count(1);
@@ -76,8 +76,9 @@ impl Ops {
         }
     }
 
-    /// Slots of a tile, if `t` tokens are to be sorted by their experts. On a GPU only where tiles of many tokens are faster
-    /// for others too, and when an expert has eight of them or more: a tile multiplies as many as fit it, there or not.
+    /// Returns the slots per tile if `t` tokens are to be sorted by expert. On a GPU this requires that wide tiles
+    /// are also faster for other projections and that an expert gets at least eight slots on average: a tile always
+    /// multiplies its full capacity, filled or not.
     fn tile_tokens(&self, t: usize, n_used: usize, n_experts: usize) -> Option<u32> {
         const FROM: usize = 8;
         const NARROW: usize = 32;
@@ -92,8 +93,8 @@ impl Ops {
         })
     }
 
-    /// x W^T by the experts that each token was routed to, one weight after the other in a row of the result: [t *
-    /// n_used, rows of all weights]. `x` has a row a token, or one a slot.
+    /// Returns x W^T by the experts that each token was routed to, with the outputs of all weights side by side in a
+    /// row: [t * n_used, rows of all weights]. `x` has one row per token, or one per slot.
     ///
     /// `weights`: each [n_experts * rows, cols].
     pub fn routed_linear(
@@ -131,7 +132,7 @@ impl Ops {
         self.keep(y)
     }
 
-    /// One slot after the other, by a part of a weight.
+    /// Multiplies slots one by one by a part of a weight.
     #[expect(clippy::too_many_arguments, reason = "they are the op's operands")]
     fn by_slot(
         &self,
@@ -161,7 +162,7 @@ impl Ops {
             output: Output::Store,
             lanes,
             subgroups: self.tuning.subgroups && lanes > 1,
-            // Integers would have each workgroup make its input of them first.
+            // With integers, each workgroup would first convert its input.
             arithmetic: match self.tuning.arithmetic {
                 Arithmetic::I15 => Arithmetic::F32,
                 other => other,
@@ -180,7 +181,7 @@ impl Ops {
         ))
     }
 
-    /// The slots of each expert together, by a part of a weight.
+    /// Multiplies the slots of each expert together by a part of a weight.
     #[expect(clippy::too_many_arguments, reason = "they are the op's operands")]
     fn by_expert(
         &self,
@@ -222,7 +223,7 @@ impl Ops {
         ))
     }
 
-    /// y + its expert's bias for every slot, in the memory of `y`; `bias`: [1, n_experts * cols].
+    /// Returns y + the bias of its expert for every slot, in the memory of `y`; `bias`: [1, n_experts * cols].
     pub fn routed_bias(
         &self,
         y: Tensor<2>,
@@ -239,7 +240,7 @@ impl Ops {
         self.bias_as(y, bias, routes, state, spec)
     }
 
-    /// residual + the slots of each token by their weights, in the memory of `residual`.
+    /// Returns residual + each token's slots weighted by its routes, in the memory of `residual`.
     pub fn combine(
         &self,
         slots: Tensor<2>,

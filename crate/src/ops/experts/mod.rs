@@ -1,10 +1,12 @@
-//! Mixture of experts: which experts a token goes to, their projections, and the sum of what they say.
+//! Mixture of experts: the choice of a token's experts, their projections, and the weighted sum of their outputs.
 //!
-//! - `routes`: [T, 2 n_used] f32: for each token its experts, best first, each with its weight. The router's logits are
-//!   [T, n_experts]; weights are a softmax over those chosen, which is a softmax over all divided by the chosen ones' sum.
-//! - A weight of experts is [n_experts * rows, cols], one expert after the other; [`crate::ops::projection::gemv`] multiplies the rows of
-//!   the experts that tokens were routed to and reads no others. A row of its result, [T * n_used, rows], is a *slot*.
-//! - GPU: a workgroup routes a token; each of its threads counts who is ahead of its experts.
+//! - `routes`: [T, 2 n_used] f32: for each token its experts, best first, each with its weight. The router's logits
+//!   are [T, n_experts]; weights are a softmax over the chosen experts, which equals a softmax over all divided by
+//!   the sum of the chosen ones.
+//! - A weight of experts is [n_experts * rows, cols], one expert after another; [`crate::ops::projection::gemv`]
+//!   multiplies the rows of the experts that tokens were routed to and reads no others. A row of its result, [T *
+//!   n_used, rows], is a *slot*.
+//! - GPU: one workgroup routes a token; each thread counts the experts that rank ahead of its own.
 //! - Source: Shazeer et al. 2017, arXiv:1701.06538; Jiang et al. 2024, arXiv:2401.04088.
 
 pub mod group;
@@ -24,14 +26,14 @@ use crate::ops::{cpu, state};
 
 pub use hearth_modelfile::config::MAX_EXPERTS;
 
-/// A projection of experts, or a part of one.
+/// A projection by experts, for all experts or those in one part of the weight.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Routed {
-    /// Experts of a token.
+    /// Experts per token.
     pub n_used: u32,
-    /// Of them that share one row of the input: all, or 1.
+    /// Slots of a token that read the same input row: all of them, or 1.
     pub share: u32,
-    /// The first expert in this part of the weight, and how many there are.
+    /// The first expert in this part of the weight, and the number of experts in it.
     pub first: u32,
     pub count: u32,
     /// Columns of the result.
@@ -39,7 +41,7 @@ pub struct Routed {
 }
 
 impl Routed {
-    /// Constants of `wgsl/gemv_routed.wgsl`.
+    /// Returns the constants of `wgsl/gemv_routed.wgsl`.
     pub(in crate::ops) fn consts(&self) -> [(&'static str, u32); 5] {
         [
             ("N_USED", self.n_used),
@@ -51,14 +53,14 @@ impl Routed {
     }
 }
 
-/// Backend extension: routing and summing up on each backend.
+/// Backend extension: routing and summing on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait ExpertsOp: Backend {
-    /// The best `n_used` of `logits`: routes.
+    /// Returns the routes to the best `n_used` experts by `logits`.
     fn route(logits: FloatTensor<Self>, state: IntTensor<Self>, n_used: usize)
     -> FloatTensor<Self>;
 
-    /// y[t] += sum_k weight[t, k] * slots[t * n_used + k].
+    /// Computes y[t] += sum_k weight[t, k] * slots[t * n_used + k].
     fn combine(
         slots: FloatTensor<Self>,
         routes: FloatTensor<Self>,
@@ -152,7 +154,7 @@ impl ExpertsOp for Flex {
 /// Routes one token: `logits`: [n_experts], `routes`: [2 n_used].
 fn route_cpu(logits: &[f32], routes: &mut [f32]) {
     let mut order: Vec<usize> = (0..logits.len()).collect();
-    // Stable, so that the earlier of equals is ahead, as on the GPU.
+    // The sort is stable, so the earlier of two equals comes first, as on the GPU.
     order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
     let top = order.first().map_or(0.0, |i| logits[*i]);
     let mut sum = 0.0;
@@ -166,7 +168,7 @@ fn route_cpu(logits: &[f32], routes: &mut [f32]) {
     }
 }
 
-/// The CPU twin of a routed projection: `x`: [slots / share, cols], `weight`: quants and scales of all experts of the
+/// Projects routed slots, the CPU twin: `x`: [slots / share, cols], `weight`: quants and scales of all experts of the
 /// part, `routes`: [slots, 2], `y`: [>= slots, stride].
 pub(in crate::ops) fn routed_cpu(
     x: &[f32],
@@ -190,7 +192,7 @@ pub(in crate::ops) fn routed_cpu(
     }
 }
 
-/// The weight of one expert, number `expert` of those in `weight`.
+/// Returns the weight of expert `expert` among those in `weight`, and its spec.
 pub(in crate::ops) fn of_expert<'a>(
     (quants, scales): (&'a [u32], &'a [u32]),
     all: LinearSpec,
@@ -199,7 +201,7 @@ pub(in crate::ops) fn of_expert<'a>(
     let blocks = all.packing.blocks_per_row(all.cols as usize) * all.rows as usize;
     let words = blocks * all.packing.quant_words_per_block();
     let scale_words = blocks * all.packing.scale_words_per_block();
-    // What the pool keeps is not here.
+    // Weights in the pool have no local data.
     let of = |all: &'a [u32], n: usize| all.get(expert * n..(expert + 1) * n).unwrap_or(&[]);
     let spec = LinearSpec {
         pooled: all.pooled.map(|pooled| Pooled {

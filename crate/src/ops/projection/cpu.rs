@@ -1,5 +1,5 @@
-//! The CPU twin of [`crate::ops::projection::tile`]: 16-bit activations against the packed weights ([`hearth_cpu`]), here or by the threads
-//! of the pool.
+//! The CPU twin of [`crate::ops::projection::tile`]: 16-bit activations against the packed weights ([`hearth_cpu`]),
+//! on this thread or on those of the pool.
 
 use hearth_cpu::dot;
 use hearth_cpu::rows::{Format, MAX_TOKENS, groups, product_of};
@@ -10,7 +10,8 @@ use crate::ops::projection::tile::LinearSpec;
 use hearth_modelfile::quant::Packing;
 
 impl LinearSpec {
-    /// The product that a projection of one token makes before anything becomes of it, into columns from `offset` on.
+    /// Returns the plain product within a one-token projection, before its output stage, written to columns from
+    /// `offset` on.
     pub(in crate::ops) fn of_one(spec: GemvSpec, offset: u32) -> Self {
         Self {
             packing: spec.packing,
@@ -29,7 +30,7 @@ impl LinearSpec {
     }
 }
 
-/// The CPU twin: `x`: [>= n, cols], `y`: [>= n, stride].
+/// Multiplies tokens by a weight, the CPU twin: `x`: [>= n, cols], `y`: [>= n, stride].
 pub fn linear_cpu(
     x: &[f32],
     quants: &[u32],
@@ -67,7 +68,7 @@ pub fn linear_cpu(
     }
 }
 
-/// Every row of a block format against every token.
+/// Multiplies every token by every row of a block format.
 fn linear_blocks<'a>(
     format: Format,
     x: impl Iterator<Item = &'a [f32]>,
@@ -98,7 +99,7 @@ fn linear_blocks<'a>(
     product_of(format, &rows, quants, scales, n, 0..groups(n), put);
 }
 
-/// The same by the threads of the pool.
+/// Multiplies every token by every row, on the threads of the pool.
 fn linear_pooled(
     x: &[f32],
     weight: Pooled,
@@ -131,7 +132,7 @@ fn linear_pooled(
     }
 }
 
-/// One row of 16-bit floats as f32.
+/// Unpacks one row of 16-bit floats to f32.
 fn unpack_halves(packing: Packing, row: &[u32], out: &mut [f32]) {
     for (word, pair) in row.iter().zip(out.chunks_exact_mut(2)) {
         if packing == Packing::F16 {

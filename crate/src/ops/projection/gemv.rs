@@ -1,10 +1,10 @@
-//! Projection of one token by a (quantised) weight, with what comes before and after it in the same dispatch.
+//! Projection of one token by a (quantised) weight, fused with the steps before and after it into one dispatch.
 //!
-//! y = W f(x), where f is nothing, RMSNorm, or the merge of a split attention ([`Input`]), and the result is
-//! stored, added to the residual stream, or gated ([`Output`]). A decode step is made of these.
+//! y = W f(x), where f is the identity, RMSNorm, or the merge of a split attention ([`Input`]), and the result is
+//! stored, added to the residual stream, or gated ([`Output`]). A decode step is built from these.
 //!
-//! - `x`: as [`Input`] says; `y`: [1, outputs of all parts]; `W`: [rows, cols] in one of the [`Packing`]s.
-//! - GPU grid: see `wgsl/gemv.wgsl`. CPU: the ops that are fused here, one after the other.
+//! - `x`: see [`Input`]; `y`: [1, outputs of all parts]; `W`: [rows, cols] in one of the [`Packing`]s.
+//! - GPU grid: see `wgsl/gemv.wgsl`. CPU: runs the fused ops one after another.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
@@ -25,32 +25,33 @@ use crate::ops::state;
 use crate::platform::SUBGROUP_DIRECTIVE;
 use hearth_modelfile::quant::Packing;
 
-/// What the weight is multiplied with.
+/// The vector that the weight is multiplied by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Input {
     /// x: [1, cols]
     Plain,
-    /// RMSNorm of the step's last token in x: [T, cols]; the bits of eps.
+    /// RMSNorm of the step's last token in x: [T, cols]; `eps` holds the bits of the norm's epsilon.
     Norm { eps: u32 },
-    /// The attention whose spans are in x, see [`AttentionSpec::splits`].
+    /// Attention merged from the spans in x, see [`AttentionSpec::splits`].
     Merge(AttentionSpec),
-    /// x: [T, cols] or [T * n_used, cols], by the experts that tokens were routed to. The result is only stored.
+    /// x: [T, cols] or [T * n_used, cols], multiplied by the experts each token was routed to. Supports only
+    /// [`Output::Store`].
     Routed(Routed),
 }
 
-/// What becomes of the product.
+/// The destination of the product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
     /// y = product
     Store,
     /// y += product
     Add,
-    /// The rows are gates, then as many ups: y = activation(gate) * up
+    /// y = activation(gate) * up, where the first half of the rows are gates and the second half ups
     Gated(Activation),
 }
 
 impl Output {
-    /// As `wgsl/gemv.wgsl` numbers them.
+    /// Returns the number of the output in `wgsl/gemv.wgsl`.
     const fn number(self) -> u32 {
         match self {
             Output::Store => 0,
@@ -67,19 +68,19 @@ impl Output {
     }
 }
 
-/// What the weights of a block format are multiplied as.
+/// Arithmetic in which the weights of a block format are multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Arithmetic {
     F32,
-    /// f32, the quants becoming numbers by way of f16, which is exact and needs no feature.
+    /// f32, with the quants converted via f16, which is exact and needs no device feature.
     F16,
-    /// Integers (`dot4I8Packed`) against an input of 15 bits: as good as f32 to any model.
+    /// Integers (`dot4I8Packed`) against an input of 15 bits, which is as accurate as f32 for any model.
     I15,
 }
 
 impl Arithmetic {
-    /// Bytes of a staged input value; 0 for f32, which need not be staged.
+    /// Returns the bytes of a staged input value; 0 for f32, which need not be staged.
     const fn bytes(self) -> usize {
         match self {
             Arithmetic::F32 | Arithmetic::F16 => 0,
@@ -87,7 +88,8 @@ impl Arithmetic {
         }
     }
 
-    /// Whether a weight of this packing is multiplied as integers: those whose numbers are whole bytes or nibbles.
+    /// Returns whether a weight of this packing is multiplied as integers: only if its quants are whole bytes or
+    /// nibbles.
     const fn is_integer(self, packing: Packing) -> bool {
         self.bytes() > 0 && matches!(packing, Packing::Q4 | Packing::Q8)
     }
@@ -106,11 +108,11 @@ pub struct GemvSpec {
     pub offset: u32,
     pub input: Input,
     pub output: Output,
-    /// Threads that share four rows, a power of two <= the workgroup.
+    /// Threads that share four rows; a power of two, at most the workgroup size.
     pub lanes: u32,
-    /// The lanes add up within a subgroup; see [`LinearSpec::subgroups`].
+    /// Whether the lanes are summed within a subgroup; see [`LinearSpec::subgroups`].
     pub subgroups: bool,
-    /// For the block formats; the others multiply floats.
+    /// Arithmetic for the block formats; the others multiply floats.
     pub arithmetic: Arithmetic,
     pub scaling: Scaling,
     /// See [`LinearSpec::pooled`].
@@ -133,7 +135,7 @@ pub trait GemvOp: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// Bytes of workgroup memory that a projection needs on a GPU.
+/// Returns the bytes of workgroup memory that a projection needs on a GPU.
 pub fn workgroup_bytes(
     input: Input,
     packing: Packing,
@@ -186,7 +188,7 @@ fn kernel(spec: GemvSpec) -> Kernel {
             ("ARITHMETIC", spec.arithmetic as u32),
             ("BLOCKS", spec.cols / 32),
             ("STAGED", spec.cols / 16 * bytes as u32),
-            // What the sums over lanes are made of: four rows.
+            // Values that are summed over lanes: those of four rows.
             ("SUMS", 4),
             ("PARTIAL", if spec.lanes > 1 { 4 * WG } else { 1 }),
         ],
@@ -235,7 +237,7 @@ fn kernel(spec: GemvSpec) -> Kernel {
     kernel.with_table(spec.packing)
 }
 
-/// Groups of four rows: neighbours, or two gates with their ups.
+/// Returns the number of groups of four rows: neighbours, or two gates with their ups.
 fn groups(spec: GemvSpec) -> u32 {
     match spec.output {
         Output::Gated(_) => (spec.rows / 2).div_ceil(2),
@@ -243,7 +245,7 @@ fn groups(spec: GemvSpec) -> u32 {
     }
 }
 
-/// WGSL that multiplies a block of `packing` with a block of input.
+/// Returns WGSL that multiplies a block of `packing` by a block of input.
 fn weight_source(packing: Packing, arithmetic: Arithmetic) -> &'static str {
     macro_rules! source {
         ($packing:literal, $($part:literal),+) => {

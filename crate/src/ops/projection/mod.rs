@@ -1,8 +1,8 @@
-//! Projections: which kernel, and what is fused around it.
+//! Projections: the choice of kernel, and of the steps fused with it.
 //!
-//! A decode step of one token fuses the norm before a projection, the merge of a split attention, the gated
-//! activation and the residual into it ([`crate::ops::projection::gemv`]): 6 launches a layer. Several tokens share a weight
-//! instead ([`crate::ops::projection::tile`]), and there what is fused would be computed once per workgroup for nothing.
+//! A one-token decode step fuses the preceding norm, the merge of a split attention, the gated activation and the
+//! residual into the projection ([`crate::ops::projection::gemv`]): 6 launches per layer. Several tokens share a
+//! weight ([`crate::ops::projection::tile`]); fused steps would be recomputed needlessly by each workgroup there.
 
 pub(in crate::ops) mod cpu;
 pub mod gemv;
@@ -18,14 +18,14 @@ use crate::ops::{Activation, Attention, AttentionSpec, LayerCache, Norm, Ops, We
 use hearth_modelfile::quant::Packing;
 
 impl Ops {
-    /// y = x W^T as a new [t, rows] tensor.
+    /// Returns x W^T as a new [t, rows] tensor.
     pub fn linear(&self, x: &Tensor<2>, weight: &Weight, state: &Tensor<2, Int>) -> Tensor<2> {
         let t = x.dims()[0];
         let y = Tensor::empty([t, weight.rows], &self.anchor.device());
         self.keep(self.linear_into(x, weight, state, y, false))
     }
 
-    /// residual + x W^T, in the memory of `residual`.
+    /// Returns residual + x W^T, in the memory of `residual`.
     pub fn linear_add(
         &self,
         x: &Tensor<2>,
@@ -36,7 +36,7 @@ impl Ops {
         self.linear_into(x, weight, state, residual, true)
     }
 
-    /// x W^T in the memory of `y`, added to what is there or not.
+    /// Writes x W^T into `y`, or adds it.
     pub fn linear_into(
         &self,
         x: &Tensor<2>,
@@ -87,7 +87,7 @@ impl Ops {
         Tensor::from_dispatch(y)
     }
 
-    /// One token's projection with what is fused around it, see [`gemv`].
+    /// Projects one token along with the fused steps, see [`gemv`].
     #[expect(clippy::too_many_arguments, reason = "they are the op's operands")]
     fn gemv(
         &self,
@@ -137,13 +137,13 @@ impl Ops {
         Tensor::from_dispatch(y)
     }
 
-    /// Whether a projection of one token can make its own input of `cols` columns.
+    /// Returns whether a projection of one token has the workgroup memory to compute its own input of `cols` columns.
     fn fuses(&self, input: Input, cols: usize) -> bool {
         gemv::workgroup_bytes(input, Packing::F32, cols, Arithmetic::F32)
             <= self.tuning.workgroup_bytes
     }
 
-    /// norm(x) W^T as a new [t, rows] tensor.
+    /// Returns norm(x) W^T as a new [t, rows] tensor.
     pub fn norm_linear(
         &self,
         x: &Tensor<2>,
@@ -158,7 +158,7 @@ impl Ops {
         self.linear(&h, weight, state)
     }
 
-    /// What a projection of one token would do for itself instead of reading a norm's result.
+    /// Returns the input that lets a one-token projection compute the norm itself, if it can.
     fn fused_norm(&self, norm: &Norm, cols: usize) -> Option<Input> {
         let input = Input::Norm {
             eps: norm.spec.eps.to_bits(),
@@ -166,7 +166,7 @@ impl Ops {
         (!norm.spec.centred && self.fuses(input, cols)).then_some(input)
     }
 
-    /// norm(x) W^T of the step's last token, as a new [1, rows] tensor.
+    /// Returns norm(x) W^T of the step's last token, as a new [1, rows] tensor.
     pub fn norm_linear_last(
         &self,
         x: &Tensor<2>,
@@ -182,7 +182,7 @@ impl Ops {
         self.keep(self.gemv(x, weight, &norm.weight, state, y, input, Output::Store))
     }
 
-    /// activation(gate) * up of norm(x), or of x, where `weight` holds gate and up: [t, rows / 2].
+    /// Returns activation(gate) * up of norm(x), or of x, where `weight` holds gate and up: [t, rows / 2].
     pub fn norm_gated(
         &self,
         x: &Tensor<2>,
@@ -210,7 +210,7 @@ impl Ops {
         self.gate(gate_up, activation)
     }
 
-    /// Attention(q, cache) W^T as a new tensor.
+    /// Returns Attention(q, cache) W^T as a new tensor.
     pub fn attention_linear(
         &self,
         q: Tensor<2>,
@@ -223,7 +223,7 @@ impl Ops {
         self.keep(self.attention_linear_into(q, cache, weight, state, y, attention, false))
     }
 
-    /// residual + Attention(q, cache) W^T, in the memory of `residual`.
+    /// Returns residual + Attention(q, cache) W^T, in the memory of `residual`.
     pub fn attention_linear_add(
         &self,
         q: Tensor<2>,

@@ -1,9 +1,9 @@
 //! Linear projection of several tokens by a (quantised) weight: y[t, offset + r] = sum_c W[r, c] * x[t, c].
 //!
 //! - `x`: [T, cols] f32, `y`: [T, stride] f32, `W`: [rows, cols] in one of the [`Packing`]s.
-//! - With `add`, the product is added to what `y` holds: the residual stream is updated in place.
-//! - GPU grid: (rows / 4, T / 8), see `wgsl/linear.wgsl`, or with `wide` (rows / 64, T / wide), see `wgsl/linear_wide.wgsl`;
-//!   rows past the state's N_TOKENS are left alone.
+//! - With `add`, the product is added to `y`: the residual stream is updated in place.
+//! - GPU grid: (rows / 4, T / 8), see `wgsl/linear.wgsl`, or with `wide` (rows / 64, T / wide), see
+//!   `wgsl/linear_wide.wgsl`; rows past the state's N_TOKENS are left alone.
 //! - CPU: 16-bit activations against the packed weights ([`hearth_cpu`]).
 //!
 //! The weight is never expanded: an element is unpacked in registers where it is multiplied.
@@ -36,29 +36,30 @@ pub struct LinearSpec {
     pub offset: u32,
     /// Columns of `y`.
     pub stride: u32,
-    /// Add to `y` instead of overwriting it.
+    /// Whether to add to `y` instead of overwriting it.
     pub add: bool,
-    /// Threads that share four rows, a power of two <= 64: 1 on software adapters, where a barrier costs more
-    /// than it saves.
+    /// Threads that share four rows, a power of two <= 64: 1 on software adapters, where a barrier costs more than it
+    /// saves.
     pub lanes: u32,
-    /// The lanes add up within a subgroup; needs the device feature, and a device whose subgroups are what
-    /// `crate::device::tune` checks them to be.
+    /// Whether the lanes are summed within a subgroup. Needs the device feature, and subgroups that passed the check
+    /// of `crate::device::tune`.
     pub subgroups: bool,
     /// Tokens of a tile that goes through workgroup memory, see [`wide_tokens`]; 0 for the tile in registers.
     pub wide: u32,
-    /// The weight is that of experts, each with so many rows, and each slot is multiplied by its own: `x` has rows as
-    /// [`Grouped`] says, `y` a row a slot. On a GPU for `wide` only.
+    /// Grouping by expert. The weight then holds several experts with `rows` rows each, and each slot is multiplied
+    /// by its own expert: [`Grouped`] defines the rows of `x`, and `y` has one row per slot. On a GPU this requires
+    /// `wide`.
     pub grouped: Option<Grouped>,
     pub scaling: Scaling,
-    /// Where the weight is if the CPU's threads keep it; the tensors are dummies then.
+    /// Location of the weight if the CPU's threads keep it; the tensors are dummies then.
     pub pooled: Option<Pooled>,
 }
 
 /// Backend extension: the projection on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait LinearOp: Backend {
-    /// Returns `y` with columns `offset .. offset + rows` of every live token written. Where the spec has groups, they
-    /// stand in for the state.
+    /// Returns `y` with columns `offset .. offset + rows` of every live token written. If the spec is grouped,
+    /// `state` holds the groups instead.
     fn linear(
         x: FloatTensor<Self>,
         quants: IntTensor<Self>,
@@ -69,7 +70,7 @@ pub trait LinearOp: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// Columns that the kernels take at once: a row must be a multiple of it.
+/// Returns the number of columns that the kernels take at once; a row must be a multiple of it.
 pub const fn kernel_block(packing: Packing) -> u32 {
     match packing {
         Packing::F32 => 4,
@@ -78,12 +79,12 @@ pub const fn kernel_block(packing: Packing) -> u32 {
     }
 }
 
-/// What a kernel does with an unpacked block.
+/// The use a kernel makes of an unpacked block.
 #[derive(Clone, Copy)]
 pub(in crate::ops) enum BlockUse {
-    /// `add_block(sums, i, at)`: multiply four rows' blocks with the input.
+    /// `add_block(sums, i, at)`: multiplies four rows' blocks by the input.
     Tile,
-    /// `store_block(w, at)`: write to `y`.
+    /// `store_block(w, at)`: writes to `y`.
     Store,
 }
 
@@ -96,7 +97,7 @@ macro_rules! block_source {
     };
 }
 
-/// WGSL that unpacks a block of `packing` and uses it.
+/// Returns WGSL that unpacks a block of `packing` and uses it.
 pub(in crate::ops) fn unpack_source(packing: Packing, usage: BlockUse) -> &'static str {
     match packing {
         Packing::F32 => block_source!("f32", "1", usage),
@@ -112,13 +113,14 @@ pub(in crate::ops) fn unpack_source(packing: Packing, usage: BlockUse) -> &'stat
     }
 }
 
-/// Buffers that a weight binds: quants, and scales where the packing has them.
+/// Returns the number of buffers that a weight binds: quants, and scales if the packing has them.
 pub(in crate::ops) const fn weight_buffers(packing: Packing) -> u32 {
     1 + (packing.scale_words_per_block() > 0) as u32
 }
 
 impl Kernel {
-    /// With what a kernel does before it unpacks blocks of `packing`, and the values of its table.
+    /// Adds the table of `packing`, if it has one: the call that prepares it before blocks are unpacked, and its
+    /// values.
     pub(in crate::ops) fn with_table(mut self, packing: Packing) -> Self {
         const NAMES: [&str; 16] = [
             "T0", "T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T9", "T10", "T11", "T12", "T13",
@@ -138,17 +140,18 @@ impl Kernel {
 }
 
 const WG: u32 = 64;
-/// Rows and tokens of a tile.
+/// Rows and tokens of a tile in registers.
 const TILE_ROWS: u32 = 4;
 pub const TILE_TOKENS: u32 = 8;
 
-/// Rows of a tile that goes through workgroup memory, and bytes of its rows and tokens there: 36 numbers.
+/// Rows of a tile in workgroup memory, and the bytes per row or token there: 36 numbers.
 const WIDE_ROWS: u32 = 64;
 const WIDE_PITCH: usize = 144;
-/// From so many rows of tokens on one is worth it: below, the tile in registers unpacks a weight at most twice.
+/// Minimum number of tokens for which the shared tile pays off: below it, the tile in registers unpacks a weight at
+/// most twice.
 pub const WIDE_FROM: usize = 24;
 
-/// Tokens of such a tile, where kernels may use so much workgroup memory. WebGPU's least is enough for one.
+/// Returns the tokens of a tile that fits this much workgroup memory. WebGPU's minimum is enough for one tile.
 pub fn wide_tokens(workgroup_bytes: usize) -> u32 {
     const TABLE_BYTES: usize = 64;
     let needed = |tokens: u32| (WIDE_ROWS + tokens) as usize * WIDE_PITCH + TABLE_BYTES;
@@ -159,9 +162,10 @@ pub fn wide_tokens(workgroup_bytes: usize) -> u32 {
     }
 }
 
-/// A placeholder's name and its text.
+/// Placeholder names, each with its text.
 type Texts = [(&'static str, &'static str); 2];
-/// The subgroup's size is a builtin of the entry point, and only where the feature is on.
+/// Texts for subgroups. The subgroup's size is a builtin of the entry point that exists only if the feature is
+/// enabled.
 pub(in crate::ops) const SUBGROUP_TEXTS: Texts = [
     (
         "SUBGROUP_ARG",
@@ -207,7 +211,7 @@ fn in_registers(mut kernel: Kernel, spec: LinearSpec) -> Kernel {
     kernel.consts.extend([
         ("LANES", spec.lanes),
         ("SUBGROUPS", spec.subgroups as u32),
-        // What the sums over lanes are made of.
+        // Values that are summed over lanes.
         ("SUMS", sums),
         ("PARTIAL", if spec.lanes > 1 { WG * sums } else { 1 }),
     ]);
@@ -240,7 +244,7 @@ fn through_workgroup_memory(mut kernel: Kernel, spec: LinearSpec, tokens: u32) -
             wgsl!("wide_by_expert")
         }
     });
-    // Eight threads for the rows, eight of which each has, and one for four tokens.
+    // Eight threads along the rows, with eight rows each, and one thread per four tokens.
     kernel.workgroup = 2 * tokens;
     kernel
 }

@@ -1,15 +1,15 @@
 //! A weight matrix on the device: one or more parts, each a range of rows in one packing.
 //!
-//! Parts serve two purposes with one mechanism. Matrices that read the same input (q, k and v; gate and up)
-//! are one weight, so that they are one dispatch where their packing agrees; and a matrix larger than the
-//! device's storage binding (128 MiB by WebGPU's defaults) is split by rows.
+//! Parts serve two purposes with one mechanism. Matrices that read the same input (q, k and v; gate and up) form one
+//! weight, and thus one dispatch if their packing agrees; and a matrix larger than the device's storage binding (128
+//! MiB by WebGPU's defaults) is split by rows.
 
 use burn::tensor::{Int, Tensor};
 
 use crate::ops::pool::Pooled;
 use hearth_modelfile::quant::Packing;
 
-/// What is done to each sum of a projection: v * factor, then softcap * tanh(v / softcap) where that is not 0.
+/// Transformation of each sum of a projection: v * factor, then softcap * tanh(v / softcap) if softcap is not 0.
 ///
 /// Some families scale their embedding, their residual branches or their logits; Gemma 2 caps its logits.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,10 +19,10 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// Nothing is done.
+    /// Leaves sums unchanged.
     pub const NONE: Self = Self::by(1.0);
 
-    /// A factor alone.
+    /// Scales by a factor only.
     pub const fn by(factor: f32) -> Self {
         Self {
             factor,
@@ -30,12 +30,12 @@ impl Scaling {
         }
     }
 
-    /// Constants of `wgsl/scaling.wgsl`.
+    /// Returns the constants of `wgsl/scaling.wgsl`.
     pub(in crate::ops) fn floats(self) -> Vec<(&'static str, f32)> {
         vec![("FACTOR", self.factor), ("LOGIT_CAP", self.softcap)]
     }
 
-    /// The CPU's way to do it.
+    /// Transforms one sum on the CPU.
     pub fn apply(self, v: f32) -> f32 {
         let v = v * self.factor;
         match self.softcap {
@@ -52,13 +52,13 @@ pub struct Weight {
     pub rows: usize,
     /// Input features.
     pub cols: usize,
-    /// In row order, without gaps.
+    /// The parts, in row order, without gaps.
     pub parts: Vec<WeightPart>,
     pub scaling: Scaling,
 }
 
 impl Weight {
-    /// The same memory with another scaling.
+    /// Returns the same memory with another scaling.
     pub fn scaled(mut self, scaling: Scaling) -> Self {
         self.scaling = scaling;
         self
@@ -75,6 +75,6 @@ pub struct WeightPart {
     pub quants: Tensor<2, Int>,
     /// [rows, blocks of a row]; a dummy for the float packings.
     pub scales: Tensor<2, Int>,
-    /// Where the weight is if the CPU's threads keep it; both tensors are dummies then.
+    /// Location of the weight if the CPU's threads keep it; both tensors are dummies then.
     pub pooled: Option<Pooled>,
 }

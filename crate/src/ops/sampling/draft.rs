@@ -1,19 +1,20 @@
-//! Drafts without a second model: what followed the latest of the longest earlier matches of the context's end.
+//! Drafts without a second model: the continuation of the longest earlier match of the context's end, the latest if
+//! several.
 //!
-//! Answers that quote, edit or go on with a pattern repeat what the context holds; there a step that checks several
-//! drafted tokens at once brings several. The sampler ([`crate::ops::sampling`]) keeps a draft only where it is what would
-//! have been sampled anyway, and drafts the next one itself, so nothing waits for the host. This is the twin of its
-//! `wgsl/draft.wgsl`, and the host's way to see what drafts would bring while there are none.
+//! Answers that quote, edit or continue a pattern repeat the context; there, a step that checks several drafted
+//! tokens at once yields several. The sampler ([`crate::ops::sampling`]) keeps a draft only where it equals the token
+//! that would have been sampled anyway, and drafts the next one itself, so nothing waits for the host. This is the
+//! twin of its `wgsl/draft.wgsl`, and lets the host estimate the benefit of drafts while none are checked.
 //!
 //! Source: Saxena 2023, "Prompt Lookup Decoding"; Leviathan et al. 2023, arXiv:2211.17192.
 
 pub use hearth_modelfile::config::DRAFT_ROWS as ROWS;
-/// Tokens that have to be equal for a match.
+/// Minimum number of equal tokens for a match.
 pub const MIN_MATCH: usize = 2;
-/// More than these are not looked at.
+/// Maximum number of tokens that are compared.
 pub const MAX_MATCH: usize = 4;
 
-/// At most `most` tokens that may follow `context`.
+/// Returns at most `most` tokens that may follow `context`.
 pub fn draft(context: &[u32], most: usize) -> Vec<u32> {
     let Some(last) = context.len().checked_sub(1) else {
         return Vec::new();
@@ -25,7 +26,7 @@ pub fn draft(context: &[u32], most: usize) -> Vec<u32> {
     let matches = (0..last).map(|j| (equal(j), j));
     match matches.max() {
         Some((length, j)) if length >= MIN_MATCH => {
-            // Past the end the draft goes on with itself: a repetition is expected to repeat.
+            // Past the end the draft wraps around: a repetition is expected to repeat.
             let follows = context[j + 1..].iter().copied().cycle();
             follows.take(most).collect()
         }

@@ -1,16 +1,16 @@
-//! Sampling: the next token from the logits, and the state moved on to the next step.
+//! Sampling: chooses the next token from the logits and advances the state to the next step.
 //!
-//! Bias and penalties, the mask of what may come, temperature, then top-k, top-p, min-p and typical-p (the order of transformers' warpers),
-//! then a draw by a counter based generator of (SEED, STEP): a request with a seed gives the same tokens again on
-//! the same device.
-//! Temperature 0 takes the largest logit, the lowest id among equals.
+//! Applies bias and penalties, the mask of allowed tokens, temperature, then top-k, top-p, min-p and typical-p (the order
+//! of transformers' warpers), then draws with a counter-based generator of (SEED, STEP): a request with a seed gives the
+//! same tokens again on the same device.
+//! Temperature 0 takes the largest logit, and the lowest id among equals.
 //!
 //! - `logits`: [1, vocab] f32, of the step's last token. Writes the id to RING and IDS, adds N_TOKENS to POS, sets
 //!   N_TOKENS to 1.
-//! - `logits`: [[`ROWS`], vocab], of a step whose ids after the first are drafts ([`crate::ops::sampling::draft`]): samples row
-//!   after row as long as the draft was right, adds their number to POS, and drafts at most DRAFT ids of the next
-//!   step. Writes a record of ROWS words to RING: the ids, and in the upper bits of the first their number (from bit
-//!   24) and how many were drafted (from bit 28).
+//! - `logits`: [[`ROWS`], vocab], of a step whose ids after the first are drafts ([`crate::ops::sampling::draft`]):
+//!   samples row after row as long as the draft was right, adds the number of rows to POS, and drafts at most DRAFT
+//!   ids of the next step. Writes a record of ROWS words to RING: the ids, and in the upper bits of the first their
+//!   number (from bit 24) and the number of drafts (from bit 28).
 //! - GPU: one workgroup of 256, see `wgsl/sample.wgsl`; the CPU twin sorts instead.
 //! - Sources: Holtzman et al. 2020, arXiv:1904.09751 (top-p); Nguyen et al. 2024, arXiv:2407.01082 (min-p);
 //!   Meister et al. 2023, arXiv:2202.00666 (typical-p); Keskar et al. 2019, arXiv:1909.05858 (repetition penalty);
@@ -34,8 +34,8 @@ use crate::ops::state;
 /// Backend extension: sampling on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait SampleOp: Backend {
-    /// Returns the state, ready for the next step, and history and tokens with what was sampled in them. `history`
-    /// and `bias`: [1, vocab], `tokens`: [1, n_ctx], `allowed`: [1, ceil(vocab / 32)], see [`SampleMemory`].
+    /// Returns the state, ready for the next step, and history and tokens including the sampled ids. `history` and
+    /// `bias`: [1, vocab], `tokens`: [1, n_ctx], `allowed`: [1, ceil(vocab / 32)], see [`SampleMemory`].
     fn sample(
         logits: FloatTensor<Self>,
         state: IntTensor<Self>,
@@ -46,18 +46,18 @@ pub trait SampleOp: Backend {
     ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>);
 }
 
-/// What the sampler knows of every token of the vocabulary, and of the context.
+/// The sampler's memory of every token of the vocabulary, and of the context.
 pub struct SampleMemory {
-    /// [1, vocab]: twice the number of times it was written, plus 1 if it was in the prompt. Taken out while it
-    /// is written.
+    /// [1, vocab]: twice the number of times the token was generated, plus 1 if it was in the prompt. Taken out
+    /// during writes.
     pub(in crate::ops) history: Option<Tensor<2, Int>>,
-    /// [1, vocab], the bits of an f32 that is added to the logit.
+    /// [1, vocab]: the bits of an f32 added to the logit.
     pub(in crate::ops) bias: Option<Tensor<2, Int>>,
     /// Whether any bias is not 0.
     pub(in crate::ops) is_biased: bool,
-    /// [1, n_ctx]: what was read and written, by position. Taken out while it is written.
+    /// [1, n_ctx]: the ids of the prompt and the answer, by position. Taken out during writes.
     pub(in crate::ops) tokens: Option<Tensor<2, Int>>,
-    /// [1, ceil(vocab / 32)], a bit for each token that may come; of no account unless the state says MASKED.
+    /// [1, ceil(vocab / 32)]: one bit for each allowed token; ignored unless the state has MASKED set.
     pub(in crate::ops) allowed: Option<Tensor<2, Int>>,
 }
 
@@ -166,7 +166,7 @@ impl SampleOp for Flex {
     }
 }
 
-/// The CPU twin of the adjustment by bias and penalties, in place.
+/// Adjusts logits in place by bias and penalties, the CPU twin.
 fn adjust_cpu(logits: &mut [f32], history: &[u32], bias: &[u32], state: &[u32]) {
     let param = |at: usize| f32::from_bits(state[at]);
     let repetition = param(state::REPETITION);
@@ -184,10 +184,10 @@ fn adjust_cpu(logits: &mut [f32], history: &[u32], bias: &[u32], state: &[u32]) 
     }
 }
 
-/// What no token that may come can have.
+/// Logit of forbidden tokens, lower than that of any allowed one.
 const FORBIDDEN: f32 = -1e30;
 
-/// The CPU twin of the mask, in place.
+/// Masks logits in place, the CPU twin.
 fn mask_cpu(logits: &mut [f32], allowed: &[u32]) {
     for (id, v) in logits.iter_mut().enumerate() {
         if allowed[id / 32] >> (id % 32) & 1 == 0 {
@@ -196,14 +196,14 @@ fn mask_cpu(logits: &mut [f32], allowed: &[u32]) {
     }
 }
 
-/// PCG, as in the shader.
+/// Hashes a number with PCG, as in the shader.
 fn pcg(v: u32) -> u32 {
     let s = v.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
     let w = ((s >> ((s >> 28) + 4)) ^ s).wrapping_mul(277_803_737);
     (w >> 22) ^ w
 }
 
-/// The CPU twin: chooses an id by the parameters in `state`.
+/// Samples an id with the parameters in `state`, the CPU twin.
 pub fn sample_cpu(logits: &[f32], state: &[u32]) -> u32 {
     let mut top = f32::MIN;
     let mut best = 0;
@@ -243,7 +243,7 @@ pub fn sample_cpu(logits: &[f32], state: &[u32]) -> u32 {
     best as u32
 }
 
-/// Leaves those of `kept` whose surprise is nearest to the expected one, until their mass reaches the share.
+/// Keeps those of `kept` whose surprise is nearest to the expected one, until their mass reaches the share.
 fn keep_typical(kept: &mut Vec<usize>, masses: &[u32], typical_p: f32) {
     kept.retain(|i| masses[*i] > 0);
     let total: u32 = kept.iter().map(|i| masses[*i]).sum();
@@ -260,19 +260,19 @@ fn keep_typical(kept: &mut Vec<usize>, masses: &[u32], typical_p: f32) {
         reached >= goal
     });
     if let Some(last) = last {
-        // (with the shader's slack)
+        // Includes the shader's slack.
         let limit = distance(*last) + 1e-5;
         kept.retain(|i| distance(*i) <= limit);
     }
 }
 
-/// A number that orders floats as `total_cmp` does.
+/// Returns a number that orders floats as `total_cmp` does.
 fn rank(v: f32) -> i32 {
     let bits = v.to_bits() as i32;
     bits ^ ((bits >> 31) as u32 >> 1) as i32
 }
 
-/// The smallest logit that top-k, top-p and min-p keep.
+/// Returns the smallest logit that top-k, top-p and min-p keep.
 fn kept_floor(logits: &[f32], masses: &[u32], top: f32, inv_t: f32, state: &[u32]) -> f32 {
     let top_k = state[state::TOP_K] as usize;
     let top_p = f32::from_bits(state[state::TOP_P]);
@@ -287,7 +287,7 @@ fn kept_floor(logits: &[f32], masses: &[u32], top: f32, inv_t: f32, state: &[u32
         let kept = || (0..logits.len()).filter(|i| logits[*i] >= floor);
         let mass: u32 = kept().map(|i| masses[i]).sum();
         let goal = ((mass as f32 * top_p) as u32).max(1);
-        // Few are needed of a large vocabulary, so it is not sorted.
+        // A large vocabulary is not sorted, because only a few of its tokens are needed.
         let mut largest: BinaryHeap<(i32, usize)> = kept().map(|i| (rank(logits[i]), i)).collect();
         let mut reached = 0;
         while let Some((_, i)) = largest.pop() {

@@ -1,21 +1,21 @@
 // out[t, h, :] = softmax_j(q[t, h, :] . K[g, j, :] * SCALE) V[g, j, :],  j = first_seen ..= last_seen,  g = h / GROUP
 //
 // grid: (N_HEADS / HEADS, ceil(T / TOKENS), SPLITS). A workgroup takes ROWS queries, HEADS heads of one key/value
-// head times TOKENS tokens, over one span of the context, so that K and V are loaded once for all of them. It
-// walks the span in tiles of WG positions: every thread scores one position, then the threads share the output
-// columns and the positions of the tile. Online softmax: what was summed is rescaled when a larger score comes.
-// With SPLITS > 1, for one token, spans are left unmerged: gemv_merge.wgsl does that.
+// head times TOKENS tokens, over one span of the context, so that K and V are loaded once for all of them. It walks
+// the span in tiles of WG positions: every thread scores one position, then the threads share the output columns and
+// the positions of the tile. Online softmax: earlier sums are rescaled when a larger score is found.
+// With SPLITS > 1, for one token, spans are left unmerged: gemv_merge.wgsl merges them.
 // Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2023, "Flash-Decoding".
 @group(0) @binding(0) var<storage, read_write> q: array<vec4<f32>>; // [T, N_HEADS, HEAD_DIM4]
 @group(0) @binding(1) var<storage, read_write> k_cache: array<{{ KV4 }}>; // [N_KV, N_CTX, HEAD_DIM4 or Q8_ROW]
 @group(0) @binding(2) var<storage, read_write> v_cache: array<{{ KV4 }}>; // [N_KV, N_CTX, HEAD_DIM4]
 @group(0) @binding(3) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
-// [T, N_HEADS, HEAD_DIM4], or for SPLITS > 1 [N_HEADS, SPLITS, HEAD_DIM4 + 1] with (peak, sum, 0, 0) as the last
+// [T, N_HEADS, HEAD_DIM4], or for SPLITS > 1 [N_HEADS, SPLITS, HEAD_DIM4 + 1] with (peak, sum, 0, 0) as the last vec4
 @group(0) @binding(4) var<storage, read_write> out: array<vec4<f32>>;
 
 const N_HEADS: u32 = {{ N_HEADS }}u;
-const GROUP: u32 = {{ GROUP }}u; // query heads of a key/value head
-const HEADS: u32 = {{ HEADS }}u; // of them in a workgroup
+const GROUP: u32 = {{ GROUP }}u; // query heads per key/value head
+const HEADS: u32 = {{ HEADS }}u; // of these, per workgroup
 const TOKENS: u32 = {{ TOKENS }}u;
 const ROWS: u32 = HEADS * TOKENS; // at most 8
 const HEAD_DIM4: u32 = {{ HEAD_DIM4 }}u; // at most WG
@@ -24,7 +24,7 @@ const SCALE: f32 = {{ SCALE }};
 const SOFTCAP: f32 = {{ SOFTCAP }}; // 0 for none
 const CAUSAL: bool = {{ CAUSAL }} == 1; // a query sees no position after its own
 const WG: u32 = {{ WG }}u;
-const SLICE: u32 = 8u; // positions of a tile that one thread sums up for one row
+const SLICE: u32 = 8u; // positions of a tile that one thread sums for one row
 const SLICES: u32 = WG / SLICE;
 const PARTS: u32 = WG / HEAD_DIM4; // threads that share an output column
 const LOWEST: f32 = -3.0e38;
@@ -35,13 +35,13 @@ var<workgroup> slices: array<f32, {{ WG }}>; // [8, SLICES]
 var<workgroup> parts: array<vec4<f32>, {{ WG }}>; // [PARTS, HEAD_DIM4]
 var<workgroup> shared_span: vec2<u32>;
 
-const Q8_ROW: u32 = HEAD_DIM4 + 1u; // words of a row of bytes
+const Q8_ROW: u32 = HEAD_DIM4 + 1u; // words per row of bytes
 
 fn halves(v: vec2<u32>) -> vec4<f32> {
     return vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y));
 }
 
-// Values 4 i to 4 i + 3 of a row.
+// Returns values 4 i to 4 i + 3 of a row.
 fn load_k(row: u32, i: u32) -> vec4<f32> {
     return {{ LOAD_K }};
 }
@@ -50,7 +50,7 @@ fn load_v(row: u32, i: u32) -> vec4<f32> {
     return {{ LOAD_V }};
 }
 
-// The last position that the step's token t sees.
+// Returns the last position that the step's token t sees.
 fn last_seen(t: u32) -> u32 {
     return state[0] + select(max(state[1], 1u) - 1u, t, CAUSAL);
 }
@@ -59,7 +59,7 @@ fn capped(score: f32) -> f32 {
     if (SOFTCAP == 0.0) {
         return score;
     }
-    // (beyond 15 some devices' tanh is not a number)
+    // (beyond 15 some devices' tanh returns NaN)
     return SOFTCAP * tanh(clamp(score / select(SOFTCAP, 1.0, SOFTCAP == 0.0), -15.0, 15.0));
 }
 
@@ -70,7 +70,7 @@ fn main(
 ) {
     let h0 = wg.x * HEADS;
     let t0 = wg.y * TOKENS;
-    let live = min(TOKENS, max(state[1], t0) - t0); // tokens of this workgroup that are there
+    let live = min(TOKENS, max(state[1], t0) - t0); // live tokens of this workgroup
     if (lid == 0u) {
         let end = select(0u, min(last_seen(t0 + max(live, 1u) - 1u) + 1u, N_CTX), live > 0u);
         let first = min(first_seen(state[0] + t0), end);
@@ -90,7 +90,7 @@ fn main(
     workgroupBarrier();
     let first_row = h0 / GROUP * N_CTX;
 
-    // This thread's place in each of the two divisions of labour.
+    // This thread's place in each of the two ways to divide the work.
     let my_row = lid / SLICES;
     let my_slice = lid % SLICES;
     let part = lid / HEAD_DIM4;
@@ -106,7 +106,7 @@ fn main(
     }
     for (var base = span.x; base < span.y; base += WG) {
         let j = base + lid;
-        // Without an initialiser Chromium's compiler keeps the last round's values.
+        // Without an initialiser, Chromium's compiler keeps the values of the previous iteration.
         var score = array<f32, ROWS>();
         if (j < span.y) {
             for (var i = 0u; i < HEAD_DIM4; i++) {

@@ -1,4 +1,4 @@
-// y[t, c] = activation(y[t, c] + bias[row, c]), in place; row is 0, or the expert that row t was routed to.
+// y[t, c] = activation(y[t, c] + bias[row, c]), in place; row is 0, or the expert to which row t was routed.
 //
 // grid: (ceil(COLS4 / WG), T)
 @group(0) @binding(0) var<storage, read_write> y: array<vec4<f32>>; // [T, COLS4]

@@ -1,5 +1,6 @@
-// Block i of the weight times a block of input, the nibbles becoming numbers by way of f16: put into the mantissa
-// of 1024, two at a time, they are exact. A GPU widens f16 faster than it converts integers; no feature is needed. As dot_f32_q4.wgsl otherwise.
+// Multiplies block i of the weight by a block of input, converting the nibbles via f16: placed in the mantissa of
+// 1024, two at a time, they are exact. A GPU widens f16 faster than it converts integers; no feature is needed.
+// Otherwise like dot_f32_q4.wgsl.
 fn pair(w: u32) -> vec2<f32> {
     return unpack2x16float((w & 0x000f000fu) | 0x64006400u) - vec2<f32>(1024.0);
 }

@@ -1,5 +1,5 @@
-// Block i of the weight times a block of input, the bytes becoming numbers by way of f16: offset by 128 and put
-// into the mantissa of 1024, two at a time, they are exact. As dot_f32_q8.wgsl otherwise.
+// Multiplies block i of the weight by a block of input, converting the bytes via f16: offset by 128 and placed in the
+// mantissa of 1024, two at a time, they are exact. Otherwise like dot_f32_q8.wgsl.
 fn pair(w: u32) -> vec2<f32> {
     return unpack2x16float((w & 0x00ff00ffu) | 0x64006400u) - vec2<f32>(1152.0);
 }

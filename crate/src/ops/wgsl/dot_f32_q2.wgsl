@@ -1,4 +1,5 @@
-// Block i of the weight times a block of input; scales and minima are applied once, to the sums of the halves.
+// Multiplies block i of the weight by a block of input; scales and minima are applied once, to the sums of the
+// halves.
 fn dot_input(i: u32, x: Input) -> f32 {
     let f = factors(i);
     let q = quants[i];
@@ -9,5 +10,5 @@ fn dot_input(i: u32, x: Input) -> f32 {
     return dot(f, vec4<f32>(first, second, x.first, x.sum - x.first));
 }
 
-// What the input is multiplied with beforehand, once for all rows.
+// Factor applied to the input beforehand, once for all rows.
 const INPUT_FACTOR: vec4<f32> = PLACE;

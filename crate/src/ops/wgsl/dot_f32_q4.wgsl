@@ -1,5 +1,5 @@
-// Block i of the weight times a block of input. Scale and minimum are factors of the whole block, so they are
-// applied once, to the sums of the bare nibbles.
+// Multiplies block i of the weight by a block of input. Scale and minimum are factors of the whole block, so they are
+// applied once, to the sums of the unscaled nibbles.
 fn dot_input(i: u32, x: Input) -> f32 {
     let dm = unpack2x16float(scales[i]);
     let q = quants[i];
@@ -9,5 +9,5 @@ fn dot_input(i: u32, x: Input) -> f32 {
     return dm.x * sum + dm.y * x.sum;
 }
 
-// What the input is multiplied with beforehand, once for all rows.
+// Factor applied to the input beforehand, once for all rows.
 const INPUT_FACTOR: vec4<f32> = PLACE;

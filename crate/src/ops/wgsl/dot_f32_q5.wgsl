@@ -1,4 +1,4 @@
-// Block i of the weight times a block of input; scale and minimum are applied once, to the sums, as in Q4.
+// Multiplies block i of the weight by a block of input; scale and minimum are applied once, to the sums, as in Q4.
 fn dot_input(i: u32, x: Input) -> f32 {
     let dm = unpack2x16float(scales[2u * i]);
     let h = scales[2u * i + 1u];
@@ -11,5 +11,5 @@ fn dot_input(i: u32, x: Input) -> f32 {
     return dm.x * sum + dm.y * x.sum;
 }
 
-// What the input is multiplied with beforehand, once for all rows.
+// Factor applied to the input beforehand, once for all rows.
 const INPUT_FACTOR: vec4<f32> = PLACE;

@@ -1,4 +1,4 @@
-// Block i of the weight times a block of input; each half's scale is applied once, to its sum.
+// Multiplies block i of the weight by a block of input; each half's scale is applied once, to its sum.
 fn dot_input(i: u32, x: Input) -> f32 {
     let halves = unpack2x16float(scales[3u * i]);
     let a = scales[3u * i + 1u];
@@ -12,5 +12,5 @@ fn dot_input(i: u32, x: Input) -> f32 {
     return halves.x * first + halves.y * second;
 }
 
-// What the input is multiplied with beforehand, once for all rows.
+// Factor applied to the input beforehand, once for all rows.
 const INPUT_FACTOR: vec4<f32> = PLACE;

@@ -1,4 +1,5 @@
-// Block i of the weight times a block of input. The scale is a factor of the whole block, so it is applied once.
+// Multiplies block i of the weight by a block of input. The scale is a factor of the whole block, so it is applied
+// once.
 fn dot_input(i: u32, x: Input) -> f32 {
     let q0 = quants[2u * i];
     let q1 = quants[2u * i + 1u];
@@ -7,5 +8,5 @@ fn dot_input(i: u32, x: Input) -> f32 {
     return unpack2x16float(scales[i]).x * sum;
 }
 
-// What the input is multiplied with beforehand, once for all rows.
+// Factor applied to the input beforehand, once for all rows.
 const INPUT_FACTOR: vec4<f32> = vec4<f32>(ONE);

@@ -1,4 +1,5 @@
-// A block of input: 32 columns, times INPUT_FACTOR, and the sums of all and of the first half, which minima multiply.
+// A block of input: 32 columns times INPUT_FACTOR, and the sums of all columns and of the first half, which minima
+// are multiplied by.
 struct Input {
     a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
     e: vec4<f32>, f: vec4<f32>, g: vec4<f32>, h: vec4<f32>,

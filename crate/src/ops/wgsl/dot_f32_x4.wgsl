@@ -5,7 +5,7 @@ fn load_input(at: u32) -> Input {
     return Input(input(at));
 }
 
-// Block i of the weight times that input.
+// Multiplies block i of the weight by that input.
 fn dot_input(i: u32, x: Input) -> f32 {
     return dot(unpack_block(i).a, x.a);
 }

@@ -1,9 +1,9 @@
-// Drafts what may follow: what followed the latest of the longest earlier matches of the context's end.
+// Drafts the next tokens: the continuation of the longest earlier match of the context's end, the latest if several.
 // Saxena 2023, "Prompt Lookup Decoding".
-const MIN_MATCH: u32 = {{ MIN_MATCH }}u; // tokens that have to be equal
-const MAX_MATCH: u32 = {{ MAX_MATCH }}u; // and no more are looked at
+const MIN_MATCH: u32 = {{ MIN_MATCH }}u; // minimum number of equal tokens for a match
+const MAX_MATCH: u32 = {{ MAX_MATCH }}u; // maximum number of tokens compared
 
-// Writes at most `most` ids behind the first of IDS, and their number to shared_left of thread 0. `end` is the
+// Writes at most `most` ids after the first of IDS, and their number to shared_left of thread 0. `end` is the
 // position of the last token.
 fn draft(lid: u32, end: u32, most: u32) {
     if (lid == 0u) {
@@ -28,7 +28,7 @@ fn draft(lid: u32, end: u32, most: u32) {
         let room = N_CTX - 1u - last;
         shared_left = select(0u, min(most, room), found > 0u);
         for (var i = 0u; i < shared_left; i++) {
-            // Past the end the draft goes on with itself: a repetition is expected to repeat.
+            // Past the end the draft wraps around: a repetition is expected to repeat.
             state[IDS + 1u + i] = tokens[last - period + 1u + i % period];
         }
     }

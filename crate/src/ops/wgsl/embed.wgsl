@@ -1,14 +1,14 @@
-// y[t, c] = FACTOR * W[row(t) - FIRST, c] for the tokens whose row is in this part of the table (added to what is there
-// where ADD). The row is the token's id, or its position.
+// y[t, c] = FACTOR * W[row(t) - FIRST, c] for the tokens whose row is in this part of the table (added to y if ADD).
+// The row is the token's id, or its position.
 //
-// grid: (ceil(BLOCKS / WG), T); a thread unpacks one block of a row
+// grid: (ceil(BLOCKS / WG), T); each thread unpacks one block of a row
 @group(0) @binding({{ B0 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
 @group(0) @binding({{ B1 }}) var<storage, read_write> y: array<vec4<f32>>; // [T, COLS4]
 
 const ROWS: u32 = {{ ROWS }}u;
 const FIRST: u32 = {{ FIRST }}u; // id of this part's first row
 const COLS4: u32 = {{ COLS4 }}u;
-const IDS: u32 = {{ IDS }}u; // where the ids begin in the state
+const IDS: u32 = {{ IDS }}u; // offset of the ids in the state
 const FACTOR: f32 = {{ FACTOR }};
 const BY_POSITION: bool = {{ BY_POSITION }} == 1;
 const ADD: bool = {{ ADD }} == 1;

@@ -5,7 +5,7 @@ fn sigmoid(v: vec4<f32>) -> vec4<f32> {
     return 1.0 / (1.0 + exp(-v));
 }
 
-// erf within 1.5e-7: Abramowitz & Stegun 1964, 7.1.26
+// erf(v) within 1.5e-7: Abramowitz & Stegun 1964, 7.1.26
 fn erf(v: vec4<f32>) -> vec4<f32> {
     let x = abs(v);
     let t = 1.0 / (1.0 + 0.3275911 * x);
@@ -13,10 +13,10 @@ fn erf(v: vec4<f32>) -> vec4<f32> {
     return sign(v) * (1.0 - p * exp(-x * x));
 }
 
-// What is done to a value.
+// Returns the activation of a value.
 fn activation(v: vec4<f32>) -> vec4<f32> {
     switch ACTIVATION {
-        case 1u: { // GELU by way of tanh: v / (1 + e^-2u) with u = sqrt(2 / pi) (v + 0.044715 v^3)
+        case 1u: { // GELU via tanh: v / (1 + e^-2u) with u = sqrt(2 / pi) (v + 0.044715 v^3)
             return v / (1.0 + exp(-1.5957691216057308 * (v + 0.044715 * v * v * v)));
         }
         case 2u: {
@@ -28,7 +28,7 @@ fn activation(v: vec4<f32>) -> vec4<f32> {
     }
 }
 
-// A gate and what it lets through.
+// Returns the gated value: activation(gate) * up.
 fn gated(gate: vec4<f32>, up: vec4<f32>) -> vec4<f32> {
     if (ACTIVATION == 3u) { // gpt-oss
         let g = min(gate, vec4<f32>(7.0));

@@ -1,18 +1,18 @@
 // y[OFFSET + r] = sum_c W[r, c] * input(c) for one token, or for each of a token's experts (`place`)
 //
-// grid: (ceil(GROUPS * LANES / WG) split over x and z, 1 or an expert of a token). LANES threads share a group of four rows, so that a piece
-// of the input is loaded once for all; `reduce` adds their sums up. A group is four neighbours, or two gates with
-// their ups. Past the end, the last row stands in.
-// `prepare` and `input` are the prologue (gemv_*.wgsl): what the input is made of before it is multiplied.
-@group(0) @binding({{ B0 }}) var<storage, read_write> x: array<vec4<f32>>; // [.., COLS4], as the prologue says
+// grid: (ceil(GROUPS * LANES / WG) split over x and z, 1 or the number of slots). LANES threads share a group of four
+// rows, so that a piece of the input is loaded once for all; `reduce` sums over the lanes. A group is four
+// neighbours, or two gates with their ups. Past the end, the last row is used.
+// `prepare` and `input` are the prologue (gemv_*.wgsl), which computes the input that the weight is multiplied by.
+@group(0) @binding({{ B0 }}) var<storage, read_write> x: array<vec4<f32>>; // [.., COLS4], see the prologue
 @group(0) @binding({{ B1 }}) var<storage, read_write> y: array<f32>; // [outputs of all parts]
 
 const ROWS: u32 = {{ ROWS }}u;
 const COLS4: u32 = {{ COLS4 }}u;
 const OFFSET: u32 = {{ OFFSET }}u;
 const GROUPS: u32 = {{ GROUPS }}u;
-const HALF: u32 = ROWS / 2u; // from a gate to its up
-const ADD: bool = {{ OUTPUT }} == 1; // add to what is in y
+const HALF: u32 = ROWS / 2u; // offset from a gate to its up
+const ADD: bool = {{ OUTPUT }} == 1; // add to y
 const GATED: bool = {{ OUTPUT }} == 2; // y[r] = activation(first) * second
 const LANES: u32 = {{ LANES }}u;
 const WG: u32 = {{ WG }}u;

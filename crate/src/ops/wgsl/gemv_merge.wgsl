@@ -1,4 +1,4 @@
-// What is multiplied: one token's attention, merged from the spans that attention.wgsl worked on.
+// Input: one token's attention, merged from the spans computed by attention.wgsl.
 // x: [N_HEADS, SPLITS, HEAD_DIM4 + 1], where the last vec4 is (peak, sum, 0, 0).
 @group(0) @binding({{ B2 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
 

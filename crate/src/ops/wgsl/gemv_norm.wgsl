@@ -1,11 +1,11 @@
-// What is multiplied: the RMSNorm of the step's last token in x: [T, COLS4]. Every workgroup computes it for
-// itself: that costs less than a dispatch. The root is a factor of the whole product, so it is applied to that.
+// Input: the RMSNorm of the step's last token in x: [T, COLS4]. Every workgroup computes it itself, which costs less
+// than a dispatch. The inverse root is a factor of the whole product, so it is applied to the product.
 @group(0) @binding({{ B2 }}) var<storage, read_write> norm: array<vec4<f32>>; // [COLS4]
 @group(0) @binding({{ B3 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
 
 var<workgroup> squares: array<f32, {{ WG }}>;
 var<workgroup> eighths: array<f32, 8>;
-var<private> square_sum: f32; // of the columns that this thread was asked for
+var<private> square_sum: f32; // over the columns that this thread read
 
 fn raw_input(at: u32) -> vec4<f32> {
     let v = x[(max(state[1], 1u) - 1u) * COLS4 + at];
@@ -13,9 +13,9 @@ fn raw_input(at: u32) -> vec4<f32> {
     return v * norm[at];
 }
 
-// The factor of the whole product, when every column was asked for once.
+// Returns the factor of the whole product, after every column was read once.
 fn input_scale(lid: u32) -> f32 {
-    // Two steps of eight: a software adapter pays more for a barrier than for some loads.
+    // Two steps of eight: on a software adapter a barrier costs more than a few loads.
     squares[lid] = square_sum;
     workgroupBarrier();
     if (lid < 8u) {

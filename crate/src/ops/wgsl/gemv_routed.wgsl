@@ -1,9 +1,10 @@
-// What is multiplied: a token's row of x, or that of one of its experts: [T * N_USED / SHARE, COLS4], by the expert's rows.
+// Input: the row of x of a token, or of one of its slots: [T * N_USED / SHARE, COLS4]; multiplied by the rows of the
+// slot's expert.
 @group(0) @binding({{ B2 }}) var<storage, read_write> routes: array<vec2<f32>>; // [T, N_USED]: expert, weight
 @group(0) @binding({{ B3 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
 
-const N_USED: u32 = {{ N_USED }}u; // experts of a token
-const SHARE: u32 = {{ SHARE }}u; // of them that have one row of x
+const N_USED: u32 = {{ N_USED }}u; // experts per token
+const SHARE: u32 = {{ SHARE }}u; // slots of a token that read the same row of x
 const FIRST_EXPERT: u32 = {{ FIRST_EXPERT }}u; // in this part of the weight
 const N_EXPERTS: u32 = {{ N_EXPERTS }}u;
 const STRIDE: u32 = {{ STRIDE }}u; // columns of y
@@ -23,7 +24,7 @@ fn raw_input(at: u32) -> vec4<f32> {
     return x[x_at + at];
 }
 
-// The factor of the whole product.
+// Returns the factor of the whole product.
 fn input_scale(lid: u32) -> f32 {
     return 1.0;
 }

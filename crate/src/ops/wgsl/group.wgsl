@@ -1,18 +1,19 @@
-// Sorts slots by their experts, and cuts those of each expert into tiles.
+// Sorts slots by expert, and cuts those of each expert into tiles.
 //
-// grid: (1). Which of an expert's slots comes first is left to chance: each is multiplied by itself.
+// grid: (1). The order of an expert's slots is nondeterministic, which does not matter: each is multiplied
+// separately.
 @group(0) @binding(0) var<storage, read_write> routes: array<vec2<f32>>; // [T, N_USED]: expert, weight
 @group(0) @binding(1) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
 @group(0) @binding(2) var<storage, read_write> groups: array<u32>; // [3 * TILES + T * N_USED], ops/groups.rs
 
 const N_EXPERTS: u32 = {{ N_EXPERTS }}u;
 const N_USED: u32 = {{ N_USED }}u;
-const TILES: u32 = {{ TILES }}u; // most that there can be
-const TOKENS: u32 = {{ TOKENS }}u; // slots of a tile
+const TILES: u32 = {{ TILES }}u; // maximum number of tiles
+const TOKENS: u32 = {{ TOKENS }}u; // slots per tile
 const WG: u32 = {{ WG }}u;
 
-var<workgroup> counts: array<atomic<u32>, {{ N_EXPERTS }}>; // an expert's slots, then where the next of them goes
-var<workgroup> firsts: array<u32, {{ N_EXPERTS }}>; // where an expert's first slot goes
+var<workgroup> counts: array<atomic<u32>, {{ N_EXPERTS }}>; // an expert's number of slots, then the place of its next slot
+var<workgroup> firsts: array<u32, {{ N_EXPERTS }}>; // place of an expert's first slot
 var<workgroup> n_tiles: u32;
 
 fn expert_of(slot: u32) -> u32 {
@@ -54,7 +55,7 @@ fn main(@builtin(local_invocation_index) lid: u32) {
     for (var e = lid; e < N_EXPERTS; e += WG) {
         atomicStore(&counts[e], firsts[e]);
     }
-    // Tiles of nothing.
+    // Clears the unused tiles.
     for (var tile = n_tiles + lid; tile < TILES; tile += WG) {
         groups[3u * tile] = 0u;
         groups[3u * tile + 1u] = 0u;

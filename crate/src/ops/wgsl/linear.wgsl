@@ -1,8 +1,8 @@
-// y[t, OFFSET + r] = sum_c W[r, c] * x[t, c] for several tokens   (added to what is there where ADD)
+// y[t, OFFSET + r] = sum_c W[r, c] * x[t, c] for several tokens   (added to y if ADD)
 //
 // grid: (ceil(ROWS / 4 * LANES / WG) split over x and z, ceil(T / 8)). LANES threads compute a tile of four rows and
 // eight tokens: a block of weights is unpacked once for eight tokens, and a piece of x is loaded once for four rows.
-// `reduce` adds up the lanes: through workgroup memory (reduce_shared.wgsl) or within a subgroup
+// `reduce` sums over the lanes: through workgroup memory (reduce_shared.wgsl) or within a subgroup
 // (reduce_subgroup.wgsl). The sums are eight variables, because an array may end up in memory.
 @group(0) @binding({{ B2 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
 
@@ -12,7 +12,7 @@ fn input(at: u32) -> vec4<f32> {
     return x[at];
 }
 
-// The outputs of rows `row` to `row + 3`, as far as they exist.
+// Writes the outputs of rows `row` to `row + 3`, as far as they exist.
 fn put_rows(t: u32, row: u32, sums: vec4<f32>) {
     write(t, row, sums.x);
     if (row + 1u < ROWS) {
@@ -56,7 +56,7 @@ fn main(
     let lane = lid % LANES;
     let t = wg.y * 8u;
     let live = row < ROWS && t < state[1];
-    // Past the end, the last row stands in.
+    // Past the end, the last row is used.
     let rows = vec4<u32>(row, row + 1u, row + 2u, row + 3u);
     let first = BLOCKS * min(rows, vec4<u32>(ROWS - 1u));
     var s = Sums();

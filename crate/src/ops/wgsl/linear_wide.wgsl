@@ -1,29 +1,31 @@
-// y[t, OFFSET + r] = sum_c W[r, c] * x[t, c] for many tokens   (added to what is there where ADD)
+// y[t, OFFSET + r] = sum_c W[r, c] * x[t, c] for many tokens   (added to y if ADD)
 //
-// grid: (ceil(ROWS / 64) split over x and z, tiles of TOKENS tokens: wide_in_order.wgsl, or wide_by_expert.wgsl for a weight
-// of experts and the slots that were routed to them). A workgroup computes a tile of 64 rows and TOKENS tokens, 32
-// columns at a time: weights are unpacked once and lie, with the tokens' columns, in workgroup memory, from where each thread
-// multiplies eight rows with four tokens. A thread's rows are 8 apart and its tokens TOKENS / 4, and what lies in workgroup
-// memory has 36 numbers a row instead of 32, so that threads that run together read from banks of their own.
+// grid: (ceil(ROWS / 64) split over x and z, tiles of TOKENS tokens: wide_in_order.wgsl, or wide_by_expert.wgsl for a
+// weight of experts and the slots routed to them). A workgroup computes a tile of 64 rows and TOKENS tokens, 32
+// columns at a time: weights are unpacked once into workgroup memory, next to the tokens' columns, and each thread
+// multiplies eight rows by four tokens from there. A thread's rows are 8 apart and its tokens TOKENS / 4, and rows in
+// workgroup memory are padded to 36 numbers instead of 32, so that threads that run together read from different
+// banks.
 const TILE_ROWS: u32 = 64u;
 const STEP: u32 = 8u; // vec4s of columns in workgroup memory
-const PITCH: u32 = 9u; // vec4s from a row to the next there
-const APART: u32 = TOKENS / 4u; // from a thread's token to its next one
+const PITCH: u32 = 9u; // vec4s from one row to the next there
+const APART: u32 = TOKENS / 4u; // distance between a thread's tokens
 
 var<workgroup> weights: array<vec4<f32>, 576>; // [TILE_ROWS, PITCH]
 var<workgroup> inputs: array<vec4<f32>, {{ INPUTS }}>; // [TOKENS, PITCH]
-var<workgroup> tokens_there: u32; // in this tile
+var<workgroup> tokens_there: u32; // number of live tokens in this tile
 
-// Tokens, or places in a list of them, from `first` to before `end`, by the weight's rows from `row` on.
+// Tokens, or places in a list of them, from `first` up to but excluding `end`, multiplied by the weight's rows from
+// `row` on.
 struct Tile { first: u32, end: u32, row: u32 }
 
-// Where an unpacked block goes.
+// Stores a vec4 of an unpacked block.
 fn put(at: u32, v: vec4<f32>) {
     weights[at] = v;
 }
 
-// Puts the tile's weights of columns `4 * start` and on where they are multiplied; zeros past the last column. Past the last
-// row it stands in.
+// Loads the tile's weights from column `4 * start` on into workgroup memory; zeros past the last column. Past the
+// last row, the last row is used.
 fn load_weights(lid: u32, weight_row: u32, first_row: u32, start: u32) {
     let per_row = STEP / BLOCK_VECS;
     for (var i = lid; i < TILE_ROWS * per_row; i += WG) {
@@ -41,7 +43,7 @@ fn load_weights(lid: u32, weight_row: u32, first_row: u32, start: u32) {
     }
 }
 
-// The same of the tile's tokens; zeros for those that are none.
+// Loads the columns of the tile's tokens in the same way; zeros for missing tokens.
 fn load_inputs(lid: u32, first_token: u32, end: u32, start: u32) {
     for (var i = lid; i < TOKENS * STEP; i += WG) {
         let token = first_token + i / STEP;
@@ -54,7 +56,7 @@ fn load_inputs(lid: u32, first_token: u32, end: u32, start: u32) {
     }
 }
 
-// What is added to a row's sums for four tokens: w . a, w . b, w . c, w . d, one multiply-add after the other.
+// Adds w . a, w . b, w . c, w . d to a row's sums for four tokens, one multiply-add after another.
 fn add_row(sums: vec4<f32>, w: vec4<f32>, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) -> vec4<f32> {
     let first = fma(vec4<f32>(w.x), vec4<f32>(a.x, b.x, c.x, d.x), sums);
     let second = fma(vec4<f32>(w.y), vec4<f32>(a.y, b.y, c.y, d.y), first);
@@ -62,7 +64,7 @@ fn add_row(sums: vec4<f32>, w: vec4<f32>, a: vec4<f32>, b: vec4<f32>, c: vec4<f3
     return fma(vec4<f32>(w.w), vec4<f32>(a.w, b.w, c.w, d.w), third);
 }
 
-// The output of row `row` for tokens `t`, `t + APART` and so on, as far as they exist.
+// Writes the output of row `row` for tokens `t`, `t + APART` and so on, as far as they exist.
 fn write_row(t: u32, end: u32, row: u32, sums: vec4<f32>) {
     if (row >= ROWS) {
         return;
@@ -96,9 +98,9 @@ fn main(
         return;
     }
     let first_row = (wg.z * grid.x + wg.x) * TILE_ROWS;
-    let token = lid % APART; // of the tile, the first of four
+    let token = lid % APART; // within the tile, the first of four
     let row = lid / APART; // the first of eight
-    // A row each; variables, because an array may end up in memory.
+    // One per row; separate variables, because an array may end up in memory.
     var s0 = vec4<f32>(0.0);
     var s1 = vec4<f32>(0.0);
     var s2 = vec4<f32>(0.0);

@@ -1,9 +1,9 @@
-// y[t, c] = x[t, c] / sqrt(mean_c(x[t, c]^2) + EPS) * weight[c]   (added to what is there where ADD)
-// CENTRED: x less its mean, and a bias at the end.
+// y[t, c] = x[t, c] / sqrt(mean_c(x[t, c]^2) + EPS) * weight[c]   (added to y if ADD)
+// CENTRED: subtracts the mean from x first, and adds a bias at the end.
 //
-// grid: (T). LAST: only the step's last token is normalised, into row 0: what the lm_head needs.
+// grid: (T). LAST: normalises only the step's last token, into row 0, as the lm_head needs no other.
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>; // [T, COLS4]
-@group(0) @binding(1) var<storage, read_write> weight: array<vec4<f32>>; // [COLS4]; CENTRED: then the bias [COLS4]
+@group(0) @binding(1) var<storage, read_write> weight: array<vec4<f32>>; // [COLS4]; CENTRED: followed by the bias [COLS4]
 @group(0) @binding(2) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [T, COLS4], or [1, COLS4] for LAST
 
@@ -15,7 +15,7 @@ const WG: u32 = {{ WG }}u;
 
 var<workgroup> sums: array<f32, {{ WG }}>;
 
-// The mean of what the threads bring for COLS4 vec4s.
+// Returns the mean over COLS4 vec4s, given each thread's partial sum.
 fn mean(lid: u32, own: f32) -> f32 {
     sums[lid] = own;
     for (var width = WG / 2u; width > 0u; width /= 2u) {

@@ -1,4 +1,4 @@
-// One token: all rows of the weight, one row of y.
+// Places one token: all rows of the weight, one row of y.
 struct Place { row: u32, y: u32, live: bool }
 
 fn place(slot: u32) -> Place {

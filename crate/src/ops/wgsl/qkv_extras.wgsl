@@ -3,7 +3,7 @@
 
 const COLS: u32 = (N_HEADS + 2u * N_KV) * HEAD_DIM;
 const BIAS: bool = {{ BIAS }} == 1;
-const NORM: u32 = {{ NORM }}u; // 0 none, 1 of each head, 2 of all queries and of all keys
+const NORM: u32 = {{ NORM }}u; // 0 none, 1 per head, 2 over all queries and over all keys
 const EPS: f32 = {{ EPS }};
 const WEIGHTS: u32 = select(0u, COLS, BIAS);
 
@@ -15,7 +15,7 @@ fn biased(row_at: u32, col: u32) -> f32 {
     return v;
 }
 
-// What the norm multiplies a head's columns with, apart from its weights.
+// Returns the factor by which the norm multiplies a head's columns, apart from its weights.
 fn factor_of(row_at: u32, head: u32) -> f32 {
     if (NORM == 0u || head >= N_HEADS + N_KV) {
         return 1.0;

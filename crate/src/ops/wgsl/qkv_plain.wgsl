@@ -1,4 +1,4 @@
-// q, k and v as they are.
+// q, k and v unchanged.
 fn factor_of(row_at: u32, head: u32) -> f32 {
     return 1.0;
 }

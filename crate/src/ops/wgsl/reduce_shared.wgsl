@@ -1,6 +1,6 @@
-// Sums over the LANES neighbours that share a row, through workgroup memory; lane 0 gets them.
-const SUMS: u32 = {{ SUMS }}u; // of a thread
-var<workgroup> sums: array<f32, {{ PARTIAL }}>; // [WG, SUMS]; one element where LANES == 1
+// Sums over the LANES neighbours that share a row, through workgroup memory; lane 0 receives the sums.
+const SUMS: u32 = {{ SUMS }}u; // per thread
+var<workgroup> sums: array<f32, {{ PARTIAL }}>; // [WG, SUMS]; one element if LANES == 1
 
 fn reduce(lid: u32, lane: u32, subgroup_size: u32, acc: ptr<function, array<f32, {{ SUMS }}>>) {
     for (var t = 0u; t < SUMS; t++) {

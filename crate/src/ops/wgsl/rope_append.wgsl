@@ -1,6 +1,6 @@
 // q[t, h, :] = tempered(POS + t) rotate(qkv[t, h, :], POS + t);  K[h, POS + t, :] = rotate(...);  V[h, POS + t, :] = qkv[...]
 //
-// `value_of` is qkv, or that with bias and norm (qkv_*.wgsl).
+// `value_of` returns qkv, with bias and norm if the model has them (qkv_*.wgsl).
 // grid: (ceil(HEADS * HEAD_DIM / 2 / WG), T); a thread handles two neighbouring columns of one head.
 @compute @workgroup_size({{ WG }})
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {

@@ -1,6 +1,7 @@
-// As rope_append.wgsl, with K and V kept as bytes: a row of HEAD_DIM / 4 words and the row's largest magnitude.
+// Like rope_append.wgsl, but K and V are stored as bytes: each row is HEAD_DIM / 4 words and the row's largest
+// magnitude.
 //
-// grid: (N_HEADS + 2 * N_KV, T); a workgroup works on one head of one token.
+// grid: (N_HEADS + 2 * N_KV, T); a workgroup handles one head of one token.
 const Q8_ROW: u32 = HEAD_DIM / 4u + 1u;
 
 var<workgroup> values: array<f32, HEAD_DIM>;

@@ -1,4 +1,4 @@
-// What the kernels that append share: their tensors, and a column of a head, prepared and rotated.
+// Shared by the kernels that append: their tensors, and a column of a head, prepared and rotated.
 @group(0) @binding(0) var<storage, read_write> qkv: array<f32>; // [T, (N_HEADS + 2 * N_KV) * HEAD_DIM]
 @group(0) @binding(1) var<storage, read_write> rope: array<vec2<f32>>; // [N_CTX, ROPE_PAIRS], (cos, sin)
 @group(0) @binding(2) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
@@ -9,17 +9,17 @@
 const N_HEADS: u32 = {{ N_HEADS }}u;
 const N_KV: u32 = {{ N_KV }}u;
 const HEAD_DIM: u32 = {{ HEAD_DIM }}u;
-const ROPE_PAIRS: u32 = {{ ROPE_PAIRS }}u; // rotated pairs of a head; the rest passes through
+const ROPE_PAIRS: u32 = {{ ROPE_PAIRS }}u; // rotated pairs of a head; the remaining columns are unchanged
 const N_CTX: u32 = {{ N_CTX }}u;
 const NEOX: bool = {{ NEOX }} == 1; // pairs (i, i + ROPE_PAIRS) instead of (2i, 2i + 1)
 const HALF: u32 = HEAD_DIM / 2u;
 
-// What a query at position p is multiplied by.
+// Returns the factor that scales a query at position p.
 fn tempered(p: u32) -> f32 {
     return 1.0 + {{ TEMPERATURE }} * log(1.0 + f32(p / {{ TEMPERATURE_CTX }}u));
 }
 
-// Column c of a head, rotated for position p.
+// Returns column c of a head, rotated for position p.
 fn rotated(row_at: u32, head: u32, c: u32, p: u32, factor: f32) -> f32 {
     let value = value_of(row_at, head, c, factor);
     if (c >= 2u * ROPE_PAIRS) {

@@ -1,6 +1,6 @@
-// The N_USED best of a token's logits, best first, and a softmax over them.
+// Selects the N_USED best of a token's logits, best first, with a softmax over them.
 //
-// grid: (T). A thread counts who is ahead of each of its experts; among equals the earlier one is.
+// grid: (T). A thread counts the experts ahead of each of its own; among equals the earlier one is ahead.
 @group(0) @binding(0) var<storage, read_write> logits: array<f32>; // [T, N_EXPERTS]
 @group(0) @binding(1) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
 @group(0) @binding(2) var<storage, read_write> routes: array<vec2<f32>>; // [T, N_USED]: expert, weight

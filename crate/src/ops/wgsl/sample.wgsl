@@ -1,33 +1,33 @@
-// Chooses the next tokens from the logits and makes the state ready for the next step.
+// Samples the next tokens from the logits and makes the state ready for the next step.
 //
-// grid: (1). Every filter is a threshold on the logit, or on how typical it is, so nothing is sorted: top-k, top-p
-// and typical-p are found by radix selection over the order-preserving integer image of the float, 8 bits a pass;
+// grid: (1). Every filter is a threshold on the logit, or on its typicality, so nothing is sorted: top-k, top-p and
+// typical-p are found by radix selection over the order-preserving integer image of the float, 8 bits per pass;
 // probabilities are 30-bit integers, whose sums are exact in any order. Then a random number picks a point of the
 // kept mass.
 // With ROWS > 1 the step's ids after the first are drafts: row after row is sampled as if it were the only one, as
-// long as the draft turns out to be what was sampled. So drafts change how fast tokens come, and not which.
+// long as the draft equals the sampled token. Drafts thus change how fast tokens are produced, but not which ones.
 @group(0) @binding(0) var<storage, read_write> logits: array<f32>; // [ROWS, VOCAB], adjusted in place
 @group(0) @binding(1) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
-@group(0) @binding(2) var<storage, read_write> history: array<u32>; // [VOCAB], 2 * times written + was in the prompt
+@group(0) @binding(2) var<storage, read_write> history: array<u32>; // [VOCAB], 2 * times generated + was in the prompt
 @group(0) @binding(3) var<storage, read_write> bias: array<f32>; // [VOCAB]
-@group(0) @binding(4) var<storage, read_write> tokens: array<u32>; // [N_CTX], what was read and written, by position
-@group(0) @binding(5) var<storage, read_write> allowed: array<u32>; // [ceil(VOCAB / 32)], a bit each
+@group(0) @binding(4) var<storage, read_write> tokens: array<u32>; // [N_CTX], ids of the prompt and the answer, by position
+@group(0) @binding(5) var<storage, read_write> allowed: array<u32>; // [ceil(VOCAB / 32)], one bit per token
 
 const ROWS: u32 = {{ ROWS }}u;
 const VOCAB: u32 = {{ VOCAB }}u;
 const N_CTX: u32 = {{ N_CTX }}u;
-const WG: u32 = {{ WG }}u; // 256: a thread is also a histogram bin
+const WG: u32 = {{ WG }}u; // 256: each thread is also a histogram bin
 const RING: u32 = {{ RING }}u;
 const RING_LEN: u32 = {{ RING_LEN }}u;
 const IDS: u32 = {{ IDS }}u;
 const PENALISED: u32 = 1u;
 const MASKED: u32 = 2u;
-const FORBIDDEN: f32 = -1e30; // below any logit, and far from overflow when it is divided by a temperature
-const BROKEN: u32 = {{ BROKEN }}u; // in a record: its logits were not numbers
-// Logarithms of up to 21 in f32 are this far from themselves where a compiler rounds otherwise in another place; without it
-// the last token that is kept, which may be the only one, would be lost.
+const FORBIDDEN: f32 = -1e30; // below any logit, and far from overflow when divided by a temperature
+const BROKEN: u32 = {{ BROKEN }}u; // flag in a record: its logits were not finite
+// Logarithms of up to 21 in f32 may differ by this much between two places where a compiler rounds differently;
+// without the slack the last kept token, which may be the only one, would be lost.
 const TYPICAL_SLACK: f32 = 1e-5;
-const CHUNK: u32 = (VOCAB + WG - 1u) / WG; // tokens of a thread in the last pass
+const CHUNK: u32 = (VOCAB + WG - 1u) / WG; // tokens per thread in the last pass
 
 var<workgroup> best_value: array<f32, WG>;
 var<workgroup> best_id: array<u32, WG>;
@@ -40,25 +40,25 @@ var<workgroup> shared_more: u32;
 var<workgroup> chosen: atomic<u32>;
 var<workgroup> broken: atomic<u32>;
 
-var<private> first_logit: u32; // of the row that is being sampled
+var<private> first_logit: u32; // of the row being sampled
 var<private> draw: u32; // number of the random draw
 
 fn logit(i: u32) -> f32 {
     return logits[first_logit + i];
 }
 
-// An integer that orders like the float.
+// Returns an integer that orders like the float.
 fn key_of(v: f32) -> u32 {
     let bits = bitcast<u32>(v);
     return select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u);
 }
 
-// Probability of a logit as a fraction of 2^30; at most 1, so that the sum stays in 32 bits.
+// Returns the probability of a logit as a fraction of 2^30; at most 1, so that the sum fits in 32 bits.
 fn mass_of(v: f32, top: f32, inv_t: f32, inv_z: f32) -> u32 {
     return u32(min(exp((v - top) * inv_t) * inv_z, 1.0) * 1073741824.0);
 }
 
-// The logit of token i after bias and penalties: transformers' repetition penalty, then OpenAI's two.
+// Returns the logit of token i after bias and penalties: transformers' repetition penalty, then OpenAI's two.
 fn adjusted(i: u32) -> f32 {
     let before = logit(i) + bias[i];
     let seen = history[i];
@@ -69,12 +69,12 @@ fn adjusted(i: u32) -> f32 {
         bitcast<f32>(state[11]) * min(written, 1.0);
 }
 
-// How near token i is to the expected surprise `entropy`, as an integer that is larger the nearer it is.
+// Returns the closeness of a token to the expected surprise `entropy`, as an integer that is larger the closer it is.
 fn typical_key(mass: u32, log_total: f32, entropy: f32) -> u32 {
     return ~key_of(abs(log_total - log(f32(mass)) - entropy));
 }
 
-// Whether it is no farther than the limit, which a token of no mass is not.
+// Returns whether the token is within the limit; a token without mass never is.
 fn is_typical(mass: u32, log_total: f32, entropy: f32, limit: f32) -> bool {
     return mass > 0u && abs(log_total - log(f32(mass)) - entropy) <= limit;
 }
@@ -86,12 +86,12 @@ fn pcg(v: u32) -> u32 {
     return (w >> 22u) ^ w;
 }
 
-const BY_COUNT: u32 = 0u; // a token weighs 1, keys are logits
-const BY_MASS: u32 = 1u; // it weighs its probability, keys are logits
-const BY_TYPICAL: u32 = 2u; // it weighs its probability, keys are typicality
+const BY_COUNT: u32 = 0u; // a token has weight 1, keys are logits
+const BY_MASS: u32 = 1u; // a token's weight is its probability, keys are logits
+const BY_TYPICAL: u32 = 2u; // a token's weight is its probability, keys are typicality
 
-// The largest key such that the weight of all tokens with at least that key reaches `goal` (at least 1); tokens
-// whose logit is under `floor_key` weigh nothing.
+// Returns the largest key such that the weight of all tokens with at least that key reaches `goal` (at least 1);
+// tokens whose logit is under `floor_key` have no weight.
 fn select_key(
     lid: u32, goal: u32, mode: u32, floor_key: u32, top: f32, inv_t: f32, inv_z: f32, log_total: f32, entropy: f32,
 ) -> u32 {
@@ -137,7 +137,7 @@ fn select_key(
     return prefix;
 }
 
-// The mass of all tokens whose logit is not under `floor_key`.
+// Returns the mass of all tokens whose logit is not under `floor_key`.
 fn kept_mass(lid: u32, floor_key: u32, top: f32, inv_t: f32, inv_z: f32) -> u32 {
     var kept = 0u;
     for (var i = lid; i < VOCAB; i += WG) {
@@ -157,17 +157,17 @@ fn kept_mass(lid: u32, floor_key: u32, top: f32, inv_t: f32, inv_z: f32) -> u32 
     return total;
 }
 
-// The token of the current row.
+// Returns the token sampled from the current row.
 fn choose(lid: u32) -> u32 {
     if (lid == 0u) {
         atomicStore(&broken, 0u);
     }
     workgroupBarrier();
-    // The largest logit, the lowest id among equals.
+    // Finds the largest logit, and the lowest id among equals.
     var value = -3.4e38;
     var id = 0u;
     for (var i = lid; i < VOCAB; i += WG) {
-        // By its bits: a compiler may take for granted that there is no NaN.
+        // Tested by its bits, because a compiler may assume that there is no NaN.
         if ((bitcast<u32>(logit(i)) & 0x7f800000u) == 0x7f800000u) {
             atomicStore(&broken, BROKEN);
         }
@@ -202,7 +202,7 @@ fn choose(lid: u32) -> u32 {
     }
     let greedy = workgroupUniformLoad(&shared_greedy);
     let top = best_value[0];
-    // Other threads' adjusted logits are read from here on.
+    // From here on, threads read the logits that others adjusted.
     storageBarrier();
     workgroupBarrier();
 
@@ -222,7 +222,7 @@ fn choose(lid: u32) -> u32 {
         workgroupBarrier();
         let inv_z = 1.0 / best_value[0];
 
-        // The filters, in the order temperature, top-k, top-p, min-p, typical-p.
+        // Applies the filters in the order temperature, top-k, top-p, min-p, typical-p.
         var floor_key = 0u;
         if (lid == 0u) {
             shared_left = select(0u, 1u, state[4] > 0u && state[4] < VOCAB);
@@ -242,7 +242,7 @@ fn choose(lid: u32) -> u32 {
         if (min_p > 0.0) {
             floor_key = max(floor_key, key_of(top + log(max(min_p, 1e-30)) / inv_t));
         }
-        var typical_limit = 3.4e38; // of the distance from the expected surprise
+        var typical_limit = 3.4e38; // on the distance from the expected surprise
         var log_total = 0.0;
         var entropy = 0.0;
         if (lid == 0u) {
@@ -272,11 +272,11 @@ fn choose(lid: u32) -> u32 {
             let floor_typical = select_key(
                 lid, goal, BY_TYPICAL, floor_key, top, inv_t, inv_z, log_total, entropy,
             );
-            // The key of the last token that is kept, undone.
+            // Inverts the key of the last kept token.
             typical_limit = bitcast<f32>(0x7fffffffu - floor_typical) + TYPICAL_SLACK;
         }
 
-        // A random point of the kept mass; thread `lid` owns the ids lid * CHUNK ..
+        // Picks a random point of the kept mass; thread `lid` owns the ids lid * CHUNK ..
         let first = lid * CHUNK;
         let last = min(first + CHUNK, VOCAB);
         var mass = 0u;
@@ -348,11 +348,11 @@ fn main(@builtin(local_invocation_index) lid: u32) {
             break;
         }
     }
-    // Everybody has read the state by here.
+    // All threads have read the state by here.
     let end = position + count - 1u; // of the last sampled token
     if (ROWS > 1u) {
         if (lid == 0u) {
-            // How many came and how many were drafted, above any id.
+            // The number of tokens and the number of drafts, in the bits above any id.
             state[RING + state[14] * ROWS % RING_LEN] |= odd | (count << 24u) | ((n - 1u) << 28u);
             state[14] += 1u;
         }

@@ -1,12 +1,12 @@
 const FACTOR: f32 = {{ FACTOR }};
 const LOGIT_CAP: f32 = {{ LOGIT_CAP }}; // 0 for none
 
-// What is done to the sums of a projection.
+// Scales a sum of a projection.
 fn scaled(sum: f32) -> f32 {
     let v = sum * FACTOR;
     if (LOGIT_CAP == 0.0) {
         return v;
     }
-    // (beyond 15 some devices' tanh is not a number)
+    // (beyond 15 some devices' tanh returns NaN)
     return LOGIT_CAP * tanh(clamp(v / select(LOGIT_CAP, 1.0, LOGIT_CAP == 0.0), -15.0, 15.0));
 }

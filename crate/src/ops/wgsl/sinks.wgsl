@@ -1,4 +1,5 @@
-// A logit a head that takes part in the softmax and brings no value: where attention goes that has nothing to look at.
+// One logit per head that takes part in the softmax but has no value: it absorbs attention if no position is
+// relevant.
 @group(0) @binding(5) var<storage, read_write> extras: array<f32>; // [.., N_HEADS], see ops/rope_append.rs
 
 const SINKS: bool = true;

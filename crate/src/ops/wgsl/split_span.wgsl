@@ -1,13 +1,13 @@
 const WINDOW: u32 = {{ WINDOW }}u; // positions that a query sees; 0 for all
-const SPLITS: u32 = {{ SPLITS }}u; // most spans that a context is divided into
+const SPLITS: u32 = {{ SPLITS }}u; // maximum number of spans that a context is divided into
 const TILE: u32 = {{ TILE }}u;
 
-// Positions of a span when `len` are divided: whole tiles, as few as SPLITS spans allow.
+// Returns the positions per span when `len` are divided: whole tiles, as few as SPLITS spans allow.
 fn split_span(len: u32) -> u32 {
     return max((len + SPLITS * TILE - 1u) / (SPLITS * TILE), 1u) * TILE;
 }
 
-// The first position that a query at `pos` sees.
+// Returns the first position that a query at `pos` sees.
 fn first_seen(pos: u32) -> u32 {
     return select(0u, max(pos + 1u, WINDOW) - WINDOW, WINDOW > 0u);
 }

@@ -1,4 +1,4 @@
-// The workgroup makes its input once.
+// Computes the workgroup's input once.
 var<workgroup> staged: array<vec4<f32>, {{ COLS4 }}>;
 
 fn prepare(lid: u32) -> f32 {

@@ -1,10 +1,10 @@
-// The workgroup makes its input once, as integers: in a block of 32, x ~ scale * (128 * high + low), two signed bytes.
-// The two together have 15 bits, so that nothing is lost against the f32 kernels that a model could notice; with 8
+// Computes the workgroup's input once, as integers: in a block of 32, x ~ scale * (128 * high + low), two signed
+// bytes. Together the two have 15 bits, so that no model could notice the loss compared with the f32 kernels; with 8
 // bits SmolLM2's logits move by 0.2 and its answers change.
 var<workgroup> staged: array<vec4<u32>, {{ STAGED }}>; // [BLOCKS, 4]: high, high, low, low
 var<workgroup> factors: array<vec2<f32>, {{ BLOCKS }}>; // [BLOCKS]: scale, sum of x
 
-// Four integers of 15 bits as packed bytes: high and low.
+// Splits four integers of 15 bits into packed bytes: high and low.
 fn split4(v: vec4<f32>) -> vec2<u32> {
     let q = vec4<i32>(round(v));
     let high = (q + vec4<i32>(64)) >> vec4<u32>(7u);
@@ -54,7 +54,8 @@ fn dot16(w: vec4<u32>, x: vec4<u32>) -> i32 {
     return dot4I8Packed(w.x, x.x) + dot4I8Packed(w.y, x.y) + dot4I8Packed(w.z, x.z) + dot4I8Packed(w.w, x.w);
 }
 
-// The dot product of 32 bytes with a block of input, less its scale: at most 2^25, so it is an exact integer.
+// Returns the dot product of 32 bytes with a block of input, without the weight's scale. The integer is at most 2^25,
+// so it is exact.
 fn dot32(w0: vec4<u32>, w1: vec4<u32>, x: Input) -> f32 {
     let high = dot16(w0, x.high0) + dot16(w1, x.high1);
     let low = dot16(w0, x.low0) + dot16(w1, x.low1);

@@ -1,4 +1,4 @@
-// The input is read where it is needed.
+// Leaves the input unstaged; it is read at each use.
 fn prepare(lid: u32) -> f32 {
     return input_scale(lid);
 }

@@ -1,4 +1,4 @@
-// Puts a block to the vec4s of y from `at` on.
+// Stores a block to consecutive vec4s from `at` on.
 fn store_block(w: Block, at: u32) {
     put(at, w.a);
     put(at + 1u, w.b);

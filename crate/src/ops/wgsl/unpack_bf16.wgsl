@@ -1,5 +1,5 @@
-// BF16: two weights a word, the even column in the low half. A block is 8 columns.
-// A bf16 is the upper half of an f32, so a shift or a mask is the whole conversion.
+// BF16: two weights per word, the even column in the low half. A block is 8 columns.
+// A bf16 is the upper half of an f32, so a single shift or mask converts it.
 const BLOCK_VECS: u32 = 2u; // vec4s of weights in a block
 @group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 8]
 

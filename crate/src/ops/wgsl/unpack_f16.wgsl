@@ -1,4 +1,4 @@
-// F16: two weights a word, the even column in the low half. A block is 8 columns.
+// F16: two weights per word, the even column in the low half. A block is 8 columns.
 const BLOCK_VECS: u32 = 2u; // vec4s of weights in a block
 @group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 8]
 

@@ -1,4 +1,4 @@
-// F32: one weight a word. A block is 4 columns.
+// F32: one weight per word. A block is 4 columns.
 const BLOCK_VECS: u32 = 1u; // vec4s of weights in a block
 @group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 4]
 

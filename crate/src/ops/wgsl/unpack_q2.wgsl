@@ -1,15 +1,15 @@
-// Q2: 32 weights = 2 words, a plane of two bits for each half; two blocks share 2 words of scales. weight = d * sc * q -
-// dmin * mn, sc and mn of its half.
+// Q2: 32 weights = 2 words, one plane of two-bit values per half; two blocks share 2 words of scales. weight = d * sc
+// * q - dmin * mn, with sc and mn of the weight's half.
 const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
 @group(0) @binding(0) var<storage, read_write> quants: array<vec2<u32>>; // [rows, cols / 32]
 @group(0) @binding(1) var<storage, read_write> scales: array<vec2<u32>>; // [rows, cols / 64], four bytes mn << 4 | sc; f16 d | f16 dmin
 
-// Four weights' numbers: the lowest bits of a word's bytes. They stay where they are, as in Q4.
+// Returns four weights' quants: the lowest two bits of a word's bytes, left in place as in Q4.
 fn numbers(w: u32) -> vec4<f32> {
     return vec4<f32>(vec4<i32>(i32(w)) & vec4<i32>(0x3, 0x300, 0x30000, 0x3000000));
 }
 
-// Scales of the halves of block i, and their minima less than nothing.
+// Returns the scales of the halves of block i, and their negated minima.
 fn factors(i: u32) -> vec4<f32> {
     let word = scales[i / 2u];
     let bytes = word.x >> (16u * (i % 2u));

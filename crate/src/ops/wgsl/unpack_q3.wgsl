@@ -1,11 +1,11 @@
-// Q3: 32 weights = 2 words, a plane of two bits for each half, + 2 words: the halves' scales, and the plane of the third
-// bits. weight = d of its half * (q - 4).
+// Q3: 32 weights = 2 words, one plane of two-bit values per half, + 2 words: the halves' scales, and the plane of the
+// third bits. weight = d of its half * (q - 4).
 const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
 @group(0) @binding(0) var<storage, read_write> quants: array<vec2<u32>>; // [rows, cols / 32]
 @group(0) @binding(1) var<storage, read_write> scales: array<vec2<u32>>; // [rows, cols / 32], f16 d | f16 d; plane
 
-// Four weights' numbers less 4: the lowest bits of a word's bytes, with those of the plane's bytes above them. They stay
-// where they are, as in Q4.
+// Returns four weights' quants minus 4: the lowest two bits of a word's bytes, with the lowest bit of the plane's
+// bytes above them, left in place as in Q4.
 fn numbers(w: u32, plane: u32) -> vec4<f32> {
     let q = (w & 0x03030303u) | ((plane & 0x01010101u) << 2u);
     let bytes = vec4<i32>(i32(q)) & vec4<i32>(0x7, 0x700, 0x70000, 0x7000000);

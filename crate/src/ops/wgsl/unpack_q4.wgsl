@@ -3,8 +3,8 @@ const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
 @group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 32]
 @group(0) @binding(1) var<storage, read_write> scales: array<u32>; // [rows, cols / 32], f16 d | f16 m
 
-// The low nibbles of a word's bytes, left where they are: shifting each lane by another amount is slow on
-// software adapters, and PLACE takes them down again as a factor of something else.
+// Returns the low nibbles of a word's bytes, left in place: shifting each lane by a different amount is slow on
+// software adapters, and PLACE scales them down as part of another factor.
 fn nibbles(w: u32) -> vec4<f32> {
     return vec4<f32>(vec4<i32>(i32(w)) & vec4<i32>(0xf, 0xf00, 0xf0000, 0xf000000));
 }

@@ -4,8 +4,8 @@ const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
 @group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 32]
 @group(0) @binding(1) var<storage, read_write> scales: array<u32>; // [rows, cols / 32, 3], f16 d | f16 d, two planes
 
-// Four weights' numbers less 32: the low nibbles of a word's bytes, with the lowest two bits of the plane's bytes above
-// them. They stay where they are, as in Q4.
+// Returns four weights' quants minus 32: the low nibbles of a word's bytes, with the lowest two bits of the plane's
+// bytes above them, left in place as in Q4.
 fn numbers(w: u32, plane: u32) -> vec4<f32> {
     let q = (w & 0x0f0f0f0fu) | ((plane & 0x03030303u) << 4u);
     let bytes = vec4<i32>(i32(q)) & vec4<i32>(0x3f, 0x3f00, 0x3f0000, 0x3f000000);

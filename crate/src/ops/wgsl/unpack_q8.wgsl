@@ -3,8 +3,8 @@ const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
 @group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 16]
 @group(0) @binding(1) var<storage, read_write> scales: array<u32>; // [rows, cols / 32], f16 d | f16 0
 
-// A word's bytes as signed integers times 2^24, which ONE takes down again as a factor of something else: shifting
-// each lane by another amount is slow on software adapters.
+// Returns a word's bytes as signed integers times 2^24, which ONE scales down as part of another factor: shifting
+// each lane by a different amount is slow on software adapters.
 fn bytes(w: u32) -> vec4<f32> {
     return vec4<f32>(vec4<i32>(i32(w << 24u), i32(w << 16u), i32(w << 8u), i32(w)) & vec4<i32>(-16777216));
 }

@@ -3,7 +3,7 @@ const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
 @group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 32]
 @group(0) @binding(1) var<storage, read_write> scales: array<f32>; // [rows, cols / 32]
 
-// In workgroup memory each place is a bank of its own, so that a GPU's threads look up different ones at once.
+// In workgroup memory each entry is in a separate bank, so that a GPU's threads look up different ones at once.
 var<workgroup> table: array<f32, 16>;
 
 fn prepare_table(lid: u32) {
@@ -17,7 +17,7 @@ fn prepare_table(lid: u32) {
     workgroupBarrier();
 }
 
-// The values of the low nibbles of a word's bytes.
+// Returns the values of the low nibbles of a word's bytes.
 fn numbers(w: u32) -> vec4<f32> {
     return vec4<f32>(
         table[w & 15u], table[(w >> 8u) & 15u], table[(w >> 16u) & 15u], table[(w >> 24u) & 15u],

@@ -1,9 +1,9 @@
-// What the tiles of linear_wide.wgsl are of: slots that were routed to the same expert, by its rows.
+// Tiles of slots routed to the same expert, multiplied by its weight rows.
 @group(0) @binding({{ B2 }}) var<storage, read_write> groups: array<u32>; // [3 * TILES + slots], ops/groups.rs
 
-const TOKENS: u32 = {{ TOKENS }}u; // of a tile; half as many threads as make a workgroup
+const TOKENS: u32 = {{ TOKENS }}u; // per tile; a workgroup has twice as many threads
 const TILES: u32 = {{ TILES }}u;
-const SHARE: u32 = {{ SHARE }}u; // slots that have one row of x
+const SHARE: u32 = {{ SHARE }}u; // slots that read the same row of x
 const FIRST_EXPERT: u32 = {{ FIRST_EXPERT }}u; // in this part of the weight
 const N_EXPERTS: u32 = {{ N_EXPERTS }}u;
 

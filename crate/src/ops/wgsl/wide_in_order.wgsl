@@ -1,7 +1,7 @@
-// What the tiles of linear_wide.wgsl are of: tokens one behind the other, all by the same rows.
+// Tiles of consecutive tokens, all multiplied by the same weight rows.
 @group(0) @binding({{ B2 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
 
-const TOKENS: u32 = {{ TOKENS }}u; // of a tile; half as many threads as make a workgroup
+const TOKENS: u32 = {{ TOKENS }}u; // per tile; a workgroup has twice as many threads
 
 fn tile_at(i: u32) -> Tile {
     return Tile(i * TOKENS, min((i + 1u) * TOKENS, state[1]), 0u);

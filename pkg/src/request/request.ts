@@ -1,12 +1,12 @@
 /** Turns OpenAI's request into the core's, and refuses what would silently give another answer than asked for. */
-import { invalid } from "./errors.js";
+import { invalid } from "../core/errors.js";
 import { checkFields } from "./fields.js";
 import { toFormat } from "./format.js";
-import type { ChatCompletionCreateParams, ChatCompletionMessageParam, CompletionCreateParams } from "./openai.js";
-import type { AnswerRequest } from "./protocol.js";
-import { withParsedCalls } from "./tools/messages.js";
-import { toPlan, type ModelStyle, type Plan } from "./tools/plan.js";
-import type { AnswerFormat, GenerateRequest, WasmMessage } from "./wasm-contract.js";
+import type { ChatCompletionCreateParams, ChatCompletionMessageParam, CompletionCreateParams } from "../api/openai.js";
+import type { AnswerRequest } from "../core/protocol.js";
+import { withParsedCalls } from "../tools/messages.js";
+import { toPlan, type ModelStyle, type Plan } from "../tools/plan.js";
+import type { AnswerFormat, GenerateRequest, WasmMessage } from "../core/wasm-contract.js";
 
 /** Answers to one request at most: they are computed one after the other. */
 const MOST_ANSWERS = 128;

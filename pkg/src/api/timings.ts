@@ -1,6 +1,6 @@
 /** How long requests took, as llama.cpp's server tells it. */
 import type { Timings } from "./openai.js";
-import type { Step } from "./wasm-contract.js";
+import type { Step } from "../core/wasm-contract.js";
 
 /** Measures requests that run one after the other. The first token of each comes with its prompt, so its time is the prompt's. */
 export class Stopwatch {

@@ -1,10 +1,15 @@
 /** What the model wrote, taken apart into OpenAI's message: thoughts, text, calls of tools. */
 import { toLogprobs } from "./logprobs.js";
-import type { ChatCompletion, ChatCompletionChunk, ChatCompletionMessageToolCall, FinishReason } from "./openai.js";
-import type { Answer } from "./runner.js";
-import type { CallDelta, Parser } from "./tools/parts.js";
-import type { Plan } from "./tools/plan.js";
-import type { Step } from "./wasm-contract.js";
+import type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatCompletionMessageToolCall,
+  FinishReason,
+} from "../api/openai.js";
+import type { Answer } from "../backend/runner.js";
+import type { CallDelta, Parser } from "../tools/parts.js";
+import type { Plan } from "../tools/plan.js";
+import type { Step } from "../core/wasm-contract.js";
 
 type Delta = ChatCompletionChunk["choices"][number]["delta"];
 

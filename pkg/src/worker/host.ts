@@ -3,11 +3,11 @@
  *
  * A failed or cancelled load leaves nothing to clean up here: the page ends the worker, and with it goes all it held.
  */
-import { cancelled, HearthError, serializeError, stopped, throwIfAborted, toHearthError } from "./errors.js";
+import { cancelled, HearthError, serializeError, stopped, throwIfAborted, toHearthError } from "../core/errors.js";
 import { Grammars } from "./grammar.js";
 import { inspectModel } from "./inspect.js";
 import { initCore, loadModel, openDevice, type StartPool } from "./load.js";
-import { Lock } from "./lock.js";
+import { Lock } from "../backend/lock.js";
 import type {
   AnswerRequest,
   Calls,
@@ -22,7 +22,7 @@ import type {
   LoadResult,
   Notice,
   ToWorker,
-} from "./protocol.js";
+} from "../core/protocol.js";
 import type {
   GenerateRequest,
   GrammarWasm,
@@ -32,7 +32,7 @@ import type {
   WasmEngine,
   WasmGeneration,
   WasmGrammar,
-} from "./wasm-contract.js";
+} from "../core/wasm-contract.js";
 import { yieldToEventLoop } from "./yield.js";
 
 /** A trap, or an error of the GPU, often comes just before the news that the device is lost, which is its real cause. */

@@ -2,8 +2,8 @@
  * An answer that goes on when its device is lost: another device reads what was given as it reads a prompt, and goes on
  * behind it with the random numbers that come next.
  */
-import type { AnswerRequest } from "./protocol.js";
-import type { Step } from "./wasm-contract.js";
+import type { AnswerRequest } from "../core/protocol.js";
+import type { Step } from "../core/wasm-contract.js";
 
 export class Resumable {
   readonly #request: AnswerRequest;

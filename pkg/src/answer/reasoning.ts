@@ -2,8 +2,8 @@
  * Takes a model's thoughts apart from its answer: what it writes between two marks before anything else, `<think>` and
  * `</think>` with Qwen 3, DeepSeek R1 and their like. Marks may come in pieces.
  */
-import { beginningOf } from "./tools/parts.js";
-import type { ThoughtMarks } from "./wasm-contract.js";
+import { beginningOf } from "../tools/parts.js";
+import type { ThoughtMarks } from "../core/wasm-contract.js";
 
 /** Where nobody says what the model's template spells; nothing else begins an answer like this. */
 const KNOWN: ThoughtMarks[] = [

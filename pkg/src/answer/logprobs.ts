@@ -1,6 +1,6 @@
 /** Log-probabilities of the core in OpenAI's two shapes; null where none were asked for. */
-import type { ChatCompletionLogprobs, CompletionLogprobs, TopLogprob } from "./openai.js";
-import type { Logprob, Step } from "./wasm-contract.js";
+import type { ChatCompletionLogprobs, CompletionLogprobs, TopLogprob } from "../api/openai.js";
+import type { Logprob, Step } from "../core/wasm-contract.js";
 
 export function toLogprobs(tokens: Step["logprobs"]): ChatCompletionLogprobs | null {
   if (tokens.length === 0) return null;

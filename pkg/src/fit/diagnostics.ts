@@ -1,5 +1,5 @@
 /** What someone who looks into a problem wants to know, in one object without secrets. */
-import type { EngineStats, DeviceInfo, ModelInfo } from "./wasm-contract.js";
+import type { EngineStats, DeviceInfo, ModelInfo } from "../core/wasm-contract.js";
 
 export interface Diagnostics {
   version: string;

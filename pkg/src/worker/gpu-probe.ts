@@ -1,7 +1,7 @@
 /**
  * Finds out why there is no WebGPU, before the core tries to open it: the browser's reasons are visible only from here.
  */
-import { HearthError } from "./errors.js";
+import { HearthError } from "../core/errors.js";
 
 interface ProbeScope {
   isSecureContext?: boolean;

@@ -7,10 +7,10 @@
  */
 import { measureBandwidth } from "./bandwidth.js";
 import { estimateStorage } from "./diagnostics.js";
-import { inspectModel, type InspectOptions } from "./engine.js";
+import { inspectModel, type InspectOptions } from "../engine.js";
 import { roomOnMachine } from "./memory.js";
 import { probeMemory } from "./memory-probe.js";
-import type { ModelReport, Quantize } from "./wasm-contract.js";
+import type { ModelReport, Quantize } from "../core/wasm-contract.js";
 
 export interface FitOptions extends InspectOptions {
   /** Bytes that the model may take on the device. Default: what can be measured, or guessed from the machine's memory. */

@@ -1,5 +1,5 @@
 /** Thins out progress reports: a download has thousands of steps, a page wants a few frames a second. */
-import type { LoadProgress } from "./protocol.js";
+import type { LoadProgress } from "../core/protocol.js";
 
 const INTERVAL_MS = 50;
 

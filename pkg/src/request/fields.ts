@@ -2,7 +2,7 @@
  * The fields of each request. What is not named here is refused by its name, whatever it is: a field that is dropped without a
  * word would give another answer than asked for.
  */
-import { invalid } from "./errors.js";
+import { invalid } from "../core/errors.js";
 
 /** Fields that nothing depends on here: who asks, what others keep, and what may only make it faster. */
 const WITHOUT_EFFECT = "model signal user metadata store service_tier safety_identifier prediction priority request_id";

@@ -1,7 +1,7 @@
 /** The page's end of the worker: matches replies with calls, and ends every call when the worker ends. */
-import { cancelled, deserializeError, HearthError, stopped } from "./errors.js";
-import type { CallName, Calls, Clocked, FromWorker, LoadProgress, ToWorker } from "./protocol.js";
-import type { Step } from "./wasm-contract.js";
+import { cancelled, deserializeError, HearthError, stopped } from "../core/errors.js";
+import type { CallName, Calls, Clocked, FromWorker, LoadProgress, ToWorker } from "../core/protocol.js";
+import type { Step } from "../core/wasm-contract.js";
 import { NOT_FOUND_HINT } from "./worker-script.js";
 
 /**

@@ -1,19 +1,19 @@
 /** In the worker: from a load request to an engine of the core. */
 import { chooseThreads } from "./cpu-pool.js";
-import { HearthError, throwIfAborted, toHearthError } from "./errors.js";
-import { given } from "./given.js";
+import { HearthError, throwIfAborted, toHearthError } from "../core/errors.js";
+import { given } from "../core/given.js";
 import { requireWebGpu } from "./gpu-probe.js";
-import { oneThread } from "./notices.js";
+import { oneThread } from "../core/notices.js";
 import { ProgressMeter } from "./progress.js";
-import { keepListing, keptListing } from "./cache/listing.js";
-import { CachedSource, Parts, type CacheContext } from "./cache/source.js";
-import type { LoadProgress, LoadRequest, Notice } from "./protocol.js";
-import { checked, Checksum } from "./source/checksum.js";
-import { HttpSource } from "./source/http.js";
-import type { HubAccess } from "./source/hub.js";
-import { sleep } from "./source/retry.js";
-import { coalesce, findModel, hubAccess, readHeaders, type OpenUrl } from "./source/index.js";
-import type { RemoteFile } from "./source/source.js";
+import { keepListing, keptListing } from "../cache/listing.js";
+import { CachedSource, Parts, type CacheContext } from "../cache/source.js";
+import type { LoadProgress, LoadRequest, Notice } from "../core/protocol.js";
+import { checked, Checksum } from "../source/checksum.js";
+import { HttpSource } from "../source/http.js";
+import type { HubAccess } from "../source/hub.js";
+import { sleep } from "../source/retry.js";
+import { coalesce, findModel, hubAccess, readHeaders, type OpenUrl } from "../source/index.js";
+import type { RemoteFile } from "../source/source.js";
 import { keepTuning, keptTuning } from "./tuning-store.js";
 import type {
   DeviceOptions,
@@ -25,7 +25,7 @@ import type {
   WasmEngine,
   WasmFiles,
   WasmLoader,
-} from "./wasm-contract.js";
+} from "../core/wasm-contract.js";
 
 const COMPILE_POLL_MS = 100;
 /** What goes on beside a load is waited for so long at its end. */

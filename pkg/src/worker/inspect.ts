@@ -1,10 +1,10 @@
 /** In the worker: a report on a model from the beginning of its file; the rest is not fetched. */
-import { GlanceSource } from "./cache/glance.js";
-import { keptListing } from "./cache/listing.js";
-import { HearthError, throwIfAborted } from "./errors.js";
-import type { InspectRequest } from "./protocol.js";
-import { findModel, hubAccess, readHeaders, type OpenUrl } from "./source/index.js";
-import type { HearthWasm, ModelReport, WasmInspector } from "./wasm-contract.js";
+import { GlanceSource } from "../cache/glance.js";
+import { keptListing } from "../cache/listing.js";
+import { HearthError, throwIfAborted } from "../core/errors.js";
+import type { InspectRequest } from "../core/protocol.js";
+import { findModel, hubAccess, readHeaders, type OpenUrl } from "../source/index.js";
+import type { HearthWasm, ModelReport, WasmInspector } from "../core/wasm-contract.js";
 
 export async function inspectModel(
   wasm: HearthWasm,

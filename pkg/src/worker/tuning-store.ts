@@ -3,7 +3,7 @@
  *
  * Nothing depends on it: where the storage is missing, full or closed, the device is measured.
  */
-import type { DeviceTuning } from "./wasm-contract.js";
+import type { DeviceTuning } from "../core/wasm-contract.js";
 
 const STORE = "hearth-tuning";
 

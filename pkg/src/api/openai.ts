@@ -3,7 +3,7 @@
  * OpenAI's client reads the same here. Fields of other local servers (`top_k`, `min_p`, `typical_p`, `repetition_penalty`, `continuous_usage_stats`) keep
  * the names that those servers gave them.
  */
-import type { Step, Usage } from "./wasm-contract.js";
+import type { Step, Usage } from "../core/wasm-contract.js";
 
 export type CompletionUsage = Usage;
 

@@ -2,7 +2,7 @@
  * The messages between the page and the worker. Each request carries an `id`; every reply names the request it answers.
  */
 import type { SerializedError } from "./errors.js";
-import type { HubId } from "./source/paste.js";
+import type { HubId } from "../source/paste.js";
 import type {
   AnswerFormat,
   DeviceInfo,

@@ -4,8 +4,8 @@
  * The memory holds the block-quantised weights, and for each projection its input and output. There are threads only
  * where the page is cross-origin isolated, because only there memory can be shared.
  */
-import { HearthError } from "./errors.js";
-import type { WasmCpuPool } from "./wasm-contract.js";
+import { HearthError } from "../core/errors.js";
+import type { WasmCpuPool } from "../core/wasm-contract.js";
 
 /** Exports of cpu/src/threads.rs, `job` being the address of a Job. */
 export interface CpuModule {

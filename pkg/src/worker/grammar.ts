@@ -1,6 +1,6 @@
 /** In the worker: the module that follows schemas and grammars, loaded when a request first asks for it. */
-import { HearthError, toHearthError } from "./errors.js";
-import type { AnswerFormat, GrammarWasm, WasmEngine, WasmGrammar, WasmVocabulary } from "./wasm-contract.js";
+import { HearthError, toHearthError } from "../core/errors.js";
+import type { AnswerFormat, GrammarWasm, WasmEngine, WasmGrammar, WasmVocabulary } from "../core/wasm-contract.js";
 
 export class Grammars {
   readonly #wasm: GrammarWasm;

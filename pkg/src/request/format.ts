@@ -1,8 +1,8 @@
 /** `response_format` and `structured_outputs`: what an answer has to look like. */
-import { invalid } from "./errors.js";
-import type { ChatCompletionCreateParams } from "./openai.js";
-import { standalone } from "./tools/schema.js";
-import type { AnswerFormat } from "./wasm-contract.js";
+import { invalid } from "../core/errors.js";
+import type { ChatCompletionCreateParams } from "../api/openai.js";
+import { standalone } from "../tools/schema.js";
+import type { AnswerFormat } from "../core/wasm-contract.js";
 
 type FormatParams = Pick<ChatCompletionCreateParams, "response_format" | "structured_outputs">;
 

@@ -1,9 +1,9 @@
 /** Requests of one engine: one after the other, each obeying the caller's signals. */
-import { cancelled, toHearthError } from "./errors.js";
+import { cancelled, toHearthError } from "../core/errors.js";
 import type { Lock } from "./lock.js";
-import type { AnswerRequest } from "./protocol.js";
-import type { Stopwatch } from "./timings.js";
-import type { Step, Usage } from "./wasm-contract.js";
+import type { AnswerRequest } from "../core/protocol.js";
+import type { Stopwatch } from "../api/timings.js";
+import type { Step, Usage } from "../core/wasm-contract.js";
 
 /** Sends one request to the worker; settles when the worker is free again. */
 export type Generate = (

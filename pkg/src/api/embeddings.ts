@@ -1,9 +1,9 @@
 /** `engine.embeddings`: OpenAI's create(), answered by the worker. */
-import { HearthError, invalid, throwIfAborted } from "./errors.js";
-import { checkFields } from "./fields.js";
-import type { Lock } from "./lock.js";
+import { HearthError, invalid, throwIfAborted } from "../core/errors.js";
+import { checkFields } from "../request/fields.js";
+import type { Lock } from "../backend/lock.js";
 import type { CreateEmbeddingResponse, EmbeddingCreateParams, RequestOptions } from "./openai.js";
-import type { EmbedRequest, EmbedResult } from "./protocol.js";
+import type { EmbedRequest, EmbedResult } from "../core/protocol.js";
 
 /** Sends one request to the worker. */
 export type Embed = (request: EmbedRequest, options: { signal: AbortSignal | undefined }) => Promise<EmbedResult>;

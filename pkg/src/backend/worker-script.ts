@@ -1,5 +1,5 @@
 /** Starting workers from their scripts, wherever these are. */
-import { HearthError } from "./errors.js";
+import { HearthError } from "../core/errors.js";
 
 /** What to do where a script is not found; people meet it once, in their first minutes with a bundler. */
 export const NOT_FOUND_HINT =

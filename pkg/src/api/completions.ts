@@ -1,5 +1,5 @@
 /** `engine.chat.completions` and `engine.completions`: OpenAI's create(), answered by the worker. */
-import { toHearthError } from "./errors.js";
+import { toHearthError } from "../core/errors.js";
 import type {
   ChatCompletion,
   ChatCompletionChunk,
@@ -15,15 +15,15 @@ import type {
   RequestOptions,
   Timings,
 } from "./openai.js";
-import { AnswerReader, toChoice } from "./answer.js";
-import { toLogprobs, toTextLogprobs } from "./logprobs.js";
-import type { AnswerRequest } from "./protocol.js";
-import { toChatRequests, toTextRequests } from "./request.js";
-import { Answer, followSignals, type Runner } from "./runner.js";
+import { AnswerReader, toChoice } from "../answer/answer.js";
+import { toLogprobs, toTextLogprobs } from "../answer/logprobs.js";
+import type { AnswerRequest } from "../core/protocol.js";
+import { toChatRequests, toTextRequests } from "../request/request.js";
+import { Answer, followSignals, type Runner } from "../backend/runner.js";
 import { CompletionStream } from "./stream.js";
 import { Stopwatch } from "./timings.js";
-import type { ModelStyle } from "./tools/plan.js";
-import type { Step } from "./wasm-contract.js";
+import type { ModelStyle } from "../tools/plan.js";
+import type { Step } from "../core/wasm-contract.js";
 
 /** Of a chat. */
 export type ChatCompletionStream = CompletionStream<ChatCompletionChunk>;

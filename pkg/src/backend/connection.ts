@@ -3,9 +3,9 @@
  * again, and what ran goes on. Whatever cannot be mended that way ends the engine.
  */
 import type { CallOptions, WorkerClient } from "./client.js";
-import { HearthError, toHearthError } from "./errors.js";
-import type { CallName, Calls, Notice } from "./protocol.js";
-import { sleep } from "./source/retry.js";
+import { HearthError, toHearthError } from "../core/errors.js";
+import type { CallName, Calls, Notice } from "../core/protocol.js";
+import { sleep } from "../source/retry.js";
 
 /** A device that is lost more often than this without one more token is not worth another one. */
 const MOST_LOSSES = 3;

@@ -3,7 +3,7 @@
  *
  * Leaving the loop cancels the request. An abort makes the iterator throw `cancelled`; the chunks up to then were given.
  */
-import { HearthError } from "./errors.js";
+import { HearthError } from "../core/errors.js";
 
 interface Waiter<Chunk> {
   resolve(result: IteratorResult<Chunk, undefined>): void;
