@@ -103,7 +103,7 @@ mod tests {
         let config = Config::parse(text).unwrap();
         assert_eq!(
             (config.package.as_str(), config.target.as_str()),
-            ("hearth", "web")
+            ("hearth-llm", "web")
         );
         let error = Config::parse(&text.replace("out-name", "outname"))
             .err()

@@ -166,7 +166,7 @@ impl Tools<'_> {
             .target_wasm
             .join(TARGET)
             .join(self.config.profile_dir())
-            .join(format!("{}.wasm", package.replace('-', "_")))
+            .join(format!("{}.wasm", library(package)))
     }
 
     fn optimise(&self, name: &str, module: &Path, flags: &[String]) -> Result<()> {
@@ -183,4 +183,9 @@ impl Tools<'_> {
                 .with_context(|| format!("cannot replace {}", module.display()))
         })
     }
+}
+
+/// The name of a package's library: published names have a prefix that the libraries do without.
+fn library(package: &str) -> String {
+    package.replacen("hearth-llm", "hearth", 1).replace('-', "_")
 }

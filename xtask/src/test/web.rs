@@ -85,7 +85,7 @@ pub fn clippy(
         return Ok(());
     }
     let mut command = toolchain.cargo(dirs);
-    command.args(["clippy", "-p", "hearth", "--lib", "--target", TARGET]);
+    command.args(["clippy", "-p", "hearth-llm", "--lib", "--target", TARGET]);
     command.args(["--profile", "release", "--", "-D", "warnings"]);
     let failed = stages.failed();
     stages.command(&names, Check, &mut command);
