@@ -187,5 +187,7 @@ impl Tools<'_> {
 
 /// The name of a package's library: published names have a prefix that the libraries do without.
 fn library(package: &str) -> String {
-    package.replacen("hearth-llm", "hearth", 1).replace('-', "_")
+    package
+        .replacen("hearth-llm", "hearth", 1)
+        .replace('-', "_")
 }
