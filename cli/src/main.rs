@@ -1,4 +1,4 @@
-//! `hearth inspect FILE`: what a model asks for and what this machine would make of it, from the header alone.
+//! `hearth inspect FILE`: a model's requirements, and how it would run on this machine, from the header alone.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

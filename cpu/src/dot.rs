@@ -1,8 +1,8 @@
 //! The inner loops of the CPU path.
 //!
-//! Activations are quantised to 16 bits per block of 32 (error about 2^-16 of the block's largest value, far
-//! below that of the weights), so that a block of 4- or 8-bit weights needs four integer dot instructions:
-//! `i32x4.dot_i16x8_s` in WebAssembly SIMD128, `pmaddwd` on x86, which the plain loop below becomes.
+//! Activations are quantised to 16 bits per block of 32 (error about 2^-16 of the block's largest value, far below
+//! that of the weights), so that a block of 4- or 8-bit weights needs four integer dot instructions:
+//! `i32x4.dot_i16x8_s` in WebAssembly SIMD128, or `pmaddwd` on x86, to which the plain loop compiles.
 
 use crate::formats::{BlockDot, Factors, GROUP, MAX_SCALE_WORDS, Minimum};
 use crate::lanes;
@@ -12,7 +12,7 @@ pub const BLOCK: usize = 32;
 
 /// A row of activations as 16-bit integers: x ~ scale * q, per block of 32.
 ///
-/// Within a block, q is in the order in which a word of weights gives its columns when it is shifted apart:
+/// Within a block, q is in the order in which shifting a word of weights yields its columns:
 /// columns 0, 2, .. 14; 1, 3, .. 15; 16, 18, .. 30; 17, 19, .. 31.
 #[derive(Clone, Copy)]
 pub struct Row<'a> {
@@ -20,19 +20,19 @@ pub struct Row<'a> {
     pub q: &'a [i16],
     /// [padded(cols / 32)]
     pub scale: &'a [f32],
-    /// [padded(cols / 32)], the sum of each block's x, which the affine formats' minimum multiplies
+    /// [padded(cols / 32)], the sum of each block's x, which is multiplied by the minimum of the affine formats
     pub sum: &'a [f32],
-    /// [padded(cols / 32)], the sum of each block's first half, where halves have a minimum of their own
+    /// [padded(cols / 32)], the sum of each block's first half, for formats whose halves have separate minima
     pub first: &'a [f32],
 }
 
-/// Blocks in whole groups; what is no block has zeros.
+/// Returns the number of blocks rounded up to whole groups; the padding holds zeros.
 pub const fn padded(blocks: usize) -> usize {
     blocks.next_multiple_of(GROUP)
 }
 
 impl Row<'_> {
-    /// No columns.
+    /// A row without columns.
     pub const EMPTY: Self = Row {
         q: &[],
         scale: &[],
@@ -41,7 +41,7 @@ impl Row<'_> {
     };
 }
 
-/// Fills in what a [`Row`] refers to from `x`, whose length is a multiple of 32.
+/// Quantises `x`, whose length is a multiple of 32, into the slices of a [`Row`].
 pub fn quantise(x: &[f32], q: &mut [i16], scale: &mut [f32], sum: &mut [f32], first: &mut [f32]) {
     for values in [&mut *scale, &mut *sum, &mut *first] {
         values[x.len() / BLOCK..].fill(0.0);
@@ -62,21 +62,22 @@ pub fn quantise(x: &[f32], q: &mut [i16], scale: &mut [f32], sum: &mut [f32], fi
     }
 }
 
-/// To the nearest integer, ties to even, for |v| < 2^22: in a float of that size the mantissa's end is the integer.
+/// Rounds to the nearest integer, ties to even, for |v| < 2^22: adding 1.5 * 2^23 leaves the integer in the low bits
+/// of the mantissa.
 #[inline(always)]
 fn round(v: f32) -> i16 {
     (v + 12_582_912.0).to_bits() as i16
 }
 
-/// The f32 value of an f16, for finite inputs: two shifts and an exact multiplication instead of a table or
-/// branches (the exponent is rebased by 2^112; subnormals come out right because the product normalises).
+/// Returns the f32 value of an f16, for finite inputs: two shifts and an exact multiplication instead of a table or
+/// branches (the exponent is rebased by 2^112; subnormals are correct because the product normalises).
 #[inline(always)]
 pub fn f16_to_f32(h: u32) -> f32 {
     let magnitude = f32::from_bits((h & 0x7fff) << 13) * f32::from_bits(0x7780_0000);
     f32::from_bits(magnitude.to_bits() | ((h & 0x8000) << 16))
 }
 
-/// Dot product of two equally long f32 slices.
+/// Returns the dot product of two equally long f32 slices.
 pub fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
     let (many_a, rest_a) = a.as_chunks::<16>();
     let (many_b, rest_b) = b.as_chunks::<16>();
@@ -93,7 +94,7 @@ pub fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
     sum + rest
 }
 
-/// The scales of a last group that is not whole, with zeros behind them.
+/// Copies the scales of an incomplete last group; `last` keeps its zeros after them.
 #[cold]
 #[inline(never)]
 fn pad(scales: &[u32], last: &mut [u32; GROUP * MAX_SCALE_WORDS]) {
@@ -102,10 +103,10 @@ fn pad(scales: &[u32], last: &mut [u32; GROUP * MAX_SCALE_WORDS]) {
     }
 }
 
-/// What the minima of group `g` add, and the factors of its blocks' sums.
+/// Returns `acc` plus the contribution of the minima of group `g`, and the factors of its blocks' sums.
 ///
 /// # Safety
-/// [`are_there`] says so of these blocks.
+/// [`are_there`] must hold for these blocks.
 #[inline(always)]
 unsafe fn begin_group<F: BlockDot>(
     acc: lanes::V,
@@ -113,7 +114,7 @@ unsafe fn begin_group<F: BlockDot>(
     x: &Row<'_>,
     g: usize,
 ) -> (lanes::V, [lanes::V; 2]) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller guarantees it.
     let of_group = |values: &[f32]| lanes::load(unsafe { &*values.as_ptr().add(g * GROUP).cast() });
     let scale = of_group(x.scale);
     let acc = match F::MINIMUM {
@@ -130,7 +131,7 @@ unsafe fn begin_group<F: BlockDot>(
     (acc, [lanes::mul(first, scale), lanes::mul(second, scale)])
 }
 
-/// A block times the activations' block; its factors are the first of `d`.
+/// Adds a block times the activations' block; the block's factors are the first lanes of `d`.
 #[inline(always)]
 fn add_block<F: BlockDot>(
     acc: lanes::V,
@@ -140,7 +141,7 @@ fn add_block<F: BlockDot>(
 ) -> lanes::V {
     let (first, second) = lanes::dot(parts, x);
     if F::HALVES {
-        // Not one after the other to `acc`: what a core waits for is the sum.
+        // Summed before adding to `acc`, since the dependency chain through `acc` is what a core waits for.
         let of_first = lanes::mul(lanes::convert(first), lanes::splat(d[0]));
         let of_both = lanes::add_product(of_first, lanes::convert(second), lanes::splat(d[1]));
         lanes::plus(acc, of_both)
@@ -150,10 +151,11 @@ fn add_block<F: BlockDot>(
     }
 }
 
-/// A row of weights: `quants`: [blocks, F::WORDS] words, `scales`: [blocks, F::SCALE_WORDS] words and whatever follows.
+/// A row of weights: `quants`: [blocks, F::WORDS] words, `scales`: [blocks, F::SCALE_WORDS] words and any words after
+/// them.
 pub type Weights<'a> = (&'a [u32], &'a [u32]);
 
-/// Whether `blocks` blocks of everything are there: what the loops below read unchecked.
+/// Returns whether `blocks` blocks of all inputs exist, which the loops below read unchecked.
 fn are_there<F: BlockDot>(blocks: usize, (quants, scales): Weights<'_>, x: &[Row<'_>]) -> bool {
     quants.len() >= blocks * F::WORDS
         && scales.len() >= blocks * F::SCALE_WORDS
@@ -163,11 +165,11 @@ fn are_there<F: BlockDot>(blocks: usize, (quants, scales): Weights<'_>, x: &[Row
         })
 }
 
-/// The first `n` blocks of group `g`, for `T` tokens. In a loop rather than spelled out: the factors move on by a lane each
-/// time, which costs less than what four times the code would take to download.
+/// Adds the first `n` blocks of group `g`, for `T` tokens. The loop is not unrolled: rotating the factors by a lane
+/// per block costs less than the download of four times the code.
 ///
 /// # Safety
-/// [`are_there`] says so of these blocks.
+/// [`are_there`] must hold for these blocks.
 #[inline(always)]
 unsafe fn add_group<F: BlockDot, const T: usize>(
     mut acc: [lanes::V; T],
@@ -176,11 +178,12 @@ unsafe fn add_group<F: BlockDot, const T: usize>(
     g: usize,
     n: usize,
 ) -> [lanes::V; T] {
-    // What a last group that is not whole reads of scales behind it meets zeros, but it may be behind the weight's end.
+    // An incomplete last group reads scales past the row, which are multiplied by zeros, but may lie past the end of
+    // the weight.
     let mut last = [0; GROUP * MAX_SCALE_WORDS];
     let begin = g * GROUP * F::SCALE_WORDS;
     let end = begin + GROUP * F::SCALE_WORDS;
-    // SAFETY: the caller's promise, and for the end what is asked here.
+    // SAFETY: guaranteed by the caller, and by the check here for the end.
     let factors = F::factors(unsafe {
         if end > scales.len() {
             pad(scales.get_unchecked(begin..), &mut last);
@@ -191,11 +194,11 @@ unsafe fn add_group<F: BlockDot, const T: usize>(
     });
     let mut d = [[lanes::ZERO; 2]; T];
     for t in 0..T {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees it.
         (acc[t], d[t]) = unsafe { begin_group::<F>(acc[t], factors, &x[t], g) };
     }
     for block in g * GROUP..g * GROUP + n {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees it.
         unsafe {
             let words = quants.get_unchecked(block * F::WORDS..(block + 1) * F::WORDS);
             let scales = scales.get_unchecked(block * F::SCALE_WORDS..(block + 1) * F::SCALE_WORDS);
@@ -210,8 +213,9 @@ unsafe fn add_group<F: BlockDot, const T: usize>(
     acc
 }
 
-/// Dot products of one row of weights with `T` rows of activations: y[t] = W . x[t]. Zeros where something is missing.
-// Called once a row: inlining it into every loop over rows would only make the download larger.
+/// Returns the dot products of one row of weights with `T` rows of activations: y[t] = W . x[t]. Zeros if an input is
+/// too short.
+// Called once per row: inlining it into every loop over rows would only increase the download.
 #[inline(never)]
 pub fn dot<F: BlockDot, const T: usize>(weights: Weights<'_>, x: [Row<'_>; T]) -> [f32; T] {
     let blocks = x[0].q.len() / BLOCK;
@@ -219,14 +223,14 @@ pub fn dot<F: BlockDot, const T: usize>(weights: Weights<'_>, x: [Row<'_>; T]) -
     if are_there::<F>(blocks, weights, &x) {
         for g in 0..blocks.div_ceil(GROUP) {
             let n = (blocks - g * GROUP).min(GROUP);
-            // SAFETY: just asked.
+            // SAFETY: checked above.
             acc = unsafe { add_group::<F, T>(acc, &weights, &x, g, n) };
         }
     }
     acc.map(lanes::sum)
 }
 
-/// Dot products of `R` rows of weights with one row of activations. Zeros where something is missing.
+/// Returns the dot products of `R` rows of weights with one row of activations. Zeros if an input is too short.
 #[inline(never)]
 pub fn dot_rows<F: BlockDot, const R: usize>(rows: [Weights<'_>; R], x: Row<'_>) -> [f32; R] {
     let (blocks, x) = (x.q.len() / BLOCK, [x]);
@@ -235,7 +239,7 @@ pub fn dot_rows<F: BlockDot, const R: usize>(rows: [Weights<'_>; R], x: Row<'_>)
         for g in 0..blocks.div_ceil(GROUP) {
             let n = (blocks - g * GROUP).min(GROUP);
             for (acc, row) in acc.iter_mut().zip(&rows) {
-                // SAFETY: just asked.
+                // SAFETY: checked above.
                 [*acc] = unsafe { add_group::<F, 1>([*acc], row, &x, g, n) };
             }
         }

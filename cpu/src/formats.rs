@@ -1,25 +1,25 @@
-//! The formats of weights that the CPU multiplies, in terms of [`lanes`].
+//! The weight formats that the CPU multiplies, built on [`lanes`].
 
 use crate::lanes;
 
-/// A weight format whose blocks the lanes below can multiply. Their layouts are `hearth::quant::Packing`'s.
+/// A weight format whose blocks the lanes can multiply. The layouts are those of `hearth::quant::Packing`.
 pub trait BlockDot {
     /// Words of quants in a block.
     const WORDS: usize;
-    /// Words of scales in a block, on average; what is not a scale comes last.
+    /// Words of scales in a block, on average; words that are not scales come last.
     const SCALE_WORDS: usize = 1;
-    /// The block's halves have scales of their own.
+    /// Whether the block's halves have separate scales.
     const HALVES: bool = false;
-    /// What has minima.
+    /// The unit that has a minimum.
     const MINIMUM: Minimum = Minimum::None;
-    /// Takes a block of `WORDS` words apart, once for all tokens that it meets; `planes` are its words of scales after the
-    /// first.
+    /// Splits a block of `WORDS` words into its integers, once for all tokens multiplied by it; `planes` are its
+    /// words of scales after the first.
     fn parts(words: &[u32], planes: &[u32]) -> lanes::Parts;
-    /// Scales and minima of four blocks, from their words.
+    /// Returns scales and minima of four blocks, from their words.
     fn factors(scales: &[u32]) -> Factors;
 }
 
-/// What of a block has a minimum of its own.
+/// The unit of a block that has a separate minimum.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Minimum {
     None,
@@ -27,25 +27,25 @@ pub enum Minimum {
     Half,
 }
 
-/// Scales and minima of four blocks, for their first and second halves. Those of whole blocks are both.
+/// Scales and minima of four blocks, for their first and second halves. Formats with one value per block repeat it.
 #[derive(Clone, Copy)]
 pub struct Factors {
     pub d: [lanes::V; 2],
     pub m: [lanes::V; 2],
 }
 
-/// Blocks whose scales are worked on as one vector.
+/// Number of blocks whose scales are processed as one vector.
 pub const GROUP: usize = 4;
-/// [`BlockDot::SCALE_WORDS`] at most.
+/// Maximum of [`BlockDot::SCALE_WORDS`].
 pub const MAX_SCALE_WORDS: usize = 3;
 
-/// First words of four blocks' scales, `stride` words apart.
+/// Returns the first words of four blocks' scales, `stride` words apart.
 #[inline(always)]
 fn first_words(scales: &[u32], stride: usize) -> [u32; GROUP] {
     core::array::from_fn(|b| scales[b * stride])
 }
 
-/// Two f16, a scale and a minimum, or the scales of halves.
+/// Reads two f16, a scale and a minimum, as the factors of whole blocks.
 #[inline(always)]
 fn affine(scales: &[u32], stride: usize) -> Factors {
     let (d, m) = lanes::scales::<0>(&first_words(scales, stride));
@@ -55,7 +55,8 @@ fn affine(scales: &[u32], stride: usize) -> Factors {
     }
 }
 
-/// Two f16, the scales of halves whose numbers are 2^UP times as large as they should be, and then too large by `less`.
+/// Reads two f16, the scales of halves whose integers are 2^UP times too large and, after division by that, too large
+/// by `less`.
 #[inline(always)]
 fn halves<const UP: u32>(scales: &[u32], stride: usize, less: f32) -> Factors {
     let (first, second) = lanes::scales::<UP>(&first_words(scales, stride));
@@ -66,17 +67,18 @@ fn halves<const UP: u32>(scales: &[u32], stride: usize, less: f32) -> Factors {
     }
 }
 
-/// 2-bit unsigned integers, whose scales and minima, for halves, are nibbles that two blocks' words of f16 multiply.
+/// 2-bit unsigned integers, whose scales and minima, one each per half, are nibbles multiplied by two f16 that two
+/// blocks share.
 pub struct Q2;
-/// 3-bit integers less 4, with a scale for each half; the third bits are a plane.
+/// 3-bit integers minus 4, with a scale for each half; the third bits are a plane.
 pub struct Q3;
 /// 4-bit unsigned integers with scale and minimum.
 pub struct Q4;
-/// 4-bit places in a table, with a scale in f32: [`FP4_TABLE`] or [`IQ4_TABLE`].
+/// 4-bit indices into a table, with a scale in f32: [`FP4_TABLE`] or [`IQ4_TABLE`].
 pub struct Lookup<const FP4: bool>;
 /// 5-bit unsigned integers with scale and minimum; the fifth bits are a plane.
 pub struct Q5;
-/// 6-bit integers less 32, with a scale for each half; the upper two bits are planes.
+/// 6-bit integers minus 32, with a scale for each half; the upper two bits are planes.
 pub struct Q6;
 /// 8-bit signed integers with a scale.
 pub struct Q8;
@@ -105,7 +107,7 @@ impl BlockDot for Q2 {
     #[inline(always)]
     fn factors(scales: &[u32]) -> Factors {
         let [a, dm_a, b, dm_b] = first_words(scales, 1);
-        // The two bits are 64 times what they should be, the minima are not.
+        // The two bits are 64 times too large, but the minima are not.
         let (d, dmin) = lanes::scales::<6>(&[dm_a, dm_a, dm_b, dm_b]);
         let bytes = [0, 8].map(|at| [a >> at, a >> (at + 16), b >> at, b >> (at + 16)]);
         let minus = lanes::times(dmin, -64.0);

@@ -1,7 +1,7 @@
 //! Hearth's inner loops on the CPU.
 //!
 //! The core uses [`dot`] and [`rows`] as a library. Compiled alone for WebAssembly with atomics, the crate is a
-//! module of a few kilobytes whose instances, one a thread, share the rows of a projection in one memory
+//! module of a few kilobytes whose instances, one per thread, share the rows of a projection in one memory
 //! (`threads`): the core itself needs no atomics, and no second build with them.
 
 #![no_std]

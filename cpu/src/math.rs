@@ -1,12 +1,13 @@
-//! What attention, gates and sampling compute beside dot products, in loops that become vectors.
+//! Math of attention, gates and sampling other than dot products, in loops that vectorise.
 
-/// e^v within 3e-7 of it, without a branch: for vectors. From -87 to 88; beyond, what it is there. NaN stays NaN.
+/// Returns e^v with a relative error below 3e-7, without branches, so that it vectorises. v is clamped to -87 .. 88.
+/// NaN stays NaN.
 ///
 /// 2^n e^r with n whole and |r| at most ln(2) / 2; the polynomial is that of Cephes' `expf`.
 #[inline(always)]
 #[allow(clippy::excessive_precision)] // as it is published
 pub fn exp(v: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0; // a float of this size has its integer at the mantissa's end
+    const ROUND: f32 = 12_582_912.0; // adding this leaves the integer in the low bits of the mantissa
     const P: [f32; 6] = [
         1.987_569_150_0e-4,
         1.398_199_950_7e-3,
@@ -19,7 +20,7 @@ pub fn exp(v: f32) -> f32 {
     let v = if v > 88.0 { 88.0 } else { v };
     let n = v * core::f32::consts::LOG2_E + ROUND;
     let whole = n - ROUND;
-    // ln(2) in two parts, the first of which is exact in its product with a whole number.
+    // ln(2) in two parts, the first of which has an exact product with any whole number here.
     let r = v - whole * 0.693_359_375 + whole * 2.121_944_400_5e-4;
     let mut p = P[0];
     for next in &P[1..] {
@@ -29,7 +30,7 @@ pub fn exp(v: f32) -> f32 {
     (p * r * r + r + 1.0) * scale
 }
 
-/// Makes each value e^(value - less); their sum.
+/// Replaces each value by e^(value - less) and returns the sum.
 #[inline(never)]
 pub fn exp_all(values: &mut [f32], less: f32) -> f32 {
     let mut sums = [0.0f32; 8];
@@ -48,7 +49,7 @@ pub fn exp_all(values: &mut [f32], less: f32) -> f32 {
     sum
 }
 
-/// out[j] = sum of weights[i] * rows[i, j]; `rows`: [weights, out.len()].
+/// Computes out[j] = sum of weights[i] * rows[i, j]; `rows`: [weights, out.len()].
 #[inline(never)]
 pub fn weighted_sum(weights: &[f32], rows: &[f32], out: &mut [f32]) {
     let cols = out.len();
@@ -67,7 +68,7 @@ pub fn weighted_sum(weights: &[f32], rows: &[f32], out: &mut [f32]) {
     }
 }
 
-/// `N` columns of [`weighted_sum`] from column `at` on, which stay in registers.
+/// Computes `N` columns of [`weighted_sum`] from column `at` on, which stay in registers.
 #[inline(always)]
 fn columns<const N: usize>(weights: &[f32], rows: &[f32], cols: usize, at: usize) -> [f32; N] {
     let mut sum = [0.0; N];

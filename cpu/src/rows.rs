@@ -1,8 +1,8 @@
-//! Rows of a block-quantised weight against several tokens.
+//! Products of the rows of a block-quantised weight with several tokens.
 //!
-//! Rows are taken in groups of [`STREAMS`] from as many far places of the weight. A core's prefetcher stops at the end
-//! of a page, so that one stream waits for memory there, every 4 KiB, and several do not: measured in WebAssembly on
-//! weights beyond the caches, four streams read 1.7 times as fast as one.
+//! Rows are taken in groups of [`STREAMS`] from equally many distant places of the weight. A core's prefetcher stops
+//! at the end of a page, so a single stream waits for memory there, every 4 KiB, while several do not: measured in
+//! WebAssembly on weights larger than the caches, four streams read 1.7 times as fast as one.
 
 use core::ops::Range;
 
@@ -11,15 +11,15 @@ use crate::formats::{BlockDot, Lookup, Q2, Q3, Q4, Q5, Q6, Q8};
 
 /// Rows in a group.
 pub const STREAMS: usize = 4;
-/// Tokens that threads are given at once, at most.
+/// Maximum number of tokens passed to the threads at once.
 pub const MAX_TOKENS: usize = 128;
 
-/// Groups of a weight of `rows` rows.
+/// Returns the number of groups of a weight of `rows` rows.
 pub const fn groups(rows: usize) -> usize {
     rows.div_ceil(STREAMS)
 }
 
-/// A [`BlockDot`] by its number, which is what threads are told.
+/// A [`BlockDot`] by its number, which is passed to the threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Format {
@@ -33,7 +33,7 @@ pub enum Format {
     Fp4,
 }
 
-/// An expression with `$f` as the type that the format is.
+/// Evaluates an expression with `$f` as the format's type.
 macro_rules! by_format {
     ($format:expr, $f:ident => $body:expr) => {
         by_format!(@ $format, $f, $body,
@@ -61,21 +61,21 @@ impl Format {
         Self::Fp4,
     ];
 
-    /// The format of a number.
+    /// Returns the format with a number.
     pub fn from_number(number: u32) -> Option<Self> {
         Self::ALL.get(number as usize).copied()
     }
 
-    /// Words of a block and of its scales.
+    /// Returns the words of a block and of its scales.
     pub fn words(self) -> (usize, usize) {
         by_format!(self, F => (F::WORDS, F::SCALE_WORDS))
     }
 }
 
-/// Products that are kept back until they are written side by side: [tokens, STREAMS, at_once].
+/// Products buffered until they can be written contiguously: [tokens, STREAMS, at_once].
 struct Kept {
     values: [f32; 4096],
-    /// The first group that is kept, and how many are.
+    /// The first buffered group, and the number of groups.
     first: usize,
     at_once: usize,
 }
@@ -91,9 +91,9 @@ impl Kept {
 
 /// Calls `put(token, row, value)` with W[row] . x[token] for the rows in `range` of all groups.
 ///
-/// Rows come one after the other for all tokens, and a result has a row of its own for each token: where those are far apart,
-/// as in the logits of a large vocabulary, each number would be a line of the cache, and those of one column even the same set
-/// of it. So some rows are kept back and written token by token.
+/// Rows are computed one after another for all tokens, while each token has a separate row of results: if those rows
+/// are far apart, as in the logits of a large vocabulary, each number would touch another cache line, and the lines
+/// of one column might even share a cache set. Some rows are therefore buffered and written token by token.
 ///
 /// `quants`: [rows, blocks, words of a block], `scales`: [rows, blocks, words of its scales]; both may be longer.
 pub fn product_of(
@@ -133,7 +133,8 @@ pub fn product_of(
     }
 }
 
-/// A row of a weight: the last one for any behind it, which a group that is short asks for. Of scales also what follows.
+/// Returns one row of the weight, clamped to the last so that an incomplete group stays in bounds. The scales slice
+/// runs past the row.
 fn row<'a, F: BlockDot>(
     (quants, scales): Weights<'a>,
     rows: usize,
@@ -147,12 +148,12 @@ fn row<'a, F: BlockDot>(
     )
 }
 
-/// The rows of a group.
+/// Returns the rows of a group.
 fn group(rows: usize, i: usize) -> [usize; STREAMS] {
     core::array::from_fn(|k| i + k * groups(rows))
 }
 
-/// [`product_of`] of one format for one token, whose results lie side by side anyway.
+/// Computes [`product_of`] in one format for one token, whose results are contiguous anyway.
 fn for_one<F: BlockDot>(
     x: Row<'_>,
     weights: Weights<'_>,
@@ -172,7 +173,7 @@ fn for_one<F: BlockDot>(
     }
 }
 
-/// [`product_of`] of one format for some tokens, for as many groups as are kept.
+/// Computes [`product_of`] in one format for some tokens, for as many groups as are buffered.
 fn product<F: BlockDot>(
     x: &[Row<'_>],
     weights: Weights<'_>,

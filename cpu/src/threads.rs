@@ -1,4 +1,4 @@
-//! A projection's rows shared among the instances of this module, one a thread, all on one memory.
+//! A projection's rows shared among the instances of this module, one per thread, all on one memory.
 //!
 //! The host (`pkg/src/worker/cpu-pool.ts`) allocates; every address here comes from it. The main thread fills in the
 //! [`Job`], calls [`hearth_begin`], wakes the others and works along in [`hearth_finish`]; the others look out for
@@ -11,24 +11,24 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use crate::dot::{BLOCK, Row, padded, quantise};
 use crate::rows::{Format, MAX_TOKENS, groups, product_of};
 
-/// Groups of rows that a thread takes at once: few enough that the last ones to finish are not waited for long.
+/// Groups of rows that a thread takes at once: few enough that waiting for the last thread stays short.
 const CHUNK: u32 = 32;
-/// Looks at the generation before sleeping: some 200 us, longer than what lies between two projections, since waking one
-/// costs the caller 11 us each time.
+/// Checks of the generation before sleeping: about 200 us, longer than the time between two projections, since waking
+/// a thread costs the caller 11 us each time.
 const SPINS: u32 = 200_000;
 
-/// What is to be computed: y[t, r] = W[r] . x[t]. Sixteen words; the host writes those from `others` on.
+/// The projection to compute: y[t, r] = W[r] . x[t]. Sixteen words; the host writes those from `others` on.
 #[repr(C)]
 pub struct Job {
-    /// Counts jobs; the others wait for it to change.
+    /// Number of jobs so far; the other threads wait for it to change.
     generation: AtomicU32,
-    /// The first group of rows that nobody has taken.
+    /// The first group of rows that no thread has taken.
     next: AtomicU32,
-    /// Other threads that have not finished.
+    /// Number of other threads that have not finished.
     running: AtomicU32,
-    /// Other threads in all.
+    /// Total number of other threads.
     others: u32,
-    /// [`Format`]'s number.
+    /// The number of the [`Format`].
     format: u32,
     rows: u32,
     cols: u32,
@@ -39,24 +39,24 @@ pub struct Job {
     scales: u32,
     x: u32,
     y: u32,
-    /// Address of what [`scratch_bytes`] asks for.
+    /// Address of [`scratch_bytes`] bytes.
     scratch: u32,
     _unused: [u32; 3],
 }
 
-/// Bytes of scratch for `tokens` rows of `cols` activations: integers, scales, sums, first halves' sums.
+/// Returns the bytes of scratch for `tokens` rows of `cols` activations: integers, scales, sums, first halves' sums.
 #[unsafe(no_mangle)]
 pub extern "C" fn hearth_scratch_bytes(tokens: u32, cols: u32) -> u32 {
     tokens * (2 * cols + 12 * padded(cols as usize / BLOCK) as u32)
 }
 
-/// Begins a job: after this the other threads may take rows.
+/// Begins a job: from now on the other threads may take rows.
 ///
 /// # Safety
-/// `job` and every address in it are as [`Job`] says, and nobody else writes there.
+/// `job` and every address in it must be valid as described for [`Job`], and nothing else may write there.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hearth_begin(job: *const Job) {
-    // SAFETY: the caller's promise. The other threads only read until the generation changes.
+    // SAFETY: guaranteed by the caller. The other threads only read until the generation changes.
     unsafe {
         let job = &*job;
         let (cols, blocks) = (job.cols as usize, padded(job.cols as usize / BLOCK));
@@ -77,13 +77,13 @@ pub unsafe extern "C" fn hearth_begin(job: *const Job) {
     }
 }
 
-/// Works on the job that was begun, and waits for the others.
+/// Works on the begun job, and waits for the other threads.
 ///
 /// # Safety
-/// As [`hearth_begin`].
+/// Requires the same as [`hearth_begin`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hearth_finish(job: *const Job) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller guarantees it.
     unsafe {
         work(&*job);
         while (*job).running.load(Ordering::Acquire) > 0 {
@@ -92,13 +92,13 @@ pub unsafe extern "C" fn hearth_finish(job: *const Job) {
     }
 }
 
-/// The number of the latest job, once it is not `seen` any more, or after a while in any case.
+/// Returns the number of the latest job, once it differs from `seen`, or after a while in any case.
 ///
 /// # Safety
-/// As [`hearth_begin`].
+/// Requires the same as [`hearth_begin`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hearth_await(job: *const Job, seen: u32) -> u32 {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller guarantees it.
     let job = unsafe { &*job };
     for _ in 0..SPINS {
         if job.generation.load(Ordering::SeqCst) != seen {
@@ -109,20 +109,20 @@ pub unsafe extern "C" fn hearth_await(job: *const Job, seen: u32) -> u32 {
     job.generation.load(Ordering::SeqCst)
 }
 
-/// Works on a job that [`hearth_await`] told of.
+/// Works on a job reported by [`hearth_await`].
 ///
 /// # Safety
-/// As [`hearth_begin`].
+/// Requires the same as [`hearth_begin`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hearth_work(job: *const Job) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller guarantees it.
     unsafe {
         work(&*job);
         (*job).running.fetch_sub(1, Ordering::Release);
     }
 }
 
-/// Takes rows until there are none.
+/// Takes and computes rows until none are left.
 unsafe fn work(job: &Job) {
     let Some(format) = Format::from_number(job.format) else {
         return;
@@ -158,7 +158,7 @@ unsafe fn work(job: &Job) {
     }
 }
 
-/// Where the integers, scales, sums and first halves' sums of token `t` are.
+/// Returns the addresses of the integers, scales, sums and first halves' sums of token `t`.
 unsafe fn scratch(job: &Job, t: usize) -> (*mut i16, [*mut f32; 3]) {
     let (cols, tokens) = (job.cols as usize, job.tokens as usize);
     let blocks = padded(cols / BLOCK);
@@ -171,7 +171,7 @@ unsafe fn scratch(job: &Job, t: usize) -> (*mut i16, [*mut f32; 3]) {
     }
 }
 
-/// Nothing here panics unless the host broke its promise; then the thread traps.
+/// Traps the thread: nothing here panics unless the host violates its contract.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()

@@ -1,26 +1,26 @@
-//! The kinds of formats that an answer may be asked in.
+//! The kinds of formats that a request may ask for.
 
 use anyhow::{Result, ensure};
 use llguidance::api::TopLevelGrammar;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What an answer has to look like.
+/// The required format of an answer.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
-    /// JSON that a schema describes, on one line, with a blank after each comma and colon: what models write by
-    /// themselves, and the more that is fixed, the less has to be computed.
+    /// JSON described by a schema, on one line, with a space after each comma and colon: models write it so by
+    /// default, and the more of the text is fixed, the less needs computing.
     JsonSchema(Value),
     /// llguidance's dialect of Lark.
     Grammar(String),
-    /// A regular expression of the `regex` crate, for the whole answer.
+    /// A regular expression of the `regex` crate that matches the whole answer.
     Regex(String),
-    /// One of some texts.
+    /// One of several texts.
     Choice(Vec<String>),
 }
 
-/// Levels that a schema may be nested, as in JSON that serde_json reads, and a grammar's brackets.
+/// Maximum nesting of a schema, the same as for JSON that serde_json reads, and of a grammar's brackets.
 const MOST_LEVELS: usize = 128;
 
 impl Format {
@@ -52,7 +52,7 @@ impl Format {
     }
 }
 
-/// Without recursion, since it is there to prevent it.
+/// Returns the nesting depth of a schema, without recursion, since deep recursion is what the limit prevents.
 fn depth(schema: &Value) -> usize {
     let mut deepest = 0;
     let mut left = vec![(schema, 1)];
@@ -67,7 +67,7 @@ fn depth(schema: &Value) -> usize {
     deepest
 }
 
-/// How many brackets are open at once, at most; those in quotes count as well.
+/// Returns the maximum number of simultaneously open brackets; those in quotes count as well.
 fn brackets(text: &str) -> usize {
     let (mut open, mut most) = (0usize, 0);
     for c in text.chars() {
@@ -81,7 +81,7 @@ fn brackets(text: &str) -> usize {
     most
 }
 
-/// The formats of texts that llguidance knows.
+/// The string formats that llguidance supports.
 const KNOWN_FORMATS: [&str; 11] = [
     "date-time",
     "time",
@@ -95,10 +95,11 @@ const KNOWN_FORMATS: [&str; 11] = [
     "uri",
     "unknown",
 ];
-/// Keywords whose values are no schemas.
+/// Keywords whose values are not schemas.
 const VALUES: [&str; 4] = ["const", "enum", "default", "examples"];
 
-/// Takes unknown `format`s out: to JSON Schema they are annotations (2020-12, validation, section 7.2.1), to llguidance errors.
+/// Removes unknown `format`s: in JSON Schema they are annotations (2020-12, validation, section 7.2.1), in llguidance
+/// errors.
 fn without_unknown_formats(schema: &mut Value) {
     let mut left = vec![schema];
     while let Some(value) = left.pop() {
@@ -119,7 +120,7 @@ fn without_unknown_formats(schema: &mut Value) {
     }
 }
 
-/// The schema without unknown formats, with llguidance's options unless it brings its own.
+/// Returns the schema without unknown formats, with llguidance's options added unless it already sets them.
 fn on_one_line(schema: &Value) -> Value {
     let mut schema = schema.clone();
     without_unknown_formats(&mut schema);

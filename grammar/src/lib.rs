@@ -1,7 +1,8 @@
-//! What a model may write next: JSON schemas, grammars, regular expressions and choices, by [`llguidance`].
+//! Constrained output: which tokens a model may write next under a JSON schema, grammar, regular expression or
+//! choice, via [`llguidance`].
 //!
-//! A part of its own, apart from the core: most requests ask for nothing of the kind, and then nobody downloads it.
-//! [`Vocabulary`] is made once for a model; a [`Grammar`] follows one answer.
+//! This module is separate from the core, because most requests need no constraints and then never download it. A
+//! [`Vocabulary`] is created once per model; a [`Grammar`] follows one answer.
 //!
 //! ```
 //! use hearth_grammar::{Format, Vocabulary};
@@ -29,15 +30,15 @@ use llguidance::{Matcher, ParserFactory};
 
 pub use format::Format;
 
-/// A model's tokens, arranged for quick search.
+/// A model's tokens, indexed for fast search.
 pub struct Vocabulary(ParserFactory);
 
 impl Vocabulary {
-    /// From the bytes that each token stands for; those of a special token are 0xff and its name, those of an unused
-    /// one are none. `eog`: the tokens that end an answer, the usual one first.
+    /// Creates the vocabulary from the bytes of each token; a special token is 0xff and its name, an unused one is
+    /// empty. `eog`: the tokens that end an answer, the usual one first.
     ///
     /// # Errors
-    /// Without such a token, or when one is beyond the vocabulary.
+    /// If `eog` is empty, or an id in it is beyond the vocabulary.
     pub fn new(tokens: &[Vec<u8>], eog: &[u32]) -> Result<Self> {
         let n_vocab = u32::try_from(tokens.len())?;
         ensure!(
@@ -55,7 +56,7 @@ impl Vocabulary {
         let slices = SlicedBiasComputer::json_slices();
         let mut factory = ParserFactory::new(&env, InferenceCapabilities::default(), &slices)?;
         factory.quiet();
-        // What a page asks for may come from anywhere: errors without the parser's state, and less patience.
+        // A page's formats may come from untrusted sources: errors omit the parser's state, and limits are lower.
         *factory.limits_mut() = ParserLimits {
             verbose_errors: false,
             max_grammar_size: 200_000,
@@ -65,32 +66,32 @@ impl Vocabulary {
         Ok(Self(factory))
     }
 
-    /// Begins to follow an answer.
+    /// Starts to follow an answer.
     ///
     /// # Errors
-    /// What llguidance says of a format that it cannot follow.
+    /// llguidance's error for a format that it does not support.
     pub fn grammar(&self, format: &Format) -> Result<Grammar> {
         let parser = self.0.create_parser(format.compile()?)?;
         Ok(Grammar(Matcher::new(Ok(parser))))
     }
 }
 
-/// Follows one answer, and knows at each point what may come next.
+/// A parser that follows one answer and computes the tokens allowed next.
 pub struct Grammar(Matcher);
 
 impl Grammar {
-    /// Writes which tokens may come next, a bit each: [ceil(vocab / 32)]. False when the answer is complete and
+    /// Writes the tokens allowed next, one bit each: [ceil(vocab / 32)]. Returns false if the answer is complete and
     /// nothing may follow.
     ///
     /// # Errors
-    /// When the search for them takes more than the limits.
+    /// If computing them exceeds the limits.
     pub fn allow(&mut self, bits: &mut [u32]) -> Result<bool> {
         if self.0.is_stopped() {
             ensure!(self.0.stop_reason().is_ok(), "{}", self.0.stop_reason());
             return Ok(false);
         }
         let mask = self.0.compute_mask()?;
-        // The search itself may find the end.
+        // Computing the mask may itself reach the end.
         if self.0.is_stopped() && self.0.stop_reason().is_ok() {
             return Ok(false);
         }
@@ -105,7 +106,7 @@ impl Grammar {
         Ok(true)
     }
 
-    /// The bytes that must come next whatever the model would say; none where it has a choice.
+    /// Returns the bytes that must come next whatever the model would predict; none if it has a choice.
     pub fn forced(&mut self) -> Vec<u8> {
         if self.0.is_stopped() {
             Vec::new()
@@ -114,10 +115,10 @@ impl Grammar {
         }
     }
 
-    /// Goes on by these tokens.
+    /// Advances by these tokens.
     ///
     /// # Errors
-    /// When one of them was not allowed.
+    /// If one of them was not allowed.
     pub fn accept(&mut self, ids: &[u32]) -> Result<()> {
         self.0.consume_tokens(ids)
     }

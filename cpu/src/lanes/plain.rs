@@ -11,9 +11,10 @@ pub type I = [i32; 4];
 /// Integers of a block in the order of [`crate::dot::Row`].
 pub type Parts = [i16; BLOCK];
 
-/// For each part of a block a bit of a plane. As masks, since vectors cannot shift each lane by its own number.
+/// Maps each part of a block to its bit in a plane, as a mask, since vectors cannot shift each lane by a different
+/// number.
 ///
-/// `shift`: where the bit of a column is.
+/// `shift`: the position of a column's bit.
 macro_rules! masks {
     ($c:ident => $shift:expr) => {{
         let mut masks = [0u32; BLOCK];
@@ -25,12 +26,12 @@ macro_rules! masks {
         masks
     }};
 }
-/// The lower one of two, in a plane of 16 columns.
+/// The lower of a column's two bits, in a plane of 16 columns.
 const TWO_BITS: [u32; BLOCK] = masks!(c => (c % 4 * 8 + c % 16 / 4 * 2));
-/// The one, in a plane of 32 columns.
+/// The bit of a column, in a plane of 32 columns.
 const ONE_BIT: [u32; BLOCK] = masks!(c => (c % 4 * 8 + c / 4));
 
-/// Four words of nibbles: byte j has column j in its low and j + 16 in its high nibble.
+/// Unpacks four words of nibbles: byte j has column j in its low and j + 16 in its high nibble.
 #[inline(always)]
 pub fn nibbles(words: &[u32]) -> Parts {
     let mut parts = [0; BLOCK];
@@ -43,25 +44,26 @@ pub fn nibbles(words: &[u32]) -> Parts {
     parts
 }
 
-/// Four words of nibbles and the fifth bits. Column 4 p + k has its bit at bit p of the plane's byte k.
+/// Unpacks four words of nibbles and the fifth bits. Column 4 p + k has its bit at bit p of the plane's byte k.
 #[inline(always)]
 pub fn five_bits(words: &[u32], plane: u32) -> Parts {
     or(nibbles(words), one_bit(plane, 16))
 }
 
-/// 64 times two bits. Column 4 p + k of a half has them at bits 2 p and 2 p + 1 of the byte k of the half's plane.
+/// Unpacks two-bit integers, times 64. Column 4 p + k of a half has its bits at bits 2 p and 2 p + 1 of byte k of the
+/// half's plane.
 #[inline(always)]
 pub fn two_bits(planes: &[u32]) -> Parts {
     upper_bits(planes, 6)
 }
 
-/// 32 times three bits, the third ones as the fifth in [`five_bits`].
+/// Unpacks three-bit integers, times 32, with the third bits laid out like the fifth in [`five_bits`].
 #[inline(always)]
 pub fn three_bits(planes: &[u32], plane: u32) -> Parts {
     or(upper_bits(planes, 5), one_bit(plane, 128))
 }
 
-/// 4 times six bits, the lower four of which are nibbles and the others as in [`two_bits`].
+/// Unpacks six-bit integers, times 4, with the lower four bits in nibbles and the others laid out as in [`two_bits`].
 #[inline(always)]
 pub fn six_bits(words: &[u32], planes: &[u32]) -> Parts {
     or(nibbles(words).map(|q| q << 2), upper_bits(planes, 6))
@@ -75,7 +77,7 @@ fn or(mut a: Parts, b: Parts) -> Parts {
     a
 }
 
-/// Two planes of two bits, shifted left by `up`.
+/// Unpacks two planes of two bits, shifted left by `up`.
 #[inline(always)]
 fn upper_bits(planes: &[u32], up: u32) -> Parts {
     let mut parts = [0; BLOCK];
@@ -88,13 +90,13 @@ fn upper_bits(planes: &[u32], up: u32) -> Parts {
     parts
 }
 
-/// `value` where the bit of a plane is set.
+/// Returns `value` where the bit of a plane is set, else 0.
 #[inline(always)]
 fn one_bit(plane: u32, value: i16) -> Parts {
     ONE_BIT.map(|bit| if plane & bit != 0 { value } else { 0 })
 }
 
-/// Eight words of signed bytes.
+/// Unpacks eight words of signed bytes.
 #[inline(always)]
 pub fn bytes(words: &[u32]) -> Parts {
     let mut parts = [0; BLOCK];
@@ -106,14 +108,14 @@ pub fn bytes(words: &[u32]) -> Parts {
     parts
 }
 
-/// Four words of nibbles that are places in a table.
+/// Looks up four words of nibbles in a table.
 #[inline(always)]
 pub fn looked_up(words: &[u32], table: &[i8; 16]) -> Parts {
     nibbles(words).map(|q| i16::from(table[q as usize & 15]))
 }
 
-/// The dot products of the block's halves with 32 integers, each spread over four lanes. Sixteen products of 8 and 16 bits
-/// cannot overflow; where that is asked after each of them, as in a build for tests, no vector instructions come of this.
+/// Returns the dot products of the block's halves with 32 integers, each spread over four lanes. Sixteen products of
+/// 8 and 16 bits cannot overflow; overflow checks after each, as in a test build, would prevent vectorisation.
 #[inline(always)]
 pub fn dot(parts: Parts, x: &[i16; BLOCK]) -> (I, I) {
     let half = |from: usize| {
@@ -136,7 +138,7 @@ pub fn convert(v: I) -> V {
     v.map(|v| v as f32)
 }
 
-/// 2^-LESS times d and m of four blocks.
+/// Returns d and m of four blocks, times 2^-LESS.
 #[inline(always)]
 pub fn scales<const LESS: u32>(dm: &[u32; 4]) -> (V, V) {
     let factor = f32::from_bits((127 - LESS) << 23);
@@ -144,13 +146,13 @@ pub fn scales<const LESS: u32>(dm: &[u32; 4]) -> (V, V) {
     (d, m)
 }
 
-/// Words that are f32.
+/// Reinterprets words as f32.
 #[inline(always)]
 pub fn floats(words: &[u32; 4]) -> V {
     words.map(f32::from_bits)
 }
 
-/// The low and the high nibble of each word's lowest byte, as f32.
+/// Returns the low and the high nibble of each word's lowest byte, as f32.
 #[inline(always)]
 pub fn nibble_numbers(words: &[u32; 4]) -> (V, V) {
     let number = |at: u32| words.map(|word| (word >> at & 15) as f32);
@@ -162,13 +164,13 @@ pub fn load(four: &[f32; 4]) -> V {
     *four
 }
 
-/// The first lane in all of them.
+/// Copies the first lane to all lanes.
 #[inline(always)]
 pub fn splat(v: V) -> V {
     [v[0]; 4]
 }
 
-/// Each lane where the one before it was.
+/// Rotates the lanes, so that each moves to the place of the one before it.
 #[inline(always)]
 pub fn moved_on(v: V) -> V {
     [v[1], v[2], v[3], v[0]]

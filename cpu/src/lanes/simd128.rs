@@ -13,7 +13,7 @@ pub type I = v128;
 /// Integers of a block in the order of [`crate::dot::Row`].
 pub type Parts = [v128; 4];
 
-/// Four words of nibbles: byte j has column j in its low and j + 16 in its high nibble.
+/// Unpacks four words of nibbles: byte j has column j in its low and j + 16 in its high nibble.
 #[inline(always)]
 pub fn nibbles(words: &[u32]) -> Parts {
     let w = words128(words, 0);
@@ -26,36 +26,37 @@ pub fn nibbles(words: &[u32]) -> Parts {
     ]
 }
 
-/// Four words of nibbles and the fifth bits. Column 4 p + k has its bit at bit p of the plane's byte k.
+/// Unpacks four words of nibbles and the fifth bits. Column 4 p + k has its bit at bit p of the plane's byte k.
 #[inline(always)]
 pub fn five_bits(words: &[u32], plane: u32) -> Parts {
     split(or(nibble_bytes(words, 0), one_bit(plane, 16)))
 }
 
-/// 64 times two bits. Column 4 p + k of a half has them at bits 2 p and 2 p + 1 of the byte k of the half's plane.
+/// Unpacks two-bit integers, times 64. Column 4 p + k of a half has its bits at bits 2 p and 2 p + 1 of byte k of the
+/// half's plane.
 #[inline(always)]
 pub fn two_bits(planes: &[u32]) -> Parts {
     split(upper_bits(planes))
 }
 
-/// 32 times three bits, the third ones as the fifth in [`five_bits`].
+/// Unpacks three-bit integers, times 32, with the third bits laid out like the fifth in [`five_bits`].
 #[inline(always)]
 pub fn three_bits(planes: &[u32], plane: u32) -> Parts {
     let lower = upper_bits(planes).map(|bits| u16x8_shr(bits, 1));
     split(or(lower, one_bit(plane, 128)))
 }
 
-/// 4 times six bits, the lower four of which are nibbles and the others as in [`two_bits`].
+/// Unpacks six-bit integers, times 4, with the lower four bits in nibbles and the others laid out as in [`two_bits`].
 #[inline(always)]
 pub fn six_bits(words: &[u32], planes: &[u32]) -> Parts {
     split(or(nibble_bytes(words, 2), upper_bits(planes)))
 }
 
-/// Unsigned bytes of the columns 0 to 15 and 16 to 31. What is put together of several places is put together here, two
-/// columns in a lane, and taken apart then.
+/// Unsigned bytes of the columns 0 to 15 and 16 to 31, two columns per 16-bit lane. Values from several sources are
+/// combined in this form, and split afterwards.
 type Bytes = [v128; 2];
 
-/// The even and the odd columns.
+/// Splits bytes into the even and the odd columns.
 #[inline(always)]
 fn split([first, second]: Bytes) -> Parts {
     let low = u16x8_splat(255);
@@ -72,7 +73,7 @@ fn or(a: Bytes, b: Bytes) -> Bytes {
     core::array::from_fn(|i| v128_or(a[i], b[i]))
 }
 
-/// Nibbles, shifted left by `up`.
+/// Unpacks nibbles, shifted left by `up`.
 #[inline(always)]
 fn nibble_bytes(words: &[u32], up: u32) -> Bytes {
     let w = words128(words, 0);
@@ -83,10 +84,11 @@ fn nibble_bytes(words: &[u32], up: u32) -> Bytes {
     ]
 }
 
-/// Two bits, as the uppermost of their bytes.
+/// Unpacks two-bit values into the uppermost bits of their bytes.
 #[inline(always)]
 fn upper_bits(planes: &[u32]) -> Bytes {
-    // Of powers of two that it knows the compiler makes shifts, a lane after the other, since WebAssembly has none by lane.
+    // Known powers of two would be compiled to shifts, one lane after another, since WebAssembly has no per-lane
+    // shifts.
     let factor = loaded(const { &u16x8(64, 64, 16, 16, 4, 4, 1, 1) });
     let mask = u16x8(
         0x0303, 0x0303, 0x0c0c, 0x0c0c, 0x3030, 0x3030, 0xc0c0, 0xc0c0,
@@ -94,7 +96,7 @@ fn upper_bits(planes: &[u32]) -> Bytes {
     core::array::from_fn(|half| i16x8_mul(v128_and(u32x4_splat(planes[half]), mask), factor))
 }
 
-/// `value` where the bit of a plane is set.
+/// Returns `value` where the bit of a plane is set, else 0.
 #[inline(always)]
 fn one_bit(plane: u32, value: u8) -> Bytes {
     let masks = [
@@ -111,14 +113,14 @@ fn one_bit(plane: u32, value: u8) -> Bytes {
     })
 }
 
-/// Eight words of signed bytes.
+/// Unpacks eight words of signed bytes.
 #[inline(always)]
 pub fn bytes(words: &[u32]) -> Parts {
     let (a, b) = (widened(words128(words, 0)), widened(words128(words, 4)));
     [a[0], a[1], b[0], b[1]]
 }
 
-/// Four words of nibbles that are places in a table.
+/// Looks up four words of nibbles in a table.
 #[inline(always)]
 pub fn looked_up(words: &[u32], table: &[i8; 16]) -> Parts {
     let w = words128(words, 0);
@@ -129,16 +131,16 @@ pub fn looked_up(words: &[u32], table: &[i8; 16]) -> Parts {
     [low[0], low[1], high[0], high[1]]
 }
 
-/// Sixteen signed bytes as even and odd ones.
+/// Widens sixteen signed bytes, split into even and odd ones.
 #[inline(always)]
 fn widened(v: v128) -> [v128; 2] {
     [i16x8_shr(i16x8_shl(v, 8), 8), i16x8_shr(v, 8)]
 }
 
-/// The dot products of the block's halves with 32 integers, each spread over four lanes.
+/// Returns the dot products of the block's halves with 32 integers, each spread over four lanes.
 #[inline(always)]
 pub fn dot(parts: Parts, x: &[i16; BLOCK]) -> (I, I) {
-    // SAFETY: four times eight of the array's 32 values.
+    // SAFETY: reads four times eight of the array's 32 values.
     let x = unsafe {
         let x = x.as_ptr().cast::<v128>();
         [
@@ -155,7 +157,7 @@ pub fn dot(parts: Parts, x: &[i16; BLOCK]) -> (I, I) {
     )
 }
 
-/// Words `at .. at + 4`.
+/// Loads words `at .. at + 4`.
 #[inline(always)]
 fn words128(words: &[u32], at: usize) -> v128 {
     let four = &words[at..at + 4];
@@ -173,14 +175,14 @@ pub fn convert(v: I) -> V {
     f32x4_convert_i32x4(v)
 }
 
-/// A constant, loaded where it is used: engines make one of immediates in three instructions, each time.
+/// Loads a constant at each use: engines would build one from immediates in three instructions, each time.
 #[inline(always)]
 fn loaded(constant: &'static v128) -> v128 {
     // SAFETY: a reference can be read.
     unsafe { core::ptr::read_volatile(constant) }
 }
 
-/// A vector of one number in four lanes, as [`loaded`] takes it.
+/// Builds a vector of one number in four lanes, as an argument of [`loaded`].
 macro_rules! four {
     ($lane:expr) => {
         const {
@@ -190,20 +192,20 @@ macro_rules! four {
     };
 }
 
-/// 2^-LESS times d and m of four blocks.
+/// Returns d and m of four blocks, times 2^-LESS.
 ///
-/// Not as [`crate::dot::f16_to_f32`]: a subnormal f16 makes a subnormal f32 there on the way, which costs a core 150
-/// cycles, and a file may be full of them.
+/// Unlike [`crate::dot::f16_to_f32`], this creates no intermediate subnormal f32 from a subnormal f16: each costs a
+/// core 150 cycles, and a file may be full of them.
 #[inline(always)]
 pub fn scales<const LESS: u32>(dm: &[u32; 4]) -> (V, V) {
-    // An f16's exponent is that of an f32 less 112, and the least normal one is 2^-14.
+    // An f16's exponent is that of an f32 minus 112, and its smallest normal value is 2^-14.
     let rebase = loaded(four!((112 - LESS) << 23));
     let min_normal = loaded(four!((113 - LESS) << 23));
     let (sign, rest) = (loaded(four!(0x8000_0000)), loaded(four!(0x0fff_e000)));
     let dm = words128(dm, 0);
-    // `h`: sign and, below three zeros, exponent and mantissa.
+    // `h`: the sign, then three zeros, then exponent and mantissa.
     let widen = |h: v128| {
-        // Right but where the exponent is 0: there it is (1 + m) 2^-15, and should be m 2^-14.
+        // Correct unless the exponent is 0: then it is (1 + m) 2^-15, and should be m 2^-14.
         let normal = i32x4_add(v128_and(h, rest), rebase);
         let more = f32x4_pmin(f32x4_sub(normal, min_normal), ZERO);
         v128_or(f32x4_add(normal, more), v128_and(h, sign))
@@ -214,13 +216,13 @@ pub fn scales<const LESS: u32>(dm: &[u32; 4]) -> (V, V) {
     )
 }
 
-/// Words that are f32.
+/// Reinterprets words as f32.
 #[inline(always)]
 pub fn floats(words: &[u32; 4]) -> V {
     words128(words, 0)
 }
 
-/// The low and the high nibble of each word's lowest byte, as f32.
+/// Returns the low and the high nibble of each word's lowest byte, as f32.
 #[inline(always)]
 pub fn nibble_numbers(words: &[u32; 4]) -> (V, V) {
     let words = words128(words, 0);
@@ -234,13 +236,13 @@ pub fn load(four: &[f32; 4]) -> V {
     unsafe { v128_load(four.as_ptr().cast()) }
 }
 
-/// The first lane in all of them.
+/// Copies the first lane to all lanes.
 #[inline(always)]
 pub fn splat(v: V) -> V {
     i32x4_shuffle::<0, 0, 0, 0>(v, v)
 }
 
-/// Each lane where the one before it was.
+/// Rotates the lanes, so that each moves to the place of the one before it.
 #[inline(always)]
 pub fn moved_on(v: V) -> V {
     i32x4_shuffle::<1, 2, 3, 0>(v, v)
