@@ -5,7 +5,7 @@
 ///
 /// 2^n e^r with n whole and |r| at most ln(2) / 2; the polynomial is that of Cephes' `expf`.
 #[inline(always)]
-#[allow(clippy::excessive_precision)] // as it is published
+#[allow(clippy::excessive_precision)] // constants as published
 pub fn exp(v: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // adding this leaves the integer in the low bits of the mantissa
     const P: [f32; 6] = [

@@ -1,9 +1,9 @@
 //! A projection's rows shared among the instances of this module, one per thread, all on one memory.
 //!
-//! The host (`pkg/src/worker/cpu-pool.ts`) allocates; every address here comes from it. The main thread fills in the
-//! [`Job`], calls [`hearth_begin`], wakes the others and works along in [`hearth_finish`]; the others look out for
-//! jobs in [`hearth_await`], sleep in JavaScript where none comes (the instruction for it is not stable in Rust), and
-//! call [`hearth_work`].
+//! The host (`pkg/src/worker/cpu-pool.ts`) allocates; every address here is one of its allocations. The main thread
+//! fills in the [`Job`], calls [`hearth_begin`], wakes the others and shares the work in [`hearth_finish`]; the
+//! others poll for jobs in [`hearth_await`], sleep in JavaScript if there is none (the instruction for it is not
+//! stable in Rust), and call [`hearth_work`].
 
 use core::slice;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -39,7 +39,7 @@ pub struct Job {
     scales: u32,
     x: u32,
     y: u32,
-    /// Address of [`scratch_bytes`] bytes.
+    /// Address of [`hearth_scratch_bytes`] bytes.
     scratch: u32,
     _unused: [u32; 3],
 }

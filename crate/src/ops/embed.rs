@@ -29,7 +29,7 @@ pub enum Rows {
 /// The rows of the table that a part holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EmbedSpec {
-    /// How the table is packed.
+    /// Packing of the table.
     pub packing: Packing,
     /// Rows in this part.
     pub rows: u32,

@@ -90,7 +90,7 @@ pub fn gpu_bytes(tensor: &Tensor<2, Int>) -> u64 {
 /// Reads `len` words from word `at` on.
 ///
 /// # Errors
-/// [`Error::DeviceLost`] or [`Error::Gpu`] when the device cannot answer.
+/// [`Error::DeviceLost`] or [`Error::Gpu`] if the device cannot answer.
 pub async fn read_words(tensor: &Tensor<2, Int>, at: usize, len: usize) -> Result<Vec<u32>> {
     match gpu_tensor(tensor) {
         Some(gpu) => read_bytes(&gpu, at, len).await,

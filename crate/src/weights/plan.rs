@@ -35,9 +35,9 @@ pub struct Planned {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Share {
     Whole,
-    /// Quants in pairs, see [`codebook::repack_pairs`].
+    /// Quants in pairs, see [`hearth_modelfile::quant::codebook::repack_pairs`].
     Quants,
-    /// Exponents, see [`codebook::repack_exponents`].
+    /// Exponents, see [`hearth_modelfile::quant::codebook::repack_exponents`].
     Scales,
 }
 

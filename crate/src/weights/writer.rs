@@ -41,7 +41,7 @@ impl Filling {
         self.plan.order.get(self.current)
     }
 
-    /// Takes the file's bytes `start .. start + chunk.len()`.
+    /// Consumes the file's bytes `start .. start + chunk.len()`.
     pub(crate) async fn feed(&mut self, device: &Device, start: u64, chunk: &[u8]) -> Result<()> {
         let end = start + chunk.len() as u64;
         while let Some(tensor) = self.plan.order.get(self.current) {

@@ -30,7 +30,7 @@ use crate::ops::{cpu, state};
 /// Backend extension: attention on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait AttentionOp: Backend {
-    /// See the module's documentation.
+    /// Computes attention, see the module's documentation.
     fn attention(
         q: FloatTensor<Self>,
         k_cache: FloatTensor<Self>,

@@ -98,7 +98,7 @@ impl Arithmetic {
 /// Shape and placement of one projection.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GemvSpec {
-    /// How the weight is packed.
+    /// Packing of the weight.
     pub packing: Packing,
     /// Rows of the weight.
     pub rows: u32,

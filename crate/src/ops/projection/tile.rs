@@ -26,7 +26,7 @@ use hearth_modelfile::quant::Packing;
 /// Shape and placement of one projection.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinearSpec {
-    /// How the weight is packed.
+    /// Packing of the weight.
     pub packing: Packing,
     /// Output features.
     pub rows: u32,

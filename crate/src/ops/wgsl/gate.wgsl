@@ -1,4 +1,4 @@
-const ACTIVATION: u32 = {{ ACTIVATION }}u; // ops/gate.rs
+const ACTIVATION: u32 = {{ ACTIVATION }}u; // ops/activation.rs
 
 // 1 / (1 + e^-v)
 fn sigmoid(v: vec4<f32>) -> vec4<f32> {

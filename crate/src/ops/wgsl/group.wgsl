@@ -4,7 +4,7 @@
 // separately.
 @group(0) @binding(0) var<storage, read_write> routes: array<vec2<f32>>; // [T, N_USED]: expert, weight
 @group(0) @binding(1) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
-@group(0) @binding(2) var<storage, read_write> groups: array<u32>; // [3 * TILES + T * N_USED], ops/groups.rs
+@group(0) @binding(2) var<storage, read_write> groups: array<u32>; // [3 * TILES + T * N_USED], ops/experts/group.rs
 
 const N_EXPERTS: u32 = {{ N_EXPERTS }}u;
 const N_USED: u32 = {{ N_USED }}u;

@@ -12,7 +12,7 @@ fn input(at: u32) -> vec4<f32> {
     return x[at];
 }
 
-// Writes the outputs of rows `row` to `row + 3`, as far as they exist.
+// Writes the outputs of rows `row` to `row + 3`, if they exist.
 fn put_rows(t: u32, row: u32, sums: vec4<f32>) {
     write(t, row, sums.x);
     if (row + 1u < ROWS) {

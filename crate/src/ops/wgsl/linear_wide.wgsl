@@ -64,7 +64,7 @@ fn add_row(sums: vec4<f32>, w: vec4<f32>, a: vec4<f32>, b: vec4<f32>, c: vec4<f3
     return fma(vec4<f32>(w.w), vec4<f32>(a.w, b.w, c.w, d.w), third);
 }
 
-// Writes the output of row `row` for tokens `t`, `t + APART` and so on, as far as they exist.
+// Writes the output of row `row` for tokens `t`, `t + APART` and so on, if they exist.
 fn write_row(t: u32, end: u32, row: u32, sums: vec4<f32>) {
     if (row >= ROWS) {
         return;

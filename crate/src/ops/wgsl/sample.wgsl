@@ -202,7 +202,7 @@ fn choose(lid: u32) -> u32 {
     }
     let greedy = workgroupUniformLoad(&shared_greedy);
     let top = best_value[0];
-    // From here on, threads read the logits that others adjusted.
+    // Threads read logits adjusted by others from here on.
     storageBarrier();
     workgroupBarrier();
 

@@ -1,6 +1,6 @@
 // One logit per head that takes part in the softmax but has no value: it absorbs attention if no position is
 // relevant.
-@group(0) @binding(5) var<storage, read_write> extras: array<f32>; // [.., N_HEADS], see ops/rope_append.rs
+@group(0) @binding(5) var<storage, read_write> extras: array<f32>; // [.., N_HEADS], see ops/attention/rope_append.rs
 
 const SINKS: bool = true;
 

@@ -1,5 +1,5 @@
 // Tiles of slots routed to the same expert, multiplied by its weight rows.
-@group(0) @binding({{ B2 }}) var<storage, read_write> groups: array<u32>; // [3 * TILES + slots], ops/groups.rs
+@group(0) @binding({{ B2 }}) var<storage, read_write> groups: array<u32>; // [3 * TILES + slots], ops/experts/group.rs
 
 const TOKENS: u32 = {{ TOKENS }}u; // per tile; a workgroup has twice as many threads
 const TILES: u32 = {{ TILES }}u;
