@@ -1,7 +1,7 @@
 //! y[t] = activation(y[t] + bias), in place, for projections with a bias, which few families have.
 //!
-//! - `y`: [T, cols], `bias`: [1, cols], cols a multiple of 4. With `routes` (see [`super::experts`]) `y` is [T *
-//!   n_used, cols], `bias` [1, n_experts * cols], and each row takes the bias of its expert.
+//! - `y`: [T, cols], `bias`: [1, cols], cols a multiple of 4. With `routes` (see [`super::experts`]) `y` is
+//!   [T * n_used, cols], `bias` [1, n_experts * cols], and each row takes the bias of its expert.
 //! - GPU: one thread per four columns.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};

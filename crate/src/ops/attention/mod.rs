@@ -206,8 +206,8 @@ pub fn merge_cpu(x: &[f32], pos: usize, out: &mut [f32], spec: AttentionSpec) {
     }
 }
 
-/// Computes attention, the CPU twin: `q`: [n, n_heads * head_dim], `sinks`: [n_heads] if enabled, `out`: [>= n,
-/// n_heads * head_dim].
+/// Computes attention, the CPU twin: `q`: [n, n_heads * head_dim], `sinks`: [n_heads] if enabled,
+/// `out`: [>= n, n_heads * head_dim].
 fn attention_cpu(
     q: &[f32],
     k_cache: &[f32],

@@ -54,8 +54,8 @@ pub struct AttentionSpec {
     pub causal: bool,
     /// Whether each head has one more logit in its softmax.
     pub sinks: bool,
-    /// Strength of a position-dependent factor: queries at position p are multiplied by 1 + temperature ln(1 +
-    /// floor(p / temperature_ctx)); 0 for none.
+    /// Strength of a position-dependent factor: queries at position p are multiplied by
+    /// 1 + temperature ln(1 + floor(p / temperature_ctx)); 0 for none.
     pub temperature: f32,
     /// Positions per step of that factor, above 0.
     pub temperature_ctx: u32,

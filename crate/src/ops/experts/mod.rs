@@ -4,8 +4,8 @@
 //!   are [T, n_experts]; weights are a softmax over the chosen experts, which equals a softmax over all divided by
 //!   the sum of the chosen ones.
 //! - A weight of experts is [n_experts * rows, cols], one expert after another; [`crate::ops::projection::gemv`]
-//!   multiplies the rows of the experts that tokens were routed to and reads no others. A row of its result, [T *
-//!   n_used, rows], is a *slot*.
+//!   multiplies the rows of the experts that tokens were routed to and reads no others. A row of its result,
+//!   [T * n_used, rows], is a *slot*.
 //! - GPU: one workgroup routes a token; each thread counts the experts that rank ahead of its own.
 //! - Source: Shazeer et al. 2017, arXiv:1701.06538; Jiang et al. 2024, arXiv:2401.04088.
 

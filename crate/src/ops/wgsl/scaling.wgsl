@@ -1,7 +1,7 @@
 const FACTOR: f32 = {{ FACTOR }};
 const LOGIT_CAP: f32 = {{ LOGIT_CAP }}; // 0 for none
 
-// Scales a sum of a projection.
+// Scales a sum of a projection, and caps it if LOGIT_CAP is set.
 fn scaled(sum: f32) -> f32 {
     let v = sum * FACTOR;
     if (LOGIT_CAP == 0.0) {
