@@ -2,7 +2,7 @@
 // weight = d * sc * q - dmin * mn, with sc and mn of the weight's half.
 const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
 @group(0) @binding(0) var<storage, read_write> quants: array<vec2<u32>>; // [rows, cols / 32]
-@group(0) @binding(1) var<storage, read_write> scales: array<vec2<u32>>; // [rows, cols / 64]: 4 * (mn << 4 | sc); f16 d | f16 dmin
+@group(0) @binding(1) var<storage, read_write> scales: array<vec2<u32>>; // [rows, cols / 64]: bytes mn << 4 | sc; f16 d | f16 dmin
 
 // Returns four weights' quants: the lowest two bits of a word's bytes, left in place as in Q4.
 fn numbers(w: u32) -> vec4<f32> {
