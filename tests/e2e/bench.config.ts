@@ -1,6 +1,6 @@
 import { defineConfig } from "@playwright/test";
 
-/** `cargo xtask bench --web`: one JSON line a case on stdout, one browser at a time. */
+/** Configuration of `cargo xtask bench --web`: one JSON line per case on stdout, one browser at a time. */
 export default defineConfig({
   testDir: "bench",
   testMatch: "*.bench.ts",

@@ -1,7 +1,7 @@
 import { defineConfig } from "@playwright/test";
 import base from "./playwright.config.js";
 
-/** The same specs on the page with the fake core, for work on the page and on the specs themselves. */
+/** Runs the same specs on the page with the fake core, for work on the page and on the specs themselves. */
 const url = "http://localhost:8931/";
 process.env.HEARTH_FAKE = "1";
 process.env.HEARTH_URL = url;

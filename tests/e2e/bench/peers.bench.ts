@@ -1,4 +1,7 @@
-/** Hearth beside wllama (llama.cpp in WebAssembly): the same file, prompts and browser, in turns; one JSON line a case. */
+/**
+ * Compares Hearth with wllama (llama.cpp in WebAssembly): the same file, prompts and browser, in turns; one JSON line
+ * per case.
+ */
 import { BASE_URL, SMOLLM2 } from "../support/env.js";
 import { test, type BrowserName } from "../support/test.js";
 
@@ -8,7 +11,7 @@ interface Job {
   device: "cpu" | "webgpu";
   threads: number;
   tokens: number;
-  /** Begins the prompt, so that no run finds another's in a cache. */
+  /** Starts the prompt, so that no run finds another's in a cache. */
   nonce: string;
 }
 

@@ -1,5 +1,5 @@
-// One engine in a page of its own: ours through the package, or wllama, on the same file with the same prompts.
-// What is timed is what a page sees: the first chunk of text, and the chunks after it.
+// Runs one engine in a separate page: ours through the package, or wllama, on the same file with the same prompts.
+// Timed as a page sees it: the first chunk of text, and the chunks after it.
 const ms = () => performance.now();
 const CONTEXT = 1024;
 const user = (content) => [{ role: "user", content }];
@@ -32,7 +32,7 @@ const engines = {
   },
 };
 
-/** Milliseconds to the first text, and chunks a second after it. */
+/** Returns the milliseconds to the first text, and the chunks per second after it. */
 async function run(engine, prompt, max_tokens) {
   const start = ms();
   let first = 0;

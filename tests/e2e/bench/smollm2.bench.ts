@@ -1,4 +1,4 @@
-/** SmolLM2 in each browser and on each device: load, prefill, decode, cost of a launch, heap. */
+/** Measures SmolLM2 in each browser and on each device: load, prefill, decode, cost of a launch, heap. */
 import { BASE_URL, SMOLLM2 } from "../support/env.js";
 import { test, type BrowserName } from "../support/test.js";
 

@@ -1,4 +1,4 @@
-// Drives the core without the package's queueing and messages, so that what is measured is the core.
+// Drives the core without the package's queueing and messages, so that only the core is measured.
 import { installGpuShims } from "/pkg/dist/gpu-shims.js";
 import initGrammar, { Vocabulary } from "/pkg/dist/wasm/grammar.js";
 import init, { Device, Loader } from "/pkg/dist/wasm/hearth.js";
@@ -22,7 +22,7 @@ async function load(device, url) {
   return { engine, after_last_byte_ms: ms() - last_ms };
 }
 
-/** Milliseconds to the first token, and tokens a second after it. */
+/** Returns the milliseconds to the first token, and the tokens per second after it. */
 async function run(engine, prompt, tokens, constraint) {
   const start = ms();
   const generation = engine.generate({ prompt, max_tokens: tokens, temperature: 0 }, constraint);
@@ -39,7 +39,7 @@ async function run(engine, prompt, tokens, constraint) {
   return { ttft_ms: first - start, decode, usage: step.usage, all_ms: ms() - start };
 }
 
-/** A grammar that counts the time it takes. */
+/** Wraps a grammar and counts the time it takes. */
 class Timed {
   spent = 0;
   worst = 0;
@@ -91,7 +91,7 @@ const FORMATS = {
   },
 };
 
-/** What formats cost: the module's start, and its share of a constrained answer's time. */
+/** Measures the cost of formats: the module's start, and its share of a constrained answer's time. */
 async function structured(engine, tokens) {
   let at = ms();
   await initGrammar();
@@ -140,7 +140,7 @@ self.onmessage = async ({ data: { kind, url, options, tokens, lengths } }) => {
     const short = await run(engine, "Once upon a time there was a fox who", tokens);
     const before = engine.stats();
     const [launch_us, replay_us] = await engine.dispatchCost();
-    // Prompts of about so many tokens, none of which begins like another; then the same again, which is in the cache.
+    // Prompts of about n tokens, each with a different beginning; then the same prompt again, which is in the cache.
     const contexts = [];
     for (const n of lengths) {
       const prompt = `${n} ` + words.repeat(Math.round((n - 3) / 14));

@@ -1,4 +1,7 @@
-/** The browsers of a worker: one of each for all its tests, and others for tests that want another one. */
+/**
+ * The browsers of a worker: one of each kind shared by all its tests, and separate ones for tests that need different
+ * options.
+ */
 import type { Browser as Chromium } from "@playwright/test";
 import type { Browser as Firefox } from "puppeteer-core";
 import { launchChromium, openChromium } from "./chromium.js";
@@ -11,14 +14,14 @@ export class Browsers {
   #chromium: Chromium | undefined;
   #firefox: Firefox | undefined;
 
-  /** A tab whose storage no other test sees. */
+  /** Opens a tab whose storage no other test sees. */
   async open(name: BrowserName, options: LaunchOptions = {}): Promise<Tab> {
     if (name === "chromium") {
       if (canShare(options)) return openChromium(await this.#sharedChromium(), options);
       const browser = await launchChromium(options);
       return openChromium(browser, options, () => browser.close());
     }
-    // Firefox has its colours from a preference.
+    // Firefox takes its colour scheme from a preference.
     if (canShare(options) && options.dark !== true) return openFirefox(await this.#sharedFirefox(), options);
     const browser = await launchFirefox(options);
     return openFirefox(browser, options, async () => {
@@ -31,7 +34,7 @@ export class Browsers {
     if (this.#firefox?.connected === true) await this.#firefox.close();
   }
 
-  /** Started when it is first wanted, and again when it is gone. */
+  /** Returns the shared browser, started on first use and restarted if it is gone. */
   async #sharedChromium(): Promise<Chromium> {
     if (this.#chromium?.isConnected() !== true) this.#chromium = await launchChromium();
     return this.#chromium;

@@ -1,4 +1,4 @@
-/** An app of one file with the package as packed, bundled by a tool that is installed for it. Needs the npm registry. */
+/** A one-file app using the package as packed, bundled by a tool that is installed for it. Needs the npm registry. */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { cpSync, createReadStream, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -32,23 +32,23 @@ const page = (
 
 export interface Tool {
   name: string;
-  /** What is installed, with exact versions. */
+  /** Packages to install, with exact versions. */
   packages: string[];
-  /** Files besides the app and its page. */
+  /** Files in addition to the app and its page. */
   files?: Record<string, string>;
-  /** Builds into `dist`, by the tool's program; or serves. */
+  /** Command of the tool's program that builds into `dist`, or serves. */
   command: string[];
-  /** The tool serves by itself. */
+  /** Whether the tool itself is the server. */
   isServer?: boolean;
-  /** What the page loads, if not the app itself. */
+  /** Script that the page loads, if not the app itself. */
   script?: string;
-  /** What the page gives the engine. */
+  /** Options that the page passes to the engine. */
   options?: object;
-  /** The package's files are copied into `dist/hearth`. */
+  /** Whether the package's files are copied into `dist/hearth`. */
   copies?: boolean;
 }
 
-/** Headers of a page that may use threads. */
+/** Headers that allow a page to use threads. */
 const ISOLATED = {
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Embedder-Policy": "require-corp",
@@ -81,7 +81,7 @@ export class Bundled {
   #server: Server | undefined;
   #process: ChildProcess | undefined;
 
-  /** Writes the app, installs the tool, builds and serves; gives the address. */
+  /** Writes the app, installs the tool, builds and serves; returns the address. */
   async start(tool: Tool): Promise<string> {
     const { folder } = this;
     const hearth = join(packed().folder, "node_modules/hearth");

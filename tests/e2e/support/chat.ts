@@ -1,10 +1,10 @@
-/** The chat page, by what a person does with it. */
+/** The chat page, driven by a person's actions. */
 import { expect } from "@playwright/test";
 import type { ChatCompletionMessageParam, DeviceInfo, Engine } from "hearth";
 import { BASE_URL } from "./env.js";
 import type { Tab } from "./tab.js";
 
-/** The one thing that the page puts on its window, see www/src/main.ts. */
+/** The only thing that the page puts on its window, see www/src/main.ts. */
 export interface PageGlobals {
   hearth: { engine: Engine | undefined };
 }
@@ -32,7 +32,7 @@ export class Chat {
     await this.waitScreen("chat", LOAD_MS);
   }
 
-  /** Fails at once, with the error on the page, when that comes instead. */
+  /** Waits for a screen; if an error appears instead, fails at once with that error. */
   async waitScreen(screen: "chat" | "welcome", timeout: number): Promise<void> {
     await this.tab.waitVisible(`body[data-screen="${screen}"], #failure .error`, timeout);
     const error = await this.error("#failure .error");
@@ -44,7 +44,7 @@ export class Chat {
     await this.tab.press("Enter");
   }
 
-  /** Sends and waits for the end of the answer; gives its text. */
+  /** Sends a text, waits for the end of the answer and returns its text. */
   async ask(text: string): Promise<string> {
     await this.send(text);
     return await this.waitAnswer();
@@ -97,7 +97,7 @@ export class Chat {
     }, selector);
   }
 
-  /** The button of an error card or of the header, by its label. */
+  /** Clicks a button of an error card or of the header, found by its label. */
   async clickButton(label: string): Promise<void> {
     await this.tab.evaluate((wanted) => {
       const found = [...document.querySelectorAll("button")].find((button) => button.innerText.trim() === wanted);
@@ -122,7 +122,7 @@ export class Chat {
     }, null);
   }
 
-  /** Greedy ids of an answer, straight from the engine. */
+  /** Returns the greedy ids of an answer, straight from the engine. */
   greedyIds(messages: ChatCompletionMessageParam[], maxTokens: number): Promise<number[]> {
     return this.tab.evaluate(
       async (arg) => {
@@ -142,7 +142,7 @@ export class Chat {
 
   loseDevice(): Promise<void> {
     return this.tab.evaluate(() => {
-      // Not waited for: the worker that would answer ends with the device.
+      // Not awaited: the worker that would reply ends with the device.
       (globalThis as unknown as PageGlobals).hearth.engine?.loseDevice().catch(() => undefined);
     }, null);
   }

@@ -2,9 +2,9 @@ import { chromium, type Browser, type Page } from "@playwright/test";
 import { CHROMIUM } from "./env.js";
 import { DEFAULT_VIEWPORT, type LaunchOptions, type Tab } from "./tab.js";
 
-/** Chromium offers its software adapter (SwiftShader) only with this one; without it requestAdapter gives null. */
+/** Chromium offers its software adapter (SwiftShader) only with this flag; without it requestAdapter returns null. */
 const WEBGPU_ARGS = ["--enable-unsafe-webgpu"];
-/** Nothing but our server is spoken to. */
+/** Flags that prevent connections to anything but our server. */
 const QUIET_ARGS = [
   "--no-sandbox",
   "--disable-background-networking",
@@ -17,7 +17,7 @@ export function launchChromium({ webgpu }: LaunchOptions = {}): Promise<Browser>
   return chromium.launch({ executablePath: CHROMIUM, args: [...QUIET_ARGS, ...(webgpu === false ? [] : WEBGPU_ARGS)] });
 }
 
-/** A tab with cookies and storage of its own. `close` is what ends it. */
+/** Opens a tab with separate cookies and storage. `close` ends it. */
 export async function openChromium(
   browser: Browser,
   options: LaunchOptions,
@@ -56,7 +56,7 @@ export async function openChromium(
     reload: async () => {
       await page.reload();
     },
-    // Playwright's own types take the argument apart, which a generic cannot express.
+    // Playwright's own types destructure the argument type, which a generic cannot express.
     evaluate: (fn, arg) => page.evaluate(fn as never, arg as never),
     run: (source) => page.evaluate(source),
     waitVisible: async (selector, timeout) => {

@@ -1,7 +1,7 @@
-/** The one way in which specs compare numbers. What is not a number, or not there, is never close. */
+/** Comparison of numbers, shared by all specs. A missing value or one that is not a number is never close. */
 import { expect } from "@playwright/test";
 
-/** The largest difference between what was found and what was expected. */
+/** Returns the largest difference between the found and the expected numbers. */
 export function worstError(what: string, found: readonly number[], expected: readonly number[]): number {
   expect(found, `${what}: another length`).toHaveLength(expected.length);
   expect(found.length, `${what}: nothing to compare`).toBeGreaterThan(0);
@@ -14,7 +14,7 @@ export function worstError(what: string, found: readonly number[], expected: rea
   return worst;
 }
 
-/** Says how large `worst` is beside what is allowed, which should be three times what was measured, and fails beyond. */
+/** Prints `worst` next to the tolerance, which should be three times the measured value, and fails beyond it. */
 export function expectWithin(what: string, worst: number, tolerance: number): void {
   const share = (worst / tolerance).toFixed(2);
   console.log(`${what}: largest error ${worst.toExponential(1)}, ${share} of ${tolerance.toExponential(0)}`);

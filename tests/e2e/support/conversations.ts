@@ -1,4 +1,4 @@
-/** Conversations as files of the page's own format, for what a real model would not say on request. */
+/** Conversations as files in the page's own format, for texts that a real model would not produce on request. */
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,12 +10,12 @@ interface Said {
   reasoning?: string;
 }
 
-/** When all of them were: any fixed time. */
+/** Creation time of all of them: any fixed time. */
 const TIME = Date.UTC(2026, 0, 2, 3, 4, 5);
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-e2e-"));
 
-/** A file with one conversation; gives its path. */
+/** Writes a file with one conversation; returns its path. */
 export function conversationFile(title: string, turns: readonly Said[]): string {
   const messages: object[] = [];
   let parent: string | null = null;
@@ -35,7 +35,7 @@ export function conversationFile(title: string, turns: readonly Said[]): string 
   return path;
 }
 
-/** Brings conversations in as a person would, and waits until the last one is open. */
+/** Imports conversations as a person would, and waits until the last one is open. */
 export async function importConversation(chat: Chat, title: string, turns: readonly Said[]): Promise<void> {
   await chat.tab.setFile("#import", conversationFile(title, turns));
   await chat.tab.waitVisible(".message.assistant", 30_000);
@@ -49,12 +49,12 @@ export interface KeptMessage {
   stats: { prompt: number; cached: number } | null;
 }
 
-/** What IndexedDB holds. */
+/** Returns the messages in IndexedDB. */
 export function keptMessages(chat: Chat): Promise<KeptMessage[]> {
   return keptAll(chat, "messages");
 }
 
-/** What is being written, in any conversation. */
+/** Returns the drafts of all conversations. */
 export function keptDrafts(chat: Chat): Promise<string[]> {
   return keptAll(chat, "drafts");
 }

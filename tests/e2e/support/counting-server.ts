@@ -1,17 +1,17 @@
-/** A file server in the test's own hands: it counts what it sends, and can go slowly, change or vanish. */
+/** A file server controlled by the test: it counts what it sends, and can slow down, change the file or vanish. */
 import { createReadStream, statSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Transform } from "node:stream";
 
 export class CountingServer {
-  /** Bytes of bodies, as far as the network took them. */
+  /** Bytes of bodies that the network has accepted. */
   sent = 0;
   requests = 0;
   /** Bodies that have begun and not ended. */
   underWay = 0;
   etag = '"v1"';
-  /** Bytes a second of each answer; all at once when undefined. */
+  /** Bytes per second of each response; unlimited if undefined. */
   speed: number | undefined;
   readonly size: number;
   readonly #file: string;
@@ -68,7 +68,7 @@ export class CountingServer {
         else setTimeout(done, (chunk.length / speed) * 1000, null, chunk);
       },
     });
-    // What was read ahead of a connection that broke was not sent.
+    // Bytes read ahead for a connection that broke were not sent.
     response.on("close", () => {
       this.sent -= response.writableLength;
       this.underWay -= 1;

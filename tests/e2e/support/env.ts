@@ -1,22 +1,22 @@
-/** What the runner tells the specs. */
+/** The environment that the runner passes to the specs. */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Of the repository. */
+/** The repository's root. */
 export const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 
 export const BASE_URL = process.env.HEARTH_URL ?? "http://localhost:8080/";
-/** The same server, sending the headers that make a page cross-origin isolated. */
+/** Address of the same server with the headers that make a page cross-origin isolated. */
 export const ISOLATED_URL = process.env.HEARTH_ISOLATED_URL;
 export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 export const FIREFOX = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
-/** The page runs on the fake core: what depends on a real model cannot be asked. */
+/** Whether the page runs on the fake core, where specs that depend on a real model cannot run. */
 export const IS_FAKE = process.env.HEARTH_FAKE !== undefined;
-/** The default model is at its usual address. */
+/** Whether the default model is at its usual address. */
 export const HAS_SMOLLM2 = process.env.HEARTH_SMOLLM2 !== undefined;
 
-/** Where the default model is on this machine. */
+/** Returns the default model's path on this machine. */
 export const smollm2File = (): string => process.env.HEARTH_SMOLLM2 ?? "";
 
 /** Addresses on the server, as the page writes them. */
@@ -24,10 +24,10 @@ export const SMOLLM2 = "/models/smollm2-135m-instruct-q4_1.gguf";
 export const GEMMA270 = "/models/gemma-3-270m-q4_k_m.gguf";
 export const TINY = "/tests/goldens/data/tiny_llama.gguf";
 
-/** The real model where it is at hand. */
+/** The real model if available, otherwise the tiny one. */
 export const REAL_OR_TINY = HAS_SMOLLM2 ? SMOLLM2 : TINY;
 
-/** The tiny model of a family. */
+/** Returns the address of a family's tiny model. */
 export const familyModel = (family: string): string => `/tests/goldens/data/family_${family}.gguf`;
 
 const data = join(root, "tests/goldens/data");
@@ -41,7 +41,7 @@ export function readGolden(name: string): unknown {
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as unknown) : undefined;
 }
 
-/** Where a spec puts pictures for people to look at. */
+/** Returns the path for a picture that people will look at. */
 export function screenshotFile(name: string): string {
   return join(root, "node_modules/.cache/hearth-e2e-screenshots", `${name}.png`);
 }

@@ -1,4 +1,4 @@
-/** The page on the tests' fake core, which says what it is told, beside a real build. */
+/** The page on the tests' fake core, whose answers a spec dictates, served alongside a real build. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,10 +6,10 @@ import { build } from "vite";
 import { BASE_URL, goldenFile, IS_FAKE, root } from "./env.js";
 import { serveFiles, type FileServer } from "./file-server.js";
 
-/** Where its model is: any file with the right beginning will do. */
+/** Address of its model: any file with the right beginning will do. */
 export const FAKE_MODEL = "/models/fake.gguf";
 
-/** Built from the page's sources and the package as it is built. */
+/** Serves a page built from the page's sources and the package's current build. */
 export async function serveFakePage(): Promise<FileServer> {
   if (IS_FAKE) return { url: BASE_URL, stop: () => undefined };
   const outDir = mkdtempSync(join(tmpdir(), "hearth-fake-"));

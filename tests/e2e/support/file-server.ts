@@ -1,4 +1,4 @@
-/** Plain files from folders, by a server that a test can stop and whose answers it can change. */
+/** Serves plain files from folders; a test can stop the server and change its responses. */
 import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -14,12 +14,12 @@ const TYPES: Record<string, string> = {
 };
 
 export interface FileServer {
-  /** Ends in a slash. */
+  /** Address of the server; ends in a slash. */
   url: string;
   stop: () => void;
 }
 
-/** `mounts`: from the beginning of a path to a folder, or to a file; the first that fits counts. */
+/** Serves `mounts`, which map the beginning of a path to a folder or a file; the first match counts. */
 export async function serveFiles(
   mounts: Record<string, string>,
   change: (path: string, body: Buffer) => Buffer | string = (_, body) => body,

@@ -4,9 +4,9 @@ import puppeteer, { type Browser, type ElementHandle } from "puppeteer-core";
 import { FIREFOX } from "./env.js";
 import { DEFAULT_VIEWPORT, type LaunchOptions, type Tab } from "./tab.js";
 
-/** Both are needed: Linux has WebGPU off in release builds, and software drivers (lavapipe) are on the blocklist. */
+/** Both are needed: on Linux WebGPU is off in release builds, and software drivers (lavapipe) are on the blocklist. */
 const WEBGPU_PREFS = { "dom.webgpu.enabled": true, "gfx.webgpu.ignore-blocklist": true };
-/** Nothing but our server is spoken to. */
+/** Preferences that prevent connections to anything but our server. */
 const QUIET_PREFS = {
   "app.update.enabled": false,
   "browser.safebrowsing.malware.enabled": false,
@@ -16,7 +16,7 @@ const QUIET_PREFS = {
   "network.connectivity-service.enabled": false,
   "services.settings.server": "",
 };
-/** A script in the page may run this long: an answer on a software GPU takes minutes. */
+/** Longest run of a script in the page: an answer on a software GPU takes minutes. */
 const PROTOCOL_TIMEOUT_MS = 900_000;
 
 export function launchFirefox(options: LaunchOptions = {}): Promise<Browser> {
@@ -34,7 +34,7 @@ export function launchFirefox(options: LaunchOptions = {}): Promise<Browser> {
   });
 }
 
-/** A tab in a container of its own, which has its own cookies and storage. `close` is what ends it. */
+/** Opens a tab in a separate container, with separate cookies and storage. `close` ends it. */
 export async function openFirefox(browser: Browser, options: LaunchOptions, close?: () => Promise<void>): Promise<Tab> {
   const context = await browser.createBrowserContext();
   const page = await context.newPage();
@@ -55,7 +55,7 @@ export async function openFirefox(browser: Browser, options: LaunchOptions, clos
     reload: async () => {
       await page.reload();
     },
-    // Puppeteer's own types take the argument apart, which a generic cannot express.
+    // Puppeteer's own types destructure the argument type, which a generic cannot express.
     evaluate: (fn, arg) => page.evaluate(fn as never, arg as never),
     run: (source) => page.evaluate(source),
     waitVisible: async (selector, timeout) => {
@@ -70,7 +70,7 @@ export async function openFirefox(browser: Browser, options: LaunchOptions, clos
         await page.locator(selector).fill(text);
         return;
       }
-      // Filling with nothing tells the page nothing.
+      // Filling in an empty text fires no event in the page.
       await page.$eval(selector, (field) => {
         (field as HTMLInputElement).value = "";
         field.dispatchEvent(new Event("input", { bubbles: true }));

@@ -1,4 +1,4 @@
-/** Goldens: what transformers makes of a model, and whether a loaded engine makes the same of it. */
+/** Goldens: transformers' output for a model, and a check that a loaded engine gives the same. */
 import { readFileSync } from "node:fs";
 import { expect } from "@playwright/test";
 import type { ChatCompletionMessageParam } from "hearth";
@@ -8,11 +8,11 @@ import { goldenFile, readGolden } from "./env.js";
 
 interface Prompt {
   name: string;
-  /** Of a chat; the others are texts. */
+  /** Messages of a chat prompt; the other prompts are texts. */
   messages?: ChatCompletionMessageParam[];
   text: string;
   ids: number[];
-  /** Where the golden has logits. */
+  /** Positions for which the golden has logits. */
   positions: number[];
   greedy_ids: number[];
 }
@@ -22,32 +22,35 @@ interface Golden {
   logits_bin: { file: string; shape: [prompts: number, positions: number, vocab: number] };
 }
 
-/** `<|endoftext|>` and `<|im_end|>`, where an answer ends and the reference goes on. */
+/** `<|endoftext|>` and `<|im_end|>`, where an answer ends and the reference continues. */
 const END_OF_ANSWER = [0, 2];
-/** Gemma's `<eos>` and `<end_of_turn>`, in its folders, which have its own tokenizer. */
+/** `<eos>` and `<end_of_turn>` in the Gemma folders, which have a tokenizer of their own. */
 const GEMMA_END = [1, 6];
-/** Ids of an answer that are compared. Logits find what ids do not, so these are few. */
+/** Number of an answer's ids to compare. Logits catch what ids miss, so a few are enough. */
 const N_IDS = 16;
 const N_LIKELIEST = 20;
-/** Of those, so many have a text that no other has; and they are among so many of the golden's. */
+/**
+ * At least this many of the likeliest tokens must have a text that no other has, found among the golden's first
+ * `N_NAMED`.
+ */
 const LEAST_NAMED = 6;
 const N_NAMED = 60;
 const F32 = 4;
 
-/** Tokens behind a prompt, the likeliest first. */
+/** The tokens after a prompt, the likeliest first. */
 interface Likeliest {
   ids: number[];
   logprobs: number[];
 }
 
-/** From the engine: which token it takes, and the logarithms beside it, in OpenAI's newer shape or by text in its older one. */
+/** The engine's next token, and its log-probabilities: in OpenAI's newer shape, or keyed by text in the older one. */
 interface Found {
   id: number;
   promptTokens: number;
   logprobs: number[] | Record<string, number>;
 }
 
-/** What comes behind a prompt, from the golden's last row of its logits. */
+/** Returns the likeliest next tokens of a prompt, from the last row of the golden's logits. */
 function expectedLikeliest(golden: Golden, prompt: Prompt): Likeliest {
   const { file, shape } = golden.logits_bin;
   const [, positions, vocab] = shape;
@@ -62,7 +65,7 @@ function expectedLikeliest(golden: Golden, prompt: Prompt): Likeliest {
   return { ids, logprobs: ids.map((id) => (logits[id] ?? NaN) - most - total) };
 }
 
-/** The same from the engine, at the first token of an answer. */
+/** Returns the engine's likeliest tokens at the first token of an answer. */
 function foundLikeliest(chat: Chat, { messages, text }: Prompt): Promise<Found> {
   return chat.tab.evaluate(
     async ({ messages, text, n }: { messages?: ChatCompletionMessageParam[]; text: string; n: number }) => {
@@ -106,7 +109,10 @@ function textsOf(chat: Chat, ids: number[]): Promise<string[]> {
   }, ids);
 }
 
-/** The golden's values for tokens with these texts, the nearest where several have the same; special ones show theirs to none. */
+/**
+ * Returns the golden's values for tokens with these texts, the nearest if several share a text; special tokens have no
+ * visible text.
+ */
 async function byText(chat: Chat, found: Record<string, number>, { ids, logprobs }: Likeliest): Promise<number[]> {
   const texts = await textsOf(chat, ids.slice(0, N_NAMED));
   return Object.entries(found).map(([text, value]) => {
@@ -129,8 +135,8 @@ function expectedIds(name: string, prompt: number, count: number): number[] {
 }
 
 /**
- * The loaded model against its golden, for every prompt: the likeliest tokens behind it, computed with the prompt and again with
- * all but its last token in the cache, and the first ids of the greedy answer, if any are asked for.
+ * Compares the loaded model with its golden, for every prompt: the likeliest next tokens, computed with the prompt and
+ * again with all but its last token in the cache, and the first ids of the greedy answer, if any are asked for.
  */
 export async function expectGolden(chat: Chat, name: string, tolerance: number, nIds = N_IDS): Promise<void> {
   const golden = readGolden(`${name}.json`) as Golden;
@@ -139,7 +145,7 @@ export async function expectGolden(chat: Chat, name: string, tolerance: number, 
   for (const [i, prompt] of golden.prompts.entries()) {
     const what = `${name}, ${prompt.name}`;
     const expected = expectedLikeliest(golden, prompt);
-    // Here a text gets a token in front that it has not in the golden, whose chats have it.
+    // The engine puts a BOS token before a plain text; in these goldens only chats have one.
     if (prompt.messages === undefined && hasBos(name)) continue;
     const compare = async (): Promise<void> => {
       const { id, promptTokens, logprobs } = await foundLikeliest(chat, prompt);

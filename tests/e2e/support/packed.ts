@@ -1,4 +1,4 @@
-/** The package as npm packs it, in projects of their own: examples that are installed without a network and built. */
+/** The package as npm packs it, in separate projects: examples that are installed without a network and built. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -21,13 +21,13 @@ const pkg = join(root, "pkg");
 const npm = (args: string[], cwd: string): string => execFileSync("npm", args, { cwd, encoding: "utf8" });
 
 interface Packed {
-  /** Where it is installed; `node_modules` is in there. */
+  /** Folder of the installation, which contains `node_modules`. */
   folder: string;
-  /** What is in the tarball. */
+  /** Paths in the tarball. */
   paths: string[];
 }
 
-/** Of all that is packed. */
+/** Returns a hash of all packed files. */
 function hash(): string {
   const sum = createHash("sha256");
   const names = readdirSync(join(pkg, "dist"), { recursive: true, withFileTypes: true })
@@ -40,14 +40,14 @@ function hash(): string {
   return sum.digest("hex").slice(0, 16);
 }
 
-/** The package, packed and installed from its tarball: once for each build of it. */
+/** Packs the package and installs it from its tarball, once for each build of it. */
 export function packed(): Packed {
-  // Not among node_modules, from where npm climbs to the project that these belong to.
+  // Not inside node_modules: from there npm would climb to the project that owns it.
   const cache = join(root, ".cache/hearth-packed");
   const folder = join(cache, hash());
   const list = join(folder, "paths.json");
   if (!existsSync(folder)) {
-    // Those of earlier builds.
+    // Removes earlier builds.
     rmSync(cache, { recursive: true, force: true });
     mkdirSync(cache, { recursive: true });
     const made = mkdtempSync(join(cache, "new-"));
@@ -68,11 +68,11 @@ export class Project {
   #server: PreviewServer | undefined;
 
   /**
-   * A copy of an example with the package as it is installed. Vite is the one of this repository. Only below the repository are
-   * its other packages found, React among them.
+   * Copies an example and the installed package. Vite comes from this repository. Its other packages, such as React,
+   * are found only if the copy lies below the repository.
    */
   constructor(example: string, where: "alone" | "below" = "alone") {
-    // Not among node_modules, whose files Next takes as they are.
+    // Not inside node_modules, whose files Next uses unprocessed.
     const below = join(root, ".cache/hearth-examples");
     mkdirSync(below, { recursive: true });
     this.folder = mkdtempSync(join(where === "alone" ? tmpdir() : below, "hearth-"));
@@ -88,7 +88,7 @@ export class Project {
     cpSync(from, join(this.folder, "public", name));
   }
 
-  /** Builds it and serves what came of it; gives the address. */
+  /** Builds the project and serves the result; returns the address. */
   async serve(): Promise<string> {
     await build({ root: this.folder, logLevel: "error" });
     this.#server = await preview({ root: this.folder, logLevel: "error", preview: { port: 0 } });

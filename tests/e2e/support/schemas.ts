@@ -1,6 +1,6 @@
-/** Twenty schemas of the kinds that people ask for, and prompts that bring a small model off its course. */
+/** Twenty schemas of the kinds that people ask for, and prompts that lead a small model astray. */
 
-/** Whatever a schema leaves open a small model may go on with for ever, so texts and lists end here. */
+/** A small model may fill anything that a schema leaves open without end, so texts and lists are bounded here. */
 const text = (maxLength = 24): object => ({ type: "string", maxLength });
 const list = (items: object, maxItems = 3): object => ({ type: "array", items, minItems: 1, maxItems });
 const integer = (minimum: number, maximum: number): object => ({ type: "integer", minimum, maximum });

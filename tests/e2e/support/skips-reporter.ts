@@ -1,6 +1,7 @@
 /**
- * Nothing is left out in silence: a skip without one of the reasons in `skips.ts` fails the run, and those with one go, by
- * name, into the file that `cargo xtask test` names. It has an opinion of its own of what a machine must have.
+ * Ensures that no test is skipped silently: a skip without one of the reasons in `skips.ts` fails the run, and the
+ * names of the others are appended to the file that `cargo xtask test` names; it decides for itself what a machine must
+ * have.
  */
 import { appendFileSync } from "node:fs";
 import type { FullResult, Reporter, TestCase, TestResult } from "@playwright/test/reporter";
@@ -13,7 +14,7 @@ export default class SkipsReporter implements Reporter {
   readonly #known = new Set<string>();
 
   onTestEnd(test: TestCase, { status, annotations }: TestResult): void {
-    // One that another test's failure kept from running has no reason, and that failure is reported.
+    // A test that did not run because another one failed has no reason, and that failure is reported.
     const skips = annotations.filter(({ type }) => type === "skip" || type === "fixme");
     if (status !== "skipped" || skips.length === 0) return;
     for (const { description = "" } of skips) {

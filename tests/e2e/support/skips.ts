@@ -1,4 +1,4 @@
-/** What a test may be left out for, by name. `skips-reporter.ts` takes any other reason for a failure. */
+/** Valid reasons for skipping a test, by name. `skips-reporter.ts` treats any other reason as a failure. */
 export const SKIPS = {
   fake: "the page runs on the fake core, which computes, keeps and measures nothing",
   SmolLM2: "SmolLM2 is not at hand (HEARTH_SMOLLM2 is not set)",

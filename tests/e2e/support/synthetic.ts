@@ -1,4 +1,4 @@
-/** A GGUF file of a real model's shape whose weights are zeros, made as a stream in the page: no such file exists. */
+/** A GGUF file in a real model's shape with weights of zero, generated as a stream in the page: no such file exists. */
 
 export interface Shape {
   n_layers: number;
@@ -45,7 +45,7 @@ function tensors({ n_layers, d_model, n_heads, n_kv_heads, d_ff, vocab }: Shape)
   return all;
 }
 
-/** The header's bytes and the length of the whole file. */
+/** Returns the header's bytes and the length of the whole file. */
 export function synthetic(shape: Shape): { header: number[]; total: number } {
   const parts: Buffer[] = [];
   const u32 = (n: number): void => {

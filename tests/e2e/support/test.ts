@@ -1,4 +1,4 @@
-/** Playwright's test with what every spec here wants: a chat page that is closed in the end. */
+/** Playwright's test with the fixture that every spec here needs: a chat page that is closed at the end. */
 import { test as base } from "@playwright/test";
 import { Browsers, type BrowserName } from "./browsers.js";
 import { Chat } from "./chat.js";
@@ -17,7 +17,7 @@ interface WorkerFixtures {
 
 export const test = base.extend<Fixtures, WorkerFixtures>({
   browsers: [
-    // Playwright reads the fixture's dependencies from this pattern, so it has to be there, empty.
+    // Playwright reads the fixture's dependencies from this pattern, so it must be present, even if empty.
     // eslint-disable-next-line no-empty-pattern
     async ({}, use) => {
       const browsers = new Browsers();

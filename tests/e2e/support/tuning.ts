@@ -1,7 +1,7 @@
-/** What a device is taken for in place of measuring it: which kernels run must not depend on how busy a machine is. */
+/** Fixed tunings in place of measuring a device: which kernels run must not depend on how busy a machine is. */
 import type { DeviceTuning } from "hearth";
 
-/** One thread a row and no subgroups: what software rasterisers are fastest with. */
+/** One thread per row and no subgroups: the fastest choice on software rasterisers. */
 export const PLAIN_GPU: DeviceTuning = {
   decode_lanes: 1,
   prefill_lanes: 1,
@@ -11,7 +11,7 @@ export const PLAIN_GPU: DeviceTuning = {
   macs_per_ms: 2e6,
 };
 
-/** What a real GPU measures: many threads a row, prefill through workgroup memory. */
+/** A real GPU's measurements: many threads per row, prefill through workgroup memory. */
 export const LARGE_GPU: DeviceTuning = {
   ...PLAIN_GPU,
   decode_lanes: 16,
