@@ -1,4 +1,4 @@
-/** The page for everybody: axe-core finds nothing, the keyboard reaches everything, and it speaks Chinese. */
+/** Accessibility of the page: axe-core finds nothing, the keyboard reaches everything, and the page speaks Chinese. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Chat } from "../support/chat.js";
@@ -10,7 +10,7 @@ import { expect, test, type BrowserName } from "../support/test.js";
 const AXE = readFileSync(join(root, "node_modules/axe-core/axe.min.js"), "utf8");
 const PHONE = { width: 390, height: 780 };
 
-/** Violations, each as its rule and where. */
+/** Returns the violations, each as its rule and place. */
 async function violations(chat: Chat): Promise<string[]> {
   await chat.tab.run(AXE);
   return await chat.tab.evaluate(async () => {
@@ -80,7 +80,7 @@ test("no violations on a phone, with the conversations open", async ({ launch })
   expect(await violations(chat)).toEqual([]);
   await chat.tab.click("#menu");
   await chat.tab.waitVisible('#sidebar[data-open="true"] #new-chat', 20_000);
-  // It slides in; half of it in sight would be judged by what is behind it.
+  // The sidebar slides in; while half visible it would be judged by the content underneath.
   await chat.tab.evaluate(
     () => Promise.all(document.getAnimations().map(({ finished }) => finished)).then(() => null),
     null,
@@ -131,7 +131,7 @@ test("an answer is told in few changes, and the conversation itself is silent", 
   await chat.ask("Hi, 42!");
   await expect.poll(() => chat.text("#announced"), { timeout: 20_000 }).toContain("Answer finished.");
   const times = await chat.tab.evaluate(() => (globalThis as unknown as { times: number[] }).times, null);
-  // A timer may be early by a little.
+  // A timer may fire slightly early.
   for (const [i, at] of times.entries()) if (i > 0) expect(at - (times[i - 1] ?? 0)).toBeGreaterThan(1900);
   expect(await chat.count("#log[aria-live], #log[role=log], #log[aria-busy]")).toBe(0);
 });

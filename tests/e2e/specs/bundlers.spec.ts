@@ -1,4 +1,7 @@
-/** The bundlers that people have, in the versions that they have, each with an app of one file. Only in full: it installs them. */
+/**
+ * Common bundlers, in the versions that people have, each with a one-file app. Full runs only: the bundlers are
+ * installed.
+ */
 import { join } from "node:path";
 import { Bundled, serveFolder, type Tool } from "../support/bundled.js";
 import { FULL } from "../support/full.js";
@@ -7,7 +10,10 @@ import { expect, test } from "../support/test.js";
 
 const WAIT = { timeout: 120_000 };
 
-/** As README says: workers that import, top-level await; and in Vite 6 and 7, that the package is not bundled beforehand. */
+/**
+ * Configures Vite as the README says: workers that import, top-level await; and in Vite 6 and 7, no pre-bundling of the
+ * package.
+ */
 const vite = (exclude: boolean): string => `export default {
   build: { target: "es2022" },
   worker: { format: "es" },
@@ -53,7 +59,7 @@ const TOOLS: Tool[] = [
     command: ["parcel", "build", "index.html", "--no-cache"],
   },
   {
-    // It bundles no workers: the package's files are copied, and named.
+    // esbuild bundles no workers: the package's files are copied, and named in the options.
     name: "esbuild, with workerUrl",
     packages: ["esbuild@0.28.2"],
     command: ["esbuild", "main.js", "--bundle", "--format=esm", "--outfile=dist/main.js"],
@@ -80,7 +86,7 @@ if (FULL) {
   }
 }
 
-/** Without a bundler, from another origin, as from a CDN. */
+/** Loads the package without a bundler, from another origin, as from a CDN. */
 for (const browser of FULL ? (["chromium", "firefox"] as const) : (["firefox"] as const)) {
   test(`from another origin · ${browser}`, async ({ launch }) => {
     const app = new Bundled();

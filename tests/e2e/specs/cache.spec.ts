@@ -1,4 +1,4 @@
-/** What is kept on the device: after a visit, after kills, between tabs, and where there is no room. */
+/** The cache on the device: after a visit, after kills, between tabs, and without room. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Notice } from "hearth";
@@ -9,7 +9,7 @@ import { inFull } from "../support/full.js";
 import { SKIPS } from "../support/skips.js";
 import { expect, test, type BrowserName } from "../support/test.js";
 
-/** A page of the same origin that may speak to other servers, as the site of someone who uses the package. */
+/** A page of the same origin that may connect to other servers, like the site of someone who uses the package. */
 const PLAIN_PAGE = `${BASE_URL}tests/e2e/bench/page.html`;
 const URLS = { index: `${BASE_URL}pkg/dist/index.js`, cache: `${BASE_URL}pkg/dist/cache/index.js` };
 const BROWSERS: BrowserName[] = ["chromium", "firefox"];
@@ -19,7 +19,7 @@ interface Loaded {
   notices: Notice["code"][];
 }
 
-/** Loads the model and asks for four tokens; with `abortAt`, cancels when so many bytes have come. */
+/** Loads the model and asks for four tokens; with `abortAt`, cancels once that many bytes have arrived. */
 async function load(chat: Chat, model: string, abortAt = Infinity): Promise<Loaded | "cancelled"> {
   return await chat.tab.evaluate(
     async ({ urls, model, abortAt }) => {
@@ -60,7 +60,7 @@ const list = (chat: Chat): Promise<{ url: string; bytes: number; complete: boole
     return (await cache.list()).map(({ url, bytes, complete }) => ({ url, bytes, complete }));
   }, URLS.cache);
 
-/** SHA-256 of the one file that is kept. */
+/** Returns the SHA-256 of the only cached file. */
 const keptHash = (chat: Chat): Promise<string> =>
   chat.tab.evaluate(async () => {
     const root = await (await navigator.storage.getDirectory()).getDirectoryHandle("hearth");
@@ -82,7 +82,7 @@ for (const browser of BROWSERS) {
     const first = await load(chat, model);
     expect(await list(chat)).toEqual([{ url: model, bytes: server.size, complete: true }]);
     expect(server.sent).toBe(server.size);
-    // Another version on the server is told of, and the kept one runs.
+    // A newer version on the server is reported, and the cached one runs.
     server.etag = '"v2"';
     expect(await load(chat, model)).toEqual({ ...(first as Loaded), notices: ["model_changed"] });
     server.close();
@@ -107,7 +107,7 @@ for (const browser of inFull(...BROWSERS)) {
     const model = await server.listen();
     const chat = await launch(browser);
     await chat.tab.goto(PLAIN_PAGE);
-    // Ending the worker is how a load is cancelled: nothing in it gets to tidy up.
+    // A load is cancelled by ending the worker: no code in it gets to clean up.
     let kills = 0;
     for (const share of [0.0001, 0.11, 0.3, 0.31, 0.5, 0.77, 0.9]) {
       expect(await load(chat, model, share * server.size)).toBe("cancelled");
@@ -116,7 +116,7 @@ for (const browser of inFull(...BROWSERS)) {
     const loaded = await load(chat, model);
     expect((loaded as Loaded).notices).toEqual([]);
     expect(await keptHash(chat)).toBe(createHash("sha256").update(readFileSync(smollm2File())).digest("hex"));
-    // Four connections, each with what it had not recorded and what was under way.
+    // Each of the four connections loses what it had not recorded and what was in flight.
     const lost = server.sent - server.size;
     console.log(`${browser}: ${String(kills)} kills, ${String(lost)} bytes sent twice`);
     expect(lost).toBeLessThanOrEqual(kills * 4 * ((4 << 20) + (3 << 20)));

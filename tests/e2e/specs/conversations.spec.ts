@@ -1,4 +1,4 @@
-/** Conversations: kept, found, renamed, branched, taken out and brought in. */
+/** Conversations: kept, found, renamed, branched, exported and imported. */
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Chat } from "../support/chat.js";
 import { conversationFile, importConversation, keptDrafts, keptMessages } from "../support/conversations.js";
@@ -75,7 +75,7 @@ for (const browser of oneBrowser("chromium")) {
     expect(await chat.text(".message.user:nth-last-child(2) .bubble")).toBe("And 44?");
     expect(await chat.text(".message.user:nth-last-child(2) .branches")).toBe("2/2");
     const edited = (await keptMessages(chat)).filter(({ role }) => role === "assistant").at(-1);
-    // The system's and the first turn's tokens were there.
+    // The tokens of the system prompt and of the first turn were cached.
     const answers = (await keptMessages(chat)).filter(({ role, stats }) => role === "assistant" && stats !== null);
     expect(answers).toHaveLength(3);
     expect(edited).toBeDefined();
@@ -89,11 +89,11 @@ for (const browser of oneBrowser("chromium")) {
     await chat.tab.waitVisible(".message.assistant:nth-child(2) .branches", 30_000);
     await chat.waitAnswer();
     expect(await chat.text(".message.assistant:nth-child(2) .branches")).toBe("2/2");
-    // Greedy: the same answer, and its prompt was in the cache but for the last token.
+    // Greedy, so the answer is the same; its prompt was in the cache except for the last token.
     expect(await chat.answer()).toBe(first);
     const again = (await keptMessages(chat)).filter(({ stats }) => stats !== null && stats.prompt - stats.cached <= 1);
     expect(again.length).toBeGreaterThan(0);
-    // The conversation with four messages is a version away.
+    // The branch with four messages is one version back.
     await chat.tab.click('.message.assistant:nth-child(2) .icon-button[aria-label="Previous version"]');
     await expect.poll(() => chat.count(".message")).toBe(4);
   });
@@ -158,7 +158,7 @@ test("a conversation that is deleted while it is answered does not come back", a
   }, null);
   expect(state).toBe("streaming");
   await expect.poll(() => titles(chat)).toEqual([]);
-  // The engine answers this one when it is done with that one, and what is kept is written in turn.
+  // The engine starts this answer after finishing the other one, and the store is written in order.
   await chat.ask("Still there?");
   expect(await titles(chat)).toEqual(["Still there?"]);
   const kept = await keptMessages(chat);
@@ -196,11 +196,11 @@ for (const browser of oneBrowser("chromium")) {
     }));
     await importConversation(chat, "Long", turns);
     await chat.tab.waitVisible(".message:last-child .answer strong", 30_000);
-    // Not its inner text: what is out of sight is not laid out.
+    // Uses textContent rather than inner text: content out of view is not laid out.
     const newest = (): Promise<string> =>
       chat.tab.evaluate(() => document.querySelector(".message:last-child .answer strong")?.textContent ?? "", null);
     expect(await newest()).toBe("4999");
-    // A window of it is in the document and moves with the reader, up and down again.
+    // The document holds a window of the messages, which moves with the reader, up and down again.
     expect(await chat.count(".message")).toBe(40);
     expect(await chat.text(".earlier")).toBe("9960 earlier messages");
     const scrolled = async (to: number): Promise<void> => {

@@ -1,4 +1,4 @@
-/** What a token costs of WebGPU itself, in Chromium, counted where the core calls it. */
+/** WebGPU calls per token, in Chromium, counted where the core makes them. */
 import { IS_FAKE, TINY } from "../support/env.js";
 import { SKIPS } from "../support/skips.js";
 import { expect, test } from "../support/test.js";
@@ -11,7 +11,7 @@ interface Counts {
   submits: number;
 }
 
-/** Runs in the worker before the package: counts calls, and tells the page on request. */
+/** Runs in the worker before the package: counts calls, and reports them to the page on request. */
 const COUNTING = `{
   const counts = { buffers: 0, pipelines: 0, writes: 0, submits: 0 };
   const count = (type, name, key) => {
@@ -34,7 +34,7 @@ test("a token makes no pipeline, no buffer and no write", async ({ launch }) => 
   test.skip(IS_FAKE, SKIPS.fake);
   const chat = await launch("chromium", { workerPrelude: COUNTING });
   await chat.load(TINY, { drafts: "off" });
-  /** What an answer of so many tokens took; its prompt is in the cache. */
+  /** Returns the calls made for an answer of `max_tokens` tokens; its prompt is in the cache. */
   const answer = (max_tokens: number): Promise<Counts & { tokens: number }> =>
     chat.tab.evaluate(async (max_tokens) => {
       const { engine } = (window as unknown as { hearth: { engine: Engine } }).hearth;
@@ -69,6 +69,6 @@ test("a token makes no pipeline, no buffer and no write", async ({ launch }) => 
   expect(many.pipelines).toBe(0);
   expect(many.writes - few.writes).toBe(0);
   expect(many.buffers - few.buffers).toBe(0);
-  // At most one for the step and one for what is read back of it.
+  // At most one submit for the step and one for its read-back.
   expect(many.submits - few.submits).toBeLessThanOrEqual(200);
 });

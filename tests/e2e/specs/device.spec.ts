@@ -1,4 +1,4 @@
-/** What the page does without WebGPU, when the device goes, and when the context is full. */
+/** The page without WebGPU, after losing the device, and with a full context. */
 import { IS_FAKE, screenshotFile, TINY } from "../support/env.js";
 import { oneBrowser } from "../support/full.js";
 import { SKIPS } from "../support/skips.js";
@@ -44,7 +44,7 @@ for (const browser of oneBrowser("firefox")) {
   });
 }
 
-/** An adapter without timestamp-query, which rejects whoever asks for it. */
+/** Simulates an adapter without timestamp-query, which rejects any request for it. */
 const NO_TIMESTAMPS = `{
   const has = GPUSupportedFeatures.prototype.has;
   GPUSupportedFeatures.prototype.has = function (name) { return name !== "timestamp-query" && has.call(this, name); };
@@ -70,7 +70,7 @@ for (const browser of oneBrowser("chromium")) {
   test(`a device lost in the middle of an answer costs it nothing but time · ${browser}`, async ({ launch }) => {
     test.skip(IS_FAKE, SKIPS.fake);
     const chat = await launch(browser, { alone: true });
-    // Drawn, not greedy: the device that goes on draws what the first one would have drawn.
+    // Sampled, not greedy: the replacement device samples the tokens that the first one would have sampled.
     await chat.load(TINY, { temperature: 0.9, seed: 5, max_tokens: 200 });
     const whole = await chat.ask("Hi, 42!");
     await chat.clickButton("New chat");

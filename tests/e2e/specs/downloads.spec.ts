@@ -1,10 +1,10 @@
-/** Downloads that break: healed where they can be, explained where they cannot. */
+/** Broken downloads: repaired where possible, explained otherwise. */
 import { SMOLLM2, IS_FAKE, TINY } from "../support/env.js";
 import { expectGolden } from "../support/golden.js";
 import { SKIPS } from "../support/skips.js";
 import { expect, test } from "../support/test.js";
 
-/** The server counts faults by address, so each test has one of its own. */
+/** Returns a distinct address for each test, since the server counts faults by address. */
 function broken(faults: string): string {
   return `${IS_FAKE ? SMOLLM2 : TINY}?${faults}&id=${crypto.randomUUID()}`;
 }
@@ -21,7 +21,7 @@ for (const [name, faults] of [
     const chat = await launch("chromium");
     await chat.load(broken(faults), { ...CPU, stall_ms: 1500 });
     expect((await chat.device()).kind).toBe("cpu");
-    // Each weight is where it belongs.
+    // Checks that each weight is in its place.
     if (!IS_FAKE) await expectGolden(chat, "tiny_llama", 2e-2);
   });
 }
@@ -41,7 +41,7 @@ for (const [name, faults, codes] of [
     expect(codes).toContain(error.code);
     expect(error.message).not.toBe("");
     expect(error.hint).not.toBe("");
-    // The page goes on: another model can be chosen.
+    // The page stays usable: another model can be chosen.
     await chat.clickButton("Choose another model");
     await chat.waitScreen("welcome", 20_000);
   });

@@ -12,7 +12,7 @@ interface Golden {
 }
 
 const SETUPS = [
-  // What a measurement would choose may be integers of 15 bits.
+  // A measurement might choose 15-bit integers.
   { browser: "chromium", params: { arithmetic: "f32" } },
   ...inFull({ browser: "firefox", params: { arithmetic: "f32" } } as const),
   { browser: "chromium", params: { device: "cpu" } },

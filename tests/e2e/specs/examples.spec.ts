@@ -1,4 +1,4 @@
-/** The examples, each as a person would run it: installed, built, opened. */
+/** The examples, each run as a person would: installed, built, opened. */
 import { statSync } from "node:fs";
 import type { Chat } from "../support/chat.js";
 import { goldenFile, HAS_SMOLLM2, IS_FAKE, smollm2File } from "../support/env.js";
@@ -10,7 +10,7 @@ import { expect, test } from "../support/test.js";
 
 const WAIT = { timeout: 120_000 };
 
-/** Opens a page and waits for its end; gives what it wrote. */
+/** Opens a page and waits until it has finished; returns its output. */
 async function done(chat: Chat, url: string): Promise<string> {
   await chat.tab.goto(url);
   const settled = /^(Done|HearthError|Error|TypeError|SyntaxError)/;

@@ -1,6 +1,6 @@
 /**
- * The guard of the linker trap: when wasm-ld wraps every export in a call of all constructors, they run again at each
- * call, 2 ms a time. A constructor of our own counts. See ARCHITECTURE.md.
+ * Guards against the linker trap: when wasm-ld wraps every export in a call of all constructors, they run again at each
+ * call, 2 ms each time. The test counts the runs of a constructor of ours. See ARCHITECTURE.md.
  */
 import { BASE_URL, HAS_SMOLLM2, IS_FAKE, SMOLLM2 } from "../support/env.js";
 import { oneBrowser } from "../support/full.js";

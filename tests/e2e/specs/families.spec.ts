@@ -1,6 +1,6 @@
 /**
- * A tiny model of each family and of every storage type gives the reference's logits and greedy ids. Chromium has all, because
- * its compiler of shaders is one that runs nowhere else; Firefox's driver and compiler are those of the native tests.
+ * A tiny model of each family and of every storage type gives the reference's logits and greedy ids. Chromium runs them
+ * all, because its shader compiler runs nowhere else; Firefox's driver and compiler are those of the native tests.
  */
 import { familyModel, IS_FAKE } from "../support/env.js";
 import { FULL, oneBrowser } from "../support/full.js";
@@ -46,7 +46,7 @@ const SETUPS: Setup[] = [
     params: WEBGPU,
     models: ["gemma3", "gpt_oss", "phi3", "gpt2", "llama_kquants"],
   },
-  // What differs there are the lanes of each storage type, and no family.
+  // Compared with the native tests, the CPU path differs in the lanes of each storage type, not in the families.
   {
     name: "Chromium, CPU",
     browser: "chromium",
@@ -55,7 +55,7 @@ const SETUPS: Setup[] = [
   },
 ];
 
-/** Three times what was measured. */
+/** Returns three times the measured error. */
 function tolerance(model: string, { device }: Record<string, string>): number {
   // Scales of K-quants are rounded to f16.
   if (model === "llama_kquants") return 0.13;
@@ -63,7 +63,7 @@ function tolerance(model: string, { device }: Record<string, string>): number {
   return device === "cpu" ? 1e-2 : 1e-4;
 }
 
-/** Its tokens are clear of what bytes in the cache cost. */
+/** The model's likeliest tokens are further apart than the error of an 8-bit cache. */
 for (const browser of oneBrowser("chromium")) {
   test(`tiny model with a cache of bytes · ${browser}`, async ({ launch }) => {
     test.skip(IS_FAKE, SKIPS.fake);

@@ -1,4 +1,4 @@
-/** Files that are no models, or none that can be run, chosen from the disk or loaded from an address. */
+/** Files that are not models, or cannot be run, chosen from the disk or loaded from an address. */
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +14,10 @@ function file(name: string, bytes: Uint8Array | string): string {
   return path;
 }
 
-/** The tiny model with another name for its architecture: the value of the key, and the prefix of the other keys. */
+/**
+ * Returns the tiny model with another name for its architecture: the value of the key, and the prefix of the other
+ * keys.
+ */
 function unknownArchitecture(): Uint8Array {
   if (IS_FAKE) return Buffer.from("GGUF arch=zlama");
   const bytes = readFileSync(goldenFile("tiny_llama.gguf"));
@@ -22,7 +25,7 @@ function unknownArchitecture(): Uint8Array {
   return bytes;
 }
 
-/** The tiny model with a template of the same length that doubles a list sixty times. */
+/** Returns the tiny model with a template of the same length that doubles a list sixty times. */
 function endlessTemplate(): Uint8Array {
   const bytes = readFileSync(goldenFile("tiny_llama.gguf"));
   const start = bytes.indexOf("{%- for message in messages %}");
@@ -106,7 +109,7 @@ test("a model file chosen from the disk runs", async ({ launch }) => {
   await chat.ask("Hi, 42!");
 });
 
-/** The core waits for twice as much as was not enough, which here is more than there is. */
+/** When the requested prefix is too short, the core requests twice as much, which here exceeds the file. */
 test("a file is inspected whose length nobody tells and whose header ends behind its middle", async ({ launch }) => {
   test.skip(IS_FAKE, SKIPS.fake);
   const chat = await launch("chromium");

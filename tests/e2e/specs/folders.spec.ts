@@ -1,6 +1,6 @@
 /**
- * Safetensors, in a folder or as files that were chosen together, give the reference's logits and greedy ids. What becomes of them
- * is Rust's business and tested natively; here it is how their files are found and read.
+ * Safetensors, in a folder or as files chosen together, give the reference's logits and greedy ids. Reading the tensors
+ * is covered by Rust's native tests; these specs cover how the files are found and read.
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -33,7 +33,7 @@ const OTHERS = [
   "hf_gpt_oss",
 ];
 
-/** Three times what was measured. */
+/** Three times the measured error. */
 const TOLERANCE = 1e-4;
 const PARAMS = { context: "256", kv: "f32", tuning: JSON.stringify(PLAIN_GPU) };
 
@@ -65,11 +65,11 @@ test("floats are made smaller at load, and say nearly the same", async ({ launch
     ["q8", 0.29],
   ] as const) {
     await chat.load(folder, { ...PARAMS, device: "cpu", quantize });
-    // 20 and 36 bytes for 128.
+    // 20 and 36 bytes instead of 128.
     expect(await weightBytes(chat), quantize).toBeLessThan(share * floats);
     expect(await weightBytes(chat), quantize).toBeGreaterThan(0.5 * share * floats);
   }
-  // What blocks of eight bits lose, of logarithms that go down to -11; those of four lose most of so small a model.
+  // The loss from 8-bit blocks, on log-probabilities down to -11; 4-bit blocks lose most of so small a model.
   await expectGolden(chat, "hf_llama3", 1, 0);
 });
 

@@ -1,4 +1,4 @@
-/** The examples for frameworks and for an extension, each as a person would run it: built and opened. Only in full. */
+/** The examples for frameworks and for an extension, each run as a person would: built and opened. Full runs only. */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { join } from "node:path";
 import { chromium } from "@playwright/test";

@@ -1,4 +1,7 @@
-/** Gemma 3 270M in Q4_K_M, the real file: a base model with K-quants, SentencePiece and sliding layers, on the CPU. Only in full. */
+/**
+ * Gemma 3 270M in Q4_K_M, the real file: a base model with K-quants, SentencePiece and sliding layers, on the CPU. Full
+ * runs only.
+ */
 import { BASE_URL, GEMMA270, IS_FAKE, readGolden } from "../support/env.js";
 import { inFull } from "../support/full.js";
 import { SKIPS } from "../support/skips.js";

@@ -1,4 +1,4 @@
-/** Tests share a browser and nothing in it: what one keeps no other finds, or they would pass or fail by their order. */
+/** Tests share a browser but no data in it: otherwise they would pass or fail depending on their order. */
 import { expect, test } from "../support/test.js";
 
 for (const browser of ["chromium", "firefox"] as const) {
@@ -25,7 +25,7 @@ for (const browser of ["chromium", "firefox"] as const) {
         }, null),
       );
       await chat.tab.reload();
-      // In the tab itself it is all there, so that there is something to find.
+      // All of it is visible in the tab itself, so there is something to find.
       expect(await chat.tab.evaluate(() => localStorage.getItem("mine"), null)).toBe("1");
     }
     expect(found).toEqual(found.map(() => []));

@@ -1,4 +1,4 @@
-/** What engines leave behind when they end, and how soon they fall silent. */
+/** The leftovers of engines that have ended, and how soon engines fall silent. */
 import type { Chat, PageGlobals } from "../support/chat.js";
 import { HAS_SMOLLM2, IS_FAKE, SMOLLM2, TINY } from "../support/env.js";
 import { FULL, oneBrowser } from "../support/full.js";
@@ -45,7 +45,7 @@ test(`${String(N_ENGINES)} engines come and go without growth of the page's heap
   await comeAndGo(chat, N_ENGINES - 20);
   const grown = (await heap()) - before;
   console.log(`heap: ${String(before)} bytes after 20 engines, ${String(grown)} more after ${String(N_ENGINES)}`);
-  // An engine's own objects take some 10 kB, so 40 of them five times as much; what compilers keep is 30 kB.
+  // An engine's own objects take some 10 kB, so 40 leaked ones would take five times this limit; compilers keep 30 kB.
   expect(grown).toBeLessThan(80_000);
   await expect.poll(() => chat.tab.workers?.()).toBe(0);
 });
@@ -83,7 +83,7 @@ for (const browser of oneBrowser("firefox")) {
           );
           found[phase] = { code, ms: performance.now() - at };
         }
-        // What was stopped is not in the way of the next one.
+        // The stopped request does not block the next one.
         const engine = await Engine.create({ model: arg.model });
         engine.dispose();
         return found;
@@ -96,15 +96,18 @@ for (const browser of oneBrowser("firefox")) {
   });
 }
 
-/** Looks at the counters behind an abort, of which so many may still see it at work: at the step, or the chunk, that was begun. */
+/**
+ * Number of readings of the counters after an abort, and how many of them may still find the engine at work: on the
+ * step, or the chunk, already begun.
+ */
 const LOOKS = 8;
 const LOOKS_AT_WORK = 2;
 
 interface Silence {
   phase: string;
-  /** Milliseconds until the caller heard of it. */
+  /** Milliseconds until the caller's request was rejected. */
   rejected: number;
-  /** Kernel launches so far, at each look. */
+  /** Kernel launches so far, at each reading. */
   launches: number[];
 }
 
@@ -120,7 +123,10 @@ for (const { browser, device } of [
     const { busy, silences } = await chat.tab.evaluate(async (looks) => {
       const { engine } = (globalThis as unknown as PageGlobals).hearth;
       if (engine === undefined) throw new Error("the page has no engine");
-      /** The counters are told between two steps, so that each look at an engine at work finds another count. */
+      /**
+       * Reads the counters, which are reported between two steps, so that each reading of a working engine finds
+       * another count.
+       */
       const look = async (): Promise<number[]> => {
         const launches: number[] = [];
         for (let i = 0; i < looks; i++) {
@@ -176,12 +182,12 @@ for (const { browser, device } of [
       return { busy, silences };
     }, LOOKS);
     console.log(JSON.stringify({ busy, silences }));
-    // What the looks would find if it went on.
+    // The readings if the engine kept working: all different.
     expect(new Set(busy).size).toBe(LOOKS);
     expect(silences).toHaveLength(10);
     for (const { rejected, launches } of silences) {
       expect(new Set(launches.slice(LOOKS_AT_WORK)).size, JSON.stringify(launches)).toBe(1);
-      // The caller hears of it at once, whatever the device is at.
+      // The caller's request is rejected at once, whatever the device is doing.
       expect(rejected).toBeLessThan(1000);
     }
     expect((await chat.greedyIds([{ role: "user", content: "Hi" }], 4)).length).toBe(4);
