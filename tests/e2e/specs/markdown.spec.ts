@@ -1,4 +1,4 @@
-/** What a model wrote, as the page shows it: formatted where it means that, and harmless whatever it means. */
+/** A model's text as the page shows it: formatted where it is Markdown, and harmless in any case. */
 import { importConversation } from "../support/conversations.js";
 import { BASE_URL, screenshotFile } from "../support/env.js";
 import { oneBrowser } from "../support/full.js";
@@ -31,7 +31,8 @@ for (const browser of BROWSERS) {
       { user: "next", assistant: "Here: `<script>` and\n\n```html\n<script>globalThis.hit = 1</script>\n```" },
     ]);
     await chat.tab.waitVisible(".answer .katex", 30_000);
-    // Pictures, scripts and frames that came later than all of that have had their turn.
+    // Loads an image and a frame after the answer's: when these have ended, any images, scripts and frames in it have
+    // run.
     await chat.tab.evaluate(async () => {
       const ended = ["img", "iframe"].map((tag) => {
         const element = document.createElement(tag) as HTMLImageElement | HTMLIFrameElement;

@@ -1,4 +1,4 @@
-/** What a large model costs the page: its weights go to the GPU, and the core's own memory does not grow with them. */
+/** A large model's cost to the page: its weights go to the GPU, and the core's own memory does not grow with them. */
 import type { Engine as EngineClass } from "hearth";
 import { BASE_URL, IS_FAKE } from "../support/env.js";
 import { synthetic } from "../support/synthetic.js";
@@ -6,7 +6,7 @@ import { SKIPS } from "../support/skips.js";
 import { expect, test } from "../support/test.js";
 
 const MIB = 1 << 20;
-/** Half of Llama 3.2 1B's layers, so that a software adapter, whose memory is the machine's, holds it easily. */
+/** Half of Llama 3.2 1B's layers, so that a software adapter, which uses the machine's memory, holds them easily. */
 const SHAPE = { n_layers: 8, d_model: 2048, n_heads: 32, n_kv_heads: 8, d_ff: 8192, vocab: 32_000 };
 
 test("the heap stays under 64 MiB with weights of 290 MiB on the GPU", async ({ launch }) => {
@@ -40,6 +40,6 @@ test("the heap stays under 64 MiB with weights of 290 MiB on the GPU", async ({ 
   );
   expect(found.weight_bytes).toBeGreaterThan(290 * MIB);
   expect(found.heap_bytes).toBeLessThan(64 * MIB);
-  // 20 bytes a block on the device for 18 in the file, and what a step works in.
+  // 20 bytes per block on the device for 18 in the file, plus a step's scratch memory.
   expect(found.gpu_bytes).toBeLessThan(1.05 * found.weight_bytes + found.kv_bytes + 64 * MIB);
 });

@@ -1,4 +1,7 @@
-/** Choosing a model: what it would take is shown before it is fetched; a download waits, goes on, and is refused where it must be. */
+/**
+ * Choosing a model: its needs are shown before it is fetched; a download pauses, resumes, and is refused where
+ * necessary.
+ */
 import { CountingServer } from "../support/counting-server.js";
 import type { Chat } from "../support/chat.js";
 import {
@@ -17,14 +20,14 @@ import { expect, test } from "../support/test.js";
 
 const WAIT = { timeout: 60_000 };
 
-/** With four connections this much may be on its way when a download ends (see `cache.spec.ts`). */
+/** Bytes that may be in flight over four connections when a download ends (see `cache.spec.ts`). */
 const LOST = 32 << 20;
 
 test.beforeEach(() => {
   test.skip(IS_FAKE, SKIPS.fake);
 });
 
-/** Drops a file of the server's on the page, as from the desktop. */
+/** Drops one of the server's files on the page, as from the desktop. */
 function drop(chat: Chat, address: string, name: string): Promise<void> {
   return chat.tab.evaluate(
     async (arg) => {
@@ -48,7 +51,7 @@ for (const browser of oneBrowser("firefox")) {
     const url = await server.listen();
     try {
       const chat = await launch(browser);
-      // A link from elsewhere fetches the header only, until the visitor says so.
+      // A link from elsewhere fetches the header only, until the visitor agrees.
       await chat.open({ model: url, device: "cpu", max_tokens: 4 });
       await chat.tab.waitVisible("#start", WAIT.timeout);
       expect(await chat.text("#plan .verdict")).toBe("Fits this device");
@@ -57,7 +60,7 @@ for (const browser of oneBrowser("firefox")) {
       expect(await chat.text('[data-part="compute"] .numbers')).toMatch(/Weights\s+98\.2 MB/);
       expect(await chat.text('[data-part="algorithm"]')).toMatch(/llama[\s\S]*135 million[\s\S]*30, 576 wide/);
       expect(await chat.count(".tower .forward")).toBe(30);
-      // The header has 2 MB; what was on its way when the rest was declined is the network's.
+      // The header is 2 MB; anything beyond it was already in flight when the rest was declined.
       expect(server.sent).toBeLessThan(server.size / 2);
 
       server.speed = 8e6;
@@ -66,13 +69,13 @@ for (const browser of oneBrowser("firefox")) {
       await expect.poll(() => server.sent, WAIT).toBeGreaterThan(48 << 20);
       await chat.tab.click("#pause-load");
       await chat.tab.waitVisible('#loading[data-paused="true"]', 20_000);
-      // Without an answer under way nothing comes any more, unless somebody asks again.
+      // With no response in progress, nothing more arrives unless the page requests it again.
       await expect.poll(() => server.underWay, WAIT).toBe(0);
       const { requests } = server;
       await chat.tab.screenshot(screenshotFile(`paused-${browser}`));
 
       expect([server.requests, server.underWay]).toEqual([requests, 0]);
-      // The page goes away; what has come is there when it is opened again.
+      // The page is closed; the downloaded part is there when it is opened again.
       await chat.tab.reload();
       await chat.tab.waitVisible("#start", WAIT.timeout);
       expect(await chat.text("#start")).toMatch(/^Fetch [1-7]\d\.\d MB and start$/);
@@ -120,7 +123,7 @@ for (const browser of oneBrowser("chromium")) {
     expect(await chat.text("#start")).toBe("Load anyway");
     expect(await chat.count("body[data-screen=welcome]")).toBe(1);
 
-    // The welcome's own model: about 98 MB of weights, 94 of KV cache.
+    // The welcome screen's own model: about 98 MB of weights, 94 of KV cache.
     await chat.open({ memory: 150e6, device: "cpu", max_tokens: 4 });
     test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
     await chat.tab.waitVisible('.verdict[data-verdict="smaller"]', WAIT.timeout);
@@ -166,7 +169,7 @@ test("a longer context is wished for, priced and kept to", async ({ launch }) =>
   await chat.tab.click("#start");
   await chat.waitReady();
   expect(await n_ctx()).toBe(8192);
-  // The next visit starts it as it was.
+  // The next visit starts it with the same options.
   await chat.tab.reload();
   await chat.waitReady();
   expect(await n_ctx()).toBe(8192);
@@ -189,7 +192,7 @@ test("a pasted link is looked at, started, found again and deleted", async ({ la
   await chat.tab.fill("#models #model-search", "tiny_l");
   await expect.poll(() => chat.count("#models .models li")).toBe(1);
 
-  // Opened again without a word about a model, the page starts the last one by itself, if it is here.
+  // Opened again without a model in the address, the page starts the last one by itself, if it is stored here.
   await chat.open({ device: "cpu", max_tokens: 4 });
   await chat.waitReady();
   await chat.ask("Hi, 42!");
@@ -223,7 +226,7 @@ test("what is dropped on an answer does not end it", async ({ launch }) => {
   await chat.tab.waitVisible("#toast", 20_000);
   expect(await chat.text("#toast")).toContain("cat.png is no model");
   expect(await chat.count("dialog")).toBe(0);
-  // A model that fits is shown, and waits for a word.
+  // A model that fits is shown, and waits for confirmation.
   await drop(chat, TINY, "other.gguf");
   await chat.tab.waitVisible("#models #start", 60_000);
   expect(await chat.text("#plan")).toContain("It takes the place of");

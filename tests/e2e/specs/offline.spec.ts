@@ -1,4 +1,7 @@
-/** The page without a network: the program and the model are both on the device; a newer program comes when it is asked for. */
+/**
+ * The page without a network: the program and the model are both on the device; a newer program is installed on
+ * request.
+ */
 import { join } from "node:path";
 import type { Chat } from "../support/chat.js";
 import { goldenFile, HAS_SMOLLM2, IS_FAKE, root, SMOLLM2, smollm2File } from "../support/env.js";
@@ -13,7 +16,7 @@ test.beforeEach(() => {
 
 const dist = join(root, "www/dist");
 
-/** Until the service worker has all that it is to keep. */
+/** Waits until the service worker has cached everything. */
 function kept(chat: Chat): Promise<string | undefined> {
   return chat.tab.evaluate(async () => {
     const registration = await navigator.serviceWorker.getRegistration();
@@ -39,7 +42,7 @@ for (const browser of oneBrowser("firefox")) {
       await chat.waitReady();
       expect(await chat.ask("Name three colours.")).toBe(answer);
       expect(await chat.count("#conversations li")).toBe(2);
-      // A look at a model that is here needs no network either.
+      // Inspecting a model that is stored here needs no network either.
       await chat.tab.click("#open-performance");
       await chat.tab.waitVisible("#performance .numbers", 30_000);
       expect(await chat.text("#performance .numbers")).toMatch(/Weights\s+98\.2 MB\s+98\.2 MB/);
@@ -51,7 +54,7 @@ for (const browser of oneBrowser("firefox")) {
 
 test("a newer version waits until it is wanted", async ({ launch }) => {
   let version = 1;
-  // The second version differs in its page and, as each build does, in the list of what is kept.
+  // The second version differs in its page and, like every build, in the list of cached files.
   const server = await serveFiles({ "/tiny.gguf": goldenFile("tiny_llama.gguf"), "/": dist }, (path, body) => {
     if (version === 1) return body;
     const text = (): string => body.toString("utf8");
@@ -68,7 +71,7 @@ test("a newer version waits until it is wanted", async ({ launch }) => {
     const name = (): Promise<string | undefined> =>
       chat.tab.evaluate(() => document.documentElement.className, null).catch(() => undefined);
     await chat.tab.waitVisible("#update", 30_000);
-    // The old one runs on, whole, until then.
+    // The complete old version keeps running until then.
     expect(await name()).toBe("");
     await chat.tab.click("#update button");
     await expect.poll(name, { timeout: 30_000 }).toBe("second");

@@ -1,4 +1,6 @@
-/** The package as npm packs it: what is in it, how large it is, and in a project of its own in both browsers and in Node. */
+/**
+ * The package as npm packs it: its contents, its size, and its use in a separate project in both browsers and in Node.
+ */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, readdirSync, readFileSync } from "node:fs";
@@ -73,7 +75,7 @@ test("each file is the one that provenance.json names", () => {
   );
 });
 
-// Of the module as it is shipped, which only a full run has.
+// Measures the module as shipped, which only a full run builds.
 if (FULL) {
   test("the package keeps to its size", () => {
     const dist = join(root, "pkg/dist");

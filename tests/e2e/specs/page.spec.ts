@@ -13,7 +13,7 @@ test("nothing is requested from elsewhere, and the page has a policy that says s
     null,
   );
   expect(policy).toContain("script-src 'self' 'wasm-unsafe-eval'");
-  // The header, which workers go by.
+  // Workers obey the header.
   const worker = urls.find((url) => /worker-[^/]*\.js$/.test(url)) ?? BASE_URL;
   const header = IS_FAKE ? undefined : (await fetch(worker)).headers.get("content-security-policy");
   if (header !== undefined) expect(header).toBe(`${policy}; frame-ancestors 'none'`);

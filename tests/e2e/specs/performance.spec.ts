@@ -1,4 +1,4 @@
-/** What the page measures and shows, and what the page itself weighs. */
+/** The page's measurements and how it shows them, and the size of the page itself. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync } from "node:zlib";
@@ -37,14 +37,15 @@ test("the performance view shows the answer's numbers, and the benchmark's repor
   expect(report.device.kind).toBe("cpu");
   expect(report.memory.gpu_bytes).toBe(0);
   expect(report.memory.heap_bytes).toBeGreaterThan(report.model.weight_bytes);
-  // The tiny model's context holds these.
+  // The cases that fit into the tiny model's context.
   expect(report.cases.map(({ name }) => name)).toEqual(["prefill_128", "decode_64"]);
   for (const { tokens, seconds, tokens_per_second, first_token_seconds } of report.cases) {
     expect(tokens_per_second).toBeCloseTo(tokens / seconds, 6);
     expect(first_token_seconds).toBeGreaterThan(0);
   }
   const [prefill, decode] = report.cases;
-  // A prompt's first token is what it takes; an answer's is behind a shorter prompt, and not counted.
+  // A prompt's time is the time to its first token; an answer's first token follows a shorter prompt and is not
+  // counted.
   expect(prefill?.seconds).toBe(prefill?.first_token_seconds);
   expect(prefill?.tokens).toBeGreaterThan(100);
   expect(prefill?.tokens).toBeLessThanOrEqual(130);
@@ -63,7 +64,7 @@ test("what the page needs before it can be used is small", () => {
   console.log(`brotli: ${String(sum)} bytes before the page is interactive: ${named.join(", ")}`);
   expect(named.length).toBeGreaterThanOrEqual(2);
   expect(sum).toBeLessThan(200_000);
-  // Formulas, code and formats come when they are wanted.
+  // Formulas, highlighting and formats are fetched on demand.
   const script = named.map((name) => (name.endsWith(".js") ? readFileSync(join(dist, name), "utf8") : "")).join("");
   const parts = readdirSync(join(dist, "assets")).filter((name) => /^(katex|common)-.*\.js$/.test(name));
   expect(parts).toHaveLength(2);

@@ -1,4 +1,4 @@
-/** What is typed in the settings is what the model gets: a one-word change on the way there would show nowhere else. */
+/** The model receives what is typed in the settings: a one-word mistake on the way would show up nowhere else. */
 import type { Chat, PageGlobals } from "../support/chat.js";
 import { IS_FAKE, TINY } from "../support/env.js";
 import { SKIPS } from "../support/skips.js";
@@ -8,7 +8,7 @@ const QUESTION = "Hi, 42!";
 const SYSTEM = "You are a fireplace.";
 const SLIDERS = { temperature: 0, repetition_penalty: 1.3, max_tokens: 64 };
 
-/** The answer straight from the engine. */
+/** Returns the answer straight from the engine. */
 function direct(chat: Chat, system: string, sampling: Record<string, number>): Promise<string> {
   return chat.tab.evaluate(
     async ({ system, question, sampling }) => {
@@ -31,7 +31,7 @@ test("the system prompt and the sampling reach the model", async ({ launch }) =>
   await chat.load(TINY, { device: "cpu" });
   await chat.tab.click("#open-settings");
   await chat.tab.fill("#system", SYSTEM);
-  // Taken over when the field is left.
+  // The value is applied when the field loses focus.
   await chat.tab.press("Tab");
   for (const [name, value] of Object.entries(SLIDERS)) {
     await chat.tab.evaluate(

@@ -1,4 +1,7 @@
-/** The real model through the page: a streamed answer, a stop, a reload, and a conversation with the native text. */
+/**
+ * The real model through the page: a streamed answer, a stop, a reload, and a conversation with the same text as
+ * natively.
+ */
 import type { Chat } from "../support/chat.js";
 import type { Engine } from "hearth";
 import { HAS_SMOLLM2, IS_FAKE, readGolden, screenshotFile, SMOLLM2 } from "../support/env.js";
@@ -11,7 +14,7 @@ interface Conversation {
   turns: { user: string; assistant: string }[];
 }
 
-/** Written by tests/goldens/gold_smollm2.py with transformers, from the same GGUF. */
+/** Golden written by tests/goldens/gold_smollm2.py with transformers, from the same GGUF. */
 const GOLDEN = "smollm2_conversation.json";
 const WAIT = { timeout: 60_000 };
 /** The file alone has 98 MB, the KV cache 94. */
@@ -38,7 +41,7 @@ test.describe("SmolLM2", () => {
       );
       // The weights are on the GPU; the wasm heap never held them.
       expect(heap).toBeLessThan(HEAP_LIMIT);
-      // There is nothing to say but that a graphics card is emulated, where it is.
+      // The only possible notice is that a graphics card is emulated.
       expect(await chat.isVisible("#banner")).toBe((await chat.device()).software);
 
       const answer = await chat.ask("Name three colours of the rainbow.");
@@ -89,7 +92,7 @@ test.describe("SmolLM2", () => {
     const first = await lastAnswerSource(chat);
     expect(await chat.text(".message.assistant:last-child .foot")).toContain("cut off");
     await chat.tab.click('.message.assistant .icon-button[aria-label="Continue the answer"]');
-    // Its source is there when it has ended, and its end that of before until it goes on.
+    // The source is set only while no answer is running; until the answer resumes, it is the first part.
     await expect.poll(async () => (await lastAnswerSource(chat)).length, WAIT).toBeGreaterThan(first.length);
     await chat.waitAnswer();
     const both = await lastAnswerSource(chat);
@@ -108,7 +111,7 @@ test.describe("SmolLM2", () => {
   });
 });
 
-/** The answer's text before Markdown, which the page keeps beside what it shows. */
+/** Returns the answer's Markdown source, which the page keeps alongside the rendered text. */
 function lastAnswerSource(chat: Chat): Promise<string> {
   return chat.tab.evaluate(() => {
     const answers = document.querySelectorAll<HTMLElement>(".message.assistant");

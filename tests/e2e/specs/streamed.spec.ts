@@ -1,7 +1,7 @@
 /**
- * An answer that is no good while it streams: the page's renderer itself, given each text one character more at a time, as
- * no core would be asked to. `markdown.spec.ts` sees to whole answers on the page. The one-line bug that only this finds:
- * a text that is shown before it is sanitised, however short.
+ * An answer that is hostile while it streams: the page's renderer alone, given each text one character at a time, which
+ * no core is asked to do. `markdown.spec.ts` covers whole answers on the page. The one-line bug that only this spec
+ * finds: a text that is shown before it is sanitised, however briefly.
  */
 import { join } from "node:path";
 import { build, type Rolldown } from "vite";
@@ -36,7 +36,7 @@ const HOSTILE = [
   `${LONG}<img src=x onerror=globalThis.hit='long'> [x](javascript:1)`,
 ];
 
-/** What is not streamed one by one: the text before it is as long as it likes. */
+/** Returns the length of the first piece: a long prefix is not streamed character by character. */
 const firstCut = (text: string): number => (text.startsWith(LONG) ? LONG.length : 1);
 
 interface Renderer {
@@ -60,7 +60,7 @@ async function rendererSource(): Promise<string> {
 for (const browser of BROWSERS) {
   test(`no hostile answer does anything while it comes · ${browser}`, async ({ launch }) => {
     const { tab } = await launch(browser);
-    // KaTeX wants a page with a doctype.
+    // KaTeX requires a page with a doctype.
     await tab.goto("data:text/html,<!doctype html>");
     await tab.run(`${await rendererSource()};globalThis.renderer = renderer; 0`);
     const found = await tab.evaluate(
@@ -71,7 +71,7 @@ for (const browser of BROWSERS) {
           document.body.append(element);
           return { element, view: new MarkdownView(element) };
         };
-        // Formulas and colours are fetched with their first use; from then on they are set at once.
+        // Formulas and highlighting are fetched on first use; from then on they are set at once.
         const first = show();
         first.view.update("$x$\n\n```js\nconst x = 1;\n```");
         while (
@@ -89,7 +89,7 @@ for (const browser of BROWSERS) {
         const look = (element: HTMLElement, text: string): void => {
           states++;
           for (const one of element.querySelectorAll(bad)) {
-            // KaTeX draws roots and braces with SVG of its own.
+            // KaTeX draws roots and braces as SVG.
             if (one.closest(".katex") === null) wrong.push(`${one.tagName} in ${text.slice(-80)}`);
           }
           for (const one of element.querySelectorAll("*")) {
@@ -107,11 +107,11 @@ for (const browser of BROWSERS) {
             look(element, text.slice(0, cut));
           }
           view.update(text);
-          // What grew is what would have come at once.
+          // The streamed result equals rendering the whole text at once.
           const whole = show();
           whole.view.update(text);
           if (whole.element.innerHTML !== element.innerHTML) wrong.push(`grown otherwise: ${text}`);
-          // A handler or a script would run in its own time.
+          // A handler or a script would run in a separate task.
           await new Promise((resolve) => setTimeout(resolve, 0));
           element.remove();
           whole.element.remove();

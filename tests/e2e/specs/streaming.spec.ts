@@ -1,4 +1,4 @@
-/** What is on the page while an answer comes, word by word, from a core that says what it is told. */
+/** The page while an answer streams in word by word, from a core whose answer the spec dictates. */
 import { keptMessages } from "../support/conversations.js";
 import { FAKE_MODEL, serveFakePage } from "../support/fake-page.js";
 import type { FileServer } from "../support/file-server.js";
@@ -53,7 +53,7 @@ test("a tab that is closed in the middle of an answer keeps what had come, as st
   await chat.load(FAKE_MODEL, {}, page.url);
   const words = Array.from({ length: 200 }, (_, i) => `word${String(i)}`).join(" ");
   await chat.send(`!echo ${words}`);
-  // It is written down every two seconds.
+  // The draft is saved every two seconds.
   const draft = async (): Promise<string> =>
     (await keptMessages(chat)).find(({ end }) => end === "running")?.content ?? "";
   await expect.poll(draft, { timeout: 20_000 }).not.toBe("");

@@ -1,4 +1,4 @@
-/** Answers in a format, calls of tools and log-probabilities, with real models in both browsers. */
+/** Answers in a format, tool calls and log-probabilities, with real models in both browsers. */
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { ChatCompletion, ChatCompletionCreateParamsNonStreaming, ResponseFormat } from "hearth";
 import type { Chat, PageGlobals } from "../support/chat.js";
@@ -7,7 +7,7 @@ import { PROMPTS, SCHEMAS } from "../support/schemas.js";
 import { SKIPS } from "../support/skips.js";
 import { expect, test, type BrowserName } from "../support/test.js";
 
-/** Formats such as dates are the grammar's business; ajv has them in a package of its own. */
+/** Formats such as dates are the grammar's responsibility; ajv has them in a separate package. */
 const ajv = new Ajv2020({ strict: false, validateFormats: false });
 const SETUPS = [
   { browser: "chromium", device: "webgpu" },
@@ -58,7 +58,7 @@ test.describe("a tiny model", () => {
         expect(logprob).toBe(top_logprobs[0]?.logprob);
         expect(logprob).toBeLessThan(0);
       }
-      // And nothing of it stays.
+      // No constraint carries over to later requests.
       const [plain, again] = [await chat.greedyIds(messages, 8), await chat.greedyIds(messages, 8)];
       expect(again).toEqual(plain);
       expect(chat.tab.errors).toEqual([]);
@@ -107,7 +107,7 @@ test("SmolLM2 calls tools, which its template does not know", async ({ launch })
   const [call, none] = choices[0]?.message.tool_calls ?? [];
   expect([choices[0]?.finish_reason, call?.function.name, none]).toEqual(["tool_calls", "weather", undefined]);
   expect(JSON.parse(call?.function.arguments ?? "")).toEqual({ city: "Paris" });
-  // Its result goes back.
+  // The tool's result goes back to the model.
   const result = [
     ...messages,
     { role: "assistant" as const, content: null, tool_calls: call === undefined ? [] : [call] },
@@ -118,7 +118,7 @@ test("SmolLM2 calls tools, which its template does not know", async ({ launch })
   expect(after.usage.prompt_tokens_details.cached_tokens).toBeGreaterThan(100);
 });
 
-/** All five prompts take minutes; one of them is in every run. */
+/** All five prompts take minutes; every run includes one of them. */
 const prompts = PROMPTS.slice(0, Number(process.env.HEARTH_SCHEMA_PROMPTS ?? 1));
 
 test(`SmolLM2 keeps to ${String(Object.keys(SCHEMAS).length)} schemas, ${String(prompts.length)} prompts each`, async ({

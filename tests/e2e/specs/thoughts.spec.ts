@@ -1,9 +1,12 @@
-/** Thoughts and calls as a template spells them, from the core to the message: a tiny model whose template is another one. */
+/**
+ * Thoughts and tool calls as a template spells them, from the core to the message: a tiny model with its template
+ * replaced.
+ */
 import { BASE_URL, IS_FAKE, TINY } from "../support/env.js";
 import { SKIPS } from "../support/skips.js";
 import { expect, test } from "../support/test.js";
 
-/** Templates of the length of the model's own, so that nothing else in its file moves. */
+/** Templates padded to the length of the model's own, so that nothing else in its file moves. */
 const TURNS = "{%for m in messages%}<|im_start|>{{m.role}}\n{{m.content}}<|im_end|>\n{%endfor%}<|im_start|>assistant\n";
 const TEMPLATES = {
   thinking: `${TURNS}<think>\n{#</think>`,
@@ -23,7 +26,7 @@ test("thoughts and calls of a core with other templates", async ({ launch }) => 
       const file = new Uint8Array(await (await fetch(model)).arrayBuffer());
       const latin = new TextDecoder("latin1").decode(file);
       const key = "tokenizer.chat_template";
-      // Behind the key: four bytes of type, eight of length.
+      // After the key: four bytes of type, eight of length.
       const at = latin.indexOf(key) + key.length + 12;
       const length = new DataView(file.buffer).getUint32(at - 8, true);
       const said: Record<string, unknown> = {};

@@ -1,4 +1,4 @@
-/** The CPU path on several threads: there where memory can be shared, with the ids that one thread gives. */
+/** The CPU path on several threads: available where memory can be shared, with the same ids as one thread. */
 import type { ChatCompletionMessageParam } from "hearth";
 import { HAS_SMOLLM2, IS_FAKE, ISOLATED_URL, readGolden, SMOLLM2, TINY } from "../support/env.js";
 import { SKIPS } from "../support/skips.js";

@@ -1,6 +1,6 @@
 /**
- * A tiny seeded model gives the reference's logits and greedy ids in every browser, on every device, with and without features,
- * with what the device measures of itself and with what it would measure elsewhere.
+ * A tiny seeded model gives the reference's logits and greedy ids in every browser, on every device, with and without
+ * features, with the tuning that the device measures and with the tunings of other devices.
  */
 import { IS_FAKE, TINY } from "../support/env.js";
 import { expectGolden } from "../support/golden.js";
@@ -65,19 +65,22 @@ const SETUPS: { name: string; browser: BrowserName; params: Record<string, strin
   },
 ];
 
-/** Three times what was measured: a cache in f16, activations of 16 bits, products of integers, exact ones. */
+/**
+ * Returns three times the measured error: for a cache in f16, 16-bit activations, integer products, or exact
+ * arithmetic.
+ */
 function tolerance({ device, arithmetic, kv }: Record<string, string>): number {
   if (device === "cpu") return 1.1e-2;
   if (arithmetic === "f16" || kv !== "f32") return 2.2e-2;
   return arithmetic === "i15" ? 9e-3 : 1e-4;
 }
 
-/** Drafts need an answer that repeats itself. */
+/** Ids to compare with drafts, which need an answer that repeats itself. */
 const N_IDS_WITH_DRAFTS = 64;
 
 for (const { name, browser, params, kind } of SETUPS) {
   test(`tiny model is as transformers has it · ${name}`, async ({ launch }) => {
-    // SwiftShader compiles a GPU's tiers for minutes.
+    // SwiftShader takes minutes to compile a GPU's tiers.
     test.setTimeout(400_000);
     const chat = await launch(browser);
     await chat.load(TINY, params);

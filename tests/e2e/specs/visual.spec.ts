@@ -1,6 +1,7 @@
 /**
- * The page as it looks, compared with pictures that were looked at: two themes, two sizes. Chromium only, with a font of the
- * test's own, since each machine has others. After a change that is meant: `--update-snapshots`, and look at them.
+ * The page's appearance, compared with pictures that a person has checked: two themes, two sizes. Chromium only, with
+ * the test's own fonts, since machines differ in theirs. After an intended change: `--update-snapshots`, and look at
+ * the pictures.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,9 +12,11 @@ import { serveFiles, type FileServer } from "../support/file-server.js";
 import { SKIPS } from "../support/skips.js";
 import { expect, test } from "../support/test.js";
 
-/** Of pixels that may differ: what rounding of glyphs and curves moves. A word of text has more, a button three times as many. */
+/**
+ * Pixels that may differ through rounding of glyphs and curves. A word of text has more, a button three times as many.
+ */
 const PAGE = { maxDiffPixels: 300, animations: "disabled" } as const;
-/** In a picture of one thing only. */
+/** Tolerance for a picture of a single element. */
 const ELEMENT = { maxDiffPixels: 20, animations: "disabled" } as const;
 const SIZES = { desktop: { width: 1280, height: 860 }, phone: { width: 390, height: 780 } };
 const dist = join(root, "www/dist");
@@ -47,7 +50,7 @@ test.beforeAll(async () => {
   test.skip(IS_FAKE, SKIPS.fake);
   browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--enable-unsafe-webgpu"] });
   whole = await serveFiles({ [SMOLLM2]: smollm2File(), "/": dist });
-  // For a conversation any model will do.
+  // Any model will do for a conversation.
   small = await serveFiles({ [SMOLLM2]: goldenFile("tiny_llama.gguf"), "/": dist });
 });
 
@@ -58,16 +61,16 @@ test.afterAll(async () => {
 });
 
 async function open(url: string): Promise<Page> {
-  // The policy is passed by for the font only.
+  // The policy is bypassed for the font only.
   const page = await browser.newPage({ bypassCSP: true });
   await page.addInitScript(() => {
-    // What differs from machine to machine.
+    // Values that differ from machine to machine.
     Object.defineProperty(navigator, "deviceMemory", { value: 8 });
     navigator.storage.estimate = () => Promise.resolve({ quota: 20e9, usage: 0 });
     const { gpu } = navigator as { gpu?: { requestAdapter(options?: object): Promise<object | null> } };
     const real = gpu?.requestAdapter.bind(gpu);
     if (gpu === undefined || real === undefined) return;
-    // The probe of the bandwidth asks for a fast adapter; nobody else does on the page's side.
+    // The bandwidth probe asks for a fast adapter; no other code on the page's side does.
     gpu.requestAdapter = (options) => (options === undefined ? real() : Promise.resolve(null));
   });
   await page.goto(url);
@@ -91,7 +94,7 @@ async function open(url: string): Promise<Page> {
   return page;
 }
 
-/** The page in both themes and both sizes. */
+/** Takes the page in both themes and both sizes. */
 async function look(page: Page, name: string): Promise<void> {
   for (const colorScheme of ["light", "dark"] as const) {
     for (const [size, viewport] of Object.entries(SIZES)) {
@@ -119,7 +122,7 @@ test("a conversation", async () => {
   await page.locator(".answer .katex").first().waitFor({ timeout: 30_000 });
   await page.locator(".answer .hljs-keyword").first().waitFor({ timeout: 30_000 });
   await page.evaluate(() => document.fonts.ready);
-  // A field of one's own blinks.
+  // A focused field blinks.
   await page.evaluate(() => {
     (document.activeElement as HTMLElement | null)?.blur();
   });
