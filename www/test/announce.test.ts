@@ -1,4 +1,4 @@
-/** What a screen reader is told of an answer. */
+/** The announcements of an answer to a screen reader. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Announce } from "../src/state/settings.js";
 import { spokenEngine } from "./engines.js";
@@ -14,7 +14,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** What is said while an answer comes, a piece in each half second, and when. */
+/** Returns the announcements, with their times, while an answer arrives, one piece every half second. */
 async function hear(how: Announce, pieces: string[]) {
   const page = await openPage();
   page.settings.change({ announce: how });

@@ -1,4 +1,4 @@
-/** What of the page reaches the model: the real package on the fake core. */
+/** The page's requests as they reach the model: the real package on the fake core. */
 import { describe, expect, it } from "vitest";
 import { create, useFakeCore } from "../../pkg/test/engine-support.js";
 import { fake } from "../../pkg/test/fake-wasm.js";

@@ -1,4 +1,4 @@
-/** What is said of the device that a model runs on. */
+/** The banner's text for the device that a model runs on. */
 import { describe, expect, it, vi } from "vitest";
 import { create, useFakeCore } from "../../pkg/test/engine-support.js";
 import { openPage } from "./page.js";

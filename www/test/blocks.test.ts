@@ -14,7 +14,7 @@ const PIECES = (
 const html = (blocks: Token[], links: object): string[] =>
   blocks.map((block) => marked.parser(Object.assign([block], { links }) as never));
 
-/** As it is read at once. */
+/** Returns the blocks of a text that is parsed in one go. */
 function whole(text: string): string[] {
   const tokens = marked.lexer(text);
   return html(

@@ -1,4 +1,4 @@
-/** What is being written when the page goes, or another conversation is opened. */
+/** The text being written when the page is closed, or another conversation is opened. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { spokenEngine } from "./engines.js";
 import { emptyDisk, kept, openPage } from "./page.js";

@@ -1,4 +1,4 @@
-/** Engines that say what a test tells them to. */
+/** Engines whose output a test dictates. */
 import type { ChatCompletionChunk, Engine } from "hearth";
 
 type Chunk = Partial<ChatCompletionChunk>;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { isEscape, isSubmit } from "../src/lib/keys.js";
 
-/** As Safari tells of the key that ended a composition, and as the others do. */
+/** The key that ended a composition, as Safari reports it and as the other browsers do. */
 const COMPOSING = [
   { isComposing: false, keyCode: 229 },
   { isComposing: true, keyCode: 13 },

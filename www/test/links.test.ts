@@ -1,4 +1,4 @@
-/** What a link may make the page do, and who gets to see the visitor's token. */
+/** The actions that a link may trigger on the page, and the hosts that receive the visitor's token. */
 import { describe, expect, it } from "vitest";
 import { openPage } from "./page.js";
 

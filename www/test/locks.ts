@@ -1,4 +1,4 @@
-/** Web Locks, which Node has not: what the page uses of them. */
+/** Web Locks, which Node lacks: the part that the page uses. */
 interface Wait {
   mode: "shared" | "exclusive";
   begin: () => void;

@@ -12,31 +12,31 @@ export interface Page {
   chat: Chat;
   settings: Settings;
   sampling: Sampling;
-  /** Runs from here on. */
+  /** Makes this engine the running one. */
   use: (engine: Engine, source?: string) => void;
 }
 
 let disk: Store | undefined;
 let locks: LockManager | undefined;
 
-/** Another visitor's machine. */
+/** Starts with an empty disk, as on another visitor's machine. */
 export function emptyDisk(): void {
   disk = undefined;
   locks = undefined;
 }
 
-/** From here on tabs have Web Locks. */
+/** Gives Web Locks to all tabs opened from now on. */
 export function useLocks(): void {
   locks = fakeLocks();
 }
 
-/** What is on the disk. */
+/** Returns the contents of the disk. */
 export function kept(): Store {
   if (disk === undefined) throw new Error("no page has opened the disk");
   return disk;
 }
 
-/** A new tab at this address. The one before it goes on as long as the test does something in it. */
+/** Opens a new tab at this address. The previous one continues as long as the test uses it. */
 export async function openPage(search = ""): Promise<Page> {
   vi.resetModules();
   vi.stubGlobal("location", { search, origin: "https://page.test", href: `https://page.test/${search}` });
@@ -44,7 +44,7 @@ export async function openPage(search = ""): Promise<Page> {
   vi.stubGlobal("navigator", { language: "en", locks });
   vi.doMock(import("../src/store/db.js"), async (original) => {
     const actual = await original();
-    // Without IndexedDB it is the page's memory, which here outlasts the page.
+    // Without IndexedDB the store is the page's memory, which here outlasts the page.
     return { ...actual, openStore: async () => ({ ...methods((disk ??= await actual.openStore())), isKept: true }) };
   });
   const [chat, model, settings, sampling] = await Promise.all([
@@ -65,7 +65,7 @@ export async function openPage(search = ""): Promise<Page> {
   };
 }
 
-/** Gives and takes copies, as a disk does. */
+/** Returns the store's methods, passing copies in and out, as a disk does. */
 function methods(store: Store): Omit<Store, "isKept"> {
   return {
     conversations: async () => structuredClone(await store.conversations()),

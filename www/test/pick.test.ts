@@ -1,4 +1,4 @@
-/** What a file does that is dropped on the page, with the real package on the fake core. */
+/** The effect of dropping a file on the page, with the real package on the fake core. */
 import type { Fit } from "hearth";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { create, FILE, useFakeCore } from "../../pkg/test/engine-support.js";
@@ -6,7 +6,7 @@ import { openPage } from "./page.js";
 
 useFakeCore();
 
-/** Nothing is measured here: whatever can be read fits. */
+/** Nothing is measured here: any file that can be read fits. */
 const FITS = { verdict: "fits", needs: { download: FILE.length }, tokens_per_second: null, report: {} } as Fit;
 
 afterEach(() => {

@@ -9,7 +9,7 @@ describe("the page's policy", () => {
 
   it("lets nobody frame the page, and tells nobody where a visitor comes from", () => {
     expect(HEADERS["Content-Security-Policy"]).toBe(`${PAGE_POLICY}; frame-ancestors 'none'`);
-    // In a page browsers pass it by, with a warning.
+    // Browsers ignore this directive in a page, with a warning.
     expect(PAGE_POLICY).not.toContain("frame-ancestors");
     expect(HEADERS).toMatchObject({ "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer" });
     expect(HEADERS["Cross-Origin-Opener-Policy"]).toBe("same-origin");

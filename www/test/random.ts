@@ -1,4 +1,4 @@
-/** Numbers that are the same each time (mulberry32). */
+/** Returns a generator of repeatable numbers (mulberry32). */
 export function random(seed: number): () => number {
   let state = seed;
   return () => {

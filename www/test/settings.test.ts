@@ -1,4 +1,4 @@
-/** What is kept of the settings, by tabs side by side. */
+/** Persistence of the settings, with several tabs open. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { FitOptions } from "hearth";
 import { openPage } from "./page.js";
@@ -20,7 +20,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** A tab, and what the browser calls in it when another tab has written. */
+/** Opens a tab; also returns the handler that the browser calls in it when another tab has written. */
 async function tab() {
   let tell: (event: { key: string }) => void = () => undefined;
   vi.stubGlobal("addEventListener", (_type: string, listener: typeof tell) => {

@@ -1,4 +1,4 @@
-/** What is said of storage that the browser clears by itself. */
+/** The warnings about storage that the browser may clear by itself. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { emptyDisk, openPage } from "./page.js";
 
@@ -17,7 +17,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** What is said when the conversations become four. */
+/** Imports four conversations and returns the text of the message shown after each. */
 async function said(
   userAgent: string,
   { persisted = false, standalone = false } = {},

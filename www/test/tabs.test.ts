@@ -1,9 +1,9 @@
-/** Tabs that end in the middle of an answer, and tabs side by side. */
+/** Tabs that are closed in the middle of an answer, and several tabs at once. */
 import type { ChatCompletionChunk, Engine } from "hearth";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { emptyDisk, kept, openPage, useLocks, type Page } from "./page.js";
 
-/** An engine that says this, and then nothing more until it is told to end. */
+/** Returns an engine that gives this text, and then nothing more until `end` is called. */
 function slowEngine(said: string): { engine: Engine; end: () => void } {
   let end = (): void => undefined;
   const ended = new Promise<void>((resolve) => {
@@ -40,7 +40,7 @@ describe("a tab that ends in an answer", () => {
     await vi.waitFor(() => {
       expect(dying.chat.answering.value?.text.value).toBe("The fire is");
     });
-    // The time of a draft.
+    // The interval between drafts.
     await vi.advanceTimersByTimeAsync(2000);
     const [head] = await kept().conversations();
     const messages = await kept().messages(head?.id ?? "");
@@ -136,7 +136,7 @@ describe("two tabs", () => {
     expect(here.chat.path.value.at(-1)).toMatchObject({ end: "running" });
     end();
     await sent;
-    // The new name stays.
+    // The new name is kept.
     expect(titles(here)).toEqual(["Hearths"]);
     expect(shown(here).at(-1)).toEqual(["The fire", "stop"]);
   });
@@ -156,7 +156,7 @@ describe("two tabs", () => {
     await there.chat.openConversation(id);
     const read = vi.spyOn(kept(), "messages");
     await vi.advanceTimersByTimeAsync(2000);
-    // As one that is being made, and without a look at the disk.
+    // Shown as an answer in progress, and without reading the disk.
     await vi.waitFor(() => {
       expect(shown(there).at(-1)).toEqual(["The fire", "running"]);
     });
@@ -164,7 +164,7 @@ describe("two tabs", () => {
     expect([there.chat.isElsewhere.value, there.chat.canAsk.value]).toEqual([true, false]);
     await there.chat.send("And a stove?");
     expect(shown(there)).toHaveLength(2);
-    // A third one that comes meanwhile takes it for what it is as well.
+    // A third tab that is opened in the meantime also shows it as in progress.
     const third = await openPage();
     await third.chat.openConversation(id);
     expect(shown(third).at(-1)).toEqual(["The fire", "running"]);
