@@ -1,4 +1,4 @@
-/** Server-side rendering: the package can be imported where there is no browser. It only runs in one. */
+/** Server-side rendering: the package can be imported outside a browser, but runs only in one. */
 import { canRun, Engine, HearthError } from "hearth";
 import * as cache from "hearth/cache";
 import { createFetch } from "hearth/openai";

@@ -1,4 +1,4 @@
-/** An extension's policy allows no import map and no inline script; the package's files are imported where they are. */
+/** An extension's policy allows no import map and no inline script, so the package's files are imported by path. */
 import { Engine } from "./node_modules/hearth/dist/index.js";
 
 const status = document.querySelector("#status");

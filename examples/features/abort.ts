@@ -1,4 +1,7 @@
-/** A signal stops a load or an answer; so does leaving the loop. What was said until then stays, and the engine goes on. */
+/**
+ * Stops a load or an answer with a signal; leaving the loop does the same. The text so far stays, and the engine
+ * remains usable.
+ */
 import { HearthError } from "hearth";
 import { load, run, say, write } from "./page.js";
 

@@ -1,4 +1,4 @@
-/** An answer that a program can read: it follows the schema, whatever the model is. */
+/** Generates an answer that a program can read: it follows the schema, whatever the model is. */
 import { load, run, say, write } from "./page.js";
 
 interface Animal {
@@ -7,7 +7,7 @@ interface Animal {
   wild: boolean;
 }
 
-/** Bounds keep a small model from going on for ever. */
+/** Bounds keep a small model from generating endlessly. */
 const schema = {
   type: "object",
   properties: {

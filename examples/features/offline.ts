@@ -1,9 +1,9 @@
-/** A model that was fetched once is there without a network; what is kept can be listed and deleted. */
+/** Uses a model without a network once it has been fetched; the cached files can be listed and deleted. */
 import * as cache from "hearth/cache";
 import { load, run, say, write } from "./page.js";
 
 run(async () => {
-  // Without this a browser that runs out of space may clear what sites keep.
+  // Without this a browser that runs out of space may clear the site's data.
   const isPersistent = await cache.persist();
   const engine = await load("HuggingFaceTB/SmolLM2-360M-Instruct-GGUF");
   say("Answering");

@@ -1,4 +1,4 @@
-/** What all pages here share: a place to write, and a model from the address (`?model=…&device=cpu`). */
+/** Shared by all pages here: a place for output, and a model from the address (`?model=…&device=cpu`). */
 import { Engine, type DeviceChoice, type EngineOptions } from "hearth";
 
 const find = (selector: string): HTMLElement => {
@@ -18,7 +18,7 @@ export const say = (text: string): void => {
 const params = new URLSearchParams(location.search);
 export const device = (params.get("device") ?? "auto") as DeviceChoice;
 
-/** By default a repository of Hugging Face. */
+/** Loads the model from the address; by default `fallback`, a repository of Hugging Face. */
 export function load(fallback: string, options: Partial<EngineOptions> = {}): Promise<Engine> {
   return Engine.create({ model: params.get("model") ?? fallback, device, ...options });
 }

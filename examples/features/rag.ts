@@ -1,4 +1,4 @@
-/** Answers from notes: an embedding model finds the note that is nearest to the question, and it goes with the question. */
+/** Answers from notes: an embedding model finds the note closest to the question, and the chat model receives both. */
 import { Engine } from "hearth";
 import { device, load, run, say, write } from "./page.js";
 
@@ -10,7 +10,7 @@ const NOTES = [
 const QUESTION = "When is the kiln fired?";
 const embedder = new URLSearchParams(location.search).get("embedder") ?? "sentence-transformers/all-MiniLM-L6-v2";
 
-/** Embeddings have length 1, so their product is the cosine. */
+/** Embeddings have length 1, so their dot product is the cosine. */
 const likeness = (a: number[], b: number[]): number => a.reduce((sum, value, i) => sum + value * (b[i] ?? 0), 0);
 
 run(async () => {

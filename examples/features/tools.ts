@@ -1,4 +1,4 @@
-/** The model calls a function, the page runs it and tells the result, and the model answers with it. */
+/** Lets the model call a function: the page runs it and returns the result, and the model answers with it. */
 import type { ChatCompletionMessageParam, ChatCompletionTool } from "hearth";
 import { load, run, say, write } from "./page.js";
 
@@ -22,7 +22,7 @@ run(async () => {
   const engine = await load("Qwen/Qwen3-0.6B-GGUF");
   say("Answering");
   const messages: ChatCompletionMessageParam[] = [{ role: "user", content: "What is 12 plus 30?" }];
-  // "auto" would leave it to the model whether it calls, and how well.
+  // "auto" would leave it to the model whether to call, and how well.
   const first = await engine.chat.completions.create({
     messages,
     tools,

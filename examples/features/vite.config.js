@@ -1,4 +1,4 @@
-/** One page a feature. */
+/** One page per feature. */
 const PAGES = ["abort", "json-schema", "offline", "rag", "tools"];
 
 /** @type {import("vite").UserConfig} */

@@ -1,4 +1,6 @@
-/** An engine for as long as a component is there; under StrictMode, which mounts twice, the first one is disposed. */
+/**
+ * An engine for as long as a component is mounted; under StrictMode, which mounts twice, the first engine is disposed.
+ */
 import { Engine, type DeviceChoice, type LoadProgress } from "hearth";
 import { useEffect, useState } from "react";
 

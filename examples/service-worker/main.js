@@ -1,8 +1,10 @@
-/** After the first visit this page needs no server: the service worker keeps the program, the package keeps the model. */
+/**
+ * After the first visit this page needs no server: the service worker caches the program, the package caches the model.
+ */
 const status = document.querySelector("#status");
 const params = new URLSearchParams(location.search);
 
-/** Resolves when what is fetched from here on goes by way of the service worker. */
+/** Resolves once requests go via the service worker. */
 async function controlled() {
   await navigator.serviceWorker.register("./sw.js");
   if (navigator.serviceWorker.controller !== null) return;

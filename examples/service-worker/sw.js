@@ -1,4 +1,4 @@
-/** Keeps the program, and nothing of the model: that is in the origin's file system already. */
+/** Caches the program only: the model is in the origin's file system already. */
 const CACHE = "hearth-example-1";
 
 self.addEventListener("install", (event) => {

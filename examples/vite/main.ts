@@ -1,7 +1,7 @@
 /** A chat in thirty lines: load with progress, ask, stream, stop. */
 import { canRun, Engine } from "hearth";
 
-// Any open model: a Hugging Face id, an address, a file. This one lies beside the page.
+// Any open model: a Hugging Face id, an address, a file. This one is in the page's folder.
 const model = new URLSearchParams(location.search).get("model") ?? "/model.gguf";
 const device = "auto";
 

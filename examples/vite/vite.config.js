@@ -1,6 +1,6 @@
 /** @type {import("vite").UserConfig} */
 export default {
-  // Top-level await, and workers that import.
+  // For top-level await, and workers that import.
   build: { target: "es2022" },
   worker: { format: "es" },
 };

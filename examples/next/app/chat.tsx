@@ -1,6 +1,6 @@
 "use client";
 
-/** A question, and an answer that streams. The engine starts in the browser, when the component is there. */
+/** A question, and an answer that streams. The engine starts in the browser, when the component is mounted. */
 import { Engine, type DeviceChoice } from "hearth";
 import { useEffect, useState } from "react";
 

@@ -1,4 +1,4 @@
-/** Rendered on the server, where the package can be imported and nothing of it runs. */
+/** Rendered on the server, where the package can be imported but none of it runs. */
 import { Chat } from "./chat";
 
 export default function Page() {
