@@ -224,12 +224,12 @@ test("what is dropped on an answer does not end it", async ({ launch }) => {
   await chat.waitStreaming();
   await drop(chat, new URL("icon-192.png", BASE_URL).href, "cat.png");
   await chat.tab.waitVisible("#toast", 20_000);
-  expect(await chat.text("#toast")).toContain("cat.png is no model");
+  expect(await chat.text("#toast")).toContain("cat.png is not a model");
   expect(await chat.count("dialog")).toBe(0);
   // A model that fits is shown, and waits for confirmation.
   await drop(chat, TINY, "other.gguf");
   await chat.tab.waitVisible("#models #start", 60_000);
-  expect(await chat.text("#plan")).toContain("It takes the place of");
+  expect(await chat.text("#plan")).toContain("It will replace");
   await chat.tab.press("Escape");
   await chat.waitAnswer();
 });

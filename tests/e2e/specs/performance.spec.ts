@@ -18,7 +18,7 @@ test("the performance view shows the answer's numbers, and the benchmark's repor
   await chat.tab.waitVisible("#performance .numbers", 30_000);
   const tiles = await chat.text("#performance .tiles");
   expect(tiles).toMatch(/Speed\s+[\d.]+ tok\/s/);
-  expect(tiles).toMatch(/Reused of the prompt\s+[1-9]\d* \/ \d+/);
+  expect(tiles).toMatch(/Prompt tokens reused\s+[1-9]\d* \/ \d+/);
   expect(tiles).toMatch(/Memory held\s+[\d.]+ [kM]B/);
   expect(await chat.count(".sparkline polyline")).toBe(1);
 
