@@ -24,7 +24,7 @@ interface Golden {
 
 /** `<|endoftext|>` and `<|im_end|>`, where an answer ends and the reference continues. */
 const END_OF_ANSWER = [0, 2];
-/** `<eos>` and `<end_of_turn>` in the Gemma folders, which have a tokenizer of their own. */
+/** Gemma's `<eos>` and `<end_of_turn>`, in its folders, which use Gemma's own tokenizer. */
 const GEMMA_END = [1, 6];
 /** Number of an answer's ids to compare. Logits catch what ids miss, so a few are enough. */
 const N_IDS = 16;
