@@ -148,6 +148,17 @@ describe("canRun", () => {
       undefined,
       ["unknown", null],
     ],
+    [
+      "a phone's memory is not a model's",
+      3,
+      { deviceMemory: 8, userAgent: "Android" },
+      undefined,
+      ["does_not_fit", "guessed"],
+    ],
+    ["it holds a small model", 2, { deviceMemory: 8, userAgent: "Android" }, undefined, ["fits", "guessed"]],
+    ["an iPhone, of which nothing is known", 2, { userAgent: "iPhone" }, undefined, ["does_not_fit", "guessed"]],
+    ["an iPad", 2, { userAgent: "Macintosh", maxTouchPoints: 5 }, undefined, ["does_not_fit", "guessed"]],
+    ["a Mac", 2, { userAgent: "Macintosh", maxTouchPoints: 0 }, undefined, ["unknown", null]],
     ["a phone is not asked", 6, { userAgent: "Android", gpu: gpuWith(24 * GIB) }, undefined, ["unknown", null]],
   ])("says on what it rests: %s", async (_, total, navigator, memory, [verdict, evidence]) => {
     vi.stubGlobal("navigator", navigator);
