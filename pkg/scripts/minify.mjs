@@ -1,16 +1,16 @@
 /**
- * Makes the JavaScript in a folder shorter, file by file: without blanks and with short names within each file. Files, exports and what
- * bundlers look for stay as they are, and source maps lead to the sources as before. Whoever bundles gains nothing by it; whoever serves
- * the package's files does.
+ * Minifies each JavaScript file in a folder separately: removes whitespace and shortens local names. File names,
+ * exports and the patterns that bundlers search for stay as they are, and source maps still lead to the sources. This
+ * helps sites that serve the package's files directly; bundlers minify anyway.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { minifySync } from "rolldown/utils";
 
-// Nothing is inlined: what is a variable is hidden from bundlers on purpose (`HERE` in engine.ts).
+// No inlining: some values are in variables on purpose, to hide them from bundlers (`HERE` in engine.ts).
 const OPTIONS = { module: true, compress: false, mangle: { toplevel: true }, codegen: { removeWhitespace: true } };
 
-/** Bundlers find workers and modules by these expressions, and some by their very letters. */
+/** Expressions by which bundlers find workers and modules; some bundlers match the exact characters. */
 const FOUND_BY_BUNDLERS = [
   [/new URL\(`([^`$]+)`,import\.meta\.url\)/g, 'new URL("$1", import.meta.url)'],
   [/\{type:`module`,name:`([\w-]+)`\}/g, '{type:"module",name:"$1"}'],
@@ -25,7 +25,7 @@ export function minifyAll(folder) {
     const { code, map, errors } = minifySync(path, readFileSync(path, "utf8"), { ...OPTIONS, ...maps });
     if (errors.length > 0) throw new Error(`${path} cannot be made shorter: ${errors[0].message}`);
     const text = FOUND_BY_BUNDLERS.reduce((made, [from, to]) => made.replace(from, to), code);
-    // The columns of what follows differ from the map's by one for each address: less than a word.
+    // Each replaced address shifts the columns after it by one from the map's, which is less than a word.
     const end = hasMap ? `\n//# sourceMappingURL=${basename(mapPath)}\n` : "\n";
     writeFileSync(path, text.trimEnd() + end);
     if (hasMap) writeFileSync(mapPath, JSON.stringify({ ...map, file: basename(path) }));

@@ -1,4 +1,4 @@
-/** What the model wrote, taken apart into OpenAI's message: thoughts, text, calls of tools. */
+/** Conversion of the model's output into OpenAI's message: thoughts, text and tool calls. */
 import { toLogprobs } from "./logprobs.js";
 import type {
   ChatCompletion,
@@ -13,7 +13,7 @@ import type { Step } from "../core/wasm-contract.js";
 
 type Delta = ChatCompletionChunk["choices"][number]["delta"];
 
-/** Of one streamed answer. */
+/** Turns the steps of one streamed answer into OpenAI's deltas. */
 export class AnswerReader {
   readonly #plan: Plan;
   #parser: Parser | undefined;
@@ -23,7 +23,7 @@ export class AnswerReader {
     this.#plan = plan;
   }
 
-  /** What a step brings; without fields when that is nothing yet. */
+  /** Returns the delta of a step, which has no fields if nothing can be shown yet. */
   read({ text, finish_reason, in_thoughts }: Step): Delta {
     this.#parser ??= this.#plan.parser(in_thoughts);
     const { reasoning, content, calls } = this.#parser.feed(text, finish_reason !== null);
@@ -46,7 +46,7 @@ export class AnswerReader {
   }
 }
 
-/** Of a whole answer. */
+/** Converts a whole answer to a choice of a completion. */
 export function toChoice(
   { text, ids, logprobs, finish_reason, inThoughts }: Answer,
   index: number,
@@ -71,7 +71,7 @@ export function toChoice(
   };
 }
 
-/** An answer that was cut short may have cut a call, and says that it was cut. */
+/** Reports `length` even if there are calls: truncation may have cut the last one. */
 function finishReason(reason: NonNullable<Step["finish_reason"]>, hasCalls: boolean): FinishReason {
   return hasCalls && reason === "stop" ? "tool_calls" : reason;
 }
@@ -86,7 +86,7 @@ function joined(pieces: CallDelta[]): ChatCompletionMessageToolCall[] {
   return calls;
 }
 
-/** Nine letters and digits, which is what Mistral's template takes. */
+/** Returns nine random letters and digits, the form of id that Mistral's template accepts. */
 function callId(): string {
   const letters = "abcdefghijklmnopqrstuvwxyz0123456789";
   return Array.from(crypto.getRandomValues(new Uint8Array(9)), (byte) => letters.charAt(byte % letters.length)).join(

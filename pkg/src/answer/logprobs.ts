@@ -1,4 +1,4 @@
-/** Log-probabilities of the core in OpenAI's two shapes; null where none were asked for. */
+/** Conversion of the core's log-probabilities to OpenAI's two shapes; null if none were requested. */
 import type { ChatCompletionLogprobs, CompletionLogprobs, TopLogprob } from "../api/openai.js";
 import type { Logprob, Step } from "../core/wasm-contract.js";
 
@@ -8,7 +8,7 @@ export function toLogprobs(tokens: Step["logprobs"]): ChatCompletionLogprobs | n
   return { content, refusal: null };
 }
 
-/** `offset`: where the first token's text begins. */
+/** Converts to the shape of text completions. `offset`: where the first token's text begins. */
 export function toTextLogprobs(tokens: Step["logprobs"], offset: number): CompletionLogprobs | null {
   if (tokens.length === 0) return null;
   let at = offset;

@@ -1,16 +1,16 @@
 /**
- * Takes a model's thoughts apart from its answer: what it writes between two marks before anything else, `<think>` and
- * `</think>` with Qwen 3, DeepSeek R1 and their like. Marks may come in pieces.
+ * Splits a model's thoughts from its answer. Thoughts come first, between two marks: `<think>` and `</think>` in Qwen
+ * 3, DeepSeek R1 and similar models. A mark may arrive in pieces.
  */
 import { beginningOf } from "../tools/parts.js";
 import type { ThoughtMarks } from "../core/wasm-contract.js";
 
-/** Where nobody says what the model's template spells; nothing else begins an answer like this. */
+/** Marks to try if the model's template does not say which it uses; no ordinary answer begins with them. */
 const KNOWN: ThoughtMarks[] = [
   { open: "<think>", close: "</think>" },
   { open: "[THINK]", close: "[/THINK]" },
 ];
-/** Blanks before thoughts that are waited for at most. */
+/** Maximum number of whitespace characters to skip while waiting for an opening mark. */
 const MOST_BLANKS = 256;
 
 export interface Parts {
@@ -20,24 +20,30 @@ export interface Parts {
 
 export class ReasoningSplit {
   #marks: ThoughtMarks[];
-  /** Before the first character, behind the opening mark, among thoughts, between them and the answer, in the answer. */
+  /**
+   * Position: before the first character, after the opening mark, in the thoughts, between thoughts and answer, in the
+   * answer.
+   */
   #state: "start" | "opened" | "inside" | "after" | "content" = "start";
-  /** What may be the beginning of a mark, or space that counts only if something follows. */
+  /** Text that may be the beginning of a mark, or whitespace that counts only if more text follows. */
   #held = "";
 
-  /** `inThoughts`: the opening mark is the prompt's. `marks`: those of the model's template. */
+  /**
+   * Creates a splitter. `inThoughts`: the prompt already contains the opening mark. `marks`: the marks of the model's
+   * template.
+   */
   constructor(inThoughts = false, marks?: ThoughtMarks | null) {
     this.#marks = marks ? [marks] : KNOWN;
     if (inThoughts) this.#state = "opened";
   }
 
-  /** Takes the next piece of text; gives what is known of it. With `isLast`, all of it. */
+  /** Takes the next piece of text and returns the parts that are certain, or everything if `isLast`. */
   feed(text: string, isLast: boolean): Parts {
     const parts: Parts = { reasoning: "", content: "" };
     let rest = this.#held + text;
     this.#held = "";
     if (this.#state === "start") rest = this.#begin(rest, isLast, "content");
-    // A model that is told to think may say so again.
+    // A model may repeat the opening mark that the prompt already contains.
     if (this.#state === "opened") rest = this.#begin(rest, isLast, "inside");
     if (this.#state === "inside") {
       const ends = this.#marks.map(({ close }) => ({ close, at: rest.indexOf(close) })).filter(({ at }) => at >= 0);
@@ -62,7 +68,10 @@ export class ReasoningSplit {
     return parts;
   }
 
-  /** Takes an opening mark off; gives what follows it, or all where there is none, for the state `otherwise`. */
+  /**
+   * Removes an opening mark and returns the text after it. Without a mark, returns all text and enters the state
+   * `otherwise`.
+   */
   #begin(text: string, isLast: boolean, otherwise: "content" | "inside"): string {
     const visible = text.trimStart();
     const mark = this.#marks.find(({ open }) => visible.startsWith(open));
@@ -76,7 +85,7 @@ export class ReasoningSplit {
       return text;
     }
     const inside = visible.slice(mark.open.length);
-    // The line's end behind the mark is the mark's.
+    // A newline after the mark belongs to the mark.
     if (inside === "" && !isLast) {
       this.#held = text;
       return "";

@@ -25,7 +25,7 @@ import { Stopwatch } from "./timings.js";
 import type { ModelStyle } from "../tools/plan.js";
 import type { Step } from "../core/wasm-contract.js";
 
-/** Of a chat. */
+/** Stream of a chat completion's chunks. */
 export type ChatCompletionStream = CompletionStream<ChatCompletionChunk>;
 
 export class Completions {
@@ -64,7 +64,7 @@ export class Completions {
       step: (step, index) => {
         const delta = readers[index]?.read(step) ?? {};
         const logprobs = toLogprobs(step.logprobs);
-        // A token may be part of a character or a tag only; then its id is known before its text.
+        // A token may be only part of a character or a tag; then its id is known before its text.
         const isEmpty = Object.keys(delta).length === 0;
         if (isEmpty && logprobs === null && !(withIds && step.ids.length > 0)) return undefined;
         return chunk(index, {
@@ -81,7 +81,7 @@ export class Completions {
 
 type ChatChunkChoice = ChatCompletionChunk["choices"][number];
 
-/** Text that goes on, without a chat template. */
+/** Completions that continue a text without a chat template. */
 export class TextCompletions {
   readonly #runner: Runner;
 
@@ -161,7 +161,7 @@ async function whole(
   }
 }
 
-/** How an API says what happens; undefined for what it does not say. */
+/** Builders of one API's chunks; a builder returns undefined for events that the API does not report. */
 interface Chunks<Chunk> {
   begin(index: number): Chunk | undefined;
   step(step: Step, index: number): Chunk | undefined;

@@ -20,7 +20,10 @@ export class Embeddings {
     this.#embed = embed;
   }
 
-  /** The embeddings of one text or of several, each of length 1. A batch takes as long as its texts one after the other. */
+  /**
+   * Returns the embeddings of one or several texts, each normalised to length 1. A batch is computed one text at a
+   * time, so it is no faster.
+   */
   async create(params: EmbeddingCreateParams, options: RequestOptions = {}): Promise<CreateEmbeddingResponse> {
     checkFields("embeddings", params);
     const { input } = params;
@@ -48,7 +51,7 @@ export class Embeddings {
   }
 }
 
-/** OpenAI's: the bytes of little-endian f32. */
+/** Encodes as OpenAI does: base64 of the little-endian f32 bytes. */
 function base64(values: Float32Array): string {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));

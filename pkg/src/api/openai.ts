@@ -1,7 +1,7 @@
 /**
- * OpenAI's chat completion types, as far as Hearth serves them. Same names, same shapes, so that code written for
- * OpenAI's client reads the same here. Fields of other local servers (`top_k`, `min_p`, `typical_p`, `repetition_penalty`, `continuous_usage_stats`) keep
- * the names that those servers gave them.
+ * OpenAI's chat completion types, as far as Hearth serves them, with the same names and shapes, so that code written
+ * for OpenAI's client looks the same here. Fields of other local servers (`top_k`, `min_p`, `typical_p`,
+ * `repetition_penalty`, `continuous_usage_stats`) keep their names there.
  */
 import type { Step, Usage } from "../core/wasm-contract.js";
 
@@ -14,24 +14,24 @@ export interface EmbeddingCreateParams extends Pick<
   input: string | string[];
   /** Accepted for compatibility: an engine holds one model. */
   model?: string;
-  /** Default `"float"`. `"base64"`: the bytes of little-endian f32. */
+  /** Default `"float"`. `"base64"` encodes the little-endian f32 bytes. */
   encoding_format?: "float" | "base64" | null;
-  /** Cut a text that is longer than the context instead of refusing it. Default false. */
+  /** Truncates a text that is longer than the context instead of rejecting it. Default false. */
   truncate?: boolean | null;
   signal?: AbortSignal | null;
 }
 
-/** How long it took, with the names of llama.cpp's server; of several answers together. */
+/** Timings of a request under the names of llama.cpp's server, summed over its answers. */
 export interface Timings {
-  /** Prompt tokens that an earlier request had left, and those that were computed. */
+  /** Prompt tokens reused from an earlier request (`cache_n`), and those computed (`prompt_n`). */
   cache_n: number;
   prompt_n: number;
-  /** From the request's turn to the first token. */
+  /** Milliseconds from the start of processing to the first token. */
   prompt_ms: number;
   prompt_per_token_ms: number;
   prompt_per_second: number;
   predicted_n: number;
-  /** From the first token to the last; what it is divided by leaves the first one out. */
+  /** Milliseconds from the first token to the last; the rates below therefore do not count the first token. */
   predicted_ms: number;
   predicted_per_token_ms: number;
   predicted_per_second: number;
@@ -40,7 +40,7 @@ export interface Timings {
 export interface EmbeddingObject {
   object: "embedding";
   index: number;
-  /** A text where `encoding_format` is `"base64"`. */
+  /** A base64 string if `encoding_format` is `"base64"`. */
   embedding: number[] | string;
 }
 
@@ -56,7 +56,7 @@ export interface ChatCompletionContentPartText {
   text: string;
 }
 
-/** An assistant's, in conversations that were kept elsewhere. */
+/** Refusal by an assistant, in conversations recorded elsewhere. */
 export interface ChatCompletionContentPartRefusal {
   type: "refusal";
   refusal: string;
@@ -65,16 +65,16 @@ export interface ChatCompletionContentPartRefusal {
 export interface ChatCompletionMessageParam {
   /** `developer` is OpenAI's newer name for `system` and is treated as such. */
   role: "system" | "developer" | "user" | "assistant" | "tool";
-  /** May be absent or null from an assistant, who called, thought or refused. */
+  /** May be absent or null for an assistant that called a tool, thought or refused. */
   content?: string | (ChatCompletionContentPartText | ChatCompletionContentPartRefusal)[] | null;
-  /** What an assistant said in place of an answer. */
+  /** Refusal that an assistant gave instead of an answer. */
   refusal?: string | null;
-  /** What an assistant called. */
+  /** Calls that an assistant made. */
   tool_calls?: ChatCompletionMessageToolCall[];
-  /** Of a tool's message: the call that it answers. */
+  /** Id of the call that a tool's message answers. */
   tool_call_id?: string;
   name?: string;
-  /** What the model thought, for templates that look at it. */
+  /** The model's thoughts, for templates that use them. */
   reasoning_content?: string;
 }
 
@@ -92,7 +92,7 @@ export interface ChatCompletionTool {
 export interface ChatCompletionMessageToolCall {
   id: string;
   type: "function";
-  /** `arguments`: JSON, which may be anything unless the call was required. */
+  /** `arguments` is JSON as the model wrote it: it may be invalid unless the call was required. */
   function: { name: string; arguments: string };
 }
 
@@ -101,14 +101,14 @@ export type ChatCompletionToolChoiceOption =
 
 export type ResponseFormat =
   | { type: "text" }
-  /** `schema`: as llama.cpp and WebLLM have it, WebLLM as a text. */
+  /** `schema` as in llama.cpp and WebLLM; WebLLM passes it as a string. */
   | { type: "json_object"; schema?: Record<string, unknown> | string | null }
   | {
       type: "json_schema";
       json_schema: { name: string; description?: string; schema?: Record<string, unknown>; strict?: boolean | null };
     };
 
-/** vLLM's formats beyond OpenAI's; one of them. `grammar` is llguidance's dialect of Lark. */
+/** vLLM's formats beyond OpenAI's, exactly one of which may be given. `grammar` is in llguidance's dialect of Lark. */
 export interface StructuredOutputs {
   json?: string | Record<string, unknown>;
   regex?: string;
@@ -140,7 +140,10 @@ export interface ChatCompletionStreamOptions {
   include_obfuscation?: boolean;
 }
 
-/** Fields of OpenAI, vLLM and llama.cpp that nothing depends on here: who asks, what others keep, what may only make it faster. */
+/**
+ * Fields of OpenAI, vLLM and llama.cpp that have no effect here: they identify the caller, control what a server
+ * stores, or are mere optimisations.
+ */
 export interface FieldsWithoutEffect {
   user?: string | null;
   metadata?: Record<string, string> | null;
@@ -161,7 +164,7 @@ export interface ChatCompletionCreateParamsBase extends FieldsWithoutEffect {
   messages: ChatCompletionMessageParam[];
   /** Accepted for compatibility: an engine holds one model. */
   model?: string;
-  /** Limit for the answer's tokens; `max_tokens` is the older name of the same. */
+  /** Limit on the answer's tokens; `max_tokens` is the older name. */
   max_completion_tokens?: number | null;
   max_tokens?: number | null;
   /** 0 is greedy. */
@@ -170,46 +173,46 @@ export interface ChatCompletionCreateParamsBase extends FieldsWithoutEffect {
   top_k?: number | null;
   min_p?: number | null;
   typical_p?: number | null;
-  /** Over prompt and answer; 1 is off. */
+  /** Applies to prompt and answer; 1 turns it off. */
   repetition_penalty?: number | null;
   frequency_penalty?: number | null;
   presence_penalty?: number | null;
-  /** From token ids to what is added to their logits. */
+  /** Maps token ids to values that are added to their logits. */
   logit_bias?: Record<string, number> | null;
   seed?: number | null;
   stop?: string | string[] | null;
-  /** Adds the tokens' ids to the choices (vLLM's name). */
+  /** Adds the token ids to the choices (vLLM's name). */
   return_token_ids?: boolean | null;
-  /** Answers, one after the other; with a seed, each has the next one. Default 1. */
+  /** Number of answers, generated one after another; each uses the next seed if one is given. Default 1. */
   n?: number | null;
   /**
-   * Whether what a model thinks before it answers (`<think>`) is given apart, as `reasoning_content`: `"deepseek"`, the default,
-   * which `"auto"` stands for, or left in the text: `"none"` (llama.cpp's names).
+   * Whether the model's thoughts (`<think>`) are returned separately as `reasoning_content`: `"deepseek"`, the default,
+   * also accepted as `"auto"`, or left in the text: `"none"` (llama.cpp's names).
    */
   reasoning_format?: "auto" | "deepseek" | "none" | null;
-  /** Ends the request; the second argument's `signal` does the same. */
+  /** Cancels the request, as does the second argument's `signal`. */
   signal?: AbortSignal | null;
-  /** What the answer has to look like. A schema is always followed to the letter, strict or not. */
+  /** Format of the answer. A schema is always enforced, strict or not. */
   response_format?: ResponseFormat | null;
   structured_outputs?: StructuredOutputs | null;
   tools?: ChatCompletionTool[] | null;
   tool_choice?: ChatCompletionToolChoiceOption | null;
-  /** Whether a required answer may be several calls. Default true. */
+  /** Whether a required answer may contain several calls. Default true. */
   parallel_tool_calls?: boolean | null;
-  /** Whether each token comes with the logarithm of its probability. */
+  /** Whether each token comes with its log-probability. */
   logprobs?: boolean | null;
-  /** How many of the likeliest tokens come with it, up to 20. */
+  /** Number of likeliest alternatives returned with each token, up to 20. */
   top_logprobs?: number | null;
   /**
-   * The last message is an assistant's, cut off, and the answer goes on with it; only what is new is given (vLLM's name). Not for
+   * Continues the last message, an unfinished assistant's one, and returns only the new text (vLLM's name). Not for
    * models that answer on channels (gpt-oss).
    */
   continue_final_message?: boolean | null;
-  /** Further variables of the model's template, such as `enable_thinking` (vLLM's name). */
+  /** Additional variables for the model's template, such as `enable_thinking` (vLLM's name). */
   chat_template_kwargs?: Record<string, unknown> | null;
 }
 
-/** Text that goes on as it is, without a chat template: OpenAI's older completions. */
+/** Parameters of OpenAI's older completions, which continue a text without a chat template. */
 export interface CompletionCreateParamsBase extends Omit<
   ChatCompletionCreateParamsBase,
   | "messages"
@@ -224,13 +227,13 @@ export interface CompletionCreateParamsBase extends Omit<
   | "top_logprobs"
 > {
   prompt: string | string[];
-  /** Default 16, as OpenAI has it. */
+  /** Default 16, as in OpenAI's API. */
   max_tokens?: number | null;
-  /** How many of the likeliest tokens come with each token's logarithm of its probability; 0 for its own only. */
+  /** Number of likeliest alternatives returned with each token's log-probability; 0 returns only the token's own. */
   logprobs?: number | null;
   /** Puts the prompt before the answer. */
   echo?: boolean | null;
-  /** As many as are given (`n`) is as many as are made. */
+  /** Must equal `n`: all generated answers are returned. */
   best_of?: number | null;
 }
 
@@ -259,7 +262,7 @@ export interface Completion {
     token_ids?: number[];
   }[];
   usage?: CompletionUsage | null;
-  /** Of a stream on the last chunk. */
+  /** In a stream, set on the last chunk. */
   timings?: Timings;
 }
 
@@ -291,11 +294,11 @@ export type FinishReason = "stop" | "length" | "tool_calls";
 
 export interface ChatCompletionMessage {
   role: "assistant";
-  /** Null beside calls without text. */
+  /** Null if there are calls and no text. */
   content: string | null;
   refusal: null;
   tool_calls?: ChatCompletionMessageToolCall[];
-  /** What the model thought before it answered. */
+  /** The model's thoughts before its answer. */
   reasoning_content?: string;
 }
 
@@ -316,7 +319,7 @@ export interface ChatCompletion {
   timings: Timings;
 }
 
-/** Id and name with the first piece of a call, then its arguments as they come. */
+/** Piece of a call: the first has the id and name, all carry arguments as they arrive. */
 export interface ChatCompletionChunkToolCall {
   index: number;
   id?: string;
@@ -342,6 +345,6 @@ export interface ChatCompletionChunk {
     token_ids?: number[];
   }[];
   usage?: CompletionUsage | null;
-  /** On the last chunk. */
+  /** Set on the last chunk. */
   timings?: Timings;
 }

@@ -1,7 +1,8 @@
 /**
- * A streamed answer: an async iterable of chunks, with the surface of the stream in OpenAI's client.
+ * A streamed answer: an async iterable of chunks with the interface of the stream in OpenAI's client.
  *
- * Leaving the loop cancels the request. An abort makes the iterator throw `cancelled`; the chunks up to then were given.
+ * Leaving the loop cancels the request. After an abort the iterator throws `cancelled`, once it has returned the chunks
+ * received until then.
  */
 import { HearthError } from "../core/errors.js";
 
@@ -11,7 +12,7 @@ interface Waiter<Chunk> {
 }
 
 export class CompletionStream<Chunk> implements AsyncIterable<Chunk> {
-  /** Aborting it ends the request. */
+  /** Controller whose abort cancels the request. */
   readonly controller: AbortController;
   readonly #chunks: Chunk[] = [];
   readonly #waiters: Waiter<Chunk>[] = [];
@@ -22,7 +23,7 @@ export class CompletionStream<Chunk> implements AsyncIterable<Chunk> {
   }
 
   /**
-   * The stream and the handle through which its producer fills it.
+   * Returns a stream and the handle through which its producer fills it.
    *
    * @internal
    */
@@ -57,7 +58,7 @@ export class CompletionStream<Chunk> implements AsyncIterable<Chunk> {
     };
   }
 
-  /** The chunks as lines of JSON in UTF-8, as OpenAI's client writes them; for a Response body, say. */
+  /** Returns the chunks as lines of JSON in UTF-8, as OpenAI's client does, for instance for a Response body. */
   toReadableStream(): ReadableStream<Uint8Array> {
     const iterator = this[Symbol.asyncIterator]();
     const encoder = new TextEncoder();

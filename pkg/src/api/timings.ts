@@ -1,15 +1,18 @@
-/** How long requests took, as llama.cpp's server tells it. */
+/** Durations of requests, reported as llama.cpp's server does. */
 import type { Timings } from "./openai.js";
 import type { Step } from "../core/wasm-contract.js";
 
-/** Measures requests that run one after the other. The first token of each comes with its prompt, so its time is the prompt's. */
+/**
+ * Measures requests that run one after another. The first token of each comes with its prompt, so its time counts as
+ * prompt time.
+ */
 export class Stopwatch {
   readonly #sum = { cached: 0, prompt: 0, promptMs: 0, made: 0, later: 0, laterMs: 0 };
   #last = 0;
-  /** Tokens that came first. */
+  /** Tokens in the first step that had any; undefined before it. */
   #first: number | undefined;
 
-  /** The worker takes a request. */
+  /** Starts the clock when the worker takes a request. */
   begin(): void {
     this.#last = performance.now();
     this.#first = undefined;
@@ -45,7 +48,7 @@ export class Stopwatch {
   }
 }
 
-/** JSON has no infinity. */
+/** Divides, returning 0 for a zero divisor because JSON has no infinity. */
 function ratio(a: number, b: number): number {
   return b > 0 ? a / b : 0;
 }

@@ -1,15 +1,17 @@
-/** The page's end of the worker: matches replies with calls, and ends every call when the worker ends. */
+/** The page's end of the worker: matches replies to calls, and ends every call when the worker ends. */
 import { cancelled, deserializeError, HearthError, stopped } from "../core/errors.js";
 import type { CallName, Calls, Clocked, FromWorker, LoadProgress, ToWorker } from "../core/protocol.js";
 import type { Step } from "../core/wasm-contract.js";
 import { NOT_FOUND_HINT } from "./worker-script.js";
 
 /**
- * The core counts what a template does and stops it; what escapes the count (joined lists) is stopped by this clock,
- * together with the worker. Real templates and schemas take milliseconds.
+ * Time limits of what the worker reports to the clock.
  *
- * Starting threads takes some 50 ms. In Firefox a worker that makes workers sometimes waits for ever; then the load is
- * begun again with another one.
+ * The core counts the steps of a template and stops it at a limit; operations that escape the count (joined lists) are
+ * stopped by this clock, together with the worker. Real templates and schemas take milliseconds.
+ *
+ * Starting threads takes about 50 ms. In Firefox a worker that creates workers sometimes waits forever; then the load
+ * is restarted with another worker.
  */
 const LIMITS_MS: Record<Clocked, number> = { template: 10_000, format: 10_000, threads: 5000 };
 
@@ -30,7 +32,7 @@ export interface CallOptions {
 export class WorkerClient {
   /** Resolves with the reason when the worker has ended. */
   readonly closed: Promise<HearthError>;
-  /** Another worker takes its place. */
+  /** Whether another worker has taken over. */
   isReplaced = false;
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
@@ -50,7 +52,7 @@ export class WorkerClient {
     };
     worker.onerror = (event) => {
       event.preventDefault();
-      // Without a message, nothing of the script ran.
+      // An event without a message means that no part of the script ran.
       const said = event.message || "its script was not found or could not run";
       const hint = event.message ? {} : { hint: NOT_FOUND_HINT };
       this.close(new HearthError("worker_died", `the worker failed: ${said}`, hint));
@@ -61,7 +63,7 @@ export class WorkerClient {
   }
 
   /**
-   * Settles when the worker has answered, also after an abort: only then is it free for the next request.
+   * Sends a call. Settles when the worker has answered, even after an abort: only then is it free for the next request.
    */
   call<K extends CallName>(
     call: K,
@@ -97,7 +99,7 @@ export class WorkerClient {
     });
   }
 
-  /** Ends the worker; every call that runs, and every later one, rejects with the reason. */
+  /** Ends the worker; running and later calls reject with the reason. */
   close(reason: HearthError): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
@@ -107,12 +109,12 @@ export class WorkerClient {
     this.#resolveClosed(reason);
   }
 
-  /** The worker has ended because its threads did not start: another one may have more luck. */
+  /** Whether the worker was ended because its threads did not start; a retry with another one may succeed. */
   get threadsHang(): boolean {
     return this.#threadsHang;
   }
 
-  /** Ends the worker unless what runs has ended in time. */
+  /** Starts the clock of `on`, which ends the worker unless stopped in time; null stops it. */
   #watch(on: Clocked | null): void {
     clearTimeout(this.#clock);
     if (on === null) return;

@@ -1,40 +1,43 @@
 /**
- * The engine's way to its worker, beyond the loss of a GPU device: the worker is then started again, the model loaded
- * again, and what ran goes on. Whatever cannot be mended that way ends the engine.
+ * The engine's connection to its worker, which survives the loss of a GPU device: the worker is restarted, the model
+ * reloaded, and running requests resume. Any other failure of the worker ends the engine.
  */
 import type { CallOptions, WorkerClient } from "./client.js";
 import { HearthError, toHearthError } from "../core/errors.js";
 import type { CallName, Calls, Notice } from "../core/protocol.js";
 import { sleep } from "../source/retry.js";
 
-/** A device that is lost more often than this without one more token is not worth another one. */
+/** Number of losses without a single token in between after which recovery is abandoned. */
 const MOST_LOSSES = 3;
-/** While nothing runs there are no tokens: a laptop that is closed each evening loses its device as often. */
+/**
+ * Period in which losses count while the engine is idle and makes no tokens: a laptop closed every evening loses its
+ * device just as often.
+ */
 const LOSSES_MS = 60_000;
-/** After a crash of the driver it takes a moment until there is an adapter again. */
+/** Delays before attempts to reopen: after a driver crash it takes a moment until an adapter is available. */
 const REOPEN_DELAYS_MS = [0, 500, 2000];
 
-/** Makes another worker with the same model, unless the signal fires first. */
+/** Creates another worker with the same model, unless the signal fires first. */
 export type Reopen = (signal: AbortSignal) => Promise<WorkerClient>;
 
 export class Connection {
-  /** Resolves with the reason when no call will be answered any more. */
+  /** Resolves with the reason when no more calls will be answered. */
   readonly closed: Promise<HearthError>;
   readonly #reopen: Reopen | undefined;
   readonly #notify: (notice: Notice) => void;
   #client: WorkerClient;
-  /** Settles when there is a client, or none any more. */
+  /** Settles when there is a client, or when there will be none. */
   #ready: Promise<void> = Promise.resolve();
   #end: HearthError | undefined;
   #resolveClosed!: (reason: HearthError) => void;
-  /** Since the last token. */
+  /** Times of the losses since the last token. */
   #losses: number[] = [];
-  /** Calls that are not answered yet. */
+  /** Number of calls not answered yet. */
   #running = 0;
-  /** Stops a worker that is being made when the engine ends. */
+  /** Aborts the creation of a worker when the engine ends. */
   readonly #renewal = new AbortController();
 
-  /** Without `reopen` a lost device is the end. */
+  /** Creates a connection. Without `reopen`, a lost device ends the engine. */
   constructor(client: WorkerClient, reopen: Reopen | undefined, notify: (notice: Notice) => void) {
     this.#reopen = reopen;
     this.#notify = notify;
@@ -45,7 +48,7 @@ export class Connection {
     this.#watch(client);
   }
 
-  /** Sends a call, once more on every device. What is a function is asked for each attempt. */
+  /** Sends a call and retries it on each replacement device; function arguments are re-evaluated per attempt. */
   async call<K extends CallName>(
     call: K,
     params: Calls[K]["params"] | (() => Calls[K]["params"]),
@@ -54,7 +57,7 @@ export class Connection {
     this.#running++;
     try {
       for (;;) {
-        // The end wakes who waits for a device.
+        // Closing also wakes calls that wait for a device.
         await Promise.race([this.#ready, this.closed]);
         if (this.#end !== undefined) throw this.#end;
         const client = this.#client;
@@ -77,7 +80,7 @@ export class Connection {
     }
   }
 
-  /** A token is progress: what happens now happens to another piece of work. */
+  /** Clears the losses on every token: a token is progress, so a later loss does not count as a repeat. */
   #noting(options: CallOptions): CallOptions {
     const { onStep } = options;
     if (onStep === undefined) return options;
@@ -90,7 +93,7 @@ export class Connection {
     };
   }
 
-  /** For tests: destroys the device, and waits for what comes of it. */
+  /** Destroys the device and waits for the recovery or the end. For tests. */
   async lose(): Promise<void> {
     const client = this.#client;
     await client.call("loseDevice", null).catch(() => undefined);
@@ -110,10 +113,10 @@ export class Connection {
     });
   }
 
-  /** Sees to it that `client`, which has lost its device, is replaced; false if it will not be. */
+  /** Starts replacing `client`, which has lost its device; returns false if it will not be replaced. */
   #replace(client: WorkerClient, reason: HearthError): boolean {
     if (this.#end !== undefined) return false;
-    // Somebody else has noticed before.
+    // Another call has already noticed the loss.
     if (client !== this.#client || client.isReplaced) return true;
     const now = Date.now();
     if (this.#running === 0) this.#losses = this.#losses.filter((time) => now - time < LOSSES_MS);

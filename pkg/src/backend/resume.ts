@@ -1,6 +1,6 @@
 /**
- * An answer that goes on when its device is lost: another device reads what was given as it reads a prompt, and goes on
- * behind it with the random numbers that come next.
+ * An answer that survives the loss of its device: the next device prefills the tokens delivered so far along with the
+ * prompt and resumes sampling with the same random state.
  */
 import type { AnswerRequest } from "../core/protocol.js";
 import type { Step } from "../core/wasm-contract.js";
@@ -10,14 +10,14 @@ export class Resumable {
   readonly #onStep: (step: Step) => void;
   readonly #given: number[] = [];
 
-  /** Without a seed the request gets one here, so that every device draws from the same numbers. */
+  /** Creates the answer. A request without a seed gets one here, so that every device draws the same random numbers. */
   constructor(request: AnswerRequest, onStep: (step: Step) => void) {
     const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
     this.#request = { ...request, seed: request.seed ?? seed };
     this.#onStep = onStep;
   }
 
-  /** What is left to ask for. */
+  /** Returns the request for the rest of the answer. */
   request(): AnswerRequest {
     return this.#given.length === 0 ? this.#request : { ...this.#request, given: [...this.#given] };
   }

@@ -1,4 +1,4 @@
-/** Requests of one engine: one after the other, each obeying the caller's signals. */
+/** The requests of one engine: run one after another, each obeying the caller's signals. */
 import { cancelled, toHearthError } from "../core/errors.js";
 import type { Lock } from "./lock.js";
 import type { AnswerRequest } from "../core/protocol.js";
@@ -14,7 +14,7 @@ export type Generate = (
 export class Runner {
   readonly model: string;
   readonly #generate: Generate;
-  /** One engine has one context, so requests wait for each other here. */
+  /** Queue of requests: an engine has one context. */
   readonly #queue: Lock;
 
   constructor(model: string, queue: Lock, generate: Generate) {
@@ -23,7 +23,7 @@ export class Runner {
     this.#generate = generate;
   }
 
-  /** Runs requests in their order; gives what they used together. */
+  /** Runs requests in order and returns their total usage. */
   async all(
     requests: AnswerRequest[],
     signal: AbortSignal,
@@ -37,7 +37,7 @@ export class Runner {
         last = step.usage;
         onStep(step, index);
       });
-      // A prompt that is asked again counts once, as OpenAI has it.
+      // A repeated prompt counts once, as in OpenAI's API.
       const isSame = index > 0 && request.prompt === requests[index - 1]?.prompt;
       if (last !== undefined) sum = sum === undefined ? last : added(sum, last, isSame);
     }
@@ -45,14 +45,14 @@ export class Runner {
     return sum;
   }
 
-  /** The fields that every answer and each of its chunks begins with. */
+  /** Returns the fields common to an answer and each of its chunks. */
   head(kind: "chatcmpl" | "cmpl"): { id: string; created: number; model: string } {
     const random = crypto.getRandomValues(new Uint32Array(4));
     const id = Array.from(random, (word) => word.toString(16).padStart(8, "0")).join("");
     return { id: `${kind}-${id}`, created: Math.floor(Date.now() / 1000), model: this.model };
   }
 
-  /** Rejects at the abort, while the queue waits on until the worker has really stopped. */
+  /** Runs one request. Rejects at once on abort, while the queue keeps waiting until the worker has really stopped. */
   #one(request: AnswerRequest, signal: AbortSignal, watch: Stopwatch, onStep: (step: Step) => void): Promise<void> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
@@ -105,7 +105,7 @@ function added(a: Usage, b: Usage, isSamePrompt: boolean): Usage {
   };
 }
 
-/** A controller that follows the caller's signals, and the function that lets go of them. */
+/** Returns a controller that follows the caller's signals, and a function that detaches it from them. */
 export function followSignals(signals: (AbortSignal | null | undefined)[]): {
   controller: AbortController;
   unlink: () => void;
@@ -129,7 +129,7 @@ export function followSignals(signals: (AbortSignal | null | undefined)[]): {
   return { controller, unlink };
 }
 
-/** What the steps of one answer came to. */
+/** Accumulated steps of one answer. */
 export class Answer {
   text = "";
   readonly ids: number[] = [];

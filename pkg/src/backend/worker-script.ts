@@ -1,14 +1,14 @@
-/** Starting workers from their scripts, wherever these are. */
+/** Starts workers from their scripts, including scripts of another origin. */
 import { HearthError } from "../core/errors.js";
 
-/** What to do where a script is not found; people meet it once, in their first minutes with a bundler. */
+/** Advice for a script that is not found, which developers meet once, in their first minutes with a bundler. */
 export const NOT_FOUND_HINT =
   'Check that the package\'s worker.js is served. With Vite 6 or 7, add optimizeDeps: { exclude: ["hearth"] } to its configuration. ' +
   "Elsewhere copy the package's dist folder to your server and name workerUrl and wasmUrl.";
 
 /**
- * Starts a worker. Browsers refuse one from another origin (a CDN): then a script of this page's origin imports it, which
- * needs `blob:` among the sources of workers where the page has a Content-Security-Policy.
+ * Starts a worker. Browsers refuse a script of another origin (a CDN); then a script of this page's origin imports it,
+ * which requires `blob:` in the `worker-src` of the page's Content-Security-Policy, if it has one.
  */
 export function startFrom(start: () => Worker, url: string | URL, name: string): Worker {
   try {
@@ -23,7 +23,7 @@ export function startFrom(start: () => Worker, url: string | URL, name: string):
   } catch (cause) {
     throw failed(cause);
   } finally {
-    // After the worker has begun to fetch it.
+    // Revoked only after the worker has begun to fetch it.
     setTimeout(() => {
       URL.revokeObjectURL(own);
     }, 60_000);

@@ -1,7 +1,7 @@
 /**
- * Fetches what a file in the cache lacks, in pieces, several at once where the server sends pieces.
+ * Fetches the missing parts of a file in the cache, in several pieces at once if the server supports ranges.
  *
- * The first request asks for one piece and so learns the file's length, its version, and whether there are pieces at all.
+ * The first request asks for one piece and so learns the file's length, its version, and whether ranges are supported.
  */
 import { HearthError, throwIfAborted, toHearthError } from "../core/errors.js";
 import type { DownloadOptions } from "../core/protocol.js";
@@ -12,9 +12,9 @@ import type { Span } from "./log.js";
 import type { Store } from "./store.js";
 
 export interface Sizes {
-  /** Bytes of a piece: at most so many are given to one connection at a time. */
+  /** Bytes of a piece: the most that one connection fetches at a time. */
   piece: number;
-  /** After so many bytes the log is told: more than this of a connection is never fetched twice. */
+  /** Progress is logged every this many bytes, so at most this much per connection is fetched twice. */
   record: number;
 }
 const SIZES: Sizes = { piece: 16 << 20, record: 4 << 20 };
@@ -29,17 +29,17 @@ export class Download {
   readonly #options: DownloadOptions;
   readonly #sizes: Sizes;
   readonly #stop = new AbortController();
-  /** For what goes on when the pieces are given up. */
+  /** Signal of the fallback download, which continues when the pieces are aborted. */
   readonly #whole: AbortSignal;
   readonly #pieces = new AbortController();
   readonly #running: Promise<void>;
-  /** What nobody fetches yet. */
+  /** Gaps that no connection has taken yet. */
   #queue: Span[] = [];
-  /** Pieces that are being fetched: what of each is written and not recorded. */
+  /** Written but unrecorded span of each piece in progress. */
   readonly #active = new Set<Span>();
-  /** Whether what is there is known to be of the server's file. */
+  /** Whether the existing bytes are known to belong to the server's file. */
   #isConfirmed = false;
-  /** Bytes from the beginning that can be read, and what ended it. */
+  /** Number of bytes readable from the beginning, and the result once the download has ended. */
   #prefix = 0;
   #end: { error?: unknown } | undefined;
   #wake: () => void = () => undefined;
@@ -61,7 +61,7 @@ export class Download {
     );
   }
 
-  /** Waits until more than `at` bytes from the beginning can be read; `at` itself when the file ends there. */
+  /** Waits until more than `at` bytes from the beginning are readable; returns `at` itself if the file ends there. */
   async waitBeyond(at: number): Promise<number> {
     for (;;) {
       if (this.#prefix > at) return this.#prefix;
@@ -75,7 +75,7 @@ export class Download {
     }
   }
 
-  /** Stops what runs, and waits until nothing writes any more. */
+  /** Stops the download and waits until nothing writes any more. */
   async end(): Promise<void> {
     this.#stop.abort();
     await this.#running;
@@ -92,7 +92,7 @@ export class Download {
       }
     }
     let failure: { error: unknown } | undefined;
-    // The first failure stops all, and what that makes of the others is no news.
+    // The first failure aborts the others, whose resulting errors are ignored.
     const guarded = (task: Promise<void>): Promise<void> =>
       task.catch((error: unknown) => {
         failure ??= { error };
@@ -113,8 +113,8 @@ export class Download {
   }
 
   /**
-   * Where each node of a CDN has an ETag of its own, pieces do not match, but one answer is of one file: it is read from
-   * the beginning, and has to begin with what was given already.
+   * Downloads the file in a single response after pieces did not match: each node of a CDN may have a different ETag,
+   * but one response is consistent. It is read from the beginning and must start with the bytes already delivered.
    */
   async #inOne(error: unknown): Promise<void> {
     throwIfAborted(this.#whole);
@@ -139,7 +139,7 @@ export class Download {
     this.#active.delete(done);
   }
 
-  /** One piece after the other until there are none. */
+  /** Fetches pieces until none are left. */
   async #connection(): Promise<void> {
     for (let piece = this.#take(); piece !== undefined; piece = this.#take()) await this.#fetch(piece);
   }
@@ -176,11 +176,11 @@ export class Download {
     }
   }
 
-  /** From the first answer: which file this is, how long, and what is to be fetched beside it. */
+  /** Learns from the first response which file this is, its length, and which gaps other connections should fetch. */
   async #learn(source: HttpSource, piece: Span): Promise<void> {
     const { state } = this.#store;
     if (state.total === null || state.total !== source.total) {
-      // The source compares lengths, so nothing of another file can be here; of one without a length, nothing is kept.
+      // The source compares lengths, so no bytes of another file can be here; without a length, no old bytes are kept.
       await this.#store.begin(source.total ?? null, source.identity ?? NOTHING, this.#file.version);
     }
     this.total = source.total;
@@ -198,7 +198,7 @@ export class Download {
   #advance(): void {
     if (!this.#isConfirmed) return;
     let prefix = this.#store.prefix;
-    // Pieces that are written but not recorded yet continue it.
+    // Pieces that are written but not recorded yet extend the prefix.
     for (const { from, to } of [...this.#active].sort((a, b) => a.from - b.from)) {
       if (from <= prefix) prefix = Math.max(prefix, to);
     }
@@ -217,7 +217,7 @@ export class Download {
   }
 }
 
-/** What of a gap is not in a piece. */
+/** Returns the parts of a gap that are outside a piece. */
 function without(gap: Span, piece: Span): Span[] {
   const before = { from: gap.from, to: Math.min(gap.to, piece.from) };
   const after = { from: Math.max(gap.from, piece.to), to: gap.to };

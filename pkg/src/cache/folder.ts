@@ -1,8 +1,8 @@
 /**
- * Where files are kept: in the origin's private file system (OPFS), `hearth/<key>/data` and `hearth/<key>/log`.
- * Beside them `checked` says when the server was asked last whether it has another file by now.
+ * The location of cached files: `hearth/<key>/data` and `hearth/<key>/log` in the origin's private file system (OPFS).
+ * A file `checked` alongside records when the server was last asked for a newer version.
  *
- * The data is written first and the log tells of it afterwards, so that whatever ends a tab, what the log tells is there.
+ * Data is written before the log records it, so whatever ends a tab, everything in the log exists.
  */
 import { withoutSecrets } from "../source/address.js";
 import { parseLog, type LogState } from "./log.js";
@@ -10,7 +10,7 @@ import { parseLog, type LogState } from "./log.js";
 const ROOT = "hearth";
 const DAY_MS = 24 * 3600 * 1000;
 
-/** What TypeScript's DOM library leaves to that of workers. */
+/** Synchronous file handle, which TypeScript's DOM library declares for workers only. */
 export interface SyncAccessHandle {
   read(buffer: Uint8Array, options: { at: number }): number;
   write(buffer: Uint8Array, options: { at: number }): number;
@@ -23,7 +23,7 @@ export interface SyncAccessHandle {
 type FileName = "data" | "log" | "listing" | "checked";
 type WorkerFileHandle = FileSystemFileHandle & { createSyncAccessHandle?(): Promise<SyncAccessHandle> };
 
-/** Whether this context has such a file system at all; in private windows it may still refuse. */
+/** Reports whether this context has a private file system at all; in private windows it may still refuse access. */
 export function hasFileSystem(): boolean {
   return typeof navigator !== "undefined" && "storage" in navigator && "getDirectory" in navigator.storage;
 }
@@ -34,8 +34,8 @@ export async function root(): Promise<FileSystemDirectoryHandle> {
 }
 
 /**
- * The folder of an address: a hash of it, since an address may be longer than a name. What only opens a file, such as a
- * signature, is no part of what it is.
+ * Returns the folder name of an address: a hash, since an address may be longer than a file name. Parts that only grant
+ * access, such as a signature, do not count.
  */
 export async function keyOf(url: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(withoutSecrets(url)));
@@ -46,7 +46,7 @@ export async function folderOf(key: string): Promise<FileSystemDirectoryHandle> 
   return await (await root()).getDirectoryHandle(key, { create: true });
 }
 
-/** The file's bytes as they are now, without a lock on them. */
+/** Returns the file's current bytes without locking it. */
 export async function snapshot(folder: FileSystemDirectoryHandle, name: FileName): Promise<File | undefined> {
   try {
     return await (await folder.getFileHandle(name)).getFile();
@@ -56,12 +56,12 @@ export async function snapshot(folder: FileSystemDirectoryHandle, name: FileName
   }
 }
 
-/** What the log tells of the file; undefined where there is none. */
+/** Returns the logged state of the file; undefined if there is no log. */
 export async function stateOf(folder: FileSystemDirectoryHandle): Promise<LogState | undefined> {
   return parseLog((await (await snapshot(folder, "log"))?.text()) ?? "");
 }
 
-/** A file that is all there, or known not to be anywhere. */
+/** Returns a file that is complete or known to be absent from the server. */
 export async function completeFile(
   folder: FileSystemDirectoryHandle,
 ): Promise<{ state: LogState; data: File } | undefined> {
@@ -71,7 +71,7 @@ export async function completeFile(
   return state.absent || (state.complete && data.size === state.total) ? { state, data } : undefined;
 }
 
-/** Writes behind what a file has; who cannot is none the worse for it. */
+/** Appends to a file. Failures are ignored, since nothing depends on it. */
 export async function append(folder: FileSystemDirectoryHandle, name: FileName, bytes: Uint8Array): Promise<void> {
   try {
     const file = await openSync(folder, name);
@@ -81,22 +81,22 @@ export async function append(folder: FileSystemDirectoryHandle, name: FileName, 
       file.close();
     }
   } catch {
-    // The disk is full, or another tab is at it.
+    // The disk is full, or another tab has the file open.
   }
 }
 
-/** Whether the server was not asked for a day whether it has another file. */
+/** Reports whether the last check for a newer version was over a day ago. */
 export async function isCheckDue(folder: FileSystemDirectoryHandle): Promise<boolean> {
   const last = Number((await (await snapshot(folder, "checked"))?.text())?.split("\n").at(-2) ?? 0);
   return isOld(last);
 }
 
-/** Whether a time is more than a day ago, or none. */
+/** Reports whether a time is more than a day away or undefined. */
 export function isOld(time: number | undefined): boolean {
   return !(Math.abs(Date.now() - (time ?? 0)) < DAY_MS);
 }
 
-/** Opens a file for this worker alone. A worker that was ended a moment ago may hold it a little longer. */
+/** Opens a file for this worker alone, with retries: a recently ended worker may still hold it for a moment. */
 export async function openSync(folder: FileSystemDirectoryHandle, name: FileName): Promise<SyncAccessHandle> {
   const file: WorkerFileHandle = await folder.getFileHandle(name, { create: true });
   if (file.createSyncAccessHandle === undefined) throw new DOMException("no synchronous access", "NotSupportedError");
@@ -112,8 +112,8 @@ export async function openSync(folder: FileSystemDirectoryHandle, name: FileName
 }
 
 /**
- * Holds the file's Web Lock until the function that it gives is called: shared by those who read a file that is complete,
- * exclusive while it is written. With `ifAvailable`, undefined where another has it.
+ * Acquires the file's Web Lock and returns the function that releases it: shared for reading a complete file, exclusive
+ * for writing. With `ifAvailable`, returns undefined if the lock is taken.
  */
 export async function lease(
   key: string,

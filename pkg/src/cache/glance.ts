@@ -1,4 +1,7 @@
-/** A file for a look at its beginning: from the cache where it is whole there, else from the network, and not kept. */
+/**
+ * A file of which only the beginning is inspected: read from the cache if it is complete there, else from the network
+ * without keeping it.
+ */
 import type { DownloadOptions } from "../core/protocol.js";
 import { blobSource } from "../source/blob.js";
 import { HttpSource, plainEtag } from "../source/http.js";
@@ -35,7 +38,7 @@ async function keptFile({ key, version }: RemoteFile): Promise<File | undefined>
     const { etag, version: has } = kept.state;
     return version === undefined || has === version || plainEtag(etag) === version ? kept.data : undefined;
   } catch {
-    // No such folder, or no file system after all: the network has the file.
+    // Without such a folder or file system, the network has the file.
     return undefined;
   }
 }

@@ -1,25 +1,25 @@
-/** What is kept on this device: models by their addresses. */
+/** The models kept on this device, by address. */
 import { HearthError } from "../core/errors.js";
 import { hasFileSystem, keyOf, lease, root, stateOf } from "./folder.js";
 import { bytesIn } from "./log.js";
 
-/** A file that is kept, whole or in part. */
+/** A kept file, complete or partial. */
 export interface CachedFile {
   url: string;
-  /** Length of the file; null where the server did not tell it. */
+  /** Length of the file; null if the server did not report it. */
   total: number | null;
-  /** Bytes that are there. */
+  /** Number of bytes kept. */
   bytes: number;
   complete: boolean;
-  /** When it was complete. */
+  /** Time of completion. */
   time: Date | null;
 }
 
-/** All files that are kept. */
+/** Lists all kept files. */
 export async function list(): Promise<CachedFile[]> {
   const files: CachedFile[] = [];
   for await (const [, folder] of folders()) {
-    // One that cannot be read hides no other.
+    // An unreadable file does not hide the others.
     const state = await stateOf(folder).catch(() => undefined);
     if (state === undefined || state.absent) continue;
     const { url, total, complete, spans, time } = state;
@@ -29,7 +29,7 @@ export async function list(): Promise<CachedFile[]> {
 }
 
 /**
- * Removes the file of an address; false where there was none.
+ * Removes the file of an address; returns false if there was none.
  *
  * @throws HearthError `busy` while it is read or downloaded, here or in another tab.
  */
@@ -39,7 +39,7 @@ async function remove(url: string | URL): Promise<boolean> {
 }
 export { remove as delete };
 
-/** Removes all files that nobody uses. */
+/** Removes all files that are not in use. */
 export async function clear(): Promise<void> {
   const keys: string[] = [];
   for await (const [key] of folders()) keys.push(key);
@@ -52,12 +52,12 @@ export async function clear(): Promise<void> {
   }
 }
 
-/** Bytes of all files that are kept. */
+/** Returns the total bytes of all kept files. */
 export async function size(): Promise<number> {
   return (await list()).reduce((sum, file) => sum + file.bytes, 0);
 }
 
-/** Asks the browser not to clear the site's storage by itself; whether it agrees. */
+/** Asks the browser not to evict the site's storage; returns whether it agrees. */
 export async function persist(): Promise<boolean> {
   return hasFileSystem() && (await navigator.storage.persist());
 }

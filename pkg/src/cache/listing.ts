@@ -1,4 +1,4 @@
-/** The hub's lists of files that belong to what is kept, for starts without the network. They are no files of a model. */
+/** The hub's file listings of kept models, for starts without the network. They do not count as files of a model. */
 import { folderOf, hasFileSystem, keyOf, openSync, root, snapshot } from "./folder.js";
 
 export async function keptListing(key: string): Promise<string | undefined> {
@@ -7,7 +7,7 @@ export async function keptListing(key: string): Promise<string | undefined> {
     const folder = await (await root()).getDirectoryHandle(await keyOf(key));
     return await (await snapshot(folder, "listing"))?.text();
   } catch {
-    // None was kept, or nothing can be.
+    // No listing was kept, or there is no storage.
     return undefined;
   }
 }
@@ -23,6 +23,6 @@ export async function keepListing(key: string, text: string): Promise<void> {
       file.close();
     }
   } catch {
-    // Only a start without the network would have needed it.
+    // The listing only serves starts without the network.
   }
 }

@@ -1,21 +1,21 @@
 /**
- * What is known of a file in the cache: lines of JSON, only ever appended. A line that a killed worker left unfinished is
- * not counted, and neither is one that makes no sense: it may be of another version of this program.
+ * The log of a cached file: append-only lines of JSON. A line left unfinished by a killed worker is ignored, as is one
+ * that cannot be understood, which may come from another version of this program.
  */
 import type { Identity } from "../source/http.js";
 
-/** Changes when older lines mean something else. Logs of before there were versions are of the first. */
+/** Log version, incremented when older lines change meaning. Logs without a version count as version 1. */
 const VERSION = 1;
 
 interface FirstLine extends Identity {
   url: string;
-  /** Length of the file; null where the server does not tell it. */
+  /** Length of the file; null if the server does not report it. */
   total: number | null;
-  /** The hub's name of these bytes. */
+  /** The hub's identifier of these bytes. */
   version?: string | undefined;
 }
 
-/** Bytes that are there. */
+/** Range of bytes that are present. */
 export interface Span {
   from: number;
   to: number;
@@ -25,26 +25,26 @@ type Line =
   | FirstLine
   | Span
   | { complete: true; size: number; time: number; sum?: string | undefined }
-  /** The SHA-256 of what is there, where that was worked out later. */
+  /** SHA-256 of the data, if computed after completion. */
   | { sum: string }
   | { absent: true; time: number };
 
 export interface LogState extends FirstLine {
-  /** In order, none touching another. */
+  /** Sorted, and no two touch. */
   spans: Span[];
   complete: boolean;
   /** The server had no such file. */
   absent: boolean;
-  /** When it was completed, or found to be absent, in milliseconds since 1970. */
+  /** Time of completion, or when the file was found to be absent, in milliseconds since 1970. */
   time: number | undefined;
-  /** SHA-256 of the whole file, where that was worked out. */
+  /** SHA-256 of the whole file, if it was computed. */
   sum: string | undefined;
 }
 
-/** Undefined for a log that tells nothing that could be relied on. */
+/** Parses a log; returns undefined if it contains nothing reliable. */
 export function parseLog(text: string): LogState | undefined {
   let state: LogState | undefined;
-  // What follows the last line's end is unfinished, or nothing.
+  // Text after the last newline is an unfinished line or empty.
   for (const part of text.split("\n").slice(0, -1)) {
     const line = fieldsOf(part);
     if (typeof line.url === "string") {
@@ -92,7 +92,7 @@ function isLength(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** The spans and another one, joined where they touch. */
+/** Returns the spans with another one added, merged where they touch. */
 export function withSpan(spans: readonly Span[], added: Span): Span[] {
   const [before, after]: [Span[], Span[]] = [[], []];
   let { from, to } = added;
@@ -107,7 +107,7 @@ export function withSpan(spans: readonly Span[], added: Span): Span[] {
   return [...before, { from, to }, ...after];
 }
 
-/** What is not there of the first `total` bytes. */
+/** Returns the gaps in the first `total` bytes. */
 export function missing(spans: readonly Span[], total: number): Span[] {
   const gaps: Span[] = [];
   let from = 0;
@@ -123,7 +123,7 @@ export function bytesIn(spans: readonly Span[]): number {
   return spans.reduce((sum, span) => sum + span.to - span.from, 0);
 }
 
-/** A line as it is written. */
+/** Encodes a line for the log. */
 export function toLine(line: Line): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify("url" in line ? { v: VERSION, ...line } : line)}\n`);
 }

@@ -1,8 +1,8 @@
 /**
- * A model's file by way of the cache: read from there when it is complete, else downloaded into it, in several pieces at
- * once, and handed on in order while it arrives. What was there when a tab or worker ended is not fetched again.
+ * A model's file read via the cache: from there if it is complete, else downloaded into it in several pieces at once
+ * and passed on in order as it arrives. Bytes kept when a tab or worker ended are not fetched again.
  *
- * Where there is no room, or no file system, it is streamed as if there were no cache, and a notice says so.
+ * Without room or a file system, the file is streamed as if there were no cache, and a notice says so.
  */
 import { HearthError, throwIfAborted, toHearthError } from "../core/errors.js";
 import type { CacheMode, DownloadOptions, Notice } from "../core/protocol.js";
@@ -17,27 +17,27 @@ import { toLine, type LogState } from "./log.js";
 import { Store } from "./store.js";
 
 const READ_BYTES = 4 << 20;
-/** What of a file came before one of these is of no use. */
+/** Errors after which the downloaded bytes must be discarded. */
 const DAMAGED = new Set(["download_changed", "download_length", "download_checksum"]);
-/** Errors that mean that no server could be asked. */
+/** Errors meaning that no server could be reached. */
 const UNREACHED = new Set(["download_broken", "download_stalled"]);
 
 export interface CacheContext {
   mode: CacheMode;
   notify: (notice: Notice) => void;
-  /** Takes work that may go on beside the load and is waited for, a little, at its end. */
+  /** Registers work that may run alongside the load, which waits for it briefly at its end. */
   beside: (task: Promise<void>) => void;
-  /** The files found on the device and those fetched: those of two versions must not be mixed. */
+  /** Tracks the files found on the device and those fetched, since files of two versions must not be mixed. */
   parts: Parts;
-  /** For tests: other sizes of pieces. */
+  /** Overrides the sizes of pieces, for tests. */
   sizes?: Sizes;
 }
 
 export class Parts {
-  /** The server has another file than one that is kept. */
+  /** Whether the server has a different file from a kept one. */
   isChanged = false;
   isFetched = false;
-  /** Comparisons that are not due, and matter only if something is fetched. */
+  /** Comparisons that are not due yet and matter only if some file is fetched. */
   #later: (() => void)[] = [];
 
   compare(task: () => void, isDue: boolean): void {
@@ -95,7 +95,7 @@ export class CachedSource implements ByteSource {
       return;
     } catch (error) {
       throwIfAborted(this.#signal);
-      // Trouble with the download is the caller's to know; trouble with the storage is not.
+      // The caller must know of failures of the download, but not of the storage.
       if (error instanceof HearthError) throw error;
       this.#context.notify(notCached(error));
     }
@@ -121,7 +121,7 @@ export class CachedSource implements ByteSource {
         if (kept?.state.absent && !isOld(kept.state.time)) throw this.#absent();
         if (kept !== undefined && !kept.state.absent && (await this.#isWanted(kept.state, kept.data, folder))) {
           this.total = kept.data.size;
-          // A file with a version has been compared already.
+          // A file with a version has already been compared.
           if (this.#file.version === undefined) await this.#compareSometimes(kept.state, folder);
           yield* blobSource(kept.data, this.#signal).chunks();
           return;
@@ -135,7 +135,7 @@ export class CachedSource implements ByteSource {
     let store: Store | undefined;
     try {
       store = await Store.open(folder, this.#file.key, this.#file.version);
-      // Unless another tab has fetched it meanwhile.
+      // Unless another tab has fetched it in the meantime.
       if (this.#context.mode === "reload" || (stale?.complete && store.state.time === stale.time)) store.forget();
       yield* this.#through(store, stale?.absent === true);
     } finally {
@@ -146,7 +146,7 @@ export class CachedSource implements ByteSource {
     }
   }
 
-  /** Whether what is kept is the file that is asked for, however it came. */
+  /** Reports whether the kept file is the requested one, however it was obtained. */
   async #isWanted(kept: LogState, data: Blob, folder: FileSystemDirectoryHandle): Promise<boolean> {
     const { version } = this.#file;
     if (this.#checksum !== undefined) {
@@ -168,23 +168,23 @@ export class CachedSource implements ByteSource {
       if (wasAbsent && UNREACHED.has(code)) throw this.#absent();
       if (code === "download_http" && status === 404 && this.#file.isOptional) store.setAbsent();
       else if (DAMAGED.has(code) || !(error instanceof HearthError)) {
-        // What is there is of another file, or in the way.
+        // The existing bytes belong to another file or are unusable.
         store.forget();
       }
-      // When it has changed since an earlier visit, nothing of the old one was given yet.
+      // If it changed since an earlier visit, no bytes of the old one have been passed on.
       if (code !== "download_changed" || this.#given > 0) throw error;
       yield* this.#downloaded(store);
     }
   }
 
-  /** Downloads what is missing, and gives the file in order as it arrives. */
+  /** Downloads the missing parts and yields the file in order as it arrives. */
   async *#downloaded(store: Store): AsyncGenerator<Uint8Array, void, void> {
     const download = new Download(this.#file, store, this.#signal, this.#options, this.#context.sizes);
     try {
       const buffer = new Uint8Array(READ_BYTES);
       for (let at = 0; ;) {
         const there = await download.waitBeyond(at);
-        // What came with the abort is not to be told from what came before.
+        // Bytes that arrived with the abort cannot be distinguished from earlier ones.
         throwIfAborted(this.#signal);
         this.total = download.total;
         this.#identity = store.state;
@@ -205,7 +205,7 @@ export class CachedSource implements ByteSource {
     }
   }
 
-  /** At most once a day: who asks at every start tells the server of every start. */
+  /** Compares with the server at most once a day: more frequent requests would reveal every start to it. */
   async #compareSometimes(kept: LogState, folder: FileSystemDirectoryHandle): Promise<void> {
     const { parts, beside } = this.#context;
     parts.compare(
@@ -216,7 +216,7 @@ export class CachedSource implements ByteSource {
     );
   }
 
-  /** Tells when the server has another file by now. */
+  /** Notifies if the server now has a different file. */
   async #compare(kept: LogState, folder: FileSystemDirectoryHandle): Promise<void> {
     const { url } = this.#file;
     try {
@@ -235,7 +235,7 @@ export class CachedSource implements ByteSource {
         hint: 'To use the new one, create the engine with cache: "reload".',
       });
     } catch {
-      // Offline: what was kept is what there is.
+      // Offline: the kept file is the only one available.
     }
   }
 

@@ -1,4 +1,4 @@
-/** A file in the cache that this worker writes: what is there, and what the log knows of it. */
+/** A cached file that this worker writes: its data and its log. */
 import { withoutSecrets } from "../source/address.js";
 import type { Identity } from "../source/http.js";
 import { openSync, type SyncAccessHandle } from "./folder.js";
@@ -17,7 +17,7 @@ export class Store {
     this.#state = state;
   }
 
-  /** Opens the file of `url`, with what an earlier attempt left of it; of another version nothing is left. */
+  /** Opens the file of `url` with whatever an earlier attempt left, unless that was of another version. */
   static async open(folder: FileSystemDirectoryHandle, url: string, version?: string): Promise<Store> {
     const handles: SyncAccessHandle[] = [];
     try {
@@ -25,14 +25,14 @@ export class Store {
       handles.push(log);
       const written = new Uint8Array(log.getSize());
       log.read(written, { at: 0 });
-      // After the last whole line; the next one takes the place of what a killed worker left behind it.
+      // End of the last whole line; the next line overwrites anything that a killed worker left after it.
       const logAt = written.lastIndexOf(10) + 1;
       const known = parseLog(new TextDecoder().decode(written.subarray(0, logAt)));
       log.truncate(logAt);
       const data = await openSync(folder, "data");
       handles.push(data);
       const store = new Store(data, log, logAt, known ?? fresh(withoutSecrets(url)));
-      // A log that tells nothing, or of what is not there, comes from someone else's hands.
+      // A log that is unreadable, or claims more than the data has, was not written by this program.
       const isTold = known !== undefined && (known.spans.at(-1)?.to ?? 0) <= data.getSize();
       if (!isTold || known.version !== version) store.forget();
       return store;
@@ -46,13 +46,13 @@ export class Store {
     return this.#state;
   }
 
-  /** Bytes from the beginning on, without a gap. */
+  /** Number of bytes from the beginning without a gap. */
   get prefix(): number {
     const [first] = this.#state.spans;
     return first?.from === 0 ? first.to : 0;
   }
 
-  /** Nothing is there that is worth a folder. */
+  /** Whether nothing worth keeping a folder for is stored. */
   get isEmpty(): boolean {
     return this.#state.spans.length === 0 && !this.#state.absent;
   }
@@ -61,7 +61,7 @@ export class Store {
     return missing(this.#state.spans, total);
   }
 
-  /** Begins a file of this length. Room for all of it is taken at once, or refused as a disk that is full is. */
+  /** Begins a file of this length. Space for all of it is reserved at once, or refused as if the disk were full. */
   async begin(total: number | null, { etag, modified }: Identity, version?: string): Promise<void> {
     this.forget();
     if (total !== null) await requireRoom(total);
@@ -71,7 +71,7 @@ export class Store {
     this.#append(toLine({ url, total, etag, modified, version }));
   }
 
-  /** Gives the room back that the file takes. */
+  /** Frees the space that the file takes. */
   forget(): void {
     this.#log.truncate(0);
     this.#logAt = 0;
@@ -93,7 +93,7 @@ export class Store {
     writeAll(this.#data, at, bytes);
   }
 
-  /** What was written before is there now, whatever comes. */
+  /** Records a span: everything written before is now safe, whatever happens. */
   record(span: Span): void {
     if (span.from === span.to) return;
     this.#data.flush();
@@ -101,7 +101,7 @@ export class Store {
     this.#state = { ...this.#state, spans: withSpan(this.#state.spans, span) };
   }
 
-  /** `sum`: its SHA-256, if that was compared. */
+  /** Marks the file as complete. `sum`: its SHA-256, if verified. */
   complete(sum?: string): void {
     const size = this.prefix;
     const time = Date.now();
@@ -111,7 +111,7 @@ export class Store {
     this.#state = { ...this.#state, complete: true, total: size, time, sum };
   }
 
-  /** Fills as much of `buffer` as there is from `at` on; gives how much. */
+  /** Reads from `at` into `buffer` as far as there are bytes; returns their number. */
   read(at: number, buffer: Uint8Array): number {
     return this.#data.read(buffer, { at });
   }
@@ -131,13 +131,13 @@ export class Store {
 function writeAll(file: SyncAccessHandle, at: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length;) {
     const written = file.write(bytes.subarray(done), { at: at + done });
-    // Firefox gives a short count where Chromium throws.
+    // Firefox returns a short count where Chromium throws.
     if (written === 0) throw new DOMException("no room for the model", "QuotaExceededError");
     done += written;
   }
 }
 
-/** Asks the browser beforehand: a file that fills the disk is of no use to anyone. */
+/** Asks the browser for room in advance: a download that fills the disk helps nobody. */
 async function requireRoom(bytes: number): Promise<void> {
   const { quota, usage } = await navigator.storage.estimate();
   if (quota === undefined || usage === undefined || bytes <= quota - usage) return;

@@ -1,8 +1,8 @@
 /**
- * The one error class of the package.
+ * The package's only error class.
  *
- * `code` is stable and meant for programs, `message` says what happened, `hint` what the reader can do about it.
- * The Rust core throws the same shape; codes that only JavaScript can know (downloads, the worker) are listed here.
+ * `code` is stable and meant for programs, `message` says what happened, `hint` what the user can do about it. The Rust
+ * core throws the same shape; codes that only JavaScript can raise (downloads, the worker) are listed here.
  */
 
 /** Codes that come from the Rust core, see `modelfile/src/error.rs`. */
@@ -67,7 +67,7 @@ const HINTS: Partial<Record<HearthErrorCode, string>> = {
   disposed: "Create a new engine: this one was disposed.",
 };
 
-/** A field of a request that makes no sense. */
+/** Returns the error of an invalid field in a request. */
 export function invalid(field: string, expected: string, found: unknown): HearthError {
   const shown = typeof found === "string" ? `"${found}"` : found === undefined ? "nothing" : JSON.stringify(found);
   return new HearthError("invalid_request", `invalid request: ${field} must be ${expected}, found ${shown}`);
@@ -94,7 +94,9 @@ export class HearthError extends Error {
   }
 }
 
-/** A HearthError as plain data: structured clone drops an Error's own properties, so it crosses the worker like this. */
+/**
+ * A HearthError as plain data for messages between page and worker: structured clone drops an Error's own properties.
+ */
 export interface SerializedError {
   code: HearthErrorCode;
   message: string;
@@ -118,12 +120,12 @@ export function deserializeError(data: SerializedError): HearthError {
   if (data.status !== undefined) options.status = data.status;
   if (data.cause !== undefined) options.cause = data.cause;
   const error = new HearthError(data.code, data.message, options);
-  // The worker's stack is the one that says where it happened.
+  // The worker's stack shows where the error happened.
   if (data.stack !== undefined) error.stack = data.stack;
   return error;
 }
 
-/** Gives any thrown value the one shape: errors of the core keep their code, an abort becomes `cancelled`. */
+/** Converts any thrown value to a HearthError: errors of the core keep their code, an abort becomes `cancelled`. */
 export function toHearthError(value: unknown, fallback: HearthErrorCode = "internal_error"): HearthError {
   if (value instanceof HearthError) return value;
   if (isCoreError(value)) {
@@ -139,7 +141,7 @@ export function cancelled(cause?: unknown): HearthError {
   return new HearthError("cancelled", "cancelled", cause === undefined ? {} : { cause });
 }
 
-/** Foreign code took the worker down, or was taken down with it. */
+/** Returns the error of foreign code that took the worker down or was taken down with it. */
 export function stopped(on: "template" | "format", why: string, cause?: unknown): HearthError {
   const isTemplate = on === "template";
   const otherwise = isTemplate ? "use another file of this model" : "simplify the schema or grammar";

@@ -1,7 +1,7 @@
-/** Notices that page and worker both give. */
+/** Notices used by both page and worker. */
 import type { Notice } from "./protocol.js";
 
-/** The CPU path works on one thread where more were to help it. */
+/** Returns the notice that the CPU path runs on one thread although more were intended. */
 export function oneThread(why: string): Notice {
   return {
     code: "one_thread",

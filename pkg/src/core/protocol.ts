@@ -20,7 +20,7 @@ import type {
 
 export type DeviceChoice = "webgpu" | "cpu" | "auto";
 
-/** Where the model's bytes come from, in a form that can be posted to a worker. */
+/** Source of the model's bytes, in a form that can be posted to a worker. */
 export type SourceSpec =
   | { kind: "url"; url: string }
   /** A repository of Hugging Face, or of another hub with its API. */
@@ -33,20 +33,23 @@ export type SourceSpec =
 export interface DownloadOptions {
   /** Milliseconds without a byte after which a download counts as stalled. Default 30,000. */
   stallTimeoutMs?: number;
-  /** Attempts in a row that may bring no byte before the download fails. Default 5. */
+  /** Consecutive attempts that may yield no byte before the download fails. Default 5. */
   retries?: number;
-  /** Pieces of a file that are fetched at the same time into the cache, where the server sends pieces. Default 4. */
+  /** Number of pieces of a file fetched into the cache at the same time, if the server supports ranges. Default 4. */
   connections?: number;
-  /** Sent with every request for the model's files, such as Authorization. */
+  /** Headers sent with every request for the model's files, such as Authorization. */
   headers?: Record<string, string>;
-  /** SHA-256 of the model's file in hexadecimal digits, if it is one file. Of a repository of Hugging Face the sums are known. */
+  /**
+   * SHA-256 of the model's file in hexadecimal digits, if it is one file. The sums of a Hugging Face repository are
+   * known.
+   */
   sha256?: string;
   /**
-   * An address under which the model is kept and found again in place of its own, which may be another each time. Signatures of the
-   * large hosts are left out of addresses anyway, and repositories have names.
+   * An address under which the model is kept and found again instead of its own, if that changes each time. Signatures
+   * of the large hosts are ignored in addresses anyway, and repositories have names.
    */
   cacheKey?: string;
-  /** Where ids of repositories are looked up. Default `https://huggingface.co`. */
+  /** Base address for looking up repository ids. Default `https://huggingface.co`. */
   hub?: string;
 }
 
@@ -65,30 +68,30 @@ export interface LoadRequest {
   grammarUrl?: string;
 }
 
-/** What is asked of the core, and in what format the answer has to come. */
+/** Request to the core, with the required format of the answer. */
 export interface AnswerRequest extends GenerateRequest {
   format?: AnswerFormat;
 }
 
 export interface LoadProgress {
   /**
-   * `download` counts bytes received, `header` and `weights` bytes taken over by the model, `compile` pipelines built.
+   * `download` counts bytes received, `header` and `weights` bytes consumed by the model, `compile` pipelines built.
    * `download` and `weights` run at the same time, since weights go to the device as they arrive.
    */
   phase: "download" | "header" | "weights" | "compile" | "ready";
   loaded: number;
-  /** 0 while it is not known. */
+  /** 0 while unknown. */
   total: number;
   tensor?: string;
 }
 
 /**
- * What is done about the browser's storage, as in `fetch`: `default` takes what is kept and keeps what is fetched, `reload`
- * fetches anew and keeps it, `no-store` does neither.
+ * Use of the browser's storage, as in `fetch`: `default` reads kept files and keeps fetched ones, `reload` fetches
+ * again and keeps the result, `no-store` does neither.
  */
 export type CacheMode = "default" | "reload" | "no-store";
 
-/** Something the user should see although nothing failed, e.g. that the CPU runs the model. */
+/** Something the user should see although nothing failed, e.g. that the model runs on the CPU. */
 export interface Notice {
   code: "cpu_fallback" | "one_thread" | "not_cached" | "model_changed" | "device_recovered";
   message: string;
@@ -99,7 +102,7 @@ export interface LoadResult {
   version: string;
   device: DeviceInfo;
   model: ModelInfo;
-  /** What the user should see, in the order in which it happened. */
+  /** Notices for the user, in chronological order. */
   notices: Notice[];
 }
 
@@ -117,11 +120,11 @@ export interface EmbedRequest {
 
 export interface EmbedResult {
   embeddings: Float32Array[];
-  /** Of all texts together. */
+  /** Sum over all texts. */
   tokens: number;
 }
 
-/** Requests, each with its parameters and its result. */
+/** Requests, each with its parameters and result. */
 export interface Calls {
   load: { params: LoadRequest; result: LoadResult };
   inspect: { params: InspectRequest; result: ModelReport };
@@ -135,7 +138,10 @@ export interface Calls {
 
 export type CallName = keyof Calls;
 
-/** Foreign code (the model's template, the answer's schema or grammar), and the start of threads, which may hang in Firefox. */
+/**
+ * Work under a time limit: foreign code (the model's template, the answer's schema or grammar), and the start of
+ * threads, which may hang in Firefox.
+ */
 export type Clocked = "template" | "format" | "threads";
 
 export type ToWorker =
