@@ -1,4 +1,4 @@
-/** One thread of the CPU path. After its first message it only computes and sleeps, until it is ended from outside. */
+/** One thread of the CPU path. After its first message it only computes and sleeps until it is terminated. */
 import { instantiate, type CpuThread } from "./worker/cpu-pool.js";
 
 self.onmessage = ({ data: { module, memory, stackTop, job } }: MessageEvent<CpuThread>) => {
@@ -8,7 +8,7 @@ self.onmessage = ({ data: { module, memory, stackTop, job } }: MessageEvent<CpuT
   for (;;) {
     const latest = cpu.hearth_await(job, seen);
     if (latest === seen) {
-      // The memory may have grown, and then the old view ends too early for nothing but the new part.
+      // A fresh view each time: the memory may have grown, and an older view covers only the part that existed then.
       Atomics.wait(new Int32Array(memory.buffer), job / 4, seen);
       continue;
     }

@@ -41,71 +41,83 @@ export type ModelSource = string | URL | Blob | FileSystemFileHandle | File[] | 
 
 export interface EngineOptions {
   /**
-   * A repository of Hugging Face: `owner/name`, with `:Q4_K_M` for a quantisation and `@revision` if need be; or any address
-   * that a browser shows of it or of one of its files, such as `https://huggingface.co/Qwen/Qwen3-0.6B`.
+   * The model to load, in one of these forms.
    *
-   * A GGUF file: an address, a File, Blob or file handle, or its bytes as a stream. Of a split one (`-00001-of-0000N.gguf`) the address of
-   * the first part. Or safetensors: the address of their folder (ending in `/`), of `model.safetensors` or of its index. Or all
-   * of a model's files.
+   * A Hugging Face repository: `owner/name`, optionally with `:Q4_K_M` for a quantisation and `@revision`; or any
+   * address that a browser shows for it or one of its files, such as `https://huggingface.co/Qwen/Qwen3-0.6B`.
+   *
+   * A GGUF file: an address, a File, Blob or file handle, or its bytes as a stream. For a split one
+   * (`-00001-of-0000N.gguf`), the address of the first part.
+   *
+   * Safetensors: the address of their folder (ending in `/`), of `model.safetensors` or of its index.
+   *
+   * All files of a model, as an array.
    */
   model: ModelSource;
   /**
-   * Default `"webgpu"`: the CPU, which is much slower, never starts by itself. `"auto"` uses it where there is no WebGPU,
-   * and says so through `onNotice` and `engine.notice`.
+   * Default `"webgpu"`: the CPU, which is much slower, is never used implicitly. `"auto"` uses it if there is no
+   * WebGPU, and reports that through `onNotice` and `engine.notice`.
    */
   device?: DeviceChoice;
   deviceOptions?: DeviceOptions;
-  /** Tokens that prompt and answer share; default: the core's choice for the model. */
+  /** Tokens shared by prompt and answer; default: the core's choice for the model. */
   contextSize?: number;
-  /** What the KV cache is kept in. Default: f16 on a GPU, f32 on the CPU; q8 is half of f16, with a small loss. */
+  /**
+   * Storage type of the KV cache. Default: f16 on a GPU, f32 on the CPU; q8 is half the size of f16, with a small loss.
+   */
   kvType?: KvType;
-  /** Whether tokens are drafted from what the context holds and checked several at once; "auto" while that pays. Answers are the same. */
+  /**
+   * Whether tokens are drafted from the context and checked several at once; `"auto"` while that pays off. The answers
+   * do not change.
+   */
   drafts?: Drafts;
-  /** What weights in floats are made of while they load: Q8_0 or Q4_1. Default: they are kept. */
+  /** Quantises float weights during the load, to Q8_0 or Q4_1. Default: floats are kept. */
   quantize?: Quantize;
   /**
-   * Threads of the CPU path. Default: the machine's, up to 8, where the page is cross-origin isolated (the headers
-   * Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy), and 1 elsewhere. The GPU needs none of this.
+   * Threads of the CPU path. Default: the machine's, up to 8, if the page is cross-origin isolated (the headers
+   * Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy), otherwise 1. The GPU needs neither.
    */
   threads?: number;
-  /** Length of a stream, which cannot tell it itself; only used for progress and checks. */
+  /** Length of a stream, which has no length of its own; only used for progress and checks. */
   totalBytes?: number;
   download?: DownloadOptions;
-  /** Whether files from the network are kept on this device; default: they are. See `hearth/cache`. */
+  /** Whether files from the network are kept on this device. Default: they are. See `hearth/cache`. */
   cache?: CacheMode;
   /**
-   * Whether the model is loaded again when the GPU device is lost, and what ran goes on from where it was. Default
+   * Whether the model is reloaded when the GPU device is lost, and running answers resume where they were. Default
    * true; not possible for a stream.
    */
   recover?: boolean;
   onProgress?: (progress: LoadProgress) => void;
   onNotice?: (notice: Notice) => void;
-  /** Ends the load with `cancelled`. */
+  /** Aborts the load with `cancelled`. */
   signal?: AbortSignal;
-  /** Where `hearth_bg.wasm` is, when it was moved away from the package. */
+  /** Address of `hearth_bg.wasm`, if it was moved out of the package. */
   wasmUrl?: string | URL;
-  /** Where `grammar_bg.wasm` is, when it was moved away from the package. */
+  /** Address of `grammar_bg.wasm`, if it was moved out of the package. */
   grammarUrl?: string | URL;
-  /** Where `worker.js` is, when it was moved away from the package. */
+  /** Address of `worker.js`, if it was moved out of the package. */
   workerUrl?: string | URL;
 }
 
-/** Workers that are tried where threads do not start, before one does without. */
+/** Number of workers to try if threads do not start, before running without threads. */
 const MOST_ATTEMPTS = 3;
 
 export class Engine {
   readonly device: DeviceInfo;
   readonly model: ModelInfo;
-  /** Something that the user should see, e.g. that the CPU runs the model. */
+  /** First notice of the load for the user, e.g. that the model runs on the CPU. */
   readonly notice: Notice | undefined;
   /** Version of the core. */
   readonly version: string;
   readonly chat: { readonly completions: Completions };
-  /** Text that goes on as it is, without the model's chat template. */
+  /** Completions that continue a text without the model's chat template. */
   readonly completions: TextCompletions;
-  /** For models that are made for it: BERT and its like, Qwen3-Embedding. */
+  /** Embeddings, for models trained for them: BERT and similar ones, Qwen3-Embedding. */
   readonly embeddings: Embeddings;
-  /** Resolves with the reason when the engine has ended: `disposed`, `device_lost`, `worker_died` or a trap of the core. */
+  /**
+   * Resolves with the reason when the engine has ended: `disposed`, `device_lost`, `worker_died` or a trap of the core.
+   */
   readonly closed: Promise<HearthError>;
   readonly #connection: Connection;
 
@@ -138,13 +150,13 @@ export class Engine {
     );
   }
 
-  /** Starts a worker and loads the model into it. On failure or abort nothing stays behind. */
+  /** Starts a worker and loads the model into it. On failure or abort nothing is left running. */
   static async create(options: EngineOptions): Promise<Engine> {
     const { model, onNotice, recover = true } = options;
     const { client, loaded } = await openClient(options);
     for (const notice of loaded.notices) onNotice?.(notice);
     const again: EngineOptions = { ...options };
-    // What was fetched anew is fetched now.
+    // Recovery must not download the files a second time.
     if (again.cache === "reload") again.cache = "default";
     const reopen = async (signal: AbortSignal): Promise<WorkerClient> =>
       (await openClient({ ...again, signal })).client;
@@ -161,7 +173,7 @@ export class Engine {
     return this.#connection.call("detokenize", { ids: Uint32Array.from(ids) });
   }
 
-  /** Number of tokens in a text. */
+  /** Returns the number of tokens in a text. */
   async count(text: string): Promise<number> {
     return (await this.tokenize(text)).length;
   }
@@ -170,17 +182,17 @@ export class Engine {
     return this.#connection.call("stats", null);
   }
 
-  /** What someone who looks into a problem wants to know. */
+  /** Returns the facts needed to investigate a problem. */
   async diagnostics(): Promise<Diagnostics> {
     return await diagnose(this, await this.stats());
   }
 
-  /** Ends the worker and frees all it holds. Running requests reject, and so does every later call, with `disposed`. */
+  /** Ends the worker and frees everything it holds. Running requests and later calls reject with `disposed`. */
   dispose(): void {
     this.#connection.close(new HearthError("disposed", "the engine was disposed"));
   }
 
-  /** For tests of what a page does then: destroys the GPU device, as WebGL's WEBGL_lose_context does. */
+  /** Destroys the GPU device, as WebGL's WEBGL_lose_context does, so that tests can observe how a page reacts. */
   async loseDevice(): Promise<void> {
     await this.#connection.lose();
   }
@@ -201,7 +213,7 @@ async function openClient(options: EngineOptions): Promise<Opened> {
       return { client, loaded };
     } catch (error) {
       client.close(toHearthError(error));
-      // A stream has been given away with the first worker.
+      // A stream was transferred to the first worker and cannot be read again.
       const again = client.threadsHang && !(options.model instanceof ReadableStream);
       if (!again || isAlone) throw error;
     }
@@ -212,9 +224,9 @@ async function load(client: WorkerClient, options: EngineOptions): Promise<LoadR
   const { signal, onProgress } = options;
   throwIfAborted(signal);
   const { source, transfer } = await toSource(options);
-  // It may have fired meanwhile, when nobody listened.
+  // The signal may have fired in the meantime, before there was a listener.
   throwIfAborted(signal);
-  // Ending the worker is the one way to stop a load that works in every phase.
+  // Ending the worker is the only way to stop a load that works in every phase.
   const onAbort = (): void => {
     client.close(cancelled(signal?.reason));
   };
@@ -226,18 +238,20 @@ async function load(client: WorkerClient, options: EngineOptions): Promise<LoadR
   }
 }
 
-/** Not written out below, or bundlers would take the worker for a second file. */
+/**
+ * This module's address, in a variable: written out below, it would make bundlers take the worker for a second file.
+ */
 const HERE: string = import.meta.url;
 
 function startWorker(url: string | URL | undefined): Worker {
   const options = { type: "module", name: "hearth" } as const;
   if (url !== undefined) return startFrom(() => new Worker(url, options), url, options.name);
-  // Bundlers find the worker by this very expression, so it stays in one piece.
+  // Bundlers search for exactly this expression, so it must stay in one piece.
   const start = (): Worker => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "hearth" });
   return startFrom(start, new URL("./worker.js", HERE), options.name);
 }
 
-/** What to inspect, and for what. */
+/** Model to inspect and the conditions to assume. */
 export type InspectOptions = Pick<
   EngineOptions,
   "model" | "totalBytes" | "download" | "signal" | "wasmUrl" | "workerUrl"
@@ -245,9 +259,9 @@ export type InspectOptions = Pick<
   InspectorOptions;
 
 /**
- * What a model asks for, from its header alone: no weights are fetched and no device is opened.
+ * Reports a model's requirements from its header alone: no weights are fetched and no device is opened.
  *
- * A model that cannot be run has a report as well, with `unsupported` in place of `budget`.
+ * A model that cannot be run has a report as well, with `unsupported` instead of `budget`.
  */
 export async function inspectModel(options: InspectOptions): Promise<ModelReport> {
   const { signal } = options;
@@ -316,7 +330,7 @@ async function toSource({
   return { source, transfer: [] };
 }
 
-/** Relative to the page: inside the worker the same text would be relative to the worker's script. */
+/** Resolves an address relative to the page: inside the worker it would be relative to the worker's script. */
 function absolute(url: string | URL): string {
   const base = (globalThis as { document?: { baseURI: string } }).document?.baseURI;
   try {

@@ -1,5 +1,5 @@
 /**
- * An engine behind the address of OpenAI's API: a `fetch` for OpenAI's client and for whatever speaks its protocol.
+ * A `fetch` that serves OpenAI's API from an engine, for OpenAI's client and any other client of its protocol.
  *
  * ```ts
  * import OpenAI from "openai";
@@ -15,16 +15,16 @@ import type { Engine } from "./engine.js";
 import { HearthError, toHearthError } from "./core/errors.js";
 import type { ChatCompletionCreateParams, CompletionCreateParams, EmbeddingCreateParams } from "./api/openai.js";
 
-/** As much of an engine as is served. */
+/** The part of an engine that is served. */
 export type Served = Pick<Engine, "chat" | "completions" | "embeddings" | "model">;
 
-/** What a request asks for, or the engine that answers it where there are several. */
+/** The engine, or a function that chooses one by the requested model's name. */
 export type EngineChoice = Served | ((model: string) => Served | Promise<Served>);
 
 export function createFetch(engine: EngineChoice): typeof fetch {
   return async (input, init) => {
     const request = new Request(input, init);
-    // Request makes a signal of its own, which some environments do not link to the caller's.
+    // Request creates its own signal, which some environments do not link to the caller's.
     const signal = init?.signal ?? request.signal;
     try {
       return await answer(engine, request, signal);
@@ -64,7 +64,7 @@ async function choose(choice: EngineChoice, model: string): Promise<Served> {
   return typeof choice === "function" ? await choice(model) : choice;
 }
 
-/** As JSON, or as server-sent events. */
+/** Responds with JSON, or with server-sent events for a stream. */
 function respond(result: object | AsyncIterable<object>): Response {
   if (!(Symbol.asyncIterator in result)) return Response.json(result);
   const iterator: AsyncIterator<object> = result[Symbol.asyncIterator]();
@@ -87,14 +87,14 @@ function respond(result: object | AsyncIterable<object>): Response {
   return new Response(body, { headers: { "Content-Type": "text/event-stream" } });
 }
 
-/** What a fetch that is aborted rejects with. */
+/** Returns the error with which an aborted fetch rejects. */
 function aborted(): DOMException {
   return new DOMException("the request was aborted", "AbortError");
 }
 
 const CALLERS_FAULT = new Set(["invalid_request", "context_overflow", "template_error", "grammar_error"]);
 
-/** OpenAI's shape of an error. Its client makes an exception of it, by the status. */
+/** Returns an error in OpenAI's format. Its client throws an exception chosen by the status. */
 function refusal(reason: HearthError): Response {
   const isCallers = CALLERS_FAULT.has(reason.code);
   const error = {
@@ -103,7 +103,7 @@ function refusal(reason: HearthError): Response {
     code: reason.code,
     param: null,
   };
-  // Trying again would not help, and OpenAI's client does so after a 5xx unless it is told.
+  // A retry would not help, but OpenAI's client retries after a 5xx unless this header forbids it.
   const headers = { "x-should-retry": "false" };
   return Response.json({ error }, { status: isCallers ? 400 : 500, headers });
 }

@@ -7,32 +7,30 @@ export const NOT_FOUND_HINT =
   "Elsewhere copy the package's dist folder to your server and name workerUrl and wasmUrl.";
 
 /**
- * Starts a worker. Browsers refuse a script of another origin (a CDN); then a script of this page's origin imports it,
- * which requires `blob:` in the `worker-src` of the page's Content-Security-Policy, if it has one.
+ * Starts a worker whose script is at `url`. Browsers refuse one from another origin (a CDN), some of them only after it seemed to
+ * start: then a script of this page's origin imports it, which needs `blob:` among the sources of workers where the page has a
+ * Content-Security-Policy.
  */
 export function startFrom(start: () => Worker, url: string | URL, name: string): Worker {
+  let own: string | undefined;
   try {
-    return start();
-  } catch (cause) {
-    if (!isElsewhere(url)) throw failed(cause);
-  }
-  const script = new Blob([`import ${JSON.stringify(String(url))};`], { type: "text/javascript" });
-  const own = URL.createObjectURL(script);
-  try {
+    if (!isElsewhere(url)) return start();
+    const script = new Blob([`import ${JSON.stringify(String(url))};`], { type: "text/javascript" });
+    own = URL.createObjectURL(script);
     return new Worker(own, { type: "module", name });
   } catch (cause) {
     throw failed(cause);
   } finally {
-    // Revoked only after the worker has begun to fetch it.
-    setTimeout(() => {
-      URL.revokeObjectURL(own);
-    }, 60_000);
+    // The worker has fetched it by then.
+    if (own !== undefined) setTimeout(URL.revokeObjectURL.bind(URL), 60_000, own);
   }
 }
 
+/** Whether an address is on the web, but not at this page's origin. Some bundlers write the path of a file for it. */
 function isElsewhere(url: string | URL): boolean {
   try {
-    return new URL(url, globalThis.location.href).origin !== globalThis.location.origin;
+    const { protocol, origin } = new URL(url, globalThis.location.href);
+    return /^https?:$/.test(protocol) && origin !== globalThis.location.origin;
   } catch {
     return false;
   }

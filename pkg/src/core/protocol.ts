@@ -153,7 +153,7 @@ export type FromWorker =
   | { type: "error"; id: number; error: SerializedError }
   | { type: "progress"; id: number; progress: LoadProgress }
   | { type: "step"; id: number; step: Step }
-  /** Work begins that may not end, which only the page can see; null where it has ended. */
+  /** Starts or, with null, stops the clock of work that may never end, which only the page can notice. */
   | { type: "clock"; id: number; on: Clocked | null }
-  /** The worker cannot go on: its GPU device is lost, or the core trapped and its memory cannot be trusted. */
+  /** Fatal end of the worker: its GPU device is lost, or the core trapped and its memory cannot be trusted. */
   | { type: "fatal"; error: SerializedError };

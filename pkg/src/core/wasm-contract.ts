@@ -1,7 +1,7 @@
 /**
- * What the Rust core exports through wasm-bindgen (`crate/src/web/mod.rs`), as TypeScript sees it.
+ * The Rust core's wasm-bindgen exports (`crate/src/web/mod.rs`) as TypeScript types.
  *
- * wasm-bindgen types structured values as `any`; this file is the only place that says what is in them.
+ * wasm-bindgen types structured values as `any`; only this file describes their contents.
  * Every failure is a thrown Error named "HearthError" with `code`, `message` and `hint`.
  */
 import type { CoreErrorCode } from "./errors.js";
@@ -25,32 +25,35 @@ export interface DeviceInfo {
 }
 
 export interface DeviceOptions {
-  /** `"adapter"` asks for all the adapter has, `"default"` for WebGPU's guaranteed limits. */
+  /** `"adapter"` requests everything the adapter supports, `"default"` WebGPU's guaranteed limits. */
   limits?: "adapter" | "default";
-  /** `"none"` runs without optional features even where they exist. */
+  /** `"none"` disables optional features even where they are supported. */
   features?: "all" | "none";
-  /** What decode multiplies block formats as, instead of what was measured to be the fastest. */
+  /** Arithmetic in which decode multiplies block formats, overriding the one measured to be fastest. */
   arithmetic?: "f32" | "f16" | "i15";
-  /** What was measured of this adapter before; it is then not measured again. Default: what the package has kept. */
+  /** Earlier measurements of this adapter, which are then not repeated. Default: those that the package has stored. */
   tuning?: DeviceTuning;
 }
 
-/** The core's choices for a device, opaque to everybody else. */
+/** The core's choices for a device, opaque to all other code. */
 export type DeviceTuning = Record<string, unknown>;
 
-/** What the KV cache is kept in. */
+/** Storage type of the KV cache. */
 export type KvType = "f16" | "f32" | "q8";
 
-/** How models write calls of tools; see `tools/calls.ts` and `tools/harmony.ts`. `xml`: `<function=NAME><parameter=KEY>…`. */
+/**
+ * Syntax in which a model writes tool calls; see `tools/calls.ts` and `tools/harmony.ts`. `xml`:
+ * `<function=NAME><parameter=KEY>…`.
+ */
 export type ToolStyle = "hermes" | "xml" | "llama" | "mistral" | "harmony";
 
-/** What stands round a model's thoughts, as its template spells it. */
+/** Marks around a model's thoughts, as its template writes them. */
 export interface ThoughtMarks {
   open: string;
   close: string;
 }
 
-/** What a chat template says of how its model writes. */
+/** Output style of a model according to its chat template. */
 export type TemplateStyle = Pick<ModelInfo, "tool_style" | "thought_marks">;
 
 export interface ModelInfo {
@@ -63,10 +66,10 @@ export interface ModelInfo {
   head_dim: number;
   /** Width of the feed-forward block, or of an expert. */
   d_ff: number;
-  /** Experts of a layer, 0 without; and those that a token goes to. */
+  /** Experts of a layer (0 for a dense model) and experts used per token. */
   n_experts: number;
   n_experts_used: number;
-  /** How a text becomes an embedding; null where the model is not made for that. */
+  /** Pooling of a text's hidden states into an embedding; null if the model does not produce embeddings. */
   pooling: "mean" | "cls" | "last" | null;
   vocab_size: number;
   n_ctx: number;
@@ -75,9 +78,9 @@ export interface ModelInfo {
   weight_bytes: number;
   kv_bytes: number;
   kv_type: KvType;
-  /** Null where the chat template knows no tools. */
+  /** Null if the chat template does not support tools. */
   tool_style: ToolStyle | null;
-  /** Null where the chat template does not speak of thoughts. */
+  /** Null if the chat template does not mention thoughts. */
   thought_marks: ThoughtMarks | null;
   /** Number of tensors by quantisation, e.g. `{ Q4_1: 210, F32: 61 }`. */
   quants: Record<string, number>;
@@ -93,11 +96,11 @@ export interface LoaderProgress {
 export interface WasmMessage {
   role: string;
   content: string | null;
-  /** What else templates know: `tool_calls`, `tool_call_id`, `name`. */
+  /** Other fields that templates read: `tool_calls`, `tool_call_id`, `name`. */
   [field: string]: unknown;
 }
 
-/** What an answer has to look like: one of these, as hearth-grammar's `Format` reads it. */
+/** Format of an answer: one of these, as parsed by hearth-grammar's `Format`. */
 export type AnswerFormat =
   | { json_schema: unknown }
   /** llguidance's dialect of Lark. */
@@ -107,7 +110,7 @@ export type AnswerFormat =
 
 export interface GenerateRequest {
   messages?: WasmMessage[];
-  /** The last message is an answer to go on with. */
+  /** The last message is an unfinished answer to continue. */
   continue_final_message?: boolean;
   prompt?: string;
   max_tokens?: number;
@@ -126,11 +129,11 @@ export interface GenerateRequest {
   top_logprobs?: number;
   /** False leaves special tokens in the text. */
   skip_special_tokens?: boolean;
-  /** The answer's first tokens, where another device has given them: it goes on behind them. */
+  /** First tokens of the answer, generated on another device; generation resumes after them. */
   given?: number[];
-  /** OpenAI's list, for the template. */
+  /** OpenAI's list of tools, for the template. */
   tools?: unknown[];
-  /** Further variables of the template. */
+  /** Additional variables of the template. */
   chat_template_kwargs?: Record<string, unknown>;
 }
 
@@ -147,17 +150,20 @@ export interface Usage {
   completion_tokens: number;
   total_tokens: number;
   prompt_tokens_details: { cached_tokens: number };
-  /** Tokens that were drafted from the context instead of computed one by one, and how many were right. */
+  /**
+   * Drafted tokens (guessed from the context instead of computed one by one) that proved right, and those that proved
+   * wrong.
+   */
   completion_tokens_details: { accepted_prediction_tokens: number; rejected_prediction_tokens: number };
 }
 
-/** The outcome of one bounded piece of work: a chunk of the prompt, or a few new tokens. */
+/** Outcome of one bounded piece of work: a chunk of the prompt, or a few new tokens. */
 export interface Step {
   text: string;
   ids: number[];
-  /** Of each id, where the request asked for them. */
+  /** One entry per id, if requested. */
   logprobs: (Logprob & { top: Logprob[] })[];
-  /** The template has begun the model's thoughts, so that the answer begins within them. */
+  /** The template has opened the model's thoughts, so the answer begins inside them. */
   in_thoughts: boolean;
   phase: "prefill" | "decode";
   finish_reason: null | "stop" | "length";
@@ -169,7 +175,7 @@ export interface EngineStats {
   dispatches: number;
   readbacks: number;
   bytes_read: number;
-  /** Bytes that the runtime holds on the GPU; 0 on the CPU. */
+  /** Bytes that the runtime has allocated on the GPU; 0 on the CPU. */
   gpu_bytes: number;
   heap_bytes: number;
   [counter: string]: number;
@@ -181,7 +187,10 @@ export interface WasmCpuPool {
   alloc(bytes: number): number;
   write(at: number, words: Uint32Array): void;
   read(at: number, words: Uint32Array): void;
-  /** y = x W^T; `format` is a number of `Format` in cpu/src/rows.rs. `x`: [tokens, cols], `y`: [tokens, rows]. */
+  /**
+   * Computes y = x W^T; `format` is the number of a `Format` in cpu/src/rows.rs. `x`: [tokens, cols], `y`: [tokens,
+   * rows].
+   */
   product(
     format: number,
     quants: number,
@@ -200,9 +209,9 @@ export interface WasmDevice {
 }
 
 export interface WasmLoader {
-  /** Takes the file's next bytes; the chunk may be reused when the promise resolves. */
+  /** Consumes the file's next bytes; the chunk may be reused once the promise resolves. */
   push(chunk: Uint8Array): Promise<void>;
-  /** Null, or a thrown error, once finish() has taken the loader over. */
+  /** Returns null, or throws, once finish() has consumed the loader. */
   progress(): LoaderProgress | null;
   finish(): Promise<WasmEngine>;
   free(): void;
@@ -210,7 +219,7 @@ export interface WasmLoader {
 
 export interface WasmEngine {
   info(): ModelInfo;
-  /** Calls `rendered` once the chat template has done its work. */
+  /** Starts an answer and calls `rendered` once the chat template has been rendered. */
   generate(request: GenerateRequest, constraint?: WasmGrammar, rendered?: () => void): WasmGeneration;
   vocabulary(): WasmTokens;
   embed(text: string, truncate: boolean): Promise<WasmEmbedding>;
@@ -221,7 +230,7 @@ export interface WasmEngine {
 }
 
 export interface WasmEmbedding {
-  /** Of length 1. */
+  /** Vector of length 1. */
   readonly values: Float32Array;
   readonly tokens: number;
   free(): void;
@@ -231,32 +240,32 @@ export interface WasmEmbedding {
 export interface WasmTokens {
   readonly bytes: Uint8Array;
   readonly lengths: Uint32Array;
-  /** Those that end an answer. */
+  /** Ids of the tokens that end an answer. */
   readonly eog: Uint32Array;
   free(): void;
 }
 
-/** Follows one answer: of the module that knows formats (`grammar/src/web.rs`), called by the core. */
+/** Constraint of one answer, from the format module (`grammar/src/web.rs`) and called by the core. */
 export interface WasmGrammar {
-  /** Writes which tokens may come next, a bit each; false at the end. */
+  /** Sets the bits of the tokens allowed next; returns false at the end. */
   allow(bits: Uint32Array): boolean;
-  /** The bytes that must come next. */
+  /** Returns the bytes that must come next. */
   forced(): Uint8Array;
   accept(ids: Uint32Array): void;
   free(): void;
 }
 
 export interface WasmVocabulary {
-  /** `format`: an `AnswerFormat` as JSON. */
+  /** Compiles a format. `format`: an `AnswerFormat` as JSON. */
   grammar(format: string): WasmGrammar;
   free(): void;
 }
 
-/** The module that knows formats. */
+/** The module that implements formats. */
 export interface GrammarWasm {
   default(arg: { module_or_path: URL | string | Response | WebAssembly.Module }): Promise<unknown>;
   Vocabulary: new (bytes: Uint8Array, lengths: Uint32Array, eog: Uint32Array) => WasmVocabulary;
-  /** Makes another instance of the module, after a trap (wasm-bindgen's option in `wasm-pack.toml`). */
+  /** Creates a new instance of the module after a trap (wasm-bindgen's option in `wasm-pack.toml`). */
   __wbg_reset_state(): void;
 }
 
@@ -266,7 +275,7 @@ export interface WasmGeneration {
   free(): void;
 }
 
-/** Whether tokens are drafted from the context and checked several at once: while that pays, always (for tests), or never. */
+/** Drafting of tokens from the context, checked several at once: while it pays off, always (for tests), or never. */
 export type Drafts = "auto" | "always" | "off";
 
 export interface LoaderOptions {
@@ -277,68 +286,70 @@ export interface LoaderOptions {
   quantize?: Quantize;
 }
 
-/** What weights in floats are made of at load: Q8_0 or Q4_1. */
+/** Format to which float weights are quantised at load: Q8_0 or Q4_1. */
 export type Quantize = "q8" | "q4";
 
-/** The headers of a model in several files. Whoever takes it over ends it. */
+/** Headers of a model in several files. Freed by the loader that takes it over. */
 export interface WasmFiles {
-  /** One of the texts beside safetensors, by its name. */
+  /** Adds one of the texts next to the safetensors files, by name. */
   text(name: string, text: string): void;
-  /** The next bytes from the beginning of a file of `length` bytes; true when they are enough. */
+  /** Consumes the next bytes from the beginning of a file of `length` bytes; returns true when it has enough. */
   header(index: number, chunk: Uint8Array, length: number): boolean;
-  /** What the model asks for. */
+  /** Returns the model's requirements. */
   report(options: InspectorOptions): ModelReport;
   free(): void;
 }
 
-/** What a model asks for, from its header alone. */
+/** A model's requirements, from its header alone. */
 export interface ModelReport {
   format: "gguf" | "safetensors";
   architecture: string;
   name: string;
   license: string | null;
   parameters: number;
-  /** By storage type. */
+  /** Totals per storage type. */
   quants: Record<string, { tensors: number; parameters: number; bytes: number }>;
   tensor_bytes: number;
   n_ctx_train: number | null;
-  /** What running it takes; absent where it cannot be run. */
+  /** Cost of running the model; absent if it cannot be run. */
   budget?: {
     config: Omit<
       ModelInfo,
       "n_ctx" | "parameters" | "weight_bytes" | "kv_bytes" | "kv_type" | "tool_style" | "thought_marks" | "quants"
     >;
-    /** Positions that memory and work are for. */
+    /** Positions assumed for memory and work. */
     n_ctx: number;
     /** Bytes on the device. */
     memory: { weights: number; kv: number; scratch: number; total: number };
-    /** The work of one token with the context full. */
+    /** Work per token with a full context. */
     token: { flops: number; bytes: number };
     device: { fits: boolean; reason: string | null; tokens_per_second: number | null } | null;
   };
-  /** Why it cannot be run. */
+  /** Reason why the model cannot be run. */
   unsupported?: { code: CoreErrorCode; message: string; hint: string };
 }
 
 export interface InspectorOptions {
   contextSize?: number;
   kvType?: KvType;
-  /** Bytes that the device reads a second: then the report bounds tokens a second. */
+  /**
+   * Memory bandwidth of the device in bytes per second; with it, the report has an upper bound on tokens per second.
+   */
   bandwidth?: number;
 }
 
 export interface WasmInspector {
-  /** Takes the file's next bytes; gives the report as soon as they are enough. */
+  /** Consumes the file's next bytes; returns the report as soon as they suffice. */
   push(chunk: Uint8Array): ModelReport | null;
-  /** The report on a file that has ended before that. */
+  /** Returns the report if the file ended before that. */
   finish(): ModelReport;
   free(): void;
 }
 
-/** A SHA-256 of bytes as they come. */
+/** Incremental SHA-256. */
 export interface WasmSha256 {
   update(chunk: Uint8Array): void;
-  /** In hexadecimal digits. */
+  /** Returns the sum in hexadecimal digits. */
   finish(): string;
   free(): void;
 }

@@ -1,10 +1,10 @@
-/** How fast this device's GPU reads its memory: what bounds tokens a second. Takes a tenth of a second. */
+/** Measurement of the GPU's memory bandwidth, which limits tokens per second. Takes a tenth of a second. */
 
 const BYTES = 64 << 20;
 const ROUNDS = 8;
 const WORKGROUPS = 1024;
 const THREADS = 256;
-/** `GPUBufferUsage.STORAGE` */
+/** Value of `GPUBufferUsage.STORAGE`. */
 const STORAGE = 0x80;
 
 const SHADER = `
@@ -23,7 +23,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) wg:
   }
 }`;
 
-/** Bytes a second, by the best of some passes; undefined without WebGPU. */
+/** Returns bytes per second, from the time that `ROUNDS` more passes take; undefined without WebGPU. */
 export async function measureBandwidth(): Promise<number | undefined> {
   const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
   const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
@@ -51,7 +51,7 @@ export async function measureBandwidth(): Promise<number | undefined> {
       return performance.now() - start;
     };
     await run(1);
-    // What a submit itself takes is in both, so it goes away in the difference.
+    // The fixed cost of a submit is in both times, so it cancels out in the difference.
     const [one, many] = [await run(1), await run(1 + ROUNDS)];
     return many > one ? (BYTES * ROUNDS * 1000) / (many - one) : undefined;
   } finally {

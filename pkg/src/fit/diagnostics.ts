@@ -1,4 +1,4 @@
-/** What someone who looks into a problem wants to know, in one object without secrets. */
+/** Facts needed to investigate a problem, in one object without secrets. */
 import type { EngineStats, DeviceInfo, ModelInfo } from "../core/wasm-contract.js";
 
 export interface Diagnostics {
@@ -9,7 +9,7 @@ export interface Diagnostics {
   device: DeviceInfo;
   model: ModelInfo;
   stats: EngineStats;
-  /** Of the browser for this site, in bytes; absent where it does not tell. */
+  /** The site's storage in bytes; absent if the browser does not report it. */
   storage?: { quota: number; usage: number };
 }
 
@@ -31,7 +31,7 @@ export async function diagnose(
   return report;
 }
 
-/** Bytes that the site may keep and keeps; undefined where the browser does not tell. */
+/** Returns the bytes that the site may store and has stored; undefined if the browser does not report them. */
 export async function estimateStorage(): Promise<{ quota: number; usage: number } | undefined> {
   try {
     const { quota, usage } = await navigator.storage.estimate();

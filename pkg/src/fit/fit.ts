@@ -1,9 +1,9 @@
 /**
- * Whether a model fits this device, before anything of it but its header is fetched.
+ * Predicts whether a model fits this device, fetching only its header.
  *
- * Browsers tell neither how much memory a GPU has nor how much of it is free, and of large machines only that they are large.
- * So the verdict comes with its evidence: what the caller told, what was measured (limits of the adapter, memory that the
- * GPU gave and got back), or what is guessed from the machine's memory. Where there is none, it is `unknown`.
+ * Browsers report neither how much memory a GPU has nor how much of it is free, and of large machines only that they
+ * are large. So the verdict comes with its evidence: a number from the caller, a measurement (limits of the adapter,
+ * memory that the GPU granted and got back), or a guess from the machine's memory. Without evidence, it is `unknown`.
  */
 import { measureBandwidth } from "./bandwidth.js";
 import { estimateStorage } from "./diagnostics.js";
@@ -13,7 +13,9 @@ import { probeMemory } from "./memory-probe.js";
 import type { ModelReport, Quantize } from "../core/wasm-contract.js";
 
 export interface FitOptions extends InspectOptions {
-  /** Bytes that the model may take on the device. Default: what can be measured, or guessed from the machine's memory. */
+  /**
+   * Bytes that the model may take on the device. Default: measured if possible, else guessed from the machine's memory.
+   */
   memory?: number;
   /**
    * Measures the GPU: its bandwidth, which takes a tenth of a second, to predict tokens a second; and where nothing else
@@ -22,10 +24,10 @@ export interface FitOptions extends InspectOptions {
   probe?: boolean;
 }
 
-/** The kind of knowledge that a verdict rests on. */
+/** Basis of a verdict. */
 export type Evidence = "measured" | "told" | "guessed";
 
-/** Bytes for a model: so many there are, and more than so many there are not, as far as that is known. */
+/** Bytes available for a model: at least `least`, and at most `most`, if known. */
 export interface Room {
   least: number;
   most: number | null;
@@ -33,39 +35,41 @@ export interface Room {
 }
 
 export interface Fit {
-  /** `smaller`: with what `changes` names. `unknown`: nothing tells whether there is enough memory; trying shows it. */
+  /**
+   * `smaller`: fits with the options in `changes`. `unknown`: there is no evidence on memory; only a load will show.
+   */
   verdict: "fits" | "smaller" | "does_not_fit" | "unknown";
-  /** What the verdict rests on; null where it is unknown, or where the model cannot be run anywhere. */
+  /** Evidence for the verdict; null if it is unknown, or if the model cannot be run anywhere. */
   evidence: Evidence | null;
-  /** Options of `Engine.create` with which it fits. */
+  /** Options of `Engine.create` with which the model fits. */
   changes: { contextSize?: number; quantize?: Quantize };
   /** In words, what speaks against it as it is. */
   reasons: string[];
-  /** Bytes. */
+  /** Requirements in bytes. */
   needs: { weights: number; kv: number; scratch: number; total: number; download: number };
   has: {
-    /** Bytes for the model, or as many as there are at least; null where nothing tells. */
+    /** Bytes for the model, or a lower bound of them; null if unknown. */
     memory: number | null;
-    /** Bytes of one binding; null without WebGPU. */
+    /** Largest binding in bytes; null without WebGPU. */
     binding: number | null;
-    /** Bytes that the site may still keep; null where the browser does not tell. */
+    /** Bytes that the site may still store; null if the browser does not report them. */
     storage: number | null;
   };
-  /** The model is not kept on the device for want of room; it runs all the same. */
+  /** The model cannot be kept on the device for lack of storage; it runs all the same. */
   uncached: boolean;
-  /** An upper bound from the GPU's bandwidth; null where it was not measured. */
+  /** Upper bound from the GPU's bandwidth; null if that was not measured. */
   tokens_per_second: number | null;
   report: ModelReport;
 }
 
 const SMALLEST_CONTEXT = 512;
-/** What a machine with a browser of today has for a model in any case. */
+/** Bytes that any machine with a current browser has for a model. */
 const LEAST_ANYWHERE = 512 * 2 ** 20;
-/** Bits a weight on the device. */
+/** Bits per weight on the device. */
 const QUANTIZED_BITS: Record<Quantize, number> = { q8: 9, q4: 5 };
 const FLOAT_BITS: Record<string, number> = { F32: 32, F16: 16, BF16: 16 };
 
-/** Reads the header, looks at the device, and says whether the model fits, and with what changes it would. */
+/** Reads the header, examines the device, and returns whether the model fits or with what changes it would. */
 export async function canRun(options: FitOptions): Promise<Fit> {
   const { memory, probe = true, ...inspect } = options;
   const bandwidth = inspect.bandwidth ?? (probe ? await measureBandwidth() : undefined);
@@ -93,11 +97,11 @@ async function roomFor(bytes: number, told: number | undefined, probe: boolean):
   const granted = bytes <= least || !probe ? undefined : await probeMemory(bytes);
   if (granted === undefined) return guess;
   if (granted < bytes) return { least: granted, most: granted, by: "measured" };
-  // A driver that gives more than the machine seems to have may only promise it.
+  // A driver that grants more than the machine seems to have may be overcommitting.
   return most === null ? { least: granted, most, by: "measured" } : { ...guess, most: null };
 }
 
-/** The verdict on a report. */
+/** Returns the verdict on a report. */
 export function judge(report: ModelReport, has: Fit["has"], room: Room = roomOf(has)): Fit {
   const { budget, unsupported } = report;
   const fit: Fit = {
@@ -134,7 +138,7 @@ export function judge(report: ModelReport, has: Fit["has"], room: Room = roomOf(
   const limit = room.most ?? Infinity;
   for (const quantize of [undefined, "q8", "q4"] as const) {
     const weights = quantize === undefined ? memory.weights : memory.weights - saved(report, quantize);
-    // What it has already may be less than that.
+    // Weights may already be smaller than quantising would make them.
     if (quantize !== undefined && weights >= memory.weights) continue;
     const positions = Math.min(
       n_ctx,
@@ -149,7 +153,7 @@ export function judge(report: ModelReport, has: Fit["has"], room: Room = roomOf(
   return { ...fit, verdict: "does_not_fit" };
 }
 
-/** Bytes that quantising the floats would save. */
+/** Returns the bytes saved by quantising the float weights. */
 function saved(report: ModelReport, quantize: Quantize): number {
   let sum = 0;
   for (const [name, { parameters }] of Object.entries(report.quants)) {
@@ -159,7 +163,7 @@ function saved(report: ModelReport, quantize: Quantize): number {
   return sum;
 }
 
-/** Where only a number is known. */
+/** Returns the room if only a number, or nothing, is known. */
 function roomOf({ memory }: Fit["has"]): Room {
   return memory === null ? { least: 0, most: null, by: "guessed" } : { least: memory, most: memory, by: "told" };
 }

@@ -1,16 +1,19 @@
-/** Whether the GPU gives as much memory as a model takes: it is asked for, and given back at once. */
+/** Test of whether the GPU grants as much memory as a model takes, by allocating it and freeing it at once. */
 
 const CHUNK = 256 << 20;
-/** Drivers that promise what they do not have are asked for no more than this, and phones, which end pages, for nothing. */
+/**
+ * Limit of the probe, since some drivers grant memory that they do not have. Phones are not probed, since they end
+ * pages that take too much.
+ */
 const MOST = 16 * 2 ** 30;
-/** `GPUBufferUsage.STORAGE` */
+/** Value of `GPUBufferUsage.STORAGE`. */
 const STORAGE = 0x80;
 
 interface ProbeScope {
   navigator?: { gpu?: Pick<GPU, "requestAdapter">; userAgent?: string; maxTouchPoints?: number };
 }
 
-/** How many of so many bytes the GPU gives; undefined where it was not asked. */
+/** Returns how many of these bytes the GPU grants; undefined if it was not probed. */
 export async function probeMemory(bytes: number, scope: ProbeScope = globalThis): Promise<number | undefined> {
   const { gpu, userAgent = "", maxTouchPoints = 0 } = scope.navigator ?? {};
   const isPhone = /Mobi|Android/.test(userAgent) || (userAgent.includes("Macintosh") && maxTouchPoints > 1);

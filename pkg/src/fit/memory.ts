@@ -1,8 +1,11 @@
-/** Guesses, from what the browser says about the machine, how much memory a model may take. */
+/** Guesses from the browser's description of the machine how much memory a model may take. */
 
-/** GiB that browsers report for this much and for everything above it. */
+/** GiB that browsers report for machines with this much memory or more. */
 const CAP = 8;
-/** The share of a machine's memory that a model may take; on phones, less: other apps and the system end what takes more. */
+/**
+ * Share of a machine's memory that a model may take. Lower on phones, where other apps and the system end what takes
+ * more.
+ */
 const SHARE = 0.7;
 const SHARE_OF_PHONE = 0.35;
 /** Bytes that a page on iOS, which reports no memory, may take before its tab is ended. An estimate, not measured here. */
@@ -15,7 +18,7 @@ interface Machine {
   userAgentData?: { mobile?: boolean };
 }
 
-/** Bytes that a model may take: at least, and at most where that is known. Undefined where the browser says nothing. */
+/** Returns the bytes that a model may take, with an upper bound if known; undefined if the browser reports nothing. */
 export function roomOnMachine(): { least: number; most: number | undefined } | undefined {
   const machine = (globalThis as { navigator?: Machine }).navigator ?? {};
   const { deviceMemory, userAgent = "" } = machine;

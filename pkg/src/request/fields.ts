@@ -1,12 +1,12 @@
 /**
- * The fields of each request. What is not named here is refused by its name, whatever it is: a field that is dropped without a
- * word would give another answer than asked for.
+ * The fields of each request. Unlisted fields are rejected by name: silently ignoring one would give a different answer
+ * from the one requested.
  */
 import { invalid } from "../core/errors.js";
 
-/** Fields that nothing depends on here: who asks, what others keep, and what may only make it faster. */
+/** Fields without effect here: they identify the caller, control what a server stores, or are mere optimisations. */
 const WITHOUT_EFFECT = "model signal user metadata store service_tier safety_identifier prediction priority request_id";
-/** Of samplers that are refused where they are switched on. */
+/** Parameters of samplers that are rejected when switched on. */
 const UNUSED =
   "dynatemp_exponent dry_base dry_allowed_length dry_penalty_last_n dry_sequence_breakers mirostat_tau mirostat_eta xtc_threshold";
 const CACHES = "prompt_cache_key prompt_cache_retention cache_prompt cache_salt id_slot";
@@ -28,8 +28,8 @@ const BOOLEANS =
   "stream echo return_token_ids parallel_tool_calls continue_final_message truncate include_usage continuous_usage_stats";
 
 /**
- * Fields of OpenAI, vLLM and llama.cpp that are not served, with the value that says what happens anyway: who spells out a default
- * asks for nothing.
+ * Fields of OpenAI, vLLM and llama.cpp that are not supported, with the only accepted value, which is what happens
+ * anyway: callers may spell out a default.
  */
 const DEFAULTS: Record<string, unknown> = {
   function_call: "none",
@@ -82,7 +82,7 @@ const DEFAULTS: Record<string, unknown> = {
   xtc_probability: 0,
 };
 
-/** Fields to use in place of those that are refused. */
+/** Replacements for rejected fields. */
 const INSTEAD: Record<string, string> = {
   functions: "tools",
   function_call: "tool_choice",
@@ -102,7 +102,7 @@ const INSTEAD: Record<string, string> = {
   grammar: "structured_outputs.grammar",
 };
 
-/** Refuses fields that are not served; `within`: the field that holds them. */
+/** Rejects unsupported fields; `within` is the path of the enclosing field. */
 export function checkFields(kind: keyof typeof FIELDS, params: object, within = ""): void {
   const known = FIELDS[kind].join(" ").split(" ");
   for (const [field, value] of Object.entries(params) as [string, unknown][]) {

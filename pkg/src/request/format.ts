@@ -1,4 +1,4 @@
-/** `response_format` and `structured_outputs`: what an answer has to look like. */
+/** Formats of an answer: `response_format` and `structured_outputs`. */
 import { invalid } from "../core/errors.js";
 import type { ChatCompletionCreateParams } from "../api/openai.js";
 import { standalone } from "../tools/schema.js";
@@ -6,7 +6,7 @@ import type { AnswerFormat } from "../core/wasm-contract.js";
 
 type FormatParams = Pick<ChatCompletionCreateParams, "response_format" | "structured_outputs">;
 
-/** The format that a request asks for; undefined for none. */
+/** Returns the requested format; undefined for none. */
 export function toFormat({ response_format, structured_outputs }: FormatParams): AnswerFormat | undefined {
   const asked = [fromResponseFormat(response_format), fromStructured(structured_outputs)].filter(
     (format) => format !== undefined,
@@ -18,7 +18,7 @@ export function toFormat({ response_format, structured_outputs }: FormatParams):
 function fromResponseFormat(format: FormatParams["response_format"]): AnswerFormat | undefined {
   if (format === undefined || format === null) return undefined;
   if (typeof format !== "object") throw invalid("response_format", "an object", format);
-  // Others than OpenAI have the schema beside the type, as a text too; it is followed wherever it stands.
+  // Other APIs put the schema next to the type, sometimes as a string; it is honoured in either place.
   const { schema: beside } = format as { schema?: unknown };
   switch (format.type) {
     case "text":

@@ -1,4 +1,7 @@
-/** Turns OpenAI's request into the core's, and refuses what would silently give another answer than asked for. */
+/**
+ * Converts OpenAI's requests to the core's, and rejects anything that would silently give a different answer from the
+ * one requested.
+ */
 import { invalid } from "../core/errors.js";
 import { checkFields } from "./fields.js";
 import { toFormat } from "./format.js";
@@ -8,14 +11,14 @@ import { withParsedCalls } from "../tools/messages.js";
 import { toPlan, type ModelStyle, type Plan } from "../tools/plan.js";
 import type { AnswerFormat, GenerateRequest, WasmMessage } from "../core/wasm-contract.js";
 
-/** Answers to one request at most: they are computed one after the other. */
+/** Maximum number of answers to one request, which are computed one after another. */
 const MOST_ANSWERS = 128;
-/** OpenAI's default for completions of a text. */
+/** OpenAI's default for text completions. */
 const TEXT_TOKENS = 16;
 
 const ROLES = ["system", "developer", "user", "assistant", "tool"];
 
-/** One request for each answer that a chat asks for, and how these are read. */
+/** Returns one request for each answer that a chat asks for, and the plan for reading them. */
 export function toChatRequests(
   params: ChatCompletionCreateParams,
   style: ModelStyle,
@@ -30,7 +33,7 @@ export function toChatRequests(
   }
   setFormat(request, format ?? plan.format);
   if (request.format !== undefined) {
-    // The format describes the answer, which then has no thoughts, also where the prompt opens them.
+    // The format covers the whole answer, which then has no thoughts even if the prompt opens them.
     const told = plan;
     plan = { ...told, parser: () => told.parser(false) };
   }
@@ -59,9 +62,9 @@ function setFormat(request: AnswerRequest, format: AnswerFormat | undefined): vo
   if (format !== undefined) request.format = format;
 }
 
-/** One request for each answer to each prompt, those of the first prompt first. */
+/** Returns one request for each answer to each prompt, all those of the first prompt first. */
 export function toTextRequests(params: CompletionCreateParams): AnswerRequest[] {
-  // As many as are given is as many as are made.
+  // `best_of` is accepted if it equals `n`, since all generated answers are returned.
   const { best_of, ...known } = params;
   check("text", best_of === (params.n ?? 1) ? known : params);
   const { prompt } = params;
@@ -88,7 +91,7 @@ function copies({ n }: { n?: number | null }, request: AnswerRequest): AnswerReq
   );
 }
 
-/** Of numbers that go on as they are; those of crate/src/engine/request.rs. */
+/** Ranges of numbers that are passed on unchanged; they match crate/src/engine/request.rs. */
 const RANGES = {
   temperature: [0, 2],
   top_p: [0, 1],
@@ -107,7 +110,7 @@ function withSampling(request: AnswerRequest, params: SamplingParams, limit: num
     const isWithin = (value: number): boolean => value >= from && value <= to;
     set(request, field, field, params[field], isWithin, `a number from ${String(from)} to ${String(to)}`);
   }
-  // Elsewhere -1 is the default that is 0 here: all tokens.
+  // Other APIs use -1 for all tokens, which is 0 here.
   const topK = params.top_k === -1 ? 0 : params.top_k;
   set(request, "top_k", "top_k", topK, (k) => Number.isInteger(k) && k >= 0 && k < 2 ** 32, "an integer of at least 0");
   const bias = toLogitBias(params.logit_bias);
@@ -161,7 +164,7 @@ function toMessage(field: string, message: ChatCompletionMessageParam): WasmMess
   const isSilent = role === "assistant" && (content === null || content === undefined);
   const found: WasmMessage = {
     role: role === "developer" ? "system" : role,
-    // An answer may be calls, thoughts or a refusal alone.
+    // An answer may consist of calls, thoughts or a refusal alone.
     content: isSilent ? toText(`${field}.refusal`, refusal ?? "") : toText(`${field}.content`, content),
   };
   if (hasCalls) found.tool_calls = withParsedCalls(calls, `${field}.tool_calls`);
@@ -186,7 +189,7 @@ function toText(field: string, content: unknown): string {
     .join("");
 }
 
-/** Which ids there are only the core knows. */
+/** Checks the biases. The ids are left to the core, which alone knows the vocabulary. */
 function toLogitBias(bias: unknown): Record<string, number> | undefined {
   if (bias === undefined || bias === null) return undefined;
   if (typeof bias !== "object" || Array.isArray(bias)) {
@@ -210,7 +213,7 @@ function toStop(stop: unknown): string[] {
   });
 }
 
-/** Fields by their names, and those within them. */
+/** Rejects unsupported fields of a request and of its nested options. */
 function check(kind: "chat" | "text", params: object): void {
   const { stream_options, structured_outputs } = params as Record<string, unknown>;
   checkFields(kind, params);

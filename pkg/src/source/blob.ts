@@ -1,4 +1,4 @@
-/** A File or Blob, read slice by slice so that it never sits in memory as a whole. */
+/** A File or Blob, read slice by slice so that it is never in memory as a whole. */
 import { HearthError, throwIfAborted } from "../core/errors.js";
 import type { ByteSource } from "./source.js";
 

@@ -1,4 +1,4 @@
-/** Whether a file's bytes are those that it should have. */
+/** Verification of a file's SHA-256. */
 import { HearthError } from "../core/errors.js";
 import type { WasmSha256 } from "../core/wasm-contract.js";
 import { shown } from "./address.js";
@@ -10,20 +10,20 @@ export class Checksum {
   readonly #start: () => WasmSha256;
   #hash: WasmSha256 | undefined;
 
-  /** `expected`: a SHA-256 in hexadecimal digits. */
+  /** Creates a check. `expected`: a SHA-256 in hexadecimal digits. */
   constructor(url: string, expected: string, start: () => WasmSha256) {
     this.#url = url;
     this.expected = expected.toLowerCase();
     this.#start = start;
   }
 
-  /** Goes on with the file's next bytes. */
+  /** Adds the file's next bytes. */
   update(chunk: Uint8Array): void {
     this.#hash ??= this.#start();
     this.#hash.update(chunk);
   }
 
-  /** At the file's end. */
+  /** Compares the sums at the file's end. */
   check(): void {
     const found = this.#finish();
     if (found === this.expected) return;
@@ -33,7 +33,7 @@ export class Checksum {
     );
   }
 
-  /** Whether a whole file has the sum. */
+  /** Reports whether a whole file has the sum. */
   async fits(source: ByteSource): Promise<boolean> {
     for await (const chunk of source.chunks()) this.update(chunk);
     return this.#finish() === this.expected;
@@ -48,7 +48,7 @@ export class Checksum {
   }
 }
 
-/** A source that fails in the end where its bytes are not the right ones. */
+/** Wraps a source so that it fails at its end if its bytes are wrong. */
 export function checked(source: ByteSource, checksum: Checksum | undefined): ByteSource {
   if (checksum === undefined) return source;
   return {

@@ -1,8 +1,9 @@
 /**
- * Joins a source's small pieces into larger chunks: a network reader gives a few KiB at a time, and each chunk that goes
- * to the core costs a call and a GPU write. The first piece goes on at once, so that a file that is no model fails at once.
+ * Joins a source's small pieces into larger chunks: a network reader yields a few KiB at a time, and each chunk passed
+ * to the core costs a call and a GPU write. The first piece is passed on at once, so that a file that is no model fails
+ * immediately.
  *
- * The buffer is reused: take what you need from a chunk before asking for the next.
+ * The buffer is reused: consume a chunk before asking for the next.
  */
 export const MAX_CHUNK_BYTES = 4 * 1024 * 1024;
 

@@ -1,8 +1,8 @@
 /**
- * A download that heals: a connection that breaks or stalls is resumed from the byte where it broke.
+ * A resumable download: after a break or stall it continues from the byte reached.
  *
- * The resume asks for a Range and makes sure that the file is still the same one (ETag or Last-Modified, and the length).
- * A server that ignores Range answers 200 with the whole file; the bytes that are already here are then skipped.
+ * The next request asks for a Range and verifies that the file is still the same (ETag or Last-Modified, and length). A
+ * server that ignores Range answers 200 with the whole file; the bytes already received are then skipped.
  */
 import { HearthError, throwIfAborted, toHearthError } from "../core/errors.js";
 import type { DownloadOptions } from "../core/protocol.js";
@@ -13,22 +13,22 @@ import { Stall } from "./stall.js";
 
 const DEFAULT_STALL_MS = 30_000;
 const DEFAULT_RETRIES = 5;
-/** Sizes of the parts that are asked for when nothing else gets through. */
+/** Sizes of the parts to request when nothing larger gets through. */
 const MIN_PART = 16 << 10;
 const MAX_PART = 1 << 20;
-/** Statuses that may be gone a moment later. All others are final. */
+/** Transient statuses; all others are final. */
 const TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-/** What tells one version of a file from another. */
+/** Validators that distinguish the versions of a file. */
 export interface Identity {
   etag: string | null;
   modified: string | null;
 }
 
-/** A piece of a file, and what is known of the file already. */
+/** A piece of a file, and what is already known about the file. */
 export interface HttpRange {
   from: number;
-  /** Just past its last byte; else to the end. */
+  /** End of the piece, exclusive; without it, the piece extends to the end of the file. */
   to?: number;
   identity?: Identity | undefined;
   /** Length of the file. */
@@ -44,19 +44,19 @@ export class HttpSource implements ByteSource {
   readonly #patience: Patience;
   readonly #from: number;
   #offset = 0;
-  /** The most bytes that the next request asks for; undefined for the rest of the file. */
+  /** Maximum number of bytes in the next request; undefined for the rest of the file. */
   #limit: number | undefined;
   #identity: Identity | undefined;
-  /** Where a piece ends; a server that ignores Range sends the rest of the file. */
+  /** End of the piece; a server that ignores Range sends the rest of the file. */
   readonly #to: number | undefined;
   readonly #extra: Record<string, string>;
-  /** Milliseconds that the last refusal asked to wait; not above 0 where it named none. */
+  /** Milliseconds to wait according to the last refusal; 0 or less if it named none. */
   #retryAfter = 0;
 
-  /** What comes as pieces is of no use; the next request asks for all. */
+  /** Pieces are unusable, so the next request asks for the whole file. */
   #isWhole = false;
 
-  /** The server has shown that it sends pieces. */
+  /** The server has shown that it supports ranges. */
   sendsRanges = false;
 
   constructor(url: string, signal: AbortSignal, options: DownloadOptions = {}, range?: HttpRange) {
@@ -69,16 +69,16 @@ export class HttpSource implements ByteSource {
     this.#signal = signal;
     this.#stallMs = options.stallTimeoutMs ?? DEFAULT_STALL_MS;
     this.#retries = options.retries ?? DEFAULT_RETRIES;
-    // Who names a number of attempts wants so many.
+    // An explicit number of attempts is taken literally, without further patience.
     this.#patience = new Patience(url, options.retries === undefined, signal);
   }
 
-  /** Of the first answer. */
+  /** Validators of the first response. */
   get identity(): Identity | undefined {
     return this.#identity;
   }
 
-  /** Where it ends, as far as that is known. */
+  /** End of the requested range, as far as known. */
   get #end(): number | undefined {
     return this.sendsRanges && this.#to !== undefined ? Math.min(this.#to, this.total ?? this.#to) : this.total;
   }
@@ -92,7 +92,7 @@ export class HttpSource implements ByteSource {
         const end = this.#end;
         if (end === undefined || this.#offset === end) return;
         if (this.#limit !== undefined && this.#offset === before + this.#limit) {
-          // A part came whole: the line is better than feared.
+          // A part arrived completely: the connection is better than assumed.
           fruitless = 0;
           this.#limit = this.#limit < MAX_PART ? this.#limit * 2 : undefined;
           continue;
@@ -103,20 +103,20 @@ export class HttpSource implements ByteSource {
         );
       } catch (error) {
         throwIfAborted(this.#signal);
-        // Only attempts in a row without a byte count: a large file on a bad line may break many times.
+        // Only consecutive attempts without a byte count: a large file on a bad connection may break many times.
         fruitless = this.#offset > before ? 0 : fruitless + 1;
         if (fruitless === 0) {
           refusals = 0;
           this.#patience.renew();
         }
         if (isRefused(error)) {
-          // The address that a redirect signed for us may be valid no more, and the first one signs anew.
+          // The signed address from a redirect may have expired; the original address signs again.
           if (refusals++ > 0 || !this.#hasBegun) throw error;
         } else if (!isRetryable(error)) throw error;
         else if (isUnreached(error) && (await this.#patience.waitForNetwork())) fruitless = 0;
         else if (fruitless >= this.#retries && !(isUnreached(error) && this.#patience.lasts)) throw error;
-        // What arrived just before a break may never reach us: a browser drops what it holds of a body that
-        // fails. A part that ends before the line does gets through.
+        // Bytes that arrived just before a break may never reach us: a browser drops the buffered rest of a body that
+        // fails. A part that ends before the connection breaks does get through.
         if (fruitless > 0) this.#limit = Math.max(MIN_PART, MAX_PART >> (2 * fruitless));
         await sleep(retryDelay(fruitless, this.#retryAfter), this.#signal);
         this.#retryAfter = 0;
@@ -124,16 +124,16 @@ export class HttpSource implements ByteSource {
     }
   }
 
-  /** Bytes of this very file came before, in this or another piece of it. */
+  /** Whether bytes of this very file have been received, in this piece or another. */
   get #hasBegun(): boolean {
     return this.#offset > this.#from || this.#from > 0 || this.#identity !== undefined;
   }
 
-  /** One request, from `#offset` on, until it ends, breaks or stalls. */
+  /** Sends one request for the bytes from `#offset` on, and yields them until it ends, breaks or stalls. */
   async *#attempt(): AsyncGenerator<Uint8Array, void, void> {
     const stall = new Stall(this.#stallMs, this.#signal);
     try {
-      // The browser's own cache would keep the file a second time, and cuts pieces from the compressed form of what it has.
+      // The browser's HTTP cache would store the file a second time, and serves ranges of its compressed form.
       const request: RequestInit = { headers: this.#headers(), signal: stall.signal, cache: "no-store" };
       const response = await stall.watch(fetch(this.#url, request));
       this.#patience.answered();
@@ -145,18 +145,18 @@ export class HttpSource implements ByteSource {
         if (done) return;
         const rest = value.subarray(Math.min(skip, value.length));
         skip -= value.length - rest.length;
-        // A server may send more than the piece that was asked for.
+        // A server may send more than the requested piece.
         const fresh = this.sendsRanges ? rest.subarray(0, (this.#to ?? Infinity) - this.#offset) : rest;
         if (fresh.length === 0) continue;
         this.#offset += fresh.length;
         this.#checkLength();
         yield fresh;
-        // Whatever else comes of a piece is not wanted.
+        // Bytes after the piece are not wanted.
         if (this.sendsRanges && this.#offset === this.#to) return;
       }
     } catch (error) {
       if (error instanceof HearthError) throw error;
-      // fetch reports every network trouble as a TypeError without a reason.
+      // fetch reports every network failure as a TypeError without a reason.
       throw new HearthError("download_broken", `the download broke after ${String(this.#offset)} bytes`, {
         cause: error,
       });
@@ -172,12 +172,13 @@ export class HttpSource implements ByteSource {
     const last = Number.isFinite(end) ? String(end - 1) : "";
     const headers: Record<string, string> = { ...this.#extra, Range: `bytes=${String(this.#offset)}-${last}` };
     const validator = strong(this.#identity?.etag) ?? this.#identity?.modified;
-    // Across origins If-Range would need the server's consent (a preflight); there the answer's ETag is compared instead.
+    // Across origins If-Range would need the server's consent (a preflight); there the ETag of the response is compared
+    // instead.
     if (validator && isSameOrigin(this.#url)) headers["If-Range"] = validator;
     return headers;
   }
 
-  /** Checks the response's head; gives the number of its first bytes that are already here. */
+  /** Checks the response's headers; returns the number of its first bytes that were already received. */
   #accept(response: Response): number {
     if (response.status === 416) {
       const length = Number(/\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "")?.[1]);
@@ -217,12 +218,12 @@ export class HttpSource implements ByteSource {
       modified: response.headers.get("Last-Modified"),
     };
     const known = this.#identity;
-    // Before the first byte of a whole file nothing depends on which version it is.
+    // Before the first byte of a whole file, its version does not matter yet.
     if (known === undefined || (this.#offset === 0 && this.#to === undefined)) {
       this.#identity = found;
       return;
     }
-    // Nodes of a CDN may each have their own ETag; of one request that goes on elsewhere the date is enough.
+    // Each node of a CDN may have its own ETag; if one request resumes on another node, an equal date is enough.
     const isSame = this.#to === undefined && known.modified !== null && known.modified === found.modified;
     if (isOther(known, found) && !isSame) {
       throw new HearthError("download_changed", `the file at ${shown(this.#url)} changed during the download`);
@@ -230,9 +231,9 @@ export class HttpSource implements ByteSource {
   }
 
   #learnTotal(response: Response, partial: boolean, rangeTotal: string | undefined): void {
-    // With Content-Encoding, Content-Length counts the compressed bytes, which nobody here sees.
+    // With Content-Encoding, Content-Length counts the compressed bytes, which are not visible here.
     if (response.headers.get("Content-Encoding") !== null) return;
-    // A part's length says nothing about the file's; other origins may hide the header that does.
+    // A part's length does not reveal the file's; other origins may hide the header that does.
     const isPiece = this.#limit !== undefined || this.#to !== undefined;
     if (partial && isPiece && rangeTotal === undefined) return;
     const length = Number(response.headers.get("Content-Length") ?? Number.NaN);
@@ -257,7 +258,7 @@ export class HttpSource implements ByteSource {
   }
 }
 
-/** Whether two answers are of two versions of a file, as far as they tell. */
+/** Reports whether two responses belong to different versions of a file, as far as their validators show. */
 export function isOther(known: Identity, found: Identity): boolean {
   const differs = (a: string | null, b: string | null): boolean => a !== null && b !== null && a !== b;
   const etags = [plainEtag(known.etag), plainEtag(found.etag)] as const;
@@ -265,8 +266,8 @@ export function isOther(known: Identity, found: Identity): boolean {
 }
 
 /**
- * An ETag for the weak comparison of RFC 9110, 8.8.3.2: servers on the way spell one as `"x"`, `W/"x"` or `x`, and mark
- * what they compress.
+ * Normalises an ETag for the weak comparison of RFC 9110, 8.8.3.2: intermediate servers write one as `"x"`, `W/"x"` or
+ * `x`, and add a suffix when they compress.
  */
 export function plainEtag(etag: string | null): string | null {
   const plain = etag
@@ -276,13 +277,16 @@ export function plainEtag(etag: string | null): string | null {
   return plain?.replace(/[-;:]+(gzip|br|zstd|deflate|df)$/i, "") ?? null;
 }
 
-/** Refused by a server that had given bytes of the file may mean: by this node, with this signature. */
+/**
+ * Reports whether the server refused. If it had already sent bytes of the file, the refusal may come from one node or
+ * an expired signature.
+ */
 function isRefused(error: unknown): boolean {
   const { code, status = 0 } = toHearthError(error);
   return code === "download_http" && status >= 400 && status < 500 && !TRANSIENT.has(status);
 }
 
-/** No server had anything to say. */
+/** Reports whether no server answered. */
 function isUnreached(error: unknown): boolean {
   const { code } = toHearthError(error);
   return code === "download_broken" || code === "download_stalled";
@@ -294,7 +298,7 @@ function isRetryable(error: unknown): boolean {
   return code === "download_broken" || code === "download_stalled";
 }
 
-/** Only a strong ETag may be used with If-Range. */
+/** Returns a strong ETag, the only kind that If-Range accepts. */
 function strong(etag: string | null | undefined): string | undefined {
   return etag && !etag.startsWith("W/") ? etag : undefined;
 }

@@ -1,11 +1,11 @@
 /**
- * Repositories of Hugging Face by their ids: `owner/name`, `owner/name:Q4_K_M` for a quantisation, `owner/name@revision`;
- * or by what a browser shows of them, see `paste.ts`.
+ * Hugging Face repositories by id: `owner/name`, `owner/name:Q4_K_M` for a quantisation, `owner/name@revision`; or by
+ * an address from the browser, see `paste.ts`.
  *
- * A repository that has GGUF files is taken as GGUF: the file of the quantisation that was asked for, or the first of those
- * that are preferred, can be read and have room. Others are taken as safetensors.
+ * A repository with GGUF files is loaded as GGUF: the file of the requested quantisation, or the most preferred one
+ * that can be read and fits. Other repositories are loaded as safetensors.
  *
- * All files of a load are those of one commit: the list of files is asked for each time, and names it.
+ * All files of a load come from one commit: the listing is fetched each time, and names the commit.
  */
 import { HearthError, throwIfAborted, toHearthError } from "../core/errors.js";
 import { isCommit, parseListing, reviveListing, type HubFile, type HubListing } from "./listing.js";
@@ -14,27 +14,27 @@ import type { HubId } from "./paste.js";
 import type { RemoteFile } from "./source.js";
 
 const HUB = "https://huggingface.co";
-/** The list that is kept need not wait for a hub that does not answer. */
+/** Limits if a kept listing exists, so that an unresponsive hub does not delay the load. */
 const QUICK = { retries: 1, stallTimeoutMs: 5000 };
 
-/** What asks the hub, and remembers what it said. */
+/** Access to the hub and to stored listings. */
 export interface HubAccess {
   read(url: string, limits?: { retries: number; stallTimeoutMs: number }): Promise<string>;
-  /** The list that belongs to what is kept on this device. */
+  /** Returns the listing of the files kept on this device. */
   kept?(key: string): Promise<string | undefined>;
-  /** Remembers a list once the load has succeeded. */
+  /** Stores a listing once the load has succeeded. */
   keep?(key: string, listing: string): void;
   signal?: AbortSignal;
 }
 
 export interface HubModel {
-  /** The model's file, or its folder. */
+  /** Address of the model's file or folder. */
   url: string;
-  /** What an address of the repository stands for; undefined where it has no such file. */
+  /** Maps an address in the repository to a file; undefined if there is no such file. */
   file: (url: string) => RemoteFile | undefined;
 }
 
-/** The address of a repository's model. `room`: bytes that there are for it, as far as that is known. */
+/** Finds the address of a repository's model. `room`: bytes available for it, as far as known. */
 export async function resolveHubId(
   id: HubId,
   endpoint: string | undefined,
@@ -54,7 +54,7 @@ export async function resolveHubId(
   return { url: resolved(choose(id, files, words, room)), file: (url) => known.get(url) };
 }
 
-/** The files of the newest commit; without the network, of the one that was loaded last. */
+/** Returns the listing of the newest commit or, without the network, of the commit loaded last. */
 async function listingOf(id: HubId, base: string, hub: HubAccess): Promise<HubListing> {
   const { repository, revision, path, quant } = id;
   const api = `${base}/api/models/${repository}`;
@@ -79,7 +79,7 @@ async function listingOf(id: HubId, base: string, hub: HubAccess): Promise<HubLi
   }
 }
 
-/** Hubs of other makers may have only the older of the two lists. */
+/** Asks for a listing. Hubs of other vendors may only have the older of the two forms. */
 async function ask(
   hub: HubAccess,
   limits: typeof QUICK | undefined,
@@ -97,7 +97,10 @@ async function ask(
   return listing;
 }
 
-/** The path of the model among the files: a file's, or a folder's with a slash behind it ("" for the repository's own). */
+/**
+ * Chooses the model's path among the files: that of a file, or of a folder with a trailing slash ("" for the
+ * repository's root).
+ */
 function choose(id: HubId, files: readonly HubFile[], words: readonly string[], room: number): string {
   const { repository, quant, path = "" } = id;
   if (path !== "" && !path.endsWith("/")) {
@@ -134,7 +137,7 @@ function choose(id: HubId, files: readonly HubFile[], words: readonly string[], 
   );
 }
 
-/** A file that was asked for by its name; undefined for one that stands for the whole repository, such as config.json. */
+/** Returns a file requested by name; undefined if it represents the whole repository, such as config.json. */
 function chooseNamed({ repository, revision }: HubId, path: string, files: readonly HubFile[]): string | undefined {
   const part = partOf(path);
   const first = part === undefined ? path : path.replace(/-\d{5}-of-/, "-00001-of-");
@@ -151,7 +154,7 @@ function chooseNamed({ repository, revision }: HubId, path: string, files: reado
   return /\.(gguf|safetensors|safetensors\.index\.json)$/i.test(path) ? first : undefined;
 }
 
-/** A model in GGUF: all parts of it. */
+/** A GGUF model with all its parts. */
 interface Variant {
   path: string;
   quant: string | undefined;
@@ -177,7 +180,7 @@ function firstPart(path: string): string {
   return path.replace(/-\d{5}-of-(\d{5}\.\w+)$/, "-00001-of-$1");
 }
 
-/** The best of those that can be read and have room; where none has, the smallest. */
+/** Returns the best readable variant that fits, or the smallest if none fits. */
 function preferred(variants: readonly Variant[], room: number): Variant | undefined {
   const readable = variants.flatMap((variant) => {
     const rank = rankOf(variant.quant);

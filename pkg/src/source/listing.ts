@@ -1,15 +1,15 @@
 /**
- * The hub's list of a repository's files, in either of its two forms.
+ * The hub's listing of a repository's files, in either of its two forms.
  *
- * Source: Hugging Face's Hub API, `GET /api/models/{id}/revision/{revision}?blobs=true` (names the commit and what the
- * repository is tagged with), `GET /api/models/{id}/tree/{revision}?recursive=true` (only the files).
+ * Source: Hugging Face's Hub API, `GET /api/models/{id}/revision/{revision}?blobs=true` (with the commit and the
+ * repository's tags), `GET /api/models/{id}/tree/{revision}?recursive=true` (only the files).
  */
 export interface HubFile {
   path: string;
   size?: number;
-  /** SHA-256 of what is kept apart from the repository, as all large files are. */
+  /** SHA-256 of a file stored outside git (LFS), as all large files are. */
   sum?: string;
-  /** Changes with the file's bytes, and is its ETag: the sum, or git's name of it. */
+  /** Identifier of the file's bytes, also used as its ETag: the SHA-256, or git's hash. */
   version?: string;
 }
 
@@ -17,13 +17,13 @@ export interface HubListing {
   files: HubFile[];
   /** What the revision stands for now. */
   commit?: string;
-  /** Tags, and how the weights are quantised. */
+  /** Tags, and the quantisation method of the weights. */
   words: string[];
 }
 
 type Json = Record<string, unknown> | null | undefined;
 
-/** Undefined for what is no list. */
+/** Parses a listing; returns undefined for anything else. */
 export function parseListing(text: string): HubListing | undefined {
   const answer = JSON.parse(text) as Json | unknown[];
   if (Array.isArray(answer)) {
@@ -42,7 +42,7 @@ export function parseListing(text: string): HubListing | undefined {
   return listing;
 }
 
-/** What was kept as JSON. */
+/** Parses a listing stored as JSON. */
 export function reviveListing(text: string | undefined): HubListing | undefined {
   try {
     const listing = JSON.parse(text ?? "null") as Partial<HubListing> | null;
@@ -64,12 +64,12 @@ function toFile(entry: Json): HubFile[] {
   return [file];
 }
 
-/** A SHA-256 in hexadecimal digits. */
+/** Reports whether a text is a SHA-256 in hexadecimal digits. */
 export function isSum(text: unknown): text is string {
   return typeof text === "string" && /^[0-9a-f]{64}$/i.test(text);
 }
 
-/** A revision that never changes. */
+/** Reports whether a revision is a commit, which never changes. */
 export function isCommit(revision: string): boolean {
   return /^[0-9a-f]{40}$/.test(revision);
 }

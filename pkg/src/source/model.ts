@@ -1,9 +1,9 @@
 /**
- * Which files a model consists of: one GGUF file, all parts of a split one, or safetensors with the texts beside them.
+ * Finds the files of a model: one GGUF file, all parts of a split one, or safetensors with their texts.
  *
- * Names that end in `-00001-of-0000N.gguf` stand for all N. A folder (an address that ends in `/`), a `.safetensors` file
- * or its `.safetensors.index.json` stands for the model in that folder. What stands beside a model, such as the part of it
- * that sees, is no part of it here.
+ * Names that end in `-00001-of-0000N.gguf` represent all N parts. A folder (an address that ends in `/`), a
+ * `.safetensors` file or its `.safetensors.index.json` represents the model in that folder. Companion files of a model,
+ * such as its vision part, are not loaded.
  */
 import { HearthError, throwIfAborted } from "../core/errors.js";
 import { roomOnMachine } from "../fit/memory.js";
@@ -17,7 +17,7 @@ import { modelsAmong, partOf, roleOf } from "./names.js";
 import { portSource } from "./port.js";
 import type { ByteSource, RemoteFile } from "./source.js";
 
-/** Texts that a folder may have; the core reads them by these names. */
+/** Texts that a folder may contain; the core reads them by these names. */
 const TEXTS = [
   "config.json",
   "tokenizer.json",
@@ -27,17 +27,20 @@ const TEXTS = [
   "1_Pooling/config.json",
 ];
 const NEEDED = new Set(["config.json", "tokenizer.json"]);
-/** A tokenizer.json of 256k tokens has 35 MB. */
+/** Size limit of a text: the tokenizer.json of 256k tokens has 35 MB. */
 const MAX_TEXT_BYTES = 128 << 20;
 
 export type ModelFiles =
-  /** Its header is at its beginning; it is read once. */
+  /** A single file with its header at the beginning, read once. */
   | { kind: "one"; open: () => ByteSource }
-  /** Headers first, then everything in this order. Each opens at its beginning as often as wanted. */
+  /**
+   * Several files: all headers are read first, then all contents in this order. Each opens at its beginning as often as
+   * needed.
+   */
   | { kind: "several"; texts: Map<string, string>; weights: (() => ByteSource)[] };
 
 export type OpenUrl = (file: RemoteFile) => ByteSource;
-/** A file by its address; undefined where it is known that there is none. */
+/** Finds a file by address; returns undefined if it is known not to exist. */
 type Find = (url: string, isOptional: boolean) => RemoteFile | undefined;
 
 export async function findModel(
@@ -79,14 +82,14 @@ export async function findModel(
   }
 }
 
-/** The address that a file is kept under; of several each has its own name below the caller's. */
+/** Returns the address under which a file is kept; if there are several files, each is named below the caller's key. */
 function keyFor(url: string, model: string, { cacheKey }: DownloadOptions): string {
   if (cacheKey === undefined) return withoutSecrets(url);
   const [file, { pathname }] = [new URL(url).pathname, new URL(model)];
   return file === pathname ? cacheKey : `${cacheKey}/${file.slice(pathname.lastIndexOf("/") + 1)}`;
 }
 
-/** Asks the hub without remembering anything. */
+/** Returns access to the hub without stored listings. */
 export function hubAccess(signal: AbortSignal, download: DownloadOptions): HubAccess {
   return {
     signal,
@@ -115,7 +118,7 @@ async function ofFiles(files: File[], signal: AbortSignal): Promise<ModelFiles> 
   return { kind: "several", texts, weights: weights.map((file) => () => blobSource(file, signal)) };
 }
 
-/** Several files in GGUF are one model only if they are all parts of one. */
+/** Fails unless the GGUF files are all parts of one model. */
 function requireOne(weights: readonly File[]): void {
   const parts = weights.map(({ name }) => partOf(name));
   const [first] = parts;
@@ -173,7 +176,7 @@ async function ofUrl(link: string, find: Find, opened: OpenUrl): Promise<ModelFi
   return { kind: "several", texts, weights: names.map((name) => () => open(beside(name))) };
 }
 
-/** Names of the safetensors files, in their order. */
+/** Returns the names of the safetensors files, in order. */
 async function shards(
   pathname: string,
   read: (name: string, optional: boolean) => Promise<string | undefined>,
@@ -196,7 +199,7 @@ async function shards(
   return [...names].sort();
 }
 
-/** A text, or undefined where there is none and none is needed. */
+/** Reads a text; returns undefined for a missing optional one. */
 async function textAt(source: ByteSource, optional: boolean): Promise<string | undefined> {
   try {
     return await readText(source);
@@ -219,14 +222,17 @@ async function readText(source: ByteSource): Promise<string> {
   return text + decoder.decode();
 }
 
-/** The same address with another path; what asks for permission stays. */
+/** Replaces the path and keeps the query, which may hold an access token. */
 function withPath(url: URL, pathname: string): string {
   const other = new URL(url);
   other.pathname = pathname;
   return other.href;
 }
 
-/** Gives the core the texts and the beginning of each file, until it has all headers; gives the length of all files. */
+/**
+ * Passes the texts and the beginning of each file to the core until it has all headers; returns the total length of the
+ * files.
+ */
 export async function readHeaders(
   { texts, weights }: Extract<ModelFiles, { kind: "several" }>,
   files: Pick<WasmFiles, "text" | "header">,

@@ -1,15 +1,24 @@
-/** What the names of a model's files tell: whether one is a model or something beside it, and how its weights are stored. */
+/**
+ * Information in the names of a model's files: whether one is a model or a companion file, and how its weights are
+ * stored.
+ */
 
-/** Stands beside a model in every case: parts that see or hear, and what quantisers measured. */
+/** A file that is never a model itself: parts for vision or audio, and the measurements of quantisers. */
 export type Sidecar = "projector" | "importance";
 export type Role = "model" | Sidecar | "draft" | "adapter";
 
-/** From what most people want on: small enough to run, large enough to be good; then what is smaller. */
+/**
+ * Quantisations in order of preference: the popular ones, small enough to run and large enough to be good, come first;
+ * smaller ones come last.
+ */
 const PREFERRED =
   "Q4_K_M Q4_K_XL Q4_K_L Q4_K_S Q4_K Q4_0 Q4_1 MXFP4 Q5_K_M Q5_K_XL Q5_K_S Q5_K IQ4_NL IQ4_XS Q5_0 Q5_1 Q8_0 Q6_K F16 BF16 " +
   "Q3_K_XL Q3_K_L Q3_K_M Q3_K Q3_K_S Q2_K_XL Q2_K_L Q2_K F32";
 const RANKS = new Map(PREFERRED.split(" ").map((name, rank) => [name, rank]));
-/** What the core reads, with the letters of a mixture behind it. Packed forms such as Q4_0_4_4 are other types. */
+/**
+ * Quantisations that the core reads, followed by the letters of a mixture. Packed forms such as Q4_0_4_4 are different
+ * types.
+ */
 const READABLE = /^(F32|B?F16|Q[45]_[01]|Q8_0|Q[2-6]_K|Q8_K_XL|IQ4_(NL|XS)|MXFP4)(_[A-Z]+)*$/;
 const QUANT =
   /(?<![A-Z0-9])(UD-)?((?:I?Q\d|TQ\d|MXFP\d|NVFP\d)(?:_(?:[A-Z]{1,3}|MOE|\d)(?![A-Z0-9]))*|BF16|FP?16|FP?32)(?![A-Z0-9])/gi;
@@ -21,13 +30,16 @@ const ADAPTER = word("lora|adapter(_model)?");
 export function roleOf(path: string): Role {
   const name = path.replace(/^.*\//, "");
   if (/mmproj/i.test(name) || word("mmproj").test(path)) return "projector";
-  // Models that were quantised with such a matrix say so as well, beside their quantisation.
+  // Models quantised with an importance matrix mention it too, next to their quantisation.
   if (/\.(dat|imatrix)$/i.test(name) || (/imatrix/i.test(name) && tokens(name).length === 0)) return "importance";
   if (DRAFT.test(path)) return "draft";
   return ADAPTER.test(name) ? "adapter" : "model";
 }
 
-/** Those that are models; drafts and adapters only where there is nothing else, since then they are what it is about. */
+/**
+ * Returns the models among the files. Drafts and adapters count only if there are no others, since then they are the
+ * repository's subject.
+ */
 export function modelsAmong<T>(files: readonly T[], nameOf: (file: T) => string): T[] {
   const roles = files.map((file) => [file, roleOf(nameOf(file))] as const);
   const models = roles.filter(([, role]) => role === "model");
@@ -35,23 +47,25 @@ export function modelsAmong<T>(files: readonly T[], nameOf: (file: T) => string)
   return rest.map(([file]) => file);
 }
 
-/** The quantisation in a file's name, or in its folder's, as llama.cpp spells it; undefined where there is none. */
+/**
+ * Returns the quantisation in the name of a file or its folder, in llama.cpp's spelling; undefined if there is none.
+ */
 export function quantOf(path: string): string | undefined {
   for (const name of path.split("/").reverse()) {
     const found = tokens(name);
-    // `model-f16-Q4_K_M` was made from floats.
+    // `model-f16-Q4_K_M` was quantised from floats.
     const quant = found.filter((token) => !/^B?F\d/.test(token)).at(-1) ?? found.at(-1);
     if (quant !== undefined) return quant;
   }
   return undefined;
 }
 
-/** As [`quantOf`] spells it. */
+/** Normalises a quantisation to the spelling of `quantOf`. */
 export function normalQuant(text: string): string {
   return text.toUpperCase().replace(/^FP/, "F");
 }
 
-/** The lower the better; undefined for what the core does not read. A name that tells nothing is worth a last try. */
+/** Ranks a quantisation, lower is better; undefined if the core cannot read it. An unknown name is worth a last try. */
 export function rankOf(quant: string | undefined): number | undefined {
   if (quant === undefined) return RANKS.size + 1;
   const plain = quant.replace(/^UD-/, "");
@@ -59,7 +73,7 @@ export function rankOf(quant: string | undefined): number | undefined {
   return RANKS.get(plain) ?? RANKS.get(plain.replace(/(_[A-Z]{2,})+$/, "")) ?? RANKS.size;
 }
 
-/** A name's place among the parts of one file; undefined for a file that is whole. */
+/** Returns a name's position among the parts of a split file; undefined for a whole file. */
 export function partOf(path: string): { start: string; index: number; count: number } | undefined {
   const match = /^(.*)-(\d{5})-of-(\d{5})\.(gguf|safetensors)$/i.exec(path);
   return match === null ? undefined : { start: match[1] ?? "", index: Number(match[2]), count: Number(match[3]) };
@@ -70,7 +84,7 @@ function tokens(name: string): string[] {
   return [...stem.matchAll(QUANT)].map(([, ud = "", quant = ""]) => ud.toUpperCase() + normalQuant(quant));
 }
 
-/** Formats of other programs, by their files. */
+/** Formats of other programs, recognised by their files. */
 const FORMATS: [RegExp, string][] = [
   [/\.onnx(_data)?$/i, "ONNX"],
   [/ggml[^/]*\.bin$/i, "GGML (before GGUF)"],
