@@ -1,4 +1,4 @@
-/** The worker's entry: joins the core, the GPU shims and the messages. The logic is in `host.ts`. */
+/** The worker's entry point: connects the core, the GPU shims and the messages. The logic is in `host.ts`. */
 import { CpuPool } from "./worker/cpu-pool.js";
 import { installGpuShims } from "./worker/gpu-shims.js";
 import { Host } from "./worker/host.js";
@@ -7,7 +7,10 @@ import * as grammarWasm from "./wasm/grammar.js";
 import * as wasm from "./wasm/hearth.js";
 import { startFrom } from "./backend/worker-script.js";
 
-/** Not written out where it is used, or bundlers would take the thread's script for a second file. */
+/**
+ * This module's address, in a variable: written out where it is used, it would make bundlers take the thread's script
+ * for a second file.
+ */
 const HERE: string = import.meta.url;
 
 let wantsSubgroups = true;
@@ -27,7 +30,7 @@ const host = new Host({
   post: (message) => {
     self.postMessage(message);
   },
-  // Bundlers find files by these very expressions, so they stay in one piece.
+  // Bundlers search for exactly these expressions, so they must stay in one piece.
   startPool: (threads, onStart) =>
     CpuPool.start(
       threads,
@@ -50,7 +53,7 @@ self.onmessage = (event: MessageEvent<ToWorker>) => {
   void host.handle(event.data);
 };
 
-// A panic in a task that the core spawned rejects no promise of ours: it only shows up here.
+// A panic in a task that the core spawned rejects none of our promises: it shows up only here.
 self.addEventListener("error", (event) => {
   event.preventDefault();
   host.trapped(event.error ?? event.message);

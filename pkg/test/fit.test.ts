@@ -150,7 +150,7 @@ describe("canRun", () => {
     ],
     [
       "a phone's memory is not a model's",
-      3,
+      6,
       { deviceMemory: 8, userAgent: "Android" },
       undefined,
       ["does_not_fit", "guessed"],

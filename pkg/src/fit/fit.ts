@@ -18,8 +18,8 @@ export interface FitOptions extends InspectOptions {
    */
   memory?: number;
   /**
-   * Measures the GPU: its bandwidth, which takes a tenth of a second, to predict tokens a second; and where nothing else
-   * tells whether there is enough memory, asks for it and gives it back. Default true.
+   * Whether to measure the GPU. Its bandwidth, which takes a tenth of a second, predicts tokens per second; its memory
+   * is allocated and given back only if nothing else shows whether there is enough. Default true.
    */
   probe?: boolean;
 }
@@ -43,7 +43,7 @@ export interface Fit {
   evidence: Evidence | null;
   /** Options of `Engine.create` with which the model fits. */
   changes: { contextSize?: number; quantize?: Quantize };
-  /** In words, what speaks against it as it is. */
+  /** Reasons why it does not fit unchanged, in words. */
   reasons: string[];
   /** Requirements in bytes. */
   needs: { weights: number; kv: number; scratch: number; total: number; download: number };

@@ -15,7 +15,7 @@ export interface HubFile {
 
 export interface HubListing {
   files: HubFile[];
-  /** What the revision stands for now. */
+  /** Commit to which the revision currently points. */
   commit?: string;
   /** Tags, and the quantisation method of the weights. */
   words: string[];

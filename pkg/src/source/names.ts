@@ -94,7 +94,7 @@ const FORMATS: [RegExp, string][] = [
   [/\.(h5|msgpack)$/i, "TensorFlow or Flax"],
   [/\.(bin|pth?|ckpt)$/i, "PyTorch (.bin)"],
 ];
-/** Ways to store weights in safetensors that the core does not read, by the words that a repository is tagged with. */
+/** Ways to store weights in safetensors that the core cannot read, recognised by the repository's tags. */
 const METHODS: [RegExp, string][] = [
   [/^mlx(-|$)/i, "MLX"],
   [/^gptq/i, "GPTQ"],
@@ -104,17 +104,17 @@ const METHODS: [RegExp, string][] = [
   [/^(bnb|bitsandbytes)/i, "bitsandbytes"],
 ];
 
-/** What a repository without GGUF is, if it is something that cannot be read. */
+/** Returns the format of a repository without GGUF if it cannot be read. */
 export function foreignFormat(paths: readonly string[], words: readonly string[]): string | undefined {
   if (!paths.some((path) => /\.safetensors$/i.test(path))) {
     return FORMATS.find(([end]) => paths.some((path) => end.test(path)))?.[1];
   }
   const method = METHODS.find(([start]) => words.some((word) => start.test(word)))?.[1];
-  // MLX keeps floats as everyone does.
+  // MLX stores floats in the usual way.
   return method === "MLX" && words.some((word) => /^b?f(p|loat)?16$/i.test(word)) ? undefined : method;
 }
 
-/** A model's name without what its repository did to it. */
+/** Returns a model's name without the suffix of its repository's conversion. */
 export function plainName(repository: string): string {
   const name = repository.replace(/^.*\//, "");
   return name.replace(/[-_.](gptq|awq|mlx|onnx|exl[23]|ggml|aqlm|hqq|bnb|int[48]|[2-8]-?bits?|w4a16)([-_.].*)?$/i, "");

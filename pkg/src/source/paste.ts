@@ -1,30 +1,30 @@
-/** What people paste where a model is asked for: ids of repositories, and addresses that a browser shows on the Hub. */
+/** Parser of the model names that people paste: ids of repositories, and addresses of the Hub's pages. */
 import { HearthError } from "../core/errors.js";
 
 export interface HubId {
-  /** `owner/name`, or the `name` alone of very old ones. */
+  /** `owner/name`, or just `name` for very old repositories. */
   repository: string;
   quant?: string;
   revision: string;
-  /** A file, or a folder with a slash at its end, where one was named. */
+  /** A file, or a folder with a trailing slash, if one was named. */
   path?: string;
 }
 
-/** Hosts of the Hub, with or without a scheme. */
+/** Address on one of the Hub's hosts, with or without a scheme. */
 const PAGE = /^(?:https?:\/\/)?(?:www\.)?(?:huggingface\.co|hf\.co)\/+([^?#]*)(?:\?([^#]*))?/i;
-/** Pages of the Hub that are of no model. */
+/** Pages of the Hub that do not belong to a model. */
 const OTHER = new Set(
   "datasets spaces docs blog collections papers organizations settings tasks learn posts chat join login new pricing models".split(
     " ",
   ),
 );
-/** Views of a repository: of a folder, of a file, and those that have a revision and no path. */
+/** Views of a repository: those of a folder, those of a file, and those with a revision but no path. */
 const FOLDERS = new Set(["tree"]);
 const FILES = new Set(["blob", "resolve", "raw", "blame", "edit", "delete"]);
 const COMMITS = new Set(["commit", "commits"]);
 const VIEWS = new Set([...FOLDERS, ...FILES, ...COMMITS, "discussions", "settings", "colab", "upload"]);
 
-/** The parts of an id or of a page's address; undefined for what is another address. */
+/** Parses an id or the address of a page; returns undefined for any other address. */
 export function parseHubId(text: string): HubId | undefined {
   const plain = text.trim();
   const page = PAGE.exec(plain);
@@ -50,13 +50,13 @@ function parseName(text: string): HubId | undefined {
   const match = /^([\w-][\w.-]*\/[\w-][\w.-]*?)(?::([\w.-]+))?(?:@([\w./-]+))?$/.exec(text);
   if (match === null) return undefined;
   const [, repository = "", quant, revision = "main"] = match;
-  // `models/tiny.gguf` is a file beside the page.
+  // `models/tiny.gguf` is a file on the page's own server.
   if (/\.(gguf|safetensors|json|bin)$/i.test(repository)) return undefined;
-  // `latest` is what Ollama calls the default.
+  // `latest` is Ollama's name for the default.
   return quant === undefined || quant === "latest" ? { repository, revision } : { repository, quant, revision };
 }
 
-/** Behind a repository's name: the view, the revision, and the path. */
+/** Parses the rest of an address after the repository's name: view, revision and path. */
 function ofView([view = "", ...rest]: string[]): Pick<HubId, "revision" | "path"> {
   if (!FOLDERS.has(view) && !FILES.has(view) && !COMMITS.has(view)) return { revision: "main" };
   const isRef = rest[0] === "refs" && rest.length > 2;
@@ -66,7 +66,7 @@ function ofView([view = "", ...rest]: string[]): Pick<HubId, "revision" | "path"
   return { revision, path: FOLDERS.has(view) && !/\.(gguf|safetensors)$/i.test(path) ? `${path}/` : path };
 }
 
-/** The Hub's viewer names the file that it shows in the query. */
+/** Adds the file shown in the Hub's viewer, which is named in the query. */
 function withShown(id: HubId, query: string): HubId {
   const shown = new URLSearchParams(query).get("show_file_info");
   return shown === null || shown === "" ? id : { ...id, path: shown };

@@ -1,7 +1,7 @@
 /**
  * Carries a ReadableStream to the worker through a MessagePort, one chunk per request.
  *
- * Streams can be transferred in some browsers only. Asking for each chunk gives the same back pressure everywhere.
+ * Only some browsers can transfer streams. Requesting each chunk gives the same back pressure everywhere.
  */
 import { cancelled, deserializeError, serializeError, throwIfAborted, type SerializedError } from "../core/errors.js";
 import type { ByteSource } from "./source.js";
@@ -9,7 +9,7 @@ import type { ByteSource } from "./source.js";
 type PortRequest = "pull" | "cancel";
 type PortReply = { chunk: Uint8Array } | { done: true } | { error: SerializedError };
 
-/** The page's end: answers each `pull` with the stream's next chunk. */
+/** Serves the page's end: answers each `pull` with the stream's next chunk. */
 export function servePort(stream: ReadableStream<Uint8Array>, port: MessagePort): void {
   const reader = stream.getReader();
   const reply = (message: PortReply): void => {
@@ -30,7 +30,7 @@ export function servePort(stream: ReadableStream<Uint8Array>, port: MessagePort)
   };
 }
 
-/** The worker's end. */
+/** Returns the worker's end as a source. */
 export function portSource(port: MessagePort, total: number | undefined, signal: AbortSignal): ByteSource {
   return {
     total,

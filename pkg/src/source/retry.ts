@@ -1,36 +1,42 @@
-/** When to try a download again. */
+/** Rules for retrying a download. */
 import { cancelled, throwIfAborted } from "../core/errors.js";
 
 const FIRST_MS = 250;
 const LONGEST_MS = 4_000;
 const LONGEST_RETRY_AFTER_MS = 30_000;
-/** Without an answer from a host that had answered; and without any network. */
+/** Limits on waiting for a host that had answered (`GAP`), and for a network (`OFFLINE`). */
 const LONGEST_GAP_MS = 120_000;
 const LONGEST_OFFLINE_MS = 600_000;
 
-/** Doubles from 250 ms to 4 s; what the server asked for, in milliseconds, comes first. */
+/**
+ * Returns the delay before an attempt: 250 ms to 4 s, doubling, unless the server asked for a delay, in milliseconds.
+ */
 export function retryDelay(fruitless: number, asked: number): number {
   if (asked > 0) return Math.min(asked, LONGEST_RETRY_AFTER_MS);
   return Math.min(FIRST_MS * 2 ** Math.max(fruitless - 1, 0), LONGEST_MS);
 }
 
-/** Milliseconds that Retry-After asks to wait, in seconds or until a date (RFC 9110, 10.2.3); 0 where it asks for nothing. */
+/**
+ * Returns the delay that Retry-After asks for, in milliseconds; the header has seconds or a date (RFC 9110, 10.2.3). 0
+ * if it asks for none.
+ */
 export function retryAfter(headers: Headers): number {
   const asked = headers.get("Retry-After") ?? "";
   const seconds = Number(asked);
   if (!Number.isNaN(seconds)) return seconds * 1000;
-  // By the server's clock if it shows it: a visitor's may be wrong.
+  // Uses the server's clock if available: the visitor's may be wrong.
   const clock = Date.parse(headers.get("Date") ?? "");
   const wait = Date.parse(asked) - (Number.isNaN(clock) ? Date.now() : clock);
   return Number.isNaN(wait) ? 0 : wait;
 }
 
-/** Hosts that have answered this worker: they are there, and it is the network that is not. */
+/** Hosts that have answered this worker: they exist, so a failure is the network's. */
 const answered = new Set<string>();
 
 /**
- * How long a download goes on without a network. A refused connection fails at once, so attempts are no measure of it:
- * a change of network or a sleeping laptop takes seconds to minutes. A host that never answered may not exist at all.
+ * Decides how long a download continues without a network. A refused connection fails at once, so counting attempts is
+ * no measure: a change of network or a sleeping laptop takes seconds to minutes. A host that never answered may not
+ * exist at all.
  */
 export class Patience {
   readonly #host: string;
@@ -48,17 +54,17 @@ export class Patience {
     answered.add(this.#host);
   }
 
-  /** From now on. */
+  /** Restarts the period. */
   renew(): void {
     this.#since = Date.now();
   }
 
-  /** Whether it is worth another attempt, however many there were. */
+  /** Whether another attempt is worthwhile, regardless of their number. */
   get lasts(): boolean {
     return this.#isLong && answered.has(this.#host) && Date.now() - this.#since < LONGEST_GAP_MS;
   }
 
-  /** Waits for the browser to be online, if it says that it is not; false if there is nothing to wait for. */
+  /** Waits for the browser to be online if it reports being offline; returns false if there is nothing to wait for. */
   async waitForNetwork(): Promise<boolean> {
     const { navigator } = globalThis as { navigator?: { onLine?: boolean } };
     if (navigator?.onLine !== false || !answered.has(this.#host)) return false;
@@ -80,7 +86,7 @@ export class Patience {
   }
 }
 
-/** Rejects with `cancelled` when the signal fires first. */
+/** Sleeps; rejects with `cancelled` if the signal fires first. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {

@@ -1,21 +1,21 @@
-/** A model's bytes, in order, wherever they come from. */
+/** A model's bytes in order, from any origin. */
 export interface ByteSource {
-  /** Length in bytes where it is known. Read it after the first chunk: a download learns it from the response. */
+  /** Length in bytes, if known. Read it after the first chunk: a download learns it from the response. */
   readonly total: number | undefined;
   chunks(): AsyncIterable<Uint8Array>;
 }
 
-/** A file from the network, and what is known of it before it comes. */
+/** A file on the network, with the facts known before it is fetched. */
 export interface RemoteFile {
   url: string;
-  /** The address that it is kept under: the same for each commit and signature. */
+  /** Address under which it is kept: the same for every commit and signature. */
   key: string;
-  /** That there is no such file is an answer too. */
+  /** Whether the file may be missing. */
   isOptional: boolean;
-  /** Bytes. */
+  /** Length in bytes. */
   size?: number | undefined;
   /** SHA-256 in hexadecimal digits. */
   sum?: string | undefined;
-  /** What is kept of another version is of no use. */
+  /** Version of the file; a kept file of another version is not used. */
   version?: string | undefined;
 }

@@ -1,4 +1,4 @@
-/** Ends a request that goes quiet: no head, or no byte, for so many milliseconds. */
+/** Aborts a request that goes silent: no response headers or no bytes for a number of milliseconds. */
 import { HearthError } from "../core/errors.js";
 
 export class Stall {
@@ -16,12 +16,12 @@ export class Stall {
     if (outer.aborted) this.#onAbort();
   }
 
-  /** For fetch: fires on a stall, and when the outer signal does. */
+  /** Signal for fetch, which fires on a stall and with the outer signal. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** Waits for one step of the request, no longer than the time allowed. */
+  /** Waits for one step of the request, but no longer than the limit. */
   async watch<T>(step: Promise<T>): Promise<T> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const timeout = new Promise<never>((_resolve, reject) => {
@@ -34,7 +34,7 @@ export class Stall {
         this.#controller.abort(error);
       }, this.#ms);
     });
-    // The loser of the race may reject later; nobody listens then, and that is right.
+    // The loser of the race may reject later, which nothing handles, on purpose.
     step.catch(() => undefined);
     try {
       return await Promise.race([step, timeout]);
@@ -43,7 +43,7 @@ export class Stall {
     }
   }
 
-  /** Ends the request if it still runs. */
+  /** Ends the request if it is still running. */
   close(): void {
     this.#outer.removeEventListener("abort", this.#onAbort);
     this.#controller.abort();

@@ -1,33 +1,38 @@
-/** Reads one call, a JSON object of a name and arguments, while it arrives, so that its arguments can be streamed. */
+/** Reads one call, a JSON object with a name and arguments, while it arrives, so that its arguments can be streamed. */
 
-/** What is new of a call. */
+/** New part of a call. */
 export interface CallPiece {
   name?: string;
   /** The next characters of the arguments' JSON. */
   arguments: string;
 }
 
-/** What a reader makes of a piece of text. */
+/** Result of reading a piece of text. */
 export interface Reading {
   piece?: CallPiece | undefined;
-  /** What stands behind the call. */
+  /** Text after the call. */
   rest: string;
-  /** It was a whole call, or is none after all; then the reader's `text` is what it took for one. */
+  /**
+   * The call is complete, or the text turned out to be none; then the reader's `text` is what had been taken for a
+   * call.
+   */
   end?: "call" | "none";
-  /** What the call's object says besides the call. */
+  /** Members of the call's object that do not belong to the call. */
   extra?: string;
 }
 
 export interface Reader {
   feed(text: string, isLast: boolean): Reading;
-  /** What was read so far as it came. */
+  /** All text read so far, unchanged. */
   readonly text: string;
 }
 
-/** The usual order: the name first. */
+/** Beginning of a call in the usual order, with the name first. */
 const HEAD =
   /^\s*\{\s*(?:"type"\s*:\s*"function"\s*,\s*)?"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"(?:arguments|parameters)"\s*:/;
-/** Characters within which the name has to come for the arguments to be streamed; it is not looked for without end. */
+/**
+ * Number of characters within which the name must come for the arguments to be streamed, so that the search is bounded.
+ */
 const MOST_HEAD = 512;
 
 /** Follows a JSON text to the end of its first value. */
@@ -37,7 +42,7 @@ export class JsonEnd {
   #isEscaped = false;
   #hasBegun = false;
 
-  /** How many of these characters belong to the value, and whether it ends with them. */
+  /** Returns how many of these characters belong to the value, and whether it ends with them. */
   feed(text: string): { taken: number; isEnd: boolean } {
     for (let i = 0; i < text.length; i++) {
       const c = text.charAt(i);
@@ -54,7 +59,7 @@ export class JsonEnd {
         this.#depth += 1;
         this.#hasBegun = true;
       } else if (c === "}" || c === "]") {
-        // The end of what a bare value stands in.
+        // The enclosing list or object ends, and the bare value with it.
         if (this.#depth === 0) return { taken: i, isEnd: true };
         this.#depth -= 1;
         if (this.#depth === 0) return { taken: i + 1, isEnd: true };
@@ -68,14 +73,19 @@ export class JsonEnd {
   }
 }
 
-/** Arguments that have to be an object. One is given as it comes; anything else is kept until it shows what it is. */
+/**
+ * Reads arguments, which must be an object. An object is passed on as it arrives; anything else is held until complete.
+ */
 export class ArgumentsReader {
   readonly #end = new JsonEnd();
   #isObject = false;
   #held = "";
   isEmpty = true;
 
-  /** `args`: the next characters; null once it is no object. With `isLast`, what was kept is all there is. */
+  /**
+   * Reads the next characters. `args`: the next characters of the object, or null once it is known to be none. With
+   * `isLast`, the held text is judged as complete.
+   */
   feed(text: string, isLast: boolean): { args: string | null; rest: string; isEnd: boolean } {
     let fresh = text;
     if (!this.#isObject && this.#held === "") fresh = fresh.trimStart();
@@ -92,8 +102,8 @@ export class ArgumentsReader {
 }
 
 /**
- * The JSON object that a text stands for: by itself, or as a JSON text within it; `{}` for nothing and for null. Undefined where
- * that is no object, which is what tools and templates need.
+ * Returns the JSON object that a text contains, directly or as a JSON string within it; `{}` for empty text and null.
+ * Undefined if it is not an object, which tools and templates require.
  */
 export function objectText(text: string): string | undefined {
   if (text.trim() === "") return "{}";
@@ -111,7 +121,7 @@ export class CallReader implements Reader {
   readonly #accepts: (name: string) => boolean;
   readonly #object = new JsonEnd();
   #args: ArgumentsReader | undefined;
-  /** Not given yet: it comes with the first piece of its arguments. */
+  /** Name that was not delivered yet: it goes with the first piece of the arguments. */
   #name: string | undefined;
   #state: "head" | "arguments" | "tail" = "head";
   #hasObject = true;
@@ -120,7 +130,7 @@ export class CallReader implements Reader {
   #tail = "";
   text = "";
 
-  /** `name`: it is known already, and only the arguments follow. */
+  /** Creates a reader. `name`: the name if already known, so that only the arguments follow. */
   constructor(accepts: (name: string) => boolean = () => true, name?: string) {
     this.#accepts = accepts;
     if (name !== undefined) this.#begin(name, false);
@@ -130,7 +140,7 @@ export class CallReader implements Reader {
     let rest = text;
     if (this.#state === "head") {
       const { taken, isEnd } = this.#object.feed(text);
-      // As much as was looked at before has no head in it.
+      // The text examined before did not contain a head.
       const isOpen = this.text.length < MOST_HEAD;
       this.text += text.slice(0, taken);
       rest = text.slice(taken);
@@ -158,9 +168,9 @@ export class CallReader implements Reader {
 
   #arguments(text: string, isLast: boolean): Reading {
     const { args, rest, isEnd } = this.#args?.feed(text, isLast) ?? { args: null, rest: "", isEnd: true };
-    // Once something was given it cannot be taken back, and the text is not needed any more.
+    // Once a piece was delivered it cannot be retracted, so the text is no longer needed.
     if (!this.#isGiven) this.text += text.slice(0, text.length - rest.length);
-    // An object that ends before its arguments is cut off; behind a name alone there may be none.
+    // An object that ends before its arguments was cut off; after a name alone, arguments may be missing.
     if (args === null || (isLast && this.#hasObject && this.#args?.isEmpty)) return { rest, end: "none" };
     let piece: CallPiece | undefined;
     if (args !== "") {
@@ -176,14 +186,14 @@ export class CallReader implements Reader {
     return isLast ? { piece, rest, end: this.#isGiven ? "call" : "none" } : { piece, rest };
   }
 
-  /** From the arguments to the end of the object, which may hold more, or lack its brace. */
+  /** Reads from the arguments to the end of the object, which may have more members, or lack its closing brace. */
   #readTail(text: string, isLast: boolean, piece: CallPiece | undefined): Reading {
     const more = this.#tail === "" ? text.trimStart() : text;
     if (this.#tail === "") {
       if (more === "") return isLast ? { piece, rest: "", end: "call" } : { piece, rest: "" };
       if (more.startsWith("}")) return { piece, rest: more.slice(1), end: "call" };
       if (!more.startsWith(",")) return { piece, rest: text, end: "call" };
-      // The rest of an object, as one of its own.
+      // The remaining members are parsed as an object by themselves.
       this.#members.feed("{");
     }
     const { taken, isEnd } = this.#members.feed(more);
@@ -195,7 +205,7 @@ export class CallReader implements Reader {
     return { piece, rest, end: "call", extra };
   }
 
-  /** An object whose name does not come first, or that is no call at all. */
+  /** Reads an object whose name does not come first, or that is no call at all. */
   #unordered(rest: string): Reading {
     const call = parseCall(this.text);
     if (call === undefined || !this.#accepts(call.name)) return { rest, end: "none" };
@@ -217,7 +227,7 @@ function parsedObject(text: string): Record<string, unknown> | undefined {
   return found as Record<string, unknown> | undefined;
 }
 
-/** A whole call, by itself or as OpenAI wraps it; undefined for what is none. */
+/** Parses a whole call, bare or in OpenAI's wrapper; returns undefined for anything else. */
 function parseCall(text: string): { name: string; arguments: string; extra: string } | undefined {
   const object = parsedObject(text);
   if (object === undefined) return undefined;
@@ -230,7 +240,7 @@ function parseCall(text: string): { name: string; arguments: string; extra: stri
   return { name, arguments: found, extra: extraOf(others) };
 }
 
-/** What an object says beyond what calls consist of. */
+/** Returns the members of an object that do not belong to a call, as JSON. */
 function extraOf(members: Record<string, unknown>): string {
   const others = Object.entries(members).filter(([key]) => !["id", "call_id", "type"].includes(key));
   return others.length === 0 ? "" : JSON.stringify(Object.fromEntries(others));

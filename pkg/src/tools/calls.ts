@@ -1,13 +1,13 @@
 /**
- * Takes calls of tools out of an answer, in the ways that models write them:
+ * Extracts tool calls from an answer, in the forms in which models write them:
  *
- * - `hermes` (Qwen, Hermes, SmolLM): `<tool_call>{"name": …, "arguments": …}</tool_call>`, as often as need be, and what
- *   Qwen3-Coder writes in its place: `<function=NAME><parameter=KEY>…</parameter></function>`, within the tags or without;
- * - `llama` (Llama 3.1 and later): `{"name": …, "parameters": …}`, alone, in a list or behind prose, or
- *   `<function=NAME>{…}</function>`; behind `<|python_tag|>` also `NAME.call(key="value")`;
+ * - `hermes` (Qwen, Hermes, SmolLM): any number of `<tool_call>{"name": …, "arguments": …}</tool_call>`, and
+ *   Qwen3-Coder's form `<function=NAME><parameter=KEY>…</parameter></function>`, with or without the tags;
+ * - `llama` (Llama 3.1 and later): `{"name": …, "parameters": …}`, alone, in a list or after prose, or
+ *   `<function=NAME>{…}</function>`; after `<|python_tag|>` also `NAME.call(key="value")`;
  * - `mistral`: `[TOOL_CALLS][{"name": …, "arguments": …}, …]`, or `[TOOL_CALLS]name[ARGS]{…}` since Ministral.
  *
- * What turns out to be no call is text, with its marks and as it came: nothing that a model writes is lost.
+ * Text that turns out not to be a call is returned unchanged with its marks: no model output is lost.
  */
 import { CallReader, JsonEnd, type Reader } from "./call-reader.js";
 import { beginningOf, type CallDelta } from "./parts.js";
@@ -21,7 +21,10 @@ interface Found {
 
 type Style = Exclude<ToolStyle, "harmony" | "xml">;
 
-/** What begins a call; what stands in brackets `(?=…)` is part of it. And the same where only a part has come yet. */
+/**
+ * Beginnings of calls (`mark`; a lookahead `(?=…)` is part of the call), and the same as texts, to recognise partial
+ * ones.
+ */
 const OPEN: Record<Style, { mark: RegExp; texts: string[] }> = {
   hermes: {
     mark: /<tool_call>|<\|tool_call\|>|(?=<function=)/g,
@@ -30,28 +33,28 @@ const OPEN: Record<Style, { mark: RegExp; texts: string[] }> = {
   llama: { mark: /<\|python_tag\|>|(?=<function=|\{|\[)/g, texts: ["<|python_tag|>", "<function="] },
   mistral: { mark: /\[TOOL_CALLS\]/g, texts: ["[TOOL_CALLS]"] },
 };
-/** What may end a call, whoever wrote it. */
+/** Tags that may end a call, in any style. */
 const CLOSE = ["</tool_call>", "<|/tool_call|>", "</function>"];
-/** Keys that an object which no mark announces begins with if it is a call. */
+/** Keys with which an object without a mark must begin to be taken for a call. */
 const KEYS = ["name", "type", "function", "parameters", "arguments", "id"].map((key) => `"${key}"`);
-/** Blanks and names that are looked at again with each piece of text are no longer than this. */
+/** Maximum length of whitespace and names that are re-examined with each piece of text. */
 const MOST_HELD = 256;
-/** Blanks before a call that are the call's. */
+/** Maximum whitespace before a call that is dropped with it. */
 const MOST_BLANKS = 16;
 
 export class CallParser {
   readonly #style: Style;
   readonly #names: ReadonlySet<string>;
   readonly #schemas: Schemas;
-  /** `skip`: within JSON that is no call. */
+  /** `skip`: inside JSON that is no call. */
   #state: "content" | "skip" | "open" | "call" | "between" = "content";
   #held = "";
   #index = -1;
   #reader: Reader = new CallReader();
   #skipped = new JsonEnd();
-  /** What was taken on suspicion of a call that has not been given. */
+  /** Text taken as a possible call and not delivered yet. */
   #taken = "";
-  /** Nothing but its shape says that it is a call; then the name has to be a tool's. */
+  /** There is no mark, only the shape of a call; then the name must be that of a tool. */
   #isBare = false;
   #isList = false;
   #isClosed = false;
@@ -77,7 +80,7 @@ export class CallParser {
     return found;
   }
 
-  /** Consumes what it can of the text; gives the rest, or undefined where more is needed to tell. */
+  /** Consumes as much of the text as possible; returns the rest, or undefined if more text is needed to decide. */
   #step(text: string, isLast: boolean, found: Found): string | undefined {
     switch (this.#state) {
       case "content":
@@ -101,7 +104,7 @@ export class CallParser {
     const { mark, texts } = OPEN[this.#style];
     mark.lastIndex = 0;
     const open = mark.exec(text);
-    // The line's end before a call is the call's.
+    // A newline before a call belongs to the call.
     const partial = open !== null || isLast ? 0 : beginningOf(texts, text);
     const end = open?.index ?? text.length - partial;
     const blanks = open === null && isLast ? 0 : blanksBefore(text, end);
@@ -117,7 +120,7 @@ export class CallParser {
     return text.slice(end + open[0].length);
   }
 
-  /** Behind a mark, or before what may be a call without one. */
+  /** Continues after a mark, or before a possible call without one. */
   #open(text: string, isLast: boolean, found: Found): string | undefined {
     const near = text.slice(0, MOST_HELD);
     const visible = near.trimStart();
@@ -134,9 +137,9 @@ export class CallParser {
       this.#taken += visible.slice(0, begun.length);
       return text.slice(blanks.length + begun.length);
     }
-    // Within JSON nothing else is looked for, but a brace may be anything.
+    // Inside JSON no calls are searched for, but not every brace begins JSON.
     const isJson = this.#isBare && /^\{\s*"/.test(visible);
-    // What has no mark gives way by a character, or it would be taken for the same again.
+    // Without a mark, one character is skipped so that the same text is not matched again.
     const isMark = !this.#isBare || this.#taken.trimStart() !== "";
     const length = isMark ? 0 : Math.min(1, visible.length);
     return this.#giveBack(visible.slice(0, length), text.slice(blanks.length + length), found, isJson);
@@ -148,7 +151,10 @@ export class CallParser {
     return text.slice(blanks.length + 1);
   }
 
-  /** What reads the call that a text begins with, and how much of it is known already; "none" if it begins with none. */
+  /**
+   * Returns the reader for the call at the beginning of a text, and the length of what it knows already; "none" if
+   * there is no call.
+   */
   #reading(text: string, isWhole: boolean): { reader: Reader; length: number } | "maybe" | "none" {
     const unsure = isWhole ? "none" : "maybe";
     if (text.startsWith("{")) {
@@ -196,7 +202,7 @@ export class CallParser {
     return rest;
   }
 
-  /** What was taken for a call is text; of JSON, all that follows to its end. */
+  /** Delivers what was taken for a call as text; for JSON, also everything up to its end. */
   #giveBack(text: string, rest: string, found: Found, isJson: boolean): string {
     found.content += this.#taken + text;
     this.#taken = "";
@@ -207,12 +213,12 @@ export class CallParser {
     return rest;
   }
 
-  /** Behind a call: its closing tag, another call, brackets too many, or text again. */
+  /** Continues after a call: with its closing tag, another call, superfluous brackets, or text. */
   #between(text: string, isLast: boolean, found: Found): string | undefined {
     const [junk = ""] = (this.#isClosed ? /^\s*/ : /^[\s,;}\]]*/).exec(text.slice(0, MOST_HELD)) ?? [];
     const after = text.slice(junk.length);
     const isShort = !isLast && junk.length < MOST_HELD;
-    // Blanks behind the closing tag are nothing that has to wait.
+    // Whitespace after the closing tag need not be held back.
     if (after === "" && this.#isClosed) return isLast ? this.#text(after) : "";
     if (after === "" && isShort) return undefined;
     const close = CLOSE.find((tag) => after.startsWith(tag));
@@ -230,7 +236,7 @@ export class CallParser {
       return after;
     }
     const isAlone = (after === "" && isLast) || texts.some((tag) => after.startsWith(tag));
-    // Of brackets before text, one may be the list's.
+    // One of the brackets before text may be the list's.
     if (!isAlone) found.content += (this.#isList ? junk.replace("]", "") : junk).trimStart();
     return this.#text(after);
   }
@@ -241,7 +247,7 @@ export class CallParser {
   }
 }
 
-/** Blanks before a place in a text, as far as they count. */
+/** Returns the number of whitespace characters before a position, up to the limit. */
 function blanksBefore(text: string, end: number): number {
   const near = text.slice(Math.max(0, end - MOST_BLANKS), end);
   return near.length - near.trimEnd().length;

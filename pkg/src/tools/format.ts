@@ -1,4 +1,4 @@
-/** The format of an answer that has to call tools, in each way that models write calls. */
+/** The format of an answer that must call tools, for each style of calls. */
 import { HearthError } from "../core/errors.js";
 import type { ChatCompletionTool } from "../api/openai.js";
 import type { AnswerFormat, TemplateStyle } from "../core/wasm-contract.js";
@@ -6,7 +6,7 @@ import { Definitions, dereferenced, typesOf } from "./schema.js";
 
 type Style = NonNullable<TemplateStyle["tool_style"]>;
 
-/** At least one call of one of these tools; one at most without `parallel`. */
+/** Returns a format for one or more calls of these tools; exactly one without `parallel`. */
 export function callFormat(tools: ChatCompletionTool[], style: Style, parallel: boolean): AnswerFormat {
   switch (style) {
     case "hermes": {
@@ -39,7 +39,7 @@ export function callFormat(tools: ChatCompletionTool[], style: Style, parallel: 
   }
 }
 
-/** Characters of a grammar at most: what is larger takes the page longer to send than it is worth. */
+/** Maximum characters of a grammar: sending a larger one takes the page longer than it is worth. */
 const MOST_CHARACTERS = 1_000_000;
 
 function bounded(format: { grammar: string }): AnswerFormat {
@@ -49,7 +49,7 @@ function bounded(format: { grammar: string }): AnswerFormat {
   throw new HearthError("invalid_request", message, { hint: 'Name one function in tool_choice, or use "auto".' });
 }
 
-/** On one line, as models write it by themselves; see hearth-grammar's `Format`. */
+/** Embeds a schema in a grammar, on one line, as models write JSON by themselves; see hearth-grammar's `Format`. */
 function json({ json_schema }: { json_schema: object }): string {
   const options = { whitespace_flexible: false, item_separator: ", ", key_separator: ": " };
   return `%json ${JSON.stringify({ "x-guidance": options, ...json_schema })}`;
@@ -59,7 +59,7 @@ interface Schema extends Record<string, unknown> {
   $defs?: unknown;
 }
 
-/** A tool's parameters, which are an object whatever else their schema says. */
+/** Returns the schema of a tool's parameters, which are an object whatever else the schema says. */
 function parametersOf(tools: ChatCompletionTool[], index: number, definitions: Definitions): Schema {
   const field = `tools[${String(index)}].function.parameters`;
   const schema = definitions.add(tools[index]?.function.parameters ?? {}, field);
@@ -81,10 +81,13 @@ function callSchema(tools: ChatCompletionTool[], key: string): { json_schema: Sc
   return withDefinitions(calls.length === 1 ? (calls[0] ?? {}) : { anyOf: calls }, definitions);
 }
 
-/** Keywords of parameters that the order of their tags cannot follow. */
+/** Keywords that a fixed order of parameter tags cannot express. */
 const NOT_IN_XML = ["allOf", "anyOf", "oneOf", "not", "if", "patternProperties", "dependentSchemas", "minProperties"];
 
-/** Calls as Qwen3-Coder's template tells of them: each parameter once, in the order of the schema; texts without quotes. */
+/**
+ * Returns a grammar for calls as in Qwen3-Coder's template: each parameter once, in the order of the schema, strings
+ * without quotes.
+ */
 function xmlGrammar(tools: ChatCompletionTool[], parallel: boolean): string {
   const rules: string[] = [];
   const calls = tools.map(({ function: { name } }, index) => {
@@ -110,7 +113,9 @@ function xmlGrammar(tools: ChatCompletionTool[], parallel: boolean): string {
   return [start.replace('"\n"', '"\\n"'), call.replaceAll("\n", "\\n"), ...rules].join("\n");
 }
 
-/** A value and its closing tag, as a rule behind its name. What may be a text stands as it is. */
+/**
+ * Returns the body of a rule for a value with its closing tag. A value that may be a string is written without quotes.
+ */
 function xmlValue(schema: unknown, definitions: Definitions): string {
   const end = '"\\n</parameter>\\n"';
   const types = typesOf(schema, definitions);

@@ -1,32 +1,32 @@
 /**
- * OpenAI's Harmony, which gpt-oss writes: messages on channels. `analysis` is thought, `final` the answer, and a message
- * `to=functions.NAME` a call. https://cookbook.openai.com/articles/openai-harmony
+ * Parses OpenAI's Harmony, which gpt-oss writes: messages on channels. `analysis` holds thoughts, `final` the answer,
+ * and a message `to=functions.NAME` is a call. https://cookbook.openai.com/articles/openai-harmony
  *
- * A header is what Harmony puts before a message; text that stands there and is none of that is content, so that an answer
- * without a header is not lost.
+ * A header is the text that Harmony puts before a message; if it contains anything else, that is content, so that an
+ * answer without a header is not lost.
  */
 import { ArgumentsReader } from "./call-reader.js";
 import { beginningOf, type Parser, type Parts } from "./parts.js";
 
 const MESSAGE = "<|message|>";
 const ENDS = ["<|end|>", "<|call|>", "<|return|>"];
-/** What begins another header, too, within a message that was not ended. */
+/** Tags that end a message; those that begin a header also end an unterminated message. */
 const BREAKS = [...ENDS, "<|start|>", "<|channel|>"];
-/** With blanks of one character. */
+/** A valid header, with runs of whitespace reduced to one space. */
 const HEADER =
   /^ ?(?:<\|start\|>)? ?(?:assistant)? ?(?:to=[\w.-]+)? ?(?:<\|channel\|>)? ?(?:analysis|commentary|final)? ?(?:to=[\w.-]+)? ?(?:<\|constrain\|> ?\w*|json|code)? ?$/;
-/** Characters of a header at most, whatever it says. */
+/** Maximum characters of a header. */
 const MOST_HEADER = 256;
 
 export class HarmonyParser implements Parser {
   readonly #names: ReadonlySet<string>;
-  /** The prompt ends before the channel's name. */
+  /** Starts as `header` since the prompt ends before the channel's name. */
   #state: "header" | "analysis" | "final" | "call" = "header";
   #held = "";
   #index = -1;
   #name = "";
   #args = new ArgumentsReader();
-  /** Of a call's message, what may turn out to be no arguments. */
+  /** Text of a call's message that may turn out not to be arguments. */
   #raw = "";
   #call: "new" | "given" | "none" = "new";
 
@@ -50,7 +50,7 @@ export class HarmonyParser implements Parser {
     return parts;
   }
 
-  /** Gives the rest; undefined where more is needed. */
+  /** Reads a header; returns the rest, or undefined if more text is needed. */
   #header(text: string, isLast: boolean, parts: Parts): string | undefined {
     const near = text.slice(0, MOST_HEADER + MESSAGE.length);
     const at = near.indexOf(MESSAGE);
@@ -72,7 +72,7 @@ export class HarmonyParser implements Parser {
     return text.slice(near.length - held);
   }
 
-  /** Where a header has more than Harmony's words, all its text is content. */
+  /** Treats all text of a header as content if it has more than Harmony's own words. */
   #stray(header: string, parts: Parts): void {
     if (!HEADER.test(header.replace(/\s+/g, " "))) parts.content += header.replace(/<\|\w+\|>/g, "");
   }
@@ -81,7 +81,7 @@ export class HarmonyParser implements Parser {
     this.#end(parts);
     const to = /\bto=([\w.-]+)/.exec(header)?.[1];
     const name = to?.startsWith("functions.") ? to.slice("functions.".length) : to;
-    // The model forgets the namespace at times.
+    // Models sometimes omit the namespace.
     if (name !== undefined && (name !== to || this.#names.has(name))) {
       this.#state = "call";
       this.#call = "new";
@@ -89,7 +89,7 @@ export class HarmonyParser implements Parser {
       this.#args = new ArgumentsReader();
       this.#raw = "";
     } else {
-      // What is said on the commentary channel to nobody is meant for the reader.
+      // A message on the commentary channel without a recipient is meant for the user.
       this.#state = /(?:^|\|>|\s)analysis\b/.test(header) ? "analysis" : "final";
     }
   }
@@ -115,7 +115,7 @@ export class HarmonyParser implements Parser {
     else this.#read(text, false, parts);
   }
 
-  /** Until it is known that a call's message is an object. */
+  /** Reads a call's message until it is known to be an object. */
   #read(text: string, isLast: boolean, parts: Parts): void {
     this.#raw += text;
     const { args, rest } = this.#args.feed(text, isLast);
@@ -137,7 +137,7 @@ export class HarmonyParser implements Parser {
     parts.calls.push({ index: this.#index, name: this.#name, arguments: args });
   }
 
-  /** At the end of a message, or of all. */
+  /** Ends a message, or the answer. */
   #end(parts: Parts): void {
     if (this.#state === "call" && this.#call === "new") this.#read("", true, parts);
     if (this.#state === "call") this.#call = "none";

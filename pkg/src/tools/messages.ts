@@ -1,4 +1,4 @@
-/** Messages with calls of tools, as templates read them; or as text, for templates that know none. */
+/** Messages with tool calls, in the form that templates read; or as text, for templates without tools. */
 import { invalid } from "../core/errors.js";
 import type { ChatCompletionTool } from "../api/openai.js";
 import type { WasmMessage } from "../core/wasm-contract.js";
@@ -10,7 +10,7 @@ interface Call {
   function: { name: string; arguments: unknown };
 }
 
-/** Calls with arguments as an object, which is what templates expect; OpenAI has them as a text. */
+/** Converts the arguments of calls to objects, which templates expect; OpenAI has them as strings. */
 export function withParsedCalls(calls: unknown[], field: string): Call[] {
   return calls.map((call, i) => {
     const at = `${field}[${String(i)}]`;
@@ -30,7 +30,7 @@ function asObject(text: string): unknown {
 }
 
 /**
- * Tools and calls as text, in the words of Hermes, for a template that knows nothing of them:
+ * Writes tools and calls as text in Hermes's format, for a template that does not support them:
  * https://github.com/NousResearch/Hermes-Function-Calling
  */
 export function asText(messages: WasmMessage[], tools: ChatCompletionTool[]): WasmMessage[] {
@@ -45,7 +45,7 @@ export function asText(messages: WasmMessage[], tools: ChatCompletionTool[]): Wa
   });
   const turns = oneTurn(messages, plain);
   if (tools.length === 0) return turns;
-  // Some templates refuse a system message, so a new one is not made.
+  // Some templates reject a system message, so none is added.
   const at = Math.max(
     0,
     turns.findIndex(({ role }) => role === "system" || role === "user"),
@@ -55,7 +55,7 @@ export function asText(messages: WasmMessage[], tools: ChatCompletionTool[]): Wa
   );
 }
 
-/** Results are one turn of the user's with what the user says next to them: many templates refuse two in a row. */
+/** Merges tool results with adjacent user messages into one turn: many templates reject two user turns in a row. */
 function oneTurn(messages: WasmMessage[], plain: WasmMessage[]): WasmMessage[] {
   const turns: WasmMessage[] = [];
   plain.forEach((message, i) => {

@@ -1,8 +1,8 @@
-/** What a piece of an answer's text turns out to be. */
+/** Piece of a tool call. */
 export interface CallDelta {
-  /** Of the call among the answer's. */
+  /** Index of the call within the answer. */
   index: number;
-  /** With the first piece of a call. */
+  /** Set on the first piece of a call. */
   name?: string;
   arguments: string;
 }
@@ -14,11 +14,11 @@ export interface Parts {
 }
 
 export interface Parser {
-  /** Takes the next piece of text; gives what is known of it. With `isLast`, all of it. */
+  /** Takes the next piece of text and returns the parts that are certain, or everything if `isLast`. */
   feed(text: string, isLast: boolean): Parts;
 }
 
-/** Characters at the end of `text` that one of the tags begins with. */
+/** Returns how many characters at the end of `text` may be the beginning of one of the tags. */
 export function beginningOf(tags: readonly string[], text: string): number {
   let most = 0;
   for (const tag of tags) {

@@ -1,4 +1,4 @@
-/** `tools` and `tool_choice`: what a request tells the model of them, and how its answer is read. */
+/** `tools` and `tool_choice`: what the model's prompt says of them, and how its answer is read. */
 import { HearthError, invalid } from "../core/errors.js";
 import type { ChatCompletionCreateParams, ChatCompletionTool } from "../api/openai.js";
 import { ReasoningSplit } from "../answer/reasoning.js";
@@ -12,13 +12,13 @@ import type { Parser } from "./parts.js";
 export interface Plan {
   /** Fields of the core's request. */
   request: Partial<GenerateRequest>;
-  /** Where the answer has to be a call. */
+  /** Format of the answer, if it must be a call. */
   format?: AnswerFormat;
-  /** Reads one answer; `inThoughts`: it begins within them. */
+  /** Creates the parser of one answer; `inThoughts`: the answer begins inside the model's thoughts. */
   parser(inThoughts: boolean): Parser;
 }
 
-/** How the model that a request goes to writes: what its template says, or of calls alone. */
+/** Output style of the request's model: according to its template, or only its style of calls. */
 export type ModelStyle = TemplateStyle | TemplateStyle["tool_style"];
 
 export function toPlan(
@@ -34,7 +34,7 @@ export function toPlan(
   const plan: Plan = { request: { messages }, parser: parserOf(params, { ...told, tool_style: style }, offered) };
   if (own === null) plan.request.messages = asText(messages, offered);
   else if (offered.length > 0) plan.request.tools = offered;
-  // Calls may begin with a special token, and so does everything in Harmony.
+  // Calls may begin with a special token, as everything does in Harmony.
   if (own === "harmony" || offered.length > 0) plan.request.skip_special_tokens = false;
   if (isForced(params.tool_choice)) {
     plan.format = callFormat(offered, style, params.parallel_tool_calls !== false);
@@ -71,7 +71,7 @@ function toTools(tools: unknown): ChatCompletionTool[] {
     const field = `tools[${String(i)}]`;
     if (tool?.type !== "function") throw invalid(`${field}.type`, '"function"', tool?.type);
     const { name, parameters } = (tool as { function?: { name?: unknown; parameters?: unknown } }).function ?? {};
-    // OpenAI's rule, which also keeps names from being anything else in a prompt or a grammar.
+    // OpenAI's rule, which also prevents names from being anything else in a prompt or a grammar.
     if (typeof name !== "string" || !/^[\w-]{1,64}$/.test(name)) {
       throw invalid(`${field}.function.name`, "1 to 64 letters, digits, _ and -", name);
     }
@@ -82,7 +82,7 @@ function toTools(tools: unknown): ChatCompletionTool[] {
   });
 }
 
-/** The tools that the model is told of. */
+/** Returns the tools to offer to the model. */
 function chosen(tools: ChatCompletionTool[], choice: ChatCompletionCreateParams["tool_choice"]): ChatCompletionTool[] {
   if (choice === "none") return [];
   if (typeof choice === "object" && choice !== null) {

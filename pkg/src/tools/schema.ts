@@ -1,11 +1,14 @@
 /**
- * Moves JSON schemas into another one. What a reference means depends on where it stands (`#` is the root, `$id` a new one), so
- * each place that is referred to becomes a definition of the outer schema, once, and references name that. Nothing is expanded:
- * what comes out is as large as what went in, and references may go round in circles.
+ * Embeds JSON schemas in another one. The meaning of a reference depends on its location (`#` is the root, `$id` starts
+ * a new one), so each referenced schema becomes a definition of the outer schema, once, and references are rewritten to
+ * name it. Nothing is expanded: the output is as large as the input, and references may be circular.
  */
 import { invalid } from "../core/errors.js";
 
-/** What keywords hold: a schema, a list of them, or schemas by names. All else is data, and is left as it is. */
+/**
+ * Keywords by what they hold: one schema, a list of schemas, or schemas by name. All other values are data and stay
+ * unchanged.
+ */
 const KEYWORDS = {
   one: "additionalItems additionalProperties contains contentSchema else if items not propertyNames then unevaluatedItems unevaluatedProperties",
   list: "allOf anyOf items oneOf prefixItems",
@@ -14,22 +17,22 @@ const KEYWORDS = {
 const HOLDS = Object.fromEntries(
   Object.entries(KEYWORDS).map(([kind, keys]) => [kind, new Set(keys.split(" "))]),
 ) as Record<keyof typeof KEYWORDS, Set<string>>;
-/** What has been used up when all references are written anew. */
+/** Keywords that are obsolete once all references are rewritten. */
 const USED_UP = new Set(["$id", "$anchor", "$defs", "definitions"]);
 
 const MOST_LEVELS = 100;
 const MOST_VALUES = 50_000;
-/** Of a schema that does not say where it is. */
+/** Base address of a schema without `$id`. */
 const BASE = "https://schema.invalid/";
 
 type Schema = Record<string, unknown>;
 
 export class Definitions {
-  /** To be the outer schema's `$defs`. */
+  /** The outer schema's `$defs`. */
   readonly all: Schema = {};
   #count = 0;
 
-  /** What to write where this schema is to stand; `field` is its name in the request. */
+  /** Returns the schema to embed in the outer one; `field` is its path in the request. */
   add(schema: unknown, field: string): unknown {
     const places = new Places(schema, field);
     const names = new Map<unknown, string>();
@@ -62,14 +65,14 @@ export class Definitions {
   }
 }
 
-/** A schema whose references are such as the core follows, which means the same. */
+/** Returns an equivalent schema with only references that the core can follow. */
 export function standalone(schema: Schema, field: string): unknown {
   const definitions = new Definitions();
   const found = definitions.add(schema, field) as Schema;
   return Object.keys(definitions.all).length === 0 ? schema : { ...found, $defs: definitions.all };
 }
 
-/** A schema that `Definitions` wrote, with what it refers to in the reference's place. */
+/** Replaces the reference at the root of a schema from `Definitions` with its target. */
 export function dereferenced(schema: unknown, { all }: Definitions): Schema {
   let found = isObject(schema) ? schema : {};
   const seen = new Set<string>();
@@ -82,7 +85,7 @@ export function dereferenced(schema: unknown, { all }: Definitions): Schema {
   }
 }
 
-/** The types that a schema allows, as far as it names them; none where it may be anything. */
+/** Returns the types that a schema allows, as far as it names them; empty if anything is allowed. */
 export function typesOf(schema: unknown, definitions: Definitions, seen = new Set<unknown>()): Set<unknown> {
   if (seen.has(schema)) return new Set();
   seen.add(schema);
@@ -97,7 +100,7 @@ export function typesOf(schema: unknown, definitions: Definitions, seen = new Se
   );
 }
 
-/** JSON Schema's name of a value's type. */
+/** Returns JSON Schema's name of a value's type. */
 export function typeOf(value: unknown): string {
   return value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
 }
@@ -106,16 +109,16 @@ function isObject(value: unknown): value is Schema {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The value of a keyword with each schema that it holds replaced. */
+/** Returns a keyword's value with each schema in it replaced. */
 function mapped(key: string, value: unknown, change: (schema: unknown) => unknown): unknown {
   if (Array.isArray(value)) return HOLDS.list.has(key) ? value.map(change) : value;
   if (HOLDS.one.has(key)) return change(value);
   if (!HOLDS.names.has(key) || !isObject(value)) return value;
-  // What depends on a property may be a list of names as well.
+  // The values of `dependencies` may also be lists of names.
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, Array.isArray(one) ? one : change(one)]));
 }
 
-/** Where everything in a schema is, by its address. */
+/** Index of all schemas within a schema by address. */
 class Places {
   readonly #field: string;
   readonly #byAddress = new Map<string, unknown>();
@@ -127,11 +130,11 @@ class Places {
     this.#field = field;
     this.#byAddress.set(BASE, schema);
     this.#visit(schema, BASE, 0);
-    // References may lead to where no keyword does, and on from there.
+    // References may lead to places that no keyword does, where there may be more references.
     for (const [value, base] of this.#bases) this.#follow(value as Schema, base);
   }
 
-  /** What the reference beside these keywords means. */
+  /** Returns the target of the reference in this schema. */
   target(schema: Schema): unknown {
     return this.#targets.get(schema);
   }
@@ -148,7 +151,7 @@ class Places {
     let base = outer;
     if (typeof value.$id === "string") {
       const [address, anchor] = this.#resolve(value.$id, outer);
-      // Before 2019, an anchor was written like this.
+      // Before 2019, anchors were written like this.
       if (anchor !== "") this.#byAddress.set(`${address}#${anchor}`, value);
       else this.#byAddress.set((base = address), value);
     }
@@ -176,7 +179,7 @@ class Places {
     if (isObject(target) && !this.#bases.has(target)) this.#visit(target, address, 0);
   }
 
-  /** An address without its fragment, and the fragment. */
+  /** Splits a resolved address into the part before the fragment, and the fragment. */
   #resolve(reference: string, base: string): [string, string] {
     try {
       const url = new URL(reference, base);
@@ -189,7 +192,7 @@ class Places {
   }
 }
 
-/** What a JSON pointer leads to. */
+/** Follows a JSON pointer. */
 function at(root: unknown, pointer: string): unknown {
   let value = root;
   for (const part of pointer.split("/").slice(1)) {

@@ -1,19 +1,21 @@
-/** Calls that are not JSON as a whole: `<function=NAME>…</function>`, and Llama's `NAME.call(key="value")`. */
+/**
+ * Readers for calls that are not entirely JSON: `<function=NAME>…</function>`, and Llama's `NAME.call(key="value")`.
+ */
 import { CallReader, type Reader, type Reading } from "./call-reader.js";
 import { beginningOf } from "./parts.js";
 import { Definitions, dereferenced, typeOf, typesOf } from "./schema.js";
 
-/** The schemas of tools' parameters, by the tools' names. */
+/** Schemas of the tools' parameters, by tool name. */
 export type Schemas = ReadonlyMap<string, unknown>;
 
 const ENDS = ["</function>", "</tool_call>"];
 
-/** Behind `<function=NAME>`: parameters in XML as Qwen3-Coder writes them, or a JSON object. Given when it is whole. */
+/** Reads what follows `<function=NAME>`: parameters in Qwen3-Coder's XML, delivered once complete, or a JSON object. */
 export class FunctionReader implements Reader {
   readonly #name: string;
   readonly #schema: unknown;
   #json: CallReader | undefined;
-  /** May be the beginning of an end. */
+  /** Text that may be the beginning of an end tag. */
   #held = "";
   text = "";
 
@@ -39,7 +41,7 @@ export class FunctionReader implements Reader {
     const stop = end?.index ?? all.length - held;
     const body = all.slice(0, stop);
     this.#held = end === null ? all.slice(stop) : "";
-    // Blanks alone wait for what shows which way it is written.
+    // Whitespace alone does not show the form yet.
     if (this.text === "" && body.trim() === "" && end === null && !isLast && body.length < 64) {
       this.#held = all;
       return { rest: "" };
@@ -57,7 +59,10 @@ export class FunctionReader implements Reader {
   }
 }
 
-/** The arguments that `<parameter=KEY>\nVALUE\n</parameter>` and so on mean; undefined where something else stands there. */
+/**
+ * Parses parameters of the form `<parameter=KEY>\nVALUE\n</parameter>` into JSON; returns undefined if there is
+ * anything else.
+ */
 function parameters(text: string, schema: unknown): string | undefined {
   const one = /\s*<parameter=([^>]+)>([^]*?)(?:<\/parameter>|(?=<parameter=)|$)\s*/y;
   const found = new Map<string, string>();
@@ -71,7 +76,7 @@ function parameters(text: string, schema: unknown): string | undefined {
   return `{${Array.from(found, ([key, value]) => `${JSON.stringify(key)}: ${value}`).join(", ")}}`;
 }
 
-/** Which types each parameter may be of. A schema that makes no sense says nothing of them. */
+/** Returns the types allowed for each parameter, which are unknown if the schema is invalid. */
 function parameterTypes(schema: unknown): (key: string) => Set<unknown> {
   const definitions = new Definitions();
   try {
@@ -82,7 +87,7 @@ function parameterTypes(schema: unknown): (key: string) => Set<unknown> {
   }
 }
 
-/** A value as JSON where it is that, and of one of these types; else the text that it is. */
+/** Returns a value's JSON if it parses as one of these types; otherwise the text as a JSON string. */
 function typed(text: string, types: ReadonlySet<unknown>): string {
   const json = text.trim().replace(/^(?:True|False|None)$/, pythonic);
   try {
@@ -91,7 +96,7 @@ function typed(text: string, types: ReadonlySet<unknown>): string {
     const isOne = types.has(type) || (type === "number" && types.has("integer"));
     if (isOne && type !== "string") return json;
   } catch {
-    // Nothing but a text.
+    // Not JSON: a plain text.
   }
   return JSON.stringify(text);
 }
@@ -99,10 +104,10 @@ function typed(text: string, types: ReadonlySet<unknown>): string {
 const pythonic = (word: string): string => ({ True: "true", False: "false", None: "null" })[word] ?? word;
 
 const BUILT_IN = /^(\w[\w.]*)\.call\(((?:[^"')]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*)\)/;
-/** Characters that a call of a built-in tool has at most: it is looked at again with each bracket that may end it. */
+/** Maximum characters of a call of a built-in tool, since it is re-examined at each bracket that may end it. */
 const MOST_CALL = 4096;
 
-/** What Llama writes for tools that it knows by itself: `brave_search.call(query="…")`. */
+/** Reads Llama's calls of the tools built into its training: `brave_search.call(query="…")`. */
 export class BuiltInReader implements Reader {
   text = "";
 
@@ -119,7 +124,9 @@ export class BuiltInReader implements Reader {
   }
 }
 
-/** Python's keyword arguments; undefined for what is more than texts, numbers, True, False and None. */
+/**
+ * Parses Python's keyword arguments; returns undefined for values other than strings, numbers, True, False and None.
+ */
 function keywords(list: string): Record<string, unknown> | undefined {
   const one = /\s*(\w+)\s*=\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[\w.+-]+)\s*(?:,|$)/y;
   const found: Record<string, unknown> = {};

@@ -1,4 +1,4 @@
-/** Stands in for the generated `pkg/grammar/grammar.d.ts`, as `hearth.d.ts` does for the core's. */
+/** Substitute for the generated `pkg/grammar/grammar.d.ts`, like `hearth.d.ts` for the core's. */
 import type { GrammarWasm } from "../core/wasm-contract.js";
 
 declare const init: GrammarWasm["default"];

@@ -1,5 +1,5 @@
 /**
- * Stands in for the generated `pkg/wasm/hearth.d.ts`, so that the package type-checks before the core is built.
+ * Substitute for the generated `pkg/wasm/hearth.d.ts`, so that the package type-checks before the core is built.
  * `scripts/build.mjs` copies the generated module to `dist/wasm/`, where the compiled import finds it.
  */
 import type { HearthWasm } from "../core/wasm-contract.js";

@@ -1,13 +1,13 @@
 /**
- * Threads for the CPU path: instances of hearth_cpu.wasm, each in a worker, on one shared memory (crate `hearth-cpu`).
+ * Threads of the CPU path: instances of hearth_cpu.wasm, each in a worker, on one shared memory (crate `hearth-cpu`).
  *
- * The memory holds the block-quantised weights, and for each projection its input and output. There are threads only
- * where the page is cross-origin isolated, because only there memory can be shared.
+ * The memory holds the block-quantised weights, and the input and output of each projection. Threads need a
+ * cross-origin isolated page, because only there can memory be shared.
  */
 import { HearthError } from "../core/errors.js";
 import type { WasmCpuPool } from "../core/wasm-contract.js";
 
-/** Exports of cpu/src/threads.rs, `job` being the address of a Job. */
+/** Exports of cpu/src/threads.rs; `job` is the address of a Job. */
 export interface CpuModule {
   readonly __heap_base: WebAssembly.Global<"i32">;
   readonly __stack_pointer: WebAssembly.Global<"i32">;
@@ -17,7 +17,7 @@ export interface CpuModule {
   hearth_work(job: number): void;
 }
 
-/** What a thread's worker needs to join. */
+/** Message with which a thread's worker joins. */
 export interface CpuThread {
   module: WebAssembly.Module;
   memory: WebAssembly.Memory;
@@ -27,27 +27,35 @@ export interface CpuThread {
 
 const PAGE = 65_536;
 const STACK_BYTES = PAGE;
-/** Words of a Job, how many threads are at it, and where the host's part of it begins. */
+/** Layout of a Job in words: its size, the number of threads working on it, and the start of the host's part. */
 const JOB_WORDS = 16;
 const RUNNING = 2;
 const OTHERS = 3;
 /**
- * The most that a memory may grow to, in pages: what 32 bits reach; then what browsers on phones still give. Only what is
- * used is backed by anything.
+ * Maximum sizes of the memory to try, in pages: all that 32 bits can address, then what browsers on phones still grant.
+ * Only used pages take physical memory.
  */
 const MOST_PAGES = [65_536, 32_768, 16_384];
-/** Pages kept free of weights for activations: once an answer runs, a failed allocation has no way back. */
+/**
+ * Pages kept free of weights for activations: once an answer is running, a failed allocation cannot be recovered from.
+ */
 const RESERVE = (64 << 20) / PAGE;
-/** A thread that owes its part for so long is gone; looks between two readings of the clock. */
+/**
+ * Time after which a thread that has not finished its part is considered lost, and the number of checks between two
+ * readings of the clock.
+ */
 const LIMIT_MS = 10_000;
 const LOOKS = 4096;
-/** Most threads that are started unasked: beyond the fast cores of common machines they only wait for each other. */
+/** Maximum number of threads by default: beyond the fast cores of common machines they only wait for each other. */
 const MAX_THREADS = 8;
 
-/** Threads that somebody may ask for. */
+/** Maximum number of threads that a caller may request. */
 const LIMIT = 64;
 
-/** The threads to start for a request; without one the machine's, and 1 where memory cannot be shared. */
+/**
+ * Returns the number of threads to start; without a request, as many as the machine has, and 1 if memory cannot be
+ * shared.
+ */
 export function chooseThreads(wanted: number | undefined): number {
   const isIsolated = globalThis.crossOriginIsolated;
   if (wanted === undefined) {
@@ -63,7 +71,7 @@ export function chooseThreads(wanted: number | undefined): number {
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, stackTop: number): CpuModule {
   const instance = new WebAssembly.Instance(module, { env: { memory } });
   const cpu = instance.exports as unknown as CpuModule;
-  // Each instance has the same idea of where its stack is; on one memory each needs its own.
+  // Each instance assumes the same stack address; on a shared memory each needs a different one.
   cpu.__stack_pointer.value = stackTop;
   return cpu;
 }
@@ -73,12 +81,12 @@ export class CpuPool implements WasmCpuPool {
   readonly #cpu: CpuModule;
   readonly #others: number;
   readonly #maximum: number;
-  /** The error that ended a thread, after which no job can be finished. */
+  /** Error that ended a thread, after which no job can be finished. */
   #failure: HearthError | undefined;
-  /** The first free address. */
+  /** First free address. */
   #free: number;
   readonly #job: number;
-  /** Regions that grow with the largest job so far. */
+  /** Buffers that grow with the largest job so far. */
   #x = { at: 0, bytes: 0 };
   #y = { at: 0, bytes: 0 };
   #scratch = { at: 0, bytes: 0 };
@@ -93,8 +101,8 @@ export class CpuPool implements WasmCpuPool {
   }
 
   /**
-   * Starts `threads - 1` workers; the caller is the first thread. They end with the worker that they were started in.
-   * `onStart` is called when the module is here: from then on it is no network that is waited for.
+   * Starts `threads - 1` workers; the caller is the first thread. They end with the worker in which they were started.
+   * `onStart` is called when the module has been fetched: after that, no wait is due to the network.
    */
   static async start(
     threads: number,
@@ -140,7 +148,7 @@ export class CpuPool implements WasmCpuPool {
     return this.#others + 1;
   }
 
-  /** For what stays: weights, and the threads' stacks. */
+  /** Allocates permanently, for weights and the threads' stacks. */
   alloc(bytes: number): number {
     return this.#take(bytes, this.#maximum - RESERVE);
   }
@@ -191,7 +199,8 @@ export class CpuPool implements WasmCpuPool {
     const { buffer } = this.#memory;
     new Float32Array(buffer, this.#x.at, x.length).set(x);
     const words = new Uint32Array(buffer, this.#job, JOB_WORDS);
-    // The caller is counted as well, and works as the others do: what waits for them is here and can be left.
+    // The caller counts as a thread and works like the others, so that a wait for them happens here and can be
+    // abandoned.
     words.set(
       [this.#others + 1, format, rows, cols, tokens, quants, scales, this.#x.at, this.#y.at, this.#scratch.at],
       OTHERS,
@@ -203,13 +212,13 @@ export class CpuPool implements WasmCpuPool {
     y.set(new Float32Array(buffer, this.#y.at, y.length));
   }
 
-  /** Waits for what the other threads have taken; one that is gone is not waited for. */
+  /** Waits for the other threads to finish their parts, with a limit in case one is lost. */
   #awaitOthers(words: Uint32Array): void {
     let [waited, before] = [0, performance.now()];
     for (let looks = 1; Atomics.load(words, RUNNING) > 0; looks++) {
       if (looks % LOOKS !== 0) continue;
       const now = performance.now();
-      // A laptop that slept in between did not wait.
+      // Time during which a laptop slept does not count.
       waited += Math.min(now - before, 100);
       before = now;
       if (waited < LIMIT_MS) continue;
@@ -223,7 +232,7 @@ export class CpuPool implements WasmCpuPool {
   }
 }
 
-/** The largest that the browser gives. */
+/** Creates the largest shared memory that the browser grants. */
 function sharedMemory(): { memory: WebAssembly.Memory; maximum: number } {
   let error: unknown;
   for (const maximum of MOST_PAGES) {

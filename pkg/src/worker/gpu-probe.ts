@@ -1,6 +1,4 @@
-/**
- * Finds out why there is no WebGPU, before the core tries to open it: the browser's reasons are visible only from here.
- */
+/** Finds out why there is no WebGPU before the core tries to open it: the browser's reasons are visible only here. */
 import { HearthError } from "../core/errors.js";
 
 interface ProbeScope {
@@ -8,7 +6,7 @@ interface ProbeScope {
   navigator?: { gpu?: Pick<GPU, "requestAdapter"> };
 }
 
-/** Throws `no_webgpu` with the reason where WebGPU cannot be used. Gives what the adapter calls itself. */
+/** Throws `no_webgpu` with the reason if WebGPU cannot be used. Returns the adapter's description. */
 export async function requireWebGpu(scope: ProbeScope = globalThis): Promise<string> {
   const found = await probe(scope);
   if ("missing" in found) throw new HearthError("no_webgpu", `WebGPU is not available: ${found.missing}`);

@@ -1,22 +1,23 @@
 /**
- * Three wraps around the browser's WebGPU objects, applied in the worker before the core starts.
+ * Three wrappers around the browser's WebGPU objects, applied in the worker before the core starts.
  *
- * 1. `requestDevice` adds `subgroups` where the adapter has it. wgpu 30's web backend has no name for this feature and so
- *    cannot ask for it, and shaders with `enable subgroups;` compile only on a device that was asked for it.
- * 2. `requestDevice` drops `timestamp-query` where the adapter lacks it, and the feature set answers that it is there.
- *    cubecl 0.11 panics when it opens a stream on an adapter without it, although it only uses it for profiling.
- * 3. `requestDevice` keeps the last device, so that its loss can be reported although nobody is waiting for it.
+ * 1. `requestDevice` adds `subgroups` if the adapter supports it. wgpu 30's web backend has no name for this feature
+ *    and so cannot request it, and shaders with `enable subgroups;` compile only on a device that was requested with
+ *    it.
+ * 2. `requestDevice` drops `timestamp-query` if the adapter lacks it, while the feature set claims to have it. cubecl
+ *    0.11 panics when it opens a stream on an adapter without it, although it only uses it for profiling.
+ * 3. `requestDevice` keeps the last device, so that its loss can be reported even if no call is waiting for it.
  */
 
 type RequestDevice = GPUAdapter["requestDevice"];
 
 export interface GpuHooks {
-  /** The device that the core opened last. */
+  /** Returns the device that the core opened last. */
   current(): GPUDevice | undefined;
 }
 
 export interface GpuShimOptions {
-  /** False keeps `subgroups` off, for a run without optional features. */
+  /** Returns false to keep `subgroups` off, for a run without optional features. */
   subgroups(): boolean;
   onLost(info: GPUDeviceLostInfo): void;
 }

@@ -1,4 +1,4 @@
-/** In the worker: the module that follows schemas and grammars, loaded when a request first asks for it. */
+/** Worker side: loads the module that enforces schemas and grammars when a request first needs it. */
 import { HearthError, toHearthError } from "../core/errors.js";
 import type { AnswerFormat, GrammarWasm, WasmEngine, WasmGrammar, WasmVocabulary } from "../core/wasm-contract.js";
 
@@ -10,7 +10,7 @@ export class Grammars {
     this.#wasm = wasm;
   }
 
-  /** The engine's tokens, as the module knows them. */
+  /** Returns the engine's tokens in the module's form. */
   async vocabulary(engine: WasmEngine, url: string | URL): Promise<WasmVocabulary> {
     // After a failure the next request tries again.
     this.#vocabulary ??= this.#load(engine, url).catch((error: unknown) => {
@@ -20,7 +20,7 @@ export class Grammars {
     return await this.#vocabulary;
   }
 
-  /** What follows one answer. */
+  /** Creates the constraint of one answer. */
   follow(format: AnswerFormat, vocabulary: WasmVocabulary): WasmGrammar {
     try {
       return vocabulary.grammar(JSON.stringify(format));
@@ -36,7 +36,10 @@ export class Grammars {
     }
   }
 
-  /** What a trap has left is not gone on with: another instance takes its place, and its memory goes. Nothing of it may be freed. */
+  /**
+   * Replaces the module's instance after a trap, since its state is undefined. The old memory is dropped as a whole, so
+   * none of its objects may be freed.
+   */
   renew(): void {
     this.#vocabulary = undefined;
     this.#wasm.__wbg_reset_state();

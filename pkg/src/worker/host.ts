@@ -1,7 +1,7 @@
 /**
- * The worker's logic: answers the page's calls with the core's. It knows no worker global, so it runs in tests too.
+ * The worker's logic: answers the page's calls using the core. It uses no worker globals, so it runs in tests too.
  *
- * A failed or cancelled load leaves nothing to clean up here: the page ends the worker, and with it goes all it held.
+ * A failed or cancelled load needs no cleanup here: the page ends the worker, which frees everything.
  */
 import { cancelled, HearthError, serializeError, stopped, throwIfAborted, toHearthError } from "../core/errors.js";
 import { Grammars } from "./grammar.js";
@@ -35,20 +35,23 @@ import type {
 } from "../core/wasm-contract.js";
 import { yieldToEventLoop } from "./yield.js";
 
-/** A trap, or an error of the GPU, often comes just before the news that the device is lost, which is its real cause. */
+/**
+ * Delay before a trap or an error of the GPU is reported: it often comes just before the news that the device is lost,
+ * which is its real cause.
+ */
 const TRAP_GRACE_MS = 150;
 
 export interface HostOptions {
   wasm: HearthWasm;
-  /** Where `hearth_bg.wasm` is unless the page names another place. */
+  /** Address of `hearth_bg.wasm` unless the page names another one. */
   wasmUrl: string | URL;
-  /** The module that follows formats, which starts when it is first needed. */
+  /** Module that enforces formats, loaded when first needed. */
   grammarWasm: GrammarWasm;
   grammarUrl: string | URL;
   post(message: FromWorker): void;
   /** Starts threads for the CPU path. */
   startPool: StartPool;
-  /** Tells the GPU shims what the load asked for, before the device opens. */
+  /** Passes the load's options to the GPU shims before the device opens. */
   beforeOpen?: (request: LoadRequest) => void;
   /** Destroys the GPU device, to rehearse its loss. */
   destroyDevice?: () => void;
@@ -87,12 +90,12 @@ export class Host {
     }
   }
 
-  /** The GPU device is gone; so is everything that lived on it. */
+  /** Ends the worker: the GPU device is lost, and everything on it. */
   deviceLost(reason: string): void {
     this.#die(new HearthError("device_lost", `the GPU device was lost: ${reason}`));
   }
 
-  /** The core trapped outside of any call: a panic in a task of its own. */
+  /** Reports that the core trapped outside of any call: a panic in a task that it spawned. */
   trapped(error: unknown): void {
     setTimeout(() => {
       this.#die(toHearthError(error));
@@ -130,7 +133,7 @@ export class Host {
     await initCore(wasm, request.wasmUrl ?? wasmUrl);
     throwIfAborted(signal);
     beforeOpen?.(request);
-    // Fetching their module may take its time; starting them may not.
+    // Fetching the threads' module may take long; starting the threads may not.
     const watched = async (threads: number): Promise<WasmCpuPool> => {
       try {
         return await startPool(threads, () => {
@@ -177,20 +180,21 @@ export class Host {
       return await this.#run(id, generation, signal);
     } catch (error) {
       if (grammar !== undefined && toHearthError(error).code === "grammar_error") {
-        // What follows formats may have trapped, seen by the core alone; what it gave is of an instance that is gone.
+        // The format module may have trapped, which only the core noticed; the constraint belongs to an instance that
+        // no longer exists.
         grammar = undefined;
         this.#grammars.renew();
       }
       throw error;
     } finally {
-      // Nothing calls it any more: the core has let go of it with the generation.
+      // The constraint is unused now: the core released it with the generation.
       await this.#lock.run(() => grammar?.free());
     }
   }
 
-  /** Renders the template, which is foreign code. */
+  /** Renders the template, which is foreign code, and starts the answer. */
   #begin(id: number, engine: WasmEngine, request: GenerateRequest, grammar: WasmGrammar | undefined): WasmGeneration {
-    // A text that goes on as it is has no template.
+    // Continuing a plain text involves no template.
     let isRendering = request.messages !== undefined;
     const rendered = (): void => {
       if (isRendering) this.#clock(id, null);
@@ -200,7 +204,7 @@ export class Host {
     try {
       return engine.generate(request, grammar, rendered);
     } catch (error) {
-      // A trap here is memory that the template used up.
+      // A trap here means that the template ran out of memory.
       if (isRendering && error instanceof WebAssembly.RuntimeError)
         this.#die(stopped("template", error.message, error));
       throw error;
@@ -256,12 +260,12 @@ export class Host {
 
   #fail(id: number, error: unknown): void {
     const { code } = toHearthError(error);
-    // What the pool of threads throws comes through the core as it is, and leaves it in the middle of its work.
+    // Errors thrown by the thread pool pass through the core unchanged and leave it in an undefined state.
     const isOfPool = error instanceof HearthError && (code === "worker_died" || code === "out_of_memory");
     if (code === "device_lost" || (isOfPool && this.#engine !== undefined)) {
       this.#die(error);
     } else if (code === "gpu_error") {
-      // Of a device that is lost the call is answered by the worker's end.
+      // If the device is lost, the end of the worker answers the call.
       setTimeout(() => {
         this.#post({ type: "error", id, error: serializeError(error) });
       }, TRAP_GRACE_MS);

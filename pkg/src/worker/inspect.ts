@@ -1,4 +1,4 @@
-/** In the worker: a report on a model from the beginning of its file; the rest is not fetched. */
+/** Worker side: reports on a model from the beginning of its file; the rest is not fetched. */
 import { GlanceSource } from "../cache/glance.js";
 import { keptListing } from "../cache/listing.js";
 import { HearthError, throwIfAborted } from "../core/errors.js";
@@ -11,11 +11,11 @@ export async function inspectModel(
   request: InspectRequest,
   signal: AbortSignal,
 ): Promise<ModelReport> {
-  // Ends the download when the header has come.
+  // Ends the download once the header has arrived.
   const enough = new AbortController();
   const either = AbortSignal.any([signal, enough.signal]);
   const open: OpenUrl = (file) => new GlanceSource(file, either, request.download);
-  // What is kept belongs to the list that was kept with it, and a look keeps nothing.
+  // Kept files match the listing kept with them, and an inspection keeps nothing.
   const hub = { ...hubAccess(either, request.download), kept: keptListing };
   const model = await findModel(request.source, either, request.download, open, hub);
   if (model.kind === "several") {
@@ -33,12 +33,12 @@ export async function inspectModel(
   try {
     for await (const chunk of source.chunks()) {
       throwIfAborted(signal);
-      // A download knows its length only when the first bytes are here.
+      // A download knows its length only once the first bytes have arrived.
       inspector ??= new wasm.Inspector(request.options, source.total);
       const report = inspector.push(chunk);
       if (report !== null) return report;
     }
-    // Of a download whose length is not known the core waits for more than there may be.
+    // If the length is unknown, the file may end before the prefix that the core waits for.
     if (inspector !== undefined) return inspector.finish();
   } finally {
     enough.abort();

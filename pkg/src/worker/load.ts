@@ -1,4 +1,4 @@
-/** In the worker: from a load request to an engine of the core. */
+/** Worker side: turns a load request into an engine of the core. */
 import { chooseThreads } from "./cpu-pool.js";
 import { HearthError, throwIfAborted, toHearthError } from "../core/errors.js";
 import { given } from "../core/given.js";
@@ -28,7 +28,7 @@ import type {
 } from "../core/wasm-contract.js";
 
 const COMPILE_POLL_MS = 100;
-/** What goes on beside a load is waited for so long at its end. */
+/** How long to wait for background tasks at the end of a load. */
 const BESIDE_MS = 2000;
 
 export async function initCore(wasm: HearthWasm, url: string | URL): Promise<void> {
@@ -41,7 +41,7 @@ export async function initCore(wasm: HearthWasm, url: string | URL): Promise<voi
   }
 }
 
-/** Starts threads for the CPU path; `onStart` is called when nothing more is fetched for it. */
+/** Starts threads for the CPU path; calls `onStart` once everything has been fetched. */
 export type StartPool = (threads: number, onStart: () => void) => Promise<WasmCpuPool>;
 
 export interface OpenedDevice {
@@ -49,7 +49,7 @@ export interface OpenedDevice {
   notices: Notice[];
 }
 
-/** The CPU is opened when the caller names it, or with `"auto"` where there is no WebGPU; then a notice says why. */
+/** Opens the device. The CPU is used if requested, or with `"auto"` if there is no WebGPU; then a notice says why. */
 export async function openDevice(
   wasm: HearthWasm,
   request: LoadRequest,
@@ -64,7 +64,7 @@ export async function openDevice(
       try {
         pool = await startPool(threads);
       } catch (error) {
-        // Threads are to make it faster, and no reason not to run.
+        // Threads only make it faster; without them the model still runs.
         notices.push(oneThread(toHearthError(error).message));
       }
     }
@@ -86,7 +86,7 @@ export async function openDevice(
   }
 }
 
-/** With what was measured before, unless the caller restricts the device, which then is another one. */
+/** Opens the GPU with earlier measurements, unless the caller's options restrict the device, which changes them. */
 async function openGpu(wasm: HearthWasm, options: DeviceOptions, adapter: string): Promise<WasmDevice> {
   if (Object.keys(options).length > 0) return wasm.Device.open("webgpu", options);
   const tuning = await keptTuning(adapter, wasm.version());
@@ -126,7 +126,7 @@ export async function loadModel(
   }
 
   let loader: WasmLoader | undefined;
-  // Made when the first bytes are here, because a download knows its length only then.
+  // Created when the first bytes have arrived, because a download knows its length only then.
   const open = (): WasmLoader => {
     const options: LoaderOptions = given(request, "contextSize", "kvType", "drafts", "quantize");
     const length = sources[0]?.total;
@@ -147,11 +147,11 @@ export async function loadModel(
   return engine;
 }
 
-/** Where files and lists of files come from: by way of the cache, unless the caller wants none. */
+/** Source of files and listings: via the cache, unless the caller disables it. */
 interface Access {
   open: OpenUrl;
   hub: HubAccess;
-  /** When all has been read. */
+  /** Finishes the load after everything has been read. */
   finish(): Promise<void>;
 }
 
@@ -177,7 +177,7 @@ function accessTo(
   const context: CacheContext = {
     mode: cache,
     parts: new Parts(),
-    // One is enough for a model of many files.
+    // One notice suffices for a model of many files.
     notify: (notice) => {
       if (!isNotified) notify(notice);
       isNotified = true;
@@ -195,13 +195,13 @@ function accessTo(
       if (beside.length > 0) await Promise.race([Promise.all(beside), sleep(BESIDE_MS, signal)]);
       throwIfAborted(signal);
       context.parts.check();
-      // Only now all that it names is kept.
+      // Only now are all files in the listing kept.
       for (const [key, list] of lists) await keepListing(key, list);
     },
   };
 }
 
-/** A caller finds no tensor where none is read. */
+/** Omits `tensor` if none is being read. */
 function toProgress({ tensor, ...progress }: LoaderProgress): LoadProgress {
   return tensor === null ? progress : { ...progress, tensor };
 }
@@ -213,7 +213,7 @@ async function finish(loader: WasmLoader, meter: ProgressMeter): Promise<WasmEng
       const progress = loader.progress();
       if (progress !== null) meter.update(toProgress(progress));
     } catch {
-      // finish() has taken the loader over; then there is nothing more to ask it.
+      // finish() has consumed the loader, so there is no more progress to read.
       clearInterval(poll);
     }
   }, COMPILE_POLL_MS);

@@ -1,4 +1,4 @@
-/** Thins out progress reports: a download has thousands of steps, a page wants a few frames a second. */
+/** Thins out progress reports: a download has thousands of steps, a page needs a few per second. */
 import type { LoadProgress } from "../core/protocol.js";
 
 const INTERVAL_MS = 50;
@@ -11,7 +11,7 @@ export class ProgressMeter {
     this.#report = report;
   }
 
-  /** The first and the last report of a phase always pass. */
+  /** Reports progress at intervals; the first and last report of a phase always pass. */
   update(progress: LoadProgress): void {
     const now = performance.now();
     const last = this.#last.get(progress.phase);

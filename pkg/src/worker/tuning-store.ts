@@ -1,13 +1,16 @@
 /**
- * What was measured of an adapter, kept in the origin's Cache Storage, so that a load does not measure it again.
+ * Measurements of an adapter, kept in the origin's Cache Storage so that later loads need not repeat them.
  *
- * Nothing depends on it: where the storage is missing, full or closed, the device is measured.
+ * Nothing depends on them: if the storage is missing, full or closed, the device is measured again.
  */
 import type { DeviceTuning } from "../core/wasm-contract.js";
 
 const STORE = "hearth-tuning";
 
-/** A name like an address, which is what Cache Storage goes by. Another version of the core measures anew. */
+/**
+ * Returns the entry's key in the form of an address, as Cache Storage requires. Another version of the core measures
+ * again.
+ */
 function key(adapter: string, version: string): string {
   return `https://hearth.invalid/tuning/${encodeURIComponent(version)}/${encodeURIComponent(adapter)}`;
 }

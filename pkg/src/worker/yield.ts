@@ -1,7 +1,7 @@
 /**
- * Lets the event loop run once, so that messages that have arrived (a cancel, above all) are handled.
+ * Lets the event loop run once, so that messages that have arrived (above all a cancel) are handled.
  *
- * A MessageChannel does it without the 4 ms that browsers add to nested time-outs; a promise would not do it at all.
+ * A MessageChannel does this without the 4 ms that browsers add to nested timeouts; a promise would not do it at all.
  */
 let channel: MessageChannel | undefined;
 const waiting: (() => void)[] = [];

@@ -116,6 +116,8 @@ export class Bundled {
     mkdirSync(dist, { recursive: true });
     cpSync(goldenFile("tiny_llama.gguf"), join(dist, "tiny.gguf"));
     if (!existsSync(join(dist, "index.html"))) cpSync(join(folder, "index.html"), join(dist, "index.html"));
+    // Without a bundler the app is served as it is.
+    if (program === "") cpSync(join(folder, "main.js"), join(dist, "main.js"));
     if (tool.copies === true) cpSync(join(hearth, "dist"), join(dist, "hearth"), { recursive: true });
     const { url, server } = await serveFolder(dist);
     this.#server = server;
