@@ -48,10 +48,15 @@ export type HostErrorCode = (typeof HOST_ERROR_CODES)[number];
 export type HearthErrorCode = CoreErrorCode | HostErrorCode;
 
 const HINTS: Partial<Record<HearthErrorCode, string>> = {
+  bad_file: "Download the file again, or check that it is a model file of this format.",
+  truncated_file: "The download or copy is incomplete: fetch the file again and compare its size.",
   invalid_request: "Correct the named field.",
   grammar_error: "Simplify the schema or grammar that the answer has to follow.",
   no_webgpu:
     'Use a current Chrome, Edge, Firefox or Safari with hardware acceleration on, or allow the CPU with device: "cpu".',
+  busy: "Wait until the request that runs has ended, or stop it.",
+  out_of_memory: "Choose a smaller model or context, or close other pages.",
+  unsupported_quant: "Choose a file in one of the supported storage types.",
   device_lost: "Create the engine again.",
   cancelled: "Nothing to do: the request was stopped on purpose.",
   io_error: "Check the file and try again.",
