@@ -59,7 +59,7 @@ function source(
   return new CachedSource(remote, signal, { retries: 2, stallTimeoutMs: 500, ...download }, context, checksum);
 }
 
-/** As the core has it. */
+/** Creates a SHA-256 with the core's interface. */
 function sha256(): WasmSha256 {
   const digest = createHash("sha256");
   return { update: (chunk) => digest.update(chunk), finish: () => digest.digest("hex"), free: () => undefined };
@@ -67,7 +67,7 @@ function sha256(): WasmSha256 {
 
 async function read(from: CachedSource): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
-  // The buffer is used again.
+  // Copies, since the source reuses its buffer.
   for await (const chunk of from.chunks()) parts.push(chunk.slice());
   return new Uint8Array(Buffer.concat(parts));
 }
@@ -114,12 +114,12 @@ describe("CachedSource", () => {
           bytes += connections * SIZES.record;
           if (random(3) === 0) {
             opfs.tearLogs(1 + random(20));
-            // What the torn line told of is fetched again.
+            // The span in the torn line is fetched again.
             bytes += SIZES.piece;
           }
         }
       }
-      // One chunk of the network may lie beyond what was recorded as well.
+      // One network chunk may also have been written without being recorded.
       expect(opfs.written - written).toBeLessThanOrEqual(SIZE + bytes + kills * 65_536);
     }
   }, 60_000);
@@ -186,7 +186,7 @@ describe("CachedSource", () => {
       code: "download_checksum",
     });
     expect(await cache.list()).toEqual([]);
-    // What an earlier visit left is part of the sum.
+    // Bytes from an earlier visit are included in the sum.
     server.body = BODY;
     const chunks = source("default", undefined, {}, false, sum).chunks();
     await chunks.next();
@@ -239,10 +239,10 @@ describe("CachedSource", () => {
     await read(source());
     const before = gets();
     const pinned = (sum: string): Promise<Uint8Array> => read(source("default", undefined, {}, false, sum));
-    // It was kept without a sum, so it is worked out, and then known.
+    // The file was kept without a sum, which is computed once and then logged.
     for (let i = 0; i < 2; i++) expect(hash(await pinned(hash(BODY)))).toBe(hash(BODY));
     expect(gets()).toBe(before);
-    // What is kept is another file: it comes anew, and then it is the server that has another.
+    // The kept file has a different sum: it is fetched again, and then the server's sum differs as well.
     await expect(pinned("0".repeat(64))).rejects.toMatchObject({ code: "download_checksum" });
     const other = BODY.map((byte) => byte ^ 3);
     await read(source());
@@ -260,7 +260,7 @@ describe("CachedSource", () => {
     server.etag = '"v2"';
     server.body = BODY.map((byte) => byte ^ 9);
     expect(hash(await of("v2"))).toBe(hash(server.body));
-    // What an earlier program kept has no version, but an ETag.
+    // A file kept by an earlier program has no version, but an ETag.
     await cache.clear();
     await read(source());
     const kept = gets();
@@ -271,7 +271,7 @@ describe("CachedSource", () => {
   it("asks at most once a day whether the server has another file", async () => {
     await read(source());
     const heads = async (): Promise<number> => {
-      // Another load.
+      // Simulates a new load.
       parts = new Parts();
       await read(source());
       await Promise.all(besides);
@@ -317,7 +317,7 @@ describe("CachedSource", () => {
   it("does not join two files, one of which was given in part", async () => {
     server.faults = { changing: true };
     vi.spyOn(Store.prototype, "write").mockImplementationOnce(function (this: Store, at, bytes) {
-      // The server has another one from now on.
+      // From here on the server has a different file.
       server.body = BODY.map((byte) => byte ^ 1);
       this.write(at, bytes);
     });

@@ -1,4 +1,4 @@
-/** What the page's clock watches and what not, and what is gone on with after a trap. */
+/** Tests of which work the page's clock watches, and of replacing an instance after a trap. */
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { WorkerClient } from "../src/backend/client.js";
 import { HearthError } from "../src/core/errors.js";

@@ -1,13 +1,13 @@
 /**
- * `src/wasm-contract.ts` against the Rust that it describes: wasm-bindgen calls all structured values `any`, so that
- * nothing else notices a field with another name.
+ * Compares `src/core/wasm-contract.ts` with the Rust types that it describes: wasm-bindgen types all structured values
+ * as `any`, so nothing else notices a field with a different name.
  */
 import { join } from "node:path";
 import ts from "typescript";
 import { expect, it } from "vitest";
 import { rust, rustMethods, rustType, type RustField } from "./rust-source.js";
 
-/** Where the types are that cross, or that such types consist of. */
+/** Files of the Rust types that cross the boundary, and of the types they contain. */
 const FILES: Record<string, string> = {
   AllStats: "crate/src/web/mod.rs",
   Arithmetic: "crate/src/ops/projection/gemv.rs",
@@ -44,7 +44,7 @@ const FILES: Record<string, string> = {
   Verdict: "modelfile/src/budget.rs",
 };
 
-/** Of which no type says more, or nobody in JavaScript has to know. */
+/** Types that need no description, or whose contents are opaque to JavaScript. */
 const LEAVES = new Set(["Json", "Measured", "String", "Value"]);
 
 const program = ts.createProgram([join(import.meta.dirname, "../src/core/wasm-contract.ts")], {
@@ -66,7 +66,7 @@ function contractType(name: string): ts.Type {
   throw new Error(`the contract has no type ${name}`);
 }
 
-/** Properties of an object, or of all objects of a union. */
+/** Returns the properties of an object type, or of all members of a union. */
 function properties(type: ts.Type): Map<string, ts.Type> {
   const parts = type.isUnion() ? type.types : [type];
   return new Map(
@@ -74,13 +74,13 @@ function properties(type: ts.Type): Map<string, ts.Type> {
   );
 }
 
-/** Of `Option<Vec<T>>`: T. The last parameter of a map is what it holds. */
+/** Returns T for `Option<Vec<T>>`. For a map, T is the last type parameter: its values. */
 function inner(type: string): string {
   const wrapped = /^(?:Option|Vec|Box|Map|(?:std::collections::)?BTreeMap)<(?:[^<>]+, )?(.+)>$/.exec(type)?.[1];
   return wrapped === undefined ? type : inner(wrapped);
 }
 
-/** Of `T[] | null` or `Record<string, T>`: T. */
+/** Returns T for `T[] | null` or `Record<string, T>`. */
 function element(type: ts.Type): ts.Type {
   const some = checker.getNonNullableType(type);
   const next = checker.isArrayType(some) ? checker.getIndexTypeOfType(some, ts.IndexKind.Number) : undefined;
@@ -92,7 +92,7 @@ function element(type: ts.Type): ts.Type {
 const isNullable = (type: ts.Type): boolean =>
   type.isUnion() && type.types.some(({ flags }) => (flags & ts.TypeFlags.Null) !== 0);
 
-/** Where a type of Rust and one of the contract differ, by the path to it. */
+/** Lists the differences between a Rust type and a type of the contract, each with its path. */
 function differences(rustName: string, type: ts.Type, path: string): string[] {
   const file = FILES[rustName];
   if (file === undefined) {
@@ -119,7 +119,7 @@ function differences(rustName: string, type: ts.Type, path: string): string[] {
   if (found.kind === "struct") found.flattened.forEach(flatten);
   fields.push(...(found.kind === "struct" ? found.fields : found.variants));
   const ours = properties(type);
-  // What may have any further field has Rust's.
+  // An open type may leave any of Rust's fields unnamed.
   const isOpen = type.getStringIndexType() !== undefined;
   const named = compareNames(
     fields.map(({ name }) => name),
@@ -152,7 +152,7 @@ function compareNames(inRust: string[], inTypeScript: string[], path: string): s
   ];
 }
 
-/** What of the configuration nobody needs in JavaScript. */
+/** Fields of the configuration that JavaScript does not need. */
 const UNNAMED = ["eps", "rope_theta", "rope_dim", "sliding_window"];
 
 it.each<[string, string, string[]?]>([
@@ -187,7 +187,7 @@ it.each<[string, string, string, string[]?]>([
   ["WasmGrammar", "JsConstraint", "crate/src/web/constraint.rs"],
   ["WasmCpuPool", "JsCpuPool", "crate/src/web/cpu_pool.rs"],
 ])("%s has the methods of Rust's %s", (name, rustName, file, unnamed = []) => {
-  // wasm-bindgen adds `free` by itself.
+  // wasm-bindgen adds `free` itself.
   const ours = [...properties(contractType(name)).keys()].filter((method) => method !== "free");
   expect(rustMethods(file, rustName).sort()).toEqual([...ours, ...unnamed].sort());
 });
@@ -202,7 +202,7 @@ it("the modules export what the contract names", () => {
     ]);
   const core = exports("crate/src/web/mod.rs", "crate/src/web/inspector.rs", "crate/src/web/checksum.rs");
   const named = (name: string): string[] =>
-    // wasm-bindgen adds these by itself.
+    // wasm-bindgen adds these itself.
     [...properties(contractType(name)).keys()].filter((one) => !["default", "__wbg_reset_state"].includes(one));
   expect(core).toEqual(expect.arrayContaining(named("HearthWasm")));
   expect(exports("grammar/src/web.rs")).toEqual(expect.arrayContaining(named("GrammarWasm")));

@@ -1,4 +1,4 @@
-/** Engines on the fake core, and what tests do with them. */
+/** Engines on the fake core, and helpers of the tests that use them. */
 import { afterEach, beforeEach, expect, vi } from "vitest";
 import { Engine, type ChatCompletionChunk, type EngineOptions } from "../src/index.js";
 import { fake, resetFake } from "./fake-wasm.js";
@@ -7,7 +7,7 @@ import { WorkerDouble } from "./worker-double.js";
 export const FILE = new TextEncoder().encode("GGUF".padEnd(100_000, "x"));
 const engines: Engine[] = [];
 
-/** Before and after each test of the file that calls it. */
+/** Installs the fake core before each test of the calling file, and cleans up after each. */
 export function useFakeCore(): void {
   beforeEach(() => {
     vi.stubGlobal("Worker", WorkerDouble);
@@ -15,7 +15,7 @@ export function useFakeCore(): void {
   });
 
   afterEach(async () => {
-    // The double cannot end its host, so let what runs in it end before the counters start again.
+    // The double cannot end its host, so running generations must finish before the counters are reset.
     fake.stepMs = 0;
     await vi.waitFor(() => {
       expect(fake.liveGenerations).toBe(0);

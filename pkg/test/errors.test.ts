@@ -1,8 +1,8 @@
-/** ERRORS.md, the codes in Rust and those in TypeScript are one list, and each is provoked somewhere. */
+/** Checks that ERRORS.md, Rust and TypeScript list the same codes, and that some test provokes each. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { CORE_ERROR_CODES, HOST_ERROR_CODES, type HearthErrorCode } from "../src/core/errors.js";
+import { CORE_ERROR_CODES, HearthError, HOST_ERROR_CODES, type HearthErrorCode } from "../src/core/errors.js";
 
 const root = join(import.meta.dirname, "../..");
 const text = (path: string): string => readFileSync(join(root, path), "utf8");
@@ -18,7 +18,7 @@ it("the core has the same codes", () => {
   expect(codes).toEqual([...CORE_ERROR_CODES]);
 });
 
-/** Where each code is provoked: a test by its name. */
+/** Name of the test that provokes each code. */
 const PROVOKED: Record<HearthErrorCode, string> = {
   bad_file: "more_bytes_than_announced_are_refused",
   truncated_file: "files_that_do_not_belong_together_are_refused",
@@ -54,7 +54,7 @@ const PROVOKED: Record<HearthErrorCode, string> = {
 
 interface Test {
   folder: string;
-  /** With the constants that it names. */
+  /** Source of the test and of the constants it uses. */
   body: string;
 }
 
@@ -88,13 +88,24 @@ it("each code has a test, and no other has", () => {
 it.each(Object.entries(PROVOKED))("%s is provoked: %s", (code, name) => {
   const { folder, body } = tests.get(name) ?? { folder: "", body: "there is no such test" };
   expect(body).toContain(`"${code}"`);
-  // The test asks for it of an error.
+  // The test must check the code of an error.
   expect(body).toMatch(/(assert\w*!?\(|expect\()[\s\S]*\bcode\b/);
-  // What the fake core throws proves nothing; what the package throws itself does.
+  // An error thrown by the fake core proves nothing; one thrown by the package itself does.
   if (folder !== "pkg/test") return;
   const sources = readdirSync(join(root, "pkg/src"), { recursive: true, encoding: "utf8" }).filter((file) =>
     file.endsWith(".ts"),
   );
   const thrown = sources.map((file) => text(join("pkg/src", file))).join("\n");
   expect(thrown).toMatch(new RegExp(`new HearthError\\(\\s*"${code}"`));
+});
+
+it("every error that the package throws says what to do", () => {
+  const sources = readdirSync(join(root, "pkg/src"), { recursive: true, encoding: "utf8" });
+  const thrown = sources
+    .filter((file) => file.endsWith(".ts"))
+    .flatMap((file) =>
+      [...text(join("pkg/src", file)).matchAll(/new HearthError\(\s*"(\w+)"/g)].map(([, code]) => code),
+    );
+  expect(thrown.length).toBeGreaterThan(40);
+  for (const code of new Set(thrown)) expect(new HearthError(code as HearthErrorCode, "").hint, code).not.toBe("");
 });

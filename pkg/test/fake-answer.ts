@@ -1,4 +1,4 @@
-/** What the fake core says unless it is told otherwise: all that the page formats. */
+/** The fake core's default answer, which contains everything that the page formats. */
 export const ANSWER = `A hearth is the **floor of a fireplace**, and by extension the heart of a home.
 
 Three things it gave a house:

@@ -1,7 +1,7 @@
-/** Stands in for the core's SHA-256. */
+/** Substitute for the core's SHA-256. */
 import type { WasmSha256 } from "../src/core/wasm-contract.js";
 
-/** As many digits, which say how many bytes there were. */
+/** Returns the number of bytes, padded to the length of a SHA-256. */
 export class Sha256 implements WasmSha256 {
   private bytes = 0;
 

@@ -1,4 +1,4 @@
-/** Stands in for the module that follows formats: a choice is its first text, and of others `!trap` and `!bad` fail. */
+/** Substitute for the format module: a choice always yields its first text; formats with `!trap` and `!bad` fail. */
 import type { WasmGrammar, WasmVocabulary } from "../src/core/wasm-contract.js";
 import { fake } from "./fake-wasm.js";
 
@@ -6,7 +6,7 @@ export default function init(): Promise<unknown> {
   return fake.isBroken ? Promise.reject(new WebAssembly.CompileError("expected magic word")) : Promise.resolve({});
 }
 
-/** wasm-bindgen's: what was made before is of an instance that is gone. */
+/** Invalidates all objects created before, as wasm-bindgen's function does. */
 export function __wbg_reset_state(): void {
   fake.grammarInstances += 1;
 }
@@ -25,7 +25,7 @@ export class Vocabulary implements WasmVocabulary {
       forced: () => new TextEncoder().encode(choice?.[0] ?? format),
       accept: () => undefined,
       free: () => {
-        // Another's memory would be freed.
+        // On a new instance, this would free the memory of some other object.
         if (instance !== fake.grammarInstances) throw new WebAssembly.RuntimeError("memory access out of bounds");
         fake.grammarsFreed += 1;
       },

@@ -1,9 +1,9 @@
 /**
- * Stands in for the wasm core: the same contract, no model. Unit tests use it, and the page does in `npm run dev:fake`.
+ * Substitute for the wasm core: the same contract, no model. Used by unit tests, and by the page in `npm run dev:fake`.
  *
- * It checks the file's magic, "tokenises" by UTF-16 unit, and answers with a fixed text. A message can ask for trouble:
- * `!trap` (a panic), `!lost` (device lost), `!gpu` (an error of the GPU), `!format` (a format that fails on the way),
- * `!echo TEXT` (answers TEXT).
+ * It checks the file's magic, "tokenises" by UTF-16 unit, and answers with a fixed text. A message can request a
+ * failure: `!trap` (a panic), `!lost` (device lost), `!gpu` (an error of the GPU), `!format` (a format that fails
+ * during the answer), or `!echo TEXT` (answers TEXT).
  */
 import type {
   DeviceInfo,
@@ -28,7 +28,7 @@ import { ANSWER } from "./fake-answer.js";
 
 export { Sha256 } from "./fake-checksum.js";
 
-/** Pace and limits; tests change them. */
+/** Pace, limits and counters; tests change them. */
 const AT_FIRST = {
   stepMs: 0,
   pushMs: 0,
@@ -37,27 +37,27 @@ const AT_FIRST = {
   liveGenerations: 0,
   cancelled: 0,
   steps: 0,
-  /** The device is lost, once, at this step of an answer. */
+  /** Step of an answer at which the device is lost, once. */
   loseAt: undefined as number | undefined,
-  /** The core's module cannot be compiled. */
+  /** Makes the core's module fail to compile. */
   isBroken: false,
   inspectorsFreed: 0,
   toolStyle: null as ToolStyle | null,
-  /** The answer's tokens come with log-probabilities, and it begins within thoughts, if so. */
+  /** Makes the answer begin inside the model's thoughts. */
   inThoughts: false,
-  /** What the last request said. */
+  /** Last request received. */
   request: undefined as GenerateRequest | undefined,
-  /** What the last model was to be loaded with. */
+  /** Options of the last loader. */
   loaderOptions: undefined as LoaderOptions | undefined,
   grammarsFreed: 0,
   grammarInstances: 1,
-  /** What happens between the template's work and the answer. */
+  /** Called between rendering the template and the answer. */
   encoding: (): void => undefined,
 };
 
 export const fake = { ...AT_FIRST };
 
-/** As a test finds it that nothing ran before. */
+/** Restores the state in which nothing has run. */
 export function resetFake(): void {
   Object.assign(fake, AT_FIRST);
 }
@@ -205,7 +205,7 @@ export class Inspector {
     readonly total?: number,
   ) {}
 
-  /** The header is in the first 16 bytes. */
+  /** Consumes bytes; the header is in the first 16. */
   push(chunk: Uint8Array): ModelReport | null {
     if (this.received === 0) checkHeader(chunk);
     this.received += chunk.length;
@@ -297,7 +297,7 @@ export class Engine {
     return new Generation(prompt, request, constraint);
   }
 
-  /** Its length and 1. */
+  /** Returns an embedding of the text's length and 1. */
   async embed(text: string, truncate: boolean): Promise<WasmEmbedding> {
     await sleep(fake.stepMs);
     if (text.length > this.contextSize && !truncate) {

@@ -1,8 +1,8 @@
 /**
- * Every field of the requests of OpenAI (its published types), vLLM (`vllm/entrypoints/openai`) and llama.cpp
- * (`tools/server/README.md`, `params_from_json_cmpl`): served, taken without effect, or refused by its name.
+ * Every request field of OpenAI (its published types), vLLM (`vllm/entrypoints/openai`) and llama.cpp
+ * (`tools/server/README.md`, `params_from_json_cmpl`): supported, accepted without effect, or rejected by name.
  *
- * A field may stand in two lists: refused, but for the value that says what happens anyway.
+ * A field may be in two lists: rejected except for the value that describes what happens anyway.
  */
 
 export type Api = "chat" | "text" | "embeddings";
@@ -17,7 +17,7 @@ const EMBED = ["embeddings"] as const;
 const messages = [{ role: "user", content: "hi" }];
 const tools = [{ type: "function", function: { name: "now" } }];
 
-/** The answer depends on them. */
+/** Fields that affect the answer. */
 export const SERVED: Row[] = [
   // OpenAI's
   [CHAT, "messages", messages],
@@ -61,7 +61,7 @@ export const SERVED: Row[] = [
   [EMBED, "truncate", true],
 ];
 
-/** Taken without effect, with any value. */
+/** Fields accepted with any value, without effect. */
 export const WITHOUT_EFFECT: Row[] = [
   [ALL, "model", "x"],
   [ALL, "user", "u"],
@@ -79,7 +79,7 @@ export const WITHOUT_EFFECT: Row[] = [
   [BOTH, "id_slot", -1],
 ];
 
-/** Of samplers that are refused where they are switched on; the package's types leave them out. */
+/** Parameters of samplers that are rejected when switched on; the package's types omit them. */
 export const OF_SWITCHED_OFF: Row[] = [
   [BOTH, "dynatemp_exponent", 1],
   [BOTH, "dry_base", 1.75],
@@ -91,7 +91,7 @@ export const OF_SWITCHED_OFF: Row[] = [
   [BOTH, "xtc_threshold", 0.1],
 ];
 
-/** Taken with the value that asks for nothing. */
+/** Fields accepted only with the value that requests nothing. */
 export const DEFAULTS: Row[] = [
   [CHAT, "modalities", ["text"]],
   [CHAT, "function_call", "none"],
@@ -243,7 +243,7 @@ export const REFUSED: Row[] = [
   [CHAT, "parse_tool_calls", false],
   [CHAT, "reasoning_in_content", true],
   [CHAT, "thinking_forced_open", true],
-  // Nobody's
+  // No API's
   [ALL, "temprature", 0],
   [ALL, "toString", 0],
 ];

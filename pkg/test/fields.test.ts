@@ -1,4 +1,6 @@
-/** Every field of the requests of OpenAI, vLLM and llama.cpp: served, taken without effect, or refused by its name. */
+/**
+ * Tests of every request field of OpenAI, vLLM and llama.cpp: supported, accepted without effect, or rejected by name.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type OpenAI from "openai";
@@ -30,7 +32,7 @@ function embeddings(params: Params): Params {
   return {};
 }
 
-/** A request that makes no use of the field comes out as one without it. */
+/** Converters to the core's request. A field without effect must not change the result. */
 const asked: Record<Api, (params: Params) => Params> = { chat, text, embeddings };
 
 function refusal(api: Api, params: Params): string {
@@ -253,7 +255,7 @@ it("the types take what the request code does", () => {
     user: "u",
   };
   expect(toChatRequests(params, null).requests).toHaveLength(1);
-  // What this package answers, and what OpenAI's does, goes into the next request.
+  // The messages that this package and OpenAI's return can be sent back in the next request.
   const answers: (OpenAI.ChatCompletionMessage | ChatCompletionMessage)[] = [
     { role: "assistant", content: null, refusal: null },
   ];

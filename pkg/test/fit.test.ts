@@ -7,7 +7,7 @@ import type { ModelReport } from "../src/core/wasm-contract.js";
 const GIB = 2 ** 30;
 const NONE: Fit["has"] = { memory: null, binding: null, storage: null };
 
-/** A model of a billion parameters: 2 GiB in F16, a KV cache of 0.5 GiB for 4096 positions. */
+/** Returns the report on a model of a billion parameters: 2 GiB in F16, a KV cache of 0.5 GiB for 4096 positions. */
 function report(quants: ModelReport["quants"] = { F16: { tensors: 1, parameters: GIB, bytes: 2 * GIB } }): ModelReport {
   const bytes = Object.values(quants).reduce((sum, quant) => sum + quant.bytes, 0);
   const memory = { weights: bytes, kv: GIB / 2, scratch: 0, total: bytes + GIB / 2 };
@@ -51,13 +51,13 @@ describe("judge", () => {
   });
 
   it("finds the context whose cache can be bound", () => {
-    // A layer's keys take 16 MiB.
+    // The keys of one layer take 16 MiB.
     const fit = judge(report(), { ...NONE, binding: 4 * 2 ** 20 });
     expect(fit).toMatchObject({ verdict: "smaller", changes: { contextSize: 1024 } });
   });
 
   it("finds the quantisation that fits", () => {
-    // 9/16 of 2 GiB, and the rest for the cache.
+    // The weights take 9/16 of 2 GiB, which leaves the rest to the cache.
     expect(judge(report(), { ...NONE, memory: 1.7 * GIB })).toMatchObject({
       verdict: "smaller",
       changes: { quantize: "q8" },
@@ -90,7 +90,7 @@ describe("judge", () => {
   });
 });
 
-/** A GPU that gives so many bytes. */
+/** Returns a GPU that grants this many bytes. */
 function gpuWith(bytes: number): object {
   const device = (): object => {
     let [given, refused] = [0, false];
@@ -169,7 +169,7 @@ describe("canRun", () => {
     const fit = await canRun(options);
     expect(fit).toMatchObject({ verdict, evidence });
     if (verdict !== "fits") expect(fit.reasons).toHaveLength(1);
-    // What was asked for is given back.
+    // Everything allocated is freed again.
     for (const live of made) expect(live.size).toBe(0);
   });
 });

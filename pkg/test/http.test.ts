@@ -9,7 +9,7 @@ const NEVER = new AbortController().signal;
 let server: FaultyServer;
 let url: string;
 
-// Node compiles a module for its first request, which on a busy machine takes longer than a stall may here.
+// Node compiles a module for its first request, which on a busy machine takes longer than the stall limit here.
 beforeAll(async () => {
   const first = new FaultyServer(BODY);
   await (await fetch(await first.listen())).arrayBuffer();

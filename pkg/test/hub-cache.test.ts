@@ -1,4 +1,4 @@
-/** Repositories of the Hub that change between visits, and what is kept of them. */
+/** Tests of repositories on the Hub that change between visits, and of their kept files. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import * as cache from "../src/cache/index.js";
 import { create, useFakeCore } from "./engine-support.js";
@@ -9,13 +9,13 @@ useFakeCore();
 const HUB = "https://hub.test";
 let commit: string;
 let files: Record<string, string>;
-/** What the network does: works, is not there, or brings errors of the hub. */
+/** State of the network: working, absent, or with errors from the hub. */
 let network: "on" | "off" | 500 | 404;
 /** Files that were fetched, as `commit/path`. */
 let fetched: string[];
 let lists: number;
 
-/** The core's double takes a file's length for its sum. */
+/** Returns a text's sum as computed by the core's double, which uses the length. */
 const sumOf = (text: string): string => text.length.toString(16).padStart(64, "0");
 const model = (bytes: number): string => "GGUF".padEnd(bytes, "x");
 const commitOf = (digit: string): string => digit.repeat(40);
@@ -107,7 +107,7 @@ describe("a repository that changes", () => {
     publish("b", { "m-Q8_0.gguf": model(201), "m-Q6_K.gguf": model(150) });
     expect(await load("o/n:Q8_0")).toBe(201);
     expect(await load("o/n:Q6_K")).toBe(150);
-    // The list is no file of a model.
+    // The listing does not count as a file of a model.
     expect((await cache.list()).map(({ url }) => url).sort()).toEqual(
       ["m-Q4_K_M", "m-Q6_K", "m-Q8_0"].map((name) => `${HUB}/o/n/resolve/main/${name}.gguf`),
     );

@@ -1,4 +1,4 @@
-/** What is pasted, what the Hub lists, and which file of it is taken. */
+/** Tests of pasted names, of the Hub's listings, and of the choice of a file. */
 import { describe, expect, it } from "vitest";
 import { HearthError } from "../src/core/errors.js";
 import { resolveHubId, type HubAccess } from "../src/source/hub.js";
@@ -114,7 +114,7 @@ describe("names", () => {
 const SUM = "0123456789abcdef".repeat(4);
 type Shape = "tree" | "model";
 
-/** A local double of the Hub's API, in either shape. */
+/** Returns a local double of the Hub's API, in either shape. */
 function hub(shape: Shape, paths: readonly string[], more: object = {}): { access: HubAccess; asked: string[] } {
   const asked: string[] = [];
   const isLarge = (path: string): boolean => /\.(gguf|safetensors)$/.test(path);
@@ -195,7 +195,7 @@ describe.each<Shape>(["tree", "model"])("resolveHubId, listing as %s", (shape) =
     const { path, file } = await resolve(text, paths, shape);
     expect(path).toBe(expected);
     if (!path.endsWith("gguf")) return;
-    // Large files come with their sums; where the commit is known, they are those of this commit.
+    // Large files come with their sums; if the commit is known, addresses point to it.
     expect(file).toMatchObject({ sum: SUM, version: SUM, key: expect.stringContaining(path) as string });
     const revision = shape === "model" ? SHA : path.split("/")[0];
     expect(file?.url).toMatch(`/resolve/${revision ?? ""}/${path.split("/").slice(1).join("/")}`);

@@ -1,4 +1,4 @@
-/** Whether what a server sends is still the same file, and what of its address is no part of it. */
+/** Tests of whether a server still sends the same file, and of the parts of an address that do not identify it. */
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { shown, withoutSecrets } from "../src/source/address.js";
 import { HttpSource, isOther } from "../src/source/http.js";
@@ -35,7 +35,7 @@ describe("isOther", () => {
   });
 });
 
-/** Answers in turn: an ETag, a date and the bytes after which the line breaks, or a status. */
+/** Consecutive responses: an ETag, a date and the number of bytes after which the connection breaks, or a status. */
 type Answer = { etag?: string; modified?: string; cut?: number } | number;
 
 async function download(

@@ -12,7 +12,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** A stream that counts what is asked of it. */
+/** Returns a stream that counts the pulls. */
 function stream(pieces: string[]): { body: ReadableStream<Uint8Array>; pulled: () => number } {
   let pulled = 0;
   const body = new ReadableStream<Uint8Array>(

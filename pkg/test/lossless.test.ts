@@ -1,11 +1,11 @@
-/** Nothing that a model writes is lost, whatever its calls, channels and marks look like. */
+/** Tests that no model output is lost, whatever its calls, channels and marks look like. */
 import { expect, it } from "vitest";
 import type { ToolStyle } from "../src/core/wasm-contract.js";
 import { pieces, randomFrom, readAnswer, tool } from "./read-answer.js";
 
 const tools = [tool("ta", { p: { type: "string" } }), tool("tb")];
 
-/** `#` is a word that occurs once; all others are marks and syntax. */
+/** Building blocks of answers. `#` becomes a word that occurs once; everything else is marks and syntax. */
 const FRAGMENTS: Record<string, string[]> = {
   all: [
     "# ",
@@ -112,7 +112,7 @@ it.each(["hermes", "xml", "llama", "mistral", "harmony"] as const)(
       const said = JSON.stringify([found.content, found.reasoning, found.calls]);
       const counts = words.map((word) => [word, said.split(word).length - 1]);
       expect({ text, counts }).toEqual({ text, counts: words.map((word) => [word, 1]) });
-      // Where it is cut makes no difference.
+      // The positions of the cuts make no difference.
       const whole = readAnswer([text], { style, tools, inThoughts });
       expect({ text, ...found }).toEqual({ text, ...whole });
       if (found.calls.length === 0) {
@@ -148,7 +148,8 @@ it.each<[ToolStyle, string]>([
       readAnswer(cut, { style, tools });
       return performance.now() - begin;
     };
-    // What is quadratic takes sixteen times as long for four times the text. Other programs may be in the way of one measurement.
+    // Quadratic work would take sixteen times as long for four times the text. Several attempts, since other programs
+    // may disturb a measurement.
     const isInProportion = (length: number, size: number): boolean => {
       const quarter = Math.max(10, time(length / 4, size));
       return time(length, size) < 11 * quarter;

@@ -1,4 +1,4 @@
-/** What is packed is short, and bundlers find in it what they look for. */
+/** Tests that the packed files are short, and that bundlers find the expressions they search for. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { SourceMap, type SourceMapPayload } from "node:module";
 import { tmpdir } from "node:os";

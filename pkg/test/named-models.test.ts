@@ -1,4 +1,7 @@
-/** What examples, lists and texts name is what the core runs: each repository's architecture and quantisation is in the guide's tables. */
+/**
+ * Checks that the core runs every model named in examples, lists and texts: each repository's architecture and
+ * quantisation is in the guide's tables.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -7,7 +10,10 @@ import { parseHubId } from "../src/source/paste.js";
 const root = join(import.meta.dirname, "../..");
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
-/** `general.architecture` of a GGUF file, or what `config.json` comes to. Who names another repository looks it up. */
+/**
+ * `general.architecture` of the GGUF file, or the architecture according to `config.json`. Look it up when naming
+ * another repository.
+ */
 const ARCHITECTURES: Record<string, string> = {
   "HuggingFaceTB/SmolLM2-360M-Instruct-GGUF": "llama",
   "Qwen/Qwen3-0.6B": "qwen3",
@@ -20,10 +26,10 @@ const ARCHITECTURES: Record<string, string> = {
   "unsloth/Qwen3-1.7B-GGUF": "qwen3",
   "unsloth/gemma-3-1b-it-GGUF": "gemma3",
 };
-/** Stand for any repository, or are other engines'. */
+/** Names that are placeholders, or belong to other engines. */
 const NOBODYS = new Set(["owner/name", "owner/Llama-3.2-1B-Instruct-GGUF", "onnx-community/..."]);
 
-/** A native test holds these tables to the registries. */
+/** Returns a column of a table in the guide. A native test compares these tables with the registries. */
 function column(name: string, at: number): string[] {
   const table = new RegExp(`<!-- ${name} -->([^]*?)<!-- /${name} -->`).exec(read("docs/guide/models.md"))?.[1] ?? "";
   const rows = [...table.matchAll(/^\| (.+) \|$/gm)].map(([, row = ""]) => row.split(" | "));
