@@ -46,13 +46,13 @@ const FILES = [
     .map((path) => `examples/${path}`),
 ];
 
-/** Quoted texts that are read as a repository of the Hub. */
+/** Returns the quoted strings of a file that parse as a repository on the Hub. */
 function named(path: string): string[] {
   const quoted = [
     ...read(path).matchAll(/["'`]((?:https:\/\/(?:huggingface\.co|hf\.co)\/)?[\w.-]+\/[\w.:@/-]+)["'`]/g),
   ];
   return quoted.flatMap(([, text = ""]) => {
-    // What is imported, a folder here, or a type of media.
+    // Imports, local folders and media types.
     const isOther = /^(\.|hearth\/|node:|next\/|react|preact|@|pkg\/|www\/|text\/|application\/)/.test(text);
     const id = isOther ? undefined : parseHubId(text);
     if (id === undefined || NOBODYS.has(id.repository)) return [];
@@ -74,7 +74,7 @@ it.each(found)("%s runs", (id) => {
   const [repository = "", quant] = id.split(":");
   expect(Object.keys(ARCHITECTURES)).toContain(repository);
   expect(families).toContain(ARCHITECTURES[repository]);
-  // The mixtures are named by their size: _S, _M and _L consist of the same types.
+  // Mixtures are named by their size: _S, _M and _L consist of the same types.
   if (quant !== undefined) expect(column("quants", 0)).toContain(quant.replace(/_[SML]$/, ""));
 });
 

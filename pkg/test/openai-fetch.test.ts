@@ -1,4 +1,4 @@
-/** OpenAI's own client against an engine on the fake core. */
+/** Tests of OpenAI's own client with an engine on the fake core. */
 import OpenAI from "openai";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Engine } from "../src/index.js";
@@ -134,7 +134,7 @@ it("serves schemas, tools and log-probabilities to the client's helpers", async 
     messages,
     response_format: { type: "json_schema", json_schema },
   });
-  // The double says its format instead of following it, which is JSON as well.
+  // The double returns its format instead of following it, which is JSON as well.
   expect(parsed.choices[0]?.message.parsed).toEqual({ json_schema: { type: "array" } });
   able.dispose();
 });

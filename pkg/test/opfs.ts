@@ -1,6 +1,6 @@
 /**
- * A double of the origin's private file system and of Web Locks, in memory, that can be killed as a worker is: from one
- * write to the next nothing reaches a file any more, and its handles and locks are free.
+ * An in-memory double of the origin's private file system and of Web Locks. It can be killed like a worker: from one
+ * write to the next no data reaches a file any more, and the worker's handles and locks are released.
  */
 import { vi } from "vitest";
 
@@ -29,7 +29,7 @@ class DoubleHandle {
   write(buffer: Uint8Array, { at }: { at: number }): number {
     if (this.name === "data") this.opfs.onWrite(buffer.length);
     if (this.isDead) return buffer.length;
-    // As Firefox does when the disk is nearly full.
+    // Firefox writes only a part when the disk is nearly full.
     if (this.opfs.shortWrites && buffer.length > 1) buffer = buffer.subarray(0, Math.ceil(buffer.length / 2));
     const end = at + buffer.length;
     if (end > this.opfs.room) throw domException("QuotaExceededError");
@@ -51,7 +51,7 @@ class DoubleHandle {
   }
 
   flush(): void {
-    // What is written is there.
+    // Written bytes are in the file at once.
   }
 
   close(): void {
@@ -155,13 +155,13 @@ class DoubleLocks {
 export class Opfs {
   room = Number.POSITIVE_INFINITY;
   shortWrites = false;
-  /** Bytes written to files of models, in all. */
+  /** Total bytes written to the files of models. */
   written = 0;
   #root = new DoubleFolder(this);
   readonly #locks = new DoubleLocks();
   #killAt: { bytes: number; then: () => void } | undefined;
 
-  /** Makes it the file system of this process until the test ends. */
+  /** Installs this file system for the process until the test ends. */
   install(): void {
     vi.stubGlobal("navigator", {
       storage: {
@@ -173,7 +173,7 @@ export class Opfs {
     });
   }
 
-  /** Kills the worker when so many more bytes have been written. */
+  /** Kills the worker after this many more bytes have been written. */
   killAfter(bytes: number, then: () => void): void {
     this.#killAt = { bytes: this.written + bytes, then };
   }
@@ -191,7 +191,7 @@ export class Opfs {
     then();
   }
 
-  /** Cuts the end off every log, as if it was being written. */
+  /** Cuts the end off every log, as if it were being written. */
   tearLogs(bytes: number): void {
     for (const folder of this.folders()) {
       const log = folder.files.get("log");

@@ -20,7 +20,7 @@ export interface Reading {
   params?: Partial<ChatCompletionCreateParams>;
 }
 
-/** The text comes in these pieces. */
+/** Reads an answer that arrives in these pieces. */
 export function readAnswer(pieces: string[], { style, tools, inThoughts = false, params }: Reading): Read {
   const messages = [{ role: "user" as const, content: "Hi" }];
   const { plan } = toChatRequests({ messages, tools, ...params }, style);
@@ -40,13 +40,13 @@ export function readAnswer(pieces: string[], { style, tools, inThoughts = false,
   return found;
 }
 
-/** Pieces of `size` characters. */
+/** Splits a text into pieces of `size` characters. */
 export function pieces(text: string, size: number): string[] {
   const count = Math.max(1, Math.ceil(text.length / size));
   return Array.from({ length: count }, (_, i) => text.slice(i * size, (i + 1) * size));
 }
 
-/** A generator of numbers below `n` that gives the same ones each time. */
+/** Returns a reproducible generator of numbers below `n`. */
 export function randomFrom(seed: number): (n: number) => number {
   let state = seed;
   return (n) => {

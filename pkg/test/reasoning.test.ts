@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ReasoningSplit, type Parts } from "../src/answer/reasoning.js";
 
-/** The text in pieces of `size` characters. */
+/** Feeds the text in pieces of `size` characters. */
 function split(text: string, size: number): Parts {
   const splitter = new ReasoningSplit();
   const all: Parts = { reasoning: "", content: "" };

@@ -1,4 +1,4 @@
-/** What an engine does beyond one answer: other devices, several answers, plain texts. */
+/** Tests of an engine beyond a single answer: replacement devices, several answers, plain texts. */
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { CallOptions, WorkerClient } from "../src/backend/client.js";
 import { Connection } from "../src/backend/connection.js";
@@ -39,7 +39,7 @@ describe("a lost device", () => {
         expect(usage.completion_tokens).toBe(6);
       }
       expect(fake.loseAt).toBeUndefined();
-      // What had come is not asked for again.
+      // Tokens already received are not requested again.
       expect(fake.request).toMatchObject({ given: [1, 2], seed: expect.any(Number) as number });
     }
     expect(onNotice).toHaveBeenCalledTimes(2);
@@ -91,7 +91,7 @@ describe("a lost device", () => {
 
 describe("losses", () => {
   const options = { onStep: () => undefined };
-  /** An engine's connection to workers of which each loses its device after so many tokens. */
+  /** Creates an engine's connection whose workers each lose their device after this many tokens. */
   function losing(tokens: () => number): { connection: Connection; made: () => number } {
     let made = 0;
     const client = (): WorkerClient => {
@@ -109,7 +109,7 @@ describe("losses", () => {
   }
 
   beforeEach(() => {
-    // An hour a load.
+    // Every reading of the clock advances it by an hour.
     let now = 0;
     vi.spyOn(Date, "now").mockImplementation(() => (now += 3_600_000));
   });

@@ -1,4 +1,4 @@
-/** How long a download waits after a refusal, by a clock that runs as fast as it is told. */
+/** Tests of how long a download waits after a refusal, with a simulated clock. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { HttpSource } from "../src/source/http.js";
 
@@ -6,10 +6,10 @@ const URL_OF_FILE = "https://models.example/model.gguf";
 const BODY = Uint8Array.from({ length: 1000 }, (_, index) => index % 251);
 const NOW = Date.parse("Fri, 27 Nov 2026 23:14:48 GMT");
 
-/** Status and headers of each refusal, or a line that breaks before there are any; afterwards the file comes. */
+/** Status and headers of each refusal, or a connection that breaks before any arrive; after these the file is sent. */
 type Refusals = ([status: number, headers: Record<string, string>] | "broken")[];
 
-/** When each request was sent, in milliseconds after the first. */
+/** Time of each request, in milliseconds after the first. */
 let sent: number[];
 
 beforeEach(() => {
@@ -45,7 +45,7 @@ async function download(retries: number | undefined = 5, url = URL_OF_FILE): Pro
       parts.push(chunk);
     }
   })();
-  // A failure is looked at when the clock has run.
+  // A failure is examined after the clock has run.
   all.catch(() => undefined);
   await vi.runAllTimersAsync();
   await all;
@@ -90,7 +90,7 @@ it("gives up after so many refusals, with the last one's status", async () => {
 describe("without a network", () => {
   const HOST = "https://moving.example";
 
-  /** The host is known after this, as of one from which a file is half there. */
+  /** Makes the host known, as after half of a download. */
   beforeEach(async () => {
     serve([]);
     await download(1, `${HOST}/first.gguf`);

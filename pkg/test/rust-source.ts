@@ -1,26 +1,29 @@
-/** As much of the Rust sources as says what crosses to JavaScript: serde's types and wasm-bindgen's classes, as rustfmt writes them. */
+/**
+ * Parser for the parts of the Rust sources that cross to JavaScript: serde's types and wasm-bindgen's classes, as
+ * formatted by rustfmt.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "../..");
 
 export interface RustField {
-  /** As serde writes it. */
+  /** Name as serialised by serde. */
   name: string;
   type: string;
 }
 
 export type RustType =
-  /** `isGiven`: by the core; what it takes may leave out fields. */
+  /** A struct. `isGiven`: produced by the core; structs that it consumes may omit fields. */
   | { kind: "struct"; fields: RustField[]; flattened: string[]; isGiven: boolean }
-  /** Of variants without data: what serde writes for each. */
+  /** An enum whose variants have no data: their serialised names. */
   | { kind: "names"; names: string[] }
-  /** Of variants with data: an object with one of these. */
+  /** An enum whose variants have data: an object with one of these fields. */
   | { kind: "variants"; variants: (RustField & { fields?: RustField[] })[] };
 
 export const rust = (path: string): string => readFileSync(join(root, path), "utf8").replace(/^( *)\/\/.*$/gm, "$1");
 
-/** Reads a type that derives Serialize or Deserialize. */
+/** Parses a type that derives Serialize or Deserialize. */
 export function rustType(path: string, name: string): RustType {
   const item = new RegExp(`((?:^#\\[.*\\]\\n)+)^(?:pub )?(struct|enum) ${name} \\{\\n([\\s\\S]*?)^\\}`, "m");
   const [, attributes = "", kind = "", body = ""] = item.exec(rust(path)) ?? [];
@@ -72,7 +75,9 @@ function renaming(style: string | undefined): (name: string) => string {
   }
 }
 
-/** Methods of a class that wasm-bindgen makes, or that Rust asks of one of ours, by their names in JavaScript. */
+/**
+ * Returns the JavaScript names of the methods of a class exported by wasm-bindgen, or required of one of our classes.
+ */
 export function rustMethods(path: string, name: string): string[] {
   const source = rust(path);
   const blocks = [

@@ -1,4 +1,7 @@
-/** A schema means the same wherever it stands: as an answer's format, and as the parameters of a tool in a larger one. */
+/**
+ * Tests that a schema keeps its meaning wherever it is embedded: as an answer's format, and as a tool's parameters in a
+ * larger schema.
+ */
 import { describe, expect, it } from "vitest";
 import { HearthError } from "../src/core/errors.js";
 import { toFormat } from "../src/request/format.js";
@@ -119,7 +122,7 @@ describe("what has no end is refused", () => {
   endless.items = endless;
   const wide = { anyOf: Array.from({ length: 60_000 }, () => text) };
   const doubling = Array.from({ length: 40 }).reduce<Schema>((half) => ({ anyOf: [half, half] }), text);
-  // As a function each, since the title of a test would be without end as well.
+  // A function for each, since otherwise the test's title would be endless as well.
   it.each<[string, () => Schema, string]>([
     ["a reference to nothing", () => ({ $ref: "#/$defs/none" }), "#/$defs/none"],
     ["a reference to elsewhere", () => ({ $ref: "https://example.com/s" }), "https://example.com/s"],

@@ -4,21 +4,21 @@ import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 
 export interface Faults {
-  /** Status for the first `times` requests. */
+  /** Status of the first `times` requests. */
   status?: number;
   times?: number;
-  /** Ends the connection after so many bytes of each answer. */
+  /** Ends the connection after this many bytes of each response. */
   cutAfter?: number;
-  /** Goes quiet after so many bytes, in the first `times` answers. */
+  /** Goes silent after this many bytes, in the first `times` responses. */
   stallAfter?: number;
   noRange?: boolean;
-  /** Another ETag for every answer. */
+  /** Sends a different ETag with every response. */
   changing?: boolean;
-  /** Added to the announced length. */
+  /** Number added to the announced length. */
   lengthError?: number;
-  /** No Content-Length at all. */
+  /** Sends no Content-Length at all. */
   chunked?: boolean;
-  /** Gives pieces of the compressed file, as a browser's cache that has it does; the whole of it as is. */
+  /** Sends pieces of the compressed file, like a browser's cache that holds it; the whole file is sent uncompressed. */
   compressed?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** What models write, in all the ways that they write it: calls, thoughts, and what only looks like them. */
+/** Tests of the various forms in which models write calls and thoughts, and of text that only resembles them. */
 import { describe, expect, it } from "vitest";
 import type { ModelStyle } from "../src/tools/plan.js";
 import { pieces, readAnswer, tool, type Read, type Reading } from "./read-answer.js";
@@ -68,7 +68,7 @@ describe("marks that belong to a call go with it", () => {
   ]);
   check("hermes", [
     ['<tool_call>\n{"name": "a", "arguments": {"x": 1}}}\n</tool_call>', { calls: [call("a", '{"x": 1}')] }],
-    // The object's brace is missing.
+    // The object's closing brace is missing.
     [
       '<tool_call>{"name": "a", "arguments": {"x": 1}</tool_call>\nDone.',
       { content: "Done.", calls: [call("a", '{"x": 1}')] },

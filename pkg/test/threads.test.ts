@@ -19,13 +19,13 @@ afterEach(() => {
   WorkerDouble.startPool = startPool;
 });
 
-/** The module is there, and a thread never is. */
+/** Start function of a pool whose module loads, but whose threads never start. */
 const hang: StartPool = (_, onStart) => {
   onStart();
   return new Promise(() => undefined);
 };
 
-/** Loads on two threads, the clock running fast. Messages take real turns of the event loop. */
+/** Loads on two threads with a fast clock. Messages take real turns of the event loop. */
 async function load(): Promise<Engine | HearthError> {
   const model = new Blob(["GGUF".padEnd(100, "x")]);
   let result: Engine | HearthError | undefined;
@@ -84,14 +84,14 @@ describe("threads that hang while they start", () => {
   });
 });
 
-/** A module whose exports do what a test wants. */
+/** Stubs the module with exports that do what a test needs. */
 function stubModule(work: () => void): void {
   const exports = {
     __heap_base: { value: 1024 },
     __stack_pointer: { value: 0 },
     hearth_scratch_bytes: () => 64,
     hearth_begin: (job: number) => {
-      // As cpu/src/threads.rs: who is at it, the caller included.
+      // As in cpu/src/threads.rs: the number of threads at work, including the caller.
       running = new Int32Array(memories.at(-1)?.buffer ?? new ArrayBuffer(0), job + 8, 2);
       Atomics.store(running, 0, running[1] ?? 0);
     },
@@ -103,7 +103,7 @@ function stubModule(work: () => void): void {
   vi.stubGlobal("fetch", () => Promise.resolve(new Response(new Uint8Array(8))));
   const { compile } = WebAssembly;
   vi.spyOn(WebAssembly, "compile").mockImplementation((bytes) =>
-    // Node's own fetch compiles something, too.
+    // Node's own fetch compiles a module, too.
     bytes.byteLength === 8 ? Promise.resolve({} as WebAssembly.Module) : compile(bytes),
   );
   vi.spyOn(WebAssembly, "Instance").mockImplementation(function (this: object) {
@@ -113,7 +113,7 @@ function stubModule(work: () => void): void {
 let running: Int32Array;
 let memories: WebAssembly.Memory[];
 
-/** Refuses more than so many pages, as iOS does. */
+/** Refuses a memory of more than this many pages, as iOS does. */
 function stubMemory(most: number): number[] {
   const asked: number[] = [];
   const { Memory } = WebAssembly;
@@ -192,7 +192,7 @@ describe("the pool", () => {
     const pool = await start();
     let now = 0;
     vi.spyOn(performance, "now").mockImplementation(() => (now += 99));
-    // The other one never does its part.
+    // The other thread never does its part.
     expect(() => {
       job(pool);
     }).toThrow(expect.objectContaining({ code: "worker_died" }) as Error);

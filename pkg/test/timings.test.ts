@@ -1,4 +1,4 @@
-/** `timings` of answers, as llama.cpp's server names them. */
+/** Tests of the `timings` of answers, which have the names of llama.cpp's server. */
 import { expect, it, vi } from "vitest";
 import type { Timings } from "../src/index.js";
 import { Stopwatch } from "../src/api/timings.js";
@@ -36,7 +36,7 @@ it("the first token's time is the prompt's, and only what comes after it is divi
     at(begin + 50, step([], 0));
     at(begin + 100, step([7], 1));
     at(begin + 200, step([8, 9], 3));
-    // The token that ends an answer is counted and not given.
+    // The token that ends an answer is counted but not delivered.
     at(begin + 300, step([1], 5, "stop"));
   }
   expect(watch.timings()).toEqual({

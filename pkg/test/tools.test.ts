@@ -32,7 +32,7 @@ interface Read {
   calls: { name: string; arguments: string }[];
 }
 
-/** In pieces of `size` characters, and all at once, which has to be the same. */
+/** Feeds the text in pieces of `size` characters. */
 function read(text: string, style: Exclude<ToolStyle, "xml">, size: number): Read {
   const parser = style === "harmony" ? new HarmonyParser() : new CallParser(style, ["weather", "time"]);
   const found: Read = { content: "", reasoning: "", calls: [] };
@@ -215,7 +215,7 @@ describe("a request with tools", () => {
     expect(found.map(({ role }) => role)).toEqual(["user", "assistant", "user"]);
     expect(found[1]?.content).toBe('<tool_call>\n{"name":"time","arguments":{"a":1}}\n</tool_call>');
     expect(found[2]?.content).toBe("<tool_response>\nnow\n</tool_response>");
-    // Templates that know calls get them with arguments as an object.
+    // Templates that support calls receive the arguments as an object.
     const own = planned({ messages, tools: [] }, "hermes").messages as Record<string, unknown>[];
     expect(own[1]).toMatchObject({ tool_calls: [{ function: { name: "time", arguments: { a: 1 } } }] });
     expect(own[2]).toMatchObject({ role: "tool", tool_call_id: "1" });
@@ -230,14 +230,14 @@ describe("a request with tools", () => {
     expect(format({}, "mistral")).toContain("<|[TOOL_CALLS]|>");
     expect(format({}, "harmony")).toContain("to=functions.time");
     expect(format({ parallel_tool_calls: false }, "mistral")).toContain("maxItems");
-    // References are of the tool's own schema, which is part of a larger one now.
+    // References of the tool's own schema must work inside the larger one.
     expect(format({}, "llama")).not.toContain('"$ref":"#/$defs/city"');
     expect(format({}, "xml")).toContain("<parameter=city>");
     const named = { tool_choice: { type: "function", function: { name: "time" } } };
     expect(format(named, "llama")).not.toContain("weather");
   });
 
-  // The native tests follow these with the module itself.
+  // Native tests compile these formats with the real module.
   it("asks in words that do not change unseen", async () => {
     const styles = ["hermes", "xml", "llama", "mistral", "harmony"] as const;
     const formats = Object.fromEntries(

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Engine } from "../src/index.js";
 import { WorkerDouble } from "./worker-double.js";
 
-/** Cache Storage as far as it is used. */
+/** The part of Cache Storage that is used. */
 class FakeCaches {
   readonly entries = new Map<string, string>();
   fails = false;
@@ -45,7 +45,7 @@ async function load(deviceOptions = {}): Promise<void> {
   engine.dispose();
 }
 
-/** What is kept of each adapter. The fake core says whether it measured. */
+/** Returns the stored tunings. The fake core reports whether it measured. */
 const kept = (): unknown[] => [...caches.entries.values()].map((text) => JSON.parse(text) as unknown);
 
 describe("the tuning of a device", () => {

@@ -1,4 +1,4 @@
-/** A Worker for Node: the real host on the fake core, joined to the client by a MessageChannel. */
+/** A Worker for Node: the real host on the fake core, connected to the client by a MessageChannel. */
 import { Host } from "../src/worker/host.js";
 import type { StartPool } from "../src/worker/load.js";
 import type { ToWorker } from "../src/core/protocol.js";
