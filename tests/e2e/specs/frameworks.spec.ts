@@ -28,38 +28,40 @@ if (FULL) {
     }
   });
 
-  test("Next", async ({ launch }) => {
-    const project = new Project("next", "below");
-    const next = join(root, "node_modules/next/dist/bin/next");
-    const env = { ...process.env, NEXT_TELEMETRY_DISABLED: "1" };
-    let server: ChildProcess | undefined;
-    try {
-      project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
-      execFileSync(process.execPath, [next, "build"], { cwd: project.folder, env });
-      server = spawn(process.execPath, [next, "start", "-p", "0"], { cwd: project.folder, env });
-      const url = await new Promise<string>((resolve, reject) => {
-        let said = "";
-        server?.stdout?.on("data", (data: Buffer) => {
-          said += String(data);
-          const found = /http:\/\/localhost:\d+/.exec(said)?.[0];
-          if (found !== undefined) resolve(found);
+  for (const [bundler, ...flags] of [["Turbopack"], ["webpack", "--webpack"]]) {
+    test(`Next with ${bundler ?? ""}`, async ({ launch }) => {
+      const project = new Project("next", "below");
+      const next = join(root, "node_modules/next/dist/bin/next");
+      const env = { ...process.env, NEXT_TELEMETRY_DISABLED: "1" };
+      let server: ChildProcess | undefined;
+      try {
+        project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
+        execFileSync(process.execPath, [next, "build", ...flags], { cwd: project.folder, env });
+        server = spawn(process.execPath, [next, "start", "-p", "0"], { cwd: project.folder, env });
+        const url = await new Promise<string>((resolve, reject) => {
+          let said = "";
+          server?.stdout?.on("data", (data: Buffer) => {
+            said += String(data);
+            const found = /http:\/\/localhost:\d+/.exec(said)?.[0];
+            if (found !== undefined) resolve(found);
+          });
+          server?.on("exit", () => {
+            reject(new Error(`Next ended: ${said}`));
+          });
         });
-        server?.on("exit", () => {
-          reject(new Error(`Next ended: ${said}`));
-        });
-      });
-      const chat = await launch("chromium");
-      await chat.tab.goto(`${url}/?device=cpu&model=/tiny.gguf`);
-      await expect.poll(() => chat.text("#status"), WAIT).toContain("Ready on");
-      await chat.tab.click("form button");
-      await expect.poll(() => chat.text("#status"), WAIT).toBe("Done");
-      expect(await chat.text("#answer")).not.toBe("");
-      expect(chat.tab.errors).toEqual([]);
-    } finally {
-      server?.kill();
-      await project.close();
-    }
-  });
+        const chat = await launch("chromium");
+        await chat.tab.goto(`${url}/?device=cpu&model=/tiny.gguf`);
+        await expect.poll(() => chat.text("#status"), WAIT).toContain("Ready on");
+        await chat.tab.click("form button");
+        await expect.poll(() => chat.text("#status"), WAIT).toBe("Done");
+        expect(await chat.text("#answer")).not.toBe("");
+        expect(chat.tab.errors).toEqual([]);
+      } finally {
+        server?.kill();
+        await project.close();
+      }
+    });
+  }
 
   test("a web extension", async () => {
     const project = new Project("extension");
