@@ -51,7 +51,7 @@ class DoubleHandle {
   }
 
   flush(): void {
-    // Written bytes are in the file at once.
+    // Written bytes reach the file at once.
   }
 
   close(): void {

@@ -248,7 +248,7 @@ export interface CompletionCreateParamsStreaming extends CompletionCreateParamsB
 
 export type CompletionCreateParams = CompletionCreateParamsNonStreaming | CompletionCreateParamsStreaming;
 
-/** A completion, or a chunk of one: they have the same shape. */
+/** A completion, or a chunk of one, which has the same shape. */
 export interface Completion {
   id: string;
   object: "text_completion";
@@ -262,7 +262,7 @@ export interface Completion {
     token_ids?: number[];
   }[];
   usage?: CompletionUsage | null;
-  /** In a stream, set on the last chunk. */
+  /** Set on the last chunk of a stream. */
   timings?: Timings;
 }
 
@@ -271,7 +271,7 @@ export interface CompletionLogprobs {
   tokens: string[];
   token_logprobs: number[];
   top_logprobs: Record<string, number>[];
-  /** Where each token's text begins, in characters of the choice's text. */
+  /** Start of each token's text, in characters of the choice's text. */
   text_offset: number[];
 }
 

@@ -7,9 +7,9 @@ export const NOT_FOUND_HINT =
   "Elsewhere copy the package's dist folder to your server and name workerUrl and wasmUrl.";
 
 /**
- * Starts a worker whose script is at `url`. Browsers refuse one from another origin (a CDN), some of them only after it seemed to
- * start: then a script of this page's origin imports it, which needs `blob:` among the sources of workers where the page has a
- * Content-Security-Policy.
+ * Starts a worker whose script is at `url`. Browsers refuse a script of another origin (a CDN), some of them only after
+ * the worker seemed to start. A script of this page's origin therefore imports it, which requires `blob:` in the
+ * `worker-src` of the page's Content-Security-Policy, if it has one.
  */
 export function startFrom(start: () => Worker, url: string | URL, name: string): Worker {
   let own: string | undefined;
@@ -26,7 +26,10 @@ export function startFrom(start: () => Worker, url: string | URL, name: string):
   }
 }
 
-/** Whether an address is on the web, but not at this page's origin. Some bundlers write the path of a file for it. */
+/**
+ * Reports whether an address is on the web but not on this page's origin. Some bundlers insert a file path instead of
+ * an address.
+ */
 function isElsewhere(url: string | URL): boolean {
   try {
     const { protocol, origin } = new URL(url, globalThis.location.href);

@@ -5,7 +5,7 @@
  * core throws the same shape; codes that only JavaScript can raise (downloads, the worker) are listed here.
  */
 
-/** Codes that come from the Rust core, see `modelfile/src/error.rs`. */
+/** Codes raised by the Rust core, see `modelfile/src/error.rs`. */
 export const CORE_ERROR_CODES = [
   "bad_file",
   "truncated_file",
@@ -30,7 +30,7 @@ export const CORE_ERROR_CODES = [
   "internal_error",
 ] as const;
 
-/** Codes that come from the JavaScript side. */
+/** Codes raised by the JavaScript side. */
 export const HOST_ERROR_CODES = [
   "download_http",
   "download_stalled",

@@ -22,7 +22,7 @@ interface Machine {
 export function roomOnMachine(): { least: number; most: number | undefined } | undefined {
   const machine = (globalThis as { navigator?: Machine }).navigator ?? {};
   const { deviceMemory, userAgent = "" } = machine;
-  // An iPad calls itself a Macintosh, which has no touch screen.
+  // An iPad identifies itself as a Macintosh, which has no touch screen.
   const isPad = userAgent.includes("Macintosh") && (machine.maxTouchPoints ?? 0) > 1;
   if (deviceMemory === undefined) return isPad || /iPhone|iPad/.test(userAgent) ? IOS : undefined;
   const isPhone = machine.userAgentData?.mobile ?? userAgent.includes("Android");

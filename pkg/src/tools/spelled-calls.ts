@@ -107,7 +107,7 @@ const BUILT_IN = /^(\w[\w.]*)\.call\(((?:[^"')]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.
 /** Maximum characters of a call of a built-in tool, since it is re-examined at each bracket that may end it. */
 const MOST_CALL = 4096;
 
-/** Reads Llama's calls of the tools built into its training: `brave_search.call(query="…")`. */
+/** Reads Llama's calls of its built-in tools: `brave_search.call(query="…")`. */
 export class BuiltInReader implements Reader {
   text = "";
 

@@ -28,7 +28,7 @@ import type {
 } from "../core/wasm-contract.js";
 
 const COMPILE_POLL_MS = 100;
-/** How long to wait for background tasks at the end of a load. */
+/** Time to wait for background tasks at the end of a load. */
 const BESIDE_MS = 2000;
 
 export async function initCore(wasm: HearthWasm, url: string | URL): Promise<void> {
