@@ -137,7 +137,7 @@ function writeAll(file: SyncAccessHandle, at: number, bytes: Uint8Array): void {
   }
 }
 
-/** Asks the browser for room in advance: a download that fills the disk helps nobody. */
+/** Asks the browser for room in advance: a download that fills the disk is useless. */
 async function requireRoom(bytes: number): Promise<void> {
   const { quota, usage } = await navigator.storage.estimate();
   if (quota === undefined || usage === undefined || bytes <= quota - usage) return;

@@ -188,8 +188,8 @@ export interface WasmCpuPool {
   write(at: number, words: Uint32Array): void;
   read(at: number, words: Uint32Array): void;
   /**
-   * Computes y = x W^T; `format` is the number of a `Format` in cpu/src/rows.rs. `x`: [tokens, cols], `y`: [tokens,
-   * rows].
+   * Computes y = x W^T; `format` is the number of a `Format` in cpu/src/rows.rs.
+   * `x`: [tokens, cols], `y`: [tokens, rows].
    */
   product(
     format: number,
