@@ -32,8 +32,6 @@ export default defineConfig(({ mode }) => {
   const isFake = mode === "fake";
   return {
     base: "./",
-    // Resolves to the same file as in the package, so that it is bundled only once.
-    resolve: { alias: [{ find: /^hearth\/paste$/, replacement: file("../pkg/dist/source/paste.js") }] },
     plugins: [policy(), fewerFonts(), ...(isFake ? [fakeCore()] : [serviceWorker(file("./src/sw.ts"))])],
     worker: { format: "es", plugins: () => (isFake ? [fakeCore()] : []) },
     build: { target: "es2022", modulePreload: { polyfill: false }, assetsInlineLimit: 0 },

@@ -8,9 +8,8 @@ export default defineConfig({
   // The package's sources, as in tsconfig.json: these tests need no build.
   resolve: {
     alias: [
-      { find: /^hearth$/, replacement: file("../pkg/src/index.ts") },
-      { find: /^hearth\/cache$/, replacement: file("../pkg/src/cache/index.ts") },
-      { find: /^hearth\/paste$/, replacement: file("../pkg/src/source/paste.ts") },
+      { find: /^hearth-llm$/, replacement: file("../pkg/src/index.ts") },
+      { find: /^hearth-llm\/cache$/, replacement: file("../pkg/src/cache/index.ts") },
     ],
   },
   test: { include: ["test/*.test.ts"] },

@@ -1,5 +1,5 @@
 /** An extension's policy allows no import map and no inline script, so the package's files are imported by path. */
-import { Engine } from "./node_modules/hearth/dist/index.js";
+import { Engine } from "./node_modules/hearth-llm/dist/index.js";
 
 const status = document.querySelector("#status");
 const params = new URLSearchParams(location.search);

@@ -2,7 +2,7 @@
  * Stops a load or an answer with a signal; leaving the loop does the same. The text so far stays, and the engine
  * remains usable.
  */
-import { HearthError } from "hearth";
+import { HearthError } from "hearth-llm";
 import { load, run, say, write } from "./page.js";
 
 run(async () => {

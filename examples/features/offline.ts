@@ -1,5 +1,5 @@
 /** Uses a model without a network once it has been fetched; the cached files can be listed and deleted. */
-import * as cache from "hearth/cache";
+import * as cache from "hearth-llm/cache";
 import { load, run, say, write } from "./page.js";
 
 run(async () => {

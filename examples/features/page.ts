@@ -1,5 +1,5 @@
 /** Shared by all pages here: a place for output, and a model from the address (`?model=…&device=cpu`). */
-import { Engine, type DeviceChoice, type EngineOptions } from "hearth";
+import { Engine, type DeviceChoice, type EngineOptions } from "hearth-llm";
 
 const find = (selector: string): HTMLElement => {
   const found = document.querySelector<HTMLElement>(selector);

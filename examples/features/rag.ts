@@ -1,5 +1,5 @@
 /** Answers from notes: an embedding model finds the note closest to the question, and the chat model receives both. */
-import { Engine } from "hearth";
+import { Engine } from "hearth-llm";
 import { device, load, run, say, write } from "./page.js";
 
 const NOTES = [

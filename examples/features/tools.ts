@@ -1,5 +1,5 @@
 /** Lets the model call a function: the page runs it and returns the result, and the model answers with it. */
-import type { ChatCompletionMessageParam, ChatCompletionTool } from "hearth";
+import type { ChatCompletionMessageParam, ChatCompletionTool } from "hearth-llm";
 import { load, run, say, write } from "./page.js";
 
 const tools: ChatCompletionTool[] = [

@@ -1,5 +1,5 @@
 /** A chat in React: an engine from a hook, an answer that streams, a button that stops it. */
-import type { DeviceChoice } from "hearth";
+import type { DeviceChoice } from "hearth-llm";
 import { StrictMode, useRef, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { useEngine } from "./use-engine.js";

@@ -1,7 +1,7 @@
 /**
  * An engine for as long as a component is mounted; under StrictMode, which mounts twice, the first engine is disposed.
  */
-import { Engine, type DeviceChoice, type LoadProgress } from "hearth";
+import { Engine, type DeviceChoice, type LoadProgress } from "hearth-llm";
 import { useEffect, useState } from "react";
 
 export interface Loading {

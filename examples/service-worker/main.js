@@ -15,7 +15,7 @@ async function controlled() {
 
 try {
   await controlled();
-  const { Engine } = await import("hearth");
+  const { Engine } = await import("hearth-llm");
   const engine = await Engine.create({ model: params.get("model"), device: params.get("device") ?? "auto" });
   const { choices } = await engine.chat.completions.create({
     messages: [{ role: "user", content: "Hi" }],

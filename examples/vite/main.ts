@@ -1,5 +1,5 @@
 /** A chat in thirty lines: load with progress, ask, stream, stop. */
-import { canRun, Engine } from "hearth";
+import { canRun, Engine } from "hearth-llm";
 
 // Any open model: a Hugging Face id, an address, a file. This one is in the page's folder.
 const model = new URLSearchParams(location.search).get("model") ?? "/model.gguf";

@@ -81,7 +81,7 @@ export interface EngineOptions {
   /** Length of a stream, which has no length of its own; only used for progress and checks. */
   totalBytes?: number;
   download?: DownloadOptions;
-  /** Whether files from the network are kept on this device. Default: they are. See `hearth/cache`. */
+  /** Whether files from the network are kept on this device. Default: they are. See `hearth-llm/cache`. */
   cache?: CacheMode;
   /**
    * Whether the model is reloaded when the GPU device is lost, and running answers resume where they were. Default

@@ -30,3 +30,4 @@ export type {
   Usage,
 } from "./core/wasm-contract.js";
 export type * from "./api/openai.js";
+export { parseHubId, type HubId } from "./source/paste.js";

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import OpenAI from "openai";
- * import { createFetch } from "hearth/openai";
+ * import { createFetch } from "hearth-llm/openai";
  *
  * const client = new OpenAI({ apiKey: "none", baseURL: "https://hearth.invalid/v1", fetch: createFetch(engine),
  *                             dangerouslyAllowBrowser: true });

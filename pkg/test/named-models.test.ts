@@ -53,7 +53,7 @@ function named(path: string): string[] {
   ];
   return quoted.flatMap(([, text = ""]) => {
     // Imports, local folders and media types.
-    const isOther = /^(\.|hearth\/|node:|next\/|react|preact|@|pkg\/|www\/|text\/|application\/)/.test(text);
+    const isOther = /^(\.|hearth-llm\/|node:|next\/|react|preact|@|pkg\/|www\/|text\/|application\/)/.test(text);
     const id = isOther ? undefined : parseHubId(text);
     if (id === undefined || NOBODYS.has(id.repository)) return [];
     return [id.quant === undefined ? id.repository : `${id.repository}:${id.quant}`];

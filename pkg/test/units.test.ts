@@ -109,6 +109,7 @@ describe("the package", () => {
       "HearthError",
       "canRun",
       "inspectModel",
+      "parseHubId",
     ]);
   });
 });

@@ -1,5 +1,5 @@
 /** The page's entry point. */
-import type { Engine } from "hearth";
+import type { Engine } from "hearth-llm";
 import { render } from "preact";
 import { DEFAULT_MODEL } from "./models/catalog.js";
 import { params } from "./params.js";

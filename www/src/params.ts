@@ -6,7 +6,7 @@
  * `temperature`, `top_p`, `top_k`, `min_p`, `seed`, `max_tokens`; `stall_ms=N`, `retries=N` for the download;
  * `memory=BYTES` that a model may take.
  */
-import type { DeviceTuning, EngineOptions } from "hearth";
+import type { DeviceTuning, EngineOptions } from "hearth-llm";
 
 const SAMPLING = ["temperature", "top_p", "top_k", "min_p", "seed", "max_tokens"] as const;
 

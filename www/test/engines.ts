@@ -1,5 +1,5 @@
 /** Engines whose output a test dictates. */
-import type { ChatCompletionChunk, Engine } from "hearth";
+import type { ChatCompletionChunk, Engine } from "hearth-llm";
 
 type Chunk = Partial<ChatCompletionChunk>;
 

@@ -1,6 +1,6 @@
 /** Pages without a screen: the state modules, loaded as a browser tab loads them, on a disk that all tabs share. */
 import { expect, vi } from "vitest";
-import type { Engine } from "hearth";
+import type { Engine } from "hearth-llm";
 import type { Store } from "../src/store/db.js";
 import { fakeLocks } from "./locks.js";
 

@@ -1,5 +1,5 @@
 /** The effect of dropping a file on the page, with the real package on the fake core. */
-import type { Fit } from "hearth";
+import type { Fit } from "hearth-llm";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { create, FILE, useFakeCore } from "../../pkg/test/engine-support.js";
 import { openPage } from "./page.js";
@@ -10,11 +10,11 @@ useFakeCore();
 const FITS = { verdict: "fits", needs: { download: FILE.length }, tokens_per_second: null, report: {} } as Fit;
 
 afterEach(() => {
-  vi.doUnmock("hearth");
+  vi.doUnmock("hearth-llm");
 });
 
 async function pick(...files: File[]) {
-  vi.doMock(import("hearth"), async (original) => ({
+  vi.doMock(import("hearth-llm"), async (original) => ({
     ...(await original()),
     canRun: async ({ model }) => {
       if ((await (model as File).text()).startsWith("GGUF")) return FITS;

@@ -1,6 +1,6 @@
 /** Persistence of the settings, with several tabs open. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { FitOptions } from "hearth";
+import type { FitOptions } from "hearth-llm";
 import { openPage } from "./page.js";
 
 const KEY = "hearth.settings";
@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  vi.doUnmock("hearth");
+  vi.doUnmock("hearth-llm");
   vi.unstubAllGlobals();
 });
 
@@ -71,7 +71,7 @@ describe("the token", () => {
 describe("graphics memory", () => {
   async function told(search: string, memory: number): Promise<number | undefined> {
     let asked: FitOptions | undefined;
-    vi.doMock(import("hearth"), async (original) => ({
+    vi.doMock(import("hearth-llm"), async (original) => ({
       ...(await original()),
       canRun: (options) => {
         asked = options;

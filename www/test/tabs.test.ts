@@ -1,5 +1,5 @@
 /** Tabs that are closed in the middle of an answer, and several tabs at once. */
-import type { ChatCompletionChunk, Engine } from "hearth";
+import type { ChatCompletionChunk, Engine } from "hearth-llm";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { emptyDisk, kept, openPage, useLocks, type Page } from "./page.js";
 

@@ -1,7 +1,7 @@
 "use client";
 
 /** A question, and an answer that streams. The engine starts in the browser, when the component is mounted. */
-import { Engine, type DeviceChoice } from "hearth";
+import { Engine, type DeviceChoice } from "hearth-llm";
 import { useEffect, useState } from "react";
 
 export function Chat() {

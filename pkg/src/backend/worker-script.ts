@@ -3,7 +3,7 @@ import { HearthError } from "../core/errors.js";
 
 /** Advice for a script that is not found, which developers meet once, in their first minutes with a bundler. */
 export const NOT_FOUND_HINT =
-  'Check that the package\'s worker.js is served. With Vite 6 or 7, add optimizeDeps: { exclude: ["hearth"] } to its configuration. ' +
+  'Check that the package\'s worker.js is served. With Vite 6 or 7, add optimizeDeps: { exclude: ["hearth-llm"] } to its configuration. ' +
   "Elsewhere copy the package's dist folder to your server and name workerUrl and wasmUrl.";
 
 /**

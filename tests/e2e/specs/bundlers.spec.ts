@@ -17,7 +17,7 @@ const WAIT = { timeout: 120_000 };
 const vite = (exclude: boolean): string => `export default {
   build: { target: "es2022" },
   worker: { format: "es" },
-  ${exclude ? 'optimizeDeps: { exclude: ["hearth"] },' : ""}
+  ${exclude ? 'optimizeDeps: { exclude: ["hearth-llm"] },' : ""}
   server: { headers: { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" } },
 };
 `;
@@ -90,9 +90,9 @@ if (FULL) {
 for (const browser of FULL ? (["chromium", "firefox"] as const) : (["firefox"] as const)) {
   test(`from another origin · ${browser}`, async ({ launch }) => {
     const app = new Bundled();
-    const cdn = await serveFolder(join(packed().folder, "node_modules/hearth"));
+    const cdn = await serveFolder(join(packed().folder, "node_modules/hearth-llm"));
     try {
-      const map = `<script type="importmap">{"imports":{"hearth":"${cdn.url}dist/index.js"}}</script>`;
+      const map = `<script type="importmap">{"imports":{"hearth-llm":"${cdn.url}dist/index.js"}}</script>`;
       const html = `<!doctype html><link rel="icon" href="data:,"><p id="status"></p>${map}<script type="module" src="/main.js"></script>`;
       const page = await app.start({ name: "none", packages: [], files: { "index.html": html }, command: [] });
       const chat = await launch(browser);

@@ -1,7 +1,7 @@
 /** The cache on the device: after a visit, after kills, between tabs, and without room. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { Notice } from "hearth";
+import type { Notice } from "hearth-llm";
 import type { Chat } from "../support/chat.js";
 import { CountingServer } from "../support/counting-server.js";
 import { BASE_URL, HAS_SMOLLM2, IS_FAKE, TINY, goldenFile, smollm2File } from "../support/env.js";
@@ -23,7 +23,7 @@ interface Loaded {
 async function load(chat: Chat, model: string, abortAt = Infinity): Promise<Loaded | "cancelled"> {
   return await chat.tab.evaluate(
     async ({ urls, model, abortAt }) => {
-      const { Engine } = (await import(urls.index)) as typeof import("hearth");
+      const { Engine } = (await import(urls.index)) as typeof import("hearth-llm");
       const controller = new AbortController();
       const notices: Notice["code"][] = [];
       try {
@@ -56,7 +56,7 @@ async function load(chat: Chat, model: string, abortAt = Infinity): Promise<Load
 
 const list = (chat: Chat): Promise<{ url: string; bytes: number; complete: boolean }[]> =>
   chat.tab.evaluate(async (url) => {
-    const cache = (await import(url)) as typeof import("hearth/cache");
+    const cache = (await import(url)) as typeof import("hearth-llm/cache");
     return (await cache.list()).map(({ url, bytes, complete }) => ({ url, bytes, complete }));
   }, URLS.cache);
 
@@ -90,7 +90,7 @@ for (const browser of BROWSERS) {
     expect(await load(chat, model)).toEqual(first);
     const removed = await chat.tab.evaluate(
       async ({ url, model }) => {
-        const cache = (await import(url)) as typeof import("hearth/cache");
+        const cache = (await import(url)) as typeof import("hearth-llm/cache");
         return [await cache.delete(model), await cache.size()];
       },
       { url: URLS.cache, model },
@@ -155,7 +155,7 @@ test("a file's SHA-256 is checked while it loads", async ({ launch }) => {
     .digest("hex");
   const codes = await chat.tab.evaluate(
     async (arg) => {
-      const { Engine } = (await import(arg.url)) as { Engine: typeof import("hearth").Engine };
+      const { Engine } = (await import(arg.url)) as { Engine: typeof import("hearth-llm").Engine };
       const load = async (sha256: string, cache: "default" | "no-store"): Promise<string> => {
         try {
           const engine = await Engine.create({ model: arg.model, device: "cpu", cache, download: { sha256 } });

@@ -2,7 +2,7 @@
 import { IS_FAKE, TINY } from "../support/env.js";
 import { SKIPS } from "../support/skips.js";
 import { expect, test } from "../support/test.js";
-import type { Engine } from "hearth";
+import type { Engine } from "hearth-llm";
 
 interface Counts {
   buffers: number;

@@ -27,7 +27,7 @@ test("a model is inspected by the beginning of its file", async ({ launch }) => 
   await chat.open();
   const report = await chat.tab.evaluate(
     async ({ url, model }) => {
-      const { inspectModel } = (await import(url)) as typeof import("hearth");
+      const { inspectModel } = (await import(url)) as typeof import("hearth-llm");
       return await inspectModel({ model, contextSize: 1000, bandwidth: 1e9 });
     },
     { url: `${BASE_URL}pkg/dist/index.js`, model: SMOLLM2 },
@@ -54,7 +54,7 @@ for (const browser of oneBrowser("chromium")) {
     await chat.open();
     const [fits, small] = await chat.tab.evaluate(
       async ({ url, model }) => {
-        const { canRun } = (await import(url)) as typeof import("hearth");
+        const { canRun } = (await import(url)) as typeof import("hearth-llm");
         const fits = await canRun({ model, contextSize: 1024 });
         return [fits, await canRun({ model, contextSize: 8192, memory: 200 * 2 ** 20, probe: false })] as const;
       },

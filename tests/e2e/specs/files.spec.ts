@@ -116,7 +116,7 @@ test("a file is inspected whose length nobody tells and whose header ends behind
   await chat.open();
   const report = await chat.tab.evaluate(
     async (arg) => {
-      const { inspectModel } = (await import(arg.url)) as typeof import("hearth");
+      const { inspectModel } = (await import(arg.url)) as typeof import("hearth-llm");
       const bytes = new Uint8Array(await (await fetch(arg.model)).arrayBuffer());
       const model = new ReadableStream<Uint8Array>({
         start(controller) {

@@ -6,7 +6,7 @@ import { BASE_URL, GEMMA270, IS_FAKE, readGolden } from "../support/env.js";
 import { inFull } from "../support/full.js";
 import { SKIPS } from "../support/skips.js";
 import { expect, test } from "../support/test.js";
-import type { Engine } from "hearth";
+import type { Engine } from "hearth-llm";
 
 interface Golden {
   prompts: { text: string; greedy_text: string }[];

@@ -6,7 +6,7 @@ import { SKIPS } from "../support/skips.js";
 import { expect, test } from "../support/test.js";
 
 interface Package {
-  Engine: typeof import("hearth").Engine;
+  Engine: typeof import("hearth-llm").Engine;
 }
 
 /** Creates and disposes engines, some of them in the middle of an answer. */

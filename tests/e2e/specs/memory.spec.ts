@@ -1,5 +1,5 @@
 /** A large model's cost to the page: its weights go to the GPU, and the core's own memory does not grow with them. */
-import type { Engine as EngineClass } from "hearth";
+import type { Engine as EngineClass } from "hearth-llm";
 import { BASE_URL, IS_FAKE } from "../support/env.js";
 import { synthetic } from "../support/synthetic.js";
 import { SKIPS } from "../support/skips.js";

@@ -3,7 +3,7 @@
  * natively.
  */
 import type { Chat } from "../support/chat.js";
-import type { Engine } from "hearth";
+import type { Engine } from "hearth-llm";
 import { HAS_SMOLLM2, IS_FAKE, readGolden, screenshotFile, SMOLLM2 } from "../support/env.js";
 import { oneBrowser } from "../support/full.js";
 import { SKIPS } from "../support/skips.js";

@@ -1,6 +1,6 @@
 /** Answers in a format, tool calls and log-probabilities, with real models in both browsers. */
 import { Ajv2020 } from "ajv/dist/2020.js";
-import type { ChatCompletion, ChatCompletionCreateParamsNonStreaming, ResponseFormat } from "hearth";
+import type { ChatCompletion, ChatCompletionCreateParamsNonStreaming, ResponseFormat } from "hearth-llm";
 import type { Chat, PageGlobals } from "../support/chat.js";
 import { HAS_SMOLLM2, IS_FAKE, SMOLLM2, TINY } from "../support/env.js";
 import { PROMPTS, SCHEMAS } from "../support/schemas.js";

@@ -22,7 +22,7 @@ test("thoughts and calls of a core with other templates", async ({ launch }) => 
   await chat.open();
   const found = await chat.tab.evaluate(
     async ({ url, model, templates }) => {
-      const { Engine } = (await import(url)) as typeof import("hearth");
+      const { Engine } = (await import(url)) as typeof import("hearth-llm");
       const file = new Uint8Array(await (await fetch(model)).arrayBuffer());
       const latin = new TextDecoder("latin1").decode(file);
       const key = "tokenizer.chat_template";

@@ -1,5 +1,5 @@
 /** The CPU path on several threads: available where memory can be shared, with the same ids as one thread. */
-import type { ChatCompletionMessageParam } from "hearth";
+import type { ChatCompletionMessageParam } from "hearth-llm";
 import { HAS_SMOLLM2, IS_FAKE, ISOLATED_URL, readGolden, SMOLLM2, TINY } from "../support/env.js";
 import { SKIPS } from "../support/skips.js";
 import { expect, test, type BrowserName } from "../support/test.js";

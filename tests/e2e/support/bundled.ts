@@ -8,7 +8,7 @@ import { extname, join } from "node:path";
 import { goldenFile } from "./env.js";
 import { packed } from "./packed.js";
 
-const APP = `import { Engine } from "hearth";
+const APP = `import { Engine } from "hearth-llm";
 const status = document.querySelector("#status");
 try {
   const options = { model: new URL("/tiny.gguf", location.href), device: "cpu", threads: 2, ...globalThis.OPTIONS };
@@ -84,7 +84,7 @@ export class Bundled {
   /** Writes the app, installs the tool, builds and serves; returns the address. */
   async start(tool: Tool): Promise<string> {
     const { folder } = this;
-    const hearth = join(packed().folder, "node_modules/hearth");
+    const hearth = join(packed().folder, "node_modules/hearth-llm");
     const write = (name: string, text: string): void => {
       writeFileSync(join(folder, name), text);
     };
@@ -105,7 +105,7 @@ export class Bundled {
       });
     }
     mkdirSync(join(folder, "node_modules"), { recursive: true });
-    cpSync(hearth, join(folder, "node_modules/hearth"), { recursive: true });
+    cpSync(hearth, join(folder, "node_modules/hearth-llm"), { recursive: true });
     mkdirSync(join(folder, "public"), { recursive: true });
     cpSync(goldenFile("tiny_llama.gguf"), join(folder, "public/tiny.gguf"));
     const [program = "", ...args] = tool.command;

@@ -1,6 +1,6 @@
 /** The chat page, driven by a person's actions. */
 import { expect } from "@playwright/test";
-import type { ChatCompletionMessageParam, DeviceInfo, Engine } from "hearth";
+import type { ChatCompletionMessageParam, DeviceInfo, Engine } from "hearth-llm";
 import { BASE_URL } from "./env.js";
 import type { Tab } from "./tab.js";
 

@@ -1,7 +1,7 @@
 /** Goldens: transformers' output for a model, and a check that a loaded engine gives the same. */
 import { readFileSync } from "node:fs";
 import { expect } from "@playwright/test";
-import type { ChatCompletionMessageParam } from "hearth";
+import type { ChatCompletionMessageParam } from "hearth-llm";
 import type { Chat, PageGlobals } from "./chat.js";
 import { expectWithin, worstError } from "./compare.js";
 import { goldenFile, readGolden } from "./env.js";

@@ -54,7 +54,7 @@ export function packed(): Packed {
     const [{ filename, files }] = JSON.parse(npm(["pack", "--json", "--pack-destination", made], pkg)) as [
       { filename: string; files: { path: string }[] },
     ];
-    const dependencies = { hearth: `file:${filename}` };
+    const dependencies = { "hearth-llm": `file:${filename}` };
     writeFileSync(join(made, "package.json"), JSON.stringify({ name: "installed", private: true, dependencies }));
     npm(["install", "--offline", "--no-audit", "--no-fund"], made);
     writeFileSync(join(made, "paths.json"), JSON.stringify(files.map(({ path }) => path)));
@@ -78,7 +78,7 @@ export class Project {
     this.folder = mkdtempSync(join(where === "alone" ? tmpdir() : below, "hearth-"));
     cpSync(join(root, "examples", example), this.folder, { recursive: true });
     cpSync(join(packed().folder, "node_modules"), join(this.folder, "node_modules"), { recursive: true });
-    const manifest = { name: "example", private: true, type: "module", dependencies: { hearth: "*" } };
+    const manifest = { name: "example", private: true, type: "module", dependencies: { "hearth-llm": "*" } };
     writeFileSync(join(this.folder, "package.json"), JSON.stringify(manifest));
   }
 

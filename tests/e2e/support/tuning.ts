@@ -1,5 +1,5 @@
 /** Fixed tunings in place of measuring a device: which kernels run must not depend on how busy a machine is. */
-import type { DeviceTuning } from "hearth";
+import type { DeviceTuning } from "hearth-llm";
 
 /** One thread per row and no subgroups: the fastest choice on software rasterisers. */
 export const PLAIN_GPU: DeviceTuning = {

@@ -1,7 +1,7 @@
 /** Classifies a model's address: a repository of the Hub, this page's own host, or elsewhere. */
 // The page shares a repository with the package and parses ids by the package's internal rules, which are not part of
 // its public API.
-import { parseHubId, type HubId } from "hearth/paste";
+import { parseHubId, type HubId } from "hearth-llm";
 
 export const HUB = "https://huggingface.co";
 

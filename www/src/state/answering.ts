@@ -1,6 +1,6 @@
 /** One answer while it is being generated. */
 import { signal } from "@preact/signals";
-import { HearthError, type ChatCompletionMessageParam, type CompletionUsage, type Engine } from "hearth";
+import { HearthError, type ChatCompletionMessageParam, type CompletionUsage, type Engine } from "hearth-llm";
 import type { AnswerStats, Message } from "../store/tree.js";
 import { record } from "./performance.js";
 import { requestSampling } from "./sampling.js";

@@ -3,7 +3,7 @@
  * helps.
  */
 import { computed } from "@preact/signals";
-import type { Engine } from "hearth";
+import type { Engine } from "hearth-llm";
 import { t } from "../text/index.js";
 import { engine, load, model, notices } from "./model.js";
 

@@ -1,6 +1,6 @@
 /** The model: chosen, loading, paused, failed or running. Only one engine exists at a time. */
 import { batch, computed, signal } from "@preact/signals";
-import { Engine, HearthError, type EngineOptions, type LoadProgress, type Notice } from "hearth";
+import { Engine, HearthError, type EngineOptions, type LoadProgress, type Notice } from "hearth-llm";
 import { SpeedMeter } from "../lib/meter.js";
 import { entryOf } from "../models/catalog.js";
 import { params } from "../params.js";

@@ -1,6 +1,6 @@
 /** Measurements: of answers as they arrive, and of a benchmark on request. */
 import { signal } from "@preact/signals";
-import type { Engine, EngineStats } from "hearth";
+import type { Engine, EngineStats } from "hearth-llm";
 import type { AnswerStats } from "../store/tree.js";
 
 /** Statistics of the answers since the page was opened, oldest first. */

@@ -1,7 +1,7 @@
 /** The resources a model would need, worked out before anything but its header is fetched. */
 import { signal } from "@preact/signals";
-import { canRun, type Fit } from "hearth";
-import * as cache from "hearth/cache";
+import { canRun, type Fit } from "hearth-llm";
+import * as cache from "hearth-llm/cache";
 import { addressOf, HUB, hubIdOf, isOnHub, isOurs } from "../models/address.js";
 import { DEFAULT_MODEL, entryOf } from "../models/catalog.js";
 import { params } from "../params.js";

@@ -1,5 +1,5 @@
 /** The visitor's settings, kept in localStorage. */
-import type { EngineOptions } from "hearth";
+import type { EngineOptions } from "hearth-llm";
 import { effect, signal } from "@preact/signals";
 import type { Sampling } from "./sampling.js";
 

@@ -1,6 +1,6 @@
 /** Safety of the data on this device, and ways to make it safer. */
 import { effect, signal, untracked } from "@preact/signals";
-import * as cache from "hearth/cache";
+import * as cache from "hearth-llm/cache";
 import { saveText } from "../lib/files.js";
 import { toJson } from "../store/exchange.js";
 import { t } from "../text/index.js";

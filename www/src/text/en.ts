@@ -1,5 +1,5 @@
 /** The page's texts in English; their shape is the one that every translation must have. */
-import type { Notice } from "hearth";
+import type { Notice } from "hearth-llm";
 import type { CatalogEntry } from "../models/catalog.js";
 import type { BenchmarkCase } from "../state/performance.js";
 import type { Phase } from "../state/model.js";

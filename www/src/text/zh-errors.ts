@@ -1,5 +1,5 @@
 /** 各错误代码的中文说明；细节（数字、名称）在引擎的英文原文里。 */
-import type { HearthErrorCode } from "hearth";
+import type { HearthErrorCode } from "hearth-llm";
 
 export const zhErrors: Record<HearthErrorCode, string> = {
   bad_file: "模型文件已损坏，或不是模型文件：请重新下载或换一个文件。",

@@ -1,5 +1,5 @@
 /** An error for the reader: what happened, what to do about it, and the code to search for. */
-import { HearthError } from "hearth";
+import { HearthError } from "hearth-llm";
 import type { JSX } from "preact";
 import { language, t } from "../text/index.js";
 import { zhErrors } from "../text/zh-errors.js";

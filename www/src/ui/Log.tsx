@@ -1,6 +1,6 @@
 /** The open conversation. */
 import { useSignal } from "@preact/signals";
-import { HearthError } from "hearth";
+import { HearthError } from "hearth-llm";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { answering, current, failure, newConversation, path, send } from "../state/chat.js";

@@ -1,7 +1,7 @@
 /** The model picker: the chosen model's needs with the button that starts it, next to the models available. */
 import { signal, useSignal } from "@preact/signals";
-import type { CachedFile } from "hearth/cache";
-import { HearthError, type Fit } from "hearth";
+import type { CachedFile } from "hearth-llm/cache";
+import { HearthError, type Fit } from "hearth-llm";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { formatBytes } from "../lib/format.js";

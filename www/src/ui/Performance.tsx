@@ -1,6 +1,6 @@
 /** The engine's speed: live, over the answers so far, and a benchmark whose result can be shared. */
 import { useSignal, type Signal } from "@preact/signals";
-import type { Engine, EngineStats, Fit } from "hearth";
+import type { Engine, EngineStats, Fit } from "hearth-llm";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { saveText } from "../lib/files.js";

@@ -1,6 +1,6 @@
 /** Asks before deleting gigabytes that would have to be fetched again. */
 import { useSignal } from "@preact/signals";
-import type { CachedFile } from "hearth/cache";
+import type { CachedFile } from "hearth-llm/cache";
 import type { JSX } from "preact";
 import { formatBytes } from "../lib/format.js";
 import { modelName } from "../state/model.js";

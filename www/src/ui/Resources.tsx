@@ -2,7 +2,7 @@
  * A model's needs, drawn against this device's resources: data, compute, algorithm. Measured numbers appear next to
  * predicted ones.
  */
-import type { Fit } from "hearth";
+import type { Fit } from "hearth-llm";
 import type { ComponentChildren, JSX } from "preact";
 import { formatBytes, formatCount } from "../lib/format.js";
 import { t } from "../text/index.js";

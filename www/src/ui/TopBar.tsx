@@ -1,5 +1,5 @@
 /** The running model and its device, and the way to change the model. */
-import type { Engine } from "hearth";
+import type { Engine } from "hearth-llm";
 import type { JSX } from "preact";
 import { answering } from "../state/chat.js";
 import { banner, isEmulated, useCpu } from "../state/banner.js";

@@ -1,5 +1,5 @@
 /** Small charts. */
-import type { ModelReport } from "hearth";
+import type { ModelReport } from "hearth-llm";
 import type { JSX } from "preact";
 import { formatBytes } from "../lib/format.js";
 

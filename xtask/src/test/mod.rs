@@ -21,6 +21,7 @@ mod skips;
 mod slow;
 mod stage;
 mod web;
+mod words;
 
 use std::process::ExitCode;
 
@@ -54,9 +55,10 @@ pub struct Args {
 }
 
 /// All stages, in their order.
-const STAGES: [&str; 15] = [
+const STAGES: [&str; 16] = [
     "rustfmt",
     "goldens",
+    "words",
     "eslint",
     "prettier",
     "clippy",
@@ -94,6 +96,9 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
     );
     if stages.wants(&["goldens", "checks"]) {
         stages.check("goldens", || goldens::check(dirs, args.full));
+    }
+    if stages.wants(&["words", "checks"]) {
+        stages.check("words", || words::check(dirs));
     }
     let mut pieces = None;
     if stages.wants(&[&web::BEFORE_BUILD[..], &web::AFTER_BUILD].concat()) {
