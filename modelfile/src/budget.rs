@@ -1,4 +1,4 @@
-//! What a model asks for and what a device would make of it, from the file's header alone.
+//! Resources that a model needs, and whether a device can run it, from the file's header alone.
 //!
 //! "Data, compute, algorithm": the bytes to fetch and to keep, the work of a token, and what kind of model it is.
 
@@ -20,7 +20,7 @@ pub struct Report {
     pub format: &'static str,
     pub architecture: String,
     pub name: String,
-    /// What the file says of its licence, if anything.
+    /// The licence that the file states, if any.
     pub license: Option<String>,
     /// Number of weights.
     pub parameters: u64,
@@ -35,7 +35,7 @@ pub struct Report {
     pub run: Runs,
 }
 
-/// How much of a model is stored in a type.
+/// The part of a model that is stored in one type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct QuantUse {
     pub tensors: u64,
@@ -56,7 +56,7 @@ pub enum Runs {
     },
 }
 
-/// What running a model takes.
+/// Resources needed to run a model.
 #[derive(Debug, Clone, Serialize)]
 pub struct Budget {
     pub config: ModelConfig,
@@ -64,7 +64,7 @@ pub struct Budget {
     pub n_ctx: usize,
     pub memory: Memory,
     pub token: Token,
-    /// What the device that was asked about makes of it.
+    /// The verdict for the device in the options, if one was given.
     pub device: Option<Verdict>,
 }
 
@@ -75,7 +75,7 @@ pub struct Memory {
     pub weights: u64,
     /// The KV cache at `n_ctx`.
     pub kv: u64,
-    /// What a step works in, at most.
+    /// Working memory of a step, at most.
     pub scratch: u64,
     pub total: u64,
 }
@@ -89,12 +89,12 @@ pub struct Token {
     pub bytes: u64,
 }
 
-/// What a device makes of a model.
+/// Whether a device can run a model, and how fast.
 #[derive(Debug, Clone, Serialize)]
 pub struct Verdict {
     /// Nothing that a header can tell speaks against it. (How much memory a GPU has, browsers do not say.)
     pub fits: bool,
-    /// What speaks against it.
+    /// The reason why it does not fit.
     pub reason: Option<String>,
     /// Tokens a second at most, if memory can be read at the bandwidth that was given.
     pub tokens_per_second: Option<f64>,
@@ -110,7 +110,7 @@ pub struct Limits {
     pub max_compute_workgroup_storage_size: u32,
 }
 
-/// What to inspect for.
+/// Parameters of an inspection.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct InspectOptions<'a> {
     /// Default: what an engine would take.
@@ -245,7 +245,7 @@ fn device_bytes(dtype: GgmlType, name: &str, cols: usize, rows: usize) -> Result
     Ok(4 * (rows * packing.blocks_per_row(cols) * words) as u64)
 }
 
-/// What speaks against running the model on the device.
+/// Checks whether the device can run the model.
 fn verdict(
     gguf: &Gguf,
     c: &ModelConfig,

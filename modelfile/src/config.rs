@@ -34,7 +34,7 @@ pub struct ModelConfig {
     pub n_experts: usize,
     pub n_experts_used: usize,
     pub vocab_size: usize,
-    /// How a text becomes an embedding; none where the model is not made for that.
+    /// Method by which a text becomes an embedding; `None` if the model is not made for embeddings.
     pub pooling: Option<Pooling>,
     /// The context the model was trained for.
     pub n_ctx_train: usize,
@@ -50,7 +50,7 @@ pub struct ModelConfig {
     pub local_rope: Option<Rope>,
     /// Positions that a query of a sliding layer sees; 0 where no layer slides.
     pub sliding_window: usize,
-    /// Which layers slide.
+    /// The layers that slide.
     #[serde(skip)]
     pub sliding: Sliding,
     /// The context up to which LongRoPE's short factors hold.
@@ -59,7 +59,7 @@ pub struct ModelConfig {
     /// Rotary pairs are halves, not neighbours.
     #[serde(skip)]
     pub rope_halves: bool,
-    /// What frequencies are divided by where the file has no tensor for it: as [`TensorNames`]'s `rope_freqs`,
+    /// Divisors of frequencies if the file has no tensor for them: as [`TensorNames`]'s `rope_freqs`,
     /// `rope_short` and `rope_long`.
     ///
     /// [`TensorNames`]: crate::families::TensorNames
@@ -77,18 +77,18 @@ pub struct ModelConfig {
 /// Factors and caps that few families have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scales {
-    /// Of the embedding; 1 for none.
+    /// Factor of the embedding; 1 for none.
     pub embedding: f32,
-    /// Of scores.
+    /// Factor of scores.
     pub attention: f32,
-    /// Of what attention and feed-forward add; 1 for none.
+    /// Factor of the outputs of attention and feed-forward; 1 for none.
     pub residual: f32,
-    /// Of logits; 1 for none.
+    /// Factor of logits; 1 for none.
     pub logits: f32,
     /// Caps of scores and logits; 0 for none.
     pub attention_cap: f32,
     pub logits_cap: f32,
-    /// What queries grow by far behind the context that rotations were trained for, see
+    /// Growth of queries at positions far beyond the context that rotations were trained for, see
     /// `AttentionSpec::temperature`; 0 for none.
     pub temperature: f32,
 }
@@ -368,7 +368,7 @@ fn in_range(key: &str, found: usize, max: usize) -> Result<usize> {
     }
 }
 
-/// What the metadata says of embeddings.
+/// Reads the pooling method of an embedding model from the metadata.
 fn pooling(gguf: &Gguf, spec: &DecoderSpec) -> Result<Option<Pooling>> {
     let key = format!("{}.pooling_type", spec.name);
     let default = (!spec.causal).then_some(Pooling::Mean);
@@ -385,7 +385,7 @@ fn pooling(gguf: &Gguf, spec: &DecoderSpec) -> Result<Option<Pooling>> {
     }
 }
 
-/// Which layers slide: what the family says, or the period in the metadata.
+/// The layers that slide: as the family defines, or by the period in the metadata.
 fn sliding(gguf: &Gguf, spec: &DecoderSpec) -> Result<Sliding> {
     let key = format!("{}.attention.sliding_window_pattern", spec.name);
     match (spec.sliding, gguf.metadata.get(&key)) {

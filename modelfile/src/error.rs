@@ -157,7 +157,7 @@ impl Error {
         }
     }
 
-    /// What the user can do about it, in one sentence.
+    /// One sentence on what the user can do about the error.
     pub fn hint(&self) -> &'static str {
         match self {
             Error::BadFile { .. } => {

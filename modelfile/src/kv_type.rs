@@ -1,4 +1,4 @@
-//! What the KV cache is kept in.
+//! Storage types of the KV cache.
 
 /// A storage type of keys and values. A row is one head at one position.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

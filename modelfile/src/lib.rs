@@ -1,4 +1,4 @@
-//! What a model's files say, before any weight is on a device: no burn, no GPU, all of it fuzzed.
+//! Everything a model's files say, before any weight is on a device: no burn, no GPU, all of it fuzzed.
 //!
 //! ```text
 //! bytes -> container (GGUF, safetensors; huggingface: a folder's texts) -> config, families -> weight_requests, budget

@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use crate::container::Gguf;
 use crate::error::{Error, Result};
 
-/// How one kind of layer rotates.
+/// Rotation in one kind of layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rope {
     /// Base of the frequencies.
@@ -17,7 +17,7 @@ pub struct Rope {
     pub factor: f32,
 }
 
-/// What makes a rotation good for contexts longer than it was trained for.
+/// Scaling that extends a rotation to contexts longer than it was trained for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scaling {
     None,
@@ -37,7 +37,7 @@ pub struct Yarn {
     pub beta_slow: f32,
     /// The bounds are rounded to whole pairs.
     pub rounds: bool,
-    /// How much of the growth of cos and sin is taken back: 0 for nothing, 1 for all.
+    /// Share of the growth of cos and sin that is undone: 0 for none, 1 for all.
     pub log_multiplier: f32,
 }
 
@@ -65,7 +65,7 @@ impl Rope {
         table
     }
 
-    /// What the scaling multiplies the frequency of pair `i` with.
+    /// Factor by which the scaling multiplies the frequency of pair `i`.
     fn slowed(&self, i: usize) -> f64 {
         match &self.scaling {
             Scaling::None => 1.0,
@@ -90,7 +90,7 @@ impl Rope {
 }
 
 impl Scaling {
-    /// What the metadata says.
+    /// Reads the scaling from the metadata.
     ///
     /// # Errors
     /// [`Error::Metadata`] for another kind of scaling.
@@ -134,7 +134,7 @@ impl Scaling {
         }
     }
 
-    /// What cos and sin are multiplied with.
+    /// Factor by which cos and sin are multiplied.
     fn magnitude(&self) -> f64 {
         match self {
             Scaling::Yarn(yarn) => {

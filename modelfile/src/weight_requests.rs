@@ -1,4 +1,4 @@
-//! Which tensors a model asks its file for.
+//! The tensors that a model requests from its file.
 
 use crate::config::ModelConfig;
 use crate::container::Gguf;

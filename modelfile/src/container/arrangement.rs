@@ -1,4 +1,4 @@
-//! How a file has a tensor where it is not as GGUF has all of them.
+//! Arrangements of tensors that differ from GGUF's.
 
 /// An arrangement; the default is GGUF's: whole blocks, row by row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

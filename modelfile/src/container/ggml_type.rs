@@ -5,7 +5,7 @@
 
 macro_rules! ggml_types {
     ($($variant:ident = $id:literal, $name:literal, $block_len:literal, $block_bytes:literal;)*) => {
-        /// How a tensor's elements are stored. Ids absent here (4, 5, 31..=33, 36..=38) were withdrawn by
+        /// Storage type of a tensor's elements. Ids absent here (4, 5, 31..=33, 36..=38) were withdrawn by
         /// GGML; files with them cannot be read by anything current.
         #[allow(non_camel_case_types)] // GGML's own spelling, e.g. `Q4_0`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -35,7 +35,7 @@ pub const MAX_STRING: u64 = 16 << 20;
 pub const MAX_KEY: u64 = 65_535;
 /// Largest number of elements in one metadata array.
 pub const MAX_ARRAY: u64 = 4 << 20;
-/// How deep metadata arrays may nest.
+/// Maximum nesting depth of metadata arrays.
 pub const MAX_ARRAY_DEPTH: u32 = 4;
 /// Largest number of dimensions of a tensor.
 pub const MAX_DIMS: u32 = 4;
@@ -60,11 +60,11 @@ pub struct Gguf {
     pub metadata: Metadata,
     /// The tensors, in the file's order. Names are unique, ranges do not overlap.
     pub tensors: Vec<TensorInfo>,
-    /// Where tensor data begins, in bytes from the file's start; a multiple of the alignment.
+    /// Offset of the tensor data, in bytes from the file's start; a multiple of the alignment.
     pub data_offset: u64,
 }
 
-/// Where one tensor lies and how it is stored.
+/// Place and storage type of one tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo {
     /// E.g. `"blk.0.attn_q.weight"`.
@@ -78,7 +78,7 @@ pub struct TensorInfo {
     pub offset: u64,
     /// Length in bytes, without padding.
     pub size: u64,
-    /// How these bytes are to be read.
+    /// The order in which these bytes are to be read.
     pub arrangement: Arrangement,
 }
 
@@ -103,7 +103,7 @@ impl TensorInfo {
     }
 }
 
-/// What a prefix was enough for.
+/// Result of parsing a prefix.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Parsed {
     /// The whole header.

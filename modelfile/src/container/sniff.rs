@@ -1,6 +1,6 @@
 //! Names what a file is when it is not GGUF, so that the error tells what happened.
 
-/// How far into the bytes leading white space is skipped before looking for text markers.
+/// Most bytes of leading white space that are skipped before looking for text markers.
 const MAX_LEADING_SPACE: usize = 64;
 
 /// Describes `bytes`, the beginning of a file whose magic is not GGUF's, in a few words.

@@ -4,7 +4,7 @@
 /// of `element` bytes, of which `row_bytes` make a row.
 ///
 /// # Errors
-/// What `take` says.
+/// Any error that `take` returns.
 pub fn rows_of_columns<E>(
     bytes: &[u8],
     element: usize,

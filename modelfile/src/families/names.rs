@@ -14,7 +14,7 @@ pub struct TensorNames {
     pub lm_head: &'static str,
     /// Factors that divide the rotary frequencies (Llama 3), optional.
     pub rope_freqs: &'static str,
-    /// The same for contexts up to the original one and beyond it (LongRoPE), optional.
+    /// Factors for contexts up to the original one, and for longer ones (LongRoPE), optional.
     pub rope_short: &'static str,
     pub rope_long: &'static str,
     pub attn_norm: &'static str,
@@ -29,7 +29,7 @@ pub struct TensorNames {
     /// gate and up, or one tensor that has both.
     pub gate_up_proj: &'static [&'static str],
     pub down_proj: &'static str,
-    /// Of a mixture: the router, and gate, up and down of all experts.
+    /// Tensors of a mixture: the router, and gate, up and down of all experts.
     pub router: &'static str,
     pub expert_gate_up: &'static [&'static str],
     pub expert_down: &'static str,
@@ -74,7 +74,7 @@ pub fn bias_of(name: &str) -> String {
     format!("{}.bias", name.strip_suffix(".weight").unwrap_or(name))
 }
 
-/// What an expert's weight is called where each has a tensor of its own: `ffn_gate.3.weight` for `ffn_gate_exps.weight`.
+/// Name of an expert's weight if each expert has a separate tensor: `ffn_gate.3.weight` for `ffn_gate_exps.weight`.
 pub fn of_expert(name: &str, expert: usize) -> String {
     name.replace("_exps.", &format!(".{expert}."))
 }

@@ -1,14 +1,14 @@
-//! What makes a family different from another.
+//! Properties that distinguish families of models.
 
 use super::TensorNames;
 
-/// What makes a family of decoders different from another. What the metadata says (scales, soft caps, windows) is in
+/// Properties that distinguish a family of decoders. Those that the metadata gives (scales, soft caps, windows) are in
 /// [`ModelConfig`].
 #[derive(Debug, PartialEq)]
 pub struct DecoderSpec {
     /// `general.architecture` in GGUF.
     pub name: &'static str,
-    /// What people call the models of this family.
+    /// The common name of the models in this family.
     pub models: &'static str,
     /// Rotary pairs are (i, i + d/2) instead of (2i, 2i + 1).
     pub rope_neox: bool,
@@ -24,7 +24,7 @@ pub struct DecoderSpec {
     pub sinks: bool,
     /// The feed-forward block has a gate.
     pub gated: bool,
-    /// What is done to the gate, or to what there is instead.
+    /// Function applied to the gate, or to the hidden values if there is no gate.
     pub activation: Activation,
     /// Norms are LayerNorm.
     pub layer_norm: bool,
@@ -36,7 +36,7 @@ pub struct DecoderSpec {
     pub scales_embedding: bool,
     /// YaRN's bounds are rounded to whole dimensions.
     pub yarn_rounds: bool,
-    /// Which layers have the sliding window that the metadata gives.
+    /// The layers that use the sliding window given in the metadata.
     pub sliding: Sliding,
     /// At this number of layers scores are divided by the root of d_model / n_heads instead of head_dim.
     pub wide_scale_layers: usize,
@@ -44,7 +44,7 @@ pub struct DecoderSpec {
     pub names: &'static TensorNames,
 }
 
-/// How a text's hidden states become one embedding.
+/// Methods that turn a text's hidden states into one embedding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pooling {
@@ -60,13 +60,13 @@ pub enum Pooling {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PostNorm {
     None,
-    /// Of what the block says, before it is added.
+    /// Norm of the block's output, before it is added.
     Block,
-    /// Of the sum.
+    /// Norm of the sum.
     Sum,
 }
 
-/// Which layers slide.
+/// The layers that slide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sliding {
     None,
@@ -76,7 +76,7 @@ pub enum Sliding {
 }
 
 impl DecoderSpec {
-    /// What most families are: Llama with rotary halves. The others say what they have besides.
+    /// Most families' properties: Llama with rotary halves. The others list only their differences.
     pub const PLAIN: Self = Self {
         name: "",
         models: "",
@@ -99,7 +99,7 @@ impl DecoderSpec {
     };
 }
 
-/// What is done to a value, or to a gate.
+/// Function applied to a value, or to a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// v / (1 + e^-v)
@@ -116,8 +116,8 @@ pub enum Activation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QkNorm {
     None,
-    /// Of each head by itself; weights [head_dim], one for queries and one for keys.
+    /// Each head is normalised by itself; weights [head_dim], one for queries and one for keys.
     Head,
-    /// Of all queries together, and of all keys; weights [n_heads * head_dim] and [n_kv_heads * head_dim].
+    /// All queries are normalised together, and all keys; weights [n_heads * head_dim] and [n_kv_heads * head_dim].
     Row,
 }

@@ -1,4 +1,4 @@
-//! Which files a model on disk consists of.
+//! Finds the files of a model on disk.
 
 use std::fs;
 use std::io::Read;

@@ -40,7 +40,7 @@ impl Files {
     /// Takes the next bytes from the beginning of file `index`, which has `len` bytes; true when they are enough.
     ///
     /// # Errors
-    /// What is wrong with the header.
+    /// Any error in the header.
     pub fn header(&mut self, index: usize, bytes: &[u8], len: u64) -> Result<bool> {
         if index >= MAX_FILES {
             return Err(Error::InvalidRequest {

@@ -4,7 +4,7 @@ use super::{Object, gpt_oss, rope};
 use crate::container::{Metadata, Value};
 use crate::error::{Error, Result};
 
-/// What transformers calls a family, and how its weights differ from those in GGUF.
+/// transformers' name of a family, and how its weights differ from those in GGUF.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Source {
     /// `model_type`.
@@ -17,7 +17,7 @@ pub(super) struct Source {
     pub(super) aliases: &'static [(&'static str, &'static str)],
     /// `post_attention_layernorm` comes behind attention, not before the feed-forward block.
     pub(super) post_norms: bool,
-    /// What a configuration need not say: transformers' defaults.
+    /// transformers' defaults, which a configuration may omit.
     pub(super) defaults: &'static [(&'static str, f64)],
 }
 
@@ -180,7 +180,7 @@ pub(super) fn convert(config: &Object, metadata: &mut Metadata) -> Result<Source
     Ok(source)
 }
 
-/// How a text's hidden states become one embedding, in GGUF's numbers.
+/// Writes the method by which a text's hidden states become one embedding, in GGUF's numbers.
 pub(super) fn pooling(pooling: &Object, source: Source, metadata: &mut Metadata) -> Result<()> {
     for (key, number) in [
         ("pooling_mode_mean_tokens", 1),
@@ -195,7 +195,7 @@ pub(super) fn pooling(pooling: &Object, source: Source, metadata: &mut Metadata)
     Ok(())
 }
 
-/// What only some of GPT-2's relatives have is refused: their answers would be wrong.
+/// Refuses features that only some of GPT-2's relatives have: their answers would be wrong.
 fn gpt2(config: &Object) -> Result<()> {
     const GELU: [&str; 3] = ["gelu_new", "gelu_fast", "gelu_pytorch_tanh"];
     let activation = config.str("activation_function")?;

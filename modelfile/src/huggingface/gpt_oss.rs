@@ -19,7 +19,7 @@ use super::Object;
 use crate::container::{Arrangement, GgmlType, Range, TensorInfo};
 use crate::error::{Error, Result};
 
-/// What others of this architecture might do differently is refused: their answers would be wrong.
+/// Refuses settings in which other models of this architecture might differ: their answers would be wrong.
 ///
 /// # Errors
 /// [`Error::Metadata`].
@@ -56,7 +56,7 @@ pub(super) fn rename(tensors: Vec<TensorInfo>) -> Result<Vec<TensorInfo>> {
     Ok(renamed)
 }
 
-/// What a tensor of experts has, one behind the other or in turns.
+/// Returns the tensors that one tensor of experts holds, one after the other or interleaved.
 fn of_experts(
     tensor: &TensorInfo,
     layer: &str,
@@ -119,7 +119,7 @@ fn in_blocks(blocks: &TensorInfo, scales: &HashMap<&str, &TensorInfo>) -> Result
     })
 }
 
-/// What is kept by columns, in the shape that others have.
+/// Returns a tensor stored by columns in the shape that the others have.
 fn in_columns(tensor: &TensorInfo) -> TensorInfo {
     let mut tensor = tensor.clone();
     if tensor.shape.len() > 1 {

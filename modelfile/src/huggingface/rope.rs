@@ -89,7 +89,7 @@ pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What cos and sin are multiplied by, where it is not what YaRN's factor says.
+/// Writes the factor of cos and sin if it differs from the one that YaRN's `factor` implies.
 ///
 /// Source: `_compute_yarn_parameters` in transformers' `modeling_rope_utils.py`.
 fn yarn_growth(scaling: &Object, factor: f32, keys: &mut Keys<'_>) -> Result<()> {
@@ -112,7 +112,7 @@ fn floats(values: Vec<f32>) -> Value {
     Value::Array(Array::F32(values))
 }
 
-/// What Llama 3 divides the frequency of each pair by: slow pairs by the factor, those between by something between.
+/// Llama 3's divisor of each pair's frequency: the factor for slow pairs, 1 for fast ones, an interpolation in between.
 ///
 /// Source: `_compute_llama3_parameters` in transformers' `modeling_rope_utils.py`.
 fn llama3(theta: f32, dim: u32, factor: f32, [low, high]: [f32; 2], original: u32) -> Vec<f32> {

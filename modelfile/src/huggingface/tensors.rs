@@ -5,7 +5,7 @@ use super::gpt_oss;
 use crate::container::TensorInfo;
 use crate::error::Result;
 
-/// Of a layer: what comes between `layers.N.` and `.weight` or `.bias`.
+/// Names in a layer: the part between `layers.N.` and `.weight` or `.bias`.
 const OF_LAYER: [(&str, &str); 18] = [
     ("input_layernorm", "attn_norm"),
     ("self_attn.q_proj", "attn_q"),
@@ -27,7 +27,7 @@ const OF_LAYER: [(&str, &str); 18] = [
     ("post_attention_layernorm", ""),
 ];
 
-/// Of an expert: what comes behind `experts.N.`
+/// Names in an expert: the part after `experts.N.`
 const OF_EXPERT: [(&str, &str); 6] = [
     ("gate_proj", "ffn_gate"),
     ("up_proj", "ffn_up"),
@@ -78,12 +78,12 @@ const OF_GPT2: [(&str, &str); 4] = [
     ("lm_head", "output"),
 ];
 
-/// How a checkpoint names its tensors.
+/// Naming scheme of a checkpoint's tensors.
 struct Names {
-    /// What may come before everything.
+    /// Optional prefix of every name.
     prefix: &'static str,
     around: &'static [(&'static str, &'static str)],
-    /// What comes before a layer's number.
+    /// Prefix of a layer's number.
     layers: &'static str,
     of_layer: &'static [(&'static str, &'static str)],
 }
@@ -110,7 +110,7 @@ const GPT2: Names = Names {
 /// The tensors that a model is made of, under GGUF's names.
 ///
 /// # Errors
-/// What [`gpt_oss::rename`] finds.
+/// Any error of [`gpt_oss::rename`].
 pub(super) fn rename(
     tensors: Vec<TensorInfo>,
     source: Source,
@@ -132,7 +132,7 @@ pub(super) fn rename(
     Ok(renamed.collect())
 }
 
-/// What is kept by columns, in the shape that others have.
+/// Returns a tensor stored by columns in the shape that the others have.
 fn by_rows(mut tensor: TensorInfo) -> TensorInfo {
     tensor.shape.reverse();
     tensor.arrangement.by_columns = true;

@@ -13,7 +13,7 @@ const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]
 /// Ids that may stand for nothing, besides as many as three times the tokens.
 const MAX_GAPS: usize = 1024;
 
-/// Where the tokens at the beginning and the end of texts are named.
+/// Sources of the names of the tokens that begin and end texts.
 pub(super) struct Ends<'a> {
     pub(super) config: &'a Object,
     pub(super) generation_config: &'a Object,
@@ -185,9 +185,9 @@ struct Vocabulary {
     tokens: Vec<String>,
     /// GGUF's numbers for kinds.
     types: Vec<i32>,
-    /// Of a unigram model.
+    /// Scores of a unigram model.
     scores: Vec<f32>,
-    /// What ids are below.
+    /// Exclusive upper bound of the ids.
     limit: usize,
     /// Ids of added tokens by what they ask for: see `crate::text::tokenizer`'s rules of added tokens.
     rules: [(&'static str, Vec<i32>); 3],
@@ -286,7 +286,7 @@ impl Vocabulary {
     }
 }
 
-/// What happens to text before it is cut into tokens.
+/// Steps applied to text before it is cut into tokens.
 #[derive(Default)]
 struct Steps {
     /// Patterns that cut, one after the other, before and after bytes are spelled as characters.
@@ -296,7 +296,8 @@ struct Steps {
     nfc: bool,
     /// A blank is put in front.
     prefix: bool,
-    /// Where that is, if not everywhere: where there is none (`missing`), or at the beginning of a text alone (`first`).
+    /// Restriction on the prefix, if any: only where there is no blank yet (`missing`), or only at the beginning of the whole
+    /// text (`first`).
     scheme: Option<&'static str>,
     /// BERT's.
     lowercase: Option<bool>,

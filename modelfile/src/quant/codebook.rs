@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub struct IQ4_NL;
 
-/// The same with a 6-bit scale per 32 of 256: `value = d * (sc - 32) * table[q]`.
+/// As `IQ4_NL`, with a 6-bit scale per 32 of 256 elements: `value = d * (sc - 32) * table[q]`.
 ///
 /// ```text
 /// file     byte 0..2     d, f16
@@ -192,7 +192,7 @@ pub fn repack_pairs(bytes: &[u8], quants: &mut Vec<u32>) -> Result<()> {
     Ok(())
 }
 
-/// The same for scales: a byte, the exponent, for each block.
+/// As [`repack_pairs`], for scales: a byte, the exponent, for each block.
 ///
 /// # Errors
 /// [`Error::BadFile`] for an exponent that stands for no number, [`Error::OutOfMemory`].

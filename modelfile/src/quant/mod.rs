@@ -103,7 +103,7 @@ pub fn block_format(dtype: GgmlType, tensor: &str) -> Result<&'static dyn BlockF
 /// Repacks whole rows of `n_cols` elements, each row padded to a whole number of the layout's blocks.
 ///
 /// # Errors
-/// Those of [`BlockFormat::repack`]; [`Error::Truncated`] also if the last row is incomplete, and
+/// Any error of [`BlockFormat::repack`]; [`Error::Truncated`] also if the last row is incomplete, and
 /// [`Error::Internal`] if a row is not a whole number of the file's blocks.
 pub fn repack_rows(
     format: &dyn BlockFormat,

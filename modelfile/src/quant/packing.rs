@@ -2,7 +2,7 @@
 
 use hearth_cpu::rows::Format;
 
-/// How a weight lies on the device: the layouts that kernels read, in `u32` words, row-major.
+/// Layout of a weight on the device, which kernels read in `u32` words, row-major.
 ///
 /// Bits are counted from the least significant one. A row is a whole number of blocks.
 ///
@@ -103,7 +103,7 @@ impl Packing {
         n_cols.div_ceil(self.block_len())
     }
 
-    /// How the CPU's loops call it; they multiply the float packings otherwise.
+    /// The name of this format in the CPU's loops; float packings are multiplied by other means.
     pub const fn cpu_format(self) -> Option<Format> {
         match self {
             Packing::F32 | Packing::F16 | Packing::BF16 => None,

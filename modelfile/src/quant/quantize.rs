@@ -10,7 +10,7 @@ use crate::container::{GgmlType, TensorInfo};
 
 const BLOCK_LEN: usize = 32;
 
-/// What weights in floats are made of at load.
+/// Types to which float weights can be quantised at load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Quantize {

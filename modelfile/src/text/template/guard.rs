@@ -117,7 +117,7 @@ impl<'a> Guard<'a> {
         })
     }
 
-    /// What the model wrote itself, as text.
+    /// Marks text that the model itself wrote.
     pub(super) fn marked(&self, text: &str) -> String {
         (self.mark(text, true)).unwrap_or_else(|| text.to_owned())
     }

@@ -11,7 +11,7 @@ use crate::text::tokenizer::testing::{NASTY, byte_level_metadata, chatml};
 const IM_START: u32 = 268;
 const IM_END: u32 = 269;
 
-/// How often a message begins and ends.
+/// Numbers of message beginnings and of message ends.
 fn special_count(ids: &[u32]) -> (usize, usize) {
     (
         ids.iter().filter(|&&id| id == IM_START).count(),

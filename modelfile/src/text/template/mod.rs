@@ -91,7 +91,7 @@ impl Message {
     }
 }
 
-/// What a template can read besides the messages.
+/// Variables that a template can read besides the messages.
 #[derive(Debug, Clone, Default)]
 pub struct RenderOptions {
     /// Ends the prompt with the beginning of the assistant's answer.
@@ -229,7 +229,7 @@ impl ChatTemplate {
         Self::new(source, text(tokenizer.bos()), text(tokenizer.eos()))
     }
 
-    /// How the model writes calls of tools; `None` where its template knows none, or none that can be read.
+    /// Format in which the model writes tool calls; `None` if its template knows none, or none that can be parsed.
     pub fn tool_style(&self) -> Option<ToolStyle> {
         ToolStyle::of(&self.source)
     }
@@ -325,7 +325,7 @@ impl ChatTemplate {
     }
 }
 
-/// What `raise_exception` was called with.
+/// Message passed to `raise_exception`.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Raised(String);

@@ -98,7 +98,7 @@ fn statement<'a>(text: &'a str, out: &mut String) -> &'a str {
     }
 }
 
-/// Where the tag that ends a raw block begins.
+/// Offset of the tag that ends a raw block.
 fn raw_end(text: &str) -> Option<usize> {
     let tags = text.match_indices("{%").map(|(at, _)| at);
     tags.into_iter().find(|at| {

@@ -1,8 +1,8 @@
-//! How a model writes calls of tools and thoughts, as far as its template tells.
+//! The format in which a model writes tool calls and thoughts, as far as its template shows it.
 
 use serde::Serialize;
 
-/// How models write calls of tools.
+/// Formats in which models write tool calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ToolStyle {
@@ -82,7 +82,7 @@ impl ThoughtMarks {
         prompt.trim_end().ends_with(&self.open)
     }
 
-    /// What lies between a mark and the text inside of it: `<think>` stands on a line of its own.
+    /// Separator between a mark and the text inside it: a line break if the mark is on a line by itself, as `<think>` is.
     pub(super) fn line(&self) -> &'static str {
         match self.open.as_str() {
             "<think>" => "\n",

@@ -1,12 +1,12 @@
-//! How added tokens meet the text round them, as a `tokenizer.json` says (Hugging Face's `AddedToken`). GGUF has no keys for
-//! it; the keys here are those that [`crate::container`] makes of a folder's file.
+//! Rules by which added tokens match the text around them, from `tokenizer.json` (Hugging Face's `AddedToken`). GGUF has
+//! no keys for them; the keys here are those that [`crate::container`] writes when it reads a model folder.
 
 use std::collections::HashMap;
 
 use crate::container::Metadata;
 use crate::error::Result;
 
-/// What one token asks for.
+/// Matching rules of one token.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Rule {
     /// Takes the white space before it with it.
@@ -51,7 +51,7 @@ impl AddedRules {
                 || text[end..].chars().next().is_some_and(is_word))
     }
 
-    /// What is left of the text before token `id`.
+    /// Returns the part of the text that remains before token `id`.
     pub(super) fn before<'t>(&self, id: u32, text: &'t str) -> &'t str {
         match self.of.get(&id) {
             Some(rule) if rule.lstrip => text.trim_end(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::vocab::{Kind, Vocab};
 
-/// How a vocabulary writes bytes as text.
+/// The way in which a vocabulary writes bytes as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scheme {
     /// GPT-2: every byte is one printable character.

@@ -55,7 +55,7 @@ enum Model {
     WordPiece(Box<WordPieceModel>),
 }
 
-/// Where SentencePiece's models put a blank before a text.
+/// Places at which SentencePiece's models put a blank before a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Prefix {
     Never,

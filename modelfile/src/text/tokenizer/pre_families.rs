@@ -4,7 +4,7 @@
 //! those that llama.cpp's converter writes to `tokenizer.ggml.pre` (`convert_hf_to_gguf_update.py`,
 //! `src/llama-vocab.cpp`). Where llama.cpp's rule differs from the model's own (falcon3, gigachat), this is the model's.
 
-/// What a name in `tokenizer.ggml.pre` stands for.
+/// Pre-tokeniser that a name in `tokenizer.ggml.pre` denotes.
 pub(super) struct Family {
     pub(super) names: &'static [&'static str],
     /// Applied one after the other; what lies between matches is a piece too.

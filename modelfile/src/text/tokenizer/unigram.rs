@@ -73,7 +73,8 @@ impl UnigramModel {
         })
     }
 
-    /// Where `text` is cut so that what looks like a byte token, `<0x0A>`, is read as text: behind its first character.
+    /// Positions at which to cut `text` so that look-alikes of byte tokens, `<0x0A>`, are read as text: after the first
+    /// character of each.
     fn look_alikes<'t>(&self, text: &'t str) -> impl Iterator<Item = usize> + 't {
         let is_byte = |at: &usize| {
             let token = text.get(*at..*at + 6);
