@@ -10,7 +10,7 @@ pub struct Context<'a> {
     pub rope: &'a [f32],
     /// See [`AttentionSpec::extras`].
     pub extras: &'a [f32],
-    /// Where each of the steps that the tokens come in ends; an encoder sees all of a step.
+    /// End of each step in which the tokens arrive; an encoder sees all of a step.
     pub steps: &'a [usize],
     pub spec: AttentionSpec,
 }

@@ -3,7 +3,7 @@
 /// The largest difference between what was found and what was expected.
 ///
 /// # Panics
-/// Where the lengths differ, nothing is compared, or a value is not finite.
+/// Panics if the lengths differ, nothing is compared, or a value is not finite.
 pub fn worst_error(what: &str, found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len(), "{what}: another length");
     assert!(!found.is_empty(), "{what}: nothing to compare");

@@ -13,19 +13,19 @@ pub enum On {
     Cpu,
     /// One thread a row and no subgroups: what software rasterisers are fastest with.
     Gpu,
-    /// The same with WebGPU's default limits and no optional feature.
+    /// Like `Gpu`, with WebGPU's default limits and no optional features.
     PlainGpu,
     /// A GPU that multiplies integers in decode.
     GpuIntegers,
-    /// What a real GPU measures: 16 threads a row, subgroups where the driver has them, attention in spans, tiles in
-    /// workgroup memory, the longest chunks; with products of floats, which are exact.
+    /// The measurements of a real GPU: 16 threads per row, subgroups where the driver has them, attention in spans,
+    /// tiles in workgroup memory, the longest chunks; with products of floats, which are exact.
     LargeGpu,
-    /// The same with products of integers.
+    /// Like `LargeGpu`, with products of integers.
     LargeGpuIntegers,
 }
 
 impl On {
-    /// What this device is taken for.
+    /// The measurements that this device is assumed to have.
     fn measured(self, has_subgroups: bool) -> Measured {
         let lanes = match self {
             On::LargeGpu | On::LargeGpuIntegers => 16,

@@ -1,6 +1,8 @@
-//! What fuzzing calls: each target takes any bytes, and may refuse them, but not panic, hang or take memory beyond their size.
+//! Fuzz targets: each accepts any bytes and may reject them, but must not panic, hang or use memory out of proportion
+//! to their size.
 //!
-//! `cargo fuzz` drives them from `fuzz/`; `tests/tests/fuzz.rs` does so for a bounded time with the seeds of the tree.
+//! `cargo fuzz` drives them from `fuzz/`; `tests/tests/fuzz.rs` drives them for a bounded time with the seeds in the
+//! tree.
 
 use hearth_modelfile::budget::{InspectOptions, inspect};
 use hearth_modelfile::config::ModelConfig;

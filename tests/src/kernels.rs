@@ -1,4 +1,4 @@
-//! What the kernel tests share: devices, drawn cases, weights in every storage type, comparison.
+//! Helpers that the kernel tests share: devices, drawn cases, weights in every storage type, comparison.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -81,8 +81,8 @@ pub fn pick(seed: u64, range: std::ops::Range<usize>) -> usize {
     range.start + ((z ^ (z >> 31)) % range.len() as u64) as usize
 }
 
-/// How many threads share a row, and whether they add up within a subgroup: what a software adapter is fastest with, and
-/// what a GPU is.
+/// Numbers of threads that share a row, and whether they add up within a subgroup: the way that is fastest on a
+/// software adapter, and the ways of real GPUs.
 pub fn ways() -> Vec<(u32, bool)> {
     let mut ways = vec![(1, false), (16, false)];
     if gpu().is_some_and(|gpu| gpu.info().features.contains(&"subgroups")) {
@@ -93,7 +93,7 @@ pub fn ways() -> Vec<(u32, bool)> {
     ways
 }
 
-/// What block formats are multiplied as.
+/// The arithmetics in which block formats are multiplied.
 pub const ARITHMETIC: [Arithmetic; 3] = [Arithmetic::F32, Arithmetic::F16, Arithmetic::I15];
 
 /// The arithmetics that make a difference to a type, by its place in [`DTYPES`]: the others multiply floats whatever is
@@ -269,7 +269,7 @@ impl Packed {
     }
 }
 
-/// Those that [`Packed::new`] makes of numbers; a block of the others is drawn.
+/// Types that [`Packed::new`] encodes from numbers; blocks of all other types are drawn at random.
 const MADE: [GgmlType; 6] = [
     GgmlType::F32,
     GgmlType::F16,

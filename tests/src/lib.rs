@@ -1,4 +1,4 @@
-//! What the tests share: engines from files, goldens, and a loud way to skip.
+//! Helpers that the tests share: engines from files, goldens, and a loud way to skip.
 
 pub mod attention;
 pub mod compare;

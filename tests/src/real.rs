@@ -1,4 +1,4 @@
-//! What the goldens of real models have in common.
+//! Helpers shared by the goldens of real models.
 
 use hearth_modelfile::text::template::Message;
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use crate::compare::assert_near;
 #[derive(Deserialize)]
 pub struct Prompt {
     pub name: String,
-    /// What it was made of: messages or a text.
+    /// The input it was built from: messages or a text.
     pub messages: Option<Vec<Message>>,
     pub text: Option<String>,
     pub ids: Vec<u32>,

@@ -24,7 +24,7 @@ pub struct Case {
     pub frequency: f32,
     pub presence: f32,
     pub prompt: Vec<u32>,
-    /// What has come before the first draw.
+    /// Tokens written before the first draw.
     pub written: Vec<u32>,
     pub biases: Vec<(u32, f32)>,
     /// The tokens that may come, if not all.
@@ -146,7 +146,7 @@ impl Case {
         out
     }
 
-    /// How often each token has been written.
+    /// Number of times each token has been written.
     pub fn times_written(&self, vocab: usize) -> Vec<u32> {
         let mut times = vec![0; vocab];
         self.written.iter().for_each(|id| times[*id as usize] += 1);
@@ -233,7 +233,7 @@ impl Case {
         }
     }
 
-    /// Where draw `i` points within the mass of all tokens, in the order of their ids.
+    /// The point of draw `i` within the mass of all tokens, in the order of their ids.
     pub fn point(&self, i: usize) -> f64 {
         let pcg = |v: u32| {
             let s = v.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
@@ -245,13 +245,13 @@ impl Case {
     }
 }
 
-/// What the filters leave.
+/// The shares of the tokens that the filters keep.
 pub struct Shares {
     /// By id; 0 for what they take out.
     pub of: Vec<f64>,
-    /// Those of lower ids together.
+    /// Total share of all lower ids, by id.
     below: Vec<f64>,
-    /// How far the sampler's integer masses, of which there are 2^30, may be from these.
+    /// Largest allowed deviation of the sampler's integer masses (2^30 in total) from these shares.
     margin: f64,
     /// No filter's edge is so near to a token that f32 might see it on the other side.
     pub is_clear: bool,

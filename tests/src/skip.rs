@@ -16,7 +16,7 @@ pub fn skip(name: &str, why: &str) {
     written.unwrap_or_else(|e| panic!("{name} is skipped, and HEARTH_SKIPS cannot say so: {e}"));
 }
 
-/// What is missing here and is left out, unless it is required.
+/// Skips a test because something is missing here, or fails if it is required.
 pub fn missing(variable: &str, name: &str, why: &str) {
     assert!(
         std::env::var_os(variable).is_none(),

@@ -4,7 +4,7 @@ use hearth::engine::constraint::Constraint;
 use hearth::{Engine, Error, Result};
 use hearth_grammar::{Format, Grammar, Vocabulary};
 
-/// What hearth-grammar knows of the engine's model.
+/// The vocabulary of the engine's model, in the form that hearth-grammar needs.
 pub fn vocabulary(engine: &Engine) -> Vocabulary {
     Vocabulary::new(&engine.vocabulary(), engine.tokenizer().eog())
         .unwrap_or_else(|e| panic!("no vocabulary: {e}"))

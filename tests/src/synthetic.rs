@@ -148,7 +148,7 @@ impl Shape {
     /// The model on `device`, its zeros made chunk by chunk.
     ///
     /// # Errors
-    /// What the loader says.
+    /// Returns the loader's error.
     pub fn load(&self, device: Device, options: LoadOptions) -> Result<Engine> {
         const CHUNK: u64 = 4 << 20;
         let (header, total) = self.header();

@@ -141,7 +141,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     seeds
 }
 
-/// How long one input may take: much longer than any does, and much less than for ever.
+/// Time limit for one input: much longer than any input takes, and still short enough to wait for.
 const HANG: Duration = Duration::from_secs(20);
 
 /// Since when the input at hand is being read, in milliseconds since the start; 0: none is.
@@ -163,13 +163,13 @@ fn watch(start: Instant) {
     });
 }
 
-/// Where the input at hand is, for whoever looks for the one that hangs.
+/// Path of the current input, kept so that an input that hangs can be found.
 fn last_input() -> std::path::PathBuf {
     std::env::temp_dir().join(format!("hearth-fuzz-last-{}", std::process::id()))
 }
 
-/// What an input may take beside 64 times its size: a template the memory that its guard allows, a folder's tokenizer the
-/// tables that its few bytes ask for.
+/// Memory that an input may take on top of 64 times its size: for a template, the memory that its guard allows; for a
+/// folder's tokenizer, the tables that its few bytes ask for.
 fn room(target: &str) -> usize {
     match target {
         "template" => 256 << 20,
@@ -195,8 +195,8 @@ fn run(target: &Target, data: &[u8], start: Instant) -> usize {
     taken
 }
 
-/// The same inputs on every machine, whatever it has time for. With HEARTH_FULL others, and ten times as many, whose seed
-/// HEARTH_FUZZ_SEED repeats.
+/// Runs the same inputs on every machine, however slow. With HEARTH_FULL, runs other inputs, ten times as many;
+/// HEARTH_FUZZ_SEED repeats their seed.
 #[test]
 fn targets_survive_what_is_drawn() {
     let full = std::env::var_os("HEARTH_FULL").is_some();

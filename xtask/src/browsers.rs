@@ -17,7 +17,7 @@ pub struct Browser {
     pub variable: &'static str,
     /// On PATH, in this order.
     programs: &'static [&'static str],
-    /// Where an installer puts it that touches no PATH.
+    /// Places where an installer that does not touch PATH puts it.
     places: &'static [&'static str],
     debian_package: &'static str,
 }

@@ -26,7 +26,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// What tests run on: the module as it is shipped, or as it comes from the compiler.
+    /// The build for tests: either the module as shipped, or as it comes from the compiler.
     pub fn for_tests(shipped: bool) -> Self {
         Self {
             no_opt: !shipped,
@@ -115,7 +115,7 @@ fn npm_build(dirs: &Dirs, args: &Args, workspace: &str, stamp: &Stamp) -> Result
     stamp.write(&record)
 }
 
-/// What a visitor downloads, as it is and as a server would compress it.
+/// Prints the size of everything a visitor downloads, raw and as compressed by a server.
 fn sizes(dirs: &Dirs) -> Result<()> {
     // gzip and brotli at their best: what static hosts store. File by file, as they travel.
     const SCRIPT: &str = r#"

@@ -21,7 +21,7 @@ pub struct Config {
     pub profile: String,
     pub features: Vec<String>,
     pub default_features: bool,
-    /// Where the wasm and its bindings go, from the root.
+    /// Output directory of the wasm and its bindings, relative to the root.
     pub out_dir: String,
     pub out_name: String,
     pub wasm_bindgen: Flags,

@@ -29,12 +29,12 @@ pub fn may_install() -> bool {
     is_debian() && is_root() && proc::on_path("apt-get").is_some()
 }
 
-/// What a person types to get the same.
+/// The command that a person would type to install `packages`.
 pub fn spelled(packages: &[&str]) -> String {
     format!("sudo apt-get install {}", packages.join(" "))
 }
 
-/// Those of `packages` that are not installed.
+/// Returns those `packages` that are not installed.
 pub fn missing<'a>(packages: &[&'a str]) -> Vec<&'a str> {
     let installed = |package: &str| {
         let mut query = Command::new("dpkg-query");

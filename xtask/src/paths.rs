@@ -1,5 +1,5 @@
-//! Where things are. Whatever is heavy and can be made again lives outside the clone, in one cache
-//! that several clones share and nothing depends on: delete it and the next command refills it.
+//! Locations of files and folders. Everything heavy that can be rebuilt lives outside the clone, in one cache that
+//! several clones share and nothing depends on: delete it and the next command refills it.
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -57,7 +57,7 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<()> {
     server.run(site)
 }
 
-/// What `test` serves as well.
+/// The site that both `serve` and `test` serve.
 pub fn site(dirs: &Dirs, model: Option<PathBuf>, testing: bool) -> Site {
     let mut mounts = Vec::new();
     if let Some(file) = model {
@@ -86,7 +86,7 @@ pub fn site(dirs: &Dirs, model: Option<PathBuf>, testing: bool) -> Site {
     }
 }
 
-/// What the page's build asks hosts to send.
+/// The Content-Security-Policy that the page's build asks hosts to send.
 fn policy(page: &Path) -> Option<String> {
     let headers = fs::read_to_string(page.join("_headers")).ok()?;
     let mut lines = headers.lines();

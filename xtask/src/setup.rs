@@ -12,7 +12,7 @@ use crate::paths::Dirs;
 use crate::toolchain::WasmToolchain;
 use crate::tools;
 
-/// What a command needs, and how much it says.
+/// The pieces that a command needs, and how much it reports.
 #[derive(Clone, Copy)]
 pub struct Needs {
     build: bool,

@@ -73,7 +73,7 @@ impl Stamp {
     }
 }
 
-/// What an output was made from, on disk.
+/// The record on disk of the inputs that an output was made from.
 pub struct Record {
     file: PathBuf,
     /// Hashed too where this is set, so that a build by other hands, or half a one, is noticed.
@@ -81,7 +81,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// Of the directory `output` under `root`. Kept apart from it: outputs get packed and served.
+    /// The record of the directory `output` under `root`. Stored outside it, because outputs get packed and served.
     pub fn of(root: &Path, output: &str) -> Self {
         let file = root
             .join(".cache/xtask")

@@ -1,8 +1,8 @@
-//! Which cargo compiles for wasm32-unknown-unknown.
+//! The cargo that compiles for wasm32-unknown-unknown.
 //!
-//! On an ordinary machine the one that runs us, after `rustup target add`. Where rustup cannot download,
-//! Debian's own Rust can stand in: it has std as source, and cargo builds that into `target_wasm` along
-//! with the crates (`-Z build-std`), once.
+//! On an ordinary machine this is the cargo that runs us, after `rustup target add`. Where rustup cannot download,
+//! Debian's own Rust can stand in: it ships std as source, and cargo builds that into `target_wasm` along with the
+//! crates (`-Z build-std`), once.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -18,7 +18,7 @@ use crate::toolchain::{TARGET, WasmToolchain};
 const CARGO_LIMIT: Duration = Duration::from_secs(3600);
 const TOOL_LIMIT: Duration = Duration::from_secs(1800);
 
-/// What builds, and how.
+/// The tools to build with, and the build's options.
 pub struct Tools<'a> {
     pub dirs: &'a Dirs,
     pub config: &'a Config,
@@ -160,7 +160,7 @@ impl Tools<'_> {
         Ok(())
     }
 
-    /// What cargo makes of a library.
+    /// Path of the module that cargo builds from a library.
     fn built(&self, package: &str) -> PathBuf {
         self.dirs
             .target_wasm

@@ -18,7 +18,7 @@ use serde_json::json;
 
 const CONTEXT: usize = 8448;
 
-/// What drafts are good for, and what they are not.
+/// Two texts: one that drafts help with, and one that they do not.
 const TEXTS: [(&str, &str); 2] = [
     (
         "copy",
@@ -91,7 +91,7 @@ fn flops(device: &Device) -> Result<f64> {
     Ok(done / start.elapsed().as_secs_f64())
 }
 
-/// What this device can do at most, by our own kernels: bytes read a second, and a launch's time on it.
+/// Measures this device's limits with our own kernels: bytes read per second, and the time per launch.
 fn calibrate(device: &Device) -> Result<(f64, f64)> {
     const ROWS: usize = 8192;
     const COLS: usize = 2048;

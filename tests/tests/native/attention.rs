@@ -14,7 +14,7 @@ struct Steps {
     spec: AttentionSpec,
     first: usize,
     second: usize,
-    /// Of the projection behind the last step.
+    /// Weight type of the projection after the last step.
     dtype: usize,
     tuning: Tuning,
 }

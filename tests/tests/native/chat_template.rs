@@ -132,8 +132,8 @@ fn every_template_is_used() {
     }
 }
 
-/// Where minijinja differs from Jinja2 and Hearth leaves it so: a part of the expression, what it gives (`None`: an error that names
-/// it), and why.
+/// Differences between minijinja and Jinja2 that Hearth accepts: part of the expression, its result (`None`: an error
+/// that names the expression), and the reason.
 const DIFFERENCES: &[(&str, Option<&str>, &str)] = &[
     (
         "%s",
@@ -232,7 +232,7 @@ fn without_a_clock_there_is_no_strftime_now() {
     assert!(matches!(result, Err(Error::Template { .. })), "{result:?}");
 }
 
-/// What tells models apart in the templates that they are published with, a line or two of each.
+/// Checks the lines of published templates that distinguish models, a line or two from each.
 #[test]
 fn templates_tell_how_tools_are_called() {
     use hearth_modelfile::text::template::ToolStyle;

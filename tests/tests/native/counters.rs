@@ -1,4 +1,4 @@
-//! What a token costs, exactly: launches, read-backs, memory.
+//! The exact cost of a token: launches, read-backs, memory.
 
 use hearth::{Device, Engine};
 use hearth_tests::synthetic::{SHAPES, Shape};

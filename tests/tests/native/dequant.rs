@@ -7,7 +7,7 @@ use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::quant::{BlockFormat, block_format, repack_rows, unpack_row};
 use hearth_tests::golden_bytes;
 
-/// What must work; everything else in the golden must be refused.
+/// Types that must work; all others in the golden must be refused.
 const SUPPORTED: [&str; 16] = [
     "F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K",
     "Q6_K", "IQ4_NL", "IQ4_XS", "MXFP4",

@@ -41,7 +41,7 @@ fn step(
     block_on(read_words(&after, 0, STATE_WORDS)).unwrap()
 }
 
-/// What a row's token is when it is sampled alone, by the CPU.
+/// Tokens of `rows` when each row is sampled alone, on the CPU.
 fn alone(rows: &[Vec<f32>], context: &[u32], params: &[u32], n_ctx: usize) -> Vec<u32> {
     let mut context = context.to_vec();
     let mut params = params.to_vec();
@@ -255,7 +255,7 @@ fn a_request_after_drafts_reuses_what_they_left() {
     }
 }
 
-/// What a step with drafts costs is fixed as well: its launches, no write, 32 bytes back.
+/// A step with drafts has a fixed cost as well: its launches, no write, 32 bytes read back.
 #[test]
 fn a_step_with_drafts_costs_the_launches_that_it_should() {
     let Some(mut engine) = tiny(On::Gpu, Drafts::Always, 256) else {
@@ -280,7 +280,8 @@ fn a_step_with_drafts_costs_the_launches_that_it_should() {
     );
 }
 
-/// Where one thread a row is the fastest, eight rows cost what they cost one by one: nothing is compiled for them.
+/// Eight rows cost as much together as one by one where one thread per row is fastest, so nothing is compiled for
+/// them.
 #[test]
 fn no_drafts_where_they_cannot_pay() {
     let Some(device) = open_measured(|measured| measured.decode_lanes = 1) else {

@@ -23,7 +23,7 @@ fn reference_routes(logits: &[f32], n_experts: usize, n_used: usize) -> Vec<f32>
 
 /// A mixture, from the router's logits to the sum of what its experts say.
 struct Mixture {
-    /// Of gate and up.
+    /// Weight types of the gate and up projections.
     types: (usize, usize),
     n_experts: usize,
     n_used: usize,

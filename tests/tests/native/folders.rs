@@ -56,8 +56,9 @@ fn folders_on_the_cpu() {
     check_folders(On::Cpu, &FOLDERS);
 }
 
-/// What a folder becomes is the same on every device, so a GPU sees each way of storing weights and each way of turning them
-/// round: BF16, F16, F32 in two files, by columns, MXFP4, experts, a part of a larger model.
+/// A folder converts to the same weights on every device, so on the GPU each way of storing and each way of
+/// transposing weights is tested once: BF16, F16, F32 in two files, by columns, MXFP4, experts, a part of a larger
+/// model.
 #[test]
 fn folders_on_the_gpu() {
     check_folders(
@@ -108,7 +109,7 @@ fn rounded(from: &Path, quantize: Quantize) -> PathBuf {
     folder
 }
 
-/// How alike two lists of logits are: 1 where they are the same.
+/// Cosine similarity of two lists of logits: 1 if they are the same.
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
     let dot =
@@ -116,7 +117,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// The same as if the floats had been what comes out.
+/// Quantising at load gives the same result as a file whose floats already had the quantised values.
 #[test]
 fn floats_are_made_smaller_at_load() {
     let from = goldens().join("hf_llama3");

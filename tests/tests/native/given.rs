@@ -47,7 +47,7 @@ fn answer(engine: &mut Engine, request: &Request) -> Answer {
     finish(engine).unwrap()
 }
 
-/// What comes behind the first `n` tokens of `whole` is the rest of it.
+/// Resuming after the first `n` tokens of `whole` gives the rest of it.
 fn check(engine: &mut Engine, request: &Request, whole: &Answer, n: usize) {
     let request = Request {
         given: whole.ids[..n].to_vec(),

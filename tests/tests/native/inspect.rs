@@ -1,4 +1,4 @@
-//! What a header says of a model is what loading it takes.
+//! The figures that a header gives for a model are what loading it takes.
 
 use hearth::ops::KvType;
 use hearth_modelfile::budget::{InspectOptions, Report, Runs, inspect};

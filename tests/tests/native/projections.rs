@@ -50,7 +50,7 @@ impl Linear {
         }
     }
 
-    /// What is integers only where the step has one token.
+    /// Whether integers are multiplied only in a step of one token.
     fn is_integer(&self) -> bool {
         self.n == 1
             && self.tuning.arithmetic == Arithmetic::I15
@@ -184,13 +184,13 @@ fn a_large_vocabulary_needs_more_than_a_row_of_workgroups() {
     .check(&Errors::default());
 }
 
-/// What decode fuses around a projection: the norm of the step's last token before it, the gate behind it.
+/// A projection with what decode fuses around it: the norm of the step's last token before it, the gate after it.
 #[derive(Debug)]
 struct Fused {
     dtype: usize,
     d_ff: usize,
     blocks: usize,
-    /// Of them the last one counts.
+    /// Number of tokens, of which the last one counts.
     n: usize,
     activation: Activation,
     tuning: Tuning,
@@ -259,8 +259,8 @@ impl Fused {
     }
 }
 
-/// What is fused with every second type from `first` on: those that arithmetic makes a difference to with each number of
-/// lanes, the others with one.
+/// Runs the fused projections with every second type from `first` on: types for which the arithmetic makes a
+/// difference with each number of lanes, the others with one.
 fn fused(first: usize) {
     let errors = Errors::default();
     let ways = ways();

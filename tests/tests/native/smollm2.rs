@@ -77,8 +77,8 @@ fn check_forced(engine: &mut Engine, n: usize) {
     assert!(clear * 100 > 95 * (n + STEPS));
 }
 
-/// What bytes in the cache cost on the first `n` tokens of the text; `plain` has a cache in f32. The CPU rounds to what
-/// a GPU keeps.
+/// The effect of bytes in the cache on the first `n` tokens of the text; `plain` has an f32 cache. The CPU rounds to
+/// the values that a GPU keeps.
 fn check_bytes(on: On, plain: &mut Engine, path: &Path, n: usize, tolerance: f32) {
     let Golden { forced, .. } = golden("smollm2.json");
     let n = n.min(forced.top1.len());

@@ -116,7 +116,7 @@ fn an_answer_follows_its_format() {
     }
 }
 
-/// What must come is computed several tokens at once: fewer steps, the same answer, and a cache as if nothing had been.
+/// Forced tokens are computed several at a time: fewer steps, the same answer, and a cache no different from usual.
 #[test]
 fn what_must_come_costs_few_steps() {
     for on in [On::Cpu, On::Gpu] {

@@ -65,8 +65,9 @@ fn integers_on_the_gpu() {
     check("tiny_llama", On::GpuIntegers, exact(256), 3e-2);
 }
 
-/// What a real GPU runs: many threads a row, attention in spans, tiles in workgroup memory, the longest chunks. Three
-/// families of which each has kernels of its own: block formats, windows with norms of queries and keys, experts with sinks.
+/// The kernels of a real GPU: many threads per row, attention in spans, tiles in workgroup memory, the longest
+/// chunks. Three families, each with kernels that only it uses: block formats, windows with norms of queries and
+/// keys, experts with sinks.
 #[test]
 fn mixed_quants_as_on_a_large_gpu() {
     check("tiny_llama", On::LargeGpu, exact(256), 1.3e-4);
@@ -88,7 +89,8 @@ fn gpt2_as_on_a_large_gpu() {
     check("family_gpt2", On::LargeGpu, exact(256), 6e-5);
 }
 
-/// What it measures on most: integers in decode, with attention's spans merged on the way into them.
+/// The configuration that most real GPUs measure: integers in decode, with attention's spans merged on the way into
+/// them.
 #[test]
 fn integers_as_on_a_large_gpu() {
     check("tiny_llama", On::LargeGpuIntegers, exact(256), 3e-2);

@@ -21,7 +21,7 @@ struct Case {
     ids: Vec<u32>,
     /// With special tokens parsed, where that differs.
     ids_special: Option<Vec<u32>>,
-    /// Where decoding does not give the text back.
+    /// The decoded text, if it differs from the original.
     decoded: Option<String>,
 }
 
@@ -211,7 +211,7 @@ fn smollm2_streams_what_it_decodes() {
     check_stream(&tokenizer, &cases("tokenizer_smollm2.json"));
 }
 
-/// What the program itself writes does become special tokens, as with `tokenizers`.
+/// Special tokens in text that the program itself writes are parsed, as in `tokenizers`.
 #[test]
 fn smollm2_parses_special_tokens_in_trusted_text() {
     let Some((tokenizer, _)) = smollm2_chat() else {

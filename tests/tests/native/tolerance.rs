@@ -1,5 +1,5 @@
-//! What published files have that is wrong and does no harm: each loads, and answers as the right one. The measure is what
-//! llama.cpp takes.
+//! Harmless errors in published files: each such file loads, and answers like the correct one. The benchmark is what
+//! llama.cpp accepts.
 
 use hearth::{Engine, Result};
 use hearth_modelfile::container::{Array, Value};

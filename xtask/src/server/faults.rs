@@ -29,7 +29,7 @@ pub struct Faults {
     times: Option<u32>,
 }
 
-/// How often each target with `times` has been asked for.
+/// Number of requests so far for each target with `times`.
 #[derive(Default)]
 pub struct Counters(Mutex<HashMap<String, u32>>);
 
@@ -70,7 +70,7 @@ impl Faults {
         Ok(faults)
     }
 
-    /// These faults, or none if `times` of them have been had.
+    /// Returns these faults, or none once `times` requests have received them.
     pub fn counted(self, target: &str, counters: &Counters) -> Self {
         let Some(times) = self.times else { return self };
         // A panic elsewhere leaves a map of numbers as good as it was.

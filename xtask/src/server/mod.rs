@@ -26,7 +26,7 @@ pub use files::Mount;
 /// An idle connection is closed after this long.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// What is served.
+/// The files to serve and the options to serve them with.
 pub struct Site {
     /// The first whose prefix fits answers.
     pub mounts: Vec<Mount>,

@@ -15,7 +15,7 @@ use super::range::{self, Asked};
 
 const CHUNK: usize = 256 * 1024;
 
-/// How long a stalled answer holds its connection, unless the client leaves first.
+/// Time for which a stalled answer holds its connection, unless the client leaves first.
 const STALL: Duration = Duration::from_secs(600);
 
 pub enum Next {

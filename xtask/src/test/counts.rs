@@ -1,4 +1,4 @@
-//! How many tests passed, from what each runner prints.
+//! Counts of passed tests, parsed from each runner's output.
 
 use crate::proc::strip_ansi;
 

@@ -15,7 +15,7 @@ use crate::proc;
 use crate::stamp::hex;
 
 const SUMS: &str = "SHA256SUMS";
-/// What the generator makes without a real model; see tests/goldens/generate.py.
+/// Groups that the generator makes without a real model; see tests/goldens/generate.py.
 const GROUPS: [&str; 4] = ["templates", "tokenizers", "families", "embeddings"];
 /// For the generator and its packages, of which torch is the largest.
 const LIMIT: Duration = Duration::from_secs(1800);

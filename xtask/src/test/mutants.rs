@@ -28,7 +28,7 @@ struct List {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Mutant {
-    /// What goes wrong, in a few words.
+    /// The fault that this mutant introduces, in a few words.
     name: String,
     /// From the root of the repository.
     file: String,
@@ -36,7 +36,7 @@ struct Mutant {
     from: String,
     to: String,
     runner: Kind,
-    /// What notices: a filter of native tests, or a file of vitest.
+    /// The test that should notice: a filter for native tests, or a vitest file.
     test: String,
 }
 

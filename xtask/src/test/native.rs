@@ -75,7 +75,8 @@ fn run_tests(dirs: &Dirs, program: &Path, models: &Models) -> Command {
     command
 }
 
-/// What tests find in their environment: real models, and that what is not there is a failure and not a skip.
+/// Sets the environment that tests read: the real models, and a flag that makes anything missing a failure, not a
+/// skip.
 fn environment(command: &mut Command, models: &Models) {
     command
         .env("HEARTH_REQUIRE_GPU", "1")
@@ -117,7 +118,7 @@ fn modules(program: &Path) -> Vec<Option<String>> {
     }
 }
 
-/// Where cargo put the program of the integration test `name`.
+/// Path of the program that cargo built for the integration test `name`.
 fn program(dirs: &Dirs, name: &str) -> Result<PathBuf> {
     let mut command = whole_workspace(dirs, &["--no-run", "--message-format", "json"]);
     let output = command.stderr(Stdio::null()).output();

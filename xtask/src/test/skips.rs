@@ -1,5 +1,5 @@
-//! Which tests may be left out, and why. Whatever else is left out is a failure: what CI should have and has not
-//! must not look like success.
+//! Tests that may be skipped, and why. Any other skip is a failure: something that CI should have but lacks must not
+//! look like success.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ impl Skips {
         &self.0
     }
 
-    /// What was left out, by name: allowed ones with their reason, and the others.
+    /// Reads the skipped tests by name: allowed ones with their reason, then all others.
     pub fn read(&self) -> (Vec<(String, &'static str)>, Vec<String>) {
         let text = fs::read_to_string(&self.0).unwrap_or_default();
         let mut names: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();

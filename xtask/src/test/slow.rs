@@ -1,4 +1,4 @@
-//! Which tests took longest, from what each runner prints.
+//! The slowest tests, parsed from each runner's output.
 
 use crate::proc::strip_ansi;
 

@@ -109,7 +109,7 @@ impl<'a> Stages<'a> {
         }
     }
 
-    /// How many tests and stages have failed so far.
+    /// Number of tests and stages that have failed so far.
     pub fn failed(&self) -> u64 {
         self.done.iter().map(|done| done.counts.failed).sum()
     }

@@ -14,9 +14,9 @@ use crate::stamp::{Record, Stamp};
 use crate::toolchain::{TARGET, WasmToolchain};
 use crate::{build, proc, serve, setup};
 
-/// What needs the tools and no generated file.
+/// Stages that need the tools but no generated files.
 pub const BEFORE_BUILD: [&str; 3] = ["eslint", "prettier", "clippy-wasm"];
-/// What reads generated files, and the stage that makes them.
+/// Stages that read generated files, and the stage that makes those files.
 pub const AFTER_BUILD: [&str; 9] = [
     "build",
     "types",
@@ -33,7 +33,7 @@ pub const BROWSER_STAGES: [&str; 4] = ["e2e", "e2e-light", "e2e-heavy", "web"];
 const LIGHT: [&str; 3] = ["e2e-light", "e2e", "web"];
 const HEAVY: [&str; 3] = ["e2e-heavy", "e2e", "web"];
 
-/// What needs no generated file.
+/// Runs the npm checks that need no generated files.
 pub fn npm_checks(stages: &mut Stages, ready: bool) {
     for (name, script) in [("eslint", "check:lint"), ("prettier", "check:format")] {
         if ready {
