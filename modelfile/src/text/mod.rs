@@ -1,4 +1,4 @@
-//! Text on its way to a model and back: chat templates, tokenizers.
+//! Converts text for a model and back: chat templates, tokenizers.
 
 pub mod template;
 pub mod tokenizer;

@@ -27,18 +27,18 @@ const DAYS: [&str; 7] = [
 ];
 
 /// A moment and the local time zone. The caller reads it (in the browser: `Date.now()` and
-/// `getTimezoneOffset()`), because WebAssembly has no clock of its own.
+/// `getTimezoneOffset()`), because WebAssembly has no clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clock {
     /// Seconds since 1970-01-01 00:00 UTC.
     pub unix_seconds: i64,
     /// Local time minus UTC in seconds, e.g. 3600 for UTC+1. (JavaScript's `getTimezoneOffset()` is in minutes
-    /// and has the other sign.)
+    /// and has the opposite sign.)
     pub utc_offset_seconds: i32,
 }
 
 impl Clock {
-    /// Takes a clock from JavaScript's `Date`: milliseconds since 1970, and the minutes by which local time is *behind* UTC.
+    /// Converts a time from JavaScript's `Date`: milliseconds since 1970, and the minutes by which local time trails UTC.
     pub fn from_javascript(ms: f64, minutes_behind: f64) -> Self {
         Self {
             unix_seconds: (ms / 1e3) as i64,
@@ -46,8 +46,8 @@ impl Clock {
         }
     }
 
-    /// The local time in the form that `format` describes, with the codes of C's `strftime` in the C locale.
-    /// An unknown code stays as it is.
+    /// Formats the local time as `format` describes, with the codes of C's `strftime` in the C locale.
+    /// An unknown code is left unchanged.
     pub fn format(&self, format: &str) -> String {
         let moment = Moment::new(self);
         let mut out = String::with_capacity(format.len() * 2);
@@ -59,7 +59,7 @@ impl Clock {
             }
             match chars.next() {
                 None => out.push('%'),
-                // "%-d": without leading zeros.
+                // "%-d": no leading zeros.
                 Some('-') => match chars.next() {
                     None => out.push_str("%-"),
                     Some(code) => {
@@ -148,7 +148,7 @@ impl Moment {
                 let sign = if self.offset < 0 { '-' } else { '+' };
                 write!(out, "{sign}{:02}{:02}", minutes / 60, minutes % 60)
             }
-            // A time without a named zone, as Python's `datetime.now()` gives.
+            // A time without a named zone, as Python's `datetime.now()` returns.
             'Z' => Ok(()),
             'F' => ['Y', '-', 'm', '-', 'd']
                 .iter()
@@ -170,7 +170,7 @@ impl Moment {
         };
     }
 
-    /// A code if it is a letter, else the sign itself.
+    /// Writes the field of a code if `c` is a letter, else `c` itself.
     fn part(&self, c: char, out: &mut String) -> std::fmt::Result {
         match c.is_ascii_alphabetic() {
             true => self.code(c, out),
@@ -180,7 +180,7 @@ impl Moment {
     }
 }
 
-/// Year, month and day of a day number, 0 being 1970-01-01.
+/// Returns year, month and day of a day number, 0 being 1970-01-01.
 ///
 /// The count runs in eras of 400 years that begin on 1 March, so that leap days come last (Howard Hinnant,
 /// "chrono-Compatible Low-Level Date Algorithms").
@@ -201,7 +201,7 @@ fn civil_from_days(days: i64) -> (i64, u32, u32) {
     (year, month as u32, day as u32)
 }
 
-/// The day number of 1 January.
+/// Returns the day number of 1 January.
 fn days_to_year(year: i64) -> i64 {
     let before = year - 1;
     365 * (year - 1970) + before.div_euclid(4) - before.div_euclid(100) + before.div_euclid(400)
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn javascript_counts_westwards() {
-        // Kolkata, half past five hours ahead; New York in winter, five behind.
+        // Kolkata is 5.5 hours ahead; New York in winter is five hours behind.
         let format = |minutes| Clock::from_javascript(1_751_620_087_000.0, minutes).format("%F %T");
         assert_eq!(format(-330.0), "2025-07-04 14:38:07");
         assert_eq!(format(300.0), "2025-07-04 04:08:07");

@@ -1,4 +1,4 @@
-//! Breaking look-alikes of special tokens in everything that a template reads.
+//! Breaks look-alikes of special tokens in everything that a template reads.
 
 use std::collections::BTreeSet;
 
@@ -9,15 +9,15 @@ use super::{Message, RenderOptions, ThoughtMarks, failed};
 use crate::error::Result;
 use crate::text::tokenizer::Tokenizer;
 
-/// Nesting that JSON input may have; `serde_json` itself stops at 128.
+/// Maximum nesting depth of JSON input; `serde_json` itself stops at 128.
 const MAX_DEPTH: usize = 100;
 
-/// Turns input into template values, with markers in it where it looks like a special token.
+/// Converts input to template values and puts markers into look-alikes of special tokens.
 pub(super) struct Guard<'a> {
     tokenizer: &'a Tokenizer,
     marker: char,
     input_size: usize,
-    /// Tokens that an answer may contain: the marks of its thoughts, for which templates look in old answers.
+    /// Tokens that an answer may contain: the marks of its thoughts, which templates look for in old answers.
     answers: Vec<u32>,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Guard<'a> {
         self.marker
     }
 
-    /// Bytes of all strings in the input.
+    /// Returns the bytes of all strings in the input.
     pub(super) fn input_size(&self) -> usize {
         self.input_size
     }
@@ -159,7 +159,7 @@ fn collect<'a>(json: &'a Json, depth: usize, texts: &mut Vec<&'a str>) -> Result
     Ok(())
 }
 
-/// A private-use character that is in none of the texts.
+/// Returns a private-use character that occurs in none of the texts.
 pub(super) fn free_marker<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<char> {
     let candidates = || ('\u{e000}'..='\u{f8ff}').chain('\u{f0000}'..='\u{ffffd}');
     let is_candidate = |c: &char| matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{ffffd}');

@@ -1,16 +1,16 @@
-//! The `tojson` filter, as Python's `json.dumps` writes it.
+//! The `tojson` filter, with the output of Python's `json.dumps`.
 //!
-//! `transformers` replaces Jinja's own filter by `json.dumps(x, ensure_ascii=False, indent=None, ...)`, so there
-//! is a blank behind `,` and `:`, and nothing is escaped for HTML.
+//! `transformers` replaces Jinja's own filter by `json.dumps(x, ensure_ascii=False, indent=None, ...)`, so `,` and `:`
+//! are followed by a blank, and nothing is escaped for HTML.
 
 use std::fmt::Write as _;
 
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
 
-/// Nesting that a value may have.
+/// Maximum nesting depth of a value.
 const MAX_DEPTH: usize = 120;
-/// Characters of indentation per level.
+/// Maximum characters of indentation per level.
 const MAX_INDENT: usize = 16;
 
 struct Style {
@@ -21,7 +21,7 @@ struct Style {
     sort_keys: bool,
 }
 
-/// `value | tojson(ensure_ascii=false, indent=none, separators=none, sort_keys=false)`; the first two by place as well.
+/// `value | tojson(ensure_ascii=false, indent=none, separators=none, sort_keys=false)`; the first two may be positional.
 pub(super) fn tojson(
     state: &State,
     value: Value,
@@ -34,7 +34,7 @@ pub(super) fn tojson(
     let separators: Option<Vec<String>> = options.get("separators")?;
     let sort_keys: Option<bool> = options.get("sort_keys")?;
     options.assert_all_used()?;
-    // Python takes a number of blanks or the indentation itself.
+    // Python accepts a number of blanks or the indentation itself.
     let indent = match indent.filter(|v| !v.is_none() && !v.is_undefined()) {
         None => None,
         Some(v) => Some(match v.as_str() {
@@ -73,7 +73,7 @@ impl Style {
                 "tojson: the value is nested too deeply",
             ));
         }
-        // A custom filter pays for its own work: one value, and the indentation before it.
+        // Custom filters must account for their own work: one value, and the indentation before it.
         let indentation = self.indent.as_deref().map_or(0, str::len) * depth;
         state.consume_fuel(1 + indentation as u64 / 64)?;
         match value.kind() {

@@ -1,13 +1,13 @@
-//! Python's methods on strings, lists and dicts, as far as minijinja's `pycompat` lacks them.
+//! Python's methods on strings, lists and dicts that minijinja's `pycompat` lacks.
 
 use minijinja::value::{Kwargs, Rest, Value, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
-/// Digits of a width: what is padded is built before the work limit can see it.
+/// Maximum digits of a width: the padded text is built before the work limit can take effect.
 const MAX_WIDTH_DIGITS: usize = 4;
 const MAX_WIDTH: usize = 9_999;
-/// Bytes of indentation.
+/// Maximum bytes of an indented text.
 const MAX_INDENTED: usize = 1 << 20;
 
 /// Calls `value.method(args)`.
@@ -70,7 +70,7 @@ fn of_text(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Er
         "ljust" | "rjust" | "center" => {
             let (width, fill): (usize, Option<char>) = from_args(args)?;
             let (fill, missing) = (fill.unwrap_or(' '), missing(text, width, method)?);
-            // As CPython rounds: the odd one goes left where the width is odd too.
+            // CPython's rounding: an odd blank goes to the left if the width is odd too.
             let left = match method {
                 "ljust" => 0,
                 "rjust" => missing,
@@ -161,7 +161,7 @@ pub(super) fn indent(
             },
         },
     };
-    // The work limit does not see what a filter builds.
+    // The work limit does not cover what a filter builds.
     let lines = text.split('\n').count();
     if lines.saturating_mul(indentation.len()) > MAX_INDENTED {
         return Err(invalid("indent: the result is too long"));
@@ -179,7 +179,7 @@ pub(super) fn indent(
     Ok(out)
 }
 
-/// `value | default(other="", boolean=false)`; minijinja's own takes no names.
+/// `value | default(other="", boolean=false)`; minijinja's own version takes no named arguments.
 pub(super) fn default(
     value: &Value,
     other: Option<Value>,
@@ -196,7 +196,7 @@ pub(super) fn default(
     })
 }
 
-/// `value is sequence`: whatever has a length and entries, also a text or a dict.
+/// `value is sequence`: anything with a length and entries, also a string or a dict.
 pub(super) fn is_sequence(value: &Value) -> bool {
     matches!(
         value.kind(),
@@ -209,7 +209,7 @@ pub(super) fn cycler(items: Rest<Value>) -> Result<Value, Error> {
     minijinja_contrib::globals::cycler(items.0)
 }
 
-/// Characters that `text` lacks of `width`.
+/// Returns the number of characters that `text` falls short of `width`.
 fn missing(text: &str, width: usize, method: &str) -> Result<usize, Error> {
     if width > MAX_WIDTH {
         return Err(too_wide(method));

@@ -1,17 +1,17 @@
-//! Chat templates: from messages to the prompt that a model was trained on.
+//! Chat templates: render messages to the prompt that a model was trained on.
 //!
-//! A GGUF file brings its template as Jinja source. It is rendered as Hugging Face's `transformers` does it
+//! A GGUF file contains its template as Jinja source. It is rendered as in Hugging Face's `transformers`
 //! (`utils/chat_template_utils.py`: sandbox, `trim_blocks`, `lstrip_blocks`, `tojson`, `raise_exception`,
 //! `strftime_now`), its source rewritten where minijinja differs from Jinja2 ([`source`]), with two differences:
 //!
-//! * A template is foreign code: the work it may do and the text it may produce are limited. One thing escapes
-//!   the count: minijinja 3.1.0 joins lists lazily and does not count the items when it does so in the end, so a
-//!   template that doubles a list some thirty times (`x = x + x`) goes on until memory ends. In a browser the
-//!   page's clock or the end of memory ends the worker with a typed error; natively nothing does.
+//! * A template is untrusted code: its work and its output are limited. One operation escapes
+//!   the count: minijinja 3.1.0 joins lists lazily and does not count the items when it finally joins them, so a
+//!   template that doubles a list some thirty times (`x = x + x`) runs until memory is exhausted. In a browser the
+//!   page's timeout or the exhausted memory ends the worker with a typed error; natively nothing stops it.
 //! * Special tokens that occur in a message, a tool or an option stay plain text. They are broken with a marker
-//!   character while the template runs, so that [`Tokenizer::encode_template`] can tell them from those that the
-//!   template itself wrote, and the marker is taken out again before encoding. A template that compares such
-//!   texts, or measures them, sees the marker.
+//!   character while the template runs, so that [`Tokenizer::encode_template`] can distinguish them from those that the
+//!   template itself wrote, and the marker is removed before encoding. A template that compares or measures such
+//!   texts sees the marker.
 
 mod clock;
 mod guard;
@@ -47,21 +47,21 @@ const CHATML: &str = "{% for m in messages %}<|im_start|>{{ m.role }}{{ '\\n' }}
     <|im_end|>{{ '\\n' }}{% endfor %}\
     {% if add_generation_prompt %}<|im_start|>assistant{{ '\\n' }}{% endif %}";
 
-/// Used if the file has neither.
+/// Used if the file has neither a template nor those tokens.
 const PLAIN: &str = "{% for m in messages %}{{ m.role | capitalize }}: \
     {% if m.content is string %}{{ m.content }}\
     {% else %}{% for part in m.content or [] %}{{ part.text }}{% endfor %}{% endif %}\
     {{ '\\n' }}{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}";
 
-/// The longest template source in bytes; real ones have at most some 20 kB.
+/// Longest template source in bytes; real ones have at most some 20 kB.
 const MAX_SOURCE: usize = 1 << 20;
-/// minijinja's unit of work: about one instruction, or 64 bytes of data. Real templates use some hundred per
-/// message. This also bounds the memory that a render can take, to about 64 bytes per unit.
+/// minijinja's unit of work: about one instruction, or 64 bytes of data. Real templates use a few hundred per
+/// message. This also bounds a render's memory, to about 64 bytes per unit.
 const FUEL: u64 = 500_000;
 const FUEL_PER_MESSAGE: u64 = 20_000;
-/// Nested calls; each takes stack, of which WebAssembly has 1 MiB.
+/// Maximum depth of nested calls; each takes stack, of which WebAssembly has 1 MiB.
 const RECURSION: usize = 200;
-/// The longest result in bytes: this much, and this often the size of the input.
+/// Longest result: this many bytes plus a multiple of the input's size.
 const MAX_OUTPUT: usize = 1 << 20;
 const MAX_OUTPUT_PER_INPUT: usize = 16;
 
@@ -70,9 +70,9 @@ const NAME: &str = "chat";
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    /// `"system"`, `"user"`, `"assistant"`, `"tool"`, or what else the template knows.
+    /// `"system"`, `"user"`, `"assistant"`, `"tool"`, or another role that the template knows.
     pub role: String,
-    /// A string; or, if the template knows them, a list of parts, or null (for a tool call without text).
+    /// A string; or, if the template supports them, a list of parts, or null (for a tool call without text).
     #[serde(default)]
     pub content: Json,
     /// Further fields that the template may read: `tool_calls`, `name`, `reasoning_content`, ...
@@ -81,7 +81,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message of text.
+    /// Creates a text message.
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
         Message {
             role: role.into(),
@@ -94,31 +94,31 @@ impl Message {
 /// Variables that a template can read besides the messages.
 #[derive(Debug, Clone, Default)]
 pub struct RenderOptions {
-    /// Ends the prompt with the beginning of the assistant's answer.
+    /// End the prompt with the beginning of the assistant's answer.
     pub add_generation_prompt: bool,
-    /// The last message is an answer to go on with: the prompt ends with its text.
+    /// Treat the last message as an unfinished answer to continue: the prompt ends with its text.
     pub continue_final_message: bool,
     /// A list of tool descriptions (JSON schemas as in the OpenAI API).
     pub tools: Option<Json>,
-    /// Further variables, e.g. `enable_thinking`. They win over the ones set here.
+    /// Further variables, e.g. `enable_thinking`. They override the ones set here.
     pub extra: Map<String, Json>,
-    /// The time that `strftime_now` tells. Without it the function does not exist; templates test for that and
-    /// write a fixed date then.
+    /// The time that `strftime_now` returns. Without it the function is undefined; templates test for that and
+    /// write a fixed date instead.
     pub now: Option<Clock>,
 }
 
-/// A rendered prompt. Look-alikes of special tokens from the input are broken by a marker character in it.
+/// A rendered prompt. A marker character breaks look-alikes of special tokens that came from the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
     pub(crate) text: String,
-    /// Occurs nowhere in the input, only where it was put.
+    /// Occurs nowhere in the input, only where it was inserted.
     pub(crate) marker: char,
-    /// The answer begins among the model's thoughts (`<think>`).
+    /// The answer begins inside the model's thoughts (`<think>`).
     pub(crate) in_thoughts: bool,
 }
 
 impl Rendered {
-    /// A prompt that was written by the program itself, not by a user: every special token in it counts.
+    /// Wraps a prompt that the program wrote, not a user: every special token in it counts.
     pub fn trusted(text: impl Into<String>) -> Self {
         let text = text.into();
         // Some private-use character is always free: there are more of them than a short search needs, and
@@ -131,17 +131,17 @@ impl Rendered {
         }
     }
 
-    /// Bytes of the prompt, markers included.
+    /// Returns the prompt's length in bytes, markers included.
     pub fn byte_len(&self) -> usize {
         self.text.len()
     }
 
-    /// Whether the answer begins among the model's thoughts.
+    /// Returns whether the answer begins inside the model's thoughts.
     pub fn is_in_thoughts(&self) -> bool {
         self.in_thoughts
     }
 
-    /// The prompt as the model's authors would see it, without markers.
+    /// Returns the prompt as the model's authors would see it, without markers.
     pub fn plain(&self) -> String {
         self.text.replace(self.marker, "")
     }
@@ -158,7 +158,7 @@ pub struct ChatTemplate {
 }
 
 impl ChatTemplate {
-    /// Compiles `source`. `bos` and `eos` are the texts of the special tokens that a template writes as
+    /// Compiles `source`. `bos` and `eos` are the texts of the special tokens that a template refers to as
     /// `bos_token` and `eos_token`; empty if there is none.
     ///
     /// # Errors
@@ -171,7 +171,7 @@ impl ChatTemplate {
                 source.len()
             )));
         }
-        // Jinja reads every kind of line end as one.
+        // Jinja treats all kinds of line ends alike.
         let text = &source.replace("\r\n", "\n").replace('\r', "\n");
         let mut env = Environment::new();
         let syntax = SyntaxConfig::builder()
@@ -213,12 +213,12 @@ impl ChatTemplate {
         })
     }
 
-    /// Compiles the template of a file (`tokenizer.chat_template`). If it has none: ChatML if the vocabulary
+    /// Compiles a file's template (`tokenizer.chat_template`). Without one it uses ChatML if the vocabulary
     /// has `<|im_start|>`, else lines of `User: ...` and `Assistant: ...`.
     ///
     /// # Errors
     ///
-    /// As for [`ChatTemplate::new`].
+    /// Any error of [`ChatTemplate::new`].
     pub fn for_tokenizer(source: Option<&str>, tokenizer: &Tokenizer) -> Result<Self> {
         let chatml = tokenizer.token_to_id("<|im_start|>").is_some();
         let source = source.unwrap_or(if chatml { CHATML } else { PLAIN });
@@ -229,17 +229,17 @@ impl ChatTemplate {
         Self::new(source, text(tokenizer.bos()), text(tokenizer.eos()))
     }
 
-    /// Format in which the model writes tool calls; `None` if its template knows none, or none that can be parsed.
+    /// Returns the format in which the model writes tool calls; `None` if its template knows none, or none that can be parsed.
     pub fn tool_style(&self) -> Option<ToolStyle> {
         ToolStyle::of(&self.source)
     }
 
-    /// The texts round the model's thoughts; `None` where its template does not speak of thoughts.
+    /// Returns the texts around the model's thoughts; `None` if its template does not mention thoughts.
     pub fn thought_marks(&self) -> Option<&ThoughtMarks> {
         self.thought_marks.as_ref()
     }
 
-    /// The Jinja source.
+    /// Returns the Jinja source.
     pub fn source(&self) -> &str {
         &self.source
     }
@@ -249,8 +249,8 @@ impl ChatTemplate {
     /// # Errors
     ///
     /// [`Error::Template`] with the text of a `raise_exception`, with the place of another error in the
-    /// template, or if it works for too long or writes too much; [`Error::InvalidRequest`] where there is no answer
-    /// to go on with.
+    /// template, or if it works for too long or writes too much; [`Error::InvalidRequest`] if there is no answer
+    /// to continue.
     pub fn render(
         &self,
         messages: &[Message],
@@ -330,7 +330,7 @@ impl ChatTemplate {
 #[error("{0}")]
 struct Raised(String);
 
-/// The result was about to exceed its limit.
+/// Error of a result that would exceed its limit.
 #[derive(Debug, thiserror::Error)]
 #[error("the result is longer than {0} bytes")]
 struct TooLong(usize);

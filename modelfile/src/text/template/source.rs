@@ -1,26 +1,26 @@
-//! Python's Jinja written as minijinja's.
+//! Rewrites Python's Jinja as minijinja's.
 //!
-//! Templates are written for Jinja2, whose string literals are Python's and whose `for` reads a text like a list. Where
-//! minijinja 3.1.0 differs, the source is rewritten before it is compiled: by tokens, so that texts outside of tags,
+//! Templates are written for Jinja2, whose string literals are Python's and whose `for` iterates over a string like a list.
+//! Where minijinja 3.1.0 differs, the source is rewritten before it is compiled: token by token, so that text outside tags,
 //! comments, raw blocks and string literals keep their meaning.
 //!
 //! * String literals: `\x41`, `\101`, `\U0001F600`, `\a`, `\v` and a backslash at the end of a line.
-//! * `{% generation %}` marks the assistant's words for training; it becomes a condition that holds, because its
-//!   white-space control counts.
-//! * `for c in text`: the text becomes a list of characters ([`LOOPED`]), so that `loop.last` and `loop.length` exist.
-//! * `f(a, b,)`: the last comma of a call is taken out.
+//! * `{% generation %}` marks the assistant's words for training; it becomes a condition that is always true, because its
+//!   white-space control still applies.
+//! * `for c in text`: the string becomes a list of characters ([`LOOPED`]), so that `loop.last` and `loop.length` exist.
+//! * `f(a, b,)`: a call's trailing comma is removed.
 
 use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
-/// Name of the filter round what a loop reads.
+/// Name of the filter around a loop's iterable.
 pub(super) const LOOPED: &str = "_looped";
 
-/// Gives a text as a list of its characters, any other value as it is.
+/// Returns a string as a list of its characters, any other value unchanged.
 pub(super) fn looped(state: &State, value: Value) -> Result<Value, Error> {
     match value.as_str() {
         Some(text) if value.kind() == ValueKind::String => {
-            // The list takes more memory than the text: a value for each character.
+            // The list takes more memory than the string: one value per character.
             state.consume_fuel(text.len() as u64 / 2)?;
             Ok(text.chars().map(Value::from).collect())
         }
@@ -28,7 +28,7 @@ pub(super) fn looped(state: &State, value: Value) -> Result<Value, Error> {
     }
 }
 
-/// Rewrites a whole template. What is not well formed stays as it is, for the compiler to complain about.
+/// Rewrites a whole template. Malformed parts stay unchanged, for the compiler to report.
 pub(super) fn rewritten(source: &str) -> String {
     let mut out = String::with_capacity(source.len() + 64);
     let mut rest = source;
@@ -62,7 +62,7 @@ pub(super) fn rewritten(source: &str) -> String {
     out
 }
 
-/// White space and its control, at the beginning of a tag.
+/// Returns whether `c` is white space or its control, at the beginning of a tag.
 fn is_margin(c: char) -> bool {
     c.is_whitespace() || c == '-' || c == '+'
 }
@@ -71,7 +71,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Rewrites the statement that begins here, behind `{%`; gives what follows its end (of a raw block: the block's).
+/// Rewrites the statement that begins here, after `{%`; returns the text after its end (for a raw block: the block's end).
 fn statement<'a>(text: &'a str, out: &mut String) -> &'a str {
     let word = &text[..text.find(|c| !is_word(c)).unwrap_or(text.len())];
     let rest = &text[word.len()..];
@@ -98,7 +98,7 @@ fn statement<'a>(text: &'a str, out: &mut String) -> &'a str {
     }
 }
 
-/// Offset of the tag that ends a raw block.
+/// Returns the offset of the tag that ends a raw block.
 fn raw_end(text: &str) -> Option<usize> {
     let tags = text.match_indices("{%").map(|(at, _)| at);
     tags.into_iter().find(|at| {
@@ -108,15 +108,15 @@ fn raw_end(text: &str) -> Option<usize> {
     })
 }
 
-/// A bracket that is open, and whether it holds the arguments of a call.
+/// An open bracket, and whether it encloses the arguments of a call.
 struct Bracket {
     is_call: bool,
 }
 
-/// Rewrites the inside of a tag up to and with `end`; gives the bytes that were read.
+/// Rewrites the inside of a tag up to and including `end`; returns the number of bytes read.
 fn code(text: &str, end: &str, is_loop: bool, out: &mut String) -> usize {
     let mut open: Vec<Bracket> = Vec::new();
-    // Where the looped expression begins and ends in `out`.
+    // Bounds of the looped expression in `out`.
     let (mut begins, mut ends) = (None, None);
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
@@ -158,7 +158,7 @@ fn code(text: &str, end: &str, is_loop: bool, out: &mut String) -> usize {
         at += word.len();
     }
     if let Some(begins) = begins {
-        // White-space control at the end is the tag's.
+        // White-space control at the end belongs to the tag.
         let margin = |text: &str| text.trim_end_matches(is_margin).len();
         let ends = ends.unwrap_or_else(|| begins + margin(&out[begins..]));
         out.insert_str(ends, &format!(") | {LOOPED} "));
@@ -169,7 +169,7 @@ fn code(text: &str, end: &str, is_loop: bool, out: &mut String) -> usize {
     at + end.len()
 }
 
-/// Whether a bracket behind this code opens a call.
+/// Returns whether a bracket after this code opens a call.
 fn is_callee(code: &str) -> bool {
     const KEYWORDS: [&str; 9] = ["in", "if", "elif", "else", "and", "or", "not", "is", "set"];
     let code = code.trim_end();
@@ -180,9 +180,9 @@ fn is_callee(code: &str) -> bool {
     }
 }
 
-/// Writes the string literal that begins here in the escapes that both languages read alike; gives the bytes that were read.
+/// Writes the string literal that begins here with escapes that both languages read alike; returns the bytes read.
 ///
-/// Python's rules are those of its codec `unicode_escape`, which Jinja2 uses; names of characters (`\N{...}`) stay.
+/// Python's rules are those of its codec `unicode_escape`, which Jinja2 uses; character names (`\N{...}`) are kept.
 fn literal(text: &str, out: &mut String) -> usize {
     let quote = text.as_bytes()[0];
     let mut rest = &text[1..];
@@ -202,7 +202,7 @@ fn literal(text: &str, out: &mut String) -> usize {
     }
 }
 
-/// Writes one escape, of which the text behind the backslash is given; gives the bytes that were read.
+/// Writes one escape, given the text after the backslash; returns the number of bytes read.
 fn escape(text: &str, out: &mut String) -> usize {
     let Some(c) = text.chars().next() else {
         out.push('\\');
@@ -237,7 +237,7 @@ fn escape(text: &str, out: &mut String) -> usize {
     }
     let end = digits(from, least, radix);
     let code = u32::from_str_radix(&text[from..end], radix).ok();
-    // Half of a pair of UTF-16, which Python would keep as it is, has no place in a text.
+    // Half of a UTF-16 surrogate pair, which Python would keep, cannot be part of a Rust string.
     match code.and_then(char::from_u32) {
         Some(c) if radix == 8 || end == from + least => {
             match c {

@@ -1,4 +1,4 @@
-//! The format in which a model writes tool calls and thoughts, as far as its template shows it.
+//! Formats in which models write tool calls and thoughts, as far as their templates show them.
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ pub enum ToolStyle {
     Hermes,
     /// `<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`: Qwen3-Coder.
     Xml,
-    /// `{"name": ..., "parameters": ...}` as the whole answer: Llama 3.1 and later.
+    /// `{"name": ..., "parameters": ...}` is the whole answer: Llama 3.1 and later.
     Llama,
     /// `[TOOL_CALLS]` before a list, or before a name and `[ARGS]`.
     Mistral,
@@ -19,7 +19,7 @@ pub enum ToolStyle {
 }
 
 impl ToolStyle {
-    /// The style of a template's source; `None` where it knows no tools, or writes calls in a way that nothing here reads.
+    /// Finds the style in a template's source; `None` if it knows no tools, or writes calls in a format that nothing here parses.
     pub(super) fn of(source: &str) -> Option<Self> {
         let has = |text| source.contains(text);
         match () {
@@ -36,7 +36,7 @@ impl ToolStyle {
     }
 }
 
-/// The texts round a model's thoughts.
+/// The texts around a model's thoughts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ThoughtMarks {
     /// E.g. `<think>`.
@@ -54,19 +54,19 @@ impl Default for ThoughtMarks {
     }
 }
 
-/// Words within the marks of thoughts.
+/// Words that occur in the marks of thoughts.
 const THOUGHTS: [&str; 3] = ["think", "thought", "reasoning"];
 /// Brackets of marks. The pairs with a bar come first: they contain others.
 const BRACKETS: [(&str, &str); 4] = [("<|", "|>"), ("<", ">"), ("[", "]"), ("◁", "▷")];
-/// The longest mark in bytes.
+/// Length of the longest mark in bytes.
 const LONGEST: usize = 40;
 
 impl ThoughtMarks {
-    /// The first marks of thoughts that a template's source spells: a word in brackets that speaks of thoughts, of which one is the other's end
-    /// (`<think>` and `</think>`, `[THINK]` and `[/THINK]`, `<|START_THINKING|>` and `<|END_THINKING|>`). The end alone is enough: many
-    /// templates only take old thoughts out.
+    /// Finds the first marks of thoughts that a template's source spells: two bracketed words for thoughts, the second
+    /// of which closes the first (`<think>` and `</think>`, `[THINK]` and `[/THINK]`, `<|START_THINKING|>` and
+    /// `<|END_THINKING|>`). The closing mark alone is enough: many templates only remove old thoughts.
     pub(super) fn of(source: &str) -> Option<Self> {
-        // Channels have marks of their own.
+        // Channels have their own marks.
         if source.contains("<|channel|>") {
             return None;
         }
@@ -77,12 +77,12 @@ impl ThoughtMarks {
             .map(|(_, marks)| marks)
     }
 
-    /// Whether a prompt ends with the beginning of the model's thoughts.
+    /// Returns whether a prompt ends with the beginning of the model's thoughts.
     pub(super) fn are_open(&self, prompt: &str) -> bool {
         prompt.trim_end().ends_with(&self.open)
     }
 
-    /// Separator between a mark and the text inside it: a line break if the mark is on a line by itself, as `<think>` is.
+    /// Returns the separator between a mark and the text inside it: a line break for `<think>`, which is on a separate line.
     pub(super) fn line(&self) -> &'static str {
         match self.open.as_str() {
             "<think>" => "\n",
@@ -91,7 +91,7 @@ impl ThoughtMarks {
     }
 }
 
-/// The closing marks in such brackets, each with its place, and the opening mark that belongs to it.
+/// Finds the closing marks in such brackets, each with its offset and the matching opening mark.
 fn closing<'a>(
     source: &'a str,
     (left, right): (&'static str, &'static str),

@@ -1,4 +1,4 @@
-//! Tests of rendering, and of what the tokenizer makes of it.
+//! Tests of rendering, and of the tokens that result.
 
 use serde_json::{Value as Json, json};
 
@@ -257,7 +257,7 @@ fn runaway_templates_are_stopped() {
         ));
         message_of(
             try_render(&open.repeat(20_000), json!([]), &options()).and_then(|r| {
-                // "(((" outside of an expression is text.
+                // "(((" outside an expression is text.
                 Err(Error::Template {
                     message: format!("{} bytes of text", r.text.len()),
                 })
@@ -277,7 +277,7 @@ fn deep_input_is_refused() {
         ..options()
     };
     assert!(message_of(try_render("x", json!([]), &options)).contains("nested"));
-    // Dropping it would recurse as deep; that is serde_json's own limit, which parsing enforces.
+    // Dropping it would recurse just as deep; that is serde_json's own limit, which parsing enforces.
     std::mem::forget(options);
 }
 

@@ -1,4 +1,4 @@
-//! Going on with an answer that was cut off (`continue_final_message`).
+//! Continues an answer that was cut off (`continue_final_message`).
 
 use serde_json::Value as Json;
 
@@ -6,10 +6,10 @@ use super::guard::Guard;
 use super::{Message, ThoughtMarks, ToolStyle};
 use crate::error::{Error, Result};
 
-/// Takes the answer that is to be continued off the end of a conversation.
+/// Removes the answer that is to be continued from the end of a conversation.
 ///
 /// # Errors
-/// [`Error::InvalidRequest`] where the last message is not an answer in words, or the model writes its answers on channels.
+/// [`Error::InvalidRequest`] if the last message is not a text answer, or the model writes its answers on channels.
 pub(super) fn split_answer(
     messages: &[Message],
     style: Option<ToolStyle>,
@@ -35,7 +35,8 @@ pub(super) fn split_answer(
     }
 }
 
-/// Writes after the prompt what the model has said so far, as the model would have; gives whether that ends among its thoughts.
+/// Appends to the prompt the answer so far, as the model would have written it; returns whether it ends inside the
+/// model's thoughts.
 pub(super) fn append_answer(
     text: &mut String,
     answer: &Message,

@@ -1,5 +1,5 @@
-//! Rules by which added tokens match the text around them, from `tokenizer.json` (Hugging Face's `AddedToken`). GGUF has
-//! no keys for them; the keys here are those that [`crate::container`] writes when it reads a model folder.
+//! Matching rules of added tokens against the text around them, from `tokenizer.json` (Hugging Face's `AddedToken`).
+//! GGUF has no keys for them; the keys here are those that [`crate::container`] writes when it reads a model folder.
 
 use std::collections::HashMap;
 
@@ -9,15 +9,15 @@ use crate::error::Result;
 /// Matching rules of one token.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Rule {
-    /// Takes the white space before it with it.
+    /// Absorbs the white space before it.
     lstrip: bool,
-    /// Takes the white space after it with it.
+    /// Absorbs the white space after it.
     rstrip: bool,
-    /// Is no token within a word.
+    /// Does not match within a word.
     single_word: bool,
 }
 
-/// The rules of the tokens that have any.
+/// The rules of all tokens that have any.
 #[derive(Debug, Default)]
 pub(super) struct AddedRules {
     of: HashMap<u32, Rule>,
@@ -42,7 +42,7 @@ impl AddedRules {
         Ok(rules)
     }
 
-    /// Whether token `id` is one at these bytes of `text`.
+    /// Returns whether token `id` matches at these bytes of `text`.
     pub(super) fn admit(&self, id: u32, text: &str, start: usize, end: usize) -> bool {
         let is_single = self.of.get(&id).is_some_and(|rule| rule.single_word);
         let is_word = |c: char| c.is_alphanumeric() || c == '_';
@@ -51,7 +51,7 @@ impl AddedRules {
                 || text[end..].chars().next().is_some_and(is_word))
     }
 
-    /// Returns the part of the text that remains before token `id`.
+    /// Returns the part of the text before token `id` that the token does not absorb.
     pub(super) fn before<'t>(&self, id: u32, text: &'t str) -> &'t str {
         match self.of.get(&id) {
             Some(rule) if rule.lstrip => text.trim_end(),
@@ -59,7 +59,7 @@ impl AddedRules {
         }
     }
 
-    /// Bytes of the text after token `id` that go with it.
+    /// Returns the bytes of the text after token `id` that the token absorbs.
     pub(super) fn taken_after(&self, id: u32, text: &str) -> usize {
         match self.of.get(&id) {
             Some(rule) if rule.rstrip => text.len() - text.trim_start().len(),

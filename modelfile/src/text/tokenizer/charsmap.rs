@@ -1,10 +1,10 @@
-//! SentencePiece's normalisation table, `precompiled_charsmap`: checked before the library reads it, which trusts it.
+//! Checks SentencePiece's normalisation table, `precompiled_charsmap`, because the library that reads it trusts it.
 //!
-//! u32 bytes of a double array; its units, u32 each; the replacements, each ending in NUL. A unit is a node, whose offset
-//! leads to the block of its children, or (bit 31) a leaf, whose value is a place among the replacements. Reference:
-//! `darts.h` of darts-clone.
+//! Layout: the length of a double array in bytes, u32; its units, u32 each; the replacements, each ending in NUL. A unit is
+//! a node, whose offset leads to the block of its children, or (bit 31) a leaf, whose value is an offset into the
+//! replacements. Reference: `darts.h` of darts-clone.
 
-/// Why `bytes` cannot be a table, if they cannot.
+/// Returns the reason why `bytes` is not a valid table, if it is not.
 pub(super) fn fault(bytes: &[u8]) -> Option<&'static str> {
     const LEAF: u32 = 1 << 31;
     let Some((len, rest)) = bytes.split_first_chunk() else {
@@ -27,7 +27,7 @@ pub(super) fn fault(bytes: &[u8]) -> Option<&'static str> {
             }
             continue;
         }
-        // A child is at this place with a byte of the text.
+        // A child's index is this one XOR a byte of the text.
         let children = at ^ ((unit >> 10) << ((unit & 1 << 9) >> 6)) as usize;
         if children | 0xff >= units.len() {
             return Some("a node leads out of its array");
@@ -60,7 +60,7 @@ mod tests {
             &[0xff; 4],
             &[0; 4],
             b"",
-            // a node far away, a leaf behind the end, one within a character, text that is none
+            // an out-of-range node, a leaf past the end, one within a character, replacements that are not text
             &table(&whole(1 << 20), b"a\0"),
             &table(&whole(leaf(9)), b"a\0"),
             &table(&whole(leaf(1)), "ä\0".as_bytes()),

@@ -1,4 +1,4 @@
-//! From token ids to text.
+//! Converts token ids to text.
 
 use std::sync::Arc;
 
@@ -9,21 +9,21 @@ use super::vocab::{Kind, Vocab};
 pub(super) enum Scheme {
     /// GPT-2: every byte is one printable character.
     ByteLevel,
-    /// SentencePiece: text as it is, blanks as "▁".
+    /// SentencePiece: plain text, with blanks as "▁".
     SentencePiece,
 }
 
-/// The vocabulary and how to read it; shared by the tokenizer and its streams.
+/// The vocabulary and its scheme; shared by the tokenizer and its streams.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) vocab: Vocab,
     pub(super) scheme: Scheme,
-    /// The encoder puts a blank before the text, so the decoder takes one away.
+    /// The encoder puts a blank before the text, so the decoder removes one.
     pub(super) strip_blank: bool,
 }
 
 impl Table {
-    /// Appends the bytes that token `id` stands for; control, unknown and unused tokens stand for none.
+    /// Appends the bytes that token `id` represents; control, unknown and unused tokens have none.
     pub(super) fn append(&self, id: u32, out: &mut Vec<u8>) {
         let (Some(text), Some(kind)) = (self.vocab.text(id), self.vocab.kind(id)) else {
             return;
@@ -38,7 +38,7 @@ impl Table {
                 let before = out.len();
                 for c in text.chars() {
                     let Some(byte) = char_to_byte(c) else {
-                        // Not byte-level text after all; Hugging Face's decoder takes such a token as it is.
+                        // Not byte-level text after all; Hugging Face's decoder takes such a token verbatim.
                         out.truncate(before);
                         out.extend_from_slice(text.as_bytes());
                         return;
@@ -60,7 +60,7 @@ impl Table {
     }
 }
 
-/// The byte of a `<0xXX>` token.
+/// Parses the byte of a `<0xXX>` token.
 pub(super) fn byte_token(text: &str) -> Option<u8> {
     let digits = text.strip_prefix("<0x")?.strip_suffix('>')?;
     match digits.len() {
@@ -69,7 +69,7 @@ pub(super) fn byte_token(text: &str) -> Option<u8> {
     }
 }
 
-/// GPT-2's `bytes_to_unicode`: printable Latin-1 stands for itself, the other bytes are numbered from U+0100.
+/// GPT-2's `bytes_to_unicode`: printable Latin-1 maps to itself, the other bytes are numbered from U+0100.
 const BYTE_TO_CHAR: [char; 256] = {
     let mut table = ['\0'; 256];
     let mut shifted = 0x100;
@@ -98,7 +98,7 @@ const CHAR_TO_BYTE: [Option<u8>; 0x144] = {
     table
 };
 
-/// The character that stands for `byte` in byte-level vocabularies.
+/// Returns the character that represents `byte` in byte-level vocabularies.
 pub(super) fn byte_to_char(byte: u8) -> char {
     BYTE_TO_CHAR[usize::from(byte)]
 }
@@ -107,11 +107,11 @@ fn char_to_byte(c: char) -> Option<u8> {
     CHAR_TO_BYTE.get(c as usize).copied().flatten()
 }
 
-/// Turns token ids into text while they arrive.
+/// Decodes token ids to text as they arrive.
 ///
-/// Only the bytes of a not yet complete character are kept, so a token costs the same at the end of a long
-/// answer as at its beginning. The texts of all pushes and of [`Stream::finish`], joined, are what
-/// [`super::Tokenizer::decode`] makes of all ids.
+/// Only the bytes of an incomplete character are kept, so a token costs the same at the end of a long
+/// answer as at its beginning. The texts of all pushes and of [`Stream::finish`], concatenated, equal the result of
+/// [`super::Tokenizer::decode`] for all ids.
 #[derive(Debug, Clone)]
 pub struct Stream {
     table: Arc<Table>,
@@ -119,7 +119,7 @@ pub struct Stream {
     pending: Vec<u8>,
     strip_blank: bool,
     keep_special: bool,
-    /// Special tokens whose names are text to this stream's reader.
+    /// Special tokens whose names this stream's reader needs as text.
     kept: Vec<u32>,
 }
 
@@ -135,27 +135,27 @@ impl Stream {
         }
     }
 
-    /// For a stream whose reader looks for these special tokens: gives their names instead of nothing.
+    /// Makes the stream return the names of these special tokens instead of dropping them.
     pub fn keeping(mut self, ids: Vec<u32>) -> Self {
         self.kept = ids;
         self
     }
 
-    /// For a stream whose reader looks for special tokens: gives their names instead of nothing.
+    /// Makes the stream return the names of all special tokens instead of dropping them.
     pub fn keep_special(mut self) -> Self {
         self.keep_special = true;
         self
     }
 
-    /// For a stream that continues a text rather than begins one: keeps the first blank, which some
-    /// SentencePiece vocabularies otherwise lose.
+    /// Keeps the first blank, which some SentencePiece vocabularies otherwise lose: for a stream that continues
+    /// a text rather than begins one.
     pub fn keep_leading_blank(mut self) -> Self {
         self.strip_blank = false;
         self
     }
 
-    /// The text that `id` completes, often empty. Bytes that can never become valid UTF-8 give U+FFFD. Special
-    /// tokens give nothing.
+    /// Returns the text that `id` completes, often empty. Bytes that can never become valid UTF-8 yield U+FFFD. Special
+    /// tokens yield nothing.
     pub fn push(&mut self, id: u32) -> String {
         let before = self.pending.len();
         self.table.append(id, &mut self.pending);
@@ -174,7 +174,7 @@ impl Stream {
         self.take_complete()
     }
 
-    /// The rest: U+FFFD if the ids ended within a character, else nothing.
+    /// Returns the rest: U+FFFD if the ids ended within a character, else nothing.
     pub fn finish(&mut self) -> String {
         let rest = String::from_utf8_lossy(&self.pending).into_owned();
         self.pending.clear();
@@ -189,7 +189,7 @@ impl Stream {
             taken += chunk.valid().len();
             let invalid = chunk.invalid();
             let at_end = taken + invalid.len() == self.pending.len();
-            // Within the bytes a bad sequence stays bad; at the end it may only be incomplete.
+            // In the middle of the bytes a bad sequence stays bad; at the end it may only be incomplete.
             let incomplete =
                 || std::str::from_utf8(invalid).is_err_and(|e| e.error_len().is_none());
             if invalid.is_empty() || (at_end && incomplete()) {

@@ -1,7 +1,7 @@
-//! Building a [`Tokenizer`] from the metadata of a GGUF file.
+//! Builds a [`Tokenizer`] from the metadata of a GGUF file.
 //!
 //! Keys and defaults: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md> ("Tokenizer") and, where it
-//! is silent, what llama.cpp does (`src/llama-vocab.cpp`).
+//! is silent, llama.cpp's behaviour (`src/llama-vocab.cpp`).
 
 use std::sync::Arc;
 
@@ -48,25 +48,25 @@ impl Tokenizer {
     /// # Errors
     ///
     /// [`Error::Metadata`] if a key is missing, of the wrong type or contradicts another;
-    /// [`Error::Tokenizer`] if the kind of tokenizer or its pre-tokeniser is not known.
+    /// [`Error::Tokenizer`] if the kind of tokenizer or its pre-tokeniser is unknown.
     pub fn from_gguf(meta: &Metadata) -> Result<Self> {
         let model = meta.str("tokenizer.ggml.model")?;
         let scheme = match model {
             "gpt2" => Scheme::ByteLevel,
-            // (of "bert" the marks of words are alike)
+            // (for "bert" the marks of words are the same)
             "llama" | "t5" | "bert" => Scheme::SentencePiece,
             other => return Err(refuse(format!("unknown model {other:?}; known: {MODELS}"))),
         };
         let tokens = meta.strings("tokenizer.ggml.tokens")?;
         let special = |name: &str| special_id(meta, name, tokens.len());
-        // SentencePiece's own defaults.
+        // SentencePiece's own defaults
         let default = |id: u32| {
             (model == "llama")
                 .then_some(id)
                 .filter(|&id| (id as usize) < tokens.len())
         };
         let is_bert = model == "bert";
-        // What BERT calls them; its first files named no others.
+        // BERT's names for them; its first files named no others.
         let bert = |name: &str, id: u32| -> Result<Option<u32>> {
             let id = Some(id).filter(|&id| is_bert && (id as usize) < tokens.len());
             Ok(if is_bert { special(name)?.or(id) } else { None })
@@ -92,7 +92,7 @@ impl Tokenizer {
         let eog = end_ids(&vocab, ends);
         let key = "tokenizer.ggml.eos_token_id";
         if eog.is_empty() && meta.opt_u32(key)?.is_some() {
-            // Without it no answer would end.
+            // Without it no answer would ever end.
             return Err(Error::Metadata {
                 key: key.into(),
                 expected: format!("a token id below {}", tokens.len()),
@@ -173,7 +173,7 @@ impl Tokenizer {
             add_eos: is_bert || flag("add_eos_token")?.unwrap_or(false),
             prefix,
             added: AddedRules::read(meta)?,
-            // Phi-3's added tokens take the white space after them; GGUF has no key for that.
+            // Phi-3's added tokens absorb the white space after them; GGUF has no key for that.
             strip_after_special: meta.opt_str("general.architecture")? == Some("phi3")
                 && scheme == Scheme::SentencePiece
                 && meta.get("tokenizer.ggml.hearth.rstrip").is_none(),
@@ -188,7 +188,7 @@ impl Tokenizer {
     }
 }
 
-/// The bytes of SentencePiece's normalisation table.
+/// Returns the bytes of SentencePiece's normalisation table.
 fn charsmap(meta: &Metadata) -> Result<Option<Vec<u8>>> {
     let key = "tokenizer.ggml.precompiled_charsmap";
     let bytes = meta.opt_i32s(key)?;
@@ -199,8 +199,8 @@ fn refuse(message: String) -> Error {
     Error::Tokenizer { message }
 }
 
-/// `tokenizer.ggml.{name}_token_id`, if present. Published files name tokens that they do not have (and -1 or 2^32 - 1 for
-/// none): such a token is none, as in llama.cpp, and its model's default holds.
+/// Returns `tokenizer.ggml.{name}_token_id`, if present. Published files name tokens that they do not have (and -1 or
+/// 2^32 - 1 for none): such a token counts as absent, as in llama.cpp, and its model's default applies.
 fn special_id(meta: &Metadata, name: &str, tokens: usize) -> Result<Option<u32>> {
     let key = format!("tokenizer.ggml.{name}_token_id");
     if let Some(Value::I32(i32::MIN..0) | Value::I64(i64::MIN..0)) = meta.get(&key) {
@@ -216,7 +216,7 @@ fn kinds(meta: &Metadata, tokens: &[String], scheme: Scheme) -> Result<Vec<Kind>
             .map(|&number| Kind::from_gguf(number))
             .collect());
     }
-    // Files of 2023 may lack the key: only the byte tokens can be told by their texts.
+    // Files of 2023 may lack the key: only the byte tokens can be recognised, by their texts.
     let kind = |token: &String| match scheme == Scheme::SentencePiece && byte_token(token).is_some()
     {
         true => Kind::Byte,
@@ -237,7 +237,7 @@ fn scores(meta: &Metadata, vocab: &Vocab) -> Result<Vec<f32>> {
     Ok(scores.to_vec())
 }
 
-/// Byte-level BPE over the normal tokens. Special ones stay out, so that text can never become one.
+/// Builds byte-level BPE over the normal tokens. Special ones are left out, so that text can never become one.
 fn byte_level(vocab: &Vocab, merges: &[String], ignore_merges: bool) -> Result<BPE> {
     let mut pairs = Merges::with_capacity(merges.len());
     let mut joined = String::new();
@@ -269,7 +269,7 @@ fn byte_level(vocab: &Vocab, merges: &[String], ignore_merges: bool) -> Result<B
     let normal = |&id: &u32| vocab.kind(id) == Some(Kind::Normal);
     let mut ids = BpeVocab::default();
     ids.reserve(vocab.len());
-    // Backwards, so that a text that occurs twice keeps its first token, as `Vocab::id` does.
+    // Iterate backwards, so that a text that occurs twice keeps its first token, as in `Vocab::id`.
     for id in vocab.ids().rev().filter(normal) {
         ids.insert(vocab.text(id).unwrap_or_default().to_owned(), id);
     }
@@ -282,7 +282,7 @@ fn byte_level(vocab: &Vocab, merges: &[String], ignore_merges: bool) -> Result<B
         .map_err(|e| refuse(e.to_string()))
 }
 
-/// The tokens that end an answer, ascending.
+/// Returns the tokens that end an answer, ascending.
 fn end_ids(vocab: &Vocab, named: [Option<u32>; 3]) -> Vec<u32> {
     let mut ids: Vec<u32> = named.into_iter().flatten().collect();
     let by_text = |text: &&str| {
@@ -295,7 +295,7 @@ fn end_ids(vocab: &Vocab, named: [Option<u32>; 3]) -> Vec<u32> {
         };
         fits.then_some(id)
     };
-    // gpt-oss ends only a channel with "<|end|>", not the answer.
+    // In gpt-oss "<|end|>" ends only a channel, not the answer.
     let harmony = by_text(&"<|return|>").is_some() && by_text(&"<|call|>").is_some();
     ids.extend(
         END_TOKENS

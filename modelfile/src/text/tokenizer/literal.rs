@@ -1,9 +1,9 @@
-//! User-defined tokens that are ordinary text.
+//! Finds user-defined tokens that are ordinary text.
 //!
-//! Vocabularies hold texts as whole tokens that no merge makes: runs of blanks and line breaks, HTML's tags (Gemma), indentation
-//! (GPT-NeoX, Phi-2). Hugging Face's tokenizers, SentencePiece and llama.cpp all cut them out of a text before merging, longest
-//! first, and the model was trained so. Those that the chat template writes (`<think>`, `<tool_call>`) are structure
-//! instead: see [`super::special`].
+//! Vocabularies hold texts as whole tokens that no merge produces: runs of blanks and line breaks, HTML tags (Gemma),
+//! indentation (GPT-NeoX, Phi-2). Hugging Face's tokenizers, SentencePiece and llama.cpp all cut them out of a text before
+//! merging, longest first, and the model was trained that way. Those that the chat template writes (`<think>`,
+//! `<tool_call>`) are structure instead: see [`super::special`].
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use super::pre::PreTokenizer;
 use super::vocab::{Kind, Vocab};
 use crate::error::{Error, Result};
 
-/// The tokens, to be found in time that does not depend on their number.
+/// The tokens, indexed so that a search takes time independent of their number.
 #[derive(Debug, Default)]
 pub(super) struct Literals {
     ids: Vec<u32>,
@@ -29,7 +29,8 @@ pub(super) struct Found {
 }
 
 impl Literals {
-    /// The user-defined tokens of `vocab` that `template` does not spell and that are not among `named`, as `pre` normalises text.
+    /// Collects the user-defined tokens of `vocab` that `template` does not spell and that are not among `named`, as
+    /// normalised by `pre`.
     pub(super) fn new(
         vocab: &Vocab,
         template: &str,
@@ -67,12 +68,12 @@ impl Literals {
         Ok(Self { ids, finder })
     }
 
-    /// The ids.
+    /// Returns the ids.
     pub(super) fn ids(&self) -> HashSet<u32> {
         self.ids.iter().copied().collect()
     }
 
-    /// The first such token in `text` at or after byte `from`, the longest of those that begin there.
+    /// Finds the first such token in `text` at or after byte `from`, the longest of those that begin there.
     pub(super) fn find(&self, text: &str, from: usize, rules: &AddedRules) -> Option<Found> {
         let finder = self.finder.as_ref()?;
         finder.find_iter(&text[from..]).find_map(|found| {

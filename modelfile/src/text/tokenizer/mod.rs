@@ -1,11 +1,11 @@
-//! Text to token ids and back, as a GGUF file's metadata describes it.
+//! Converts text to token ids and back, as a GGUF file's metadata describes.
 //!
 //! Two rules that other implementations often lack:
 //!
 //! * Text never becomes a special token. [`Tokenizer::encode`] reads `<|im_end|>` as six harmless pieces, and
-//!   [`Tokenizer::encode_template`] recognises special tokens only where the chat template wrote them. Special are
-//!   control tokens, and of user-defined ones those that the template spells; the others are text, as in training.
-//! * A stream of tokens costs the same per token at any length: see [`Stream`].
+//!   [`Tokenizer::encode_template`] recognises special tokens only where the chat template wrote them. Special tokens are
+//!   control tokens and those user-defined ones that the template spells; the others are text, as in training.
+//! * A streamed token costs the same at any length of the text: see [`Stream`].
 
 mod added;
 mod charsmap;
@@ -59,15 +59,15 @@ enum Model {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Prefix {
     Never,
-    /// Before each stretch between special tokens, also before a blank.
+    /// Before each stretch between special tokens, even if it begins with a blank.
     Always,
-    /// As Hugging Face's Metaspace: where there is no blank already; with `first_only` at the beginning of the whole text alone.
+    /// Only if there is no blank yet, as in Hugging Face's Metaspace; with `first_only` only at the beginning of the whole text.
     Missing {
         first_only: bool,
     },
 }
 
-/// A model's tokenizer; made by [`Tokenizer::from_gguf`].
+/// A model's tokenizer; created by [`Tokenizer::from_gguf`].
 #[derive(Debug)]
 pub struct Tokenizer {
     model: Model,
@@ -84,13 +84,13 @@ pub struct Tokenizer {
     added: AddedRules,
     strip_after_special: bool,
     eog: Vec<u32>,
-    /// Bytes of the longest token.
+    /// Length of the longest token in bytes.
     longest: usize,
 }
 
 impl Tokenizer {
-    /// The ids of plain text: no special token is recognised, none is added (for a raw prompt, put
-    /// [`Tokenizer::bos`] in front if [`Tokenizer::add_bos`] says so).
+    /// Encodes plain text: no special token is recognised, none is added (for a raw prompt, put
+    /// [`Tokenizer::bos`] in front if [`Tokenizer::add_bos`] is true).
     ///
     /// # Errors
     ///
@@ -101,20 +101,20 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// Number of tokens in plain text.
+    /// Counts the tokens in plain text.
     ///
     /// # Errors
     ///
-    /// As for [`Tokenizer::encode`].
+    /// Any error of [`Tokenizer::encode`].
     pub fn count(&self, text: &str) -> Result<usize> {
         Ok(self.encode(text)?.len())
     }
 
-    /// The ids of a text to be embedded: with the tokens that began and ended a text in training.
+    /// Encodes a text to be embedded, with the tokens that began and ended a text in training.
     ///
     /// # Errors
     ///
-    /// As for [`Tokenizer::encode`].
+    /// Any error of [`Tokenizer::encode`].
     pub fn encode_whole(&self, text: &str) -> Result<Vec<u32>> {
         let mut ids: Vec<u32> = self.bos.filter(|_| self.add_bos).into_iter().collect();
         self.encode_plain(text, true, &mut ids)?;
@@ -122,13 +122,13 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// The ids of a rendered chat. Special tokens that the template wrote become their ids, the text between
+    /// Encodes a rendered chat. Special tokens that the template wrote become their ids, the text between
     /// two of them is encoded as a whole. The beginning-of-sequence token comes first if [`Tokenizer::add_bos`]
-    /// asks for it, never twice.
+    /// is true, never twice.
     ///
     /// # Errors
     ///
-    /// As for [`Tokenizer::encode`].
+    /// Any error of [`Tokenizer::encode`].
     pub fn encode_template(&self, rendered: &Rendered) -> Result<Vec<u32>> {
         let text = rendered.text.as_str();
         let mut ids = Vec::with_capacity(text.len() / 3);
@@ -150,7 +150,8 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// The fewest tokens that a text of `bytes` can become; 0 where the model may drop text (blanks, what it does not know).
+    /// Returns the fewest tokens that a text of `bytes` can become; 0 if the model may drop text (blanks, unknown
+    /// characters).
     pub fn least_tokens(&self, bytes: usize) -> usize {
         match self.model {
             Model::ByteLevel { .. } | Model::SentencePiece(_) => bytes / self.longest.max(1),
@@ -158,7 +159,7 @@ impl Tokenizer {
         }
     }
 
-    /// The text of `ids`. Special tokens give nothing, bytes that are not UTF-8 give U+FFFD.
+    /// Decodes `ids`. Special tokens yield nothing, bytes that are not UTF-8 yield U+FFFD.
     pub fn decode(&self, ids: &[u32]) -> String {
         let mut bytes = Vec::with_capacity(ids.len() * 4);
         for &id in ids {
@@ -168,74 +169,75 @@ impl Tokenizer {
         String::from_utf8_lossy(&bytes[usize::from(blank)..]).into_owned()
     }
 
-    /// Begins to decode token by token.
+    /// Begins decoding token by token.
     pub fn stream(&self) -> Stream {
         Stream::new(Arc::clone(&self.table))
     }
 
-    /// Number of tokens; ids are below it.
+    /// Returns the number of tokens; ids are below it.
     pub fn vocab_size(&self) -> usize {
         self.table.vocab.len()
     }
 
-    /// The beginning-of-sequence token.
+    /// Returns the beginning-of-sequence token.
     pub fn bos(&self) -> Option<u32> {
         self.bos
     }
 
-    /// The end-of-sequence token.
+    /// Returns the end-of-sequence token.
     pub fn eos(&self) -> Option<u32> {
         self.eos
     }
 
-    /// The token for text that the vocabulary cannot express.
+    /// Returns the token for text that the vocabulary cannot express.
     pub fn unknown(&self) -> Option<u32> {
         self.unknown
     }
 
-    /// The padding token.
+    /// Returns the padding token.
     pub fn pad(&self) -> Option<u32> {
         self.pad
     }
 
-    /// Whether a prompt begins with [`Tokenizer::bos`].
+    /// Returns whether a prompt begins with [`Tokenizer::bos`].
     pub fn add_bos(&self) -> bool {
         self.add_bos
     }
 
-    /// Whether a text in training ended with [`Tokenizer::eos`]. A prompt does not: the model would begin anew.
+    /// Returns whether texts in training ended with [`Tokenizer::eos`]. A prompt must not: the model would begin a new
+    /// text.
     pub fn add_eos(&self) -> bool {
         self.add_eos
     }
 
-    /// Whether `id` ends an answer.
+    /// Returns whether `id` ends an answer.
     pub fn is_eog(&self, id: u32) -> bool {
         self.eog.binary_search(&id).is_ok()
     }
 
-    /// The ids that end an answer ("end of generation"), ascending.
+    /// Returns the ids that end an answer ("end of generation"), ascending.
     pub fn eog(&self) -> &[u32] {
         &self.eog
     }
 
-    /// The token as the file spells it (byte-level or with "▁"), not as readable text.
+    /// Returns the token as the file spells it (byte-level or with "▁"), not as readable text.
     pub fn token_text(&self, id: u32) -> Option<&str> {
         self.table.vocab.text(id)
     }
 
-    /// The token that the file spells `text`.
+    /// Returns the token that the file spells `text`.
     pub fn token_to_id(&self, text: &str) -> Option<u32> {
         self.table.vocab.id(text.as_bytes())
     }
 
-    /// The bytes that a token stands for, possibly part of a character; none for special tokens.
+    /// Returns the bytes that a token represents, possibly part of a character; none for special tokens.
     pub fn token_bytes(&self, id: u32) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.table.append(id, &mut bytes);
         bytes
     }
 
-    /// Ids and texts of the tokens that a chat template may write and a user may not, sorted by text: control and
+    /// Returns ids and texts of the tokens that a chat template may write and a user may not, sorted by text: control and
     /// unknown ones, and user-defined ones that the template spells or that end an answer.
     pub fn special_tokens(&self) -> impl Iterator<Item = (u32, &str)> {
         self.specials
@@ -244,11 +246,11 @@ impl Tokenizer {
             .filter_map(|&id| Some((id, self.token_text(id)?)))
     }
 
-    /// `text` with `marker` in every look-alike of a special token, and at the end if more text could complete
+    /// Returns `text` with `marker` in every look-alike of a special token, and at the end if more text could complete
     /// one; `None` if there is nothing to mark.
     ///
-    /// With `own` the text was written by the model: user-defined tokens, and these of other kinds, are then left whole, because
-    /// templates look for them (`<think>`) and the model did write them as tokens.
+    /// With `own` the text was written by the model: user-defined tokens, and the `own` tokens of other kinds, are then left
+    /// whole, because templates look for them (`<think>`) and the model did write them as tokens.
     pub(crate) fn mark(&self, text: &str, marker: char, own: Option<&[u32]>) -> Option<String> {
         let vocab = &self.table.vocab;
         let accept = |id: u32| match own {
@@ -258,7 +260,7 @@ impl Tokenizer {
         let mut marked = String::new();
         let mut done = 0;
         while let Some(found) = (self.specials).find(vocab, text, done, |found| accept(found.id)) {
-            // Search on right behind the marker: look-alikes may overlap.
+            // Resume the search right after the marker: look-alikes may overlap.
             let first = text[found.start..].chars().next().map_or(1, char::len_utf8);
             marked.push_str(&text[done..found.start + first]);
             marked.push(marker);
@@ -273,7 +275,8 @@ impl Tokenizer {
         Some(marked)
     }
 
-    /// Encodes what lies between two special tokens (or the ends) of a rendered chat; `is_first`: the text begins with it.
+    /// Encodes the stretch between two special tokens (or the ends) of a rendered chat; `is_first`: the text begins with
+    /// it.
     fn encode_segment(
         &self,
         segment: &str,
@@ -294,9 +297,9 @@ impl Tokenizer {
 
     fn encode_plain(&self, text: &str, is_first: bool, ids: &mut Vec<u32>) -> Result<()> {
         let text = match &self.model {
-            // To SentencePiece its mark of a blank is one.
+            // SentencePiece treats its mark of a blank as a blank.
             Model::SentencePiece(_) if text.contains('▁') => Cow::Owned(text.replace('▁', " ")),
-            // User-defined tokens are found in normal form.
+            // User-defined tokens are matched in normal form.
             Model::ByteLevel { pre, .. } => pre.normalize(text)?,
             _ => Cow::Borrowed(text),
         };
@@ -310,7 +313,7 @@ impl Tokenizer {
         self.encode_words(&text[done..], done == 0, is_first, ids)
     }
 
-    /// `begins`: no token is before it in its segment; `is_first`: no segment is before that.
+    /// Encodes text without literals. `begins`: no token precedes it in its segment; `is_first`: nor does a segment.
     fn encode_words(
         &self,
         text: &str,

@@ -1,4 +1,4 @@
-//! Pre-tokenisers: how text is cut into words before byte-level BPE.
+//! Pre-tokenisers, which cut text into words before byte-level BPE.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ pub(super) struct PreTokenizer {
 }
 
 impl PreTokenizer {
-    /// The pre-tokeniser for a `tokenizer.ggml.pre`; an unknown name is an [`Error::Tokenizer`] with the known
+    /// Returns the pre-tokeniser for a `tokenizer.ggml.pre`; an unknown name is an [`Error::Tokenizer`] that lists the known
     /// ones, because a wrong pre-tokeniser would degrade the model's answers without any visible sign.
     pub(super) fn new(name: &str) -> Result<Self> {
         let family = FAMILIES
@@ -56,7 +56,7 @@ impl PreTokenizer {
         })
     }
 
-    /// One with patterns of its own, as a `tokenizer.json` has them.
+    /// Compiles custom patterns, as a `tokenizer.json` has them.
     pub(super) fn of(
         splits: &[String],
         mapped_splits: &[String],
@@ -77,9 +77,9 @@ impl PreTokenizer {
         })
     }
 
-    /// The text as the model's authors normalised it in training.
+    /// Returns the text in the normal form that the model's authors used in training.
     pub(super) fn normalize<'t>(&self, text: &'t str) -> Result<Cow<'t, str>> {
-        // ASCII is in normal form already, and by far the common case.
+        // ASCII is in normal form already, and by far the most common case.
         if !self.nfc || text.is_ascii() {
             return Ok(Cow::Borrowed(text));
         }
@@ -91,10 +91,10 @@ impl PreTokenizer {
         Ok(Cow::Owned(normalized.get().to_owned()))
     }
 
-    /// Cuts `text` into words; joined again they are `text`.
+    /// Cuts `text` into words, whose concatenation is `text`.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] where a pattern takes too many steps.
+    /// [`Error::Tokenizer`] if a pattern takes too many steps.
     pub(super) fn split<'t>(&self, text: &'t str) -> Result<Vec<&'t str>> {
         cut(text, &self.splits)
     }
@@ -102,7 +102,7 @@ impl PreTokenizer {
     /// Cuts a word whose bytes are spelled as characters; in most families it stays whole.
     ///
     /// # Errors
-    /// As for [`PreTokenizer::split`].
+    /// Any error of [`PreTokenizer::split`].
     pub(super) fn split_mapped<'t>(&self, word: &'t str) -> Result<Vec<&'t str>> {
         cut(word, &self.mapped_splits)
     }
@@ -116,7 +116,7 @@ fn cut<'t>(text: &'t str, splits: &[Regex]) -> Result<Vec<&'t str>> {
         for piece in pieces {
             let mut done = 0;
             for found in regex.find_iter(piece) {
-                // The library's own iterator takes an error for the end of the text: one word, and other ids.
+                // The library's own iterator takes an error for the end of the text, which would yield one long word and other ids.
                 let found = found.map_err(|e| Error::Tokenizer {
                     message: format!("the pattern {:?}: {e}", regex.as_str()),
                 })?;
@@ -150,7 +150,7 @@ mod tests {
         }
     }
 
-    /// Against the pieces that Hugging Face's tokenizers cuts with each family's own steps.
+    /// Compares with the pieces that Hugging Face's tokenizers cuts with each family's own steps.
     #[test]
     fn words_are_those_of_the_golden() {
         #[derive(serde::Deserialize)]
@@ -174,7 +174,7 @@ mod tests {
         let mut known = 0;
         for family in &golden.families {
             for name in family.names.iter().chain(&family.also) {
-                // Its first step gives what it matches to the piece before.
+                // Its first step attaches each match to the piece before.
                 if name == "laguna" {
                     continue;
                 }

@@ -7,13 +7,13 @@
 /// Pre-tokeniser that a name in `tokenizer.ggml.pre` denotes.
 pub(super) struct Family {
     pub(super) names: &'static [&'static str],
-    /// Applied one after the other; what lies between matches is a piece too.
+    /// Applied one after the other; the text between matches is a piece too.
     pub(super) splits: &'static [&'static str],
-    /// Applied to the words after their bytes were spelled as characters.
+    /// Applied to the words after their bytes are spelled as characters.
     pub(super) mapped_splits: &'static [&'static str],
-    /// Text is brought to Unicode normal form C first.
+    /// Text is normalised to Unicode form C first.
     pub(super) nfc: bool,
-    /// A word that is in the vocabulary is one token, whatever the merges say.
+    /// A word that is in the vocabulary is one token, regardless of the merges.
     pub(super) ignore_merges: bool,
     /// Default of `tokenizer.ggml.add_bos_token`.
     pub(super) add_bos: bool,
@@ -70,7 +70,7 @@ const DEEPSEEK3: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r
 const BLOOM: &str = r" ?[^(\s|[.,!?…。，、।۔،])]+";
 
 pub(super) const FAMILIES: &[Family] = &[
-    // "default" is what converters write for a pre-tokeniser that they do not know; GPT-2's is the common root.
+    // Converters write "default" for a pre-tokeniser that they do not know; GPT-2's is the common root.
     family(
         &[
             "default",
@@ -154,9 +154,9 @@ pub(super) const FAMILIES: &[Family] = &[
         &["deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4"],
         &[r"\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+", DEEPSEEK3],
     ),
-    // Falcon looks for digits behind the byte-level step, where "²" can be the half of another character.
+    // Falcon looks for digits after the byte-level step, where "²" can be half of another character.
     family(&["falcon"], &[r"[\p{P}$+<=>^~|`]+", GPT2]).mapped(&[r"\p{N}+", "[0-9][0-9][0-9]"]),
-    // Digits one by one, behind the byte-level step as in Falcon.
+    // Single digits, cut after the byte-level step as in Falcon.
     family(&["falcon3"], &[r"[\p{P}$+<=>^~|`]+", GPT2]).mapped(&[DIGIT]),
     family(&["deepseek-llm"], &[r"[\r\n]", r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+", r"\s?[!-/:-~！-／：-～‘-‟\u{3000}-。]+", r"\s+$", r"[一-龥ࠀ-一가-\u{d7ff}]+", DIGIT]),
     family(&["spark2_5"], &[r"\p{N}{1,3}", r"[一-龥぀-ゟ゠-ヿ]+", r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+|[\r\n]|\s+(?!\S)|\s+"##, DIGIT]),
@@ -167,7 +167,7 @@ pub(super) const FAMILIES: &[Family] = &[
     family(&["minicpm5"], &[r"\p{N}{1,3}", r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"]).whole_words(),
     family(&["exaone-moe"], &[r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+"]),
     family(&["jais-2"], &[r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1}"]),
-    // (\b, with what counts as a word there: all numbers)
+    // (\b, with that library's word characters: all numbers)
     family(&["tiny_aya", "cohere2moe"], &[r"\d{1,3}(?=(?:\d{3})*(?![\p{L}\p{M}\p{N}\p{Pc}]))", GPT4O]),
     family(&["kimi-k2"], &[r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"]),
     family(&["ufakzeka"], &[r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"]),

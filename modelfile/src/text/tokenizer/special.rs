@@ -1,4 +1,4 @@
-//! Finding special tokens in text.
+//! Finds special tokens in text.
 
 use std::collections::HashSet;
 
@@ -7,15 +7,15 @@ use crate::error::{Error, Result};
 
 /// The tokens that a chat template may write and a user may not: control, unknown and user-defined ones.
 ///
-/// Not among them: what is ordinary text (see [`super::literal`]), texts of white space only, and texts of a
-/// single character (no marker fits inside them, so they could not be told from a user's).
+/// Excluded are ordinary text (see [`super::literal`]), texts of white space only, and texts of a
+/// single character (no marker fits inside them, so they could not be distinguished from a user's).
 #[derive(Debug)]
 pub(super) struct Specials {
     /// Sorted by text.
     ids: Vec<u32>,
-    /// The byte lengths that occur, longest first.
+    /// Byte lengths that occur, longest first.
     lengths: Vec<usize>,
-    /// Whether some special token begins with this byte.
+    /// Whether some special token begins with this byte
     first: [bool; 256],
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Match {
     pub(super) id: u32,
 }
 
-/// The longest special token in bytes: each place of a text is compared with as many lengths as there are.
+/// Length of the longest special token in bytes: each position of a text is compared with every length that occurs.
 const LONGEST: usize = 512;
 
 impl Specials {
@@ -66,12 +66,12 @@ impl Specials {
         })
     }
 
-    /// The ids, sorted by text.
+    /// Returns the ids, sorted by text.
     pub(super) fn ids(&self) -> &[u32] {
         &self.ids
     }
 
-    /// The first special token at or after byte `from` that `accept` takes; the longest of those that begin there.
+    /// Finds the first special token at or after byte `from` that `accept` accepts; the longest of those that begin there.
     pub(super) fn find(
         &self,
         vocab: &Vocab,
@@ -105,10 +105,10 @@ impl Specials {
         self.ids.get(at).copied().filter(|&id| bytes(id) == slice)
     }
 
-    /// Whether `text` ends with the beginning of an accepted special token, so that more text could
+    /// Returns whether `text` ends with the beginning of an accepted special token, so that more text could
     /// complete it.
     ///
-    /// Only beginnings that start with a sign count: one that starts with a letter would match ordinary words.
+    /// Only beginnings that start with a symbol count: one that starts with a letter would match ordinary words.
     pub(super) fn may_continue(
         &self,
         vocab: &Vocab,
@@ -117,7 +117,7 @@ impl Specials {
     ) -> bool {
         let longest = self.lengths.first().copied().unwrap_or(0);
         let completes = |tail: &str| {
-            // Texts that begin with `tail` are neighbours in the order, from its place on.
+            // Texts that begin with `tail` are adjacent in the sorted order, from its insertion point on.
             let place = self
                 .ids
                 .partition_point(|&id| vocab.text(id).unwrap_or_default() < tail);

@@ -15,7 +15,7 @@ use super::vocab::{Kind, Vocab};
 #[derive(Debug)]
 pub(super) struct SentencePiece {
     scores: Vec<f32>,
-    /// The token of each byte, for characters that are in no piece.
+    /// Token of each byte, for characters that are in no piece.
     bytes: [Option<u32>; 256],
     unknown: Option<u32>,
     /// Length of the longest piece in bytes.
@@ -31,12 +31,12 @@ struct Symbol {
     next: Option<usize>,
 }
 
-/// A possible join of two neighbours.
+/// A candidate join of two neighbours.
 struct Join {
     score: f32,
     left: usize,
     right: usize,
-    /// Bytes of both: an entry whose neighbours have grown since is out of date.
+    /// Bytes of both: if a neighbour has grown since, the entry is stale.
     length: usize,
 }
 
@@ -88,7 +88,7 @@ impl SentencePiece {
         }
     }
 
-    /// The piece with this text. Only normal ones: a user's text must never become a special token.
+    /// Returns the piece with this text. Only normal tokens count: a user's text must never become a special token.
     fn piece(&self, vocab: &Vocab, text: &[u8]) -> Option<u32> {
         match text.len() <= self.longest {
             true => vocab
@@ -98,7 +98,7 @@ impl SentencePiece {
         }
     }
 
-    /// Appends the ids of `text`, in which blanks are "▁" already.
+    /// Appends the ids of `text`, whose blanks are "▁" already.
     pub(super) fn encode(&self, vocab: &Vocab, text: &str, out: &mut Vec<u32>) {
         let mut symbols: Vec<Symbol> = text
             .char_indices()
@@ -158,7 +158,7 @@ impl SentencePiece {
                 out.extend(piece.iter().filter_map(|&b| self.bytes[usize::from(b)]));
                 after_unknown = false;
             } else {
-                // A run of unknown characters is one unknown token.
+                // A run of unknown characters becomes one unknown token.
                 out.extend(self.unknown.filter(|_| !after_unknown));
                 after_unknown = true;
             }

@@ -1,4 +1,4 @@
-//! Tests of streams, of strange input, and of a real file.
+//! Tests of streams, of unusual input, and of a real file.
 
 use super::Tokenizer;
 use super::testing::{
@@ -150,7 +150,7 @@ fn smollm2() {
     for text in NASTY {
         let ids = tokenizer.encode(text).unwrap();
         assert!(ids.iter().all(|&id| id > 16), "{text:?}");
-        // Two texts hold bytes (of U+FFFE and other noncharacters) that this vocabulary cannot express.
+        // Two texts contain bytes (of U+FFFE and other noncharacters) that this vocabulary cannot express.
         if !text.contains('\u{ffff}') {
             assert_eq!(&tokenizer.decode(&ids), text);
         }

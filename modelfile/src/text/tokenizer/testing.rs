@@ -1,4 +1,4 @@
-//! Small tokenizers for unit tests, and the real one if it is there.
+//! Small tokenizers for unit tests, and the real one if available.
 
 use super::Tokenizer;
 use super::decode::byte_to_char;
@@ -121,7 +121,7 @@ pub(crate) fn unigram() -> Tokenizer {
     Tokenizer::from_gguf(&meta).unwrap()
 }
 
-/// The metadata of the SmolLM2 file at `$HEARTH_SMOLLM2`; without it the test says that it is skipped.
+/// The metadata of the SmolLM2 file at `$HEARTH_SMOLLM2`; without it the test reports that it is skipped.
 pub(crate) fn smollm2_metadata() -> Option<Metadata> {
     let Some(path) = std::env::var_os("HEARTH_SMOLLM2") else {
         eprintln!("SKIPPED: set HEARTH_SMOLLM2 to a SmolLM2-135M-Instruct GGUF file");

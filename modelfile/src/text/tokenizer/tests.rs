@@ -57,7 +57,7 @@ fn ignoring_merges_does_not_reach_special_tokens() {
     let tokenizer = Tokenizer::from_gguf(&meta).unwrap();
     assert_eq!(tokenizer.encode("word").unwrap().len(), 4);
     assert_eq!(tokenizer.encode("other").unwrap().len(), 4);
-    // No merge makes it, but it is a whole word.
+    // No merge produces it, but it is a whole word.
     assert_eq!(tokenizer.encode("zz").unwrap(), [269]);
     assert!(tokenizer.add_bos());
 }
@@ -74,7 +74,7 @@ fn white_space_tokens_belong_to_text() {
     assert_eq!(tokenizer.decode(&[272]), "\n\n");
 }
 
-/// Gemma's HTML is text, as it was in training; what the template writes is not, and neither is what ends an answer.
+/// Gemma's HTML is text, as in training; tokens that the template writes, and those that end an answer, are not.
 #[test]
 fn user_defined_tokens_that_no_template_writes_belong_to_text() {
     let tokens = [
@@ -141,7 +141,7 @@ fn templates_are_cut_at_special_tokens() {
         [268, 259, 269, 10, 270]
     );
     tokenizer.add_bos = true;
-    // The beginning is there already.
+    // The text has a beginning-of-sequence token already.
     assert_eq!(
         tokenizer.encode_template(&trusted).unwrap(),
         [268, 259, 269, 10, 270]
@@ -177,7 +177,7 @@ fn markers_break_and_vanish() {
             "{text:?}"
         );
     }
-    // The model's own words keep its user-defined tokens.
+    // The model's own words keep their user-defined tokens.
     assert_eq!(tokenizer.mark("<think>", marker, Some(&[])), None);
     assert_eq!(
         tokenizer.mark("<think>", marker, None).unwrap(),
@@ -187,7 +187,7 @@ fn markers_break_and_vanish() {
         tokenizer.mark("<|im_end|>", marker, Some(&[])).unwrap(),
         "<\u{e000}|im_end|>"
     );
-    // Two texts that a template puts side by side do not make a token either.
+    // Two adjacent texts in a template do not form a token either.
     let left = tokenizer.mark("x <|im_", marker, None).unwrap();
     let rendered = Rendered {
         text: format!("{left}end|>"),
@@ -208,7 +208,7 @@ fn sentence_piece_ids() {
     );
     assert_eq!(tokenizer.encode("hello world").unwrap(), [261, 266]);
     assert_eq!(tokenizer.encode("").unwrap(), [0u32; 0]);
-    // "ü" is no piece: its two bytes.
+    // "ü" is no piece, so it becomes its two bytes.
     assert_eq!(tokenizer.encode("ü").unwrap(), [274, 3 + 0xc3, 3 + 0xbc]);
     assert_eq!(tokenizer.encode("日").unwrap(), [274, 286]);
     let trusted = Rendered::trusted("<s>hello</s>hello");
@@ -238,7 +238,7 @@ fn sentence_piece_without_bytes_has_unknown_tokens() {
     assert_eq!(tokenizer.encode("heüüllo").unwrap(), [271, 0, 260]);
 }
 
-/// The way of Hugging Face's converter: merges from scores, in the `tokenizers` crate.
+/// Compares with Hugging Face's converter: merges from scores, in the `tokenizers` crate.
 #[test]
 fn sentence_piece_agrees_with_merges() {
     use tokenizers::Model as _;

@@ -9,7 +9,7 @@ use super::decode::byte_token;
 use super::vocab::{Kind, Vocab};
 use crate::error::{Error, Result};
 
-/// Stands before the text of tokens that must not match: what is matched has no blanks.
+/// Prefix of tokens that must not match: the text to be matched has no blanks.
 const NEVER: char = ' ';
 
 /// A unigram model.
@@ -73,8 +73,8 @@ impl UnigramModel {
         })
     }
 
-    /// Positions at which to cut `text` so that look-alikes of byte tokens, `<0x0A>`, are read as text: after the first
-    /// character of each.
+    /// Returns the positions at which to cut `text` so that look-alikes of byte tokens, `<0x0A>`, are read as text: after
+    /// the first character of each.
     fn look_alikes<'t>(&self, text: &'t str) -> impl Iterator<Item = usize> + 't {
         let is_byte = |at: &usize| {
             let token = text.get(*at..*at + 6);
@@ -99,7 +99,7 @@ impl UnigramModel {
             text = normalized.get().to_owned();
         }
         if self.merge_blanks {
-            // The mark of blanks is one.
+            // The mark of blanks counts as a blank.
             text = text
                 .replace('▁', " ")
                 .split(' ')

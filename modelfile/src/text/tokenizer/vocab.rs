@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 pub(super) enum Kind {
     /// A piece of ordinary text.
     Normal,
-    /// Stands for text that the vocabulary cannot express.
+    /// Represents text that the vocabulary cannot express.
     Unknown,
     /// Structure such as `<|im_end|>`; never part of text.
     Control,
@@ -22,7 +22,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The kind for GGUF's number (ggml's `llama_token_type`); unknown numbers count as unused.
+    /// Converts GGUF's number (ggml's `llama_token_type`); unknown numbers count as unused.
     pub(super) fn from_gguf(number: i32) -> Self {
         match number {
             1 => Kind::Normal,
@@ -74,7 +74,7 @@ impl Vocab {
             sorted: Vec::new(),
         };
         let mut sorted: Vec<u32> = (0..count).collect();
-        // Ties by id, so that a text that occurs twice resolves to its first token.
+        // Ties are broken by id, so that a text that occurs twice resolves to its first token.
         sorted.sort_unstable_by(|&a, &b| vocab.bytes(a).cmp(vocab.bytes(b)).then(a.cmp(&b)));
         vocab.sorted = sorted;
         Ok(vocab)
@@ -84,12 +84,12 @@ impl Vocab {
         self.ends.len()
     }
 
-    /// Bytes of the longest text.
+    /// Returns the length of the longest text in bytes.
     pub(super) fn longest(&self) -> usize {
         self.ids().map(|id| self.bytes(id).len()).max().unwrap_or(0)
     }
 
-    /// All ids.
+    /// Returns all ids.
     pub(super) fn ids(&self) -> Range<u32> {
         0..self.ends.len() as u32
     }
@@ -108,7 +108,7 @@ impl Vocab {
         self.kinds.get(id as usize).copied()
     }
 
-    /// The token whose text is `text`.
+    /// Returns the token whose text is `text`.
     pub(super) fn id(&self, text: &[u8]) -> Option<u32> {
         let at = self.sorted.partition_point(|&id| self.bytes(id) < text);
         self.sorted

@@ -1,8 +1,9 @@
-//! WordPiece: BERT's way to cut words. A word is cut greedily from the left into the longest pieces there are; if that
+//! WordPiece, BERT's method to cut words. A word is cut greedily from the left into the longest known pieces; if that
 //! fails anywhere, the whole word is unknown.
 //!
-//! GGUF spells a piece that begins a word with "▁" in front, and one that continues it bare; BERT itself the former bare and
-//! the latter with "##". They are turned back, so that a "▁" in a text is not taken for that mark.
+//! GGUF puts "▁" in front of a piece that begins a word and leaves one that continues it bare; BERT itself leaves the former
+//! bare and puts "##" in front of the latter. GGUF's spelling is converted back, so that a "▁" in a text is not read as
+//! that mark.
 //!
 //! Source: Devlin et al. 2018, arXiv:1810.04805; `BertNormalizer` and `BertPreTokenizer` of the `tokenizers` crate.
 
@@ -32,7 +33,7 @@ fn failed(e: tokenizers::Error) -> Error {
 }
 
 impl WordPieceModel {
-    /// `strip_accents`: by default where upper case goes.
+    /// `strip_accents`: by default, if upper case is removed.
     pub(super) fn new(
         vocab: &Vocab,
         unknown: u32,
@@ -40,7 +41,7 @@ impl WordPieceModel {
         strip_accents: Option<bool>,
     ) -> Result<Self> {
         let normal = |id: &u32| vocab.kind(*id) == Some(Kind::Normal) || *id == unknown;
-        // Backwards, so that a text that occurs twice keeps its first token.
+        // Iterate backwards, so that a text that occurs twice keeps its first token.
         let mut pieces = Pieces::default();
         for id in vocab.ids().rev().filter(normal) {
             let text = vocab.text(id).unwrap_or_default();
