@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: one JSON line per case on stdout, everything else on stderr; `--compare` says what moved since a
-//! run that was saved.
+//! `cargo xtask bench`: one JSON line per case on stdout, everything else on stderr; `--compare` reports changes
+//! since a saved run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,25 +17,25 @@ use crate::{build, proc, serve, setup, test};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only the native benchmarks
+    /// Run only the native benchmarks
     #[arg(long, conflicts_with = "web")]
     native: bool,
-    /// Only the browser benchmarks
+    /// Run only the browser benchmarks
     #[arg(long)]
     web: bool,
-    /// Write the lines to this file as well
+    /// Also write the lines to this file
     #[arg(long)]
     save: Option<PathBuf>,
-    /// Compare with the lines of an earlier run, which is to be of the same machine
+    /// Compare with the lines of an earlier run on the same machine
     #[arg(long)]
     compare: Option<PathBuf>,
-    /// Passed on to the benchmarks
+    /// Arguments to pass on to the benchmarks
     #[arg(last = true)]
     rest: Vec<String>,
 }
 
 pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
-    // Read before anything runs: a typo shows at once, and both options may name one file.
+    // Read before anything runs: a typo shows at once, and both options may name the same file.
     let before = match &args.compare {
         Some(path) => Some(fs::read_to_string(path).with_context(|| path.display().to_string())?),
         None => None,
@@ -63,7 +63,7 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
         let pieces = setup::run(dirs, &setup::BROWSERS)?;
         let server = Server::bind(0)?;
         let mut command = proc::npm();
-        // npm announces each script on stdout unless told to be silent.
+        // npm announces each script on stdout unless it is silenced.
         command
             .args(["run", "bench", "--silent", "--workspace", "tests/e2e", "--"])
             .args(&args.rest);
@@ -73,7 +73,7 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
             .env("HEARTH_SMOLLM2", &model);
         command.envs(pieces.chromium.map(|program| ("CHROMIUM", program)));
         command.envs(pieces.firefox.map(|program| ("FIREFOX", program)));
-        // Isolated, so that threads are there for those who use them.
+        // Cross-origin isolated, so that benchmarks that use threads have them.
         server.spawn(Site {
             isolated: true,
             ..serve::site(dirs, Some(model), true)
@@ -90,7 +90,7 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs a benchmark; gives its lines, which are printed as they come.
+/// Runs a benchmark and returns its lines, which are printed as they arrive.
 fn finish(command: &mut Command) -> Result<Vec<String>> {
     let mut child = command
         .stdin(Stdio::null())
@@ -115,7 +115,7 @@ fn finish(command: &mut Command) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// The numbers of each case that both runs have, with their ratio; what hardly moved is left out.
+/// Compares the numbers of each case that both runs have, with their ratio; numbers that hardly changed are left out.
 fn comparison(before: &[String], now: &[String]) -> String {
     const HARDLY: f64 = 0.03;
     let cases = |lines: &[String]| -> BTreeMap<String, Map<String, Value>> {

@@ -1,4 +1,4 @@
-//! The browsers that tests drive, and the software Vulkan that stands in for a GPU.
+//! The browsers that tests drive, and the software Vulkan that replaces a GPU.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,10 @@ use crate::setup::Step;
 
 pub struct Browser {
     name: &'static str,
-    /// Names the program where the search would find none or the wrong one; the tests read the same variable.
+    /// Environment variable that names the program if the search would find none or the wrong one; the tests read it
+    /// too.
     pub variable: &'static str,
-    /// On PATH, in this order.
+    /// Program names to look for on PATH, in this order.
     programs: &'static [&'static str],
     /// Places where an installer that does not touch PATH puts it.
     places: &'static [&'static str],
@@ -103,7 +104,7 @@ impl Browser {
     }
 }
 
-/// Firefox and native tests need some Vulkan; without a GPU that is Mesa's lavapipe.
+/// Ensures that Firefox and native tests have a Vulkan driver; without a GPU that is Mesa's lavapipe.
 pub fn software_vulkan(dirs: &Dirs, step: &mut Step) -> Result<()> {
     if !cfg!(target_os = "linux") {
         step.found("not needed here: wgpu uses the system's own graphics interface");

@@ -1,4 +1,5 @@
-//! The crates to `pkg/wasm`, that to `pkg/dist`, that to `www/dist`: each step only if its inputs changed.
+//! Builds the crates into `pkg/wasm`, that into `pkg/dist`, and that into `www/dist`: each step only if its inputs
+//! changed.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -17,10 +18,10 @@ const TOOL_LIMIT: Duration = Duration::from_secs(1800);
 
 #[derive(clap::Args, Default)]
 pub struct Args {
-    /// Leave out wasm-opt: a larger module, sooner
+    /// Skip wasm-opt: faster to build, but a larger module
     #[arg(long)]
     no_opt: bool,
-    /// Build even what is not stale
+    /// Build even outputs that are up to date
     #[arg(long)]
     force: bool,
 }
@@ -43,7 +44,7 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Builds what is stale and nothing else.
+/// Builds only the outputs that are stale.
 pub fn stale(dirs: &Dirs, args: &Args) -> Result<()> {
     let pieces = setup::run(dirs, &setup::BUILDING)?;
     let Pieces {
@@ -66,7 +67,7 @@ pub fn stale(dirs: &Dirs, args: &Args) -> Result<()> {
     };
     let core = wasm::core(&tools)?;
     let grammar = wasm::grammar(&tools)?;
-    // The generated files are hashed through the stamps that made them.
+    // Generated files are hashed via the stamps of the steps that made them.
     let generated = [&config.out_dir, &config.grammar.out_dir].map(|dir| format!("!{dir}"));
     let npm_wide = [
         "package.json",
@@ -85,7 +86,7 @@ pub fn stale(dirs: &Dirs, args: &Args) -> Result<()> {
     npm_build(dirs, args, "www", &www)
 }
 
-/// `npm run build` in a workspace, unless its dist is fresh.
+/// Runs `npm run build` in a workspace, unless its dist is up to date.
 fn npm_build(dirs: &Dirs, args: &Args, workspace: &str, stamp: &Stamp) -> Result<()> {
     let dist = dirs.root.join(workspace).join("dist");
     let name = format!("{workspace}/dist");
@@ -117,7 +118,7 @@ fn npm_build(dirs: &Dirs, args: &Args, workspace: &str, stamp: &Stamp) -> Result
 
 /// Prints the size of everything a visitor downloads, raw and as compressed by a server.
 fn sizes(dirs: &Dirs) -> Result<()> {
-    // gzip and brotli at their best: what static hosts store. File by file, as they travel.
+    // gzip and brotli at their best levels, as static hosts store them. File by file, as they are transferred.
     const SCRIPT: &str = r#"
 const fs = require("node:fs"), path = require("node:path"), zlib = require("node:zlib");
 const row = (name, sizes) => console.log("size   " + name.padEnd(24) + sizes.map((n, i) =>

@@ -1,5 +1,5 @@
-//! `wasm-pack.toml`: how the crate becomes `pkg/wasm`. (The program wasm-pack never reads this file; it
-//! knows only `[package.metadata.wasm-pack]`. The name says what it describes.)
+//! `wasm-pack.toml`: the settings that turn the crate into `pkg/wasm`. (The wasm-pack program never reads this file;
+//! it knows only `[package.metadata.wasm-pack]`. The name says what it describes.)
 
 use std::fs;
 use std::path::Path;
@@ -30,30 +30,30 @@ pub struct Config {
     pub grammar: Part,
 }
 
-/// A crate that is a module of its own.
+/// A crate that becomes a separate module.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Part {
     pub package: String,
     pub out_dir: String,
     pub out_name: String,
-    /// wasm-bindgen's, after the core's.
+    /// wasm-bindgen flags, appended to the core's.
     pub wasm_bindgen_flags: Vec<String>,
 }
 
-/// The module of the CPU's threads.
+/// The module for the CPU's threads.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Threads {
     /// The package to compile as a `cdylib`.
     pub package: String,
-    /// The feature that makes it a module.
+    /// The feature that turns it into a module.
     pub feature: String,
-    /// File name beside the core.
+    /// File name, next to the core.
     pub out_file: String,
-    /// rustc's flags for this crate alone.
+    /// rustc flags for this crate alone.
     pub rustc_flags: Vec<String>,
-    /// wasm-opt's, after the core's.
+    /// wasm-opt flags, appended to the core's.
     pub wasm_opt_flags: Vec<String>,
 }
 
@@ -83,7 +83,7 @@ impl Config {
         Ok(config)
     }
 
-    /// cargo's directory for the profile: `dev` and `test` build into `debug`.
+    /// Returns cargo's directory for the profile: `dev` and `test` build into `debug`.
     pub fn profile_dir(&self) -> &str {
         match self.profile.as_str() {
             "dev" | "test" => "debug",

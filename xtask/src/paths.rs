@@ -10,14 +10,14 @@ use anyhow::{Context, Result, bail};
 pub const ROOT_MARK: &str = "wasm-pack.toml";
 
 pub struct Dirs {
-    /// The clone.
+    /// Root of the clone.
     pub root: PathBuf,
-    /// `$HEARTH_CACHE`, else `$XDG_CACHE_HOME/hearth`, else `~/.cache/hearth`.
+    /// Cache folder: `$HEARTH_CACHE`, else `$XDG_CACHE_HOME/hearth`, else `~/.cache/hearth`.
     pub cache: PathBuf,
-    /// Native artefacts: `$CARGO_TARGET_DIR` where set, else `<cache>/target`.
+    /// Native artefacts: `$CARGO_TARGET_DIR` if set, else `<cache>/target`.
     pub target: PathBuf,
-    /// wasm artefacts, apart from the native ones: another compiler may have made them, and a clean
-    /// of one leaves the other alone.
+    /// wasm artefacts, kept apart from the native ones: a different compiler may have built them, and cleaning one
+    /// leaves the other alone.
     pub target_wasm: PathBuf,
 }
 
@@ -44,7 +44,7 @@ impl Dirs {
         })
     }
 
-    /// Programs that we install for ourselves.
+    /// Returns the folder of programs that we install for ourselves.
     pub fn tools(&self) -> PathBuf {
         self.cache.join("tools")
     }
@@ -53,7 +53,7 @@ impl Dirs {
         self.cache.join("models")
     }
 
-    /// Full output of every program that `test` and `build` run.
+    /// Returns the folder with the full output of every program that `test` and `build` run.
     pub fn logs(&self) -> PathBuf {
         self.target.join("xtask-logs")
     }
@@ -83,7 +83,7 @@ fn absolute(path: PathBuf) -> Result<PathBuf> {
     std::path::absolute(&path).with_context(|| format!("no such place: {}", path.display()))
 }
 
-/// `path` as a person would type it from the root.
+/// Shortens `path` to what a person would type from the root.
 pub fn short<'a>(path: &'a Path, root: &Path) -> std::path::Display<'a> {
     path.strip_prefix(root).unwrap_or(path).display()
 }

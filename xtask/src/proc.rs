@@ -1,4 +1,4 @@
-//! Running other programs: found on PATH, with a time limit, output shown or kept in a log.
+//! Runs other programs: found on PATH, with a time limit, output shown or written to a log.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// The cargo that runs us, so that the toolchain is the one the caller chose.
+/// Returns the cargo that runs us, so that the toolchain is the one the caller chose.
 pub fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
 }
 
-/// npm is a batch file on Windows, and those are not found without their extension.
+/// Returns npm, which is a batch file on Windows: those are not found without their extension.
 pub fn npm() -> Command {
     Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" })
 }
@@ -28,7 +28,7 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// First line of stdout, if the program runs and succeeds. For `--version` questions.
+/// Returns the first line of stdout if the program runs and succeeds. For `--version` queries.
 pub fn first_line(command: &mut Command) -> Option<String> {
     let output = command
         .stdin(Stdio::null())
@@ -42,8 +42,8 @@ pub fn first_line(command: &mut Command) -> Option<String> {
         .then(|| text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
-/// Runs `command` with both its outputs in the file `log`.
-/// `Ok(None)`: it ran past `limit` and was stopped, with all that it had started.
+/// Runs `command` with both its outputs written to the file `log`.
+/// `Ok(None)`: it ran past `limit` and was stopped, along with everything it had started.
 pub fn logged(command: &mut Command, log: &Path, limit: Duration) -> Result<Option<ExitStatus>> {
     if let Some(dir) = log.parent() {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
@@ -80,7 +80,7 @@ pub fn must(command: &mut Command, log: &Path, limit: Duration) -> Result<()> {
     }
 }
 
-/// Like `must`, but a person at a terminal sees the program's own progress. For the slow ones.
+/// Like `must`, but a person at a terminal sees the program's own progress. For slow programs.
 pub fn must_seen(command: &mut Command, log: &Path, limit: Duration) -> Result<()> {
     if !std::io::stderr().is_terminal() {
         return must(command, log, limit);
@@ -97,7 +97,7 @@ pub fn must_seen(command: &mut Command, log: &Path, limit: Duration) -> Result<(
     Ok(())
 }
 
-/// The last `lines` lines of a log, indented, for an error message.
+/// Returns the last `lines` lines of a log, indented, for an error message.
 pub fn tail(log: &Path, lines: usize) -> String {
     let bytes = fs::read(log).unwrap_or_default();
     let text = strip_ansi(&String::from_utf8_lossy(&bytes));
@@ -112,7 +112,7 @@ pub fn tail(log: &Path, lines: usize) -> String {
         .join("\n")
 }
 
-/// The command as one would type it.
+/// Returns the command as a person would type it.
 pub fn spelled(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words
@@ -156,8 +156,8 @@ fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
     }
 }
 
-/// Ends a program and what it started: a stopped `cargo test` or `npm` would otherwise leave its
-/// test binary or browser running. (Not through process groups: those would keep Ctrl-C from them.)
+/// Kills a program and everything it started: stopping only `cargo test` or `npm` would leave its test binary or
+/// browser running. (Process groups are no option: they would keep Ctrl-C from the children.)
 fn kill_tree(child: &mut Child) {
     for pid in descendants(child.id()) {
         let _ = Command::new("kill")
@@ -169,7 +169,7 @@ fn kill_tree(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Every process below `root`, from /proc; empty on systems without one.
+/// Returns every process below `root`, from /proc; empty on systems without it.
 fn descendants(root: u32) -> Vec<u32> {
     let mut parents = Vec::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -183,7 +183,7 @@ fn descendants(root: u32) -> Vec<u32> {
         let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else {
             continue;
         };
-        // `pid (name) state ppid ...`, and the name may hold blanks and parentheses.
+        // The format is `pid (name) state ppid ...`, and the name may contain spaces and parentheses.
         let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
         if let Some(parent) = after_name
             .split_whitespace()

@@ -1,4 +1,4 @@
-//! `cargo xtask serve`: fresh build, default model, page.
+//! `cargo xtask serve`: a fresh build, the default model, the page.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -22,19 +22,19 @@ pub struct Args {
     /// Open the page in the default browser
     #[arg(long)]
     open: bool,
-    /// Do not fetch or offer the default model
+    /// Neither fetch nor offer the default model
     #[arg(long)]
     no_model: bool,
-    /// For tests: break answers on request (?cut=N, ?stall=N, ...; see xtask/src/server/faults.rs)
-    /// and serve pkg/ and tests/ too
+    /// For tests: break responses on request (?cut=N, ?stall=N, ...; see xtask/src/server/faults.rs) and also serve
+    /// pkg/ and tests/
     #[arg(long)]
     faults: bool,
 }
 
 pub fn run(dirs: &Dirs, args: &Args) -> Result<()> {
-    // Before the long work: a taken port is better known now.
+    // Done before the slow work, so that a port in use is reported at once.
     let server = Server::bind(args.port)?;
-    // wasm-opt takes minutes and only makes the module smaller; `cargo xtask build` packs what is shipped.
+    // wasm-opt takes minutes and only makes the module smaller; `cargo xtask build` builds the shipped module.
     build::stale(dirs, &build::Args::for_tests(false))?;
     let model = if args.no_model {
         None
@@ -70,7 +70,7 @@ pub fn site(dirs: &Dirs, model: Option<PathBuf>, testing: bool) -> Site {
         }
         mounts.push(Mount::new("/pkg/", dirs.root.join("pkg")));
         mounts.push(Mount::new("/tests/", dirs.root.join("tests")));
-        // What the benchmark runs beside ours.
+        // The library that the benchmark compares with ours.
         let peer = "node_modules/@wllama/wllama/esm";
         mounts.push(Mount::new("/wllama/", dirs.root.join(peer)));
     }
@@ -99,7 +99,7 @@ fn policy(page: &Path) -> Option<String> {
     })
 }
 
-/// By name, not number: browsers treat both as secure, and people know the name.
+/// Returns the URL by name, not number: browsers treat both as secure, and people know the name.
 pub fn url(address: SocketAddr) -> String {
     format!("http://localhost:{}/", address.port())
 }

@@ -1,5 +1,5 @@
-//! The pieces in order, one line each: what it is, where it came from, how long that took.
-//! Idempotent: a piece that is there is found, in a fraction of a second.
+//! Sets up the pieces in order, with one line each: what it is, where it came from, how long that took. Idempotent: a
+//! piece that is already installed is found in a fraction of a second.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,10 +16,10 @@ use crate::tools;
 #[derive(Clone, Copy)]
 pub struct Needs {
     build: bool,
-    /// Some Vulkan, for tests.
+    /// A Vulkan driver, for tests.
     gpu: bool,
     browsers: bool,
-    /// Show pieces that were simply found.
+    /// Also show pieces that were simply found.
     talk: bool,
 }
 
@@ -35,7 +35,7 @@ pub const EVERYTHING: Needs = Needs {
     browsers: true,
     talk: true,
 };
-// Quiet unless something has to be installed.
+// Quiet unless something must be installed.
 pub const BUILDING: Needs = Needs {
     build: true,
     ..NOTHING
@@ -51,7 +51,7 @@ pub const BROWSERS: Needs = Needs {
     ..NOTHING
 };
 
-/// The pieces found; absent are those not asked for.
+/// The pieces that were found; those not requested are absent.
 #[derive(Default)]
 pub struct Pieces {
     pub toolchain: Option<WasmToolchain>,
@@ -83,7 +83,7 @@ pub fn run(dirs: &Dirs, needs: &Needs) -> Result<Pieces> {
         pieces.chromium = report.step("Chromium", |step| CHROMIUM.ensure(dirs, step));
         pieces.firefox = report.step("Firefox", |step| FIREFOX.ensure(dirs, step));
     }
-    // Each failure was shown where it happened; all pieces were tried, so that one run names them all.
+    // Each failure was shown where it happened; all pieces were tried, so that one run lists every failure.
     match report.failures.len() {
         0 => Ok(pieces),
         _ => bail!(
@@ -137,7 +137,7 @@ impl Report {
 /// One line of the report while its piece is being looked for.
 pub struct Step {
     name: &'static str,
-    /// The line's beginning is on the screen.
+    /// Whether the start of the line is on the screen.
     open: bool,
     talk: bool,
     outcome: String,
@@ -153,7 +153,7 @@ impl Step {
         self.outcome = format!("ok, installed: {what}");
     }
 
-    /// Not there, and nothing fails without it.
+    /// Reports a piece that is missing, but that nothing fails without.
     pub fn optional(&mut self, why: &str) {
         if self.talk {
             self.begin();
@@ -161,7 +161,7 @@ impl Step {
         self.outcome = format!("absent, optional: {why}");
     }
 
-    /// Said before something slow.
+    /// Announces something slow.
     pub fn doing(&mut self, what: &str) {
         self.begin();
         eprint!("{what} ... ");

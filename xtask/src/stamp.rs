@@ -1,5 +1,5 @@
-//! Is an output stale? Its inputs are hashed by content, not by time: a checkout touches every file
-//! and changes none. The output's own hash is kept along, so that a removed or edited one is made again.
+//! Decides whether an output is stale. Its inputs are hashed by content, not by time: a checkout touches every file
+//! and changes none. The output's own hash is stored too, so that a removed or edited output is rebuilt.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-/// Directories that hold outputs or other people's code, wherever they are.
+/// Directories that hold outputs or third-party code, at any level.
 const NOT_INPUTS: [&str; 4] = ["node_modules", "target", "dist", "test-results"];
 
 /// The hash of everything an output depends on.
 pub struct Stamp(String);
 
 impl Stamp {
-    /// Hashes files and whole directories under `root`, in a fixed order, plus `extra` words such as a
-    /// compiler version. A missing path counts as absent, so creating it later changes the hash.
-    /// An input that begins with `!` is left out.
+    /// Hashes files and whole directories under `root`, in a fixed order, plus `extra` words such as a compiler
+    /// version. A missing path counts as absent, so creating it later changes the hash. An input that begins with `!`
+    /// is excluded.
     pub fn of(root: &Path, inputs: &[&str], extra: &[&str]) -> Result<Self> {
         let (mut taken, mut left_out) = (Vec::new(), Vec::new());
         for input in inputs {
@@ -40,7 +40,7 @@ impl Stamp {
                 .unwrap_or(file)
                 .to_string_lossy()
                 .replace('\\', "/");
-            // Lengths first, so that no two lists of files run together to the same bytes.
+            // Lengths first, so that no two lists of files concatenate to the same bytes.
             hash.update((name.len() as u64).to_le_bytes());
             hash.update(name.as_bytes());
             hash.update((bytes.len() as u64).to_le_bytes());
@@ -76,7 +76,7 @@ impl Stamp {
 /// The record on disk of the inputs that an output was made from.
 pub struct Record {
     file: PathBuf,
-    /// Hashed too where this is set, so that a build by other hands, or half a one, is noticed.
+    /// The output, hashed too if set, so that a build by another tool, or an incomplete one, is noticed.
     output: Option<PathBuf>,
 }
 
@@ -92,7 +92,7 @@ impl Record {
         }
     }
 
-    /// In a directory too large to hash, and gone with it.
+    /// The record inside a directory that is too large to hash; it is deleted along with the directory.
     pub fn inside(dir: &Path) -> Self {
         Self {
             file: dir.join(".xtask.stamp"),
@@ -100,9 +100,9 @@ impl Record {
         }
     }
 
-    /// Called before an output is touched.
+    /// Removes the record; called before an output is touched.
     pub fn remove(&self) {
-        // Not being there is as good.
+        // A missing file is just as good.
         let _ = fs::remove_file(&self.file);
     }
 

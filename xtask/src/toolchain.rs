@@ -25,7 +25,7 @@ const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "l
 const RUSTUP_LIMIT: Duration = Duration::from_secs(90);
 
 pub struct WasmToolchain {
-    /// As `rustc --version` names itself; part of the stamp of what it builds.
+    /// Version as printed by `rustc --version`; part of the stamp of everything it builds.
     pub version: String,
     kind: Kind,
 }
@@ -38,13 +38,14 @@ enum Kind {
 }
 
 impl WasmToolchain {
-    /// Found, else installed, else an error with the command to type.
+    /// Finds a toolchain, else installs one, else returns an error with the command to type.
     pub fn ensure(dirs: &Dirs, step: &mut Step) -> Result<Self> {
         if let Some(found) = Self::ordinary() {
             step.found(&found.version);
             return Ok(found);
         }
-        // Before rustup is tried: where Debian's stands in, rustup has failed before and would cost its limit again.
+        // Checked before rustup is tried: on a machine that uses Debian's Rust, rustup has failed before and would
+        // cost its time limit again.
         if let Some(found) = Self::debian(&dirs.root)? {
             step.found(&format!("Debian's {}, std from source", found.version));
             return Ok(found);
@@ -80,7 +81,7 @@ impl WasmToolchain {
         )
     }
 
-    /// A `cargo` for this target. Its artefacts go to the cache.
+    /// Returns a `cargo` command for this target. Its artefacts go to the cache.
     pub fn cargo(&self, dirs: &Dirs) -> Command {
         let mut command = match &self.kind {
             Kind::Ordinary => proc::cargo(),
@@ -89,7 +90,7 @@ impl WasmToolchain {
                 command
                     .env("RUSTC", DEBIAN_RUSTC)
                     .env("RUSTDOC", "/usr/bin/rustdoc")
-                    // -Z build-std on a stable compiler.
+                    // Allows -Z build-std on a stable compiler.
                     .env("RUSTC_BOOTSTRAP", "1")
                     .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
                     // `cargo run`, which started us, points these at the other toolchain.
@@ -100,8 +101,8 @@ impl WasmToolchain {
                 command
             }
         };
-        // Either of these replaces the flags of .cargo/config.toml (SIMD, the constructor export), and
-        // without those the module is slow and its kernels panic.
+        // Either of these replaces the flags in .cargo/config.toml (SIMD, the constructor export), without which the
+        // module is slow and its kernels panic.
         for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
             if std::env::var_os(name).is_some() {
                 command.env_remove(name);
@@ -113,7 +114,7 @@ impl WasmToolchain {
         command
     }
 
-    /// Why clippy cannot look at the wasm32 build, if it cannot.
+    /// Returns the reason why clippy cannot check the wasm32 build, if it cannot.
     pub fn no_clippy(&self) -> Option<&'static str> {
         match self.kind {
             Kind::Ordinary => None,
@@ -137,7 +138,7 @@ impl WasmToolchain {
         })
     }
 
-    /// Debian's, if all its parts are there; an error if it is there but too old.
+    /// Returns Debian's toolchain if all its parts are installed; an error if it is installed but too old.
     fn debian(root: &Path) -> Result<Option<Self>> {
         if !debian::is_debian() || !Path::new(DEBIAN_CARGO).is_file() || !debian::has_std_source() {
             return Ok(None);
@@ -165,7 +166,7 @@ impl WasmToolchain {
     }
 }
 
-/// The oldest compiler that the workspace accepts.
+/// Returns the oldest compiler version that the workspace accepts.
 fn rust_version(root: &Path) -> Result<String> {
     let file = root.join("Cargo.toml");
     let text = std::fs::read_to_string(&file)
@@ -185,7 +186,7 @@ fn rust_version(root: &Path) -> Result<String> {
     }
 }
 
-/// Major and minor of the first thing that looks like a version.
+/// Returns major and minor of the first thing that looks like a version.
 pub fn number(text: &str) -> (u32, u32) {
     let digits = text
         .split(|c: char| !c.is_ascii_digit() && c != '.')

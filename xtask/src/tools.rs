@@ -13,11 +13,11 @@ use crate::setup::Step;
 use crate::stamp::{Record, Stamp};
 use crate::toolchain::number;
 
-/// Compiling it takes some minutes on two cores.
+/// Time limit of `cargo install`; compiling takes some minutes on two cores.
 const CARGO_INSTALL_LIMIT: Duration = Duration::from_secs(1800);
 const NPM_LIMIT: Duration = Duration::from_secs(900);
 
-/// The bindings generator. Its version must equal the crate's to the last digit, so the lock file decides.
+/// Ensures the bindings generator. Its version must exactly equal the crate's, so the lock file decides.
 pub fn wasm_bindgen(dirs: &Dirs, step: &mut Step) -> Result<PathBuf> {
     let version = locked(&dirs.root.join("Cargo.lock"), "wasm-bindgen")?;
     let tool = Tool {
@@ -28,7 +28,7 @@ pub fn wasm_bindgen(dirs: &Dirs, step: &mut Step) -> Result<PathBuf> {
     tool.ensure(dirs, step)
 }
 
-/// A program of crates.io in one exact version.
+/// A program from crates.io in one exact version.
 struct Tool<'a> {
     package: &'a str,
     program: &'a str,
@@ -36,7 +36,7 @@ struct Tool<'a> {
 }
 
 impl Tool<'_> {
-    /// Finds it on PATH or in the cache, or installs it there.
+    /// Finds it on PATH or in the cache, or installs it into the cache.
     fn ensure(&self, dirs: &Dirs, step: &mut Step) -> Result<PathBuf> {
         let home = dirs
             .tools()
@@ -53,8 +53,8 @@ impl Tool<'_> {
             return Ok(found);
         }
         step.doing("cargo install, some minutes");
-        // The program's own lock may name a dependency so new that a mirror has not got it yet. What the
-        // program does depends on its own version, and that stays.
+        // The program's own lock may name a dependency so new that a mirror does not have it yet. The program's
+        // behaviour depends on its own version, which stays the same.
         if let Err(error) = self.install(dirs, &home, true) {
             if !lacks_a_version(&error.to_string()) {
                 return Err(error);
@@ -86,7 +86,7 @@ impl Tool<'_> {
             .arg("--root")
             .arg(home)
             .args(locked.then_some("--locked"))
-            // Outside the clone, whose .cargo/config.toml and lock are none of its business.
+            // Outside the clone, whose .cargo/config.toml and lock must not apply.
             .current_dir(&dirs.cache)
             .env_remove("CARGO_TARGET_DIR");
         let lock = if locked { "locked" } else { "unlocked" };
@@ -96,14 +96,14 @@ impl Tool<'_> {
     }
 }
 
-/// Whether cargo's output says that the registry has not got a version of the lock. Any other failure is no reason to build
+/// Whether cargo's output says that the registry lacks a version in the lock. No other failure is a reason to build
 /// with other dependencies.
 fn lacks_a_version(output: &str) -> bool {
     output.contains("failed to select a version for the requirement")
         && output.contains("(locked to ")
 }
 
-/// node of the age that package.json asks for, and npm.
+/// Ensures npm, and node in at least the version that package.json requires.
 pub fn node(dirs: &Dirs, step: &mut Step) -> Result<()> {
     let file = dirs.root.join("package.json");
     let text =
@@ -125,7 +125,7 @@ pub fn node(dirs: &Dirs, step: &mut Step) -> Result<()> {
     Ok(())
 }
 
-/// Exactly what package-lock.json names, into node_modules.
+/// Installs exactly the packages in package-lock.json into node_modules.
 pub fn npm_packages(dirs: &Dirs, step: &mut Step) -> Result<()> {
     let lock = dirs.root.join("package-lock.json");
     if !lock.is_file() {
@@ -159,7 +159,7 @@ pub fn npm_packages(dirs: &Dirs, step: &mut Step) -> Result<()> {
     Ok(())
 }
 
-/// wasm-opt of the npm package `binaryen`: the lock pins it, and a distribution's may be years older.
+/// Returns wasm-opt from the npm package `binaryen`: the lock pins it, and a distribution's may be years older.
 pub fn wasm_opt(dirs: &Dirs, step: &mut Step) -> Result<PathBuf> {
     let name = if cfg!(windows) {
         "wasm-opt.cmd"
@@ -179,7 +179,7 @@ pub fn wasm_opt(dirs: &Dirs, step: &mut Step) -> Result<PathBuf> {
     }
 }
 
-/// The version of `package` in Cargo.lock.
+/// Returns the version of `package` in Cargo.lock.
 fn locked(lock: &Path, package: &str) -> Result<String> {
     let text = fs::read_to_string(lock)
         .with_context(|| format!("cannot read {}: cargo generate-lockfile", lock.display()))?;

@@ -1,4 +1,4 @@
-//! A crate to a WebAssembly module with its bindings: cargo, wasm-bindgen, wasm-opt.
+//! Builds a crate into a WebAssembly module with its bindings: cargo, wasm-bindgen, wasm-opt.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::proc;
 use crate::stamp::{Record, Stamp};
 use crate::toolchain::{TARGET, WasmToolchain};
 
-/// The first build compiles burn and, on Debian's toolchain, std.
+/// Time limit of cargo; the first build compiles burn and, on Debian's toolchain, std.
 const CARGO_LIMIT: Duration = Duration::from_secs(3600);
 const TOOL_LIMIT: Duration = Duration::from_secs(1800);
 
@@ -24,13 +24,13 @@ pub struct Tools<'a> {
     pub config: &'a Config,
     pub toolchain: &'a WasmToolchain,
     pub bindgen: &'a Path,
-    /// wasm-opt, if it is to be used.
+    /// wasm-opt, if it should run.
     pub opt: Option<&'a Path>,
-    /// Also what is not stale.
+    /// Whether to rebuild outputs that are up to date.
     pub force: bool,
 }
 
-/// The core, and the module of the CPU's threads beside it.
+/// Builds the core, and the module for the CPU's threads next to it.
 pub fn core(tools: &Tools) -> Result<Stamp> {
     let Config {
         package,
@@ -54,7 +54,7 @@ pub fn core(tools: &Tools) -> Result<Stamp> {
     })
 }
 
-/// The module that follows schemas and grammars.
+/// Builds the module that enforces schemas and grammars.
 pub fn grammar(tools: &Tools) -> Result<Stamp> {
     let part = &tools.config.grammar;
     tools.fresh_or(&part.out_dir, &["grammar"], |out| {
@@ -64,7 +64,7 @@ pub fn grammar(tools: &Tools) -> Result<Stamp> {
 }
 
 impl Tools<'_> {
-    /// Fills the directory `name` unless it is of these sources and tools already.
+    /// Fills the directory `name` unless it was already built from these sources and tools.
     fn fresh_or(
         &self,
         name: &str,
@@ -77,7 +77,7 @@ impl Tools<'_> {
         let inputs = [sources, &wide[..]].concat();
         let stamp = |opted| Stamp::of(root, &inputs, &[&self.toolchain.version, opted]);
         let optimised = stamp("opt")?;
-        // Where the compiler's own will do, a smaller one does as well.
+        // Wherever the compiler's plain output is enough, an optimised module is fine as well.
         if !self.force && optimised.matches(&record) {
             say(name, "fresh");
             return Ok(optimised);
@@ -97,7 +97,7 @@ impl Tools<'_> {
         }
         record.remove();
         let out = root.join(name);
-        // Nothing but generated files lives here, and old ones would be packed along.
+        // Only generated files live here, and old ones would be packed as well.
         if out.exists() {
             fs::remove_dir_all(&out).with_context(|| format!("cannot clear {}", out.display()))?;
         }
@@ -144,7 +144,7 @@ impl Tools<'_> {
         self.optimise("wasm-opt", &module, &self.config.wasm_opt.flags)
     }
 
-    /// One small crate, with flags that the core is built without.
+    /// Builds one small crate, with flags that the core is built without.
     fn threads(&self, threads: &Threads, out: &Path) -> Result<()> {
         let mut command = self.toolchain.cargo(self.dirs);
         command.args(["rustc", "-p", &threads.package, "--lib"]);
@@ -185,7 +185,7 @@ impl Tools<'_> {
     }
 }
 
-/// The name of a package's library: published names have a prefix that the libraries do without.
+/// Returns the name of a package's library: published package names have a prefix that the library names lack.
 fn library(package: &str) -> String {
     package
         .replacen("hearth-llm", "hearth", 1)

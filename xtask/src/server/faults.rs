@@ -1,4 +1,4 @@
-//! Broken answers, for tests of what clients make of them. Obeyed only by a server started with `--faults`.
+//! Broken responses, for tests of how clients handle them. Obeyed only by a server started with `--faults`.
 //!
 //! | query            | effect                                                                        |
 //! |------------------|-------------------------------------------------------------------------------|
@@ -11,8 +11,8 @@
 //! | `flip=N`         | all bits of the byte at offset N of the file are flipped                      |
 //! | `times=K`        | only the first K requests for exactly this path and query are broken          |
 //!
-//! They combine. N counts within one answer, except for `flip`, which counts within the file.
-//! Other names in the query are ignored, so `&id=...` makes a path of one's own for `times`.
+//! They can be combined. N counts within one response, except for `flip`, where it counts within the file. Other
+//! names in the query are ignored, so `&id=...` gives a test a separate path for `times`.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -34,7 +34,8 @@ pub struct Faults {
 pub struct Counters(Mutex<HashMap<String, u32>>);
 
 impl Faults {
-    /// An error names the part that makes no sense: a test with a typo must not pass for a working one.
+    /// Parses a query. An error names the part that makes no sense: a test with a typo must not pass for a working
+    /// one.
     pub fn parse(query: &str) -> Result<Self, String> {
         let mut faults = Self::default();
         for part in query.split('&') {
@@ -73,7 +74,7 @@ impl Faults {
     /// Returns these faults, or none once `times` requests have received them.
     pub fn counted(self, target: &str, counters: &Counters) -> Self {
         let Some(times) = self.times else { return self };
-        // A panic elsewhere leaves a map of numbers as good as it was.
+        // A panic elsewhere leaves the map of numbers intact.
         let mut counts = counters.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(target.to_owned()).or_insert(0);
         *count += 1;
@@ -84,7 +85,7 @@ impl Faults {
         }
     }
 
-    /// The length that the file claims to have.
+    /// Returns the length that the file claims to have.
     pub fn claimed(&self, length: u64) -> u64 {
         length.saturating_add_signed(self.wrong_length.unwrap_or(0))
     }

@@ -1,4 +1,4 @@
-//! From a request's path to a file that may be served.
+//! Maps a request's path to a file that may be served.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -22,21 +22,22 @@ impl Mount {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
     File(PathBuf),
-    /// A directory asked for without its slash: relative links would break.
+    /// A directory requested without its trailing slash: relative links would break.
     Directory,
     Nothing,
-    /// Not a path that anybody needs: bad escapes, dot segments.
+    /// A path that no client needs: bad escapes, dot segments.
     Refused,
 }
 
-/// `path` as sent. Only files inside a mount come back, whatever dots, escapes or links the path holds.
+/// Finds the file for `path` as sent. Only files inside a mount are returned, whatever dots, escapes or links the
+/// path contains.
 pub fn find(mounts: &[Mount], path: &str) -> Found {
     let Some(path) = decode(path) else {
         return Found::Refused;
     };
-    // Decoded first: an escaped dot or slash counts like a plain one.
+    // Decoded first: an escaped dot or slash counts as a plain one.
     let bad = |segment: &str| {
-        // Dot files are nobody's business; a colon is a drive or a stream on Windows.
+        // Dot files are private; a colon is a drive or a stream on Windows.
         segment.starts_with('.') || segment.contains(['\\', ':', '\0'])
     };
     if path.split('/').any(bad) {
@@ -98,7 +99,7 @@ fn decode(path: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Same bytes, same tag: length and time of writing, as other static servers have it.
+/// Derives the tag from length and modification time, as other static servers do: same bytes, same tag.
 pub fn etag(meta: &Metadata) -> String {
     let written = meta
         .modified()
@@ -134,7 +135,8 @@ pub fn mime(file: &Path) -> &'static str {
     }
 }
 
-/// Bundlers put a hash into the names under assets/, so those never change; the rest is asked about each time.
+/// Bundlers put a hash into the names under assets/, so those files never change; all others are revalidated each
+/// time.
 pub fn cache_control(path: &str) -> &'static str {
     if path.starts_with("/assets/") {
         "public, max-age=31536000, immutable"

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 
-/// All of a request's head. Browsers send under 2 KiB.
+/// Size limit for a request's head. Browsers send under 2 KiB.
 const MAX_HEAD: u64 = 16 * 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,7 +17,7 @@ pub struct Request {
     /// As sent: percent-encoded, without the query.
     pub path: String,
     pub query: String,
-    /// The client closes after this one.
+    /// The client closes the connection after this request.
     pub close: bool,
     /// Names in lower case.
     headers: Vec<(String, String)>,
@@ -32,7 +32,7 @@ impl Request {
     }
 }
 
-/// A request that cannot be answered; the connection ends after saying why.
+/// A request that cannot be answered; the connection ends after the reason is sent.
 #[derive(Debug)]
 pub struct Refusal {
     pub status: u16,
@@ -43,7 +43,7 @@ fn refuse<T>(status: u16, why: &'static str) -> Result<T, Refusal> {
     Err(Refusal { status, why })
 }
 
-/// The next request, or None where the client has gone or said nothing in time.
+/// Reads the next request, or None if the client has left or sent nothing in time.
 pub fn read(reader: &mut impl BufRead) -> Result<Option<Request>, Refusal> {
     let mut head = reader.by_ref().take(MAX_HEAD);
     let mut line = String::new();
@@ -58,7 +58,7 @@ pub fn read(reader: &mut impl BufRead) -> Result<Option<Request>, Refusal> {
             Err(error) if error.kind() == ErrorKind::InvalidData => {
                 refuse(400, "the request's head is not UTF-8")
             }
-            // End of stream, reset or timeout: nobody is listening.
+            // End of stream, reset or timeout: no client is listening.
             _ => Ok(false),
         }
     };
@@ -122,7 +122,7 @@ pub fn read(reader: &mut impl BufRead) -> Result<Option<Request>, Refusal> {
     Ok(Some(request))
 }
 
-/// A response's head in the making.
+/// The head of a response under construction.
 pub struct Head {
     status: u16,
     headers: Vec<(&'static str, String)>,
@@ -152,7 +152,7 @@ impl Head {
         self
     }
 
-    /// The head, then `body` with its length. None: the caller has set the length and sends the body.
+    /// Writes the head, then `body` with its length. None: the caller has set the length and sends the body.
     pub fn write(mut self, out: &mut impl Write, body: Option<&str>) -> io::Result<()> {
         if let Some(body) = body {
             self.set("Content-Length", body.len().to_string());
@@ -168,7 +168,7 @@ impl Head {
     }
 }
 
-/// The head of an answer that is a line of text.
+/// Returns the head of a response that is a line of text.
 pub fn plain(status: u16, isolated: bool) -> Head {
     let mut head = Head::new(status, isolated);
     head.set("Content-Type", "text/plain; charset=utf-8");
@@ -195,7 +195,7 @@ pub fn reason(status: u16) -> &'static str {
         500 => "Internal Server Error",
         503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",
-        // The reason is for people; clients go by the number.
+        // The reason is for people; clients read the number.
         _ => "Other",
     }
 }

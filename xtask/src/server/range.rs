@@ -1,12 +1,12 @@
-//! `Range: bytes=...` against a length (RFC 9110, section 14).
+//! Resolves `Range: bytes=...` against a length (RFC 9110, section 14).
 
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub enum Asked {
     /// No range, or one that a server may ignore: several ranges, other units, nonsense.
     Whole,
-    /// First byte and count, inside the file.
+    /// A part inside the file: first byte and count.
     Part { start: u64, length: u64 },
-    /// Beyond the end: 416.
+    /// A range beyond the end: 416.
     Outside,
 }
 
@@ -20,7 +20,7 @@ pub fn parse(header: Option<&str>, total: u64) -> Asked {
     match (number(first), number(last)) {
         (Some(start), Some(end)) if start <= end => part(start, end, total),
         (Some(start), None) if last.trim().is_empty() => part(start, u64::MAX, total),
-        // The last so many bytes; all of them if there are fewer.
+        // The last `count` bytes; all of them if there are fewer.
         (None, Some(count)) if first.trim().is_empty() => match count.min(total) {
             0 => Asked::Outside,
             length => Asked::Part {
@@ -32,7 +32,7 @@ pub fn parse(header: Option<&str>, total: u64) -> Asked {
     }
 }
 
-/// `end` is the last byte, and may lie beyond the file.
+/// Resolves a range whose last byte is `end`, which may lie beyond the file.
 fn part(start: u64, end: u64, total: u64) -> Asked {
     if start >= total {
         return Asked::Outside;
@@ -43,7 +43,7 @@ fn part(start: u64, end: u64, total: u64) -> Asked {
     }
 }
 
-/// Digits only: `parse` would take a sign.
+/// Parses digits only: `parse` would accept a sign.
 fn number(text: &str) -> Option<u64> {
     let text = text.trim();
     text.bytes()

@@ -1,4 +1,4 @@
-//! One answer: which file, which part of it, which head, and the bytes.
+//! Assembles a response: the file, the range, the head, and the bytes.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -23,7 +23,7 @@ pub enum Next {
     Close,
 }
 
-/// Answers `request`. An error is the client's leaving.
+/// Answers `request`. An error means that the client has left.
 pub fn respond(
     request: &Request,
     site: &Site,
@@ -58,7 +58,7 @@ pub fn respond(
         },
         Found::Directory => {
             let mut head = http::plain(301, site.isolated);
-            // Two slashes in front would be another host.
+            // Two leading slashes would name another host.
             let path = request.path.trim_start_matches('/');
             head.set("Location", format!("/{path}/"));
             finish(request, head, "the directory has a slash at its end\n", out)
@@ -80,7 +80,8 @@ pub fn respond(
     }
 }
 
-/// Whether a Host header means this machine: a name of another site's that leads here is that site's page reading along.
+/// Whether a Host header names this machine: another site's name that resolves here is that site's page trying to
+/// read along.
 fn is_here(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
@@ -113,7 +114,7 @@ fn send_file(
         return keep(request, head, out);
     }
 
-    // Ranges belong to GET; If-Range turns one off when the client's copy is of another file.
+    // Ranges apply to GET; If-Range turns one off if the client's copy is of another file.
     let stale = request
         .header("if-range")
         .is_some_and(|tag| tag.trim() != etag);
@@ -173,7 +174,7 @@ enum Sent {
     Part,
 }
 
-/// `length` bytes of `file`, which stands at `start`, as broken as `faults` want them.
+/// Sends `length` bytes of `file` from its current position, as broken as `faults` request.
 fn send_body(
     file: &mut File,
     start: u64,
@@ -184,7 +185,7 @@ fn send_body(
     let whole = length
         .min(faults.cut.unwrap_or(u64::MAX))
         .min(faults.stall.unwrap_or(u64::MAX));
-    // Twenty steps a second where the rate is limited.
+    // Twenty steps per second if the rate is limited.
     let step = faults
         .slow
         .map_or(CHUNK, |rate| (rate / 20).clamp(1, CHUNK as u64) as usize);
@@ -195,7 +196,7 @@ fn send_body(
         let want = step.min(usize::try_from(whole - sent).unwrap_or(step));
         let count = file.read(&mut buffer[..want])?;
         if count == 0 {
-            // Shorter than its head claims: a fault asked for, or a file that shrank meanwhile.
+            // Shorter than its head claims: a requested fault, or a file that shrank meanwhile.
             return Ok(Sent::Part);
         }
         let chunk = &mut buffer[..count];
@@ -214,7 +215,7 @@ fn send_body(
         }
     }
     if faults.stall == Some(whole) && whole < length && faults.cut != Some(whole) {
-        // Waits for the client to leave: it sends nothing more, so a read ends with the connection.
+        // Wait for the client to leave: it sends nothing more, so a read returns when the connection ends.
         out.set_read_timeout(Some(STALL))?;
         let _ = out.read(&mut [0]);
         return Ok(Sent::Part);
@@ -226,7 +227,7 @@ fn send_body(
     })
 }
 
-/// A line of text as the answer.
+/// Sends a line of text as the response.
 fn say(
     request: &Request,
     site: &Site,
@@ -245,7 +246,7 @@ fn say(
     )
 }
 
-/// Head and a short body; HEAD gets the same head and no body.
+/// Sends the head and a short body; HEAD gets the same head and no body.
 fn finish(request: &Request, mut head: Head, body: &str, out: &mut TcpStream) -> io::Result<Next> {
     head.set("Content-Length", body.len().to_string());
     let next = keep(request, head, out)?;
@@ -255,7 +256,7 @@ fn finish(request: &Request, mut head: Head, body: &str, out: &mut TcpStream) ->
     Ok(next)
 }
 
-/// Writes the head and says what becomes of the connection.
+/// Writes the head and returns whether the connection stays open.
 fn keep(request: &Request, head: Head, out: &mut TcpStream) -> io::Result<Next> {
     if request.close {
         head.close().write(out, None)?;

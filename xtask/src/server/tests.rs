@@ -1,4 +1,4 @@
-//! The server through its socket, as a client sees it.
+//! Tests of the server through its socket, as a client sees it.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Mount, Server, Site};
 
-/// Ten bytes at /ten, an empty file at /empty, a page at /.
+/// Starts a server with ten bytes at /ten, an empty file at /empty, and a page at /.
 fn start(name: &str, faults: bool, isolated: bool) -> (SocketAddr, PathBuf) {
     let root =
         std::env::temp_dir().join(format!("hearth-xtask-server-{name}-{}", std::process::id()));
@@ -40,7 +40,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Everything until the server closes: head, body.
+/// Requests `target` and reads until the server closes: head, body.
 fn get(address: SocketAddr, target: &str, headers: &str) -> (String, String) {
     ask(address, "GET", target, headers)
 }
@@ -54,13 +54,13 @@ fn ask(address: SocketAddr, method: &str, target: &str, headers: &str) -> (Strin
     .unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
-    // A flipped byte is no UTF-8.
+    // A flipped byte is not UTF-8.
     let text = String::from_utf8_lossy(&bytes);
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     (head.to_owned(), body.to_owned())
 }
 
-/// One answer with its length on a connection that stays.
+/// Reads one response of known length from a connection that stays open.
 fn one(stream: &mut TcpStream) -> (String, String) {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
@@ -185,7 +185,7 @@ fn a_connection_carries_many_requests_and_does_not_block_others() {
             assert_eq!(one(stream).1, "012");
         }
     }
-    // Two at once, answered in order.
+    // Two requests at once, answered in order.
     first
         .write_all(b"GET /nope HTTP/1.1\r\n\r\nGET /ten HTTP/1.1\r\n\r\n")
         .unwrap();
@@ -263,7 +263,7 @@ fn faults_break_what_they_say_and_no_more() {
     std::fs::remove_dir_all(root).unwrap();
 }
 
-/// A page of another site whose name was made to lead here gets nothing.
+/// A page of another site whose name was made to resolve here gets nothing.
 #[test]
 fn other_hosts_are_refused_and_redirects_stay_here() {
     let (address, root) = start("hosts", false, false);
@@ -292,7 +292,7 @@ fn other_hosts_are_refused_and_redirects_stay_here() {
     std::fs::remove_dir_all(root).unwrap();
 }
 
-/// Workers have it from their own answer; a page's policy does not reach them.
+/// Workers take the policy from their own response; a page's policy does not reach them.
 #[test]
 fn a_directory_has_its_policy() {
     let (address, _) = start("policy", false, false);

@@ -11,7 +11,7 @@ pub struct Counts {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runner {
-    /// A program whose exit status is the result: a linter, a compiler. Counts as one.
+    /// A program whose exit status is the result, such as a linter or a compiler. Counts as one.
     Check,
     Cargo,
     Vitest,
@@ -19,7 +19,7 @@ pub enum Runner {
 }
 
 impl Runner {
-    /// None: no summary, so the runner died before its end or prints something new.
+    /// Reads the counts from a runner's output. None: no summary, so the runner crashed or prints a new format.
     pub fn read(self, output: &str, success: bool) -> Option<Counts> {
         let output = strip_ansi(output);
         let lines = output.lines().map(str::trim);
@@ -52,18 +52,19 @@ fn sum(counts: impl Iterator<Item = Counts>) -> Option<Counts> {
     counts.reduce(|a, b| a + b)
 }
 
-/// `test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`, once a binary.
+/// Parses `test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`, one per
+/// binary.
 fn cargo(line: &str) -> Option<Counts> {
     let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
     Some(pairs(counts.split(';')))
 }
 
-/// `Tests  1 failed | 12 passed | 2 skipped (15)`. The line `Test Files` counts files and is none of ours.
+/// Parses `Tests  1 failed | 12 passed | 2 skipped (15)`. The line `Test Files` counts files and is not used.
 fn vitest(line: &str) -> Option<Counts> {
     Some(pairs(line.strip_prefix("Tests ")?.split('|')))
 }
 
-/// `12 passed (1.2m)`, `1 failed`, `2 skipped`, `1 flaky`: a line each.
+/// Parses `12 passed (1.2m)`, `1 failed`, `2 skipped`, `1 flaky`, each on a line.
 fn playwright(line: &str) -> Option<Counts> {
     let mut words = line.split(' ');
     words.next()?.parse::<u64>().ok()?;
@@ -77,7 +78,7 @@ fn playwright(line: &str) -> Option<Counts> {
     summary.then(|| pairs(std::iter::once(line)))
 }
 
-/// `12 passed` and the like, added up under our three names.
+/// Adds up `12 passed` and the like under our three names.
 fn pairs<'a>(parts: impl Iterator<Item = &'a str>) -> Counts {
     let mut counts = Counts::default();
     for part in parts {
@@ -87,7 +88,7 @@ fn pairs<'a>(parts: impl Iterator<Item = &'a str>) -> Counts {
             continue;
         };
         match kind {
-            // Flaky: passed when tried again.
+            // Flaky: passed on a retry.
             "passed" | "flaky" => counts.passed += number,
             "failed" | "interrupted" => counts.failed += number,
             "skipped" | "ignored" | "todo" | "did" => counts.skipped += number,

@@ -1,5 +1,5 @@
-//! Goldens are what the generator made: each file has the sum that the generator wrote down, and with `--full` a new run of the
-//! generator gives the same files again.
+//! Checks that goldens are the generator's output: each file has the checksum that the generator recorded, and with
+//! `--full` a new run of the generator reproduces the same files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,10 +17,10 @@ use crate::stamp::hex;
 const SUMS: &str = "SHA256SUMS";
 /// Groups that the generator makes without a real model; see tests/goldens/generate.py.
 const GROUPS: [&str; 4] = ["templates", "tokenizers", "families", "embeddings"];
-/// For the generator and its packages, of which torch is the largest.
+/// Time limit for the generator and its packages, of which torch is the largest.
 const LIMIT: Duration = Duration::from_secs(1800);
 
-/// Compares the goldens with their sums, and in `full` with those of a new run.
+/// Compares the goldens with their checksums and, if `full`, with those of a new run.
 pub fn check(dirs: &Dirs, full: bool) -> Result<()> {
     let goldens = dirs.root.join("tests/goldens");
     let listed = listed(&goldens.join("data"))?;
@@ -60,7 +60,7 @@ pub fn check(dirs: &Dirs, full: bool) -> Result<()> {
     Ok(())
 }
 
-/// A virtual environment with exactly the generator's packages.
+/// Creates a virtual environment with exactly the generator's packages.
 fn python(dirs: &Dirs, goldens: &Path) -> Result<PathBuf> {
     let folder = dirs.cache.join("goldens-python");
     let python = folder.join("bin/python");
@@ -82,7 +82,7 @@ fn python(dirs: &Dirs, goldens: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// The sums that the generator wrote down.
+/// Reads the checksums that the generator recorded.
 fn listed(data: &Path) -> Result<BTreeMap<String, String>> {
     let path = data.join(SUMS);
     let text =
@@ -94,7 +94,7 @@ fn listed(data: &Path) -> Result<BTreeMap<String, String>> {
     lines.collect()
 }
 
-/// The sums of all files in a folder.
+/// Computes the checksums of all files in a folder.
 fn sums(data: &Path) -> Result<BTreeMap<String, String>> {
     let mut sums = BTreeMap::new();
     let mut folders = vec![data.to_owned()];
@@ -120,7 +120,7 @@ fn sums(data: &Path) -> Result<BTreeMap<String, String>> {
     Ok(sums)
 }
 
-/// The names whose sums differ, or which only one of the two has.
+/// Returns the names whose checksums differ, or that only one of the two has.
 fn different(expected: &BTreeMap<String, String>, found: &BTreeMap<String, String>) -> Vec<String> {
     let names = expected.keys().chain(found.keys());
     let mut names: Vec<String> = names

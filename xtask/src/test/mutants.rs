@@ -1,7 +1,7 @@
-//! `cargo xtask test --mutants`: the sources are broken by one line at a time, and a test has to notice.
+//! `cargo xtask test --mutants`: breaks the sources one line at a time, and a test must notice.
 //!
 //! The list is `tests/mutants.toml`. Run by hand: each change of the core costs a build. A mutant that survives is a
-//! fault that the tests would let through.
+//! bug that the tests would let through.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,9 +30,9 @@ struct List {
 struct Mutant {
     /// The fault that this mutant introduces, in a few words.
     name: String,
-    /// From the root of the repository.
+    /// Path from the root of the repository.
     file: String,
-    /// A text that is in the file once.
+    /// A text that occurs exactly once in the file.
     from: String,
     to: String,
     runner: Kind,
@@ -44,13 +44,13 @@ struct Mutant {
 #[serde(rename_all = "lowercase")]
 enum Kind {
     Native,
-    /// Tests within the Rust crates.
+    /// Unit tests within the Rust crates.
     Unit,
     Pkg,
     Www,
 }
 
-/// Puts the file back, whatever happens between.
+/// Restores the file, whatever happens in between.
 struct Restored<'a> {
     path: &'a Path,
     text: &'a str,
@@ -120,10 +120,10 @@ pub fn run(dirs: &Dirs, filter: &str) -> Result<ExitCode> {
 }
 
 enum Outcome {
-    /// By so many tests.
+    /// Caught by this many tests.
     Caught(u64),
     Survived,
-    /// No test ran: the change does not compile, or the filter fits nothing.
+    /// No test ran: the change does not compile, or the filter matches nothing.
     Broken(String),
 }
 
@@ -150,7 +150,7 @@ fn notices(dirs: &Dirs, mutant: &Mutant, models: &native::Models) -> Result<Outc
     };
     let log = dirs.logs().join("mutant.log");
     let Some(status) = proc::logged(&mut command, &log, LIMIT)? else {
-        // A test that no longer ends has noticed, if not well.
+        // A test that no longer ends has noticed, if not elegantly.
         return Ok(Outcome::Caught(1));
     };
     let output = String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()).into_owned();
@@ -161,7 +161,7 @@ fn notices(dirs: &Dirs, mutant: &Mutant, models: &native::Models) -> Result<Outc
     })
 }
 
-/// The list, each of whose texts is in its file once.
+/// Reads the list and checks that each text occurs exactly once in its file.
 fn read(root: &Path) -> Result<List> {
     let file: PathBuf = root.join("tests/mutants.toml");
     let text =
@@ -187,7 +187,7 @@ fn read(root: &Path) -> Result<List> {
 mod tests {
     use super::*;
 
-    /// A change of the sources must take its mutants along.
+    /// A change of the sources must update its mutants as well.
     #[test]
     fn every_mutant_still_has_its_place() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -1,4 +1,4 @@
-//! Rust: lints, and tests on the CPU and on whatever Vulkan there is.
+//! Rust stages: lints, and tests on the CPU and on any Vulkan device.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,10 +10,10 @@ use super::stage::Stages;
 use crate::paths::Dirs;
 use crate::proc;
 
-/// The stages that need models and a GPU, and their group.
+/// Stages that need models and a GPU, followed by their group.
 pub const TESTS: [&str; 5] = ["native", "fuzz", "unit", "compile", "rust"];
 
-/// Real models, where they could be fetched.
+/// Paths of real models, as far as they could be fetched.
 #[derive(Default)]
 pub struct Models {
     pub smollm2: Option<PathBuf>,
@@ -26,7 +26,7 @@ pub fn stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) {
     clippy.args(["clippy", "--workspace", "--all-targets"]);
     clippy.args(["--", "-D", "warnings"]);
     stages.command(&["clippy", "checks"], Check, &mut clippy);
-    // Apart from the tests, so that their times are theirs.
+    // Built separately from the tests, so that test times exclude compilation.
     let tests = ["native", "fuzz"];
     let compile = &mut whole_workspace(dirs, &["--no-run"]);
     stages.command(&["compile", "rust"], Check, compile);
@@ -54,7 +54,7 @@ pub fn stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) {
     }
 }
 
-/// The whole workspace each time, so that features, and with them burn, are the same and compiled once.
+/// Builds the whole workspace each time, so that features, and therefore burn, are the same and compiled once.
 fn whole_workspace(dirs: &Dirs, args: &[&str]) -> Command {
     let mut command = cargo(dirs);
     command
@@ -63,13 +63,13 @@ fn whole_workspace(dirs: &Dirs, args: &[&str]) -> Command {
     command
 }
 
-/// A program of tests, run as cargo would, but with the time of each test.
+/// Runs a test program as cargo would, but with the time of each test.
 fn run_tests(dirs: &Dirs, program: &Path, models: &Models) -> Command {
     let mut command = Command::new(program);
     command
         .current_dir(dirs.root.join("tests"))
         .args(["-Z", "unstable-options", "--report-time"])
-        // libtest's own word for it; nothing is compiled with it.
+        // libtest itself reads this variable; nothing is compiled with it.
         .env("RUSTC_BOOTSTRAP", "1");
     environment(&mut command, models);
     command
@@ -90,7 +90,7 @@ fn environment(command: &mut Command, models: &Models) {
     }
 }
 
-/// A run of the tests that `filter` fits, of these targets.
+/// Runs the tests of these targets that match `filter`.
 pub fn filtered(dirs: &Dirs, targets: &[&str], filter: &str, models: &Models) -> Command {
     let mut command = whole_workspace(dirs, targets);
     command.args(["--", filter]);
@@ -98,8 +98,8 @@ pub fn filtered(dirs: &Dirs, targets: &[&str], filter: &str, models: &Models) ->
     command
 }
 
-/// The modules of a program of tests, each of which gets a process of its own: the runtime keeps a polling thread for every
-/// device that was opened, until the process ends. A program without modules is run as a whole.
+/// Returns the modules of a test program, each of which gets a separate process: the runtime keeps a polling thread
+/// for every opened device until the process ends. A program without modules is run as a whole.
 fn modules(program: &Path) -> Vec<Option<String>> {
     let output = Command::new(program).arg("--list").output();
     let text = output.map_or_else(
@@ -138,7 +138,7 @@ fn program(dirs: &Dirs, name: &str) -> Result<PathBuf> {
     }
 }
 
-/// The caller's cargo with the native target directory.
+/// Returns the caller's cargo with the native target directory.
 pub fn cargo(dirs: &Dirs) -> Command {
     let mut command = proc::cargo();
     command

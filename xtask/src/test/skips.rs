@@ -4,20 +4,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Names that a test may give, as in `hearth_tests::skip`, with the reason why that is no loss.
+/// Names that a test may skip under, as in `hearth_tests::skip`, with the reason why that is no loss.
 const ALLOWED: [(&str, &str); 1] = [(
     "subgroups",
     "Debian's lavapipe has none; the same kernels run with them in Chromium and on a real GPU",
 )];
 
-/// The file that native tests name their skips in, a line each.
+/// The file to which native tests write the names of their skips, one per line.
 pub struct Skips(PathBuf);
 
 impl Skips {
-    /// Empty at the beginning.
+    /// Creates the list, empty at first.
     pub fn new(logs: &Path, stage: &str) -> Self {
         let file = logs.join(format!("{stage}.skips"));
-        // Not being there is as good.
+        // A missing file is just as good.
         let _ = fs::remove_file(&file);
         Self(file)
     }

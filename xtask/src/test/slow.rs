@@ -2,10 +2,10 @@
 
 use crate::proc::strip_ansi;
 
-/// A test that takes longer is named at the end of a run.
+/// Limit in seconds above which a test is named at the end of a run.
 const LONG: f64 = 20.0;
 
-/// Names and seconds of the long tests in a runner's output.
+/// Returns names and seconds of the long tests in a runner's output.
 pub fn tests(output: &str) -> Vec<(String, f64)> {
     strip_ansi(output)
         .lines()
@@ -14,14 +14,14 @@ pub fn tests(output: &str) -> Vec<(String, f64)> {
         .collect()
 }
 
-/// `test kernels::embed ... ok <12.345s>`, which libtest prints with `--report-time`.
+/// Parses `test kernels::embed ... ok <12.345s>`, which libtest prints with `--report-time`.
 fn cargo(line: &str) -> Option<(String, f64)> {
     let (name, rest) = line.strip_prefix("test ")?.split_once(" ... ")?;
     let seconds = rest.split_once('<')?.1.strip_suffix("s>")?;
     Some((name.to_owned(), seconds.parse().ok()?))
 }
 
-/// `✓  3 [heavy] › specs/memory.spec.ts:12:3 › chromium: frees (1.2m)`, by Playwright's list.
+/// Parses `✓  3 [heavy] › specs/memory.spec.ts:12:3 › chromium: frees (1.2m)`, from Playwright's list.
 fn browser(line: &str) -> Option<(String, f64)> {
     let (_, name) = line.split_once("] › ")?;
     let (name, time) = name.rsplit_once(" (")?;

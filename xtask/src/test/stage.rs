@@ -1,4 +1,4 @@
-//! One stage of `test`: run, counted, timed; and the table of them all.
+//! Stages of `test`: each is run, counted and timed; and the table of all of them.
 
 use std::fs;
 use std::io::Write;
@@ -14,17 +14,17 @@ use super::slow;
 use crate::paths::Dirs;
 use crate::proc;
 
-/// For a single stage; whatever takes longer is stuck.
+/// Time limit for a single stage; one that takes longer is stuck.
 const LIMIT: Duration = Duration::from_secs(3600);
 
 pub struct Stages<'a> {
     dirs: &'a Dirs,
-    /// Stage or group names; empty means all.
+    /// Names of stages or groups; empty means all.
     only: Vec<String>,
-    /// None where stages do more than their budgets are for.
+    /// None if stages do more than their budgets allow for.
     budgets: Option<Budgets>,
     done: Vec<Done>,
-    /// Names and seconds of tests that take long.
+    /// Names and seconds of slow tests.
     slow: Vec<(String, f64)>,
 }
 
@@ -36,7 +36,7 @@ struct Done {
 }
 
 impl<'a> Stages<'a> {
-    /// `known` are all names that `only` may hold.
+    /// Creates the run; `known` lists all names that `only` may contain.
     pub fn new(
         dirs: &'a Dirs,
         only: &[String],
@@ -55,7 +55,7 @@ impl<'a> Stages<'a> {
         })
     }
 
-    /// Whether a stage or any of a list of stages is to run.
+    /// Whether a stage, or any in a list of stages, should run.
     pub fn wants(&self, names: &[&str]) -> bool {
         self.only.is_empty()
             || names
@@ -114,12 +114,12 @@ impl<'a> Stages<'a> {
         self.done.iter().map(|done| done.counts.failed).sum()
     }
 
-    /// Runs a precondition: no test, so that only its failure counts.
+    /// Runs a precondition: it is not a test, so only its failure counts.
     pub fn ready<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Option<T> {
         self.work(name, 0, work)
     }
 
-    /// Runs work of our own that counts as one check.
+    /// Runs in-process work that counts as one check.
     pub fn check<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Option<T> {
         self.work(name, 1, work)
     }
@@ -127,7 +127,7 @@ impl<'a> Stages<'a> {
     fn work<T>(&mut self, name: &str, worth: u64, work: impl FnOnce() -> Result<T>) -> Option<T> {
         let start = Instant::now();
         let result = work();
-        // Named afterwards: the work prints lines of its own.
+        // The name is printed afterwards, because the work prints its own lines.
         begin(name);
         let (value, counts, note) = match result {
             Ok(value) => (
@@ -144,7 +144,7 @@ impl<'a> Stages<'a> {
         value
     }
 
-    /// A stage that cannot run here, through nobody's fault.
+    /// Skips a stage that cannot run here, which is no failure.
     pub fn skip(&mut self, names: &[&str], why: &str) {
         if self.wants(names) {
             begin(names[0]);
@@ -160,7 +160,7 @@ impl<'a> Stages<'a> {
         }
     }
 
-    /// A stage that cannot run because an earlier one failed.
+    /// Fails a stage that cannot run because an earlier one failed.
     pub fn fail(&mut self, names: &[&str], why: &str) {
         if self.wants(names) {
             begin(names[0]);
@@ -169,7 +169,7 @@ impl<'a> Stages<'a> {
     }
 
     fn end(&mut self, name: &str, mut counts: Counts, time: Duration, mut note: String) {
-        // The parts of a stage, `native kernels::` and the like, have one budget.
+        // The parts of a stage, such as `native kernels::`, share one budget.
         let whole = |name: &str| name.split(' ').next().unwrap_or_default().to_owned();
         let before = self
             .done
@@ -195,7 +195,7 @@ impl<'a> Stages<'a> {
         });
     }
 
-    /// The table, then the one last line. Nothing run is no success.
+    /// Prints the table, then the last line. A run without any tests is no success.
     pub fn finish(self) -> ExitCode {
         println!(
             "\n{:<22} {:>7} {:>7} {:>8} {:>9}",
@@ -244,7 +244,7 @@ const FAILED: Counts = Counts {
     skipped: 0,
 };
 
-/// Counts and exit status must agree, and a stage without tests proves nothing.
+/// Checks that counts and exit status agree; a stage without tests proves nothing.
 fn judge(runner: Runner, output: &str, success: bool, status: &str) -> (Counts, String) {
     match runner.read(output, success) {
         None => (
@@ -270,7 +270,7 @@ fn begin(name: &str) {
         "test   {name} {} ",
         ".".repeat(20usize.saturating_sub(name.len()))
     );
-    // A closed stdout shows up at the next print.
+    // If stdout is closed, the next print reports it.
     let _ = std::io::stdout().flush();
 }
 

@@ -1,4 +1,4 @@
-//! TypeScript, the WebAssembly build, and the tests in browsers.
+//! Web stages: TypeScript, the WebAssembly build, and the tests in browsers.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -45,7 +45,7 @@ pub fn npm_checks(stages: &mut Stages, ready: bool) {
     }
 }
 
-/// The lines that only wasm32 compiles are in these; others clippy has seen natively.
+/// Sources with the lines that only wasm32 compiles; clippy has seen all others natively.
 const WASM_SOURCES: [&str; 10] = [
     "crate/src/web/mod.rs",
     "crate/src/web",
@@ -59,7 +59,7 @@ const WASM_SOURCES: [&str; 10] = [
     "cpu/Cargo.toml",
 ];
 
-/// Clippy on what only wasm32 compiles: only if that is another than the last time that there was nothing to say.
+/// Runs clippy on the code that only wasm32 compiles, unless it is unchanged since clippy last had no complaints.
 pub fn clippy(
     dirs: &Dirs,
     stages: &mut Stages,
@@ -95,9 +95,9 @@ pub fn clippy(
     Ok(())
 }
 
-/// The wasm, and what imports it.
+/// Builds the wasm, and runs the stages that import it.
 pub fn built_stages(dirs: &Dirs, stages: &mut Stages, model: Option<PathBuf>, full: bool) {
-    // wasm-opt takes minutes and changes no result; `--full` tests what is shipped.
+    // wasm-opt takes minutes and changes no result; `--full` tests the shipped module.
     let args = build::Args::for_tests(full);
     if stages
         .check("build", || build::stale(dirs, &args))
@@ -138,7 +138,7 @@ pub fn built_stages(dirs: &Dirs, stages: &mut Stages, model: Option<PathBuf>, fu
     }
 }
 
-/// The browser tests' commands, with browsers found and the servers running.
+/// Returns the commands of the browser tests, with browsers found and servers running.
 fn end_to_end(dirs: &Dirs, model: Option<PathBuf>, full: bool) -> Result<[Command; 2]> {
     let pieces = setup::run(dirs, &setup::BROWSERS)?;
     let Pieces {
@@ -150,7 +150,7 @@ fn end_to_end(dirs: &Dirs, model: Option<PathBuf>, full: bool) -> Result<[Comman
         bail!("setup reported success without its browsers: cargo xtask setup");
     };
     let server = Server::bind(0)?;
-    // The same, cross-origin isolated: where the CPU path has threads.
+    // A second server, cross-origin isolated: there the CPU path has threads.
     let isolated = Server::bind(0)?;
     let command = |args: &[&str]| {
         let mut command = proc::npm();
