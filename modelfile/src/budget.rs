@@ -1,6 +1,6 @@
 //! Resources that a model needs, and whether a device can run it, from the file's header alone.
 //!
-//! "Data, compute, algorithm": the bytes to fetch and to keep, the work of a token, and what kind of model it is.
+//! "Data, compute, algorithm": the bytes to fetch and to keep, the work per token, and the kind of model.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::kv_type::KvType;
 use crate::quant::block_format;
 use crate::weight_requests;
 
-/// Everything the header tells.
+/// Everything that the header reveals.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// `"gguf"` or `"safetensors"`.
@@ -24,13 +24,13 @@ pub struct Report {
     pub license: Option<String>,
     /// Number of weights.
     pub parameters: u64,
-    /// By storage type.
+    /// Storage of the weights, by type.
     pub quants: BTreeMap<&'static str, QuantUse>,
     /// Bytes of the tensors in the file.
     pub tensor_bytes: u64,
     /// The context that the model was trained for.
     pub n_ctx_train: Option<u64>,
-    /// Whether it can be run, and what it takes; or why not.
+    /// Whether the model can be run, and with which resources; or why not.
     #[serde(flatten)]
     pub run: Runs,
 }
@@ -43,12 +43,12 @@ pub struct QuantUse {
     pub bytes: u64,
 }
 
-/// Whether Hearth runs it.
+/// Whether Hearth can run the model.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Runs {
     Budget(Box<Budget>),
-    /// The error that loading it would give.
+    /// The error that loading it would return.
     Unsupported {
         code: &'static str,
         message: String,
@@ -60,7 +60,7 @@ pub enum Runs {
 #[derive(Debug, Clone, Serialize)]
 pub struct Budget {
     pub config: ModelConfig,
-    /// Positions that memory and work below are for.
+    /// Positions that the memory and work below are computed for.
     pub n_ctx: usize,
     pub memory: Memory,
     pub token: Token,
@@ -71,7 +71,7 @@ pub struct Budget {
 /// Bytes on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Memory {
-    /// Weights as they lie there; within some percent of the file's.
+    /// Weights in the device's layout; within a few percent of the file's.
     pub weights: u64,
     /// The KV cache at `n_ctx`.
     pub kv: u64,
@@ -80,7 +80,7 @@ pub struct Memory {
     pub total: u64,
 }
 
-/// The work of one token of an answer, with the context full.
+/// The work for one generated token, with the context full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Token {
     /// Multiplications and additions.
@@ -92,11 +92,11 @@ pub struct Token {
 /// Whether a device can run a model, and how fast.
 #[derive(Debug, Clone, Serialize)]
 pub struct Verdict {
-    /// Nothing that a header can tell speaks against it. (How much memory a GPU has, browsers do not say.)
+    /// Nothing in the header rules it out. (Browsers do not reveal how much memory a GPU has.)
     pub fits: bool,
     /// The reason why it does not fit.
     pub reason: Option<String>,
-    /// Tokens a second at most, if memory can be read at the bandwidth that was given.
+    /// Upper bound of tokens per second, if memory is read at the given bandwidth.
     pub tokens_per_second: Option<f64>,
 }
 
@@ -113,12 +113,12 @@ pub struct Limits {
 /// Parameters of an inspection.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct InspectOptions<'a> {
-    /// Default: what an engine would take.
+    /// Positions of the context; default: an engine's own default.
     pub context_size: Option<usize>,
-    /// Default: f16.
+    /// Storage type of the KV cache; default: f16.
     pub kv_type: Option<KvType>,
     pub device: Option<&'a Limits>,
-    /// Bytes that the device reads a second, if known.
+    /// Bytes that the device reads per second, if known.
     pub bandwidth: Option<f64>,
 }
 
@@ -183,7 +183,7 @@ fn budget(gguf: &Gguf, options: InspectOptions<'_>) -> Result<Budget, Error> {
                 .ok_or_else(|| Error::MissingTensor { name: name.clone() })?;
             let bytes = device_bytes(info.dtype, name, matrix.cols, *rows)?;
             weights += bytes;
-            // Of an embedding of its own a token reads one row, and of experts those that it goes to.
+            // A token reads one row of an untied embedding, and only the experts it is routed to.
             let (used, of) = match matrix.experts {
                 _ if name == names.position_embd => (0, 1),
                 _ if name == names.token_embd && !tied => (0, 1),
@@ -238,7 +238,7 @@ fn budget(gguf: &Gguf, options: InspectOptions<'_>) -> Result<Budget, Error> {
     })
 }
 
-/// Bytes of a tensor on the device.
+/// Returns the bytes of a tensor on the device.
 fn device_bytes(dtype: GgmlType, name: &str, cols: usize, rows: usize) -> Result<u64, Error> {
     let packing = block_format(dtype, name)?.packing();
     let words = packing.quant_words_per_block() + packing.scale_words_per_block();

@@ -8,13 +8,13 @@ use crate::families::{DecoderSpec, Pooling, PostNorm, Sliding, family};
 use crate::kv_type::KvType;
 use crate::rope::{Rope, Scaling};
 
-/// The default context where the caller names none: the KV cache of a small model then fits any GPU.
+/// Default context if the caller sets none: the KV cache of a small model then fits any GPU.
 pub const DEFAULT_CONTEXT: usize = 2048;
-/// Most experts that the router chooses among: their logits fit any device's workgroup memory.
+/// Maximum number of experts that the router chooses among: their logits fit any device's workgroup memory.
 pub const MAX_EXPERTS: usize = 1024;
 /// The longest prefill chunk: enough tiles of 64 tokens for every core of a large GPU.
 pub const MAX_CHUNK: usize = 512;
-/// Rows of a step with drafts: the last token and up to 7 that may follow.
+/// Rows of a step with drafts: the last token and up to 7 drafted ones.
 pub const DRAFT_ROWS: usize = 8;
 
 /// Hyperparameters of a decoder.
@@ -30,7 +30,7 @@ pub struct ModelConfig {
     pub head_dim: usize,
     /// Width of the feed-forward block, or of an expert.
     pub d_ff: usize,
-    /// Experts of a layer, 0 without; and those that a token goes to.
+    /// Experts per layer, 0 without; and the number that a token is routed to.
     pub n_experts: usize,
     pub n_experts_used: usize,
     pub vocab_size: usize,
@@ -43,20 +43,20 @@ pub struct ModelConfig {
     pub rope_theta: f32,
     /// Dimensions of a head that are rotated.
     pub rope_dim: usize,
-    /// Rotary positions; those of sliding layers are [`ModelConfig::local_rope`] where they differ.
+    /// Rotary positions; those of sliding layers are [`ModelConfig::local_rope`] if they differ.
     #[serde(skip)]
     pub rope: Rope,
     #[serde(skip)]
     pub local_rope: Option<Rope>,
-    /// Positions that a query of a sliding layer sees; 0 where no layer slides.
+    /// Positions that a query of a sliding layer attends to; 0 if no layer slides.
     pub sliding_window: usize,
     /// The layers that slide.
     #[serde(skip)]
     pub sliding: Sliding,
-    /// The context up to which LongRoPE's short factors hold.
+    /// The context up to which LongRoPE's short factors apply.
     #[serde(skip)]
     pub rope_original_ctx: usize,
-    /// Rotary pairs are halves, not neighbours.
+    /// Rotary pairs are (i, i + d/2), not adjacent.
     #[serde(skip)]
     pub rope_halves: bool,
     /// Divisors of frequencies if the file has no tensor for them: as [`TensorNames`]'s `rope_freqs`,
@@ -74,7 +74,7 @@ pub struct ModelConfig {
     pub spec: &'static DecoderSpec,
 }
 
-/// Factors and caps that few families have.
+/// Factors and caps that few families use.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scales {
     /// Factor of the embedding; 1 for none.
@@ -103,7 +103,7 @@ impl ModelConfig {
         let architecture = meta.str("general.architecture")?;
         let spec = family(architecture)?;
         let key = |name: &str| format!("{architecture}.{name}");
-        // A model is at most this large in any one direction; a header that says more is damaged.
+        // Upper bound of any one dimension of a model; a header that claims more is damaged.
         let size = |name: &str, max: usize| -> Result<usize> {
             let key = key(name);
             let found = match of_all_layers(meta, &key)? {
@@ -189,7 +189,7 @@ impl ModelConfig {
             Sliding::None => 0,
             _ => (meta.opt_u32(&key("attention.sliding_window"))?).unwrap_or(0) as usize,
         };
-        // Gemma 3's sliding layers rotate by another base, and without scaling.
+        // Gemma 3's sliding layers use another rotary base, without scaling.
         let local_rope = (spec.sliding == Sliding::AllBut(6)).then(|| -> Result<Rope> {
             Ok(Rope {
                 theta: real("rope.freq_base_swa", 10_000.0)?,
@@ -269,19 +269,19 @@ impl ModelConfig {
         })
     }
 
-    /// Positions of the KV cache for what the caller asked for.
+    /// Returns the positions of the KV cache for the context that the caller requested.
     pub fn context(&self, wanted: Option<usize>) -> usize {
         (wanted.unwrap_or(DEFAULT_CONTEXT)).clamp(8, self.n_ctx_train.max(8))
     }
 
-    /// Floats that a token of a prefill chunk has at once, at most.
+    /// Returns the most floats that a token of a prefill chunk needs at once.
     pub fn widest(&self) -> usize {
         // (each is bounded, their products are not on WebAssembly)
         let ff = (3 * self.d_ff).saturating_mul(self.n_experts_used.max(1));
         ff.saturating_add(4 * self.d_model + (self.n_heads + 2 * self.n_kv_heads) * self.head_dim)
     }
 
-    /// The longest prefill chunk, within 48 MiB if that is not too short.
+    /// Returns the longest prefill chunk that stays within 48 MiB, unless that would be too short.
     pub fn longest_chunk(&self) -> usize {
         const BYTES: usize = 48 << 20;
         const SHORT: usize = 128;
@@ -289,14 +289,14 @@ impl ModelConfig {
         fitting.clamp(SHORT, MAX_CHUNK)
     }
 
-    /// Bytes of K and V of `n_ctx` positions in all layers.
+    /// Returns the bytes of K and V for `n_ctx` positions in all layers.
     pub fn kv_bytes(&self, n_ctx: usize, kv: KvType) -> u64 {
         let rows = [self.n_layers, n_ctx, self.n_kv_heads];
-        // Widened first: their product does not fit WebAssembly's usize.
+        // Widened first: the product would overflow WebAssembly's usize.
         2 * kv.row_bytes(self.head_dim) * rows.map(|n| n as u64).iter().product::<u64>()
     }
 
-    /// Positions that a query of layer `i` sees; 0 for all.
+    /// Returns the positions that a query of layer `i` attends to; 0 for all.
     pub fn window(&self, i: usize) -> usize {
         match self.sliding {
             Sliding::All => self.sliding_window,
@@ -305,7 +305,7 @@ impl ModelConfig {
         }
     }
 
-    /// Whether layer `i` has rotary positions.
+    /// Returns whether layer `i` has rotary positions.
     pub fn rotates(&self, i: usize) -> bool {
         let period = self.spec.nope_period;
         if self.spec.learned_positions {
@@ -315,7 +315,7 @@ impl ModelConfig {
     }
 }
 
-/// A number that a file may give once, or in a list with an entry for each layer; ours have the same in all of them.
+/// Reads a number that a file may give once, or as a list with one entry per layer; only equal entries are supported.
 fn of_all_layers(meta: &Metadata, key: &str) -> Result<Option<u32>> {
     let Some(Value::Array(_)) = meta.get(key) else {
         return meta.opt_u32(key);
@@ -331,7 +331,7 @@ fn of_all_layers(meta: &Metadata, key: &str) -> Result<Option<u32>> {
     }
 }
 
-/// A number that calculations go on with: neither infinite nor no number at all.
+/// Reads a number used in calculations: neither infinite nor NaN.
 fn finite(meta: &Metadata, key: String, default: f32) -> Result<f32> {
     match meta.opt_f32(&key)? {
         Some(found) if found.is_finite() => Ok(found),
@@ -344,7 +344,7 @@ fn finite(meta: &Metadata, key: String, default: f32) -> Result<f32> {
     }
 }
 
-/// The epsilon of a norm, which has to be above 0 so that a row of zeros can be divided by its norm.
+/// Reads the epsilon of a norm, which must be above 0 so that a row of zeros can be divided by its norm.
 fn epsilon(meta: &Metadata, key: String) -> Result<f32> {
     match meta.f32(&key)? {
         eps if eps.is_finite() && eps > 0.0 => Ok(eps),
@@ -385,7 +385,7 @@ fn pooling(gguf: &Gguf, spec: &DecoderSpec) -> Result<Option<Pooling>> {
     }
 }
 
-/// The layers that slide: as the family defines, or by the period in the metadata.
+/// Returns the layers that slide: as the family defines, or by the period in the metadata.
 fn sliding(gguf: &Gguf, spec: &DecoderSpec) -> Result<Sliding> {
     let key = format!("{}.attention.sliding_window_pattern", spec.name);
     match (spec.sliding, gguf.metadata.get(&key)) {

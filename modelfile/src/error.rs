@@ -1,8 +1,8 @@
-//! The one error type of the crate.
+//! The crate's only error type.
 //!
 //! Every variant has a stable [`Error::code`] (the same string in TypeScript), says what was expected and
-//! what was found, and [`Error::hint`] says what the reader can do about it. Anything that input can reach
-//! ends here; a panic is a defect.
+//! what was found, and [`Error::hint`] says what the reader can do about it. Every failure that input can cause
+//! is reported here; a panic is a defect.
 
 /// Everything that can go wrong, by cause.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum Error {
         found: String,
     },
 
-    /// The bytes end before the data they describe does.
+    /// The bytes end before the data that they describe.
     #[error("the file ends too early: {what} needs {needed} bytes, {available} are there")]
     Truncated {
         what: String,
@@ -45,7 +45,7 @@ pub enum Error {
     #[error("tensor \"{name}\" is missing from the file")]
     MissingTensor { name: String },
 
-    /// A tensor has another shape than the model's parameters say.
+    /// A tensor's shape differs from the one that the model's parameters imply.
     #[error("tensor \"{name}\" has shape {found:?}, expected {expected:?}")]
     TensorShape {
         name: String,
@@ -53,7 +53,7 @@ pub enum Error {
         found: Vec<u64>,
     },
 
-    /// A metadata key that is needed is absent, or holds another type or an impossible value.
+    /// A required metadata key is absent, or has another type or an impossible value.
     #[error("metadata \"{key}\": expected {expected}, found {found}")]
     Metadata {
         key: String,
@@ -73,11 +73,11 @@ pub enum Error {
     #[error("the answer's format: {message}")]
     Grammar { message: String },
 
-    /// Prompt and answer do not fit in the context.
+    /// Prompt and answer do not fit into the context.
     #[error("the prompt needs {needed} tokens, the context holds {n_ctx}")]
     ContextOverflow { needed: usize, n_ctx: usize },
 
-    /// A request field that makes no sense.
+    /// A request field has an invalid value.
     #[error("invalid request: {field} must be {expected}, found {found}")]
     InvalidRequest {
         field: String,
@@ -93,7 +93,7 @@ pub enum Error {
         available: u64,
     },
 
-    /// There is no usable WebGPU here.
+    /// WebGPU is not usable here.
     #[error("WebGPU is not available: {reason}")]
     NoWebGpu { reason: String },
 
@@ -105,7 +105,7 @@ pub enum Error {
     #[error("GPU error in {op}: {message}")]
     Gpu { op: String, message: String },
 
-    /// The model computed something that is no number: its weights are damaged, or too large for what they are kept in.
+    /// The model computed NaN or infinity: its weights are damaged, or too large for the type they are stored in.
     #[error("the model's logits are not numbers: expected finite ones, found NaN or infinity")]
     NotFinite,
 
@@ -130,7 +130,7 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// The stable, machine-readable name of the error.
+    /// Returns the stable, machine-readable name of the error.
     pub fn code(&self) -> &'static str {
         match self {
             Error::BadFile { .. } => "bad_file",
@@ -157,7 +157,7 @@ impl Error {
         }
     }
 
-    /// One sentence on what the user can do about the error.
+    /// Returns one sentence on what the user can do about the error.
     pub fn hint(&self) -> &'static str {
         match self {
             Error::BadFile { .. } => {

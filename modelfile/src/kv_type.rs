@@ -8,12 +8,12 @@ pub enum KvType {
     F32,
     /// Half the memory and half the bytes read per token.
     F16,
-    /// About a quarter: bytes, and the row's largest magnitude as an f32 behind them.
+    /// About a quarter: bytes, followed by the row's largest magnitude as an f32.
     Q8,
 }
 
 impl KvType {
-    /// As it is written in options.
+    /// Returns the name used in options.
     pub const fn name(self) -> &'static str {
         match self {
             KvType::F32 => "f32",
@@ -22,7 +22,7 @@ impl KvType {
         }
     }
 
-    /// Words of a row.
+    /// Returns the words of a row.
     pub const fn row_words(self, head_dim: usize) -> usize {
         match self {
             KvType::F32 => head_dim,
@@ -31,7 +31,7 @@ impl KvType {
         }
     }
 
-    /// Bytes of a row.
+    /// Returns the bytes of a row.
     pub const fn row_bytes(self, head_dim: usize) -> u64 {
         4 * self.row_words(head_dim) as u64
     }

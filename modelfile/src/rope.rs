@@ -13,7 +13,7 @@ pub struct Rope {
     /// Dimensions of a head that are rotated; 0 for none.
     pub dim: usize,
     pub scaling: Scaling,
-    /// cos and sin are multiplied by this (LongRoPE); 1 without.
+    /// Factor of cos and sin (LongRoPE); 1 without.
     pub factor: f32,
 }
 
@@ -21,30 +21,31 @@ pub struct Rope {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scaling {
     None,
-    /// Positions are divided.
+    /// Positions are divided by this.
     Linear(f32),
     Yarn(Yarn),
 }
 
-/// Slow pairs are turned slower, fast ones are left. Peng et al. 2023, arXiv:2309.00071.
+/// Slows down slow pairs and leaves fast ones unchanged. Peng et al. 2023, arXiv:2309.00071.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Yarn {
     pub factor: f32,
-    /// The context that the model was trained for at first.
+    /// The context that the model was originally trained for.
     pub original_ctx: u32,
-    /// Turns in that context from which on a pair is left as it is, and up to which it is slowed down wholly.
+    /// Turns within that context at or above which a pair is unchanged, and at or below which it is fully slowed
+    /// down.
     pub beta_fast: f32,
     pub beta_slow: f32,
-    /// The bounds are rounded to whole pairs.
+    /// Rounds the bounds to whole pairs.
     pub rounds: bool,
     /// Share of the growth of cos and sin that is undone: 0 for none, 1 for all.
     pub log_multiplier: f32,
 }
 
 impl Rope {
-    /// cos and sin for every position and pair: [n_ctx, dim / 2, 2]. `divisors` divide the frequencies.
+    /// Computes cos and sin for every position and pair: [n_ctx, dim / 2, 2]. `divisors` divide the frequencies.
     ///
-    /// In f64, because an f32 angle of 8,192 radians is already off by half a thousandth.
+    /// Computed in f64, because an f32 angle of 8,192 radians is already off by half a thousandth.
     pub fn table(&self, n_ctx: usize, divisors: Option<&[f32]>) -> Vec<f32> {
         let pairs = self.dim / 2;
         let frequencies: Vec<f64> = (0..pairs)
@@ -65,7 +66,7 @@ impl Rope {
         table
     }
 
-    /// Factor by which the scaling multiplies the frequency of pair `i`.
+    /// Returns the factor by which the scaling multiplies the frequency of pair `i`.
     fn slowed(&self, i: usize) -> f64 {
         match &self.scaling {
             Scaling::None => 1.0,
@@ -93,7 +94,7 @@ impl Scaling {
     /// Reads the scaling from the metadata.
     ///
     /// # Errors
-    /// [`Error::Metadata`] for another kind of scaling.
+    /// [`Error::Metadata`] for an unknown kind of scaling.
     pub fn of(gguf: &Gguf, architecture: &str, rounds: bool) -> Result<Self> {
         let meta = &gguf.metadata;
         let key = |name: &str| format!("{architecture}.rope.scaling.{name}");
@@ -115,7 +116,7 @@ impl Scaling {
         };
         let positive = |name: &str, default: f32| at_least(f32::MIN_POSITIVE, name, default);
         match meta.opt_str(&key("type"))? {
-            // LongRoPE is in tensors.
+            // LongRoPE's factors are in tensors.
             None | Some("none" | "longrope") => Ok(Scaling::None),
             Some("linear") => Ok(Scaling::Linear(positive("factor", 1.0)?)),
             Some("yarn") => Ok(Scaling::Yarn(Yarn {
@@ -134,7 +135,7 @@ impl Scaling {
         }
     }
 
-    /// Factor by which cos and sin are multiplied.
+    /// Returns the factor by which cos and sin are multiplied.
     fn magnitude(&self) -> f64 {
         match self {
             Scaling::Yarn(yarn) => {

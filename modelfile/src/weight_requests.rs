@@ -5,17 +5,17 @@ use crate::container::Gguf;
 use crate::families::names::{bias_of, of_expert, of_layer};
 use crate::families::{PostNorm, QkNorm};
 
-/// A matrix: the tensors whose rows it has, with their number, and its columns.
+/// A matrix: the tensors that provide its rows, each with its number of rows, and its columns.
 pub struct MatrixNames {
     pub parts: Vec<(String, usize)>,
     pub cols: usize,
-    /// Its rows are those of so many experts; 1 for all others.
+    /// Number of experts whose rows it has; 1 for all other matrices.
     pub experts: usize,
-    /// It is kept as it is even where floats are made smaller: little is to be saved, and much to be lost.
+    /// Keep it unquantised even if floats are quantised: that would save little and lose much.
     pub exact: bool,
 }
 
-/// The tensors of a model: matrices for the device, and small vectors.
+/// Returns the tensors of a model: matrices for the device, and small vectors.
 pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) {
     let names = c.spec.names;
     let matrix = |parts: Vec<(String, usize)>, cols: usize| MatrixNames {
@@ -39,7 +39,7 @@ pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) 
     }
     for i in 0..c.n_layers {
         let one = |name: &str, rows: usize| vec![(of_layer(name, i), rows)];
-        // Several tensors, or all of their rows in one.
+        // Several tensors, or one that has all of their rows.
         let several = |names: &[&str], rows: &[usize]| match names {
             [name] => one(name, rows.iter().sum()),
             _ => (names.iter().zip(rows))
@@ -75,7 +75,7 @@ pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) 
     (matrices, vectors(gguf, c))
 }
 
-/// The vectors of a model: those that its family has, and those that only some files have.
+/// Returns the vectors of a model: those that its family has, and those that only some files have.
 fn vectors(gguf: &Gguf, c: &ModelConfig) -> Vec<String> {
     let names = c.spec.names;
     let mut all = Vec::new();

@@ -1,6 +1,7 @@
-//! Encoders for embeddings: BERT (MiniLM, bge, e5, gte and their like) and Nomic's, which rotates, has a gate and no biases.
+//! Encoders for embeddings: BERT (MiniLM, bge, e5, gte and similar) and Nomic's, which has rotary positions, a gate
+//! and no biases.
 //!
-//! Every token sees every other one; a LayerNorm follows the sum of each block with what it was given.
+//! Every token attends to every other; a LayerNorm follows the sum of each block's output and its input.
 //!
 //! Reference: Devlin et al. 2018, arXiv:1810.04805; Nussbaum et al. 2024, arXiv:2402.01613; transformers
 //! `models/bert/modeling_bert.py`, `models/nomic_bert/modeling_nomic_bert.py`.

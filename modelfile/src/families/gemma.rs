@@ -1,6 +1,7 @@
-//! Gemma 2 and 3: norms before and behind each block, GELU, a scaled embedding, tied heads, sliding windows.
+//! Gemma 2 and 3: norms before and after each block, GELU, a scaled embedding, tied heads, sliding windows.
 //!
-//! Gemma 2 slides in every other layer and caps scores and logits; Gemma 3 slides in five of six, with rotary positions
+//! Gemma 2 slides in every other layer and caps scores and logits; Gemma 3 slides in five of six, with another rotary
+//! base there, and normalises queries and keys. The converter has added the 1 that the norms' weights lack.
 //! of another base there, and norms queries and keys. The converter has added the 1 that the norms' weights lack.
 //!
 //! Reference: Gemma Team 2024, arXiv:2408.00118 and 2025, arXiv:2503.19786; transformers
@@ -21,7 +22,7 @@ pub const GEMMA2: DecoderSpec = DecoderSpec {
     ..DecoderSpec::PLAIN
 };
 
-/// Gemma 3, its text part.
+/// The language model of Gemma 3.
 pub const GEMMA3: DecoderSpec = DecoderSpec {
     name: "gemma3",
     models: "Gemma 3, text",

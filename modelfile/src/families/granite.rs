@@ -1,4 +1,4 @@
-//! Granite 3: Llama with four scales, of embedding, scores, residual branches and logits, which the metadata gives.
+//! Granite 3: Llama with four scales from the metadata: of the embedding, scores, residual branches and logits.
 //!
 //! Reference: transformers `models/granite/modeling_granite.py`.
 

@@ -1,11 +1,11 @@
-//! The Llama family: Llama 1 to 3.x, Mistral 7B, Ministral, SmolLM and SmolLM2, TinyLlama, and what else converts to
+//! The Llama family: Llama 1 to 3.x, Mistral 7B, Ministral, SmolLM and SmolLM2, TinyLlama, and others that convert to
 //! GGUF's architecture `llama`.
 //!
 //! RMSNorm before each block, rotary positions, grouped-query attention, SwiGLU; no biases. GGUF's converter
-//! permutes q and k so that rotary pairs are neighbours. Mixtral is a Llama with experts.
+//! permutes q and k so that rotary pairs are adjacent. Mixtral is a Llama with experts.
 //!
-//! Ministral 3 rotates by YaRN, and its queries grow with the logarithm of how often their position is behind the context of
-//! the beginning: transformers `models/ministral3/modeling_ministral3.py`.
+//! Ministral 3 rotates with YaRN, and its queries grow with the logarithm of the number of original contexts that
+//! precede their position: transformers `models/ministral3/modeling_ministral3.py`.
 //!
 //! Reference: Touvron et al. 2023, arXiv:2302.13971; transformers `models/llama/modeling_llama.py`.
 

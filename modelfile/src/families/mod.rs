@@ -1,7 +1,7 @@
-//! Families of models: what each is ([`DecoderSpec`]).
+//! Families of models, each described by a [`DecoderSpec`].
 //!
 //! One decoder serves every family; a family is a small file with its spec, its tensor names and the link to
-//! its reference implementation, and one line in [`FAMILIES`]. Biases and experts are what a file has, not a family.
+//! its reference implementation, and one line in [`FAMILIES`]. Biases and experts depend on the file, not the family.
 
 pub mod bert;
 pub mod gemma;
@@ -20,7 +20,7 @@ pub use spec::{Activation, DecoderSpec, Pooling, PostNorm, QkNorm, Sliding};
 
 use crate::error::{Error, Result};
 
-/// Every family that is implemented.
+/// Every implemented family.
 pub const FAMILIES: &[&DecoderSpec] = &[
     &llama::LLAMA,
     &llama::MISTRAL3,
@@ -39,10 +39,10 @@ pub const FAMILIES: &[&DecoderSpec] = &[
     &bert::NOMIC_BERT,
 ];
 
-/// The spec of `architecture`.
+/// Returns the spec of `architecture`.
 ///
 /// # Errors
-/// [`Error::UnsupportedArchitecture`] lists the known ones.
+/// [`Error::UnsupportedArchitecture`], which lists the known ones.
 pub fn family(architecture: &str) -> Result<&'static DecoderSpec> {
     FAMILIES
         .iter()

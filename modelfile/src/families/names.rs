@@ -1,13 +1,13 @@
 //! Names of the tensors in a GGUF file.
 
-/// Names; `{}` stands for the layer's number.
+/// Tensor names; `{}` is a placeholder for the layer's number.
 #[derive(Debug, PartialEq)]
 pub struct TensorNames {
     pub token_embd: &'static str,
-    /// Learned positions, and what is added to every token where there are token types.
+    /// Learned positions, and the vector added to every token if there are token types.
     pub position_embd: &'static str,
     pub token_types: &'static str,
-    /// A norm of the embedding.
+    /// Norm of the embedding.
     pub embd_norm: &'static str,
     pub output_norm: &'static str,
     /// Absent from files with tied embeddings.
@@ -18,7 +18,7 @@ pub struct TensorNames {
     pub rope_short: &'static str,
     pub rope_long: &'static str,
     pub attn_norm: &'static str,
-    /// q, k and v, or one tensor that has all of them.
+    /// q, k and v, or one tensor that combines them.
     pub qkv_proj: &'static [&'static str],
     pub q_norm: &'static str,
     pub k_norm: &'static str,
@@ -26,7 +26,7 @@ pub struct TensorNames {
     pub o_proj: &'static str,
     pub post_attn_norm: &'static str,
     pub ffn_norm: &'static str,
-    /// gate and up, or one tensor that has both.
+    /// gate and up, or one tensor that combines them.
     pub gate_up_proj: &'static [&'static str],
     pub down_proj: &'static str,
     /// Tensors of a mixture: the router, and gate, up and down of all experts.
@@ -37,7 +37,7 @@ pub struct TensorNames {
 }
 
 impl TensorNames {
-    /// As most families have them.
+    /// Names that most families use.
     pub const GGUF: Self = Self {
         token_embd: "token_embd.weight",
         position_embd: "position_embd.weight",
@@ -69,17 +69,18 @@ impl TensorNames {
     };
 }
 
-/// The bias that goes with a weight.
+/// Returns the name of the bias that belongs to a weight.
 pub fn bias_of(name: &str) -> String {
     format!("{}.bias", name.strip_suffix(".weight").unwrap_or(name))
 }
 
-/// Name of an expert's weight if each expert has a separate tensor: `ffn_gate.3.weight` for `ffn_gate_exps.weight`.
+/// Returns the name of an expert's weight if each expert has a separate tensor: `ffn_gate.3.weight` for
+/// `ffn_gate_exps.weight`.
 pub fn of_expert(name: &str, expert: usize) -> String {
     name.replace("_exps.", &format!(".{expert}."))
 }
 
-/// `pattern` for a layer.
+/// Returns `pattern` with the layer's number filled in.
 pub fn of_layer(pattern: &str, layer: usize) -> String {
     pattern.replace("{}", &layer.to_string())
 }

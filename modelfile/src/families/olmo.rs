@@ -1,4 +1,4 @@
-//! OLMo 2: norms behind attention and feed-forward instead of before, and one norm over all queries and one over all keys.
+//! OLMo 2: norms after attention and feed-forward instead of before, one norm over all queries and one over all keys.
 //!
 //! Reference: OLMo Team 2025, arXiv:2501.00656; transformers `models/olmo2/modeling_olmo2.py`.
 

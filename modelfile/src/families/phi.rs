@@ -1,5 +1,4 @@
-//! Phi 3, 3.5 and 4: Llama with q, k, v in one tensor and gate, up in another, LongRoPE, and heads that are rotated in
-//! part.
+//! Phi 3, 3.5 and 4: Llama with q, k, v in one tensor and gate, up in another, LongRoPE, and partly rotated heads.
 //!
 //! Reference: Abdin et al. 2024, arXiv:2404.14219; transformers `models/phi3/modeling_phi3.py`.
 

@@ -1,5 +1,5 @@
-//! Qwen 2 and 2.5 (biases on q, k and v) and Qwen 3 (norms of queries and keys instead, head_dim of its own), with experts
-//! or without.
+//! Qwen 2 and 2.5 (biases on q, k and v) and Qwen 3 (norms of queries and keys instead, a separate head_dim), with or
+//! without experts.
 //!
 //! Reference: Yang et al. 2024, arXiv:2407.10671 and 2025, arXiv:2505.09388; transformers
 //! `models/qwen2/modeling_qwen2.py`, `models/qwen3/modeling_qwen3.py`,

@@ -2,8 +2,8 @@
 
 use super::TensorNames;
 
-/// Properties that distinguish a family of decoders. Those that the metadata gives (scales, soft caps, windows) are in
-/// [`ModelConfig`].
+/// Properties that distinguish a family of decoders. Those that the metadata gives (scales, soft caps, windows) are
+/// in [`ModelConfig`].
 #[derive(Debug, PartialEq)]
 pub struct DecoderSpec {
     /// `general.architecture` in GGUF.
@@ -12,9 +12,9 @@ pub struct DecoderSpec {
     pub models: &'static str,
     /// Rotary pairs are (i, i + d/2) instead of (2i, 2i + 1).
     pub rope_neox: bool,
-    /// Every so many layers one has no rotary positions; 0 for none.
+    /// One in this many layers has no rotary positions; 0 for none.
     pub nope_period: usize,
-    /// A token sees nothing behind it; if not, the model makes embeddings only.
+    /// A token attends only to itself and earlier ones; if not, the model makes embeddings only.
     pub causal: bool,
     /// Positions are learned and added to the embedding; nothing is rotated.
     pub learned_positions: bool,
@@ -30,15 +30,16 @@ pub struct DecoderSpec {
     pub layer_norm: bool,
     /// Norms before attention and feed-forward.
     pub pre_norm: bool,
-    /// Norms behind them.
+    /// Norms after attention and feed-forward.
     pub post_norm: PostNorm,
-    /// The embedding is multiplied by the root of d_model.
+    /// The embedding is multiplied by the square root of d_model.
     pub scales_embedding: bool,
     /// YaRN's bounds are rounded to whole dimensions.
     pub yarn_rounds: bool,
     /// The layers that use the sliding window given in the metadata.
     pub sliding: Sliding,
-    /// At this number of layers scores are divided by the root of d_model / n_heads instead of head_dim.
+    /// In models with this many layers, scores are divided by the square root of d_model / n_heads instead of
+    /// head_dim.
     pub wide_scale_layers: usize,
     /// Tensor names.
     pub names: &'static TensorNames,
@@ -56,7 +57,7 @@ pub enum Pooling {
     Last,
 }
 
-/// Norms behind attention and feed-forward.
+/// Norms after attention and feed-forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PostNorm {
     None,
@@ -71,7 +72,7 @@ pub enum PostNorm {
 pub enum Sliding {
     None,
     All,
-    /// All but every so many: layer i slides unless i + 1 is a multiple.
+    /// All but one in this many: layer i slides unless i + 1 is a multiple.
     AllBut(usize),
 }
 
@@ -104,11 +105,12 @@ impl DecoderSpec {
 pub enum Activation {
     /// v / (1 + e^-v)
     Silu,
-    /// GELU by way of tanh: v / 2 (1 + tanh(sqrt(2 / pi) (v + 0.044715 v^3)))
+    /// GELU approximated by tanh: v / 2 (1 + tanh(sqrt(2 / pi) (v + 0.044715 v^3)))
     Gelu,
-    /// GELU itself: v / 2 (1 + erf(v / sqrt(2)))
+    /// Exact GELU: v / 2 (1 + erf(v / sqrt(2)))
     GeluErf,
-    /// gpt-oss: of g = min(gate, 7) and u = up within 7 of 0, (u + 1) g / (1 + e^-1.702g). For gates only.
+    /// gpt-oss: (u + 1) g / (1 + e^-1.702g) with g = min(gate, 7) and u = up clamped to within 7 of 0. For gates
+    /// only.
     Clamped,
 }
 

@@ -15,11 +15,11 @@ fn failed(path: &Path, e: std::io::Error) -> Error {
     }
 }
 
-/// The headers of the model at `path`, and its files in the order in which their bytes are to be pushed: one file, all files
-/// of a split one, or a folder of safetensors (or a file in it).
+/// Returns the headers of the model at `path`, and its files in the order in which their bytes must be pushed: one
+/// file, all files of a split one, or a folder of safetensors (or a file in it).
 ///
 /// # Errors
-/// [`Error::Io`], and what [`Files::header`] finds.
+/// [`Error::Io`], and any error of [`Files::header`].
 pub fn open(path: &Path) -> Result<(Files, Vec<PathBuf>)> {
     let mut files = Files::default();
     let is_part = path.extension().is_some_and(|e| e == "safetensors");
@@ -58,7 +58,7 @@ pub fn open(path: &Path) -> Result<(Files, Vec<PathBuf>)> {
     Ok((files, weights))
 }
 
-/// `x-00001-of-00003.gguf` is three files.
+/// Returns all names of a split file: `x-00001-of-00003.gguf` is one of three files.
 fn split_names(path: &Path) -> Vec<PathBuf> {
     let name = path
         .file_name()

@@ -1,6 +1,6 @@
-//! A model in several files: a split GGUF, or safetensors with the texts beside them.
+//! A model in several files: a split GGUF, or safetensors with the texts next to them.
 //!
-//! Their headers are read first; put one behind the other, the files are then loaded as if they were one.
+//! Their headers are read first; concatenated, the files are then loaded as if they were one.
 
 pub mod folder;
 
@@ -8,10 +8,10 @@ use crate::container::{Gguf, Parsed, TensorInfo, safetensors};
 use crate::error::{Error, Result};
 use crate::huggingface::{self, TEXT_FILES, Texts};
 
-/// Most files of a model.
+/// Maximum number of files of a model.
 pub const MAX_FILES: usize = 1024;
 
-/// The headers of a model's files, as they come.
+/// The headers of a model's files, collected as they arrive.
 #[derive(Debug, Default)]
 pub struct Files {
     texts: Texts,
@@ -20,7 +20,7 @@ pub struct Files {
 
 #[derive(Debug, Default)]
 struct Part {
-    /// The file's beginning, until it is enough.
+    /// Beginning of the file, kept until the header is complete.
     prefix: Vec<u8>,
     wanted: u64,
     header: Option<Gguf>,
@@ -30,17 +30,18 @@ struct Part {
 }
 
 impl Files {
-    /// Takes one of [`TEXT_FILES`]; others mean nothing.
+    /// Takes one of [`TEXT_FILES`]; others are ignored.
     pub fn text(&mut self, name: &str, text: String) {
         if TEXT_FILES.contains(&name) {
             self.texts.insert(name.to_owned(), text);
         }
     }
 
-    /// Takes the next bytes from the beginning of file `index`, which has `len` bytes; true when they are enough.
+    /// Takes the next bytes from the beginning of file `index`, which has `len` bytes; returns true once they
+    /// suffice.
     ///
     /// # Errors
-    /// Any error in the header.
+    /// Any error in the file's header.
     pub fn header(&mut self, index: usize, bytes: &[u8], len: u64) -> Result<bool> {
         if index >= MAX_FILES {
             return Err(Error::InvalidRequest {
@@ -77,10 +78,11 @@ impl Files {
         }
     }
 
-    /// The header of all files together, whose offsets count from the beginning of the first one, and their length.
+    /// Returns the header of all files together, with offsets from the beginning of the first one, and their total
+    /// length.
     ///
     /// # Errors
-    /// Files that are missing or do not belong together; what is wrong with the texts.
+    /// Fails if files are missing or do not belong together, or on an error in the texts.
     pub fn join(self) -> Result<(Gguf, u64)> {
         let is_safetensors = self.parts.iter().any(|part| part.is_safetensors);
         let mut tensors = Vec::new();
@@ -123,7 +125,7 @@ impl Files {
     }
 }
 
-/// Whether a GGUF file is number `index` of `n`.
+/// Checks that a GGUF file is number `index` of `n`.
 fn check_split(header: &Gguf, index: usize, n: usize) -> Result<()> {
     let meta = &header.metadata;
     for (key, expected, default) in [("split.count", n, 1), ("split.no", index, 0)] {

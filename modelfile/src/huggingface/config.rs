@@ -1,4 +1,4 @@
-//! `config.json` in the words of GGUF's metadata.
+//! Translates `config.json` to GGUF's metadata.
 
 use super::{Object, gpt_oss, rope};
 use crate::container::{Metadata, Value};
@@ -13,9 +13,9 @@ pub(super) struct Source {
     pub(super) architecture: &'static str,
     /// GGUF's converter adds 1 to the weights of norms.
     pub(super) norms_lack_one: bool,
-    /// Other names of keys: transformers' `attribute_map`.
+    /// Alternative names of keys: transformers' `attribute_map`.
     pub(super) aliases: &'static [(&'static str, &'static str)],
-    /// `post_attention_layernorm` comes behind attention, not before the feed-forward block.
+    /// `post_attention_layernorm` follows attention instead of preceding the feed-forward block.
     pub(super) post_norms: bool,
     /// transformers' defaults, which a configuration may omit.
     pub(super) defaults: &'static [(&'static str, f64)],
@@ -59,7 +59,7 @@ const SOURCES: [Source; 15] = [
         post_norms: true,
         ..source("olmo2", "olmo2")
     },
-    // Its norm before the experts goes by this name in GGUF.
+    // Its norm before the experts has this name in GGUF.
     Source {
         post_norms: true,
         ..source("gpt_oss", "gpt-oss")
@@ -91,7 +91,7 @@ const GEMMA3: Source = Source {
     ..SOURCES[14]
 };
 
-/// Keys that are one number in both.
+/// Keys whose value is one integer in both.
 const NUMBERS: [(&str, &str); 7] = [
     ("num_hidden_layers", "block_count"),
     ("hidden_size", "embedding_length"),
@@ -102,7 +102,7 @@ const NUMBERS: [(&str, &str); 7] = [
     ("moe_intermediate_size", "expert_feed_forward_length"),
 ];
 
-/// Keys that are one float in both.
+/// Keys whose value is one float in both.
 const FLOATS: [(&str, &str); 8] = [
     ("rms_norm_eps", "attention.layer_norm_rms_epsilon"),
     ("layer_norm_eps", "attention.layer_norm_epsilon"),
@@ -210,7 +210,7 @@ fn gpt2(config: &Object) -> Result<()> {
     }
 }
 
-/// Weights that someone made smaller are floats or gpt-oss's own: other ways have tensors that no one here reads.
+/// Refuses quantised weights other than gpt-oss's own: other schemes have tensors that are not supported.
 fn quantized(config: &Object, source: Source) -> Result<()> {
     let Some(how) = config.object("quantization_config")? else {
         return Ok(());
@@ -224,7 +224,7 @@ fn quantized(config: &Object, source: Source) -> Result<()> {
     }
 }
 
-/// The metadata that is filled, of a model of this source.
+/// The metadata being filled, and the source of the model.
 pub(super) struct Keys<'a> {
     pub(super) metadata: &'a mut Metadata,
     pub(super) source: Source,
@@ -235,7 +235,7 @@ impl Keys<'_> {
         self.metadata.insert(key, value);
     }
 
-    /// A key of the architecture's.
+    /// Inserts a key of the architecture.
     pub(super) fn insert(&mut self, key: &str, value: Value) {
         let key = format!("{}.{key}", self.source.architecture);
         self.metadata.insert(key, value);
@@ -246,7 +246,7 @@ pub(super) fn text(text: &str) -> Value {
     Value::String(text.to_owned())
 }
 
-/// Every so many layers one is not sliding.
+/// Returns the period of the layers that do not slide: one in this many.
 fn period(config: &Object) -> Result<Option<u32>> {
     if let Some(period) = config.u32("sliding_window_pattern")? {
         return Ok(Some(period));
@@ -282,7 +282,7 @@ mod tests {
     use super::super::object;
     use super::*;
 
-    /// As google/gemma-3-4b-it has it: what is transformers' default is not there.
+    /// As in google/gemma-3-4b-it, which omits transformers' defaults.
     #[test]
     fn gemma_3_may_leave_out_what_is_usual() {
         let config = r#"{

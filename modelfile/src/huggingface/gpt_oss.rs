@@ -1,4 +1,5 @@
-//! gpt-oss's experts, whose tensors differ from everyone else's. Of a layer, with the shapes as safetensors have them:
+//! gpt-oss's experts, whose tensors differ from every other model's. Tensors of a layer, with shapes as in
+//! safetensors:
 //!
 //! ```text
 //! as published    gate_up_proj_blocks  U8 [n_experts, 2 d_ff, d_model / 32, 16]    quants, two neighbours in a byte
@@ -10,8 +11,8 @@
 //!                 down_proj_bias       [n_experts, d_model]
 //! ```
 //!
-//! Rows of gate and up take turns. Sinks are a bare parameter too. Source: transformers' `models/gpt_oss/modeling_gpt_oss.py`
-//! and `integrations/mxfp4.py`.
+//! Rows of gate and up are interleaved. Sinks are a bare parameter too. Source: transformers'
+//! `models/gpt_oss/modeling_gpt_oss.py` and `integrations/mxfp4.py`.
 
 use std::collections::HashMap;
 
@@ -19,7 +20,7 @@ use super::Object;
 use crate::container::{Arrangement, GgmlType, Range, TensorInfo};
 use crate::error::{Error, Result};
 
-/// Refuses settings in which other models of this architecture might differ: their answers would be wrong.
+/// Refuses settings that differ from gpt-oss's own, which are built in: the answers would be wrong.
 ///
 /// # Errors
 /// [`Error::Metadata`].
@@ -32,10 +33,10 @@ pub(super) fn check(config: &Object) -> Result<()> {
     Ok(())
 }
 
-/// The tensors under GGUF's names, and those whose names are like everyone's as they are.
+/// Returns the tensors under GGUF's names, and unchanged those whose names follow the usual scheme.
 ///
 /// # Errors
-/// [`Error::MissingTensor`] or [`Error::TensorShape`] where quants and scales do not belong together.
+/// [`Error::MissingTensor`] or [`Error::TensorShape`] if quants and scales do not match.
 pub(super) fn rename(tensors: Vec<TensorInfo>) -> Result<Vec<TensorInfo>> {
     let mut renamed = Vec::with_capacity(tensors.len());
     let scales: HashMap<_, _> = (tensors.iter())
@@ -67,7 +68,7 @@ fn of_experts(
         "gate_up_proj_blocks" | "down_proj_blocks" => (in_blocks(tensor, scales)?, "weight"),
         "gate_up_proj" | "down_proj" => (in_columns(tensor), "weight"),
         "gate_up_proj_bias" | "down_proj_bias" => (one_by_one(tensor), "bias"),
-        // (scales go with their blocks)
+        // (scales are read with their blocks)
         _ => return Ok(Vec::new()),
     };
     let names: &[&str] = match part.starts_with("down") {
@@ -81,13 +82,13 @@ fn of_experts(
     Ok(turns.collect())
 }
 
-/// The layer's number and what comes behind it.
+/// Splits a name into the layer's number and the part after it.
 fn of_layer(name: &str) -> Option<(&str, &str)> {
     let name = name.strip_prefix("model.").unwrap_or(name);
     name.strip_prefix("layers.")?.split_once('.')
 }
 
-/// [cols, rows, experts], of MXFP4.
+/// Returns an MXFP4 tensor as [cols, rows, experts].
 fn in_blocks(blocks: &TensorInfo, scales: &HashMap<&str, &TensorInfo>) -> Result<TensorInfo> {
     let name = blocks.name.strip_suffix("_blocks").unwrap_or_default();
     let Some(scales) = scales.get(name) else {
@@ -129,14 +130,14 @@ fn in_columns(tensor: &TensorInfo) -> TensorInfo {
     tensor
 }
 
-/// [1, rows, experts]
+/// Returns a bias as [1, rows, experts].
 fn one_by_one(tensor: &TensorInfo) -> TensorInfo {
     let mut tensor = tensor.clone();
     tensor.shape.insert(0, 1);
     tensor
 }
 
-/// One of several whose rows take turns.
+/// Returns one of several tensors whose rows are interleaved.
 fn taking_turns(whole: &TensorInfo, turn: usize, turns: usize, name: String) -> TensorInfo {
     let mut tensor = whole.clone();
     tensor.name = name;

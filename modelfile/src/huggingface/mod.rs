@@ -1,9 +1,9 @@
-//! A model as Hugging Face keeps it: `config.json`, `tokenizer.json` and others beside weights in safetensors. What they
-//! say is put into the words of a GGUF header, so that everything behind is the same for both.
+//! A model in Hugging Face's format: `config.json`, `tokenizer.json` and others next to weights in safetensors. Their
+//! contents are translated to a GGUF header, so that everything downstream is the same for both.
 //!
-//! Three things differ in the weights: rows of q and k are not reordered, so rotary pairs are halves everywhere
-//! (`hearth.rope.halves`), Gemma's norms lack the 1 that GGUF's converter adds (`hearth.norm.offset`), and some matrices of
-//! GPT-2 and gpt-oss lie in another way ([`TensorInfo::arrangement`]).
+//! Three things differ in the weights: rows of q and k are not reordered, so rotary pairs are always (i, i + d/2)
+//! (`hearth.rope.halves`), Gemma's norms lack the 1 that GGUF's converter adds (`hearth.norm.offset`), and some
+//! matrices of GPT-2 and gpt-oss are stored in another order ([`TensorInfo::arrangement`]).
 
 mod config;
 mod gpt_oss;
@@ -21,8 +21,8 @@ use crate::error::{Error, Result};
 /// The texts of a folder, by the names in [`TEXT_FILES`].
 pub type Texts = BTreeMap<String, String>;
 
-/// Texts that a folder may have; the first two are needed. The last ones are a template in a file of its own and, from
-/// sentence-transformers, how a text's hidden states become one embedding.
+/// Texts that a folder may have; the first two are required. The last ones are a template in a separate file and,
+/// from sentence-transformers, the method by which a text's hidden states become one embedding.
 pub const TEXT_FILES: [&str; 6] = [
     "config.json",
     "tokenizer.json",
@@ -32,10 +32,11 @@ pub const TEXT_FILES: [&str; 6] = [
     "1_Pooling/config.json",
 ];
 
-/// The metadata, and the tensors under GGUF's names.
+/// Returns the metadata, and the tensors under GGUF's names.
 ///
 /// # Errors
-/// [`Error::BadFile`] for JSON that is none, [`Error::UnsupportedArchitecture`], [`Error::Metadata`] with the file and key,
+/// [`Error::BadFile`] for invalid JSON, [`Error::UnsupportedArchitecture`], [`Error::Metadata`] with the file and
+/// key,
 /// [`Error::Tokenizer`].
 pub fn convert(texts: &Texts, tensors: Vec<TensorInfo>) -> Result<(Metadata, Vec<TensorInfo>)> {
     let needed = |file: &'static str| match texts.get(file) {
@@ -72,7 +73,7 @@ pub fn convert(texts: &Texts, tensors: Vec<TensorInfo>) -> Result<(Metadata, Vec
     Ok((metadata, tensors::rename(tensors, source, tied)?))
 }
 
-/// A JSON object, with the name of the file it is from for errors.
+/// A JSON object, and the name of its file for errors.
 struct Object {
     file: &'static str,
     map: Map<String, Json>,
@@ -94,12 +95,13 @@ impl Object {
         Self { file, map }
     }
 
-    /// The value, unless it is absent or null.
+    /// Returns the value, unless it is absent or null.
     fn get(&self, key: &str) -> Option<&Json> {
         self.map.get(key).filter(|value| !value.is_null())
     }
 
-    /// A model that sees too has what its text model is under `text_config`; what stands beside it holds where that says nothing.
+    /// Returns the language model's settings. Vision models nest them under `text_config`; top-level keys apply where
+    /// it is silent.
     fn of_text(self) -> Result<Self> {
         let Some(text) = self.object("text_config")? else {
             return Ok(self);
@@ -112,7 +114,7 @@ impl Object {
         })
     }
 
-    /// With values where it has none.
+    /// Returns a copy with default values for the keys that it lacks.
     fn or(&self, defaults: &[(&str, f64)]) -> Self {
         let mut map = self.map.clone();
         for (key, value) in defaults {
@@ -127,7 +129,7 @@ impl Object {
         }
     }
 
-    /// With values under other names, where they have none under those.
+    /// Returns a copy in which missing keys have the values of their aliases.
     fn renamed(&self, aliases: &[(&str, &str)]) -> Self {
         let mut map = self.map.clone();
         for (from, to) in aliases {
@@ -196,13 +198,13 @@ impl Object {
         Ok(map.cloned().map(|map| Object { file, map }))
     }
 
-    /// A token's text: a string, or an object that has it.
+    /// Returns a token's text: a string, or an object that contains it.
     fn token(&self, key: &str) -> Option<&str> {
         let value = self.get(key)?;
         value.as_str().or_else(|| value.get("content")?.as_str())
     }
 
-    /// `chat_template`: a text, or several of which one is called default.
+    /// Returns `chat_template`: one text, or the one named default of several.
     fn template(&self) -> Option<String> {
         let value = self.get("chat_template")?;
         let named = || {

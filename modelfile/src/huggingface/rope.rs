@@ -1,16 +1,16 @@
-//! Rotary positions in `config.json`, in the words of GGUF's metadata.
+//! Translates rotary positions in `config.json` to GGUF's metadata.
 
 use super::Object;
 use super::config::{Keys, text};
 use crate::container::{Array, Value};
 use crate::error::Result;
 
-/// Bases, and what makes a rotation good for longer contexts.
+/// Writes the bases, and the scaling for longer contexts.
 pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     let mut theta = config.f32("rope_theta")?;
     let mut local = config.f32("rope_local_base_freq")?;
     let mut scaling = config.object("rope_scaling")?;
-    // transformers 5 has them together, and one for each kind of layer where there are two.
+    // transformers 5 groups them in one object, and in one per kind of layer if there are two kinds.
     if let Some(parameters) = config.object("rope_parameters")? {
         let full = parameters.object("full_attention")?;
         if let Some(sliding) = parameters.object("sliding_attention")? {
@@ -51,7 +51,7 @@ pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
                 let value = Value::F32(number(from, default)?);
                 keys.insert(&format!("rope.scaling.{to}"), value);
             }
-            // What its family does; GGUF has no key for it.
+            // Determined by the family; GGUF has no key for it.
             let truncate = keys.source.architecture != "gpt-oss";
             if scaling.bool("truncate")?.unwrap_or(true) != truncate {
                 return Err(scaling.wrong("truncate", if truncate { "true" } else { "false" }));
@@ -112,7 +112,8 @@ fn floats(values: Vec<f32>) -> Value {
     Value::Array(Array::F32(values))
 }
 
-/// Llama 3's divisor of each pair's frequency: the factor for slow pairs, 1 for fast ones, an interpolation in between.
+/// Returns Llama 3's divisor of each pair's frequency: the factor for slow pairs, 1 for fast ones, interpolated
+/// between.
 ///
 /// Source: `_compute_llama3_parameters` in transformers' `modeling_rope_utils.py`.
 fn llama3(theta: f32, dim: u32, factor: f32, [low, high]: [f32; 2], original: u32) -> Vec<f32> {

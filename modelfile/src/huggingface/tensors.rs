@@ -1,4 +1,4 @@
-//! Names of tensors in transformers' checkpoints, as GGUF spells them.
+//! Names of tensors in transformers' checkpoints, and their GGUF equivalents.
 
 use super::config::Source;
 use super::gpt_oss;
@@ -37,14 +37,14 @@ const OF_EXPERT: [(&str, &str); 6] = [
     ("w2", "ffn_down"),
 ];
 
-/// Around the layers.
+/// Names outside the layers.
 const AROUND: [(&str, &str); 3] = [
     ("embed_tokens", "token_embd"),
     ("norm", "output_norm"),
     ("lm_head", "output"),
 ];
 
-/// BERT's own names, of a layer and around the layers.
+/// BERT's own names, in a layer and outside the layers.
 const OF_BERT_LAYER: [(&str, &str); 8] = [
     ("attention.self.query", "attn_q"),
     ("attention.self.key", "attn_k"),
@@ -62,7 +62,7 @@ const OF_BERT: [(&str, &str); 4] = [
     ("embeddings.LayerNorm", "token_embd_norm"),
 ];
 
-/// GPT-2's. Of its layers the matrices are kept by columns.
+/// GPT-2's names. The matrices of its layers are stored by columns.
 const OF_GPT2_LAYER: [(&str, &str); 6] = [
     ("ln_1", "attn_norm"),
     ("attn.c_attn", "attn_qkv"),
@@ -107,7 +107,7 @@ const GPT2: Names = Names {
     of_layer: &OF_GPT2_LAYER,
 };
 
-/// The tensors that a model is made of, under GGUF's names.
+/// Returns the tensors that a model consists of, under GGUF's names.
 ///
 /// # Errors
 /// Any error of [`gpt_oss::rename`].
@@ -144,7 +144,7 @@ fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
     entry.map(|(_, to)| *to)
 }
 
-/// `None` for what no model needs, such as buffers of frequencies.
+/// Returns GGUF's name, or `None` for tensors that no model needs, such as buffers of frequencies.
 fn gguf_name(name: &str, source: Source) -> Option<String> {
     let names = match source.architecture {
         "bert" => BERT,
@@ -154,7 +154,7 @@ fn gguf_name(name: &str, source: Source) -> Option<String> {
     if name.starts_with("blk.") {
         return Some(name.to_owned());
     }
-    // Where it is a part of a model that sees too, on the hub and as transformers 5 writes it.
+    // The prefix of a vision model's language part, on the hub and as transformers 5 writes it.
     let of_text = |name| str::strip_prefix(name, "language_model.").unwrap_or(name);
     let name = of_text(name);
     let name = of_text(name.strip_prefix(names.prefix).unwrap_or(name));

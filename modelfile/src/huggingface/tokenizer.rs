@@ -1,4 +1,4 @@
-//! `tokenizer.json` in the words of GGUF's metadata.
+//! Translates `tokenizer.json` to GGUF's metadata.
 
 use std::collections::HashMap;
 
@@ -8,9 +8,9 @@ use super::Object;
 use crate::container::{Array, Metadata, Value};
 use crate::error::{Error, Result};
 
-/// The pattern of GPT-2, which `ByteLevel` cuts by where it is told to.
+/// GPT-2's pattern, by which `ByteLevel` splits if its settings request it.
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
-/// Ids that may stand for nothing, besides as many as three times the tokens.
+/// Maximum number of ids without a token, in addition to three times the number of tokens.
 const MAX_GAPS: usize = 1024;
 
 /// Sources of the names of the tokens that begin and end texts.
@@ -47,7 +47,7 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
             put("hearth.mapped_splits", strings(&steps.mapped_splits));
             put("hearth.nfc", Value::Bool(steps.nfc));
         }
-        // SentencePiece's BPE: there the best-scored pair is joined first, here the earliest merge is.
+        // In SentencePiece's BPE the best-scored pair is joined first, here the earliest merge is.
         "BPE" => {
             put("model", Value::String("llama".into()));
             let mut scores = vec![f32::MIN; vocab.tokens.len()];
@@ -108,7 +108,7 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
     if let Some(id) = named("pad_token") {
         put("padding_token_id", Value::U32(id as u32));
     }
-    // The first is the end of a text; all end an answer.
+    // The first one ends a text; all end an answer.
     let mut ids: Vec<u32> = named(last).map(|id| id as u32).into_iter().collect();
     for file in [ends.generation_config, ends.config] {
         let found = file.get("eos_token_id");
@@ -145,7 +145,7 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
     Ok(())
 }
 
-/// A step, or those of a sequence, which has them under `key`, and of sequences in it.
+/// Flattens a step: itself, or the steps of a sequence, which are under `key`, and of sequences nested in it.
 fn in_turn<'a>(step: Option<&'a Json>, key: &str) -> Vec<&'a Json> {
     match step {
         Some(step) if step["type"] == "Sequence" => {
@@ -156,7 +156,7 @@ fn in_turn<'a>(step: Option<&'a Json>, key: &str) -> Vec<&'a Json> {
     }
 }
 
-/// The token that the post-processor puts in front of a text.
+/// Returns the token that the post-processor puts in front of a text.
 fn begins_with(json: &Object) -> Option<&str> {
     let all = in_turn(json.get("post_processor"), "processors");
     let template = all.iter().find(|p| p["type"] == "TemplateProcessing")?;
@@ -164,7 +164,7 @@ fn begins_with(json: &Object) -> Option<&str> {
     first["SpecialToken"]["id"].as_str()
 }
 
-/// Merges as GGUF has them: two texts with a blank between.
+/// Returns merges in GGUF's format: two texts with a blank between them.
 fn merges(model: &Object) -> Result<Vec<String>> {
     let merges = model.get("merges").and_then(Json::as_array);
     let merges = merges.ok_or_else(|| refuse("it has no merges"))?;
@@ -183,13 +183,13 @@ fn merges(model: &Object) -> Result<Vec<String>> {
 /// Tokens by id.
 struct Vocabulary {
     tokens: Vec<String>,
-    /// GGUF's numbers for kinds.
+    /// GGUF's numbers of the token types.
     types: Vec<i32>,
     /// Scores of a unigram model.
     scores: Vec<f32>,
     /// Exclusive upper bound of the ids.
     limit: usize,
-    /// Ids of added tokens by what they ask for: see `crate::text::tokenizer`'s rules of added tokens.
+    /// Ids of added tokens by the rule they request: see `crate::text::tokenizer`'s rules of added tokens.
     rules: [(&'static str, Vec<i32>); 3],
 }
 
@@ -253,7 +253,7 @@ impl Vocabulary {
         if id >= self.limit {
             return Err(refuse(format!("token {token:?} has the id {id}")));
         }
-        // Ids that nothing has stand for nothing.
+        // Ids without a token become unused ones.
         for unused in self.tokens.len()..=id {
             self.tokens.push(format!("[unused id {unused}]"));
             self.types.push(UNUSED);
@@ -263,7 +263,7 @@ impl Vocabulary {
         Ok(())
     }
 
-    /// BERT marks pieces that continue a word, GGUF those that begin one.
+    /// Converts the marks of words: BERT marks pieces that continue a word, GGUF those that begin one.
     fn mark_words(&mut self, continuing: &str) {
         for (token, kind) in self.tokens.iter_mut().zip(&self.types) {
             if *kind == NORMAL {
@@ -275,7 +275,7 @@ impl Vocabulary {
         }
     }
 
-    /// `<0xXX>` are bytes.
+    /// Finds the byte tokens, `<0xXX>`.
     fn find_bytes(&mut self) {
         for (token, kind) in self.tokens.iter().zip(&mut self.types) {
             let is_byte = token.len() == 6 && token.starts_with("<0x") && token.ends_with('>');
@@ -289,17 +289,17 @@ impl Vocabulary {
 /// Steps applied to text before it is cut into tokens.
 #[derive(Default)]
 struct Steps {
-    /// Patterns that cut, one after the other, before and after bytes are spelled as characters.
+    /// Patterns that split text, applied in order, before and after bytes are spelled as characters.
     splits: Vec<String>,
     mapped_splits: Vec<String>,
     byte_level: bool,
     nfc: bool,
-    /// A blank is put in front.
+    /// Put a blank in front of the text.
     prefix: bool,
-    /// Restriction on the prefix, if any: only where there is no blank yet (`missing`), or only at the beginning of the whole
-    /// text (`first`).
+    /// Restriction on the prefix, if any: only where there is no blank yet (`missing`), or only at the beginning of
+    /// the whole text (`first`).
     scheme: Option<&'static str>,
-    /// BERT's.
+    /// BERT's setting.
     lowercase: Option<bool>,
     strip_accents: Option<bool>,
 }
@@ -346,7 +346,7 @@ impl Steps {
                 }
                 let behavior = step["behavior"].as_str().unwrap_or_default();
                 let inverted = step["invert"].as_bool().unwrap_or(false);
-                // What is kept whole either way: the matches and what lies between.
+                // Either way both are kept whole: the matches and the text between them.
                 if behavior != "Isolated" && !(behavior == "Removed" && inverted) {
                     return Err(refuse(format!("a split that is {behavior:?}")));
                 }
@@ -374,7 +374,7 @@ impl Steps {
             "BertPreTokenizer" => Ok(()),
             "Metaspace" => {
                 (self.prefix, self.scheme) = match step["prepend_scheme"].as_str() {
-                    // Files from before there were schemes.
+                    // Files from before schemes were introduced
                     None => (step["add_prefix_space"] != false, Some("missing")),
                     Some("always") => (true, Some("missing")),
                     Some("first") => (true, Some("first")),

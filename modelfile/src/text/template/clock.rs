@@ -38,7 +38,8 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Converts a time from JavaScript's `Date`: milliseconds since 1970, and the minutes by which local time trails UTC.
+    /// Converts a time from JavaScript's `Date`: milliseconds since 1970, and the minutes by which local time trails
+    /// UTC.
     pub fn from_javascript(ms: f64, minutes_behind: f64) -> Self {
         Self {
             unix_seconds: (ms / 1e3) as i64,

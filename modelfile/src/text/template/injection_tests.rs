@@ -80,7 +80,8 @@ fn the_models_own_words_keep_user_defined_tokens() {
     assert_eq!(special_count(&ids), (0, 0));
 }
 
-/// Converters differ in which tokens around thoughts they make control tokens; templates look for the texts either way.
+/// Converters differ in which tokens around thoughts they make control tokens; templates look for the texts either
+/// way.
 #[test]
 fn marks_of_thoughts_stay_whole_in_answers_alone() {
     let mut meta = byte_level_metadata(&[("<|im_start|>", 3), ("<think>", 3), ("</think>", 3)]);

@@ -1,7 +1,7 @@
 //! The `tojson` filter, with the output of Python's `json.dumps`.
 //!
-//! `transformers` replaces Jinja's own filter by `json.dumps(x, ensure_ascii=False, indent=None, ...)`, so `,` and `:`
-//! are followed by a blank, and nothing is escaped for HTML.
+//! `transformers` replaces Jinja's own filter by `json.dumps(x, ensure_ascii=False, indent=None, ...)`, so `,` and
+//! `:` are followed by a blank, and nothing is escaped for HTML.
 
 use std::fmt::Write as _;
 
@@ -21,7 +21,8 @@ struct Style {
     sort_keys: bool,
 }
 
-/// `value | tojson(ensure_ascii=false, indent=none, separators=none, sort_keys=false)`; the first two may be positional.
+/// `value | tojson(ensure_ascii=false, indent=none, separators=none, sort_keys=false)`; the first two may be
+/// positional.
 pub(super) fn tojson(
     state: &State,
     value: Value,

@@ -8,10 +8,10 @@
 //!   the count: minijinja 3.1.0 joins lists lazily and does not count the items when it finally joins them, so a
 //!   template that doubles a list some thirty times (`x = x + x`) runs until memory is exhausted. In a browser the
 //!   page's timeout or the exhausted memory ends the worker with a typed error; natively nothing stops it.
-//! * Special tokens that occur in a message, a tool or an option stay plain text. They are broken with a marker
-//!   character while the template runs, so that [`Tokenizer::encode_template`] can distinguish them from those that the
-//!   template itself wrote, and the marker is removed before encoding. A template that compares or measures such
-//!   texts sees the marker.
+//! * Special tokens that occur in a message, a tool or an option stay plain text. A marker character breaks them
+//!   while the template runs, so that [`Tokenizer::encode_template`] can distinguish them from those that the
+//!   template itself wrote, and it is removed before encoding. A template that compares or measures such texts sees
+//!   the marker.
 
 mod clock;
 mod guard;
@@ -61,7 +61,7 @@ const FUEL: u64 = 500_000;
 const FUEL_PER_MESSAGE: u64 = 20_000;
 /// Maximum depth of nested calls; each takes stack, of which WebAssembly has 1 MiB.
 const RECURSION: usize = 200;
-/// Longest result: this many bytes plus a multiple of the input's size.
+/// Longest result in bytes: this much, plus a multiple of the input's size.
 const MAX_OUTPUT: usize = 1 << 20;
 const MAX_OUTPUT_PER_INPUT: usize = 16;
 
@@ -229,7 +229,8 @@ impl ChatTemplate {
         Self::new(source, text(tokenizer.bos()), text(tokenizer.eos()))
     }
 
-    /// Returns the format in which the model writes tool calls; `None` if its template knows none, or none that can be parsed.
+    /// Returns the format in which the model writes tool calls; `None` if its template knows none, or none that can
+    /// be parsed.
     pub fn tool_style(&self) -> Option<ToolStyle> {
         ToolStyle::of(&self.source)
     }

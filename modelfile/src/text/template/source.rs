@@ -1,13 +1,14 @@
 //! Rewrites Python's Jinja as minijinja's.
 //!
-//! Templates are written for Jinja2, whose string literals are Python's and whose `for` iterates over a string like a list.
-//! Where minijinja 3.1.0 differs, the source is rewritten before it is compiled: token by token, so that text outside tags,
-//! comments, raw blocks and string literals keep their meaning.
+//! Templates are written for Jinja2, whose string literals are Python's and whose `for` iterates over a string like a
+//! list. Where minijinja 3.1.0 differs, the source is rewritten before it is compiled: token by token, so that text
+//! outside tags, comments, raw blocks and string literals keep their meaning.
 //!
 //! * String literals: `\x41`, `\101`, `\U0001F600`, `\a`, `\v` and a backslash at the end of a line.
-//! * `{% generation %}` marks the assistant's words for training; it becomes a condition that is always true, because its
-//!   white-space control still applies.
-//! * `for c in text`: the string becomes a list of characters ([`LOOPED`]), so that `loop.last` and `loop.length` exist.
+//! * `{% generation %}` marks the assistant's words for training; it becomes a condition that is always true, because
+//!   its white-space control still applies.
+//! * `for c in text`: the string becomes a list of characters ([`LOOPED`]), so that `loop.last` and `loop.length`
+//!   exist.
 //! * `f(a, b,)`: a call's trailing comma is removed.
 
 use minijinja::value::ValueKind;
@@ -71,7 +72,8 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Rewrites the statement that begins here, after `{%`; returns the text after its end (for a raw block: the block's end).
+/// Rewrites the statement that begins here, after `{%`; returns the text after its end (for a raw block: the block's
+/// end).
 fn statement<'a>(text: &'a str, out: &mut String) -> &'a str {
     let word = &text[..text.find(|c| !is_word(c)).unwrap_or(text.len())];
     let rest = &text[word.len()..];

@@ -19,7 +19,8 @@ pub enum ToolStyle {
 }
 
 impl ToolStyle {
-    /// Finds the style in a template's source; `None` if it knows no tools, or writes calls in a format that nothing here parses.
+    /// Finds the style in a template's source; `None` if it knows no tools, or writes calls in a format that nothing
+    /// here parses.
     pub(super) fn of(source: &str) -> Option<Self> {
         let has = |text| source.contains(text);
         match () {
@@ -62,8 +63,8 @@ const BRACKETS: [(&str, &str); 4] = [("<|", "|>"), ("<", ">"), ("[", "]"), ("◁
 const LONGEST: usize = 40;
 
 impl ThoughtMarks {
-    /// Finds the first marks of thoughts that a template's source spells: two bracketed words for thoughts, the second
-    /// of which closes the first (`<think>` and `</think>`, `[THINK]` and `[/THINK]`, `<|START_THINKING|>` and
+    /// Finds the first marks of thoughts that a template's source spells: two bracketed words for thoughts, the
+    /// second of which closes the first (`<think>` and `</think>`, `[THINK]` and `[/THINK]`, `<|START_THINKING|>` and
     /// `<|END_THINKING|>`). The closing mark alone is enough: many templates only remove old thoughts.
     pub(super) fn of(source: &str) -> Option<Self> {
         // Channels have their own marks.
@@ -82,7 +83,8 @@ impl ThoughtMarks {
         prompt.trim_end().ends_with(&self.open)
     }
 
-    /// Returns the separator between a mark and the text inside it: a line break for `<think>`, which is on a separate line.
+    /// Returns the separator between a mark and the text inside it: a line break for `<think>`, which is on a
+    /// separate line.
     pub(super) fn line(&self) -> &'static str {
         match self.open.as_str() {
             "<think>" => "\n",

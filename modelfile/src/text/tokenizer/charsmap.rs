@@ -1,8 +1,8 @@
 //! Checks SentencePiece's normalisation table, `precompiled_charsmap`, because the library that reads it trusts it.
 //!
-//! Layout: the length of a double array in bytes, u32; its units, u32 each; the replacements, each ending in NUL. A unit is
-//! a node, whose offset leads to the block of its children, or (bit 31) a leaf, whose value is an offset into the
-//! replacements. Reference: `darts.h` of darts-clone.
+//! Layout: the length of a double array in bytes, u32; its units, u32 each; the replacements, each ending in NUL. A
+//! unit is a node, whose offset leads to the block of its children, or (bit 31) a leaf, whose value is an offset into
+//! the replacements. Reference: `darts.h` of darts-clone.
 
 /// Returns the reason why `bytes` is not a valid table, if it is not.
 pub(super) fn fault(bytes: &[u8]) -> Option<&'static str> {

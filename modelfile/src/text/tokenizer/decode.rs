@@ -154,8 +154,8 @@ impl Stream {
         self
     }
 
-    /// Returns the text that `id` completes, often empty. Bytes that can never become valid UTF-8 yield U+FFFD. Special
-    /// tokens yield nothing.
+    /// Returns the text that `id` completes, often empty. Bytes that can never become valid UTF-8 yield U+FFFD.
+    /// Special tokens yield nothing.
     pub fn push(&mut self, id: u32) -> String {
         let before = self.pending.len();
         self.table.append(id, &mut self.pending);

@@ -1,8 +1,8 @@
 //! Finds user-defined tokens that are ordinary text.
 //!
 //! Vocabularies hold texts as whole tokens that no merge produces: runs of blanks and line breaks, HTML tags (Gemma),
-//! indentation (GPT-NeoX, Phi-2). Hugging Face's tokenizers, SentencePiece and llama.cpp all cut them out of a text before
-//! merging, longest first, and the model was trained that way. Those that the chat template writes (`<think>`,
+//! indentation (GPT-NeoX, Phi-2). Hugging Face's tokenizers, SentencePiece and llama.cpp all cut them out of a text
+//! before merging, longest first, and the model was trained that way. Those that the chat template writes (`<think>`,
 //! `<tool_call>`) are structure instead: see [`super::special`].
 
 use std::collections::HashSet;

@@ -3,8 +3,8 @@
 //! Two rules that other implementations often lack:
 //!
 //! * Text never becomes a special token. [`Tokenizer::encode`] reads `<|im_end|>` as six harmless pieces, and
-//!   [`Tokenizer::encode_template`] recognises special tokens only where the chat template wrote them. Special tokens are
-//!   control tokens and those user-defined ones that the template spells; the others are text, as in training.
+//!   [`Tokenizer::encode_template`] recognises special tokens only where the chat template wrote them. Special tokens
+//!   are control tokens and those user-defined ones that the template spells; the others are text, as in training.
 //! * A streamed token costs the same at any length of the text: see [`Stream`].
 
 mod added;
@@ -61,7 +61,8 @@ enum Prefix {
     Never,
     /// Before each stretch between special tokens, even if it begins with a blank.
     Always,
-    /// Only if there is no blank yet, as in Hugging Face's Metaspace; with `first_only` only at the beginning of the whole text.
+    /// Only if there is no blank yet, as in Hugging Face's Metaspace; with `first_only` only at the beginning of the
+    /// whole text.
     Missing {
         first_only: bool,
     },
@@ -204,8 +205,8 @@ impl Tokenizer {
         self.add_bos
     }
 
-    /// Returns whether texts in training ended with [`Tokenizer::eos`]. A prompt must not: the model would begin a new
-    /// text.
+    /// Returns whether texts in training ended with [`Tokenizer::eos`]. A prompt must not: the model would begin a
+    /// new text.
     pub fn add_eos(&self) -> bool {
         self.add_eos
     }
@@ -237,7 +238,8 @@ impl Tokenizer {
         bytes
     }
 
-    /// Returns ids and texts of the tokens that a chat template may write and a user may not, sorted by text: control and
+    /// Returns ids and texts of the tokens that a chat template may write and a user may not, sorted by text: control
+    /// and
     /// unknown ones, and user-defined ones that the template spells or that end an answer.
     pub fn special_tokens(&self) -> impl Iterator<Item = (u32, &str)> {
         self.specials
@@ -246,11 +248,11 @@ impl Tokenizer {
             .filter_map(|&id| Some((id, self.token_text(id)?)))
     }
 
-    /// Returns `text` with `marker` in every look-alike of a special token, and at the end if more text could complete
-    /// one; `None` if there is nothing to mark.
+    /// Returns `text` with `marker` in every look-alike of a special token, and at the end if more text could
+    /// complete one; `None` if there is nothing to mark.
     ///
-    /// With `own` the text was written by the model: user-defined tokens, and the `own` tokens of other kinds, are then left
-    /// whole, because templates look for them (`<think>`) and the model did write them as tokens.
+    /// With `own` the text was written by the model: user-defined tokens, and the `own` tokens of other kinds, are
+    /// then left whole, because templates look for them (`<think>`) and the model did write them as tokens.
     pub(crate) fn mark(&self, text: &str, marker: char, own: Option<&[u32]>) -> Option<String> {
         let vocab = &self.table.vocab;
         let accept = |id: u32| match own {
@@ -275,8 +277,8 @@ impl Tokenizer {
         Some(marked)
     }
 
-    /// Encodes the stretch between two special tokens (or the ends) of a rendered chat; `is_first`: the text begins with
-    /// it.
+    /// Encodes the stretch between two special tokens (or the ends) of a rendered chat; `is_first`: the text begins
+    /// with it.
     fn encode_segment(
         &self,
         segment: &str,

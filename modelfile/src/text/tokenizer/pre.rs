@@ -22,8 +22,8 @@ pub(super) struct PreTokenizer {
 }
 
 impl PreTokenizer {
-    /// Returns the pre-tokeniser for a `tokenizer.ggml.pre`; an unknown name is an [`Error::Tokenizer`] that lists the known
-    /// ones, because a wrong pre-tokeniser would degrade the model's answers without any visible sign.
+    /// Returns the pre-tokeniser for a `tokenizer.ggml.pre`; an unknown name is an [`Error::Tokenizer`] that lists
+    /// the known ones, because a wrong pre-tokeniser would degrade the model's answers without any visible sign.
     pub(super) fn new(name: &str) -> Result<Self> {
         let family = FAMILIES
             .iter()
@@ -116,7 +116,8 @@ fn cut<'t>(text: &'t str, splits: &[Regex]) -> Result<Vec<&'t str>> {
         for piece in pieces {
             let mut done = 0;
             for found in regex.find_iter(piece) {
-                // The library's own iterator takes an error for the end of the text, which would yield one long word and other ids.
+                // The library's own iterator takes an error for the end of the text, which would yield one long word
+                // and other ids.
                 let found = found.map_err(|e| Error::Tokenizer {
                     message: format!("the pattern {:?}: {e}", regex.as_str()),
                 })?;

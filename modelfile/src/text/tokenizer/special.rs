@@ -71,7 +71,8 @@ impl Specials {
         &self.ids
     }
 
-    /// Finds the first special token at or after byte `from` that `accept` accepts; the longest of those that begin there.
+    /// Finds the first special token at or after byte `from` that `accept` accepts; the longest of those that begin
+    /// there.
     pub(super) fn find(
         &self,
         vocab: &Vocab,

@@ -14,7 +14,8 @@ const NEVER: char = ' ';
 
 /// A unigram model.
 ///
-/// SentencePiece stores its own normalisation table in the file: nearly NFKC, of an older Unicode, character by character.
+/// SentencePiece stores its own normalisation table in the file: nearly NFKC, of an older Unicode, character by
+/// character.
 #[derive(Debug)]
 pub(super) struct UnigramModel {
     model: Unigram,
@@ -73,8 +74,8 @@ impl UnigramModel {
         })
     }
 
-    /// Returns the positions at which to cut `text` so that look-alikes of byte tokens, `<0x0A>`, are read as text: after
-    /// the first character of each.
+    /// Returns the positions at which to cut `text` so that look-alikes of byte tokens, `<0x0A>`, are read as text:
+    /// after the first character of each.
     fn look_alikes<'t>(&self, text: &'t str) -> impl Iterator<Item = usize> + 't {
         let is_byte = |at: &usize| {
             let token = text.get(*at..*at + 6);

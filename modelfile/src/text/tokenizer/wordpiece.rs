@@ -1,9 +1,9 @@
 //! WordPiece, BERT's method to cut words. A word is cut greedily from the left into the longest known pieces; if that
 //! fails anywhere, the whole word is unknown.
 //!
-//! GGUF puts "▁" in front of a piece that begins a word and leaves one that continues it bare; BERT itself leaves the former
-//! bare and puts "##" in front of the latter. GGUF's spelling is converted back, so that a "▁" in a text is not read as
-//! that mark.
+//! GGUF puts "▁" in front of a piece that begins a word and leaves one that continues it bare; BERT itself leaves the
+//! former bare and puts "##" in front of the latter. GGUF's spelling is converted back, so that a "▁" in a text is
+//! not read as that mark.
 //!
 //! Source: Devlin et al. 2018, arXiv:1810.04805; `BertNormalizer` and `BertPreTokenizer` of the `tokenizers` crate.
 
