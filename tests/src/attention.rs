@@ -1,8 +1,8 @@
-//! Attention in f64, from queries, keys and values as the projection makes them.
+//! Attention in f64, computed from the projection's queries, keys and values.
 
 use hearth::ops::{AttentionSpec, KvType, QkNorm};
 
-/// All tokens of a context, and what goes with them.
+/// All tokens of a context, and the tensors that go with them.
 pub struct Context<'a> {
     /// [tokens, (n_heads + 2 n_kv_heads) * head_dim]
     pub qkv: &'a [f32],
@@ -16,7 +16,7 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// [tokens, n_heads * head_dim]
+    /// Returns the attention's output, [tokens, n_heads * head_dim].
     pub fn attended(&self) -> Vec<f64> {
         let spec = self.spec;
         let (hd, nh) = (spec.head_dim as usize, spec.n_heads as usize);
@@ -71,8 +71,8 @@ impl Context<'_> {
         }
     }
 
-    /// Rows of `qkv` with their bias; queries and keys normed and rotated, queries grown with their position, keys and values
-    /// as the cache keeps them.
+    /// Returns the rows of `qkv` with their bias: queries and keys normed and rotated, queries scaled by their
+    /// position, keys and values as the cache stores them.
     fn prepared(&self) -> Vec<f64> {
         let spec = self.spec;
         let hd = spec.head_dim as usize;
@@ -129,7 +129,7 @@ impl Context<'_> {
     }
 }
 
-/// RMSNorm of so many columns at a time.
+/// Applies RMSNorm to `width` columns at a time.
 fn norm(x: &mut [f64], (width, weights): (usize, &[f32]), eps: f32) {
     for group in x.chunks_exact_mut(width) {
         let mean = group.iter().map(|v| v * v).sum::<f64>() / width as f64;
@@ -140,7 +140,7 @@ fn norm(x: &mut [f64], (width, weights): (usize, &[f32]), eps: f32) {
     }
 }
 
-/// A row as it is when it has been kept.
+/// Rounds a row as the cache does when it stores one.
 fn keep(row: &mut [f64], kv: KvType) {
     match kv {
         KvType::F32 => {}

@@ -1,6 +1,6 @@
-//! The one way in which tests compare numbers. What is not a number, or not there, is never close.
+//! The only way in which tests compare numbers. A value that is missing or not a number is never close.
 
-/// The largest difference between what was found and what was expected.
+/// Returns the largest difference between `found` and `expected`.
 ///
 /// # Panics
 /// Panics if the lengths differ, nothing is compared, or a value is not finite.
@@ -18,7 +18,8 @@ pub fn worst_error(what: &str, found: &[f32], expected: &[f32]) -> f32 {
     worst
 }
 
-/// Says how large `worst` is beside what is allowed, which should be three times what was measured, and fails beyond.
+/// Reports how large `worst` is relative to `tolerance`, which should be three times the measured error, and fails if
+/// it is larger.
 pub fn assert_within(what: &str, worst: f32, tolerance: f32) {
     println!(
         "{what}: largest error {worst:.1e}, {:.2} of {tolerance:.0e}",
@@ -27,7 +28,7 @@ pub fn assert_within(what: &str, worst: f32, tolerance: f32) {
     assert!(worst <= tolerance, "{what}: {worst}, beyond {tolerance}");
 }
 
-/// Both of the above.
+/// Calls `worst_error` and `assert_within`.
 pub fn assert_near(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     assert_within(what, worst_error(what, found, expected), tolerance);
 }

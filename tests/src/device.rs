@@ -1,5 +1,5 @@
-//! Devices for tests. What a GPU is taken for is written down here and not measured: which kernels run must not
-//! depend on how busy a machine is.
+//! Devices for tests. The properties assumed of a GPU are fixed here, not measured: which kernels run must not depend
+//! on how busy a machine is.
 
 use hearth::device::tune::Measured;
 use hearth::ops::Arithmetic;
@@ -11,7 +11,7 @@ use crate::skip::missing;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum On {
     Cpu,
-    /// One thread a row and no subgroups: what software rasterisers are fastest with.
+    /// One thread per row and no subgroups: the fastest configuration on software rasterisers.
     Gpu,
     /// Like `Gpu`, with WebGPU's default limits and no optional features.
     PlainGpu,
@@ -35,26 +35,26 @@ impl On {
             decode_lanes: lanes,
             prefill_lanes: lanes,
             subgroups: lanes > 1 && has_subgroups,
-            // Integers round, so they are asked for by name.
+            // Integers round, so they must be requested by name.
             arithmetic: match self {
                 On::GpuIntegers | On::LargeGpuIntegers => Arithmetic::I15,
                 _ => Arithmetic::F32,
             },
             wide: lanes > 1,
-            // Lavapipe's on two cores: a real model's chunks are short, a tiny one's are the longest.
+            // Measured with lavapipe on two cores: a real model's chunks are short, a tiny model's are the longest.
             macs_per_ms: if lanes > 1 { 1e9 } else { 2e6 },
         }
     }
 }
 
-/// Opens a device of its own; `None`, loudly, where there is no GPU. (Two threads on one device get into each other's way in
-/// the runtime where a read-back was given up: "buffer is still mapped". And the runtime keeps a thread for each device,
-/// which looks for work all the time, until the process ends: `cargo xtask test` runs each module in a process.)
+/// Opens a new device; `None`, with a loud skip, if there is no GPU. (Two threads on one device interfere in the
+/// runtime when a read-back is abandoned: "buffer is still mapped". Also, the runtime keeps a thread per device,
+/// which polls for work until the process ends, so `cargo xtask test` runs each module in a separate process.)
 pub fn open(on: On) -> Option<Device> {
     open_as(on, |_| ())
 }
 
-/// A GPU of its own, taken for one of which something else was measured.
+/// Opens a new GPU device with changed measurements.
 pub fn open_measured(change: impl FnOnce(&mut Measured)) -> Option<Device> {
     open_as(On::Gpu, change)
 }
@@ -77,7 +77,7 @@ fn open_as(on: On, change: impl FnOnce(&mut Measured)) -> Option<Device> {
         }
     };
     let device = open(measured)?;
-    // (what a driver has is known once it is open)
+    // (a driver's features are known only once it is open)
     let has_subgroups = device.info().features.contains(&"subgroups");
     let wanted = on.measured(has_subgroups);
     if wanted.subgroups && !measured.subgroups {

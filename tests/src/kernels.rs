@@ -19,7 +19,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use crate::compare::worst_error;
 use crate::{On, open, skip};
 
-/// One GPU for the file: opening one takes longer than a case.
+/// Returns the one GPU that all tests in the file share: opening one takes longer than a case.
 pub fn gpu() -> Option<&'static Device> {
     static GPU: OnceLock<Option<Device>> = OnceLock::new();
     GPU.get_or_init(|| open(On::Gpu)).as_ref()
@@ -59,7 +59,7 @@ pub fn for_all<S: Strategy>(n: u32, strategy: S, case: impl Fn(S::Value)) {
         .unwrap();
 }
 
-/// Pseudo-random values in -1 .. 1.
+/// Returns pseudo-random values in -1 .. 1.
 pub fn values(seed: u64, n: usize) -> Vec<f32> {
     let mut s = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     (0..n)
@@ -72,9 +72,9 @@ pub fn values(seed: u64, n: usize) -> Vec<f32> {
         .collect()
 }
 
-/// A number within the range, the same for the same seed.
+/// Picks a number within the range, always the same for the same seed.
 pub fn pick(seed: u64, range: std::ops::Range<usize>) -> usize {
-    // splitmix64, whose neighbouring seeds have nothing in common.
+    // splitmix64, whose neighbouring seeds are unrelated.
     let mut z = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -96,8 +96,8 @@ pub fn ways() -> Vec<(u32, bool)> {
 /// The arithmetics in which block formats are multiplied.
 pub const ARITHMETIC: [Arithmetic; 3] = [Arithmetic::F32, Arithmetic::F16, Arithmetic::I15];
 
-/// The arithmetics that make a difference to a type, by its place in [`DTYPES`]: the others multiply floats whatever is
-/// asked for.
+/// Returns the arithmetics that make a difference for a type, given by its place in [`DTYPES`]; with all other types
+/// the kernels multiply floats whatever is requested.
 pub fn arithmetics(dtype: usize) -> Vec<Arithmetic> {
     match DTYPES[dtype] {
         GgmlType::Q4_0 | GgmlType::Q4_1 | GgmlType::Q8_0 => ARITHMETIC.to_vec(),
@@ -124,7 +124,7 @@ pub fn live(ops: &Ops, pos: usize, n: usize) -> Tensor<2, Int> {
     state_with(ops, &[(state::POS, vec![pos as u32, n as u32])])
 }
 
-/// Attention of so many heads, plain.
+/// Returns the spec of plain attention with the given heads.
 pub fn attention(n_heads: u32, n_kv_heads: u32, head_dim: u32, n_ctx: u32) -> AttentionSpec {
     AttentionSpec {
         n_heads,
@@ -148,13 +148,13 @@ pub fn attention(n_heads: u32, n_kv_heads: u32, head_dim: u32, n_ctx: u32) -> At
     }
 }
 
-/// RMSNorm by these weights.
+/// Returns RMSNorm with these weights.
 pub fn rms(weight: Tensor<2>) -> Norm {
     let spec = NormSpec::rms(1e-5);
     Norm { weight, spec }
 }
 
-/// A weight in GGML's blocks, as repacked words and as f32.
+/// A weight in GGML's blocks, both as repacked words and as f32.
 pub struct Packed {
     pub packing: Packing,
     pub rows: usize,
@@ -193,7 +193,7 @@ impl Packed {
         }
     }
 
-    /// Random numbers and planes with small scales.
+    /// Draws random numbers and planes with small scales.
     fn drawn(packing: Packing, seed: u64, rows: usize, cols: usize) -> Self {
         let blocks = rows * packing.blocks_per_row(cols);
         let words = |seed: u64, n: usize| -> Vec<u32> {
@@ -210,7 +210,7 @@ impl Packed {
             let half = |v: f32| u32::from(half::f16::from_f32(v).to_bits());
             block[0] = match packing {
                 Packing::Iq4 | Packing::Fp4 => (d / 128.0).to_bits(),
-                // The first of two blocks has the bytes of both, which may be anything.
+                // The first of two blocks holds the bytes of both, which may be anything.
                 Packing::Q2 if i % 2 == 0 => block[0],
                 Packing::Q2 => half(d / 64.0) | half(m / 64.0) << 16,
                 _ => half(d / 16.0) | half(m / 16.0) << 16,
@@ -235,7 +235,7 @@ impl Packed {
         out
     }
 
-    /// On a device, in parts of `part_rows` rows.
+    /// Uploads the weight to a device, in parts of `part_rows` rows.
     pub fn upload(&self, ops: &Ops, part_rows: usize) -> Weight {
         let (q, s) = (self.quants.len() / self.rows, self.scales.len() / self.rows);
         let mut parts = Vec::new();
@@ -279,7 +279,7 @@ const MADE: [GgmlType; 6] = [
     GgmlType::Q8_0,
 ];
 
-/// Columns of a weight of so many blocks: Q2 has its scales for two.
+/// Returns the columns of a weight with this many blocks: Q2 shares its scales between two blocks.
 pub fn columns(dtype: GgmlType, blocks: usize) -> usize {
     match dtype {
         GgmlType::Q2_K => 64 * blocks,
@@ -294,7 +294,7 @@ pub const DTYPES: [GgmlType; 12] = [
     GgmlType::Q4_0,
     GgmlType::Q4_1,
     GgmlType::Q8_0,
-    // The other packings.
+    // Types for the other packings.
     GgmlType::Q2_K,
     GgmlType::Q3_K,
     GgmlType::IQ4_NL,
@@ -303,7 +303,7 @@ pub const DTYPES: [GgmlType; 12] = [
     GgmlType::Q6_K,
 ];
 
-/// The largest difference, beside the largest of the expected values or 1.
+/// Returns the largest difference, relative to the largest expected value or 1.
 pub fn relative_error(what: &str, found: &[f32], expected: &[f32]) -> f32 {
     let scale = expected.iter().fold(1.0f32, |m, v| m.max(v.abs()));
     worst_error(what, found, expected) / scale
@@ -314,16 +314,16 @@ pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32)
     assert!(error <= tolerance, "{what}: {error:e}, beyond {tolerance}");
 }
 
-/// The errors of a test's cases. At its end it says how near the largest came to what is allowed, which should be three
-/// times what was measured.
+/// The errors of a test's cases. On drop it reports how close the largest came to the tolerance, which should be
+/// three times the measured error.
 #[derive(Default)]
 pub struct Errors(RefCell<Worst>);
 
-/// By device and what was computed: the largest error and what is allowed.
+/// The largest error and the tolerance, by device and by the computed value.
 type Worst = BTreeMap<(&'static str, &'static str), (f32, f32)>;
 
 impl Errors {
-    /// `device` and `what` name the bar, `case` what was computed.
+    /// Records an error. `device` and `what` name the bar, `case` the computed case.
     pub fn check(
         &self,
         (device, what): (&Device, &'static str),

@@ -24,21 +24,21 @@ use hearth_modelfile::text::template::Message;
 pub use device::{On, open, open_measured};
 pub use skip::{real_model, skip};
 
-/// Greedy sampling.
+/// Settings for greedy sampling.
 pub const GREEDY: Sampling = Sampling::GREEDY;
 
-/// The folder of goldens.
+/// Returns the folder of goldens.
 pub fn goldens() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens/data")
 }
 
-/// A golden file's bytes.
+/// Reads a golden file's bytes.
 pub fn golden_bytes(name: &str) -> Vec<u8> {
     let path = goldens().join(name);
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// The header of a whole GGUF file.
+/// Parses the header of a whole GGUF file.
 pub fn header(bytes: &[u8]) -> Gguf {
     match Gguf::parse(bytes, Some(bytes.len() as u64)) {
         Ok(Parsed::Header(gguf)) => gguf,
@@ -46,14 +46,14 @@ pub fn header(bytes: &[u8]) -> Gguf {
     }
 }
 
-/// A golden JSON file.
+/// Reads a golden JSON file.
 pub fn golden<T: serde::de::DeserializeOwned>(name: &str) -> T {
     let path = goldens().join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// A golden file of little-endian f32.
+/// Reads a golden file of little-endian f32.
 pub fn golden_f32(name: &str) -> Vec<f32> {
     golden_bytes(name)
         .chunks_exact(4)
@@ -61,7 +61,7 @@ pub fn golden_f32(name: &str) -> Vec<f32> {
         .collect()
 }
 
-/// The default model.
+/// Returns the path of the default model.
 pub fn smollm2() -> Option<PathBuf> {
     real_model("HEARTH_SMOLLM2", "SmolLM2 as GGUF")
 }
@@ -75,7 +75,7 @@ pub fn load(device: Device, bytes: &[u8], context: usize, chunk: usize) -> Resul
     load_with(device, bytes, options, chunk)
 }
 
-/// Loads bytes in chunks of `chunk` bytes, with their number announced.
+/// Loads bytes in chunks of `chunk` bytes, with the total length announced.
 pub fn load_with(
     device: Device,
     bytes: &[u8],
@@ -95,7 +95,7 @@ pub fn load_with(
     })
 }
 
-/// Loads a file with the chunks a browser's stream has.
+/// Loads a file in chunks as long as those of a browser's stream.
 pub fn load_file(device: Device, path: &Path, context: usize) -> Engine {
     let options = LoadOptions {
         context_size: Some(context),
@@ -104,14 +104,14 @@ pub fn load_file(device: Device, path: &Path, context: usize) -> Engine {
     load_file_with(device, path, options)
 }
 
-/// Loads a file with the chunks a browser's stream has.
+/// Loads a file in chunks as long as those of a browser's stream, with `options`.
 pub fn load_file_with(device: Device, path: &Path, options: LoadOptions) -> Engine {
     let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     load_with(device, &bytes, options, 1 << 18)
         .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// Loads a model in several files, with the chunks a browser's stream has.
+/// Loads a model in several files, in chunks as long as those of a browser's stream.
 pub fn load_files(device: Device, path: &Path, options: LoadOptions) -> Result<Engine> {
     let (files, paths) = hearth_modelfile::files::folder::open(path)?;
     pollster::block_on(async {
@@ -126,7 +126,7 @@ pub fn load_files(device: Device, path: &Path, options: LoadOptions) -> Result<E
     })
 }
 
-/// A KV cache in f32, which adds no error of its own to what is compared with a golden.
+/// Options with an f32 KV cache, which adds no error to comparisons with a golden.
 pub fn exact(context: usize) -> LoadOptions {
     LoadOptions {
         context_size: Some(context),
@@ -135,7 +135,7 @@ pub fn exact(context: usize) -> LoadOptions {
     }
 }
 
-/// Continues `prompt` greedily by up to `n` tokens, to the model's end of answer.
+/// Continues `prompt` greedily by up to `n` tokens or until the model ends its answer.
 pub fn greedy(engine: &mut Engine, prompt: &[u32], n: usize) -> Result<(Vec<u32>, String)> {
     generate(engine, prompt, n, GREEDY)
 }
@@ -160,7 +160,7 @@ pub struct Answer {
     pub usage: Usage,
 }
 
-/// Runs what was started to its end.
+/// Runs the started request to its end.
 pub fn finish(engine: &mut Engine) -> Result<Answer> {
     let (mut ids, mut text) = (Vec::new(), String::new());
     loop {
@@ -192,7 +192,7 @@ pub struct TensorData {
     pub data: Vec<u8>,
 }
 
-/// The tiny model's file, taken apart to be changed.
+/// The tiny model's file, split into parts that tests can change.
 #[derive(Clone)]
 pub struct TinyFile {
     pub metadata: Metadata,
@@ -200,7 +200,7 @@ pub struct TinyFile {
 }
 
 impl TinyFile {
-    /// The file as it is.
+    /// Reads the file unchanged.
     pub fn read() -> Self {
         let bytes = golden_bytes("tiny_llama.gguf");
         let gguf = header(&bytes);
@@ -216,19 +216,19 @@ impl TinyFile {
         }
     }
 
-    /// The tensor `name`, to be changed.
+    /// Returns the tensor `name` for changing.
     pub fn tensor(&mut self, name: &str) -> &mut TensorData {
         let found = self.tensors.iter_mut().find(|t| t.name == name);
         found.unwrap_or_else(|| panic!("{name}"))
     }
 
-    /// With other metadata.
+    /// Sets a metadata value.
     pub fn set(mut self, key: &str, value: Value) -> Self {
         self.metadata.insert(key, value);
         self
     }
 
-    /// The file.
+    /// Assembles the file.
     pub fn bytes(&self) -> Vec<u8> {
         let mut writer = GgufWriter::new();
         for (key, value) in self.metadata.iter() {
@@ -246,11 +246,11 @@ impl TinyFile {
 pub struct Prompt {
     pub messages: Option<Vec<Message>>,
     pub ids: Vec<u32>,
-    /// None of them ends an answer, and all are clear of the second best.
+    /// None of these ids ends an answer, and all are well ahead of the second best.
     pub greedy_ids: Vec<u32>,
 }
 
-/// The tiny model's two prompts: a chat of 23 tokens and a text of more than 64.
+/// Returns the tiny model's two prompts: a chat of 23 tokens and a text of more than 64.
 pub fn prompts() -> [Prompt; 2] {
     #[derive(serde::Deserialize)]
     struct Golden {

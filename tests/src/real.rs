@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::On;
 use crate::compare::assert_near;
 
-/// A prompt, and what the reference makes of it.
+/// A prompt, and the reference's results for it.
 #[derive(Deserialize)]
 pub struct Prompt {
     pub name: String,
@@ -15,13 +15,13 @@ pub struct Prompt {
     pub text: Option<String>,
     pub ids: Vec<u32>,
     pub greedy_ids: Vec<u32>,
-    /// The largest logits behind it.
+    /// Ids of the largest logits after the prompt.
     pub last_top_ids: Vec<u32>,
     pub last_top_logits: Vec<f32>,
 }
 
 impl Prompt {
-    /// The logits that the golden has are within `tolerance`.
+    /// Checks that the logits in the golden are within `tolerance`.
     pub fn check(&self, on: On, logits: &[f32], tolerance: f32) {
         let found: Vec<f32> = (self.last_top_ids.iter())
             .map(|id| logits[*id as usize])
@@ -32,7 +32,7 @@ impl Prompt {
     }
 }
 
-/// A text, and for each of its positions the token that the reference finds likeliest and by how much.
+/// A text with, for each position, the reference's likeliest token and its margin.
 #[derive(Deserialize)]
 pub struct Forced {
     pub ids: Vec<u32>,

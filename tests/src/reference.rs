@@ -1,4 +1,4 @@
-//! A loaded model against what transformers computed with its weights.
+//! Compares a loaded model with the results that transformers computed from its weights.
 
 use hearth::Engine;
 use hearth_modelfile::text::template::Message;
@@ -21,8 +21,8 @@ struct Prompt {
     positions: Vec<usize>,
 }
 
-/// Largest difference of a logit from the golden `name`: with each prompt in chunks as long as the device's, and
-/// token by token behind what is cached, in the steps that the golden's positions make.
+/// Returns the largest difference of a logit from the golden `name`: with each prompt in chunks as long as the
+/// device's, and token by token after the cached ones, in the steps given by the golden's positions.
 fn logit_error(name: &str, engine: &mut Engine) -> f32 {
     let golden_logits = golden_f32(&format!("{name}_logits.bin"));
     let golden: Golden = golden(&format!("{name}.json"));
@@ -55,7 +55,7 @@ fn logit_error(name: &str, engine: &mut Engine) -> f32 {
     worst
 }
 
-/// Logits within `tolerance`, and greedy ids equal.
+/// Checks that logits are within `tolerance` and greedy ids are equal.
 pub fn check_engine(name: &str, on: On, engine: &mut Engine, tolerance: f32) {
     let worst = logit_error(name, engine);
     assert_within(&format!("{name} on {on:?}"), worst, tolerance);
@@ -69,7 +69,7 @@ pub fn check_engine(name: &str, on: On, engine: &mut Engine, tolerance: f32) {
     }
 }
 
-/// The golden's chats become the golden's ids.
+/// Checks that the golden's chats encode to the golden's ids.
 pub fn check_prompts(name: &str, engine: &Engine) {
     for prompt in &golden::<Golden>(&format!("{name}.json")).prompts {
         if let Some(messages) = &prompt.messages {

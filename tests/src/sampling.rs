@@ -1,4 +1,4 @@
-//! The sampler, asked for draws, and what it ought to draw, in f64.
+//! The sampler's draws, and the draws expected of it, computed in f64.
 
 use std::cell::Cell;
 
@@ -10,7 +10,7 @@ use pollster::block_on;
 
 use crate::kernels::{state_with, tensor, tuning, values};
 
-/// The sampling parameters as the state has them, and what the sampler remembers.
+/// The sampling parameters as stored in the state, and the tokens that the sampler remembers.
 #[derive(Debug, Clone)]
 pub struct Case {
     pub step: u32,
@@ -27,7 +27,7 @@ pub struct Case {
     /// Tokens written before the first draw.
     pub written: Vec<u32>,
     pub biases: Vec<(u32, f32)>,
-    /// The tokens that may come, if not all.
+    /// Tokens that are allowed, if not all.
     pub mask: Option<Vec<u32>>,
 }
 
@@ -56,7 +56,7 @@ impl Case {
             || !self.biases.is_empty()
     }
 
-    /// Words from STEP on.
+    /// Returns the words of the state from STEP on.
     fn words(&self) -> Vec<u32> {
         vec![
             self.step,
@@ -73,7 +73,7 @@ impl Case {
         ]
     }
 
-    /// So many ids, each from the same logits before adjustment.
+    /// Draws `draws` ids, each from the same logits before adjustment.
     pub fn drawn(&self, device: &Device, logits: &[f32], draws: usize) -> Vec<u32> {
         let ops = Ops::new(&device.burn, tuning(1));
         let mut state = state_with(
@@ -96,7 +96,7 @@ impl Case {
         while ids.len() < draws {
             let (first, some) = (ids.len(), state::RING_LEN.min(draws - ids.len()));
             for _ in 0..some {
-                // (penalties change the logits in place, a mask does so to the same end each time)
+                // (penalties change the logits in place; a mask does too, but with the same result each time)
                 let logits = if self.adjusts() {
                     upload()
                 } else {
@@ -115,7 +115,7 @@ impl Case {
         ids
     }
 
-    /// Logits after bias, penalties and mask, when each token was written so many times.
+    /// Returns the logits after bias, penalties and mask, where `written` counts how often each token was written.
     pub fn adjusted(&self, logits: &[f32], written: &[u32]) -> Vec<f64> {
         let mut out: Vec<f64> = logits.iter().map(|v| f64::from(*v)).collect();
         for (id, bias) in &self.biases {
@@ -153,10 +153,10 @@ impl Case {
         times
     }
 
-    /// The share of each token in what the filters leave of adjusted logits.
+    /// Returns the share of each token among those that the filters keep of the adjusted logits.
     pub fn shares(&self, adjusted: &[f64]) -> Shares {
         let clear = Cell::new(true);
-        // Whether `a` is on another side of `b` than f32 might see it.
+        // Records whether f32 might see `a` on the other side of `b`.
         let apart = |a: f64, b: f64, by: f64| clear.set(clear.get() && (a - b).abs() > by);
         let lost = adjusted.len() as f64 / f64::from(1 << 30);
         let top = adjusted.iter().copied().fold(f64::MIN, f64::max);
@@ -171,7 +171,7 @@ impl Case {
 
         if let Some(next) = order.get(self.top_k as usize).filter(|_| self.top_k > 0) {
             let last = adjusted[order[self.top_k as usize - 1]];
-            // What is as large as the last one stays with it.
+            // Tokens as likely as the last one stay with it.
             let equal = adjusted[*next] == last;
             apart(
                 adjusted[*next],
@@ -247,24 +247,24 @@ impl Case {
 
 /// The shares of the tokens that the filters keep.
 pub struct Shares {
-    /// By id; 0 for what they take out.
+    /// Share by id; 0 for tokens that are filtered out.
     pub of: Vec<f64>,
     /// Total share of all lower ids, by id.
     below: Vec<f64>,
     /// Largest allowed deviation of the sampler's integer masses (2^30 in total) from these shares.
     margin: f64,
-    /// No filter's edge is so near to a token that f32 might see it on the other side.
+    /// Whether no filter's edge is so close to a token that f32 might see it on the other side.
     pub is_clear: bool,
 }
 
 impl Shares {
-    /// The token that `point` lies in, for messages.
+    /// Returns the token whose share contains `point`, for messages.
     pub fn at(&self, point: f64) -> usize {
         self.below.partition_point(|below| *below <= point) - 1
     }
 
-    /// Whether a draw at `point` may bring `id`: there is one such token, and another next to it where the point is as near
-    /// to their boundary as the sampler's numbers are exact.
+    /// Whether a draw at `point` may yield `id`: one token may, and also its neighbour if the point is as close to
+    /// their boundary as the sampler's precision.
     pub fn may_bring(&self, id: u32, point: f64) -> bool {
         let (below, share) = (self.below[id as usize], self.of[id as usize]);
         let inside = below - self.margin..=below + share + self.margin;

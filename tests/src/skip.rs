@@ -1,10 +1,10 @@
-//! A loud way to leave something out. `cargo xtask test` requires everything: there, what may be left out is a list of
-//! names with reasons (xtask/src/test/skips.rs), and anything else is a failure.
+//! A loud way to skip something. `cargo xtask test` requires everything: its allowed skips are a list of names with
+//! reasons (xtask/src/test/skips.rs), and any other skip is a failure.
 
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Says that `name` is left out because of `why`, where `cargo xtask test` counts it.
+/// Reports that `name` is skipped because of `why`, in a form that `cargo xtask test` counts.
 pub fn skip(name: &str, why: &str) {
     eprintln!("SKIPPED {name}: {why}");
     let Some(file) = std::env::var_os("HEARTH_SKIPS") else {
@@ -25,7 +25,7 @@ pub fn missing(variable: &str, name: &str, why: &str) {
     skip(name, why);
 }
 
-/// A real model, named by an environment variable that `cargo xtask test` sets.
+/// Returns the path of a real model, named by an environment variable that `cargo xtask test` sets.
 pub fn real_model(variable: &str, what: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable);
     if path.is_none() {

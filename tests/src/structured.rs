@@ -10,7 +10,7 @@ pub fn vocabulary(engine: &Engine) -> Vocabulary {
         .unwrap_or_else(|e| panic!("no vocabulary: {e}"))
 }
 
-/// A constraint for one answer.
+/// Returns a constraint for one answer.
 pub fn constraint(vocabulary: &Vocabulary, format: &Format) -> Result<Box<dyn Constraint>> {
     match vocabulary.grammar(format) {
         Ok(grammar) => Ok(Box::new(Follow(grammar))),

@@ -1,4 +1,4 @@
-//! Models of real shapes whose weights are zeros that never existed as a file: for speed and memory, not for text.
+//! Models of real shapes whose weights are zeros, generated without a file: for speed and memory, not for text.
 
 use hearth::{Device, Engine, LoadOptions, Loader, Result};
 use hearth_modelfile::container::writer::GgufWriter;
@@ -15,7 +15,7 @@ pub struct Shape {
     pub head_dim: usize,
     pub d_ff: usize,
     pub vocab: usize,
-    /// lm_head is the embedding.
+    /// Whether lm_head is the embedding.
     pub tied: bool,
 }
 
@@ -42,7 +42,7 @@ const fn shape(name: &'static str, dims: [usize; 7], tied: bool) -> Shape {
     }
 }
 
-/// Shapes by name; all run as the Llama family, whatever else their own has.
+/// Shapes by name; all run as the Llama family, whatever else their own architecture has.
 pub const SHAPES: [Shape; 5] = [
     shape("smollm2-135m", [30, 576, 9, 3, 64, 1536, 49_152], true),
     shape("qwen3-0.6b", [28, 1024, 16, 8, 128, 3072, 151_936], true),
@@ -56,7 +56,7 @@ pub const SHAPES: [Shape; 5] = [
 ];
 
 impl Shape {
-    /// Name, shape and storage type of every tensor.
+    /// Returns name, shape and storage type of every tensor.
     fn tensors(&self) -> Vec<(String, Vec<u64>, GgmlType)> {
         let (d, ff) = (self.d_model, self.d_ff);
         let (q, kv) = (
@@ -92,7 +92,7 @@ impl Shape {
         all
     }
 
-    /// The file's header, and the length of the whole file.
+    /// Returns the file's header, and the length of the whole file.
     pub fn header(&self) -> (Vec<u8>, u64) {
         let u32 = |n: usize| Value::U32(n as u32);
         let mut writer = GgufWriter::new()
@@ -145,7 +145,7 @@ impl Shape {
         (header, total)
     }
 
-    /// The model on `device`, its zeros made chunk by chunk.
+    /// Loads the model on `device`, with zeros generated chunk by chunk.
     ///
     /// # Errors
     /// Returns the loader's error.

@@ -1,5 +1,5 @@
-//! `cargo xtask bench --native [-- SHAPE ..]`: decode at several contexts, prefill, prefix hit and load, on every native
-//! device; one JSON line a case. The default is SmolLM2 itself; other shapes have weights of zeros.
+//! `cargo xtask bench --native [-- SHAPE ..]`: decode at several contexts, prefill, prefix hit and load, on every
+//! native device; one JSON line per case. The default is SmolLM2 itself; other shapes have all-zero weights.
 
 use std::time::Instant;
 
@@ -29,7 +29,7 @@ const TEXTS: [(&str, &str); 2] = [
     ("tell", "Tell me a story about a lighthouse keeper."),
 ];
 
-/// Greedy answers of up to 96 tokens, plain and with drafts while they pay.
+/// Times greedy answers of up to 96 tokens, without drafts and with drafts while they pay.
 fn drafts(engine: &mut Engine, text: &str) -> Result<serde_json::Value> {
     let mut tok_s = [0.0; 2];
     let before = engine.stats();
@@ -38,7 +38,7 @@ fn drafts(engine: &mut Engine, text: &str) -> Result<serde_json::Value> {
         let message = json!([{"role": "user", "content": text}]);
         let messages: Vec<Message> = serde_json::from_value(message).unwrap_or_default();
         let ids = engine.encode_chat(&messages)?;
-        // The second time the prompt is cached.
+        // In the second run the prompt is cached.
         generate(engine, &ids, 1, GREEDY)?;
         let start = Instant::now();
         let (ids, _) = generate(engine, &ids, 96, GREEDY)?;
@@ -51,7 +51,7 @@ fn drafts(engine: &mut Engine, text: &str) -> Result<serde_json::Value> {
     }))
 }
 
-/// Milliseconds from the start to the first token of a prompt.
+/// Measures milliseconds from the start to the first token of a prompt.
 fn first_token_ms(engine: &mut Engine, prompt: &[u32]) -> Result<f64> {
     let start = Instant::now();
     engine.start_ids(prompt.to_vec(), GREEDY, Some(1), &[])?;
@@ -59,7 +59,7 @@ fn first_token_ms(engine: &mut Engine, prompt: &[u32]) -> Result<f64> {
     Ok(start.elapsed().as_secs_f64() * 1e3)
 }
 
-/// Multiplications and additions that a GPU does a second, in registers alone.
+/// Measures multiplications and additions that a GPU does per second, in registers alone.
 fn flops(device: &Device) -> Result<f64> {
     const GROUPS: u32 = 1024;
     const ROUNDS: u32 = 256;
@@ -183,7 +183,7 @@ fn main() -> Result<()> {
             );
             for context in [0, 2048, 8192].into_iter().filter(|c| c + 64 <= n_ctx) {
                 let (ms, dispatches) = block_on(engine.decode_ms(context, 16))?;
-                // What the bytes and the launches of a step take at least.
+                // Minimum time for the bytes and the launches of a step.
                 let bound = (weights + kv_a_token * context as f64) / bytes_s * 1e3
                     + dispatches as f64 * launch_s * 1e3;
                 print(
@@ -203,11 +203,11 @@ fn main() -> Result<()> {
                 }
             }
             for n in [16, 128, 512, 2048].into_iter().filter(|n| n + 64 <= n_ctx) {
-                // No two prompts begin alike, so that nothing of one is found for another.
+                // No two prompts begin alike, so that no prompt hits another's cached prefix.
                 let prompt: Vec<u32> = (0..n).map(|i| (1000 + n + i * 7) as u32 % 40_000).collect();
                 let ms = first_token_ms(&mut engine, &prompt)?;
                 let hit = first_token_ms(&mut engine, &prompt)?;
-                // What the multiplications take at least; nothing is known of the CPU's.
+                // Minimum time for the multiplications; unknown for the CPU.
                 let bound = 2.0 * engine.info().parameters as f64 * n as f64 / flops * 1e3;
                 let of_bound = (flops > 0.0).then_some(bound / ms);
                 print(

@@ -1,8 +1,8 @@
-//! A small static HTTP/1.1 server on std alone: what `serve` and the browser tests need and no more.
-//! GET and HEAD, keep-alive, byte ranges, validators. It listens on the loopback address only.
+//! A small static HTTP/1.1 server on std alone: only what `serve` and the browser tests need. GET and HEAD,
+//! keep-alive, byte ranges, validators. It listens on the loopback address only.
 //!
-//! `http` reads requests and writes heads, `files` finds the file and its type, `range` does the arithmetic
-//! of byte ranges, `respond` puts an answer together, `faults` breaks it on request.
+//! `http` reads requests and writes heads, `files` finds the file and its type, `range` does the arithmetic of byte
+//! ranges, `respond` assembles a response, `faults` breaks it on request.
 
 mod faults;
 mod files;
@@ -28,15 +28,15 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// The files to serve and the options to serve them with.
 pub struct Site {
-    /// The first whose prefix fits answers.
+    /// Mounts; the first whose prefix matches answers.
     pub mounts: Vec<Mount>,
-    /// The Content-Security-Policy of the files in a directory.
+    /// A directory, and the Content-Security-Policy for its files.
     pub policy: Option<(PathBuf, String)>,
-    /// COOP and COEP on every answer.
+    /// Send COOP and COEP with every response.
     pub isolated: bool,
     /// Obey fault queries.
     pub faults: bool,
-    /// Name every answer of 400 and above on stderr.
+    /// Log every response with status 400 or above to stderr.
     pub log_errors: bool,
 }
 
@@ -46,7 +46,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Port 0 takes any that is free.
+    /// Binds `port`; 0 means any free port.
     pub fn bind(port: u16) -> Result<Self> {
         let listener = match TcpListener::bind(("127.0.0.1", port)) {
             Ok(listener) => listener,
@@ -73,13 +73,14 @@ impl Server {
         let site = Arc::new(site);
         let faults = Arc::new(faults::Counters::default());
         loop {
-            // An error here is one connection's (reset before it was accepted) or a passing lack of descriptors.
+            // An error here concerns a single connection (reset before it was accepted) or a temporary lack of
+            // descriptors.
             let Ok((stream, _)) = self.listener.accept() else {
                 thread::sleep(Duration::from_millis(20));
                 continue;
             };
             let (site, faults) = (site.clone(), faults.clone());
-            // Dropping the stream, where no thread is to be had, refuses the connection.
+            // If no thread is available, dropping the stream refuses the connection.
             let _ = thread::Builder::new()
                 .name("http".into())
                 .spawn(move || connection(stream, &site, &faults));
@@ -95,7 +96,7 @@ impl Server {
     }
 }
 
-/// Requests one after another until either side closes.
+/// Answers requests one after another until either side closes.
 fn connection(stream: TcpStream, site: &Site, faults: &faults::Counters) {
     // Head and body are separate writes; without this the body waits for the head's acknowledgement.
     let _ = stream.set_nodelay(true);
