@@ -12,7 +12,7 @@ use hearth_modelfile::huggingface::{TEXT_FILES, Texts, convert};
 use hearth_modelfile::text::template::{ChatTemplate, Message, RenderOptions};
 use hearth_modelfile::text::tokenizer::Tokenizer;
 
-/// A target and its name.
+/// A target's name and function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
@@ -24,7 +24,7 @@ pub const TARGETS: [Target; 5] = [
     ("template", template),
 ];
 
-/// The beginning of a GGUF file, and everything that is made of a header.
+/// Parses the beginning of a GGUF file and builds everything that comes from a header.
 pub fn gguf(data: &[u8]) {
     let _ = Gguf::parse(data, None);
     let Ok(Parsed::Header(gguf)) = Gguf::parse(data, Some(data.len() as u64)) else {
@@ -43,7 +43,7 @@ pub fn gguf(data: &[u8]) {
     }
 }
 
-/// The beginnings of two files that are one model: the first byte says where they are cut apart.
+/// Parses the beginnings of two files that form one model: the first byte says where to split the data.
 pub fn shards(data: &[u8]) {
     let _ = safetensors::parse(data, None);
     let _ = safetensors::parse(data, Some(data.len() as u64));
@@ -60,7 +60,7 @@ pub fn shards(data: &[u8]) {
     let _ = files.join();
 }
 
-/// The texts of a Hugging Face folder, one behind the other, with zero bytes between, and the JSON of its tensors.
+/// Parses the texts of a Hugging Face folder, concatenated with zero bytes in between, and the JSON of its tensors.
 pub fn folder(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut parts = text.split('\0').map(str::to_owned);
@@ -89,7 +89,7 @@ pub fn folder(data: &[u8]) {
     }
 }
 
-/// A text for each kind of tokenizer.
+/// Encodes a text with each kind of tokenizer.
 pub fn tokenizer(data: &[u8]) {
     thread_local! {
         static ALL: Vec<Tokenizer> = ["tiny_llama", "tokenizer_spm", "tokenizer_t5",
@@ -104,7 +104,7 @@ pub fn tokenizer(data: &[u8]) {
     ALL.with(|all| all.iter().for_each(|one| check_tokenizer(one, &text)));
 }
 
-/// A chat template.
+/// Parses and renders a chat template.
 pub fn template(data: &[u8]) {
     thread_local! {
         static TINY: Tokenizer = {
@@ -143,7 +143,8 @@ fn render(template: &ChatTemplate, tokenizer: &Tokenizer) {
     }
 }
 
-/// Ids are in the vocabulary, plain text makes no special token, and a stream says what decoding says.
+/// Checks that ids are in the vocabulary, that plain text yields no special token, and that streaming agrees with
+/// decoding.
 fn check_tokenizer(tokenizer: &Tokenizer, text: &str) {
     let Ok(ids) = tokenizer.encode(text) else {
         return;

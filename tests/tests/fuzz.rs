@@ -1,6 +1,7 @@
-//! The fuzz targets for a bounded time: the seeds of the tree, each changed in ways that are drawn, always the same ones.
+//! Runs the fuzz targets for a bounded time: the seeds in the tree, each with random changes that are the same in
+//! every run.
 //!
-//! Nothing panics or hangs, and nothing takes memory beyond the size of its input.
+//! Nothing may panic or hang, or use memory out of proportion to the size of its input.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -9,13 +10,13 @@ use std::time::{Duration, Instant};
 use hearth_tests::fuzz::{TARGETS, Target};
 use hearth_tests::{golden_bytes, goldens};
 
-/// Counts bytes that are allocated.
+/// An allocator that counts allocated bytes.
 struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: everything is the system's; only sizes are counted.
+// SAFETY: everything is forwarded to the system allocator; only sizes are counted.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let live = LIVE.fetch_add(layout.size(), Relaxed) + layout.size();
@@ -32,7 +33,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// xorshift64
+/// A xorshift64 generator.
 struct Random(u64);
 
 impl Random {
@@ -44,12 +45,13 @@ impl Random {
     }
 }
 
-/// Values that lengths and counts are tried with.
+/// Values to try as lengths and counts.
 const NASTY: [u64; 8] = [0, 1, 0x7f, 0xff, 0xffff, 1 << 31, u32::MAX as u64, u64::MAX];
 
-/// Some changes: flipped bits, nasty numbers, pieces of itself or of another seed elsewhere, an early end.
+/// Makes a few changes: flipped bits, nasty numbers, pieces of itself or of another seed moved elsewhere, an early
+/// end.
 fn change(data: &mut Vec<u8>, other: &[u8], random: &mut Random) {
-    // Behind its header a model is numbers, any of which are right.
+    // After its header a model is only numbers, and any numbers are valid.
     let reach = data.len().min(24 << 10);
     for _ in 0..1 + random.below(4) {
         let at = random.below(reach.min(data.len()));
@@ -70,7 +72,7 @@ fn change(data: &mut Vec<u8>, other: &[u8], random: &mut Random) {
                 data.drain(at..at + n);
             }
             5 => {
-                // A number in a text becomes a large one.
+                // Make a number in a text a large one.
                 let digit = (at..data.len()).find(|at| data[*at].is_ascii_digit());
                 let nines = vec![b'9'; random.below(11)];
                 digit.map(|at| data.splice(at..at, nines).count());
@@ -81,7 +83,7 @@ fn change(data: &mut Vec<u8>, other: &[u8], random: &mut Random) {
     }
 }
 
-/// The seeds of a target: what is in `fuzz/corpus`, and what goldens have of the kind.
+/// Returns a target's seeds: the files in `fuzz/corpus`, and goldens of the same kind.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let corpus = goldens().join("../../../fuzz/corpus").join(target);
     let mut paths: Vec<_> = std::fs::read_dir(&corpus)
@@ -95,7 +97,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         .collect();
     let header = |name: &str| {
         let mut bytes = golden_bytes(name);
-        // Headers are what is changed.
+        // Only headers are changed.
         bytes.truncate(24 << 10);
         bytes
     };
@@ -144,10 +146,10 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
 /// Time limit for one input: much longer than any input takes, and still short enough to wait for.
 const HANG: Duration = Duration::from_secs(20);
 
-/// Since when the input at hand is being read, in milliseconds since the start; 0: none is.
+/// Time at which the current input was started, in milliseconds since the start; 0: no input is running.
 static BUSY_SINCE: AtomicUsize = AtomicUsize::new(0);
 
-/// Ends the process, with a word, where an input takes for ever: no test could say so.
+/// Ends the process, with a message, if an input hangs: no test could report that.
 fn watch(start: Instant) {
     std::thread::spawn(move || {
         loop {
@@ -221,7 +223,7 @@ fn targets_survive_what_is_drawn() {
                 let (name, seeds) = (target.0, seeds(target.0));
                 let mut random = Random(seed);
                 let mut most = 0;
-                // The first call makes the tokenizers that a target keeps, which no input is to be charged for.
+                // The first call builds the tokenizers that a target keeps, which must not count towards any input.
                 (target.1)(&seeds[0]);
                 for seed in &seeds {
                     run(target, seed, start);

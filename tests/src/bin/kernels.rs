@@ -1,4 +1,4 @@
-//! Times single kernels on the native GPU: `cargo run -p hearth-tests --bin kernels`, one JSON line a case.
+//! Times single kernels on the native GPU: `cargo run -p hearth-tests --bin kernels`, one JSON line per case.
 //!
 //! VK_DRIVER_FILES chooses the driver, for example Chromium's SwiftShader instead of lavapipe.
 
@@ -14,7 +14,7 @@ use hearth_modelfile::container::GgmlType;
 use hearth_tests::kernels::*;
 use pollster::block_on;
 
-/// Milliseconds of one call, the best of three rounds.
+/// Measures milliseconds per call, the best of three rounds.
 fn time(state: &Tensor<2, burn::tensor::Int>, mut call: impl FnMut()) -> f64 {
     const CALLS: u32 = 20;
     let wait = || block_on(read_words(state, 0, 4)).unwrap();
@@ -30,8 +30,8 @@ fn time(state: &Tensor<2, burn::tensor::Int>, mut call: impl FnMut()) -> f64 {
         .fold(f64::MAX, f64::min)
 }
 
-/// Tokens a second through gate and up of 8 experts, of which each takes 2: one by one, and as a prompt whose slots go by
-/// expert or do not.
+/// Measures tokens per second through gate and up of 8 experts, with 2 per token: one token at a time, and as a
+/// prompt whose slots are grouped by expert or not.
 fn mixture(device: &Device, how: &str) {
     let (n_experts, n_used, rows, cols) = (8, 2, 256, 256);
     let packed = Packed::new(GgmlType::MXFP4, 1, n_experts * rows, cols);
@@ -113,7 +113,7 @@ fn main() {
         if arithmetic != Arithmetic::F32 {
             continue;
         }
-        // What each packing reads a second, in the bytes that it has on the device.
+        // Bytes that each packing reads per second, counted as stored on the device.
         let (rows, cols) = (2048, 2048);
         for dtype in [
             GgmlType::Q2_K,

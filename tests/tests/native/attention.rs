@@ -1,4 +1,4 @@
-//! RoPE, KV append and attention, and the projection that merges it, on both backends against f64 arithmetic.
+//! RoPE, KV append and attention, and the projection that merges its spans, on both backends against f64 arithmetic.
 
 use hearth::Device;
 use hearth::ops::words::read_f32;
@@ -7,8 +7,8 @@ use hearth_tests::attention::Context;
 use hearth_tests::kernels::*;
 use pollster::block_on;
 
-/// Three steps: two of a prompt, whose tensors have more rows than there are tokens, and one token that fills the context.
-/// The attention of that one is divided into spans, which the projection behind it merges.
+/// Three steps: two of a prompt, whose tensors have more rows than there are tokens, and one of a single token that
+/// fills the context. That token's attention is divided into spans, which the projection after it merges.
 #[derive(Debug)]
 struct Steps {
     spec: AttentionSpec,
@@ -66,7 +66,7 @@ impl Steps {
             for (pos, n) in [(0, first), (first, second)] {
                 let t = if n == 1 { 1 } else { n.next_multiple_of(8) };
                 let mut qkv = all[pos * cols..(pos + n) * cols].to_vec();
-                // Nothing of what is in the rows behind the tokens may count.
+                // The contents of the rows after the tokens must not matter.
                 qkv.resize(t * cols, 1e3);
                 let state = live(&ops, pos, n);
                 let qkv = tensor(device, &qkv, [t, cols]);
@@ -91,7 +91,7 @@ impl Steps {
             let y = block_on(read_f32(&y)).unwrap();
             errors.check((device, what[1]), self, (&y, &merged), tolerance[1]);
         };
-        // A value that lies between two that the cache can keep may become either.
+        // A value that lies between two that the cache can store may become either.
         let (cache, tolerance) = match spec.kv {
             KvType::F32 => ("f32 cache", 2e-6),
             KvType::F16 => ("f16 cache", 1e-4),
@@ -110,18 +110,19 @@ impl Steps {
     }
 }
 
-/// Places in [`DTYPES`].
+/// Places of types in [`DTYPES`].
 const Q4_0: usize = 3;
 const Q8_0: usize = 5;
 
-/// Case `number` of 16. Windows, sinks and what the cache is kept in come in all combinations, every two of the other
+/// Returns case `number` of 16. Windows, sinks and cache types occur in all combinations, any two of the other
 /// properties in all of theirs; so do types and arithmetics of the projection with lanes.
 fn case(number: usize) -> Steps {
     use Arithmetic::{F16, F32, I15};
-    // Whether an odd number of these bits is set: of any two masks all four answers come equally often.
+    // Whether an odd number of these bits is set: for any two masks, all four results are equally frequent.
     let has = |mask: usize| (number & mask).count_ones() % 2 == 1;
-    // Heads of keys, queries to each, their width; the projection's type, arithmetic and lanes: Q4_0 and Q8_0 as floats and as
-    // integers with one lane and with 16 behind caches that add little error of their own, and all others.
+    // Key heads, queries per key head, head width; the projection's type, arithmetic and lanes: Q4_0 and Q8_0 as
+    // floats and as integers, with one lane and with 16, following caches that add little error; then all other
+    // types.
     let cases = [
         (1, 8, 4, Q4_0, F32, 1),
         (2, 1, 64, Q4_0, I15, 1),
@@ -154,7 +155,7 @@ fn case(number: usize) -> Steps {
             qk_norm: [QkNorm::None, QkNorm::Head, QkNorm::Row, QkNorm::None]
                 [has(7) as usize + 2 * has(11) as usize],
             scale: 0.3,
-            // The small one makes of most scores one of two numbers.
+            // The small softcap turns most scores into one of two numbers.
             softcap: [0.0, 1.5, 0.0, 0.02][has(9) as usize + 2 * has(13) as usize],
             window: if windowed {
                 (1 + (first + second) / 3) as u32
@@ -198,7 +199,7 @@ fn attention_matches_plain_arithmetic_in_odd_cases() {
         .for_each(|number| case(number).check(&errors));
 }
 
-/// With 32 spans a span is longer than a tile from 2048 positions on, and there are fewer of them again.
+/// With 32 spans, a span is longer than a tile from 2048 positions on, and then there are fewer spans again.
 #[test]
 fn a_long_context_has_spans_of_several_tiles() {
     let errors = Errors::default();

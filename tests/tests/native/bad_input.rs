@@ -1,4 +1,4 @@
-//! Files that are not what they should be, end to end through the loader: an error that says so, never a panic.
+//! Invalid files, end to end through the loader: an error that describes the fault, never a panic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -23,7 +23,7 @@ fn options(total_bytes: Option<u64>) -> LoadOptions {
     }
 }
 
-/// Loads without saying how long the file is.
+/// Loads without announcing the file's length.
 fn load_unsized(device: Device, bytes: &[u8], chunk: usize) -> Result<Engine> {
     block_on(async {
         let mut loader = Loader::new(device, options(None));
@@ -34,7 +34,7 @@ fn load_unsized(device: Device, bytes: &[u8], chunk: usize) -> Result<Engine> {
     })
 }
 
-/// The error of a load.
+/// Returns the error of a load.
 fn error(device: Device, bytes: &[u8]) -> Error {
     match load(device, bytes, 64, 4096) {
         Err(error) => error,
@@ -42,7 +42,7 @@ fn error(device: Device, bytes: &[u8]) -> Error {
     }
 }
 
-/// The errors with and without a known length, in small and large chunks.
+/// Returns the errors with and without a known length, in small and large chunks.
 fn errors(bytes: &[u8]) -> Vec<Error> {
     let mut errors = vec![error(cpu(), bytes)];
     for chunk in [97, usize::MAX] {
@@ -56,7 +56,7 @@ fn logits(engine: &mut Engine) -> Vec<f32> {
     block_on(engine.logits(&[1, 87, 85, 264, 201])).unwrap()
 }
 
-/// The unchanged file loads on the same device.
+/// Checks that the unchanged file still loads on the same device.
 fn assert_still_loads(device: &Device) {
     let mut engine = load(device.clone(), &tiny(), 64, 4096).unwrap();
     assert!(logits(&mut engine).iter().all(|x| x.is_finite()));
@@ -105,7 +105,7 @@ fn a_truncated_file_says_so() {
     for i in 1..50 {
         let cut = &tiny[..tiny.len() * i / 50];
         let mut all = errors(cut);
-        // The length of the whole file is known, and less comes.
+        // The length of the whole file is announced, but fewer bytes arrive.
         let short = block_on(async {
             let mut loader = Loader::new(cpu(), options(Some(tiny.len() as u64)));
             for chunk in cut.chunks(4096) {
@@ -141,7 +141,8 @@ fn more_bytes_than_announced_are_refused() {
     assert!(message.contains(&(tiny.len() + 1).to_string()), "{message}");
 }
 
-/// Loads a damaged file and, if that works, has it answer: an answer from logits that are numbers, or an error, and no panic.
+/// Loads a damaged file and, if that works, generates an answer: the result is an answer from finite logits, or an
+/// error, but never a panic.
 fn survives(bytes: &[u8], sized: bool) -> Result<()> {
     let engine = match sized {
         true => load(cpu(), bytes, 64, 4096),
@@ -185,9 +186,9 @@ fn flip(from: usize, to: usize, n: usize) -> usize {
 fn flipped_bytes_in_the_header_never_panic() {
     let end = header(&tiny()).data_offset as usize;
     let survived = flip(0, end, 200);
-    // Some of a header is texts that nobody reads, most of it is not.
+    // Part of a header is text that is never read, but most of it is used.
     assert!((25..100).contains(&survived), "{survived} of 200 load");
-    // The fields that all else hangs on.
+    // The fields that everything else depends on.
     flip(0, 24, 60);
 }
 
@@ -255,7 +256,7 @@ fn an_unknown_architecture_lists_the_known_ones() {
     }
 }
 
-/// One tensor in Q5_0, and in a type that does not exist.
+/// Returns files with one tensor in Q5_0, and in a type that does not exist.
 fn unsupported() -> [(Vec<u8>, &'static str); 2] {
     let name = "blk.1.attn_k.weight";
     let mut q8_1 = TinyFile::read();
@@ -289,14 +290,14 @@ fn every_tensor_is_missed_and_its_shape_checked() {
         let mut without = file.clone();
         without.tensors.retain(|other| other.name != t.name);
         if t.name == "output.weight" {
-            // Then the embedding is used.
+            // The embedding is used instead.
             load(cpu(), &without.bytes(), 64, 4096).unwrap();
         } else {
             let name = t.name.clone();
             let error = error(cpu(), &without.bytes());
             assert_eq!(error, Error::MissingTensor { name });
         }
-        // Half of it.
+        // Half of the tensor.
         let mut half = file.clone();
         let changed = half.tensor(&t.name);
         *changed.shape.last_mut().unwrap() /= 2;
@@ -342,7 +343,7 @@ fn a_cache_beyond_the_binding_limit_is_refused() {
     };
     let limit = device.info().limits.max_storage_buffer_binding_size;
     let file = TinyFile::read().set("llama.context_length", Value::U32(1 << 26));
-    // 2 heads of 16 f16 a position.
+    // 2 heads of 16 f16 values per position.
     let context = limit as usize / 64 + 1;
     let error = load(device.clone(), &file.bytes(), context, 4096).err();
     let expected = Error::OutOfMemory {
@@ -369,7 +370,7 @@ fn after_an_error_the_device_is_as_good_as_new() {
         for (bytes, _) in unsupported() {
             found.push(error(device.clone(), &bytes).code());
         }
-        // Noticed only when all is there.
+        // Noticed only when the whole file has arrived.
         let mut file = TinyFile::read();
         file.tensor("output_norm.weight").shape = vec![32];
         found.push(error(device.clone(), &file.bytes()).code());
@@ -395,7 +396,7 @@ fn the_chunks_size_does_not_matter() {
     }
 }
 
-/// A few kilobytes that claim terabytes, from a source that does not say how long it is.
+/// A few kilobytes that claim terabytes, from a source that does not announce its length.
 #[test]
 fn claims_beyond_memory_are_refused() {
     let mut file = TinyFile::read().set("llama.embedding_length", Value::U32(1 << 17));

@@ -39,7 +39,7 @@ struct Expression {
     text: String,
 }
 
-/// The instant that the golden calls now.
+/// Returns the instant that the golden uses as the current time.
 fn now(golden: &Golden) -> Clock {
     assert_eq!(golden.now, "2025-07-04T09:08:07");
     Clock {
@@ -48,12 +48,12 @@ fn now(golden: &Golden) -> Clock {
     }
 }
 
-/// ChatML's special tokens, so that marking look-alikes is at work, too.
+/// Returns a tokenizer with ChatML's special tokens, so that the marking of look-alikes is active, too.
 fn tokenizer() -> Tokenizer {
     Tokenizer::from_gguf(&header(&golden_bytes("tiny_llama.gguf")).metadata).unwrap()
 }
 
-/// Renders as transformers does: its keyword arguments are our options.
+/// Renders like transformers: its keyword arguments are our options.
 fn render(
     source: &str,
     messages: &[Message],
@@ -198,7 +198,7 @@ fn every_expression_means_what_it_means_in_jinja2() {
     assert_eq!(seen.len(), DIFFERENCES.len(), "of these: {seen:?}");
 }
 
-/// The date comes from the clock that is passed, not from the machine's.
+/// The date comes from the clock passed in, not from the machine's.
 #[test]
 fn the_clock_is_the_callers() {
     let tokenizer = tokenizer();
@@ -248,12 +248,12 @@ fn templates_tell_how_tools_are_called() {
             "{%- if tools %}<tool_call>\n<function=a>\n<parameter=b>\nvalue\n</parameter>\n</function>\n</tool_call>{% endif %}",
             Some(ToolStyle::Xml),
         ),
-        // GLM 4.5, whose calls nothing here reads: tools are told of in the prompt instead
+        // GLM 4.5, whose calls are not parsed: the prompt describes the tools instead
         (
             "{%- if tools %}<tool_call>{function-name}\n<arg_key>{arg-key-1}</arg_key>{% endif %}",
             None,
         ),
-        // Llama 3.1: its own tools are called behind this token
+        // Llama 3.1: its built-in tools are called after this token
         (
             "{%- if builtin_tools is defined %}{{- \"<|python_tag|>\" + tool_call.name }}{% endif %}{{ tools }}",
             Some(ToolStyle::Llama),
@@ -273,13 +273,13 @@ fn templates_tell_how_tools_are_called() {
             "{%- if tools -%}namespace functions {% endif %}<|start|>assistant<|channel|>analysis<|message|>",
             Some(ToolStyle::Harmony),
         ),
-        // Without tools, whatever else it says
+        // Without tools, whatever else it contains
         ("{{ messages }}<tool_call>", None),
         (
             "{% for message in messages %}{{ message.content }}{% endfor %}",
             None,
         ),
-        // With tools in a way that is not known
+        // With tools in an unknown style
         ("{{ tools }}", None),
     ];
     for (source, style) in cases {

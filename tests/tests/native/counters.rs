@@ -11,8 +11,9 @@ fn tiny(device: Device, context: usize) -> Engine {
     load_file(device, &goldens().join("tiny_llama.gguf"), context)
 }
 
-/// Launches of a step: six a layer, embedding, lm_head and sampling; one for each further packing among matrices
-/// that are multiplied together; and one for each activation whose gate and up are not of one packing.
+/// Checks the launches of a step: six per layer, plus embedding, lm_head and sampling; one for each further packing
+/// among matrices that are multiplied together; and one for each activation whose gate and up have different
+/// packings.
 fn check_counters(file: &str, further: u64, activations: u64) {
     let Some(device) = open(On::Gpu) else {
         return;
@@ -22,7 +23,7 @@ fn check_counters(file: &str, further: u64, activations: u64) {
     block_on(engine.warm_up()).unwrap();
     let n_layers = engine.info().config.n_layers as u64;
     let per_token = 6 * n_layers + 3 + further + activations;
-    // Several tokens at once have norms and activations in launches of their own.
+    // With several tokens at once, norms and activations are separate launches.
     let prefill = 9 * n_layers + 3 + further;
     let before = engine.stats();
     assert_eq!(before.dispatches_per_token, per_token);
@@ -65,7 +66,7 @@ fn the_cpu_replays_nothing() {
     assert_eq!((stats.bytes_read, stats.readbacks), (4 * 8, 8));
 }
 
-/// Everything that an engine held on the device is free again for the next one.
+/// All device memory that an engine held is free again for the next engine.
 #[test]
 fn two_hundred_engines_take_the_memory_of_one() {
     let Some(device) = open(On::Gpu) else {
@@ -93,7 +94,7 @@ fn two_hundred_engines_take_the_memory_of_one() {
     );
 }
 
-/// A fast GPU's chunks are the longest, and two of them are in flight: what they work in is bounded as well.
+/// A fast GPU's chunks are the longest, and two of them are in flight: their working memory is bounded as well.
 #[test]
 fn the_longest_chunks_keep_to_their_memory() {
     const MIB: u64 = 1 << 20;

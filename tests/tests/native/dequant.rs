@@ -19,7 +19,7 @@ struct Entry {
     data_offsets: [usize; 2],
 }
 
-/// By type: the bytes in the file and the values that gguf-py makes of them.
+/// Returns, by type, the bytes in the file and the values that gguf-py decodes from them.
 fn golden() -> BTreeMap<String, (Vec<u8>, Vec<f32>)> {
     let file = golden_bytes("dequant.safetensors");
     let (len, rest) = file.split_first_chunk::<8>().unwrap();
@@ -50,7 +50,7 @@ fn ggml_type(name: &str) -> GgmlType {
         .unwrap_or_else(|| panic!("{name} is not a GGML type"))
 }
 
-/// The supported types with their formats and goldens.
+/// Returns the supported types with their formats and goldens.
 fn supported() -> Vec<(&'static dyn BlockFormat, Vec<u8>, Vec<f32>)> {
     let mut golden = golden();
     SUPPORTED
@@ -73,13 +73,13 @@ fn assert_bits(found: &[f32], expected: &[f32], what: &str) {
     }
 }
 
-/// Formats whose scales are products, which the device has rounded to f16.
+/// Formats whose scales are products, which the device rounds to f16.
 const ROUNDED: [&str; 4] = ["Q3_K", "Q4_K", "Q5_K", "Q6_K"];
-/// Formats with blocks in the golden whose scales do not fit f16, or MXFP4's f32.
+/// Formats with blocks in the golden whose scales do not fit into f16 or, for MXFP4, into f32.
 const OVERFLOWING: [&str; 7] = ["Q4_0", "Q5_0", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "MXFP4"];
 
-/// As on the device: zeros of a block with a negative scale lose their sign where the format has none, and products of
-/// scales are rounded to f16.
+/// Compares as on the device: zeros in a block with a negative scale lose their sign if the format has none, and
+/// products of scales are rounded to f16.
 fn assert_repacked(format: &dyn BlockFormat, found: &[f32], expected: &[f32], what: &str) {
     let name = format.ggml_type().name();
     if ROUNDED.contains(&name) {
@@ -152,7 +152,7 @@ fn repacked_values_are_those_of_the_gguf_package() {
                 assert_bits(&out, &values, &format!("{name} in rows of {cols}"));
             }
         }
-        // Block by block, because a single scale that cannot be packed refuses the whole.
+        // Block by block, because a single scale that cannot be packed makes the whole weight fail.
         let blocks = bytes.chunks(block_bytes).zip(values.chunks(block_len));
         for (i, (block, values)) in blocks.enumerate() {
             match round_trip(format, block_len, block) {

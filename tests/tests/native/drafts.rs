@@ -1,4 +1,4 @@
-//! Drafts: the sampler's rows and drafts on every backend, and answers that are the same with them and without.
+//! Drafts: the sampler's rows and drafts on every backend, and answers that are the same with and without drafts.
 
 use hearth::engine::request::{CompletionTokensDetails, Sampling};
 use hearth::ops::Ops;
@@ -11,7 +11,7 @@ use hearth_tests::{On, exact, finish, goldens, load_file_with, open, open_measur
 use pollster::block_on;
 use proptest::prelude::*;
 
-/// The state and the context after a step on `rows` of logits, whose ids after the first are `drafted`.
+/// Returns the state and the context after a step on `rows` of logits, whose ids after the first are `drafted`.
 fn step(
     device: &Device,
     rows: &[Vec<f32>],
@@ -72,7 +72,7 @@ fn rows_are_sampled_as_if_alone_and_the_next_drafts_are_the_twins() {
         0..20u32,
     );
     for_all(60, drawn, |(vocab, len, n, seed, greedy, room, round)| {
-        // Few shapes, since each is compiled for itself.
+        // Few shapes, since each is compiled separately.
         let vocab = [3, 8, 21, 39][vocab];
         // Few different tokens, so that there are matches.
         let context: Vec<u32> = (values(seed, len).iter())
@@ -97,8 +97,8 @@ fn rows_are_sampled_as_if_alone_and_the_next_drafts_are_the_twins() {
             0,
             seed as u32,
             one,
-            // A token that was accepted counts for the rows after it. (History is kept between rows only: the
-            // penalty for what is in the prompt is the same for all.)
+            // An accepted token counts for the rows after it. (History is kept between rows only: the penalty for
+            // tokens in the prompt is the same for all rows.)
             one,
             0,
             0,
@@ -107,7 +107,7 @@ fn rows_are_sampled_as_if_alone_and_the_next_drafts_are_the_twins() {
             round,
         ];
         let expected = alone(&rows, &context, &params, n_ctx);
-        // The first n ids are right, and then one is wrong.
+        // The first n ids are right, and the next one is wrong.
         let mut drafted = expected[..n].to_vec();
         if n > 0 && seed % 3 > 0 {
             drafted[n - 1] = (drafted[n - 1] + 1) % vocab as u32;
@@ -144,7 +144,8 @@ fn rows_are_sampled_as_if_alone_and_the_next_drafts_are_the_twins() {
     });
 }
 
-/// On a GPU that is taken for one which gains by many threads on a row: where none is gained, no drafts are made unasked.
+/// Loads the tiny model on a GPU assumed to gain from many threads per row: on a GPU without that gain, no drafts are
+/// made unless requested.
 fn tiny(on: On, drafts: Drafts, context: usize) -> Option<Engine> {
     let device = match on {
         On::Gpu => open_measured(|measured| measured.decode_lanes = 16)?,
@@ -158,14 +159,15 @@ fn tiny(on: On, drafts: Drafts, context: usize) -> Option<Engine> {
     Some(load_file_with(device, &file, options))
 }
 
-/// A text that repeats itself, and one that does not.
+/// Returns a text that repeats itself, and one that does not.
 fn texts() -> [Vec<u32>; 2] {
     let [chat, long] = prompts();
     let again: Vec<u32> = (0..6).flat_map(|_| long.ids[..12].to_vec()).collect();
     [again, chat.ids]
 }
 
-/// The model's weights are random, so it repeats itself only where it is made to: by biases to `favoured` ids.
+/// Returns sampling parameters. The model's weights are random, so it repeats itself only if biases to `favoured` ids
+/// make it.
 fn sampling(temperature: f32, repetition_penalty: f32, favoured: &[u32]) -> Sampling {
     Sampling {
         temperature,
@@ -207,7 +209,7 @@ fn answers_are_the_same_with_drafts_and_without() {
                 sampling(1.0, 1.1, &[40, 41, 42]),
             ];
             for sampling in cases {
-                // To the end of the context, where a step with drafts does not fit any more.
+                // Up to the end of the context, where a step with drafts no longer fits.
                 for n in [1, 2, 50, 256 - text.len()] {
                     let mut expected = answer(&mut plain, &text, n, &sampling);
                     let none = expected.usage.completion_tokens_details;
@@ -233,7 +235,7 @@ fn answers_are_the_same_with_drafts_and_without() {
     }
 }
 
-/// A session goes on after drafts as after plain steps: the cache holds what the tokens say.
+/// A session continues after drafts as after plain steps: the cache matches the tokens.
 #[test]
 fn a_request_after_drafts_reuses_what_they_left() {
     for on in [On::Cpu, On::Gpu] {
@@ -262,7 +264,7 @@ fn a_step_with_drafts_costs_the_launches_that_it_should() {
         return;
     };
     block_on(engine.warm_up()).unwrap();
-    // A prompt of one chunk, whatever the device.
+    // A prompt of one chunk on any device.
     let text = &texts()[0][..8];
     let before = engine.stats();
     let found = answer(&mut engine, text, 60, &sampling(0.0, 1.0, &[40]));
@@ -270,7 +272,7 @@ fn a_step_with_drafts_costs_the_launches_that_it_should() {
     let steps = after.draft_steps - before.draft_steps;
     assert!(steps <= 14, "{steps} steps for {}", found.ids.len());
     assert_eq!(after.draft_replays - before.draft_replays, steps);
-    // A layer: two norms, RoPE, attention, the gate, and the projections: 6, because this file mixes types. Then
+    // Per layer: two norms, RoPE, attention, the gate, and the projections: 6, because this file mixes types. Then
     // embedding, norm, lm_head and sampling.
     assert_eq!(after.dispatches_per_draft_step, 2 * (5 + 6) + 4);
     assert_eq!(
@@ -293,7 +295,7 @@ fn no_drafts_where_they_cannot_pay() {
     let expected = answer(&mut engine, &texts()[0], 40, &repeating);
     let stats = engine.stats();
     assert_eq!((stats.draft_steps, stats.dispatches_per_draft_step), (0, 0));
-    // Whoever asks for them gets them.
+    // A caller that requests drafts gets them.
     engine.set_drafts(Drafts::Always);
     let mut found = answer(&mut engine, &texts()[0], 40, &repeating);
     assert!(engine.stats().draft_steps > 0);

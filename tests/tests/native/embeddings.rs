@@ -54,7 +54,7 @@ fn check_all(on: On, tolerance: f32) {
         let mut engine = load_file_with(device, &path, exact(max_length));
         check(name, &mut engine, on, tolerance);
         if name == "embed_qwen3" {
-            // A decoder still writes, whatever was embedded before.
+            // A decoder still generates, whatever was embedded before.
             block_on(engine.logits(&[5, 6, 7])).unwrap();
         } else {
             let error = block_on(engine.logits(&[5, 6, 7])).unwrap_err();
@@ -82,7 +82,7 @@ fn a_model_that_writes_makes_no_embeddings() {
     assert_eq!(error.code(), "invalid_request");
 }
 
-/// The real MiniLM, a folder that HEARTH_MINILM names (`cargo xtask test` sets it).
+/// The real MiniLM, in the folder named by HEARTH_MINILM (`cargo xtask test` sets it).
 #[test]
 fn minilm() {
     let Some(folder) = real_model("HEARTH_MINILM", "all-MiniLM-L6-v2") else {

@@ -7,7 +7,7 @@ use hearth_tests::kernels::*;
 use pollster::block_on;
 use proptest::prelude::*;
 
-/// For each token its experts, best first, with their weights.
+/// Returns each token's experts, best first, with their weights.
 fn reference_routes(logits: &[f32], n_experts: usize, n_used: usize) -> Vec<f32> {
     let routed = logits.chunks_exact(n_experts).flat_map(|logits| {
         let mut order: Vec<usize> = (0..n_experts).collect();
@@ -21,16 +21,16 @@ fn reference_routes(logits: &[f32], n_experts: usize, n_used: usize) -> Vec<f32>
     routed.collect()
 }
 
-/// A mixture, from the router's logits to the sum of what its experts say.
+/// A mixture, from the router's logits to the sum of its experts' outputs.
 struct Mixture {
     /// Weight types of the gate and up projections.
     types: (usize, usize),
     n_experts: usize,
     n_used: usize,
-    /// Rows of an expert, by four.
+    /// Rows of an expert, divided by four.
     d_ff4: usize,
     blocks: usize,
-    /// Tokens.
+    /// Number of tokens.
     n: usize,
     clamped: bool,
     tuning: Tuning,
@@ -51,7 +51,7 @@ impl Mixture {
         let (before, bias) = (values(8, n * width), values(9, n_experts * 2 * width));
         let routes = reference_routes(&logits, n_experts, n_used);
         let dense = [gate.dense(), up.dense()];
-        // Two weights beside each other in a row, as gate and up are, with a bias.
+        // Two weights next to each other in a row, as gate and up are, with a bias.
         let mut slots = Vec::new();
         for (slot, route) in routes.chunks_exact(2).enumerate() {
             let (t, expert) = (slot / n_used, route[0] as usize);
@@ -96,7 +96,7 @@ impl Mixture {
             let sorted = if device.is_gpu() { in_tiles } else { n > 1 };
             assert_eq!(found.is_grouped(), sorted, "{n} tokens");
             assert_close("route", &read(&found.routes), &routes, 1e-5);
-            // In parts of whole experts, as a device with small bindings would have them.
+            // In parts of whole experts, as on a device with small bindings.
             let parts = |p: &Packed| p.upload(&ops, n_experts.div_ceil(3) * width);
             let weights: [Weight; 2] = [parts(&gate), parts(&up)];
             let x = tensor(device, &x, [n, cols]);
@@ -166,7 +166,7 @@ fn mixtures(lanes: &[u32]) {
     );
 }
 
-/// The slots of an expert together, in tiles of 32 and of 64: experts with many of them, with few, with none.
+/// Slots grouped by expert, in tiles of 32 and of 64: experts with many slots, with few, with none.
 #[test]
 fn a_prompt_s_slots_go_by_expert() {
     let shapes = (
@@ -200,7 +200,7 @@ fn a_prompt_s_slots_go_by_expert() {
     );
 }
 
-/// A row a slot: what down takes.
+/// One input row per slot, as down requires.
 #[test]
 fn each_slot_may_have_an_input_of_its_own() {
     for n in [1, 3, 60] {

@@ -1,6 +1,5 @@
-//! A GPU that runs out of memory, refuses a shader or is lost, in each of the places where that happens: the call that is
-//! at work fails with the fault's code, nothing panics or hangs, and where the device is still there the next request
-//! succeeds.
+//! A GPU that runs out of memory, rejects a shader or is lost, at every point where that can happen: the current call
+//! fails with the fault's code, nothing panics or hangs, and if the device is still usable the next request succeeds.
 
 use hearth::device::Fault;
 use hearth::engine::request::Sampling;
@@ -27,7 +26,7 @@ fn assert_code<T>(result: Result<T>, code: &str, what: &str) {
     assert_eq!(error.code(), code, "{what}: {error}");
 }
 
-/// The engine answers as transformers does.
+/// Checks that the engine answers as transformers does.
 fn assert_works(engine: &mut Engine) {
     let [chat, _] = prompts();
     let (ids, _) = greedy(engine, &chat.ids, 8).unwrap();
@@ -41,7 +40,7 @@ fn a_fault_is_an_error_of_the_load() {
     };
     let bytes = golden_bytes("tiny_llama.gguf");
     for (fault, code) in SURVIVED {
-        // In the middle of the weights, and behind the last of them.
+        // In the middle of the weights, and after the last of them.
         for at in [bytes.len() / 2, bytes.len()] {
             let loaded = block_on(async {
                 let mut loader = Loader::new(device.clone(), exact(128));
@@ -68,7 +67,8 @@ fn a_fault_is_an_error_of_the_answer() {
     let mut engine = tiny(&device);
     let [chat, text] = prompts();
     for (fault, code) in SURVIVED {
-        // Before the prompt is computed, and in an answer that three submissions do not end, however fast the device is.
+        // Before the prompt is computed, and in an answer that takes more than three submissions, however fast the
+        // device is.
         for steps in [0, 1, 3] {
             (engine.start_ids(text.ids.clone(), GREEDY, Some(200), &[])).unwrap();
             for _ in 0..steps {
@@ -99,7 +99,7 @@ fn a_fault_is_an_error_of_the_embedding() {
     }
 }
 
-/// Whatever comes first says so; the engine is of no more use.
+/// The first call after the loss reports it; the engine is unusable from then on.
 #[test]
 fn a_lost_device_is_an_error_wherever_it_happens() {
     let [chat, _] = prompts();
@@ -129,7 +129,8 @@ fn a_lost_device_is_an_error_wherever_it_happens() {
     }
 }
 
-/// Weights that are numbers, and make none of what they are multiplied with: no device goes on as if nothing were wrong.
+/// Weights that are finite but produce non-finite values when multiplied: no device continues as if nothing were
+/// wrong.
 #[test]
 fn logits_that_are_not_numbers_end_the_answer() {
     let mut file = TinyFile::read();

@@ -1,4 +1,5 @@
-//! Models that are not one GGUF file: safetensors folders, split files, experts one by one, and floats made smaller at load.
+//! Models that are not one GGUF file: safetensors folders, split files, separate experts, and floats quantised at
+//! load.
 
 use std::path::{Path, PathBuf};
 
@@ -42,7 +43,7 @@ fn check_folders(on: On, names: &[&str]) {
         let mut engine = load_files(device, &goldens().join(name), exact(256))
             .unwrap_or_else(|e| panic!("{name}: {e}"));
         check_prompts(name, &engine);
-        // Floats are exact; the CPU rounds what blocks are multiplied with.
+        // Floats are exact; the CPU rounds the factors that blocks are multiplied with.
         let tolerance = match (on, *name) {
             (On::Cpu, "hf_gpt_oss_mxfp4") => 5e-3,
             _ => 2e-4,
@@ -75,7 +76,7 @@ fn folders_on_the_gpu() {
     );
 }
 
-/// A copy of a folder of F32 whose matrices have lost what their blocks lose.
+/// Copies a folder of F32 and rounds its matrices as quantised blocks would be.
 fn rounded(from: &Path, quantize: Quantize) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("hearth-{quantize:?}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -143,7 +144,7 @@ fn floats_are_made_smaller_at_load() {
             let (found, expected) = (logits(&mut engine), logits(&mut kept));
             let what = format!("{quantize:?} on {on:?}");
             assert_near(&what, &found, &expected, tolerance);
-            // And beside the floats themselves: what BENCHMARKS says of the answers' quality.
+            // Also compared with the unquantised floats: the numbers on answer quality in BENCHMARKS.
             let mut floats = load_files(device, &from, exact(256)).unwrap();
             let alike = cosine(&found, &logits(&mut floats));
             println!("{what}: cosine {alike}");
@@ -155,7 +156,7 @@ fn floats_are_made_smaller_at_load() {
     }
 }
 
-/// A router is small, and what it gets wrong is not: it stays as it is.
+/// A router is small, but its errors matter: it is not quantised.
 #[test]
 fn routers_are_not_made_smaller() {
     let folder = goldens().join("hf_mixtral");
@@ -178,7 +179,7 @@ fn routers_are_not_made_smaller() {
     assert_eq!(engine.info().weight_bytes, bytes.sum::<u64>());
 }
 
-/// The tiny model in files of so many tensors.
+/// Splits the tiny model into files of `each` tensors.
 fn split(name: &str, each: usize) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("hearth-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -242,7 +243,7 @@ fn files_that_do_not_belong_together_are_refused() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// A golden's folder, to be changed.
+/// Copies a golden's folder so that it can be changed.
 fn copy_of(name: &str, to: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("hearth-{to}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -253,7 +254,7 @@ fn copy_of(name: &str, to: &str) -> PathBuf {
     folder
 }
 
-/// A folder without its texts, with texts that are none, of a family that is not known.
+/// Folders that lack their texts, have invalid texts, or are of an unknown family.
 #[test]
 fn folders_that_lack_something_say_what() {
     let folder = copy_of("hf_qwen2", "folder");
@@ -304,7 +305,7 @@ fn folders_that_lack_something_say_what() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// gpt-oss whose tensors do not belong together, or that does something else than gpt-oss; weights that others made smaller.
+/// gpt-oss with inconsistent tensors, or with features that gpt-oss does not have; weights quantised by other tools.
 #[test]
 fn gpt_oss_that_is_something_else_says_what() {
     let folder = copy_of("hf_gpt_oss_mxfp4", "oss");
@@ -341,7 +342,7 @@ fn gpt_oss_that_is_something_else_says_what() {
         ),
         // The scales of down_proj: [n_experts, d_model, blocks]
         ("model.safetensors", "[4,64,3]", "[4,3,64]", "tensor_shape"),
-        // gate_up_proj: another number of rows for gate and up
+        // gate_up_proj: different numbers of rows for gate and up
         (
             "model.safetensors",
             "[4,192,2,16]",
@@ -355,7 +356,7 @@ fn gpt_oss_that_is_something_else_says_what() {
         let at = whole.windows(from.len()).position(|w| w == from.as_bytes());
         let at = at.unwrap_or_else(|| panic!("{from}"));
         let mut to = to.as_bytes().to_vec();
-        // (a header's length is written down)
+        // (a header's length is stored in the file)
         if file != "config.json" {
             to.resize(from.len(), b' ');
         }
@@ -368,7 +369,7 @@ fn gpt_oss_that_is_something_else_says_what() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// Mixtral's first files have a tensor for each expert, as safetensors have.
+/// Early Mixtral files have a separate tensor for each expert, as safetensors files do.
 #[test]
 fn experts_may_come_one_by_one() {
     let bytes = golden_bytes("family_mixtral.gguf");
