@@ -3,24 +3,24 @@
 /// An arrangement; the default is GGUF's: whole blocks, row by row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrangement {
-    /// Each matrix (the first two dimensions) comes column by column: GPT-2, and gpt-oss where it is in floats.
+    /// Each matrix (the first two dimensions) is stored column by column: GPT-2, and gpt-oss if it is in floats.
     pub by_columns: bool,
-    /// So many tensors take turns, row by row, in the same bytes, and this one's rows are number `turn` of each round:
-    /// gpt-oss's gate and up. Never 0.
+    /// Number of tensors whose rows are interleaved in the same bytes; this one's rows are number `turn` of each
+    /// round: gpt-oss's gate and up. Never 0.
     pub turns: u64,
     /// Below `turns`.
     pub turn: u64,
-    /// Blocks lack their scales, which lie here in the file: gpt-oss's MXFP4. Quants are then 16 bytes for 32 elements,
-    /// whose neighbours share a byte, and scales a byte.
+    /// The blocks lack their scales, which are in this range of the file: gpt-oss's MXFP4. Quants are then 16 bytes
+    /// per 32 elements, with adjacent elements in one byte, and each scale is a byte.
     pub scales: Option<Range>,
 }
 
-/// Bytes of a file.
+/// A range of bytes in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
-    /// From the file's start.
+    /// Offset from the file's start.
     pub offset: u64,
-    /// Length.
+    /// Length in bytes.
     pub size: u64,
 }
 

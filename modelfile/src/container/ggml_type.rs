@@ -14,10 +14,10 @@ macro_rules! ggml_types {
         }
 
         impl GgmlType {
-            /// Every known type, by ascending id.
+            /// Every known type, in ascending order of ids.
             pub const ALL: &'static [GgmlType] = &[$(GgmlType::$variant,)*];
 
-            /// The type with this id in a GGUF file, or `None` if the id is unknown.
+            /// Returns the type with this id in a GGUF file, or `None` if the id is unknown.
             pub fn from_id(id: u32) -> Option<GgmlType> {
                 match id {
                     $($id => Some(GgmlType::$variant),)*
@@ -25,21 +25,21 @@ macro_rules! ggml_types {
                 }
             }
 
-            /// GGML's name, e.g. `"Q4_0"`.
+            /// Returns GGML's name, e.g. `"Q4_0"`.
             pub fn name(self) -> &'static str {
                 match self {
                     $(GgmlType::$variant => $name,)*
                 }
             }
 
-            /// Elements per block. A row is a whole number of blocks. Never 0.
+            /// Returns the elements per block. A row is a whole number of blocks. Never 0.
             pub fn block_len(self) -> usize {
                 match self {
                     $(GgmlType::$variant => $block_len,)*
                 }
             }
 
-            /// Bytes per block. Never 0.
+            /// Returns the bytes per block. Never 0.
             pub fn block_bytes(self) -> usize {
                 match self {
                     $(GgmlType::$variant => $block_bytes,)*
@@ -86,7 +86,7 @@ ggml_types! {
 }
 
 impl GgmlType {
-    /// The id in a GGUF file.
+    /// Returns the id in a GGUF file.
     pub fn id(self) -> u32 {
         self as u32
     }
@@ -98,7 +98,7 @@ impl std::fmt::Display for GgmlType {
     }
 }
 
-/// The types that can be read; `quant` has a format for each, in this order.
+/// Types that can be read; `quant` has a format for each, in this order.
 pub const SUPPORTED: [GgmlType; 16] = {
     use GgmlType::*;
     [
@@ -108,7 +108,7 @@ pub const SUPPORTED: [GgmlType; 16] = {
 };
 
 impl GgmlType {
-    /// Names of the types that can be read.
+    /// Returns the names of the types that can be read.
     pub fn supported_names() -> Vec<&'static str> {
         SUPPORTED.iter().map(|dtype| dtype.name()).collect()
     }

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 
 /// The first four bytes of every GGUF file.
 pub const MAGIC: [u8; 4] = *b"GGUF";
-/// Alignment of tensor data where the file has no `general.alignment`.
+/// Alignment of tensor data if the file has no `general.alignment`.
 pub const DEFAULT_ALIGNMENT: u64 = 32;
 /// Largest header read, in bytes. A tokenizer of 256k entries takes about 10 MB.
 pub const MAX_HEADER_BYTES: u64 = 64 << 20;
@@ -67,14 +67,14 @@ pub struct Gguf {
 /// Place and storage type of one tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo {
-    /// E.g. `"blk.0.attn_q.weight"`.
+    /// Name, e.g. `"blk.0.attn_q.weight"`.
     pub name: String,
     /// 1 to 4 dimensions in GGML's order, each at least 1: `shape[0]` is the contiguous one (columns).
     /// A scalar stored without dimensions has shape `[1]`.
     pub shape: Vec<u64>,
     /// The block format. `shape[0]` is a multiple of its block length.
     pub dtype: GgmlType,
-    /// Bytes from the file's start.
+    /// Offset in bytes from the file's start.
     pub offset: u64,
     /// Length in bytes, without padding.
     pub size: u64,
@@ -83,12 +83,12 @@ pub struct TensorInfo {
 }
 
 impl TensorInfo {
-    /// Elements per row: `shape[0]`.
+    /// Returns the elements per row: `shape[0]`.
     pub fn n_cols(&self) -> u64 {
         self.shape.first().copied().unwrap_or(1)
     }
 
-    /// Rows: the product of all dimensions but the first.
+    /// Returns the number of rows: the product of all dimensions but the first.
     pub fn n_rows(&self) -> u64 {
         self.shape
             .iter()
@@ -96,7 +96,7 @@ impl TensorInfo {
             .fold(1, |n, &dim| n.saturating_mul(dim))
     }
 
-    /// Bytes of the file that are this tensor's alone: `size` in GGUF.
+    /// Returns the number of the file's bytes that belong to this tensor alone: `size` in GGUF.
     pub fn own_bytes(&self) -> u64 {
         let scales = self.arrangement.scales.map_or(0, |scales| scales.size);
         self.size.saturating_add(scales) / self.arrangement.turns.max(1)
@@ -108,11 +108,11 @@ impl TensorInfo {
 pub enum Parsed {
     /// The whole header.
     Header(Gguf),
-    /// Not yet the whole header.
+    /// The prefix does not yet contain the whole header.
     NeedMore {
-        /// The prefix worth trying next, in bytes from the file's start: more than the present one, at least
-        /// twice as long where the file allows it (so that the total work stays linear), and never more than
-        /// the file's size where that is known.
+        /// The prefix worth trying next, in bytes from the file's start: longer than the present one, at least
+        /// twice as long if the file allows it (so that the total work stays linear), and never longer than
+        /// the file if its size is known.
         at_least: u64,
     },
 }
@@ -124,7 +124,7 @@ impl Gguf {
     /// bytes, call again with all bytes and their number as `file_size`.
     ///
     /// # Errors
-    /// * [`Error::BadFile`]: another kind of file, an unknown version, or a field that cannot be right.
+    /// * [`Error::BadFile`]: another kind of file, an unknown version, or an impossible field.
     /// * [`Error::Truncated`]: the file (`file_size`) ends before the header or a tensor does.
     /// * [`Error::UnsupportedQuant`]: a tensor with an unknown type id.
     /// * [`Error::Metadata`]: `general.alignment` is not a number.
@@ -145,12 +145,12 @@ impl Gguf {
         }
     }
 
-    /// The tensor with this name.
+    /// Returns the tensor with this name.
     pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
         self.tensors.iter().find(|tensor| tensor.name == name)
     }
 
-    /// All tensors by name, for who looks for many of them.
+    /// Returns all tensors by name, for callers that look up many of them.
     pub fn by_name(&self) -> HashMap<&str, &TensorInfo> {
         let tensors = self.tensors.iter();
         tensors
@@ -160,7 +160,7 @@ impl Gguf {
 }
 
 fn read_header(prefix: &[u8], file_size: Option<u64>) -> Read<Gguf> {
-    // Another kind of file may be shorter than GGUF's fixed part and should still be named.
+    // Another kind of file may be shorter than GGUF's fixed part and should still be identified.
     let magic = prefix.get(..MAGIC.len()).unwrap_or(prefix);
     if !MAGIC.starts_with(magic) {
         let is_whole = file_size == Some(prefix.len() as u64);
@@ -186,14 +186,14 @@ fn read_header(prefix: &[u8], file_size: Option<u64>) -> Read<Gguf> {
     }
     let n_tensors = reader.u64("tensor count")?;
     let n_metadata = reader.u64("metadata count")?;
-    // Both counts are checked before the first entry, so that a nonsensical one is found early.
+    // Both counts are checked before the first entry, so that an absurd one is found early.
     reader.check_count(n_tensors, MAX_TENSORS, MIN_TENSOR_BYTES, "tensor count")?;
 
     let metadata = read_metadata(&mut reader, n_metadata)?;
     let alignment = alignment(&metadata).map_err(Stop::Fail)?;
     let tensors = read_tensors(&mut reader, n_tensors)?;
 
-    // The header ends below `MAX_HEADER_BYTES`: this cannot overflow.
+    // The header ends below `MAX_HEADER_BYTES`, so this cannot overflow.
     let data_offset = reader.position().next_multiple_of(alignment);
     place_tensors(tensors, data_offset, alignment, file_size)
         .map(|tensors| Gguf {
@@ -277,7 +277,7 @@ fn read_tensors(reader: &mut Reader<'_>, count: u64) -> Read<Vec<TensorInfo>> {
     Ok(tensors)
 }
 
-/// Bytes of a tensor, whose rows must be whole blocks.
+/// Returns the bytes of a tensor, whose rows must be whole blocks.
 fn tensor_size(name: &str, shape: &[u64], dtype: GgmlType) -> Result<u64> {
     let what = || format!("shape of tensor \"{name}\"");
     let found = || format!("{shape:?}");

@@ -1,4 +1,4 @@
-//! GGUF headers whole, cut short, damaged and made up: the parser answers, and never panics.
+//! Tests GGUF headers that are whole, cut short, damaged or invented: the parser returns an answer and never panics.
 
 use proptest::prelude::*;
 
@@ -44,7 +44,7 @@ fn sample() -> GgufWriter {
         .tensor("blk.0.attn_q.weight", &[64, 2], GgmlType::Q4_0, &[3; 72])
 }
 
-/// A file with one tensor entry of four elements' worth of data.
+/// A file with one tensor entry and the data of four elements.
 fn with_tensor(shape: &[u64], type_id: u32, offset: u64) -> Vec<u8> {
     GgufWriter::new()
         .raw_tensor("w", shape, type_id, Some(offset), &[0; 16])
@@ -62,7 +62,7 @@ fn header(file: &[u8]) -> Gguf {
     }
 }
 
-/// The message of the [`Error::BadFile`] that `file` must give, with or without its size.
+/// Returns the message of the [`Error::BadFile`] that `file` must cause, with or without its size.
 fn bad(file: &[u8]) -> String {
     let error = whole(file).unwrap_err();
     assert_eq!(error.code(), "bad_file", "{error}");
@@ -82,7 +82,7 @@ fn round_trip() {
         assert_eq!(gguf.metadata.get("a.i64"), Some(&Value::I64(i64::MIN)));
         assert_eq!(gguf.metadata.f32s("b.f32"), Ok(&[1.5, 2.5][..]));
         assert_eq!(gguf.metadata.strings("b.strings").unwrap()[1], "ä€");
-        // Written again from what was read, in the order of the keys, it reads the same.
+        // Written again from the parsed values, in the order of the keys, it parses to the same.
         let again = gguf
             .metadata
             .iter()
@@ -145,7 +145,7 @@ fn every_prefix_asks_for_more_until_the_header_is_whole() {
                 }
             }
         }
-        // As a file of its own it is truncated, be it in the header or in the last tensor. Only the
+        // As a complete file it is truncated, either in the header or in the last tensor. Only the
         // padding after the last tensor is dispensable.
         let is_cut = n < file.len() - 24;
         assert_eq!(
@@ -202,7 +202,7 @@ fn absurd_counts_and_lengths_are_refused() {
     assert!(bad(&fixed(u64::MAX, 0, &[])).contains("tensor count"));
     assert!(bad(&fixed(0, u64::MAX, &[])).contains("metadata count"));
     assert!(bad(&fixed(MAX_TENSORS + 1, 0, &[])).contains("tensor count"));
-    // A possible count that the file cannot hold.
+    // A plausible count that the file cannot hold.
     let file = fixed(60_000, 0, &[]);
     assert_eq!(whole(&file).unwrap_err().code(), "truncated_file");
     assert!(matches!(
@@ -222,7 +222,7 @@ fn absurd_counts_and_lengths_are_refused() {
             assert!(bad(&fixed(0, 1, &rest)).contains(" k:"));
         }
     }
-    // Unknown types, a name that is no text.
+    // Unknown types, a name that is not text.
     for value in [&b"\x0d\0\0\0"[..], b"\x09\0\0\0\x0d\0\0\0\0\0\0\0\0\0\0\0"] {
         let rest = [&1u64.to_le_bytes()[..], b"k", value, &[0; 16]].concat();
         assert!(bad(&fixed(0, 1, &rest)).contains(" k:"));
@@ -314,7 +314,7 @@ fn unknown_types_name_the_tensor() {
     }
 }
 
-/// Parses with every kind of size; the only claim is that an answer comes, and a sensible one.
+/// Parses with every kind of size; asserts only that an answer is returned, and a sensible one.
 fn check_answer(bytes: &[u8]) {
     for file_size in [None, Some(0), Some(bytes.len() as u64), Some(u64::MAX)] {
         match Gguf::parse(bytes, file_size) {

@@ -63,17 +63,17 @@ macro_rules! with_elements {
 }
 
 impl Array {
-    /// Number of elements.
+    /// Returns the number of elements.
     pub fn len(&self) -> usize {
         with_elements!(self, v => v.len())
     }
 
-    /// Whether there are no elements.
+    /// Returns whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The element type's name, e.g. `"string"`.
+    /// Returns the element type's name, e.g. `"string"`.
     pub fn element_type(&self) -> &'static str {
         match self {
             Array::U8(_) => "u8",
@@ -92,7 +92,7 @@ impl Array {
         }
     }
 
-    /// The elements as integers, or `None` if the array holds anything else (an empty one holds nothing else).
+    /// Returns the elements as integers, or `None` if the array holds anything else (an empty one does not).
     fn integers<T: TryFrom<i128>>(&self) -> Option<Vec<T>> {
         fn convert<S: Copy + Into<i128>, T: TryFrom<i128>>(v: &[S]) -> Option<Vec<T>> {
             v.iter().map(|&x| T::try_from(x.into()).ok()).collect()
@@ -112,7 +112,7 @@ impl Array {
 }
 
 impl Value {
-    /// The value as an integer, if it is one.
+    /// Returns the value as an integer, if it is one.
     fn integer(&self) -> Option<i128> {
         Some(match *self {
             Value::U8(x) => x.into(),
@@ -127,7 +127,7 @@ impl Value {
         })
     }
 
-    /// Type and value in a few words, for error messages.
+    /// Describes type and value in a few words, for error messages.
     fn describe(&self) -> String {
         const MAX_CHARS: usize = 40;
         match self {
@@ -154,9 +154,9 @@ impl Value {
 
 /// The metadata of a file, by key.
 ///
-/// Each getter `x(key)` needs the key and fails with [`Error::Metadata`] if it is absent; `opt_x(key)` gives
+/// Each getter `x(key)` requires the key and fails with [`Error::Metadata`] if it is absent; `opt_x(key)` returns
 /// `Ok(None)` then. Both fail with [`Error::Metadata`] if the value has another type or does not fit.
-/// Integers of any stored width convert as long as they fit.
+/// Integers of any stored width are converted if they fit.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Metadata {
     entries: BTreeMap<String, Value>,
@@ -193,27 +193,27 @@ macro_rules! getters {
 }
 
 impl Metadata {
-    /// Number of entries.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there are no entries.
+    /// Returns whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The value as stored.
+    /// Returns the value as stored.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.entries.get(key)
     }
 
-    /// Adds a value; returns the one that the key had before.
+    /// Adds a value; returns the key's previous value.
     pub fn insert(&mut self, key: impl Into<String>, value: Value) -> Option<Value> {
         self.entries.insert(key.into(), value)
     }
 
-    /// All entries in ascending order of their keys.
+    /// Returns all entries in ascending order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.entries
             .iter()
@@ -221,22 +221,22 @@ impl Metadata {
     }
 
     getters! {
-        /// A string.
+        /// Returns a string.
         str, opt_str -> &str, "a string", |value| match value {
             Value::String(text) => Some(text.as_str()),
             _ => None,
         }
     }
     getters! {
-        /// An integer from 0 to 2^32 - 1.
+        /// Returns an integer from 0 to 2^32 - 1.
         u32, opt_u32 -> u32, "an integer that fits u32", |value| value.integer()?.try_into().ok()
     }
     getters! {
-        /// An integer from 0 to 2^64 - 1.
+        /// Returns an integer from 0 to 2^64 - 1.
         u64, opt_u64 -> u64, "an integer that fits u64", |value| value.integer()?.try_into().ok()
     }
     getters! {
-        /// A floating-point number; one stored as `f64` is rounded.
+        /// Returns a floating-point number; one stored as `f64` is rounded.
         f32, opt_f32 -> f32, "a floating-point number", |value| match *value {
             Value::F32(x) => Some(x),
             Value::F64(x) => Some(x as f32),
@@ -244,14 +244,14 @@ impl Metadata {
         }
     }
     getters! {
-        /// A bool.
+        /// Returns a bool.
         bool, opt_bool -> bool, "a bool", |value| match *value {
             Value::Bool(x) => Some(x),
             _ => None,
         }
     }
     getters! {
-        /// An array of strings.
+        /// Returns an array of strings.
         strings, opt_strings -> &[String], "an array of strings", |value| match value {
             Value::Array(Array::String(v)) => Some(v),
             Value::Array(array) if array.is_empty() => Some(&[]),
@@ -259,7 +259,7 @@ impl Metadata {
         }
     }
     getters! {
-        /// An array of `f32`.
+        /// Returns an array of `f32`.
         f32s, opt_f32s -> &[f32], "an array of f32", |value| match value {
             Value::Array(Array::F32(v)) => Some(v),
             Value::Array(array) if array.is_empty() => Some(&[]),
@@ -267,7 +267,7 @@ impl Metadata {
         }
     }
     getters! {
-        /// An array of bools.
+        /// Returns an array of bools.
         bools, opt_bools -> &[bool], "an array of bools", |value| match value {
             Value::Array(Array::Bool(v)) => Some(v),
             Value::Array(array) if array.is_empty() => Some(&[]),
@@ -275,7 +275,7 @@ impl Metadata {
         }
     }
     getters! {
-        /// An array of integers that fit `i32`; borrowed where they are stored so.
+        /// Returns an array of integers that fit `i32`; borrowed if stored as `i32`.
         i32s, opt_i32s -> Cow<'_, [i32]>, "an array of integers that fit i32", |value| match value {
             Value::Array(Array::I32(v)) => Some(Cow::Borrowed(v)),
             Value::Array(array) => array.integers().map(Cow::Owned),
@@ -283,7 +283,7 @@ impl Metadata {
         }
     }
     getters! {
-        /// An array of integers that fit `u32`; borrowed where they are stored so.
+        /// Returns an array of integers that fit `u32`; borrowed if stored as `u32`.
         u32s, opt_u32s -> Cow<'_, [u32]>, "an array of integers that fit u32", |value| match value {
             Value::Array(Array::U32(v)) => Some(Cow::Borrowed(v)),
             Value::Array(array) => array.integers().map(Cow::Owned),

@@ -1,11 +1,11 @@
-//! Model file formats: what a file says about itself, before any weight is read.
+//! Model file formats: everything a file says about itself, before any weight is read.
 //!
 //! * [`gguf`]: the header of a GGUF file, from a prefix that may still be growing.
 //! * [`metadata`]: the typed key-value pairs in that header.
-//! * [`safetensors`], [`crate::huggingface`]: the same from a folder as Hugging Face has them.
-//! * [`arrangement`]: how tensors lie where it is not as in GGUF; [`transposed`]: rows of a matrix that is kept by columns.
-//! * [`ggml_type`]: the block formats a tensor can be stored in.
-//! * [`writer`]: makes small GGUF files, for tests and benches.
+//! * [`safetensors`], [`crate::huggingface`]: the same information from a folder in Hugging Face's format.
+//! * [`arrangement`]: layouts of tensors that differ from GGUF's; [`transposed`]: rows of a matrix stored by columns.
+//! * [`ggml_type`]: the block formats in which a tensor can be stored.
+//! * [`writer`]: writes small GGUF files, for tests and benches.
 
 pub mod arrangement;
 pub mod ggml_type;

@@ -1,13 +1,13 @@
 //! A bounded cursor over the header's prefix, and the GGUF primitives read with it.
 //!
 //! Every read is checked against the header limit, then the file's size, and only then against the bytes
-//! that are there; memory is only allocated for bytes that are.
+//! that are present; memory is only allocated for bytes that are.
 
 use super::gguf::{MAX_ARRAY, MAX_ARRAY_DEPTH, MAX_HEADER_BYTES, MAX_STRING};
 use super::metadata::{Array, Value};
 use crate::error::Error;
 
-/// Why reading stopped.
+/// The reason why reading stopped.
 pub(super) enum Stop {
     /// The prefix is too short: at least this many bytes from the file's start are needed.
     Need(u64),
@@ -17,7 +17,7 @@ pub(super) enum Stop {
 
 pub(super) type Read<T> = Result<T, Stop>;
 
-/// A malformed field of a GGUF file.
+/// Returns the error for a malformed field of a GGUF file.
 pub(super) fn bad(
     what: impl Into<String>,
     expected: impl Into<String>,
@@ -51,12 +51,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Bytes consumed from the file's start.
+    /// Returns the number of bytes consumed from the file's start.
     pub(super) fn position(&self) -> u64 {
         self.pos as u64
     }
 
-    /// Checks that `n` more bytes can be there and are, and returns them without consuming them.
+    /// Checks that `n` more bytes are possible and present, and returns them without consuming them.
     fn peek(&self, n: u64, what: &str) -> Read<&'a [u8]> {
         let end = self.position().checked_add(n);
         let Some(end) = end.filter(|&end| end <= MAX_HEADER_BYTES) else {
@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
             .ok_or(Stop::Need(end))
     }
 
-    /// Checks that `n` more bytes are there.
+    /// Checks that `n` more bytes are present.
     pub(super) fn require(&self, n: u64, what: &str) -> Read<()> {
         self.peek(n, what).map(|_| ())
     }
@@ -105,8 +105,8 @@ impl<'a> Reader<'a> {
         self.array(what).map(u64::from_le_bytes)
     }
 
-    /// Checks a number of entries that follow: at most `max`, with at least `min_bytes` present for each.
-    /// The returned count is therefore safe to allocate for.
+    /// Checks a count of the entries that follow: at most `max`, with at least `min_bytes` present for each.
+    /// Allocating for the returned count is therefore safe.
     pub(super) fn check_count(&self, n: u64, max: u64, min_bytes: u64, what: &str) -> Read<usize> {
         if n > max {
             return fail(what, format!("at most {max}"), n);
@@ -115,8 +115,8 @@ impl<'a> Reader<'a> {
         Ok(n as usize) // at most the prefix's length
     }
 
-    /// A `u64` length and that many bytes of UTF-8, at most `max` of them. NULs at the end are no part of a name: files of
-    /// August 2023 have them.
+    /// Reads a `u64` length and that many bytes of UTF-8, at most `max`. Trailing NULs are not part of a name: files
+    /// of August 2023 have them.
     pub(super) fn name(&mut self, max: u64, what: &str) -> Read<&'a str> {
         let bytes = self.bytes(max, what)?;
         match std::str::from_utf8(bytes) {
@@ -125,14 +125,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a text that may be in any encoding: most texts of a file are used by nobody. Bytes that are not UTF-8 become
-    /// U+FFFD.
+    /// Reads a text that may be in any encoding, because most texts of a file are never used. Bytes that are not
+    /// UTF-8 become U+FFFD.
     fn text(&mut self, what: &str) -> Read<String> {
         let bytes = self.bytes(MAX_STRING, what)?;
         Ok(String::from_utf8_lossy(bytes).into_owned())
     }
 
-    /// A `u64` length and that many bytes, at most `max` of them.
+    /// Reads a `u64` length and that many bytes, at most `max`.
     fn bytes(&mut self, max: u64, what: &str) -> Read<&'a [u8]> {
         let len = self.u64(what)?;
         if len > max {
@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
         self.take(len, what)
     }
 
-    /// A value of the GGUF type `type_id`.
+    /// Reads a value of the GGUF type `type_id`.
     pub(super) fn value(&mut self, type_id: u32, what: &str) -> Read<Value> {
         Ok(match type_id {
             0 => Value::U8(u8::from_le_bytes(self.array(what)?)),
@@ -165,7 +165,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// An element type, a count and the elements; `depth` is how many levels of arrays may still be opened.
+    /// Reads an element type, a count and the elements; `depth` is how many levels of arrays may still be opened.
     fn values(&mut self, depth: u32, what: &str) -> Read<Array> {
         if depth == 0 {
             return fail(
@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// As in C: some writers store -1 for true.
+/// Converts a byte as C does: some writers store -1 for true.
 fn bool_of(byte: u8) -> bool {
     byte != 0
 }

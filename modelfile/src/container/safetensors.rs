@@ -1,11 +1,11 @@
-//! The header of a safetensors file: its tensors, as [`Gguf`] has them.
+//! The header of a safetensors file: its tensors, converted to a [`Gguf`].
 //!
 //! ```text
 //! length of the header u64 | header: JSON { name: { dtype, shape, data_offsets: [from, to] }, "__metadata__": { .. } }
 //! tensor data; offsets count from here
 //! ```
 //!
-//! Source: <https://github.com/huggingface/safetensors#format>. Shapes are turned round: the contiguous dimension first.
+//! Source: <https://github.com/huggingface/safetensors#format>. Shapes are reversed: the contiguous dimension first.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -21,10 +21,10 @@ struct Entry {
     data_offsets: [u64; 2],
 }
 
-/// Buffers that a checkpoint carries along, but for MXFP4's.
+/// Integer types. Such tensors are buffers, not weights (except MXFP4's blocks and scales).
 const INTEGERS: [&str; 9] = ["BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64"];
 
-/// Whether a file that begins like this is one: a length, then a JSON object.
+/// Returns whether a file that begins with `prefix` is a safetensors file: a length, then a JSON object.
 pub fn is_safetensors(prefix: &[u8]) -> bool {
     match prefix.split_first_chunk::<8>() {
         Some((len, rest)) => {
@@ -35,7 +35,7 @@ pub fn is_safetensors(prefix: &[u8]) -> bool {
     }
 }
 
-/// Bytes that are a part of gpt-oss's weights.
+/// Returns whether a tensor holds raw bytes of gpt-oss's weights.
 fn is_mxfp4(dtype: &str, name: &str) -> bool {
     dtype == "U8" && (name.ends_with("_blocks") || name.ends_with("_scales"))
 }
@@ -120,7 +120,7 @@ fn tensor(
         "F32" => GgmlType::F32,
         "F16" => GgmlType::F16,
         "BF16" => GgmlType::BF16,
-        // Single bytes, whatever they mean.
+        // Single bytes, regardless of their meaning
         bytes if is_mxfp4(bytes, &name) => GgmlType::I8,
         other => {
             return Err(Error::UnsupportedQuant {

@@ -1,4 +1,4 @@
-//! Names what a file is when it is not GGUF, so that the error tells what happened.
+//! Identifies a file that is not GGUF, so that the error can say what it is.
 
 /// Most bytes of leading white space that are skipped before looking for text markers.
 const MAX_LEADING_SPACE: usize = 64;

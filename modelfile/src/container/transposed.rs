@@ -1,7 +1,7 @@
-//! Rows of a matrix that a file has column by column.
+//! Reads rows of a matrix that a file stores column by column.
 
-/// Calls `take` with the bytes of whole rows, first to last and about `slice_bytes` at a time. `bytes`: [cols, rows] elements
-/// of `element` bytes, of which `row_bytes` make a row.
+/// Calls `take` with the bytes of whole rows, first to last and about `slice_bytes` at a time. `bytes`: [cols, rows]
+/// elements of `element` bytes each; `row_bytes` is the length of a row.
 ///
 /// # Errors
 /// Any error that `take` returns.

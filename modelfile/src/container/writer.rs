@@ -1,6 +1,6 @@
 //! Writes small GGUF files: the counterpart of [`super::gguf`] for tests, benches and tools.
 //!
-//! It writes what it is given, valid or not, so that tests can also make files that must be refused.
+//! Input is written as given, valid or not, so that tests can also create files that must be refused.
 
 use super::ggml_type::GgmlType;
 use super::gguf::{DEFAULT_ALIGNMENT, MAGIC};
@@ -40,7 +40,7 @@ impl Default for GgufWriter {
 }
 
 impl GgufWriter {
-    /// An empty file of version 3 with an alignment of 32.
+    /// Creates an empty file of version 3 with an alignment of 32.
     pub fn new() -> Self {
         GgufWriter {
             version: 3,
@@ -50,7 +50,7 @@ impl GgufWriter {
         }
     }
 
-    /// Writes another version number (the layout stays that of 2 and 3).
+    /// Sets another version number (the layout remains that of 2 and 3).
     pub fn version(mut self, version: u32) -> Self {
         self.version = version;
         self
@@ -92,7 +92,7 @@ impl GgufWriter {
         self
     }
 
-    /// The file's bytes.
+    /// Returns the file's bytes.
     pub fn finish(self) -> Vec<u8> {
         let align = |out: &mut Vec<u8>| {
             out.resize(out.len().next_multiple_of(self.alignment as usize), 0);

@@ -1,6 +1,6 @@
-//! GGML's 4-bit formats whose quants are places in a table: `IQ4_NL`, `IQ4_XS` and `MXFP4`.
+//! GGML's 4-bit formats whose quants are indices into a table: `IQ4_NL`, `IQ4_XS` and `MXFP4`.
 //!
-//! On the device the nibbles stay as they are, their scale multiplied out as an f32, and kernels look them up.
+//! On the device the nibbles are unchanged, their scale is multiplied out as an f32, and kernels look them up.
 //!
 //! Source: `block_iq4_nl`, `block_iq4_xs` and `block_mxfp4` in `ggml/src/ggml-common.h` of llama.cpp, and
 //! `gguf/quants.py` of the `gguf` Python package for the exact order of operations; MXFP4: OCP Microscaling Formats
@@ -16,7 +16,7 @@ use super::{BlockFormat, PART, Packing, blocks_of, dequantize_parts, grow, repac
 use crate::container::GgmlType;
 use crate::error::{Error, Result};
 
-/// 4 bits into a table: `value = d * table[q]`.
+/// 4-bit indices into a table: `value = d * table[q]`.
 ///
 /// ```text
 /// file     byte 0..2    d, f16
@@ -38,7 +38,7 @@ pub struct IQ4_NL;
 #[derive(Debug)]
 pub struct IQ4_XS;
 
-/// 4-bit floats (E2M1) with a power of two: `value = 2^(e - 127) * float`.
+/// 4-bit floats (E2M1) scaled by a power of two: `value = 2^(e - 127) * float`.
 ///
 /// ```text
 /// file     byte 0       e, the exponent
@@ -71,7 +71,7 @@ struct BlockMx {
     qs: [u8; 16],
 }
 
-/// 32 elements: value = d * table[q], the nibbles as they are in the file.
+/// 32 elements: value = d * table[q], with the file's nibbles.
 struct Part {
     qs: [u8; 16],
     d: f32,
@@ -107,7 +107,7 @@ impl BlockMx {
     }
 }
 
-/// Half of 2^(e - 127), since the table is doubled; the two smallest are subnormal.
+/// Returns half of 2^(e - 127), since the table is doubled; the two smallest are subnormal.
 fn power_of_two(e: u8) -> f32 {
     let e = u32::from(e);
     f32::from_bits(match e < 2 {
@@ -159,7 +159,7 @@ macro_rules! block_format {
     };
 }
 
-/// The bits of a scale whose products with all of a table are finite.
+/// Returns the bits of a scale whose products with all entries of a table are finite.
 fn scale_bits(dtype: GgmlType, d: f32) -> Result<u32> {
     if (d * 127.0).is_finite() {
         return Ok(d.to_bits());
@@ -172,8 +172,9 @@ fn scale_bits(dtype: GgmlType, d: f32) -> Result<u32> {
     })
 }
 
-/// [`MXFP4`] as safetensors of gpt-oss have it, quants and scales apart: appends the words of [`Packing::Fp4`] for quants,
-/// 16 bytes for 32 elements of which byte `j` has element `2 j` (low nibble) and `2 j + 1`.
+/// Repacks [`MXFP4`] as stored in gpt-oss's safetensors, with quants and scales separate: appends the words of
+/// [`Packing::Fp4`] for quants, 16 bytes per 32 elements, where byte `j` holds elements `2 j` (low nibble) and `2 j +
+/// 1`.
 ///
 /// Source: `convert_moe_packed_tensors` in transformers' `integrations/mxfp4.py`.
 ///
@@ -192,10 +193,10 @@ pub fn repack_pairs(bytes: &[u8], quants: &mut Vec<u32>) -> Result<()> {
     Ok(())
 }
 
-/// As [`repack_pairs`], for scales: a byte, the exponent, for each block.
+/// Repacks the scales that belong to [`repack_pairs`]: a byte, the exponent, for each block.
 ///
 /// # Errors
-/// [`Error::BadFile`] for an exponent that stands for no number, [`Error::OutOfMemory`].
+/// [`Error::BadFile`] for an exponent that does not represent a number, [`Error::OutOfMemory`].
 pub fn repack_exponents(bytes: &[u8], scales: &mut Vec<u32>) -> Result<()> {
     let words = grow(scales, bytes.len())?;
     for (word, e) in words.iter_mut().zip(bytes) {

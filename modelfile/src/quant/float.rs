@@ -96,7 +96,7 @@ impl BlockFormat for BF16 {
         let blocks: &[[u8; 2]] = blocks_of(self, blocks)?;
         check_len(self, blocks.len(), out)?;
         for (y, &x) in out.iter_mut().zip(blocks) {
-            // Not `bf16::to_f32`, which changes the bits of signalling NaNs.
+            // Avoids `bf16::to_f32`, which changes the bits of signalling NaNs.
             *y = f32::from_bits(u32::from(u16::from_le_bytes(x)) << 16);
         }
         Ok(())
@@ -107,7 +107,7 @@ impl BlockFormat for BF16 {
     }
 }
 
-/// Two halves to a word, the earlier one low; an odd last one is completed with zero.
+/// Packs two halves into a word, the earlier one low; an odd last one is completed with zero.
 fn repack_halves(halves: &[[u8; 2]], quants: &mut Vec<u32>) -> Result<()> {
     let words = grow(quants, halves.len().div_ceil(2))?;
     let (pairs, rest) = halves.as_chunks::<2>();

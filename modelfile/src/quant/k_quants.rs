@@ -1,8 +1,8 @@
-//! GGML's "K" formats: blocks of 256 elements whose parts of 16 or 32 have small integer scales of their own.
+//! GGML's "K" formats: blocks of 256 elements whose parts of 16 or 32 each have a small integer scale.
 //!
-//! On the device each part of 32 has its scales multiplied out and rounded to f16, at most 2^-11 of the scale: a
-//! hundredth of what the format itself loses. So a K-quant is read by the same kernels as its plain relative. Q2_K, where
-//! that would take a third more memory, keeps its scales as they are.
+//! On the device each part of 32 has its scales multiplied out and rounded to f16, an error of at most 2^-11 of the
+//! scale: a hundredth of the format's own loss. So the kernels of its plain counterpart can read a K-quant. Q2_K,
+//! where that would take a third more memory, keeps its scales unchanged.
 //!
 //! Source: `block_q2_K` to `block_q6_K` in `ggml/src/ggml-common.h` of llama.cpp, and `gguf/quants.py` of the `gguf`
 //! Python package for the exact order of operations.
@@ -137,13 +137,13 @@ struct Affine {
     m: f32,
 }
 
-/// A part of 32 elements: value = d of its half * (q - what the format takes off).
+/// A part of 32 elements: value = d of its half * (q - the format's offset).
 struct Halves {
     q: [u8; PART],
     d: [f32; 2],
 }
 
-/// Scale and minimum of part `p` in Q4_K and Q5_K.
+/// Returns scale and minimum of part `p` in Q4_K and Q5_K.
 fn scale_min(s: &[u8; 12], p: usize) -> (f32, f32) {
     let (sc, m) = if p < 4 {
         (s[p] & 63, s[p + 4] & 63)
@@ -156,13 +156,13 @@ fn scale_min(s: &[u8; 12], p: usize) -> (f32, f32) {
     (f32::from(sc), f32::from(m))
 }
 
-/// Nibbles of part `p` in Q4_K and Q5_K.
+/// Returns the nibbles of part `p` in Q4_K and Q5_K.
 fn part_nibbles(qs: &[[u8; 32]; 4], p: usize) -> [u8; PART] {
     qs[p / 2].map(|byte| byte >> (p % 2 * 4) & 15)
 }
 
 impl BlockQ2 {
-    /// Quants of part `p`, and scale and minimum of its halves.
+    /// Returns the quants of part `p`, and scale and minimum of its halves.
     fn part(&self, p: usize) -> ([u8; PART], [(f32, f32); 2]) {
         let q = self.qs[p / 4].map(|byte| byte >> (p % 4 * 2) & 3);
         let (d, dmin) = (half(self.d), half(self.dmin));
@@ -277,7 +277,7 @@ impl BlockFormat for Q2_K {
         let convert = |block: &BlockQ2, p: usize, words: &mut [u32], scales: &mut [u32]| {
             let (q, _) = block.part(p);
             words.copy_from_slice(&pack_two_bits(&q, 0));
-            // The first of two parts has the scales of both, the second d and dmin.
+            // The first of two parts holds the scales of both, the second d and dmin.
             let pair = block.scales.as_chunks::<4>().0[p / 2];
             scales[0] = match p % 2 {
                 0 => u32::from_le_bytes(pair),
@@ -289,7 +289,7 @@ impl BlockFormat for Q2_K {
     }
 }
 
-/// The formats whose parts are `Affine` or `Halves`.
+/// Implements the formats whose parts are `Affine` or `Halves`.
 macro_rules! block_format {
     ($format:ident, $block:ident, $packing:ident, $put:ident, $convert:expr) => {
         impl BlockFormat for $format {

@@ -145,7 +145,7 @@ impl BlockFormat for Q4_0 {
             if m & F16_EXPONENT != F16_EXPONENT {
                 return Ok(());
             }
-            // No clamping: it would change the weights silently. Real models are far from this.
+            // No clamping: it would silently change the weights. Real models are far from this limit.
             Err(Error::BadFile {
                 format: "GGUF",
                 what: "a Q4_0 scale".into(),
@@ -290,21 +290,21 @@ impl BlockFormat for Q8_0 {
     }
 }
 
-/// The 32 nibbles of a block in element order: the low ones, then the high ones.
+/// Returns the 32 nibbles of a block in element order: the low ones, then the high ones.
 fn nibbles(qs: &[[u8; 4]; 4]) -> impl Iterator<Item = u8> {
     let bytes = qs.as_flattened();
     let low = bytes.iter().map(|byte| byte & 0xF);
     low.chain(bytes.iter().map(|byte| byte >> 4))
 }
 
-/// The 32 five-bit numbers of a block in element order.
+/// Returns the 32 five-bit numbers of a block in element order.
 fn with_fifth(qs: &[[u8; 4]; 4], qh: [u8; 4]) -> [u8; BLOCK_LEN] {
     let (qs, qh) = (qs.as_flattened(), u32::from_le_bytes(qh));
     std::array::from_fn(|j| qs[j % 16] >> (j / 16 * 4) & 15 | ((qh >> j & 1) as u8) << 4)
 }
 
-/// `-8 * d` for an f16 `d`, exact unless it overflows to infinity. Wasm has no f16 instructions, so the
-/// ordinary case adds to the exponent instead of converting there and back.
+/// Returns `-8 * d` for an f16 `d`, exact unless it overflows to infinity. Wasm has no f16 instructions, so the
+/// common case adds to the exponent instead of converting to f32 and back.
 fn times_minus_8(d: u16) -> u16 {
     let exponent = (d & F16_EXPONENT) >> 10;
     if (1..=27).contains(&exponent) {

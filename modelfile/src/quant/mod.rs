@@ -1,8 +1,8 @@
-//! Weights: from GGML's blocks in the file to the words that the GPU's kernels read.
+//! Weights: conversion of GGML's blocks in the file to the words that the GPU's kernels read.
 //!
 //! A [`BlockFormat`] is one storage type of the file. It knows its [`Packing`], the layout on the device, and
 //! converts blocks to it ([`BlockFormat::repack`]) or to `f32` ([`BlockFormat::dequantize`]). [`unpack_row`]
-//! reads the device's layout back and so is the oracle for kernels.
+//! reads the device's layout back and so serves as the oracle for kernels.
 //!
 //! * [`float`]: `F32`, `F16`, `BF16`.
 //! * [`legacy`]: `Q4_0`, `Q4_1`, `Q5_0`, `Q5_1`, `Q8_0`.
@@ -31,18 +31,18 @@ use crate::error::{Error, Result};
 
 /// One storage type of tensors in a file.
 pub trait BlockFormat: Sync {
-    /// The type in the file.
+    /// Returns the type in the file.
     fn ggml_type(&self) -> GgmlType;
 
-    /// The layout on the device.
+    /// Returns the layout on the device.
     fn packing(&self) -> Packing;
 
-    /// Elements per block in the file.
+    /// Returns the elements per block in the file.
     fn block_len(&self) -> usize {
         self.ggml_type().block_len()
     }
 
-    /// Bytes per block in the file.
+    /// Returns the bytes per block in the file.
     fn block_bytes(&self) -> usize {
         self.ggml_type().block_bytes()
     }
@@ -56,11 +56,11 @@ pub trait BlockFormat: Sync {
 
     /// Converts whole blocks to the device's layout and appends them: [`Packing::quant_words_per_block`] and
     /// [`Packing::scale_words_per_block`] words for each of the layout's blocks. An odd number of halves is
-    /// completed with a zero; [`repack_rows`] sees to it that this happens at the end of each row.
+    /// completed with a zero; [`repack_rows`] ensures that this happens at the end of each row.
     ///
     /// # Errors
     /// [`Error::Truncated`] if the last block is incomplete, [`Error::OutOfMemory`], and [`Error::BadFile`] if
-    /// a scale cannot be represented. The vectors are then as they were.
+    /// a scale cannot be represented. The vectors are then unchanged.
     fn repack(&self, blocks: &[u8], quants: &mut Vec<u32>, scales: &mut Vec<u32>) -> Result<()>;
 }
 
@@ -84,7 +84,7 @@ static FORMATS: [&dyn BlockFormat; 16] = [
     &codebook::MXFP4,
 ];
 
-/// The format of tensor `tensor`, stored as `dtype`.
+/// Returns the format of tensor `tensor`, stored as `dtype`.
 ///
 /// # Errors
 /// [`Error::UnsupportedQuant`], which names the tensor and the supported formats.
@@ -136,12 +136,12 @@ pub fn repack_rows(
         .try_for_each(|row| format.repack(row, quants, scales))
 }
 
-/// Whether repacked weights are numbers: NaN and infinity in a file would become plausible ones on some devices.
+/// Returns whether repacked weights are finite: some devices would read NaN and infinity as plausible numbers.
 ///
-/// Only what comes from the file unseen is looked at; the other formats' scales are computed, and refused on the way
-/// where they are not finite.
+/// Only values copied verbatim from the file are checked; the other formats' scales are computed, and refused during
+/// repacking if they are not finite.
 pub fn are_finite(packing: Packing, quants: &[u32], scales: &[u32]) -> bool {
-    // By the bits of the exponent, of one number in a word or of two.
+    // Tests the exponent bits, of one number in a word or of two.
     let one = |word: &u32| word & 0x7f80_0000 != 0x7f80_0000;
     let two = |exponent: u32| {
         move |w: &u32| w & exponent != exponent && w & exponent << 16 != exponent << 16
@@ -150,7 +150,7 @@ pub fn are_finite(packing: Packing, quants: &[u32], scales: &[u32]) -> bool {
         Packing::F32 => quants.iter().all(one),
         Packing::F16 => quants.iter().all(two(0x7c00)),
         Packing::BF16 => quants.iter().all(two(0x7f80)),
-        // The first word of a block is scale and minimum.
+        // The first word of a block holds scale and minimum.
         Packing::Q4 | Packing::Q5 | Packing::Q8 => (scales.iter())
             .step_by(packing.scale_words_per_block())
             .all(two(0x7c00)),
@@ -179,8 +179,8 @@ fn check_len(format: &dyn BlockFormat, n_blocks: usize, out: &[f32]) -> Result<(
     })
 }
 
-/// Appends `n` zero words to be overwritten, and returns them. Unlike `resize` it reports memory running out,
-/// which gigabytes of weights can bring about in a 4 GiB wasm heap.
+/// Appends `n` zero words to be overwritten, and returns them. Unlike `resize` it reports that memory ran out,
+/// which gigabytes of weights can cause in a 4 GiB wasm heap.
 fn grow(words: &mut Vec<u32>, n: usize) -> Result<&mut [u32]> {
     words.try_reserve(n).map_err(|_| Error::OutOfMemory {
         what: "repacked weights".into(),
@@ -192,10 +192,10 @@ fn grow(words: &mut Vec<u32>, n: usize) -> Result<&mut [u32]> {
     Ok(&mut words[len..])
 }
 
-/// Elements of a part: what the device's block layouts have as a block.
+/// Elements of a part, which is a block in the device's block layouts.
 const PART: usize = 32;
 
-/// Writes the parts of each block, one after the other.
+/// Dequantises the parts of each block in order.
 fn dequantize_parts<B: AnyBitPattern>(
     format: &dyn BlockFormat,
     blocks: &[u8],
@@ -211,8 +211,8 @@ fn dequantize_parts<B: AnyBitPattern>(
     Ok(())
 }
 
-/// Appends to `quants` and `scales` what `convert` makes of each block, which is `parts` blocks of `packing`. After an
-/// error both are as they were.
+/// Appends to `quants` and `scales` the output of `convert` for each block, which is `parts` blocks of `packing`.
+/// After an error both are unchanged.
 fn repack_blocks<B>(
     packing: Packing,
     parts: usize,
@@ -241,10 +241,11 @@ fn repack_blocks<B>(
     result
 }
 
-/// Two scales as a word of f16, rounded to them.
+/// Returns two scales as a word, each rounded to f16.
 ///
 /// # Errors
-/// [`Error::BadFile`] where one is too large. Clamping would change the weights silently; real models are far from it.
+/// [`Error::BadFile`] if one is too large. Clamping would silently change the weights; real models are far from the
+/// limit.
 fn scale_word(dtype: GgmlType, first: f32, second: f32) -> Result<u32> {
     let half = |v: f32| {
         let bits = half::f16::from_f32(v);

@@ -29,10 +29,10 @@ use hearth_cpu::rows::Format;
 /// Q8     32     8 words: element j is byte j, an i8           f16 d           d * q, q -128..=127
 /// ```
 ///
-/// Planes of bits are taken apart by a kernel four elements at a time. Of single bits: that of element 4 p + k is bit p of
-/// byte k. Of two bits: those of element 4 p + k of a half are bits 2 p and 2 p + 1 of byte k.
+/// Kernels unpack planes of bits four elements at a time. In a plane of single bits, that of element 4 p + k is bit p
+/// of byte k. In a plane of two bits, those of element 4 p + k of a half are bits 2 p and 2 p + 1 of byte k.
 ///
-/// A row of `Q2` is a multiple of 64 columns; where two blocks share words, each counts for one.
+/// A row of `Q2` is a multiple of 64 columns; where two blocks share words, each block is counted as having one.
 ///
 /// A row of `F16` or `BF16` with an odd number of columns ends with a zero half (see [`repack_rows`]).
 /// In `Q4`, `d * q` is exact in `f32`, so a fused multiply-add gives the same value.
@@ -52,7 +52,7 @@ pub enum Packing {
 }
 
 impl Packing {
-    /// The name for labels and shader variants, e.g. `"q4"`.
+    /// Returns the name for labels and shader variants, e.g. `"q4"`.
     pub fn name(self) -> &'static str {
         match self {
             Packing::F32 => "f32",
@@ -69,7 +69,7 @@ impl Packing {
         }
     }
 
-    /// Elements per block.
+    /// Returns the elements per block.
     pub const fn block_len(self) -> usize {
         match self {
             Packing::F32 => 1,
@@ -78,7 +78,7 @@ impl Packing {
         }
     }
 
-    /// Words of quants per block.
+    /// Returns the words of quants per block.
     pub const fn quant_words_per_block(self) -> usize {
         match self {
             Packing::F32 | Packing::F16 | Packing::BF16 => 1,
@@ -88,7 +88,7 @@ impl Packing {
         }
     }
 
-    /// Words of scales per block; 0 where the layout has none.
+    /// Returns the words of scales per block; 0 if the layout has none.
     pub const fn scale_words_per_block(self) -> usize {
         match self {
             Packing::F32 | Packing::F16 | Packing::BF16 => 0,
@@ -98,12 +98,12 @@ impl Packing {
         }
     }
 
-    /// Blocks in a row of `n_cols` elements, the last one padded if need be.
+    /// Returns the blocks in a row of `n_cols` elements, the last one padded if needed.
     pub const fn blocks_per_row(self, n_cols: usize) -> usize {
         n_cols.div_ceil(self.block_len())
     }
 
-    /// The name of this format in the CPU's loops; float packings are multiplied by other means.
+    /// Returns the format's name in the CPU's loops; `None` for float packings, which are multiplied by other means.
     pub const fn cpu_format(self) -> Option<Format> {
         match self {
             Packing::F32 | Packing::F16 | Packing::BF16 => None,
@@ -119,7 +119,7 @@ impl Packing {
     }
 }
 
-/// 32 numbers as a block lies on the device: their lower four bits.
+/// Packs the lower four bits of 32 numbers into a block in the device's layout.
 pub(super) fn pack_nibbles(q: &[u8; 32]) -> [u32; 4] {
     std::array::from_fn(|w| {
         let word = |at: usize| u32::from_le_bytes([q[at], q[at + 1], q[at + 2], q[at + 3]]);
@@ -127,7 +127,7 @@ pub(super) fn pack_nibbles(q: &[u8; 32]) -> [u32; 4] {
     })
 }
 
-/// The plane of bit `at` of 32 numbers.
+/// Returns the plane of bit `at` of 32 numbers.
 pub(super) fn pack_bit(q: &[u8; 32], at: u32) -> u32 {
     let words = q.as_chunks::<4>().0.iter().enumerate();
     words.fold(0, |plane, (p, word)| {
@@ -135,7 +135,7 @@ pub(super) fn pack_bit(q: &[u8; 32], at: u32) -> u32 {
     })
 }
 
-/// The planes of bits `at` and `at + 1` of 32 numbers.
+/// Returns the planes of bits `at` and `at + 1` of 32 numbers.
 pub(super) fn pack_two_bits(q: &[u8; 32], at: u32) -> [u32; 2] {
     let mut planes = [0; 2];
     for (p, word) in q.as_chunks::<4>().0.iter().enumerate() {

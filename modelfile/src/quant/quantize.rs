@@ -1,4 +1,5 @@
-//! GGML's reference quantisers: for weights in floats that are to be smaller, and for synthetic ones in tests and benches.
+//! GGML's reference quantisers: for float weights that are to be made smaller, and for synthetic ones in tests and
+//! benches.
 //!
 //! Source: `quantize_row_q4_0_ref`, `quantize_row_q4_1_ref` and `quantize_row_q8_0_ref` in
 //! `ggml/src/ggml-quants.c` of llama.cpp. Each takes any number of elements (the last block is completed with
@@ -14,20 +15,20 @@ const BLOCK_LEN: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Quantize {
-    /// Q8_0: about half of f16, no loss to speak of.
+    /// Q8_0: about half the size of f16, negligible loss.
     Q8,
     /// Q4_1: less than a third of f16.
     Q4,
 }
 
 impl Quantize {
-    /// Whether a matrix is one of floats, whose rows are whole blocks.
+    /// Returns whether a tensor is a matrix of floats whose rows are whole blocks.
     pub fn applies(self, tensor: &TensorInfo) -> bool {
         let is_float = matches!(tensor.dtype, GgmlType::F32 | GgmlType::F16 | GgmlType::BF16);
         is_float && tensor.n_cols().is_multiple_of(BLOCK_LEN as u64)
     }
 
-    /// The type that comes out.
+    /// Returns the resulting type.
     pub const fn dtype(self) -> GgmlType {
         match self {
             Quantize::Q8 => GgmlType::Q8_0,
@@ -35,7 +36,7 @@ impl Quantize {
         }
     }
 
-    /// Blocks of the type that comes out.
+    /// Quantises to blocks of the resulting type.
     pub fn blocks(self, x: &[f32]) -> Vec<u8> {
         match self {
             Quantize::Q8 => quantize_q8_0(x),
@@ -44,7 +45,7 @@ impl Quantize {
     }
 }
 
-/// Bytes of a tensor's blocks as it is kept, were it a matrix that may be made smaller.
+/// Returns the bytes of a tensor's blocks after loading, assuming that it is a matrix that may be quantised.
 pub fn kept_bytes(tensor: &TensorInfo, quantize: Option<Quantize>) -> u64 {
     match quantize.filter(|quantize| quantize.applies(tensor)) {
         Some(quantize) => {
@@ -68,7 +69,7 @@ pub fn quantize_q4_0(x: &[f32]) -> Vec<u8> {
     })
 }
 
-/// Quantises to `Q4_1`: the range from the smallest to the largest element in 15 steps.
+/// Quantises to `Q4_1`: the range from the smallest to the largest element is divided into 15 steps.
 pub fn quantize_q4_1(x: &[f32]) -> Vec<u8> {
     quantize(x, 20, |x, out| {
         let min = x.iter().copied().fold(f32::MAX, f32::min);
@@ -87,7 +88,7 @@ pub fn quantize_q8_0(x: &[f32]) -> Vec<u8> {
         let d = x.iter().fold(0.0f32, |m, v| m.max(v.abs())) / 127.0;
         let id = inverse(d);
         out.extend(f16::from_f32(d).to_le_bytes());
-        // `as i8` saturates, which the rounding error of `id` could otherwise need.
+        // `as i8` saturates, which the rounding error of `id` could otherwise require.
         out.extend(x.iter().map(|v| (v * id).round() as i8 as u8));
     })
 }
@@ -112,12 +113,12 @@ fn quantize(
     out
 }
 
-/// `1 / d`, or 0 for a block of equal elements.
+/// Returns `1 / d`, or 0 for a block of equal elements.
 fn inverse(d: f32) -> f32 {
     if d == 0.0 { 0.0 } else { 1.0 / d }
 }
 
-/// Appends 16 bytes; `level` gives the quant before truncation to an integer.
+/// Appends 16 bytes; `level` returns the quant before truncation to an integer.
 fn pack_nibbles(x: &[f32; BLOCK_LEN], out: &mut Vec<u8>, level: impl Fn(f32) -> f32) {
     let q = |v: &f32| (level(*v) as u8).min(15);
     let (low, high) = x.split_at(BLOCK_LEN / 2);

@@ -1,10 +1,10 @@
-//! Every format against the `gguf` Python package (by hash) and against its own device layout.
+//! Tests every format against the `gguf` Python package (by hash) and against its own device layout.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// The test vectors' generator, the same as in the script that made the hashes:
+/// The generator of the test vectors, identical to the one in the script that computed the hashes:
 /// `s = s * 6364136223846793005 + 1442695040888963407` from 1; a byte is `s >> 56`.
 struct Lcg(u64);
 
@@ -25,12 +25,12 @@ fn fnv(bytes: impl IntoIterator<Item = u8>) -> u64 {
     })
 }
 
-/// Clears the top exponent bit of a block's floats: no infinities or NaNs, whose bits differ by platform.
+/// Clears the top exponent bit of a block's floats: avoids infinities and NaNs, whose bits differ by platform.
 fn make_finite(dtype: GgmlType, blocks: &mut [u8]) {
     let top_bytes: &[usize] = match dtype {
         GgmlType::F32 => &[3],
         GgmlType::Q4_1 | GgmlType::Q5_1 => &[1, 3],
-        // Of the exponent the second bit, which does as well.
+        // The exponent's second bit, which is sufficient
         GgmlType::MXFP4 => &[0],
         _ => &[1],
     };
@@ -71,7 +71,7 @@ fn unpacked(format: &dyn BlockFormat, n_cols: usize, rows: &[u8]) -> Vec<f32> {
     out
 }
 
-/// Bits, with the one documented difference removed: the device's Q4 has no negative zero.
+/// Returns the bits, without the one documented difference: the device's Q4 has no negative zero.
 fn bits(dtype: GgmlType, x: &[f32]) -> Vec<u32> {
     let normal = |x: f32| {
         if matches!(dtype, GgmlType::Q4_0 | GgmlType::Q5_0) && x == 0.0 {
@@ -212,7 +212,7 @@ fn unsupported_formats_name_the_tensor_and_the_supported_ones() {
 proptest! {
     #[test]
     fn unpacking_gives_what_dequantizing_gives(
-        // Those that the device has exactly.
+        // Formats that the device represents exactly
         which in prop::sample::select(vec![0, 1, 2, 3, 4, 5, 6, 7, 13, 14, 15usize]),
         n_blocks in 1..6usize,
         n_rows in 1..4usize,
@@ -243,7 +243,7 @@ proptest! {
     }
 }
 
-/// Quants and exponents apart, with neighbours in a byte, are the same words as GGML's blocks of the same elements.
+/// Quants and exponents stored separately, with adjacent elements in a byte, yield the same words as GGML's blocks.
 #[test]
 fn mxfp4_of_safetensors_is_that_of_gguf() {
     let element = |block: usize, i: usize| ((block * 7 + i * 5 + i / 9) % 16) as u8;
@@ -270,7 +270,7 @@ fn mxfp4_of_safetensors_is_that_of_gguf() {
     assert_eq!(no_number.unwrap_err().code(), "bad_file");
 }
 
-/// The error of an unknown type names what there is; the names come from a lower layer.
+/// The error for an unknown type lists the known ones; the names come from a lower layer.
 #[test]
 fn every_supported_type_has_its_format() {
     let found = FORMATS.map(|format| format.ggml_type());

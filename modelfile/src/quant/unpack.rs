@@ -1,4 +1,4 @@
-//! Reading the device's layouts back: the oracle for kernels.
+//! Reads the device's layouts back: the oracle for kernels.
 
 use half::f16;
 use hearth_cpu::formats::{FP4_TABLE, IQ4_TABLE};
@@ -26,7 +26,7 @@ pub fn unpack_row(packing: Packing, quants: &[u32], scales: &[u32], out: &mut [f
                 *y = f32::from_bits(u32::from(half) << 16);
             }
         }
-        // Two blocks, since they share their words of scales.
+        // Two blocks at once, since they share their words of scales
         Packing::Q2 => blocks::<64, 4, 2>(quants, scales, out, |q, s, j| {
             let (d, dmin) = halves_f32(s[1]);
             let byte = s[0] >> (j / 16 * 8);
@@ -57,7 +57,7 @@ pub fn unpack_row(packing: Packing, quants: &[u32], scales: &[u32], out: &mut [f
     }
 }
 
-/// Fills blocks of `N` elements with `value(quants, scales, element)`, as far as there are words for them.
+/// Fills blocks of `N` elements with `value(quants, scales, element)`, as far as words are available.
 fn blocks<const N: usize, const Q: usize, const S: usize>(
     quants: &[u32],
     scales: &[u32],
@@ -78,35 +78,35 @@ fn looked_up(quants: &[u32], scales: &[u32], out: &mut [f32], table: &[i8; 16]) 
     });
 }
 
-/// The halves of words, the low one first.
+/// Returns the halves of words, the low one first.
 fn halves(words: &[u32]) -> impl Iterator<Item = u16> {
     words
         .iter()
         .flat_map(|&word| [word as u16, (word >> 16) as u16])
 }
 
-/// Element `j`'s lower four bits.
+/// Returns element `j`'s lower four bits.
 fn nibble(block: &[u32; 4], j: usize) -> u32 {
     block[j % 16 / 4] >> (j % 4 * 8 + j / 16 * 4) & 15
 }
 
-/// Element `j`'s bits in planes of two bits, one for each 16 elements.
+/// Returns element `j`'s bits in planes of two bits, one for each 16 elements.
 fn two_bits(planes: &[u32], j: usize) -> u32 {
     planes[j / 16] >> (j % 4 * 8 + j % 16 / 4 * 2) & 3
 }
 
-/// Element `j`'s bit in a plane of single bits.
+/// Returns element `j`'s bit in a plane of single bits.
 fn bit(plane: u32, j: usize) -> u32 {
     plane >> (j % 4 * 8 + j / 4) & 1
 }
 
-/// The two f16 of a word.
+/// Returns the two f16 of a word.
 fn halves_f32(word: u32) -> (f32, f32) {
     let half = |bits: u32| f16::from_bits(bits as u16).to_f32();
     (half(word), half(word >> 16))
 }
 
-/// The scale of element `j`'s half.
+/// Returns the scale of element `j`'s half.
 fn of_half(word: u32, j: usize) -> f32 {
     let (first, second) = halves_f32(word);
     if j < 16 { first } else { second }

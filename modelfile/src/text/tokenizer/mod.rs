@@ -239,8 +239,7 @@ impl Tokenizer {
     }
 
     /// Returns ids and texts of the tokens that a chat template may write and a user may not, sorted by text: control
-    /// and
-    /// unknown ones, and user-defined ones that the template spells or that end an answer.
+    /// and unknown ones, and user-defined ones that the template spells or that end an answer.
     pub fn special_tokens(&self) -> impl Iterator<Item = (u32, &str)> {
         self.specials
             .ids()
