@@ -1,5 +1,6 @@
-//! Gemma 3 270M in Q4_K_M, the real file (Q4_K, Q5_0, Q6_K and Q8_0 in one), against transformers on the same weights and
-//! sentencepiece on the same vocabulary. The third prompt is longer than the window of its sliding layers.
+//! Gemma 3 270M in Q4_K_M, the real file (Q4_K, Q5_0, Q6_K and Q8_0 in one), against transformers on the same weights
+//! and sentencepiece on the same vocabulary. The third prompt is longer than the window of the model's sliding
+//! layers.
 
 use hearth::ops::KvType;
 use hearth::{Engine, LoadOptions};
@@ -80,7 +81,7 @@ fn logits_on_the_gpu() {
     let Some((mut engine, golden)) = engine(On::Gpu) else {
         return;
     };
-    // Of the long one its beginning would be all that a GPU made of software has time for. Products of K-quants' scales are
-    // kept in f16.
+    // Without the long prompt: a software GPU would have time only for its beginning. Products of K-quants' scales
+    // are stored in f16.
     check_logits(On::Gpu, &mut engine, &golden.prompts[..2], 3e-2);
 }

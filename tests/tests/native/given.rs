@@ -1,4 +1,5 @@
-//! Answers that go on behind tokens which another device gave: the same tokens, text and usage as if nothing had happened.
+//! Answers that resume after tokens from another device: the same tokens, text and usage as if there had been no
+//! interruption.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ fn tiny(on: On, drafts: Drafts) -> Option<Engine> {
     Some(load_file_with(open(on)?, &path, options))
 }
 
-/// A chat, with a place in the answer where a stop text begins and is held back.
+/// Returns chats, with a place in the answer where a stop text begins and is held back.
 fn requests() -> Vec<Request> {
     let [chat, _] = prompts();
     let plain = Request {
@@ -83,7 +84,7 @@ fn an_answer_goes_on_where_another_device_left_it() {
                     check(&mut second, &request, &whole, n);
                 }
             }
-            // With the beginning of the stop text behind the tokens that were given.
+            // With the beginning of the stop text after the tokens given.
             let tail: String = whole.text.chars().skip(20).take(6).collect();
             let stopping = Request {
                 stop: vec![tail],
@@ -143,7 +144,7 @@ fn what_was_given_has_to_make_sense() {
         assert_eq!(error.code(), "invalid_request", "{error}");
         assert!(error.to_string().contains("given"), "{error}");
     }
-    // And more than the context has room for.
+    // Also more tokens than the context has room for.
     let request = Request {
         given: vec![5; 240],
         max_tokens: None,

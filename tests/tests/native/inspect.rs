@@ -53,7 +53,8 @@ fn the_budget_is_what_an_engine_takes() {
     }
 }
 
-/// By hand: two layers of width 64, 4 heads of 16, 2 for keys and values, feed-forward 160, 320 tokens, untied.
+/// Counted by hand: two layers of width 64, 4 heads of 16, 2 for keys and values, feed-forward 160, 320 tokens,
+/// untied.
 #[test]
 fn the_work_of_a_token_is_counted() {
     let report = report(
@@ -72,8 +73,8 @@ fn the_work_of_a_token_is_counted() {
     assert_eq!(budget.memory.kv, 2 * 2 * 2 * 50 * 32);
 }
 
-/// By hand: two layers of width 64, 4 heads of 32, 2 for keys and values; 8 experts of 32, of which a token goes to 3; 320
-/// tokens, untied.
+/// Counted by hand: two layers of width 64, 4 heads of 32, 2 for keys and values; 8 experts of 32, with 3 per token;
+/// 320 tokens, untied.
 #[test]
 fn of_experts_only_those_count_that_are_used() {
     let report = report("family_qwen3moe.gguf", InspectOptions::default());
@@ -124,8 +125,8 @@ fn what_cannot_run_says_why() {
     assert!(message.contains("mamba") && message.contains("llama") && !hint.is_empty());
 }
 
-/// The largest Gemmas scale scores by d_model / n_heads, which their files do not say; the others by head_dim. The numbers
-/// are `query_pre_attn_scalar` of the published configurations.
+/// The largest Gemmas scale scores by d_model / n_heads, which their files do not state; the others by head_dim. The
+/// numbers are `query_pre_attn_scalar` of the published configurations.
 #[test]
 fn gemmas_scale_their_scores_as_published() {
     for (family, n_layers, d_model, n_heads, head_dim, scalar) in [

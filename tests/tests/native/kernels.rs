@@ -1,4 +1,5 @@
-//! Every op but projections, attention and the sampler on both backends against plain f64 arithmetic, over odd shapes.
+//! Every op except projections, attention and the sampler, on both backends against plain f64 arithmetic, over odd
+//! shapes.
 //!
 //! The shapes are drawn by proptest with a fixed seed: the same cases on every machine.
 
@@ -102,7 +103,7 @@ fn norms_match_plain_arithmetic_on_every_backend() {
     );
 }
 
-/// Activations in f64; erf by its series.
+/// Computes activations in f64; erf by its series.
 pub fn reference(activation: Activation, v: f64) -> f64 {
     let silu = |v: f64| v / (1.0 + (-v).exp());
     match activation {

@@ -1,9 +1,11 @@
-//! Imports point one way. Cargo holds the border between `hearth` and `hearth-modelfile`; the layers within each are held here.
+//! Imports point one way. Cargo enforces the border between `hearth` and `hearth-modelfile`; this test enforces the
+//! layers within each.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The layers of each crate, from the lowest up. A module imports from those before it in this list, and from itself.
+/// The layers of each crate, from the lowest up. A module imports only from itself and from those before it in this
+/// list.
 const CRATES: [(&str, &[&str]); 2] = [
     (
         "modelfile/src",
@@ -41,7 +43,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The modules that a source names in `crate::MODULE`, without comments and its own tests.
+/// Returns the modules that a source names in `crate::MODULE`, ignoring comments and the source's own tests.
 fn imports(source: &str) -> impl Iterator<Item = &str> {
     let code = source.split("\n#[cfg(test)]\nmod tests").next();
     let lines = code.unwrap_or_default().lines();

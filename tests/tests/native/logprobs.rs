@@ -1,4 +1,4 @@
-//! Log-probabilities against the logits.
+//! Compares log-probabilities with the logits.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ fn tiny(on: On) -> Option<(Engine, Request)> {
     Some((engine, request))
 }
 
-/// An answer, each of whose tokens has the log-probabilities of the logits before it.
+/// Generates an answer and checks that each token has the log-probabilities of the logits before it.
 fn check(
     engine: &mut Engine,
     on: On,
@@ -91,7 +91,7 @@ fn log_probabilities_are_those_of_the_logits() {
     }
 }
 
-/// Temperature, penalties, biases and a format change what comes, and not how likely the model found it.
+/// Temperature, penalties, biases and a format change the choice of tokens, but not how likely the model found them.
 #[test]
 fn log_probabilities_are_of_the_model_before_anything_is_adjusted() {
     for on in [On::Cpu, On::Gpu] {

@@ -1,5 +1,5 @@
-//! The native tests in one program, so that burn is linked once; `cargo xtask test` runs each module in a process of its
-//! own. Only the bounded fuzzing is a program apart, because it counts the bytes that everything allocates.
+//! The native tests in one program, so that burn is linked once; `cargo xtask test` runs each module in a separate
+//! process. Only the bounded fuzzing is a separate program, because it counts the bytes of every allocation.
 
 mod attention;
 mod bad_input;

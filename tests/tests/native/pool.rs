@@ -1,6 +1,6 @@
-//! The CPU path on a pool: weights in the pool's memory, products from there, the results of the plain path.
+//! The CPU path on a pool: weights in the pool's memory, products computed there, the results of the plain path.
 //!
-//! The pool here is a double on one thread, with the inner loops of the real one; the real one runs in the browsers'
+//! The pool here is a single-threaded double with the inner loops of the real one; the real one runs in the browser
 //! tests.
 
 use std::cell::RefCell;
@@ -17,7 +17,7 @@ use pollster::block_on;
 
 struct Double {
     memory: RefCell<Vec<u32>>,
-    /// Words that it may hold.
+    /// Number of words that it can hold.
     room: usize,
     products: RefCell<usize>,
 }
@@ -89,7 +89,7 @@ impl CpuPool for Double {
                 first,
             })
             .collect();
-        // In two parts, as two threads would.
+        // In two parts, as with two threads.
         let half = groups(job.rows) / 2;
         for range in [0..half, half..groups(job.rows)] {
             let put = |t: usize, r: usize, v: f32| y[t * job.rows + r] = v;
@@ -111,12 +111,12 @@ fn a_pool_gives_the_same_ids() {
     let double = Double::install(1 << 24);
     let device = open(On::Cpu).expect("the CPU always opens");
     assert_eq!(device.info().threads, 2);
-    // Experts are pieces of a weight that the pool has as a whole.
+    // Experts are pieces of a weight that the pool holds as a whole.
     let models = [
         ("tiny_llama", 2e-2),
         ("family_qwen3moe", 3e-2),
         ("family_gpt_oss", 2e-2),
-        // Every packing of blocks; the first has scales that are rounded, see `tiny.rs`.
+        // Every packing of blocks; the first has rounded scales, see `tiny.rs`.
         ("family_llama_kquants", 2e-1),
         ("family_llama_small_quants", 4e-2),
     ];
@@ -131,7 +131,7 @@ fn a_pool_gives_the_same_ids() {
     );
 }
 
-/// An encoder takes a text in one step, of more tokens than threads are given at once.
+/// An encoder takes a text in one step, with more tokens than threads are given at once.
 #[test]
 fn a_long_text_goes_to_the_pool_in_pieces() {
     let device = open(On::Cpu).expect("the CPU always opens");

@@ -1,4 +1,4 @@
-//! Projections on both backends against sums in f64. Which kernels there are, by type of weight, arithmetic and lanes, is
+//! Projections on both backends against sums in f64. All kernels, by weight type, arithmetic and lanes, are
 //! enumerated, so that each has cases by construction; only shapes are drawn.
 
 use hearth::Device;
@@ -9,23 +9,24 @@ use pollster::block_on;
 
 use crate::kernels::reference;
 
-/// A projection of `n` tokens: of what, and how.
+/// A projection of `n` tokens: the weight's type and shape, and the tuning.
 #[derive(Debug, Clone, Copy)]
 struct Linear {
-    /// Its place in [`DTYPES`].
+    /// The type's place in [`DTYPES`].
     dtype: usize,
     rows: usize,
     blocks: usize,
     n: usize,
     add: bool,
-    /// The weight is in two tensors.
+    /// Whether the weight is in two tensors.
     halves: bool,
     tuning: Tuning,
 }
 
 impl Linear {
-    /// Case `number` of a kernel: one of three has several workgroups of one lane, another one a weight in two parts; one of
-    /// two has more blocks than lanes, a few of them more than a workgroup has threads.
+    /// Draws case `number` of a kernel: one in three has several workgroups of one lane, another one in three a
+    /// weight in two parts; one in two has more blocks than lanes, and a few of those more than a workgroup has
+    /// threads.
     fn drawn(number: usize, dtype: usize, n: usize, tuning: Tuning) -> Self {
         let seed = |what: u64| 64 * number as u64 + what;
         let rows = if number.is_multiple_of(3) {
@@ -35,7 +36,7 @@ impl Linear {
         };
         let blocks = match number % 6 {
             0 | 4 => 17..41,
-            // More than a workgroup has threads, which stage a block each.
+            // More than a workgroup has threads, each of which stages a block.
             2 => 65..80,
             _ => 1..17,
         };
@@ -99,7 +100,7 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
     products.sum()
 }
 
-/// Decode: each type in each arithmetic that makes a difference to it, with each number of lanes.
+/// Decode: each type in each arithmetic that makes a difference for it, with each number of lanes.
 #[test]
 fn one_token_is_projected_by_every_kernel() {
     let errors = Errors::default();
@@ -117,7 +118,7 @@ fn one_token_is_projected_by_every_kernel() {
     }
 }
 
-/// A prompt's tokens, in tiles in registers, by the kernels of every third type from `first` on.
+/// Projects a prompt's tokens, in register tiles, with the kernels of every third type from `first` on.
 fn several_tokens(first: usize) {
     let errors = Errors::default();
     for dtype in (first..DTYPES.len()).step_by(3) {
@@ -126,7 +127,7 @@ fn several_tokens(first: usize) {
                 subgroups,
                 ..tuning(lanes)
             };
-            // (not the type alone, of which each test has another third)
+            // (not the type alone: each test has a different third of the types)
             let number = dtype / 3 + dtype + way;
             let n = pick(number as u64, 2..20);
             Linear::drawn(number, dtype, n, tuning).check(&errors);
@@ -151,7 +152,7 @@ fn several_tokens_are_projected_by_the_kernels_of_bf16_q8_0_iq4_nl_and_q6_k() {
     several_tokens(2);
 }
 
-/// Each type through workgroup memory, in tiles of 32 tokens and of 64, and beside them steps that are too short for it.
+/// Each type through workgroup memory, in tiles of 32 and of 64 tokens, and also steps that are too short for tiles.
 #[test]
 fn wide_tiles_match_plain_arithmetic_on_every_backend() {
     let errors = Errors::default();
@@ -168,8 +169,8 @@ fn wide_tiles_match_plain_arithmetic_on_every_backend() {
     }
 }
 
-/// A vocabulary of Gemma's size and a little more: with 64 lanes that is more workgroups than the 65,535 that a grid may
-/// have in one dimension.
+/// A vocabulary slightly larger than Gemma's: with 64 lanes that takes more workgroups than the 65,535 that a grid
+/// may have in one dimension.
 #[test]
 fn a_large_vocabulary_needs_more_than_a_row_of_workgroups() {
     Linear {
@@ -225,7 +226,7 @@ impl Fused {
         let product: Vec<f32> = product.iter().map(|v| *v as f32).collect();
         let integers =
             self.tuning.arithmetic == Arithmetic::I15 && arithmetics(self.dtype).len() > 1;
-        // Where the norm does not fit into workgroup memory it is a launch of its own.
+        // If the norm does not fit into workgroup memory, it is a separate launch.
         let fits = self.tuning.workgroup_bytes > 0;
         let run = |device: &Device, what: [&'static str; 2], tolerance: [f32; 2]| {
             let ops = Ops::new(&device.burn, self.tuning);
@@ -280,7 +281,7 @@ fn fused(first: usize) {
                     tuning: Tuning {
                         subgroups,
                         arithmetic,
-                        // One type of floats and one of blocks as where the norm does not fit into workgroup memory.
+                        // For one type of floats and one of blocks, too little workgroup memory for the norm.
                         workgroup_bytes: if [1, 10].contains(&dtype) {
                             0
                         } else {
@@ -307,5 +308,5 @@ fn fused_projections_match_plain_arithmetic_for_odd_types() {
     fused(1);
 }
 
-/// Activations of gates, but for gpt-oss's, whose experts have gates of their own.
+/// Gated activations, except gpt-oss's, whose experts have separate gates.
 const GLU: [Activation; 3] = [Activation::Silu, Activation::Gelu, Activation::GeluErf];

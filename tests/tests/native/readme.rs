@@ -1,6 +1,7 @@
-//! The tables of docs/guide/models.md are made from the registries, and what they claim has a golden that the tests run.
+//! Checks that the tables of docs/guide/models.md match the registries, and that each claim in them has a golden that
+//! the tests run.
 //!
-//! With HEARTH_UPDATE_README set the test writes them instead.
+//! With HEARTH_UPDATE_README set, the test writes the tables instead.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,7 +11,7 @@ use hearth_modelfile::families::FAMILIES;
 use hearth_modelfile::quant::{Packing, block_format};
 use hearth_tests::{goldens, header};
 
-/// By architecture: the storage types of matrices in its goldens.
+/// Returns, by architecture, the storage types of matrices in its goldens.
 fn covered() -> BTreeMap<String, BTreeSet<&'static str>> {
     let mut covered: BTreeMap<String, BTreeSet<_>> = BTreeMap::new();
     for entry in std::fs::read_dir(goldens()).unwrap() {

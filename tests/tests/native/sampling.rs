@@ -1,4 +1,5 @@
-//! Sampling over odd vocabularies: what the filters allow, and of that what a draw points at, on both backends.
+//! Sampling over odd vocabularies: the tokens that the filters allow and, among them, the token that a draw points
+//! at, on both backends.
 
 use std::cell::Cell;
 
@@ -6,7 +7,8 @@ use hearth_tests::kernels::*;
 use hearth_tests::sampling::{Case, logits_of};
 use proptest::prelude::*;
 
-/// Sizes of vocabularies: few, because each is a kernel; around the sampler's 256 threads, and its masks' words of 32 bits.
+/// Vocabulary sizes: few, because each is a kernel; around the sampler's 256 threads and the 32-bit words of its
+/// masks.
 const VOCABULARIES: [usize; 8] = [2, 31, 33, 255, 257, 1000, 1999, 2999];
 
 #[test]
@@ -48,7 +50,7 @@ fn each_draw_is_what_it_points_at_within_the_filters() {
             }
         }
     });
-    // Elsewhere a token lies on the edge of a filter.
+    // In the other cases a token lies on the edge of a filter.
     assert!(
         10 * clear.get() >= 9 * cases.get(),
         "{clear:?} of {cases:?}"
@@ -66,7 +68,7 @@ fn typical_sampling_keeps_what_is_as_surprising_as_expected() {
             top_k,
             ..Case::new(1.0, seed)
         };
-        // In f64, over what top-k leaves.
+        // Computed in f64, over the tokens that top-k keeps.
         let kept = allowed_ids(&logits, 1.0, top_k, 1.0, 0.0);
         let weight = |id: u32| f64::from(logits[id as usize]).exp();
         let total: f64 = kept.iter().map(|id| weight(*id)).sum();
@@ -99,7 +101,7 @@ fn typical_sampling_keeps_what_is_as_surprising_as_expected() {
     });
 }
 
-/// Greedy with penalties is an argmax over adjusted logits, which is easy to say in plain arithmetic.
+/// Greedy sampling with penalties is an argmax over adjusted logits, which is easy to compute in plain arithmetic.
 #[test]
 fn penalties_and_biases_change_the_choice_as_they_should() {
     let params = (
@@ -162,7 +164,7 @@ fn penalties_and_biases_change_the_choice_as_they_should() {
     );
 }
 
-/// The ids that the filters leave, with a margin for rounding at the edges.
+/// Returns the ids that the filters keep, with a margin for rounding at the edges.
 fn allowed_ids(logits: &[f32], temperature: f32, top_k: u32, top_p: f32, min_p: f32) -> Vec<u32> {
     let mut order: Vec<usize> = (0..logits.len()).collect();
     order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
@@ -193,7 +195,7 @@ fn allowed_ids(logits: &[f32], temperature: f32, top_k: u32, top_p: f32, min_p: 
     kept
 }
 
-/// A mask is the same as a vocabulary of fewer tokens.
+/// A mask has the same effect as a vocabulary of fewer tokens.
 #[test]
 fn a_mask_leaves_what_it_allows() {
     let params = (
@@ -229,8 +231,8 @@ fn a_mask_leaves_what_it_allows() {
     });
 }
 
-/// The token at the filter's edge belongs to what is kept. Here it is the only one, so that losing it to a rounding
-/// brings another.
+/// The token at the filter's edge is kept. Here it is the only one, so that losing it to rounding yields a different
+/// token.
 #[test]
 fn the_most_typical_token_comes_where_one_is_asked_for() {
     let mut devices = vec![("cpu", cpu())];

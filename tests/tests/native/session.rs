@@ -49,7 +49,7 @@ fn assert_overflow<T: Debug>(result: Result<T>, n: usize) {
     }
 }
 
-/// The engine answers as transformers does.
+/// Checks that the engine answers as transformers does.
 fn assert_works(engine: &mut Engine, on: On) {
     let [chat, _] = prompts();
     let (ids, _) = greedy(engine, &chat.ids, 8).unwrap();
@@ -138,7 +138,7 @@ fn senseless_requests_name_their_field() {
         }
         assert_invalid(block_on(engine.next()), "request");
         assert_works(&mut engine, on);
-        // Nor does a finished request go on.
+        // A finished request does not continue, either.
         assert_invalid(block_on(engine.next()), "request");
     });
 }
@@ -155,7 +155,7 @@ fn messages_are_rendered_by_the_files_template() {
         let found = finish(&mut engine).unwrap();
         assert_eq!(found.ids, chat.greedy_ids[..20], "{on:?}");
         assert_eq!(found.usage.prompt_tokens, chat.ids.len());
-        // Nobody has said anything: only the answer's beginning.
+        // No messages at all: only the answer's beginning.
         request.messages = Some(vec![]);
         engine.start(&request).unwrap();
         let beginning = engine.encode_chat(&[]).unwrap().len();
@@ -164,7 +164,7 @@ fn messages_are_rendered_by_the_files_template() {
     });
 }
 
-/// Three characters of `text` at or after character 10, without bytes that are not UTF-8.
+/// Returns three characters of `text` at or after character 10, without bytes that are not UTF-8.
 fn some_stop(text: &str) -> (usize, &str) {
     let at: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
     let mut windows = at.windows(4).skip(10).map(|w| &text[w[0]..w[3]]);
@@ -188,16 +188,16 @@ fn stop_texts_end_the_answer_and_are_not_part_of_it() {
             let tokenizer = engine.tokenizer();
             assert!(tokenizer.decode(&whole.ids[..n]).contains(stop));
             assert!(!tokenizer.decode(&whole.ids[..n - 1]).contains(stop));
-            // One of several; the others do not occur, or are empty.
+            // One of several stop texts; the others do not occur, or are empty.
             let several = ["", "never in it", stop, "nor this"];
             let same = answer(&mut engine, &prompt.ids, Some(64), &several);
             assert_eq!(same.text, found.text);
-            // A stop text that does not come holds nothing back in the end.
+            // A stop text that never occurs holds nothing back at the end.
             let last = whole.text.chars().last().unwrap();
             let never = format!("{last}never in it");
             let found = answer(&mut engine, &prompt.ids, Some(64), &[&never]);
             assert_eq!((found.finish, &found.text), ("length", &whole.text));
-            // And the engine goes on from where it stopped.
+            // The engine then continues from where it stopped.
             let (again, _) = greedy(&mut engine, &prompt.ids, 64).unwrap();
             assert_eq!(again, prompt.greedy_ids, "{on:?}");
         }
@@ -251,7 +251,7 @@ fn greedy_is_what_remains_when_all_else_is_cut() {
     });
 }
 
-/// Starts a request and gives it up after `steps` calls of `next`.
+/// Starts a request and abandons it after `steps` calls of `next`.
 fn begin(engine: &mut Engine, prompt: &[u32], steps: usize) {
     let prompt = prompt.to_vec();
     engine.start_ids(prompt, GREEDY, Some(50), &[]).unwrap();
@@ -273,7 +273,7 @@ fn a_cancelled_request_leaves_no_trace() {
                 let (ids, _) = greedy(&mut engine, &chat.ids, 64).unwrap();
                 assert_eq!(ids, chat.greedy_ids, "{on:?}, after {steps} steps");
             }
-            // The same prompt again, from what the cancelled one left, without cancel().
+            // The same prompt again, on the cache that the abandoned request left, without cancel().
             begin(&mut engine, &text.ids, steps);
             let (ids, _) = greedy(&mut engine, &text.ids, 64).unwrap();
             assert_eq!(ids, text.greedy_ids, "{on:?}, after {steps} steps");
@@ -281,7 +281,7 @@ fn a_cancelled_request_leaves_no_trace() {
     });
 }
 
-/// Whatever is still on its way when a request ends harms none of the next ones.
+/// Anything still in flight when a request ends must not affect later requests.
 #[test]
 fn requests_may_end_with_tokens_in_flight() {
     on_both(|on, load| {
@@ -326,7 +326,7 @@ fn a_shared_prefix_is_computed_once() {
             edited[9] = if edited[9] == 40 { 41 } else { 40 };
             check(&edited, 1, 9, &fresh(&edited, 1));
             check(ids, 64, 9, &prompt.greedy_ids);
-            // A prompt that is a prefix of what is there; nothing in common.
+            // A prompt that is a prefix of the cache's contents; one with nothing in common.
             check(head, 1, 11, &fresh(head, 1));
             let other = [ids[0] + 1, 7, 8];
             check(&other, 1, 0, &fresh(&other, 1));

@@ -1,4 +1,4 @@
-//! Prompts that are interrupted between layers: on a slow GPU, and on the CPU.
+//! Prompts interrupted between layers: on a slow GPU, and on the CPU.
 
 use hearth::engine::request::Sampling;
 use hearth_modelfile::container::Value;
@@ -9,7 +9,7 @@ use hearth_tests::{
 };
 use pollster::block_on;
 
-/// A GPU so slow that each layer of a chunk is waited for.
+/// A GPU so slow that the engine waits for each layer of a chunk.
 #[test]
 fn a_slow_gpu_is_given_a_layer_at_a_time() {
     let Some(slow) = open_measured(|measured| measured.macs_per_ms = 1.0) else {
@@ -23,11 +23,11 @@ fn a_slow_gpu_is_given_a_layer_at_a_time() {
     let prompt: Vec<u32> = (3..43).collect();
     engine.start_ids(prompt, GREEDY, Some(1), &[]).unwrap();
     finish(&mut engine).unwrap();
-    // Five chunks of eight tokens, six layers each; the last slice is not waited for, its token is.
+    // Five chunks of eight tokens, six layers each; the last slice is not awaited, but its token is.
     assert_eq!(engine.stats().readbacks - before, 5 * 6);
 }
 
-/// Wherever a request on the CPU is given up, the next one answers as if there had been none.
+/// Wherever a request on the CPU is abandoned, the next one answers as if it had never run.
 #[test]
 fn a_prompt_on_the_cpu_can_be_given_up_between_layers() {
     let Some(path) = smollm2() else { return };
@@ -37,7 +37,7 @@ fn a_prompt_on_the_cpu_can_be_given_up_between_layers() {
     let other: Vec<u32> = (0..40).map(|i| 900 + i * 11 % 3000).collect();
     let mut between = 0;
     for steps in [1, 2, 4, 7] {
-        // Another prompt, so that nothing of this one is in the cache; then this one, left in the middle.
+        // A different prompt first, so that nothing of this one is cached; then this one, abandoned midway.
         engine
             .start_ids(other.clone(), Sampling::GREEDY, Some(1), &[])
             .unwrap();
@@ -61,7 +61,7 @@ fn a_prompt_on_the_cpu_can_be_given_up_between_layers() {
     assert!(between > 4, "{between}");
 }
 
-/// On a fast GPU a chunk is launched before the one before it has ended; a request may be given up meanwhile.
+/// On a fast GPU a chunk is launched before the previous one has ended; a request may be abandoned meanwhile.
 #[test]
 fn chunks_in_flight_come_to_the_same() {
     let speeds = [1e9, 1.0].map(|speed| open_measured(|measured| measured.macs_per_ms = speed));
@@ -83,7 +83,7 @@ fn chunks_in_flight_come_to_the_same() {
         }
         assert_eq!(fast.stats().readbacks - before, steps);
         fast.cancel();
-        // Of what was given up some is in the cache; another prompt takes it out.
+        // Part of the abandoned prompt is cached; another prompt evicts it.
         greedy(&mut fast, &[9, 8, 7], 1).unwrap();
         assert_eq!(greedy(&mut fast, &prompt, 8).unwrap(), expected, "{steps}");
         greedy(&mut fast, &[9, 8, 7], 1).unwrap();

@@ -1,5 +1,5 @@
-//! SmolLM2-135M-Instruct, the real file, against transformers on the same weights. A test loads it once for all that it
-//! asks of one device with one kind of cache.
+//! SmolLM2-135M-Instruct, the real file, against transformers on the same weights. Each test loads it once for all
+//! checks of one device with one kind of cache.
 
 use std::path::Path;
 
@@ -53,8 +53,9 @@ fn check_answers(on: On, engine: &mut Engine) {
     }
 }
 
-/// Top-1 agreement over the first `n` tokens of a teacher-forced text; positions where the reference itself is nearly
-/// tied are counted only if its margin exceeds what rounding may do. All as a prompt, the beginning also token by token.
+/// Checks top-1 agreement over the first `n` tokens of a teacher-forced text; positions where the reference itself is
+/// nearly tied count only if its margin exceeds the possible rounding error. The whole text runs as a prompt, its
+/// beginning also token by token.
 fn check_forced(engine: &mut Engine, n: usize) {
     const STEPS: usize = 32;
     let Golden { forced, .. } = golden("smollm2.json");
@@ -119,7 +120,7 @@ fn what_a_q8_cache_costs_on_the_cpu() {
     check_bytes(On::Cpu, &mut engine, &path, 256, 2.7);
 }
 
-/// A GPU made of software has time for the beginning of the text.
+/// A software GPU has time for the beginning of the text.
 #[test]
 fn logits_and_what_a_q8_cache_costs_on_the_gpu() {
     let Some(path) = smollm2() else { return };
@@ -130,7 +131,7 @@ fn logits_and_what_a_q8_cache_costs_on_the_gpu() {
     check_bytes(On::Gpu, &mut engine, &path, 64, 1.9);
 }
 
-/// The default there. Logits are up to 20.
+/// The default on a GPU. Logits are up to 20.
 #[test]
 fn logits_answers_and_a_text_on_the_gpu_with_an_f16_cache() {
     let Some(path) = smollm2() else { return };

@@ -1,4 +1,4 @@
-//! Answers that follow a schema, a grammar, an expression or a choice.
+//! Answers that follow a schema, a grammar, a regular expression or a choice.
 
 use hearth::engine::constraint::Constraint;
 use hearth::engine::request::{Request, Sampling};
@@ -67,7 +67,7 @@ fn person() -> Format {
     }))
 }
 
-/// The tiny model knows no language at all: whatever is right about its answers is the constraint's work.
+/// The tiny model knows no language at all: anything right about its answers is the constraint's doing.
 #[test]
 fn an_answer_follows_its_format() {
     for on in [On::Cpu, On::Gpu] {
@@ -105,7 +105,7 @@ fn an_answer_follows_its_format() {
             let inner = found.text.strip_prefix('<').unwrap();
             let words = match found.finish {
                 "stop" => inner.strip_suffix('>').unwrap(),
-                // Cut off, maybe within a word.
+                // Cut off, possibly within a word.
                 _ => inner.strip_suffix('l').unwrap_or(inner),
             };
             assert!(!words.is_empty(), "{}", found.text);
@@ -135,13 +135,13 @@ fn what_must_come_costs_few_steps() {
             found.ids.len()
         );
         assert_eq!(found.usage.completion_tokens, found.ids.len());
-        // max_tokens counts what must come as well.
+        // max_tokens also counts forced tokens.
         for max in [1, 3, 10] {
             let cut = answer(&mut engine, &vocabulary, &format, GREEDY, max);
             assert_eq!((cut.ids.len(), cut.finish), (max, "length"), "{on:?}");
             assert_eq!(cut.ids, found.ids[..max]);
         }
-        // What the cache holds after it is what a fresh engine computes.
+        // The cache then holds what a fresh engine would compute.
         let [chat, _] = prompts();
         let found = answer(&mut engine, &vocabulary, &format, GREEDY, 200);
         let all = [&chat.ids[..], &found.ids, &[5, 6]].concat();
@@ -154,7 +154,7 @@ fn what_must_come_costs_few_steps() {
     }
 }
 
-/// Bytes that are no text among it.
+/// A vocabulary that includes bytes that are not text.
 struct Anything;
 
 impl Constraint for Anything {
@@ -181,7 +181,7 @@ fn requests_after_a_constrained_one_are_free_again() {
         let [chat, _] = prompts();
         let (ids, _) = generate(&mut engine, &chat.ids, 16, GREEDY).unwrap();
         assert_eq!(ids, chat.greedy_ids[..16], "{on:?}");
-        // Biases of an earlier request are not those of a masked one.
+        // Biases of an earlier request must not carry over to a masked one.
         let mut biased = sampled();
         biased.logit_bias = vec![(chat.greedy_ids[0], -100.0)];
         generate(&mut engine, &chat.ids, 4, biased).unwrap();
@@ -228,7 +228,7 @@ fn a_constraint_that_fails_ends_the_request_and_not_the_engine() {
     assert_eq!(ids, chat.greedy_ids[..8]);
 }
 
-/// Bad formats are refused before anything runs, and none of them panics or hangs.
+/// Invalid formats are refused before anything runs, and none of them causes a panic or a hang.
 #[test]
 fn formats_that_cannot_be_followed_are_refused() {
     let Some(engine) = tiny(On::Cpu) else { return };
@@ -263,7 +263,7 @@ fn formats_that_cannot_be_followed_are_refused() {
     assert!(Vocabulary::new(&[b"a".to_vec()], &[]).is_err());
 }
 
-/// An unknown `format` is an annotation and changes nothing; where a value is named `format`, it stays.
+/// An unknown `format` is an annotation and changes nothing; a value named `format` is kept.
 #[test]
 fn unknown_formats_of_texts_are_ignored() {
     let tokens: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).chain([vec![]]).collect();
@@ -297,7 +297,7 @@ fn unknown_formats_of_texts_are_ignored() {
     assert!(bits[x / 32] >> (x % 32) & 1 == 0, "a known format holds");
 }
 
-/// The formats of required calls, as the package asks for them, take what models of each style write.
+/// The formats of required calls, as requested by the package, accept calls as models of each style write them.
 #[test]
 fn calls_in_every_style_are_what_their_format_allows() {
     const SPECIAL: [&str; 5] = [
@@ -362,7 +362,7 @@ fn calls_in_every_style_are_what_their_format_allows() {
             grammar.accept(&[id as u32]).unwrap();
             rest = &rest[length..];
         }
-        // It may end here.
+        // The answer may end here.
         if grammar.allow(&mut bits).unwrap() {
             assert!(
                 bits[260 / 32] >> (260 % 32) & 1 == 1,
@@ -372,7 +372,7 @@ fn calls_in_every_style_are_what_their_format_allows() {
     }
 }
 
-/// The real model, whose vocabulary has what tokenizers have.
+/// The real model, with a vocabulary from a real tokenizer.
 #[test]
 fn smollm2_writes_a_person() {
     let Some(path) = smollm2() else { return };

@@ -5,7 +5,7 @@ use hearth::ops::KvType;
 use hearth_tests::reference::check_engine;
 use hearth_tests::{On, exact, goldens, load_file_with, open};
 
-/// Largest difference of a logit, and of the greedy ids none at all.
+/// Checks the largest difference of a logit, and that greedy ids do not differ at all.
 fn check(name: &str, on: On, options: LoadOptions, tolerance: f32) {
     let Some(device) = open(on) else { return };
     let mut engine = load_file_with(device, &goldens().join(format!("{name}.gguf")), options);
@@ -37,7 +37,7 @@ fn tied_f16_on_the_gpu() {
     check("tiny_llama_tied_f16", On::Gpu, exact(256), 1.6e-4);
 }
 
-/// A cache in f16, the default on a GPU, moves logits of this size (up to 10) by a few hundredths, and no token.
+/// An f16 cache, the default on a GPU, changes logits of this size (up to 10) by a few hundredths, and no token.
 #[test]
 fn what_an_f16_cache_costs() {
     let half = LoadOptions {
@@ -48,7 +48,7 @@ fn what_an_f16_cache_costs() {
     check("tiny_llama_tied_f16", On::Gpu, half, 6e-2);
 }
 
-/// Bytes in the cache move them by up to a tenth of their spread; these tokens are clear of that.
+/// Bytes in the cache change logits by up to a tenth of their spread; these tokens have wider margins than that.
 #[test]
 fn what_a_q8_cache_costs() {
     let bytes = LoadOptions {
@@ -59,7 +59,7 @@ fn what_a_q8_cache_costs() {
     check("tiny_llama_tied_f16", On::Gpu, bytes, 1.0);
 }
 
-/// Integers of 15 bits in decode; prefill is as it was.
+/// Integers of 15 bits in decode; prefill is unchanged.
 #[test]
 fn integers_on_the_gpu() {
     check("tiny_llama", On::GpuIntegers, exact(256), 3e-2);
@@ -101,7 +101,7 @@ fn experts_of_integers_as_on_a_large_gpu() {
     check("family_gpt_oss", On::LargeGpuIntegers, exact(256), 3e-2);
 }
 
-/// Scales of K-quants are rounded to f16 on the device, which moves logits up to 9 by 0.07.
+/// The device rounds scales of K-quants to f16, which changes logits of up to 9 by 0.07.
 #[test]
 fn every_quant_on_the_cpu() {
     check("family_llama_kquants", On::Cpu, exact(256), 2e-1);
@@ -118,7 +118,7 @@ fn small_quants_on_the_gpu() {
     check("family_llama_small_quants", On::Gpu, exact(256), 1.3e-4);
 }
 
-/// One golden for each of these families' quirks; see goldens/README.md.
+/// Families, with one golden for each one's quirks; see goldens/README.md.
 const FAMILIES: [&str; 16] = [
     "llama3",
     "ministral3",
@@ -145,7 +145,7 @@ fn families_on_the_cpu() {
     }
 }
 
-/// In two tests, for two cores.
+/// Runs the families in two tests, for two cores.
 fn families_on_the_gpu(families: &[&str]) {
     for family in families {
         check(&format!("family_{family}"), On::Gpu, exact(256), 2.6e-4);

@@ -19,7 +19,7 @@ struct Golden {
 struct Case {
     text: String,
     ids: Vec<u32>,
-    /// With special tokens parsed, where that differs.
+    /// Ids with special tokens parsed, if they differ.
     ids_special: Option<Vec<u32>>,
     /// The decoded text, if it differs from the original.
     decoded: Option<String>,
@@ -31,7 +31,7 @@ fn cases(name: &str) -> Vec<Case> {
     cases
 }
 
-/// The real model's header, from a prefix of the file.
+/// Parses the real model's header, from a prefix of the file.
 fn smollm2_header() -> Option<Gguf> {
     Some(read_header(&smollm2()?))
 }
@@ -40,7 +40,7 @@ fn read_header(model: &Path) -> Gguf {
     folder::open(model).unwrap().0.join().unwrap().0
 }
 
-/// SmolLM2's tokenizer and template.
+/// Returns SmolLM2's tokenizer and template.
 fn smollm2_chat() -> Option<(Tokenizer, ChatTemplate)> {
     let metadata = smollm2_header()?.metadata;
     let tokenizer = Tokenizer::from_gguf(&metadata).unwrap();
@@ -95,7 +95,7 @@ fn check_decode(tokenizer: &Tokenizer, cases: &[Case]) {
     );
 }
 
-/// Token by token gives the same text as all at once, and never a text that is taken back later.
+/// Checks that decoding token by token gives the same text as all at once, and never text that is withdrawn later.
 fn check_stream(tokenizer: &Tokenizer, cases: &[Case]) {
     let streamed = |ids: &[u32]| {
         let mut stream = tokenizer.stream();
@@ -114,7 +114,7 @@ fn check_stream(tokenizer: &Tokenizer, cases: &[Case]) {
             case.text
         );
         all.extend(&case.ids);
-        // Cut anywhere: characters are left incomplete.
+        // Cut at any token, which leaves characters incomplete.
         for end in 0..case.ids.len() {
             let ids = &case.ids[..end];
             assert_eq!(
@@ -128,12 +128,12 @@ fn check_stream(tokenizer: &Tokenizer, cases: &[Case]) {
     assert_eq!(streamed(&all), tokenizer.decode(&all));
     all.reverse();
     assert_eq!(streamed(&all), tokenizer.decode(&all), "reversed");
-    // Every token alone and in order, special ones included.
+    // Every token in turn, special ones included.
     let every: Vec<u32> = (0..tokenizer.vocab_size() as u32).collect();
     assert_eq!(streamed(&every), tokenizer.decode(&every), "every token");
 }
 
-/// Texts that look like special tokens, whole, doubled, nested and glued to others.
+/// Returns texts that look like special tokens: whole, doubled, nested and joined to others.
 fn look_alikes(tokenizer: &Tokenizer) -> Vec<String> {
     let specials: Vec<&str> = tokenizer.special_tokens().map(|(_, text)| text).collect();
     let mut texts = Vec::new();
@@ -153,7 +153,7 @@ fn look_alikes(tokenizer: &Tokenizer) -> Vec<String> {
     texts
 }
 
-/// Neither plain encoding nor a rendered chat lets a user's text become a special token.
+/// Checks that neither plain encoding nor a rendered chat lets a user's text become a special token.
 fn check_look_alikes(tokenizer: &Tokenizer, template: &ChatTemplate, more: &[Case]) {
     let specials: HashSet<u32> = tokenizer.special_tokens().map(|(id, _)| id).collect();
     assert!(specials.len() >= 3, "{specials:?}");
@@ -175,7 +175,7 @@ fn check_look_alikes(tokenizer: &Tokenizer, template: &ChatTemplate, more: &[Cas
         assert!(rendered.plain().contains(user), "{user:?} was changed");
         tokenizer.encode_template(&rendered).unwrap()
     };
-    // What the template itself writes.
+    // The special tokens that the template itself writes.
     let harmless = of(&chat("hello", "hello"));
     let mut texts = look_alikes(tokenizer);
     texts.extend(more.iter().map(|case| case.text.clone()));
@@ -236,7 +236,7 @@ fn smollm2_keeps_look_alikes_plain() {
     check_look_alikes(&tokenizer, &template, &cases("tokenizer_smollm2.json"));
 }
 
-/// A chat is its special tokens with the plain encodings between them: nothing of the marking remains.
+/// A chat is its special tokens with the plain encodings between them: no trace of the marking remains.
 #[test]
 fn smollm2_chats_are_plain_text_between_special_tokens() {
     let Some((tokenizer, template)) = smollm2_chat() else {
@@ -295,7 +295,7 @@ fn sentencepiece_keeps_look_alikes_plain() {
     check_look_alikes(&tokenizer, &template, &cases("tokenizer_spm.json"));
 }
 
-/// The file asks for a beginning-of-sequence token: one, whether the template writes it or not.
+/// The file asks for a beginning-of-sequence token: there is exactly one, whether or not the template writes it.
 #[test]
 fn sentencepiece_begins_a_chat_once() {
     let tokenizer = spm();
@@ -327,7 +327,7 @@ fn the_tiny_models_tokenizer_keeps_look_alikes_plain() {
     check_look_alikes(&tokenizer, &template, &cases("tokenizer_smollm2.json"));
 }
 
-/// Gemma's, T5's with its normalisation table, and a unigram model with byte tokens.
+/// Gemma's tokenizer, T5's with its normalisation table, and a unigram model with byte tokens.
 #[test]
 fn other_sentencepiece_models_encode_as_sentencepiece_does() {
     for name in ["tokenizer_gemma", "tokenizer_t5", "tokenizer_unigram"] {
@@ -339,7 +339,7 @@ fn other_sentencepiece_models_encode_as_sentencepiece_does() {
         let mut wrong = Vec::new();
         for Case { text, ids, .. } in &cases {
             let found = tokenizer.encode(text).unwrap();
-            // Of two ways that are equally probable it does not matter which is taken.
+            // Of two equally probable segmentations either is acceptable.
             let score = |ids: &[u32]| ids.iter().map(|id| scores[*id as usize]).sum::<f32>();
             let is_tie = name != "tokenizer_gemma"
                 && tokenizer.decode(&found) == tokenizer.decode(ids)
@@ -388,7 +388,7 @@ fn wordpiece_encodes_as_tokenizers_does() {
     }
 }
 
-/// With the real vocabulary of 30,522 pieces, from its tokenizer.json.
+/// Uses the real vocabulary of 30,522 pieces, from its tokenizer.json.
 #[test]
 fn minilm_encodes_as_tokenizers_does() {
     #[derive(Deserialize)]

@@ -17,7 +17,7 @@ fn assert_answers(bytes: &[u8], what: &str) {
     assert_eq!(ids, chat.greedy_ids[..8], "{what}");
 }
 
-/// The tiny model's file with a text in it replaced by bytes of the same length.
+/// Replaces a text in the tiny model's file with bytes of the same length.
 fn with_bytes(file: &TinyFile, text: &str, bytes: &[u8]) -> Vec<u8> {
     let mut whole = file.bytes();
     assert_eq!(text.len(), bytes.len());
@@ -96,7 +96,7 @@ fn numbers_may_be_given_for_each_layer() {
     }
 }
 
-/// A number that would make every other one infinite or none is refused by its name.
+/// A number that would make all others infinite or NaN is refused by name.
 #[test]
 fn numbers_that_cannot_be_computed_with_are_refused() {
     for (key, value) in [
@@ -115,7 +115,7 @@ fn numbers_that_cannot_be_computed_with_are_refused() {
     }
 }
 
-/// In any of the types that take a file's numbers as they are, whether the device sees NaN or makes a number of it.
+/// In any type that takes a file's numbers as they are, whether the device sees NaN or turns it into a number.
 #[test]
 fn weights_that_are_not_numbers_are_refused_by_name() {
     let names: Vec<(String, u32)> = (TinyFile::read().tensors.iter())
@@ -123,7 +123,8 @@ fn weights_that_are_not_numbers_are_refused_by_name() {
         .collect();
     let mut types = std::collections::BTreeSet::new();
     for (name, type_id) in &names {
-        // Where the first number of a block is, and which bits make it none: F32, F16, Q4_0 to Q5_1, Q8_0, BF16.
+        // Types whose blocks begin with a number, and the bits that make it NaN or infinite: F32, F16, Q4_0 to Q5_1,
+        // Q8_0, BF16.
         let bits: &[&[u8]] = match type_id {
             0 => &[&[0, 0, 0xc0, 0x7f], &[0, 0, 0x80, 0xff]],
             1..=3 | 6..=8 => &[&[0x00, 0x7e], &[0x00, 0xfc]],
