@@ -1,12 +1,12 @@
-//! Sampling from vocabularies of real models: the distribution, token by token and in all, with each filter and with all of
-//! them, and ties.
+//! Sampling from vocabularies of real models: the distribution, per token and overall, with each filter and with all
+//! of them, and ties.
 
 use hearth::Device;
 use hearth::ops::state::{self, STATE_WORDS};
 use hearth_tests::kernels::{cpu, gpu, pick, values};
 use hearth_tests::sampling::{Case, Shares};
 
-/// A vocabulary of which a few tokens, from the first to the last, have nine tenths of the mass.
+/// A vocabulary in which a few tokens, from the first to the last, have nine tenths of the mass.
 struct Vocabulary {
     logits: Vec<f32>,
     heavy: Vec<u32>,
@@ -26,14 +26,14 @@ impl Vocabulary {
         let rest = ln(0.1 / vocab as f64);
         let mut logits: Vec<f32> = values(5, vocab).iter().map(|v| rest + v / 2.0).collect();
         for (i, id) in heavy.iter().enumerate() {
-            // From 0.1 down to 0.014, in no order.
+            // From 0.1 down to 0.014, in no particular order.
             logits[*id as usize] = ln(0.1 * 0.9f64.powi((7 * i % HEAVY) as i32));
         }
         Self { logits, heavy }
     }
 
-    /// Draws, each of which has to be what it points at; and how often each token came has to be as likely as one in a
-    /// million.
+    /// Checks draws: each must yield the token that it points at, and each token's count must be at least as likely
+    /// as one in a million.
     fn check(&self, device: &Device, what: &str, case: &Case, draws: usize) {
         let vocab = self.logits.len();
         let adjusted = case.adjusted(&self.logits, &case.times_written(vocab));
@@ -66,14 +66,15 @@ impl Vocabulary {
     }
 }
 
-/// Pearson's test of counts against what was expected, at one in a million. What comes often enough must have come.
+/// Applies Pearson's test of counts against expectations, at one in a million. Tokens that are frequent enough must
+/// have occurred.
 fn assert_likely(what: &str, bins: &[(usize, f64)]) {
     let (large, small): (Vec<_>, Vec<_>) = bins.iter().copied().partition(|bin| bin.1 >= 5.0);
     let mut bins = large;
     let rest = small
         .iter()
         .fold((0, 0.0), |sum, bin| (sum.0 + bin.0, sum.1 + bin.1));
-    // Few are no distribution of their own.
+    // If the rare tokens are too few for a separate bin, they join the first one.
     match bins.first_mut().filter(|_| rest.1 < 5.0) {
         Some(first) => *first = (first.0 + rest.0, first.1 + rest.1),
         None => bins.push(rest),
@@ -92,7 +93,7 @@ fn assert_likely(what: &str, bins: &[(usize, f64)]) {
     assert_eq!(missing, None, "{what}");
 }
 
-/// Each filter alone, and all of them.
+/// Returns cases with each filter alone, and with all of them.
 fn cases(heavy: &[u32]) -> Vec<(&'static str, Case)> {
     let plain = Case::new(1.0, 77);
     let some = |step: usize| heavy.iter().copied().step_by(step);
@@ -100,7 +101,7 @@ fn cases(heavy: &[u32]) -> Vec<(&'static str, Case)> {
         repetition: 1.05,
         presence: 0.4,
         prompt: some(3).collect(),
-        // Once it is written, what is written again changes nothing more.
+        // Once these are written, writing them again changes nothing.
         written: heavy.to_vec(),
         biases: some(4).zip([0.5, -0.75, 1.0, -100.0, 0.25]).collect(),
         ..plain.clone()
@@ -139,7 +140,7 @@ fn cases(heavy: &[u32]) -> Vec<(&'static str, Case)> {
         (
             "min_p",
             Case {
-                // (beside the largest after temperature)
+                // (relative to the largest after temperature)
                 temperature: 0.6,
                 min_p: 0.31,
                 ..plain.clone()
@@ -202,7 +203,7 @@ fn tokens_come_as_likely_as_they_are_in_a_vocabulary_of_262_144() {
     );
 }
 
-/// Each draw changes what comes next.
+/// Each draw changes the next ones.
 #[test]
 fn a_frequency_penalty_counts_what_has_come() {
     let vocabulary = Vocabulary::new(49_152);
@@ -230,7 +231,7 @@ fn a_frequency_penalty_counts_what_has_come() {
     }
 }
 
-/// Greedily the lowest id of equal ones comes, wherever they are among the sampler's threads.
+/// Greedy sampling picks the lowest of equally likely ids, wherever they are among the sampler's threads.
 #[test]
 fn of_equal_tokens_the_first_comes() {
     let vocab = 49_152;
@@ -253,7 +254,7 @@ fn of_equal_tokens_the_first_comes() {
     }
 }
 
-/// The generator's points are even: many draws of many seeds, on the CPU, whose points the GPU's are.
+/// The generator's points are uniform: many draws from many seeds, on the CPU, which has the same points as the GPU.
 #[test]
 fn many_draws_come_as_likely_as_they_are() {
     let logits = [1.0f32, 0.0, 2.0, -1.0, 0.5];
