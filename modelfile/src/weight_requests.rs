@@ -11,7 +11,7 @@ pub struct MatrixNames {
     pub cols: usize,
     /// Number of experts whose rows it has; 1 for all other matrices.
     pub experts: usize,
-    /// Keep it unquantised even if floats are quantised: that would save little and lose much.
+    /// Keeps it unquantised even if floats are quantised: quantising it would save little and lose much.
     pub exact: bool,
 }
 

@@ -120,7 +120,7 @@ fn tensor(
         "F32" => GgmlType::F32,
         "F16" => GgmlType::F16,
         "BF16" => GgmlType::BF16,
-        // Single bytes, regardless of their meaning
+        // Single bytes, regardless of their meaning.
         bytes if is_mxfp4(bytes, &name) => GgmlType::I8,
         other => {
             return Err(Error::UnsupportedQuant {

@@ -77,7 +77,7 @@ pub enum Sliding {
 }
 
 impl DecoderSpec {
-    /// Most families' properties: Llama with rotary halves. The others list only their differences.
+    /// Properties of most families: Llama with rotary halves. The others list only their differences.
     pub const PLAIN: Self = Self {
         name: "",
         models: "",

@@ -294,7 +294,7 @@ struct Steps {
     mapped_splits: Vec<String>,
     byte_level: bool,
     nfc: bool,
-    /// Put a blank in front of the text.
+    /// Puts a blank in front of the text.
     prefix: bool,
     /// Restriction on the prefix, if any: only where there is no blank yet (`missing`), or only at the beginning of
     /// the whole text (`first`).
@@ -374,7 +374,7 @@ impl Steps {
             "BertPreTokenizer" => Ok(()),
             "Metaspace" => {
                 (self.prefix, self.scheme) = match step["prepend_scheme"].as_str() {
-                    // Files from before schemes were introduced
+                    // Files from before schemes were introduced.
                     None => (step["add_prefix_space"] != false, Some("missing")),
                     Some("always") => (true, Some("missing")),
                     Some("first") => (true, Some("first")),

@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub struct IQ4_NL;
 
-/// As `IQ4_NL`, with a 6-bit scale per 32 of 256 elements: `value = d * (sc - 32) * table[q]`.
+/// Format like `IQ4_NL`, with a 6-bit scale per 32 of 256 elements: `value = d * (sc - 32) * table[q]`.
 ///
 /// ```text
 /// file     byte 0..2     d, f16

@@ -30,7 +30,7 @@ fn make_finite(dtype: GgmlType, blocks: &mut [u8]) {
     let top_bytes: &[usize] = match dtype {
         GgmlType::F32 => &[3],
         GgmlType::Q4_1 | GgmlType::Q5_1 => &[1, 3],
-        // The exponent's second bit, which is sufficient
+        // The exponent's second bit, which is sufficient.
         GgmlType::MXFP4 => &[0],
         _ => &[1],
     };
@@ -212,7 +212,7 @@ fn unsupported_formats_name_the_tensor_and_the_supported_ones() {
 proptest! {
     #[test]
     fn unpacking_gives_what_dequantizing_gives(
-        // Formats that the device represents exactly
+        // Formats that the device represents exactly.
         which in prop::sample::select(vec![0, 1, 2, 3, 4, 5, 6, 7, 13, 14, 15usize]),
         n_blocks in 1..6usize,
         n_rows in 1..4usize,

@@ -26,7 +26,7 @@ pub fn unpack_row(packing: Packing, quants: &[u32], scales: &[u32], out: &mut [f
                 *y = f32::from_bits(u32::from(half) << 16);
             }
         }
-        // Two blocks at once, since they share their words of scales
+        // Two blocks at once, since they share their words of scales.
         Packing::Q2 => blocks::<64, 4, 2>(quants, scales, out, |q, s, j| {
             let (d, dmin) = halves_f32(s[1]);
             let byte = s[0] >> (j / 16 * 8);

@@ -94,9 +94,9 @@ impl Message {
 /// Variables that a template can read besides the messages.
 #[derive(Debug, Clone, Default)]
 pub struct RenderOptions {
-    /// End the prompt with the beginning of the assistant's answer.
+    /// Ends the prompt with the beginning of the assistant's answer.
     pub add_generation_prompt: bool,
-    /// Treat the last message as an unfinished answer to continue: the prompt ends with its text.
+    /// Treats the last message as an unfinished answer to continue: the prompt ends with its text.
     pub continue_final_message: bool,
     /// A list of tool descriptions (JSON schemas as in the OpenAI API).
     pub tools: Option<Json>,

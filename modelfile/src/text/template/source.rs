@@ -1,8 +1,8 @@
 //! Rewrites Python's Jinja as minijinja's.
 //!
 //! Templates are written for Jinja2, whose string literals are Python's and whose `for` iterates over a string like a
-//! list. Where minijinja 3.1.0 differs, the source is rewritten before it is compiled: token by token, so that text
-//! outside tags, comments, raw blocks and string literals keep their meaning.
+//! list. Where minijinja 3.1.0 differs, the source is rewritten before it is compiled: token by token, so that plain
+//! text, comments, raw blocks and string literals keep their meaning.
 //!
 //! * String literals: `\x41`, `\101`, `\U0001F600`, `\a`, `\v` and a backslash at the end of a line.
 //! * `{% generation %}` marks the assistant's words for training; it becomes a condition that is always true, because

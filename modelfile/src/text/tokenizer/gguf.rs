@@ -59,7 +59,7 @@ impl Tokenizer {
         };
         let tokens = meta.strings("tokenizer.ggml.tokens")?;
         let special = |name: &str| special_id(meta, name, tokens.len());
-        // SentencePiece's own defaults
+        // SentencePiece's own defaults.
         let default = |id: u32| {
             (model == "llama")
                 .then_some(id)

@@ -15,7 +15,7 @@ pub(super) struct Specials {
     ids: Vec<u32>,
     /// Byte lengths that occur, longest first.
     lengths: Vec<usize>,
-    /// Whether some special token begins with this byte
+    /// Whether some special token begins with this byte.
     first: [bool; 256],
 }
 
