@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| hearth_tests::fuzz::folder(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| hearth_fuzzing::folder(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| hearth_tests::fuzz::shards(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| hearth_fuzzing::shards(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| hearth_tests::fuzz::tokenizer(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| hearth_fuzzing::tokenizer(data));

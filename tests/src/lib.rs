@@ -3,7 +3,6 @@
 pub mod attention;
 pub mod compare;
 pub mod device;
-pub mod fuzz;
 pub mod kernels;
 pub mod real;
 pub mod reference;

@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use hearth_tests::fuzz::{TARGETS, Target};
+use hearth_fuzzing::{TARGETS, Target};
 use hearth_tests::{golden_bytes, goldens};
 
 /// An allocator that counts allocated bytes.
