@@ -38,7 +38,7 @@ use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::text::template::{ChatTemplate, ThoughtMarks, ToolStyle};
 use hearth_modelfile::text::tokenizer::Tokenizer;
 
-/// What is loaded.
+/// Describes the loaded model.
 #[derive(Debug, Clone, Serialize)]
 pub struct ModelInfo {
     #[serde(flatten)]
@@ -51,7 +51,7 @@ pub struct ModelInfo {
     pub weight_bytes: u64,
     /// Bytes of KV cache on the device.
     pub kv_bytes: u64,
-    /// What the KV cache is kept in.
+    /// Storage type of the KV cache.
     pub kv_type: KvType,
     /// How the model writes calls of tools; none where its chat template knows no tools.
     pub tool_style: Option<ToolStyle>,
@@ -74,7 +74,7 @@ pub struct Stats {
     pub dispatches_per_draft_step: u64,
     /// Steps that checked drafts.
     pub draft_steps: u64,
-    /// Those replayed from their captured graph.
+    /// Draft steps replayed from their captured graph.
     pub draft_replays: u64,
     /// Tokens drafted for them, and how many were right.
     pub drafted: u64,
@@ -185,7 +185,7 @@ impl Engine {
         })
     }
 
-    /// What is loaded.
+    /// Describes the loaded model.
     pub fn info(&self) -> &ModelInfo {
         &self.info
     }
@@ -217,7 +217,7 @@ impl Engine {
     /// device that cannot run the model says so at load.
     ///
     /// # Errors
-    /// What the device says.
+    /// Any error of the device.
     pub async fn warm_up(&mut self) -> Result<()> {
         if self.decoder.config.pooling.is_some() {
             self.embed("warm", true).await?;
