@@ -172,7 +172,7 @@ impl Device {
         to_js(&self.0.measured())
     }
 
-    /// What the device is and can do.
+    /// Describes the device and its capabilities.
     pub fn info(&self) -> Result<JsValue, Thrown> {
         to_js(self.0.info())
     }
@@ -218,7 +218,7 @@ impl Loader {
         Ok(loader.push(chunk).await?)
     }
 
-    /// How far the load is.
+    /// Returns the progress of the load.
     pub fn progress(&self) -> Result<JsValue, Thrown> {
         to_js(&self.0.as_ref().map(CoreLoader::progress))
     }
@@ -246,7 +246,7 @@ struct AllStats {
 
 #[wasm_bindgen]
 impl Engine {
-    /// What is loaded.
+    /// Describes the loaded model.
     pub fn info(&self) -> Result<JsValue, Thrown> {
         to_js(self.0.try_borrow().map_err(|_| busy())?.info())
     }
