@@ -20,7 +20,7 @@ use hearth_modelfile::quant::quantize::{Quantize, kept_bytes};
 use hearth_modelfile::text::template::ChatTemplate;
 use hearth_modelfile::text::tokenizer::Tokenizer;
 
-/// How far a load is.
+/// The progress of a load.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Progress {
     /// `"header"` or `"weights"`.
@@ -33,18 +33,18 @@ pub struct Progress {
     pub tensor: Option<String>,
 }
 
-/// How to load.
+/// Options of a load.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LoadOptions {
     /// Length of the KV cache in tokens; default [`DEFAULT_CONTEXT`].
     pub context_size: Option<usize>,
-    /// What the KV cache is kept in; default f16 on a GPU, f32 on the CPU.
+    /// Storage type of the KV cache; default f16 on a GPU, f32 on the CPU.
     pub kv_type: Option<KvType>,
     /// Length of the file.
     pub total_bytes: Option<u64>,
     /// Whether tokens are drafted and checked several at once.
     pub drafts: Drafts,
-    /// What weights in floats are made of; default: they are kept.
+    /// Storage type that weights in floats are converted to; default: they are kept.
     pub quantize: Option<Quantize>,
 }
 
@@ -109,7 +109,7 @@ impl Loader {
         })
     }
 
-    /// How far the load is.
+    /// Returns the progress of the load.
     pub fn progress(&self) -> Progress {
         Progress {
             phase: match self.stage {

@@ -1,4 +1,4 @@
-//! What a device is and can do, as the caller sees it.
+//! Description of a device and its abilities, as the caller sees it.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ pub use hearth_modelfile::budget::Limits;
 use crate::ops::pool;
 use crate::platform::AdapterNames;
 
-/// What a device is and can do.
+/// Description of a device and its abilities.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeviceInfo {
     /// `"webgpu"` or `"cpu"`.

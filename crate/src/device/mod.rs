@@ -18,7 +18,7 @@ use crate::device::tune::Measured;
 use crate::ops::{Arithmetic, Tuning};
 use hearth_modelfile::error::{Error, Result};
 
-/// What to open, and with what restrictions (the restrictions are for tests and for finding faults).
+/// The device to open, and restrictions on it (the restrictions are for tests and for finding faults).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DeviceOptions {
     /// The CPU instead of a GPU.
@@ -27,9 +27,9 @@ pub struct DeviceOptions {
     pub default_limits: bool,
     /// None of the adapter's optional features.
     pub no_features: bool,
-    /// What decode multiplies as, instead of what was measured to be the fastest.
+    /// Arithmetic of decode, instead of the one measured to be the fastest.
     pub arithmetic: Option<Arithmetic>,
-    /// What was measured when this adapter was opened before, see [`Device::measured`]; it is then not measured again.
+    /// Measurements from an earlier opening of this adapter, see [`Device::measured`]; they are then not repeated.
     pub measured: Option<Measured>,
 }
 
@@ -150,12 +150,12 @@ impl Device {
         })
     }
 
-    /// What the device is and can do.
+    /// Describes the device and its abilities.
     pub fn info(&self) -> &DeviceInfo {
         &self.info
     }
 
-    /// What was measured of it, to be kept for the next time.
+    /// Returns the measurements of the device, to be kept for the next time.
     pub fn measured(&self) -> Measured {
         self.measured
     }

@@ -21,7 +21,7 @@ const FEW_ROWS: usize = 1024;
 const MANY_ROWS: usize = 32 * 1024;
 /// A launch on few rows that takes less is on a GPU.
 const FAST_MS: f64 = 0.1;
-/// What a slow device may spend on more than it needs to know.
+/// Time that a slow device may spend on measurements beyond the necessary ones.
 const BUDGET_MS: f64 = 300.0;
 /// Launches in one timing: a browser's clock may tick in milliseconds.
 const LAUNCHES: usize = 8;
@@ -32,7 +32,7 @@ pub(crate) const CHUNK_MS: f64 = 100.0;
 /// to be merged by each workgroup of the next projection.
 const SPLITS: u32 = 32;
 
-/// What was measured; callers may keep it for the next time that they open the same adapter.
+/// Measurements of a device; callers may keep them for the next time that they open the same adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// Threads a row in decode and in prefill.
@@ -40,7 +40,7 @@ pub struct Measured {
     pub prefill_lanes: u32,
     /// Whether lanes add up within a subgroup.
     pub subgroups: bool,
-    /// What decode multiplies block formats as.
+    /// Arithmetic of decode with block formats.
     pub arithmetic: Arithmetic,
     /// Whether prefill of many tokens goes through workgroup memory.
     #[serde(default)]
@@ -50,7 +50,7 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// What the CPU uses; it has no lanes.
+    /// Settings of the CPU, which has no lanes.
     pub const CPU: Self = Self {
         decode_lanes: 1,
         prefill_lanes: 1,

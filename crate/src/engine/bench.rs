@@ -1,4 +1,4 @@
-//! What benchmarks ask of an engine.
+//! Measurements of an engine, for benchmarks.
 
 use crate::engine::Engine;
 use crate::engine::request::Sampling;
@@ -57,7 +57,7 @@ impl Engine {
         Ok((ms, (self.stats().dispatches - before) / steps as u64))
     }
 
-    /// The same of a step that checks drafts.
+    /// Measures a step that checks drafts, like [`Engine::decode_ms`].
     ///
     /// # Errors
     /// As [`Engine::decode_ms`].

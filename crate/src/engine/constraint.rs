@@ -1,4 +1,4 @@
-//! What an answer may consist of: the seam to whoever knows a schema or grammar, which the core does not.
+//! The seam to a module that knows schemas and grammars, which the core does not: it decides what an answer may contain.
 
 use crate::engine::Engine;
 use crate::ops::state::{ADJUST, MASKED};

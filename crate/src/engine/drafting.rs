@@ -28,7 +28,7 @@ pub enum Drafts {
 }
 
 impl Drafts {
-    /// What is asked for, as far as it can pay on `device`. Where one thread a row is the fastest, a step of eight rows
+    /// Reduces the request to what can pay on `device`. Where one thread a row is the fastest, a step of eight rows
     /// takes eight times as long (8.5 times, measured on lavapipe), and its kernels need not be compiled.
     pub(crate) fn worthwhile(self, device: &Device) -> Self {
         match self {
@@ -50,12 +50,12 @@ impl Drafts {
 const MARGIN: f64 = 1.15;
 /// Weight of the latest step in the smoothed gain.
 const LATEST: f64 = 0.2;
-/// What a step that checks drafts is thought to cost, in plain steps, before one has been timed. Low, so that one is.
+/// Assumed cost of a step that checks drafts, in plain steps, before one has been timed. Low, so that one is.
 const HOPED_COST: f64 = 2.0;
 /// With every request the time that was measured counts for a little less, so that drafts get another chance.
 const FADING: f64 = 0.95;
 
-/// What is known about drafts: the setting, whether they are on, what they bring.
+/// The state of drafting: the setting, whether drafts are on, and their gain.
 pub(crate) struct Speculation {
     pub(crate) drafts: Drafts,
     /// Steps check drafts now.

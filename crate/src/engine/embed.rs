@@ -90,7 +90,7 @@ impl Engine {
     }
 }
 
-/// Of length 1. (So the mean need not be divided by the number of tokens.)
+/// Scales a vector to length 1. (So the mean need not be divided by the number of tokens.)
 fn normalised(mut values: Vec<f32>) -> Vec<f32> {
     let squares: f64 = values.iter().map(|v| f64::from(*v).powi(2)).sum();
     let length = squares.sqrt().max(1e-12) as f32;

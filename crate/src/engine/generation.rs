@@ -20,7 +20,7 @@ use crate::platform::now_ms;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::text::tokenizer::Stream;
 
-/// How long the steps between two read-backs take on a device whose read-back takes `readback_ms`: long enough to hide
+/// Chooses the time of the steps between two read-backs on a device whose read-back takes `readback_ms`: long enough to hide
 /// one and not to be mostly that, short enough to stop within and to be read along.
 pub(crate) fn batch_ms(readback_ms: f64) -> f64 {
     (8.0 * readback_ms).clamp(4.0, 20.0)
@@ -32,7 +32,7 @@ pub(crate) struct Batch {
     /// They check drafts: what comes are records ([`crate::ops::sampling`]) instead of ids.
     pub(crate) drafts: bool,
     pub(crate) words: Read,
-    /// Of one step, if they are wanted: the bits of its logits, [vocab].
+    /// Raw bits of the step's logits, [vocab], if they were requested.
     pub(crate) logits: Option<Read>,
 }
 
@@ -46,9 +46,9 @@ pub(crate) fn smooth(before: f64, measured: f64) -> f64 {
 
 /// A request being answered.
 pub(crate) struct Run {
-    /// What is computed before the first new token.
+    /// Tokens that are computed before the first new one.
     pub(crate) prompt: Vec<u32>,
-    /// How many of these are the answer's first tokens.
+    /// Number of these that are the answer's first tokens.
     pub(crate) given: usize,
     /// Prompt tokens in the cache.
     pub(crate) prefilled: usize,
@@ -71,7 +71,7 @@ pub(crate) struct Run {
     pub(crate) last_ms: f64,
     /// The state's ADJUST without a constraint.
     pub(crate) adjust: u32,
-    /// What the answer may consist of.
+    /// Limits the tokens of the answer.
     pub(crate) constraint: Option<Box<dyn Constraint>>,
     /// Tokens that had to come, not given yet; those in flight come after them.
     pub(crate) ready: Vec<u32>,
@@ -79,7 +79,7 @@ pub(crate) struct Run {
     pub(crate) in_thoughts: bool,
     /// The constraint lets nothing follow.
     pub(crate) is_complete: bool,
-    /// How many alternatives are wanted with each token's log-probability.
+    /// Number of alternatives requested with each token's log-probability.
     pub(crate) logprobs: Option<usize>,
 }
 
@@ -110,7 +110,7 @@ impl Run {
         }
     }
 
-    /// What stream and stop matcher still hold.
+    /// Returns the text that stream and stop matcher still hold.
     fn finish_text(&mut self) -> String {
         let tail = self.stream.finish();
         let (mut text, stopped) = self.stop.push(&tail);

@@ -53,7 +53,7 @@ pub struct ModelInfo {
     pub kv_bytes: u64,
     /// Storage type of the KV cache.
     pub kv_type: KvType,
-    /// How the model writes calls of tools; none where its chat template knows no tools.
+    /// The way in which the model writes tool calls; none where its chat template knows no tools.
     pub tool_style: Option<ToolStyle>,
     /// The texts round the model's thoughts; none where its chat template does not speak of thoughts.
     pub thought_marks: Option<ThoughtMarks>,
@@ -98,7 +98,7 @@ pub struct Engine {
     pub(crate) cache: Vec<LayerCache>,
     /// Taken out while an op writes it.
     pub(crate) state: Option<Tensor<2, Int>>,
-    /// What the sampler knows of each token.
+    /// The sampler's data on each token.
     pub(crate) memory: SampleMemory,
     /// Tokens whose K and V are in the cache, from position 0 on.
     pub(crate) context: Vec<u32>,
@@ -118,7 +118,7 @@ pub struct Engine {
     pub(crate) stats: Stats,
     /// Smoothed milliseconds a token, 0 before the first measurement.
     pub(crate) ms_per_token: f64,
-    /// The same of a prompt's token in one layer, on the CPU.
+    /// Smoothed milliseconds of a prompt's token in one layer, on the CPU.
     pub(crate) layer_ms_per_token: f64,
 }
 

@@ -15,7 +15,7 @@ use crate::ops::words::read_words;
 use crate::platform::now_ms;
 use hearth_modelfile::error::Result;
 
-/// How long the CPU computes before it looks up, and what one layer of a chunk may take of that.
+/// Time that the CPU computes before it checks for a stop, and the share that one layer of a chunk may take.
 const CPU_SLICE_MS: f64 = 40.0;
 const CPU_LAYER_MS: f64 = 30.0;
 /// Most tokens of a CPU's chunk.
@@ -95,7 +95,7 @@ impl Engine {
         self.run_layers(chunk, self.decoder.layers.len()).x
     }
 
-    /// The same in slices. Nothing else may run meanwhile.
+    /// Runs a chunk in slices. Nothing else may run meanwhile.
     pub(crate) async fn run_chunk_in_slices(
         &mut self,
         at: usize,

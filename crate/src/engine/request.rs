@@ -1,4 +1,4 @@
-//! What a caller asks of the engine, and what it answers step by step.
+//! Requests to the engine, and its answers step by step.
 
 use std::collections::BTreeMap;
 
@@ -46,14 +46,14 @@ pub struct Request {
     pub stop: Vec<String>,
     /// Whether each token comes with its log-probability; then steps are read back one by one, with all their logits.
     pub logprobs: bool,
-    /// How many of the likeliest tokens come with it, at most [`MOST_ALTERNATIVES`].
+    /// Number of the likeliest tokens that come with it, at most [`MOST_ALTERNATIVES`].
     pub top_logprobs: Option<usize>,
     /// False leaves special tokens in the text, but for the one that ends it (vLLM's name). Default true.
     pub skip_special_tokens: Option<bool>,
     /// The answer's first tokens, where another device has given them already: the answer goes on behind them as if it had
     /// been made here, with the random numbers that come next.
     pub given: Vec<u32>,
-    /// What the template tells the model of tools: OpenAI's list.
+    /// Tools for the chat template to describe: OpenAI's list.
     pub tools: Option<Json>,
     /// Further variables of the template, such as `enable_thinking` (vLLM's name).
     pub chat_template_kwargs: Map<String, Json>,
@@ -120,7 +120,7 @@ impl Sampling {
 }
 
 impl Request {
-    /// How many alternatives come with each token's log-probability, if that is wanted.
+    /// Returns the number of alternatives for each token's log-probability, if requested.
     pub(crate) fn alternatives(&self) -> Result<Option<usize>> {
         let count = self.top_logprobs.unwrap_or(0);
         if count > MOST_ALTERNATIVES {
@@ -188,14 +188,14 @@ impl Request {
     }
 }
 
-/// What one bounded piece of work brought.
+/// The result of one bounded piece of work.
 #[derive(Debug, Clone, Serialize)]
 pub struct Step {
     /// New text, possibly empty.
     pub text: String,
     /// New token ids.
     pub ids: Vec<u32>,
-    /// Of each of them, if they were asked for.
+    /// One entry per id, if requested.
     pub logprobs: Vec<TokenLogprobs>,
     /// The template has begun the model's thoughts (`<think>`), so that the answer begins within them.
     pub in_thoughts: bool,
@@ -216,14 +216,14 @@ pub struct Usage {
     pub completion_tokens_details: CompletionTokensDetails,
 }
 
-/// What came of drafted tokens: see [`crate::engine::drafting`].
+/// Counts of drafted tokens: see [`crate::engine::drafting`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct CompletionTokensDetails {
     pub accepted_prediction_tokens: usize,
     pub rejected_prediction_tokens: usize,
 }
 
-/// How much of the prompt was already in the KV cache.
+/// The share of the prompt that was already in the KV cache.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct PromptTokensDetails {
     pub cached_tokens: usize,
@@ -262,7 +262,7 @@ impl StopMatcher {
         (std::mem::replace(&mut self.held, rest), false)
     }
 
-    /// What was held back, when no more text comes.
+    /// Returns the text held back, when no more text comes.
     pub fn finish(&mut self) -> String {
         std::mem::take(&mut self.held)
     }

@@ -19,7 +19,8 @@ impl Engine {
         Ok(self.encode_for(messages, &Request::default(), || ())?.0)
     }
 
-    /// The same with the tools and the template's variables of a request; and whether the answer begins among thoughts.
+    /// Encodes a conversation with the tools and template variables of a request; also returns whether the answer begins
+    /// among thoughts.
     fn encode_for(
         &self,
         messages: &[Message],
@@ -132,7 +133,7 @@ impl Engine {
         self.begin(prompt, &[], sampling, max_tokens, stop)
     }
 
-    /// The same behind an answer's first tokens, `given`.
+    /// Starts to continue token ids that end with an answer's first tokens, `given`.
     fn begin(
         &mut self,
         prompt: Vec<u32>,

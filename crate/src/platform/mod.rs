@@ -1,4 +1,4 @@
-//! What browsers and other places do otherwise: clocks, adapters, how a read-back is awaited. The only place with
+//! Differences between browsers and other platforms: clocks, adapters, how a read-back is awaited. The only place with
 //! `cfg(target_arch)` besides the exports of [`crate::web`].
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -11,7 +11,7 @@ pub use native::*;
 #[cfg(target_arch = "wasm32")]
 pub use web::*;
 
-/// What an adapter calls itself.
+/// Names that an adapter gives itself.
 pub struct AdapterNames {
     pub name: String,
     pub vendor: String,

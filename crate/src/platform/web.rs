@@ -10,7 +10,7 @@ use hearth_modelfile::text::template::Clock;
 
 pub const BACKENDS: wgpu::Backends = wgpu::Backends::BROWSER_WEBGPU;
 
-/// What a shader with subgroup functions begins with.
+/// First line of a shader with subgroup functions.
 pub const SUBGROUP_DIRECTIVE: &str = "enable subgroups;\n";
 
 /// Milliseconds of a monotonic clock.

@@ -10,7 +10,7 @@ pub struct Sha256(Hash);
 
 #[wasm_bindgen]
 impl Sha256 {
-    /// Of nothing yet.
+    /// Starts a checksum of no bytes.
     #[wasm_bindgen(constructor)]
     pub fn new() -> Sha256 {
         Self::default()

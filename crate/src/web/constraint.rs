@@ -62,13 +62,13 @@ impl Vocabulary {
 
 #[wasm_bindgen]
 impl Vocabulary {
-    /// Those of all tokens, one after the other.
+    /// Bytes of all tokens, one token after the other.
     #[wasm_bindgen(getter)]
     pub fn bytes(&self) -> Vec<u8> {
         self.bytes.clone()
     }
 
-    /// How many bytes each token has: [vocab]
+    /// Number of bytes of each token: [vocab]
     #[wasm_bindgen(getter)]
     pub fn lengths(&self) -> Vec<u32> {
         self.lengths.clone()

@@ -59,7 +59,7 @@ extern "C" fn count_constructor_run() {
 #[unsafe(link_section = ".init_array")]
 static COUNTED: extern "C" fn() = count_constructor_run;
 
-/// How often the static constructors have run: 1, or every export is wrapped again.
+/// Counts the runs of the static constructors: 1, or every export is wrapped again.
 #[wasm_bindgen(js_name = constructorRuns)]
 pub fn constructor_runs() -> u32 {
     CONSTRUCTOR_RUNS.load(Ordering::Relaxed)
@@ -167,7 +167,7 @@ impl Device {
         Ok(Device(device))
     }
 
-    /// What was measured of it, to be kept for the next time.
+    /// Returns the measurements of the device, to be kept for the next time.
     pub fn tuning(&self) -> Result<JsValue, Thrown> {
         to_js(&self.0.measured())
     }
@@ -286,7 +286,7 @@ impl Engine {
         Ok(Embedding(engine.embed(&text, truncate).await?))
     }
 
-    /// What a constraint has to know of the model.
+    /// Returns the tokens of the model, for a constraint.
     pub fn vocabulary(&self) -> Result<Vocabulary, Thrown> {
         let engine = self.0.try_borrow().map_err(|_| busy())?;
         Ok(Vocabulary::of(&engine))
@@ -331,7 +331,7 @@ pub struct Embedding(crate::engine::embed::Embedding);
 
 #[wasm_bindgen]
 impl Embedding {
-    /// Of length 1.
+    /// The vector, of length 1.
     #[wasm_bindgen(getter)]
     pub fn values(&self) -> Vec<f32> {
         self.0.values.clone()

@@ -1,4 +1,4 @@
-//! How long each stage may take: without budgets a suite grows until it no longer fits its limit.
+//! Time limits of the stages: without budgets a suite grows until it no longer fits its limit.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ const BUDGETS: [(&str, u64); 17] = [
 /// The browser tests that share nothing, one after the other.
 const HEAVY: (&str, u64) = ("e2e-heavy", 500);
 
-/// What a machine may be slower by than the reference before a stage fails.
+/// Factor by which a stage may exceed its budget before it fails.
 const SLACK: f64 = 1.5;
 
 /// Bytes that the yardstick hashes, and the milliseconds that the reference machine takes for them.
@@ -37,7 +37,7 @@ const YARDSTICK_BYTES: usize = 64 << 20;
 const YARDSTICK_MS: f64 = 250.0;
 
 pub struct Budgets {
-    /// How much slower than the reference this machine is; at least 1.
+    /// Slowness of this machine relative to the reference; at least 1.
     slowness: f64,
 }
 
@@ -57,7 +57,7 @@ impl Budgets {
         }
     }
 
-    /// What there is to say where a stage took too long.
+    /// Describes by how much a stage exceeded its budget, if it did.
     pub fn exceeded(&self, stage: &str, time: Duration) -> Option<String> {
         let (_, seconds) = BUDGETS.iter().chain([&HEAVY]).find(|b| b.0 == stage)?;
         let limit = *seconds as f64 * SLACK * self.slowness;

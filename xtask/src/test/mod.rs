@@ -74,7 +74,7 @@ const STAGES: [&str; 16] = [
     "e2e",
 ];
 const GROUPS: [&str; 3] = ["checks", "rust", "web"];
-/// Of `e2e`: what two workers run at once, and what wants the machine for itself.
+/// Parts of `e2e`: specs that two workers run at once, and specs that need the machine for themselves.
 const BROWSERS: [&str; 2] = ["e2e-light", "e2e-heavy"];
 
 pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
