@@ -56,6 +56,7 @@ EXPRESSIONS = [
     "{% for x in {'b': 1, 'a': 2} | dictsort %}{{ x[0] }}{% endfor %}", "{% for c in messages[0].content | reverse %}{{ c }}{% endfor %}",
     # Python's methods.
     "{{ 'a=b=c'.partition('=') | list }}{{ 'a=b=c'.rpartition('=') | list }}{{ 'abc'.partition('x') | list }}{{ 'abc'.rpartition('x') | list }}",
+    "{{ 'a=b=c'.partition('=') }}{{ 'a=b=c'.rpartition('=') }}{{ {'a': 1}.items() | list }}{{ {'b': 1, 'a': 2} | dictsort }}",
     "{{ 'prefix_x'.removeprefix('prefix_') }}{{ 'x.py'.removesuffix('.py') }}{{ 'x'.removeprefix('y') }}",
     "{{ '7'.zfill(3) }}{{ '-7'.zfill(4) }}{{ 'a'.ljust(3) }}|{{ 'a'.rjust(3) }}|{{ 'a'.center(4, '*') }}|{{ 'ab'.center(5, '*') }}|{{ 'é'.rjust(2, '.') }}",
     "{{ 'abcabc'.index('c') }}{{ 'éabc'.rindex('c') }}{{ 'abcabc'.rfind('c') }}{{ 'éa'.find('a') }}{{ 'aBc'.swapcase() }}{{ 'abc'.rfind('x') }}",

@@ -1,6 +1,6 @@
 //! Python's methods on strings, lists and dicts that minijinja's `pycompat` lacks.
 
-use minijinja::value::{Kwargs, Rest, Value, ValueKind, from_args};
+use minijinja::value::{Kwargs, Rest, Tuple, Value, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
@@ -50,7 +50,7 @@ fn of_text(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Er
                 (None, "partition") => [text, "", ""],
                 (None, _) => ["", "", text],
             };
-            parts.into_iter().map(Value::from).collect()
+            Value::from(Tuple::from(parts.map(Value::from)))
         }
         "removeprefix" => {
             let (prefix,): (&str,) = from_args(args)?;
