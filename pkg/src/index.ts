@@ -26,6 +26,7 @@ export type {
   ModelInfo,
   ModelReport,
   Quantize,
+  ThoughtMarks,
   ToolStyle,
   Usage,
 } from "./core/wasm-contract.js";
