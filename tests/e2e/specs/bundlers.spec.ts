@@ -10,6 +10,9 @@ import { expect, test } from "../support/test.js";
 
 const WAIT = { timeout: 120_000 };
 
+// One after the other: two workers would pack the package at once.
+test.describe.configure({ mode: "default" });
+
 /**
  * Configures Vite as the README says: workers that import, top-level await; and in Vite 6 and 7, no pre-bundling of the
  * package.
