@@ -3,6 +3,7 @@ import { createReadStream, statSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Transform } from "node:stream";
+import { CORS, partOf } from "./ranges.js";
 
 export class CountingServer {
   /** Bytes of bodies that the network has accepted. */
@@ -36,24 +37,12 @@ export class CountingServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    const cors = {
-      "Access-Control-Allow-Origin": "*",
-      "Access-Control-Allow-Headers": "*",
-      "Access-Control-Expose-Headers": "ETag, Content-Range",
-    };
     if (request.method === "OPTIONS") {
-      response.writeHead(204, cors).end();
+      response.writeHead(204, CORS).end();
       return;
     }
-    const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? "");
-    const start = Number(range?.[1] ?? 0);
-    const end = range?.[2] ? Math.min(Number(range[2]) + 1, this.size) : this.size;
-    response.writeHead(range === null ? 200 : 206, {
-      ...cors,
-      ETag: this.etag,
-      "Content-Length": end - start,
-      ...(range === null ? {} : { "Content-Range": `bytes ${String(start)}-${String(end - 1)}/${String(this.size)}` }),
-    });
+    const { start, end, status, headers } = partOf(request, this.size);
+    response.writeHead(status, { ...headers, ETag: this.etag });
     if (request.method === "HEAD") {
       response.end();
       return;

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { CORS, partOf } from "./ranges.js";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 
@@ -34,13 +35,8 @@ export class HubDouble {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    const cors = {
-      "Access-Control-Allow-Origin": "*",
-      "Access-Control-Allow-Headers": "*",
-      "Access-Control-Expose-Headers": "ETag, Content-Range",
-    };
     if (request.method === "OPTIONS") {
-      response.writeHead(204, cors).end();
+      response.writeHead(204, CORS).end();
       return;
     }
     const { pathname } = new URL(request.url ?? "/", "http://hub");
@@ -50,31 +46,22 @@ export class HubDouble {
         const sha256 = createHash("sha256").update(bytes).digest("hex");
         return { rfilename, size: bytes.length, lfs: { sha256, size: bytes.length } };
       });
-      response.writeHead(200, { ...cors, "Content-Type": "application/json" });
+      response.writeHead(200, { ...CORS, "Content-Type": "application/json" });
       response.end(JSON.stringify({ sha: COMMIT, tags: ["gguf"], siblings }));
       return;
     }
     const name = pathname.replace(`/${this.#repository}/resolve/${COMMIT}/`, "");
     const bytes = this.#files.get(name.replace("/cdn/", ""));
     if (bytes === undefined) {
-      response.writeHead(404, cors).end();
+      response.writeHead(404, CORS).end();
       return;
     }
     if (!name.startsWith("/cdn/")) {
-      response.writeHead(302, { ...cors, Location: `/cdn/${name}` }).end();
+      response.writeHead(302, { ...CORS, Location: `/cdn/${name}` }).end();
       return;
     }
-    const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? "");
-    const start = Number(range?.[1] ?? 0);
-    const end = range?.[2] ? Math.min(Number(range[2]) + 1, bytes.length) : bytes.length;
-    response.writeHead(range === null ? 200 : 206, {
-      ...cors,
-      ETag: '"v1"',
-      "Content-Length": end - start,
-      ...(range === null
-        ? {}
-        : { "Content-Range": `bytes ${String(start)}-${String(end - 1)}/${String(bytes.length)}` }),
-    });
+    const { start, end, status, headers } = partOf(request, bytes.length);
+    response.writeHead(status, { ...headers, ETag: '"v1"' });
     response.end(request.method === "HEAD" ? undefined : bytes.subarray(start, end));
   }
 }
