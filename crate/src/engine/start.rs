@@ -76,7 +76,7 @@ impl Engine {
     /// template is foreign code whose time is limited, while text of any length may still be cut into tokens.
     ///
     /// # Errors
-    /// Those of [`Engine::start`].
+    /// The errors of [`Engine::start`].
     pub fn start_with(&mut self, request: &Request, rendered: impl FnOnce()) -> Result<()> {
         self.cancel();
         let sampling = request.sampling()?;

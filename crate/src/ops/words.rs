@@ -105,7 +105,7 @@ pub async fn read_words(tensor: &Tensor<2, Int>, at: usize, len: usize) -> Resul
 /// Reads a whole f32 tensor: logits for tests and log-probabilities.
 ///
 /// # Errors
-/// Those of [`read_words`].
+/// The errors of [`read_words`].
 pub async fn read_f32(tensor: &Tensor<2>) -> Result<Vec<f32>> {
     if let Ok(gpu) = tensor.clone().try_into_primitive::<CubeBackend>() {
         let len = gpu.handle.size_in_used() as usize / 4;

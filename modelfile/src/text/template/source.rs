@@ -210,38 +210,36 @@ fn escape(text: &str, out: &mut String) -> usize {
         out.push('\\');
         return 0;
     };
-    let digits = |from: usize, most: usize, radix: u32| {
-        let digits = text[from..].chars().take(most);
-        from + digits.take_while(|c| c.is_digit(radix)).count()
-    };
-    let (end, radix, from, least) = match c {
+    let (radix, from, most) = match c {
         '\n' => return 1,
         '\\' | '\'' | '"' | 'n' | 'r' | 't' => {
             out.extend(['\\', c]);
             return 1;
         }
-        'a' => ("\u{7}", 0, 0, 0),
-        'b' => ("\u{8}", 0, 0, 0),
-        'f' => ("\u{c}", 0, 0, 0),
-        'v' => ("\u{b}", 0, 0, 0),
-        'x' => ("", 16, 1, 2),
-        'u' => ("", 16, 1, 4),
-        'U' => ("", 16, 1, 8),
-        '0'..='7' => ("", 8, 0, 3),
+        'a' | 'b' | 'f' | 'v' => {
+            out.push(match c {
+                'a' => '\u{7}',
+                'b' => '\u{8}',
+                'f' => '\u{c}',
+                _ => '\u{b}',
+            });
+            return 1;
+        }
+        'x' => (16, 1, 2),
+        'u' => (16, 1, 4),
+        'U' => (16, 1, 8),
+        '0'..='7' => (8, 0, 3),
         _ => {
             out.push_str("\\\\");
             return 0;
         }
     };
-    if radix == 0 {
-        out.push_str(end);
-        return 1;
-    }
-    let end = digits(from, least, radix);
+    let digits = text[from..].chars().take(most);
+    let end = from + digits.take_while(|c| c.is_digit(radix)).count();
     let code = u32::from_str_radix(&text[from..end], radix).ok();
     // Half of a UTF-16 surrogate pair, which Python would keep, cannot be part of a Rust string.
     match code.and_then(char::from_u32) {
-        Some(c) if radix == 8 || end == from + least => {
+        Some(c) if radix == 8 || end == from + most => {
             match c {
                 '\\' | '\'' | '"' => out.extend(['\\', c]),
                 c => out.push(c),
