@@ -1,19 +1,12 @@
 /** Conversations: kept, found, renamed, branched, exported and imported. */
 import { readFileSync, writeFileSync } from "node:fs";
-import type { Chat } from "../support/chat.js";
-import { conversationFile, importConversation, keptDrafts, keptMessages } from "../support/conversations.js";
+import { conversationFile, importConversation, keptDrafts, keptMessages, titles } from "../support/conversations.js";
 import { IS_FAKE, REAL_OR_TINY, TINY } from "../support/env.js";
 import { oneBrowser } from "../support/full.js";
 import { SKIPS } from "../support/skips.js";
 import { expect, test } from "../support/test.js";
 
 const TINY_CPU = { device: "cpu", max_tokens: 8, temperature: 0 };
-
-const titles = (chat: Chat): Promise<string[]> =>
-  chat.tab.evaluate(
-    () => [...document.querySelectorAll<HTMLElement>("#conversations .entry-title > span")].map((e) => e.innerText),
-    null,
-  );
 
 for (const browser of oneBrowser("firefox")) {
   test(`are kept, renamed, found and deleted · ${browser}`, async ({ launch }) => {
@@ -144,27 +137,6 @@ for (const browser of oneBrowser("firefox")) {
     }
   });
 }
-
-test("a conversation that is deleted while it is answered does not come back", async ({ launch }) => {
-  const chat = await launch("chromium");
-  await chat.load(TINY, { ...TINY_CPU, max_tokens: 200 });
-  await chat.send("Hi, 42!");
-  const state = await chat.tab.evaluate(async () => {
-    const state = (): string => document.querySelector<HTMLElement>(".message.assistant")?.dataset.state ?? "waiting";
-    while (state() === "waiting") await new Promise(requestAnimationFrame);
-    const found = state();
-    document.querySelector<HTMLElement>('#conversations .icon-button[aria-label^="Delete"]')?.click();
-    return found;
-  }, null);
-  expect(state).toBe("streaming");
-  await expect.poll(() => titles(chat)).toEqual([]);
-  // The engine starts this answer after finishing the other one, and the store is written in order.
-  await chat.ask("Still there?");
-  expect(await titles(chat)).toEqual(["Still there?"]);
-  const kept = await keptMessages(chat);
-  expect(kept.filter(({ role }) => role === "user").map(({ content }) => content)).toEqual(["Still there?"]);
-  expect(kept).toHaveLength(2);
-});
 
 test("a file that holds no conversations is refused, and nothing is lost", async ({ launch }) => {
   const chat = await launch("chromium");

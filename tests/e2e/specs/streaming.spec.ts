@@ -1,5 +1,5 @@
 /** The page while an answer streams in word by word, from a core whose answer the spec dictates. */
-import { keptMessages } from "../support/conversations.js";
+import { keptMessages, titles } from "../support/conversations.js";
 import { FAKE_MODEL, serveFakePage } from "../support/fake-page.js";
 import type { FileServer } from "../support/file-server.js";
 import { expect, test } from "../support/test.js";
@@ -65,4 +65,26 @@ test("a tab that is closed in the middle of an answer keeps what had come, as st
   expect(kept.split(" ").length).toBeGreaterThan(10);
   expect(kept.length).toBeLessThan(words.length);
   expect(words.startsWith(kept.trim())).toBe(true);
+});
+
+test("a conversation that is deleted while it is answered does not come back", async ({ launch }) => {
+  const chat = await launch("chromium");
+  await chat.load(FAKE_MODEL, {}, page.url);
+  // Takes seconds on the fake core, so that the answer is certain to be streaming when it is deleted.
+  await chat.send(`!echo ${"word ".repeat(200)}`);
+  const state = await chat.tab.evaluate(async () => {
+    const state = (): string => document.querySelector<HTMLElement>(".message.assistant")?.dataset.state ?? "waiting";
+    while (state() === "waiting") await new Promise(requestAnimationFrame);
+    const found = state();
+    document.querySelector<HTMLElement>('#conversations .icon-button[aria-label^="Delete"]')?.click();
+    return found;
+  }, null);
+  expect(state).toBe("streaming");
+  await expect.poll(() => titles(chat)).toEqual([]);
+  // The engine starts this answer after finishing the other one, and the store is written in order.
+  await chat.ask("Still there?");
+  expect(await titles(chat)).toEqual(["Still there?"]);
+  const kept = await keptMessages(chat);
+  expect(kept.filter(({ role }) => role === "user").map(({ content }) => content)).toEqual(["Still there?"]);
+  expect(kept).toHaveLength(2);
 });

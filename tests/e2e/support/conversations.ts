@@ -78,3 +78,10 @@ function keptAll<T>(chat: Chat, store: string): Promise<T[]> {
     store,
   );
 }
+
+/** Titles of the conversations in the sidebar, newest first. */
+export const titles = (chat: Chat): Promise<string[]> =>
+  chat.tab.evaluate(
+    () => [...document.querySelectorAll<HTMLElement>("#conversations .entry-title > span")].map((e) => e.innerText),
+    null,
+  );
