@@ -1,12 +1,12 @@
 /** The engine: one model in one worker. */
-import { WorkerClient } from "./backend/client.js";
+import { WorkerRpc } from "./backend/rpc.js";
 import { Completions, TextCompletions } from "./api/completions.js";
-import { Connection } from "./backend/connection.js";
+import { RecoveringWorker } from "./backend/recover.js";
 import { diagnose, type Diagnostics } from "./fit/diagnostics.js";
 import { Embeddings } from "./api/embeddings.js";
 import { cancelled, HearthError, invalid, throwIfAborted, toHearthError } from "./core/errors.js";
 import { given } from "./core/given.js";
-import { Lock } from "./backend/lock.js";
+import { Lock } from "./core/lock.js";
 import { oneThread } from "./core/notices.js";
 import type {
   CacheMode,
@@ -19,8 +19,8 @@ import type {
   Notice,
   SourceSpec,
 } from "./core/protocol.js";
-import { Resumable } from "./backend/resume.js";
-import { Runner } from "./backend/runner.js";
+import { ResumableAnswer } from "./backend/resume.js";
+import { RequestQueue } from "./backend/queue.js";
 import { isSum } from "./source/listing.js";
 import { parseHubId } from "./source/paste.js";
 import { servePort } from "./source/port.js";
@@ -119,9 +119,9 @@ export class Engine {
    * Resolves with the reason when the engine has ended: `disposed`, `device_lost`, `worker_died` or a trap of the core.
    */
   readonly closed: Promise<HearthError>;
-  readonly #connection: Connection;
+  readonly #connection: RecoveringWorker;
 
-  private constructor(connection: Connection, loaded: LoadResult) {
+  private constructor(connection: RecoveringWorker, loaded: LoadResult) {
     this.#connection = connection;
     this.closed = connection.closed;
     this.device = loaded.device;
@@ -130,8 +130,8 @@ export class Engine {
     this.version = loaded.version;
     const queue = new Lock();
     const { name } = loaded.model;
-    const runner = new Runner(name, queue, async (request, { signal, onStep }) => {
-      const answer = new Resumable(request, onStep);
+    const runner = new RequestQueue(name, queue, async (request, { signal, onStep }) => {
+      const answer = new ResumableAnswer(request, onStep);
       await connection.call(
         "generate",
         () => answer.request(),
@@ -158,10 +158,9 @@ export class Engine {
     const again: EngineOptions = { ...options };
     // Recovery must not download the files a second time.
     if (again.cache === "reload") again.cache = "default";
-    const reopen = async (signal: AbortSignal): Promise<WorkerClient> =>
-      (await openClient({ ...again, signal })).client;
+    const reopen = async (signal: AbortSignal): Promise<WorkerRpc> => (await openClient({ ...again, signal })).client;
     const isAgain = recover && !(model instanceof ReadableStream);
-    const connection = new Connection(client, isAgain ? reopen : undefined, (notice) => onNotice?.(notice));
+    const connection = new RecoveringWorker(client, isAgain ? reopen : undefined, (notice) => onNotice?.(notice));
     return new Engine(connection, loaded);
   }
 
@@ -199,13 +198,13 @@ export class Engine {
 }
 
 interface Opened {
-  client: WorkerClient;
+  client: WorkerRpc;
   loaded: LoadResult;
 }
 
 async function openClient(options: EngineOptions): Promise<Opened> {
   for (let attempt = 1; ; attempt++) {
-    const client = new WorkerClient(startWorker(options.workerUrl));
+    const client = new WorkerRpc(startWorker(options.workerUrl));
     const isAlone = attempt > MOST_ATTEMPTS;
     try {
       const loaded = await load(client, isAlone ? { ...options, threads: 1 } : options);
@@ -220,7 +219,7 @@ async function openClient(options: EngineOptions): Promise<Opened> {
   }
 }
 
-async function load(client: WorkerClient, options: EngineOptions): Promise<LoadResult> {
+async function load(client: WorkerRpc, options: EngineOptions): Promise<LoadResult> {
   const { signal, onProgress } = options;
   throwIfAborted(signal);
   const { source, transfer } = await toSource(options);
@@ -273,7 +272,7 @@ export async function inspectModel(options: InspectOptions): Promise<ModelReport
     options: given(options, "contextSize", "kvType", "bandwidth"),
   };
   if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
-  const client = new WorkerClient(startWorker(options.workerUrl));
+  const client = new WorkerRpc(startWorker(options.workerUrl));
   try {
     return await client.call("inspect", request, { transfer, signal });
   } finally {

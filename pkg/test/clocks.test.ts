@@ -1,6 +1,6 @@
 /** Tests of which work the page's clock watches, and of replacing an instance after a trap. */
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { WorkerClient } from "../src/backend/client.js";
+import { WorkerRpc } from "../src/backend/rpc.js";
 import { HearthError } from "../src/core/errors.js";
 import { Host } from "../src/worker/host.js";
 import type { Clocked, FromWorker } from "../src/core/protocol.js";
@@ -76,7 +76,7 @@ describe("the page ends a worker", () => {
     vi.useFakeTimers();
     const terminate = vi.fn();
     const worker = { postMessage: vi.fn(), terminate } as unknown as Worker;
-    const client = new WorkerClient(worker);
+    const client = new WorkerRpc(worker);
     const tell = (what: Clocked | null): unknown =>
       worker.onmessage?.call(worker, { data: { type: "clock", id: 1, on: what } } as MessageEvent);
     const call = client.call("stats", null);

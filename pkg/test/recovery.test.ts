@@ -1,7 +1,7 @@
 /** Tests of an engine beyond a single answer: replacement devices, several answers, plain texts. */
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { CallOptions, WorkerClient } from "../src/backend/client.js";
-import { Connection } from "../src/backend/connection.js";
+import type { CallOptions, WorkerRpc } from "../src/backend/rpc.js";
+import { RecoveringWorker } from "../src/backend/recover.js";
 import { HearthError } from "../src/index.js";
 import type { Step } from "../src/core/wasm-contract.js";
 import { ask, collect, create, FILE, text, useFakeCore } from "./engine-support.js";
@@ -92,9 +92,9 @@ describe("a lost device", () => {
 describe("losses", () => {
   const options = { onStep: () => undefined };
   /** Creates an engine's connection whose workers each lose their device after this many tokens. */
-  function losing(tokens: () => number): { connection: Connection; made: () => number } {
+  function losing(tokens: () => number): { connection: RecoveringWorker; made: () => number } {
     let made = 0;
-    const client = (): WorkerClient => {
+    const client = (): WorkerRpc => {
       made += 1;
       let end!: (reason: HearthError) => void;
       const closed = new Promise<HearthError>((resolve) => (end = resolve));
@@ -103,9 +103,9 @@ describe("losses", () => {
         for (let i = 0; i < count; i++) onStep?.({ ids: Uint32Array.of(1) } as unknown as Step);
         return Promise.reject(new HearthError("device_lost", "lost"));
       };
-      return { isReplaced: false, closed, close: end, call } as unknown as WorkerClient;
+      return { isReplaced: false, closed, close: end, call } as unknown as WorkerRpc;
     };
-    return { connection: new Connection(client(), () => Promise.resolve(client()), vi.fn()), made: () => made };
+    return { connection: new RecoveringWorker(client(), () => Promise.resolve(client()), vi.fn()), made: () => made };
   }
 
   beforeEach(() => {

@@ -1,7 +1,7 @@
 /** Tests of the `timings` of answers, which have the names of llama.cpp's server. */
 import { expect, it, vi } from "vitest";
 import type { Timings } from "../src/index.js";
-import { Stopwatch } from "../src/api/timings.js";
+import { Stopwatch } from "../src/answer/timings.js";
 import type { Step } from "../src/core/wasm-contract.js";
 import { ask, collect, create, useFakeCore } from "./engine-support.js";
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { WorkerClient } from "../src/backend/client.js";
+import { WorkerRpc } from "../src/backend/rpc.js";
 import { NOT_FOUND_HINT, startFrom } from "../src/backend/worker-script.js";
 
 class FakeWorker {
@@ -63,7 +63,7 @@ describe("a worker's script", () => {
       ["boom", expect.not.stringContaining("Vite") as string],
     ] as const) {
       const worker = new FakeWorker("/worker.js");
-      const client = new WorkerClient(worker as unknown as Worker);
+      const client = new WorkerRpc(worker as unknown as Worker);
       worker.onerror?.({ message, preventDefault: () => undefined });
       expect(await client.closed).toMatchObject({ code: "worker_died", hint });
     }

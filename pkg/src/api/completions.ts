@@ -19,9 +19,9 @@ import { AnswerReader, toChoice } from "../answer/answer.js";
 import { toLogprobs, toTextLogprobs } from "../answer/logprobs.js";
 import type { AnswerRequest } from "../core/protocol.js";
 import { toChatRequests, toTextRequests } from "../request/request.js";
-import { Answer, followSignals, type Runner } from "../backend/runner.js";
+import { Answer, followSignals, type RequestQueue } from "../backend/queue.js";
 import { CompletionStream } from "./stream.js";
-import { Stopwatch } from "./timings.js";
+import { Stopwatch } from "../answer/timings.js";
 import type { ModelStyle } from "../tools/plan.js";
 import type { Step } from "../core/wasm-contract.js";
 
@@ -29,10 +29,10 @@ import type { Step } from "../core/wasm-contract.js";
 export type ChatCompletionStream = CompletionStream<ChatCompletionChunk>;
 
 export class Completions {
-  readonly #runner: Runner;
+  readonly #runner: RequestQueue;
   readonly #style: ModelStyle;
 
-  constructor(runner: Runner, style: ModelStyle) {
+  constructor(runner: RequestQueue, style: ModelStyle) {
     this.#runner = runner;
     this.#style = style;
   }
@@ -83,9 +83,9 @@ type ChatChunkChoice = ChatCompletionChunk["choices"][number];
 
 /** Completions that continue a text without a chat template. */
 export class TextCompletions {
-  readonly #runner: Runner;
+  readonly #runner: RequestQueue;
 
-  constructor(runner: Runner) {
+  constructor(runner: RequestQueue) {
     this.#runner = runner;
   }
 
@@ -145,7 +145,7 @@ export class TextCompletions {
 type Signals = Pick<ChatCompletionCreateParams, "signal">;
 
 async function whole(
-  runner: Runner,
+  runner: RequestQueue,
   requests: AnswerRequest[],
   params: Signals,
   options: RequestOptions,
@@ -170,7 +170,7 @@ interface Chunks<Chunk> {
 }
 
 function streamed<Chunk extends { usage?: CompletionUsage | null; timings?: Timings }>(
-  runner: Runner,
+  runner: RequestQueue,
   requests: AnswerRequest[],
   params: Signals & { stream_options?: ChatCompletionStreamOptions | null },
   options: RequestOptions,

@@ -1,7 +1,7 @@
 /** `engine.embeddings`: OpenAI's create(), answered by the worker. */
 import { HearthError, invalid, throwIfAborted } from "../core/errors.js";
 import { checkFields } from "../request/fields.js";
-import type { Lock } from "../backend/lock.js";
+import type { Lock } from "../core/lock.js";
 import type { CreateEmbeddingResponse, EmbeddingCreateParams, RequestOptions } from "./openai.js";
 import type { EmbedRequest, EmbedResult } from "../core/protocol.js";
 

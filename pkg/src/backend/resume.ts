@@ -5,7 +5,7 @@
 import type { AnswerRequest } from "../core/protocol.js";
 import type { Step } from "../core/wasm-contract.js";
 
-export class Resumable {
+export class ResumableAnswer {
   readonly #request: AnswerRequest;
   readonly #onStep: (step: Step) => void;
   readonly #given: number[] = [];

@@ -7,7 +7,7 @@ import { cancelled, HearthError, serializeError, stopped, throwIfAborted, toHear
 import { Grammars } from "./grammar.js";
 import { inspectModel } from "./inspect.js";
 import { initCore, loadModel, openDevice, type StartPool } from "./load.js";
-import { Lock } from "../backend/lock.js";
+import { Lock } from "../core/lock.js";
 import type {
   AnswerRequest,
   Calls,

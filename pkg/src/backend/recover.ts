@@ -2,7 +2,7 @@
  * The engine's connection to its worker, which survives the loss of a GPU device: the worker is restarted, the model
  * reloaded, and running requests resume. Any other failure of the worker ends the engine.
  */
-import type { CallOptions, WorkerClient } from "./client.js";
+import type { CallOptions, WorkerRpc } from "./rpc.js";
 import { HearthError, toHearthError } from "../core/errors.js";
 import type { CallName, Calls, Notice } from "../core/protocol.js";
 import { sleep } from "../source/retry.js";
@@ -18,14 +18,14 @@ const LOSSES_MS = 60_000;
 const REOPEN_DELAYS_MS = [0, 500, 2000];
 
 /** Creates another worker with the same model, unless the signal fires first. */
-export type Reopen = (signal: AbortSignal) => Promise<WorkerClient>;
+export type Reopen = (signal: AbortSignal) => Promise<WorkerRpc>;
 
-export class Connection {
+export class RecoveringWorker {
   /** Resolves with the reason when no more calls will be answered. */
   readonly closed: Promise<HearthError>;
   readonly #reopen: Reopen | undefined;
   readonly #notify: (notice: Notice) => void;
-  #client: WorkerClient;
+  #client: WorkerRpc;
   /** Settles when there is a client, or when there will be none. */
   #ready: Promise<void> = Promise.resolve();
   #end: HearthError | undefined;
@@ -38,7 +38,7 @@ export class Connection {
   readonly #renewal = new AbortController();
 
   /** Creates a connection. Without `reopen`, a lost device ends the engine. */
-  constructor(client: WorkerClient, reopen: Reopen | undefined, notify: (notice: Notice) => void) {
+  constructor(client: WorkerRpc, reopen: Reopen | undefined, notify: (notice: Notice) => void) {
     this.#reopen = reopen;
     this.#notify = notify;
     this.closed = new Promise((resolve) => {
@@ -107,14 +107,14 @@ export class Connection {
     this.#client.close(reason);
   }
 
-  #watch(client: WorkerClient): void {
+  #watch(client: WorkerRpc): void {
     void client.closed.then((reason) => {
       if (reason.code !== "device_lost" || !this.#replace(client, reason)) this.#finish(reason);
     });
   }
 
   /** Starts replacing `client`, which has lost its device; returns false if it will not be replaced. */
-  #replace(client: WorkerClient, reason: HearthError): boolean {
+  #replace(client: WorkerRpc, reason: HearthError): boolean {
     if (this.#end !== undefined) return false;
     // Another call has already noticed the loss.
     if (client !== this.#client || client.isReplaced) return true;

@@ -1,4 +1,4 @@
-/** The page's end of the worker: matches replies to calls, and ends every call when the worker ends. */
+/** The remote procedure calls to the worker: matches replies to calls, and ends every call when the worker ends. */
 import { cancelled, deserializeError, HearthError, stopped } from "../core/errors.js";
 import type { CallName, Calls, Clocked, FromWorker, LoadProgress, ToWorker } from "../core/protocol.js";
 import type { Step } from "../core/wasm-contract.js";
@@ -29,7 +29,7 @@ export interface CallOptions {
   onStep?: ((step: Step) => void) | undefined;
 }
 
-export class WorkerClient {
+export class WorkerRpc {
   /** Resolves with the reason when the worker has ended. */
   readonly closed: Promise<HearthError>;
   /** Whether another worker has taken over. */

@@ -1,8 +1,8 @@
 /** The requests of one engine: run one after another, each obeying the caller's signals. */
 import { cancelled, toHearthError } from "../core/errors.js";
-import type { Lock } from "./lock.js";
+import type { Lock } from "../core/lock.js";
 import type { AnswerRequest } from "../core/protocol.js";
-import type { Stopwatch } from "../api/timings.js";
+import type { Stopwatch } from "../answer/timings.js";
 import type { Step, Usage } from "../core/wasm-contract.js";
 
 /** Sends one request to the worker; settles when the worker is free again. */
@@ -11,7 +11,7 @@ export type Generate = (
   options: { signal: AbortSignal; onStep: (step: Step) => void },
 ) => Promise<unknown>;
 
-export class Runner {
+export class RequestQueue {
   readonly model: string;
   readonly #generate: Generate;
   /** Queue of requests: an engine has one context. */
