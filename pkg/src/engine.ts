@@ -1,12 +1,14 @@
 /** The engine: one model in one worker. */
-import { WorkerRpc } from "./backend/rpc.js";
-import { Completions, TextCompletions } from "./api/completions.js";
+import { apiOf } from "./api/api.js";
+import type { Completions, TextCompletions } from "./api/completions.js";
+import type { Embeddings } from "./api/embeddings.js";
+import type { Backend } from "./backend/backend.js";
+import { LocalBackend } from "./backend/local.js";
 import { RecoveringWorker } from "./backend/recover.js";
-import { diagnose, type Diagnostics } from "./fit/diagnostics.js";
-import { Embeddings } from "./api/embeddings.js";
+import { WorkerRpc } from "./backend/rpc.js";
+import { startFrom } from "./backend/worker-script.js";
 import { cancelled, HearthError, invalid, throwIfAborted, toHearthError } from "./core/errors.js";
 import { given } from "./core/given.js";
-import { Lock } from "./core/lock.js";
 import { oneThread } from "./core/notices.js";
 import type {
   CacheMode,
@@ -19,11 +21,6 @@ import type {
   Notice,
   SourceSpec,
 } from "./core/protocol.js";
-import { ResumableAnswer } from "./backend/resume.js";
-import { RequestQueue } from "./backend/queue.js";
-import { isSum } from "./source/listing.js";
-import { parseHubId } from "./source/paste.js";
-import { servePort } from "./source/port.js";
 import type {
   DeviceInfo,
   DeviceOptions,
@@ -35,7 +32,10 @@ import type {
   ModelReport,
   Quantize,
 } from "./core/wasm-contract.js";
-import { startFrom } from "./backend/worker-script.js";
+import { diagnose, type Diagnostics } from "./fit/diagnostics.js";
+import { isSum } from "./source/listing.js";
+import { parseHubId } from "./source/paste.js";
+import { servePort } from "./source/port.js";
 
 export type ModelSource = string | URL | Blob | FileSystemFileHandle | File[] | ReadableStream<Uint8Array>;
 
@@ -110,6 +110,8 @@ export class Engine {
   readonly notice: Notice | undefined;
   /** Version of the core. */
   readonly version: string;
+  /** The seam under the API: what answers the requests of `chat`, `completions` and `embeddings`. */
+  readonly backend: Backend;
   readonly chat: { readonly completions: Completions };
   /** Completions that continue a text without the model's chat template. */
   readonly completions: TextCompletions;
@@ -119,35 +121,20 @@ export class Engine {
    * Resolves with the reason when the engine has ended: `disposed`, `device_lost`, `worker_died` or a trap of the core.
    */
   readonly closed: Promise<HearthError>;
-  readonly #connection: RecoveringWorker;
+  readonly #local: LocalBackend;
 
-  private constructor(connection: RecoveringWorker, loaded: LoadResult) {
-    this.#connection = connection;
-    this.closed = connection.closed;
-    this.device = loaded.device;
-    this.model = loaded.model;
-    this.notice = loaded.notices[0];
-    this.version = loaded.version;
-    const queue = new Lock();
-    const { name } = loaded.model;
-    const runner = new RequestQueue(name, queue, async (request, { signal, onStep }) => {
-      const answer = new ResumableAnswer(request, onStep);
-      await connection.call(
-        "generate",
-        () => answer.request(),
-        () => ({
-          signal,
-          onStep: (step) => {
-            answer.take(step);
-          },
-        }),
-      );
-    });
-    this.chat = { completions: new Completions(runner, loaded.model) };
-    this.completions = new TextCompletions(runner);
-    this.embeddings = new Embeddings(name, queue, (request, options) =>
-      connection.call("embed", request, () => options),
-    );
+  private constructor(local: LocalBackend, notices: readonly Notice[]) {
+    this.#local = local;
+    this.backend = local;
+    this.closed = local.closed;
+    this.device = local.device;
+    this.model = local.model;
+    this.notice = notices[0];
+    this.version = local.version;
+    const { chat, completions, embeddings } = apiOf(local);
+    this.chat = chat;
+    this.completions = completions;
+    this.embeddings = embeddings;
   }
 
   /** Starts a worker and loads the model into it. On failure or abort nothing is left running. */
@@ -160,16 +147,16 @@ export class Engine {
     if (again.cache === "reload") again.cache = "default";
     const reopen = async (signal: AbortSignal): Promise<WorkerRpc> => (await openClient({ ...again, signal })).client;
     const isAgain = recover && !(model instanceof ReadableStream);
-    const connection = new RecoveringWorker(client, isAgain ? reopen : undefined, (notice) => onNotice?.(notice));
-    return new Engine(connection, loaded);
+    const worker = new RecoveringWorker(client, isAgain ? reopen : undefined, (notice) => onNotice?.(notice));
+    return new Engine(new LocalBackend(worker, loaded), loaded.notices);
   }
 
   tokenize(text: string): Promise<Uint32Array> {
-    return this.#connection.call("tokenize", { text });
+    return this.#local.tokenize(text);
   }
 
   detokenize(ids: Uint32Array | number[]): Promise<string> {
-    return this.#connection.call("detokenize", { ids: Uint32Array.from(ids) });
+    return this.#local.detokenize(ids);
   }
 
   /** Returns the number of tokens in a text. */
@@ -178,7 +165,7 @@ export class Engine {
   }
 
   stats(): Promise<EngineStats> {
-    return this.#connection.call("stats", null);
+    return this.#local.stats();
   }
 
   /** Returns the facts needed to investigate a problem. */
@@ -188,12 +175,12 @@ export class Engine {
 
   /** Ends the worker and frees everything it holds. Running requests and later calls reject with `disposed`. */
   dispose(): void {
-    this.#connection.close(new HearthError("disposed", "the engine was disposed"));
+    this.#local.dispose();
   }
 
   /** Destroys the GPU device, as WebGL's WEBGL_lose_context does, so that tests can observe how a page reacts. */
   async loseDevice(): Promise<void> {
-    await this.#connection.lose();
+    await this.#local.loseDevice();
   }
 }
 

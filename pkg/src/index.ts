@@ -11,9 +11,10 @@ export {
 } from "./core/errors.js";
 export { canRun, type Evidence, type Fit, type FitOptions } from "./fit/fit.js";
 export { CompletionStream } from "./api/stream.js";
-export type { ChatCompletionStream, Completions, TextCompletions } from "./api/completions.js";
+export { Completions, TextCompletions, type ChatCompletionStream } from "./api/completions.js";
+export { Embeddings } from "./api/embeddings.js";
+export type { Backend, BackendModel, BackendOptions, Capabilities, LocalEngine, Sent } from "./backend/backend.js";
 export type { Diagnostics } from "./fit/diagnostics.js";
-export type { Embeddings } from "./api/embeddings.js";
 export type { CacheMode, DeviceChoice, DownloadOptions, LoadProgress, Notice } from "./core/protocol.js";
 export type {
   DeviceInfo,

@@ -1,5 +1,5 @@
 /**
- * A `fetch` that serves OpenAI's API from an engine, for OpenAI's client and any other client of its protocol.
+ * A `fetch` that serves OpenAI's API from an engine or any other backend, for OpenAI's client and any other client of its protocol.
  *
  * ```ts
  * import OpenAI from "openai";
@@ -11,15 +11,19 @@
  *
  * No request leaves the page. Routes: `POST chat/completions`, `completions`, `embeddings`, `GET models`.
  */
-import type { Engine } from "./engine.js";
-import { HearthError, toHearthError } from "./core/errors.js";
+import { apiOf, type Api } from "./api/api.js";
 import type { ChatCompletionCreateParams, CompletionCreateParams, EmbeddingCreateParams } from "./api/openai.js";
+import type { Backend, BackendModel } from "./backend/backend.js";
+import { HearthError, toHearthError } from "./core/errors.js";
+import type { ModelInfo } from "./core/wasm-contract.js";
 
 /** The part of an engine that is served. */
-export type Served = Pick<Engine, "chat" | "completions" | "embeddings" | "model">;
+export interface Served extends Api {
+  readonly model: ModelInfo;
+}
 
-/** The engine, or a function that chooses one by the requested model's name. */
-export type EngineChoice = Served | ((model: string) => Served | Promise<Served>);
+/** The engine or backend, or a function that chooses one by the requested model's name. */
+export type EngineChoice = Served | Backend | ((model: string) => Served | Backend | Promise<Served | Backend>);
 
 export function createFetch(engine: EngineChoice): typeof fetch {
   return async (input, init) => {
@@ -60,8 +64,9 @@ async function answer(choice: EngineChoice, request: Request, signal: AbortSigna
   }
 }
 
-async function choose(choice: EngineChoice, model: string): Promise<Served> {
-  return typeof choice === "function" ? await choice(model) : choice;
+async function choose(choice: EngineChoice, model: string): Promise<Api & { model: BackendModel }> {
+  const chosen = typeof choice === "function" ? await choice(model) : choice;
+  return "streamChat" in chosen ? { ...apiOf(chosen), model: chosen.model } : chosen;
 }
 
 /** Responds with JSON, or with server-sent events for a stream. */

@@ -104,9 +104,12 @@ describe("the package", () => {
     expect(Object.keys(await import("../src/index.js")).sort()).toEqual([
       "CORE_ERROR_CODES",
       "CompletionStream",
+      "Completions",
+      "Embeddings",
       "Engine",
       "HOST_ERROR_CODES",
       "HearthError",
+      "TextCompletions",
       "canRun",
       "inspectModel",
       "parseHubId",

@@ -6,7 +6,7 @@ import type {
   ChatCompletionMessageToolCall,
   FinishReason,
 } from "../api/openai.js";
-import type { Answer } from "../backend/queue.js";
+import type { Answer } from "./chunks.js";
 import type { CallDelta, Parser } from "../tools/parts.js";
 import type { Plan } from "../tools/plan.js";
 import type { Step } from "../core/wasm-contract.js";

@@ -4,56 +4,34 @@
  * Leaving the loop cancels the request. After an abort the iterator throws `cancelled`, once it has returned the chunks
  * received until then.
  */
-import { HearthError } from "../core/errors.js";
-
-interface Waiter<Chunk> {
-  resolve(result: IteratorResult<Chunk, undefined>): void;
-  reject(error: HearthError): void;
-}
+import { asHearthError } from "./signals.js";
 
 export class CompletionStream<Chunk> implements AsyncIterable<Chunk> {
   /** Controller whose abort cancels the request. */
   readonly controller: AbortController;
-  readonly #chunks: Chunk[] = [];
-  readonly #waiters: Waiter<Chunk>[] = [];
-  #end: HearthError | "done" | undefined;
-
-  private constructor(controller: AbortController) {
-    this.controller = controller;
-  }
+  readonly #source: AsyncIterator<Chunk>;
+  readonly #onEnd: () => void;
+  #isOver = false;
 
   /**
-   * Returns a stream and the handle through which its producer fills it.
+   * Creates the stream of a backend's chunks, which the controller ends.
    *
    * @internal
    */
-  static create<Chunk>(controller: AbortController): {
-    stream: CompletionStream<Chunk>;
-    producer: StreamProducer<Chunk>;
-  } {
-    const stream = new CompletionStream<Chunk>(controller);
-    const producer: StreamProducer<Chunk> = {
-      push: (chunk) => {
-        stream.#push(chunk);
-      },
-      close: () => {
-        stream.#close("done");
-      },
-      fail: (error) => {
-        stream.#close(error);
-      },
-    };
-    return { stream, producer };
+  constructor(source: AsyncIterable<Chunk>, controller: AbortController, onEnd: () => void) {
+    this.#source = source[Symbol.asyncIterator]();
+    this.controller = controller;
+    this.#onEnd = onEnd;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Chunk, undefined> {
     return {
       next: () => this.#next(),
-      return: () => {
+      return: async () => {
         this.controller.abort();
-        this.#chunks.length = 0;
-        this.#close("done");
-        return Promise.resolve({ done: true, value: undefined });
+        this.#finish();
+        await this.#source.return?.();
+        return { done: true, value: undefined };
       },
     };
   }
@@ -78,44 +56,21 @@ export class CompletionStream<Chunk> implements AsyncIterable<Chunk> {
     });
   }
 
-  #next(): Promise<IteratorResult<Chunk, undefined>> {
-    const chunk = this.#chunks.shift();
-    if (chunk !== undefined) return Promise.resolve({ done: false, value: chunk });
-    if (this.#end === "done") return Promise.resolve({ done: true, value: undefined });
-    if (this.#end !== undefined) {
-      const error = this.#end;
-      this.#end = "done";
-      return Promise.reject(error);
+  async #next(): Promise<IteratorResult<Chunk, undefined>> {
+    if (this.#isOver) return { done: true, value: undefined };
+    try {
+      const result = await this.#source.next();
+      if (result.done !== true) return result;
+      this.#finish();
+      return { done: true, value: undefined };
+    } catch (error) {
+      this.#finish();
+      throw asHearthError(error, this.controller.signal);
     }
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ resolve, reject });
-    });
   }
 
-  #push(chunk: Chunk): void {
-    if (this.#end !== undefined) return;
-    const waiter = this.#waiters.shift();
-    if (waiter === undefined) this.#chunks.push(chunk);
-    else waiter.resolve({ done: false, value: chunk });
+  #finish(): void {
+    this.#isOver = true;
+    this.#onEnd();
   }
-
-  #close(end: HearthError | "done"): void {
-    if (this.#end !== undefined) return;
-    this.#end = end;
-    const [first, ...rest] = this.#waiters.splice(0);
-    if (first === undefined) return;
-    if (end === "done") {
-      first.resolve({ done: true, value: undefined });
-    } else {
-      this.#end = "done";
-      first.reject(end);
-    }
-    for (const waiter of rest) waiter.resolve({ done: true, value: undefined });
-  }
-}
-
-export interface StreamProducer<Chunk> {
-  push(chunk: Chunk): void;
-  close(): void;
-  fail(error: HearthError): void;
 }

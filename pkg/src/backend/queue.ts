@@ -1,6 +1,6 @@
 /** The requests of one engine: run one after another, each obeying the caller's signals. */
 import { cancelled, toHearthError } from "../core/errors.js";
-import type { Lock } from "../core/lock.js";
+import { Lock } from "../core/lock.js";
 import type { AnswerRequest } from "../core/protocol.js";
 import type { Stopwatch } from "../answer/timings.js";
 import type { Step, Usage } from "../core/wasm-contract.js";
@@ -12,14 +12,11 @@ export type Generate = (
 ) => Promise<unknown>;
 
 export class RequestQueue {
-  readonly model: string;
   readonly #generate: Generate;
-  /** Queue of requests: an engine has one context. */
-  readonly #queue: Lock;
+  /** Held by one request at a time: an engine has one context. */
+  readonly #lock = new Lock();
 
-  constructor(model: string, queue: Lock, generate: Generate) {
-    this.model = model;
-    this.#queue = queue;
+  constructor(generate: Generate) {
     this.#generate = generate;
   }
 
@@ -45,11 +42,9 @@ export class RequestQueue {
     return sum;
   }
 
-  /** Returns the fields common to an answer and each of its chunks. */
-  head(kind: "chatcmpl" | "cmpl"): { id: string; created: number; model: string } {
-    const random = crypto.getRandomValues(new Uint32Array(4));
-    const id = Array.from(random, (word) => word.toString(16).padStart(8, "0")).join("");
-    return { id: `${kind}-${id}`, created: Math.floor(Date.now() / 1000), model: this.model };
+  /** Runs other work that needs the engine's context, such as embeddings, in its turn. */
+  run<Result>(task: () => Result | Promise<Result>): Promise<Result> {
+    return this.#lock.run(task);
   }
 
   /** Runs one request. Rejects at once on abort, while the queue keeps waiting until the worker has really stopped. */
@@ -67,7 +62,7 @@ export class RequestQueue {
         watch.take(step);
         if (!signal.aborted) onStep(step);
       };
-      this.#queue
+      this.#lock
         .run(() => {
           watch.begin();
           return signal.aborted ? undefined : this.#generate(request, { signal, onStep: deliver });
@@ -103,45 +98,4 @@ function added(a: Usage, b: Usage, isSamePrompt: boolean): Usage {
       rejected_prediction_tokens: x.rejected_prediction_tokens + y.rejected_prediction_tokens,
     },
   };
-}
-
-/** Returns a controller that follows the caller's signals, and a function that detaches it from them. */
-export function followSignals(signals: (AbortSignal | null | undefined)[]): {
-  controller: AbortController;
-  unlink: () => void;
-} {
-  const controller = new AbortController();
-  const links: (() => void)[] = [];
-  for (const signal of signals) {
-    if (!signal) continue;
-    const onAbort = (): void => {
-      controller.abort(signal.reason);
-    };
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    links.push(() => {
-      signal.removeEventListener("abort", onAbort);
-    });
-  }
-  const unlink = (): void => {
-    for (const link of links) link();
-  };
-  return { controller, unlink };
-}
-
-/** Accumulated steps of one answer. */
-export class Answer {
-  text = "";
-  readonly ids: number[] = [];
-  readonly logprobs: Step["logprobs"] = [];
-  inThoughts = false;
-  finish_reason: Step["finish_reason"] = null;
-
-  add(step: Step): void {
-    this.text += step.text;
-    this.ids.push(...step.ids);
-    this.logprobs.push(...step.logprobs);
-    this.inThoughts = step.in_thoughts;
-    this.finish_reason = step.finish_reason;
-  }
 }

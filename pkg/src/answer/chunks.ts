@@ -1,0 +1,40 @@
+/** The parts common to the answers of both completion APIs. */
+import type { Step, Usage } from "../core/wasm-contract.js";
+
+/** Fields common to an answer and each of its chunks. */
+export interface Head {
+  id: string;
+  created: number;
+  model: string;
+}
+
+export function newHead(kind: "chatcmpl" | "cmpl", model: string): Head {
+  const random = crypto.getRandomValues(new Uint32Array(4));
+  const id = Array.from(random, (word) => word.toString(16).padStart(8, "0")).join("");
+  return { id: `${kind}-${id}`, created: Math.floor(Date.now() / 1000), model };
+}
+
+/** Builders of one API's chunks; a builder returns undefined for events that the API does not report. */
+export interface Chunks<Chunk> {
+  begin(index: number): Chunk | undefined;
+  step(step: Step, index: number): Chunk | undefined;
+  end(finish_reason: NonNullable<Step["finish_reason"]>, index: number): Chunk;
+  usage(usage: Usage): Chunk;
+}
+
+/** Accumulated steps of one answer. */
+export class Answer {
+  text = "";
+  readonly ids: number[] = [];
+  readonly logprobs: Step["logprobs"] = [];
+  inThoughts = false;
+  finish_reason: Step["finish_reason"] = null;
+
+  add(step: Step): void {
+    this.text += step.text;
+    this.ids.push(...step.ids);
+    this.logprobs.push(...step.logprobs);
+    this.inThoughts = step.in_thoughts;
+    this.finish_reason = step.finish_reason;
+  }
+}

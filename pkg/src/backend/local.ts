@@ -1,0 +1,156 @@
+/**
+ * A model in this page's worker. Each request passes through a chain: `RequestQueue` (one at a time), `ResumableAnswer`
+ * (which tokens there are already), `RecoveringWorker` (another worker after a lost device), `WorkerRpc`.
+ */
+import { chatChunks, chatCompletion, type ChatAnswers } from "../answer/chat.js";
+import { newHead } from "../answer/chunks.js";
+import { toEmbeddings } from "../answer/embeddings.js";
+import { textChunks, textCompletion, type TextAnswers } from "../answer/text.js";
+import type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatCompletionCreateParams,
+  ChatCompletionCreateParamsNonStreaming,
+  ChatCompletionCreateParamsStreaming,
+  Completion,
+  CompletionCreateParams,
+  CompletionCreateParamsNonStreaming,
+  CompletionCreateParamsStreaming,
+  CreateEmbeddingResponse,
+  EmbeddingCreateParams,
+} from "../api/openai.js";
+import { HearthError, throwIfAborted } from "../core/errors.js";
+import type { AnswerRequest, LoadResult } from "../core/protocol.js";
+import type { DeviceInfo, EngineStats, ModelInfo } from "../core/wasm-contract.js";
+import { toEmbedRequest } from "../request/embeddings.js";
+import { toChatRequests, toTextRequests } from "../request/request.js";
+import { streamed, whole } from "./answers.js";
+import type { Backend, BackendOptions, Capabilities, LocalEngine, Sent } from "./backend.js";
+import { RequestQueue } from "./queue.js";
+import type { RecoveringWorker } from "./recover.js";
+import { ResumableAnswer } from "./resume.js";
+
+export class LocalBackend implements Backend, LocalEngine {
+  readonly device: DeviceInfo;
+  readonly model: ModelInfo;
+  readonly version: string;
+  readonly capabilities: Capabilities;
+  readonly local: LocalEngine = this;
+  readonly closed: Promise<HearthError>;
+  readonly #worker: RecoveringWorker;
+  readonly #queue: RequestQueue;
+
+  constructor(worker: RecoveringWorker, { device, model, version }: LoadResult) {
+    this.#worker = worker;
+    this.closed = worker.closed;
+    this.device = device;
+    this.model = model;
+    this.version = version;
+    this.capabilities = capabilitiesOf(model);
+    this.#queue = new RequestQueue(async (request, { signal, onStep }) => {
+      const answer = new ResumableAnswer(request, onStep);
+      await worker.call(
+        "generate",
+        () => answer.request(),
+        () => ({
+          signal,
+          onStep: (step) => {
+            answer.take(step);
+          },
+        }),
+      );
+    });
+  }
+
+  async chat(
+    params: Sent<ChatCompletionCreateParamsNonStreaming>,
+    { signal }: BackendOptions,
+  ): Promise<ChatCompletion> {
+    const { requests, expected } = this.#toChat(params);
+    const { answers, used } = await whole(this.#queue, requests, signal);
+    return chatCompletion(expected, answers, used);
+  }
+
+  // Async, so that an invalid request rejects instead of throwing.
+  // eslint-disable-next-line @typescript-eslint/require-await
+  async streamChat(
+    params: Sent<ChatCompletionCreateParamsStreaming>,
+    { signal }: BackendOptions,
+  ): Promise<AsyncIterable<ChatCompletionChunk>> {
+    const { requests, expected } = this.#toChat(params);
+    const chunks = chatChunks(expected, requests.length);
+    return streamed(this.#queue, requests, params.stream_options ?? {}, signal, chunks);
+  }
+
+  async complete(params: Sent<CompletionCreateParamsNonStreaming>, { signal }: BackendOptions): Promise<Completion> {
+    const { requests, expected } = this.#toText(params);
+    const { answers, used } = await whole(this.#queue, requests, signal);
+    return textCompletion(expected, answers, used);
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await
+  async streamCompletion(
+    params: Sent<CompletionCreateParamsStreaming>,
+    { signal }: BackendOptions,
+  ): Promise<AsyncIterable<Completion>> {
+    const { requests, expected } = this.#toText(params);
+    return streamed(this.#queue, requests, params.stream_options ?? {}, signal, textChunks(expected));
+  }
+
+  async embed(params: Sent<EmbeddingCreateParams>, { signal }: BackendOptions): Promise<CreateEmbeddingResponse> {
+    const { request, encoding } = toEmbedRequest(params);
+    const result = await this.#queue.run(() => {
+      throwIfAborted(signal);
+      return this.#worker.call("embed", request, () => ({ signal }));
+    });
+    return toEmbeddings(result, encoding, this.model.name);
+  }
+
+  tokenize(text: string): Promise<Uint32Array> {
+    return this.#worker.call("tokenize", { text });
+  }
+
+  detokenize(ids: Uint32Array | number[]): Promise<string> {
+    return this.#worker.call("detokenize", { ids: Uint32Array.from(ids) });
+  }
+
+  stats(): Promise<EngineStats> {
+    return this.#worker.call("stats", null);
+  }
+
+  dispose(): void {
+    this.#worker.close(new HearthError("disposed", "the engine was disposed"));
+  }
+
+  /** Destroys the GPU device. For tests. */
+  loseDevice(): Promise<void> {
+    return this.#worker.lose();
+  }
+
+  #toChat(params: ChatCompletionCreateParams): { requests: AnswerRequest[]; expected: ChatAnswers } {
+    const { requests, plan } = toChatRequests(params, this.model);
+    const head = newHead("chatcmpl", this.model.name);
+    return { requests, expected: { head, plan, withIds: params.return_token_ids === true } };
+  }
+
+  #toText(params: CompletionCreateParams): { requests: AnswerRequest[]; expected: TextAnswers } {
+    const requests = toTextRequests(params);
+    const head = newHead("cmpl", this.model.name);
+    const echoes = requests.map(({ prompt = "" }) => (params.echo === true ? prompt : ""));
+    return { requests, expected: { head, echoes, withIds: params.return_token_ids === true } };
+  }
+}
+
+/** Harmony's answers consist of messages, of which an unfinished one cannot be continued. */
+function capabilitiesOf({ pooling, tool_style }: ModelInfo): Capabilities {
+  return {
+    completions: true,
+    embeddings: pooling !== null,
+    formats: true,
+    // A model whose template has no tools is told of them in its system prompt.
+    tools: true,
+    logprobs: true,
+    continuation: tool_style !== "harmony",
+    tokenIds: true,
+  };
+}
