@@ -12,5 +12,5 @@ export default defineConfig({
       { find: /^hearth-llm\/cache$/, replacement: file("../pkg/src/cache/index.ts") },
     ],
   },
-  test: { include: ["test/*.test.ts"] },
+  test: { include: ["test/*.test.{ts,tsx}"] },
 });
