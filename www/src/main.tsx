@@ -5,7 +5,7 @@ import { DEFAULT_MODEL } from "./models/catalog.js";
 import { params } from "./params.js";
 import { announceAll } from "./state/announce.js";
 import { openConversations } from "./state/chat.js";
-import { engine, isStarting, lastLoadCrashed, load } from "./state/model.js";
+import { isStarting, lastLoadCrashed, load, runningEngine } from "./state/model.js";
 import { keepDrafts } from "./state/draft.js";
 import { keepOffline } from "./state/offline.js";
 import { choiceOf, isKeptWhole, lastChoice, look, mayStart, refreshInstalled } from "./state/plan.js";
@@ -21,7 +21,7 @@ declare global {
 }
 globalThis.hearth = {
   get engine() {
-    return engine.value;
+    return runningEngine();
   },
 };
 

@@ -1,7 +1,7 @@
 /** The announcements of an answer to a screen reader. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Announce } from "../src/state/settings.js";
-import { spokenEngine } from "./engines.js";
+import { spokenBackend } from "./backends.js";
 import { emptyDisk, openPage } from "./page.js";
 
 beforeEach(() => {
@@ -18,8 +18,8 @@ afterEach(() => {
 async function hear(how: Announce, pieces: string[]) {
   const page = await openPage();
   page.settings.change({ announce: how });
-  const { engine, say, end } = spokenEngine();
-  page.use(engine);
+  const { backend, say, end } = spokenBackend();
+  page.use(backend);
   const { announced, announceAll } = await import("../src/state/announce.js");
   announceAll();
   const heard: { at: number; text: string }[] = [];

@@ -8,7 +8,7 @@ useFakeCore();
 
 async function pageWithModel(search = ""): Promise<Page> {
   const page = await openPage(search);
-  page.use(await create());
+  page.use((await create()).backend);
   return page;
 }
 
@@ -66,15 +66,15 @@ describe("a request", () => {
 
   it("has what a model's makers advise, under what is set for that model alone", async () => {
     const { chat, sampling, use } = await pageWithModel();
-    const engine = await create();
-    use(engine, "Qwen/Qwen3-4B-GGUF:Q4_K_M");
+    const { backend } = await create();
+    use(backend, "Qwen/Qwen3-4B-GGUF:Q4_K_M");
     await chat.send("!echo one");
     expect(fake.request).toMatchObject({ temperature: 0.6, top_p: 0.95, top_k: 20 });
     sampling.setSampling({ temperature: 0.9 });
     expect(sampling.preset.value).toBeUndefined();
     await chat.send("!echo two");
     expect(fake.request).toMatchObject({ temperature: 0.9, top_p: 0.95, top_k: 20 });
-    use(engine, "unsloth/gemma-3-1b-it-GGUF:Q4_K_M");
+    use(backend, "unsloth/gemma-3-1b-it-GGUF:Q4_K_M");
     expect(sampling.preset.value).toBe("own");
     await chat.send("!echo three");
     expect(fake.request).toMatchObject({ temperature: 1, top_p: 0.95, top_k: 64 });

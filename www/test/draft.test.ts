@@ -1,6 +1,6 @@
 /** The text being written when the page is closed, or another conversation is opened. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { spokenEngine } from "./engines.js";
+import { spokenBackend } from "./backends.js";
 import { emptyDisk, kept, openPage } from "./page.js";
 
 beforeEach(() => {
@@ -38,8 +38,8 @@ describe("a draft", () => {
 
   it("stays with its conversation, which takes it along when it is deleted", async () => {
     const { chat, use, draft, write } = await open();
-    const { engine, end } = spokenEngine();
-    use(engine);
+    const { backend, end } = spokenBackend();
+    use(backend);
     const sent = chat.send("What is a hearth?");
     const id = chat.current.value?.id ?? "";
     end();

@@ -1,6 +1,6 @@
 /** Pages without a screen: the state modules, loaded as a browser tab loads them, on a disk that all tabs share. */
 import { expect, vi } from "vitest";
-import type { Engine } from "hearth-llm";
+import type { Backend } from "hearth-llm";
 import type { Store } from "../src/store/db.js";
 import { fakeLocks } from "./locks.js";
 
@@ -12,8 +12,8 @@ export interface Page {
   chat: Chat;
   settings: Settings;
   sampling: Sampling;
-  /** Makes this engine the running one. */
-  use: (engine: Engine, source?: string) => void;
+  /** Makes this backend the running one. */
+  use: (backend: Backend, source?: string) => void;
 }
 
 let disk: Store | undefined;
@@ -59,8 +59,8 @@ export async function openPage(search = ""): Promise<Page> {
     chat,
     settings,
     sampling,
-    use: (engine, source = "fake") => {
-      model.model.value = { name: "running", choice: { source, options: {} }, engine };
+    use: (backend, source = "fake") => {
+      model.model.value = { name: "running", choice: { source, options: {} }, backend };
     },
   };
 }

@@ -22,7 +22,7 @@ async function pick(...files: File[]) {
     },
   }));
   const page = await openPage("?device=cpu");
-  const engine = await create();
+  const { backend } = await create();
   const [{ pickFiles }, { model }, { plan }, { toast }, { dialog }] = await Promise.all([
     import("../src/ui/start.js"),
     import("../src/state/model.js"),
@@ -30,7 +30,7 @@ async function pick(...files: File[]) {
     import("../src/state/toast.js"),
     import("../src/ui/dialogs.js"),
   ]);
-  return { page, engine, model, plan, toast, dialog, drop: () => pickFiles(files) };
+  return { page, backend, model, plan, toast, dialog, drop: () => pickFiles(files) };
 }
 
 const picture = (): File => new File(["\x89PNG\r\n"], "cat.png");
@@ -38,14 +38,14 @@ const gguf = (name = "tiny.gguf"): File => new File([FILE], name);
 
 describe("a file that is dropped while a model answers", () => {
   it("says that it is none where it is none, and the answer goes on", async () => {
-    const { page, engine, model, plan, toast, dialog, drop } = await pick(picture());
-    page.use(engine);
+    const { page, backend, model, plan, toast, dialog, drop } = await pick(picture());
+    page.use(backend);
     const sent = page.chat.send("!echo one two");
     await drop();
     expect(toast.value?.text).toContain("cat.png");
     expect([plan.value.name, dialog.value]).toEqual(["none", undefined]);
     await sent;
-    expect(model.value).toMatchObject({ name: "running", engine });
+    expect(model.value).toMatchObject({ name: "running", backend });
     expect(page.chat.path.value.at(-1)).toMatchObject({ content: "one two", end: "stop" });
   });
 
@@ -53,12 +53,12 @@ describe("a file that is dropped while a model answers", () => {
     ["a model that cannot be read", () => new File(["<!doctype html>"], "page.gguf")],
     ["a model that fits", gguf],
   ])("is shown, and takes nobody's place, if it is %s", async (_, file) => {
-    const { page, engine, model, plan, dialog, drop } = await pick(file());
-    page.use(engine);
+    const { page, backend, model, plan, dialog, drop } = await pick(file());
+    page.use(backend);
     await drop();
     expect(plan.value.name).not.toBe("none");
     expect(dialog.value).toBe("models");
-    expect(model.value).toMatchObject({ name: "running", engine });
+    expect(model.value).toMatchObject({ name: "running", backend });
   });
 });
 
@@ -71,7 +71,7 @@ describe("a file that is dropped where no model runs", () => {
     await vi.waitFor(() => {
       expect(model.value.name).toBe("running");
     });
-    if (model.value.name === "running") model.value.engine.dispose();
+    if (model.value.name === "running") model.value.backend.dispose();
   });
 
   it("is shown with its error where it cannot be read", async () => {

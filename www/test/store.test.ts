@@ -1,6 +1,6 @@
 /** Storage that never answers. */
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { spokenEngine } from "./engines.js";
+import { spokenBackend } from "./backends.js";
 import { emptyDisk, openPage } from "./page.js";
 
 afterEach(() => {
@@ -35,8 +35,8 @@ describe("a database that does not open", () => {
     const page = await openPage();
     const { opened } = await import("../src/state/store.js");
     vi.spyOn(await opened(), "put").mockReturnValue(new Promise(() => undefined));
-    const { engine, say, end } = spokenEngine();
-    page.use(engine);
+    const { backend, say, end } = spokenBackend();
+    page.use(backend);
     void page.chat.send("What is a hearth?");
     say("A fireplace.");
     await vi.waitFor(() => {

@@ -1,22 +1,21 @@
 /** Tabs that are closed in the middle of an answer, and several tabs at once. */
-import type { ChatCompletionChunk, Engine } from "hearth-llm";
+import type { Backend, ChatCompletionChunk } from "hearth-llm";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { backendOf, chunkOf } from "./backends.js";
 import { emptyDisk, kept, openPage, useLocks, type Page } from "./page.js";
 
-/** Returns an engine that gives this text, and then nothing more until `end` is called. */
-function slowEngine(said: string): { engine: Engine; end: () => void } {
+/** Returns a backend that gives this text, and then nothing more until `end` is called. */
+function slowBackend(said: string): { backend: Backend; end: () => void } {
   let end = (): void => undefined;
   const ended = new Promise<void>((resolve) => {
     end = resolve;
   });
-  async function* chunks(): AsyncGenerator<Partial<ChatCompletionChunk>> {
-    yield { choices: [{ index: 0, delta: { content: said }, logprobs: null, finish_reason: null }] };
+  async function* chunks(): AsyncGenerator<ChatCompletionChunk> {
+    yield chunkOf(said);
     await ended;
-    yield { choices: [{ index: 0, delta: {}, logprobs: null, finish_reason: "stop" }] };
+    yield chunkOf("", "stop");
   }
-  const create = (): Promise<AsyncGenerator<Partial<ChatCompletionChunk>>> => Promise.resolve(chunks());
-  const engine = { model: { name: "Slow" }, chat: { completions: { create } } };
-  return { engine: engine as unknown as Engine, end };
+  return { backend: backendOf(chunks), end };
 }
 
 const titles = ({ chat }: Page): string[] => chat.conversations.value.map(({ title }) => title);
@@ -35,7 +34,7 @@ describe("a tab that ends in an answer", () => {
   it("leaves what had come, as an answer that was stopped", async () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
     const dying = await openPage();
-    dying.use(slowEngine("The fire is").engine);
+    dying.use(slowBackend("The fire is").backend);
     void dying.chat.send("What is a hearth?");
     await vi.waitFor(() => {
       expect(dying.chat.answering.value?.text.value).toBe("The fire is");
@@ -62,8 +61,8 @@ describe("a conversation that is deleted", () => {
   it("comes back whole, where it was, if that is wished for", async () => {
     const page = await openPage();
     for (const question of ["What is a hearth?", "What is a stove?"]) {
-      const { engine, end } = slowEngine("A fireplace.");
-      page.use(engine);
+      const { backend, end } = slowBackend("A fireplace.");
+      page.use(backend);
       page.chat.newConversation();
       const sent = page.chat.send(question);
       end();
@@ -83,14 +82,14 @@ describe("a conversation that is deleted", () => {
 describe("two tabs", () => {
   async function twoTabs(): Promise<[Page, Page]> {
     const pages: [Page, Page] = [await openPage(), await openPage()];
-    for (const page of pages) page.use(slowEngine("The fire").engine);
+    for (const page of pages) page.use(slowBackend("The fire").backend);
     return pages;
   }
 
   it("show the same, as soon as one of them changes it", async () => {
     const [here, there] = await twoTabs();
-    const { engine, end } = slowEngine("A fireplace.");
-    here.use(engine);
+    const { backend, end } = slowBackend("A fireplace.");
+    here.use(backend);
     const sent = here.chat.send("What is a hearth?");
     await vi.waitFor(() => {
       expect(titles(there)).toEqual(["What is a hearth?"]);
@@ -120,8 +119,8 @@ describe("two tabs", () => {
 
   it("do not disturb an answer that is being made", async () => {
     const [here, there] = await twoTabs();
-    const { engine, end } = slowEngine("The fire");
-    here.use(engine);
+    const { backend, end } = slowBackend("The fire");
+    here.use(backend);
     const sent = here.chat.send("What is a hearth?");
     await vi.waitFor(() => {
       expect(here.chat.answering.value?.text.value).toBe("The fire");
@@ -145,8 +144,8 @@ describe("two tabs", () => {
     useLocks();
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
     const [here, there] = await twoTabs();
-    const { engine, end } = slowEngine("The fire");
-    here.use(engine);
+    const { backend, end } = slowBackend("The fire");
+    here.use(backend);
     const sent = here.chat.send("What is a hearth?");
     await vi.waitFor(() => {
       expect(here.chat.answering.value?.text.value).toBe("The fire");

@@ -6,7 +6,7 @@
 import { effect, signal, untracked } from "@preact/signals";
 import { t } from "../text/index.js";
 import { answering } from "./chat.js";
-import { engine, runningName } from "./model.js";
+import { backend, runningName } from "./model.js";
 import { settings } from "./settings.js";
 
 /** The text of the page's status region. */
@@ -35,7 +35,7 @@ function speak(): void {
 
 export function announceAll(): void {
   effect(() => {
-    const running = engine.value;
+    const running = backend.value;
     if (running !== undefined)
       untracked(() => {
         announce(t().modelReady(runningName(running)));

@@ -1,6 +1,12 @@
 /** One answer while it is being generated. */
 import { signal } from "@preact/signals";
-import { HearthError, type ChatCompletionMessageParam, type CompletionUsage, type Engine } from "hearth-llm";
+import {
+  Completions,
+  HearthError,
+  type Backend,
+  type ChatCompletionMessageParam,
+  type CompletionUsage,
+} from "hearth-llm";
 import type { AnswerStats, Message } from "../store/tree.js";
 import { record } from "./performance.js";
 import { requestSampling } from "./sampling.js";
@@ -22,7 +28,7 @@ export class Answering {
   readonly #abort = new AbortController();
 
   constructor(
-    engine: Engine,
+    backend: Backend,
     message: Message,
     before: readonly Message[],
     system: string,
@@ -32,7 +38,7 @@ export class Answering {
     this.#message = message;
     this.text = signal(message.content);
     this.reasoning.value = message.reasoning;
-    this.done = this.#run(engine, toMessages(system, before), onDraft);
+    this.done = this.#run(backend, toMessages(system, before), onDraft);
   }
 
   /** Stops the answer and keeps the text so far. */
@@ -41,7 +47,7 @@ export class Answering {
   }
 
   async #run(
-    engine: Engine,
+    backend: Backend,
     messages: ChatCompletionMessageParam[],
     onDraft: (message: Message) => void,
   ): Promise<{ result: Message | undefined; error: unknown }> {
@@ -54,7 +60,7 @@ export class Answering {
     let end: Message["end"] = "stop";
     let error: unknown;
     try {
-      const stream = await engine.chat.completions.create(
+      const stream = await new Completions(backend).create(
         {
           messages,
           ...requestSampling(),

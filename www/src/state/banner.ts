@@ -3,25 +3,26 @@
  * helps.
  */
 import { computed } from "@preact/signals";
-import type { Engine } from "hearth-llm";
+import type { LocalEngine } from "hearth-llm";
 import { t } from "../text/index.js";
-import { engine, load, model, notices } from "./model.js";
+import { backend, load, model, notices } from "./model.js";
 
 /**
  * Whether the browser emulates the graphics card on the CPU: WebGPU in name only, and possibly slower than our own CPU
  * path.
  */
-export function isEmulated({ device }: Engine): boolean {
+export function isEmulated({ device }: LocalEngine): boolean {
   return device.kind === "webgpu" && device.software;
 }
 
 export const banner = computed((): { texts: string[]; canUseCpu: boolean } => {
-  const running = engine.value;
+  const running = backend.value;
   if (running === undefined) return { texts: [], canUseCpu: false };
   const texts = notices.value.map(({ code, message }) => t().notices[code] || message);
   const isSaid = notices.value.some(({ code }) => code === "cpu_fallback");
-  if (running.device.kind === "cpu" && !isSaid) texts.unshift(t().onCpu);
-  const canUseCpu = isEmulated(running);
+  const { local } = running;
+  if (local?.device.kind === "cpu" && !isSaid) texts.unshift(t().onCpu);
+  const canUseCpu = local !== undefined && isEmulated(local);
   if (canUseCpu) texts.unshift(t().emulated);
   return { texts, canUseCpu };
 });

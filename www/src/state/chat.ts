@@ -4,7 +4,7 @@ import type { Conversation } from "../store/db.js";
 import type { Bundle } from "../store/exchange.js";
 import { childrenOf, newestLeaf, pathTo, titleOf, type Message, type Tree } from "../store/tree.js";
 import { Answering } from "./answering.js";
-import { engine } from "./model.js";
+import { backend } from "./model.js";
 import { settings } from "./settings.js";
 import { opened } from "./store.js";
 import { answerAlone, elsewhere, onNews, tell, watch, type News } from "./tabs.js";
@@ -30,7 +30,9 @@ const children = computed(() => childrenOf(tree.value));
 /** Whether another tab is answering in the open conversation. */
 export const isElsewhere = computed(() => elsewhere.value.has(current.value?.id ?? ""));
 /** Whether a question can be asked. */
-export const canAsk = computed(() => engine.value !== undefined && answering.value === undefined && !isElsewhere.value);
+export const canAsk = computed(
+  () => backend.value !== undefined && answering.value === undefined && !isElsewhere.value,
+);
 
 export async function openConversations(): Promise<void> {
   isKept.value = (await opened()).isKept;
@@ -160,7 +162,7 @@ export async function goOn(message: Message): Promise<void> {
 
 async function answer(question: Message): Promise<void> {
   const message = newMessage(question.conversation, question.id, "assistant", "");
-  await run({ ...message, end: "running", model: engine.value?.model.name ?? "" });
+  await run({ ...message, end: "running", model: backend.value?.model.name ?? "" });
 }
 
 /** Generates or continues an answer; its parent is in the tree. */
@@ -171,7 +173,7 @@ async function run(message: Message): Promise<void> {
 }
 
 async function make(id: string, message: Message): Promise<void> {
-  const [open, loaded] = [current.value, engine.value];
+  const [open, loaded] = [current.value, backend.value];
   if (open?.id !== id || loaded === undefined || answering.value !== undefined) return;
   tell({ id, state: "begun" });
   const before = pathTo(tree.value, message.parent);

@@ -1,6 +1,6 @@
-/** The model: chosen, loading, paused, failed or running. Only one engine exists at a time. */
+/** The model: chosen, loading, paused, failed or running. Only one backend exists at a time. */
 import { batch, computed, signal } from "@preact/signals";
-import { Engine, HearthError, type EngineOptions, type LoadProgress, type Notice } from "hearth-llm";
+import { Engine, HearthError, type Backend, type EngineOptions, type LoadProgress, type Notice } from "hearth-llm";
 import { SpeedMeter } from "../lib/meter.js";
 import { entryOf } from "../models/catalog.js";
 import { params } from "../params.js";
@@ -28,9 +28,9 @@ export type ModelState =
   | { name: "none" }
   | { name: "loading" | "paused"; choice: Choice }
   | { name: "failed"; choice: Choice; error: unknown }
-  /** The model was running, and the engine ended by itself. */
+  /** The model was running, and its backend ended by itself. */
   | { name: "ended"; choice: Choice; error: unknown }
-  | { name: "running"; choice: Choice; engine: Engine };
+  | { name: "running"; choice: Choice; backend: Backend };
 
 export const model = signal<ModelState>({ name: "none" });
 export const phases = signal<Record<Phase, PhaseState>>(freshPhases());
@@ -42,7 +42,11 @@ export const notices = signal<readonly Notice[]>([]);
 /** True until it is known whether a model starts by itself. */
 export const isStarting = signal(true);
 
-export const engine = computed(() => (model.value.name === "running" ? model.value.engine : undefined));
+export const backend = computed(() => (model.value.name === "running" ? model.value.backend : undefined));
+
+/** The engine that was created last, for tests and the console; the page itself uses the backend. */
+let created: Engine | undefined;
+export const runningEngine = (): Engine | undefined => (created?.backend === backend.value ? created : undefined);
 
 /** Key that records a load in progress: a tab that a model has crashed should not load it again by itself. */
 const ATTEMPT = "hearth.loading";
@@ -62,9 +66,9 @@ export function modelName(source: Source): string {
 }
 
 /** Returns the model's name in the list, or else the one in its file. */
-export function runningName({ model: { name, architecture } }: Engine): string {
+export function runningName({ model: { name }, local }: Backend): string {
   const entry = model.value.name === "running" ? entryOf(model.value.choice.source) : undefined;
-  return entry?.name ?? (name || architecture);
+  return entry?.name ?? (name || (local?.model.architecture ?? ""));
 }
 
 /** Loads a model in place of the current one. */
@@ -96,14 +100,15 @@ export async function load(choice: Choice): Promise<void> {
         notices.value = [...notices.value, notice];
       },
     });
+    created = started;
     batch(() => {
-      model.value = { name: "running", choice, engine: started };
+      model.value = { name: "running", choice, backend: started.backend };
       const modelOptions = { ...choice.options };
       delete modelOptions.device;
       change({ model: typeof choice.source === "string" ? choice.source : "", modelOptions });
     });
     void started.closed.then((error) => {
-      if (engine.value === started) model.value = { name: "ended", choice, error };
+      if (backend.value === started.backend) model.value = { name: "ended", choice, error };
     });
   } catch (error) {
     // Another load has taken over, or the visitor has stopped this one.
@@ -132,9 +137,9 @@ export function cancel(): void {
   model.value = { name: "none" };
 }
 
-/** Forgets the engine before ending it, so that its end is not mistaken for a failure. */
+/** Forgets the backend before ending it, so that its end is not mistaken for a failure. */
 export function unload(): void {
-  const running = engine.value;
+  const running = backend.value;
   model.value = { name: "none" };
   running?.dispose();
 }

@@ -1,6 +1,6 @@
 /** Measurements: of answers as they arrive, and of a benchmark on request. */
 import { signal } from "@preact/signals";
-import type { Engine, EngineStats } from "hearth-llm";
+import { TextCompletions, type Backend, type EngineStats, type LocalEngine } from "hearth-llm";
 import type { AnswerStats } from "../store/tree.js";
 
 /** Statistics of the answers since the page was opened, oldest first. */
@@ -12,7 +12,7 @@ export function record(stats: AnswerStats): void {
   history.value = [...history.value, stats].slice(-MOST_KEPT);
 }
 
-/** The fastest decode seen with this engine; undefined before the first meaningful measurement. */
+/** The fastest decode seen with this backend; undefined before the first meaningful measurement. */
 export function measuredSpeed(): number | undefined {
   const speeds = history.value.filter(({ tokens }) => tokens >= 16).map(({ tokensPerSecond }) => tokensPerSecond ?? 0);
   return speeds.length === 0 ? undefined : Math.max(...speeds);
@@ -34,9 +34,9 @@ export interface BenchmarkReport {
   hearth: string;
   date: string;
   browser: string;
-  device: Engine["device"];
+  device: LocalEngine["device"];
   model: Pick<
-    Engine["model"],
+    LocalEngine["model"],
     "name" | "architecture" | "parameters" | "weight_bytes" | "kv_type" | "n_ctx" | "quants"
   >;
   cases: BenchmarkCase[];
@@ -53,29 +53,30 @@ const CASES: { name: BenchmarkCase["name"]; prompt: number; answer: number }[] =
 const ROUNDS = 2;
 
 export async function runBenchmark(
-  engine: Engine,
+  backend: Backend,
+  local: LocalEngine,
   { signal, onCase }: { signal: AbortSignal; onCase: (found: BenchmarkCase[]) => void },
 ): Promise<BenchmarkReport> {
   const cases: BenchmarkCase[] = [];
   for (const { name, prompt, answer } of CASES) {
-    if (prompt + answer > engine.model.n_ctx) continue;
+    if (prompt + answer > local.model.n_ctx) continue;
     let best: BenchmarkCase | undefined;
     for (let round = 0; round <= ROUNDS; round++) {
-      const found = await measure(engine, name, prompt, answer, signal);
+      const found = await measure(backend, name, await promptOf(local, prompt), answer, signal);
       if (round > 0 && (best === undefined || found.tokens_per_second > best.tokens_per_second)) best = found;
     }
     if (best !== undefined) cases.push(best);
     onCase([...cases]);
   }
-  const { gpu_bytes, heap_bytes } = await engine.stats();
-  const { name, architecture, parameters, weight_bytes, kv_type, n_ctx, quants } = engine.model;
+  const { gpu_bytes, heap_bytes } = await local.stats();
+  const { name, architecture, parameters, weight_bytes, kv_type, n_ctx, quants } = local.model;
   return {
     format: "hearth-benchmark",
     version: 1,
-    hearth: engine.version,
+    hearth: local.version,
     date: new Date().toISOString(),
     browser: navigator.userAgent,
-    device: engine.device,
+    device: local.device,
     model: { name, architecture, parameters, weight_bytes, kv_type, n_ctx, quants },
     cases,
     memory: { gpu_bytes, heap_bytes },
@@ -83,17 +84,16 @@ export async function runBenchmark(
 }
 
 async function measure(
-  engine: Engine,
+  backend: Backend,
   name: BenchmarkCase["name"],
-  length: number,
+  prompt: string,
   answer: number,
   signal: AbortSignal,
 ): Promise<BenchmarkCase> {
-  const prompt = await promptOf(engine, length);
   const start = performance.now();
   let first: number | undefined;
   let [last, tokens, firstTokens, computed] = [start, 0, 0, 0];
-  const stream = await engine.completions.create(
+  const stream = await new TextCompletions(backend).create(
     {
       prompt,
       max_tokens: answer,
@@ -124,11 +124,11 @@ async function measure(
 }
 
 /** Builds a prompt of about `length` tokens of fresh random words, so that the KV cache cannot help. */
-async function promptOf(engine: Engine, length: number): Promise<string> {
+async function promptOf(local: LocalEngine, length: number): Promise<string> {
   const random = crypto.getRandomValues(new Uint32Array(length));
   const words = Array.from(random, (value) => WORDS[value % WORDS.length] ?? "");
-  const ids = await engine.tokenize(words.join(" "));
-  return ids.length <= length ? words.join(" ") : engine.detokenize(ids.slice(0, length));
+  const ids = await local.tokenize(words.join(" "));
+  return ids.length <= length ? words.join(" ") : local.detokenize(ids.slice(0, length));
 }
 
 const WORDS = "the fire is warm and a house by river has two doors where people meet to talk about bread".split(" ");

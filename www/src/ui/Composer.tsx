@@ -5,7 +5,7 @@ import { formatCount } from "../lib/format.js";
 import { isEscape, isSubmit } from "../lib/keys.js";
 import { answering, canAsk, isElsewhere, path, send, stop } from "../state/chat.js";
 import { draft, write } from "../state/draft.js";
-import { engine } from "../state/model.js";
+import { backend } from "../state/model.js";
 import { t } from "../text/index.js";
 import { Icon } from "./icons.js";
 
@@ -95,8 +95,8 @@ export function Composer(): JSX.Element {
 
 /** Shows how much of the context the open conversation takes. */
 function ContextUse(): JSX.Element {
-  const running = engine.value;
+  const total = backend.value?.model.n_ctx;
   const last = answering.value?.stats.value ?? path.value.findLast(({ stats }) => stats !== null)?.stats;
   const used = last ? last.prompt + last.tokens : 0;
-  return <span id="context">{running && t().contextUse(formatCount(used), formatCount(running.model.n_ctx))}</span>;
+  return <span id="context">{total !== undefined && t().contextUse(formatCount(used), formatCount(total))}</span>;
 }

@@ -4,7 +4,7 @@ import { HearthError } from "hearth-llm";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { answering, current, failure, newConversation, path, send } from "../state/chat.js";
-import { engine } from "../state/model.js";
+import { backend } from "../state/model.js";
 import { t } from "../text/index.js";
 import { ErrorCard } from "./ErrorCard.js";
 import { Icon } from "./icons.js";
@@ -149,7 +149,7 @@ function FailedAnswer({ error, retry }: { error: unknown; retry: () => void }): 
   const fresh = { label: t().newChat, run: newConversation };
   // A conversation that has outgrown the context fails however often it is sent again.
   const isFull = error instanceof HearthError && error.code === "context_overflow";
-  const actions = engine.value === undefined ? [] : isFull ? [fresh, again] : [again];
+  const actions = backend.value === undefined ? [] : isFull ? [fresh, again] : [again];
   return <ErrorCard error={error} actions={actions} />;
 }
 

@@ -6,7 +6,7 @@ import { formatDuration } from "../lib/format.js";
 import { isEscape, isSubmit } from "../lib/keys.js";
 import { MarkdownView } from "../markdown/render.js";
 import { answering, branchesOf, canAsk, edit, goOn, regenerate, switchBranch } from "../state/chat.js";
-import { engine } from "../state/model.js";
+import { backend } from "../state/model.js";
 import type { AnswerEnd, AnswerStats, Message } from "../store/tree.js";
 import { language, t } from "../text/index.js";
 import { IconButton } from "./icons.js";
@@ -119,7 +119,7 @@ function Answer({ message, isLast }: Props): JSX.Element {
   const stats = live === undefined ? message.stats : live.stats.value;
   const state = live === undefined ? message.end : live.hasBegun.value ? "streaming" : "waiting";
   const canGoOn = message.end === "stopped" || message.end === "length";
-  const running = engine.value;
+  const running = backend.value;
   return (
     // `data-source` holds the text as the model wrote it, for copying; the rendered text has lost its Markdown.
     <article
@@ -145,7 +145,7 @@ function Answer({ message, isLast }: Props): JSX.Element {
             {canAsk.value && (
               <IconButton name="again" label={t().regenerate} onClick={() => void regenerate(message)} />
             )}
-            {canAsk.value && isLast && canGoOn && running?.model.tool_style !== "harmony" && (
+            {canAsk.value && isLast && canGoOn && running?.capabilities.continuation === true && (
               <IconButton name="goOn" label={t().goOn} onClick={() => void goOn(message)} />
             )}
           </>

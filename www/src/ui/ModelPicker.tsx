@@ -93,7 +93,7 @@ function Known({ source, fit, kept }: { source: model.Source; fit: Fit; kept: nu
     const { code, message, hint } = report.unsupported;
     return <ErrorCard error={new HearthError(code, message, { hint })} actions={[]} />;
   }
-  const running = model.engine.value;
+  const running = model.backend.value;
   const isLocal = typeof source !== "string";
   const rest = isLocal ? 0 : Math.max(0, needs.download - kept);
   const isWhole = typeof source === "string" && isKeptWhole(source);

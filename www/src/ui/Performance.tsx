@@ -1,12 +1,12 @@
 /** The engine's speed: live, over the answers so far, and a benchmark whose result can be shared. */
 import { useSignal, type Signal } from "@preact/signals";
-import type { Engine, EngineStats, Fit } from "hearth-llm";
+import type { Backend, EngineStats, Fit, LocalEngine } from "hearth-llm";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { saveText } from "../lib/files.js";
 import { formatBytes, formatCount, formatDuration } from "../lib/format.js";
 import { answering, path } from "../state/chat.js";
-import { engine, model } from "../state/model.js";
+import { backend, model } from "../state/model.js";
 import {
   history,
   measuredSpeed,
@@ -26,7 +26,7 @@ import { deviceName } from "./TopBar.js";
 const POLL_MS = 1000;
 
 export function PerformanceDialog(): JSX.Element {
-  const running = engine.value;
+  const running = backend.value;
   return (
     <Dialog id="performance" title={t().performance} onClose={closeDialog}>
       {running === undefined ? <p class="muted">{t().noModelRuns}</p> : <Running running={running} />}
@@ -34,8 +34,10 @@ export function PerformanceDialog(): JSX.Element {
   );
 }
 
-function Running({ running }: { running: Engine }): JSX.Element {
-  const stats = useStats(running);
+function Running({ running }: { running: Backend }): JSX.Element {
+  const { local } = running;
+  const stats = useStats(local);
+  const total = running.model.n_ctx;
   const last = answering.value?.stats.value ?? history.value.at(-1);
   const open = path.value.findLast((message) => message.stats !== null)?.stats;
   const used = answering.value?.stats.value ?? open;
@@ -48,25 +50,29 @@ function Running({ running }: { running: Engine }): JSX.Element {
         <Tile name={t().timeToFirst} value={last?.firstToken == null ? "–" : formatDuration(last.firstToken)} />
         <Tile
           name={t().context}
-          value={`${formatCount(used ? used.prompt + used.tokens : 0)} / ${formatCount(running.model.n_ctx)}`}
+          value={`${formatCount(used ? used.prompt + used.tokens : 0)} / ${total === undefined ? "–" : formatCount(total)}`}
         />
         <Tile name={t().reused} value={last === undefined ? "–" : `${String(last.cached)} / ${String(last.prompt)}`} />
-        <Tile name={t().gpuMemory} value={stats.value ? memoryText(running, stats.value) : "–"} />
+        <Tile name={t().gpuMemory} value={local && stats.value ? memoryText(local, stats.value) : "–"} />
         <Tile
           name={t().drafts}
           value={guessed === 0 ? "–" : `${((100 * (last?.drafted ?? 0)) / guessed).toFixed(0)}%`}
         />
       </dl>
       <Sparkline values={speeds} label={t().speedSoFar} />
-      <Device running={running} />
-      <Predicted running={running} stats={stats} />
-      <Benchmark running={running} />
+      {local !== undefined && (
+        <>
+          <Device local={local} />
+          <Predicted local={local} stats={stats} />
+          <Benchmark running={running} local={local} />
+        </>
+      )}
     </>
   );
 }
 
-function memoryText(running: Engine, { gpu_bytes, heap_bytes }: EngineStats): string {
-  return formatBytes(running.device.kind === "webgpu" ? gpu_bytes : heap_bytes);
+function memoryText({ device }: LocalEngine, { gpu_bytes, heap_bytes }: EngineStats): string {
+  return formatBytes(device.kind === "webgpu" ? gpu_bytes : heap_bytes);
 }
 
 function Tile({ name, value }: { name: string; value: string }): JSX.Element {
@@ -78,13 +84,14 @@ function Tile({ name, value }: { name: string; value: string }): JSX.Element {
   );
 }
 
-function useStats(running: Engine): Signal<EngineStats | undefined> {
+function useStats(local: LocalEngine | undefined): Signal<EngineStats | undefined> {
   const stats = useSignal<EngineStats | undefined>(undefined);
   useEffect(() => {
+    if (local === undefined) return;
     let isClosed = false;
     const poll = (): void => {
       // If the engine has just ended, the page reports that elsewhere.
-      running.stats().then(
+      local.stats().then(
         (found) => {
           if (!isClosed) stats.value = found;
         },
@@ -97,16 +104,16 @@ function useStats(running: Engine): Signal<EngineStats | undefined> {
       isClosed = true;
       clearInterval(timer);
     };
-  }, [running]);
+  }, [local]);
   return stats;
 }
 
-function Device({ running }: { running: Engine }): JSX.Element {
-  const { device, version } = running;
+function Device({ local }: { local: LocalEngine }): JSX.Element {
+  const { device, version } = local;
   const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
   const kind = device.kind === "cpu" ? t().cpuKind(device.threads) : device.software ? t().softwareGpu : "WebGPU";
   const rows: [string, string][] = [
-    [t().device, deviceName(running)],
+    [t().device, deviceName(local)],
     [t().kind, kind],
     [t().backend, device.backend],
     [t().features, device.features.join(", ") || "–"],
@@ -131,10 +138,10 @@ function Device({ running }: { running: Engine }): JSX.Element {
 
 /** The panel from before the download, completed with measurements. */
 function Predicted({
-  running,
+  local,
   stats,
 }: {
-  running: Engine;
+  local: LocalEngine;
   stats: Signal<EngineStats | undefined>;
 }): JSX.Element | null {
   const state = model.value;
@@ -153,9 +160,9 @@ function Predicted({
   }, [source]);
   if (fit.value === undefined || source === undefined) return null;
   const measured = {
-    weights: running.model.weight_bytes,
-    kv: running.model.kv_bytes,
-    gpu: running.device.kind === "webgpu" ? (stats.value?.gpu_bytes ?? null) : null,
+    weights: local.model.weight_bytes,
+    kv: local.model.kv_bytes,
+    gpu: local.device.kind === "webgpu" ? (stats.value?.gpu_bytes ?? null) : null,
     tokensPerSecond: measuredSpeed() ?? null,
   };
   return (
@@ -166,7 +173,7 @@ function Predicted({
   );
 }
 
-function Benchmark({ running }: { running: Engine }): JSX.Element {
+function Benchmark({ running, local }: { running: Backend; local: LocalEngine }): JSX.Element {
   const cases = useSignal<BenchmarkCase[]>([]);
   const report = useSignal<BenchmarkReport | undefined>(undefined);
   const failed = useSignal<unknown>(undefined);
@@ -182,7 +189,7 @@ function Benchmark({ running }: { running: Engine }): JSX.Element {
     failed.value = undefined;
     isRunning.value = true;
     try {
-      report.value = await runBenchmark(running, {
+      report.value = await runBenchmark(running, local, {
         signal: controller.signal,
         onCase: (found) => {
           cases.value = found;

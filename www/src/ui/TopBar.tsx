@@ -1,16 +1,17 @@
 /** The running model and its device, and the way to change the model. */
-import type { Engine } from "hearth-llm";
+import type { LocalEngine } from "hearth-llm";
 import type { JSX } from "preact";
 import { answering } from "../state/chat.js";
 import { banner, isEmulated, useCpu } from "../state/banner.js";
-import { engine, runningName } from "../state/model.js";
+import { backend, runningName } from "../state/model.js";
 import { t } from "../text/index.js";
 import { dialog } from "./dialogs.js";
 import { IconButton } from "./icons.js";
 import { isSidebarOpen } from "./Sidebar.js";
 
 export function TopBar(): JSX.Element {
-  const running = engine.value;
+  const running = backend.value;
+  const local = running?.local;
   const speed = answering.value?.stats.value?.tokensPerSecond;
   return (
     <header class="top">
@@ -25,33 +26,33 @@ export function TopBar(): JSX.Element {
         />
       </span>
       {running !== undefined && (
-        <>
-          <button
-            id="change-model"
-            type="button"
-            class="pill model"
-            title={t().changeModel}
-            onClick={() => {
-              dialog.value = "models";
-            }}
-          >
-            <span>{runningName(running)}</span>
-          </button>
-          <button
-            id="device"
-            type="button"
-            class="pill"
-            data-kind={isEmulated(running) ? "emulated" : running.device.kind}
-            title={t().performance}
-            onClick={() => {
-              dialog.value = "performance";
-            }}
-          >
-            <span class="dot" aria-hidden="true" />
-            <span id="device-label">{deviceLabel(running)}</span>
-            {speed != null && <span class="live">{`${speed.toFixed(1)} tok/s`}</span>}
-          </button>
-        </>
+        <button
+          id="change-model"
+          type="button"
+          class="pill model"
+          title={t().changeModel}
+          onClick={() => {
+            dialog.value = "models";
+          }}
+        >
+          <span>{runningName(running)}</span>
+        </button>
+      )}
+      {local !== undefined && (
+        <button
+          id="device"
+          type="button"
+          class="pill"
+          data-kind={isEmulated(local) ? "emulated" : local.device.kind}
+          title={t().performance}
+          onClick={() => {
+            dialog.value = "performance";
+          }}
+        >
+          <span class="dot" aria-hidden="true" />
+          <span id="device-label">{deviceLabel(local)}</span>
+          {speed != null && <span class="live">{`${speed.toFixed(1)} tok/s`}</span>}
+        </button>
       )}
     </header>
   );
@@ -74,13 +75,13 @@ export function Banner(): JSX.Element | null {
   );
 }
 
-export function deviceName({ device }: Engine): string {
+export function deviceName({ device }: LocalEngine): string {
   const { name, vendor, architecture, kind } = device;
   return name || [vendor, architecture].filter(Boolean).join(" ") || (kind === "webgpu" ? t().unnamedGpu : "CPU");
 }
 
 /** A CPU's name shows what it is; a GPU's does not show that WebGPU runs it. */
-function deviceLabel(running: Engine): string {
-  const name = deviceName(running);
-  return running.device.kind === "webgpu" ? `WebGPU · ${name}` : name;
+function deviceLabel(local: LocalEngine): string {
+  const name = deviceName(local);
+  return local.device.kind === "webgpu" ? `WebGPU · ${name}` : name;
 }
