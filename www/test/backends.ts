@@ -1,19 +1,21 @@
 /** Backends whose output a test dictates. */
 import type { Backend, ChatCompletionChunk } from "hearth-llm";
 
-/** Returns a backend that streams what `say` is given, in answer to whichever request is the first to wait for it. */
-export function spokenBackend(): {
-  backend: Backend;
+/** The answer to one question, as a test dictates it. */
+export interface Voice {
   say: (content: string) => void;
   end: () => void;
-} {
+  fail: (error: Error) => void;
+}
+
+function voice(): Voice & { stream: (signal: AbortSignal) => AsyncIterable<ChatCompletionChunk> } {
   let wake = (): void => undefined;
-  const waiting: ChatCompletionChunk[] = [];
-  const put = (content: string, finish_reason: "stop" | null): void => {
-    waiting.push(chunkOf(content, finish_reason));
+  const waiting: (ChatCompletionChunk | Error)[] = [];
+  const put = (next: ChatCompletionChunk | Error): void => {
+    waiting.push(next);
     wake();
   };
-  async function* chunks(signal: AbortSignal): AsyncGenerator<ChatCompletionChunk> {
+  async function* stream(signal: AbortSignal): AsyncGenerator<ChatCompletionChunk> {
     signal.addEventListener("abort", () => {
       wake();
     });
@@ -26,19 +28,38 @@ export function spokenBackend(): {
         });
         continue;
       }
+      if (next instanceof Error) throw next;
       yield next;
       if (next.choices[0]?.finish_reason === "stop") return;
     }
   }
   return {
-    backend: backendOf((_, signal) => chunks(signal)),
+    stream,
     say: (content) => {
-      put(content, null);
+      put(chunkOf(content));
     },
     end: () => {
-      put("", "stop");
+      put(chunkOf("", "stop"));
     },
+    fail: put,
   };
+}
+
+/** Returns a backend that gives the same voice to every question. */
+export function spokenBackend(): Voice & { backend: Backend } {
+  const { stream, ...one } = voice();
+  return { backend: backendOf((_, signal) => stream(signal)), ...one };
+}
+
+/** Returns a backend that answers several questions at the same time, each with a voice of its own. */
+export function choir(): { backend: Backend; of: (question: string) => Voice } {
+  const all = new Map<string, ReturnType<typeof voice>>();
+  const of = (question: string): ReturnType<typeof voice> => {
+    const found = all.get(question) ?? voice();
+    all.set(question, found);
+    return found;
+  };
+  return { backend: backendOf((question, signal) => of(question).stream(signal)), of };
 }
 
 type Stream = (question: string, signal: AbortSignal) => AsyncIterable<ChatCompletionChunk>;

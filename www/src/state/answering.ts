@@ -46,6 +46,11 @@ export class Answering {
     this.#abort.abort();
   }
 
+  /** The message as it is now. */
+  get soFar(): Message {
+    return this.#ended("running");
+  }
+
   async #run(
     backend: Backend,
     messages: ChatCompletionMessageParam[],
@@ -55,7 +60,8 @@ export class Answering {
     const isContinued = this.#message.content !== "" || this.#message.reasoning !== "";
     if (isContinued) messages.push(toParam(this.#message));
     const draft = setInterval(() => {
-      onDraft(this.#soFar("running"));
+      // Without a word there is nothing to lose, and an answer that fails would have to be deleted.
+      if (this.hasBegun.peek()) onDraft(this.soFar);
     }, DRAFT_MS);
     let end: Message["end"] = "stop";
     let error: unknown;
@@ -89,14 +95,14 @@ export class Answering {
       clearInterval(draft);
     }
     if (this.stats.value !== null) record(this.stats.value);
-    const result = this.#soFar(end);
+    const result = this.#ended(end);
     const isNothing = result.content === "" && result.reasoning === "" && error !== undefined;
     return { result: isNothing ? undefined : result, error };
   }
 
-  #soFar(end: Message["end"]): Message {
+  #ended(end: Message["end"]): Message {
     const { text, reasoning, stats } = this;
-    return { ...this.#message, content: text.value, reasoning: reasoning.value, stats: stats.value, end };
+    return { ...this.#message, content: text.peek(), reasoning: reasoning.peek(), stats: stats.peek(), end };
   }
 }
 

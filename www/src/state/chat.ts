@@ -4,6 +4,7 @@ import type { Conversation } from "../store/db.js";
 import type { Bundle } from "../store/exchange.js";
 import { childrenOf, newestLeaf, pathTo, titleOf, type Message, type Tree } from "../store/tree.js";
 import { Answering } from "./answering.js";
+import { answerings, failures, setAnswering, setFailure } from "./answers.js";
 import { backend } from "./model.js";
 import { settings } from "./settings.js";
 import { opened } from "./store.js";
@@ -14,10 +15,10 @@ export const conversations = signal<readonly Conversation[]>([]);
 /** The open conversation; undefined if it has no message yet. */
 export const current = signal<Conversation | undefined>(undefined);
 const tree = signal<Tree>(new Map());
-/** The answer being generated, if it belongs to the open conversation. */
-export const answering = signal<Answering | undefined>(undefined);
-/** Reason why the last request failed, and a way to retry it. */
-export const failure = signal<{ error: unknown; retry: () => void } | undefined>(undefined);
+/** The answer being generated in the open conversation. */
+export const answering = computed(() => answerings.value.get(current.value?.id ?? ""));
+/** The failure of the open conversation's last request. */
+export const failure = computed(() => failures.value.get(current.value?.id ?? ""));
 /** Whether conversations outlast the page. */
 export const isKept = signal(true);
 /** The system prompt of the open conversation; a new one takes it from the settings. */
@@ -44,7 +45,7 @@ export async function openConversations(): Promise<void> {
 /** Handles a change made in another tab; an answer in progress here is left alone. */
 async function onOtherTab(news: News): Promise<void> {
   const { id, state } = news;
-  const isOpen = (): boolean => current.value?.id === id && answering.value === undefined;
+  const isOpen = (): boolean => current.value?.id === id && !answerings.peek().has(id);
   if (state === "begun" || state === "draft") await watch(id, () => void readAgain(id));
   const head = headOf({ id });
   if (state === "draft" && head !== undefined && isOpen()) show({ ...head, leaf: news.message.id }, [news.message]);
@@ -58,9 +59,9 @@ async function onOtherTab(news: News): Promise<void> {
 async function readAgain(id: string): Promise<void> {
   const head = await (await opened()).conversation(id);
   if (head === undefined) return;
-  list(head);
+  show(head, []);
   const isOpen = current.value?.id === id && (wanted ?? id) === id;
-  if (isOpen && answering.value === undefined) await openConversation(id);
+  if (isOpen && !answerings.peek().has(id)) await openConversation(id);
 }
 
 /** Puts a conversation into the list. */
@@ -71,31 +72,34 @@ function list(head: Conversation): void {
 
 /** Id of the conversation that was chosen last. */
 let wanted: string | undefined;
+/** Messages of that conversation that were saved while it was being read. */
+let arrived = new Map<string, Message>();
 
 export function newConversation(): void {
-  leave();
   wanted = undefined;
   batch(() => {
     current.value = undefined;
     tree.value = new Map();
-    failure.value = undefined;
     system.value = settings.value.system;
   });
 }
 
 export async function openConversation(id: string): Promise<void> {
-  if (current.value?.id !== id) leave();
   wanted = id;
-  const isRunning = answering.value === undefined && (await watch(id, () => void readAgain(id)));
+  arrived = new Map();
+  const isRunning = !answerings.peek().has(id) && (await watch(id, () => void readAgain(id)));
   const messages = await (await opened()).messages(id);
   // Another one was chosen in the meantime.
   if (wanted !== id) return;
-  const found = conversations.value.find((conversation) => conversation.id === id);
+  const found = headOf({ id });
   if (found === undefined) return;
+  const next = new Map(messages.map((message) => [message.id, isRunning ? message : ended(message)]));
+  for (const message of arrived.values()) next.set(message.id, message);
+  const here = answerings.peek().get(id)?.soFar;
+  if (here !== undefined) next.set(here.id, here);
   batch(() => {
-    current.value = found;
-    tree.value = new Map(messages.map((message) => [message.id, isRunning ? message : ended(message)]));
-    failure.value = undefined;
+    current.value = shown(found);
+    tree.value = next;
     system.value = found.system;
   });
 }
@@ -118,7 +122,7 @@ export async function switchBranch(message: Message, step: 1 | -1): Promise<void
   const next = siblings[siblings.findIndex(({ id }) => id === message.id) + step];
   const open = current.value;
   if (next === undefined || open === undefined) return;
-  failure.value = undefined;
+  setFailure(open.id, undefined);
   await save({ ...open, leaf: newestLeaf(children.value, next.id) }, []);
 }
 
@@ -137,8 +141,9 @@ async function ask(parent: string | null, content: string): Promise<void> {
   const open = current.value ?? newHead(content, now);
   const question = newMessage(open.id, parent, "user", content);
   batch(() => {
-    failure.value = undefined;
+    setFailure(open.id, undefined);
     current.value = open;
+    wanted = open.id;
   });
   // Not awaited: an unresponsive disk must not delay the answer.
   void save({ ...open, system: system.value, leaf: question.id, updated: now }, [question]);
@@ -150,7 +155,7 @@ export async function regenerate(message: Message): Promise<void> {
   const question = message.parent === null ? undefined : tree.value.get(message.parent);
   const open = current.value;
   if (question === undefined || open === undefined || !canAsk.value) return;
-  failure.value = undefined;
+  setFailure(open.id, undefined);
   void save({ ...open, leaf: question.id }, []);
   await answer(question);
 }
@@ -168,46 +173,49 @@ async function answer(question: Message): Promise<void> {
 /** Generates or continues an answer; its parent is in the tree. */
 async function run(message: Message): Promise<void> {
   const open = current.value;
-  if (open === undefined || !canAsk.value) return;
-  await answerAlone(open.id, () => make(open.id, message));
+  if (open?.id !== message.conversation || !canAsk.value) return;
+  // Read before the wait for other tabs, in which the visitor may open another conversation.
+  const before = pathTo(tree.value, message.parent);
+  const prompt = system.value;
+  await answerAlone(open.id, () => make(message, before, prompt));
 }
 
-async function make(id: string, message: Message): Promise<void> {
-  const [open, loaded] = [current.value, backend.value];
-  if (open?.id !== id || loaded === undefined || answering.value !== undefined) return;
+async function make(message: Message, before: readonly Message[], prompt: string): Promise<void> {
+  const { conversation: id } = message;
+  const [begun, loaded] = [headOf({ id }), backend.value];
+  if (begun === undefined || loaded === undefined || answerings.peek().has(id)) return;
   tell({ id, state: "begun" });
-  const before = pathTo(tree.value, message.parent);
-  const running = new Answering(loaded, message, before, system.value, (draft) => {
-    const head = headOf(open);
+  const running = new Answering(loaded, message, before, prompt, (draft) => {
+    const head = headOf({ id });
     if (head !== undefined) void save({ ...head, leaf: draft.id }, [draft], { id, state: "draft", message: draft });
   });
   batch(() => {
-    failure.value = undefined;
-    answering.value = running;
-    tree.value = new Map(tree.value).set(message.id, { ...message, end: "running" });
-    current.value = { ...open, leaf: message.id };
+    setFailure(id, undefined);
+    setAnswering(id, running);
+    if (current.value?.id !== id) return;
+    tree.value = new Map(tree.value).set(message.id, running.soFar);
+    current.value = shown(begun);
   });
   const { result, error } = await running.done;
-  if (answering.peek() === running) answering.value = undefined;
-  const head = headOf(open);
+  setAnswering(id, undefined);
+  const head = headOf({ id });
   // Deleted in the meantime: saving would bring it back.
   if (head === undefined) return;
   let saved: Promise<void> | undefined;
   if (result !== undefined) {
     saved = save({ ...head, leaf: result.id, updated: Date.now() }, [result]);
-  } else if (current.value?.id === open.id) {
+  } else if (current.value?.id === id) {
     // Nothing arrived: the question stays, and can be asked again.
     const rest = new Map(tree.value);
     rest.delete(message.id);
     tree.value = rest;
-    current.value = { ...current.value, leaf: message.parent };
+    current.value = { ...head, leaf: message.parent };
   }
-  if (error !== undefined && current.value?.id === open.id) {
+  if (error !== undefined) {
     const question = before.at(-1);
-    failure.value = {
-      error,
-      retry: () => void (result === undefined && question !== undefined ? answer(question) : goOn(result ?? message)),
-    };
+    const retry = (): void =>
+      void (result === undefined && question !== undefined ? answer(question) : goOn(result ?? message));
+    setFailure(id, { error, retry });
   }
   await saved;
 }
@@ -217,12 +225,6 @@ export function stop(): void {
   answering.value?.stop();
 }
 
-/** Ends the running answer because the visitor leaves the conversation; the answer saves its text itself. */
-function leave(): void {
-  stop();
-  answering.value = undefined;
-}
-
 export async function rename(id: string, title: string): Promise<void> {
   const head = conversations.value.find((conversation) => conversation.id === id);
   if (head !== undefined && title.trim() !== "") await save({ ...head, title: title.trim() }, []);
@@ -230,13 +232,16 @@ export async function rename(id: string, title: string): Promise<void> {
 
 export async function setSystem(text: string): Promise<void> {
   system.value = text;
-  if (current.value !== undefined) await save({ ...current.value, system: text }, []);
+  const head = current.value && headOf(current.value);
+  if (head !== undefined) await save({ ...head, system: text }, []);
 }
 
 /** Deletes a conversation and returns a function that restores it. */
 export async function remove(id: string): Promise<() => Promise<void>> {
   const isOpen = current.value?.id === id;
   const kept = bundles(id);
+  answerings.peek().get(id)?.stop();
+  setFailure(id, undefined);
   if (isOpen) newConversation();
   conversations.value = conversations.value.filter((head) => head.id !== id);
   const [bundle] = await kept;
@@ -311,13 +316,20 @@ async function save(
 function show(head: Conversation, messages: readonly Message[]): void {
   batch(() => {
     list(head);
+    if (wanted === head.id) for (const message of messages) arrived.set(message.id, message);
     if (current.value?.id !== head.id) return;
-    current.value = head;
+    current.value = shown(head);
     if (messages.length === 0) return;
     const next = new Map(tree.value);
     for (const message of messages) next.set(message.id, message);
     tree.value = next;
   });
+}
+
+/** Returns the conversation with its answer in progress as the leaf; only a draft is saved with it. */
+function shown(head: Conversation): Conversation {
+  const leaf = answerings.peek().get(head.id)?.id ?? head.leaf;
+  return leaf === head.leaf ? head : { ...head, leaf };
 }
 
 /** Returns the current state of the conversation: it may have been renamed or deleted while an answer was generated. */

@@ -6,6 +6,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { saveText } from "../lib/files.js";
 import { formatBytes, formatCount, formatDuration } from "../lib/format.js";
 import { answering, path } from "../state/chat.js";
+import { answerings } from "../state/answers.js";
 import { backend, model } from "../state/model.js";
 import {
   history,
@@ -215,7 +216,7 @@ function Benchmark({ running, local }: { running: Backend; local: LocalEngine })
             type="button"
             id="benchmark"
             class="primary"
-            disabled={answering.value !== undefined}
+            disabled={answerings.value.size > 0}
             onClick={() => void run()}
           >
             {t().benchmark}

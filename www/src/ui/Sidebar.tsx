@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { saveText, slug } from "../lib/files.js";
 import { isEscape } from "../lib/keys.js";
+import { answerings } from "../state/answers.js";
 import * as chat from "../state/chat.js";
 import { exportAll } from "../state/storage.js";
 import { showToast } from "../state/toast.js";
@@ -115,6 +116,7 @@ function useSearch(): void {
 function Entry({ conversation, snippet }: { conversation: Conversation; snippet: string }): JSX.Element {
   const { id, title } = conversation;
   const isOpen = chat.current.value?.id === id;
+  const isAnswering = answerings.value.has(id);
   if (renaming.value === id) return <TitleEditor id={id} title={title} />;
   return (
     <div class="entry" data-open={isOpen}>
@@ -129,6 +131,7 @@ function Entry({ conversation, snippet }: { conversation: Conversation; snippet:
       >
         <span>{title}</span>
         {snippet !== "" && <small>{snippet}</small>}
+        {isAnswering && !isOpen && <small>{t().answering}</small>}
       </button>
       <IconButton
         name="edit"
