@@ -19,8 +19,8 @@ pub mod web;
 mod weights;
 
 pub use device::{Device, DeviceOptions};
+pub use engine::Drafts;
 pub use engine::Engine;
-pub use engine::drafting::Drafts;
 pub use engine::request::Request;
 pub use hearth_modelfile::{Error, Result};
 pub use load::{LoadOptions, Loader};

@@ -6,8 +6,7 @@
 //! the loader holds less than one chunk plus one row, or one matrix that the file has by columns.
 
 use crate::device::Device;
-use crate::engine::Engine;
-use crate::engine::drafting::Drafts;
+use crate::engine::{Drafts, Engine};
 use crate::model::build;
 use crate::ops::{KvType, Ops, Tuning, pool};
 use crate::weights::plan::Plan;
@@ -279,7 +278,7 @@ impl Weights {
             filling,
         } = *self;
         let Filling { ops, plan, .. } = filling;
-        let decoder = build::decoder(&plan, &gguf, config, ops, n_ctx, kv)?;
-        Engine::new(device, decoder, tokenizer, template, &gguf, drafts)
+        let model = build::transformer(&plan, &gguf, config, ops, n_ctx, kv)?;
+        Engine::new(device, model, tokenizer, template, &gguf, drafts)
     }
 }

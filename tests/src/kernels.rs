@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 use hearth::Device;
-use hearth::ops::state::{self, STATE_WORDS};
+use hearth::ops::state;
 use hearth::ops::{
-    Arithmetic, AttentionSpec, KvType, Norm, NormSpec, Ops, QkNorm, Scaling, Tuning, Weight,
-    WeightPart,
+    Arithmetic, AttentionSpec, KvType, Norm, NormSpec, Ops, QkNorm, Scaling, StepState, Tuning,
+    Weight, WeightPart,
 };
 use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::quant::{Packing, block_format, repack_rows, unpack_row};
@@ -112,15 +112,16 @@ pub fn tensor(device: &Device, values: &[f32], shape: [usize; 2]) -> Tensor<2> {
     )
 }
 
-pub fn state_with(ops: &Ops, words: &[(usize, Vec<u32>)]) -> Tensor<2, Int> {
-    let mut tensor = ops.alloc_words(STATE_WORDS);
+/// Returns a step state with these words, each list from a word on.
+pub fn state_with(ops: &Ops, words: &[(usize, Vec<u32>)]) -> StepState {
+    let mut state = StepState::new(ops, 0);
     for (at, words) in words {
-        tensor = ops.write_words(tensor, *at, words.clone());
+        state.write(ops, *at, words.clone());
     }
-    tensor
+    state
 }
 
-pub fn live(ops: &Ops, pos: usize, n: usize) -> Tensor<2, Int> {
+pub fn live(ops: &Ops, pos: usize, n: usize) -> StepState {
     state_with(ops, &[(state::POS, vec![pos as u32, n as u32])])
 }
 

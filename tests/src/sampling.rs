@@ -3,9 +3,8 @@
 use std::cell::Cell;
 
 use hearth::Device;
-use hearth::ops::Ops;
 use hearth::ops::state::{self, STATE_WORDS};
-use hearth::ops::words::read_words;
+use hearth::ops::{Ops, SamplerTables};
 use pollster::block_on;
 
 use crate::kernels::{state_with, tensor, tuning, values};
@@ -80,15 +79,14 @@ impl Case {
             &ops,
             &[(state::POS, vec![10, 3]), (state::STEP, self.words())],
         );
-        let mut memory = ops.sample_memory(logits.len(), 64);
-        let (prompt, written) = (&self.prompt, &self.written);
-        ops.write_memory(&mut memory, logits.len(), prompt, written, &self.biases);
+        let mut tables = SamplerTables::new(&ops, logits.len(), 64);
+        tables.begin(&ops, &self.prompt, &self.written, &self.biases);
         if let Some(ids) = &self.mask {
             let mut bits = vec![0; logits.len().div_ceil(32)];
             for id in ids {
                 bits[*id as usize / 32] |= 1 << (id % 32);
             }
-            ops.write_allowed(&mut memory, bits);
+            tables.allow(&ops, bits);
         }
         let upload = || tensor(device, logits, [1, logits.len()]);
         let shared = upload();
@@ -102,9 +100,9 @@ impl Case {
                 } else {
                     shared.clone()
                 };
-                state = ops.sample(logits, state, &mut memory);
+                ops.sample(logits, &mut state, &mut tables);
             }
-            let words = block_on(read_words(&state, 0, STATE_WORDS)).unwrap();
+            let words = block_on(state.read(0, STATE_WORDS)).unwrap();
             let slot = |i: usize| state::RING + (self.step as usize + i) % state::RING_LEN;
             ids.extend((first..first + some).map(|i| words[slot(i)]));
             assert_eq!(words[state::POS] as usize, 10 + 3 + ids.len() - 1);

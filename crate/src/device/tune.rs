@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
 use crate::ops::projection::tile::TILE_TOKENS;
-use crate::ops::words::{read_f32, read_words};
-use crate::ops::{Arithmetic, Ops, Scaling, Tuning, Weight, WeightPart, state};
+use crate::ops::words::read_f32;
+use crate::ops::{Arithmetic, Ops, Scaling, StepState, Tuning, Weight, WeightPart, state};
 use crate::platform::now_ms;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::quant::Packing;
@@ -227,11 +227,8 @@ async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize)
             pooled: None,
         }],
     };
-    let state = ops.write_words(
-        ops.alloc_words(state::STATE_WORDS),
-        state::POS,
-        vec![0, tokens as u32],
-    );
+    let mut step = StepState::new(&ops, 0);
+    step.seek(&ops, 0, tokens);
     // Uploaded: a fill kernel of the runtime's own takes its workgroup from the adapter's limits, which may
     // be above the device's.
     let ones = burn::tensor::TensorData::new(vec![1.0f32; tokens * COLS], [tokens, COLS]);
@@ -239,22 +236,22 @@ async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize)
     // The first launch compiles, and shows whether the device adds up right: nothing promises that a
     // subgroup's threads are the ones that the shader takes for neighbours.
     let y = device
-        .wait(read_f32(&ops.linear(&x, &weight, &state)))
+        .wait(read_f32(&ops.linear(&x, &weight, &step)))
         .await?;
     device.check()?;
     check_sums(&y)?;
     // The read-back's own time is part of both timings and cancels.
     let start = now_ms();
-    device.wait(read_words(&state, 0, 4)).await?;
+    device.wait(step.read(state::POS, 1)).await?;
     let idle = now_ms() - start;
     // The better of two: whatever else the machine does only ever adds.
     let mut best = f64::MAX;
     for _ in 0..2 {
         let start = now_ms();
         for _ in 0..LAUNCHES {
-            ops.linear(&x, &weight, &state);
+            ops.linear(&x, &weight, &step);
         }
-        device.wait(read_words(&state, 0, 4)).await?;
+        device.wait(step.read(state::POS, 1)).await?;
         best = best.min(now_ms() - start - idle);
     }
     device.check()?;

@@ -2,39 +2,42 @@
 
 use crate::engine::Engine;
 use crate::engine::request::Sampling;
-use crate::ops::state::{POS, STEP};
-use crate::ops::words::read_words;
+use crate::engine::sequence::Sequence;
+use crate::engine::stepper::Stepper;
+use crate::engine::stepper::graph::StepGraph;
 use crate::platform::now_ms;
-use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::error::Result;
 
 impl Engine {
     /// CPU microseconds of a plain launch and of a replayed dispatch, averaged over decode steps.
     ///
     /// # Errors
-    /// What the device says; on the CPU both are 0.
+    /// The device's errors; on the CPU both are 0.
     pub async fn dispatch_cost(&mut self) -> Result<(f64, f64)> {
         const STEPS: u64 = 8;
-        self.cancel();
-        self.settle().await;
-        self.context.clear();
-        let Some(graph) = &self.graph else {
+        self.idle().await;
+        self.clear();
+        let (stepper, sequence) = (&mut self.stepper, &mut self.sequence);
+        let per_step = (sequence.recordings.decode.as_ref()).map_or(0, StepGraph::dispatches);
+        if per_step == 0 {
             return Ok((0.0, 0.0));
-        };
-        let per_step = graph.dispatches();
-        self.write_state(POS, vec![0, 1]);
+        }
+        sequence.step.seek(&stepper.model.ops, 0, 1);
+        let replays = stepper.stats.replays;
         let mut cost = [0.0; 2];
-        for (kind, cost) in cost.iter_mut().enumerate() {
+        for (step, cost) in [Stepper::launch_decode, Stepper::replay_decode]
+            .into_iter()
+            .zip(&mut cost)
+        {
             let start = now_ms();
             for _ in 0..STEPS {
-                match (&self.graph, kind) {
-                    (Some(graph), 1) => graph.replay()?,
-                    _ => self.decode_step()?,
-                }
+                step(stepper, sequence)?;
             }
             *cost = (now_ms() - start) * 1e3 / (STEPS * per_step) as f64;
-            let state = self.state()?;
-            self.device.wait(read_words(&state, POS, 1)).await?;
+            stepper.finish(sequence).await?;
         }
+        stepper.stats.replays = replays;
+        self.clear();
         Ok((cost[0], cost[1]))
     }
 
@@ -42,18 +45,10 @@ impl Engine {
     /// launches. For benchmarks.
     ///
     /// # Errors
-    /// [`Error::ContextOverflow`], or what the device says.
+    /// [`Error::ContextOverflow`](hearth_modelfile::error::Error::ContextOverflow), or the device's errors.
     pub async fn decode_ms(&mut self, pos: usize, steps: usize) -> Result<(f64, u64)> {
         let before = self.stats().dispatches;
-        let ms = self.step_ms(pos, steps, |engine| match &engine.graph {
-            Some(graph) => {
-                graph.replay()?;
-                engine.stats.replays += 1;
-                Ok(())
-            }
-            None => engine.decode_step(),
-        });
-        let ms = ms.await?;
+        let ms = self.step_ms(pos, steps, Stepper::decode).await?;
         Ok((ms, (self.stats().dispatches - before) / steps as u64))
     }
 
@@ -62,32 +57,29 @@ impl Engine {
     /// # Errors
     /// As [`Engine::decode_ms`].
     pub async fn draft_ms(&mut self, pos: usize, steps: usize) -> Result<f64> {
-        self.step_ms(pos, steps, Engine::draft_step).await
+        self.step_ms(pos, steps, Stepper::check_drafts).await
     }
 
     async fn step_ms(
         &mut self,
         pos: usize,
         steps: usize,
-        step: impl Fn(&mut Self) -> Result<()>,
+        step: impl Fn(&mut Stepper, &mut Sequence) -> Result<()>,
     ) -> Result<f64> {
-        self.cancel();
-        self.settle().await;
-        self.context.clear();
-        let n_ctx = self.decoder.n_ctx;
-        if pos + steps > n_ctx {
-            let needed = pos + steps;
-            return Err(Error::ContextOverflow { needed, n_ctx });
-        }
-        self.write_state(STEP, Sampling::GREEDY.state_words(0));
-        self.write_state(POS, vec![pos as u32, 1]);
+        self.idle().await;
+        self.clear();
+        self.check_fits(pos + steps)?;
+        let (stepper, sequence) = (&mut self.stepper, &mut self.sequence);
+        let ops = &stepper.model.ops;
+        (sequence.step).set_sampling(ops, Sampling::GREEDY.state_words(0));
+        sequence.step.seek(ops, pos, 1);
         let start = now_ms();
         for _ in 0..steps {
-            step(self)?;
+            step(stepper, sequence)?;
         }
-        let state = self.state()?;
-        self.device.wait(read_words(&state, POS, 1)).await?;
-        self.device.check()?;
-        Ok((now_ms() - start) / steps as f64)
+        stepper.finish(sequence).await?;
+        let ms = (now_ms() - start) / steps as f64;
+        self.clear();
+        Ok(ms)
     }
 }

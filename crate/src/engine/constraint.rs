@@ -1,7 +1,7 @@
 //! The seam to a module that knows schemas and grammars, which the core does not: it decides what an answer may contain.
 
 use crate::engine::Engine;
-use crate::ops::state::{ADJUST, MASKED};
+use crate::ops::state::MASKED;
 use hearth_modelfile::error::{Error, Result};
 
 /// Follows an answer token by token, and knows what may come next.
@@ -34,31 +34,27 @@ impl Engine {
     /// [`Error::InvalidRequest`] when no request is running, or it has brought tokens already; [`Error::Grammar`] where the
     /// answer that it goes on with is not allowed.
     pub fn constrain(&mut self, mut constraint: Box<dyn Constraint>) -> Result<()> {
-        let sampling = match &mut self.run {
-            Some(run) if run.launched == 0 => {
-                let given = &run.prompt[run.prompt.len() - run.given..];
-                if !given.is_empty() {
-                    constraint.accept(given)?;
-                }
-                run.constraint = Some(constraint);
-                run.adjust
-            }
-            _ => {
-                return Err(Error::InvalidRequest {
-                    field: "request".into(),
-                    expected: "just started".into(),
-                    found: "none, or one that runs".into(),
-                });
-            }
+        let Some(generation) = self.generation.as_mut().filter(|g| g.launched == 0) else {
+            return Err(Error::InvalidRequest {
+                field: "request".into(),
+                expected: "just started".into(),
+                found: "none, or one that runs".into(),
+            });
         };
-        self.write_state(ADJUST, vec![sampling | MASKED]);
+        let given = &generation.prompt[generation.prompt.len() - generation.given..];
+        if !given.is_empty() {
+            constraint.accept(given)?;
+        }
+        generation.lockstep().constraint = Some(constraint);
+        let bits = generation.adjust | MASKED;
+        (self.sequence.step).set_adjust(&self.stepper.model.ops, bits);
         Ok(())
     }
 
     /// The bytes of every token that the model can give, as a constraint needs them: those of a special token are 0xff
     /// and its name in angle brackets, `<|…|>` where it has none, those of an unused one are none. [vocab]
     pub fn vocabulary(&self) -> Vec<Vec<u8>> {
-        let mut tokens: Vec<Vec<u8>> = (0..self.decoder.config.vocab_size as u32)
+        let mut tokens: Vec<Vec<u8>> = (0..self.stepper.model.config.vocab_size as u32)
             .map(|id| self.tokenizer.token_bytes(id))
             .collect();
         for (id, text) in self.tokenizer.special_tokens() {

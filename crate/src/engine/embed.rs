@@ -6,7 +6,6 @@
 use serde::Serialize;
 
 use crate::engine::Engine;
-use crate::ops::words::read_f32;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::Pooling;
 
@@ -26,29 +25,28 @@ impl Engine {
     /// # Errors
     /// [`Error::InvalidRequest`] where the model is not made for this, [`Error::ContextOverflow`], what the device says.
     pub async fn embed(&mut self, text: &str, truncate: bool) -> Result<Embedding> {
-        let Some(pooling) = self.decoder.config.pooling else {
+        let config = &self.stepper.model.config;
+        let Some(pooling) = config.pooling else {
             return Err(Error::InvalidRequest {
                 field: "model".into(),
                 expected: "one that is made for embeddings".into(),
-                found: self.decoder.config.name.clone(),
+                found: config.name.clone(),
             });
         };
         let mut ids = self.tokenizer.encode_whole(text)?;
-        let n_ctx = self.decoder.n_ctx;
-        if ids.len() > n_ctx {
-            if !truncate {
-                return Err(Error::ContextOverflow {
-                    needed: ids.len(),
-                    n_ctx,
-                });
-            }
+        let n_ctx = self.stepper.model.n_ctx;
+        if !truncate {
+            self.check_fits(ids.len())?;
+        } else if ids.len() > n_ctx {
             let end = ids.last().copied().filter(|_| self.tokenizer.add_eos());
             ids.truncate(n_ctx - usize::from(end.is_some()));
             ids.extend(end);
         }
+        self.idle().await;
+        self.check_ids("input", &ids)?;
         let values = self.pooled(&ids, pooling).await;
-        // The cache holds this text now, and none of a conversation.
-        self.context.clear();
+        // The sequence holds this text now, and none of a conversation.
+        self.clear();
         Ok(Embedding {
             values: normalised(values?),
             tokens: ids.len(),
@@ -57,18 +55,17 @@ impl Engine {
 
     /// The hidden states of `ids`, pooled: [d_model].
     async fn pooled(&mut self, ids: &[u32], pooling: Pooling) -> Result<Vec<f32>> {
-        self.cancel();
-        self.settle().await;
-        self.check_ids("input", ids)?;
-        let width = self.decoder.config.d_model;
-        let chunk = match self.decoder.config.spec.causal {
-            true => self.decoder.ops.tuning().chunk,
+        self.clear();
+        let (stepper, sequence) = (&mut self.stepper, &mut self.sequence);
+        let width = stepper.model.config.d_model;
+        let chunk = match stepper.model.config.spec.causal {
+            true => stepper.model.ops.tuning().chunk,
             false => ids.len(),
         };
         let mut sum = vec![0.0; width];
         let mut at = 0;
         for ids_of_chunk in ids.chunks(chunk) {
-            let x = self.run_chunk_in_slices(at, ids_of_chunk).await?;
+            let x = (stepper.run_chunk_in_slices(sequence, at, ids_of_chunk)).await?;
             at += ids_of_chunk.len();
             let wanted = match pooling {
                 Pooling::Mean => 0..ids_of_chunk.len(),
@@ -76,10 +73,8 @@ impl Engine {
                 Pooling::Last if at == ids.len() => ids_of_chunk.len() - 1..ids_of_chunk.len(),
                 Pooling::Cls | Pooling::Last => continue,
             };
-            let state = self.state()?;
-            let hidden = self.decoder.hidden(&x, &state);
-            let rows = self.device.wait(read_f32(&hidden)).await?;
-            self.device.check()?;
+            let hidden = stepper.model.hidden(&x, &sequence.step);
+            let rows = stepper.values(&hidden).await?;
             for row in rows.chunks_exact(width).take(wanted.end).skip(wanted.start) {
                 for (sum, v) in sum.iter_mut().zip(row) {
                     *sum += v;

@@ -216,7 +216,7 @@ pub struct Usage {
     pub completion_tokens_details: CompletionTokensDetails,
 }
 
-/// Counts of drafted tokens: see [`crate::engine::drafting`].
+/// Counts of drafted tokens: see [`crate::engine::Drafts`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct CompletionTokensDetails {
     pub accepted_prediction_tokens: usize,

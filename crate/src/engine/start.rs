@@ -1,12 +1,11 @@
-//! The beginning of a request: its ids, what of them is in the cache, what the sampler has to know.
-
-use std::collections::VecDeque;
+//! The beginning of a request: its token ids, the prefix of them that is cached, the sampler's parameters.
 
 use crate::engine::Engine;
-use crate::engine::generation::Run;
-use crate::engine::request::{CompletionTokensDetails, Request, Sampling, StopMatcher};
-use crate::ops::state::{PENALISED, STEP};
-use crate::platform::{now_ms, wall_clock};
+use crate::engine::draft_policy::Drafts;
+use crate::engine::generation::{Generation, Start};
+use crate::engine::request::{Request, Sampling};
+use crate::ops::state::PENALISED;
+use crate::platform::wall_clock;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::text::template::{Message, RenderOptions};
 
@@ -54,14 +53,7 @@ impl Engine {
 
     /// Refuses text of `bytes` that cannot fit the context, before the time is taken to cut it into tokens.
     fn check_length(&self, bytes: usize) -> Result<()> {
-        let (least, n_ctx) = (self.tokenizer.least_tokens(bytes), self.decoder.n_ctx);
-        match least > n_ctx {
-            true => Err(Error::ContextOverflow {
-                needed: least,
-                n_ctx,
-            }),
-            false => Ok(()),
-        }
+        self.check_fits(self.tokenizer.least_tokens(bytes))
     }
 
     /// Starts to answer a request; one that was running is given up.
@@ -101,10 +93,12 @@ impl Engine {
         let given = &request.given;
         self.begin(prompt, given, sampling, request.max_tokens, &request.stop)?;
         let thought_ids = self.thought_ids();
-        if let Some(run) = &mut self.run {
-            run.logprobs = alternatives;
-            run.in_thoughts = in_thoughts;
-            run.stream = match (request.skip_special_tokens, &request.messages) {
+        if let Some(generation) = &mut self.generation {
+            if alternatives.is_some() {
+                generation.lockstep().logprobs = alternatives;
+            }
+            generation.in_thoughts = in_thoughts;
+            generation.stream = match (request.skip_special_tokens, &request.messages) {
                 (Some(false), _) => self.tokenizer.stream().keep_special(),
                 // Some vocabularies have the marks of thoughts as control tokens.
                 (_, Some(_)) => self.tokenizer.stream().keeping(thought_ids),
@@ -112,7 +106,7 @@ impl Engine {
             };
             // What of these tokens has become text was given with them; the rest is to come.
             for id in given {
-                run.stop.push(&run.stream.push(*id));
+                (generation.stop).push(&generation.stream.push(*id));
             }
         }
         Ok(())
@@ -144,7 +138,7 @@ impl Engine {
     ) -> Result<()> {
         self.cancel();
         self.check_generates()?;
-        let n_ctx = self.decoder.n_ctx;
+        let n_ctx = self.stepper.model.n_ctx;
         self.check_ids("prompt", &prompt)?;
         if !given.is_empty() {
             self.check_ids("given", given)?;
@@ -153,12 +147,7 @@ impl Engine {
         if !biased.is_empty() {
             self.check_ids("logit_bias", &biased)?;
         }
-        if prompt.len() >= n_ctx {
-            return Err(Error::ContextOverflow {
-                needed: prompt.len() + 1,
-                n_ctx,
-            });
-        }
+        self.check_fits(prompt.len() + 1)?;
         if max_tokens == Some(0) {
             return Err(Error::InvalidRequest {
                 field: "max_tokens".into(),
@@ -175,38 +164,27 @@ impl Engine {
                 found: given.len().to_string(),
             });
         }
-        self.capture()?;
+        let Self {
+            stepper, sequence, ..
+        } = self;
+        stepper.record(sequence, self.policy.drafts != Drafts::Off)?;
+        let ops = &stepper.model.ops;
         if sampling.adjusts() {
-            let vocab = self.decoder.config.vocab_size;
-            let (ops, memory) = (&self.decoder.ops, &mut self.memory);
-            ops.write_memory(memory, vocab, &prompt, given, &sampling.logit_bias);
+            (sequence.tables).begin(ops, &prompt, given, &sampling.logit_bias);
         }
-        let prompt = [&prompt[..], given].concat();
-        let cached = self.reuse_prefix(&prompt);
-        self.write_state(STEP, sampling.state_words(given.len()));
-        self.speculation.start(&prompt);
-        self.run = Some(Run {
-            prompt,
+        let ids = [&prompt[..], given].concat();
+        let cached = sequence.keep_prefix(ops, &ids);
+        (sequence.step).set_sampling(ops, sampling.state_words(given.len()));
+        self.policy.start(&ids);
+        let start = Start {
+            ids,
             given: given.len(),
-            prefilled: cached,
-            chunk: None,
-            fences: VecDeque::new(),
             cached,
-            generated: Vec::new(),
             max_tokens: max_tokens - given.len(),
-            launched: 0,
-            in_flight: VecDeque::new(),
-            stream: self.tokenizer.stream(),
-            stop: StopMatcher::new(stop),
-            predictions: CompletionTokensDetails::default(),
-            last_ms: now_ms(),
+            stop,
             adjust: sampling.adjusts() as u32 * PENALISED,
-            constraint: None,
-            ready: Vec::new(),
-            is_complete: false,
-            in_thoughts: false,
-            logprobs: None,
-        });
+        };
+        self.generation = Some(Generation::new(start, self.tokenizer.stream()));
         Ok(())
     }
 }

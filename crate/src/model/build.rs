@@ -1,10 +1,11 @@
-//! Builds a decoder from a file's tensors.
+//! Builds a transformer from a file's tensors.
 
 use burn::tensor::Tensor;
 
-use crate::model::decoder::{BlockEnd, Decoder, Embedding, Layer};
 use crate::model::feed_forward::{Experts, FeedForward};
 use crate::model::loaded::Parts;
+use crate::model::mixer::{AttentionMixer, Mixer};
+use crate::model::transformer::{BlockEnd, Embedding, Layer, Transformer};
 use crate::ops::{Attention, AttentionSpec, KvType, Ops, QkNorm, Scaling};
 use crate::weights::builder::Matrix;
 use crate::weights::plan::Plan;
@@ -14,18 +15,18 @@ use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::PostNorm;
 use hearth_modelfile::families::names::{bias_of, of_layer};
 
-/// Builds the decoder, once every tensor of the plan has been read.
+/// Builds the transformer, once every tensor of the plan has been read.
 ///
 /// # Errors
 /// [`Error::MissingTensor`] or [`Error::TensorShape`].
-pub fn decoder(
+pub fn transformer(
     plan: &Plan,
     gguf: &Gguf,
     config: ModelConfig,
     ops: Ops,
     n_ctx: usize,
     kv: KvType,
-) -> Result<Decoder> {
+) -> Result<Transformer> {
     let c = &config;
     let parts = Parts { plan, c, ops: &ops };
     let names = c.spec.names;
@@ -47,10 +48,20 @@ pub fn decoder(
             _ => String::new(),
         };
         layers.push(Layer {
-            attn_norm: norm(pre, names.attn_norm)?,
-            qkv_proj: parts.matrix(&of(names.qkv_proj[0]))?,
-            o_proj: parts.matrix(&of(names.o_proj))?.scaled(residual),
-            attn_end: BlockEnd {
+            mixer_norm: norm(pre, names.attn_norm)?,
+            mixer: Mixer::Attention(AttentionMixer {
+                qkv_proj: parts.matrix(&of(names.qkv_proj[0]))?,
+                attention: Attention {
+                    spec,
+                    rope: match &local_rope {
+                        Some(local) if spec.window > 0 => local.clone(),
+                        _ => rope.clone(),
+                    },
+                    extras: ops.upload_f32(&extras),
+                },
+                o_proj: parts.matrix(&of(names.o_proj))?.scaled(residual),
+            }),
+            mixer_end: BlockEnd {
                 bias: parts.optional(&bias_of(&of(names.o_proj)), c.d_model)?,
                 norm: norm(post, names.post_attn_norm)?,
             },
@@ -59,14 +70,6 @@ pub fn decoder(
             ffn_end: BlockEnd {
                 bias: parts.optional(&down, c.d_model)?,
                 norm: norm(post, names.post_ffn_norm)?,
-            },
-            attention: Attention {
-                spec,
-                rope: match &local_rope {
-                    Some(local) if spec.window > 0 => local.clone(),
-                    _ => rope.clone(),
-                },
-                extras: ops.upload_f32(&extras),
             },
         });
     }
@@ -91,7 +94,7 @@ pub fn decoder(
             Err(_) => None,
         },
     };
-    Ok(Decoder {
+    Ok(Transformer {
         // Encoders end with the norm of their last layer.
         output_norm: match c.spec.causal {
             true => Some(parts.norm(names.output_norm)?),

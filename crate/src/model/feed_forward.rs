@@ -1,8 +1,8 @@
 //! Feed-forward blocks: gated, plain, or several experts that tokens are routed to.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 
-use crate::ops::{Activation, Norm, Ops, Weight};
+use crate::ops::{Activation, Norm, Ops, StepState, Weight};
 
 /// A feed-forward block.
 #[expect(clippy::large_enum_variant, reason = "there is one a layer")]
@@ -53,28 +53,28 @@ impl FeedForward {
         ops: &Ops,
         x: Tensor<2>,
         norm: Option<&Norm>,
-        state: &Tensor<2, Int>,
+        step: &StepState,
         activation: Activation,
         add: bool,
     ) -> Tensor<2> {
         let (a, down) = match self {
             FeedForward::Gated { gate_up, down } => {
-                (ops.norm_gated(&x, norm, gate_up, state, activation), down)
+                (ops.norm_gated(&x, norm, gate_up, step, activation), down)
             }
             FeedForward::Plain { up, up_bias, down } => {
                 let a = match norm {
-                    Some(norm) => ops.norm_linear(&x, norm, up, state),
-                    None => ops.linear(&x, up, state),
+                    Some(norm) => ops.norm_linear(&x, norm, up, step),
+                    None => ops.linear(&x, up, step),
                 };
-                (ops.bias(a, up_bias, state, Some(activation)), down)
+                (ops.bias(a, up_bias, step, Some(activation)), down)
             }
             FeedForward::Experts(experts) => {
-                return experts.forward(ops, x, norm, state, activation);
+                return experts.forward(ops, x, norm, step, activation);
             }
         };
         match add {
-            true => ops.linear_add(&a, down, state, x),
-            false => ops.linear(&a, down, state),
+            true => ops.linear_add(&a, down, step, x),
+            false => ops.linear(&a, down, step),
         }
     }
 }
@@ -86,23 +86,23 @@ impl Experts {
         ops: &Ops,
         x: Tensor<2>,
         norm: Option<&Norm>,
-        state: &Tensor<2, Int>,
+        step: &StepState,
         activation: Activation,
     ) -> Tensor<2> {
-        let h = norm.map_or_else(|| x.clone(), |norm| ops.norm(&x, norm, state, false));
-        let mut logits = ops.linear(&h, &self.router, state);
+        let h = norm.map_or_else(|| x.clone(), |norm| ops.norm(&x, norm, step, false));
+        let mut logits = ops.linear(&h, &self.router, step);
         if let Some(bias) = &self.router_bias {
-            logits = ops.bias(logits, bias, state, None);
+            logits = ops.bias(logits, bias, step, None);
         }
-        let routes = ops.route(logits, state, self.n_used);
-        let linear = |x: &Tensor<2>, w: &[&Weight]| ops.routed_linear(x, w, &routes, state);
+        let routes = ops.route(logits, step, self.n_used);
+        let linear = |x: &Tensor<2>, w: &[&Weight]| ops.routed_linear(x, w, &routes, step);
         let biased = |y: Tensor<2>, bias: &Option<Tensor<2>>| match bias {
-            Some(bias) => ops.routed_bias(y, bias, &routes, state),
+            Some(bias) => ops.routed_bias(y, bias, &routes, step),
             None => y,
         };
         let gate_up = biased(linear(&h, &[&self.gate, &self.up]), &self.gate_up_bias);
         let a = ops.gate(gate_up, activation);
         let slots = biased(linear(&a, &[&self.down]), &self.down_bias);
-        ops.combine(slots, &routes, state, x)
+        ops.combine(slots, &routes, step, x)
     }
 }

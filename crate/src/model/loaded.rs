@@ -1,4 +1,4 @@
-//! The loaded weights and vectors of a file, from which a decoder is built.
+//! The loaded weights and vectors of a file, from which a transformer is built.
 
 use burn::tensor::Tensor;
 
@@ -9,7 +9,7 @@ use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::names::{bias_of, of_expert};
 
-/// Sources from which a decoder is built.
+/// Sources from which a transformer is built.
 pub(crate) struct Parts<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) c: &'a ModelConfig,

@@ -1,8 +1,10 @@
-//! A model on a device: [`Decoder`], built from a file's tensors by [`build`].
+//! A model on a device: [`Transformer`], built from a file's tensors by [`build`].
 
 pub mod build;
-pub mod decoder;
 pub mod feed_forward;
 mod loaded;
+pub mod mixer;
+pub mod state;
+pub mod transformer;
 
-pub use decoder::Decoder;
+pub use transformer::Transformer;

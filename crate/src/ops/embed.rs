@@ -7,14 +7,14 @@
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, Flex, backend_extension};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use super::gpu::{Kernel, launch, wgsl};
 use super::pool::{self, Pooled};
 use super::projection::tile::{BlockUse, kernel_block, unpack_source, weight_buffers};
-use super::{Ops, Weight, state};
+use super::{Ops, StepState, Weight, state};
 use hearth_modelfile::quant::{Packing, unpack_row};
 
 /// The row of the table that a token reads.
@@ -46,28 +46,17 @@ pub struct EmbedSpec {
 
 impl Ops {
     /// Embeds the state's ids into a new [t, d_model] tensor.
-    pub fn embed(&self, weight: &Weight, state: &Tensor<2, Int>, t: usize) -> Tensor<2> {
+    pub fn embed(&self, weight: &Weight, state: &StepState, t: usize) -> Tensor<2> {
         let y = Tensor::empty([t, weight.cols], &self.anchor.device());
         self.keep(self.embed_into(weight, state, y, Rows::Ids))
     }
 
     /// Adds the embedding of the state's positions to `y`: [t, d_model].
-    pub fn add_positions(
-        &self,
-        weight: &Weight,
-        state: &Tensor<2, Int>,
-        y: Tensor<2>,
-    ) -> Tensor<2> {
+    pub fn add_positions(&self, weight: &Weight, state: &StepState, y: Tensor<2>) -> Tensor<2> {
         self.embed_into(weight, state, y, Rows::Positions)
     }
 
-    fn embed_into(
-        &self,
-        weight: &Weight,
-        state: &Tensor<2, Int>,
-        y: Tensor<2>,
-        by: Rows,
-    ) -> Tensor<2> {
+    fn embed_into(&self, weight: &Weight, state: &StepState, y: Tensor<2>, by: Rows) -> Tensor<2> {
         let mut y = y.into_dispatch();
         for part in &weight.parts {
             let spec = EmbedSpec {
@@ -82,7 +71,7 @@ impl Ops {
             y = Dispatch::embed(
                 part.quants.clone().into_dispatch(),
                 part.scales.clone().into_dispatch(),
-                state.clone().into_dispatch(),
+                state.words().into_dispatch(),
                 y,
                 spec,
             );

@@ -11,11 +11,13 @@ pub mod cpu;
 pub mod embed;
 pub mod experts;
 pub mod gpu;
+pub mod in_place;
 pub mod norm;
 pub mod pool;
 pub mod projection;
 pub mod sampling;
 pub mod state;
+pub mod step_state;
 mod tuning;
 pub mod words;
 
@@ -28,7 +30,7 @@ use burn::tensor::{Int, Tensor};
 pub use activation::Activation;
 use activation::GateOp;
 use attention::AttentionOp;
-pub use attention::cache::LayerCache;
+pub use attention::cache::KvCache;
 pub use attention::kv::KvType;
 use attention::rope_append::RopeAppendOp;
 pub use attention::rope_append::{Attention, AttentionSpec, QkNorm};
@@ -38,8 +40,9 @@ pub use norm::{Norm, NormSpec};
 use pool::CpuPool;
 pub use projection::gemv::Arithmetic;
 pub use projection::weight::{Scaling, Weight, WeightPart};
-pub use sampling::SampleMemory;
 use sampling::SampleOp;
+pub use sampling::SamplerTables;
+pub use step_state::StepState;
 pub use tuning::Tuning;
 use words::WordsOp;
 
@@ -154,18 +157,12 @@ impl Ops {
     }
 
     /// Returns the norm of every token, or with `last` that of the step's last one.
-    pub fn norm(
-        &self,
-        x: &Tensor<2>,
-        norm: &Norm,
-        state: &Tensor<2, Int>,
-        last: bool,
-    ) -> Tensor<2> {
+    pub fn norm(&self, x: &Tensor<2>, norm: &Norm, state: &StepState, last: bool) -> Tensor<2> {
         self.count(1);
         self.keep(Tensor::from_dispatch(Dispatch::norm(
             x.clone().into_dispatch(),
             norm.weight.clone().into_dispatch(),
-            state.clone().into_dispatch(),
+            state.words().into_dispatch(),
             norm.spec,
             last,
         )))
@@ -176,14 +173,14 @@ impl Ops {
         &self,
         x: &Tensor<2>,
         norm: &Norm,
-        state: &Tensor<2, Int>,
+        state: &StepState,
         residual: Tensor<2>,
     ) -> Tensor<2> {
         self.count(1);
         Tensor::from_dispatch(Dispatch::norm_add(
             x.clone().into_dispatch(),
             norm.weight.clone().into_dispatch(),
-            state.clone().into_dispatch(),
+            state.words().into_dispatch(),
             residual.into_dispatch(),
             norm.spec,
         ))
@@ -194,7 +191,7 @@ impl Ops {
         &self,
         y: Tensor<2>,
         bias: &Tensor<2>,
-        state: &Tensor<2, Int>,
+        state: &StepState,
         activation: Option<Activation>,
     ) -> Tensor<2> {
         let spec = BiasSpec {
@@ -210,7 +207,7 @@ impl Ops {
         y: Tensor<2>,
         bias: &Tensor<2>,
         routes: &Tensor<2>,
-        state: &Tensor<2, Int>,
+        state: &StepState,
         spec: BiasSpec,
     ) -> Tensor<2> {
         self.count(1);
@@ -218,32 +215,31 @@ impl Ops {
             y.into_dispatch(),
             bias.clone().into_dispatch(),
             routes.clone().into_dispatch(),
-            state.clone().into_dispatch(),
+            state.words().into_dispatch(),
             spec,
         ))
     }
 
-    /// Applies bias, norm and RoPE to q and k, and appends k and v to their caches. Returns q and puts the caches
-    /// back.
+    /// Applies bias, norm and RoPE to q and k, and appends k and v to their caches. Returns q.
     pub fn rope_append(
         &self,
         qkv: Tensor<2>,
         attention: &Attention,
-        state: &Tensor<2, Int>,
-        cache: &mut LayerCache,
+        state: &StepState,
+        cache: &mut KvCache,
     ) -> Tensor<2> {
-        let (q, k, v) = cache.with(|k, v| {
-            Dispatch::rope_append(
+        let q = cache.update_with(|(k, v)| {
+            let (q, k, v) = Dispatch::rope_append(
                 qkv.into_dispatch(),
                 attention.rope.clone().into_dispatch(),
                 attention.extras.clone().into_dispatch(),
-                state.clone().into_dispatch(),
+                state.words().into_dispatch(),
                 k.into_dispatch(),
                 v.into_dispatch(),
                 attention.spec,
-            )
+            );
+            ((Tensor::from_dispatch(k), Tensor::from_dispatch(v)), q)
         });
-        cache.put(Tensor::from_dispatch(k), Tensor::from_dispatch(v));
         self.count(1);
         self.keep(Tensor::from_dispatch(q))
     }
@@ -252,8 +248,8 @@ impl Ops {
     pub fn attention(
         &self,
         q: Tensor<2>,
-        cache: &LayerCache,
-        state: &Tensor<2, Int>,
+        cache: &KvCache,
+        state: &StepState,
         attention: &Attention,
     ) -> Tensor<2> {
         let (k, v) = cache.tensors();
@@ -263,7 +259,7 @@ impl Ops {
             k.into_dispatch(),
             v.into_dispatch(),
             attention.extras.clone().into_dispatch(),
-            state.clone().into_dispatch(),
+            state.words().into_dispatch(),
             attention.spec,
         )))
     }
@@ -277,90 +273,23 @@ impl Ops {
         )))
     }
 
-    /// Creates an empty sampler memory for a vocabulary and a context.
-    pub fn sample_memory(&self, vocab: usize, n_ctx: usize) -> SampleMemory {
-        SampleMemory {
-            history: Some(self.alloc_words(vocab)),
-            bias: Some(self.alloc_words(vocab)),
-            is_biased: false,
-            tokens: Some(self.alloc_words(n_ctx)),
-            allowed: Some(self.alloc_words(vocab.div_ceil(32))),
-        }
-    }
-
-    /// Writes the ids at positions from `at` on into the sampler's memory.
-    pub fn write_tokens(&self, memory: &mut SampleMemory, at: usize, ids: &[u32]) {
-        if let Some(tokens) = memory.tokens.take() {
-            memory.tokens = Some(self.write_words(tokens, at, ids.to_vec()));
-        }
-    }
-
-    /// Sets the sampler's memory of a vocabulary of `vocab` tokens: the tokens of the prompt, those already
-    /// generated, and biases by token.
-    pub fn write_memory(
-        &self,
-        memory: &mut SampleMemory,
-        vocab: usize,
-        prompt: &[u32],
-        written: &[u32],
-        biases: &[(u32, f32)],
-    ) {
-        let mut words = vec![0; vocab];
-        for id in prompt {
-            words[*id as usize] = 1;
-        }
-        for id in written {
-            words[*id as usize] += 2;
-        }
-        if let Some(tensor) = memory.history.take() {
-            memory.history = Some(self.write_words(tensor, 0, words));
-        }
-        if biases.is_empty() && !memory.is_biased {
-            return;
-        }
-        let mut words = vec![0; vocab];
-        for (id, bias) in biases {
-            words[*id as usize] = bias.to_bits();
-        }
-        if let Some(tensor) = memory.bias.take() {
-            memory.bias = Some(self.write_words(tensor, 0, words));
-        }
-        memory.is_biased = !biases.is_empty();
-    }
-
-    /// Sets the tokens that the sampler may choose, one bit each: [ceil(vocab / 32)].
-    pub fn write_allowed(&self, memory: &mut SampleMemory, bits: Vec<u32>) {
-        if let Some(allowed) = memory.allowed.take() {
-            memory.allowed = Some(self.write_words(allowed, 0, bits));
-        }
-    }
-
-    /// Samples the next tokens and advances the state; see [`sample`] for one row of logits and for several.
-    pub fn sample(
-        &self,
-        logits: Tensor<2>,
-        state: Tensor<2, Int>,
-        memory: &mut SampleMemory,
-    ) -> Tensor<2, Int> {
-        let (Some(history), Some(tokens), Some(bias), Some(allowed)) = (
-            memory.history.take(),
-            memory.tokens.take(),
-            memory.bias.clone(),
-            memory.allowed.clone(),
-        ) else {
-            unreachable!("every use puts them back")
-        };
-        let (state, history, tokens) = Dispatch::sample(
-            logits.into_dispatch(),
-            state.into_dispatch(),
-            history.into_dispatch(),
-            bias.into_dispatch(),
-            tokens.into_dispatch(),
-            allowed.into_dispatch(),
-        );
-        memory.history = Some(Tensor::from_dispatch(history));
-        memory.tokens = Some(Tensor::from_dispatch(tokens));
+    /// Samples the next tokens and advances the state; see [`sampling`] for one row of logits and for several.
+    pub fn sample(&self, logits: Tensor<2>, state: &mut StepState, tables: &mut SamplerTables) {
+        let (bias, allowed) = (tables.bias.get().clone(), tables.allowed.get().clone());
+        state.update_with(|state| {
+            tables.seen.update_with(|(history, ids)| {
+                let (state, history, ids) = Dispatch::sample(
+                    logits.into_dispatch(),
+                    state.into_dispatch(),
+                    history.into_dispatch(),
+                    bias.into_dispatch(),
+                    ids.into_dispatch(),
+                    allowed.into_dispatch(),
+                );
+                let seen = (Tensor::from_dispatch(history), Tensor::from_dispatch(ids));
+                (seen, (Tensor::from_dispatch(state), ()))
+            })
+        });
         self.count(1);
-        Tensor::from_dispatch(state)
     }
 }

@@ -11,7 +11,6 @@ use wasm_bindgen::prelude::*;
 
 use crate::device::tune::Measured;
 use crate::device::{Device as CoreDevice, DeviceOptions};
-use crate::engine::drafting::Drafts;
 use crate::engine::request::Request;
 use crate::engine::{Engine as CoreEngine, Stats};
 use crate::load::{LoadOptions, Loader as CoreLoader};

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Int, Tensor};
 
+use crate::ops::in_place::InPlace;
 use crate::ops::pool::Pooled;
 use crate::ops::{Ops, Scaling, Weight, WeightPart};
 use hearth_modelfile::error::{Error, Result};
@@ -30,9 +31,8 @@ struct Part {
     quant_words: usize,
     /// Words of scales in a row; 0 for the float packings.
     scale_words: usize,
-    /// Taken out during writes: the CPU writes in place only if a tensor has a single owner.
-    quants: Option<Tensor<2, Int>>,
-    scales: Option<Tensor<2, Int>>,
+    quants: InPlace<Tensor<2, Int>>,
+    scales: InPlace<Tensor<2, Int>>,
     /// Addresses in the pool, if it keeps the part instead.
     pooled: Option<Pooled>,
 }
@@ -64,8 +64,8 @@ impl Part {
             rows,
             quant_words,
             scale_words,
-            quants: Some(ops.alloc_words(here)),
-            scales: Some(ops.alloc_words(scales_here)),
+            quants: InPlace::new(ops.alloc_words(here)),
+            scales: InPlace::new(ops.alloc_words(scales_here)),
             pooled,
         })
     }
@@ -78,15 +78,11 @@ impl Part {
             pool.write(pooled.scales + 4 * scales_at as u32, &scales);
             return;
         }
-        if !quants.is_empty()
-            && let Some(tensor) = self.quants.take()
-        {
-            self.quants = Some(ops.write_words(tensor, quants_at, quants));
+        if !quants.is_empty() {
+            (self.quants).update(|tensor| ops.write_words(tensor, quants_at, quants));
         }
-        if !scales.is_empty()
-            && let Some(tensor) = self.scales.take()
-        {
-            self.scales = Some(ops.write_words(tensor, scales_at, scales));
+        if !scales.is_empty() {
+            (self.scales).update(|tensor| ops.write_words(tensor, scales_at, scales));
         }
     }
 }
@@ -200,18 +196,14 @@ impl Matrix {
             rows: self.rows,
             cols: self.cols,
             scaling: Scaling::NONE,
-            parts: self
-                .parts
-                .iter()
-                .filter_map(|p| {
-                    Some(WeightPart {
-                        packing: p.packing,
-                        first_row: p.first_row,
-                        rows: p.rows,
-                        quants: p.quants.clone()?,
-                        scales: p.scales.clone()?,
-                        pooled: p.pooled,
-                    })
+            parts: (self.parts.iter())
+                .map(|part| WeightPart {
+                    packing: part.packing,
+                    first_row: part.first_row,
+                    rows: part.rows,
+                    quants: part.quants.get().clone(),
+                    scales: part.scales.get().clone(),
+                    pooled: part.pooled,
                 })
                 .collect(),
         }

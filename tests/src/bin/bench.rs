@@ -114,7 +114,7 @@ fn calibrate(device: &Device) -> Result<(f64, f64)> {
     let state = live(&ops, 0, 1);
     let x: Tensor<2> = ops.upload_f32(&vec![0.0; COLS]);
     let small: Tensor<2> = ops.upload_f32(&[0.0; 64]);
-    let wait = || block_on(read_words(&state, 0, 4)).map(drop);
+    let wait = || block_on(state.read(0, 4)).map(drop);
     let time = |n: usize, call: &dyn Fn()| -> Result<f64> {
         call();
         wait()?;

@@ -4,20 +4,19 @@
 
 use std::time::Instant;
 
-use burn::tensor::Tensor;
 use hearth::Device;
-use hearth::ops::words::read_words;
 use hearth::ops::{
-    Activation, Arithmetic, Attention, AttentionSpec, KvType, LayerCache, Ops, Tuning, state,
+    Activation, Arithmetic, Attention, AttentionSpec, KvCache, KvType, Ops, StepState, Tuning,
+    state,
 };
 use hearth_modelfile::container::GgmlType;
 use hearth_tests::kernels::*;
 use pollster::block_on;
 
 /// Measures milliseconds per call, the best of three rounds.
-fn time(state: &Tensor<2, burn::tensor::Int>, mut call: impl FnMut()) -> f64 {
+fn time(state: &StepState, mut call: impl FnMut()) -> f64 {
     const CALLS: u32 = 20;
-    let wait = || block_on(read_words(state, 0, 4)).unwrap();
+    let wait = || block_on(state.read(0, 4)).unwrap();
     call();
     wait();
     (0..3)
@@ -143,7 +142,7 @@ fn main() {
                     ..attention(9, 3, 64, 1024)
                 };
                 let new = || ops.alloc_kv(3 * 1024, 64, kv);
-                let cache = LayerCache::new(new(), new());
+                let cache = KvCache::new(new(), new());
                 let q = tensor(device, &values(1, 576), [1, 576]);
                 let o = Packed::new(GgmlType::Q4_1, 1, 576, 576).upload(&ops, 576);
                 let state = state_with(&ops, &[(state::POS, vec![n - 1, 1])]);

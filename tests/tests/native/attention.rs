@@ -2,7 +2,7 @@
 
 use hearth::Device;
 use hearth::ops::words::read_f32;
-use hearth::ops::{Arithmetic, Attention, AttentionSpec, KvType, LayerCache, Ops, QkNorm, Tuning};
+use hearth::ops::{Arithmetic, Attention, AttentionSpec, KvCache, KvType, Ops, QkNorm, Tuning};
 use hearth_tests::attention::Context;
 use hearth_tests::kernels::*;
 use pollster::block_on;
@@ -60,7 +60,7 @@ impl Steps {
             let extras = tensor(device, &extras, [1, extras.len()]);
             let (n_kv, head_dim) = (spec.n_kv_heads as usize, spec.head_dim as usize);
             let one = || ops.alloc_kv(n_kv * n_ctx, head_dim, spec.kv);
-            let mut cache = LayerCache::new(one(), one());
+            let mut cache = KvCache::new(one(), one());
             let attention = Attention { spec, rope, extras };
             let mut found = Vec::new();
             for (pos, n) in [(0, first), (first, second)] {

@@ -1,10 +1,9 @@
 //! Drafts: the sampler's rows and drafts on every backend, and answers that are the same with and without drafts.
 
 use hearth::engine::request::{CompletionTokensDetails, Sampling};
-use hearth::ops::Ops;
 use hearth::ops::sampling::draft::{ROWS, draft};
 use hearth::ops::state::{self, STATE_WORDS};
-use hearth::ops::words::read_words;
+use hearth::ops::{Ops, SamplerTables};
 use hearth::{Device, Drafts, Engine, LoadOptions};
 use hearth_tests::kernels::*;
 use hearth_tests::{On, exact, finish, goldens, load_file_with, open, open_measured, prompts};
@@ -22,13 +21,13 @@ fn step(
 ) -> Vec<u32> {
     let ops = Ops::new(&device.burn, tuning(1));
     let vocab = rows[0].len();
-    let mut memory = ops.sample_memory(vocab, n_ctx);
-    ops.write_memory(&mut memory, vocab, context, &[], &[]);
-    ops.write_tokens(&mut memory, 0, context);
+    let mut tables = SamplerTables::new(&ops, vocab, n_ctx);
+    tables.begin(&ops, context, &[], &[]);
+    tables.write_ids(&ops, 0, context);
     let position = context.len() as u32 - 1;
     let mut ids = vec![context[context.len() - 1]];
     ids.extend_from_slice(drafted);
-    let before = state_with(
+    let mut state = state_with(
         &ops,
         &[
             (state::POS, vec![position, ids.len() as u32]),
@@ -37,8 +36,8 @@ fn step(
         ],
     );
     let logits = tensor(device, &rows.concat(), [rows.len(), vocab]);
-    let after = ops.sample(logits, before, &mut memory);
-    block_on(read_words(&after, 0, STATE_WORDS)).unwrap()
+    ops.sample(logits, &mut state, &mut tables);
+    block_on(state.read(0, STATE_WORDS)).unwrap()
 }
 
 /// Tokens of `rows` when each row is sampled alone, on the CPU.

@@ -1,6 +1,7 @@
 //! Prompts interrupted between layers: on a slow GPU, and on the CPU.
 
 use hearth::engine::request::Sampling;
+use hearth_modelfile::config::MAX_CHUNK;
 use hearth_modelfile::container::Value;
 use hearth_tests::reference::check_engine;
 use hearth_tests::{
@@ -74,6 +75,11 @@ fn chunks_in_flight_come_to_the_same() {
         [fast, slow].map(|device| load_with(device, &bytes, exact(1536), 1 << 20).unwrap());
     let prompt: Vec<u32> = (0..1100).map(|i| 5 + i * 37 % 300).collect();
     let expected = greedy(&mut slow, &prompt, 8).unwrap();
+    // The fast device takes chunks as long as there are.
+    (fast.start_ids(prompt.clone(), GREEDY, Some(8), &[])).unwrap();
+    let chunks = (1..).find(|_| block_on(fast.next()).unwrap().phase != "prefill");
+    assert_eq!(chunks, Some(prompt.len().div_ceil(MAX_CHUNK)));
+    greedy(&mut fast, &[9, 8, 7], 1).unwrap();
     for steps in [1, 2] {
         let before = fast.stats().readbacks;
         fast.start_ids(prompt.clone(), GREEDY, Some(8), &[])

@@ -9,7 +9,7 @@ use crate::ops::experts::group::{GroupOp, GroupSpec, Grouped};
 use crate::ops::experts::{ExpertsOp, Routed};
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
 use crate::ops::projection::tile::{LinearOp, LinearSpec, WIDE_FROM, wide_tokens};
-use crate::ops::{Ops, Weight, WeightPart, words};
+use crate::ops::{Ops, StepState, Weight, WeightPart, words};
 
 /// Each token's experts, which projections by expert read besides inputs and weights.
 pub struct Routes {
@@ -50,12 +50,12 @@ impl Slots {
 
 impl Ops {
     /// Returns the `n_used` best experts of each token by the router's logits: [t, n_experts].
-    pub fn route(&self, logits: Tensor<2>, state: &Tensor<2, Int>, n_used: usize) -> Routes {
+    pub fn route(&self, logits: Tensor<2>, state: &StepState, n_used: usize) -> Routes {
         let [t, n_experts] = logits.dims();
         self.count(1);
         let routes = self.keep(Tensor::from_dispatch(Dispatch::route(
             logits.into_dispatch(),
-            state.clone().into_dispatch(),
+            state.words().into_dispatch(),
             n_used,
         )));
         let groups = self.tile_tokens(t, n_used, n_experts).map(|tokens| {
@@ -64,7 +64,7 @@ impl Ops {
             self.count(1);
             let groups = Dispatch::group(
                 routes.clone().into_dispatch(),
-                state.clone().into_dispatch(),
+                state.words().into_dispatch(),
                 spec,
             );
             (Tensor::from_dispatch(groups), spec)
@@ -102,7 +102,7 @@ impl Ops {
         x: &Tensor<2>,
         weights: &[&Weight],
         routes: &Routes,
-        state: &Tensor<2, Int>,
+        state: &StepState,
     ) -> Tensor<2> {
         let [t, n_used2] = routes.routes.dims();
         let n_slots = t * n_used2 / 2;
@@ -141,7 +141,7 @@ impl Ops {
         part: &WeightPart,
         slots: Slots,
         routes: &Tensor<2>,
-        state: &Tensor<2, Int>,
+        state: &StepState,
         y: Tensor<2>,
     ) -> Tensor<2> {
         let lanes = self.tuning.decode_lanes;
@@ -175,7 +175,7 @@ impl Ops {
             part.quants.clone().into_dispatch(),
             part.scales.clone().into_dispatch(),
             routes.clone().into_dispatch(),
-            state.clone().into_dispatch(),
+            state.words().into_dispatch(),
             y.into_dispatch(),
             spec,
         ))
@@ -229,7 +229,7 @@ impl Ops {
         y: Tensor<2>,
         bias: &Tensor<2>,
         routes: &Routes,
-        state: &Tensor<2, Int>,
+        state: &StepState,
     ) -> Tensor<2> {
         let routes = &routes.routes;
         let spec = BiasSpec {
@@ -245,14 +245,14 @@ impl Ops {
         &self,
         slots: Tensor<2>,
         routes: &Routes,
-        state: &Tensor<2, Int>,
+        state: &StepState,
         residual: Tensor<2>,
     ) -> Tensor<2> {
         self.count(1);
         Tensor::from_dispatch(Dispatch::combine(
             slots.into_dispatch(),
             routes.routes.clone().into_dispatch(),
-            state.clone().into_dispatch(),
+            state.words().into_dispatch(),
             residual.into_dispatch(),
         ))
     }

@@ -10,16 +10,16 @@ pub mod tile;
 pub mod weight;
 
 use burn::backend::Dispatch;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
 use crate::ops::projection::tile::{LinearOp, LinearSpec, WIDE_FROM, wide_tokens};
-use crate::ops::{Activation, Attention, AttentionSpec, LayerCache, Norm, Ops, Weight};
+use crate::ops::{Activation, Attention, AttentionSpec, KvCache, Norm, Ops, StepState, Weight};
 use hearth_modelfile::quant::Packing;
 
 impl Ops {
     /// Returns x W^T as a new [t, rows] tensor.
-    pub fn linear(&self, x: &Tensor<2>, weight: &Weight, state: &Tensor<2, Int>) -> Tensor<2> {
+    pub fn linear(&self, x: &Tensor<2>, weight: &Weight, state: &StepState) -> Tensor<2> {
         let t = x.dims()[0];
         let y = Tensor::empty([t, weight.rows], &self.anchor.device());
         self.keep(self.linear_into(x, weight, state, y, false))
@@ -30,7 +30,7 @@ impl Ops {
         &self,
         x: &Tensor<2>,
         weight: &Weight,
-        state: &Tensor<2, Int>,
+        state: &StepState,
         residual: Tensor<2>,
     ) -> Tensor<2> {
         self.linear_into(x, weight, state, residual, true)
@@ -41,7 +41,7 @@ impl Ops {
         &self,
         x: &Tensor<2>,
         weight: &Weight,
-        state: &Tensor<2, Int>,
+        state: &StepState,
         y: Tensor<2>,
         add: bool,
     ) -> Tensor<2> {
@@ -78,7 +78,7 @@ impl Ops {
                 x.clone().into_dispatch(),
                 part.quants.clone().into_dispatch(),
                 part.scales.clone().into_dispatch(),
-                state.clone().into_dispatch(),
+                state.words().into_dispatch(),
                 y,
                 spec,
             );
@@ -94,7 +94,7 @@ impl Ops {
         x: &Tensor<2>,
         weight: &Weight,
         beside: &Tensor<2>,
-        state: &Tensor<2, Int>,
+        state: &StepState,
         y: Tensor<2>,
         input: Input,
         output: Output,
@@ -128,7 +128,7 @@ impl Ops {
                 part.quants.clone().into_dispatch(),
                 part.scales.clone().into_dispatch(),
                 beside.clone().into_dispatch(),
-                state.clone().into_dispatch(),
+                state.words().into_dispatch(),
                 y,
                 spec,
             );
@@ -149,7 +149,7 @@ impl Ops {
         x: &Tensor<2>,
         norm: &Norm,
         weight: &Weight,
-        state: &Tensor<2, Int>,
+        state: &StepState,
     ) -> Tensor<2> {
         if x.dims()[0] == 1 {
             return self.norm_linear_last(x, norm, weight, state);
@@ -172,7 +172,7 @@ impl Ops {
         x: &Tensor<2>,
         norm: &Norm,
         weight: &Weight,
-        state: &Tensor<2, Int>,
+        state: &StepState,
     ) -> Tensor<2> {
         let Some(input) = self.fused_norm(norm, weight.cols) else {
             let h = self.norm(x, norm, state, true);
@@ -188,7 +188,7 @@ impl Ops {
         x: &Tensor<2>,
         norm: Option<&Norm>,
         weight: &Weight,
-        state: &Tensor<2, Int>,
+        state: &StepState,
         activation: Activation,
     ) -> Tensor<2> {
         let in_one = x.dims()[0] == 1 && weight.parts.len() == 1;
@@ -214,9 +214,9 @@ impl Ops {
     pub fn attention_linear(
         &self,
         q: Tensor<2>,
-        cache: &LayerCache,
+        cache: &KvCache,
         weight: &Weight,
-        state: &Tensor<2, Int>,
+        state: &StepState,
         attention: &Attention,
     ) -> Tensor<2> {
         let y = Tensor::empty([q.dims()[0], weight.rows], &self.anchor.device());
@@ -227,9 +227,9 @@ impl Ops {
     pub fn attention_linear_add(
         &self,
         q: Tensor<2>,
-        cache: &LayerCache,
+        cache: &KvCache,
         weight: &Weight,
-        state: &Tensor<2, Int>,
+        state: &StepState,
         residual: Tensor<2>,
         attention: &Attention,
     ) -> Tensor<2> {
@@ -240,9 +240,9 @@ impl Ops {
     fn attention_linear_into(
         &self,
         q: Tensor<2>,
-        cache: &LayerCache,
+        cache: &KvCache,
         weight: &Weight,
-        state: &Tensor<2, Int>,
+        state: &StepState,
         y: Tensor<2>,
         attention: &Attention,
         add: bool,

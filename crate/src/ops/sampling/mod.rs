@@ -17,12 +17,12 @@
 //!   Leviathan et al. 2023, arXiv:2211.17192 (speculation).
 
 pub mod draft;
+mod tables;
 
 use std::collections::BinaryHeap;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
-use burn::tensor::{Int, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::math::exp_all;
@@ -31,11 +31,13 @@ use crate::ops::gpu::{Kernel, launch, wgsl};
 use crate::ops::sampling::draft::ROWS;
 use crate::ops::state;
 
+pub use tables::SamplerTables;
+
 /// Backend extension: sampling on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait SampleOp: Backend {
     /// Returns the state, ready for the next step, and history and tokens including the sampled ids. `history` and
-    /// `bias`: [1, vocab], `tokens`: [1, n_ctx], `allowed`: [1, ceil(vocab / 32)], see [`SampleMemory`].
+    /// `bias`: [1, vocab], `tokens`: [1, n_ctx], `allowed`: [1, ceil(vocab / 32)], see [`SamplerTables`].
     fn sample(
         logits: FloatTensor<Self>,
         state: IntTensor<Self>,
@@ -44,21 +46,6 @@ pub trait SampleOp: Backend {
         tokens: IntTensor<Self>,
         allowed: IntTensor<Self>,
     ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>);
-}
-
-/// The sampler's memory of every token of the vocabulary, and of the context.
-pub struct SampleMemory {
-    /// [1, vocab]: twice the number of times the token was generated, plus 1 if it was in the prompt. Taken out
-    /// during writes.
-    pub(in crate::ops) history: Option<Tensor<2, Int>>,
-    /// [1, vocab]: the bits of an f32 added to the logit.
-    pub(in crate::ops) bias: Option<Tensor<2, Int>>,
-    /// Whether any bias is not 0.
-    pub(in crate::ops) is_biased: bool,
-    /// [1, n_ctx]: the ids of the prompt and the answer, by position. Taken out during writes.
-    pub(in crate::ops) tokens: Option<Tensor<2, Int>>,
-    /// [1, ceil(vocab / 32)]: one bit for each allowed token; ignored unless the state has MASKED set.
-    pub(in crate::ops) allowed: Option<Tensor<2, Int>>,
 }
 
 impl SampleOp for CubeBackend {

@@ -12,8 +12,17 @@ use crate::ops::Ops;
 use crate::ops::words::{gpu_error, gpu_tensor};
 use hearth_modelfile::error::{Error, Result};
 
+/// The recorded steps of a sequence.
+#[derive(Default)]
+pub(crate) struct Recordings {
+    /// A step of one token.
+    pub(crate) decode: Option<StepGraph>,
+    /// A step that checks drafts.
+    pub(crate) drafts: Option<StepGraph>,
+}
+
 /// A captured decode step.
-pub struct StepGraph {
+pub(crate) struct StepGraph {
     graph: Graph,
     /// Memory that the replay writes to; it must not be given to anybody else while the graph lives.
     _kept: Vec<Tensor<2>>,
@@ -25,7 +34,7 @@ impl StepGraph {
     ///
     /// # Errors
     /// [`Error::Gpu`] if the runtime refuses the capture.
-    pub fn capture(ops: &Ops, mut step: impl FnMut()) -> Result<Self> {
+    pub(crate) fn capture(ops: &Ops, mut step: impl FnMut()) -> Result<Self> {
         let client = gpu_tensor(ops.anchor())
             .ok_or_else(|| Error::Internal {
                 what: "StepGraph".into(),
@@ -59,14 +68,14 @@ impl StepGraph {
     ///
     /// # Errors
     /// [`Error::Gpu`] or [`Error::DeviceLost`].
-    pub fn replay(&self) -> Result<()> {
-        // SAFETY: weights, caches and state live in the engine that owns this graph, every intermediate in
-        // `_kept`, and the engine issues all of its work from one thread on one stream.
+    pub(crate) fn replay(&self) -> Result<()> {
+        // SAFETY: weights live in the stepper, layer states and step state in the sequence that owns this graph, every
+        // intermediate in `_kept`, and the stepper issues all of its work from one thread on one stream.
         unsafe { self.graph.replay() }.map_err(|e| gpu_error("replay", &e))
     }
 
     /// Kernel launches of one replay.
-    pub fn dispatches(&self) -> u64 {
+    pub(crate) fn dispatches(&self) -> u64 {
         self.dispatches
     }
 }

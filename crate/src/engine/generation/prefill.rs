@@ -1,0 +1,56 @@
+//! The prompt of a request, a piece at a time.
+
+use super::{Generation, Mode, Resources};
+use crate::device::tune::CHUNK_MS;
+use hearth_modelfile::error::Result;
+
+impl Generation {
+    /// Does a piece of the prompt; true when it was the last and the first token is on its way.
+    pub(super) async fn prefill(&mut self, with: &mut Resources<'_>) -> Result<bool> {
+        let at = self.prefilled;
+        let mut chunk = match self.chunk.take() {
+            Some(chunk) => chunk,
+            None => {
+                let n = (self.prompt.len() - at).min(with.stepper.chunk_len());
+                (with.stepper).begin_chunk(with.sequence, at, &self.prompt[at..at + n])
+            }
+        };
+        with.stepper.run_slice(with.sequence, &mut chunk).await?;
+        if !with.stepper.is_through(&chunk) {
+            self.chunk = Some(chunk);
+            return Ok(false);
+        }
+        self.prefilled += chunk.n;
+        (with.sequence).extend(&self.prompt[at..self.prefilled]);
+        if self.prefilled == self.prompt.len() {
+            with.sequence.take_snapshot();
+            let x = chunk.into_hidden();
+            match self.mode {
+                Mode::Lockstep(_) => self.begin_lockstep(with, x)?,
+                _ => {
+                    with.stepper.sample(with.sequence, &x);
+                    self.read_tokens(with, 1);
+                }
+            }
+            self.await_fences(with, 0).await?;
+            return Ok(true);
+        }
+        // The next one may be launched while this one runs, where that does not make the time to stop too long.
+        let ms = with.stepper.chunk_ms(chunk.n);
+        (self.fences).push_back(with.stepper.fence(with.sequence));
+        let ahead = usize::from(with.stepper.device.is_gpu() && ms < CHUNK_MS / 2.0);
+        self.await_fences(with, ahead).await?;
+        Ok(false)
+    }
+
+    /// Waits until only `left` of the chunks that were launched may be running.
+    async fn await_fences(&mut self, with: &mut Resources<'_>, left: usize) -> Result<()> {
+        while self.fences.len() > left {
+            if let Some(fence) = self.fences.pop_front() {
+                with.stepper.wait(fence).await?;
+                with.stepper.device.check()?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+//! Description of a loaded model.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::model::Transformer;
+use crate::ops::KvType;
+use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::container::Gguf;
+use hearth_modelfile::text::template::{ChatTemplate, ThoughtMarks, ToolStyle};
+
+/// Describes the loaded model.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModelInfo {
+    #[serde(flatten)]
+    pub config: ModelConfig,
+    /// Positions of the KV cache.
+    pub n_ctx: usize,
+    /// Number of weights.
+    pub parameters: u64,
+    /// Bytes of weights on the device.
+    pub weight_bytes: u64,
+    /// Bytes of KV cache on the device.
+    pub kv_bytes: u64,
+    /// Storage type of the KV cache.
+    pub kv_type: KvType,
+    /// The way in which the model writes tool calls; none where its chat template knows no tools.
+    pub tool_style: Option<ToolStyle>,
+    /// The texts round the model's thoughts; none where its chat template does not speak of thoughts.
+    pub thought_marks: Option<ThoughtMarks>,
+    /// Number of tensors by storage type in the file.
+    pub quants: BTreeMap<String, usize>,
+}
+
+impl ModelInfo {
+    pub(crate) fn new(model: &Transformer, template: &ChatTemplate, gguf: &Gguf) -> Self {
+        let mut quants = BTreeMap::new();
+        for tensor in &gguf.tensors {
+            *quants.entry(tensor.dtype.name().to_owned()).or_insert(0) += 1;
+        }
+        Self {
+            n_ctx: model.n_ctx,
+            kv_type: model.kv,
+            tool_style: template.tool_style(),
+            thought_marks: template.thought_marks().cloned(),
+            parameters: (gguf.tensors.iter())
+                .map(|tensor| tensor.shape.iter().product::<u64>())
+                .sum(),
+            weight_bytes: model.weight_bytes,
+            kv_bytes: model.config.kv_bytes(model.n_ctx, model.kv),
+            quants,
+            config: model.config.clone(),
+        }
+    }
+}

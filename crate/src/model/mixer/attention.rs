@@ -1,0 +1,46 @@
+//! Softmax attention over a KV cache.
+
+use burn::tensor::Tensor;
+
+use crate::ops::{Attention, KvCache, KvType, Norm, Ops, StepState, Weight};
+
+/// Attention with its projections.
+pub struct AttentionMixer {
+    /// q, k and v: [(n_heads + 2 n_kv_heads) * head_dim, d_model]
+    pub qkv_proj: Weight,
+    pub attention: Attention,
+    /// [d_model, n_heads * head_dim]
+    pub o_proj: Weight,
+}
+
+impl AttentionMixer {
+    /// Allocates an empty KV cache.
+    pub fn new_cache(&self, ops: &Ops, n_ctx: usize, kv: KvType) -> KvCache {
+        let spec = self.attention.spec;
+        let rows = spec.n_kv_heads as usize * n_ctx;
+        let one = || ops.alloc_kv(rows, spec.head_dim as usize, kv);
+        KvCache::new(one(), one())
+    }
+
+    /// Returns o_proj(attention(norm(x))): [t, d_model]; see [`Mixer::forward`](super::Mixer::forward).
+    pub fn forward(
+        &self,
+        ops: &Ops,
+        x: Tensor<2>,
+        norm: Option<&Norm>,
+        step: &StepState,
+        cache: &mut KvCache,
+        add: bool,
+    ) -> Tensor<2> {
+        let attention = &self.attention;
+        let qkv = match norm {
+            Some(norm) => ops.norm_linear(&x, norm, &self.qkv_proj, step),
+            None => ops.linear(&x, &self.qkv_proj, step),
+        };
+        let q = ops.rope_append(qkv, attention, step, cache);
+        match add {
+            true => ops.attention_linear_add(q, cache, &self.o_proj, step, x, attention),
+            false => ops.attention_linear(q, cache, &self.o_proj, step, attention),
+        }
+    }
+}

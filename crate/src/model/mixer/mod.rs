@@ -1,0 +1,59 @@
+//! Mixers: the part of a layer that lets tokens see each other. Each kind has its own file and its own
+//! [`LayerState`](crate::model::state::LayerState).
+
+mod attention;
+#[cfg(test)]
+pub(crate) mod running_sum;
+
+use burn::tensor::Tensor;
+
+use crate::model::state::LayerState;
+use crate::ops::{KvType, Norm, Ops, StepState};
+
+pub use attention::AttentionMixer;
+
+/// A layer's mixer.
+#[cfg_attr(
+    test,
+    expect(clippy::large_enum_variant, reason = "there is one a layer")
+)]
+pub enum Mixer {
+    Attention(AttentionMixer),
+    #[cfg(test)]
+    RunningSum(running_sum::RunningSum),
+}
+
+impl Mixer {
+    /// Allocates the state that this mixer keeps of a sequence of up to `n_ctx` tokens.
+    pub fn new_state(&self, ops: &Ops, n_ctx: usize, kv: KvType) -> LayerState {
+        match self {
+            Mixer::Attention(attention) => LayerState::Kv(attention.new_cache(ops, n_ctx, kv)),
+            #[cfg(test)]
+            Mixer::RunningSum(sum) => LayerState::RunningSum(sum.new_state(ops)),
+        }
+    }
+
+    /// Returns the block's output for norm(x), or for x if there is no norm: [t, d_model]; with `add` it is added to x,
+    /// in the memory of x. Moves `state` on by the step's tokens.
+    pub fn forward(
+        &self,
+        ops: &Ops,
+        x: Tensor<2>,
+        norm: Option<&Norm>,
+        step: &StepState,
+        state: &mut LayerState,
+        add: bool,
+    ) -> Tensor<2> {
+        match (self, state) {
+            (Mixer::Attention(attention), LayerState::Kv(cache)) => {
+                attention.forward(ops, x, norm, step, cache, add)
+            }
+            #[cfg(test)]
+            (Mixer::RunningSum(sum), LayerState::RunningSum(state)) => {
+                sum.forward(ops, x, norm, step, state, add)
+            }
+            #[cfg(test)]
+            _ => unreachable!("`new_state` made the state of another mixer"),
+        }
+    }
+}

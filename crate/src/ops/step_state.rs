@@ -1,0 +1,82 @@
+//! The buffer of a sequence's step state: see [`crate::ops::state`] for its words.
+
+use burn::tensor::{Int, Tensor};
+
+use crate::ops::Ops;
+use crate::ops::in_place::InPlace;
+use crate::ops::state::{ADJUST, DRAFT, IDS, N_TOKENS, POS, STATE_WORDS, STEP};
+use crate::ops::words::read_words;
+use hearth_modelfile::error::Result;
+
+/// Position, tokens and sampling parameters of a sequence's next step, on the device.
+pub struct StepState {
+    /// [1, n] u32.
+    words: InPlace<Tensor<2, Int>>,
+}
+
+impl StepState {
+    /// Allocates a state whose steps take up to `ids` tokens.
+    pub fn new(ops: &Ops, ids: usize) -> Self {
+        Self {
+            words: InPlace::new(ops.alloc_words(STATE_WORDS.max(IDS + ids))),
+        }
+    }
+
+    /// Returns the words as an operand of an op that reads them.
+    pub(in crate::ops) fn words(&self) -> Tensor<2, Int> {
+        self.words.get().clone()
+    }
+
+    /// Lets an op write the words; returns the op's second result.
+    pub(in crate::ops) fn update_with<R>(
+        &mut self,
+        write: impl FnOnce(Tensor<2, Int>) -> (Tensor<2, Int>, R),
+    ) -> R {
+        self.words.update_with(write)
+    }
+
+    /// Writes `words` from word `at` on.
+    pub fn write(&mut self, ops: &Ops, at: usize, words: Vec<u32>) {
+        self.words.update(|state| ops.write_words(state, at, words));
+    }
+
+    /// Makes `ids`, the first of them at `position`, the tokens of the next step.
+    pub fn begin(&mut self, ops: &Ops, position: usize, ids: &[u32]) {
+        self.seek(ops, position, ids.len());
+        self.write(ops, IDS, ids.to_vec());
+    }
+
+    /// Sets position and number of tokens of the next step, and keeps the ids.
+    pub fn seek(&mut self, ops: &Ops, position: usize, n: usize) {
+        self.write(ops, POS, vec![position as u32, n as u32]);
+    }
+
+    /// Sets the number of tokens sampled so far and the sampling parameters: the words from [`STEP`] on.
+    pub fn set_sampling(&mut self, ops: &Ops, words: Vec<u32>) {
+        self.write(ops, STEP, words);
+    }
+
+    /// Sets how the sampler's tables adjust the logits: bits of [`ADJUST`].
+    pub fn set_adjust(&mut self, ops: &Ops, bits: u32) {
+        self.write(ops, ADJUST, vec![bits]);
+    }
+
+    /// Makes the next step one of a single token, after which up to `most` tokens are drafted; counts rounds from 0.
+    pub fn set_drafts(&mut self, ops: &Ops, most: usize) {
+        self.write(ops, N_TOKENS, vec![1]);
+        self.write(ops, DRAFT, vec![most as u32, 0]);
+    }
+
+    /// Reads `n` words from word `at` on, once the steps launched so far are done.
+    ///
+    /// # Errors
+    /// The errors of [`read_words`].
+    pub fn read(
+        &self,
+        at: usize,
+        n: usize,
+    ) -> impl Future<Output = Result<Vec<u32>>> + use<> + 'static {
+        let words = self.words();
+        async move { read_words(&words, at, n).await }
+    }
+}
