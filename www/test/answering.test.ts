@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { create, useFakeCore } from "../../pkg/test/engine-support.js";
 import { fake } from "../../pkg/test/fake-wasm.js";
+import { said } from "./messages.js";
 import { openPage, type Page } from "./page.js";
 
 useFakeCore();
@@ -34,7 +35,7 @@ describe("a request", () => {
         { role: "user", content: "!echo one two" },
       ],
     });
-    expect(chat.path.value.at(-1)).toMatchObject({ role: "assistant", content: "one two", end: "stop" });
+    expect(chat.path.value.at(-1)).toMatchObject({ role: "assistant", parts: said("one two"), end: "stop" });
   });
 
   it("has the conversation's own system prompt, and all that was said", async () => {
@@ -85,14 +86,14 @@ describe("a request", () => {
     sampling.setSampling({ ...sampling.PRESETS.creative, max_tokens: 9 });
     await chat.send("!echo one two three");
     expect(fake.request).toMatchObject({ temperature: 0, seed: 5, max_tokens: 2, min_p: 0.05 });
-    expect(chat.path.value.at(-1)).toMatchObject({ content: "one two", end: "length" });
+    expect(chat.path.value.at(-1)).toMatchObject({ parts: said("one two"), end: "length" });
   });
 
   it("goes on with an answer that was cut off", async () => {
     const { chat } = await pageWithModel("?max_tokens=1");
     await chat.send("!echo one two");
     const answer = chat.path.value.at(-1);
-    expect(answer).toMatchObject({ content: "one", end: "length" });
+    expect(answer).toMatchObject({ parts: said("one"), end: "length" });
     if (answer === undefined) return;
     await chat.goOn(answer);
     expect(fake.request).toMatchObject({

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { fromFile, ImportError, toJson, toMarkdown, type Bundle } from "../src/store/exchange.js";
 import { pathTo, type Message } from "../src/store/tree.js";
+import { textOf, type Part } from "../src/store/parts.js";
 import { message } from "./messages.js";
 import { random } from "./random.js";
 
@@ -32,14 +33,18 @@ function bundle(seed: number): Bundle {
     messages.push(one as Message);
   }
   const leaf = messages.at(-1)?.id ?? null;
-  return { conversation: { id: "c", title: "A title", created: 1, updated: 2, leaf, system: text() }, messages };
+  return {
+    conversation: { id: "c", title: "A title", created: 1, updated: 2, leaf, system: text() },
+    messages,
+    files: [],
+  };
 }
 
 const shown = ({ conversation, messages }: Bundle): object[] =>
-  pathTo(new Map(messages.map((one) => [one.id, one])), conversation.leaf).map(({ role, content, reasoning }) => ({
-    role,
-    content,
-    reasoning,
+  pathTo(new Map(messages.map((one) => [one.id, one])), conversation.leaf).map((one) => ({
+    role: one.role,
+    content: textOf(one),
+    reasoning: one.reasoning,
   }));
 
 const shape = ({ conversation, messages }: Bundle): object => {
@@ -48,10 +53,10 @@ const shape = ({ conversation, messages }: Bundle): object => {
     title: conversation.title,
     system: conversation.system,
     leaf: place.get(conversation.leaf ?? ""),
-    messages: messages.map(({ parent, role, content, reasoning }) => ({
+    messages: messages.map(({ parent, role, parts, reasoning }) => ({
       parent: parent === null ? null : place.get(parent),
       role,
-      content,
+      parts,
       reasoning,
     })),
   };
@@ -81,13 +86,63 @@ describe("conversations as files", () => {
     }
   });
 
+  it("come back with all their parts and files, and with what this page does not know", () => {
+    const bytes = Uint8Array.from({ length: 100_000 }, (_, at) => at % 256).buffer;
+    const parts = [
+      { type: "image", file: "f1", name: "cat.png", mime: "image/png" },
+      { type: "text", text: "Who speaks here?" },
+      { type: "audio", file: "f2", name: "voice.ogg", mime: "audio/ogg", seconds: 3 },
+      { type: "document", file: "f3", name: "notes.txt", mime: "text/plain" },
+      { type: "sources", sources: [{ title: "Notes", quote: "A hearth is warm.", from: "f3" }] },
+      { type: "hologram", depth: 3 },
+    ] as Part[];
+    const one = { ...message("a", null, 1), parts, mood: "warm" };
+    const conversation = { id: "c", title: "A", created: 1, updated: 2, leaf: "a", system: "", folder: "Fire" };
+    const files = ["f1", "f2", "f3"].map((hash) => ({ conversation: "c", hash, mime: "image/png", bytes }));
+    const [back] = fromFile(toJson([{ conversation, messages: [one], files }]));
+    const id = back?.conversation.id;
+    expect(back).toEqual({
+      conversation: { ...conversation, id, leaf: back?.messages[0]?.id },
+      messages: [{ ...one, id: back?.messages[0]?.id, conversation: id }],
+      files: files.map((file) => ({ ...file, conversation: id })),
+    });
+  });
+
+  it("come in from files of version 1", () => {
+    const old = { id: "m", parent: null, role: "assistant", content: "A place.", reasoning: "Hm.", end: "stop" };
+    const rest = { stats: null, model: "M", created: 5, mood: "warm" };
+    const conversation = { id: "c", title: "A", created: 1, updated: 2, leaf: "m", system: "Be brief." };
+    const file = { format: "hearth-conversations", version: 1 };
+    const text = JSON.stringify({ ...file, conversations: [{ ...conversation, messages: [{ ...old, ...rest }] }] });
+    const [back] = fromFile(text);
+    expect(back?.messages).toEqual([
+      {
+        ...rest,
+        id: back?.conversation.leaf,
+        conversation: back?.conversation.id,
+        parent: null,
+        role: "assistant",
+        parts: [{ type: "text", text: "A place." }],
+        reasoning: "Hm.",
+        end: "stop",
+      },
+    ]);
+    expect([back?.conversation.system, back?.files]).toEqual(["Be brief.", []]);
+  });
+
   it.each([
     ["no conversations", "# Some text\n\nof a page"],
     ["other JSON", '{"messages":[]}'],
     ["broken JSON", '{"format":'],
-    ["another version", '{"format":"hearth-conversations","version":2,"conversations":[]}'],
-    ["a field of another type", toJson([bundle(1)]).replace(/"content": "/, '"content": 5, "x": "')],
+    ["another version", '{"format":"hearth-conversations","version":3,"conversations":[]}'],
+    ["a field of another type", toJson([bundle(1)]).replace(/"reasoning": "/, '"reasoning": 5, "x": "')],
     ["a parent that is not there", toJson([bundle(1)]).replace(/"parent": null/, '"parent": "m9"')],
+    ["a part that is none", toJson([bundle(1)]).replace(/"parts": \[\n/, '"parts": [5,\n')],
+    ["a picture without a file", toJson([bundle(1)]).replace(/"parts": \[\n/, '"parts": [{"type":"image"},\n')],
+    [
+      "bytes that are none",
+      toJson([bundle(1)]).replace('"files": []', '"files": [{"hash":"f","mime":"","base64":"*"}]'),
+    ],
     ["a role of nobody", toJson([bundle(1)]).replace(/"role": "\w+"/, '"role": "system"')],
   ])("are refused where there are %s", (_, text) => {
     expect(() => fromFile(text)).toThrow(ImportError);

@@ -1,5 +1,9 @@
 /** Messages for tests. */
+import { textPart, type Part } from "../src/store/parts.js";
 import type { Message } from "../src/store/tree.js";
+
+/** Returns the parts of a message that is only text. */
+export const said = (text: string): Part[] => (text === "" ? [] : [textPart(text)]);
 
 export function message(id: string, parent: string | null, created = 0, content = id): Message {
   return {
@@ -7,7 +11,7 @@ export function message(id: string, parent: string | null, created = 0, content 
     conversation: "c",
     parent,
     role: "user",
-    content,
+    parts: said(content),
     reasoning: "",
     end: "stop",
     stats: null,

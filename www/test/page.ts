@@ -73,8 +73,10 @@ function methods(store: Store): Omit<Store, "isKept"> {
     draft: (id) => store.draft(id),
     putDraft: (id, text) => store.putDraft(id, text),
     messages: async (id) => structuredClone(await store.messages(id)),
+    files: async (id) => structuredClone(await store.files(id)),
     scan: (visit) => store.scan(visit),
-    put: (conversation, messages) => store.put(structuredClone(conversation), structuredClone(messages)),
+    put: (conversation, messages, files) =>
+      store.put(structuredClone(conversation), structuredClone(messages), structuredClone(files)),
     remove: (id) => store.remove(id),
   };
 }

@@ -2,6 +2,7 @@
 import type { Fit } from "hearth-llm";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { create, FILE, useFakeCore } from "../../pkg/test/engine-support.js";
+import { said } from "./messages.js";
 import { openPage } from "./page.js";
 
 useFakeCore();
@@ -46,7 +47,7 @@ describe("a file that is dropped while a model answers", () => {
     expect([plan.value.name, dialog.value]).toEqual(["none", undefined]);
     await sent;
     expect(model.value).toMatchObject({ name: "running", backend });
-    expect(page.chat.path.value.at(-1)).toMatchObject({ content: "one two", end: "stop" });
+    expect(page.chat.path.value.at(-1)).toMatchObject({ parts: said("one two"), end: "stop" });
   });
 
   it.each([

@@ -35,7 +35,7 @@ async function said(
   const texts: (string | undefined)[] = [];
   for (const id of ["a", "b", "c", "d"]) {
     const conversation = { id, title: id, created: 1, updated: 1, leaf: null, system: "" };
-    await chat.importBundles([{ conversation, messages: [] }]);
+    await chat.importBundles([{ conversation, messages: [], files: [] }]);
     texts.push(toast.value?.text);
     hideToast();
   }

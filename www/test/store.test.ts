@@ -1,6 +1,7 @@
 /** Storage that never answers. */
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { spokenBackend } from "./backends.js";
+import { said } from "./messages.js";
 import { emptyDisk, openPage } from "./page.js";
 
 afterEach(() => {
@@ -44,7 +45,7 @@ describe("a database that does not open", () => {
     });
     end();
     await vi.waitFor(() => {
-      expect(page.chat.path.value.at(-1)).toMatchObject({ content: "A fireplace.", end: "stop" });
+      expect(page.chat.path.value.at(-1)).toMatchObject({ parts: said("A fireplace."), end: "stop" });
     });
   });
 });

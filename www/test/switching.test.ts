@@ -1,6 +1,7 @@
 /** Answers belong to their conversations: opening another one neither ends nor misplaces them. */
 import { HearthError } from "hearth-llm";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { textOf } from "../src/store/parts.js";
 import { choir, type Voice } from "./backends.js";
 import { emptyDisk, kept, openPage, useLocks, type Page } from "./page.js";
 
@@ -22,7 +23,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-const shown = (): string[][] => page.chat.path.value.map(({ content, end }) => [content, end]);
+const shown = (): string[][] => page.chat.path.value.map((one) => [textOf(one), one.end]);
 const live = (): string | undefined => page.chat.answering.value?.text.value;
 
 /** Asks in a new conversation, and returns its id and the end of its answer. */
@@ -34,7 +35,7 @@ function ask(question: string): { id: string; sent: Promise<void> } {
 
 async function stored(id: string): Promise<string[][]> {
   const all = (await kept().messages(id)).sort((a, b) => a.created - b.created);
-  return all.map(({ content, end }) => [content, end]);
+  return all.map((one) => [textOf(one), one.end]);
 }
 
 describe("an answer", () => {

@@ -1,6 +1,7 @@
 /** Tabs that are closed in the middle of an answer, and several tabs at once. */
 import type { Backend, ChatCompletionChunk } from "hearth-llm";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { textOf } from "../src/store/parts.js";
 import { backendOf, chunkOf } from "./backends.js";
 import { emptyDisk, kept, openPage, useLocks, type Page } from "./page.js";
 
@@ -19,7 +20,7 @@ function slowBackend(said: string): { backend: Backend; end: () => void } {
 }
 
 const titles = ({ chat }: Page): string[] => chat.conversations.value.map(({ title }) => title);
-const shown = ({ chat }: Page): string[][] => chat.path.value.map(({ content, end }) => [content, end]);
+const shown = ({ chat }: Page): string[][] => chat.path.value.map((one) => [textOf(one), one.end]);
 
 beforeEach(() => {
   emptyDisk();
@@ -43,7 +44,7 @@ describe("a tab that ends in an answer", () => {
     await vi.advanceTimersByTimeAsync(2000);
     const [head] = await kept().conversations();
     const messages = await kept().messages(head?.id ?? "");
-    expect(messages.map(({ content, end }) => [content, end])).toEqual([
+    expect(messages.map((one) => [textOf(one), one.end])).toEqual([
       ["What is a hearth?", "stop"],
       ["The fire is", "running"],
     ]);
@@ -182,7 +183,7 @@ describe("a conversation that is chosen", () => {
     const page = await openPage();
     for (const id of ["a", "b"]) {
       const conversation = { id, title: id, created: 1, updated: 1, leaf: null, system: "" };
-      await page.chat.importBundles([{ conversation, messages: [] }]);
+      await page.chat.importBundles([{ conversation, messages: [], files: [] }]);
     }
     const read = kept().messages.bind(kept());
     let release = (): void => undefined;

@@ -49,9 +49,11 @@ export interface KeptMessage {
   stats: { prompt: number; cached: number } | null;
 }
 
-/** Returns the messages in IndexedDB. */
-export function keptMessages(chat: Chat): Promise<KeptMessage[]> {
-  return keptAll(chat, "messages");
+/** Returns the messages in IndexedDB, each with the text of its parts as `content`. */
+export async function keptMessages(chat: Chat): Promise<KeptMessage[]> {
+  type Kept = Omit<KeptMessage, "content"> & { parts: { text?: string }[] };
+  const kept = await keptAll<Kept>(chat, "messages");
+  return kept.map((message) => ({ ...message, content: message.parts.map(({ text = "" }) => text).join("") }));
 }
 
 /** Returns the drafts of all conversations. */

@@ -7,6 +7,7 @@ import {
   type ChatCompletionMessageParam,
   type CompletionUsage,
 } from "hearth-llm";
+import { textOf, withText } from "../store/parts.js";
 import type { AnswerStats, Message } from "../store/tree.js";
 import { record } from "./performance.js";
 import { requestSampling } from "./sampling.js";
@@ -36,7 +37,7 @@ export class Answering {
   ) {
     this.id = message.id;
     this.#message = message;
-    this.text = signal(message.content);
+    this.text = signal(textOf(message));
     this.reasoning.value = message.reasoning;
     this.done = this.#run(backend, toMessages(system, before), onDraft);
   }
@@ -57,7 +58,7 @@ export class Answering {
     onDraft: (message: Message) => void,
   ): Promise<{ result: Message | undefined; error: unknown }> {
     const clock = new AnswerClock();
-    const isContinued = this.#message.content !== "" || this.#message.reasoning !== "";
+    const isContinued = textOf(this.#message) !== "" || this.#message.reasoning !== "";
     if (isContinued) messages.push(toParam(this.#message));
     const draft = setInterval(() => {
       // Without a word there is nothing to lose, and an answer that fails would have to be deleted.
@@ -96,13 +97,14 @@ export class Answering {
     }
     if (this.stats.value !== null) record(this.stats.value);
     const result = this.#ended(end);
-    const isNothing = result.content === "" && result.reasoning === "" && error !== undefined;
+    const isNothing = textOf(result) === "" && result.reasoning === "" && error !== undefined;
     return { result: isNothing ? undefined : result, error };
   }
 
   #ended(end: Message["end"]): Message {
     const { text, reasoning, stats } = this;
-    return { ...this.#message, content: text.peek(), reasoning: reasoning.peek(), stats: stats.peek(), end };
+    const parts = withText(this.#message.parts, text.peek());
+    return { ...this.#message, parts, reasoning: reasoning.peek(), stats: stats.peek(), end };
   }
 }
 
@@ -111,8 +113,9 @@ function toMessages(system: string, path: readonly Message[]): ChatCompletionMes
   return system.trim() === "" ? messages : [{ role: "system", content: system }, ...messages];
 }
 
-function toParam({ role, content, reasoning }: Message): ChatCompletionMessageParam {
-  return { role, content, ...(reasoning === "" ? {} : { reasoning_content: reasoning }) };
+function toParam(message: Message): ChatCompletionMessageParam {
+  const { role, reasoning } = message;
+  return { role, content: textOf(message), ...(reasoning === "" ? {} : { reasoning_content: reasoning }) };
 }
 
 /** Measures the time to the first token, and the speed from then on. */

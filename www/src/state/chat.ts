@@ -2,6 +2,7 @@
 import { batch, computed, signal } from "@preact/signals";
 import type { Conversation } from "../store/db.js";
 import type { Bundle } from "../store/exchange.js";
+import { textOf, textPart, withText, type Part } from "../store/parts.js";
 import { childrenOf, newestLeaf, pathTo, titleOf, type Message, type Tree } from "../store/tree.js";
 import { Answering } from "./answering.js";
 import { answerings, failures, setAnswering, setFailure } from "./answers.js";
@@ -126,20 +127,20 @@ export async function switchBranch(message: Message, step: 1 | -1): Promise<void
   await save({ ...open, leaf: newestLeaf(children.value, next.id) }, []);
 }
 
-export async function send(content: string): Promise<void> {
-  await ask(current.value?.leaf ?? null, content);
+export async function send(text: string): Promise<void> {
+  await ask(current.value?.leaf ?? null, [textPart(text)]);
 }
 
 /** Asks another question in place of this one; the old one stays as a branch. */
-export async function edit(message: Message, content: string): Promise<void> {
-  await ask(message.parent, content);
+export async function edit(message: Message, text: string): Promise<void> {
+  await ask(message.parent, withText(message.parts, text));
 }
 
-async function ask(parent: string | null, content: string): Promise<void> {
+async function ask(parent: string | null, parts: Part[]): Promise<void> {
   if (!canAsk.value) return;
   const now = Date.now();
-  const open = current.value ?? newHead(content, now);
-  const question = newMessage(open.id, parent, "user", content);
+  const open = current.value ?? newHead(textOf({ parts }), now);
+  const question = newMessage(open.id, parent, "user", parts);
   batch(() => {
     setFailure(open.id, undefined);
     current.value = open;
@@ -166,7 +167,7 @@ export async function goOn(message: Message): Promise<void> {
 }
 
 async function answer(question: Message): Promise<void> {
-  const message = newMessage(question.conversation, question.id, "assistant", "");
+  const message = newMessage(question.conversation, question.id, "assistant", []);
   await run({ ...message, end: "running", model: backend.value?.model.name ?? "" });
 }
 
@@ -259,7 +260,11 @@ export async function bundles(id?: string): Promise<Bundle[]> {
   const wanted = conversations.value.filter((conversation) => id === undefined || conversation.id === id);
   const store = await opened();
   return Promise.all(
-    wanted.map(async (conversation) => ({ conversation, messages: await store.messages(conversation.id) })),
+    wanted.map(async (conversation) => {
+      const { id } = conversation;
+      const [messages, files] = await Promise.all([store.messages(id), store.files(id)]);
+      return { conversation, messages, files };
+    }),
   );
 }
 
@@ -271,8 +276,8 @@ export async function importBundles(all: readonly Bundle[]): Promise<void> {
 
 async function bringIn(all: readonly Bundle[]): Promise<void> {
   const store = await opened();
-  for (const { conversation, messages } of all) {
-    await store.put(conversation, messages);
+  for (const { conversation, messages, files } of all) {
+    await store.put(conversation, messages, files);
     list(conversation);
     tell({ id: conversation.id, state: "changed" });
   }
@@ -284,8 +289,10 @@ export async function search(words: string): Promise<Map<string, string>> {
   const wanted = words.toLocaleLowerCase();
   await (
     await opened()
-  ).scan(({ conversation, content }) => {
+  ).scan((message) => {
+    const { conversation } = message;
     if (found.has(conversation)) return true;
+    const content = textOf(message);
     const at = content.toLocaleLowerCase().indexOf(wanted);
     if (at >= 0) found.set(conversation, content.slice(Math.max(0, at - 24), at + 60).replace(/\s+/g, " "));
     return true;
@@ -348,13 +355,13 @@ function newHead(question: string, now: number): Conversation {
   };
 }
 
-function newMessage(conversation: string, parent: string | null, role: Message["role"], content: string): Message {
+function newMessage(conversation: string, parent: string | null, role: Message["role"], parts: Part[]): Message {
   return {
     id: crypto.randomUUID(),
     conversation,
     parent,
     role,
-    content,
+    parts,
     reasoning: "",
     end: "stop",
     stats: null,

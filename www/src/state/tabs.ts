@@ -1,6 +1,7 @@
 /** Coordination between tabs: they notify each other of changes, and only one at a time answers in a conversation. */
 import { signal } from "@preact/signals";
 import type { Message } from "../store/tree.js";
+import { VERSION } from "../store/upgrade.js";
 
 export type News =
   | { id: string; state: "changed" | "removed" | "begun" }
@@ -12,7 +13,9 @@ export const elsewhere = signal<ReadonlySet<string>>(new Set());
 
 /** Time to wait for an answer that is just ending in another tab. */
 const WAIT_MS = 1000;
-const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("hearth-conversations") : undefined;
+/** Only pages with the same format of messages talk to each other: others lose the database to the newer one anyway. */
+const CHANNEL = `hearth-conversations-${String(VERSION)}`;
+const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel(CHANNEL) : undefined;
 /** Absent without https; then tabs only notify each other. */
 const locks = (navigator as Partial<Navigator>).locks;
 const nameOf = (id: string): string => `hearth-conversation-${id}`;

@@ -1,6 +1,7 @@
 /** Storage of conversations: IndexedDB, or the page's memory if the browser refuses it. */
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
 import type { Message } from "./tree.js";
+import { upgrade, VERSION } from "./upgrade.js";
 
 export interface Conversation {
   id: string;
@@ -13,16 +14,26 @@ export interface Conversation {
   system: string;
 }
 
+/** The bytes of a file in a conversation's messages. A conversation takes its files with it when it is deleted. */
+export interface StoredFile {
+  conversation: string;
+  /** SHA-256 in hexadecimal digits. */
+  hash: string;
+  mime: string;
+  bytes: ArrayBuffer;
+}
+
 export interface Store {
   /** Whether writes outlast the page. */
   readonly isKept: boolean;
   conversations(): Promise<Conversation[]>;
   conversation(id: string): Promise<Conversation | undefined>;
   messages(conversation: string): Promise<Message[]>;
+  files(conversation: string): Promise<StoredFile[]>;
   /** Visits all messages of all conversations one after another, until `visit` returns false. */
   scan(visit: (message: Message) => boolean): Promise<void>;
   /** Writes everything or nothing. */
-  put(conversation: Conversation, messages: readonly Message[]): Promise<void>;
+  put(conversation: Conversation, messages: readonly Message[], files?: readonly StoredFile[]): Promise<void>;
   remove(conversation: string): Promise<void>;
   /** Returns the unsent text of a conversation; "" if there is none. */
   draft(conversation: string): Promise<string>;
@@ -33,10 +44,10 @@ interface Schema extends DBSchema {
   conversations: { key: string; value: Conversation };
   messages: { key: string; value: Message; indexes: { conversation: string } };
   drafts: { key: string; value: string };
+  files: { key: [string, string]; value: StoredFile; indexes: { conversation: string } };
 }
 
 const NAME = "hearth";
-const VERSION = 2;
 /** Messages read at a time: one by one is slow, and all of them may exceed memory. */
 const BATCH = 1000;
 /**
@@ -69,13 +80,7 @@ export async function openStore(): Promise<Store> {
 /** Opens the database; rejects without IndexedDB, where `openDB` itself would throw. */
 async function openDatabase(): Promise<IDBPDatabase<Schema>> {
   return await openDB<Schema>(NAME, VERSION, {
-    upgrade(db, version) {
-      if (version < 1) {
-        db.createObjectStore("conversations", { keyPath: "id" });
-        db.createObjectStore("messages", { keyPath: "id" }).createIndex("conversation", "conversation");
-      }
-      db.createObjectStore("drafts");
-    },
+    upgrade: (db, from, _to, change) => upgrade(db, from, change),
     // A newer page in another tab wants to change the format.
     blocking: (_current, _blocked, event) => {
       (event.target as IDBDatabase | null)?.close();
@@ -112,6 +117,10 @@ class DatabaseStore implements Store {
     return this.#db.getAllFromIndex("messages", "conversation", conversation);
   }
 
+  files(conversation: string): Promise<StoredFile[]> {
+    return this.#db.getAllFromIndex("files", "conversation", conversation);
+  }
+
   async scan(visit: (message: Message) => boolean): Promise<void> {
     for (let from: IDBKeyRange | null = null; ;) {
       const some: Message[] = await this.#db.getAll("messages", from, BATCH);
@@ -121,17 +130,24 @@ class DatabaseStore implements Store {
     }
   }
 
-  async put(conversation: Conversation, messages: readonly Message[]): Promise<void> {
-    const transaction = this.#db.transaction(["conversations", "messages"], "readwrite");
+  async put(
+    conversation: Conversation,
+    messages: readonly Message[],
+    files: readonly StoredFile[] = [],
+  ): Promise<void> {
+    const transaction = this.#db.transaction(["conversations", "messages", "files"], "readwrite");
     const all: Promise<unknown>[] = messages.map((message) => transaction.objectStore("messages").put(message));
+    all.push(...files.map((file) => transaction.objectStore("files").put(file)));
     await Promise.all([...all, transaction.objectStore("conversations").put(conversation), transaction.done]);
   }
 
   async remove(conversation: string): Promise<void> {
-    const transaction = this.#db.transaction(["conversations", "messages", "drafts"], "readwrite");
-    const messages = transaction.objectStore("messages");
+    const transaction = this.#db.transaction(["conversations", "messages", "drafts", "files"], "readwrite");
+    const [messages, files] = [transaction.objectStore("messages"), transaction.objectStore("files")];
     const keys = await messages.index("conversation").getAllKeys(conversation);
     const all: Promise<unknown>[] = keys.map((key) => messages.delete(key));
+    const hashes = await files.index("conversation").getAllKeys(conversation);
+    all.push(...hashes.map((key) => files.delete(key)));
     all.push(transaction.objectStore("drafts").delete(conversation));
     await Promise.all([...all, transaction.objectStore("conversations").delete(conversation), transaction.done]);
   }
@@ -142,6 +158,7 @@ class MemoryStore implements Store {
   readonly #conversations = new Map<string, Conversation>();
   readonly #messages = new Map<string, Map<string, Message>>();
   readonly #drafts = new Map<string, string>();
+  readonly #files = new Map<string, Map<string, StoredFile>>();
 
   conversations(): Promise<Conversation[]> {
     return Promise.resolve([...this.#conversations.values()]);
@@ -164,6 +181,10 @@ class MemoryStore implements Store {
     return Promise.resolve([...(this.#messages.get(conversation)?.values() ?? [])]);
   }
 
+  files(conversation: string): Promise<StoredFile[]> {
+    return Promise.resolve([...(this.#files.get(conversation)?.values() ?? [])]);
+  }
+
   scan(visit: (message: Message) => boolean): Promise<void> {
     for (const messages of this.#messages.values()) {
       for (const message of messages.values()) if (!visit(message)) return Promise.resolve();
@@ -171,17 +192,21 @@ class MemoryStore implements Store {
     return Promise.resolve();
   }
 
-  put(conversation: Conversation, messages: readonly Message[]): Promise<void> {
+  put(conversation: Conversation, messages: readonly Message[], files: readonly StoredFile[] = []): Promise<void> {
     this.#conversations.set(conversation.id, conversation);
     const kept = this.#messages.get(conversation.id) ?? new Map<string, Message>();
     for (const message of messages) kept.set(message.id, message);
     this.#messages.set(conversation.id, kept);
+    const bytes = this.#files.get(conversation.id) ?? new Map<string, StoredFile>();
+    for (const file of files) bytes.set(file.hash, file);
+    this.#files.set(conversation.id, bytes);
     return Promise.resolve();
   }
 
   remove(conversation: string): Promise<void> {
     this.#conversations.delete(conversation);
     this.#messages.delete(conversation);
+    this.#files.delete(conversation);
     this.#drafts.delete(conversation);
     return Promise.resolve();
   }

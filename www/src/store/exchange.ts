@@ -1,17 +1,25 @@
 /** Conversations as files: JSON keeps all branches; Markdown holds what was on the screen, to read and to share. */
-import type { Conversation } from "./db.js";
+import { fromBase64, toBase64 } from "../lib/base64.js";
+import type { Conversation, StoredFile } from "./db.js";
+import { textOf, textPart, type FilePart, type Part } from "./parts.js";
 import { isTree, pathTo, titleOf, type AnswerStats, type Message } from "./tree.js";
 
 export interface Bundle {
   conversation: Conversation;
   messages: Message[];
+  files: StoredFile[];
 }
 
 const FORMAT = "hearth-conversations";
-const VERSION = 1;
+/** Version written; both are read. In version 1 a message had `content`, a text, instead of parts. */
+const VERSION = 2;
 
 export function toJson(bundles: readonly Bundle[]): string {
-  const conversations = bundles.map(({ conversation, messages }) => ({ ...conversation, messages }));
+  const conversations = bundles.map(({ conversation, messages, files }) => ({
+    ...conversation,
+    messages,
+    files: files.map(({ hash, mime, bytes }) => ({ hash, mime, base64: toBase64(bytes) })),
+  }));
   return JSON.stringify({ format: FORMAT, version: VERSION, conversations }, null, 1);
 }
 
@@ -24,10 +32,11 @@ export function toMarkdown({ conversation, messages }: Bundle): string {
   const path = pathTo(new Map(messages.map((message) => [message.id, message])), conversation.leaf);
   const parts = [`# ${oneLine(conversation.title)}`];
   if (conversation.system !== "") parts.push(`<!-- hearth:system -->`, escaped(conversation.system));
-  for (const { role, content, reasoning, model } of path) {
+  for (const message of path) {
+    const { role, reasoning, model } = message;
     if (reasoning !== "") parts.push(`<!-- hearth:thoughts -->`, escaped(reasoning));
     const by = role === "assistant" && model !== "" ? ` ${oneLine(model).replaceAll("-->", "")}` : "";
-    parts.push(`<!-- hearth:${role}${by} -->`, escaped(content));
+    parts.push(`<!-- hearth:${role}${by} -->`, escaped(textOf(message)));
   }
   return `${parts.join("\n\n")}\n`;
 }
@@ -52,8 +61,9 @@ function fromJson(text: string): Bundle[] {
     throw new ImportError("json");
   }
   if (!isObject(file) || file.format !== FORMAT || !Array.isArray(file.conversations)) throw new ImportError("format");
-  if (file.version !== VERSION) throw new ImportError("version");
-  return file.conversations.map(toBundle);
+  const { version } = file;
+  if (version !== 1 && version !== VERSION) throw new ImportError("version");
+  return file.conversations.map((conversation) => toBundle(conversation, version));
 }
 
 type Fields = Record<string, unknown>;
@@ -68,14 +78,21 @@ const count = (value: unknown): number => {
 };
 const orNull = <T>(read: (value: unknown) => T, value: unknown): T | null => (value === null ? null : read(value));
 
-function toBundle(value: unknown): Bundle {
+/** Reads a conversation. Fields that are not known here are kept: they may be another page's. */
+function toBundle(value: unknown, version: 1 | 2): Bundle {
   if (!isObject(value) || !Array.isArray(value.messages)) throw new ImportError("field");
   const id = crypto.randomUUID();
-  const messages = value.messages.map((message) => toMessage(message, id));
+  const messages = value.messages.map((message) => toMessage(message, id, version));
   if (!isTree(messages)) throw new ImportError("tree");
   const ids = new Map(messages.map((message) => [message.id, crypto.randomUUID()]));
   const renamed = (old: string | null): string | null => (old === null ? null : (ids.get(old) ?? null));
+  const { files = [] } = value;
+  const others: Fields = { ...value };
+  delete others.messages;
+  delete others.files;
+  if (!Array.isArray(files)) throw new ImportError("field");
   const conversation: Conversation = {
+    ...others,
     id,
     title: text(value.title),
     created: count(value.created),
@@ -90,25 +107,60 @@ function toBundle(value: unknown): Bundle {
       id: ids.get(message.id) ?? message.id,
       parent: renamed(message.parent),
     })),
+    files: files.map((file) => toFile(file, id)),
   };
 }
 
-function toMessage(value: unknown, conversation: string): Message {
+function toMessage(value: unknown, conversation: string, version: 1 | 2): Message {
   if (!isObject(value)) throw new ImportError("field");
-  const { role, end } = value;
+  const { content, ...others } = value;
+  const { role, end } = others;
   if (role !== "user" && role !== "assistant") throw new ImportError("field");
   return {
+    ...(version === 1 ? others : value),
     id: text(value.id),
     conversation,
     parent: orNull(text, value.parent),
     role,
-    content: text(value.content),
+    parts: version === 1 ? partsOf(text(content)) : toParts(value.parts),
     reasoning: text(value.reasoning),
     end: end === "stop" || end === "length" ? end : "stopped",
     stats: orNull(toStats, value.stats),
     model: text(value.model),
     created: count(value.created),
   };
+}
+
+const partsOf = (content: string): Part[] => (content === "" ? [] : [textPart(content)]);
+
+const FILES: readonly unknown[] = ["image", "audio", "document"] satisfies FilePart["type"][];
+
+/** Checks the parts of the known types; others are kept without being shown. */
+function toParts(value: unknown): Part[] {
+  if (!Array.isArray(value)) throw new ImportError("field");
+  for (const part of value as unknown[]) {
+    if (!isObject(part)) throw new ImportError("field");
+    if (part.type === "text") text(part.text);
+    else if (FILES.includes(part.type)) [part.file, part.name, part.mime].forEach(text);
+    else if (part.type === "sources") {
+      if (!Array.isArray(part.sources)) throw new ImportError("field");
+      for (const source of part.sources as unknown[]) {
+        if (!isObject(source)) throw new ImportError("field");
+        [source.title, source.quote, source.from].forEach(text);
+      }
+    } else text(part.type);
+  }
+  return value as Part[];
+}
+
+function toFile(value: unknown, conversation: string): StoredFile {
+  if (!isObject(value)) throw new ImportError("field");
+  const base64 = text(value.base64);
+  try {
+    return { conversation, hash: text(value.hash), mime: text(value.mime), bytes: fromBase64(base64) };
+  } catch {
+    throw new ImportError("field");
+  }
 }
 
 function toStats(value: unknown): AnswerStats {
@@ -148,7 +200,7 @@ function fromMarkdown(source: string, now: number): Bundle {
         conversation: id,
         parent: conversation.leaf,
         role: kind === "user" ? "user" : "assistant",
-        content,
+        parts: partsOf(content),
         reasoning,
         end: "stop",
         stats: null,
@@ -161,8 +213,8 @@ function fromMarkdown(source: string, now: number): Bundle {
     }
   }
   if (messages.length === 0) throw new ImportError("format");
-  conversation.title ||= titleOf(messages[0]?.content ?? "");
-  return { conversation, messages };
+  conversation.title ||= titleOf(messages[0] === undefined ? "" : textOf(messages[0]));
+  return { conversation, messages, files: [] };
 }
 
 function trimmed(lines: string[]): string[] {

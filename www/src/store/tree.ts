@@ -2,6 +2,7 @@
  * A conversation is a tree: editing a question or asking again adds a branch alongside the old one. The page shows the
  * path from the first message to one leaf.
  */
+import type { Part } from "./parts.js";
 
 export interface AnswerStats {
   tokens: number;
@@ -25,7 +26,7 @@ export interface Message {
   conversation: string;
   parent: string | null;
   role: "user" | "assistant";
-  content: string;
+  parts: Part[];
   /** The model's reasoning before its answer. */
   reasoning: string;
   end: AnswerEnd;

@@ -7,6 +7,7 @@ import { isEscape, isSubmit } from "../lib/keys.js";
 import { MarkdownView } from "../markdown/render.js";
 import { answering, branchesOf, canAsk, edit, goOn, regenerate, switchBranch } from "../state/chat.js";
 import { backend } from "../state/model.js";
+import { textOf } from "../store/parts.js";
 import type { AnswerEnd, AnswerStats, Message } from "../store/tree.js";
 import { language, t } from "../text/index.js";
 import { IconButton } from "./icons.js";
@@ -24,7 +25,7 @@ export const MessageView = memo(function MessageView({ message, isLast }: Props)
 
 function Question({ message }: { message: Message }): JSX.Element {
   const isEditing = useSignal(false);
-  const { content } = message;
+  const content = textOf(message);
   if (isEditing.value) {
     return (
       <article class="message user editing" data-id={message.id}>
@@ -114,7 +115,7 @@ function QuestionEditor({
 
 function Answer({ message, isLast }: Props): JSX.Element {
   const live = answering.value?.id === message.id ? answering.value : undefined;
-  const content = live?.text.value ?? message.content;
+  const content = live?.text.value ?? textOf(message);
   const reasoning = live?.reasoning.value ?? message.reasoning;
   const stats = live === undefined ? message.stats : live.stats.value;
   const state = live === undefined ? message.end : live.hasBegun.value ? "streaming" : "waiting";

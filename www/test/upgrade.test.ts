@@ -1,0 +1,117 @@
+/** Databases as earlier versions of the page wrote them, opened by this one. */
+import "fake-indexeddb/auto";
+import { IDBFactory } from "fake-indexeddb";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { openStore, type Store, type StoredFile } from "../src/store/db.js";
+import type { Message } from "../src/store/tree.js";
+import { message, said } from "./messages.js";
+
+const CONVERSATION = { id: "c", title: "Hearths", created: 1, updated: 2, leaf: "b", system: "Be brief." };
+const STATS = { tokens: 3, drafted: 1, rejected: 0, prompt: 5, cached: 2, firstToken: 0.5, tokensPerSecond: null };
+const REST = { conversation: "c", reasoning: "", end: "stop", stats: null, model: "", created: 1 };
+const OLD_MESSAGES = [
+  { ...REST, id: "a", parent: null, role: "user", content: "What is a hearth? 🙂" },
+  { ...REST, id: "b", parent: "a", role: "assistant", content: "A place.", reasoning: "Hm.", stats: STATS, model: "M" },
+  // Another version of the answer, stopped before its first word, with a field that is known to nobody.
+  { ...REST, id: "d", parent: "a", role: "assistant", content: "", end: "stopped", mood: "warm" },
+  { ...REST, id: "e", conversation: "other", parent: null, role: "user", content: "Elsewhere" },
+];
+
+/** Writes a database exactly as the page of that version did, which is no longer in the sources. */
+async function writeOld(version: 1 | 2): Promise<void> {
+  const request = indexedDB.open("hearth", version);
+  await new Promise<void>((resolve, reject) => {
+    request.onupgradeneeded = () => {
+      const db = request.result;
+      db.createObjectStore("conversations", { keyPath: "id" });
+      db.createObjectStore("messages", { keyPath: "id" }).createIndex("conversation", "conversation");
+      if (version === 2) db.createObjectStore("drafts");
+    };
+    request.onerror = () => {
+      reject(new Error("the old database was not written"));
+    };
+    request.onsuccess = () => {
+      const stores = [...request.result.objectStoreNames];
+      const transaction = request.result.transaction(stores, "readwrite");
+      transaction.objectStore("conversations").put(CONVERSATION);
+      for (const old of OLD_MESSAGES) transaction.objectStore("messages").put(old);
+      if (version === 2) transaction.objectStore("drafts").put("And a st", "c");
+      transaction.oncomplete = () => {
+        request.result.close();
+        resolve();
+      };
+    };
+  });
+}
+
+const NEW_MESSAGES = OLD_MESSAGES.map(({ content, ...others }) => ({ ...others, parts: said(content) }));
+
+async function contents(store: Store): Promise<unknown> {
+  const all: Message[] = [];
+  await store.scan((one) => all.push(one) > 0);
+  return { conversations: await store.conversations(), messages: all, draft: await store.draft("c") };
+}
+
+beforeEach(() => {
+  vi.stubGlobal("indexedDB", new IDBFactory());
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+
+describe("a database of an earlier version", () => {
+  it.each([1, 2] as const)("is opened with all that is in it: version %i", async (version) => {
+    await writeOld(version);
+    const store = await openStore();
+    expect(store.isKept).toBe(true);
+    expect(await contents(store)).toEqual({
+      conversations: [CONVERSATION],
+      messages: NEW_MESSAGES,
+      draft: version === 2 ? "And a st" : "",
+    });
+    expect(await store.messages("c")).toEqual(NEW_MESSAGES.slice(0, 3));
+    expect(await store.files("c")).toEqual([]);
+    // It is upgraded once.
+    expect(await contents(await openStore())).toEqual(await contents(store));
+  });
+
+  it("is left as it was by an upgrade that fails, and upgraded by the next page", async () => {
+    await writeOld(2);
+    const update = vi.spyOn(IDBCursor.prototype, "update");
+    update.mockImplementationOnce(() => {
+      throw new Error("the disk is full");
+    });
+    expect((await openStore()).isKept).toBe(false);
+    update.mockRestore();
+    const store = await openStore();
+    expect(store.isKept).toBe(true);
+    expect(await contents(store)).toMatchObject({ messages: NEW_MESSAGES, draft: "And a st" });
+  });
+});
+
+describe.each(["on the disk", "in memory"])("a store %s", (place) => {
+  const file = (conversation: string, hash: string): StoredFile => ({
+    conversation,
+    hash,
+    mime: "image/png",
+    bytes: Uint8Array.of(1, 2, 255).buffer,
+  });
+
+  it("keeps files with their conversation, and deletes them with it", async () => {
+    if (place === "in memory") vi.stubGlobal("indexedDB", undefined);
+    const store = await openStore();
+    expect(store.isKept).toBe(place === "on the disk");
+    const picture = { type: "image", file: "f1", name: "cat.png", mime: "image/png" } as const;
+    const asked = { ...message("a", null), parts: [picture, ...said("What is this?")] };
+    await store.put(CONVERSATION, [asked], [file("c", "f1"), file("c", "f2")]);
+    // The same picture in another conversation.
+    await store.put({ ...CONVERSATION, id: "other" }, [], [file("other", "f1")]);
+    expect(await store.messages("c")).toEqual([asked]);
+    expect(await store.files("c")).toEqual([file("c", "f1"), file("c", "f2")]);
+    await store.remove("c");
+    expect([await store.messages("c"), await store.files("c")]).toEqual([[], []]);
+    expect(await store.files("other")).toEqual([file("other", "f1")]);
+  });
+});
