@@ -3,6 +3,8 @@ import type { Fit } from "hearth-llm";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { create, FILE, useFakeCore } from "../../pkg/test/engine-support.js";
 import { said } from "./messages.js";
+import { toJson } from "../src/store/exchange.js";
+import { message } from "./messages.js";
 import { openPage } from "./page.js";
 
 useFakeCore();
@@ -24,14 +26,14 @@ async function pick(...files: File[]) {
   }));
   const page = await openPage("?device=cpu");
   const { backend } = await create();
-  const [{ pickFiles }, { model }, { plan }, { toast }, { dialog }] = await Promise.all([
-    import("../src/ui/start.js"),
+  const [{ takeFiles }, { model }, { plan }, { toast }, { dialog }] = await Promise.all([
+    import("../src/ui/intake.js"),
     import("../src/state/model.js"),
     import("../src/state/plan.js"),
     import("../src/state/toast.js"),
     import("../src/ui/dialogs.js"),
   ]);
-  return { page, backend, model, plan, toast, dialog, drop: () => pickFiles(files) };
+  return { page, backend, model, plan, toast, dialog, drop: () => takeFiles(files) };
 }
 
 const picture = (): File => new File(["\x89PNG\r\n"], "cat.png");
@@ -60,6 +62,28 @@ describe("a file that is dropped while a model answers", () => {
     expect(plan.value.name).not.toBe("none");
     expect(dialog.value).toBe("models");
     expect(model.value).toMatchObject({ name: "running", backend });
+  });
+});
+
+describe("conversations that are dropped", () => {
+  it.each(["A title.json", "notes.bin"])("are imported, whatever the file is called: %s", async (name) => {
+    const conversation = { id: "c", title: "A title", created: 1, updated: 2, leaf: "a", system: "" };
+    const text = toJson([{ conversation, messages: [message("a", null)], files: [] }]);
+    const { page, backend, model, plan, toast, drop } = await pick(new File([text], name));
+    page.use(backend);
+    await drop();
+    expect(toast.value?.text).toBe("1 conversation imported");
+    expect(page.chat.current.value?.title).toBe("A title");
+    expect([model.value.name, plan.value.name]).toEqual(["running", "none"]);
+  });
+
+  it("are refused if they are damaged, and nothing is lost", async () => {
+    const text = '{"format":"hearth-conversations","version":1,"conversations":[{}]}';
+    const { page, toast, drop } = await pick(new File([text], "old.json"));
+    const before = page.chat.conversations.value;
+    await drop();
+    expect(toast.value?.text).toContain("old.json contains no Hearth conversations");
+    expect(page.chat.conversations.value).toBe(before);
   });
 });
 

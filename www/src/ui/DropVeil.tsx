@@ -1,9 +1,9 @@
-/** Accepts a model's files dropped anywhere on the page. */
+/** Accepts files dropped anywhere on the page. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { t } from "../text/index.js";
-import { pickFiles } from "./start.js";
+import { takeFiles } from "./intake.js";
 
 const hasFile = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
 
@@ -23,7 +23,7 @@ export function DropVeil(): JSX.Element | null {
       if (!hasFile(event)) return;
       event.preventDefault();
       isOver.value = false;
-      void pickFiles([...(event.dataTransfer?.files ?? [])]);
+      void takeFiles([...(event.dataTransfer?.files ?? [])]);
     };
     addEventListener("dragover", onOver);
     addEventListener("dragleave", onLeave);

@@ -22,10 +22,11 @@ import { settings } from "../state/settings.js";
 import { language, t } from "../text/index.js";
 import { ErrorCard } from "./ErrorCard.js";
 import { IconButton } from "./icons.js";
+import { takeFiles } from "./intake.js";
 import { RemoveModel } from "./RemoveModel.js";
 import { Resources } from "./Resources.js";
 import { SearchField } from "./SearchField.js";
-import { pickFiles, start } from "./start.js";
+import { start } from "./start.js";
 
 /** Search words for the list of models. */
 const words = signal("");
@@ -225,7 +226,7 @@ function Choices(): JSX.Element {
           onChange={(event) => {
             const chosen = [...(event.currentTarget.files ?? [])];
             event.currentTarget.value = "";
-            void pickFiles(chosen);
+            void takeFiles(chosen);
           }}
         />
         <span>{t().dropHere}</span>

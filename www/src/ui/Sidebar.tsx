@@ -9,10 +9,11 @@ import * as chat from "../state/chat.js";
 import { exportAll } from "../state/storage.js";
 import { showToast } from "../state/toast.js";
 import type { Conversation } from "../store/db.js";
-import { fromFile, ImportError, toMarkdown } from "../store/exchange.js";
+import { toMarkdown } from "../store/exchange.js";
 import { t } from "../text/index.js";
 import { dialog } from "./dialogs.js";
 import { Icon, IconButton } from "./icons.js";
+import { takeFiles } from "./intake.js";
 import { SearchField } from "./SearchField.js";
 
 /** Whether the sidebar is open; on narrow screens it then covers the page. */
@@ -217,7 +218,12 @@ function Transfers(): JSX.Element {
             const files = [...(event.currentTarget.files ?? [])];
             // Choosing the same file again must count as a choice.
             event.currentTarget.value = "";
-            void importFiles(files);
+            void takeFiles(files, {
+              say: (text) => {
+                message.value = text;
+              },
+              refusal: t().notImported,
+            });
           }}
         />
       </label>
@@ -228,20 +234,4 @@ function Transfers(): JSX.Element {
 async function exportMarkdown(id: string): Promise<void> {
   const [bundle] = await chat.bundles(id);
   if (bundle !== undefined) saveText(`${slug(bundle.conversation.title)}.md`, "text/markdown", toMarkdown(bundle));
-}
-
-async function importFiles(files: File[]): Promise<void> {
-  let count = 0;
-  for (const file of files) {
-    try {
-      const bundles = fromFile(await file.text());
-      await chat.importBundles(bundles);
-      count += bundles.length;
-    } catch (error) {
-      if (!(error instanceof ImportError)) throw error;
-      message.value = t().notImported(file.name);
-      return;
-    }
-  }
-  message.value = t().imported(count);
 }

@@ -1,11 +1,8 @@
 /** Takes a chosen model and starts loading it. */
-import { areModel } from "../lib/model-files.js";
 import * as model from "../state/model.js";
 import { choiceOf, look, plan } from "../state/plan.js";
 import { screen } from "../state/screen.js";
 import { protect } from "../state/storage.js";
-import { showToast } from "../state/toast.js";
-import { t } from "../text/index.js";
 import { closeDialog, dialog } from "./dialogs.js";
 
 export function start(choice: model.Choice): void {
@@ -16,17 +13,13 @@ export function start(choice: model.Choice): void {
 }
 
 /**
- * Looks at the picked files: one file is a model, and so are several, if split or if they are safetensors with their
+ * Looks at a model's files: one file is a model, and so are several, if split or if they are safetensors with their
  * text files. A model that fits starts at once, unless another one is running or loading: then the picker's button asks
  * whether to replace it.
  */
-export async function pickFiles(files: File[]): Promise<void> {
+export async function pickModel(files: File[]): Promise<void> {
   const [file] = files;
   if (file === undefined) return;
-  if (!(await areModel(files))) {
-    showToast({ text: t().notModel(file.name) });
-    return;
-  }
   if (screen.value !== "welcome") dialog.value = "models";
   const source = files.length === 1 ? file : files;
   const fit = await look(source);

@@ -1,0 +1,58 @@
+/** The one way in for files, whether dropped, chosen as a model or imported: what they are decides where they go. */
+import { kindOf, type FileKind } from "../lib/file-kind.js";
+import { importBundles } from "../state/chat.js";
+import { showToast } from "../state/toast.js";
+import { fromFile, ImportError } from "../store/exchange.js";
+import { t } from "../text/index.js";
+import { pickModel } from "./start.js";
+
+/** Tells the visitor what became of the files. */
+interface Replies {
+  say: (text: string) => void;
+  /** The text for a file that nothing is done with. */
+  refusal: (name: string) => string;
+}
+
+const BY_TOAST: Replies = {
+  say: (text) => {
+    showToast({ text });
+  },
+  refusal: (name) => t().notModel(name),
+};
+
+export async function takeFiles(files: File[], { say, refusal }: Replies = BY_TOAST): Promise<void> {
+  const kinds = await Promise.all(files.map(async (file) => [file, await kindOf(file)] as const));
+  // A model may be several files, some of which are text.
+  if (kinds.some(isModel)) {
+    await pickModel(files);
+    return;
+  }
+  let count = 0;
+  for (const [file, kind] of kinds) {
+    // The others are for parts of a message, which cannot be written yet.
+    const added = kind === "conversations" ? await importFile(file) : 0;
+    if (added === 0) {
+      say((kind === "conversations" ? t().notImported : refusal)(file.name));
+      return;
+    }
+    count += added;
+  }
+  if (count > 0) say(t().imported(count));
+}
+
+/** Goes by name as well, so that the picker can report what is wrong with a damaged file. */
+function isModel([{ name }, kind]: readonly [File, FileKind]): boolean {
+  return kind === "model" || /\.(gguf|safetensors)$/i.test(name);
+}
+
+/** Returns how many conversations were imported; 0 if the file is damaged. */
+async function importFile(file: File): Promise<number> {
+  try {
+    const bundles = fromFile(await file.text());
+    await importBundles(bundles);
+    return bundles.length;
+  } catch (error) {
+    if (!(error instanceof ImportError)) throw error;
+    return 0;
+  }
+}
