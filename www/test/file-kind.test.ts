@@ -16,7 +16,7 @@ const bundle = { conversation, messages: [message("a", null, 1, "Hi")], files: [
 /** Conversations as another tool may write them again: the field that tells them comes last. */
 const sorted = JSON.stringify({ conversations: ["x".repeat(100_000)], format: "hearth-conversations", version: 2 });
 // A character of three bytes lies across the border of what is read.
-const long = `a${"火".repeat(30_000)}`;
+const long = `ab${"火".repeat(30_000)}`;
 
 describe("a file is told by its content", () => {
   it.each<[string, string, BlobPart]>([
