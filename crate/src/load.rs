@@ -221,8 +221,7 @@ impl Weights {
         let n_ctx = config.context(options.context_size);
         let limits = device.info().limits;
         let binding = limits.max_storage_buffer_binding_size;
-        let rows = config.n_kv_heads as u64 * n_ctx as u64;
-        let cache_binding = rows * kv.row_bytes(config.head_dim);
+        let cache_binding = config.largest_cache(n_ctx, kv);
         if cache_binding > binding {
             return Err(Error::OutOfMemory {
                 what: format!("the KV cache of {n_ctx} tokens"),

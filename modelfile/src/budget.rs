@@ -10,6 +10,7 @@ use crate::config::{DRAFT_ROWS, ModelConfig};
 use crate::container::{GgmlType, Gguf};
 use crate::error::Error;
 use crate::kv_type::KvType;
+use crate::layer_spec::LayerSpec;
 use crate::quant::block_format;
 use crate::weight_requests;
 
@@ -75,6 +76,8 @@ pub struct Memory {
     pub weights: u64,
     /// The KV cache at `n_ctx`.
     pub kv: u64,
+    /// The largest part of it that is bound at once: K or V of one layer.
+    pub kv_binding: u64,
     /// Working memory of a step, at most.
     pub scratch: u64,
     pub total: u64,
@@ -206,10 +209,12 @@ fn budget(gguf: &Gguf, options: InspectOptions<'_>) -> Result<Budget, Error> {
     let memory = Memory {
         weights,
         kv,
+        kv_binding: c.largest_cache(n_ctx, kv_type),
         scratch,
         total: weights + kv + scratch,
     };
-    let attention = 4 * wide(c.n_layers, n_ctx) * wide(c.n_heads, c.head_dim);
+    let queries: usize = c.layers.iter().map(LayerSpec::q_dim).sum();
+    let attention = 4 * wide(queries, n_ctx);
     let token = Token {
         flops: 2 * active + attention,
         bytes: read + kv,
@@ -254,7 +259,7 @@ fn verdict(
     device: &Limits,
 ) -> Verdict {
     let binding = device.max_storage_buffer_binding_size;
-    let cache = c.kv_bytes(n_ctx, kv_type) / (2 * c.n_layers as u64);
+    let cache = c.largest_cache(n_ctx, kv_type);
     let row = (gguf.tensors.iter())
         .map(|tensor| tensor.own_bytes() / tensor.n_rows().max(1))
         .max();

@@ -6,6 +6,7 @@ use crate::container::{Gguf, Metadata, Value};
 use crate::error::{Error, Result};
 use crate::families::{DecoderSpec, Pooling, PostNorm, Sliding, family};
 use crate::kv_type::KvType;
+use crate::layer_spec::{FeedForwardKind, LayerSpec, MixerKind, RopeKind};
 use crate::rope::{Rope, Scaling};
 
 /// Default context if the caller sets none: the KV cache of a small model then fits any GPU.
@@ -50,9 +51,9 @@ pub struct ModelConfig {
     pub local_rope: Option<Rope>,
     /// Positions that a query of a sliding layer attends to; 0 if no layer slides.
     pub sliding_window: usize,
-    /// The layers that slide.
+    /// Each layer's shape and kind.
     #[serde(skip)]
-    pub sliding: Sliding,
+    pub layers: Vec<LayerSpec>,
     /// The context up to which LongRoPE's short factors apply.
     #[serde(skip)]
     pub rope_original_ctx: usize,
@@ -189,8 +190,7 @@ impl ModelConfig {
             Sliding::None => 0,
             _ => (meta.opt_u32(&key("attention.sliding_window"))?).unwrap_or(0) as usize,
         };
-        // Gemma 3's sliding layers use another rotary base, without scaling.
-        let local_rope = (spec.sliding == Sliding::AllBut(6)).then(|| -> Result<Rope> {
+        let local_rope = spec.local_rope.then(|| -> Result<Rope> {
             Ok(Rope {
                 theta: real("rope.freq_base_swa", 10_000.0)?,
                 scaling: Scaling::None,
@@ -227,6 +227,31 @@ impl ModelConfig {
             logits_cap: real("final_logit_softcapping", 0.0)?,
             temperature: real("attention.temperature_scale", 0.0)?,
         };
+        let sliding = sliding(gguf, spec)?;
+        let layers = (0..n_layers)
+            .map(|i| {
+                let window = if sliding.slides(i) { sliding_window } else { 0 };
+                LayerSpec {
+                    mixer: MixerKind::Attention,
+                    feed_forward: match (n_experts, spec.gated) {
+                        (1.., _) => FeedForwardKind::Experts,
+                        (0, true) => FeedForwardKind::Gated,
+                        (0, false) => FeedForwardKind::Plain,
+                    },
+                    window,
+                    rope: match window {
+                        _ if !spec.rotates(i) => RopeKind::None,
+                        1.. if spec.local_rope => RopeKind::Local,
+                        _ => RopeKind::Global,
+                    },
+                    heads: n_heads,
+                    kv_heads: n_kv_heads,
+                    head_dim,
+                    d_ff,
+                    kv_of: None,
+                }
+            })
+            .collect();
         Ok(Self {
             architecture: spec.name,
             name: meta.opt_str("general.name")?.unwrap_or("model").to_owned(),
@@ -253,7 +278,7 @@ impl ModelConfig {
             local_rope: local_rope.transpose()?,
             rope,
             sliding_window,
-            sliding: sliding(gguf, spec)?,
+            layers,
             rope_original_ctx: optional(
                 "rope.scaling.original_context_length",
                 n_ctx_train,
@@ -276,9 +301,12 @@ impl ModelConfig {
 
     /// Returns the most floats that a token of a prefill chunk needs at once.
     pub fn widest(&self) -> usize {
-        // (each is bounded, their products are not on WebAssembly)
-        let ff = (3 * self.d_ff).saturating_mul(self.n_experts_used.max(1));
-        ff.saturating_add(4 * self.d_model + (self.n_heads + 2 * self.n_kv_heads) * self.head_dim)
+        let of_layer = |layer: &LayerSpec| {
+            // (each is bounded, their products are not on WebAssembly)
+            let ff = (3 * layer.d_ff).saturating_mul(self.n_experts_used.max(1));
+            ff.saturating_add(4 * self.d_model + layer.q_dim() + 2 * layer.kv_dim())
+        };
+        self.layers.iter().map(of_layer).max().unwrap_or(1)
     }
 
     /// Returns the longest prefill chunk that stays within 48 MiB, unless that would be too short.
@@ -291,27 +319,28 @@ impl ModelConfig {
 
     /// Returns the bytes of K and V for `n_ctx` positions in all layers.
     pub fn kv_bytes(&self, n_ctx: usize, kv: KvType) -> u64 {
-        let rows = [self.n_layers, n_ctx, self.n_kv_heads];
+        let layers = self.layers.iter();
+        2 * layers
+            .map(|layer| cache_bytes(layer, n_ctx, kv))
+            .sum::<u64>()
+    }
+
+    /// Returns the bytes of the largest cache that is bound at once: K or V of one layer for `n_ctx` positions.
+    pub fn largest_cache(&self, n_ctx: usize, kv: KvType) -> u64 {
+        let layers = self.layers.iter();
+        let largest = layers.map(|layer| cache_bytes(layer, n_ctx, kv)).max();
+        largest.unwrap_or(0)
+    }
+}
+
+/// Returns the bytes of K, or of V, that a layer keeps of `n_ctx` positions.
+fn cache_bytes(layer: &LayerSpec, n_ctx: usize, kv: KvType) -> u64 {
+    match (layer.mixer, layer.kv_of) {
+        (MixerKind::Attention, Some(_)) => 0,
         // Widened first: the product would overflow WebAssembly's usize.
-        2 * kv.row_bytes(self.head_dim) * rows.map(|n| n as u64).iter().product::<u64>()
-    }
-
-    /// Returns the positions that a query of layer `i` attends to; 0 for all.
-    pub fn window(&self, i: usize) -> usize {
-        match self.sliding {
-            Sliding::All => self.sliding_window,
-            Sliding::AllBut(period) if !(i + 1).is_multiple_of(period) => self.sliding_window,
-            Sliding::None | Sliding::AllBut(_) => 0,
+        (MixerKind::Attention, None) => {
+            layer.kv_heads as u64 * n_ctx as u64 * kv.row_bytes(layer.head_dim)
         }
-    }
-
-    /// Returns whether layer `i` has rotary positions.
-    pub fn rotates(&self, i: usize) -> bool {
-        let period = self.spec.nope_period;
-        if self.spec.learned_positions {
-            return false;
-        }
-        period == 0 || !(i + 1).is_multiple_of(period)
     }
 }
 

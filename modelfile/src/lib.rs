@@ -17,6 +17,7 @@ pub mod families;
 pub mod files;
 pub mod huggingface;
 pub mod kv_type;
+pub mod layer_spec;
 pub mod quant;
 pub mod rope;
 pub mod text;

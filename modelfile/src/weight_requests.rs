@@ -4,6 +4,7 @@ use crate::config::ModelConfig;
 use crate::container::Gguf;
 use crate::families::names::{bias_of, of_expert, of_layer};
 use crate::families::{PostNorm, QkNorm};
+use crate::layer_spec::FeedForwardKind;
 
 /// A matrix: the tensors that provide its rows, each with its number of rows, and its columns.
 pub struct MatrixNames {
@@ -29,7 +30,6 @@ pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) 
         ..matrix
     };
     let table = |name: &str, rows: usize| matrix(vec![(name.into(), rows)], c.d_model);
-    let (q, kv) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
     let mut matrices = vec![table(names.token_embd, c.vocab_size)];
     if gguf.tensor(names.lm_head).is_some() {
         matrices.push(table(names.lm_head, c.vocab_size));
@@ -37,7 +37,8 @@ pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) 
     if c.spec.learned_positions {
         matrices.push(exact(table(names.position_embd, c.n_ctx_train)));
     }
-    for i in 0..c.n_layers {
+    for (i, layer) in c.layers.iter().enumerate() {
+        let (q, kv, d_ff) = (layer.q_dim(), layer.kv_dim(), layer.d_ff);
         let one = |name: &str, rows: usize| vec![(of_layer(name, i), rows)];
         // Several tensors, or one that has all of their rows.
         let several = |names: &[&str], rows: &[usize]| match names {
@@ -48,7 +49,7 @@ pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) 
         };
         matrices.push(matrix(several(names.qkv_proj, &[q, kv, kv]), c.d_model));
         matrices.push(matrix(one(names.o_proj, c.d_model), q));
-        if c.n_experts > 0 {
+        if layer.feed_forward == FeedForwardKind::Experts {
             let experts = c.n_experts;
             let of_all = |name: &str, rows: usize, cols: usize| MatrixNames {
                 parts: match gguf.tensor(&of_layer(name, i)) {
@@ -63,13 +64,16 @@ pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) 
             };
             matrices.push(exact(matrix(one(names.router, experts), c.d_model)));
             let gate_up = names.expert_gate_up.iter();
-            matrices.extend(gate_up.map(|name| of_all(name, c.d_ff, c.d_model)));
-            matrices.push(of_all(names.expert_down, c.d_model, c.d_ff));
+            matrices.extend(gate_up.map(|name| of_all(name, d_ff, c.d_model)));
+            matrices.push(of_all(names.expert_down, c.d_model, d_ff));
         } else {
-            let rows = [c.d_ff, c.d_ff];
-            let rows = if c.spec.gated { &rows[..] } else { &rows[..1] };
+            let rows = [d_ff, d_ff];
+            let rows = match layer.feed_forward {
+                FeedForwardKind::Plain => &rows[..1],
+                _ => &rows[..],
+            };
             matrices.push(matrix(several(names.gate_up_proj, rows), c.d_model));
-            matrices.push(matrix(one(names.down_proj, c.d_model), c.d_ff));
+            matrices.push(matrix(one(names.down_proj, c.d_model), d_ff));
         }
     }
     (matrices, vectors(gguf, c))

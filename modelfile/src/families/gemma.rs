@@ -28,6 +28,7 @@ pub const GEMMA3: DecoderSpec = DecoderSpec {
     models: "Gemma 3, text",
     qk_norm: QkNorm::Head,
     sliding: Sliding::AllBut(6),
+    local_rope: true,
     wide_scale_layers: 62,
     ..GEMMA2
 };

@@ -38,6 +38,8 @@ pub struct DecoderSpec {
     pub yarn_rounds: bool,
     /// The layers that use the sliding window given in the metadata.
     pub sliding: Sliding,
+    /// Sliding layers rotate by a separate base (`rope.freq_base_swa`), without scaling.
+    pub local_rope: bool,
     /// In models with this many layers, scores are divided by the square root of d_model / n_heads instead of
     /// head_dim.
     pub wide_scale_layers: usize,
@@ -76,7 +78,24 @@ pub enum Sliding {
     AllBut(usize),
 }
 
+impl Sliding {
+    /// Returns whether layer `i` slides.
+    pub fn slides(self, i: usize) -> bool {
+        match self {
+            Sliding::None => false,
+            Sliding::All => true,
+            Sliding::AllBut(period) => !(i + 1).is_multiple_of(period),
+        }
+    }
+}
+
 impl DecoderSpec {
+    /// Returns whether layer `i` has rotary positions.
+    pub fn rotates(&self, i: usize) -> bool {
+        let period = self.nope_period;
+        !self.learned_positions && (period == 0 || !(i + 1).is_multiple_of(period))
+    }
+
     /// Properties of most families: Llama with rotary halves. The others list only their differences.
     pub const PLAIN: Self = Self {
         name: "",
@@ -95,6 +114,7 @@ impl DecoderSpec {
         scales_embedding: false,
         yarn_rounds: true,
         sliding: Sliding::None,
+        local_rope: false,
         wide_scale_layers: 0,
         names: &TensorNames::GGUF,
     };

@@ -18,6 +18,7 @@ const CRATES: [(&str, &[&str]); 2] = [
             "files",
             "families",
             "rope",
+            "layer_spec",
             "config",
             "weight_requests",
             "budget",

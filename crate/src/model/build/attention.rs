@@ -1,0 +1,149 @@
+//! Builds attention mixers.
+
+use burn::tensor::Tensor;
+
+use crate::model::loaded::Parts;
+use crate::model::mixer::AttentionMixer;
+use crate::ops::{Attention, AttentionSpec, KvType, QkNorm, Scaling};
+use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::families::names::{bias_of, of_layer};
+use hearth_modelfile::layer_spec::RopeKind;
+
+/// Builds the attention of layer `i`.
+pub(super) fn mixer(
+    parts: &Parts<'_>,
+    i: usize,
+    ropes: &Ropes,
+    n_ctx: usize,
+    kv: KvType,
+) -> Result<AttentionMixer> {
+    let c = parts.c;
+    let of = |pattern: &str| of_layer(pattern, i);
+    let (extras, bias) = extras(parts, i)?;
+    let residual = Scaling::by(c.scales.residual);
+    Ok(AttentionMixer {
+        qkv_proj: parts.matrix(&of(c.spec.names.qkv_proj[0]))?,
+        attention: Attention {
+            spec: spec(c, i, n_ctx, kv, bias),
+            rope: ropes.of(c.layers[i].rope),
+            extras: parts.ops.upload_f32(&extras),
+        },
+        o_proj: parts.matrix(&of(c.spec.names.o_proj))?.scaled(residual),
+    })
+}
+
+/// Returns the attention spec of layer `i`.
+fn spec(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> AttentionSpec {
+    let layer = &c.layers[i];
+    AttentionSpec {
+        n_heads: layer.heads as u32,
+        n_kv_heads: layer.kv_heads as u32,
+        head_dim: layer.head_dim as u32,
+        rope_pairs: match layer.rope {
+            RopeKind::None => 0,
+            RopeKind::Global | RopeKind::Local => c.rope_dim as u32 / 2,
+        },
+        n_ctx: n_ctx as u32,
+        neox: c.rope_halves,
+        kv,
+        bias,
+        qk_norm: c.spec.qk_norm,
+        eps: c.eps,
+        scale: c.scales.attention,
+        softcap: c.scales.attention_cap,
+        window: layer.window as u32,
+        causal: c.spec.causal,
+        sinks: c.spec.sinks,
+        temperature: c.scales.temperature,
+        temperature_ctx: c.rope_original_ctx as u32,
+        splits: 1,
+    }
+}
+
+/// Returns layer `i`'s extra attention values ([`AttentionSpec::extras`] of them, or a dummy), and whether they
+/// include a bias.
+fn extras(parts: &Parts<'_>, i: usize) -> Result<(Vec<f32>, bool)> {
+    let c = parts.c;
+    let (names, layer) = (c.spec.names, &c.layers[i]);
+    let (q, kv) = (layer.q_dim(), layer.kv_dim());
+    let mut extras = Vec::new();
+    let lens: &[usize] = match names.qkv_proj {
+        [_] => &[q + 2 * kv],
+        _ => &[q, kv, kv],
+    };
+    for (name, len) in names.qkv_proj.iter().zip(lens) {
+        if let Some(bias) = parts.if_there(&bias_of(&of_layer(name, i)), *len)? {
+            extras.extend_from_slice(bias);
+        }
+    }
+    let bias = !extras.is_empty();
+    if bias && extras.len() != q + 2 * kv {
+        return Err(Error::MissingTensor {
+            name: bias_of(&of_layer("blk.{}.attn_(q, k, v)", i)),
+        });
+    }
+    let lens = match c.spec.qk_norm {
+        QkNorm::None => None,
+        QkNorm::Head => Some([layer.head_dim, layer.head_dim]),
+        QkNorm::Row => Some([q, kv]),
+    };
+    if let Some([q_len, k_len]) = lens {
+        extras.extend(parts.gains(&of_layer(names.q_norm, i), q_len)?);
+        extras.extend(parts.gains(&of_layer(names.k_norm, i), k_len)?);
+    }
+    if c.spec.sinks {
+        extras.extend_from_slice(parts.values(&of_layer(names.sinks, i), layer.heads)?);
+    }
+    if extras.is_empty() {
+        extras.push(0.0);
+    }
+    Ok((extras, bias))
+}
+
+/// Tables of rotary positions: [n_ctx, rope_dim].
+pub(super) struct Ropes {
+    global: Tensor<2>,
+    /// The table of sliding layers, if it differs.
+    local: Option<Tensor<2>>,
+}
+
+impl Ropes {
+    /// Computes the tables for `n_ctx` positions.
+    pub(super) fn new(parts: &Parts<'_>, n_ctx: usize) -> Result<Self> {
+        let (c, ops) = (parts.c, parts.ops);
+        let names = c.spec.names;
+        let [freqs, short, long] = &c.rope_divisors;
+        let long = match n_ctx > c.rope_original_ctx {
+            true => (names.rope_long, long),
+            false => (names.rope_short, short),
+        };
+        let mut divisors = None;
+        for (name, computed) in [(names.rope_freqs, freqs), long] {
+            let found = parts.plan.vector(name).unwrap_or(computed);
+            if !found.is_empty() {
+                if found.len() != c.rope_dim / 2 {
+                    return Err(Error::TensorShape {
+                        name: name.to_owned(),
+                        expected: vec![c.rope_dim as u64 / 2],
+                        found: vec![found.len() as u64],
+                    });
+                }
+                divisors = Some(found.as_slice());
+            }
+        }
+        let local = (c.local_rope.as_ref()).map(|rope| ops.upload_f32(&rope.table(n_ctx, None)));
+        Ok(Self {
+            global: ops.upload_f32(&c.rope.table(n_ctx, divisors)),
+            local,
+        })
+    }
+
+    /// Returns the table of a layer. One without rotary positions never reads it.
+    fn of(&self, kind: RopeKind) -> Tensor<2> {
+        match (kind, &self.local) {
+            (RopeKind::Local, Some(local)) => local.clone(),
+            _ => self.global.clone(),
+        }
+    }
+}

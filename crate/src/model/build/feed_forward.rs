@@ -1,0 +1,59 @@
+//! Builds feed-forward blocks.
+
+use crate::model::feed_forward::{Experts, FeedForward};
+use crate::model::loaded::Parts;
+use crate::ops::Scaling;
+use hearth_modelfile::error::Result;
+use hearth_modelfile::families::names::{bias_of, of_layer};
+use hearth_modelfile::layer_spec::FeedForwardKind;
+
+/// Builds the feed-forward block of layer `i`.
+pub(super) fn build(parts: &Parts<'_>, i: usize) -> Result<FeedForward> {
+    let (c, ops) = (parts.c, parts.ops);
+    let (names, layer) = (c.spec.names, &c.layers[i]);
+    let d_ff = layer.d_ff;
+    let of = |pattern: &str| of_layer(pattern, i);
+    let residual = Scaling::by(c.scales.residual);
+    if layer.feed_forward == FeedForwardKind::Experts {
+        let bias = |name: &str, len: usize| parts.if_there(&bias_of(&of(name)), len);
+        let widths = c.n_experts * d_ff;
+        let [gate, up] = [0, 1].map(|at| names.expert_gate_up[at]);
+        let gate_up_bias = match (bias(gate, widths)?, bias(up, widths)?) {
+            (Some(gate), Some(up)) => {
+                let experts = gate.chunks_exact(d_ff).zip(up.chunks_exact(d_ff));
+                let rows: Vec<f32> = experts.flat_map(|(g, u)| [g, u].concat()).collect();
+                Some(ops.upload_f32(&rows))
+            }
+            _ => None,
+        };
+        return Ok(FeedForward::Experts(Experts {
+            n_experts: c.n_experts,
+            n_used: c.n_experts_used,
+            router: parts.matrix(&of(names.router))?,
+            router_bias: parts.optional(&bias_of(&of(names.router)), c.n_experts)?,
+            gate: parts.experts(&of(gate))?,
+            up: parts.experts(&of(up))?,
+            gate_up_bias,
+            down: parts.experts(&of(names.expert_down))?.scaled(residual),
+            down_bias: bias(names.expert_down, c.n_experts * c.d_model)?
+                .map(|values| ops.upload_f32(values)),
+        }));
+    }
+    let first = parts.matrix(&of(names.gate_up_proj[0]))?;
+    let down = parts.matrix(&of(names.down_proj))?.scaled(residual);
+    if layer.feed_forward == FeedForwardKind::Gated {
+        return Ok(FeedForward::Gated {
+            gate_up: first,
+            down,
+        });
+    }
+    let bias = parts.if_there(&bias_of(&of(names.gate_up_proj[0])), d_ff)?;
+    Ok(FeedForward::Plain {
+        up: first,
+        up_bias: match bias {
+            Some(bias) => ops.upload_f32(bias),
+            None => ops.upload_f32(&vec![0.0; d_ff]),
+        },
+        down,
+    })
+}

@@ -1,0 +1,107 @@
+//! Builds a transformer from a file's tensors.
+
+mod attention;
+mod feed_forward;
+
+use crate::model::loaded::Parts;
+use crate::model::mixer::Mixer;
+use crate::model::transformer::{BlockEnd, Embedding, Layer, Transformer};
+use crate::ops::{KvType, Ops, Scaling};
+use crate::weights::builder::Matrix;
+use crate::weights::plan::Plan;
+use attention::Ropes;
+use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::container::Gguf;
+use hearth_modelfile::error::Result;
+use hearth_modelfile::families::PostNorm;
+use hearth_modelfile::families::names::{bias_of, of_layer};
+use hearth_modelfile::layer_spec::{FeedForwardKind, MixerKind};
+
+/// Builds the transformer, once every tensor of the plan has been read.
+///
+/// # Errors
+/// [`Error::MissingTensor`] or [`Error::TensorShape`].
+pub fn transformer(
+    plan: &Plan,
+    gguf: &Gguf,
+    config: ModelConfig,
+    ops: Ops,
+    n_ctx: usize,
+    kv: KvType,
+) -> Result<Transformer> {
+    let c = &config;
+    let parts = Parts { plan, c, ops: &ops };
+    let names = c.spec.names;
+    let ropes = Ropes::new(&parts, n_ctx)?;
+    let mut layers = Vec::with_capacity(c.n_layers);
+    for (i, layer) in c.layers.iter().enumerate() {
+        let of = |pattern: &str| of_layer(pattern, i);
+        let norm = |there: bool, name: &str| match there {
+            true => parts.norm(&of(name)).map(Some),
+            false => Ok(None),
+        };
+        let (pre, post) = (c.spec.pre_norm, c.spec.post_norm != PostNorm::None);
+        let down = match layer.feed_forward {
+            // Each expert has a separate bias.
+            FeedForwardKind::Experts => String::new(),
+            _ => bias_of(&of(names.down_proj)),
+        };
+        layers.push(Layer {
+            mixer_norm: norm(pre, names.attn_norm)?,
+            mixer: match layer.mixer {
+                MixerKind::Attention => {
+                    Mixer::Attention(attention::mixer(&parts, i, &ropes, n_ctx, kv)?)
+                }
+            },
+            mixer_end: BlockEnd {
+                bias: parts.optional(&bias_of(&of(names.o_proj)), c.d_model)?,
+                norm: norm(post, names.post_attn_norm)?,
+            },
+            ffn_norm: norm(pre, names.ffn_norm)?,
+            feed_forward: feed_forward::build(&parts, i)?,
+            ffn_end: BlockEnd {
+                bias: parts.optional(&down, c.d_model)?,
+                norm: norm(post, names.post_ffn_norm)?,
+            },
+        });
+    }
+    let token_embd = parts.matrix(names.token_embd)?;
+    let lm_head = match gguf.tensor(names.lm_head) {
+        Some(_) => parts.matrix(names.lm_head)?,
+        None => token_embd.clone(),
+    };
+    let embedding = Embedding {
+        tokens: token_embd.scaled(Scaling::by(c.scales.embedding)),
+        positions: match c.spec.learned_positions {
+            true => Some(parts.matrix(names.position_embd)?),
+            false => None,
+        },
+        // All tokens are of the first type.
+        bias: match plan.vector(names.token_types) {
+            Ok(types) if types.len() >= c.d_model => Some(ops.upload_f32(&types[..c.d_model])),
+            _ => None,
+        },
+        norm: match plan.vector(names.embd_norm) {
+            Ok(_) => Some(parts.norm(names.embd_norm)?),
+            Err(_) => None,
+        },
+    };
+    Ok(Transformer {
+        // Encoders end with the norm of their last layer.
+        output_norm: match c.spec.causal {
+            true => Some(parts.norm(names.output_norm)?),
+            false => None,
+        },
+        weight_bytes: plan.matrices.iter().map(Matrix::bytes).sum(),
+        embedding,
+        layers,
+        lm_head: lm_head.scaled(Scaling {
+            factor: c.scales.logits,
+            softcap: c.scales.logits_cap,
+        }),
+        config,
+        ops,
+        n_ctx,
+        kv,
+    })
+}
