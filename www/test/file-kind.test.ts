@@ -18,7 +18,7 @@ const sorted = JSON.stringify({ conversations: ["x".repeat(100_000)], format: "h
 // A character of three bytes lies across the border of what is read.
 const long = `ab${"火".repeat(30_000)}`;
 
-describe("a file is told by its content", () => {
+describe("a file is recognised by its content", () => {
   it.each<[string, string, BlobPart]>([
     ["model", "GGUF", "GGUF\x03\0\0\0"],
     ["model", "safetensors", safetensors('{"a":{}}')],

@@ -39,7 +39,7 @@ async function stored(id: string): Promise<string[][]> {
 }
 
 describe("an answer", () => {
-  it("goes on while another conversation is open and answered, and each ends in its own", async () => {
+  it("continues while another conversation is open and answered, and each ends in its own", async () => {
     const first = ask(HEARTH);
     hearth.say("A place ");
     await vi.waitFor(() => {

@@ -147,7 +147,7 @@ function capabilitiesOf({ pooling, tool_style }: ModelInfo): Capabilities {
     completions: true,
     embeddings: pooling !== null,
     formats: true,
-    // A model whose template has no tools is told of them in its system prompt.
+    // Also for a template without tools: they are described in a message then.
     tools: true,
     logprobs: true,
     continuation: tool_style !== "harmony",

@@ -21,7 +21,7 @@ export interface FilePart {
 export interface Source {
   title: string;
   quote: string;
-  /** Where it is from: an address, or the hash of a file. */
+  /** Origin: an address, or the hash of a file. */
   from: string;
 }
 
