@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::container::{Gguf, Metadata, Value};
 use crate::error::{Error, Result};
-use crate::families::{DecoderSpec, Pooling, PostNorm, Sliding, family};
+use crate::families::{ModelSpec, Pooling, PostNorm, Sliding, family};
 use crate::kv_type::KvType;
 use crate::layer_spec::{FeedForwardKind, LayerSpec, MixerKind, RopeKind};
 use crate::rope::{Rope, Scaling};
@@ -72,7 +72,7 @@ pub struct ModelConfig {
     #[serde(skip)]
     pub scales: Scales,
     #[serde(skip)]
-    pub spec: &'static DecoderSpec,
+    pub spec: &'static ModelSpec,
 }
 
 /// Factors and caps that few families use.
@@ -398,7 +398,7 @@ fn in_range(key: &str, found: usize, max: usize) -> Result<usize> {
 }
 
 /// Reads the pooling method of an embedding model from the metadata.
-fn pooling(gguf: &Gguf, spec: &DecoderSpec) -> Result<Option<Pooling>> {
+fn pooling(gguf: &Gguf, spec: &ModelSpec) -> Result<Option<Pooling>> {
     let key = format!("{}.pooling_type", spec.name);
     let default = (!spec.causal).then_some(Pooling::Mean);
     match gguf.metadata.opt_u32(&key)? {
@@ -415,7 +415,7 @@ fn pooling(gguf: &Gguf, spec: &DecoderSpec) -> Result<Option<Pooling>> {
 }
 
 /// Returns the layers that slide: as the family defines, or by the period in the metadata.
-fn sliding(gguf: &Gguf, spec: &DecoderSpec) -> Result<Sliding> {
+fn sliding(gguf: &Gguf, spec: &ModelSpec) -> Result<Sliding> {
     let key = format!("{}.attention.sliding_window_pattern", spec.name);
     match (spec.sliding, gguf.metadata.get(&key)) {
         (Sliding::AllBut(_), Some(Value::U32(period))) if *period > 0 => {

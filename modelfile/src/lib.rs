@@ -16,6 +16,7 @@ pub mod error;
 pub mod families;
 pub mod files;
 pub mod huggingface;
+mod json;
 pub mod kv_type;
 pub mod layer_spec;
 pub mod quant;

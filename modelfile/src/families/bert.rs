@@ -6,8 +6,8 @@
 //! Reference: Devlin et al. 2018, arXiv:1810.04805; Nussbaum et al. 2024, arXiv:2402.01613; transformers
 //! `models/bert/modeling_bert.py`, `models/nomic_bert/modeling_nomic_bert.py`.
 
-use super::Activation;
-use super::{DecoderSpec, PostNorm, TensorNames};
+use super::checkpoint::CheckpointNames;
+use super::{Activation, Checkpoint, ModelSpec, PostNorm, TensorNames};
 
 const NAMES: TensorNames = TensorNames {
     post_attn_norm: "blk.{}.attn_output_norm.weight",
@@ -15,8 +15,29 @@ const NAMES: TensorNames = TensorNames {
     ..TensorNames::GGUF
 };
 
+const CHECKPOINT_NAMES: CheckpointNames = CheckpointNames {
+    prefix: "bert.",
+    around: &[
+        ("embeddings.word_embeddings", "token_embd"),
+        ("embeddings.position_embeddings", "position_embd"),
+        ("embeddings.token_type_embeddings", "token_types"),
+        ("embeddings.LayerNorm", "token_embd_norm"),
+    ],
+    layers: "encoder.layer.",
+    of_layer: &[
+        ("attention.self.query", "attn_q"),
+        ("attention.self.key", "attn_k"),
+        ("attention.self.value", "attn_v"),
+        ("attention.output.dense", "attn_output"),
+        ("attention.output.LayerNorm", "attn_output_norm"),
+        ("intermediate.dense", "ffn_up"),
+        ("output.dense", "ffn_down"),
+        ("output.LayerNorm", "layer_output_norm"),
+    ],
+};
+
 /// BERT.
-pub const BERT: DecoderSpec = DecoderSpec {
+pub const BERT: ModelSpec = ModelSpec {
     name: "bert",
     models: "BERT: MiniLM, bge, e5, gte (embeddings)",
     causal: false,
@@ -30,11 +51,15 @@ pub const BERT: DecoderSpec = DecoderSpec {
         gate_up_proj: &["blk.{}.ffn_up.weight"],
         ..NAMES
     },
-    ..DecoderSpec::PLAIN
+    checkpoints: &[Checkpoint {
+        names: &CHECKPOINT_NAMES,
+        ..Checkpoint::new("bert")
+    }],
+    ..ModelSpec::PLAIN
 };
 
 /// Nomic's BERT.
-pub const NOMIC_BERT: DecoderSpec = DecoderSpec {
+pub const NOMIC_BERT: ModelSpec = ModelSpec {
     name: "nomic-bert",
     models: "nomic-embed-text v1 and v1.5 (embeddings)",
     learned_positions: false,
@@ -44,5 +69,6 @@ pub const NOMIC_BERT: DecoderSpec = DecoderSpec {
         qkv_proj: &["blk.{}.attn_qkv.weight"],
         ..NAMES
     },
+    checkpoints: &[],
     ..BERT
 };

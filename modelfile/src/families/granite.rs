@@ -2,12 +2,13 @@
 //!
 //! Reference: transformers `models/granite/modeling_granite.py`.
 
-use super::DecoderSpec;
+use super::{Checkpoint, ModelSpec};
 
 /// The family's spec.
-pub const GRANITE: DecoderSpec = DecoderSpec {
+pub const GRANITE: ModelSpec = ModelSpec {
     name: "granite",
     models: "Granite 3",
     rope_neox: false,
-    ..DecoderSpec::PLAIN
+    checkpoints: &[Checkpoint::new("granite")],
+    ..ModelSpec::PLAIN
 };

@@ -9,19 +9,25 @@
 //!
 //! Reference: Touvron et al. 2023, arXiv:2302.13971; transformers `models/llama/modeling_llama.py`.
 
-use super::DecoderSpec;
+use super::{Checkpoint, ModelSpec};
 
 /// The family's spec.
-pub const LLAMA: DecoderSpec = DecoderSpec {
+pub const LLAMA: ModelSpec = ModelSpec {
     name: "llama",
     models: "Llama 1 to 3.x, Mistral 7B, Ministral 8B, Mixtral, SmolLM, SmolLM2, TinyLlama",
     rope_neox: false,
-    ..DecoderSpec::PLAIN
+    checkpoints: &[
+        Checkpoint::new("llama"),
+        Checkpoint::new("mistral"),
+        Checkpoint::new("mixtral"),
+    ],
+    ..ModelSpec::PLAIN
 };
 
 /// Ministral 3 and its relatives.
-pub const MISTRAL3: DecoderSpec = DecoderSpec {
+pub const MISTRAL3: ModelSpec = ModelSpec {
     name: "mistral3",
     models: "Ministral 3, Mistral Small 3.1 and later, Devstral Small 2 (text)",
+    checkpoints: &[Checkpoint::new("ministral3")],
     ..LLAMA
 };

@@ -1,11 +1,13 @@
-//! Families of models, each described by a [`DecoderSpec`].
+//! Families of models, each described by a [`ModelSpec`].
 //!
-//! One decoder serves every family; a family is a small file with its spec, its tensor names and the link to
-//! its reference implementation, and one line in [`FAMILIES`]. Biases and experts depend on the file, not the family.
+//! One transformer serves every family; a family is a small file with its spec, its tensor names in GGUF, its
+//! checkpoints' names and defaults, and the link to its reference implementation, and one line in [`FAMILIES`]. Biases and experts depend on the file, not the family.
 
 pub mod bert;
+mod checkpoint;
 pub mod gemma;
-pub mod gpt;
+pub mod gpt2;
+pub mod gpt_oss;
 pub mod granite;
 pub mod llama;
 pub mod names;
@@ -15,13 +17,14 @@ pub mod qwen;
 pub mod smollm;
 mod spec;
 
+pub use checkpoint::Checkpoint;
 pub use names::TensorNames;
-pub use spec::{Activation, DecoderSpec, Pooling, PostNorm, QkNorm, Sliding};
+pub use spec::{Activation, ModelSpec, Pooling, PostNorm, QkNorm, Sliding};
 
 use crate::error::{Error, Result};
 
 /// Every implemented family.
-pub const FAMILIES: &[&DecoderSpec] = &[
+pub const FAMILIES: &[&ModelSpec] = &[
     &llama::LLAMA,
     &llama::MISTRAL3,
     &qwen::QWEN2,
@@ -33,8 +36,8 @@ pub const FAMILIES: &[&DecoderSpec] = &[
     &olmo::OLMO2,
     &granite::GRANITE,
     &smollm::SMOLLM3,
-    &gpt::GPT2,
-    &gpt::GPT_OSS,
+    &gpt2::GPT2,
+    &gpt_oss::GPT_OSS,
     &bert::BERT,
     &bert::NOMIC_BERT,
 ];
@@ -43,7 +46,7 @@ pub const FAMILIES: &[&DecoderSpec] = &[
 ///
 /// # Errors
 /// [`Error::UnsupportedArchitecture`], which lists the known ones.
-pub fn family(architecture: &str) -> Result<&'static DecoderSpec> {
+pub fn family(architecture: &str) -> Result<&'static ModelSpec> {
     FAMILIES
         .iter()
         .find(|spec| spec.name == architecture)
@@ -52,4 +55,24 @@ pub fn family(architecture: &str) -> Result<&'static DecoderSpec> {
             found: architecture.to_owned(),
             known: FAMILIES.iter().map(|spec| spec.name).collect(),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A family that takes over another's properties must not take over its checkpoints as well.
+    #[test]
+    fn every_architecture_and_every_model_type_belongs_to_one_family() {
+        let mut names: Vec<&str> = FAMILIES.iter().map(|spec| spec.name).collect();
+        let types = FAMILIES.iter().flat_map(|spec| spec.checkpoints);
+        let mut types: Vec<&str> = types.map(|checkpoint| checkpoint.model_type).collect();
+        for all in [&mut names, &mut types] {
+            let n = all.len();
+            all.sort_unstable();
+            all.dedup();
+            assert_eq!(all.len(), n, "{all:?}");
+            assert!(!all.contains(&""));
+        }
+    }
 }

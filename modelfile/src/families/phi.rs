@@ -2,10 +2,10 @@
 //!
 //! Reference: Abdin et al. 2024, arXiv:2404.14219; transformers `models/phi3/modeling_phi3.py`.
 
-use super::{DecoderSpec, Sliding, TensorNames};
+use super::{Checkpoint, ModelSpec, Sliding, TensorNames};
 
 /// The family's spec.
-pub const PHI3: DecoderSpec = DecoderSpec {
+pub const PHI3: ModelSpec = ModelSpec {
     name: "phi3",
     models: "Phi 3, 3.5 and 4",
     sliding: Sliding::All,
@@ -14,5 +14,6 @@ pub const PHI3: DecoderSpec = DecoderSpec {
         gate_up_proj: &["blk.{}.ffn_up.weight"],
         ..TensorNames::GGUF
     },
-    ..DecoderSpec::PLAIN
+    checkpoints: &[Checkpoint::new("phi3")],
+    ..ModelSpec::PLAIN
 };

@@ -1,11 +1,11 @@
 //! Properties that distinguish families of models.
 
-use super::TensorNames;
+use super::{Checkpoint, TensorNames};
 
 /// Properties that distinguish a family of decoders. Those that the metadata gives (scales, soft caps, windows) are
 /// in [`ModelConfig`].
-#[derive(Debug, PartialEq)]
-pub struct DecoderSpec {
+#[derive(Debug)]
+pub struct ModelSpec {
     /// `general.architecture` in GGUF.
     pub name: &'static str,
     /// The common name of the models in this family.
@@ -43,8 +43,10 @@ pub struct DecoderSpec {
     /// In models with this many layers, scores are divided by the square root of d_model / n_heads instead of
     /// head_dim.
     pub wide_scale_layers: usize,
-    /// Tensor names.
+    /// Tensor names in GGUF.
     pub names: &'static TensorNames,
+    /// Checkpoints of transformers, by `model_type`; empty where only GGUF is read.
+    pub checkpoints: &'static [Checkpoint],
 }
 
 /// Methods that turn a text's hidden states into one embedding.
@@ -89,7 +91,7 @@ impl Sliding {
     }
 }
 
-impl DecoderSpec {
+impl ModelSpec {
     /// Returns whether layer `i` has rotary positions.
     pub fn rotates(&self, i: usize) -> bool {
         let period = self.nope_period;
@@ -117,6 +119,7 @@ impl DecoderSpec {
         local_rope: false,
         wide_scale_layers: 0,
         names: &TensorNames::GGUF,
+        checkpoints: &[],
     };
 }
 

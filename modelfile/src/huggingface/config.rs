@@ -1,95 +1,10 @@
 //! Translates `config.json` to GGUF's metadata.
 
-use super::{Object, gpt_oss, rope};
+use super::rope;
 use crate::container::{Metadata, Value};
 use crate::error::{Error, Result};
-
-/// transformers' name of a family, and how its weights differ from those in GGUF.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Source {
-    /// `model_type`.
-    pub(super) model_type: &'static str,
-    /// GGUF's name.
-    pub(super) architecture: &'static str,
-    /// GGUF's converter adds 1 to the weights of norms.
-    pub(super) norms_lack_one: bool,
-    /// Alternative names of keys: transformers' `attribute_map`.
-    pub(super) aliases: &'static [(&'static str, &'static str)],
-    /// `post_attention_layernorm` follows attention instead of preceding the feed-forward block.
-    pub(super) post_norms: bool,
-    /// transformers' defaults, which a configuration may omit.
-    pub(super) defaults: &'static [(&'static str, f64)],
-}
-
-const fn source(model_type: &'static str, architecture: &'static str) -> Source {
-    Source {
-        model_type,
-        architecture,
-        norms_lack_one: false,
-        aliases: &[],
-        post_norms: false,
-        defaults: &[],
-    }
-}
-
-const SOURCES: [Source; 15] = [
-    source("llama", "llama"),
-    source("mistral", "llama"),
-    source("ministral3", "mistral3"),
-    source("mixtral", "llama"),
-    source("qwen2", "qwen2"),
-    source("qwen3", "qwen3"),
-    source("qwen3_moe", "qwen3moe"),
-    source("phi3", "phi3"),
-    source("granite", "granite"),
-    source("smollm3", "smollm3"),
-    source("bert", "bert"),
-    Source {
-        aliases: &[
-            ("n_layer", "num_hidden_layers"),
-            ("n_embd", "hidden_size"),
-            ("n_head", "num_attention_heads"),
-            ("n_positions", "max_position_embeddings"),
-            ("n_inner", "intermediate_size"),
-            ("layer_norm_epsilon", "layer_norm_eps"),
-        ],
-        ..source("gpt2", "gpt2")
-    },
-    Source {
-        post_norms: true,
-        ..source("olmo2", "olmo2")
-    },
-    // Its norm before the experts has this name in GGUF.
-    Source {
-        post_norms: true,
-        ..source("gpt_oss", "gpt-oss")
-    },
-    Source {
-        norms_lack_one: true,
-        post_norms: true,
-        ..source("gemma2", "gemma2")
-    },
-];
-
-const GEMMA3: Source = Source {
-    model_type: "gemma3_text",
-    architecture: "gemma3",
-    defaults: &[
-        ("hidden_size", 2304.0),
-        ("intermediate_size", 9216.0),
-        ("num_hidden_layers", 26.0),
-        ("num_attention_heads", 8.0),
-        ("num_key_value_heads", 4.0),
-        ("head_dim", 256.0),
-        ("max_position_embeddings", 131_072.0),
-        ("rms_norm_eps", 1e-6),
-        ("query_pre_attn_scalar", 256.0),
-        ("sliding_window", 4096.0),
-        ("rope_theta", 1_000_000.0),
-        ("rope_local_base_freq", 10_000.0),
-    ],
-    ..SOURCES[14]
-};
+use crate::families::{Checkpoint, FAMILIES, ModelSpec};
+use crate::json::Object;
 
 /// Keys whose value is one integer in both.
 const NUMBERS: [(&str, &str); 7] = [
@@ -114,30 +29,39 @@ const FLOATS: [(&str, &str); 8] = [
     ("logits_scaling", "logit_scale"),
 ];
 
-/// Fills `metadata`.
-pub(super) fn convert(config: &Object, metadata: &mut Metadata) -> Result<Source> {
+/// Fills `metadata`; returns the model's family and how its checkpoint is written.
+pub(super) fn convert(
+    config: &Object,
+    metadata: &mut Metadata,
+) -> Result<(&'static ModelSpec, &'static Checkpoint)> {
     let found = config.str("model_type")?;
     let found = found.ok_or_else(|| config.wrong("model_type", "a string"))?;
-    let known = || SOURCES.iter().chain([&GEMMA3]);
-    let source = known().find(|source| source.model_type == found);
-    let source = *source.ok_or_else(|| Error::UnsupportedArchitecture {
-        found: format!("{found} (in safetensors)"),
-        known: known().map(|source| source.model_type).collect(),
-    })?;
-    let config = &config.renamed(source.aliases).or(source.defaults);
-    match source.architecture {
-        "gpt2" => gpt2(config)?,
-        "gpt-oss" => gpt_oss::check(config)?,
-        _ => {}
-    }
-    quantized(config, source)?;
-    let mut keys = Keys { metadata, source };
-    keys.insert_global("general.architecture", text(source.architecture));
+    let known = || {
+        let all = FAMILIES.iter();
+        all.flat_map(|spec| {
+            spec.checkpoints
+                .iter()
+                .map(|checkpoint| (*spec, checkpoint))
+        })
+    };
+    let (spec, checkpoint) = known()
+        .find(|(_, checkpoint)| checkpoint.model_type == found)
+        .ok_or_else(|| Error::UnsupportedArchitecture {
+            found: format!("{found} (in safetensors)"),
+            known: known()
+                .map(|(_, checkpoint)| checkpoint.model_type)
+                .collect(),
+        })?;
+    let config = &config.renamed(checkpoint.aliases).or(checkpoint.defaults);
+    (checkpoint.check)(config)?;
+    quantized(config, checkpoint)?;
+    let mut keys = Keys { metadata, spec };
+    keys.insert_global("general.architecture", text(spec.name));
     if let Some(name) = config.str("_name_or_path")?.filter(|name| !name.is_empty()) {
         keys.insert_global("general.name", text(name));
     }
     keys.insert_global("hearth.rope.halves", Value::Bool(true));
-    if source.norms_lack_one {
+    if checkpoint.norms_lack_one {
         keys.insert_global("hearth.norm.offset", Value::F32(1.0));
     }
     for (from, to) in NUMBERS {
@@ -169,54 +93,42 @@ pub(super) fn convert(config: &Object, metadata: &mut Metadata) -> Result<Source
     if let Some(period) = period(config)? {
         keys.insert("attention.sliding_window_pattern", Value::U32(period));
     }
-    if source.architecture == "gpt2"
+    if let Some(multiple) = checkpoint.default_ff_multiple
         && config.get("intermediate_size").is_none()
         && let Some(width) = config.u32("hidden_size")?
     {
-        keys.insert("feed_forward_length", Value::U32(width.saturating_mul(4)));
+        keys.insert(
+            "feed_forward_length",
+            Value::U32(width.saturating_mul(multiple)),
+        );
     }
     heads(config, &mut keys)?;
     rope::convert(config, &mut keys)?;
-    Ok(source)
+    Ok((spec, checkpoint))
 }
 
 /// Writes the method by which a text's hidden states become one embedding, in GGUF's numbers.
-pub(super) fn pooling(pooling: &Object, source: Source, metadata: &mut Metadata) -> Result<()> {
+pub(super) fn pooling(pooling: &Object, spec: &ModelSpec, metadata: &mut Metadata) -> Result<()> {
     for (key, number) in [
         ("pooling_mode_mean_tokens", 1),
         ("pooling_mode_cls_token", 2),
         ("pooling_mode_lasttoken", 3),
     ] {
         if pooling.bool(key)? == Some(true) {
-            let key = format!("{}.pooling_type", source.architecture);
+            let key = format!("{}.pooling_type", spec.name);
             metadata.insert(key, Value::U32(number));
         }
     }
     Ok(())
 }
 
-/// Refuses features that only some of GPT-2's relatives have: their answers would be wrong.
-fn gpt2(config: &Object) -> Result<()> {
-    const GELU: [&str; 3] = ["gelu_new", "gelu_fast", "gelu_pytorch_tanh"];
-    let activation = config.str("activation_function")?;
-    if activation.is_some_and(|name| !GELU.contains(&name)) {
-        return Err(config.wrong("activation_function", "gelu_new"));
-    }
-    let by_layer = "scale_attn_by_inverse_layer_idx";
-    match config.bool(by_layer)? == Some(true) || config.bool("scale_attn_weights")? == Some(false)
-    {
-        true => Err(config.wrong(by_layer, "false, and scale_attn_weights true")),
-        false => Ok(()),
-    }
-}
-
-/// Refuses quantised weights other than gpt-oss's own: other schemes have tensors that are not supported.
-fn quantized(config: &Object, source: Source) -> Result<()> {
+/// Refuses quantised weights other than a family's own: other schemes have tensors that are not supported.
+fn quantized(config: &Object, checkpoint: &Checkpoint) -> Result<()> {
     let Some(how) = config.object("quantization_config")? else {
         return Ok(());
     };
-    match (source.architecture, how.str("quant_method")?) {
-        ("gpt-oss", Some("mxfp4")) => Ok(()),
+    match how.str("quant_method")? {
+        Some(found) if Some(found) == checkpoint.quant_method => Ok(()),
         _ => Err(how.wrong(
             "quant_method",
             "none (weights in floats), or mxfp4 of gpt_oss; quantised models are read from GGUF",
@@ -224,10 +136,10 @@ fn quantized(config: &Object, source: Source) -> Result<()> {
     }
 }
 
-/// The metadata being filled, and the source of the model.
+/// The metadata being filled, and the model's family.
 pub(super) struct Keys<'a> {
     pub(super) metadata: &'a mut Metadata,
-    pub(super) source: Source,
+    pub(super) spec: &'static ModelSpec,
 }
 
 impl Keys<'_> {
@@ -237,7 +149,7 @@ impl Keys<'_> {
 
     /// Inserts a key of the architecture.
     pub(super) fn insert(&mut self, key: &str, value: Value) {
-        let key = format!("{}.{key}", self.source.architecture);
+        let key = format!("{}.{key}", self.spec.name);
         self.metadata.insert(key, value);
     }
 }
@@ -279,7 +191,6 @@ fn heads(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::object;
     use super::*;
 
     /// As in google/gemma-3-4b-it, which omits transformers' defaults.
@@ -293,7 +204,10 @@ mod tests {
             },
             "vision_config": {"hidden_size": 1152, "num_attention_heads": 16, "num_hidden_layers": 27}
         }"#;
-        let config = object(config, "config.json").unwrap().of_text().unwrap();
+        let config = Object::parse(config, "config.json")
+            .unwrap()
+            .of_text()
+            .unwrap();
         let mut metadata = Metadata::default();
         convert(&config, &mut metadata).unwrap();
         for (key, value) in [

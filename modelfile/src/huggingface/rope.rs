@@ -1,9 +1,9 @@
 //! Translates rotary positions in `config.json` to GGUF's metadata.
 
-use super::Object;
 use super::config::{Keys, text};
 use crate::container::{Array, Value};
 use crate::error::Result;
+use crate::json::Object;
 
 /// Writes the bases, and the scaling for longer contexts.
 pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
@@ -52,7 +52,7 @@ pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
                 keys.insert(&format!("rope.scaling.{to}"), value);
             }
             // Determined by the family; GGUF has no key for it.
-            let truncate = keys.source.architecture != "gpt-oss";
+            let truncate = keys.spec.yarn_rounds;
             if scaling.bool("truncate")?.unwrap_or(true) != truncate {
                 return Err(scaling.wrong("truncate", if truncate { "true" } else { "false" }));
             }
@@ -67,10 +67,8 @@ pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
         "llama3" => {
             let divisors = llama3(
                 theta.unwrap_or(10_000.0),
-                keys.metadata.u32(&format!(
-                    "{}.rope.dimension_count",
-                    keys.source.architecture
-                ))?,
+                keys.metadata
+                    .u32(&format!("{}.rope.dimension_count", keys.spec.name))?,
                 number("factor", 8.0)?,
                 [
                     number("low_freq_factor", 1.0)?,

@@ -423,7 +423,7 @@ mod tests {
             "/../tests/goldens/data/tokenizer_options.json"
         );
         let golden: Golden = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        let none = super::super::object("{}", "none").unwrap();
+        let none = Object::parse("{}", "none").unwrap();
         let ends = Ends {
             config: &none,
             generation_config: &none,
@@ -436,7 +436,7 @@ mod tests {
             ids,
         } in &golden.variants
         {
-            let json = super::super::object(&tokenizer.to_string(), "tokenizer.json").unwrap();
+            let json = Object::parse(&tokenizer.to_string(), "tokenizer.json").unwrap();
             let mut metadata = Metadata::default();
             convert(&json, &ends, &mut metadata).unwrap();
             metadata.insert("tokenizer.ggml.add_bos_token", Value::Bool(false));

@@ -1,5 +1,6 @@
-//! gpt-oss's experts, whose tensors differ from every other model's. Tensors of a layer, with shapes as in
-//! safetensors:
+//! gpt-oss: experts in MXFP4 with biases and a clamped gate, attention sinks, YaRN, every other layer sliding.
+//!
+//! Its experts' tensors differ from every other model's. Tensors of a layer, with shapes as in safetensors:
 //!
 //! ```text
 //! as published    gate_up_proj_blocks  U8 [n_experts, 2 d_ff, d_model / 32, 16]    quants, two neighbours in a byte
@@ -11,20 +12,45 @@
 //!                 down_proj_bias       [n_experts, d_model]
 //! ```
 //!
-//! Rows of gate and up are interleaved. Sinks are a bare parameter too. Source: transformers'
-//! `models/gpt_oss/modeling_gpt_oss.py` and `integrations/mxfp4.py`.
+//! Rows of gate and up are interleaved. Sinks are a bare parameter too.
+//!
+//! Reference: OpenAI 2025, arXiv:2508.10925; transformers `models/gpt_oss/modeling_gpt_oss.py` and
+//! `integrations/mxfp4.py`.
 
 use std::collections::HashMap;
 
-use super::Object;
+use super::{Activation, Checkpoint, ModelSpec, Sliding, TensorNames};
 use crate::container::{Arrangement, GgmlType, Range, TensorInfo};
 use crate::error::{Error, Result};
+use crate::json::Object;
+
+/// gpt-oss.
+pub const GPT_OSS: ModelSpec = ModelSpec {
+    name: "gpt-oss",
+    models: "gpt-oss 20B and 120B",
+    sinks: true,
+    activation: Activation::Clamped,
+    yarn_rounds: false,
+    sliding: Sliding::AllBut(2),
+    names: &TensorNames {
+        ffn_norm: "blk.{}.post_attention_norm.weight",
+        ..TensorNames::GGUF
+    },
+    checkpoints: &[Checkpoint {
+        post_attention_layernorm: "post_attention_norm",
+        quant_method: Some("mxfp4"),
+        check,
+        rename,
+        ..Checkpoint::new("gpt_oss")
+    }],
+    ..ModelSpec::PLAIN
+};
 
 /// Refuses settings that differ from gpt-oss's own, which are built in: the answers would be wrong.
 ///
 /// # Errors
 /// [`Error::Metadata`].
-pub(super) fn check(config: &Object) -> Result<()> {
+fn check(config: &Object) -> Result<()> {
     for (key, known) in [("swiglu_limit", 7.0), ("swiglu_alpha", 1.702)] {
         if config.f32(key)?.is_some_and(|found| found != known) {
             return Err(config.wrong(key, &known.to_string()));
@@ -37,7 +63,7 @@ pub(super) fn check(config: &Object) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::MissingTensor`] or [`Error::TensorShape`] if quants and scales do not match.
-pub(super) fn rename(tensors: Vec<TensorInfo>) -> Result<Vec<TensorInfo>> {
+fn rename(tensors: Vec<TensorInfo>) -> Result<Vec<TensorInfo>> {
     let mut renamed = Vec::with_capacity(tensors.len());
     let scales: HashMap<_, _> = (tensors.iter())
         .filter_map(|tensor| Some((tensor.name.strip_suffix("_scales")?, tensor)))

@@ -1,0 +1,104 @@
+//! A family's checkpoints as transformers writes them: `config.json` and the names of tensors in safetensors.
+
+use crate::container::TensorInfo;
+use crate::error::Result;
+use crate::json::Object;
+
+/// One `model_type` of a family, and how its checkpoints differ from GGUF.
+#[derive(Debug)]
+pub struct Checkpoint {
+    pub model_type: &'static str,
+    /// Naming scheme of the tensors.
+    pub names: &'static CheckpointNames,
+    /// GGUF's name of `post_attention_layernorm`, which precedes the feed-forward block in most families and follows
+    /// attention in others.
+    pub post_attention_layernorm: &'static str,
+    /// Alternative names of keys: transformers' `attribute_map`.
+    pub aliases: &'static [(&'static str, &'static str)],
+    /// transformers' defaults, which a configuration may omit.
+    pub defaults: &'static [(&'static str, f64)],
+    /// Width of the feed-forward block in multiples of `hidden_size`, for configurations that may omit it.
+    pub default_ff_multiple: Option<u32>,
+    /// GGUF's converter adds 1 to the weights of norms.
+    pub norms_lack_one: bool,
+    /// Matrices of the layers are stored by columns.
+    pub by_columns: bool,
+    /// The `quant_method` of the family's own quantised checkpoints.
+    pub quant_method: Option<&'static str>,
+    /// Refuses settings that are not supported: the answers would be wrong.
+    pub(crate) check: fn(&Object) -> Result<()>,
+    /// Gives GGUF's names to tensors that do not follow the scheme, and leaves the others.
+    pub(crate) rename: fn(Vec<TensorInfo>) -> Result<Vec<TensorInfo>>,
+}
+
+impl Checkpoint {
+    /// Returns a checkpoint like most: named and stored like Llama's.
+    pub const fn new(model_type: &'static str) -> Self {
+        Self {
+            model_type,
+            names: &CheckpointNames::LLAMA,
+            post_attention_layernorm: "ffn_norm",
+            aliases: &[],
+            defaults: &[],
+            default_ff_multiple: None,
+            norms_lack_one: false,
+            by_columns: false,
+            quant_method: None,
+            check: |_| Ok(()),
+            rename: Ok,
+        }
+    }
+}
+
+/// Naming scheme of a checkpoint's tensors: pairs of transformers' and GGUF's name, without `.weight` and `.bias`.
+#[derive(Debug)]
+pub struct CheckpointNames {
+    /// Optional prefix of every name.
+    pub prefix: &'static str,
+    /// Names outside the layers.
+    pub around: &'static [(&'static str, &'static str)],
+    /// Prefix of a layer's number.
+    pub layers: &'static str,
+    /// Names in a layer, after its number.
+    pub of_layer: &'static [(&'static str, &'static str)],
+}
+
+impl CheckpointNames {
+    /// Names of most families.
+    pub const LLAMA: Self = Self {
+        prefix: "model.",
+        around: &AROUND,
+        layers: "layers.",
+        of_layer: &OF_LAYER,
+    };
+}
+
+/// Names in a layer: the part between `layers.N.` and `.weight` or `.bias`.
+const OF_LAYER: [(&str, &str); 18] = [
+    ("input_layernorm", "attn_norm"),
+    ("self_attn.q_proj", "attn_q"),
+    ("self_attn.k_proj", "attn_k"),
+    ("self_attn.v_proj", "attn_v"),
+    ("self_attn.qkv_proj", "attn_qkv"),
+    ("self_attn.o_proj", "attn_output"),
+    ("self_attn.q_norm", "attn_q_norm"),
+    ("self_attn.k_norm", "attn_k_norm"),
+    ("mlp.gate_proj", "ffn_gate"),
+    ("mlp.up_proj", "ffn_up"),
+    ("mlp.gate_up_proj", "ffn_up"),
+    ("mlp.down_proj", "ffn_down"),
+    ("mlp.gate", "ffn_gate_inp"),
+    ("mlp.router", "ffn_gate_inp"),
+    ("block_sparse_moe.gate", "ffn_gate_inp"),
+    ("pre_feedforward_layernorm", "ffn_norm"),
+    ("post_feedforward_layernorm", "post_ffw_norm"),
+    // [`Checkpoint::post_attention_layernorm`]
+    ("post_attention_layernorm", ""),
+];
+
+/// Names outside the layers.
+const AROUND: [(&str, &str); 3] = [
+    ("embed_tokens", "token_embd"),
+    ("norm", "output_norm"),
+    ("lm_head", "output"),
+];
