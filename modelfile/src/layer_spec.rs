@@ -38,9 +38,9 @@ pub enum FeedForwardKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RopeKind {
     None,
-    /// Those of [`ModelConfig::rope`](crate::config::ModelConfig::rope).
+    /// Uses [`ModelConfig::rope`](crate::config::ModelConfig::rope).
     Global,
-    /// Those of [`ModelConfig::local_rope`](crate::config::ModelConfig::local_rope).
+    /// Uses [`ModelConfig::local_rope`](crate::config::ModelConfig::local_rope).
     Local,
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct Resources<'a> {
     pub(crate) tokenizer: &'a Tokenizer,
 }
 
-/// How the steps of an answer follow each other.
+/// The order in which the steps of an answer are launched and read back.
 pub(crate) enum Mode {
     /// Steps of one token are launched ahead of the tokens they bring.
     Pipelined,

@@ -5,7 +5,7 @@ use burn::tensor::{Int, Tensor};
 use crate::ops::Ops;
 use crate::ops::in_place::InPlace;
 
-/// What the sampler knows of each token of the vocabulary, and of each position of the context.
+/// The sampler's data on each token of the vocabulary, and on each position of the context.
 pub struct SamplerTables {
     /// [1, vocab]: twice the number of times the token was generated, plus 1 if it was in the prompt; and
     /// [1, n_ctx]: the ids of the prompt and the answer, by position. The sampler writes both.
