@@ -9,8 +9,8 @@ use crate::device::Device;
 use crate::engine::{Drafts, Engine};
 use crate::model::build;
 use crate::ops::{KvType, Ops, Tuning, pool};
-use crate::weights::plan::Plan;
-use crate::weights::writer::Filling;
+use crate::weights::plan::LoadPlan;
+use crate::weights::writer::TensorWriter;
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::{Gguf, Parsed};
 use hearth_modelfile::error::{Error, Result};
@@ -72,7 +72,7 @@ struct Weights {
     kv: KvType,
     tokenizer: Tokenizer,
     template: ChatTemplate,
-    filling: Filling,
+    writer: TensorWriter,
 }
 
 pub use hearth_modelfile::config::DEFAULT_CONTEXT;
@@ -119,7 +119,7 @@ impl Loader {
             total: self.options.total_bytes.unwrap_or(0),
             tensor: match &self.stage {
                 Stage::Header { .. } => None,
-                Stage::Weights(w) => w.filling.tensor().map(|t| t.name.clone()),
+                Stage::Weights(w) => w.writer.tensor().map(|t| t.name.clone()),
             },
         }
     }
@@ -158,13 +158,13 @@ impl Loader {
                     Parsed::Header(gguf) => {
                         let prefix = std::mem::take(prefix);
                         let mut weights = Box::new(Weights::new(&self.device, gguf, self.options)?);
-                        let result = weights.filling.feed(&self.device, 0, &prefix).await;
+                        let result = weights.writer.feed(&self.device, 0, &prefix).await;
                         self.stage = Stage::Weights(weights);
                         result
                     }
                 }
             }
-            Stage::Weights(weights) => weights.filling.feed(&self.device, start, chunk).await,
+            Stage::Weights(weights) => weights.writer.feed(&self.device, start, chunk).await,
         }
     }
 
@@ -187,7 +187,7 @@ impl Loader {
                 available: self.offset,
             });
         };
-        if let Some(tensor) = weights.filling.tensor() {
+        if let Some(tensor) = weights.writer.tensor() {
             return Err(Error::Truncated {
                 what: format!("tensor \"{}\"", tensor.name),
                 needed: tensor.offset + tensor.size,
@@ -254,7 +254,7 @@ impl Weights {
         let tuning = device.tuning(parameters);
         let chunk = tuning.chunk.min(config.longest_chunk());
         let ops = Ops::new(&device.burn, Tuning { chunk, ..tuning });
-        let plan = Plan::new(&gguf, &config, &ops, binding, options.quantize)?;
+        let plan = LoadPlan::new(&gguf, &config, &ops, binding, options.quantize)?;
         Ok(Self {
             gguf,
             config,
@@ -262,7 +262,7 @@ impl Weights {
             kv,
             tokenizer,
             template,
-            filling: Filling::new(ops, plan),
+            writer: TensorWriter::new(ops, plan),
         })
     }
 
@@ -274,9 +274,9 @@ impl Weights {
             kv,
             tokenizer,
             template,
-            filling,
+            writer,
         } = *self;
-        let Filling { ops, plan, .. } = filling;
+        let TensorWriter { ops, plan, .. } = writer;
         let model = build::transformer(&plan, &gguf, config, ops, n_ctx, kv)?;
         Engine::new(device, model, tokenizer, template, &gguf, drafts)
     }

@@ -3,22 +3,22 @@
 use burn::tensor::Tensor;
 
 use crate::ops::{Norm, NormSpec, Ops, Weight};
-use crate::weights::builder::Matrix;
-use crate::weights::plan::Plan;
+use crate::weights::builder::WeightBuilder;
+use crate::weights::plan::LoadPlan;
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::names::{bias_of, of_expert};
 
 /// Sources from which a transformer is built.
-pub(crate) struct Parts<'a> {
-    pub(crate) plan: &'a Plan,
+pub(crate) struct LoadedTensors<'a> {
+    pub(crate) plan: &'a LoadPlan,
     pub(crate) c: &'a ModelConfig,
     pub(crate) ops: &'a Ops,
 }
 
-impl Parts<'_> {
+impl LoadedTensors<'_> {
     pub(crate) fn matrix(&self, name: &str) -> Result<Weight> {
-        self.plan.matrix(name).map(Matrix::weight)
+        self.plan.matrix(name).map(WeightBuilder::weight)
     }
 
     /// Returns the weight of all experts, whether the file stores them together or separately.

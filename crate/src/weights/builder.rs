@@ -11,13 +11,13 @@ use hearth_modelfile::weight_requests::MatrixNames;
 
 /// A range of rows of a matrix.
 #[derive(Clone, Copy)]
-pub struct Place {
+pub struct RowRange {
     pub row: usize,
     pub rows: usize,
 }
 
 /// A matrix being filled on the device.
-pub struct Matrix {
+pub struct WeightBuilder {
     rows: usize,
     cols: usize,
     parts: Vec<Part>,
@@ -87,7 +87,7 @@ impl Part {
     }
 }
 
-impl Matrix {
+impl WeightBuilder {
     /// Allocates room for consecutive row ranges in their packings; neighbours of one packing share a part, no part
     /// exceeds `binding` bytes, and no expert is split between two.
     pub fn alloc(
@@ -152,11 +152,11 @@ impl Matrix {
     pub fn write(
         &mut self,
         ops: &Ops,
-        place: Place,
+        range: RowRange,
         quants: Vec<u32>,
         scales: Vec<u32>,
     ) -> Result<()> {
-        let (mut row, end) = (place.row, place.row + place.rows);
+        let (mut row, end) = (range.row, range.row + range.rows);
         let (mut quants, mut scales) = (quants, scales);
         for part in &mut self.parts {
             let part_end = part.first_row + part.rows;
@@ -176,7 +176,7 @@ impl Matrix {
             Ok(())
         } else {
             Err(Error::Internal {
-                what: "Matrix::write".into(),
+                what: "WeightBuilder::write".into(),
                 message: format!("row {row} of {end} has no place"),
             })
         }

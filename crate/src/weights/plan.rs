@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::ops::Ops;
 use crate::ops::projection::tile::kernel_block;
-use crate::weights::builder::Matrix;
+use crate::weights::builder::WeightBuilder;
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::{GgmlType, Gguf, Range, TensorInfo};
 use hearth_modelfile::error::{Error, Result};
@@ -13,7 +13,7 @@ use hearth_modelfile::quant::quantize::Quantize;
 use hearth_modelfile::weight_requests::{self, MatrixNames};
 
 /// A tensor that will be read, with its destination.
-pub struct Planned {
+pub struct PlannedRead {
     pub name: String,
     pub dtype: GgmlType,
     /// Format to which a matrix of floats is quantised.
@@ -24,16 +24,16 @@ pub struct Planned {
     pub offset: u64,
     /// Bytes in the file.
     pub size: u64,
-    pub share: Share,
+    pub piece: Piece,
     /// Bytes of one matrix, if it is stored column by column.
     pub by_columns: Option<u64>,
     /// Destinations that take rows in turns; `None` if no weight needs those rows.
-    pub targets: Vec<Option<Target>>,
+    pub destinations: Vec<Option<Destination>>,
 }
 
-/// The share of a weight that the bytes contain.
+/// The piece of a weight that the bytes contain.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Share {
+pub enum Piece {
     Whole,
     /// Quants in pairs, see [`hearth_modelfile::quant::codebook::repack_pairs`].
     Quants,
@@ -41,7 +41,7 @@ pub enum Share {
     Scales,
 }
 
-impl Planned {
+impl PlannedRead {
     /// Returns the bytes of a row.
     ///
     /// # Errors
@@ -49,27 +49,27 @@ impl Planned {
     pub fn row_bytes(&self) -> Result<usize> {
         let format = block_format(self.dtype, &self.name)?;
         let blocks = self.cols / format.block_len();
-        Ok(match self.share {
-            Share::Whole => blocks * format.block_bytes(),
-            Share::Quants => blocks * (format.block_bytes() - 1),
-            Share::Scales => blocks,
+        Ok(match self.piece {
+            Piece::Whole => blocks * format.block_bytes(),
+            Piece::Quants => blocks * (format.block_bytes() - 1),
+            Piece::Scales => blocks,
         })
     }
 }
 
 /// A destination.
 #[derive(Debug, Clone, Copy)]
-pub enum Target {
-    /// Small f32 data kept on the host until the end: index into [`Plan::vectors`].
+pub enum Destination {
+    /// Small f32 data kept on the host until the end: index into [`LoadPlan::vectors`].
     Vector(usize),
     /// Rows of a matrix on the device, from `first` on.
     Matrix { matrix: usize, first: usize },
 }
 
 /// Ranges to read, in file order, and their destinations.
-pub struct Plan {
-    pub order: Vec<Planned>,
-    pub matrices: Vec<Matrix>,
+pub struct LoadPlan {
+    pub order: Vec<PlannedRead>,
+    pub matrices: Vec<WeightBuilder>,
     pub vectors: Vec<Vec<f32>>,
     /// Indices by the name of the first tensor. Files have tens of thousands of tensors, so the plan never searches
     /// linearly for one.
@@ -81,7 +81,7 @@ pub struct Plan {
 
 type Tensors<'a> = HashMap<&'a str, &'a TensorInfo>;
 
-impl Plan {
+impl LoadPlan {
     /// Plans the tensors of `gguf` and allocates the matrices on the device. `binding` is the largest storage binding
     /// in bytes.
     ///
@@ -115,7 +115,7 @@ impl Plan {
     }
 
     /// Returns the matrix whose first tensor is `name`.
-    pub fn matrix(&self, name: &str) -> Result<&Matrix> {
+    pub fn matrix(&self, name: &str) -> Result<&WeightBuilder> {
         (self.matrix_of.get(name))
             .and_then(|i| self.matrices.get(*i))
             .ok_or_else(|| Error::MissingTensor { name: name.into() })
@@ -140,7 +140,7 @@ impl Plan {
             });
         }
         block_format(info.dtype, &name)?;
-        self.read(info, None, Target::Vector(self.vectors.len()));
+        self.read(info, None, Destination::Vector(self.vectors.len()));
         self.vector_of.insert(name, self.vectors.len());
         self.vectors.push(Vec::new());
         Ok(())
@@ -182,61 +182,73 @@ impl Plan {
             }
             packings.push((packing, *rows));
             let matrix = index;
-            self.read(info, quantize, Target::Matrix { matrix, first });
+            self.read(info, quantize, Destination::Matrix { matrix, first });
             first += rows;
         }
         self.matrices
-            .push(Matrix::alloc(ops, names, &packings, binding)?);
+            .push(WeightBuilder::alloc(ops, names, &packings, binding)?);
         let name = tensors.first().map(|tensor| tensor.0.clone());
         self.matrix_of.extend(name.map(|name| (name, index)));
         Ok(())
     }
 
-    /// Plans reading a tensor to `target`.
-    fn read(&mut self, info: &TensorInfo, quantize: Option<Quantize>, target: Target) {
+    /// Plans reading a tensor to `destination`.
+    fn read(&mut self, info: &TensorInfo, quantize: Option<Quantize>, destination: Destination) {
         let (offset, size) = (info.offset, info.size);
         let Some(scales) = info.arrangement.scales else {
-            return self.read_range(info, quantize, Share::Whole, Range { offset, size }, target);
+            return self.read_range(
+                info,
+                quantize,
+                Piece::Whole,
+                Range { offset, size },
+                destination,
+            );
         };
-        self.read_range(info, None, Share::Quants, Range { offset, size }, target);
-        self.read_range(info, None, Share::Scales, scales, target);
+        self.read_range(
+            info,
+            None,
+            Piece::Quants,
+            Range { offset, size },
+            destination,
+        );
+        self.read_range(info, None, Piece::Scales, scales, destination);
     }
 
-    /// Plans reading a range to `target`, which may alternate with another tensor's.
+    /// Plans reading a range to `destination`, which may alternate with another tensor's.
     fn read_range(
         &mut self,
         info: &TensorInfo,
         quantize: Option<Quantize>,
-        share: Share,
+        piece: Piece,
         range: Range,
-        target: Target,
+        destination: Destination,
     ) {
         let arrangement = info.arrangement;
         let turn = arrangement.turn as usize;
         if arrangement.turns > 1 {
             let shared = self.in_turns.get(&range.offset);
             let shared = shared.and_then(|at| self.order.get_mut(*at));
-            if let Some(place) = shared.and_then(|planned| planned.targets.get_mut(turn)) {
-                *place = Some(target);
+            if let Some(taken) = shared.and_then(|planned| planned.destinations.get_mut(turn)) {
+                *taken = Some(destination);
                 return;
             }
             self.in_turns.insert(range.offset, self.order.len());
         }
-        let mut targets = vec![None; arrangement.turns.max(1) as usize];
-        if let Some(place) = targets.get_mut(turn) {
-            *place = Some(target);
+        let mut destinations = vec![None; arrangement.turns.max(1) as usize];
+        if let Some(own) = destinations.get_mut(turn) {
+            *own = Some(destination);
         }
         let matrices = info.shape.iter().skip(2).product::<u64>().max(1);
-        self.order.push(Planned {
+        self.order.push(PlannedRead {
             name: info.name.clone(),
             dtype: info.dtype,
             quantize,
             cols: info.n_cols() as usize,
             offset: range.offset,
             size: range.size,
-            share,
+            piece,
             by_columns: (arrangement.by_columns).then_some(range.size / matrices),
-            targets,
+            destinations,
         });
     }
 }

@@ -3,29 +3,29 @@
 use crate::device::Device;
 use crate::ops::Ops;
 use crate::ops::words::read_words;
-use crate::weights::builder::Place;
-use crate::weights::plan::{Plan, Planned, Share, Target};
+use crate::weights::builder::RowRange;
+use crate::weights::plan::{Destination, LoadPlan, Piece, PlannedRead};
 use hearth_modelfile::container::transposed::rows_of_columns;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::quant::codebook::{repack_exponents, repack_pairs};
 use hearth_modelfile::quant::{are_finite, block_format, repack_rows};
 
-/// Tensors being filled.
-pub(crate) struct Filling {
+/// Writes the tensors of a plan as their bytes come.
+pub(crate) struct TensorWriter {
     pub(crate) ops: Ops,
-    pub(crate) plan: Plan,
+    pub(crate) plan: LoadPlan,
     /// The tensor being read: index into the plan's reading order.
     current: usize,
     /// Bytes of the current tensor that do not fill a row yet.
     rest: Vec<u8>,
-    /// Rows of the current tensor already placed, in any target.
+    /// Rows of the current tensor already written, to any destination.
     rows_done: usize,
     /// Bytes written to the device since the queue was last drained.
     unflushed: usize,
 }
 
-impl Filling {
-    pub(crate) fn new(ops: Ops, plan: Plan) -> Self {
+impl TensorWriter {
+    pub(crate) fn new(ops: Ops, plan: LoadPlan) -> Self {
         Self {
             ops,
             plan,
@@ -37,7 +37,7 @@ impl Filling {
     }
 
     /// Returns the tensor being read; `None` after the last.
-    pub(crate) fn tensor(&self) -> Option<&Planned> {
+    pub(crate) fn tensor(&self) -> Option<&PlannedRead> {
         self.plan.order.get(self.current)
     }
 
@@ -52,7 +52,7 @@ impl Filling {
             }
             let bytes = &chunk[(from - start) as usize..(to - start) as usize];
             let complete = to == tensor.offset + tensor.size;
-            self.place(bytes)?;
+            self.write(bytes)?;
             if !complete {
                 break;
             }
@@ -72,17 +72,17 @@ impl Filling {
         Ok(())
     }
 
-    /// Places the next bytes of the current tensor.
-    fn place(&mut self, bytes: &[u8]) -> Result<()> {
+    /// Writes the next bytes of the current tensor.
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let Some(tensor) = self.plan.order.get(self.current) else {
             return Ok(());
         };
         let row_bytes = tensor.row_bytes()?;
         let mut bytes = bytes;
-        // Rows are placed in slices, so that a large chunk is not doubled in memory.
+        // Rows are written in slices, so that a large chunk is not doubled in memory.
         const SLICE_BYTES: usize = 1 << 20;
         if let Some(matrix_bytes) = tensor.by_columns {
-            return self.place_columns(bytes, matrix_bytes as usize, row_bytes, SLICE_BYTES);
+            return self.write_columns(bytes, matrix_bytes as usize, row_bytes, SLICE_BYTES);
         }
         // Complete the row that the last chunk began.
         if !self.rest.is_empty() {
@@ -93,20 +93,20 @@ impl Filling {
                 return Ok(());
             }
             let row = std::mem::take(&mut self.rest);
-            self.place_rows(&row)?;
+            self.write_rows(&row)?;
         }
         let whole = bytes.len() / row_bytes * row_bytes;
         let step = (SLICE_BYTES / row_bytes).max(1) * row_bytes;
         for rows in bytes[..whole].chunks(step) {
-            self.place_rows(rows)?;
+            self.write_rows(rows)?;
         }
         self.rest.extend_from_slice(&bytes[whole..]);
         Ok(())
     }
 
-    /// Places a matrix stored by columns. A row is complete only once all columns are, so they are buffered until
+    /// Writes a matrix stored by columns. A row is complete only once all columns are, so they are buffered until
     /// then: GPT-2's largest matrix is 41 MB.
-    fn place_columns(
+    fn write_columns(
         &mut self,
         mut bytes: &[u8],
         matrix_bytes: usize,
@@ -131,31 +131,32 @@ impl Filling {
             if now.len() == missing {
                 let columns = std::mem::take(&mut self.rest);
                 rows_of_columns(&columns, element, row_bytes, slice_bytes, |rows| {
-                    self.place_rows(rows)
+                    self.write_rows(rows)
                 })?;
             }
         }
         Ok(())
     }
 
-    /// Places whole rows of the current tensor, which its targets take in turns.
-    fn place_rows(&mut self, rows: &[u8]) -> Result<()> {
+    /// Writes whole rows of the current tensor, which its destinations take in turns.
+    fn write_rows(&mut self, rows: &[u8]) -> Result<()> {
         let Some(tensor) = self.plan.order.get(self.current) else {
             return Ok(());
         };
         let row_bytes = tensor.row_bytes()?;
-        let targets = tensor.targets.clone();
+        let destinations = tensor.destinations.clone();
         let (done, n) = (self.rows_done, rows.len() / row_bytes);
-        for (turn, target) in targets.iter().enumerate() {
-            // The first of these rows that belongs to this target, and its number among the target's rows.
-            let skipped = (turn + targets.len() - done % targets.len()) % targets.len();
-            let row = (done + skipped) / targets.len();
-            match (target, targets.len()) {
-                (Some(target), 1) => self.place_rows_at(rows, *target, row)?,
-                (Some(target), turns) => {
+        for (turn, destination) in destinations.iter().enumerate() {
+            // The first of these rows that belongs to this destination, and its number among the destination's rows.
+            let skipped =
+                (turn + destinations.len() - done % destinations.len()) % destinations.len();
+            let row = (done + skipped) / destinations.len();
+            match (destination, destinations.len()) {
+                (Some(destination), 1) => self.write_to(rows, *destination, row)?,
+                (Some(destination), turns) => {
                     let all = rows.chunks_exact(row_bytes).skip(skipped);
                     let own: Vec<u8> = all.step_by(turns).flatten().copied().collect();
-                    self.place_rows_at(&own, *target, row)?;
+                    self.write_to(&own, *destination, row)?;
                 }
                 (None, _) => {}
             }
@@ -164,27 +165,27 @@ impl Filling {
         Ok(())
     }
 
-    /// Repacks and writes whole rows of a target, starting at its row `row`.
-    fn place_rows_at(&mut self, rows: &[u8], target: Target, row: usize) -> Result<()> {
+    /// Repacks and writes whole rows of a destination, starting at its row `row`.
+    fn write_to(&mut self, rows: &[u8], destination: Destination, row: usize) -> Result<()> {
         let Some(tensor) = self.plan.order.get(self.current) else {
             return Ok(());
         };
         let format = block_format(tensor.dtype, &tensor.name)?;
         let cols = tensor.cols;
-        match target {
-            Target::Vector(index) => {
+        match destination {
+            Destination::Vector(index) => {
                 let mut values = vec![0.0; rows.len() / format.block_bytes() * format.block_len()];
                 format.dequantize(rows, &mut values)?;
                 check_finite(&tensor.name, values.iter().all(|v| v.is_finite()))?;
                 self.plan.vectors[index].extend(values);
             }
-            Target::Matrix { matrix, first } => {
+            Destination::Matrix { matrix, first } => {
                 let n = rows.len() / tensor.row_bytes()?;
                 let (mut quants, mut scales) = (Vec::new(), Vec::new());
-                match (tensor.share, tensor.quantize) {
-                    (Share::Quants, _) => repack_pairs(rows, &mut quants)?,
-                    (Share::Scales, _) => repack_exponents(rows, &mut scales)?,
-                    (Share::Whole, Some(quantize)) => {
+                match (tensor.piece, tensor.quantize) {
+                    (Piece::Quants, _) => repack_pairs(rows, &mut quants)?,
+                    (Piece::Scales, _) => repack_exponents(rows, &mut scales)?,
+                    (Piece::Whole, Some(quantize)) => {
                         let mut values = vec![0.0; n * cols];
                         format.dequantize(rows, &mut values)?;
                         check_finite(&tensor.name, values.iter().all(|v| v.is_finite()))?;
@@ -192,18 +193,18 @@ impl Filling {
                         let blocks = quantize.blocks(&values);
                         repack_rows(kept, cols, &blocks, &mut quants, &mut scales)?;
                     }
-                    (Share::Whole, None) => {
+                    (Piece::Whole, None) => {
                         repack_rows(format, cols, rows, &mut quants, &mut scales)?;
                         let finite = are_finite(format.packing(), &quants, &scales);
                         check_finite(&tensor.name, finite)?;
                     }
                 }
                 self.unflushed += rows.len();
-                let place = Place {
+                let range = RowRange {
                     row: first + row,
                     rows: n,
                 };
-                self.plan.matrices[matrix].write(&self.ops, place, quants, scales)?;
+                self.plan.matrices[matrix].write(&self.ops, range, quants, scales)?;
             }
         }
         Ok(())

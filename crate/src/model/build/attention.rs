@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::model::loaded::Parts;
+use crate::model::loaded::LoadedTensors;
 use crate::model::mixer::AttentionMixer;
 use crate::ops::{Attention, AttentionSpec, KvType, QkNorm, Scaling};
 use hearth_modelfile::config::ModelConfig;
@@ -12,7 +12,7 @@ use hearth_modelfile::layer_spec::RopeKind;
 
 /// Builds the attention of layer `i`.
 pub(super) fn mixer(
-    parts: &Parts<'_>,
+    parts: &LoadedTensors<'_>,
     i: usize,
     ropes: &Ropes,
     n_ctx: usize,
@@ -63,7 +63,7 @@ fn spec(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> Atte
 
 /// Returns layer `i`'s extra attention values ([`AttentionSpec::extras`] of them, or a dummy), and whether they
 /// include a bias.
-fn extras(parts: &Parts<'_>, i: usize) -> Result<(Vec<f32>, bool)> {
+fn extras(parts: &LoadedTensors<'_>, i: usize) -> Result<(Vec<f32>, bool)> {
     let c = parts.c;
     let (names, layer) = (c.spec.names, &c.layers[i]);
     let (q, kv) = (layer.q_dim(), layer.kv_dim());
@@ -110,7 +110,7 @@ pub(super) struct Ropes {
 
 impl Ropes {
     /// Computes the tables for `n_ctx` positions.
-    pub(super) fn new(parts: &Parts<'_>, n_ctx: usize) -> Result<Self> {
+    pub(super) fn new(parts: &LoadedTensors<'_>, n_ctx: usize) -> Result<Self> {
         let (c, ops) = (parts.c, parts.ops);
         let names = c.spec.names;
         let [freqs, short, long] = &c.rope_divisors;

@@ -1,14 +1,14 @@
 //! Builds feed-forward blocks.
 
 use crate::model::feed_forward::{Experts, FeedForward};
-use crate::model::loaded::Parts;
+use crate::model::loaded::LoadedTensors;
 use crate::ops::Scaling;
 use hearth_modelfile::error::Result;
 use hearth_modelfile::families::names::{bias_of, of_layer};
 use hearth_modelfile::layer_spec::FeedForwardKind;
 
 /// Builds the feed-forward block of layer `i`.
-pub(super) fn build(parts: &Parts<'_>, i: usize) -> Result<FeedForward> {
+pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> {
     let (c, ops) = (parts.c, parts.ops);
     let (names, layer) = (c.spec.names, &c.layers[i]);
     let d_ff = layer.d_ff;

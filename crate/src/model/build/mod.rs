@@ -3,12 +3,12 @@
 mod attention;
 mod feed_forward;
 
-use crate::model::loaded::Parts;
+use crate::model::loaded::LoadedTensors;
 use crate::model::mixer::Mixer;
 use crate::model::transformer::{BlockEnd, Embedding, Layer, Transformer};
 use crate::ops::{KvType, Ops, Scaling};
-use crate::weights::builder::Matrix;
-use crate::weights::plan::Plan;
+use crate::weights::builder::WeightBuilder;
+use crate::weights::plan::LoadPlan;
 use attention::Ropes;
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::Gguf;
@@ -22,7 +22,7 @@ use hearth_modelfile::layer_spec::{FeedForwardKind, MixerKind};
 /// # Errors
 /// [`Error::MissingTensor`] or [`Error::TensorShape`].
 pub fn transformer(
-    plan: &Plan,
+    plan: &LoadPlan,
     gguf: &Gguf,
     config: ModelConfig,
     ops: Ops,
@@ -30,7 +30,7 @@ pub fn transformer(
     kv: KvType,
 ) -> Result<Transformer> {
     let c = &config;
-    let parts = Parts { plan, c, ops: &ops };
+    let parts = LoadedTensors { plan, c, ops: &ops };
     let names = c.spec.names;
     let ropes = Ropes::new(&parts, n_ctx)?;
     let mut layers = Vec::with_capacity(c.n_layers);
@@ -92,7 +92,7 @@ pub fn transformer(
             true => Some(parts.norm(names.output_norm)?),
             false => None,
         },
-        weight_bytes: plan.matrices.iter().map(Matrix::bytes).sum(),
+        weight_bytes: plan.matrices.iter().map(WeightBuilder::bytes).sum(),
         embedding,
         layers,
         lm_head: lm_head.scaled(Scaling {
