@@ -185,7 +185,7 @@ fn budget(gguf: &Gguf, options: InspectOptions<'_>) -> Result<Budget, Error> {
                 .get(name.as_str())
                 .ok_or_else(|| Error::MissingTensor { name: name.clone() })?;
             let bytes = device_bytes(info.dtype, name, matrix.cols, *rows)?;
-            weights += bytes;
+            weights = weights.saturating_add(bytes);
             // A token reads one row of an untied embedding, and only the experts it is routed to.
             let (used, of) = match matrix.experts {
                 _ if name == names.position_embd => (0, 1),
@@ -193,8 +193,9 @@ fn budget(gguf: &Gguf, options: InspectOptions<'_>) -> Result<Budget, Error> {
                 1 => (1, 1),
                 experts => (c.n_experts_used as u64, experts as u64),
             };
-            read += bytes / of * used;
-            active += elements(matrix.cols as u64, *rows as u64) / of * used;
+            read = read.saturating_add(bytes / of * used);
+            let elements = elements(matrix.cols as u64, *rows as u64);
+            active = active.saturating_add(elements / of * used);
         }
     }
     if let Some(name) = vectors
@@ -211,13 +212,13 @@ fn budget(gguf: &Gguf, options: InspectOptions<'_>) -> Result<Budget, Error> {
         kv,
         kv_binding: c.largest_cache(n_ctx, kv_type),
         scratch,
-        total: weights + kv + scratch,
+        total: weights.saturating_add(kv).saturating_add(scratch),
     };
     let queries: usize = c.layers.iter().map(LayerSpec::q_dim).sum();
     let attention = 4 * wide(queries, n_ctx);
     let token = Token {
-        flops: 2 * active + attention,
-        bytes: read + kv,
+        flops: active.saturating_mul(2).saturating_add(attention),
+        bytes: read.saturating_add(kv),
     };
     let device = options
         .device
@@ -247,7 +248,9 @@ fn budget(gguf: &Gguf, options: InspectOptions<'_>) -> Result<Budget, Error> {
 fn device_bytes(dtype: GgmlType, name: &str, cols: usize, rows: usize) -> Result<u64, Error> {
     let packing = block_format(dtype, name)?.packing();
     let words = packing.quant_words_per_block() + packing.scale_words_per_block();
-    Ok(4 * (rows * packing.blocks_per_row(cols) * words) as u64)
+    // Widened first: the product would overflow WebAssembly's usize.
+    let factors = [4, rows, packing.blocks_per_row(cols), words].map(|n| n as u64);
+    Ok(factors.into_iter().fold(1, u64::saturating_mul))
 }
 
 /// Checks whether the device can run the model.
@@ -276,5 +279,18 @@ fn verdict(
         fits: reason.is_none(),
         reason,
         tokens_per_second: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hostile header may claim any shape; on WebAssembly, where usize has 32 bits, an ordinary one suffices.
+    #[test]
+    fn bytes_do_not_wrap_around() {
+        let bytes = |cols, rows| device_bytes(GgmlType::F32, "w", cols, rows).unwrap();
+        assert_eq!(bytes(1 << 20, 1 << 20), 1 << 42);
+        assert_eq!(bytes(1 << 31, 1 << 33), u64::MAX);
     }
 }

@@ -15,7 +15,7 @@ use crate::device::fault::Faults;
 pub use crate::device::info::{DeviceInfo, Limits};
 use crate::device::info::{cpu_info, gpu_info};
 use crate::device::tune::Measured;
-use crate::ops::{Arithmetic, Tuning};
+use crate::ops::{Arithmetic, Tuning, pool};
 use hearth_modelfile::error::{Error, Result};
 
 /// The device to open, and restrictions on it (the restrictions are for tests and for finding faults).
@@ -204,11 +204,11 @@ impl Device {
     /// Fails if the device has reported an error that no call was waiting for.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] or [`Error::Gpu`].
+    /// [`Error::OutOfMemory`] or [`Error::Gpu`]; [`Error::DeviceLost`] if the CPU's threads are gone.
     pub fn check(&self) -> Result<()> {
         match &self.gpu {
             Some(gpu) => gpu.faults.take(),
-            None => Ok(()),
+            None => pool::current().map_or(Ok(()), |pool| pool.check()),
         }
     }
 

@@ -1,5 +1,8 @@
 //! The host's threads as the CPU path's pool.
 
+use std::cell::RefCell;
+
+use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
 use crate::ops::pool::{CpuPool, PoolJob, Pooled};
@@ -18,7 +21,7 @@ extern "C" {
     fn write(this: &JsCpuPool, at: u32, words: &[u32]);
     #[wasm_bindgen(method)]
     fn read(this: &JsCpuPool, at: u32, words: &mut [u32]);
-    #[wasm_bindgen(method)]
+    #[wasm_bindgen(method, catch)]
     fn product(
         this: &JsCpuPool,
         format: u32,
@@ -28,12 +31,34 @@ extern "C" {
         cols: u32,
         x: &[f32],
         y: &mut [f32],
-    );
+    ) -> Result<(), JsValue>;
 }
 
-impl CpuPool for JsCpuPool {
+/// The code and the message of an error that the threads threw.
+struct Failure {
+    code: Option<String>,
+    message: String,
+}
+
+/// The threads, and the first failure of theirs.
+pub struct HostPool {
+    threads: JsCpuPool,
+    /// What a product threw. Thrown on through the core, it would leave the call that runs without an end.
+    failure: RefCell<Option<Failure>>,
+}
+
+impl HostPool {
+    pub fn new(threads: JsCpuPool) -> Self {
+        Self {
+            threads,
+            failure: RefCell::new(None),
+        }
+    }
+}
+
+impl CpuPool for HostPool {
     fn threads(&self) -> u32 {
-        JsCpuPool::threads(self)
+        self.threads.threads()
     }
 
     fn alloc(&self, words: usize) -> crate::Result<u32> {
@@ -44,21 +69,46 @@ impl CpuPool for JsCpuPool {
         };
         let bytes = words as u64 * 4;
         let fits = u32::try_from(bytes).map_err(|_| out_of_memory(bytes))?;
-        JsCpuPool::alloc(self, fits).map_err(|_| out_of_memory(bytes))
+        (self.threads.alloc(fits)).map_err(|_| out_of_memory(bytes))
     }
 
     fn write(&self, at: u32, words: &[u32]) {
-        JsCpuPool::write(self, at, words);
+        self.threads.write(at, words);
     }
 
     fn read(&self, at: u32, words: &mut [u32]) {
-        JsCpuPool::read(self, at, words);
+        self.threads.read(at, words);
     }
 
     fn product(&self, job: PoolJob, x: &[f32], y: &mut [f32]) {
         let (rows, cols) = (job.rows as u32, job.cols as u32);
         let format = job.format as u32;
         let Pooled { quants, scales } = job.weight;
-        JsCpuPool::product(self, format, quants, scales, rows, cols, x, y);
+        let done = (self.threads).product(format, quants, scales, rows, cols, x, y);
+        if let Err(thrown) = done {
+            let message = thrown.dyn_ref::<js_sys::Error>().map(|e| e.message());
+            let code = js_sys::Reflect::get(&thrown, &"code".into());
+            self.failure.borrow_mut().get_or_insert(Failure {
+                code: code.ok().and_then(|code| code.as_string()),
+                message: message.map_or_else(|| format!("{thrown:?}"), String::from),
+            });
+        }
+    }
+
+    fn check(&self) -> crate::Result<()> {
+        // It stays: threads that were lost do not come back.
+        match &*self.failure.borrow() {
+            Some(Failure { code, message }) if code.as_deref() == Some("out_of_memory") => {
+                Err(Error::OutOfMemory {
+                    what: format!("the memory of the CPU's threads ({message})"),
+                    needed: 0,
+                    available: 0,
+                })
+            }
+            Some(Failure { message, .. }) => Err(Error::DeviceLost {
+                reason: message.clone(),
+            }),
+            None => Ok(()),
+        }
     }
 }

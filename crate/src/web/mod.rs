@@ -27,7 +27,7 @@ mod inspector;
 pub use checksum::Sha256;
 use constraint::JsConstraint;
 pub use constraint::Vocabulary;
-use cpu_pool::JsCpuPool;
+use cpu_pool::{HostPool, JsCpuPool};
 pub use inspector::{Files, Inspector};
 
 unsafe extern "C" {
@@ -140,7 +140,7 @@ impl Device {
         pool: Option<JsCpuPool>,
     ) -> Result<Device, Thrown> {
         if let Some(pool) = pool {
-            pool::install(Rc::new(pool));
+            pool::install(Rc::new(HostPool::new(pool)));
         }
         let options: OpenOptions = from_js("options", options)?;
         let cpu = match kind.as_str() {

@@ -3,7 +3,7 @@
 //! The pool here is a single-threaded double with the inner loops of the real one; the real one runs in the browser
 //! tests.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use hearth::ops::pool::{self, CpuPool, PoolJob};
@@ -12,7 +12,7 @@ use hearth_cpu::dot::{BLOCK, Row, padded, quantise};
 use hearth_cpu::rows::{MAX_TOKENS, groups, product_of};
 use hearth_tests::compare::assert_near;
 use hearth_tests::reference::check_engine;
-use hearth_tests::{On, exact, goldens, load_file_with, open};
+use hearth_tests::{GREEDY, On, exact, goldens, greedy, load_file_with, open};
 use pollster::block_on;
 
 struct Double {
@@ -20,6 +20,8 @@ struct Double {
     /// Number of words that it can hold.
     room: usize,
     products: RefCell<usize>,
+    /// Whether its threads have ended.
+    is_lost: Cell<bool>,
 }
 
 impl Double {
@@ -28,6 +30,7 @@ impl Double {
             memory: RefCell::new(vec![0; 16]),
             room,
             products: RefCell::new(0),
+            is_lost: Cell::new(false),
         });
         pool::install(double.clone());
         double
@@ -66,6 +69,9 @@ impl CpuPool for Double {
     fn product(&self, job: PoolJob, x: &[f32], y: &mut [f32]) {
         *self.products.borrow_mut() += 1;
         assert!(job.tokens <= MAX_TOKENS);
+        if self.is_lost.get() {
+            return;
+        }
         let memory = self.memory.borrow();
         let (quants, scales) = (
             job.weight.quants as usize / 4,
@@ -103,6 +109,38 @@ impl CpuPool for Double {
                 put,
             );
         }
+    }
+
+    fn check(&self) -> Result<()> {
+        match self.is_lost.get() {
+            true => Err(Error::DeviceLost {
+                reason: "the double's threads have ended".into(),
+            }),
+            false => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn threads_that_are_lost_end_the_answer() {
+    let double = Double::install(1 << 24);
+    let device = open(On::Cpu).expect("the CPU always opens");
+    let path = goldens().join("tiny_llama.gguf");
+    let mut engine = load_file_with(device, &path, exact(256));
+    let prompt: Vec<u32> = (10..30).collect();
+    let before = greedy(&mut engine, &prompt, 8).unwrap();
+    // In the prompt, and in the answer.
+    for steps in [0, 3] {
+        (engine.start_ids(prompt.clone(), GREEDY, Some(8), &[])).unwrap();
+        for _ in 0..steps {
+            block_on(engine.next()).unwrap();
+        }
+        double.is_lost.set(true);
+        let found = (0..8).find_map(|_| block_on(engine.next()).err());
+        assert!(matches!(found, Some(Error::DeviceLost { .. })), "{found:?}");
+        double.is_lost.set(false);
+        // Nothing computed in the meantime is taken for cached.
+        assert_eq!(greedy(&mut engine, &prompt, 8).unwrap(), before);
     }
 }
 
