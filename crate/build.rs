@@ -1,19 +1,34 @@
 //! Shaders without their comments and indentation: they are part of what a visitor downloads.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let from = Path::new("src/ops/wgsl");
+    let from = Path::new("src/ops");
     println!("cargo::rerun-if-changed={}", from.display());
     let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("OUT_DIR is not set"))?;
-    for entry in fs::read_dir(from)? {
-        let path = entry?.path();
+    let out = Path::new(&out);
+    let mut paths = Vec::new();
+    find(from, &mut paths)?;
+    for path in paths {
         if let Some(name) = path.file_name() {
-            fs::write(
-                Path::new(&out).join(name),
-                bare(&fs::read_to_string(&path)?),
-            )?;
+            fs::write(out.join(name), bare(&fs::read_to_string(&path)?))?;
+        }
+    }
+    Ok(())
+}
+
+/// Finds the shaders in a folder and those below it.
+fn find(folder: &Path, paths: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            find(&path, paths)?;
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "wgsl")
+        {
+            paths.push(path);
         }
     }
     Ok(())
