@@ -10,12 +10,20 @@ fn main() -> io::Result<()> {
     let out = Path::new(&out);
     let mut paths = Vec::new();
     find(from, &mut paths)?;
+    paths.sort();
+    let (mut statics, mut names) = (String::new(), String::new());
     for path in paths {
-        if let Some(name) = path.file_name() {
-            fs::write(out.join(name), bare(&fs::read_to_string(&path)?))?;
-        }
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let text = bare(&fs::read_to_string(&path)?);
+        // Two files of one name would be two statics of one name, which the compiler refuses.
+        let constant = name.to_uppercase();
+        statics += &format!("/// {}\n", path.display());
+        statics += &format!("pub static {constant}: Module = Module::new({name:?}, {text:?});\n");
+        names += &format!("&{constant}, ");
     }
-    Ok(())
+    statics += "/// Every file.\n";
+    statics += &format!("pub static ALL: &[&Module] = &[{names}];\n");
+    fs::write(out.join("modules.rs"), statics)
 }
 
 /// Finds the shaders in a folder and those below it.

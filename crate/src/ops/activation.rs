@@ -11,7 +11,7 @@ use burn_flex::FlexTensor;
 use hearth_cpu::math::{exp, exp_all};
 
 use crate::ops::cpu;
-use crate::ops::gpu::{Kernel, empty_f32, launch, wgsl};
+use crate::ops::gpu::{Kernel, empty_f32, launch, modules};
 
 pub use hearth_modelfile::families::Activation;
 
@@ -81,22 +81,19 @@ pub trait GateOp: Backend {
     fn gate(gate_up: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
 }
 
+fn kernel(d_ff4: u32, activation: Activation) -> Kernel {
+    Kernel::new(&modules::GATED, 64)
+        .module(&modules::GATE)
+        .u32s([("D_FF4", d_ff4), ("ACTIVATION", activation as u32)])
+}
+
 impl GateOp for CubeBackend {
     fn gate(gate_up: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
         let [t, cols] = gate_up.meta.shape().dims();
         let y = empty_f32(&gate_up, [t, cols / 2]);
         let d_ff4 = cols as u32 / 8;
-        let kernel = Kernel {
-            name: "gated",
-            source: wgsl!("gated"),
-            variant: "",
-            prelude: vec![wgsl!("gate")],
-            consts: vec![("D_FF4", d_ff4), ("ACTIVATION", activation as u32)],
-            texts: vec![],
-            floats: vec![],
-            workgroup: 64,
-        };
-        launch(kernel, (d_ff4.div_ceil(64), t as u32, 1), &[&gate_up, &y]);
+        let count = (d_ff4.div_ceil(64), t as u32, 1);
+        launch(kernel(d_ff4, activation), count, &[&gate_up, &y]);
         y
     }
 }

@@ -10,7 +10,7 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use super::activation::{Activate as _, Activation};
-use super::gpu::{Kernel, launch, wgsl};
+use super::gpu::{Kernel, launch, modules};
 use super::state;
 
 /// Shape and kind of the addition.
@@ -36,6 +36,23 @@ pub trait BiasOp: Backend {
     ) -> FloatTensor<Self>;
 }
 
+fn kernel(cols4: u32, spec: BiasSpec) -> Kernel {
+    let activation = spec.activation.unwrap_or(Activation::Silu);
+    Kernel::new(&modules::BIAS, 64)
+        .module(&state::WGSL)
+        .module(&modules::GATE)
+        .module(match spec.routed {
+            true => &modules::BIAS_ROUTED,
+            false => &modules::BIAS_ONE,
+        })
+        .u32s([
+            ("COLS4", cols4),
+            ("PER_TOKEN", spec.per_token),
+            ("ACTIVATION", activation as u32),
+        ])
+        .bools([("ACTIVE", spec.activation.is_some())])
+}
+
 impl BiasOp for CubeBackend {
     fn bias(
         y: FloatTensor<Self>,
@@ -46,31 +63,10 @@ impl BiasOp for CubeBackend {
     ) -> FloatTensor<Self> {
         let [rows, cols] = y.meta.shape().dims();
         let cols4 = cols as u32 / 4;
-        let activation = spec.activation.unwrap_or(Activation::Silu);
-        let kernel = Kernel {
-            name: "bias",
-            source: wgsl!("bias"),
-            variant: if spec.routed { "routed" } else { "" },
-            prelude: vec![
-                wgsl!("gate"),
-                match spec.routed {
-                    true => wgsl!("bias_routed"),
-                    false => wgsl!("bias_one"),
-                },
-            ],
-            consts: vec![
-                ("COLS4", cols4),
-                ("PER_TOKEN", spec.per_token),
-                ("ACTIVE", spec.activation.is_some() as u32),
-                ("ACTIVATION", activation as u32),
-            ],
-            texts: vec![],
-            floats: vec![],
-            workgroup: 64,
-        };
         let mut tensors = vec![&y, &bias, &state];
         tensors.extend(spec.routed.then_some(&routes));
-        launch(kernel, (cols4.div_ceil(64), rows as u32, 1), &tensors);
+        let count = (cols4.div_ceil(64), rows as u32, 1);
+        launch(kernel(cols4, spec), count, &tensors);
         y
     }
 }

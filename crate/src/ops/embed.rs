@@ -11,9 +11,9 @@ use burn::tensor::Tensor;
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use super::gpu::{Kernel, launch, wgsl};
+use super::gpu::{Kernel, launch, modules};
 use super::pool::{self, Pooled};
-use super::projection::tile::{BlockUse, kernel_block, unpack_source, weight_buffers};
+use super::projection::packing::{kernel_block, weight_buffers};
 use super::{Ops, StepState, Weight, state};
 use hearth_modelfile::quant::{Packing, unpack_row};
 
@@ -94,6 +94,20 @@ pub trait EmbedOp: Backend {
     ) -> FloatTensor<Self>;
 }
 
+fn kernel(spec: EmbedSpec) -> Kernel {
+    let positions = spec.by == Rows::Positions;
+    Kernel::new(&modules::EMBED, 64)
+        .module(&state::WGSL)
+        .stores_blocks(spec.packing)
+        .u32s([
+            ("ROWS", spec.rows),
+            ("FIRST", spec.first),
+            ("COLS4", spec.cols / 4),
+        ])
+        .bools([("BY_POSITION", positions), ("ADD", positions)])
+        .f32s([("FACTOR", spec.factor)])
+}
+
 impl EmbedOp for CubeBackend {
     fn embed(
         quants: IntTensor<Self>,
@@ -105,31 +119,11 @@ impl EmbedOp for CubeBackend {
         let buffers = weight_buffers(spec.packing);
         let [t, _] = y.meta.shape().dims();
         let blocks = spec.cols / kernel_block(spec.packing);
-        let kernel = Kernel {
-            name: "embed",
-            source: wgsl!("embed"),
-            variant: spec.packing.name(),
-            prelude: vec![unpack_source(spec.packing, BlockUse::Store)],
-            consts: vec![
-                ("B0", buffers),
-                ("B1", buffers + 1),
-                ("ROWS", spec.rows),
-                ("FIRST", spec.first),
-                ("COLS4", spec.cols / 4),
-                ("IDS", state::IDS as u32),
-                ("BY_POSITION", (spec.by == Rows::Positions) as u32),
-                ("ADD", (spec.by == Rows::Positions) as u32),
-            ],
-            texts: vec![],
-            floats: vec![("FACTOR", spec.factor)],
-            workgroup: 64,
-        }
-        .with_table(spec.packing);
         let count = (blocks.div_ceil(64), t as u32, 1);
         if buffers == 2 {
-            launch(kernel, count, &[&quants, &scales, &state, &y]);
+            launch(kernel(spec), count, &[&quants, &scales, &state, &y]);
         } else {
-            launch(kernel, count, &[&quants, &state, &y]);
+            launch(kernel(spec), count, &[&quants, &state, &y]);
         }
         y
     }

@@ -1,89 +1,221 @@
-//! Launches of hand-written WGSL kernels: one source, a list of constants, a grid, buffers.
+//! Launches of hand-written WGSL kernels: modules, constants, a grid, buffers.
 //!
-//! Shapes are baked into the source as constants, so the shader compiler sees every loop bound and a launch writes no
-//! uniform. Whatever changes between launches (position, token, sampling) lives in the state buffer
-//! ([`super::state`]), which is what lets a captured decode graph be replayed without a single write.
+//! The text of a kernel is a generated header with its constants, followed by the text of its [`modules`], which are
+//! the files `ops/**/*.wgsl` as they are. Shapes are such constants, so the shader compiler sees every loop bound and
+//! a launch writes no uniform. Whatever changes between launches (position, token, sampling) lives in the state
+//! buffer ([`super::state`]), which is what lets a captured decode graph be replayed without a single write.
+//!
+//! A pipeline is cached by the [`Kernel`] itself: two kernels share one exactly if they consist of the same modules
+//! and constants. The text is only built for a pipeline that is not cached.
 //!
 //! All bindings are `read_write`: the runtime may place two tensors on one `GPUBuffer`, and WebGPU forbids binding a
 //! buffer both read-only and writable in one dispatch. For the same reason no tensor is bound twice.
 
-use burn_cubecl::template::{KernelSource, SourceKernel, SourceTemplate};
+use std::fmt::{Debug, Display, Formatter, Result};
+use std::hash::{Hash, Hasher};
+use std::ptr;
+use std::sync::Arc;
+
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::prelude::{CubeCount, CubeDim, KernelId};
+use cubecl::ir::metadata::Info;
+use cubecl::ir::{ElemType, UIntKind};
+use cubecl::prelude::{
+    AddressType, CubeCount, CubeDim, ExecutionMode, KernelDefinition, KernelId, KernelMetadata,
+    KernelSettings, Scope,
+};
 use cubecl::server::KernelArguments;
+use cubecl::{CubeKernel, PrecompiledSource};
 
-/// The text of a shader in `wgsl/`, without comments (see build.rs). Several arguments are concatenated into one
-/// name.
-macro_rules! wgsl {
-    ($($name:expr),+) => {
-        include_str!(concat!(env!("OUT_DIR"), "/", $($name),+, ".wgsl"))
-    };
+/// The files `ops/**/*.wgsl` without comments and indentation, each as a static in capitals, and a list of all of
+/// them; see build.rs.
+pub mod modules {
+    use super::Module;
+    include!(concat!(env!("OUT_DIR"), "/modules.rs"));
 }
-pub(super) use wgsl;
 
-/// A WGSL source with the values of its `{{ NAME }}` placeholders.
-#[derive(Clone)]
-pub struct Kernel {
-    /// Name of the op, for errors and caching.
+/// A part of a kernel's text that declares functions, types, constants and bindings. Modules are statics, and are
+/// told apart by their addresses.
+pub struct Module {
     pub name: &'static str,
-    /// WGSL text with `{{ NAME }}` placeholders.
-    pub source: &'static str,
-    /// Distinguishes kernels of one name with different preludes.
-    pub variant: &'static str,
-    /// Texts put before `source`: directives, the unpacking functions of a weight format.
-    pub prelude: Vec<&'static str>,
-    /// Placeholder name and value.
-    pub consts: Vec<(&'static str, u32)>,
-    /// Placeholder name and text.
-    pub texts: Vec<(&'static str, &'static str)>,
-    /// Float constants: placeholder name and value.
-    pub floats: Vec<(&'static str, f32)>,
-    /// Threads per workgroup (x); the source's `@workgroup_size` must agree.
-    pub workgroup: u32,
+    text: &'static str,
 }
 
-impl KernelSource for Kernel {
-    fn source(&self) -> SourceTemplate {
-        let mut template = SourceTemplate::new("");
-        for text in &self.prelude {
-            template = template.add_template(*text);
-        }
-        template = template.add_template(self.source);
-        for (name, value) in &self.consts {
-            template = template.register(*name, value.to_string());
-        }
-        for (name, text) in &self.texts {
-            template = template.register(*name, *text);
-        }
-        for (name, value) in &self.floats {
+impl Module {
+    /// Creates a module; `name` is for messages.
+    pub const fn new(name: &'static str, text: &'static str) -> Self {
+        Self { name, text }
+    }
+}
+
+impl PartialEq for Module {
+    fn eq(&self, other: &Self) -> bool {
+        ptr::eq(self, other)
+    }
+}
+
+impl Eq for Module {}
+
+impl Hash for Module {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        ptr::hash(self, state);
+    }
+}
+
+impl Debug for Module {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(self.name)
+    }
+}
+
+/// The value of a constant in the header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Value {
+    U32(u32),
+    /// The bits of an f32.
+    F32(u32),
+    Bool(bool),
+    /// Sixteen f32.
+    Table(&'static [i8; 16]),
+}
+
+/// Formats a WGSL type, `=` and the value.
+impl Display for Value {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Value::U32(v) => write!(f, "u32 = {v}u"),
             // Rust prints the shortest form that parses back to the same float, and WGSL parses it the same way.
-            template = template.register(*name, format!("{value:?}f"));
+            Value::F32(bits) => write!(f, "f32 = {:?}f", f32::from_bits(*bits)),
+            Value::Bool(v) => write!(f, "bool = {v}"),
+            Value::Table(values) => {
+                f.write_str("array<f32, 16> = array<f32, 16>(")?;
+                for v in *values {
+                    write!(f, "{v}.0f, ")?;
+                }
+                f.write_str(")")
+            }
         }
-        template.register("WG", self.workgroup.to_string())
+    }
+}
+
+/// A WGSL kernel: its modules and the constants of its header.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Kernel {
+    modules: Vec<&'static Module>,
+    consts: Vec<(&'static str, Value)>,
+    /// First line of the text; empty if there is none.
+    directive: &'static str,
+    /// Threads per workgroup (x), the constant `WG`.
+    workgroup: u32,
+}
+
+impl Kernel {
+    /// Creates a kernel from the module with its entry point, `main`.
+    pub fn new(main: &'static Module, workgroup: u32) -> Self {
+        // Room for the largest kernels: a kernel is built for every launch.
+        let mut modules = Vec::with_capacity(12);
+        modules.push(main);
+        Self {
+            modules,
+            consts: Vec::with_capacity(16),
+            directive: "",
+            workgroup,
+        }
     }
 
+    /// Adds a module.
+    pub fn module(mut self, module: &'static Module) -> Self {
+        self.modules.push(module);
+        self
+    }
+
+    /// Adds constants of type u32.
+    pub fn u32s<const N: usize>(mut self, consts: [(&'static str, u32); N]) -> Self {
+        let consts = consts.map(|(name, value)| (name, Value::U32(value)));
+        self.consts.extend(consts);
+        self
+    }
+
+    /// Adds constants of type f32.
+    pub fn f32s<const N: usize>(mut self, consts: [(&'static str, f32); N]) -> Self {
+        let consts = consts.map(|(name, value)| (name, Value::F32(value.to_bits())));
+        self.consts.extend(consts);
+        self
+    }
+
+    /// Adds constants of type bool.
+    pub fn bools<const N: usize>(mut self, consts: [(&'static str, bool); N]) -> Self {
+        let consts = consts.map(|(name, value)| (name, Value::Bool(value)));
+        self.consts.extend(consts);
+        self
+    }
+
+    /// Adds the constant `TABLE`, an array of f32.
+    pub fn table(mut self, values: &'static [i8; 16]) -> Self {
+        self.consts.push(("TABLE", Value::Table(values)));
+        self
+    }
+
+    /// Sets the directive that the text begins with.
+    pub fn directive(mut self, directive: &'static str) -> Self {
+        self.directive = directive;
+        self
+    }
+
+    /// Returns the modules, the one with the entry point first.
+    pub fn modules(&self) -> &[&'static Module] {
+        &self.modules
+    }
+
+    /// Builds the text.
+    pub fn text(&self) -> String {
+        let mut text = format!("{}const WG: u32 = {}u;\n", self.directive, self.workgroup);
+        for (name, value) in &self.consts {
+            text += &format!("const {name}: {value};\n");
+        }
+        for module in &self.modules {
+            text += module.text;
+        }
+        text
+    }
+}
+
+/// A kernel on its way to the runtime, which takes its id twice.
+struct Launch(Arc<Kernel>);
+
+impl KernelMetadata for Launch {
     fn id(&self) -> KernelId {
-        KernelId::new::<Self>().info((
-            self.name,
-            self.variant,
-            self.consts.clone(),
-            self.texts.clone(),
-            (self.floats.iter())
-                .map(|(_, value)| value.to_bits())
-                .collect::<Vec<_>>(),
-            self.workgroup,
-        ))
+        KernelId::new::<Self>().info(self.0.clone())
     }
 
-    fn lang(&self) -> &'static str {
-        "wgsl"
+    fn address_type(&self) -> ElemType {
+        UIntKind::U32.into()
+    }
+}
+
+impl CubeKernel for Launch {
+    /// Describes a kernel without code, because [`CubeKernel::source`] has it.
+    fn define(&self) -> KernelDefinition {
+        let dim = CubeDim::new_1d(self.0.workgroup);
+        let settings = KernelSettings::new(dim.0, ExecutionMode::Checked, AddressType::U32);
+        KernelDefinition {
+            body: Scope::root(settings.clone()),
+            settings,
+            info: Info::default(),
+        }
+    }
+
+    fn source(&self) -> Option<PrecompiledSource> {
+        Some(PrecompiledSource {
+            source: self.0.text(),
+            entrypoint_name: "main".to_owned(),
+            lang: "wgsl",
+        })
     }
 }
 
 /// Launches `kernel` on a grid of `count` workgroups with `tensors` as bindings 0, 1, 2, ...
 pub fn launch(kernel: Kernel, count: (u32, u32, u32), tensors: &[&CubeTensor]) {
     let client = tensors[0].client.clone();
-    let dim = CubeDim::new_1d(kernel.workgroup);
     let args = KernelArguments::new().with_buffers(
         tensors
             .iter()
@@ -91,7 +223,7 @@ pub fn launch(kernel: Kernel, count: (u32, u32, u32), tensors: &[&CubeTensor]) {
             .collect(),
     );
     client.launch(
-        Box::new(SourceKernel::new(kernel, dim)),
+        Box::new(Launch(Arc::new(kernel))),
         CubeCount::Static(count.0, count.1, count.2),
         args,
     );

@@ -12,7 +12,7 @@ use burn::tensor::Tensor;
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use super::gpu::{Kernel, empty_f32, launch, wgsl};
+use super::gpu::{Kernel, empty_f32, launch, modules};
 use super::{cpu, state};
 
 /// A norm's kind and weights.
@@ -62,21 +62,11 @@ pub trait NormOp: Backend {
 }
 
 fn kernel(cols: usize, spec: NormSpec, last: bool, add: bool) -> Kernel {
-    Kernel {
-        name: "norm",
-        source: wgsl!("norm"),
-        variant: "",
-        prelude: vec![],
-        consts: vec![
-            ("COLS4", cols as u32 / 4),
-            ("CENTRED", spec.centred as u32),
-            ("LAST", last as u32),
-            ("ADD", add as u32),
-        ],
-        texts: vec![],
-        floats: vec![("EPS", spec.eps)],
-        workgroup: 64,
-    }
+    Kernel::new(&modules::NORM, 64)
+        .module(&state::WGSL)
+        .u32s([("COLS4", cols as u32 / 4)])
+        .bools([("CENTRED", spec.centred), ("LAST", last), ("ADD", add)])
+        .f32s([("EPS", spec.eps)])
 }
 
 impl NormOp for CubeBackend {

@@ -2,7 +2,7 @@
 //!
 //! It is one small u32 tensor that lives as long as a session. Kernels read the position, the number of tokens and
 //! the ids from it; the sampler writes the next id and advances the position. A decode step therefore needs nothing
-//! from the host, and its captured graph can be replayed token after token.
+//! from the host, and its captured graph can be replayed token after token. Rust and WGSL name its words by one list.
 //!
 //! ```text
 //! word   0  POS          position of ids[0] in the context
@@ -24,55 +24,72 @@
 //!  80..    IDS          the ids of this step
 //! ```
 
-/// Flag in a sampled id, or in the first id of a record of several: the logits were not finite. It lies above any id
-/// and below a record's count fields.
-pub const BROKEN: u32 = 1 << 23;
+use super::gpu::Module;
 
-/// Position of the step's first token in the context.
-pub const POS: usize = 0;
-/// Number of tokens in the step.
-pub const N_TOKENS: usize = 1;
-/// Number of tokens sampled in this request.
-pub const STEP: usize = 2;
-/// First of the sampling parameters.
-pub const TEMPERATURE: usize = 3;
-/// Number of most likely tokens to keep; 0 is off.
-pub const TOP_K: usize = 4;
-/// Probability mass of the most likely tokens to keep; 1 is off.
-pub const TOP_P: usize = 5;
-/// Minimum probability of tokens to keep, relative to the most likely one; 0 is off.
-pub const MIN_P: usize = 6;
-/// Seed of the random numbers.
-pub const SEED: usize = 7;
-/// Probability mass of the tokens to keep whose surprise is nearest to the expected one; 1 is off.
-pub const TYPICAL_P: usize = 8;
-/// Divisor of the logits of tokens in the prompt or the answer; 1 is off.
-pub const REPETITION: usize = 9;
-/// Amount subtracted from a logit for each time the token was generated.
-pub const FREQUENCY: usize = 10;
-/// Amount subtracted from a logit if the token was generated.
-pub const PRESENCE: usize = 11;
-/// Flags for how the sampler's memory adjusts the logits: [`PENALISED`], [`MASKED`] or both.
-pub const ADJUST: usize = 12;
-/// Penalties and biases apply.
-pub const PENALISED: u32 = 1;
-/// Only tokens whose bit is set are allowed.
-pub const MASKED: u32 = 2;
-/// Maximum number of tokens to draft for a step that checks drafts.
-pub const DRAFT: usize = 13;
-/// Number of steps that checked drafts; it also numbers their records in the ring.
-pub const ROUND: usize = 14;
-/// First word of the ring of sampled ids.
-pub const RING: usize = 16;
-/// Length of the ring: the maximum number of tokens in flight between GPU and host.
-pub const RING_LEN: usize = 64;
-/// First word of the step's token ids.
-pub const IDS: usize = RING + RING_LEN;
+/// Defines constants for Rust, and the same ones for WGSL.
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident: $type:ident = $value:expr;)+) => {
+        $($(#[$doc])* pub const $name: $type = $value;)+
+
+        /// The module with these constants.
+        pub(super) static WGSL: Module = Module::new(
+            "state",
+            concat!($("const ", stringify!($name), ": u32 = ", stringify!($value), ";\n"),+),
+        );
+    };
+}
+
+words! {
+    /// Position of the step's first token in the context.
+    POS: usize = 0;
+    /// Number of tokens in the step.
+    N_TOKENS: usize = 1;
+    /// Number of tokens sampled in this request.
+    STEP: usize = 2;
+    /// First of the sampling parameters.
+    TEMPERATURE: usize = 3;
+    /// Number of most likely tokens to keep; 0 is off.
+    TOP_K: usize = 4;
+    /// Probability mass of the most likely tokens to keep; 1 is off.
+    TOP_P: usize = 5;
+    /// Minimum probability of tokens to keep, relative to the most likely one; 0 is off.
+    MIN_P: usize = 6;
+    /// Seed of the random numbers.
+    SEED: usize = 7;
+    /// Probability mass of the tokens to keep whose surprise is nearest to the expected one; 1 is off.
+    TYPICAL_P: usize = 8;
+    /// Divisor of the logits of tokens in the prompt or the answer; 1 is off.
+    REPETITION: usize = 9;
+    /// Amount subtracted from a logit for each time the token was generated.
+    FREQUENCY: usize = 10;
+    /// Amount subtracted from a logit if the token was generated.
+    PRESENCE: usize = 11;
+    /// Flags for how the sampler's memory adjusts the logits: [`PENALISED`], [`MASKED`] or both.
+    ADJUST: usize = 12;
+    /// Maximum number of tokens to draft for a step that checks drafts.
+    DRAFT: usize = 13;
+    /// Number of steps that checked drafts; it also numbers their records in the ring.
+    ROUND: usize = 14;
+    /// First word of the ring of sampled ids.
+    RING: usize = 16;
+    /// Length of the ring: the maximum number of tokens in flight between GPU and host.
+    RING_LEN: usize = 64;
+    /// First word of the step's token ids.
+    IDS: usize = RING + RING_LEN;
+    /// Penalties and biases apply.
+    PENALISED: u32 = 1;
+    /// Only tokens whose bit is set are allowed.
+    MASKED: u32 = 2;
+    /// Flag in a sampled id, or in the first id of a record of several: the logits were not finite. It lies above
+    /// any id and below a record's count fields.
+    BROKEN: u32 = 1 << 23;
+}
+
 pub use hearth_modelfile::config::MAX_CHUNK;
 /// Words in the state buffer of a decoder.
 pub const STATE_WORDS: usize = IDS + MAX_CHUNK;
 
-// The state's layout is the contract with the kernels: STEP is followed by the sampling parameters.
+// The host writes STEP and the sampling parameters as one run of words.
 const _: () = {
     assert!(TEMPERATURE == STEP + 1 && TOP_K == STEP + 2);
     assert!(TOP_P == STEP + 3 && MIN_P == STEP + 4 && SEED == STEP + 5);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::ops::Ops;
-use crate::ops::projection::tile::kernel_block;
+use crate::ops::projection::packing::kernel_block;
 use crate::weights::builder::WeightBuilder;
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::{GgmlType, Gguf, Range, TensorInfo};

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use hearth::ops::gpu::{Kernel, launch};
+use hearth::ops::gpu::{Kernel, Module, launch};
 use hearth::ops::words::{gpu_tensor, read_words};
 use hearth::ops::{Ops, Tuning};
 use hearth::{Device, Drafts, Engine, LoadOptions, Result};
@@ -61,6 +61,7 @@ fn first_token_ms(engine: &mut Engine, prompt: &[u32]) -> Result<f64> {
 
 /// Measures multiplications and additions that a GPU does per second, in registers alone.
 fn flops(device: &Device) -> Result<f64> {
+    static FLOPS: Module = Module::new("flops", include_str!("flops.wgsl"));
     const GROUPS: u32 = 1024;
     const ROUNDS: u32 = 256;
     let ops = Ops::new(&device.burn, device.tuning(1 << 30));
@@ -69,16 +70,7 @@ fn flops(device: &Device) -> Result<f64> {
         return Ok(0.0);
     };
     let call = || {
-        let kernel = Kernel {
-            name: "flops",
-            source: include_str!("flops.wgsl"),
-            variant: "",
-            prelude: vec![],
-            consts: vec![("ROUNDS", ROUNDS)],
-            texts: vec![],
-            floats: vec![],
-            workgroup: 64,
-        };
+        let kernel = Kernel::new(&FLOPS, 64).u32s([("ROUNDS", ROUNDS)]);
         launch(kernel, (GROUPS, 1, 1), &[&tensor]);
     };
     let wait = || block_on(read_words(&y, 0, 4)).map(drop);

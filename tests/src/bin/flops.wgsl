@@ -1,7 +1,10 @@
 // Multiplies and adds in registers: 8 vec4s a round, which do not wait for each other.
+//
+// Constants from the header:
+//   ROUNDS: u32
 @group(0) @binding(0) var<storage, read_write> y: array<f32>; // [threads]
 
-@compute @workgroup_size({{ WG }})
+@compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let x = vec4<f32>(f32(id.x) * 1e-9);
     let m = vec4<f32>(0.999);
@@ -13,7 +16,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var f = x + 5.0;
     var g = x + 6.0;
     var h = x + 7.0;
-    for (var i = 0u; i < {{ ROUNDS }}u; i++) {
+    for (var i = 0u; i < ROUNDS; i++) {
         a = fma(a, m, x);
         b = fma(b, m, x);
         c = fma(c, m, x);

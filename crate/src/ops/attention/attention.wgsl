@@ -6,53 +6,40 @@
 // the positions of the tile. Online softmax: earlier sums are rescaled when a larger score is found.
 // With SPLITS > 1, for one token, spans are left unmerged: gemv_merge.wgsl merges them.
 // Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2023, "Flash-Decoding".
+//
+// Modules: state, split_span, sinks or sinks_none, and the cache as kv_f32, kv_f16 or kv_q8.
+// Constants from the header:
+//   N_HEADS: u32
+//   GROUP: u32, query heads per key/value head
+//   HEADS: u32, of these, per workgroup
+//   TOKENS: u32
+//   HEAD_DIM4: u32, at most WG
+//   N_CTX: u32
+//   SCALE: f32
+//   SOFTCAP: f32, 0 for none
+//   CAUSAL: bool, a query sees no position after its own
 @group(0) @binding(0) var<storage, read_write> q: array<vec4<f32>>; // [T, N_HEADS, HEAD_DIM4]
-@group(0) @binding(1) var<storage, read_write> k_cache: array<{{ KV4 }}>; // [N_KV, N_CTX, HEAD_DIM4 or Q8_ROW]
-@group(0) @binding(2) var<storage, read_write> v_cache: array<{{ KV4 }}>; // [N_KV, N_CTX, HEAD_DIM4]
+@group(0) @binding(1) var<storage, read_write> k_cache: array<Kv4>; // [N_KV, N_CTX, HEAD_DIM4 or Q8_ROW], see kv_*.wgsl
+@group(0) @binding(2) var<storage, read_write> v_cache: array<Kv4>; // [N_KV, N_CTX, HEAD_DIM4]
 @group(0) @binding(3) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
 // [T, N_HEADS, HEAD_DIM4], or for SPLITS > 1 [N_HEADS, SPLITS, HEAD_DIM4 + 1] with (peak, sum, 0, 0) as the last vec4
 @group(0) @binding(4) var<storage, read_write> out: array<vec4<f32>>;
 
-const N_HEADS: u32 = {{ N_HEADS }}u;
-const GROUP: u32 = {{ GROUP }}u; // query heads per key/value head
-const HEADS: u32 = {{ HEADS }}u; // of these, per workgroup
-const TOKENS: u32 = {{ TOKENS }}u;
 const ROWS: u32 = HEADS * TOKENS; // at most 8
-const HEAD_DIM4: u32 = {{ HEAD_DIM4 }}u; // at most WG
-const N_CTX: u32 = {{ N_CTX }}u;
-const SCALE: f32 = {{ SCALE }};
-const SOFTCAP: f32 = {{ SOFTCAP }}; // 0 for none
-const CAUSAL: bool = {{ CAUSAL }} == 1; // a query sees no position after its own
-const WG: u32 = {{ WG }}u;
 const SLICE: u32 = 8u; // positions of a tile that one thread sums for one row
 const SLICES: u32 = WG / SLICE;
 const PARTS: u32 = WG / HEAD_DIM4; // threads that share an output column
 const LOWEST: f32 = -3.0e38;
 
-var<workgroup> query: array<vec4<f32>, {{ QUERY }}>; // [ROWS, HEAD_DIM4], scaled
-var<workgroup> scores: array<f32, {{ SCORES }}>; // [ROWS, WG]
-var<workgroup> slices: array<f32, {{ WG }}>; // [8, SLICES]
-var<workgroup> parts: array<vec4<f32>, {{ WG }}>; // [PARTS, HEAD_DIM4]
+var<workgroup> query: array<vec4<f32>, ROWS * HEAD_DIM4>; // [ROWS, HEAD_DIM4], scaled
+var<workgroup> scores: array<f32, ROWS * WG>; // [ROWS, WG]
+var<workgroup> slices: array<f32, WG>; // [8, SLICES]
+var<workgroup> parts: array<vec4<f32>, WG>; // [PARTS, HEAD_DIM4]
 var<workgroup> shared_span: vec2<u32>;
-
-const Q8_ROW: u32 = HEAD_DIM4 + 1u; // words per row of bytes
-
-fn halves(v: vec2<u32>) -> vec4<f32> {
-    return vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y));
-}
-
-// Returns values 4 i to 4 i + 3 of a row.
-fn load_k(row: u32, i: u32) -> vec4<f32> {
-    return {{ LOAD_K }};
-}
-
-fn load_v(row: u32, i: u32) -> vec4<f32> {
-    return {{ LOAD_V }};
-}
 
 // Returns the last position that the step's token t sees.
 fn last_seen(t: u32) -> u32 {
-    return state[0] + select(max(state[1], 1u) - 1u, t, CAUSAL);
+    return state[POS] + select(max(state[N_TOKENS], 1u) - 1u, t, CAUSAL);
 }
 
 fn capped(score: f32) -> f32 {
@@ -63,17 +50,17 @@ fn capped(score: f32) -> f32 {
     return SOFTCAP * tanh(clamp(score / select(SOFTCAP, 1.0, SOFTCAP == 0.0), -15.0, 15.0));
 }
 
-@compute @workgroup_size({{ WG }})
+@compute @workgroup_size(WG)
 fn main(
     @builtin(workgroup_id) wg: vec3<u32>,
     @builtin(local_invocation_index) lid: u32,
 ) {
     let h0 = wg.x * HEADS;
     let t0 = wg.y * TOKENS;
-    let live = min(TOKENS, max(state[1], t0) - t0); // live tokens of this workgroup
+    let live = min(TOKENS, max(state[N_TOKENS], t0) - t0); // live tokens of this workgroup
     if (lid == 0u) {
         let end = select(0u, min(last_seen(t0 + max(live, 1u) - 1u) + 1u, N_CTX), live > 0u);
-        let first = min(first_seen(state[0] + t0), end);
+        let first = min(first_seen(state[POS] + t0), end);
         let span = split_span(end - first);
         let begin = min(first + wg.z * span, end);
         shared_span = vec2<u32>(begin, min(begin + span, end));

@@ -8,14 +8,13 @@
 //! - `q`: [T, n_heads * head_dim], caches: [n_kv_heads, n_ctx, head_dim]. Result like `q`; or, for one token and
 //!   [`AttentionSpec::splits`] > 1, the unmerged spans [n_heads * splits, head_dim + 4] that
 //!   [`crate::ops::projection::gemv::Input::Merge`] takes: sum_j p_j v_j, the largest score, sum_j p_j, two unused.
-//! - GPU: see `wgsl/attention.wgsl`.
+//! - GPU: see `attention.wgsl`.
 //! - Source: Vaswani et al. 2017; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
 
 pub mod cache;
 pub mod kv;
 pub mod rope_append;
 
-use self::kv::KvRows as _;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
@@ -23,8 +22,9 @@ use burn_flex::FlexTensor;
 use hearth_cpu::dot::dot_f32;
 use hearth_cpu::math::{exp_all, weighted_sum};
 
+use crate::ops::attention::kv::KvType;
 use crate::ops::attention::rope_append::AttentionSpec;
-use crate::ops::gpu::{Kernel, empty_f32, launch, wgsl};
+use crate::ops::gpu::{Kernel, empty_f32, launch, modules};
 use crate::ops::{cpu, state};
 
 /// Backend extension: attention on each backend.
@@ -47,7 +47,7 @@ const WG: u32 = 64;
 const MAX_ROWS: u32 = 8;
 
 impl AttentionSpec {
-    /// Constants of `wgsl/split_span.wgsl`.
+    /// Constants of `split_span.wgsl`.
     pub(in crate::ops) fn span_consts(&self) -> [(&'static str, u32); 3] {
         [
             ("SPLITS", self.splits),
@@ -82,37 +82,31 @@ impl AttentionSpec {
 }
 
 fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
-    let rows = spec.heads() * tokens;
-    let head_dim4 = spec.head_dim / 4;
-    let mut consts = vec![
-        ("N_HEADS", spec.n_heads),
-        ("GROUP", spec.n_heads / spec.n_kv_heads),
-        ("HEADS", spec.heads()),
-        ("TOKENS", tokens),
-        ("HEAD_DIM4", head_dim4),
-        ("N_CTX", spec.n_ctx),
-        ("QUERY", rows * head_dim4),
-        ("SCORES", rows * WG),
-        ("CAUSAL", spec.causal as u32),
-        ("SINKS_AT", spec.sinks_at() as u32),
-        ("SINKS", spec.sinks as u32),
-    ];
-    consts.extend(spec.span_consts());
-    Kernel {
-        name: "attention",
-        source: wgsl!("attention"),
-        variant: spec.kv.name(),
-        prelude: vec![
-            wgsl!("split_span"),
-            match spec.sinks {
-                true => wgsl!("sinks"),
-                false => wgsl!("sinks_none"),
-            },
-        ],
-        consts,
-        texts: spec.kv.attention_texts().to_vec(),
-        floats: vec![("SCALE", spec.scale), ("SOFTCAP", spec.softcap)],
-        workgroup: WG,
+    let kernel = Kernel::new(&modules::ATTENTION, WG)
+        .module(&state::WGSL)
+        .module(&modules::SPLIT_SPAN)
+        .module(match spec.kv {
+            KvType::F32 => &modules::KV_F32,
+            KvType::F16 => &modules::KV_F16,
+            KvType::Q8 => &modules::KV_Q8,
+        })
+        .u32s([
+            ("N_HEADS", spec.n_heads),
+            ("GROUP", spec.n_heads / spec.n_kv_heads),
+            ("HEADS", spec.heads()),
+            ("TOKENS", tokens),
+            ("HEAD_DIM4", spec.head_dim / 4),
+            ("N_CTX", spec.n_ctx),
+        ])
+        .u32s(spec.span_consts())
+        .f32s([("SCALE", spec.scale), ("SOFTCAP", spec.softcap)])
+        .bools([("CAUSAL", spec.causal)]);
+    if spec.sinks {
+        kernel
+            .module(&modules::SINKS)
+            .u32s([("SINKS_AT", spec.sinks_at() as u32)])
+    } else {
+        kernel.module(&modules::SINKS_NONE)
     }
 }
 

@@ -1,10 +1,13 @@
 // q, k and v with their bias, and the norm of queries and keys.
+//
+// Constants from the header:
+//   BIAS: bool
+//   NORM: u32, 0 none, 1 per head, 2 over all queries and over all keys
+//   EPS: f32
 @group(0) @binding(4) var<storage, read_write> extras: array<f32>; // bias [COLS], then weights of the norms
 
+const EXTRA_BUFFERS: u32 = 1u;
 const COLS: u32 = (N_HEADS + 2u * N_KV) * HEAD_DIM;
-const BIAS: bool = {{ BIAS }} == 1;
-const NORM: u32 = {{ NORM }}u; // 0 none, 1 per head, 2 over all queries and over all keys
-const EPS: f32 = {{ EPS }};
 const WEIGHTS: u32 = select(0u, COLS, BIAS);
 
 fn biased(row_at: u32, col: u32) -> f32 {

@@ -16,7 +16,7 @@ use burn_flex::FlexTensor;
 
 use crate::ops::attention::kv::KvRows as _;
 use crate::ops::attention::kv::KvType;
-use crate::ops::gpu::{Kernel, empty_f32, launch, wgsl};
+use crate::ops::gpu::{Kernel, empty_f32, launch, modules};
 use crate::ops::norm::rms_norm_cpu;
 use crate::ops::{cpu, state};
 
@@ -85,6 +85,11 @@ impl AttentionSpec {
         bias + self.norm_cols()
     }
 
+    /// Returns whether queries, keys or values are changed before they are rotated.
+    fn has_extras(&self) -> bool {
+        self.sinks_at() > 0
+    }
+
     /// Returns the length of the extra tensor of attention: the bias of q, k and v, the norms' weights for queries
     /// and for keys, the sinks [n_heads].
     pub fn extras(&self) -> usize {
@@ -117,6 +122,36 @@ pub trait RopeAppendOp: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
+fn kernel(spec: AttentionSpec) -> Kernel {
+    let kernel = match spec.kv {
+        KvType::F32 => Kernel::new(&modules::ROPE_APPEND, 64).module(&modules::APPEND_F32),
+        KvType::F16 => Kernel::new(&modules::ROPE_APPEND, 64).module(&modules::APPEND_F16),
+        KvType::Q8 => Kernel::new(&modules::ROPE_APPEND_Q8, 64),
+    };
+    let kernel = kernel
+        .module(&state::WGSL)
+        .module(&modules::ROTATE)
+        .u32s([
+            ("N_HEADS", spec.n_heads),
+            ("N_KV", spec.n_kv_heads),
+            ("HEAD_DIM", spec.head_dim),
+            ("ROPE_PAIRS", spec.rope_pairs),
+            ("N_CTX", spec.n_ctx),
+            ("TEMPER_CTX", spec.temperature_ctx),
+        ])
+        .f32s([("TEMPER", spec.temperature)])
+        .bools([("NEOX", spec.neox)]);
+    if spec.has_extras() {
+        kernel
+            .module(&modules::QKV_EXTRAS)
+            .u32s([("NORM", spec.qk_norm as u32)])
+            .f32s([("EPS", spec.eps)])
+            .bools([("BIAS", spec.bias)])
+    } else {
+        kernel.module(&modules::QKV_PLAIN)
+    }
+}
+
 impl RopeAppendOp for CubeBackend {
     fn rope_append(
         qkv: FloatTensor<Self>,
@@ -129,45 +164,15 @@ impl RopeAppendOp for CubeBackend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let [t, cols] = qkv.meta.shape().dims();
         let q = empty_f32(&qkv, [t, (spec.n_heads * spec.head_dim) as usize]);
-        let has_extras = spec.sinks_at() > 0;
-        let kernel = Kernel {
-            name: "rope_append",
-            source: match spec.kv {
-                KvType::Q8 => wgsl!("rope_append_q8"),
-                KvType::F32 | KvType::F16 => wgsl!("rope_append"),
-            },
-            variant: spec.kv.name(),
-            prelude: if has_extras {
-                vec![wgsl!("rotate"), wgsl!("qkv_extras")]
-            } else {
-                vec![wgsl!("rotate"), wgsl!("qkv_plain")]
-            },
-            consts: vec![
-                ("N_HEADS", spec.n_heads),
-                ("N_KV", spec.n_kv_heads),
-                ("HEAD_DIM", spec.head_dim),
-                ("ROPE_PAIRS", spec.rope_pairs),
-                ("N_CTX", spec.n_ctx),
-                ("NEOX", spec.neox as u32),
-                ("BIAS", spec.bias as u32),
-                ("NORM", spec.qk_norm as u32),
-                ("TEMPERATURE_CTX", spec.temperature_ctx),
-                ("B_CACHE", 4 + has_extras as u32),
-                ("B_VALUES", 5 + has_extras as u32),
-            ],
-            texts: spec.kv.append_texts().to_vec(),
-            floats: vec![("EPS", spec.eps), ("TEMPERATURE", spec.temperature)],
-            workgroup: 64,
-        };
         let count = match spec.kv {
             // One workgroup per head, because it searches for the row's largest value.
             KvType::Q8 => (spec.n_heads + 2 * spec.n_kv_heads, t as u32, 1),
             KvType::F32 | KvType::F16 => ((cols as u32 / 2).div_ceil(64), t as u32, 1),
         };
         let mut tensors = vec![&qkv, &rope, &state, &q];
-        tensors.extend(has_extras.then_some(&extras));
+        tensors.extend(spec.has_extras().then_some(&extras));
         tensors.extend([&k_cache, &v_cache]);
-        launch(kernel, count, &tensors);
+        launch(kernel(spec), count, &tensors);
         (q, k_cache, v_cache)
     }
 }

@@ -2,13 +2,15 @@
 //
 // `value_of` returns qkv, with bias and norm if the model has them (qkv_*.wgsl).
 // grid: (ceil(HEADS * HEAD_DIM / 2 / WG), T); a thread handles two neighbouring columns of one head.
-@compute @workgroup_size({{ WG }})
+//
+// Modules: state, rotate, qkv_plain or qkv_extras, append_f32 or append_f16.
+@compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let head = id.x / HALF;
     let i = id.x % HALF;
     let t = id.y;
-    let p = state[0] + t;
-    if (head >= N_HEADS + 2u * N_KV || t >= state[1] || p >= N_CTX) {
+    let p = state[POS] + t;
+    if (head >= N_HEADS + 2u * N_KV || t >= state[N_TOKENS] || p >= N_CTX) {
         return;
     }
     let row_at = t * (N_HEADS + 2u * N_KV) * HEAD_DIM;
@@ -21,13 +23,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         if (head < N_HEADS) {
             q[(t * N_HEADS + head) * HALF + i] = v * tempered(p);
         } else {
-            k_cache[((head - N_HEADS) * N_CTX + p) * HALF + i] = {{ PACK2 }}(v);
+            k_cache[((head - N_HEADS) * N_CTX + p) * HALF + i] = pack2(v);
         }
     } else {
         let v = vec2<f32>(
             value_of(row_at, head, 2u * i, factor),
             value_of(row_at, head, 2u * i + 1u, factor),
         );
-        v_cache[((head - N_HEADS - N_KV) * N_CTX + p) * HALF + i] = {{ PACK2 }}(v);
+        v_cache[((head - N_HEADS - N_KV) * N_CTX + p) * HALF + i] = pack2(v);
     }
 }

@@ -1,22 +1,26 @@
 // Shared by the kernels that append: their tensors, and a column of a head, prepared and rotated.
+//
+// Constants from the header:
+//   N_HEADS: u32
+//   N_KV: u32
+//   HEAD_DIM: u32
+//   ROPE_PAIRS: u32, rotated pairs of a head; the remaining columns are unchanged
+//   N_CTX: u32
+//   NEOX: bool, pairs (i, i + ROPE_PAIRS) instead of (2i, 2i + 1)
+//   TEMPER: f32, strength of the factor that depends on the position; 0 for none
+//   TEMPER_CTX: u32, positions per step of that factor
 @group(0) @binding(0) var<storage, read_write> qkv: array<f32>; // [T, (N_HEADS + 2 * N_KV) * HEAD_DIM]
 @group(0) @binding(1) var<storage, read_write> rope: array<vec2<f32>>; // [N_CTX, ROPE_PAIRS], (cos, sin)
 @group(0) @binding(2) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
 @group(0) @binding(3) var<storage, read_write> q: array<vec2<f32>>; // [T, N_HEADS, HEAD_DIM / 2]
-@group(0) @binding({{ B_CACHE }}) var<storage, read_write> k_cache: array<{{ KV2 }}>; // [N_KV, N_CTX, HEAD_DIM / 2]
-@group(0) @binding({{ B_VALUES }}) var<storage, read_write> v_cache: array<{{ KV2 }}>; // [N_KV, N_CTX, HEAD_DIM / 2]
+@group(0) @binding(4u + EXTRA_BUFFERS) var<storage, read_write> k_cache: array<Kv2>; // [N_KV, N_CTX, HEAD_DIM / 2]
+@group(0) @binding(5u + EXTRA_BUFFERS) var<storage, read_write> v_cache: array<Kv2>; // [N_KV, N_CTX, HEAD_DIM / 2]
 
-const N_HEADS: u32 = {{ N_HEADS }}u;
-const N_KV: u32 = {{ N_KV }}u;
-const HEAD_DIM: u32 = {{ HEAD_DIM }}u;
-const ROPE_PAIRS: u32 = {{ ROPE_PAIRS }}u; // rotated pairs of a head; the remaining columns are unchanged
-const N_CTX: u32 = {{ N_CTX }}u;
-const NEOX: bool = {{ NEOX }} == 1; // pairs (i, i + ROPE_PAIRS) instead of (2i, 2i + 1)
 const HALF: u32 = HEAD_DIM / 2u;
 
 // Returns the factor that scales a query at position p.
 fn tempered(p: u32) -> f32 {
-    return 1.0 + {{ TEMPERATURE }} * log(1.0 + f32(p / {{ TEMPERATURE_CTX }}u));
+    return 1.0 + TEMPER * log(1.0 + f32(p / TEMPER_CTX));
 }
 
 // Returns column c of a head, rotated for position p.

@@ -1,9 +1,12 @@
 // One logit per head that takes part in the softmax but has no value: it absorbs attention if no position is
 // relevant.
+//
+// Constants from the header:
+//   SINKS_AT: u32, offset of the logits in extras
 @group(0) @binding(5) var<storage, read_write> extras: array<f32>; // [.., N_HEADS], see ops/attention/rope_append.rs
 
 const SINKS: bool = true;
 
 fn sink(head: u32) -> f32 {
-    return extras[{{ SINKS_AT }}u + head];
+    return extras[SINKS_AT + head];
 }

@@ -1,6 +1,7 @@
-const WINDOW: u32 = {{ WINDOW }}u; // positions that a query sees; 0 for all
-const SPLITS: u32 = {{ SPLITS }}u; // maximum number of spans that a context is divided into
-const TILE: u32 = {{ TILE }}u;
+// Constants from the header:
+//   WINDOW: u32, positions that a query sees; 0 for all
+//   SPLITS: u32, maximum number of spans that a context is divided into
+//   TILE: u32
 
 // Returns the positions per span when `len` are divided: whole tiles, as few as SPLITS spans allow.
 fn split_span(len: u32) -> u32 {

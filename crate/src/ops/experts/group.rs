@@ -15,7 +15,7 @@ use burn_cubecl::tensor::CubeTensor;
 use burn_flex::FlexTensor;
 
 use crate::ops::experts::of_expert;
-use crate::ops::gpu::{Kernel, launch, wgsl};
+use crate::ops::gpu::{Kernel, launch, modules};
 use crate::ops::projection::cpu::linear_cpu;
 use crate::ops::projection::tile::LinearSpec;
 use crate::ops::state;
@@ -56,7 +56,7 @@ pub struct Grouped {
 }
 
 impl Grouped {
-    /// Returns the constants of `wgsl/wide_by_expert.wgsl`.
+    /// Returns the constants of `projection/wide_by_expert.wgsl`.
     pub(in crate::ops) fn consts(&self) -> [(&'static str, u32); 4] {
         [
             ("TILES", self.tiles),
@@ -75,6 +75,17 @@ pub trait GroupOp: Backend {
     -> IntTensor<Self>;
 }
 
+fn kernel(spec: GroupSpec) -> Kernel {
+    Kernel::new(&modules::GROUP, 256)
+        .module(&state::WGSL)
+        .u32s([
+            ("N_EXPERTS", spec.n_experts),
+            ("N_USED", spec.n_used),
+            ("TILES", spec.tiles),
+            ("TOKENS", spec.tokens),
+        ])
+}
+
 impl GroupOp for CubeBackend {
     fn group(
         routes: FloatTensor<Self>,
@@ -90,22 +101,7 @@ impl GroupOp for CubeBackend {
             routes.client.empty(4 * words),
             DType::U32,
         );
-        let kernel = Kernel {
-            name: "group",
-            source: wgsl!("group"),
-            variant: "",
-            prelude: vec![],
-            consts: vec![
-                ("N_EXPERTS", spec.n_experts),
-                ("N_USED", spec.n_used),
-                ("TILES", spec.tiles),
-                ("TOKENS", spec.tokens),
-            ],
-            texts: vec![],
-            floats: vec![],
-            workgroup: 256,
-        };
-        launch(kernel, (1, 1, 1), &[&routes, &state, &groups]);
+        launch(kernel(spec), (1, 1, 1), &[&routes, &state, &groups]);
         groups
     }
 }

@@ -2,27 +2,28 @@
 //
 // grid: (1). The order of an expert's slots is nondeterministic, which does not matter: each is multiplied
 // separately.
+//
+// Modules: state.
+// Constants from the header:
+//   N_EXPERTS: u32
+//   N_USED: u32
+//   TILES: u32, maximum number of tiles
+//   TOKENS: u32, slots per tile
 @group(0) @binding(0) var<storage, read_write> routes: array<vec2<f32>>; // [T, N_USED]: expert, weight
 @group(0) @binding(1) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
 @group(0) @binding(2) var<storage, read_write> groups: array<u32>; // [3 * TILES + T * N_USED], ops/experts/group.rs
 
-const N_EXPERTS: u32 = {{ N_EXPERTS }}u;
-const N_USED: u32 = {{ N_USED }}u;
-const TILES: u32 = {{ TILES }}u; // maximum number of tiles
-const TOKENS: u32 = {{ TOKENS }}u; // slots per tile
-const WG: u32 = {{ WG }}u;
-
-var<workgroup> counts: array<atomic<u32>, {{ N_EXPERTS }}>; // an expert's number of slots, then the place of its next slot
-var<workgroup> firsts: array<u32, {{ N_EXPERTS }}>; // place of an expert's first slot
+var<workgroup> counts: array<atomic<u32>, N_EXPERTS>; // an expert's number of slots, then the place of its next slot
+var<workgroup> firsts: array<u32, N_EXPERTS>; // place of an expert's first slot
 var<workgroup> n_tiles: u32;
 
 fn expert_of(slot: u32) -> u32 {
     return u32(routes[slot].x);
 }
 
-@compute @workgroup_size({{ WG }})
+@compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) lid: u32) {
-    let slots = N_USED * state[1];
+    let slots = N_USED * state[N_TOKENS];
     for (var e = lid; e < N_EXPERTS; e += WG) {
         atomicStore(&counts[e], 0u);
     }

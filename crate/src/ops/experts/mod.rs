@@ -17,7 +17,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use crate::ops::gpu::{Kernel, empty_f32, launch, wgsl};
+use crate::ops::gpu::{Kernel, empty_f32, launch, modules};
 use crate::ops::pool::Pooled;
 use crate::ops::projection::cpu::linear_cpu;
 use crate::ops::projection::gemv::GemvSpec;
@@ -41,7 +41,7 @@ pub struct Routed {
 }
 
 impl Routed {
-    /// Returns the constants of `wgsl/gemv_routed.wgsl`.
+    /// Returns the constants of `projection/gemv_routed.wgsl`.
     pub(in crate::ops) fn consts(&self) -> [(&'static str, u32); 5] {
         [
             ("N_USED", self.n_used),
@@ -69,6 +69,18 @@ pub trait ExpertsOp: Backend {
     ) -> FloatTensor<Self>;
 }
 
+fn route_kernel(n_experts: u32, n_used: u32) -> Kernel {
+    Kernel::new(&modules::ROUTE, 64)
+        .module(&state::WGSL)
+        .u32s([("N_EXPERTS", n_experts), ("N_USED", n_used)])
+}
+
+fn combine_kernel(cols4: u32, n_used: u32) -> Kernel {
+    Kernel::new(&modules::COMBINE, 64)
+        .module(&state::WGSL)
+        .u32s([("COLS4", cols4), ("N_USED", n_used)])
+}
+
 impl ExpertsOp for CubeBackend {
     fn route(
         logits: FloatTensor<Self>,
@@ -77,16 +89,7 @@ impl ExpertsOp for CubeBackend {
     ) -> FloatTensor<Self> {
         let [t, n_experts] = logits.meta.shape().dims();
         let routes = empty_f32(&logits, [t, 2 * n_used]);
-        let kernel = Kernel {
-            name: "route",
-            source: wgsl!("route"),
-            variant: "",
-            prelude: vec![],
-            consts: vec![("N_EXPERTS", n_experts as u32), ("N_USED", n_used as u32)],
-            texts: vec![],
-            floats: vec![],
-            workgroup: 64,
-        };
+        let kernel = route_kernel(n_experts as u32, n_used as u32);
         launch(kernel, (t as u32, 1, 1), &[&logits, &state, &routes]);
         routes
     }
@@ -100,16 +103,7 @@ impl ExpertsOp for CubeBackend {
         let [t, cols] = y.meta.shape().dims();
         let [_, n_used2] = routes.meta.shape().dims::<2>();
         let cols4 = cols as u32 / 4;
-        let kernel = Kernel {
-            name: "combine",
-            source: wgsl!("combine"),
-            variant: "",
-            prelude: vec![],
-            consts: vec![("COLS4", cols4), ("N_USED", n_used2 as u32 / 2)],
-            texts: vec![],
-            floats: vec![],
-            workgroup: 64,
-        };
+        let kernel = combine_kernel(cols4, n_used2 as u32 / 2);
         let count = (cols4.div_ceil(64), t as u32, 1);
         launch(kernel, count, &[&slots, &routes, &state, &y]);
         y

@@ -1,18 +1,19 @@
 // Selects the N_USED best of a token's logits, best first, with a softmax over them.
 //
 // grid: (T). A thread counts the experts ahead of each of its own; among equals the earlier one is ahead.
+//
+// Modules: state.
+// Constants from the header:
+//   N_EXPERTS: u32
+//   N_USED: u32
 @group(0) @binding(0) var<storage, read_write> logits: array<f32>; // [T, N_EXPERTS]
 @group(0) @binding(1) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
 @group(0) @binding(2) var<storage, read_write> routes: array<vec2<f32>>; // [T, N_USED]: expert, weight
 
-const N_EXPERTS: u32 = {{ N_EXPERTS }}u;
-const N_USED: u32 = {{ N_USED }}u;
-const WG: u32 = {{ WG }}u;
+var<workgroup> of_token: array<f32, N_EXPERTS>;
+var<workgroup> best: array<u32, N_USED>;
 
-var<workgroup> of_token: array<f32, {{ N_EXPERTS }}>;
-var<workgroup> best: array<u32, {{ N_USED }}>;
-
-@compute @workgroup_size({{ WG }})
+@compute @workgroup_size(WG)
 fn main(
     @builtin(workgroup_id) wg: vec3<u32>,
     @builtin(local_invocation_index) lid: u32,
@@ -33,7 +34,7 @@ fn main(
         }
     }
     workgroupBarrier();
-    if (lid >= N_USED || wg.x >= state[1]) {
+    if (lid >= N_USED || wg.x >= state[N_TOKENS]) {
         return;
     }
     let top = of_token[best[0]];

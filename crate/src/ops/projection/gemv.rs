@@ -4,7 +4,7 @@
 //! stored, added to the residual stream, or gated ([`Output`]). A decode step is built from these.
 //!
 //! - `x`: see [`Input`]; `y`: [1, outputs of all parts]; `W`: [rows, cols] in one of the [`Packing`]s.
-//! - GPU grid: see `wgsl/gemv.wgsl`. CPU: runs the fused ops one after another.
+//! - GPU grid: see `gemv.wgsl`. CPU: runs the fused ops one after another.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
@@ -15,14 +15,14 @@ use crate::ops::activation::{Activation, gate_cpu};
 use crate::ops::attention::merge_cpu;
 use crate::ops::attention::rope_append::AttentionSpec;
 use crate::ops::experts::{Routed, routed_cpu};
-use crate::ops::gpu::{Kernel, grid_xz, launch, wgsl};
+use crate::ops::gpu::{Kernel, grid_xz, launch, modules};
 use crate::ops::norm::rms_norm_cpu;
 use crate::ops::pool::Pooled;
 use crate::ops::projection::cpu::linear_cpu;
-use crate::ops::projection::tile::{LinearSpec, SHARED_TEXTS, SUBGROUP_TEXTS, weight_buffers};
+use crate::ops::projection::packing::weight_buffers;
+use crate::ops::projection::tile::LinearSpec;
 use crate::ops::projection::weight::Scaling;
 use crate::ops::state;
-use crate::platform::SUBGROUP_DIRECTIVE;
 use hearth_modelfile::quant::Packing;
 
 /// The vector that the weight is multiplied by.
@@ -51,15 +51,6 @@ pub enum Output {
 }
 
 impl Output {
-    /// Returns the number of the output in `wgsl/gemv.wgsl`.
-    const fn number(self) -> u32 {
-        match self {
-            Output::Store => 0,
-            Output::Add => 1,
-            Output::Gated(_) => 2,
-        }
-    }
-
     const fn activation(self) -> Activation {
         match self {
             Output::Gated(activation) => activation,
@@ -156,85 +147,83 @@ pub fn workgroup_bytes(
 const WG: u32 = 64;
 
 fn kernel(spec: GemvSpec) -> Kernel {
-    let buffers = weight_buffers(spec.packing);
-    let bytes = spec.arithmetic.bytes();
-    let integer = spec.arithmetic.is_integer(spec.packing);
-    let mut kernel = Kernel {
-        name: "gemv",
-        source: wgsl!("gemv"),
-        variant: spec.packing.name(),
-        prelude: vec![
-            weight_source(spec.packing, spec.arithmetic),
-            wgsl!("scaling"),
-            wgsl!("gate"),
-            match spec.input {
-                Input::Routed(_) => wgsl!("gemv_routed"),
-                _ => wgsl!("place_one"),
-            },
-        ],
-        consts: vec![
-            ("B0", buffers),
-            ("B1", buffers + 1),
-            ("B2", buffers + 2),
-            ("B3", buffers + 3),
+    let kernel = Kernel::new(&modules::GEMV, WG)
+        .unpacks(spec.packing)
+        .module(&modules::GATE)
+        .scales(spec.scaling)
+        .reduces(spec.subgroups)
+        .u32s([
             ("ROWS", spec.rows),
             ("COLS4", spec.cols / 4),
             ("OFFSET", spec.offset),
             ("GROUPS", groups(spec)),
-            ("OUTPUT", spec.output.number()),
-            ("ACTIVATION", spec.output.activation() as u32),
             ("LANES", spec.lanes),
-            ("SUBGROUPS", spec.subgroups as u32),
-            ("ARITHMETIC", spec.arithmetic as u32),
-            ("BLOCKS", spec.cols / 32),
-            ("STAGED", spec.cols / 16 * bytes as u32),
-            // Values that are summed over lanes: those of four rows.
-            ("SUMS", 4),
-            ("PARTIAL", if spec.lanes > 1 { 4 * WG } else { 1 }),
-        ],
-        texts: SHARED_TEXTS.to_vec(),
-        floats: spec.scaling.floats(),
-        workgroup: WG,
-    };
-    if spec.subgroups {
-        kernel.prelude.insert(0, SUBGROUP_DIRECTIVE);
-        kernel.prelude.push(wgsl!("reduce_subgroup"));
-        kernel.texts = SUBGROUP_TEXTS.to_vec();
-    } else {
-        kernel.prelude.push(wgsl!("reduce_shared"));
+            ("ACTIVATION", spec.output.activation() as u32),
+        ])
+        .bools([
+            ("ADD", spec.output == Output::Add),
+            ("GATED", matches!(spec.output, Output::Gated(_))),
+        ]);
+    with_input(with_product(kernel, spec), spec.input)
+}
+
+/// Adds the modules that multiply a block of the weight by a block of input, and those that compute the input: once
+/// for the workgroup, or at each use.
+fn with_product(kernel: Kernel, spec: GemvSpec) -> Kernel {
+    if spec.arithmetic.is_integer(spec.packing) {
+        return kernel
+            .module(&modules::STAGE_I15)
+            .module(match spec.packing {
+                Packing::Q4 => &modules::DOT_I15_Q4,
+                _ => &modules::DOT_I15_Q8,
+            });
     }
-    match spec.input {
-        Input::Plain => {
-            kernel.prelude.push(wgsl!("gemv_plain"));
-            kernel.consts.push(("INPUT", 0));
-        }
-        Input::Norm { eps } => {
-            kernel.prelude.push(wgsl!("gemv_norm"));
-            kernel.consts.push(("INPUT", 1));
-            kernel.floats.push(("EPS", f32::from_bits(eps)));
-        }
-        Input::Merge(attention) => {
-            kernel.prelude.push(wgsl!("split_span"));
-            kernel.prelude.push(wgsl!("gemv_merge"));
-            kernel.consts.extend(attention.span_consts());
-            kernel.consts.extend([
-                ("INPUT", 2),
+    let kernel = kernel.module(match spec.input {
+        Input::Plain | Input::Routed(_) => &modules::STAGE_NONE,
+        Input::Norm { .. } | Input::Merge(_) => &modules::STAGE_F32,
+    });
+    let block = match (spec.packing, spec.arithmetic) {
+        (Packing::F32, _) => return kernel.module(&modules::DOT_F32_X4),
+        (Packing::F16 | Packing::BF16, _) => return kernel.module(&modules::DOT_F32_X8),
+        (Packing::Q2, _) => &modules::DOT_F32_Q2,
+        (Packing::Q3, _) => &modules::DOT_F32_Q3,
+        (Packing::Q4, Arithmetic::F16) => &modules::DOT_F16_Q4,
+        (Packing::Q4, _) => &modules::DOT_F32_Q4,
+        (Packing::Iq4 | Packing::Fp4, _) => &modules::DOT_F32_TABLE,
+        (Packing::Q5, _) => &modules::DOT_F32_Q5,
+        (Packing::Q6, _) => &modules::DOT_F32_Q6,
+        (Packing::Q8, Arithmetic::F16) => &modules::DOT_F16_Q8,
+        (Packing::Q8, _) => &modules::DOT_F32_Q8,
+    };
+    kernel.module(&modules::DOT_F32_X32).module(block)
+}
+
+/// Adds the prologue, which computes the input, and the place of a slot's output.
+fn with_input(kernel: Kernel, input: Input) -> Kernel {
+    match input {
+        Input::Plain => kernel
+            .module(&modules::PLACE_ONE)
+            .module(&modules::GEMV_PLAIN),
+        Input::Norm { eps } => kernel
+            .module(&state::WGSL)
+            .module(&modules::PLACE_ONE)
+            .module(&modules::GEMV_NORM)
+            .f32s([("EPS", f32::from_bits(eps))]),
+        Input::Merge(attention) => kernel
+            .module(&state::WGSL)
+            .module(&modules::PLACE_ONE)
+            .module(&modules::SPLIT_SPAN)
+            .module(&modules::GEMV_MERGE)
+            .u32s(attention.span_consts())
+            .u32s([
                 ("HEAD_DIM4", attention.head_dim / 4),
                 ("N_CTX", attention.n_ctx),
-            ]);
-        }
-        Input::Routed(routed) => {
-            kernel.consts.extend(routed.consts());
-            kernel.consts.push(("INPUT", 3));
-        }
+            ]),
+        Input::Routed(routed) => kernel
+            .module(&state::WGSL)
+            .module(&modules::GEMV_ROUTED)
+            .u32s(routed.consts()),
     }
-    if !integer {
-        kernel.prelude.push(match spec.input {
-            Input::Plain | Input::Routed(_) => wgsl!("stage_none"),
-            Input::Norm { .. } | Input::Merge(_) => wgsl!("stage_f32"),
-        });
-    }
-    kernel.with_table(spec.packing)
 }
 
 /// Returns the number of groups of four rows: neighbours, or two gates with their ups.
@@ -242,34 +231,6 @@ fn groups(spec: GemvSpec) -> u32 {
     match spec.output {
         Output::Gated(_) => (spec.rows / 2).div_ceil(2),
         Output::Store | Output::Add => spec.rows.div_ceil(4),
-    }
-}
-
-/// Returns WGSL that multiplies a block of `packing` by a block of input.
-fn weight_source(packing: Packing, arithmetic: Arithmetic) -> &'static str {
-    macro_rules! source {
-        ($packing:literal, $($part:literal),+) => {
-            concat!(
-                wgsl!("unpack_", $packing),
-                $(wgsl!($part)),+
-            )
-        };
-    }
-    match (packing, arithmetic) {
-        (Packing::F32, _) => source!("f32", "dot_f32_x4"),
-        (Packing::F16, _) => source!("f16", "dot_f32_x8"),
-        (Packing::BF16, _) => source!("bf16", "dot_f32_x8"),
-        (Packing::Q4, Arithmetic::F32) => source!("q4", "dot_f32_x32", "dot_f32_q4"),
-        (Packing::Q2, _) => source!("q2", "dot_f32_x32", "dot_f32_q2"),
-        (Packing::Q3, _) => source!("q3", "dot_f32_x32", "dot_f32_q3"),
-        (Packing::Iq4 | Packing::Fp4, _) => source!("table", "dot_f32_x32", "dot_f32_table"),
-        (Packing::Q5, _) => source!("q5", "dot_f32_x32", "dot_f32_q5"),
-        (Packing::Q6, _) => source!("q6", "dot_f32_x32", "dot_f32_q6"),
-        (Packing::Q8, Arithmetic::F32) => source!("q8", "dot_f32_x32", "dot_f32_q8"),
-        (Packing::Q4, Arithmetic::F16) => source!("q4", "dot_f32_x32", "dot_f16_q4"),
-        (Packing::Q8, Arithmetic::F16) => source!("q8", "dot_f32_x32", "dot_f16_q8"),
-        (Packing::Q4, Arithmetic::I15) => source!("q4", "stage_i15", "dot_i15_q4"),
-        (Packing::Q8, Arithmetic::I15) => source!("q8", "stage_i15", "dot_i15_q8"),
     }
 }
 

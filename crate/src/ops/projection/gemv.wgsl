@@ -4,31 +4,34 @@
 // rows, so that a piece of the input is loaded once for all; `reduce` sums over the lanes. A group is four
 // neighbours, or two gates with their ups. Past the end, the last row is used.
 // `prepare` and `input` are the prologue (gemv_*.wgsl), which computes the input that the weight is multiplied by.
-@group(0) @binding({{ B0 }}) var<storage, read_write> x: array<vec4<f32>>; // [.., COLS4], see the prologue
-@group(0) @binding({{ B1 }}) var<storage, read_write> y: array<f32>; // [outputs of all parts]
+//
+// Modules: a packing (unpack_*) and how it is multiplied (dot_*), scaling, gate, place_one or gemv_routed, the
+// prologue (gemv_*), stage_none or stage_*, reduce_*; state for all prologues but gemv_plain.
+// Constants from the header:
+//   ROWS: u32
+//   COLS4: u32
+//   OFFSET: u32
+//   GROUPS: u32
+//   ADD: bool, add to y
+//   GATED: bool, y[r] = activation(first) * second
+//   LANES: u32
+@group(0) @binding(WEIGHT_BUFFERS) var<storage, read_write> x: array<vec4<f32>>; // [.., COLS4], see the prologue
+@group(0) @binding(WEIGHT_BUFFERS + 1u) var<storage, read_write> y: array<f32>; // [outputs of all parts]
 
-const ROWS: u32 = {{ ROWS }}u;
-const COLS4: u32 = {{ COLS4 }}u;
-const OFFSET: u32 = {{ OFFSET }}u;
-const GROUPS: u32 = {{ GROUPS }}u;
 const HALF: u32 = ROWS / 2u; // offset from a gate to its up
-const ADD: bool = {{ OUTPUT }} == 1; // add to y
-const GATED: bool = {{ OUTPUT }} == 2; // y[r] = activation(first) * second
-const LANES: u32 = {{ LANES }}u;
-const WG: u32 = {{ WG }}u;
 const BLOCKS: u32 = COLS4 / BLOCK_VECS; // blocks in a row
 
-@compute @workgroup_size({{ WG }})
+const SUMS: u32 = 4u; // that the lanes share: those of four rows
+
+@compute @workgroup_size(WG)
 fn main(
-    @builtin(workgroup_id) wg: vec3<u32>,
-    @builtin(num_workgroups) grid: vec3<u32>,
+    launch: Launch,
     @builtin(local_invocation_index) lid: u32,
-    {{ SUBGROUP_ARG }}
 ) {
-    {{ PREPARE }}
-    let place = place(wg.y);
+    prepare_weights(lid);
+    let place = place(launch.wg.y);
     let scale = prepare(lid);
-    let group = (wg.z * grid.x + wg.x) * (WG / LANES) + lid / LANES;
+    let group = (launch.wg.z * launch.grid.x + launch.wg.x) * (WG / LANES) + lid / LANES;
     let lane = lid % LANES;
     let row = select(4u * group, 2u * group, GATED);
     let neighbours = vec4<u32>(row, row + 1u, row + 2u, row + 3u);
@@ -49,8 +52,8 @@ fn main(
         }
     }
     if (LANES > 1u) {
-        var acc = array<f32, 4>(dots.x, dots.y, dots.z, dots.w);
-        reduce(lid, lane, {{ SUBGROUP_SIZE }}, &acc);
+        var acc = array<f32, SUMS>(dots.x, dots.y, dots.z, dots.w);
+        reduce(lid, lane, launch, &acc);
         dots = vec4<f32>(acc[0], acc[1], acc[2], acc[3]);
     }
     dots *= scale;

@@ -1,13 +1,15 @@
 // Input: one token's attention, merged from the spans computed by attention.wgsl.
 // x: [N_HEADS, SPLITS, HEAD_DIM4 + 1], where the last vec4 is (peak, sum, 0, 0).
-@group(0) @binding({{ B2 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
+//
+// Constants from the header:
+//   HEAD_DIM4: u32
+//   N_CTX: u32
+@group(0) @binding(WEIGHT_BUFFERS + 2u) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
 
-const HEAD_DIM4: u32 = {{ HEAD_DIM4 }}u;
-const N_CTX: u32 = {{ N_CTX }}u;
 const RECORD: u32 = HEAD_DIM4 + 1u;
 
 fn raw_input(at: u32) -> vec4<f32> {
-    let end = min(state[0] + 1u, N_CTX);
+    let end = min(state[POS] + 1u, N_CTX);
     let len = end - first_seen(end - 1u);
     let span = split_span(len);
     let spans = (len + span - 1u) / span;

@@ -1,14 +1,17 @@
 // Input: the RMSNorm of the step's last token in x: [T, COLS4]. Every workgroup computes it itself, which costs less
 // than a dispatch. The inverse root is a factor of the whole product, so it is applied to the product.
-@group(0) @binding({{ B2 }}) var<storage, read_write> norm: array<vec4<f32>>; // [COLS4]
-@group(0) @binding({{ B3 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
+//
+// Constants from the header:
+//   EPS: f32
+@group(0) @binding(WEIGHT_BUFFERS + 2u) var<storage, read_write> norm: array<vec4<f32>>; // [COLS4]
+@group(0) @binding(WEIGHT_BUFFERS + 3u) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
 
-var<workgroup> squares: array<f32, {{ WG }}>;
+var<workgroup> squares: array<f32, WG>;
 var<workgroup> eighths: array<f32, 8>;
 var<private> square_sum: f32; // over the columns that this thread read
 
 fn raw_input(at: u32) -> vec4<f32> {
-    let v = x[(max(state[1], 1u) - 1u) * COLS4 + at];
+    let v = x[(max(state[N_TOKENS], 1u) - 1u) * COLS4 + at];
     square_sum += dot(v, v);
     return v * norm[at];
 }
@@ -30,5 +33,5 @@ fn input_scale(lid: u32) -> f32 {
     for (var i = 0u; i < 8u; i++) {
         sum += eighths[i];
     }
-    return inverseSqrt(sum / f32(4u * COLS4) + {{ EPS }});
+    return inverseSqrt(sum / f32(4u * COLS4) + EPS);
 }

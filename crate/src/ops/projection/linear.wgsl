@@ -4,9 +4,11 @@
 // eight tokens: a block of weights is unpacked once for eight tokens, and a piece of x is loaded once for four rows.
 // `reduce` sums over the lanes: through workgroup memory (reduce_shared.wgsl) or within a subgroup
 // (reduce_subgroup.wgsl). The sums are eight variables, because an array may end up in memory.
-@group(0) @binding({{ B2 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
-
-const LANES: u32 = {{ LANES }}u;
+//
+// Modules: state, linear_output, scaling, a packing (unpack_*) and its tile_block*, reduce_*.
+// Constants from the header:
+//   LANES: u32
+@group(0) @binding(WEIGHT_BUFFERS + 2u) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
 
 fn input(at: u32) -> vec4<f32> {
     return x[at];
@@ -44,18 +46,18 @@ fn add_piece(sums: ptr<function, Sums>, w: mat4x4<f32>, at: u32) {
     (*sums).t7 += input(at + 7u * COLS4) * w;
 }
 
-@compute @workgroup_size({{ WG }})
+const SUMS: u32 = 32u; // that the lanes share: those of four rows for eight tokens
+
+@compute @workgroup_size(WG)
 fn main(
-    @builtin(workgroup_id) wg: vec3<u32>,
-    @builtin(num_workgroups) grid: vec3<u32>,
+    launch: Launch,
     @builtin(local_invocation_index) lid: u32,
-    {{ SUBGROUP_ARG }}
 ) {
-    {{ PREPARE }}
-    let row = 4u * ((wg.z * grid.x + wg.x) * (WG / LANES) + lid / LANES);
+    prepare_weights(lid);
+    let row = 4u * ((launch.wg.z * launch.grid.x + launch.wg.x) * (WG / LANES) + lid / LANES);
     let lane = lid % LANES;
-    let t = wg.y * 8u;
-    let live = row < ROWS && t < state[1];
+    let t = launch.wg.y * 8u;
+    let live = row < ROWS && t < state[N_TOKENS];
     // Past the end, the last row is used.
     let rows = vec4<u32>(row, row + 1u, row + 2u, row + 3u);
     let first = BLOCKS * min(rows, vec4<u32>(ROWS - 1u));
@@ -66,13 +68,13 @@ fn main(
         }
     }
     if (LANES > 1u) {
-        var acc = array<f32, 32>(
+        var acc = array<f32, SUMS>(
             s.t0.x, s.t0.y, s.t0.z, s.t0.w, s.t1.x, s.t1.y, s.t1.z, s.t1.w,
             s.t2.x, s.t2.y, s.t2.z, s.t2.w, s.t3.x, s.t3.y, s.t3.z, s.t3.w,
             s.t4.x, s.t4.y, s.t4.z, s.t4.w, s.t5.x, s.t5.y, s.t5.z, s.t5.w,
             s.t6.x, s.t6.y, s.t6.z, s.t6.w, s.t7.x, s.t7.y, s.t7.z, s.t7.w,
         );
-        reduce(lid, lane, {{ SUBGROUP_SIZE }}, &acc);
+        reduce(lid, lane, launch, &acc);
         s.t0 = vec4<f32>(acc[0], acc[1], acc[2], acc[3]);
         s.t1 = vec4<f32>(acc[4], acc[5], acc[6], acc[7]);
         s.t2 = vec4<f32>(acc[8], acc[9], acc[10], acc[11]);

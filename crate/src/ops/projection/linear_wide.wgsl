@@ -6,13 +6,16 @@
 // multiplies eight rows by four tokens from there. A thread's rows are 8 apart and its tokens TOKENS / 4, and rows in
 // workgroup memory are padded to 36 numbers instead of 32, so that threads that run together read from different
 // banks.
+//
+// Modules: state, linear_output, scaling, a packing (unpack_*) and its store_block*, wide_in_order or
+// wide_by_expert.
 const TILE_ROWS: u32 = 64u;
-const STEP: u32 = 8u; // vec4s of columns in workgroup memory
+const DEPTH: u32 = 8u; // vec4s of columns in workgroup memory
 const PITCH: u32 = 9u; // vec4s from one row to the next there
 const APART: u32 = TOKENS / 4u; // distance between a thread's tokens
 
-var<workgroup> weights: array<vec4<f32>, 576>; // [TILE_ROWS, PITCH]
-var<workgroup> inputs: array<vec4<f32>, {{ INPUTS }}>; // [TOKENS, PITCH]
+var<workgroup> weights: array<vec4<f32>, TILE_ROWS * PITCH>; // [TILE_ROWS, PITCH]
+var<workgroup> inputs: array<vec4<f32>, TOKENS * PITCH>; // [TOKENS, PITCH]
 var<workgroup> tokens_there: u32; // number of live tokens in this tile
 
 // Tokens, or places in a list of them, from `first` up to but excluding `end`, multiplied by the weight's rows from
@@ -27,7 +30,7 @@ fn put(at: u32, v: vec4<f32>) {
 // Loads the tile's weights from column `4 * start` on into workgroup memory; zeros past the last column. Past the
 // last row, the last row is used.
 fn load_weights(lid: u32, weight_row: u32, first_row: u32, start: u32) {
-    let per_row = STEP / BLOCK_VECS;
+    let per_row = DEPTH / BLOCK_VECS;
     for (var i = lid; i < TILE_ROWS * per_row; i += WG) {
         let row = i / per_row;
         let block = start / BLOCK_VECS + i % per_row;
@@ -45,14 +48,14 @@ fn load_weights(lid: u32, weight_row: u32, first_row: u32, start: u32) {
 
 // Loads the columns of the tile's tokens in the same way; zeros for missing tokens.
 fn load_inputs(lid: u32, first_token: u32, end: u32, start: u32) {
-    for (var i = lid; i < TOKENS * STEP; i += WG) {
-        let token = first_token + i / STEP;
-        let column = start + i % STEP;
+    for (var i = lid; i < TOKENS * DEPTH; i += WG) {
+        let token = first_token + i / DEPTH;
+        let column = start + i % DEPTH;
         var v = vec4<f32>(0.0);
         if (token < end && column < COLS4) {
             v = x[x_row(token) * COLS4 + column];
         }
-        inputs[i / STEP * PITCH + i % STEP] = v;
+        inputs[i / DEPTH * PITCH + i % DEPTH] = v;
     }
 }
 
@@ -83,13 +86,13 @@ fn write_row(t: u32, end: u32, row: u32, sums: vec4<f32>) {
     }
 }
 
-@compute @workgroup_size({{ WG }})
+@compute @workgroup_size(WG)
 fn main(
     @builtin(workgroup_id) wg: vec3<u32>,
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) lid: u32,
 ) {
-    {{ PREPARE }}
+    prepare_weights(lid);
     let tile = tile_at(wg.y);
     if (lid == 0u) {
         tokens_there = tile.end - min(tile.first, tile.end);
@@ -109,12 +112,12 @@ fn main(
     var s5 = vec4<f32>(0.0);
     var s6 = vec4<f32>(0.0);
     var s7 = vec4<f32>(0.0);
-    for (var start = 0u; start < COLS4; start += STEP) {
+    for (var start = 0u; start < COLS4; start += DEPTH) {
         workgroupBarrier();
         load_weights(lid, tile.row, first_row, start);
         load_inputs(lid, tile.first, tile.end, start);
         workgroupBarrier();
-        for (var k = 0u; k < STEP; k++) {
+        for (var k = 0u; k < DEPTH; k++) {
             let a = inputs[token * PITCH + k];
             let b = inputs[(token + APART) * PITCH + k];
             let c = inputs[(token + 2u * APART) * PITCH + k];

@@ -6,6 +6,7 @@
 
 pub(in crate::ops) mod cpu;
 pub mod gemv;
+pub mod packing;
 pub mod tile;
 pub mod weight;
 

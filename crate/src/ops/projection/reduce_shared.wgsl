@@ -1,8 +1,14 @@
 // Sums over the LANES neighbours that share a row, through workgroup memory; lane 0 receives the sums.
-const SUMS: u32 = {{ SUMS }}u; // per thread
-var<workgroup> sums: array<f32, {{ PARTIAL }}>; // [WG, SUMS]; one element if LANES == 1
 
-fn reduce(lid: u32, lane: u32, subgroup_size: u32, acc: ptr<function, array<f32, {{ SUMS }}>>) {
+// The launch's uniform builtins: Chromium takes a struct for uniform only if all of it is.
+struct Launch {
+    @builtin(workgroup_id) wg: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+}
+
+var<workgroup> sums: array<f32, select(1u, WG * SUMS, LANES > 1u)>; // [WG, SUMS]; one element if LANES == 1
+
+fn reduce(lid: u32, lane: u32, launch: Launch, acc: ptr<function, array<f32, SUMS>>) {
     for (var t = 0u; t < SUMS; t++) {
         sums[lid * SUMS + t] = (*acc)[t];
     }

@@ -1,11 +1,18 @@
 // Sums over the LANES neighbours that share a row by exchange within the subgroup; every lane receives the sums.
 // Neighbours further apart than the subgroup size, which no shader may assume, exchange through workgroup memory.
-const SUMS: u32 = {{ SUMS }}u; // per thread
-var<workgroup> sums: array<f32, {{ PARTIAL }}>; // [WG, SUMS]; one element if LANES == 1
 
-fn reduce(lid: u32, lane: u32, subgroup_size: u32, acc: ptr<function, array<f32, {{ SUMS }}>>) {
+// The launch's uniform builtins: Chromium takes a struct for uniform only if all of it is.
+struct Launch {
+    @builtin(workgroup_id) wg: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(subgroup_size) subgroup_size: u32,
+}
+
+var<workgroup> sums: array<f32, select(1u, WG * SUMS, LANES > 1u)>; // [WG, SUMS]; one element if LANES == 1
+
+fn reduce(lid: u32, lane: u32, launch: Launch, acc: ptr<function, array<f32, SUMS>>) {
     for (var width = LANES / 2u; width > 0u; width /= 2u) {
-        if (width < subgroup_size) {
+        if (width < launch.subgroup_size) {
             for (var t = 0u; t < SUMS; t++) {
                 (*acc)[t] += subgroupShuffleXor((*acc)[t], width);
             }

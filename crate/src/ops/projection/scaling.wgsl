@@ -1,5 +1,6 @@
-const FACTOR: f32 = {{ FACTOR }};
-const LOGIT_CAP: f32 = {{ LOGIT_CAP }}; // 0 for none
+// Constants from the header:
+//   FACTOR: f32
+//   LOGIT_CAP: f32, 0 for none
 
 // Scales a sum of a projection, and caps it if LOGIT_CAP is set.
 fn scaled(sum: f32) -> f32 {

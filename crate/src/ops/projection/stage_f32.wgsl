@@ -1,5 +1,5 @@
 // Computes the workgroup's input once.
-var<workgroup> staged: array<vec4<f32>, {{ COLS4 }}>;
+var<workgroup> staged: array<vec4<f32>, COLS4>;
 
 fn prepare(lid: u32) -> f32 {
     for (var c = lid; c < COLS4; c += WG) {

@@ -1,8 +1,8 @@
 // Computes the workgroup's input once, as integers: in a block of 32, x ~ scale * (128 * high + low), two signed
 // bytes. Together the two have 15 bits, so that no model could notice the loss compared with the f32 kernels; with 8
 // bits SmolLM2's logits move by 0.2 and its answers change.
-var<workgroup> staged: array<vec4<u32>, {{ STAGED }}>; // [BLOCKS, 4]: high, high, low, low
-var<workgroup> factors: array<vec2<f32>, {{ BLOCKS }}>; // [BLOCKS]: scale, sum of x
+var<workgroup> staged: array<vec4<u32>, 4u * BLOCKS>; // [BLOCKS, 4]: high, high, low, low
+var<workgroup> factors: array<vec2<f32>, BLOCKS>; // [BLOCKS]: scale, sum of x
 
 // Splits four integers of 15 bits into packed bytes: high and low.
 fn split4(v: vec4<f32>) -> vec2<u32> {

@@ -6,6 +6,7 @@
 
 use burn::tensor::{Int, Tensor};
 
+use crate::ops::gpu::{Kernel, modules};
 use crate::ops::pool::Pooled;
 use hearth_modelfile::quant::Packing;
 
@@ -30,11 +31,6 @@ impl Scaling {
         }
     }
 
-    /// Returns the constants of `wgsl/scaling.wgsl`.
-    pub(in crate::ops) fn floats(self) -> Vec<(&'static str, f32)> {
-        vec![("FACTOR", self.factor), ("LOGIT_CAP", self.softcap)]
-    }
-
     /// Transforms one sum on the CPU.
     pub fn apply(self, v: f32) -> f32 {
         let v = v * self.factor;
@@ -42,6 +38,14 @@ impl Scaling {
             0.0 => v,
             cap => cap * (v / cap).tanh(),
         }
+    }
+}
+
+impl Kernel {
+    /// Adds the module that scales sums.
+    pub(in crate::ops) fn scales(self, scaling: Scaling) -> Self {
+        self.module(&modules::SCALING)
+            .f32s([("FACTOR", scaling.factor), ("LOGIT_CAP", scaling.softcap)])
     }
 }
 

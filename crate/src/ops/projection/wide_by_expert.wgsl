@@ -1,11 +1,14 @@
 // Tiles of slots routed to the same expert, multiplied by its weight rows.
-@group(0) @binding({{ B2 }}) var<storage, read_write> groups: array<u32>; // [3 * TILES + slots], ops/experts/group.rs
+//
+// Constants from the header:
+//   TOKENS: u32, per tile; a workgroup has twice as many threads
+//   TILES: u32
+//   SHARE: u32, slots that read the same row of x
+//   FIRST_EXPERT: u32, in this part of the weight
+//   N_EXPERTS: u32
 
-const TOKENS: u32 = {{ TOKENS }}u; // per tile; a workgroup has twice as many threads
-const TILES: u32 = {{ TILES }}u;
-const SHARE: u32 = {{ SHARE }}u; // slots that read the same row of x
-const FIRST_EXPERT: u32 = {{ FIRST_EXPERT }}u; // in this part of the weight
-const N_EXPERTS: u32 = {{ N_EXPERTS }}u;
+// [3 * TILES + slots], ops/experts/group.rs
+@group(0) @binding(WEIGHT_BUFFERS + 2u) var<storage, read_write> groups: array<u32>;
 
 fn tile_at(i: u32) -> Tile {
     let expert = groups[3u * i] - FIRST_EXPERT; // wraps below the first

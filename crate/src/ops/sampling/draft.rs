@@ -4,7 +4,7 @@
 //! Answers that quote, edit or continue a pattern repeat the context; there, a step that checks several drafted
 //! tokens at once yields several. The sampler ([`crate::ops::sampling`]) keeps a draft only where it equals the token
 //! that would have been sampled anyway, and drafts the next one itself, so nothing waits for the host. This is the
-//! twin of its `wgsl/draft.wgsl`, and lets the host estimate the benefit of drafts while none are checked.
+//! twin of its `draft.wgsl`, and lets the host estimate the benefit of drafts while none are checked.
 //!
 //! Source: Saxena 2023, "Prompt Lookup Decoding"; Leviathan et al. 2023, arXiv:2211.17192.
 

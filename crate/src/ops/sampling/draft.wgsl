@@ -1,7 +1,9 @@
 // Drafts the next tokens: the continuation of the longest earlier match of the context's end, the latest if several.
 // Saxena 2023, "Prompt Lookup Decoding".
-const MIN_MATCH: u32 = {{ MIN_MATCH }}u; // minimum number of equal tokens for a match
-const MAX_MATCH: u32 = {{ MAX_MATCH }}u; // maximum number of tokens compared
+//
+// Constants from the header:
+//   MIN_MATCH: u32, minimum number of equal tokens for a match
+//   MAX_MATCH: u32, maximum number of tokens compared
 
 // Writes at most `most` ids after the first of IDS, and their number to shared_left of thread 0. `end` is the
 // position of the last token.

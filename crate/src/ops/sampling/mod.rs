@@ -11,7 +11,7 @@
 //!   samples row after row as long as the draft was right, adds the number of rows to POS, and drafts at most DRAFT
 //!   ids of the next step. Writes a record of ROWS words to RING: the ids, and in the upper bits of the first their
 //!   number (from bit 24) and the number of drafts (from bit 28).
-//! - GPU: one workgroup of 256, see `wgsl/sample.wgsl`; the CPU twin sorts instead.
+//! - GPU: one workgroup of 256, see `sample.wgsl`; the CPU twin sorts instead.
 //! - Sources: Holtzman et al. 2020, arXiv:1904.09751 (top-p); Nguyen et al. 2024, arXiv:2407.01082 (min-p);
 //!   Meister et al. 2023, arXiv:2202.00666 (typical-p); Keskar et al. 2019, arXiv:1909.05858 (repetition penalty);
 //!   Leviathan et al. 2023, arXiv:2211.17192 (speculation).
@@ -27,7 +27,7 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::math::exp_all;
 
-use crate::ops::gpu::{Kernel, launch, wgsl};
+use crate::ops::gpu::{Kernel, launch, modules};
 use crate::ops::sampling::draft::ROWS;
 use crate::ops::state;
 
@@ -48,6 +48,19 @@ pub trait SampleOp: Backend {
     ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>);
 }
 
+fn kernel(rows: u32, vocab: u32, n_ctx: u32) -> Kernel {
+    Kernel::new(&modules::SAMPLE, 256)
+        .module(&state::WGSL)
+        .module(&modules::DRAFT)
+        .u32s([
+            ("ROWS", rows),
+            ("VOCAB", vocab),
+            ("N_CTX", n_ctx),
+            ("MIN_MATCH", draft::MIN_MATCH as u32),
+            ("MAX_MATCH", draft::MAX_MATCH as u32),
+        ])
+}
+
 impl SampleOp for CubeBackend {
     fn sample(
         logits: FloatTensor<Self>,
@@ -59,26 +72,7 @@ impl SampleOp for CubeBackend {
     ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>) {
         let [rows, vocab] = logits.meta.shape().dims();
         let [_, n_ctx] = tokens.meta.shape().dims();
-        let kernel = Kernel {
-            name: "sample",
-            source: wgsl!("sample"),
-            variant: "",
-            prelude: vec![wgsl!("draft")],
-            consts: vec![
-                ("ROWS", rows as u32),
-                ("VOCAB", vocab as u32),
-                ("N_CTX", n_ctx as u32),
-                ("RING", state::RING as u32),
-                ("RING_LEN", state::RING_LEN as u32),
-                ("IDS", state::IDS as u32),
-                ("BROKEN", state::BROKEN),
-                ("MIN_MATCH", draft::MIN_MATCH as u32),
-                ("MAX_MATCH", draft::MAX_MATCH as u32),
-            ],
-            texts: vec![],
-            floats: vec![],
-            workgroup: 256,
-        };
+        let kernel = kernel(rows as u32, vocab as u32, n_ctx as u32);
         let tensors = [&logits, &state, &history, &bias, &tokens, &allowed];
         launch(kernel, (1, 1, 1), &tensors);
         (state, history, tokens)

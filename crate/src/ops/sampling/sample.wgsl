@@ -6,6 +6,12 @@
 // kept mass.
 // With ROWS > 1 the step's ids after the first are drafts: row after row is sampled as if it were the only one, as
 // long as the draft equals the sampled token. Drafts thus change how fast tokens are produced, but not which ones.
+//
+// Modules: state, draft.
+// Constants from the header:
+//   ROWS: u32
+//   VOCAB: u32
+//   N_CTX: u32
 @group(0) @binding(0) var<storage, read_write> logits: array<f32>; // [ROWS, VOCAB], adjusted in place
 @group(0) @binding(1) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
 @group(0) @binding(2) var<storage, read_write> history: array<u32>; // [VOCAB], 2 * times generated + was in the prompt
@@ -13,17 +19,7 @@
 @group(0) @binding(4) var<storage, read_write> tokens: array<u32>; // [N_CTX], ids of the prompt and the answer, by position
 @group(0) @binding(5) var<storage, read_write> allowed: array<u32>; // [ceil(VOCAB / 32)], one bit per token
 
-const ROWS: u32 = {{ ROWS }}u;
-const VOCAB: u32 = {{ VOCAB }}u;
-const N_CTX: u32 = {{ N_CTX }}u;
-const WG: u32 = {{ WG }}u; // 256: each thread is also a histogram bin
-const RING: u32 = {{ RING }}u;
-const RING_LEN: u32 = {{ RING_LEN }}u;
-const IDS: u32 = {{ IDS }}u;
-const PENALISED: u32 = 1u;
-const MASKED: u32 = 2u;
 const FORBIDDEN: f32 = -1e30; // below any logit, and far from overflow when divided by a temperature
-const BROKEN: u32 = {{ BROKEN }}u; // flag in a record: its logits were not finite
 // Logarithms of up to 21 in f32 may differ by this much between two places where a compiler rounds differently;
 // without the slack the last kept token, which may be the only one, would be lost.
 const TYPICAL_SLACK: f32 = 1e-5;
@@ -62,11 +58,11 @@ fn mass_of(v: f32, top: f32, inv_t: f32, inv_z: f32) -> u32 {
 fn adjusted(i: u32) -> f32 {
     let before = logit(i) + bias[i];
     let seen = history[i];
-    let repetition = bitcast<f32>(state[9]);
+    let repetition = bitcast<f32>(state[REPETITION]);
     let repeated = select(before * repetition, before / repetition, before > 0.0);
     let written = f32(seen >> 1u);
-    return select(before, repeated, seen > 0u) - bitcast<f32>(state[10]) * written -
-        bitcast<f32>(state[11]) * min(written, 1.0);
+    return select(before, repeated, seen > 0u) - bitcast<f32>(state[FREQUENCY]) * written -
+        bitcast<f32>(state[PRESENCE]) * min(written, 1.0);
 }
 
 // Returns the closeness of a token to the expected surprise `entropy`, as an integer that is larger the closer it is.
@@ -171,10 +167,10 @@ fn choose(lid: u32) -> u32 {
         if ((bitcast<u32>(logit(i)) & 0x7f800000u) == 0x7f800000u) {
             atomicStore(&broken, BROKEN);
         }
-        if ((state[12] & PENALISED) != 0u) {
+        if ((state[ADJUST] & PENALISED) != 0u) {
             logits[first_logit + i] = adjusted(i);
         }
-        if ((state[12] & MASKED) != 0u && (allowed[i >> 5u] & (1u << (i & 31u))) == 0u) {
+        if ((state[ADJUST] & MASKED) != 0u && (allowed[i >> 5u] & (1u << (i & 31u))) == 0u) {
             logits[first_logit + i] = FORBIDDEN;
         }
         let v = logit(i);
@@ -198,7 +194,7 @@ fn choose(lid: u32) -> u32 {
     }
     if (lid == 0u) {
         atomicStore(&chosen, best_id[0]);
-        shared_greedy = select(0u, 1u, bitcast<f32>(state[3]) <= 0.0);
+        shared_greedy = select(0u, 1u, bitcast<f32>(state[TEMPERATURE]) <= 0.0);
     }
     let greedy = workgroupUniformLoad(&shared_greedy);
     let top = best_value[0];
@@ -207,7 +203,7 @@ fn choose(lid: u32) -> u32 {
     workgroupBarrier();
 
     if (greedy == 0u) {
-        let inv_t = 1.0 / bitcast<f32>(state[3]);
+        let inv_t = 1.0 / bitcast<f32>(state[TEMPERATURE]);
         var z = 0.0;
         for (var i = lid; i < VOCAB; i += WG) {
             z += exp((logit(i) - top) * inv_t);
@@ -225,20 +221,20 @@ fn choose(lid: u32) -> u32 {
         // Applies the filters in the order temperature, top-k, top-p, min-p, typical-p.
         var floor_key = 0u;
         if (lid == 0u) {
-            shared_left = select(0u, 1u, state[4] > 0u && state[4] < VOCAB);
+            shared_left = select(0u, 1u, state[TOP_K] > 0u && state[TOP_K] < VOCAB);
         }
         if (workgroupUniformLoad(&shared_left) == 1u) {
-            floor_key = select_key(lid, state[4], BY_COUNT, 0u, top, inv_t, inv_z, 0.0, 0.0);
+            floor_key = select_key(lid, state[TOP_K], BY_COUNT, 0u, top, inv_t, inv_z, 0.0, 0.0);
         }
         if (lid == 0u) {
-            shared_left = select(0u, 1u, bitcast<f32>(state[5]) < 1.0);
+            shared_left = select(0u, 1u, bitcast<f32>(state[TOP_P]) < 1.0);
         }
         if (workgroupUniformLoad(&shared_left) == 1u) {
-            let goal = u32(f32(kept_mass(lid, floor_key, top, inv_t, inv_z)) * bitcast<f32>(state[5]));
+            let goal = u32(f32(kept_mass(lid, floor_key, top, inv_t, inv_z)) * bitcast<f32>(state[TOP_P]));
             let key = select_key(lid, goal, BY_MASS, floor_key, top, inv_t, inv_z, 0.0, 0.0);
             floor_key = max(floor_key, key);
         }
-        let min_p = bitcast<f32>(state[6]);
+        let min_p = bitcast<f32>(state[MIN_P]);
         if (min_p > 0.0) {
             floor_key = max(floor_key, key_of(top + log(max(min_p, 1e-30)) / inv_t));
         }
@@ -246,7 +242,7 @@ fn choose(lid: u32) -> u32 {
         var log_total = 0.0;
         var entropy = 0.0;
         if (lid == 0u) {
-            shared_left = select(0u, 1u, bitcast<f32>(state[8]) < 1.0);
+            shared_left = select(0u, 1u, bitcast<f32>(state[TYPICAL_P]) < 1.0);
         }
         if (workgroupUniformLoad(&shared_left) == 1u) {
             let total = f32(kept_mass(lid, floor_key, top, inv_t, inv_z));
@@ -268,7 +264,7 @@ fn choose(lid: u32) -> u32 {
             }
             workgroupBarrier();
             entropy = best_value[0];
-            let goal = u32(total * bitcast<f32>(state[8]));
+            let goal = u32(total * bitcast<f32>(state[TYPICAL_P]));
             let floor_typical = select_key(
                 lid, goal, BY_TYPICAL, floor_key, top, inv_t, inv_z, log_total, entropy,
             );
@@ -296,7 +292,7 @@ fn choose(lid: u32) -> u32 {
                 masses[i] = total; // exclusive prefix sum
                 total += here;
             }
-            let r = pcg(pcg(state[7]) ^ pcg(draw + 0x9e3779b9u));
+            let r = pcg(pcg(state[SEED]) ^ pcg(draw + 0x9e3779b9u));
             shared_key = u32(f32(total) * (f32(r >> 8u) / 16777216.0));
         }
         let point = workgroupUniformLoad(&shared_key);
@@ -318,15 +314,15 @@ fn choose(lid: u32) -> u32 {
     return atomicLoad(&chosen);
 }
 
-@compute @workgroup_size({{ WG }})
+@compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) lid: u32) {
-    let n = state[1];
-    let position = state[0] + select(1u, n, ROWS == 1u); // of the first sampled token
+    let n = state[N_TOKENS];
+    let position = state[POS] + select(1u, n, ROWS == 1u); // of the first sampled token
     var count = 0u;
     var odd = 0u;
     loop {
         first_logit = count * VOCAB;
-        draw = state[2] + count;
+        draw = state[STEP] + count;
         let token = choose(lid);
         if (lid == 0u) {
             history[token] += 2u;
@@ -337,7 +333,7 @@ fn main(@builtin(local_invocation_index) lid: u32) {
             if (ROWS == 1u) {
                 state[RING + draw % RING_LEN] = token | odd;
             } else {
-                state[RING + (state[14] * ROWS + count) % RING_LEN] = token;
+                state[RING + (state[ROUND] * ROWS + count) % RING_LEN] = token;
             }
             let drafted = count + 1u < min(n, ROWS) && state[IDS + min(count + 1u, ROWS - 1u)] == token;
             shared_more = select(0u, 1u, ROWS > 1u && drafted);
@@ -353,15 +349,15 @@ fn main(@builtin(local_invocation_index) lid: u32) {
     if (ROWS > 1u) {
         if (lid == 0u) {
             // The number of tokens and the number of drafts, in the bits above any id.
-            state[RING + state[14] * ROWS % RING_LEN] |= odd | (count << 24u) | ((n - 1u) << 28u);
-            state[14] += 1u;
+            state[RING + state[ROUND] * ROWS % RING_LEN] |= odd | (count << 24u) | ((n - 1u) << 28u);
+            state[ROUND] += 1u;
         }
-        draft(lid, end, min(state[13], ROWS - 1u));
+        draft(lid, end, min(state[DRAFT], ROWS - 1u));
     }
     if (lid == 0u) {
         state[IDS] = atomicLoad(&chosen);
-        state[0] = end;
-        state[1] = select(1u, 1u + shared_left, ROWS > 1u);
-        state[2] += count;
+        state[POS] = end;
+        state[N_TOKENS] = select(1u, 1u + shared_left, ROWS > 1u);
+        state[STEP] += count;
     }
 }

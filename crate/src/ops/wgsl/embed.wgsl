@@ -2,16 +2,18 @@
 // The row is the token's id, or its position.
 //
 // grid: (ceil(BLOCKS / WG), T); each thread unpacks one block of a row
-@group(0) @binding({{ B0 }}) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
-@group(0) @binding({{ B1 }}) var<storage, read_write> y: array<vec4<f32>>; // [T, COLS4]
+//
+// Modules: state, a packing (unpack_*) and its store_block*.
+// Constants from the header:
+//   ROWS: u32
+//   FIRST: u32, id of this part's first row
+//   COLS4: u32
+//   FACTOR: f32
+//   BY_POSITION: bool
+//   ADD: bool
+@group(0) @binding(WEIGHT_BUFFERS) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
+@group(0) @binding(WEIGHT_BUFFERS + 1u) var<storage, read_write> y: array<vec4<f32>>; // [T, COLS4]
 
-const ROWS: u32 = {{ ROWS }}u;
-const FIRST: u32 = {{ FIRST }}u; // id of this part's first row
-const COLS4: u32 = {{ COLS4 }}u;
-const IDS: u32 = {{ IDS }}u; // offset of the ids in the state
-const FACTOR: f32 = {{ FACTOR }};
-const BY_POSITION: bool = {{ BY_POSITION }} == 1;
-const ADD: bool = {{ ADD }} == 1;
 const BLOCKS: u32 = COLS4 / BLOCK_VECS;
 
 fn put(at: u32, v: vec4<f32>) {
@@ -22,14 +24,14 @@ fn put(at: u32, v: vec4<f32>) {
     }
 }
 
-@compute @workgroup_size({{ WG }})
+@compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    {{ PREPARE }}
+    prepare_weights(lid);
     let t = id.y;
-    if (id.x >= BLOCKS || t >= state[1]) {
+    if (id.x >= BLOCKS || t >= state[N_TOKENS]) {
         return;
     }
-    let row = select(state[IDS + t], state[0] + t, BY_POSITION);
+    let row = select(state[IDS + t], state[POS] + t, BY_POSITION);
     if (row < FIRST || row - FIRST >= ROWS) {
         return;
     }

@@ -1,4 +1,5 @@
-const ACTIVATION: u32 = {{ ACTIVATION }}u; // ops/activation.rs
+// Constants from the header:
+//   ACTIVATION: u32, ops/activation.rs
 
 // 1 / (1 + e^-v)
 fn sigmoid(v: vec4<f32>) -> vec4<f32> {

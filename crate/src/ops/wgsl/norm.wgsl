@@ -2,18 +2,20 @@
 // CENTRED: subtracts the mean from x first, and adds a bias at the end.
 //
 // grid: (T). LAST: normalises only the step's last token, into row 0, as the lm_head needs no other.
+//
+// Modules: state.
+// Constants from the header:
+//   COLS4: u32
+//   EPS: f32
+//   CENTRED: bool
+//   LAST: bool
+//   ADD: bool
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>; // [T, COLS4]
 @group(0) @binding(1) var<storage, read_write> weight: array<vec4<f32>>; // [COLS4]; CENTRED: followed by the bias [COLS4]
 @group(0) @binding(2) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [T, COLS4], or [1, COLS4] for LAST
 
-const COLS4: u32 = {{ COLS4 }}u;
-const CENTRED: bool = {{ CENTRED }} == 1;
-const LAST: bool = {{ LAST }} == 1;
-const ADD: bool = {{ ADD }} == 1;
-const WG: u32 = {{ WG }}u;
-
-var<workgroup> sums: array<f32, {{ WG }}>;
+var<workgroup> sums: array<f32, WG>;
 
 // Returns the mean over COLS4 vec4s, given each thread's partial sum.
 fn mean(lid: u32, own: f32) -> f32 {
@@ -28,12 +30,12 @@ fn mean(lid: u32, own: f32) -> f32 {
     return sums[0] / f32(COLS4 * 4u);
 }
 
-@compute @workgroup_size({{ WG }})
+@compute @workgroup_size(WG)
 fn main(
     @builtin(workgroup_id) wg: vec3<u32>,
     @builtin(local_invocation_index) lid: u32,
 ) {
-    let row_in = COLS4 * select(wg.x, max(state[1], 1u) - 1u, LAST);
+    let row_in = COLS4 * select(wg.x, max(state[N_TOKENS], 1u) - 1u, LAST);
     let row_out = COLS4 * select(wg.x, 0u, LAST);
     var centre = 0.0;
     if (CENTRED) {
@@ -49,7 +51,7 @@ fn main(
         let v = x[row_in + c] - centre;
         sum += dot(v, v);
     }
-    let scale = inverseSqrt(mean(lid, sum) + {{ EPS }});
+    let scale = inverseSqrt(mean(lid, sum) + EPS);
     for (var c = lid; c < COLS4; c += WG) {
         var v = (x[row_in + c] - centre) * scale * weight[c];
         if (CENTRED) {

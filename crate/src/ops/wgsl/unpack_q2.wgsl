@@ -1,6 +1,7 @@
 // Q2: 32 weights = 2 words, one plane of two-bit values per half; two blocks share 2 words of scales.
 // weight = d * sc * q - dmin * mn, with sc and mn of the weight's half.
 const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
+const WEIGHT_BUFFERS: u32 = 2u;
 @group(0) @binding(0) var<storage, read_write> quants: array<vec2<u32>>; // [rows, cols / 32]
 @group(0) @binding(1) var<storage, read_write> scales: array<vec2<u32>>; // [rows, cols / 64]: bytes mn << 4 | sc; f16 d | f16 dmin
 
@@ -46,3 +47,6 @@ fn unpack_block(i: u32) -> Block {
         fma(numbers(q.y >> 6u), e, n),
     );
 }
+
+// Prepares workgroup memory; this packing needs none.
+fn prepare_weights(lid: u32) {}

@@ -1,6 +1,7 @@
 // Q3: 32 weights = 2 words, one plane of two-bit values per half, + 2 words: the halves' scales, and the plane of the
 // third bits. weight = d of its half * (q - 4).
 const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
+const WEIGHT_BUFFERS: u32 = 2u;
 @group(0) @binding(0) var<storage, read_write> quants: array<vec2<u32>>; // [rows, cols / 32]
 @group(0) @binding(1) var<storage, read_write> scales: array<vec2<u32>>; // [rows, cols / 32], f16 d | f16 d; plane
 
@@ -38,3 +39,6 @@ fn unpack_block(i: u32) -> Block {
         numbers(q.y >> 6u, s.y >> 7u) * e,
     );
 }
+
+// Prepares workgroup memory; this packing needs none.
+fn prepare_weights(lid: u32) {}

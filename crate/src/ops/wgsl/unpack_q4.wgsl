@@ -1,5 +1,6 @@
 // Q4: 32 weights = 4 words of nibbles + 1 word of scales. weight = d * q + m.
 const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
+const WEIGHT_BUFFERS: u32 = 2u;
 @group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 32]
 @group(0) @binding(1) var<storage, read_write> scales: array<u32>; // [rows, cols / 32], f16 d | f16 m
 
@@ -35,3 +36,6 @@ fn unpack_block(i: u32) -> Block {
         fma(nibbles(p.w), d, m),
     );
 }
+
+// Prepares workgroup memory; this packing needs none.
+fn prepare_weights(lid: u32) {}

@@ -1,5 +1,6 @@
 // Q5: 32 weights = 4 words of nibbles + 2 words: scales, and the plane of the fifth bits. weight = d * q + m.
 const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
+const WEIGHT_BUFFERS: u32 = 2u;
 @group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 32]
 @group(0) @binding(1) var<storage, read_write> scales: array<u32>; // [rows, cols / 32, 2], f16 d | f16 m, plane
 
@@ -37,3 +38,6 @@ fn unpack_block(i: u32) -> Block {
         fma(numbers(p.w, plane >> 7u), d, m),
     );
 }
+
+// Prepares workgroup memory; this packing needs none.
+fn prepare_weights(lid: u32) {}

@@ -1,6 +1,7 @@
 // Q6: 32 weights = 4 words of nibbles + 3 words: the halves' scales, and their planes of the upper two bits.
 // weight = d of its half * (q - 32).
 const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
+const WEIGHT_BUFFERS: u32 = 2u;
 @group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 32]
 @group(0) @binding(1) var<storage, read_write> scales: array<u32>; // [rows, cols / 32, 3], f16 d | f16 d, two planes
 
@@ -40,3 +41,6 @@ fn unpack_block(i: u32) -> Block {
         numbers(p.w, b >> 6u) * e,
     );
 }
+
+// Prepares workgroup memory; this packing needs none.
+fn prepare_weights(lid: u32) {}

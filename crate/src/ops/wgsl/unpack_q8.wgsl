@@ -1,5 +1,6 @@
 // Q8: 32 weights = 8 words of int8 + 1 word of scales. weight = d * q.
 const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
+const WEIGHT_BUFFERS: u32 = 2u;
 @group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 16]
 @group(0) @binding(1) var<storage, read_write> scales: array<u32>; // [rows, cols / 32], f16 d | f16 0
 
@@ -26,3 +27,6 @@ fn unpack_block(i: u32) -> Block {
         bytes(q1.x) * d, bytes(q1.y) * d, bytes(q1.z) * d, bytes(q1.w) * d,
     );
 }
+
+// Prepares workgroup memory; this packing needs none.
+fn prepare_weights(lid: u32) {}

@@ -1,16 +1,18 @@
 // Iq4 and Fp4: 32 weights = 4 words of nibbles + 1 word, the scale. weight = d * table[q].
+//
+// Constants from the header:
+//   TABLE: array<f32, 16>, values of the indices
 const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
+const WEIGHT_BUFFERS: u32 = 2u;
 @group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 32]
 @group(0) @binding(1) var<storage, read_write> scales: array<f32>; // [rows, cols / 32]
 
 // In workgroup memory each entry is in a separate bank, so that a GPU's threads look up different ones at once.
 var<workgroup> table: array<f32, 16>;
 
-fn prepare_table(lid: u32) {
-    var values = array<f32, 16>(
-        {{ T0 }}, {{ T1 }}, {{ T2 }}, {{ T3 }}, {{ T4 }}, {{ T5 }}, {{ T6 }}, {{ T7 }},
-        {{ T8 }}, {{ T9 }}, {{ T10 }}, {{ T11 }}, {{ T12 }}, {{ T13 }}, {{ T14 }}, {{ T15 }},
-    );
+// Prepares workgroup memory, before the first block is unpacked.
+fn prepare_weights(lid: u32) {
+    var values = TABLE;
     if (lid < 16u) {
         table[lid] = values[lid];
     }

@@ -1,0 +1,78 @@
+//! The modules of a weight's packing: how a kernel unpacks a block, and the use that it makes of one.
+
+use hearth_cpu::formats::{FP4_TABLE, IQ4_TABLE};
+use hearth_modelfile::quant::Packing;
+
+use crate::ops::gpu::{Kernel, Module, modules};
+use crate::platform::SUBGROUP_DIRECTIVE;
+
+/// Returns the number of columns that the kernels take at once; a row must be a multiple of it.
+pub const fn kernel_block(packing: Packing) -> u32 {
+    match packing {
+        Packing::F32 => 4,
+        Packing::F16 | Packing::BF16 => 8,
+        _ => 32,
+    }
+}
+
+/// Returns the number of buffers that a weight binds: quants, and scales if the packing has them. It is
+/// `WEIGHT_BUFFERS` of the packing's module.
+pub(in crate::ops) const fn weight_buffers(packing: Packing) -> u32 {
+    1 + (packing.scale_words_per_block() > 0) as u32
+}
+
+/// Returns the module that unpacks a block of `packing`.
+fn unpack(packing: Packing) -> &'static Module {
+    match packing {
+        Packing::F32 => &modules::UNPACK_F32,
+        Packing::F16 => &modules::UNPACK_F16,
+        Packing::BF16 => &modules::UNPACK_BF16,
+        Packing::Q2 => &modules::UNPACK_Q2,
+        Packing::Q3 => &modules::UNPACK_Q3,
+        Packing::Q4 => &modules::UNPACK_Q4,
+        Packing::Iq4 | Packing::Fp4 => &modules::UNPACK_TABLE,
+        Packing::Q5 => &modules::UNPACK_Q5,
+        Packing::Q6 => &modules::UNPACK_Q6,
+        Packing::Q8 => &modules::UNPACK_Q8,
+    }
+}
+
+impl Kernel {
+    /// Adds the module that unpacks blocks of `packing`, with its table.
+    pub(in crate::ops) fn unpacks(self, packing: Packing) -> Self {
+        let kernel = self.module(unpack(packing));
+        match packing {
+            Packing::Iq4 => kernel.table(&IQ4_TABLE),
+            Packing::Fp4 => kernel.table(&FP4_TABLE),
+            _ => kernel,
+        }
+    }
+
+    /// Adds the modules that unpack blocks of `packing` and store them with the kernel's `put`.
+    pub(in crate::ops) fn stores_blocks(self, packing: Packing) -> Self {
+        self.unpacks(packing).module(match kernel_block(packing) {
+            4 => &modules::STORE_BLOCK1,
+            8 => &modules::STORE_BLOCK2,
+            _ => &modules::STORE_BLOCK8,
+        })
+    }
+
+    /// Adds the modules that unpack blocks of `packing` and add their products to the sums of a tile.
+    pub(in crate::ops) fn adds_blocks(self, packing: Packing) -> Self {
+        self.unpacks(packing).module(match kernel_block(packing) {
+            4 => &modules::TILE_BLOCK1,
+            8 => &modules::TILE_BLOCK2,
+            _ => &modules::TILE_BLOCK8,
+        })
+    }
+
+    /// Adds the module that sums over the lanes which share rows: within a subgroup, or through workgroup memory.
+    pub(in crate::ops) fn reduces(self, subgroups: bool) -> Self {
+        if subgroups {
+            self.directive(SUBGROUP_DIRECTIVE)
+                .module(&modules::REDUCE_SUBGROUP)
+        } else {
+            self.module(&modules::REDUCE_SHARED)
+        }
+    }
+}
