@@ -87,6 +87,19 @@ fn kernel(d_ff4: u32, activation: Activation) -> Kernel {
         .u32s([("D_FF4", d_ff4), ("ACTIVATION", activation as u32)])
 }
 
+/// Every activation, for [`crate::ops::registry`].
+pub(in crate::ops) const ALL: [Activation; 4] = [
+    Activation::Silu,
+    Activation::Gelu,
+    Activation::GeluErf,
+    Activation::Clamped,
+];
+
+/// Returns every variant of the kernel.
+pub(in crate::ops) fn variants() -> Vec<Kernel> {
+    ALL.map(|activation| kernel(16, activation)).into()
+}
+
 impl GateOp for CubeBackend {
     fn gate(gate_up: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
         let [t, cols] = gate_up.meta.shape().dims();

@@ -9,7 +9,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use super::activation::{Activate as _, Activation};
+use super::activation::{self, Activate as _, Activation};
 use super::gpu::{Kernel, launch, modules};
 use super::state;
 
@@ -51,6 +51,19 @@ fn kernel(cols4: u32, spec: BiasSpec) -> Kernel {
             ("ACTIVATION", activation as u32),
         ])
         .bools([("ACTIVE", spec.activation.is_some())])
+}
+
+/// Returns every variant of the kernel.
+pub(super) fn variants() -> Vec<Kernel> {
+    let activations = activation::ALL.map(Some).into_iter().chain([None]);
+    let specs = activations.flat_map(|activation| {
+        [(1, false), (2, true)].map(|(per_token, routed)| BiasSpec {
+            per_token,
+            routed,
+            activation,
+        })
+    });
+    specs.map(|spec| kernel(16, spec)).collect()
 }
 
 impl BiasOp for CubeBackend {

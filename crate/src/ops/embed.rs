@@ -13,7 +13,7 @@ use burn_flex::FlexTensor;
 
 use super::gpu::{Kernel, launch, modules};
 use super::pool::{self, Pooled};
-use super::projection::packing::{kernel_block, weight_buffers};
+use super::projection::packing::{PACKINGS, kernel_block, weight_buffers};
 use super::{Ops, StepState, Weight, state};
 use hearth_modelfile::quant::{Packing, unpack_row};
 
@@ -106,6 +106,22 @@ fn kernel(spec: EmbedSpec) -> Kernel {
         ])
         .bools([("BY_POSITION", positions), ("ADD", positions)])
         .f32s([("FACTOR", spec.factor)])
+}
+
+/// Returns every variant of the kernel.
+pub(super) fn variants() -> Vec<Kernel> {
+    let specs = PACKINGS.into_iter().flat_map(|packing| {
+        [Rows::Ids, Rows::Positions].map(|by| EmbedSpec {
+            packing,
+            rows: 8,
+            first: 0,
+            cols: 64,
+            factor: 1.0,
+            by,
+            pooled: None,
+        })
+    });
+    specs.map(kernel).collect()
 }
 
 impl EmbedOp for CubeBackend {

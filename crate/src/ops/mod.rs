@@ -15,6 +15,7 @@ pub mod in_place;
 pub mod norm;
 pub mod pool;
 pub mod projection;
+pub mod registry;
 pub mod sampling;
 pub mod state;
 pub mod step_state;

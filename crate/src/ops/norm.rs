@@ -69,6 +69,18 @@ fn kernel(cols: usize, spec: NormSpec, last: bool, add: bool) -> Kernel {
         .f32s([("EPS", spec.eps)])
 }
 
+/// Returns every variant of the kernels.
+pub(super) fn variants() -> Vec<Kernel> {
+    let mut all = Vec::new();
+    for centred in [false, true] {
+        let spec = NormSpec { eps: 1e-5, centred };
+        for (last, add) in [(false, false), (true, false), (false, true)] {
+            all.push(kernel(64, spec, last, add));
+        }
+    }
+    all
+}
+
 impl NormOp for CubeBackend {
     fn norm(
         x: FloatTensor<Self>,

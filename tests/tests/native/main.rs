@@ -23,6 +23,7 @@ mod readme;
 mod sampling;
 mod sampling_large;
 mod session;
+mod shaders;
 mod slices;
 mod smollm2;
 mod structured;

@@ -110,6 +110,27 @@ fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
     }
 }
 
+/// Returns every variant of the kernel.
+pub(in crate::ops) fn variants() -> Vec<Kernel> {
+    let mut all = Vec::new();
+    for kv in [KvType::F32, KvType::F16, KvType::Q8] {
+        for bits in 0..16 {
+            let is = |bit: u32| bits >> bit & 1 == 1;
+            let spec = AttentionSpec {
+                kv,
+                sinks: is(0),
+                causal: is(1),
+                softcap: if is(2) { 50.0 } else { 0.0 },
+                window: if is(3) { 16 } else { 0 },
+                ..AttentionSpec::EXAMPLE
+            };
+            let split = AttentionSpec { splits: 4, ..spec };
+            all.extend([kernel(spec, 1), kernel(spec, 4), kernel(split, 1)]);
+        }
+    }
+    all
+}
+
 impl AttentionOp for CubeBackend {
     fn attention(
         q: FloatTensor<Self>,

@@ -64,6 +64,28 @@ pub struct AttentionSpec {
 }
 
 impl AttentionSpec {
+    /// A small example, for [`crate::ops::registry`].
+    pub(in crate::ops) const EXAMPLE: Self = Self {
+        n_heads: 4,
+        n_kv_heads: 2,
+        head_dim: 16,
+        rope_pairs: 8,
+        n_ctx: 64,
+        neox: false,
+        kv: KvType::F32,
+        bias: false,
+        qk_norm: QkNorm::None,
+        eps: 1e-5,
+        scale: 0.25,
+        softcap: 0.0,
+        window: 0,
+        causal: true,
+        sinks: false,
+        temperature: 0.0,
+        temperature_ctx: 16,
+        splits: 1,
+    };
+
     /// Returns the number of columns of q, k and v together.
     pub fn qkv_cols(&self) -> usize {
         ((self.n_heads + 2 * self.n_kv_heads) * self.head_dim) as usize
@@ -150,6 +172,27 @@ fn kernel(spec: AttentionSpec) -> Kernel {
     } else {
         kernel.module(&modules::QKV_PLAIN)
     }
+}
+
+/// Returns every variant of the kernel.
+pub(in crate::ops) fn variants() -> Vec<Kernel> {
+    let mut all = Vec::new();
+    for kv in [KvType::F32, KvType::F16, KvType::Q8] {
+        for qk_norm in [QkNorm::None, QkNorm::Head, QkNorm::Row] {
+            for bits in 0..8 {
+                let is = |bit: u32| bits >> bit & 1 == 1;
+                all.push(kernel(AttentionSpec {
+                    kv,
+                    qk_norm,
+                    bias: is(0),
+                    neox: is(1),
+                    temperature: if is(2) { 0.1 } else { 0.0 },
+                    ..AttentionSpec::EXAMPLE
+                }));
+            }
+        }
+    }
+    all
 }
 
 impl RopeAppendOp for CubeBackend {

@@ -86,6 +86,11 @@ fn kernel(spec: GroupSpec) -> Kernel {
         ])
 }
 
+/// Returns every variant of the kernel.
+pub(in crate::ops) fn variants() -> Vec<Kernel> {
+    vec![kernel(GroupSpec::new(64, 8, 2, 32))]
+}
+
 impl GroupOp for CubeBackend {
     fn group(
         routes: FloatTensor<Self>,

@@ -81,6 +81,11 @@ fn combine_kernel(cols4: u32, n_used: u32) -> Kernel {
         .u32s([("COLS4", cols4), ("N_USED", n_used)])
 }
 
+/// Returns every variant of the kernels.
+pub(in crate::ops) fn variants() -> Vec<Kernel> {
+    vec![route_kernel(8, 2), combine_kernel(16, 2)]
+}
+
 impl ExpertsOp for CubeBackend {
     fn route(
         logits: FloatTensor<Self>,

@@ -11,7 +11,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use crate::ops::activation::{Activation, gate_cpu};
+use crate::ops::activation::{self, Activation, gate_cpu};
 use crate::ops::attention::merge_cpu;
 use crate::ops::attention::rope_append::AttentionSpec;
 use crate::ops::experts::{Routed, routed_cpu};
@@ -19,7 +19,7 @@ use crate::ops::gpu::{Kernel, grid_xz, launch, modules};
 use crate::ops::norm::rms_norm_cpu;
 use crate::ops::pool::Pooled;
 use crate::ops::projection::cpu::linear_cpu;
-use crate::ops::projection::packing::weight_buffers;
+use crate::ops::projection::packing::{PACKINGS, weight_buffers};
 use crate::ops::projection::tile::LinearSpec;
 use crate::ops::projection::weight::Scaling;
 use crate::ops::state;
@@ -224,6 +224,56 @@ fn with_input(kernel: Kernel, input: Input) -> Kernel {
             .module(&modules::GEMV_ROUTED)
             .u32s(routed.consts()),
     }
+}
+
+/// Returns every variant of the kernel.
+pub(in crate::ops) fn variants() -> Vec<Kernel> {
+    let merged = AttentionSpec {
+        splits: 4,
+        ..AttentionSpec::EXAMPLE
+    };
+    let routed = Routed {
+        n_used: 2,
+        share: 2,
+        first: 0,
+        count: 4,
+        stride: 8,
+    };
+    let mut outputs = vec![Output::Store, Output::Add];
+    outputs.extend(activation::ALL.map(Output::Gated));
+    let mut ends = vec![(Input::Routed(routed), Output::Store)];
+    for input in [Input::Plain, Input::Norm { eps: 0 }, Input::Merge(merged)] {
+        ends.extend(outputs.iter().map(|output| (input, *output)));
+    }
+    let mut all = Vec::new();
+    for packing in PACKINGS {
+        for arithmetic in [Arithmetic::F32, Arithmetic::F16, Arithmetic::I15] {
+            let has_block = matches!(packing, Packing::Q4 | Packing::Q8);
+            if arithmetic != Arithmetic::F32 && !has_block {
+                continue;
+            }
+            for (lanes, subgroups) in [(1, false), (16, false), (16, true)] {
+                for (_, scaling) in Scaling::EXAMPLES {
+                    all.extend(ends.iter().map(|(input, output)| {
+                        kernel(GemvSpec {
+                            packing,
+                            rows: 8,
+                            cols: 64,
+                            offset: 0,
+                            input: *input,
+                            output: *output,
+                            lanes,
+                            subgroups,
+                            arithmetic,
+                            scaling,
+                            pooled: None,
+                        })
+                    }));
+                }
+            }
+        }
+    }
+    all
 }
 
 /// Returns the number of groups of four rows: neighbours, or two gates with their ups.

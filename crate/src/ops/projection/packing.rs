@@ -6,6 +6,21 @@ use hearth_modelfile::quant::Packing;
 use crate::ops::gpu::{Kernel, Module, modules};
 use crate::platform::SUBGROUP_DIRECTIVE;
 
+/// Every packing, for [`crate::ops::registry`].
+pub(in crate::ops) const PACKINGS: [Packing; 11] = [
+    Packing::F32,
+    Packing::F16,
+    Packing::BF16,
+    Packing::Q2,
+    Packing::Q3,
+    Packing::Q4,
+    Packing::Iq4,
+    Packing::Fp4,
+    Packing::Q5,
+    Packing::Q6,
+    Packing::Q8,
+];
+
 /// Returns the number of columns that the kernels take at once; a row must be a multiple of it.
 pub const fn kernel_block(packing: Packing) -> u32 {
     match packing {

@@ -17,7 +17,7 @@ use crate::ops::experts::group::{Grouped, grouped_cpu};
 use crate::ops::gpu::{Kernel, grid_xz, launch, modules};
 use crate::ops::pool::Pooled;
 use crate::ops::projection::cpu::linear_cpu;
-use crate::ops::projection::packing::weight_buffers;
+use crate::ops::projection::packing::{PACKINGS, weight_buffers};
 use crate::ops::projection::weight::Scaling;
 use crate::ops::state;
 use hearth_modelfile::quant::Packing;
@@ -124,6 +124,46 @@ fn through_workgroup_memory(spec: LinearSpec, tokens: u32) -> Kernel {
             .module(&modules::WIDE_BY_EXPERT)
             .u32s(grouped.consts()),
     }
+}
+
+/// Returns every variant of the kernels.
+pub(in crate::ops) fn variants() -> Vec<Kernel> {
+    let grouped = Grouped {
+        tiles: 8,
+        share: 2,
+        first: 0,
+        count: 4,
+    };
+    let mut all = Vec::new();
+    for packing in PACKINGS {
+        for (lanes, subgroups, wide, grouped) in [
+            (1, false, 0, None),
+            (16, false, 0, None),
+            (16, true, 0, None),
+            (1, false, 32, None),
+            (1, false, 64, None),
+            (1, false, 32, Some(grouped)),
+            (1, false, 64, Some(grouped)),
+        ] {
+            for (add, scaling) in Scaling::EXAMPLES {
+                all.push(kernel(LinearSpec {
+                    packing,
+                    rows: 8,
+                    cols: 64,
+                    offset: 0,
+                    stride: 8,
+                    add,
+                    lanes,
+                    subgroups,
+                    wide,
+                    grouped,
+                    scaling,
+                    pooled: None,
+                }));
+            }
+        }
+    }
+    all
 }
 
 impl LinearOp for CubeBackend {

@@ -31,6 +31,18 @@ impl Scaling {
         }
     }
 
+    /// Examples for [`crate::ops::registry`], each with whether to add to the output.
+    pub(in crate::ops) const EXAMPLES: [(bool, Self); 2] = [
+        (true, Self::NONE),
+        (
+            false,
+            Self {
+                factor: 1.0,
+                softcap: 30.0,
+            },
+        ),
+    ];
+
     /// Transforms one sum on the CPU.
     pub fn apply(self, v: f32) -> f32 {
         let v = v * self.factor;

@@ -61,6 +61,11 @@ fn kernel(rows: u32, vocab: u32, n_ctx: u32) -> Kernel {
         ])
 }
 
+/// Returns every variant of the kernel.
+pub(in crate::ops) fn variants() -> Vec<Kernel> {
+    vec![kernel(1, 1000, 64), kernel(ROWS as u32, 1000, 64)]
+}
+
 impl SampleOp for CubeBackend {
     fn sample(
         logits: FloatTensor<Self>,

@@ -1,0 +1,27 @@
+//! Every variant of every kernel, with small shapes, for the test that validates them without a GPU.
+//!
+//! A variant is a combination of modules and of those constants that code branches on. A kernel's file lists its own,
+//! built by the function that also builds what is launched.
+
+use super::gpu::Kernel;
+use super::{activation, attention, bias, embed, experts, norm, projection, sampling};
+
+/// Returns all variants.
+pub fn variants() -> Vec<Kernel> {
+    [
+        activation::variants(),
+        attention::variants(),
+        attention::rope_append::variants(),
+        bias::variants(),
+        embed::variants(),
+        experts::variants(),
+        experts::group::variants(),
+        norm::variants(),
+        projection::gemv::variants(),
+        projection::tile::variants(),
+        sampling::variants(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
