@@ -5,9 +5,10 @@
 //! messages -> modelfile's text -> engine (prefill, captured decode) -> text
 //! ```
 //!
-//! Imports point one way: web -> load -> engine -> model -> weights -> device -> ops -> platform -> `hearth_modelfile`;
+//! Imports point one way: web -> boundary -> load -> engine -> model -> weights -> device -> ops -> platform -> `hearth_modelfile`;
 //! tests/tests/native/layers.rs holds this.
 
+pub mod boundary;
 pub mod device;
 pub mod engine;
 pub mod load;

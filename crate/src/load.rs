@@ -21,15 +21,25 @@ use hearth_modelfile::text::tokenizer::Tokenizer;
 
 /// The progress of a load.
 #[derive(Debug, Clone, serde::Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", ts(rename = "LoaderProgress"))]
 pub struct Progress {
-    /// `"header"` or `"weights"`.
-    pub phase: &'static str,
+    pub phase: LoadPhase,
     /// Bytes of the file taken.
     pub loaded: u64,
     /// Bytes of the file, 0 while unknown.
     pub total: u64,
     /// The tensor being read.
     pub tensor: Option<String>,
+}
+
+/// Part of the file that is being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "lowercase")]
+pub enum LoadPhase {
+    Header,
+    Weights,
 }
 
 /// Options of a load.
@@ -112,8 +122,8 @@ impl Loader {
     pub fn progress(&self) -> Progress {
         Progress {
             phase: match self.stage {
-                Stage::Header { .. } => "header",
-                Stage::Weights(_) => "weights",
+                Stage::Header { .. } => LoadPhase::Header,
+                Stage::Weights(_) => LoadPhase::Weights,
             },
             loaded: self.offset,
             total: self.options.total_bytes.unwrap_or(0),

@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 
 /// The required format of an answer.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", ts(rename = "AnswerFormat"))]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// JSON described by a schema, on one line, with a space after each comma and colon: models write it so by
     /// default, and the more of the text is fixed, the less needs computing.
-    JsonSchema(Value),
+    JsonSchema(#[cfg_attr(feature = "typescript", ts(type = "unknown"))] Value),
     /// llguidance's dialect of Lark.
     Grammar(String),
     /// A regular expression of the `regex` crate that matches the whole answer.

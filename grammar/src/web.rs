@@ -41,7 +41,7 @@ pub struct JsGrammar(Grammar);
 
 #[wasm_bindgen(js_class = Grammar)]
 impl JsGrammar {
-    /// Writes the tokens allowed next; returns false at the end.
+    /// Sets the bits of the tokens allowed next; returns false at the end.
     pub fn allow(&mut self, bits: &mut [u32]) -> Result<bool, JsError> {
         self.0.allow(bits).map_err(to_js)
     }

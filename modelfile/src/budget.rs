@@ -16,9 +16,10 @@ use crate::weight_requests;
 
 /// Everything that the header reveals.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", ts(rename = "ModelReport"))]
 pub struct Report {
-    /// `"gguf"` or `"safetensors"`.
-    pub format: &'static str,
+    pub format: FileFormat,
     pub architecture: String,
     pub name: String,
     /// The licence that the file states, if any.
@@ -36,8 +37,18 @@ pub struct Report {
     pub run: Runs,
 }
 
+/// Formats of a model's weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "lowercase")]
+pub enum FileFormat {
+    Gguf,
+    Safetensors,
+}
+
 /// The part of a model that is stored in one type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct QuantUse {
     pub tensors: u64,
     pub parameters: u64,
@@ -46,11 +57,13 @@ pub struct QuantUse {
 
 /// Whether Hearth can run the model.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Runs {
     Budget(Box<Budget>),
     /// The error that loading it would return.
     Unsupported {
+        #[cfg_attr(feature = "typescript", ts(type = "CoreErrorCode"))]
         code: &'static str,
         message: String,
         hint: &'static str,
@@ -59,6 +72,7 @@ pub enum Runs {
 
 /// Resources needed to run a model.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Budget {
     pub config: ModelConfig,
     /// Positions that the memory and work below are computed for.
@@ -71,6 +85,8 @@ pub struct Budget {
 
 /// Bytes on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", ts(rename = "MemoryUse"))]
 pub struct Memory {
     /// Weights in the device's layout; within a few percent of the file's.
     pub weights: u64,
@@ -85,6 +101,8 @@ pub struct Memory {
 
 /// The work for one generated token, with the context full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", ts(rename = "TokenWork"))]
 pub struct Token {
     /// Multiplications and additions.
     pub flops: u64,
@@ -94,6 +112,8 @@ pub struct Token {
 
 /// Whether a device can run a model, and how fast.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", ts(rename = "DeviceVerdict"))]
 pub struct Verdict {
     /// Nothing in the header rules it out. (Browsers do not reveal how much memory a GPU has.)
     pub fits: bool,
@@ -105,6 +125,8 @@ pub struct Verdict {
 
 /// The limits that a model's tensors must respect.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", ts(rename = "DeviceLimits"))]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
     pub max_buffer_size: u64,
@@ -149,9 +171,9 @@ pub fn inspect(gguf: &Gguf, options: InspectOptions<'_>) -> Report {
     Report {
         // (only safetensors have no version)
         format: if gguf.version == 0 {
-            "safetensors"
+            FileFormat::Safetensors
         } else {
-            "gguf"
+            FileFormat::Gguf
         },
         name: text("general.name").unwrap_or_default(),
         license: text("general.license"),

@@ -20,6 +20,7 @@ pub const DRAFT_ROWS: usize = 8;
 
 /// Hyperparameters of a decoder.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ModelConfig {
     pub architecture: &'static str,
     /// The model's own name, from `general.name`.
@@ -35,7 +36,7 @@ pub struct ModelConfig {
     pub n_experts: usize,
     pub n_experts_used: usize,
     pub vocab_size: usize,
-    /// Method by which a text becomes an embedding; `None` if the model is not made for embeddings.
+    /// Method by which a text becomes an embedding, if the model is made for embeddings.
     pub pooling: Option<Pooling>,
     /// The context the model was trained for.
     pub n_ctx_train: usize,

@@ -2,6 +2,7 @@
 
 /// A storage type of keys and values. A row is one head at one position.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum KvType {
     #[default]

@@ -19,12 +19,17 @@ import type {
   Step,
   WasmDevice,
   WasmEmbedding,
+  WasmEngine,
   WasmFiles,
+  WasmGeneration,
   WasmGrammar,
+  WasmInspector,
+  WasmLoader,
   WasmTokens,
   ToolStyle,
 } from "../src/core/wasm-contract.js";
 import { ANSWER } from "./fake-answer.js";
+import { deviceInfo, MODEL, STATS, TUNING } from "./fake-objects.js";
 
 export { Sha256 } from "./fake-checksum.js";
 
@@ -83,7 +88,11 @@ export function version(): string {
   return "0.0.0-fake";
 }
 
-export class Device {
+export function constructorRuns(): number {
+  return 1;
+}
+
+export class Device implements WasmDevice {
   private constructor(
     private readonly kind: "webgpu" | "cpu",
     private readonly options: DeviceOptions,
@@ -95,22 +104,11 @@ export class Device {
   }
 
   info(): DeviceInfo {
-    const isGpu = this.kind === "webgpu";
-    return {
-      kind: this.kind,
-      name: isGpu ? "Fake GPU 9000" : "CPU (WebAssembly SIMD)",
-      vendor: isGpu ? "fake" : "",
-      architecture: isGpu ? "paper" : "wasm32",
-      threads: 1,
-      backend: isGpu ? "browser-webgpu" : "flex",
-      software: !isGpu,
-      features: this.options.features === "none" || !isGpu ? [] : ["shader-f16", "subgroups"],
-      limits: { maxBufferSize: 2 ** 31, maxStorageBufferBindingSize: 2 ** 30, maxStorageBuffersPerShaderStage: 10 },
-    };
+    return deviceInfo(this.kind, this.options);
   }
 
   tuning(): DeviceTuning {
-    return { measured: this.options.tuning === undefined ? "now" : "before" };
+    return this.options.tuning === undefined ? TUNING : { ...TUNING, wide: true };
   }
 
   free(): void {
@@ -118,9 +116,9 @@ export class Device {
   }
 }
 
-export class Loader {
+export class Loader implements WasmLoader {
   private received = 0;
-  private compiled = 0;
+  private isFinished = false;
 
   constructor(
     private readonly device: WasmDevice,
@@ -136,8 +134,8 @@ export class Loader {
     this.received += chunk.length;
   }
 
-  progress(): LoaderProgress {
-    if (this.compiled > 0) return { phase: "compile", loaded: this.compiled, total: 40, tensor: null };
+  progress(): LoaderProgress | null {
+    if (this.isFinished) return null;
     const total = this.options.totalBytes ?? 0;
     return { phase: "weights", loaded: this.received, total, tensor: "blk.0.attn_q.weight" };
   }
@@ -150,7 +148,8 @@ export class Loader {
         "Fetch it again.",
       );
     }
-    for (this.compiled = 1; this.compiled < 40; this.compiled++) await sleep(fake.compileMs);
+    this.isFinished = true;
+    await sleep(fake.compileMs);
     return new Engine(this.device, this.options.contextSize ?? fake.nCtx, this.received);
   }
 
@@ -160,7 +159,7 @@ export class Loader {
 }
 
 /** Headers of 16 bytes. */
-export class Files {
+export class Files implements WasmFiles {
   readonly texts: string[] = [];
   private readonly received = new Map<number, number>();
 
@@ -197,7 +196,7 @@ function unsupported(parameters: number): ModelReport {
   };
 }
 
-export class Inspector {
+export class Inspector implements WasmInspector {
   private received = 0;
 
   constructor(
@@ -241,7 +240,7 @@ function checkHeader(chunk: Uint8Array): void {
   }
 }
 
-export class Engine {
+export class Engine implements WasmEngine {
   constructor(
     readonly device: WasmDevice,
     private readonly contextSize: number,
@@ -249,29 +248,7 @@ export class Engine {
   ) {}
 
   info(): ModelInfo {
-    return {
-      architecture: "llama",
-      name: "Fake 135M Instruct",
-      n_layers: 30,
-      d_model: 576,
-      n_heads: 9,
-      n_kv_heads: 3,
-      head_dim: 64,
-      d_ff: 1536,
-      n_experts: 0,
-      n_experts_used: 0,
-      pooling: "mean",
-      vocab_size: 49152,
-      n_ctx: this.contextSize,
-      n_ctx_train: 8192,
-      parameters: 134_515_008,
-      weight_bytes: this.bytes,
-      kv_bytes: 47_185_920,
-      kv_type: "f16",
-      tool_style: fake.toolStyle,
-      thought_marks: null,
-      quants: { Q4_1: 211, F32: 61 },
-    };
+    return { ...MODEL, n_ctx: this.contextSize, weight_bytes: this.bytes, tool_style: fake.toolStyle };
   }
 
   vocabulary(): WasmTokens {
@@ -318,7 +295,11 @@ export class Engine {
 
   stats(): EngineStats {
     const n = fake.steps;
-    return { dispatches: n, readbacks: n, bytes_read: 0, gpu_bytes: 0, heap_bytes: 2 ** 24 };
+    return { ...STATS, dispatches: n, replays: n, readbacks: n };
+  }
+
+  dispatchCost(): Promise<Float64Array> {
+    return Promise.resolve(Float64Array.of(0, 0));
   }
 
   free(): void {
@@ -326,7 +307,7 @@ export class Engine {
   }
 }
 
-export class Generation {
+export class Generation implements WasmGeneration {
   private readonly pieces: string[];
   private at = -1;
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Engine } from "../src/index.js";
+import { TUNING } from "./fake-objects.js";
 import { WorkerDouble } from "./worker-double.js";
 
 /** The part of Cache Storage that is used. */
@@ -51,9 +52,9 @@ const kept = (): unknown[] => [...caches.entries.values()].map((text) => JSON.pa
 describe("the tuning of a device", () => {
   it("is measured once and kept for each adapter", async () => {
     await load();
-    expect(kept()).toEqual([{ measured: "now" }]);
+    expect(kept()).toEqual([TUNING]);
     await load();
-    expect(kept()).toEqual([{ measured: "now" }]);
+    expect(kept()).toEqual([TUNING]);
     info = { ...info, architecture: "9001" };
     await load();
     expect(kept()).toHaveLength(2);

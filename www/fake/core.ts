@@ -2,7 +2,7 @@
 import { fake, Inspector as FakeInspector } from "../../pkg/test/fake-wasm.js";
 import type { ModelReport } from "../../pkg/src/core/wasm-contract.js";
 
-Object.assign(fake, { stepMs: 35, pushMs: 60, compileMs: 60 });
+Object.assign(fake, { stepMs: 35, pushMs: 60, compileMs: 2400 });
 
 export * from "../../pkg/test/fake-wasm.js";
 export { default } from "../../pkg/test/fake-wasm.js";
@@ -23,9 +23,13 @@ const BUDGET: NonNullable<ModelReport["budget"]> = {
     pooling: null,
     vocab_size: 128256,
     n_ctx_train: 131072,
+    eps: 1e-5,
+    rope_theta: 500_000,
+    rope_dim: 64,
+    sliding_window: 0,
   },
   n_ctx: 2048,
-  memory: { weights: 7e8, kv: 6.7e7, scratch: 3e7, total: 7.97e8 },
+  memory: { weights: 7e8, kv: 6.7e7, kv_binding: 2.1e6, scratch: 3e7, total: 7.97e8 },
   token: { flops: 2.5e9, bytes: 7.6e8 },
   device: null,
 };
@@ -34,9 +38,9 @@ export class Inspector extends FakeInspector {
   override push(chunk: Uint8Array): ModelReport | null {
     const report = super.push(chunk);
     if (report === null) return null;
-    const rest = { ...report };
-    delete rest.unsupported;
+    const { format, architecture, license, tensor_bytes } = report;
+    const rest = { format, architecture, license, tensor_bytes, budget: BUDGET };
     const quants = { Q4_K: { tensors: 112, parameters: 1e9, bytes: 5.6e8 } };
-    return { ...rest, name: "Fake 1B", parameters: 1.24e9, n_ctx_train: 131072, quants, budget: BUDGET };
+    return { ...rest, name: "Fake 1B", parameters: 1.24e9, n_ctx_train: 131072, quants };
   }
 }

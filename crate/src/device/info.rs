@@ -9,9 +9,9 @@ use crate::platform::AdapterNames;
 
 /// Description of a device and its abilities.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct DeviceInfo {
-    /// `"webgpu"` or `"cpu"`.
-    pub kind: &'static str,
+    pub kind: DeviceKind,
     /// The adapter's own name.
     pub name: String,
     pub vendor: String,
@@ -29,10 +29,29 @@ pub struct DeviceInfo {
     pub readback_ms: f64,
 }
 
+/// Kinds of devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceKind {
+    WebGpu,
+    Cpu,
+}
+
+impl DeviceKind {
+    /// Returns the name used in options.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DeviceKind::WebGpu => "webgpu",
+            DeviceKind::Cpu => "cpu",
+        }
+    }
+}
+
 /// The description of the CPU.
 pub(crate) fn cpu_info() -> DeviceInfo {
     DeviceInfo {
-        kind: "cpu",
+        kind: DeviceKind::Cpu,
         name: "CPU".into(),
         vendor: String::new(),
         architecture: std::env::consts::ARCH.into(),
@@ -69,7 +88,7 @@ pub(crate) fn gpu_info(
             .iter()
             .any(|n| all.contains(n));
     DeviceInfo {
-        kind: "webgpu",
+        kind: DeviceKind::WebGpu,
         name: names.name,
         vendor: names.vendor,
         architecture: names.architecture,

@@ -34,6 +34,8 @@ const SPLITS: u32 = 32;
 
 /// Measurements of a device; callers may keep them for the next time that they open the same adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", ts(rename = "DeviceTuning"))]
 pub struct Measured {
     /// Threads a row in decode and in prefill.
     pub decode_lanes: u32,

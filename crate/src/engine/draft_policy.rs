@@ -14,6 +14,7 @@ use crate::ops::sampling::draft::{ROWS, draft};
 
 /// Whether drafts are made and checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Drafts {
     /// While they pay.

@@ -12,6 +12,7 @@ use hearth_modelfile::text::template::{ChatTemplate, ThoughtMarks, ToolStyle};
 
 /// Describes the loaded model.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ModelInfo {
     #[serde(flatten)]
     pub config: ModelConfig,
@@ -25,9 +26,9 @@ pub struct ModelInfo {
     pub kv_bytes: u64,
     /// Storage type of the KV cache.
     pub kv_type: KvType,
-    /// The way in which the model writes tool calls; none where its chat template knows no tools.
+    /// Syntax in which the model writes tool calls, if its chat template supports tools.
     pub tool_style: Option<ToolStyle>,
-    /// The texts round the model's thoughts; none where its chat template does not speak of thoughts.
+    /// Texts around the model's thoughts, if its chat template mentions thoughts.
     pub thought_marks: Option<ThoughtMarks>,
     /// Number of tensors by storage type in the file.
     pub quants: BTreeMap<String, usize>,

@@ -9,6 +9,7 @@ pub const MOST_ALTERNATIVES: usize = 20;
 
 /// A token and how likely the model found it, before temperature, filters, penalties and constraints.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Logprob {
     pub id: u32,
     /// Its text, with U+FFFD where it is part of a character only.
@@ -18,8 +19,9 @@ pub struct Logprob {
     pub logprob: f32,
 }
 
-/// That of a sampled token.
+/// A sampled token, and the likeliest ones in its place.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct TokenLogprobs {
     #[serde(flatten)]
     pub sampled: Logprob,

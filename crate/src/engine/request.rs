@@ -12,11 +12,17 @@ use hearth_modelfile::text::template::Message;
 
 /// A request for a completion. Fields are OpenAI's, plus `top_k`, `min_p`, `typical_p` and `repetition_penalty`.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(
+    feature = "typescript",
+    ts(rename = "GenerateRequest", optional_fields)
+)]
 #[serde(default)]
 pub struct Request {
     /// A conversation, rendered by the model's chat template. Either this or `prompt`.
     pub messages: Option<Vec<Message>>,
-    /// The last message is an answer to go on with; only what follows is given (vLLM's name).
+    /// The last message is an unfinished answer to continue; only its continuation is returned (vLLM's name).
+    #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
     pub continue_final_message: bool,
     /// Plain text to continue, without a template.
     pub prompt: Option<String>,
@@ -39,24 +45,30 @@ pub struct Request {
     /// Over the answer. Default 0 (off).
     pub presence_penalty: Option<f32>,
     /// From a token's id, in decimal, to what is added to its logit.
+    #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
     pub logit_bias: BTreeMap<String, f32>,
     /// Default: drawn by the caller.
     pub seed: Option<u32>,
     /// Texts that end the answer; they are not part of it.
+    #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
     pub stop: Vec<String>,
     /// Whether each token comes with its log-probability; then steps are read back one by one, with all their logits.
+    #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
     pub logprobs: bool,
-    /// Number of the likeliest tokens that come with it, at most [`MOST_ALTERNATIVES`].
+    /// Number of the likeliest tokens that come with it, at most 20.
     pub top_logprobs: Option<usize>,
     /// False leaves special tokens in the text, but for the one that ends it (vLLM's name). Default true.
     pub skip_special_tokens: Option<bool>,
-    /// The answer's first tokens, where another device has given them already: the answer goes on behind them as if it had
-    /// been made here, with the random numbers that come next.
+    /// The answer's first tokens, generated on another device: generation resumes after them as if they had been made
+    /// here, with the random numbers that come next.
+    #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
     pub given: Vec<u32>,
     /// Tools for the chat template to describe: OpenAI's list.
+    #[cfg_attr(feature = "typescript", ts(type = "unknown[]", optional))]
     pub tools: Option<Json>,
     /// Further variables of the template, such as `enable_thinking` (vLLM's name).
-    pub chat_template_kwargs: Map<String, Json>,
+    #[cfg_attr(feature = "typescript", ts(type = "Record<string, unknown>", optional))]
+    pub chat_template_kwargs: Option<Map<String, Json>>,
 }
 
 /// Sampling parameters within their ranges.
@@ -190,6 +202,7 @@ impl Request {
 
 /// The result of one bounded piece of work.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Step {
     /// New text, possibly empty.
     pub text: String,
@@ -200,14 +213,17 @@ pub struct Step {
     /// The template has begun the model's thoughts (`<think>`), so that the answer begins within them.
     pub in_thoughts: bool,
     /// `"prefill"` or `"decode"`.
+    #[cfg_attr(feature = "typescript", ts(type = "\"prefill\" | \"decode\""))]
     pub phase: &'static str,
     /// `"stop"` or `"length"` on the last step.
+    #[cfg_attr(feature = "typescript", ts(type = "\"stop\" | \"length\" | null"))]
     pub finish_reason: Option<&'static str>,
     pub usage: Usage,
 }
 
 /// Token counts, OpenAI's names.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Usage {
     pub prompt_tokens: usize,
     pub completion_tokens: usize,
@@ -216,8 +232,9 @@ pub struct Usage {
     pub completion_tokens_details: CompletionTokensDetails,
 }
 
-/// Counts of drafted tokens: see [`crate::engine::Drafts`].
+/// Counts of drafted tokens that proved right, and of those that proved wrong.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct CompletionTokensDetails {
     pub accepted_prediction_tokens: usize,
     pub rejected_prediction_tokens: usize,
@@ -225,6 +242,7 @@ pub struct CompletionTokensDetails {
 
 /// The share of the prompt that was already in the KV cache.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct PromptTokensDetails {
     pub cached_tokens: usize,
 }

@@ -31,7 +31,7 @@ impl Engine {
             continue_final_message: request.continue_final_message,
             now: Some(wall_clock()),
             tools: request.tools.clone(),
-            extra: request.chat_template_kwargs.clone(),
+            extra: request.chat_template_kwargs.clone().unwrap_or_default(),
         };
         let text = self.template.render(messages, &options, &self.tokenizer)?;
         rendered();

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// Exact counters since the engine was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Stats {
     /// Kernel launches, replayed ones included.
     pub dispatches: u64,

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256 as Hash};
 use wasm_bindgen::prelude::*;
 
-/// A SHA-256 that is not finished.
+/// An incremental SHA-256.
 #[wasm_bindgen]
 #[derive(Default)]
 pub struct Sha256(Hash);
@@ -16,12 +16,12 @@ impl Sha256 {
         Self::default()
     }
 
-    /// Goes on with the file's next bytes.
+    /// Adds the file's next bytes.
     pub fn update(&mut self, chunk: &[u8]) {
         self.0.update(chunk);
     }
 
-    /// In hexadecimal digits; what comes after it begins anew.
+    /// Returns the sum in hexadecimal digits, and starts again.
     pub fn finish(&mut self) -> String {
         let sum = self.0.finalize_reset();
         sum.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -8,7 +8,7 @@ use hearth_modelfile::error::{Error, Result};
 
 #[wasm_bindgen]
 extern "C" {
-    /// `WasmGrammar` of pkg/src/core/wasm-contract.ts.
+    /// A constraint of one answer, from the module that implements formats.
     pub type JsConstraint;
 
     #[wasm_bindgen(method, catch)]
@@ -41,7 +41,7 @@ fn failed(error: JsValue) -> Error {
     }
 }
 
-/// A model's tokens, as the module's vocabulary is made of them.
+/// A model's tokens, from which the module that implements formats makes its vocabulary.
 #[wasm_bindgen]
 pub struct Vocabulary {
     bytes: Vec<u8>,

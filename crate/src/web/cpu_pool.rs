@@ -10,7 +10,7 @@ use hearth_modelfile::error::Error;
 
 #[wasm_bindgen]
 extern "C" {
-    /// `WasmCpuPool` of pkg/src/core/wasm-contract.ts.
+    /// Threads that multiply for the CPU path; `at`, `quants` and `scales` are addresses in their memory.
     pub type JsCpuPool;
 
     #[wasm_bindgen(method)]
@@ -21,6 +21,7 @@ extern "C" {
     fn write(this: &JsCpuPool, at: u32, words: &[u32]);
     #[wasm_bindgen(method)]
     fn read(this: &JsCpuPool, at: u32, words: &mut [u32]);
+    /// Computes y = x W^T; `format` is the number of a `Format` in cpu/src/rows.rs. `x`: [tokens, cols], `y`: [tokens, rows].
     #[wasm_bindgen(method, catch)]
     fn product(
         this: &JsCpuPool,

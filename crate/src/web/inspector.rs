@@ -1,22 +1,13 @@
 //! A report on a model from the beginning of its file.
 
-use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
 use super::{Thrown, from_js, to_js};
-use crate::ops::KvType;
-use hearth_modelfile::budget::{InspectOptions, inspect};
+use crate::boundary::InspectorOptions;
+use hearth_modelfile::budget::inspect;
 use hearth_modelfile::container::{Gguf, Parsed};
 use hearth_modelfile::error::Error;
 use hearth_modelfile::files::Files as CoreFiles;
-
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct InspectorOptions {
-    context_size: Option<usize>,
-    kv_type: Option<KvType>,
-    bandwidth: Option<f64>,
-}
 
 /// A file of which only the header is read.
 #[wasm_bindgen]
@@ -31,7 +22,10 @@ pub struct Inspector {
 impl Inspector {
     /// An inspector of a file of `total_bytes`, if that is known.
     #[wasm_bindgen(constructor)]
-    pub fn new(options: JsValue, total_bytes: Option<f64>) -> Result<Inspector, Thrown> {
+    pub fn new(
+        #[wasm_bindgen(unchecked_param_type = "InspectorOptions")] options: JsValue,
+        total_bytes: Option<f64>,
+    ) -> Result<Inspector, Thrown> {
         Ok(Inspector {
             options: from_js("options", options)?,
             prefix: Vec::new(),
@@ -40,7 +34,8 @@ impl Inspector {
         })
     }
 
-    /// Takes the file's next bytes; gives the report as soon as they are enough, null before.
+    /// Consumes the file's next bytes; returns the report as soon as they suffice, null before.
+    #[wasm_bindgen(unchecked_return_type = "ModelReport | null")]
     pub fn push(&mut self, chunk: &[u8]) -> Result<JsValue, Thrown> {
         self.prefix.extend_from_slice(chunk);
         let all = self.total == Some(self.prefix.len() as u64);
@@ -56,8 +51,8 @@ impl Inspector {
         }
     }
 
-    /// The report on a file that has ended: one whose length nobody told may do so before as much came as was
-    /// waited for.
+    /// Returns the report at the end of the file. If its length was unknown, it may end before the requested prefix.
+    #[wasm_bindgen(unchecked_return_type = "ModelReport")]
     pub fn finish(&mut self) -> Result<JsValue, Thrown> {
         let length = self.prefix.len() as u64;
         match Gguf::parse(&self.prefix, Some(length))? {
@@ -72,18 +67,7 @@ impl Inspector {
     }
 }
 
-impl InspectorOptions {
-    fn without_device(&self) -> InspectOptions<'static> {
-        InspectOptions {
-            context_size: self.context_size,
-            kv_type: self.kv_type,
-            device: None,
-            bandwidth: self.bandwidth,
-        }
-    }
-}
-
-/// The headers of a model in several files.
+/// The headers of a model in several files. The loader that takes them over frees them.
 #[wasm_bindgen]
 #[derive(Default)]
 pub struct Files(CoreFiles);
@@ -96,18 +80,22 @@ impl Files {
         Files::default()
     }
 
-    /// Takes one of the texts beside safetensors, by its name.
+    /// Adds one of the texts next to the safetensors files, by name.
     pub fn text(&mut self, name: &str, text: String) {
         self.0.text(name, text);
     }
 
-    /// Takes the next bytes from the beginning of a file of `length` bytes; true when they are enough.
+    /// Consumes the next bytes from the beginning of a file of `length` bytes; returns true when it has enough.
     pub fn header(&mut self, index: usize, chunk: &[u8], length: f64) -> Result<bool, Thrown> {
         Ok(self.0.header(index, chunk, length as u64)?)
     }
 
-    /// A report on the model; the headers are gone then.
-    pub fn report(&mut self, options: JsValue) -> Result<JsValue, Thrown> {
+    /// Returns the report on the model, and drops the headers.
+    #[wasm_bindgen(unchecked_return_type = "ModelReport")]
+    pub fn report(
+        &mut self,
+        #[wasm_bindgen(unchecked_param_type = "InspectorOptions")] options: JsValue,
+    ) -> Result<JsValue, Thrown> {
         let options: InspectorOptions = from_js("options", options)?;
         let (gguf, _) = self.take().join()?;
         to_js(&inspect(&gguf, options.without_device()))

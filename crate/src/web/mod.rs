@@ -9,15 +9,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
-use crate::device::tune::Measured;
-use crate::device::{Device as CoreDevice, DeviceOptions};
+use crate::boundary::{AllStats, LoaderOptions, OpenOptions};
+use crate::device::Device as CoreDevice;
+use crate::engine::Engine as CoreEngine;
 use crate::engine::request::Request;
-use crate::engine::{Engine as CoreEngine, Stats};
-use crate::load::{LoadOptions, Loader as CoreLoader};
+use crate::load::Loader as CoreLoader;
 use crate::ops::pool;
-use crate::ops::{Arithmetic, KvType};
 use hearth_modelfile::error::Error;
-use hearth_modelfile::quant::quantize::Quantize;
 
 mod checksum;
 mod constraint;
@@ -118,15 +116,6 @@ fn busy() -> Thrown {
     Error::Busy.into()
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct OpenOptions {
-    limits: Option<String>,
-    features: Option<String>,
-    arithmetic: Option<Arithmetic>,
-    tuning: Option<Measured>,
-}
-
 /// An open device.
 #[wasm_bindgen]
 pub struct Device(CoreDevice);
@@ -135,8 +124,8 @@ pub struct Device(CoreDevice);
 impl Device {
     /// Opens `"webgpu"` or `"cpu"`, the latter with the host's threads if it has any.
     pub async fn open(
-        kind: String,
-        options: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "DeviceKind")] kind: String,
+        #[wasm_bindgen(unchecked_param_type = "DeviceOptions")] options: JsValue,
         pool: Option<JsCpuPool>,
     ) -> Result<Device, Thrown> {
         if let Some(pool) = pool {
@@ -155,36 +144,20 @@ impl Device {
                 .into());
             }
         };
-        let device = CoreDevice::open(DeviceOptions {
-            cpu,
-            default_limits: options.limits.as_deref() == Some("default"),
-            no_features: options.features.as_deref() == Some("none"),
-            arithmetic: options.arithmetic,
-            measured: options.tuning,
-        })
-        .await?;
-        Ok(Device(device))
+        Ok(Device(CoreDevice::open(options.for_device(cpu)).await?))
     }
 
     /// Returns the measurements of the device, to be kept for the next time.
+    #[wasm_bindgen(unchecked_return_type = "DeviceTuning")]
     pub fn tuning(&self) -> Result<JsValue, Thrown> {
         to_js(&self.0.measured())
     }
 
     /// Describes the device and its capabilities.
+    #[wasm_bindgen(unchecked_return_type = "DeviceInfo")]
     pub fn info(&self) -> Result<JsValue, Thrown> {
         to_js(self.0.info())
     }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct LoaderOptions {
-    context_size: Option<usize>,
-    kv_type: Option<KvType>,
-    total_bytes: Option<f64>,
-    drafts: Drafts,
-    quantize: Option<Quantize>,
 }
 
 /// A model on its way to the device.
@@ -195,29 +168,27 @@ pub struct Loader(Option<CoreLoader>);
 impl Loader {
     /// A loader for `device`; of a model in several files, whose headers are known, or of one file.
     #[wasm_bindgen(constructor)]
-    pub fn new(device: &Device, options: JsValue, files: Option<Files>) -> Result<Loader, Thrown> {
+    pub fn new(
+        device: &Device,
+        #[wasm_bindgen(unchecked_param_type = "LoaderOptions")] options: JsValue,
+        files: Option<Files>,
+    ) -> Result<Loader, Thrown> {
         let options: LoaderOptions = from_js("options", options)?;
-        let options = LoadOptions {
-            context_size: options.context_size,
-            kv_type: options.kv_type,
-            total_bytes: options.total_bytes.map(|n| n as u64),
-            drafts: options.drafts,
-            quantize: options.quantize,
-        };
         let device = device.0.clone();
         Ok(Loader(Some(match files {
-            Some(mut files) => CoreLoader::of_files(device, options, files.take())?,
-            None => CoreLoader::new(device, options),
+            Some(mut files) => CoreLoader::of_files(device, options.into(), files.take())?,
+            None => CoreLoader::new(device, options.into()),
         })))
     }
 
-    /// Takes the file's next bytes.
+    /// Consumes the file's next bytes; the chunk may be reused once this is done.
     pub async fn push(&mut self, chunk: &[u8]) -> Result<(), Thrown> {
         let loader = self.0.as_mut().ok_or_else(busy)?;
         Ok(loader.push(chunk).await?)
     }
 
-    /// Returns the progress of the load.
+    /// Returns the progress of the load; null once `finish` has consumed the loader.
+    #[wasm_bindgen(unchecked_return_type = "LoaderProgress | null")]
     pub fn progress(&self) -> Result<JsValue, Thrown> {
         to_js(&self.0.as_ref().map(CoreLoader::progress))
     }
@@ -235,27 +206,23 @@ impl Loader {
 #[wasm_bindgen]
 pub struct Engine(Rc<RefCell<CoreEngine>>);
 
-#[derive(Serialize)]
-struct AllStats {
-    #[serde(flatten)]
-    stats: Stats,
-    heap_bytes: usize,
-    constructor_runs: u32,
-}
-
 #[wasm_bindgen]
 impl Engine {
     /// Describes the loaded model.
+    #[wasm_bindgen(unchecked_return_type = "ModelInfo")]
     pub fn info(&self) -> Result<JsValue, Thrown> {
         to_js(self.0.try_borrow().map_err(|_| busy())?.info())
     }
 
-    /// Starts to answer a request; the answer consists of what `constraint` allows, if there is one.
+    /// Starts an answer, which consists of what `constraint` allows, if there is one. Calls `rendered` once the chat
+    /// template has been rendered.
     pub fn generate(
         &self,
-        request: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "GenerateRequest")] request: JsValue,
         constraint: Option<JsConstraint>,
-        rendered: Option<js_sys::Function>,
+        #[wasm_bindgen(unchecked_optional_param_type = "() => void")] rendered: Option<
+            js_sys::Function,
+        >,
     ) -> Result<Generation, Thrown> {
         let mut request: Request = from_js("request", request)?;
         let random = js_sys::Math::random() * f64::from(u32::MAX);
@@ -277,7 +244,7 @@ impl Engine {
         })
     }
 
-    /// The embedding of a text; one that is too long is refused, or cut.
+    /// Computes the embedding of a text; one that is too long is refused, or cut.
     // The engine stays borrowed on purpose: whoever calls meanwhile is told that it is busy.
     #[allow(clippy::await_holding_refcell_ref)]
     pub async fn embed(&self, text: String, truncate: bool) -> Result<Embedding, Thrown> {
@@ -291,19 +258,20 @@ impl Engine {
         Ok(Vocabulary::of(&engine))
     }
 
-    /// The ids of a text, without special tokens.
+    /// Returns the ids of a text, without special tokens.
     pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, Thrown> {
         let engine = self.0.try_borrow().map_err(|_| busy())?;
         Ok(engine.tokenizer().encode(text)?)
     }
 
-    /// The text of ids.
+    /// Returns the text of ids.
     pub fn detokenize(&self, ids: &[u32]) -> Result<String, Thrown> {
         let engine = self.0.try_borrow().map_err(|_| busy())?;
         Ok(engine.tokenizer().decode(ids))
     }
 
-    /// Counters.
+    /// Returns the counters.
+    #[wasm_bindgen(unchecked_return_type = "EngineStats")]
     pub fn stats(&self) -> Result<JsValue, Thrown> {
         let engine = self.0.try_borrow().map_err(|_| busy())?;
         to_js(&AllStats {
@@ -355,6 +323,7 @@ impl Generation {
     /// Does the next piece of work.
     // The engine stays borrowed on purpose: whoever calls meanwhile is told that it is busy.
     #[allow(clippy::await_holding_refcell_ref)]
+    #[wasm_bindgen(unchecked_return_type = "Step")]
     pub async fn next(&self) -> Result<JsValue, Thrown> {
         if self.cancelled.get() {
             return Err(Error::Cancelled.into());

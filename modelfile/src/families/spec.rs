@@ -51,6 +51,7 @@ pub struct ModelSpec {
 
 /// Methods that turn a text's hidden states into one embedding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Pooling {
     /// The mean of all tokens.

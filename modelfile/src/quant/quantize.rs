@@ -13,6 +13,7 @@ const BLOCK_LEN: usize = 32;
 
 /// Types to which float weights can be quantised at load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Quantize {
     /// Q8_0: about half the size of f16, negligible loss.

@@ -116,8 +116,7 @@ export function judge(report: ModelReport, has: Fit["has"], room: Room = roomOf(
     report,
   };
   if (budget === undefined) {
-    const reasons = [unsupported?.message ?? "the model cannot be run"];
-    return { ...fit, verdict: "does_not_fit", evidence: null, reasons };
+    return { ...fit, verdict: "does_not_fit", evidence: null, reasons: [unsupported.message] };
   }
   const { memory, n_ctx, config } = budget;
   const perPosition = memory.kv / n_ctx;

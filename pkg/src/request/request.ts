@@ -9,7 +9,7 @@ import type { ChatCompletionCreateParams, ChatCompletionMessageParam, Completion
 import type { AnswerRequest } from "../core/protocol.js";
 import { withParsedCalls } from "../tools/messages.js";
 import { toPlan, type ModelStyle, type Plan } from "../tools/plan.js";
-import type { AnswerFormat, GenerateRequest, WasmMessage } from "../core/wasm-contract.js";
+import type { AnswerFormat, GenerateRequest, Message } from "../core/wasm-contract.js";
 
 /** Maximum number of answers to one request, which are computed one after another. */
 const MOST_ANSWERS = 128;
@@ -140,7 +140,7 @@ function set(
   request[key] = value;
 }
 
-function toMessages(messages: unknown): WasmMessage[] {
+function toMessages(messages: unknown): Message[] {
   if (!Array.isArray(messages) || messages.length === 0) {
     throw invalid("messages", "a list with at least one message", messages);
   }
@@ -152,7 +152,7 @@ function toMessages(messages: unknown): WasmMessage[] {
   });
 }
 
-function toMessage(field: string, message: ChatCompletionMessageParam): WasmMessage {
+function toMessage(field: string, message: ChatCompletionMessageParam): Message {
   const { role, content, tool_calls: calls, refusal, ...others } = message;
   if (!Array.isArray(calls ?? [])) throw invalid(`${field}.tool_calls`, "a list of calls", calls);
   const hasCalls = Array.isArray(calls) && calls.length > 0;
@@ -162,7 +162,7 @@ function toMessage(field: string, message: ChatCompletionMessageParam): WasmMess
     if (value !== undefined) throw invalid(`${field}.${unserved}`, "absent, because it is not supported", value);
   }
   const isSilent = role === "assistant" && (content === null || content === undefined);
-  const found: WasmMessage = {
+  const found: Message = {
     role: role === "developer" ? "system" : role,
     // An answer may consist of calls, thoughts or a refusal alone.
     content: isSilent ? toText(`${field}.refusal`, refusal ?? "") : toText(`${field}.content`, content),

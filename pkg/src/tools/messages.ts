@@ -1,7 +1,7 @@
 /** Messages with tool calls, in the form that templates read; or as text, for templates without tools. */
 import { invalid } from "../core/errors.js";
 import type { ChatCompletionTool } from "../api/openai.js";
-import type { WasmMessage } from "../core/wasm-contract.js";
+import type { Message } from "../core/wasm-contract.js";
 import { objectText } from "./call-reader.js";
 
 interface Call {
@@ -33,8 +33,8 @@ function asObject(text: string): unknown {
  * Writes tools and calls as text in Hermes's format, for a template that does not support them:
  * https://github.com/NousResearch/Hermes-Function-Calling
  */
-export function asText(messages: WasmMessage[], tools: ChatCompletionTool[]): WasmMessage[] {
-  const plain = messages.map((message): WasmMessage => {
+export function asText(messages: Message[], tools: ChatCompletionTool[]): Message[] {
+  const plain = messages.map((message): Message => {
     const { role, content, tool_calls } = message;
     if (role === "tool") return { role: "user", content: `<tool_response>\n${content ?? ""}\n</tool_response>` };
     if (tool_calls === undefined) return message;
@@ -56,8 +56,8 @@ export function asText(messages: WasmMessage[], tools: ChatCompletionTool[]): Wa
 }
 
 /** Merges tool results with adjacent user messages into one turn: many templates reject two user turns in a row. */
-function oneTurn(messages: WasmMessage[], plain: WasmMessage[]): WasmMessage[] {
-  const turns: WasmMessage[] = [];
+function oneTurn(messages: Message[], plain: Message[]): Message[] {
+  const turns: Message[] = [];
   plain.forEach((message, i) => {
     const last = turns.at(-1);
     const isResult = messages[i]?.role === "tool" || messages[i - 1]?.role === "tool";

@@ -6,6 +6,7 @@ import type { HearthWasm } from "../core/wasm-contract.js";
 
 declare const init: HearthWasm["default"];
 export default init;
+export declare const constructorRuns: HearthWasm["constructorRuns"];
 export declare const version: HearthWasm["version"];
 export declare const Device: HearthWasm["Device"];
 export declare const Loader: HearthWasm["Loader"];

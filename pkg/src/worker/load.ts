@@ -27,7 +27,6 @@ import type {
   WasmLoader,
 } from "../core/wasm-contract.js";
 
-const COMPILE_POLL_MS = 100;
 /** Time to wait for background tasks at the end of a load. */
 const BESIDE_MS = 2000;
 
@@ -141,7 +140,9 @@ export async function loadModel(
     if (progress !== null) meter.update(toProgress(progress));
   }
   loader ??= open();
-  const engine = await finish(loader, meter);
+  // The loader counts no pipelines.
+  meter.update({ phase: "compile", loaded: 0, total: 0 });
+  const engine = await loader.finish();
   await access.finish();
   report({ phase: "ready", loaded: received, total: received });
   return engine;
@@ -204,22 +205,4 @@ function accessTo(
 /** Omits `tensor` if none is being read. */
 function toProgress({ tensor, ...progress }: LoaderProgress): LoadProgress {
   return tensor === null ? progress : { ...progress, tensor };
-}
-
-async function finish(loader: WasmLoader, meter: ProgressMeter): Promise<WasmEngine> {
-  meter.update({ phase: "compile", loaded: 0, total: 0 });
-  const poll = setInterval(() => {
-    try {
-      const progress = loader.progress();
-      if (progress !== null) meter.update(toProgress(progress));
-    } catch {
-      // finish() has consumed the loader, so there is no more progress to read.
-      clearInterval(poll);
-    }
-  }, COMPILE_POLL_MS);
-  try {
-    return await loader.finish();
-  } finally {
-    clearInterval(poll);
-  }
 }

@@ -128,11 +128,16 @@ fn main() -> Result<()> {
         let (bytes_s, launch_s) = calibrate(&device)?;
         let flops = flops(&device)?;
         let info = device.info().clone();
-        eprintln!("{} {}: {:?}", info.kind, info.name, device.tuning(1 << 30));
+        eprintln!(
+            "{} {}: {:?}",
+            info.kind.name(),
+            info.name,
+            device.tuning(1 << 30)
+        );
         println!(
             "{}",
             json!({
-                "case": format!("native/{}/calibration", info.kind),
+                "case": format!("native/{}/calibration", info.kind.name()),
                 "device": info.name,
                 "read_gb_s": bytes_s / 1e9,
                 "launch_us": launch_s * 1e6,
@@ -163,7 +168,8 @@ fn main() -> Result<()> {
             let weights = engine.info().weight_bytes as f64;
             let kv_a_token = engine.info().kv_bytes as f64 / n_ctx as f64;
             let print = |case: String, more: serde_json::Value| {
-                let mut line = json!({"case": format!("native/{}/{name}/{case}", info.kind)});
+                let mut line =
+                    json!({"case": format!("native/{}/{name}/{case}", info.kind.name())});
                 if let (Some(line), Some(more)) = (line.as_object_mut(), more.as_object()) {
                     line.extend(more.clone());
                 }

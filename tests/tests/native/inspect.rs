@@ -1,7 +1,7 @@
 //! The figures that a header gives for a model are what loading it takes.
 
 use hearth::ops::KvType;
-use hearth_modelfile::budget::{InspectOptions, Report, Runs, inspect};
+use hearth_modelfile::budget::{FileFormat, InspectOptions, Report, Runs, inspect};
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::Value;
 use hearth_modelfile::container::writer::GgufWriter;
@@ -96,7 +96,7 @@ fn a_folder_has_a_report_too() {
     let report = inspect(&header, InspectOptions::default());
     assert_eq!(
         (report.format, report.architecture.as_str()),
-        ("safetensors", "llama")
+        (FileFormat::Safetensors, "llama")
     );
     assert_eq!(report.tensor_bytes, 4 * report.parameters);
     assert!(matches!(report.run, Runs::Budget(_)));

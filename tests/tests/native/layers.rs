@@ -29,7 +29,7 @@ const CRATES: [(&str, &[&str]); 2] = [
     (
         "crate/src",
         &[
-            "platform", "ops", "device", "weights", "model", "engine", "load", "web",
+            "platform", "ops", "device", "weights", "model", "engine", "load", "boundary", "web",
         ],
     ),
 ];

@@ -4,6 +4,7 @@
 mod attention;
 mod bad_input;
 mod chat_template;
+mod contract;
 mod counters;
 mod dequant;
 mod drafts;

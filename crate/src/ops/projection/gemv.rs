@@ -61,6 +61,7 @@ impl Output {
 
 /// Arithmetic in which the weights of a block format are multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Arithmetic {
     F32,

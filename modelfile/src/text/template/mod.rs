@@ -69,14 +69,17 @@ const NAME: &str = "chat";
 
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Message {
     /// `"system"`, `"user"`, `"assistant"`, `"tool"`, or another role that the template knows.
     pub role: String,
     /// A string; or, if the template supports them, a list of parts, or null (for a tool call without text).
     #[serde(default)]
+    #[cfg_attr(feature = "typescript", ts(type = "string | null"))]
     pub content: Json,
     /// Further fields that the template may read: `tool_calls`, `name`, `reasoning_content`, ...
     #[serde(flatten)]
+    #[cfg_attr(feature = "typescript", ts(skip))]
     pub extra: Map<String, Json>,
 }
 

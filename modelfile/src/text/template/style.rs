@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// Formats in which models write tool calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum ToolStyle {
     /// `<tool_call>{"name": ..., "arguments": ...}</tool_call>`: Hermes, Qwen.
@@ -39,6 +40,7 @@ impl ToolStyle {
 
 /// The texts around a model's thoughts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ThoughtMarks {
     /// E.g. `<think>`.
     pub open: String,
