@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Imports point one way: budget -> weight_requests -> config -> families, and files -> huggingface -> quant -> container ->
-//! error; `text` needs container alone. tests/tests/native/layers.rs holds this.
+//! error; `text` and `sampling` need container alone. tests/tests/native/layers.rs holds this.
 
 pub mod budget;
 pub mod config;
@@ -21,6 +21,7 @@ pub mod kv_type;
 pub mod layer_spec;
 pub mod quant;
 pub mod rope;
+pub mod sampling;
 pub mod text;
 pub mod weight_requests;
 

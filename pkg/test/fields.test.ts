@@ -15,7 +15,7 @@ import type {
 } from "../src/api/openai.js";
 import { toChatRequests, toTextRequests } from "../src/request/request.js";
 import { DEFAULTS, OF_SWITCHED_OFF, REFUSED, SERVED, WITHOUT_EFFECT, type Api, type Row } from "./field-table.js";
-import { rust } from "./rust-source.js";
+import { SAMPLING_RANGES } from "../src/core/contract.generated.js";
 
 type Params = Record<string, unknown>;
 
@@ -193,19 +193,18 @@ it.each<[Params, unknown]>([
 });
 
 describe("ranges are those of the core", () => {
-  const ranges = [
-    ...rust("crate/src/engine/request.rs").matchAll(
-      /within\(\s*"(\w+)",\s*self\.\w+\.unwrap_or\([\d.]+\),\s*(-?[\d.]+),\s*(-?[\d.]+),?\s*\)/g,
-    ),
-  ].map(([, field = "", from, to]): [string, number, number] => [field, Number(from), Number(to)]);
+  const ranges = Object.entries(SAMPLING_RANGES).filter(([field]) => field !== "seed");
 
-  it("which are found", () => {
-    expect(ranges).toHaveLength(7);
+  it.each(ranges)("%s from %o", (field, { min, max, isInteger }) => {
+    const beyond = isInteger ? 1 : 0.001;
+    for (const value of [min, max]) expect(chat({ [field]: value })).toMatchObject({ [field]: value });
+    // (-1 is a name of all tokens)
+    const below = field === "top_k" ? [] : [min - beyond];
+    for (const value of [...below, max + beyond]) expect(refusal("chat", { [field]: value })).toContain(field);
   });
 
-  it.each(ranges)("%s from %d to %d", (field, from, to) => {
-    for (const value of [from, to]) expect(chat({ [field]: value })).toMatchObject({ [field]: value });
-    for (const value of [from - 0.001, to + 0.001]) expect(refusal("chat", { [field]: value })).toContain(field);
+  it("and 0 is a probability mass, as at OpenAI and in llama.cpp", () => {
+    expect(chat({ top_p: 0 })).toMatchObject({ top_p: 0 });
   });
 
   it("and of all tokens, whatever they are called", () => {

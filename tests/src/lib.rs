@@ -175,7 +175,7 @@ pub fn finish(engine: &mut Engine) -> Result<Answer> {
             return Ok(Answer {
                 ids,
                 text,
-                finish,
+                finish: finish.name(),
                 usage,
             });
         }

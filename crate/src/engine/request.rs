@@ -1,105 +1,143 @@
 //! Requests to the engine, and its answers step by step.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::engine::logprobs::{MOST_ALTERNATIVES, TokenLogprobs};
-use crate::ops::state::PENALISED;
+use crate::ops::state::{ADJUST, PENALISED, ROUND, STEP};
 use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::for_sampling_params;
 use hearth_modelfile::text::template::Message;
 
-/// A request for a completion. Fields are OpenAI's, plus `top_k`, `min_p`, `typical_p` and `repetition_penalty`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-#[cfg_attr(
-    feature = "typescript",
-    ts(rename = "GenerateRequest", optional_fields)
-)]
-#[serde(default)]
-pub struct Request {
-    /// A conversation, rendered by the model's chat template. Either this or `prompt`.
-    pub messages: Option<Vec<Message>>,
-    /// The last message is an unfinished answer to continue; only its continuation is returned (vLLM's name).
-    #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
-    pub continue_final_message: bool,
-    /// Plain text to continue, without a template.
-    pub prompt: Option<String>,
-    /// Most tokens to generate; default: what the context holds.
-    pub max_tokens: Option<usize>,
-    /// 0 is greedy. Default 0.7.
-    pub temperature: Option<f32>,
-    /// Default 1 (off).
-    pub top_p: Option<f32>,
-    /// Default 0 (off).
-    pub top_k: Option<u32>,
-    /// Default 0 (off).
-    pub min_p: Option<f32>,
-    /// Default 1 (off).
-    pub typical_p: Option<f32>,
-    /// Over prompt and answer. Default 1 (off).
-    pub repetition_penalty: Option<f32>,
-    /// Over the answer. Default 0 (off).
-    pub frequency_penalty: Option<f32>,
-    /// Over the answer. Default 0 (off).
-    pub presence_penalty: Option<f32>,
-    /// From a token's id, in decimal, to what is added to its logit.
-    #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
-    pub logit_bias: BTreeMap<String, f32>,
-    /// Default: drawn by the caller.
-    pub seed: Option<u32>,
-    /// Texts that end the answer; they are not part of it.
-    #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
-    pub stop: Vec<String>,
-    /// Whether each token comes with its log-probability; then steps are read back one by one, with all their logits.
-    #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
-    pub logprobs: bool,
-    /// Number of the likeliest tokens that come with it, at most 20.
-    pub top_logprobs: Option<usize>,
-    /// False leaves special tokens in the text, but for the one that ends it (vLLM's name). Default true.
-    pub skip_special_tokens: Option<bool>,
-    /// The answer's first tokens, generated on another device: generation resumes after them as if they had been made
-    /// here, with the random numbers that come next.
-    #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
-    pub given: Vec<u32>,
-    /// Tools for the chat template to describe: OpenAI's list.
-    #[cfg_attr(feature = "typescript", ts(type = "unknown[]", optional))]
-    pub tools: Option<Json>,
-    /// Further variables of the template, such as `enable_thinking` (vLLM's name).
-    #[cfg_attr(feature = "typescript", ts(type = "Record<string, unknown>", optional))]
-    pub chat_template_kwargs: Option<Map<String, Json>>,
+/// Defines the request and the sampling parameters, which are declared in `hearth_modelfile::sampling`.
+macro_rules! request {
+    (
+        { $(#[$meta:meta])* pub struct $request:ident { $($fields:tt)* } }
+        $($(#[$doc:meta])* $name:ident: $kind:ident, $min:literal..=$max:literal, default $default:literal, word $word:literal;)*
+    ) => {
+        $(#[$meta])*
+        pub struct $request {
+            $($fields)*
+            $($(#[$doc])* pub $name: Option<$kind>,)*
+        }
+
+        /// Sampling parameters within their ranges.
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct Sampling {
+            $($(#[$doc])* pub $name: $kind,)*
+            /// Token ids and what is added to their logits.
+            pub logit_bias: Vec<(u32, f32)>,
+        }
+
+        impl Sampling {
+            /// The default of every parameter.
+            const DEFAULT: Self = Self {
+                $($name: $default,)*
+                logit_bias: Vec::new(),
+            };
+
+            fn checked(request: &$request, logit_bias: Vec<(u32, f32)>) -> Result<Self> {
+                Ok(Self {
+                    $($name: within(
+                        stringify!($name),
+                        request.$name.unwrap_or(Self::DEFAULT.$name),
+                        $min..=$max,
+                    )?,)*
+                    logit_bias,
+                })
+            }
+
+            /// Writes each parameter to its word of the step state; `words` begins at [`STEP`].
+            fn write(&self, words: &mut [u32]) {
+                $(words[$word - STEP] = self.$name.word();)*
+            }
+        }
+    };
 }
 
-/// Sampling parameters within their ranges.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sampling {
-    pub temperature: f32,
-    pub top_p: f32,
-    pub top_k: u32,
-    pub min_p: f32,
-    pub seed: u32,
-    pub typical_p: f32,
-    pub repetition_penalty: f32,
-    pub frequency_penalty: f32,
-    pub presence_penalty: f32,
-    /// Token ids and what is added to their logits.
-    pub logit_bias: Vec<(u32, f32)>,
+for_sampling_params!(request! {
+    /// A request for a completion. Fields are OpenAI's and vLLM's.
+    #[derive(Debug, Clone, Default, Deserialize)]
+    #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+    #[cfg_attr(
+        feature = "typescript",
+        ts(rename = "GenerateRequest", optional_fields)
+    )]
+    #[serde(default)]
+    pub struct Request {
+        /// A conversation, rendered by the model's chat template. Either this or `prompt`.
+        pub messages: Option<Vec<Message>>,
+        /// The last message is an unfinished answer to continue; only its continuation is returned (vLLM's name).
+        #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
+        pub continue_final_message: bool,
+        /// Plain text to continue, without a template.
+        pub prompt: Option<String>,
+        /// Most tokens to generate; default: what the context holds.
+        pub max_tokens: Option<usize>,
+        /// From a token's id, in decimal, to what is added to its logit.
+        #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
+        pub logit_bias: BTreeMap<String, f32>,
+        /// Texts that end the answer; they are not part of it.
+        #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
+        pub stop: Vec<String>,
+        /// Whether each token comes with its log-probability; then steps are read back one by one, with all their logits.
+        #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
+        pub logprobs: bool,
+        /// Number of the likeliest tokens that come with it, at most 20.
+        pub top_logprobs: Option<usize>,
+        /// False leaves special tokens in the text, but for the one that ends it (vLLM's name). Default true.
+        pub skip_special_tokens: Option<bool>,
+        /// The answer's first tokens, generated on another device: generation resumes after them as if they had been made
+        /// here, with the random numbers that come next.
+        #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
+        pub given: Vec<u32>,
+        /// Tools for the chat template to describe: OpenAI's list.
+        #[cfg_attr(feature = "typescript", ts(type = "unknown[]", optional))]
+        pub tools: Option<Json>,
+        /// Further variables of the template, such as `enable_thinking` (vLLM's name).
+        #[cfg_attr(feature = "typescript", ts(type = "Record<string, unknown>", optional))]
+        pub chat_template_kwargs: Option<Map<String, Json>>,
+    }
+});
+
+/// A parameter's value in a word of the step state.
+trait Word {
+    fn word(self) -> u32;
+}
+
+impl Word for f32 {
+    fn word(self) -> u32 {
+        self.to_bits()
+    }
+}
+
+impl Word for u32 {
+    fn word(self) -> u32 {
+        self
+    }
+}
+
+fn within<T: PartialOrd + Display>(field: &str, value: T, range: RangeInclusive<T>) -> Result<T> {
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    Err(Error::InvalidRequest {
+        field: field.into(),
+        expected: format!("between {} and {}", range.start(), range.end()),
+        found: value.to_string(),
+    })
 }
 
 impl Sampling {
-    /// The largest logit.
-    pub const GREEDY: Self = Self {
-        temperature: 0.0,
-        top_p: 1.0,
-        top_k: 0,
-        min_p: 0.0,
-        seed: 0,
-        typical_p: 1.0,
-        repetition_penalty: 1.0,
-        frequency_penalty: 0.0,
-        presence_penalty: 0.0,
-        logit_bias: Vec::new(),
+    /// Always the largest logit.
+    pub const GREEDY: Self = {
+        let mut sampling = Self::DEFAULT;
+        sampling.temperature = 0.0;
+        sampling
     };
 
     /// Whether logits are changed before anything is chosen.
@@ -112,22 +150,12 @@ impl Sampling {
 
     /// The state's words from STEP on, for a request of which `sampled` tokens have come.
     pub(crate) fn state_words(&self, sampled: usize) -> Vec<u32> {
-        vec![
-            sampled as u32,
-            self.temperature.to_bits(),
-            self.top_k,
-            self.top_p.to_bits(),
-            self.min_p.to_bits(),
-            self.seed,
-            self.typical_p.to_bits(),
-            self.repetition_penalty.to_bits(),
-            self.frequency_penalty.to_bits(),
-            self.presence_penalty.to_bits(),
-            self.adjusts() as u32 * PENALISED,
-            // No drafts, and no round of them yet.
-            0,
-            0,
-        ]
+        // (no drafts, and no round of them yet)
+        let mut words = vec![0; ROUND + 1 - STEP];
+        words[0] = sampled as u32;
+        self.write(&mut words);
+        words[ADJUST - STEP] = self.adjusts() as u32 * PENALISED;
+        words
     }
 }
 
@@ -150,53 +178,15 @@ impl Request {
     /// # Errors
     /// [`Error::InvalidRequest`] naming the field that is out of range.
     pub fn sampling(&self) -> Result<Sampling> {
-        let within = |field: &str, value: f32, min: f32, max: f32| {
-            if (min..=max).contains(&value) {
-                Ok(value)
-            } else {
-                Err(Error::InvalidRequest {
-                    field: field.into(),
-                    expected: format!("between {min} and {max}"),
-                    found: value.to_string(),
-                })
-            }
-        };
-        Ok(Sampling {
-            temperature: within("temperature", self.temperature.unwrap_or(0.7), 0.0, 2.0)?,
-            top_p: within("top_p", self.top_p.unwrap_or(1.0), 0.0, 1.0)?,
-            top_k: self.top_k.unwrap_or(0),
-            min_p: within("min_p", self.min_p.unwrap_or(0.0), 0.0, 1.0)?,
-            seed: self.seed.unwrap_or(0),
-            typical_p: within("typical_p", self.typical_p.unwrap_or(1.0), 0.0, 1.0)?,
-            repetition_penalty: within(
-                "repetition_penalty",
-                self.repetition_penalty.unwrap_or(1.0),
-                0.01,
-                10.0,
-            )?,
-            frequency_penalty: within(
-                "frequency_penalty",
-                self.frequency_penalty.unwrap_or(0.0),
-                -2.0,
-                2.0,
-            )?,
-            presence_penalty: within(
-                "presence_penalty",
-                self.presence_penalty.unwrap_or(0.0),
-                -2.0,
-                2.0,
-            )?,
-            logit_bias: (self.logit_bias.iter())
-                .map(|(id, bias)| {
-                    let token = id.parse().map_err(|_| Error::InvalidRequest {
-                        field: "logit_bias".into(),
-                        expected: "token ids as keys".into(),
-                        found: id.clone(),
-                    })?;
-                    Ok((token, within("logit_bias", *bias, -100.0, 100.0)?))
-                })
-                .collect::<Result<_>>()?,
-        })
+        let logit_bias = self.logit_bias.iter().map(|(id, bias)| {
+            let token = id.parse().map_err(|_| Error::InvalidRequest {
+                field: "logit_bias".into(),
+                expected: "token ids as keys".into(),
+                found: id.clone(),
+            })?;
+            Ok((token, within("logit_bias", *bias, -100.0..=100.0)?))
+        });
+        Sampling::checked(self, logit_bias.collect::<Result<_>>()?)
     }
 }
 
@@ -212,13 +202,41 @@ pub struct Step {
     pub logprobs: Vec<TokenLogprobs>,
     /// The template has begun the model's thoughts (`<think>`), so that the answer begins within them.
     pub in_thoughts: bool,
-    /// `"prefill"` or `"decode"`.
-    #[cfg_attr(feature = "typescript", ts(type = "\"prefill\" | \"decode\""))]
-    pub phase: &'static str,
-    /// `"stop"` or `"length"` on the last step.
-    #[cfg_attr(feature = "typescript", ts(type = "\"stop\" | \"length\" | null"))]
-    pub finish_reason: Option<&'static str>,
+    pub phase: StepPhase,
+    /// Set on the last step.
+    pub finish_reason: Option<FinishReason>,
     pub usage: Usage,
+}
+
+/// The work that a step was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "lowercase")]
+pub enum StepPhase {
+    Prefill,
+    Decode,
+}
+
+/// Reasons why an answer ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", ts(rename = "AnswerEnd"))]
+#[serde(rename_all = "lowercase")]
+pub enum FinishReason {
+    /// The model ended it, or a stop text was found.
+    Stop,
+    /// It has as many tokens as allowed, or the context is full.
+    Length,
+}
+
+impl FinishReason {
+    /// Returns OpenAI's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            FinishReason::Stop => "stop",
+            FinishReason::Length => "length",
+        }
+    }
 }
 
 /// Token counts, OpenAI's names.
@@ -316,6 +334,18 @@ mod tests {
             (found.frequency_penalty, found.presence_penalty),
             (0.0, 0.0)
         );
+    }
+
+    #[test]
+    fn the_bounds_of_a_range_are_allowed() {
+        let request = Request {
+            temperature: Some(2.0),
+            top_p: Some(0.0),
+            repetition_penalty: Some(0.01),
+            ..Default::default()
+        };
+        let found = request.sampling().unwrap();
+        assert_eq!((found.top_p, found.repetition_penalty), (0.0, 0.01));
     }
 
     #[test]

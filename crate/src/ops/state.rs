@@ -25,6 +25,7 @@
 //! ```
 
 use super::gpu::Module;
+use hearth_modelfile::sampling::SAMPLING_WORDS;
 
 /// Defines constants for Rust, and the same ones for WGSL.
 macro_rules! words {
@@ -89,12 +90,15 @@ pub use hearth_modelfile::config::MAX_CHUNK;
 /// Words in the state buffer of a decoder.
 pub const STATE_WORDS: usize = IDS + MAX_CHUNK;
 
-// The host writes STEP and the sampling parameters as one run of words.
+// The host writes STEP and the sampling parameters, whose declarations have their words, as one run of words.
 const _: () = {
-    assert!(TEMPERATURE == STEP + 1 && TOP_K == STEP + 2);
-    assert!(TOP_P == STEP + 3 && MIN_P == STEP + 4 && SEED == STEP + 5);
-    assert!(TYPICAL_P == STEP + 6 && REPETITION == STEP + 7);
-    assert!(FREQUENCY == STEP + 8 && PRESENCE == STEP + 9);
-    assert!(ADJUST == STEP + 10 && DRAFT == STEP + 11 && ROUND == STEP + 12);
+    assert!(TEMPERATURE == SAMPLING_WORDS.temperature && TOP_K == SAMPLING_WORDS.top_k);
+    assert!(TOP_P == SAMPLING_WORDS.top_p && MIN_P == SAMPLING_WORDS.min_p);
+    assert!(SEED == SAMPLING_WORDS.seed && TYPICAL_P == SAMPLING_WORDS.typical_p);
+    assert!(REPETITION == SAMPLING_WORDS.repetition_penalty);
+    assert!(FREQUENCY == SAMPLING_WORDS.frequency_penalty);
+    assert!(PRESENCE == SAMPLING_WORDS.presence_penalty);
+    assert!(TEMPERATURE == STEP + 1 && ADJUST == PRESENCE + 1);
+    assert!(DRAFT == ADJUST + 1 && ROUND == DRAFT + 1);
     assert!(N_TOKENS == POS + 1);
 };

@@ -11,6 +11,19 @@ type OneOf<Union, Key extends PropertyKey = Keys<Union>> = Union extends unknown
   ? Union & Partial<Record<Exclude<Key, keyof Union>, never>>
   : never;
 
+/** Range of each sampling parameter. */
+export const SAMPLING_RANGES = {
+  temperature: { min: 0, max: 2, isInteger: false },
+  top_k: { min: 0, max: 4294967295, isInteger: true },
+  top_p: { min: 0, max: 1, isInteger: false },
+  min_p: { min: 0, max: 1, isInteger: false },
+  seed: { min: 0, max: 4294967295, isInteger: true },
+  typical_p: { min: 0, max: 1, isInteger: false },
+  repetition_penalty: { min: 0.01, max: 10, isInteger: false },
+  frequency_penalty: { min: -2, max: 2, isInteger: false },
+  presence_penalty: { min: -2, max: 2, isInteger: false },
+} as const;
+
 /** The required format of an answer. */
 export type AnswerFormat = { json_schema: unknown } | { grammar: string } | { regex: string } | { choice: string[] };
 
@@ -140,7 +153,7 @@ export type EngineStats = {
 /** Formats of a model's weights. */
 export type FileFormat = "gguf" | "safetensors";
 
-/** A request for a completion. Fields are OpenAI's, plus `top_k`, `min_p`, `typical_p` and `repetition_penalty`. */
+/** A request for a completion. Fields are OpenAI's and vLLM's. */
 export type GenerateRequest = {
   /** A conversation, rendered by the model's chat template. Either this or `prompt`. */
   messages?: Message[];
@@ -150,26 +163,8 @@ export type GenerateRequest = {
   prompt?: string;
   /** Most tokens to generate; default: what the context holds. */
   max_tokens?: number;
-  /** 0 is greedy. Default 0.7. */
-  temperature?: number;
-  /** Default 1 (off). */
-  top_p?: number;
-  /** Default 0 (off). */
-  top_k?: number;
-  /** Default 0 (off). */
-  min_p?: number;
-  /** Default 1 (off). */
-  typical_p?: number;
-  /** Over prompt and answer. Default 1 (off). */
-  repetition_penalty?: number;
-  /** Over the answer. Default 0 (off). */
-  frequency_penalty?: number;
-  /** Over the answer. Default 0 (off). */
-  presence_penalty?: number;
   /** From a token's id, in decimal, to what is added to its logit. */
   logit_bias?: Record<string, number>;
-  /** Default: drawn by the caller. */
-  seed?: number;
   /** Texts that end the answer; they are not part of it. */
   stop?: string[];
   /** Whether each token comes with its log-probability; then steps are read back one by one, with all their logits. */
@@ -187,6 +182,27 @@ export type GenerateRequest = {
   tools?: unknown[];
   /** Further variables of the template, such as `enable_thinking` (vLLM's name). */
   chat_template_kwargs?: Record<string, unknown>;
+  /** Divisor of the logits; at 0 the likeliest token is always chosen. Up to 2, as at OpenAI. Default 0.7. */
+  temperature?: number;
+  /** Number of likeliest tokens to keep. Default 0 (off). */
+  top_k?: number;
+  /**
+   * Probability mass of the likeliest tokens to keep. 0 is a value, as at OpenAI, and keeps the likeliest token
+   * only, as in llama.cpp; other servers refuse it. Default 1 (off).
+   */
+  top_p?: number;
+  /** Probability of the tokens to keep, at least, relative to the likeliest one's. Default 0 (off). */
+  min_p?: number;
+  /** Seed of the random numbers. Default: drawn by the caller. */
+  seed?: number;
+  /** Probability mass of the tokens to keep whose surprise is nearest to the expected one. Default 1 (off). */
+  typical_p?: number;
+  /** Divisor of the logits of tokens in the prompt or the answer. Default 1 (off). */
+  repetition_penalty?: number;
+  /** Subtracted from a token's logit for each time the answer has it. Default 0 (off). */
+  frequency_penalty?: number;
+  /** Subtracted from a token's logit if the answer has it. Default 0 (off). */
+  presence_penalty?: number;
 };
 
 /** Parameters of an inspection. */
@@ -381,12 +397,14 @@ export type Step = {
   logprobs: TokenLogprobs[];
   /** The template has begun the model's thoughts (`<think>`), so that the answer begins within them. */
   in_thoughts: boolean;
-  /** `"prefill"` or `"decode"`. */
-  phase: "prefill" | "decode";
-  /** `"stop"` or `"length"` on the last step. */
-  finish_reason: "stop" | "length" | null;
+  phase: StepPhase;
+  /** Set on the last step. */
+  finish_reason: AnswerEnd | null;
   usage: Usage;
 };
+
+/** The work that a step was. */
+export type StepPhase = "prefill" | "decode";
 
 /** The texts around a model's thoughts. */
 export type ThoughtMarks = {

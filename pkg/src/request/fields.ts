@@ -2,6 +2,7 @@
  * The fields of each request. Unlisted fields are rejected by name: silently ignoring one would give a different answer
  * from the one requested.
  */
+import { SAMPLING_RANGES } from "../core/contract.generated.js";
 import { invalid } from "../core/errors.js";
 
 /** Fields without effect here: they identify the caller, control what a server stores, or are mere optimisations. */
@@ -10,8 +11,7 @@ const WITHOUT_EFFECT = "model signal user metadata store service_tier safety_ide
 const UNUSED =
   "dynatemp_exponent dry_base dry_allowed_length dry_penalty_last_n dry_sequence_breakers mirostat_tau mirostat_eta xtc_threshold";
 const CACHES = "prompt_cache_key prompt_cache_retention cache_prompt cache_salt id_slot";
-const SAMPLING =
-  "max_tokens temperature top_p top_k min_p typical_p repetition_penalty frequency_penalty presence_penalty logit_bias seed stop n";
+const SAMPLING = `${Object.keys(SAMPLING_RANGES).join(" ")} max_tokens logit_bias stop n`;
 const ANSWERS = "return_token_ids response_format structured_outputs logprobs stream stream_options";
 const CHAT =
   "messages max_completion_tokens reasoning_format tools tool_choice parallel_tool_calls top_logprobs continue_final_message chat_template_kwargs";

@@ -5,6 +5,7 @@
 import { invalid } from "../core/errors.js";
 import { checkFields } from "./fields.js";
 import { toFormat } from "./format.js";
+import { SAMPLING_RANGES } from "../core/contract.generated.js";
 import type { ChatCompletionCreateParams, ChatCompletionMessageParam, CompletionCreateParams } from "../api/openai.js";
 import type { AnswerRequest } from "../core/protocol.js";
 import { withParsedCalls } from "../tools/messages.js";
@@ -91,32 +92,30 @@ function copies({ n }: { n?: number | null }, request: AnswerRequest): AnswerReq
   );
 }
 
-/** Ranges of numbers that are passed on unchanged; they match crate/src/engine/request.rs. */
-const RANGES = {
-  temperature: [0, 2],
-  top_p: [0, 1],
-  min_p: [0, 1],
-  typical_p: [0, 1],
-  repetition_penalty: [0.01, 10],
-  frequency_penalty: [-2, 2],
-  presence_penalty: [-2, 2],
-} as const;
+type SamplingField = keyof typeof SAMPLING_RANGES;
+interface Range {
+  min: number;
+  max: number;
+  isInteger: boolean;
+}
+const RANGES = Object.entries(SAMPLING_RANGES) as [SamplingField, Range][];
 
 type SamplingParams = Omit<CompletionCreateParams, "prompt" | "stream" | "logprobs">;
 
 function withSampling(request: AnswerRequest, params: SamplingParams, limit: number | null | undefined): AnswerRequest {
   set(request, "max_tokens", "max_tokens", limit, (n) => Number.isInteger(n) && n >= 1, "an integer of at least 1");
-  for (const [field, [from, to]] of Object.entries(RANGES) as [keyof typeof RANGES, readonly [number, number]][]) {
-    const isWithin = (value: number): boolean => value >= from && value <= to;
-    set(request, field, field, params[field], isWithin, `a number from ${String(from)} to ${String(to)}`);
+  for (const [field, { min, max, isInteger }] of RANGES) {
+    // The core's seed has 32 bits; OpenAI's may have more.
+    if (field === "seed") continue;
+    // Other APIs use -1 for all tokens, which is 0 here.
+    const value = field === "top_k" && params.top_k === -1 ? 0 : params[field];
+    const isWithin = (n: number): boolean => n >= min && n <= max && (!isInteger || Number.isInteger(n));
+    const kind = isInteger ? "an integer" : "a number";
+    set(request, field, field, value, isWithin, `${kind} from ${String(min)} to ${String(max)}`);
   }
-  // Other APIs use -1 for all tokens, which is 0 here.
-  const topK = params.top_k === -1 ? 0 : params.top_k;
-  set(request, "top_k", "top_k", topK, (k) => Number.isInteger(k) && k >= 0 && k < 2 ** 32, "an integer of at least 0");
   const bias = toLogitBias(params.logit_bias);
   if (bias !== undefined) request.logit_bias = bias;
   set(request, "seed", "seed", params.seed, Number.isSafeInteger, "an integer");
-  // The core's seed has 32 bits; OpenAI's may have more.
   if (request.seed !== undefined) request.seed = Number(BigInt.asUintN(32, BigInt(request.seed)));
   const stop = toStop(params.stop);
   if (stop.length > 0) request.stop = stop;

@@ -13,6 +13,7 @@ const CRATES: [(&str, &[&str]); 2] = [
             "error",
             "kv_type",
             "container",
+            "sampling",
             "quant",
             "json",
             "families",

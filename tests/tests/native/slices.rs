@@ -1,6 +1,6 @@
 //! Prompts interrupted between layers: on a slow GPU, and on the CPU.
 
-use hearth::engine::request::Sampling;
+use hearth::engine::request::{Sampling, StepPhase};
 use hearth_modelfile::config::MAX_CHUNK;
 use hearth_modelfile::container::Value;
 use hearth_tests::reference::check_engine;
@@ -51,7 +51,10 @@ fn a_prompt_on_the_cpu_can_be_given_up_between_layers() {
         for _ in 0..steps {
             phases.push(block_on(engine.next()).unwrap().phase);
         }
-        between += phases.iter().filter(|phase| **phase == "prefill").count();
+        between += phases
+            .iter()
+            .filter(|phase| **phase == StepPhase::Prefill)
+            .count();
         engine.cancel();
         assert_eq!(
             greedy(&mut engine, &prompt, 4).unwrap(),
@@ -77,7 +80,7 @@ fn chunks_in_flight_come_to_the_same() {
     let expected = greedy(&mut slow, &prompt, 8).unwrap();
     // The fast device takes chunks as long as there are.
     (fast.start_ids(prompt.clone(), GREEDY, Some(8), &[])).unwrap();
-    let chunks = (1..).find(|_| block_on(fast.next()).unwrap().phase != "prefill");
+    let chunks = (1..).find(|_| block_on(fast.next()).unwrap().phase != StepPhase::Prefill);
     assert_eq!(chunks, Some(prompt.len().div_ceil(MAX_CHUNK)));
     greedy(&mut fast, &[9, 8, 7], 1).unwrap();
     for steps in [1, 2] {
@@ -85,7 +88,7 @@ fn chunks_in_flight_come_to_the_same() {
         fast.start_ids(prompt.clone(), GREEDY, Some(8), &[])
             .unwrap();
         for _ in 0..steps {
-            assert_eq!(block_on(fast.next()).unwrap().phase, "prefill");
+            assert_eq!(block_on(fast.next()).unwrap().phase, StepPhase::Prefill);
         }
         assert_eq!(fast.stats().readbacks - before, steps);
         fast.cancel();

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use crate::engine::draft_policy::DraftPolicy;
 use crate::engine::logprobs::logprobs;
 use crate::engine::request::{
-    CompletionTokensDetails, PromptTokensDetails, Step, StopMatcher, Usage,
+    CompletionTokensDetails, FinishReason, PromptTokensDetails, Step, StepPhase, StopMatcher, Usage,
 };
 use crate::engine::sequence::Sequence;
 use crate::engine::stepper::chunk::Chunk;
@@ -132,13 +132,13 @@ impl Generation {
     pub(crate) async fn advance(&mut self, with: &mut Resources<'_>) -> Result<Step> {
         if self.prefilled < self.prompt.len() {
             if !self.prefill(with).await? {
-                return Ok(self.step("prefill"));
+                return Ok(self.step(StepPhase::Prefill));
             }
         } else {
             self.launch(with).await?;
         }
         match self.chunk {
-            Some(_) => Ok(self.step("decode")),
+            Some(_) => Ok(self.step(StepPhase::Decode)),
             None => self.collect(with).await,
         }
     }
@@ -182,7 +182,7 @@ impl Generation {
 
     /// Awaits the oldest tokens in flight and turns them into text.
     async fn collect(&mut self, with: &mut Resources<'_>) -> Result<Step> {
-        let mut step = self.step("decode");
+        let mut step = self.step(StepPhase::Decode);
         let forced = match &mut self.mode {
             Mode::Lockstep(lockstep) => std::mem::take(&mut lockstep.ready),
             _ => Vec::new(),
@@ -192,7 +192,11 @@ impl Generation {
             if step.finish_reason.is_none() {
                 step.text += &self.finish_text();
                 let is_complete = matches!(&self.mode, Mode::Lockstep(l) if l.is_complete);
-                step.finish_reason = Some(if is_complete { "stop" } else { "length" });
+                step.finish_reason = Some(if is_complete {
+                    FinishReason::Stop
+                } else {
+                    FinishReason::Length
+                });
             }
             step.usage = self.usage();
             return Ok(step);
@@ -244,7 +248,7 @@ impl Generation {
             if with.tokenizer.is_eog(id) {
                 self.generated.push(id);
                 step.text += &self.finish_text();
-                step.finish_reason = Some("stop");
+                step.finish_reason = Some(FinishReason::Stop);
                 break;
             }
             self.generated.push(id);
@@ -253,12 +257,12 @@ impl Generation {
             let (shown, stopped) = self.stop.push(&self.stream.push(id));
             step.text += &shown;
             if stopped {
-                step.finish_reason = Some("stop");
+                step.finish_reason = Some(FinishReason::Stop);
                 break;
             }
             if self.generated.len() == self.max_tokens {
                 step.text += &self.finish_text();
-                step.finish_reason = Some("length");
+                step.finish_reason = Some(FinishReason::Length);
                 break;
             }
         }
@@ -289,7 +293,7 @@ impl Generation {
         }
     }
 
-    fn step(&self, phase: &'static str) -> Step {
+    fn step(&self, phase: StepPhase) -> Step {
         Step {
             text: String::new(),
             ids: Vec::new(),

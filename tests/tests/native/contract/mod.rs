@@ -46,6 +46,7 @@ fn typescript_has_the_types_of_rust() {
     let path = root().join("pkg/src/core/contract.generated.ts");
     let written = [
         HEADER.to_owned(),
+        types::ranges(),
         types::declarations(),
         classes::declarations(),
     ]

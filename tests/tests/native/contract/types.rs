@@ -13,6 +13,7 @@ use hearth::engine::request::{Request, Step};
 use hearth::load::Progress;
 use hearth_grammar::Format;
 use hearth_modelfile::budget::Report;
+use hearth_modelfile::sampling::SAMPLING_PARAMS;
 use ts_rs::{Config, TS, TypeVisitor};
 
 use super::comment;
@@ -40,6 +41,23 @@ pub fn declarations() -> String {
     found.visit::<Report>();
     let texts: Vec<_> = found.texts.into_values().collect();
     texts.join("\n")
+}
+
+/// Returns the ranges of the sampling parameters as a constant: the one value in the file, which TypeScript checks
+/// requests with.
+pub fn ranges() -> String {
+    let mut out =
+        "/** Range of each sampling parameter. */\nexport const SAMPLING_RANGES = {\n".to_owned();
+    for param in SAMPLING_PARAMS {
+        // (the shortest text of a float of 32 bits)
+        let [min, max] = [param.min, param.max].map(|bound| match param.is_integer {
+            true => bound.to_string(),
+            false => (bound as f32).to_string(),
+        });
+        let (name, is_integer) = (param.name, param.is_integer);
+        out += &format!("  {name}: {{ min: {min}, max: {max}, isInteger: {is_integer} }},\n");
+    }
+    out + "} as const;\n"
 }
 
 struct Declarations {
