@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::kv_type::KvType;
 use crate::layer_spec::LayerSpec;
 use crate::quant::block_format;
+use crate::sampling::AdvisedSampling;
 use crate::weight_requests;
 
 /// Everything that the header reveals.
@@ -32,6 +33,8 @@ pub struct Report {
     pub tensor_bytes: u64,
     /// The context that the model was trained for.
     pub n_ctx_train: Option<u64>,
+    /// Sampling that its makers advise, if the file says.
+    pub sampling: Option<AdvisedSampling>,
     /// Whether the model can be run, and with which resources; or why not.
     #[serde(flatten)]
     pub run: Runs,
@@ -179,6 +182,7 @@ pub fn inspect(gguf: &Gguf, options: InspectOptions<'_>) -> Report {
         license: text("general.license"),
         parameters: quants.values().map(|quant| quant.parameters).sum(),
         tensor_bytes: quants.values().map(|quant| quant.bytes).sum(),
+        sampling: AdvisedSampling::from_metadata(meta),
         n_ctx_train: n_ctx_train.ok().flatten().map(u64::from),
         architecture,
         quants,

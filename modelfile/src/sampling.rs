@@ -1,4 +1,8 @@
-//! Sampling parameters: their one declaration.
+//! Sampling parameters: their one declaration, and the values that a model's files advise.
+
+use serde::Serialize;
+
+use crate::container::{Metadata, Value};
 
 /// A sampling parameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,9 +87,127 @@ pub fn sampling_param(name: &str) -> Option<&'static SamplingParam> {
     SAMPLING_PARAMS.iter().find(|param| param.name == name)
 }
 
+/// Sampling that a model's makers advise, as far as its files say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", ts(optional_fields))]
+pub struct AdvisedSampling {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub typical_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repetition_penalty: Option<f64>,
+}
+
+/// Keys of the advice: llama.cpp's, which its converter fills from `generation_config.json`, and one that it lacks.
+pub(crate) const ADVICE_KEYS: [(&str, &str); 6] = [
+    ("temperature", "general.sampling.temp"),
+    ("top_k", "general.sampling.top_k"),
+    ("top_p", "general.sampling.top_p"),
+    ("min_p", "general.sampling.min_p"),
+    ("typical_p", "hearth.sampling.typical_p"),
+    ("repetition_penalty", "general.sampling.penalty_repeat"),
+];
+
+impl AdvisedSampling {
+    /// Reads the advice of a model; `None` if it gives none.
+    ///
+    /// Values of another type or out of range are left out, not errors: a model runs without advice, and its other
+    /// values still hold. A negative `top_k` means all tokens, as in llama.cpp and vLLM.
+    pub fn from_metadata(metadata: &Metadata) -> Option<Self> {
+        let value = |name: &str| -> Option<f64> {
+            let (_, key) = ADVICE_KEYS.iter().find(|(param, _)| *param == name)?;
+            let value = metadata.get(key)?.number()?;
+            let value = match name {
+                "top_k" => value.max(0.0),
+                _ => value,
+            };
+            sampling_param(name)?.allows(value).then_some(value)
+        };
+        let advice = Self {
+            temperature: value("temperature"),
+            top_k: value("top_k").map(|k| k as u32),
+            top_p: value("top_p"),
+            min_p: value("min_p"),
+            typical_p: value("typical_p"),
+            repetition_penalty: value("repetition_penalty"),
+        };
+        (advice != Self::default()).then_some(advice)
+    }
+}
+
+impl Value {
+    /// Returns a number of any type. A float of 32 bits becomes the shortest decimal fraction that rounds to it: files
+    /// say 0.95, not 0.949999988.
+    fn number(&self) -> Option<f64> {
+        Some(match *self {
+            Value::F32(x) => x.to_string().parse().ok()?,
+            Value::F64(x) => x,
+            _ => self.integer()? as f64,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn advice(entries: &[(&str, Value)]) -> Option<AdvisedSampling> {
+        let mut metadata = Metadata::default();
+        for (key, value) in entries {
+            metadata.insert(format!("general.sampling.{key}"), value.clone());
+        }
+        AdvisedSampling::from_metadata(&metadata)
+    }
+
+    #[test]
+    fn advice_has_the_numbers_that_its_author_wrote() {
+        let found = advice(&[
+            ("temp", Value::F32(0.6)),
+            ("top_k", Value::I32(20)),
+            ("top_p", Value::F32(0.95)),
+            ("min_p", Value::F64(0.05)),
+            ("penalty_repeat", Value::F32(1.05)),
+        ]);
+        let wanted = AdvisedSampling {
+            temperature: Some(0.6),
+            top_k: Some(20),
+            top_p: Some(0.95),
+            min_p: Some(0.05),
+            typical_p: None,
+            repetition_penalty: Some(1.05),
+        };
+        assert_eq!(found, Some(wanted));
+        let json = serde_json::to_string(&wanted).unwrap();
+        assert!(
+            json.starts_with(r#"{"temperature":0.6,"top_k":20,"top_p":0.95"#),
+            "{json}"
+        );
+        assert!(!json.contains("typical_p"), "{json}");
+    }
+
+    #[test]
+    fn advice_out_of_range_is_left_out() {
+        let bad = [
+            ("temp", Value::F32(f32::NAN)),
+            ("top_k", Value::F32(0.5)),
+            ("top_p", Value::F32(1.5)),
+            ("min_p", Value::String("0.1".into())),
+            ("penalty_repeat", Value::F32(0.0)),
+        ];
+        assert_eq!(advice(&bad), None);
+        assert_eq!(advice(&[]), None);
+        let found = advice(&[bad[2].clone(), ("temp", Value::U32(1))]).unwrap();
+        assert_eq!((found.temperature, found.top_p), (Some(1.0), None));
+        assert_eq!(advice(&[("top_k", Value::I32(-1))]).unwrap().top_k, Some(0));
+    }
 
     #[test]
     fn words_follow_one_another() {

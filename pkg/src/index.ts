@@ -17,6 +17,7 @@ export type { Backend, BackendModel, BackendOptions, Capabilities, LocalEngine, 
 export type { Diagnostics } from "./fit/diagnostics.js";
 export type { CacheMode, DeviceChoice, DownloadOptions, LoadProgress, Notice } from "./core/protocol.js";
 export type {
+  AdvisedSampling,
   AnswerEnd,
   Arithmetic,
   Budget,

@@ -21,6 +21,12 @@ describe("Engine.create", () => {
     expect(phases.at(-1)).toEqual({ phase: "ready", loaded: FILE.length, total: FILE.length });
   });
 
+  it("tells what the model's files advise", async () => {
+    expect((await create()).model.sampling).toBeNull();
+    fake.sampling = { temperature: 0.6, top_k: 20 };
+    expect((await create()).model.sampling).toEqual({ temperature: 0.6, top_k: 20 });
+  });
+
   it("loads a ReadableStream and a URL", async () => {
     const stream = new Blob([FILE]).stream();
     expect((await create({ model: stream })).model.weight_bytes).toBe(FILE.length);

@@ -57,6 +57,7 @@ export const MODEL: ModelInfo = {
   kv_type: "f16",
   tool_style: null,
   thought_marks: null,
+  sampling: null,
   quants: { Q4_1: 211, F32: 61 },
 };
 

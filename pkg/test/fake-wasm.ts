@@ -6,6 +6,7 @@
  * during the answer), or `!echo TEXT` (answers TEXT).
  */
 import type {
+  AdvisedSampling,
   DeviceInfo,
   DeviceOptions,
   DeviceTuning,
@@ -48,6 +49,8 @@ const AT_FIRST = {
   isBroken: false,
   inspectorsFreed: 0,
   toolStyle: null as ToolStyle | null,
+  /** Sampling that the model's files advise. */
+  sampling: null as AdvisedSampling | null,
   /** Makes the answer begin inside the model's thoughts. */
   inThoughts: false,
   /** Last request received. */
@@ -192,6 +195,7 @@ function unsupported(parameters: number): ModelReport {
     quants: {},
     tensor_bytes: 0,
     n_ctx_train: null,
+    sampling: null,
     unsupported: { code: "unsupported_architecture", message: "fake", hint: "" },
   };
 }
@@ -248,7 +252,8 @@ export class Engine implements WasmEngine {
   ) {}
 
   info(): ModelInfo {
-    return { ...MODEL, n_ctx: this.contextSize, weight_bytes: this.bytes, tool_style: fake.toolStyle };
+    const { toolStyle: tool_style, sampling } = fake;
+    return { ...MODEL, n_ctx: this.contextSize, weight_bytes: this.bytes, tool_style, sampling };
   }
 
   vocabulary(): WasmTokens {

@@ -20,6 +20,7 @@ function report(quants: ModelReport["quants"] = { F16: { tensors: 1, parameters:
     quants,
     tensor_bytes: bytes,
     n_ctx_train: 8192,
+    sampling: null,
     budget: {
       config: { n_layers: 16 } as NonNullable<ModelReport["budget"]>["config"],
       n_ctx: 4096,

@@ -38,8 +38,8 @@ export class Inspector extends FakeInspector {
   override push(chunk: Uint8Array): ModelReport | null {
     const report = super.push(chunk);
     if (report === null) return null;
-    const { format, architecture, license, tensor_bytes } = report;
-    const rest = { format, architecture, license, tensor_bytes, budget: BUDGET };
+    const { format, architecture, license, tensor_bytes, sampling } = report;
+    const rest = { format, architecture, license, tensor_bytes, sampling, budget: BUDGET };
     const quants = { Q4_K: { tensors: 112, parameters: 1e9, bytes: 5.6e8 } };
     return { ...rest, name: "Fake 1B", parameters: 1.24e9, n_ctx_train: 131072, quants };
   }

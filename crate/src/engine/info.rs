@@ -8,6 +8,7 @@ use crate::model::Transformer;
 use crate::ops::KvType;
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::Gguf;
+use hearth_modelfile::sampling::AdvisedSampling;
 use hearth_modelfile::text::template::{ChatTemplate, ThoughtMarks, ToolStyle};
 
 /// Describes the loaded model.
@@ -30,6 +31,8 @@ pub struct ModelInfo {
     pub tool_style: Option<ToolStyle>,
     /// Texts around the model's thoughts, if its chat template mentions thoughts.
     pub thought_marks: Option<ThoughtMarks>,
+    /// Sampling that the model's makers advise, if its files say; requests do not take it by themselves.
+    pub sampling: Option<AdvisedSampling>,
     /// Number of tensors by storage type in the file.
     pub quants: BTreeMap<String, usize>,
 }
@@ -49,6 +52,7 @@ impl ModelInfo {
                 .map(|tensor| tensor.shape.iter().product::<u64>())
                 .sum(),
             weight_bytes: model.weight_bytes,
+            sampling: AdvisedSampling::from_metadata(&gguf.metadata),
             kv_bytes: model.config.kv_bytes(model.n_ctx, model.kv),
             quants,
             config: model.config.clone(),

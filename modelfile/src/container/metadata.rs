@@ -113,7 +113,7 @@ impl Array {
 
 impl Value {
     /// Returns the value as an integer, if it is one.
-    fn integer(&self) -> Option<i128> {
+    pub(crate) fn integer(&self) -> Option<i128> {
         Some(match *self {
             Value::U8(x) => x.into(),
             Value::I8(x) => x.into(),

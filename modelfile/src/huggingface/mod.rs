@@ -7,6 +7,7 @@
 
 mod config;
 mod rope;
+mod sampling;
 mod tensors;
 mod tokenizer;
 
@@ -62,6 +63,7 @@ pub fn convert(texts: &Texts, tensors: Vec<TensorInfo>) -> Result<(Metadata, Vec
         tokenizer_config: &tokenizer_config,
     };
     tokenizer::convert(&tokenizer, &ends, &mut metadata)?;
+    sampling::convert(&generation_config, &mut metadata);
     let template = texts.get("chat_template.jinja").cloned();
     let template = template.or_else(|| tokenizer_config.template());
     if let Some(template) = template {

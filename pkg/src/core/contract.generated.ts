@@ -24,6 +24,19 @@ export const SAMPLING_RANGES = {
   presence_penalty: { min: -2, max: 2, isInteger: false },
 } as const;
 
+/** Sampling that a model's makers advise, as far as its files say. */
+export type AdvisedSampling = {
+  temperature?: number;
+  top_k?: number;
+  top_p?: number;
+  min_p?: number;
+  typical_p?: number;
+  repetition_penalty?: number;
+};
+
+/** Reasons why an answer ends. */
+export type AnswerEnd = "stop" | "length";
+
 /** The required format of an answer. */
 export type AnswerFormat = { json_schema: unknown } | { grammar: string } | { regex: string } | { choice: string[] };
 
@@ -323,6 +336,8 @@ export type ModelInfo = {
   tool_style: ToolStyle | null;
   /** Texts around the model's thoughts, if its chat template mentions thoughts. */
   thought_marks: ThoughtMarks | null;
+  /** Sampling that the model's makers advise, if its files say; requests do not take it by themselves. */
+  sampling: AdvisedSampling | null;
   /** Number of tensors by storage type in the file. */
   quants: Record<string, number>;
   architecture: string;
@@ -367,6 +382,8 @@ export type ModelReport = {
   tensor_bytes: number;
   /** The context that the model was trained for. */
   n_ctx_train: number | null;
+  /** Sampling that its makers advise, if the file says. */
+  sampling: AdvisedSampling | null;
 } & OneOf<{ budget: Budget } | { unsupported: { code: CoreErrorCode; message: string; hint: string } }>;
 
 /** Methods that turn a text's hidden states into one embedding. */

@@ -6,6 +6,7 @@ use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::Value;
 use hearth_modelfile::container::writer::GgufWriter;
 use hearth_modelfile::files::folder;
+use hearth_modelfile::sampling::AdvisedSampling;
 use hearth_tests::{On, TinyFile, exact, golden_bytes, goldens, header, load_file_with, open};
 
 fn report(file: &str, options: InspectOptions<'_>) -> Report {
@@ -100,6 +101,12 @@ fn a_folder_has_a_report_too() {
     );
     assert_eq!(report.tensor_bytes, 4 * report.parameters);
     assert!(matches!(report.run, Runs::Budget(_)));
+    let advice = AdvisedSampling {
+        temperature: Some(0.7),
+        top_p: Some(0.8),
+        ..Default::default()
+    };
+    assert_eq!(report.sampling, Some(advice));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 import { computed } from "@preact/signals";
 import { DEFAULT_MODEL, entryOf } from "../models/catalog.js";
 import { params } from "../params.js";
-import { model, modelName } from "./model.js";
+import { backend, model, modelName } from "./model.js";
 import { change, settings } from "./settings.js";
 
 /** Sampling fields of a request; absent ones take the engine's defaults. */
@@ -18,7 +18,7 @@ export interface Sampling {
 
 export type PresetName = "own" | "precise" | "balanced" | "creative";
 
-/** Values of each preset; the model's own sends nothing but what the list of models knows. */
+/** Values of each preset; the model's own sends nothing but what its makers recommend. */
 export const PRESETS: Record<PresetName, Partial<Sampling>> = {
   own: {},
   precise: { temperature: 0.2, top_p: 0.9, top_k: 0, min_p: 0, repetition_penalty: 1, max_tokens: 0 },
@@ -35,8 +35,10 @@ const subject = computed((): string => {
 
 /** Values that the visitor has set for this model. */
 export const sampling = computed((): Partial<Sampling> => settings.value.samplings[subject.value] ?? {});
-/** Values that the model's makers recommend, where they are known here. */
-export const advised = computed((): Partial<Sampling> => entryOf(subject.value)?.sampling ?? {});
+/** Values that the model's makers recommend: those in the running model's files, or else those in the list of models. */
+export const advised = computed(
+  (): Partial<Sampling> => backend.value?.local?.model.sampling ?? entryOf(subject.value)?.sampling ?? {},
+);
 
 export function setSampling(values: Partial<Sampling>): void {
   change({ samplings: { ...settings.value.samplings, [subject.value]: values } });
