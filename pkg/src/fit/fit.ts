@@ -118,11 +118,10 @@ export function judge(report: ModelReport, has: Fit["has"], room: Room = roomOf(
   if (budget === undefined) {
     return { ...fit, verdict: "does_not_fit", evidence: null, reasons: [unsupported.message] };
   }
-  const { memory, n_ctx, config } = budget;
+  const { memory, n_ctx } = budget;
   const perPosition = memory.kv / n_ctx;
-  const layers = 2 * config.n_layers;
-  if (has.binding !== null && memory.kv / layers > has.binding) {
-    fit.reasons.push(`the KV cache of a layer takes ${mib(memory.kv / layers)} and the GPU binds ${mib(has.binding)}`);
+  if (has.binding !== null && memory.kv_binding > has.binding) {
+    fit.reasons.push(`the KV cache of a layer takes ${mib(memory.kv_binding)} and the GPU binds ${mib(has.binding)}`);
   }
   const isBound = fit.reasons.length > 0;
   const isFull = room.most !== null && memory.total > room.most;
@@ -142,7 +141,7 @@ export function judge(report: ModelReport, has: Fit["has"], room: Room = roomOf(
     const positions = Math.min(
       n_ctx,
       Math.floor((limit - weights - memory.scratch) / perPosition),
-      has.binding === null ? n_ctx : Math.floor((has.binding * layers) / perPosition),
+      has.binding === null ? n_ctx : Math.floor((has.binding * n_ctx) / memory.kv_binding),
     );
     if (positions < Math.min(SMALLEST_CONTEXT, n_ctx)) continue;
     if (quantize !== undefined) fit.changes.quantize = quantize;
