@@ -12,7 +12,7 @@ use crate::ops::{KvType, Ops, Tuning, pool};
 use crate::weights::plan::LoadPlan;
 use crate::weights::writer::TensorWriter;
 use hearth_modelfile::config::ModelConfig;
-use hearth_modelfile::container::{Gguf, Parsed};
+use hearth_modelfile::container::{ModelHeader, Parsed, gguf};
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::files::Files;
 use hearth_modelfile::quant::quantize::{Quantize, kept_bytes};
@@ -76,7 +76,7 @@ enum Stage {
 }
 
 struct Weights {
-    gguf: Gguf,
+    gguf: ModelHeader,
     config: ModelConfig,
     n_ctx: usize,
     kv: KvType,
@@ -160,7 +160,7 @@ impl Loader {
                 {
                     return Ok(());
                 }
-                match Gguf::parse(prefix, self.options.total_bytes)? {
+                match gguf::parse(prefix, self.options.total_bytes)? {
                     Parsed::NeedMore { at_least } => {
                         *parse_at = at_least;
                         Ok(())
@@ -186,7 +186,7 @@ impl Loader {
     pub async fn finish(mut self) -> Result<Engine> {
         if let Stage::Header { prefix, .. } = &self.stage {
             // Says what is wrong, now that this is known to be all.
-            Gguf::parse(prefix, Some(prefix.len() as u64))?;
+            gguf::parse(prefix, Some(prefix.len() as u64))?;
             self.options.total_bytes = Some(self.offset);
             self.push(&[]).await?;
         }
@@ -221,7 +221,7 @@ impl Loader {
 }
 
 impl Weights {
-    fn new(device: &Device, gguf: Gguf, options: LoadOptions) -> Result<Self> {
+    fn new(device: &Device, gguf: ModelHeader, options: LoadOptions) -> Result<Self> {
         let config = ModelConfig::from_gguf(&gguf)?;
         let kv = options.kv_type.unwrap_or(match device.is_gpu() {
             // (a text that is embedded is short, and its keys are read once)

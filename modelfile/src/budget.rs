@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::config::{DRAFT_ROWS, ModelConfig};
-use crate::container::{GgmlType, Gguf};
+use crate::container::{Container, GgmlType, ModelHeader};
 use crate::error::Error;
 use crate::kv_type::KvType;
 use crate::layer_spec::LayerSpec;
@@ -20,7 +20,7 @@ use crate::weight_requests;
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "typescript", ts(rename = "ModelReport"))]
 pub struct Report {
-    pub format: FileFormat,
+    pub format: Container,
     pub architecture: String,
     pub name: String,
     /// The licence that the file states, if any.
@@ -38,15 +38,6 @@ pub struct Report {
     /// Whether the model can be run, and with which resources; or why not.
     #[serde(flatten)]
     pub run: Runs,
-}
-
-/// Formats of a model's weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-#[serde(rename_all = "lowercase")]
-pub enum FileFormat {
-    Gguf,
-    Safetensors,
 }
 
 /// The part of a model that is stored in one type.
@@ -151,7 +142,7 @@ pub struct InspectOptions<'a> {
 }
 
 /// Reports on a file's header.
-pub fn inspect(gguf: &Gguf, options: InspectOptions<'_>) -> Report {
+pub fn inspect(gguf: &ModelHeader, options: InspectOptions<'_>) -> Report {
     let meta = &gguf.metadata;
     let text = |key: &str| meta.opt_str(key).ok().flatten().map(str::to_owned);
     let architecture = text("general.architecture").unwrap_or_default();
@@ -172,12 +163,7 @@ pub fn inspect(gguf: &Gguf, options: InspectOptions<'_>) -> Report {
     };
     let n_ctx_train = meta.opt_u32(&format!("{architecture}.context_length"));
     Report {
-        // (only safetensors have no version)
-        format: if gguf.version == 0 {
-            FileFormat::Safetensors
-        } else {
-            FileFormat::Gguf
-        },
+        format: gguf.container,
         name: text("general.name").unwrap_or_default(),
         license: text("general.license"),
         parameters: quants.values().map(|quant| quant.parameters).sum(),
@@ -194,7 +180,7 @@ fn elements(cols: u64, rows: u64) -> u64 {
     cols.saturating_mul(rows)
 }
 
-fn budget(gguf: &Gguf, options: InspectOptions<'_>) -> Result<Budget, Error> {
+fn budget(gguf: &ModelHeader, options: InspectOptions<'_>) -> Result<Budget, Error> {
     let config = ModelConfig::from_gguf(gguf)?;
     let c = &config;
     let n_ctx = c.context(options.context_size);
@@ -281,7 +267,7 @@ fn device_bytes(dtype: GgmlType, name: &str, cols: usize, rows: usize) -> Result
 
 /// Checks whether the device can run the model.
 fn verdict(
-    gguf: &Gguf,
+    gguf: &ModelHeader,
     c: &ModelConfig,
     n_ctx: usize,
     kv_type: KvType,

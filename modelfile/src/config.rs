@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::container::{Gguf, Metadata, Value};
+use crate::container::{Metadata, ModelHeader, Value};
 use crate::error::{Error, Result};
 use crate::families::{ModelSpec, Pooling, PostNorm, Sliding, family};
 use crate::kv_type::KvType;
@@ -100,7 +100,7 @@ impl ModelConfig {
     ///
     /// # Errors
     /// [`Error::UnsupportedArchitecture`], or [`Error::Metadata`] naming the key.
-    pub fn from_gguf(gguf: &Gguf) -> Result<Self> {
+    pub fn from_gguf(gguf: &ModelHeader) -> Result<Self> {
         let meta = &gguf.metadata;
         let architecture = meta.str("general.architecture")?;
         let spec = family(architecture)?;
@@ -399,7 +399,7 @@ fn in_range(key: &str, found: usize, max: usize) -> Result<usize> {
 }
 
 /// Reads the pooling method of an embedding model from the metadata.
-fn pooling(gguf: &Gguf, spec: &ModelSpec) -> Result<Option<Pooling>> {
+fn pooling(gguf: &ModelHeader, spec: &ModelSpec) -> Result<Option<Pooling>> {
     let key = format!("{}.pooling_type", spec.name);
     let default = (!spec.causal).then_some(Pooling::Mean);
     match gguf.metadata.opt_u32(&key)? {
@@ -416,7 +416,7 @@ fn pooling(gguf: &Gguf, spec: &ModelSpec) -> Result<Option<Pooling>> {
 }
 
 /// Returns the layers that slide: as the family defines, or by the period in the metadata.
-fn sliding(gguf: &Gguf, spec: &ModelSpec) -> Result<Sliding> {
+fn sliding(gguf: &ModelHeader, spec: &ModelSpec) -> Result<Sliding> {
     let key = format!("{}.attention.sliding_window_pattern", spec.name);
     match (spec.sliding, gguf.metadata.get(&key)) {
         (Sliding::AllBut(_), Some(Value::U32(period))) if *period > 0 => {

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use crate::container::Gguf;
+use crate::container::ModelHeader;
 use crate::error::{Error, Result};
 
 /// Rotation in one kind of layer.
@@ -95,7 +95,7 @@ impl Scaling {
     ///
     /// # Errors
     /// [`Error::Metadata`] for an unknown kind of scaling.
-    pub fn of(gguf: &Gguf, architecture: &str, rounds: bool) -> Result<Self> {
+    pub fn of(gguf: &ModelHeader, architecture: &str, rounds: bool) -> Result<Self> {
         let meta = &gguf.metadata;
         let key = |name: &str| format!("{architecture}.rope.scaling.{name}");
         let at_least = |least: f32, name: &str, default: f32| -> Result<f32> {

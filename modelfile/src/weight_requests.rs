@@ -1,13 +1,13 @@
 //! The tensors that a model requests from its file.
 
 use crate::config::ModelConfig;
-use crate::container::Gguf;
+use crate::container::ModelHeader;
 use crate::families::names::{bias_of, of_expert, of_layer};
 use crate::families::{PostNorm, QkNorm};
 use crate::layer_spec::FeedForwardKind;
 
 /// A matrix: the tensors that provide its rows, each with its number of rows, and its columns.
-pub struct MatrixNames {
+pub struct WeightRequest {
     pub parts: Vec<(String, usize)>,
     pub cols: usize,
     /// Number of experts whose rows it has; 1 for all other matrices.
@@ -17,15 +17,15 @@ pub struct MatrixNames {
 }
 
 /// Returns the tensors of a model: matrices for the device, and small vectors.
-pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) {
+pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<String>) {
     let names = c.spec.names;
-    let matrix = |parts: Vec<(String, usize)>, cols: usize| MatrixNames {
+    let matrix = |parts: Vec<(String, usize)>, cols: usize| WeightRequest {
         parts,
         cols,
         experts: 1,
         exact: false,
     };
-    let exact = |matrix: MatrixNames| MatrixNames {
+    let exact = |matrix: WeightRequest| WeightRequest {
         exact: true,
         ..matrix
     };
@@ -51,7 +51,7 @@ pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) 
         matrices.push(matrix(one(names.o_proj, c.d_model), q));
         if layer.feed_forward == FeedForwardKind::Experts {
             let experts = c.n_experts;
-            let of_all = |name: &str, rows: usize, cols: usize| MatrixNames {
+            let of_all = |name: &str, rows: usize, cols: usize| WeightRequest {
                 parts: match gguf.tensor(&of_layer(name, i)) {
                     None => (0..experts)
                         .map(|expert| (of_expert(&of_layer(name, i), expert), rows))
@@ -80,7 +80,7 @@ pub fn tensors(gguf: &Gguf, c: &ModelConfig) -> (Vec<MatrixNames>, Vec<String>) 
 }
 
 /// Returns the vectors of a model: those that its family has, and those that only some files have.
-fn vectors(gguf: &Gguf, c: &ModelConfig) -> Vec<String> {
+fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
     let names = c.spec.names;
     let mut all = Vec::new();
     if c.spec.causal {

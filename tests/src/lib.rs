@@ -17,7 +17,7 @@ use hearth::engine::request::{Sampling, Usage};
 use hearth::ops::KvType;
 use hearth::{Device, Engine, LoadOptions, Loader, Result};
 use hearth_modelfile::container::writer::GgufWriter;
-use hearth_modelfile::container::{Gguf, Metadata, Parsed, Value};
+use hearth_modelfile::container::{Metadata, ModelHeader, Parsed, Value, gguf};
 use hearth_modelfile::text::template::Message;
 
 pub use device::{On, open, open_measured};
@@ -38,8 +38,8 @@ pub fn golden_bytes(name: &str) -> Vec<u8> {
 }
 
 /// Parses the header of a whole GGUF file.
-pub fn header(bytes: &[u8]) -> Gguf {
-    match Gguf::parse(bytes, Some(bytes.len() as u64)) {
+pub fn header(bytes: &[u8]) -> ModelHeader {
+    match gguf::parse(bytes, Some(bytes.len() as u64)) {
         Ok(Parsed::Header(gguf)) => gguf,
         other => panic!("no header: {other:?}"),
     }

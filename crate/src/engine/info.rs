@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::model::Transformer;
 use crate::ops::KvType;
 use hearth_modelfile::config::ModelConfig;
-use hearth_modelfile::container::Gguf;
+use hearth_modelfile::container::ModelHeader;
 use hearth_modelfile::sampling::AdvisedSampling;
 use hearth_modelfile::text::template::{ChatTemplate, ThoughtMarks, ToolStyle};
 
@@ -38,7 +38,7 @@ pub struct ModelInfo {
 }
 
 impl ModelInfo {
-    pub(crate) fn new(model: &Transformer, template: &ChatTemplate, gguf: &Gguf) -> Self {
+    pub(crate) fn new(model: &Transformer, template: &ChatTemplate, gguf: &ModelHeader) -> Self {
         let mut quants = BTreeMap::new();
         for tensor in &gguf.tensors {
             *quants.entry(tensor.dtype.name().to_owned()).or_insert(0) += 1;

@@ -31,7 +31,7 @@ use crate::engine::request::{Sampling, Step};
 use crate::engine::sequence::Sequence;
 use crate::engine::stepper::Stepper;
 use crate::model::Transformer;
-use hearth_modelfile::container::Gguf;
+use hearth_modelfile::container::ModelHeader;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::text::template::ChatTemplate;
 use hearth_modelfile::text::tokenizer::Tokenizer;
@@ -58,7 +58,7 @@ impl Engine {
         model: Transformer,
         tokenizer: Tokenizer,
         template: ChatTemplate,
-        gguf: &Gguf,
+        gguf: &ModelHeader,
         drafts: Drafts,
     ) -> Result<Self> {
         let info = ModelInfo::new(&model, &template, gguf);

@@ -5,7 +5,7 @@ use wasm_bindgen::prelude::*;
 use super::{Thrown, from_js, to_js};
 use crate::boundary::InspectorOptions;
 use hearth_modelfile::budget::inspect;
-use hearth_modelfile::container::{Gguf, Parsed};
+use hearth_modelfile::container::{ModelHeader, Parsed, gguf};
 use hearth_modelfile::error::Error;
 use hearth_modelfile::files::Files as CoreFiles;
 
@@ -42,7 +42,7 @@ impl Inspector {
         if (self.prefix.len() as u64) < self.wanted && !all {
             return Ok(JsValue::NULL);
         }
-        match Gguf::parse(&self.prefix, self.total)? {
+        match gguf::parse(&self.prefix, self.total)? {
             Parsed::NeedMore { at_least } => {
                 self.wanted = at_least;
                 Ok(JsValue::NULL)
@@ -55,7 +55,7 @@ impl Inspector {
     #[wasm_bindgen(unchecked_return_type = "ModelReport")]
     pub fn finish(&mut self) -> Result<JsValue, Thrown> {
         let length = self.prefix.len() as u64;
-        match Gguf::parse(&self.prefix, Some(length))? {
+        match gguf::parse(&self.prefix, Some(length))? {
             Parsed::Header(gguf) => to_js(&inspect(&gguf, self.options.without_device())),
             Parsed::NeedMore { at_least } => Err(Error::Truncated {
                 what: "the header".into(),

@@ -7,7 +7,7 @@ use crate::ops::pool::Pooled;
 use crate::ops::{Ops, Scaling, Weight, WeightPart};
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::quant::Packing;
-use hearth_modelfile::weight_requests::MatrixNames;
+use hearth_modelfile::weight_requests::WeightRequest;
 
 /// A range of rows of a matrix.
 #[derive(Clone, Copy)]
@@ -92,7 +92,7 @@ impl WeightBuilder {
     /// exceeds `binding` bytes, and no expert is split between two.
     pub fn alloc(
         ops: &Ops,
-        names: &MatrixNames,
+        names: &WeightRequest,
         ranges: &[(Packing, usize)],
         binding: u64,
     ) -> Result<Self> {

@@ -6,11 +6,11 @@ use crate::ops::Ops;
 use crate::ops::projection::packing::kernel_block;
 use crate::weights::builder::WeightBuilder;
 use hearth_modelfile::config::ModelConfig;
-use hearth_modelfile::container::{GgmlType, Gguf, Range, TensorInfo};
+use hearth_modelfile::container::{GgmlType, ModelHeader, Range, TensorInfo};
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::quant::block_format;
 use hearth_modelfile::quant::quantize::Quantize;
-use hearth_modelfile::weight_requests::{self, MatrixNames};
+use hearth_modelfile::weight_requests::{self, WeightRequest};
 
 /// A tensor that will be read, with its destination.
 pub struct PlannedRead {
@@ -88,7 +88,7 @@ impl LoadPlan {
     /// # Errors
     /// A missing tensor, a wrong shape, an unsupported storage type.
     pub fn new(
-        gguf: &Gguf,
+        gguf: &ModelHeader,
         config: &ModelConfig,
         ops: &Ops,
         binding: u64,
@@ -150,7 +150,7 @@ impl LoadPlan {
         &mut self,
         all: &Tensors,
         ops: &Ops,
-        names: &MatrixNames,
+        names: &WeightRequest,
         binding: u64,
         quantize: Option<Quantize>,
     ) -> Result<()> {

@@ -10,10 +10,14 @@
 //!
 //! Source: `docs/gguf.md` of ggml and `ggml/src/gguf.cpp` of llama.cpp.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::arrangement::Arrangement;
 use super::ggml_type::GgmlType;
+use super::header::{Container, ModelHeader, Parsed, TensorInfo};
+use super::limits::{
+    MAX_ALIGNMENT, MAX_DIMS, MAX_HEADER_BYTES, MAX_KEY, MAX_METADATA, MAX_TENSORS,
+};
 use super::metadata::Metadata;
 use super::reader::{Read, Reader, Stop, bad};
 use super::sniff;
@@ -23,25 +27,6 @@ use crate::error::{Error, Result};
 pub const MAGIC: [u8; 4] = *b"GGUF";
 /// Alignment of tensor data if the file has no `general.alignment`.
 pub const DEFAULT_ALIGNMENT: u64 = 32;
-/// Largest header read, in bytes. A tokenizer of 256k entries takes about 10 MB.
-pub const MAX_HEADER_BYTES: u64 = 64 << 20;
-/// Largest number of tensors.
-pub const MAX_TENSORS: u64 = 65_536;
-/// Largest number of metadata pairs.
-pub const MAX_METADATA: u64 = 65_536;
-/// Largest metadata string, in bytes.
-pub const MAX_STRING: u64 = 16 << 20;
-/// Largest metadata key or tensor name, in bytes.
-pub const MAX_KEY: u64 = 65_535;
-/// Largest number of elements in one metadata array.
-pub const MAX_ARRAY: u64 = 4 << 20;
-/// Maximum nesting depth of metadata arrays.
-pub const MAX_ARRAY_DEPTH: u32 = 4;
-/// Largest number of dimensions of a tensor.
-pub const MAX_DIMS: u32 = 4;
-/// Largest `general.alignment`, in bytes.
-pub const MAX_ALIGNMENT: u64 = 1 << 20;
-
 /// Magic, version and the two counts.
 const FIXED_BYTES: u64 = 24;
 /// An empty key (8), a value type (4) and a one-byte value.
@@ -51,115 +36,34 @@ const MIN_TENSOR_BYTES: u64 = 24;
 /// The smallest prefix worth asking for: below it, round trips cost more than bytes.
 const MIN_PREFIX: u64 = 256 << 10;
 
-/// The parsed header of a GGUF file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Gguf {
-    /// Format version, 2 or 3.
-    pub version: u32,
-    /// The key-value pairs.
-    pub metadata: Metadata,
-    /// The tensors, in the file's order. Names are unique, ranges do not overlap.
-    pub tensors: Vec<TensorInfo>,
-    /// Offset of the tensor data, in bytes from the file's start; a multiple of the alignment.
-    pub data_offset: u64,
-}
-
-/// Place and storage type of one tensor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TensorInfo {
-    /// Name, e.g. `"blk.0.attn_q.weight"`.
-    pub name: String,
-    /// 1 to 4 dimensions in GGML's order, each at least 1: `shape[0]` is the contiguous one (columns).
-    /// A scalar stored without dimensions has shape `[1]`.
-    pub shape: Vec<u64>,
-    /// The block format. `shape[0]` is a multiple of its block length.
-    pub dtype: GgmlType,
-    /// Offset in bytes from the file's start.
-    pub offset: u64,
-    /// Length in bytes, without padding.
-    pub size: u64,
-    /// The order in which these bytes are to be read.
-    pub arrangement: Arrangement,
-}
-
-impl TensorInfo {
-    /// Returns the elements per row: `shape[0]`.
-    pub fn n_cols(&self) -> u64 {
-        self.shape.first().copied().unwrap_or(1)
-    }
-
-    /// Returns the number of rows: the product of all dimensions but the first.
-    pub fn n_rows(&self) -> u64 {
-        self.shape
-            .iter()
-            .skip(1)
-            .fold(1, |n, &dim| n.saturating_mul(dim))
-    }
-
-    /// Returns the number of the file's bytes that belong to this tensor alone: `size` in GGUF.
-    pub fn own_bytes(&self) -> u64 {
-        let scales = self.arrangement.scales.map_or(0, |scales| scales.size);
-        self.size.saturating_add(scales) / self.arrangement.turns.max(1)
-    }
-}
-
-/// Result of parsing a prefix.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Parsed {
-    /// The whole header.
-    Header(Gguf),
-    /// The prefix does not yet contain the whole header.
-    NeedMore {
-        /// The prefix worth trying next, in bytes from the file's start: longer than the present one, at least
-        /// twice as long if the file allows it (so that the total work stays linear), and never longer than
-        /// the file if its size is known.
-        at_least: u64,
-    },
-}
-
-impl Gguf {
-    /// Parses the header from `prefix`, the first bytes of a file of `file_size` bytes.
-    ///
-    /// Starts over with each longer prefix. If the size was unknown and the source ends before `at_least`
-    /// bytes, call again with all bytes and their number as `file_size`.
-    ///
-    /// # Errors
-    /// * [`Error::BadFile`]: another kind of file, an unknown version, or an impossible field.
-    /// * [`Error::Truncated`]: the file (`file_size`) ends before the header or a tensor does.
-    /// * [`Error::UnsupportedQuant`]: a tensor with an unknown type id.
-    /// * [`Error::Metadata`]: `general.alignment` is not a number.
-    pub fn parse(prefix: &[u8], file_size: Option<u64>) -> Result<Parsed> {
-        // A size below what was already read cannot be true; trust the bytes.
-        let file_size = file_size.map(|size| size.max(prefix.len() as u64));
-        match read_header(prefix, file_size) {
-            Ok(gguf) => Ok(Parsed::Header(gguf)),
-            Err(Stop::Fail(error)) => Err(error),
-            Err(Stop::Need(needed)) => {
-                let at_least = (prefix.len() as u64)
-                    .saturating_mul(2)
-                    .clamp(MIN_PREFIX, MAX_HEADER_BYTES)
-                    .max(needed)
-                    .min(file_size.unwrap_or(u64::MAX));
-                Ok(Parsed::NeedMore { at_least })
-            }
+/// Parses the header from `prefix`, the first bytes of a file of `file_size` bytes.
+///
+/// Starts over with each longer prefix. If the size was unknown and the source ends before `at_least`
+/// bytes, call again with all bytes and their number as `file_size`.
+///
+/// # Errors
+/// * [`Error::BadFile`]: another kind of file, an unknown version, or an impossible field.
+/// * [`Error::Truncated`]: the file (`file_size`) ends before the header or a tensor does.
+/// * [`Error::UnsupportedQuant`]: a tensor with an unknown type id.
+/// * [`Error::Metadata`]: `general.alignment` is not a number.
+pub fn parse(prefix: &[u8], file_size: Option<u64>) -> Result<Parsed> {
+    // A size below what was already read cannot be true; trust the bytes.
+    let file_size = file_size.map(|size| size.max(prefix.len() as u64));
+    match read_header(prefix, file_size) {
+        Ok(gguf) => Ok(Parsed::Header(gguf)),
+        Err(Stop::Fail(error)) => Err(error),
+        Err(Stop::Need(needed)) => {
+            let at_least = (prefix.len() as u64)
+                .saturating_mul(2)
+                .clamp(MIN_PREFIX, MAX_HEADER_BYTES)
+                .max(needed)
+                .min(file_size.unwrap_or(u64::MAX));
+            Ok(Parsed::NeedMore { at_least })
         }
     }
-
-    /// Returns the tensor with this name.
-    pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
-        self.tensors.iter().find(|tensor| tensor.name == name)
-    }
-
-    /// Returns all tensors by name, for callers that look up many of them.
-    pub fn by_name(&self) -> HashMap<&str, &TensorInfo> {
-        let tensors = self.tensors.iter();
-        tensors
-            .map(|tensor| (tensor.name.as_str(), tensor))
-            .collect()
-    }
 }
 
-fn read_header(prefix: &[u8], file_size: Option<u64>) -> Read<Gguf> {
+fn read_header(prefix: &[u8], file_size: Option<u64>) -> Read<ModelHeader> {
     // Another kind of file may be shorter than GGUF's fixed part and should still be identified.
     let magic = prefix.get(..MAGIC.len()).unwrap_or(prefix);
     if !MAGIC.starts_with(magic) {
@@ -196,8 +100,8 @@ fn read_header(prefix: &[u8], file_size: Option<u64>) -> Read<Gguf> {
     // The header ends below `MAX_HEADER_BYTES`, so this cannot overflow.
     let data_offset = reader.position().next_multiple_of(alignment);
     place_tensors(tensors, data_offset, alignment, file_size)
-        .map(|tensors| Gguf {
-            version,
+        .map(|tensors| ModelHeader {
+            container: Container::Gguf,
             metadata,
             tensors,
             data_offset,

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::gguf::{MAX_ALIGNMENT, MAX_HEADER_BYTES, MAX_STRING, MAX_TENSORS};
+use super::limits::{MAX_ALIGNMENT, MAX_HEADER_BYTES, MAX_STRING, MAX_TENSORS};
 use super::writer::GgufWriter;
 use super::*;
 use crate::error::{Error, Result};
@@ -52,10 +52,10 @@ fn with_tensor(shape: &[u64], type_id: u32, offset: u64) -> Vec<u8> {
 }
 
 fn whole(file: &[u8]) -> Result<Parsed> {
-    Gguf::parse(file, Some(file.len() as u64))
+    gguf::parse(file, Some(file.len() as u64))
 }
 
-fn header(file: &[u8]) -> Gguf {
+fn header(file: &[u8]) -> ModelHeader {
     match whole(file) {
         Ok(Parsed::Header(gguf)) => gguf,
         other => panic!("{other:?}"),
@@ -66,7 +66,7 @@ fn header(file: &[u8]) -> Gguf {
 fn bad(file: &[u8]) -> String {
     let error = whole(file).unwrap_err();
     assert_eq!(error.code(), "bad_file", "{error}");
-    assert_eq!(Gguf::parse(file, None).unwrap_err().code(), "bad_file");
+    assert_eq!(gguf::parse(file, None).unwrap_err().code(), "bad_file");
     error.to_string()
 }
 
@@ -75,7 +75,7 @@ fn round_trip() {
     for version in [2, 3] {
         let file = sample().version(version).finish();
         let gguf = header(&file);
-        assert_eq!(gguf.version, version);
+        assert_eq!(gguf.container, Container::Gguf, "version {version}");
         assert_eq!(gguf.data_offset % 32, 0);
         assert_eq!(gguf.metadata.len(), 22);
         assert_eq!(gguf.metadata.str("general.architecture"), Ok("llama"));
@@ -132,12 +132,12 @@ fn every_prefix_asks_for_more_until_the_header_is_whole() {
     let file = sample().finish();
     let size = file.len() as u64;
     let end = (0..)
-        .find(|&n| matches!(Gguf::parse(&file[..n], None), Ok(Parsed::Header(_))))
+        .find(|&n| matches!(gguf::parse(&file[..n], None), Ok(Parsed::Header(_))))
         .unwrap();
     for n in 0..=file.len() {
         let prefix = &file[..n];
         for file_size in [None, Some(size)] {
-            match Gguf::parse(prefix, file_size).unwrap() {
+            match gguf::parse(prefix, file_size).unwrap() {
                 Parsed::Header(gguf) => assert!(n >= end && gguf.tensors.len() == 3),
                 Parsed::NeedMore { at_least } => {
                     assert!(n < end && at_least > n as u64);
@@ -165,7 +165,7 @@ fn restarts_are_few() {
         .finish();
     let (mut len, mut rounds) = (0, 0);
     while let Parsed::NeedMore { at_least } =
-        Gguf::parse(&file[..len], Some(file.len() as u64)).unwrap()
+        gguf::parse(&file[..len], Some(file.len() as u64)).unwrap()
     {
         (len, rounds) = (at_least as usize, rounds + 1);
     }
@@ -176,7 +176,7 @@ fn restarts_are_few() {
 fn zero_length_is_truncated() {
     assert_eq!(whole(b"").unwrap_err().code(), "truncated_file");
     assert!(matches!(
-        Gguf::parse(b"", None),
+        gguf::parse(b"", None),
         Ok(Parsed::NeedMore { .. })
     ));
 }
@@ -206,7 +206,7 @@ fn absurd_counts_and_lengths_are_refused() {
     let file = fixed(60_000, 0, &[]);
     assert_eq!(whole(&file).unwrap_err().code(), "truncated_file");
     assert!(matches!(
-        Gguf::parse(&file, None),
+        gguf::parse(&file, None),
         Ok(Parsed::NeedMore { .. })
     ));
 
@@ -317,7 +317,7 @@ fn unknown_types_name_the_tensor() {
 /// Parses with every kind of size; asserts only that an answer is returned, and a sensible one.
 fn check_answer(bytes: &[u8]) {
     for file_size in [None, Some(0), Some(bytes.len() as u64), Some(u64::MAX)] {
-        match Gguf::parse(bytes, file_size) {
+        match gguf::parse(bytes, file_size) {
             Ok(Parsed::NeedMore { at_least }) => assert!(at_least > bytes.len() as u64),
             Ok(Parsed::Header(gguf)) => {
                 for tensor in &gguf.tensors {

@@ -1,5 +1,6 @@
 //! Model file formats: everything a file says about itself, before any weight is read.
 //!
+//! * [`ModelHeader`]: metadata and tensors, whatever the format; [`limits`]: what a header may claim.
 //! * [`gguf`]: the header of a GGUF file, from a prefix that may still be growing.
 //! * [`metadata`]: the typed key-value pairs in that header.
 //! * [`safetensors`], [`crate::huggingface`]: the same information from a folder in Hugging Face's format.
@@ -10,6 +11,8 @@
 pub mod arrangement;
 pub mod ggml_type;
 pub mod gguf;
+mod header;
+pub mod limits;
 pub mod metadata;
 mod reader;
 pub mod safetensors;
@@ -22,5 +25,5 @@ mod hostile_tests;
 
 pub use arrangement::{Arrangement, Range};
 pub use ggml_type::GgmlType;
-pub use gguf::{Gguf, Parsed, TensorInfo};
+pub use header::{Container, ModelHeader, Parsed, TensorInfo};
 pub use metadata::{Array, Metadata, Value};

@@ -3,7 +3,7 @@
 //! Every read is checked against the header limit, then the file's size, and only then against the bytes
 //! that are present; memory is only allocated for bytes that are.
 
-use super::gguf::{MAX_ARRAY, MAX_ARRAY_DEPTH, MAX_HEADER_BYTES, MAX_STRING};
+use super::limits::{MAX_ARRAY, MAX_ARRAY_DEPTH, MAX_HEADER_BYTES, MAX_STRING};
 use super::metadata::{Array, Value};
 use crate::error::Error;
 

@@ -1,4 +1,4 @@
-//! The header of a safetensors file: its tensors, converted to a [`Gguf`].
+//! The header of a safetensors file: its tensors, converted to a [`ModelHeader`].
 //!
 //! ```text
 //! length of the header u64 | header: JSON { name: { dtype, shape, data_offsets: [from, to] }, "__metadata__": { .. } }
@@ -10,8 +10,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::gguf::{MAX_DIMS, MAX_HEADER_BYTES, MAX_TENSORS};
-use super::{Arrangement, GgmlType, Gguf, Metadata, Parsed, TensorInfo};
+use super::limits::{MAX_DIMS, MAX_HEADER_BYTES, MAX_TENSORS};
+use super::{Arrangement, Container, GgmlType, Metadata, ModelHeader, Parsed, TensorInfo};
 use crate::error::{Error, Result};
 
 #[derive(Deserialize)]
@@ -49,7 +49,7 @@ fn bad(what: impl Into<String>, expected: impl Into<String>, found: impl Into<St
     }
 }
 
-/// Parses the header from `prefix`, the first bytes of a file of `file_size` bytes; see [`Gguf::parse`].
+/// Parses the header from `prefix`, the first bytes of a file of `file_size` bytes; see [`ModelHeader::parse`].
 ///
 /// # Errors
 /// [`Error::BadFile`], [`Error::Truncated`], or [`Error::UnsupportedQuant`] for a dtype that is not a float.
@@ -88,8 +88,8 @@ pub fn parse(prefix: &[u8], file_size: Option<u64>) -> Result<Parsed> {
             return Err(bad(what, "a range of its own", found));
         }
     }
-    Ok(Parsed::Header(Gguf {
-        version: 0,
+    Ok(Parsed::Header(ModelHeader {
+        container: Container::Safetensors,
         metadata: Metadata::default(),
         tensors,
         data_offset,

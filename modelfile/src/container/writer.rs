@@ -9,12 +9,12 @@ use super::metadata::{Array, Value};
 /// A GGUF file under construction.
 ///
 /// ```
-/// # use hearth::format::{GgmlType, Gguf, Parsed, Value, writer::GgufWriter};
+/// # use hearth::format::{GgmlType, ModelHeader, Parsed, Value, writer::GgufWriter};
 /// let file = GgufWriter::new()
 ///     .metadata("general.architecture", Value::String("llama".into()))
 ///     .tensor("output_norm.weight", &[2], GgmlType::F32, &[0; 8])
 ///     .finish();
-/// assert!(matches!(Gguf::parse(&file, None), Ok(Parsed::Header(_))));
+/// assert!(matches!(gguf::parse(&file, None), Ok(Parsed::Header(_))));
 /// ```
 #[derive(Debug, Clone)]
 pub struct GgufWriter {

@@ -4,7 +4,7 @@
 
 pub mod folder;
 
-use crate::container::{Gguf, Parsed, TensorInfo, safetensors};
+use crate::container::{ModelHeader, Parsed, TensorInfo, gguf, safetensors};
 use crate::error::{Error, Result};
 use crate::huggingface::{self, TEXT_FILES, Texts};
 
@@ -23,7 +23,7 @@ struct Part {
     /// Beginning of the file, kept until the header is complete.
     prefix: Vec<u8>,
     wanted: u64,
-    header: Option<Gguf>,
+    header: Option<ModelHeader>,
     /// Length of the file.
     len: u64,
     is_safetensors: bool,
@@ -63,7 +63,7 @@ impl Files {
         part.is_safetensors = safetensors::is_safetensors(&part.prefix);
         let parsed = match part.is_safetensors {
             true => safetensors::parse(&part.prefix, Some(len))?,
-            false => Gguf::parse(&part.prefix, Some(len))?,
+            false => gguf::parse(&part.prefix, Some(len))?,
         };
         match parsed {
             Parsed::NeedMore { at_least } => {
@@ -83,7 +83,7 @@ impl Files {
     ///
     /// # Errors
     /// Fails if files are missing or do not belong together, or on an error in the texts.
-    pub fn join(self) -> Result<(Gguf, u64)> {
+    pub fn join(self) -> Result<(ModelHeader, u64)> {
         let is_safetensors = self.parts.iter().any(|part| part.is_safetensors);
         let mut tensors = Vec::new();
         let (mut first, mut start) = (None, 0u64);
@@ -126,7 +126,7 @@ impl Files {
 }
 
 /// Checks that a GGUF file is number `index` of `n`.
-fn check_split(header: &Gguf, index: usize, n: usize) -> Result<()> {
+fn check_split(header: &ModelHeader, index: usize, n: usize) -> Result<()> {
     let meta = &header.metadata;
     for (key, expected, default) in [("split.count", n, 1), ("split.no", index, 0)] {
         let found = meta.opt_u32(key)?.unwrap_or(default);

@@ -6,7 +6,7 @@
 
 use hearth_modelfile::budget::{InspectOptions, inspect};
 use hearth_modelfile::config::ModelConfig;
-use hearth_modelfile::container::{Gguf, Parsed, safetensors};
+use hearth_modelfile::container::{Container, ModelHeader, Parsed, gguf, safetensors};
 use hearth_modelfile::files::Files;
 use hearth_modelfile::huggingface::{TEXT_FILES, Texts, convert};
 use hearth_modelfile::text::template::{ChatTemplate, Message, RenderOptions};
@@ -26,8 +26,8 @@ pub const TARGETS: [Target; 5] = [
 
 /// Parses the beginning of a GGUF file and builds everything that comes from a header.
 pub fn gguf(data: &[u8]) {
-    let _ = Gguf::parse(data, None);
-    let Ok(Parsed::Header(gguf)) = Gguf::parse(data, Some(data.len() as u64)) else {
+    let _ = gguf::parse(data, None);
+    let Ok(Parsed::Header(gguf)) = gguf::parse(data, Some(data.len() as u64)) else {
         return;
     };
     let _ = ModelConfig::from_gguf(&gguf);
@@ -76,8 +76,8 @@ pub fn folder(data: &[u8]) {
     let Ok((metadata, tensors)) = convert(&texts, tensors.unwrap_or_default()) else {
         return;
     };
-    let gguf = Gguf {
-        version: 0,
+    let gguf = ModelHeader {
+        container: Container::Safetensors,
         metadata,
         tensors,
         data_offset: 0,
@@ -90,11 +90,11 @@ pub fn folder(data: &[u8]) {
 }
 
 /// Parses the header of a golden GGUF file.
-fn golden_header(name: &str) -> Gguf {
+fn golden_header(name: &str) -> ModelHeader {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../goldens/data");
     let path = format!("{folder}/{name}.gguf");
     let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-    match Gguf::parse(&bytes, Some(bytes.len() as u64)) {
+    match gguf::parse(&bytes, Some(bytes.len() as u64)) {
         Ok(Parsed::Header(gguf)) => gguf,
         other => panic!("{path} has no header: {other:?}"),
     }

@@ -1,10 +1,10 @@
 //! The figures that a header gives for a model are what loading it takes.
 
 use hearth::ops::KvType;
-use hearth_modelfile::budget::{FileFormat, InspectOptions, Report, Runs, inspect};
+use hearth_modelfile::budget::{InspectOptions, Report, Runs, inspect};
 use hearth_modelfile::config::ModelConfig;
-use hearth_modelfile::container::Value;
 use hearth_modelfile::container::writer::GgufWriter;
+use hearth_modelfile::container::{Container, Value};
 use hearth_modelfile::files::folder;
 use hearth_modelfile::sampling::AdvisedSampling;
 use hearth_tests::{On, TinyFile, exact, golden_bytes, goldens, header, load_file_with, open};
@@ -97,7 +97,7 @@ fn a_folder_has_a_report_too() {
     let report = inspect(&header, InspectOptions::default());
     assert_eq!(
         (report.format, report.architecture.as_str()),
-        (FileFormat::Safetensors, "llama")
+        (Container::Safetensors, "llama")
     );
     assert_eq!(report.tensor_bytes, 4 * report.parameters);
     assert!(matches!(report.run, Runs::Budget(_)));

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use hearth_modelfile::container::{Gguf, Value};
+use hearth_modelfile::container::{ModelHeader, Value};
 use hearth_modelfile::files::folder;
 use hearth_modelfile::text::template::{ChatTemplate, Message, RenderOptions, Rendered};
 use hearth_modelfile::text::tokenizer::Tokenizer;
@@ -32,11 +32,11 @@ fn cases(name: &str) -> Vec<Case> {
 }
 
 /// Parses the real model's header, from a prefix of the file.
-fn smollm2_header() -> Option<Gguf> {
+fn smollm2_header() -> Option<ModelHeader> {
     Some(read_header(&smollm2()?))
 }
 
-fn read_header(model: &Path) -> Gguf {
+fn read_header(model: &Path) -> ModelHeader {
     folder::open(model).unwrap().0.join().unwrap().0
 }
 

@@ -11,7 +11,7 @@ use crate::weights::builder::WeightBuilder;
 use crate::weights::plan::LoadPlan;
 use attention::Ropes;
 use hearth_modelfile::config::ModelConfig;
-use hearth_modelfile::container::Gguf;
+use hearth_modelfile::container::ModelHeader;
 use hearth_modelfile::error::Result;
 use hearth_modelfile::families::PostNorm;
 use hearth_modelfile::families::names::{bias_of, of_layer};
@@ -23,7 +23,7 @@ use hearth_modelfile::layer_spec::{FeedForwardKind, MixerKind};
 /// [`Error::MissingTensor`] or [`Error::TensorShape`].
 pub fn transformer(
     plan: &LoadPlan,
-    gguf: &Gguf,
+    gguf: &ModelHeader,
     config: ModelConfig,
     ops: Ops,
     n_ctx: usize,

@@ -2,7 +2,7 @@
 
 use super::Tokenizer;
 use super::decode::byte_to_char;
-use crate::container::{Array, Gguf, Metadata, Parsed, Value};
+use crate::container::{Array, Metadata, Parsed, Value, gguf};
 
 /// Texts that break careless tokenizers.
 pub(crate) const NASTY: &[&str] = &[
@@ -128,7 +128,7 @@ pub(crate) fn smollm2_metadata() -> Option<Metadata> {
         return None;
     };
     let bytes = std::fs::read(path).unwrap();
-    let parsed = Gguf::parse(&bytes, Some(bytes.len() as u64)).unwrap();
+    let parsed = gguf::parse(&bytes, Some(bytes.len() as u64)).unwrap();
     let Parsed::Header(gguf) = parsed else {
         panic!("the file at HEARTH_SMOLLM2 is incomplete");
     };

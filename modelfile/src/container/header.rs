@@ -1,0 +1,99 @@
+//! The header of a model's weights: metadata, and the place and type of each tensor.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::arrangement::Arrangement;
+use super::ggml_type::GgmlType;
+use super::metadata::Metadata;
+
+/// Formats of a model's weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", ts(rename = "FileFormat"))]
+#[serde(rename_all = "lowercase")]
+pub enum Container {
+    Gguf,
+    Safetensors,
+}
+
+/// The parsed header of a model's weights, in GGUF's terms whatever the format.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelHeader {
+    pub container: Container,
+    /// The key-value pairs.
+    pub metadata: Metadata,
+    /// The tensors, in the file's order. Names are unique, ranges do not overlap.
+    pub tensors: Vec<TensorInfo>,
+    /// Offset of the tensor data, in bytes from the file's start; a multiple of the alignment.
+    pub data_offset: u64,
+}
+
+/// Place and storage type of one tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Name, e.g. `"blk.0.attn_q.weight"`.
+    pub name: String,
+    /// 1 to 4 dimensions in GGML's order, each at least 1: `shape[0]` is the contiguous one (columns).
+    /// A scalar stored without dimensions has shape `[1]`.
+    pub shape: Vec<u64>,
+    /// The block format. `shape[0]` is a multiple of its block length.
+    pub dtype: GgmlType,
+    /// Offset in bytes from the file's start.
+    pub offset: u64,
+    /// Length in bytes, without padding.
+    pub size: u64,
+    /// The order in which these bytes are to be read.
+    pub arrangement: Arrangement,
+}
+
+impl TensorInfo {
+    /// Returns the elements per row: `shape[0]`.
+    pub fn n_cols(&self) -> u64 {
+        self.shape.first().copied().unwrap_or(1)
+    }
+
+    /// Returns the number of rows: the product of all dimensions but the first.
+    pub fn n_rows(&self) -> u64 {
+        self.shape
+            .iter()
+            .skip(1)
+            .fold(1, |n, &dim| n.saturating_mul(dim))
+    }
+
+    /// Returns the number of the file's bytes that belong to this tensor alone: `size` in GGUF.
+    pub fn own_bytes(&self) -> u64 {
+        let scales = self.arrangement.scales.map_or(0, |scales| scales.size);
+        self.size.saturating_add(scales) / self.arrangement.turns.max(1)
+    }
+}
+
+/// Result of parsing a prefix.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Parsed {
+    /// The whole header.
+    Header(ModelHeader),
+    /// The prefix does not yet contain the whole header.
+    NeedMore {
+        /// The prefix worth trying next, in bytes from the file's start: longer than the present one, at least
+        /// twice as long if the file allows it (so that the total work stays linear), and never longer than
+        /// the file if its size is known.
+        at_least: u64,
+    },
+}
+
+impl ModelHeader {
+    /// Returns the tensor with this name.
+    pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
+        self.tensors.iter().find(|tensor| tensor.name == name)
+    }
+
+    /// Returns all tensors by name, for callers that look up many of them.
+    pub fn by_name(&self) -> HashMap<&str, &TensorInfo> {
+        let tensors = self.tensors.iter();
+        tensors
+            .map(|tensor| (tensor.name.as_str(), tensor))
+            .collect()
+    }
+}
