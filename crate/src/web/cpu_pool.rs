@@ -44,7 +44,7 @@ struct Failure {
 /// The threads, and the first failure of theirs.
 pub struct HostPool {
     threads: JsCpuPool,
-    /// What a product threw. Thrown on through the core, it would leave the call that runs without an end.
+    /// Error thrown by a product. Passed on through the core, it would leave the running call without an end.
     failure: RefCell<Option<Failure>>,
 }
 

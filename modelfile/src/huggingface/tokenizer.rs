@@ -400,7 +400,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::text::template::Rendered;
+    use crate::text::MarkedText;
     use crate::text::tokenizer::Tokenizer;
 
     #[derive(Deserialize)]
@@ -442,7 +442,7 @@ mod tests {
             metadata.insert("tokenizer.ggml.add_bos_token", Value::Bool(false));
             let tokenizer = Tokenizer::from_gguf(&metadata).unwrap();
             for (text, ids) in golden.texts.iter().zip(ids) {
-                let rendered = Rendered::trusted(text.as_str());
+                let rendered = MarkedText::trusted(text.as_str());
                 let found = tokenizer.encode_template(&rendered).unwrap();
                 if found != *ids {
                     let spelled = |ids: &[u32]| -> Vec<String> {

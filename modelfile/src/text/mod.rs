@@ -1,4 +1,7 @@
 //! Converts text for a model and back: chat templates, tokenizers.
 
+mod marked;
 pub mod template;
 pub mod tokenizer;
+
+pub use marked::MarkedText;

@@ -1,7 +1,8 @@
 //! Chat templates against transformers' own renderer.
 
 use hearth::Error;
-use hearth_modelfile::text::template::{ChatTemplate, Clock, Message, RenderOptions, Rendered};
+use hearth_modelfile::text::MarkedText;
+use hearth_modelfile::text::template::{ChatTemplate, Clock, Message, RenderOptions};
 use hearth_modelfile::text::tokenizer::Tokenizer;
 use hearth_tests::{golden, golden_bytes, header};
 use serde::Deserialize;
@@ -60,7 +61,7 @@ fn render(
     arguments: &Map<String, Json>,
     now: Clock,
     tokenizer: &Tokenizer,
-) -> Result<Rendered, Error> {
+) -> Result<MarkedText, Error> {
     let mut extra = arguments.clone();
     let mut text = |key: &str| match extra.remove(key) {
         Some(Json::String(text)) => text,

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use hearth_modelfile::container::{ModelHeader, Value};
 use hearth_modelfile::files::folder;
-use hearth_modelfile::text::template::{ChatTemplate, Message, RenderOptions, Rendered};
+use hearth_modelfile::text::MarkedText;
+use hearth_modelfile::text::template::{ChatTemplate, Message, RenderOptions};
 use hearth_modelfile::text::tokenizer::Tokenizer;
 use hearth_tests::{golden, golden_bytes, header, smollm2};
 use serde::Deserialize;
@@ -220,7 +221,7 @@ fn smollm2_parses_special_tokens_in_trusted_text() {
     assert!(!tokenizer.add_bos());
     let mut special = 0;
     for case in cases("tokenizer_smollm2.json") {
-        let found = tokenizer.encode_template(&Rendered::trusted(&case.text));
+        let found = tokenizer.encode_template(&MarkedText::trusted(&case.text));
         let expected = case.ids_special.as_ref().unwrap_or(&case.ids);
         assert_eq!(found.as_ref(), Ok(expected), "{:?}", case.text);
         special += usize::from(case.ids_special.is_some());

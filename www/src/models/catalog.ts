@@ -3,7 +3,7 @@
  * exact ones.
  */
 
-import type { Sampling } from "../state/sampling.js";
+import type { Sampling } from "./presets.js";
 
 export interface CatalogEntry {
   id: string;

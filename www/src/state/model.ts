@@ -1,19 +1,12 @@
 /** The model: chosen, loading, paused, failed or running. Only one backend exists at a time. */
 import { batch, computed, signal } from "@preact/signals";
-import { Engine, HearthError, type Backend, type EngineOptions, type LoadProgress, type Notice } from "hearth-llm";
+import { Engine, HearthError, type Backend, type LoadProgress, type Notice } from "hearth-llm";
 import { SpeedMeter } from "../lib/meter.js";
 import { entryOf } from "../models/catalog.js";
 import { params } from "../params.js";
+import type { Choice, Source } from "./choice.js";
 import { downloadOptions, forgetPlan } from "./plan.js";
 import { change } from "./settings.js";
-
-export type Source = string | File | File[];
-
-/** A model to load, and its options. */
-export interface Choice {
-  source: Source;
-  options: Pick<EngineOptions, "device" | "contextSize" | "kvType" | "quantize">;
-}
 
 export type Phase = Exclude<LoadProgress["phase"], "ready">;
 export const PHASES: readonly Phase[] = ["download", "header", "weights", "compile"];

@@ -6,7 +6,7 @@ import { addressOf, HUB, hubIdOf, isOnHub, isOurs } from "../models/address.js";
 import { DEFAULT_MODEL, entryOf } from "../models/catalog.js";
 import { params } from "../params.js";
 import { settings } from "./settings.js";
-import type { Choice, Source } from "./model.js";
+import type { Choice, Source } from "./choice.js";
 
 export type PlanState =
   | { name: "none" }

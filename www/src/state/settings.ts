@@ -1,7 +1,7 @@
 /** The visitor's settings, kept in localStorage. */
 import type { EngineOptions } from "hearth-llm";
 import { effect, signal } from "@preact/signals";
-import type { Sampling } from "./sampling.js";
+import type { Sampling } from "../models/presets.js";
 
 export type Theme = "auto" | "light" | "dark";
 export type Language = "auto" | "en" | "zh-CN";

@@ -3,7 +3,7 @@ import type { Notice } from "hearth-llm";
 import type { CatalogEntry } from "../models/catalog.js";
 import type { BenchmarkCase } from "../state/performance.js";
 import type { Phase } from "../state/model.js";
-import type { PresetName, Sampling } from "../state/sampling.js";
+import type { PresetName, Sampling } from "../models/presets.js";
 import type { Announce } from "../state/settings.js";
 
 const phases: Record<Phase, string> = {

@@ -1,6 +1,7 @@
 /** Sampling controls for the current model. */
 import type { JSX } from "preact";
-import { advised, preset, PRESETS, sampling, setSampling, type PresetName, type Sampling } from "../state/sampling.js";
+import { PRESETS, type PresetName, type Sampling } from "../models/presets.js";
+import { advised, preset, sampling, setSampling } from "../state/sampling.js";
 import { t } from "../text/index.js";
 
 interface Range {

@@ -1,12 +1,11 @@
 //! Breaks look-alikes of special tokens in everything that a template reads.
 
-use std::collections::BTreeSet;
-
 use minijinja::Value;
 use serde_json::Value as Json;
 
 use super::{Message, RenderOptions, ThoughtMarks, failed};
 use crate::error::Result;
+use crate::text::marked::free_marker;
 use crate::text::tokenizer::Tokenizer;
 
 /// Maximum nesting depth of JSON input; `serde_json` itself stops at 128.
@@ -157,17 +156,4 @@ fn collect<'a>(json: &'a Json, depth: usize, texts: &mut Vec<&'a str>) -> Result
         Json::Null | Json::Bool(_) | Json::Number(_) => {}
     }
     Ok(())
-}
-
-/// Returns a private-use character that occurs in none of the texts.
-pub(super) fn free_marker<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<char> {
-    let candidates = || ('\u{e000}'..='\u{f8ff}').chain('\u{f0000}'..='\u{ffffd}');
-    let is_candidate = |c: &char| matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{ffffd}');
-    let used: BTreeSet<char> = texts
-        .into_iter()
-        .filter(|text| !text.is_ascii())
-        .flat_map(str::chars)
-        .filter(is_candidate)
-        .collect();
-    candidates().find(|c| !used.contains(c))
 }

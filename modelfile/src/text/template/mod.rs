@@ -36,6 +36,7 @@ pub use clock::Clock;
 pub use style::{ThoughtMarks, ToolStyle};
 
 use crate::error::{Error, Result};
+use crate::text::MarkedText;
 use crate::text::tokenizer::Tokenizer;
 use guard::Guard;
 use unfinished::{append_answer, split_answer};
@@ -108,46 +109,6 @@ pub struct RenderOptions {
     /// The time that `strftime_now` returns. Without it the function is undefined; templates test for that and
     /// write a fixed date instead.
     pub now: Option<Clock>,
-}
-
-/// A rendered prompt. A marker character breaks look-alikes of special tokens that came from the input.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rendered {
-    pub(crate) text: String,
-    /// Occurs nowhere in the input, only where it was inserted.
-    pub(crate) marker: char,
-    /// The answer begins inside the model's thoughts (`<think>`).
-    pub(crate) in_thoughts: bool,
-}
-
-impl Rendered {
-    /// Wraps a prompt that the program wrote, not a user: every special token in it counts.
-    pub fn trusted(text: impl Into<String>) -> Self {
-        let text = text.into();
-        // Some private-use character is always free: there are more of them than a short search needs, and
-        // U+0000 would only be dropped if all were taken.
-        let marker = guard::free_marker([text.as_str()]).unwrap_or('\0');
-        Rendered {
-            text,
-            marker,
-            in_thoughts: false,
-        }
-    }
-
-    /// Returns the prompt's length in bytes, markers included.
-    pub fn byte_len(&self) -> usize {
-        self.text.len()
-    }
-
-    /// Returns whether the answer begins inside the model's thoughts.
-    pub fn is_in_thoughts(&self) -> bool {
-        self.in_thoughts
-    }
-
-    /// Returns the prompt as the model's authors would see it, without markers.
-    pub fn plain(&self) -> String {
-        self.text.replace(self.marker, "")
-    }
 }
 
 /// A compiled chat template.
@@ -260,7 +221,7 @@ impl ChatTemplate {
         messages: &[Message],
         options: &RenderOptions,
         tokenizer: &Tokenizer,
-    ) -> Result<Rendered> {
+    ) -> Result<MarkedText> {
         let guard = Guard::new(
             tokenizer,
             [&self.source, &self.bos, &self.eos],
@@ -321,7 +282,7 @@ impl ChatTemplate {
             Some(answer) => append_answer(&mut text, answer, &guard, &marks),
             None => marks.are_open(&text),
         };
-        Ok(Rendered {
+        Ok(MarkedText {
             text,
             marker: guard.marker(),
             in_thoughts,

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::source::rewritten;
-use super::{ChatTemplate, Clock, Message, RenderOptions, Rendered};
+use super::{ChatTemplate, Clock, MarkedText, Message, RenderOptions};
 use crate::error::{Error, Result};
 use crate::text::tokenizer::Tokenizer;
 use crate::text::tokenizer::testing::{byte_level_metadata, chatml, smollm2_metadata};
@@ -19,7 +19,7 @@ pub(super) fn try_render(
     source: &str,
     messages: Json,
     options: &RenderOptions,
-) -> Result<Rendered> {
+) -> Result<MarkedText> {
     let messages: Vec<Message> = serde_json::from_value(messages).unwrap();
     ChatTemplate::new(source, "<|im_start|>", "<|im_end|>")?.render(&messages, options, &chatml())
 }
@@ -28,7 +28,7 @@ fn render(source: &str, messages: Json) -> String {
     try_render(source, messages, &options()).unwrap().plain()
 }
 
-fn message_of(result: Result<Rendered>) -> String {
+fn message_of(result: Result<MarkedText>) -> String {
     match result {
         Err(Error::Template { message }) => message,
         other => panic!("expected a template error, got {other:?}"),
@@ -334,7 +334,7 @@ fn smollm2_template() {
     let ids = tokenizer.encode_template(&rendered).unwrap();
     assert_eq!(
         tokenizer
-            .encode_template(&Rendered::trusted(expected))
+            .encode_template(&MarkedText::trusted(expected))
             .unwrap(),
         ids
     );

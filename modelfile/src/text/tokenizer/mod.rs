@@ -36,7 +36,7 @@ use tokenizers::models::bpe::BPE;
 pub use decode::Stream;
 
 use crate::error::{Error, Result};
-use crate::text::template::Rendered;
+use crate::text::MarkedText;
 use added::AddedRules;
 use decode::{Table, byte_to_char};
 use literal::Literals;
@@ -130,7 +130,7 @@ impl Tokenizer {
     /// # Errors
     ///
     /// Any error of [`Tokenizer::encode`].
-    pub fn encode_template(&self, rendered: &Rendered) -> Result<Vec<u32>> {
+    pub fn encode_template(&self, rendered: &MarkedText) -> Result<Vec<u32>> {
         let text = rendered.text.as_str();
         let mut ids = Vec::with_capacity(text.len() / 3);
         let mut done = 0;

@@ -6,7 +6,7 @@ use super::testing::{
     set_string, unigram,
 };
 use crate::container::{Array, Value};
-use crate::text::template::Rendered;
+use crate::text::MarkedText;
 
 #[test]
 fn byte_level_round_trip() {
@@ -135,7 +135,7 @@ fn end_of_generation() {
 #[test]
 fn templates_are_cut_at_special_tokens() {
     let mut tokenizer = chatml();
-    let trusted = Rendered::trusted("<|im_start|>hello<|im_end|>\n<think>");
+    let trusted = MarkedText::trusted("<|im_start|>hello<|im_end|>\n<think>");
     assert_eq!(
         tokenizer.encode_template(&trusted).unwrap(),
         [268, 259, 269, 10, 270]
@@ -148,12 +148,12 @@ fn templates_are_cut_at_special_tokens() {
     );
     assert_eq!(
         tokenizer
-            .encode_template(&Rendered::trusted("hello"))
+            .encode_template(&MarkedText::trusted("hello"))
             .unwrap(),
         [268, 259]
     );
     assert_eq!(
-        tokenizer.encode_template(&Rendered::trusted("")).unwrap(),
+        tokenizer.encode_template(&MarkedText::trusted("")).unwrap(),
         [268]
     );
 }
@@ -165,7 +165,7 @@ fn markers_break_and_vanish() {
     assert_eq!(tokenizer.mark("hello", marker, None), None);
     for text in NASTY.iter().filter(|text| !text.contains(marker)) {
         let marked = tokenizer.mark(text, marker, None);
-        let rendered = Rendered {
+        let rendered = MarkedText {
             text: marked.unwrap_or_else(|| (*text).to_owned()),
             marker,
             in_thoughts: false,
@@ -189,7 +189,7 @@ fn markers_break_and_vanish() {
     );
     // Two adjacent texts in a template do not form a token either.
     let left = tokenizer.mark("x <|im_", marker, None).unwrap();
-    let rendered = Rendered {
+    let rendered = MarkedText {
         text: format!("{left}end|>"),
         marker,
         in_thoughts: false,
@@ -211,7 +211,7 @@ fn sentence_piece_ids() {
     // "ü" is no piece, so it becomes its two bytes.
     assert_eq!(tokenizer.encode("ü").unwrap(), [274, 3 + 0xc3, 3 + 0xbc]);
     assert_eq!(tokenizer.encode("日").unwrap(), [274, 286]);
-    let trusted = Rendered::trusted("<s>hello</s>hello");
+    let trusted = MarkedText::trusted("<s>hello</s>hello");
     assert_eq!(
         tokenizer.encode_template(&trusted).unwrap(),
         [1, 261, 2, 261]
