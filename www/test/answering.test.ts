@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { create, useFakeCore } from "../../pkg/test/engine-support.js";
 import { fake } from "../../pkg/test/fake-wasm.js";
+import { PRESETS } from "../src/models/presets.js";
 import { said } from "./messages.js";
 import { openPage, type Page } from "./page.js";
 
@@ -62,7 +63,7 @@ describe("a request", () => {
     const { chat, sampling } = await pageWithModel();
     expect(sampling.preset.value).toBe("own");
     await chat.send("!echo one");
-    expect(Object.keys(fake.request ?? {}).filter((key) => key in sampling.PRESETS.precise)).toEqual([]);
+    expect(Object.keys(fake.request ?? {}).filter((key) => key in PRESETS.precise)).toEqual([]);
   });
 
   it("has what a model's makers advise, under what is set for that model alone", async () => {
@@ -83,7 +84,7 @@ describe("a request", () => {
 
   it("goes by the address before the settings", async () => {
     const { chat, sampling } = await pageWithModel("?temperature=0&seed=5&max_tokens=2");
-    sampling.setSampling({ ...sampling.PRESETS.creative, max_tokens: 9 });
+    sampling.setSampling({ ...PRESETS.creative, max_tokens: 9 });
     await chat.send("!echo one two three");
     expect(fake.request).toMatchObject({ temperature: 0, seed: 5, max_tokens: 2, min_p: 0.05 });
     expect(chat.path.value.at(-1)).toMatchObject({ parts: said("one two"), end: "length" });

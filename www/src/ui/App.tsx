@@ -4,6 +4,7 @@ import { useEffect } from "preact/hooks";
 import { formatBytes } from "../lib/format.js";
 import { announced } from "../state/announce.js";
 import { current, path } from "../state/chat.js";
+import type { Choice } from "../state/choice.js";
 import * as model from "../state/model.js";
 import { lastChoice, look, missingBytes, refreshInstalled } from "../state/plan.js";
 import { screen } from "../state/screen.js";
@@ -112,7 +113,7 @@ function Failure({
   error,
 }: {
   name: "failed" | "ended";
-  choice: model.Choice;
+  choice: Choice;
   error: unknown;
 }): JSX.Element {
   const again = { label: name === "ended" ? t().loadAgain : t().tryAgain, run: () => void model.load(choice) };

@@ -1,10 +1,11 @@
 /** The progress of a load: one line and one bar for each phase. */
 import type { JSX } from "preact";
 import { formatBytes, formatDuration } from "../lib/format.js";
+import type { Choice } from "../state/choice.js";
 import * as model from "../state/model.js";
 import { t } from "../text/index.js";
 
-export function Loading({ choice, isPaused }: { choice: model.Choice; isPaused: boolean }): JSX.Element {
+export function Loading({ choice, isPaused }: { choice: Choice; isPaused: boolean }): JSX.Element {
   const { download } = model.phases.value;
   const canPause = download.state === "active" && typeof choice.source === "string";
   return (

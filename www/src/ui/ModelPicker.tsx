@@ -6,6 +6,7 @@ import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { formatBytes } from "../lib/format.js";
 import { CATALOG, DEFAULT_MODEL, entryOf, toSource, type CatalogEntry } from "../models/catalog.js";
+import type { Source } from "../state/choice.js";
 import * as model from "../state/model.js";
 import {
   choiceOf,
@@ -88,7 +89,7 @@ function Verdict({ state }: { state: PlanState }): JSX.Element | null {
   );
 }
 
-function Known({ source, fit, kept }: { source: model.Source; fit: Fit; kept: number }): JSX.Element {
+function Known({ source, fit, kept }: { source: Source; fit: Fit; kept: number }): JSX.Element {
   const { verdict, needs, report } = fit;
   if (report.unsupported !== undefined) {
     const { code, message, hint } = report.unsupported;

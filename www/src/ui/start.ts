@@ -1,11 +1,12 @@
 /** Takes a chosen model and starts loading it. */
+import type { Choice } from "../state/choice.js";
 import * as model from "../state/model.js";
 import { choiceOf, look, plan } from "../state/plan.js";
 import { screen } from "../state/screen.js";
 import { protect } from "../state/storage.js";
 import { closeDialog, dialog } from "./dialogs.js";
 
-export function start(choice: model.Choice): void {
+export function start(choice: Choice): void {
   // Asked so that a browser short of room clears other data first; if it refuses, everything works as before.
   void protect();
   closeDialog();
