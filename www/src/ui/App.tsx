@@ -107,15 +107,7 @@ function Welcome(): JSX.Element {
   );
 }
 
-function Failure({
-  name,
-  choice,
-  error,
-}: {
-  name: "failed" | "ended";
-  choice: Choice;
-  error: unknown;
-}): JSX.Element {
+function Failure({ name, choice, error }: { name: "failed" | "ended"; choice: Choice; error: unknown }): JSX.Element {
   const again = { label: name === "ended" ? t().loadAgain : t().tryAgain, run: () => void model.load(choice) };
   const actions: ErrorAction[] = [again, { label: t().otherModel, run: chooseOther }];
   if (model.canUseCpu(error)) {
