@@ -1,4 +1,4 @@
-/** What a visitor chose to run. */
+/** The model that a visitor chose to run. */
 import type { EngineOptions } from "hearth-llm";
 
 export type Source = string | File | File[];
