@@ -1,7 +1,7 @@
 /** Reads an answer's text as an engine does, from request to message. */
 import type { ChatCompletionCreateParams, ChatCompletionTool } from "../src/api/openai.js";
 import { toChatRequests } from "../src/request/request.js";
-import type { ModelStyle } from "../src/tools/plan.js";
+import type { ModelStyle } from "../src/request/tools.js";
 
 export interface Read {
   content: string;

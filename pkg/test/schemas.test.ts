@@ -5,7 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { HearthError } from "../src/core/errors.js";
 import { toFormat } from "../src/request/format.js";
-import { callFormat } from "../src/tools/format.js";
+import { STYLES } from "../src/answer/styles/index.js";
 import { Definitions } from "../src/tools/schema.js";
 
 type Schema = Record<string, unknown>;
@@ -149,8 +149,8 @@ describe("formats", () => {
   };
   const tool = (parameters: Schema, name = "f") => ({ type: "function" as const, function: { name, parameters } });
 
-  it.each(["hermes", "xml", "llama", "mistral", "harmony"] as const)("of %s are as large as their schemas", (style) => {
-    const size = (levels: number): number => JSON.stringify(callFormat([tool(diamond(levels))], style, true)).length;
+  it.each(Object.entries(STYLES))("of %s are as large as their schemas", (_name, style) => {
+    const size = (levels: number): number => JSON.stringify(style.format([tool(diamond(levels))], true)).length;
     expect(size(80)).toBeLessThan(5 * size(20));
   });
 
@@ -159,7 +159,7 @@ describe("formats", () => {
     const json_schema = { name: "x", schema };
     const expected = { ...of({ x: { ...d0, maxLength: 3 } }), $defs: { d0: text } };
     expect(toFormat({ response_format: { type: "json_schema", json_schema } })).toEqual({ json_schema: expected });
-    expect(callFormat([tool(schema)], "llama", true)).toEqual({
+    expect(STYLES.llama.format([tool(schema)], true)).toEqual({
       json_schema: {
         type: "object",
         properties: { name: { const: "f" }, parameters: of({ x: { ...d0, maxLength: 3 } }) },
@@ -173,12 +173,7 @@ describe("formats", () => {
   it("keep the definitions of two tools apart", () => {
     const one = of({ x: { $ref: "#/$defs/s" } }, { $defs: { s: text } });
     const two = of({ x: { $ref: "#/$defs/s" } }, { $defs: { s: { type: "null" } } });
-    const format = callFormat([tool(one, "f"), tool(two, "g")], "llama", true);
+    const format = STYLES.llama.format([tool(one, "f"), tool(two, "g")], true);
     expect(format).toMatchObject({ json_schema: { $defs: { d0: text, d1: { type: "null" } } } });
-  });
-
-  it("of XML are refused where they cannot follow the schema", () => {
-    const either = { anyOf: [of({ a: text }), of({ b: text })] };
-    expect(() => callFormat([tool(either)], "xml", true)).toThrow("found anyOf");
   });
 });

@@ -1,6 +1,6 @@
 /** Tests of the various forms in which models write calls and thoughts, and of text that only resembles them. */
 import { describe, expect, it } from "vitest";
-import type { ModelStyle } from "../src/tools/plan.js";
+import type { ModelStyle } from "../src/request/tools.js";
 import { pieces, readAnswer, tool, type Read, type Reading } from "./read-answer.js";
 
 const tools = [

@@ -1,11 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { ChatCompletionCreateParams, ChatCompletionTool } from "../src/api/openai.js";
-import { toChatRequests } from "../src/request/request.js";
-import { CallParser } from "../src/tools/calls.js";
-import { HarmonyParser } from "../src/tools/harmony.js";
-import type { CallDelta, Parts } from "../src/tools/parts.js";
-import type { ModelStyle } from "../src/tools/plan.js";
+import { STYLES } from "../src/answer/styles/index.js";
 import type { ToolStyle } from "../src/core/wasm-contract.js";
+import { toChatRequests } from "../src/request/request.js";
+import type { ModelStyle } from "../src/request/tools.js";
 import { ask, collect, create, useFakeCore } from "./engine-support.js";
 import { fake } from "./fake-wasm.js";
 
@@ -25,165 +23,6 @@ const weather: ChatCompletionTool = {
 };
 const time: ChatCompletionTool = { type: "function", function: { name: "time" } };
 const tools = [weather, time];
-
-interface Read {
-  content: string;
-  reasoning: string;
-  calls: { name: string; arguments: string }[];
-}
-
-/** Feeds the text in pieces of `size` characters. */
-function read(text: string, style: Exclude<ToolStyle, "xml">, size: number): Read {
-  const parser = style === "harmony" ? new HarmonyParser() : new CallParser(style, ["weather", "time"]);
-  const found: Read = { content: "", reasoning: "", calls: [] };
-  const take = (pieces: CallDelta[]): void => {
-    for (const { index, name, arguments: args } of pieces) {
-      if (name !== undefined) found.calls[index] = { name, arguments: "" };
-      const call = found.calls[index];
-      if (call !== undefined) call.arguments += args;
-    }
-  };
-  for (let at = 0; at < text.length || at === 0; at += size) {
-    const parts: Partial<Parts> & Pick<Parts, "content" | "calls"> = parser.feed(
-      text.slice(at, at + size),
-      at + size >= text.length,
-    );
-    found.content += parts.content;
-    found.reasoning += parts.reasoning ?? "";
-    take(parts.calls);
-  }
-  return found;
-}
-
-const PARIS = '{"city": "Pa\\"ri}s"}';
-const CASES: [string, ToolStyle, string, Partial<Read>][] = [
-  ["no call", "hermes", "Just <b>text</b> {}.", { content: "Just <b>text</b> {}." }],
-  [
-    "a call",
-    "hermes",
-    `<tool_call>\n{"name": "weather", "arguments": ${PARIS}}\n</tool_call>`,
-    { calls: [{ name: "weather", arguments: PARIS }] },
-  ],
-  [
-    "calls behind text",
-    "hermes",
-    `I look.\n\n<tool_call>\n{"name": "weather", "arguments": ${PARIS}}\n</tool_call>\n<tool_call>{"name":"time","arguments":{}}</tool_call>`,
-    {
-      content: "I look.",
-      calls: [
-        { name: "weather", arguments: PARIS },
-        { name: "time", arguments: "{}" },
-      ],
-    },
-  ],
-  [
-    "text behind a call",
-    "hermes",
-    '<tool_call>{"name": "time", "arguments": {}}</tool_call>\nDone.',
-    { content: "Done.", calls: [{ name: "time", arguments: "{}" }] },
-  ],
-  [
-    "arguments first",
-    "hermes",
-    '<tool_call>{"arguments": {"a": [1]}, "name": "time"}</tool_call>',
-    { calls: [{ name: "time", arguments: '{"a":[1]}' }] },
-  ],
-  [
-    "a call that is cut off",
-    "hermes",
-    '<tool_call>{"name": "weather", "arguments": {"city": "Pa',
-    { calls: [{ name: "weather", arguments: '{"city": "Pa' }] },
-  ],
-  ["a tag that is none", "hermes", "a <tool_ca> b <tool_call", { content: "a <tool_ca> b <tool_call" }],
-  [
-    "a call",
-    "llama",
-    `{"name": "weather", "parameters": ${PARIS}}`,
-    { calls: [{ name: "weather", arguments: PARIS }] },
-  ],
-  [
-    "a call behind the tag",
-    "llama",
-    `<|python_tag|>{"name": "time", "parameters": {}}`,
-    { calls: [{ name: "time", arguments: "{}" }] },
-  ],
-  [
-    "several calls",
-    "llama",
-    `{"name": "time", "parameters": {}}; {"name": "weather", "parameters": ${PARIS}}`,
-    {
-      calls: [
-        { name: "time", arguments: "{}" },
-        { name: "weather", arguments: PARIS },
-      ],
-    },
-  ],
-  [
-    "JSON that is no call",
-    "llama",
-    '{"name": "Anna", "parameters": 5} and so on',
-    { content: '{"name": "Anna", "parameters": 5} and so on' },
-  ],
-  ["other JSON", "llama", '{"answer": [1, 2]}', { content: '{"answer": [1, 2]}' }],
-  ["JSON that is cut off", "llama", '{"answer": [1', { content: '{"answer": [1' }],
-  ["text", "llama", "It is {hot}.", { content: "It is {hot}." }],
-  [
-    "a list",
-    "mistral",
-    `[TOOL_CALLS][{"name": "weather", "arguments": ${PARIS}}, {"name": "time", "arguments": {}}]`,
-    {
-      calls: [
-        { name: "weather", arguments: PARIS },
-        { name: "time", arguments: "{}" },
-      ],
-    },
-  ],
-  [
-    "names and arguments",
-    "mistral",
-    `Well.[TOOL_CALLS]weather[ARGS]${PARIS}[TOOL_CALLS]time[CALL_ID]abc[ARGS]{}`,
-    {
-      content: "Well.",
-      calls: [
-        { name: "weather", arguments: PARIS },
-        { name: "time", arguments: "{}" },
-      ],
-    },
-  ],
-  [
-    "an answer",
-    "harmony",
-    "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Hot, 5 < 6.",
-    { reasoning: "Hm.", content: "Hot, 5 < 6." },
-  ],
-  [
-    "a call",
-    "harmony",
-    `<|channel|>analysis<|message|>Look.<|end|><|start|>assistant<|channel|>commentary to=functions.weather <|constrain|>json<|message|>${PARIS}<|call|>`,
-    { reasoning: "Look.", calls: [{ name: "weather", arguments: PARIS }] },
-  ],
-  [
-    "a call by the other order",
-    "harmony",
-    `<|start|>assistant to=functions.time<|channel|>commentary json<|message|>{}`,
-    { calls: [{ name: "time", arguments: "{}" }] },
-  ],
-];
-
-describe("calls in an answer's text", () => {
-  for (const [name, style, text, expected] of CASES) {
-    it(`${style}: ${name}`, () => {
-      for (const size of [1, 2, 3, 7, 10_000]) {
-        expect(read(text, style as Exclude<ToolStyle, "xml">, size)).toEqual({
-          content: "",
-          reasoning: "",
-          calls: [],
-          ...expected,
-        });
-      }
-    });
-  }
-});
 
 function planned(params: Partial<ChatCompletionCreateParams>, style: ModelStyle): Record<string, unknown> {
   const { requests } = toChatRequests({ ...ask("Hi"), tools, ...params }, style);
@@ -239,7 +78,7 @@ describe("a request with tools", () => {
 
   // Native tests compile these formats with the real module.
   it("asks in words that do not change unseen", async () => {
-    const styles = ["hermes", "xml", "llama", "mistral", "harmony"] as const;
+    const styles = Object.keys(STYLES) as ToolStyle[];
     const formats = Object.fromEntries(
       styles.map((style) => [style, planned({ tool_choice: "required" }, style).format]),
     );

@@ -7,19 +7,18 @@ import type {
   FinishReason,
 } from "../api/openai.js";
 import type { Answer } from "./chunks.js";
-import type { CallDelta, Parser } from "../tools/parts.js";
-import type { Plan } from "../tools/plan.js";
+import type { CallDelta, Parser, ReadingPlan } from "../tools/parts.js";
 import type { Step } from "../core/wasm-contract.js";
 
 type Delta = ChatCompletionChunk["choices"][number]["delta"];
 
 /** Turns the steps of one streamed answer into OpenAI's deltas. */
 export class AnswerReader {
-  readonly #plan: Plan;
+  readonly #plan: ReadingPlan;
   #parser: Parser | undefined;
   #hasCalls = false;
 
-  constructor(plan: Plan) {
+  constructor(plan: ReadingPlan) {
     this.#plan = plan;
   }
 
@@ -50,7 +49,7 @@ export class AnswerReader {
 export function toChoice(
   { text, ids, logprobs, finish_reason, inThoughts }: Answer,
   index: number,
-  plan: Plan,
+  plan: ReadingPlan,
   withIds: boolean,
 ): ChatCompletion["choices"][number] {
   const { reasoning, content, calls } = plan.parser(inThoughts).feed(text, true);

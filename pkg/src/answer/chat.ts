@@ -1,6 +1,6 @@
 /** Chat completions from the core's steps, whole and in chunks. */
 import type { ChatCompletion, ChatCompletionChunk } from "../api/openai.js";
-import type { Plan } from "../tools/plan.js";
+import type { ReadingPlan } from "../tools/parts.js";
 import { AnswerReader, toChoice } from "./answer.js";
 import type { Answer, Chunks, Head } from "./chunks.js";
 import { toLogprobs } from "./logprobs.js";
@@ -8,7 +8,7 @@ import { toLogprobs } from "./logprobs.js";
 /** The answers to one request: their head, how each is read, and whether its choices carry token ids. */
 export interface ChatAnswers {
   head: Head;
-  plan: Plan;
+  plan: ReadingPlan;
   withIds: boolean;
 }
 

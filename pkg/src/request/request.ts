@@ -9,7 +9,7 @@ import { SAMPLING_RANGES } from "../core/contract.generated.js";
 import type { ChatCompletionCreateParams, ChatCompletionMessageParam, CompletionCreateParams } from "../api/openai.js";
 import type { AnswerRequest } from "../core/protocol.js";
 import { withParsedCalls } from "../tools/messages.js";
-import { toPlan, type ModelStyle, type Plan } from "../tools/plan.js";
+import { toPlan, type ModelStyle, type Plan } from "./tools.js";
 import type { AnswerFormat, GenerateRequest, Message } from "../core/wasm-contract.js";
 
 /** Maximum number of answers to one request, which are computed one after another. */

@@ -27,6 +27,12 @@ export interface Reader {
   readonly text: string;
 }
 
+/**
+ * Reader for the call at the beginning of a text, and the length of what it knows already; "maybe" if more text is
+ * needed to decide.
+ */
+export type Beginning = { reader: Reader; length: number } | "maybe" | "none";
+
 /** Beginning of a call in the usual order, with the name first. */
 const HEAD =
   /^\s*\{\s*(?:"type"\s*:\s*"function"\s*,\s*)?"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"(?:arguments|parameters)"\s*:/;

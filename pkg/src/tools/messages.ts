@@ -29,18 +29,21 @@ function asObject(text: string): unknown {
   return typeof value === "string" ? asObject(value) : value;
 }
 
-/**
- * Writes tools and calls as text in Hermes's format, for a template that does not support them:
- * https://github.com/NousResearch/Hermes-Function-Calling
- */
-export function asText(messages: Message[], tools: ChatCompletionTool[]): Message[] {
+/** Texts by which a style writes tools, calls and results into messages. */
+export interface CallTexts {
+  /** Describes the tools to the model, and how to call them. */
+  instructions(tools: ChatCompletionTool[]): string;
+  call(name: string, args: unknown): string;
+  result(content: string): string;
+}
+
+/** Writes tools and calls as text, for a template that does not support them. */
+export function asText(messages: Message[], tools: ChatCompletionTool[], texts: CallTexts): Message[] {
   const plain = messages.map((message): Message => {
     const { role, content, tool_calls } = message;
-    if (role === "tool") return { role: "user", content: `<tool_response>\n${content ?? ""}\n</tool_response>` };
+    if (role === "tool") return { role: "user", content: texts.result(content ?? "") };
     if (tool_calls === undefined) return message;
-    const calls = (tool_calls as Call[]).map(({ function: { name, arguments: args } }) => {
-      return `<tool_call>\n${JSON.stringify({ name, arguments: args })}\n</tool_call>`;
-    });
+    const calls = (tool_calls as Call[]).map(({ function: { name, arguments: args } }) => texts.call(name, args));
     return { role, content: [...(content ? [content] : []), ...calls].join("\n") };
   });
   const turns = oneTurn(messages, plain);
@@ -51,7 +54,7 @@ export function asText(messages: Message[], tools: ChatCompletionTool[]): Messag
     turns.findIndex(({ role }) => role === "system" || role === "user"),
   );
   return turns.map((message, i) =>
-    i === at ? { ...message, content: `${instructions(tools)}\n\n${message.content ?? ""}` } : message,
+    i === at ? { ...message, content: `${texts.instructions(tools)}\n\n${message.content ?? ""}` } : message,
   );
 }
 
@@ -68,13 +71,4 @@ function oneTurn(messages: Message[], plain: Message[]): Message[] {
     }
   });
   return turns;
-}
-
-function instructions(tools: ChatCompletionTool[]): string {
-  return [
-    "You may call one or more functions to assist with the user query. Here are the available functions:",
-    `<tools>\n${tools.map((tool) => JSON.stringify(tool)).join("\n")}\n</tools>`,
-    "For each function call return a JSON object with its name and arguments within <tool_call></tool_call> tags:",
-    '<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call>',
-  ].join("\n");
 }

@@ -1,3 +1,6 @@
+/** Schemas of the parameters of the tools that a model may call, by tool name. */
+export type Schemas = ReadonlyMap<string, unknown>;
+
 /** Piece of a tool call. */
 export interface CallDelta {
   /** Index of the call within the answer. */
@@ -16,6 +19,12 @@ export interface Parts {
 export interface Parser {
   /** Takes the next piece of text and returns the parts that are certain, or everything if `isLast`. */
   feed(text: string, isLast: boolean): Parts;
+}
+
+/** Part of a plan that concerns how an answer is read. */
+export interface ReadingPlan {
+  /** Creates the parser of one answer; `inThoughts`: the answer begins inside the model's thoughts. */
+  parser(inThoughts: boolean): Parser;
 }
 
 /** Returns how many characters at the end of `text` may be the beginning of one of the tags. */

@@ -1,17 +1,21 @@
-/**
- * Readers for calls that are not entirely JSON: `<function=NAME>…</function>`, and Llama's `NAME.call(key="value")`.
- */
-import { CallReader, type Reader, type Reading } from "./call-reader.js";
-import { beginningOf } from "./parts.js";
+/** Reads calls of the form `<function=NAME>…</function>`, which models of several styles write. */
+import { CallReader, type Beginning, type Reader, type Reading } from "./call-reader.js";
+import { beginningOf, type Schemas } from "./parts.js";
 import { Definitions, dereferenced, typeOf, typesOf } from "./schema.js";
-
-/** Schemas of the tools' parameters, by tool name. */
-export type Schemas = ReadonlyMap<string, unknown>;
 
 const ENDS = ["</function>", "</tool_call>"];
 
+/** Recognises a call of this form at the beginning of a text. */
+export function beginFunction(text: string, schemas: Schemas): Beginning {
+  const [tag, name] = /^<function=([\w.-]{1,64})>/.exec(text) ?? [];
+  if (tag !== undefined && name !== undefined) {
+    return { reader: new FunctionReader(name, schemas.get(name)), length: tag.length };
+  }
+  return "<function=".startsWith(text) || /^<function=[\w.-]{0,64}$/.test(text) ? "maybe" : "none";
+}
+
 /** Reads what follows `<function=NAME>`: parameters in Qwen3-Coder's XML, delivered once complete, or a JSON object. */
-export class FunctionReader implements Reader {
+class FunctionReader implements Reader {
   readonly #name: string;
   readonly #schema: unknown;
   #json: CallReader | undefined;
@@ -89,7 +93,7 @@ function parameterTypes(schema: unknown): (key: string) => Set<unknown> {
 
 /** Returns a value's JSON if it parses as one of these types; otherwise the text as a JSON string. */
 function typed(text: string, types: ReadonlySet<unknown>): string {
-  const json = text.trim().replace(/^(?:True|False|None)$/, pythonic);
+  const json = fromPython(text.trim());
   try {
     const value: unknown = JSON.parse(json);
     const type = typeOf(value);
@@ -101,46 +105,10 @@ function typed(text: string, types: ReadonlySet<unknown>): string {
   return JSON.stringify(text);
 }
 
-const pythonic = (word: string): string => ({ True: "true", False: "false", None: "null" })[word] ?? word;
-
-const BUILT_IN = /^(\w[\w.]*)\.call\(((?:[^"')]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*)\)/;
-/** Maximum characters of a call of a built-in tool, since it is re-examined at each bracket that may end it. */
-const MOST_CALL = 4096;
-
-/** Reads Llama's calls of its built-in tools: `brave_search.call(query="…")`. */
-export class BuiltInReader implements Reader {
-  text = "";
-
-  feed(text: string, isLast: boolean): Reading {
-    this.text += text;
-    const call = text.includes(")") ? BUILT_IN.exec(this.text.slice(0, MOST_CALL)) : null;
-    const [whole, name = "", list = ""] = call ?? [];
-    if (whole === undefined && !isLast && this.text.length < MOST_CALL) return { rest: "" };
-    const rest = this.text.slice(whole?.length ?? MOST_CALL);
-    this.text = whole ?? this.text.slice(0, MOST_CALL);
-    const args = whole === undefined ? undefined : keywords(list);
-    if (args === undefined) return { rest, end: "none" };
-    return { piece: { name, arguments: JSON.stringify(args) }, rest, end: "call" };
-  }
-}
-
-/**
- * Parses Python's keyword arguments; returns undefined for values other than strings, numbers, True, False and None.
- */
-function keywords(list: string): Record<string, unknown> | undefined {
-  const one = /\s*(\w+)\s*=\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[\w.+-]+)\s*(?:,|$)/y;
-  const found: Record<string, unknown> = {};
-  while (one.lastIndex < list.trimEnd().length) {
-    const [, key, value] = one.exec(list) ?? [];
-    if (key === undefined || value === undefined) return undefined;
-    const quoted = value.startsWith("'")
-      ? `"${value.slice(1, -1).replace(/\\'|"/g, (c) => (c === '"' ? '\\"' : "'"))}"`
-      : value.replace(/^(?:True|False|None)$/, pythonic);
-    try {
-      found[key] = JSON.parse(quoted);
-    } catch {
-      return undefined;
-    }
-  }
-  return found;
+/** Returns the JSON of Python's True, False or None, and every other text unchanged. */
+export function fromPython(text: string): string {
+  return text.replace(
+    /^(?:True|False|None)$/,
+    (word) => ({ True: "true", False: "false", None: "null" })[word] ?? word,
+  );
 }

@@ -3,19 +3,16 @@ import { HearthError, invalid } from "../core/errors.js";
 import type { ChatCompletionCreateParams, ChatCompletionTool } from "../api/openai.js";
 import { ReasoningSplit } from "../answer/reasoning.js";
 import type { AnswerFormat, GenerateRequest, TemplateStyle } from "../core/wasm-contract.js";
-import { CallParser } from "./calls.js";
-import { callFormat } from "./format.js";
-import { HarmonyParser } from "./harmony.js";
-import { asText } from "./messages.js";
-import type { Parser } from "./parts.js";
+import { STYLES, FALLBACK } from "../answer/styles/index.js";
+import type { Style } from "../answer/styles/style.js";
+import { asText } from "../tools/messages.js";
+import type { ReadingPlan } from "../tools/parts.js";
 
-export interface Plan {
+export interface Plan extends ReadingPlan {
   /** Fields of the core's request. */
   request: Partial<GenerateRequest>;
   /** Format of the answer, if it must be a call. */
   format?: AnswerFormat;
-  /** Creates the parser of one answer; `inThoughts`: the answer begins inside the model's thoughts. */
-  parser(inThoughts: boolean): Parser;
 }
 
 /** Output style of the request's model: according to its template, or only its style of calls. */
@@ -26,39 +23,39 @@ export function toPlan(
   messages: NonNullable<GenerateRequest["messages"]>,
   model: ModelStyle,
 ): Plan {
-  const told = typeof model === "object" && model !== null ? model : { tool_style: model, thought_marks: null };
-  const own = told.tool_style;
+  const { tool_style, thought_marks } =
+    typeof model === "object" && model !== null ? model : { tool_style: model, thought_marks: null };
   const tools = toTools(params.tools);
   const offered = chosen(tools, params.tool_choice);
-  const style = own ?? "hermes";
-  const plan: Plan = { request: { messages }, parser: parserOf(params, { ...told, tool_style: style }, offered) };
-  if (own === null) plan.request.messages = asText(messages, offered);
+  const style = tool_style === null ? FALLBACK : STYLES[tool_style];
+  const plan: Plan = { request: { messages }, parser: parserOf(params, style, thought_marks, offered) };
+  if (tool_style === null) plan.request.messages = asText(messages, offered, FALLBACK.texts);
   else if (offered.length > 0) plan.request.tools = offered;
-  // Calls may begin with a special token, as everything does in Harmony.
-  if (own === "harmony" || offered.length > 0) plan.request.skip_special_tokens = false;
+  // Calls may begin with a special token.
+  if (style.wrapsAnswers || offered.length > 0) plan.request.skip_special_tokens = false;
   if (isForced(params.tool_choice)) {
-    plan.format = callFormat(offered, style, params.parallel_tool_calls !== false);
+    plan.format = style.format(offered, params.parallel_tool_calls !== false);
   }
   return plan;
 }
 
 function parserOf(
   { reasoning_format }: ChatCompletionCreateParams,
-  { tool_style, thought_marks }: TemplateStyle,
+  style: Style,
+  marks: TemplateStyle["thought_marks"],
   offered: ChatCompletionTool[],
 ): Plan["parser"] {
   const known = ["deepseek", "auto", "none", undefined, null] as unknown[];
   if (!known.includes(reasoning_format)) throw invalid("reasoning_format", '"deepseek" or "none"', reasoning_format);
   const schemas = new Map(offered.map(({ function: { name, parameters } }) => [name, parameters]));
   return (inThoughts) => {
-    if (tool_style === "harmony") return new HarmonyParser(schemas.keys());
-    const split = reasoning_format === "none" ? undefined : new ReasoningSplit(inThoughts, thought_marks);
-    const style = tool_style === "xml" || tool_style === null ? "hermes" : tool_style;
-    const calls = offered.length > 0 ? new CallParser(style, schemas.keys(), schemas) : undefined;
+    if (style.wrapsAnswers) return style.parser(schemas);
+    const split = reasoning_format === "none" ? undefined : new ReasoningSplit(inThoughts, marks);
+    const calls = offered.length > 0 ? style.parser(schemas) : undefined;
     return {
       feed(text, isLast) {
         const { reasoning, content } = split?.feed(text, isLast) ?? { reasoning: "", content: text };
-        return { reasoning, ...(calls?.feed(content, isLast) ?? { content, calls: [] }) };
+        return { ...(calls?.feed(content, isLast) ?? { content, calls: [] }), reasoning };
       },
     };
   };

@@ -1,38 +1,24 @@
 /**
- * Extracts tool calls from an answer, in the forms in which models write them:
- *
- * - `hermes` (Qwen, Hermes, SmolLM): any number of `<tool_call>{"name": …, "arguments": …}</tool_call>`, and
- *   Qwen3-Coder's form `<function=NAME><parameter=KEY>…</parameter></function>`, with or without the tags;
- * - `llama` (Llama 3.1 and later): `{"name": …, "parameters": …}`, alone, in a list or after prose, or
- *   `<function=NAME>{…}</function>`; after `<|python_tag|>` also `NAME.call(key="value")`;
- * - `mistral`: `[TOOL_CALLS][{"name": …, "arguments": …}, …]`, or `[TOOL_CALLS]name[ARGS]{…}` since Ministral.
+ * Extracts tool calls from an answer's text. A call is a JSON object with a name and arguments, or what the style's
+ * syntax recognises.
  *
  * Text that turns out not to be a call is returned unchanged with its marks: no model output is lost.
  */
-import { CallReader, JsonEnd, type Reader } from "./call-reader.js";
-import { beginningOf, type CallDelta } from "./parts.js";
-import { BuiltInReader, FunctionReader, type Schemas } from "./spelled-calls.js";
-import type { ToolStyle } from "../core/wasm-contract.js";
+import { CallReader, JsonEnd, type Beginning, type Reader } from "./call-reader.js";
+import { beginningOf, type Parser, type Parts, type Schemas } from "./parts.js";
 
-interface Found {
-  content: string;
-  calls: CallDelta[];
+/** Syntax of calls that stand between marks in an answer's text. */
+export interface CallSyntax {
+  /** Beginnings of calls; a lookahead `(?=…)` is part of the call. */
+  readonly mark: RegExp;
+  /** Beginnings of calls as texts, to recognise partial ones. */
+  readonly marks: readonly string[];
+  /** Whether a separator must come before another call's JSON object. */
+  readonly needsSeparator?: true;
+  /** Recognises a call that is no JSON object at the beginning of a text; `isBare`: there is no mark before it. */
+  begin(text: string, schemas: Schemas, isBare: boolean): Beginning;
 }
 
-type Style = Exclude<ToolStyle, "harmony" | "xml">;
-
-/**
- * Beginnings of calls (`mark`; a lookahead `(?=…)` is part of the call), and the same as texts, to recognise partial
- * ones.
- */
-const OPEN: Record<Style, { mark: RegExp; texts: string[] }> = {
-  hermes: {
-    mark: /<tool_call>|<\|tool_call\|>|(?=<function=)/g,
-    texts: ["<tool_call>", "<|tool_call|>", "<function="],
-  },
-  llama: { mark: /<\|python_tag\|>|(?=<function=|\{|\[)/g, texts: ["<|python_tag|>", "<function="] },
-  mistral: { mark: /\[TOOL_CALLS\]/g, texts: ["[TOOL_CALLS]"] },
-};
 /** Tags that may end a call, in any style. */
 const CLOSE = ["</tool_call>", "<|/tool_call|>", "</function>"];
 /** Keys with which an object without a mark must begin to be taken for a call. */
@@ -42,9 +28,8 @@ const MOST_HELD = 256;
 /** Maximum whitespace before a call that is dropped with it. */
 const MOST_BLANKS = 16;
 
-export class CallParser {
-  readonly #style: Style;
-  readonly #names: ReadonlySet<string>;
+export class CallParser implements Parser {
+  readonly #syntax: CallSyntax;
   readonly #schemas: Schemas;
   /** `skip`: inside JSON that is no call. */
   #state: "content" | "skip" | "open" | "call" | "between" = "content";
@@ -59,14 +44,13 @@ export class CallParser {
   #isList = false;
   #isClosed = false;
 
-  constructor(style: Style, names: Iterable<string>, schemas: Schemas = new Map()) {
-    this.#style = style;
-    this.#names = new Set(names);
+  constructor(syntax: CallSyntax, schemas: Schemas) {
+    this.#syntax = syntax;
     this.#schemas = schemas;
   }
 
-  feed(text: string, isLast: boolean): Found {
-    const found: Found = { content: "", calls: [] };
+  feed(text: string, isLast: boolean): Parts {
+    const found: Parts = { reasoning: "", content: "", calls: [] };
     let rest = this.#held + text;
     this.#held = "";
     while (rest !== "" || (isLast && this.#state !== "content" && this.#state !== "skip")) {
@@ -81,7 +65,7 @@ export class CallParser {
   }
 
   /** Consumes as much of the text as possible; returns the rest, or undefined if more text is needed to decide. */
-  #step(text: string, isLast: boolean, found: Found): string | undefined {
+  #step(text: string, isLast: boolean, found: Parts): string | undefined {
     switch (this.#state) {
       case "content":
         return this.#content(text, isLast, found);
@@ -100,12 +84,12 @@ export class CallParser {
     }
   }
 
-  #content(text: string, isLast: boolean, found: Found): string {
-    const { mark, texts } = OPEN[this.#style];
+  #content(text: string, isLast: boolean, found: Parts): string {
+    const { mark, marks } = this.#syntax;
     mark.lastIndex = 0;
     const open = mark.exec(text);
     // A newline before a call belongs to the call.
-    const partial = open !== null || isLast ? 0 : beginningOf(texts, text);
+    const partial = open !== null || isLast ? 0 : beginningOf(marks, text);
     const end = open?.index ?? text.length - partial;
     const blanks = open === null && isLast ? 0 : blanksBefore(text, end);
     found.content += text.slice(0, end - blanks);
@@ -121,14 +105,14 @@ export class CallParser {
   }
 
   /** Continues after a mark, or before a possible call without one. */
-  #open(text: string, isLast: boolean, found: Found): string | undefined {
+  #open(text: string, isLast: boolean, found: Parts): string | undefined {
     const near = text.slice(0, MOST_HELD);
     const visible = near.trimStart();
     const blanks = near.slice(0, near.length - visible.length);
     const isWhole = isLast || near.length === MOST_HELD;
     if (visible === "" && !isWhole) return undefined;
     if (visible.startsWith("[") && !this.#isList) return this.#list(text, blanks);
-    const begun = this.#reading(visible, isWhole);
+    const begun = this.#begin(visible, isWhole);
     if (begun === "maybe") return undefined;
     this.#taken += blanks;
     if (typeof begun === "object") {
@@ -151,41 +135,23 @@ export class CallParser {
     return text.slice(blanks.length + 1);
   }
 
-  /**
-   * Returns the reader for the call at the beginning of a text, and the length of what it knows already; "none" if
-   * there is no call.
-   */
-  #reading(text: string, isWhole: boolean): { reader: Reader; length: number } | "maybe" | "none" {
-    const unsure = isWhole ? "none" : "maybe";
-    if (text.startsWith("{")) {
-      const begin = text.slice(1).trimStart();
-      if (begin === "") return unsure;
-      const keys = this.#isBare ? KEYS : ['"'];
-      if (!keys.some((key) => begin.startsWith(key))) {
-        return keys.some((key) => key.startsWith(begin)) ? unsure : "none";
-      }
-      const accepts = this.#isBare ? (name: string): boolean => this.#names.has(name) : undefined;
-      return { reader: new CallReader(accepts), length: 0 };
-    }
-    if (this.#style !== "mistral") {
-      const [tag, name] = /^<function=([\w.-]{1,64})>/.exec(text) ?? [];
-      if (tag !== undefined && name !== undefined) {
-        return { reader: new FunctionReader(name, this.#schemas.get(name)), length: tag.length };
-      }
-      if ("<function=".startsWith(text) || /^<function=[\w.-]{0,64}$/.test(text)) return unsure;
-    }
-    if (this.#isBare || this.#style === "hermes") return "none";
-    if (this.#style === "llama") {
-      if (/^\w[\w.]*\.call\(/.test(text)) return { reader: new BuiltInReader(), length: 0 };
-      return /^\w[\w.]*$/.test(text) ? unsure : "none";
-    }
-    const named = /^([\w.-]{1,64})(?:\[CALL_ID\][^[\s]{0,64})?(?:\[ARGS\]|\s*(?=\{))/.exec(text);
-    if (named?.[1] !== undefined) return { reader: new CallReader(undefined, named[1]), length: named[0].length };
-    const isName = /^[\w.-]{1,64}(?:\s*|\[[A-Z_]*|\[CALL_ID\][^[\s]{0,64}(?:\[[A-Z]*)?)$/.test(text);
-    return isName ? unsure : "none";
+  #begin(text: string, isWhole: boolean): Beginning {
+    const begun = text.startsWith("{") ? this.#object(text) : this.#syntax.begin(text, this.#schemas, this.#isBare);
+    return begun === "maybe" && isWhole ? "none" : begun;
   }
 
-  #call(text: string, isLast: boolean, found: Found): string {
+  #object(text: string): Beginning {
+    const begin = text.slice(1).trimStart();
+    if (begin === "") return "maybe";
+    const keys = this.#isBare ? KEYS : ['"'];
+    if (!keys.some((key) => begin.startsWith(key))) {
+      return keys.some((key) => key.startsWith(begin)) ? "maybe" : "none";
+    }
+    const accepts = this.#isBare ? (name: string): boolean => this.#schemas.has(name) : undefined;
+    return { reader: new CallReader(accepts), length: 0 };
+  }
+
+  #call(text: string, isLast: boolean, found: Parts): string {
     const { piece, rest, end, extra = "" } = this.#reader.feed(text, isLast);
     if (piece !== undefined) {
       if (piece.name !== undefined) this.#index += 1;
@@ -203,7 +169,7 @@ export class CallParser {
   }
 
   /** Delivers what was taken for a call as text; for JSON, also everything up to its end. */
-  #giveBack(text: string, rest: string, found: Found, isJson: boolean): string {
+  #giveBack(text: string, rest: string, found: Parts, isJson: boolean): string {
     found.content += this.#taken + text;
     this.#taken = "";
     this.#state = "content";
@@ -214,7 +180,7 @@ export class CallParser {
   }
 
   /** Continues after a call: with its closing tag, another call, superfluous brackets, or text. */
-  #between(text: string, isLast: boolean, found: Found): string | undefined {
+  #between(text: string, isLast: boolean, found: Parts): string | undefined {
     const [junk = ""] = (this.#isClosed ? /^\s*/ : /^[\s,;}\]]*/).exec(text.slice(0, MOST_HELD)) ?? [];
     const after = text.slice(junk.length);
     const isShort = !isLast && junk.length < MOST_HELD;
@@ -226,16 +192,15 @@ export class CallParser {
       this.#isClosed = true;
       return after.slice(close.length);
     }
-    const { texts } = OPEN[this.#style];
-    const marks = [...CLOSE, ...texts];
-    if (isShort && marks.some((tag) => tag.startsWith(after))) return undefined;
-    const isNext = this.#style === "hermes" || /[,;]/.test(junk);
+    const { marks, needsSeparator } = this.#syntax;
+    if (isShort && [...CLOSE, ...marks].some((tag) => tag.startsWith(after))) return undefined;
+    const isNext = !needsSeparator || /[,;]/.test(junk);
     if (after.startsWith("{") && isNext && !this.#isClosed) {
       this.#taken = junk;
       this.#state = "open";
       return after;
     }
-    const isAlone = (after === "" && isLast) || texts.some((tag) => after.startsWith(tag));
+    const isAlone = (after === "" && isLast) || marks.some((tag) => after.startsWith(tag));
     // One of the brackets before text may be the list's.
     if (!isAlone) found.content += (this.#isList ? junk.replace("]", "") : junk).trimStart();
     return this.#text(after);

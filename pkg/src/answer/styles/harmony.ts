@@ -1,12 +1,31 @@
 /**
- * Parses OpenAI's Harmony, which gpt-oss writes: messages on channels. `analysis` holds thoughts, `final` the answer,
+ * Style of gpt-oss, OpenAI's Harmony: messages on channels. `analysis` holds thoughts, `final` the answer,
  * and a message `to=functions.NAME` is a call. https://cookbook.openai.com/articles/openai-harmony
  *
  * A header is the text that Harmony puts before a message; if it contains anything else, that is content, so that an
  * answer without a header is not lost.
  */
-import { ArgumentsReader } from "./call-reader.js";
-import { beginningOf, type Parser, type Parts } from "./parts.js";
+import { bounded, json, parametersOf, withDefinitions } from "../../tools/call-format.js";
+import { ArgumentsReader } from "../../tools/call-reader.js";
+import { beginningOf, type Parser, type Parts, type Schemas } from "../../tools/parts.js";
+import { Definitions } from "../../tools/schema.js";
+import type { Style } from "./style.js";
+
+export const harmony: Style = {
+  wrapsAnswers: true,
+  parser: (schemas) => new HarmonyParser(schemas),
+  format(tools) {
+    const calls = tools.map(({ function: { name } }, i) => {
+      const definitions = new Definitions();
+      const schema = parametersOf(tools, i, definitions);
+      const head = `"commentary to=functions.${name}"`;
+      const body = json(withDefinitions(schema, definitions));
+      return `call${String(i)}: <|channel|> ${head} " " <|constrain|> "json" <|message|> ${body}`;
+    });
+    const start = `start: ${calls.map((_, i) => `call${String(i)}`).join(" | ")}`;
+    return bounded([start, ...calls].join("\n"));
+  },
+};
 
 const MESSAGE = "<|message|>";
 const ENDS = ["<|end|>", "<|call|>", "<|return|>"];
@@ -18,8 +37,8 @@ const HEADER =
 /** Maximum characters of a header. */
 const MOST_HEADER = 256;
 
-export class HarmonyParser implements Parser {
-  readonly #names: ReadonlySet<string>;
+class HarmonyParser implements Parser {
+  readonly #schemas: Schemas;
   /** Starts as `header` since the prompt ends before the channel's name. */
   #state: "header" | "analysis" | "final" | "call" = "header";
   #held = "";
@@ -30,8 +49,8 @@ export class HarmonyParser implements Parser {
   #raw = "";
   #call: "new" | "given" | "none" = "new";
 
-  constructor(names: Iterable<string> = []) {
-    this.#names = new Set(names);
+  constructor(schemas: Schemas) {
+    this.#schemas = schemas;
   }
 
   feed(text: string, isLast: boolean): Parts {
@@ -82,7 +101,7 @@ export class HarmonyParser implements Parser {
     const to = /\bto=([\w.-]+)/.exec(header)?.[1];
     const name = to?.startsWith("functions.") ? to.slice("functions.".length) : to;
     // Models sometimes omit the namespace.
-    if (name !== undefined && (name !== to || this.#names.has(name))) {
+    if (name !== undefined && (name !== to || this.#schemas.has(name))) {
       this.#state = "call";
       this.#call = "new";
       this.#name = name;
