@@ -4,6 +4,7 @@ pub mod attention;
 pub mod compare;
 pub mod device;
 pub mod kernels;
+pub mod manifest;
 pub mod real;
 pub mod reference;
 pub mod sampling;
@@ -201,7 +202,7 @@ pub struct TinyFile {
 impl TinyFile {
     /// Reads the file unchanged.
     pub fn read() -> Self {
-        let bytes = golden_bytes("tiny_llama.gguf");
+        let bytes = golden_bytes("tiny/tiny_llama.gguf");
         let gguf = header(&bytes);
         let tensors = gguf.tensors.iter().map(|t| TensorData {
             name: t.name.clone(),
@@ -255,5 +256,5 @@ pub fn prompts() -> [Prompt; 2] {
     struct Golden {
         prompts: [Prompt; 2],
     }
-    golden::<Golden>("tiny_llama.json").prompts
+    golden::<Golden>("tiny/tiny_llama.json").prompts
 }

@@ -6,7 +6,7 @@ use pollster::block_on;
 use serde::Deserialize;
 
 use crate::compare::{assert_within, worst_error};
-use crate::{On, golden, golden_f32, greedy};
+use crate::{On, greedy, manifest};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -24,8 +24,8 @@ struct Prompt {
 /// Returns the largest difference of a logit from the golden `name`: with each prompt in chunks as long as the
 /// device's, and token by token after the cached ones, in the steps given by the golden's positions.
 fn logit_error(name: &str, engine: &mut Engine) -> f32 {
-    let golden_logits = golden_f32(&format!("{name}_logits.bin"));
-    let golden: Golden = golden(&format!("{name}.json"));
+    let golden_logits = manifest::named(name).floats("logits");
+    let golden: Golden = manifest::named(name).expected();
     let vocab = engine.info().config.vocab_size;
     let positions: usize = golden.prompts.iter().map(|p| p.positions.len()).sum();
     assert!(positions > 0, "{name}: no positions");
@@ -59,7 +59,11 @@ fn logit_error(name: &str, engine: &mut Engine) -> f32 {
 pub fn check_engine(name: &str, on: On, engine: &mut Engine, tolerance: f32) {
     let worst = logit_error(name, engine);
     assert_within(&format!("{name} on {on:?}"), worst, tolerance);
-    for prompt in &golden::<Golden>(&format!("{name}.json")).prompts {
+    let golden = manifest::named(name);
+    let ids = 0..engine.tokenizer().vocab_size() as u32;
+    let ends: Vec<u32> = ids.filter(|id| engine.tokenizer().is_eog(*id)).collect();
+    assert_eq!(ends, golden.ends, "{name}: ids that end an answer");
+    for prompt in &golden.expected::<Golden>().prompts {
         let n = prompt.greedy_ids.len();
         let (ids, _) = greedy(engine, &prompt.ids, n).unwrap();
         let end = (prompt.greedy_ids.iter())
@@ -71,7 +75,7 @@ pub fn check_engine(name: &str, on: On, engine: &mut Engine, tolerance: f32) {
 
 /// Checks that the golden's chats encode to the golden's ids.
 pub fn check_prompts(name: &str, engine: &Engine) {
-    for prompt in &golden::<Golden>(&format!("{name}.json")).prompts {
+    for prompt in &manifest::named(name).expected::<Golden>().prompts {
         if let Some(messages) = &prompt.messages {
             assert_eq!(engine.encode_chat(messages).unwrap(), prompt.ids, "{name}");
         }

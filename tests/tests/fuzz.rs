@@ -4,11 +4,12 @@
 //! Nothing may panic or hang, or use memory out of proportion to the size of its input.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use hearth_fuzzing::{TARGETS, Target};
-use hearth_tests::{golden_bytes, goldens};
+use hearth_tests::{golden_bytes, goldens, manifest};
 
 /// An allocator that counts allocated bytes.
 struct Counting;
@@ -101,6 +102,8 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         bytes.truncate(24 << 10);
         bytes
     };
+    let read =
+        |path: PathBuf| std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     match target {
         "gguf" => {
             let names = [
@@ -109,18 +112,19 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
                 "family_gemma3",
                 "embed_bert_cls",
             ];
-            seeds.extend(names.map(|name| golden_bytes(&format!("{name}.gguf"))));
+            seeds.extend(names.map(|name| read(manifest::named(name).model())));
         }
         "shards" => {
-            let folder = "hf_llama3/model-0000";
+            let folder = "folders/hf_llama3/model-0000";
             let parts = [1, 2].map(|i| golden_bytes(&format!("{folder}{i}-of-00002.safetensors")));
             seeds.extend([
                 [&[128], &parts[0][..], &parts[1][..]].concat(),
-                header("hf_qwen3/model.safetensors"),
+                header("folders/hf_qwen3/model.safetensors"),
             ]);
         }
         "folder" => {
             for name in ["hf_qwen2", "hf_qwen3", "hf_gemma3", "hf_gpt_oss_mxfp4"] {
+                let folder = manifest::named(name).model();
                 let files = [
                     "config",
                     "tokenizer",
@@ -128,10 +132,10 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
                     "generation_config",
                 ];
                 let mut texts = files
-                    .map(|file| golden_bytes(&format!("{name}/{file}.json")))
+                    .map(|file| read(folder.join(format!("{file}.json"))))
                     .to_vec();
                 texts.extend([b"{{ messages }}".to_vec(), b"{}".to_vec()]);
-                let weights = golden_bytes(&format!("{name}/model.safetensors"));
+                let weights = read(folder.join("model.safetensors"));
                 let len = u64::from_le_bytes(*weights.first_chunk().unwrap()) as usize;
                 texts.push(weights[8..8 + len].to_vec());
                 seeds.push(texts.join(&0));

@@ -420,7 +420,7 @@ mod tests {
     fn options_of_a_tokenizer_are_followed() {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../tests/goldens/data/tokenizer_options.json"
+            "/../tests/goldens/data/tokenizers/tokenizer_options.json"
         );
         let golden: Golden = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let none = Object::parse("{}", "none").unwrap();

@@ -75,7 +75,7 @@ const keptHash = (chat: Chat): Promise<string> =>
 for (const browser of BROWSERS) {
   test(`a model that was loaded once needs no server any more, in ${browser}`, async ({ launch }) => {
     test.skip(IS_FAKE, SKIPS.fake);
-    const server = new CountingServer(goldenFile("tiny_llama.gguf"));
+    const server = new CountingServer(goldenFile("tiny/tiny_llama.gguf"));
     const model = await server.listen();
     const chat = await launch(browser);
     await chat.tab.goto(PLAIN_PAGE);
@@ -126,7 +126,7 @@ for (const browser of inFull(...BROWSERS)) {
 
 test("two engines that want one file fetch it once", async ({ launch }) => {
   test.skip(IS_FAKE, SKIPS.fake);
-  const server = new CountingServer(goldenFile("tiny_llama.gguf"));
+  const server = new CountingServer(goldenFile("tiny/tiny_llama.gguf"));
   const model = await server.listen();
   const chat = await launch("firefox");
   await chat.tab.goto(PLAIN_PAGE);
@@ -151,7 +151,7 @@ test("a file's SHA-256 is checked while it loads", async ({ launch }) => {
   const chat = await launch("firefox");
   await chat.open();
   const sum = createHash("sha256")
-    .update(readFileSync(goldenFile("tiny_llama.gguf")))
+    .update(readFileSync(goldenFile("tiny/tiny_llama.gguf")))
     .digest("hex");
   const codes = await chat.tab.evaluate(
     async (arg) => {

@@ -1,8 +1,9 @@
 /** Tiny embedding models give the reference's embeddings in both browsers, through `engine.embeddings`. */
 import { readFileSync } from "node:fs";
 import type { PageGlobals } from "../support/chat.js";
-import { goldenFile, IS_FAKE, readGolden } from "../support/env.js";
+import { IS_FAKE, readGolden } from "../support/env.js";
 import { inFull } from "../support/full.js";
+import { floatsFile, goldensOf, modelAddress } from "../support/manifest.js";
 import { SKIPS } from "../support/skips.js";
 import { expect, test } from "../support/test.js";
 
@@ -22,9 +23,9 @@ for (const { browser, params } of SETUPS) {
   test(`embeddings · ${browser} ${JSON.stringify(params)}`, async ({ launch }) => {
     test.skip(IS_FAKE, SKIPS.fake);
     const chat = await launch(browser);
-    for (const name of ["embed_bert", "embed_bert_cls", "embed_nomic", "embed_qwen3"]) {
-      const { cases, max_length } = readGolden(`${name}.json`) as Golden;
-      await chat.load(`/tests/goldens/data/${name}.gguf`, { context: max_length, ...params });
+    for (const golden of goldensOf("embedding")) {
+      const { cases, max_length } = readGolden(golden.expected) as Golden;
+      await chat.load(modelAddress(golden), { context: max_length, ...params });
       const input = cases.map(({ text }) => text);
       const { data, usage } = await chat.tab.evaluate(async (texts) => {
         const { engine } = (globalThis as unknown as PageGlobals).hearth;
@@ -32,12 +33,12 @@ for (const { browser, params } of SETUPS) {
         return await engine.embeddings.create({ input: texts, truncate: true });
       }, input);
       expect(usage.total_tokens).toBe(cases.reduce((sum, { ids }) => sum + ids.length, 0));
-      const bytes = readFileSync(goldenFile(`${name}_embeddings.bin`));
+      const bytes = readFileSync(floatsFile(golden, "embeddings"));
       const found = data.flatMap(({ embedding }) => embedding as number[]);
       expect(found.length * 4).toBe(bytes.length);
       const worst = Math.max(...found.map((value, i) => Math.abs(value - bytes.readFloatLE(4 * i))));
       // The CPU's activations have 16 bits.
-      expect(worst, name).toBeLessThan("device" in params ? 1e-3 : 1e-5);
+      expect(worst, golden.name).toBeLessThan("device" in params ? 1e-3 : 1e-5);
     }
   });
 }

@@ -27,8 +27,8 @@ test.describe("features", () => {
   test.beforeAll(async () => {
     test.skip(IS_FAKE, SKIPS.fake);
     project = new Project("features");
-    project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
-    project.add(goldenFile("embed_bert.gguf"), "embed.gguf");
+    project.add(goldenFile("tiny/tiny_llama.gguf"), "tiny.gguf");
+    project.add(goldenFile("embeddings/embed_bert.gguf"), "embed.gguf");
     if (HAS_SMOLLM2) project.add(smollm2File(), "smollm2.gguf");
     url = await project.serve();
   });
@@ -51,7 +51,7 @@ test.describe("features", () => {
   test("offline", async ({ launch }) => {
     const chat = await launch("chromium");
     const first = await done(chat, page("offline"));
-    expect(first).toContain(`/tiny.gguf: ${String(statSync(goldenFile("tiny_llama.gguf")).size)} bytes`);
+    expect(first).toContain(`/tiny.gguf: ${String(statSync(goldenFile("tiny/tiny_llama.gguf")).size)} bytes`);
   });
 
   test("rag", async ({ launch }) => {
@@ -70,7 +70,7 @@ const TINY_HERE = "?device=cpu&model=/public/tiny.gguf";
 test("vanilla, without a build", async ({ launch }) => {
   test.skip(IS_FAKE, SKIPS.fake);
   const project = new Project("vanilla");
-  project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
+  project.add(goldenFile("tiny/tiny_llama.gguf"), "tiny.gguf");
   const { url, stop } = await serveFiles({ "/": project.folder });
   try {
     expect(await done(await launch("firefox"), url + TINY_HERE)).not.toBe("");
@@ -84,7 +84,7 @@ for (const browser of oneBrowser("firefox")) {
   test(`a service worker: the second visit needs no server · ${browser}`, async ({ launch }) => {
     test.skip(IS_FAKE, SKIPS.fake);
     const project = new Project("service-worker");
-    project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
+    project.add(goldenFile("tiny/tiny_llama.gguf"), "tiny.gguf");
     const { url, stop } = await serveFiles({ "/": project.folder });
     try {
       const chat = await launch(browser, { serviceWorkers: true });

@@ -20,14 +20,14 @@ function file(name: string, bytes: Uint8Array | string): string {
  */
 function unknownArchitecture(): Uint8Array {
   if (IS_FAKE) return Buffer.from("GGUF arch=zlama");
-  const bytes = readFileSync(goldenFile("tiny_llama.gguf"));
+  const bytes = readFileSync(goldenFile("tiny/tiny_llama.gguf"));
   for (let at = bytes.indexOf("llama"); at >= 0; at = bytes.indexOf("llama", at)) bytes.write("zlama", at);
   return bytes;
 }
 
 /** Returns the tiny model with a template of the same length that doubles a list sixty times. */
 function endlessTemplate(): Uint8Array {
-  const bytes = readFileSync(goldenFile("tiny_llama.gguf"));
+  const bytes = readFileSync(goldenFile("tiny/tiny_llama.gguf"));
   const start = bytes.indexOf("{%- for message in messages %}");
   const end = bytes.indexOf("{%- endif %}", start) + "{%- endif %}".length;
   const template =
@@ -36,7 +36,7 @@ function endlessTemplate(): Uint8Array {
   return bytes;
 }
 
-const tiny = (): Buffer => readFileSync(goldenFile("tiny_llama.gguf"));
+const tiny = (): Buffer => readFileSync(goldenFile("tiny/tiny_llama.gguf"));
 
 const CASES: { name: string; path: () => string; codes: string[]; real?: boolean }[] = [
   { name: "zero bytes", path: () => file("empty.gguf", ""), codes: ["truncated_file", "bad_file"] },
@@ -96,7 +96,7 @@ test("a template that never ends is stopped, and another model can be loaded", a
   expect(error.code).toBe("template_error");
   expect(error.hint).not.toBe("");
   await chat.clickButton("Choose another model");
-  await chat.tab.setFile("#file", goldenFile("tiny_llama.gguf"));
+  await chat.tab.setFile("#file", goldenFile("tiny/tiny_llama.gguf"));
   await chat.waitReady();
   await chat.ask("Hi, 42!");
 });
@@ -104,7 +104,7 @@ test("a template that never ends is stopped, and another model can be loaded", a
 test("a model file chosen from the disk runs", async ({ launch }) => {
   const chat = await launch("chromium");
   await chat.open({ device: "cpu", max_tokens: 4 });
-  await chat.tab.setFile("#file", goldenFile("tiny_llama.gguf"));
+  await chat.tab.setFile("#file", goldenFile("tiny/tiny_llama.gguf"));
   await chat.waitReady();
   await chat.ask("Hi, 42!");
 });

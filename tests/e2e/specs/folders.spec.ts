@@ -8,6 +8,7 @@ import type { Chat, PageGlobals } from "../support/chat.js";
 import { goldenFile, IS_FAKE } from "../support/env.js";
 import { inFull } from "../support/full.js";
 import { expectGolden } from "../support/golden.js";
+import { goldenNamed, goldensOf, modelAddress } from "../support/manifest.js";
 import { SKIPS } from "../support/skips.js";
 import { expect, test } from "../support/test.js";
 import { PLAIN_GPU } from "../support/tuning.js";
@@ -15,23 +16,9 @@ import { PLAIN_GPU } from "../support/tuning.js";
 /** An index and two files, MXFP4, and a part of a larger model. */
 const FOLDERS = ["hf_llama3", "hf_gpt_oss_mxfp4", "hf_gemma3_seeing"];
 
-const OTHERS = [
-  "hf_qwen2",
-  "hf_qwen3",
-  "hf_gemma2",
-  "hf_gemma3",
-  "hf_phi3",
-  "hf_olmo2",
-  "hf_granite",
-  "hf_ministral3",
-  "hf_mistral3",
-  "hf_smollm3",
-  "hf_mixtral",
-  "hf_qwen3moe",
-  "hf_qwen2_yarn",
-  "hf_gpt2",
-  "hf_gpt_oss",
-];
+const OTHERS = goldensOf("folder")
+  .map(({ name }) => name)
+  .filter((name) => !FOLDERS.includes(name));
 
 /** Three times the measured error. */
 const TOLERANCE = 1e-4;
@@ -45,7 +32,7 @@ for (const browser of ["chromium", "firefox"] as const) {
   for (const name of [...FOLDERS, ...inFull(...OTHERS)]) {
     test(`${name} is as transformers has it · ${browser}`, async ({ launch }) => {
       const chat = await launch(browser);
-      await chat.load(`/tests/goldens/data/${name}/`, PARAMS);
+      await chat.load(modelAddress(goldenNamed(name)), PARAMS);
       await expectGolden(chat, name, TOLERANCE);
     });
   }
@@ -57,7 +44,7 @@ function weightBytes(chat: Chat): Promise<number> {
 
 test("floats are made smaller at load, and say nearly the same", async ({ launch }) => {
   const chat = await launch("chromium");
-  const folder = "/tests/goldens/data/hf_llama3/";
+  const folder = modelAddress(goldenNamed("hf_llama3"));
   await chat.load(folder, { ...PARAMS, device: "cpu" });
   const floats = await weightBytes(chat);
   for (const [quantize, share] of [
@@ -75,7 +62,7 @@ test("floats are made smaller at load, and say nearly the same", async ({ launch
 
 test("safetensors chosen as files · chromium", async ({ launch }) => {
   const chat = await launch("chromium");
-  const folder = goldenFile("hf_llama3");
+  const folder = goldenFile("folders/hf_llama3");
   await chat.open(PARAMS);
   await chat.tab.setFile("#file", ...readdirSync(folder).map((name) => join(folder, name)));
   await chat.waitReady();

@@ -13,7 +13,7 @@ if (FULL) {
   test("React", async ({ launch }) => {
     const project = new Project("react", "below");
     try {
-      project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
+      project.add(goldenFile("tiny/tiny_llama.gguf"), "tiny.gguf");
       const chat = await launch("chromium");
       await chat.tab.goto(`${await project.serve()}?device=cpu&model=/tiny.gguf`);
       await expect.poll(() => chat.text("#status"), WAIT).toContain("Ready on");
@@ -35,7 +35,7 @@ if (FULL) {
       const env = { ...process.env, NEXT_TELEMETRY_DISABLED: "1" };
       let server: ChildProcess | undefined;
       try {
-        project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
+        project.add(goldenFile("tiny/tiny_llama.gguf"), "tiny.gguf");
         execFileSync(process.execPath, [next, "build", ...flags], { cwd: project.folder, env });
         server = spawn(process.execPath, [next, "start", "-p", "0"], { cwd: project.folder, env });
         const url = await new Promise<string>((resolve, reject) => {
@@ -65,7 +65,7 @@ if (FULL) {
 
   test("a web extension", async () => {
     const project = new Project("extension");
-    project.add(goldenFile("tiny_llama.gguf"), "tiny.gguf");
+    project.add(goldenFile("tiny/tiny_llama.gguf"), "tiny.gguf");
     const context = await chromium.launchPersistentContext(join(project.folder, ".profile"), {
       executablePath: CHROMIUM,
       args: [

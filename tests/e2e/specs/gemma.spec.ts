@@ -19,7 +19,7 @@ for (const browser of inFull("chromium" as const, "firefox" as const)) {
     test.skip(!ok, SKIPS["Gemma 3 270M"]);
     const chat = await launch(browser);
     await chat.load(GEMMA270, { device: "cpu", context: "512" });
-    const { prompts } = readGolden("gemma270.json") as Golden;
+    const { prompts } = readGolden("real/gemma270.json") as Golden;
     for (const { text, greedy_text } of prompts.slice(0, 2)) {
       const found = await chat.tab.evaluate(async (prompt) => {
         const { engine } = (globalThis as unknown as { hearth: { engine: Engine } }).hearth;

@@ -14,8 +14,8 @@ for (const [browser, pasted] of [
   test(`a pasted page of a repository · ${browser}`, async ({ launch }) => {
     test.skip(IS_FAKE, SKIPS.fake);
     const hub = new HubDouble("owner/tiny-GGUF", {
-      "mmproj-tiny-F16.gguf": goldenFile("tokenizer_spm.gguf"),
-      "tiny-Q8_0.gguf": goldenFile("tiny_llama.gguf"),
+      "mmproj-tiny-F16.gguf": goldenFile("tokenizers/tokenizer_spm.gguf"),
+      "tiny-Q8_0.gguf": goldenFile("tiny/tiny_llama.gguf"),
     });
     const endpoint = await hub.listen();
     try {

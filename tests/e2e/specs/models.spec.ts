@@ -117,7 +117,7 @@ for (const browser of oneBrowser("chromium")) {
   }) => {
     const chat = await launch(browser);
     await chat.open({ memory: 100_000, device: "cpu" });
-    await chat.tab.setFile("#file", goldenFile("tiny_llama.gguf"));
+    await chat.tab.setFile("#file", goldenFile("tiny/tiny_llama.gguf"));
     await chat.tab.waitVisible('.verdict[data-verdict="does_not_fit"]', WAIT.timeout);
     expect(await chat.text("#plan")).toContain("it takes");
     expect(await chat.text("#start")).toBe("Load anyway");

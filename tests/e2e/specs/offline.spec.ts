@@ -55,7 +55,7 @@ for (const browser of oneBrowser("firefox")) {
 test("a newer version waits until it is wanted", async ({ launch }) => {
   let version = 1;
   // The second version differs in its page and, like every build, in the list of cached files.
-  const server = await serveFiles({ "/tiny.gguf": goldenFile("tiny_llama.gguf"), "/": dist }, (path, body) => {
+  const server = await serveFiles({ "/tiny.gguf": goldenFile("tiny/tiny_llama.gguf"), "/": dist }, (path, body) => {
     if (version === 1) return body;
     const text = (): string => body.toString("utf8");
     if (path === "/index.html") return text().replace('<html lang="en">', '<html lang="en" class="second">');

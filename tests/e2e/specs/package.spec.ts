@@ -19,7 +19,7 @@ test.beforeAll(async () => {
   test.skip(IS_FAKE, SKIPS.fake);
   project = new Project("vite");
   cpSync(join(root, "examples/node.mjs"), join(project.folder, "node.mjs"));
-  project.add(goldenFile("tiny_llama.gguf"), "model.gguf");
+  project.add(goldenFile("tiny/tiny_llama.gguf"), "model.gguf");
   url = await project.serve();
 });
 

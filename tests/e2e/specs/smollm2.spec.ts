@@ -14,8 +14,8 @@ interface Conversation {
   turns: { user: string; assistant: string }[];
 }
 
-/** Golden written by tests/goldens/gold_smollm2.py with transformers, from the same GGUF. */
-const GOLDEN = "smollm2_conversation.json";
+/** Golden written by tests/goldens/generator/gold_smollm2.py with transformers, from the same GGUF. */
+const GOLDEN = "real/smollm2_conversation.json";
 const WAIT = { timeout: 60_000 };
 /** The file alone has 98 MB, the KV cache 94. */
 const HEAP_LIMIT = 64 << 20;

@@ -27,7 +27,7 @@ test.describe("threads", () => {
         const chat = await launch(browser);
         await chat.load(TINY, { device: "cpu", threads }, ISOLATED_URL);
         expect((await chat.device()).threads).toBe(threads);
-        const golden = readGolden("tiny_llama.json") as Golden;
+        const golden = readGolden("tiny/tiny_llama.json") as Golden;
         for (const { messages, greedy_ids, greedy_eos_at } of golden.prompts) {
           if (messages === undefined) continue;
           const expected = greedy_ids.slice(0, greedy_eos_at ?? undefined);
@@ -38,7 +38,7 @@ test.describe("threads", () => {
 
     test(`SmolLM2 answers on two threads as transformers does · ${browser}`, async ({ launch }) => {
       test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
-      const golden = readGolden("smollm2_conversation.json") as Conversation;
+      const golden = readGolden("real/smollm2_conversation.json") as Conversation;
       const chat = await launch(browser);
       const params = { device: "cpu", threads: 2, temperature: 0, max_tokens: golden.max_tokens };
       await chat.load(SMOLLM2, params, ISOLATED_URL);

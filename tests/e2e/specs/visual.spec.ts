@@ -51,7 +51,7 @@ test.beforeAll(async () => {
   browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--enable-unsafe-webgpu"] });
   whole = await serveFiles({ [SMOLLM2]: smollm2File(), "/": dist });
   // Any model will do for a conversation.
-  small = await serveFiles({ [SMOLLM2]: goldenFile("tiny_llama.gguf"), "/": dist });
+  small = await serveFiles({ [SMOLLM2]: goldenFile("tiny/tiny_llama.gguf"), "/": dist });
 });
 
 test.afterAll(async () => {

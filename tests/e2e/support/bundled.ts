@@ -107,14 +107,14 @@ export class Bundled {
     mkdirSync(join(folder, "node_modules"), { recursive: true });
     cpSync(hearth, join(folder, "node_modules/hearth-llm"), { recursive: true });
     mkdirSync(join(folder, "public"), { recursive: true });
-    cpSync(goldenFile("tiny_llama.gguf"), join(folder, "public/tiny.gguf"));
+    cpSync(goldenFile("tiny/tiny_llama.gguf"), join(folder, "public/tiny.gguf"));
     const [program = "", ...args] = tool.command;
     const path = join(folder, "node_modules/.bin", program);
     if (tool.isServer === true) return this.#serveBy(path, args);
     if (program !== "") execFileSync(path, args, { cwd: folder, stdio: "pipe" });
     const dist = join(folder, "dist");
     mkdirSync(dist, { recursive: true });
-    cpSync(goldenFile("tiny_llama.gguf"), join(dist, "tiny.gguf"));
+    cpSync(goldenFile("tiny/tiny_llama.gguf"), join(dist, "tiny.gguf"));
     if (!existsSync(join(dist, "index.html"))) cpSync(join(folder, "index.html"), join(dist, "index.html"));
     // Without a bundler the app is served as it is.
     if (program === "") cpSync(join(folder, "main.js"), join(dist, "main.js"));

@@ -22,13 +22,10 @@ export const smollm2File = (): string => process.env.HEARTH_SMOLLM2 ?? "";
 /** Addresses on the server, as the page writes them. */
 export const SMOLLM2 = "/models/smollm2-135m-instruct-q4_1.gguf";
 export const GEMMA270 = "/models/gemma-3-270m-q4_k_m.gguf";
-export const TINY = "/tests/goldens/data/tiny_llama.gguf";
+export const TINY = "/tests/goldens/data/tiny/tiny_llama.gguf";
 
 /** The real model if available, otherwise the tiny one. */
 export const REAL_OR_TINY = HAS_SMOLLM2 ? SMOLLM2 : TINY;
-
-/** Returns the address of a family's tiny model. */
-export const familyModel = (family: string): string => `/tests/goldens/data/family_${family}.gguf`;
 
 const data = join(root, "tests/goldens/data");
 

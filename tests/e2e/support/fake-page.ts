@@ -14,7 +14,7 @@ export async function serveFakePage(): Promise<FileServer> {
   if (IS_FAKE) return { url: BASE_URL, stop: () => undefined };
   const outDir = mkdtempSync(join(tmpdir(), "hearth-fake-"));
   await build({ root: join(root, "www"), mode: "fake", logLevel: "error", build: { outDir } });
-  const { url, stop } = await serveFiles({ [FAKE_MODEL]: goldenFile("tiny_llama.gguf"), "/": outDir });
+  const { url, stop } = await serveFiles({ [FAKE_MODEL]: goldenFile("tiny/tiny_llama.gguf"), "/": outDir });
   return {
     url,
     stop: () => {

@@ -4,7 +4,8 @@ import { expect } from "@playwright/test";
 import type { ChatCompletionMessageParam } from "hearth-llm";
 import type { Chat, PageGlobals } from "./chat.js";
 import { expectWithin, worstError } from "./compare.js";
-import { goldenFile, readGolden } from "./env.js";
+import { readGolden } from "./env.js";
+import { floatsFile, goldenNamed, type GoldenEntry } from "./manifest.js";
 
 interface Prompt {
   name: string;
@@ -19,13 +20,9 @@ interface Prompt {
 
 interface Golden {
   prompts: Prompt[];
-  logits_bin: { file: string; shape: [prompts: number, positions: number, vocab: number] };
+  logits_bin: { shape: [prompts: number, positions: number, vocab: number] };
 }
 
-/** `<|endoftext|>` and `<|im_end|>`, where an answer ends and the reference continues. */
-const END_OF_ANSWER = [0, 2];
-/** Gemma's `<eos>` and `<end_of_turn>`, in its folders, which use Gemma's own tokenizer. */
-const GEMMA_END = [1, 6];
 /** Number of an answer's ids to compare. Logits catch what ids miss, so a few are enough. */
 const N_IDS = 16;
 const N_LIKELIEST = 20;
@@ -51,10 +48,10 @@ interface Found {
 }
 
 /** Returns the likeliest next tokens of a prompt, from the last row of the golden's logits. */
-function expectedLikeliest(golden: Golden, prompt: Prompt): Likeliest {
-  const { file, shape } = golden.logits_bin;
+function expectedLikeliest(golden: Golden, file: string, prompt: Prompt): Likeliest {
+  const { shape } = golden.logits_bin;
   const [, positions, vocab] = shape;
-  const bytes = readFileSync(goldenFile(file));
+  const bytes = readFileSync(file);
   expect(bytes.length, file).toBe(shape.reduce((product, n) => product * n, F32));
   expect(prompt.positions.at(-1), `${file}: the last row is the last token's`).toBe(prompt.ids.length - 1);
   const row = (golden.prompts.indexOf(prompt) + 1) * positions - 1;
@@ -125,12 +122,9 @@ async function byText(chat: Chat, found: Record<string, number>, { ids, logprobs
   });
 }
 
-const hasBos = (name: string): boolean => /^hf_.*gemma/.test(name);
-
-function expectedIds(name: string, prompt: number, count: number): number[] {
-  const ids = (readGolden(`${name}.json`) as Golden).prompts[prompt]?.greedy_ids.slice(0, count) ?? [];
-  const ends = hasBos(name) ? GEMMA_END : END_OF_ANSWER;
-  const end = ids.findIndex((id) => ends.includes(id));
+function expectedIds({ greedy_ids }: Prompt, { ends }: GoldenEntry, count: number): number[] {
+  const ids = greedy_ids.slice(0, count);
+  const end = ids.findIndex((id) => ends?.includes(id));
   return end < 0 ? ids : ids.slice(0, end);
 }
 
@@ -139,14 +133,15 @@ function expectedIds(name: string, prompt: number, count: number): number[] {
  * again with all but its last token in the cache, and the first ids of the greedy answer, if any are asked for.
  */
 export async function expectGolden(chat: Chat, name: string, tolerance: number, nIds = N_IDS): Promise<void> {
-  const golden = readGolden(`${name}.json`) as Golden;
+  const entry = goldenNamed(name);
+  const golden = readGolden(entry.expected) as Golden;
+  const logits = floatsFile(entry, "logits");
   expect(golden.prompts.length).toBeGreaterThan(1);
   let worst = 0;
-  for (const [i, prompt] of golden.prompts.entries()) {
+  for (const prompt of golden.prompts) {
     const what = `${name}, ${prompt.name}`;
-    const expected = expectedLikeliest(golden, prompt);
-    // The engine puts a BOS token before a plain text; in these goldens only chats have one.
-    if (prompt.messages === undefined && hasBos(name)) continue;
+    const expected = expectedLikeliest(golden, logits, prompt);
+    if (prompt.messages === undefined && entry.adds_bos === true) continue;
     const compare = async (): Promise<void> => {
       const { id, promptTokens, logprobs } = await foundLikeliest(chat, prompt);
       expect(promptTokens, what).toBe(prompt.ids.length);
@@ -160,7 +155,7 @@ export async function expectGolden(chat: Chat, name: string, tolerance: number, 
       worst = Math.max(worst, worstError(what, values, await byText(chat, logprobs, expected)));
     };
     await compare();
-    if (nIds > 0) expect(await greedyIds(chat, prompt, nIds), what).toEqual(expectedIds(name, i, nIds));
+    if (nIds > 0) expect(await greedyIds(chat, prompt, nIds), what).toEqual(expectedIds(prompt, entry, nIds));
     await compare();
   }
   expectWithin(`${name} in ${chat.tab.browser}`, worst, tolerance);

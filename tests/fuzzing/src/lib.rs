@@ -89,7 +89,7 @@ pub fn folder(data: &[u8]) {
     }
 }
 
-/// Parses the header of a golden GGUF file.
+/// Parses the header of a golden GGUF file, given by its path without the extension.
 fn golden_header(name: &str) -> ModelHeader {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../goldens/data");
     let path = format!("{folder}/{name}.gguf");
@@ -103,8 +103,8 @@ fn golden_header(name: &str) -> ModelHeader {
 /// Encodes a text with each kind of tokenizer.
 pub fn tokenizer(data: &[u8]) {
     thread_local! {
-        static ALL: Vec<Tokenizer> = ["tiny_llama", "tokenizer_spm", "tokenizer_t5",
-            "tokenizer_unigram", "tokenizer_gemma", "embed_bert"]
+        static ALL: Vec<Tokenizer> = ["tiny/tiny_llama", "tokenizers/tokenizer_spm",
+            "tokenizers/tokenizer_t5", "tokenizers/tokenizer_unigram", "tokenizers/tokenizer_gemma", "embeddings/embed_bert"]
             .map(|name| {
                 let header = golden_header(name);
                 Tokenizer::from_gguf(&header.metadata).expect("a golden")
@@ -119,7 +119,7 @@ pub fn tokenizer(data: &[u8]) {
 pub fn template(data: &[u8]) {
     thread_local! {
         static TINY: Tokenizer = {
-            let header = golden_header("tiny_llama");
+            let header = golden_header("tiny/tiny_llama");
             Tokenizer::from_gguf(&header.metadata).expect("a golden")
         };
     }

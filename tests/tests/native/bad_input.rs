@@ -8,7 +8,7 @@ use hearth_tests::{GREEDY, On, TensorData, TinyFile, generate, golden_bytes, hea
 use pollster::block_on;
 
 fn tiny() -> Vec<u8> {
-    golden_bytes("tiny_llama.gguf")
+    golden_bytes("tiny/tiny_llama.gguf")
 }
 
 fn cpu() -> Device {

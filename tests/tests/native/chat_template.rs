@@ -51,7 +51,7 @@ fn now(golden: &Golden) -> Clock {
 
 /// Returns a tokenizer with ChatML's special tokens, so that the marking of look-alikes is active, too.
 fn tokenizer() -> Tokenizer {
-    Tokenizer::from_gguf(&header(&golden_bytes("tiny_llama.gguf")).metadata).unwrap()
+    Tokenizer::from_gguf(&header(&golden_bytes("tiny/tiny_llama.gguf")).metadata).unwrap()
 }
 
 /// Renders like transformers: its keyword arguments are our options.
@@ -81,7 +81,7 @@ fn render(
 
 #[test]
 fn every_template_renders_or_raises_as_in_transformers() {
-    let golden: Golden = golden("templates.json");
+    let golden: Golden = golden("templates/templates.json");
     let (now, tokenizer) = (now(&golden), tokenizer());
     let (mut rendered, mut raised, mut wrong) = (0, 0, Vec::new());
     for case in &golden.cases {
@@ -124,7 +124,7 @@ fn every_template_renders_or_raises_as_in_transformers() {
 
 #[test]
 fn every_template_is_used() {
-    let golden: Golden = golden("templates.json");
+    let golden: Golden = golden("templates/templates.json");
     for name in golden.templates.keys() {
         assert!(
             golden.cases.iter().any(|case| case.template == *name),
@@ -163,7 +163,7 @@ const DIFFERENCES: &[(&str, Option<&str>, &str)] = &[
 
 #[test]
 fn every_expression_means_what_it_means_in_jinja2() {
-    let golden: Golden = golden("templates.json");
+    let golden: Golden = golden("templates/templates.json");
     let (now, tokenizer) = (now(&golden), tokenizer());
     let Expressions {
         messages,

@@ -8,7 +8,7 @@ use hearth_tests::{
 use pollster::block_on;
 
 fn tiny(device: Device, context: usize) -> Engine {
-    load_file(device, &goldens().join("tiny_llama.gguf"), context)
+    load_file(device, &goldens().join("tiny/tiny_llama.gguf"), context)
 }
 
 /// Checks the launches of a step: six per layer, plus embedding, lm_head and sampling; one for each further packing
@@ -50,9 +50,9 @@ fn check_counters(file: &str, further: u64, activations: u64) {
 
 #[test]
 fn a_token_costs_the_launches_that_it_should() {
-    check_counters("tiny_llama_tied_f16.gguf", 0, 0);
+    check_counters("tiny/tiny_llama_tied_f16.gguf", 0, 0);
     // q, k, v: q4 q8 f16 and f16 q4; gate, up: q4 and f32 q8.
-    check_counters("tiny_llama.gguf", 2 + 1 + 1, 1);
+    check_counters("tiny/tiny_llama.gguf", 2 + 1 + 1, 1);
 }
 
 #[test]

@@ -21,7 +21,7 @@ struct Entry {
 
 /// Returns, by type, the bytes in the file and the values that gguf-py decodes from them.
 fn golden() -> BTreeMap<String, (Vec<u8>, Vec<f32>)> {
-    let file = golden_bytes("dequant.safetensors");
+    let file = golden_bytes("quants/dequant.safetensors");
     let (len, rest) = file.split_first_chunk::<8>().unwrap();
     let (json, data) = rest.split_at(u64::from_le_bytes(*len) as usize);
     let entries: BTreeMap<String, Entry> = serde_json::from_slice(json).unwrap();

@@ -154,7 +154,7 @@ fn tiny(on: On, drafts: Drafts, context: usize) -> Option<Engine> {
         drafts,
         ..exact(context)
     };
-    let file = goldens().join("tiny_llama.gguf");
+    let file = goldens().join("tiny/tiny_llama.gguf");
     Some(load_file_with(device, &file, options))
 }
 
@@ -288,7 +288,7 @@ fn no_drafts_where_they_cannot_pay() {
     let Some(device) = open_measured(|measured| measured.decode_lanes = 1) else {
         return;
     };
-    let file = goldens().join("tiny_llama.gguf");
+    let file = goldens().join("tiny/tiny_llama.gguf");
     let mut engine = load_file_with(device, &file, exact(256));
     let repeating = sampling(0.0, 1.0, &[40]);
     let expected = answer(&mut engine, &texts()[0], 40, &repeating);

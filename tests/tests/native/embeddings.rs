@@ -2,9 +2,8 @@
 
 use hearth::{Engine, LoadOptions};
 use hearth_tests::compare::{assert_within, worst_error};
-use hearth_tests::{
-    On, exact, golden, golden_f32, goldens, load_file_with, load_files, open, real_model,
-};
+use hearth_tests::manifest::{self, Kind};
+use hearth_tests::{On, exact, goldens, load_file_with, load_files, open, real_model};
 use pollster::block_on;
 use serde::Deserialize;
 
@@ -21,11 +20,9 @@ struct Case {
     truncated_from: Option<usize>,
 }
 
-const MODELS: [&str; 4] = ["embed_bert", "embed_bert_cls", "embed_nomic", "embed_qwen3"];
-
 fn check(name: &str, engine: &mut Engine, on: On, tolerance: f32) {
-    let golden: Golden = golden(&format!("{name}.json"));
-    let expected = golden_f32(&format!("{name}_embeddings.bin"));
+    let golden: Golden = manifest::named(name).expected();
+    let expected = manifest::named(name).floats("embeddings");
     let width = engine.info().config.d_model;
     assert_eq!(expected.len(), golden.cases.len() * width, "{name}: rows");
     let mut worst = 0.0f32;
@@ -47,13 +44,12 @@ fn check(name: &str, engine: &mut Engine, on: On, tolerance: f32) {
 }
 
 fn check_all(on: On, tolerance: f32) {
-    for name in MODELS {
+    for golden in manifest::of(Kind::Embedding) {
         let Some(device) = open(on) else { return };
-        let max_length = golden::<Golden>(&format!("{name}.json")).max_length;
-        let path = goldens().join(format!("{name}.gguf"));
-        let mut engine = load_file_with(device, &path, exact(max_length));
-        check(name, &mut engine, on, tolerance);
-        if name == "embed_qwen3" {
+        let max_length = golden.expected::<Golden>().max_length;
+        let mut engine = load_file_with(device, &golden.model(), exact(max_length));
+        check(&golden.name, &mut engine, on, tolerance);
+        if golden.generates {
             // A decoder still generates, whatever was embedded before.
             block_on(engine.logits(&[5, 6, 7])).unwrap();
         } else {
@@ -77,7 +73,7 @@ fn embeddings_on_the_gpu() {
 #[test]
 fn a_model_that_writes_makes_no_embeddings() {
     let device = open(On::Cpu).expect("the CPU always opens");
-    let mut engine = load_file_with(device, &goldens().join("tiny_llama.gguf"), exact(64));
+    let mut engine = load_file_with(device, &goldens().join("tiny/tiny_llama.gguf"), exact(64));
     let error = block_on(engine.embed("Hi", false)).unwrap_err();
     assert_eq!(error.code(), "invalid_request");
 }

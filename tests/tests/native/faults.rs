@@ -17,7 +17,7 @@ const SURVIVED: [(Fault, &str); 2] = [
 ];
 
 fn tiny(device: &Device) -> Engine {
-    let path = goldens().join("tiny_llama.gguf");
+    let path = goldens().join("tiny/tiny_llama.gguf");
     load_file_with(device.clone(), &path, exact(256))
 }
 
@@ -38,7 +38,7 @@ fn a_fault_is_an_error_of_the_load() {
     let Some(device) = open(On::Gpu) else {
         return;
     };
-    let bytes = golden_bytes("tiny_llama.gguf");
+    let bytes = golden_bytes("tiny/tiny_llama.gguf");
     for (fault, code) in SURVIVED {
         // In the middle of the weights, and after the last of them.
         for at in [bytes.len() / 2, bytes.len()] {
@@ -90,7 +90,7 @@ fn a_fault_is_an_error_of_the_embedding() {
     let Some(device) = open(On::Gpu) else {
         return;
     };
-    let path = goldens().join("embed_bert.gguf");
+    let path = goldens().join("embeddings/embed_bert.gguf");
     let mut engine = load_file_with(device.clone(), &path, exact(64));
     for (fault, code) in SURVIVED {
         device.provoke(fault);

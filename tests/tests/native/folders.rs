@@ -10,37 +10,17 @@ use hearth_modelfile::files::folder;
 use hearth_modelfile::quant::block_format;
 use hearth_modelfile::quant::quantize::{Quantize, quantize_q4_1, quantize_q8_0};
 use hearth_tests::compare::assert_near;
+use hearth_tests::manifest::{self, Kind};
 use hearth_tests::reference::{check_engine, check_prompts};
 use hearth_tests::{
     On, TinyFile, exact, golden_bytes, goldens, header, load_files, load_with, open,
 };
 use pollster::block_on;
 
-const FOLDERS: [&str; 18] = [
-    "hf_qwen2",
-    "hf_qwen3",
-    "hf_llama3",
-    "hf_gemma2",
-    "hf_gemma3",
-    "hf_phi3",
-    "hf_olmo2",
-    "hf_granite",
-    "hf_ministral3",
-    "hf_mistral3",
-    "hf_gemma3_seeing",
-    "hf_smollm3",
-    "hf_mixtral",
-    "hf_qwen3moe",
-    "hf_qwen2_yarn",
-    "hf_gpt2",
-    "hf_gpt_oss",
-    "hf_gpt_oss_mxfp4",
-];
-
 fn check_folders(on: On, names: &[&str]) {
     for name in names {
         let Some(device) = open(on) else { return };
-        let mut engine = load_files(device, &goldens().join(name), exact(256))
+        let mut engine = load_files(device, &manifest::named(name).model(), exact(256))
             .unwrap_or_else(|e| panic!("{name}: {e}"));
         check_prompts(name, &engine);
         // Floats are exact; the CPU rounds the factors that blocks are multiplied with.
@@ -54,7 +34,9 @@ fn check_folders(on: On, names: &[&str]) {
 
 #[test]
 fn folders_on_the_cpu() {
-    check_folders(On::Cpu, &FOLDERS);
+    let folders = manifest::of(Kind::Folder).into_iter();
+    let names: Vec<_> = folders.map(|folder| folder.name.as_str()).collect();
+    check_folders(On::Cpu, &names);
 }
 
 /// A folder converts to the same weights on every device, so on the GPU each way of storing and each way of
@@ -121,7 +103,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 /// Quantising at load gives the same result as a file whose floats already had the quantised values.
 #[test]
 fn floats_are_made_smaller_at_load() {
-    let from = goldens().join("hf_llama3");
+    let from = goldens().join("folders/hf_llama3");
     for quantize in [Quantize::Q8, Quantize::Q4] {
         let folder = rounded(&from, quantize);
         for (on, tolerance) in [(On::Cpu, 1.3e-2), (On::Gpu, 1e-5)] {
@@ -159,7 +141,7 @@ fn floats_are_made_smaller_at_load() {
 /// A router is small, but its errors matter: it is not quantised.
 #[test]
 fn routers_are_not_made_smaller() {
-    let folder = goldens().join("hf_mixtral");
+    let folder = goldens().join("folders/hf_mixtral");
     let (header, _) = folder::open(&folder).unwrap().0.join().unwrap();
     let matrices = header.tensors.iter().filter(|t| t.n_rows() > 1);
     let bytes = matrices.map(|t| {
@@ -247,7 +229,7 @@ fn files_that_do_not_belong_together_are_refused() {
 fn copy_of(name: &str, to: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("hearth-{to}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    for entry in std::fs::read_dir(goldens().join(name)).unwrap() {
+    for entry in std::fs::read_dir(manifest::named(name).model()).unwrap() {
         let entry = entry.unwrap();
         std::fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
     }
@@ -372,7 +354,7 @@ fn gpt_oss_that_is_something_else_says_what() {
 /// Early Mixtral files have a separate tensor for each expert, as safetensors files do.
 #[test]
 fn experts_may_come_one_by_one() {
-    let bytes = golden_bytes("family_mixtral.gguf");
+    let bytes = golden_bytes("families/family_mixtral.gguf");
     let gguf = header(&bytes);
     let mut writer = GgufWriter::new();
     for (key, value) in gguf.metadata.iter() {

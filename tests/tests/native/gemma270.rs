@@ -29,7 +29,7 @@ fn engine(on: On) -> Option<(Engine, Golden)> {
         ..exact(1024)
     };
     let engine = load_file_with(open(on)?, &path, options);
-    Some((engine, golden("gemma270.json")))
+    Some((engine, golden("real/gemma270.json")))
 }
 
 fn check_logits(on: On, engine: &mut Engine, prompts: &[Prompt], tolerance: f32) {

@@ -14,7 +14,7 @@ fn tiny(on: On, drafts: Drafts) -> Option<Engine> {
         drafts,
         ..exact(256)
     };
-    let path = goldens().join("tiny_llama.gguf");
+    let path = goldens().join("tiny/tiny_llama.gguf");
     Some(load_file_with(open(on)?, &path, options))
 }
 

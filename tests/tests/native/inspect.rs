@@ -7,10 +7,11 @@ use hearth_modelfile::container::writer::GgufWriter;
 use hearth_modelfile::container::{Container, Value};
 use hearth_modelfile::files::folder;
 use hearth_modelfile::sampling::AdvisedSampling;
-use hearth_tests::{On, TinyFile, exact, golden_bytes, goldens, header, load_file_with, open};
+use hearth_tests::{On, TinyFile, exact, goldens, header, load_file_with, manifest, open};
 
-fn report(file: &str, options: InspectOptions<'_>) -> Report {
-    inspect(&header(&golden_bytes(file)), options)
+fn report(name: &str, options: InspectOptions<'_>) -> Report {
+    let bytes = std::fs::read(manifest::named(name).model()).unwrap();
+    inspect(&header(&bytes), options)
 }
 
 #[test]
@@ -24,7 +25,6 @@ fn the_budget_is_what_an_engine_takes() {
         "family_gpt2",
         "embed_bert",
     ] {
-        let file = format!("{name}.gguf");
         let device = open(On::Cpu).expect("the CPU always opens");
         let options = InspectOptions {
             context_size: Some(100),
@@ -32,8 +32,8 @@ fn the_budget_is_what_an_engine_takes() {
             device: Some(&device.info().limits),
             bandwidth: Some(1e9),
         };
-        let report = report(&file, options);
-        let engine = load_file_with(device, &goldens().join(&file), exact(100));
+        let report = report(name, options);
+        let engine = load_file_with(device, &manifest::named(name).model(), exact(100));
         let info = engine.info();
         assert_eq!(report.parameters, info.parameters, "{name}");
         let counts = report
@@ -59,7 +59,7 @@ fn the_budget_is_what_an_engine_takes() {
 #[test]
 fn the_work_of_a_token_is_counted() {
     let report = report(
-        "tiny_llama.gguf",
+        "tiny_llama",
         InspectOptions {
             context_size: Some(50),
             ..Default::default()
@@ -78,7 +78,7 @@ fn the_work_of_a_token_is_counted() {
 /// 320 tokens, untied.
 #[test]
 fn of_experts_only_those_count_that_are_used() {
-    let report = report("family_qwen3moe.gguf", InspectOptions::default());
+    let report = report("family_qwen3moe", InspectOptions::default());
     let Runs::Budget(budget) = report.run else {
         panic!("{:?}", report.run)
     };
@@ -92,7 +92,7 @@ fn of_experts_only_those_count_that_are_used() {
 
 #[test]
 fn a_folder_has_a_report_too() {
-    let (files, _) = folder::open(&goldens().join("hf_llama3")).unwrap();
+    let (files, _) = folder::open(&goldens().join("folders/hf_llama3")).unwrap();
     let (header, _) = files.join().unwrap();
     let report = inspect(&header, InspectOptions::default());
     assert_eq!(

@@ -12,7 +12,11 @@ use hearth_tests::{On, exact, goldens, load_file_with, open, prompts};
 use pollster::block_on;
 
 fn tiny(on: On) -> Option<(Engine, Request)> {
-    let engine = load_file_with(open(on)?, &goldens().join("tiny_llama.gguf"), exact(512));
+    let engine = load_file_with(
+        open(on)?,
+        &goldens().join("tiny/tiny_llama.gguf"),
+        exact(512),
+    );
     let [chat, _] = prompts();
     let request = Request {
         prompt: Some(engine.tokenizer().decode(&chat.ids)),

@@ -18,6 +18,7 @@ mod inspect;
 mod kernels;
 mod layers;
 mod logprobs;
+mod manifest;
 mod pool;
 mod projections;
 mod readme;

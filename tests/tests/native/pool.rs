@@ -12,7 +12,7 @@ use hearth_cpu::dot::{BLOCK, Row, padded, quantise};
 use hearth_cpu::rows::{MAX_TOKENS, groups, product_of};
 use hearth_tests::compare::assert_near;
 use hearth_tests::reference::check_engine;
-use hearth_tests::{GREEDY, On, exact, goldens, greedy, load_file_with, open};
+use hearth_tests::{GREEDY, On, exact, goldens, greedy, load_file_with, manifest, open};
 use pollster::block_on;
 
 struct Double {
@@ -125,7 +125,7 @@ impl CpuPool for Double {
 fn threads_that_are_lost_end_the_answer() {
     let double = Double::install(1 << 24);
     let device = open(On::Cpu).expect("the CPU always opens");
-    let path = goldens().join("tiny_llama.gguf");
+    let path = goldens().join("tiny/tiny_llama.gguf");
     let mut engine = load_file_with(device, &path, exact(256));
     let prompt: Vec<u32> = (10..30).collect();
     let before = greedy(&mut engine, &prompt, 8).unwrap();
@@ -159,7 +159,7 @@ fn a_pool_gives_the_same_ids() {
         ("family_llama_small_quants", 4e-2),
     ];
     for (name, tolerance) in models {
-        let path = goldens().join(format!("{name}.gguf"));
+        let path = manifest::named(name).model();
         let mut engine = load_file_with(device.clone(), &path, exact(256));
         check_engine(name, On::Cpu, &mut engine, tolerance);
     }
@@ -173,7 +173,7 @@ fn a_pool_gives_the_same_ids() {
 #[test]
 fn a_long_text_goes_to_the_pool_in_pieces() {
     let device = open(On::Cpu).expect("the CPU always opens");
-    let path = goldens().join("embed_nomic.gguf");
+    let path = goldens().join("embeddings/embed_nomic.gguf");
     let text = "the fire is lit and the night is long ".repeat(60);
     let embedding = || {
         let mut engine = load_file_with(device.clone(), &path, exact(256));
@@ -191,7 +191,7 @@ fn a_long_text_goes_to_the_pool_in_pieces() {
 fn a_pool_without_room_is_an_error() {
     Double::install(1000);
     let device = open(On::Cpu).expect("the CPU always opens");
-    let bytes = std::fs::read(goldens().join("tiny_llama.gguf")).unwrap();
+    let bytes = std::fs::read(goldens().join("tiny/tiny_llama.gguf")).unwrap();
     let error = hearth_tests::load(device, &bytes, 64, 4096)
         .err()
         .expect("it cannot fit");

@@ -9,23 +9,15 @@ use std::path::Path;
 use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::families::FAMILIES;
 use hearth_modelfile::quant::{Packing, block_format};
-use hearth_tests::{goldens, header};
+use hearth_tests::header;
+use hearth_tests::manifest::{self, Kind};
 
 /// Returns, by architecture, the storage types of matrices in its goldens.
 fn covered() -> BTreeMap<String, BTreeSet<&'static str>> {
     let mut covered: BTreeMap<String, BTreeSet<_>> = BTreeMap::new();
-    for entry in std::fs::read_dir(goldens()).unwrap() {
-        let path = entry.unwrap().path();
-        let is_model = path.extension().is_some_and(|e| e == "gguf");
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        if !is_model
-            || !["family_", "tiny_", "embed_"]
-                .iter()
-                .any(|start| name.starts_with(start))
-        {
-            continue;
-        }
-        let gguf = header(&std::fs::read(&path).unwrap());
+    let kinds = [Kind::Tiny, Kind::Family, Kind::Embedding];
+    for golden in kinds.into_iter().flat_map(manifest::of) {
+        let gguf = header(&std::fs::read(golden.model()).unwrap());
         let architecture = gguf.metadata.str("general.architecture").unwrap();
         let matrices = gguf.tensors.iter().filter(|t| t.n_rows() > 1);
         let types = covered.entry(architecture.to_owned()).or_default();

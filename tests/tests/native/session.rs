@@ -10,7 +10,7 @@ use hearth_tests::{
 use pollster::block_on;
 
 fn tiny(device: Device, context: usize) -> Engine {
-    load_file(device, &goldens().join("tiny_llama.gguf"), context)
+    load_file(device, &goldens().join("tiny/tiny_llama.gguf"), context)
 }
 
 /// Runs `test` on the CPU and on the GPU.

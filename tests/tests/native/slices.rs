@@ -16,10 +16,14 @@ fn a_slow_gpu_is_given_a_layer_at_a_time() {
     let Some(slow) = open_measured(|measured| measured.macs_per_ms = 1.0) else {
         return;
     };
-    let file = goldens().join("tiny_llama.gguf");
+    let file = goldens().join("tiny/tiny_llama.gguf");
     let mut engine = load_file_with(slow.clone(), &file, exact(256));
     check_engine("tiny_llama", On::Gpu, &mut engine, 1.3e-4);
-    let mut engine = load_file_with(slow, &goldens().join("family_gemma3.gguf"), exact(256));
+    let mut engine = load_file_with(
+        slow,
+        &goldens().join("families/family_gemma3.gguf"),
+        exact(256),
+    );
     let before = engine.stats().readbacks;
     let prompt: Vec<u32> = (3..43).collect();
     engine.start_ids(prompt, GREEDY, Some(1), &[]).unwrap();

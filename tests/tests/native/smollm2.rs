@@ -26,8 +26,8 @@ fn engine(on: On, kv: KvType, path: &Path) -> Option<Engine> {
 }
 
 fn check_logits(on: On, engine: &mut Engine, tolerance: f32) {
-    let golden: Golden = golden("smollm2.json");
-    let full = golden_f32("smollm2_logits.bin");
+    let golden: Golden = golden("real/smollm2.json");
+    let full = golden_f32("real/smollm2_logits.bin");
     for (i, prompt) in golden.prompts.iter().enumerate() {
         if let Some(messages) = &prompt.messages {
             assert_eq!(engine.encode_chat(messages).unwrap(), prompt.ids);
@@ -42,7 +42,7 @@ fn check_logits(on: On, engine: &mut Engine, tolerance: f32) {
 }
 
 fn check_answers(on: On, engine: &mut Engine) {
-    for prompt in &golden::<Golden>("smollm2.json").prompts {
+    for prompt in &golden::<Golden>("real/smollm2.json").prompts {
         let n = prompt.greedy_ids.len();
         let (ids, text) = greedy(engine, &prompt.ids, n).unwrap();
         let end = (prompt.greedy_ids.iter())
@@ -58,7 +58,7 @@ fn check_answers(on: On, engine: &mut Engine) {
 /// beginning also token by token.
 fn check_forced(engine: &mut Engine, n: usize) {
     const STEPS: usize = 32;
-    let Golden { forced, .. } = golden("smollm2.json");
+    let Golden { forced, .. } = golden("real/smollm2.json");
     assert_eq!(forced.ids.len(), forced.margins.len());
     assert_eq!(forced.ids.len(), forced.top1.len());
     let n = n.min(forced.top1.len());
@@ -81,7 +81,7 @@ fn check_forced(engine: &mut Engine, n: usize) {
 /// The effect of bytes in the cache on the first `n` tokens of the text; `plain` has an f32 cache. The CPU rounds to
 /// the values that a GPU keeps.
 fn check_bytes(on: On, plain: &mut Engine, path: &Path, n: usize, tolerance: f32) {
-    let Golden { forced, .. } = golden("smollm2.json");
+    let Golden { forced, .. } = golden("real/smollm2.json");
     let n = n.min(forced.top1.len());
     let mut bytes = engine(on, KvType::Q8, path).expect("it has been opened before");
     let vocab = bytes.info().config.vocab_size;

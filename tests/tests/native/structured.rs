@@ -21,7 +21,7 @@ fn sampled() -> Sampling {
 }
 
 fn tiny(on: On) -> Option<Engine> {
-    let path = goldens().join("tiny_llama.gguf");
+    let path = goldens().join("tiny/tiny_llama.gguf");
     Some(load_file_with(open(on)?, &path, exact(512)))
 }
 

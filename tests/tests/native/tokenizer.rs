@@ -8,7 +8,7 @@ use hearth_modelfile::files::folder;
 use hearth_modelfile::text::MarkedText;
 use hearth_modelfile::text::template::{ChatTemplate, Message, RenderOptions};
 use hearth_modelfile::text::tokenizer::Tokenizer;
-use hearth_tests::{golden, golden_bytes, header, smollm2};
+use hearth_tests::{golden, golden_bytes, header, manifest, smollm2};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -51,12 +51,12 @@ fn smollm2_chat() -> Option<(Tokenizer, ChatTemplate)> {
 }
 
 fn spm() -> Tokenizer {
-    let bytes = golden_bytes("tokenizer_spm.gguf");
+    let bytes = golden_bytes("tokenizers/tokenizer_spm.gguf");
     Tokenizer::from_gguf(&header(&bytes).metadata).unwrap()
 }
 
 fn tiny() -> Tokenizer {
-    let bytes = golden_bytes("tiny_llama.gguf");
+    let bytes = golden_bytes("tiny/tiny_llama.gguf");
     Tokenizer::from_gguf(&header(&bytes).metadata).unwrap()
 }
 
@@ -193,7 +193,7 @@ fn smollm2_encodes_as_tokenizers_does() {
     let Some((tokenizer, _)) = smollm2_chat() else {
         return;
     };
-    check_encode(&tokenizer, &cases("tokenizer_smollm2.json"));
+    check_encode(&tokenizer, &cases("tokenizers/tokenizer_smollm2.json"));
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn smollm2_decodes_as_tokenizers_does() {
     let Some((tokenizer, _)) = smollm2_chat() else {
         return;
     };
-    check_decode(&tokenizer, &cases("tokenizer_smollm2.json"));
+    check_decode(&tokenizer, &cases("tokenizers/tokenizer_smollm2.json"));
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn smollm2_streams_what_it_decodes() {
     let Some((tokenizer, _)) = smollm2_chat() else {
         return;
     };
-    check_stream(&tokenizer, &cases("tokenizer_smollm2.json"));
+    check_stream(&tokenizer, &cases("tokenizers/tokenizer_smollm2.json"));
 }
 
 /// Special tokens in text that the program itself writes are parsed, as in `tokenizers`.
@@ -220,7 +220,7 @@ fn smollm2_parses_special_tokens_in_trusted_text() {
     };
     assert!(!tokenizer.add_bos());
     let mut special = 0;
-    for case in cases("tokenizer_smollm2.json") {
+    for case in cases("tokenizers/tokenizer_smollm2.json") {
         let found = tokenizer.encode_template(&MarkedText::trusted(&case.text));
         let expected = case.ids_special.as_ref().unwrap_or(&case.ids);
         assert_eq!(found.as_ref(), Ok(expected), "{:?}", case.text);
@@ -234,7 +234,11 @@ fn smollm2_keeps_look_alikes_plain() {
     let Some((tokenizer, template)) = smollm2_chat() else {
         return;
     };
-    check_look_alikes(&tokenizer, &template, &cases("tokenizer_smollm2.json"));
+    check_look_alikes(
+        &tokenizer,
+        &template,
+        &cases("tokenizers/tokenizer_smollm2.json"),
+    );
 }
 
 /// A chat is its special tokens with the plain encodings between them: no trace of the marking remains.
@@ -249,7 +253,9 @@ fn smollm2_chats_are_plain_text_between_special_tokens() {
         add_generation_prompt: true,
         ..Default::default()
     };
-    let texts = cases("tokenizer_smollm2.json").into_iter().map(|c| c.text);
+    let texts = cases("tokenizers/tokenizer_smollm2.json")
+        .into_iter()
+        .map(|c| c.text);
     for text in texts.chain(look_alikes(&tokenizer)) {
         let messages = [
             Message::new("system", "s"),
@@ -275,17 +281,17 @@ fn smollm2_chats_are_plain_text_between_special_tokens() {
 
 #[test]
 fn sentencepiece_encodes_as_sentencepiece_does() {
-    check_encode(&spm(), &cases("tokenizer_spm.json"));
+    check_encode(&spm(), &cases("tokenizers/tokenizer_spm.json"));
 }
 
 #[test]
 fn sentencepiece_decodes_as_sentencepiece_does() {
-    check_decode(&spm(), &cases("tokenizer_spm.json"));
+    check_decode(&spm(), &cases("tokenizers/tokenizer_spm.json"));
 }
 
 #[test]
 fn sentencepiece_streams_what_it_decodes() {
-    check_stream(&spm(), &cases("tokenizer_spm.json"));
+    check_stream(&spm(), &cases("tokenizers/tokenizer_spm.json"));
 }
 
 #[test]
@@ -293,7 +299,11 @@ fn sentencepiece_keeps_look_alikes_plain() {
     let tokenizer = spm();
     let source = "{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}{{ eos_token }}{% endfor %}";
     let template = ChatTemplate::for_tokenizer(Some(source), &tokenizer).unwrap();
-    check_look_alikes(&tokenizer, &template, &cases("tokenizer_spm.json"));
+    check_look_alikes(
+        &tokenizer,
+        &template,
+        &cases("tokenizers/tokenizer_spm.json"),
+    );
 }
 
 /// The file asks for a beginning-of-sequence token: there is exactly one, whether or not the template writes it.
@@ -325,15 +335,19 @@ fn sentencepiece_begins_a_chat_once() {
 fn the_tiny_models_tokenizer_keeps_look_alikes_plain() {
     let tokenizer = tiny();
     let template = ChatTemplate::for_tokenizer(None, &tokenizer).unwrap();
-    check_look_alikes(&tokenizer, &template, &cases("tokenizer_smollm2.json"));
+    check_look_alikes(
+        &tokenizer,
+        &template,
+        &cases("tokenizers/tokenizer_smollm2.json"),
+    );
 }
 
 /// Gemma's tokenizer, T5's with its normalisation table, and a unigram model with byte tokens.
 #[test]
 fn other_sentencepiece_models_encode_as_sentencepiece_does() {
     for name in ["tokenizer_gemma", "tokenizer_t5", "tokenizer_unigram"] {
-        let Golden { cases } = golden(&format!("{name}.json"));
-        let header = header(&golden_bytes(&format!("{name}.gguf")));
+        let Golden { cases } = manifest::named(name).expected();
+        let header = header(&std::fs::read(manifest::named(name).model()).unwrap());
         let tokenizer = Tokenizer::from_gguf(&header.metadata).unwrap();
         let scores = header.metadata.f32s("tokenizer.ggml.scores").unwrap();
         assert!(cases.len() > 200);
@@ -373,8 +387,8 @@ struct WordPieceVariant {
 
 #[test]
 fn wordpiece_encodes_as_tokenizers_does() {
-    let golden: WordPiece = golden("tokenizer_wordpiece.json");
-    let metadata = header(&golden_bytes("embed_bert.gguf")).metadata;
+    let golden: WordPiece = golden("tokenizers/tokenizer_wordpiece.json");
+    let metadata = header(&golden_bytes("embeddings/embed_bert.gguf")).metadata;
     for variant in &golden.variants {
         let mut metadata = metadata.clone();
         let key = |name: &str| format!("tokenizer.ggml.normalizer.{name}");
@@ -401,8 +415,8 @@ fn minilm_encodes_as_tokenizers_does() {
         return;
     };
     let tokenizer = Tokenizer::from_gguf(&read_header(folder.as_ref()).metadata).unwrap();
-    let texts = golden::<WordPiece>("tokenizer_wordpiece.json").texts;
-    let expected = golden::<Ids>("tokenizer_minilm.json").ids;
+    let texts = golden::<WordPiece>("tokenizers/tokenizer_wordpiece.json").texts;
+    let expected = golden::<Ids>("tokenizers/tokenizer_minilm.json").ids;
     for (text, ids) in texts.iter().zip(&expected) {
         assert_eq!(&tokenizer.encode(text).unwrap(), ids, "{text:?}");
     }

@@ -15,7 +15,8 @@ use crate::proc;
 use crate::stamp::hex;
 
 const SUMS: &str = "SHA256SUMS";
-/// Groups that the generator makes without a real model; see tests/goldens/generate.py.
+const MANIFEST: &str = "manifest.json";
+/// Groups that the generator makes without a real model; see tests/goldens/generator/generate.py.
 const GROUPS: [&str; 4] = ["templates", "tokenizers", "families", "embeddings"];
 /// Time limit for the generator and its packages, of which torch is the largest.
 const LIMIT: Duration = Duration::from_secs(1800);
@@ -38,13 +39,15 @@ pub fn check(dirs: &Dirs, full: bool) -> Result<()> {
         for group in GROUPS {
             let mut generate = Command::new(&python);
             generate
-                .arg(goldens.join("generate.py"))
+                .arg(goldens.join("generator/generate.py"))
                 .arg("--out")
                 .arg(&made);
             generate.args(["--only", group]);
             proc::must(&mut generate, &dirs.logs().join("goldens.log"), LIMIT)?;
         }
-        let again = sums(&made)?;
+        let mut again = sums(&made)?;
+        // It lists what these groups made; the whole one is made from the files in the tree.
+        again.remove(MANIFEST);
         let of_these = |(name, _): &(&String, &String)| again.contains_key(*name);
         let expected = listed.iter().filter(of_these);
         let expected = expected
@@ -55,6 +58,14 @@ pub fn check(dirs: &Dirs, full: bool) -> Result<()> {
             different.is_empty(),
             "the generator gives others now: {} (on another kind of CPU the last bits of logits may differ)",
             different.join(", ")
+        );
+        let mut list = Command::new(&python);
+        list.arg(goldens.join("generator/manifest.py"));
+        let output = list.output().context("cannot run the generator")?;
+        let manifest = fs::read(goldens.join("data").join(MANIFEST))?;
+        ensure!(
+            output.status.success() && output.stdout == manifest,
+            "{MANIFEST} is not what tests/goldens/generator/manifest.py makes of the other files"
         );
     }
     Ok(())
@@ -78,7 +89,11 @@ fn python(dirs: &Dirs, goldens: &Path) -> Result<PathBuf> {
     }
     let mut install = Command::new(&python);
     install.args(["-m", "pip", "install", "--quiet", "--no-deps", "-r"]);
-    proc::must(install.arg(goldens.join("requirements.txt")), &log, LIMIT)?;
+    proc::must(
+        install.arg(goldens.join("generator/requirements.txt")),
+        &log,
+        LIMIT,
+    )?;
     Ok(python)
 }
 

@@ -10,7 +10,7 @@ use crate::load::{LoadOptions, Loader};
 use crate::model::mixer::Mixer;
 use crate::model::mixer::running_sum::RunningSum;
 
-const FILE: &str = "../tests/goldens/data/tiny_llama_tied_f16.gguf";
+const FILE: &str = "../tests/goldens/data/tiny/tiny_llama_tied_f16.gguf";
 
 /// Loads a tiny model on the CPU, whose first layer sums instead of attending.
 fn engine() -> Engine {

@@ -169,7 +169,7 @@ mod tests {
         }
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../tests/goldens/data/tokenizer_pre.json"
+            "/../tests/goldens/data/tokenizers/tokenizer_pre.json"
         );
         let golden: Golden = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let mut known = 0;

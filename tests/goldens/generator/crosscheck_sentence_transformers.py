@@ -1,4 +1,4 @@
-"""Compares data/embed_*.json and minilm.json with sentence-transformers, which tokenises, runs and pools by itself. By hand.
+"""Compares data/embeddings/*.json and data/real/minilm.json with sentence-transformers, which tokenises, runs and pools by itself. By hand.
 
 Needs, beside requirements.txt: sentence-transformers==6.2.0 scikit-learn==1.9.1 scipy==1.17.1 joblib==1.6.0
 threadpoolctl==3.8.0 narwhals==2.29.0 cloudpickle==3.1.3 (pip install --no-deps)
@@ -21,6 +21,7 @@ from sentence_transformers import SentenceTransformer
 
 import embedding_folders
 import gold_embeddings
+import manifest
 from embedding_specs import EMBEDDINGS
 
 
@@ -41,17 +42,17 @@ def compare(name: str, folder: Path, data: Path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minilm", type=Path)
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parent / "data")
+    parser.add_argument("--data", type=Path, default=manifest.DATA)
     args = parser.parse_args()
     for spec in EMBEDDINGS:
         if spec.arch == "nomic-bert":
             continue  # its folder is for llama.cpp's converter; sentence-transformers would run the very same class
         with tempfile.TemporaryDirectory() as folder:
-            reader = GGUFReader(args.data / f"{spec.name}.gguf")
+            reader = GGUFReader(args.data / f"embeddings/{spec.name}.gguf")
             embedding_folders.from_gguf(spec, reader, Path(folder), *gold_embeddings.vocabularies())
-            compare(spec.name, Path(folder), args.data)
+            compare(spec.name, Path(folder), args.data / "embeddings")
     if args.minilm:
-        compare("minilm", args.minilm, args.data)
+        compare("minilm", args.minilm, args.data / "real")
 
 
 if __name__ == "__main__":

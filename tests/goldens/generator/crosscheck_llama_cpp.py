@@ -1,4 +1,4 @@
-"""Compares data/ with llama.cpp, a third implementation. Not part of generate.py; README.md says what it found.
+"""Compares ../data with llama.cpp, a third implementation. Not part of generate.py; README.md says what it found.
 
 Needs llama-cpp-python==0.3.36, gguf and numpy:
 python crosscheck_llama_cpp.py [--model PATH/TO/SmolLM2-135M-Instruct.Q4_1.gguf]
@@ -14,7 +14,7 @@ from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter
 from gguf.quants import dequantize
 from llama_cpp import Llama
 
-DATA = Path(__file__).resolve().parent / "data"
+DATA = Path(__file__).resolve().parent.parent / "data"
 F32 = 0  # GGML_TYPE_F32, for the cache
 
 
@@ -108,24 +108,24 @@ def main():
     args = parser.parse_args()
     read = lambda name: json.loads((args.data / name).read_text())
     if args.model:
-        tokens(args.model, read("tokenizer_smollm2.json")["cases"], ["ids", "ids_special"])
-        j = read("smollm2.json")
-        row = np.fromfile(args.data / "smollm2_logits.bin", "<f4")[None]
+        tokens(args.model, read("tokenizers/tokenizer_smollm2.json")["cases"], ["ids", "ids_special"])
+        j = read("real/smollm2.json")
+        row = np.fromfile(args.data / "real/smollm2_logits.bin", "<f4")[None]
         run(args.model, j["prompts"], [row, None, None], [[j["logits_bin"]["position"]], None, None])
     for name, key in (("tokenizer_spm", "ids"), ("tokenizer_gemma", "ids_tags"), ("tokenizer_t5", "ids"),
                       ("tokenizer_unigram", "ids")):
         if args.only is None or name in args.only:
-            tokens(args.data / f"{name}.gguf", read(f"{name}.json")["cases"], [key])
-    j = read("tokenizer_wordpiece.json")
+            tokens(args.data / f"tokenizers/{name}.gguf", read(f"tokenizers/{name}.json")["cases"], [key])
+    j = read("tokenizers/tokenizer_wordpiece.json")
     if args.only is None or "tokenizer_wordpiece" in args.only:
         cases = [{"text": text, "ids": ids} for text, ids in zip(j["texts"], j["variants"][0]["ids"])]
-        tokens(args.data / j["gguf"], cases, ["ids"])
-    for path in sorted(args.data.glob("tiny_*.gguf")) + sorted(args.data.glob("family_*.gguf")):
+        tokens(args.data / "embeddings" / j["gguf"], cases, ["ids"])
+    for path in sorted(args.data.glob("tiny/*.gguf")) + sorted(args.data.glob("families/*.gguf")):
         if args.only is None or path.stem in args.only:
-            model(path.stem, args.data)
-    for path in sorted(args.data.glob("embed_*.gguf")):
+            model(path.stem, path.parent)
+    for path in sorted(args.data.glob("embeddings/*.gguf")):
         if args.only is None or path.stem in args.only:
-            embeddings(path.stem, args.data)
+            embeddings(path.stem, path.parent)
 
 
 if __name__ == "__main__":

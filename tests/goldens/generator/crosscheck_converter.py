@@ -11,9 +11,12 @@ from pathlib import Path
 from unittest import mock
 
 sys.dont_write_bytecode = True
+
+import manifest
+
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("llama_cpp", type=Path)
-parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parent / "data")
+parser.add_argument("--data", type=Path, default=manifest.DATA)
 parser.add_argument("--only", nargs="*", help="names of families and of embedding models")
 ARGS = parser.parse_args()
 # The converter is written for the gguf-py next to it.
@@ -88,18 +91,18 @@ def wanted(name: str) -> bool:
 
 for family in FAMILIES:
     if wanted(family.name):
-        ours = gguf.GGUFReader(ARGS.data / f"family_{family.name}.gguf")
+        ours = gguf.GGUFReader(ARGS.data / f"families/family_{family.name}.gguf")
         with tempfile.TemporaryDirectory() as scratch:
             theirs = convert_family(hf_families.load(family, ours), Path(scratch))
             compare(family.name, ours, theirs, ("tokenizer.",))
 for spec in EMBEDDINGS:
     if wanted(spec.name):
-        ours = gguf.GGUFReader(ARGS.data / f"{spec.name}.gguf")
+        ours = gguf.GGUFReader(ARGS.data / f"embeddings/{spec.name}.gguf")
         with tempfile.TemporaryDirectory() as scratch:
             compare(spec.name, ours, convert_embedding(spec, ours, Path(scratch)), ())
 for name, write in (("tokenizer_gemma", spm_folders.gemma), ("tokenizer_t5", spm_folders.t5)):
     if wanted(name):
-        ours = gguf.GGUFReader(ARGS.data / f"{name}.gguf")
+        ours = gguf.GGUFReader(ARGS.data / f"tokenizers/{name}.gguf")
         with tempfile.TemporaryDirectory() as scratch:
             write(Path(scratch))
             compare(name, ours, convert(Path(scratch), "default"), ("gemma3.", "t5."))

@@ -1,4 +1,4 @@
-"""Makes every file of data/: generate.py --model PATH/TO/SmolLM2-135M-Instruct.Q4_1.gguf --minilm PATH/TO/all-MiniLM-L6-v2
+"""Makes every file of ../data: generate.py --model PATH/TO/SmolLM2-135M-Instruct.Q4_1.gguf --minilm PATH/TO/all-MiniLM-L6-v2
 --gemma PATH/TO/gemma-3-270m-q4_k_m.gguf
 
 With `--only families`, `--only embeddings`, `--only tokenizers` or `--only templates` just those files, and no model is needed. Files whose
@@ -34,6 +34,7 @@ import gold_tokenizers
 import gold_unigram
 import gold_wordpiece
 import jsonio
+import manifest
 
 HERE = Path(__file__).resolve().parent
 SUMS = "SHA256SUMS"
@@ -48,50 +49,57 @@ def check_pins():
             sys.exit(f"{name} is {version(name)}, requirements.txt says {want}")
 
 
+def folder(scratch: Path, name: str) -> Path:
+    path = scratch / name
+    path.mkdir(exist_ok=True)
+    return path
+
+
 def make_families(scratch: Path, args):
-    gold_families.make(scratch)
-    gold_folders.make(scratch)
+    gold_families.make(folder(scratch, "families"))
+    gold_folders.make(folder(scratch, "folders"))
 
 
 def make_embeddings(scratch: Path, args):
-    gold_embeddings.make(scratch)
+    gold_embeddings.make(folder(scratch, "embeddings"))
     if args.minilm:
-        gold_minilm.make(scratch, args.minilm)
+        gold_minilm.make(folder(scratch, "real"), folder(scratch, "tokenizers"), args.minilm)
 
 
 def make_tokenizers(scratch: Path, args):
+    out = folder(scratch, "tokenizers")
     if args.model:
-        gold_tokenizers.make_smollm2(scratch, args.model)
-    gold_tokenizers.make_spm(scratch)
-    gold_gemma.make(scratch)
-    gold_unigram.make(scratch)
-    gold_wordpiece.make(scratch)
-    gold_pre.make(scratch)
-    gold_options.make(scratch)
+        gold_tokenizers.make_smollm2(out, args.model)
+    gold_tokenizers.make_spm(out)
+    gold_gemma.make(out)
+    gold_unigram.make(out)
+    gold_wordpiece.make(out)
+    gold_pre.make(out)
+    gold_options.make(out)
 
 
 def make_templates(scratch: Path, args):
-    gold_templates.make(scratch)
+    gold_templates.make(folder(scratch, "templates"))
 
 
 def make_rest(scratch: Path, args):
-    gold_dequant.make(scratch)
-    gold_tiny.make(scratch)
-    gold_smollm2.make(scratch, args.model)
+    gold_dequant.make(folder(scratch, "quants"))
+    gold_tiny.make(folder(scratch, "tiny"))
+    gold_smollm2.make(folder(scratch, "real"), args.model)
 
 
 def make_gemma(scratch: Path, args):
     if args.gemma:
-        gold_gemma270.make(scratch, args.gemma)
+        gold_gemma270.make(folder(scratch, "real"), args.gemma)
 
 
-# What makes them, and how the files' names begin; what begins otherwise is the rest's.
+# What makes them, and how the files' paths begin; what begins otherwise is the rest's.
 GROUPS = {
-    "families": (make_families, ("family_", "hf_")),
-    "embeddings": (make_embeddings, ("embed_", "minilm", "tokenizer_minilm")),
-    "tokenizers": (make_tokenizers, ("tokenizer_",)),
-    "gemma": (make_gemma, ("gemma270",)),
-    "templates": (make_templates, ("templates",)),
+    "families": (make_families, ("families/", "folders/")),
+    "embeddings": (make_embeddings, ("embeddings/", "real/minilm", "tokenizers/tokenizer_minilm")),
+    "tokenizers": (make_tokenizers, ("tokenizers/",)),
+    "gemma": (make_gemma, ("real/gemma270",)),
+    "templates": (make_templates, ("templates/",)),
     "rest": (make_rest, ("",)),
 }
 
@@ -100,8 +108,8 @@ def group_of(name: str) -> str:
     return next(group for group, (_, begins) in GROUPS.items() if name.startswith(begins))
 
 
-def files(folder: Path) -> list[str]:
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+def files(root: Path) -> list[str]:
+    return sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
 
 
 def main():
@@ -110,7 +118,7 @@ def main():
     parser.add_argument("--minilm", type=Path)
     parser.add_argument("--gemma", type=Path)
     parser.add_argument("--only", choices=[group for group in GROUPS if group != "rest"])
-    parser.add_argument("--out", type=Path, default=HERE / "data")
+    parser.add_argument("--out", type=Path, default=manifest.DATA)
     args = parser.parse_args()
     check_pins()
     groups = [args.only] if args.only else list(GROUPS)
@@ -121,9 +129,9 @@ def main():
             sys.exit(f"{path} is not the file that these goldens are made from (sha256 {sha256})")
     untouched = () if args.minilm else gold_minilm.FILES
     if not args.gemma:
-        untouched += ("gemma270.json",)
+        untouched += ("real/gemma270.json",)
     if not args.model:
-        untouched += ("tokenizer_smollm2.json",)
+        untouched += ("tokenizers/tokenizer_smollm2.json",)
 
     args.out.mkdir(parents=True, exist_ok=True)
     # Into a scratch folder first, so that a failed run leaves the old files alone.
@@ -133,12 +141,13 @@ def main():
             GROUPS[group][0](scratch, args)
         made = files(scratch)
         for old in files(args.out):
-            if old not in made and group_of(old) in groups and old not in untouched and old != SUMS:
+            if old not in made and group_of(old) in groups and old not in untouched and old not in (SUMS, manifest.NAME):
                 (args.out / old).unlink()
         for name in made:
-            (args.out / name).parent.mkdir(exist_ok=True)
+            (args.out / name).parent.mkdir(parents=True, exist_ok=True)
             (args.out / name).write_bytes((scratch / name).read_bytes())
-    sums = {name: jsonio.sha256(args.out / name) for name in made}
+    manifest.write(args.out)
+    sums = {name: jsonio.sha256(args.out / name) for name in [*made, manifest.NAME]}
     listed = args.out / SUMS
     if listed.exists():
         # What this run did not make keeps the sum that its own run gave it.

@@ -22,7 +22,8 @@ SHA256 = {
     "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
     "sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
 }
-FILES = ("minilm.json", "minilm_embeddings.bin", "minilm_hidden.bin", "tokenizer_minilm.json")
+FILES = (
+    "real/minilm.json", "real/minilm_embeddings.bin", "real/minilm_hidden.bin", "tokenizers/tokenizer_minilm.json")
 # sentence_bert_config.json: max_seq_length.
 MAX_LENGTH = 256
 HIDDEN = 4
@@ -40,7 +41,7 @@ def load(folder: Path):
     return model
 
 
-def make(out: Path, folder: Path):
+def make(out: Path, tokenizers: Path, folder: Path):
     check(folder)
     tok = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tok.no_padding()
@@ -68,7 +69,7 @@ def make(out: Path, folder: Path):
     })
 
     tok.no_truncation()
-    jsonio.write(out / "tokenizer_minilm.json", {
+    jsonio.write(tokenizers / "tokenizer_minilm.json", {
         "about": "ids[i]: of texts[i] in tokenizer_wordpiece.json, without [CLS] and [SEP], special tokens not parsed",
         "ids": gold_wordpiece.ids(tok),
     })
