@@ -1,0 +1,70 @@
+/**
+ * A tiny model of each family and of every storage type gives the reference's logits and greedy ids. Chromium runs them
+ * all, because its shader compiler runs nowhere else; Firefox's driver and compiler are those of the native tests.
+ */
+import { IS_FAKE } from "../../support/env.js";
+import { FULL, oneBrowser } from "../../support/full.js";
+import { expectGolden } from "../../support/golden.js";
+import { goldenNamed, goldensOf, modelAddress, type GoldenEntry } from "../../support/manifest.js";
+import { SKIPS } from "../../support/skips.js";
+import { test, type BrowserName } from "../../support/test.js";
+import { PLAIN_GPU } from "../../support/tuning.js";
+
+/** Epsilon is the same in every shader of a norm, and tested natively. */
+const MODELS = goldensOf("family").filter(({ about }) => about !== "epsilon");
+
+interface Setup {
+  name: string;
+  browser: BrowserName;
+  params: Record<string, string>;
+  models: GoldenEntry[];
+}
+
+const WEBGPU = { tuning: JSON.stringify(PLAIN_GPU), kv: "f32" };
+
+const SETUPS: Setup[] = [
+  { name: "Chromium, WebGPU", browser: "chromium", params: WEBGPU, models: MODELS },
+  {
+    name: "Firefox, WebGPU",
+    browser: "firefox",
+    params: WEBGPU,
+    models: ["family_gemma3", "family_gpt_oss", "family_phi3", "family_gpt2", "family_llama_kquants"].map(goldenNamed),
+  },
+  // Compared with the native tests, the CPU path differs in the lanes of each storage type, not in the families.
+  {
+    name: "Chromium, CPU",
+    browser: "chromium",
+    params: { device: "cpu" },
+    models: ["family_llama_kquants", "family_llama_small_quants", "family_gpt_oss"].map(goldenNamed),
+  },
+];
+
+/** Returns three times the measured error. */
+function tolerance(model: string, { device }: Record<string, string>): number {
+  // Scales of K-quants are rounded to f16.
+  if (model === "family_llama_kquants") return 0.13;
+  // The CPU's activations have 16 bits.
+  return device === "cpu" ? 1e-2 : 1e-4;
+}
+
+/** The model's likeliest tokens are further apart than the error of an 8-bit cache. */
+for (const browser of oneBrowser("chromium")) {
+  test(`tiny model with a cache of bytes · ${browser}`, async ({ launch }) => {
+    test.skip(IS_FAKE, SKIPS.fake);
+    const chat = await launch(browser);
+    await chat.load(modelAddress(goldenNamed("tiny_llama_tied_f16")), { kv: "q8" });
+    await expectGolden(chat, "tiny_llama_tied_f16", 1);
+  });
+}
+
+for (const { name, browser, params, models } of SETUPS) {
+  for (const model of MODELS) {
+    if (!FULL && !models.includes(model)) continue;
+    test(`${model.name} is as transformers has it · ${name}`, async ({ launch }) => {
+      test.skip(IS_FAKE, SKIPS.fake);
+      const chat = await launch(browser);
+      await chat.load(modelAddress(model), { context: "256", ...params });
+      await expectGolden(chat, model.name, tolerance(model.name, params));
+    });
+  }
+}
