@@ -81,7 +81,7 @@ pub trait GateOp: Backend {
     fn gate(gate_up: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
 }
 
-fn kernel(d_ff4: u32, activation: Activation) -> Kernel {
+pub(in crate::ops) fn kernel(d_ff4: u32, activation: Activation) -> Kernel {
     Kernel::new(&modules::GATED, 64)
         .module(&modules::GATE)
         .u32s([("D_FF4", d_ff4), ("ACTIVATION", activation as u32)])

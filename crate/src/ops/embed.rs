@@ -94,7 +94,7 @@ pub trait EmbedOp: Backend {
     ) -> FloatTensor<Self>;
 }
 
-fn kernel(spec: EmbedSpec) -> Kernel {
+pub(in crate::ops) fn kernel(spec: EmbedSpec) -> Kernel {
     let positions = spec.by == Rows::Positions;
     Kernel::new(&modules::EMBED, 64)
         .module(&state::WGSL)

@@ -17,6 +17,7 @@ pub mod pool;
 pub mod projection;
 pub mod registry;
 pub mod sampling;
+pub mod shapes;
 pub mod state;
 pub mod step_state;
 mod tuning;

@@ -61,7 +61,7 @@ pub trait NormOp: Backend {
     ) -> FloatTensor<Self>;
 }
 
-fn kernel(cols: usize, spec: NormSpec, last: bool, add: bool) -> Kernel {
+pub(in crate::ops) fn kernel(cols: usize, spec: NormSpec, last: bool, add: bool) -> Kernel {
     Kernel::new(&modules::NORM, 64)
         .module(&state::WGSL)
         .u32s([("COLS4", cols as u32 / 4)])

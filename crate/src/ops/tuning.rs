@@ -1,7 +1,9 @@
 //! Device-dependent tuning choices.
 
 use super::Arithmetic;
-use super::projection::tile::TILE_TOKENS;
+use super::projection::gemv::{self, Input};
+use super::projection::tile::{TILE_TOKENS, WIDE_FROM, wide_tokens};
+use hearth_modelfile::quant::Packing;
 
 /// Choices that depend on the device, not on the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,28 @@ pub struct Tuning {
 }
 
 impl Tuning {
+    /// Returns the tokens of a tile in workgroup memory for a projection of `t` tokens; 0 for the tile in registers.
+    pub(in crate::ops) fn wide_for(&self, t: usize) -> u32 {
+        match self.wide && t >= WIDE_FROM {
+            true => wide_tokens(self.workgroup_bytes),
+            false => 0,
+        }
+    }
+
+    /// Returns the arithmetic of a projection of one token: the tuned one, if the workgroup memory suffices.
+    pub(in crate::ops) fn arithmetic_for(
+        &self,
+        input: Input,
+        packing: Packing,
+        cols: usize,
+    ) -> Arithmetic {
+        let needed = gemv::workgroup_bytes(input, packing, cols, self.arithmetic);
+        match needed <= self.workgroup_bytes {
+            true => self.arithmetic,
+            false => Arithmetic::F32,
+        }
+    }
+
     /// Returns the milliseconds that `n` tokens take in one of `n_layers` layers.
     pub fn layer_ms(&self, n: usize, n_layers: usize) -> f64 {
         let rows = n.next_multiple_of(TILE_TOKENS as usize) as f64;

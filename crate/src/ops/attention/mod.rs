@@ -71,6 +71,11 @@ impl AttentionSpec {
         divisors.unwrap_or(1)
     }
 
+    /// Returns how many of several tokens a workgroup takes.
+    pub(in crate::ops) fn tokens(&self) -> u32 {
+        MAX_ROWS / self.heads()
+    }
+
     /// Returns the shape of the result for `t` tokens.
     fn out_shape(&self, t: usize) -> [usize; 2] {
         let (heads, splits) = (self.n_heads as usize, self.splits as usize);
@@ -81,7 +86,7 @@ impl AttentionSpec {
     }
 }
 
-fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
+pub(in crate::ops) fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
     let kernel = Kernel::new(&modules::ATTENTION, WG)
         .module(&state::WGSL)
         .module(&modules::SPLIT_SPAN)
@@ -142,7 +147,7 @@ impl AttentionOp for CubeBackend {
     ) -> FloatTensor<Self> {
         let [t, _] = q.meta.shape().dims();
         let out = empty_f32(&q, spec.out_shape(t));
-        let tokens = if t == 1 { 1 } else { MAX_ROWS / spec.heads() };
+        let tokens = if t == 1 { 1 } else { spec.tokens() };
         let grid = (
             spec.n_heads / spec.heads(),
             (t as u32).div_ceil(tokens),

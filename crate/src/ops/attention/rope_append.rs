@@ -144,7 +144,7 @@ pub trait RopeAppendOp: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
-fn kernel(spec: AttentionSpec) -> Kernel {
+pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
     let kernel = match spec.kv {
         KvType::F32 => Kernel::new(&modules::ROPE_APPEND, 64).module(&modules::APPEND_F32),
         KvType::F16 => Kernel::new(&modules::ROPE_APPEND, 64).module(&modules::APPEND_F16),

@@ -82,7 +82,7 @@ impl Arithmetic {
 
     /// Returns whether a weight of this packing is multiplied as integers: only if its quants are whole bytes or
     /// nibbles.
-    const fn is_integer(self, packing: Packing) -> bool {
+    pub(in crate::ops) const fn is_integer(self, packing: Packing) -> bool {
         self.bytes() > 0 && matches!(packing, Packing::Q4 | Packing::Q8)
     }
 }
@@ -147,7 +147,7 @@ pub fn workgroup_bytes(
 
 const WG: u32 = 64;
 
-fn kernel(spec: GemvSpec) -> Kernel {
+pub(in crate::ops) fn kernel(spec: GemvSpec) -> Kernel {
     let kernel = Kernel::new(&modules::GEMV, WG)
         .unpacks(spec.packing)
         .module(&modules::GATE)

@@ -14,7 +14,7 @@ use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
-use crate::ops::projection::tile::{LinearOp, LinearSpec, WIDE_FROM, wide_tokens};
+use crate::ops::projection::tile::{LinearOp, LinearSpec};
 use crate::ops::{Activation, Attention, AttentionSpec, KvCache, Norm, Ops, StepState, Weight};
 use hearth_modelfile::quant::Packing;
 
@@ -50,10 +50,7 @@ impl Ops {
             let output = if add { Output::Add } else { Output::Store };
             return self.gemv(x, weight, x, state, y, Input::Plain, output);
         }
-        let wide = match self.tuning.wide && x.dims()[0] >= WIDE_FROM {
-            true => wide_tokens(self.tuning.workgroup_bytes),
-            false => 0,
-        };
+        let wide = self.tuning.wide_for(x.dims()[0]);
         let lanes = if wide > 0 {
             1
         } else {
@@ -101,14 +98,6 @@ impl Ops {
         output: Output,
     ) -> Tensor<2> {
         let lanes = self.tuning.decode_lanes;
-        let arithmetic = |packing| {
-            let wanted = self.tuning.arithmetic;
-            let needed = gemv::workgroup_bytes(input, packing, weight.cols, wanted);
-            match needed <= self.tuning.workgroup_bytes {
-                true => wanted,
-                false => Arithmetic::F32,
-            }
-        };
         let mut y = y.into_dispatch();
         for part in &weight.parts {
             let spec = GemvSpec {
@@ -120,7 +109,7 @@ impl Ops {
                 output,
                 lanes,
                 subgroups: self.tuning.subgroups && lanes > 1,
-                arithmetic: arithmetic(part.packing),
+                arithmetic: self.tuning.arithmetic_for(input, part.packing, weight.cols),
                 scaling: weight.scaling,
                 pooled: part.pooled,
             };

@@ -92,7 +92,7 @@ pub fn wide_tokens(workgroup_bytes: usize) -> u32 {
     }
 }
 
-fn kernel(spec: LinearSpec) -> Kernel {
+pub(in crate::ops) fn kernel(spec: LinearSpec) -> Kernel {
     let kernel = match spec.wide {
         0 => Kernel::new(&modules::LINEAR, WG)
             .adds_blocks(spec.packing)

@@ -48,7 +48,7 @@ pub trait SampleOp: Backend {
     ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>);
 }
 
-fn kernel(rows: u32, vocab: u32, n_ctx: u32) -> Kernel {
+pub(in crate::ops) fn kernel(rows: u32, vocab: u32, n_ctx: u32) -> Kernel {
     Kernel::new(&modules::SAMPLE, 256)
         .module(&state::WGSL)
         .module(&modules::DRAFT)

@@ -1,0 +1,363 @@
+//! Kernels that models of well-known shapes launch, by name, for tools that compile them without a GPU.
+//!
+//! The kernels are built by the functions that launches call, with the shapes and constants of the model, so that a
+//! driver's compiler sees what it sees when the model runs. A list follows the model's code
+//! (`crate/src/model/transformer.rs`) by hand.
+
+use hearth_modelfile::quant::Packing;
+
+use super::attention::{self, rope_append};
+use super::embed::{self, EmbedSpec, Rows};
+use super::gpu::Kernel;
+use super::norm;
+use super::projection::gemv::{self, Arithmetic, GemvSpec, Input, Output};
+use super::projection::tile::{self, LinearSpec, WIDE_FROM};
+use super::sampling::{self, draft};
+use super::{Activation, AttentionSpec, KvType, NormSpec, QkNorm, Scaling, Tuning, activation};
+
+/// Positions in the KV cache.
+const N_CTX: u32 = 8192;
+
+/// Tuning of a large GPU, except for the arithmetic, of which every candidate is listed.
+const TUNING: Tuning = Tuning {
+    decode_lanes: 16,
+    prefill_lanes: 16,
+    wide: true,
+    subgroups: true,
+    arithmetic: Arithmetic::F32,
+    chunk: 512,
+    token_us: 1,
+    splits: 32,
+    // The limit of desktop browsers.
+    workgroup_bytes: 32 * 1024,
+};
+
+/// Shape of a model, with the packings that its Q4_K_M file has on the device.
+pub struct ModelShape {
+    pub name: &'static str,
+    d_model: u32,
+    n_heads: u32,
+    n_kv_heads: u32,
+    head_dim: u32,
+    d_ff: u32,
+    vocab: u32,
+    eps: f32,
+    neox: bool,
+    qk_norm: QkNorm,
+    /// Packings of q, k and of v: layers with the first pair and, if different, layers with the second.
+    qk: Packing,
+    v: [Packing; 2],
+    o: Packing,
+    gate_up: Packing,
+    /// Packings of ffn_down, which has more bits in half of the layers.
+    down: [Packing; 2],
+    embedding: Packing,
+    lm_head: Packing,
+}
+
+/// The shapes. Rows of SmolLM2 are no whole K-quant blocks, so its file has Q5_0 and Q8_0 instead.
+pub const SHAPES: [ModelShape; 4] = [
+    ModelShape {
+        name: "smollm2-135m",
+        d_model: 576,
+        n_heads: 9,
+        n_kv_heads: 3,
+        head_dim: 64,
+        d_ff: 1536,
+        vocab: 49_152,
+        qk: Packing::Q5,
+        v: [Packing::Q5, Packing::Q8],
+        o: Packing::Q5,
+        gate_up: Packing::Q5,
+        embedding: Packing::Q8,
+        lm_head: Packing::Q8,
+        ..LLAMA
+    },
+    ModelShape {
+        name: "qwen3-0.6b",
+        d_model: 1024,
+        n_heads: 16,
+        n_kv_heads: 8,
+        head_dim: 128,
+        d_ff: 3072,
+        vocab: 151_936,
+        eps: 1e-6,
+        neox: true,
+        qk_norm: QkNorm::Head,
+        ..LLAMA
+    },
+    ModelShape {
+        name: "llama3.2-1b",
+        d_model: 2048,
+        n_heads: 32,
+        n_kv_heads: 8,
+        head_dim: 64,
+        d_ff: 8192,
+        ..LLAMA
+    },
+    ModelShape {
+        name: "llama3.1-8b",
+        embedding: Packing::Q4,
+        ..LLAMA
+    },
+];
+
+/// Llama 3.1 8B with a tied embedding.
+const LLAMA: ModelShape = ModelShape {
+    name: "",
+    d_model: 4096,
+    n_heads: 32,
+    n_kv_heads: 8,
+    head_dim: 128,
+    d_ff: 14_336,
+    vocab: 128_256,
+    eps: 1e-5,
+    neox: false,
+    qk_norm: QkNorm::None,
+    qk: Packing::Q4,
+    v: [Packing::Q4, Packing::Q6],
+    o: Packing::Q4,
+    gate_up: Packing::Q4,
+    down: [Packing::Q4, Packing::Q6],
+    embedding: Packing::Q6,
+    lm_head: Packing::Q6,
+};
+
+/// One projection: its name, its weight's part, and what decode fuses with it.
+struct Projection {
+    name: &'static str,
+    packing: Packing,
+    rows: u32,
+    cols: u32,
+    /// First row of the part, and rows of the whole weight.
+    offset: u32,
+    stride: u32,
+    input: Input,
+    output: Output,
+}
+
+impl ModelShape {
+    /// Returns the kernels of decode, of a few tokens (drafts and short prompts) and of prefill.
+    pub fn kernels(&self) -> Vec<(String, Kernel)> {
+        let mut all = self.others();
+        for projection in self.projections() {
+            let packing = format!("{:?}", projection.packing).to_lowercase();
+            let name = format!("{} {packing}", projection.name);
+            for arithmetic in projection.arithmetics() {
+                let suffix = format!("{arithmetic:?}").to_lowercase();
+                all.push((
+                    format!("decode {name} {suffix}"),
+                    projection.gemv(arithmetic),
+                ));
+            }
+            all.push((
+                format!("few {name}"),
+                projection.tile(draft::ROWS, TUNING.prefill_lanes),
+            ));
+            if projection.name != "lm_head" {
+                all.push((format!("prefill {name}"), projection.tile(WIDE_FROM, 1)));
+            }
+        }
+        all
+    }
+
+    fn attention(&self) -> AttentionSpec {
+        AttentionSpec {
+            n_heads: self.n_heads,
+            n_kv_heads: self.n_kv_heads,
+            head_dim: self.head_dim,
+            rope_pairs: self.head_dim / 2,
+            n_ctx: N_CTX,
+            neox: self.neox,
+            kv: KvType::F16,
+            bias: false,
+            qk_norm: self.qk_norm,
+            eps: self.eps,
+            scale: 1.0 / (self.head_dim as f32).sqrt(),
+            softcap: 0.0,
+            window: 0,
+            causal: true,
+            sinks: false,
+            temperature: 0.0,
+            temperature_ctx: N_CTX,
+            splits: 1,
+        }
+    }
+
+    fn projections(&self) -> Vec<Projection> {
+        let norm = Input::Norm {
+            eps: self.eps.to_bits(),
+        };
+        let merge = Input::Merge(AttentionSpec {
+            splits: TUNING.splits,
+            ..self.attention()
+        });
+        let (q, kv) = (
+            self.n_heads * self.head_dim,
+            self.n_kv_heads * self.head_dim,
+        );
+        let whole = |name, packing, rows, cols, input, output| Projection {
+            name,
+            packing,
+            rows,
+            cols,
+            offset: 0,
+            stride: rows,
+            input,
+            output,
+        };
+        let mut all = Vec::new();
+        for v in self.v {
+            let qkv =
+                |name, packing, rows| whole(name, packing, rows, self.d_model, norm, Output::Store);
+            // Neighbours of one packing are one part, and one launch.
+            if v == self.qk {
+                all.push(qkv("qkv_proj", v, q + 2 * kv));
+                continue;
+            }
+            all.push(Projection {
+                stride: q + 2 * kv,
+                ..qkv("qk_proj", self.qk, q + kv)
+            });
+            all.push(Projection {
+                offset: q + kv,
+                stride: q + 2 * kv,
+                ..qkv("v_proj", v, kv)
+            });
+        }
+        all.push(whole("o_proj", self.o, self.d_model, q, merge, Output::Add));
+        let gated = Output::Gated(Activation::Silu);
+        let (rows, cols) = (2 * self.d_ff, self.d_model);
+        all.push(whole("gate_up_proj", self.gate_up, rows, cols, norm, gated));
+        for down in self.down {
+            let (rows, cols) = (self.d_model, self.d_ff);
+            all.push(whole(
+                "down_proj",
+                down,
+                rows,
+                cols,
+                Input::Plain,
+                Output::Add,
+            ));
+        }
+        let (rows, cols) = (self.vocab, self.d_model);
+        all.push(whole(
+            "lm_head",
+            self.lm_head,
+            rows,
+            cols,
+            norm,
+            Output::Store,
+        ));
+        all
+    }
+
+    /// Returns everything that is no projection.
+    fn others(&self) -> Vec<(String, Kernel)> {
+        let attention = self.attention();
+        let split = AttentionSpec {
+            splits: TUNING.splits,
+            ..attention
+        };
+        let embed = EmbedSpec {
+            packing: self.embedding,
+            rows: self.vocab,
+            first: 0,
+            cols: self.d_model,
+            factor: 1.0,
+            by: Rows::Ids,
+            pooled: None,
+        };
+        let norm = NormSpec::rms(self.eps);
+        let gate = activation::kernel(self.d_ff / 4, Activation::Silu);
+        let all = [
+            ("embed", embed::kernel(embed)),
+            ("rope_append", rope_append::kernel(attention)),
+            ("decode attention", attention::kernel(split, 1)),
+            (
+                "prefill attention",
+                attention::kernel(attention, attention.tokens()),
+            ),
+            (
+                "prefill norm",
+                norm::kernel(self.d_model as usize, norm, false, false),
+            ),
+            ("prefill gate", gate),
+            ("decode sample", sampling::kernel(1, self.vocab, N_CTX)),
+            (
+                "drafts sample",
+                sampling::kernel(draft::ROWS as u32, self.vocab, N_CTX),
+            ),
+        ];
+        all.map(|(name, kernel)| (name.to_owned(), kernel)).into()
+    }
+}
+
+impl Projection {
+    /// Returns the arithmetics in which a device may multiply one token: f32, and integers where they are used.
+    fn arithmetics(&self) -> Vec<Arithmetic> {
+        let tuning = Tuning {
+            arithmetic: Arithmetic::I15,
+            ..TUNING
+        };
+        let integers = tuning.arithmetic_for(self.input, self.packing, self.cols as usize);
+        let mut all = vec![Arithmetic::F32];
+        if integers.is_integer(self.packing) {
+            all.push(integers);
+        }
+        all
+    }
+
+    /// Returns the kernel for one token, with the steps fused with it.
+    fn gemv(&self, arithmetic: Arithmetic) -> Kernel {
+        gemv::kernel(GemvSpec {
+            packing: self.packing,
+            rows: self.rows,
+            cols: self.cols,
+            offset: self.offset,
+            input: self.input,
+            output: self.output,
+            lanes: TUNING.decode_lanes,
+            subgroups: TUNING.subgroups,
+            arithmetic,
+            scaling: Scaling::NONE,
+            pooled: None,
+        })
+    }
+
+    /// Returns the kernel for `t` tokens.
+    fn tile(&self, t: usize, lanes: u32) -> Kernel {
+        tile::kernel(LinearSpec {
+            packing: self.packing,
+            rows: self.rows,
+            cols: self.cols,
+            offset: self.offset,
+            stride: self.stride,
+            add: self.output == Output::Add,
+            lanes,
+            subgroups: TUNING.subgroups && lanes > 1,
+            wide: TUNING.wide_for(t),
+            grouped: None,
+            scaling: Scaling::NONE,
+            pooled: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_model_has_its_kernels_once_by_name() {
+        for shape in &SHAPES {
+            let kernels = shape.kernels();
+            let names: HashSet<&String> = kernels.iter().map(|(name, _)| name).collect();
+            assert_eq!(names.len(), kernels.len(), "{}", shape.name);
+            let texts: HashSet<String> = kernels.iter().map(|(_, kernel)| kernel.text()).collect();
+            assert_eq!(texts.len(), kernels.len(), "{}", shape.name);
+        }
+    }
+}
