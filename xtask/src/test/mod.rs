@@ -55,7 +55,7 @@ pub struct Args {
 }
 
 /// All stages, in their order.
-const STAGES: [&str; 16] = [
+const STAGES: [&str; 17] = [
     "rustfmt",
     "goldens",
     "words",
@@ -64,6 +64,7 @@ const STAGES: [&str; 16] = [
     "clippy",
     "compile",
     "unit",
+    "gpu-stats",
     "native",
     "fuzz",
     "build",

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use super::counts::Runner::{Cargo, Check};
 use super::stage::Stages;
 use crate::paths::Dirs;
-use crate::proc;
+use crate::{gpu_stats, proc};
 
 /// Stages that need models and a GPU, followed by their group.
 pub const TESTS: [&str; 5] = ["native", "fuzz", "unit", "compile", "rust"];
@@ -24,6 +24,7 @@ pub struct Models {
 pub fn stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) {
     let mut clippy = cargo(dirs);
     clippy.args(["clippy", "--workspace", "--all-targets"]);
+    clippy.args(["--features", "hearth-tests/gpu-stats"]);
     clippy.args(["--", "-D", "warnings"]);
     stages.command(&["clippy", "checks"], Check, &mut clippy);
     // Built separately from the tests, so that test times exclude compilation.
@@ -32,6 +33,7 @@ pub fn stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) {
     stages.command(&["compile", "rust"], Check, compile);
     let unit = &mut whole_workspace(dirs, &["--lib", "--bins"]);
     stages.command(&["unit", "rust"], Cargo, unit);
+    gpu_stats(dirs, stages);
     for name in tests {
         if !stages.wants(&[name, "rust"]) {
             continue;
@@ -51,6 +53,30 @@ pub fn stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) {
             }
             Err(error) => stages.fail(&[name, "rust"], &format!("{error:#}")),
         }
+    }
+}
+
+/// Compares what compilers of real GPUs make of the kernels with the pinned tables. Registers of another version of
+/// the driver cannot be compared.
+fn gpu_stats(dirs: &Dirs, stages: &mut Stages) {
+    let names = ["gpu-stats", "rust"];
+    if !stages.wants(&names) {
+        return;
+    }
+    if let Some(why) = gpu_stats::missing() {
+        return stages.skip(&names, &why);
+    }
+    let work = || {
+        let measured = gpu_stats::measure_all(dirs)?;
+        let why = measured.incomparable(dirs)?;
+        Ok((measured, why))
+    };
+    match stages.ready("gpu-stats compiling", work) {
+        Some((_, Some(why))) => stages.skip(&names, &why),
+        Some((measured, None)) => {
+            stages.check("gpu-stats", || measured.check(dirs));
+        }
+        None => {}
     }
 }
 
