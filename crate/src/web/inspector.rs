@@ -5,7 +5,7 @@ use wasm_bindgen::prelude::*;
 use super::{Thrown, from_js, to_js};
 use crate::boundary::InspectorOptions;
 use hearth_modelfile::budget::inspect;
-use hearth_modelfile::container::{ModelHeader, Parsed, gguf};
+use hearth_modelfile::container::{Parsed, gguf};
 use hearth_modelfile::error::Error;
 use hearth_modelfile::files::Files as CoreFiles;
 
