@@ -106,7 +106,7 @@ describe.each(["on the disk", "in memory"])("a store %s", (place) => {
     const picture = { type: "image", file: "f1", name: "cat.png", mime: "image/png" } as const;
     const asked = { ...message("a", null), parts: [picture, ...said("What is this?")] };
     await store.put(CONVERSATION, [asked], [file("c", "f1"), file("c", "f2")]);
-    // The same picture in another conversation.
+    // Another conversation has the same picture.
     await store.put({ ...CONVERSATION, id: "other" }, [], [file("other", "f1")]);
     expect(await store.messages("c")).toEqual([asked]);
     expect(await store.files("c")).toEqual([file("c", "f1"), file("c", "f2")]);

@@ -1,6 +1,6 @@
 //! Values that ops write in place.
 
-/// A value that is handed over for the time of a write.
+/// A value that is handed over during a write.
 ///
 /// On the CPU a tensor with a single owner is written in place, while one with two owners is copied. Holders of such
 /// tensors therefore give them up to the op that writes them.
@@ -21,7 +21,7 @@ impl<T> InPlace<T> {
         }
     }
 
-    /// Returns the value for good.
+    /// Consumes the holder and returns the value.
     pub fn into_inner(self) -> T {
         match self.0 {
             Some(value) => value,
@@ -29,7 +29,7 @@ impl<T> InPlace<T> {
         }
     }
 
-    /// Replaces the value by what `write` makes of it.
+    /// Replaces the value with the result of `write`.
     pub fn update(&mut self, write: impl FnOnce(T) -> T) {
         self.update_with(|value| (write(value), ()));
     }

@@ -49,8 +49,8 @@ pub trait CpuPool {
     /// Reads words from address `at` on.
     fn read(&self, at: u32, words: &mut [u32]);
 
-    /// Computes y = x W^T. `x`: [tokens, cols], `y`: [tokens, rows]. What `y` holds after a failure is of no use, see
-    /// [`CpuPool::check`].
+    /// Computes y = x W^T. `x`: [tokens, cols], `y`: [tokens, rows]. After a failure, which
+    /// [`CpuPool::check`] reports, the contents of `y` are undefined.
     fn product(&self, job: PoolJob, x: &[f32], y: &mut [f32]);
 
     /// Fails if a thread was lost since the last call: an op has no way to return an error.

@@ -97,7 +97,7 @@ impl CpuPool for HostPool {
     }
 
     fn check(&self) -> crate::Result<()> {
-        // It stays: threads that were lost do not come back.
+        // The failure is kept, since lost threads do not come back.
         match &*self.failure.borrow() {
             Some(Failure { code, message }) if code.as_deref() == Some("out_of_memory") => {
                 Err(Error::OutOfMemory {

@@ -273,7 +273,7 @@ fn a_cancelled_request_leaves_no_trace() {
                 let (ids, _) = greedy(&mut engine, &chat.ids, 64).unwrap();
                 assert_eq!(ids, chat.greedy_ids, "{on:?}, after {steps} steps");
             }
-            // The same prompt again, on the cache that the abandoned request left, without cancel().
+            // Repeats the prompt on the cache that the abandoned request left, without cancel().
             begin(&mut engine, &text.ids, steps);
             let (ids, _) = greedy(&mut engine, &text.ids, 64).unwrap();
             assert_eq!(ids, text.greedy_ids, "{on:?}, after {steps} steps");

@@ -354,7 +354,7 @@ fn other_sentencepiece_models_encode_as_sentencepiece_does() {
         let mut wrong = Vec::new();
         for Case { text, ids, .. } in &cases {
             let found = tokenizer.encode(text).unwrap();
-            // Of two equally probable segmentations either is acceptable.
+            // Either of two equally probable segmentations is acceptable.
             let score = |ids: &[u32]| ids.iter().map(|id| scores[*id as usize]).sum::<f32>();
             let is_tie = name != "tokenizer_gemma"
                 && tokenizer.decode(&found) == tokenizer.decode(ids)

@@ -89,7 +89,7 @@ fn a_prefix_is_reused_from_the_snapshot_or_not_at_all() {
     assert_eq!(ids, fresh(&half, 8));
     assert_eq!(usage.prompt_tokens_details.cached_tokens, 0);
 
-    // The same again: its last token has to be computed again, and the sum has it already.
+    // Asking again needs the last token's logits, but the sum has absorbed that token already.
     let (ids, usage) = answer(&mut engine, &half, 8);
     assert_eq!(ids, fresh(&half, 8));
     assert_eq!(usage.prompt_tokens_details.cached_tokens, 0);
