@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::device::DeviceOptions;
-use crate::device::tune::Measured;
+use crate::device::tune::DeviceProfile;
 use crate::engine::{Drafts, Stats};
 use crate::load::LoadOptions;
 use crate::ops::{Arithmetic, KvType};
@@ -30,7 +30,7 @@ pub struct OpenOptions {
     /// Arithmetic in which decode multiplies block formats, overriding the one measured to be fastest.
     pub arithmetic: Option<Arithmetic>,
     /// Earlier measurements of this adapter, which are then not repeated. Default: those that the package has stored.
-    pub tuning: Option<Measured>,
+    pub tuning: Option<DeviceProfile>,
 }
 
 impl OpenOptions {

@@ -3,11 +3,11 @@ import type { DeviceInfo, DeviceOptions, DeviceTuning, EngineStats, ModelInfo } 
 
 /** Result of measuring the device; the fake sets `wide` if it was measured before. */
 export const TUNING: DeviceTuning = {
-  decode_lanes: 16,
-  prefill_lanes: 4,
+  decode_threads_per_tile: 16,
+  prefill_threads_per_tile: 4,
   subgroups: true,
   arithmetic: "f32",
-  wide: false,
+  shared_tile: false,
   macs_per_ms: 1e9,
 };
 

@@ -17,7 +17,7 @@ import type {
   LoaderProgress,
   ModelReport,
   ModelInfo,
-  Step,
+  TokenDelta,
   WasmDevice,
   WasmEmbedding,
   WasmEngine,
@@ -43,7 +43,7 @@ const AT_FIRST = {
   liveGenerations: 0,
   cancelled: 0,
   steps: 0,
-  /** Step of an answer at which the device is lost, once. */
+  /** TokenDelta of an answer at which the device is lost, once. */
   loseAt: undefined as number | undefined,
   /** Makes the core's module fail to compile. */
   isBroken: false,
@@ -111,7 +111,7 @@ export class Device implements WasmDevice {
   }
 
   tuning(): DeviceTuning {
-    return this.options.tuning === undefined ? TUNING : { ...TUNING, wide: true };
+    return this.options.tuning === undefined ? TUNING : { ...TUNING, shared_tile: true };
   }
 
   free(): void {
@@ -328,7 +328,7 @@ export class Generation implements WasmGeneration {
     fake.liveGenerations++;
   }
 
-  async next(): Promise<Step> {
+  async next(): Promise<TokenDelta> {
     await sleep(fake.stepMs);
     fake.steps++;
     if (this.prompt.endsWith("!trap")) throw new WebAssembly.RuntimeError("unreachable");
@@ -344,7 +344,7 @@ export class Generation implements WasmGeneration {
     this.at++;
     if (this.at === 0) {
       const step = this.step("prefill", "", null);
-      this.at = this.request.given?.length ?? 0;
+      this.at = this.request.resume_ids?.length ?? 0;
       return step;
     }
     const text = this.pieces[this.at - 1] ?? "";
@@ -352,7 +352,7 @@ export class Generation implements WasmGeneration {
     return this.step("decode", text, this.at >= this.pieces.length ? "stop" : null);
   }
 
-  private step(phase: Step["phase"], text: string, finish_reason: Step["finish_reason"]): Step {
+  private step(phase: TokenDelta["phase"], text: string, finish_reason: TokenDelta["finish_reason"]): TokenDelta {
     const prompt_tokens = this.prompt.length;
     const usage = {
       prompt_tokens,

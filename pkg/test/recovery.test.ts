@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { CallOptions, WorkerRpc } from "../src/backend/rpc.js";
 import { RecoveringWorker } from "../src/backend/recover.js";
 import { HearthError } from "../src/index.js";
-import type { Step } from "../src/core/wasm-contract.js";
+import type { TokenDelta } from "../src/core/wasm-contract.js";
 import { ask, collect, create, FILE, text, useFakeCore } from "./engine-support.js";
 import { fake, Loader } from "./fake-wasm.js";
 import { WorkerDouble } from "./worker-double.js";
@@ -40,7 +40,7 @@ describe("a lost device", () => {
       }
       expect(fake.loseAt).toBeUndefined();
       // Tokens already received are not requested again.
-      expect(fake.request).toMatchObject({ given: [1, 2], seed: expect.any(Number) as number });
+      expect(fake.request).toMatchObject({ resume_ids: [1, 2], seed: expect.any(Number) as number });
     }
     expect(onNotice).toHaveBeenCalledTimes(2);
   });
@@ -51,7 +51,7 @@ describe("a lost device", () => {
     const { choices } = await engine.chat.completions.create({ ...ask("!echo a b"), seed: 7 });
     expect(choices[0]?.message.content).toBe("a b");
     expect(fake.request).toMatchObject({ seed: 7 });
-    expect(fake.request).not.toHaveProperty("given");
+    expect(fake.request).not.toHaveProperty("resume_ids");
   });
 
   it("that is lost again and again ends the engine", async () => {
@@ -90,7 +90,7 @@ describe("a lost device", () => {
 });
 
 describe("losses", () => {
-  const options = { onStep: () => undefined };
+  const options = { onDelta: () => undefined };
   /** Creates an engine's connection whose workers each lose their device after this many tokens. */
   function losing(tokens: () => number): { connection: RecoveringWorker; made: () => number } {
     let made = 0;
@@ -98,9 +98,9 @@ describe("losses", () => {
       made += 1;
       let end!: (reason: HearthError) => void;
       const closed = new Promise<HearthError>((resolve) => (end = resolve));
-      const call = (_: string, __: unknown, { onStep }: CallOptions): Promise<null> => {
+      const call = (_: string, __: unknown, { onDelta }: CallOptions): Promise<null> => {
         const count = tokens();
-        for (let i = 0; i < count; i++) onStep?.({ ids: Uint32Array.of(1) } as unknown as Step);
+        for (let i = 0; i < count; i++) onDelta?.({ ids: Uint32Array.of(1) } as unknown as TokenDelta);
         return Promise.reject(new HearthError("device_lost", "lost"));
       };
       return { isReplaced: false, closed, close: end, call } as unknown as WorkerRpc;

@@ -2,7 +2,7 @@
 import { expect, it, vi } from "vitest";
 import type { Timings } from "../src/index.js";
 import { Stopwatch } from "../src/answer/timings.js";
-import type { Step } from "../src/core/wasm-contract.js";
+import type { TokenDelta } from "../src/core/wasm-contract.js";
 import { ask, collect, create, useFakeCore } from "./engine-support.js";
 
 useFakeCore();
@@ -12,7 +12,7 @@ const NAMES = [
   ...["predicted_n", "predicted_ms", "predicted_per_token_ms", "predicted_per_second"],
 ];
 
-function step(ids: number[], made: number, finish_reason: Step["finish_reason"] = null): Step {
+function step(ids: number[], made: number, finish_reason: TokenDelta["finish_reason"] = null): TokenDelta {
   const usage = {
     prompt_tokens: 12,
     completion_tokens: made,
@@ -26,7 +26,7 @@ function step(ids: number[], made: number, finish_reason: Step["finish_reason"] 
 it("the first token's time is the prompt's, and only what comes after it is divided by its time", () => {
   const now = vi.spyOn(performance, "now").mockReturnValue(1000);
   const watch = new Stopwatch();
-  const at = (ms: number, next: Step): void => {
+  const at = (ms: number, next: TokenDelta): void => {
     now.mockReturnValue(ms);
     watch.take(next);
   };

@@ -8,8 +8,8 @@ pub struct Context<'a> {
     pub qkv: &'a [f32],
     /// [n_ctx, rope_pairs, 2]: cos and sin
     pub rope: &'a [f32],
-    /// See [`AttentionSpec::extras`].
-    pub extras: &'a [f32],
+    /// See [`AttentionSpec::attn_params`].
+    pub attn_params: &'a [f32],
     /// End of each step in which the tokens arrive; an encoder sees all of a step.
     pub steps: &'a [usize],
     pub spec: AttentionSpec,
@@ -42,7 +42,7 @@ impl Context<'_> {
                 scores.extend((seen..end).map(|j| self.score(head(t, h), head(j, group))));
                 let sink = spec
                     .sinks
-                    .then(|| f64::from(self.extras[self.extras.len() - nh + h]));
+                    .then(|| f64::from(self.attn_params[self.attn_params.len() - nh + h]));
                 let top = scores.iter().copied().chain(sink).fold(f64::MIN, f64::max);
                 let weights = scores.iter().copied().chain(sink).map(|s| (s - top).exp());
                 let sum: f64 = weights.sum();
@@ -78,7 +78,7 @@ impl Context<'_> {
         let hd = spec.head_dim as usize;
         let (q, k) = (spec.n_heads as usize * hd, spec.n_kv_heads as usize * hd);
         let cols = q + 2 * k;
-        let (bias, weights) = self.extras.split_at(if spec.bias { cols } else { 0 });
+        let (bias, weights) = self.attn_params.split_at(if spec.bias { cols } else { 0 });
         let norms = match spec.qk_norm {
             QkNorm::None => None,
             QkNorm::Head => Some([(hd, &weights[..hd]), (hd, &weights[hd..2 * hd])]),

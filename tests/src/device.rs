@@ -1,7 +1,7 @@
 //! Devices for tests. The properties assumed of a GPU are fixed here, not measured: which kernels run must not depend
 //! on how busy a machine is.
 
-use hearth::device::tune::Measured;
+use hearth::device::tune::DeviceProfile;
 use hearth::ops::Arithmetic;
 use hearth::{Device, DeviceOptions};
 
@@ -26,21 +26,21 @@ pub enum On {
 
 impl On {
     /// The measurements that this device is assumed to have.
-    fn measured(self, has_subgroups: bool) -> Measured {
+    fn measured(self, has_subgroups: bool) -> DeviceProfile {
         let lanes = match self {
             On::LargeGpu | On::LargeGpuIntegers => 16,
             _ => 1,
         };
-        Measured {
-            decode_lanes: lanes,
-            prefill_lanes: lanes,
+        DeviceProfile {
+            decode_threads_per_tile: lanes,
+            prefill_threads_per_tile: lanes,
             subgroups: lanes > 1 && has_subgroups,
             // Integers round, so they must be requested by name.
             arithmetic: match self {
                 On::GpuIntegers | On::LargeGpuIntegers => Arithmetic::I15,
                 _ => Arithmetic::F32,
             },
-            wide: lanes > 1,
+            shared_tile: lanes > 1,
             // Measured with lavapipe on two cores: a real model's chunks are short, a tiny model's are the longest.
             macs_per_ms: if lanes > 1 { 1e9 } else { 2e6 },
         }
@@ -55,14 +55,14 @@ pub fn open(on: On) -> Option<Device> {
 }
 
 /// Opens a new GPU device with changed measurements.
-pub fn open_measured(change: impl FnOnce(&mut Measured)) -> Option<Device> {
+pub fn open_measured(change: impl FnOnce(&mut DeviceProfile)) -> Option<Device> {
     open_as(On::Gpu, change)
 }
 
-fn open_as(on: On, change: impl FnOnce(&mut Measured)) -> Option<Device> {
+fn open_as(on: On, change: impl FnOnce(&mut DeviceProfile)) -> Option<Device> {
     let mut measured = on.measured(false);
     change(&mut measured);
-    let options = |measured: Measured| DeviceOptions {
+    let options = |measured: DeviceProfile| DeviceOptions {
         cpu: on == On::Cpu,
         default_limits: on == On::PlainGpu,
         no_features: on == On::PlainGpu,
@@ -81,7 +81,7 @@ fn open_as(on: On, change: impl FnOnce(&mut Measured)) -> Option<Device> {
     let has_subgroups = device.info().features.contains(&"subgroups");
     let wanted = on.measured(has_subgroups);
     if wanted.subgroups && !measured.subgroups {
-        return open(Measured {
+        return open(DeviceProfile {
             subgroups: true,
             ..measured
         });
@@ -89,7 +89,7 @@ fn open_as(on: On, change: impl FnOnce(&mut Measured)) -> Option<Device> {
     assert_eq!(
         device.measured(),
         if on == On::Cpu {
-            Measured::CPU
+            DeviceProfile::CPU
         } else {
             measured
         },

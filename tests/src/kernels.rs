@@ -31,11 +31,11 @@ pub fn cpu() -> Device {
 
 pub fn tuning(lanes: u32) -> Tuning {
     Tuning {
-        decode_lanes: lanes,
-        prefill_lanes: lanes,
+        decode_threads_per_tile: lanes,
+        prefill_threads_per_tile: lanes,
         subgroups: false,
         arithmetic: Arithmetic::F32,
-        wide: false,
+        shared_tile: false,
         chunk: 16,
         token_us: 0,
         splits: 4,

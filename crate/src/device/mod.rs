@@ -14,7 +14,7 @@ pub use crate::device::fault::Fault;
 use crate::device::fault::Faults;
 pub use crate::device::info::{DeviceInfo, Limits};
 use crate::device::info::{cpu_info, gpu_info};
-use crate::device::tune::Measured;
+use crate::device::tune::DeviceProfile;
 use crate::ops::{Arithmetic, Tuning, pool};
 use hearth_modelfile::error::{Error, Result};
 
@@ -30,7 +30,7 @@ pub struct DeviceOptions {
     /// Arithmetic of decode, instead of the one measured to be the fastest.
     pub arithmetic: Option<Arithmetic>,
     /// Measurements from an earlier opening of this adapter, see [`Device::measured`]; they are then not repeated.
-    pub measured: Option<Measured>,
+    pub measured: Option<DeviceProfile>,
 }
 
 /// An open device.
@@ -39,7 +39,7 @@ pub struct Device {
     /// burn's handle.
     pub burn: BurnDevice,
     info: DeviceInfo,
-    measured: Measured,
+    measured: DeviceProfile,
     gpu: Option<Gpu>,
 }
 
@@ -77,7 +77,7 @@ impl Device {
         Self {
             burn: BurnDevice::flex(),
             info: cpu_info(),
-            measured: Measured::CPU,
+            measured: DeviceProfile::CPU,
             gpu: None,
         }
     }
@@ -141,7 +141,7 @@ impl Device {
                 crate::platform::adapter_names(&device, &adapter_info),
                 crate::platform::has_subgroups(&device),
             ),
-            measured: Measured::CPU,
+            measured: DeviceProfile::CPU,
             gpu: Some(Gpu {
                 setup,
                 faults,
@@ -156,7 +156,7 @@ impl Device {
     }
 
     /// Returns the measurements of the device, to be kept for the next time.
-    pub fn measured(&self) -> Measured {
+    pub fn measured(&self) -> DeviceProfile {
         self.measured
     }
 
@@ -241,9 +241,9 @@ impl Device {
             (&self.burn, burn::tensor::DType::U32),
         );
         // The first one warms up; the second is the measurement.
-        crate::ops::words::read_words(&probe, 0, 4).await?;
+        crate::ops::buffer::read_words(&probe, 0, 4).await?;
         let start = crate::platform::now_ms();
-        crate::ops::words::read_words(&probe, 0, 4).await?;
+        crate::ops::buffer::read_words(&probe, 0, 4).await?;
         let plain = crate::platform::now_ms() - start;
         self.info.readback_ms = plain;
         if plain > SLOW_MS {
@@ -251,7 +251,7 @@ impl Device {
                 gpu.pump = true;
             }
             let start = crate::platform::now_ms();
-            self.wait(crate::ops::words::read_words(&probe, 0, 4))
+            self.wait(crate::ops::buffer::read_words(&probe, 0, 4))
                 .await?;
             let pumped = crate::platform::now_ms() - start;
             self.info.readback_ms = pumped.min(plain);

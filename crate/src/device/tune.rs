@@ -7,8 +7,8 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
+use crate::ops::buffer::read_f32;
 use crate::ops::projection::tile::TILE_TOKENS;
-use crate::ops::words::read_f32;
 use crate::ops::{Arithmetic, Ops, Scaling, StepState, Tuning, Weight, WeightPart, state};
 use crate::platform::now_ms;
 use hearth_modelfile::error::{Error, Result};
@@ -36,38 +36,41 @@ const SPLITS: u32 = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "typescript", ts(rename = "DeviceTuning"))]
-pub struct Measured {
+pub struct DeviceProfile {
     /// Threads a row in decode and in prefill.
-    pub decode_lanes: u32,
-    pub prefill_lanes: u32,
-    /// Whether lanes add up within a subgroup.
+    pub decode_threads_per_tile: u32,
+    pub prefill_threads_per_tile: u32,
+    /// Whether the threads of a tile add up within a subgroup.
     pub subgroups: bool,
     /// Arithmetic of decode with block formats.
     pub arithmetic: Arithmetic,
     /// Whether prefill of many tokens goes through workgroup memory.
     #[serde(default)]
-    pub wide: bool,
+    pub shared_tile: bool,
     /// Multiply-adds a millisecond in prefill.
     pub macs_per_ms: f64,
 }
 
-impl Measured {
-    /// Settings of the CPU, which has no lanes.
+impl DeviceProfile {
+    /// Settings of the CPU, where one thread computes a tile.
     pub const CPU: Self = Self {
-        decode_lanes: 1,
-        prefill_lanes: 1,
+        decode_threads_per_tile: 1,
+        prefill_threads_per_tile: 1,
         subgroups: false,
         arithmetic: Arithmetic::F32,
-        wide: false,
+        shared_tile: false,
         macs_per_ms: 1e6,
     };
 
     /// Whether this can have been measured here: what is kept elsewhere may be anything.
     pub(crate) fn is_possible(&self, features: &[&str]) -> bool {
-        let lanes = |n: u32| n.is_power_of_two() && n <= 64;
+        let valid = |n: u32| n.is_power_of_two() && n <= 64;
         let speed = self.macs_per_ms.is_finite() && self.macs_per_ms > 0.0;
         let subgroups = !self.subgroups || features.contains(&"subgroups");
-        lanes(self.decode_lanes) && lanes(self.prefill_lanes) && speed && subgroups
+        valid(self.decode_threads_per_tile)
+            && valid(self.prefill_threads_per_tile)
+            && speed
+            && subgroups
     }
 
     /// Launch choices for a model of `parameters` weights.
@@ -76,15 +79,19 @@ impl Measured {
         let tokens = CHUNK_MS / token_ms;
         let chunk = (tokens as usize / PREFILL_TOKENS) * PREFILL_TOKENS;
         Tuning {
-            decode_lanes: self.decode_lanes,
-            prefill_lanes: self.prefill_lanes,
+            decode_threads_per_tile: self.decode_threads_per_tile,
+            prefill_threads_per_tile: self.prefill_threads_per_tile,
             subgroups: self.subgroups,
             arithmetic: self.arithmetic,
-            wide: self.wide,
+            shared_tile: self.shared_tile,
             chunk: chunk.clamp(PREFILL_TOKENS, state::MAX_CHUNK),
             // A device that gains nothing from more threads on a row gains nothing from more on a context.
             token_us: (1e3 * token_ms) as u64,
-            splits: if self.decode_lanes > 1 { SPLITS } else { 1 },
+            splits: if self.decode_threads_per_tile > 1 {
+                SPLITS
+            } else {
+                1
+            },
             workgroup_bytes: 0,
         }
     }
@@ -99,24 +106,24 @@ const WIDE_TOKENS: usize = 64;
 /// One way to launch a projection.
 #[derive(Clone, Copy)]
 struct Candidate {
-    lanes: u32,
+    threads_per_tile: u32,
     subgroups: bool,
     arithmetic: Arithmetic,
-    wide: bool,
+    shared_tile: bool,
 }
 
 const ONE_THREAD: Candidate = Candidate {
-    lanes: 1,
+    threads_per_tile: 1,
     subgroups: false,
     arithmetic: Arithmetic::F32,
-    wide: false,
+    shared_tile: false,
 };
 
 /// Times the candidates on `device`.
 ///
 /// # Errors
 /// What the device says when it cannot run the plainest.
-pub async fn measure(device: &Device) -> Result<Measured> {
+pub async fn measure(device: &Device) -> Result<DeviceProfile> {
     let begin = now_ms();
     let mut best = ONE_THREAD;
     let mut best_ms = time(device, FEW_ROWS, best, 1).await?;
@@ -128,17 +135,17 @@ pub async fn measure(device: &Device) -> Result<Measured> {
     // A software adapter, whose compiler is the slow part, rarely wants anything but the plainest.
     let is_over = || rows == FEW_ROWS && now_ms() - begin > BUDGET_MS;
     let has = |feature: &str| device.info().features.contains(&feature);
-    let mut lanes = Candidate {
-        lanes: 16,
+    let mut several = Candidate {
+        threads_per_tile: 16,
         ..ONE_THREAD
     };
     // Each step builds on the winner so far. A shader that the device refuses, or whose sum is wrong, is none.
     for step in 0..4 {
         let candidate = match step {
-            0 => lanes,
-            1 if has("subgroups") && best.lanes > 1 => {
-                lanes.subgroups = true;
-                lanes
+            0 => several,
+            1 if has("subgroups") && best.threads_per_tile > 1 => {
+                several.subgroups = true;
+                several
             }
             2 => Candidate {
                 arithmetic: Arithmetic::F16,
@@ -167,34 +174,37 @@ pub async fn measure(device: &Device) -> Result<Measured> {
     let mut prefill = ONE_THREAD;
     let mut ms = time(device, rows, prefill, PREFILL_TOKENS).await?;
     if !is_over() {
-        let with_lanes = Candidate { lanes: 16, ..best };
-        let found = time(device, rows, with_lanes, PREFILL_TOKENS).await?;
+        let several = Candidate {
+            threads_per_tile: 16,
+            ..best
+        };
+        let found = time(device, rows, several, PREFILL_TOKENS).await?;
         if found < ms {
-            (prefill, ms) = (with_lanes, found);
+            (prefill, ms) = (several, found);
         }
     }
     let speed = |tokens: usize, ms: f64| (rows * COLS * tokens * LAUNCHES) as f64 / ms;
     let mut macs_per_ms = speed(PREFILL_TOKENS, ms);
-    let mut wide = false;
+    let mut shared_tile = false;
     if !is_over() {
         let through_memory = Candidate {
-            wide: true,
+            shared_tile: true,
             ..ONE_THREAD
         };
         let ms = time(device, rows, prefill, WIDE_TOKENS).await?;
         if let Ok(found) = time(device, rows, through_memory, WIDE_TOKENS).await
             && found < 0.9 * ms
         {
-            wide = true;
+            shared_tile = true;
             macs_per_ms = speed(WIDE_TOKENS, found);
         }
     }
-    Ok(Measured {
-        decode_lanes: best.lanes,
-        prefill_lanes: prefill.lanes,
+    Ok(DeviceProfile {
+        decode_threads_per_tile: best.threads_per_tile,
+        prefill_threads_per_tile: prefill.threads_per_tile,
         subgroups: best.subgroups,
         arithmetic: best.arithmetic,
-        wide,
+        shared_tile,
         macs_per_ms,
     })
 }
@@ -204,11 +214,11 @@ async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize)
     let ops = Ops::new(
         &device.burn,
         Tuning {
-            decode_lanes: candidate.lanes,
-            prefill_lanes: candidate.lanes,
+            decode_threads_per_tile: candidate.threads_per_tile,
+            prefill_threads_per_tile: candidate.threads_per_tile,
             subgroups: candidate.subgroups,
             arithmetic: candidate.arithmetic,
-            wide: candidate.wide,
+            shared_tile: candidate.shared_tile,
             chunk: tokens,
             token_us: 0,
             splits: 1,
@@ -289,29 +299,29 @@ mod tests {
 
     #[test]
     fn what_was_kept_elsewhere_may_be_anything() {
-        let kept = Measured {
-            decode_lanes: 16,
+        let kept = DeviceProfile {
+            decode_threads_per_tile: 16,
             subgroups: true,
-            ..Measured::CPU
+            ..DeviceProfile::CPU
         };
         assert!(kept.is_possible(&["subgroups"]));
         assert!(!kept.is_possible(&[]));
         for impossible in [
-            Measured {
-                decode_lanes: 3,
-                ..Measured::CPU
+            DeviceProfile {
+                decode_threads_per_tile: 3,
+                ..DeviceProfile::CPU
             },
-            Measured {
-                prefill_lanes: 128,
-                ..Measured::CPU
+            DeviceProfile {
+                prefill_threads_per_tile: 128,
+                ..DeviceProfile::CPU
             },
-            Measured {
+            DeviceProfile {
                 macs_per_ms: f64::NAN,
-                ..Measured::CPU
+                ..DeviceProfile::CPU
             },
-            Measured {
+            DeviceProfile {
                 macs_per_ms: 0.0,
-                ..Measured::CPU
+                ..DeviceProfile::CPU
             },
         ] {
             assert!(!impossible.is_possible(&["subgroups"]), "{impossible:?}");

@@ -41,9 +41,9 @@ impl Engine {
                 found: "none, or one that runs".into(),
             });
         };
-        let given = &generation.prompt[generation.prompt.len() - generation.given..];
-        if !given.is_empty() {
-            constraint.accept(given)?;
+        let resumed = &generation.prompt[generation.prompt.len() - generation.resumed..];
+        if !resumed.is_empty() {
+            constraint.accept(resumed)?;
         }
         generation.lockstep().constraint = Some(constraint);
         let bits = generation.adjust | MASKED;

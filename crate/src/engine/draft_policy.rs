@@ -32,7 +32,9 @@ impl Drafts {
     pub(crate) fn worthwhile(self, device: &Device, can_be_cut: bool) -> Self {
         match self {
             _ if !can_be_cut => Drafts::Off,
-            Drafts::Auto if device.is_gpu() && device.measured().decode_lanes == 1 => Drafts::Off,
+            Drafts::Auto if device.is_gpu() && device.measured().decode_threads_per_tile == 1 => {
+                Drafts::Off
+            }
             drafts => drafts,
         }
     }

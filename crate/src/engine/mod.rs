@@ -27,7 +27,7 @@ mod stepper;
 
 use crate::device::Device;
 use crate::engine::generation::{Generation, Resources};
-use crate::engine::request::{Sampling, Step};
+use crate::engine::request::{Sampling, TokenDelta};
 use crate::engine::sequence::Sequence;
 use crate::engine::stepper::Stepper;
 use crate::model::Transformer;
@@ -137,7 +137,7 @@ impl Engine {
     /// # Errors
     /// [`Error::InvalidRequest`] when nothing is running; else the device's errors. After an error the
     /// request is over and the engine ready for another (unless the device is lost).
-    pub async fn next(&mut self) -> Result<Step> {
+    pub async fn next(&mut self) -> Result<TokenDelta> {
         self.stepper.settle().await;
         let Some(generation) = &mut self.generation else {
             return Err(Error::InvalidRequest {

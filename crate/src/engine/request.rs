@@ -94,7 +94,7 @@ for_sampling_params!(request! {
         /// The answer's first tokens, generated on another device: generation resumes after them as if they had been made
         /// here, with the random numbers that come next.
         #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
-        pub given: Vec<u32>,
+        pub resume_ids: Vec<u32>,
         /// Tools for the chat template to describe: OpenAI's list.
         #[cfg_attr(feature = "typescript", ts(type = "unknown[]", optional))]
         pub tools: Option<Json>,
@@ -193,7 +193,7 @@ impl Request {
 /// The result of one bounded piece of work.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-pub struct Step {
+pub struct TokenDelta {
     /// New text, possibly empty.
     pub text: String,
     /// New token ids.

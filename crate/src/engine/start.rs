@@ -56,7 +56,7 @@ impl Engine {
         self.check_fits(self.tokenizer.least_tokens(bytes))
     }
 
-    /// Starts to answer a request; one that was running is given up.
+    /// Starts to answer a request; one that was running is cancelled.
     ///
     /// # Errors
     /// [`Error::InvalidRequest`], [`Error::ContextOverflow`], or what the template and tokenizer say.
@@ -84,14 +84,20 @@ impl Engine {
             _ => {
                 return Err(Error::InvalidRequest {
                     field: "messages".into(),
-                    expected: "given, or else prompt".into(),
+                    expected: "resume_ids, or else prompt".into(),
                     found: "both or neither".into(),
                 });
             }
         };
         let alternatives = request.alternatives()?;
-        let given = &request.given;
-        self.begin(prompt, given, sampling, request.max_tokens, &request.stop)?;
+        let resume_ids = &request.resume_ids;
+        self.begin(
+            prompt,
+            resume_ids,
+            sampling,
+            request.max_tokens,
+            &request.stop,
+        )?;
         let thought_ids = self.thought_ids();
         if let Some(generation) = &mut self.generation {
             if alternatives.is_some() {
@@ -104,8 +110,8 @@ impl Engine {
                 (_, Some(_)) => self.tokenizer.stream().keeping(thought_ids),
                 _ => self.tokenizer.stream(),
             };
-            // What of these tokens has become text was given with them; the rest is to come.
-            for id in given {
+            // Text of these tokens has been delivered; what has not become text yet is still to come.
+            for id in resume_ids {
                 (generation.stop).push(&generation.stream.push(*id));
             }
         }
@@ -127,11 +133,11 @@ impl Engine {
         self.begin(prompt, &[], sampling, max_tokens, stop)
     }
 
-    /// Starts to continue token ids that end with an answer's first tokens, `given`.
+    /// Starts to continue token ids that end with an answer's first tokens, `resume_ids`.
     fn begin(
         &mut self,
         prompt: Vec<u32>,
-        given: &[u32],
+        resume_ids: &[u32],
         sampling: Sampling,
         max_tokens: Option<usize>,
         stop: &[String],
@@ -140,8 +146,8 @@ impl Engine {
         self.check_generates()?;
         let n_ctx = self.stepper.model.n_ctx;
         self.check_ids("prompt", &prompt)?;
-        if !given.is_empty() {
-            self.check_ids("given", given)?;
+        if !resume_ids.is_empty() {
+            self.check_ids("resume_ids", resume_ids)?;
         }
         let biased: Vec<u32> = sampling.logit_bias.iter().map(|(id, _)| *id).collect();
         if !biased.is_empty() {
@@ -157,11 +163,11 @@ impl Engine {
         }
         let room = n_ctx - prompt.len();
         let max_tokens = max_tokens.unwrap_or(room).min(room);
-        if given.len() >= max_tokens {
+        if resume_ids.len() >= max_tokens {
             return Err(Error::InvalidRequest {
-                field: "given".into(),
+                field: "resume_ids".into(),
                 expected: format!("fewer than {max_tokens} tokens"),
-                found: given.len().to_string(),
+                found: resume_ids.len().to_string(),
             });
         }
         let Self {
@@ -170,17 +176,17 @@ impl Engine {
         stepper.record(sequence, self.policy.drafts != Drafts::Off)?;
         let ops = &stepper.model.ops;
         if sampling.adjusts() {
-            (sequence.tables).begin(ops, &prompt, given, &sampling.logit_bias);
+            (sequence.tables).begin(ops, &prompt, resume_ids, &sampling.logit_bias);
         }
-        let ids = [&prompt[..], given].concat();
+        let ids = [&prompt[..], resume_ids].concat();
         let cached = sequence.keep_prefix(ops, &ids);
-        (sequence.step).set_sampling(ops, sampling.state_words(given.len()));
+        (sequence.step).set_sampling(ops, sampling.state_words(resume_ids.len()));
         self.policy.start(&ids);
         let start = Start {
             ids,
-            given: given.len(),
+            resumed: resume_ids.len(),
             cached,
-            max_tokens: max_tokens - given.len(),
+            max_tokens: max_tokens - resume_ids.len(),
             stop,
             adjust: sampling.adjusts() as u32 * PENALISED,
         };

@@ -10,8 +10,8 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::math::{exp, exp_all};
 
-use crate::ops::cpu;
-use crate::ops::gpu::{Kernel, empty_f32, launch, modules};
+use crate::ops::flex;
+use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
 
 pub use hearth_modelfile::families::Activation;
 
@@ -116,7 +116,7 @@ impl GateOp for Flex {
         let [t, cols] = gate_up.layout().shape().dims();
         let mut y = vec![0.0; t * cols / 2];
         gate_cpu(gate_up.storage(), cols / 2, &mut y, activation);
-        cpu::tensor(y, [t, cols / 2])
+        flex::tensor(y, [t, cols / 2])
     }
 }
 

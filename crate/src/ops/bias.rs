@@ -10,7 +10,7 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use super::activation::{self, Activate as _, Activation};
-use super::gpu::{Kernel, launch, modules};
+use super::kernel::{Kernel, launch, modules};
 use super::state;
 
 /// Shape and kind of the addition.

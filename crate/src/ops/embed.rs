@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use super::gpu::{Kernel, launch, modules};
+use super::kernel::{Kernel, launch, modules};
 use super::pool::{self, Pooled};
 use super::projection::packing::{PACKINGS, kernel_block, weight_buffers};
 use super::{Ops, StepState, Weight, state};
@@ -47,7 +47,7 @@ pub struct EmbedSpec {
 impl Ops {
     /// Embeds the state's ids into a new [t, d_model] tensor.
     pub fn embed(&self, weight: &Weight, state: &StepState, t: usize) -> Tensor<2> {
-        let y = Tensor::empty([t, weight.cols], &self.anchor.device());
+        let y = Tensor::empty([t, weight.cols], &self.device_handle.device());
         self.keep(self.embed_into(weight, state, y, Rows::Ids))
     }
 

@@ -7,11 +7,12 @@
 pub mod activation;
 pub mod attention;
 pub mod bias;
-pub mod cpu;
+pub mod buffer;
 pub mod embed;
 pub mod experts;
-pub mod gpu;
+pub mod flex;
 pub mod in_place;
+pub mod kernel;
 pub mod norm;
 pub mod pool;
 pub mod projection;
@@ -21,7 +22,6 @@ pub mod shapes;
 pub mod state;
 pub mod step_state;
 mod tuning;
-pub mod words;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -37,6 +37,7 @@ pub use attention::kv::KvType;
 use attention::rope_append::RopeAppendOp;
 pub use attention::rope_append::{Attention, AttentionSpec, QkNorm};
 use bias::{BiasOp, BiasSpec};
+use buffer::WordsOp;
 use norm::NormOp;
 pub use norm::{Norm, NormSpec};
 use pool::CpuPool;
@@ -46,13 +47,12 @@ use sampling::SampleOp;
 pub use sampling::SamplerTables;
 pub use step_state::StepState;
 pub use tuning::Tuning;
-use words::WordsOp;
 
 use hearth_modelfile::quant::Packing;
 
 /// The ops on one device, with counters.
 pub struct Ops {
-    anchor: Tensor<2, Int>,
+    device_handle: Tensor<2, Int>,
     tuning: Tuning,
     dispatches: Cell<u64>,
     kept: RefCell<Option<Vec<Tensor<2>>>>,
@@ -62,7 +62,7 @@ impl Ops {
     /// Creates the ops of `device`.
     pub fn new(device: &burn::tensor::Device, tuning: Tuning) -> Self {
         Self {
-            anchor: Tensor::from_data(
+            device_handle: Tensor::from_data(
                 burn::tensor::TensorData::new(vec![0u32; 4], [1, 4]),
                 (device, burn::tensor::DType::U32),
             ),
@@ -78,8 +78,8 @@ impl Ops {
     }
 
     /// Returns a tensor on the device, to reach its client.
-    pub fn anchor(&self) -> &Tensor<2, Int> {
-        &self.anchor
+    pub fn device_handle(&self) -> &Tensor<2, Int> {
+        &self.device_handle
     }
 
     /// Returns the number of kernel launches so far.
@@ -116,14 +116,14 @@ impl Ops {
     /// Allocates `n` zeroed words of device memory.
     pub fn alloc_words(&self, n: usize) -> Tensor<2, Int> {
         Tensor::from_dispatch(Dispatch::alloc_words(
-            self.anchor.clone().into_dispatch(),
+            self.device_handle.clone().into_dispatch(),
             n.max(4),
         ))
     }
 
     /// Returns the pool that keeps weights of this packing, if there is one.
     pub fn pool(&self, packing: Packing) -> Option<Rc<dyn CpuPool>> {
-        let on_cpu = words::gpu_tensor(&self.anchor).is_none();
+        let on_cpu = buffer::gpu_tensor(&self.device_handle).is_none();
         let has_blocks = packing.scale_words_per_block() > 0;
         pool::current().filter(|_| on_cpu && has_blocks)
     }
@@ -131,7 +131,7 @@ impl Ops {
     /// Allocates a zeroed [rows, cols] f32 tensor.
     pub fn alloc_f32(&self, rows: usize, cols: usize) -> Tensor<2> {
         Tensor::from_dispatch(Dispatch::alloc_f32(
-            self.anchor.clone().into_dispatch(),
+            self.device_handle.clone().into_dispatch(),
             rows,
             cols,
         ))
@@ -140,7 +140,7 @@ impl Ops {
     /// Allocates a zeroed cache of `rows` rows (one per kv head and position), `head_dim` values each.
     pub fn alloc_kv(&self, rows: usize, head_dim: usize, kv: KvType) -> Tensor<2> {
         // The CPU always keeps f32.
-        let on_gpu = words::gpu_tensor(&self.anchor).is_some();
+        let on_gpu = buffer::gpu_tensor(&self.device_handle).is_some();
         let kept = if on_gpu { kv } else { KvType::F32 };
         self.alloc_f32(rows, kept.row_words(head_dim))
     }
@@ -154,7 +154,7 @@ impl Ops {
     pub fn upload_f32(&self, values: &[f32]) -> Tensor<2> {
         Tensor::from_data(
             burn::tensor::TensorData::new(values.to_vec(), [1, values.len()]),
-            &self.anchor.device(),
+            &self.device_handle.device(),
         )
     }
 
@@ -234,7 +234,7 @@ impl Ops {
             let (q, k, v) = Dispatch::rope_append(
                 qkv.into_dispatch(),
                 attention.rope.clone().into_dispatch(),
-                attention.extras.clone().into_dispatch(),
+                attention.attn_params.clone().into_dispatch(),
                 state.words().into_dispatch(),
                 k.into_dispatch(),
                 v.into_dispatch(),
@@ -260,7 +260,7 @@ impl Ops {
             q.into_dispatch(),
             k.into_dispatch(),
             v.into_dispatch(),
-            attention.extras.clone().into_dispatch(),
+            attention.attn_params.clone().into_dispatch(),
             state.words().into_dispatch(),
             attention.spec,
         )))

@@ -12,8 +12,8 @@ use burn::tensor::Tensor;
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use super::gpu::{Kernel, empty_f32, launch, modules};
-use super::{cpu, state};
+use super::kernel::{Kernel, empty_f32, launch, modules};
+use super::{flex, state};
 
 /// A norm's kind and weights.
 #[derive(Clone)]
@@ -130,7 +130,7 @@ impl NormOp for Flex {
         };
         let mut y = vec![0.0; if last { cols } else { t * cols }];
         norm_cpu(rows, weight.storage(), spec, &mut y);
-        cpu::tensor(y, [if last { 1 } else { t }, cols])
+        flex::tensor(y, [if last { 1 } else { t }, cols])
     }
 
     fn norm_add(

@@ -3,7 +3,7 @@
 //! A variant is a combination of modules and of those constants that code branches on. A kernel's file lists its own,
 //! built by the function that also builds what is launched.
 
-use super::gpu::Kernel;
+use super::kernel::Kernel;
 use super::{activation, attention, bias, embed, experts, norm, projection, sampling};
 
 /// Returns all variants.

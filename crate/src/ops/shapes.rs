@@ -8,10 +8,10 @@ use hearth_modelfile::quant::Packing;
 
 use super::attention::{self, rope_append};
 use super::embed::{self, EmbedSpec, Rows};
-use super::gpu::Kernel;
+use super::kernel::Kernel;
 use super::norm;
 use super::projection::gemv::{self, Arithmetic, GemvSpec, Input, Output};
-use super::projection::tile::{self, LinearSpec, WIDE_FROM};
+use super::projection::tile::{self, LinearSpec, SHARED_TILE_FROM};
 use super::sampling::{self, draft};
 use super::{Activation, AttentionSpec, KvType, NormSpec, QkNorm, Scaling, Tuning, activation};
 
@@ -20,9 +20,9 @@ const N_CTX: u32 = 8192;
 
 /// Tuning of a large GPU, except for the arithmetic, of which every candidate is listed.
 const TUNING: Tuning = Tuning {
-    decode_lanes: 16,
-    prefill_lanes: 16,
-    wide: true,
+    decode_threads_per_tile: 16,
+    prefill_threads_per_tile: 16,
+    shared_tile: true,
     subgroups: true,
     arithmetic: Arithmetic::F32,
     chunk: 512,
@@ -152,10 +152,13 @@ impl ModelShape {
             }
             all.push((
                 format!("few {name}"),
-                projection.tile(draft::ROWS, TUNING.prefill_lanes),
+                projection.tile(draft::ROWS, TUNING.prefill_threads_per_tile),
             ));
             if projection.name != "lm_head" {
-                all.push((format!("prefill {name}"), projection.tile(WIDE_FROM, 1)));
+                all.push((
+                    format!("prefill {name}"),
+                    projection.tile(SHARED_TILE_FROM, 1),
+                ));
             }
         }
         all
@@ -317,7 +320,7 @@ impl Projection {
             offset: self.offset,
             input: self.input,
             output: self.output,
-            lanes: TUNING.decode_lanes,
+            threads_per_tile: TUNING.decode_threads_per_tile,
             subgroups: TUNING.subgroups,
             arithmetic,
             scaling: Scaling::NONE,
@@ -326,7 +329,7 @@ impl Projection {
     }
 
     /// Returns the kernel for `t` tokens.
-    fn tile(&self, t: usize, lanes: u32) -> Kernel {
+    fn tile(&self, t: usize, threads_per_tile: u32) -> Kernel {
         tile::kernel(LinearSpec {
             packing: self.packing,
             rows: self.rows,
@@ -334,9 +337,9 @@ impl Projection {
             offset: self.offset,
             stride: self.stride,
             add: self.output == Output::Add,
-            lanes,
-            subgroups: TUNING.subgroups && lanes > 1,
-            wide: TUNING.wide_for(t),
+            threads_per_tile,
+            subgroups: TUNING.subgroups && threads_per_tile > 1,
+            shared_tile: TUNING.shared_tile_for(t),
             grouped: None,
             scaling: Scaling::NONE,
             pooled: None,

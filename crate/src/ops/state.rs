@@ -24,7 +24,7 @@
 //!  80..    IDS          the ids of this step
 //! ```
 
-use super::gpu::Module;
+use super::kernel::Module;
 use hearth_modelfile::sampling::SAMPLING_WORDS;
 
 /// Defines constants for Rust, and the same ones for WGSL.

@@ -3,9 +3,9 @@
 use burn::tensor::{Int, Tensor};
 
 use crate::ops::Ops;
+use crate::ops::buffer::read_words;
 use crate::ops::in_place::InPlace;
 use crate::ops::state::{ADJUST, DRAFT, IDS, N_TOKENS, POS, STATE_WORDS, STEP};
-use crate::ops::words::read_words;
 use hearth_modelfile::error::Result;
 
 /// Position, tokens and sampling parameters of a sequence's next step, on the device.

@@ -2,19 +2,19 @@
 
 use super::Arithmetic;
 use super::projection::gemv::{self, Input};
-use super::projection::tile::{TILE_TOKENS, WIDE_FROM, wide_tokens};
+use super::projection::tile::{SHARED_TILE_FROM, TILE_TOKENS, shared_tile_tokens};
 use hearth_modelfile::quant::Packing;
 
 /// Choices that depend on the device, not on the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
     /// Threads that share four rows in decode.
-    pub decode_lanes: u32,
+    pub decode_threads_per_tile: u32,
     /// Threads that share four rows in prefill.
-    pub prefill_lanes: u32,
+    pub prefill_threads_per_tile: u32,
     /// Whether prefill of many tokens goes through workgroup memory.
-    pub wide: bool,
-    /// Whether lanes are summed within a subgroup instead of through workgroup memory.
+    pub shared_tile: bool,
+    /// Whether the threads of a tile are summed within a subgroup instead of through workgroup memory.
     pub subgroups: bool,
     /// Arithmetic in which decode multiplies block formats.
     pub arithmetic: Arithmetic,
@@ -30,9 +30,9 @@ pub struct Tuning {
 
 impl Tuning {
     /// Returns the tokens of a tile in workgroup memory for a projection of `t` tokens; 0 for the tile in registers.
-    pub(in crate::ops) fn wide_for(&self, t: usize) -> u32 {
-        match self.wide && t >= WIDE_FROM {
-            true => wide_tokens(self.workgroup_bytes),
+    pub(in crate::ops) fn shared_tile_for(&self, t: usize) -> u32 {
+        match self.shared_tile && t >= SHARED_TILE_FROM {
+            true => shared_tile_tokens(self.workgroup_bytes),
             false => 0,
         }
     }

@@ -323,7 +323,7 @@ impl Generation {
     /// Does the next piece of work.
     // The engine stays borrowed on purpose: whoever calls meanwhile is told that it is busy.
     #[allow(clippy::await_holding_refcell_ref)]
-    #[wasm_bindgen(unchecked_return_type = "Step")]
+    #[wasm_bindgen(unchecked_return_type = "TokenDelta")]
     pub async fn next(&self) -> Result<JsValue, Thrown> {
         if self.cancelled.get() {
             return Err(Error::Cancelled.into());

@@ -2,7 +2,7 @@
 
 use crate::device::Device;
 use crate::ops::Ops;
-use crate::ops::words::read_words;
+use crate::ops::buffer::read_words;
 use crate::weights::builder::RowRange;
 use crate::weights::plan::{Destination, LoadPlan, Piece, PlannedRead};
 use hearth_modelfile::container::transposed::rows_of_columns;
@@ -65,7 +65,9 @@ impl TensorWriter {
         if self.unflushed > DRAIN_BYTES {
             self.unflushed = 0;
             if device.is_gpu() {
-                device.wait(read_words(self.ops.anchor(), 0, 1)).await?;
+                device
+                    .wait(read_words(self.ops.device_handle(), 0, 1))
+                    .await?;
             }
             device.check()?;
         }

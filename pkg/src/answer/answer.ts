@@ -8,7 +8,7 @@ import type {
 } from "../api/openai.js";
 import type { Answer } from "./chunks.js";
 import type { CallDelta, Parser, ReadingPlan } from "../tools/parts.js";
-import type { Step } from "../core/wasm-contract.js";
+import type { TokenDelta } from "../core/wasm-contract.js";
 
 type Delta = ChatCompletionChunk["choices"][number]["delta"];
 
@@ -23,7 +23,7 @@ export class AnswerReader {
   }
 
   /** Returns the delta of a step, which has no fields if nothing can be shown yet. */
-  read({ text, finish_reason, in_thoughts }: Step): Delta {
+  read({ text, finish_reason, in_thoughts }: TokenDelta): Delta {
     this.#parser ??= this.#plan.parser(in_thoughts);
     const { reasoning, content, calls } = this.#parser.feed(text, finish_reason !== null);
     const delta: Delta = {};
@@ -40,7 +40,7 @@ export class AnswerReader {
     return delta;
   }
 
-  finishReason(reason: NonNullable<Step["finish_reason"]>): FinishReason {
+  finishReason(reason: NonNullable<TokenDelta["finish_reason"]>): FinishReason {
     return finishReason(reason, this.#hasCalls);
   }
 }
@@ -71,7 +71,7 @@ export function toChoice(
 }
 
 /** Reports `length` even if there are calls: truncation may have cut the last one. */
-function finishReason(reason: NonNullable<Step["finish_reason"]>, hasCalls: boolean): FinishReason {
+function finishReason(reason: NonNullable<TokenDelta["finish_reason"]>, hasCalls: boolean): FinishReason {
   return hasCalls && reason === "stop" ? "tool_calls" : reason;
 }
 

@@ -1,5 +1,5 @@
 /** The parts common to the answers of both completion APIs. */
-import type { Step, Usage } from "../core/wasm-contract.js";
+import type { TokenDelta, Usage } from "../core/wasm-contract.js";
 
 /** Fields common to an answer and each of its chunks. */
 export interface Head {
@@ -17,8 +17,8 @@ export function newHead(kind: "chatcmpl" | "cmpl", model: string): Head {
 /** Builders of one API's chunks; a builder returns undefined for events that the API does not report. */
 export interface Chunks<Chunk> {
   begin(index: number): Chunk | undefined;
-  step(step: Step, index: number): Chunk | undefined;
-  end(finish_reason: NonNullable<Step["finish_reason"]>, index: number): Chunk;
+  step(delta: TokenDelta, index: number): Chunk | undefined;
+  end(finish_reason: NonNullable<TokenDelta["finish_reason"]>, index: number): Chunk;
   usage(usage: Usage): Chunk;
 }
 
@@ -26,15 +26,15 @@ export interface Chunks<Chunk> {
 export class Answer {
   text = "";
   readonly ids: number[] = [];
-  readonly logprobs: Step["logprobs"] = [];
+  readonly logprobs: TokenDelta["logprobs"] = [];
   inThoughts = false;
-  finish_reason: Step["finish_reason"] = null;
+  finish_reason: TokenDelta["finish_reason"] = null;
 
-  add(step: Step): void {
-    this.text += step.text;
-    this.ids.push(...step.ids);
-    this.logprobs.push(...step.logprobs);
-    this.inThoughts = step.in_thoughts;
-    this.finish_reason = step.finish_reason;
+  add(delta: TokenDelta): void {
+    this.text += delta.text;
+    this.ids.push(...delta.ids);
+    this.logprobs.push(...delta.logprobs);
+    this.inThoughts = delta.in_thoughts;
+    this.finish_reason = delta.finish_reason;
   }
 }

@@ -1,15 +1,15 @@
 /** Conversion of the core's log-probabilities to OpenAI's two shapes; null if none were requested. */
 import type { ChatCompletionLogprobs, CompletionLogprobs, TopLogprob } from "../api/openai.js";
-import type { Logprob, Step } from "../core/wasm-contract.js";
+import type { Logprob, TokenDelta } from "../core/wasm-contract.js";
 
-export function toLogprobs(tokens: Step["logprobs"]): ChatCompletionLogprobs | null {
+export function toLogprobs(tokens: TokenDelta["logprobs"]): ChatCompletionLogprobs | null {
   if (tokens.length === 0) return null;
   const content = tokens.map((token) => ({ ...toTop(token), top_logprobs: token.top.map(toTop) }));
   return { content, refusal: null };
 }
 
 /** Converts to the shape of text completions. `offset`: where the first token's text begins. */
-export function toTextLogprobs(tokens: Step["logprobs"], offset: number): CompletionLogprobs | null {
+export function toTextLogprobs(tokens: TokenDelta["logprobs"], offset: number): CompletionLogprobs | null {
   if (tokens.length === 0) return null;
   let at = offset;
   return {

@@ -1,6 +1,6 @@
 /** Text completions from the core's steps, whole and in chunks. */
 import type { Completion } from "../api/openai.js";
-import type { Step } from "../core/wasm-contract.js";
+import type { TokenDelta } from "../core/wasm-contract.js";
 import type { Answer, Chunks, Head } from "./chunks.js";
 import { toTextLogprobs } from "./logprobs.js";
 
@@ -11,13 +11,13 @@ export interface TextAnswers {
   withIds: boolean;
 }
 
-type Tokens = Pick<Step, "ids" | "logprobs">;
+type Tokens = Pick<TokenDelta, "ids" | "logprobs">;
 
 function choiceOf(
   { head, withIds }: TextAnswers,
   index: number,
   text: string,
-  finish_reason: Step["finish_reason"],
+  finish_reason: TokenDelta["finish_reason"],
   { ids, logprobs }: Tokens = { ids: [], logprobs: [] },
   offset = 0,
 ): Completion {

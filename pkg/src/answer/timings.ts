@@ -1,6 +1,6 @@
 /** Durations of requests, reported as llama.cpp's server does. */
 import type { Timings } from "../api/openai.js";
-import type { Step } from "../core/wasm-contract.js";
+import type { TokenDelta } from "../core/wasm-contract.js";
 
 /**
  * Measures requests that run one after another. The first token of each comes with its prompt, so its time counts as
@@ -18,7 +18,7 @@ export class Stopwatch {
     this.#first = undefined;
   }
 
-  take({ usage, ids, finish_reason }: Step): void {
+  take({ usage, ids, finish_reason }: TokenDelta): void {
     if (ids.length === 0 && finish_reason === null) return;
     const now = performance.now();
     this.#sum[this.#first === undefined ? "promptMs" : "laterMs"] += now - this.#last;

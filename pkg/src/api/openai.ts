@@ -3,7 +3,7 @@
  * for OpenAI's client looks the same here. Fields of other local servers (`top_k`, `min_p`, `typical_p`,
  * `repetition_penalty`, `continuous_usage_stats`) keep their names there.
  */
-import type { Step, Usage } from "../core/wasm-contract.js";
+import type { TokenDelta, Usage } from "../core/wasm-contract.js";
 
 export type CompletionUsage = Usage;
 
@@ -257,7 +257,7 @@ export interface Completion {
   choices: {
     index: number;
     text: string;
-    finish_reason: Step["finish_reason"];
+    finish_reason: TokenDelta["finish_reason"];
     logprobs: CompletionLogprobs | null;
     token_ids?: number[];
   }[];

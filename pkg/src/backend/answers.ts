@@ -4,7 +4,7 @@ import { Stopwatch } from "../answer/timings.js";
 import type { ChatCompletionStreamOptions, CompletionUsage, Timings } from "../api/openai.js";
 import { toHearthError } from "../core/errors.js";
 import type { AnswerRequest } from "../core/protocol.js";
-import type { Step } from "../core/wasm-contract.js";
+import type { TokenDelta } from "../core/wasm-contract.js";
 import { ChunkQueue } from "./chunk-queue.js";
 import type { RequestQueue } from "./queue.js";
 
@@ -15,7 +15,7 @@ export async function whole(
 ): Promise<{ answers: Answer[]; used: { usage: CompletionUsage; timings: Timings } }> {
   const answers = requests.map(() => new Answer());
   const watch = new Stopwatch();
-  const usage = await queue.all(requests, signal, watch, (step, index) => answers[index]?.add(step));
+  const usage = await queue.all(requests, signal, watch, (delta, index) => answers[index]?.add(delta));
   return { answers, used: { usage, timings: watch.timings() } };
 }
 
@@ -27,20 +27,20 @@ export function streamed<Chunk extends { usage?: CompletionUsage | null; timings
   chunks: Chunks<Chunk>,
 ): AsyncIterable<Chunk> {
   const found = new ChunkQueue<Chunk>();
-  const push = (chunk: Chunk | undefined, step?: Step): void => {
+  const push = (chunk: Chunk | undefined, delta?: TokenDelta): void => {
     if (chunk === undefined) return;
-    if (continuous_usage_stats && step !== undefined) found.push({ ...chunk, usage: step.usage });
+    if (continuous_usage_stats && delta !== undefined) found.push({ ...chunk, usage: delta.usage });
     else found.push(include_usage ? { ...chunk, usage: null } : chunk);
   };
   const watch = new Stopwatch();
   for (const index of requests.keys()) push(chunks.begin(index));
-  const onStep = (step: Step, index: number): void => {
-    push(chunks.step(step, index), step);
-    if (step.finish_reason === null) return;
+  const onDelta = (delta: TokenDelta, index: number): void => {
+    push(chunks.step(delta, index), delta);
+    if (delta.finish_reason === null) return;
     const isLast = !include_usage && index === requests.length - 1;
-    push({ ...chunks.end(step.finish_reason, index), ...(isLast ? { timings: watch.timings() } : {}) }, step);
+    push({ ...chunks.end(delta.finish_reason, index), ...(isLast ? { timings: watch.timings() } : {}) }, delta);
   };
-  void queue.all(requests, signal, watch, onStep).then(
+  void queue.all(requests, signal, watch, onDelta).then(
     (usage) => {
       if (include_usage) found.push({ ...chunks.usage(usage), timings: watch.timings() });
       found.close();

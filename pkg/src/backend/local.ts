@@ -47,14 +47,14 @@ export class LocalBackend implements Backend, LocalEngine {
     this.model = model;
     this.version = version;
     this.capabilities = capabilitiesOf(model);
-    this.#queue = new RequestQueue(async (request, { signal, onStep }) => {
-      const answer = new ResumableAnswer(request, onStep);
+    this.#queue = new RequestQueue(async (request, { signal, onDelta }) => {
+      const answer = new ResumableAnswer(request, onDelta);
       await worker.call(
         "generate",
         () => answer.request(),
         () => ({
           signal,
-          onStep: (step) => {
+          onDelta: (step) => {
             answer.take(step);
           },
         }),

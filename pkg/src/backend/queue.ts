@@ -3,12 +3,12 @@ import { cancelled, toHearthError } from "../core/errors.js";
 import { Lock } from "../core/lock.js";
 import type { AnswerRequest } from "../core/protocol.js";
 import type { Stopwatch } from "../answer/timings.js";
-import type { Step, Usage } from "../core/wasm-contract.js";
+import type { TokenDelta, Usage } from "../core/wasm-contract.js";
 
 /** Sends one request to the worker; settles when the worker is free again. */
 export type Generate = (
   request: AnswerRequest,
-  options: { signal: AbortSignal; onStep: (step: Step) => void },
+  options: { signal: AbortSignal; onDelta: (delta: TokenDelta) => void },
 ) => Promise<unknown>;
 
 export class RequestQueue {
@@ -25,14 +25,14 @@ export class RequestQueue {
     requests: AnswerRequest[],
     signal: AbortSignal,
     watch: Stopwatch,
-    onStep: (step: Step, index: number) => void,
+    onDelta: (delta: TokenDelta, index: number) => void,
   ): Promise<Usage> {
     let sum: Usage | undefined;
     for (const [index, request] of requests.entries()) {
       let last: Usage | undefined;
-      await this.#one(request, signal, watch, (step) => {
-        last = step.usage;
-        onStep(step, index);
+      await this.#one(request, signal, watch, (delta) => {
+        last = delta.usage;
+        onDelta(delta, index);
       });
       // A repeated prompt counts once, as in OpenAI's API.
       const isSame = index > 0 && request.prompt === requests[index - 1]?.prompt;
@@ -48,7 +48,12 @@ export class RequestQueue {
   }
 
   /** Runs one request. Rejects at once on abort, while the queue keeps waiting until the worker has really stopped. */
-  #one(request: AnswerRequest, signal: AbortSignal, watch: Stopwatch, onStep: (step: Step) => void): Promise<void> {
+  #one(
+    request: AnswerRequest,
+    signal: AbortSignal,
+    watch: Stopwatch,
+    onDelta: (delta: TokenDelta) => void,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         reject(cancelled(signal.reason));
@@ -58,14 +63,14 @@ export class RequestQueue {
         return;
       }
       signal.addEventListener("abort", onAbort, { once: true });
-      const deliver = (step: Step): void => {
-        watch.take(step);
-        if (!signal.aborted) onStep(step);
+      const deliver = (delta: TokenDelta): void => {
+        watch.take(delta);
+        if (!signal.aborted) onDelta(delta);
       };
       this.#lock
         .run(() => {
           watch.begin();
-          return signal.aborted ? undefined : this.#generate(request, { signal, onStep: deliver });
+          return signal.aborted ? undefined : this.#generate(request, { signal, onDelta: deliver });
         })
         .then(
           () => {

@@ -82,13 +82,13 @@ export class RecoveringWorker {
 
   /** Clears the losses on every token: a token is progress, so a later loss does not count as a repeat. */
   #noting(options: CallOptions): CallOptions {
-    const { onStep } = options;
-    if (onStep === undefined) return options;
+    const { onDelta } = options;
+    if (onDelta === undefined) return options;
     return {
       ...options,
-      onStep: (step) => {
+      onDelta: (step) => {
         if (step.ids.length > 0) this.#losses = [];
-        onStep(step);
+        onDelta(step);
       },
     };
   }

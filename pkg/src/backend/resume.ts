@@ -3,27 +3,27 @@
  * prompt and resumes sampling with the same random state.
  */
 import type { AnswerRequest } from "../core/protocol.js";
-import type { Step } from "../core/wasm-contract.js";
+import type { TokenDelta } from "../core/wasm-contract.js";
 
 export class ResumableAnswer {
   readonly #request: AnswerRequest;
-  readonly #onStep: (step: Step) => void;
-  readonly #given: number[] = [];
+  readonly #onDelta: (delta: TokenDelta) => void;
+  readonly #ids: number[] = [];
 
   /** Creates the answer. A request without a seed gets one here, so that every device draws the same random numbers. */
-  constructor(request: AnswerRequest, onStep: (step: Step) => void) {
+  constructor(request: AnswerRequest, onDelta: (delta: TokenDelta) => void) {
     const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
     this.#request = { ...request, seed: request.seed ?? seed };
-    this.#onStep = onStep;
+    this.#onDelta = onDelta;
   }
 
   /** Returns the request for the rest of the answer. */
   request(): AnswerRequest {
-    return this.#given.length === 0 ? this.#request : { ...this.#request, given: [...this.#given] };
+    return this.#ids.length === 0 ? this.#request : { ...this.#request, resume_ids: [...this.#ids] };
   }
 
-  take(step: Step): void {
-    this.#given.push(...step.ids);
-    this.#onStep(step);
+  take(delta: TokenDelta): void {
+    this.#ids.push(...delta.ids);
+    this.#onDelta(delta);
   }
 }

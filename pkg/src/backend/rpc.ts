@@ -1,7 +1,7 @@
 /** The remote procedure calls to the worker: matches replies to calls, and ends every call when the worker ends. */
 import { cancelled, deserializeError, HearthError, stopped } from "../core/errors.js";
 import type { CallName, Calls, Clocked, FromWorker, LoadProgress, ToWorker } from "../core/protocol.js";
-import type { Step } from "../core/wasm-contract.js";
+import type { TokenDelta } from "../core/wasm-contract.js";
 import { NOT_FOUND_HINT } from "./worker-script.js";
 
 /**
@@ -19,14 +19,14 @@ interface Pending {
   resolve(result: unknown): void;
   reject(error: HearthError): void;
   onProgress?: ((progress: LoadProgress) => void) | undefined;
-  onStep?: ((step: Step) => void) | undefined;
+  onDelta?: ((delta: TokenDelta) => void) | undefined;
 }
 
 export interface CallOptions {
   signal?: AbortSignal | undefined;
   transfer?: Transferable[];
   onProgress?: ((progress: LoadProgress) => void) | undefined;
-  onStep?: ((step: Step) => void) | undefined;
+  onDelta?: ((delta: TokenDelta) => void) | undefined;
 }
 
 export class WorkerRpc {
@@ -70,7 +70,7 @@ export class WorkerRpc {
     params: Calls[K]["params"],
     options: CallOptions = {},
   ): Promise<Calls[K]["result"]> {
-    const { signal, transfer = [], onProgress, onStep } = options;
+    const { signal, transfer = [], onProgress, onDelta } = options;
     if (this.#reason !== undefined) return Promise.reject(this.#reason);
     if (signal?.aborted) return Promise.reject(cancelled(signal.reason));
     const id = this.#nextId++;
@@ -92,7 +92,7 @@ export class WorkerRpc {
           reject(error);
         },
         onProgress,
-        onStep,
+        onDelta,
       });
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#post({ type: "call", id, call, params } as ToWorker, transfer);
@@ -149,8 +149,8 @@ export class WorkerRpc {
       case "progress":
         pending.onProgress?.(message.progress);
         break;
-      case "step":
-        pending.onStep?.(message.step);
+      case "delta":
+        pending.onDelta?.(message.delta);
         break;
       case "clock":
         this.#watch(message.on);

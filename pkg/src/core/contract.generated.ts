@@ -106,14 +106,14 @@ export type DeviceOptions = {
 /** Measurements of a device; callers may keep them for the next time that they open the same adapter. */
 export type DeviceTuning = {
   /** Threads a row in decode and in prefill. */
-  decode_lanes: number;
-  prefill_lanes: number;
-  /** Whether lanes add up within a subgroup. */
+  decode_threads_per_tile: number;
+  prefill_threads_per_tile: number;
+  /** Whether the threads of a tile add up within a subgroup. */
   subgroups: boolean;
   /** Arithmetic of decode with block formats. */
   arithmetic: Arithmetic;
   /** Whether prefill of many tokens goes through workgroup memory. */
-  wide: boolean;
+  shared_tile: boolean;
   /** Multiply-adds a millisecond in prefill. */
   macs_per_ms: number;
 };
@@ -190,7 +190,7 @@ export type GenerateRequest = {
    * The answer's first tokens, generated on another device: generation resumes after them as if they had been made
    * here, with the random numbers that come next.
    */
-  given?: number[];
+  resume_ids?: number[];
   /** Tools for the chat template to describe: OpenAI's list. */
   tools?: unknown[];
   /** Further variables of the template, such as `enable_thinking` (vLLM's name). */
@@ -404,8 +404,19 @@ export type QuantUse = {
 /** Types to which float weights can be quantised at load. */
 export type Quantize = "q8" | "q4";
 
+/** The work that a step was. */
+export type StepPhase = "prefill" | "decode";
+
+/** The texts around a model's thoughts. */
+export type ThoughtMarks = {
+  /** E.g. `<think>`. */
+  open: string;
+  /** E.g. `</think>`. */
+  close: string;
+};
+
 /** The result of one bounded piece of work. */
-export type Step = {
+export type TokenDelta = {
   /** New text, possibly empty. */
   text: string;
   /** New token ids. */
@@ -418,17 +429,6 @@ export type Step = {
   /** Set on the last step. */
   finish_reason: AnswerEnd | null;
   usage: Usage;
-};
-
-/** The work that a step was. */
-export type StepPhase = "prefill" | "decode";
-
-/** The texts around a model's thoughts. */
-export type ThoughtMarks = {
-  /** E.g. `<think>`. */
-  open: string;
-  /** E.g. `</think>`. */
-  close: string;
 };
 
 /** A sampled token, and the likeliest ones in its place. */
@@ -537,7 +537,7 @@ export interface WasmFiles {
 /** A request being answered. */
 export interface WasmGeneration {
   /** Does the next piece of work. */
-  next(): Promise<Step>;
+  next(): Promise<TokenDelta>;
   /** Gives the request up. */
   cancel(): void;
   free(): void;

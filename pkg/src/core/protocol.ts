@@ -15,7 +15,7 @@ import type {
   ModelInfo,
   ModelReport,
   Quantize,
-  Step,
+  TokenDelta,
 } from "./wasm-contract.js";
 
 export type DeviceChoice = "webgpu" | "cpu" | "auto";
@@ -152,7 +152,7 @@ export type FromWorker =
   | { type: "result"; id: number; result: Calls[CallName]["result"] }
   | { type: "error"; id: number; error: SerializedError }
   | { type: "progress"; id: number; progress: LoadProgress }
-  | { type: "step"; id: number; step: Step }
+  | { type: "delta"; id: number; delta: TokenDelta }
   /** Starts or, with null, stops the clock of work that may never end, which only the page can notice. */
   | { type: "clock"; id: number; on: Clocked | null }
   /** Fatal end of the worker: its GPU device is lost, or the core trapped and its memory cannot be trusted. */

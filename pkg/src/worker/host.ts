@@ -226,9 +226,9 @@ export class Host {
           });
           throw cancelled();
         }
-        const step = await this.#lock.run(() => generation.next());
-        this.#post({ type: "step", id, step });
-        if (step.finish_reason !== null) return null;
+        const delta = await this.#lock.run(() => generation.next());
+        this.#post({ type: "delta", id, delta });
+        if (delta.finish_reason !== null) return null;
         await yieldToEventLoop();
       }
     } finally {

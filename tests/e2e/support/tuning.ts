@@ -3,20 +3,20 @@ import type { DeviceTuning } from "hearth-llm";
 
 /** One thread per row and no subgroups: the fastest choice on software rasterisers. */
 export const PLAIN_GPU: DeviceTuning = {
-  decode_lanes: 1,
-  prefill_lanes: 1,
+  decode_threads_per_tile: 1,
+  prefill_threads_per_tile: 1,
   subgroups: false,
   arithmetic: "f32",
-  wide: false,
+  shared_tile: false,
   macs_per_ms: 2e6,
 };
 
 /** A real GPU's measurements: many threads per row, prefill through workgroup memory. */
 export const LARGE_GPU: DeviceTuning = {
   ...PLAIN_GPU,
-  decode_lanes: 16,
-  prefill_lanes: 16,
-  wide: true,
+  decode_threads_per_tile: 16,
+  prefill_threads_per_tile: 16,
+  shared_tile: true,
   macs_per_ms: 1e6,
 };
 

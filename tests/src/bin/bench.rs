@@ -4,8 +4,8 @@
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use hearth::ops::gpu::{Kernel, Module, launch};
-use hearth::ops::words::{gpu_tensor, read_words};
+use hearth::ops::buffer::{gpu_tensor, read_words};
+use hearth::ops::kernel::{Kernel, Module, launch};
 use hearth::ops::{Ops, Tuning};
 use hearth::{Device, Drafts, Engine, LoadOptions, Result};
 use hearth_modelfile::container::GgmlType;

@@ -34,8 +34,11 @@ fn time(state: &StepState, mut call: impl FnMut()) -> f64 {
 fn mixture(device: &Device, how: &str) {
     let (n_experts, n_used, rows, cols) = (8, 2, 256, 256);
     let packed = Packed::new(GgmlType::MXFP4, 1, n_experts * rows, cols);
-    for (n, wide) in [(1, false), (128, false), (128, true)] {
-        let tuning = Tuning { wide, ..tuning(1) };
+    for (n, shared_tile) in [(1, false), (128, false), (128, true)] {
+        let tuning = Tuning {
+            shared_tile,
+            ..tuning(1)
+        };
         let ops = Ops::new(&device.burn, tuning);
         let weight = packed.upload(&ops, n_experts * rows);
         let state = live(&ops, 0, n);
@@ -97,11 +100,15 @@ fn main() {
             print(&format!("swiglu {name}"), ms, macs);
             if arithmetic == Arithmetic::F32 {
                 let through_memory = Tuning {
-                    wide: true,
+                    shared_tile: true,
                     ..tuning
                 };
-                let wide = Ops::new(&device.burn, through_memory);
-                for (n, ops, how) in [(8, &ops, ""), (64, &ops, ""), (64, &wide, " wide")] {
+                let shared_tile = Ops::new(&device.burn, through_memory);
+                for (n, ops, how) in [
+                    (8, &ops, ""),
+                    (64, &ops, ""),
+                    (64, &shared_tile, " shared_tile"),
+                ] {
                     let x = tensor(device, &values(1, n * cols), [n, cols]);
                     let state = live(ops, 0, n);
                     let ms = time(&state, || drop(ops.linear(&x, &weight, &state)));
@@ -150,7 +157,7 @@ fn main() {
                 let whole = Attention {
                     spec,
                     rope: q.clone(),
-                    extras: q.clone(),
+                    attn_params: q.clone(),
                 };
                 let ms = time(&state, || {
                     drop(ops.attention(q.clone(), &cache, &state, &whole))

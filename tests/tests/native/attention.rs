@@ -1,7 +1,7 @@
 //! RoPE, KV append and attention, and the projection that merges its spans, on both backends against f64 arithmetic.
 
 use hearth::Device;
-use hearth::ops::words::read_f32;
+use hearth::ops::buffer::read_f32;
 use hearth::ops::{Arithmetic, Attention, AttentionSpec, KvCache, KvType, Ops, QkNorm, Tuning};
 use hearth_tests::attention::Context;
 use hearth_tests::kernels::*;
@@ -33,11 +33,11 @@ impl Steps {
             .flat_map(|a| [(3.0 * a).cos(), (3.0 * a).sin()])
             .collect();
         let all = values(13, n_ctx * cols);
-        let extras = values(14, spec.extras().max(1));
+        let attn_params = values(14, spec.attn_params().max(1));
         let context = Context {
             qkv: &all,
             rope: &rope,
-            extras: &extras,
+            attn_params: &attn_params,
             steps: &[first, first + second, n_ctx],
             spec,
         };
@@ -57,11 +57,15 @@ impl Steps {
         let run = |device: &Device, what: [&'static str; 2], tolerance: [f32; 2]| {
             let ops = Ops::new(&device.burn, self.tuning);
             let rope = tensor(device, &rope, [1, rope.len()]);
-            let extras = tensor(device, &extras, [1, extras.len()]);
+            let attn_params = tensor(device, &attn_params, [1, attn_params.len()]);
             let (n_kv, head_dim) = (spec.n_kv_heads as usize, spec.head_dim as usize);
             let one = || ops.alloc_kv(n_kv * n_ctx, head_dim, spec.kv);
             let mut cache = KvCache::new(one(), one());
-            let attention = Attention { spec, rope, extras };
+            let attention = Attention {
+                spec,
+                rope,
+                attn_params,
+            };
             let mut found = Vec::new();
             for (pos, n) in [(0, first), (first, second)] {
                 let t = if n == 1 { 1 } else { n.next_multiple_of(8) };

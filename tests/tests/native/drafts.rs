@@ -147,7 +147,7 @@ fn rows_are_sampled_as_if_alone_and_the_next_drafts_are_the_twins() {
 /// made unless requested.
 fn tiny(on: On, drafts: Drafts, context: usize) -> Option<Engine> {
     let device = match on {
-        On::Gpu => open_measured(|measured| measured.decode_lanes = 16)?,
+        On::Gpu => open_measured(|measured| measured.decode_threads_per_tile = 16)?,
         _ => open(on)?,
     };
     let options = LoadOptions {
@@ -285,7 +285,7 @@ fn a_step_with_drafts_costs_the_launches_that_it_should() {
 /// them.
 #[test]
 fn no_drafts_where_they_cannot_pay() {
-    let Some(device) = open_measured(|measured| measured.decode_lanes = 1) else {
+    let Some(device) = open_measured(|measured| measured.decode_threads_per_tile = 1) else {
         return;
     };
     let file = goldens().join("tiny/tiny_llama.gguf");

@@ -1,7 +1,7 @@
 //! Mixtures of experts: routes, routed projections and their sum, against plain f64 arithmetic over odd shapes.
 
 use hearth::Device;
-use hearth::ops::words::read_f32;
+use hearth::ops::buffer::read_f32;
 use hearth::ops::{Activation, Ops, Tuning, Weight};
 use hearth_tests::kernels::*;
 use pollster::block_on;
@@ -92,7 +92,7 @@ impl Mixture {
             let state = live(&ops, 0, n);
             let logits = tensor(device, &logits, [n, n_experts]);
             let found = ops.route(logits, &state, n_used);
-            let in_tiles = self.tuning.wide && n >= 24 && n * n_used >= 8 * n_experts;
+            let in_tiles = self.tuning.shared_tile && n >= 24 && n * n_used >= 8 * n_experts;
             let sorted = if device.is_gpu() { in_tiles } else { n > 1 };
             assert_eq!(found.is_grouped(), sorted, "{n} tokens");
             assert_close("route", &read(&found.routes), &routes, 1e-5);
@@ -181,7 +181,7 @@ fn a_prompt_s_slots_go_by_expert() {
         shapes,
         |(types, (n_experts, n_used), (d_ff4, blocks), n, large)| {
             let tuning = Tuning {
-                wide: true,
+                shared_tile: true,
                 workgroup_bytes: if large { 32 << 10 } else { 16 << 10 },
                 ..tuning(4)
             };
@@ -228,7 +228,7 @@ fn check_inputs_of_slots(n: usize) {
         .collect();
     let run = |device: &Device, tolerance: f32| {
         let tuning = Tuning {
-            wide: true,
+            shared_tile: true,
             ..tuning(4)
         };
         let ops = Ops::new(&device.burn, tuning);

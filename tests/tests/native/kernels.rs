@@ -4,7 +4,7 @@
 //! The shapes are drawn by proptest with a fixed seed: the same cases on every machine.
 
 use hearth::Device;
-use hearth::ops::words::read_f32;
+use hearth::ops::buffer::read_f32;
 use hearth::ops::{Activation, Norm, NormSpec, Ops, state};
 use hearth_tests::kernels::*;
 use pollster::block_on;

@@ -2,7 +2,7 @@
 //! enumerated, so that each has cases by construction; only shapes are drawn.
 
 use hearth::Device;
-use hearth::ops::words::read_f32;
+use hearth::ops::buffer::read_f32;
 use hearth::ops::{Activation, Arithmetic, Ops, Tuning};
 use hearth_tests::kernels::*;
 use pollster::block_on;
@@ -158,7 +158,7 @@ fn wide_tiles_match_plain_arithmetic_on_every_backend() {
     let errors = Errors::default();
     for number in 0..2 * DTYPES.len() {
         let tuning = Tuning {
-            wide: true,
+            shared_tile: true,
             workgroup_bytes: (16 << 10) << (number / DTYPES.len()),
             ..tuning(1)
         };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use hearth::ops::gpu::{Kernel, modules};
+use hearth::ops::kernel::{Kernel, modules};
 use hearth::ops::registry::variants;
 use naga::back::{hlsl, msl};
 use naga::front::wgsl;

@@ -133,8 +133,8 @@ impl Generation {
 
     /// Samples from the hidden states `x`, unless the answer ends here. The device computes while the mask is made.
     fn sample_in_lockstep(&mut self, with: &mut Resources<'_>, x: &Tensor<2>) -> Result<()> {
-        let given = self.generated.len() + self.lockstep().ready.len();
-        if given == self.max_tokens {
+        let accepted = self.generated.len() + self.lockstep().ready.len();
+        if accepted == self.max_tokens {
             return Ok(());
         }
         let logits = with.stepper.logits(with.sequence, x);

@@ -15,7 +15,8 @@ use std::collections::VecDeque;
 use crate::engine::draft_policy::DraftPolicy;
 use crate::engine::logprobs::logprobs;
 use crate::engine::request::{
-    CompletionTokensDetails, FinishReason, PromptTokensDetails, Step, StepPhase, StopMatcher, Usage,
+    CompletionTokensDetails, FinishReason, PromptTokensDetails, StepPhase, StopMatcher, TokenDelta,
+    Usage,
 };
 use crate::engine::sequence::Sequence;
 use crate::engine::stepper::chunk::Chunk;
@@ -62,7 +63,7 @@ pub(crate) struct Start<'a> {
     /// Token ids of the prompt, and after them those of the answer so far.
     pub(crate) ids: Vec<u32>,
     /// Number of these that are the answer's first tokens.
-    pub(crate) given: usize,
+    pub(crate) resumed: usize,
     /// Number of ids that the sequence holds already.
     pub(crate) cached: usize,
     /// Most new tokens.
@@ -77,7 +78,7 @@ pub(crate) struct Generation {
     /// Tokens that are computed before the first new one.
     pub(crate) prompt: Vec<u32>,
     /// Number of these that are the answer's first tokens.
-    pub(crate) given: usize,
+    pub(crate) resumed: usize,
     /// Prompt tokens that were cached.
     cached: usize,
     /// Prompt tokens in the sequence.
@@ -109,7 +110,7 @@ impl Generation {
     pub(crate) fn new(start: Start<'_>, stream: Stream) -> Self {
         Self {
             prompt: start.ids,
-            given: start.given,
+            resumed: start.resumed,
             cached: start.cached,
             prefilled: start.cached,
             chunk: None,
@@ -129,7 +130,7 @@ impl Generation {
     }
 
     /// Does a bounded piece of work.
-    pub(crate) async fn advance(&mut self, with: &mut Resources<'_>) -> Result<Step> {
+    pub(crate) async fn advance(&mut self, with: &mut Resources<'_>) -> Result<TokenDelta> {
         if self.prefilled < self.prompt.len() {
             if !self.prefill(with).await? {
                 return Ok(self.step(StepPhase::Prefill));
@@ -169,7 +170,7 @@ impl Generation {
 
     /// Starts reading the next `n` sampled tokens back.
     fn read_tokens(&mut self, with: &mut Resources<'_>, n: usize) {
-        let at = self.given + self.launched;
+        let at = self.resumed + self.launched;
         let words = with.stepper.read_ring(with.sequence, at, n);
         self.launched += n;
         self.in_flight.push_back(Batch {
@@ -181,7 +182,7 @@ impl Generation {
     }
 
     /// Awaits the oldest tokens in flight and turns them into text.
-    async fn collect(&mut self, with: &mut Resources<'_>) -> Result<Step> {
+    async fn collect(&mut self, with: &mut Resources<'_>) -> Result<TokenDelta> {
         let mut step = self.step(StepPhase::Decode);
         let forced = match &mut self.mode {
             Mode::Lockstep(lockstep) => std::mem::take(&mut lockstep.ready),
@@ -243,7 +244,7 @@ impl Generation {
     }
 
     /// Turns tokens into text until one ends the answer.
-    fn give(&mut self, with: &mut Resources<'_>, ids: Vec<u32>, step: &mut Step) {
+    fn give(&mut self, with: &mut Resources<'_>, ids: Vec<u32>, step: &mut TokenDelta) {
         for id in ids {
             if with.tokenizer.is_eog(id) {
                 self.generated.push(id);
@@ -280,8 +281,8 @@ impl Generation {
     }
 
     fn usage(&self) -> Usage {
-        let prompt_tokens = self.prompt.len() - self.given;
-        let completion_tokens = self.given + self.generated.len();
+        let prompt_tokens = self.prompt.len() - self.resumed;
+        let completion_tokens = self.resumed + self.generated.len();
         Usage {
             prompt_tokens,
             completion_tokens,
@@ -293,8 +294,8 @@ impl Generation {
         }
     }
 
-    fn step(&self, phase: StepPhase) -> Step {
-        Step {
+    fn step(&self, phase: StepPhase) -> TokenDelta {
+        TokenDelta {
             text: String::new(),
             ids: Vec::new(),
             logprobs: Vec::new(),

@@ -9,7 +9,7 @@ use cubecl::client::Graph;
 use burn::tensor::Tensor;
 
 use crate::ops::Ops;
-use crate::ops::words::{gpu_error, gpu_tensor};
+use crate::ops::buffer::{gpu_error, gpu_tensor};
 use hearth_modelfile::error::{Error, Result};
 
 /// The recorded steps of a sequence.
@@ -35,7 +35,7 @@ impl StepGraph {
     /// # Errors
     /// [`Error::Gpu`] if the runtime refuses the capture.
     pub(crate) fn capture(ops: &Ops, mut step: impl FnMut()) -> Result<Self> {
-        let client = gpu_tensor(ops.anchor())
+        let client = gpu_tensor(ops.device_handle())
             .ok_or_else(|| Error::Internal {
                 what: "StepGraph".into(),
                 message: "there is nothing to capture on the CPU".into(),

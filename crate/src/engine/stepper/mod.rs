@@ -13,9 +13,9 @@ use crate::device::Device;
 use crate::engine::sequence::Sequence;
 use crate::engine::stats::Stats;
 use crate::model::Transformer;
+use crate::ops::buffer::{gpu_bytes, read_f32};
 use crate::ops::sampling::draft::ROWS;
 use crate::ops::state::{POS, RING, RING_LEN};
-use crate::ops::words::{gpu_bytes, read_f32};
 use graph::StepGraph;
 use hearth_modelfile::error::Result;
 use readback::{Read, started};
@@ -83,7 +83,7 @@ impl Stepper {
         let mut stats = self.stats;
         stats.dispatches_per_token = dispatches(&sequence.recordings.decode);
         stats.dispatches_per_draft_step = dispatches(&sequence.recordings.drafts);
-        stats.gpu_bytes = gpu_bytes(self.model.ops.anchor());
+        stats.gpu_bytes = gpu_bytes(self.model.ops.device_handle());
         stats.dispatches = self.model.ops.dispatches() - self.base_dispatches
             + stats.replays * stats.dispatches_per_token
             + stats.draft_replays * stats.dispatches_per_draft_step;

@@ -20,14 +20,14 @@ pub(super) fn mixer(
 ) -> Result<AttentionMixer> {
     let c = parts.c;
     let of = |pattern: &str| of_layer(pattern, i);
-    let (extras, bias) = extras(parts, i)?;
+    let (attn_params, bias) = attn_params(parts, i)?;
     let residual = Scaling::by(c.scales.residual);
     Ok(AttentionMixer {
         qkv_proj: parts.matrix(&of(c.spec.names.qkv_proj[0]))?,
         attention: Attention {
             spec: spec(c, i, n_ctx, kv, bias),
             rope: ropes.of(c.layers[i].rope),
-            extras: parts.ops.upload_f32(&extras),
+            attn_params: parts.ops.upload_f32(&attn_params),
         },
         o_proj: parts.matrix(&of(c.spec.names.o_proj))?.scaled(residual),
     })
@@ -61,24 +61,24 @@ fn spec(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> Atte
     }
 }
 
-/// Returns layer `i`'s extra attention values ([`AttentionSpec::extras`] of them, or a dummy), and whether they
+/// Returns layer `i`'s extra attention values ([`AttentionSpec::attn_params`] of them, or a dummy), and whether they
 /// include a bias.
-fn extras(parts: &LoadedTensors<'_>, i: usize) -> Result<(Vec<f32>, bool)> {
+fn attn_params(parts: &LoadedTensors<'_>, i: usize) -> Result<(Vec<f32>, bool)> {
     let c = parts.c;
     let (names, layer) = (c.spec.names, &c.layers[i]);
     let (q, kv) = (layer.q_dim(), layer.kv_dim());
-    let mut extras = Vec::new();
+    let mut attn_params = Vec::new();
     let lens: &[usize] = match names.qkv_proj {
         [_] => &[q + 2 * kv],
         _ => &[q, kv, kv],
     };
     for (name, len) in names.qkv_proj.iter().zip(lens) {
         if let Some(bias) = parts.if_there(&bias_of(&of_layer(name, i)), *len)? {
-            extras.extend_from_slice(bias);
+            attn_params.extend_from_slice(bias);
         }
     }
-    let bias = !extras.is_empty();
-    if bias && extras.len() != q + 2 * kv {
+    let bias = !attn_params.is_empty();
+    if bias && attn_params.len() != q + 2 * kv {
         return Err(Error::MissingTensor {
             name: bias_of(&of_layer("blk.{}.attn_(q, k, v)", i)),
         });
@@ -89,16 +89,16 @@ fn extras(parts: &LoadedTensors<'_>, i: usize) -> Result<(Vec<f32>, bool)> {
         QkNorm::Row => Some([q, kv]),
     };
     if let Some([q_len, k_len]) = lens {
-        extras.extend(parts.gains(&of_layer(names.q_norm, i), q_len)?);
-        extras.extend(parts.gains(&of_layer(names.k_norm, i), k_len)?);
+        attn_params.extend(parts.gains(&of_layer(names.q_norm, i), q_len)?);
+        attn_params.extend(parts.gains(&of_layer(names.k_norm, i), k_len)?);
     }
     if c.spec.sinks {
-        extras.extend_from_slice(parts.values(&of_layer(names.sinks, i), layer.heads)?);
+        attn_params.extend_from_slice(parts.values(&of_layer(names.sinks, i), layer.heads)?);
     }
-    if extras.is_empty() {
-        extras.push(0.0);
+    if attn_params.is_empty() {
+        attn_params.push(0.0);
     }
-    Ok((extras, bias))
+    Ok((attn_params, bias))
 }
 
 /// Tables of rotary positions: [n_ctx, rope_dim].

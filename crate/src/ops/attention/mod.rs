@@ -24,8 +24,8 @@ use hearth_cpu::math::{exp_all, weighted_sum};
 
 use crate::ops::attention::kv::KvType;
 use crate::ops::attention::rope_append::AttentionSpec;
-use crate::ops::gpu::{Kernel, empty_f32, launch, modules};
-use crate::ops::{cpu, state};
+use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
+use crate::ops::{flex, state};
 
 /// Backend extension: attention on each backend.
 #[backend_extension(Cube, Flex)]
@@ -35,7 +35,7 @@ pub trait AttentionOp: Backend {
         q: FloatTensor<Self>,
         k_cache: FloatTensor<Self>,
         v_cache: FloatTensor<Self>,
-        extras: FloatTensor<Self>,
+        attn_params: FloatTensor<Self>,
         state: IntTensor<Self>,
         spec: AttentionSpec,
     ) -> FloatTensor<Self>;
@@ -141,7 +141,7 @@ impl AttentionOp for CubeBackend {
         q: FloatTensor<Self>,
         k_cache: FloatTensor<Self>,
         v_cache: FloatTensor<Self>,
-        extras: FloatTensor<Self>,
+        attn_params: FloatTensor<Self>,
         state: IntTensor<Self>,
         spec: AttentionSpec,
     ) -> FloatTensor<Self> {
@@ -154,7 +154,7 @@ impl AttentionOp for CubeBackend {
             spec.splits,
         );
         let mut tensors = vec![&q, &k_cache, &v_cache, &state, &out];
-        tensors.extend(spec.sinks.then_some(&extras));
+        tensors.extend(spec.sinks.then_some(&attn_params));
         launch(kernel(spec, tokens), grid, &tensors);
         out
     }
@@ -165,7 +165,7 @@ impl AttentionOp for Flex {
         q: FlexTensor,
         k_cache: FlexTensor,
         v_cache: FlexTensor,
-        extras: FlexTensor,
+        attn_params: FlexTensor,
         state: FlexTensor,
         spec: AttentionSpec,
     ) -> FlexTensor {
@@ -178,7 +178,7 @@ impl AttentionOp for Flex {
             k_cache.storage(),
             v_cache.storage(),
             state[state::POS] as usize,
-            &extras.storage()[if spec.sinks { spec.sinks_at() } else { 0 }..],
+            &attn_params.storage()[if spec.sinks { spec.sinks_at() } else { 0 }..],
             &mut out,
             spec,
         );
@@ -186,7 +186,7 @@ impl AttentionOp for Flex {
         if spec.splits > 1 {
             out = one_span(&out, spec);
         }
-        cpu::tensor(out, shape)
+        flex::tensor(out, shape)
     }
 }
 

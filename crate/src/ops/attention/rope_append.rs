@@ -4,7 +4,7 @@
 //! - `k_cache`, `v_cache`: [n_kv_heads, n_ctx, head_dim], written at POS .. POS + N_TOKENS.
 //! - `rope`: [n_ctx, rope_pairs, 2], cos and sin per position and pair, computed in f64 on the host: WGSL guarantees
 //!   no precision of `sin` for angles of thousands of radians.
-//! - `extras`: [1, extras()], see [`AttentionSpec::extras`]; a dummy if empty.
+//! - `attn_params`: [1, attn_params()], see [`AttentionSpec::attn_params`]; a dummy if empty.
 //! - GPU: one thread per two columns; each sums its norm's columns itself, which costs less than another launch.
 //! - Source: Su et al. 2021, arXiv:2104.09864.
 
@@ -16,9 +16,9 @@ use burn_flex::FlexTensor;
 
 use crate::ops::attention::kv::KvRows as _;
 use crate::ops::attention::kv::KvType;
-use crate::ops::gpu::{Kernel, empty_f32, launch, modules};
+use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
 use crate::ops::norm::rms_norm_cpu;
-use crate::ops::{cpu, state};
+use crate::ops::{flex, state};
 
 pub use hearth_modelfile::families::QkNorm;
 
@@ -101,20 +101,20 @@ impl AttentionSpec {
         }
     }
 
-    /// Returns the offset of the sinks within the extras.
+    /// Returns the offset of the sinks within the attn_params.
     pub(in crate::ops) fn sinks_at(&self) -> usize {
         let bias = if self.bias { self.qkv_cols() } else { 0 };
         bias + self.norm_cols()
     }
 
     /// Returns whether queries, keys or values are changed before they are rotated.
-    fn has_extras(&self) -> bool {
+    fn has_params(&self) -> bool {
         self.sinks_at() > 0
     }
 
     /// Returns the length of the extra tensor of attention: the bias of q, k and v, the norms' weights for queries
     /// and for keys, the sinks [n_heads].
-    pub fn extras(&self) -> usize {
+    pub fn attn_params(&self) -> usize {
         self.sinks_at() + if self.sinks { self.n_heads as usize } else { 0 }
     }
 }
@@ -125,8 +125,8 @@ pub struct Attention {
     pub spec: AttentionSpec,
     /// [1, n_ctx * rope_dim], see [`hearth_modelfile::rope::Rope::table`]; shared by layers of the same kind.
     pub rope: Tensor<2>,
-    /// [1, ..], see [`AttentionSpec::extras`]; a dummy if empty.
-    pub extras: Tensor<2>,
+    /// [1, ..], see [`AttentionSpec::attn_params`]; a dummy if empty.
+    pub attn_params: Tensor<2>,
 }
 
 /// Backend extension: RoPE and KV append on each backend.
@@ -136,7 +136,7 @@ pub trait RopeAppendOp: Backend {
     fn rope_append(
         qkv: FloatTensor<Self>,
         rope: FloatTensor<Self>,
-        extras: FloatTensor<Self>,
+        attn_params: FloatTensor<Self>,
         state: IntTensor<Self>,
         k_cache: FloatTensor<Self>,
         v_cache: FloatTensor<Self>,
@@ -163,9 +163,9 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
         ])
         .f32s([("TEMPER", spec.temperature)])
         .bools([("NEOX", spec.neox)]);
-    if spec.has_extras() {
+    if spec.has_params() {
         kernel
-            .module(&modules::QKV_EXTRAS)
+            .module(&modules::QKV_PARAMS)
             .u32s([("NORM", spec.qk_norm as u32)])
             .f32s([("EPS", spec.eps)])
             .bools([("BIAS", spec.bias)])
@@ -199,7 +199,7 @@ impl RopeAppendOp for CubeBackend {
     fn rope_append(
         qkv: FloatTensor<Self>,
         rope: FloatTensor<Self>,
-        extras: FloatTensor<Self>,
+        attn_params: FloatTensor<Self>,
         state: IntTensor<Self>,
         k_cache: FloatTensor<Self>,
         v_cache: FloatTensor<Self>,
@@ -213,7 +213,7 @@ impl RopeAppendOp for CubeBackend {
             KvType::F32 | KvType::F16 => ((cols as u32 / 2).div_ceil(64), t as u32, 1),
         };
         let mut tensors = vec![&qkv, &rope, &state, &q];
-        tensors.extend(spec.has_extras().then_some(&extras));
+        tensors.extend(spec.has_params().then_some(&attn_params));
         tensors.extend([&k_cache, &v_cache]);
         launch(kernel(spec), count, &tensors);
         (q, k_cache, v_cache)
@@ -224,7 +224,7 @@ impl RopeAppendOp for Flex {
     fn rope_append(
         qkv: FlexTensor,
         rope: FlexTensor,
-        extras: FlexTensor,
+        attn_params: FlexTensor,
         state: FlexTensor,
         mut k_cache: FlexTensor,
         mut v_cache: FlexTensor,
@@ -236,7 +236,7 @@ impl RopeAppendOp for Flex {
         let q_cols = (spec.n_heads * spec.head_dim) as usize;
         let mut q = vec![0.0; t * q_cols];
         let mut qkv = qkv.storage::<f32>()[..n * cols].to_vec();
-        prepare_cpu(&mut qkv, extras.storage(), spec);
+        prepare_cpu(&mut qkv, attn_params.storage(), spec);
         let pos = state[state::POS] as usize;
         rotate_cpu(&mut qkv, rope.storage(), pos, spec);
         temper_cpu(&mut qkv, pos, spec);
@@ -252,14 +252,14 @@ impl RopeAppendOp for Flex {
             v_cache.storage_mut(),
             spec,
         );
-        (cpu::tensor(q, [t, q_cols]), k_cache, v_cache)
+        (flex::tensor(q, [t, q_cols]), k_cache, v_cache)
     }
 }
 
 /// Adds the bias and normalises queries and keys of `qkv`: [n, (n_heads + 2 n_kv_heads) * head_dim].
-fn prepare_cpu(qkv: &mut [f32], extras: &[f32], spec: AttentionSpec) {
+fn prepare_cpu(qkv: &mut [f32], attn_params: &[f32], spec: AttentionSpec) {
     let cols = spec.qkv_cols();
-    let (bias, weights) = extras.split_at(if spec.bias { cols } else { 0 });
+    let (bias, weights) = attn_params.split_at(if spec.bias { cols } else { 0 });
     let hd = spec.head_dim as usize;
     let (q_cols, k_cols) = (spec.n_heads as usize * hd, spec.n_kv_heads as usize * hd);
     for row in qkv.chunks_exact_mut(cols) {

@@ -3,7 +3,7 @@
 //
 // grid: (N_HEADS + 2 * N_KV, T); a workgroup handles one head of one token.
 //
-// Modules: state, rotate, qkv_plain or qkv_extras.
+// Modules: state, rotate, qkv_plain or qkv_params.
 alias Kv2 = u32; // a word of a row
 
 const Q8_ROW: u32 = HEAD_DIM / 4u + 1u;

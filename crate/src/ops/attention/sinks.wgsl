@@ -2,11 +2,11 @@
 // relevant.
 //
 // Constants from the header:
-//   SINKS_AT: u32, offset of the logits in extras
-@group(0) @binding(5) var<storage, read_write> extras: array<f32>; // [.., N_HEADS], see ops/attention/rope_append.rs
+//   SINKS_AT: u32, offset of the logits in attn_params
+@group(0) @binding(5) var<storage, read_write> attn_params: array<f32>; // [.., N_HEADS], see ops/attention/rope_append.rs
 
 const SINKS: bool = true;
 
 fn sink(head: u32) -> f32 {
-    return extras[SINKS_AT + head];
+    return attn_params[SINKS_AT + head];
 }

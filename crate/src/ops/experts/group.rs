@@ -2,7 +2,7 @@
 //!
 //! - Groups: [1, 3 tiles + T n_used] u32: for each tile its expert and the range of its slots in the list that
 //!   follows, which holds all slots, expert by expert. A tile belongs to one expert; unused tiles are empty.
-//! - GPU: one workgroup sorts, by counting; then the wide tiles of [`crate::ops::projection::tile`] gather the rows
+//! - GPU: one workgroup sorts, by counting; then the shared tiles of [`crate::ops::projection::tile`] gather the rows
 //!   of x and scatter those of y.
 //! - CPU: each tile is gathered, multiplied like several tokens, and scattered.
 //! - Source: Gale et al. 2022, "MegaBlocks", arXiv:2211.15841, which sorts tokens in the same way.
@@ -14,10 +14,7 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 use burn_flex::FlexTensor;
 
-use crate::ops::experts::of_expert;
-use crate::ops::gpu::{Kernel, launch, modules};
-use crate::ops::projection::cpu::linear_cpu;
-use crate::ops::projection::tile::LinearSpec;
+use crate::ops::kernel::{Kernel, launch, modules};
 use crate::ops::state;
 
 /// Parameters of the sorting.
@@ -41,29 +38,6 @@ impl GroupSpec {
             tokens,
             tiles: slots.min(n_experts + slots / tokens),
         }
-    }
-}
-
-/// A projection by groups, for all experts or those in one part of the weight.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Grouped {
-    pub tiles: u32,
-    /// Slots that share one row of the input: all of a token, or 1.
-    pub share: u32,
-    /// The first expert in this part of the weight, and the number of experts in it.
-    pub first: u32,
-    pub count: u32,
-}
-
-impl Grouped {
-    /// Returns the constants of `projection/wide_by_expert.wgsl`.
-    pub(in crate::ops) fn consts(&self) -> [(&'static str, u32); 4] {
-        [
-            ("TILES", self.tiles),
-            ("SHARE", self.share),
-            ("FIRST_EXPERT", self.first),
-            ("N_EXPERTS", self.count),
-        ]
     }
 }
 
@@ -134,46 +108,5 @@ impl GroupOp for Flex {
         tiles.extend(list);
         let shape = [1, tiles.len()];
         FlexTensor::from_data(TensorData::new(tiles, shape))
-    }
-}
-
-/// Projects by groups, the CPU twin: `x`: [slots / share, cols], `weight`: quants and scales of all experts of the
-/// part, `y`: [>= slots, stride].
-pub(in crate::ops) fn grouped_cpu(
-    x: &[f32],
-    weight: (&[u32], &[u32]),
-    groups: &[u32],
-    y: &mut [f32],
-    spec: LinearSpec,
-    grouped: Grouped,
-) {
-    let (rows, cols) = (spec.rows as usize, spec.cols as usize);
-    let (tiles, slots) = groups.split_at(3 * grouped.tiles as usize);
-    for tile in tiles.chunks_exact(3) {
-        let (expert, slots) = (tile[0], &slots[tile[1] as usize..tile[2] as usize]);
-        let expert = expert.checked_sub(grouped.first);
-        let Some(expert) = expert.filter(|expert| *expert < grouped.count) else {
-            continue;
-        };
-        let rows_of_x = slots
-            .iter()
-            .map(|slot| (slot / grouped.share) as usize * cols);
-        let input: Vec<f32> = rows_of_x
-            .flat_map(|at| &x[at..at + cols])
-            .copied()
-            .collect();
-        let mut output = vec![0.0; slots.len() * rows];
-        let one = LinearSpec {
-            offset: 0,
-            stride: spec.rows,
-            grouped: None,
-            ..spec
-        };
-        let ((quants, scales), one) = of_expert(weight, one, expert as usize);
-        linear_cpu(&input, quants, scales, &mut output, slots.len(), one);
-        for (slot, row) in slots.iter().zip(output.chunks_exact(rows)) {
-            let at = (slot * spec.stride + spec.offset) as usize;
-            y[at..at + rows].copy_from_slice(row);
-        }
     }
 }

@@ -5,11 +5,12 @@ use burn::tensor::{Int, Tensor};
 use hearth_cpu::rows::MAX_TOKENS;
 
 use crate::ops::bias::BiasSpec;
-use crate::ops::experts::group::{GroupOp, GroupSpec, Grouped};
-use crate::ops::experts::{ExpertsOp, Routed};
+use crate::ops::experts::ExpertsOp;
+use crate::ops::experts::group::{GroupOp, GroupSpec};
+use crate::ops::projection::by_expert::{Grouped, Routed};
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
-use crate::ops::projection::tile::{LinearOp, LinearSpec, WIDE_FROM, wide_tokens};
-use crate::ops::{Ops, StepState, Weight, WeightPart, words};
+use crate::ops::projection::tile::{LinearOp, LinearSpec, SHARED_TILE_FROM, shared_tile_tokens};
+use crate::ops::{Ops, StepState, Weight, WeightPart, buffer};
 
 /// Each token's experts, which projections by expert read besides inputs and weights.
 pub struct Routes {
@@ -76,19 +77,19 @@ impl Ops {
         }
     }
 
-    /// Returns the slots per tile if `t` tokens are to be sorted by expert. On a GPU this requires that wide tiles
+    /// Returns the slots per tile if `t` tokens are to be sorted by expert. On a GPU this requires that shared tiles
     /// are also faster for other projections and that an expert gets at least eight slots on average: a tile always
     /// multiplies its full capacity, filled or not.
     fn tile_tokens(&self, t: usize, n_used: usize, n_experts: usize) -> Option<u32> {
         const FROM: usize = 8;
         const NARROW: usize = 32;
         let slots = t * n_used;
-        if words::gpu_tensor(&self.anchor).is_none() {
+        if buffer::gpu_tensor(&self.device_handle).is_none() {
             return (t > 1).then_some(MAX_TOKENS as u32);
         }
-        let pays = self.tuning.wide && t >= WIDE_FROM && slots >= FROM * n_experts;
+        let pays = self.tuning.shared_tile && t >= SHARED_TILE_FROM && slots >= FROM * n_experts;
         pays.then(|| match slots > NARROW * n_experts {
-            true => wide_tokens(self.tuning.workgroup_bytes),
+            true => shared_tile_tokens(self.tuning.workgroup_bytes),
             false => NARROW as u32,
         })
     }
@@ -108,7 +109,7 @@ impl Ops {
         let n_slots = t * n_used2 / 2;
         let rows_of = |weight: &Weight| weight.rows / routes.n_experts;
         let stride: usize = weights.iter().map(|w| rows_of(w)).sum();
-        let mut y: Tensor<2> = Tensor::empty([n_slots, stride], &self.anchor.device());
+        let mut y: Tensor<2> = Tensor::empty([n_slots, stride], &self.device_handle.device());
         let mut offset = 0;
         for weight in weights {
             let slots = Slots {
@@ -144,7 +145,7 @@ impl Ops {
         state: &StepState,
         y: Tensor<2>,
     ) -> Tensor<2> {
-        let lanes = self.tuning.decode_lanes;
+        let threads_per_tile = self.tuning.decode_threads_per_tile;
         let (first, count) = slots.experts(part);
         let routed = Routed {
             n_used: routes.dims()[1] as u32 / 2,
@@ -160,8 +161,8 @@ impl Ops {
             offset: slots.offset,
             input: Input::Routed(routed),
             output: Output::Store,
-            lanes,
-            subgroups: self.tuning.subgroups && lanes > 1,
+            threads_per_tile,
+            subgroups: self.tuning.subgroups && threads_per_tile > 1,
             // With integers, each workgroup would first convert its input.
             arithmetic: match self.tuning.arithmetic {
                 Arithmetic::I15 => Arithmetic::F32,
@@ -201,9 +202,9 @@ impl Ops {
             offset: slots.offset,
             stride: slots.stride,
             add: false,
-            lanes: 1,
+            threads_per_tile: 1,
             subgroups: false,
-            wide: grouping.tokens,
+            shared_tile: grouping.tokens,
             grouped: Some(Grouped {
                 tiles: grouping.tiles,
                 share: slots.share,

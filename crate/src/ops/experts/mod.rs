@@ -17,41 +17,10 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use crate::ops::gpu::{Kernel, empty_f32, launch, modules};
-use crate::ops::pool::Pooled;
-use crate::ops::projection::cpu::linear_cpu;
-use crate::ops::projection::gemv::GemvSpec;
-use crate::ops::projection::tile::LinearSpec;
-use crate::ops::{cpu, state};
+use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
+use crate::ops::{flex, state};
 
 pub use hearth_modelfile::config::MAX_EXPERTS;
-
-/// A projection by experts, for all experts or those in one part of the weight.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Routed {
-    /// Experts per token.
-    pub n_used: u32,
-    /// Slots of a token that read the same input row: all of them, or 1.
-    pub share: u32,
-    /// The first expert in this part of the weight, and the number of experts in it.
-    pub first: u32,
-    pub count: u32,
-    /// Columns of the result.
-    pub stride: u32,
-}
-
-impl Routed {
-    /// Returns the constants of `projection/gemv_routed.wgsl`.
-    pub(in crate::ops) fn consts(&self) -> [(&'static str, u32); 5] {
-        [
-            ("N_USED", self.n_used),
-            ("SHARE", self.share),
-            ("FIRST_EXPERT", self.first),
-            ("N_EXPERTS", self.count),
-            ("STRIDE", self.stride),
-        ]
-    }
-}
 
 /// Backend extension: routing and summing on each backend.
 #[backend_extension(Cube, Flex)]
@@ -124,7 +93,7 @@ impl ExpertsOp for Flex {
         for (logits, routes) in rows.zip(routes.chunks_exact_mut(2 * n_used)) {
             route_cpu(logits, routes);
         }
-        cpu::tensor(routes, [t, 2 * n_used])
+        flex::tensor(routes, [t, 2 * n_used])
     }
 
     fn combine(
@@ -165,49 +134,4 @@ fn route_cpu(logits: &[f32], routes: &mut [f32]) {
     for route in routes.chunks_exact_mut(2) {
         route[1] /= sum;
     }
-}
-
-/// Projects routed slots, the CPU twin: `x`: [slots / share, cols], `weight`: quants and scales of all experts of the
-/// part, `routes`: [slots, 2], `y`: [>= slots, stride].
-pub(in crate::ops) fn routed_cpu(
-    x: &[f32],
-    weight: (&[u32], &[u32]),
-    routes: &[f32],
-    y: &mut [f32],
-    spec: GemvSpec,
-    routed: Routed,
-) {
-    let (cols, stride) = (spec.cols as usize, routed.stride as usize);
-    let all = LinearSpec::of_one(spec, spec.offset);
-    for (slot, route) in routes.chunks_exact(2).enumerate() {
-        let expert = (route[0] as u32).checked_sub(routed.first);
-        let Some(expert) = expert.filter(|expert| *expert < routed.count) else {
-            continue;
-        };
-        let x = &x[slot / routed.share as usize * cols..][..cols];
-        let y = &mut y[slot * stride..][..stride];
-        let ((quants, scales), spec) = of_expert(weight, all, expert as usize);
-        linear_cpu(x, quants, scales, y, 1, spec);
-    }
-}
-
-/// Returns the weight of expert `expert` among those in `weight`, and its spec.
-pub(in crate::ops) fn of_expert<'a>(
-    (quants, scales): (&'a [u32], &'a [u32]),
-    all: LinearSpec,
-    expert: usize,
-) -> ((&'a [u32], &'a [u32]), LinearSpec) {
-    let blocks = all.packing.blocks_per_row(all.cols as usize) * all.rows as usize;
-    let words = blocks * all.packing.quant_words_per_block();
-    let scale_words = blocks * all.packing.scale_words_per_block();
-    // Weights in the pool have no local data.
-    let of = |all: &'a [u32], n: usize| all.get(expert * n..(expert + 1) * n).unwrap_or(&[]);
-    let spec = LinearSpec {
-        pooled: all.pooled.map(|pooled| Pooled {
-            quants: pooled.quants + (4 * expert * words) as u32,
-            scales: pooled.scales + (4 * expert * scale_words) as u32,
-        }),
-        ..all
-    };
-    ((of(quants, words), of(scales, scale_words)), spec)
 }

@@ -14,10 +14,10 @@ use burn_flex::FlexTensor;
 use crate::ops::activation::{self, Activation, gate_cpu};
 use crate::ops::attention::merge_cpu;
 use crate::ops::attention::rope_append::AttentionSpec;
-use crate::ops::experts::{Routed, routed_cpu};
-use crate::ops::gpu::{Kernel, grid_xz, launch, modules};
+use crate::ops::kernel::{Kernel, grid_xz, launch, modules};
 use crate::ops::norm::rms_norm_cpu;
 use crate::ops::pool::Pooled;
+use crate::ops::projection::by_expert::{Routed, routed_cpu};
 use crate::ops::projection::cpu::linear_cpu;
 use crate::ops::projection::packing::{PACKINGS, weight_buffers};
 use crate::ops::projection::tile::LinearSpec;
@@ -101,8 +101,8 @@ pub struct GemvSpec {
     pub input: Input,
     pub output: Output,
     /// Threads that share four rows; a power of two, at most the workgroup size.
-    pub lanes: u32,
-    /// Whether the lanes are summed within a subgroup; see [`LinearSpec::subgroups`].
+    pub threads_per_tile: u32,
+    /// Whether the threads of a tile are summed within a subgroup; see [`LinearSpec::subgroups`].
     pub subgroups: bool,
     /// Arithmetic for the block formats; the others multiply floats.
     pub arithmetic: Arithmetic,
@@ -114,13 +114,13 @@ pub struct GemvSpec {
 /// Backend extension: the projection on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait GemvOp: Backend {
-    /// Returns `y` with the weight's outputs written. `beside` is the weight of [`Input::Norm`], or the routes of
+    /// Returns `y` with the weight's outputs written. `aux` is the weight of [`Input::Norm`], or the routes of
     /// [`Input::Routed`].
     fn gemv(
         x: FloatTensor<Self>,
         quants: IntTensor<Self>,
         scales: IntTensor<Self>,
-        beside: FloatTensor<Self>,
+        aux: FloatTensor<Self>,
         state: IntTensor<Self>,
         y: FloatTensor<Self>,
         spec: GemvSpec,
@@ -158,7 +158,7 @@ pub(in crate::ops) fn kernel(spec: GemvSpec) -> Kernel {
             ("COLS4", spec.cols / 4),
             ("OFFSET", spec.offset),
             ("GROUPS", groups(spec)),
-            ("LANES", spec.lanes),
+            ("THREADS_PER_TILE", spec.threads_per_tile),
             ("ACTIVATION", spec.output.activation() as u32),
         ])
         .bools([
@@ -253,7 +253,7 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
             if arithmetic != Arithmetic::F32 && !has_block {
                 continue;
             }
-            for (lanes, subgroups) in [(1, false), (16, false), (16, true)] {
+            for (threads_per_tile, subgroups) in [(1, false), (16, false), (16, true)] {
                 for (_, scaling) in Scaling::EXAMPLES {
                     all.extend(ends.iter().map(|(input, output)| {
                         kernel(GemvSpec {
@@ -263,7 +263,7 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
                             offset: 0,
                             input: *input,
                             output: *output,
-                            lanes,
+                            threads_per_tile,
                             subgroups,
                             arithmetic,
                             scaling,
@@ -290,18 +290,18 @@ impl GemvOp for CubeBackend {
         x: FloatTensor<Self>,
         quants: IntTensor<Self>,
         scales: IntTensor<Self>,
-        beside: FloatTensor<Self>,
+        aux: FloatTensor<Self>,
         state: IntTensor<Self>,
         y: FloatTensor<Self>,
         spec: GemvSpec,
     ) -> FloatTensor<Self> {
-        let (gx, gz) = grid_xz((groups(spec) * spec.lanes).div_ceil(WG));
+        let (gx, gz) = grid_xz((groups(spec) * spec.threads_per_tile).div_ceil(WG));
         let mut tensors = vec![&quants];
         tensors.extend((weight_buffers(spec.packing) == 2).then_some(&scales));
         tensors.extend([&x, &y]);
         match spec.input {
             Input::Plain => {}
-            Input::Norm { .. } | Input::Routed(_) => tensors.extend([&beside, &state]),
+            Input::Norm { .. } | Input::Routed(_) => tensors.extend([&aux, &state]),
             Input::Merge(_) => tensors.push(&state),
         }
         let slots = match spec.input {
@@ -318,7 +318,7 @@ impl GemvOp for Flex {
         x: FlexTensor,
         quants: FlexTensor,
         scales: FlexTensor,
-        beside: FlexTensor,
+        aux: FlexTensor,
         state: FlexTensor,
         mut y: FlexTensor,
         spec: GemvSpec,
@@ -332,7 +332,7 @@ impl GemvOp for Flex {
                 let last = (state[state::N_TOKENS] as usize).max(1) - 1;
                 made.resize(cols, 0.0);
                 let row = &x[last * cols..(last + 1) * cols];
-                rms_norm_cpu(row, beside.storage(), f32::from_bits(eps), &mut made);
+                rms_norm_cpu(row, aux.storage(), f32::from_bits(eps), &mut made);
                 &made
             }
             Input::Merge(attention) => {
@@ -342,7 +342,7 @@ impl GemvOp for Flex {
             }
             Input::Routed(routed) => {
                 let live = state[state::N_TOKENS] as usize * routed.n_used as usize;
-                let routes = &beside.storage::<f32>()[..2 * live];
+                let routes = &aux.storage::<f32>()[..2 * live];
                 let weight = (quants.storage(), scales.storage());
                 routed_cpu(x, weight, routes, y.storage_mut(), spec, routed);
                 return y;

@@ -1,7 +1,7 @@
 // y[OFFSET + r] = sum_c W[r, c] * input(c) for one token, or for each of a token's experts (`place`)
 //
-// grid: (ceil(GROUPS * LANES / WG) split over x and z, 1 or the number of slots). LANES threads share a group of four
-// rows, so that a piece of the input is loaded once for all; `reduce` sums over the lanes. A group is four
+// grid: (ceil(GROUPS * THREADS_PER_TILE / WG) split over x and z, 1 or the number of slots). THREADS_PER_TILE threads share a group of four
+// rows, so that a piece of the input is loaded once for all; `reduce` sums over the threads of a tile. A group is four
 // neighbours, or two gates with their ups. Past the end, the last row is used.
 // `prepare` and `input` are the prologue (gemv_*.wgsl), which computes the input that the weight is multiplied by.
 //
@@ -14,14 +14,14 @@
 //   GROUPS: u32
 //   ADD: bool, add to y
 //   GATED: bool, y[r] = activation(first) * second
-//   LANES: u32
+//   THREADS_PER_TILE: u32
 @group(0) @binding(WEIGHT_BUFFERS) var<storage, read_write> x: array<vec4<f32>>; // [.., COLS4], see the prologue
 @group(0) @binding(WEIGHT_BUFFERS + 1u) var<storage, read_write> y: array<f32>; // [outputs of all parts]
 
 const HALF: u32 = ROWS / 2u; // offset from a gate to its up
 const BLOCKS: u32 = COLS4 / BLOCK_VECS; // blocks in a row
 
-const SUMS: u32 = 4u; // that the lanes share: those of four rows
+const SUMS: u32 = 4u; // that the threads of a tile share: those of four rows
 
 @compute @workgroup_size(WG)
 fn main(
@@ -31,8 +31,8 @@ fn main(
     prepare_weights(lid);
     let place = place(launch.wg.y);
     let scale = prepare(lid);
-    let group = (launch.wg.z * launch.grid.x + launch.wg.x) * (WG / LANES) + lid / LANES;
-    let lane = lid % LANES;
+    let group = (launch.wg.z * launch.grid.x + launch.wg.x) * (WG / THREADS_PER_TILE) + lid / THREADS_PER_TILE;
+    let lane = lid % THREADS_PER_TILE;
     let row = select(4u * group, 2u * group, GATED);
     let neighbours = vec4<u32>(row, row + 1u, row + 2u, row + 3u);
     let gates = vec4<u32>(row, min(row + 1u, HALF - 1u), row + HALF, row + 1u + HALF);
@@ -41,7 +41,7 @@ fn main(
 
     var dots = vec4<f32>(0.0);
     if (live) {
-        for (var b = lane; b < BLOCKS; b += LANES) {
+        for (var b = lane; b < BLOCKS; b += THREADS_PER_TILE) {
             let x = load_input(b * BLOCK_VECS);
             dots += vec4<f32>(
                 dot_input(first.x + b, x),
@@ -51,7 +51,7 @@ fn main(
             );
         }
     }
-    if (LANES > 1u) {
+    if (THREADS_PER_TILE > 1u) {
         var acc = array<f32, SUMS>(dots.x, dots.y, dots.z, dots.w);
         reduce(lid, lane, launch, &acc);
         dots = vec4<f32>(acc[0], acc[1], acc[2], acc[3]);

@@ -1,13 +1,13 @@
 // y[t, OFFSET + r] = sum_c W[r, c] * x[t, c] for several tokens   (added to y if ADD)
 //
-// grid: (ceil(ROWS / 4 * LANES / WG) split over x and z, ceil(T / 8)). LANES threads compute a tile of four rows and
+// grid: (ceil(ROWS / 4 * THREADS_PER_TILE / WG) split over x and z, ceil(T / 8)). THREADS_PER_TILE threads compute a tile of four rows and
 // eight tokens: a block of weights is unpacked once for eight tokens, and a piece of x is loaded once for four rows.
-// `reduce` sums over the lanes: through workgroup memory (reduce_shared.wgsl) or within a subgroup
+// `reduce` sums over the threads of a tile: through workgroup memory (reduce_shared.wgsl) or within a subgroup
 // (reduce_subgroup.wgsl). The sums are eight variables, because an array may end up in memory.
 //
 // Modules: state, linear_output, scaling, a packing (unpack_*) and its tile_block*, reduce_*.
 // Constants from the header:
-//   LANES: u32
+//   THREADS_PER_TILE: u32
 @group(0) @binding(WEIGHT_BUFFERS + 2u) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
 
 fn input(at: u32) -> vec4<f32> {
@@ -46,7 +46,7 @@ fn add_piece(sums: ptr<function, Sums>, w: mat4x4<f32>, at: u32) {
     (*sums).t7 += input(at + 7u * COLS4) * w;
 }
 
-const SUMS: u32 = 32u; // that the lanes share: those of four rows for eight tokens
+const SUMS: u32 = 32u; // that the threads of a tile share: those of four rows for eight tokens
 
 @compute @workgroup_size(WG)
 fn main(
@@ -54,8 +54,8 @@ fn main(
     @builtin(local_invocation_index) lid: u32,
 ) {
     prepare_weights(lid);
-    let row = 4u * ((launch.wg.z * launch.grid.x + launch.wg.x) * (WG / LANES) + lid / LANES);
-    let lane = lid % LANES;
+    let row = 4u * ((launch.wg.z * launch.grid.x + launch.wg.x) * (WG / THREADS_PER_TILE) + lid / THREADS_PER_TILE);
+    let lane = lid % THREADS_PER_TILE;
     let t = launch.wg.y * 8u;
     let live = row < ROWS && t < state[N_TOKENS];
     // Past the end, the last row is used.
@@ -63,11 +63,11 @@ fn main(
     let first = BLOCKS * min(rows, vec4<u32>(ROWS - 1u));
     var s = Sums();
     if (live) {
-        for (var b = lane; b < BLOCKS; b += LANES) {
+        for (var b = lane; b < BLOCKS; b += THREADS_PER_TILE) {
             add_block(&s, first + b, t * COLS4 + b * BLOCK_VECS);
         }
     }
-    if (LANES > 1u) {
+    if (THREADS_PER_TILE > 1u) {
         var acc = array<f32, SUMS>(
             s.t0.x, s.t0.y, s.t0.z, s.t0.w, s.t1.x, s.t1.y, s.t1.z, s.t1.w,
             s.t2.x, s.t2.y, s.t2.z, s.t2.w, s.t3.x, s.t3.y, s.t3.z, s.t3.w,

@@ -4,6 +4,7 @@
 //! residual into the projection ([`crate::ops::projection::gemv`]): 6 launches per layer. Several tokens share a
 //! weight ([`crate::ops::projection::tile`]); fused steps would be recomputed needlessly by each workgroup there.
 
+pub mod by_expert;
 pub(in crate::ops) mod cpu;
 pub mod gemv;
 pub mod packing;
@@ -22,7 +23,7 @@ impl Ops {
     /// Returns x W^T as a new [t, rows] tensor.
     pub fn linear(&self, x: &Tensor<2>, weight: &Weight, state: &StepState) -> Tensor<2> {
         let t = x.dims()[0];
-        let y = Tensor::empty([t, weight.rows], &self.anchor.device());
+        let y = Tensor::empty([t, weight.rows], &self.device_handle.device());
         self.keep(self.linear_into(x, weight, state, y, false))
     }
 
@@ -50,11 +51,11 @@ impl Ops {
             let output = if add { Output::Add } else { Output::Store };
             return self.gemv(x, weight, x, state, y, Input::Plain, output);
         }
-        let wide = self.tuning.wide_for(x.dims()[0]);
-        let lanes = if wide > 0 {
+        let shared_tile = self.tuning.shared_tile_for(x.dims()[0]);
+        let threads_per_tile = if shared_tile > 0 {
             1
         } else {
-            self.tuning.prefill_lanes
+            self.tuning.prefill_threads_per_tile
         };
         let mut y = y.into_dispatch();
         for part in &weight.parts {
@@ -65,9 +66,9 @@ impl Ops {
                 offset: part.first_row as u32,
                 stride: weight.rows as u32,
                 add,
-                lanes,
-                subgroups: self.tuning.subgroups && lanes > 1,
-                wide,
+                threads_per_tile,
+                subgroups: self.tuning.subgroups && threads_per_tile > 1,
+                shared_tile,
                 grouped: None,
                 scaling: weight.scaling,
                 pooled: part.pooled,
@@ -91,13 +92,13 @@ impl Ops {
         &self,
         x: &Tensor<2>,
         weight: &Weight,
-        beside: &Tensor<2>,
+        aux: &Tensor<2>,
         state: &StepState,
         y: Tensor<2>,
         input: Input,
         output: Output,
     ) -> Tensor<2> {
-        let lanes = self.tuning.decode_lanes;
+        let threads_per_tile = self.tuning.decode_threads_per_tile;
         let mut y = y.into_dispatch();
         for part in &weight.parts {
             let spec = GemvSpec {
@@ -107,8 +108,8 @@ impl Ops {
                 offset: part.first_row as u32,
                 input,
                 output,
-                lanes,
-                subgroups: self.tuning.subgroups && lanes > 1,
+                threads_per_tile,
+                subgroups: self.tuning.subgroups && threads_per_tile > 1,
                 arithmetic: self.tuning.arithmetic_for(input, part.packing, weight.cols),
                 scaling: weight.scaling,
                 pooled: part.pooled,
@@ -117,7 +118,7 @@ impl Ops {
                 x.clone().into_dispatch(),
                 part.quants.clone().into_dispatch(),
                 part.scales.clone().into_dispatch(),
-                beside.clone().into_dispatch(),
+                aux.clone().into_dispatch(),
                 state.words().into_dispatch(),
                 y,
                 spec,
@@ -168,7 +169,7 @@ impl Ops {
             let h = self.norm(x, norm, state, true);
             return self.linear(&h, weight, state);
         };
-        let y = Tensor::empty([1, weight.rows], &self.anchor.device());
+        let y = Tensor::empty([1, weight.rows], &self.device_handle.device());
         self.keep(self.gemv(x, weight, &norm.weight, state, y, input, Output::Store))
     }
 
@@ -188,10 +189,10 @@ impl Ops {
             None => Some(Input::Plain),
         };
         if let Some(input) = input {
-            let y = Tensor::empty([1, weight.rows / 2], &self.anchor.device());
-            let beside = norm.map_or(x, |norm| &norm.weight);
+            let y = Tensor::empty([1, weight.rows / 2], &self.device_handle.device());
+            let aux = norm.map_or(x, |norm| &norm.weight);
             let output = Output::Gated(activation);
-            return self.keep(self.gemv(x, weight, beside, state, y, input, output));
+            return self.keep(self.gemv(x, weight, aux, state, y, input, output));
         }
         let gate_up = match norm {
             Some(norm) => self.norm_linear(x, norm, weight, state),
@@ -209,7 +210,7 @@ impl Ops {
         state: &StepState,
         attention: &Attention,
     ) -> Tensor<2> {
-        let y = Tensor::empty([q.dims()[0], weight.rows], &self.anchor.device());
+        let y = Tensor::empty([q.dims()[0], weight.rows], &self.device_handle.device());
         self.keep(self.attention_linear_into(q, cache, weight, state, y, attention, false))
     }
 

@@ -3,7 +3,7 @@
 use hearth_cpu::formats::{FP4_TABLE, IQ4_TABLE};
 use hearth_modelfile::quant::Packing;
 
-use crate::ops::gpu::{Kernel, Module, modules};
+use crate::ops::kernel::{Kernel, Module, modules};
 use crate::platform::SUBGROUP_DIRECTIVE;
 
 /// Every packing, for [`crate::ops::registry`].
@@ -81,7 +81,7 @@ impl Kernel {
         })
     }
 
-    /// Adds the module that sums over the lanes which share rows: within a subgroup, or through workgroup memory.
+    /// Adds the module that sums over the threads which share rows: within a subgroup, or through workgroup memory.
     pub(in crate::ops) fn reduces(self, subgroups: bool) -> Self {
         if subgroups {
             self.directive(SUBGROUP_DIRECTIVE)

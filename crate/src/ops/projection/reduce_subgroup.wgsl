@@ -1,4 +1,4 @@
-// Sums over the LANES neighbours that share a row by exchange within the subgroup; every lane receives the sums.
+// Sums over the THREADS_PER_TILE neighbours that share a row by exchange within the subgroup; every lane receives the sums.
 // Neighbours further apart than the subgroup size, which no shader may assume, exchange through workgroup memory.
 
 // The launch's uniform builtins: Chromium takes a struct for uniform only if all of it is.
@@ -8,10 +8,10 @@ struct Launch {
     @builtin(subgroup_size) subgroup_size: u32,
 }
 
-var<workgroup> sums: array<f32, select(1u, WG * SUMS, LANES > 1u)>; // [WG, SUMS]; one element if LANES == 1
+var<workgroup> sums: array<f32, select(1u, WG * SUMS, THREADS_PER_TILE > 1u)>; // [WG, SUMS]; one element if THREADS_PER_TILE == 1
 
 fn reduce(lid: u32, lane: u32, launch: Launch, acc: ptr<function, array<f32, SUMS>>) {
-    for (var width = LANES / 2u; width > 0u; width /= 2u) {
+    for (var width = THREADS_PER_TILE / 2u; width > 0u; width /= 2u) {
         if (width < launch.subgroup_size) {
             for (var t = 0u; t < SUMS; t++) {
                 (*acc)[t] += subgroupShuffleXor((*acc)[t], width);

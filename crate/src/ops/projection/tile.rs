@@ -2,8 +2,8 @@
 //!
 //! - `x`: [T, cols] f32, `y`: [T, stride] f32, `W`: [rows, cols] in one of the [`Packing`]s.
 //! - With `add`, the product is added to `y`: the residual stream is updated in place.
-//! - GPU grid: (rows / 4, T / 8), see `linear.wgsl`, or with `wide` (rows / 64, T / wide), see
-//!   `linear_wide.wgsl`; rows past the state's N_TOKENS are left alone.
+//! - GPU grid: (rows / 4, T / 8), see `linear.wgsl`, or with `shared_tile` (rows / 64, T / shared_tile), see
+//!   `linear_shared.wgsl`; rows past the state's N_TOKENS are left alone.
 //! - CPU: 16-bit activations against the packed weights ([`hearth_cpu`]).
 //!
 //! The weight is never expanded: an element is unpacked in registers where it is multiplied.
@@ -13,9 +13,9 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use crate::ops::experts::group::{Grouped, grouped_cpu};
-use crate::ops::gpu::{Kernel, grid_xz, launch, modules};
+use crate::ops::kernel::{Kernel, grid_xz, launch, modules};
 use crate::ops::pool::Pooled;
+use crate::ops::projection::by_expert::{Grouped, grouped_cpu};
 use crate::ops::projection::cpu::linear_cpu;
 use crate::ops::projection::packing::{PACKINGS, weight_buffers};
 use crate::ops::projection::weight::Scaling;
@@ -39,15 +39,15 @@ pub struct LinearSpec {
     pub add: bool,
     /// Threads that share four rows, a power of two <= 64: 1 on software adapters, where a barrier costs more than it
     /// saves.
-    pub lanes: u32,
-    /// Whether the lanes are summed within a subgroup. Needs the device feature, and subgroups that passed the check
+    pub threads_per_tile: u32,
+    /// Whether the threads of a tile are summed within a subgroup. Needs the device feature, and subgroups that passed the check
     /// of `crate::device::tune`.
     pub subgroups: bool,
-    /// Tokens of a tile that goes through workgroup memory, see [`wide_tokens`]; 0 for the tile in registers.
-    pub wide: u32,
+    /// Tokens of a tile that goes through workgroup memory, see [`shared_tile_tokens`]; 0 for the tile in registers.
+    pub shared_tile: u32,
     /// Grouping by expert. The weight then holds several experts with `rows` rows each, and each slot is multiplied
     /// by its own expert: [`Grouped`] defines the rows of `x`, and `y` has one row per slot. On a GPU this requires
-    /// `wide`.
+    /// `shared_tile`.
     pub grouped: Option<Grouped>,
     pub scaling: Scaling,
     /// Location of the weight if the CPU's threads keep it; the tensors are dummies then.
@@ -79,10 +79,10 @@ const WIDE_ROWS: u32 = 64;
 const WIDE_PITCH: usize = 144;
 /// Minimum number of tokens for which the shared tile pays off: below it, the tile in registers unpacks a weight at
 /// most twice.
-pub const WIDE_FROM: usize = 24;
+pub const SHARED_TILE_FROM: usize = 24;
 
 /// Returns the tokens of a tile that fits this much workgroup memory. WebGPU's minimum is enough for one tile.
-pub fn wide_tokens(workgroup_bytes: usize) -> u32 {
+pub fn shared_tile_tokens(workgroup_bytes: usize) -> u32 {
     const TABLE_BYTES: usize = 64;
     let needed = |tokens: u32| (WIDE_ROWS + tokens) as usize * WIDE_PITCH + TABLE_BYTES;
     if needed(64) <= workgroup_bytes {
@@ -93,11 +93,11 @@ pub fn wide_tokens(workgroup_bytes: usize) -> u32 {
 }
 
 pub(in crate::ops) fn kernel(spec: LinearSpec) -> Kernel {
-    let kernel = match spec.wide {
+    let kernel = match spec.shared_tile {
         0 => Kernel::new(&modules::LINEAR, WG)
             .adds_blocks(spec.packing)
             .reduces(spec.subgroups)
-            .u32s([("LANES", spec.lanes)]),
+            .u32s([("THREADS_PER_TILE", spec.threads_per_tile)]),
         tokens => through_workgroup_memory(spec, tokens),
     };
     kernel
@@ -115,13 +115,13 @@ pub(in crate::ops) fn kernel(spec: LinearSpec) -> Kernel {
 
 fn through_workgroup_memory(spec: LinearSpec, tokens: u32) -> Kernel {
     // Eight threads along the rows, with eight rows each, and one thread per four tokens.
-    let kernel = Kernel::new(&modules::LINEAR_WIDE, 2 * tokens)
+    let kernel = Kernel::new(&modules::LINEAR_SHARED, 2 * tokens)
         .stores_blocks(spec.packing)
         .u32s([("TOKENS", tokens)]);
     match spec.grouped {
-        None => kernel.module(&modules::WIDE_IN_ORDER),
+        None => kernel.module(&modules::SHARED_IN_ORDER),
         Some(grouped) => kernel
-            .module(&modules::WIDE_BY_EXPERT)
+            .module(&modules::SHARED_BY_EXPERT)
             .u32s(grouped.consts()),
     }
 }
@@ -136,7 +136,7 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
     };
     let mut all = Vec::new();
     for packing in PACKINGS {
-        for (lanes, subgroups, wide, grouped) in [
+        for (threads_per_tile, subgroups, shared_tile, grouped) in [
             (1, false, 0, None),
             (16, false, 0, None),
             (16, true, 0, None),
@@ -153,9 +153,9 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
                     offset: 0,
                     stride: 8,
                     add,
-                    lanes,
+                    threads_per_tile,
                     subgroups,
-                    wide,
+                    shared_tile,
                     grouped,
                     scaling,
                     pooled: None,
@@ -176,9 +176,9 @@ impl LinearOp for CubeBackend {
         spec: LinearSpec,
     ) -> FloatTensor<Self> {
         let t = x.meta.shape()[0] as u32;
-        let (groups, tokens) = match spec.wide {
+        let (groups, tokens) = match spec.shared_tile {
             0 => {
-                let threads = spec.rows.div_ceil(TILE_ROWS) * spec.lanes;
+                let threads = spec.rows.div_ceil(TILE_ROWS) * spec.threads_per_tile;
                 (threads.div_ceil(WG), TILE_TOKENS)
             }
             tokens => (spec.rows.div_ceil(WIDE_ROWS), tokens),

@@ -6,7 +6,7 @@
 
 use burn::tensor::{Int, Tensor};
 
-use crate::ops::gpu::{Kernel, modules};
+use crate::ops::kernel::{Kernel, modules};
 use crate::ops::pool::Pooled;
 use hearth_modelfile::quant::Packing;
 

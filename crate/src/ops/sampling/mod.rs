@@ -27,7 +27,7 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::math::exp_all;
 
-use crate::ops::gpu::{Kernel, launch, modules};
+use crate::ops::kernel::{Kernel, launch, modules};
 use crate::ops::sampling::draft::ROWS;
 use crate::ops::state;
 

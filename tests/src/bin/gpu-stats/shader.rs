@@ -1,6 +1,6 @@
 //! Kernels through naga.
 
-use hearth::ops::gpu::Kernel;
+use hearth::ops::kernel::Kernel;
 use naga::back::{hlsl, msl, spv};
 use naga::front::wgsl;
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hearth::boundary::{AllStats, InspectorOptions, LoaderOptions, OpenOptions};
 use hearth::device::DeviceInfo;
 use hearth::engine::ModelInfo;
-use hearth::engine::request::{Request, Step};
+use hearth::engine::request::{Request, TokenDelta};
 use hearth::load::Progress;
 use hearth_grammar::Format;
 use hearth_modelfile::budget::Report;
@@ -35,7 +35,7 @@ pub fn declarations() -> String {
     found.visit::<ModelInfo>();
     found.visit::<Request>();
     found.visit::<Format>();
-    found.visit::<Step>();
+    found.visit::<TokenDelta>();
     found.visit::<AllStats>();
     found.visit::<InspectorOptions>();
     found.visit::<Report>();

@@ -154,7 +154,7 @@ fn a_pool_gives_the_same_ids() {
         ("tiny_llama", 2e-2),
         ("family_qwen3moe", 3e-2),
         ("family_gpt_oss", 2e-2),
-        // Every packing of blocks; the first has rounded scales, see `tiny.rs`.
+        // Every packing of blocks; the first has rounded scales, see `families.rs`.
         ("family_llama_kquants", 2e-1),
         ("family_llama_small_quants", 4e-2),
     ];

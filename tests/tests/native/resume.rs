@@ -51,7 +51,7 @@ fn answer(engine: &mut Engine, request: &Request) -> Answer {
 /// Resuming after the first `n` tokens of `whole` gives the rest of it.
 fn check(engine: &mut Engine, request: &Request, whole: &Answer, n: usize) {
     let request = Request {
-        given: whole.ids[..n].to_vec(),
+        resume_ids: whole.ids[..n].to_vec(),
         ..request.clone()
     };
     let rest = answer(engine, &request);
@@ -117,7 +117,7 @@ fn a_format_goes_on_as_well() {
     let whole = run(request);
     for n in 1..whole.ids.len() {
         let rest = run(&Request {
-            given: whole.ids[..n].to_vec(),
+            resume_ids: whole.ids[..n].to_vec(),
             ..request.clone()
         });
         assert_eq!(rest.ids, whole.ids[n..], "behind {n}");
@@ -134,19 +134,19 @@ fn a_format_goes_on_as_well() {
 fn what_was_given_has_to_make_sense() {
     let mut engine = tiny(On::Cpu, Drafts::Off).expect("the CPU always opens");
     let request = &requests()[0];
-    for (given, max_tokens) in [(vec![5; 90], 90), (vec![5; 91], 90), (vec![1 << 30], 90)] {
+    for (resume_ids, max_tokens) in [(vec![5; 90], 90), (vec![5; 91], 90), (vec![1 << 30], 90)] {
         let request = Request {
-            given,
+            resume_ids,
             max_tokens: Some(max_tokens),
             ..request.clone()
         };
         let error = engine.start(&request).unwrap_err();
         assert_eq!(error.code(), "invalid_request", "{error}");
-        assert!(error.to_string().contains("given"), "{error}");
+        assert!(error.to_string().contains("resume_ids"), "{error}");
     }
     // Also more tokens than the context has room for.
     let request = Request {
-        given: vec![5; 240],
+        resume_ids: vec![5; 240],
         max_tokens: None,
         ..request.clone()
     };

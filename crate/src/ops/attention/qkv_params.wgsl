@@ -4,7 +4,7 @@
 //   BIAS: bool
 //   NORM: u32, 0 none, 1 per head, 2 over all queries and over all keys
 //   EPS: f32
-@group(0) @binding(4) var<storage, read_write> extras: array<f32>; // bias [COLS], then weights of the norms
+@group(0) @binding(4) var<storage, read_write> attn_params: array<f32>; // bias [COLS], then weights of the norms
 
 const EXTRA_BUFFERS: u32 = 1u;
 const COLS: u32 = (N_HEADS + 2u * N_KV) * HEAD_DIM;
@@ -13,7 +13,7 @@ const WEIGHTS: u32 = select(0u, COLS, BIAS);
 fn biased(row_at: u32, col: u32) -> f32 {
     var v = qkv[row_at + col];
     if (BIAS) {
-        v += extras[col];
+        v += attn_params[col];
     }
     return v;
 }
@@ -43,5 +43,5 @@ fn value_of(row_at: u32, head: u32, c: u32, factor: f32) -> f32 {
         return v;
     }
     let of_heads = select(0u, HEAD_DIM, head >= N_HEADS) + c;
-    return v * factor * extras[WEIGHTS + select(of_heads, head * HEAD_DIM + c, NORM == 2u)];
+    return v * factor * attn_params[WEIGHTS + select(of_heads, head * HEAD_DIM + c, NORM == 2u)];
 }

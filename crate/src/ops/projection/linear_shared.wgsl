@@ -1,14 +1,14 @@
 // y[t, OFFSET + r] = sum_c W[r, c] * x[t, c] for many tokens   (added to y if ADD)
 //
-// grid: (ceil(ROWS / 64) split over x and z, tiles of TOKENS tokens: wide_in_order.wgsl, or wide_by_expert.wgsl for a
+// grid: (ceil(ROWS / 64) split over x and z, tiles of TOKENS tokens: shared_in_order.wgsl, or shared_by_expert.wgsl for a
 // weight of experts and the slots routed to them). A workgroup computes a tile of 64 rows and TOKENS tokens, 32
 // columns at a time: weights are unpacked once into workgroup memory, next to the tokens' columns, and each thread
 // multiplies eight rows by four tokens from there. A thread's rows are 8 apart and its tokens TOKENS / 4, and rows in
 // workgroup memory are padded to 36 numbers instead of 32, so that threads that run together read from different
 // banks.
 //
-// Modules: state, linear_output, scaling, a packing (unpack_*) and its store_block*, wide_in_order or
-// wide_by_expert.
+// Modules: state, linear_output, scaling, a packing (unpack_*) and its store_block*, shared_in_order or
+// shared_by_expert.
 const TILE_ROWS: u32 = 64u;
 const DEPTH: u32 = 8u; // vec4s of columns in workgroup memory
 const PITCH: u32 = 9u; // vec4s from one row to the next there

@@ -15,21 +15,21 @@ use hearth_modelfile::error::{Error, Result};
 /// Backend extension: raw memory on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait WordsOp: Backend {
-    /// Allocates `n` zeroed u32 words on the device of `anchor`.
-    fn alloc_words(anchor: IntTensor<Self>, n: usize) -> IntTensor<Self>;
-    /// Allocates a zeroed [rows, cols] f32 tensor on the device of `anchor`.
-    fn alloc_f32(anchor: IntTensor<Self>, rows: usize, cols: usize) -> FloatTensor<Self>;
+    /// Allocates `n` zeroed u32 words on the device of `device_handle`.
+    fn alloc_words(device_handle: IntTensor<Self>, n: usize) -> IntTensor<Self>;
+    /// Allocates a zeroed [rows, cols] f32 tensor on the device of `device_handle`.
+    fn alloc_f32(device_handle: IntTensor<Self>, rows: usize, cols: usize) -> FloatTensor<Self>;
     /// Writes `words` from word `at` on; returns `dst`.
     fn write_words(dst: IntTensor<Self>, at: usize, words: Vec<u32>) -> IntTensor<Self>;
 }
 
-fn dedicated(anchor: &CubeTensor, shape: [usize; 2], dtype: DType) -> CubeTensor {
+fn dedicated(device_handle: &CubeTensor, shape: [usize; 2], dtype: DType) -> CubeTensor {
     let bytes = shape[0] * shape[1] * 4;
-    let client = &anchor.client;
+    let client = &device_handle.client;
     let handle = client.memory_dedicated_allocation((), |()| client.empty(bytes));
     CubeTensor::new_contiguous(
         client.clone(),
-        anchor.device.clone(),
+        device_handle.device.clone(),
         shape.into(),
         handle,
         dtype,
@@ -37,12 +37,12 @@ fn dedicated(anchor: &CubeTensor, shape: [usize; 2], dtype: DType) -> CubeTensor
 }
 
 impl WordsOp for CubeBackend {
-    fn alloc_words(anchor: IntTensor<Self>, n: usize) -> IntTensor<Self> {
-        dedicated(&anchor, [1, n], DType::U32)
+    fn alloc_words(device_handle: IntTensor<Self>, n: usize) -> IntTensor<Self> {
+        dedicated(&device_handle, [1, n], DType::U32)
     }
 
-    fn alloc_f32(anchor: IntTensor<Self>, rows: usize, cols: usize) -> FloatTensor<Self> {
-        dedicated(&anchor, [rows, cols], DType::F32)
+    fn alloc_f32(device_handle: IntTensor<Self>, rows: usize, cols: usize) -> FloatTensor<Self> {
+        dedicated(&device_handle, [rows, cols], DType::F32)
     }
 
     fn write_words(dst: IntTensor<Self>, at: usize, words: Vec<u32>) -> IntTensor<Self> {
