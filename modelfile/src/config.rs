@@ -2,11 +2,13 @@
 
 use serde::Serialize;
 
+use crate::by_layer::{ByLayer, in_range};
 use crate::container::{Metadata, ModelHeader, Value};
 use crate::error::{Error, Result};
-use crate::families::{ModelSpec, Pooling, PostNorm, Sliding, family};
+use crate::families::{ModelSpec, Pooling, PostNorm, SlidingRope, family};
 use crate::kv_type::KvType;
 use crate::layer_spec::{FeedForwardKind, LayerSpec, MixerKind, RopeKind};
+use crate::mathematics;
 use crate::rope::{Rope, Scaling};
 
 /// Default context if the caller sets none: the KV cache of a small model then fits any GPU.
@@ -27,10 +29,11 @@ pub struct ModelConfig {
     pub name: String,
     pub n_layers: usize,
     pub d_model: usize,
+    /// Heads of a layer; the most of any, where layers differ.
     pub n_heads: usize,
     pub n_kv_heads: usize,
     pub head_dim: usize,
-    /// Width of the feed-forward block, or of an expert.
+    /// Width of the feed-forward block, or of an expert, the largest of any layer.
     pub d_ff: usize,
     /// Experts per layer, 0 without; and the number that a token is routed to.
     pub n_experts: usize,
@@ -99,7 +102,8 @@ impl ModelConfig {
     /// Reads the metadata of `gguf`.
     ///
     /// # Errors
-    /// [`Error::UnsupportedArchitecture`], or [`Error::Metadata`] naming the key.
+    /// [`Error::UnsupportedArchitecture`], or [`Error::Metadata`] naming the key, also for one that changes what the
+    /// model computes and is not supported in its family.
     pub fn from_gguf(gguf: &ModelHeader) -> Result<Self> {
         let meta = &gguf.metadata;
         let architecture = meta.str("general.architecture")?;
@@ -128,21 +132,39 @@ impl ModelConfig {
                 found => in_range(&key, found, max),
             }
         };
-        let n_layers = size("block_count", 1024)?;
+        mathematics::check(meta, spec)?;
+        let n_blocks = size("block_count", 1024)?;
+        // The last blocks predict tokens after the next one, and are not run.
+        let n_layers = n_blocks.saturating_sub(count("nextn_predict_layers", 1024)?);
+        in_range(&key("nextn_predict_layers"), n_layers, n_blocks)?;
+        let by_layer = ByLayer {
+            meta,
+            architecture,
+            n_layers,
+            n_blocks,
+        };
+        let most = |numbers: &[usize]| numbers.iter().copied().max().unwrap_or(0);
         let d_model = size("embedding_length", 1 << 17)?;
-        let n_heads = size("attention.head_count", 1024)?;
-        let n_kv_heads = optional("attention.head_count_kv", n_heads, 1024)?;
+        let heads = match by_layer.numbers("attention.head_count", 1024)? {
+            Some(heads) => heads,
+            None => vec![size("attention.head_count", 1024)?; n_layers],
+        };
+        let n_heads = in_range(&key("attention.head_count"), most(&heads), 1024)?;
+        let kv_heads = by_layer.numbers("attention.head_count_kv", 1024)?;
+        let kv_heads = kv_heads.unwrap_or_else(|| heads.clone());
         let head_dim = optional("attention.key_length", d_model / n_heads, 1024)?;
         let rope_dim = optional("rope.dimension_count", head_dim, 1024)?;
         let value_dim = optional("attention.value_length", head_dim, 1024)?;
         let n_experts = count("expert_count", MAX_EXPERTS)?;
         let n_experts_used = count("expert_used_count", 64)?;
-        let d_ff = match n_experts {
-            0 => size("feed_forward_length", 1 << 20)?,
-            _ => {
-                let dense = count("feed_forward_length", 1 << 20)?;
-                optional("expert_feed_forward_length", dense, 1 << 20)?
-            }
+        let widths = |name: &str| by_layer.numbers(name, 1 << 20);
+        let expert_widths = match n_experts {
+            0 => None,
+            _ => widths("expert_feed_forward_length")?,
+        };
+        let d_ff = match expert_widths {
+            Some(widths) => widths,
+            None => widths("feed_forward_length")?.unwrap_or_else(|| vec![0; n_layers]),
         };
         let n_ctx_train = size("context_length", 1 << 27)?;
         let embedding = gguf
@@ -158,9 +180,13 @@ impl ModelConfig {
             expected,
             found: found.to_string(),
         };
-        if n_heads % n_kv_heads != 0 {
-            let expected = format!("a divisor of head_count ({n_heads})");
-            return Err(bad("attention.head_count_kv", expected, n_kv_heads));
+        for (heads, kv_heads) in heads.iter().zip(&kv_heads) {
+            in_range(&key("attention.head_count"), *heads, 1024)?;
+            in_range(&key("attention.head_count_kv"), *kv_heads, 1024)?;
+            if heads % kv_heads != 0 {
+                let expected = format!("a divisor of head_count ({heads})");
+                return Err(bad("attention.head_count_kv", expected, *kv_heads));
+            }
         }
         if head_dim % 4 != 0 || head_dim > 256 || value_dim != head_dim {
             let expected = "a multiple of 4 up to 256, equal for keys and values".into();
@@ -170,8 +196,8 @@ impl ModelConfig {
             let expected = format!("an even number up to {head_dim}");
             return Err(bad("rope.dimension_count", expected, rope_dim));
         }
-        if d_ff == 0 || d_ff % 4 != 0 {
-            return Err(bad("feed_forward_length", "a multiple of 4".into(), d_ff));
+        if let Some(wrong) = d_ff.iter().find(|d_ff| **d_ff == 0 || **d_ff % 4 != 0) {
+            return Err(bad("feed_forward_length", "a multiple of 4".into(), *wrong));
         }
         if n_experts_used > n_experts || (n_experts_used == 0 && n_experts > 0) {
             let expected = format!("1 to expert_count ({n_experts})");
@@ -187,17 +213,20 @@ impl ModelConfig {
             scaling: Scaling::of(gguf, architecture, spec.yarn_rounds)?,
             factor: real("rope.scaling.attn_factor", 1.0)?,
         };
-        let sliding_window = match spec.sliding {
-            Sliding::None => 0,
-            _ => (meta.opt_u32(&key("attention.sliding_window"))?).unwrap_or(0) as usize,
+        let slides = by_layer.slides(spec)?;
+        let sliding_window = match slides.contains(&true) {
+            true => (meta.opt_u32(&key("attention.sliding_window"))?).unwrap_or(0) as usize,
+            false => 0,
         };
-        let local_rope = spec.local_rope.then(|| -> Result<Rope> {
-            Ok(Rope {
-                theta: real("rope.freq_base_swa", 10_000.0)?,
+        let local_rope = match spec.sliding_rope {
+            SlidingRope::Alike => None,
+            SlidingRope::Unscaled { theta } => Some(Rope {
+                theta: real("rope.freq_base_swa", theta.unwrap_or(rope.theta))?,
                 scaling: Scaling::None,
-                ..rope.clone()
-            })
-        });
+                factor: 1.0,
+                ..rope
+            }),
+        };
         let divisors = |kind: &str| -> Result<Vec<f32>> {
             let found = meta.opt_f32s(&format!("hearth.rope.{kind}"))?;
             Ok(found.unwrap_or_default().to_vec())
@@ -228,10 +257,20 @@ impl ModelConfig {
             logits_cap: real("final_logit_softcapping", 0.0)?,
             temperature: real("attention.temperature_scale", 0.0)?,
         };
-        let sliding = sliding(gguf, spec)?;
-        let layers = (0..n_layers)
+        let rotates = match meta.opt_bool(&key("rope.scaling.finetuned"))? {
+            // Where the key means rotation as such.
+            Some(rotates) if spec.honours.contains(&"rope.scaling.finetuned") => {
+                Some(vec![rotates; n_layers])
+            }
+            _ => by_layer.flags("attention.rope_pattern")?,
+        };
+        let rotates = |i: usize| match &rotates {
+            Some(by_layer) => by_layer[i] && !spec.learned_positions,
+            None => spec.rotates(i),
+        };
+        let layers: Vec<_> = (0..n_layers)
             .map(|i| {
-                let window = if sliding.slides(i) { sliding_window } else { 0 };
+                let window = if slides[i] { sliding_window } else { 0 };
                 LayerSpec {
                     mixer: MixerKind::Attention,
                     feed_forward: match (n_experts, spec.gated) {
@@ -241,14 +280,14 @@ impl ModelConfig {
                     },
                     window,
                     rope: match window {
-                        _ if !spec.rotates(i) => RopeKind::None,
-                        1.. if spec.local_rope => RopeKind::Local,
+                        _ if !rotates(i) => RopeKind::None,
+                        1.. if local_rope.is_some() => RopeKind::Local,
                         _ => RopeKind::Global,
                     },
-                    heads: n_heads,
-                    kv_heads: n_kv_heads,
+                    heads: heads[i],
+                    kv_heads: kv_heads[i],
                     head_dim,
-                    d_ff,
+                    d_ff: d_ff[i],
                     kv_of: None,
                 }
             })
@@ -259,9 +298,9 @@ impl ModelConfig {
             n_layers,
             d_model,
             n_heads,
-            n_kv_heads,
+            n_kv_heads: most(&kv_heads),
             head_dim,
-            d_ff,
+            d_ff: most(&d_ff),
             n_experts,
             n_experts_used,
             pooling: pooling(gguf, spec)?,
@@ -276,7 +315,7 @@ impl ModelConfig {
             )?,
             rope_theta: rope.theta,
             rope_dim,
-            local_rope: local_rope.transpose()?,
+            local_rope,
             rope,
             sliding_window,
             layers,
@@ -293,6 +332,15 @@ impl ModelConfig {
             scales,
             spec,
         })
+    }
+
+    /// Returns the rotation of layers of this kind.
+    pub fn rope_of(&self, kind: RopeKind) -> Option<&Rope> {
+        match kind {
+            RopeKind::None => None,
+            RopeKind::Global => Some(&self.rope),
+            RopeKind::Local => self.local_rope.as_ref(),
+        }
     }
 
     /// Returns the positions of the KV cache for the context that the caller requested.
@@ -386,18 +434,6 @@ fn epsilon(meta: &Metadata, key: String) -> Result<f32> {
     }
 }
 
-fn in_range(key: &str, found: usize, max: usize) -> Result<usize> {
-    if (1..=max).contains(&found) {
-        Ok(found)
-    } else {
-        Err(Error::Metadata {
-            key: key.to_owned(),
-            expected: format!("1 to {max}"),
-            found: found.to_string(),
-        })
-    }
-}
-
 /// Reads the pooling method of an embedding model from the metadata.
 fn pooling(gguf: &ModelHeader, spec: &ModelSpec) -> Result<Option<Pooling>> {
     let key = format!("{}.pooling_type", spec.name);
@@ -412,21 +448,5 @@ fn pooling(gguf: &ModelHeader, spec: &ModelSpec) -> Result<Option<Pooling>> {
             expected: "0 to 3 (none, mean, first token, last token)".into(),
             found: found.to_string(),
         }),
-    }
-}
-
-/// Returns the layers that slide: as the family defines, or by the period in the metadata.
-fn sliding(gguf: &ModelHeader, spec: &ModelSpec) -> Result<Sliding> {
-    let key = format!("{}.attention.sliding_window_pattern", spec.name);
-    match (spec.sliding, gguf.metadata.get(&key)) {
-        (Sliding::AllBut(_), Some(Value::U32(period))) if *period > 0 => {
-            Ok(Sliding::AllBut(*period as usize))
-        }
-        (Sliding::AllBut(_), Some(other)) => Err(Error::Metadata {
-            key,
-            expected: "a number above 0".into(),
-            found: format!("{other:?}"),
-        }),
-        (sliding, _) => Ok(sliding),
     }
 }

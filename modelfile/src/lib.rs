@@ -10,6 +10,7 @@
 //! error; `text` and `sampling` need container alone. tests/tests/native/layers.rs holds this.
 
 pub mod budget;
+mod by_layer;
 pub mod config;
 pub mod container;
 pub mod error;
@@ -19,6 +20,7 @@ pub mod huggingface;
 mod json;
 pub mod kv_type;
 pub mod layer_spec;
+mod mathematics;
 pub mod quant;
 pub mod rope;
 pub mod sampling;

@@ -93,7 +93,7 @@ impl Array {
     }
 
     /// Returns the elements as integers, or `None` if the array holds anything else (an empty one does not).
-    fn integers<T: TryFrom<i128>>(&self) -> Option<Vec<T>> {
+    pub(crate) fn integers<T: TryFrom<i128>>(&self) -> Option<Vec<T>> {
         fn convert<S: Copy + Into<i128>, T: TryFrom<i128>>(v: &[S]) -> Option<Vec<T>> {
             v.iter().map(|&x| T::try_from(x.into()).ok()).collect()
         }
@@ -128,7 +128,7 @@ impl Value {
     }
 
     /// Describes type and value in a few words, for error messages.
-    fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         const MAX_CHARS: usize = 40;
         match self {
             Value::U8(x) => format!("u8 {x}"),

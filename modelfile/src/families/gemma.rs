@@ -6,7 +6,7 @@
 //! Reference: Gemma Team 2024, arXiv:2408.00118 and 2025, arXiv:2503.19786; transformers
 //! `models/gemma2/modeling_gemma2.py`, `models/gemma3/modeling_gemma3.py`.
 
-use super::{Activation, Checkpoint, ModelSpec, PostNorm, QkNorm, Sliding};
+use super::{Activation, Checkpoint, ModelSpec, PostNorm, QkNorm, Sliding, SlidingRope};
 
 const CHECKPOINT: Checkpoint = Checkpoint {
     norms_lack_one: true,
@@ -22,6 +22,7 @@ pub const GEMMA2: ModelSpec = ModelSpec {
     post_norm: PostNorm::Block,
     scales_embedding: true,
     sliding: Sliding::AllBut(2),
+    honours: &["attention.sliding_window"],
     wide_scale_layers: 46,
     checkpoints: &[Checkpoint {
         model_type: "gemma2",
@@ -36,7 +37,10 @@ pub const GEMMA3: ModelSpec = ModelSpec {
     models: "Gemma 3, text",
     qk_norm: QkNorm::Head,
     sliding: Sliding::AllBut(6),
-    local_rope: true,
+    sliding_rope: SlidingRope::Unscaled {
+        theta: Some(10_000.0),
+    },
+    honours: &["attention.sliding_window", "rope.freq_base_swa"],
     wide_scale_layers: 62,
     checkpoints: &[Checkpoint {
         model_type: "gemma3_text",

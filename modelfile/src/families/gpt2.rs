@@ -60,11 +60,6 @@ const CHECKPOINT_NAMES: CheckpointNames = CheckpointNames {
 
 /// Refuses features that only some of GPT-2's relatives have: their answers would be wrong.
 fn check(config: &Object) -> Result<()> {
-    const GELU: [&str; 3] = ["gelu_new", "gelu_fast", "gelu_pytorch_tanh"];
-    let activation = config.str("activation_function")?;
-    if activation.is_some_and(|name| !GELU.contains(&name)) {
-        return Err(config.wrong("activation_function", "gelu_new"));
-    }
     let by_layer = "scale_attn_by_inverse_layer_idx";
     match config.bool(by_layer)? == Some(true) || config.bool("scale_attn_weights")? == Some(false)
     {

@@ -32,6 +32,7 @@ pub const GPT_OSS: ModelSpec = ModelSpec {
     activation: Activation::Clamped,
     yarn_rounds: false,
     sliding: Sliding::AllBut(2),
+    honours: &["attention.sliding_window"],
     names: &TensorNames {
         ffn_norm: "blk.{}.post_attention_norm.weight",
         ..TensorNames::GGUF

@@ -9,6 +9,7 @@ pub const GRANITE: ModelSpec = ModelSpec {
     name: "granite",
     models: "Granite 3",
     rope_neox: false,
+    honours: &["rope.scaling.finetuned"],
     checkpoints: &[Checkpoint::new("granite")],
     ..ModelSpec::PLAIN
 };

@@ -9,13 +9,16 @@
 //!
 //! Reference: Touvron et al. 2023, arXiv:2302.13971; transformers `models/llama/modeling_llama.py`.
 
-use super::{Checkpoint, ModelSpec};
+use super::{Checkpoint, ModelSpec, Sliding};
 
 /// The family's spec.
 pub const LLAMA: ModelSpec = ModelSpec {
     name: "llama",
     models: "Llama 1 to 3.x, Mistral 7B, Ministral 8B, Mixtral, SmolLM, SmolLM2, TinyLlama",
     rope_neox: false,
+    // Mistral 7B of before version 0.2.
+    sliding: Sliding::All,
+    honours: &["attention.sliding_window"],
     checkpoints: &[
         Checkpoint::new("llama"),
         Checkpoint::new("mistral"),

@@ -19,7 +19,7 @@ mod spec;
 
 pub use checkpoint::Checkpoint;
 pub use names::TensorNames;
-pub use spec::{Activation, ModelSpec, Pooling, PostNorm, QkNorm, Sliding};
+pub use spec::{Activation, ModelSpec, Pooling, PostNorm, QkNorm, Sliding, SlidingRope};
 
 use crate::error::{Error, Result};
 

@@ -9,6 +9,7 @@ pub const PHI3: ModelSpec = ModelSpec {
     name: "phi3",
     models: "Phi 3, 3.5 and 4",
     sliding: Sliding::All,
+    honours: &["attention.sliding_window"],
     names: &TensorNames {
         qkv_proj: &["blk.{}.attn_qkv.weight"],
         gate_up_proj: &["blk.{}.ffn_up.weight"],

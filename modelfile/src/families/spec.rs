@@ -38,8 +38,11 @@ pub struct ModelSpec {
     pub yarn_rounds: bool,
     /// The layers that use the sliding window given in the metadata.
     pub sliding: Sliding,
-    /// Sliding layers rotate by a separate base (`rope.freq_base_swa`), without scaling.
-    pub local_rope: bool,
+    /// Rotation in models of which some layers slide.
+    pub sliding_rope: SlidingRope,
+    /// Keys of the metadata, without the architecture, that change what a model computes and that are honoured here, of those that
+    /// are refused otherwise.
+    pub honours: &'static [&'static str],
     /// In models with this many layers, scores are divided by the square root of d_model / n_heads instead of
     /// head_dim.
     pub wide_scale_layers: usize,
@@ -92,6 +95,18 @@ impl Sliding {
     }
 }
 
+/// Rotation in models of which some layers slide.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SlidingRope {
+    /// All layers rotate alike.
+    Alike,
+    /// Sliding layers rotate without scaling, by a base of their own (`rope.freq_base_swa`).
+    Unscaled {
+        /// The base if the file does not state it; `None` for that of the other layers.
+        theta: Option<f32>,
+    },
+}
+
 impl ModelSpec {
     /// Returns whether layer `i` has rotary positions.
     pub fn rotates(&self, i: usize) -> bool {
@@ -117,7 +132,8 @@ impl ModelSpec {
         scales_embedding: false,
         yarn_rounds: true,
         sliding: Sliding::None,
-        local_rope: false,
+        sliding_rope: SlidingRope::Alike,
+        honours: &[],
         wide_scale_layers: 0,
         names: &TensorNames::GGUF,
         checkpoints: &[],
@@ -136,6 +152,22 @@ pub enum Activation {
     /// gpt-oss: (u + 1) g / (1 + e^-1.702g) with g = min(gate, 7) and u = up clamped to within 7 of 0. For gates
     /// only.
     Clamped,
+}
+
+impl Activation {
+    /// Returns whether `name` is what transformers and llama.cpp call this function.
+    pub fn is_called(self, name: &str) -> bool {
+        match self {
+            Activation::Silu => matches!(name, "silu" | "swish"),
+            Activation::Gelu => matches!(
+                name,
+                "gelu_pytorch_tanh" | "gelu_new" | "gelu_fast" | "gelu_tanh"
+            ),
+            Activation::GeluErf => matches!(name, "gelu" | "gelu_python"),
+            // (named for its basis)
+            Activation::Clamped => name == "silu",
+        }
+    }
 }
 
 /// RMSNorm of queries and keys before they are rotated.

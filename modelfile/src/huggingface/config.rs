@@ -1,10 +1,13 @@
 //! Translates `config.json` to GGUF's metadata.
 
 use super::rope;
-use crate::container::{Metadata, Value};
+use crate::container::{Array, Metadata, Value};
 use crate::error::{Error, Result};
 use crate::families::{Checkpoint, FAMILIES, ModelSpec};
 use crate::json::Object;
+
+/// The most layers that a model may have.
+const MAX_LAYERS: u32 = 1024;
 
 /// Keys whose value is one integer in both.
 const NUMBERS: [(&str, &str); 7] = [
@@ -85,14 +88,12 @@ pub(super) fn convert(
     if let Some(value) = config.u32("num_experts_per_tok")? {
         keys.insert("expert_used_count", Value::U32(value));
     }
-    if let Some(window) = config.u32("sliding_window")?
-        && config.bool("use_sliding_window")? != Some(false)
-    {
-        keys.insert("attention.sliding_window", Value::U32(window));
+    windows(config, &mut keys)?;
+    if let Some(rotates) = flags(config, "no_rope_layers")? {
+        // (1 for a layer that does rotate)
+        keys.insert("attention.rope_pattern", Value::Array(Array::Bool(rotates)));
     }
-    if let Some(period) = period(config)? {
-        keys.insert("attention.sliding_window_pattern", Value::U32(period));
-    }
+    activation(config, spec)?;
     if let Some(multiple) = checkpoint.default_ff_multiple
         && config.get("intermediate_size").is_none()
         && let Some(width) = config.u32("hidden_size")?
@@ -158,17 +159,68 @@ pub(super) fn text(text: &str) -> Value {
     Value::String(text.to_owned())
 }
 
-/// Returns the period of the layers that do not slide: one in this many.
-fn period(config: &Object) -> Result<Option<u32>> {
-    if let Some(period) = config.u32("sliding_window_pattern")? {
-        return Ok(Some(period));
+/// Writes the window, and which layers slide if the configuration says so.
+fn windows(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
+    let Some(window) = config.u32("sliding_window")? else {
+        return Ok(());
+    };
+    let used = config.bool("use_sliding_window")?;
+    // The first layers that do not slide. Configurations that have this key slide only if they say so.
+    let first = config.u32("max_window_layers")?;
+    if used == Some(false) || (used.is_none() && first.is_some()) {
+        return Ok(());
     }
-    let types = config.get("layer_types").and_then(|types| types.as_array());
-    let slides = |types: &&Vec<serde_json::Value>| types.iter().any(|t| t == "sliding_attention");
-    let full = types
-        .filter(slides)
-        .and_then(|types| types.iter().position(|t| t == "full_attention"));
-    Ok(full.map(|at| at as u32 + 1))
+    let n_layers = config
+        .u32("num_hidden_layers")?
+        .unwrap_or(0)
+        .min(MAX_LAYERS);
+    let slides = match (flags(config, "layer_types")?, first) {
+        (Some(slides), _) => Some(slides),
+        (None, Some(first)) => Some((0..n_layers).map(|i| i >= first).collect()),
+        (None, None) => None,
+    };
+    const PATTERN: &str = "attention.sliding_window_pattern";
+    if let Some(slides) = slides {
+        if !slides.contains(&true) {
+            return Ok(());
+        }
+        keys.insert(PATTERN, Value::Array(Array::Bool(slides)));
+    } else if let Some(period) = config.u32("sliding_window_pattern")? {
+        keys.insert(PATTERN, Value::U32(period));
+    }
+    keys.insert("attention.sliding_window", Value::U32(window));
+    Ok(())
+}
+
+/// Reads a list with an entry for each layer: whether its attention slides, or a number other than 0.
+fn flags(config: &Object, key: &str) -> Result<Option<Vec<bool>>> {
+    let Some(list) = config.get(key) else {
+        return Ok(None);
+    };
+    let flag = |entry: &serde_json::Value| match (entry.as_str(), entry.as_u64()) {
+        (Some(kind), _) => Some(kind == "sliding_attention"),
+        (None, number) => number.map(|n| n != 0),
+    };
+    let list = list.as_array();
+    let flags = list.and_then(|list| list.iter().map(flag).collect());
+    flags
+        .map(Some)
+        .ok_or_else(|| config.wrong(key, "a list with an entry for each layer"))
+}
+
+/// Refuses another activation than the family's.
+fn activation(config: &Object, spec: &ModelSpec) -> Result<()> {
+    for key in ["hidden_activation", "hidden_act", "activation_function"] {
+        if let Some(found) = config.str(key)? {
+            return match spec.activation.is_called(found) {
+                true => Ok(()),
+                false => {
+                    Err(config.wrong(key, &format!("the family's own ({:?})", spec.activation)))
+                }
+            };
+        }
+    }
+    Ok(())
 }
 
 fn heads(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
@@ -192,6 +244,75 @@ fn heads(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Returns the metadata of a model with four layers.
+    fn converted(config: &str) -> Result<Metadata> {
+        let text = format!(
+            r#"{{"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 4, {config}}}"#
+        );
+        let config = Object::parse(&text, "config.json")?;
+        let mut metadata = Metadata::default();
+        convert(&config, &mut metadata)?;
+        Ok(metadata)
+    }
+
+    #[test]
+    fn the_layers_that_slide_are_those_of_the_configuration() {
+        let slides = |config: &str, family: &str| {
+            let metadata = converted(config).unwrap();
+            let key = |name: &str| format!("{family}.attention.{name}");
+            let window = metadata.opt_u32(&key("sliding_window")).unwrap();
+            (
+                window,
+                metadata.get(&key("sliding_window_pattern")).cloned(),
+            )
+        };
+        let list = |flags: [bool; 4]| Some(Value::Array(Array::Bool(flags.into())));
+        let types = r#""layer_types": ["full_attention", "sliding_attention", "sliding_attention", "full_attention"]"#;
+        let found = slides(
+            &format!(r#""model_type": "gpt_oss", "sliding_window": 16, {types}"#),
+            "gpt-oss",
+        );
+        assert_eq!(found, (Some(16), list([false, true, true, false])));
+        let qwen = |more: &str| {
+            slides(
+                &format!(r#""model_type": "qwen2", "sliding_window": 16 {more}"#),
+                "qwen2",
+            )
+        };
+        assert_eq!(qwen(r#", "max_window_layers": 2"#), (None, None));
+        assert_eq!(
+            qwen(r#", "max_window_layers": 2, "use_sliding_window": false"#),
+            (None, None)
+        );
+        assert_eq!(
+            qwen(r#", "max_window_layers": 4, "use_sliding_window": true"#),
+            (None, None)
+        );
+        let found = qwen(r#", "max_window_layers": 2, "use_sliding_window": true"#);
+        assert_eq!(found, (Some(16), list([false, false, true, true])));
+        let found = slides(
+            r#""model_type": "gemma3_text", "sliding_window": 16, "sliding_window_pattern": 3"#,
+            "gemma3",
+        );
+        assert_eq!(found, (Some(16), Some(Value::U32(3))));
+        assert_eq!(
+            slides(r#""model_type": "mistral", "sliding_window": 16"#, "llama"),
+            (Some(16), None)
+        );
+        let full = r#""layer_types": ["full_attention", "full_attention"]"#;
+        assert_eq!(
+            qwen(&format!(r#", "use_sliding_window": true, {full}"#)),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn another_activation_than_the_familys_is_refused() {
+        assert!(converted(r#""model_type": "llama", "hidden_act": "silu""#).is_ok());
+        let error = converted(r#""model_type": "llama", "hidden_act": "relu""#).unwrap_err();
+        assert!(error.to_string().contains("hidden_act"), "{error}");
+    }
 
     /// As in google/gemma-3-4b-it, which omits transformers' defaults.
     #[test]

@@ -298,10 +298,11 @@ export type ModelConfig = {
   name: string;
   n_layers: number;
   d_model: number;
+  /** Heads of a layer; the most of any, where layers differ. */
   n_heads: number;
   n_kv_heads: number;
   head_dim: number;
-  /** Width of the feed-forward block, or of an expert. */
+  /** Width of the feed-forward block, or of an expert, the largest of any layer. */
   d_ff: number;
   /** Experts per layer, 0 without; and the number that a token is routed to. */
   n_experts: number;
@@ -345,10 +346,11 @@ export type ModelInfo = {
   name: string;
   n_layers: number;
   d_model: number;
+  /** Heads of a layer; the most of any, where layers differ. */
   n_heads: number;
   n_kv_heads: number;
   head_dim: number;
-  /** Width of the feed-forward block, or of an expert. */
+  /** Width of the feed-forward block, or of an expert, the largest of any layer. */
   d_ff: number;
   /** Experts per layer, 0 without; and the number that a token is routed to. */
   n_experts: number;

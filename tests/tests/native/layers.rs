@@ -21,6 +21,8 @@ const CRATES: [(&str, &[&str]); 2] = [
             "files",
             "rope",
             "layer_spec",
+            "by_layer",
+            "mathematics",
             "config",
             "weight_requests",
             "budget",

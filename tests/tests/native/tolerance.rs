@@ -87,13 +87,54 @@ fn numbers_may_be_given_for_each_layer() {
         let file = TinyFile::read();
         assert_eq!(file.metadata.u32(key).unwrap(), number);
         assert_answers(&file.set(key, list(&[number; 2])).bytes(), key);
-        for other in [list(&[number, 2 * number]), list(&[])] {
+        for other in [list(&[number; 3]), list(&[])] {
             let error = load(&TinyFile::read().set(key, other).bytes()).err();
             let error = error.unwrap_or_else(|| panic!("{key} is taken"));
             assert_eq!(error.code(), "bad_metadata");
             assert!(error.to_string().contains(key), "{error}");
         }
     }
+}
+
+/// Layer 1 gets each key and value head twice, and a feed-forward block with a further part of zeros: its results stay the same.
+#[test]
+fn layers_may_differ_in_their_sizes() {
+    const HEAD: usize = 16;
+    let mut file = TinyFile::read();
+    for name in ["blk.1.attn_k.weight", "blk.1.attn_v.weight"] {
+        let tensor = file.tensor(name);
+        let rows = tensor.shape[1] as usize;
+        let head = tensor.data.len() / rows * HEAD;
+        let twice = tensor
+            .data
+            .chunks_exact(head)
+            .flat_map(|head| [head, head].concat());
+        (tensor.data, tensor.shape[1]) = (twice.collect(), 2 * rows as u64);
+    }
+    for name in ["blk.1.ffn_gate.weight", "blk.1.ffn_up.weight"] {
+        let tensor = file.tensor(name);
+        let row = tensor.data.len() / tensor.shape[1] as usize;
+        tensor.data.extend(vec![0; 32 * row]);
+        tensor.shape[1] += 32;
+    }
+    let down = file.tensor("blk.1.ffn_down.weight");
+    let row = down.data.len() / down.shape[1] as usize;
+    let block = row * 32 / down.shape[0] as usize;
+    let rows = down.data.chunks_exact(row);
+    down.data = rows
+        .flat_map(|row| [row, &vec![0; block]].concat())
+        .collect();
+    down.shape[0] += 32;
+    let list = |numbers: &[u32]| Value::Array(Array::U32(numbers.to_vec()));
+    let file = file
+        .set("llama.attention.head_count_kv", list(&[2, 4]))
+        .set("llama.feed_forward_length", list(&[160, 192]));
+    assert_answers(&file.bytes(), "on the CPU");
+    let Some(gpu) = open(On::Gpu) else { return };
+    let mut engine = load_with(gpu, &file.bytes(), exact(128), 1 << 20).unwrap();
+    let [chat, _] = prompts();
+    let (ids, _) = greedy(&mut engine, &chat.ids, 8).unwrap();
+    assert_eq!(ids, chat.greedy_ids[..8]);
 }
 
 /// A number that would make all others infinite or NaN is refused by name.

@@ -40,10 +40,7 @@ fn spec(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> Atte
         n_heads: layer.heads as u32,
         n_kv_heads: layer.kv_heads as u32,
         head_dim: layer.head_dim as u32,
-        rope_pairs: match layer.rope {
-            RopeKind::None => 0,
-            RopeKind::Global | RopeKind::Local => c.rope_dim as u32 / 2,
-        },
+        rope_pairs: c.rope_of(layer.rope).map_or(0, |rope| rope.dim as u32 / 2),
         n_ctx: n_ctx as u32,
         neox: c.rope_halves,
         kv,
