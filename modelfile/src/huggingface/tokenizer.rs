@@ -1,7 +1,5 @@
 //! Translates `tokenizer.json` to GGUF's metadata.
 
-use std::collections::HashMap;
-
 use serde_json::Value as Json;
 
 use super::Object;
@@ -47,20 +45,12 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
             put("hearth.mapped_splits", strings(&steps.mapped_splits));
             put("hearth.nfc", Value::Bool(steps.nfc));
         }
-        // In SentencePiece's BPE the best-scored pair is joined first, here the earliest merge is.
+        // As SentencePiece's, but by the ranks of merges: a token with several derivations has no single score.
         "BPE" => {
             put("model", Value::String("llama".into()));
-            let mut scores = vec![f32::MIN; vocab.tokens.len()];
-            let ids: HashMap<&str, usize> = (vocab.tokens.iter().enumerate())
-                .map(|(id, token)| (token.as_str(), id))
-                .collect();
-            for (rank, merge) in merges(&model)?.iter().enumerate() {
-                if let Some(id) = ids.get(merge.replacen(' ', "", 1).as_str()) {
-                    scores[*id] = scores[*id].max(-(rank as f32));
-                }
-            }
+            put("merges", Value::Array(Array::String(merges(&model)?)));
+            put("hearth.by_rank", Value::Bool(true));
             vocab.find_bytes();
-            put("scores", Value::Array(Array::F32(scores)));
             put("add_space_prefix", Value::Bool(steps.prefix));
             if let Some(scheme) = steps.scheme {
                 put("hearth.prefix", Value::String(scheme.into()));
@@ -458,5 +448,38 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// Merges whose results have several derivations: the pair's rank decides.
+    #[test]
+    fn merges_of_characters_go_by_the_rank_of_the_pair() {
+        #[derive(Deserialize)]
+        struct Golden {
+            cases: Vec<Case>,
+            tokenizer: Json,
+        }
+        #[derive(Deserialize)]
+        struct Case {
+            text: String,
+            ids: Vec<u32>,
+        }
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../tests/goldens/data/tokenizers/tokenizer_gemma4.json"
+        );
+        let golden: Golden = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let none = Object::parse("{}", "none").unwrap();
+        let ends = Ends {
+            config: &none,
+            generation_config: &none,
+            tokenizer_config: &none,
+        };
+        let json = Object::parse(&golden.tokenizer.to_string(), "tokenizer.json").unwrap();
+        let mut metadata = Metadata::default();
+        convert(&json, &ends, &mut metadata).unwrap();
+        let tokenizer = Tokenizer::from_gguf(&metadata).unwrap();
+        for Case { text, ids } in golden.cases {
+            assert_eq!(tokenizer.encode(&text).unwrap(), ids, "{text:?}");
+        }
     }
 }

@@ -24,6 +24,7 @@ import gold_families
 import gold_folders
 import gold_gemma
 import gold_gemma270
+import gold_gemma4
 import gold_minilm
 import gold_options
 import gold_pre
@@ -72,6 +73,7 @@ def make_tokenizers(scratch: Path, args):
         gold_tokenizers.make_smollm2(out, args.model)
     gold_tokenizers.make_spm(out)
     gold_gemma.make(out)
+    gold_gemma4.make(out)
     gold_unigram.make(out)
     gold_wordpiece.make(out)
     gold_pre.make(out)

@@ -5,14 +5,15 @@
 
 use std::sync::Arc;
 
-use tokenizers::models::bpe::{BPE, Merges, Vocab as BpeVocab};
+use tokenizers::models::bpe::{BPE, Merges as BpeMerges, Vocab as BpeVocab};
 
 use super::added::AddedRules;
 use super::decode::{Scheme, Table, byte_token};
 use super::literal::Literals;
+use super::merges::Merges;
 use super::pre::PreTokenizer;
 use super::special::Specials;
-use super::spm::SentencePiece;
+use super::spm::{Order, SentencePiece};
 use super::unigram::UnigramModel;
 use super::vocab::{Kind, Vocab};
 use super::wordpiece::WordPieceModel;
@@ -20,7 +21,7 @@ use super::{Model, Prefix, Tokenizer};
 use crate::container::{Metadata, Value};
 use crate::error::{Error, Result};
 
-const MODELS: &str = "gpt2, llama, t5, bert";
+const MODELS: &str = "gpt2, llama, gemma4, t5, bert";
 
 /// Texts that end an answer in some model family. Only some files name theirs in `eot_token_id`.
 const END_TOKENS: &[&str] = &[
@@ -54,7 +55,7 @@ impl Tokenizer {
         let scheme = match model {
             "gpt2" => Scheme::ByteLevel,
             // (for "bert" the marks of words are the same)
-            "llama" | "t5" | "bert" => Scheme::SentencePiece,
+            "llama" | "gemma4" | "t5" | "bert" => Scheme::SentencePiece,
             other => return Err(refuse(format!("unknown model {other:?}; known: {MODELS}"))),
         };
         let tokens = meta.strings("tokenizer.ggml.tokens")?;
@@ -66,6 +67,7 @@ impl Tokenizer {
                 .filter(|&id| (id as usize) < tokens.len())
         };
         let is_bert = model == "bert";
+        let is_gemma4 = model == "gemma4";
         // BERT's names for them; its first files named no others.
         let bert = |name: &str, id: u32| -> Result<Option<u32>> {
             let id = Some(id).filter(|&id| is_bert && (id as usize) < tokens.len());
@@ -104,6 +106,7 @@ impl Tokenizer {
         let flag = |name: &str| meta.opt_bool(&format!("tokenizer.ggml.{name}"));
         let add_blank = scheme == Scheme::SentencePiece
             && !is_bert
+            && !is_gemma4
             && flag("add_space_prefix")?.unwrap_or(true);
         let prefix = match (add_blank, meta.opt_str("tokenizer.ggml.hearth.prefix")?) {
             (false, _) => Prefix::Never,
@@ -136,11 +139,18 @@ impl Tokenizer {
                     pre,
                 }
             }
-            "llama" => Model::SentencePiece(Box::new(SentencePiece::new(
-                &vocab,
-                scores(meta, &vocab)?,
-                unknown,
-            ))),
+            "llama" | "gemma4" => {
+                // Gemma 4's files have scores that say nothing; those of model "llama" may have merges that do not.
+                let by_rank = is_gemma4 || flag("hearth.by_rank")?.unwrap_or(false);
+                let order = match by_rank {
+                    true => {
+                        Order::Ranks(Merges::new(&vocab, meta.strings("tokenizer.ggml.merges")?)?)
+                    }
+                    false => Order::Scores(scores(meta, &vocab)?),
+                };
+                let model = SentencePiece::new(&vocab, order, unknown, is_gemma4);
+                Model::SentencePiece(Box::new(model))
+            }
             "bert" => Model::WordPiece(Box::new(WordPieceModel::new(
                 &vocab,
                 unknown.ok_or_else(|| refuse("no token for unknown words".to_owned()))?,
@@ -169,7 +179,8 @@ impl Tokenizer {
             eos,
             unknown,
             pad,
-            add_bos: is_bert || flag("add_bos_token")?.unwrap_or(default_bos),
+            // Early files of Gemma 4 say that it has none, and are wrong.
+            add_bos: is_bert || is_gemma4 || flag("add_bos_token")?.unwrap_or(default_bos),
             add_eos: is_bert || flag("add_eos_token")?.unwrap_or(false),
             prefix,
             added: AddedRules::read(meta)?,
@@ -239,7 +250,7 @@ fn scores(meta: &Metadata, vocab: &Vocab) -> Result<Vec<f32>> {
 
 /// Builds byte-level BPE over the normal tokens. Special ones are left out, so that text can never become one.
 fn byte_level(vocab: &Vocab, merges: &[String], ignore_merges: bool) -> Result<BPE> {
-    let mut pairs = Merges::with_capacity(merges.len());
+    let mut pairs = BpeMerges::with_capacity(merges.len());
     let mut joined = String::new();
     for (rank, merge) in merges.iter().enumerate() {
         let malformed = |found: String| Error::Metadata {

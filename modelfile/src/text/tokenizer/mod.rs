@@ -12,6 +12,7 @@ mod charsmap;
 mod decode;
 mod gguf;
 mod literal;
+mod merges;
 mod pre;
 mod pre_families;
 mod special;

@@ -1,20 +1,31 @@
-//! SentencePiece's BPE: no list of merges, but a score for every piece.
+//! BPE over characters, as SentencePiece has it: a score for every piece, or a rank for every pair.
 //!
 //! The two neighbours whose union has the best score are joined until no union is a piece (Kudo & Richardson
-//! 2018; `bpe_model.cc` in google/sentencepiece). Hugging Face's converter turns the scores into half a million
-//! merges for a Gemma vocabulary, which the `tokenizers` crate wants as pairs of owned strings; working on the
-//! scores gives the same ids and needs no table at all.
+//! 2018; `bpe_model.cc` in google/sentencepiece). Files without scores list merges instead, and then the pair of the
+//! lowest rank is joined first.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use super::decode::byte_token;
+use super::merges::Merges;
 use super::vocab::{Kind, Vocab};
 
-/// Scores and byte tokens of a SentencePiece vocabulary.
+/// The rule that says which neighbours are joined first.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// By the score of the piece that they become: one for each token.
+    Scores(Vec<f32>),
+    /// By the rank of the pair.
+    Ranks(Merges),
+}
+
+/// The order of joins and the byte tokens of a SentencePiece vocabulary.
 #[derive(Debug)]
 pub(super) struct SentencePiece {
-    scores: Vec<f32>,
+    order: Order,
+    /// A run of line ends that is a piece is not taken apart, and no piece crosses a run's border (Gemma 4).
+    whole_lines: bool,
     /// Token of each byte, for characters that are in no piece.
     bytes: [Option<u32>; 256],
     unknown: Option<u32>,
@@ -27,6 +38,8 @@ pub(super) struct SentencePiece {
 struct Symbol {
     start: usize,
     end: usize,
+    /// The piece, if it is one.
+    id: Option<u32>,
     previous: Option<usize>,
     next: Option<usize>,
 }
@@ -36,6 +49,8 @@ struct Join {
     score: f32,
     left: usize,
     right: usize,
+    /// The piece that they become.
+    id: u32,
     /// Bytes of both: if a neighbour has grown since, the entry is stale.
     length: usize,
 }
@@ -64,8 +79,13 @@ impl PartialEq for Join {
 impl Eq for Join {}
 
 impl SentencePiece {
-    /// `scores[id]` belongs to token `id` of `vocab`.
-    pub(super) fn new(vocab: &Vocab, scores: Vec<f32>, unknown: Option<u32>) -> Self {
+    /// Prepares encoding with `vocab`; `order` is of the same vocabulary.
+    pub(super) fn new(
+        vocab: &Vocab,
+        order: Order,
+        unknown: Option<u32>,
+        whole_lines: bool,
+    ) -> Self {
         let mut bytes = [None; 256];
         let mut longest = 0;
         for id in vocab.ids() {
@@ -81,7 +101,8 @@ impl SentencePiece {
             }
         }
         SentencePiece {
-            scores,
+            order,
+            whole_lines,
             bytes,
             unknown,
             longest,
@@ -100,12 +121,30 @@ impl SentencePiece {
 
     /// Appends the ids of `text`, whose blanks are "▁" already.
     pub(super) fn encode(&self, vocab: &Vocab, text: &str, out: &mut Vec<u32>) {
+        if !self.whole_lines {
+            return self.encode_run(vocab, text, out);
+        }
+        let mut rest = text;
+        while !rest.is_empty() {
+            let is_lines = rest.starts_with('\n');
+            let end = rest.find(|c| (c == '\n') != is_lines);
+            let (run, after) = rest.split_at(end.unwrap_or(rest.len()));
+            match self.piece(vocab, run.as_bytes()).filter(|_| is_lines) {
+                Some(id) => out.push(id),
+                None => self.encode_run(vocab, run, out),
+            }
+            rest = after;
+        }
+    }
+
+    fn encode_run(&self, vocab: &Vocab, text: &str, out: &mut Vec<u32>) {
         let mut symbols: Vec<Symbol> = text
             .char_indices()
             .enumerate()
             .map(|(i, (start, c))| Symbol {
                 start,
                 end: start + c.len_utf8(),
+                id: self.piece(vocab, &text.as_bytes()[start..start + c.len_utf8()]),
                 previous: i.checked_sub(1),
                 next: Some(i + 1),
             })
@@ -127,6 +166,7 @@ impl SentencePiece {
         while let Some(Join {
             left,
             right,
+            id,
             length,
             ..
         }) = joins.pop()
@@ -140,6 +180,7 @@ impl SentencePiece {
                 continue;
             }
             symbols[left].end = b.end;
+            symbols[left].id = Some(id);
             symbols[left].next = b.next;
             symbols[right].end = b.start;
             if let Some(next) = b.next {
@@ -151,7 +192,7 @@ impl SentencePiece {
         let mut after_unknown = false;
         for symbol in symbols.iter().filter(|s| s.start < s.end) {
             let piece = &text.as_bytes()[symbol.start..symbol.end];
-            if let Some(id) = self.piece(vocab, piece) {
+            if let Some(id) = symbol.id {
                 out.push(id);
                 after_unknown = false;
             } else if piece.iter().all(|&b| self.bytes[usize::from(b)].is_some()) {
@@ -177,14 +218,21 @@ impl SentencePiece {
         let (Some(left), Some(right)) = (left, right) else {
             return;
         };
-        let both = &text.as_bytes()[symbols[left].start..symbols[right].end];
-        if let Some(id) = self.piece(vocab, both) {
-            let score = self.scores.get(id as usize).copied().unwrap_or(f32::MIN);
+        let (a, b) = (symbols[left], symbols[right]);
+        let joined = match &self.order {
+            Order::Scores(scores) => (self.piece(vocab, &text.as_bytes()[a.start..b.end]))
+                .map(|id| (scores.get(id as usize).copied().unwrap_or(f32::MIN), id)),
+            Order::Ranks(merges) => (a.id.zip(b.id))
+                .and_then(|(a, b)| merges.find(a, b))
+                .map(|(rank, id)| (-(rank as f32), id)),
+        };
+        if let Some((score, id)) = joined {
             joins.push(Join {
                 score,
                 left,
                 right,
-                length: both.len(),
+                id,
+                length: b.end - a.start,
             });
         }
     }
