@@ -247,7 +247,8 @@ impl Weights {
                 .map(|t| kept_bytes(t, options.quantize))
                 .sum(),
         };
-        device.can_hold(weights.saturating_add(config.kv_bytes(n_ctx, kv)))?;
+        let sequence = (config.kv_bytes(n_ctx, kv)).saturating_add(config.state_bytes());
+        device.can_hold(weights.saturating_add(sequence))?;
         let tokenizer = Tokenizer::from_gguf(&gguf.metadata)?;
         if tokenizer.vocab_size() > config.vocab_size {
             return Err(Error::Metadata {

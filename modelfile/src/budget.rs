@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::config::{DRAFT_ROWS, ModelConfig};
+use crate::config::{DRAFT_ROWS, ModelConfig, SNAPSHOTS};
 use crate::container::{Container, GgmlType, ModelHeader};
 use crate::error::Error;
 use crate::kv_type::KvType;
@@ -88,6 +88,8 @@ pub struct Memory {
     pub kv: u64,
     /// The largest part of it that is bound at once: K or V of one layer.
     pub kv_binding: u64,
+    /// States of recurrent layers, whatever the context, and the copies of them that prefix reuse keeps.
+    pub state: u64,
     /// Working memory of a step, at most.
     pub scratch: u64,
     pub total: u64,
@@ -217,20 +219,27 @@ fn budget(gguf: &ModelHeader, options: InspectOptions<'_>) -> Result<Budget, Err
         return Err(Error::MissingTensor { name: name.clone() });
     }
     let kv = c.kv_bytes(n_ctx, kv_type);
+    let state = c.state_bytes();
     let wide = |a: usize, b: usize| a as u64 * b as u64;
     let scratch = 4 * (wide(DRAFT_ROWS, c.vocab_size) + wide(c.longest_chunk(), c.widest()));
     let memory = Memory {
         weights,
         kv,
         kv_binding: c.largest_cache(n_ctx, kv_type),
+        state,
         scratch,
-        total: weights.saturating_add(kv).saturating_add(scratch),
+        total: [weights, kv, state, scratch]
+            .into_iter()
+            .fold(0, u64::saturating_add),
     };
     let queries: usize = c.layers.iter().map(LayerSpec::q_dim).sum();
     let attention = 4 * wide(queries, n_ctx);
     let token = Token {
         flops: active.saturating_mul(2).saturating_add(attention),
-        bytes: read.saturating_add(kv),
+        // (the state is written as well)
+        bytes: read
+            .saturating_add(kv)
+            .saturating_add(2 * state / (1 + SNAPSHOTS as u64)),
     };
     let device = options
         .device

@@ -7,6 +7,8 @@ use crate::container::{Metadata, ModelHeader, Value};
 use crate::error::{Error, Result};
 use crate::families::{ModelSpec, Pooling, PostNorm, SlidingRope, family};
 use crate::kv_type::KvType;
+use crate::layer_kinds::mixers;
+pub use crate::layer_spec::DRAFT_ROWS;
 use crate::layer_spec::{FeedForwardKind, LayerSpec, MixerKind, RopeKind};
 use crate::mathematics;
 use crate::rope::{Rope, Scaling};
@@ -17,8 +19,8 @@ pub const DEFAULT_CONTEXT: usize = 2048;
 pub const MAX_EXPERTS: usize = 1024;
 /// The longest prefill chunk: enough tiles of 64 tokens for every core of a large GPU.
 pub const MAX_CHUNK: usize = 512;
-/// Rows of a step with drafts: the last token and up to 7 drafted ones.
-pub const DRAFT_ROWS: usize = 8;
+/// Copies that a sequence keeps of states that cannot be cut.
+pub const SNAPSHOTS: usize = 4;
 
 /// Hyperparameters of a decoder.
 #[derive(Debug, Clone, Serialize)]
@@ -180,7 +182,10 @@ impl ModelConfig {
             expected,
             found: found.to_string(),
         };
-        for (heads, kv_heads) in heads.iter().zip(&kv_heads) {
+        let mixers = mixers(&by_layer, spec, d_model, &kv_heads)?;
+        let attend = mixers.iter().map(|mixer| *mixer == MixerKind::Attention);
+        let of_attention = heads.iter().zip(&kv_heads).zip(attend);
+        for ((heads, kv_heads), _) in of_attention.filter(|(_, attends)| *attends) {
             in_range(&key("attention.head_count"), *heads, 1024)?;
             in_range(&key("attention.head_count_kv"), *kv_heads, 1024)?;
             if heads % kv_heads != 0 {
@@ -270,9 +275,10 @@ impl ModelConfig {
         };
         let layers: Vec<_> = (0..n_layers)
             .map(|i| {
+                let attends = mixers[i] == MixerKind::Attention;
                 let window = if slides[i] { sliding_window } else { 0 };
                 LayerSpec {
-                    mixer: MixerKind::Attention,
+                    mixer: mixers[i],
                     feed_forward: match (n_experts, spec.gated) {
                         (1.., _) => FeedForwardKind::Experts,
                         (0, true) => FeedForwardKind::Gated,
@@ -284,8 +290,8 @@ impl ModelConfig {
                         1.. if local_rope.is_some() => RopeKind::Local,
                         _ => RopeKind::Global,
                     },
-                    heads: heads[i],
-                    kv_heads: kv_heads[i],
+                    heads: if attends { heads[i] } else { 0 },
+                    kv_heads: if attends { kv_heads[i] } else { 0 },
                     head_dim,
                     d_ff: d_ff[i],
                     kv_of: None,
@@ -353,7 +359,7 @@ impl ModelConfig {
         let of_layer = |layer: &LayerSpec| {
             // (each is bounded, their products are not on WebAssembly)
             let ff = (3 * layer.d_ff).saturating_mul(self.n_experts_used.max(1));
-            ff.saturating_add(4 * self.d_model + layer.q_dim() + 2 * layer.kv_dim())
+            ff.saturating_add(4 * self.d_model + layer.mixer_width())
         };
         self.layers.iter().map(of_layer).max().unwrap_or(1)
     }
@@ -374,22 +380,33 @@ impl ModelConfig {
             .sum::<u64>()
     }
 
-    /// Returns the bytes of the largest cache that is bound at once: K or V of one layer for `n_ctx` positions.
+    /// Returns the bytes of the states that layers keep of a sequence whatever its length, and of the copies of them
+    /// that let the next request begin at an earlier token.
+    pub fn state_bytes(&self) -> u64 {
+        let layers = self.layers.iter();
+        let values: u64 = layers.map(|layer| layer.state_values() as u64).sum();
+        values.saturating_mul(4 * (1 + SNAPSHOTS as u64))
+    }
+
+    /// Returns the bytes of the largest cache that is bound at once: K or V of one layer for `n_ctx` positions, or the
+    /// state of a recurrent one.
     pub fn largest_cache(&self, n_ctx: usize, kv: KvType) -> u64 {
         let layers = self.layers.iter();
-        let largest = layers.map(|layer| cache_bytes(layer, n_ctx, kv)).max();
+        let of_layer = |layer: &LayerSpec| {
+            let state = 4 * layer.state_values() as u64;
+            cache_bytes(layer, n_ctx, kv).max(state)
+        };
+        let largest = layers.map(of_layer).max();
         largest.unwrap_or(0)
     }
 }
 
 /// Returns the bytes of K, or of V, that a layer keeps of `n_ctx` positions.
 fn cache_bytes(layer: &LayerSpec, n_ctx: usize, kv: KvType) -> u64 {
-    match (layer.mixer, layer.kv_of) {
-        (MixerKind::Attention, Some(_)) => 0,
+    match layer.kv_of {
+        Some(_) => 0,
         // Widened first: the product would overflow WebAssembly's usize.
-        (MixerKind::Attention, None) => {
-            layer.kv_heads as u64 * n_ctx as u64 * kv.row_bytes(layer.head_dim)
-        }
+        None => layer.kv_heads as u64 * n_ctx as u64 * kv.row_bytes(layer.head_dim),
     }
 }
 

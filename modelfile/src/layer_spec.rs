@@ -21,7 +21,99 @@ pub struct LayerSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MixerKind {
     Attention,
+    /// out_proj(c * conv(b * x)) with b, c and x from in_proj: a depthwise causal convolution over `taps` tokens.
+    ShortConv {
+        channels: usize,
+        taps: usize,
+    },
+    GatedDelta(DeltaShape),
 }
+
+/// The shape of a gated delta net.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeltaShape {
+    pub key_heads: usize,
+    /// A multiple of `key_heads`.
+    pub value_heads: usize,
+    /// Width of a key head and of a value head.
+    pub head_dim: usize,
+    /// Tokens of the convolution before it.
+    pub taps: usize,
+    /// Whether the value heads of a key head are neighbours, as in safetensors; in GGUF they are `key_heads` apart.
+    pub grouped: bool,
+}
+
+impl DeltaShape {
+    /// Returns the values of queries, keys and values of a token: the channels of the convolution.
+    pub fn channels(&self) -> usize {
+        self.head_dim * (2 * self.key_heads + self.value_heads)
+    }
+
+    /// Returns the values of all value heads of a token.
+    pub fn value_dim(&self) -> usize {
+        self.head_dim * self.value_heads
+    }
+
+    /// Returns the columns of the projections of a token: the channels, the output's gate, and two numbers a head.
+    pub fn columns(&self) -> usize {
+        self.channels() + self.value_dim() + 2 * self.value_heads
+    }
+
+    /// Returns the values of the matrix state: [value_heads, head_dim of values, head_dim of keys].
+    pub fn state(&self) -> usize {
+        self.value_dim() * self.head_dim
+    }
+
+    /// Returns the values of one token's update of the matrix state, padded to a multiple of 4: keys, corrections of
+    /// values, decays.
+    pub fn update(&self) -> usize {
+        self.head_dim * self.key_heads + self.value_dim() + self.value_heads + 4
+    }
+
+    /// Returns the key head that a value head reads.
+    pub fn key_head(&self, value_head: usize) -> usize {
+        match self.grouped {
+            true => value_head / (self.value_heads / self.key_heads),
+            false => value_head % self.key_heads,
+        }
+    }
+
+    /// Returns where the parts of a layer's memory begin.
+    pub fn offsets(&self) -> DeltaOffsets {
+        let state = HISTORY * self.channels();
+        let updates = state + self.state();
+        let meta = updates + 2 * DRAFT_ROWS * self.update();
+        let end = meta + 4 * self.value_heads * (self.head_dim / DELTA_COLUMNS);
+        DeltaOffsets {
+            state,
+            updates,
+            meta,
+            end,
+        }
+    }
+}
+
+/// Offsets in the memory that a gated delta net keeps, which begins with the history of its convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeltaOffsets {
+    /// The matrix state.
+    pub state: usize,
+    /// Two lists of [`DRAFT_ROWS`] updates each, of tokens that may have been wrong drafts.
+    pub updates: usize,
+    /// For each [`DELTA_COLUMNS`] values of a head: the position that the matrix state is at, the updates after it, the
+    /// list that they are in, and a pad.
+    pub meta: usize,
+    pub end: usize,
+}
+
+/// Rows of a step with drafts: the last token and up to 7 drafted ones.
+pub const DRAFT_ROWS: usize = 8;
+/// Values of a head whose state a workgroup computes.
+pub const DELTA_COLUMNS: usize = 16;
+
+/// Rows that a convolution keeps of its input: token p's is row p modulo this. More than the taps and the drafts of a
+/// step, so that drafts that were wrong are overwritten before anything older is missed.
+pub const HISTORY: usize = 16;
 
 /// The part of a layer that computes each token by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +140,24 @@ impl LayerSpec {
     /// Returns the values of all queries of a token.
     pub fn q_dim(&self) -> usize {
         self.heads * self.head_dim
+    }
+
+    /// Returns the f32 values of the state that the layer keeps of a sequence whatever its length.
+    pub fn state_values(&self) -> usize {
+        match self.mixer {
+            MixerKind::Attention => 0,
+            MixerKind::ShortConv { channels, .. } => HISTORY * channels,
+            MixerKind::GatedDelta(shape) => shape.offsets().end,
+        }
+    }
+
+    /// Returns the values of a token that the mixer holds at once.
+    pub fn mixer_width(&self) -> usize {
+        match self.mixer {
+            MixerKind::Attention => self.q_dim() + 2 * self.kv_dim(),
+            MixerKind::ShortConv { channels, .. } => 4 * channels,
+            MixerKind::GatedDelta(shape) => shape.columns() + shape.channels() + shape.value_dim(),
+        }
     }
 
     /// Returns the values of all keys of a token; its values are as many.

@@ -19,6 +19,7 @@ pub mod files;
 pub mod huggingface;
 mod json;
 pub mod kv_type;
+mod layer_kinds;
 pub mod layer_spec;
 mod mathematics;
 pub mod quant;

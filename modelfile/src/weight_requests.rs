@@ -3,8 +3,8 @@
 use crate::config::ModelConfig;
 use crate::container::ModelHeader;
 use crate::families::names::{bias_of, of_expert, of_layer};
-use crate::families::{PostNorm, QkNorm};
-use crate::layer_spec::FeedForwardKind;
+use crate::families::{AttentionGate, PostNorm, QkNorm};
+use crate::layer_spec::{FeedForwardKind, MixerKind};
 
 /// A matrix: the tensors that provide its rows, each with its number of rows, and its columns.
 pub struct WeightRequest {
@@ -47,8 +47,27 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
                 .map(|(name, rows)| (of_layer(name, i), *rows))
                 .collect(),
         };
-        matrices.push(matrix(several(names.qkv_proj, &[q, kv, kv]), c.d_model));
-        matrices.push(matrix(one(names.o_proj, c.d_model), q));
+        match layer.mixer {
+            MixerKind::Attention => {
+                let queries = match c.spec.attention_gate {
+                    AttentionGate::None => q,
+                    AttentionGate::Interleaved => 2 * q,
+                };
+                let rows = [queries, kv, kv];
+                matrices.push(matrix(several(names.qkv_proj, &rows), c.d_model));
+                matrices.push(matrix(one(names.o_proj, c.d_model), q));
+            }
+            MixerKind::ShortConv { channels, .. } => {
+                matrices.push(matrix(one(names.conv_in_proj, 3 * channels), c.d_model));
+                matrices.push(matrix(one(names.conv_out_proj, c.d_model), channels));
+            }
+            MixerKind::GatedDelta(shape) => {
+                let (values, heads) = (shape.value_dim(), shape.value_heads);
+                let rows = [shape.channels(), values, heads, heads];
+                matrices.push(matrix(several(names.delta_in_proj, &rows), c.d_model));
+                matrices.push(matrix(one(names.delta_out_proj, c.d_model), values));
+            }
+        }
         if layer.feed_forward == FeedForwardKind::Experts {
             let experts = c.n_experts;
             let of_all = |name: &str, rows: usize, cols: usize| WeightRequest {
@@ -96,7 +115,8 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
     .map(str::to_owned)
     .into();
     optional.extend([names.output_norm, names.embd_norm].map(bias_of));
-    for i in 0..c.n_layers {
+    for (i, layer) in c.layers.iter().enumerate() {
+        let attends = layer.mixer == MixerKind::Attention;
         let mut norms = Vec::new();
         if c.spec.pre_norm {
             norms.extend([names.attn_norm, names.ffn_norm]);
@@ -104,10 +124,19 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
         if c.spec.post_norm != PostNorm::None {
             norms.extend([names.post_attn_norm, names.post_ffn_norm]);
         }
-        if c.spec.qk_norm != QkNorm::None {
+        if attends && c.spec.qk_norm != QkNorm::None {
             norms.extend([names.q_norm, names.k_norm]);
         }
-        if c.spec.sinks {
+        let of_mixer: &[&str] = match layer.mixer {
+            MixerKind::Attention => &[],
+            MixerKind::ShortConv { .. } => &[names.conv_taps],
+            MixerKind::GatedDelta(_) => {
+                optional.extend([names.delta_decay, names.delta_log_decay].map(|n| of_layer(n, i)));
+                &[names.delta_taps, names.delta_bias, names.delta_norm]
+            }
+        };
+        all.extend(of_mixer.iter().map(|name| of_layer(name, i)));
+        if attends && c.spec.sinks {
             norms.push(names.sinks);
         }
         all.extend(norms.iter().map(|name| of_layer(name, i)));

@@ -54,6 +54,7 @@ export const MODEL: ModelInfo = {
   parameters: 134_515_008,
   weight_bytes: 0,
   kv_bytes: 47_185_920,
+  state_bytes: 0,
   kv_type: "f16",
   tool_style: null,
   thought_marks: null,

@@ -10,7 +10,7 @@ const NONE: Fit["has"] = { memory: null, binding: null, storage: null };
 /** Returns the report on a model of a billion parameters: 2 GiB in F16, a KV cache of 0.5 GiB for 4096 positions. */
 function report(quants: ModelReport["quants"] = { F16: { tensors: 1, parameters: GIB, bytes: 2 * GIB } }): ModelReport {
   const bytes = Object.values(quants).reduce((sum, quant) => sum + quant.bytes, 0);
-  const memory = { weights: bytes, kv: GIB / 2, kv_binding: GIB / 64, scratch: 0, total: bytes + GIB / 2 };
+  const memory = { weights: bytes, kv: GIB / 2, kv_binding: GIB / 64, state: 0, scratch: 0, total: bytes + GIB / 2 };
   return {
     format: "gguf",
     architecture: "llama",

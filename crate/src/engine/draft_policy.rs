@@ -29,9 +29,9 @@ impl Drafts {
     /// Reduces the request to what can pay on `device`. Where one thread a row is the fastest, a step of eight rows
     /// takes eight times as long (8.5 times, measured on lavapipe), and its kernels need not be compiled. Drafts are off
     /// for a model whose layers cannot take back a token that was wrong.
-    pub(crate) fn worthwhile(self, device: &Device, can_be_cut: bool) -> Self {
+    pub(crate) fn worthwhile(self, device: &Device, takes_drafts: bool) -> Self {
         match self {
-            _ if !can_be_cut => Drafts::Off,
+            _ if !takes_drafts => Drafts::Off,
             Drafts::Auto if device.is_gpu() && device.measured().decode_threads_per_tile == 1 => {
                 Drafts::Off
             }

@@ -25,6 +25,8 @@ pub struct ModelInfo {
     pub weight_bytes: u64,
     /// Bytes of KV cache on the device.
     pub kv_bytes: u64,
+    /// Bytes of the states of recurrent layers on the device, and of the copies of them that prefix reuse keeps.
+    pub state_bytes: u64,
     /// Storage type of the KV cache.
     pub kv_type: KvType,
     /// Syntax in which the model writes tool calls, if its chat template supports tools.
@@ -54,6 +56,7 @@ impl ModelInfo {
             weight_bytes: model.weight_bytes,
             sampling: AdvisedSampling::from_metadata(&gguf.metadata),
             kv_bytes: model.config.kv_bytes(model.n_ctx, model.kv),
+            state_bytes: model.config.state_bytes(),
             quants,
             config: model.config.clone(),
         }

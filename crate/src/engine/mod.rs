@@ -63,7 +63,7 @@ impl Engine {
     ) -> Result<Self> {
         let info = ModelInfo::new(&model, &template, gguf);
         let sequence = Sequence::new(&model);
-        let drafts = drafts.worthwhile(&device, sequence.can_be_cut());
+        let drafts = drafts.worthwhile(&device, sequence.takes_drafts());
         let stepper = Stepper::new(device, model, drafts.rows());
         stepper.device.check()?;
         Ok(Self {
@@ -120,7 +120,7 @@ impl Engine {
     /// Changes whether drafts are made, from the next request on; its start records the steps that this needs.
     pub fn set_drafts(&mut self, drafts: Drafts) {
         self.cancel();
-        let drafts = drafts.worthwhile(&self.stepper.device, self.sequence.can_be_cut());
+        let drafts = drafts.worthwhile(&self.stepper.device, self.sequence.takes_drafts());
         self.stepper.reserve_draft_rows(drafts.rows());
         self.policy.drafts = drafts;
     }

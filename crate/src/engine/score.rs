@@ -15,7 +15,7 @@ impl Engine {
     pub async fn logits(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
         self.prepare_scoring(ids).await?;
         let (stepper, sequence) = (&mut self.stepper, &mut self.sequence);
-        let mut at = sequence.keep_prefix(&stepper.model.ops, ids);
+        let mut at = sequence.keep_prefix(&stepper.model.ops, ids).kept;
         loop {
             let n = (ids.len() - at).min(stepper.model.ops.tuning().chunk);
             let chunk = &ids[at..at + n];

@@ -179,13 +179,14 @@ impl Engine {
             (sequence.tables).begin(ops, &prompt, resume_ids, &sampling.logit_bias);
         }
         let ids = [&prompt[..], resume_ids].concat();
-        let cached = sequence.keep_prefix(ops, &ids);
+        let prefix = sequence.keep_prefix(ops, &ids);
         (sequence.step).set_sampling(ops, sampling.state_words(resume_ids.len()));
         self.policy.start(&ids);
         let start = Start {
+            marks: sequence.marks(prefix, ids.len()),
             ids,
             resumed: resume_ids.len(),
-            cached,
+            cached: prefix.kept,
             max_tokens: max_tokens - resume_ids.len(),
             stop,
             adjust: sampling.adjusts() as u32 * PENALISED,

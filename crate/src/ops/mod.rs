@@ -16,6 +16,7 @@ pub mod kernel;
 pub mod norm;
 pub mod pool;
 pub mod projection;
+pub mod recurrent;
 pub mod registry;
 pub mod sampling;
 pub mod shapes;
@@ -33,6 +34,7 @@ pub use activation::Activation;
 use activation::GateOp;
 use attention::AttentionOp;
 pub use attention::cache::KvCache;
+use attention::gate_heads::GateHeadsOp;
 pub use attention::kv::KvType;
 use attention::rope_append::RopeAppendOp;
 pub use attention::rope_append::{Attention, AttentionSpec, QkNorm};
@@ -264,6 +266,13 @@ impl Ops {
             state.words().into_dispatch(),
             attention.spec,
         )))
+    }
+
+    /// Gates attention's output with the gates in `qkv`, in the memory of `a`: [t, n_heads * head_dim].
+    pub fn gate_heads(&self, a: Tensor<2>, qkv: &Tensor<2>, spec: AttentionSpec) -> Tensor<2> {
+        self.count(1);
+        let qkv = qkv.clone().into_dispatch();
+        Tensor::from_dispatch(Dispatch::gate_heads(a.into_dispatch(), qkv, spec))
     }
 
     /// Returns activation(gate) * up of a [t, 2 d_ff] tensor.

@@ -4,13 +4,14 @@
 //! built by the function that also builds what is launched.
 
 use super::kernel::Kernel;
-use super::{activation, attention, bias, embed, experts, norm, projection, sampling};
+use super::{activation, attention, bias, embed, experts, norm, projection, recurrent, sampling};
 
 /// Returns all variants.
 pub fn variants() -> Vec<Kernel> {
     [
         activation::variants(),
         attention::variants(),
+        attention::gate_heads::variants(),
         attention::rope_append::variants(),
         bias::variants(),
         embed::variants(),
@@ -19,6 +20,10 @@ pub fn variants() -> Vec<Kernel> {
         norm::variants(),
         projection::gemv::variants(),
         projection::tile::variants(),
+        recurrent::conv::variants(),
+        recurrent::copy::variants(),
+        recurrent::delta::variants(),
+        recurrent::gated_norm::variants(),
         sampling::variants(),
     ]
     .into_iter()

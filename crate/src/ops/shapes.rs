@@ -172,6 +172,7 @@ impl ModelShape {
             rope_pairs: self.head_dim / 2,
             n_ctx: N_CTX,
             neox: self.neox,
+            gate: false,
             kv: KvType::F16,
             bias: false,
             qk_norm: self.qk_norm,

@@ -9,6 +9,7 @@ pub mod gemma;
 pub mod gpt2;
 pub mod gpt_oss;
 pub mod granite;
+pub mod lfm;
 pub mod llama;
 pub mod names;
 pub mod olmo;
@@ -19,7 +20,10 @@ mod spec;
 
 pub use checkpoint::Checkpoint;
 pub use names::TensorNames;
-pub use spec::{Activation, ModelSpec, Pooling, PostNorm, QkNorm, Sliding, SlidingRope};
+pub use spec::{
+    Activation, AttentionGate, ModelSpec, Pooling, PostNorm, QkNorm, Recurrent, Sliding,
+    SlidingRope,
+};
 
 use crate::error::{Error, Result};
 
@@ -36,6 +40,8 @@ pub const FAMILIES: &[&ModelSpec] = &[
     &olmo::OLMO2,
     &granite::GRANITE,
     &smollm::SMOLLM3,
+    &lfm::LFM2,
+    &qwen::QWEN35,
     &gpt2::GPT2,
     &gpt_oss::GPT_OSS,
     &bert::BERT,

@@ -1,11 +1,17 @@
 //! Qwen 2 and 2.5 (biases on q, k and v) and Qwen 3 (norms of queries and keys instead, a separate head_dim), with or
 //! without experts.
 //!
+//! Qwen 3.5, 3.6 and 3.8 are hybrids: three of four layers are gated delta nets, and attention has a gate. Blocks that
+//! predict further tokens, and what sees, are not read.
+//!
 //! Reference: Yang et al. 2024, arXiv:2407.10671 and 2025, arXiv:2505.09388; transformers
 //! `models/qwen2/modeling_qwen2.py`, `models/qwen3/modeling_qwen3.py`,
-//! `models/qwen3_moe/modeling_qwen3_moe.py`.
+//! `models/qwen3_moe/modeling_qwen3_moe.py`, `models/qwen3_5/modeling_qwen3_5.py`.
 
-use super::{Checkpoint, ModelSpec, QkNorm};
+use super::checkpoint::CheckpointNames;
+use super::{AttentionGate, Checkpoint, ModelSpec, QkNorm, Recurrent, TensorNames};
+use crate::container::TensorInfo;
+use crate::error::Result;
 
 /// Qwen 2 and 2.5.
 pub const QWEN2: ModelSpec = ModelSpec {
@@ -31,3 +37,91 @@ pub const QWEN3MOE: ModelSpec = ModelSpec {
     checkpoints: &[Checkpoint::new("qwen3_moe")],
     ..QWEN3
 };
+
+/// Qwen 3.5, 3.6 and 3.8.
+pub const QWEN35: ModelSpec = ModelSpec {
+    name: "qwen35",
+    models: "Qwen 3.5, 3.6 and 3.8, dense (text)",
+    recurrent: Recurrent::GatedDelta,
+    attention_gate: AttentionGate::Interleaved,
+    honours: &[
+        "attention.recurrent_layers",
+        "full_attention_interval",
+        "ssm.state_size",
+        // (the same position in all of them: plain rotation)
+        "rope.dimension_sections",
+    ],
+    names: &TensorNames {
+        ffn_norm: "blk.{}.post_attention_norm.weight",
+        ..TensorNames::GGUF
+    },
+    checkpoints: &[
+        Checkpoint {
+            model_type: "qwen3_5_text",
+            ..QWEN35_CHECKPOINT
+        },
+        Checkpoint {
+            model_type: "qwen3_5",
+            ..QWEN35_CHECKPOINT
+        },
+    ],
+    ..QWEN3
+};
+
+const QWEN35_CHECKPOINT: Checkpoint = Checkpoint {
+    names: &CheckpointNames {
+        of_layer: &[
+            ("input_layernorm", "attn_norm"),
+            ("post_attention_layernorm", "post_attention_norm"),
+            ("self_attn.q_proj", "attn_q"),
+            ("self_attn.k_proj", "attn_k"),
+            ("self_attn.v_proj", "attn_v"),
+            ("self_attn.o_proj", "attn_output"),
+            ("self_attn.q_norm", "attn_q_norm"),
+            ("self_attn.k_norm", "attn_k_norm"),
+            ("linear_attn.in_proj_qkv", "attn_qkv"),
+            ("linear_attn.in_proj_z", "attn_gate"),
+            ("linear_attn.in_proj_b", "ssm_beta"),
+            ("linear_attn.in_proj_a", "ssm_alpha"),
+            ("linear_attn.conv1d", "ssm_conv1d"),
+            ("linear_attn.norm", "ssm_norm"),
+            ("linear_attn.out_proj", "ssm_out"),
+            ("mlp.gate_proj", "ffn_gate"),
+            ("mlp.up_proj", "ffn_up"),
+            ("mlp.down_proj", "ffn_down"),
+        ],
+        ..CheckpointNames::LLAMA
+    },
+    defaults: &[
+        ("rms_norm_eps", 1e-6),
+        ("partial_rotary_factor", 0.25),
+        ("linear_conv_kernel_dim", 4.0),
+        ("linear_key_head_dim", 128.0),
+        ("linear_value_head_dim", 128.0),
+        ("linear_num_key_heads", 16.0),
+        ("linear_num_value_heads", 32.0),
+    ],
+    norms_lack_one: true,
+    rename: rename_delta,
+    ..Checkpoint::new("")
+};
+
+/// Gives GGUF's names to the parameters of gated delta nets that are no weights of a module.
+///
+/// # Errors
+/// None.
+fn rename_delta(tensors: Vec<TensorInfo>) -> Result<Vec<TensorInfo>> {
+    let rename = |mut tensor: TensorInfo| {
+        for (from, to) in [("A_log", "ssm_a_log"), ("dt_bias", "ssm_dt.bias")] {
+            let layer = tensor.name.strip_suffix(from);
+            let layer = layer.and_then(|name| name.strip_suffix(".linear_attn."));
+            let layer = layer.and_then(|name| name.rsplit_once("layers."));
+            if let Some((_, layer)) = layer {
+                tensor.name = format!("blk.{layer}.{to}");
+                break;
+            }
+        }
+        tensor
+    };
+    Ok(tensors.into_iter().map(rename).collect())
+}

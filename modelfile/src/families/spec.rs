@@ -46,6 +46,10 @@ pub struct ModelSpec {
     /// In models with this many layers, scores are divided by the square root of d_model / n_heads instead of
     /// head_dim.
     pub wide_scale_layers: usize,
+    /// Layers that keep a state instead of a KV cache.
+    pub recurrent: Recurrent,
+    /// Gate of attention's output.
+    pub attention_gate: AttentionGate,
     /// Tensor names in GGUF.
     pub names: &'static TensorNames,
     /// Checkpoints of transformers, by `model_type`; empty where only GGUF is read.
@@ -73,6 +77,25 @@ pub enum PostNorm {
     Block,
     /// Norm of the sum.
     Sum,
+}
+
+/// The kind of the layers without attention, if a family has any; the metadata says which they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recurrent {
+    None,
+    /// Gated short convolutions.
+    ShortConv,
+    /// Gated delta nets.
+    GatedDelta,
+}
+
+/// Sigmoid gate of attention's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttentionGate {
+    None,
+    /// One gate for each value, in the same tensor as the queries: the rows of each head's query are followed by those
+    /// of its gate.
+    Interleaved,
 }
 
 /// The layers that slide.
@@ -135,6 +158,8 @@ impl ModelSpec {
         sliding_rope: SlidingRope::Alike,
         honours: &[],
         wide_scale_layers: 0,
+        recurrent: Recurrent::None,
+        attention_gate: AttentionGate::None,
         names: &TensorNames::GGUF,
         checkpoints: &[],
     };

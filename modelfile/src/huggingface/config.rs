@@ -1,6 +1,6 @@
 //! Translates `config.json` to GGUF's metadata.
 
-use super::rope;
+use super::{recurrent, rope};
 use crate::container::{Array, Metadata, Value};
 use crate::error::{Error, Result};
 use crate::families::{Checkpoint, FAMILIES, ModelSpec};
@@ -105,6 +105,7 @@ pub(super) fn convert(
     }
     heads(config, &mut keys)?;
     rope::convert(config, &mut keys)?;
+    recurrent::convert(config, &mut keys)?;
     Ok((spec, checkpoint))
 }
 
@@ -235,7 +236,13 @@ fn heads(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     }
     keys.insert("attention.key_length", Value::U32(head_dim));
     keys.insert("attention.value_length", Value::U32(head_dim));
-    let partial = config.f32("partial_rotary_factor")?.unwrap_or(1.0);
+    let partial = match config.object("rope_parameters")? {
+        Some(rope) => rope.f32("partial_rotary_factor")?,
+        None => None,
+    };
+    let partial = partial
+        .or(config.f32("partial_rotary_factor")?)
+        .unwrap_or(1.0);
     let rotated = (head_dim as f32 * partial.clamp(0.0, 1.0)) as u32;
     keys.insert("rope.dimension_count", Value::U32(rotated));
     Ok(())

@@ -277,6 +277,8 @@ export type MemoryUse = {
   kv: number;
   /** The largest part of it that is bound at once: K or V of one layer. */
   kv_binding: number;
+  /** States of recurrent layers, whatever the context, and the copies of them that prefix reuse keeps. */
+  state: number;
   /** Working memory of a step, at most. */
   scratch: number;
   total: number;
@@ -331,6 +333,8 @@ export type ModelInfo = {
   weight_bytes: number;
   /** Bytes of KV cache on the device. */
   kv_bytes: number;
+  /** Bytes of the states of recurrent layers on the device, and of the copies of them that prefix reuse keeps. */
+  state_bytes: number;
   /** Storage type of the KV cache. */
   kv_type: KvType;
   /** Syntax in which the model writes tool calls, if its chat template supports tools. */

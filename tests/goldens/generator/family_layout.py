@@ -46,6 +46,8 @@ OSS_EXPERTS = Layout(gate_and_up, lambda s: [(s[0], s[2] // 2, s[1])] * 2,
 OSS_EXPERTS_BIAS = Layout(gate_and_up, lambda s: [(s[0], s[1] // 2)] * 2, interleave)
 OSS_DOWN = Layout(lambda n: [n + ".weight"], lambda s: [(s[0], s[2], s[1])], lambda a: a[0].swapaxes(1, 2))
 OSS_DOWN_BIAS = Layout(lambda n: [n.removesuffix("_bias") + ".bias"], lambda s: [s], lambda a: a[0])
+# A depthwise convolution's kernel, [channels, 1, taps].
+TAPS = Layout(one, lambda s: [(s[0], s[2])], lambda a: a[0][:, None])
 SINKS = Layout(lambda n: [n + ".weight"], lambda s: [s], lambda a: a[0])
 
 
@@ -53,8 +55,51 @@ def permuted(n_heads: int) -> Layout:
     return Layout(one, lambda s: [s], lambda a: unpermute(a[0], n_heads))
 
 
+def of_value_heads(key_heads: int, value_heads: int, first: int = 0, columns: bool = False) -> Callable:
+    """From the file's order of value heads to transformers': the file has the first head of every key head, then the second.
+
+    Rows from `first` on, or columns, are those of the heads.
+    """
+
+    def grouped(array):
+        rest, heads = array[:first], array[first:]
+        if columns:
+            heads = heads.T
+        of_heads = heads.reshape(value_heads // key_heads, key_heads, -1, *heads.shape[1:])
+        heads = of_heads.swapaxes(0, 1).reshape(heads.shape)
+        return np.concatenate([rest, heads]) if not columns else heads.T
+
+    return grouped
+
+
+def delta(config, part: str) -> Layout | None:
+    """A parameter of Qwen 3.5's gated delta net."""
+    heads = config.linear_num_key_heads, config.linear_num_value_heads
+    before = 2 * config.linear_num_key_heads * config.linear_key_head_dim
+    values, after_keys = of_value_heads(*heads), of_value_heads(*heads, before)
+    columns = of_value_heads(*heads, columns=True)
+    return {
+        "in_proj_qkv.weight": Layout(one, lambda s: [s], lambda a: after_keys(a[0])),
+        "in_proj_z.weight": Layout(one, lambda s: [s], lambda a: values(a[0])),
+        "in_proj_b.weight": Layout(one, lambda s: [s], lambda a: values(a[0])),
+        "in_proj_a.weight": Layout(one, lambda s: [s], lambda a: values(a[0])),
+        "conv1d.weight": Layout(one, lambda s: [(s[0], s[2])], lambda a: after_keys(a[0])[:, None]),
+        "out_proj.weight": Layout(one, lambda s: [s], lambda a: columns(a[0])),
+        # The file has -exp(A_log), and the bias as that of a projection.
+        "A_log": Layout(one, lambda s: [s], lambda a: np.log(-values(a[0]))),
+        "dt_bias": Layout(lambda n: [n.replace("dt_bias", "dt_proj.bias")], lambda s: [s], lambda a: values(a[0])),
+        "norm.weight": PLAIN,
+    }[part]
+
+
 def layout_of(family, config, name: str) -> Layout:
     last = name.rsplit(".", 1)[-1]
+    if ".linear_attn." in name:
+        return delta(config, name.split(".linear_attn.")[1])
+    if name.endswith("conv.conv.weight"):
+        return TAPS
+    if family.arch == "qwen35" and name.endswith("norm.weight"):
+        return ONE_PLUS
     if family.arch == "gpt-oss":
         special = {"gate_up_proj": OSS_EXPERTS, "gate_up_proj_bias": OSS_EXPERTS_BIAS, "down_proj": OSS_DOWN,
                    "down_proj_bias": OSS_DOWN_BIAS, "sinks": SINKS}

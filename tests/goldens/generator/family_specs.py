@@ -221,4 +221,26 @@ FAMILIES = [
         "gpt2", "gpt2", gpt2_config, dict(hidden_size=64, max_position_embeddings=192), embedding_std=0.4,
         gains={"position_embd": 6.0, "attn_qkv": 2.0, "attn_output": 6.0, "ffn_up": 2.5, "ffn_down": 6.0},
     ),
+    Family(
+        # Layers by array: 0 key heads is a convolution. The last layer is one too, so that its state matters at the end.
+        "lfm2", "lfm2", hf.Lfm2Config,
+        dict(intermediate_size=128, num_hidden_layers=3, layer_types=["conv", "full_attention", "conv"], conv_L_cache=3,
+             block_auto_adjust_ff_dim=False, rope_parameters=theta(1e6), tie_word_embeddings=True),
+        keys={"vocab_size": 320, "head_count_kv": [0, 2, 0], "shortconv_l_cache": 3},
+        embedding_std=0.6,
+    ),
+    Family(
+        # More value heads than key heads, so that their order matters. A block that predicts a further token, which is not
+        # read. Loud keys: their norm would make small ones' rounding large.
+        "qwen35", "qwen35", hf.Qwen3_5TextConfig,
+        dict(intermediate_size=96, num_hidden_layers=4, head_dim=32, linear_num_key_heads=2, linear_num_value_heads=4,
+             linear_key_head_dim=32, linear_value_head_dim=32, rms_norm_eps=1e-6, tie_word_embeddings=True,
+             rope_parameters=theta(1e7) | {
+                 "partial_rotary_factor": 0.25, "mrope_section": [2, 1, 1], "mrope_interleaved": True}),
+        keys=head(32) | {
+            "rope_dimension_count": 8, "rope_dimension_sections": [2, 1, 1, 0], "ssm_conv_kernel": 4, "ssm_state_size": 32,
+            "ssm_group_count": 2, "ssm_time_step_rank": 4, "ssm_inner_size": 128, "full_attention_interval": 4,
+            "block_count": 5, "nextn_predict_layers": 1},
+        types=SMALL, embedding_std=0.6, gains={"attn_qkv": 3.0, "ssm_conv1d": 2.0},
+    ),
 ]

@@ -11,14 +11,18 @@ from family_layout import gguf_tensors
 GAINS = {
     "attn_q": 1.4, "attn_k": 1.4, "attn_v": 1.5, "attn_qkv": 1.45, "attn_output": 1.5, "ffn_gate": 1.5, "ffn_up": 1.5,
     "ffn_down": 1.5, "ffn_gate_exps": 1.5, "ffn_up_exps": 1.5, "ffn_down_exps": 1.5, "ffn_gate_inp": 2.0, "output": 6.0,
+    "in_proj": 1.5, "conv": 1.2, "out_proj": 1.5, "attn_gate": 1.5, "ssm_conv1d": 1.2, "ssm_alpha": 1.0, "ssm_beta": 1.5,
+    "ssm_out": 1.5,
 }
 # What llama.cpp's converter and quantiser keep in F32 beside vectors.
-ALWAYS_F32 = ("ffn_gate_inp", "position_embd")
+ALWAYS_F32 = ("ffn_gate_inp", "position_embd", "conv", "ssm_conv1d")
 
 
 def draw(part: str, kind: str, shape, family, rng) -> np.ndarray:
     if part == "attn_sinks":
         return rng.normal(0, 1.0, shape)
+    if kind == "ssm_a":
+        return -rng.uniform(0.1, 2.0, shape)
     if kind == "bias":
         return rng.normal(0, 0.3, shape)
     if part in ("attn_q_norm", "attn_k_norm"):

@@ -31,7 +31,8 @@ def common_keys(config) -> dict:
         "block_count": config.num_hidden_layers, "context_length": config.max_position_embeddings,
         "embedding_length": config.hidden_size, "feed_forward_length": config.intermediate_size,
         "head_count": config.num_attention_heads, "head_count_kv": config.num_key_value_heads,
-        "rope_freq_base": rope["rope_theta"], "layer_norm_rms_eps": config.rms_norm_eps,
+        "rope_freq_base": rope["rope_theta"],
+        "layer_norm_rms_eps": config.norm_eps if config.model_type.startswith("lfm") else config.rms_norm_eps,
     }
 
 

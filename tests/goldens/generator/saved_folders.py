@@ -151,6 +151,11 @@ FOLDERS = {
         "qwen2", torch.float16, "qwen2",
         BYTE_LEVEL_ENDS | dict(intermediate_size=96, rope_parameters=YARN, tie_word_embeddings=False),
         {"eos_token_id": [2, 0], "do_sample": True, "top_k": 20}, plain),
+    "lfm2": Saved("lfm2", torch.bfloat16, "llama3", BYTE_LEVEL_ENDS),
+    # Value heads in transformers' order, and parameters that are no weights of a module.
+    "qwen35": Saved(
+        "qwen35", torch.bfloat16, "qwen2", BYTE_LEVEL_ENDS | SMALL_ATTENTION | dict(intermediate_size=64),
+        {"eos_token_id": [2, 0], "do_sample": True, "top_k": 20}),
     "gpt2": Saved("gpt2", torch.float32, "smollm", {}, {}, gpt2, tensors_before_5=gpt2_tensors),
     # Its experts in floats, as transformers writes what it has dequantised, and in MXFP4, as the hub has them.
     "gpt_oss": Saved(

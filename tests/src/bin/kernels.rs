@@ -173,7 +173,7 @@ fn main() {
                 print(&format!("attention split {name}"), ms, 2 * 576 * n as usize);
                 let ms = time(&state, || {
                     let y = tensor(device, &values(1, 576), [1, 576]);
-                    drop(ops.attention_linear_add(q.clone(), &cache, &o, &state, y, &whole))
+                    drop(ops.attention_linear_add(q.clone(), &q, &cache, &o, &state, y, &whole))
                 });
                 print(&format!("attention + o_proj {name}"), ms, 576 * 576);
             }

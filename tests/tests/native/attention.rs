@@ -83,9 +83,10 @@ impl Steps {
             let pos = first + second;
             let qkv = tensor(device, &all[pos * cols..], [1, cols]);
             let state = live(&ops, pos, 1);
-            let q = ops.rope_append(qkv, &attention, &state, &mut cache);
+            let q = ops.rope_append(qkv.clone(), &attention, &state, &mut cache);
             let y = ops.attention_linear_add(
                 q,
+                &qkv,
                 &cache,
                 &weight.upload(&ops, rows),
                 &state,

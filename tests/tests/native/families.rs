@@ -85,6 +85,13 @@ fn gpt_oss_as_on_a_large_gpu() {
 }
 
 /// Biases, LayerNorm and learned positions.
+/// Steps of long chunks, and attention in spans with a gate.
+#[test]
+fn recurrent_layers_as_on_a_large_gpu() {
+    check("family_lfm2", On::LargeGpu, exact(256), 2e-4);
+    check("family_qwen35", On::LargeGpu, exact(256), 2e-4);
+}
+
 #[test]
 fn gpt2_as_on_a_large_gpu() {
     check("family_gpt2", On::LargeGpu, exact(256), 6e-5);

@@ -23,6 +23,8 @@ fn the_budget_is_what_an_engine_takes() {
         "family_phi3",
         "family_qwen3moe",
         "family_gpt2",
+        "family_lfm2",
+        "family_qwen35",
         "embed_bert",
     ] {
         let device = open(On::Cpu).expect("the CPU always opens");
@@ -46,6 +48,7 @@ fn the_budget_is_what_an_engine_takes() {
         };
         assert_eq!(budget.memory.weights, info.weight_bytes, "{name}");
         assert_eq!(budget.memory.kv, info.kv_bytes, "{name}");
+        assert_eq!(budget.memory.state, info.state_bytes, "{name}");
         assert_eq!(budget.n_ctx, info.n_ctx, "{name}");
         let verdict = budget.device.expect("a device was named");
         assert!(verdict.fits, "{:?}", verdict.reason);

@@ -22,6 +22,7 @@ const CRATES: [(&str, &[&str]); 2] = [
             "rope",
             "layer_spec",
             "by_layer",
+            "layer_kinds",
             "mathematics",
             "config",
             "weight_requests",

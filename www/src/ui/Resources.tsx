@@ -66,7 +66,7 @@ function Compute({ fit, measured }: { fit: Fit; measured?: Measured }): JSX.Elem
         total={total}
         parts={[
           { name: t().weights, size: needs.weights, kind: "weights" },
-          { name: t().kvCache, size: needs.kv, kind: "kv" },
+          { name: t().kvCache, size: needs.kv + needs.state, kind: "kv" },
           { name: t().scratch, size: needs.scratch, kind: "scratch" },
         ]}
         rest={has.memory === null ? undefined : { name: t().free, size: Math.max(0, has.memory - needs.total) }}
@@ -81,7 +81,10 @@ function Compute({ fit, measured }: { fit: Fit; measured?: Measured }): JSX.Elem
         </thead>
         <tbody>
           <Row name={t().weights} values={[formatBytes(needs.weights), measured && formatBytes(measured.weights)]} />
-          <Row name={t().kvCache} values={[formatBytes(needs.kv), measured && formatBytes(measured.kv)]} />
+          <Row
+            name={t().kvCache}
+            values={[formatBytes(needs.kv + needs.state), measured && formatBytes(measured.kv)]}
+          />
           <Row
             name={t().memory}
             values={[formatBytes(needs.total), measured && (measured.gpu === null ? "–" : formatBytes(measured.gpu))]}

@@ -1,7 +1,7 @@
 //! Steps that check drafts: several tokens for one reading of the weights.
 
 use super::pipelined::batch_ms;
-use super::{Batch, Generation, Mode, Resources};
+use super::{Batch, Generation, Mode, Resources, Unconfirmed};
 use crate::ops::sampling::draft::ROWS;
 use crate::ops::state::RING_LEN;
 use hearth_modelfile::error::Result;
@@ -22,6 +22,10 @@ impl Generation {
         }
         if in_flight > 0 {
             return false;
+        }
+        if matches!(self.mode, Mode::Drafting { .. }) {
+            self.unconfirmed = None;
+            with.sequence.settle(self.known() - 1);
         }
         // The state may hold a draft that was made and not checked.
         let most = if wanted { ROWS - 1 } else { 0 };
@@ -67,6 +71,15 @@ impl Generation {
             }
             with.stepper.stats.draft_steps += steps as u64;
             let words = (with.stepper).read_ring(with.sequence, slot * ROWS, steps * ROWS);
+            if self.unconfirmed.is_none() {
+                let known = self.known();
+                let ops = &with.stepper.model.ops;
+                let snapshot = with.sequence.take_unconfirmed_snapshot(ops, known);
+                self.unconfirmed = snapshot.map(|snapshot| Unconfirmed {
+                    snapshot,
+                    steps: in_flight + steps,
+                });
+            }
             self.in_flight.push_back(Batch {
                 steps,
                 drafts: true,
@@ -85,6 +98,7 @@ impl Generation {
     ) -> Vec<u32> {
         with.policy.took(ms / (records.len() / ROWS) as f64);
         let mut ids = Vec::new();
+        let known = self.known();
         for record in records.chunks_exact(ROWS) {
             let count = (record[0] >> 24 & 15).min(ROWS as u32) as usize;
             let (drafted, accepted) = ((record[0] >> 28) as usize, count.saturating_sub(1));
@@ -96,6 +110,15 @@ impl Generation {
             let mut record = record.to_vec();
             record[0] &= 0xff_ffff;
             ids.extend_from_slice(&record[..count]);
+            if let Some(unconfirmed) = &mut self.unconfirmed {
+                unconfirmed.steps -= 1;
+                if unconfirmed.steps == 0 {
+                    // The last of the tokens has not been computed.
+                    let n = known + ids.len() - 1;
+                    (with.sequence).confirm_snapshot(unconfirmed.snapshot, n);
+                    self.unconfirmed = None;
+                }
+            }
         }
         ids
     }

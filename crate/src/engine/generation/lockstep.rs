@@ -106,6 +106,7 @@ impl Generation {
 
     /// Launches the step that samples the token after the last one.
     pub(super) fn launch_lockstep(&mut self, with: &mut Resources<'_>) -> Result<()> {
+        (with.sequence).take_answer_snapshot(&with.stepper.model.ops);
         let forced = self.forced(with)?;
         let Some(last) = (self.generated.last().copied()).filter(|_| !forced.is_empty()) else {
             let is_recorded = with.sequence.recordings.decode.is_some();

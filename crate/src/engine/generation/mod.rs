@@ -18,7 +18,7 @@ use crate::engine::request::{
     CompletionTokensDetails, FinishReason, PromptTokensDetails, StepPhase, StopMatcher, TokenDelta,
     Usage,
 };
-use crate::engine::sequence::Sequence;
+use crate::engine::sequence::{Mark, Sequence};
 use crate::engine::stepper::chunk::Chunk;
 use crate::engine::stepper::readback::Read;
 use crate::engine::stepper::{Stepper, smooth};
@@ -58,6 +58,13 @@ struct Batch {
     logits: Option<Read>,
 }
 
+/// A snapshot ([`Sequence::take_unconfirmed_snapshot`]) whose position is not known yet.
+struct Unconfirmed {
+    snapshot: usize,
+    /// Steps that check drafts which have to come back before it is.
+    steps: usize,
+}
+
 /// The limits and the beginning of an answer.
 pub(crate) struct Start<'a> {
     /// Token ids of the prompt, and after them those of the answer so far.
@@ -66,6 +73,8 @@ pub(crate) struct Start<'a> {
     pub(crate) resumed: usize,
     /// Number of ids that the sequence holds already.
     pub(crate) cached: usize,
+    /// Positions within the ids at which the sequence keeps a copy of its states.
+    pub(crate) marks: Vec<(usize, Mark)>,
     /// Most new tokens.
     pub(crate) max_tokens: usize,
     pub(crate) stop: &'a [String],
@@ -83,6 +92,10 @@ pub(crate) struct Generation {
     cached: usize,
     /// Prompt tokens in the sequence.
     prefilled: usize,
+    /// Positions at which the sequence keeps a copy of its states.
+    marks: Vec<(usize, Mark)>,
+    /// A copy of the states whose position is known once this many steps that check drafts came back.
+    unconfirmed: Option<Unconfirmed>,
     /// Tokens that are between two layers.
     chunk: Option<Chunk>,
     /// Chunks that may be running: each read-back comes when its chunk is done.
@@ -113,6 +126,8 @@ impl Generation {
             resumed: start.resumed,
             cached: start.cached,
             prefilled: start.cached,
+            marks: start.marks,
+            unconfirmed: None,
             chunk: None,
             fences: VecDeque::new(),
             generated: Vec::new(),

@@ -37,6 +37,7 @@ impl Generation {
                 with.stepper.replay_decode(with.sequence)?;
             }
             self.read_tokens(with, n);
+            (with.sequence).take_answer_snapshot(&with.stepper.model.ops);
         }
         Ok(())
     }
@@ -56,6 +57,7 @@ impl Generation {
         let x = chunk.into_hidden();
         with.stepper.sample(with.sequence, &x);
         self.read_tokens(with, 1);
+        (with.sequence).take_answer_snapshot(&with.stepper.model.ops);
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Generation, Mode, Resources};
 use crate::device::tune::CHUNK_MS;
+use crate::engine::sequence::Mark;
 use hearth_modelfile::error::Result;
 
 impl Generation {
@@ -11,7 +12,10 @@ impl Generation {
         let mut chunk = match self.chunk.take() {
             Some(chunk) => chunk,
             None => {
-                let n = (self.prompt.len() - at).min(with.stepper.chunk_len());
+                let marks = self.marks.iter().map(|(mark, _)| *mark);
+                let end = marks.filter(|mark| *mark > at).min();
+                let end = end.unwrap_or(self.prompt.len());
+                let n = (end - at).min(with.stepper.chunk_len());
                 (with.stepper).begin_chunk(with.sequence, at, &self.prompt[at..at + n])
             }
         };
@@ -22,8 +26,13 @@ impl Generation {
         }
         self.prefilled += chunk.n;
         (with.sequence).extend(&self.prompt[at..self.prefilled]);
+        let ops = &with.stepper.model.ops;
+        let here = |(at, _): &&(usize, Mark)| *at == self.prefilled;
+        if let Some((_, mark)) = self.marks.iter().find(here) {
+            with.sequence.take_snapshot(ops, *mark);
+        }
         if self.prefilled == self.prompt.len() {
-            with.sequence.take_snapshot();
+            with.sequence.take_snapshot(ops, Mark::Answer);
             let x = chunk.into_hidden();
             match self.mode {
                 Mode::Lockstep(_) => self.begin_lockstep(with, x)?,

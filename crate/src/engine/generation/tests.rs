@@ -83,15 +83,21 @@ fn a_prefix_is_reused_from_the_snapshot_or_not_at_all() {
     let cached = usage.prompt_tokens_details.cached_tokens;
     assert!((20..=28).contains(&cached), "{cached}");
 
-    // Half of the first prompt, of which there is no copy.
+    // Half of the first prompt: there is a copy of the state 16 tokens before its end.
     let half = [&first[..10], &prompt(4, 5)].concat();
     let (ids, usage) = answer(&mut engine, &half, 8);
     assert_eq!(ids, fresh(&half, 8));
-    assert_eq!(usage.prompt_tokens_details.cached_tokens, 0);
+    assert_eq!(usage.prompt_tokens_details.cached_tokens, 4);
 
     // Asking again needs the last token's logits, but the sum has absorbed that token already.
     let (ids, usage) = answer(&mut engine, &half, 8);
     assert_eq!(ids, fresh(&half, 8));
+    assert_eq!(usage.prompt_tokens_details.cached_tokens, 4);
+
+    // Nothing in common.
+    let other = prompt(6, 12);
+    let (ids, usage) = answer(&mut engine, &other, 8);
+    assert_eq!(ids, fresh(&other, 8));
     assert_eq!(usage.prompt_tokens_details.cached_tokens, 0);
 }
 

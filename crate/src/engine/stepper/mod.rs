@@ -125,7 +125,7 @@ impl Stepper {
             };
             (model.ops).sample(logits, &mut sequence.step, &mut sequence.tables);
         });
-        sequence.advance_step(rows);
+        sequence.advance_drafts(rows);
         sequence.clear(&model.ops);
         graph
     }
@@ -143,7 +143,7 @@ impl Stepper {
         if let Some(graph) = &sequence.recordings.decode {
             graph.replay()?;
             self.stats.replays += 1;
-            sequence.advance_step(1);
+            sequence.advance_step();
         }
         Ok(())
     }
@@ -157,13 +157,13 @@ impl Stepper {
 
     /// Launches the layers on the token in the step state; the hidden states [1, d_model].
     pub(crate) fn launch_token(&mut self, sequence: &mut Sequence) -> Tensor<2> {
-        sequence.advance_step(1);
+        sequence.advance_step();
         (self.model).forward(&sequence.step, &mut sequence.layers, 1)
     }
 
     /// Enqueues a step that checks the drafts of the one before it and makes new ones.
     pub(crate) fn check_drafts(&mut self, sequence: &mut Sequence) -> Result<()> {
-        sequence.advance_step(ROWS);
+        sequence.advance_drafts(ROWS);
         if let Some(graph) = &sequence.recordings.drafts {
             graph.replay()?;
             self.stats.draft_replays += 1;

@@ -7,6 +7,7 @@ use crate::model::mixer::AttentionMixer;
 use crate::ops::{Attention, AttentionSpec, KvType, QkNorm, Scaling};
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::families::AttentionGate;
 use hearth_modelfile::families::names::{bias_of, of_layer};
 use hearth_modelfile::layer_spec::RopeKind;
 
@@ -43,6 +44,7 @@ fn spec(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> Atte
         rope_pairs: c.rope_of(layer.rope).map_or(0, |rope| rope.dim as u32 / 2),
         n_ctx: n_ctx as u32,
         neox: c.rope_halves,
+        gate: c.spec.attention_gate == AttentionGate::Interleaved,
         kv,
         bias,
         qk_norm: c.spec.qk_norm,

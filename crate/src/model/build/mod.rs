@@ -2,6 +2,7 @@
 
 mod attention;
 mod feed_forward;
+mod recurrent;
 
 use crate::model::loaded::LoadedTensors;
 use crate::model::mixer::Mixer;
@@ -51,6 +52,12 @@ pub fn transformer(
             mixer: match layer.mixer {
                 MixerKind::Attention => {
                     Mixer::Attention(attention::mixer(&parts, i, &ropes, n_ctx, kv)?)
+                }
+                MixerKind::GatedDelta(shape) => {
+                    Mixer::GatedDelta(recurrent::gated_delta(&parts, i, shape)?)
+                }
+                MixerKind::ShortConv { channels, taps } => {
+                    Mixer::ShortConv(recurrent::short_conv(&parts, i, channels, taps)?)
                 }
             },
             mixer_end: BlockEnd {

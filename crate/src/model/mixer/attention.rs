@@ -6,7 +6,7 @@ use crate::ops::{Attention, KvCache, KvType, Norm, Ops, StepState, Weight};
 
 /// Attention with its projections.
 pub struct AttentionMixer {
-    /// q, k and v: [(n_heads + 2 n_kv_heads) * head_dim, d_model]
+    /// q, with its gates if there are any, k and v: [(n_heads + 2 n_kv_heads) * head_dim, d_model]
     pub qkv_proj: Weight,
     pub attention: Attention,
     /// [d_model, n_heads * head_dim]
@@ -37,10 +37,10 @@ impl AttentionMixer {
             Some(norm) => ops.norm_linear(&x, norm, &self.qkv_proj, step),
             None => ops.linear(&x, &self.qkv_proj, step),
         };
-        let q = ops.rope_append(qkv, attention, step, cache);
+        let q = ops.rope_append(qkv.clone(), attention, step, cache);
         match add {
-            true => ops.attention_linear_add(q, cache, &self.o_proj, step, x, attention),
-            false => ops.attention_linear(q, cache, &self.o_proj, step, attention),
+            true => ops.attention_linear_add(q, &qkv, cache, &self.o_proj, step, x, attention),
+            false => ops.attention_linear(q, &qkv, cache, &self.o_proj, step, attention),
         }
     }
 }

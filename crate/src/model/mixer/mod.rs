@@ -2,8 +2,10 @@
 //! [`LayerState`](crate::model::state::LayerState).
 
 mod attention;
+mod gated_delta;
 #[cfg(test)]
 pub(crate) mod running_sum;
+mod short_conv;
 
 use burn::tensor::Tensor;
 
@@ -11,14 +13,15 @@ use crate::model::state::LayerState;
 use crate::ops::{KvType, Norm, Ops, StepState};
 
 pub use attention::AttentionMixer;
+pub use gated_delta::GatedDeltaMixer;
+pub use short_conv::ShortConvMixer;
 
 /// A layer's mixer.
-#[cfg_attr(
-    test,
-    expect(clippy::large_enum_variant, reason = "there is one a layer")
-)]
+#[expect(clippy::large_enum_variant, reason = "there is one a layer")]
 pub enum Mixer {
     Attention(AttentionMixer),
+    ShortConv(ShortConvMixer),
+    GatedDelta(GatedDeltaMixer),
     #[cfg(test)]
     RunningSum(running_sum::RunningSum),
 }
@@ -28,6 +31,8 @@ impl Mixer {
     pub fn new_state(&self, ops: &Ops, n_ctx: usize, kv: KvType) -> LayerState {
         match self {
             Mixer::Attention(attention) => LayerState::Kv(attention.new_cache(ops, n_ctx, kv)),
+            Mixer::GatedDelta(delta) => LayerState::Recurrent(delta.new_state(ops)),
+            Mixer::ShortConv(conv) => LayerState::Recurrent(conv.new_state(ops)),
             #[cfg(test)]
             Mixer::RunningSum(sum) => LayerState::RunningSum(sum.new_state(ops)),
         }
@@ -48,11 +53,16 @@ impl Mixer {
             (Mixer::Attention(attention), LayerState::Kv(cache)) => {
                 attention.forward(ops, x, norm, step, cache, add)
             }
+            (Mixer::GatedDelta(delta), LayerState::Recurrent(state)) => {
+                delta.forward(ops, x, norm, step, state, add)
+            }
+            (Mixer::ShortConv(conv), LayerState::Recurrent(state)) => {
+                conv.forward(ops, x, norm, step, state, add)
+            }
             #[cfg(test)]
             (Mixer::RunningSum(sum), LayerState::RunningSum(state)) => {
                 sum.forward(ops, x, norm, step, state, add)
             }
-            #[cfg(test)]
             _ => unreachable!("`new_state` made the state of another mixer"),
         }
     }

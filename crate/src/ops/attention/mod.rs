@@ -12,6 +12,7 @@
 //! - Source: Vaswani et al. 2017; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
 
 pub mod cache;
+pub mod gate_heads;
 pub mod kv;
 pub mod rope_append;
 

@@ -4,11 +4,10 @@
 //   BIAS: bool
 //   NORM: u32, 0 none, 1 per head, 2 over all queries and over all keys
 //   EPS: f32
-@group(0) @binding(4) var<storage, read_write> attn_params: array<f32>; // bias [COLS], then weights of the norms
+@group(0) @binding(4) var<storage, read_write> attn_params: array<f32>; // bias [ROW], then weights of the norms
 
 const EXTRA_BUFFERS: u32 = 1u;
-const COLS: u32 = (N_HEADS + 2u * N_KV) * HEAD_DIM;
-const WEIGHTS: u32 = select(0u, COLS, BIAS);
+const WEIGHTS: u32 = select(0u, ROW, BIAS);
 
 fn biased(row_at: u32, col: u32) -> f32 {
     var v = qkv[row_at + col];
@@ -30,15 +29,16 @@ fn factor_of(row_at: u32, head: u32) -> f32 {
         heads = select(N_KV, N_HEADS, head < N_HEADS);
     }
     var sum = 0.0;
-    for (var c = first * HEAD_DIM; c < (first + heads) * HEAD_DIM; c++) {
-        let v = biased(row_at, c);
+    let at = first_column(first);
+    for (var c = 0u; c < heads * HEAD_DIM; c++) {
+        let v = biased(row_at, at + c);
         sum += v * v;
     }
     return inverseSqrt(sum / f32(heads * HEAD_DIM) + EPS);
 }
 
 fn value_of(row_at: u32, head: u32, c: u32, factor: f32) -> f32 {
-    let v = biased(row_at, head * HEAD_DIM + c);
+    let v = biased(row_at, first_column(head) + c);
     if (NORM == 0u || head >= N_HEADS + N_KV) {
         return v;
     }

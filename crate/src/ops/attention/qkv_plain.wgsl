@@ -6,5 +6,5 @@ fn factor_of(row_at: u32, head: u32) -> f32 {
 }
 
 fn value_of(row_at: u32, head: u32, c: u32, factor: f32) -> f32 {
-    return qkv[row_at + head * HEAD_DIM + c];
+    return qkv[row_at + first_column(head) + c];
 }

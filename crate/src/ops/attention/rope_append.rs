@@ -1,6 +1,6 @@
 //! Bias, norm and rotary position embedding (RoPE) of queries and keys, and the append to the KV cache, in one pass.
 //!
-//! - `qkv`: [T, (n_heads + 2 n_kv_heads) * head_dim]. Result q: [T, n_heads * head_dim], rotated.
+//! - `qkv`: [T, (n_heads + 2 n_kv_heads) * head_dim]; with a gate, 2 n_heads: each head's gate follows its query. Result q: [T, n_heads * head_dim], rotated.
 //! - `k_cache`, `v_cache`: [n_kv_heads, n_ctx, head_dim], written at POS .. POS + N_TOKENS.
 //! - `rope`: [n_ctx, rope_pairs, 2], cos and sin per position and pair, computed in f64 on the host: WGSL guarantees
 //!   no precision of `sin` for angles of thousands of radians.
@@ -37,6 +37,8 @@ pub struct AttentionSpec {
     pub n_ctx: u32,
     /// Whether pairs are (i, i + rope_pairs) instead of (2i, 2i + 1).
     pub neox: bool,
+    /// Whether each head's query is followed by the logits of a gate of its output.
+    pub gate: bool,
     /// Storage type of the caches.
     pub kv: KvType,
     /// Whether a bias is added to q, k and v.
@@ -72,6 +74,7 @@ impl AttentionSpec {
         rope_pairs: 8,
         n_ctx: 64,
         neox: false,
+        gate: false,
         kv: KvType::F32,
         bias: false,
         qk_norm: QkNorm::None,
@@ -86,9 +89,14 @@ impl AttentionSpec {
         splits: 1,
     };
 
-    /// Returns the number of columns of q, k and v together.
+    /// Returns the number of columns of q, k and v together, and of the gates among them.
     pub fn qkv_cols(&self) -> usize {
-        ((self.n_heads + 2 * self.n_kv_heads) * self.head_dim) as usize
+        ((self.query_heads() * self.n_heads + 2 * self.n_kv_heads) * self.head_dim) as usize
+    }
+
+    /// Returns the widths of a head that a query takes: 2 with a gate behind it.
+    fn query_heads(&self) -> u32 {
+        1 + u32::from(self.gate)
     }
 
     /// Returns the number of columns of the norms' weights.
@@ -157,6 +165,7 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
             ("N_HEADS", spec.n_heads),
             ("N_KV", spec.n_kv_heads),
             ("HEAD_DIM", spec.head_dim),
+            ("QUERY_HEADS", spec.query_heads()),
             ("ROPE_PAIRS", spec.rope_pairs),
             ("N_CTX", spec.n_ctx),
             ("TEMPER_CTX", spec.temperature_ctx),
@@ -184,6 +193,7 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
                 all.push(kernel(AttentionSpec {
                     kv,
                     qk_norm,
+                    gate: bits == 2,
                     bias: is(0),
                     neox: is(1),
                     temperature: if is(2) { 0.1 } else { 0.0 },
@@ -205,12 +215,13 @@ impl RopeAppendOp for CubeBackend {
         v_cache: FloatTensor<Self>,
         spec: AttentionSpec,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let [t, cols] = qkv.meta.shape().dims();
+        let [t, _] = qkv.meta.shape().dims();
+        let cols = (spec.n_heads + 2 * spec.n_kv_heads) * spec.head_dim;
         let q = empty_f32(&qkv, [t, (spec.n_heads * spec.head_dim) as usize]);
         let count = match spec.kv {
             // One workgroup per head, because it searches for the row's largest value.
             KvType::Q8 => (spec.n_heads + 2 * spec.n_kv_heads, t as u32, 1),
-            KvType::F32 | KvType::F16 => ((cols as u32 / 2).div_ceil(64), t as u32, 1),
+            KvType::F32 | KvType::F16 => ((cols / 2).div_ceil(64), t as u32, 1),
         };
         let mut tensors = vec![&qkv, &rope, &state, &q];
         tensors.extend(spec.has_params().then_some(&attn_params));
@@ -236,6 +247,17 @@ impl RopeAppendOp for Flex {
         let q_cols = (spec.n_heads * spec.head_dim) as usize;
         let mut q = vec![0.0; t * q_cols];
         let mut qkv = qkv.storage::<f32>()[..n * cols].to_vec();
+        let (spec, cols) = match spec.gate {
+            true => {
+                qkv = without_gates(&qkv, spec);
+                let spec = AttentionSpec {
+                    gate: false,
+                    ..spec
+                };
+                (spec, spec.qkv_cols())
+            }
+            false => (spec, cols),
+        };
         prepare_cpu(&mut qkv, attn_params.storage(), spec);
         let pos = state[state::POS] as usize;
         rotate_cpu(&mut qkv, rope.storage(), pos, spec);
@@ -254,6 +276,20 @@ impl RopeAppendOp for Flex {
         );
         (flex::tensor(q, [t, q_cols]), k_cache, v_cache)
     }
+}
+
+/// Returns q, k and v of a `qkv` that has gates.
+fn without_gates(qkv: &[f32], spec: AttentionSpec) -> Vec<f32> {
+    let (d, heads) = (spec.head_dim as usize, spec.n_heads as usize);
+    let rows = qkv.chunks_exact(spec.qkv_cols());
+    let heads = rows.flat_map(|row| {
+        let (queries, rest) = row.split_at(2 * heads * d);
+        queries
+            .chunks_exact(2 * d)
+            .map(move |head| &head[..d])
+            .chain([rest])
+    });
+    heads.flatten().copied().collect()
 }
 
 /// Adds the bias and normalises queries and keys of `qkv`: [n, (n_heads + 2 n_kv_heads) * head_dim].

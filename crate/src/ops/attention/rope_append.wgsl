@@ -13,7 +13,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (head >= N_HEADS + 2u * N_KV || t >= state[N_TOKENS] || p >= N_CTX) {
         return;
     }
-    let row_at = t * (N_HEADS + 2u * N_KV) * HEAD_DIM;
+    let row_at = t * ROW;
     let factor = factor_of(row_at, head);
     if (head < N_HEADS + N_KV) {
         let v = vec2<f32>(

@@ -16,7 +16,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) l
     let head = wg.x;
     let t = wg.y;
     let p = state[POS] + t;
-    let row_at = t * (N_HEADS + 2u * N_KV) * HEAD_DIM;
+    let row_at = t * ROW;
     let factor = factor_of(row_at, head);
     var peak = 0.0;
     for (var c = lid; c < HEAD_DIM; c += WG) {

@@ -4,12 +4,13 @@
 //   N_HEADS: u32
 //   N_KV: u32
 //   HEAD_DIM: u32
+//   QUERY_HEADS: u32, widths of a head that a query takes: 2 with a gate behind it
 //   ROPE_PAIRS: u32, rotated pairs of a head; the remaining columns are unchanged
 //   N_CTX: u32
 //   NEOX: bool, pairs (i, i + ROPE_PAIRS) instead of (2i, 2i + 1)
 //   TEMPER: f32, strength of the factor that depends on the position; 0 for none
 //   TEMPER_CTX: u32, positions per step of that factor
-@group(0) @binding(0) var<storage, read_write> qkv: array<f32>; // [T, (N_HEADS + 2 * N_KV) * HEAD_DIM]
+@group(0) @binding(0) var<storage, read_write> qkv: array<f32>; // [T, ROW]
 @group(0) @binding(1) var<storage, read_write> rope: array<vec2<f32>>; // [N_CTX, ROPE_PAIRS], (cos, sin)
 @group(0) @binding(2) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
 @group(0) @binding(3) var<storage, read_write> q: array<vec2<f32>>; // [T, N_HEADS, HEAD_DIM / 2]
@@ -17,6 +18,12 @@
 @group(0) @binding(5u + EXTRA_BUFFERS) var<storage, read_write> v_cache: array<Kv2>; // [N_KV, N_CTX, HEAD_DIM / 2]
 
 const HALF: u32 = HEAD_DIM / 2u;
+const ROW: u32 = (QUERY_HEADS * N_HEADS + 2u * N_KV) * HEAD_DIM;
+
+// Returns the first column of a head: of queries, then keys, then values.
+fn first_column(head: u32) -> u32 {
+    return (head + (QUERY_HEADS - 1u) * min(head, N_HEADS)) * HEAD_DIM;
+}
 
 // Returns the factor that scales a query at position p.
 fn tempered(p: u32) -> f32 {

@@ -12,6 +12,7 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use crate::ops::activation::{self, Activation, gate_cpu};
+use crate::ops::attention::gate_heads::gate_cpu as gate_heads_cpu;
 use crate::ops::attention::merge_cpu;
 use crate::ops::attention::rope_append::AttentionSpec;
 use crate::ops::kernel::{Kernel, grid_xz, launch, modules};
@@ -114,8 +115,8 @@ pub struct GemvSpec {
 /// Backend extension: the projection on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait GemvOp: Backend {
-    /// Returns `y` with the weight's outputs written. `aux` is the weight of [`Input::Norm`], or the routes of
-    /// [`Input::Routed`].
+    /// Returns `y` with the weight's outputs written. `aux` is the weight of [`Input::Norm`], the routes of
+    /// [`Input::Routed`], or the q, k and v with the gates of [`Input::Merge`].
     fn gemv(
         x: FloatTensor<Self>,
         quants: IntTensor<Self>,
@@ -215,6 +216,10 @@ fn with_input(kernel: Kernel, input: Input) -> Kernel {
             .module(&modules::PLACE_ONE)
             .module(&modules::SPLIT_SPAN)
             .module(&modules::GEMV_MERGE)
+            .module(match attention.gate {
+                true => &modules::MERGE_GATE,
+                false => &modules::MERGE_GATE_NONE,
+            })
             .u32s(attention.span_consts())
             .u32s([
                 ("HEAD_DIM4", attention.head_dim / 4),
@@ -246,6 +251,11 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
     for input in [Input::Plain, Input::Norm { eps: 0 }, Input::Merge(merged)] {
         ends.extend(outputs.iter().map(|output| (input, *output)));
     }
+    let gated = AttentionSpec {
+        gate: true,
+        ..merged
+    };
+    ends.push((Input::Merge(gated), Output::Add));
     let mut all = Vec::new();
     for packing in PACKINGS {
         for arithmetic in [Arithmetic::F32, Arithmetic::F16, Arithmetic::I15] {
@@ -302,7 +312,10 @@ impl GemvOp for CubeBackend {
         match spec.input {
             Input::Plain => {}
             Input::Norm { .. } | Input::Routed(_) => tensors.extend([&aux, &state]),
-            Input::Merge(_) => tensors.push(&state),
+            Input::Merge(attention) => {
+                tensors.push(&state);
+                tensors.extend(attention.gate.then_some(&aux));
+            }
         }
         let slots = match spec.input {
             Input::Routed(_) => y.meta.shape()[0] as u32,
@@ -338,6 +351,9 @@ impl GemvOp for Flex {
             Input::Merge(attention) => {
                 made.resize(cols, 0.0);
                 merge_cpu(x, state[state::POS] as usize, &mut made, attention);
+                if attention.gate {
+                    gate_heads_cpu(&mut made, aux.storage(), attention);
+                }
                 &made
             }
             Input::Routed(routed) => {

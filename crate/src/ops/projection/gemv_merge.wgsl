@@ -1,4 +1,5 @@
 // Input: one token's attention, merged from the spans computed by attention.wgsl.
+// `gate_of` is the gate of a vec4 of it (merge_gate*.wgsl).
 // x: [N_HEADS, SPLITS, HEAD_DIM4 + 1], where the last vec4 is (peak, sum, 0, 0).
 //
 // Constants from the header:
@@ -27,7 +28,7 @@ fn raw_input(at: u32) -> vec4<f32> {
         sum += weight * x[record + HEAD_DIM4].y;
         total += weight * x[record + d];
     }
-    return total / sum;
+    return total / sum * gate_of(at);
 }
 
 fn input_scale(lid: u32) -> f32 {

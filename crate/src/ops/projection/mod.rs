@@ -201,36 +201,40 @@ impl Ops {
         self.gate(gate_up, activation)
     }
 
-    /// Returns Attention(q, cache) W^T as a new tensor.
+    /// Returns Attention(q, cache) W^T as a new tensor; `qkv` is what has the gates, if there are any.
     pub fn attention_linear(
         &self,
         q: Tensor<2>,
+        qkv: &Tensor<2>,
         cache: &KvCache,
         weight: &Weight,
         state: &StepState,
         attention: &Attention,
     ) -> Tensor<2> {
         let y = Tensor::empty([q.dims()[0], weight.rows], &self.device_handle.device());
-        self.keep(self.attention_linear_into(q, cache, weight, state, y, attention, false))
+        self.keep(self.attention_linear_into(q, qkv, cache, weight, state, y, attention, false))
     }
 
     /// Returns residual + Attention(q, cache) W^T, in the memory of `residual`.
+    #[expect(clippy::too_many_arguments, reason = "they are the op's operands")]
     pub fn attention_linear_add(
         &self,
         q: Tensor<2>,
+        qkv: &Tensor<2>,
         cache: &KvCache,
         weight: &Weight,
         state: &StepState,
         residual: Tensor<2>,
         attention: &Attention,
     ) -> Tensor<2> {
-        self.attention_linear_into(q, cache, weight, state, residual, attention, true)
+        self.attention_linear_into(q, qkv, cache, weight, state, residual, attention, true)
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are the op's operands")]
     fn attention_linear_into(
         &self,
         q: Tensor<2>,
+        qkv: &Tensor<2>,
         cache: &KvCache,
         weight: &Weight,
         state: &StepState,
@@ -251,9 +255,12 @@ impl Ops {
             };
             let spans = self.attention(q, cache, state, &split);
             let output = if add { Output::Add } else { Output::Store };
-            return self.gemv(&spans, weight, &spans, state, y, input, output);
+            return self.gemv(&spans, weight, qkv, state, y, input, output);
         }
-        let a = self.attention(q, cache, state, attention);
+        let mut a = self.attention(q, cache, state, attention);
+        if attention.spec.gate {
+            a = self.gate_heads(a, qkv, attention.spec);
+        }
         self.linear_into(&a, weight, state, y, add)
     }
 }

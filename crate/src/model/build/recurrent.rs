@@ -1,0 +1,75 @@
+//! Builds the mixers of recurrent layers.
+
+use burn::tensor::Tensor;
+
+use crate::model::loaded::LoadedTensors;
+use crate::model::mixer::{GatedDeltaMixer, ShortConvMixer};
+use crate::ops::Scaling;
+use crate::ops::recurrent::conv::ConvSpec;
+use hearth_modelfile::error::Result;
+use hearth_modelfile::families::names::of_layer;
+use hearth_modelfile::layer_spec::DeltaShape;
+
+/// Builds the short convolution of layer `i`.
+pub(super) fn short_conv(
+    parts: &LoadedTensors<'_>,
+    i: usize,
+    channels: usize,
+    taps: usize,
+) -> Result<ShortConvMixer> {
+    let names = parts.c.spec.names;
+    let residual = Scaling::by(parts.c.scales.residual);
+    Ok(ShortConvMixer {
+        in_proj: parts.matrix(&of_layer(names.conv_in_proj, i))?,
+        weight: kernel(parts, &of_layer(names.conv_taps, i), channels, taps)?,
+        spec: ConvSpec {
+            channels,
+            taps,
+            stride: 3 * channels,
+            gated: true,
+        },
+        out_proj: (parts.matrix(&of_layer(names.conv_out_proj, i))?).scaled(residual),
+    })
+}
+
+/// Builds the gated delta net of layer `i`.
+pub(super) fn gated_delta(
+    parts: &LoadedTensors<'_>,
+    i: usize,
+    shape: DeltaShape,
+) -> Result<GatedDeltaMixer> {
+    let (c, ops) = (parts.c, parts.ops);
+    let names = c.spec.names;
+    let of = |name: &str| of_layer(name, i);
+    let heads = shape.value_heads;
+    let mut params = match parts.if_there(&of(names.delta_log_decay), heads)? {
+        Some(logs) => logs.iter().map(|log| -log.exp()).collect(),
+        None => parts.values(&of(names.delta_decay), heads)?.to_vec(),
+    };
+    params.extend(parts.values(&of(names.delta_bias), heads)?);
+    let residual = Scaling::by(c.scales.residual);
+    Ok(GatedDeltaMixer {
+        shape,
+        in_proj: parts.matrix(&of(names.delta_in_proj[0]))?,
+        taps: kernel(parts, &of(names.delta_taps), shape.channels(), shape.taps)?,
+        params: ops.upload_f32(&params),
+        norm: ops.upload_f32(parts.values(&of(names.delta_norm), shape.head_dim)?),
+        eps: c.eps,
+        out_proj: (parts.matrix(&of(names.delta_out_proj))?).scaled(residual),
+    })
+}
+
+/// Returns a convolution's kernel, which the file has by channels, by taps: [taps, channels].
+fn kernel(
+    parts: &LoadedTensors<'_>,
+    name: &str,
+    channels: usize,
+    taps: usize,
+) -> Result<Tensor<2>> {
+    let by_channel = parts.values(name, channels * taps)?;
+    let by_tap: Vec<f32> = (0..taps)
+        .flat_map(|tap| by_channel.iter().skip(tap).step_by(taps))
+        .copied()
+        .collect();
+    Ok(parts.ops.upload_f32(&by_tap))
+}

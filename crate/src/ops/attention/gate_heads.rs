@@ -1,0 +1,74 @@
+//! Gate of attention's output, whose logits follow each head's query: y = a * sigmoid(gate).
+//!
+//! - `a`: [T, n_heads * D], `qkv`: [T, (2 n_heads + 2 n_kv_heads) * D], of which 2h D .. are the query of head h and the D after it its
+//!   gate. Result in the memory of `a`.
+//! - GPU: one thread per four columns.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Flex, backend_extension};
+use burn_cubecl::CubeBackend;
+use burn_flex::FlexTensor;
+use hearth_cpu::math::exp;
+
+use crate::ops::attention::rope_append::AttentionSpec;
+use crate::ops::kernel::{Kernel, launch, modules};
+
+/// Backend extension: the gate on each backend.
+#[backend_extension(Cube, Flex)]
+pub trait GateHeadsOp: Backend {
+    /// Gates `a`, see the module's documentation.
+    fn gate_heads(
+        a: FloatTensor<Self>,
+        qkv: FloatTensor<Self>,
+        spec: AttentionSpec,
+    ) -> FloatTensor<Self>;
+}
+
+fn kernel(spec: AttentionSpec) -> Kernel {
+    Kernel::new(&modules::GATE_HEADS, 64).u32s([
+        ("N_HEADS", spec.n_heads),
+        ("HEAD_DIM4", spec.head_dim / 4),
+        ("COLS4", spec.qkv_cols() as u32 / 4),
+    ])
+}
+
+/// Returns every variant of the kernel.
+pub(in crate::ops) fn variants() -> Vec<Kernel> {
+    vec![kernel(AttentionSpec {
+        gate: true,
+        ..AttentionSpec::EXAMPLE
+    })]
+}
+
+impl GateHeadsOp for CubeBackend {
+    fn gate_heads(
+        a: FloatTensor<Self>,
+        qkv: FloatTensor<Self>,
+        spec: AttentionSpec,
+    ) -> FloatTensor<Self> {
+        let [t, cols] = a.meta.shape().dims();
+        let grid = ((cols as u32 / 4).div_ceil(64), t as u32, 1);
+        launch(kernel(spec), grid, &[&a, &qkv]);
+        a
+    }
+}
+
+impl GateHeadsOp for Flex {
+    fn gate_heads(mut a: FlexTensor, qkv: FlexTensor, spec: AttentionSpec) -> FlexTensor {
+        let [_, cols] = a.layout().shape().dims();
+        let rows = qkv.storage::<f32>().chunks_exact(spec.qkv_cols());
+        let rows = a.storage_mut::<f32>().chunks_exact_mut(cols).zip(rows);
+        rows.for_each(|(a, qkv)| gate_cpu(a, qkv, spec));
+        a
+    }
+}
+
+/// Gates a token, the CPU twin: `a`: [n_heads * D], `qkv`: as in the module's documentation.
+pub(in crate::ops) fn gate_cpu(a: &mut [f32], qkv: &[f32], spec: AttentionSpec) {
+    let d = spec.head_dim as usize;
+    for (a, head) in a.chunks_exact_mut(d).zip(qkv.chunks_exact(2 * d)) {
+        for (a, gate) in a.iter_mut().zip(&head[d..]) {
+            *a /= 1.0 + exp(-gate);
+        }
+    }
+}

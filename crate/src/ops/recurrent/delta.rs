@@ -1,0 +1,261 @@
+//! Gated delta rule: a matrix for each value head, which every token decays and corrects by one rank.
+//!
+//! - c: [T, channels], queries and keys [key_heads, D] each, then values [value_heads, D], after the convolution.
+//! - q, k = x / sqrt(sum x^2 + 1e-6) of each head, q also / sqrt(D); beta = sigmoid(b), g = exp(a' softplus(a + bias)), where b
+//!   and a are columns `channels + value_heads D ..` of `u`: [T, columns], and `params` holds a' and the bias:
+//!   [1, 2 value_heads].
+//! - S = g S; d = beta (v - S k); S = S + d k^T; o = S q. S: [value_heads, D of values, D of keys]. Result o:
+//!   [T, value_heads * D].
+//! - `values`, in f32 whatever the cache: the convolution's history, S, and updates that are not in S yet. A step of several tokens
+//!   that may be drafts leaves S as it is after the tokens before the step, and writes its updates (k, d, g) to one of two lists; the
+//!   next step applies those of the tokens that were kept, which its own position tells. At position 0, S is taken for zero.
+//! - GPU: a workgroup has 16 columns of values of one head, 4 threads each, and loops over the tokens. CPU: as written.
+//! - Source: Yang et al. 2024, arXiv:2412.06464; transformers `models/qwen3_5/modeling_qwen3_5.py`.
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, Flex, backend_extension};
+use burn_cubecl::CubeBackend;
+use burn_flex::FlexTensor;
+use hearth_cpu::dot::dot_f32;
+use hearth_cpu::math::exp;
+use hearth_modelfile::layer_spec::{DELTA_COLUMNS, DRAFT_ROWS, DeltaShape};
+
+use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
+use crate::ops::{flex, state};
+
+/// Epsilon of the norm of queries and keys.
+const EPS: f32 = 1e-6;
+
+/// Backend extension: the delta rule on each backend.
+#[backend_extension(Cube, Flex)]
+pub trait DeltaOp: Backend {
+    /// Returns (o, values), see the module's documentation.
+    fn delta(
+        c: FloatTensor<Self>,
+        u: FloatTensor<Self>,
+        params: FloatTensor<Self>,
+        state: IntTensor<Self>,
+        values: FloatTensor<Self>,
+        shape: DeltaShape,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+}
+
+/// Returns whether the tokens of a step of `rows` rows may be drafts.
+fn defers(rows: usize) -> bool {
+    rows > 1 && rows <= DRAFT_ROWS
+}
+
+fn kernel(shape: DeltaShape, defers: bool) -> Kernel {
+    let at = shape.offsets();
+    Kernel::new(&modules::DELTA, 64)
+        .module(&state::WGSL)
+        .u32s([
+            ("KEY_HEADS", shape.key_heads as u32),
+            ("VALUE_HEADS", shape.value_heads as u32),
+            // Workgroup memory for queries and keys of 8 KiB.
+            ("TOKENS", if shape.head_dim > 128 { 4 } else { 8 }),
+            ("DIM4", shape.head_dim as u32 / 4),
+            ("CHANNELS4", shape.channels() as u32 / 4),
+            ("COLUMNS", shape.columns() as u32),
+            ("STATE4", at.state as u32 / 4),
+            ("UPDATES4", at.updates as u32 / 4),
+            ("META4", at.meta as u32 / 4),
+            ("ROWS", DRAFT_ROWS as u32),
+        ])
+        .bools([("GROUPED", shape.grouped), ("DEFERS", defers)])
+}
+
+/// Returns every variant of the kernel.
+pub(in crate::ops) fn variants() -> Vec<Kernel> {
+    let mut all = Vec::new();
+    for grouped in [false, true] {
+        for defers in [false, true] {
+            for head_dim in [32, 256] {
+                let shape = DeltaShape {
+                    key_heads: 2,
+                    value_heads: 4,
+                    head_dim,
+                    taps: 4,
+                    grouped,
+                };
+                all.push(kernel(shape, defers));
+            }
+        }
+    }
+    all
+}
+
+impl DeltaOp for CubeBackend {
+    fn delta(
+        c: FloatTensor<Self>,
+        u: FloatTensor<Self>,
+        params: FloatTensor<Self>,
+        state: IntTensor<Self>,
+        values: FloatTensor<Self>,
+        shape: DeltaShape,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let [t, _] = c.meta.shape().dims();
+        let o = empty_f32(&c, [t, shape.value_dim()]);
+        let blocks = (shape.head_dim / DELTA_COLUMNS) as u32;
+        let grid = (blocks, shape.value_heads as u32, 1);
+        let tensors = [&c, &u, &params, &state, &values, &o];
+        launch(kernel(shape, defers(t)), grid, &tensors);
+        (o, values)
+    }
+}
+
+impl DeltaOp for Flex {
+    fn delta(
+        c: FlexTensor,
+        u: FlexTensor,
+        params: FlexTensor,
+        state: FlexTensor,
+        mut values: FlexTensor,
+        shape: DeltaShape,
+    ) -> (FlexTensor, FlexTensor) {
+        let [t, _] = c.layout().shape().dims();
+        let state = state.storage::<u32>();
+        let mut o = vec![0.0; t * shape.value_dim()];
+        let step = Step {
+            c: c.storage(),
+            u: u.storage(),
+            params: params.storage(),
+            pos: state[state::POS] as usize,
+            n: state[state::N_TOKENS] as usize,
+            defers: defers(t),
+            shape,
+        };
+        step.run(values.storage_mut(), &mut o);
+        (flex::tensor(o, [t, shape.value_dim()]), values)
+    }
+}
+
+/// The operands of a step on the CPU.
+struct Step<'a> {
+    c: &'a [f32],
+    u: &'a [f32],
+    params: &'a [f32],
+    pos: usize,
+    n: usize,
+    defers: bool,
+    shape: DeltaShape,
+}
+
+impl Step<'_> {
+    /// Runs the step, the CPU twin: `values` as in the module's documentation, `o`: [>= n, value_heads * D].
+    fn run(&self, values: &mut [f32], o: &mut [f32]) {
+        let (shape, at) = (self.shape, self.shape.offsets());
+        let (d, heads) = (shape.head_dim, shape.value_heads);
+        let (_, rest) = values.split_at_mut(at.state);
+        let (all, rest) = rest.split_at_mut(shape.state());
+        let (updates, meta) = rest.split_at_mut(at.meta - at.updates);
+        let [position, pending, list] = [meta[0], meta[1], meta[2]].map(|v| v as usize);
+        // Of the updates before this step, those of tokens that were kept.
+        let kept = self.pos.saturating_sub(position).min(pending);
+        let len = updates.len() / 2;
+        let (first, second) = updates.split_at_mut(len);
+        let (before, after) = if list == 0 {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        if self.pos == 0 {
+            all.fill(0.0);
+        } else {
+            for row in 0..kept {
+                let update = Update::at(shape, row);
+                for (j, s) in all.chunks_exact_mut(d * d).enumerate() {
+                    let k = &before[update.k + shape.key_head(j) * d..][..d];
+                    let by = &before[update.d + j * d..][..d];
+                    correct(s, before[update.g + j], by, k);
+                }
+            }
+        }
+        let mut copy = if self.defers {
+            all.to_vec()
+        } else {
+            Vec::new()
+        };
+        let s = if self.defers { &mut copy[..] } else { all };
+        for t in 0..self.n {
+            let update = Update::at(shape, t);
+            let c = &self.c[t * shape.channels()..][..shape.channels()];
+            let (q, rest) = c.split_at(shape.key_heads * d);
+            let (k, v) = rest.split_at(shape.key_heads * d);
+            let normed = |x: &[f32], by: f32| -> Vec<f32> {
+                let heads = x.chunks_exact(d);
+                let scale = |x: &[f32]| by / (dot_f32(x, x) + EPS).sqrt();
+                let heads = heads.map(|x| (x, scale(x)));
+                heads
+                    .flat_map(|(x, scale)| x.iter().map(move |v| v * scale))
+                    .collect()
+            };
+            let q = normed(q, 1.0 / (d as f32).sqrt());
+            let k = normed(k, 1.0);
+            if self.defers {
+                after[update.k..update.k + k.len()].copy_from_slice(&k);
+            }
+            let ends = &self.u[t * shape.columns() + shape.channels() + shape.value_dim()..];
+            for (j, s) in s.chunks_exact_mut(d * d).enumerate() {
+                let key = shape.key_head(j) * d..(shape.key_head(j) + 1) * d;
+                let (q, k) = (&q[key.clone()], &k[key]);
+                let beta = 1.0 / (1.0 + exp(-ends[j]));
+                let decay =
+                    exp(self.params[j] * softplus(ends[heads + j] + self.params[heads + j]));
+                let v = &v[j * d..(j + 1) * d];
+                let rows = s.chunks_exact(d).zip(v);
+                let by: Vec<f32> = rows
+                    .map(|(s, v)| beta * (v - decay * dot_f32(s, k)))
+                    .collect();
+                correct(s, decay, &by, k);
+                let o = &mut o[t * shape.value_dim() + j * d..][..d];
+                for (o, s) in o.iter_mut().zip(s.chunks_exact(d)) {
+                    *o = dot_f32(s, q);
+                }
+                if self.defers {
+                    after[update.d + j * d..][..d].copy_from_slice(&by);
+                    after[update.g + j] = decay;
+                }
+            }
+        }
+        let (position, pending, list) = match self.defers {
+            true => (self.pos, self.n, 1 - list),
+            false => (self.pos + self.n, 0, list),
+        };
+        for meta in meta.chunks_exact_mut(4) {
+            meta[..3].copy_from_slice(&[position as f32, pending as f32, list as f32]);
+        }
+    }
+}
+
+/// Updates a head's matrix: s = decay s + by k^T.
+fn correct(s: &mut [f32], decay: f32, by: &[f32], k: &[f32]) {
+    for (s, by) in s.chunks_exact_mut(k.len()).zip(by) {
+        for (s, k) in s.iter_mut().zip(k) {
+            *s = decay * *s + by * k;
+        }
+    }
+}
+
+fn softplus(v: f32) -> f32 {
+    match v > 20.0 {
+        true => v,
+        false => exp(v).ln_1p(),
+    }
+}
+
+/// Offsets of a row's update within a list: of k [key_heads, D], d [value_heads, D] and g [value_heads].
+struct Update {
+    k: usize,
+    d: usize,
+    g: usize,
+}
+
+impl Update {
+    fn at(shape: DeltaShape, row: usize) -> Self {
+        let k = row * shape.update();
+        let d = k + shape.key_heads * shape.head_dim;
+        let g = d + shape.value_dim();
+        Self { k, d, g }
+    }
+}

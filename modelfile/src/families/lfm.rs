@@ -1,0 +1,73 @@
+//! LFM2 and LFM2.5: most layers mix tokens by a gated short convolution, the others by attention with norms of queries
+//! and keys. The final norm is named like a norm of the embedding, which there is none of.
+//!
+//! Reference: Liquid AI 2025, arXiv:2511.23404; transformers `models/lfm2/modeling_lfm2.py`.
+
+use super::checkpoint::CheckpointNames;
+use super::{Checkpoint, ModelSpec, QkNorm, Recurrent, TensorNames};
+use crate::error::Result;
+use crate::json::Object;
+
+/// LFM2 and LFM2.5.
+pub const LFM2: ModelSpec = ModelSpec {
+    name: "lfm2",
+    models: "LFM2 and LFM2.5",
+    qk_norm: QkNorm::Head,
+    recurrent: Recurrent::ShortConv,
+    honours: &["shortconv.l_cache"],
+    names: &TensorNames {
+        embd_norm: "",
+        output_norm: "token_embd_norm.weight",
+        ..TensorNames::GGUF
+    },
+    checkpoints: &[Checkpoint {
+        names: &CheckpointNames {
+            around: &[
+                ("embed_tokens", "token_embd"),
+                ("embedding_norm", "token_embd_norm"),
+                ("lm_head", "output"),
+            ],
+            of_layer: &[
+                ("operator_norm", "attn_norm"),
+                ("self_attn.q_proj", "attn_q"),
+                ("self_attn.k_proj", "attn_k"),
+                ("self_attn.v_proj", "attn_v"),
+                ("self_attn.out_proj", "attn_output"),
+                ("self_attn.q_layernorm", "attn_q_norm"),
+                ("self_attn.k_layernorm", "attn_k_norm"),
+                ("conv.conv", "shortconv.conv"),
+                ("conv.in_proj", "shortconv.in_proj"),
+                ("conv.out_proj", "shortconv.out_proj"),
+                ("ffn_norm", "ffn_norm"),
+                ("feed_forward.w1", "ffn_gate"),
+                ("feed_forward.w3", "ffn_up"),
+                ("feed_forward.w2", "ffn_down"),
+            ],
+            ..CheckpointNames::LLAMA
+        },
+        aliases: &[
+            ("norm_eps", "rms_norm_eps"),
+            ("tie_embedding", "tie_word_embeddings"),
+        ],
+        defaults: &[
+            ("rms_norm_eps", 1e-5),
+            ("conv_L_cache", 3.0),
+            ("max_position_embeddings", 128_000.0),
+            ("rope_theta", 1_000_000.0),
+        ],
+        check,
+        ..Checkpoint::new("lfm2")
+    }],
+    ..ModelSpec::PLAIN
+};
+
+/// Refuses convolutions with a bias, which no published model has.
+///
+/// # Errors
+/// [`Error::Metadata`](crate::Error::Metadata).
+fn check(config: &Object) -> Result<()> {
+    match config.bool("conv_bias")? {
+        Some(true) => Err(config.wrong("conv_bias", "false")),
+        _ => Ok(()),
+    }
+}

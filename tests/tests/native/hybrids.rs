@@ -1,0 +1,183 @@
+//! Engines of models with recurrent layers: however a sequence comes to a state, its answers are those of an engine that
+//! computed everything in one go.
+
+use hearth::engine::request::Sampling;
+use hearth::{Drafts, Engine, LoadOptions};
+use hearth_tests::manifest;
+use hearth_tests::{Answer, GREEDY, On, exact, finish, load_file_with, open, open_measured};
+use pollster::block_on;
+
+/// Models whose history, and whose matrix state, must be right.
+const MODELS: [&str; 2] = ["family_lfm2", "family_qwen35"];
+
+/// Loads a model, on a GPU assumed to gain from drafts.
+fn load(name: &str, on: On, drafts: Drafts) -> Option<Engine> {
+    let device = match on {
+        On::Gpu => open_measured(|measured| measured.decode_threads_per_tile = 16)?,
+        _ => open(on)?,
+    };
+    let options = LoadOptions {
+        drafts,
+        ..exact(256)
+    };
+    Some(load_file_with(
+        device,
+        &manifest::named(name).model(),
+        options,
+    ))
+}
+
+fn answer_as(engine: &mut Engine, prompt: &[u32], n: usize, sampling: &Sampling) -> Answer {
+    (engine.start_ids(prompt.to_vec(), sampling.clone(), Some(n), &[])).unwrap();
+    finish(engine).unwrap()
+}
+
+fn answer(engine: &mut Engine, prompt: &[u32], n: usize) -> Answer {
+    answer_as(engine, prompt, n, &GREEDY)
+}
+
+/// Answers after everything was forgotten.
+fn fresh(engine: &mut Engine, prompt: &[u32], n: usize) -> Vec<u32> {
+    // A prompt that begins otherwise leaves nothing to go back to.
+    answer(engine, &[300, 299], 1);
+    let answer = answer(engine, prompt, n);
+    assert_eq!(answer.usage.prompt_tokens_details.cached_tokens, 0);
+    answer.ids
+}
+
+fn prompt(seed: u32, n: u32) -> Vec<u32> {
+    (0..n)
+        .map(|i| 10 + (i * 7 + seed * 13 + i * i % 5) % 280)
+        .collect()
+}
+
+/// Runs a test on each model and backend with an engine and one to compare with.
+fn on_all(drafts: Drafts, test: impl Fn(&mut Engine, &mut Engine, &str)) {
+    for name in MODELS {
+        for on in [On::Cpu, On::Gpu] {
+            if let (Some(mut engine), Some(mut other)) =
+                (load(name, on, drafts), load(name, on, Drafts::Off))
+            {
+                test(&mut engine, &mut other, &format!("{name} on {on:?}"));
+            }
+        }
+    }
+}
+
+/// Biases that make a model with random weights repeat itself.
+fn repeating() -> Sampling {
+    Sampling {
+        logit_bias: [40, 41].map(|id| (id, 40.0)).into(),
+        temperature: 1.5,
+        seed: 11,
+        ..Sampling::GREEDY
+    }
+}
+
+#[test]
+fn drafts_change_no_answer() {
+    on_all(Drafts::Always, |engine, plain, what| {
+        let again: Vec<u32> = (0..6).flat_map(|_| prompt(1, 12)).collect();
+        for sampling in [GREEDY, repeating()] {
+            for n in [1, 3, 60] {
+                let mut expected = answer_as(plain, &again, n, &sampling);
+                let found = answer_as(engine, &again, n, &sampling);
+                expected.usage.completion_tokens_details = found.usage.completion_tokens_details;
+                assert_eq!(found.ids, expected.ids, "{what} {n}");
+            }
+        }
+        let stats = engine.stats();
+        assert!(stats.draft_steps > 10, "{what}: {stats:?}");
+        assert!(
+            stats.accepted > 20 && stats.accepted < stats.drafted,
+            "{what}: {stats:?}"
+        );
+    });
+}
+
+/// Each turn of a chat begins at most 64 tokens before what is new.
+#[test]
+fn a_turn_computes_little_but_what_is_new() {
+    for drafts in [Drafts::Off, Drafts::Always] {
+        on_all(drafts, |engine, other, what| {
+            let mut chat = prompt(1, 50);
+            let mut known = 0;
+            for (turn, n) in [30, 50, 7].into_iter().enumerate() {
+                let found = answer(engine, &chat, n);
+                let cached = found.usage.prompt_tokens_details.cached_tokens;
+                assert!(
+                    cached + 64 >= known && cached <= known,
+                    "{what}: {cached} of {known}"
+                );
+                assert!(turn == 0 || cached > 0, "{what}");
+                assert_eq!(found.ids, fresh(other, &chat, n), "{what}, turn {turn}");
+                chat.extend(&found.ids);
+                known = chat.len();
+                chat.extend(prompt(2 + turn as u32, 20));
+            }
+        });
+    }
+}
+
+/// The template renders the beginning of an answer otherwise once the answer is there: without its thoughts.
+#[test]
+fn thoughts_may_be_dropped_from_the_history() {
+    on_all(Drafts::Off, |engine, other, what| {
+        let first = [prompt(1, 60), vec![5, 6, 7]].concat();
+        answer(engine, &first, 70);
+        let next = [&first[..61], &prompt(3, 25)].concat();
+        let found = answer(engine, &next, 8);
+        let cached = found.usage.prompt_tokens_details.cached_tokens;
+        assert!((40..=61).contains(&cached), "{what}: {cached}");
+        assert_eq!(found.ids, fresh(other, &next, 8), "{what}");
+    });
+}
+
+/// A chat after another one with the same system prompt computes that prompt once more, and a third one does not.
+#[test]
+fn a_system_prompt_is_kept_for_the_next_chats() {
+    on_all(Drafts::Off, |engine, other, what| {
+        let system = prompt(9, 90);
+        let mut cached = Vec::new();
+        for (i, seed) in [1, 2, 3, 4].into_iter().enumerate() {
+            let chat = [&system[..], &prompt(seed, 40)].concat();
+            let found = answer(engine, &chat, 40);
+            assert_eq!(found.ids, fresh(other, &chat, 40), "{what}, chat {i}");
+            cached.push(found.usage.prompt_tokens_details.cached_tokens);
+        }
+        assert!(cached[2] >= 64 && cached[3] >= 64, "{what}: {cached:?}");
+    });
+}
+
+#[test]
+fn a_request_given_up_leaves_no_trace() {
+    on_all(Drafts::Off, |engine, other, what| {
+        for steps in [1, 2, 3, 5, 8] {
+            let given_up = prompt(steps, 70);
+            (engine.start_ids(given_up.clone(), GREEDY, Some(60), &[])).unwrap();
+            for _ in 0..steps {
+                block_on(engine.next()).unwrap();
+            }
+            engine.cancel();
+            for at in [70, 69, 66, 60, 30, 3] {
+                let next = [&given_up[..at], &prompt(100 + steps, 6)].concat();
+                let found = answer(engine, &next, 5).ids;
+                assert_eq!(found, fresh(other, &next, 5), "{what} {steps} {at}");
+            }
+        }
+    });
+}
+
+/// As after a lost device, which took the states with it.
+#[test]
+fn an_answer_goes_on_from_its_tokens() {
+    on_all(Drafts::Always, |engine, other, what| {
+        let text = prompt(1, 33);
+        let whole = answer(engine, &text, 40).ids;
+        for n in [1, 2, 9, 33] {
+            let so_far = [&text[..], &whole[..n]].concat();
+            let rest = fresh(other, &so_far, whole.len() - n);
+            assert_eq!(rest, whole[n..], "{what} {n}");
+        }
+    });
+}
