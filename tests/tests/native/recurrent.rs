@@ -6,6 +6,7 @@ use hearth::Device;
 use hearth::ops::Ops;
 use hearth::ops::buffer::read_f32;
 use hearth::ops::in_place::InPlace;
+use hearth::ops::recurrent::DeltaNet;
 use hearth::ops::recurrent::conv::ConvSpec;
 use hearth::ops::recurrent::gated_norm::GatedNormSpec;
 use hearth_modelfile::layer_spec::{DeltaShape, HISTORY};
@@ -203,31 +204,35 @@ fn the_delta_rule_does_not_depend_on_the_steps() {
             grouped,
         };
         let (channels, columns) = (shape.channels(), shape.columns());
-        let mut params: Vec<f32> = values(seed + 70, 2 * value_heads);
+        let mut params: Vec<f32> = values(seed + 70, 2 * value_heads + head_dim);
         params[..value_heads].iter_mut().for_each(|a| *a = -a.abs());
+        let taps = values(seed + 80, shape.taps * channels);
         let run = |device: &Device| {
             let ops = Ops::new(&device.burn, tuning(1));
-            let p = tensor(device, &params, [1, 2 * value_heads]);
-            let size = shape.offsets().end;
-            // What is in the matrices before the first token is of no concern.
-            let mut garbage = vec![7.0; size];
-            garbage[shape.offsets().updates..].fill(0.0);
-            let mut state = InPlace::new(tensor(device, &garbage, [1, size]));
-            let width = channels + columns;
-            let split = |x: &[f32]| -> (Vec<f32>, Vec<f32>) {
-                let rows = || x.chunks_exact(width);
-                let c = rows().flat_map(|row| row[..channels].to_vec()).collect();
-                let u = rows().flat_map(|row| row[channels..].iter().map(|v| 3.0 * v));
-                (c, u.collect())
+            let net = DeltaNet {
+                shape,
+                taps: tensor(device, &taps, [1, taps.len()]),
+                params: tensor(device, &params, [1, params.len()]),
+                norm: tensor(device, &params[2 * value_heads..], [1, head_dim]),
+                eps: 1e-6,
             };
-            let (x, o) = sequence(seed, width, shape.value_dim(), |position, x, rows, n| {
-                let (c, u) = split(&x);
-                let c = tensor(device, &c, [rows, channels]);
+            // What is in history and matrices before the first token is of no concern.
+            let at = shape.offsets();
+            let mut garbage = vec![7.0; at.end];
+            garbage[at.updates..].fill(0.0);
+            let mut state = InPlace::new(tensor(device, &garbage, [1, at.end]));
+            let (u, o) = sequence(seed, columns, shape.value_dim(), |position, u, rows, n| {
+                let u: Vec<f32> = u.iter().map(|v| 3.0 * v).collect();
                 let u = tensor(device, &u, [rows, columns]);
-                let o = ops.delta(&c, &u, &p, &live(&ops, position, n), &mut state, shape);
+                let step = live(&ops, position, n);
+                let o = ops.delta(&u, &net, &step, &mut state, false);
                 block_on(read_f32(&o)).unwrap()
             });
-            let (c, u) = split(&x);
+            let u: Vec<f32> = u.iter().map(|v| 3.0 * v).collect();
+            let inputs = u.chunks_exact(columns).flat_map(|row| &row[..channels]);
+            let inputs: Vec<f64> = inputs.map(|v| f64::from(*v)).collect();
+            let c = convolved(&inputs, &taps, channels).into_iter();
+            let c: Vec<f32> = c.map(|v| silu(v) as f32).collect();
             let expected = delta_rule(&c, &u, &params, shape);
             assert_close("delta", &o, &expected, 2e-5);
         };
@@ -243,6 +248,7 @@ fn gated_norms_match_plain_arithmetic() {
     for (seed, heads, dim, t) in [(1, 1, 4, 1), (2, 3, 36, 5), (3, 2, 128, 9), (4, 5, 256, 2)] {
         let spec = GatedNormSpec {
             eps: 1e-3,
+            head_dim: dim,
             columns: heads * dim + 20,
             first: 8,
         };

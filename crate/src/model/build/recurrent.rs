@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use crate::model::loaded::LoadedTensors;
 use crate::model::mixer::{GatedDeltaMixer, ShortConvMixer};
 use crate::ops::Scaling;
+use crate::ops::recurrent::DeltaNet;
 use crate::ops::recurrent::conv::ConvSpec;
 use hearth_modelfile::error::Result;
 use hearth_modelfile::families::names::of_layer;
@@ -48,13 +49,17 @@ pub(super) fn gated_delta(
     };
     params.extend(parts.values(&of(names.delta_bias), heads)?);
     let residual = Scaling::by(c.scales.residual);
+    let norm = parts.values(&of(names.delta_norm), shape.head_dim)?;
+    params.extend(norm);
     Ok(GatedDeltaMixer {
-        shape,
         in_proj: parts.matrix(&of(names.delta_in_proj[0]))?,
-        taps: kernel(parts, &of(names.delta_taps), shape.channels(), shape.taps)?,
-        params: ops.upload_f32(&params),
-        norm: ops.upload_f32(parts.values(&of(names.delta_norm), shape.head_dim)?),
-        eps: c.eps,
+        net: DeltaNet {
+            shape,
+            taps: kernel(parts, &of(names.delta_taps), shape.channels(), shape.taps)?,
+            params: ops.upload_f32(&params),
+            norm: ops.upload_f32(norm),
+            eps: c.eps,
+        },
         out_proj: (parts.matrix(&of(names.delta_out_proj))?).scaled(residual),
     })
 }

@@ -23,6 +23,7 @@ use crate::ops::projection::cpu::linear_cpu;
 use crate::ops::projection::packing::{PACKINGS, weight_buffers};
 use crate::ops::projection::tile::LinearSpec;
 use crate::ops::projection::weight::Scaling;
+use crate::ops::recurrent::gated_norm::{GatedNormSpec, finish_cpu};
 use crate::ops::state;
 use hearth_modelfile::quant::Packing;
 
@@ -35,6 +36,8 @@ pub enum Input {
     Norm { eps: u32 },
     /// Attention merged from the spans in x, see [`AttentionSpec::splits`].
     Merge(AttentionSpec),
+    /// Output of a gated delta net for one token, not normed yet, see [`crate::ops::recurrent::delta`].
+    GatedNorm(GatedNormSpec),
     /// x: [T, cols] or [T * n_used, cols], multiplied by the experts each token was routed to. Supports only
     /// [`Output::Store`].
     Routed(Routed),
@@ -116,7 +119,8 @@ pub struct GemvSpec {
 #[backend_extension(Cube, Flex)]
 pub trait GemvOp: Backend {
     /// Returns `y` with the weight's outputs written. `aux` is the weight of [`Input::Norm`], the routes of
-    /// [`Input::Routed`], or the q, k and v with the gates of [`Input::Merge`].
+    /// [`Input::Routed`], or the q, k and v with the gates of [`Input::Merge`], or
+    /// the projections with those of [`Input::GatedNorm`].
     fn gemv(
         x: FloatTensor<Self>,
         quants: IntTensor<Self>,
@@ -138,7 +142,7 @@ pub fn workgroup_bytes(
     let staged = match (arithmetic.is_integer(packing), input) {
         (true, _) => cols * arithmetic.bytes() + cols / 32 * 8,
         (false, Input::Plain | Input::Routed(_)) => 0,
-        (false, Input::Norm { .. } | Input::Merge(_)) => cols * 4,
+        (false, Input::Norm { .. } | Input::Merge(_) | Input::GatedNorm(_)) => cols * 4,
     };
     let squares = 4 * (WG as usize + 8);
     let sums = 4 * 4 * WG as usize;
@@ -182,7 +186,7 @@ fn with_product(kernel: Kernel, spec: GemvSpec) -> Kernel {
     }
     let kernel = kernel.module(match spec.input {
         Input::Plain | Input::Routed(_) => &modules::STAGE_NONE,
-        Input::Norm { .. } | Input::Merge(_) => &modules::STAGE_F32,
+        Input::Norm { .. } | Input::Merge(_) | Input::GatedNorm(_) => &modules::STAGE_F32,
     });
     let block = match (spec.packing, spec.arithmetic) {
         (Packing::F32, _) => return kernel.module(&modules::DOT_F32_X4),
@@ -225,6 +229,14 @@ fn with_input(kernel: Kernel, input: Input) -> Kernel {
                 ("HEAD_DIM4", attention.head_dim / 4),
                 ("N_CTX", attention.n_ctx),
             ]),
+        Input::GatedNorm(norm) => kernel
+            .module(&modules::PLACE_ONE)
+            .module(&modules::GEMV_GATED_NORM)
+            .u32s([
+                ("HEAD_DIM4", norm.head_dim as u32 / 4),
+                ("FIRST4", norm.first as u32 / 4),
+            ])
+            .f32s([("EPS", norm.eps)]),
         Input::Routed(routed) => kernel
             .module(&state::WGSL)
             .module(&modules::GEMV_ROUTED)
@@ -256,6 +268,13 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
         ..merged
     };
     ends.push((Input::Merge(gated), Output::Add));
+    let norm = GatedNormSpec {
+        eps: 1e-6,
+        head_dim: 16,
+        columns: 192,
+        first: 128,
+    };
+    ends.push((Input::GatedNorm(norm), Output::Add));
     let mut all = Vec::new();
     for packing in PACKINGS {
         for arithmetic in [Arithmetic::F32, Arithmetic::F16, Arithmetic::I15] {
@@ -311,6 +330,7 @@ impl GemvOp for CubeBackend {
         tensors.extend([&x, &y]);
         match spec.input {
             Input::Plain => {}
+            Input::GatedNorm(_) => tensors.push(&aux),
             Input::Norm { .. } | Input::Routed(_) => tensors.extend([&aux, &state]),
             Input::Merge(attention) => {
                 tensors.push(&state);
@@ -354,6 +374,11 @@ impl GemvOp for Flex {
                 if attention.gate {
                     gate_heads_cpu(&mut made, aux.storage(), attention);
                 }
+                &made
+            }
+            Input::GatedNorm(norm) => {
+                made.resize(cols, 0.0);
+                finish_cpu(x, aux.storage(), norm, &mut made);
                 &made
             }
             Input::Routed(routed) => {

@@ -16,6 +16,7 @@ use burn::tensor::Tensor;
 
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
 use crate::ops::projection::tile::{LinearOp, LinearSpec};
+use crate::ops::recurrent::gated_norm::GatedNormSpec;
 use crate::ops::{Activation, Attention, AttentionSpec, KvCache, Norm, Ops, StepState, Weight};
 use hearth_modelfile::quant::Packing;
 
@@ -126,6 +127,32 @@ impl Ops {
         }
         self.count(weight.parts.len());
         Tensor::from_dispatch(y)
+    }
+
+    /// Returns whether [`Ops::gated_norm_linear`] has the workgroup memory that it needs.
+    pub(in crate::ops) fn fuses_gated_norm(&self, spec: GatedNormSpec, cols: usize) -> bool {
+        self.fuses(Input::GatedNorm(spec), cols)
+    }
+
+    /// Returns W times one token's output `o` of a gated delta net, normed and gated as by [`Ops::gated_norm`]; see
+    /// [`crate::ops::recurrent::delta`] for what is left to do.
+    pub(in crate::ops) fn gated_norm_linear(
+        &self,
+        o: &Tensor<2>,
+        u: &Tensor<2>,
+        spec: GatedNormSpec,
+        weight: &Weight,
+        state: &StepState,
+        residual: Option<Tensor<2>>,
+    ) -> Tensor<2> {
+        let input = Input::GatedNorm(spec);
+        match residual {
+            Some(residual) => self.gemv(o, weight, u, state, residual, input, Output::Add),
+            None => {
+                let y = Tensor::empty([1, weight.rows], &self.device_handle.device());
+                self.keep(self.gemv(o, weight, u, state, y, input, Output::Store))
+            }
+        }
     }
 
     /// Returns whether a projection of one token has the workgroup memory to compute its own input of `cols` columns.

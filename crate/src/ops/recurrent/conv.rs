@@ -14,7 +14,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::math::exp;
-use hearth_modelfile::layer_spec::HISTORY;
+use hearth_modelfile::layer_spec::{DeltaShape, HISTORY};
 
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
 use crate::ops::{flex, state};
@@ -35,6 +35,22 @@ impl ConvSpec {
     /// Returns whether a step of `rows` rows writes no row of the history that it reads.
     pub(in crate::ops) fn writes_at_once(&self, rows: usize) -> bool {
         rows + self.taps <= HISTORY + 1
+    }
+}
+
+/// The convolution before a gated delta net.
+pub(in crate::ops) trait ConvShape {
+    fn conv(&self) -> ConvSpec;
+}
+
+impl ConvShape for DeltaShape {
+    fn conv(&self) -> ConvSpec {
+        ConvSpec {
+            channels: self.channels(),
+            taps: self.taps,
+            stride: self.columns(),
+            gated: false,
+        }
     }
 }
 
@@ -139,7 +155,7 @@ impl ConvOp for Flex {
 }
 
 /// Convolves tokens, the CPU twin: `u`: [n, stride], `history`: see the module's documentation, `y`: [n, channels].
-fn conv_cpu(
+pub(in crate::ops) fn conv_cpu(
     u: &[f32],
     weight: &[f32],
     history: &mut [f32],

@@ -1,9 +1,12 @@
 //! Gated delta rule: a matrix for each value head, which every token decays and corrects by one rank.
 //!
-//! - c: [T, channels], queries and keys [key_heads, D] each, then values [value_heads, D], after the convolution.
+//! - c: [T, channels], queries and keys [key_heads, D] each, then values [value_heads, D]: silu of the convolution of the first
+//!   columns of `u` with `taps` ([`crate::ops::recurrent::conv`]). A step of up to 8 rows convolves in the same launch.
 //! - q, k = x / sqrt(sum x^2 + 1e-6) of each head, q also / sqrt(D); beta = sigmoid(b), g = exp(a' softplus(a + bias)), where b
 //!   and a are columns `channels + value_heads D ..` of `u`: [T, columns], and `params` holds a' and the bias:
-//!   [1, 2 value_heads].
+//!   [1, 2 value_heads + D].
+//! - With `sums`, a step of one row leaves the norm that follows to the projection: o is multiplied by its weight, the last D of
+//!   `params`, and the sums of squares before that of each 16 values follow: [1, value_heads * (D + D / 16)].
 //! - S = g S; d = beta (v - S k); S = S + d k^T; o = S q. S: [value_heads, D of values, D of keys]. Result o:
 //!   [T, value_heads * D].
 //! - `values`, in f32 whatever the cache: the convolution's history, S, and updates that are not in S yet. A step of several tokens
@@ -18,9 +21,10 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::dot::dot_f32;
 use hearth_cpu::math::exp;
-use hearth_modelfile::layer_spec::{DELTA_COLUMNS, DRAFT_ROWS, DeltaShape};
+use hearth_modelfile::layer_spec::{DELTA_COLUMNS, DRAFT_ROWS, DeltaShape, HISTORY};
 
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
+use crate::ops::recurrent::conv::{ConvShape as _, conv_cpu};
 use crate::ops::{flex, state};
 
 /// Epsilon of the norm of queries and keys.
@@ -29,26 +33,63 @@ const EPS: f32 = 1e-6;
 /// Backend extension: the delta rule on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait DeltaOp: Backend {
-    /// Returns (o, values), see the module's documentation.
+    /// Returns (o, values), see the module's documentation. `first` is c, or the taps if the step is short; `sums` only for a step of
+    /// one row.
     fn delta(
-        c: FloatTensor<Self>,
+        first: FloatTensor<Self>,
         u: FloatTensor<Self>,
         params: FloatTensor<Self>,
         state: IntTensor<Self>,
         values: FloatTensor<Self>,
         shape: DeltaShape,
+        sums: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
-/// Returns whether the tokens of a step of `rows` rows may be drafts.
-fn defers(rows: usize) -> bool {
-    rows > 1 && rows <= DRAFT_ROWS
+/// The kind of a step, by its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// One token, which is kept.
+    One,
+    /// Tokens that may be drafts.
+    Drafts,
+    /// Many tokens, convolved before.
+    Chunk,
 }
 
-fn kernel(shape: DeltaShape, defers: bool) -> Kernel {
+impl Kind {
+    fn of(rows: usize) -> Self {
+        match rows {
+            1 => Kind::One,
+            rows if rows <= DRAFT_ROWS => Kind::Drafts,
+            _ => Kind::Chunk,
+        }
+    }
+}
+
+/// Returns whether a step of `rows` rows is convolved by the same launch.
+pub(in crate::ops) fn convolves(rows: usize) -> bool {
+    Kind::of(rows) != Kind::Chunk
+}
+
+/// Returns the columns of the result.
+fn out_columns(shape: DeltaShape, sums: bool) -> usize {
+    match sums {
+        true => shape.value_dim() + shape.value_dim() / DELTA_COLUMNS,
+        false => shape.value_dim(),
+    }
+}
+
+fn kernel(shape: DeltaShape, kind: Kind, sums: bool) -> Kernel {
     let at = shape.offsets();
-    Kernel::new(&modules::DELTA, 64)
-        .module(&state::WGSL)
+    let kernel = Kernel::new(&modules::DELTA, 64).module(&state::WGSL);
+    let kernel = match kind {
+        Kind::Chunk => kernel.module(&modules::DELTA_CONV),
+        _ => kernel
+            .module(&modules::DELTA_TAPS)
+            .u32s([("TAPS", shape.taps as u32), ("HISTORY", HISTORY as u32)]),
+    };
+    kernel
         .u32s([
             ("KEY_HEADS", shape.key_heads as u32),
             ("VALUE_HEADS", shape.value_heads as u32),
@@ -56,20 +97,25 @@ fn kernel(shape: DeltaShape, defers: bool) -> Kernel {
             ("TOKENS", if shape.head_dim > 128 { 4 } else { 8 }),
             ("DIM4", shape.head_dim as u32 / 4),
             ("CHANNELS4", shape.channels() as u32 / 4),
-            ("COLUMNS", shape.columns() as u32),
+            ("COLUMNS4", shape.columns() as u32 / 4),
             ("STATE4", at.state as u32 / 4),
             ("UPDATES4", at.updates as u32 / 4),
             ("META4", at.meta as u32 / 4),
             ("ROWS", DRAFT_ROWS as u32),
         ])
-        .bools([("GROUPED", shape.grouped), ("DEFERS", defers)])
+        .bools([
+            ("GROUPED", shape.grouped),
+            ("CONVOLVES", kind != Kind::Chunk),
+            ("SUMS", sums),
+            ("DEFERS", kind == Kind::Drafts),
+        ])
 }
 
 /// Returns every variant of the kernel.
 pub(in crate::ops) fn variants() -> Vec<Kernel> {
     let mut all = Vec::new();
     for grouped in [false, true] {
-        for defers in [false, true] {
+        for kind in [Kind::One, Kind::Drafts, Kind::Chunk] {
             for head_dim in [32, 256] {
                 let shape = DeltaShape {
                     key_heads: 2,
@@ -78,7 +124,8 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
                     taps: 4,
                     grouped,
                 };
-                all.push(kernel(shape, defers));
+                all.push(kernel(shape, kind, false));
+                all.push(kernel(shape, Kind::One, true));
             }
         }
     }
@@ -87,46 +134,75 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
 
 impl DeltaOp for CubeBackend {
     fn delta(
-        c: FloatTensor<Self>,
+        first: FloatTensor<Self>,
         u: FloatTensor<Self>,
         params: FloatTensor<Self>,
         state: IntTensor<Self>,
         values: FloatTensor<Self>,
         shape: DeltaShape,
+        sums: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let [t, _] = c.meta.shape().dims();
-        let o = empty_f32(&c, [t, shape.value_dim()]);
+        let [t, _] = u.meta.shape().dims();
+        let o = empty_f32(&u, [t, out_columns(shape, sums)]);
         let blocks = (shape.head_dim / DELTA_COLUMNS) as u32;
         let grid = (blocks, shape.value_heads as u32, 1);
-        let tensors = [&c, &u, &params, &state, &values, &o];
-        launch(kernel(shape, defers(t)), grid, &tensors);
+        let tensors = [&first, &u, &params, &state, &values, &o];
+        launch(kernel(shape, Kind::of(t), sums), grid, &tensors);
         (o, values)
     }
 }
 
 impl DeltaOp for Flex {
     fn delta(
-        c: FlexTensor,
+        first: FlexTensor,
         u: FlexTensor,
         params: FlexTensor,
         state: FlexTensor,
         mut values: FlexTensor,
         shape: DeltaShape,
+        sums: bool,
     ) -> (FlexTensor, FlexTensor) {
-        let [t, _] = c.layout().shape().dims();
+        let [t, _] = u.layout().shape().dims();
+        let (u, params, kind) = (u.storage(), params.storage(), Kind::of(t));
         let state = state.storage::<u32>();
-        let mut o = vec![0.0; t * shape.value_dim()];
+        let (pos, n) = (state[state::POS] as usize, state[state::N_TOKENS] as usize);
+        let values_mut = values.storage_mut();
+        let mut convolved = Vec::new();
+        if kind != Kind::Chunk {
+            convolved.resize(n * shape.channels(), 0.0);
+            conv_cpu(
+                u,
+                first.storage(),
+                values_mut,
+                pos,
+                &mut convolved,
+                shape.conv(),
+            );
+        }
         let step = Step {
-            c: c.storage(),
-            u: u.storage(),
-            params: params.storage(),
-            pos: state[state::POS] as usize,
-            n: state[state::N_TOKENS] as usize,
-            defers: defers(t),
+            c: match kind {
+                Kind::Chunk => first.storage(),
+                _ => &convolved,
+            },
+            u,
+            params,
+            pos,
+            n,
+            defers: kind == Kind::Drafts,
             shape,
         };
-        step.run(values.storage_mut(), &mut o);
-        (flex::tensor(o, [t, shape.value_dim()]), values)
+        let mut o = vec![0.0; t * shape.value_dim()];
+        step.run(values_mut, &mut o);
+        if sums {
+            let squares = |of: &[f32]| dot_f32(of, of);
+            let sums: Vec<f32> = o.chunks_exact(DELTA_COLUMNS).map(squares).collect();
+            let weight = &params[2 * shape.value_heads..];
+            for head in o.chunks_exact_mut(shape.head_dim) {
+                head.iter_mut().zip(weight).for_each(|(o, w)| *o *= w);
+            }
+            o.extend(sums);
+        }
+        (flex::tensor(o, [t, out_columns(shape, sums)]), values)
     }
 }
 

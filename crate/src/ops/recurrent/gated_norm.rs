@@ -8,6 +8,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::math::exp;
+use hearth_modelfile::layer_spec::DELTA_COLUMNS;
 
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
 use crate::ops::norm::rms_norm_cpu;
@@ -17,6 +18,8 @@ use crate::ops::{flex, state};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GatedNormSpec {
     pub eps: f32,
+    /// Width of a head.
+    pub head_dim: usize,
     /// Columns of a row of `u`, a multiple of 4.
     pub columns: usize,
     /// First column of z, a multiple of 4.
@@ -48,10 +51,28 @@ fn kernel(dim: usize, heads: usize, spec: GatedNormSpec) -> Kernel {
         .f32s([("EPS", spec.eps)])
 }
 
+/// Finishes the norm of one token's output and gates it, for the CPU: `o` as [`crate::ops::recurrent::delta`] leaves it.
+pub(in crate::ops) fn finish_cpu(o: &[f32], u: &[f32], spec: GatedNormSpec, y: &mut [f32]) {
+    let (o, sums) = o.split_at(y.len());
+    let sums = sums.chunks_exact(spec.head_dim / DELTA_COLUMNS);
+    let z = u[spec.first..].chunks_exact(spec.head_dim);
+    let heads = y
+        .chunks_exact_mut(spec.head_dim)
+        .zip(o.chunks_exact(spec.head_dim));
+    for (((y, o), sums), z) in heads.zip(sums).zip(z) {
+        let mean = sums.iter().sum::<f32>() / spec.head_dim as f32;
+        let scale = 1.0 / (mean + spec.eps).sqrt();
+        for ((y, o), z) in y.iter_mut().zip(o).zip(z) {
+            *y = scale * o * z / (1.0 + exp(-z));
+        }
+    }
+}
+
 /// Returns every variant of the kernel.
 pub(in crate::ops) fn variants() -> Vec<Kernel> {
     let spec = GatedNormSpec {
         eps: 1e-6,
+        head_dim: 16,
         columns: 96,
         first: 32,
     };
@@ -67,7 +88,7 @@ impl GatedNormOp for CubeBackend {
         spec: GatedNormSpec,
     ) -> FloatTensor<Self> {
         let [t, cols] = o.meta.shape().dims();
-        let dim = weight.meta.shape().num_elements();
+        let dim = spec.head_dim;
         let y = empty_f32(&o, [t, cols]);
         let grid = ((cols / dim) as u32, t as u32, 1);
         let kernel = kernel(dim, cols / dim, spec);

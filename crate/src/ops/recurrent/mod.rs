@@ -9,12 +9,24 @@ use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
 use crate::ops::in_place::InPlace;
-use crate::ops::{Ops, StepState};
-use conv::{ConvOp, ConvSpec};
+use crate::ops::{Ops, StepState, Weight};
+use conv::{ConvOp, ConvShape as _, ConvSpec};
 use copy::CopyOp;
-use delta::DeltaOp;
+use delta::{DeltaOp, convolves};
 use gated_norm::{GatedNormOp, GatedNormSpec};
 use hearth_modelfile::layer_spec::DeltaShape;
+
+/// A gated delta net apart from its projections.
+pub struct DeltaNet {
+    pub shape: DeltaShape,
+    /// [taps, channels]
+    pub taps: Tensor<2>,
+    /// See [`delta`].
+    pub params: Tensor<2>,
+    /// Weight of the norm of each head: [1, head_dim]
+    pub norm: Tensor<2>,
+    pub eps: f32,
+}
 
 impl Ops {
     /// Returns the convolution of the step's tokens, see [`conv`]: [t, channels]. `history` moves on by them.
@@ -40,30 +52,63 @@ impl Ops {
         self.keep(y)
     }
 
-    /// Returns the gated delta rule's output for the step's tokens, see [`delta`]: [t, value_heads * head_dim].
-    /// `values` moves on by them.
+    /// Returns the output of the gated delta rule for the step's tokens, of which `u` has the projections and `net` the rest, see
+    /// [`delta`]: [t, value_heads * head_dim], and more with `sums`. `values` moves on by them.
     pub fn delta(
         &self,
-        c: &Tensor<2>,
         u: &Tensor<2>,
-        params: &Tensor<2>,
+        net: &DeltaNet,
         step: &StepState,
         values: &mut InPlace<Tensor<2>>,
-        shape: DeltaShape,
+        sums: bool,
     ) -> Tensor<2> {
+        let first = match convolves(u.dims()[0]) {
+            true => net.taps.clone(),
+            false => self.conv(u, &net.taps, step, values, net.shape.conv()),
+        };
         self.count(1);
         let o = values.update_with(|values| {
             let (o, values) = Dispatch::delta(
-                c.clone().into_dispatch(),
+                first.into_dispatch(),
                 u.clone().into_dispatch(),
-                params.clone().into_dispatch(),
+                net.params.clone().into_dispatch(),
                 step.words().into_dispatch(),
                 values.into_dispatch(),
-                shape,
+                net.shape,
+                sums,
             );
             (Tensor::from_dispatch(values), Tensor::from_dispatch(o))
         });
         self.keep(o)
+    }
+
+    /// Returns the projection of the gated delta net's output for the step's tokens, of which `u` has the projections; with
+    /// `residual` it is added to that, in its memory. `values` moves on by the tokens.
+    pub fn delta_linear(
+        &self,
+        u: &Tensor<2>,
+        net: &DeltaNet,
+        step: &StepState,
+        values: &mut InPlace<Tensor<2>>,
+        weight: &Weight,
+        residual: Option<Tensor<2>>,
+    ) -> Tensor<2> {
+        let spec = GatedNormSpec {
+            eps: net.eps,
+            head_dim: net.shape.head_dim,
+            columns: net.shape.columns(),
+            first: net.shape.channels(),
+        };
+        let sums = u.dims()[0] == 1 && self.fuses_gated_norm(spec, weight.cols);
+        let o = self.delta(u, net, step, values, sums);
+        if sums {
+            return self.gated_norm_linear(&o, u, spec, weight, step, residual);
+        }
+        let y = self.gated_norm(&o, u, &net.norm, step, spec);
+        match residual {
+            Some(residual) => self.linear_add(&y, weight, step, residual),
+            None => self.linear(&y, weight, step),
+        }
     }
 
     /// Returns the gated norm of every token, see [`gated_norm`].
