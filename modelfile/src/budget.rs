@@ -187,7 +187,9 @@ fn budget(gguf: &ModelHeader, options: InspectOptions<'_>) -> Result<Budget, Err
     let c = &config;
     let n_ctx = c.context(options.context_size);
     let kv_type = options.kv_type.unwrap_or(KvType::F16);
-    let (matrices, vectors) = weight_requests::tensors(gguf, c);
+    let requests = weight_requests::tensors(gguf, c);
+    weight_requests::check_unread(gguf, c, &requests)?;
+    let (matrices, vectors) = requests;
     let tensors = gguf.by_name();
     let names = c.spec.names;
     // (an encoder has no head at all)

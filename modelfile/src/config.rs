@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::by_layer::{ByLayer, in_range};
 use crate::container::{Metadata, ModelHeader, Value};
 use crate::error::{Error, Result};
-use crate::families::{ModelSpec, Pooling, PostNorm, SlidingRope, family};
+use crate::families::{ModelSpec, Pooling, PostNorm, QkNorm, SlidingRope, family};
 use crate::kv_type::KvType;
 use crate::layer_kinds::mixers;
 pub use crate::layer_spec::DRAFT_ROWS;
@@ -208,23 +208,33 @@ impl ModelConfig {
             let expected = format!("1 to expert_count ({n_experts})");
             return Err(bad("expert_used_count", expected, n_experts_used));
         }
-        if n_experts > 0 && !(spec.gated && spec.post_norm == PostNorm::None) {
+        if n_experts > 0 && !(spec.gated && spec.post_norm == PostNorm::None && !spec.parallel) {
             return Err(bad("expert_count", "0 in this family".into(), n_experts));
         }
         let real = |name: &str, default: f32| finite(meta, key(name), default);
+        let scaling = Scaling::of(gguf, architecture, spec.yarn_rounds)?;
         let rope = Rope {
             theta: real("rope.freq_base", 10_000.0)?,
             dim: rope_dim,
-            scaling: Scaling::of(gguf, architecture, spec.yarn_rounds)?,
-            factor: real("rope.scaling.attn_factor", 1.0)?,
+            factor: scaling.factor(gguf, architecture)?,
+            scaling,
         };
+        // The norm's factor is computed from what is not yet rotated: the rotation must keep lengths.
+        let grows = rope.factor != 1.0 || matches!(rope.scaling, Scaling::Yarn(_));
+        if spec.qk_norm == QkNorm::RotatedHead && grows {
+            return Err(Error::Metadata {
+                key: key("rope.scaling.type"),
+                expected: "a rotation that keeps lengths".into(),
+                found: "YaRN, or a factor".into(),
+            });
+        }
         let slides = by_layer.slides(spec)?;
         let sliding_window = match slides.contains(&true) {
             true => (meta.opt_u32(&key("attention.sliding_window"))?).unwrap_or(0) as usize,
             false => 0,
         };
         let local_rope = match spec.sliding_rope {
-            SlidingRope::Alike => None,
+            SlidingRope::Alike | SlidingRope::Only => None,
             SlidingRope::Unscaled { theta } => Some(Rope {
                 theta: real("rope.freq_base_swa", theta.unwrap_or(rope.theta))?,
                 scaling: Scaling::None,
@@ -256,6 +266,7 @@ impl ModelConfig {
                         found: "0".into(),
                     });
                 }
+                scale if spec.multiplies_logits => scale,
                 scale => 1.0 / scale,
             },
             attention_cap: real("attn_logit_softcapping", 0.0)?,
@@ -273,6 +284,7 @@ impl ModelConfig {
             Some(by_layer) => by_layer[i] && !spec.learned_positions,
             None => spec.rotates(i),
         };
+        let slides_at_all = sliding_window > 0;
         let layers: Vec<_> = (0..n_layers)
             .map(|i| {
                 let attends = mixers[i] == MixerKind::Attention;
@@ -287,6 +299,9 @@ impl ModelConfig {
                     window,
                     rope: match window {
                         _ if !rotates(i) => RopeKind::None,
+                        0 if slides_at_all && spec.sliding_rope == SlidingRope::Only => {
+                            RopeKind::None
+                        }
                         1.. if local_rope.is_some() => RopeKind::Local,
                         _ => RopeKind::Global,
                     },

@@ -14,11 +14,11 @@ use crate::families::ModelSpec;
 enum Idle {
     /// Zero, false and empty texts.
     Zero,
-    /// The same, and 1.
+    /// Zero, one, booleans and empty texts.
     ZeroOrOne,
-    /// True and 1.
+    /// True and one.
     One,
-    /// True and everything but 0; the number also means "by default" if it is negative.
+    /// True, one, and negative numbers, which mean "by default".
     OneOrNegative,
     /// The value of this other key.
     SameAs(&'static str),
@@ -40,7 +40,10 @@ const KEYS: &[(&str, Idle)] = &[
     ("attention.relative_buckets_count", Zero),
     ("attention.output_scale", ZeroOrOne),
     ("attention.value_scale", ZeroOrOne),
-    ("attention.temperature_length", Zero),
+    (
+        "attention.temperature_length",
+        SameAs("rope.scaling.original_context_length"),
+    ),
     ("attention.key_length_mla", Zero),
     ("attention.value_length_mla", Zero),
     ("attention.key_length_swa", SameAs("attention.key_length")),
@@ -59,7 +62,6 @@ const KEYS: &[(&str, Idle)] = &[
     ("rope.scale_linear", ZeroOrOne),
     ("rope.scaling.alpha", Zero),
     ("rope.scaling.yarn_ext_factor", OneOrNegative),
-    ("rope.scaling.yarn_attn_factor", OneOrNegative),
     // Layers other than attention and feed-forward, and others than one after the other
     ("leading_dense_block_count", Zero),
     ("full_attention_interval", ZeroOrOne),
@@ -119,10 +121,14 @@ pub(crate) fn check(meta: &Metadata, spec: &ModelSpec) -> Result<()> {
     let global = GLOBAL_KEYS
         .iter()
         .map(|(name, idle)| (*name, (*name).to_owned(), idle));
+    let has_experts = meta.opt_u32(&own("expert_count"))?.unwrap_or(0) > 0;
     for (name, key, idle) in of_family.chain(global) {
         let Some(value) = meta.get(&key) else {
             continue;
         };
+        if name.starts_with("expert") && !has_experts {
+            continue;
+        }
         let is_idle = match idle {
             SameAs(other) => meta.get(&own(other)) == Some(value),
             _ => numbers(value).is_some_and(|all| all.iter().all(|n| idle.holds(*n))),
@@ -200,7 +206,8 @@ mod tests {
     use crate::families::qwen::QWEN3MOE;
 
     fn refused(spec: &ModelSpec, key: &str, value: Value) -> bool {
-        match check(&Metadata::from_iter([(key, value)]), spec) {
+        let experts = ("qwen3moe.expert_count", Value::U32(8));
+        match check(&Metadata::from_iter([(key, value), experts]), spec) {
             Ok(()) => false,
             Err(error) => {
                 assert!(error.to_string().contains(key), "{error}");
@@ -280,6 +287,8 @@ mod tests {
             ("qwen3moe.rope.freq_base_swa", Value::F32(1e6)),
         ]);
         assert_eq!(check(&same, &QWEN3MOE), Ok(()));
+        let no_experts = [("qwen3moe.expert_shared_count", Value::U32(1))];
+        assert_eq!(check(&Metadata::from_iter(no_experts), &QWEN3MOE), Ok(()));
         let other_family = Value::U32(1024);
         assert!(!refused(
             &QWEN3MOE,

@@ -135,6 +135,34 @@ impl Scaling {
         }
     }
 
+    /// Reads the factor of cos and sin beside the scaling's own.
+    ///
+    /// `rope.scaling.yarn_attn_factor` is transformers' `attention_factor`, which has the scaling's own in it; llama.cpp takes
+    /// its default, 1, for none. OLMo 3's first converter wrote that number as `rope.scaling.attn_factor`.
+    ///
+    /// # Errors
+    /// [`Error::Metadata`] for numbers that are not finite, or not above 0.
+    pub fn factor(&self, gguf: &ModelHeader, architecture: &str) -> Result<f32> {
+        let number = |name: &str| {
+            let key = format!("{architecture}.rope.scaling.{name}");
+            match gguf.metadata.opt_f32(&key)?.unwrap_or(1.0) {
+                found if found.is_finite() && found > 0.0 => Ok(found),
+                found => Err(Error::Metadata {
+                    key,
+                    expected: "a number above 0".into(),
+                    found: found.to_string(),
+                }),
+            }
+        };
+        let own = self.magnitude() as f32;
+        let (factor, whole) = (number("attn_factor")?, number("yarn_attn_factor")?);
+        Ok(match self {
+            Scaling::Yarn(_) if whole != 1.0 => whole / own,
+            Scaling::Yarn(_) if (factor - own).abs() < 1e-3 => 1.0,
+            _ => factor,
+        })
+    }
+
     /// Returns the factor by which cos and sin are multiplied.
     fn magnitude(&self) -> f64 {
         match self {

@@ -1,7 +1,10 @@
 //! The tensors that a model requests from its file.
 
+use std::collections::HashSet;
+
 use crate::config::ModelConfig;
 use crate::container::ModelHeader;
+use crate::error::{Error, Result};
 use crate::families::names::{bias_of, of_expert, of_layer};
 use crate::families::{AttentionGate, PostNorm, QkNorm};
 use crate::layer_spec::{FeedForwardKind, MixerKind};
@@ -98,6 +101,41 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
     (matrices, vectors(gguf, c))
 }
 
+/// Refuses a file with a tensor in its layers that is in no request: its model computes something else.
+///
+/// # Errors
+/// [`Error::Metadata`] with the tensor's name.
+pub fn check_unread(
+    gguf: &ModelHeader,
+    c: &ModelConfig,
+    (matrices, vectors): &(Vec<WeightRequest>, Vec<String>),
+) -> Result<()> {
+    let parts = matrices.iter().flat_map(|matrix| &matrix.parts);
+    let mut read: HashSet<&str> = parts.map(|(name, _)| name.as_str()).collect();
+    read.extend(vectors.iter().map(String::as_str));
+    // Frequencies of the rotation, which old converters wrote.
+    const KNOWN: [&str; 3] = ["rot_embd", "rope_freqs", "inv_freq"];
+    let unread = gguf.tensors.iter().find(|tensor| {
+        let name = tensor.name.as_str();
+        let layer = name
+            .strip_prefix("blk.")
+            .and_then(|rest| rest.split('.').next());
+        let in_layers = layer.is_some_and(|n| n.parse().is_ok_and(|n: usize| n < c.n_layers));
+        in_layers && !read.contains(name) && !KNOWN.iter().any(|known| name.contains(known))
+    });
+    match unread {
+        None => Ok(()),
+        Some(tensor) => Err(Error::Metadata {
+            key: tensor.name.clone(),
+            expected: format!(
+                "no such tensor in a model of the architecture {}",
+                c.architecture
+            ),
+            found: "one".into(),
+        }),
+    }
+}
+
 /// Returns the vectors of a model: those that its family has, and those that only some files have.
 fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
     let names = c.spec.names;
@@ -119,7 +157,8 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
         let attends = layer.mixer == MixerKind::Attention;
         let mut norms = Vec::new();
         if c.spec.pre_norm {
-            norms.extend([names.attn_norm, names.ffn_norm]);
+            norms.push(names.attn_norm);
+            norms.extend((!c.spec.parallel).then_some(names.ffn_norm));
         }
         if c.spec.post_norm != PostNorm::None {
             norms.extend([names.post_attn_norm, names.post_ffn_norm]);

@@ -81,7 +81,9 @@ impl Context<'_> {
         let (bias, weights) = self.attn_params.split_at(if spec.bias { cols } else { 0 });
         let norms = match spec.qk_norm {
             QkNorm::None => None,
-            QkNorm::Head => Some([(hd, &weights[..hd]), (hd, &weights[hd..2 * hd])]),
+            QkNorm::Head | QkNorm::RotatedHead => {
+                Some([(hd, &weights[..hd]), (hd, &weights[hd..2 * hd])])
+            }
             QkNorm::Row => Some([(q, &weights[..q]), (k, &weights[q..q + k])]),
         };
         let mut out = Vec::with_capacity(self.qkv.len());
@@ -92,7 +94,8 @@ impl Context<'_> {
             }
             let (queries, rest) = row.split_at_mut(q);
             let (keys, values) = rest.split_at_mut(k);
-            if let Some([of_queries, of_keys]) = norms {
+            let after = spec.qk_norm == QkNorm::RotatedHead;
+            if let Some([of_queries, of_keys]) = norms.filter(|_| !after) {
                 norm(queries, of_queries, spec.eps);
                 norm(keys, of_keys, spec.eps);
             }
@@ -101,6 +104,10 @@ impl Context<'_> {
                 .chain(keys.chunks_exact_mut(hd))
             {
                 self.rotate(t, head);
+            }
+            if let Some([of_queries, of_keys]) = norms.filter(|_| after) {
+                norm(queries, of_queries, spec.eps);
+                norm(keys, of_keys, spec.eps);
             }
             let times = t / spec.temperature_ctx as usize;
             let grown = 1.0 + f64::from(spec.temperature) * (1.0 + times as f64).ln();

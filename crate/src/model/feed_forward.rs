@@ -57,24 +57,54 @@ impl FeedForward {
         activation: Activation,
         add: bool,
     ) -> Tensor<2> {
-        let (a, down) = match self {
-            FeedForward::Gated { gate_up, down } => {
-                (ops.norm_gated(&x, norm, gate_up, step, activation), down)
+        if let FeedForward::Experts(experts) = self {
+            return experts.forward(ops, x, norm, step, activation);
+        }
+        let h = self.hidden(ops, &x, norm, step, activation);
+        self.project(ops, &h, x, step, add)
+    }
+
+    /// Returns the activations, the input of the last projection: [t, d_ff]. Experts have none, and return x.
+    pub fn hidden(
+        &self,
+        ops: &Ops,
+        x: &Tensor<2>,
+        norm: Option<&Norm>,
+        step: &StepState,
+        activation: Activation,
+    ) -> Tensor<2> {
+        match self {
+            FeedForward::Gated { gate_up, .. } => {
+                ops.norm_gated(x, norm, gate_up, step, activation)
             }
-            FeedForward::Plain { up, up_bias, down } => {
+            FeedForward::Plain { up, up_bias, .. } => {
                 let a = match norm {
-                    Some(norm) => ops.norm_linear(&x, norm, up, step),
-                    None => ops.linear(&x, up, step),
+                    Some(norm) => ops.norm_linear(x, norm, up, step),
+                    None => ops.linear(x, up, step),
                 };
-                (ops.bias(a, up_bias, step, Some(activation)), down)
+                ops.bias(a, up_bias, step, Some(activation))
             }
-            FeedForward::Experts(experts) => {
-                return experts.forward(ops, x, norm, step, activation);
+            FeedForward::Experts(_) => x.clone(),
+        }
+    }
+
+    /// Returns the last projection of the activations `h`; with `add` it is added to x, in the memory of x.
+    pub fn project(
+        &self,
+        ops: &Ops,
+        h: &Tensor<2>,
+        x: Tensor<2>,
+        step: &StepState,
+        add: bool,
+    ) -> Tensor<2> {
+        match (self, add) {
+            (FeedForward::Gated { down, .. } | FeedForward::Plain { down, .. }, true) => {
+                ops.linear_add(h, down, step, x)
             }
-        };
-        match add {
-            true => ops.linear_add(&a, down, step, x),
-            false => ops.linear(&a, down, step),
+            (FeedForward::Gated { down, .. } | FeedForward::Plain { down, .. }, false) => {
+                ops.linear(h, down, step)
+            }
+            (FeedForward::Experts(_), _) => x,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::ops::{KvType, Norm, Ops, StepState, Weight};
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::families::PostNorm;
 
-/// One layer: a mixer and a feed-forward block. Norms have d_model columns and are absent in some families; few
+/// One layer: a mixer and a feed-forward block, one after the other, or side by side behind the mixer's norm. Norms have d_model columns and are absent in some families; few
 /// families have biases.
 pub struct Layer {
     pub mixer_norm: Option<Norm>,
@@ -87,6 +87,17 @@ impl Transformer {
         for i in layers {
             let (layer, state) = (&self.layers[i], &mut states[i]);
             let norm = layer.mixer_norm.as_ref();
+            if self.config.spec.parallel {
+                // (before the mixer's output is added in the memory of x)
+                let h = (layer.feed_forward).hidden(ops, &x, norm, step, activation);
+                x = self.block(x, &layer.mixer_end, step, |x, add| {
+                    layer.mixer.forward(ops, x, norm, step, state, add)
+                });
+                x = self.block(x, &layer.ffn_end, step, |x, add| {
+                    layer.feed_forward.project(ops, &h, x, step, add)
+                });
+                continue;
+            }
             x = self.block(x, &layer.mixer_end, step, |x, add| {
                 layer.mixer.forward(ops, x, norm, step, state, add)
             });

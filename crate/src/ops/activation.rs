@@ -39,6 +39,7 @@ impl Activate for Activation {
             Activation::Gelu => -1.595_769 * (v + 0.044_715 * v * v * v),
             Activation::GeluErf => -0.5 * v * v,
             Activation::Clamped => -1.702 * v.min(7.0),
+            Activation::SquaredRelu => 0.0,
         }
     }
 
@@ -47,6 +48,7 @@ impl Activate for Activation {
             Activation::Silu | Activation::Gelu => v / (1.0 + e),
             Activation::GeluErf => 0.5 * v * (1.0 + erf(v * std::f32::consts::FRAC_1_SQRT_2, e)),
             Activation::Clamped => v.min(7.0) / (1.0 + e),
+            Activation::SquaredRelu => v.max(0.0) * v.max(0.0),
         }
     }
 
@@ -88,11 +90,12 @@ pub(in crate::ops) fn kernel(d_ff4: u32, activation: Activation) -> Kernel {
 }
 
 /// Every activation, for [`crate::ops::registry`].
-pub(in crate::ops) const ALL: [Activation; 4] = [
+pub(in crate::ops) const ALL: [Activation; 5] = [
     Activation::Silu,
     Activation::Gelu,
     Activation::GeluErf,
     Activation::Clamped,
+    Activation::SquaredRelu,
 ];
 
 /// Returns every variant of the kernel.

@@ -103,7 +103,9 @@ impl LoadPlan {
             in_turns: HashMap::new(),
         };
         let tensors = gguf.by_name();
-        let (matrices, vectors) = weight_requests::tensors(gguf, config);
+        let requests = weight_requests::tensors(gguf, config);
+        weight_requests::check_unread(gguf, config, &requests)?;
+        let (matrices, vectors) = requests;
         for matrix in &matrices {
             plan.add_matrix(&tensors, ops, matrix, binding, quantize)?;
         }

@@ -35,7 +35,7 @@ pub struct ModelHeader {
 pub struct TensorInfo {
     /// Name, e.g. `"blk.0.attn_q.weight"`.
     pub name: String,
-    /// 1 to 4 dimensions in GGML's order, each at least 1: `shape[0]` is the contiguous one (columns).
+    /// 1 to 4 dimensions (to 8 in safetensors) in GGML's order, each at least 1: `shape[0]` is the contiguous one (columns).
     /// A scalar stored without dimensions has shape `[1]`.
     pub shape: Vec<u64>,
     /// The block format. `shape[0]` is a multiple of its block length.

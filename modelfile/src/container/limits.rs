@@ -14,7 +14,9 @@ pub const MAX_KEY: u64 = 65_535;
 pub const MAX_ARRAY: u64 = 4 << 20;
 /// Maximum nesting depth of metadata arrays.
 pub const MAX_ARRAY_DEPTH: u32 = 4;
-/// Largest number of dimensions of a tensor.
+/// Largest number of dimensions of a tensor in GGUF.
 pub const MAX_DIMS: u32 = 4;
+/// Largest number of dimensions of a tensor in safetensors: convolutions of vision models have five.
+pub const MAX_SAFETENSORS_DIMS: usize = 8;
 /// Largest `general.alignment`, in bytes.
 pub const MAX_ALIGNMENT: u64 = 1 << 20;

@@ -10,7 +10,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::limits::{MAX_DIMS, MAX_HEADER_BYTES, MAX_TENSORS};
+use super::limits::{MAX_HEADER_BYTES, MAX_SAFETENSORS_DIMS, MAX_TENSORS};
 use super::{Arrangement, Container, GgmlType, Metadata, ModelHeader, Parsed, TensorInfo};
 use crate::error::{Error, Result};
 
@@ -131,9 +131,13 @@ fn tensor(
         }
     };
     let mut shape = entry.shape;
-    if shape.len() > MAX_DIMS as usize {
+    if shape.len() > MAX_SAFETENSORS_DIMS {
         let found = format!("{} dimensions", shape.len());
-        return Err(bad(what, format!("up to {MAX_DIMS} dimensions"), found));
+        return Err(bad(
+            what,
+            format!("up to {MAX_SAFETENSORS_DIMS} dimensions"),
+            found,
+        ));
     }
     if shape.contains(&0) {
         return Err(bad(what, "dimensions of at least 1", format!("{shape:?}")));

@@ -21,6 +21,12 @@ pub struct Checkpoint {
     pub default_ff_multiple: Option<u32>,
     /// GGUF's converter adds 1 to the weights of norms.
     pub norms_lack_one: bool,
+    /// Rotary pairs are adjacent, as in GGUF.
+    pub neighbours: bool,
+    /// The head is the embedding, unless the configuration says otherwise.
+    pub tied: bool,
+    /// Names of the activation that the configuration may give, if not the function's own.
+    pub activation: Option<&'static [&'static str]>,
     /// Matrices of the layers are stored by columns.
     pub by_columns: bool,
     /// The `quant_method` of the family's own quantised checkpoints.
@@ -42,6 +48,9 @@ impl Checkpoint {
             defaults: &[],
             default_ff_multiple: None,
             norms_lack_one: false,
+            neighbours: false,
+            tied: false,
+            activation: None,
             by_columns: false,
             quant_method: None,
             check: |_| Ok(()),
@@ -74,7 +83,7 @@ impl CheckpointNames {
 }
 
 /// Names in a layer: the part between `layers.N.` and `.weight` or `.bias`.
-const OF_LAYER: [(&str, &str); 18] = [
+const OF_LAYER: [(&str, &str); 22] = [
     ("input_layernorm", "attn_norm"),
     ("self_attn.q_proj", "attn_q"),
     ("self_attn.k_proj", "attn_k"),
@@ -83,6 +92,10 @@ const OF_LAYER: [(&str, &str); 18] = [
     ("self_attn.o_proj", "attn_output"),
     ("self_attn.q_norm", "attn_q_norm"),
     ("self_attn.k_norm", "attn_k_norm"),
+    ("self_attn.query_layernorm", "attn_q_norm"),
+    ("self_attn.key_layernorm", "attn_k_norm"),
+    ("post_self_attn_layernorm", "post_attention_norm"),
+    ("post_mlp_layernorm", "post_ffw_norm"),
     ("mlp.gate_proj", "ffn_gate"),
     ("mlp.up_proj", "ffn_up"),
     ("mlp.gate_up_proj", "ffn_up"),

@@ -1,10 +1,10 @@
-//! Gemma 2 and 3: norms before and after each block, GELU, a scaled embedding, tied heads, sliding windows.
+//! Gemma 1 to 3: norms before each block, in Gemma 2 and 3 also after it, GELU, a scaled embedding, tied heads.
 //!
 //! Gemma 2 slides in every other layer and caps scores and logits; Gemma 3 slides in five of six, with another rotary
 //! base there, and normalises queries and keys. The converter has added the 1 that the norms' weights lack.
 //!
-//! Reference: Gemma Team 2024, arXiv:2408.00118 and 2025, arXiv:2503.19786; transformers
-//! `models/gemma2/modeling_gemma2.py`, `models/gemma3/modeling_gemma3.py`.
+//! Reference: Gemma Team 2024, arXiv:2403.08295, arXiv:2408.00118 and 2025, arXiv:2503.19786; transformers
+//! `models/gemma/modeling_gemma.py`, `models/gemma2/modeling_gemma2.py`, `models/gemma3/modeling_gemma3.py`.
 
 use super::{Activation, Checkpoint, ModelSpec, PostNorm, QkNorm, Sliding, SlidingRope};
 
@@ -12,6 +12,23 @@ const CHECKPOINT: Checkpoint = Checkpoint {
     norms_lack_one: true,
     post_attention_layernorm: "post_attention_norm",
     ..Checkpoint::new("")
+};
+
+/// Gemma 1.
+pub const GEMMA: ModelSpec = ModelSpec {
+    name: "gemma",
+    models: "Gemma 1, CodeGemma",
+    activation: Activation::Gelu,
+    scales_embedding: true,
+    checkpoints: &[Checkpoint {
+        model_type: "gemma",
+        post_attention_layernorm: "ffn_norm",
+        tied: true,
+        // (the first releases say "gelu" and mean this)
+        activation: Some(&["gelu", "gelu_pytorch_tanh"]),
+        ..CHECKPOINT
+    }],
+    ..ModelSpec::PLAIN
 };
 
 /// Gemma 2.

@@ -64,7 +64,7 @@ fn check(config: &Object) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::MissingTensor`] or [`Error::TensorShape`] if quants and scales do not match.
-fn rename(tensors: Vec<TensorInfo>) -> Result<Vec<TensorInfo>> {
+pub(super) fn rename(tensors: Vec<TensorInfo>) -> Result<Vec<TensorInfo>> {
     let mut renamed = Vec::with_capacity(tensors.len());
     let scales: HashMap<_, _> = (tensors.iter())
         .filter_map(|tensor| Some((tensor.name.strip_suffix("_scales")?, tensor)))

@@ -1,15 +1,34 @@
-//! Granite 3: Llama with four scales from the metadata: of the embedding, scores, residual branches and logits.
+//! Granite 3 and 4 without recurrent layers: Llama with four scales from the metadata: of the embedding, scores, residual branches
+//! and logits.
 //!
-//! Reference: transformers `models/granite/modeling_granite.py`.
+//! Granite SWA adds sinks and windows, and some of its layers do not rotate; which ones, its files list.
+//!
+//! Reference: transformers `models/granite/modeling_granite.py`, `models/granite_swa/modeling_granite_swa.py`.
 
-use super::{Checkpoint, ModelSpec};
+use super::{Checkpoint, ModelSpec, Sliding, gpt_oss};
+
+/// Granite SWA.
+pub const GRANITE_SWA: ModelSpec = ModelSpec {
+    name: "granite_swa",
+    models: "Granite SWA 2B",
+    sinks: true,
+    sliding: Sliding::AllButFirst(4),
+    honours: &["attention.sliding_window"],
+    checkpoints: &[Checkpoint {
+        rename: gpt_oss::rename,
+        tied: true,
+        ..Checkpoint::new("granite_swa")
+    }],
+    ..GRANITE
+};
 
 /// The family's spec.
 pub const GRANITE: ModelSpec = ModelSpec {
     name: "granite",
-    models: "Granite 3",
+    models: "Granite 3, Granite 4 350M, 1B and Micro (not those with an H)",
     rope_neox: false,
-    honours: &["rope.scaling.finetuned"],
+    // (files of Granite 4 have the sizes of recurrent layers even if they have no such layers)
+    honours: &["rope.scaling.finetuned", "ssm.state_size"],
     checkpoints: &[Checkpoint::new("granite")],
     ..ModelSpec::PLAIN
 };

@@ -3,20 +3,28 @@
 //! One transformer serves every family; a family is a small file with its spec, its tensor names in GGUF, its
 //! checkpoints' names and defaults, and the link to its reference implementation, and one line in [`FAMILIES`]. Biases and experts depend on the file, not the family.
 
+pub mod arcee;
 pub mod bert;
 mod checkpoint;
+pub mod cohere;
+pub mod ernie;
+pub mod exaone;
 pub mod gemma;
+pub mod glm;
 pub mod gpt2;
 pub mod gpt_oss;
 pub mod granite;
+pub mod hunyuan;
 pub mod lfm;
 pub mod llama;
 pub mod names;
 pub mod olmo;
 pub mod phi;
 pub mod qwen;
+pub mod seed;
 pub mod smollm;
 mod spec;
+pub mod stablelm;
 
 pub use checkpoint::Checkpoint;
 pub use names::TensorNames;
@@ -33,15 +41,28 @@ pub const FAMILIES: &[&ModelSpec] = &[
     &llama::MISTRAL3,
     &qwen::QWEN2,
     &qwen::QWEN3,
+    &qwen::QWEN3VL,
     &qwen::QWEN3MOE,
+    &qwen::MELLUM,
+    &gemma::GEMMA,
     &gemma::GEMMA2,
     &gemma::GEMMA3,
     &phi::PHI3,
     &olmo::OLMO2,
     &granite::GRANITE,
+    &granite::GRANITE_SWA,
     &smollm::SMOLLM3,
     &lfm::LFM2,
     &qwen::QWEN35,
+    &exaone::EXAONE4,
+    &cohere::COMMAND_R,
+    &cohere::COHERE2,
+    &ernie::ERNIE4_5,
+    &hunyuan::HUNYUAN_DENSE,
+    &glm::GLM4,
+    &seed::SEED_OSS,
+    &stablelm::STABLELM,
+    &arcee::ARCEE,
     &gpt2::GPT2,
     &gpt_oss::GPT_OSS,
     &bert::BERT,

@@ -1,19 +1,37 @@
-//! OLMo 2: norms after attention and feed-forward instead of before, one norm over all queries and one over all keys.
+//! OLMo 2 and 3: norms after attention and feed-forward instead of before, one norm over all queries and one over all
+//! keys.
 //!
-//! Reference: OLMo Team 2025, arXiv:2501.00656; transformers `models/olmo2/modeling_olmo2.py`.
+//! OLMo 3 has the same architecture in GGUF. Three of four of its layers slide, and only the others rotate with YaRN.
+//!
+//! Reference: OLMo Team 2025, arXiv:2501.00656 and arXiv:2512.13961; transformers `models/olmo2/modeling_olmo2.py`,
+//! `models/olmo3/modeling_olmo3.py`.
 
-use super::{Checkpoint, ModelSpec, PostNorm, QkNorm};
+use super::{Checkpoint, ModelSpec, PostNorm, QkNorm, Sliding, SlidingRope};
+
+const CHECKPOINT: Checkpoint = Checkpoint {
+    post_attention_layernorm: "post_attention_norm",
+    ..Checkpoint::new("")
+};
 
 /// The family's spec.
 pub const OLMO2: ModelSpec = ModelSpec {
     name: "olmo2",
-    models: "OLMo 2",
+    models: "OLMo 2 and 3",
     qk_norm: QkNorm::Row,
     pre_norm: false,
     post_norm: PostNorm::Block,
-    checkpoints: &[Checkpoint {
-        post_attention_layernorm: "post_attention_norm",
-        ..Checkpoint::new("olmo2")
-    }],
+    sliding: Sliding::AllBut(4),
+    sliding_rope: SlidingRope::Unscaled { theta: None },
+    honours: &["attention.sliding_window", "rope.freq_base_swa"],
+    checkpoints: &[
+        Checkpoint {
+            model_type: "olmo2",
+            ..CHECKPOINT
+        },
+        Checkpoint {
+            model_type: "olmo3",
+            ..CHECKPOINT
+        },
+    ],
     ..ModelSpec::PLAIN
 };

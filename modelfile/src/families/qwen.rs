@@ -6,10 +6,13 @@
 //!
 //! Reference: Yang et al. 2024, arXiv:2407.10671 and 2025, arXiv:2505.09388; transformers
 //! `models/qwen2/modeling_qwen2.py`, `models/qwen3/modeling_qwen3.py`,
-//! `models/qwen3_moe/modeling_qwen3_moe.py`, `models/qwen3_5/modeling_qwen3_5.py`.
+//! `models/qwen3_moe/modeling_qwen3_moe.py`, `models/qwen3_vl/modeling_qwen3_vl.py`,
+//! `models/qwen3_5/modeling_qwen3_5.py`.
 
 use super::checkpoint::CheckpointNames;
-use super::{AttentionGate, Checkpoint, ModelSpec, QkNorm, Recurrent, TensorNames};
+use super::{
+    AttentionGate, Checkpoint, ModelSpec, QkNorm, Recurrent, Sliding, SlidingRope, TensorNames,
+};
 use crate::container::TensorInfo;
 use crate::error::Result;
 
@@ -30,12 +33,35 @@ pub const QWEN3: ModelSpec = ModelSpec {
     ..ModelSpec::PLAIN
 };
 
+/// The language model of Qwen 3 VL. Positions of text are the same in all three dimensions of its rotation, and images alone
+/// add to the first layers' outputs.
+pub const QWEN3VL: ModelSpec = ModelSpec {
+    name: "qwen3vl",
+    models: "Qwen 3 VL, text",
+    honours: &["rope.dimension_sections", "n_deepstack_layers"],
+    checkpoints: &[Checkpoint::new("qwen3_vl_text")],
+    ..QWEN3
+};
+
 /// Qwen 3 with experts.
 pub const QWEN3MOE: ModelSpec = ModelSpec {
     name: "qwen3moe",
     models: "Qwen 3 with experts (30B-A3B, 235B-A22B)",
     checkpoints: &[Checkpoint::new("qwen3_moe")],
     ..QWEN3
+};
+
+/// Mellum 2, JetBrains' code model: Qwen 3 with experts, of which three of four layers slide and rotate by a base of their own.
+///
+/// Reference: transformers `models/mellum/modeling_mellum.py`.
+pub const MELLUM: ModelSpec = ModelSpec {
+    name: "mellum",
+    models: "Mellum 2 12B-A2.5B",
+    sliding: Sliding::AllBut(4),
+    sliding_rope: SlidingRope::Unscaled { theta: None },
+    honours: &["attention.sliding_window", "rope.freq_base_swa"],
+    checkpoints: &[],
+    ..QWEN3MOE
 };
 
 /// Qwen 3.5, 3.6 and 3.8.

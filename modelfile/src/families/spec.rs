@@ -32,6 +32,10 @@ pub struct ModelSpec {
     pub pre_norm: bool,
     /// Norms after attention and feed-forward.
     pub post_norm: PostNorm,
+    /// Attention and feed-forward both take the layer's input, through one norm.
+    pub parallel: bool,
+    /// Logits are multiplied by `logit_scale` instead of divided by it.
+    pub multiplies_logits: bool,
     /// The embedding is multiplied by the square root of d_model.
     pub scales_embedding: bool,
     /// YaRN's bounds are rounded to whole dimensions.
@@ -105,6 +109,8 @@ pub enum Sliding {
     All,
     /// All but one in this many: layer i slides unless i + 1 is a multiple.
     AllBut(usize),
+    /// Likewise, but layer i slides unless i is a multiple.
+    AllButFirst(usize),
 }
 
 impl Sliding {
@@ -114,6 +120,7 @@ impl Sliding {
             Sliding::None => false,
             Sliding::All => true,
             Sliding::AllBut(period) => !(i + 1).is_multiple_of(period),
+            Sliding::AllButFirst(period) => !i.is_multiple_of(period),
         }
     }
 }
@@ -128,6 +135,8 @@ pub enum SlidingRope {
         /// The base if the file does not state it; `None` for that of the other layers.
         theta: Option<f32>,
     },
+    /// Only sliding layers rotate.
+    Only,
 }
 
 impl ModelSpec {
@@ -152,6 +161,8 @@ impl ModelSpec {
         layer_norm: false,
         pre_norm: true,
         post_norm: PostNorm::None,
+        parallel: false,
+        multiplies_logits: false,
         scales_embedding: false,
         yarn_rounds: true,
         sliding: Sliding::None,
@@ -177,6 +188,8 @@ pub enum Activation {
     /// gpt-oss: (u + 1) g / (1 + e^-1.702g) with g = min(gate, 7) and u = up clamped to within 7 of 0. For gates
     /// only.
     Clamped,
+    /// max(v, 0)^2
+    SquaredRelu,
 }
 
 impl Activation {
@@ -191,11 +204,12 @@ impl Activation {
             Activation::GeluErf => matches!(name, "gelu" | "gelu_python"),
             // (named for its basis)
             Activation::Clamped => name == "silu",
+            Activation::SquaredRelu => name == "relu2",
         }
     }
 }
 
-/// RMSNorm of queries and keys before they are rotated.
+/// RMSNorm of queries and keys, before they are rotated if not said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QkNorm {
     None,
@@ -203,4 +217,6 @@ pub enum QkNorm {
     Head,
     /// All queries are normalised together, and all keys; weights [n_heads * head_dim] and [n_kv_heads * head_dim].
     Row,
+    /// Like [`QkNorm::Head`], but after the rotation.
+    RotatedHead,
 }

@@ -21,7 +21,7 @@ const NUMBERS: [(&str, &str); 7] = [
 ];
 
 /// Keys whose value is one float in both.
-const FLOATS: [(&str, &str); 8] = [
+const FLOATS: [(&str, &str); 9] = [
     ("rms_norm_eps", "attention.layer_norm_rms_epsilon"),
     ("layer_norm_eps", "attention.layer_norm_epsilon"),
     ("attn_logit_softcapping", "attn_logit_softcapping"),
@@ -30,6 +30,7 @@ const FLOATS: [(&str, &str); 8] = [
     ("attention_multiplier", "attention.scale"),
     ("residual_multiplier", "residual_scale"),
     ("logits_scaling", "logit_scale"),
+    ("logit_scale", "logit_scale"),
 ];
 
 /// Fills `metadata`; returns the model's family and how its checkpoint is written.
@@ -63,7 +64,7 @@ pub(super) fn convert(
     if let Some(name) = config.str("_name_or_path")?.filter(|name| !name.is_empty()) {
         keys.insert_global("general.name", text(name));
     }
-    keys.insert_global("hearth.rope.halves", Value::Bool(true));
+    keys.insert_global("hearth.rope.halves", Value::Bool(!checkpoint.neighbours));
     if checkpoint.norms_lack_one {
         keys.insert_global("hearth.norm.offset", Value::F32(1.0));
     }
@@ -81,7 +82,8 @@ pub(super) fn convert(
         keys.insert("attention.scale", Value::F32(1.0 / scalar.sqrt()));
     }
     for from in ["num_local_experts", "num_experts"] {
-        if let Some(value) = config.u32(from)? {
+        // (models without experts may say that they have one)
+        if let Some(value) = config.u32(from)?.filter(|n| *n > 1) {
             keys.insert("expert_count", Value::U32(value));
         }
     }
@@ -93,7 +95,7 @@ pub(super) fn convert(
         // (1 for a layer that does rotate)
         keys.insert("attention.rope_pattern", Value::Array(Array::Bool(rotates)));
     }
-    activation(config, spec)?;
+    activation(config, spec, checkpoint)?;
     if let Some(multiple) = checkpoint.default_ff_multiple
         && config.get("intermediate_size").is_none()
         && let Some(width) = config.u32("hidden_size")?
@@ -105,6 +107,7 @@ pub(super) fn convert(
     }
     heads(config, &mut keys)?;
     rope::convert(config, &mut keys)?;
+    rope::by_layer(config, &mut keys)?;
     recurrent::convert(config, &mut keys)?;
     Ok((spec, checkpoint))
 }
@@ -210,10 +213,14 @@ fn flags(config: &Object, key: &str) -> Result<Option<Vec<bool>>> {
 }
 
 /// Refuses another activation than the family's.
-fn activation(config: &Object, spec: &ModelSpec) -> Result<()> {
+fn activation(config: &Object, spec: &ModelSpec, checkpoint: &Checkpoint) -> Result<()> {
+    let is_called = |name: &str| match checkpoint.activation {
+        Some(names) => names.contains(&name),
+        None => spec.activation.is_called(name),
+    };
     for key in ["hidden_activation", "hidden_act", "activation_function"] {
         if let Some(found) = config.str(key)? {
-            return match spec.activation.is_called(found) {
+            return match is_called(found) {
                 true => Ok(()),
                 false => {
                     Err(config.wrong(key, &format!("the family's own ({:?})", spec.activation)))
@@ -236,13 +243,12 @@ fn heads(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     }
     keys.insert("attention.key_length", Value::U32(head_dim));
     keys.insert("attention.value_length", Value::U32(head_dim));
-    let partial = match config.object("rope_parameters")? {
-        Some(rope) => rope.f32("partial_rotary_factor")?,
+    let key = "partial_rotary_factor";
+    let of_rope = match config.object("rope_parameters")? {
+        Some(rope) => rope.object("full_attention")?.unwrap_or(rope).f32(key)?,
         None => None,
     };
-    let partial = partial
-        .or(config.f32("partial_rotary_factor")?)
-        .unwrap_or(1.0);
+    let partial = of_rope.or(config.f32(key)?).unwrap_or(1.0);
     let rotated = (head_dim as f32 * partial.clamp(0.0, 1.0)) as u32;
     keys.insert("rope.dimension_count", Value::U32(rotated));
     Ok(())

@@ -70,6 +70,7 @@ pub fn convert(texts: &Texts, tensors: Vec<TensorInfo>) -> Result<(Metadata, Vec
     if let Some(template) = template {
         metadata.insert("tokenizer.chat_template", Value::String(template));
     }
-    let tied = config.bool("tie_word_embeddings")?.unwrap_or(false);
+    let tied = config.bool("tie_word_embeddings")?;
+    let tied = tied.unwrap_or(checkpoint.tied);
     Ok((metadata, tensors::rename(tensors, checkpoint, tied)?))
 }

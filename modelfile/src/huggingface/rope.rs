@@ -20,6 +20,13 @@ pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
         theta = parameters.f32("rope_theta")?.or(theta);
         scaling = Some(parameters);
     }
+    if let (Some(parameters), Some(base)) = (&scaling, theta)
+        && let Some(alpha) = parameters.f32("alpha")?.filter(|alpha| *alpha > 0.0)
+        && kind(parameters)? == Some("dynamic")
+    {
+        theta = Some(grown(base, alpha, keys)?);
+        scaling = None;
+    }
     if let Some(theta) = theta {
         keys.insert("rope.freq_base", Value::F32(theta));
     }
@@ -29,7 +36,7 @@ pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     let Some(scaling) = scaling else {
         return Ok(());
     };
-    let kind = scaling.str("rope_type")?.or(scaling.str("type")?);
+    let kind = kind(&scaling)?;
     let number = |key: &str, default: f32| scaling.f32(key).map(|v| v.unwrap_or(default));
     let original = match scaling.u32("original_max_position_embeddings")? {
         Some(original) => Some(original),
@@ -85,6 +92,37 @@ pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Writes which layers rotate, if the configuration lists their bases: 0 for none, and otherwise the same in all of them.
+pub(super) fn by_layer(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
+    const KEY: &str = "layer_rope_theta";
+    let Some(bases) = config.f32s(KEY)? else {
+        return Ok(());
+    };
+    let mut rotating = bases.iter().copied().filter(|base| *base != 0.0);
+    if let Some(first) = rotating.next() {
+        if rotating.any(|base| base != first) {
+            return Err(config.wrong(KEY, "one base, and 0 where nothing rotates"));
+        }
+        keys.insert("rope.freq_base", Value::F32(first));
+    }
+    let rotates = bases.iter().map(|base| *base != 0.0).collect();
+    keys.insert("attention.rope_pattern", Value::Array(Array::Bool(rotates)));
+    Ok(())
+}
+
+fn kind(scaling: &Object) -> Result<Option<&str>> {
+    Ok(scaling.str("rope_type")?.or(scaling.str("type")?))
+}
+
+/// Returns the base that grows by a fixed `alpha`: base * alpha^(dim / (dim - 2)).
+///
+/// Source: `compute_ntk_alpha_rope_parameters` in transformers' `modeling_hunyuan_v1_dense.py`.
+fn grown(base: f32, alpha: f32, keys: &Keys<'_>) -> Result<f32> {
+    let key = format!("{}.rope.dimension_count", keys.spec.name);
+    let dim = f64::from(keys.metadata.u32(&key)?.max(4));
+    Ok((f64::from(base) * f64::from(alpha).powf(dim / (dim - 2.0))) as f32)
 }
 
 /// Writes the factor of cos and sin if it differs from the one that YaRN's `factor` implies.

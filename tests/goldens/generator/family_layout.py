@@ -105,6 +105,8 @@ def layout_of(family, config, name: str) -> Layout:
                    "down_proj_bias": OSS_DOWN_BIAS, "sinks": SINKS}
     else:
         special = {"gate_up_proj": EXPERTS, "down_proj": EXPERTS_DOWN}
+    if last == "sinks":
+        return SINKS
     if last in special:
         return special[last]
     if family.arch == "gpt2" and name.endswith((".c_attn.weight", ".c_fc.weight", ".c_proj.weight")):
@@ -121,10 +123,20 @@ def layout_of(family, config, name: str) -> Layout:
 def gguf_tensors(family, config, name: str, shape) -> list[tuple[str, tuple[int, ...]]]:
     """The tensors of the file that hold one parameter."""
     layout = layout_of(family, config, name)
-    table = gguf.get_tensor_name_map(gguf_arch(family.arch), config.num_hidden_layers)
-    names = [table.get_name(n, (".weight", ".bias")) for n in layout.names(name)]
+    n_layers = config.get_text_config().num_hidden_layers
+    tables = [gguf.get_tensor_name_map(gguf_arch(arch), n_layers) for arch in ALIKE.get(family.arch, [family.arch])]
+
+    def file_name(name: str) -> str | None:
+        found = (table.get_name(name.replace("language_model.", ""), (".weight", ".bias")) for table in tables)
+        return next((name for name in found if name), None)
+
+    names = [file_name(n) for n in layout.names(name)]
     assert None not in names, name
     return list(zip(names, layout.shapes(tuple(shape))))
+
+
+# Architectures that gguf-py does not know, and others whose tensors are called alike.
+ALIKE = {"mellum": ["qwen3moe"], "granite_swa": ["granite", "gpt-oss"]}
 
 
 def gguf_arch(name: str) -> gguf.MODEL_ARCH:

@@ -89,6 +89,21 @@ def gpt2_config(hidden_size: int, max_position_embeddings: int, **_) -> hf.GPT2C
         eos_token_id=None)
 
 
+def qwen3vl_config(**args) -> hf.Qwen3VLConfig:
+    """With as little to see with as there can be."""
+    vision = dict(depth=1, hidden_size=16, intermediate_size=16, num_heads=1, out_hidden_size=64, patch_size=2,
+                  num_position_embeddings=4, deepstack_visual_indexes=[0])
+    tied = args.pop("tie_word_embeddings")
+    return hf.Qwen3VLConfig(text_config=args, vision_config=vision, tie_word_embeddings=tied)
+
+
+# The same without norms after the blocks.
+LOUDER = {"attn_output": 4.0, "ffn_down": 6.0}
+# Window layers and full ones that turn otherwise.
+WINDOW = {"sliding_window": 16}
+YARN = {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 8.0, "beta_fast": 32.0, "beta_slow": 1.0,
+        "original_max_position_embeddings": 32}
+
 FAMILIES = [
     Family(
         "qwen2", "qwen2", hf.Qwen2Config,
@@ -242,5 +257,113 @@ FAMILIES = [
             "ssm_group_count": 2, "ssm_time_step_rank": 4, "ssm_inner_size": 128, "full_attention_interval": 4,
             "block_count": 5, "nextn_predict_layers": 1},
         types=SMALL, embedding_std=0.6, gains={"attn_qkv": 3.0, "ssm_conv1d": 2.0},
+    ),
+    Family(
+        # OLMo 3. The layers that slide are those of the list, not of the usual rule; the scaling's growth is written as OLMo 3's
+        # first files have it.
+        "olmo3", "olmo2", hf.Olmo3Config,
+        dict(intermediate_size=96, num_hidden_layers=3, rms_norm_eps=1e-6, sliding_window=16,
+             layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+             rope_parameters={"full_attention": YARN, "sliding_attention": theta(10000.0)}),
+        keys=WINDOW | {
+            "sliding_window_pattern": [True, False, True], "rope_scaling_type": gguf.RopeScalingType.YARN,
+            "rope_scaling_factor": 8.0, "rope_scaling_orig_ctx_len": 32,
+            "rope_scaling_attn_factors": 0.1 * math.log(8.0) + 1},
+        types=SMALL,
+    ),
+    Family(
+        # Full layers do not turn.
+        "exaone4", "exaone4", hf.Exaone4Config,
+        dict(intermediate_size=96, num_hidden_layers=4, rms_norm_eps=1e-5, sliding_window=16, sliding_window_pattern=4,
+             head_dim=16, rope_parameters=theta(10000.0)),
+        keys=head(16) | WINDOW | {"vocab_size": 320, "sliding_window_pattern": [True, True, True, False]},
+        types=SMALL,
+    ),
+    Family(
+        "cohere2", "cohere2", hf.Cohere2Config,
+        dict(intermediate_size=96, num_hidden_layers=4, layer_norm_eps=1e-5, sliding_window=16, logit_scale=0.5,
+             rope_parameters=theta(10000.0), tie_word_embeddings=True),
+        keys=WINDOW | {"vocab_size": 320, "logit_scale": 0.5, "rope_dimension_count": 16,
+                       "rope_scaling_type": gguf.RopeScalingType.NONE},
+        types=SMALL, embedding_std=0.8, gains=LOUDER,
+    ),
+    Family(
+        "command_r", "command-r", hf.CohereConfig,
+        dict(intermediate_size=96, layer_norm_eps=1e-5, logit_scale=0.5, rope_parameters=theta(10000.0),
+             tie_word_embeddings=True),
+        keys={"logit_scale": 0.5, "rope_scaling_type": gguf.RopeScalingType.NONE}, embedding_std=0.8, gains=LOUDER, seed=53,
+    ),
+    Family(
+        "ernie4_5", "ernie4_5", hf.Ernie4_5Config,
+        dict(intermediate_size=128, head_dim=16, rms_norm_eps=1e-5, rope_parameters=theta(10000.0), tie_word_embeddings=True),
+        keys=head(16), embedding_std=0.6,
+    ),
+    Family(
+        "hunyuan_dense", "hunyuan-dense", hf.HunYuanDenseV1Config,
+        dict(intermediate_size=96, head_dim=16, rms_norm_eps=1e-5, tie_word_embeddings=True,
+             rope_parameters={"rope_type": "dynamic", "rope_theta": 10000.0, "alpha": 50.0, "factor": 1.0}),
+        keys=head(16) | {"rope_freq_base": 10000.0 * 50.0 ** (16 / 14), "rope_scaling_type": gguf.RopeScalingType.NONE,
+                         "rope_scaling_factor": 1.0},
+        embedding_std=0.6, gains=LOUDER,
+    ),
+    Family(
+        "glm4", "glm4", hf.Glm4Config,
+        dict(intermediate_size=96, head_dim=32, rms_norm_eps=1e-5, attention_bias=True,
+             rope_parameters=theta(10000.0) | {"partial_rotary_factor": 0.5}),
+        keys=head(32) | {"rope_dimension_count": 16},
+    ),
+    Family(
+        "seed_oss", "seed_oss", hf.SeedOssConfig,
+        dict(intermediate_size=96, head_dim=32, rms_norm_eps=1e-6, rope_parameters=theta(1e6), attention_bias=True),
+        keys=head(32),
+    ),
+    Family(
+        "gemma", "gemma", hf.GemmaConfig,
+        dict(intermediate_size=96, head_dim=32, rms_norm_eps=1e-6, rope_parameters=theta(10000.0), tie_word_embeddings=True),
+        keys=head(32) | {"rope_freq_base": None}, types=SMALL, embedding_std=0.5,
+        gains={"attn_output": 6.0, "ffn_down": 12.0},
+    ),
+    Family(
+        "qwen3vl", "qwen3vl", qwen3vl_config,
+        dict(intermediate_size=96, head_dim=32, rms_norm_eps=1e-6, rope_parameters=theta(1e6) | {
+            "mrope_section": [6, 5, 5], "mrope_interleaved": True}),
+        keys=head(32) | {"rope_dimension_sections": [6, 5, 5, 0], "num_deepstack_layers": 1},
+    ),
+    Family(
+        "stablelm", "stablelm", hf.StableLmConfig,
+        dict(intermediate_size=96, layer_norm_eps=1e-5, use_qkv_bias=True,
+             rope_parameters=theta(10000.0) | {"partial_rotary_factor": 0.25}),
+        keys={"rope_dimension_count": 4, "parallel_residual": False},
+    ),
+    Family(
+        "arcee", "arcee", hf.ArceeConfig,
+        dict(intermediate_size=96, head_dim=16, rms_norm_eps=1e-5, rope_parameters=YARN),
+        keys=head(16) | {
+            "vocab_size": 320, "rope_dimension_count": 16, "rope_scaling_type": gguf.RopeScalingType.YARN,
+            "rope_scaling_factor": 8.0, "rope_scaling_orig_ctx_len": 32, "rope_scaling_yarn_beta_fast": 32.0,
+            "rope_scaling_yarn_beta_slow": 1.0},
+        permutes=True,
+    ),
+    Family(
+        "mellum", "mellum", hf.MellumConfig,
+        dict(intermediate_size=96, moe_intermediate_size=32, num_experts=4, num_experts_per_tok=2, head_dim=16, rms_norm_eps=1e-6,
+             sliding_window=16, layer_types=["sliding_attention", "full_attention"],
+             rope_parameters={"full_attention": YARN, "sliding_attention": theta(500.0)}),
+        keys=head(16) | WINDOW | {
+            "sliding_window_pattern": [True, False], "rope_scaling_type": gguf.RopeScalingType.YARN, "rope_scaling_factor": 8.0,
+            "rope_scaling_orig_ctx_len": 32, "rope_scaling_yarn_beta_fast": 32.0, "rope_scaling_yarn_beta_slow": 1.0,
+            "rope_freq_base_swa": 500.0, "expert_count": 4, "expert_used_count": 2, "expert_feed_forward_length": 32},
+        types=SMALL,
+    ),
+    Family(
+        # The second layer is the full one, and the third does not turn.
+        "granite_swa", "granite_swa", hf.GraniteSWAConfig,
+        dict(intermediate_size=96, num_hidden_layers=3, rms_norm_eps=1e-5, rope_parameters=theta(10000.0), tie_word_embeddings=True,
+             attention_multiplier=0.35, embedding_multiplier=3.0, residual_multiplier=0.7, logits_scaling=0.3, sliding_window=16,
+             layer_types=["sliding_attention", "full_attention", "sliding_attention"], layer_rope_theta=[10000.0, 10000.0, 0]),
+        keys=WINDOW | {
+            "vocab_size": 320, "rope_dimension_count": 16, "attention_scale": 0.35, "embedding_scale": 3.0, "residual_scale": 0.7,
+            "logit_scale": 0.3, "sliding_window_pattern": [True, False, True], "rope_pattern": [1, 1, 0]},
+        types=SMALL, permutes=True, embedding_std=0.15,
     ),
 ]

@@ -26,13 +26,15 @@ def common_keys(config) -> dict:
             "feed_forward_length": 4 * config.n_embd, "head_count": config.n_head,
             "layer_norm_eps": config.layer_norm_epsilon,
         }
+    config = config.get_text_config()
     rope = config.rope_parameters.get("full_attention", config.rope_parameters)
+    eps = next(name for name in ("norm_eps", "rms_norm_eps", "layer_norm_eps") if hasattr(config, name))
     return {
         "block_count": config.num_hidden_layers, "context_length": config.max_position_embeddings,
         "embedding_length": config.hidden_size, "feed_forward_length": config.intermediate_size,
         "head_count": config.num_attention_heads, "head_count_kv": config.num_key_value_heads,
         "rope_freq_base": rope["rope_theta"],
-        "layer_norm_rms_eps": config.norm_eps if config.model_type.startswith("lfm") else config.rms_norm_eps,
+        "layer_norm_eps" if eps == "layer_norm_eps" else "layer_norm_rms_eps": getattr(config, eps),
     }
 
 
@@ -40,7 +42,10 @@ def write_gguf(path: Path, family: Family, config, tok_meta: dict, tensors: list
     # llama.cpp gives special tokens another meaning in models that are called phi3.
     w = gguf_io.start(path, family.arch, f"family_{family.name}".replace("phi3", "phi_3"))
     for key, value in (common_keys(config) | family.keys).items():
-        if value is not None:
+        if key == "rope_pattern":
+            # (gguf-py does not know it yet)
+            w.add_array(f"{family.arch}.attention.rope_pattern", value)
+        elif value is not None:
             getattr(w, f"add_{key}")(value)
     w.add_file_type(family.file_type)
     gguf_io.finish(w, tok_meta, [
@@ -54,7 +59,7 @@ def dims(family: Family, config) -> dict:
         "arch": family.arch, "n_layers": keys["block_count"], "d_model": keys["embedding_length"], "n_heads": n_heads,
         "n_kv_heads": keys.get("head_count_kv", n_heads),
         "head_dim": family.keys.get("key_length", keys["embedding_length"] // n_heads),
-        "d_ff": keys["feed_forward_length"], "n_vocab": config.vocab_size, "n_ctx": keys["context_length"],
+        "d_ff": keys["feed_forward_length"], "n_vocab": config.get_text_config().vocab_size, "n_ctx": keys["context_length"],
         "rope_theta": keys.get("rope_freq_base"), "rms_eps": keys.get("layer_norm_rms_eps"),
         "file_type": int(family.file_type), "tied": config.tie_word_embeddings,
     }
@@ -73,7 +78,7 @@ def make_one(out: Path, family: Family, tok_meta: dict):
         reader = GGUFReader(path)
         prompts, rows, flaw = golden.run(
             lambda: hf_families.load(family, reader), bpe_tokenizer(reader), field(reader, "tokenizer.chat_template"),
-            config.max_position_embeddings, MIN_MARGIN)
+            config.get_text_config().max_position_embeddings, MIN_MARGIN)
         if not flaw:
             break
     assert not flaw, f"{path.stem}: seed {seed}, the last one tried, gives {flaw}"

@@ -131,7 +131,7 @@ def dims(config) -> dict:
         "d_ff": getattr(config, "intermediate_size", None) or 4 * width,
         "n_vocab": config.vocab_size, "n_ctx": config.max_position_embeddings,
         "rope_theta": rope.get("full_attention", rope).get("rope_theta"),
-        "rms_eps": getattr(config, "rms_norm_eps", None), "tied": config.tie_word_embeddings,
+        "rms_eps": getattr(config, "rms_norm_eps", None), "tied": getattr(config, "tie_word_embeddings", False),
     }
 
 

@@ -7,7 +7,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import numpy as np
 import torch
 from gguf import GGUFReader
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
 import hf_llama  # noqa: F401 (one thread, deterministic algorithms)
 from family_layout import gguf_tensors, layout_of
@@ -17,13 +17,14 @@ from gguf_io import tensor_f32
 def new_model(config):
     """The architecture with arbitrary weights. Eager: the plain formulas, no fused kernels."""
     torch.manual_seed(0)
-    return AutoModelForCausalLM.from_config(
+    sees = hasattr(config, "vision_config")
+    return (AutoModelForImageTextToText if sees else AutoModelForCausalLM).from_config(
         config, attn_implementation="eager", experts_implementation="eager", dtype=torch.float32).eval()
 
 
 def parameters(model) -> dict[str, tuple[int, ...]]:
     """Names and shapes of what a file has to bring; a tied head is the embedding."""
-    shapes = {name: tuple(p.shape) for name, p in model.state_dict().items()}
+    shapes = {name: tuple(p.shape) for name, p in model.state_dict().items() if ".visual." not in name}
     if model.config.tie_word_embeddings:
         del shapes["lm_head.weight"]
     return shapes
@@ -43,5 +44,6 @@ def load(family, reader: GGUFReader):
         state["lm_head.weight"] = state[next(n for n in state if n.endswith(("embed_tokens.weight", "wte.weight")))]
     # What is left are tables that transformers computes from the configuration.
     assert {t for t in tensors if not t.startswith("rope_f")} == used, set(tensors) ^ used
-    model.load_state_dict(state, strict=True)
+    left = model.load_state_dict(state, strict=False)
+    assert not left.unexpected_keys and all(".visual." in name for name in left.missing_keys), left
     return model

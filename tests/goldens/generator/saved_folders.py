@@ -50,6 +50,18 @@ def plain(config: dict) -> dict:
     return {k: v for k, v in config.items() if v is not None or k not in ("pad_token_id", "head_dim")}
 
 
+def untold(config: dict) -> dict:
+    """As CohereForAI/c4ai-command-r7b-12-2024's: a period for the layers that slide, a tied head goes without saying."""
+    del config["layer_types"], config["tie_word_embeddings"]
+    return plain(config) | {"sliding_window_pattern": 4, "rotary_pct": 1.0, "order_of_interleaved_layers": "local_attn_first"}
+
+
+def exaone4(config: dict) -> dict:
+    """As LGAI-EXAONE/EXAONE-4.0-32B's."""
+    types = config["layer_types"]
+    return plain(config) | {"layer_types": types, "sliding_window_pattern": "LLLG"}
+
+
 def gemma2(config: dict) -> dict:
     """Tied and which layers slide go without saying."""
     config = plain(config)
@@ -156,6 +168,16 @@ FOLDERS = {
     "qwen35": Saved(
         "qwen35", torch.bfloat16, "qwen2", BYTE_LEVEL_ENDS | SMALL_ATTENTION | dict(intermediate_size=64),
         {"eos_token_id": [2, 0], "do_sample": True, "top_k": 20}),
+    "olmo3": Saved("olmo3", torch.bfloat16, "llama3", BYTE_LEVEL_ENDS | dict(intermediate_size=64, num_hidden_layers=3)),
+    "exaone4": Saved(
+        "exaone4", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64), {}, exaone4),
+    "cohere2": Saved("cohere2", torch.float16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64), {}, untold),
+    "ernie4_5": Saved("ernie4_5", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64)),
+    "hunyuan_dense": Saved("hunyuan_dense", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64), {}, plain),
+    "glm4": Saved("glm4", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | SMALL_ATTENTION | dict(intermediate_size=64)),
+    "stablelm": Saved("stablelm", torch.float16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64)),
+    "qwen3vl": Saved("qwen3vl", torch.bfloat16, "qwen2", BYTE_LEVEL_ENDS | SMALL_ATTENTION | dict(intermediate_size=32)),
+    "granite_swa": Saved("granite_swa", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64)),
     "gpt2": Saved("gpt2", torch.float32, "smollm", {}, {}, gpt2, tensors_before_5=gpt2_tensors),
     # Its experts in floats, as transformers writes what it has dequantised, and in MXFP4, as the hub has them.
     "gpt_oss": Saved(
@@ -175,7 +197,8 @@ def write(folder: Path, spec: Saved, family: Family, weights: dict[str, torch.Te
     config = family.make_config()
     model = hf_families.new_model(config)
     left = model.load_state_dict(weights, strict=False)
-    assert not left.unexpected_keys and left.missing_keys == ["lm_head.weight"] * config.tie_word_embeddings, left
+    missing = [name for name in left.missing_keys if ".visual." not in name]
+    assert not left.unexpected_keys and missing == ["lm_head.weight"] * config.tie_word_embeddings, left
     ids = list(range(0, 300, 7))
     before = hf_llama.logits(model, ids)
     model.generation_config = GenerationConfig(**BYTE_LEVEL_ENDS | spec.generation)

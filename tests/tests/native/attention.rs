@@ -157,7 +157,7 @@ fn case(number: usize) -> Steps {
             neox: has(3),
             kv: [KvType::F32, KvType::F16, KvType::Q8, KvType::Q8][number / 4],
             bias: has(6),
-            qk_norm: [QkNorm::None, QkNorm::Head, QkNorm::Row, QkNorm::None]
+            qk_norm: [QkNorm::None, QkNorm::Head, QkNorm::Row, QkNorm::RotatedHead]
                 [has(7) as usize + 2 * has(11) as usize],
             scale: 0.3,
             // The small softcap turns most scores into one of two numbers.

@@ -6,6 +6,7 @@ use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::writer::GgufWriter;
 use hearth_modelfile::container::{Container, Value};
 use hearth_modelfile::files::folder;
+use hearth_modelfile::layer_spec::RopeKind;
 use hearth_modelfile::sampling::AdvisedSampling;
 use hearth_tests::{On, TinyFile, exact, goldens, header, load_file_with, manifest, open};
 
@@ -169,5 +170,49 @@ fn gemmas_scale_their_scores_as_published() {
         let config = ModelConfig::from_gguf(&header(&writer.finish())).unwrap();
         let expected = 1.0 / f32::sqrt(scalar);
         assert_eq!(config.scales.attention, expected, "{family}, {n_layers}");
+    }
+}
+
+/// YaRN's growth of cos and sin is 0.1 ln(factor) + 1. transformers' `attention_factor` is the whole of it: converters write it as
+/// `yarn_attn_factor`, and wrote it as `attn_factor` in OLMo 3's first files.
+#[test]
+fn the_growth_of_a_rotation_is_applied_once() {
+    let grown = 0.1 * 8f32.ln() + 1.0;
+    for (key, value, expected) in [
+        ("yarn_attn_factor", grown, 1.0),
+        ("yarn_attn_factor", 1.0, 1.0),
+        ("yarn_attn_factor", 1.5, 1.5 / grown),
+        ("attn_factor", grown, 1.0),
+        ("attn_factor", 1.1, 1.1),
+    ] {
+        let key = format!("llama.rope.scaling.{key}");
+        let file = TinyFile::read()
+            .set("llama.rope.scaling.type", Value::String("yarn".into()))
+            .set("llama.rope.scaling.factor", Value::F32(8.0))
+            .set("llama.rope.scaling.original_context_length", Value::U32(64))
+            .set(&key, Value::F32(value));
+        let config = ModelConfig::from_gguf(&header(&file.bytes())).unwrap();
+        let found = config.rope.factor;
+        assert!((found - expected).abs() < 1e-6, "{key} {value}: {found}");
+    }
+}
+
+/// Files of Granite 4 say whether they rotate at all by a key that means something else elsewhere, and have the sizes of recurrent
+/// layers even if they have no such layers.
+#[test]
+fn granite_says_whether_it_rotates() {
+    for (rotates, expected) in [(true, RopeKind::Global), (false, RopeKind::None)] {
+        let mut file = TinyFile::read();
+        let metadata = file.metadata.iter();
+        file.metadata = metadata
+            .map(|(key, value)| (key.replacen("llama.", "granite.", 1), value.clone()))
+            .collect();
+        let file = file
+            .set("general.architecture", Value::String("granite".into()))
+            .set("granite.ssm.state_size", Value::U32(128))
+            .set("granite.expert_shared_feed_forward_length", Value::U32(160))
+            .set("granite.rope.scaling.finetuned", Value::Bool(rotates));
+        let config = ModelConfig::from_gguf(&header(&file.bytes())).unwrap();
+        assert!(config.layers.iter().all(|layer| layer.rope == expected));
     }
 }

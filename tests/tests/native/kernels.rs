@@ -108,6 +108,7 @@ pub fn reference(activation: Activation, v: f64) -> f64 {
     let silu = |v: f64| v / (1.0 + (-v).exp());
     match activation {
         Activation::Silu | Activation::Clamped => silu(v),
+        Activation::SquaredRelu => v.max(0.0).powi(2),
         Activation::Gelu => {
             let u = (2.0 / std::f64::consts::PI).sqrt() * (v + 0.044715 * v.powi(3));
             v / 2.0 * (1.0 + u.tanh())
@@ -126,11 +127,12 @@ pub fn reference(activation: Activation, v: f64) -> f64 {
     }
 }
 
-const ACTIVATIONS: [Activation; 4] = [
+const ACTIVATIONS: [Activation; 5] = [
     Activation::Silu,
     Activation::Gelu,
     Activation::GeluErf,
     Activation::Clamped,
+    Activation::SquaredRelu,
 ];
 
 #[test]

@@ -137,6 +137,31 @@ fn layers_may_differ_in_their_sizes() {
     assert_eq!(ids, chat.greedy_ids[..8]);
 }
 
+/// A gate on attention, for instance, or the norms of queries in the larger of two models of a family. What is no layer's, and what
+/// old converters wrote, is skipped.
+#[test]
+fn tensors_of_layers_that_nobody_reads_are_refused() {
+    let with = |name: &str| {
+        let mut file = TinyFile::read();
+        let mut tensor = file.tensor("blk.1.attn_norm.weight").clone();
+        tensor.name = name.to_owned();
+        file.tensors.push(tensor);
+        file.bytes()
+    };
+    for name in ["blk.1.attn_q_norm.weight", "blk.0.attn_gate.weight"] {
+        let error = load(&with(name)).err();
+        let error = error.unwrap_or_else(|| panic!("{name} is taken"));
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    for name in [
+        "blk.1.attn_rot_embd",
+        "blk.2.nextn.enorm.weight",
+        "v.blk.0.ln1.weight",
+    ] {
+        assert_answers(&with(name), name);
+    }
+}
+
 /// A number that would make all others infinite or NaN is refused by name.
 #[test]
 fn numbers_that_cannot_be_computed_with_are_refused() {

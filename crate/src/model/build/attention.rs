@@ -84,7 +84,7 @@ fn attn_params(parts: &LoadedTensors<'_>, i: usize) -> Result<(Vec<f32>, bool)> 
     }
     let lens = match c.spec.qk_norm {
         QkNorm::None => None,
-        QkNorm::Head => Some([layer.head_dim, layer.head_dim]),
+        QkNorm::Head | QkNorm::RotatedHead => Some([layer.head_dim, layer.head_dim]),
         QkNorm::Row => Some([q, kv]),
     };
     if let Some([q_len, k_len]) = lens {

@@ -64,7 +64,7 @@ pub fn transformer(
                 bias: parts.optional(&bias_of(&of(names.o_proj)), c.d_model)?,
                 norm: norm(post, names.post_attn_norm)?,
             },
-            ffn_norm: norm(pre, names.ffn_norm)?,
+            ffn_norm: norm(pre && !c.spec.parallel, names.ffn_norm)?,
             feed_forward: feed_forward::build(&parts, i)?,
             ffn_end: BlockEnd {
                 bias: parts.optional(&down, c.d_model)?,

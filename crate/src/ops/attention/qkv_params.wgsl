@@ -2,7 +2,8 @@
 //
 // Constants from the header:
 //   BIAS: bool
-//   NORM: u32, 0 none, 1 per head, 2 over all queries and over all keys
+//   NORM: u32, 0 none, 1 per head, 2 over all queries and over all keys, 3 per head with its weights after the rotation,
+//     which keeps lengths
 //   EPS: f32
 @group(0) @binding(4) var<storage, read_write> attn_params: array<f32>; // bias [ROW], then weights of the norms
 
@@ -42,6 +43,17 @@ fn value_of(row_at: u32, head: u32, c: u32, factor: f32) -> f32 {
     if (NORM == 0u || head >= N_HEADS + N_KV) {
         return v;
     }
+    if (NORM == 3u) {
+        return v * factor;
+    }
     let of_heads = select(0u, HEAD_DIM, head >= N_HEADS) + c;
     return v * factor * attn_params[WEIGHTS + select(of_heads, head * HEAD_DIM + c, NORM == 2u)];
+}
+
+// Returns the factor of column c of a head after its rotation.
+fn rotated_weight(head: u32, c: u32) -> f32 {
+    if (NORM != 3u) {
+        return 1.0;
+    }
+    return attn_params[WEIGHTS + select(0u, HEAD_DIM, head >= N_HEADS) + c];
 }

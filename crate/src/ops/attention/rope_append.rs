@@ -104,7 +104,7 @@ impl AttentionSpec {
         let (heads, dim) = (self.n_heads + self.n_kv_heads, self.head_dim);
         match self.qk_norm {
             QkNorm::None => 0,
-            QkNorm::Head => 2 * dim as usize,
+            QkNorm::Head | QkNorm::RotatedHead => 2 * dim as usize,
             QkNorm::Row => (heads * dim) as usize,
         }
     }
@@ -187,7 +187,7 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
 pub(in crate::ops) fn variants() -> Vec<Kernel> {
     let mut all = Vec::new();
     for kv in [KvType::F32, KvType::F16, KvType::Q8] {
-        for qk_norm in [QkNorm::None, QkNorm::Head, QkNorm::Row] {
+        for qk_norm in [QkNorm::None, QkNorm::Head, QkNorm::Row, QkNorm::RotatedHead] {
             for bits in 0..8 {
                 let is = |bit: u32| bits >> bit & 1 == 1;
                 all.push(kernel(AttentionSpec {
@@ -258,9 +258,16 @@ impl RopeAppendOp for Flex {
             }
             false => (spec, cols),
         };
-        prepare_cpu(&mut qkv, attn_params.storage(), spec);
+        add_bias_cpu(&mut qkv, attn_params.storage(), spec);
         let pos = state[state::POS] as usize;
-        rotate_cpu(&mut qkv, rope.storage(), pos, spec);
+        let norm = |qkv: &mut [f32]| norm_cpu(qkv, attn_params.storage(), spec);
+        if spec.qk_norm == QkNorm::RotatedHead {
+            rotate_cpu(&mut qkv, rope.storage(), pos, spec);
+            norm(&mut qkv);
+        } else {
+            norm(&mut qkv);
+            rotate_cpu(&mut qkv, rope.storage(), pos, spec);
+        }
         temper_cpu(&mut qkv, pos, spec);
         for row in qkv.chunks_exact_mut(cols) {
             let heads = row[q_cols..].chunks_exact_mut(spec.head_dim as usize);
@@ -292,21 +299,29 @@ fn without_gates(qkv: &[f32], spec: AttentionSpec) -> Vec<f32> {
     heads.flatten().copied().collect()
 }
 
-/// Adds the bias and normalises queries and keys of `qkv`: [n, (n_heads + 2 n_kv_heads) * head_dim].
-fn prepare_cpu(qkv: &mut [f32], attn_params: &[f32], spec: AttentionSpec) {
+/// Adds the bias to `qkv`: [n, (n_heads + 2 n_kv_heads) * head_dim].
+fn add_bias_cpu(qkv: &mut [f32], attn_params: &[f32], spec: AttentionSpec) {
     let cols = spec.qkv_cols();
-    let (bias, weights) = attn_params.split_at(if spec.bias { cols } else { 0 });
-    let hd = spec.head_dim as usize;
-    let (q_cols, k_cols) = (spec.n_heads as usize * hd, spec.n_kv_heads as usize * hd);
+    let bias = &attn_params[..if spec.bias { cols } else { 0 }];
     for row in qkv.chunks_exact_mut(cols) {
         for (v, b) in row.iter_mut().zip(bias) {
             *v += b;
         }
+    }
+}
+
+/// Normalises queries and keys of `qkv`: [n, (n_heads + 2 n_kv_heads) * head_dim].
+fn norm_cpu(qkv: &mut [f32], attn_params: &[f32], spec: AttentionSpec) {
+    let cols = spec.qkv_cols();
+    let weights = &attn_params[if spec.bias { cols } else { 0 }..];
+    let hd = spec.head_dim as usize;
+    let (q_cols, k_cols) = (spec.n_heads as usize * hd, spec.n_kv_heads as usize * hd);
+    for row in qkv.chunks_exact_mut(cols) {
         let (q, rest) = row.split_at_mut(q_cols);
         let k = &mut rest[..k_cols];
         let (q_weight, k_weight) = match spec.qk_norm {
             QkNorm::None => continue,
-            QkNorm::Head => (&weights[..hd], &weights[hd..2 * hd]),
+            QkNorm::Head | QkNorm::RotatedHead => (&weights[..hd], &weights[hd..2 * hd]),
             QkNorm::Row => (&weights[..q_cols], &weights[q_cols..q_cols + k_cols]),
         };
         for (heads, weight) in [(q, q_weight), (k, k_weight)] {

@@ -32,6 +32,10 @@ fn tempered(p: u32) -> f32 {
 
 // Returns column c of a head, rotated for position p.
 fn rotated(row_at: u32, head: u32, c: u32, p: u32, factor: f32) -> f32 {
+    return rotated_alone(row_at, head, c, p, factor) * rotated_weight(head, c);
+}
+
+fn rotated_alone(row_at: u32, head: u32, c: u32, p: u32, factor: f32) -> f32 {
     let value = value_of(row_at, head, c, factor);
     if (c >= 2u * ROPE_PAIRS) {
         return value;

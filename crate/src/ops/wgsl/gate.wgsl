@@ -23,6 +23,10 @@ fn activation(v: vec4<f32>) -> vec4<f32> {
         case 2u: {
             return 0.5 * v * (1.0 + erf(v * 0.7071067811865476));
         }
+        case 4u: {
+            let positive = max(v, vec4<f32>(0.0));
+            return positive * positive;
+        }
         default: {
             return v / (1.0 + exp(-v));
         }
