@@ -264,7 +264,7 @@ impl Weights {
         let parameters = gguf.tensors.iter().map(|t| t.n_cols() * t.n_rows()).sum();
         let tuning = device.tuning(parameters);
         let chunk = tuning.chunk.min(config.longest_chunk());
-        let ops = Ops::new(&device.burn, Tuning { chunk, ..tuning });
+        let ops = Ops::new(&device.handle, Tuning { chunk, ..tuning });
         let plan = LoadPlan::new(&gguf, &config, &ops, binding, options.quantize)?;
         Ok(Self {
             gguf,

@@ -106,10 +106,7 @@ pub fn arithmetics(dtype: usize) -> Vec<Arithmetic> {
 }
 
 pub fn tensor(device: &Device, values: &[f32], shape: [usize; 2]) -> Tensor<2> {
-    Tensor::from_data(
-        burn::tensor::TensorData::new(values.to_vec(), shape),
-        &device.burn,
-    )
+    Ops::new(&device.handle, tuning(1)).upload_f32(values, shape)
 }
 
 /// Returns a step state with these words, each list from a word on.

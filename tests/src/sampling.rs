@@ -74,7 +74,7 @@ impl Case {
 
     /// Draws `draws` ids, each from the same logits before adjustment.
     pub fn drawn(&self, device: &Device, logits: &[f32], draws: usize) -> Vec<u32> {
-        let ops = Ops::new(&device.burn, tuning(1));
+        let ops = Ops::new(&device.handle, tuning(1));
         let mut state = state_with(
             &ops,
             &[(state::POS, vec![10, 3]), (state::STEP, self.words())],

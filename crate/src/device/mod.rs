@@ -5,10 +5,11 @@
 
 mod fault;
 pub mod info;
+mod runtime;
 pub mod tune;
 
-use burn::tensor::Device as BurnDevice;
-use burn_wgpu::WgpuSetup;
+use burn::tensor::{Int, Tensor};
+use cubecl::wgpu::WgpuSetup;
 
 pub use crate::device::fault::Fault;
 use crate::device::fault::Faults;
@@ -36,8 +37,8 @@ pub struct DeviceOptions {
 /// An open device.
 #[derive(Clone)]
 pub struct Device {
-    /// burn's handle.
-    pub burn: BurnDevice,
+    /// A small tensor on the device, through which all others are created.
+    pub handle: Tensor<2, Int>,
     info: DeviceInfo,
     measured: DeviceProfile,
     gpu: Option<Gpu>,
@@ -75,7 +76,7 @@ impl Device {
 
     fn cpu() -> Self {
         Self {
-            burn: BurnDevice::flex(),
+            handle: crate::ops::cpu_handle(),
             info: cpu_info(),
             measured: DeviceProfile::CPU,
             gpu: None,
@@ -124,17 +125,12 @@ impl Device {
             queue,
             backend: adapter_info.backend,
         };
-        let burn = BurnDevice::wgpu_options()
-            // A decode step is hundreds of launches; it is submitted by its end, not by count.
-            .tasks_max(4096)
-            .setup(setup.clone())
-            .init()
-            .map_err(|e| no_gpu(e.to_string()))?;
+        let handle = runtime::start(&setup).map_err(no_gpu)?;
 
         let faults = Faults::default();
         faults.watch(&device);
         Ok(Self {
-            burn,
+            handle,
             info: gpu_info(
                 &device,
                 &adapter_info,
@@ -236,10 +232,7 @@ impl Device {
     /// Measures a read-back and decides whether to pump.
     async fn measure_readback(&mut self) -> Result<()> {
         const SLOW_MS: f64 = 20.0;
-        let probe = burn::tensor::Tensor::<2, burn::tensor::Int>::from_data(
-            burn::tensor::TensorData::new(vec![0u32; 4], [1, 4]),
-            (&self.burn, burn::tensor::DType::U32),
-        );
+        let probe = self.handle.clone();
         // The first one warms up; the second is the measurement.
         crate::ops::buffer::read_words(&probe, 0, 4).await?;
         let start = crate::platform::now_ms();

@@ -3,7 +3,6 @@
 //! A GPU wants many threads on one row, a software rasteriser one thread a row and no barrier. Names tell
 //! little (browsers hide them), so the kernels themselves are timed: a few launches of each candidate.
 
-use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
@@ -212,7 +211,7 @@ pub async fn measure(device: &Device) -> Result<DeviceProfile> {
 /// Milliseconds of the timed launches, after their result was checked.
 async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize) -> Result<f64> {
     let ops = Ops::new(
-        &device.burn,
+        &device.handle,
         Tuning {
             decode_threads_per_tile: candidate.threads_per_tile,
             prefill_threads_per_tile: candidate.threads_per_tile,
@@ -241,10 +240,7 @@ async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize)
     };
     let mut step = StepState::new(&ops, 0);
     step.seek(&ops, 0, tokens);
-    // Uploaded: a fill kernel of the runtime's own takes its workgroup from the adapter's limits, which may
-    // be above the device's.
-    let ones = burn::tensor::TensorData::new(vec![1.0f32; tokens * COLS], [tokens, COLS]);
-    let x: Tensor<2> = Tensor::from_data(ones, &device.burn);
+    let x = ops.upload_f32(&vec![1.0; tokens * COLS], [tokens, COLS]);
     // The first launch compiles, and shows whether the device adds up right: nothing promises that a
     // subgroup's threads are the ones that the shader takes for neighbours.
     let y = device

@@ -49,7 +49,7 @@ impl LoadedTensors<'_> {
 
     pub(crate) fn optional(&self, name: &str, len: usize) -> Result<Option<Tensor<2>>> {
         let values = self.if_there(name, len)?;
-        Ok(values.map(|values| self.ops.upload_f32(values)))
+        Ok(values.map(|values| self.ops.upload_row(values)))
     }
 
     /// Returns the factors of a norm.
@@ -68,7 +68,7 @@ impl LoadedTensors<'_> {
             }
         }
         Ok(Norm {
-            weight: self.ops.upload_f32(&weight),
+            weight: self.ops.upload_row(&weight),
             spec: NormSpec {
                 eps: c.eps,
                 centred: c.spec.layer_norm,

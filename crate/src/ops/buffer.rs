@@ -10,6 +10,7 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 use burn_flex::FlexTensor;
 
+use crate::ops::{flex, kernel};
 use hearth_modelfile::error::{Error, Result};
 
 /// Backend extension: raw memory on each backend.
@@ -19,6 +20,14 @@ pub trait WordsOp: Backend {
     fn alloc_words(device_handle: IntTensor<Self>, n: usize) -> IntTensor<Self>;
     /// Allocates a zeroed [rows, cols] f32 tensor on the device of `device_handle`.
     fn alloc_f32(device_handle: IntTensor<Self>, rows: usize, cols: usize) -> FloatTensor<Self>;
+    /// Creates an uninitialised [rows, cols] f32 tensor on the device of `device_handle`.
+    fn empty_f32(device_handle: IntTensor<Self>, rows: usize, cols: usize) -> FloatTensor<Self>;
+    /// Creates a tensor of `shape` from `values` on the device of `device_handle`.
+    fn upload_f32(
+        device_handle: IntTensor<Self>,
+        values: Vec<f32>,
+        shape: [usize; 2],
+    ) -> FloatTensor<Self>;
     /// Writes `words` from word `at` on; returns `dst`.
     fn write_words(dst: IntTensor<Self>, at: usize, words: Vec<u32>) -> IntTensor<Self>;
 }
@@ -45,6 +54,26 @@ impl WordsOp for CubeBackend {
         dedicated(&device_handle, [rows, cols], DType::F32)
     }
 
+    fn empty_f32(device_handle: IntTensor<Self>, rows: usize, cols: usize) -> FloatTensor<Self> {
+        kernel::empty_f32(&device_handle, [rows, cols])
+    }
+
+    fn upload_f32(
+        device_handle: IntTensor<Self>,
+        values: Vec<f32>,
+        shape: [usize; 2],
+    ) -> FloatTensor<Self> {
+        let client = device_handle.client;
+        let handle = client.create(cubecl::bytes::Bytes::from_elems(values));
+        CubeTensor::new_contiguous(
+            client,
+            device_handle.device,
+            shape.into(),
+            handle,
+            DType::F32,
+        )
+    }
+
     fn write_words(dst: IntTensor<Self>, at: usize, words: Vec<u32>) -> IntTensor<Self> {
         let total = dst.handle.size_in_used();
         let (start, len) = (at as u64 * 4, words.len() as u64 * 4);
@@ -60,12 +89,20 @@ impl WordsOp for CubeBackend {
 }
 
 impl WordsOp for Flex {
-    fn alloc_words(_anchor: FlexTensor, n: usize) -> FlexTensor {
+    fn alloc_words(_device_handle: FlexTensor, n: usize) -> FlexTensor {
         FlexTensor::zeros([1, n].into(), DType::U32)
     }
 
-    fn alloc_f32(_anchor: FlexTensor, rows: usize, cols: usize) -> FlexTensor {
+    fn alloc_f32(_device_handle: FlexTensor, rows: usize, cols: usize) -> FlexTensor {
         FlexTensor::zeros([rows, cols].into(), DType::F32)
+    }
+
+    fn empty_f32(_device_handle: FlexTensor, rows: usize, cols: usize) -> FlexTensor {
+        FlexTensor::zeros([rows, cols].into(), DType::F32)
+    }
+
+    fn upload_f32(_device_handle: FlexTensor, values: Vec<f32>, shape: [usize; 2]) -> FlexTensor {
+        flex::tensor(values, shape)
     }
 
     fn write_words(mut dst: FlexTensor, at: usize, words: Vec<u32>) -> FlexTensor {

@@ -47,7 +47,7 @@ pub struct EmbedSpec {
 impl Ops {
     /// Embeds the state's ids into a new [t, d_model] tensor.
     pub fn embed(&self, weight: &Weight, state: &StepState, t: usize) -> Tensor<2> {
-        let y = Tensor::empty([t, weight.cols], &self.device_handle.device());
+        let y = self.empty(t, weight.cols);
         self.keep(self.embed_into(weight, state, y, Rows::Ids))
     }
 

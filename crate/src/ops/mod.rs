@@ -52,6 +52,12 @@ pub use tuning::Tuning;
 
 use hearth_modelfile::quant::Packing;
 
+/// Returns a small tensor on the CPU, see [`Ops::new`].
+pub fn cpu_handle() -> Tensor<2, Int> {
+    let zeros = burn_flex::FlexTensor::zeros([1, 4].into(), burn::tensor::DType::U32);
+    Tensor::from_primitive::<burn::backend::Flex>(zeros)
+}
+
 /// The ops on one device, with counters.
 pub struct Ops {
     device_handle: Tensor<2, Int>,
@@ -61,13 +67,10 @@ pub struct Ops {
 }
 
 impl Ops {
-    /// Creates the ops of `device`.
-    pub fn new(device: &burn::tensor::Device, tuning: Tuning) -> Self {
+    /// Creates the ops of the device that `device_handle` lives on.
+    pub fn new(device_handle: &Tensor<2, Int>, tuning: Tuning) -> Self {
         Self {
-            device_handle: Tensor::from_data(
-                burn::tensor::TensorData::new(vec![0u32; 4], [1, 4]),
-                (device, burn::tensor::DType::U32),
-            ),
+            device_handle: device_handle.clone(),
             tuning,
             dispatches: Cell::new(0),
             kept: RefCell::new(None),
@@ -152,12 +155,27 @@ impl Ops {
         Tensor::from_dispatch(Dispatch::write_words(dst.into_dispatch(), at, words))
     }
 
-    /// Creates a [1, n] f32 tensor from `values`.
-    pub fn upload_f32(&self, values: &[f32]) -> Tensor<2> {
-        Tensor::from_data(
-            burn::tensor::TensorData::new(values.to_vec(), [1, values.len()]),
-            &self.device_handle.device(),
-        )
+    /// Creates an f32 tensor of `shape` from `values`.
+    pub fn upload_f32(&self, values: &[f32], shape: [usize; 2]) -> Tensor<2> {
+        Tensor::from_dispatch(Dispatch::upload_f32(
+            self.device_handle.clone().into_dispatch(),
+            values.to_vec(),
+            shape,
+        ))
+    }
+
+    /// Creates an f32 row, [1, n], from `values`.
+    pub fn upload_row(&self, values: &[f32]) -> Tensor<2> {
+        self.upload_f32(values, [1, values.len()])
+    }
+
+    /// Creates an uninitialised [rows, cols] f32 tensor.
+    fn empty(&self, rows: usize, cols: usize) -> Tensor<2> {
+        Tensor::from_dispatch(Dispatch::empty_f32(
+            self.device_handle.clone().into_dispatch(),
+            rows,
+            cols,
+        ))
     }
 
     /// Returns the norm of every token, or with `last` that of the step's last one.

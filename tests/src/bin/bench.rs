@@ -64,7 +64,7 @@ fn flops(device: &Device) -> Result<f64> {
     static FLOPS: Module = Module::new("flops", include_str!("flops.wgsl"));
     const GROUPS: u32 = 1024;
     const ROUNDS: u32 = 256;
-    let ops = Ops::new(&device.burn, device.tuning(1 << 30));
+    let ops = Ops::new(&device.handle, device.tuning(1 << 30));
     let y = ops.alloc_words((GROUPS * 64) as usize);
     let Some(tensor) = gpu_tensor(&y) else {
         return Ok(0.0);
@@ -92,7 +92,7 @@ fn calibrate(device: &Device) -> Result<(f64, f64)> {
         workgroup_bytes: device.info().limits.max_compute_workgroup_storage_size as usize,
         ..device.tuning(1 << 30)
     };
-    let ops = Ops::new(&device.burn, tuning);
+    let ops = Ops::new(&device.handle, tuning);
     let zeros = Packed {
         quants: vec![0; ROWS * COLS],
         ..Packed::new(GgmlType::F32, 1, 1, 4)
@@ -104,8 +104,8 @@ fn calibrate(device: &Device) -> Result<(f64, f64)> {
     }
     .upload(&ops, ROWS);
     let state = live(&ops, 0, 1);
-    let x: Tensor<2> = ops.upload_f32(&vec![0.0; COLS]);
-    let small: Tensor<2> = ops.upload_f32(&[0.0; 64]);
+    let x: Tensor<2> = ops.upload_row(&vec![0.0; COLS]);
+    let small: Tensor<2> = ops.upload_row(&[0.0; 64]);
     let wait = || block_on(state.read(0, 4)).map(drop);
     let time = |n: usize, call: &dyn Fn()| -> Result<f64> {
         call();

@@ -39,7 +39,7 @@ fn mixture(device: &Device, how: &str) {
             shared_tile,
             ..tuning(1)
         };
-        let ops = Ops::new(&device.burn, tuning);
+        let ops = Ops::new(&device.handle, tuning);
         let weight = packed.upload(&ops, n_experts * rows);
         let state = live(&ops, 0, n);
         let logits = tensor(device, &values(2, n * n_experts), [n, n_experts]);
@@ -80,7 +80,7 @@ fn main() {
             workgroup_bytes: info.limits.max_compute_workgroup_storage_size as usize,
             ..tuning(lanes)
         };
-        let ops = Ops::new(&device.burn, tuning);
+        let ops = Ops::new(&device.handle, tuning);
         let one = live(&ops, 63, 1);
         for (rows, cols) in [(3072, 576), (576, 1536)] {
             let weight = Packed::new(GgmlType::Q4_1, 1, rows, cols).upload(&ops, rows);
@@ -103,7 +103,7 @@ fn main() {
                     shared_tile: true,
                     ..tuning
                 };
-                let shared_tile = Ops::new(&device.burn, through_memory);
+                let shared_tile = Ops::new(&device.handle, through_memory);
                 for (n, ops, how) in [
                     (8, &ops, ""),
                     (64, &ops, ""),

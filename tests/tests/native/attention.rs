@@ -55,7 +55,7 @@ impl Steps {
             .collect();
 
         let run = |device: &Device, what: [&'static str; 2], tolerance: [f32; 2]| {
-            let ops = Ops::new(&device.burn, self.tuning);
+            let ops = Ops::new(&device.handle, self.tuning);
             let rope = tensor(device, &rope, [1, rope.len()]);
             let attn_params = tensor(device, &attn_params, [1, attn_params.len()]);
             let (n_kv, head_dim) = (spec.n_kv_heads as usize, spec.head_dim as usize);

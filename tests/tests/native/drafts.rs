@@ -19,7 +19,7 @@ fn step(
     params: &[u32],
     n_ctx: usize,
 ) -> Vec<u32> {
-    let ops = Ops::new(&device.burn, tuning(1));
+    let ops = Ops::new(&device.handle, tuning(1));
     let vocab = rows[0].len();
     let mut tables = SamplerTables::new(&ops, vocab, n_ctx);
     tables.begin(&ops, context, &[], &[]);

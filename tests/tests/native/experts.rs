@@ -86,7 +86,7 @@ impl Mixture {
             })
             .collect();
         let run = |device: &Device, tolerance: f32| {
-            let ops = Ops::new(&device.burn, self.tuning);
+            let ops = Ops::new(&device.handle, self.tuning);
             let read = |y: &_| block_on(read_f32(y)).unwrap();
             // One row more than there are tokens.
             let state = live(&ops, 0, n);
@@ -231,7 +231,7 @@ fn check_inputs_of_slots(n: usize) {
             shared_tile: true,
             ..tuning(4)
         };
-        let ops = Ops::new(&device.burn, tuning);
+        let ops = Ops::new(&device.handle, tuning);
         let state = live(&ops, 0, n);
         let logits = tensor(device, &logits, [n, n_experts]);
         let routes = ops.route(logits, &state, n_used);

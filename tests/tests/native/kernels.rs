@@ -22,7 +22,7 @@ fn embed_is_exact_on_every_backend() {
             .flat_map(|id| dense[*id as usize * cols..(*id as usize + 1) * cols].to_vec())
             .collect();
         let run = |device: &Device| {
-            let ops = Ops::new(&device.burn, tuning(1));
+            let ops = Ops::new(&device.handle, tuning(1));
             let weight = packed.upload(&ops, rows.div_ceil(3));
             let words = [(state::POS, vec![0, n as u32]), (state::IDS, ids.clone())];
             let x = ops.embed(&weight, &state_with(&ops, &words), n);
@@ -82,7 +82,7 @@ fn norms_match_plain_arithmetic_on_every_backend() {
                 expected.iter_mut().zip(&before).for_each(|(e, b)| *e += b);
             }
             let run = |device: &Device| {
-                let ops = Ops::new(&device.burn, tuning(1));
+                let ops = Ops::new(&device.handle, tuning(1));
                 let x = tensor(device, &x, [n, cols]);
                 let norm = Norm {
                     weight: tensor(device, &w, [1, w.len()]),
@@ -157,7 +157,7 @@ fn gates_match_plain_arithmetic_on_every_backend() {
             })
             .collect();
         let run = |device: &Device| {
-            let ops = Ops::new(&device.burn, tuning(1));
+            let ops = Ops::new(&device.handle, tuning(1));
             let y = ops.gate(tensor(device, &x, [t, 2 * d_ff]), activation);
             assert_close("gate", &block_on(read_f32(&y)).unwrap(), &expected, 1e-5);
         };
@@ -183,7 +183,7 @@ fn biases_match_plain_arithmetic_on_every_backend() {
             })
             .collect();
         let run = |device: &Device| {
-            let ops = Ops::new(&device.burn, tuning(1));
+            let ops = Ops::new(&device.handle, tuning(1));
             let bias = tensor(device, &bias, [1, cols]);
             let y = tensor(device, &x, [n, cols]);
             let y = ops.bias(y, &bias, &live(&ops, 0, n), activation);

@@ -73,7 +73,7 @@ impl Linear {
             .collect();
         let parts = rows.div_ceil(if self.halves { 2 } else { 1 });
         let run = |device: &Device, what: &'static str, tolerance: f32| {
-            let ops = Ops::new(&device.burn, self.tuning);
+            let ops = Ops::new(&device.handle, self.tuning);
             let weight = packed.upload(&ops, parts);
             let state = live(&ops, 0, n);
             let x = tensor(device, &x, [t, cols]);
@@ -229,7 +229,7 @@ impl Fused {
         // If the norm does not fit into workgroup memory, it is a separate launch.
         let fits = self.tuning.workgroup_bytes > 0;
         let run = |device: &Device, what: [&'static str; 2], tolerance: [f32; 2]| {
-            let ops = Ops::new(&device.burn, self.tuning);
+            let ops = Ops::new(&device.handle, self.tuning);
             let state = live(&ops, 0, n);
             let upload = |x: &[f32]| tensor(device, x, [x.len() / cols, cols]);
             let norm = rms(upload(&norm));

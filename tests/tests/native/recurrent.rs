@@ -108,7 +108,7 @@ fn convolutions_do_not_depend_on_the_steps() {
         };
         let weight = values(seed + 50, taps * channels);
         let run = |device: &Device| {
-            let ops = Ops::new(&device.burn, tuning(1));
+            let ops = Ops::new(&device.handle, tuning(1));
             let w = tensor(device, &weight, [1, taps * channels]);
             // What is in the history before the first token is of no concern.
             let garbage = values(9, HISTORY * channels);
@@ -208,7 +208,7 @@ fn the_delta_rule_does_not_depend_on_the_steps() {
         params[..value_heads].iter_mut().for_each(|a| *a = -a.abs());
         let taps = values(seed + 80, shape.taps * channels);
         let run = |device: &Device| {
-            let ops = Ops::new(&device.burn, tuning(1));
+            let ops = Ops::new(&device.handle, tuning(1));
             let net = DeltaNet {
                 shape,
                 taps: tensor(device, &taps, [1, taps.len()]),
@@ -268,7 +268,7 @@ fn gated_norms_match_plain_arithmetic() {
             }
         }
         let run = |device: &Device| {
-            let ops = Ops::new(&device.burn, tuning(1));
+            let ops = Ops::new(&device.handle, tuning(1));
             let tensor =
                 |v: &[f32], cols: usize| -> Tensor<2> { tensor(device, v, [v.len() / cols, cols]) };
             let (o, u, w) = (

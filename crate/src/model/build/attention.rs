@@ -28,7 +28,7 @@ pub(super) fn mixer(
         attention: Attention {
             spec: spec(c, i, n_ctx, kv, bias),
             rope: ropes.of(c.layers[i].rope),
-            attn_params: parts.ops.upload_f32(&attn_params),
+            attn_params: parts.ops.upload_row(&attn_params),
         },
         o_proj: parts.matrix(&of(c.spec.names.o_proj))?.scaled(residual),
     })
@@ -131,9 +131,9 @@ impl Ropes {
                 divisors = Some(found.as_slice());
             }
         }
-        let local = (c.local_rope.as_ref()).map(|rope| ops.upload_f32(&rope.table(n_ctx, None)));
+        let local = (c.local_rope.as_ref()).map(|rope| ops.upload_row(&rope.table(n_ctx, None)));
         Ok(Self {
-            global: ops.upload_f32(&c.rope.table(n_ctx, divisors)),
+            global: ops.upload_row(&c.rope.table(n_ctx, divisors)),
             local,
         })
     }

@@ -22,7 +22,7 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
             (Some(gate), Some(up)) => {
                 let experts = gate.chunks_exact(d_ff).zip(up.chunks_exact(d_ff));
                 let rows: Vec<f32> = experts.flat_map(|(g, u)| [g, u].concat()).collect();
-                Some(ops.upload_f32(&rows))
+                Some(ops.upload_row(&rows))
             }
             _ => None,
         };
@@ -36,7 +36,7 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
             gate_up_bias,
             down: parts.experts(&of(names.expert_down))?.scaled(residual),
             down_bias: bias(names.expert_down, c.n_experts * c.d_model)?
-                .map(|values| ops.upload_f32(values)),
+                .map(|values| ops.upload_row(values)),
         }));
     }
     let first = parts.matrix(&of(names.gate_up_proj[0]))?;
@@ -51,8 +51,8 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
     Ok(FeedForward::Plain {
         up: first,
         up_bias: match bias {
-            Some(bias) => ops.upload_f32(bias),
-            None => ops.upload_f32(&vec![0.0; d_ff]),
+            Some(bias) => ops.upload_row(bias),
+            None => ops.upload_row(&vec![0.0; d_ff]),
         },
         down,
     })

@@ -85,7 +85,7 @@ pub fn transformer(
         },
         // All tokens are of the first type.
         bias: match plan.vector(names.token_types) {
-            Ok(types) if types.len() >= c.d_model => Some(ops.upload_f32(&types[..c.d_model])),
+            Ok(types) if types.len() >= c.d_model => Some(ops.upload_row(&types[..c.d_model])),
             _ => None,
         },
         norm: match plan.vector(names.embd_norm) {

@@ -56,8 +56,8 @@ pub(super) fn gated_delta(
         net: DeltaNet {
             shape,
             taps: kernel(parts, &of(names.delta_taps), shape.channels(), shape.taps)?,
-            params: ops.upload_f32(&params),
-            norm: ops.upload_f32(norm),
+            params: ops.upload_row(&params),
+            norm: ops.upload_row(norm),
             eps: c.eps,
         },
         out_proj: (parts.matrix(&of(names.delta_out_proj))?).scaled(residual),
@@ -76,5 +76,5 @@ fn kernel(
         .flat_map(|tap| by_channel.iter().skip(tap).step_by(taps))
         .copied()
         .collect();
-    Ok(parts.ops.upload_f32(&by_tap))
+    Ok(parts.ops.upload_row(&by_tap))
 }

@@ -18,7 +18,7 @@ pub struct SumState(Tensor<2>);
 impl SumState {
     pub fn keep(&mut self, ops: &Ops, n: usize) {
         if n == 0 {
-            self.0 = ops.upload_f32(&vec![0.0; self.0.dims()[1]]);
+            self.0 = ops.upload_row(&vec![0.0; self.0.dims()[1]]);
         }
     }
 
@@ -29,7 +29,7 @@ impl SumState {
 
 impl RunningSum {
     pub fn new_state(&self, ops: &Ops) -> SumState {
-        SumState(ops.upload_f32(&vec![0.0; self.d_model]))
+        SumState(ops.upload_row(&vec![0.0; self.d_model]))
     }
 
     pub fn forward(

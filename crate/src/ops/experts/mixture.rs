@@ -109,7 +109,7 @@ impl Ops {
         let n_slots = t * n_used2 / 2;
         let rows_of = |weight: &Weight| weight.rows / routes.n_experts;
         let stride: usize = weights.iter().map(|w| rows_of(w)).sum();
-        let mut y: Tensor<2> = Tensor::empty([n_slots, stride], &self.device_handle.device());
+        let mut y = self.empty(n_slots, stride);
         let mut offset = 0;
         for weight in weights {
             let slots = Slots {

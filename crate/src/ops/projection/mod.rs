@@ -24,7 +24,7 @@ impl Ops {
     /// Returns x W^T as a new [t, rows] tensor.
     pub fn linear(&self, x: &Tensor<2>, weight: &Weight, state: &StepState) -> Tensor<2> {
         let t = x.dims()[0];
-        let y = Tensor::empty([t, weight.rows], &self.device_handle.device());
+        let y = self.empty(t, weight.rows);
         self.keep(self.linear_into(x, weight, state, y, false))
     }
 
@@ -149,7 +149,7 @@ impl Ops {
         match residual {
             Some(residual) => self.gemv(o, weight, u, state, residual, input, Output::Add),
             None => {
-                let y = Tensor::empty([1, weight.rows], &self.device_handle.device());
+                let y = self.empty(1, weight.rows);
                 self.keep(self.gemv(o, weight, u, state, y, input, Output::Store))
             }
         }
@@ -196,7 +196,7 @@ impl Ops {
             let h = self.norm(x, norm, state, true);
             return self.linear(&h, weight, state);
         };
-        let y = Tensor::empty([1, weight.rows], &self.device_handle.device());
+        let y = self.empty(1, weight.rows);
         self.keep(self.gemv(x, weight, &norm.weight, state, y, input, Output::Store))
     }
 
@@ -216,7 +216,7 @@ impl Ops {
             None => Some(Input::Plain),
         };
         if let Some(input) = input {
-            let y = Tensor::empty([1, weight.rows / 2], &self.device_handle.device());
+            let y = self.empty(1, weight.rows / 2);
             let aux = norm.map_or(x, |norm| &norm.weight);
             let output = Output::Gated(activation);
             return self.keep(self.gemv(x, weight, aux, state, y, input, output));
@@ -238,7 +238,7 @@ impl Ops {
         state: &StepState,
         attention: &Attention,
     ) -> Tensor<2> {
-        let y = Tensor::empty([q.dims()[0], weight.rows], &self.device_handle.device());
+        let y = self.empty(q.dims()[0], weight.rows);
         self.keep(self.attention_linear_into(q, qkv, cache, weight, state, y, attention, false))
     }
 
