@@ -3,7 +3,8 @@ import { signal } from "@preact/signals";
 import { canRun, type Fit } from "hearth-llm";
 import * as cache from "hearth-llm/cache";
 import { addressOf, HUB, hubIdOf, isOnHub, isOurs } from "../models/address.js";
-import { DEFAULT_MODEL, entryOf } from "../models/catalog.js";
+import { CATALOG, DEFAULT_MODEL, entryOf, type CatalogEntry } from "../models/catalog.js";
+import { strongest } from "../models/recommend.js";
 import { params } from "../params.js";
 import { settings } from "./settings.js";
 import type { Choice, Source } from "./choice.js";
@@ -20,6 +21,10 @@ export const installed = signal<readonly cache.CachedFile[]>([]);
 
 /** Share of a card's memory left over by the screen and other programs. */
 const SHARE = 0.9;
+
+/** The strongest model of the catalogue that fits this device; undefined until that is known. */
+export const recommended = signal<CatalogEntry | undefined>(undefined);
+let isRecommending = false;
 
 let controller: AbortController | undefined;
 /** The GPU's measured read bandwidth in bytes per second; undefined until measured. */
@@ -79,6 +84,22 @@ export async function look(source: Source, wanted: Wishes = {}): Promise<Fit | u
     if (controller === current) plan.value = { name: "failed", source, error };
     return undefined;
   }
+}
+
+/** Looks for a model to recommend to a visitor who has none yet, with what a first plan found out about the device. */
+export async function recommend({ has, evidence }: Fit): Promise<void> {
+  if (isRecommending || settings.value.model !== "" || params.engine.device === "cpu") return;
+  isRecommending = true;
+  const memory = evidence === null ? null : has.memory;
+  recommended.value = await strongest(CATALOG, memory, ({ source }) =>
+    canRun({
+      model: source,
+      probe: false,
+      download: downloadOptions(source),
+      ...(memory === null ? {} : { memory }),
+      ...(bandwidth === undefined ? {} : { bandwidth }),
+    }),
+  );
 }
 
 export function forgetPlan(): void {

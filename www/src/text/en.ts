@@ -79,6 +79,7 @@ export const en = {
   notModel: (name: string) => `${name} is not a model. Pictures and documents are not supported yet.`,
   replaces: (name: string) => `It will replace ${name}.`,
   about,
+  recommended: "Recommended for this device",
   readingHeader: "Reading the model’s header…",
   fits: "Fits this device",
   fitsSmaller: (changes: string) => `Fits this device with ${changes}`,

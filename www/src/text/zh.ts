@@ -25,6 +25,7 @@ export const zh: Texts = {
   dropToLoad: "松开即可加载模型",
   notModel: (name) => `${name} 不是模型。暂不支持图片和文档。`,
   replaces: (name) => `将替换正在运行的 ${name}。`,
+  recommended: "推荐用于此设备",
   about: {
     tiny: "仅英语，适合快速体验，常会编造",
     small: "小模型，回答简单问题",

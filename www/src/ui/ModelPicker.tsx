@@ -14,6 +14,8 @@ import {
   isKeptWhole,
   look,
   plan,
+  recommend,
+  recommended,
   refreshInstalled,
   wish,
   wishes,
@@ -35,7 +37,7 @@ const words = signal("");
 export function ModelPicker(): JSX.Element {
   useEffect(() => {
     // `look` also reads the list of files.
-    if (plan.value.name === "none") void look(settings.value.model || DEFAULT_MODEL);
+    if (plan.value.name === "none") void firstLook();
     else void refreshInstalled();
   }, []);
   return (
@@ -44,6 +46,11 @@ export function ModelPicker(): JSX.Element {
       <Choices />
     </div>
   );
+}
+
+async function firstLook(): Promise<void> {
+  const fit = await look(settings.value.model || DEFAULT_MODEL);
+  if (fit !== undefined) await recommend(fit);
 }
 
 /** Shows what the chosen model needs. */
@@ -247,6 +254,7 @@ function Offer({ entry }: { entry: CatalogEntry }): JSX.Element {
       <button type="button" class="entry-title" aria-pressed={isChosen(source)} onClick={() => void look(source)}>
         <span>{name}</span>
         <small>{`${formatBytes(bytes)} · ${t().about[about]}`}</small>
+        {recommended.value?.source === source && <small class="recommended">{t().recommended}</small>}
       </button>
       <a class="small" href={licenceUrl} target="_blank" rel="noopener noreferrer">
         {licence}
