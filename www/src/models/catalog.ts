@@ -43,6 +43,15 @@ export const CATALOG: readonly CatalogEntry[] = [
     about: "tiny",
   },
   {
+    id: "qwen3.5-0.8b",
+    name: "Qwen3.5 0.8B",
+    source: "unsloth/Qwen3.5-0.8B-GGUF:Q4_K_M",
+    bytes: 533e6,
+    ...APACHE,
+    sampling: {},
+    about: "small",
+  },
+  {
     id: "qwen3-0.6b",
     name: "Qwen3 0.6B",
     source: "Qwen/Qwen3-0.6B-GGUF:Q8_0",
@@ -50,6 +59,16 @@ export const CATALOG: readonly CatalogEntry[] = [
     ...APACHE,
     sampling: QWEN3,
     about: "reasoning",
+  },
+  {
+    id: "lfm2.5-1.2b",
+    name: "LFM2.5 1.2B Instruct",
+    source: "LiquidAI/LFM2.5-1.2B-Instruct-GGUF:Q4_K_M",
+    bytes: 731e6,
+    licence: "LFM Open License",
+    licenceUrl: "https://huggingface.co/LiquidAI/LFM2.5-1.2B-Instruct/blob/main/LICENSE",
+    sampling: { temperature: 0.1, top_p: 0.1, top_k: 50, repetition_penalty: 1.05 },
+    about: "fast",
   },
   {
     id: "llama-3.2-1b",
@@ -96,6 +115,15 @@ export const CATALOG: readonly CatalogEntry[] = [
     bytes: 2.5e9,
     ...APACHE,
     sampling: QWEN3,
+    about: "strong",
+  },
+  {
+    id: "qwen3.5-4b",
+    name: "Qwen3.5 4B",
+    source: "unsloth/Qwen3.5-4B-GGUF:Q4_K_M",
+    bytes: 2.7e9,
+    ...APACHE,
+    sampling: {},
     about: "strong",
   },
   {

@@ -88,7 +88,9 @@ export async function look(source: Source, wanted: Wishes = {}): Promise<Fit | u
 
 /** Looks for a model to recommend to a visitor who has none yet, with what a first plan found out about the device. */
 export async function recommend({ has, evidence }: Fit): Promise<void> {
-  if (isRecommending || settings.value.model !== "" || params.engine.device === "cpu") return;
+  const { connection } = navigator as { connection?: { saveData?: boolean } };
+  if (isRecommending || connection?.saveData === true) return;
+  if (settings.value.model !== "" || params.engine.device === "cpu") return;
   isRecommending = true;
   const memory = evidence === null ? null : has.memory;
   recommended.value = await strongest(CATALOG, memory, ({ source }) =>
