@@ -5,6 +5,8 @@ use llguidance::api::TopLevelGrammar;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::names::with_text;
+
 /// The required format of an answer.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
@@ -26,7 +28,11 @@ pub enum Format {
 const MOST_LEVELS: usize = 128;
 
 impl Format {
-    pub(crate) fn compile(&self) -> Result<TopLevelGrammar> {
+    /// Compiles the format. `text`: the text of a token that the vocabulary does not have as a special one, by its name.
+    pub(crate) fn compile<'n>(
+        &'n self,
+        text: impl Fn(&'n str) -> Option<&'n str>,
+    ) -> Result<TopLevelGrammar> {
         let levels = match self {
             Format::JsonSchema(schema) => depth(schema),
             Format::Grammar(text) | Format::Regex(text) => brackets(text),
@@ -38,7 +44,7 @@ impl Format {
         );
         Ok(match self {
             Format::JsonSchema(schema) => TopLevelGrammar::from_json_schema(on_one_line(schema)),
-            Format::Grammar(lark) => TopLevelGrammar::from_lark(lark.clone()),
+            Format::Grammar(lark) => TopLevelGrammar::from_lark(with_text(lark, text)),
             Format::Regex(regex) => TopLevelGrammar::from_regex(regex),
             Format::Choice(texts) => {
                 ensure!(!texts.is_empty(), "there is nothing to choose from");

@@ -18,6 +18,7 @@
 //! ```
 
 mod format;
+mod names;
 mod web;
 
 use std::sync::Arc;
@@ -71,7 +72,17 @@ impl Vocabulary {
     /// # Errors
     /// llguidance's error for a format that it does not support.
     pub fn grammar(&self, format: &Format) -> Result<Grammar> {
-        let parser = self.0.create_parser(format.compile()?)?;
+        let trie = self.0.tok_env().tok_trie();
+        let is_text = |text: &str| !text.is_empty() && trie.token_id(text.as_bytes()).is_some();
+        // Names that are not in angle brackets have been given them.
+        let inner =
+            |name| -> Option<&str> { str::strip_suffix(str::strip_prefix(name, "<|")?, "|>") };
+        let text = |name| match trie.get_special_token(name) {
+            Some(_) => None,
+            None if is_text(name) => Some(name),
+            None => inner(name).filter(|inner| is_text(inner)),
+        };
+        let parser = self.0.create_parser(format.compile(text)?)?;
         Ok(Grammar(Matcher::new(Ok(parser))))
     }
 }
