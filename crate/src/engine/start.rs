@@ -42,15 +42,6 @@ impl Engine {
         ))
     }
 
-    /// The tokens that are marks of thoughts.
-    fn thought_ids(&self) -> Vec<u32> {
-        let marks = self.template.thought_marks().into_iter();
-        let texts = marks.flat_map(|marks| [&marks.open, &marks.close]);
-        texts
-            .filter_map(|text| self.tokenizer.token_to_id(text))
-            .collect()
-    }
-
     /// Refuses text of `bytes` that cannot fit the context, before the time is taken to cut it into tokens.
     fn check_length(&self, bytes: usize) -> Result<()> {
         self.check_fits(self.tokenizer.least_tokens(bytes))
@@ -98,7 +89,7 @@ impl Engine {
             request.max_tokens,
             &request.stop,
         )?;
-        let thought_ids = self.thought_ids();
+        let thought_ids = self.template.thought_tokens(&self.tokenizer);
         if let Some(generation) = &mut self.generation {
             if alternatives.is_some() {
                 generation.lockstep().logprobs = alternatives;

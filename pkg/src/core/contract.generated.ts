@@ -458,7 +458,7 @@ export type TokenWork = {
 };
 
 /** Formats in which models write tool calls. */
-export type ToolStyle = "hermes" | "xml" | "llama" | "mistral" | "harmony";
+export type ToolStyle = "hermes" | "xml" | "llama" | "mistral" | "mistral_ids" | "mistral_args" | "harmony" | "gemma4" | "pythonic" | "granite" | "phi" | "cohere";
 
 /** Token counts, OpenAI's names. */
 export type Usage = {

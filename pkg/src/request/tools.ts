@@ -7,6 +7,7 @@ import { STYLES, FALLBACK } from "../answer/styles/index.js";
 import type { Style } from "../answer/styles/style.js";
 import { asText } from "../tools/messages.js";
 import type { ReadingPlan } from "../tools/parts.js";
+import { MarkFilter } from "../tools/unwrap.js";
 
 export interface Plan extends ReadingPlan {
   /** Fields of the core's request. */
@@ -52,9 +53,11 @@ function parserOf(
     if (style.wrapsAnswers) return style.parser(schemas);
     const split = reasoning_format === "none" ? undefined : new ReasoningSplit(inThoughts, marks);
     const calls = offered.length > 0 ? style.parser(schemas) : undefined;
+    const filter = style.unwraps === undefined ? undefined : new MarkFilter(style.unwraps);
     return {
       feed(text, isLast) {
-        const { reasoning, content } = split?.feed(text, isLast) ?? { reasoning: "", content: text };
+        const { reasoning, content: wrapped } = split?.feed(text, isLast) ?? { reasoning: "", content: text };
+        const content = filter?.feed(wrapped, isLast) ?? wrapped;
         return { ...(calls?.feed(content, isLast) ?? { content, calls: [] }), reasoning };
       },
     };

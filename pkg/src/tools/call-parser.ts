@@ -20,7 +20,7 @@ export interface CallSyntax {
 }
 
 /** Tags that may end a call, in any style. */
-const CLOSE = ["</tool_call>", "<|/tool_call|>", "</function>"];
+const CLOSE = ["</tool_call>", "<|/tool_call|>", "</function>", "<tool_call|>", "<|tool_call_end|>", "<|END_ACTION|>"];
 /** Keys with which an object without a mark must begin to be taken for a call. */
 const KEYS = ["name", "type", "function", "parameters", "arguments", "id"].map((key) => `"${key}"`);
 /** Maximum length of whitespace and names that are re-examined with each piece of text. */
@@ -195,7 +195,11 @@ export class CallParser implements Parser {
     const { marks, needsSeparator } = this.#syntax;
     if (isShort && [...CLOSE, ...marks].some((tag) => tag.startsWith(after))) return undefined;
     const isNext = !needsSeparator || /[,;]/.test(junk);
-    if (after.startsWith("{") && isNext && !this.#isClosed) {
+    // Calls that are no JSON objects follow one another in lists.
+    const isListed = this.#isList && junk.includes(",") && !junk.includes("]");
+    const begun = isListed && !after.startsWith("{") ? this.#syntax.begin(after, this.#schemas, false) : "none";
+    if (begun === "maybe" && !isLast) return undefined;
+    if ((typeof begun === "object" || (after.startsWith("{") && isNext)) && !this.#isClosed) {
       this.#taken = junk;
       this.#state = "open";
       return after;

@@ -35,7 +35,7 @@ export type Beginning = { reader: Reader; length: number } | "maybe" | "none";
 
 /** Beginning of a call in the usual order, with the name first. */
 const HEAD =
-  /^\s*\{\s*(?:"type"\s*:\s*"function"\s*,\s*)?"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"(?:arguments|parameters)"\s*:/;
+  /^\s*\{\s*(?:"type"\s*:\s*"function"\s*,\s*|"tool_call_id"\s*:\s*(?:"\w*"|\d+)\s*,\s*)?"(?:tool_)?name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"(?:arguments|parameters)"\s*:/;
 /**
  * Number of characters within which the name must come for the arguments to be streamed, so that the search is bounded.
  */
@@ -239,8 +239,10 @@ function parseCall(text: string): { name: string; arguments: string; extra: stri
   if (object === undefined) return undefined;
   const { function: wrapped, ...outer } = object;
   const inner = typeof wrapped === "object" ? { ...outer, ...wrapped } : { name: wrapped, ...outer };
-  const { name, arguments: args, parameters, ...others } = inner as Record<string, unknown>;
-  if (args !== undefined && parameters !== undefined) return undefined;
+  const { name: given, tool_name, arguments: args, parameters, ...others } = inner as Record<string, unknown>;
+  const name = given ?? tool_name;
+  const isTwofold = (args !== undefined && parameters !== undefined) || (given ?? name) !== (tool_name ?? name);
+  if (isTwofold) return undefined;
   const found = objectText(JSON.stringify(args ?? parameters ?? null));
   if (typeof name !== "string" || found === undefined) return undefined;
   return { name, arguments: found, extra: extraOf(others) };
@@ -248,6 +250,6 @@ function parseCall(text: string): { name: string; arguments: string; extra: stri
 
 /** Returns the members of an object that do not belong to a call, as JSON. */
 function extraOf(members: Record<string, unknown>): string {
-  const others = Object.entries(members).filter(([key]) => !["id", "call_id", "type"].includes(key));
+  const others = Object.entries(members).filter(([key]) => !["id", "call_id", "tool_call_id", "type"].includes(key));
   return others.length === 0 ? "" : JSON.stringify(Object.fromEntries(others));
 }

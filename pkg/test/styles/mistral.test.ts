@@ -31,6 +31,20 @@ readsCalls("mistral", [
   ],
 ]);
 
+readsCalls("mistral_args", [
+  [
+    "calls after text",
+    `Well.[TOOL_CALLS]weather[ARGS]${PARIS}[TOOL_CALLS]time[ARGS]{}`,
+    {
+      content: "Well.",
+      calls: [
+        { name: "weather", arguments: PARIS },
+        { name: "time", arguments: "{}" },
+      ],
+    },
+  ],
+]);
+
 losesNothing("mistral", [
   "[TOOL_CALLS]",
   "[TOOL_CALLS][",

@@ -264,10 +264,53 @@ fn templates_tell_how_tools_are_called() {
             "{%- if tools is not none %}\nRespond in the format {\"name\": function name, \"parameters\": dictionary}{% endif %}",
             Some(ToolStyle::Llama),
         ),
-        // Mistral Nemo, Ministral
+        // Mistral Nemo, Mistral Small 3.1
         (
             "[AVAILABLE_TOOLS]{{ tools | tojson }}[/AVAILABLE_TOOLS][TOOL_CALLS]",
             Some(ToolStyle::Mistral),
+        ),
+        // Devstral 2507, Mistral Small 3.2
+        (
+            "{{ tools }}[TOOL_CALLS]{{ name }}[CALL_ID]{{ id }}[ARGS]{{ arguments }}",
+            Some(ToolStyle::MistralIds),
+        ),
+        // Ministral 3, Magistral 2509
+        (
+            "{{ tools }}{{- '[TOOL_CALLS]' + name + '[ARGS]' + arguments }}",
+            Some(ToolStyle::MistralArgs),
+        ),
+        // Gemma 4
+        (
+            "{%- if tools -%}<|tool>{% endif %}{{- '<|tool_call>call:' + function['name'] + '{' -}}",
+            Some(ToolStyle::Gemma4),
+        ),
+        // LFM2, LFM2.5
+        (
+            "{%- if tools -%}List of tools: <|tool_list_start|>[{% endif %}",
+            Some(ToolStyle::Pythonic),
+        ),
+        (
+            "{%- if tools -%}{% endif %}{{- \"<|tool_call_start|>[\" + calls + \"]<|tool_call_end|>\" -}}",
+            Some(ToolStyle::Pythonic),
+        ),
+        // Granite 3.3
+        (
+            "{%- if tools %}respond with <|tool_call|> followed by a JSON list of tools used{% endif %}<|start_of_role|>",
+            Some(ToolStyle::Granite),
+        ),
+        // Phi-4-mini, and llama.cpp's template for it
+        (
+            "{{ '<|' + message['role'] + '|>' + message['content'] + '<|tool|>' + message['tools'] + '<|/tool|>' }}",
+            Some(ToolStyle::Phi),
+        ),
+        (
+            "{% for tool in tools %}respond in this format: <|tool_call|>{\"name\": \"foo\"}<|/tool_call|>{% endfor %}",
+            Some(ToolStyle::Phi),
+        ),
+        // Command R7B
+        (
+            "{% for tool in tools %}{\"parameters\": 1}{% endfor %}<|START_ACTION|>[<|END_ACTION|>",
+            Some(ToolStyle::Cohere),
         ),
         // gpt-oss
         (

@@ -34,3 +34,4 @@ mod smollm2;
 mod structured;
 mod tokenizer;
 mod tolerance;
+mod tool_formats;

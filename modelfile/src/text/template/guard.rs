@@ -3,7 +3,7 @@
 use minijinja::Value;
 use serde_json::Value as Json;
 
-use super::{Message, RenderOptions, ThoughtMarks, failed};
+use super::{Message, RenderOptions, failed};
 use crate::error::Result;
 use crate::text::marked::free_marker;
 use crate::text::tokenizer::Tokenizer;
@@ -16,18 +16,19 @@ pub(super) struct Guard<'a> {
     tokenizer: &'a Tokenizer,
     marker: char,
     input_size: usize,
-    /// Tokens that an answer may contain: the marks of its thoughts, which templates look for in old answers.
+    /// Tokens that an answer may contain, see [`super::ChatTemplate::answer_tokens`].
     answers: Vec<u32>,
 }
 
 impl<'a> Guard<'a> {
-    /// Chooses a marker that occurs neither in the input nor in the `fixed` texts.
+    /// Chooses a marker that occurs neither in the input nor in the `fixed` texts; `answers` are the tokens that an
+    /// answer may contain.
     pub(super) fn new(
         tokenizer: &'a Tokenizer,
         fixed: [&str; 3],
-        messages: &[Message],
-        options: &RenderOptions,
-        marks: Option<&ThoughtMarks>,
+        messages: impl Iterator<Item = &'a Message>,
+        options: &'a RenderOptions,
+        answers: Vec<u32>,
     ) -> Result<Self> {
         let mut texts: Vec<&str> = Vec::new();
         for message in messages {
@@ -51,16 +52,11 @@ impl<'a> Guard<'a> {
             free_marker(texts.into_iter().chain(fixed).chain(special)).ok_or_else(|| {
                 failed("the input uses every private-use character of Unicode".to_owned())
             })?;
-        let marks = marks
-            .into_iter()
-            .flat_map(|marks| [&marks.open, &marks.close]);
         Ok(Guard {
             tokenizer,
             marker,
             input_size,
-            answers: marks
-                .filter_map(|mark| tokenizer.token_to_id(mark))
-                .collect(),
+            answers,
         })
     }
 

@@ -13,6 +13,7 @@
 //!   template itself wrote, and it is removed before encoding. A template that compares or measures such texts sees
 //!   the marker.
 
+mod adapt;
 mod clock;
 mod guard;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod source;
 mod style;
 #[cfg(test)]
 mod tests;
+mod thoughts;
 mod unfinished;
 
 use std::io;
@@ -33,11 +35,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 pub use clock::Clock;
-pub use style::{ThoughtMarks, ToolStyle};
+pub use style::ToolStyle;
+pub use thoughts::ThoughtMarks;
 
 use crate::error::{Error, Result};
 use crate::text::MarkedText;
 use crate::text::tokenizer::Tokenizer;
+use adapt::Adaptations;
 use guard::Guard;
 use unfinished::{append_answer, split_answer};
 
@@ -117,6 +121,7 @@ pub struct ChatTemplate {
     env: Environment<'static>,
     source: String,
     thought_marks: Option<ThoughtMarks>,
+    adaptations: Adaptations,
     bos: String,
     eos: String,
 }
@@ -172,6 +177,7 @@ impl ChatTemplate {
             env,
             source: text.to_owned(),
             thought_marks: ThoughtMarks::of(text),
+            adaptations: Adaptations::of(text),
             bos: bos.to_owned(),
             eos: eos.to_owned(),
         })
@@ -204,6 +210,39 @@ impl ChatTemplate {
         self.thought_marks.as_ref()
     }
 
+    /// Returns the variable that switches thoughts on and off: `enable_thinking` in most templates, `thinking` in those
+    /// of Granite and DeepSeek.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the template has no such variable.
+    pub fn thinking_variable(&self) -> Result<&'static str> {
+        let template = self.env.get_template(NAME).map_err(|e| explain(&e))?;
+        let read = template.undeclared_variables(false);
+        (["enable_thinking", "thinking"].into_iter())
+            .find(|variable| read.contains(*variable))
+            .ok_or_else(|| Error::InvalidRequest {
+                field: "enable_thinking".into(),
+                expected: "absent for a model whose chat template has no switch for thoughts"
+                    .into(),
+                found: "a value".into(),
+            })
+    }
+
+    /// Returns the special tokens that are marks of the model's thoughts.
+    pub fn thought_tokens(&self, tokenizer: &Tokenizer) -> Vec<u32> {
+        let marks = self.thought_marks.as_ref();
+        marks.map_or_else(Vec::new, |marks| marks.tokens(tokenizer))
+    }
+
+    /// Returns the special tokens that an answer in a conversation may contain: the marks of its thoughts, which
+    /// templates look for, and those of calls that are written into its text.
+    fn answer_tokens(&self, tokenizer: &Tokenizer) -> Vec<u32> {
+        let calls = self.adaptations.call_marks().into_iter().flatten();
+        let mut ids = self.thought_tokens(tokenizer);
+        ids.extend(calls.filter_map(|mark| tokenizer.token_to_id(mark)));
+        ids
+    }
+
     /// Returns the Jinja source.
     pub fn source(&self) -> &str {
         &self.source
@@ -222,14 +261,6 @@ impl ChatTemplate {
         options: &RenderOptions,
         tokenizer: &Tokenizer,
     ) -> Result<MarkedText> {
-        let guard = Guard::new(
-            tokenizer,
-            [&self.source, &self.bos, &self.eos],
-            messages,
-            options,
-            self.thought_marks(),
-        )?;
-        let size = guard.input_size();
         let (messages, answer) = match options.continue_final_message {
             false => (messages, None),
             true => {
@@ -237,6 +268,15 @@ impl ChatTemplate {
                 (messages, Some(answer))
             }
         };
+        let messages = &*self.adaptations.apply(messages, options.tools.as_ref());
+        let guard = Guard::new(
+            tokenizer,
+            [&self.source, &self.bos, &self.eos],
+            messages.iter().chain(answer),
+            options,
+            self.answer_tokens(tokenizer),
+        )?;
+        let size = guard.input_size();
         let mut env = self.env.clone();
         env.set_fuel(Some(
             FUEL + FUEL_PER_MESSAGE * messages.len() as u64 + size as u64 / 2,

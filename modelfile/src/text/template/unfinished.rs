@@ -46,19 +46,20 @@ pub(super) fn append_answer(
     let field = |value: Option<&Json>| value.and_then(Json::as_str).unwrap_or_default().to_owned();
     let content = field(Some(&answer.content));
     let reasoning = field(answer.extra.get("reasoning_content"));
-    let (is_open, line) = (marks.are_open(text), marks.line());
+    let is_open = marks.are_open(text);
+    let [after_open, before_close, after_close] = marks.line_breaks();
     let mut in_thoughts = is_open;
     if !reasoning.is_empty() {
         if !is_open {
             text.push_str(&marks.open);
-            text.push_str(line);
+            text.push_str(after_open);
         }
         text.push_str(&guard.marked(&reasoning));
         in_thoughts = true;
     }
     if !content.is_empty() {
         if in_thoughts {
-            for part in [line, &marks.close, line, line] {
+            for part in [before_close, &marks.close, after_close] {
                 text.push_str(part);
             }
         }
@@ -104,6 +105,7 @@ mod tests {
     fn thoughts_are_closed_only_where_there_is_an_answer() {
         let opening = [CHATML, "<think>{{ '\\n' }}"].concat();
         let brackets = [CHATML, "{# [THINK][/THINK] #}"].concat();
+        let channels = [CHATML, "{# <|channel>thought <channel|> #}"].concat();
         let thoughts = json!({"role": "assistant", "content": "", "reasoning_content": "Hm"});
         let both = json!({"role": "assistant", "content": "Yes", "reasoning_content": "Hm"});
         let words = json!({"role": "assistant", "content": "Yes"});
@@ -129,6 +131,12 @@ mod tests {
                 false,
             ),
             (&brackets, &both, "assistant\n[THINK]Hm[/THINK]Yes", false),
+            (
+                &channels,
+                &both,
+                "assistant\n<|channel>thought\nHm<channel|>Yes",
+                false,
+            ),
         ] {
             let (text, found) = continued(source, answer.clone());
             assert!(text.ends_with(end), "{text:?} should end with {end:?}");

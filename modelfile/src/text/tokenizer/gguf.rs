@@ -33,6 +33,8 @@ const END_TOKENS: &[&str] = &[
     "<|call|>",
     "<end_of_turn>",
     "<turn|>",
+    // Gemma 4 stops here for the results of its calls.
+    "<|tool_response>",
     "<|endoftext|>",
     "<|end_of_text|>",
     "<end_of_utterance>",
@@ -296,11 +298,12 @@ fn byte_level(vocab: &Vocab, merges: &[String], ignore_merges: bool) -> Result<B
 /// Returns the tokens that end an answer, ascending.
 fn end_ids(vocab: &Vocab, named: [Option<u32>; 3]) -> Vec<u32> {
     let mut ids: Vec<u32> = named.into_iter().flatten().collect();
+    let is_gemma4 = vocab.id(b"<turn|>").is_some();
     let by_text = |text: &&str| {
         let id = vocab.id(text.as_bytes())?;
         // In Gemma's vocabulary "</s>" is the HTML tag.
         let fits = match vocab.kind(id)? {
-            Kind::Control => true,
+            Kind::Control => !(is_gemma4 && *text == "</s>"),
             Kind::UserDefined => *text != "</s>",
             _ => false,
         };

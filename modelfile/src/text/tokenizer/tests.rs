@@ -130,6 +130,10 @@ fn end_of_generation() {
     let meta = byte_level_metadata(&[("<|end|>", 3), ("<|return|>", 3), ("<|call|>", 3)]);
     let tokenizer = Tokenizer::from_gguf(&meta).unwrap();
     assert_eq!(tokenizer.eog(), [268, 269], "gpt-oss goes on after <|end|>");
+
+    let gemma4 = [("<turn|>", 3), ("<|tool_response>", 4), ("</s>", 3)];
+    let tokenizer = Tokenizer::from_gguf(&byte_level_metadata(&gemma4)).unwrap();
+    assert_eq!(tokenizer.eog(), [267, 268], "no </s>, whatever its kind");
 }
 
 #[test]

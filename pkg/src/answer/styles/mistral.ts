@@ -1,7 +1,12 @@
-/** Style of Mistral: `[TOOL_CALLS][{"name": …, "arguments": …}, …]`, or `[TOOL_CALLS]NAME[ARGS]{…}` since Ministral. */
-import { bounded, callSchema, json } from "../../tools/call-format.js";
+/**
+ * Styles of Mistral, by the version of its tokenizer: `[TOOL_CALLS][{"name": …, "arguments": …}, …]`, from version 11 on
+ * `[TOOL_CALLS]NAME[CALL_ID]ID[ARGS]{…}`, and from version 13 on without the id. One parser reads all of them.
+ */
+import type { ChatCompletionTool } from "../../api/openai.js";
+import { bounded, callList, json, parametersOf, withDefinitions } from "../../tools/call-format.js";
 import { CallParser, type CallSyntax } from "../../tools/call-parser.js";
 import { CallReader } from "../../tools/call-reader.js";
+import { Definitions } from "../../tools/schema.js";
 import type { Style } from "./style.js";
 
 const SYNTAX: CallSyntax = {
@@ -18,10 +23,28 @@ const SYNTAX: CallSyntax = {
 
 export const mistral: Style = {
   parser: (schemas) => new CallParser(SYNTAX, schemas),
-  format(tools, parallel) {
-    const { $defs, ...call } = callSchema(tools, "arguments");
-    const items = { type: "array", items: call, minItems: 1, ...(parallel ? {} : { maxItems: 1 }) };
-    const calls = json({ ...items, ...($defs === undefined ? {} : { $defs }) });
-    return bounded(`start: <|[TOOL_CALLS]|> calls\ncalls: ${calls}`);
-  },
+  format: (tools, parallel) =>
+    bounded(`start: <|[TOOL_CALLS]|> calls\ncalls: ${callList(tools, parallel, "arguments")}`),
 };
+
+export const mistralIds: Style = {
+  parser: mistral.parser,
+  format: (tools, parallel) => named(tools, parallel, "<|[CALL_ID]|> /[a-zA-Z0-9]{9}/ "),
+};
+
+export const mistralArgs: Style = {
+  parser: mistral.parser,
+  format: (tools, parallel) => named(tools, parallel, ""),
+};
+
+/** Returns a format of calls with the mark before each; `id`: what stands between name and arguments. */
+function named(tools: ChatCompletionTool[], parallel: boolean, id: string): ReturnType<Style["format"]> {
+  const calls = tools.map(({ function: { name } }, index) => {
+    const definitions = new Definitions();
+    const schema = parametersOf(tools, index, definitions);
+    return `<|[TOOL_CALLS]|> "${name}" ${id}<|[ARGS]|> ${json(withDefinitions(schema, definitions))}`;
+  });
+  const rules = calls.map((call, i) => `call${String(i)}: ${call}`);
+  const start = `start: (${calls.map((_, i) => `call${String(i)}`).join(" | ")})${parallel ? "+" : ""}`;
+  return bounded([start, ...rules].join("\n"));
+}

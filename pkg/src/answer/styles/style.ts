@@ -10,6 +10,8 @@ export interface Style {
    * separates the thoughts.
    */
   readonly wrapsAnswers?: true;
+  /** Marks around the text of an answer that are no part of it. */
+  readonly unwraps?: readonly string[];
   /** Creates the parser of one answer by a model that may call these tools. */
   readonly parser: (schemas: Schemas) => Parser;
   /** Returns the format of one or more calls of these tools; of exactly one without `parallel`. */

@@ -3,8 +3,7 @@
  * also write calls as Hermes does, and Hermes's models write them in this form, so that one parser reads both.
  */
 import type { ChatCompletionTool } from "../../api/openai.js";
-import { HearthError } from "../../core/errors.js";
-import { bounded, json, parametersOf, withDefinitions, type Schema } from "../../tools/call-format.js";
+import { bounded, json, propertiesOf, withDefinitions, type Schema } from "../../tools/call-format.js";
 import { Definitions, dereferenced, typesOf } from "../../tools/schema.js";
 import { hermes } from "./hermes.js";
 import type { Style } from "./style.js";
@@ -14,9 +13,6 @@ export const xml: Style = {
   format: (tools, parallel) => bounded(xmlGrammar(tools, parallel)),
 };
 
-/** Keywords that a fixed order of parameter tags cannot express. */
-const NOT_IN_XML = ["allOf", "anyOf", "oneOf", "not", "if", "patternProperties", "dependentSchemas", "minProperties"];
-
 /**
  * Returns a grammar for calls as in Qwen3-Coder's template: each parameter once, in the order of the schema, strings
  * without quotes.
@@ -25,18 +21,11 @@ function xmlGrammar(tools: ChatCompletionTool[], parallel: boolean): string {
   const rules: string[] = [];
   const calls = tools.map(({ function: { name } }, index) => {
     const definitions = new Definitions();
-    const root = dereferenced(parametersOf(tools, index, definitions), definitions);
-    const keyword = NOT_IN_XML.find((one) => one in root);
-    if (keyword !== undefined) {
-      const message = `invalid request: tools[${String(index)}].function.parameters must only list properties where a call is required of this model, which writes calls as XML, found ${keyword}`;
-      throw new HearthError("invalid_request", message, { hint: 'Use tool_choice "auto", or list the properties.' });
-    }
-    const required = (root.required ?? []) as unknown[];
-    const parameters = Object.entries((root.properties ?? {}) as Schema).map(([key, schema], i) => {
+    const parameters = propertiesOf(tools, index, definitions).map(({ key, schema, isRequired }, i) => {
       const rule = `p${String(index)}_${String(i)}`;
       const begin = JSON.stringify(`<parameter=${key}>\n`);
       rules.push(`${rule}: ${begin} ${rule}_v`, `${rule}_v${xmlValue(schema, definitions)}`);
-      return required.includes(key) ? rule : `${rule}?`;
+      return isRequired ? rule : `${rule}?`;
     });
     bounded(rules.join("\n"));
     return `"<function=${name}>\n" ${parameters.join(" ")} "</function>\n"`;
