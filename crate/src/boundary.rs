@@ -10,6 +10,7 @@ use crate::engine::{Drafts, Stats};
 use crate::load::LoadOptions;
 use crate::ops::{Arithmetic, KvType};
 use hearth_modelfile::budget::InspectOptions;
+use hearth_modelfile::container::overrides::Overrides;
 use hearth_modelfile::quant::quantize::Quantize;
 
 /// Restrictions on a device, and measurements of it.
@@ -63,6 +64,9 @@ pub struct LoaderOptions {
     pub drafts: Drafts,
     /// Storage type to which float weights are quantised. Default: they are kept.
     pub quantize: Option<Quantize>,
+    /// Values that take the place of what the model's files say.
+    #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
+    pub overrides: Overrides,
 }
 
 impl From<LoaderOptions> for LoadOptions {

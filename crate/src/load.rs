@@ -12,6 +12,7 @@ use crate::ops::{KvType, Ops, Tuning, pool};
 use crate::weights::plan::LoadPlan;
 use crate::weights::writer::TensorWriter;
 use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::container::overrides::Overrides;
 use hearth_modelfile::container::{ModelHeader, Parsed, gguf};
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::files::Files;
@@ -61,6 +62,7 @@ pub struct LoadOptions {
 pub struct Loader {
     device: Device,
     options: LoadOptions,
+    overrides: Overrides,
     /// Position in the file of the next byte.
     offset: u64,
     stage: Stage,
@@ -93,6 +95,7 @@ impl Loader {
         Self {
             device,
             options,
+            overrides: Overrides::default(),
             offset: 0,
             stage: Stage::Header {
                 prefix: Vec::new(),
@@ -101,12 +104,23 @@ impl Loader {
         }
     }
 
+    /// Lets values take the place of what the file says.
+    pub fn with_overrides(self, overrides: Overrides) -> Self {
+        Self { overrides, ..self }
+    }
+
     /// A loader of a model in several files, whose bytes are to be pushed one file after the other.
     ///
     /// # Errors
     /// Whatever the headers show to be wrong.
-    pub fn of_files(device: Device, options: LoadOptions, files: Files) -> Result<Self> {
-        let (gguf, total) = files.join()?;
+    pub fn of_files(
+        device: Device,
+        options: LoadOptions,
+        files: Files,
+        overrides: &Overrides,
+    ) -> Result<Self> {
+        let (mut gguf, total) = files.join()?;
+        overrides.apply(&mut gguf)?;
         let options = LoadOptions {
             total_bytes: Some(total),
             ..options
@@ -165,7 +179,8 @@ impl Loader {
                         *parse_at = at_least;
                         Ok(())
                     }
-                    Parsed::Header(gguf) => {
+                    Parsed::Header(mut gguf) => {
+                        self.overrides.apply(&mut gguf)?;
                         let prefix = std::mem::take(prefix);
                         let mut weights = Box::new(Weights::new(&self.device, gguf, self.options)?);
                         let result = weights.writer.feed(&self.device, 0, &prefix).await;

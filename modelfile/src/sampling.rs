@@ -36,7 +36,8 @@ macro_rules! for_sampling_params {
     ($with:ident! { $($own:tt)* }) => {
         $with! {
             { $($own)* }
-            /// Divisor of the logits; at 0 the likeliest token is always chosen. Up to 2, as at OpenAI. Default 0.7.
+            /// Divisor of the logits; at 0 the likeliest token is always chosen. Up to 2, as at OpenAI. Default 0.7; here and
+            /// below, what the model's makers advise in its files comes first.
             temperature: f32, 0.0..=2.0, default 0.7, word 3;
             /// Number of likeliest tokens to keep. Default 0 (off).
             top_k: u32, 0..=4294967295, default 0, word 4;

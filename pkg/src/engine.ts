@@ -30,6 +30,7 @@ import type {
   KvType,
   ModelInfo,
   ModelReport,
+  Overrides,
   Quantize,
 } from "./core/wasm-contract.js";
 import { diagnose, type Diagnostics } from "./fit/diagnostics.js";
@@ -73,6 +74,11 @@ export interface EngineOptions {
   drafts?: Drafts;
   /** Quantises float weights during the load, to Q8_0 or Q4_1. Default: floats are kept. */
   quantize?: Quantize;
+  /**
+   * Values that take the place of what the model's files say: the chat template, the rotary embedding, any metadata. They
+   * are checked as if the files had them.
+   */
+  overrides?: Overrides;
   /**
    * Threads of the CPU path. Default: the machine's, up to 8, if the page is cross-origin isolated (the headers
    * Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy), otherwise 1. The GPU needs neither.
@@ -282,7 +288,7 @@ function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest 
     deviceOptions: options.deviceOptions ?? {},
     download: toDownload(options, source),
     cache: options.cache ?? "default",
-    ...given(options, "contextSize", "kvType", "drafts", "quantize", "threads"),
+    ...given(options, "contextSize", "kvType", "drafts", "quantize", "overrides", "threads"),
   };
   if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
   if (options.grammarUrl !== undefined) request.grammarUrl = absolute(options.grammarUrl);

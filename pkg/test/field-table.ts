@@ -52,6 +52,7 @@ export const SERVED: Row[] = [
   [BOTH, "structured_outputs", { regex: "a" }],
   [BOTH, "return_token_ids", true],
   [CHAT, "continue_final_message", false],
+  [CHAT, "enable_thinking", false],
   [CHAT, "chat_template_kwargs", { enable_thinking: false }],
   // llama.cpp's
   [BOTH, "typical_p", 0.5],

@@ -117,6 +117,7 @@ describe("a value is asked for its type before it goes on", () => {
     ["chat", "logprobs", { logprobs: 1 }],
     ["text", "echo", { echo: 1 }],
     ["chat", "return_token_ids", { return_token_ids: 1 }],
+    ["chat", "enable_thinking", { enable_thinking: "no" }],
     ["chat", "chat_template_kwargs", { chat_template_kwargs: "a" }],
     ["chat", "reasoning_format", { reasoning_format: "deepseek-legacy" }],
     ["chat", "stream_options.include_usage", { stream_options: { include_usage: 1 } }],

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use hearth::engine::request::{Sampling, Usage};
 use hearth::ops::KvType;
 use hearth::{Device, Engine, LoadOptions, Loader, Result};
+use hearth_modelfile::container::overrides::Overrides;
 use hearth_modelfile::container::writer::GgufWriter;
 use hearth_modelfile::container::{Metadata, ModelHeader, Parsed, Value, gguf};
 use hearth_modelfile::text::template::Message;
@@ -115,7 +116,7 @@ pub fn load_file_with(device: Device, path: &Path, options: LoadOptions) -> Engi
 pub fn load_files(device: Device, path: &Path, options: LoadOptions) -> Result<Engine> {
     let (files, paths) = hearth_modelfile::files::folder::open(path)?;
     pollster::block_on(async {
-        let mut loader = Loader::of_files(device, options, files)?;
+        let mut loader = Loader::of_files(device, options, files, &Overrides::default())?;
         for path in paths {
             let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
             for chunk in bytes.chunks(1 << 18) {

@@ -33,7 +33,7 @@ pub struct ModelInfo {
     pub tool_style: Option<ToolStyle>,
     /// Texts around the model's thoughts, if its chat template mentions thoughts.
     pub thought_marks: Option<ThoughtMarks>,
-    /// Sampling that the model's makers advise, if its files say; requests do not take it by themselves.
+    /// Sampling that the model's makers advise, if its files say: the default of requests.
     pub sampling: Option<AdvisedSampling>,
     /// Number of tensors by storage type in the file.
     pub quants: BTreeMap<String, usize>,

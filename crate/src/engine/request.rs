@@ -11,6 +11,7 @@ use crate::engine::logprobs::{MOST_ALTERNATIVES, TokenLogprobs};
 use crate::ops::state::{ADJUST, PENALISED, ROUND, STEP};
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::for_sampling_params;
+use hearth_modelfile::sampling::AdvisedSampling;
 use hearth_modelfile::text::template::Message;
 
 /// Defines the request and the sampling parameters, which are declared in `hearth_modelfile::sampling`.
@@ -40,14 +41,15 @@ macro_rules! request {
                 logit_bias: Vec::new(),
             };
 
-            fn checked(request: &$request, logit_bias: Vec<(u32, f32)>) -> Result<Self> {
+            /// Checks a request's parameters; `self` has the values of those that it does not set.
+            fn of(self, request: &$request) -> Result<Self> {
                 Ok(Self {
                     $($name: within(
                         stringify!($name),
-                        request.$name.unwrap_or(Self::DEFAULT.$name),
+                        request.$name.unwrap_or(self.$name),
                         $min..=$max,
                     )?,)*
-                    logit_bias,
+                    ..self
                 })
             }
 
@@ -98,7 +100,9 @@ for_sampling_params!(request! {
         /// Tools for the chat template to describe: OpenAI's list.
         #[cfg_attr(feature = "typescript", ts(type = "unknown[]", optional))]
         pub tools: Option<Json>,
-        /// Further variables of the template, such as `enable_thinking` (vLLM's name).
+        /// Whether the model thinks before it answers, where its template lets one choose. Default: the template's.
+        pub enable_thinking: Option<bool>,
+        /// Further variables of the template (vLLM's name).
         #[cfg_attr(feature = "typescript", ts(type = "Record<string, unknown>", optional))]
         pub chat_template_kwargs: Option<Map<String, Json>>,
     }
@@ -140,6 +144,29 @@ impl Sampling {
         sampling
     };
 
+    /// The defaults of a model: what its makers advise, and [`Sampling::DEFAULT`] for the rest.
+    fn advised(advice: Option<&AdvisedSampling>) -> Self {
+        let AdvisedSampling {
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+            typical_p,
+            repetition_penalty,
+        } = advice.copied().unwrap_or_default();
+        let or = |advised: Option<f64>, default: f32| advised.map_or(default, |value| value as f32);
+        let default = Self::DEFAULT;
+        Self {
+            temperature: or(temperature, default.temperature),
+            top_k: top_k.unwrap_or(default.top_k),
+            top_p: or(top_p, default.top_p),
+            min_p: or(min_p, default.min_p),
+            typical_p: or(typical_p, default.typical_p),
+            repetition_penalty: or(repetition_penalty, default.repetition_penalty),
+            ..default
+        }
+    }
+
     /// Whether logits are changed before anything is chosen.
     pub(crate) fn adjusts(&self) -> bool {
         self.repetition_penalty != 1.0
@@ -173,11 +200,11 @@ impl Request {
         Ok((self.logprobs || count > 0).then_some(count))
     }
 
-    /// The request's sampling parameters.
+    /// The request's sampling parameters; those that it does not set are what the model's makers advise, if they do.
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] naming the field that is out of range.
-    pub fn sampling(&self) -> Result<Sampling> {
+    pub fn sampling(&self, advice: Option<&AdvisedSampling>) -> Result<Sampling> {
         let logit_bias = self.logit_bias.iter().map(|(id, bias)| {
             let token = id.parse().map_err(|_| Error::InvalidRequest {
                 field: "logit_bias".into(),
@@ -186,7 +213,11 @@ impl Request {
             })?;
             Ok((token, within("logit_bias", *bias, -100.0..=100.0)?))
         });
-        Sampling::checked(self, logit_bias.collect::<Result<_>>()?)
+        Sampling {
+            logit_bias: logit_bias.collect::<Result<_>>()?,
+            ..Sampling::advised(advice)
+        }
+        .of(self)
     }
 }
 
@@ -326,7 +357,7 @@ mod tests {
     /// As the package documents them.
     #[test]
     fn what_is_not_asked_for_is_the_default() {
-        let found = Request::default().sampling().unwrap();
+        let found = Request::default().sampling(None).unwrap();
         assert_eq!(found.temperature, 0.7);
         assert_eq!((found.top_p, found.top_k, found.min_p), (1.0, 0, 0.0));
         assert_eq!((found.typical_p, found.repetition_penalty), (1.0, 1.0));
@@ -344,7 +375,7 @@ mod tests {
             repetition_penalty: Some(0.01),
             ..Default::default()
         };
-        let found = request.sampling().unwrap();
+        let found = request.sampling(None).unwrap();
         assert_eq!((found.top_p, found.repetition_penalty), (0.0, 0.01));
     }
 
@@ -354,7 +385,7 @@ mod tests {
             top_p: Some(1.5),
             ..Default::default()
         };
-        match request.sampling() {
+        match request.sampling(None) {
             Err(Error::InvalidRequest { field, .. }) => assert_eq!(field, "top_p"),
             other => panic!("{other:?}"),
         }
@@ -362,6 +393,6 @@ mod tests {
             temperature: Some(f32::NAN),
             ..Default::default()
         };
-        assert!(nan.sampling().is_err());
+        assert!(nan.sampling(None).is_err());
     }
 }

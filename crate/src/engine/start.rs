@@ -26,12 +26,17 @@ impl Engine {
         request: &Request,
         rendered: impl FnOnce(),
     ) -> Result<(Vec<u32>, bool)> {
+        let mut extra = request.chat_template_kwargs.clone().unwrap_or_default();
+        if let Some(thinks) = request.enable_thinking {
+            let variable = self.template.thinking_variable()?;
+            extra.entry(variable).or_insert(thinks.into());
+        }
         let options = RenderOptions {
             add_generation_prompt: true,
             continue_final_message: request.continue_final_message,
             now: Some(wall_clock()),
             tools: request.tools.clone(),
-            extra: request.chat_template_kwargs.clone().unwrap_or_default(),
+            extra,
         };
         let text = self.template.render(messages, &options, &self.tokenizer)?;
         rendered();
@@ -62,7 +67,7 @@ impl Engine {
     /// The errors of [`Engine::start`].
     pub fn start_with(&mut self, request: &Request, rendered: impl FnOnce()) -> Result<()> {
         self.cancel();
-        let sampling = request.sampling()?;
+        let sampling = request.sampling(self.info.sampling.as_ref())?;
         let (prompt, in_thoughts) = match (&request.messages, &request.prompt) {
             (Some(messages), None) => self.encode_for(messages, request, rendered)?,
             (None, Some(prompt)) => {

@@ -173,11 +173,14 @@ impl Loader {
         #[wasm_bindgen(unchecked_param_type = "LoaderOptions")] options: JsValue,
         files: Option<Files>,
     ) -> Result<Loader, Thrown> {
-        let options: LoaderOptions = from_js("options", options)?;
+        let mut options: LoaderOptions = from_js("options", options)?;
+        let overrides = std::mem::take(&mut options.overrides);
         let device = device.0.clone();
         Ok(Loader(Some(match files {
-            Some(mut files) => CoreLoader::of_files(device, options.into(), files.take())?,
-            None => CoreLoader::new(device, options.into()),
+            Some(mut files) => {
+                CoreLoader::of_files(device, options.into(), files.take(), &overrides)?
+            }
+            None => CoreLoader::new(device, options.into()).with_overrides(overrides),
         })))
     }
 

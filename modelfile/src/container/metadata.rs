@@ -213,6 +213,11 @@ impl Metadata {
         self.entries.insert(key.into(), value)
     }
 
+    /// Removes a key; returns its value.
+    pub fn remove(&mut self, key: &str) -> Option<Value> {
+        self.entries.remove(key)
+    }
+
     /// Returns all entries in ascending order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.entries
@@ -240,6 +245,8 @@ impl Metadata {
         f32, opt_f32 -> f32, "a floating-point number", |value| match *value {
             Value::F32(x) => Some(x),
             Value::F64(x) => Some(x as f32),
+            // JavaScript writes 2.0 as 2; see `overrides`.
+            Value::I64(x) => Some(x as f32),
             _ => None,
         }
     }

@@ -5,6 +5,7 @@
 //! * [`metadata`]: the typed key-value pairs in that header.
 //! * [`safetensors`], [`crate::huggingface`]: the same information from a folder in Hugging Face's format.
 //! * [`arrangement`]: layouts of tensors that differ from GGUF's; [`transposed`]: rows of a matrix stored by columns.
+//! * [`overrides`]: values that take the place of a file's.
 //! * [`ggml_type`]: the block formats in which a tensor can be stored.
 //! * [`writer`]: writes small GGUF files, for tests and benches.
 
@@ -14,6 +15,7 @@ pub mod gguf;
 mod header;
 pub mod limits;
 pub mod metadata;
+pub mod overrides;
 mod reader;
 pub mod safetensors;
 mod sniff;

@@ -208,7 +208,12 @@ export interface ChatCompletionCreateParamsBase extends FieldsWithoutEffect {
    * models that answer on channels (gpt-oss).
    */
   continue_final_message?: boolean | null;
-  /** Additional variables for the model's template, such as `enable_thinking` (vLLM's name). */
+  /**
+   * Whether the model thinks before it answers. Refused for a model whose template has no switch for it. Default: the
+   * template's.
+   */
+  enable_thinking?: boolean | null;
+  /** Additional variables for the model's template (vLLM's name). */
   chat_template_kwargs?: Record<string, unknown> | null;
 }
 
@@ -220,6 +225,7 @@ export interface CompletionCreateParamsBase extends Omit<
   | "tools"
   | "tool_choice"
   | "parallel_tool_calls"
+  | "enable_thinking"
   | "chat_template_kwargs"
   | "reasoning_format"
   | "continue_final_message"

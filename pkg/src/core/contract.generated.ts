@@ -193,9 +193,14 @@ export type GenerateRequest = {
   resume_ids?: number[];
   /** Tools for the chat template to describe: OpenAI's list. */
   tools?: unknown[];
-  /** Further variables of the template, such as `enable_thinking` (vLLM's name). */
+  /** Whether the model thinks before it answers, where its template lets one choose. Default: the template's. */
+  enable_thinking?: boolean;
+  /** Further variables of the template (vLLM's name). */
   chat_template_kwargs?: Record<string, unknown>;
-  /** Divisor of the logits; at 0 the likeliest token is always chosen. Up to 2, as at OpenAI. Default 0.7. */
+  /**
+   * Divisor of the logits; at 0 the likeliest token is always chosen. Up to 2, as at OpenAI. Default 0.7; here and
+   * below, what the model's makers advise in its files comes first.
+   */
   temperature?: number;
   /** Number of likeliest tokens to keep. Default 0 (off). */
   top_k?: number;
@@ -246,6 +251,8 @@ export type LoaderOptions = {
   drafts?: Drafts;
   /** Storage type to which float weights are quantised. Default: they are kept. */
   quantize?: Quantize;
+  /** Values that take the place of what the model's files say. */
+  overrides?: Overrides;
 };
 
 /** The progress of a load. */
@@ -341,7 +348,7 @@ export type ModelInfo = {
   tool_style: ToolStyle | null;
   /** Texts around the model's thoughts, if its chat template mentions thoughts. */
   thought_marks: ThoughtMarks | null;
-  /** Sampling that the model's makers advise, if its files say; requests do not take it by themselves. */
+  /** Sampling that the model's makers advise, if its files say: the default of requests. */
   sampling: AdvisedSampling | null;
   /** Number of tensors by storage type in the file. */
   quants: Record<string, number>;
@@ -392,6 +399,18 @@ export type ModelReport = {
   sampling: AdvisedSampling | null;
 } & OneOf<{ budget: Budget } | { unsupported: { code: CoreErrorCode; message: string; hint: string } }>;
 
+/** Values that take the place of what a model's files say. They are checked as if the files had them. */
+export type Overrides = {
+  /** Jinja source of the chat template. */
+  chatTemplate?: string;
+  /** Base of the rotary embedding's frequencies. */
+  ropeTheta?: number;
+  /** Scaling of the rotary embedding, for contexts longer than those of the training. */
+  ropeScaling?: RopeScaling;
+  /** Metadata by GGUF's keys (`"tokenizer.ggml.eos_token_id"`); null removes a key. */
+  metadata?: Record<string, string | number | boolean | string[] | number[] | null>;
+};
+
 /** Methods that turn a text's hidden states into one embedding. */
 export type Pooling = "mean" | "cls" | "last";
 
@@ -409,6 +428,16 @@ export type QuantUse = {
 
 /** Types to which float weights can be quantised at load. */
 export type Quantize = "q8" | "q4";
+
+/** Scaling of the rotary embedding. */
+export type RopeScaling = {
+  /** `"linear"`, `"yarn"` or `"none"`. */
+  kind: string;
+  /** Ratio of the longer context to that of the training. */
+  factor?: number;
+  /** Context of the training in tokens. */
+  originalContext?: number;
+};
 
 /** The work that a step was. */
 export type StepPhase = "prefill" | "decode";

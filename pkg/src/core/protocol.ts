@@ -14,6 +14,7 @@ import type {
   InspectorOptions,
   ModelInfo,
   ModelReport,
+  Overrides,
   Quantize,
   TokenDelta,
 } from "./wasm-contract.js";
@@ -63,6 +64,7 @@ export interface LoadRequest {
   kvType?: KvType;
   drafts?: Drafts;
   quantize?: Quantize;
+  overrides?: Overrides;
   threads?: number;
   wasmUrl?: string;
   grammarUrl?: string;

@@ -14,7 +14,7 @@ const CACHES = "prompt_cache_key prompt_cache_retention cache_prompt cache_salt 
 const SAMPLING = `${Object.keys(SAMPLING_RANGES).join(" ")} max_tokens logit_bias stop n`;
 const ANSWERS = "return_token_ids response_format structured_outputs logprobs stream stream_options";
 const CHAT =
-  "messages max_completion_tokens reasoning_format tools tool_choice parallel_tool_calls top_logprobs continue_final_message chat_template_kwargs";
+  "messages max_completion_tokens reasoning_format tools tool_choice parallel_tool_calls top_logprobs continue_final_message enable_thinking chat_template_kwargs";
 
 const FIELDS = {
   chat: [WITHOUT_EFFECT, UNUSED, CACHES, SAMPLING, ANSWERS, CHAT],
@@ -25,7 +25,7 @@ const FIELDS = {
 };
 
 const BOOLEANS =
-  "stream echo return_token_ids parallel_tool_calls continue_final_message truncate include_usage continuous_usage_stats";
+  "stream echo return_token_ids parallel_tool_calls continue_final_message enable_thinking truncate include_usage continuous_usage_stats";
 
 /**
  * Fields of OpenAI, vLLM and llama.cpp that are not supported, with the only accepted value, which is what happens
@@ -86,7 +86,7 @@ const DEFAULTS: Record<string, unknown> = {
 const INSTEAD: Record<string, string> = {
   functions: "tools",
   function_call: "tool_choice",
-  reasoning_effort: "chat_template_kwargs, if the model's template reads it",
+  reasoning_effort: "enable_thinking, or chat_template_kwargs, if the model's template reads it",
   repeat_penalty: "repetition_penalty",
   n_predict: "max_tokens",
   n_cmpl: "n",

@@ -38,7 +38,7 @@ export function toChatRequests(
     const told = plan;
     plan = { ...told, parser: () => told.parser(false) };
   }
-  const { logprobs, top_logprobs, chat_template_kwargs, continue_final_message } = params;
+  const { logprobs, top_logprobs, enable_thinking, chat_template_kwargs, continue_final_message } = params;
   if (continue_final_message === true) {
     if (request.format !== undefined) {
       throw invalid("continue_final_message", "absent where the answer has a format", continue_final_message);
@@ -51,6 +51,7 @@ export function toChatRequests(
   if (logprobs === true) request.logprobs = true;
   if (logprobs !== true && top_logprobs) throw invalid("logprobs", "true where top_logprobs is given", logprobs);
   set(request, "top_logprobs", "top_logprobs", top_logprobs, isCount, "an integer from 0 to 20");
+  if (typeof enable_thinking === "boolean") request.enable_thinking = enable_thinking;
   if (chat_template_kwargs !== undefined && chat_template_kwargs !== null) {
     request.chat_template_kwargs = toObject("chat_template_kwargs", chat_template_kwargs);
   }

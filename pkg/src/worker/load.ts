@@ -127,7 +127,7 @@ export async function loadModel(
   let loader: WasmLoader | undefined;
   // Created when the first bytes have arrived, because a download knows its length only then.
   const open = (): WasmLoader => {
-    const options: LoaderOptions = given(request, "contextSize", "kvType", "drafts", "quantize");
+    const options: LoaderOptions = given(request, "contextSize", "kvType", "drafts", "quantize", "overrides");
     const length = sources[0]?.total;
     if (model.kind === "one" && length !== undefined) options.totalBytes = length;
     return new wasm.Loader(device, options, files);

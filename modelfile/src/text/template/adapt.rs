@@ -66,8 +66,11 @@ impl Adaptations {
             false => messages.to_vec(),
         };
         for message in &mut adapted {
+            // gpt-oss's template refuses calls with both.
+            let is_allowed = calls(message).is_empty() || message.content.as_str() == Some("");
             if let Some(thoughts) = message.extra.get("reasoning_content").cloned()
                 && self.thinking
+                && is_allowed
             {
                 message.extra.entry("thinking").or_insert(thoughts);
             }
@@ -309,6 +312,9 @@ mod tests {
         let source =
             "{{ tools | length }}{% for message in messages %}{{ message.thinking }}{% endfor %}";
         assert_eq!(rendered(source, conversation(&[])), "1Hm");
+        let mut with_text = conversation(&[]);
+        with_text[1]["content"] = json!("I look.");
+        assert_eq!(rendered(source, with_text), "1");
     }
 
     #[test]

@@ -348,3 +348,29 @@ fn smollm2_template() {
     assert_eq!(ids.iter().filter(|&&id| id == 1).count(), 3);
     assert_eq!(ids.iter().filter(|&&id| id == 2).count(), 2);
 }
+
+#[test]
+fn thoughts_are_switched_by_the_variable_that_the_template_reads() {
+    for (source, expected) in [
+        (
+            "{% if enable_thinking is defined and enable_thinking %}a{% endif %}",
+            Some("enable_thinking"),
+        ),
+        (
+            "{% if not enable_thinking | default(false) %}a{% endif %}",
+            Some("enable_thinking"),
+        ),
+        (
+            "{% if thinking %}a{% endif %}{{ enable_citations }}",
+            Some("thinking"),
+        ),
+        (
+            "{% for message in messages %}{{ message.thinking }}{% endfor %}",
+            None,
+        ),
+        ("{% set thinking = 1 %}{{ thinking }}", None),
+    ] {
+        let template = ChatTemplate::new(source, "", "").unwrap();
+        assert_eq!(template.thinking_variable().ok(), expected, "{source}");
+    }
+}
