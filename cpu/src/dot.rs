@@ -151,14 +151,15 @@ fn add_block<F: BlockDot>(
     }
 }
 
-/// A row of weights: `quants`: [blocks, F::WORDS] words, `scales`: [blocks, F::SCALE_WORDS] words and any words after
+/// A row of weights: `quants`: [blocks, F::WORDS] words, `scales`: [units, F::SCALE_WORDS] words and any words after
 /// them.
 pub type Weights<'a> = (&'a [u32], &'a [u32]);
 
 /// Returns whether `blocks` blocks of all inputs exist, which the loops below read unchecked.
 fn are_there<F: BlockDot>(blocks: usize, (quants, scales): Weights<'_>, x: &[Row<'_>]) -> bool {
-    quants.len() >= blocks * F::WORDS
-        && scales.len() >= blocks * F::SCALE_WORDS
+    let units = blocks.div_ceil(F::UNIT);
+    quants.len() >= units * F::UNIT * F::WORDS
+        && scales.len() >= units * F::SCALE_WORDS
         && x.iter().all(|x| {
             let floats = x.scale.len().min(x.sum.len()).min(x.first.len());
             x.q.len() >= blocks * BLOCK && floats >= padded(blocks)
@@ -181,17 +182,19 @@ unsafe fn add_group<F: BlockDot, const T: usize>(
     // An incomplete last group reads scales past the row, which are multiplied by zeros, but may lie past the end of
     // the weight.
     let mut last = [0; GROUP * MAX_SCALE_WORDS];
-    let begin = g * GROUP * F::SCALE_WORDS;
-    let end = begin + GROUP * F::SCALE_WORDS;
+    let begin = g * GROUP / F::UNIT * F::SCALE_WORDS;
+    let end = begin + GROUP.div_ceil(F::UNIT) * F::SCALE_WORDS;
     // SAFETY: guaranteed by the caller, and by the check here for the end.
-    let factors = F::factors(unsafe {
-        if end > scales.len() {
+    let factors = unsafe {
+        let words = quants.get_unchecked(g * GROUP * F::WORDS..(g * GROUP + n) * F::WORDS);
+        let scales = if F::UNIT == 1 && end > scales.len() {
             pad(scales.get_unchecked(begin..), &mut last);
             last.get_unchecked(..GROUP * F::SCALE_WORDS)
         } else {
             scales.get_unchecked(begin..end)
-        }
-    });
+        };
+        F::factors(words, scales, g % (F::UNIT / GROUP).max(1))
+    };
     let mut d = [[lanes::ZERO; 2]; T];
     for t in 0..T {
         // SAFETY: the caller guarantees it.
@@ -201,8 +204,9 @@ unsafe fn add_group<F: BlockDot, const T: usize>(
         // SAFETY: the caller guarantees it.
         unsafe {
             let words = quants.get_unchecked(block * F::WORDS..(block + 1) * F::WORDS);
-            let scales = scales.get_unchecked(block * F::SCALE_WORDS..(block + 1) * F::SCALE_WORDS);
-            let parts = F::parts(words, &scales[1..]);
+            let unit = block / F::UNIT * F::SCALE_WORDS;
+            let scales = scales.get_unchecked(unit..unit + F::SCALE_WORDS);
+            let parts = F::parts(words, scales, block % F::UNIT);
             for t in 0..T {
                 let x = &*x[t].q.as_ptr().add(block * BLOCK).cast();
                 acc[t] = add_block::<F>(acc[t], parts, x, d[t]);

@@ -1,4 +1,4 @@
-//! The weight formats that the CPU multiplies, built on [`lanes`].
+//! The weight formats that the CPU multiplies, built on [`lanes`]; those with grids are in [`crate::grid_formats`].
 
 use crate::lanes;
 
@@ -6,17 +6,20 @@ use crate::lanes;
 pub trait BlockDot {
     /// Words of quants in a block.
     const WORDS: usize;
-    /// Words of scales in a block, on average; words that are not scales come last.
+    /// Words of scales in a unit, on average; words that are not scales come last.
     const SCALE_WORDS: usize = 1;
+    /// Blocks in a unit, which share their words of scales: one, or a multiple of [`GROUP`]. A row is whole units.
+    const UNIT: usize = 1;
     /// Whether the block's halves have separate scales.
     const HALVES: bool = false;
     /// The unit that has a minimum.
     const MINIMUM: Minimum = Minimum::None;
-    /// Splits a block of `WORDS` words into its integers, once for all tokens multiplied by it; `planes` are its
-    /// words of scales after the first.
-    fn parts(words: &[u32], planes: &[u32]) -> lanes::Parts;
-    /// Returns scales and minima of four blocks, from their words.
-    fn factors(scales: &[u32]) -> Factors;
+    /// Splits a block of `WORDS` words into its integers, once for all tokens multiplied by it; `scales` are its unit's
+    /// words of scales, in which it is block `at`.
+    fn parts(words: &[u32], scales: &[u32], at: usize) -> lanes::Parts;
+    /// Returns scales and minima of four blocks, from their words and their words of scales; of a unit with several groups it
+    /// is group `at`.
+    fn factors(words: &[u32], scales: &[u32], at: usize) -> Factors;
 }
 
 /// The unit of a block that has a separate minimum.
@@ -36,8 +39,19 @@ pub struct Factors {
 
 /// Number of blocks whose scales are processed as one vector.
 pub const GROUP: usize = 4;
-/// Maximum of [`BlockDot::SCALE_WORDS`].
+/// Maximum of [`BlockDot::SCALE_WORDS`] where a unit is a block.
 pub const MAX_SCALE_WORDS: usize = 3;
+
+impl Factors {
+    /// Returns the factors of blocks without minima whose halves have these scales.
+    #[inline(always)]
+    pub fn without_minima(d: [lanes::V; 2]) -> Self {
+        Self {
+            d,
+            m: [lanes::ZERO; 2],
+        }
+    }
+}
 
 /// Returns the first words of four blocks' scales, `stride` words apart.
 #[inline(always)]
@@ -67,6 +81,10 @@ fn halves<const UP: u32>(scales: &[u32], stride: usize, less: f32) -> Factors {
     }
 }
 
+/// Signs: -d where a bit is 0, d where it is 1, with an f16 d for four blocks.
+pub struct Q1;
+/// 2-bit unsigned integers minus 1, with an f16 scale for two blocks.
+pub struct Q2S;
 /// 2-bit unsigned integers, whose scales and minima, one each per half, are nibbles multiplied by two f16 that two
 /// blocks share.
 pub struct Q2;
@@ -94,18 +112,58 @@ impl<const FP4: bool> Lookup<FP4> {
     pub(crate) const TABLE: [i8; 16] = if FP4 { FP4_TABLE } else { IQ4_TABLE };
 }
 
+impl BlockDot for Q1 {
+    const WORDS: usize = 1;
+    const UNIT: usize = 8;
+
+    #[inline(always)]
+    fn parts(words: &[u32], _: &[u32], _: usize) -> lanes::Parts {
+        lanes::signs(words[0])
+    }
+
+    #[inline(always)]
+    fn factors(_: &[u32], scales: &[u32], at: usize) -> Factors {
+        let (d, _) = lanes::scales::<0>(&[scales[0] >> (at * 16); GROUP]);
+        let d = lanes::times(d, -1.0);
+        Factors::without_minima([d, d])
+    }
+}
+
+impl BlockDot for Q2S {
+    const WORDS: usize = 2;
+    const UNIT: usize = 4;
+    const MINIMUM: Minimum = Minimum::Block;
+
+    #[inline(always)]
+    fn parts(words: &[u32], _: &[u32], _: usize) -> lanes::Parts {
+        lanes::two_bits(words)
+    }
+
+    #[inline(always)]
+    fn factors(_: &[u32], scales: &[u32], _: usize) -> Factors {
+        let (first, second) = (scales[0], scales[0] >> 16);
+        // The two bits are 64 times too large.
+        let (d, _) = lanes::scales::<6>(&[first, first, second, second]);
+        let m = lanes::times(d, -64.0);
+        Factors {
+            d: [d, d],
+            m: [m, m],
+        }
+    }
+}
+
 impl BlockDot for Q2 {
     const WORDS: usize = 2;
     const HALVES: bool = true;
     const MINIMUM: Minimum = Minimum::Half;
 
     #[inline(always)]
-    fn parts(words: &[u32], _: &[u32]) -> lanes::Parts {
+    fn parts(words: &[u32], _: &[u32], _: usize) -> lanes::Parts {
         lanes::two_bits(words)
     }
 
     #[inline(always)]
-    fn factors(scales: &[u32]) -> Factors {
+    fn factors(_: &[u32], scales: &[u32], _: usize) -> Factors {
         let [a, dm_a, b, dm_b] = first_words(scales, 1);
         // The two bits are 64 times too large, but the minima are not.
         let (d, dmin) = lanes::scales::<6>(&[dm_a, dm_a, dm_b, dm_b]);
@@ -126,12 +184,12 @@ impl BlockDot for Q3 {
     const MINIMUM: Minimum = Minimum::Half;
 
     #[inline(always)]
-    fn parts(words: &[u32], planes: &[u32]) -> lanes::Parts {
-        lanes::three_bits(words, planes[0])
+    fn parts(words: &[u32], scales: &[u32], _: usize) -> lanes::Parts {
+        lanes::three_bits(words, scales[1])
     }
 
     #[inline(always)]
-    fn factors(scales: &[u32]) -> Factors {
+    fn factors(_: &[u32], scales: &[u32], _: usize) -> Factors {
         halves::<5>(scales, Self::SCALE_WORDS, 4.0)
     }
 }
@@ -141,12 +199,12 @@ impl BlockDot for Q4 {
     const MINIMUM: Minimum = Minimum::Block;
 
     #[inline(always)]
-    fn parts(words: &[u32], _: &[u32]) -> lanes::Parts {
+    fn parts(words: &[u32], _: &[u32], _: usize) -> lanes::Parts {
         lanes::nibbles(words)
     }
 
     #[inline(always)]
-    fn factors(scales: &[u32]) -> Factors {
+    fn factors(_: &[u32], scales: &[u32], _: usize) -> Factors {
         affine(scales, Self::SCALE_WORDS)
     }
 }
@@ -155,17 +213,14 @@ impl<const FP4: bool> BlockDot for Lookup<FP4> {
     const WORDS: usize = 4;
 
     #[inline(always)]
-    fn parts(words: &[u32], _: &[u32]) -> lanes::Parts {
+    fn parts(words: &[u32], _: &[u32], _: usize) -> lanes::Parts {
         lanes::looked_up(words, &Self::TABLE)
     }
 
     #[inline(always)]
-    fn factors(scales: &[u32]) -> Factors {
+    fn factors(_: &[u32], scales: &[u32], _: usize) -> Factors {
         let d = lanes::floats(&first_words(scales, Self::SCALE_WORDS));
-        Factors {
-            d: [d, d],
-            m: [lanes::ZERO; 2],
-        }
+        Factors::without_minima([d, d])
     }
 }
 
@@ -175,12 +230,12 @@ impl BlockDot for Q5 {
     const MINIMUM: Minimum = Minimum::Block;
 
     #[inline(always)]
-    fn parts(words: &[u32], planes: &[u32]) -> lanes::Parts {
-        lanes::five_bits(words, planes[0])
+    fn parts(words: &[u32], scales: &[u32], _: usize) -> lanes::Parts {
+        lanes::five_bits(words, scales[1])
     }
 
     #[inline(always)]
-    fn factors(scales: &[u32]) -> Factors {
+    fn factors(_: &[u32], scales: &[u32], _: usize) -> Factors {
         affine(scales, Self::SCALE_WORDS)
     }
 }
@@ -192,12 +247,12 @@ impl BlockDot for Q6 {
     const MINIMUM: Minimum = Minimum::Half;
 
     #[inline(always)]
-    fn parts(words: &[u32], planes: &[u32]) -> lanes::Parts {
-        lanes::six_bits(words, planes)
+    fn parts(words: &[u32], scales: &[u32], _: usize) -> lanes::Parts {
+        lanes::six_bits(words, &scales[1..])
     }
 
     #[inline(always)]
-    fn factors(scales: &[u32]) -> Factors {
+    fn factors(_: &[u32], scales: &[u32], _: usize) -> Factors {
         halves::<2>(scales, Self::SCALE_WORDS, 32.0)
     }
 }
@@ -206,12 +261,12 @@ impl BlockDot for Q8 {
     const WORDS: usize = 8;
 
     #[inline(always)]
-    fn parts(words: &[u32], _: &[u32]) -> lanes::Parts {
+    fn parts(words: &[u32], _: &[u32], _: usize) -> lanes::Parts {
         lanes::bytes(words)
     }
 
     #[inline(always)]
-    fn factors(scales: &[u32]) -> Factors {
+    fn factors(_: &[u32], scales: &[u32], _: usize) -> Factors {
         affine(scales, Self::SCALE_WORDS)
     }
 }

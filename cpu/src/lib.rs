@@ -11,6 +11,9 @@ extern crate std;
 
 pub mod dot;
 pub mod formats;
+pub mod grid_formats;
+#[rustfmt::skip]
+pub mod grids;
 pub mod lanes;
 pub mod math;
 pub mod rows;

@@ -7,7 +7,8 @@
 use core::ops::Range;
 
 use crate::dot::{BLOCK, Row, Weights, dot, dot_rows};
-use crate::formats::{BlockDot, Lookup, Q2, Q3, Q4, Q5, Q6, Q8};
+use crate::formats::{BlockDot, Lookup, Q1, Q2, Q2S, Q3, Q4, Q5, Q6, Q8};
+use crate::grid_formats::{Grid, Iq2S, Iq2Xs, Iq2Xxs, Iq3S, Iq3Xxs};
 
 /// Rows in a group.
 pub const STREAMS: usize = 4;
@@ -31,13 +32,22 @@ pub enum Format {
     Q3,
     Iq4,
     Fp4,
+    Q1,
+    Q2S,
+    Iq2Xxs,
+    Iq2Xs,
+    Iq2S,
+    Iq3Xxs,
+    Iq3S,
 }
 
 /// Evaluates an expression with `$f` as the format's type.
 macro_rules! by_format {
     ($format:expr, $f:ident => $body:expr) => {
         by_format!(@ $format, $f, $body,
-            Q4 = Q4, Q5 = Q5, Q6 = Q6, Q8 = Q8, Q2 = Q2, Q3 = Q3, Iq4 = Lookup<false>, Fp4 = Lookup<true>)
+            Q4 = Q4, Q5 = Q5, Q6 = Q6, Q8 = Q8, Q2 = Q2, Q3 = Q3, Iq4 = Lookup<false>, Fp4 = Lookup<true>,
+            Q1 = Q1, Q2S = Q2S, Iq2Xxs = Grid<Iq2Xxs>, Iq2Xs = Grid<Iq2Xs>, Iq2S = Grid<Iq2S>,
+            Iq3Xxs = Grid<Iq3Xxs>, Iq3S = Grid<Iq3S>)
     };
     (@ $format:expr, $f:ident, $body:expr, $($name:ident = $type:ty),+) => {
         match $format {
@@ -50,7 +60,7 @@ macro_rules! by_format {
 }
 
 impl Format {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 15] = [
         Self::Q4,
         Self::Q5,
         Self::Q6,
@@ -59,6 +69,13 @@ impl Format {
         Self::Q3,
         Self::Iq4,
         Self::Fp4,
+        Self::Q1,
+        Self::Q2S,
+        Self::Iq2Xxs,
+        Self::Iq2Xs,
+        Self::Iq2S,
+        Self::Iq3Xxs,
+        Self::Iq3S,
     ];
 
     /// Returns the format with a number.
@@ -66,9 +83,9 @@ impl Format {
         Self::ALL.get(number as usize).copied()
     }
 
-    /// Returns the words of a block and of its scales.
-    pub fn words(self) -> (usize, usize) {
-        by_format!(self, F => (F::WORDS, F::SCALE_WORDS))
+    /// Returns the words of quants and of scales in a row of `blocks` blocks.
+    pub fn row_words(self, blocks: usize) -> (usize, usize) {
+        by_format!(self, F => row_words::<F>(blocks))
     }
 }
 
@@ -95,7 +112,8 @@ impl Kept {
 /// are far apart, as in the logits of a large vocabulary, each number would touch another cache line, and the lines
 /// of one column might even share a cache set. Some rows are therefore buffered and written token by token.
 ///
-/// `quants`: [rows, blocks, words of a block], `scales`: [rows, blocks, words of its scales]; both may be longer.
+/// `quants`: [rows, words of a row], `scales`: [rows, words of its scales], see [`Format::row_words`]; both may be
+/// longer.
 pub fn product_of(
     format: Format,
     x: &[Row<'_>],
@@ -142,10 +160,17 @@ fn row<'a, F: BlockDot>(
     r: usize,
 ) -> Weights<'a> {
     let r = r.min(rows - 1);
+    let (words, scale_words) = row_words::<F>(blocks);
     (
-        &quants[r * blocks * F::WORDS..(r + 1) * blocks * F::WORDS],
-        &scales[r * blocks * F::SCALE_WORDS..],
+        &quants[r * words..(r + 1) * words],
+        &scales[r * scale_words..],
     )
+}
+
+/// Returns the words of quants and of scales in a row, which is whole units.
+fn row_words<F: BlockDot>(blocks: usize) -> (usize, usize) {
+    let units = blocks.div_ceil(F::UNIT);
+    (units * F::UNIT * F::WORDS, units * F::SCALE_WORDS)
 }
 
 /// Returns the rows of a group.

@@ -129,12 +129,12 @@ unsafe fn work(job: &Job) {
     };
     let (rows, cols) = (job.rows as usize, job.cols as usize);
     let blocks = cols / BLOCK;
-    let (words, scale_words) = format.words();
+    let (words, scale_words) = format.row_words(blocks);
     let tokens = (job.tokens as usize).min(MAX_TOKENS);
     // SAFETY: see `hearth_begin`; each row of y is written by the thread that took it.
     unsafe {
-        let quants = slice::from_raw_parts(job.quants as *const u32, rows * blocks * words);
-        let scales = slice::from_raw_parts(job.scales as *const u32, rows * blocks * scale_words);
+        let quants = slice::from_raw_parts(job.quants as *const u32, rows * words);
+        let scales = slice::from_raw_parts(job.scales as *const u32, rows * scale_words);
         let floats = padded(blocks);
         let mut x = [Row::EMPTY; MAX_TOKENS];
         for (t, x) in x.iter_mut().enumerate().take(tokens) {

@@ -273,7 +273,8 @@ fn device_bytes(dtype: GgmlType, name: &str, cols: usize, rows: usize) -> Result
     let words = packing.quant_words_per_block() + packing.scale_words_per_block();
     // Widened first: the product would overflow WebAssembly's usize.
     let factors = [4, rows, packing.blocks_per_row(cols), words].map(|n| n as u64);
-    Ok(factors.into_iter().fold(1, u64::saturating_mul))
+    let bytes = factors.into_iter().fold(1, u64::saturating_mul);
+    Ok(bytes.saturating_add(2 * packing.grid().len() as u64))
 }
 
 /// Checks whether the device can run the model.

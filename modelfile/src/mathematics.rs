@@ -111,6 +111,9 @@ const GLOBAL_KEYS: &[(&str, Idle)] = &[
     ("tokenizer.ggml.suppress_tokens", Zero),
 ];
 
+/// The beginning of keys that describe a rotation of weights.
+const HADAMARD: &str = "prism.hadamard";
+
 /// Refuses a file that says something about the computation that the family does not honour.
 ///
 /// # Errors
@@ -144,6 +147,14 @@ pub(crate) fn check(meta: &Metadata, spec: &ModelSpec) -> Result<()> {
                 found: value.describe(),
             });
         }
+    }
+    // PrismML's rotated weights, whose inputs have to be rotated too.
+    if let Some((key, value)) = meta.iter().find(|(key, _)| key.starts_with(HADAMARD)) {
+        return Err(Error::Metadata {
+            key: key.to_owned(),
+            expected: "nothing: weights are multiplied by inputs that are not rotated".to_owned(),
+            found: value.describe(),
+        });
     }
     let key = own("attention.causal");
     if meta
@@ -253,6 +264,17 @@ mod tests {
             "tokenizer.ggml.suppress_tokens",
             suppressed
         ));
+    }
+
+    #[test]
+    fn rotated_weights_are_refused_by_their_key() {
+        let mut meta = Metadata::default();
+        meta.insert("prism.hadamard.block_size", Value::U32(128));
+        let error = check(&meta, &GEMMA3).unwrap_err();
+        assert!(
+            error.to_string().contains("prism.hadamard.block_size"),
+            "{error}"
+        );
     }
 
     #[test]

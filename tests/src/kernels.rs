@@ -205,6 +205,8 @@ impl Packed {
         let mut scales = words(seed + 1, blocks * n_scales);
         let dm = values(seed + 2, 2 * blocks);
         let blocks_of_scales = scales.chunks_exact_mut(n_scales).zip(dm.as_chunks().0);
+        // The scales of a grid are up to 15.5 times as large.
+        let small = |v: f32| v / (16.0 * packing.grid().len().clamp(1, 64) as f32);
         for (i, (block, [d, m])) in blocks_of_scales.enumerate() {
             let half = |v: f32| u32::from(half::f16::from_f32(v).to_bits());
             block[0] = match packing {
@@ -212,6 +214,7 @@ impl Packed {
                 // The first of two blocks holds the bytes of both, which may be anything.
                 Packing::Q2 if i % 2 == 0 => block[0],
                 Packing::Q2 => half(d / 64.0) | half(m / 64.0) << 16,
+                _ if !packing.grid().is_empty() => half(small(*d)),
                 _ => half(d / 16.0) | half(m / 16.0) << 16,
             };
         }
@@ -250,10 +253,13 @@ impl Packed {
                 first_row: first,
                 rows,
                 quants: words(&self.quants, q),
-                scales: if s == 0 {
-                    ops.alloc_words(4)
-                } else {
-                    words(&self.scales, s)
+                scales: {
+                    let scales = ops.alloc_scales(self.packing, rows, self.cols);
+                    let own = &self.scales[first * s..(first + rows) * s];
+                    match own.is_empty() {
+                        true => scales,
+                        false => ops.write_words(scales, 0, own.to_vec()),
+                    }
                 },
                 pooled: None,
             });
@@ -278,15 +284,16 @@ const MADE: [GgmlType; 6] = [
     GgmlType::Q8_0,
 ];
 
-/// Returns the columns of a weight with this many blocks: Q2 shares its scales between two blocks.
+/// Returns the columns of a weight with about this many blocks of 32: whole blocks of the file. Q2 shares its scales
+/// between two blocks.
 pub fn columns(dtype: GgmlType, blocks: usize) -> usize {
     match dtype {
         GgmlType::Q2_K => 64 * blocks,
-        _ => 32 * blocks,
+        _ => (32 * blocks).next_multiple_of(dtype.block_len()),
     }
 }
 
-pub const DTYPES: [GgmlType; 12] = [
+pub const DTYPES: [GgmlType; 19] = [
     GgmlType::F32,
     GgmlType::F16,
     GgmlType::BF16,
@@ -300,6 +307,13 @@ pub const DTYPES: [GgmlType; 12] = [
     GgmlType::MXFP4,
     GgmlType::Q5_1,
     GgmlType::Q6_K,
+    GgmlType::Q1_0,
+    GgmlType::Q2_0,
+    GgmlType::IQ2_XXS,
+    GgmlType::IQ2_XS,
+    GgmlType::IQ2_S,
+    GgmlType::IQ3_XXS,
+    GgmlType::IQ3_S,
 ];
 
 /// Returns the largest difference, relative to the largest expected value or 1.

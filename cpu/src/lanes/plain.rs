@@ -96,6 +96,37 @@ fn one_bit(plane: u32, value: i16) -> Parts {
     ONE_BIT.map(|bit| if plane & bit != 0 { value } else { 0 })
 }
 
+/// Returns -1 where the bit of a column is set, else 1; column c has bit c.
+#[inline(always)]
+pub fn signs(word: u32) -> Parts {
+    signed([1; BLOCK], word)
+}
+
+/// Looks up codes of two bits, eight in a number, and negates the columns whose bit is set in `negative`.
+#[inline(always)]
+pub fn grid_of_eight(codes: [u16; 4], values: &[i8; 16], negative: u32) -> Parts {
+    let value = |c: usize| i16::from(values[usize::from(codes[c / 8] >> (2 * (c % 8)) & 3)]);
+    signed(core::array::from_fn(value), negative)
+}
+
+/// Looks up codes in nibbles, four in a number, and negates the columns whose bit is set in `negative`.
+#[inline(always)]
+pub fn grid_of_four(codes: [u16; 8], values: &[i8; 16], negative: u32) -> Parts {
+    let value = |c: usize| i16::from(values[usize::from(codes[c / 4] >> (4 * (c % 4)) & 15)]);
+    signed(core::array::from_fn(value), negative)
+}
+
+/// Puts columns in the order of parts, negated where their bit is set.
+#[inline(always)]
+fn signed(columns: [i16; BLOCK], negative: u32) -> Parts {
+    let mut parts = [0; BLOCK];
+    for (c, value) in columns.into_iter().enumerate() {
+        let sign = 1 - 2 * (negative >> c & 1) as i16;
+        parts[c / 16 * 16 + c % 2 * 8 + c % 16 / 2] = sign * value;
+    }
+    parts
+}
+
 /// Unpacks eight words of signed bytes.
 #[inline(always)]
 pub fn bytes(words: &[u32]) -> Parts {
@@ -174,6 +205,12 @@ pub fn splat(v: V) -> V {
 #[inline(always)]
 pub fn moved_on(v: V) -> V {
     [v[1], v[2], v[3], v[0]]
+}
+
+/// Copies a number to all lanes.
+#[inline(always)]
+pub fn all(v: f32) -> V {
+    [v; 4]
 }
 
 #[inline(always)]

@@ -13,6 +13,23 @@ pub type I = v128;
 /// Integers of a block in the order of [`crate::dot::Row`].
 pub type Parts = [v128; 4];
 
+/// Loads a constant at each use: engines would build one from immediates in three instructions, each time.
+#[inline(always)]
+fn loaded(constant: &'static v128) -> v128 {
+    // SAFETY: a reference can be read.
+    unsafe { core::ptr::read_volatile(constant) }
+}
+
+/// Builds a vector of one number in four lanes, as an argument of [`loaded`].
+macro_rules! four {
+    ($lane:expr) => {
+        const {
+            let lane = $lane;
+            &u32x4(lane, lane, lane, lane)
+        }
+    };
+}
+
 /// Unpacks four words of nibbles: byte j has column j in its low and j + 16 in its high nibble.
 #[inline(always)]
 pub fn nibbles(words: &[u32]) -> Parts {
@@ -113,6 +130,70 @@ fn one_bit(plane: u32, value: u8) -> Bytes {
     })
 }
 
+/// Returns -1 where the bit of a column is set, else 1; column c has bit c.
+#[inline(always)]
+pub fn signs(word: u32) -> Parts {
+    let one = loaded(four!(0x0101_0101));
+    by_parity(negative(word).map(|set| v128_or(set, one)))
+}
+
+/// Looks up codes of two bits, eight in a number, and negates the columns whose bit is set in `negative`.
+#[inline(always)]
+pub fn grid_of_eight([a, b, c, d]: [u16; 4], values: &[i8; 16], negative: u32) -> Parts {
+    // Eight bytes of four codes become sixteen nibbles of two, an even and an odd column's.
+    let bytes = u16x8_extend_low_u8x16(u16x8(a, b, c, d, 0, 0, 0, 0));
+    let low = v128_and(bytes, loaded(four!(0x000f_000f)));
+    let high = v128_and(u16x8_shl(bytes, 4), loaded(four!(0x0f00_0f00)));
+    let nibbles = v128_or(low, high);
+    let [a, b, c, ..] = *values;
+    let even = i8x16(a, b, c, 0, a, b, c, 0, a, b, c, 0, a, b, c, 0);
+    let odd = i8x16(a, a, a, a, b, b, b, b, c, c, c, c, 0, 0, 0, 0);
+    let columns = [even, odd].map(|table| i8x16_swizzle(table, nibbles));
+    by_parity(negated(columns, negative))
+}
+
+/// Looks up codes in nibbles, four in a number, and negates the columns whose bit is set in `negative`.
+#[inline(always)]
+pub fn grid_of_four(codes: [u16; 8], values: &[i8; 16], negative: u32) -> Parts {
+    let [a, b, c, d, e, f, g, h] = codes;
+    let codes = u16x8(a, b, c, d, e, f, g, h);
+    let low = loaded(four!(0x0f0f_0f0f));
+    let columns = [v128_and(codes, low), v128_and(u16x8_shr(codes, 4), low)];
+    // SAFETY: the table is 16 bytes.
+    let table = unsafe { v128_load(values.as_ptr().cast()) };
+    by_parity(negated(
+        columns.map(|codes| i8x16_swizzle(table, codes)),
+        negative,
+    ))
+}
+
+/// Returns masks of the even and of the odd columns whose bit is set; column c has bit c.
+#[inline(always)]
+fn negative(word: u32) -> [v128; 2] {
+    let four_each = const { &u8x16(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3) };
+    let bytes = i8x16_swizzle(u32x4_splat(word), loaded(four_each));
+    [loaded(four!(0x4010_0401)), loaded(four!(0x8020_0802))]
+        .map(|mask| i8x16_eq(v128_and(bytes, mask), mask))
+}
+
+/// Negates the columns whose bit is set.
+#[inline(always)]
+fn negated(columns: [v128; 2], word: u32) -> [v128; 2] {
+    let masks = negative(word);
+    core::array::from_fn(|i| i8x16_sub(v128_xor(columns[i], masks[i]), masks[i]))
+}
+
+/// Widens the even and the odd columns of a block, as signed bytes.
+#[inline(always)]
+fn by_parity([even, odd]: [v128; 2]) -> Parts {
+    [
+        i16x8_extend_low_i8x16(even),
+        i16x8_extend_low_i8x16(odd),
+        i16x8_extend_high_i8x16(even),
+        i16x8_extend_high_i8x16(odd),
+    ]
+}
+
 /// Unpacks eight words of signed bytes.
 #[inline(always)]
 pub fn bytes(words: &[u32]) -> Parts {
@@ -175,23 +256,6 @@ pub fn convert(v: I) -> V {
     f32x4_convert_i32x4(v)
 }
 
-/// Loads a constant at each use: engines would build one from immediates in three instructions, each time.
-#[inline(always)]
-fn loaded(constant: &'static v128) -> v128 {
-    // SAFETY: a reference can be read.
-    unsafe { core::ptr::read_volatile(constant) }
-}
-
-/// Builds a vector of one number in four lanes, as an argument of [`loaded`].
-macro_rules! four {
-    ($lane:expr) => {
-        const {
-            let lane = $lane;
-            &u32x4(lane, lane, lane, lane)
-        }
-    };
-}
-
 /// Returns d and m of four blocks, times 2^-LESS.
 ///
 /// Unlike [`crate::dot::f16_to_f32`], this creates no intermediate subnormal f32 from a subnormal f16: each costs a
@@ -246,6 +310,12 @@ pub fn splat(v: V) -> V {
 #[inline(always)]
 pub fn moved_on(v: V) -> V {
     i32x4_shuffle::<1, 2, 3, 0>(v, v)
+}
+
+/// Copies a number to all lanes.
+#[inline(always)]
+pub fn all(v: f32) -> V {
+    f32x4_splat(v)
 }
 
 #[inline(always)]

@@ -98,7 +98,7 @@ pub(in crate::ops) fn kernel(spec: EmbedSpec) -> Kernel {
     let positions = spec.by == Rows::Positions;
     Kernel::new(&modules::EMBED, 64)
         .module(&state::WGSL)
-        .stores_blocks(spec.packing)
+        .stores_blocks(spec.packing, spec.rows, spec.cols)
         .u32s([
             ("ROWS", spec.rows),
             ("FIRST", spec.first),
@@ -176,8 +176,9 @@ impl EmbedOp for Flex {
 
 /// Embeds ids, the CPU twin: `ids`: [n], `y`: [>= n, cols].
 pub fn embed_cpu(quants: &[u32], scales: &[u32], ids: &[u32], y: &mut [f32], spec: EmbedSpec) {
-    let rows = spec.rows as usize;
-    let (words, blocks) = (quants.len() / rows, scales.len() / rows);
+    let blocks = spec.packing.blocks_per_row(spec.cols as usize);
+    let words = blocks * spec.packing.quant_words_per_block();
+    let scale_words = blocks * spec.packing.scale_words_per_block();
     let mut values = vec![0.0; spec.cols as usize];
     for (id, y) in ids.iter().zip(y.chunks_exact_mut(spec.cols as usize)) {
         let Some(row) = id.checked_sub(spec.first).filter(|row| *row < spec.rows) else {
@@ -189,7 +190,7 @@ pub fn embed_cpu(quants: &[u32], scales: &[u32], ids: &[u32], y: &mut [f32], spe
             None => unpack_row(
                 spec.packing,
                 &quants[row * words..(row + 1) * words],
-                &scales[row * blocks..(row + 1) * blocks],
+                &scales[row * scale_words..(row + 1) * scale_words],
                 &mut values,
             ),
         }

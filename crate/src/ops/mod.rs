@@ -50,6 +50,7 @@ pub use sampling::SamplerTables;
 pub use step_state::StepState;
 pub use tuning::Tuning;
 
+use self::projection::packing::{grid_words, scale_words};
 use hearth_modelfile::quant::Packing;
 
 /// Returns a small tensor on the CPU, see [`Ops::new`].
@@ -124,6 +125,17 @@ impl Ops {
             self.device_handle.clone().into_dispatch(),
             n.max(4),
         ))
+    }
+
+    /// Allocates the scales of `rows` rows of a weight, and the packing's grid after them, which only a GPU reads there.
+    pub fn alloc_scales(&self, packing: Packing, rows: usize, cols: usize) -> Tensor<2, Int> {
+        let words = scale_words(packing, rows, cols);
+        match grid_words(packing) {
+            grid if grid.is_empty() || buffer::gpu_tensor(&self.device_handle).is_none() => {
+                self.alloc_words(words)
+            }
+            grid => self.write_words(self.alloc_words(words + grid.len()), words, grid),
+        }
     }
 
     /// Returns the pool that keeps weights of this packing, if there is one.

@@ -50,13 +50,13 @@ impl Part {
         let quant_words = blocks * packing.quant_words_per_block();
         let scale_words = blocks * packing.scale_words_per_block();
         let mut pooled = None;
-        let (mut here, mut scales_here) = (rows * quant_words, rows * scale_words);
+        let mut here = rows;
         if let Some(pool) = ops.pool(packing) {
             pooled = Some(Pooled {
-                quants: pool.alloc(here)?,
-                scales: pool.alloc(scales_here)?,
+                quants: pool.alloc(rows * quant_words)?,
+                scales: pool.alloc(rows * scale_words)?,
             });
-            (here, scales_here) = (0, 0);
+            here = 0;
         }
         Ok(Self {
             packing,
@@ -64,8 +64,8 @@ impl Part {
             rows,
             quant_words,
             scale_words,
-            quants: InPlace::new(ops.alloc_words(here)),
-            scales: InPlace::new(ops.alloc_words(scales_here)),
+            quants: InPlace::new(ops.alloc_words(here * quant_words)),
+            scales: InPlace::new(ops.alloc_scales(packing, here, cols)),
             pooled,
         })
     }

@@ -5,7 +5,7 @@
 
 macro_rules! ggml_types {
     ($($variant:ident = $id:literal, $name:literal, $block_len:literal, $block_bytes:literal;)*) => {
-        /// Storage type of a tensor's elements. Ids absent here (4, 5, 31..=33, 36..=38) were withdrawn by
+        /// Storage type of a tensor's elements. PQ2_0 is PrismML's, all others are GGML's. Ids absent here (4, 5, 31..=33, 36..=38) were withdrawn by
         /// GGML; files with them cannot be read by anything current.
         #[allow(non_camel_case_types)] // GGML's own spelling, e.g. `Q4_0`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,6 +83,9 @@ ggml_types! {
     TQ2_0 = 35, "TQ2_0", 256, 66;
     MXFP4 = 39, "MXFP4", 32, 17;
     NVFP4 = 40, "NVFP4", 64, 36;
+    Q1_0 = 41, "Q1_0", 128, 18;
+    Q2_0 = 42, "Q2_0", 64, 18;
+    PQ2_0 = 142, "PQ2_0", 128, 34;
 }
 
 impl GgmlType {
@@ -99,11 +102,11 @@ impl std::fmt::Display for GgmlType {
 }
 
 /// Types that can be read; `quant` has a format for each, in this order.
-pub const SUPPORTED: [GgmlType; 16] = {
+pub const SUPPORTED: [GgmlType; 26] = {
     use GgmlType::*;
     [
         F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS,
-        MXFP4,
+        MXFP4, Q1_0, Q2_0, PQ2_0, TQ1_0, TQ2_0, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S,
     ]
 };
 

@@ -19,6 +19,7 @@ use super::limits::{
     MAX_ALIGNMENT, MAX_DIMS, MAX_HEADER_BYTES, MAX_KEY, MAX_METADATA, MAX_TENSORS,
 };
 use super::metadata::Metadata;
+use super::q2_0;
 use super::reader::{Read, Reader, Stop, bad};
 use super::sniff;
 use crate::error::{Error, Result};
@@ -209,6 +210,8 @@ fn place_tensors(
     alignment: u64,
     file_size: Option<u64>,
 ) -> Result<Vec<TensorInfo>> {
+    let end = file_size.map(|size| size.saturating_sub(data_offset));
+    q2_0::settle(&mut tensors, alignment, end)?;
     for tensor in &mut tensors {
         let what = || format!("offset of tensor \"{}\"", tensor.name);
         if !tensor.offset.is_multiple_of(alignment) {

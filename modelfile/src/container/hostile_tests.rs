@@ -306,6 +306,42 @@ fn shapes_must_be_possible() {
 }
 
 #[test]
+fn q2_0_is_told_from_its_older_layout_by_the_bytes() {
+    let file = |bytes: &[usize], cols: u64| {
+        let names = ["a", "b", "c"];
+        let tensors = names.iter().zip(bytes);
+        let file = tensors.fold(GgufWriter::new(), |file, (name, bytes)| {
+            file.raw_tensor(name, &[cols, 8], 42, None, &vec![0; *bytes])
+        });
+        file.finish()
+    };
+    let types = |file: &[u8]| {
+        header(file)
+            .tensors
+            .iter()
+            .map(|t| (t.dtype, t.size))
+            .collect::<Vec<_>>()
+    };
+    let (of_64, of_128) = (256 / 64 * 18 * 8, 256 / 128 * 34 * 8);
+    assert_eq!(types(&file(&[of_64; 2], 256)), [(GgmlType::Q2_0, 576); 2]);
+    assert_eq!(types(&file(&[of_128; 2], 256)), [(GgmlType::PQ2_0, 544); 2]);
+    // Without the file's size, the last tensor says nothing.
+    let Ok(Parsed::Header(found)) = gguf::parse(&file(&[of_128; 2], 256), None) else {
+        panic!("no header");
+    };
+    assert_eq!(found.tensors[1].dtype, GgmlType::PQ2_0);
+    for (bytes, cols) in [
+        ([of_64, of_128, of_64], 256),
+        ([1000; 3], 256),
+        ([300; 3], 64),
+    ] {
+        let error = whole(&file(&bytes, cols)).unwrap_err();
+        assert_eq!(error.code(), "bad_file", "{error}");
+        assert!(error.to_string().contains("34 bytes"), "{error}");
+    }
+}
+
+#[test]
 fn unknown_types_name_the_tensor() {
     for type_id in [4, 31, 1000, u32::MAX] {
         let error = whole(&with_tensor(&[4], type_id, 0)).unwrap_err();

@@ -16,6 +16,7 @@ mod header;
 pub mod limits;
 pub mod metadata;
 pub mod overrides;
+mod q2_0;
 mod reader;
 pub mod safetensors;
 mod sniff;

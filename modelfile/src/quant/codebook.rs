@@ -12,7 +12,8 @@ use bytemuck::AnyBitPattern;
 use half::f16;
 use hearth_cpu::formats::{FP4_TABLE, IQ4_TABLE};
 
-use super::{BlockFormat, PART, Packing, blocks_of, dequantize_parts, grow, repack_blocks};
+use super::file_block::{FileBlock, block_formats};
+use super::{blocks_of, grow};
 use crate::container::GgmlType;
 use crate::error::{Error, Result};
 
@@ -116,47 +117,54 @@ fn power_of_two(e: u8) -> f32 {
     })
 }
 
-macro_rules! block_format {
-    ($format:ident, $block:ident, $packing:ident, $table:ident) => {
-        impl BlockFormat for $format {
-            fn ggml_type(&self) -> GgmlType {
-                GgmlType::$format
-            }
-
-            fn packing(&self) -> Packing {
-                Packing::$packing
-            }
-
-            fn dequantize(&self, blocks: &[u8], out: &mut [f32]) -> Result<()> {
-                dequantize_parts(self, blocks, out, |block: &$block, p, out| {
-                    let part = block.part(p);
-                    for (j, y) in out.iter_mut().enumerate() {
-                        let q = part.qs[j % 16] >> (j / 16 * 4) & 15;
-                        *y = part.d * f32::from($table[usize::from(q)]);
-                    }
-                })
-            }
-
-            fn repack(
-                &self,
-                blocks: &[u8],
-                quants: &mut Vec<u32>,
-                scales: &mut Vec<u32>,
-            ) -> Result<()> {
-                let blocks: &[$block] = blocks_of(self, blocks)?;
-                let convert = |block: &$block, p: usize, words: &mut [u32], out: &mut [u32]| {
-                    let part = block.part(p);
-                    for (word, four) in words.iter_mut().zip(part.qs.as_chunks::<4>().0) {
-                        *word = u32::from_le_bytes(*four);
-                    }
-                    out[0] = scale_bits(GgmlType::$format, part.d)?;
-                    Ok(())
-                };
-                let parts = self.block_len() / PART;
-                repack_blocks(Packing::$packing, parts, blocks, quants, scales, convert)
-            }
+impl Part {
+    fn values(&self, table: &[i8; 16], out: &mut [f32]) {
+        for (j, y) in out.iter_mut().enumerate() {
+            let q = self.qs[j % 16] >> (j / 16 * 4) & 15;
+            *y = self.d * f32::from(table[usize::from(q)]);
         }
+    }
+
+    fn pack(&self, dtype: GgmlType, words: &mut [u32], scales: &mut [u32]) -> Result<()> {
+        for (word, four) in words.iter_mut().zip(self.qs.as_chunks::<4>().0) {
+            *word = u32::from_le_bytes(*four);
+        }
+        scales[0] = scale_bits(dtype, self.d)?;
+        Ok(())
+    }
+}
+
+/// Implements [`FileBlock`] for blocks whose parts are [`Part`]s.
+macro_rules! looked_up {
+    ($($block:ident: $table:ident;)*) => {
+        $(impl FileBlock for $block {
+            fn values(&self, p: usize, out: &mut [f32]) {
+                self.part(p).values(&$table, out);
+            }
+
+            fn pack(
+                &self,
+                dtype: GgmlType,
+                p: usize,
+                quants: &mut [u32],
+                scales: &mut [u32],
+            ) -> Result<()> {
+                self.part(p).pack(dtype, quants, scales)
+            }
+        })*
     };
+}
+
+looked_up! {
+    BlockNl: IQ4_TABLE;
+    BlockXs: IQ4_TABLE;
+    BlockMx: FP4_TABLE;
+}
+
+block_formats! {
+    IQ4_NL: BlockNl, Iq4;
+    IQ4_XS: BlockXs, Iq4;
+    MXFP4: BlockMx, Fp4;
 }
 
 /// Returns the bits of a scale whose products with all entries of a table are finite.
@@ -204,7 +212,3 @@ pub fn repack_exponents(bytes: &[u8], scales: &mut Vec<u32>) -> Result<()> {
     }
     Ok(())
 }
-
-block_format!(IQ4_NL, BlockNl, Iq4, IQ4_TABLE);
-block_format!(IQ4_XS, BlockXs, Iq4, IQ4_TABLE);
-block_format!(MXFP4, BlockMx, Fp4, FP4_TABLE);

@@ -12,13 +12,11 @@
 use bytemuck::AnyBitPattern;
 use half::f16;
 
+use super::file_block::{FileBlock, PART, block_formats};
 use super::packing::{pack_bit, pack_nibbles, pack_two_bits};
-use super::{BlockFormat, PART, Packing, blocks_of, dequantize_parts, repack_blocks, scale_word};
+use super::scale_word;
 use crate::container::GgmlType;
 use crate::error::Result;
-
-/// Parts of a block of 256 elements.
-const PARTS: usize = 256 / PART;
 
 /// 2 bits with a 4-bit scale and minimum per 16: `value = d * sc * q - dmin * m`.
 ///
@@ -172,14 +170,6 @@ impl BlockQ2 {
         };
         (q, [scale(0), scale(1)])
     }
-
-    fn values(&self, p: usize) -> [f32; PART] {
-        let (q, scales) = self.part(p);
-        std::array::from_fn(|i| {
-            let (d, m) = scales[i / 16];
-            d * f32::from(q[i]) - m
-        })
-    }
 }
 
 impl BlockQ3 {
@@ -257,69 +247,52 @@ fn put_q6(part: &Halves, out: &mut [f32]) {
     put_halves(part, 32.0, out);
 }
 
-impl BlockFormat for Q2_K {
-    fn ggml_type(&self) -> GgmlType {
-        GgmlType::Q2_K
+impl FileBlock for BlockQ2 {
+    fn values(&self, p: usize, out: &mut [f32]) {
+        let (q, scales) = self.part(p);
+        for (i, (y, q)) in out.iter_mut().zip(q).enumerate() {
+            let (d, m) = scales[i / 16];
+            *y = d * f32::from(q) - m;
+        }
     }
 
-    fn packing(&self) -> Packing {
-        Packing::Q2
-    }
-
-    fn dequantize(&self, blocks: &[u8], out: &mut [f32]) -> Result<()> {
-        dequantize_parts(self, blocks, out, |block: &BlockQ2, p, out| {
-            out.copy_from_slice(&block.values(p));
-        })
-    }
-
-    fn repack(&self, blocks: &[u8], quants: &mut Vec<u32>, scales: &mut Vec<u32>) -> Result<()> {
-        let blocks: &[BlockQ2] = blocks_of(self, blocks)?;
-        let convert = |block: &BlockQ2, p: usize, words: &mut [u32], scales: &mut [u32]| {
-            let (q, _) = block.part(p);
-            words.copy_from_slice(&pack_two_bits(&q, 0));
-            // The first of two parts holds the scales of both, the second d and dmin.
-            let pair = block.scales.as_chunks::<4>().0[p / 2];
-            scales[0] = match p % 2 {
-                0 => u32::from_le_bytes(pair),
-                _ => scale_word(GgmlType::Q2_K, half(block.d), half(block.dmin))?,
-            };
-            Ok(())
+    fn pack(
+        &self,
+        dtype: GgmlType,
+        p: usize,
+        quants: &mut [u32],
+        scales: &mut [u32],
+    ) -> Result<()> {
+        let (q, _) = self.part(p);
+        quants.copy_from_slice(&pack_two_bits(&q, 0));
+        // The first of two parts holds the scales of both, the second d and dmin.
+        let pair = self.scales.as_chunks::<4>().0[p / 2];
+        scales[0] = match p % 2 {
+            0 => u32::from_le_bytes(pair),
+            _ => scale_word(dtype, half(self.d), half(self.dmin))?,
         };
-        repack_blocks(Packing::Q2, PARTS, blocks, quants, scales, convert)
+        Ok(())
     }
 }
 
-/// Implements the formats whose parts are `Affine` or `Halves`.
-macro_rules! block_format {
-    ($format:ident, $block:ident, $packing:ident, $put:ident, $convert:expr) => {
-        impl BlockFormat for $format {
-            fn ggml_type(&self) -> GgmlType {
-                GgmlType::$format
+/// Implements [`FileBlock`] for blocks whose parts are [`Affine`] or [`Halves`].
+macro_rules! of_parts {
+    ($($block:ident: $put:ident, $pack:ident;)*) => {
+        $(impl FileBlock for $block {
+            fn values(&self, p: usize, out: &mut [f32]) {
+                $put(&self.part(p), out);
             }
 
-            fn packing(&self) -> Packing {
-                Packing::$packing
-            }
-
-            fn dequantize(&self, blocks: &[u8], out: &mut [f32]) -> Result<()> {
-                dequantize_parts(self, blocks, out, |block: &$block, p, out| {
-                    $put(&block.part(p), out);
-                })
-            }
-
-            fn repack(
+            fn pack(
                 &self,
-                blocks: &[u8],
-                quants: &mut Vec<u32>,
-                scales: &mut Vec<u32>,
+                dtype: GgmlType,
+                p: usize,
+                quants: &mut [u32],
+                scales: &mut [u32],
             ) -> Result<()> {
-                let blocks: &[$block] = blocks_of(self, blocks)?;
-                let convert = |block: &$block, p: usize, words: &mut [u32], out: &mut [u32]| {
-                    $convert(GgmlType::$format, block.part(p), words, out)
-                };
-                repack_blocks(Packing::$packing, PARTS, blocks, quants, scales, convert)
+                $pack(dtype, self.part(p), quants, scales)
             }
-        }
+        })*
     };
 }
 
@@ -348,7 +321,17 @@ fn pack_q6(dtype: GgmlType, part: Halves, words: &mut [u32], scales: &mut [u32])
     Ok(())
 }
 
-block_format!(Q3_K, BlockQ3, Q3, put_q3, pack_q3);
-block_format!(Q4_K, BlockQ4, Q4, put_affine, pack_q4);
-block_format!(Q5_K, BlockQ5, Q5, put_affine, pack_q5);
-block_format!(Q6_K, BlockQ6, Q6, put_q6, pack_q6);
+of_parts! {
+    BlockQ3: put_q3, pack_q3;
+    BlockQ4: put_affine, pack_q4;
+    BlockQ5: put_affine, pack_q5;
+    BlockQ6: put_q6, pack_q6;
+}
+
+block_formats! {
+    Q2_K: BlockQ2, Q2;
+    Q3_K: BlockQ3, Q3;
+    Q4_K: BlockQ4, Q4;
+    Q5_K: BlockQ5, Q5;
+    Q6_K: BlockQ6, Q6;
+}

@@ -6,8 +6,9 @@
 use bytemuck::AnyBitPattern;
 use half::f16;
 
+use super::file_block::repack_blocks;
 use super::packing::pack_bit;
-use super::{BlockFormat, Packing, blocks_of, check_len, repack_blocks, scale_word};
+use super::{BlockFormat, Packing, blocks_of, check_len, scale_word};
 use crate::container::GgmlType;
 use crate::error::{Error, Result};
 

@@ -8,10 +8,15 @@
 //! * [`legacy`]: `Q4_0`, `Q4_1`, `Q5_0`, `Q5_1`, `Q8_0`.
 //! * [`k_quants`]: `Q2_K` to `Q6_K`.
 //! * [`codebook`]: `IQ4_NL`, `IQ4_XS`, `MXFP4`.
+//! * [`bits`]: `Q1_0`, `Q2_0` and `PQ2_0`, `TQ1_0`, `TQ2_0`.
+//! * [`grids`]: `IQ2_XXS` to `IQ3_S`.
 //! * [`quantize`]: GGML's reference quantisers, for synthetic weights.
 
+pub mod bits;
 pub mod codebook;
+mod file_block;
 pub mod float;
+pub mod grids;
 pub mod k_quants;
 pub mod legacy;
 pub mod packing;
@@ -65,7 +70,7 @@ pub trait BlockFormat: Sync {
 }
 
 /// Every implemented format.
-static FORMATS: [&dyn BlockFormat; 16] = [
+static FORMATS: [&dyn BlockFormat; 26] = [
     &float::F32,
     &float::F16,
     &float::BF16,
@@ -82,6 +87,16 @@ static FORMATS: [&dyn BlockFormat; 16] = [
     &codebook::IQ4_NL,
     &codebook::IQ4_XS,
     &codebook::MXFP4,
+    &bits::Q1_0,
+    &bits::Q2_0,
+    &bits::PQ2_0,
+    &bits::TQ1_0,
+    &bits::TQ2_0,
+    &grids::IQ2_XXS,
+    &grids::IQ2_XS,
+    &grids::IQ2_S,
+    &grids::IQ3_XXS,
+    &grids::IQ3_S,
 ];
 
 /// Returns the format of tensor `tensor`, stored as `dtype`.
@@ -150,11 +165,12 @@ pub fn are_finite(packing: Packing, quants: &[u32], scales: &[u32]) -> bool {
         Packing::F32 => quants.iter().all(one),
         Packing::F16 => quants.iter().all(two(0x7c00)),
         Packing::BF16 => quants.iter().all(two(0x7f80)),
-        // The first word of a block holds scale and minimum.
-        Packing::Q4 | Packing::Q5 | Packing::Q8 => (scales.iter())
+        // Multiplied out at load, and checked then.
+        Packing::Q2 | Packing::Q3 | Packing::Q6 | Packing::Iq4 | Packing::Fp4 => true,
+        // The first word of a block holds scale and minimum, or scales.
+        _ => (scales.iter())
             .step_by(packing.scale_words_per_block())
             .all(two(0x7c00)),
-        _ => true,
     }
 }
 
@@ -190,55 +206,6 @@ fn grow(words: &mut Vec<u32>, n: usize) -> Result<&mut [u32]> {
     let len = words.len();
     words.resize(len + n, 0);
     Ok(&mut words[len..])
-}
-
-/// Elements of a part, which is a block in the device's block layouts.
-const PART: usize = 32;
-
-/// Dequantises the parts of each block in order.
-fn dequantize_parts<B: AnyBitPattern>(
-    format: &dyn BlockFormat,
-    blocks: &[u8],
-    out: &mut [f32],
-    part: impl Fn(&B, usize, &mut [f32]),
-) -> Result<()> {
-    let blocks: &[B] = blocks_of(format, blocks)?;
-    check_len(format, blocks.len(), out)?;
-    let parts = format.block_len() / PART;
-    for (i, out) in out.chunks_exact_mut(PART).enumerate() {
-        part(&blocks[i / parts], i % parts, out);
-    }
-    Ok(())
-}
-
-/// Appends to `quants` and `scales` the output of `convert` for each block, which is `parts` blocks of `packing`.
-/// After an error both are unchanged.
-fn repack_blocks<B>(
-    packing: Packing,
-    parts: usize,
-    blocks: &[B],
-    quants: &mut Vec<u32>,
-    scales: &mut Vec<u32>,
-    mut convert: impl FnMut(&B, usize, &mut [u32], &mut [u32]) -> Result<()>,
-) -> Result<()> {
-    let (nq, ns) = (
-        packing.quant_words_per_block(),
-        packing.scale_words_per_block(),
-    );
-    let (quants_len, scales_len) = (quants.len(), scales.len());
-    let n = blocks.len().saturating_mul(parts);
-    let result = grow(quants, n.saturating_mul(nq)).and_then(|words| {
-        let scales = grow(scales, n.saturating_mul(ns))?;
-        let made = words.chunks_exact_mut(nq).zip(scales.chunks_exact_mut(ns));
-        made.enumerate().try_for_each(|(i, (words, scales))| {
-            convert(&blocks[i / parts], i % parts, words, scales)
-        })
-    });
-    if result.is_err() {
-        quants.truncate(quants_len);
-        scales.truncate(scales_len);
-    }
-    result
 }
 
 /// Returns two scales as a word, each rounded to f16.

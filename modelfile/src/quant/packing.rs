@@ -1,5 +1,6 @@
 //! The layouts of weights on the device.
 
+use hearth_cpu::grids;
 use hearth_cpu::rows::Format;
 
 /// Layout of a weight on the device, which kernels read in `u32` words, row-major.
@@ -11,6 +12,10 @@ use hearth_cpu::rows::Format;
 /// F32    1      1 word: the f32's bits                        -               itself
 /// F16    2      1 word: even column | odd column << 16        -               itself
 /// BF16   2      1 word: even column | odd column << 16        -               itself
+/// Q1     256    8 words: element 32 w + j is bit j of word w  f16 d | e<<16   d or -d in the first half, e or -e in
+///                                                                             the second; a bit of 1 is positive
+/// Q2S    128    8 words: planes as in Q2                      f16 d | e<<16   d * (q - 1) in the first half,
+///                                                                             e * (q - 1) in the second, q 0..=3
 /// Q2     32     2 words: a plane of two bits for each half    of two blocks:  d * sc * q - dmin * mn, q 0..=3;
 ///                                                             a byte for each sc the low, mn the high nibble of
 ///                                                             half, then      the half's byte
@@ -34,6 +39,12 @@ use hearth_cpu::rows::Format;
 ///
 /// A row of `Q2` is a multiple of 64 columns; where two blocks share words, each block is counted as having one.
 ///
+/// `Iq2Xxs` to `Iq3S` are blocks of 256 with the file's bits, see [`super::grids`]. Quants: for each part of 32 columns
+/// the words of indices, then that of signs, which pairs of `Iq2Xs` have together. Scales: f16 d; then the words of
+/// scales and those of the indices' upper bits, where the format has them. After a weight's scales a GPU has the grid.
+///
+/// A row of `Q1` or `Q2S` is padded to a whole number of blocks.
+///
 /// A row of `F16` or `BF16` with an odd number of columns ends with a zero half (see [`repack_rows`]).
 /// In `Q4`, `d * q` is exact in `f32`, so a fused multiply-add gives the same value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,6 +60,13 @@ pub enum Packing {
     Q5,
     Q6,
     Q8,
+    Q1,
+    Q2S,
+    Iq2Xxs,
+    Iq2Xs,
+    Iq2S,
+    Iq3Xxs,
+    Iq3S,
 }
 
 impl Packing {
@@ -66,6 +84,13 @@ impl Packing {
             Packing::Q5 => "q5",
             Packing::Q6 => "q6",
             Packing::Q8 => "q8",
+            Packing::Q1 => "q1",
+            Packing::Q2S => "q2s",
+            Packing::Iq2Xxs => "iq2_xxs",
+            Packing::Iq2Xs => "iq2_xs",
+            Packing::Iq2S => "iq2_s",
+            Packing::Iq3Xxs => "iq3_xxs",
+            Packing::Iq3S => "iq3_s",
         }
     }
 
@@ -74,6 +99,13 @@ impl Packing {
         match self {
             Packing::F32 => 1,
             Packing::F16 | Packing::BF16 => 2,
+            Packing::Q2S => 128,
+            Packing::Q1
+            | Packing::Iq2Xxs
+            | Packing::Iq2Xs
+            | Packing::Iq2S
+            | Packing::Iq3Xxs
+            | Packing::Iq3S => 256,
             _ => 32,
         }
     }
@@ -84,7 +116,9 @@ impl Packing {
             Packing::F32 | Packing::F16 | Packing::BF16 => 1,
             Packing::Q2 | Packing::Q3 => 2,
             Packing::Q4 | Packing::Iq4 | Packing::Fp4 | Packing::Q5 | Packing::Q6 => 4,
-            Packing::Q8 => 8,
+            Packing::Q8 | Packing::Q1 | Packing::Q2S => 8,
+            Packing::Iq2Xxs | Packing::Iq2Xs | Packing::Iq2S => 16,
+            Packing::Iq3Xxs | Packing::Iq3S => 24,
         }
     }
 
@@ -93,14 +127,30 @@ impl Packing {
         match self {
             Packing::F32 | Packing::F16 | Packing::BF16 => 0,
             Packing::Q2 | Packing::Q4 | Packing::Iq4 | Packing::Fp4 | Packing::Q8 => 1,
+            Packing::Q1 | Packing::Q2S | Packing::Iq2Xxs | Packing::Iq3Xxs => 1,
             Packing::Q3 | Packing::Q5 => 2,
-            Packing::Q6 => 3,
+            Packing::Q6 | Packing::Iq2Xs => 3,
+            Packing::Iq3S => 4,
+            Packing::Iq2S => 5,
         }
     }
 
     /// Returns the blocks in a row of `n_cols` elements, the last one padded if needed.
     pub const fn blocks_per_row(self, n_cols: usize) -> usize {
         n_cols.div_ceil(self.block_len())
+    }
+
+    /// Returns the grid that magnitudes are looked up in; empty if the layout has none. Its entries are described in
+    /// [`hearth_cpu::grids`].
+    pub fn grid(self) -> &'static [u16] {
+        match self {
+            Packing::Iq2Xxs => &grids::IQ2_XXS,
+            Packing::Iq2Xs => &grids::IQ2_XS,
+            Packing::Iq2S => &grids::IQ2_S,
+            Packing::Iq3Xxs => &grids::IQ3_XXS,
+            Packing::Iq3S => &grids::IQ3_S,
+            _ => &[],
+        }
     }
 
     /// Returns the format's name in the CPU's loops; `None` for float packings, which are multiplied by other means.
@@ -115,6 +165,13 @@ impl Packing {
             Packing::Q5 => Some(Format::Q5),
             Packing::Q6 => Some(Format::Q6),
             Packing::Q8 => Some(Format::Q8),
+            Packing::Q1 => Some(Format::Q1),
+            Packing::Q2S => Some(Format::Q2S),
+            Packing::Iq2Xxs => Some(Format::Iq2Xxs),
+            Packing::Iq2Xs => Some(Format::Iq2Xs),
+            Packing::Iq2S => Some(Format::Iq2S),
+            Packing::Iq3Xxs => Some(Format::Iq3Xxs),
+            Packing::Iq3S => Some(Format::Iq3S),
         }
     }
 }

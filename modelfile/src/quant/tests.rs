@@ -32,6 +32,8 @@ fn make_finite(dtype: GgmlType, blocks: &mut [u8]) {
         GgmlType::Q4_1 | GgmlType::Q5_1 => &[1, 3],
         // The exponent's second bit, which is sufficient.
         GgmlType::MXFP4 => &[0],
+        GgmlType::TQ1_0 => &[53],
+        GgmlType::TQ2_0 => &[65],
         _ => &[1],
     };
     for block in blocks.chunks_mut(dtype.block_bytes()) {
@@ -148,6 +150,27 @@ fn q4_and_q8_words_are_laid_out_as_documented() {
 }
 
 #[test]
+fn odd_rows_of_few_bits_are_padded() {
+    let row: Vec<u8> = [0x00, 0x3c].into_iter().chain(1..=16).collect();
+    let rows = row.repeat(2); // two rows of 128
+    let (quants, scales) = repacked(&bits::Q1_0, 128, &rows);
+    let words = [
+        0x0403_0201,
+        0x0807_0605,
+        0x0c0b_0a09,
+        0x100f_0e0d,
+        0,
+        0,
+        0,
+        0,
+    ];
+    assert_eq!(quants, words.repeat(2));
+    assert_eq!(scales, [0x3c00, 0x3c00]);
+    let (quants, scales) = repacked(&bits::Q1_0, 256, &rows);
+    assert_eq!((quants.len(), &scales[..]), (8, &[0x3c00_3c00][..]));
+}
+
+#[test]
 fn odd_rows_of_halves_are_padded() {
     let rows: Vec<u8> = (1..=12).collect(); // 2 rows of 3
     let (quants, scales) = repacked(&float::F16, 3, &rows);
@@ -205,7 +228,7 @@ fn unsupported_formats_name_the_tensor_and_the_supported_ones() {
         error.to_string(),
         "tensor \"blk.0.ffn_up.weight\" is stored as IQ1_S, which is not supported; \
          supported: F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, \
-         IQ4_XS, MXFP4"
+         IQ4_XS, MXFP4, Q1_0, Q2_0, PQ2_0, TQ1_0, TQ2_0, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S"
     );
 }
 
@@ -213,7 +236,7 @@ proptest! {
     #[test]
     fn unpacking_gives_what_dequantizing_gives(
         // Formats that the device represents exactly.
-        which in prop::sample::select(vec![0, 1, 2, 3, 4, 5, 6, 7, 13, 14, 15usize]),
+        which in prop::sample::select([(0..8), (13..26)].into_iter().flatten().collect::<Vec<usize>>()),
         n_blocks in 1..6usize,
         n_rows in 1..4usize,
         seed: u64,

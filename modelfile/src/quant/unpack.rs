@@ -2,6 +2,7 @@
 
 use half::f16;
 use hearth_cpu::formats::{FP4_TABLE, IQ4_TABLE};
+use hearth_cpu::grid_formats::{Codes, GridFormat, Iq2S, Iq2Xs, Iq2Xxs, Iq3S, Iq3Xxs};
 
 use super::Packing;
 
@@ -54,6 +55,43 @@ pub fn unpack_row(packing: Packing, quants: &[u32], scales: &[u32], out: &mut [f
             let byte = (q[j / 4] >> (j % 4 * 8)) as u8;
             halves_f32(s[0]).0 * f32::from(byte as i8)
         }),
+        Packing::Q1 => blocks::<256, 8, 1>(quants, scales, out, |q, s, j| {
+            let d = halves_f32(s[0] >> (j / 128 * 16)).0;
+            if q[j / 32] >> (j % 32) & 1 == 1 {
+                d
+            } else {
+                -d
+            }
+        }),
+        Packing::Q2S => blocks::<128, 8, 1>(quants, scales, out, |q, s, j| {
+            let d = halves_f32(s[0] >> (j / 64 * 16)).0;
+            d * (two_bits(&q[j / 32 * 2..], j % 32) as f32 - 1.0)
+        }),
+        Packing::Iq2Xxs => from_grid::<Iq2Xxs>(quants, scales, out),
+        Packing::Iq2Xs => from_grid::<Iq2Xs>(quants, scales, out),
+        Packing::Iq2S => from_grid::<Iq2S>(quants, scales, out),
+        Packing::Iq3Xxs => from_grid::<Iq3Xxs>(quants, scales, out),
+        Packing::Iq3S => from_grid::<Iq3S>(quants, scales, out),
+    }
+}
+
+/// Fills blocks of 256 elements of a format with a grid.
+fn from_grid<G: GridFormat>(quants: &[u32], scales: &[u32], out: &mut [f32]) {
+    let words = quants.chunks_exact(8 * G::WORDS);
+    let blocks = words.zip(scales.chunks_exact(G::SCALE_WORDS));
+    for ((quants, scales), out) in blocks.zip(out.chunks_mut(256)) {
+        let d = halves_f32(scales[0]).0;
+        let parts = quants.chunks_exact(G::WORDS).zip(out.chunks_mut(32));
+        for (p, (words, out)) in parts.enumerate() {
+            let (codes, negative) = (G::codes(words, scales, p), G::negative(words));
+            let s = G::scales(words, scales, p);
+            for (c, y) in out.iter_mut().enumerate() {
+                let s = if G::HALVES { s >> (c / 16 * 4) } else { s };
+                let magnitude = f32::from(G::VALUES[codes.code(c)]);
+                let v = d * ((s & 15) as f32 + 0.5) * G::FACTOR * magnitude;
+                *y = if negative >> c & 1 == 1 { -v } else { v };
+            }
+        }
     }
 }
 

@@ -7,6 +7,9 @@ import numpy as np
 from gguf import GGMLQuantizationType as T
 from gguf.quants import dequantize
 from gguf.quants import quantize as gguf_quantize
+from gguf import quants as gguf_types
+
+import few_bits  # noqa: F401 (types that gguf-py does not decode)
 
 # The 16 levels of IQ4_NL and IQ4_XS, read back from blocks that hold each index once at scale 1.
 _RAMP = np.arange(16, dtype=np.uint8)
@@ -108,10 +111,76 @@ def iq4_xs(x):
     return [_bytes(d), _bytes(high), _planes(s & 15, 4, 1), _planes(_levels(x, unit), 4, 16)]
 
 
+def q1_0(x):
+    return [_bytes(_f16(np.abs(x).mean(-1, keepdims=True))), _planes((x >= 0).astype(np.uint8), 1, 1)]
+
+
+def q2_0(x):
+    d = _f16(np.abs(x).max(-1, keepdims=True) / 1.8)
+    q = np.clip(np.rint(_over(x, d.astype(np.float32) + 0 * x)), -1, 2) + 1
+    return [_bytes(d), _planes(q.astype(np.uint8), 2, 1)]
+
+
+def _grid(x, kind, size: int, factor: float, even: bool):
+    """d, scales of four bits for `size` columns each, indices, and signs as bytes, of a type with a grid."""
+    kind.init_grid()
+    grid = kind.grid.reshape(kind.grid_shape)
+    n = grid.shape[1]
+    unit = np.abs(x).reshape(len(x), -1, size).max(-1) / grid.max()
+    d = _f16(unit.max(-1, keepdims=True) / (15.5 * factor))
+    d32 = d.astype(np.float32)
+    scale = np.clip(np.rint(_over(unit, d32 * factor + 0 * unit) - 0.5), 0, 15).astype(np.uint8)
+    step = np.repeat(d32 * factor * (scale + 0.5), size, axis=1)
+    wanted = _over(np.abs(x), step).reshape(-1, n)
+    # Nearest in squares: |g|^2 - 2 g.w, as |w|^2 is the same for all.
+    index = ((grid**2).sum(-1) - 2 * wanted @ grid.T).argmin(-1).reshape(len(x), -1)
+    negative = (x < 0).astype(np.uint8).reshape(len(x), -1, 8)
+    if even:
+        least = np.abs(x).reshape(negative.shape).argmin(-1)[..., None]
+        flipped = np.take_along_axis(negative, least, -1) ^ (negative.sum(-1, keepdims=True) & 1)
+        np.put_along_axis(negative, least, flipped.astype(np.uint8), -1)
+    return d, scale, index, _planes(negative.reshape(len(x), -1), 1, 1)
+
+
+def _sevens(signs, scale):
+    """A word for four times seven signs, with the scale above them."""
+    seven = (signs & 127).astype("<u4").reshape(len(signs), -1, 4) << (7 * np.arange(4, dtype="<u4"))
+    return np.bitwise_or.reduce(seven, axis=-1) | scale.astype("<u4") << 28
+
+
+def iq2_xxs(x):
+    d, scale, index, signs = _grid(x, gguf_types.IQ2_XXS, 32, 0.25, True)
+    words = np.ascontiguousarray(index.astype(np.uint8)).view("<u4")
+    return [_bytes(d), _bytes(np.stack([words, _sevens(signs, scale)], axis=-1))]
+
+
+def iq2_xs(x):
+    d, scale, index, signs = _grid(x, gguf_types.IQ2_XS, 16, 0.25, True)
+    return [_bytes(d), _bytes(index.astype("<u2") | (signs & 127).astype("<u2") << 9), _planes(scale, 4, 1)]
+
+
+def iq2_s(x):
+    d, scale, index, signs = _grid(x, gguf_types.IQ2_S, 16, 0.25, False)
+    return [_bytes(d), index.astype(np.uint8), signs, _planes((index >> 8).astype(np.uint8), 2, 1), _planes(scale, 4, 1)]
+
+
+def iq3_xxs(x):
+    d, scale, index, signs = _grid(x, gguf_types.IQ3_XXS, 32, 0.5, True)
+    return [_bytes(d), index.astype(np.uint8), _bytes(_sevens(signs, scale))]
+
+
+def iq3_s(x):
+    d, scale, index, signs = _grid(x, gguf_types.IQ3_S, 32, 2.0, False)
+    return [_bytes(d), index.astype(np.uint8), _planes((index >> 8).astype(np.uint8), 1, 1), signs, _planes(scale, 4, 1)]
+
+
 WRITERS = {T.Q2_K: (q2_k, 256), T.Q3_K: (q3_k, 256), T.Q4_K: (q4_k, 256), T.Q5_K: (q5_k, 256), T.Q6_K: (q6_k, 256),
-           T.IQ4_XS: (iq4_xs, 256), T.IQ4_NL: (iq4_nl, 32)}
+           T.IQ4_XS: (iq4_xs, 256), T.IQ4_NL: (iq4_nl, 32), T.Q1_0: (q1_0, 128), T.Q2_0: (q2_0, 64), T.PQ2_0: (q2_0, 128),
+           T.IQ2_XXS: (iq2_xxs, 256), T.IQ2_XS: (iq2_xs, 256), T.IQ2_S: (iq2_s, 256), T.IQ3_XXS: (iq3_xxs, 256),
+           T.IQ3_S: (iq3_s, 256)}
 # Root mean square of the error over that of normally distributed values: no block is written wrong way round.
-ERRORS = {T.Q2_K: 0.35, T.Q3_K: 0.25, T.Q4_K: 0.1, T.Q5_K: 0.05, T.Q6_K: 0.03, T.IQ4_XS: 0.15, T.IQ4_NL: 0.15}
+ERRORS = {T.Q2_K: 0.35, T.Q3_K: 0.25, T.Q4_K: 0.1, T.Q5_K: 0.05, T.Q6_K: 0.03, T.IQ4_XS: 0.15, T.IQ4_NL: 0.15,
+          T.Q1_0: 0.65, T.Q2_0: 0.6, T.PQ2_0: 0.6, T.IQ2_XXS: 0.5, T.IQ2_XS: 0.45, T.IQ2_S: 0.4, T.IQ3_XXS: 0.3, T.IQ3_S: 0.25}
 
 
 def quantize(values: np.ndarray, qtype: T) -> np.ndarray:

@@ -9,6 +9,7 @@ import transformers as hf
 from gguf import GGMLQuantizationType as T
 
 import family_rope
+import few_bits  # noqa: F401 (types that gguf-py does not know)
 
 N_CTX = 256
 COMMON = dict(
@@ -158,6 +159,14 @@ FAMILIES = [
         keys=head(16) | {"vocab_size": 320, "rope_dimension_count": 16},
         types=[T.Q5_0, T.MXFP4, T.Q5_1, T.IQ4_NL, T.BF16],
         permutes=True, file_type=gguf.LlamaFileType.MOSTLY_Q5_0,
+    ),
+    Family(
+        # What PrismML's Bonsai are in, and the mixes below Q3: a qwen3 as they are.
+        "qwen3_few_bits", "qwen3", hf.Qwen3Config,
+        dict(hidden_size=256, intermediate_size=256, head_dim=64, rms_norm_eps=1e-6, rope_parameters=theta(1e6)),
+        keys=head(64),
+        types=[T.IQ3_S, T.Q1_0, T.IQ2_XXS, T.Q2_0, T.IQ2_S, T.TQ1_0, T.IQ3_XXS, T.PQ2_0, T.IQ2_XS, T.TQ2_0],
+        types_of={"token_embd": T.Q1_0, "output": T.IQ3_S}, embedding_std=0.4,
     ),
     Family(
         # Six layers: the file does not say which slide, and the rule is five of six.

@@ -1,7 +1,7 @@
 """Makes every file of ../data: generate.py --model PATH/TO/SmolLM2-135M-Instruct.Q4_1.gguf --minilm PATH/TO/all-MiniLM-L6-v2
 --gemma PATH/TO/gemma-3-270m-q4_k_m.gguf
 
-With `--only families`, `--only embeddings`, `--only tokenizers` or `--only templates` just those files, and no model is needed. Files whose
+With `--only families`, `--only embeddings`, `--only tokenizers`, `--only templates` or `--only quants` just those files, and no model is needed. Files whose
 model is not given stay as they are.
 
 Nothing here depends on the date, the machine's name or the network; see README.md for the versions.
@@ -84,8 +84,11 @@ def make_templates(scratch: Path, args):
     gold_templates.make(folder(scratch, "templates"))
 
 
-def make_rest(scratch: Path, args):
+def make_quants(scratch: Path, args):
     gold_dequant.make(folder(scratch, "quants"))
+
+
+def make_rest(scratch: Path, args):
     gold_tiny.make(folder(scratch, "tiny"))
     gold_smollm2.make(folder(scratch, "real"), args.model)
 
@@ -102,6 +105,7 @@ GROUPS = {
     "tokenizers": (make_tokenizers, ("tokenizers/",)),
     "gemma": (make_gemma, ("real/gemma270",)),
     "templates": (make_templates, ("templates/",)),
+    "quants": (make_quants, ("quants/",)),
     "rest": (make_rest, ("",)),
 }
 

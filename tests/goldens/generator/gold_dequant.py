@@ -5,14 +5,21 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType as T
 from gguf.quants import dequantize, quantize
 from safetensors.numpy import save_file
 
+import few_bits  # noqa: F401 (types that gguf-py does not decode)
+
 N_BLOCKS = 64
+# Of the types in FEW_BLOCKS.
+N_FEW = 32
 
 # Byte offsets of the f16 fields (scale, minimum) of a block. MXFP4 has an e8m0 byte instead.
 F16_FIELDS = {
     T.Q4_0: (0,), T.Q4_1: (0, 2), T.Q5_0: (0,), T.Q5_1: (0, 2), T.Q8_0: (0,),
     T.Q2_K: (80, 82), T.Q3_K: (108,), T.Q4_K: (0, 2), T.Q5_K: (0, 2), T.Q6_K: (208,),
     T.IQ4_NL: (0,), T.IQ4_XS: (0,), T.MXFP4: (),
+    T.Q1_0: (0,), T.Q2_0: (0,), T.PQ2_0: (0,), T.TQ1_0: (52,), T.TQ2_0: (64,),
+    T.IQ2_XXS: (0,), T.IQ2_XS: (0,), T.IQ2_S: (0,), T.IQ3_XXS: (0,), T.IQ3_S: (0,),
 }
+FEW_BLOCKS = list(F16_FIELDS)[13:]
 CAN_QUANTIZE = (T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1, T.Q8_0, T.MXFP4)
 
 # f16 bit patterns: zeros, smallest and largest subnormals, smallest normal, +-1, a third, largest finite.
@@ -23,12 +30,13 @@ FILLS = [0x00, 0xFF, 0x0F, 0xF0, 0x88, 0x77, 0x80, 0x7F]
 
 def quant_blocks(qtype: T, rng: np.random.Generator) -> np.ndarray:
     block_size, type_size = GGML_QUANT_SIZES[qtype]
-    blocks = rng.integers(0, 256, (N_BLOCKS, type_size), dtype=np.uint8)
+    n_blocks = N_FEW if qtype in FEW_BLOCKS else N_BLOCKS
+    blocks = rng.integers(0, 256, (n_blocks, type_size), dtype=np.uint8)
     # 0..13: nasty scales over random quants. 14..21: constant quants. 22: a ramp.
     for i, fill in enumerate(FILLS):
         blocks[14 + i] = fill
     blocks[22] = np.arange(type_size, dtype=np.uint8) * 7
-    for i in range(N_BLOCKS):
+    for i in range(n_blocks):
         if qtype == T.MXFP4:
             blocks[i, 0] = NASTY_E8M0[i] if i < 14 else rng.integers(110, 140)
         for j, off in enumerate(F16_FIELDS[qtype]):

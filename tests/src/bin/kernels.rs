@@ -122,6 +122,13 @@ fn main() {
         // Bytes that each packing reads per second, counted as stored on the device.
         let (rows, cols) = (2048, 2048);
         for dtype in [
+            GgmlType::Q1_0,
+            GgmlType::Q2_0,
+            GgmlType::IQ2_XXS,
+            GgmlType::IQ2_XS,
+            GgmlType::IQ2_S,
+            GgmlType::IQ3_XXS,
+            GgmlType::IQ3_S,
             GgmlType::Q2_K,
             GgmlType::Q3_K,
             GgmlType::Q4_0,

@@ -126,6 +126,22 @@ fn small_quants_on_the_gpu() {
     check("family_llama_small_quants", On::Gpu, exact(256), 1.3e-4);
 }
 
+/// Q1_0, both block sizes of Q2_0, the ternary types and those with a grid.
+#[test]
+fn few_bits_on_the_cpu() {
+    check("family_qwen3_few_bits", On::Cpu, exact(256), 2e-2);
+}
+
+#[test]
+fn few_bits_on_the_gpu() {
+    check("family_qwen3_few_bits", On::Gpu, exact(256), 3e-4);
+}
+
+#[test]
+fn few_bits_as_on_a_large_gpu() {
+    check("family_qwen3_few_bits", On::LargeGpu, exact(256), 3e-4);
+}
+
 /// Returns the names of the families' goldens, one for each of their quirks; see `tests/goldens/README.md`. Goldens about storage
 /// types have tests of their own.
 fn families() -> Vec<&'static str> {

@@ -138,17 +138,17 @@ fn several_tokens(first: usize) {
 // Three tests: these kernels take the longest to compile.
 
 #[test]
-fn several_tokens_are_projected_by_the_kernels_of_f32_q4_0_q2_k_and_mxfp4() {
+fn several_tokens_are_projected_by_every_kernel_from_f32_on() {
     several_tokens(0);
 }
 
 #[test]
-fn several_tokens_are_projected_by_the_kernels_of_f16_q4_1_q3_k_and_q5_1() {
+fn several_tokens_are_projected_by_every_kernel_from_f16_on() {
     several_tokens(1);
 }
 
 #[test]
-fn several_tokens_are_projected_by_the_kernels_of_bf16_q8_0_iq4_nl_and_q6_k() {
+fn several_tokens_are_projected_by_every_kernel_from_bf16_on() {
     several_tokens(2);
 }
 

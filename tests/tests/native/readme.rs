@@ -65,8 +65,13 @@ fn quants() -> String {
             Packing::Q5 => "nibbles and a plane of bits, scale and minimum for 32",
             Packing::Q6 => "nibbles and planes of two bits, a scale for 16",
             Packing::Q8 => "bytes, a scale for 32",
+            Packing::Q1 => "bits, a scale for 128",
+            Packing::Q2S => "two bits, a scale for 64",
+            Packing::Iq2Xxs | Packing::Iq2Xs | Packing::Iq2S | Packing::Iq3Xxs | Packing::Iq3S => {
+                "as it is, in whole words"
+            }
         };
-        out += &format!("| {name} | {file:.2} | {what} | {device:.1} |\n");
+        out += &format!("| {name} | {file:.2} | {what} | {device:.2} |\n");
     }
     out
 }

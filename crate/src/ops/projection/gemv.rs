@@ -146,7 +146,7 @@ pub fn workgroup_bytes(
     };
     let squares = 4 * (WG as usize + 8);
     let sums = 4 * 4 * WG as usize;
-    let table = 4 * 16;
+    let table = (2 * packing.grid().len()).max(4 * 16);
     staged + squares + sums + table
 }
 
@@ -154,7 +154,7 @@ const WG: u32 = 64;
 
 pub(in crate::ops) fn kernel(spec: GemvSpec) -> Kernel {
     let kernel = Kernel::new(&modules::GEMV, WG)
-        .unpacks(spec.packing)
+        .unpacks(spec.packing, all_rows(spec), spec.cols)
         .module(&modules::GATE)
         .scales(spec.scaling)
         .reduces(spec.subgroups)
@@ -171,6 +171,14 @@ pub(in crate::ops) fn kernel(spec: GemvSpec) -> Kernel {
             ("GATED", matches!(spec.output, Output::Gated(_))),
         ]);
     with_input(with_product(kernel, spec), spec.input)
+}
+
+/// Returns the rows of the weight's tensors: those of all experts in this part, if it has several.
+fn all_rows(spec: GemvSpec) -> u32 {
+    match spec.input {
+        Input::Routed(routed) => routed.count * spec.rows,
+        _ => spec.rows,
+    }
 }
 
 /// Adds the modules that multiply a block of the weight by a block of input, and those that compute the input: once
@@ -200,6 +208,11 @@ fn with_product(kernel: Kernel, spec: GemvSpec) -> Kernel {
         (Packing::Q6, _) => &modules::DOT_F32_Q6,
         (Packing::Q8, Arithmetic::F16) => &modules::DOT_F16_Q8,
         (Packing::Q8, _) => &modules::DOT_F32_Q8,
+        (Packing::Q1, _) => &modules::DOT_F32_Q1,
+        (Packing::Q2S, _) => &modules::DOT_F32_Q2S,
+        (Packing::Iq2Xxs | Packing::Iq2Xs | Packing::Iq2S | Packing::Iq3Xxs | Packing::Iq3S, _) => {
+            &modules::DOT_F32_GRID
+        }
     };
     kernel.module(&modules::DOT_F32_X32).module(block)
 }

@@ -18,7 +18,6 @@ use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
 use crate::ops::projection::tile::{LinearOp, LinearSpec};
 use crate::ops::recurrent::gated_norm::GatedNormSpec;
 use crate::ops::{Activation, Attention, AttentionSpec, KvCache, Norm, Ops, StepState, Weight};
-use hearth_modelfile::quant::Packing;
 
 impl Ops {
     /// Returns x W^T as a new [t, rows] tensor.
@@ -130,8 +129,8 @@ impl Ops {
     }
 
     /// Returns whether [`Ops::gated_norm_linear`] has the workgroup memory that it needs.
-    pub(in crate::ops) fn fuses_gated_norm(&self, spec: GatedNormSpec, cols: usize) -> bool {
-        self.fuses(Input::GatedNorm(spec), cols)
+    pub(in crate::ops) fn fuses_gated_norm(&self, spec: GatedNormSpec, weight: &Weight) -> bool {
+        self.fuses(Input::GatedNorm(spec), weight)
     }
 
     /// Returns W times one token's output `o` of a gated delta net, normed and gated as by [`Ops::gated_norm`]; see
@@ -155,10 +154,13 @@ impl Ops {
         }
     }
 
-    /// Returns whether a projection of one token has the workgroup memory to compute its own input of `cols` columns.
-    fn fuses(&self, input: Input, cols: usize) -> bool {
-        gemv::workgroup_bytes(input, Packing::F32, cols, Arithmetic::F32)
-            <= self.tuning.workgroup_bytes
+    /// Returns whether a projection of one token has the workgroup memory to compute its own input.
+    fn fuses(&self, input: Input, weight: &Weight) -> bool {
+        let fits = |packing| {
+            gemv::workgroup_bytes(input, packing, weight.cols, Arithmetic::F32)
+                <= self.tuning.workgroup_bytes
+        };
+        weight.parts.iter().all(|part| fits(part.packing))
     }
 
     /// Returns norm(x) W^T as a new [t, rows] tensor.
@@ -177,11 +179,11 @@ impl Ops {
     }
 
     /// Returns the input that lets a one-token projection compute the norm itself, if it can.
-    fn fused_norm(&self, norm: &Norm, cols: usize) -> Option<Input> {
+    fn fused_norm(&self, norm: &Norm, weight: &Weight) -> Option<Input> {
         let input = Input::Norm {
             eps: norm.spec.eps.to_bits(),
         };
-        (!norm.spec.centred && self.fuses(input, cols)).then_some(input)
+        (!norm.spec.centred && self.fuses(input, weight)).then_some(input)
     }
 
     /// Returns norm(x) W^T of the step's last token, as a new [1, rows] tensor.
@@ -192,7 +194,7 @@ impl Ops {
         weight: &Weight,
         state: &StepState,
     ) -> Tensor<2> {
-        let Some(input) = self.fused_norm(norm, weight.cols) else {
+        let Some(input) = self.fused_norm(norm, weight) else {
             let h = self.norm(x, norm, state, true);
             return self.linear(&h, weight, state);
         };
@@ -212,7 +214,7 @@ impl Ops {
         let in_one = x.dims()[0] == 1 && weight.parts.len() == 1;
         let input = match norm {
             _ if !in_one => None,
-            Some(norm) => self.fused_norm(norm, weight.cols),
+            Some(norm) => self.fused_norm(norm, weight),
             None => Some(Input::Plain),
         };
         if let Some(input) = input {
@@ -275,7 +277,7 @@ impl Ops {
             ..attention.spec
         };
         let input = Input::Merge(spec);
-        if one && spec.splits > 1 && self.fuses(input, weight.cols) {
+        if one && spec.splits > 1 && self.fuses(input, weight) {
             let split = Attention {
                 spec,
                 ..attention.clone()

@@ -7,7 +7,7 @@ use crate::ops::kernel::{Kernel, Module, modules};
 use crate::platform::SUBGROUP_DIRECTIVE;
 
 /// Every packing, for [`crate::ops::registry`].
-pub(in crate::ops) const PACKINGS: [Packing; 11] = [
+pub(in crate::ops) const PACKINGS: [Packing; 18] = [
     Packing::F32,
     Packing::F16,
     Packing::BF16,
@@ -19,6 +19,13 @@ pub(in crate::ops) const PACKINGS: [Packing; 11] = [
     Packing::Q5,
     Packing::Q6,
     Packing::Q8,
+    Packing::Q1,
+    Packing::Q2S,
+    Packing::Iq2Xxs,
+    Packing::Iq2Xs,
+    Packing::Iq2S,
+    Packing::Iq3Xxs,
+    Packing::Iq3S,
 ];
 
 /// Returns the number of columns that the kernels take at once; a row must be a multiple of it.
@@ -49,36 +56,67 @@ fn unpack(packing: Packing) -> &'static Module {
         Packing::Q5 => &modules::UNPACK_Q5,
         Packing::Q6 => &modules::UNPACK_Q6,
         Packing::Q8 => &modules::UNPACK_Q8,
+        Packing::Q1 => &modules::UNPACK_Q1,
+        Packing::Q2S => &modules::UNPACK_Q2S,
+        Packing::Iq2Xxs | Packing::Iq2Xs | Packing::Iq2S | Packing::Iq3Xxs | Packing::Iq3S => {
+            &modules::UNPACK_GRID
+        }
     }
 }
 
+/// Returns the words of scales of `rows` rows on a GPU; the packing's grid comes after them.
+pub(in crate::ops) fn scale_words(packing: Packing, rows: usize, cols: usize) -> usize {
+    rows * packing.blocks_per_row(cols) * packing.scale_words_per_block()
+}
+
+/// Returns the words of a packing's grid, two entries each, the first one low.
+pub(in crate::ops) fn grid_words(packing: Packing) -> Vec<u32> {
+    let pairs = packing.grid().as_chunks::<2>().0.iter();
+    pairs
+        .map(|[a, b]| u32::from(*a) | u32::from(*b) << 16)
+        .collect()
+}
+
 impl Kernel {
-    /// Adds the module that unpacks blocks of `packing`, with its table.
-    pub(in crate::ops) fn unpacks(self, packing: Packing) -> Self {
+    /// Adds the module that unpacks blocks of `packing`, with its table or with the place of its grid, which is after the
+    /// scales of `rows` rows.
+    pub(in crate::ops) fn unpacks(self, packing: Packing, rows: u32, cols: u32) -> Self {
         let kernel = self.module(unpack(packing));
-        match packing {
-            Packing::Iq4 => kernel.table(&IQ4_TABLE),
-            Packing::Fp4 => kernel.table(&FP4_TABLE),
-            _ => kernel,
-        }
+        let (format, of_entries) = match packing {
+            Packing::Iq4 => return kernel.table(&IQ4_TABLE),
+            Packing::Fp4 => return kernel.table(&FP4_TABLE),
+            Packing::Iq2Xxs => (&modules::GRID_IQ2_XXS, &modules::GRID_OF_EIGHT),
+            Packing::Iq2Xs => (&modules::GRID_IQ2_XS, &modules::GRID_OF_EIGHT),
+            Packing::Iq2S => (&modules::GRID_IQ2_S, &modules::GRID_OF_EIGHT),
+            Packing::Iq3Xxs => (&modules::GRID_IQ3_XXS, &modules::GRID_OF_FOUR),
+            Packing::Iq3S => (&modules::GRID_IQ3_S, &modules::GRID_OF_FOUR),
+            _ => return kernel,
+        };
+        let at = scale_words(packing, rows as usize, cols as usize);
+        kernel
+            .module(format)
+            .module(of_entries)
+            .u32s([("GRID_AT", at as u32)])
     }
 
     /// Adds the modules that unpack blocks of `packing` and store them with the kernel's `put`.
-    pub(in crate::ops) fn stores_blocks(self, packing: Packing) -> Self {
-        self.unpacks(packing).module(match kernel_block(packing) {
-            4 => &modules::STORE_BLOCK1,
-            8 => &modules::STORE_BLOCK2,
-            _ => &modules::STORE_BLOCK8,
-        })
+    pub(in crate::ops) fn stores_blocks(self, packing: Packing, rows: u32, cols: u32) -> Self {
+        self.unpacks(packing, rows, cols)
+            .module(match kernel_block(packing) {
+                4 => &modules::STORE_BLOCK1,
+                8 => &modules::STORE_BLOCK2,
+                _ => &modules::STORE_BLOCK8,
+            })
     }
 
     /// Adds the modules that unpack blocks of `packing` and add their products to the sums of a tile.
-    pub(in crate::ops) fn adds_blocks(self, packing: Packing) -> Self {
-        self.unpacks(packing).module(match kernel_block(packing) {
-            4 => &modules::TILE_BLOCK1,
-            8 => &modules::TILE_BLOCK2,
-            _ => &modules::TILE_BLOCK8,
-        })
+    pub(in crate::ops) fn adds_blocks(self, packing: Packing, rows: u32, cols: u32) -> Self {
+        self.unpacks(packing, rows, cols)
+            .module(match kernel_block(packing) {
+                4 => &modules::TILE_BLOCK1,
+                8 => &modules::TILE_BLOCK2,
+                _ => &modules::TILE_BLOCK8,
+            })
     }
 
     /// Adds the module that sums over the threads which share rows: within a subgroup, or through workgroup memory.

@@ -83,7 +83,8 @@ pub const SHARED_TILE_FROM: usize = 24;
 
 /// Returns the tokens of a tile that fits this much workgroup memory. WebGPU's minimum is enough for one tile.
 pub fn shared_tile_tokens(workgroup_bytes: usize) -> u32 {
-    const TABLE_BYTES: usize = 64;
+    // IQ2_S has the largest grid, 1024 entries of two bytes.
+    const TABLE_BYTES: usize = 2048;
     let needed = |tokens: u32| (WIDE_ROWS + tokens) as usize * WIDE_PITCH + TABLE_BYTES;
     if needed(64) <= workgroup_bytes {
         64
@@ -95,7 +96,7 @@ pub fn shared_tile_tokens(workgroup_bytes: usize) -> u32 {
 pub(in crate::ops) fn kernel(spec: LinearSpec) -> Kernel {
     let kernel = match spec.shared_tile {
         0 => Kernel::new(&modules::LINEAR, WG)
-            .adds_blocks(spec.packing)
+            .adds_blocks(spec.packing, spec.rows, spec.cols)
             .reduces(spec.subgroups)
             .u32s([("THREADS_PER_TILE", spec.threads_per_tile)]),
         tokens => through_workgroup_memory(spec, tokens),
@@ -114,9 +115,10 @@ pub(in crate::ops) fn kernel(spec: LinearSpec) -> Kernel {
 }
 
 fn through_workgroup_memory(spec: LinearSpec, tokens: u32) -> Kernel {
+    let rows = spec.grouped.map_or(1, |grouped| grouped.count) * spec.rows;
     // Eight threads along the rows, with eight rows each, and one thread per four tokens.
     let kernel = Kernel::new(&modules::LINEAR_SHARED, 2 * tokens)
-        .stores_blocks(spec.packing)
+        .stores_blocks(spec.packing, rows, spec.cols)
         .u32s([("TOKENS", tokens)]);
     match spec.grouped {
         None => kernel.module(&modules::SHARED_IN_ORDER),

@@ -99,7 +99,7 @@ impl Ops {
             columns: net.shape.columns(),
             first: net.shape.channels(),
         };
-        let sums = u.dims()[0] == 1 && self.fuses_gated_norm(spec, weight.cols);
+        let sums = u.dims()[0] == 1 && self.fuses_gated_norm(spec, weight);
         let o = self.delta(u, net, step, values, sums);
         if sums {
             return self.gated_norm_linear(&o, u, spec, weight, step, residual);
