@@ -6,9 +6,11 @@
 
 use hearth_modelfile::budget::{InspectOptions, inspect};
 use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::container::ggml_type::SUPPORTED;
 use hearth_modelfile::container::{Container, ModelHeader, Parsed, gguf, safetensors};
 use hearth_modelfile::files::Files;
 use hearth_modelfile::huggingface::{TEXT_FILES, Texts, convert};
+use hearth_modelfile::quant::{block_format, repack_rows, unpack_row};
 use hearth_modelfile::text::template::{ChatTemplate, Message, RenderOptions};
 use hearth_modelfile::text::tokenizer::Tokenizer;
 
@@ -16,8 +18,9 @@ use hearth_modelfile::text::tokenizer::Tokenizer;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     ("gguf", gguf),
+    ("blocks", blocks),
     ("shards", shards),
     ("folder", folder),
     ("tokenizer", tokenizer),
@@ -41,6 +44,24 @@ pub fn gguf(data: &[u8]) {
             render(&template, &tokenizer);
         }
     }
+}
+
+/// Repacks the blocks of one row of a weight, and reads them back: the first byte says in which type.
+pub fn blocks(data: &[u8]) {
+    let Some((which, blocks)) = data.split_first() else {
+        return;
+    };
+    let dtype = SUPPORTED[usize::from(*which) % SUPPORTED.len()];
+    let Ok(format) = block_format(dtype, "w") else {
+        panic!("{dtype} is not supported");
+    };
+    let cols = blocks.len() / format.block_bytes() * format.block_len();
+    let mut values = vec![0.0; cols];
+    let (mut quants, mut scales) = (Vec::new(), Vec::new());
+    if repack_rows(format, cols, blocks, &mut quants, &mut scales).is_ok() {
+        unpack_row(format.packing(), &quants, &scales, &mut values);
+    }
+    let _ = format.dequantize(blocks, &mut values);
 }
 
 /// Parses the beginnings of two files that form one model: the first byte says where to split the data.
