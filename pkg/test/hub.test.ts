@@ -83,9 +83,14 @@ describe("names", () => {
     ["m-Q3_K_L.gguf", "Q3_K_L", true],
     ["m-Q6_K_L.gguf", "Q6_K_L", true],
     ["m-Q4_0_4_4.gguf", "Q4_0_4_4", false],
-    ["m-UD-IQ2_XXS.gguf", "UD-IQ2_XXS", false],
-    ["m-IQ3_M.gguf", "IQ3_M", false],
-    ["m-TQ1_0.gguf", "TQ1_0", false],
+    ["m-UD-IQ2_XXS.gguf", "UD-IQ2_XXS", true],
+    ["m.i1-IQ3_M.gguf", "IQ3_M", true],
+    ["m-TQ1_0.gguf", "TQ1_0", true],
+    ["Bonsai-1.7B-Q1_0.gguf", "Q1_0", true],
+    ["Ternary-Bonsai-1.7B-Q2_0.gguf", "Q2_0", true],
+    ["m-UD-IQ1_S.gguf", "UD-IQ1_S", false],
+    ["m-IQ1_M.gguf", "IQ1_M", false],
+    ["m-NVFP4.gguf", "NVFP4", false],
     ["QwQ-32B.gguf", undefined, true],
   ])("of %s the quantisation is %s, read: %s", (path, quant, isRead) => {
     expect(quantOf(path)).toBe(quant);
@@ -212,7 +217,7 @@ describe.each<Shape>(["tree", "model"])("resolveHubId, listing as %s", (shape) =
   it.each([
     ["a/b:Q2_K", FILES, "invalid_request", "no Q2_K file", "It has F16, IQ4_XS, Q4_K_M, Q6_K, Q8_0."],
     ["a/b", ["README.md"], "invalid_request", "no GGUF or safetensors", "b-GGUF"],
-    ["a/b", ["m-IQ2_M.gguf", "m-IQ1_S.gguf"], "unsupported_quant", "only IQ1_S, IQ2_M", "b-GGUF"],
+    ["a/b", ["m-IQ1_M.gguf", "m-IQ1_S.gguf"], "unsupported_quant", "only IQ1_M, IQ1_S", "b-GGUF"],
     ["a/b", ["mmproj-F16.gguf", "imatrix.gguf"], "invalid_request", "no GGUF", "mmproj-F16.gguf"],
     [`${PAGE}/blob/main/mmproj-Q4_K_M.gguf`, FILES, "invalid_request", "no model", "a/b"],
     [`${PAGE}/blob/main/m-Q5_0.gguf`, FILES, "invalid_request", "no file m-Q5_0.gguf", "Q4_K_M"],
