@@ -105,11 +105,7 @@ const KEYS: &[(&str, Idle)] = &[
 ];
 
 /// The keys that belong to no architecture.
-const GLOBAL_KEYS: &[(&str, Idle)] = &[
-    ("xielu.alpha_p", Zero),
-    ("xielu.alpha_n", Zero),
-    ("tokenizer.ggml.suppress_tokens", Zero),
-];
+const GLOBAL_KEYS: &[(&str, Idle)] = &[("xielu.alpha_p", Zero), ("xielu.alpha_n", Zero)];
 
 /// The beginning of keys that describe a rotation of weights.
 const HADAMARD: &str = "prism.hadamard";
@@ -258,12 +254,8 @@ mod tests {
             let key = format!("qwen3moe.{key}");
             assert!(refused(&QWEN3MOE, &key, value.clone()), "{key} {value:?}");
         }
-        let suppressed = Value::Array(Array::I32(vec![7]));
-        assert!(refused(
-            &QWEN3MOE,
-            "tokenizer.ggml.suppress_tokens",
-            suppressed
-        ));
+        let slopes = Value::Array(Array::F32(vec![7.0]));
+        assert!(refused(&QWEN3MOE, "xielu.alpha_p", slopes));
     }
 
     #[test]

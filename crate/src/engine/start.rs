@@ -134,7 +134,7 @@ impl Engine {
         &mut self,
         prompt: Vec<u32>,
         resume_ids: &[u32],
-        sampling: Sampling,
+        mut sampling: Sampling,
         max_tokens: Option<usize>,
         stop: &[String],
     ) -> Result<()> {
@@ -149,6 +149,10 @@ impl Engine {
         if !biased.is_empty() {
             self.check_ids("logit_bias", &biased)?;
         }
+        // Nothing outweighs this, neither a request's own bias nor a penalty.
+        const NEVER: f32 = -1e9;
+        let suppressed = self.tokenizer.suppressed().iter();
+        (sampling.logit_bias).extend(suppressed.map(|id| (*id, NEVER)));
         self.check_fits(prompt.len() + 1)?;
         if max_tokens == Some(0) {
             return Err(Error::InvalidRequest {

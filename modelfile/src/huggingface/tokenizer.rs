@@ -117,6 +117,10 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
     for (key, id) in ["eos", "eot", "eom"].into_iter().zip(&ids) {
         put(&format!("{key}_token_id"), Value::U32(*id));
     }
+    if let Some(ids) = (ends.generation_config.get("suppress_tokens")).and_then(Json::as_array) {
+        let ids = ids.iter().filter_map(|id| i32::try_from(id.as_i64()?).ok());
+        put("suppress_tokens", Value::Array(Array::I32(ids.collect())));
+    }
     let flag = |key: &str| ends.tokenizer_config.bool(key);
     let begins = match begins_with(json) {
         Some(token) => bos.is_some_and(|bos| vocab.tokens[bos] == token),

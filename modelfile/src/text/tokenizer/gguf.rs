@@ -191,6 +191,7 @@ impl Tokenizer {
                 && scheme == Scheme::SentencePiece
                 && meta.get("tokenizer.ggml.hearth.rstrip").is_none(),
             eog,
+            suppressed: suppressed(meta, vocab.len())?,
             longest: vocab.longest(),
             table: Arc::new(Table {
                 vocab,
@@ -199,6 +200,15 @@ impl Tokenizer {
             }),
         })
     }
+}
+
+/// Returns the tokens that are never generated; ids that the vocabulary does not have count as absent.
+fn suppressed(meta: &Metadata, tokens: usize) -> Result<Vec<u32>> {
+    let Some(ids) = meta.opt_i32s("tokenizer.ggml.suppress_tokens")? else {
+        return Ok(Vec::new());
+    };
+    let ids = ids.iter().filter_map(|id| u32::try_from(*id).ok());
+    Ok(ids.filter(|id| (*id as usize) < tokens).collect())
 }
 
 /// Returns the bytes of SentencePiece's normalisation table.

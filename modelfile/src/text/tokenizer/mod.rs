@@ -86,6 +86,7 @@ pub struct Tokenizer {
     added: AddedRules,
     strip_after_special: bool,
     eog: Vec<u32>,
+    suppressed: Vec<u32>,
     /// Length of the longest token in bytes.
     longest: usize,
 }
@@ -220,6 +221,11 @@ impl Tokenizer {
     /// Returns the ids that end an answer ("end of generation"), ascending.
     pub fn eog(&self) -> &[u32] {
         &self.eog
+    }
+
+    /// Returns the ids that are never generated, such as those that stand for pictures in a prompt.
+    pub fn suppressed(&self) -> &[u32] {
+        &self.suppressed
     }
 
     /// Returns the token as the file spells it (byte-level or with "▁"), not as readable text.
