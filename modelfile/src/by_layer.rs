@@ -75,6 +75,37 @@ impl ByLayer<'_> {
         Ok((0..self.n_layers).map(|i| pattern.slides(i)).collect())
     }
 
+    /// Returns the layer whose KV cache each layer reads instead of its own: the last layers read that of the last earlier one
+    /// that slides, or does not slide, as they do.
+    ///
+    /// # Errors
+    /// [`Error::Metadata`] if there is no such layer, or it has another number of heads.
+    pub fn shared_caches(&self, slides: &[bool], kv_heads: &[usize]) -> Result<Vec<Option<usize>>> {
+        let key = format!("{}.attention.shared_kv_layers", self.architecture);
+        let shared = self.meta.opt_u32(&key)?.unwrap_or(0) as usize;
+        let n_layers = self.n_layers;
+        let own = n_layers.saturating_sub(shared);
+        let owner = |i: usize| {
+            (0..own.min(i))
+                .rev()
+                .find(|j| slides[*j] == slides[i])
+                .filter(|j| kv_heads[*j] == kv_heads[i])
+        };
+        (0..n_layers)
+            .map(|i| match owner(i) {
+                _ if i < own => Ok(None),
+                Some(owner) => Ok(Some(owner)),
+                None => Err(Error::Metadata {
+                    key: key.clone(),
+                    expected: format!(
+                        "a cache of the kind that layer {i} can read in an earlier layer"
+                    ),
+                    found: shared.to_string(),
+                }),
+            })
+            .collect()
+    }
+
     fn key(&self, name: &str) -> String {
         format!("{}.{name}", self.architecture)
     }

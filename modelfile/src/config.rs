@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::by_layer::{ByLayer, in_range};
 use crate::container::{Metadata, ModelHeader, Value};
 use crate::error::{Error, Result};
+use crate::families::names::of_layer;
 use crate::families::{ModelSpec, Pooling, PostNorm, QkNorm, SlidingRope, family};
 use crate::kv_type::KvType;
 use crate::layer_kinds::mixers;
@@ -17,6 +18,8 @@ use crate::rope::{Rope, Scaling};
 pub const DEFAULT_CONTEXT: usize = 2048;
 /// Maximum number of experts that the router chooses among: their logits fit any device's workgroup memory.
 pub const MAX_EXPERTS: usize = 1024;
+/// Largest width of a head, which is that of the attention kernel.
+pub const MAX_HEAD_DIM: usize = 512;
 /// The longest prefill chunk: enough tiles of 64 tokens for every core of a large GPU.
 pub const MAX_CHUNK: usize = 512;
 /// Copies that a sequence keeps of states that cannot be cut.
@@ -60,6 +63,9 @@ pub struct ModelConfig {
     /// Each layer's shape and kind.
     #[serde(skip)]
     pub layers: Vec<LayerSpec>,
+    /// Columns of the embedding that each layer has beside the ordinary one; 0 for none.
+    #[serde(skip)]
+    pub per_layer_dim: usize,
     /// The context up to which LongRoPE's short factors apply.
     #[serde(skip)]
     pub rope_original_ctx: usize,
@@ -157,6 +163,14 @@ impl ModelConfig {
         let head_dim = optional("attention.key_length", d_model / n_heads, 1024)?;
         let rope_dim = optional("rope.dimension_count", head_dim, 1024)?;
         let value_dim = optional("attention.value_length", head_dim, 1024)?;
+        let sliding_head_dim = optional("attention.key_length_swa", head_dim, 1024)?;
+        let sliding_value_dim = optional("attention.value_length_swa", sliding_head_dim, 1024)?;
+        let sliding_rope_dim = match sliding_head_dim == head_dim {
+            true => rope_dim,
+            false => sliding_head_dim,
+        };
+        let sliding_rope_dim = optional("rope.dimension_count_swa", sliding_rope_dim, 1024)?;
+        let per_layer_dim = count("embedding_length_per_layer_input", 1 << 12)?;
         let n_experts = count("expert_count", MAX_EXPERTS)?;
         let n_experts_used = count("expert_used_count", 64)?;
         let widths = |name: &str| by_layer.numbers(name, 1 << 20);
@@ -193,13 +207,29 @@ impl ModelConfig {
                 return Err(bad("attention.head_count_kv", expected, *kv_heads));
             }
         }
-        if head_dim % 4 != 0 || head_dim > 256 || value_dim != head_dim {
-            let expected = "a multiple of 4 up to 256, equal for keys and values".into();
-            return Err(bad("attention.key_length", expected, head_dim));
+        for (suffix, dim, value_dim, rope_dim) in [
+            ("", head_dim, value_dim, rope_dim),
+            (
+                "_swa",
+                sliding_head_dim,
+                sliding_value_dim,
+                sliding_rope_dim,
+            ),
+        ] {
+            let name = |name: &str| format!("{name}{suffix}");
+            if dim % 4 != 0 || dim > MAX_HEAD_DIM || value_dim != dim {
+                let expected =
+                    format!("a multiple of 4 up to {MAX_HEAD_DIM}, equal for keys and values");
+                return Err(bad(&name("attention.key_length"), expected, dim));
+            }
+            if rope_dim % 2 != 0 || rope_dim > dim {
+                let expected = format!("an even number up to {dim}");
+                return Err(bad(&name("rope.dimension_count"), expected, rope_dim));
+            }
         }
-        if rope_dim % 2 != 0 || rope_dim > head_dim {
-            let expected = format!("an even number up to {head_dim}");
-            return Err(bad("rope.dimension_count", expected, rope_dim));
+        if per_layer_dim % 4 != 0 {
+            let key = "embedding_length_per_layer_input";
+            return Err(bad(key, "a multiple of 4".into(), per_layer_dim));
         }
         if let Some(wrong) = d_ff.iter().find(|d_ff| **d_ff == 0 || **d_ff % 4 != 0) {
             return Err(bad("feed_forward_length", "a multiple of 4".into(), *wrong));
@@ -237,9 +267,9 @@ impl ModelConfig {
             SlidingRope::Alike | SlidingRope::Only => None,
             SlidingRope::Unscaled { theta } => Some(Rope {
                 theta: real("rope.freq_base_swa", theta.unwrap_or(rope.theta))?,
+                dim: sliding_rope_dim,
                 scaling: Scaling::None,
                 factor: 1.0,
-                ..rope
             }),
         };
         let divisors = |kind: &str| -> Result<Vec<f32>> {
@@ -254,9 +284,13 @@ impl ModelConfig {
             true => (d_model as f32).sqrt(),
             false => 1.0,
         };
+        let attention = match spec.unscaled_scores {
+            true => 1.0,
+            false => 1.0 / (score_dim as f32).sqrt(),
+        };
         let scales = Scales {
             embedding: real("embedding_scale", embedding)?,
-            attention: real("attention.scale", 1.0 / (score_dim as f32).sqrt())?,
+            attention: real("attention.scale", attention)?,
             residual: real("residual_scale", 1.0)?,
             logits: match real("logit_scale", 1.0)? {
                 0.0 => {
@@ -285,6 +319,10 @@ impl ModelConfig {
             None => spec.rotates(i),
         };
         let slides_at_all = sliding_window > 0;
+        let kv_of = by_layer.shared_caches(&slides, &kv_heads)?;
+        let value_proj = spec.names.qkv_proj.get(2).copied().unwrap_or_default();
+        let head_dims = [head_dim, sliding_head_dim];
+        let has_values = |i: usize| gguf.tensor(&of_layer(value_proj, i)).is_some();
         let layers: Vec<_> = (0..n_layers)
             .map(|i| {
                 let attends = mixers[i] == MixerKind::Attention;
@@ -307,9 +345,13 @@ impl ModelConfig {
                     },
                     heads: if attends { heads[i] } else { 0 },
                     kv_heads: if attends { kv_heads[i] } else { 0 },
-                    head_dim,
+                    head_dim: head_dims[usize::from(window > 0)],
                     d_ff: d_ff[i],
-                    kv_of: None,
+                    kv_of: kv_of[i],
+                    values_are_keys: spec.values_may_be_keys
+                        && window == 0
+                        && kv_of[i].is_none()
+                        && !has_values(i),
                 }
             })
             .collect();
@@ -320,7 +362,12 @@ impl ModelConfig {
             d_model,
             n_heads,
             n_kv_heads: most(&kv_heads),
-            head_dim,
+            head_dim: most(
+                &layers
+                    .iter()
+                    .map(|layer| layer.head_dim)
+                    .collect::<Vec<_>>(),
+            ),
             d_ff: most(&d_ff),
             n_experts,
             n_experts_used,
@@ -340,6 +387,7 @@ impl ModelConfig {
             rope,
             sliding_window,
             layers,
+            per_layer_dim,
             rope_original_ctx: optional(
                 "rope.scaling.original_context_length",
                 n_ctx_train,
@@ -374,7 +422,8 @@ impl ModelConfig {
         let of_layer = |layer: &LayerSpec| {
             // (each is bounded, their products are not on WebAssembly)
             let ff = (3 * layer.d_ff).saturating_mul(self.n_experts_used.max(1));
-            ff.saturating_add(4 * self.d_model + layer.mixer_width())
+            let per_layer = 2 * self.per_layer_dim * self.n_layers;
+            ff.saturating_add(4 * self.d_model + layer.mixer_width() + per_layer)
         };
         self.layers.iter().map(of_layer).max().unwrap_or(1)
     }

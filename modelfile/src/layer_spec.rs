@@ -15,6 +15,8 @@ pub struct LayerSpec {
     pub d_ff: usize,
     /// The layer whose KV cache this one reads instead of keeping its own.
     pub kv_of: Option<usize>,
+    /// Values are the projection of the keys.
+    pub values_are_keys: bool,
 }
 
 /// The part of a layer that lets tokens see each other.
@@ -158,6 +160,17 @@ impl LayerSpec {
             MixerKind::ShortConv { channels, .. } => 4 * channels,
             MixerKind::GatedDelta(shape) => shape.columns() + shape.channels() + shape.value_dim(),
         }
+    }
+
+    /// Returns the rows of the projections of queries, keys and values, as far as the layer has them.
+    pub fn qkv_rows(&self) -> Vec<usize> {
+        let kv = match (self.kv_of, self.values_are_keys) {
+            (Some(_), _) => 0,
+            (None, true) => 1,
+            (None, false) => 2,
+        };
+        let rows = std::iter::repeat_n(self.kv_dim(), kv);
+        [self.q_dim()].into_iter().chain(rows).collect()
     }
 
     /// Returns the values of all keys of a token; its values are as many.

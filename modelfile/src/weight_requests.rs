@@ -40,8 +40,14 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
     if c.spec.learned_positions {
         matrices.push(exact(table(names.position_embd, c.n_ctx_train)));
     }
+    let per_layer = c.n_layers * c.per_layer_dim;
+    if per_layer > 0 {
+        let all = vec![(names.per_layer_embd.into(), c.vocab_size)];
+        matrices.push(matrix(all, per_layer));
+        matrices.push(table(names.per_layer_model_proj, per_layer));
+    }
     for (i, layer) in c.layers.iter().enumerate() {
-        let (q, kv, d_ff) = (layer.q_dim(), layer.kv_dim(), layer.d_ff);
+        let (q, d_ff) = (layer.q_dim(), layer.d_ff);
         let one = |name: &str, rows: usize| vec![(of_layer(name, i), rows)];
         // Several tensors, or one that has all of their rows.
         let several = |names: &[&str], rows: &[usize]| match names {
@@ -52,12 +58,15 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
         };
         match layer.mixer {
             MixerKind::Attention => {
-                let queries = match c.spec.attention_gate {
-                    AttentionGate::None => q,
-                    AttentionGate::Interleaved => 2 * q,
+                let mut rows = layer.qkv_rows();
+                if c.spec.attention_gate == AttentionGate::Interleaved {
+                    rows[0] = 2 * q;
+                }
+                let projected = match names.qkv_proj {
+                    [_] => names.qkv_proj,
+                    all => &all[..rows.len()],
                 };
-                let rows = [queries, kv, kv];
-                matrices.push(matrix(several(names.qkv_proj, &rows), c.d_model));
+                matrices.push(matrix(several(projected, &rows), c.d_model));
                 matrices.push(matrix(one(names.o_proj, c.d_model), q));
             }
             MixerKind::ShortConv { channels, .. } => {
@@ -70,6 +79,14 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
                 matrices.push(matrix(several(names.delta_in_proj, &rows), c.d_model));
                 matrices.push(matrix(one(names.delta_out_proj, c.d_model), values));
             }
+        }
+        if per_layer > 0 {
+            let gate = one(names.per_layer_gate, c.per_layer_dim);
+            matrices.push(matrix(gate, c.d_model));
+            matrices.push(matrix(
+                one(names.per_layer_proj, c.d_model),
+                c.per_layer_dim,
+            ));
         }
         if layer.feed_forward == FeedForwardKind::Experts {
             let experts = c.n_experts;
@@ -143,6 +160,9 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
     if c.spec.causal {
         all.push(names.output_norm.to_owned());
     }
+    if c.per_layer_dim > 0 {
+        all.push(names.per_layer_proj_norm.to_owned());
+    }
     let mut optional: Vec<String> = [
         names.rope_freqs,
         names.rope_short,
@@ -164,7 +184,15 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
             norms.extend([names.post_attn_norm, names.post_ffn_norm]);
         }
         if attends && c.spec.qk_norm != QkNorm::None {
-            norms.extend([names.q_norm, names.k_norm]);
+            norms.push(names.q_norm);
+            norms.extend(layer.kv_of.is_none().then_some(names.k_norm));
+        }
+        if c.per_layer_dim > 0 {
+            norms.push(names.per_layer_post_norm);
+        }
+        // (it is applied with the norm)
+        if c.spec.post_norm == PostNorm::Block {
+            optional.push(of_layer(names.layer_scale, i));
         }
         let of_mixer: &[&str] = match layer.mixer {
             MixerKind::Attention => &[],

@@ -4,7 +4,7 @@ use hearth::ops::{AttentionSpec, KvType, QkNorm};
 
 /// All tokens of a context, and the tensors that go with them.
 pub struct Context<'a> {
-    /// [tokens, (n_heads + 2 n_kv_heads) * head_dim]
+    /// [tokens, (n_heads + 2 n_kv_heads) * head_dim], whatever the layer projects itself
     pub qkv: &'a [f32],
     /// [n_ctx, rope_pairs, 2]: cos and sin
     pub rope: &'a [f32],
@@ -94,6 +94,9 @@ impl Context<'_> {
             }
             let (queries, rest) = row.split_at_mut(q);
             let (keys, values) = rest.split_at_mut(k);
+            if spec.v_norm {
+                norm(values, (hd, &vec![1.0; hd]), spec.eps);
+            }
             let after = spec.qk_norm == QkNorm::RotatedHead;
             if let Some([of_queries, of_keys]) = norms.filter(|_| !after) {
                 norm(queries, of_queries, spec.eps);

@@ -8,8 +8,8 @@ use burn::tensor::Tensor;
 use hearth::Device;
 use hearth::ops::state;
 use hearth::ops::{
-    Arithmetic, AttentionSpec, KvType, Norm, NormSpec, Ops, QkNorm, Scaling, StepState, Tuning,
-    Weight, WeightPart,
+    Arithmetic, AttentionSpec, KvSource, KvType, Norm, NormSpec, Ops, QkNorm, Scaling, StepState,
+    Tuning, Weight, WeightPart,
 };
 use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::quant::{Packing, block_format, repack_rows, unpack_row};
@@ -135,6 +135,8 @@ pub fn attention(n_heads: u32, n_kv_heads: u32, head_dim: u32, n_ctx: u32) -> At
         kv: KvType::F32,
         bias: false,
         qk_norm: QkNorm::None,
+        v_norm: false,
+        kv_source: KvSource::Projected,
         eps: 1e-5,
         scale: 1.0 / (head_dim as f32).sqrt(),
         softcap: 0.0,

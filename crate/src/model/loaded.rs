@@ -59,8 +59,16 @@ impl LoadedTensors<'_> {
     }
 
     pub(crate) fn norm(&self, name: &str) -> Result<Norm> {
+        self.norm_scaled(name, self.c.d_model, None)
+    }
+
+    /// Returns a norm of `cols` columns at a time, after which the sum with the residual is multiplied by `factor`.
+    pub(crate) fn norm_scaled(&self, name: &str, cols: usize, factor: Option<f32>) -> Result<Norm> {
         let c = self.c;
-        let mut weight = self.gains(name, c.d_model)?;
+        let mut weight = self.gains(name, cols)?;
+        if let Some(factor) = factor {
+            weight.extend([factor, 0.0, 0.0, 0.0]);
+        }
         if c.spec.layer_norm {
             match self.if_there(&bias_of(name), c.d_model)? {
                 Some(bias) => weight.extend(bias),
@@ -72,6 +80,7 @@ impl LoadedTensors<'_> {
             spec: NormSpec {
                 eps: c.eps,
                 centred: c.spec.layer_norm,
+                scaled: factor.is_some(),
             },
         })
     }

@@ -19,6 +19,8 @@ use crate::ops::{KvCache, Ops};
 pub enum LayerState {
     Kv(KvCache),
     Recurrent(RecurrentState),
+    /// The layer reads the KV cache of an earlier one.
+    Shared,
     #[cfg(test)]
     RunningSum(SumState),
 }
@@ -34,7 +36,7 @@ impl LayerState {
     /// Returns whether drafts that turn out wrong leave no trace in the state.
     pub fn takes_drafts(&self) -> bool {
         match self {
-            LayerState::Kv(_) | LayerState::Recurrent(_) => true,
+            LayerState::Kv(_) | LayerState::Shared | LayerState::Recurrent(_) => true,
             #[cfg(test)]
             LayerState::RunningSum(_) => false,
         }
@@ -42,13 +44,13 @@ impl LayerState {
 
     /// Returns whether a sequence needs snapshots of the state to go back to an earlier position.
     pub fn needs_snapshots(&self) -> bool {
-        !matches!(self, LayerState::Kv(_))
+        !matches!(self, LayerState::Kv(_) | LayerState::Shared)
     }
 
     /// Returns whether the state, which has seen at most `reached` tokens, can be cut to the first `n` of them.
     pub fn can_keep(&self, n: usize, reached: usize) -> bool {
         match self {
-            LayerState::Kv(_) => true,
+            LayerState::Kv(_) | LayerState::Shared => true,
             LayerState::Recurrent(state) => state.can_keep(n, reached),
             #[cfg(test)]
             LayerState::RunningSum(_) => n == reached || n == 0,
@@ -65,7 +67,7 @@ impl LayerState {
     )]
     pub fn keep(&mut self, ops: &Ops, n: usize, reached: usize) {
         match self {
-            LayerState::Kv(_) => {}
+            LayerState::Kv(_) | LayerState::Shared => {}
             LayerState::Recurrent(state) => state.keep(n, reached),
             #[cfg(test)]
             LayerState::RunningSum(state) => state.keep(ops, n),
@@ -75,7 +77,7 @@ impl LayerState {
     /// Copies the state, into the memory of `old` if there is one; `None` where no snapshots are needed.
     pub fn snapshot(&self, ops: &Ops, old: Option<LayerSnapshot>) -> Option<LayerSnapshot> {
         match self {
-            LayerState::Kv(_) => None,
+            LayerState::Kv(_) | LayerState::Shared => None,
             LayerState::Recurrent(state) => {
                 let old = match old {
                     Some(LayerSnapshot::Recurrent(old)) => Some(old),

@@ -20,6 +20,28 @@ pub struct Layer {
     pub ffn_norm: Option<Norm>,
     pub feed_forward: FeedForward,
     pub ffn_end: BlockEnd,
+    pub per_layer: Option<PerLayer>,
+}
+
+/// A layer's use of its own embedding e: x + norm(proj(activation(gate x) * e)).
+pub struct PerLayer {
+    /// [per_layer_dim, d_model]
+    pub gate: Weight,
+    /// [d_model, per_layer_dim]
+    pub proj: Weight,
+    pub norm: Norm,
+    /// [1, 4], the layer's number
+    pub index: Tensor<2>,
+}
+
+/// Embeddings by layer: (table[id] + norm(proj x)) / sqrt(2), where x is the ordinary embedding and the norm is that of each
+/// layer's columns.
+pub struct PerLayerEmbedding {
+    /// [vocab, n_layers * per_layer_dim]
+    pub table: Weight,
+    /// [n_layers * per_layer_dim, d_model]
+    pub proj: Weight,
+    pub norm: Norm,
 }
 
 /// Bias and norm that follow a block's last projection.
@@ -45,6 +67,7 @@ pub struct Transformer {
     pub config: ModelConfig,
     pub ops: Ops,
     pub embedding: Embedding,
+    pub per_layer: Option<PerLayerEmbedding>,
     pub layers: Vec<Layer>,
     /// Absent in encoders.
     pub output_norm: Option<Norm>,
@@ -59,6 +82,12 @@ pub struct Transformer {
 }
 
 impl Transformer {
+    /// Returns the number of layers up to the last that keeps anything of a token; those behind it read other layers' caches only.
+    pub fn layers_with_state(&self) -> usize {
+        let last = (self.config.layers.iter()).rposition(|layer| layer.kv_of.is_none());
+        last.map_or(0, |last| last + 1)
+    }
+
     /// Allocates the state of an empty sequence, one entry per layer.
     pub fn new_states(&self) -> Vec<LayerState> {
         (self.layers.iter())
@@ -71,13 +100,16 @@ impl Transformer {
     /// `t` is the number of rows computed, at least the step's N_TOKENS.
     pub fn forward(&self, step: &StepState, states: &mut [LayerState], t: usize) -> Tensor<2> {
         let x = self.embed(step, t);
-        self.run_layers(x, 0..self.layers.len(), step, states)
+        let per_layer = self.embed_per_layer(&x, step);
+        self.run_layers(x, per_layer.as_ref(), 0..self.layers.len(), step, states)
     }
 
-    /// Runs some of the layers on the hidden states of the preceding ones: [t, d_model].
+    /// Runs some of the layers on the hidden states of the preceding ones, [t, d_model], with the embeddings by layer, if the model
+    /// has them.
     pub fn run_layers(
         &self,
         mut x: Tensor<2>,
+        per_layer: Option<&Tensor<2>>,
         layers: Range<usize>,
         step: &StepState,
         states: &mut [LayerState],
@@ -85,7 +117,8 @@ impl Transformer {
         let ops = &self.ops;
         let activation = self.config.spec.activation;
         for i in layers {
-            let (layer, state) = (&self.layers[i], &mut states[i]);
+            let layer = &self.layers[i];
+            let state = &mut states[self.config.layers[i].kv_of.unwrap_or(i)];
             let norm = layer.mixer_norm.as_ref();
             if self.config.spec.parallel {
                 // (before the mixer's output is added in the memory of x)
@@ -105,6 +138,12 @@ impl Transformer {
             x = self.block(x, &layer.ffn_end, step, |x, add| {
                 (layer.feed_forward).forward(ops, x, norm, step, activation, add)
             });
+            if let (Some(own), Some(all)) = (&layer.per_layer, per_layer) {
+                let gate = ops.linear(&x, &own.gate, step);
+                let gated = ops.gate_slice(&gate, all, &own.index, activation);
+                let y = ops.linear(&gated, &own.proj, step);
+                x = ops.norm_add(&y, &own.norm, step, x);
+            }
         }
         x
     }
@@ -123,6 +162,15 @@ impl Transformer {
             Some(norm) => ops.norm(&x, norm, step, false),
             None => x,
         }
+    }
+
+    /// Returns the embeddings by layer of the step's tokens, [t, n_layers * per_layer_dim], if the model has them; `x` is
+    /// their ordinary embedding.
+    pub fn embed_per_layer(&self, x: &Tensor<2>, step: &StepState) -> Option<Tensor<2>> {
+        let (ops, own) = (&self.ops, self.per_layer.as_ref()?);
+        let projected = ops.linear(x, &own.proj, step);
+        let looked_up = ops.embed(&own.table, step, x.dims()[0]);
+        Some(ops.norm_add(&projected, &own.norm, step, looked_up))
     }
 
     /// Adds a block's output, with its bias and post-norm, to the residual `x`. `run(x, add)` returns the output, or

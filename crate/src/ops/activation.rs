@@ -1,6 +1,8 @@
 //! Activations, including the gated one of the feed-forward block: y = activation(gate) * up.
 //!
 //! - `gate_up`: [T, 2 * d_ff], the gate in the first half of a row. Result [T, d_ff], d_ff a multiple of 4.
+//! - With the up values in a slice of another tensor: `gate`: [T, n], `up`: [T, >= n], of which the columns from
+//!   n * `at`[0] on are taken. Result [T, n]. `at` is a tensor, so that layers share a pipeline.
 //! - GPU: one thread per four columns. Source: Shazeer 2020, arXiv:2002.05202; Hendrycks & Gimpel 2016,
 //!   arXiv:1606.08415.
 
@@ -81,6 +83,24 @@ fn erf(v: f32, e: f32) -> f32 {
 pub trait GateOp: Backend {
     /// Applies the gated activation, see the module's documentation.
     fn gate(gate_up: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
+
+    /// Applies the gated activation to a gate and a slice of another tensor.
+    fn gate_slice(
+        gate: FloatTensor<Self>,
+        up: FloatTensor<Self>,
+        at: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self>;
+}
+
+fn slice_kernel(cols4: u32, up_cols4: u32, activation: Activation) -> Kernel {
+    Kernel::new(&modules::GATE_SLICE, 64)
+        .module(&modules::GATE)
+        .u32s([
+            ("COLS4", cols4),
+            ("UP_COLS4", up_cols4),
+            ("ACTIVATION", activation as u32),
+        ])
 }
 
 pub(in crate::ops) fn kernel(d_ff4: u32, activation: Activation) -> Kernel {
@@ -100,7 +120,9 @@ pub(in crate::ops) const ALL: [Activation; 5] = [
 
 /// Returns every variant of the kernel.
 pub(in crate::ops) fn variants() -> Vec<Kernel> {
-    ALL.map(|activation| kernel(16, activation)).into()
+    let alone = ALL.map(|activation| kernel(16, activation));
+    let slices = ALL.map(|activation| slice_kernel(16, 64, activation));
+    alone.into_iter().chain(slices).collect()
 }
 
 impl GateOp for CubeBackend {
@@ -112,6 +134,25 @@ impl GateOp for CubeBackend {
         launch(kernel(d_ff4, activation), count, &[&gate_up, &y]);
         y
     }
+
+    fn gate_slice(
+        gate: FloatTensor<Self>,
+        up: FloatTensor<Self>,
+        at: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        let [t, cols] = gate.meta.shape().dims();
+        let [_, up_cols] = up.meta.shape().dims();
+        let y = empty_f32(&gate, [t, cols]);
+        let cols4 = cols as u32 / 4;
+        let kernel = slice_kernel(cols4, up_cols as u32 / 4, activation);
+        launch(
+            kernel,
+            (cols4.div_ceil(64), t as u32, 1),
+            &[&gate, &up, &at, &y],
+        );
+        y
+    }
 }
 
 impl GateOp for Flex {
@@ -120,6 +161,27 @@ impl GateOp for Flex {
         let mut y = vec![0.0; t * cols / 2];
         gate_cpu(gate_up.storage(), cols / 2, &mut y, activation);
         flex::tensor(y, [t, cols / 2])
+    }
+
+    fn gate_slice(
+        gate: FlexTensor,
+        up: FlexTensor,
+        at: FlexTensor,
+        activation: Activation,
+    ) -> FlexTensor {
+        let [t, cols] = gate.layout().shape().dims();
+        let [_, up_cols] = up.layout().shape().dims();
+        let first = at.storage::<f32>()[0] as usize * cols;
+        let rows = gate.storage::<f32>().chunks_exact(cols);
+        let both = rows.zip(up.storage::<f32>().chunks_exact(up_cols));
+        let rows: Vec<f32> = both
+            .flat_map(|(gate, up)| [gate, &up[first..first + cols]])
+            .flatten()
+            .copied()
+            .collect();
+        let mut y = vec![0.0; t * cols];
+        gate_cpu(&rows, cols, &mut y, activation);
+        flex::tensor(y, [t, cols])
     }
 }
 

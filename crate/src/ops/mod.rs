@@ -37,7 +37,7 @@ pub use attention::cache::KvCache;
 use attention::gate_heads::GateHeadsOp;
 pub use attention::kv::KvType;
 use attention::rope_append::RopeAppendOp;
-pub use attention::rope_append::{Attention, AttentionSpec, QkNorm};
+pub use attention::rope_append::{Attention, AttentionSpec, KvSource, QkNorm};
 use bias::{BiasOp, BiasSpec};
 use buffer::WordsOp;
 use norm::NormOp;
@@ -202,7 +202,8 @@ impl Ops {
         )))
     }
 
-    /// Returns residual + the norm of every token, in the memory of `residual`.
+    /// Returns residual + the norm of every token, in the memory of `residual`. Rows longer than the norm's weight are normalised
+    /// in groups of its length.
     pub fn norm_add(
         &self,
         x: &Tensor<2>,
@@ -310,6 +311,23 @@ impl Ops {
         self.count(1);
         self.keep(Tensor::from_dispatch(Dispatch::gate(
             gate_up.into_dispatch(),
+            activation,
+        )))
+    }
+
+    /// Returns activation(gate) * up: `gate` is [t, n]; the columns of `up`, [t, >= n], begin at n * `at`[0].
+    pub fn gate_slice(
+        &self,
+        gate: &Tensor<2>,
+        up: &Tensor<2>,
+        at: &Tensor<2>,
+        activation: Activation,
+    ) -> Tensor<2> {
+        self.count(1);
+        self.keep(Tensor::from_dispatch(Dispatch::gate_slice(
+            gate.clone().into_dispatch(),
+            up.clone().into_dispatch(),
+            at.clone().into_dispatch(),
             activation,
         )))
     }

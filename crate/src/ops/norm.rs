@@ -3,6 +3,8 @@
 //!
 //! - `x`: [T, cols], `weight`: [1, cols], for LayerNorm [1, 2 cols] with the bias after the weight; cols a multiple
 //!   of 4. Result [T, cols], or with `last` [1, cols]: the step's last token only.
+//! - Added to a residual [T, groups * cols], rows of `x` may be several groups of cols; with
+//!   [`NormSpec::scaled`], four more values follow the weight, the first of which multiplies the sum.
 //! - GPU: one workgroup of 64 threads per token. Source: Zhang & Sennrich 2019, arXiv:1910.07467; Ba et al. 2016,
 //!   arXiv:1607.06450.
 
@@ -29,13 +31,27 @@ pub struct NormSpec {
     pub eps: f32,
     /// Whether this is LayerNorm instead of RMSNorm.
     pub centred: bool,
+    /// Whether the sum of the norm and a residual is scaled, see the module's documentation.
+    pub scaled: bool,
 }
 
 impl NormSpec {
+    /// Returns the columns that a weight of `len` values normalises together.
+    fn cols(&self, len: usize) -> usize {
+        match (self.centred, self.scaled) {
+            (true, _) => len / 2,
+            (false, true) => len - 4,
+            (false, false) => len,
+        }
+    }
+
     /// Creates the spec of an RMSNorm.
     pub const fn rms(eps: f32) -> Self {
-        let centred = false;
-        Self { eps, centred }
+        Self {
+            eps,
+            centred: false,
+            scaled: false,
+        }
     }
 }
 
@@ -51,7 +67,7 @@ pub trait NormOp: Backend {
         last: bool,
     ) -> FloatTensor<Self>;
 
-    /// Adds the norm of every token to `y`: [T, cols].
+    /// Adds the norm of every token to `y`: [T, groups * cols].
     fn norm_add(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -62,10 +78,19 @@ pub trait NormOp: Backend {
 }
 
 pub(in crate::ops) fn kernel(cols: usize, spec: NormSpec, last: bool, add: bool) -> Kernel {
+    grouped(cols, 1, spec, last, add)
+}
+
+fn grouped(cols: usize, groups: usize, spec: NormSpec, last: bool, add: bool) -> Kernel {
     Kernel::new(&modules::NORM, 64)
         .module(&state::WGSL)
-        .u32s([("COLS4", cols as u32 / 4)])
-        .bools([("CENTRED", spec.centred), ("LAST", last), ("ADD", add)])
+        .u32s([("COLS4", cols as u32 / 4), ("GROUPS", groups as u32)])
+        .bools([
+            ("CENTRED", spec.centred),
+            ("LAST", last),
+            ("ADD", add),
+            ("SCALED", spec.scaled && add),
+        ])
         .f32s([("EPS", spec.eps)])
 }
 
@@ -73,11 +98,20 @@ pub(in crate::ops) fn kernel(cols: usize, spec: NormSpec, last: bool, add: bool)
 pub(super) fn variants() -> Vec<Kernel> {
     let mut all = Vec::new();
     for centred in [false, true] {
-        let spec = NormSpec { eps: 1e-5, centred };
+        let spec = NormSpec {
+            eps: 1e-5,
+            centred,
+            scaled: false,
+        };
         for (last, add) in [(false, false), (true, false), (false, true)] {
             all.push(kernel(64, spec, last, add));
         }
     }
+    let spec = NormSpec {
+        scaled: true,
+        ..NormSpec::rms(1e-5)
+    };
+    all.push(grouped(64, 3, spec, false, true));
     all
 }
 
@@ -105,9 +139,15 @@ impl NormOp for CubeBackend {
         y: FloatTensor<Self>,
         spec: NormSpec,
     ) -> FloatTensor<Self> {
-        let [t, cols] = x.meta.shape().dims();
-        let kernel = kernel(cols, spec, false, true);
-        launch(kernel, (t as u32, 1, 1), &[&x, &weight, &state, &y]);
+        let [t, width] = x.meta.shape().dims();
+        let [_, len] = weight.meta.shape().dims();
+        let groups = width / spec.cols(len);
+        let kernel = grouped(spec.cols(len), groups, spec, false, true);
+        launch(
+            kernel,
+            (t as u32, groups as u32, 1),
+            &[&x, &weight, &state, &y],
+        );
         y
     }
 }
@@ -144,9 +184,14 @@ impl NormOp for Flex {
         let n = (state.storage::<u32>()[state::N_TOKENS] as usize).clamp(1, t);
         let mut normed = vec![0.0; n * cols];
         let x = &x.storage::<f32>()[..n * cols];
-        norm_cpu(x, weight.storage(), spec, &mut normed);
+        let weight = weight.storage::<f32>();
+        norm_cpu(x, weight, spec, &mut normed);
+        let factor = match spec.scaled {
+            true => weight[spec.cols(weight.len())],
+            false => 1.0,
+        };
         for (y, v) in y.storage_mut::<f32>().iter_mut().zip(normed) {
-            *y += v;
+            *y = (*y + v) * factor;
         }
         y
     }
@@ -155,7 +200,7 @@ impl NormOp for Flex {
 /// Normalises tokens, the CPU twin: `x`: [n, cols], `weight` as in the module's documentation, `y`: [>= n, cols].
 fn norm_cpu(x: &[f32], weight: &[f32], spec: NormSpec, y: &mut [f32]) {
     if !spec.centred {
-        return rms_norm_cpu(x, weight, spec.eps, y);
+        return rms_norm_cpu(x, &weight[..spec.cols(weight.len())], spec.eps, y);
     }
     let cols = weight.len() / 2;
     let (weight, bias) = weight.split_at(cols);

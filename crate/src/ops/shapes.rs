@@ -13,7 +13,9 @@ use super::norm;
 use super::projection::gemv::{self, Arithmetic, GemvSpec, Input, Output};
 use super::projection::tile::{self, LinearSpec, SHARED_TILE_FROM};
 use super::sampling::{self, draft};
-use super::{Activation, AttentionSpec, KvType, NormSpec, QkNorm, Scaling, Tuning, activation};
+use super::{
+    Activation, AttentionSpec, KvSource, KvType, NormSpec, QkNorm, Scaling, Tuning, activation,
+};
 
 /// Positions in the KV cache.
 const N_CTX: u32 = 8192;
@@ -176,6 +178,8 @@ impl ModelShape {
             kv: KvType::F16,
             bias: false,
             qk_norm: self.qk_norm,
+            v_norm: false,
+            kv_source: KvSource::Projected,
             eps: self.eps,
             scale: 1.0 / (self.head_dim as f32).sqrt(),
             softcap: 0.0,

@@ -1,12 +1,19 @@
-//! Gemma 1 to 3: norms before each block, in Gemma 2 and 3 also after it, GELU, a scaled embedding, tied heads.
+//! Gemma 1 to 4: norms before each block, from Gemma 2 on also after it, GELU, a scaled embedding, tied heads.
 //!
 //! Gemma 2 slides in every other layer and caps scores and logits; Gemma 3 slides in five of six, with another rotary
 //! base there, and normalises queries and keys. The converter has added the 1 that the norms' weights lack.
 //!
+//! Gemma 4 has wider heads in the layers that do not slide, which rotate a quarter of their pairs; the last layers of its
+//! small models read the caches of earlier ones and each layer adds an embedding of its own. Its norms' weights are whole.
+//!
 //! Reference: Gemma Team 2024, arXiv:2403.08295, arXiv:2408.00118 and 2025, arXiv:2503.19786; transformers
-//! `models/gemma/modeling_gemma.py`, `models/gemma2/modeling_gemma2.py`, `models/gemma3/modeling_gemma3.py`.
+//! `models/gemma/modeling_gemma.py`, `models/gemma2/modeling_gemma2.py`, `models/gemma3/modeling_gemma3.py`,
+//! `models/gemma4/modeling_gemma4.py`.
 
 use super::{Activation, Checkpoint, ModelSpec, PostNorm, QkNorm, Sliding, SlidingRope};
+use crate::container::TensorInfo;
+use crate::error::Result;
+use crate::json::Object;
 
 const CHECKPOINT: Checkpoint = Checkpoint {
     norms_lack_one: true,
@@ -79,3 +86,91 @@ pub const GEMMA3: ModelSpec = ModelSpec {
     }],
     ..GEMMA2
 };
+
+const CHECKPOINT4: Checkpoint = Checkpoint {
+    post_attention_layernorm: "post_attention_norm",
+    defaults: &[
+        ("hidden_size", 2304.0),
+        ("intermediate_size", 9216.0),
+        ("num_hidden_layers", 30.0),
+        ("num_attention_heads", 8.0),
+        ("num_key_value_heads", 4.0),
+        ("head_dim", 256.0),
+        ("global_head_dim", 512.0),
+        ("max_position_embeddings", 131_072.0),
+        ("rms_norm_eps", 1e-6),
+        ("sliding_window", 512.0),
+        ("sliding_window_pattern", 6.0),
+        ("hidden_size_per_layer_input", 256.0),
+    ],
+    check: check4,
+    rename: rename4,
+    ..Checkpoint::new("")
+};
+
+/// The language model of Gemma 4, without experts.
+pub const GEMMA4: ModelSpec = ModelSpec {
+    name: "gemma4",
+    models: "Gemma 4, text",
+    v_norm: true,
+    values_may_be_keys: true,
+    unscaled_scores: true,
+    wide_scale_layers: 0,
+    honours: &[
+        "attention.sliding_window",
+        "attention.shared_kv_layers",
+        "attention.key_length_swa",
+        "attention.value_length_swa",
+        "rope.dimension_count_swa",
+        "rope.freq_base_swa",
+        "embedding_length_per_layer_input",
+    ],
+    checkpoints: &[
+        Checkpoint {
+            model_type: "gemma4_text",
+            ..CHECKPOINT4
+        },
+        Checkpoint {
+            model_type: "gemma4_unified_text",
+            ..CHECKPOINT4
+        },
+    ],
+    ..GEMMA3
+};
+
+/// Refuses experts, attention to later tokens, and another rotation than the family's.
+fn check4(config: &Object) -> Result<()> {
+    if config.bool("enable_moe_block")? == Some(true) {
+        return Err(config.wrong("enable_moe_block", "false: its experts are not supported"));
+    }
+    if config.str("use_bidirectional_attention")? == Some("all") {
+        return Err(config.wrong("use_bidirectional_attention", "null or \"vision\""));
+    }
+    let rope = config.object("rope_parameters")?;
+    let full = match &rope {
+        Some(rope) => rope.object("full_attention")?,
+        None => None,
+    };
+    let kind = match &full {
+        Some(full) => full.str("rope_type")?,
+        None => None,
+    };
+    match kind {
+        Some("proportional") => Ok(()),
+        _ => {
+            let expected = "an object whose full_attention has the rope_type proportional";
+            Err(config.wrong("rope_parameters", expected))
+        }
+    }
+}
+
+/// Names the buffers of factors as weights are named.
+fn rename4(tensors: Vec<TensorInfo>) -> Result<Vec<TensorInfo>> {
+    let renamed = tensors.into_iter().map(|mut tensor| {
+        if tensor.name.ends_with(".layer_scalar") {
+            tensor.name.push_str(".weight");
+        }
+        tensor
+    });
+    Ok(renamed.collect())
+}

@@ -47,6 +47,7 @@ pub const FAMILIES: &[&ModelSpec] = &[
     &gemma::GEMMA,
     &gemma::GEMMA2,
     &gemma::GEMMA3,
+    &gemma::GEMMA4,
     &phi::PHI3,
     &olmo::OLMO2,
     &granite::GRANITE,

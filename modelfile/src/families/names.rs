@@ -47,6 +47,16 @@ pub struct TensorNames {
     pub expert_gate_up: &'static [&'static str],
     pub expert_down: &'static str,
     pub post_ffn_norm: &'static str,
+    /// Embeddings by layer: the table, the projection of the ordinary embedding that is added, and its norm.
+    pub per_layer_embd: &'static str,
+    pub per_layer_model_proj: &'static str,
+    pub per_layer_proj_norm: &'static str,
+    /// Use of a layer's own embedding: its gate, the projection back and its norm.
+    pub per_layer_gate: &'static str,
+    pub per_layer_proj: &'static str,
+    pub per_layer_post_norm: &'static str,
+    /// Factor of a layer's output, optional.
+    pub layer_scale: &'static str,
 }
 
 impl TensorNames {
@@ -94,6 +104,13 @@ impl TensorNames {
         expert_gate_up: &["blk.{}.ffn_gate_exps.weight", "blk.{}.ffn_up_exps.weight"],
         expert_down: "blk.{}.ffn_down_exps.weight",
         post_ffn_norm: "blk.{}.post_ffw_norm.weight",
+        per_layer_embd: "per_layer_token_embd.weight",
+        per_layer_model_proj: "per_layer_model_proj.weight",
+        per_layer_proj_norm: "per_layer_proj_norm.weight",
+        per_layer_gate: "blk.{}.inp_gate.weight",
+        per_layer_proj: "blk.{}.proj.weight",
+        per_layer_post_norm: "blk.{}.post_norm.weight",
+        layer_scale: "blk.{}.layer_output_scale.weight",
     };
 }
 

@@ -20,6 +20,10 @@ pub struct ModelSpec {
     pub learned_positions: bool,
     /// Norm of queries and keys.
     pub qk_norm: QkNorm,
+    /// Each head of the values is normalised, without weights.
+    pub v_norm: bool,
+    /// Layers that do not slide may lack a projection of values, which are then that of the keys.
+    pub values_may_be_keys: bool,
     /// Softmaxes have a sink.
     pub sinks: bool,
     /// The feed-forward block has a gate.
@@ -54,6 +58,8 @@ pub struct ModelSpec {
     pub recurrent: Recurrent,
     /// Gate of attention's output.
     pub attention_gate: AttentionGate,
+    /// Scores are not scaled.
+    pub unscaled_scores: bool,
     /// Tensor names in GGUF.
     pub names: &'static TensorNames,
     /// Checkpoints of transformers, by `model_type`; empty where only GGUF is read.
@@ -155,6 +161,8 @@ impl ModelSpec {
         causal: true,
         learned_positions: false,
         qk_norm: QkNorm::None,
+        v_norm: false,
+        values_may_be_keys: false,
         sinks: false,
         gated: true,
         activation: Activation::Silu,
@@ -171,6 +179,7 @@ impl ModelSpec {
         wide_scale_layers: 0,
         recurrent: Recurrent::None,
         attention_gate: AttentionGate::None,
+        unscaled_scores: false,
         names: &TensorNames::GGUF,
         checkpoints: &[],
     };

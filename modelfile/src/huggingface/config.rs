@@ -1,13 +1,13 @@
 //! Translates `config.json` to GGUF's metadata.
 
-use super::{recurrent, rope};
+use super::{geometries, recurrent, rope};
 use crate::container::{Array, Metadata, Value};
 use crate::error::{Error, Result};
 use crate::families::{Checkpoint, FAMILIES, ModelSpec};
 use crate::json::Object;
 
 /// The most layers that a model may have.
-const MAX_LAYERS: u32 = 1024;
+pub(super) const MAX_LAYERS: u32 = 1024;
 
 /// Keys whose value is one integer in both.
 const NUMBERS: [(&str, &str); 7] = [
@@ -106,6 +106,7 @@ pub(super) fn convert(
         );
     }
     heads(config, &mut keys)?;
+    geometries::convert(config, &mut keys)?;
     rope::convert(config, &mut keys)?;
     rope::by_layer(config, &mut keys)?;
     recurrent::convert(config, &mut keys)?;
@@ -197,7 +198,7 @@ fn windows(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
 }
 
 /// Reads a list with an entry for each layer: whether its attention slides, or a number other than 0.
-fn flags(config: &Object, key: &str) -> Result<Option<Vec<bool>>> {
+pub(super) fn flags(config: &Object, key: &str) -> Result<Option<Vec<bool>>> {
     let Some(list) = config.get(key) else {
         return Ok(None);
     };

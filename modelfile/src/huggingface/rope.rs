@@ -85,9 +85,19 @@ pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
             );
             keys.insert_global("hearth.rope.freqs", floats(divisors));
         }
+        "proportional" => {
+            let dim = format!("{}.rope.dimension_count", keys.spec.name);
+            let pairs = keys.metadata.u32(&dim)? / 2;
+            let share = number("partial_rotary_factor", 1.0)?.clamp(0.0, 1.0);
+            let rotated = (share * pairs as f32) as u32;
+            let factor = number("factor", 1.0)?;
+            // (as in GGUF: a frequency so low that nothing turns)
+            let divisors = (0..pairs).map(|i| if i < rotated { factor } else { 1e30 });
+            keys.insert_global("hearth.rope.freqs", floats(divisors.collect()));
+        }
         "longrope" | "su" => longrope(config, &scaling, original, keys)?,
         _ => {
-            let expected = "default, linear, yarn, llama3 or longrope";
+            let expected = "default, linear, yarn, llama3, longrope or proportional";
             return Err(scaling.wrong("rope_type", expected));
         }
     }

@@ -48,6 +48,8 @@ OSS_DOWN = Layout(lambda n: [n + ".weight"], lambda s: [(s[0], s[2], s[1])], lam
 OSS_DOWN_BIAS = Layout(lambda n: [n.removesuffix("_bias") + ".bias"], lambda s: [s], lambda a: a[0])
 # A depthwise convolution's kernel, [channels, 1, taps].
 TAPS = Layout(one, lambda s: [(s[0], s[2])], lambda a: a[0][:, None])
+# A buffer, whose name in the file is that of a weight.
+SCALAR = Layout(lambda n: [n + ".weight"], lambda s: [s], lambda a: a[0])
 SINKS = Layout(lambda n: [n + ".weight"], lambda s: [s], lambda a: a[0])
 
 
@@ -111,7 +113,9 @@ def layout_of(family, config, name: str) -> Layout:
         return special[last]
     if family.arch == "gpt2" and name.endswith((".c_attn.weight", ".c_fc.weight", ".c_proj.weight")):
         return TRANSPOSED
-    if family.arch.startswith("gemma") and name.endswith("norm.weight"):
+    if last == "layer_scalar":
+        return SCALAR
+    if family.arch in ("gemma2", "gemma3") and name.endswith("norm.weight"):
         return ONE_PLUS
     if family.permutes and name.endswith("q_proj.weight"):
         return permuted(config.num_attention_heads)

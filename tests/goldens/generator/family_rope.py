@@ -18,6 +18,14 @@ def llama3(config) -> dict[str, np.ndarray]:
     return {"rope_freqs.weight": divisors.astype(np.float32)}
 
 
+def proportional(config) -> dict[str, np.ndarray]:
+    """rope_freqs.weight of the layers that do not slide: pairs that do not turn are divided by something huge."""
+    full = config.layer_types.index("full_attention")
+    pairs = config.per_layer_config[full].head_dim // 2
+    turning = int(config.rope_parameters["full_attention"]["partial_rotary_factor"] * pairs)
+    return {"rope_freqs.weight": np.array([1.0] * turning + [1e30] * (pairs - turning), np.float32)}
+
+
 def longrope(config) -> dict[str, np.ndarray]:
     rope = config.rope_parameters
     return {f"rope_factors_{which}.weight": np.array(rope[f"{which}_factor"], np.float32) for which in ("long", "short")}

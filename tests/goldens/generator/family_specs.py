@@ -84,6 +84,31 @@ def phi3(name: str, original: int, longest: int, window: int | None) -> Family:
     )
 
 
+def gemma4_config(**args) -> hf.Gemma4TextConfig:
+    """Readable as a whole, though its layers differ."""
+    config = hf.Gemma4TextConfig(**args)
+    config.allow_global_per_layer_attribute_access = True
+    return config
+
+
+def gemma4(name: str, kinds: str, kv_heads: list[int], widths: list[int], shared: int, per_layer: int, cap: float, **args) -> Family:
+    """`kinds`: s for a layer that slides, f for one that does not; the last `shared` read the caches of others."""
+    types = [{"s": "sliding_attention", "f": "full_attention"}[kind] for kind in kinds]
+    return Family(
+        name, "gemma4", gemma4_config,
+        dict(num_hidden_layers=len(kinds), layer_types=types, intermediate_size=widths[0], num_kv_shared_layers=shared, head_dim=16,
+             global_head_dim=32, sliding_window=16, rms_norm_eps=1e-6, tie_word_embeddings=True, final_logit_softcapping=cap,
+             hidden_size_per_layer_input=per_layer, vocab_size_per_layer_input=320, num_key_value_heads=kv_heads[0], **args),
+        keys=head(32) | {
+            "key_length_swa": 16, "value_length_swa": 16, "rope_dimension_count": 32, "rope_dimension_count_swa": 16,
+            "rope_freq_base_swa": 10000.0, "sliding_window": 16, "sliding_window_pattern": [kind == "s" for kind in kinds],
+            "shared_kv_layers": shared, "head_count_kv": kv_heads, "feed_forward_length": widths,
+            "embedding_length_per_layer_input": per_layer, "final_logit_softcapping": cap},
+        # Scores are not scaled.
+        types=SMALL, embedding_std=0.5, gains=loud(8.0) | {"post_norm": 4.0, "attn_q_norm": 0.2}, tables=family_rope.proportional,
+    )
+
+
 def gpt2_config(hidden_size: int, max_position_embeddings: int, **_) -> hf.GPT2Config:
     return hf.GPT2Config(
         vocab_size=320, n_embd=hidden_size, n_positions=max_position_embeddings, n_layer=2, n_head=4, bos_token_id=None,
@@ -189,6 +214,12 @@ FAMILIES = [
                          "sliding_window": 16},
         types=SMALL, embedding_std=0.5, gains=loud(24.0) | {"attn_q": 2.2, "attn_k": 2.2},
     ),
+    # As E2B and E4B: embeddings by layer, layers without a cache, which are twice as wide.
+    gemma4("gemma4_small", "sfsfssf", kv_heads=[1] * 7, widths=[64] * 4 + [128] * 3, shared=3, per_layer=32, cap=20.0,
+           use_double_wide_mlp=True),
+    # As 12B and 31B: values that are keys, fewer heads of them in the layers that do not slide.
+    gemma4("gemma4_large", "ssfsf", kv_heads=[2, 2, 1, 2, 1], widths=[96] * 5, shared=0, per_layer=0, cap=30.0,
+           attention_k_eq_v=True, num_global_key_value_heads=1),
     phi3("phi3", original=16, longest=N_CTX, window=None),
     phi3("phi3_short", original=256, longest=1024, window=24),
     Family(

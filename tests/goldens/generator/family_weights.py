@@ -13,6 +13,7 @@ GAINS = {
     "ffn_down": 1.5, "ffn_gate_exps": 1.5, "ffn_up_exps": 1.5, "ffn_down_exps": 1.5, "ffn_gate_inp": 2.0, "output": 6.0,
     "in_proj": 1.5, "conv": 1.2, "out_proj": 1.5, "attn_gate": 1.5, "ssm_conv1d": 1.2, "ssm_alpha": 1.0, "ssm_beta": 1.5,
     "ssm_out": 1.5,
+    "per_layer_model_proj": 1.0, "inp_gate": 1.5, "proj": 1.5,
 }
 # What llama.cpp's converter and quantiser keep in F32 beside vectors.
 ALWAYS_F32 = ("ffn_gate_inp", "position_embd", "conv", "ssm_conv1d")
@@ -26,11 +27,15 @@ def draw(part: str, kind: str, shape, family, rng) -> np.ndarray:
     if kind == "bias":
         return rng.normal(0, 0.3, shape)
     if part in ("attn_q_norm", "attn_k_norm"):
-        return rng.uniform(0.8, 2.0, shape)
+        return rng.uniform(0.8, 2.0, shape) * family.gains.get(part, 1.0)
+    if part == "layer_output_scale":
+        return rng.uniform(0.6, 1.4, shape)
     if part.endswith("norm"):
         return rng.uniform(0.5, 1.5, shape) * family.gains.get(part, 1.0)
     if part in ("token_embd", "position_embd"):
         return rng.normal(0, family.embedding_std * family.gains.get(part, 1.0), shape)
+    if part == "per_layer_token_embd":
+        return rng.normal(0, 0.2, shape)
     return rng.normal(0, family.gains.get(part, GAINS[part]) / np.sqrt(shape[-1]), shape)
 
 

@@ -122,6 +122,8 @@ def tokenizer(folder: Path):
 
 
 def dims(config) -> dict:
+    # Where layers differ, what most of them have.
+    config.allow_global_per_layer_attribute_access = True
     n_heads, width = config.num_attention_heads, config.hidden_size
     rope = getattr(config, "rope_parameters", None) or {}
     return {

@@ -70,6 +70,15 @@ def gemma2(config: dict) -> dict:
     return config | {"hidden_act": config["hidden_activation"], "cache_implementation": "hybrid"}
 
 
+def gemma4(config: dict) -> dict:
+    """As google/gemma-4-E2B-it's: one width for all layers that do not slide."""
+    own = config.pop("per_layer_config")
+    del config["allow_global_per_layer_attribute_access"]
+    widths = {layer["head_dim"] for layer in own.values()}
+    assert len(widths) == 1 and all(list(layer) == ["head_dim"] for layer in own.values()), own
+    return config | {"global_head_dim": widths.pop(), "num_global_key_value_heads": None}
+
+
 def phi3(config: dict) -> dict:
     """As Phi-4-mini's: `type`, and two of the rotation's numbers are at the top."""
     config = plain(config)
@@ -138,6 +147,11 @@ FOLDERS = {
         "gemma3", torch.bfloat16, "gemma3",
         GEMMA_ENDS | SMALL_ATTENTION | dict(intermediate_size=64, query_pre_attn_scalar=24),
         GEMMA_GENERATION | {"top_k": 64, "top_p": 0.95}),
+    "gemma4": Saved(
+        "gemma4_small", torch.bfloat16, "gemma3",
+        GEMMA_ENDS | dict(num_hidden_layers=4, layer_types=["sliding_attention", "full_attention"] * 2, intermediate_size=32,
+                          num_attention_heads=2, num_kv_shared_layers=2),
+        GEMMA_GENERATION | {"top_k": 64, "top_p": 0.95}, gemma4),
     "phi3": Saved(
         "phi3", torch.bfloat16, "qwen2", BYTE_LEVEL_ENDS | dict(pad_token_id=2, sliding_window=262144),
         {"eos_token_id": [2, 0]}, phi3),

@@ -2,7 +2,9 @@
 
 use hearth::Device;
 use hearth::ops::buffer::read_f32;
-use hearth::ops::{Arithmetic, Attention, AttentionSpec, KvCache, KvType, Ops, QkNorm, Tuning};
+use hearth::ops::{
+    Arithmetic, Attention, AttentionSpec, KvCache, KvSource, KvType, Ops, QkNorm, Tuning,
+};
 use hearth_tests::attention::Context;
 use hearth_tests::kernels::*;
 use pollster::block_on;
@@ -26,13 +28,25 @@ impl Steps {
             n_ctx: (first + second + 1) as u32,
             ..self.spec
         };
-        let (cols, n_ctx) = (spec.qkv_cols(), spec.n_ctx as usize);
+        let n_ctx = spec.n_ctx as usize;
         let width = (spec.n_heads * spec.head_dim) as usize;
+        // What a layer has that projects everything itself.
+        let whole = AttentionSpec {
+            kv_source: KvSource::Projected,
+            ..spec
+        };
+        let all_cols = whole.qkv_cols();
         let angles = values(77, n_ctx * spec.rope_pairs as usize);
         let rope: Vec<f32> = (angles.iter())
             .flat_map(|a| [(3.0 * a).cos(), (3.0 * a).sin()])
             .collect();
-        let all = values(13, n_ctx * cols);
+        let mut all = values(13, n_ctx * all_cols);
+        if spec.kv_source == KvSource::KeysOnly {
+            for row in all.chunks_exact_mut(all_cols) {
+                let kv = (all_cols - width) / 2;
+                row.copy_within(width..width + kv, width + kv);
+            }
+        }
         let attn_params = values(14, spec.attn_params().max(1));
         let context = Context {
             qkv: &all,
@@ -66,24 +80,40 @@ impl Steps {
                 rope,
                 attn_params,
             };
+            let rope_append =
+                |attention: &Attention, pos: usize, n: usize, t: usize, cache: &mut _| {
+                    let cols = attention.spec.qkv_cols();
+                    let rows = all[pos * all_cols..(pos + n) * all_cols].chunks_exact(all_cols);
+                    let mut qkv: Vec<f32> = rows.flat_map(|row| &row[..cols]).copied().collect();
+                    // The contents of the rows after the tokens must not matter.
+                    qkv.resize(t * cols, 1e3);
+                    let state = live(&ops, pos, n);
+                    let qkv = tensor(device, &qkv, [t, cols]);
+                    (ops.rope_append(qkv.clone(), attention, &state, cache), qkv)
+                };
+            let project = |pos: usize, n: usize, t: usize, cache: &mut _| {
+                if spec.kv_source == KvSource::Earlier {
+                    let owner = Attention {
+                        spec: whole,
+                        ..attention.clone()
+                    };
+                    rope_append(&owner, pos, n, t, cache);
+                }
+                rope_append(&attention, pos, n, t, cache)
+            };
             let mut found = Vec::new();
             for (pos, n) in [(0, first), (first, second)] {
                 let t = if n == 1 { 1 } else { n.next_multiple_of(8) };
-                let mut qkv = all[pos * cols..(pos + n) * cols].to_vec();
-                // The contents of the rows after the tokens must not matter.
-                qkv.resize(t * cols, 1e3);
+                let (q, _) = project(pos, n, t, &mut cache);
                 let state = live(&ops, pos, n);
-                let qkv = tensor(device, &qkv, [t, cols]);
-                let q = ops.rope_append(qkv, &attention, &state, &mut cache);
                 let a = ops.attention(q, &cache, &state, &attention);
                 found.extend_from_slice(&block_on(read_f32(&a)).unwrap()[..n * width]);
             }
             errors.check((device, what[0]), self, (&found, &expected), tolerance[0]);
 
             let pos = first + second;
-            let qkv = tensor(device, &all[pos * cols..], [1, cols]);
+            let (q, qkv) = project(pos, 1, 1, &mut cache);
             let state = live(&ops, pos, 1);
-            let q = ops.rope_append(qkv.clone(), &attention, &state, &mut cache);
             let y = ops.attention_linear_add(
                 q,
                 &qkv,
@@ -202,6 +232,47 @@ fn attention_matches_plain_arithmetic_in_odd_cases() {
     (1..16)
         .step_by(2)
         .for_each(|number| case(number).check(&errors));
+}
+
+/// Heads of up to 512 columns, values that are normed, that are keys, or that an earlier layer has.
+#[test]
+fn attention_of_gemma_4_matches_plain_arithmetic() {
+    let errors = Errors::default();
+    use KvSource::{Earlier, KeysOnly, Projected};
+    use KvType::{F16, F32, Q8};
+    for (number, (kv_source, kv, n_kv, group, head_dim, window)) in [
+        (KeysOnly, F32, 1, 8, 512, 0),
+        (Earlier, F16, 1, 4, 512, 0),
+        (Projected, Q8, 2, 2, 512, 0),
+        (KeysOnly, F16, 2, 3, 288, 0),
+        (Earlier, Q8, 1, 8, 256, 40),
+        (Earlier, F32, 2, 4, 16, 7),
+        (KeysOnly, Q8, 1, 1, 384, 90),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        Steps {
+            spec: AttentionSpec {
+                kv_source,
+                kv,
+                window,
+                v_norm: true,
+                qk_norm: QkNorm::Head,
+                neox: true,
+                scale: 0.1,
+                ..attention(n_kv * group, n_kv, head_dim, 0)
+            },
+            first: pick(number as u64, 1..170),
+            second: pick(number as u64 + 99, 1..20),
+            dtype: Q8_0,
+            tuning: Tuning {
+                splits: if number % 2 == 0 { 3 } else { 32 },
+                ..tuning([1, 16][number % 2])
+            },
+        }
+        .check(&errors);
+    }
 }
 
 /// With 32 spans, a span is longer than a tile from 2048 positions on, and then there are fewer spans again.

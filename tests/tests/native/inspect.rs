@@ -21,6 +21,8 @@ fn the_budget_is_what_an_engine_takes() {
         "tiny_llama",
         "family_llama_kquants",
         "family_gemma3",
+        "family_gemma4_small",
+        "family_gemma4_large",
         "family_phi3",
         "family_qwen3moe",
         "family_gpt2",

@@ -86,7 +86,10 @@ fn norms_match_plain_arithmetic_on_every_backend() {
                 let x = tensor(device, &x, [n, cols]);
                 let norm = Norm {
                     weight: tensor(device, &w, [1, w.len()]),
-                    spec: NormSpec { eps, centred },
+                    spec: NormSpec {
+                        centred,
+                        ..NormSpec::rms(eps)
+                    },
                 };
                 let state = live(&ops, 0, n);
                 let y = match add {
@@ -101,6 +104,85 @@ fn norms_match_plain_arithmetic_on_every_backend() {
             }
         },
     );
+}
+
+#[test]
+fn groups_of_columns_are_normed_added_and_scaled() {
+    for_all(
+        8,
+        (1..80usize, 1..12usize, 1..7usize),
+        |(cols4, n, groups)| {
+            let cols = 4 * cols4;
+            let x = values(1, n * groups * cols);
+            let before = values(3, n * groups * cols);
+            let mut w = values(2, cols + 4);
+            w[cols] = 0.7;
+            let rows = x.chunks_exact(cols).zip(before.chunks_exact(cols));
+            let expected: Vec<f32> = rows
+                .flat_map(|(x, before)| {
+                    let mean = x.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / cols as f64;
+                    let scale = 1.0 / (mean + 1e-5).sqrt();
+                    let all = x.iter().zip(before).zip(&w);
+                    all.map(move |((x, before), w)| {
+                        let sum = f64::from(*before) + f64::from(*x) * scale * f64::from(*w);
+                        (sum * f64::from(0.7f32)) as f32
+                    })
+                })
+                .collect();
+            let run = |device: &Device| {
+                let ops = Ops::new(&device.handle, tuning(1));
+                let shape = [n, groups * cols];
+                let norm = Norm {
+                    weight: tensor(device, &w, [1, w.len()]),
+                    spec: NormSpec {
+                        scaled: true,
+                        ..NormSpec::rms(1e-5)
+                    },
+                };
+                let residual = tensor(device, &before, shape);
+                let state = live(&ops, 0, n);
+                let y = ops.norm_add(&tensor(device, &x, shape), &norm, &state, residual);
+                let found = block_on(read_f32(&y)).unwrap();
+                assert_close("norm of groups", &found, &expected, 1e-5);
+            };
+            run(&cpu());
+            if let Some(gpu) = gpu() {
+                run(gpu);
+            }
+        },
+    );
+}
+
+#[test]
+fn a_gate_is_applied_to_a_slice_of_another_tensor() {
+    let all = (1..80usize, 1..12usize, 1..7usize, any::<u8>());
+    for_all(8, all, |(cols4, t, slices, seed)| {
+        let (cols, at) = (4 * cols4, seed as usize % slices);
+        let gate = values(1, t * cols);
+        let up = values(2, t * slices * cols);
+        let expected: Vec<f32> = (0..t * cols)
+            .map(|i| {
+                let up = up[(i / cols * slices + at) * cols + i % cols];
+                (reference(Activation::Gelu, f64::from(gate[i])) * f64::from(up)) as f32
+            })
+            .collect();
+        let run = |device: &Device| {
+            let ops = Ops::new(&device.handle, tuning(1));
+            let at = tensor(device, &[at as f32, 9.0, 9.0, 9.0], [1, 4]);
+            let y = ops.gate_slice(
+                &tensor(device, &gate, [t, cols]),
+                &tensor(device, &up, [t, slices * cols]),
+                &at,
+                Activation::Gelu,
+            );
+            let found = block_on(read_f32(&y)).unwrap();
+            assert_close("gate and slice", &found, &expected, 1e-5);
+        };
+        run(&cpu());
+        if let Some(gpu) = gpu() {
+            run(gpu);
+        }
+    });
 }
 
 /// Computes activations in f64; erf by its series.

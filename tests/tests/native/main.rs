@@ -14,6 +14,7 @@ mod embeddings;
 mod experts;
 mod families;
 mod faults;
+mod gemma4;
 mod hybrids;
 mod inspect;
 mod kernels;

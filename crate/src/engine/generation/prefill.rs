@@ -5,6 +5,9 @@ use crate::device::tune::CHUNK_MS;
 use crate::engine::sequence::Mark;
 use hearth_modelfile::error::Result;
 
+/// Tokens from which on it pays to give the last one a step of its own.
+const WORTH_A_STEP: usize = 16;
+
 impl Generation {
     /// Does a piece of the prompt; true when it was the last and the first token is on its way.
     pub(super) async fn prefill(&mut self, with: &mut Resources<'_>) -> Result<bool> {
@@ -15,8 +18,17 @@ impl Generation {
                 let marks = self.marks.iter().map(|(mark, _)| *mark);
                 let end = marks.filter(|mark| *mark > at).min();
                 let end = end.unwrap_or(self.prompt.len());
-                let n = (end - at).min(with.stepper.chunk_len());
-                (with.stepper).begin_chunk(with.sequence, at, &self.prompt[at..at + n])
+                let mut n = (end - at).min(with.stepper.chunk_len());
+                // Only the last token has to go through layers that keep nothing: it goes alone, where it is not cheaper
+                // to read the weights once.
+                let left = self.prompt.len() - at;
+                let model = &with.stepper.model;
+                let is_split = model.layers_with_state() < model.layers.len();
+                if is_split && n == left && n > WORTH_A_STEP {
+                    n -= 1;
+                }
+                let ids = &self.prompt[at..at + n];
+                (with.stepper).begin_chunk(with.sequence, at, ids, n == left)
             }
         };
         with.stepper.run_slice(with.sequence, &mut chunk).await?;

@@ -123,7 +123,7 @@ fn a_chunk_given_up_between_layers_leaves_no_trace() {
     let generation = engine.generation.as_mut().unwrap();
     let at = generation.prefilled;
     assert_eq!(at, 20, "from the snapshot");
-    let mut chunk = stepper.begin_chunk(sequence, at, &next[at..]);
+    let mut chunk = stepper.begin_chunk(sequence, at, &next[at..], true);
     stepper.run_layers(sequence, &mut chunk, 1);
     generation.chunk = Some(chunk);
     engine.cancel();
@@ -136,7 +136,7 @@ fn a_chunk_given_up_between_layers_leaves_no_trace() {
     let (stepper, sequence) = (&mut engine.stepper, &mut engine.sequence);
     let generation = engine.generation.as_mut().unwrap();
     let at = generation.prefilled;
-    let mut chunk = stepper.begin_chunk(sequence, at, &next[at..]);
+    let mut chunk = stepper.begin_chunk(sequence, at, &next[at..], true);
     stepper.run_layers(sequence, &mut chunk, 1);
     generation.chunk = Some(chunk);
     assert_eq!(finish(&mut engine).0, ids);

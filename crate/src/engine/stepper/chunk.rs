@@ -24,8 +24,12 @@ const CPU_CHUNK: usize = 64;
 pub(crate) struct Chunk {
     /// Hidden states so far: [>= n, d_model].
     x: InPlace<Tensor<2>>,
+    /// Embeddings by layer, if the model has them.
+    per_layer: Option<Tensor<2>>,
     /// Layers that they have been through.
     layer: usize,
+    /// Layers that they have to go through.
+    layers: usize,
     /// Position of the first token.
     position: usize,
     /// Number of tokens.
@@ -59,12 +63,14 @@ impl Stepper {
         n_layers as f64 * self.model.ops.tuning().layer_ms(n, n_layers)
     }
 
-    /// Begins to run `ids` from `position` on.
+    /// Begins to run `ids` from `position` on. Without `outputs`, their hidden states are not needed, and layers that keep nothing
+    /// of them are left out.
     pub(crate) fn begin_chunk(
         &mut self,
         sequence: &mut Sequence,
         position: usize,
         ids: &[u32],
+        outputs: bool,
     ) -> Chunk {
         let model = &self.model;
         sequence.step.begin(&model.ops, position, ids);
@@ -73,9 +79,15 @@ impl Stepper {
             1 => 1,
             n => n.next_multiple_of(TILE_TOKENS as usize),
         };
+        let x = model.embed(&sequence.step, rows);
         Chunk {
-            x: InPlace::new(model.embed(&sequence.step, rows)),
+            per_layer: model.embed_per_layer(&x, &sequence.step),
+            x: InPlace::new(x),
             layer: 0,
+            layers: match outputs {
+                true => model.layers.len(),
+                false => model.layers_with_state(),
+            },
             position,
             n: ids.len(),
         }
@@ -83,9 +95,12 @@ impl Stepper {
 
     /// Begins a decode step of the token in the step state, to be run in slices.
     pub(crate) fn begin_token(&mut self, sequence: &Sequence) -> Chunk {
+        let x = self.model.embed(&sequence.step, 1);
         Chunk {
-            x: InPlace::new(self.model.embed(&sequence.step, 1)),
+            per_layer: self.model.embed_per_layer(&x, &sequence.step),
+            x: InPlace::new(x),
             layer: 0,
+            layers: self.model.layers.len(),
             position: sequence.reached(),
             n: 1,
         }
@@ -98,7 +113,7 @@ impl Stepper {
         position: usize,
         ids: &[u32],
     ) -> Tensor<2> {
-        let mut chunk = self.begin_chunk(sequence, position, ids);
+        let mut chunk = self.begin_chunk(sequence, position, ids, true);
         self.run_layers(sequence, &mut chunk, self.model.layers.len());
         chunk.into_hidden()
     }
@@ -110,16 +125,16 @@ impl Stepper {
         position: usize,
         ids: &[u32],
     ) -> Result<Tensor<2>> {
-        let mut chunk = self.begin_chunk(sequence, position, ids);
+        let mut chunk = self.begin_chunk(sequence, position, ids, true);
         while !self.is_through(&chunk) {
             self.run_slice(sequence, &mut chunk).await?;
         }
         Ok(chunk.into_hidden())
     }
 
-    /// Returns whether a chunk has been through all layers.
+    /// Returns whether a chunk has been through all layers that it has to go through.
     pub(crate) fn is_through(&self, chunk: &Chunk) -> bool {
-        chunk.layer == self.model.layers.len()
+        chunk.layer == chunk.layers
     }
 
     /// Takes `chunk` through as many layers as may run without a chance to stop.
@@ -128,7 +143,7 @@ impl Stepper {
         sequence: &mut Sequence,
         chunk: &mut Chunk,
     ) -> Result<()> {
-        let (first, n_layers) = (chunk.layer, self.model.layers.len());
+        let (first, n_layers) = (chunk.layer, chunk.layers);
         if !self.device.is_gpu() {
             let begin = now_ms();
             let mut ms = 0.0;
@@ -143,7 +158,12 @@ impl Stepper {
             }
             return Ok(());
         }
-        let fitting = CHUNK_MS / self.model.ops.tuning().layer_ms(chunk.n, n_layers);
+        let fitting = CHUNK_MS
+            / self
+                .model
+                .ops
+                .tuning()
+                .layer_ms(chunk.n, self.model.layers.len());
         let layers = (fitting as usize).clamp(1, n_layers);
         // A short rest is not worth a wait.
         let end = match first + layers + layers / 2 {
@@ -169,8 +189,15 @@ impl Stepper {
     ) {
         let layers = chunk.layer..end;
         let model = &self.model;
-        (chunk.x).update(|x| model.run_layers(x, layers, &sequence.step, &mut sequence.layers));
+        let per_layer = chunk.per_layer.as_ref();
+        (chunk.x).update(|x| {
+            model.run_layers(x, per_layer, layers, &sequence.step, &mut sequence.layers)
+        });
         chunk.layer = end;
-        sequence.advance(chunk.position, chunk.n, end);
+        let reached = match end == chunk.layers {
+            true => self.model.layers.len(),
+            false => end,
+        };
+        sequence.advance(chunk.position, chunk.n, reached);
     }
 }

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::model::loaded::LoadedTensors;
 use crate::model::mixer::AttentionMixer;
-use crate::ops::{Attention, AttentionSpec, KvType, QkNorm, Scaling};
+use crate::ops::{Attention, AttentionSpec, KvSource, KvType, QkNorm, Scaling};
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::AttentionGate;
@@ -48,6 +48,12 @@ fn spec(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> Atte
         kv,
         bias,
         qk_norm: c.spec.qk_norm,
+        v_norm: c.spec.v_norm,
+        kv_source: match (layer.kv_of, layer.values_are_keys) {
+            (Some(_), _) => KvSource::Earlier,
+            (None, true) => KvSource::KeysOnly,
+            (None, false) => KvSource::Projected,
+        },
         eps: c.eps,
         scale: c.scales.attention,
         softcap: c.scales.attention_cap,
@@ -67,17 +73,19 @@ fn attn_params(parts: &LoadedTensors<'_>, i: usize) -> Result<(Vec<f32>, bool)> 
     let (names, layer) = (c.spec.names, &c.layers[i]);
     let (q, kv) = (layer.q_dim(), layer.kv_dim());
     let mut attn_params = Vec::new();
-    let lens: &[usize] = match names.qkv_proj {
-        [_] => &[q + 2 * kv],
-        _ => &[q, kv, kv],
+    let rows = layer.qkv_rows();
+    let all: usize = rows.iter().sum();
+    let lens = match names.qkv_proj {
+        [_] => vec![all],
+        _ => rows,
     };
     for (name, len) in names.qkv_proj.iter().zip(lens) {
-        if let Some(bias) = parts.if_there(&bias_of(&of_layer(name, i)), *len)? {
+        if let Some(bias) = parts.if_there(&bias_of(&of_layer(name, i)), len)? {
             attn_params.extend_from_slice(bias);
         }
     }
     let bias = !attn_params.is_empty();
-    if bias && attn_params.len() != q + 2 * kv {
+    if bias && attn_params.len() != all {
         return Err(Error::MissingTensor {
             name: bias_of(&of_layer("blk.{}.attn_(q, k, v)", i)),
         });
@@ -89,7 +97,10 @@ fn attn_params(parts: &LoadedTensors<'_>, i: usize) -> Result<(Vec<f32>, bool)> 
     };
     if let Some([q_len, k_len]) = lens {
         attn_params.extend(parts.gains(&of_layer(names.q_norm, i), q_len)?);
-        attn_params.extend(parts.gains(&of_layer(names.k_norm, i), k_len)?);
+        match layer.kv_of {
+            None => attn_params.extend(parts.gains(&of_layer(names.k_norm, i), k_len)?),
+            Some(_) => attn_params.resize(attn_params.len() + k_len, 0.0),
+        }
     }
     if c.spec.sinks {
         attn_params.extend_from_slice(parts.values(&of_layer(names.sinks, i), layer.heads)?);

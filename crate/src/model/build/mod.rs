@@ -2,6 +2,7 @@
 
 mod attention;
 mod feed_forward;
+mod per_layer;
 mod recurrent;
 
 use crate::model::loaded::LoadedTensors;
@@ -47,6 +48,11 @@ pub fn transformer(
             FeedForwardKind::Experts => String::new(),
             _ => bias_of(&of(names.down_proj)),
         };
+        // The factor of the layer's output is applied with its last norm.
+        let factor = parts
+            .if_there(&of(names.layer_scale), 1)?
+            .map(|values| values[0]);
+        let ffn_factor = factor.filter(|_| c.per_layer_dim == 0);
         layers.push(Layer {
             mixer_norm: norm(pre, names.attn_norm)?,
             mixer: match layer.mixer {
@@ -68,8 +74,14 @@ pub fn transformer(
             feed_forward: feed_forward::build(&parts, i)?,
             ffn_end: BlockEnd {
                 bias: parts.optional(&down, c.d_model)?,
-                norm: norm(post, names.post_ffn_norm)?,
+                norm: match post {
+                    true => {
+                        Some(parts.norm_scaled(&of(names.post_ffn_norm), c.d_model, ffn_factor)?)
+                    }
+                    false => None,
+                },
             },
+            per_layer: per_layer::layer(&parts, i, factor)?,
         });
     }
     let token_embd = parts.matrix(names.token_embd)?;
@@ -101,6 +113,7 @@ pub fn transformer(
         },
         weight_bytes: plan.matrices.iter().map(WeightBuilder::bytes).sum(),
         embedding,
+        per_layer: per_layer::embedding(&parts)?,
         layers,
         lm_head: lm_head.scaled(Scaling {
             factor: c.scales.logits,

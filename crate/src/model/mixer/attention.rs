@@ -2,11 +2,11 @@
 
 use burn::tensor::Tensor;
 
-use crate::ops::{Attention, KvCache, KvType, Norm, Ops, StepState, Weight};
+use crate::ops::{Attention, KvCache, KvSource, KvType, Norm, Ops, StepState, Weight};
 
 /// Attention with its projections.
 pub struct AttentionMixer {
-    /// q, with its gates if there are any, k and v: [(n_heads + 2 n_kv_heads) * head_dim, d_model]
+    /// q, with its gates if there are any, k and v, or as many of them as the layer projects: [qkv_cols(), d_model]
     pub qkv_proj: Weight,
     pub attention: Attention,
     /// [d_model, n_heads * head_dim]
@@ -14,6 +14,11 @@ pub struct AttentionMixer {
 }
 
 impl AttentionMixer {
+    /// Returns whether the layer reads an earlier layer's cache and has none itself.
+    pub fn reads_earlier(&self) -> bool {
+        self.attention.spec.kv_source == KvSource::Earlier
+    }
+
     /// Allocates an empty KV cache.
     pub fn new_cache(&self, ops: &Ops, n_ctx: usize, kv: KvType) -> KvCache {
         let spec = self.attention.spec;

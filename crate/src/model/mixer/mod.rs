@@ -30,6 +30,7 @@ impl Mixer {
     /// Allocates the state that this mixer keeps of a sequence of up to `n_ctx` tokens.
     pub fn new_state(&self, ops: &Ops, n_ctx: usize, kv: KvType) -> LayerState {
         match self {
+            Mixer::Attention(attention) if attention.reads_earlier() => LayerState::Shared,
             Mixer::Attention(attention) => LayerState::Kv(attention.new_cache(ops, n_ctx, kv)),
             Mixer::GatedDelta(delta) => LayerState::Recurrent(delta.new_state(ops)),
             Mixer::ShortConv(conv) => LayerState::Recurrent(conv.new_state(ops)),
@@ -39,7 +40,7 @@ impl Mixer {
     }
 
     /// Returns the block's output for norm(x), or for x if there is no norm: [t, d_model]; with `add` it is added to x,
-    /// in the memory of x. Moves `state` on by the step's tokens.
+    /// in the memory of x. Moves `state` on by the step's tokens; it is that of the earlier layer if this one shares it.
     pub fn forward(
         &self,
         ops: &Ops,

@@ -42,17 +42,25 @@ pub trait AttentionOp: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// Threads of a workgroup, and positions of a tile.
-const WG: u32 = 64;
-/// Maximum number of queries per workgroup.
-const MAX_ROWS: u32 = 8;
+/// Largest width of a head; a workgroup then takes 13 KiB of the 16 KiB that every device has.
+pub const MAX_HEAD_DIM: usize = 512;
 
 impl AttentionSpec {
+    /// Returns the threads of a workgroup, and positions of a tile: one for each four columns of a head, at least.
+    fn threads(&self) -> u32 {
+        if self.head_dim > 256 { 128 } else { 64 }
+    }
+
+    /// Returns the most queries per workgroup: what its memory holds.
+    fn max_rows(&self) -> u32 {
+        if self.head_dim > 256 { 4 } else { 8 }
+    }
+
     /// Constants of `split_span.wgsl`.
     pub(in crate::ops) fn span_consts(&self) -> [(&'static str, u32); 3] {
         [
             ("SPLITS", self.splits),
-            ("TILE", WG),
+            ("TILE", self.threads()),
             ("WINDOW", self.window),
         ]
     }
@@ -68,13 +76,15 @@ impl AttentionSpec {
     /// Returns how many heads of one kv head a workgroup takes: the largest divisor of the group up to the limit.
     fn heads(&self) -> u32 {
         let group = self.n_heads / self.n_kv_heads;
-        let divisors = (1..=MAX_ROWS).rev().find(|n| group.is_multiple_of(*n));
+        let divisors = (1..=self.max_rows())
+            .rev()
+            .find(|n| group.is_multiple_of(*n));
         divisors.unwrap_or(1)
     }
 
     /// Returns how many of several tokens a workgroup takes.
     pub(in crate::ops) fn tokens(&self) -> u32 {
-        MAX_ROWS / self.heads()
+        self.max_rows() / self.heads()
     }
 
     /// Returns the shape of the result for `t` tokens.
@@ -88,7 +98,7 @@ impl AttentionSpec {
 }
 
 pub(in crate::ops) fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
-    let kernel = Kernel::new(&modules::ATTENTION, WG)
+    let kernel = Kernel::new(&modules::ATTENTION, spec.threads())
         .module(&state::WGSL)
         .module(&modules::SPLIT_SPAN)
         .module(match spec.kv {
@@ -133,6 +143,17 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
             let split = AttentionSpec { splits: 4, ..spec };
             all.extend([kernel(spec, 1), kernel(spec, 4), kernel(split, 1)]);
         }
+        let wide = AttentionSpec {
+            kv,
+            head_dim: 512,
+            n_heads: 8,
+            n_kv_heads: 1,
+            ..AttentionSpec::EXAMPLE
+        };
+        all.extend([
+            kernel(wide, 1),
+            kernel(AttentionSpec { splits: 4, ..wide }, 1),
+        ]);
     }
     all
 }
@@ -211,7 +232,8 @@ pub fn merge_cpu(x: &[f32], pos: usize, out: &mut [f32], spec: AttentionSpec) {
     let (hd, splits) = (spec.head_dim as usize, spec.splits as usize);
     let end = (pos + 1).min(spec.n_ctx as usize);
     let len = end - spec.first(end - 1);
-    let span = len.div_ceil(splits * WG as usize).max(1) * WG as usize;
+    let tile = spec.threads() as usize;
+    let span = len.div_ceil(splits * tile).max(1) * tile;
     let heads = x.chunks_exact(splits * (hd + 4));
     for (spans, out) in heads.zip(out.chunks_exact_mut(hd)) {
         let spans = || spans.chunks_exact(hd + 4).take(len.div_ceil(span));

@@ -4,6 +4,7 @@
 //   BIAS: bool
 //   NORM: u32, 0 none, 1 per head, 2 over all queries and over all keys, 3 per head with its weights after the rotation,
 //     which keeps lengths
+//   V_NORM: bool, values are normalised per head, without weights
 //   EPS: f32
 @group(0) @binding(4) var<storage, read_write> attn_params: array<f32>; // bias [ROW], then weights of the norms
 
@@ -20,12 +21,13 @@ fn biased(row_at: u32, col: u32) -> f32 {
 
 // Returns the factor by which the norm multiplies a head's columns, apart from its weights.
 fn factor_of(row_at: u32, head: u32) -> f32 {
-    if (NORM == 0u || head >= N_HEADS + N_KV) {
+    let is_value = head >= N_HEADS + N_KV;
+    if (select(NORM == 0u, !V_NORM, is_value)) {
         return 1.0;
     }
-    var first = head;
+    var first = source(head);
     var heads = 1u;
-    if (NORM == 2u) {
+    if (NORM == 2u && !is_value) {
         first = select(N_HEADS, 0u, head < N_HEADS);
         heads = select(N_KV, N_HEADS, head < N_HEADS);
     }
@@ -39,9 +41,9 @@ fn factor_of(row_at: u32, head: u32) -> f32 {
 }
 
 fn value_of(row_at: u32, head: u32, c: u32, factor: f32) -> f32 {
-    let v = biased(row_at, first_column(head) + c);
+    let v = biased(row_at, first_column(source(head)) + c);
     if (NORM == 0u || head >= N_HEADS + N_KV) {
-        return v;
+        return v * factor;
     }
     if (NORM == 3u) {
         return v * factor;

@@ -1,6 +1,7 @@
 //! Bias, norm and rotary position embedding (RoPE) of queries and keys, and the append to the KV cache, in one pass.
 //!
-//! - `qkv`: [T, (n_heads + 2 n_kv_heads) * head_dim]; with a gate, 2 n_heads: each head's gate follows its query. Result q: [T, n_heads * head_dim], rotated.
+//! - `qkv`: [T, qkv_cols()]: q, k and v, or fewer, see [`KvSource`]; with a gate, each head's gate follows its query. Result q:
+//!   [T, n_heads * head_dim], rotated.
 //! - `k_cache`, `v_cache`: [n_kv_heads, n_ctx, head_dim], written at POS .. POS + N_TOKENS.
 //! - `rope`: [n_ctx, rope_pairs, 2], cos and sin per position and pair, computed in f64 on the host: WGSL guarantees
 //!   no precision of `sin` for angles of thousands of radians.
@@ -21,6 +22,17 @@ use crate::ops::norm::rms_norm_cpu;
 use crate::ops::{flex, state};
 
 pub use hearth_modelfile::families::QkNorm;
+
+/// Origin of a layer's keys and values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KvSource {
+    /// Both are projected.
+    Projected,
+    /// Keys are projected; values are the same projection, before the norm and the rotation of keys.
+    KeysOnly,
+    /// An earlier layer's caches have them: only queries are projected, and nothing is appended.
+    Earlier,
+}
 
 /// Shapes of attention, shared by this op and [`crate::ops::attention`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,7 +56,10 @@ pub struct AttentionSpec {
     /// Whether a bias is added to q, k and v.
     pub bias: bool,
     pub qk_norm: QkNorm,
-    /// Epsilon of the q and k norm.
+    /// Whether each head of the values is normalised, without weights.
+    pub v_norm: bool,
+    pub kv_source: KvSource,
+    /// Epsilon of these norms.
     pub eps: f32,
     /// Factor that scores are multiplied by; 1 / sqrt(head_dim) in most families.
     pub scale: f32,
@@ -78,6 +93,8 @@ impl AttentionSpec {
         kv: KvType::F32,
         bias: false,
         qk_norm: QkNorm::None,
+        v_norm: false,
+        kv_source: KvSource::Projected,
         eps: 1e-5,
         scale: 0.25,
         softcap: 0.0,
@@ -89,14 +106,29 @@ impl AttentionSpec {
         splits: 1,
     };
 
-    /// Returns the number of columns of q, k and v together, and of the gates among them.
+    /// Returns how many of keys and values are projected.
+    fn kv_parts(&self) -> u32 {
+        match self.kv_source {
+            KvSource::Projected => 2,
+            KvSource::KeysOnly => 1,
+            KvSource::Earlier => 0,
+        }
+    }
+
+    /// Returns the number of columns of what is projected of q, k and v, and of the gates among them.
     pub fn qkv_cols(&self) -> usize {
-        ((self.query_heads() * self.n_heads + 2 * self.n_kv_heads) * self.head_dim) as usize
+        let heads = self.query_heads() * self.n_heads + self.kv_parts() * self.n_kv_heads;
+        (heads * self.head_dim) as usize
     }
 
     /// Returns the widths of a head that a query takes: 2 with a gate behind it.
     fn query_heads(&self) -> u32 {
         1 + u32::from(self.gate)
+    }
+
+    /// Returns the heads that are computed from them.
+    fn out_heads(&self) -> u32 {
+        self.n_heads + self.kv_parts().min(1) * 2 * self.n_kv_heads
     }
 
     /// Returns the number of columns of the norms' weights.
@@ -117,7 +149,7 @@ impl AttentionSpec {
 
     /// Returns whether queries, keys or values are changed before they are rotated.
     fn has_params(&self) -> bool {
-        self.sinks_at() > 0
+        self.sinks_at() > 0 || self.v_norm
     }
 
     /// Returns the length of the extra tensor of attention: the bias of q, k and v, the norms' weights for queries
@@ -164,6 +196,7 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
         .u32s([
             ("N_HEADS", spec.n_heads),
             ("N_KV", spec.n_kv_heads),
+            ("KV_PARTS", spec.kv_parts()),
             ("HEAD_DIM", spec.head_dim),
             ("QUERY_HEADS", spec.query_heads()),
             ("ROPE_PAIRS", spec.rope_pairs),
@@ -177,7 +210,7 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
             .module(&modules::QKV_PARAMS)
             .u32s([("NORM", spec.qk_norm as u32)])
             .f32s([("EPS", spec.eps)])
-            .bools([("BIAS", spec.bias)])
+            .bools([("BIAS", spec.bias), ("V_NORM", spec.v_norm)])
     } else {
         kernel.module(&modules::QKV_PLAIN)
     }
@@ -201,6 +234,18 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
                 }));
             }
         }
+        let sources = [KvSource::Projected, KvSource::KeysOnly, KvSource::Earlier];
+        all.extend(sources.map(|kv_source| {
+            kernel(AttentionSpec {
+                kv,
+                kv_source,
+                head_dim: 512,
+                qk_norm: QkNorm::Head,
+                v_norm: true,
+                neox: true,
+                ..AttentionSpec::EXAMPLE
+            })
+        }));
     }
     all
 }
@@ -216,12 +261,14 @@ impl RopeAppendOp for CubeBackend {
         spec: AttentionSpec,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let [t, _] = qkv.meta.shape().dims();
-        let cols = (spec.n_heads + 2 * spec.n_kv_heads) * spec.head_dim;
         let q = empty_f32(&qkv, [t, (spec.n_heads * spec.head_dim) as usize]);
         let count = match spec.kv {
             // One workgroup per head, because it searches for the row's largest value.
-            KvType::Q8 => (spec.n_heads + 2 * spec.n_kv_heads, t as u32, 1),
-            KvType::F32 | KvType::F16 => ((cols / 2).div_ceil(64), t as u32, 1),
+            KvType::Q8 => (spec.out_heads(), t as u32, 1),
+            KvType::F32 | KvType::F16 => {
+                let pairs = spec.out_heads() * spec.head_dim / 2;
+                (pairs.div_ceil(64), t as u32, 1)
+            }
         };
         let mut tensors = vec![&qkv, &rope, &state, &q];
         tensors.extend(spec.has_params().then_some(&attn_params));
@@ -247,17 +294,18 @@ impl RopeAppendOp for Flex {
         let q_cols = (spec.n_heads * spec.head_dim) as usize;
         let mut q = vec![0.0; t * q_cols];
         let mut qkv = qkv.storage::<f32>()[..n * cols].to_vec();
-        let (spec, cols) = match spec.gate {
+        let spec = match spec.gate {
             true => {
                 qkv = without_gates(&qkv, spec);
-                let spec = AttentionSpec {
+                AttentionSpec {
                     gate: false,
                     ..spec
-                };
-                (spec, spec.qkv_cols())
+                }
             }
-            false => (spec, cols),
+            false => spec,
         };
+        let (mut qkv, spec) = all_parts_cpu(&qkv, spec);
+        let cols = spec.qkv_cols();
         add_bias_cpu(&mut qkv, attn_params.storage(), spec);
         let pos = state[state::POS] as usize;
         let norm = |qkv: &mut [f32]| norm_cpu(qkv, attn_params.storage(), spec);
@@ -299,6 +347,36 @@ fn without_gates(qkv: &[f32], spec: AttentionSpec) -> Vec<f32> {
     heads.flatten().copied().collect()
 }
 
+/// Returns `qkv`, [n, qkv_cols()], with the values beside the keys, and the spec of a layer that projects all it has;
+/// one without keys and values has no heads for them.
+fn all_parts_cpu(qkv: &[f32], spec: AttentionSpec) -> (Vec<f32>, AttentionSpec) {
+    let all = AttentionSpec {
+        kv_source: KvSource::Projected,
+        ..spec
+    };
+    match spec.kv_source {
+        KvSource::Projected => (qkv.to_vec(), all),
+        KvSource::Earlier => (
+            qkv.to_vec(),
+            AttentionSpec {
+                n_kv_heads: 0,
+                ..all
+            },
+        ),
+        KvSource::KeysOnly => {
+            let q_cols = (spec.n_heads * spec.head_dim) as usize;
+            let rows = qkv.chunks_exact(spec.qkv_cols());
+            (
+                rows.flat_map(|row| [row, &row[q_cols..]])
+                    .flatten()
+                    .copied()
+                    .collect(),
+                all,
+            )
+        }
+    }
+}
+
 /// Adds the bias to `qkv`: [n, (n_heads + 2 n_kv_heads) * head_dim].
 fn add_bias_cpu(qkv: &mut [f32], attn_params: &[f32], spec: AttentionSpec) {
     let cols = spec.qkv_cols();
@@ -318,7 +396,11 @@ fn norm_cpu(qkv: &mut [f32], attn_params: &[f32], spec: AttentionSpec) {
     let (q_cols, k_cols) = (spec.n_heads as usize * hd, spec.n_kv_heads as usize * hd);
     for row in qkv.chunks_exact_mut(cols) {
         let (q, rest) = row.split_at_mut(q_cols);
-        let k = &mut rest[..k_cols];
+        let (k, v) = rest.split_at_mut(k_cols);
+        if spec.v_norm {
+            let before = v.to_vec();
+            rms_norm_cpu(&before, &vec![1.0; hd], spec.eps, v);
+        }
         let (q_weight, k_weight) = match spec.qk_norm {
             QkNorm::None => continue,
             QkNorm::Head | QkNorm::RotatedHead => (&weights[..hd], &weights[hd..2 * hd]),

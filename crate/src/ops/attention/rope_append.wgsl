@@ -1,7 +1,7 @@
 // q[t, h, :] = tempered(POS + t) rotate(qkv[t, h, :], POS + t);  K[h, POS + t, :] = rotate(...);  V[h, POS + t, :] = qkv[...]
 //
 // `value_of` returns qkv, with bias and norm if the model has them (qkv_*.wgsl).
-// grid: (ceil(HEADS * HEAD_DIM / 2 / WG), T); a thread handles two neighbouring columns of one head.
+// grid: (ceil(OUT_HEADS * HEAD_DIM / 2 / WG), T); a thread handles two neighbouring columns of one head.
 //
 // Modules: state, rotate, qkv_plain or qkv_params, append_f32 or append_f16.
 @compute @workgroup_size(WG)
@@ -10,7 +10,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let i = id.x % HALF;
     let t = id.y;
     let p = state[POS] + t;
-    if (head >= N_HEADS + 2u * N_KV || t >= state[N_TOKENS] || p >= N_CTX) {
+    if (head >= OUT_HEADS || t >= state[N_TOKENS] || p >= N_CTX) {
         return;
     }
     let row_at = t * ROW;

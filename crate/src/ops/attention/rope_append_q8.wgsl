@@ -1,7 +1,7 @@
 // Like rope_append.wgsl, but K and V are stored as bytes: each row is HEAD_DIM / 4 words and the row's largest
 // magnitude.
 //
-// grid: (N_HEADS + 2 * N_KV, T); a workgroup handles one head of one token.
+// grid: (OUT_HEADS, T); a workgroup handles one head of one token.
 //
 // Modules: state, rotate, qkv_plain or qkv_params.
 alias Kv2 = u32; // a word of a row

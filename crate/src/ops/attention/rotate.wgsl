@@ -3,6 +3,8 @@
 // Constants from the header:
 //   N_HEADS: u32
 //   N_KV: u32
+//   KV_PARTS: u32, of keys and values in qkv: 2 both, 1 keys, from which the values are made as well, 0 none, as the
+//     caches are those of an earlier layer
 //   HEAD_DIM: u32
 //   QUERY_HEADS: u32, widths of a head that a query takes: 2 with a gate behind it
 //   ROPE_PAIRS: u32, rotated pairs of a head; the remaining columns are unchanged
@@ -18,9 +20,15 @@
 @group(0) @binding(5u + EXTRA_BUFFERS) var<storage, read_write> v_cache: array<Kv2>; // [N_KV, N_CTX, HEAD_DIM / 2]
 
 const HALF: u32 = HEAD_DIM / 2u;
-const ROW: u32 = (QUERY_HEADS * N_HEADS + 2u * N_KV) * HEAD_DIM;
+const ROW: u32 = (QUERY_HEADS * N_HEADS + KV_PARTS * N_KV) * HEAD_DIM;
+const OUT_HEADS: u32 = N_HEADS + min(KV_PARTS, 1u) * 2u * N_KV;
 
-// Returns the first column of a head: of queries, then keys, then values.
+// Returns the head of qkv from which a head of q, of the keys or of the values is made.
+fn source(head: u32) -> u32 {
+    return select(head, head - N_KV, KV_PARTS == 1u && head >= N_HEADS + N_KV);
+}
+
+// Returns the first column of a head of qkv: of queries, then keys, then values.
 fn first_column(head: u32) -> u32 {
     return (head + (QUERY_HEADS - 1u) * min(head, N_HEADS)) * HEAD_DIM;
 }

@@ -1,19 +1,23 @@
 // y[t, c] = x[t, c] / sqrt(mean_c(x[t, c]^2) + EPS) * weight[c]   (added to y if ADD)
 // CENTRED: subtracts the mean from x first, and adds a bias at the end.
 //
-// grid: (T). LAST: normalises only the step's last token, into row 0, as the lm_head needs no other.
+// SCALED: the sum is multiplied by a factor. Rows may be several GROUPS of COLS4.
+//
+// grid: (T, GROUPS). LAST: normalises only the step's last token, into row 0, as the lm_head needs no other.
 //
 // Modules: state.
 // Constants from the header:
 //   COLS4: u32
+//   GROUPS: u32, 1 for LAST
 //   EPS: f32
 //   CENTRED: bool
 //   LAST: bool
 //   ADD: bool
-@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>; // [T, COLS4]
-@group(0) @binding(1) var<storage, read_write> weight: array<vec4<f32>>; // [COLS4]; CENTRED: followed by the bias [COLS4]
+//   SCALED: bool, only with ADD and without CENTRED
+@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>; // [T, GROUPS, COLS4]
+@group(0) @binding(1) var<storage, read_write> weight: array<vec4<f32>>; // [COLS4]; CENTRED: followed by the bias [COLS4]; SCALED: by the factor [1]
 @group(0) @binding(2) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
-@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [T, COLS4], or [1, COLS4] for LAST
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [T, GROUPS, COLS4], or [1, COLS4] for LAST
 
 var<workgroup> sums: array<f32, WG>;
 
@@ -35,8 +39,9 @@ fn main(
     @builtin(workgroup_id) wg: vec3<u32>,
     @builtin(local_invocation_index) lid: u32,
 ) {
-    let row_in = COLS4 * select(wg.x, max(state[N_TOKENS], 1u) - 1u, LAST);
-    let row_out = COLS4 * select(wg.x, 0u, LAST);
+    let row = wg.x * GROUPS + wg.y;
+    let row_in = COLS4 * select(row, max(state[N_TOKENS], 1u) - 1u, LAST);
+    let row_out = COLS4 * select(row, 0u, LAST);
     var centre = 0.0;
     if (CENTRED) {
         var total = 0.0;
@@ -57,7 +62,9 @@ fn main(
         if (CENTRED) {
             v += weight[COLS4 + c];
         }
-        if (ADD) {
+        if (SCALED) {
+            y[row_out + c] = (y[row_out + c] + v) * weight[COLS4].x;
+        } else if (ADD) {
             y[row_out + c] += v;
         } else {
             y[row_out + c] = v;
