@@ -83,7 +83,7 @@ impl CheckpointNames {
 }
 
 /// Names in a layer: the part between `layers.N.` and `.weight` or `.bias`.
-const OF_LAYER: [(&str, &str); 22] = [
+const OF_LAYER: [(&str, &str); 26] = [
     ("input_layernorm", "attn_norm"),
     ("self_attn.q_proj", "attn_q"),
     ("self_attn.k_proj", "attn_k"),
