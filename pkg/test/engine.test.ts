@@ -37,7 +37,13 @@ describe("Engine.create", () => {
   });
 
   it("passes on how to load", async () => {
-    const options = { contextSize: 512, kvType: "q8", drafts: "off", quantize: "q4", overrides: { ropeTheta: 1e6 } } as const;
+    const options = {
+      contextSize: 512,
+      kvType: "q8",
+      drafts: "off",
+      quantize: "q4",
+      overrides: { ropeTheta: 1e6 },
+    } as const;
     await create(options);
     expect(fake.loaderOptions).toEqual({ ...options, totalBytes: FILE.length });
     await create();

@@ -487,7 +487,19 @@ export type TokenWork = {
 };
 
 /** Formats in which models write tool calls. */
-export type ToolStyle = "hermes" | "xml" | "llama" | "mistral" | "mistral_ids" | "mistral_args" | "harmony" | "gemma4" | "pythonic" | "granite" | "phi" | "cohere";
+export type ToolStyle =
+  | "hermes"
+  | "xml"
+  | "llama"
+  | "mistral"
+  | "mistral_ids"
+  | "mistral_args"
+  | "harmony"
+  | "gemma4"
+  | "pythonic"
+  | "granite"
+  | "phi"
+  | "cohere";
 
 /** Token counts, OpenAI's names. */
 export type Usage = {

@@ -78,7 +78,13 @@ impl TypeVisitor for Declarations {
             if OPEN.contains(&name.as_str()) {
                 text = text.replace("\n}", "\n  [field: string]: unknown;\n}");
             }
-            let text = format!("{docs}export type {name} = {text};\n");
+            let mut text = format!("export type {name} = {text};\n");
+            // A union that is longer than a line has one alternative a line.
+            if !text.contains('{') && text.len() > 121 {
+                text = text.replacen(" = ", " =\n  | ", 1);
+                text = text.replace("\" | \"", "\"\n  | \"");
+            }
+            let text = format!("{docs}{text}");
             let other = self.texts.insert(name.clone(), text);
             assert!(other.is_none(), "two types are called {name}");
         }
