@@ -43,6 +43,15 @@ export const CATALOG: readonly CatalogEntry[] = [
     about: "tiny",
   },
   {
+    id: "bonsai-1.7b",
+    name: "Bonsai 1.7B (1 bit)",
+    source: "prism-ml/Bonsai-1.7B-gguf:Q1_0",
+    bytes: 240e6,
+    ...APACHE,
+    sampling: {},
+    about: "small",
+  },
+  {
     id: "qwen3.5-0.8b",
     name: "Qwen3.5 0.8B",
     source: "unsloth/Qwen3.5-0.8B-GGUF:Q4_K_M",
@@ -125,6 +134,15 @@ export const CATALOG: readonly CatalogEntry[] = [
     ...APACHE,
     sampling: {},
     about: "strong",
+  },
+  {
+    id: "gemma-4-e2b",
+    name: "Gemma 4 E2B",
+    source: "unsloth/gemma-4-E2B-it-GGUF:Q4_K_M",
+    bytes: 3.2e9,
+    ...APACHE,
+    sampling: { temperature: 1, top_p: 0.95, top_k: 64 },
+    about: "multilingual",
   },
   {
     id: "llama-3.1-8b",
