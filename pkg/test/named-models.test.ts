@@ -16,15 +16,21 @@ const read = (path: string): string => readFileSync(join(root, path), "utf8");
  */
 const ARCHITECTURES: Record<string, string> = {
   "HuggingFaceTB/SmolLM2-360M-Instruct-GGUF": "llama",
+  "LiquidAI/LFM2.5-1.2B-Instruct": "lfm2",
+  "LiquidAI/LFM2.5-1.2B-Instruct-GGUF": "lfm2",
   "Qwen/Qwen3-0.6B": "qwen3",
   "Qwen/Qwen3-0.6B-GGUF": "qwen3",
   "Qwen/Qwen3-4B-GGUF": "qwen3",
   "bartowski/Llama-3.2-1B-Instruct-GGUF": "llama",
   "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF": "llama",
   "ggml-org/SmolLM3-3B-GGUF": "smollm3",
+  "prism-ml/Bonsai-1.7B-gguf": "qwen3",
   "sentence-transformers/all-MiniLM-L6-v2": "bert",
   "unsloth/Qwen3-1.7B-GGUF": "qwen3",
+  "unsloth/Qwen3.5-0.8B-GGUF": "qwen35",
+  "unsloth/Qwen3.5-4B-GGUF": "qwen35",
   "unsloth/gemma-3-1b-it-GGUF": "gemma3",
+  "unsloth/gemma-4-E2B-it-GGUF": "gemma4",
 };
 /** Names that are placeholders, or belong to other engines. */
 const NOBODYS = new Set(["owner/name", "owner/Llama-3.2-1B-Instruct-GGUF", "onnx-community/..."]);
