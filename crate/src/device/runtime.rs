@@ -31,6 +31,9 @@ use cubecl_server::logging::ServerLogger;
 /// Tasks before the runtime submits by itself. A decode step is hundreds of launches and is submitted at its end.
 const TASKS_MAX: usize = 4096;
 
+/// How the runtime would profile, which nothing here asks for; the other way panics in a browser.
+const TIMING: TimingMethod = TimingMethod::Device;
+
 /// Number of devices so far: the runtime knows each by a number of its own.
 static DEVICES: AtomicU32 = AtomicU32::new(0);
 
@@ -158,7 +161,7 @@ fn server(setup: &WgpuSetup, device: &WgpuDevice) -> WgpuServer<TextOnly> {
         Default::default(),
         memory.clone(),
         hardware,
-        TimingMethod::System,
+        TIMING,
         identity,
     );
     let (utilities, captures) = ServerUtilities::init(
@@ -177,7 +180,7 @@ fn server(setup: &WgpuSetup, device: &WgpuDevice) -> WgpuServer<TextOnly> {
         setup.queue.clone(),
         TASKS_MAX,
         setup.backend,
-        TimingMethod::System,
+        TIMING,
         utilities,
         captures,
     )

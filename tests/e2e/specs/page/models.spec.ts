@@ -188,7 +188,7 @@ test("a pasted link is looked at, started, found again and deleted", async ({ la
   await chat.tab.click("#change-model");
   await chat.tab.waitVisible("#models #installed li", 20_000);
   await chat.tab.fill("#models #model-search", "qwen");
-  await expect.poll(() => chat.count("#models .models li")).toBe(3);
+  await expect.poll(() => chat.count("#models .models li")).toBe(5);
   await chat.tab.fill("#models #model-search", "tiny_l");
   await expect.poll(() => chat.count("#models .models li")).toBe(1);
 
