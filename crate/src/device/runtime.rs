@@ -31,7 +31,7 @@ use cubecl_server::logging::ServerLogger;
 /// Tasks before the runtime submits by itself. A decode step is hundreds of launches and is submitted at its end.
 const TASKS_MAX: usize = 4096;
 
-/// How the runtime would profile, which nothing here asks for; the other way panics in a browser.
+/// Profiling by the device. Nothing here asks for it, but the other way panics in a browser.
 const TIMING: TimingMethod = TimingMethod::Device;
 
 /// Number of devices so far: the runtime knows each by a number of its own.
