@@ -78,10 +78,7 @@ impl FeedForward {
                 ops.norm_gated(x, norm, gate_up, step, activation)
             }
             FeedForward::Plain { up, up_bias, .. } => {
-                let a = match norm {
-                    Some(norm) => ops.norm_linear(x, norm, up, step),
-                    None => ops.linear(x, up, step),
-                };
+                let a = ops.norm_linear(x, norm, up, step);
                 ops.bias(a, up_bias, step, Some(activation))
             }
             FeedForward::Experts(_) => x.clone(),

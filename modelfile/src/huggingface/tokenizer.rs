@@ -410,6 +410,20 @@ mod tests {
         ids: Vec<Vec<u32>>,
     }
 
+    /// Converts a `tokenizer.json` without any other file beside it.
+    fn converted(tokenizer: &Json) -> Metadata {
+        let json = Object::parse(&tokenizer.to_string(), "tokenizer.json").unwrap();
+        let none = Object::parse("{}", "none").unwrap();
+        let ends = Ends {
+            config: &none,
+            generation_config: &none,
+            tokenizer_config: &none,
+        };
+        let mut metadata = Metadata::default();
+        convert(&json, &ends, &mut metadata).unwrap();
+        metadata
+    }
+
     #[test]
     fn options_of_a_tokenizer_are_followed() {
         let path = concat!(
@@ -417,12 +431,6 @@ mod tests {
             "/../tests/goldens/data/tokenizers/tokenizer_options.json"
         );
         let golden: Golden = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        let none = Object::parse("{}", "none").unwrap();
-        let ends = Ends {
-            config: &none,
-            generation_config: &none,
-            tokenizer_config: &none,
-        };
         let mut wrong = Vec::new();
         for Variant {
             name,
@@ -430,9 +438,7 @@ mod tests {
             ids,
         } in &golden.variants
         {
-            let json = Object::parse(&tokenizer.to_string(), "tokenizer.json").unwrap();
-            let mut metadata = Metadata::default();
-            convert(&json, &ends, &mut metadata).unwrap();
+            let mut metadata = converted(tokenizer);
             metadata.insert("tokenizer.ggml.add_bos_token", Value::Bool(false));
             let tokenizer = Tokenizer::from_gguf(&metadata).unwrap();
             for (text, ids) in golden.texts.iter().zip(ids) {
@@ -472,15 +478,7 @@ mod tests {
             "/../tests/goldens/data/tokenizers/tokenizer_gemma4.json"
         );
         let golden: Golden = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        let none = Object::parse("{}", "none").unwrap();
-        let ends = Ends {
-            config: &none,
-            generation_config: &none,
-            tokenizer_config: &none,
-        };
-        let json = Object::parse(&golden.tokenizer.to_string(), "tokenizer.json").unwrap();
-        let mut metadata = Metadata::default();
-        convert(&json, &ends, &mut metadata).unwrap();
+        let metadata = converted(&golden.tokenizer);
         let tokenizer = Tokenizer::from_gguf(&metadata).unwrap();
         for Case { text, ids } in golden.cases {
             assert_eq!(tokenizer.encode(&text).unwrap(), ids, "{text:?}");

@@ -30,7 +30,7 @@ impl Steps {
         };
         let n_ctx = spec.n_ctx as usize;
         let width = (spec.n_heads * spec.head_dim) as usize;
-        // What a layer has that projects everything itself.
+        // The parts of a layer that projects everything itself.
         let whole = AttentionSpec {
             kv_source: KvSource::Projected,
             ..spec

@@ -110,7 +110,7 @@ fn convolutions_do_not_depend_on_the_steps() {
         let run = |device: &Device| {
             let ops = Ops::new(&device.handle, tuning(1));
             let w = tensor(device, &weight, [1, taps * channels]);
-            // What is in the history before the first token is of no concern.
+            // The history before the first token must not matter.
             let garbage = values(9, HISTORY * channels);
             let mut history = InPlace::new(tensor(device, &garbage, [1, HISTORY * channels]));
             let (u, y) = sequence(seed, stride, channels, |position, u, rows, n| {
@@ -216,7 +216,7 @@ fn the_delta_rule_does_not_depend_on_the_steps() {
                 norm: tensor(device, &params[2 * value_heads..], [1, head_dim]),
                 eps: 1e-6,
             };
-            // What is in history and matrices before the first token is of no concern.
+            // History and matrices before the first token must not matter.
             let at = shape.offsets();
             let mut garbage = vec![7.0; at.end];
             garbage[at.updates..].fill(0.0);

@@ -38,10 +38,7 @@ impl AttentionMixer {
         add: bool,
     ) -> Tensor<2> {
         let attention = &self.attention;
-        let qkv = match norm {
-            Some(norm) => ops.norm_linear(&x, norm, &self.qkv_proj, step),
-            None => ops.linear(&x, &self.qkv_proj, step),
-        };
+        let qkv = ops.norm_linear(&x, norm, &self.qkv_proj, step);
         let q = ops.rope_append(qkv.clone(), attention, step, cache);
         match add {
             true => ops.attention_linear_add(q, &qkv, cache, &self.o_proj, step, x, attention),

@@ -31,10 +31,7 @@ impl GatedDeltaMixer {
         state: &mut RecurrentState,
         add: bool,
     ) -> Tensor<2> {
-        let u = match norm {
-            Some(norm) => ops.norm_linear(&x, norm, &self.in_proj, step),
-            None => ops.linear(&x, &self.in_proj, step),
-        };
+        let u = ops.norm_linear(&x, norm, &self.in_proj, step);
         let residual = add.then_some(x);
         ops.delta_linear(
             &u,

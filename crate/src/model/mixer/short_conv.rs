@@ -34,10 +34,7 @@ impl ShortConvMixer {
         state: &mut RecurrentState,
         add: bool,
     ) -> Tensor<2> {
-        let u = match norm {
-            Some(norm) => ops.norm_linear(&x, norm, &self.in_proj, step),
-            None => ops.linear(&x, &self.in_proj, step),
-        };
+        let u = ops.norm_linear(&x, norm, &self.in_proj, step);
         let y = ops.conv(&u, &self.weight, step, &mut state.values, self.spec);
         match add {
             true => ops.linear_add(&y, &self.out_proj, step, x),

@@ -163,14 +163,17 @@ impl Ops {
         weight.parts.iter().all(|part| fits(part.packing))
     }
 
-    /// Returns norm(x) W^T as a new [t, rows] tensor.
+    /// Returns norm(x) W^T, or x W^T without a norm, as a new [t, rows] tensor.
     pub fn norm_linear(
         &self,
         x: &Tensor<2>,
-        norm: &Norm,
+        norm: Option<&Norm>,
         weight: &Weight,
         state: &StepState,
     ) -> Tensor<2> {
+        let Some(norm) = norm else {
+            return self.linear(x, weight, state);
+        };
         if x.dims()[0] == 1 {
             return self.norm_linear_last(x, norm, weight, state);
         }
@@ -223,10 +226,7 @@ impl Ops {
             let output = Output::Gated(activation);
             return self.keep(self.gemv(x, weight, aux, state, y, input, output));
         }
-        let gate_up = match norm {
-            Some(norm) => self.norm_linear(x, norm, weight, state),
-            None => self.linear(x, weight, state),
-        };
+        let gate_up = self.norm_linear(x, norm, weight, state);
         self.gate(gate_up, activation)
     }
 

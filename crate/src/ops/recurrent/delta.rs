@@ -226,7 +226,7 @@ impl Step<'_> {
         let (all, rest) = rest.split_at_mut(shape.state());
         let (updates, meta) = rest.split_at_mut(at.meta - at.updates);
         let [position, pending, list] = [meta[0], meta[1], meta[2]].map(|v| v as usize);
-        // Of the updates before this step, those of tokens that were kept.
+        // Updates from before this step whose tokens were kept.
         let kept = self.pos.saturating_sub(position).min(pending);
         let len = updates.len() / 2;
         let (first, second) = updates.split_at_mut(len);
