@@ -217,9 +217,29 @@ test("a link that is no model says so", async ({ launch }) => {
   await expect.poll(async () => (await chat.error("#plan .error"))?.code, WAIT).toBe("invalid_request");
 });
 
+/**
+ * Keeps the rest of an answer, from its second token on, in the worker until the channel is written to: the tiny model
+ * answers within milliseconds, and the page would otherwise be done before anything is dropped on it.
+ */
+const HOLD_ANSWER = `{
+  const post = self.postMessage.bind(self);
+  let answer;
+  let held = [];
+  new BroadcastChannel("hearth-hold").onmessage = () => {
+    held?.forEach((message) => post(message));
+    held = undefined;
+  };
+  self.postMessage = (message, ...rest) => {
+    if (held !== undefined && answer !== undefined && message.id === answer) held.push(message);
+    else post(message, ...rest);
+    if (message.type === "delta") answer ??= message.id;
+  };
+}
+`;
+
 test("what is dropped on an answer does not end it", async ({ launch }) => {
-  const chat = await launch("chromium");
-  await chat.load(TINY, { device: "cpu", max_tokens: 200 });
+  const chat = await launch("chromium", { workerPrelude: HOLD_ANSWER });
+  await chat.load(TINY, { device: "cpu", max_tokens: 8 });
   await chat.send("Hi, 42!");
   await chat.waitStreaming();
   await drop(chat, new URL("icon-192.png", BASE_URL).href, "cat.png");
@@ -231,5 +251,10 @@ test("what is dropped on an answer does not end it", async ({ launch }) => {
   await chat.tab.waitVisible("#models #start", 60_000);
   expect(await chat.text("#plan")).toContain("It will replace");
   await chat.tab.press("Escape");
+  expect(await chat.count('.message.assistant[data-state="streaming"]')).toBe(1);
+  await chat.tab.evaluate(() => {
+    new BroadcastChannel("hearth-hold").postMessage("go on");
+  }, null);
   await chat.waitAnswer();
+  expect(await chat.text(".message.assistant:last-child .foot")).not.toContain("stopped");
 });
