@@ -1,0 +1,178 @@
+//! The shape of a model.
+
+use serde::Serialize;
+
+use crate::families::{ModelSpec, Pooling};
+use crate::kv_type::KvType;
+pub use crate::layer_spec::DRAFT_ROWS;
+use crate::layer_spec::{LayerSpec, RopeKind};
+use crate::rope::Rope;
+
+mod heads;
+mod keys;
+mod layers;
+mod read;
+
+/// Default context if the caller sets none: the KV cache of a small model then fits any GPU.
+pub const DEFAULT_CONTEXT: usize = 2048;
+/// Maximum number of experts that the router chooses among: their logits fit any device's workgroup memory.
+pub const MAX_EXPERTS: usize = 1024;
+/// Largest width of a head, which is that of the attention kernel.
+pub const MAX_HEAD_DIM: usize = 512;
+/// The longest prefill chunk: enough tiles of 64 tokens for every core of a large GPU.
+pub const MAX_CHUNK: usize = 512;
+/// Copies that a sequence keeps of states that cannot be cut.
+pub const SNAPSHOTS: usize = 4;
+
+/// Hyperparameters of a decoder.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct ModelConfig {
+    pub architecture: &'static str,
+    /// The model's own name, from `general.name`.
+    pub name: String,
+    pub n_layers: usize,
+    pub d_model: usize,
+    /// Heads of a layer; the most of any, where layers differ.
+    pub n_heads: usize,
+    pub n_kv_heads: usize,
+    pub head_dim: usize,
+    /// Width of the feed-forward block, or of an expert, the largest of any layer.
+    pub d_ff: usize,
+    /// Experts per layer, 0 without; and the number that a token is routed to.
+    pub n_experts: usize,
+    pub n_experts_used: usize,
+    pub vocab_size: usize,
+    /// Method by which a text becomes an embedding, if the model is made for embeddings.
+    pub pooling: Option<Pooling>,
+    /// The context the model was trained for.
+    pub n_ctx_train: usize,
+    /// Epsilon of the norms.
+    pub eps: f32,
+    pub rope_theta: f32,
+    /// Dimensions of a head that are rotated.
+    pub rope_dim: usize,
+    /// Rotary positions; those of sliding layers are [`ModelConfig::local_rope`] if they differ.
+    #[serde(skip)]
+    pub rope: Rope,
+    #[serde(skip)]
+    pub local_rope: Option<Rope>,
+    /// Positions that a query of a sliding layer attends to; 0 if no layer slides.
+    pub sliding_window: usize,
+    /// Each layer's shape and kind.
+    #[serde(skip)]
+    pub layers: Vec<LayerSpec>,
+    /// Columns of the embedding that each layer has beside the ordinary one; 0 for none.
+    #[serde(skip)]
+    pub per_layer_dim: usize,
+    /// The context up to which LongRoPE's short factors apply.
+    #[serde(skip)]
+    pub rope_original_ctx: usize,
+    /// Rotary pairs are (i, i + d/2), not adjacent.
+    #[serde(skip)]
+    pub rope_halves: bool,
+    /// Divisors of frequencies if the file has no tensor for them: as [`TensorNames`]'s `rope_freqs`,
+    /// `rope_short` and `rope_long`.
+    ///
+    /// [`TensorNames`]: crate::families::TensorNames
+    #[serde(skip)]
+    pub rope_divisors: [Vec<f32>; 3],
+    /// Added to the weights of norms.
+    #[serde(skip)]
+    pub norm_offset: f32,
+    #[serde(skip)]
+    pub scales: Scales,
+    #[serde(skip)]
+    pub spec: &'static ModelSpec,
+}
+
+/// Factors and caps that few families use.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scales {
+    /// Factor of the embedding; 1 for none.
+    pub embedding: f32,
+    /// Factor of scores.
+    pub attention: f32,
+    /// Factor of the outputs of attention and feed-forward; 1 for none.
+    pub residual: f32,
+    /// Factor of logits; 1 for none.
+    pub logits: f32,
+    /// Caps of scores and logits; 0 for none.
+    pub attention_cap: f32,
+    pub logits_cap: f32,
+    /// Growth of queries at positions far beyond the context that rotations were trained for, see
+    /// `AttentionSpec::temperature`; 0 for none.
+    pub temperature: f32,
+}
+
+impl ModelConfig {
+    /// Returns the rotation of layers of this kind.
+    pub fn rope_of(&self, kind: RopeKind) -> Option<&Rope> {
+        match kind {
+            RopeKind::None => None,
+            RopeKind::Global => Some(&self.rope),
+            RopeKind::Local => self.local_rope.as_ref(),
+        }
+    }
+
+    /// Returns the positions of the KV cache for the context that the caller requested.
+    pub fn context(&self, wanted: Option<usize>) -> usize {
+        (wanted.unwrap_or(DEFAULT_CONTEXT)).clamp(8, self.n_ctx_train.max(8))
+    }
+
+    /// Returns the most floats that a token of a prefill chunk needs at once.
+    pub fn widest(&self) -> usize {
+        let of_layer = |layer: &LayerSpec| {
+            // (each is bounded, their products are not on WebAssembly)
+            let ff = (3 * layer.d_ff).saturating_mul(self.n_experts_used.max(1));
+            let per_layer = 2 * self.per_layer_dim * self.n_layers;
+            ff.saturating_add(4 * self.d_model + layer.mixer_width() + per_layer)
+        };
+        self.layers.iter().map(of_layer).max().unwrap_or(1)
+    }
+
+    /// Returns the longest prefill chunk that stays within 48 MiB, unless that would be too short.
+    pub fn longest_chunk(&self) -> usize {
+        const BYTES: usize = 48 << 20;
+        const SHORT: usize = 128;
+        let fitting = BYTES / 4 / self.widest() / 64 * 64;
+        fitting.clamp(SHORT, MAX_CHUNK)
+    }
+
+    /// Returns the bytes of K and V for `n_ctx` positions in all layers.
+    pub fn kv_bytes(&self, n_ctx: usize, kv: KvType) -> u64 {
+        let layers = self.layers.iter();
+        2 * layers
+            .map(|layer| cache_bytes(layer, n_ctx, kv))
+            .sum::<u64>()
+    }
+
+    /// Returns the bytes of the states that layers keep of a sequence whatever its length, and of the copies of them
+    /// that let the next request begin at an earlier token.
+    pub fn state_bytes(&self) -> u64 {
+        let layers = self.layers.iter();
+        let values: u64 = layers.map(|layer| layer.state_values() as u64).sum();
+        values.saturating_mul(4 * (1 + SNAPSHOTS as u64))
+    }
+
+    /// Returns the bytes of the largest cache that is bound at once: K or V of one layer for `n_ctx` positions, or the
+    /// state of a recurrent one.
+    pub fn largest_cache(&self, n_ctx: usize, kv: KvType) -> u64 {
+        let layers = self.layers.iter();
+        let of_layer = |layer: &LayerSpec| {
+            let state = 4 * layer.state_values() as u64;
+            cache_bytes(layer, n_ctx, kv).max(state)
+        };
+        let largest = layers.map(of_layer).max();
+        largest.unwrap_or(0)
+    }
+}
+
+/// Returns the bytes of K, or of V, that a layer keeps of `n_ctx` positions.
+fn cache_bytes(layer: &LayerSpec, n_ctx: usize, kv: KvType) -> u64 {
+    match layer.kv_of {
+        Some(_) => 0,
+        // Widened first: the product would overflow WebAssembly's usize.
+        None => layer.kv_heads as u64 * n_ctx as u64 * kv.row_bytes(layer.head_dim),
+    }
+}

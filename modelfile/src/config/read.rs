@@ -1,0 +1,233 @@
+//! Reads the shape of a model from the file's metadata.
+
+use super::heads::Heads;
+use super::keys::{Keys, finite};
+use super::layers::Layers;
+use super::{MAX_EXPERTS, ModelConfig, Scales};
+use crate::by_layer::{ByLayer, in_range};
+use crate::container::ModelHeader;
+use crate::error::{Error, Result};
+use crate::families::{ModelSpec, Pooling, PostNorm, QkNorm, SlidingRope, family};
+use crate::layer_kinds::mixers;
+use crate::mathematics;
+use crate::rope::{Rope, Scaling};
+
+impl ModelConfig {
+    /// Reads the metadata of `gguf`.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedArchitecture`], or [`Error::Metadata`] naming the key, also for one that changes what the
+    /// model computes and is not supported in its family.
+    pub fn from_gguf(gguf: &ModelHeader) -> Result<Self> {
+        let meta = &gguf.metadata;
+        let architecture = meta.str("general.architecture")?;
+        let spec = family(architecture)?;
+        let keys = Keys { meta, architecture };
+        mathematics::check(meta, spec)?;
+        let n_blocks = keys.size("block_count", 1024)?;
+        // The last blocks predict tokens after the next one, and are not run.
+        let n_layers = n_blocks.saturating_sub(keys.count("nextn_predict_layers", 1024)?);
+        in_range(&keys.key("nextn_predict_layers"), n_layers, n_blocks)?;
+        let by_layer = ByLayer {
+            meta,
+            architecture,
+            n_layers,
+            n_blocks,
+        };
+        let most = |numbers: &[usize]| numbers.iter().copied().max().unwrap_or(0);
+        let d_model = keys.size("embedding_length", 1 << 17)?;
+        let heads = Heads::read(&keys, &by_layer, d_model)?;
+        let (n_experts, n_experts_used) = experts(&keys, spec)?;
+        let d_ff = feed_forward_widths(&keys, &by_layer, n_experts)?;
+        let per_layer_dim = keys.count("embedding_length_per_layer_input", 1 << 12)?;
+        if per_layer_dim % 4 != 0 {
+            let key = "embedding_length_per_layer_input";
+            return Err(keys.wrong(key, "a multiple of 4", per_layer_dim));
+        }
+        let n_ctx_train = keys.size("context_length", 1 << 27)?;
+        let mixers = mixers(&by_layer, spec, d_model, &heads.kv_of_layer)?;
+        heads.check(&keys, &mixers)?;
+        let slides = by_layer.slides(spec)?;
+        let sliding_window = match slides.contains(&true) {
+            true => {
+                let window = meta.opt_u32(&keys.key("attention.sliding_window"))?;
+                window.unwrap_or(0) as usize
+            }
+            false => 0,
+        };
+        let rope = rope(&keys, gguf, spec, heads.rope_dim)?;
+        let local_rope = local_rope(&keys, spec, &rope, heads.sliding_rope_dim)?;
+        let layers = Layers {
+            gguf,
+            spec,
+            by_layer: &by_layer,
+            heads: &heads,
+            mixers: &mixers,
+            d_ff: &d_ff,
+            n_experts,
+            slides: &slides,
+            sliding_window,
+            has_local_rope: local_rope.is_some(),
+        };
+        let layers = layers.read()?;
+        let head_dims: Vec<usize> = layers.iter().map(|layer| layer.head_dim).collect();
+        let divisors = |kind: &str| -> Result<Vec<f32>> {
+            let found = meta.opt_f32s(&format!("hearth.rope.{kind}"))?;
+            Ok(found.unwrap_or_default().to_vec())
+        };
+        let score_dim = match n_layers == spec.wide_scale_layers {
+            true => d_model / heads.most,
+            false => heads.dim,
+        };
+        Ok(Self {
+            architecture: spec.name,
+            name: meta.opt_str("general.name")?.unwrap_or("model").to_owned(),
+            n_layers,
+            d_model,
+            n_heads: heads.most,
+            n_kv_heads: most(&heads.kv_of_layer),
+            head_dim: most(&head_dims),
+            d_ff: most(&d_ff),
+            n_experts,
+            n_experts_used,
+            pooling: pooling(gguf, spec)?,
+            vocab_size: vocab_size(gguf, spec)?,
+            n_ctx_train,
+            eps: keys.epsilon(match spec.layer_norm {
+                true => "attention.layer_norm_epsilon",
+                false => "attention.layer_norm_rms_epsilon",
+            })?,
+            rope_theta: rope.theta,
+            rope_dim: heads.rope_dim,
+            local_rope,
+            rope,
+            sliding_window,
+            layers,
+            per_layer_dim,
+            rope_original_ctx: keys.optional(
+                "rope.scaling.original_context_length",
+                n_ctx_train,
+                1 << 27,
+            )?,
+            rope_halves: meta
+                .opt_bool("hearth.rope.halves")?
+                .unwrap_or(spec.rope_neox),
+            rope_divisors: [divisors("freqs")?, divisors("short")?, divisors("long")?],
+            norm_offset: finite(meta, "hearth.norm.offset", 0.0)?,
+            scales: scales(&keys, spec, d_model, score_dim)?,
+            spec,
+        })
+    }
+}
+
+/// Returns the experts of a layer, and how many of them a token is routed to.
+fn experts(keys: &Keys, spec: &ModelSpec) -> Result<(usize, usize)> {
+    let n_experts = keys.count("expert_count", MAX_EXPERTS)?;
+    let used = keys.count("expert_used_count", 64)?;
+    if used > n_experts || (used == 0 && n_experts > 0) {
+        let expected = format!("1 to expert_count ({n_experts})");
+        return Err(keys.wrong("expert_used_count", expected, used));
+    }
+    if n_experts > 0 && !(spec.gated && spec.post_norm == PostNorm::None && !spec.parallel) {
+        return Err(keys.wrong("expert_count", "0 in this family", n_experts));
+    }
+    Ok((n_experts, used))
+}
+
+/// Returns the width of each layer's feed-forward block, or of an expert.
+fn feed_forward_widths(keys: &Keys, by_layer: &ByLayer, n_experts: usize) -> Result<Vec<usize>> {
+    let widths = |name: &str| by_layer.numbers(name, 1 << 20);
+    let of_experts = match n_experts {
+        0 => None,
+        _ => widths("expert_feed_forward_length")?,
+    };
+    let widths = match of_experts {
+        Some(widths) => widths,
+        None => widths("feed_forward_length")?.unwrap_or_else(|| vec![0; by_layer.n_layers]),
+    };
+    match widths.iter().find(|width| **width == 0 || **width % 4 != 0) {
+        Some(wrong) => Err(keys.wrong("feed_forward_length", "a multiple of 4", wrong)),
+        None => Ok(widths),
+    }
+}
+
+fn vocab_size(gguf: &ModelHeader, spec: &ModelSpec) -> Result<usize> {
+    let embedding = gguf
+        .tensor(spec.names.token_embd)
+        .ok_or_else(|| Error::MissingTensor {
+            name: spec.names.token_embd.into(),
+        })?;
+    let rows = usize::try_from(embedding.n_rows()).unwrap_or(usize::MAX);
+    in_range("token embedding rows", rows, 1 << 22)
+}
+
+fn rope(keys: &Keys, gguf: &ModelHeader, spec: &ModelSpec, dim: usize) -> Result<Rope> {
+    let scaling = Scaling::of(gguf, keys.architecture, spec.yarn_rounds)?;
+    let rope = Rope {
+        theta: keys.real("rope.freq_base", 10_000.0)?,
+        dim,
+        factor: scaling.factor(gguf, keys.architecture)?,
+        scaling,
+    };
+    // The norm's factor is computed from what is not yet rotated: the rotation must keep lengths.
+    let grows = rope.factor != 1.0 || matches!(rope.scaling, Scaling::Yarn(_));
+    if spec.qk_norm == QkNorm::RotatedHead && grows {
+        let expected = "a rotation that keeps lengths";
+        return Err(keys.wrong("rope.scaling.type", expected, "YaRN, or a factor"));
+    }
+    Ok(rope)
+}
+
+/// Returns the rotary positions of layers that slide, if they have their own.
+fn local_rope(keys: &Keys, spec: &ModelSpec, rope: &Rope, dim: usize) -> Result<Option<Rope>> {
+    Ok(match spec.sliding_rope {
+        SlidingRope::Alike | SlidingRope::Only => None,
+        SlidingRope::Unscaled { theta } => Some(Rope {
+            theta: keys.real("rope.freq_base_swa", theta.unwrap_or(rope.theta))?,
+            dim,
+            scaling: Scaling::None,
+            factor: 1.0,
+        }),
+    })
+}
+
+fn scales(keys: &Keys, spec: &ModelSpec, d_model: usize, score_dim: usize) -> Result<Scales> {
+    let embedding = match spec.scales_embedding {
+        true => (d_model as f32).sqrt(),
+        false => 1.0,
+    };
+    let attention = match spec.unscaled_scores {
+        true => 1.0,
+        false => 1.0 / (score_dim as f32).sqrt(),
+    };
+    Ok(Scales {
+        embedding: keys.real("embedding_scale", embedding)?,
+        attention: keys.real("attention.scale", attention)?,
+        residual: keys.real("residual_scale", 1.0)?,
+        logits: match keys.real("logit_scale", 1.0)? {
+            0.0 => return Err(keys.wrong("logit_scale", "a number that can be divided by", 0)),
+            scale if spec.multiplies_logits => scale,
+            scale => 1.0 / scale,
+        },
+        attention_cap: keys.real("attn_logit_softcapping", 0.0)?,
+        logits_cap: keys.real("final_logit_softcapping", 0.0)?,
+        temperature: keys.real("attention.temperature_scale", 0.0)?,
+    })
+}
+
+/// Reads the pooling method of an embedding model.
+fn pooling(gguf: &ModelHeader, spec: &ModelSpec) -> Result<Option<Pooling>> {
+    let key = format!("{}.pooling_type", spec.name);
+    let default = (!spec.causal).then_some(Pooling::Mean);
+    match gguf.metadata.opt_u32(&key)? {
+        None | Some(0) => Ok(default),
+        Some(1) => Ok(Some(Pooling::Mean)),
+        Some(2) => Ok(Some(Pooling::Cls)),
+        Some(3) => Ok(Some(Pooling::Last)),
+        Some(found) => Err(Error::Metadata {
+            key,
+            expected: "0 to 3 (none, mean, first token, last token)".into(),
+            found: found.to_string(),
+        }),
+    }
+}
