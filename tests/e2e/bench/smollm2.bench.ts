@@ -33,6 +33,7 @@ for (const { browser, kind, tokens, lengths, options } of CASES) {
         }),
       { kind, url: SMOLLM2, options: options ?? {}, tokens, lengths },
     );
+    if (typeof result.error === "string") throw new Error(result.error);
     const { contexts, formats, ...rest } = result;
     const name = `smollm2-q4_1/${browser}/${kind}`;
     console.log(JSON.stringify({ case: name, ...rest }));

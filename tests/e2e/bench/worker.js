@@ -1,5 +1,5 @@
 // Drives the core without the package's queueing and messages, so that only the core is measured.
-import { installGpuShims } from "/pkg/dist/gpu-shims.js";
+import { installGpuShims } from "/pkg/dist/worker/gpu-shims.js";
 import initGrammar, { Vocabulary } from "/pkg/dist/wasm/grammar.js";
 import init, { Device, Loader } from "/pkg/dist/wasm/hearth.js";
 

@@ -1,5 +1,5 @@
 /** Conversations as files in the page's own format, for texts that a real model would not produce on request. */
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Chat } from "./chat.js";
@@ -14,6 +14,9 @@ interface Said {
 const TIME = Date.UTC(2026, 0, 2, 3, 4, 5);
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-e2e-"));
+process.once("exit", () => {
+  rmSync(folder, { recursive: true, force: true });
+});
 
 /** Writes a file with one conversation; returns its path. */
 export function conversationFile(title: string, turns: readonly Said[]): string {

@@ -15,6 +15,8 @@ use crate::paths::Dirs;
 use crate::server::{Server, Site};
 use crate::{build, proc, serve, setup, test};
 
+mod tables;
+
 #[derive(clap::Args)]
 pub struct Args {
     /// Run only the native benchmarks
@@ -29,19 +31,27 @@ pub struct Args {
     /// Compare with the lines of an earlier run on the same machine
     #[arg(long)]
     compare: Option<PathBuf>,
+    /// Run nothing: write the tables of BENCHMARKS.md from the runs in docs/benchmarks/results
+    #[arg(long, conflicts_with_all = ["native", "web", "save", "compare"])]
+    tables: bool,
     /// Arguments to pass on to the benchmarks
     #[arg(last = true)]
     rest: Vec<String>,
 }
 
 pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
+    if args.tables {
+        tables::write(&dirs.root)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     // Read before anything runs: a typo shows at once, and both options may name the same file.
     let before = match &args.compare {
         Some(path) => Some(fs::read_to_string(path).with_context(|| path.display().to_string())?),
         None => None,
     };
     let model = SMOLLM2.ensure(dirs)?;
-    let mut lines = Vec::new();
+    let mut lines = vec![machine()];
+    println!("{}", lines[0]);
     if !args.web {
         let mut command = test::cargo(dirs);
         command
@@ -90,6 +100,28 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Returns the line that names the hardware, as far as the system tells.
+fn machine() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        let line = info.lines().find(|line| {
+            let key = line.split(':').next().unwrap_or_default();
+            key.trim() == name
+        })?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let cpu = match (field("model name"), field("cpu family"), field("model")) {
+        (Some(name), Some(family), Some(model)) => {
+            format!("{name}, family {family}, model {model}")
+        }
+        (Some(name), _, _) => name,
+        _ => format!("unknown, {}", std::env::consts::ARCH),
+    };
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    serde_json::json!({ "case": "machine", "cpu": cpu, "cores": cores, "os": std::env::consts::OS })
+        .to_string()
+}
+
 /// Runs a benchmark and returns its lines, which are printed as they arrive.
 fn finish(command: &mut Command) -> Result<Vec<String>> {
     let mut child = command
@@ -101,8 +133,13 @@ fn finish(command: &mut Command) -> Result<Vec<String>> {
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).lines() {
             let line = line?;
-            println!("{line}");
-            lines.push(line);
+            // A test runner says more.
+            if line.starts_with('{') {
+                println!("{line}");
+                lines.push(line);
+            } else {
+                eprintln!("{line}");
+            }
         }
     }
     let status = child.wait()?;

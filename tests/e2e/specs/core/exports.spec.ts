@@ -2,7 +2,9 @@
  * Guards against the linker trap: when wasm-ld wraps every export in a call of all constructors, they run again at each
  * call, 2 ms each time. The test counts the runs of a constructor of ours. See ARCHITECTURE.md.
  */
-import { BASE_URL, HAS_SMOLLM2, IS_FAKE, SMOLLM2 } from "../../support/env.js";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { BASE_URL, HAS_SMOLLM2, IS_FAKE, root, SMOLLM2 } from "../../support/env.js";
 import { oneBrowser } from "../../support/full.js";
 import { SKIPS } from "../../support/skips.js";
 import { expect, test } from "../../support/test.js";
@@ -18,6 +20,15 @@ test("static constructors run once, however many exports are called", async ({ l
     return core.constructorRuns();
   }, `${BASE_URL}pkg/dist/wasm/hearth.js`);
   expect(runs).toBe(1);
+});
+
+test("the benchmarks import what was built", () => {
+  for (const name of ["worker.js", "peers.js"]) {
+    const text = readFileSync(join(root, "tests/e2e/bench", name), "utf8");
+    const files = [...text.matchAll(/"\/(pkg\/[^"]+)"/g)].map(([, file = ""]) => file);
+    expect(files).not.toEqual([]);
+    for (const file of files) expect(existsSync(join(root, file)), file).toBe(true);
+  }
 });
 
 test("a model is inspected by the beginning of its file", async ({ launch }) => {
