@@ -83,11 +83,11 @@ fn check_dims(
     value_dim: usize,
     rope_dim: usize,
 ) -> Result<()> {
-    if dim % 4 != 0 || dim > MAX_HEAD_DIM || value_dim != dim {
+    if !dim.is_multiple_of(4) || dim > MAX_HEAD_DIM || value_dim != dim {
         let expected = format!("a multiple of 4 up to {MAX_HEAD_DIM}, equal for keys and values");
         return Err(keys.wrong(&format!("attention.key_length{suffix}"), expected, dim));
     }
-    if rope_dim % 2 != 0 || rope_dim > dim {
+    if !rope_dim.is_multiple_of(2) || rope_dim > dim {
         let expected = format!("an even number up to {dim}");
         return Err(keys.wrong(&format!("rope.dimension_count{suffix}"), expected, rope_dim));
     }

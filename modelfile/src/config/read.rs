@@ -40,7 +40,7 @@ impl ModelConfig {
         let (n_experts, n_experts_used) = experts(&keys, spec)?;
         let d_ff = feed_forward_widths(&keys, &by_layer, n_experts)?;
         let per_layer_dim = keys.count("embedding_length_per_layer_input", 1 << 12)?;
-        if per_layer_dim % 4 != 0 {
+        if !per_layer_dim.is_multiple_of(4) {
             let key = "embedding_length_per_layer_input";
             return Err(keys.wrong(key, "a multiple of 4", per_layer_dim));
         }
@@ -145,7 +145,10 @@ fn feed_forward_widths(keys: &Keys, by_layer: &ByLayer, n_experts: usize) -> Res
         Some(widths) => widths,
         None => widths("feed_forward_length")?.unwrap_or_else(|| vec![0; by_layer.n_layers]),
     };
-    match widths.iter().find(|width| **width == 0 || **width % 4 != 0) {
+    match widths
+        .iter()
+        .find(|width| **width == 0 || !width.is_multiple_of(4))
+    {
         Some(wrong) => Err(keys.wrong("feed_forward_length", "a multiple of 4", wrong)),
         None => Ok(widths),
     }
