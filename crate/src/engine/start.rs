@@ -80,7 +80,7 @@ impl Engine {
             _ => {
                 return Err(Error::InvalidRequest {
                     field: "messages".into(),
-                    expected: "resume_ids, or else prompt".into(),
+                    expected: "given, or else prompt".into(),
                     found: "both or neither".into(),
                 });
             }

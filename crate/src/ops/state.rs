@@ -1,4 +1,4 @@
-//! The state buffer: everything that changes between two launches of the same kernels.
+//! The layout of the state buffer (`StepState` holds it): everything that changes between two launches of the same kernels.
 //!
 //! It is one small u32 tensor that lives as long as a session. Kernels read the position, the number of tokens and
 //! the ids from it; the sampler writes the next id and advances the position. A decode step therefore needs nothing
