@@ -115,7 +115,7 @@ def layout_of(family, config, name: str) -> Layout:
         return TRANSPOSED
     if last == "layer_scalar":
         return SCALAR
-    if family.arch in ("gemma2", "gemma3") and name.endswith("norm.weight"):
+    if family.arch in ("gemma", "gemma2", "gemma3") and name.endswith("norm.weight"):
         return ONE_PLUS
     if family.permutes and name.endswith("q_proj.weight"):
         return permuted(config.num_attention_heads)
