@@ -45,6 +45,8 @@ impl Engine {
         if !resumed.is_empty() {
             constraint.accept(resumed)?;
         }
+        // The format covers the whole answer, which has no thoughts.
+        generation.budget = None;
         generation.lockstep().constraint = Some(constraint);
         let bits = generation.adjust | MASKED;
         (self.sequence.step).set_adjust(&self.stepper.model.ops, bits);

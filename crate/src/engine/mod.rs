@@ -17,6 +17,7 @@ pub(crate) mod draft_policy;
 pub mod embed;
 mod generation;
 mod info;
+mod interruption;
 pub mod logprobs;
 pub mod request;
 mod score;
@@ -127,7 +128,7 @@ impl Engine {
 
     /// Gives up the running request. Steps already submitted finish unseen.
     pub fn cancel(&mut self) {
-        if let Some(generation) = self.generation.take() {
+        if let Some(mut generation) = self.generation.take() {
             generation.end(&mut self.stepper, &mut self.sequence);
         }
     }
@@ -152,7 +153,13 @@ impl Engine {
             policy: &mut self.policy,
             tokenizer: &self.tokenizer,
         };
-        let result = generation.advance(&mut resources).await;
+        let mut result = generation.advance(&mut resources).await;
+        let interruption = generation.interruption.take();
+        if let (Ok(step), Some(interruption)) = (&mut result, interruption)
+            && let Err(error) = self.interrupt(interruption, step)
+        {
+            result = Err(error);
+        }
         match &result {
             Err(_) => {
                 self.cancel();

@@ -102,6 +102,14 @@ for_sampling_params!(request! {
         pub tools: Option<Json>,
         /// Whether the model thinks before it answers, where its template lets one choose. Default: the template's.
         pub enable_thinking: Option<bool>,
+        /// Most tokens of thoughts; then their closing mark is written for the model (vLLM's name).
+        pub thinking_token_budget: Option<usize>,
+        /// Whether the oldest tokens go when the context is full. Default: the answer ends with `"length"` there, and a
+        /// prompt that is too long is refused.
+        #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
+        pub context_shift: bool,
+        /// Tokens at the beginning that a shift keeps, up to half of the context (llama.cpp's name). Default 1.
+        pub n_keep: Option<usize>,
         /// Further variables of the template (vLLM's name).
         #[cfg_attr(feature = "typescript", ts(type = "Record<string, unknown>", optional))]
         pub chat_template_kwargs: Option<Map<String, Json>>,

@@ -2,7 +2,8 @@
 
 use crate::engine::Engine;
 use crate::engine::draft_policy::Drafts;
-use crate::engine::generation::{Generation, Start};
+use crate::engine::generation::{Generation, Start, Tokens};
+use crate::engine::interruption::{Limits, shifted};
 use crate::engine::request::{Request, Sampling};
 use crate::ops::state::PENALISED;
 use crate::platform::wall_clock;
@@ -40,7 +41,7 @@ impl Engine {
         };
         let text = self.template.render(messages, &options, &self.tokenizer)?;
         rendered();
-        self.check_length(text.byte_len())?;
+        self.check_length(text.byte_len(), request)?;
         Ok((
             self.tokenizer.encode_template(&text)?,
             text.is_in_thoughts(),
@@ -48,8 +49,11 @@ impl Engine {
     }
 
     /// Refuses text of `bytes` that cannot fit the context, before the time is taken to cut it into tokens.
-    fn check_length(&self, bytes: usize) -> Result<()> {
-        self.check_fits(self.tokenizer.least_tokens(bytes))
+    fn check_length(&self, bytes: usize, request: &Request) -> Result<()> {
+        match request.context_shift {
+            true => Ok(()),
+            false => self.check_fits(self.tokenizer.least_tokens(bytes)),
+        }
     }
 
     /// Starts to answer a request; one that was running is cancelled.
@@ -71,7 +75,7 @@ impl Engine {
         let (prompt, in_thoughts) = match (&request.messages, &request.prompt) {
             (Some(messages), None) => self.encode_for(messages, request, rendered)?,
             (None, Some(prompt)) => {
-                self.check_length(prompt.len())?;
+                self.check_length(prompt.len(), request)?;
                 let mut ids = Vec::new();
                 ids.extend(self.tokenizer.bos().filter(|_| self.tokenizer.add_bos()));
                 ids.extend(self.tokenizer.encode(prompt)?);
@@ -87,13 +91,18 @@ impl Engine {
         };
         let alternatives = request.alternatives()?;
         let resume_ids = &request.resume_ids;
-        self.begin(
+        let budget = self.thought_budget(request, in_thoughts)?;
+        let tokens = Tokens {
+            prompt_tokens: prompt.len(),
             prompt,
-            resume_ids,
-            sampling,
-            request.max_tokens,
-            &request.stop,
-        )?;
+            answer: resume_ids.clone(),
+            earlier: resume_ids.len(),
+        };
+        let limits = Limits {
+            max_tokens: request.max_tokens,
+            keep: (request.context_shift).then(|| request.n_keep.unwrap_or(1)),
+        };
+        self.begin(tokens, sampling, limits, &request.stop)?;
         let thought_ids = self.template.thought_tokens(&self.tokenizer);
         if let Some(generation) = &mut self.generation {
             if alternatives.is_some() {
@@ -107,8 +116,13 @@ impl Engine {
                 _ => self.tokenizer.stream(),
             };
             // Text of these tokens has been delivered; what has not become text yet is still to come.
+            generation.budget = budget;
             for id in resume_ids {
-                (generation.stop).push(&generation.stream.push(*id));
+                let text = generation.stream.push(*id);
+                if let Some(budget) = &mut generation.budget {
+                    budget.is_spent_by(&text);
+                }
+                (generation.stop).push(&text);
             }
         }
         Ok(())
@@ -126,24 +140,33 @@ impl Engine {
         max_tokens: Option<usize>,
         stop: &[String],
     ) -> Result<()> {
-        self.begin(prompt, &[], sampling, max_tokens, stop)
+        let tokens = Tokens {
+            prompt_tokens: prompt.len(),
+            prompt,
+            answer: Vec::new(),
+            earlier: 0,
+        };
+        let limits = Limits {
+            max_tokens,
+            keep: None,
+        };
+        self.begin(tokens, sampling, limits, stop)
     }
 
-    /// Starts to continue token ids that end with an answer's first tokens, `resume_ids`.
-    fn begin(
+    /// Starts to continue a prompt and the answer so far.
+    pub(super) fn begin(
         &mut self,
-        prompt: Vec<u32>,
-        resume_ids: &[u32],
+        mut tokens: Tokens,
         mut sampling: Sampling,
-        max_tokens: Option<usize>,
+        limits: Limits,
         stop: &[String],
     ) -> Result<()> {
         self.cancel();
         self.check_generates()?;
         let n_ctx = self.stepper.model.n_ctx;
-        self.check_ids("prompt", &prompt)?;
-        if !resume_ids.is_empty() {
-            self.check_ids("resume_ids", resume_ids)?;
+        self.check_ids("prompt", &tokens.prompt)?;
+        if !tokens.answer.is_empty() {
+            self.check_ids("resume_ids", &tokens.answer)?;
         }
         let biased: Vec<u32> = sampling.logit_bias.iter().map(|(id, _)| *id).collect();
         if !biased.is_empty() {
@@ -151,23 +174,31 @@ impl Engine {
         }
         // Nothing outweighs this, neither a request's own bias nor a penalty.
         const NEVER: f32 = -1e9;
-        let suppressed = self.tokenizer.suppressed().iter();
-        (sampling.logit_bias).extend(suppressed.map(|id| (*id, NEVER)));
-        self.check_fits(prompt.len() + 1)?;
-        if max_tokens == Some(0) {
+        let suppressed = self.tokenizer.suppressed();
+        (sampling.logit_bias).retain(|(id, _)| !suppressed.contains(id));
+        (sampling.logit_bias).extend(suppressed.iter().map(|id| (*id, NEVER)));
+        if let Some(keep) = limits.keep
+            && tokens.prompt.len() + tokens.answer.len() >= n_ctx
+        {
+            let (prompt, answer) = shifted(&tokens.prompt, &tokens.answer, keep, n_ctx);
+            (tokens.prompt, tokens.answer) = (prompt, answer);
+        }
+        self.check_fits(tokens.prompt.len() + 1)?;
+        if limits.max_tokens == Some(0) {
             return Err(Error::InvalidRequest {
                 field: "max_tokens".into(),
                 expected: "at least 1".into(),
                 found: "0".into(),
             });
         }
-        let room = n_ctx - prompt.len();
-        let max_tokens = max_tokens.unwrap_or(room).min(room);
-        if resume_ids.len() >= max_tokens {
+        // Room for the whole answer, of which some tokens may be there already or gone.
+        let room = n_ctx - tokens.prompt.len() + (tokens.earlier - tokens.answer.len());
+        let most = limits.max_tokens.unwrap_or(room).min(room);
+        if tokens.earlier >= most {
             return Err(Error::InvalidRequest {
                 field: "resume_ids".into(),
-                expected: format!("fewer than {max_tokens} tokens"),
-                found: resume_ids.len().to_string(),
+                expected: format!("fewer than {most} tokens"),
+                found: tokens.earlier.to_string(),
             });
         }
         let Self {
@@ -176,20 +207,22 @@ impl Engine {
         stepper.record(sequence, self.policy.drafts != Drafts::Off)?;
         let ops = &stepper.model.ops;
         if sampling.adjusts() {
-            (sequence.tables).begin(ops, &prompt, resume_ids, &sampling.logit_bias);
+            let bias = &sampling.logit_bias;
+            (sequence.tables).begin(ops, &tokens.prompt, &tokens.answer, bias);
         }
-        let ids = [&prompt[..], resume_ids].concat();
+        let ids = [&tokens.prompt[..], &tokens.answer].concat();
         let prefix = sequence.keep_prefix(ops, &ids);
-        (sequence.step).set_sampling(ops, sampling.state_words(resume_ids.len()));
+        (sequence.step).set_sampling(ops, sampling.state_words(tokens.earlier));
         self.policy.start(&ids);
         let start = Start {
             marks: sequence.marks(prefix, ids.len()),
-            ids,
-            resumed: resume_ids.len(),
-            cached: prefix.kept,
-            max_tokens: max_tokens - resume_ids.len(),
-            stop,
+            max_tokens: most - tokens.earlier,
+            tokens,
             adjust: sampling.adjusts() as u32 * PENALISED,
+            sampling,
+            limits,
+            cached: prefix.kept,
+            stop,
         };
         self.generation = Some(Generation::new(start, self.tokenizer.stream()));
         Ok(())

@@ -181,6 +181,13 @@ export interface ChatCompletionCreateParamsBase extends FieldsWithoutEffect {
   logit_bias?: Record<string, number> | null;
   seed?: number | null;
   stop?: string | string[] | null;
+  /**
+   * Whether the oldest tokens go when the context is full (llama.cpp's name). Default: the answer ends there with
+   * `"length"`, and a prompt that is too long is refused.
+   */
+  context_shift?: boolean | null;
+  /** Tokens at the beginning that a shift keeps, up to half of the context (llama.cpp's name). Default 1. */
+  n_keep?: number | null;
   /** Adds the token ids to the choices (vLLM's name). */
   return_token_ids?: boolean | null;
   /** Number of answers, generated one after another; each uses the next seed if one is given. Default 1. */
@@ -213,6 +220,8 @@ export interface ChatCompletionCreateParamsBase extends FieldsWithoutEffect {
    * template's.
    */
   enable_thinking?: boolean | null;
+  /** Most tokens of thoughts; then they are ended, and the answer follows (vLLM's name). Not beside `logprobs`. */
+  thinking_token_budget?: number | null;
   /** Additional variables for the model's template (vLLM's name). */
   chat_template_kwargs?: Record<string, unknown> | null;
 }
@@ -226,6 +235,7 @@ export interface CompletionCreateParamsBase extends Omit<
   | "tool_choice"
   | "parallel_tool_calls"
   | "enable_thinking"
+  | "thinking_token_budget"
   | "chat_template_kwargs"
   | "reasoning_format"
   | "continue_final_message"

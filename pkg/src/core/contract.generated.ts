@@ -195,6 +195,15 @@ export type GenerateRequest = {
   tools?: unknown[];
   /** Whether the model thinks before it answers, where its template lets one choose. Default: the template's. */
   enable_thinking?: boolean;
+  /** Most tokens of thoughts; then their closing mark is written for the model (vLLM's name). */
+  thinking_token_budget?: number;
+  /**
+   * Whether the oldest tokens go when the context is full. Default: the answer ends with `"length"` there, and a
+   * prompt that is too long is refused.
+   */
+  context_shift?: boolean;
+  /** Tokens at the beginning that a shift keeps, up to half of the context (llama.cpp's name). Default 1. */
+  n_keep?: number;
   /** Further variables of the template (vLLM's name). */
   chat_template_kwargs?: Record<string, unknown>;
   /**

@@ -11,10 +11,10 @@ const WITHOUT_EFFECT = "model signal user metadata store service_tier safety_ide
 const UNUSED =
   "dynatemp_exponent dry_base dry_allowed_length dry_penalty_last_n dry_sequence_breakers mirostat_tau mirostat_eta xtc_threshold";
 const CACHES = "prompt_cache_key prompt_cache_retention cache_prompt cache_salt id_slot";
-const SAMPLING = `${Object.keys(SAMPLING_RANGES).join(" ")} max_tokens logit_bias stop n`;
+const SAMPLING = `${Object.keys(SAMPLING_RANGES).join(" ")} max_tokens context_shift n_keep logit_bias stop n`;
 const ANSWERS = "return_token_ids response_format structured_outputs logprobs stream stream_options";
 const CHAT =
-  "messages max_completion_tokens reasoning_format tools tool_choice parallel_tool_calls top_logprobs continue_final_message enable_thinking chat_template_kwargs";
+  "messages max_completion_tokens reasoning_format tools tool_choice parallel_tool_calls top_logprobs continue_final_message enable_thinking thinking_token_budget chat_template_kwargs";
 
 const FIELDS = {
   chat: [WITHOUT_EFFECT, UNUSED, CACHES, SAMPLING, ANSWERS, CHAT],
@@ -25,7 +25,7 @@ const FIELDS = {
 };
 
 const BOOLEANS =
-  "stream echo return_token_ids parallel_tool_calls continue_final_message enable_thinking truncate include_usage continuous_usage_stats";
+  "stream echo context_shift return_token_ids parallel_tool_calls continue_final_message enable_thinking truncate include_usage continuous_usage_stats";
 
 /**
  * Fields of OpenAI, vLLM and llama.cpp that are not supported, with the only accepted value, which is what happens
@@ -58,7 +58,6 @@ const DEFAULTS: Record<string, unknown> = {
   n_cmpl: 1,
   n_discard: 0,
   n_indent: 0,
-  n_keep: 0,
   n_predict: -1,
   n_probs: 0,
   normalize: true,

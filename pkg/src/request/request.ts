@@ -52,12 +52,15 @@ export function toChatRequests(
   if (logprobs !== true && top_logprobs) throw invalid("logprobs", "true where top_logprobs is given", logprobs);
   set(request, "top_logprobs", "top_logprobs", top_logprobs, isCount, "an integer from 0 to 20");
   if (typeof enable_thinking === "boolean") request.enable_thinking = enable_thinking;
+  const { thinking_token_budget: budget } = params;
+  set(request, "thinking_token_budget", "thinking_token_budget", budget, isPositive, "an integer of at least 1");
   if (chat_template_kwargs !== undefined && chat_template_kwargs !== null) {
     request.chat_template_kwargs = toObject("chat_template_kwargs", chat_template_kwargs);
   }
   return { requests: copies(params, request), plan };
 }
 
+const isPositive = (n: number): boolean => Number.isInteger(n) && n >= 1;
 const isCount = (n: number): boolean => Number.isInteger(n) && n >= 0 && n <= 20;
 
 function setFormat(request: AnswerRequest, format: AnswerFormat | undefined): void {
@@ -104,7 +107,10 @@ const RANGES = Object.entries(SAMPLING_RANGES) as [SamplingField, Range][];
 type SamplingParams = Omit<CompletionCreateParams, "prompt" | "stream" | "logprobs">;
 
 function withSampling(request: AnswerRequest, params: SamplingParams, limit: number | null | undefined): AnswerRequest {
-  set(request, "max_tokens", "max_tokens", limit, (n) => Number.isInteger(n) && n >= 1, "an integer of at least 1");
+  set(request, "max_tokens", "max_tokens", limit, isPositive, "an integer of at least 1");
+  if (params.context_shift === true) request.context_shift = true;
+  const { n_keep } = params;
+  set(request, "n_keep", "n_keep", n_keep, (n) => Number.isInteger(n) && n >= 0, "an integer of at least 0");
   for (const [field, { min, max, isInteger }] of RANGES) {
     // The core's seed has 32 bits; OpenAI's may have more.
     if (field === "seed") continue;

@@ -17,6 +17,7 @@ mod faults;
 mod gemma4;
 mod hybrids;
 mod inspect;
+mod interruptions;
 mod kernels;
 mod layers;
 mod logprobs;

@@ -13,10 +13,11 @@ mod tests;
 use std::collections::VecDeque;
 
 use crate::engine::draft_policy::DraftPolicy;
+use crate::engine::interruption::{Interruption, Limits, ThoughtBudget};
 use crate::engine::logprobs::logprobs;
 use crate::engine::request::{
-    CompletionTokensDetails, FinishReason, PromptTokensDetails, StepPhase, StopMatcher, TokenDelta,
-    Usage,
+    CompletionTokensDetails, FinishReason, PromptTokensDetails, Sampling, StepPhase, StopMatcher,
+    TokenDelta, Usage,
 };
 use crate::engine::sequence::{Mark, Sequence};
 use crate::engine::stepper::chunk::Chunk;
@@ -65,12 +66,21 @@ struct Unconfirmed {
     steps: usize,
 }
 
+/// The tokens of a conversation and of the answer so far.
+pub(crate) struct Tokens {
+    pub(crate) prompt: Vec<u32>,
+    pub(crate) answer: Vec<u32>,
+    /// Tokens of the answer so far, those included that the context lost.
+    pub(crate) earlier: usize,
+    /// Tokens of the request's prompt, those included that the context lost.
+    pub(crate) prompt_tokens: usize,
+}
+
 /// The limits and the beginning of an answer.
 pub(crate) struct Start<'a> {
-    /// Token ids of the prompt, and after them those of the answer so far.
-    pub(crate) ids: Vec<u32>,
-    /// Number of these that are the answer's first tokens.
-    pub(crate) resumed: usize,
+    pub(crate) tokens: Tokens,
+    pub(crate) sampling: Sampling,
+    pub(crate) limits: Limits,
     /// Number of ids that the sequence holds already.
     pub(crate) cached: usize,
     /// Positions within the ids at which the sequence keeps a copy of its states.
@@ -86,8 +96,16 @@ pub(crate) struct Start<'a> {
 pub(crate) struct Generation {
     /// Tokens that are computed before the first new one.
     pub(crate) prompt: Vec<u32>,
-    /// Number of these that are the answer's first tokens.
+    /// Number of these, at the end, that are the answer's.
     pub(crate) resumed: usize,
+    /// Tokens of the answer before the new ones, and of the request's prompt; see [`Tokens`].
+    pub(crate) earlier: usize,
+    pub(crate) prompt_tokens: usize,
+    pub(crate) sampling: Sampling,
+    pub(crate) limits: Limits,
+    pub(crate) budget: Option<ThoughtBudget>,
+    /// The answer has to begin again.
+    pub(crate) interruption: Option<Interruption>,
     /// Prompt tokens that were cached.
     cached: usize,
     /// Prompt tokens in the sequence.
@@ -100,7 +118,7 @@ pub(crate) struct Generation {
     chunk: Option<Chunk>,
     /// Chunks that may be running: each read-back comes when its chunk is done.
     fences: VecDeque<Read>,
-    generated: Vec<u32>,
+    pub(crate) generated: Vec<u32>,
     max_tokens: usize,
     /// Tokens sampled or about to be, those in flight included.
     pub(crate) launched: usize,
@@ -109,7 +127,7 @@ pub(crate) struct Generation {
     pub(crate) stream: Stream,
     pub(crate) stop: StopMatcher,
     /// Tokens drafted for it, and how many were right.
-    predictions: CompletionTokensDetails,
+    pub(crate) predictions: CompletionTokensDetails,
     /// When the last tokens came.
     last_ms: f64,
     /// The step state's ADJUST without a constraint.
@@ -121,9 +139,21 @@ pub(crate) struct Generation {
 impl Generation {
     /// Starts an answer. Its text is shown as `stream` decodes it.
     pub(crate) fn new(start: Start<'_>, stream: Stream) -> Self {
+        let Tokens {
+            prompt,
+            answer,
+            earlier,
+            prompt_tokens,
+        } = start.tokens;
         Self {
-            prompt: start.ids,
-            resumed: start.resumed,
+            resumed: answer.len(),
+            prompt: [prompt, answer].concat(),
+            earlier,
+            prompt_tokens,
+            sampling: start.sampling,
+            limits: start.limits,
+            budget: None,
+            interruption: None,
             cached: start.cached,
             prefilled: start.cached,
             marks: start.marks,
@@ -173,6 +203,12 @@ impl Generation {
         }
     }
 
+    /// Returns the tokens that the context has: those of the prompt, and those of the answer.
+    pub(crate) fn tokens(&self) -> (Vec<u32>, Vec<u32>) {
+        let (prompt, answer) = self.prompt.split_at(self.prompt.len() - self.resumed);
+        (prompt.to_vec(), [answer, &self.generated].concat())
+    }
+
     /// Returns the number of tokens known so far: prompt and answer.
     fn known(&self) -> usize {
         self.prompt.len() + self.generated.len()
@@ -185,7 +221,7 @@ impl Generation {
 
     /// Starts reading the next `n` sampled tokens back.
     fn read_tokens(&mut self, with: &mut Resources<'_>, n: usize) {
-        let at = self.resumed + self.launched;
+        let at = self.earlier + self.launched;
         let words = with.stepper.read_ring(with.sequence, at, n);
         self.launched += n;
         self.in_flight.push_back(Batch {
@@ -205,7 +241,7 @@ impl Generation {
         };
         let Some(batch) = self.in_flight.pop_front() else {
             self.give(with, forced, &mut step);
-            if step.finish_reason.is_none() {
+            if step.finish_reason.is_none() && self.interruption.is_none() {
                 step.text += &self.finish_text();
                 let is_complete = matches!(&self.mode, Mode::Lockstep(l) if l.is_complete);
                 step.finish_reason = Some(if is_complete {
@@ -270,13 +306,24 @@ impl Generation {
             self.generated.push(id);
             with.policy.saw(id);
             step.ids.push(id);
-            let (shown, stopped) = self.stop.push(&self.stream.push(id));
+            let text = self.stream.push(id);
+            let is_spent = (self.budget.as_mut()).is_some_and(|budget| budget.is_spent_by(&text));
+            let (shown, stopped) = self.stop.push(&text);
             step.text += &shown;
             if stopped {
                 step.finish_reason = Some(FinishReason::Stop);
                 break;
             }
-            if self.generated.len() == self.max_tokens {
+            let is_last = self.generated.len() == self.max_tokens;
+            if is_spent {
+                self.interruption = Some(Interruption::Thoughts);
+                break;
+            }
+            if is_last && self.limits.keep.is_some() && !self.is_at_limit() {
+                self.interruption = Some(Interruption::Context);
+                break;
+            }
+            if is_last {
                 step.text += &self.finish_text();
                 step.finish_reason = Some(FinishReason::Length);
                 break;
@@ -284,20 +331,26 @@ impl Generation {
         }
     }
 
+    /// Returns whether the answer has as many tokens as the request allows.
+    fn is_at_limit(&self) -> bool {
+        let tokens = self.earlier + self.generated.len();
+        (self.limits.max_tokens).is_some_and(|most| tokens >= most)
+    }
+
     /// Ends the answer: notes what the sequence holds, and gives up what is in flight.
-    pub(crate) fn end(self, stepper: &mut Stepper, sequence: &mut Sequence) {
+    pub(crate) fn end(&mut self, stepper: &mut Stepper, sequence: &mut Sequence) {
         if self.prefilled == self.prompt.len() {
             // The last generated token may not have been computed.
             let computed = self.generated.len().saturating_sub(1);
             sequence.hold(&self.prompt, &self.generated[..computed]);
         }
-        let words = self.in_flight.into_iter().map(|batch| batch.words);
-        stepper.abandon(self.fences.into_iter().chain(words));
+        let words = self.in_flight.drain(..).map(|batch| batch.words);
+        stepper.abandon(self.fences.drain(..).chain(words));
     }
 
     fn usage(&self) -> Usage {
-        let prompt_tokens = self.prompt.len() - self.resumed;
-        let completion_tokens = self.resumed + self.generated.len();
+        let prompt_tokens = self.prompt_tokens;
+        let completion_tokens = self.earlier + self.generated.len();
         Usage {
             prompt_tokens,
             completion_tokens,
@@ -322,7 +375,7 @@ impl Generation {
     }
 
     /// Returns the text that stream and stop matcher still hold.
-    fn finish_text(&mut self) -> String {
+    pub(crate) fn finish_text(&mut self) -> String {
         let tail = self.stream.finish();
         let (mut text, stopped) = self.stop.push(&tail);
         if !stopped {

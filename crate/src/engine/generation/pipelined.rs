@@ -32,7 +32,7 @@ impl Generation {
         while self.in_flight.len() < depth && self.launched < self.max_tokens {
             let n = batch
                 .min(self.max_tokens - self.launched)
-                .min(RING_LEN - (self.resumed + self.launched) % RING_LEN);
+                .min(RING_LEN - (self.earlier + self.launched) % RING_LEN);
             for _ in 0..n {
                 with.stepper.replay_decode(with.sequence)?;
             }
