@@ -66,6 +66,7 @@ fn main() -> ExitCode {
         &gguf,
         InspectOptions {
             context_size: context,
+            memory: None,
             kv_type: None,
             device: device.as_ref().map(|device| &device.info().limits),
             bandwidth: bandwidth.map(|gb| gb * 1e9),

@@ -57,6 +57,8 @@ pub struct LoaderOptions {
     pub context_size: Option<usize>,
     /// Storage type of the KV cache.
     pub kv_type: Option<KvType>,
+    /// Bytes that the model may take, if known; they bound the default context.
+    pub memory: Option<f64>,
     /// Length of the file, if it is known.
     pub total_bytes: Option<f64>,
     /// When to draft tokens. Default `"auto"`.
@@ -73,6 +75,7 @@ impl From<LoaderOptions> for LoadOptions {
     fn from(options: LoaderOptions) -> Self {
         LoadOptions {
             context_size: options.context_size,
+            memory: options.memory.map(|n| n as u64),
             kv_type: options.kv_type,
             total_bytes: options.total_bytes.map(|n| n as u64),
             drafts: options.drafts,
@@ -91,6 +94,8 @@ pub struct InspectorOptions {
     pub context_size: Option<usize>,
     /// Storage type of the KV cache.
     pub kv_type: Option<KvType>,
+    /// Bytes that the model may take, if known; they bound the default context.
+    pub memory: Option<f64>,
     /// Memory bandwidth of the device in bytes per second; with it, the report has an upper bound on tokens per second.
     pub bandwidth: Option<f64>,
 }
@@ -100,6 +105,7 @@ impl InspectorOptions {
     pub fn without_device(&self) -> InspectOptions<'static> {
         InspectOptions {
             context_size: self.context_size,
+            memory: self.memory.map(|n| n as u64),
             kv_type: self.kv_type,
             device: None,
             bandwidth: self.bandwidth,

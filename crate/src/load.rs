@@ -46,8 +46,10 @@ pub enum LoadPhase {
 /// Options of a load.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LoadOptions {
-    /// Length of the KV cache in tokens; default [`DEFAULT_CONTEXT`].
+    /// Length of the KV cache in tokens; default: [`ModelConfig::context`] chooses.
     pub context_size: Option<usize>,
+    /// Bytes that the model may take, if known; they bound the default context.
+    pub memory: Option<u64>,
     /// Storage type of the KV cache; default f16 on a GPU, f32 on the CPU.
     pub kv_type: Option<KvType>,
     /// Length of the file.
@@ -86,8 +88,6 @@ struct Weights {
     template: ChatTemplate,
     writer: TensorWriter,
 }
-
-pub use hearth_modelfile::config::DEFAULT_CONTEXT;
 
 impl Loader {
     /// A loader for `device`.
@@ -243,7 +243,7 @@ impl Weights {
             true if config.pooling.is_none() => KvType::F16,
             _ => KvType::F32,
         });
-        let n_ctx = config.context(options.context_size);
+        let n_ctx = config.context(options.context_size, gguf.tensor_bytes(), options.memory);
         let limits = device.info().limits;
         let binding = limits.max_storage_buffer_binding_size;
         let cache_binding = config.largest_cache(n_ctx, kv);

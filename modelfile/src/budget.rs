@@ -136,6 +136,8 @@ pub struct Limits {
 pub struct InspectOptions<'a> {
     /// Positions of the context; default: an engine's own default.
     pub context_size: Option<usize>,
+    /// Bytes that the model may take, if known; they bound the default context.
+    pub memory: Option<u64>,
     /// Storage type of the KV cache; default: f16.
     pub kv_type: Option<KvType>,
     pub device: Option<&'a Limits>,
@@ -169,7 +171,7 @@ pub fn inspect(gguf: &ModelHeader, options: InspectOptions<'_>) -> Report {
         name: text("general.name").unwrap_or_default(),
         license: text("general.license"),
         parameters: quants.values().map(|quant| quant.parameters).sum(),
-        tensor_bytes: quants.values().map(|quant| quant.bytes).sum(),
+        tensor_bytes: gguf.tensor_bytes(),
         sampling: AdvisedSampling::from_metadata(meta),
         n_ctx_train: n_ctx_train.ok().flatten().map(u64::from),
         architecture,
@@ -185,7 +187,7 @@ fn elements(cols: u64, rows: u64) -> u64 {
 fn budget(gguf: &ModelHeader, options: InspectOptions<'_>) -> Result<Budget, Error> {
     let config = ModelConfig::from_gguf(gguf)?;
     let c = &config;
-    let n_ctx = c.context(options.context_size);
+    let n_ctx = c.context(options.context_size, gguf.tensor_bytes(), options.memory);
     let kv_type = options.kv_type.unwrap_or(KvType::F16);
     let requests = weight_requests::tensors(gguf, c);
     weight_requests::check_unread(gguf, c, &requests)?;

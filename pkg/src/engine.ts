@@ -61,7 +61,10 @@ export interface EngineOptions {
    */
   device?: DeviceChoice;
   deviceOptions?: DeviceOptions;
-  /** Tokens shared by prompt and answer; default: the core's choice for the model. */
+  /**
+   * Tokens shared by prompt and answer. Default: as many as the model was trained for, from 2048 to 16384, if its KV
+   * cache then takes at most half as much as the weights, and half of what these leave of the machine's memory.
+   */
   contextSize?: number;
   /**
    * Storage type of the KV cache. Default: f16 on a GPU, f32 on the CPU; q8 is half the size of f16, with a small loss.

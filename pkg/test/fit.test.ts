@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { canRun, judge, type Fit, type FitOptions } from "../src/fit/fit.js";
+import { memoryFor } from "../src/fit/memory.js";
 import { Inspector } from "./fake-wasm.js";
 import { WorkerDouble } from "./worker-double.js";
 import type { ModelReport } from "../src/core/wasm-contract.js";
@@ -30,6 +31,18 @@ function report(quants: ModelReport["quants"] = { F16: { tensors: 1, parameters:
     },
   };
 }
+
+describe("memoryFor", () => {
+  it.each<[string, object, webgpu: number | undefined, cpu: number]>([
+    ["a machine that says nothing", {}, undefined, 3 * GIB],
+    ["a small phone", { deviceMemory: 4, userAgent: "Android" }, 1.4 * GIB, 1.4 * GIB],
+    ["a large machine", { deviceMemory: 8 }, 5.6 * GIB, 3 * GIB],
+  ])("bounds the default context: %s", (_, navigator, webgpu, cpu) => {
+    vi.stubGlobal("navigator", navigator);
+    expect(memoryFor("cpu")).toBe(cpu);
+    expect(memoryFor("webgpu")).toBe(webgpu);
+  });
+});
 
 describe("judge", () => {
   it("says that a model fits where nothing speaks against it", () => {

@@ -13,8 +13,12 @@ mod keys;
 mod layers;
 mod read;
 
-/// Default context if the caller sets none: the KV cache of a small model then fits any GPU.
-pub const DEFAULT_CONTEXT: usize = 2048;
+/// The least context if the caller sets none: the KV cache of a small model then fits any GPU.
+pub const LEAST_DEFAULT_CONTEXT: usize = 2048;
+/// How often that may be doubled: up to 16384.
+const DOUBLINGS: u32 = 3;
+/// Bytes that every WebGPU device can bind.
+const ANY_BINDING: u64 = 128 << 20;
 /// Maximum number of experts that the router chooses among: their logits fit any device's workgroup memory.
 pub const MAX_EXPERTS: usize = 1024;
 /// Largest width of a head, which is that of the attention kernel.
@@ -115,9 +119,27 @@ impl ModelConfig {
         }
     }
 
-    /// Returns the positions of the KV cache for the context that the caller requested.
-    pub fn context(&self, wanted: Option<usize>) -> usize {
-        (wanted.unwrap_or(DEFAULT_CONTEXT)).clamp(8, self.n_ctx_train.max(8))
+    /// Returns the positions of the KV cache: those that the caller requested, or as many as suit a model whose weights
+    /// take `weights` bytes on a device where it may take `memory`, if that is known.
+    pub fn context(&self, wanted: Option<usize>, weights: u64, memory: Option<u64>) -> usize {
+        let positions = wanted.unwrap_or_else(|| self.default_context(weights, memory));
+        positions.clamp(8, self.n_ctx_train.max(8))
+    }
+
+    /// Returns the longest context whose keys and values, in f16, take at most half as much as the weights, and half of
+    /// what these leave free.
+    fn default_context(&self, weights: u64, memory: Option<u64>) -> usize {
+        let taken = weights.saturating_add(self.state_bytes());
+        let free = memory.map_or(u64::MAX, |memory| memory.saturating_sub(taken));
+        let suits = |n_ctx: &usize| {
+            self.kv_bytes(*n_ctx, KvType::F16) <= weights.min(free) / 2
+                && self.largest_cache(*n_ctx, KvType::F16) <= ANY_BINDING
+        };
+        let longer = (1..=DOUBLINGS).map(|n| LEAST_DEFAULT_CONTEXT << n);
+        longer
+            .take_while(suits)
+            .last()
+            .unwrap_or(LEAST_DEFAULT_CONTEXT)
     }
 
     /// Returns the most floats that a token of a prefill chunk needs at once.

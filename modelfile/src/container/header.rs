@@ -89,6 +89,12 @@ impl ModelHeader {
         self.tensors.iter().find(|tensor| tensor.name == name)
     }
 
+    /// Returns the bytes of all tensors in the file.
+    pub fn tensor_bytes(&self) -> u64 {
+        let bytes = self.tensors.iter().map(TensorInfo::own_bytes);
+        bytes.fold(0, u64::saturating_add)
+    }
+
     /// Returns all tensors by name, for callers that look up many of them.
     pub fn by_name(&self) -> HashMap<&str, &TensorInfo> {
         let tensors = self.tensors.iter();

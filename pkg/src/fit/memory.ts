@@ -11,6 +11,9 @@ const SHARE_OF_PHONE = 0.35;
 /** Bytes that a page on iOS, which reports no memory, may take before its tab is ended. An estimate, not measured here. */
 const IOS = { least: 2 ** 30, most: 1.5 * 2 ** 30 };
 
+/** Bytes of WebAssembly's memory that a model on the CPU may take. */
+const HEAP = 3 * 2 ** 30;
+
 interface Machine {
   deviceMemory?: number;
   maxTouchPoints?: number;
@@ -28,4 +31,10 @@ export function roomOnMachine(): { least: number; most: number | undefined } | u
   const isPhone = machine.userAgentData?.mobile ?? userAgent.includes("Android");
   const least = deviceMemory * (isPhone ? SHARE_OF_PHONE : SHARE) * 2 ** 30;
   return { least, most: deviceMemory >= CAP && !isPhone ? undefined : least };
+}
+
+/** Returns the bytes that a model surely may take, which bound its default context; undefined if nothing tells. */
+export function memoryFor(device: "cpu" | "webgpu"): number | undefined {
+  const least = roomOnMachine()?.least;
+  return device === "cpu" ? Math.min(least ?? HEAP, HEAP) : least;
 }

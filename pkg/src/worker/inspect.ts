@@ -3,6 +3,7 @@ import { GlanceSource } from "../cache/glance.js";
 import { keptListing } from "../cache/listing.js";
 import { HearthError, throwIfAborted } from "../core/errors.js";
 import type { InspectRequest } from "../core/protocol.js";
+import { memoryFor } from "../fit/memory.js";
 import { findModel, hubAccess, readHeaders, type OpenUrl } from "../source/index.js";
 import type { HearthWasm, ModelReport, WasmInspector } from "../core/wasm-contract.js";
 
@@ -11,6 +12,8 @@ export async function inspectModel(
   request: InspectRequest,
   signal: AbortSignal,
 ): Promise<ModelReport> {
+  const memory = memoryFor("webgpu");
+  const options = memory === undefined ? request.options : { ...request.options, memory };
   // Ends the download once the header has arrived.
   const enough = new AbortController();
   const either = AbortSignal.any([signal, enough.signal]);
@@ -22,7 +25,7 @@ export async function inspectModel(
     const files = new wasm.Files();
     try {
       await readHeaders(model, files, signal);
-      return files.report(request.options);
+      return files.report(options);
     } finally {
       enough.abort();
       files.free();
@@ -34,7 +37,7 @@ export async function inspectModel(
     for await (const chunk of source.chunks()) {
       throwIfAborted(signal);
       // A download knows its length only once the first bytes have arrived.
-      inspector ??= new wasm.Inspector(request.options, source.total);
+      inspector ??= new wasm.Inspector(options, source.total);
       const report = inspector.push(chunk);
       if (report !== null) return report;
     }

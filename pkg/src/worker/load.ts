@@ -14,6 +14,7 @@ import type { HubAccess } from "../source/hub.js";
 import { sleep } from "../source/retry.js";
 import { coalesce, findModel, hubAccess, readHeaders, type OpenUrl } from "../source/index.js";
 import type { RemoteFile } from "../source/source.js";
+import { memoryFor } from "../fit/memory.js";
 import { keepTuning, keptTuning } from "./tuning-store.js";
 import type {
   DeviceOptions,
@@ -128,6 +129,8 @@ export async function loadModel(
   // Created when the first bytes have arrived, because a download knows its length only then.
   const open = (): WasmLoader => {
     const options: LoaderOptions = given(request, "contextSize", "kvType", "drafts", "quantize", "overrides");
+    const memory = memoryFor(device.info().kind);
+    if (memory !== undefined) options.memory = memory;
     const length = sources[0]?.total;
     if (model.kind === "one" && length !== undefined) options.totalBytes = length;
     return new wasm.Loader(device, options, files);

@@ -8,6 +8,7 @@ use hearth_modelfile::container::{Container, Value};
 use hearth_modelfile::files::folder;
 use hearth_modelfile::layer_spec::RopeKind;
 use hearth_modelfile::sampling::AdvisedSampling;
+use hearth_tests::synthetic::SHAPES;
 use hearth_tests::{On, TinyFile, exact, goldens, header, load_file_with, manifest, open};
 
 fn report(name: &str, options: InspectOptions<'_>) -> Report {
@@ -33,6 +34,7 @@ fn the_budget_is_what_an_engine_takes() {
         let device = open(On::Cpu).expect("the CPU always opens");
         let options = InspectOptions {
             context_size: Some(100),
+            memory: None,
             kv_type: Some(KvType::F32),
             device: Some(&device.info().limits),
             bandwidth: Some(1e9),
@@ -57,6 +59,34 @@ fn the_budget_is_what_an_engine_takes() {
         assert!(verdict.fits, "{:?}", verdict.reason);
         let speed = verdict.tokens_per_second.expect("a bandwidth was named");
         assert!((speed - 1e9 / budget.token.bytes as f64).abs() < 1e-3);
+    }
+}
+
+#[test]
+fn the_default_context_suits_the_weights_and_the_memory() {
+    let n_ctx = |name: &str, memory: Option<u64>| {
+        let shape = SHAPES.iter().find(|shape| shape.name == name).unwrap();
+        let options = InspectOptions {
+            memory,
+            ..Default::default()
+        };
+        match inspect(&header(&shape.header().0), options).run {
+            Runs::Budget(budget) => budget.n_ctx,
+            Runs::Unsupported { message, .. } => panic!("{message}"),
+        }
+    };
+    const GIB: u64 = 1 << 30;
+    // 46 kB a position beside 76 MB, 115 kB beside 335 MB, 33 kB beside 695 MB, 131 kB beside 4.5 GB.
+    for (name, memory, expected) in [
+        ("smollm2-135m", None, 2048),
+        ("qwen3-0.6b", None, 2048),
+        ("llama-3.2-1b", None, 8192),
+        ("llama-3.2-1b", Some(GIB), 4096),
+        ("llama-3.2-1b", Some(GIB / 2), 2048),
+        ("llama-3.1-8b", None, 16384),
+        ("llama-3.1-8b", Some(6 * GIB), 4096),
+    ] {
+        assert_eq!(n_ctx(name, memory), expected, "{name}, {memory:?}");
     }
 }
 
