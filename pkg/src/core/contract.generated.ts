@@ -238,6 +238,8 @@ export type InspectorOptions = {
   contextSize?: number;
   /** Storage type of the KV cache. */
   kvType?: KvType;
+  /** Bytes that the model may take, if known; they bound the default context. */
+  memory?: number;
   /** Memory bandwidth of the device in bytes per second; with it, the report has an upper bound on tokens per second. */
   bandwidth?: number;
 };
@@ -254,6 +256,8 @@ export type LoaderOptions = {
   contextSize?: number;
   /** Storage type of the KV cache. */
   kvType?: KvType;
+  /** Bytes that the model may take, if known; they bound the default context. */
+  memory?: number;
   /** Length of the file, if it is known. */
   totalBytes?: number;
   /** When to draft tokens. Default `"auto"`. */

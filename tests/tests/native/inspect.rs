@@ -4,7 +4,7 @@ use hearth::ops::KvType;
 use hearth_modelfile::budget::{InspectOptions, Report, Runs, inspect};
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::writer::GgufWriter;
-use hearth_modelfile::container::{Container, Value};
+use hearth_modelfile::container::{Container, Parsed, Value, gguf};
 use hearth_modelfile::files::folder;
 use hearth_modelfile::layer_spec::RopeKind;
 use hearth_modelfile::sampling::AdvisedSampling;
@@ -70,7 +70,11 @@ fn the_default_context_suits_the_weights_and_the_memory() {
             memory,
             ..Default::default()
         };
-        match inspect(&header(&shape.header().0), options).run {
+        let (bytes, total) = shape.header();
+        let Ok(Parsed::Header(gguf)) = gguf::parse(&bytes, Some(total)) else {
+            panic!("{name} has no header");
+        };
+        match inspect(&gguf, options).run {
             Runs::Budget(budget) => budget.n_ctx,
             Runs::Unsupported { message, .. } => panic!("{message}"),
         }

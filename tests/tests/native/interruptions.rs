@@ -1,15 +1,17 @@
 //! Answers that begin again with other tokens: thoughts that are long enough, and contexts that are full.
 
-use hearth::engine::request::Request;
+use hearth::engine::request::{Request, Sampling};
 use hearth::{Engine, Loader};
 use hearth_modelfile::text::template::Message;
-use hearth_tests::{Answer, GREEDY, On, exact, finish, golden_bytes, open};
+use hearth_tests::{Answer, On, exact, finish, golden_bytes, open};
 use pollster::block_on;
 use serde_json::json;
 
 /// A template whose answers begin among thoughts.
 const THINKS: &str = "{% for message in messages %}{{ message.content }}{% endfor %}<think>";
 
+/// Tokens that end an answer of these models; without them it is as long as it may be.
+const ENDS: [u32; 3] = [0, 1, 2];
 const TINY: &str = "tiny/tiny_llama.gguf";
 
 fn load(file: &str, on: On, context: usize) -> Option<Engine> {
@@ -27,7 +29,7 @@ fn chat() -> Request {
         messages: Some(vec![Message::new("user", "Hello there, how are you?")]),
         max_tokens: Some(60),
         temperature: Some(0.0),
-        seed: Some(3),
+        logit_bias: ENDS.map(|id| (id.to_string(), -100.0)).into(),
         ..Request::default()
     }
 }
@@ -129,12 +131,16 @@ fn shifts(engine: &mut Engine, other: &mut Engine, what: &str) {
     let mut ids = engine.encode_chat(&long.messages.unwrap()).unwrap();
     assert_eq!(ids.len(), prompt, "{what}");
     let mut at = n;
+    let endless = Sampling {
+        logit_bias: ENDS.map(|id| (id, -100.0)).into(),
+        ..Sampling::GREEDY
+    };
     ids.extend(&ended.ids);
     while at < 150 {
         let tail = (64 - KEPT) / 2;
         ids = [&ids[..KEPT], &ids[ids.len() - tail..]].concat();
         let most = (64 - ids.len()).min(150 - at);
-        (other.start_ids(ids.clone(), GREEDY, Some(most), &[])).unwrap();
+        (other.start_ids(ids.clone(), endless.clone(), Some(most), &[])).unwrap();
         let next = finish(other).unwrap().ids;
         assert_eq!(found.ids[at..at + next.len()], next, "{what} from {at}");
         at += next.len();
