@@ -47,7 +47,8 @@ describe("Engine.create", () => {
     await create(options);
     expect(fake.loaderOptions).toEqual({ ...options, totalBytes: FILE.length });
     await create();
-    expect(fake.loaderOptions).toEqual({ totalBytes: FILE.length });
+    // Bounds the default context.
+    expect(fake.loaderOptions).toEqual({ totalBytes: FILE.length, memory: 3 * 2 ** 30 });
   });
 
   it("passes on an error of a stream", async () => {

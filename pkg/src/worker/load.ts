@@ -130,7 +130,7 @@ export async function loadModel(
   const open = (): WasmLoader => {
     const options: LoaderOptions = given(request, "contextSize", "kvType", "drafts", "quantize", "overrides");
     const memory = memoryFor(device.info().kind);
-    if (memory !== undefined) options.memory = memory;
+    if (request.contextSize === undefined && memory !== undefined) options.memory = memory;
     const length = sources[0]?.total;
     if (model.kind === "one" && length !== undefined) options.totalBytes = length;
     return new wasm.Loader(device, options, files);
