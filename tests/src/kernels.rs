@@ -38,7 +38,7 @@ pub fn tuning(lanes: u32) -> Tuning {
         shared_tile: false,
         chunk: 16,
         token_us: 0,
-        splits: 4,
+        attention_workgroups: 4,
         workgroup_bytes: 16 << 10,
     }
 }

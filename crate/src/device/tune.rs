@@ -13,8 +13,8 @@ use crate::platform::now_ms;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::quant::Packing;
 
-/// Columns of the measurement's matrix, of the size of a small model's projections.
-const COLS: usize = 1024;
+/// Columns of the measurement's matrix: a block for each thread of the widest tile.
+const COLS: usize = 2048;
 /// Its rows on a software adapter, and on a GPU, where fewer would only measure the clock.
 const FEW_ROWS: usize = 1024;
 const MANY_ROWS: usize = 32 * 1024;
@@ -27,9 +27,12 @@ const LAUNCHES: usize = 8;
 /// A prefill chunk's budget: a driver may reset a GPU that is busy for two seconds, a person notices 100 ms.
 pub(crate) const CHUNK_MS: f64 = 100.0;
 
-/// Spans of a decode step's attention: enough workgroups for a large GPU at any number of heads, and few enough
-/// to be merged by each workgroup of the next projection.
-const SPLITS: u32 = 32;
+/// Multiply-adds a millisecond that a core (Apple's cores, NVIDIA's multiprocessors, AMD's compute units) brings to the
+/// measured prefill, computed from published peaks at about 40%: no interface says how many cores a GPU has.
+const CORE_MACS_PER_MS: f64 = 1e8;
+/// Workgroups of a decode step's attention for each core, and at least in all.
+const ATTENTION_A_CORE: f64 = 2.0;
+const MIN_ATTENTION: u32 = 64;
 
 /// Measurements of a device; callers may keep them for the next time that they open the same adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -72,6 +75,14 @@ impl DeviceProfile {
             && subgroups
     }
 
+    /// Workgroups that attention is split into: a power of two, so that most measurements of a device agree.
+    fn attention_workgroups(&self) -> u32 {
+        let wanted = ATTENTION_A_CORE * self.macs_per_ms / CORE_MACS_PER_MS;
+        (wanted.min(1024.0) as u32)
+            .next_power_of_two()
+            .max(MIN_ATTENTION)
+    }
+
     /// Launch choices for a model of `parameters` weights.
     pub fn tuning(&self, parameters: u64) -> Tuning {
         let token_ms = parameters.max(1) as f64 / self.macs_per_ms;
@@ -86,10 +97,9 @@ impl DeviceProfile {
             chunk: chunk.clamp(PREFILL_TOKENS, state::MAX_CHUNK),
             // A device that gains nothing from more threads on a row gains nothing from more on a context.
             token_us: (1e3 * token_ms) as u64,
-            splits: if self.decode_threads_per_tile > 1 {
-                SPLITS
-            } else {
-                1
+            attention_workgroups: match self.decode_threads_per_tile > 1 {
+                true => self.attention_workgroups(),
+                false => 1,
             },
             workgroup_bytes: 0,
         }
@@ -139,18 +149,23 @@ pub async fn measure(device: &Device) -> Result<DeviceProfile> {
         ..ONE_THREAD
     };
     // Each step builds on the winner so far. A shader that the device refuses, or whose sum is wrong, is none.
-    for step in 0..4 {
+    for step in 0..6 {
         let candidate = match step {
             0 => several,
             1 if has("subgroups") && best.threads_per_tile > 1 => {
                 several.subgroups = true;
                 several
             }
-            2 => Candidate {
+            // More threads on a row are fewer rows in a workgroup, so that more workgroups share a small matrix.
+            2 | 3 if best.threads_per_tile > 1 => Candidate {
+                threads_per_tile: 16 << (step - 1),
+                ..best
+            },
+            4 => Candidate {
                 arithmetic: Arithmetic::F16,
                 ..best
             },
-            3 => Candidate {
+            5 => Candidate {
                 arithmetic: Arithmetic::I15,
                 ..best
             },
@@ -220,7 +235,7 @@ async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize)
             shared_tile: candidate.shared_tile,
             chunk: tokens,
             token_us: 0,
-            splits: 1,
+            attention_workgroups: 1,
             workgroup_bytes: device.info().limits.max_compute_workgroup_storage_size as usize,
         },
     );
@@ -291,6 +306,27 @@ mod tests {
             sums[5] = wrong;
             assert_eq!(check_sums(&sums).unwrap_err().code(), "gpu_error");
         }
+    }
+
+    /// Estimates for 10 cores, 128 and 132, from the prefill that is expected of them.
+    #[test]
+    fn a_context_is_split_by_the_cores_that_read_it() {
+        for (macs_per_ms, workgroups) in [
+            (1.0, 64),
+            (6e8, 64),
+            (1.1e10, 256),
+            (2e10, 512),
+            (1e300, 1024),
+        ] {
+            let measured = DeviceProfile {
+                decode_threads_per_tile: 16,
+                macs_per_ms,
+                ..DeviceProfile::CPU
+            };
+            let tuning = measured.tuning(1 << 30);
+            assert_eq!(tuning.attention_workgroups, workgroups, "{macs_per_ms}");
+        }
+        assert_eq!(DeviceProfile::CPU.tuning(1 << 30).attention_workgroups, 1);
     }
 
     #[test]

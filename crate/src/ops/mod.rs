@@ -36,6 +36,7 @@ use attention::AttentionOp;
 pub use attention::cache::KvCache;
 use attention::gate_heads::GateHeadsOp;
 pub use attention::kv::KvType;
+use attention::merge::MergeOp;
 use attention::rope_append::RopeAppendOp;
 pub use attention::rope_append::{Attention, AttentionSpec, KvSource, QkNorm};
 use bias::{BiasOp, BiasSpec};
@@ -304,6 +305,24 @@ impl Ops {
         self.count(1);
         let qkv = qkv.clone().into_dispatch();
         Tensor::from_dispatch(Dispatch::gate_heads(a.into_dispatch(), qkv, spec))
+    }
+
+    /// Merges the spans of one token's attention and, if the spec has a gate, gates them with the logits in `qkv`:
+    /// [1, n_heads * head_dim].
+    pub fn merge_spans(
+        &self,
+        spans: &Tensor<2>,
+        qkv: &Tensor<2>,
+        state: &StepState,
+        spec: AttentionSpec,
+    ) -> Tensor<2> {
+        self.count(1);
+        self.keep(Tensor::from_dispatch(Dispatch::merge_spans(
+            spans.clone().into_dispatch(),
+            qkv.clone().into_dispatch(),
+            state.words().into_dispatch(),
+            spec,
+        )))
     }
 
     /// Returns activation(gate) * up of a [t, 2 d_ff] tensor.

@@ -12,6 +12,7 @@ pub fn variants() -> Vec<Kernel> {
         activation::variants(),
         attention::variants(),
         attention::gate_heads::variants(),
+        attention::merge::variants(),
         attention::rope_append::variants(),
         bias::variants(),
         embed::variants(),

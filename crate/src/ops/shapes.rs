@@ -6,7 +6,7 @@
 
 use hearth_modelfile::quant::Packing;
 
-use super::attention::{self, rope_append};
+use super::attention::{self, merge, rope_append};
 use super::embed::{self, EmbedSpec, Rows};
 use super::kernel::Kernel;
 use super::norm;
@@ -29,7 +29,7 @@ const TUNING: Tuning = Tuning {
     arithmetic: Arithmetic::F32,
     chunk: 512,
     token_us: 1,
-    splits: 32,
+    attention_workgroups: 256,
     // The limit of desktop browsers.
     workgroup_bytes: 32 * 1024,
 };
@@ -196,10 +196,6 @@ impl ModelShape {
         let norm = Input::Norm {
             eps: self.eps.to_bits(),
         };
-        let merge = Input::Merge(AttentionSpec {
-            splits: TUNING.splits,
-            ..self.attention()
-        });
         let (q, kv) = (
             self.n_heads * self.head_dim,
             self.n_kv_heads * self.head_dim,
@@ -233,7 +229,8 @@ impl ModelShape {
                 ..qkv("v_proj", v, kv)
             });
         }
-        all.push(whole("o_proj", self.o, self.d_model, q, merge, Output::Add));
+        let rows = self.d_model;
+        all.push(whole("o_proj", self.o, rows, q, Input::Plain, Output::Add));
         let gated = Output::Gated(Activation::Silu);
         let (rows, cols) = (2 * self.d_ff, self.d_model);
         all.push(whole("gate_up_proj", self.gate_up, rows, cols, norm, gated));
@@ -263,10 +260,7 @@ impl ModelShape {
     /// Returns everything that is no projection.
     fn others(&self) -> Vec<(String, Kernel)> {
         let attention = self.attention();
-        let split = AttentionSpec {
-            splits: TUNING.splits,
-            ..attention
-        };
+        let split = attention.split_for(TUNING.attention_workgroups);
         let embed = EmbedSpec {
             packing: self.embedding,
             rows: self.vocab,
@@ -282,6 +276,7 @@ impl ModelShape {
             ("embed", embed::kernel(embed)),
             ("rope_append", rope_append::kernel(attention)),
             ("decode attention", attention::kernel(split, 1)),
+            ("decode merge", merge::kernel(split)),
             (
                 "prefill attention",
                 attention::kernel(attention, attention.tokens()),

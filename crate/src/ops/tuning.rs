@@ -22,8 +22,8 @@ pub struct Tuning {
     pub chunk: usize,
     /// Microseconds that one token of a chunk takes across all layers.
     pub token_us: u64,
-    /// Maximum number of spans into which a decode step's attention is split.
-    pub splits: u32,
+    /// Workgroups that a decode step's attention is split into, so that every core has some; 1 for no split.
+    pub attention_workgroups: u32,
     /// Bytes of workgroup memory that a kernel may use.
     pub workgroup_bytes: usize,
 }

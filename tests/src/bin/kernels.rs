@@ -76,7 +76,7 @@ fn main() {
     {
         let tuning = Tuning {
             arithmetic,
-            splits: 32,
+            attention_workgroups: 96,
             workgroup_bytes: info.limits.max_compute_workgroup_storage_size as usize,
             ..tuning(lanes)
         };

@@ -210,7 +210,7 @@ fn case(number: usize) -> Steps {
         tuning: Tuning {
             subgroups,
             arithmetic,
-            splits: if has(15) { 32 } else { 3 },
+            attention_workgroups: n_kv * if has(15) { 32 } else { 3 },
             ..tuning(lanes)
         },
     }
@@ -291,7 +291,7 @@ fn a_long_context_has_spans_of_several_tiles() {
             second: 9,
             dtype: Q4_0,
             tuning: Tuning {
-                splits: 32,
+                attention_workgroups: 64,
                 ..tuning(16)
             },
         }

@@ -4,7 +4,7 @@
 // head times TOKENS tokens, over one span of the context, so that K and V are loaded once for all of them. It walks
 // the span in tiles of WG positions: every thread scores one position, then the threads share the output columns and
 // the positions of the tile. Online softmax: earlier sums are rescaled when a larger score is found.
-// With SPLITS > 1, for one token, spans are left unmerged: gemv_merge.wgsl merges them.
+// With SPLITS > 1, for one token, spans are left unmerged: merge.wgsl merges them.
 // Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2023, "Flash-Decoding".
 //
 // Modules: state, split_span, sinks or sinks_none, and the cache as kv_f32, kv_f16 or kv_q8.

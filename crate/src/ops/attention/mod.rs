@@ -7,13 +7,14 @@
 //!
 //! - `q`: [T, n_heads * head_dim], caches: [n_kv_heads, n_ctx, head_dim]. Result like `q`; or, for one token and
 //!   [`AttentionSpec::splits`] > 1, the unmerged spans [n_heads * splits, head_dim + 4] that
-//!   [`crate::ops::projection::gemv::Input::Merge`] takes: sum_j p_j v_j, the largest score, sum_j p_j, two unused.
+//!   [`merge`] takes: sum_j p_j v_j, the largest score, sum_j p_j, two unused.
 //! - GPU: see `attention.wgsl`.
 //! - Source: Vaswani et al. 2017; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
 
 pub mod cache;
 pub mod gate_heads;
 pub mod kv;
+pub mod merge;
 pub mod rope_append;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -44,6 +45,8 @@ pub trait AttentionOp: Backend {
 
 /// Largest width of a head; a workgroup then takes 13 KiB of the 16 KiB that every device has.
 pub const MAX_HEAD_DIM: usize = 512;
+/// Maximum number of spans of a context: beyond it, their records cost more than another workgroup gains.
+const MAX_SPLITS: u32 = 128;
 
 impl AttentionSpec {
     /// Returns the threads of a workgroup, and positions of a tile: one for each four columns of a head, at least.
@@ -63,6 +66,22 @@ impl AttentionSpec {
             ("TILE", self.threads()),
             ("WINDOW", self.window),
         ]
+    }
+
+    /// Returns the spec for one token whose context is split into as many spans as give the device `workgroups`, but
+    /// into no more than it has tiles.
+    pub(in crate::ops) fn split_for(self, workgroups: u32) -> Self {
+        let seen = match self.window {
+            0 => self.n_ctx,
+            window => window.min(self.n_ctx),
+        };
+        let wanted = workgroups.div_ceil(self.n_heads / self.heads());
+        Self {
+            splits: wanted
+                .min(seen.div_ceil(self.threads()))
+                .clamp(1, MAX_SPLITS),
+            ..self
+        }
     }
 
     /// Returns the first position that a query at `pos` sees.
@@ -225,28 +244,6 @@ fn one_span(out: &[f32], spec: AttentionSpec) -> Vec<f32> {
         }
     }
     spans
-}
-
-/// Merges spans, the CPU twin: `x`: [n_heads * splits, head_dim + 4], `out`: [n_heads * head_dim].
-pub fn merge_cpu(x: &[f32], pos: usize, out: &mut [f32], spec: AttentionSpec) {
-    let (hd, splits) = (spec.head_dim as usize, spec.splits as usize);
-    let end = (pos + 1).min(spec.n_ctx as usize);
-    let len = end - spec.first(end - 1);
-    let tile = spec.threads() as usize;
-    let span = len.div_ceil(splits * tile).max(1) * tile;
-    let heads = x.chunks_exact(splits * (hd + 4));
-    for (spans, out) in heads.zip(out.chunks_exact_mut(hd)) {
-        let spans = || spans.chunks_exact(hd + 4).take(len.div_ceil(span));
-        let top = spans().fold(f32::MIN, |top, s| top.max(s[hd]));
-        let weights = || spans().map(|s| (s[hd] - top).exp());
-        let sum: f32 = weights().zip(spans()).map(|(w, s)| w * s[hd + 1]).sum();
-        out.fill(0.0);
-        for (weight, span) in weights().zip(spans()) {
-            for (out, v) in out.iter_mut().zip(span) {
-                *out += weight / sum * v;
-            }
-        }
-    }
 }
 
 /// Computes attention, the CPU twin: `q`: [n, n_heads * head_dim], `sinks`: [n_heads] if enabled,

@@ -1,7 +1,7 @@
 //! Projection of one token by a (quantised) weight, fused with the steps before and after it into one dispatch.
 //!
-//! y = W f(x), where f is the identity, RMSNorm, or the merge of a split attention ([`Input`]), and the result is
-//! stored, added to the residual stream, or gated ([`Output`]). A decode step is built from these.
+//! y = W f(x), where f is the identity or RMSNorm ([`Input`]), and the result is stored, added to the residual stream, or
+//! gated ([`Output`]). A decode step is built from these.
 //!
 //! - `x`: see [`Input`]; `y`: [1, outputs of all parts]; `W`: [rows, cols] in one of the [`Packing`]s.
 //! - GPU grid: see `gemv.wgsl`. CPU: runs the fused ops one after another.
@@ -12,9 +12,6 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use crate::ops::activation::{self, Activation, gate_cpu};
-use crate::ops::attention::gate_heads::gate_cpu as gate_heads_cpu;
-use crate::ops::attention::merge_cpu;
-use crate::ops::attention::rope_append::AttentionSpec;
 use crate::ops::kernel::{Kernel, grid_xz, launch, modules};
 use crate::ops::norm::rms_norm_cpu;
 use crate::ops::pool::Pooled;
@@ -34,8 +31,6 @@ pub enum Input {
     Plain,
     /// RMSNorm of the step's last token in x: [T, cols]; `eps` holds the bits of the norm's epsilon.
     Norm { eps: u32 },
-    /// Attention merged from the spans in x, see [`AttentionSpec::splits`].
-    Merge(AttentionSpec),
     /// Output of a gated delta net for one token, not normed yet, see [`crate::ops::recurrent::delta`].
     GatedNorm(GatedNormSpec),
     /// x: [T, cols] or [T * n_used, cols], multiplied by the experts each token was routed to. Supports only
@@ -119,8 +114,7 @@ pub struct GemvSpec {
 #[backend_extension(Cube, Flex)]
 pub trait GemvOp: Backend {
     /// Returns `y` with the weight's outputs written. `aux` is the weight of [`Input::Norm`], the routes of
-    /// [`Input::Routed`], or the q, k and v with the gates of [`Input::Merge`], or
-    /// the projections with those of [`Input::GatedNorm`].
+    /// [`Input::Routed`], or the projections with the gates of [`Input::GatedNorm`].
     fn gemv(
         x: FloatTensor<Self>,
         quants: IntTensor<Self>,
@@ -142,7 +136,7 @@ pub fn workgroup_bytes(
     let staged = match (arithmetic.is_integer(packing), input) {
         (true, _) => cols * arithmetic.bytes() + cols / 32 * 8,
         (false, Input::Plain | Input::Routed(_)) => 0,
-        (false, Input::Norm { .. } | Input::Merge(_) | Input::GatedNorm(_)) => cols * 4,
+        (false, Input::Norm { .. } | Input::GatedNorm(_)) => cols * 4,
     };
     let squares = 4 * (WG as usize + 8);
     let sums = 4 * 4 * WG as usize;
@@ -194,7 +188,7 @@ fn with_product(kernel: Kernel, spec: GemvSpec) -> Kernel {
     }
     let kernel = kernel.module(match spec.input {
         Input::Plain | Input::Routed(_) => &modules::STAGE_NONE,
-        Input::Norm { .. } | Input::Merge(_) | Input::GatedNorm(_) => &modules::STAGE_F32,
+        Input::Norm { .. } | Input::GatedNorm(_) => &modules::STAGE_F32,
     });
     let block = match (spec.packing, spec.arithmetic) {
         (Packing::F32, _) => return kernel.module(&modules::DOT_F32_X4),
@@ -228,20 +222,6 @@ fn with_input(kernel: Kernel, input: Input) -> Kernel {
             .module(&modules::PLACE_ONE)
             .module(&modules::GEMV_NORM)
             .f32s([("EPS", f32::from_bits(eps))]),
-        Input::Merge(attention) => kernel
-            .module(&state::WGSL)
-            .module(&modules::PLACE_ONE)
-            .module(&modules::SPLIT_SPAN)
-            .module(&modules::GEMV_MERGE)
-            .module(match attention.gate {
-                true => &modules::MERGE_GATE,
-                false => &modules::MERGE_GATE_NONE,
-            })
-            .u32s(attention.span_consts())
-            .u32s([
-                ("HEAD_DIM4", attention.head_dim / 4),
-                ("N_CTX", attention.n_ctx),
-            ]),
         Input::GatedNorm(norm) => kernel
             .module(&modules::PLACE_ONE)
             .module(&modules::GEMV_GATED_NORM)
@@ -259,10 +239,6 @@ fn with_input(kernel: Kernel, input: Input) -> Kernel {
 
 /// Returns every variant of the kernel.
 pub(in crate::ops) fn variants() -> Vec<Kernel> {
-    let merged = AttentionSpec {
-        splits: 4,
-        ..AttentionSpec::EXAMPLE
-    };
     let routed = Routed {
         n_used: 2,
         share: 2,
@@ -273,14 +249,9 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
     let mut outputs = vec![Output::Store, Output::Add];
     outputs.extend(activation::ALL.map(Output::Gated));
     let mut ends = vec![(Input::Routed(routed), Output::Store)];
-    for input in [Input::Plain, Input::Norm { eps: 0 }, Input::Merge(merged)] {
+    for input in [Input::Plain, Input::Norm { eps: 0 }] {
         ends.extend(outputs.iter().map(|output| (input, *output)));
     }
-    let gated = AttentionSpec {
-        gate: true,
-        ..merged
-    };
-    ends.push((Input::Merge(gated), Output::Add));
     let norm = GatedNormSpec {
         eps: 1e-6,
         head_dim: 16,
@@ -345,10 +316,6 @@ impl GemvOp for CubeBackend {
             Input::Plain => {}
             Input::GatedNorm(_) => tensors.push(&aux),
             Input::Norm { .. } | Input::Routed(_) => tensors.extend([&aux, &state]),
-            Input::Merge(attention) => {
-                tensors.push(&state);
-                tensors.extend(attention.gate.then_some(&aux));
-            }
         }
         let slots = match spec.input {
             Input::Routed(_) => y.meta.shape()[0] as u32,
@@ -379,14 +346,6 @@ impl GemvOp for Flex {
                 made.resize(cols, 0.0);
                 let row = &x[last * cols..(last + 1) * cols];
                 rms_norm_cpu(row, aux.storage(), f32::from_bits(eps), &mut made);
-                &made
-            }
-            Input::Merge(attention) => {
-                made.resize(cols, 0.0);
-                merge_cpu(x, state[state::POS] as usize, &mut made, attention);
-                if attention.gate {
-                    gate_heads_cpu(&mut made, aux.storage(), attention);
-                }
                 &made
             }
             Input::GatedNorm(norm) => {

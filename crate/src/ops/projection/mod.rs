@@ -1,7 +1,7 @@
 //! Projections: the choice of kernel, and of the steps fused with it.
 //!
-//! A one-token decode step fuses the preceding norm, the merge of a split attention, the gated activation and the
-//! residual into the projection ([`crate::ops::projection::gemv`]): 6 launches per layer. Several tokens share a
+//! A one-token decode step fuses the preceding norm, the gated activation and the residual into the projection
+//! ([`crate::ops::projection::gemv`]): 6 launches per layer, and one more where attention is split. Several tokens share a
 //! weight ([`crate::ops::projection::tile`]); fused steps would be recomputed needlessly by each workgroup there.
 
 pub mod by_expert;
@@ -17,7 +17,7 @@ use burn::tensor::Tensor;
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
 use crate::ops::projection::tile::{LinearOp, LinearSpec};
 use crate::ops::recurrent::gated_norm::GatedNormSpec;
-use crate::ops::{Activation, Attention, AttentionSpec, KvCache, Norm, Ops, StepState, Weight};
+use crate::ops::{Activation, Attention, KvCache, Norm, Ops, StepState, Weight};
 
 impl Ops {
     /// Returns x W^T as a new [t, rows] tensor.
@@ -271,20 +271,14 @@ impl Ops {
         attention: &Attention,
         add: bool,
     ) -> Tensor<2> {
-        let one = q.dims()[0] == 1;
-        let spec = AttentionSpec {
-            splits: self.tuning.splits,
-            ..attention.spec
+        let split = Attention {
+            spec: attention.spec.split_for(self.tuning.attention_workgroups),
+            ..attention.clone()
         };
-        let input = Input::Merge(spec);
-        if one && spec.splits > 1 && self.fuses(input, weight) {
-            let split = Attention {
-                spec,
-                ..attention.clone()
-            };
+        if q.dims()[0] == 1 && split.spec.splits > 1 {
             let spans = self.attention(q, cache, state, &split);
-            let output = if add { Output::Add } else { Output::Store };
-            return self.gemv(&spans, weight, qkv, state, y, input, output);
+            let a = self.merge_spans(&spans, qkv, state, split.spec);
+            return self.linear_into(&a, weight, state, y, add);
         }
         let mut a = self.attention(q, cache, state, attention);
         if attention.spec.gate {
