@@ -354,6 +354,7 @@ impl Ops {
     /// Samples the next tokens and advances the state; see [`sampling`] for one row of logits and for several.
     pub fn sample(&self, logits: Tensor<2>, state: &mut StepState, tables: &mut SamplerTables) {
         let (bias, allowed) = (tables.bias.get().clone(), tables.allowed.get().clone());
+        let partials = tables.partials.clone();
         state.update_with(|state| {
             tables.seen.update_with(|(history, ids)| {
                 let (state, history, ids) = Dispatch::sample(
@@ -363,11 +364,12 @@ impl Ops {
                     bias.into_dispatch(),
                     ids.into_dispatch(),
                     allowed.into_dispatch(),
+                    partials.into_dispatch(),
                 );
                 let seen = (Tensor::from_dispatch(history), Tensor::from_dispatch(ids));
                 (seen, (Tensor::from_dispatch(state), ()))
             })
         });
-        self.count(1);
+        self.count(2);
     }
 }

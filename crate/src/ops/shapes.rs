@@ -286,7 +286,12 @@ impl ModelShape {
                 norm::kernel(self.d_model as usize, norm, false, false),
             ),
             ("prefill gate", gate),
+            ("decode scan", sampling::scan_kernel(1, self.vocab)),
             ("decode sample", sampling::kernel(1, self.vocab, N_CTX)),
+            (
+                "drafts scan",
+                sampling::scan_kernel(draft::ROWS as u32, self.vocab),
+            ),
             (
                 "drafts sample",
                 sampling::kernel(draft::ROWS as u32, self.vocab, N_CTX),

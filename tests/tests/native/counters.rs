@@ -11,20 +11,21 @@ fn tiny(device: Device, context: usize) -> Engine {
     load_file(device, &goldens().join("tiny/tiny_llama.gguf"), context)
 }
 
-/// Checks the launches of a step: six per layer, plus embedding, lm_head and sampling; one for each further packing
-/// among matrices that are multiplied together; and one for each activation whose gate and up have different
-/// packings.
-fn check_counters(file: &str, further: u64, activations: u64) {
-    let Some(device) = open(On::Gpu) else {
+/// Checks the launches of a step: six per layer, and a seventh that merges attention's spans on a GPU whose cores
+/// share a context, plus embedding, lm_head and the two of sampling; one for each further packing among matrices that are
+/// multiplied together; and one for each activation whose gate and up have different packings.
+fn check_counters(on: On, file: &str, further: u64, activations: u64) {
+    let Some(device) = open(on) else {
         return;
     };
+    let a_layer = 6 + (on == On::LargeGpu) as u64;
     let mut engine = load_file(device, &goldens().join(file), 128);
     assert_eq!(engine.stats().dispatches_per_token, 0, "captured already");
     block_on(engine.warm_up()).unwrap();
     let n_layers = engine.info().config.n_layers as u64;
-    let per_token = 6 * n_layers + 3 + further + activations;
+    let per_token = a_layer * n_layers + 4 + further + activations;
     // With several tokens at once, norms and activations are separate launches.
-    let prefill = 9 * n_layers + 3 + further;
+    let prefill = 9 * n_layers + 4 + further;
     let before = engine.stats();
     assert_eq!(before.dispatches_per_token, per_token);
     assert_eq!(
@@ -50,9 +51,11 @@ fn check_counters(file: &str, further: u64, activations: u64) {
 
 #[test]
 fn a_token_costs_the_launches_that_it_should() {
-    check_counters("tiny/tiny_llama_tied_f16.gguf", 0, 0);
+    for on in [On::Gpu, On::LargeGpu] {
+        check_counters(on, "tiny/tiny_llama_tied_f16.gguf", 0, 0);
+    }
     // q, k, v: q4 q8 f16 and f16 q4; gate, up: q4 and f32 q8.
-    check_counters("tiny/tiny_llama.gguf", 2 + 1 + 1, 1);
+    check_counters(On::Gpu, "tiny/tiny_llama.gguf", 2 + 1 + 1, 1);
 }
 
 #[test]

@@ -195,12 +195,45 @@ fn tokens_come_as_likely_as_they_are_in_a_vocabulary_of_49_152() {
 }
 
 #[test]
+fn tokens_come_as_likely_as_they_are_in_a_vocabulary_of_128_256() {
+    check_all(
+        128_256,
+        100,
+        &["min_p", "top_p", "penalties", "mask", "all"],
+    );
+}
+
+#[test]
 fn tokens_come_as_likely_as_they_are_in_a_vocabulary_of_262_144() {
     check_all(
         262_144,
         150,
         &["softmax", "top_k", "top_p", "typical_p", "all"],
     );
+}
+
+/// The largest logits are all alike, so that rounding decides nothing: what is drawn is what the twin draws, whether
+/// they fit the sampler's list of candidates or not.
+#[test]
+fn of_equal_tokens_the_twins_is_drawn_whether_they_fit_the_candidates_or_not() {
+    let Some(gpu) = gpu() else { return };
+    let vocab = 128_256;
+    for equal in [1, 40, 1023, 1024, 1025, 9000] {
+        let mut logits: Vec<f32> = values(3, vocab).iter().map(|v| v - 30.0).collect();
+        for i in 0..equal {
+            logits[(i * 131 + 5) * 7 % vocab] = 2.5;
+        }
+        for (top_k, top_p) in [(0, 1.0), (equal as u32, 1.0), (1, 0.5), (0, 0.9999)] {
+            let case = Case {
+                top_k,
+                top_p,
+                ..Case::new(1.0, 21)
+            };
+            let expected = case.drawn(&cpu(), &logits, 20);
+            let found = case.drawn(gpu, &logits, 20);
+            assert_eq!(found, expected, "{equal} equal, {case:?}");
+        }
+    }
 }
 
 /// Each draw changes the next ones.

@@ -11,7 +11,8 @@
 //!   samples row after row as long as the draft was right, adds the number of rows to POS, and drafts at most DRAFT
 //!   ids of the next step. Writes a record of ROWS words to RING: the ids, and in the upper bits of the first their
 //!   number (from bit 24) and the number of drafts (from bit 28).
-//! - GPU: one workgroup of 256, see `sample.wgsl`; the CPU twin sorts instead.
+//! - GPU: `scan.wgsl` over sections of the vocabulary, then `sample.wgsl` in one workgroup, both of 256 threads; the CPU
+//!   twin sorts instead.
 //! - Sources: Holtzman et al. 2020, arXiv:1904.09751 (top-p); Nguyen et al. 2024, arXiv:2407.01082 (min-p);
 //!   Meister et al. 2023, arXiv:2202.00666 (typical-p); Keskar et al. 2019, arXiv:1909.05858 (repetition penalty);
 //!   Leviathan et al. 2023, arXiv:2211.17192 (speculation).
@@ -37,7 +38,8 @@ pub use tables::SamplerTables;
 #[backend_extension(Cube, Flex)]
 pub trait SampleOp: Backend {
     /// Returns the state, ready for the next step, and history and tokens including the sampled ids. `history` and
-    /// `bias`: [1, vocab], `tokens`: [1, n_ctx], `allowed`: [1, ceil(vocab / 32)], see [`SamplerTables`].
+    /// `bias`: [1, vocab], `tokens`: [1, n_ctx], `allowed`: [1, ceil(vocab / 32)], `partials`: [1, partials_len],
+    /// see [`SamplerTables`].
     fn sample(
         logits: FloatTensor<Self>,
         state: IntTensor<Self>,
@@ -45,25 +47,54 @@ pub trait SampleOp: Backend {
         bias: IntTensor<Self>,
         tokens: IntTensor<Self>,
         allowed: IntTensor<Self>,
+        partials: IntTensor<Self>,
     ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>);
 }
 
+/// Threads of a workgroup.
+const WG: u32 = 256;
+/// Tokens of a section, a workgroup's share of the first launch; more in a vocabulary of over a million, because the
+/// second launch has a thread for each section.
+const SECTION: u32 = 4096;
+
+fn section(vocab: u32) -> u32 {
+    vocab.div_ceil(WG).next_multiple_of(WG).max(SECTION)
+}
+
+/// Returns the words of all sections' partial results.
+fn partials_len(vocab: usize) -> usize {
+    4 * ROWS * vocab.div_ceil(section(vocab as u32) as usize)
+}
+
+/// Returns the kernel of the first launch, which adjusts logits and finds each section's largest.
+pub(in crate::ops) fn scan_kernel(rows: u32, vocab: u32) -> Kernel {
+    with_sections(Kernel::new(&modules::SCAN, WG), vocab).u32s([("ROWS", rows)])
+}
+
+/// Returns the kernel of the second launch, which chooses.
 pub(in crate::ops) fn kernel(rows: u32, vocab: u32, n_ctx: u32) -> Kernel {
-    Kernel::new(&modules::SAMPLE, 256)
-        .module(&state::WGSL)
+    with_sections(Kernel::new(&modules::SAMPLE, WG), vocab)
         .module(&modules::DRAFT)
         .u32s([
             ("ROWS", rows),
-            ("VOCAB", vocab),
             ("N_CTX", n_ctx),
             ("MIN_MATCH", draft::MIN_MATCH as u32),
             ("MAX_MATCH", draft::MAX_MATCH as u32),
         ])
 }
 
-/// Returns every variant of the kernel.
+fn with_sections(kernel: Kernel, vocab: u32) -> Kernel {
+    kernel
+        .module(&state::WGSL)
+        .module(&modules::SECTION)
+        .u32s([("VOCAB", vocab), ("SECTION", section(vocab))])
+}
+
+/// Returns every variant of the kernels.
 pub(in crate::ops) fn variants() -> Vec<Kernel> {
-    vec![kernel(1, 1000, 64), kernel(ROWS as u32, 1000, 64)]
+    let rows = [1, ROWS as u32];
+    let both = rows.map(|rows| [scan_kernel(rows, 1000), kernel(rows, 1000, 64)]);
+    both.into_iter().flatten().collect()
 }
 
 impl SampleOp for CubeBackend {
@@ -74,12 +105,22 @@ impl SampleOp for CubeBackend {
         bias: IntTensor<Self>,
         tokens: IntTensor<Self>,
         allowed: IntTensor<Self>,
+        partials: IntTensor<Self>,
     ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>) {
         let [rows, vocab] = logits.meta.shape().dims();
         let [_, n_ctx] = tokens.meta.shape().dims();
-        let kernel = kernel(rows as u32, vocab as u32, n_ctx as u32);
-        let tensors = [&logits, &state, &history, &bias, &tokens, &allowed];
-        launch(kernel, (1, 1, 1), &tensors);
+        let (rows, vocab) = (rows as u32, vocab as u32);
+        let sections = vocab.div_ceil(section(vocab));
+        launch(
+            scan_kernel(rows, vocab),
+            (sections, rows, 1),
+            &[&logits, &state, &history, &bias, &allowed, &partials],
+        );
+        launch(
+            kernel(rows, vocab, n_ctx as u32),
+            (1, 1, 1),
+            &[&logits, &state, &history, &tokens, &partials],
+        );
         (state, history, tokens)
     }
 }
@@ -92,6 +133,7 @@ impl SampleOp for Flex {
         bias: FlexTensor,
         mut tokens: FlexTensor,
         allowed: FlexTensor,
+        _partials: FlexTensor,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         let [rows, vocab] = logits.layout().shape().dims();
         let logits = logits.storage_mut::<f32>();

@@ -14,6 +14,8 @@ pub struct SamplerTables {
     pub(in crate::ops) bias: InPlace<Tensor<2, Int>>,
     /// [1, ceil(vocab / 32)]: one bit for each allowed token; ignored unless the state has MASKED set.
     pub(in crate::ops) allowed: InPlace<Tensor<2, Int>>,
+    /// [1, partials_len]: what the sampler's first launch leaves to the second.
+    pub(in crate::ops) partials: Tensor<2, Int>,
     /// Whether any bias is not 0.
     is_biased: bool,
     vocab: usize,
@@ -26,6 +28,7 @@ impl SamplerTables {
             seen: InPlace::new((ops.alloc_words(vocab), ops.alloc_words(n_ctx))),
             bias: InPlace::new(ops.alloc_words(vocab)),
             allowed: InPlace::new(ops.alloc_words(vocab.div_ceil(32))),
+            partials: ops.alloc_words(super::partials_len(vocab)),
             is_biased: false,
             vocab,
         }
