@@ -22,7 +22,7 @@ const N_CTX: u32 = 8192;
 
 /// Tuning of a large GPU, except for the arithmetic, of which every candidate is listed.
 const TUNING: Tuning = Tuning {
-    decode_threads_per_tile: 16,
+    decode_threads_per_tile: 64,
     prefill_threads_per_tile: 16,
     shared_tile: true,
     subgroups: true,
@@ -325,7 +325,7 @@ impl Projection {
             offset: self.offset,
             input: self.input,
             output: self.output,
-            threads_per_tile: TUNING.decode_threads_per_tile,
+            threads_per_tile: TUNING.decode_threads(self.packing, self.cols as usize),
             subgroups: TUNING.subgroups,
             arithmetic,
             scaling: Scaling::NONE,

@@ -2,8 +2,12 @@
 
 use super::Arithmetic;
 use super::projection::gemv::{self, Input};
+use super::projection::packing::kernel_block;
 use super::projection::tile::{SHARED_TILE_FROM, TILE_TOKENS, shared_tile_tokens};
 use hearth_modelfile::quant::Packing;
+
+/// Threads of a tile that are started even where a row has fewer blocks.
+const FEW_THREADS: u32 = 16;
 
 /// Choices that depend on the device, not on the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +41,14 @@ impl Tuning {
         }
     }
 
+    /// Returns the threads that share four rows of a projection of one token: the tuned ones, but no more than have a
+    /// block to read, above a number that is never worth reducing.
+    pub(in crate::ops) fn decode_threads(&self, packing: Packing, cols: usize) -> u32 {
+        let blocks = cols as u32 / kernel_block(packing);
+        let most = blocks.next_power_of_two().max(FEW_THREADS);
+        self.decode_threads_per_tile.min(most)
+    }
+
     /// Returns the arithmetic of a projection of one token: the tuned one, if the workgroup memory suffices.
     pub(in crate::ops) fn arithmetic_for(
         &self,
@@ -44,7 +56,8 @@ impl Tuning {
         packing: Packing,
         cols: usize,
     ) -> Arithmetic {
-        let needed = gemv::workgroup_bytes(input, packing, cols, self.arithmetic);
+        let threads = self.decode_threads(packing, cols);
+        let needed = gemv::workgroup_bytes(input, packing, cols, self.arithmetic, threads);
         match needed <= self.workgroup_bytes {
             true => self.arithmetic,
             false => Arithmetic::F32,

@@ -145,7 +145,7 @@ impl Ops {
         state: &StepState,
         y: Tensor<2>,
     ) -> Tensor<2> {
-        let threads_per_tile = self.tuning.decode_threads_per_tile;
+        let threads_per_tile = (self.tuning).decode_threads(part.packing, slots.cols as usize);
         let (first, count) = slots.experts(part);
         let routed = Routed {
             n_used: routes.dims()[1] as u32 / 2,

@@ -126,28 +126,75 @@ pub trait GemvOp: Backend {
     ) -> FloatTensor<Self>;
 }
 
+/// Where the input of a projection is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Staging {
+    /// In registers, by each tile as it goes.
+    None,
+    /// Once for a workgroup, as floats.
+    F32,
+    /// Once for a workgroup, as integers.
+    I15,
+}
+
+impl Staging {
+    /// Returns the place for a tile of several threads or of one. Tiles of one thread are many in a workgroup, and
+    /// each would compute the norm of all columns alone; a column of a gated norm takes a loop.
+    const fn of(input: Input, packing: Packing, arithmetic: Arithmetic, threads: u32) -> Self {
+        match input {
+            _ if arithmetic.is_integer(packing) => Staging::I15,
+            Input::GatedNorm(_) => Staging::F32,
+            Input::Norm { .. } if threads == 1 => Staging::F32,
+            _ => Staging::None,
+        }
+    }
+
+    /// Returns the threads of a workgroup: with what is staged, as many as share it for 16 rows.
+    const fn workgroup(self, threads_per_tile: u32) -> u32 {
+        match self {
+            Staging::F32 | Staging::I15 if threads_per_tile > 16 => 4 * threads_per_tile,
+            _ => WG,
+        }
+    }
+}
+
 /// Returns the bytes of workgroup memory that a projection needs on a GPU.
 pub fn workgroup_bytes(
     input: Input,
     packing: Packing,
     cols: usize,
     arithmetic: Arithmetic,
+    threads_per_tile: u32,
 ) -> usize {
-    let staged = match (arithmetic.is_integer(packing), input) {
-        (true, _) => cols * arithmetic.bytes() + cols / 32 * 8,
-        (false, Input::Plain | Input::Routed(_)) => 0,
-        (false, Input::Norm { .. } | Input::GatedNorm(_)) => cols * 4,
+    let staging = Staging::of(input, packing, arithmetic, threads_per_tile);
+    let staged = match staging {
+        Staging::I15 => cols * arithmetic.bytes() + cols / 32 * 8,
+        Staging::F32 => cols * 4,
+        Staging::None => 0,
     };
-    let squares = 4 * (WG as usize + 8);
-    let sums = 4 * 4 * WG as usize;
+    let threads = staging.workgroup(threads_per_tile) as usize;
+    let squares = 4 * (threads + 8);
+    let sums = 4 * 5 * threads;
     let table = (2 * packing.grid().len()).max(4 * 16);
     staged + squares + sums + table
 }
 
+/// Threads of a workgroup whose input is not staged, and at least.
 const WG: u32 = 64;
 
+impl GemvSpec {
+    fn staging(&self) -> Staging {
+        let threads = self.threads_per_tile;
+        Staging::of(self.input, self.packing, self.arithmetic, threads)
+    }
+
+    fn workgroup(&self) -> u32 {
+        self.staging().workgroup(self.threads_per_tile)
+    }
+}
+
 pub(in crate::ops) fn kernel(spec: GemvSpec) -> Kernel {
-    let kernel = Kernel::new(&modules::GEMV, WG)
+    let kernel = Kernel::new(&modules::GEMV, spec.workgroup())
         .unpacks(spec.packing, all_rows(spec), spec.cols)
         .module(&modules::GATE)
         .scales(spec.scaling)
@@ -186,9 +233,9 @@ fn with_product(kernel: Kernel, spec: GemvSpec) -> Kernel {
                 _ => &modules::DOT_I15_Q8,
             });
     }
-    let kernel = kernel.module(match spec.input {
-        Input::Plain | Input::Routed(_) => &modules::STAGE_NONE,
-        Input::Norm { .. } | Input::GatedNorm(_) => &modules::STAGE_F32,
+    let kernel = kernel.module(match spec.staging() {
+        Staging::F32 => &modules::STAGE_F32,
+        Staging::None | Staging::I15 => &modules::STAGE_NONE,
     });
     let block = match (spec.packing, spec.arithmetic) {
         (Packing::F32, _) => return kernel.module(&modules::DOT_F32_X4),
@@ -266,7 +313,7 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
             if arithmetic != Arithmetic::F32 && !has_block {
                 continue;
             }
-            for (threads_per_tile, subgroups) in [(1, false), (16, false), (16, true)] {
+            for (threads_per_tile, subgroups) in [(1, false), (16, false), (64, true)] {
                 for (_, scaling) in Scaling::EXAMPLES {
                     all.extend(ends.iter().map(|(input, output)| {
                         kernel(GemvSpec {
@@ -308,7 +355,8 @@ impl GemvOp for CubeBackend {
         y: FloatTensor<Self>,
         spec: GemvSpec,
     ) -> FloatTensor<Self> {
-        let (gx, gz) = grid_xz((groups(spec) * spec.threads_per_tile).div_ceil(WG));
+        let threads = groups(spec) * spec.threads_per_tile;
+        let (gx, gz) = grid_xz(threads.div_ceil(spec.workgroup()));
         let mut tensors = vec![&quants];
         tensors.extend((weight_buffers(spec.packing) == 2).then_some(&scales));
         tensors.extend([&x, &y]);

@@ -6,7 +6,7 @@
 // `prepare` and `input` are the prologue (gemv_*.wgsl), which computes the input that the weight is multiplied by.
 //
 // Modules: a packing (unpack_*) and how it is multiplied (dot_*), scaling, gate, place_one or gemv_routed, the
-// prologue (gemv_*), stage_none or stage_*, reduce_*; state for all prologues but gemv_plain.
+// prologue (gemv_*), a stage_*, reduce_*; state for all prologues but gemv_plain.
 // Constants from the header:
 //   ROWS: u32
 //   COLS4: u32
@@ -21,7 +21,7 @@
 const HALF: u32 = ROWS / 2u; // offset from a gate to its up
 const BLOCKS: u32 = COLS4 / BLOCK_VECS; // blocks in a row
 
-const SUMS: u32 = 4u; // that the threads of a tile share: those of four rows
+const SUMS: u32 = 4u + MORE_SUMS; // that the threads of a tile share: those of four rows, and the prologue's
 
 @compute @workgroup_size(WG)
 fn main(
@@ -30,7 +30,7 @@ fn main(
 ) {
     prepare_weights(lid);
     let place = place(launch.wg.y);
-    let scale = prepare(lid);
+    var scale = prepare(lid);
     let group = (launch.wg.z * launch.grid.x + launch.wg.x) * (WG / THREADS_PER_TILE) + lid / THREADS_PER_TILE;
     let lane = lid % THREADS_PER_TILE;
     let row = select(4u * group, 2u * group, GATED);
@@ -52,9 +52,19 @@ fn main(
         }
     }
     if (THREADS_PER_TILE > 1u) {
-        var acc = array<f32, SUMS>(dots.x, dots.y, dots.z, dots.w);
+        var acc = array<f32, SUMS>();
+        acc[0] = dots.x;
+        acc[1] = dots.y;
+        acc[2] = dots.z;
+        acc[3] = dots.w;
+        if (MORE_SUMS > 0u) {
+            acc[SUMS - 1u] = input_sum();
+        }
         reduce(lid, lane, launch, &acc);
         dots = vec4<f32>(acc[0], acc[1], acc[2], acc[3]);
+        if (MORE_SUMS > 0u) {
+            scale = scale_from(acc[SUMS - 1u]);
+        }
     }
     dots *= scale;
     if (!live || lane != 0u) {

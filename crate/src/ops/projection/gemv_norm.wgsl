@@ -6,17 +6,33 @@
 @group(0) @binding(WEIGHT_BUFFERS + 2u) var<storage, read_write> norm: array<vec4<f32>>; // [COLS4]
 @group(0) @binding(WEIGHT_BUFFERS + 3u) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs
 
+const HAS_SUM: bool = true; // the prologue sums something over the columns
+
 var<workgroup> squares: array<f32, WG>;
 var<workgroup> eighths: array<f32, 8>;
 var<private> square_sum: f32; // over the columns that this thread read
+var<private> x_at: u32;
+
+fn begin_input() {
+    x_at = (max(state[N_TOKENS], 1u) - 1u) * COLS4;
+}
 
 fn raw_input(at: u32) -> vec4<f32> {
-    let v = x[(max(state[N_TOKENS], 1u) - 1u) * COLS4 + at];
+    let v = x[x_at + at];
     square_sum += dot(v, v);
     return v * norm[at];
 }
 
-// Returns the factor of the whole product, after every column was read once.
+// Returns this thread's part of the sum that the factor of the whole product is computed from.
+fn input_sum() -> f32 {
+    return square_sum;
+}
+
+fn scale_from(sum: f32) -> f32 {
+    return inverseSqrt(sum / f32(4u * COLS4) + EPS);
+}
+
+// Returns the factor of the whole product, after the workgroup read every column once.
 fn input_scale(lid: u32) -> f32 {
     // Two steps of eight: on a software adapter a barrier costs more than a few loads.
     squares[lid] = square_sum;
@@ -33,5 +49,5 @@ fn input_scale(lid: u32) -> f32 {
     for (var i = 0u; i < 8u; i++) {
         sum += eighths[i];
     }
-    return inverseSqrt(sum / f32(4u * COLS4) + EPS);
+    return scale_from(sum);
 }

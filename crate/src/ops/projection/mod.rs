@@ -98,9 +98,9 @@ impl Ops {
         input: Input,
         output: Output,
     ) -> Tensor<2> {
-        let threads_per_tile = self.tuning.decode_threads_per_tile;
         let mut y = y.into_dispatch();
         for part in &weight.parts {
+            let threads_per_tile = self.tuning.decode_threads(part.packing, weight.cols);
             let spec = GemvSpec {
                 packing: part.packing,
                 rows: part.rows as u32,
@@ -157,7 +157,8 @@ impl Ops {
     /// Returns whether a projection of one token has the workgroup memory to compute its own input.
     fn fuses(&self, input: Input, weight: &Weight) -> bool {
         let fits = |packing| {
-            gemv::workgroup_bytes(input, packing, weight.cols, Arithmetic::F32)
+            let threads = self.tuning.decode_threads(packing, weight.cols);
+            gemv::workgroup_bytes(input, packing, weight.cols, Arithmetic::F32, threads)
                 <= self.tuning.workgroup_bytes
         };
         weight.parts.iter().all(|part| fits(part.packing))

@@ -11,7 +11,10 @@ fn split4(v: vec4<f32>) -> vec2<u32> {
     return vec2<u32>(pack4xI8(high), pack4xI8(q - 128 * high));
 }
 
+const MORE_SUMS: u32 = 0u;
+
 fn prepare(lid: u32) -> f32 {
+    begin_input();
     for (var b = lid; b < BLOCKS; b += WG) {
         let at = b * 8u;
         var v = array<vec4<f32>, 8>();
