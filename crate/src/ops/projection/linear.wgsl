@@ -5,7 +5,7 @@
 // `reduce` sums over the threads of a tile: through workgroup memory (reduce_shared.wgsl) or within a subgroup
 // (reduce_subgroup.wgsl). The sums are eight variables, because an array may end up in memory.
 //
-// Modules: state, linear_output, scaling, a packing (unpack_*) and its tile_block*, reduce_*.
+// Modules: state, linear_output, scaling, a packing (unpack_*) and its tile_block* or tile_piece8, reduce_*.
 // Constants from the header:
 //   THREADS_PER_TILE: u32
 @group(0) @binding(WEIGHT_BUFFERS + 2u) var<storage, read_write> state: array<u32>; // [STATE_WORDS], ops/state.rs

@@ -109,12 +109,20 @@ impl Kernel {
             })
     }
 
-    /// Adds the modules that unpack blocks of `packing` and add their products to the sums of a tile.
-    pub(in crate::ops) fn adds_blocks(self, packing: Packing, rows: u32, cols: u32) -> Self {
+    /// Adds the modules that unpack blocks of `packing` and add their products to the sums of a tile: a whole block at
+    /// once or, where registers are few, piece by piece.
+    pub(in crate::ops) fn adds_blocks(
+        self,
+        packing: Packing,
+        rows: u32,
+        cols: u32,
+        by_piece: bool,
+    ) -> Self {
         self.unpacks(packing, rows, cols)
             .module(match kernel_block(packing) {
                 4 => &modules::TILE_BLOCK1,
                 8 => &modules::TILE_BLOCK2,
+                _ if by_piece => &modules::TILE_PIECE8,
                 _ => &modules::TILE_BLOCK8,
             })
     }

@@ -8,7 +8,9 @@ struct Launch {
     @builtin(subgroup_size) subgroup_size: u32,
 }
 
-var<workgroup> sums: array<f32, select(1u, WG * SUMS, THREADS_PER_TILE > 1u)>; // [WG, SUMS]; one element if THREADS_PER_TILE == 1
+const AT_ONCE: u32 = min(SUMS, 8u); // sums that go through workgroup memory together, which bounds what it takes
+
+var<workgroup> sums: array<f32, select(1u, WG * AT_ONCE, THREADS_PER_TILE > 1u)>; // [WG, AT_ONCE]; one element if THREADS_PER_TILE == 1
 
 fn reduce(lid: u32, lane: u32, launch: Launch, acc: ptr<function, array<f32, SUMS>>) {
     for (var width = THREADS_PER_TILE / 2u; width > 0u; width /= 2u) {
@@ -17,14 +19,16 @@ fn reduce(lid: u32, lane: u32, launch: Launch, acc: ptr<function, array<f32, SUM
                 (*acc)[t] += subgroupShuffleXor((*acc)[t], width);
             }
         } else {
-            for (var t = 0u; t < SUMS; t++) {
-                sums[lid * SUMS + t] = (*acc)[t];
+            for (var first = 0u; first < SUMS; first += AT_ONCE) {
+                for (var t = first; t < min(first + AT_ONCE, SUMS); t++) {
+                    sums[lid * AT_ONCE + t - first] = (*acc)[t];
+                }
+                workgroupBarrier();
+                for (var t = first; t < min(first + AT_ONCE, SUMS); t++) {
+                    (*acc)[t] += sums[(lid ^ width) * AT_ONCE + t - first];
+                }
+                workgroupBarrier();
             }
-            workgroupBarrier();
-            for (var t = 0u; t < SUMS; t++) {
-                (*acc)[t] += sums[(lid ^ width) * SUMS + t];
-            }
-            workgroupBarrier();
         }
     }
 }

@@ -96,7 +96,13 @@ pub fn shared_tile_tokens(workgroup_bytes: usize) -> u32 {
 pub(in crate::ops) fn kernel(spec: LinearSpec) -> Kernel {
     let kernel = match spec.shared_tile {
         0 => Kernel::new(&modules::LINEAR, WG)
-            .adds_blocks(spec.packing, spec.rows, spec.cols)
+            // Software adapters, which have one thread a tile, keep a block in memory anyway.
+            .adds_blocks(
+                spec.packing,
+                spec.rows,
+                spec.cols,
+                spec.threads_per_tile > 1,
+            )
             .reduces(spec.subgroups)
             .u32s([("THREADS_PER_TILE", spec.threads_per_tile)]),
         tokens => through_workgroup_memory(spec, tokens),
