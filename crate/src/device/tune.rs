@@ -16,7 +16,7 @@ use hearth_modelfile::quant::Packing;
 /// Columns of the measurement's matrix: a block for each thread of the widest tile.
 const COLS: usize = 2048;
 /// Its rows on a software adapter, and on a GPU, where fewer would only measure the clock.
-const FEW_ROWS: usize = 1024;
+const FEW_ROWS: usize = 512;
 const MANY_ROWS: usize = 32 * 1024;
 /// A launch on few rows that takes less is on a GPU.
 const FAST_MS: f64 = 0.1;

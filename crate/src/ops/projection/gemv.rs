@@ -126,14 +126,14 @@ pub trait GemvOp: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// Where the input of a projection is computed.
+/// Place in which the input of a projection is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Staging {
-    /// In registers, by each tile as it goes.
+    /// Registers of each tile, as it goes.
     None,
-    /// Once for a workgroup, as floats.
+    /// Workgroup memory, once, as floats.
     F32,
-    /// Once for a workgroup, as integers.
+    /// Workgroup memory, once, as integers.
     I15,
 }
 
