@@ -11,6 +11,7 @@ use super::embed::{self, EmbedSpec, Rows};
 use super::kernel::Kernel;
 use super::norm;
 use super::projection::gemv::{self, Arithmetic, GemvSpec, Input, Output};
+use super::projection::packing::PACKINGS;
 use super::projection::tile::{self, LinearSpec, SHARED_TILE_FROM};
 use super::sampling::{self, draft};
 use super::{
@@ -34,9 +35,44 @@ const TUNING: Tuning = Tuning {
     workgroup_bytes: 32 * 1024,
 };
 
+/// Returns the kernels of every model, and of a projection in each packing that no model here has.
+pub fn kernels() -> Vec<(String, Kernel)> {
+    let models = SHAPES.iter().map(|shape| (shape.name, shape.kernels()));
+    let all = models.chain([("other packings", other_packings())]);
+    all.flat_map(|(of, kernels)| {
+        let named = kernels.into_iter();
+        named.map(move |(name, kernel)| (format!("{of} {name}"), kernel))
+    })
+    .collect()
+}
+
+/// Returns the kernels of a matrix with Llama 3.2 1B's width in each packing that no model here has.
+fn other_packings() -> Vec<(String, Kernel)> {
+    let models = SHAPES.iter().flat_map(ModelShape::projections);
+    let listed: Vec<Packing> = models.map(|projection| projection.packing).collect();
+    let others = PACKINGS.iter().filter(|packing| !listed.contains(packing));
+    others
+        .flat_map(|packing| {
+            let matrix = Projection {
+                name: "matrix",
+                packing: *packing,
+                rows: 2048,
+                cols: 2048,
+                offset: 0,
+                stride: 2048,
+                input: Input::Norm {
+                    eps: LLAMA.eps.to_bits(),
+                },
+                output: Output::Store,
+            };
+            matrix.kernels()
+        })
+        .collect()
+}
+
 /// Shape of a model, with the packings that its Q4_K_M file has on the device.
-pub struct ModelShape {
-    pub name: &'static str,
+struct ModelShape {
+    name: &'static str,
     d_model: u32,
     n_heads: u32,
     n_kv_heads: u32,
@@ -58,7 +94,7 @@ pub struct ModelShape {
 }
 
 /// The shapes. Rows of SmolLM2 are no whole K-quant blocks, so its file has Q5_0 and Q8_0 instead.
-pub const SHAPES: [ModelShape; 4] = [
+const SHAPES: [ModelShape; 4] = [
     ModelShape {
         name: "smollm2-135m",
         d_model: 576,
@@ -140,30 +176,10 @@ struct Projection {
 
 impl ModelShape {
     /// Returns the kernels of decode, of a few tokens (drafts and short prompts) and of prefill.
-    pub fn kernels(&self) -> Vec<(String, Kernel)> {
-        let mut all = self.others();
-        for projection in self.projections() {
-            let packing = format!("{:?}", projection.packing).to_lowercase();
-            let name = format!("{} {packing}", projection.name);
-            for arithmetic in projection.arithmetics() {
-                let suffix = format!("{arithmetic:?}").to_lowercase();
-                all.push((
-                    format!("decode {name} {suffix}"),
-                    projection.gemv(arithmetic),
-                ));
-            }
-            all.push((
-                format!("few {name}"),
-                projection.tile(draft::ROWS, TUNING.prefill_threads_per_tile),
-            ));
-            if projection.name != "lm_head" {
-                all.push((
-                    format!("prefill {name}"),
-                    projection.tile(SHARED_TILE_FROM, 1),
-                ));
-            }
-        }
-        all
+    fn kernels(&self) -> Vec<(String, Kernel)> {
+        let projections = self.projections();
+        let projections = projections.iter().flat_map(Projection::kernels);
+        self.others().into_iter().chain(projections).collect()
     }
 
     fn attention(&self) -> AttentionSpec {
@@ -302,6 +318,24 @@ impl ModelShape {
 }
 
 impl Projection {
+    /// Returns the kernels of decode, in each arithmetic, of a few tokens and of prefill.
+    fn kernels(&self) -> Vec<(String, Kernel)> {
+        let packing = format!("{:?}", self.packing).to_lowercase();
+        let name = format!("{} {packing}", self.name);
+        let mut all = Vec::new();
+        for arithmetic in self.arithmetics() {
+            let suffix = format!("{arithmetic:?}").to_lowercase();
+            all.push((format!("decode {name} {suffix}"), self.gemv(arithmetic)));
+        }
+        let threads = TUNING.prefill_threads_per_tile;
+        all.push((format!("few {name}"), self.tile(draft::ROWS, threads)));
+        if self.name != "lm_head" {
+            let tile = self.tile(SHARED_TILE_FROM, 1);
+            all.push((format!("prefill {name}"), tile));
+        }
+        all
+    }
+
     /// Returns the arithmetics in which a device may multiply one token: f32, and integers where they are used.
     fn arithmetics(&self) -> Vec<Arithmetic> {
         let tuning = Tuning {
@@ -360,12 +394,12 @@ mod tests {
 
     #[test]
     fn every_model_has_its_kernels_once_by_name() {
-        for shape in &SHAPES {
-            let kernels = shape.kernels();
+        let models = SHAPES.iter().map(|shape| (shape.name, shape.kernels()));
+        for (of, kernels) in models.chain([("other packings", other_packings())]) {
             let names: HashSet<&String> = kernels.iter().map(|(name, _)| name).collect();
-            assert_eq!(names.len(), kernels.len(), "{}", shape.name);
+            assert_eq!(names.len(), kernels.len(), "{of}");
             let texts: HashSet<String> = kernels.iter().map(|(_, kernel)| kernel.text()).collect();
-            assert_eq!(texts.len(), kernels.len(), "{}", shape.name);
+            assert_eq!(texts.len(), kernels.len(), "{of}");
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Compiles the kernels of four real model shapes without a GPU: `gpu-stats vulkan` prints a line of JSON with the
-//! driver and one per kernel with its compiler's statistics, `gpu-stats text` one per kernel with counts in naga's
-//! Metal and Direct3D texts. `cargo xtask gpu-stats` runs it for each GPU family, and compares.
+//! Compiles the kernels of four real model shapes, and of every packing, without a GPU: `gpu-stats vulkan` prints a line
+//! of JSON with the driver and one per kernel with its compiler's statistics, `gpu-stats text` one per kernel with counts
+//! in naga's Metal and Direct3D texts. `cargo xtask gpu-stats` runs it for each GPU family, and compares.
 
 mod shader;
 mod vulkan;
 
-use hearth::ops::shapes::SHAPES;
+use hearth::ops::shapes;
 use serde_json::{Value, json};
 
 use shader::Shader;
@@ -34,14 +34,11 @@ fn vulkan() -> Result<()> {
 
 /// Prints the counts of each kernel.
 fn each(count: impl Fn(&Shader) -> Result<Value>) -> Result<()> {
-    for shape in &SHAPES {
-        for (name, kernel) in shape.kernels() {
-            let name = format!("{} {name}", shape.name);
-            let counts = Shader::new(&kernel)
-                .and_then(|shader| count(&shader))
-                .map_err(|error| format!("{name}: {error}"))?;
-            println!("{}", json!({ "kernel": name, "counts": counts }));
-        }
+    for (name, kernel) in shapes::kernels() {
+        let counts = Shader::new(&kernel)
+            .and_then(|shader| count(&shader))
+            .map_err(|error| format!("{name}: {error}"))?;
+        println!("{}", json!({ "kernel": name, "counts": counts }));
     }
     Ok(())
 }
