@@ -41,7 +41,7 @@ pub(crate) struct ThoughtBudget {
     held: String,
 }
 
-/// Where an answer is in relation to the thoughts.
+/// Place of an answer in relation to the thoughts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Before,
@@ -140,7 +140,7 @@ impl Engine {
             return Err(refused("absent for a model that answers on channels"));
         }
         let marks = self.template.thought_marks().cloned().unwrap_or_default();
-        let closing = MarkedText::trusted(&format!("\n{}\n\n", marks.close));
+        let closing = MarkedText::trusted(format!("\n{}\n\n", marks.close));
         let mut closing = self.tokenizer.encode_template(&closing)?;
         if closing
             .first()

@@ -15,7 +15,7 @@ mod read;
 
 /// The least context if the caller sets none: the KV cache of a small model then fits any GPU.
 pub const LEAST_DEFAULT_CONTEXT: usize = 2048;
-/// How often that may be doubled: up to 16384.
+/// Doublings of it that a default may take: up to 16384.
 const DOUBLINGS: u32 = 3;
 /// Bytes that every WebGPU device can bind.
 const ANY_BINDING: u64 = 128 << 20;
