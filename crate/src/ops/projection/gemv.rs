@@ -263,7 +263,8 @@ fn with_input(kernel: Kernel, input: Input) -> Kernel {
     match input {
         Input::Plain => kernel
             .module(&modules::PLACE_ONE)
-            .module(&modules::GEMV_PLAIN),
+            .module(&modules::GEMV_PLAIN)
+            .module(&modules::GEMV_UNSCALED),
         Input::Norm { eps } => kernel
             .module(&state::WGSL)
             .module(&modules::PLACE_ONE)
@@ -272,6 +273,7 @@ fn with_input(kernel: Kernel, input: Input) -> Kernel {
         Input::GatedNorm(norm) => kernel
             .module(&modules::PLACE_ONE)
             .module(&modules::GEMV_GATED_NORM)
+            .module(&modules::GEMV_UNSCALED)
             .u32s([
                 ("HEAD_DIM4", norm.head_dim as u32 / 4),
                 ("FIRST4", norm.first as u32 / 4),
@@ -280,6 +282,7 @@ fn with_input(kernel: Kernel, input: Input) -> Kernel {
         Input::Routed(routed) => kernel
             .module(&state::WGSL)
             .module(&modules::GEMV_ROUTED)
+            .module(&modules::GEMV_UNSCALED)
             .u32s(routed.consts()),
     }
 }

@@ -6,7 +6,7 @@
 // `prepare` and `input` are the prologue (gemv_*.wgsl), which computes the input that the weight is multiplied by.
 //
 // Modules: a packing (unpack_*) and how it is multiplied (dot_*), scaling, gate, place_one or gemv_routed, the
-// prologue (gemv_*), a stage_*, reduce_*; state for all prologues but gemv_plain.
+// prologue (gemv_*; gemv_unscaled with all but gemv_norm), a stage_*, reduce_*; state for all prologues but gemv_plain.
 // Constants from the header:
 //   ROWS: u32
 //   COLS4: u32

@@ -17,19 +17,3 @@ fn raw_input(at: u32) -> vec4<f32> {
     let z = u[FIRST4 + at];
     return x[at] * inverseSqrt(sum / f32(4u * HEAD_DIM4) + EPS) * z / (1.0 + exp(-z));
 }
-
-fn input_scale(lid: u32) -> f32 {
-    return 1.0;
-}
-
-const HAS_SUM: bool = false;
-
-fn begin_input() {}
-
-fn input_sum() -> f32 {
-    return 0.0;
-}
-
-fn scale_from(sum: f32) -> f32 {
-    return 1.0;
-}

@@ -244,7 +244,7 @@ fn copy_candidates(lid: u32, top_k: u32, top_p: f32, s: Softmax) -> u32 {
     return total;
 }
 
-// Which tokens are left after all filters.
+// Bounds of the tokens that are left after all filters.
 struct Kept { floor_key: u32, log_total: f32, entropy: f32, limit: f32 }
 
 fn mass_if_kept(v: f32, s: Softmax, kept: Kept) -> u32 {
