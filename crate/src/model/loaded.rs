@@ -62,6 +62,19 @@ impl LoadedTensors<'_> {
         self.norm_scaled(name, self.c.d_model, None)
     }
 
+    /// Returns a norm whose output is multiplied by `factor`; without LayerNorm.
+    pub(crate) fn norm_times(&self, name: &str, factor: f32) -> Result<Norm> {
+        if factor == 1.0 {
+            return self.norm(name);
+        }
+        let gains = self.gains(name, self.c.d_model)?.into_iter();
+        let gains: Vec<f32> = gains.map(|gain| factor * gain).collect();
+        Ok(Norm {
+            weight: self.ops.upload_row(&gains),
+            spec: NormSpec::rms(self.c.eps),
+        })
+    }
+
     /// Returns a norm of `cols` columns at a time, after which the sum with the residual is multiplied by `factor`.
     pub(crate) fn norm_scaled(&self, name: &str, cols: usize, factor: Option<f32>) -> Result<Norm> {
         let c = self.c;
@@ -78,9 +91,9 @@ impl LoadedTensors<'_> {
         Ok(Norm {
             weight: self.ops.upload_row(&weight),
             spec: NormSpec {
-                eps: c.eps,
                 centred: c.spec.layer_norm,
                 scaled: factor.is_some(),
+                ..NormSpec::rms(c.eps)
             },
         })
     }

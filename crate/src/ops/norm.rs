@@ -3,7 +3,8 @@
 //!
 //! - `x`: [T, cols], `weight`: [1, cols], for LayerNorm [1, 2 cols] with the bias after the weight; cols a multiple
 //!   of 4. Result [T, cols], or with `last` [1, cols]: the step's last token only.
-//! - Added to a residual [T, groups * cols], rows of `x` may be several groups of cols; with
+//! - With several [`NormSpec::groups`], each cols / groups columns are normalised by themselves.
+//! - Added to a residual [T, groups * cols], rows of `x` may be several groups of cols, whose weight is the same; with
 //!   [`NormSpec::scaled`], four more values follow the weight, the first of which multiplies the sum.
 //! - GPU: one workgroup of 64 threads per token. Source: Zhang & Sennrich 2019, arXiv:1910.07467; Ba et al. 2016,
 //!   arXiv:1607.06450.
@@ -33,6 +34,8 @@ pub struct NormSpec {
     pub centred: bool,
     /// Whether the sum of the norm and a residual is scaled, see the module's documentation.
     pub scaled: bool,
+    /// Groups of columns in the weight, 1 if it is centred or scaled.
+    pub groups: usize,
 }
 
 impl NormSpec {
@@ -41,7 +44,7 @@ impl NormSpec {
         match (self.centred, self.scaled) {
             (true, _) => len / 2,
             (false, true) => len - 4,
-            (false, false) => len,
+            (false, false) => len / self.groups,
         }
     }
 
@@ -51,6 +54,7 @@ impl NormSpec {
             eps,
             centred: false,
             scaled: false,
+            groups: 1,
         }
     }
 }
@@ -78,7 +82,7 @@ pub trait NormOp: Backend {
 }
 
 pub(in crate::ops) fn kernel(cols: usize, spec: NormSpec, last: bool, add: bool) -> Kernel {
-    grouped(cols, 1, spec, last, add)
+    grouped(cols / spec.groups, spec.groups, spec, last, add)
 }
 
 fn grouped(cols: usize, groups: usize, spec: NormSpec, last: bool, add: bool) -> Kernel {
@@ -90,6 +94,7 @@ fn grouped(cols: usize, groups: usize, spec: NormSpec, last: bool, add: bool) ->
             ("LAST", last),
             ("ADD", add),
             ("SCALED", spec.scaled && add),
+            ("APART", spec.groups > 1),
         ])
         .f32s([("EPS", spec.eps)])
 }
@@ -99,9 +104,8 @@ pub(super) fn variants() -> Vec<Kernel> {
     let mut all = Vec::new();
     for centred in [false, true] {
         let spec = NormSpec {
-            eps: 1e-5,
             centred,
-            scaled: false,
+            ..NormSpec::rms(1e-5)
         };
         for (last, add) in [(false, false), (true, false), (false, true)] {
             all.push(kernel(64, spec, last, add));
@@ -112,6 +116,11 @@ pub(super) fn variants() -> Vec<Kernel> {
         ..NormSpec::rms(1e-5)
     };
     all.push(grouped(64, 3, spec, false, true));
+    let spec = NormSpec {
+        groups: 2,
+        ..NormSpec::rms(1e-5)
+    };
+    all.push(kernel(64, spec, false, false));
     all
 }
 
@@ -126,7 +135,7 @@ impl NormOp for CubeBackend {
         let [t, cols] = x.meta.shape().dims();
         let rows = if last { 1 } else { t };
         let y = empty_f32(&x, [rows, cols]);
-        let count = (rows as u32, 1, 1);
+        let count = (rows as u32, spec.groups as u32, 1);
         let kernel = kernel(cols, spec, last, false);
         launch(kernel, count, &[&x, &weight, &state, &y]);
         y
@@ -199,6 +208,14 @@ impl NormOp for Flex {
 
 /// Normalises tokens, the CPU twin: `x`: [n, cols], `weight` as in the module's documentation, `y`: [>= n, cols].
 fn norm_cpu(x: &[f32], weight: &[f32], spec: NormSpec, y: &mut [f32]) {
+    if spec.groups > 1 {
+        let cols = spec.cols(weight.len());
+        let groups = x.chunks_exact(cols).zip(y.chunks_exact_mut(cols));
+        for ((x, y), weight) in groups.zip(weight.chunks_exact(cols).cycle()) {
+            rms_norm_cpu(x, weight, spec.eps, y);
+        }
+        return;
+    }
     if !spec.centred {
         return rms_norm_cpu(x, &weight[..spec.cols(weight.len())], spec.eps, y);
     }

@@ -153,6 +153,44 @@ fn groups_of_columns_are_normed_added_and_scaled() {
     );
 }
 
+/// As before the last projection of a selective scan: each group by itself, with weights of its own.
+#[test]
+fn groups_of_columns_are_normed_apart() {
+    let all = (1..80usize, 1..12usize, 2..5usize, any::<bool>());
+    for_all(8, all, |(cols4, n, groups, last)| {
+        let cols = 4 * cols4;
+        let x = values(1, n * groups * cols);
+        let w = values(2, groups * cols);
+        let normed = x.chunks_exact(cols).enumerate().flat_map(|(i, x)| {
+            let mean = x.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / cols as f64;
+            let scale = 1.0 / (mean + 1e-5).sqrt();
+            let w = &w[i % groups * cols..][..cols];
+            let all = x.iter().zip(w);
+            all.map(move |(x, w)| (f64::from(*x) * scale * f64::from(*w)) as f32)
+        });
+        let skipped = if last { (n - 1) * groups * cols } else { 0 };
+        let expected: Vec<f32> = normed.skip(skipped).collect();
+        let run = |device: &Device| {
+            let ops = Ops::new(&device.handle, tuning(1));
+            let norm = Norm {
+                weight: tensor(device, &w, [1, w.len()]),
+                spec: NormSpec {
+                    groups,
+                    ..NormSpec::rms(1e-5)
+                },
+            };
+            let x = tensor(device, &x, [n, groups * cols]);
+            let y = ops.norm(&x, &norm, &live(&ops, 0, n), last);
+            let found = block_on(read_f32(&y)).unwrap();
+            assert_close("norm of groups", &found, &expected, 1e-5);
+        };
+        run(&cpu());
+        if let Some(gpu) = gpu() {
+            run(gpu);
+        }
+    });
+}
+
 #[test]
 fn a_gate_is_applied_to_a_slice_of_another_tensor() {
     let all = (1..80usize, 1..12usize, 1..7usize, any::<u8>());

@@ -182,12 +182,39 @@ impl Ops {
         self.linear(&h, weight, state)
     }
 
+    /// Returns norm(x) W^T, or x W^T without a norm, added to `residual` in its memory if there is one: [t, rows].
+    pub fn norm_linear_onto(
+        &self,
+        x: &Tensor<2>,
+        norm: Option<&Norm>,
+        weight: &Weight,
+        state: &StepState,
+        residual: Option<Tensor<2>>,
+    ) -> Tensor<2> {
+        let fused = norm.filter(|_| x.dims()[0] == 1);
+        let fused = fused.and_then(|norm| Some((norm, self.fused_norm(norm, weight)?)));
+        match (fused, residual) {
+            (Some((norm, input)), Some(residual)) => {
+                let aux = &norm.weight;
+                self.gemv(x, weight, aux, state, residual, input, Output::Add)
+            }
+            (_, residual) => {
+                let normed = norm.map(|norm| self.norm(x, norm, state, false));
+                let h = normed.as_ref().unwrap_or(x);
+                match residual {
+                    Some(residual) => self.linear_add(h, weight, state, residual),
+                    None => self.linear(h, weight, state),
+                }
+            }
+        }
+    }
+
     /// Returns the input that lets a one-token projection compute the norm itself, if it can.
     fn fused_norm(&self, norm: &Norm, weight: &Weight) -> Option<Input> {
         let input = Input::Norm {
             eps: norm.spec.eps.to_bits(),
         };
-        (!norm.spec.centred && self.fuses(input, weight)).then_some(input)
+        (!norm.spec.centred && norm.spec.groups == 1 && self.fuses(input, weight)).then_some(input)
     }
 
     /// Returns norm(x) W^T of the step's last token, as a new [1, rows] tensor.
