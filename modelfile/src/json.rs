@@ -10,13 +10,41 @@ pub(crate) struct Object {
     map: Map<String, Json>,
 }
 
+/// Infinity as Python writes it, which is no JSON.
+const INFINITY: &str = "Infinity";
+
+/// Returns `text` with every infinity that is not in a string made one.
+fn quoted_infinities(text: &str) -> String {
+    let (mut out, mut rest, mut in_string) = (String::new(), text, false);
+    while let Some(first) = rest.chars().next() {
+        if let (false, Some(after)) = (in_string, rest.strip_prefix(INFINITY)) {
+            out.push_str("\"Infinity\"");
+            rest = after;
+            continue;
+        }
+        let escaped = in_string && first == '\\';
+        let piece = rest.chars().take(if escaped { 2 } else { 1 });
+        let len = piece.map(char::len_utf8).sum();
+        in_string ^= first == '"';
+        let (done, after) = rest.split_at(len);
+        out.push_str(done);
+        rest = after;
+    }
+    out
+}
+
 impl Object {
     /// Parses the text of `file`.
     ///
     /// # Errors
     /// [`Error::BadFile`] for anything but a JSON object.
     pub(crate) fn parse(text: &str, file: &'static str) -> Result<Self> {
-        let map = serde_json::from_str(text).map_err(|e| Error::BadFile {
+        let map = serde_json::from_str(text).or_else(|wrong| {
+            let quoted = text.contains(INFINITY).then(|| quoted_infinities(text));
+            let map = quoted.and_then(|text| serde_json::from_str(&text).ok());
+            map.ok_or(wrong)
+        });
+        let map = map.map_err(|e| Error::BadFile {
             format: file,
             what: "the text".into(),
             expected: "a JSON object".into(),
@@ -148,5 +176,23 @@ impl Object {
             default["template"].as_str()
         };
         value.as_str().or_else(named).map(str::to_owned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn infinity_is_read_as_a_string() {
+        let text = r#"{"limit": [0.0, Infinity], "text": "\"Infinity\\", "é": Infinity}"#;
+        let object = Object::parse(text, "config.json").unwrap();
+        let limit = object.get("limit").and_then(|limit| limit.as_array());
+        assert_eq!(limit.unwrap()[1], "Infinity");
+        assert_eq!(object.str("text"), Ok(Some("\"Infinity\\")));
+        assert_eq!(object.str("é"), Ok(Some("Infinity")));
+        for wrong in ["{Infinity", "{\"a\": -Infinity}", "{\"a\": Infinity \"\\"] {
+            assert!(Object::parse(wrong, "config.json").is_err(), "{wrong}");
+        }
     }
 }
