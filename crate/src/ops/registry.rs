@@ -25,6 +25,7 @@ pub fn variants() -> Vec<Kernel> {
         recurrent::copy::variants(),
         recurrent::delta::variants(),
         recurrent::gated_norm::variants(),
+        recurrent::scan::variants(),
         sampling::variants(),
     ]
     .into_iter()

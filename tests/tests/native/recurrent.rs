@@ -6,10 +6,10 @@ use hearth::Device;
 use hearth::ops::Ops;
 use hearth::ops::buffer::read_f32;
 use hearth::ops::in_place::InPlace;
-use hearth::ops::recurrent::DeltaNet;
 use hearth::ops::recurrent::conv::ConvSpec;
 use hearth::ops::recurrent::gated_norm::GatedNormSpec;
-use hearth_modelfile::layer_spec::{DeltaShape, HISTORY};
+use hearth::ops::recurrent::{DeltaNet, Scan};
+use hearth_modelfile::layer_spec::{DeltaShape, HISTORY, MambaShape};
 use hearth_tests::kernels::*;
 use pollster::block_on;
 
@@ -91,25 +91,29 @@ fn silu(v: f64) -> f64 {
 
 #[test]
 fn convolutions_do_not_depend_on_the_steps() {
-    for (seed, channels, taps, gated) in [
-        (1, 4, 3, true),
-        (2, 260, 3, true),
-        (3, 36, 4, false),
-        (4, 8, 1, false),
-        (5, 24, 9, true),
-        (6, 300, 7, false),
+    for (seed, channels, taps, gated, bias) in [
+        (1, 4, 3, true, false),
+        (2, 260, 3, true, false),
+        (3, 36, 4, false, false),
+        (4, 8, 1, false, true),
+        (5, 24, 9, true, false),
+        (6, 300, 7, false, true),
     ] {
         let stride = if gated { 3 * channels } else { channels + 12 };
+        let first = if bias { 8 } else { 0 };
         let spec = ConvSpec {
             channels,
             taps,
             stride,
+            first,
             gated,
+            bias,
         };
-        let weight = values(seed + 50, taps * channels);
+        let all = values(seed + 50, (taps + usize::from(bias)) * channels);
+        let (weight, added) = all.split_at(taps * channels);
         let run = |device: &Device| {
             let ops = Ops::new(&device.handle, tuning(1));
-            let w = tensor(device, &weight, [1, taps * channels]);
+            let w = tensor(device, &all, [1, all.len()]);
             // The history before the first token must not matter.
             let garbage = values(9, HISTORY * channels);
             let mut history = InPlace::new(tensor(device, &garbage, [1, HISTORY * channels]));
@@ -123,17 +127,18 @@ fn convolutions_do_not_depend_on_the_steps() {
             let inputs: Vec<f64> = (0..n * channels)
                 .map(|i| match (i / channels, i % channels) {
                     (t, c) if gated => at(t, c) * at(t, 2 * channels + c),
-                    (t, c) => at(t, c),
+                    (t, c) => at(t, first + c),
                 })
                 .collect();
-            let expected: Vec<f32> = (convolved(&inputs, &weight, channels)
-                .into_iter()
-                .enumerate())
-            .map(|(i, sum)| match gated {
-                true => (sum * at(i / channels, channels + i % channels)) as f32,
-                false => silu(sum) as f32,
-            })
-            .collect();
+            let expected: Vec<f32> = (convolved(&inputs, weight, channels).into_iter().enumerate())
+                .map(|(i, sum)| match gated {
+                    true => (sum * at(i / channels, channels + i % channels)) as f32,
+                    false => {
+                        let added = added.get(i % channels).copied().unwrap_or(0.0);
+                        silu(sum + f64::from(added)) as f32
+                    }
+                })
+                .collect();
             assert_close("conv", &y, &expected, 1e-6);
         };
         run(&cpu());
@@ -235,6 +240,94 @@ fn the_delta_rule_does_not_depend_on_the_steps() {
             let c: Vec<f32> = c.map(|v| silu(v) as f32).collect();
             let expected = delta_rule(&c, &u, &params, shape);
             assert_close("delta", &o, &expected, 2e-5);
+        };
+        run(&cpu());
+        if let Some(gpu) = gpu() {
+            run(gpu);
+        }
+    }
+}
+
+/// Computes the scan in f64 over a whole sequence: `c`: [n, channels], `u`: [n, columns].
+fn selective_scan(c: &[f32], u: &[f32], params: &[f32], shape: MambaShape) -> Vec<f32> {
+    let (d, wide, heads) = (shape.head_dim, shape.state_dim, shape.heads);
+    let param = |at: usize| f64::from(params[at]);
+    let mut s = vec![0.0f64; shape.state()];
+    let mut out = Vec::new();
+    let rows = c
+        .chunks_exact(shape.channels())
+        .zip(u.chunks_exact(shape.columns()));
+    for (c, u) in rows {
+        let c = |at: usize| f64::from(c[at]);
+        for row in 0..heads * d {
+            let j = row / d;
+            let b = heads * d + j / (heads / shape.groups) * wide;
+            let a = param(3 * heads + 1) * f64::from(u[u.len() - heads + j]);
+            let dt = (a + param(heads + j)).exp().ln_1p();
+            let decay = (param(j) * dt).exp();
+            let mut sum = param(2 * heads + j) * c(row);
+            for (n, s) in s[row * wide..][..wide].iter_mut().enumerate() {
+                *s = decay * *s + dt * c(row) * c(b + n);
+                sum += *s * c(b + shape.groups * wide + n);
+            }
+            out.push((sum * silu(param(3 * heads) * f64::from(u[row]))) as f32);
+        }
+    }
+    out
+}
+
+#[test]
+fn the_selective_scan_does_not_depend_on_the_steps() {
+    for (seed, heads, head_dim, groups, state_dim) in [
+        (1, 4, 16, 1, 16),
+        (2, 8, 32, 2, 48),
+        (3, 12, 80, 4, 16),
+        (4, 4, 64, 1, 128),
+        (5, 4, 16, 4, 256),
+    ] {
+        let shape = MambaShape {
+            heads,
+            head_dim,
+            groups,
+            state_dim,
+            taps: 4,
+        };
+        let (channels, columns, inner) = (shape.channels(), shape.columns(), shape.inner());
+        let mut params: Vec<f32> = values(seed + 70, 3 * heads + 2);
+        params[..heads].iter_mut().for_each(|a| *a = -a.abs());
+        params[3 * heads..].copy_from_slice(&[0.8, 1.3]);
+        let taps = values(seed + 80, (shape.taps + 1) * channels);
+        let run = |device: &Device| {
+            let ops = Ops::new(&device.handle, tuning(1));
+            let scan = Scan {
+                shape,
+                taps: tensor(device, &taps, [1, taps.len()]),
+                params: tensor(device, &params, [1, params.len()]),
+                norm: None,
+            };
+            // History and matrices before the first token must not matter.
+            let at = shape.offsets();
+            let mut garbage = vec![7.0; at.end];
+            garbage[at.updates..].fill(0.0);
+            let mut state = InPlace::new(tensor(device, &garbage, [1, at.end]));
+            let (u, y) = sequence(seed, columns, inner, |position, u, rows, n| {
+                let u: Vec<f32> = u.iter().map(|v| 3.0 * v).collect();
+                let u = tensor(device, &u, [rows, columns]);
+                let y = ops.scan(&u, &scan, &live(&ops, position, n), &mut state);
+                block_on(read_f32(&y)).unwrap()
+            });
+            let u: Vec<f32> = u.iter().map(|v| 3.0 * v).collect();
+            let inputs = u
+                .chunks_exact(columns)
+                .flat_map(|row| &row[inner..inner + channels]);
+            let inputs: Vec<f64> = inputs.map(|v| f64::from(*v)).collect();
+            let (taps, bias) = taps.split_at(shape.taps * channels);
+            let c = convolved(&inputs, taps, channels).into_iter().enumerate();
+            let c: Vec<f32> = c
+                .map(|(i, v)| silu(v + f64::from(bias[i % channels])) as f32)
+                .collect();
+            let expected = selective_scan(&c, &u, &params, shape);
+            assert_close("scan", &y, &expected, 2e-5);
         };
         run(&cpu());
         if let Some(gpu) = gpu() {

@@ -27,7 +27,9 @@ pub(super) fn short_conv(
             channels,
             taps,
             stride: 3 * channels,
+            first: 0,
             gated: true,
+            bias: false,
         },
         out_proj: (parts.matrix(&of_layer(names.conv_out_proj, i))?).scaled(residual),
     })
@@ -43,10 +45,7 @@ pub(super) fn gated_delta(
     let names = c.spec.names;
     let of = |name: &str| of_layer(name, i);
     let heads = shape.value_heads;
-    let mut params = match parts.if_there(&of(names.delta_log_decay), heads)? {
-        Some(logs) => logs.iter().map(|log| -log.exp()).collect(),
-        None => parts.values(&of(names.delta_decay), heads)?.to_vec(),
-    };
+    let mut params = decays(parts, i, heads)?;
     params.extend(parts.values(&of(names.delta_bias), heads)?);
     let residual = Scaling::by(c.scales.residual);
     let norm = parts.values(&of(names.delta_norm), shape.head_dim)?;
@@ -64,17 +63,36 @@ pub(super) fn gated_delta(
     })
 }
 
-/// Returns a convolution's kernel, which the file has by channels, by taps: [taps, channels].
+/// Returns a convolution's kernel on the device: [taps, channels].
 fn kernel(
     parts: &LoadedTensors<'_>,
     name: &str,
     channels: usize,
     taps: usize,
 ) -> Result<Tensor<2>> {
+    by_tap(parts, name, channels, taps).map(|kernel| parts.ops.upload_row(&kernel))
+}
+
+/// Returns a convolution's kernel, which the file has by channels, by taps: [taps, channels].
+pub(super) fn by_tap(
+    parts: &LoadedTensors<'_>,
+    name: &str,
+    channels: usize,
+    taps: usize,
+) -> Result<Vec<f32>> {
     let by_channel = parts.values(name, channels * taps)?;
-    let by_tap: Vec<f32> = (0..taps)
+    Ok((0..taps)
         .flat_map(|tap| by_channel.iter().skip(tap).step_by(taps))
         .copied()
-        .collect();
-    Ok(parts.ops.upload_row(&by_tap))
+        .collect())
+}
+
+/// Returns the decay of each of `heads` heads, of which the file may have the logarithm of its negative.
+pub(super) fn decays(parts: &LoadedTensors<'_>, i: usize, heads: usize) -> Result<Vec<f32>> {
+    let names = parts.c.spec.names;
+    let of = |name: &str| of_layer(name, i);
+    Ok(match parts.if_there(&of(names.delta_log_decay), heads)? {
+        Some(logs) => logs.iter().map(|log| -log.exp()).collect(),
+        None => parts.values(&of(names.delta_decay), heads)?.to_vec(),
+    })
 }

@@ -1,9 +1,9 @@
 //! Depthwise causal convolution over the last tokens, with the history that it needs of those before the step.
 //!
 //! - c[t] = sum_{i < taps} weight[i] * u[t - taps + 1 + i] in each channel, where u is 0 before the first token.
-//! - Plain: `u`: [T, stride], of which the first `channels` columns are convolved; y = silu(c): [T, channels].
+//! - Plain: `u`: [T, stride], of which `channels` columns from `first` on are convolved; y = silu(c): [T, channels].
 //! - Gated (LFM2): `u`: [T, 3 channels] holds b, c and x; b * x is convolved; y = c * conv(b * x).
-//! - `weight`: [taps, channels]. `history`: its first [`HISTORY`] * channels values are the ring of inputs; the input of
+//! - `weight`: [taps, channels], with a bias [taps + 1, channels], which is last and added to c. `history`: its first [`HISTORY`] * channels values are the ring of inputs; the input of
 //!   position p is row p mod HISTORY. So tokens that were cut off again need not be taken back.
 //! - GPU: one thread per four channels of a token. A step of few tokens writes its rows to the history in the same
 //!   launch, since they cannot be those that it reads; a longer one in a second launch.
@@ -14,7 +14,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::math::exp;
-use hearth_modelfile::layer_spec::{DeltaShape, HISTORY};
+use hearth_modelfile::layer_spec::{DeltaShape, HISTORY, MambaShape};
 
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
 use crate::ops::{flex, state};
@@ -28,7 +28,10 @@ pub struct ConvSpec {
     pub taps: usize,
     /// Columns of a row of the input, a multiple of 4.
     pub stride: usize,
+    /// First column that is convolved, a multiple of 4.
+    pub first: usize,
     pub gated: bool,
+    pub bias: bool,
 }
 
 impl ConvSpec {
@@ -38,9 +41,22 @@ impl ConvSpec {
     }
 }
 
-/// The convolution before a gated delta net.
+/// The convolution before a gated delta net or a selective scan.
 pub(in crate::ops) trait ConvShape {
     fn conv(&self) -> ConvSpec;
+}
+
+impl ConvShape for MambaShape {
+    fn conv(&self) -> ConvSpec {
+        ConvSpec {
+            channels: self.channels(),
+            taps: self.taps,
+            stride: self.columns(),
+            first: self.inner(),
+            gated: false,
+            bias: true,
+        }
+    }
 }
 
 impl ConvShape for DeltaShape {
@@ -49,8 +65,22 @@ impl ConvShape for DeltaShape {
             channels: self.channels(),
             taps: self.taps,
             stride: self.columns(),
+            first: 0,
             gated: false,
+            bias: false,
         }
+    }
+}
+
+impl Kernel {
+    /// Adds the constants of a convolution that another kernel computes.
+    pub(super) fn convolves(self, spec: ConvSpec) -> Self {
+        self.u32s([
+            ("TAPS", spec.taps as u32),
+            ("HISTORY", HISTORY as u32),
+            ("FIRST4", spec.first as u32 / 4),
+        ])
+        .bools([("BIAS", spec.bias)])
     }
 }
 
@@ -81,11 +111,13 @@ fn kernel(spec: ConvSpec, part: Part) -> Kernel {
         .u32s([
             ("CHANNELS4", spec.channels as u32 / 4),
             ("STRIDE4", spec.stride as u32 / 4),
+            ("FIRST4", spec.first as u32 / 4),
             ("TAPS", spec.taps as u32),
             ("HISTORY", HISTORY as u32),
         ])
         .bools([
             ("GATED", spec.gated),
+            ("BIAS", spec.bias),
             ("COMPUTES", part != Part::Write),
             ("WRITES", part != Part::Compute),
         ])
@@ -94,12 +126,14 @@ fn kernel(spec: ConvSpec, part: Part) -> Kernel {
 /// Returns every variant of the kernel.
 pub(in crate::ops) fn variants() -> Vec<Kernel> {
     let mut all = Vec::new();
-    for gated in [false, true] {
+    for (gated, bias) in [(false, false), (true, false), (false, true)] {
         let spec = ConvSpec {
             channels: 16,
             taps: 3,
             stride: 48,
+            first: if bias { 16 } else { 0 },
             gated,
+            bias,
         };
         all.extend([Part::Compute, Part::Write, Part::Both].map(|part| kernel(spec, part)));
     }
@@ -175,11 +209,15 @@ pub(in crate::ops) fn conv_cpu(
     let inputs: Vec<Vec<f32>> = (u.chunks_exact(spec.stride).take(n))
         .map(|row| match spec.gated {
             true => gated(row),
-            false => row[..c].to_vec(),
+            false => row[spec.first..spec.first + c].to_vec(),
         })
         .collect();
     let rows = u.chunks_exact(spec.stride).zip(y.chunks_exact_mut(c));
+    let (weight, bias) = weight.split_at(spec.taps * c);
     for (t, (row, y)) in rows.enumerate() {
+        if spec.bias {
+            y.copy_from_slice(bias);
+        }
         for (back, weight) in weight.chunks_exact(c).rev().enumerate() {
             let input = match back {
                 back if back <= t => &inputs[t - back][..],

@@ -7,20 +7,22 @@
 // Constants from the header:
 //   CHANNELS4: u32
 //   STRIDE4: u32, columns of a row of u in fours
+//   FIRST4: u32, first column that is convolved in fours
 //   TAPS: u32
 //   HISTORY: u32, rows of the history; the input of position p is row p % HISTORY
 //   GATED: bool, rows of u are b, out and x
+//   BIAS: bool, a bias follows the taps
 //   COMPUTES: bool
 //   WRITES: bool
 @group(0) @binding(0) var<storage, read_write> u: array<vec4<f32>>; // [T, STRIDE4]
-@group(0) @binding(1) var<storage, read_write> weight: array<vec4<f32>>; // [TAPS, CHANNELS4]
+@group(0) @binding(1) var<storage, read_write> weight: array<vec4<f32>>; // [TAPS, CHANNELS4], BIAS: [TAPS + 1, CHANNELS4]
 @group(0) @binding(2) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
 @group(0) @binding(3) var<storage, read_write> history: array<vec4<f32>>; // [HISTORY, CHANNELS4], and more
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>; // [T, CHANNELS4]
 
 // Returns the input of the step's token t in channels 4c ..
 fn input(t: u32, c: u32) -> vec4<f32> {
-    let at = t * STRIDE4 + c;
+    let at = t * STRIDE4 + FIRST4 + c;
     if (GATED) {
         return u[at] * u[at + 2u * CHANNELS4];
     }
@@ -38,6 +40,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let t = select(n - 1u - id.y, id.y, COMPUTES);
     if (COMPUTES) {
         var sum = vec4<f32>(0.0);
+        if (BIAS) {
+            sum = weight[TAPS * CHANNELS4 + c];
+        }
         for (var back = 0u; back < TAPS; back++) {
             let w = weight[(TAPS - 1u - back) * CHANNELS4 + c];
             if (back <= t) {

@@ -21,7 +21,7 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::dot::dot_f32;
 use hearth_cpu::math::exp;
-use hearth_modelfile::layer_spec::{DELTA_COLUMNS, DRAFT_ROWS, DeltaShape, HISTORY};
+use hearth_modelfile::layer_spec::{BLOCK_VALUES, DRAFT_ROWS, DeltaShape};
 
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
 use crate::ops::recurrent::conv::{ConvShape as _, conv_cpu};
@@ -48,7 +48,7 @@ pub trait DeltaOp: Backend {
 
 /// The kind of a step, by its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// One token, which is kept.
     One,
     /// Tokens that may be drafts.
@@ -58,7 +58,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(rows: usize) -> Self {
+    pub(super) fn of(rows: usize) -> Self {
         match rows {
             1 => Kind::One,
             rows if rows <= DRAFT_ROWS => Kind::Drafts,
@@ -75,7 +75,7 @@ pub(in crate::ops) fn convolves(rows: usize) -> bool {
 /// Returns the columns of the result.
 fn out_columns(shape: DeltaShape, sums: bool) -> usize {
     match sums {
-        true => shape.value_dim() + shape.value_dim() / DELTA_COLUMNS,
+        true => shape.value_dim() + shape.value_dim() / BLOCK_VALUES,
         false => shape.value_dim(),
     }
 }
@@ -84,10 +84,8 @@ fn kernel(shape: DeltaShape, kind: Kind, sums: bool) -> Kernel {
     let at = shape.offsets();
     let kernel = Kernel::new(&modules::DELTA, 64).module(&state::WGSL);
     let kernel = match kind {
-        Kind::Chunk => kernel.module(&modules::DELTA_CONV),
-        _ => kernel
-            .module(&modules::DELTA_TAPS)
-            .u32s([("TAPS", shape.taps as u32), ("HISTORY", HISTORY as u32)]),
+        Kind::Chunk => kernel.module(&modules::STATE_CONV),
+        _ => kernel.module(&modules::STATE_TAPS).convolves(shape.conv()),
     };
     kernel
         .u32s([
@@ -144,7 +142,7 @@ impl DeltaOp for CubeBackend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let [t, _] = u.meta.shape().dims();
         let o = empty_f32(&u, [t, out_columns(shape, sums)]);
-        let blocks = (shape.head_dim / DELTA_COLUMNS) as u32;
+        let blocks = (shape.head_dim / BLOCK_VALUES) as u32;
         let grid = (blocks, shape.value_heads as u32, 1);
         let tensors = [&first, &u, &params, &state, &values, &o];
         launch(kernel(shape, Kind::of(t), sums), grid, &tensors);
@@ -195,7 +193,7 @@ impl DeltaOp for Flex {
         step.run(values_mut, &mut o);
         if sums {
             let squares = |of: &[f32]| dot_f32(of, of);
-            let sums: Vec<f32> = o.chunks_exact(DELTA_COLUMNS).map(squares).collect();
+            let sums: Vec<f32> = o.chunks_exact(BLOCK_VALUES).map(squares).collect();
             let weight = &params[2 * shape.value_heads..];
             for head in o.chunks_exact_mut(shape.head_dim) {
                 head.iter_mut().zip(weight).for_each(|(o, w)| *o *= w);
@@ -305,7 +303,7 @@ impl Step<'_> {
 }
 
 /// Updates a head's matrix: s = decay s + by k^T.
-fn correct(s: &mut [f32], decay: f32, by: &[f32], k: &[f32]) {
+pub(super) fn correct(s: &mut [f32], decay: f32, by: &[f32], k: &[f32]) {
     for (s, by) in s.chunks_exact_mut(k.len()).zip(by) {
         for (s, k) in s.iter_mut().zip(k) {
             *s = decay * *s + by * k;
@@ -313,7 +311,7 @@ fn correct(s: &mut [f32], decay: f32, by: &[f32], k: &[f32]) {
     }
 }
 
-fn softplus(v: f32) -> f32 {
+pub(super) fn softplus(v: f32) -> f32 {
     match v > 20.0 {
         true => v,
         false => exp(v).ln_1p(),

@@ -6,9 +6,9 @@
 // Both products with S are taken before it changes, so that the threads of a row add up once a token:
 //   S' q = g (S q) + d (k . q)
 //
-// `convolved` and `remember` are delta_conv.wgsl or delta_taps.wgsl.
+// `convolved` and `remember` are state_conv.wgsl or state_taps.wgsl.
 //
-// Modules: state, delta_conv or delta_taps.
+// Modules: state, state_conv or state_taps.
 // Constants from the header:
 //   KEY_HEADS, VALUE_HEADS: u32
 //   TOKENS: u32, tokens whose queries and keys are in workgroup memory at once; divides WG

@@ -8,7 +8,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::math::exp;
-use hearth_modelfile::layer_spec::DELTA_COLUMNS;
+use hearth_modelfile::layer_spec::BLOCK_VALUES;
 
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
 use crate::ops::norm::rms_norm_cpu;
@@ -54,7 +54,7 @@ fn kernel(dim: usize, heads: usize, spec: GatedNormSpec) -> Kernel {
 /// Finishes the norm of one token's output and gates it, for the CPU: `o` as [`crate::ops::recurrent::delta`] leaves it.
 pub(in crate::ops) fn finish_cpu(o: &[f32], u: &[f32], spec: GatedNormSpec, y: &mut [f32]) {
     let (o, sums) = o.split_at(y.len());
-    let sums = sums.chunks_exact(spec.head_dim / DELTA_COLUMNS);
+    let sums = sums.chunks_exact(spec.head_dim / BLOCK_VALUES);
     let z = u[spec.first..].chunks_exact(spec.head_dim);
     let heads = y
         .chunks_exact_mut(spec.head_dim)

@@ -4,17 +4,19 @@ pub mod conv;
 pub mod copy;
 pub mod delta;
 pub mod gated_norm;
+pub mod scan;
 
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
 use crate::ops::in_place::InPlace;
-use crate::ops::{Ops, StepState, Weight};
+use crate::ops::{Norm, Ops, StepState, Weight};
 use conv::{ConvOp, ConvShape as _, ConvSpec};
 use copy::CopyOp;
 use delta::{DeltaOp, convolves};
 use gated_norm::{GatedNormOp, GatedNormSpec};
-use hearth_modelfile::layer_spec::DeltaShape;
+use hearth_modelfile::layer_spec::{DeltaShape, MambaShape};
+use scan::ScanOp;
 
 /// A gated delta net apart from its projections.
 pub struct DeltaNet {
@@ -26,6 +28,17 @@ pub struct DeltaNet {
     /// Weight of the norm of each head: [1, head_dim]
     pub norm: Tensor<2>,
     pub eps: f32,
+}
+
+/// A selective scan apart from its projections.
+pub struct Scan {
+    pub shape: MambaShape,
+    /// Taps, and the bias of the convolution: [taps + 1, channels]
+    pub taps: Tensor<2>,
+    /// See [`scan`].
+    pub params: Tensor<2>,
+    /// Norm of each group of the output.
+    pub norm: Option<Norm>,
 }
 
 impl Ops {
@@ -109,6 +122,34 @@ impl Ops {
             Some(residual) => self.linear_add(&y, weight, step, residual),
             None => self.linear(&y, weight, step),
         }
+    }
+
+    /// Returns the gated output of the selective scan for the step's tokens, of which `u` has the projections and `scan` the rest, see
+    /// [`scan`]: [t, heads * head_dim]. `values` moves on by them.
+    pub fn scan(
+        &self,
+        u: &Tensor<2>,
+        scan: &Scan,
+        step: &StepState,
+        values: &mut InPlace<Tensor<2>>,
+    ) -> Tensor<2> {
+        let first = match convolves(u.dims()[0]) {
+            true => scan.taps.clone(),
+            false => self.conv(u, &scan.taps, step, values, scan.shape.conv()),
+        };
+        self.count(1);
+        let y = values.update_with(|values| {
+            let (y, values) = Dispatch::scan(
+                first.into_dispatch(),
+                u.clone().into_dispatch(),
+                scan.params.clone().into_dispatch(),
+                step.words().into_dispatch(),
+                values.into_dispatch(),
+                scan.shape,
+            );
+            (Tensor::from_dispatch(values), Tensor::from_dispatch(y))
+        });
+        self.keep(y)
     }
 
     /// Returns the gated norm of every token, see [`gated_norm`].

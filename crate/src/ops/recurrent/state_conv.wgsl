@@ -1,4 +1,4 @@
-// Queries, keys and values from a convolution that was computed before.
+// The channels of a layer with a matrix state, from a convolution that was computed before.
 @group(0) @binding(0) var<storage, read_write> c: array<vec4<f32>>; // [T, CHANNELS4]
 
 // Returns channels 4e .. of token t.

@@ -1,5 +1,9 @@
 //! Properties of one layer of a model.
 
+mod mamba;
+
+pub use mamba::MambaShape;
+
 /// The shape and kind of one layer. Numbers that a file gives once hold for every layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerSpec {
@@ -81,37 +85,49 @@ impl DeltaShape {
     }
 
     /// Returns where the parts of a layer's memory begin.
-    pub fn offsets(&self) -> DeltaOffsets {
-        let state = HISTORY * self.channels();
-        let updates = state + self.state();
-        let meta = updates + 2 * DRAFT_ROWS * self.update();
-        let end = meta + 4 * self.value_heads * (self.head_dim / DELTA_COLUMNS);
-        DeltaOffsets {
-            state,
-            updates,
-            meta,
-            end,
-        }
+    pub fn offsets(&self) -> StateOffsets {
+        StateOffsets::new(
+            self.channels(),
+            self.state(),
+            2 * DRAFT_ROWS * self.update(),
+            self.value_dim(),
+        )
     }
 }
 
-/// Offsets in the memory that a gated delta net keeps, which begins with the history of its convolution.
+/// Offsets in the memory that a layer with a matrix state keeps, which begins with the history of its convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeltaOffsets {
+pub struct StateOffsets {
     /// The matrix state.
     pub state: usize,
     /// Two lists of [`DRAFT_ROWS`] updates each, of tokens that may have been wrong drafts.
     pub updates: usize,
-    /// For each [`DELTA_COLUMNS`] values of a head: the position that the matrix state is at, the updates after it, the
+    /// For each [`BLOCK_VALUES`] values of a head: the position that the matrix state is at, the updates after it, the
     /// list that they are in, and a pad.
     pub meta: usize,
     pub end: usize,
 }
 
+impl StateOffsets {
+    /// Places the parts one after another, given the channels of the convolution, the values of the matrix state and of both
+    /// lists of updates, and the values that all heads give a token.
+    pub(crate) fn new(channels: usize, state: usize, updates: usize, values: usize) -> Self {
+        let at_state = HISTORY * channels;
+        let at_updates = at_state + state;
+        let meta = at_updates + updates;
+        Self {
+            state: at_state,
+            updates: at_updates,
+            meta,
+            end: meta + 4 * (values / BLOCK_VALUES),
+        }
+    }
+}
+
 /// Rows of a step with drafts: the last token and up to 7 drafted ones.
 pub const DRAFT_ROWS: usize = 8;
 /// Values of a head whose state a workgroup computes.
-pub const DELTA_COLUMNS: usize = 16;
+pub const BLOCK_VALUES: usize = 16;
 
 /// Rows that a convolution keeps of its input: token p's is row p modulo this. More than the taps and the drafts of a
 /// step, so that drafts that were wrong are overwritten before anything older is missed.
