@@ -56,18 +56,24 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
                 .map(|(name, rows)| (of_layer(name, i), *rows))
                 .collect(),
         };
+        if layer.mixer.attends() {
+            let mut rows = layer.qkv_rows();
+            if c.spec.attention_gate == AttentionGate::Interleaved {
+                rows[0] = 2 * q;
+            }
+            let projected = match names.qkv_proj {
+                [_] => names.qkv_proj,
+                all => &all[..rows.len()],
+            };
+            matrices.push(matrix(several(projected, &rows), c.d_model));
+            matrices.push(matrix(one(names.o_proj, c.d_model), q));
+        }
         match layer.mixer {
-            MixerKind::Attention => {
-                let mut rows = layer.qkv_rows();
-                if c.spec.attention_gate == AttentionGate::Interleaved {
-                    rows[0] = 2 * q;
-                }
-                let projected = match names.qkv_proj {
-                    [_] => names.qkv_proj,
-                    all => &all[..rows.len()],
-                };
-                matrices.push(matrix(several(projected, &rows), c.d_model));
-                matrices.push(matrix(one(names.o_proj, c.d_model), q));
+            MixerKind::Attention => {}
+            MixerKind::Mamba(shape) | MixerKind::AttentionAndMamba(shape) => {
+                let (columns, inner) = (shape.columns(), shape.inner());
+                matrices.push(matrix(one(names.mamba_in_proj, columns), c.d_model));
+                matrices.push(matrix(one(names.delta_out_proj, c.d_model), inner));
             }
             MixerKind::ShortConv { channels, .. } => {
                 matrices.push(matrix(one(names.conv_in_proj, 3 * channels), c.d_model));
@@ -174,7 +180,7 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
     .into();
     optional.extend([names.output_norm, names.embd_norm].map(bias_of));
     for (i, layer) in c.layers.iter().enumerate() {
-        let attends = layer.mixer == MixerKind::Attention;
+        let attends = layer.mixer.attends();
         let mut norms = Vec::new();
         if c.spec.pre_norm {
             norms.push(names.attn_norm);
@@ -200,6 +206,15 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
             MixerKind::GatedDelta(_) => {
                 optional.extend([names.delta_decay, names.delta_log_decay].map(|n| of_layer(n, i)));
                 &[names.delta_taps, names.delta_bias, names.delta_norm]
+            }
+            MixerKind::Mamba(_) | MixerKind::AttentionAndMamba(_) => {
+                optional.extend([names.delta_decay, names.delta_log_decay].map(|n| of_layer(n, i)));
+                optional.push(bias_of(&of_layer(names.delta_taps, i)));
+                match layer.mixer.attends() {
+                    true => optional.push(of_layer(names.delta_norm, i)),
+                    false => all.push(of_layer(names.delta_norm, i)),
+                }
+                &[names.delta_taps, names.delta_bias, names.mamba_skip]
             }
         };
         all.extend(of_mixer.iter().map(|name| of_layer(name, i)));

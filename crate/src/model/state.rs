@@ -19,6 +19,8 @@ use crate::ops::{KvCache, Ops};
 pub enum LayerState {
     Kv(KvCache),
     Recurrent(RecurrentState),
+    /// Two mixers side by side.
+    Both(KvCache, RecurrentState),
     /// The layer reads the KV cache of an earlier one.
     Shared,
     #[cfg(test)]
@@ -36,7 +38,8 @@ impl LayerState {
     /// Returns whether drafts that turn out wrong leave no trace in the state.
     pub fn takes_drafts(&self) -> bool {
         match self {
-            LayerState::Kv(_) | LayerState::Shared | LayerState::Recurrent(_) => true,
+            LayerState::Kv(_) | LayerState::Shared => true,
+            LayerState::Recurrent(_) | LayerState::Both(..) => true,
             #[cfg(test)]
             LayerState::RunningSum(_) => false,
         }
@@ -51,7 +54,7 @@ impl LayerState {
     pub fn can_keep(&self, n: usize, reached: usize) -> bool {
         match self {
             LayerState::Kv(_) | LayerState::Shared => true,
-            LayerState::Recurrent(state) => state.can_keep(n, reached),
+            LayerState::Recurrent(state) | LayerState::Both(_, state) => state.can_keep(n, reached),
             #[cfg(test)]
             LayerState::RunningSum(_) => n == reached || n == 0,
         }
@@ -68,7 +71,7 @@ impl LayerState {
     pub fn keep(&mut self, ops: &Ops, n: usize, reached: usize) {
         match self {
             LayerState::Kv(_) | LayerState::Shared => {}
-            LayerState::Recurrent(state) => state.keep(n, reached),
+            LayerState::Recurrent(state) | LayerState::Both(_, state) => state.keep(n, reached),
             #[cfg(test)]
             LayerState::RunningSum(state) => state.keep(ops, n),
         }
@@ -78,7 +81,7 @@ impl LayerState {
     pub fn snapshot(&self, ops: &Ops, old: Option<LayerSnapshot>) -> Option<LayerSnapshot> {
         match self {
             LayerState::Kv(_) | LayerState::Shared => None,
-            LayerState::Recurrent(state) => {
+            LayerState::Recurrent(state) | LayerState::Both(_, state) => {
                 let old = match old {
                     Some(LayerSnapshot::Recurrent(old)) => Some(old),
                     _ => None,
@@ -93,7 +96,10 @@ impl LayerState {
     /// Sets the state back to a snapshot of the same layer, made after `n` tokens.
     pub fn restore(&mut self, ops: &Ops, snapshot: &LayerSnapshot, n: usize) {
         match (self, snapshot) {
-            (LayerState::Recurrent(state), LayerSnapshot::Recurrent(kept)) => {
+            (
+                LayerState::Recurrent(state) | LayerState::Both(_, state),
+                LayerSnapshot::Recurrent(kept),
+            ) => {
                 ops.copy(&kept.values, &mut state.values);
                 state.oldest = kept.oldest.max(first_row(n));
             }

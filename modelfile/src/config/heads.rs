@@ -62,7 +62,7 @@ impl Heads {
     pub fn check(&self, keys: &Keys, mixers: &[MixerKind]) -> Result<()> {
         for (i, mixer) in mixers.iter().enumerate() {
             let (heads, kv_heads) = (self.of_layer[i], self.kv_of_layer[i]);
-            if *mixer != MixerKind::Attention {
+            if !mixer.attends() {
                 continue;
             }
             in_range(&keys.key("attention.head_count"), heads, 1024)?;

@@ -35,7 +35,7 @@ impl Layers<'_> {
         let value_proj = spec.names.qkv_proj.get(2).copied().unwrap_or_default();
         let has_values = |i: usize| self.gguf.tensor(&of_layer(value_proj, i)).is_some();
         let layer = |i: usize| {
-            let attends = self.mixers[i] == MixerKind::Attention;
+            let attends = self.mixers[i].attends();
             let window = match self.slides[i] {
                 true => self.sliding_window,
                 false => 0,

@@ -107,6 +107,20 @@ pub struct Scales {
     /// Growth of queries at positions far beyond the context that rotations were trained for, see
     /// `AttentionSpec::temperature`; 0 for none.
     pub temperature: f32,
+    pub parts: PartScales,
+}
+
+/// Factors within a layer, which GGUF has in the weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartScales {
+    /// Factor of attention's output.
+    pub attention_output: f32,
+    /// Factors of what a selective scan projects: z, x, B, C and the step.
+    pub mamba: [f32; 5],
+    pub mamba_output: f32,
+    /// Factor of the feed-forward block's gate before the activation, which is not 0, and of its output.
+    pub ffn_gate: f32,
+    pub ffn_output: f32,
 }
 
 impl ModelConfig {

@@ -3,7 +3,7 @@
 use super::heads::Heads;
 use super::keys::{Keys, finite};
 use super::layers::Layers;
-use super::{MAX_EXPERTS, ModelConfig, Scales};
+use super::{MAX_EXPERTS, ModelConfig, PartScales, Scales};
 use crate::by_layer::{ByLayer, in_range};
 use crate::container::ModelHeader;
 use crate::error::{Error, Result};
@@ -215,6 +215,42 @@ fn scales(keys: &Keys, spec: &ModelSpec, d_model: usize, score_dim: usize) -> Re
         attention_cap: keys.real("attn_logit_softcapping", 0.0)?,
         logits_cap: keys.real("final_logit_softcapping", 0.0)?,
         temperature: keys.real("attention.temperature_scale", 0.0)?,
+        parts: part_scales(keys)?,
+    })
+}
+
+/// Reads the factors that safetensors lack in their weights.
+fn part_scales(keys: &Keys) -> Result<PartScales> {
+    const MAMBA: &str = "hearth.scales.mamba";
+    const GATE: &str = "hearth.scales.ffn_gate";
+    let wrong = |key: &str, expected: &str, found: String| Error::Metadata {
+        key: key.to_owned(),
+        expected: expected.to_owned(),
+        found,
+    };
+    let real = |key: &str| finite(keys.meta, key, 1.0);
+    let mamba = match keys.meta.opt_f32s(MAMBA)? {
+        None => [1.0; 5],
+        Some(found) => <[f32; 5]>::try_from(&found[..])
+            .ok()
+            .filter(|found| found.iter().all(|factor| factor.is_finite()))
+            .ok_or_else(|| wrong(MAMBA, "five finite numbers", format!("{found:?}")))?,
+    };
+    Ok(PartScales {
+        attention_output: real("hearth.scales.attention_output")?,
+        mamba,
+        mamba_output: real("hearth.scales.mamba_output")?,
+        ffn_gate: match real(GATE)? {
+            0.0 => {
+                return Err(wrong(
+                    GATE,
+                    "a number that can be divided by",
+                    "0".to_owned(),
+                ));
+            }
+            gate => gate,
+        },
+        ffn_output: real("hearth.scales.ffn_output")?,
     })
 }
 

@@ -59,6 +59,28 @@ impl Checkpoint {
     }
 }
 
+/// Gives GGUF's names to the parameters of a layer's `module` that are no weights of a module of their own: pairs of transformers'
+/// name and GGUF's whole one.
+pub(super) fn rename_parameters(
+    tensors: Vec<TensorInfo>,
+    module: &str,
+    names: &[(&str, &str)],
+) -> Vec<TensorInfo> {
+    let rename = |mut tensor: TensorInfo| {
+        for (from, to) in names {
+            let layer = tensor.name.strip_suffix(from);
+            let layer = layer.and_then(|name| name.strip_suffix(module));
+            let layer = layer.and_then(|name| name.rsplit_once("layers."));
+            if let Some((_, layer)) = layer {
+                tensor.name = format!("blk.{layer}.{to}");
+                break;
+            }
+        }
+        tensor
+    };
+    tensors.into_iter().map(rename).collect()
+}
+
 /// Naming scheme of a checkpoint's tensors: pairs of transformers' and GGUF's name, without `.weight` and `.bias`.
 #[derive(Debug)]
 pub struct CheckpointNames {

@@ -17,6 +17,7 @@ pub mod granite;
 pub mod hunyuan;
 pub mod lfm;
 pub mod llama;
+pub mod mamba;
 pub mod names;
 pub mod olmo;
 pub mod phi;
@@ -55,6 +56,8 @@ pub const FAMILIES: &[&ModelSpec] = &[
     &smollm::SMOLLM3,
     &lfm::LFM2,
     &qwen::QWEN35,
+    &mamba::GRANITE_HYBRID,
+    &mamba::FALCON_H1,
     &exaone::EXAONE4,
     &cohere::COMMAND_R,
     &cohere::COHERE2,

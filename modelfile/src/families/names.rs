@@ -38,6 +38,10 @@ pub struct TensorNames {
     pub delta_log_decay: &'static str,
     pub delta_norm: &'static str,
     pub delta_out_proj: &'static str,
+    /// Tensors of a selective scan besides those that are named like a delta net's: what gives the gate, x, B, C and the step;
+    /// the factor of x that is added.
+    pub mamba_in_proj: &'static str,
+    pub mamba_skip: &'static str,
     pub ffn_norm: &'static str,
     /// gate and up, or one tensor that combines them.
     pub gate_up_proj: &'static [&'static str],
@@ -97,6 +101,8 @@ impl TensorNames {
         delta_log_decay: "blk.{}.ssm_a_log",
         delta_norm: "blk.{}.ssm_norm.weight",
         delta_out_proj: "blk.{}.ssm_out.weight",
+        mamba_in_proj: "blk.{}.ssm_in.weight",
+        mamba_skip: "blk.{}.ssm_d",
         ffn_norm: "blk.{}.ffn_norm.weight",
         gate_up_proj: &["blk.{}.ffn_gate.weight", "blk.{}.ffn_up.weight"],
         down_proj: "blk.{}.ffn_down.weight",

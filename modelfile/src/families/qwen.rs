@@ -9,7 +9,7 @@
 //! `models/qwen3_moe/modeling_qwen3_moe.py`, `models/qwen3_vl/modeling_qwen3_vl.py`,
 //! `models/qwen3_5/modeling_qwen3_5.py`.
 
-use super::checkpoint::CheckpointNames;
+use super::checkpoint::{CheckpointNames, rename_parameters};
 use super::{
     AttentionGate, Checkpoint, ModelSpec, QkNorm, Recurrent, Sliding, SlidingRope, TensorNames,
 };
@@ -137,17 +137,6 @@ const QWEN35_CHECKPOINT: Checkpoint = Checkpoint {
 /// # Errors
 /// None.
 fn rename_delta(tensors: Vec<TensorInfo>) -> Result<Vec<TensorInfo>> {
-    let rename = |mut tensor: TensorInfo| {
-        for (from, to) in [("A_log", "ssm_a_log"), ("dt_bias", "ssm_dt.bias")] {
-            let layer = tensor.name.strip_suffix(from);
-            let layer = layer.and_then(|name| name.strip_suffix(".linear_attn."));
-            let layer = layer.and_then(|name| name.rsplit_once("layers."));
-            if let Some((_, layer)) = layer {
-                tensor.name = format!("blk.{layer}.{to}");
-                break;
-            }
-        }
-        tensor
-    };
-    Ok(tensors.into_iter().map(rename).collect())
+    let names = [("A_log", "ssm_a_log"), ("dt_bias", "ssm_dt.bias")];
+    Ok(rename_parameters(tensors, ".linear_attn.", &names))
 }

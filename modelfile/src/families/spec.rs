@@ -97,6 +97,10 @@ pub enum Recurrent {
     ShortConv,
     /// Gated delta nets.
     GatedDelta,
+    /// Selective scans.
+    Mamba,
+    /// Selective scans beside attention, in every layer.
+    AttentionAndMamba,
 }
 
 /// Sigmoid gate of attention's output.

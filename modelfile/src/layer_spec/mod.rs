@@ -33,6 +33,17 @@ pub enum MixerKind {
         taps: usize,
     },
     GatedDelta(DeltaShape),
+    /// Selective scan.
+    Mamba(MambaShape),
+    /// The sum of attention and a selective scan, side by side behind one norm.
+    AttentionAndMamba(MambaShape),
+}
+
+impl MixerKind {
+    /// Returns whether the mixer attends, alone or beside another.
+    pub fn attends(&self) -> bool {
+        matches!(self, MixerKind::Attention | MixerKind::AttentionAndMamba(_))
+    }
 }
 
 /// The shape of a gated delta net.
@@ -166,13 +177,18 @@ impl LayerSpec {
             MixerKind::Attention => 0,
             MixerKind::ShortConv { channels, .. } => HISTORY * channels,
             MixerKind::GatedDelta(shape) => shape.offsets().end,
+            MixerKind::Mamba(shape) | MixerKind::AttentionAndMamba(shape) => shape.offsets().end,
         }
     }
 
     /// Returns the values of a token that the mixer holds at once.
     pub fn mixer_width(&self) -> usize {
+        let attention = self.q_dim() + 2 * self.kv_dim();
+        let mamba = |shape: MambaShape| shape.columns() + shape.channels() + 2 * shape.inner();
         match self.mixer {
-            MixerKind::Attention => self.q_dim() + 2 * self.kv_dim(),
+            MixerKind::Attention => attention,
+            MixerKind::Mamba(shape) => mamba(shape),
+            MixerKind::AttentionAndMamba(shape) => attention + mamba(shape),
             MixerKind::ShortConv { channels, .. } => 4 * channels,
             MixerKind::GatedDelta(shape) => shape.columns() + shape.channels() + shape.value_dim(),
         }

@@ -50,6 +50,11 @@ OSS_DOWN_BIAS = Layout(lambda n: [n.removesuffix("_bias") + ".bias"], lambda s: 
 TAPS = Layout(one, lambda s: [(s[0], s[2])], lambda a: a[0][:, None])
 # A buffer, whose name in the file is that of a weight.
 SCALAR = Layout(lambda n: [n + ".weight"], lambda s: [s], lambda a: a[0])
+# Rows of gate, then of up, of the block that all tokens take.
+SHARED_GATE_UP = Layout(
+    lambda n: [n.replace("shared_mlp.input_linear", f"mlp.{part}_proj") for part in ("gate", "up")],
+    lambda s: [(s[0] // 2, s[1])] * 2, lambda a: np.concatenate(a))
+SHARED_DOWN = Layout(lambda n: [n.replace("shared_mlp.output_linear", "mlp.down_proj")], lambda s: [s], lambda a: a[0])
 SINKS = Layout(lambda n: [n + ".weight"], lambda s: [s], lambda a: a[0])
 
 
@@ -94,10 +99,28 @@ def delta(config, part: str) -> Layout | None:
     }[part]
 
 
+def mamba(config, part: str) -> Layout:
+    """A parameter of Mamba 2; the file has vectors of heads as columns, and one row of the norm for each group."""
+    groups = config.mamba_n_groups
+    flat = lambda a: a[0].reshape(-1)
+    of_heads = lambda join: Layout(one, lambda s: [(s[0], 1)], join)
+    return {
+        "conv1d.weight": TAPS,
+        "A_log": of_heads(lambda a: np.log(-flat(a))),
+        "D": of_heads(flat),
+        "dt_bias": Layout(lambda n: [n.replace("dt_bias", "dt_proj.bias")], lambda s: [s], flat),
+        "norm.weight": Layout(one, lambda s: [(groups, s[0] // groups)], flat),
+    }.get(part, PLAIN)
+
+
 def layout_of(family, config, name: str) -> Layout:
     last = name.rsplit(".", 1)[-1]
     if ".linear_attn." in name:
         return delta(config, name.split(".linear_attn.")[1])
+    if ".mamba." in name:
+        return mamba(config, name.split(".mamba.")[1])
+    if ".shared_mlp." in name:
+        return SHARED_GATE_UP if "input_linear" in name else SHARED_DOWN
     if name.endswith("conv.conv.weight"):
         return TAPS
     if family.arch == "qwen35" and name.endswith("norm.weight"):

@@ -109,6 +109,15 @@ def gemma4(name: str, kinds: str, kv_heads: list[int], widths: list[int], shared
     )
 
 
+def mamba(heads: int, width: int, groups: int) -> dict:
+    return dict(mamba_n_heads=heads, mamba_d_head=width, mamba_n_groups=groups, mamba_d_state=16, mamba_d_conv=4, mamba_chunk_size=16)
+
+
+def mamba_keys(heads: int, width: int, groups: int) -> dict:
+    return {"ssm_conv_kernel": 4, "ssm_state_size": 16, "ssm_group_count": groups, "ssm_time_step_rank": heads,
+            "ssm_inner_size": heads * width}
+
+
 def gpt2_config(hidden_size: int, max_position_embeddings: int, **_) -> hf.GPT2Config:
     return hf.GPT2Config(
         vocab_size=320, n_embd=hidden_size, n_positions=max_position_embeddings, n_layer=2, n_head=4, bos_token_id=None,
@@ -123,6 +132,9 @@ def qwen3vl_config(**args) -> hf.Qwen3VLConfig:
     return hf.Qwen3VLConfig(text_config=args, vision_config=vision, tie_word_embeddings=tied)
 
 
+# Granite's factors.
+GRANITE = dict(attention_multiplier=0.35, embedding_multiplier=3.0, residual_multiplier=0.7, logits_scaling=0.3)
+GRANITE_KEYS = {"attention_scale": 0.35, "embedding_scale": 3.0, "residual_scale": 0.7, "logit_scale": 0.3}
 # The same without norms after the blocks.
 LOUDER = {"attn_output": 4.0, "ffn_down": 6.0}
 # Window layers and full ones that turn otherwise.
@@ -405,5 +417,23 @@ FAMILIES = [
             "vocab_size": 320, "rope_dimension_count": 16, "attention_scale": 0.35, "embedding_scale": 3.0, "residual_scale": 0.7,
             "logit_scale": 0.3, "sliding_window_pattern": [True, False, True], "rope_pattern": [1, 1, 0]},
         types=SMALL, permutes=True, embedding_std=0.15,
+    ),
+    Family(
+        # No positions at all. One group, as the published models have, so that the norm is part of the projection behind it.
+        "granite_hybrid", "granitehybrid", hf.GraniteMoeHybridConfig,
+        dict(intermediate_size=128, shared_intermediate_size=128, num_hidden_layers=3, num_local_experts=0, num_experts_per_tok=0,
+             layer_types=["linear_attention", "full_attention", "linear_attention"], rms_norm_eps=1e-5, tie_word_embeddings=True,
+             rope_parameters=theta(10000.0), **mamba(heads=8, width=16, groups=1), **GRANITE),
+        keys=mamba_keys(heads=8, width=16, groups=1) | GRANITE_KEYS | {
+            "vocab_size": 320, "rope_dimension_count": 16, "rope_scaling_finetuned": False, "head_count_kv": [0, 2, 0]},
+        types=SMALL, embedding_std=0.15,
+    ),
+    Family(
+        # Two groups, no norm of the scan. The file has the factors in its weights.
+        "falcon_h1", "falcon-h1", hf.FalconH1Config,
+        dict(intermediate_size=96, head_dim=16, mamba_d_ssm=128, mamba_rms_norm=False, rms_norm_eps=1e-5,
+             rope_parameters=theta(1e11), **mamba(heads=4, width=32, groups=2)),
+        keys=head(16) | mamba_keys(heads=4, width=32, groups=2),
+        types=SMALL,
     ),
 ]

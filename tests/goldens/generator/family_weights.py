@@ -12,11 +12,13 @@ GAINS = {
     "attn_q": 1.4, "attn_k": 1.4, "attn_v": 1.5, "attn_qkv": 1.45, "attn_output": 1.5, "ffn_gate": 1.5, "ffn_up": 1.5,
     "ffn_down": 1.5, "ffn_gate_exps": 1.5, "ffn_up_exps": 1.5, "ffn_down_exps": 1.5, "ffn_gate_inp": 2.0, "output": 6.0,
     "in_proj": 1.5, "conv": 1.2, "out_proj": 1.5, "attn_gate": 1.5, "ssm_conv1d": 1.2, "ssm_alpha": 1.0, "ssm_beta": 1.5,
-    "ssm_out": 1.5,
+    "ssm_out": 1.5, "ssm_in": 1.5,
     "per_layer_model_proj": 1.0, "inp_gate": 1.5, "proj": 1.5,
 }
 # What llama.cpp's converter and quantiser keep in F32 beside vectors.
-ALWAYS_F32 = ("ffn_gate_inp", "position_embd", "conv", "ssm_conv1d")
+ALWAYS_F32 = ("ffn_gate_inp", "position_embd", "conv", "ssm_conv1d", "ssm_norm")
+# Parameters of Mamba 2 whose names have no suffix.
+WITHOUT_SUFFIX = ("ssm_a", "ssm_d", "ffn_norm")
 
 
 def draw(part: str, kind: str, shape, family, rng) -> np.ndarray:
@@ -24,13 +26,15 @@ def draw(part: str, kind: str, shape, family, rng) -> np.ndarray:
         return rng.normal(0, 1.0, shape)
     if kind == "ssm_a":
         return -rng.uniform(0.1, 2.0, shape)
+    if kind == "ssm_d":
+        return rng.normal(0, 0.8, shape)
     if kind == "bias":
         return rng.normal(0, 0.3, shape)
     if part in ("attn_q_norm", "attn_k_norm"):
         return rng.uniform(0.8, 2.0, shape) * family.gains.get(part, 1.0)
     if part == "layer_output_scale":
         return rng.uniform(0.6, 1.4, shape)
-    if part.endswith("norm"):
+    if part.endswith("norm") or kind == "ffn_norm":
         return rng.uniform(0.5, 1.5, shape) * family.gains.get(part, 1.0)
     if part in ("token_embd", "position_embd"):
         return rng.normal(0, family.embedding_std * family.gains.get(part, 1.0), shape)
@@ -48,7 +52,7 @@ def tensors(family, config, shapes: dict, seed: int) -> list[tuple[str, np.ndarr
         for key, file_shape in gguf_tensors(family, config, name, shape):
             part, kind = key.split(".")[-2:]
             values = draw(part, kind, file_shape, family, rng).astype(np.float32)
-            if kind == "bias" or len(file_shape) == 1 or part in ALWAYS_F32:
+            if kind == "bias" or len(file_shape) == 1 or part in ALWAYS_F32 or kind in WITHOUT_SUFFIX:
                 qtype = T.F32
             elif part in family.types_of:
                 qtype = family.types_of[part]

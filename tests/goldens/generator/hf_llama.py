@@ -89,7 +89,7 @@ def routing_gap(model, ids: list[int]) -> float:
     Infinity without experts.
     """
     n_chosen = getattr(model.config, "num_experts_per_tok", None)
-    if n_chosen is None:
+    if not n_chosen:
         return math.inf
     got = model(input_ids=torch.tensor([ids]), use_cache=False, output_router_logits=True)
     best = torch.topk(torch.stack(got.router_logits), n_chosen + 1).values

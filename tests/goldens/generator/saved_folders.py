@@ -89,6 +89,13 @@ def phi3(config: dict) -> dict:
     return config | {"attention_bias": False, "full_attn_mod": 1, "interpolate_factor": 1, "lm_head_bias": False}
 
 
+def granite_hybrid(config: dict) -> dict:
+    """As ibm-granite/granite-4.0-h-350m's: other names of the kinds of layers."""
+    kinds = {"linear_attention": "mamba", "full_attention": "attention"}
+    types = [kinds[kind] for kind in config["layer_types"]]
+    return plain(config) | {"layer_types": types}
+
+
 def gpt2(config: dict) -> dict:
     """As openai-community/gpt2's: no width of the feed-forward block, the context twice."""
     del config["n_inner"]
@@ -192,6 +199,20 @@ FOLDERS = {
     "stablelm": Saved("stablelm", torch.float16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64)),
     "qwen3vl": Saved("qwen3vl", torch.bfloat16, "qwen2", BYTE_LEVEL_ENDS | SMALL_ATTENTION | dict(intermediate_size=32)),
     "granite_swa": Saved("granite_swa", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64)),
+    # Norms of two groups, and rotation, as in Granite 4 without an H.
+    "granite_hybrid": Saved(
+        "granite_hybrid", torch.bfloat16, "smollm",
+        BYTE_LEVEL_ENDS | dict(intermediate_size=64, shared_intermediate_size=96, position_embedding_type="rope", mamba_n_groups=2,
+                                num_hidden_layers=2, layer_types=["full_attention", "linear_attention"]),
+        {}, granite_hybrid),
+    # Every factor, of which the embedding has two, and a norm of the scan.
+    "falcon_h1": Saved(
+        "falcon_h1", torch.bfloat16, "smollm",
+        BYTE_LEVEL_ENDS | dict(
+            intermediate_size=64, tie_word_embeddings=True, mamba_rms_norm=True, mamba_norm_before_gate=False,
+            embedding_multiplier=0.25, lm_head_multiplier=0.6, key_multiplier=0.7, attention_in_multiplier=1.2,
+            attention_out_multiplier=0.9, ssm_in_multiplier=1.25, ssm_out_multiplier=0.7,
+            ssm_multipliers=[1.35, 0.8, 0.7, 1.5, 0.6], mlp_multipliers=[0.8, 1.6])),
     "gpt2": Saved("gpt2", torch.float32, "smollm", {}, {}, gpt2, tensors_before_5=gpt2_tensors),
     # Its experts in floats, as transformers writes what it has dequantised, and in MXFP4, as the hub has them.
     "gpt_oss": Saved(

@@ -90,6 +90,8 @@ fn gpt_oss_as_on_a_large_gpu() {
 fn recurrent_layers_as_on_a_large_gpu() {
     check("family_lfm2", On::LargeGpu, exact(256), 2e-4);
     check("family_qwen35", On::LargeGpu, exact(256), 2e-4);
+    check("family_granite_hybrid", On::LargeGpu, exact(256), 2e-4);
+    check("family_falcon_h1", On::LargeGpu, exact(256), 2e-4);
 }
 
 #[test]

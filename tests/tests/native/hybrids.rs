@@ -7,8 +7,13 @@ use hearth_tests::manifest;
 use hearth_tests::{Answer, GREEDY, On, exact, finish, load_file_with, open, open_measured};
 use pollster::block_on;
 
-/// Models whose history, and whose matrix state, must be right.
-const MODELS: [&str; 2] = ["family_lfm2", "family_qwen35"];
+/// Models whose history, and whose matrix state, must be right, alone or beside a KV cache.
+const MODELS: [&str; 4] = [
+    "family_lfm2",
+    "family_qwen35",
+    "family_granite_hybrid",
+    "family_falcon_h1",
+];
 
 /// Loads a model, on a GPU assumed to gain from drafts.
 fn load(name: &str, on: On, drafts: Drafts) -> Option<Engine> {
@@ -32,8 +37,16 @@ fn answer_as(engine: &mut Engine, prompt: &[u32], n: usize, sampling: &Sampling)
     finish(engine).unwrap()
 }
 
+/// Greedy, without the tokens that would end an answer early.
+fn endless() -> Sampling {
+    Sampling {
+        logit_bias: [0, 2].map(|id| (id, -100.0)).into(),
+        ..GREEDY
+    }
+}
+
 fn answer(engine: &mut Engine, prompt: &[u32], n: usize) -> Answer {
-    answer_as(engine, prompt, n, &GREEDY)
+    answer_as(engine, prompt, n, &endless())
 }
 
 /// Answers after everything was forgotten.
@@ -154,7 +167,7 @@ fn a_request_given_up_leaves_no_trace() {
     on_all(Drafts::Off, |engine, other, what| {
         for steps in [1, 2, 3, 5, 8] {
             let given_up = prompt(steps, 70);
-            (engine.start_ids(given_up.clone(), GREEDY, Some(60), &[])).unwrap();
+            (engine.start_ids(given_up.clone(), endless(), Some(60), &[])).unwrap();
             for _ in 0..steps {
                 block_on(engine.next()).unwrap();
             }
@@ -182,18 +195,22 @@ fn an_answer_goes_on_from_its_tokens() {
     });
 }
 
-/// Five launches for a convolution's layer and for a delta net's, seven for attention, whose spans a launch of their own merges on this
-/// device, embedding, lm_head and two of sampling; one more for each further packing among matrices that are multiplied together, and
-/// for an activation between two packings.
+/// Five launches for a recurrent layer, seven for attention, whose spans a launch of their own merges on this device, and three more
+/// where a layer scans beside it, embedding, lm_head and two of sampling; one more for each further packing among matrices that are
+/// multiplied together, and for an activation between two packings.
 #[test]
 fn a_token_costs_the_launches_that_it_should() {
-    for (name, further, gates) in [("family_lfm2", 2 + 3, 3), ("family_qwen35", 5 + 3, 3)] {
+    for (name, layers, further, gates) in [
+        ("family_lfm2", 5 * 2 + 7, 2 + 3, 3),
+        ("family_qwen35", 5 * 3 + 7, 5 + 3, 3),
+        ("family_granite_hybrid", 5 * 2 + 7, 2 + 3, 3),
+        ("family_falcon_h1", 2 * (7 + 3), 4 + 2, 2),
+    ] {
         let Some(mut engine) = load(name, On::Gpu, Drafts::Off) else {
             continue;
         };
         answer(&mut engine, &prompt(1, 5), 3);
-        let recurrent = if name == "family_lfm2" { 2 } else { 3 };
-        let expected = 4 + 5 * recurrent + 7 + further + gates;
+        let expected = 4 + layers + further + gates;
         assert_eq!(engine.stats().dispatches_per_token, expected, "{name}");
     }
 }

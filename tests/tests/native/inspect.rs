@@ -29,6 +29,8 @@ fn the_budget_is_what_an_engine_takes() {
         "family_gpt2",
         "family_lfm2",
         "family_qwen35",
+        "family_granite_hybrid",
+        "family_falcon_h1",
         "embed_bert",
     ] {
         let device = open(On::Cpu).expect("the CPU always opens");

@@ -41,7 +41,7 @@ fn folders_on_the_cpu() {
 
 /// A folder converts to the same weights on every device, so on the GPU each way of storing and each way of
 /// transposing weights is tested once: BF16, F16, F32 in two files, by columns, MXFP4, experts, a part of a larger
-/// model.
+/// model, norms of groups.
 #[test]
 fn folders_on_the_gpu() {
     check_folders(
@@ -54,6 +54,7 @@ fn folders_on_the_gpu() {
             "hf_gpt_oss_mxfp4",
             "hf_mixtral",
             "hf_gemma3_seeing",
+            "hf_granite_hybrid",
         ],
     );
 }

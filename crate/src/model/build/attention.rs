@@ -22,7 +22,7 @@ pub(super) fn mixer(
     let c = parts.c;
     let of = |pattern: &str| of_layer(pattern, i);
     let (attn_params, bias) = attn_params(parts, i)?;
-    let residual = Scaling::by(c.scales.residual);
+    let output = Scaling::by(c.scales.residual * c.scales.parts.attention_output);
     Ok(AttentionMixer {
         qkv_proj: parts.matrix(&of(c.spec.names.qkv_proj[0]))?,
         attention: Attention {
@@ -30,7 +30,7 @@ pub(super) fn mixer(
             rope: ropes.of(c.layers[i].rope),
             attn_params: parts.ops.upload_row(&attn_params),
         },
-        o_proj: parts.matrix(&of(c.spec.names.o_proj))?.scaled(residual),
+        o_proj: parts.matrix(&of(c.spec.names.o_proj))?.scaled(output),
     })
 }
 

@@ -40,7 +40,10 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
         }));
     }
     let first = parts.matrix(&of(names.gate_up_proj[0]))?;
-    let down = parts.matrix(&of(names.down_proj))?.scaled(residual);
+    // The norm before the block multiplies gate and up alike.
+    let scales = &c.scales.parts;
+    let output = c.scales.residual * scales.ffn_output / scales.ffn_gate;
+    let down = (parts.matrix(&of(names.down_proj))?).scaled(Scaling::by(output));
     if layer.feed_forward == FeedForwardKind::Gated {
         return Ok(FeedForward::Gated {
             gate_up: first,

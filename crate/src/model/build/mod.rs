@@ -2,11 +2,12 @@
 
 mod attention;
 mod feed_forward;
+mod mamba;
 mod per_layer;
 mod recurrent;
 
 use crate::model::loaded::LoadedTensors;
-use crate::model::mixer::Mixer;
+use crate::model::mixer::{AttentionAndMamba, Mixer};
 use crate::model::transformer::{BlockEnd, Embedding, Layer, Transformer};
 use crate::ops::{KvType, Ops, Scaling};
 use crate::weights::builder::WeightBuilder;
@@ -62,6 +63,13 @@ pub fn transformer(
                 MixerKind::GatedDelta(shape) => {
                     Mixer::GatedDelta(recurrent::gated_delta(&parts, i, shape)?)
                 }
+                MixerKind::Mamba(shape) => Mixer::Mamba(mamba::mixer(&parts, i, shape)?),
+                MixerKind::AttentionAndMamba(shape) => {
+                    Mixer::AttentionAndMamba(AttentionAndMamba {
+                        attention: attention::mixer(&parts, i, &ropes, n_ctx, kv)?,
+                        mamba: mamba::mixer(&parts, i, shape)?,
+                    })
+                }
                 MixerKind::ShortConv { channels, taps } => {
                     Mixer::ShortConv(recurrent::short_conv(&parts, i, channels, taps)?)
                 }
@@ -70,7 +78,10 @@ pub fn transformer(
                 bias: parts.optional(&bias_of(&of(names.o_proj)), c.d_model)?,
                 norm: norm(post, names.post_attn_norm)?,
             },
-            ffn_norm: norm(pre && !c.spec.parallel, names.ffn_norm)?,
+            ffn_norm: match pre && !c.spec.parallel {
+                true => Some(parts.norm_times(&of(names.ffn_norm), c.scales.parts.ffn_gate)?),
+                false => None,
+            },
             feed_forward: feed_forward::build(&parts, i)?,
             ffn_end: BlockEnd {
                 bias: parts.optional(&down, c.d_model)?,

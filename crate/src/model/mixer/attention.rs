@@ -37,9 +37,36 @@ impl AttentionMixer {
         cache: &mut KvCache,
         add: bool,
     ) -> Tensor<2> {
+        let projected = self.project(ops, &x, norm, step, cache);
+        self.attend(ops, projected, x, step, cache, add)
+    }
+
+    /// Returns q, ready for attention, and what was projected of norm(x); appends keys and values to the cache.
+    pub fn project(
+        &self,
+        ops: &Ops,
+        x: &Tensor<2>,
+        norm: Option<&Norm>,
+        step: &StepState,
+        cache: &mut KvCache,
+    ) -> (Tensor<2>, Tensor<2>) {
+        let qkv = ops.norm_linear(x, norm, &self.qkv_proj, step);
+        let q = ops.rope_append(qkv.clone(), &self.attention, step, cache);
+        (q, qkv)
+    }
+
+    /// Returns o_proj(attention) of what [`AttentionMixer::project`] returned: [t, d_model]; with `add` it is added to x, in the memory
+    /// of x.
+    pub fn attend(
+        &self,
+        ops: &Ops,
+        (q, qkv): (Tensor<2>, Tensor<2>),
+        x: Tensor<2>,
+        step: &StepState,
+        cache: &KvCache,
+        add: bool,
+    ) -> Tensor<2> {
         let attention = &self.attention;
-        let qkv = ops.norm_linear(&x, norm, &self.qkv_proj, step);
-        let q = ops.rope_append(qkv.clone(), attention, step, cache);
         match add {
             true => ops.attention_linear_add(q, &qkv, cache, &self.o_proj, step, x, attention),
             false => ops.attention_linear(q, &qkv, cache, &self.o_proj, step, attention),

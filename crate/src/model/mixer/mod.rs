@@ -3,6 +3,7 @@
 
 mod attention;
 mod gated_delta;
+mod mamba;
 #[cfg(test)]
 pub(crate) mod running_sum;
 mod short_conv;
@@ -14,6 +15,7 @@ use crate::ops::{KvType, Norm, Ops, StepState};
 
 pub use attention::AttentionMixer;
 pub use gated_delta::GatedDeltaMixer;
+pub use mamba::{AttentionAndMamba, MambaMixer};
 pub use short_conv::ShortConvMixer;
 
 /// A layer's mixer.
@@ -22,6 +24,8 @@ pub enum Mixer {
     Attention(AttentionMixer),
     ShortConv(ShortConvMixer),
     GatedDelta(GatedDeltaMixer),
+    Mamba(MambaMixer),
+    AttentionAndMamba(AttentionAndMamba),
     #[cfg(test)]
     RunningSum(running_sum::RunningSum),
 }
@@ -34,6 +38,11 @@ impl Mixer {
             Mixer::Attention(attention) => LayerState::Kv(attention.new_cache(ops, n_ctx, kv)),
             Mixer::GatedDelta(delta) => LayerState::Recurrent(delta.new_state(ops)),
             Mixer::ShortConv(conv) => LayerState::Recurrent(conv.new_state(ops)),
+            Mixer::Mamba(mamba) => LayerState::Recurrent(mamba.new_state(ops)),
+            Mixer::AttentionAndMamba(both) => LayerState::Both(
+                both.attention.new_cache(ops, n_ctx, kv),
+                both.mamba.new_state(ops),
+            ),
             #[cfg(test)]
             Mixer::RunningSum(sum) => LayerState::RunningSum(sum.new_state(ops)),
         }
@@ -59,6 +68,12 @@ impl Mixer {
             }
             (Mixer::ShortConv(conv), LayerState::Recurrent(state)) => {
                 conv.forward(ops, x, norm, step, state, add)
+            }
+            (Mixer::Mamba(mamba), LayerState::Recurrent(state)) => {
+                mamba.forward(ops, x, norm, step, state, add)
+            }
+            (Mixer::AttentionAndMamba(both), LayerState::Both(cache, state)) => {
+                both.forward(ops, x, norm, step, cache, state, add)
             }
             #[cfg(test)]
             (Mixer::RunningSum(sum), LayerState::RunningSum(state)) => {
