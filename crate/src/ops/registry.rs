@@ -25,7 +25,7 @@ pub fn variants() -> Vec<Kernel> {
         recurrent::copy::variants(),
         recurrent::delta::variants(),
         recurrent::gated_norm::variants(),
-        recurrent::scan::variants(),
+        recurrent::selective_scan::variants(),
         sampling::variants(),
     ]
     .into_iter()

@@ -4,7 +4,7 @@ pub mod conv;
 pub mod copy;
 pub mod delta;
 pub mod gated_norm;
-pub mod scan;
+pub mod selective_scan;
 
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
@@ -16,7 +16,7 @@ use copy::CopyOp;
 use delta::{DeltaOp, convolves};
 use gated_norm::{GatedNormOp, GatedNormSpec};
 use hearth_modelfile::layer_spec::{DeltaShape, MambaShape};
-use scan::ScanOp;
+use selective_scan::ScanOp;
 
 /// A gated delta net apart from its projections.
 pub struct DeltaNet {
@@ -35,7 +35,7 @@ pub struct Scan {
     pub shape: MambaShape,
     /// Taps, and the bias of the convolution: [taps + 1, channels]
     pub taps: Tensor<2>,
-    /// See [`scan`].
+    /// See [`selective_scan`].
     pub params: Tensor<2>,
     /// Norm of each group of the output.
     pub norm: Option<Norm>,
@@ -125,7 +125,7 @@ impl Ops {
     }
 
     /// Returns the gated output of the selective scan for the step's tokens, of which `u` has the projections and `scan` the rest, see
-    /// [`scan`]: [t, heads * head_dim]. `values` moves on by them.
+    /// [`selective_scan`]: [t, heads * head_dim]. `values` moves on by them.
     pub fn scan(
         &self,
         u: &Tensor<2>,

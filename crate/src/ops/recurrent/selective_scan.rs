@@ -40,7 +40,7 @@ pub trait ScanOp: Backend {
 
 fn kernel(shape: MambaShape, kind: Kind) -> Kernel {
     let at = shape.offsets();
-    let kernel = Kernel::new(&modules::SCAN, 64).module(&state::WGSL);
+    let kernel = Kernel::new(&modules::SELECTIVE_SCAN, 64).module(&state::WGSL);
     let kernel = match kind {
         Kind::Chunk => kernel.module(&modules::STATE_CONV),
         _ => kernel.module(&modules::STATE_TAPS).convolves(shape.conv()),
