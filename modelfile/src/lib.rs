@@ -24,6 +24,7 @@ pub mod layer_spec;
 mod mathematics;
 pub mod quant;
 pub mod rope;
+pub mod router;
 pub mod sampling;
 pub mod text;
 pub mod weight_requests;

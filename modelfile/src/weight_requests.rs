@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::families::names::{bias_of, of_expert, of_layer};
 use crate::families::{AttentionGate, PostNorm, QkNorm};
 use crate::layer_spec::{FeedForwardKind, MixerKind};
+use crate::router::SharedExpert;
 
 /// A matrix: the tensors that provide its rows, each with its number of rows, and its columns.
 pub struct WeightRequest {
@@ -108,9 +109,23 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
                 exact: false,
             };
             matrices.push(exact(matrix(one(names.router, experts), c.d_model)));
-            let gate_up = names.expert_gate_up.iter();
-            matrices.extend(gate_up.map(|name| of_all(name, d_ff, c.d_model)));
+            let in_one = names.expert_gate_up_in_one;
+            if gguf.tensor(&of_layer(in_one, i)).is_some() {
+                matrices.push(of_all(in_one, 2 * d_ff, c.d_model));
+            } else {
+                let gate_up = names.expert_gate_up.iter();
+                matrices.extend(gate_up.map(|name| of_all(name, d_ff, c.d_model)));
+            }
             matrices.push(of_all(names.expert_down, c.d_model, d_ff));
+            let shared = layer.shared_d_ff;
+            if shared > 0 {
+                let gate_up = several(names.shared_gate_up, &[shared, shared]);
+                matrices.push(matrix(gate_up, c.d_model));
+                matrices.push(matrix(one(names.shared_down, c.d_model), shared));
+            }
+            if shared > 0 && c.spec.shared_expert == SharedExpert::Gated {
+                matrices.push(exact(matrix(one(names.shared_gate, 1), c.d_model)));
+            }
         } else {
             let rows = [d_ff, d_ff];
             let rows = match layer.feed_forward {
@@ -218,6 +233,9 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
             }
         };
         all.extend(of_mixer.iter().map(|name| of_layer(name, i)));
+        if layer.feed_forward == FeedForwardKind::Experts && c.router.biased {
+            all.push(of_layer(names.router_bias, i));
+        }
         if attends && c.spec.sinks {
             norms.push(names.sinks);
         }

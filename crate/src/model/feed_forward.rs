@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::ops::{Activation, Norm, Ops, StepState, Weight};
+use crate::ops::{Activation, Norm, Ops, RouteSpec, StepState, Weight};
 
 /// A feed-forward block.
 #[expect(clippy::large_enum_variant, reason = "there is one a layer")]
@@ -28,21 +28,32 @@ pub enum FeedForward {
 
 /// Experts and their router.
 pub struct Experts {
-    pub n_experts: usize,
-    pub n_used: usize,
     /// [n_experts, d_model]
     pub router: Weight,
-    /// [1, n_experts]
+    /// [1, n_experts], of the logits
     pub router_bias: Option<Tensor<2>>,
-    /// [n_experts * d_ff, d_model] each
-    pub gate: Weight,
-    pub up: Weight,
+    pub route: RouteSpec,
+    /// [1, n_experts], of the choice
+    pub choice_bias: Option<Tensor<2>>,
+    /// gate and up, [n_experts * d_ff, d_model] each, or both in one, [n_experts * 2 d_ff, d_model]
+    pub gate_up: Vec<Weight>,
     /// [1, n_experts * 2 d_ff], gate before up for each expert
     pub gate_up_bias: Option<Tensor<2>>,
     /// [n_experts * d_model, d_ff]
     pub down: Weight,
     /// [1, n_experts * d_model]
     pub down_bias: Option<Tensor<2>>,
+    pub shared: Option<SharedExpert>,
+}
+
+/// An expert that every token uses.
+pub struct SharedExpert {
+    /// [2 d_ff, d_model]
+    pub gate_up: Weight,
+    /// [d_model, d_ff]
+    pub down: Weight,
+    /// [1, d_model]: the sigmoid of its product with a token weights the expert's output.
+    pub gate: Option<Weight>,
 }
 
 impl FeedForward {
@@ -121,15 +132,40 @@ impl Experts {
         if let Some(bias) = &self.router_bias {
             logits = ops.bias(logits, bias, step, None);
         }
-        let routes = ops.route(logits, step, self.n_used);
+        let routes = ops.route(logits, self.choice_bias.as_ref(), step, self.route);
         let linear = |x: &Tensor<2>, w: &[&Weight]| ops.routed_linear(x, w, &routes, step);
         let biased = |y: Tensor<2>, bias: &Option<Tensor<2>>| match bias {
             Some(bias) => ops.routed_bias(y, bias, &routes, step),
             None => y,
         };
-        let gate_up = biased(linear(&h, &[&self.gate, &self.up]), &self.gate_up_bias);
+        let weights: Vec<&Weight> = self.gate_up.iter().collect();
+        let gate_up = biased(linear(&h, &weights), &self.gate_up_bias);
         let a = ops.gate(gate_up, activation);
         let slots = biased(linear(&a, &[&self.down]), &self.down_bias);
+        let x = match &self.shared {
+            Some(shared) => shared.forward(ops, &h, x, step, activation),
+            None => x,
+        };
         ops.combine(slots, &routes, step, x)
+    }
+}
+
+impl SharedExpert {
+    /// Returns x plus the expert's output for `h`.
+    fn forward(
+        &self,
+        ops: &Ops,
+        h: &Tensor<2>,
+        x: Tensor<2>,
+        step: &StepState,
+        activation: Activation,
+    ) -> Tensor<2> {
+        let a = ops.norm_gated(h, None, &self.gate_up, step, activation);
+        let Some(gate) = &self.gate else {
+            return ops.linear_add(&a, &self.down, step, x);
+        };
+        let routes = ops.gate_tokens(ops.linear(h, gate, step), step);
+        let y = ops.linear(&a, &self.down, step);
+        ops.combine(y, &routes, step, x)
     }
 }

@@ -41,6 +41,7 @@ use attention::rope_append::RopeAppendOp;
 pub use attention::rope_append::{Attention, AttentionSpec, KvSource, QkNorm};
 use bias::{BiasOp, BiasSpec};
 use buffer::WordsOp;
+pub use experts::{Gating, RouteSpec, Router};
 use norm::NormOp;
 pub use norm::{Norm, NormSpec};
 use pool::CpuPool;

@@ -1,5 +1,6 @@
 //! Each layer's shape and kind, from facts by layer, the family, and the tensors that the file has.
 
+use super::experts::Experts;
 use super::heads::Heads;
 use crate::by_layer::ByLayer;
 use crate::container::ModelHeader;
@@ -15,8 +16,7 @@ pub(super) struct Layers<'a> {
     pub by_layer: &'a ByLayer<'a>,
     pub heads: &'a Heads,
     pub mixers: &'a [MixerKind],
-    pub d_ff: &'a [usize],
-    pub n_experts: usize,
+    pub experts: &'a Experts,
     pub slides: &'a [bool],
     /// 0 if no layer slides.
     pub sliding_window: usize,
@@ -35,6 +35,7 @@ impl Layers<'_> {
         let value_proj = spec.names.qkv_proj.get(2).copied().unwrap_or_default();
         let has_values = |i: usize| self.gguf.tensor(&of_layer(value_proj, i)).is_some();
         let layer = |i: usize| {
+            let mixes = self.experts.of_layer[i];
             let attends = self.mixers[i].attends();
             let window = match self.slides[i] {
                 true => self.sliding_window,
@@ -42,10 +43,10 @@ impl Layers<'_> {
             };
             LayerSpec {
                 mixer: self.mixers[i],
-                feed_forward: match (self.n_experts, spec.gated) {
-                    (1.., _) => FeedForwardKind::Experts,
-                    (0, true) => FeedForwardKind::Gated,
-                    (0, false) => FeedForwardKind::Plain,
+                feed_forward: match (mixes, spec.gated) {
+                    (true, _) => FeedForwardKind::Experts,
+                    (false, true) => FeedForwardKind::Gated,
+                    (false, false) => FeedForwardKind::Plain,
                 },
                 window,
                 rope: match rotates[i] {
@@ -58,7 +59,8 @@ impl Layers<'_> {
                     0 => heads.dim,
                     _ => heads.sliding_dim,
                 },
-                d_ff: self.d_ff[i],
+                d_ff: self.experts.widths[i],
+                shared_d_ff: if mixes { self.experts.shared_width } else { 0 },
                 kv_of: kv_of[i],
                 values_are_keys: spec.values_may_be_keys
                     && window == 0

@@ -5,9 +5,11 @@ use serde::Serialize;
 use crate::families::{ModelSpec, Pooling};
 use crate::kv_type::KvType;
 pub use crate::layer_spec::DRAFT_ROWS;
-use crate::layer_spec::{LayerSpec, RopeKind};
+use crate::layer_spec::{FeedForwardKind, LayerSpec, RopeKind};
 use crate::rope::Rope;
+use crate::router::Router;
 
+mod experts;
 mod heads;
 mod keys;
 mod layers;
@@ -46,6 +48,9 @@ pub struct ModelConfig {
     /// Experts per layer, 0 without; and the number that a token is routed to.
     pub n_experts: usize,
     pub n_experts_used: usize,
+    /// The choice of a token's experts.
+    #[serde(skip)]
+    pub router: Router,
     pub vocab_size: usize,
     /// Method by which a text becomes an embedding, if the model is made for embeddings.
     pub pooling: Option<Pooling>,
@@ -160,7 +165,12 @@ impl ModelConfig {
     pub fn widest(&self) -> usize {
         let of_layer = |layer: &LayerSpec| {
             // (each is bounded, their products are not on WebAssembly)
-            let ff = (3 * layer.d_ff).saturating_mul(self.n_experts_used.max(1));
+            let ff = match layer.feed_forward {
+                FeedForwardKind::Experts => (3 * layer.d_ff)
+                    .saturating_mul(self.n_experts_used)
+                    .saturating_add(3 * layer.shared_d_ff),
+                FeedForwardKind::Gated | FeedForwardKind::Plain => 3 * layer.d_ff,
+            };
             let per_layer = 2 * self.per_layer_dim * self.n_layers;
             ff.saturating_add(4 * self.d_model + layer.mixer_width() + per_layer)
         };

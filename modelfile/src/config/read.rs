@@ -1,13 +1,14 @@
 //! Reads the shape of a model from the file's metadata.
 
+use super::experts::Experts;
 use super::heads::Heads;
 use super::keys::{Keys, finite};
 use super::layers::Layers;
-use super::{MAX_EXPERTS, ModelConfig, PartScales, Scales};
+use super::{ModelConfig, PartScales, Scales};
 use crate::by_layer::{ByLayer, in_range};
 use crate::container::ModelHeader;
 use crate::error::{Error, Result};
-use crate::families::{ModelSpec, Pooling, PostNorm, QkNorm, SlidingRope, family};
+use crate::families::{ModelSpec, Pooling, QkNorm, SlidingRope, family};
 use crate::layer_kinds::mixers;
 use crate::mathematics;
 use crate::rope::{Rope, Scaling};
@@ -37,8 +38,7 @@ impl ModelConfig {
         let most = |numbers: &[usize]| numbers.iter().copied().max().unwrap_or(0);
         let d_model = keys.size("embedding_length", 1 << 17)?;
         let heads = Heads::read(&keys, &by_layer, d_model)?;
-        let (n_experts, n_experts_used) = experts(&keys, spec)?;
-        let d_ff = feed_forward_widths(&keys, &by_layer, n_experts)?;
+        let experts = Experts::read(&keys, &by_layer, spec)?;
         let per_layer_dim = keys.count("embedding_length_per_layer_input", 1 << 12)?;
         if !per_layer_dim.is_multiple_of(4) {
             let key = "embedding_length_per_layer_input";
@@ -63,8 +63,7 @@ impl ModelConfig {
             by_layer: &by_layer,
             heads: &heads,
             mixers: &mixers,
-            d_ff: &d_ff,
-            n_experts,
+            experts: &experts,
             slides: &slides,
             sliding_window,
             has_local_rope: local_rope.is_some(),
@@ -87,9 +86,10 @@ impl ModelConfig {
             n_heads: heads.most,
             n_kv_heads: most(&heads.kv_of_layer),
             head_dim: most(&head_dims),
-            d_ff: most(&d_ff),
-            n_experts,
-            n_experts_used,
+            d_ff: most(&experts.widths),
+            n_experts: experts.n,
+            n_experts_used: experts.n_used,
+            router: experts.router,
             pooling: pooling(gguf, spec)?,
             vocab_size: vocab_size(gguf, spec)?,
             n_ctx_train,
@@ -117,40 +117,6 @@ impl ModelConfig {
             scales: scales(&keys, spec, d_model, score_dim)?,
             spec,
         })
-    }
-}
-
-/// Returns the experts of a layer, and how many of them a token is routed to.
-fn experts(keys: &Keys, spec: &ModelSpec) -> Result<(usize, usize)> {
-    let n_experts = keys.count("expert_count", MAX_EXPERTS)?;
-    let used = keys.count("expert_used_count", 64)?;
-    if used > n_experts || (used == 0 && n_experts > 0) {
-        let expected = format!("1 to expert_count ({n_experts})");
-        return Err(keys.wrong("expert_used_count", expected, used));
-    }
-    if n_experts > 0 && !(spec.gated && spec.post_norm == PostNorm::None && !spec.parallel) {
-        return Err(keys.wrong("expert_count", "0 in this family", n_experts));
-    }
-    Ok((n_experts, used))
-}
-
-/// Returns the width of each layer's feed-forward block, or of an expert.
-fn feed_forward_widths(keys: &Keys, by_layer: &ByLayer, n_experts: usize) -> Result<Vec<usize>> {
-    let widths = |name: &str| by_layer.numbers(name, 1 << 20);
-    let of_experts = match n_experts {
-        0 => None,
-        _ => widths("expert_feed_forward_length")?,
-    };
-    let widths = match of_experts {
-        Some(widths) => widths,
-        None => widths("feed_forward_length")?.unwrap_or_else(|| vec![0; by_layer.n_layers]),
-    };
-    match widths
-        .iter()
-        .find(|width| **width == 0 || !width.is_multiple_of(4))
-    {
-        Some(wrong) => Err(keys.wrong("feed_forward_length", "a multiple of 4", wrong)),
-        None => Ok(widths),
     }
 }
 

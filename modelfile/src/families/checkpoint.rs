@@ -31,6 +31,8 @@ pub struct Checkpoint {
     pub by_columns: bool,
     /// The `quant_method` of the family's own quantised checkpoints.
     pub quant_method: Option<&'static str>,
+    /// Parameters of layers that are no weights of a module: pairs of the name after the layer's number and GGUF's.
+    pub parameters: &'static [(&'static str, &'static str)],
     /// Refuses settings that are not supported: the answers would be wrong.
     pub(crate) check: fn(&Object) -> Result<()>,
     /// Gives GGUF's names to tensors that do not follow the scheme, and leaves the others.
@@ -53,32 +55,11 @@ impl Checkpoint {
             activation: None,
             by_columns: false,
             quant_method: None,
+            parameters: &[],
             check: |_| Ok(()),
             rename: Ok,
         }
     }
-}
-
-/// Gives GGUF's names to the parameters of a layer's `module` that are no weights of a module of their own: pairs of transformers'
-/// name and GGUF's whole one.
-pub(super) fn rename_parameters(
-    tensors: Vec<TensorInfo>,
-    module: &str,
-    names: &[(&str, &str)],
-) -> Vec<TensorInfo> {
-    let rename = |mut tensor: TensorInfo| {
-        for (from, to) in names {
-            let layer = tensor.name.strip_suffix(from);
-            let layer = layer.and_then(|name| name.strip_suffix(module));
-            let layer = layer.and_then(|name| name.rsplit_once("layers."));
-            if let Some((_, layer)) = layer {
-                tensor.name = format!("blk.{layer}.{to}");
-                break;
-            }
-        }
-        tensor
-    };
-    tensors.into_iter().map(rename).collect()
 }
 
 /// Naming scheme of a checkpoint's tensors: pairs of transformers' and GGUF's name, without `.weight` and `.bias`.
@@ -105,7 +86,7 @@ impl CheckpointNames {
 }
 
 /// Names in a layer: the part between `layers.N.` and `.weight` or `.bias`.
-const OF_LAYER: [(&str, &str); 26] = [
+const OF_LAYER: [(&str, &str); 36] = [
     ("input_layernorm", "attn_norm"),
     ("self_attn.q_proj", "attn_q"),
     ("self_attn.k_proj", "attn_k"),
@@ -124,7 +105,17 @@ const OF_LAYER: [(&str, &str); 26] = [
     ("mlp.down_proj", "ffn_down"),
     ("mlp.gate", "ffn_gate_inp"),
     ("mlp.router", "ffn_gate_inp"),
+    ("mlp.shared_expert.gate_proj", "ffn_gate_shexp"),
+    ("mlp.shared_expert.up_proj", "ffn_up_shexp"),
+    ("mlp.shared_expert.down_proj", "ffn_down_shexp"),
+    ("mlp.shared_expert_gate", "ffn_gate_inp_shexp"),
+    ("mlp.shared_experts.gate_proj", "ffn_gate_shexp"),
+    ("mlp.shared_experts.up_proj", "ffn_up_shexp"),
+    ("mlp.shared_experts.down_proj", "ffn_down_shexp"),
     ("block_sparse_moe.gate", "ffn_gate_inp"),
+    ("block_sparse_moe.router.layer", "ffn_gate_inp"),
+    ("block_sparse_moe.input_linear", "ffn_gate_up_exps"),
+    ("block_sparse_moe.output_linear", "ffn_down_exps"),
     ("pre_feedforward_layernorm", "ffn_norm"),
     ("post_feedforward_layernorm", "post_ffw_norm"),
     ("per_layer_input_gate", "inp_gate"),

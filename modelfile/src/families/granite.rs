@@ -1,9 +1,10 @@
 //! Granite 3 and 4 without recurrent layers: Llama with four scales from the metadata: of the embedding, scores, residual branches
 //! and logits.
 //!
-//! Granite SWA adds sinks and windows, and some of its layers do not rotate; which ones, its files list.
+//! With experts, it is a mixture like Mixtral. Granite SWA adds sinks and windows, and some of its layers do not rotate; which ones, its files list.
 //!
-//! Reference: transformers `models/granite/modeling_granite.py`, `models/granite_swa/modeling_granite_swa.py`.
+//! Reference: transformers `models/granite/modeling_granite.py`, `models/granite_swa/modeling_granite_swa.py`,
+//! `models/granitemoe/modeling_granitemoe.py`.
 
 use super::{Checkpoint, ModelSpec, Sliding, gpt_oss};
 
@@ -19,6 +20,14 @@ pub const GRANITE_SWA: ModelSpec = ModelSpec {
         tied: true,
         ..Checkpoint::new("granite_swa")
     }],
+    ..GRANITE
+};
+
+/// Granite 3 with experts.
+pub const GRANITE_MOE: ModelSpec = ModelSpec {
+    name: "granitemoe",
+    models: "Granite 3 with experts (1B-A400M, 3B-A800M)",
+    checkpoints: &[Checkpoint::new("granitemoe")],
     ..GRANITE
 };
 

@@ -1,12 +1,16 @@
 //! LFM2 and LFM2.5: most layers mix tokens by a gated short convolution, the others by attention with norms of queries
 //! and keys. The final norm is named like a norm of the embedding, which there is none of.
 //!
-//! Reference: Liquid AI 2025, arXiv:2511.23404; transformers `models/lfm2/modeling_lfm2.py`.
+//! With experts, the first layers are dense; the sigmoids of the router's logits are weights, and with a bias the choice.
+//!
+//! Reference: Liquid AI 2025, arXiv:2511.23404; transformers `models/lfm2/modeling_lfm2.py`,
+//! `models/lfm2_moe/modeling_lfm2_moe.py`.
 
 use super::checkpoint::CheckpointNames;
 use super::{Checkpoint, ModelSpec, QkNorm, Recurrent, TensorNames};
 use crate::error::Result;
 use crate::json::Object;
+use crate::router::{Gating, Router};
 
 /// LFM2 and LFM2.5.
 pub const LFM2: ModelSpec = ModelSpec {
@@ -20,46 +24,92 @@ pub const LFM2: ModelSpec = ModelSpec {
         output_norm: "token_embd_norm.weight",
         ..TensorNames::GGUF
     },
+    checkpoints: &[CHECKPOINT],
+    ..ModelSpec::PLAIN
+};
+
+/// LFM2 with experts.
+pub const LFM2MOE: ModelSpec = ModelSpec {
+    name: "lfm2moe",
+    models: "LFM2 and LFM2.5 with experts (8B-A1B, 24B-A2B)",
+    router: Router {
+        gating: Gating::Sigmoid,
+        biased: true,
+        ..Router::PLAIN
+    },
+    honours: &[
+        "shortconv.l_cache",
+        "leading_dense_block_count",
+        "expert_gating_func",
+        "expert_weights_norm",
+        "expert_weights_scale",
+    ],
     checkpoints: &[Checkpoint {
-        names: &CheckpointNames {
-            around: &[
-                ("embed_tokens", "token_embd"),
-                ("embedding_norm", "token_embd_norm"),
-                ("lm_head", "output"),
-            ],
-            of_layer: &[
-                ("operator_norm", "attn_norm"),
-                ("self_attn.q_proj", "attn_q"),
-                ("self_attn.k_proj", "attn_k"),
-                ("self_attn.v_proj", "attn_v"),
-                ("self_attn.out_proj", "attn_output"),
-                ("self_attn.q_layernorm", "attn_q_norm"),
-                ("self_attn.k_layernorm", "attn_k_norm"),
-                ("conv.conv", "shortconv.conv"),
-                ("conv.in_proj", "shortconv.in_proj"),
-                ("conv.out_proj", "shortconv.out_proj"),
-                ("ffn_norm", "ffn_norm"),
-                ("feed_forward.w1", "ffn_gate"),
-                ("feed_forward.w3", "ffn_up"),
-                ("feed_forward.w2", "ffn_down"),
-            ],
-            ..CheckpointNames::LLAMA
-        },
-        aliases: &[
-            ("norm_eps", "rms_norm_eps"),
-            ("tie_embedding", "tie_word_embeddings"),
-        ],
+        model_type: "lfm2_moe",
         defaults: &[
             ("rms_norm_eps", 1e-5),
             ("conv_L_cache", 3.0),
             ("max_position_embeddings", 128_000.0),
             ("rope_theta", 1_000_000.0),
+            ("num_dense_layers", 2.0),
         ],
-        check,
-        ..Checkpoint::new("lfm2")
+        parameters: &[("feed_forward.expert_bias", "exp_probs_b.bias")],
+        check: check_experts,
+        ..CHECKPOINT
     }],
-    ..ModelSpec::PLAIN
+    ..LFM2
 };
+
+const CHECKPOINT: Checkpoint = Checkpoint {
+    names: &CheckpointNames {
+        around: &[
+            ("embed_tokens", "token_embd"),
+            ("embedding_norm", "token_embd_norm"),
+            ("lm_head", "output"),
+        ],
+        of_layer: &[
+            ("operator_norm", "attn_norm"),
+            ("self_attn.q_proj", "attn_q"),
+            ("self_attn.k_proj", "attn_k"),
+            ("self_attn.v_proj", "attn_v"),
+            ("self_attn.out_proj", "attn_output"),
+            ("self_attn.q_layernorm", "attn_q_norm"),
+            ("self_attn.k_layernorm", "attn_k_norm"),
+            ("conv.conv", "shortconv.conv"),
+            ("conv.in_proj", "shortconv.in_proj"),
+            ("conv.out_proj", "shortconv.out_proj"),
+            ("ffn_norm", "ffn_norm"),
+            ("feed_forward.w1", "ffn_gate"),
+            ("feed_forward.w3", "ffn_up"),
+            ("feed_forward.w2", "ffn_down"),
+            ("feed_forward.gate", "ffn_gate_inp"),
+        ],
+        ..CheckpointNames::LLAMA
+    },
+    aliases: &[
+        ("norm_eps", "rms_norm_eps"),
+        ("tie_embedding", "tie_word_embeddings"),
+    ],
+    defaults: &[
+        ("rms_norm_eps", 1e-5),
+        ("conv_L_cache", 3.0),
+        ("max_position_embeddings", 128_000.0),
+        ("rope_theta", 1_000_000.0),
+    ],
+    check,
+    ..Checkpoint::new("lfm2")
+};
+
+/// Refuses routers without a bias as well, which no published model has.
+///
+/// # Errors
+/// [`Error::Metadata`](crate::Error::Metadata).
+fn check_experts(config: &Object) -> Result<()> {
+    match config.bool("use_expert_bias")? {
+        Some(false) => Err(config.wrong("use_expert_bias", "true")),
+        _ => check(config),
+    }
+}
 
 /// Refuses convolutions with a bias, which no published model has.
 ///

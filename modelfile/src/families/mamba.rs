@@ -5,7 +5,7 @@
 //! Reference: Dao & Gu 2024, arXiv:2405.21060; Zuo et al. 2025, arXiv:2507.22448; transformers
 //! `models/granitemoehybrid/modeling_granitemoehybrid.py`, `models/falcon_h1/modeling_falcon_h1.py`.
 
-use super::checkpoint::{CheckpointNames, rename_parameters};
+use super::checkpoint::CheckpointNames;
 use super::{Checkpoint, ModelSpec, Recurrent, TensorNames, granite};
 use crate::container::TensorInfo;
 use crate::error::Result;
@@ -29,6 +29,8 @@ pub const GRANITE_HYBRID: ModelSpec = ModelSpec {
                 ("mamba.conv1d", "ssm_conv1d"),
                 ("mamba.norm", "ssm_norm"),
                 ("mamba.out_proj", "ssm_out"),
+                ("shared_mlp.gate_proj", "ffn_gate"),
+                ("shared_mlp.up_proj", "ffn_up"),
                 ("shared_mlp.output_linear", "ffn_down"),
             ],
             ..CheckpointNames::LLAMA
@@ -46,7 +48,8 @@ pub const GRANITE_HYBRID: ModelSpec = ModelSpec {
             ("num_local_experts", 8.0),
         ],
         check: check_granite,
-        rename: rename_granite,
+        parameters: &PARAMETERS,
+        rename: split_gate_up,
         ..Checkpoint::new("granitemoehybrid")
     }],
     ..granite::GRANITE
@@ -95,17 +98,19 @@ pub const FALCON_H1: ModelSpec = ModelSpec {
             ("mamba_n_heads", 128.0),
         ],
         check: check_falcon,
-        rename: rename_falcon,
+        parameters: &PARAMETERS,
         ..Checkpoint::new("falcon_h1")
     }],
     ..ModelSpec::PLAIN
 };
 
-/// Parameters of a scan, under GGUF's names; the file has the logarithm of the negative decay.
-const PARAMETERS: [(&str, &str); 3] = [
-    ("A_log", "ssm_a_log"),
-    ("dt_bias", "ssm_dt.bias"),
-    ("D", "ssm_d"),
+/// Parameters of a scan that are no weights of a module.
+const PARAMETERS: [(&str, &str); 4] = [
+    ("mamba.A_log", "ssm_a_log"),
+    ("mamba.dt_bias", "ssm_dt.bias"),
+    ("mamba.D", "ssm_d"),
+    // (that of Falcon-H1 alone, whose name in GGUF has no suffix)
+    ("pre_ff_layernorm.weight", "ffn_norm"),
 ];
 
 /// Refuses experts, whose layers have one more that all tokens take, and what every scan here does without.
@@ -162,42 +167,28 @@ fn check_scan(config: &Object) -> Result<()> {
     }
 }
 
-/// Gives GGUF's names, and takes apart gate and up, which the file has in one tensor.
+/// Takes apart gate and up of the block that every token takes, which the file has in one tensor.
 ///
 /// # Errors
 /// None.
-fn rename_granite(tensors: Vec<TensorInfo>) -> Result<Vec<TensorInfo>> {
-    let tensors = rename_parameters(tensors, ".mamba.", &PARAMETERS);
-    let gate_up = [("input_linear.weight", "gate_up")];
-    let tensors = rename_parameters(tensors, ".shared_mlp.", &gate_up);
+fn split_gate_up(tensors: Vec<TensorInfo>) -> Result<Vec<TensorInfo>> {
     let halves = tensors.into_iter().flat_map(|tensor| {
-        let Some(layer) = tensor.name.strip_suffix(".gate_up") else {
+        let block = tensor.name.strip_suffix("input_linear.weight");
+        let Some(block) = block.filter(|block| block.ends_with(".shared_mlp.")) else {
             return vec![tensor];
         };
-        let names = ["ffn_gate", "ffn_up"].map(|part| format!("{layer}.{part}.weight"));
         let mut half = tensor.clone();
         half.size /= 2;
         if let Some(rows) = half.shape.get_mut(1) {
             *rows /= 2;
         }
-        let [gate, up] = names;
-        let offset = half.offset + half.size;
         let up = TensorInfo {
-            name: up,
-            offset,
+            name: format!("{block}up_proj.weight"),
+            offset: half.offset + half.size,
             ..half.clone()
         };
-        vec![TensorInfo { name: gate, ..half }, up]
+        let name = format!("{block}gate_proj.weight");
+        vec![TensorInfo { name, ..half }, up]
     });
     Ok(halves.collect())
-}
-
-/// Gives GGUF's names; that of the feed-forward block's norm has no suffix.
-///
-/// # Errors
-/// None.
-fn rename_falcon(tensors: Vec<TensorInfo>) -> Result<Vec<TensorInfo>> {
-    let tensors = rename_parameters(tensors, ".mamba.", &PARAMETERS);
-    let norm = [("weight", "ffn_norm")];
-    Ok(rename_parameters(tensors, ".pre_ff_layernorm.", &norm))
 }

@@ -46,10 +46,17 @@ pub struct TensorNames {
     /// gate and up, or one tensor that combines them.
     pub gate_up_proj: &'static [&'static str],
     pub down_proj: &'static str,
-    /// Tensors of a mixture: the router, and gate, up and down of all experts.
+    /// Tensors of a mixture: the router, the bias of its choice, and gate, up and down of all experts; gate and up may be one
+    /// tensor.
     pub router: &'static str,
+    pub router_bias: &'static str,
     pub expert_gate_up: &'static [&'static str],
+    pub expert_gate_up_in_one: &'static str,
     pub expert_down: &'static str,
+    /// Tensors of the expert that every token uses: what its gate is computed by, gate and up, down.
+    pub shared_gate: &'static str,
+    pub shared_gate_up: &'static [&'static str],
+    pub shared_down: &'static str,
     pub post_ffn_norm: &'static str,
     /// Embeddings by layer: the table, the projection of the ordinary embedding that is added, and its norm.
     pub per_layer_embd: &'static str,
@@ -107,8 +114,13 @@ impl TensorNames {
         gate_up_proj: &["blk.{}.ffn_gate.weight", "blk.{}.ffn_up.weight"],
         down_proj: "blk.{}.ffn_down.weight",
         router: "blk.{}.ffn_gate_inp.weight",
+        router_bias: "blk.{}.exp_probs_b.bias",
         expert_gate_up: &["blk.{}.ffn_gate_exps.weight", "blk.{}.ffn_up_exps.weight"],
+        expert_gate_up_in_one: "blk.{}.ffn_gate_up_exps.weight",
         expert_down: "blk.{}.ffn_down_exps.weight",
+        shared_gate: "blk.{}.ffn_gate_inp_shexp.weight",
+        shared_gate_up: &["blk.{}.ffn_gate_shexp.weight", "blk.{}.ffn_up_shexp.weight"],
+        shared_down: "blk.{}.ffn_down_shexp.weight",
         post_ffn_norm: "blk.{}.post_ffw_norm.weight",
         per_layer_embd: "per_layer_token_embd.weight",
         per_layer_model_proj: "per_layer_model_proj.weight",

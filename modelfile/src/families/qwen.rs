@@ -4,17 +4,22 @@
 //! Qwen 3.5, 3.6 and 3.8 are hybrids: three of four layers are gated delta nets, and attention has a gate. Blocks that
 //! predict further tokens, and what sees, are not read.
 //!
+//! In Qwen 2 and 3.5 with experts every token uses one of them besides, with a gate; the weights of the others do not
+//! add up to 1 in Qwen 2.
+//!
 //! Reference: Yang et al. 2024, arXiv:2407.10671 and 2025, arXiv:2505.09388; transformers
 //! `models/qwen2/modeling_qwen2.py`, `models/qwen3/modeling_qwen3.py`,
 //! `models/qwen3_moe/modeling_qwen3_moe.py`, `models/qwen3_vl/modeling_qwen3_vl.py`,
-//! `models/qwen3_5/modeling_qwen3_5.py`.
+//! `models/qwen3_5/modeling_qwen3_5.py`, `models/qwen2_moe/modeling_qwen2_moe.py`,
+//! `models/qwen3_5_moe/modeling_qwen3_5_moe.py`.
 
-use super::checkpoint::{CheckpointNames, rename_parameters};
+use super::checkpoint::CheckpointNames;
 use super::{
     AttentionGate, Checkpoint, ModelSpec, QkNorm, Recurrent, Sliding, SlidingRope, TensorNames,
 };
-use crate::container::TensorInfo;
 use crate::error::Result;
+use crate::json::Object;
+use crate::router::{Router, SharedExpert};
 
 /// Qwen 2 and 2.5.
 pub const QWEN2: ModelSpec = ModelSpec {
@@ -47,8 +52,33 @@ pub const QWEN3VL: ModelSpec = ModelSpec {
 pub const QWEN3MOE: ModelSpec = ModelSpec {
     name: "qwen3moe",
     models: "Qwen 3 with experts (30B-A3B, 235B-A22B)",
-    checkpoints: &[Checkpoint::new("qwen3_moe")],
+    checkpoints: &[Checkpoint {
+        check: check_normalised,
+        ..Checkpoint::new("qwen3_moe")
+    }],
     ..QWEN3
+};
+
+/// Refuses weights of experts that do not add up to 1, which are the default in transformers and are in no published model.
+fn check_normalised(config: &Object) -> Result<()> {
+    match config.bool("norm_topk_prob")? {
+        Some(true) => Ok(()),
+        _ => Err(config.wrong("norm_topk_prob", "true")),
+    }
+}
+
+/// Qwen 1.5 and 2 with experts.
+pub const QWEN2MOE: ModelSpec = ModelSpec {
+    name: "qwen2moe",
+    models: "Qwen 1.5 and 2 with experts (A2.7B, 57B-A14B)",
+    router: Router {
+        normalised: false,
+        ..Router::PLAIN
+    },
+    shared_expert: SharedExpert::Gated,
+    honours: &["expert_weights_norm", "expert_shared_feed_forward_length"],
+    checkpoints: &[Checkpoint::new("qwen2_moe")],
+    ..QWEN2
 };
 
 /// Mellum 2, JetBrains' code model: Qwen 3 with experts, of which three of four layers slide and rotate by a base of their own.
@@ -94,6 +124,31 @@ pub const QWEN35: ModelSpec = ModelSpec {
     ..QWEN3
 };
 
+/// Qwen 3.5 and 3.6 with experts.
+pub const QWEN35MOE: ModelSpec = ModelSpec {
+    name: "qwen35moe",
+    models: "Qwen 3.5 and 3.6 with experts (35B-A3B, text)",
+    shared_expert: SharedExpert::Gated,
+    honours: &[
+        "attention.recurrent_layers",
+        "full_attention_interval",
+        "ssm.state_size",
+        "rope.dimension_sections",
+        "expert_shared_feed_forward_length",
+    ],
+    checkpoints: &[
+        Checkpoint {
+            model_type: "qwen3_5_moe_text",
+            ..QWEN35_CHECKPOINT
+        },
+        Checkpoint {
+            model_type: "qwen3_5_moe",
+            ..QWEN35_CHECKPOINT
+        },
+    ],
+    ..QWEN35
+};
+
 const QWEN35_CHECKPOINT: Checkpoint = Checkpoint {
     names: &CheckpointNames {
         of_layer: &[
@@ -115,6 +170,11 @@ const QWEN35_CHECKPOINT: Checkpoint = Checkpoint {
             ("mlp.gate_proj", "ffn_gate"),
             ("mlp.up_proj", "ffn_up"),
             ("mlp.down_proj", "ffn_down"),
+            ("mlp.gate", "ffn_gate_inp"),
+            ("mlp.shared_expert.gate_proj", "ffn_gate_shexp"),
+            ("mlp.shared_expert.up_proj", "ffn_up_shexp"),
+            ("mlp.shared_expert.down_proj", "ffn_down_shexp"),
+            ("mlp.shared_expert_gate", "ffn_gate_inp_shexp"),
         ],
         ..CheckpointNames::LLAMA
     },
@@ -128,15 +188,12 @@ const QWEN35_CHECKPOINT: Checkpoint = Checkpoint {
         ("linear_num_value_heads", 32.0),
     ],
     norms_lack_one: true,
-    rename: rename_delta,
+    parameters: &[
+        ("linear_attn.A_log", "ssm_a_log"),
+        ("linear_attn.dt_bias", "ssm_dt.bias"),
+        // (transformers writes experts one by one)
+        ("mlp.experts.gate_up_proj", "ffn_gate_up_exps.weight"),
+        ("mlp.experts.down_proj", "ffn_down_exps.weight"),
+    ],
     ..Checkpoint::new("")
 };
-
-/// Gives GGUF's names to the parameters of gated delta nets that are no weights of a module.
-///
-/// # Errors
-/// None.
-fn rename_delta(tensors: Vec<TensorInfo>) -> Result<Vec<TensorInfo>> {
-    let names = [("A_log", "ssm_a_log"), ("dt_bias", "ssm_dt.bias")];
-    Ok(rename_parameters(tensors, ".linear_attn.", &names))
-}

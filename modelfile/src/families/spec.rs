@@ -1,6 +1,7 @@
 //! Properties that distinguish families of models.
 
 use super::{Checkpoint, TensorNames};
+use crate::router::{Router, SharedExpert};
 
 /// Properties that distinguish a family of decoders. Those that the metadata gives (scales, soft caps, windows) are
 /// in [`ModelConfig`].
@@ -30,6 +31,12 @@ pub struct ModelSpec {
     pub gated: bool,
     /// Function applied to the gate, or to the hidden values if there is no gate.
     pub activation: Activation,
+    /// Choice of a token's experts, in models that have some. What the metadata says is in [`ModelConfig::router`].
+    ///
+    /// [`ModelConfig::router`]: crate::config::ModelConfig::router
+    pub router: Router,
+    /// The expert that every token uses, in models that have experts.
+    pub shared_expert: SharedExpert,
     /// Norms are LayerNorm.
     pub layer_norm: bool,
     /// Norms before attention and feed-forward.
@@ -170,6 +177,8 @@ impl ModelSpec {
         sinks: false,
         gated: true,
         activation: Activation::Silu,
+        router: Router::PLAIN,
+        shared_expert: SharedExpert::None,
         layer_norm: false,
         pre_norm: true,
         post_norm: PostNorm::None,

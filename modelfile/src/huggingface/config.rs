@@ -1,6 +1,6 @@
 //! Translates `config.json` to GGUF's metadata.
 
-use super::{geometries, recurrent, rope};
+use super::{experts, geometries, recurrent, rope};
 use crate::container::{Array, Metadata, Value};
 use crate::error::{Error, Result};
 use crate::families::{Checkpoint, FAMILIES, ModelSpec};
@@ -81,15 +81,7 @@ pub(super) fn convert(
     if let Some(scalar) = config.f32("query_pre_attn_scalar")? {
         keys.insert("attention.scale", Value::F32(1.0 / scalar.sqrt()));
     }
-    for from in ["num_local_experts", "num_experts"] {
-        // (models without experts may say that they have one)
-        if let Some(value) = config.u32(from)?.filter(|n| *n > 1) {
-            keys.insert("expert_count", Value::U32(value));
-        }
-    }
-    if let Some(value) = config.u32("num_experts_per_tok")? {
-        keys.insert("expert_used_count", Value::U32(value));
-    }
+    experts::convert(config, &mut keys)?;
     windows(config, &mut keys)?;
     if let Some(rotates) = flags(config, "no_rope_layers")? {
         // (1 for a layer that does rotate)

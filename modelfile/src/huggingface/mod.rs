@@ -6,6 +6,7 @@
 //! matrices of GPT-2 and gpt-oss are stored in another order ([`TensorInfo::arrangement`]).
 
 mod config;
+mod experts;
 mod geometries;
 mod recurrent;
 mod rope;

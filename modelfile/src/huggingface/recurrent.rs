@@ -75,7 +75,10 @@ fn short_conv(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
         Some(stated) => stated,
         None => number(config, "intermediate_size")?,
     };
-    let width = match config.bool("block_auto_adjust_ff_dim")?.unwrap_or(true) {
+    // (models with experts state the width as it is)
+    let adjusts = config.get("num_experts").is_none();
+    let adjusts = adjusts && config.bool("block_auto_adjust_ff_dim")?.unwrap_or(true);
+    let width = match adjusts {
         true => {
             let multiplier = config.f32("block_ffn_dim_multiplier")?.unwrap_or(1.0);
             let wide = (f64::from(stated) * 2.0 / 3.0).floor();

@@ -58,6 +58,13 @@ fn gguf_name(name: &str, checkpoint: &Checkpoint) -> Option<String> {
     let of_text = |name| str::strip_prefix(name, "language_model.").unwrap_or(name);
     let name = of_text(name);
     let name = of_text(name.strip_prefix(names.prefix).unwrap_or(name));
+    if let Some((layer, part)) = name
+        .strip_prefix(names.layers)
+        .and_then(|name| name.split_once('.'))
+        && let Some(name) = find(checkpoint.parameters, part)
+    {
+        return Some(format!("blk.{layer}.{name}"));
+    }
     let (name, kind) = name.rsplit_once('.')?;
     if let Some(name) = find(names.around, name) {
         return Some(format!("{name}.{kind}"));

@@ -17,6 +17,8 @@ pub struct LayerSpec {
     pub head_dim: usize,
     /// Width of the feed-forward block, or of an expert.
     pub d_ff: usize,
+    /// Width of the expert that every token uses; 0 if there is none.
+    pub shared_d_ff: usize,
     /// The layer whose KV cache this one reads instead of keeping its own.
     pub kv_of: Option<usize>,
     /// Values are the projection of the keys.

@@ -27,6 +27,12 @@ def gate_and_up(name):
     return [f"{stem}{part}_proj.{'bias' if bias else 'weight'}" for part in ("gate", "up")]
 
 
+def choice_bias(name):
+    """As the tensor map knows it: a module's bias."""
+    name = name.replace("gate.moe_statics", "moe_statics")
+    return [name + ".bias" if name.endswith(".expert_bias") else name.removesuffix("_bias") + ".bias"]
+
+
 def interleave(parts):
     """Columns gate, up, gate, up, ... of two arrays [experts, ..., d_ff]."""
     return np.stack(parts, axis=-1).reshape(*parts[0].shape[:-1], -1)
@@ -55,6 +61,11 @@ SHARED_GATE_UP = Layout(
     lambda n: [n.replace("shared_mlp.input_linear", f"mlp.{part}_proj") for part in ("gate", "up")],
     lambda s: [(s[0] // 2, s[1])] * 2, lambda a: np.concatenate(a))
 SHARED_DOWN = Layout(lambda n: [n.replace("shared_mlp.output_linear", "mlp.down_proj")], lambda s: [s], lambda a: a[0])
+# The bias of the choice of experts, a bare parameter or a buffer; [1, experts] in ERNIE 4.5.
+CHOICE_BIAS = Layout(choice_bias, lambda s: [s[-1:]], lambda a: a[0])
+CHOICE_BIAS_ROW = CHOICE_BIAS._replace(join=lambda a: a[0][None])
+# A projection to one number.
+ONE_ROW = Layout(one, lambda s: [s[1:]], lambda a: a[0][None])
 SINKS = Layout(lambda n: [n + ".weight"], lambda s: [s], lambda a: a[0])
 
 
@@ -123,7 +134,13 @@ def layout_of(family, config, name: str) -> Layout:
         return SHARED_GATE_UP if "input_linear" in name else SHARED_DOWN
     if name.endswith("conv.conv.weight"):
         return TAPS
-    if family.arch == "qwen35" and name.endswith("norm.weight"):
+    if last == "expert_bias":
+        return CHOICE_BIAS
+    if last == "e_score_correction_bias":
+        return CHOICE_BIAS_ROW
+    if name.endswith("shared_expert_gate.weight"):
+        return ONE_ROW
+    if family.arch.startswith("qwen35") and name.endswith("norm.weight"):
         return ONE_PLUS
     if family.arch == "gpt-oss":
         special = {"gate_up_proj": OSS_EXPERTS, "gate_up_proj_bias": OSS_EXPERTS_BIAS, "down_proj": OSS_DOWN,
@@ -154,7 +171,9 @@ def gguf_tensors(family, config, name: str, shape) -> list[tuple[str, tuple[int,
     tables = [gguf.get_tensor_name_map(gguf_arch(arch), n_layers) for arch in ALIKE.get(family.arch, [family.arch])]
 
     def file_name(name: str) -> str | None:
-        found = (table.get_name(name.replace("language_model.", ""), (".weight", ".bias")) for table in tables)
+        for theirs, mapped in RENAMED.items():
+            name = name.replace(theirs, mapped)
+        found = (table.get_name(name, (".weight", ".bias")) for table in tables)
         return next((name for name in found if name), None)
 
     names = [file_name(n) for n in layout.names(name)]
@@ -162,6 +181,8 @@ def gguf_tensors(family, config, name: str, shape) -> list[tuple[str, tuple[int,
     return list(zip(names, layout.shapes(tuple(shape))))
 
 
+# Names in transformers, and those that the tensor map knows.
+RENAMED = {"language_model.": "", "block_sparse_moe.experts.": "mlp.experts.", "moe.router.weight": "moe.router.layer.weight"}
 # Architectures that gguf-py does not know, and others whose tensors are called alike.
 ALIKE = {"mellum": ["qwen3moe"], "granite_swa": ["granite", "gpt-oss"]}
 

@@ -12,7 +12,7 @@ GAINS = {
     "attn_q": 1.4, "attn_k": 1.4, "attn_v": 1.5, "attn_qkv": 1.45, "attn_output": 1.5, "ffn_gate": 1.5, "ffn_up": 1.5,
     "ffn_down": 1.5, "ffn_gate_exps": 1.5, "ffn_up_exps": 1.5, "ffn_down_exps": 1.5, "ffn_gate_inp": 2.0, "output": 6.0,
     "in_proj": 1.5, "conv": 1.2, "out_proj": 1.5, "attn_gate": 1.5, "ssm_conv1d": 1.2, "ssm_alpha": 1.0, "ssm_beta": 1.5,
-    "ssm_out": 1.5, "ssm_in": 1.5,
+    "ssm_out": 1.5, "ssm_in": 1.5, "ffn_gate_shexp": 1.5, "ffn_up_shexp": 1.5, "ffn_down_shexp": 1.5, "ffn_gate_inp_shexp": 2.0,
     "per_layer_model_proj": 1.0, "inp_gate": 1.5, "proj": 1.5,
 }
 # What llama.cpp's converter and quantiser keep in F32 beside vectors.
@@ -28,6 +28,8 @@ def draw(part: str, kind: str, shape, family, rng) -> np.ndarray:
         return -rng.uniform(0.1, 2.0, shape)
     if kind == "ssm_d":
         return rng.normal(0, 0.8, shape)
+    if part == "exp_probs_b":
+        return rng.normal(0, 0.15, shape)
     if kind == "bias":
         return rng.normal(0, 0.3, shape)
     if part in ("attn_q_norm", "attn_k_norm"):

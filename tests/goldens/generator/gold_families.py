@@ -31,7 +31,7 @@ def common_keys(config) -> dict:
     eps = next(name for name in ("norm_eps", "rms_norm_eps", "layer_norm_eps") if hasattr(config, name))
     return {
         "block_count": config.num_hidden_layers, "context_length": config.max_position_embeddings,
-        "embedding_length": config.hidden_size, "feed_forward_length": config.intermediate_size,
+        "embedding_length": config.hidden_size, "feed_forward_length": getattr(config, "intermediate_size", None),
         "head_count": config.num_attention_heads, "head_count_kv": config.num_key_value_heads,
         "rope_freq_base": rope["rope_theta"],
         "layer_norm_eps" if eps == "layer_norm_eps" else "layer_norm_rms_eps": getattr(config, eps),

@@ -84,17 +84,36 @@ def greedy(model, prompt: list[int], n: int, least: float = 0.0) -> tuple[list[i
 
 @torch.no_grad()
 def routing_gap(model, ids: list[int]) -> float:
-    """How far, over all layers and positions, the last chosen expert's router logit is at least above the next one's.
+    """How far, over all mixtures and positions, the last chosen expert is at least above the next one, by what they are chosen by.
 
     Infinity without experts.
     """
     n_chosen = getattr(model.config, "num_experts_per_tok", None)
     if not n_chosen:
         return math.inf
-    got = model(input_ids=torch.tensor([ids]), use_cache=False, output_router_logits=True)
-    best = torch.topk(torch.stack(got.router_logits), n_chosen + 1).values
-    assert best.shape[:2] == (model.config.num_hidden_layers, len(ids)), best.shape
-    return float((best[..., -2] - best[..., -1]).min())
+    gaps = []
+
+    def note(router, args, output):
+        best = torch.topk(choices(router, args, output[0]), n_chosen + 1).values
+        assert len(best) == len(ids), best.shape
+        gaps.append(float((best[:, -2] - best[:, -1]).min()))
+
+    routers = [module for module in model.modules() if type(module).__name__.endswith("Router")]
+    hooks = [router.register_forward_hook(note) for router in routers]
+    model(input_ids=torch.tensor([ids]), use_cache=False)
+    for hook in hooks:
+        hook.remove()
+    assert gaps and len(gaps) == len(routers), gaps
+    return min(gaps)
+
+
+def choices(router, args, logits: torch.Tensor) -> torch.Tensor:
+    """Logits, or the scores with their bias where the router has one."""
+    if hasattr(router, "moe_statics"):
+        return router.moe_statics(torch.softmax(logits, -1))
+    if len(args) > 1:
+        return torch.sigmoid(logits) + args[1]
+    return logits
 
 
 def top_k(row: np.ndarray, k: int) -> tuple[list[int], list[float]]:

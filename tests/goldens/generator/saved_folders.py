@@ -18,6 +18,7 @@ BYTE_LEVEL_ENDS = {"bos_token_id": 1, "eos_token_id": 2}
 GEMMA_ENDS = {"bos_token_id": 2, "eos_token_id": 1, "pad_token_id": 0}
 GEMMA_GENERATION = {"bos_token_id": 2, "eos_token_id": [1, 6], "pad_token_id": 0, "do_sample": True}
 SMALL_ATTENTION = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16}
+FEW_EXPERTS = {"num_experts": 4, "moe_intermediate_size": 16}
 YARN = {"rope_type": "yarn", "rope_theta": 1000000.0, "factor": 4.0, "original_max_position_embeddings": 64}
 
 
@@ -143,6 +144,24 @@ def seeing_tensors(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {f"language_model.{name}": tensor for name, tensor in tensors.items()} | eyes
 
 
+def in_one(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The experts of a layer in two tensors, as in Qwen/Qwen3.5-35B-A3B."""
+    experts, rest = {}, {}
+    for name, tensor in tensors.items():
+        layer, _, part = name.partition(".mlp.experts.")
+        if part:
+            expert, part, _ = part.split(".")
+            experts.setdefault(layer, {})[int(expert), part] = tensor
+        else:
+            rest[name] = tensor
+    for layer, parts in experts.items():
+        n = 1 + max(expert for expert, _ in parts)
+        gate_up = [torch.cat([parts[i, "gate_proj"], parts[i, "up_proj"]]) for i in range(n)]
+        rest[f"{layer}.mlp.experts.gate_up_proj"] = torch.stack(gate_up)
+        rest[f"{layer}.mlp.experts.down_proj"] = torch.stack([parts[i, "down_proj"] for i in range(n)])
+    return rest
+
+
 EYES = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 1, "image_size": 28,
         "patch_size": 14}
 
@@ -189,6 +208,26 @@ FOLDERS = {
     "qwen35": Saved(
         "qwen35", torch.bfloat16, "qwen2", BYTE_LEVEL_ENDS | SMALL_ATTENTION | dict(intermediate_size=64),
         {"eos_token_id": [2, 0], "do_sample": True, "top_k": 20}),
+    # The bias of the choice is a buffer.
+    "lfm2moe": Saved(
+        "lfm2moe", torch.bfloat16, "llama3",
+        BYTE_LEVEL_ENDS | FEW_EXPERTS | dict(
+            num_hidden_layers=2, layer_types=["conv", "full_attention"], num_experts_per_tok=2, intermediate_size=64)),
+    # As on the hub, gate and up of all experts in one tensor.
+    "qwen35moe": Saved(
+        "qwen35moe", torch.bfloat16, "qwen2",
+        BYTE_LEVEL_ENDS | SMALL_ATTENTION | FEW_EXPERTS | dict(shared_expert_intermediate_size=32),
+        {"eos_token_id": [2, 0], "do_sample": True, "top_k": 20}, tensors_before_5=in_one),
+    "olmoe": Saved("olmoe", torch.bfloat16, "llama3", BYTE_LEVEL_ENDS | dict(num_experts=4, intermediate_size=16), {}, plain),
+    "qwen2moe": Saved(
+        "qwen2moe", torch.bfloat16, "qwen2", BYTE_LEVEL_ENDS | FEW_EXPERTS | dict(shared_expert_intermediate_size=32),
+        {"eos_token_id": [2, 0]}, plain),
+    "ernie4_5_moe": Saved(
+        "ernie4_5_moe", torch.bfloat16, "smollm",
+        BYTE_LEVEL_ENDS | dict(num_hidden_layers=2, moe_layer_start_index=1, moe_layer_interval=1, moe_num_experts=4,
+                               moe_intermediate_size=16, intermediate_size=64)),
+    "granitemoe": Saved(
+        "granitemoe", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(num_local_experts=4, intermediate_size=16), {}, plain),
     "olmo3": Saved("olmo3", torch.bfloat16, "llama3", BYTE_LEVEL_ENDS | dict(intermediate_size=64, num_hidden_layers=3)),
     "exaone4": Saved(
         "exaone4", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64), {}, exaone4),

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use hearth::Device;
 use hearth::ops::{
-    Activation, Arithmetic, Attention, AttentionSpec, KvCache, KvType, Ops, StepState, Tuning,
-    state,
+    Activation, Arithmetic, Attention, AttentionSpec, KvCache, KvType, Ops, RouteSpec, Router,
+    StepState, Tuning, state,
 };
 use hearth_modelfile::container::GgmlType;
 use hearth_tests::kernels::*;
@@ -44,10 +44,14 @@ fn mixture(device: &Device, how: &str) {
         let state = live(&ops, 0, n);
         let logits = tensor(device, &values(2, n * n_experts), [n, n_experts]);
         let x = tensor(device, &values(1, n * cols), [n, cols]);
-        let routes = ops.route(logits.clone(), &state, n_used);
+        let spec = RouteSpec {
+            router: Router::PLAIN,
+            n_used,
+        };
+        let routes = ops.route(logits.clone(), None, &state, spec);
         let sorted = routes.is_grouped();
         let ms = time(&state, || {
-            let routes = ops.route(logits.clone(), &state, n_used);
+            let routes = ops.route(logits.clone(), None, &state, spec);
             drop(ops.routed_linear(&x, &[&weight, &weight], &routes, &state));
         });
         let rate = n as f64 / ms * 1e3;

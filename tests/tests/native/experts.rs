@@ -2,10 +2,17 @@
 
 use hearth::Device;
 use hearth::ops::buffer::read_f32;
-use hearth::ops::{Activation, Ops, Tuning, Weight};
+use hearth::ops::{Activation, Ops, RouteSpec, Router, Tuning, Weight};
 use hearth_tests::kernels::*;
 use pollster::block_on;
 use proptest::prelude::*;
+
+fn plain(n_used: usize) -> RouteSpec {
+    RouteSpec {
+        router: Router::PLAIN,
+        n_used,
+    }
+}
 
 /// Returns each token's experts, best first, with their weights.
 fn reference_routes(logits: &[f32], n_experts: usize, n_used: usize) -> Vec<f32> {
@@ -91,7 +98,7 @@ impl Mixture {
             // One row more than there are tokens.
             let state = live(&ops, 0, n);
             let logits = tensor(device, &logits, [n, n_experts]);
-            let found = ops.route(logits, &state, n_used);
+            let found = ops.route(logits, None, &state, plain(n_used));
             let in_tiles = self.tuning.shared_tile && n >= 24 && n * n_used >= 8 * n_experts;
             let sorted = if device.is_gpu() { in_tiles } else { n > 1 };
             assert_eq!(found.is_grouped(), sorted, "{n} tokens");
@@ -234,7 +241,7 @@ fn check_inputs_of_slots(n: usize) {
         let ops = Ops::new(&device.handle, tuning);
         let state = live(&ops, 0, n);
         let logits = tensor(device, &logits, [n, n_experts]);
-        let routes = ops.route(logits, &state, n_used);
+        let routes = ops.route(logits, None, &state, plain(n_used));
         let weight = packed.upload(&ops, n_experts * rows);
         let x = tensor(device, &x, [n * n_used, cols]);
         let y = ops.routed_linear(&x, &[&weight], &routes, &state);

@@ -16,6 +16,7 @@ const CRATES: [(&str, &[&str]); 2] = [
             "sampling",
             "quant",
             "json",
+            "router",
             "families",
             "huggingface",
             "files",

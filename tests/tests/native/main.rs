@@ -28,6 +28,7 @@ mod readme;
 mod real_gemma;
 mod recurrent;
 mod resume;
+mod routers;
 mod safetensors;
 mod sampling;
 mod sampling_large;

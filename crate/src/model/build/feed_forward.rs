@@ -1,11 +1,12 @@
 //! Builds feed-forward blocks.
 
-use crate::model::feed_forward::{Experts, FeedForward};
+use crate::model::feed_forward::{Experts, FeedForward, SharedExpert};
 use crate::model::loaded::LoadedTensors;
-use crate::ops::Scaling;
+use crate::ops::{RouteSpec, Scaling};
 use hearth_modelfile::error::Result;
 use hearth_modelfile::families::names::{bias_of, of_layer};
 use hearth_modelfile::layer_spec::FeedForwardKind;
+use hearth_modelfile::router;
 
 /// Builds the feed-forward block of layer `i`.
 pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> {
@@ -26,17 +27,38 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
             }
             _ => None,
         };
+        let in_one = parts.experts(&of(names.expert_gate_up_in_one));
+        let shared = match layer.shared_d_ff {
+            0 => None,
+            _ => Some(SharedExpert {
+                gate_up: parts.matrix(&of(names.shared_gate_up[0]))?,
+                down: parts.matrix(&of(names.shared_down))?.scaled(residual),
+                gate: match c.spec.shared_expert {
+                    router::SharedExpert::Gated => Some(parts.matrix(&of(names.shared_gate))?),
+                    _ => None,
+                },
+            }),
+        };
         return Ok(FeedForward::Experts(Experts {
-            n_experts: c.n_experts,
-            n_used: c.n_experts_used,
             router: parts.matrix(&of(names.router))?,
             router_bias: parts.optional(&bias_of(&of(names.router)), c.n_experts)?,
-            gate: parts.experts(&of(gate))?,
-            up: parts.experts(&of(up))?,
+            route: RouteSpec {
+                router: c.router,
+                n_used: c.n_experts_used,
+            },
+            choice_bias: match c.router.biased {
+                true => parts.optional(&of(names.router_bias), c.n_experts)?,
+                false => None,
+            },
+            gate_up: match in_one {
+                Ok(weight) => vec![weight],
+                Err(_) => vec![parts.experts(&of(gate))?, parts.experts(&of(up))?],
+            },
             gate_up_bias,
             down: parts.experts(&of(names.expert_down))?.scaled(residual),
             down_bias: bias(names.expert_down, c.n_experts * c.d_model)?
                 .map(|values| ops.upload_row(values)),
+            shared,
         }));
     }
     let first = parts.matrix(&of(names.gate_up_proj[0]))?;

@@ -5,8 +5,8 @@ use burn::tensor::{Int, Tensor};
 use hearth_cpu::rows::MAX_TOKENS;
 
 use crate::ops::bias::BiasSpec;
-use crate::ops::experts::ExpertsOp;
 use crate::ops::experts::group::{GroupOp, GroupSpec};
+use crate::ops::experts::{ExpertsOp, Gating, RouteSpec, Router};
 use crate::ops::projection::by_expert::{Grouped, Routed};
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
 use crate::ops::projection::tile::{LinearOp, LinearSpec, SHARED_TILE_FROM, shared_tile_tokens};
@@ -50,15 +50,18 @@ impl Slots {
 }
 
 impl Ops {
-    /// Returns the `n_used` best experts of each token by the router's logits: [t, n_experts].
-    pub fn route(&self, logits: Tensor<2>, state: &StepState, n_used: usize) -> Routes {
-        let [t, n_experts] = logits.dims();
-        self.count(1);
-        let routes = self.keep(Tensor::from_dispatch(Dispatch::route(
-            logits.into_dispatch(),
-            state.words().into_dispatch(),
-            n_used,
-        )));
+    /// Returns the best experts of each token by the router's logits, [t, n_experts], and `bias`, [1, n_experts], if the router
+    /// has one.
+    pub fn route(
+        &self,
+        logits: Tensor<2>,
+        bias: Option<&Tensor<2>>,
+        state: &StepState,
+        spec: RouteSpec,
+    ) -> Routes {
+        let ([t, n_experts], n_used) = (logits.dims(), spec.n_used);
+        let bias = bias.unwrap_or(&logits).clone();
+        let routes = self.routes(logits, bias, state, spec);
         let groups = self.tile_tokens(t, n_used, n_experts).map(|tokens| {
             let [slots, n_experts, n_used] = [t * n_used, n_experts, n_used].map(|n| n as u32);
             let spec = GroupSpec::new(slots, n_experts, n_used, tokens);
@@ -75,6 +78,37 @@ impl Ops {
             n_experts,
             groups,
         }
+    }
+
+    /// Returns routes of each token to one expert, weighted by the sigmoid of its logit: [t, 1].
+    pub fn gate_tokens(&self, logits: Tensor<2>, state: &StepState) -> Routes {
+        let router = Router {
+            gating: Gating::Sigmoid,
+            normalised: false,
+            ..Router::PLAIN
+        };
+        let spec = RouteSpec { router, n_used: 1 };
+        Routes {
+            routes: self.routes(logits.clone(), logits, state, spec),
+            n_experts: 1,
+            groups: None,
+        }
+    }
+
+    fn routes(
+        &self,
+        logits: Tensor<2>,
+        bias: Tensor<2>,
+        state: &StepState,
+        spec: RouteSpec,
+    ) -> Tensor<2> {
+        self.count(1);
+        self.keep(Tensor::from_dispatch(Dispatch::route(
+            logits.into_dispatch(),
+            bias.into_dispatch(),
+            state.words().into_dispatch(),
+            spec,
+        )))
     }
 
     /// Returns the slots per tile if `t` tokens are to be sorted by expert. On a GPU this requires that shared tiles

@@ -1,13 +1,17 @@
 //! Mixture of experts: the choice of a token's experts, their projections, and the weighted sum of their outputs.
 //!
 //! - `routes`: [T, 2 n_used] f32: for each token its experts, best first, each with its weight. The router's logits
-//!   are [T, n_experts]; weights are a softmax over the chosen experts, which equals a softmax over all divided by
-//!   the sum of the chosen ones.
+//!   are [T, n_experts]; scores are their softmax or sigmoids. The best experts by score, or by score + bias [n_experts], are
+//!   chosen; a weight is factor * score, divided by the sum of the chosen scores where weights are normalised (and then a softmax
+//!   over all is one over the chosen).
 //! - A weight of experts is [n_experts * rows, cols], one expert after another; [`crate::ops::projection::gemv`]
 //!   multiplies the rows of the experts that tokens were routed to and reads no others. A row of its result,
 //!   [T * n_used, rows], is a *slot*.
 //! - GPU: one workgroup routes a token; each thread counts the experts that rank ahead of its own.
-//! - Source: Shazeer et al. 2017, arXiv:1701.06538; Jiang et al. 2024, arXiv:2401.04088.
+//! - An expert that every token uses is a feed-forward block; if it has a gate, that is a router with one expert, whose
+//!   sigmoid is its weight.
+//! - Source: Shazeer et al. 2017, arXiv:1701.06538; Jiang et al. 2024, arXiv:2401.04088; the bias: Wang et al. 2024,
+//!   arXiv:2408.15664; shared experts: Dai et al. 2024, arXiv:2401.06066.
 
 pub mod group;
 mod mixture;
@@ -21,13 +25,26 @@ use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
 use crate::ops::{flex, state};
 
 pub use hearth_modelfile::config::MAX_EXPERTS;
+pub use hearth_modelfile::router::{Gating, Router};
+
+/// Parameters of the routing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RouteSpec {
+    pub router: Router,
+    /// Experts per token.
+    pub n_used: usize,
+}
 
 /// Backend extension: routing and summing on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait ExpertsOp: Backend {
-    /// Returns the routes to the best `n_used` experts by `logits`.
-    fn route(logits: FloatTensor<Self>, state: IntTensor<Self>, n_used: usize)
-    -> FloatTensor<Self>;
+    /// Returns the routes to the best experts by `logits`; `bias` is read if the router has one.
+    fn route(
+        logits: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        state: IntTensor<Self>,
+        spec: RouteSpec,
+    ) -> FloatTensor<Self>;
 
     /// Computes y[t] += sum_k weight[t, k] * slots[t * n_used + k].
     fn combine(
@@ -38,10 +55,29 @@ pub trait ExpertsOp: Backend {
     ) -> FloatTensor<Self>;
 }
 
-fn route_kernel(n_experts: u32, n_used: u32) -> Kernel {
+fn route_kernel(n_experts: u32, spec: RouteSpec) -> Kernel {
+    let Router {
+        gating,
+        normalised,
+        biased,
+        factor,
+    } = spec.router;
+    let score = match (gating, normalised && !biased) {
+        (Gating::Softmax, true) => &modules::SCORE_CHOSEN,
+        (Gating::Softmax, false) => &modules::SCORE_SOFTMAX,
+        (Gating::Sigmoid, _) => &modules::SCORE_SIGMOID,
+    };
+    let choice = match biased {
+        true => &modules::CHOICE_BIASED,
+        false => &modules::CHOICE_LOGIT,
+    };
     Kernel::new(&modules::ROUTE, 64)
         .module(&state::WGSL)
-        .u32s([("N_EXPERTS", n_experts), ("N_USED", n_used)])
+        .module(score)
+        .module(choice)
+        .u32s([("N_EXPERTS", n_experts), ("N_USED", spec.n_used as u32)])
+        .bools([("NORMALISED", normalised)])
+        .f32s([("FACTOR", factor)])
 }
 
 fn combine_kernel(cols4: u32, n_used: u32) -> Kernel {
@@ -52,19 +88,34 @@ fn combine_kernel(cols4: u32, n_used: u32) -> Kernel {
 
 /// Returns every variant of the kernels.
 pub(in crate::ops) fn variants() -> Vec<Kernel> {
-    vec![route_kernel(8, 2), combine_kernel(16, 2)]
+    let mut all = vec![combine_kernel(16, 2)];
+    for gating in [Gating::Softmax, Gating::Sigmoid] {
+        for (normalised, biased) in [(true, false), (true, true), (false, false), (false, true)] {
+            let router = Router {
+                gating,
+                normalised,
+                biased,
+                factor: 1.0,
+            };
+            all.push(route_kernel(8, RouteSpec { router, n_used: 2 }));
+        }
+    }
+    all
 }
 
 impl ExpertsOp for CubeBackend {
     fn route(
         logits: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
         state: IntTensor<Self>,
-        n_used: usize,
+        spec: RouteSpec,
     ) -> FloatTensor<Self> {
         let [t, n_experts] = logits.meta.shape().dims();
-        let routes = empty_f32(&logits, [t, 2 * n_used]);
-        let kernel = route_kernel(n_experts as u32, n_used as u32);
-        launch(kernel, (t as u32, 1, 1), &[&logits, &state, &routes]);
+        let routes = empty_f32(&logits, [t, 2 * spec.n_used]);
+        let mut tensors = vec![&logits, &state, &routes];
+        tensors.extend(spec.router.biased.then_some(&bias));
+        let kernel = route_kernel(n_experts as u32, spec);
+        launch(kernel, (t as u32, 1, 1), &tensors);
         routes
     }
 
@@ -85,15 +136,21 @@ impl ExpertsOp for CubeBackend {
 }
 
 impl ExpertsOp for Flex {
-    fn route(logits: FlexTensor, state: FlexTensor, n_used: usize) -> FlexTensor {
+    fn route(
+        logits: FlexTensor,
+        bias: FlexTensor,
+        state: FlexTensor,
+        spec: RouteSpec,
+    ) -> FlexTensor {
         let [t, n_experts] = logits.layout().shape().dims();
         let n = state.storage::<u32>()[state::N_TOKENS] as usize;
-        let mut routes = vec![0.0; t * 2 * n_used];
+        let of_token = 2 * spec.n_used;
+        let mut routes = vec![0.0; t * of_token];
         let rows = logits.storage::<f32>().chunks_exact(n_experts).take(n);
-        for (logits, routes) in rows.zip(routes.chunks_exact_mut(2 * n_used)) {
-            route_cpu(logits, routes);
+        for (logits, routes) in rows.zip(routes.chunks_exact_mut(of_token)) {
+            route_cpu(logits, bias.storage::<f32>(), routes, spec.router);
         }
-        flex::tensor(routes, [t, 2 * n_used])
+        flex::tensor(routes, [t, of_token])
     }
 
     fn combine(
@@ -119,19 +176,43 @@ impl ExpertsOp for Flex {
     }
 }
 
-/// Routes one token: `logits`: [n_experts], `routes`: [2 n_used].
-fn route_cpu(logits: &[f32], routes: &mut [f32]) {
+/// Routes one token: `logits`: [n_experts], `bias` likewise if the router has one, `routes`: [2 n_used].
+fn route_cpu(logits: &[f32], bias: &[f32], routes: &mut [f32], router: Router) {
+    let scores = scores_cpu(logits, router.gating);
+    let biased: Vec<f32>;
+    let choices = match router.biased {
+        true => {
+            biased = scores.iter().zip(bias).map(|(s, b)| s + b).collect();
+            &biased
+        }
+        // (their order is that of the scores, and they are never rounded to the same number)
+        false => logits,
+    };
     let mut order: Vec<usize> = (0..logits.len()).collect();
     // The sort is stable, so the earlier of two equals comes first, as on the GPU.
-    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
-    let top = order.first().map_or(0.0, |i| logits[*i]);
+    order.sort_by(|a, b| choices[*b].total_cmp(&choices[*a]));
     let mut sum = 0.0;
     for (route, i) in routes.chunks_exact_mut(2).zip(order) {
         route[0] = i as f32;
-        route[1] = (logits[i] - top).exp();
-        sum += route[1];
+        route[1] = router.factor * scores[i];
+        sum += scores[i];
     }
-    for route in routes.chunks_exact_mut(2) {
-        route[1] /= sum;
+    if router.normalised {
+        for route in routes.chunks_exact_mut(2) {
+            route[1] /= sum.max(1e-12);
+        }
+    }
+}
+
+/// Returns a token's scores: [n_experts].
+fn scores_cpu(logits: &[f32], gating: Gating) -> Vec<f32> {
+    match gating {
+        Gating::Sigmoid => logits.iter().map(|l| 1.0 / (1.0 + (-l).exp())).collect(),
+        Gating::Softmax => {
+            let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let scores: Vec<f32> = logits.iter().map(|l| (l - top).exp()).collect();
+            let sum: f32 = scores.iter().sum();
+            scores.iter().map(|s| s / sum).collect()
+        }
     }
 }

@@ -1,0 +1,105 @@
+//! Feed-forward blocks: which layers have experts, how many and how wide, and how a token's are chosen.
+
+use super::MAX_EXPERTS;
+use super::keys::Keys;
+use crate::by_layer::ByLayer;
+use crate::error::Result;
+use crate::families::{ModelSpec, PostNorm};
+use crate::router::{Gating, Router, SharedExpert};
+
+pub(super) struct Experts {
+    /// Experts of a layer that has some, 0 without; and the number that a token is routed to.
+    pub n: usize,
+    pub n_used: usize,
+    pub router: Router,
+    /// Whether each layer has experts.
+    pub of_layer: Vec<bool>,
+    /// Width of each layer's feed-forward block, or of an expert.
+    pub widths: Vec<usize>,
+    /// Width of the expert that every token uses; 0 if there is none.
+    pub shared_width: usize,
+}
+
+impl Experts {
+    pub fn read(keys: &Keys, by_layer: &ByLayer, spec: &ModelSpec) -> Result<Self> {
+        let n = keys.count("expert_count", MAX_EXPERTS)?;
+        let n_used = keys.count("expert_used_count", 64)?;
+        if n_used > n || (n_used == 0 && n > 0) {
+            let expected = format!("1 to expert_count ({n})");
+            return Err(keys.wrong("expert_used_count", expected, n_used));
+        }
+        if n > 0 && !(spec.gated && spec.post_norm == PostNorm::None && !spec.parallel) {
+            return Err(keys.wrong("expert_count", "0 in this family", n));
+        }
+        // The first layers are dense, and then all but one in so many.
+        let dense = keys.count("leading_dense_block_count", 1024)?;
+        let step = keys.count("interleave_moe_layer_step", 1024)?.max(1);
+        let layers = 0..by_layer.n_layers;
+        let of_layer: Vec<bool> = layers
+            .map(|i| n > 0 && i >= dense && (i + 1).is_multiple_of(step))
+            .collect();
+        let shared_width = match spec.shared_expert {
+            SharedExpert::None => 0,
+            _ => keys.count("expert_shared_feed_forward_length", 1 << 20)?,
+        };
+        if !shared_width.is_multiple_of(4) {
+            let key = "expert_shared_feed_forward_length";
+            return Err(keys.wrong(key, "a multiple of 4", shared_width));
+        }
+        Ok(Self {
+            n,
+            n_used,
+            router: router(keys, spec)?,
+            widths: widths(keys, by_layer, &of_layer)?,
+            of_layer,
+            shared_width,
+        })
+    }
+}
+
+/// Returns the family's router with what the file says about it.
+fn router(keys: &Keys, spec: &ModelSpec) -> Result<Router> {
+    const NORM: &str = "expert_weights_norm";
+    let own = spec.router;
+    Ok(Router {
+        gating: match keys.count("expert_gating_func", 1024)? {
+            0 => own.gating,
+            1 => Gating::Softmax,
+            2 => Gating::Sigmoid,
+            found => {
+                let expected = "1 or 2 (softmax, sigmoid)";
+                return Err(keys.wrong("expert_gating_func", expected, found));
+            }
+        },
+        normalised: match spec.honours.contains(&NORM) {
+            true => keys.meta.opt_bool(&keys.key(NORM))?,
+            false => None,
+        }
+        .unwrap_or(own.normalised),
+        factor: match keys.real("expert_weights_scale", own.factor)? {
+            // (as good as no key)
+            0.0 => 1.0,
+            factor => factor,
+        },
+        ..own
+    })
+}
+
+/// Returns the width of each layer's feed-forward block, or of an expert.
+fn widths(keys: &Keys, by_layer: &ByLayer, has_experts: &[bool]) -> Result<Vec<usize>> {
+    let widths = |name: &str| by_layer.numbers(name, 1 << 20);
+    let dense = widths("feed_forward_length")?;
+    let of_experts = match has_experts.contains(&true) {
+        true => widths("expert_feed_forward_length")?,
+        false => None,
+    };
+    let width = |(i, mixes): (usize, &bool)| match (mixes, &of_experts, &dense) {
+        (true, Some(widths), _) | (_, _, Some(widths)) => widths[i],
+        (_, _, None) => 0,
+    };
+    let widths: Vec<usize> = has_experts.iter().enumerate().map(width).collect();
+    match widths.iter().find(|width| **width == 0 || !width.is_multiple_of(4)) {
+        Some(wrong) => Err(keys.wrong("feed_forward_length", "a multiple of 4", wrong)),
+        None => Ok(widths),
+    }
+}

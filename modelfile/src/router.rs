@@ -1,0 +1,42 @@
+//! How a mixture chooses and weights a token's experts, and the expert that every token uses.
+
+/// Functions that turn the router's logits into scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Gating {
+    /// e^l / sum of e^l over all experts
+    Softmax,
+    /// 1 / (1 + e^-l)
+    Sigmoid,
+}
+
+/// A router: the experts with the best scores are chosen, and weighted by their scores.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Router {
+    pub gating: Gating,
+    /// The weights of a token's experts are divided by their sum.
+    pub normalised: bool,
+    /// A bias is added to the scores for the choice alone.
+    pub biased: bool,
+    /// Factor of the weights.
+    pub factor: f32,
+}
+
+impl Router {
+    /// The router of most models: a softmax over the chosen experts.
+    pub const PLAIN: Self = Self {
+        gating: Gating::Softmax,
+        normalised: true,
+        biased: false,
+        factor: 1.0,
+    };
+}
+
+/// An expert that every token uses beside those that are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SharedExpert {
+    None,
+    /// Its output is added as it is.
+    Plain,
+    /// Its output is multiplied by the sigmoid of a projection of the token to one number.
+    Gated,
+}
