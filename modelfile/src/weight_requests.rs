@@ -47,6 +47,9 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
         matrices.push(matrix(all, per_layer));
         matrices.push(table(names.per_layer_model_proj, per_layer));
     }
+    for dense in &c.dense {
+        matrices.push(matrix(vec![(dense.name.into(), dense.rows)], dense.cols));
+    }
     for (i, layer) in c.layers.iter().enumerate() {
         let (q, d_ff) = (layer.q_dim(), layer.d_ff);
         let one = |name: &str, rows: usize| vec![(of_layer(name, i), rows)];
@@ -178,7 +181,7 @@ pub fn check_unread(
 fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
     let names = c.spec.names;
     let mut all = Vec::new();
-    if c.spec.causal {
+    if c.spec.has_output_norm() {
         all.push(names.output_norm.to_owned());
     }
     if c.per_layer_dim > 0 {

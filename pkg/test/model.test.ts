@@ -83,6 +83,23 @@ describe("findModel", () => {
     }
   });
 
+  it("reads the modules behind an embedding model's pooling, each with its weights", async () => {
+    const module = (path: string): object => ({ path, type: `sentence_transformers.models.${path}` });
+    const modules = ["", "1_Pooling", "2_Dense", "3_Dense", "4_Normalize"].map(module);
+    files["/m/modules.json"] = JSON.stringify(modules);
+    for (const [i, folder] of ["2_Dense", "3_Dense"].entries()) {
+      files[`/m/${folder}/config.json`] = "{}";
+      files[`/m/${folder}/model.safetensors`] = "x".repeat(i + 1);
+    }
+    const { texts, lengths } = await several(at("/m/"));
+    expect(texts.slice(2)).toEqual(["modules.json", "2_Dense/config.json", "3_Dense/config.json"]);
+    expect(lengths).toEqual([64, 1, 2]);
+    delete files["/m/3_Dense/model.safetensors"];
+    await expect(several(at("/m/"))).rejects.toMatchObject({ code: "download_http", status: 404 });
+    files["/m/modules.json"] = "{";
+    expect((await several(at("/m/"))).lengths).toEqual([64]);
+  });
+
   it("refuses an index that is damaged or leads elsewhere", async () => {
     for (const text of ["{", '{"weight_map":{"a":1}}', '{"weight_map":{"a":"../x"}}']) {
       files["/m/model.safetensors.index.json"] = text;

@@ -32,9 +32,11 @@ impl Context<'_> {
                 window => (t + 1).saturating_sub(window),
             };
             let step = self.steps.iter().find(|end| t < **end);
-            let end = match spec.causal {
-                true => t + 1,
-                false => *step.expect("tokens belong to a step"),
+            let step = *step.expect("tokens belong to a step");
+            let end = match (spec.causal, spec.window as usize) {
+                (true, _) => t + 1,
+                (false, 0) => step,
+                (false, window) => step.min(t + window),
             };
             for h in 0..nh {
                 let group = nh + h / (nh / nkv);

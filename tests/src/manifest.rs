@@ -30,6 +30,8 @@ pub enum Kind {
     /// Tiny Hugging Face folders.
     Folder,
     Embedding,
+    /// Tiny embedding models as Hugging Face folders, with sentence-transformers' files.
+    EmbeddingFolder,
     /// Published models, which are not in the repository.
     Real,
 }

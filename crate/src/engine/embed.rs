@@ -12,7 +12,7 @@ use hearth_modelfile::families::Pooling;
 /// A text's embedding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Embedding {
-    /// [d_model], of length 1.
+    /// [embedding_dim], of length 1.
     pub values: Vec<f32>,
     /// Tokens of the text, those at its ends included.
     pub tokens: usize,
@@ -44,16 +44,35 @@ impl Engine {
         }
         self.idle().await;
         self.check_ids("input", &ids)?;
-        let values = self.pooled(&ids, pooling).await;
+        let values = match self.pooled(&ids, pooling).await {
+            Ok(pooled) => self.projected(pooled).await,
+            Err(error) => Err(error),
+        };
         // The sequence holds this text now, and none of a conversation.
         self.clear();
         Ok(Embedding {
-            values: normalised(values?),
+            values: values?,
             tokens: ids.len(),
         })
     }
 
-    /// The hidden states of `ids`, pooled: [d_model].
+    /// Returns the embedding of pooled hidden states: [embedding_dim].
+    async fn projected(&mut self, pooled: Vec<f32>) -> Result<Vec<f32>> {
+        let values = normalised(pooled);
+        let (stepper, sequence) = (&mut self.stepper, &mut self.sequence);
+        let (ops, dense) = (&stepper.model.ops, &stepper.model.dense);
+        if dense.is_empty() {
+            return Ok(values);
+        }
+        sequence.step.seek(ops, 0, 1);
+        let mut x = ops.upload_row(&values);
+        for weight in dense {
+            x = ops.linear(&x, weight, &sequence.step);
+        }
+        Ok(normalised(stepper.values(&x).await?))
+    }
+
+    /// Returns the hidden states of `ids`, pooled: [d_model].
     async fn pooled(&mut self, ids: &[u32], pooling: Pooling) -> Result<Vec<f32>> {
         self.clear();
         let (stepper, sequence) = (&mut self.stepper, &mut self.sequence);

@@ -69,8 +69,10 @@ pub struct Transformer {
     pub embedding: Embedding,
     pub per_layer: Option<PerLayerEmbedding>,
     pub layers: Vec<Layer>,
-    /// Absent in encoders.
+    /// Absent in encoders whose layers end with a norm.
     pub output_norm: Option<Norm>,
+    /// Projections of a pooled embedding, one after the other.
+    pub dense: Vec<Weight>,
     /// [vocab, d_model]; shares the embedding's memory if tied.
     pub lm_head: Weight,
     /// Positions in the KV cache.

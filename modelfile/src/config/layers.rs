@@ -37,9 +37,11 @@ impl Layers<'_> {
         let layer = |i: usize| {
             let mixes = self.experts.of_layer[i];
             let attends = self.mixers[i].attends();
-            let window = match self.slides[i] {
-                true => self.sliding_window,
-                false => 0,
+            let window = match (self.slides[i], self.sliding_window) {
+                (false, _) | (_, 0) => 0,
+                (true, window) if spec.causal => window,
+                // Half of it on either side.
+                (true, window) => window / 2 + 1,
             };
             LayerSpec {
                 mixer: self.mixers[i],

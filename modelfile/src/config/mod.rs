@@ -5,10 +5,12 @@ use serde::Serialize;
 use crate::families::{ModelSpec, Pooling};
 use crate::kv_type::KvType;
 pub use crate::layer_spec::DRAFT_ROWS;
+pub use dense::Dense;
 use crate::layer_spec::{FeedForwardKind, LayerSpec, RopeKind};
 use crate::rope::Rope;
 use crate::router::Router;
 
+mod dense;
 mod experts;
 mod heads;
 mod keys;
@@ -54,6 +56,11 @@ pub struct ModelConfig {
     pub vocab_size: usize,
     /// Method by which a text becomes an embedding, if the model is made for embeddings.
     pub pooling: Option<Pooling>,
+    /// Numbers of an embedding.
+    pub embedding_dim: usize,
+    /// Projections of a pooled embedding, one after the other.
+    #[serde(skip)]
+    pub dense: Vec<Dense>,
     /// The context the model was trained for.
     pub n_ctx_train: usize,
     /// Epsilon of the norms.
@@ -66,7 +73,7 @@ pub struct ModelConfig {
     pub rope: Rope,
     #[serde(skip)]
     pub local_rope: Option<Rope>,
-    /// Positions that a query of a sliding layer attends to; 0 if no layer slides.
+    /// Window of the layers that slide, as the file gives it; 0 if no layer slides.
     pub sliding_window: usize,
     /// Each layer's shape and kind.
     #[serde(skip)]

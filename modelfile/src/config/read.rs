@@ -1,5 +1,6 @@
 //! Reads the shape of a model from the file's metadata.
 
+use super::dense;
 use super::experts::Experts;
 use super::heads::Heads;
 use super::keys::{Keys, finite};
@@ -74,6 +75,7 @@ impl ModelConfig {
             let found = meta.opt_f32s(&format!("hearth.rope.{kind}"))?;
             Ok(found.unwrap_or_default().to_vec())
         };
+        let dense = dense::read(&keys, gguf, spec, d_model)?;
         let score_dim = match n_layers == spec.wide_scale_layers {
             true => d_model / heads.most,
             false => heads.dim,
@@ -91,6 +93,8 @@ impl ModelConfig {
             n_experts_used: experts.n_used,
             router: experts.router,
             pooling: pooling(gguf, spec)?,
+            embedding_dim: dense.last().map_or(d_model, |last| last.rows),
+            dense,
             vocab_size: vocab_size(gguf, spec)?,
             n_ctx_train,
             eps: keys.epsilon(match spec.layer_norm {

@@ -7,6 +7,7 @@ use crate::json::Object;
 /// One `model_type` of a family, and how its checkpoints differ from GGUF.
 #[derive(Debug)]
 pub struct Checkpoint {
+    /// transformers' `model_type`, followed by [`BIDIRECTIONAL`] where every token attends to later ones too.
     pub model_type: &'static str,
     /// Naming scheme of the tensors.
     pub names: &'static CheckpointNames,
@@ -38,6 +39,9 @@ pub struct Checkpoint {
     /// Gives GGUF's names to tensors that do not follow the scheme, and leaves the others.
     pub(crate) rename: fn(Vec<TensorInfo>) -> Result<Vec<TensorInfo>>,
 }
+
+/// End of the `model_type` of decoders whose `use_bidirectional_attention` is set.
+pub(crate) const BIDIRECTIONAL: &str = ", bidirectional";
 
 impl Checkpoint {
     /// Returns a checkpoint like most: named and stored like Llama's.
@@ -127,11 +131,13 @@ const OF_LAYER: [(&str, &str); 36] = [
 ];
 
 /// Names outside the layers.
-const AROUND: [(&str, &str); 6] = [
+const AROUND: [(&str, &str); 8] = [
     ("embed_tokens", "token_embd"),
     ("norm", "output_norm"),
     ("lm_head", "output"),
     ("embed_tokens_per_layer", "per_layer_token_embd"),
     ("per_layer_model_projection", "per_layer_model_proj"),
     ("per_layer_projection_norm", "per_layer_proj_norm"),
+    ("dense_2", "dense_2"),
+    ("dense_3", "dense_3"),
 ];

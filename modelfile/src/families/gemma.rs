@@ -6,6 +6,8 @@
 //! Gemma 4 has wider heads in the layers that do not slide, which rotate a quarter of their pairs; the last layers of its
 //! small models read the caches of earlier ones and each layer adds an embedding of its own. Its norms' weights are whole.
 //!
+//! EmbeddingGemma is Gemma 3 as an encoder: windows reach to both sides.
+//!
 //! Reference: Gemma Team 2024, arXiv:2403.08295, arXiv:2408.00118 and 2025, arXiv:2503.19786; transformers
 //! `models/gemma/modeling_gemma.py`, `models/gemma2/modeling_gemma2.py`, `models/gemma3/modeling_gemma3.py`,
 //! `models/gemma4/modeling_gemma4.py`.
@@ -86,6 +88,38 @@ pub const GEMMA3: ModelSpec = ModelSpec {
     }],
     ..GEMMA2
 };
+
+/// EmbeddingGemma: Gemma 3 whose tokens see later ones too, with projections behind the pooling.
+///
+/// Reference: Vera et al. 2025, arXiv:2509.20354; sentence-transformers `models/Dense.py`.
+pub const GEMMA_EMBEDDING: ModelSpec = ModelSpec {
+    name: "gemma-embedding",
+    models: "EmbeddingGemma (embeddings)",
+    causal: false,
+    wide_scale_layers: 0,
+    honours: &[
+        "attention.sliding_window",
+        "rope.freq_base_swa",
+        "dense_2_feat_out",
+        "dense_3_feat_out",
+    ],
+    checkpoints: &[Checkpoint {
+        model_type: "gemma3_text, bidirectional",
+        defaults: GEMMA3.checkpoints[0].defaults,
+        rename: rename_dense,
+        ..CHECKPOINT
+    }],
+    ..GEMMA3
+};
+
+/// Names the matrices of the modules behind the pooling, whose files follow the model's: each calls its own `linear`.
+fn rename_dense(mut tensors: Vec<TensorInfo>) -> Result<Vec<TensorInfo>> {
+    let own = (tensors.iter_mut()).filter(|tensor| tensor.name == "linear.weight");
+    for (tensor, name) in own.zip(GEMMA_EMBEDDING.names.dense) {
+        (*name).clone_into(&mut tensor.name);
+    }
+    Ok(tensors)
+}
 
 const CHECKPOINT4: Checkpoint = Checkpoint {
     post_attention_layernorm: "post_attention_norm",

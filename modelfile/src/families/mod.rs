@@ -27,6 +27,7 @@ pub mod smollm;
 mod spec;
 pub mod stablelm;
 
+pub(crate) use checkpoint::BIDIRECTIONAL;
 pub use checkpoint::Checkpoint;
 pub use names::TensorNames;
 pub use spec::{
@@ -50,6 +51,7 @@ pub const FAMILIES: &[&ModelSpec] = &[
     &gemma::GEMMA2,
     &gemma::GEMMA3,
     &gemma::GEMMA4,
+    &gemma::GEMMA_EMBEDDING,
     &phi::PHI3,
     &olmo::OLMO2,
     &olmo::OLMOE,

@@ -68,6 +68,8 @@ pub struct TensorNames {
     pub per_layer_post_norm: &'static str,
     /// Factor of a layer's output, optional.
     pub layer_scale: &'static str,
+    /// Projections of a pooled embedding, one after the other, optional.
+    pub dense: &'static [&'static str],
 }
 
 impl TensorNames {
@@ -129,6 +131,7 @@ impl TensorNames {
         per_layer_proj: "blk.{}.proj.weight",
         per_layer_post_norm: "blk.{}.post_norm.weight",
         layer_scale: "blk.{}.layer_output_scale.weight",
+        dense: &["dense_2.weight", "dense_3.weight"],
     };
 }
 

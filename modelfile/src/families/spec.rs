@@ -157,6 +157,11 @@ pub enum SlidingRope {
 }
 
 impl ModelSpec {
+    /// Returns whether a norm follows the last layer; encoders whose layers end with a norm have none.
+    pub fn has_output_norm(&self) -> bool {
+        self.causal || self.pre_norm
+    }
+
     /// Returns whether layer `i` has rotary positions.
     pub fn rotates(&self, i: usize) -> bool {
         let period = self.nope_period;

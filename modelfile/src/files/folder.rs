@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Files;
 use crate::error::{Error, Result};
-use crate::huggingface::TEXT_FILES;
+use crate::huggingface::{DENSE_WEIGHTS, TEXT_FILES};
 
 fn failed(path: &Path, e: std::io::Error) -> Error {
     Error::Io {
@@ -41,6 +41,8 @@ pub fn open(path: &Path) -> Result<(Files, Vec<PathBuf>)> {
                 .filter(|path| path.extension().is_some_and(|e| e == "safetensors"))
                 .collect();
             found.sort();
+            let dense = DENSE_WEIGHTS.iter().map(|name| path.join(name));
+            found.extend(dense.filter(|path| path.exists()));
             found
         }
     };

@@ -3,7 +3,7 @@
 use super::{experts, geometries, recurrent, rope};
 use crate::container::{Array, Metadata, Value};
 use crate::error::{Error, Result};
-use crate::families::{Checkpoint, FAMILIES, ModelSpec};
+use crate::families::{BIDIRECTIONAL, Checkpoint, FAMILIES, ModelSpec};
 use crate::json::Object;
 
 /// The most layers that a model may have.
@@ -39,7 +39,11 @@ pub(super) fn convert(
     metadata: &mut Metadata,
 ) -> Result<(&'static ModelSpec, &'static Checkpoint)> {
     let found = config.str("model_type")?;
-    let found = found.ok_or_else(|| config.wrong("model_type", "a string"))?;
+    let mut found = (found.ok_or_else(|| config.wrong("model_type", "a string"))?).to_owned();
+    // (Gemma 4 has texts there)
+    if config.get("use_bidirectional_attention") == Some(&true.into()) {
+        found.push_str(BIDIRECTIONAL);
+    }
     let known = || {
         let all = FAMILIES.iter();
         all.flat_map(|spec| {
@@ -103,21 +107,6 @@ pub(super) fn convert(
     rope::by_layer(config, &mut keys)?;
     recurrent::convert(config, &mut keys)?;
     Ok((spec, checkpoint))
-}
-
-/// Writes the method by which a text's hidden states become one embedding, in GGUF's numbers.
-pub(super) fn pooling(pooling: &Object, spec: &ModelSpec, metadata: &mut Metadata) -> Result<()> {
-    for (key, number) in [
-        ("pooling_mode_mean_tokens", 1),
-        ("pooling_mode_cls_token", 2),
-        ("pooling_mode_lasttoken", 3),
-    ] {
-        if pooling.bool(key)? == Some(true) {
-            let key = format!("{}.pooling_type", spec.name);
-            metadata.insert(key, Value::U32(number));
-        }
-    }
-    Ok(())
 }
 
 /// Refuses quantised weights other than a family's own: other schemes have tensors that are not supported.

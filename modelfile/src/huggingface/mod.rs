@@ -8,6 +8,7 @@
 mod config;
 mod experts;
 mod geometries;
+mod modules;
 mod recurrent;
 mod rope;
 mod sampling;
@@ -24,15 +25,21 @@ use crate::json::Object;
 pub type Texts = BTreeMap<String, String>;
 
 /// Texts that a folder may have; the first two are required. The last ones are a template in a separate file and,
-/// from sentence-transformers, the method by which a text's hidden states become one embedding.
-pub const TEXT_FILES: [&str; 6] = [
+/// from sentence-transformers, what turns a text's hidden states into one embedding.
+pub const TEXT_FILES: [&str; 9] = [
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "generation_config.json",
     "chat_template.jinja",
     "1_Pooling/config.json",
+    "modules.json",
+    "2_Dense/config.json",
+    "3_Dense/config.json",
 ];
+
+/// Weights of the modules behind the pooling, which a folder with their texts has; they follow the model's own.
+pub const DENSE_WEIGHTS: [&str; 2] = ["2_Dense/model.safetensors", "3_Dense/model.safetensors"];
 
 /// Returns the metadata, and the tensors under GGUF's names.
 ///
@@ -58,8 +65,7 @@ pub fn convert(texts: &Texts, tensors: Vec<TensorInfo>) -> Result<(Metadata, Vec
     let generation_config = optional("generation_config.json")?;
     let mut metadata = Metadata::default();
     let (spec, checkpoint) = config::convert(&config, &mut metadata)?;
-    let pooling = optional("1_Pooling/config.json")?;
-    config::pooling(&pooling, spec, &mut metadata)?;
+    modules::convert(texts, spec, &mut metadata)?;
     let ends = tokenizer::Ends {
         config: &config,
         generation_config: &generation_config,

@@ -99,7 +99,10 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
         put("padding_token_id", Value::U32(id as u32));
     }
     // The first one ends a text; all end an answer.
-    let mut ids: Vec<u32> = named(last).map(|id| id as u32).into_iter().collect();
+    let closing = (kind != "WordPiece").then(|| ends_with(json)).flatten();
+    let closing = closing.and_then(id_of);
+    let last = closing.into_iter().chain(named(last));
+    let mut ids: Vec<u32> = last.map(|id| id as u32).collect();
     for file in [ends.generation_config, ends.config] {
         let found = file.get("eos_token_id");
         let many = found
@@ -129,7 +132,7 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
     put("add_bos_token", Value::Bool(begins));
     put(
         "add_eos_token",
-        Value::Bool(flag("add_eos_token")?.unwrap_or(false)),
+        Value::Bool(closing.is_some() || flag("add_eos_token")?.unwrap_or(false)),
     );
     for (name, ids) in vocab.rules {
         put(&format!("hearth.{name}"), Value::Array(Array::I32(ids)));
@@ -152,10 +155,19 @@ fn in_turn<'a>(step: Option<&'a Json>, key: &str) -> Vec<&'a Json> {
 
 /// Returns the token that the post-processor puts in front of a text.
 fn begins_with(json: &Object) -> Option<&str> {
+    frame(json)?.first()?["SpecialToken"]["id"].as_str()
+}
+
+/// Returns the token that the post-processor puts behind a text.
+fn ends_with(json: &Object) -> Option<&str> {
+    frame(json)?.last()?["SpecialToken"]["id"].as_str()
+}
+
+/// Returns a text among the tokens that the post-processor puts around it.
+fn frame(json: &Object) -> Option<&Vec<Json>> {
     let all = in_turn(json.get("post_processor"), "processors");
-    let template = all.iter().find(|p| p["type"] == "TemplateProcessing")?;
-    let first = template["single"].as_array()?.first()?;
-    first["SpecialToken"]["id"].as_str()
+    let template = all.into_iter().find(|p| p["type"] == "TemplateProcessing")?;
+    template["single"].as_array()
 }
 
 /// Returns merges in GGUF's format: two texts with a blank between them.

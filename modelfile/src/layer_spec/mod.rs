@@ -9,7 +9,7 @@ pub use mamba::MambaShape;
 pub struct LayerSpec {
     pub mixer: MixerKind,
     pub feed_forward: FeedForwardKind,
-    /// Positions that a query attends to; 0 for all.
+    /// Positions that a query attends to up to and including its own, and in an encoder as many after it; 0 for all.
     pub window: usize,
     pub rope: RopeKind,
     pub heads: usize,

@@ -25,6 +25,7 @@ const TEXTS = [
   "generation_config.json",
   "chat_template.jinja",
   "1_Pooling/config.json",
+  "modules.json",
 ];
 const NEEDED = new Set(["config.json", "tokenizer.json"]);
 /** Size limit of a text: the tokenizer.json of 256k tokens has 35 MB. */
@@ -173,7 +174,28 @@ async function ofUrl(link: string, find: Find, opened: OpenUrl): Promise<ModelFi
     if (text !== undefined) texts.set(name, text);
   }
   const names = await shards(pathname, read);
+  for (const folder of projections(texts.get("modules.json"))) {
+    const name = `${folder}/config.json`;
+    texts.set(name, (await read(name, false)) ?? "");
+    names.push(`${folder}/model.safetensors`);
+  }
   return { kind: "several", texts, weights: names.map((name) => () => open(beside(name))) };
+}
+
+/**
+ * Returns the folders of the projections that follow the pooling of an embedding model, in order; sentence-transformers
+ * lists them in modules.json. The core refuses those with other names.
+ */
+function projections(modules: string | undefined): string[] {
+  const folders = ["2_Dense", "3_Dense"];
+  try {
+    const listed = JSON.parse(modules ?? "[]") as { path?: unknown }[];
+    const paths = listed.map(({ path }) => path);
+    return folders.filter((folder) => paths.includes(folder));
+  } catch {
+    // The core says what is wrong with it.
+    return [];
+  }
 }
 
 /** Returns the names of the safetensors files, in order. */

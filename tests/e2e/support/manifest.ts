@@ -4,7 +4,8 @@ import { goldenFile, readGolden } from "./env.js";
 /** A golden; paths are relative to the folder of goldens. */
 export interface GoldenEntry {
   name: string;
-  kind: "quants" | "templates" | "tokenizer" | "tiny" | "family" | "folder" | "embedding" | "real";
+  kind:
+    "quants" | "templates" | "tokenizer" | "tiny" | "family" | "folder" | "embedding" | "embedding_folder" | "real";
   /** A GGUF file, or a folder as Hugging Face has them. */
   model?: string;
   /** The file with the reference's results. */
@@ -36,7 +37,7 @@ export function goldenNamed(name: string): GoldenEntry {
 /** Returns the address of a golden's model on the server; that of a folder ends in a slash. */
 export function modelAddress({ kind, model, name }: GoldenEntry): string {
   if (model === undefined) throw new Error(`${name} has no model`);
-  return `/tests/goldens/data/${model}${kind === "folder" ? "/" : ""}`;
+  return `/tests/goldens/data/${model}${kind.endsWith("folder") ? "/" : ""}`;
 }
 
 /** Returns the path of a golden's file of floats. */

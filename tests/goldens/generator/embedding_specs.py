@@ -25,12 +25,14 @@ class Embedding:
     # The tokenizer's keys as converters wrote them before 2025.
     old_tokenizer: bool = False
     file_type: gguf.LlamaFileType = gguf.LlamaFileType.MOSTLY_F16
+    # Widths before and after each projection behind the pooling.
+    dense: tuple = ()
     # Instead of family_weights.GAINS; with CLS pooling, attention is all that tells texts apart.
     gains: dict = field(default_factory=dict)
 
     @property
     def wordpiece(self) -> bool:
-        return self.arch != "qwen3"
+        return self.arch in ("bert", "nomic-bert")
 
     def make_config(self):
         return self.config(**self.args)
@@ -56,6 +58,15 @@ def bert(name: str, pooling: PoolingType, n_ctx: int, width: int, d_ff: int, hea
 # nomic-embed-text rounds its vocabulary up to a multiple of 64.
 NOMIC_VOCAB = 448
 
+# Of the three layers, those that slide see 8 tokens on either side.
+GEMMA = dict(
+    vocab_size=320, hidden_size=64, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, head_dim=16,
+    intermediate_size=64, max_position_embeddings=256, rms_norm_eps=1e-6, query_pre_attn_scalar=16, sliding_window=16,
+    layer_types=["sliding_attention", "full_attention", "sliding_attention"], use_bidirectional_attention=True,
+    rope_parameters={"full_attention": {"rope_type": "default", "rope_theta": 1e6},
+                     "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}},
+    bos_token_id=None, eos_token_id=None, pad_token_id=None)
+
 EMBEDDINGS = [
     bert("embed_bert", PoolingType.MEAN, n_ctx=64, width=64, d_ff=128, heads=4, types=[T.Q8_0, T.F16, T.F16],
          file_type=gguf.LlamaFileType.MOSTLY_Q8_0),
@@ -80,5 +91,14 @@ EMBEDDINGS = [
          "head_count_kv": 2, "rope_freq_base": 1e6, "layer_norm_rms_eps": 1e-6, "key_length": 32, "value_length": 32,
          "pooling_type": PoolingType.LAST},
         types=[T.Q8_0, T.F16], max_length=256, file_type=gguf.LlamaFileType.MOSTLY_Q8_0,
+    ),
+    # The real one's projections end as wide as they begin.
+    Embedding(
+        "embed_gemma", "gemma-embedding", PoolingType.MEAN, hf.Gemma3TextConfig, GEMMA,
+        {"block_count": 3, "context_length": 256, "embedding_length": 64, "feed_forward_length": 64, "head_count": 4,
+         "head_count_kv": 2, "rope_freq_base": 1e6, "rope_freq_base_swa": 1e4, "layer_norm_rms_eps": 1e-6, "key_length": 16,
+         "value_length": 16, "sliding_window": 16, "sliding_window_pattern": [True, False, True],
+         "causal_attention": False, "pooling_type": PoolingType.MEAN},
+        types=[T.Q8_0, T.F16, T.F32], max_length=256, dense=((64, 96), (96, 48)),
     ),
 ]

@@ -19,6 +19,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 sys.dont_write_bytecode = True
 
 import gold_dequant
+import gold_embedding_folders
 import gold_embeddings
 import gold_families
 import gold_folders
@@ -63,6 +64,7 @@ def make_families(scratch: Path, args):
 
 def make_embeddings(scratch: Path, args):
     gold_embeddings.make(folder(scratch, "embeddings"))
+    gold_embedding_folders.make(folder(scratch, "embedding_folders"))
     if args.minilm:
         gold_minilm.make(folder(scratch, "real"), folder(scratch, "tokenizers"), args.minilm)
 
@@ -101,7 +103,7 @@ def make_gemma(scratch: Path, args):
 # What makes them, and how the files' paths begin; what begins otherwise is the rest's.
 GROUPS = {
     "families": (make_families, ("families/", "folders/")),
-    "embeddings": (make_embeddings, ("embeddings/", "real/minilm", "tokenizers/tokenizer_minilm")),
+    "embeddings": (make_embeddings, ("embeddings/", "embedding_folders/", "real/minilm", "tokenizers/tokenizer_minilm")),
     "tokenizers": (make_tokenizers, ("tokenizers/",)),
     "gemma": (make_gemma, ("real/gemma270",)),
     "templates": (make_templates, ("templates/",)),

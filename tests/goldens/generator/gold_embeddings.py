@@ -55,6 +55,8 @@ def write_gguf(path: Path, spec: Embedding, vocab: list[str], bpe: dict):
     w = gguf_io.start(path, spec.arch, spec.name)
     for key, value in spec.keys.items():
         getattr(w, f"add_{key}")(value)
+    for i, (before, after) in enumerate(spec.dense):
+        w.add_dense_features_dims(f"dense_{i + 2}", before, after)
     w.add_file_type(spec.file_type)
     if spec.wordpiece:
         wordpiece.add_to(w, vocab, spec.args["vocab_size"], spec.old_tokenizer)
@@ -94,8 +96,9 @@ def make_one(out: Path, spec: Embedding, vocab: list[str], bpe: dict):
     model, wide = hf_embeddings.load(spec, reader), hf_embeddings.load(spec, reader).double()
     found = cases(tokenizer(spec, reader, vocab), spec.max_length)
     rows = [hf_embeddings.hidden(model, case["ids"]) for case in found]
-    embeddings = np.array([hf_embeddings.pool(r, spec.pooling) for r in rows])
-    exact = np.array([hf_embeddings.pool(hf_embeddings.hidden(wide, case["ids"]), spec.pooling) for case in found])
+    dense = hf_embeddings.dense(model), hf_embeddings.dense(wide)
+    embeddings = np.array([hf_embeddings.pool(r, spec.pooling, dense[0]) for r in rows])
+    exact = np.array([hf_embeddings.pool(hf_embeddings.hidden(wide, case["ids"]), spec.pooling, dense[1]) for case in found])
     alike = embeddings @ embeddings.T - 2 * np.eye(len(found))
     # No two texts are nearly the same to the model, so a wrong one shows.
     assert alike.max() < 0.97, (spec.name, alike.max())

@@ -21,6 +21,9 @@ def new_model(spec):
     if getattr(model, "pooler", None) is not None:
         # A dense layer on top of [CLS]: trained for another task, and in no file.
         model.pooler = None
+    for i, (before, after) in enumerate(spec.dense):
+        # sentence-transformers' modules behind the pooling.
+        setattr(model, f"dense_{i + 2}", torch.nn.Linear(before, after, bias=False))
     return model
 
 
@@ -36,11 +39,19 @@ def load(spec, reader: GGUFReader):
     assert tensors.keys() == layout.keys(), tensors.keys() ^ layout.keys()
     state = {}
     for key, names in layout.items():
-        parts = np.split(tensors[key], np.cumsum([shapes[n][0] for n in names])[:-1])
+        # Gemma's RMSNorm multiplies by 1 + weight; the file holds the sum.
+        less = 1 if spec.arch == "gemma-embedding" and key.endswith("norm.weight") else 0
+        parts = np.split(tensors[key] - less, np.cumsum([shapes[n][0] for n in names])[:-1])
         state |= {name: torch.from_numpy(part.copy()) for name, part in zip(names, parts)}
     missing = model.load_state_dict(state, strict=False)
     assert not missing.missing_keys and not missing.unexpected_keys, missing
     return model
+
+
+def dense(model) -> tuple[np.ndarray, ...]:
+    """The matrices behind the pooling."""
+    found = (getattr(model, f"dense_{i}", None) for i in (2, 3))
+    return tuple(layer.weight.detach().numpy() for layer in found if layer is not None)
 
 
 @torch.no_grad()
@@ -49,10 +60,12 @@ def hidden(model, ids: list[int]) -> np.ndarray:
     return model(input_ids=torch.tensor([ids])).last_hidden_state[0].numpy()
 
 
-def pool(rows: np.ndarray, how: PoolingType) -> np.ndarray:
-    """One row for the text, special tokens included, of length 1; as sentence-transformers' Pooling and Normalize."""
+def pool(rows: np.ndarray, how: PoolingType, dense: tuple[np.ndarray, ...] = ()) -> np.ndarray:
+    """One row for the text, special tokens included, of length 1; as sentence-transformers' Pooling, Dense and Normalize."""
     if how == PoolingType.MEAN:
         row = rows.sum(0) / len(rows)
     else:
         row = rows[{PoolingType.CLS: 0, PoolingType.LAST: -1}[how]]
+    for weight in dense:
+        row = weight @ row
     return row / max(np.sqrt((row * row).sum()), 1e-12)

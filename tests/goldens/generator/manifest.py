@@ -16,7 +16,7 @@ NAME = "manifest.json"
 # The kind of a golden by its folder, in the order of the manifest.
 KINDS = {
     "quants": "quants", "templates": "templates", "tokenizers": "tokenizer", "tiny": "tiny", "families": "family",
-    "folders": "folder", "embeddings": "embedding", "real": "real",
+    "folders": "folder", "embeddings": "embedding", "embedding_folders": "embedding_folder", "real": "real",
 }
 # Kinds of models that generate text, whose logits and greedy ids are compared.
 GENERATING = ("tiny", "family", "folder")
@@ -25,7 +25,7 @@ ABOUT = {
     "family_llama_kquants": "storage_types", "family_llama_small_quants": "storage_types", "family_qwen3_few_bits": "storage_types",
     "family_qwen3_eps": "epsilon",
 }
-ENCODERS = ("bert", "nomic-bert")
+ENCODERS = ("bert", "nomic-bert", "gemma-embedding")
 # Tokens at which an engine ends an answer; the references continue.
 ENDS = ("<|endoftext|>", "<|im_end|>", "<eos>", "<end_of_turn>")
 # Ids of the first two in the tiny GGUF models, see gold_tiny.SPECIAL.
@@ -64,7 +64,7 @@ def entry(data: Path, kind: str, path: Path) -> dict:
         found["about"] = ABOUT.get(path.stem, "architecture")
     if kind in GENERATING:
         found |= of_folder(own) if own.is_dir() else {"ends": GGUF_ENDS, "adds_bos": False}
-    if kind == "embedding":
+    if kind in ("embedding", "embedding_folder"):
         found["generates"] = head["arch"] not in ENCODERS
     return found
 

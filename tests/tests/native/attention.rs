@@ -197,8 +197,7 @@ fn case(number: usize) -> Steps {
             } else {
                 0
             },
-            // Encoders have no windows.
-            causal: windowed || has(14),
+            causal: has(14),
             sinks: has(2),
             temperature: if has(12) { 0.7 } else { 0.0 },
             temperature_ctx: 1 + (first + second) as u32 / 4,

@@ -1,9 +1,11 @@
 //! Embedding models against transformers' embeddings of the same texts.
 
 use hearth::{Engine, LoadOptions};
+use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::container::{ModelHeader, Value};
 use hearth_tests::compare::{assert_within, worst_error};
 use hearth_tests::manifest::{self, Kind};
-use hearth_tests::{On, exact, goldens, load_file_with, load_files, open, real_model};
+use hearth_tests::{On, exact, goldens, header, load_file_with, load_files, open, real_model};
 use pollster::block_on;
 use serde::Deserialize;
 
@@ -23,7 +25,7 @@ struct Case {
 fn check(name: &str, engine: &mut Engine, on: On, tolerance: f32) {
     let golden: Golden = manifest::named(name).expected();
     let expected = manifest::named(name).floats("embeddings");
-    let width = engine.info().config.d_model;
+    let width = engine.info().config.embedding_dim;
     assert_eq!(expected.len(), golden.cases.len() * width, "{name}: rows");
     let mut worst = 0.0f32;
     for (case, expected) in golden.cases.iter().zip(expected.chunks_exact(width)) {
@@ -44,10 +46,11 @@ fn check(name: &str, engine: &mut Engine, on: On, tolerance: f32) {
 }
 
 fn check_all(on: On, tolerance: f32) {
-    for golden in manifest::of(Kind::Embedding) {
+    let kinds = [Kind::Embedding, Kind::EmbeddingFolder];
+    for golden in kinds.into_iter().flat_map(manifest::of) {
         let Some(device) = open(on) else { return };
-        let max_length = golden.expected::<Golden>().max_length;
-        let mut engine = load_file_with(device, &golden.model(), exact(max_length));
+        let options = exact(golden.expected::<Golden>().max_length);
+        let mut engine = load_files(device, &golden.model(), options).unwrap();
         check(&golden.name, &mut engine, on, tolerance);
         if golden.generates {
             // A decoder still generates, whatever was embedded before.
@@ -68,6 +71,62 @@ fn embeddings_on_the_cpu() {
 #[test]
 fn embeddings_on_the_gpu() {
     check_all(On::Gpu, 2e-6);
+}
+
+/// Returns what is wrong with EmbeddingGemma's golden after `change`.
+fn refused(change: impl FnOnce(&mut ModelHeader)) -> String {
+    let mut gguf = header(&std::fs::read(manifest::named("embed_gemma").model()).unwrap());
+    change(&mut gguf);
+    let config = ModelConfig::from_gguf(&gguf);
+    config.expect_err("the file was accepted").to_string()
+}
+
+#[test]
+fn projections_behind_the_pooling_fit_one_another() {
+    let key = |end: &str| format!("gemma-embedding.dense_{end}");
+    let set = |end: &str, n: u32| {
+        refused(|gguf| {
+            gguf.metadata.insert(key(end), Value::U32(n));
+        })
+    };
+    for end in ["2_feat_in", "2_feat_out", "3_feat_in", "3_feat_out"] {
+        assert!(set(end, 20).contains(&key(end)), "{end}");
+    }
+    let renamed = |from: &str, to: &str| {
+        refused(|gguf| {
+            for tensor in &mut gguf.tensors {
+                if tensor.name == from {
+                    tensor.name = to.to_owned();
+                }
+            }
+        })
+    };
+    for name in ["dense_2.weight", "dense_3.weight"] {
+        assert!(renamed(name, "other.weight").contains(name), "{name}");
+    }
+    // A bias that nobody would add.
+    let bias = "dense_2.bias";
+    assert!(renamed("output_norm.weight", bias).contains(bias));
+    let swapped = refused(|gguf| {
+        for tensor in &mut gguf.tensors {
+            if tensor.name == "dense_2.weight" {
+                tensor.shape.reverse();
+            }
+        }
+        for end in ["2_feat_in", "2_feat_out"] {
+            gguf.metadata.insert(key(end), Value::U32(0));
+        }
+    });
+    assert!(swapped.contains("dense_2.weight"), "{swapped}");
+}
+
+/// A window has half of its positions on either side, and its middle.
+#[test]
+fn windows_of_an_encoder_are_symmetric() {
+    let gguf = header(&std::fs::read(manifest::named("embed_gemma").model()).unwrap());
+    let config = ModelConfig::from_gguf(&gguf).unwrap();
+    let windows: Vec<usize> = config.layers.iter().map(|layer| layer.window).collect();
+    assert_eq!((config.sliding_window, windows), (16, vec![9, 0, 9]));
 }
 
 #[test]

@@ -58,7 +58,8 @@ fn no_kind_is_empty() {
         (Kind::Tiny, 2),
         (Kind::Family, 18),
         (Kind::Folder, 18),
-        (Kind::Embedding, 4),
+        (Kind::Embedding, 5),
+        (Kind::EmbeddingFolder, 1),
         (Kind::Real, 4),
     ] {
         let found = manifest::of(kind);

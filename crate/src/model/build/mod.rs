@@ -117,11 +117,13 @@ pub fn transformer(
         },
     };
     Ok(Transformer {
-        // Encoders end with the norm of their last layer.
-        output_norm: match c.spec.causal {
+        output_norm: match c.spec.has_output_norm() {
             true => Some(parts.norm(names.output_norm)?),
             false => None,
         },
+        dense: (c.dense.iter())
+            .map(|dense| parts.matrix(dense.name))
+            .collect::<Result<_>>()?,
         weight_bytes: plan.matrices.iter().map(WeightBuilder::bytes).sum(),
         embedding,
         per_layer: per_layer::embedding(&parts)?,

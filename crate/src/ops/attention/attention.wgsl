@@ -39,7 +39,11 @@ var<workgroup> shared_span: vec2<u32>;
 
 // Returns the last position that the step's token t sees.
 fn last_seen(t: u32) -> u32 {
-    return state[POS] + select(max(state[N_TOKENS], 1u) - 1u, t, CAUSAL);
+    if (CAUSAL) {
+        return state[POS] + t;
+    }
+    let end = max(state[N_TOKENS], 1u) - 1u;
+    return state[POS] + select(end, min(end, t + WINDOW - 1u), WINDOW > 0u);
 }
 
 fn capped(score: f32) -> f32 {
@@ -104,8 +108,8 @@ fn main(
             }
         }
         for (var r = 0u; r < ROWS; r++) {
-            let own = last_seen(t0 + r / HEADS);
-            let seen = j < span.y && j <= own && j >= first_seen(own);
+            let t = t0 + r / HEADS;
+            let seen = j < span.y && j <= last_seen(t) && j >= first_seen(state[POS] + t);
             score[r] = select(LOWEST, capped(score[r]), seen);
             scores[r * WG + lid] = score[r];
         }

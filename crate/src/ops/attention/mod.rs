@@ -3,7 +3,7 @@
 //! out[t, h] = softmax_j(q[t, h] . k[g, j] * scale) v[g, j], j <= POS + t, where g is the kv head of h. With a
 //! window, a query sees only that many positions up to and including its own; a softcap squashes the scores into its
 //! range; with sinks, each head's softmax has one more logit, whose value vector is zero; an encoder sees all of the
-//! step's positions.
+//! step's positions, or as many after its own as a window has before it.
 //!
 //! - `q`: [T, n_heads * head_dim], caches: [n_kv_heads, n_ctx, head_dim]. Result like `q`; or, for one token and
 //!   [`AttentionSpec::splits`] > 1, the unmerged spans [n_heads * splits, head_dim + 4] that
@@ -264,10 +264,15 @@ fn attention_cpu(
     let heads = q.chunks_exact(hd).zip(out.chunks_exact_mut(hd));
     for (index, (q, out)) in heads.enumerate() {
         let (t, h) = (index / n_heads, index % n_heads);
-        let last = if spec.causal { t + 1 } else { n };
+        let last = match (spec.causal, spec.window as usize) {
+            (true, _) => t + 1,
+            (false, 0) => n,
+            (false, window) => n.min(t + window),
+        };
         let len = (pos + last).min(n_ctx);
         let at = (h / group) * n_ctx * hd;
-        let seen = at + spec.first(len - 1) * hd..at + len * hd;
+        let first = spec.first((pos + t).min(n_ctx - 1));
+        let seen = at + first * hd..at + len * hd;
         let keys = k_cache[seen.clone()].chunks_exact(hd);
 
         scores.clear();

@@ -65,9 +65,10 @@ pub struct AttentionSpec {
     pub scale: f32,
     /// Cap on scores, which become softcap * tanh(score / softcap); 0 for none.
     pub softcap: f32,
-    /// Number of positions that a query sees, including its own; 0 for all.
+    /// Number of positions that a query sees up to and including its own; 0 for all.
     pub window: u32,
-    /// Whether a query sees nothing after its own position; otherwise it sees the whole step.
+    /// Whether a query sees nothing after its own position; otherwise it sees the whole step, or as many positions
+    /// after its own as the window has before it.
     pub causal: bool,
     /// Whether each head has one more logit in its softmax.
     pub sinks: bool,

@@ -1,5 +1,5 @@
 // Constants from the header:
-//   WINDOW: u32, positions that a query sees; 0 for all
+//   WINDOW: u32, positions that a query sees up to and including its own; 0 for all
 //   SPLITS: u32, maximum number of spans that a context is divided into
 //   TILE: u32
 
