@@ -52,8 +52,24 @@ describe("engine.embeddings.create", () => {
     expect((await engine.embeddings.create({ input, truncate: true })).usage.total_tokens).toBe(10);
   });
 
+  it("takes tokens in the place of texts, for one text and for several", async () => {
+    const one = await engine.embeddings.create({ input: [7, 8, 9] });
+    expect([one.data.map(({ embedding }) => embedding), one.usage.prompt_tokens]).toEqual([[[3, 1]], 3]);
+    const { data, usage } = await engine.embeddings.create({ input: [[7], [8, 9]] });
+    expect([data.map(({ embedding }) => embedding), usage.total_tokens]).toEqual([[[1, 1], [2, 1]], 3]);
+  });
+
+  it("shortens embeddings, and refuses more dimensions than the model's", async () => {
+    const { data } = await engine.embeddings.create({ input: ["ab", "c"], dimensions: 1 });
+    expect(data.map(({ embedding }) => embedding)).toEqual([[2], [1]]);
+    for (const dimensions of [0, 3, 1.5, -1, "1"]) {
+      expect(await code(engine.embeddings.create({ input: "a", dimensions } as never))).toBe("invalid_request");
+    }
+    expect((await engine.embeddings.create({ input: "a", dimensions: null })).data[0]?.embedding).toEqual([1, 1]);
+  });
+
   it("refuses what is no text", async () => {
-    for (const input of [[], [1], 5, undefined]) {
+    for (const input of [[], [[]], [1.5], [-1], [2 ** 32], ["a", 1], ["a", [1]], [[1], 2], 5, undefined]) {
       expect(await code(engine.embeddings.create({ input } as never))).toBe("invalid_request");
     }
   });

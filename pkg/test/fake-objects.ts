@@ -44,6 +44,7 @@ export const MODEL: ModelInfo = {
   n_experts: 0,
   n_experts_used: 0,
   pooling: "mean",
+  embedding_dim: 576,
   vocab_size: 49152,
   n_ctx: 2048,
   n_ctx_train: 8192,

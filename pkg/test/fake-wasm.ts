@@ -19,6 +19,7 @@ import type {
   ModelInfo,
   TokenDelta,
   WasmDevice,
+  EmbedInput,
   WasmEmbedding,
   WasmEngine,
   WasmFiles,
@@ -279,15 +280,17 @@ export class Engine implements WasmEngine {
     return new Generation(prompt, request, constraint);
   }
 
-  /** Returns an embedding of the text's length and 1. */
-  async embed(text: string, truncate: boolean): Promise<WasmEmbedding> {
+  /** Returns an embedding of the input's length and 1. */
+  async embed({ text, ids, truncate = false, dimensions = 2 }: EmbedInput): Promise<WasmEmbedding> {
     await sleep(fake.stepMs);
-    if (text.length > this.contextSize && !truncate) {
-      const message = `the prompt needs ${String(text.length)} tokens, the context holds ${String(this.contextSize)}`;
+    const length = (text ?? ids ?? []).length;
+    if (length > this.contextSize && !truncate) {
+      const message = `the prompt needs ${String(length)} tokens, the context holds ${String(this.contextSize)}`;
       throw new CoreError("context_overflow", message, "Shorten the conversation.");
     }
-    const tokens = Math.min(text.length, this.contextSize);
-    return { values: Float32Array.of(tokens, 1), tokens, free: () => undefined };
+    if (dimensions > 2) throw new CoreError("invalid_request", "dimensions must be 1 to 2", "Correct it.");
+    const tokens = Math.min(length, this.contextSize);
+    return { values: Float32Array.of(tokens, 1).slice(0, dimensions), tokens, free: () => undefined };
   }
 
   tokenize(text: string): Uint32Array {

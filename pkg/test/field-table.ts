@@ -24,6 +24,7 @@ export const SERVED: Row[] = [
   [TEXT, "prompt", "a"],
   [EMBED, "input", "a"],
   [EMBED, "encoding_format", "base64"],
+  [EMBED, "dimensions", 2],
   [BOTH, "temperature", 0],
   [BOTH, "top_p", 0.5],
   [BOTH, "n", 2],
@@ -114,7 +115,6 @@ export const DEFAULTS: Row[] = [
   [BOTH, "response_format", { type: "text" }],
   [TEXT, "suffix", null],
   [TEXT, "suffix", ""],
-  [EMBED, "dimensions", null],
   [EMBED, "encoding_format", "float"],
   [EMBED, "truncate", false],
   [EMBED, "normalize", true],
@@ -173,7 +173,6 @@ export const REFUSED: Row[] = [
   [TEXT, "messages", messages],
   [TEXT, "tools", tools],
   [CHAT, "prompt", "a"],
-  [EMBED, "dimensions", 2],
   [EMBED, "temperature", 0],
   // vLLM's
   [BOTH, "guided_json", { type: "object" }],

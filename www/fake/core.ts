@@ -21,6 +21,7 @@ const BUDGET: NonNullable<ModelReport["budget"]> = {
     n_experts: 0,
     n_experts_used: 0,
     pooling: null,
+    embedding_dim: 0,
     vocab_size: 128256,
     n_ctx_train: 131072,
     eps: 1e-5,

@@ -3,28 +3,55 @@
 //! An encoder takes the whole text in one step, since every token sees every other one; a decoder takes it in chunks like a
 //! prompt. Reference: Reimers & Gurevych 2019, arXiv:1908.10084.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::Pooling;
 
+/// A text to embed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", ts(optional_fields))]
+#[serde(default)]
+pub struct EmbedInput {
+    /// The text, without special tokens. Either this or `ids`.
+    pub text: Option<String>,
+    /// All of its tokens, the special ones at its ends included.
+    pub ids: Option<Vec<u32>>,
+    /// Cuts what is longer than the context instead of refusing it; the token at its end stays.
+    #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
+    pub truncate: bool,
+    /// Keeps that many of the embedding's numbers, the first ones, and normalises them again (Matryoshka embeddings).
+    pub dimensions: Option<usize>,
+}
+
+impl EmbedInput {
+    /// Returns the input of a text that must fit the context.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self {
+            text: Some(text.into()),
+            ..Self::default()
+        }
+    }
+}
+
 /// A text's embedding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Embedding {
-    /// [embedding_dim], of length 1.
+    /// [embedding_dim], or as many as were asked for, of length 1.
     pub values: Vec<f32>,
     /// Tokens of the text, those at its ends included.
     pub tokens: usize,
 }
 
 impl Engine {
-    /// The embedding of `text`. One that is longer than the context is refused, or cut with `truncate`; the token at its end
-    /// stays.
+    /// Returns the embedding of a text.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] where the model is not made for this, [`Error::ContextOverflow`], what the device says.
-    pub async fn embed(&mut self, text: &str, truncate: bool) -> Result<Embedding> {
+    /// [`Error::InvalidRequest`] if the model is not made for this, for more dimensions than the model's, and for ids that the
+    /// model lacks; [`Error::ContextOverflow`]; the device's errors.
+    pub async fn embed(&mut self, input: &EmbedInput) -> Result<Embedding> {
         let config = &self.stepper.model.config;
         let Some(pooling) = config.pooling else {
             return Err(Error::InvalidRequest {
@@ -33,9 +60,29 @@ impl Engine {
                 found: config.name.clone(),
             });
         };
-        let mut ids = self.tokenizer.encode_whole(text)?;
+        let width = config.embedding_dim;
+        if let Some(n) = input.dimensions
+            && !(1..=width).contains(&n)
+        {
+            return Err(Error::InvalidRequest {
+                field: "dimensions".into(),
+                expected: format!("1 to {width}, the model's"),
+                found: n.to_string(),
+            });
+        }
+        let mut ids = match (&input.text, &input.ids) {
+            (Some(text), None) => self.tokenizer.encode_whole(text)?,
+            (None, Some(ids)) => ids.clone(),
+            _ => {
+                return Err(Error::InvalidRequest {
+                    field: "input".into(),
+                    expected: "a text or its tokens".into(),
+                    found: "both, or neither".into(),
+                });
+            }
+        };
         let n_ctx = self.stepper.model.n_ctx;
-        if !truncate {
+        if !input.truncate {
             self.check_fits(ids.len())?;
         } else if ids.len() > n_ctx {
             let end = ids.last().copied().filter(|_| self.tokenizer.add_eos());
@@ -50,8 +97,13 @@ impl Engine {
         };
         // The sequence holds this text now, and none of a conversation.
         self.clear();
+        let mut values = values?;
+        if let Some(n) = input.dimensions.filter(|n| *n < width) {
+            values.truncate(n);
+            values = normalised(values);
+        }
         Ok(Embedding {
-            values: values?,
+            values,
             tokens: ids.len(),
         })
     }

@@ -38,6 +38,7 @@ use hearth_modelfile::text::template::ChatTemplate;
 use hearth_modelfile::text::tokenizer::Tokenizer;
 
 use draft_policy::DraftPolicy;
+use embed::EmbedInput;
 pub use draft_policy::Drafts;
 pub use info::ModelInfo;
 pub use stats::Stats;
@@ -107,7 +108,11 @@ impl Engine {
         let config = &self.stepper.model.config;
         let (embeds, generates) = (config.pooling.is_some(), config.spec.causal);
         if embeds {
-            self.embed("warm", true).await?;
+            let warm = EmbedInput {
+                truncate: true,
+                ..EmbedInput::text("warm")
+            };
+            self.embed(&warm).await?;
         }
         if generates {
             self.start_ids(vec![0, 0], Sampling::GREEDY, Some(1), &[])?;

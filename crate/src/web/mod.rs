@@ -12,6 +12,7 @@ use wasm_bindgen::prelude::*;
 use crate::boundary::{AllStats, LoaderOptions, OpenOptions};
 use crate::device::Device as CoreDevice;
 use crate::engine::Engine as CoreEngine;
+use crate::engine::embed::EmbedInput;
 use crate::engine::request::Request;
 use crate::load::Loader as CoreLoader;
 use crate::ops::pool;
@@ -247,12 +248,16 @@ impl Engine {
         })
     }
 
-    /// Computes the embedding of a text; one that is too long is refused, or cut.
+    /// Computes the embedding of a text.
     // The engine stays borrowed on purpose: whoever calls meanwhile is told that it is busy.
     #[allow(clippy::await_holding_refcell_ref)]
-    pub async fn embed(&self, text: String, truncate: bool) -> Result<Embedding, Thrown> {
+    pub async fn embed(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "EmbedInput")] input: JsValue,
+    ) -> Result<Embedding, Thrown> {
+        let input: EmbedInput = from_js("input", input)?;
         let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
-        Ok(Embedding(engine.embed(&text, truncate).await?))
+        Ok(Embedding(engine.embed(&input).await?))
     }
 
     /// Returns the tokens of the model, for a constraint.

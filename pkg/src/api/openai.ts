@@ -11,11 +11,17 @@ export interface EmbeddingCreateParams extends Pick<
   FieldsWithoutEffect,
   "user" | "metadata" | "priority" | "request_id"
 > {
-  input: string | string[];
+  /** A text, or its tokens with the special ones at its ends; or several, which are all texts or all tokens. */
+  input: string | string[] | number[] | number[][];
   /** Accepted for compatibility: an engine holds one model. */
   model?: string;
   /** Default `"float"`. `"base64"` encodes the little-endian f32 bytes. */
   encoding_format?: "float" | "base64" | null;
+  /**
+   * Shortens the embedding to its first numbers, normalised again, which models trained for it (Matryoshka) allow.
+   * Default: all. More than the model has are rejected.
+   */
+  dimensions?: number | null;
   /** Truncates a text that is longer than the context instead of rejecting it. Default false. */
   truncate?: boolean | null;
   signal?: AbortSignal | null;

@@ -8,6 +8,7 @@ import type {
   DeviceInfo,
   DeviceOptions,
   Drafts,
+  EmbedInput,
   EngineStats,
   GenerateRequest,
   KvType,
@@ -116,8 +117,9 @@ export interface InspectRequest {
 }
 
 export interface EmbedRequest {
-  texts: string[];
+  inputs: Omit<EmbedInput, "truncate" | "dimensions">[];
   truncate: boolean;
+  dimensions?: number;
 }
 
 export interface EmbedResult {

@@ -9,13 +9,32 @@ export function toEmbedRequest(params: EmbeddingCreateParams): {
   encoding: "float" | "base64";
 } {
   checkFields("embeddings", params);
-  const { input } = params;
-  const truncate = params.truncate ?? false;
   const encoding = (params.encoding_format as string | null | undefined) ?? "float";
   if (encoding !== "float" && encoding !== "base64") throw invalid("encoding_format", '"float" or "base64"', encoding);
-  const texts = typeof input === "string" ? [input] : input;
-  if (!Array.isArray(texts) || texts.length === 0 || texts.some((text) => typeof text !== "string")) {
-    throw new HearthError("invalid_request", "invalid request: input must be a text, or several in an array");
+  const request: EmbedRequest = { inputs: toInputs(params.input), truncate: params.truncate ?? false };
+  const dimensions = params.dimensions ?? undefined;
+  if (dimensions !== undefined) {
+    if (!isCount(dimensions) || dimensions === 0) throw invalid("dimensions", "a whole number above 0", dimensions);
+    request.dimensions = dimensions;
   }
-  return { request: { texts, truncate }, encoding };
+  return { request, encoding };
+}
+
+/** An array of numbers is one input, any other array several. */
+function toInputs(input: unknown): EmbedRequest["inputs"] {
+  const all: unknown[] = !Array.isArray(input) || isIds(input) ? [input] : input;
+  if (all.length > 0 && all.every((text) => typeof text === "string")) return all.map((text) => ({ text }));
+  if (all.length > 0 && all.every(isIds)) return all.map((ids) => ({ ids }));
+  throw new HearthError(
+    "invalid_request",
+    "invalid request: input must be a text, its tokens in an array, or several of either in an array",
+  );
+}
+
+function isIds(value: unknown): value is number[] {
+  return Array.isArray(value) && value.length > 0 && value.every(isCount);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32;
 }

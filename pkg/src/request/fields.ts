@@ -19,7 +19,7 @@ const CHAT =
 const FIELDS = {
   chat: [WITHOUT_EFFECT, UNUSED, CACHES, SAMPLING, ANSWERS, CHAT],
   text: [WITHOUT_EFFECT, UNUSED, CACHES, SAMPLING, ANSWERS, "prompt echo"],
-  embeddings: [WITHOUT_EFFECT, "input encoding_format truncate"],
+  embeddings: [WITHOUT_EFFECT, "input encoding_format dimensions truncate"],
   streamOptions: ["include_usage continuous_usage_stats include_obfuscation"],
   structured: ["json regex choice grammar"],
 };

@@ -240,9 +240,10 @@ export class Host {
 
   async #embed(request: EmbedRequest, signal: AbortSignal): Promise<EmbedResult> {
     const result: EmbedResult = { embeddings: [], tokens: 0 };
-    for (const text of request.texts) {
+    const { inputs, ...options } = request;
+    for (const input of inputs) {
       throwIfAborted(signal);
-      const embedding = await this.#withEngine((engine) => engine.embed(text, request.truncate));
+      const embedding = await this.#withEngine((engine) => engine.embed({ ...input, ...options }));
       result.embeddings.push(embedding.values);
       result.tokens += embedding.tokens;
       embedding.free();

@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use hearth::engine::embed::EmbedInput;
 use hearth::ops::pool::{self, CpuPool, PoolJob};
 use hearth::{Error, Result};
 use hearth_cpu::dot::{BLOCK, Row, padded, quantise};
@@ -178,7 +179,11 @@ fn a_long_text_goes_to_the_pool_in_pieces() {
     let text = "the fire is lit and the night is long ".repeat(60);
     let embedding = || {
         let mut engine = load_file_with(device.clone(), &path, exact(256));
-        block_on(engine.embed(&text, true)).unwrap()
+        let input = EmbedInput {
+            truncate: true,
+            ..EmbedInput::text(&text)
+        };
+        block_on(engine.embed(&input)).unwrap()
     };
     let alone = embedding();
     assert!(alone.tokens > MAX_TOKENS, "{}", alone.tokens);

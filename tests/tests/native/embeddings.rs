@@ -1,9 +1,10 @@
 //! Embedding models against transformers' embeddings of the same texts.
 
+use hearth::engine::embed::EmbedInput;
 use hearth::{Engine, LoadOptions};
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::{ModelHeader, Value};
-use hearth_tests::compare::{assert_within, worst_error};
+use hearth_tests::compare::{assert_near, assert_within, worst_error};
 use hearth_tests::manifest::{self, Kind};
 use hearth_tests::{On, exact, goldens, header, load_file_with, load_files, open, real_model};
 use pollster::block_on;
@@ -33,10 +34,14 @@ fn check(name: &str, engine: &mut Engine, on: On, tolerance: f32) {
             let ids = engine.tokenizer().encode_whole(&case.text).unwrap();
             assert_eq!(ids, case.ids, "{name}: {:?}", case.text);
         } else {
-            let error = block_on(engine.embed(&case.text, false)).unwrap_err();
+            let error = block_on(engine.embed(&EmbedInput::text(&case.text))).unwrap_err();
             assert_eq!(error.code(), "context_overflow", "{name}");
         }
-        let found = block_on(engine.embed(&case.text, true)).unwrap();
+        let input = EmbedInput {
+            truncate: true,
+            ..EmbedInput::text(&case.text)
+        };
+        let found = block_on(engine.embed(&input)).unwrap();
         assert_eq!(found.tokens, case.ids.len());
         let length: f32 = found.values.iter().map(|v| v * v).sum();
         assert!((length - 1.0).abs() < 1e-5, "{length}");
@@ -129,11 +134,73 @@ fn windows_of_an_encoder_are_symmetric() {
     assert_eq!((config.sliding_window, windows), (16, vec![9, 0, 9]));
 }
 
+/// The first numbers of the whole embedding, normalised again.
+#[test]
+fn as_many_dimensions_as_are_asked_for() {
+    let device = open(On::Cpu).expect("the CPU always opens");
+    let golden = manifest::named("embed_gemma");
+    let mut engine = load_file_with(device, &golden.model(), exact(256));
+    let whole = block_on(engine.embed(&EmbedInput::text("a fire"))).unwrap();
+    let width = whole.values.len();
+    assert_eq!(width, engine.info().config.embedding_dim);
+    let mut of = |dimensions: usize| {
+        let input = EmbedInput {
+            dimensions: Some(dimensions),
+            ..EmbedInput::text("a fire")
+        };
+        block_on(engine.embed(&input))
+    };
+    for n in [1, 7, width - 1, width] {
+        let length: f32 = whole.values[..n].iter().map(|v| v * v).sum::<f32>().sqrt();
+        let expected: Vec<f32> = whole.values[..n].iter().map(|v| v / length).collect();
+        let found = of(n).unwrap();
+        assert_eq!((found.tokens, found.values.len()), (whole.tokens, n));
+        assert_near("cut", &found.values, &expected, 1e-6);
+    }
+    for n in [0, width + 1] {
+        let error = of(n).unwrap_err().to_string();
+        let expected = format!("1 to {width}");
+        assert!(error.contains("dimensions") && error.contains(&expected), "{error}");
+    }
+}
+
+#[test]
+fn tokens_stand_for_the_text_that_they_spell() {
+    let device = open(On::Cpu).expect("the CPU always opens");
+    let golden = manifest::named("embed_bert");
+    let mut engine = load_file_with(device, &golden.model(), exact(64));
+    let text = block_on(engine.embed(&EmbedInput::text("a fire"))).unwrap();
+    let all = engine.tokenizer().encode_whole("a fire").unwrap();
+    let mut of = |ids: Vec<u32>, truncate: bool| {
+        block_on(engine.embed(&EmbedInput {
+            ids: Some(ids),
+            truncate,
+            ..EmbedInput::default()
+        }))
+    };
+    assert_eq!(of(all.clone(), false).unwrap(), text);
+    let long = [vec![7; 80], all[all.len() - 1..].to_vec()].concat();
+    let kept = [vec![7; 63], all[all.len() - 1..].to_vec()].concat();
+    assert_eq!(of(long.clone(), true).unwrap(), of(kept, false).unwrap());
+    assert_eq!(of(long, false).unwrap_err().code(), "context_overflow");
+    for ids in [vec![], vec![400]] {
+        assert_eq!(of(ids, true).unwrap_err().code(), "invalid_request");
+    }
+    let both = EmbedInput {
+        ids: Some(all),
+        ..EmbedInput::text("a fire")
+    };
+    for wrong in [both, EmbedInput::default()] {
+        let error = block_on(engine.embed(&wrong)).unwrap_err();
+        assert_eq!(error.code(), "invalid_request");
+    }
+}
+
 #[test]
 fn a_model_that_writes_makes_no_embeddings() {
     let device = open(On::Cpu).expect("the CPU always opens");
     let mut engine = load_file_with(device, &goldens().join("tiny/tiny_llama.gguf"), exact(64));
-    let error = block_on(engine.embed("Hi", false)).unwrap_err();
+    let error = block_on(engine.embed(&EmbedInput::text("Hi"))).unwrap_err();
     assert_eq!(error.code(), "invalid_request");
 }
 

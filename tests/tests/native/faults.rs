@@ -2,6 +2,7 @@
 //! fails with the fault's code, nothing panics or hangs, and if the device is still usable the next request succeeds.
 
 use hearth::device::Fault;
+use hearth::engine::embed::EmbedInput;
 use hearth::engine::request::Sampling;
 use hearth::{Device, Drafts, Engine, Error, LoadOptions, Loader, Result};
 use hearth_tests::{
@@ -94,8 +95,9 @@ fn a_fault_is_an_error_of_the_embedding() {
     let mut engine = load_file_with(device.clone(), &path, exact(64));
     for (fault, code) in SURVIVED {
         device.provoke(fault);
-        assert_code(block_on(engine.embed("a fire", true)), code, "embed");
-        block_on(engine.embed("a fire", true)).unwrap();
+        let input = EmbedInput::text("a fire");
+        assert_code(block_on(engine.embed(&input)), code, "embed");
+        block_on(engine.embed(&input)).unwrap();
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hearth::boundary::{AllStats, InspectorOptions, LoaderOptions, OpenOptions};
 use hearth::device::DeviceInfo;
 use hearth::engine::ModelInfo;
+use hearth::engine::embed::EmbedInput;
 use hearth::engine::request::{Request, TokenDelta};
 use hearth::load::Progress;
 use hearth_grammar::Format;
@@ -34,6 +35,7 @@ pub fn declarations() -> String {
     found.visit::<Progress>();
     found.visit::<ModelInfo>();
     found.visit::<Request>();
+    found.visit::<EmbedInput>();
     found.visit::<Format>();
     found.visit::<TokenDelta>();
     found.visit::<AllStats>();
