@@ -6,7 +6,7 @@ use crate::config::ModelConfig;
 use crate::container::ModelHeader;
 use crate::error::{Error, Result};
 use crate::families::names::{bias_of, of_expert, of_layer};
-use crate::families::{AttentionGate, PostNorm, QkNorm};
+use crate::families::{AttentionGate, PostNorm, QkNorm, Ranking};
 use crate::layer_spec::{FeedForwardKind, MixerKind};
 use crate::router::SharedExpert;
 
@@ -46,6 +46,9 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
         let all = vec![(names.per_layer_embd.into(), c.vocab_size)];
         matrices.push(matrix(all, per_layer));
         matrices.push(table(names.per_layer_model_proj, per_layer));
+    }
+    if c.rank_outputs > 0 && c.spec.ranking == Ranking::Cls {
+        matrices.push(table(names.cls, c.d_model));
     }
     for dense in &c.dense {
         matrices.push(matrix(vec![(dense.name.into(), dense.rows)], dense.cols));
@@ -197,6 +200,10 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
     .map(str::to_owned)
     .into();
     optional.extend([names.output_norm, names.embd_norm].map(bias_of));
+    if c.rank_outputs > 0 {
+        all.push(names.cls_output.to_owned());
+        optional.extend([names.cls, names.cls_output].map(bias_of));
+    }
     for (i, layer) in c.layers.iter().enumerate() {
         let attends = layer.mixer.attends();
         let mut norms = Vec::new();

@@ -1,7 +1,8 @@
 /** The engine: one model in one worker. */
-import { apiOf } from "./api/api.js";
+import { apiOf, type Api } from "./api/api.js";
 import type { Completions, TextCompletions } from "./api/completions.js";
 import type { Embeddings } from "./api/embeddings.js";
+import type { RequestOptions, RerankParams, RerankResponse } from "./api/openai.js";
 import type { Backend } from "./backend/backend.js";
 import { LocalBackend } from "./backend/local.js";
 import { RecoveringWorker } from "./backend/recover.js";
@@ -119,18 +120,19 @@ export class Engine {
   readonly notice: Notice | undefined;
   /** Version of the core. */
   readonly version: string;
-  /** The seam under the API: what answers the requests of `chat`, `completions` and `embeddings`. */
+  /** The seam under the API: what answers the requests of `chat`, `completions`, `embeddings` and `rerank`. */
   readonly backend: Backend;
   readonly chat: { readonly completions: Completions };
   /** Completions that continue a text without the model's chat template. */
   readonly completions: TextCompletions;
-  /** Embeddings, for models trained for them: BERT and similar ones, Qwen3-Embedding. */
+  /** Embeddings, for models trained for them: BERT and similar ones, EmbeddingGemma, Qwen3-Embedding. */
   readonly embeddings: Embeddings;
   /**
    * Resolves with the reason when the engine has ended: `disposed`, `device_lost`, `worker_died` or a trap of the core.
    */
   readonly closed: Promise<HearthError>;
   readonly #local: LocalBackend;
+  readonly #api: Api;
 
   private constructor(local: LocalBackend, notices: readonly Notice[]) {
     this.#local = local;
@@ -140,7 +142,8 @@ export class Engine {
     this.model = local.model;
     this.notice = notices[0];
     this.version = local.version;
-    const { chat, completions, embeddings } = apiOf(local);
+    this.#api = apiOf(local);
+    const { chat, completions, embeddings } = this.#api;
     this.chat = chat;
     this.completions = completions;
     this.embeddings = embeddings;
@@ -158,6 +161,14 @@ export class Engine {
     const isAgain = recover && !(model instanceof ReadableStream);
     const worker = new RecoveringWorker(client, isAgain ? reopen : undefined, (notice) => onNotice?.(notice));
     return new Engine(new LocalBackend(worker, loaded), loaded.notices);
+  }
+
+  /**
+   * Ranks documents by how well they answer a query, with a model made for it: the best first. A batch is computed one
+   * document at a time.
+   */
+  rerank(params: RerankParams, options: RequestOptions = {}): Promise<RerankResponse> {
+    return this.#api.rerank(params, options);
   }
 
   tokenize(text: string): Promise<Uint32Array> {

@@ -22,6 +22,7 @@ class EchoBackend implements Backend {
   readonly capabilities = {
     completions: true,
     embeddings: true,
+    reranking: false,
     formats: false,
     tools: false,
     logprobs: false,
@@ -76,6 +77,10 @@ class EchoBackend implements Backend {
       .flat()
       .map((text, index) => ({ object: "embedding" as const, index, embedding: [String(text).length] }));
     return Promise.resolve({ object: "list", data, model: "echo", usage: { prompt_tokens: 1, total_tokens: 1 } });
+  }
+
+  rerank(): never {
+    throw new HearthError("invalid_request", "it does not rank");
   }
 
   dispose(): void {

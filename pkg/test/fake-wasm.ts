@@ -20,6 +20,8 @@ import type {
   TokenDelta,
   WasmDevice,
   EmbedInput,
+  RankInput,
+  RankScore,
   WasmEmbedding,
   WasmEngine,
   WasmFiles,
@@ -291,6 +293,17 @@ export class Engine implements WasmEngine {
     if (dimensions > 2) throw new CoreError("invalid_request", "dimensions must be 1 to 2", "Correct it.");
     const tokens = Math.min(length, this.contextSize);
     return { values: Float32Array.of(tokens, 1).slice(0, dimensions), tokens, free: () => undefined };
+  }
+
+  /** Scores by the share of the document's characters that the query has. */
+  async rank({ query, document, truncate = false }: RankInput): Promise<RankScore> {
+    await sleep(fake.stepMs);
+    const tokens = query.length + document.length;
+    if (tokens > this.contextSize && !truncate) {
+      throw new CoreError("context_overflow", `the prompt needs ${String(tokens)} tokens`, "Shorten it.");
+    }
+    const shared = [...document].filter((character) => query.includes(character)).length;
+    return { score: shared / Math.max(document.length, 1), tokens: Math.min(tokens, this.contextSize) };
   }
 
   tokenize(text: string): Uint32Array {

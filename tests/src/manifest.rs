@@ -32,6 +32,8 @@ pub enum Kind {
     Embedding,
     /// Tiny embedding models as Hugging Face folders, with sentence-transformers' files.
     EmbeddingFolder,
+    /// Tiny models that rank documents.
+    Rerank,
     /// Published models, which are not in the repository.
     Real,
 }

@@ -72,6 +72,7 @@ export function backendOf(stream: Stream, name = "Slow"): Backend {
     capabilities: {
       completions: false,
       embeddings: false,
+      reranking: false,
       formats: false,
       tools: false,
       logprobs: false,
@@ -87,6 +88,7 @@ export function backendOf(stream: Stream, name = "Slow"): Backend {
     complete: refuse,
     streamCompletion: refuse,
     embed: refuse,
+    rerank: refuse,
     dispose: () => undefined,
   };
 }

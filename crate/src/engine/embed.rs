@@ -53,7 +53,7 @@ impl Engine {
     /// model lacks; [`Error::ContextOverflow`]; the device's errors.
     pub async fn embed(&mut self, input: &EmbedInput) -> Result<Embedding> {
         let config = &self.stepper.model.config;
-        let Some(pooling) = config.pooling else {
+        let Some(pooling) = config.pooling.filter(|pooling| *pooling != Pooling::Rank) else {
             return Err(Error::InvalidRequest {
                 field: "model".into(),
                 expected: "one that is made for embeddings".into(),
@@ -125,7 +125,7 @@ impl Engine {
     }
 
     /// Returns the hidden states of `ids`, pooled: [d_model].
-    async fn pooled(&mut self, ids: &[u32], pooling: Pooling) -> Result<Vec<f32>> {
+    pub(super) async fn pooled(&mut self, ids: &[u32], pooling: Pooling) -> Result<Vec<f32>> {
         self.clear();
         let (stepper, sequence) = (&mut self.stepper, &mut self.sequence);
         let width = stepper.model.config.d_model;
@@ -142,7 +142,7 @@ impl Engine {
                 Pooling::Mean => 0..ids_of_chunk.len(),
                 Pooling::Cls if at == ids_of_chunk.len() => 0..1,
                 Pooling::Last if at == ids.len() => ids_of_chunk.len() - 1..ids_of_chunk.len(),
-                Pooling::Cls | Pooling::Last => continue,
+                Pooling::Cls | Pooling::Last | Pooling::Rank => continue,
             };
             let hidden = stepper.model.hidden(&x, &sequence.step);
             let rows = stepper.values(&hidden).await?;

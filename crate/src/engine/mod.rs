@@ -19,6 +19,7 @@ mod generation;
 mod info;
 mod interruption;
 pub mod logprobs;
+pub mod rank;
 pub mod request;
 mod score;
 mod sequence;
@@ -34,19 +35,24 @@ use crate::engine::stepper::Stepper;
 use crate::model::Transformer;
 use hearth_modelfile::container::ModelHeader;
 use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::families::Pooling;
+use hearth_modelfile::text::pair::PairFormat;
 use hearth_modelfile::text::template::ChatTemplate;
 use hearth_modelfile::text::tokenizer::Tokenizer;
 
 use draft_policy::DraftPolicy;
-use embed::EmbedInput;
 pub use draft_policy::Drafts;
+use embed::EmbedInput;
 pub use info::ModelInfo;
+use rank::RankInput;
 pub use stats::Stats;
 
 /// A model ready to answer.
 pub struct Engine {
     tokenizer: Tokenizer,
     template: ChatTemplate,
+    /// Format of pairs, in models that rank documents.
+    pair_format: Option<PairFormat>,
     info: ModelInfo,
     stepper: Stepper,
     sequence: Sequence,
@@ -64,6 +70,14 @@ impl Engine {
         drafts: Drafts,
     ) -> Result<Self> {
         let info = ModelInfo::new(&model, &template, gguf);
+        let ranks = info.config.pooling == Some(Pooling::Rank);
+        let pair_format = match ranks {
+            true => Some(PairFormat::from_gguf(
+                &gguf.metadata,
+                info.config.spec.ranking,
+            )?),
+            false => None,
+        };
         let sequence = Sequence::new(&model);
         let drafts = drafts.worthwhile(&device, sequence.takes_drafts());
         let stepper = Stepper::new(device, model, drafts.rows());
@@ -71,6 +85,7 @@ impl Engine {
         Ok(Self {
             tokenizer,
             template,
+            pair_format,
             info,
             stepper,
             sequence,
@@ -106,8 +121,15 @@ impl Engine {
     /// Any error of the device.
     pub async fn warm_up(&mut self) -> Result<()> {
         let config = &self.stepper.model.config;
-        let (embeds, generates) = (config.pooling.is_some(), config.spec.causal);
-        if embeds {
+        let generates = config.spec.causal;
+        let (ranks, embeds) = (self.pair_format.is_some(), config.pooling.is_some());
+        if ranks {
+            let warm = RankInput {
+                truncate: true,
+                ..RankInput::default()
+            };
+            self.rank(&warm).await?;
+        } else if embeds {
             let warm = EmbedInput {
                 truncate: true,
                 ..EmbedInput::text("warm")

@@ -57,9 +57,21 @@ pub struct Embedding {
     pub tokens: Weight,
     /// [n_ctx_train, d_model]
     pub positions: Option<Weight>,
-    /// [1, d_model]
+    /// [1, types * d_model], one row for each type of tokens
     pub bias: Option<Tensor<2>>,
     pub norm: Option<Norm>,
+}
+
+/// Head of a model that ranks documents: what is pooled goes through a projection with tanh, if there is one, then to the outputs.
+pub struct RankHead {
+    /// [d_model, d_model]
+    pub dense: Option<Weight>,
+    /// [d_model]
+    pub dense_bias: Vec<f32>,
+    /// [outputs, d_model]
+    pub output: Vec<f32>,
+    /// [outputs]
+    pub output_bias: Vec<f32>,
 }
 
 /// A model's weights on a device.
@@ -73,6 +85,7 @@ pub struct Transformer {
     pub output_norm: Option<Norm>,
     /// Projections of a pooled embedding, one after the other.
     pub dense: Vec<Weight>,
+    pub rank_head: Option<RankHead>,
     /// [vocab, d_model]; shares the embedding's memory if tied.
     pub lm_head: Weight,
     /// Positions in the KV cache.
@@ -158,7 +171,10 @@ impl Transformer {
             x = ops.add_positions(positions, step, x);
         }
         if let Some(bias) = &embedding.bias {
-            x = ops.bias(x, bias, step, None);
+            x = match step.types() {
+                Some(types) => ops.bias_of(x, bias, types, step),
+                None => ops.bias(x, bias, step, None),
+            };
         }
         match &embedding.norm {
             Some(norm) => ops.norm(&x, norm, step, false),

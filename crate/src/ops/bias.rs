@@ -1,7 +1,8 @@
 //! y[t] = activation(y[t] + bias), in place, for projections with a bias, which few families have.
 //!
 //! - `y`: [T, cols], `bias`: [1, cols], cols a multiple of 4. With `routes` (see [`super::experts`]) `y` is
-//!   [T * n_used, cols], `bias` [1, n_experts * cols], and each row takes the bias of its expert.
+//!   [T * n_used, cols], `bias` [1, n_experts * cols], and each row takes the bias of its expert; or, with one row a token,
+//!   that of its type.
 //! - GPU: one thread per four columns.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -57,7 +58,7 @@ fn kernel(cols4: u32, spec: BiasSpec) -> Kernel {
 pub(super) fn variants() -> Vec<Kernel> {
     let activations = activation::ALL.map(Some).into_iter().chain([None]);
     let specs = activations.flat_map(|activation| {
-        [(1, false), (2, true)].map(|(per_token, routed)| BiasSpec {
+        [(1, false), (1, true), (2, true)].map(|(per_token, routed)| BiasSpec {
             per_token,
             routed,
             activation,

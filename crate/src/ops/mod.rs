@@ -239,6 +239,23 @@ impl Ops {
         self.bias_as(y, bias, bias, state, spec)
     }
 
+    /// Returns y plus one of the rows of `bias` for each token, in the memory of `y`: [t, cols]. `bias`: [1, rows * cols];
+    /// `rows`: [t, 2], the row's number and a number that is not read.
+    pub fn bias_of(
+        &self,
+        y: Tensor<2>,
+        bias: &Tensor<2>,
+        rows: &Tensor<2>,
+        state: &StepState,
+    ) -> Tensor<2> {
+        let spec = BiasSpec {
+            per_token: 1,
+            routed: true,
+            activation: None,
+        };
+        self.bias_as(y, bias, rows, state, spec)
+    }
+
     fn bias_as(
         &self,
         y: Tensor<2>,

@@ -12,6 +12,8 @@ use hearth_modelfile::error::Result;
 pub struct StepState {
     /// [1, n] u32.
     words: InPlace<Tensor<2, Int>>,
+    /// Types of the next step's tokens, [t, 2] with an unused column, if they are not all of the first type.
+    types: Option<Tensor<2>>,
 }
 
 impl StepState {
@@ -19,6 +21,7 @@ impl StepState {
     pub fn new(ops: &Ops, ids: usize) -> Self {
         Self {
             words: InPlace::new(ops.alloc_words(STATE_WORDS.max(IDS + ids))),
+            types: None,
         }
     }
 
@@ -49,6 +52,20 @@ impl StepState {
     /// Sets position and number of tokens of the next step, and keeps the ids.
     pub fn seek(&mut self, ops: &Ops, position: usize, n: usize) {
         self.write(ops, POS, vec![position as u32, n as u32]);
+    }
+
+    /// Makes the tokens of the next steps from number `second` on tokens of the second type, until it is set to `None`.
+    pub fn set_types(&mut self, ops: &Ops, second: Option<usize>, n: usize) {
+        self.types = second.map(|second| {
+            let of = |i: usize| [f32::from(u8::from(i >= second)), 0.0];
+            let types: Vec<f32> = (0..n).flat_map(of).collect();
+            ops.upload_f32(&types, [n, 2])
+        });
+    }
+
+    /// Returns the types of the next step's tokens, see [`Ops::bias_of`].
+    pub fn types(&self) -> Option<&Tensor<2>> {
+        self.types.as_ref()
     }
 
     /// Sets the number of tokens sampled so far and the sampling parameters: the words from [`STEP`] on.

@@ -13,6 +13,7 @@ use crate::boundary::{AllStats, LoaderOptions, OpenOptions};
 use crate::device::Device as CoreDevice;
 use crate::engine::Engine as CoreEngine;
 use crate::engine::embed::EmbedInput;
+use crate::engine::rank::RankInput;
 use crate::engine::request::Request;
 use crate::load::Loader as CoreLoader;
 use crate::ops::pool;
@@ -258,6 +259,19 @@ impl Engine {
         let input: EmbedInput = from_js("input", input)?;
         let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
         Ok(Embedding(engine.embed(&input).await?))
+    }
+
+    /// Computes how well a document answers a query.
+    // The engine stays borrowed on purpose: whoever calls meanwhile is told that it is busy.
+    #[allow(clippy::await_holding_refcell_ref)]
+    #[wasm_bindgen(unchecked_return_type = "RankScore")]
+    pub async fn rank(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "RankInput")] input: JsValue,
+    ) -> Result<JsValue, Thrown> {
+        let input: RankInput = from_js("input", input)?;
+        let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
+        to_js(&engine.rank(&input).await?)
     }
 
     /// Returns the tokens of the model, for a constraint.

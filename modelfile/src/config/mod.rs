@@ -10,6 +10,7 @@ use crate::layer_spec::{FeedForwardKind, LayerSpec, RopeKind};
 use crate::rope::Rope;
 use crate::router::Router;
 
+mod classifier;
 mod dense;
 mod experts;
 mod heads;
@@ -56,6 +57,9 @@ pub struct ModelConfig {
     pub vocab_size: usize,
     /// Method by which a text becomes an embedding, if the model is made for embeddings.
     pub pooling: Option<Pooling>,
+    /// Numbers that the head of a model gives that ranks documents, 0 without one.
+    #[serde(skip)]
+    pub rank_outputs: usize,
     /// Numbers of an embedding.
     pub embedding_dim: usize,
     /// Projections of a pooled embedding, one after the other.

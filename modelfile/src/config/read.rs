@@ -1,5 +1,6 @@
 //! Reads the shape of a model from the file's metadata.
 
+use super::classifier;
 use super::dense;
 use super::experts::Experts;
 use super::heads::Heads;
@@ -9,7 +10,7 @@ use super::{ModelConfig, PartScales, Scales};
 use crate::by_layer::{ByLayer, in_range};
 use crate::container::ModelHeader;
 use crate::error::{Error, Result};
-use crate::families::{ModelSpec, Pooling, QkNorm, SlidingRope, family};
+use crate::families::{ModelSpec, Pooling, QkNorm, Ranking, SlidingRope, family};
 use crate::layer_kinds::mixers;
 use crate::mathematics;
 use crate::rope::{Rope, Scaling};
@@ -76,6 +77,7 @@ impl ModelConfig {
             Ok(found.unwrap_or_default().to_vec())
         };
         let dense = dense::read(&keys, gguf, spec, d_model)?;
+        let pooling = pooling(gguf, spec)?;
         let score_dim = match n_layers == spec.wide_scale_layers {
             true => d_model / heads.most,
             false => heads.dim,
@@ -92,7 +94,8 @@ impl ModelConfig {
             n_experts: experts.n,
             n_experts_used: experts.n_used,
             router: experts.router,
-            pooling: pooling(gguf, spec)?,
+            rank_outputs: classifier::outputs(&keys, gguf, spec, pooling)?,
+            pooling,
             embedding_dim: dense.last().map_or(d_model, |last| last.rows),
             dense,
             vocab_size: vocab_size(gguf, spec)?,
@@ -233,9 +236,13 @@ fn pooling(gguf: &ModelHeader, spec: &ModelSpec) -> Result<Option<Pooling>> {
         Some(1) => Ok(Some(Pooling::Mean)),
         Some(2) => Ok(Some(Pooling::Cls)),
         Some(3) => Ok(Some(Pooling::Last)),
+        Some(4) if spec.ranking != Ranking::None => Ok(Some(Pooling::Rank)),
         Some(found) => Err(Error::Metadata {
             key,
-            expected: "0 to 3 (none, mean, first token, last token)".into(),
+            expected: match spec.ranking {
+                Ranking::None => "0 to 3 (none, mean, first token, last token)".into(),
+                _ => "0 to 4 (none, mean, first token, last token, rank)".into(),
+            },
             found: found.to_string(),
         }),
     }

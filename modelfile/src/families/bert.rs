@@ -7,7 +7,7 @@
 //! `models/bert/modeling_bert.py`, `models/nomic_bert/modeling_nomic_bert.py`.
 
 use super::checkpoint::CheckpointNames;
-use super::{Activation, Checkpoint, ModelSpec, PostNorm, TensorNames};
+use super::{Activation, Checkpoint, ModelSpec, PostNorm, Ranking, TensorNames};
 
 const NAMES: TensorNames = TensorNames {
     post_attn_norm: "blk.{}.attn_output_norm.weight",
@@ -22,6 +22,8 @@ const CHECKPOINT_NAMES: CheckpointNames = CheckpointNames {
         ("embeddings.position_embeddings", "position_embd"),
         ("embeddings.token_type_embeddings", "token_types"),
         ("embeddings.LayerNorm", "token_embd_norm"),
+        ("pooler.dense", "cls"),
+        ("classifier", "cls.output"),
     ],
     layers: "encoder.layer.",
     of_layer: &[
@@ -39,7 +41,7 @@ const CHECKPOINT_NAMES: CheckpointNames = CheckpointNames {
 /// BERT.
 pub const BERT: ModelSpec = ModelSpec {
     name: "bert",
-    models: "BERT: MiniLM, bge, e5, gte (embeddings)",
+    models: "BERT: MiniLM, bge, e5, gte (embeddings); bge-reranker, ms-marco-MiniLM (reranking)",
     causal: false,
     learned_positions: true,
     gated: false,
@@ -47,6 +49,7 @@ pub const BERT: ModelSpec = ModelSpec {
     layer_norm: true,
     pre_norm: false,
     post_norm: PostNorm::Sum,
+    ranking: Ranking::Cls,
     names: &TensorNames {
         gate_up_proj: &["blk.{}.ffn_up.weight"],
         ..NAMES
@@ -65,6 +68,7 @@ pub const NOMIC_BERT: ModelSpec = ModelSpec {
     learned_positions: false,
     gated: true,
     activation: Activation::Silu,
+    ranking: Ranking::None,
     names: &TensorNames {
         qkv_proj: &["blk.{}.attn_qkv.weight"],
         ..NAMES

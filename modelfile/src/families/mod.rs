@@ -31,7 +31,7 @@ pub(crate) use checkpoint::BIDIRECTIONAL;
 pub use checkpoint::Checkpoint;
 pub use names::TensorNames;
 pub use spec::{
-    Activation, AttentionGate, ModelSpec, Pooling, PostNorm, QkNorm, Recurrent, Sliding,
+    Activation, AttentionGate, ModelSpec, Pooling, PostNorm, QkNorm, Ranking, Recurrent, Sliding,
     SlidingRope,
 };
 

@@ -70,6 +70,9 @@ pub struct TensorNames {
     pub layer_scale: &'static str,
     /// Projections of a pooled embedding, one after the other, optional.
     pub dense: &'static [&'static str],
+    /// Head of models that rank documents: the projection before the output, and the output.
+    pub cls: &'static str,
+    pub cls_output: &'static str,
 }
 
 impl TensorNames {
@@ -132,6 +135,8 @@ impl TensorNames {
         per_layer_post_norm: "blk.{}.post_norm.weight",
         layer_scale: "blk.{}.layer_output_scale.weight",
         dense: &["dense_2.weight", "dense_3.weight"],
+        cls: "cls.weight",
+        cls_output: "cls.output.weight",
     };
 }
 

@@ -15,7 +15,8 @@
 
 use super::checkpoint::CheckpointNames;
 use super::{
-    AttentionGate, Checkpoint, ModelSpec, QkNorm, Recurrent, Sliding, SlidingRope, TensorNames,
+    AttentionGate, Checkpoint, ModelSpec, QkNorm, Ranking, Recurrent, Sliding, SlidingRope,
+    TensorNames,
 };
 use crate::error::Result;
 use crate::json::Object;
@@ -35,6 +36,7 @@ pub const QWEN3: ModelSpec = ModelSpec {
     models: "Qwen 3",
     checkpoints: &[Checkpoint::new("qwen3")],
     qk_norm: QkNorm::Head,
+    ranking: Ranking::YesOrNo,
     ..ModelSpec::PLAIN
 };
 
@@ -45,6 +47,7 @@ pub const QWEN3VL: ModelSpec = ModelSpec {
     models: "Qwen 3 VL, text",
     honours: &["rope.dimension_sections", "n_deepstack_layers"],
     checkpoints: &[Checkpoint::new("qwen3_vl_text")],
+    ranking: Ranking::None,
     ..QWEN3
 };
 
@@ -56,6 +59,7 @@ pub const QWEN3MOE: ModelSpec = ModelSpec {
         check: check_normalised,
         ..Checkpoint::new("qwen3_moe")
     }],
+    ranking: Ranking::None,
     ..QWEN3
 };
 
@@ -121,6 +125,7 @@ pub const QWEN35: ModelSpec = ModelSpec {
             ..QWEN35_CHECKPOINT
         },
     ],
+    ranking: Ranking::None,
     ..QWEN3
 };
 

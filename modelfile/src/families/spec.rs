@@ -67,6 +67,8 @@ pub struct ModelSpec {
     pub attention_gate: AttentionGate,
     /// Scores are not scaled.
     pub unscaled_scores: bool,
+    /// Head of models that rank documents.
+    pub ranking: Ranking,
     /// Tensor names in GGUF.
     pub names: &'static TensorNames,
     /// Checkpoints of transformers, by `model_type`; empty where only GGUF is read.
@@ -84,6 +86,18 @@ pub enum Pooling {
     Cls,
     /// The last token.
     Last,
+    /// None: the model scores how well a document answers a query, see [`Ranking`].
+    Rank,
+}
+
+/// Heads by which a family's models score how well a document answers a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ranking {
+    None,
+    /// The sigmoid of output(tanh(dense x)), x being the first token's hidden state.
+    Cls,
+    /// The probability of the first of two answers after the last token, "yes" and "no".
+    YesOrNo,
 }
 
 /// Norms after attention and feed-forward.
@@ -198,6 +212,7 @@ impl ModelSpec {
         recurrent: Recurrent::None,
         attention_gate: AttentionGate::None,
         unscaled_scores: false,
+        ranking: Ranking::None,
         names: &TensorNames::GGUF,
         checkpoints: &[],
     };

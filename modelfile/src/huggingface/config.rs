@@ -3,7 +3,7 @@
 use super::{experts, geometries, recurrent, rope};
 use crate::container::{Array, Metadata, Value};
 use crate::error::{Error, Result};
-use crate::families::{BIDIRECTIONAL, Checkpoint, FAMILIES, ModelSpec};
+use crate::families::{BIDIRECTIONAL, Checkpoint, FAMILIES, ModelSpec, Ranking};
 use crate::json::Object;
 
 /// The most layers that a model may have.
@@ -105,8 +105,27 @@ pub(super) fn convert(
     geometries::convert(config, &mut keys)?;
     rope::convert(config, &mut keys)?;
     rope::by_layer(config, &mut keys)?;
+    ranking(config, &mut keys)?;
     recurrent::convert(config, &mut keys)?;
     Ok((spec, checkpoint))
+}
+
+/// Writes that a model ranks documents, if it has the head of a classifier; others than the family's are refused.
+fn ranking(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
+    const ARCHITECTURES: &str = "architectures";
+    let classifies = |name: &serde_json::Value| {
+        let name = name.as_str().unwrap_or_default();
+        name.ends_with("ForSequenceClassification")
+    };
+    let all = config.get(ARCHITECTURES).and_then(|all| all.as_array());
+    if !all.is_some_and(|all| all.iter().any(classifies)) {
+        return Ok(());
+    }
+    if keys.spec.ranking != Ranking::Cls {
+        return Err(config.wrong(ARCHITECTURES, "no classifier in this family"));
+    }
+    keys.insert("pooling_type", Value::U32(4));
+    Ok(())
 }
 
 /// Refuses quantised weights other than a family's own: other schemes have tensors that are not supported.

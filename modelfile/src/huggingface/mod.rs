@@ -7,6 +7,7 @@
 
 mod config;
 mod experts;
+mod frame;
 mod geometries;
 mod modules;
 mod recurrent;

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::Object;
+use super::frame::{begins_with, ends_with};
 use crate::container::{Array, Metadata, Value};
 use crate::error::{Error, Result};
 
@@ -143,7 +144,7 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
 }
 
 /// Flattens a step: itself, or the steps of a sequence, which are under `key`, and of sequences nested in it.
-fn in_turn<'a>(step: Option<&'a Json>, key: &str) -> Vec<&'a Json> {
+pub(super) fn in_turn<'a>(step: Option<&'a Json>, key: &str) -> Vec<&'a Json> {
     match step {
         Some(step) if step["type"] == "Sequence" => {
             let all = step[key].as_array().into_iter().flatten();
@@ -151,23 +152,6 @@ fn in_turn<'a>(step: Option<&'a Json>, key: &str) -> Vec<&'a Json> {
         }
         step => step.into_iter().collect(),
     }
-}
-
-/// Returns the token that the post-processor puts in front of a text.
-fn begins_with(json: &Object) -> Option<&str> {
-    frame(json)?.first()?["SpecialToken"]["id"].as_str()
-}
-
-/// Returns the token that the post-processor puts behind a text.
-fn ends_with(json: &Object) -> Option<&str> {
-    frame(json)?.last()?["SpecialToken"]["id"].as_str()
-}
-
-/// Returns a text among the tokens that the post-processor puts around it.
-fn frame(json: &Object) -> Option<&Vec<Json>> {
-    let all = in_turn(json.get("post_processor"), "processors");
-    let template = all.into_iter().find(|p| p["type"] == "TemplateProcessing")?;
-    template["single"].as_array()
 }
 
 /// Returns merges in GGUF's format: two texts with a blank between them.

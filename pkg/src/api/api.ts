@@ -2,11 +2,15 @@
 import type { Backend } from "../backend/backend.js";
 import { Completions, TextCompletions } from "./completions.js";
 import { Embeddings } from "./embeddings.js";
+import type { RequestOptions, RerankParams, RerankResponse } from "./openai.js";
+import { whole } from "./request.js";
 
 export interface Api {
   readonly chat: { readonly completions: Completions };
   readonly completions: TextCompletions;
   readonly embeddings: Embeddings;
+  /** Ranks documents by how well they answer a query, with a model made for it. */
+  rerank(params: RerankParams, options?: RequestOptions): Promise<RerankResponse>;
 }
 
 export function apiOf(backend: Backend): Api {
@@ -14,5 +18,6 @@ export function apiOf(backend: Backend): Api {
     chat: { completions: new Completions(backend) },
     completions: new TextCompletions(backend),
     embeddings: new Embeddings(backend),
+    rerank: (params, options = {}) => whole(params, options, (sent, opts) => backend.rerank(sent, opts)),
   };
 }

@@ -18,6 +18,8 @@ import type {
   CompletionCreateParamsStreaming,
   CreateEmbeddingResponse,
   EmbeddingCreateParams,
+  RerankParams,
+  RerankResponse,
 } from "../api/openai.js";
 
 /** A request as a backend receives it: its signal is among the options. */
@@ -40,6 +42,8 @@ export interface Capabilities {
   /** Texts continued without the chat template. */
   readonly completions: boolean;
   readonly embeddings: boolean;
+  /** Documents ranked by how well they answer a query. */
+  readonly reranking: boolean;
   /** `response_format` and `structured_outputs`, enforced while the answer is made. */
   readonly formats: boolean;
   readonly tools: boolean;
@@ -81,6 +85,7 @@ export interface Backend {
     options: BackendOptions,
   ): Promise<AsyncIterable<Completion>>;
   embed(params: Sent<EmbeddingCreateParams>, options: BackendOptions): Promise<CreateEmbeddingResponse>;
+  rerank(params: Sent<RerankParams>, options: BackendOptions): Promise<RerankResponse>;
 
   /** Frees what the backend holds. Running requests and later ones reject with `disposed`. */
   dispose(): void;

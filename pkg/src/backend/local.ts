@@ -5,6 +5,7 @@
 import { chatChunks, chatCompletion, type ChatAnswers } from "../answer/chat.js";
 import { newHead } from "../answer/chunks.js";
 import { toEmbeddings } from "../answer/embeddings.js";
+import { toRerank } from "../answer/rerank.js";
 import { textChunks, textCompletion, type TextAnswers } from "../answer/text.js";
 import type {
   ChatCompletion,
@@ -18,12 +19,15 @@ import type {
   CompletionCreateParamsStreaming,
   CreateEmbeddingResponse,
   EmbeddingCreateParams,
+  RerankParams,
+  RerankResponse,
 } from "../api/openai.js";
 import { HearthError, throwIfAborted } from "../core/errors.js";
 import type { AnswerRequest, LoadResult } from "../core/protocol.js";
 import type { DeviceInfo, EngineStats, ModelInfo } from "../core/wasm-contract.js";
 import { toEmbedRequest } from "../request/embeddings.js";
 import { toChatRequests, toTextRequests } from "../request/request.js";
+import { toRankRequest } from "../request/rerank.js";
 import { streamed, whole } from "./answers.js";
 import type { Backend, BackendOptions, Capabilities, LocalEngine, Sent } from "./backend.js";
 import { RequestQueue } from "./queue.js";
@@ -106,6 +110,16 @@ export class LocalBackend implements Backend, LocalEngine {
     return toEmbeddings(result, encoding, this.model.name);
   }
 
+  async rerank(params: Sent<RerankParams>, { signal }: BackendOptions): Promise<RerankResponse> {
+    const { request, topN } = toRankRequest(params);
+    const result = await this.#queue.run(() => {
+      throwIfAborted(signal);
+      return this.#worker.call("rank", request, () => ({ signal }));
+    });
+    const texts = params.return_documents === true ? request.documents : undefined;
+    return toRerank(result, topN, texts, this.model.name);
+  }
+
   tokenize(text: string): Promise<Uint32Array> {
     return this.#worker.call("tokenize", { text });
   }
@@ -145,7 +159,8 @@ export class LocalBackend implements Backend, LocalEngine {
 function capabilitiesOf({ pooling, tool_style }: ModelInfo): Capabilities {
   return {
     completions: true,
-    embeddings: pooling !== null,
+    embeddings: pooling !== null && pooling !== "rank",
+    reranking: pooling === "rank",
     formats: true,
     // Also for a template without tools: they are described in a message then.
     tools: true,

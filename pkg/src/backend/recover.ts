@@ -67,7 +67,7 @@ export class RecoveringWorker {
             typeof params === "function" ? params() : params,
             this.#noting(options()),
           );
-          if (call === "embed") this.#losses = [];
+          if (call === "embed" || call === "rank") this.#losses = [];
           return result;
         } catch (error) {
           const reason = toHearthError(error);

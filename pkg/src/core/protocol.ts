@@ -128,12 +128,26 @@ export interface EmbedResult {
   tokens: number;
 }
 
+export interface RankRequest {
+  query: string;
+  documents: string[];
+  truncate: boolean;
+}
+
+export interface RankResult {
+  /** In the documents' order. */
+  scores: number[];
+  /** Sum over all documents. */
+  tokens: number;
+}
+
 /** Requests, each with its parameters and result. */
 export interface Calls {
   load: { params: LoadRequest; result: LoadResult };
   inspect: { params: InspectRequest; result: ModelReport };
   generate: { params: AnswerRequest; result: null };
   embed: { params: EmbedRequest; result: EmbedResult };
+  rank: { params: RankRequest; result: RankResult };
   tokenize: { params: { text: string }; result: Uint32Array };
   detokenize: { params: { ids: Uint32Array }; result: string };
   stats: { params: null; result: EngineStats };

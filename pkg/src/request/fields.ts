@@ -20,12 +20,13 @@ const FIELDS = {
   chat: [WITHOUT_EFFECT, UNUSED, CACHES, SAMPLING, ANSWERS, CHAT],
   text: [WITHOUT_EFFECT, UNUSED, CACHES, SAMPLING, ANSWERS, "prompt echo"],
   embeddings: [WITHOUT_EFFECT, "input encoding_format dimensions truncate"],
+  rerank: [WITHOUT_EFFECT, "query documents top_n return_documents truncate"],
   streamOptions: ["include_usage continuous_usage_stats include_obfuscation"],
   structured: ["json regex choice grammar"],
 };
 
 const BOOLEANS =
-  "stream echo context_shift return_token_ids parallel_tool_calls continue_final_message enable_thinking truncate include_usage continuous_usage_stats";
+  "stream echo context_shift return_token_ids parallel_tool_calls continue_final_message enable_thinking truncate return_documents include_usage continuous_usage_stats";
 
 /**
  * Fields of OpenAI, vLLM and llama.cpp that are not supported, with the only accepted value, which is what happens

@@ -15,6 +15,8 @@ import type {
   Clocked,
   EmbedRequest,
   EmbedResult,
+  RankRequest,
+  RankResult,
   FromWorker,
   InspectRequest,
   LoadProgress,
@@ -112,6 +114,8 @@ export class Host {
         return this.#generate(message.id, message.params, signal);
       case "embed":
         return this.#embed(message.params, signal);
+      case "rank":
+        return this.#rank(message.params, signal);
       case "tokenize": {
         const { text } = message.params;
         return this.#withEngine((engine) => engine.tokenize(text));
@@ -247,6 +251,18 @@ export class Host {
       result.embeddings.push(embedding.values);
       result.tokens += embedding.tokens;
       embedding.free();
+      await yieldToEventLoop();
+    }
+    return result;
+  }
+
+  async #rank({ documents, ...common }: RankRequest, signal: AbortSignal): Promise<RankResult> {
+    const result: RankResult = { scores: [], tokens: 0 };
+    for (const document of documents) {
+      throwIfAborted(signal);
+      const { score, tokens } = await this.#withEngine((engine) => engine.rank({ ...common, document }));
+      result.scores.push(score);
+      result.tokens += tokens;
       await yieldToEventLoop();
     }
     return result;

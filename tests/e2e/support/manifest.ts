@@ -5,7 +5,16 @@ import { goldenFile, readGolden } from "./env.js";
 export interface GoldenEntry {
   name: string;
   kind:
-    "quants" | "templates" | "tokenizer" | "tiny" | "family" | "folder" | "embedding" | "embedding_folder" | "real";
+    | "quants"
+    | "templates"
+    | "tokenizer"
+    | "tiny"
+    | "family"
+    | "folder"
+    | "embedding"
+    | "embedding_folder"
+    | "rerank"
+    | "real";
   /** A GGUF file, or a folder as Hugging Face has them. */
   model?: string;
   /** The file with the reference's results. */

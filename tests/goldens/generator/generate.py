@@ -29,6 +29,7 @@ import gold_gemma4
 import gold_minilm
 import gold_options
 import gold_pre
+import gold_rerank
 import gold_smollm2
 import gold_templates
 import gold_tiny
@@ -65,6 +66,7 @@ def make_families(scratch: Path, args):
 def make_embeddings(scratch: Path, args):
     gold_embeddings.make(folder(scratch, "embeddings"))
     gold_embedding_folders.make(folder(scratch, "embedding_folders"))
+    gold_rerank.make(folder(scratch, "rerankers"))
     if args.minilm:
         gold_minilm.make(folder(scratch, "real"), folder(scratch, "tokenizers"), args.minilm)
 
@@ -103,7 +105,7 @@ def make_gemma(scratch: Path, args):
 # What makes them, and how the files' paths begin; what begins otherwise is the rest's.
 GROUPS = {
     "families": (make_families, ("families/", "folders/")),
-    "embeddings": (make_embeddings, ("embeddings/", "embedding_folders/", "real/minilm", "tokenizers/tokenizer_minilm")),
+    "embeddings": (make_embeddings, ("embeddings/", "embedding_folders/", "rerankers/", "real/minilm", "tokenizers/tokenizer_minilm")),
     "tokenizers": (make_tokenizers, ("tokenizers/",)),
     "gemma": (make_gemma, ("real/gemma270",)),
     "templates": (make_templates, ("templates/",)),

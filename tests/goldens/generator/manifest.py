@@ -16,7 +16,7 @@ NAME = "manifest.json"
 # The kind of a golden by its folder, in the order of the manifest.
 KINDS = {
     "quants": "quants", "templates": "templates", "tokenizers": "tokenizer", "tiny": "tiny", "families": "family",
-    "folders": "folder", "embeddings": "embedding", "embedding_folders": "embedding_folder", "real": "real",
+    "folders": "folder", "embeddings": "embedding", "embedding_folders": "embedding_folder", "rerankers": "rerank", "real": "real",
 }
 # Kinds of models that generate text, whose logits and greedy ids are compared.
 GENERATING = ("tiny", "family", "folder")

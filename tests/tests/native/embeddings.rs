@@ -160,7 +160,10 @@ fn as_many_dimensions_as_are_asked_for() {
     for n in [0, width + 1] {
         let error = of(n).unwrap_err().to_string();
         let expected = format!("1 to {width}");
-        assert!(error.contains("dimensions") && error.contains(&expected), "{error}");
+        assert!(
+            error.contains("dimensions") && error.contains(&expected),
+            "{error}"
+        );
     }
 }
 

@@ -27,6 +27,7 @@ mod projections;
 mod readme;
 mod real_gemma;
 mod recurrent;
+mod reranking;
 mod resume;
 mod routers;
 mod safetensors;

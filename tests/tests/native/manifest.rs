@@ -60,6 +60,7 @@ fn no_kind_is_empty() {
         (Kind::Folder, 18),
         (Kind::Embedding, 5),
         (Kind::EmbeddingFolder, 1),
+        (Kind::Rerank, 3),
         (Kind::Real, 4),
     ] {
         let found = manifest::of(kind);

@@ -4,6 +4,7 @@ mod attention;
 mod feed_forward;
 mod mamba;
 mod per_layer;
+mod rank_head;
 mod recurrent;
 
 use crate::model::loaded::LoadedTensors;
@@ -106,9 +107,8 @@ pub fn transformer(
             true => Some(parts.matrix(names.position_embd)?),
             false => None,
         },
-        // All tokens are of the first type.
         bias: match plan.vector(names.token_types) {
-            Ok(types) if types.len() >= c.d_model => Some(ops.upload_row(&types[..c.d_model])),
+            Ok(types) if types.len() >= c.d_model => Some(ops.upload_row(types)),
             _ => None,
         },
         norm: match plan.vector(names.embd_norm) {
@@ -124,6 +124,7 @@ pub fn transformer(
         dense: (c.dense.iter())
             .map(|dense| parts.matrix(dense.name))
             .collect::<Result<_>>()?,
+        rank_head: rank_head::build(&parts)?,
         weight_bytes: plan.matrices.iter().map(WeightBuilder::bytes).sum(),
         embedding,
         per_layer: per_layer::embedding(&parts)?,

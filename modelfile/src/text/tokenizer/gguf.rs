@@ -184,6 +184,10 @@ impl Tokenizer {
             // Early files of Gemma 4 say that it has none, and are wrong.
             add_bos: is_bert || is_gemma4 || flag("add_bos_token")?.unwrap_or(default_bos),
             add_eos: is_bert || flag("add_eos_token")?.unwrap_or(false),
+            separator: match flag("add_sep_token")?.unwrap_or(false) {
+                true => special("seperator")?.or(eos),
+                false => None,
+            },
             prefix,
             added: AddedRules::read(meta)?,
             // Phi-3's added tokens absorb the white space after them; GGUF has no key for that.

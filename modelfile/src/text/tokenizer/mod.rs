@@ -38,6 +38,7 @@ pub use decode::Stream;
 
 use crate::error::{Error, Result};
 use crate::text::MarkedText;
+use crate::text::pair::Pair;
 use added::AddedRules;
 use decode::{Table, byte_to_char};
 use literal::Literals;
@@ -82,6 +83,8 @@ pub struct Tokenizer {
     pad: Option<u32>,
     add_bos: bool,
     add_eos: bool,
+    /// The token between two texts, in addition to the end of the first.
+    separator: Option<u32>,
     prefix: Prefix,
     added: AddedRules,
     strip_after_special: bool,
@@ -123,6 +126,25 @@ impl Tokenizer {
         self.encode_plain(text, true, &mut ids)?;
         ids.extend(self.eos.filter(|_| self.add_eos));
         Ok(ids)
+    }
+
+    /// Encodes two texts to be compared, with the tokens that began, separated and ended them in training.
+    ///
+    /// # Errors
+    ///
+    /// Any error of [`Tokenizer::encode`].
+    pub(crate) fn encode_pair(&self, first: &str, second: &str) -> Result<Pair> {
+        let mut ids = self.encode_whole(first)?;
+        ids.extend(self.separator);
+        let document_at = ids.len();
+        self.encode_plain(second, true, &mut ids)?;
+        let document_end = ids.len();
+        ids.extend(self.eos.filter(|_| self.add_eos));
+        Ok(Pair {
+            ids,
+            document_at,
+            document_end,
+        })
     }
 
     /// Encodes a rendered chat. Special tokens that the template wrote become their ids, the text between

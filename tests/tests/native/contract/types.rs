@@ -10,6 +10,7 @@ use hearth::boundary::{AllStats, InspectorOptions, LoaderOptions, OpenOptions};
 use hearth::device::DeviceInfo;
 use hearth::engine::ModelInfo;
 use hearth::engine::embed::EmbedInput;
+use hearth::engine::rank::{RankInput, RankScore};
 use hearth::engine::request::{Request, TokenDelta};
 use hearth::load::Progress;
 use hearth_grammar::Format;
@@ -36,6 +37,8 @@ pub fn declarations() -> String {
     found.visit::<ModelInfo>();
     found.visit::<Request>();
     found.visit::<EmbedInput>();
+    found.visit::<RankInput>();
+    found.visit::<RankScore>();
     found.visit::<Format>();
     found.visit::<TokenDelta>();
     found.visit::<AllStats>();

@@ -1,0 +1,53 @@
+//! The head of a model that ranks documents.
+
+use super::keys::Keys;
+use crate::container::ModelHeader;
+use crate::error::{Error, Result};
+use crate::families::{ModelSpec, Pooling, Ranking};
+
+const LABELS: &str = "classifier.output_labels";
+
+/// Returns the numbers that the head gives, once it is known to be the family's.
+///
+/// # Errors
+/// [`Error::MissingTensor`], [`Error::Metadata`] for other labels than the family's.
+pub(super) fn outputs(
+    keys: &Keys,
+    gguf: &ModelHeader,
+    spec: &ModelSpec,
+    pooling: Option<Pooling>,
+) -> Result<usize> {
+    if pooling != Some(Pooling::Rank) {
+        return Ok(0);
+    }
+    let (needed, expected): (&[&str], &[&str]) = match spec.ranking {
+        Ranking::None => return Ok(0),
+        // A converter that drops the first leaves a model that nobody trained.
+        Ranking::Cls => (&[spec.names.cls, spec.names.cls_output], &[]),
+        Ranking::YesOrNo => (&[spec.names.cls_output], &["yes", "no"]),
+    };
+    if let Some(missing) = needed.iter().find(|name| gguf.tensor(name).is_none()) {
+        return Err(Error::MissingTensor {
+            name: (*missing).to_owned(),
+        });
+    }
+    let labels = keys
+        .meta
+        .opt_strings(&keys.key(LABELS))?
+        .unwrap_or_default();
+    let n = expected.len().max(1);
+    let is_known = match expected {
+        [] => labels.len() <= 1,
+        _ => labels.is_empty() || labels.iter().eq(expected),
+    };
+    match is_known {
+        true => Ok(n),
+        false => {
+            let expected = match n {
+                1 => "one label".to_owned(),
+                _ => format!("the labels {}", expected.join(" and ")),
+            };
+            Err(keys.wrong(LABELS, expected, labels.join(", ")))
+        }
+    }
+}
