@@ -1,7 +1,7 @@
 //! Everything a model's files say, before any weight is on a device: no burn, no GPU, all of it fuzzed.
 //!
 //! ```text
-//! bytes -> container (GGUF, safetensors; huggingface: a folder's texts) -> config, families -> weight_requests, budget
+//! bytes -> container (GGUF, safetensors; huggingface: a folder's texts) -> config, families -> weight_requests, budget, cost
 //! messages -> text::template -> text::tokenizer -> ids
 //! tensor bytes -> quant -> words that kernels read
 //! ```
@@ -13,6 +13,7 @@ pub mod budget;
 mod by_layer;
 pub mod config;
 pub mod container;
+pub mod cost;
 pub mod error;
 pub mod families;
 pub mod files;

@@ -8,8 +8,8 @@ use burn::tensor::Tensor;
 use hearth::Device;
 use hearth::ops::state;
 use hearth::ops::{
-    Arithmetic, AttentionSpec, KvSource, KvType, Norm, NormSpec, Ops, QkNorm, Scaling, StepState,
-    Tuning, Weight, WeightPart,
+    Arithmetic, AttentionSpec, KvSource, KvType, Norm, NormSpec, Ops, QkNorm, Scaling, Source,
+    StepState, Tuning, Weight, WeightPart,
 };
 use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::quant::{Packing, block_format, repack_rows, unpack_row};
@@ -264,6 +264,7 @@ impl Packed {
                     }
                 },
                 pooled: None,
+                source: Source::default(),
             });
             first += rows;
         }

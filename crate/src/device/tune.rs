@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::device::Device;
 use crate::ops::buffer::read_f32;
 use crate::ops::projection::tile::TILE_TOKENS;
-use crate::ops::{Arithmetic, Ops, Scaling, StepState, Tuning, Weight, WeightPart, state};
+use crate::ops::{Arithmetic, Ops, Scaling, Source, StepState, Tuning, Weight, WeightPart, state};
 use crate::platform::now_ms;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::quant::Packing;
@@ -251,6 +251,7 @@ async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize)
             quants: ops.alloc_words(blocks * Packing::Q4.quant_words_per_block()),
             scales: ops.write_words(ops.alloc_words(blocks), 0, vec![MINIMUM_ONE; blocks]),
             pooled: None,
+            source: Source::default(),
         }],
     };
     let mut step = StepState::new(&ops, 0);

@@ -1,9 +1,11 @@
 //! A model on a device: [`Transformer`], built from a file's tensors by [`build`].
 
 pub mod build;
+pub mod cost;
 pub mod feed_forward;
 mod loaded;
 pub mod mixer;
+pub mod outline;
 pub mod state;
 pub mod transformer;
 

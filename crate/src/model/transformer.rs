@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use crate::model::feed_forward::FeedForward;
 use crate::model::mixer::Mixer;
 use crate::model::state::LayerState;
-use crate::ops::{KvType, Norm, Ops, StepState, Weight};
+use crate::ops::{KvType, Norm, Ops, SamplerTables, StepState, Weight};
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::families::PostNorm;
 
@@ -213,6 +213,24 @@ impl Transformer {
             (Some(norm), _) => ops.norm(&biased(run(x, true)), norm, step, false),
             (None, _) => biased(run(x, true)),
         }
+    }
+
+    /// Runs a step that computes `rows` tokens and samples: after each of them, with their logits in the memory of
+    /// `draft_logits`, or if there is none after the last.
+    pub fn sampled_step(
+        &self,
+        step: &mut StepState,
+        states: &mut [LayerState],
+        tables: &mut SamplerTables,
+        rows: usize,
+        draft_logits: Option<Tensor<2>>,
+    ) {
+        let x = self.forward(step, states, rows);
+        let logits = match draft_logits {
+            None => self.logits(&x, step),
+            Some(y) => self.all_logits(&x, step, y),
+        };
+        self.ops.sample(logits, step, tables);
     }
 
     /// Returns the final hidden state of every token of the step: [t, d_model].

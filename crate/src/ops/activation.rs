@@ -14,6 +14,8 @@ use hearth_cpu::math::{exp, exp_all};
 
 use crate::ops::flex;
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
+use crate::ops::outline::{Grid, Launch};
+use hearth_modelfile::cost::Counters;
 
 pub use hearth_modelfile::families::Activation;
 
@@ -109,6 +111,39 @@ pub(in crate::ops) fn kernel(d_ff4: u32, activation: Activation) -> Kernel {
         .u32s([("D_FF4", d_ff4), ("ACTIVATION", activation as u32)])
 }
 
+fn grid(t: usize, cols4: u32) -> Grid {
+    (cols4.div_ceil(64), t as u32, 1)
+}
+
+/// Describes the launch for a [t, 2 d_ff] tensor.
+pub(in crate::ops) fn describe(t: usize, cols: usize, activation: Activation) -> Launch {
+    let d_ff4 = cols as u32 / 8;
+    let counters = Counters {
+        prologue_bytes: 4 * (t * cols) as u64,
+        trips: 1,
+        ..Counters::default()
+    };
+    Launch::new("gate", kernel(d_ff4, activation), grid(t, d_ff4), counters)
+}
+
+/// Describes the launch for a gate of [t, cols] and a slice of `up_cols` columns.
+pub(in crate::ops) fn describe_slice(
+    t: usize,
+    cols: usize,
+    up_cols: usize,
+    activation: Activation,
+) -> Launch {
+    let cols4 = cols as u32 / 4;
+    let counters = Counters {
+        prologue_bytes: 8 * (t * cols) as u64,
+        // The slice's number, its columns.
+        trips: 2,
+        ..Counters::default()
+    };
+    let kernel = slice_kernel(cols4, up_cols as u32 / 4, activation);
+    Launch::new("gate_slice", kernel, grid(t, cols4), counters)
+}
+
 /// Every activation, for [`crate::ops::registry`].
 pub(in crate::ops) const ALL: [Activation; 5] = [
     Activation::Silu,
@@ -130,8 +165,7 @@ impl GateOp for CubeBackend {
         let [t, cols] = gate_up.meta.shape().dims();
         let y = empty_f32(&gate_up, [t, cols / 2]);
         let d_ff4 = cols as u32 / 8;
-        let count = (d_ff4.div_ceil(64), t as u32, 1);
-        launch(kernel(d_ff4, activation), count, &[&gate_up, &y]);
+        launch(kernel(d_ff4, activation), grid(t, d_ff4), &[&gate_up, &y]);
         y
     }
 
@@ -146,11 +180,7 @@ impl GateOp for CubeBackend {
         let y = empty_f32(&gate, [t, cols]);
         let cols4 = cols as u32 / 4;
         let kernel = slice_kernel(cols4, up_cols as u32 / 4, activation);
-        launch(
-            kernel,
-            (cols4.div_ceil(64), t as u32, 1),
-            &[&gate, &up, &at, &y],
-        );
+        launch(kernel, grid(t, cols4), &[&gate, &up, &at, &y]);
         y
     }
 }

@@ -12,7 +12,9 @@ use burn_flex::FlexTensor;
 
 use super::activation::{self, Activate as _, Activation};
 use super::kernel::{Kernel, launch, modules};
+use super::outline::{Grid, Launch};
 use super::state;
+use hearth_modelfile::cost::Counters;
 
 /// Shape and kind of the addition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,21 @@ pub trait BiasOp: Backend {
         state: IntTensor<Self>,
         spec: BiasSpec,
     ) -> FloatTensor<Self>;
+}
+
+fn grid(rows: usize, cols4: u32) -> Grid {
+    (cols4.div_ceil(64), rows as u32, 1)
+}
+
+/// Describes the launch for a [rows, cols] tensor.
+pub(super) fn describe(rows: usize, cols: usize, spec: BiasSpec) -> Launch {
+    let cols4 = cols as u32 / 4;
+    let counters = Counters {
+        prologue_bytes: 8 * (rows * cols) as u64,
+        trips: 2 + u32::from(spec.routed),
+        ..Counters::default()
+    };
+    Launch::new("bias", kernel(cols4, spec), grid(rows, cols4), counters)
 }
 
 fn kernel(cols4: u32, spec: BiasSpec) -> Kernel {
@@ -79,8 +96,7 @@ impl BiasOp for CubeBackend {
         let cols4 = cols as u32 / 4;
         let mut tensors = vec![&y, &bias, &state];
         tensors.extend(spec.routed.then_some(&routes));
-        let count = (cols4.div_ceil(64), rows as u32, 1);
-        launch(kernel(cols4, spec), count, &tensors);
+        launch(kernel(cols4, spec), grid(rows, cols4), &tensors);
         y
     }
 }

@@ -12,9 +12,12 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use super::kernel::{Kernel, launch, modules};
+use super::outline::{Grid, Launch};
 use super::pool::{self, Pooled};
+use super::projection::counters::quant_bytes;
 use super::projection::packing::{PACKINGS, kernel_block, weight_buffers};
 use super::{Ops, StepState, Weight, state};
+use hearth_modelfile::cost::Counters;
 use hearth_modelfile::quant::{Packing, unpack_row};
 
 /// The row of the table that a token reads.
@@ -57,6 +60,7 @@ impl Ops {
     }
 
     fn embed_into(&self, weight: &Weight, state: &StepState, y: Tensor<2>, by: Rows) -> Tensor<2> {
+        let t = y.dims()[0];
         let mut y = y.into_dispatch();
         for part in &weight.parts {
             let spec = EmbedSpec {
@@ -68,6 +72,9 @@ impl Ops {
                 by,
                 pooled: part.pooled,
             };
+            if self.describes(|_| describe(t, spec)) {
+                continue;
+            }
             y = Dispatch::embed(
                 part.quants.clone().into_dispatch(),
                 part.scales.clone().into_dispatch(),
@@ -76,7 +83,6 @@ impl Ops {
                 spec,
             );
         }
-        self.count(weight.parts.len());
         Tensor::from_dispatch(y)
     }
 }
@@ -108,6 +114,25 @@ pub(in crate::ops) fn kernel(spec: EmbedSpec) -> Kernel {
         .f32s([("FACTOR", spec.factor)])
 }
 
+fn grid(t: usize, spec: EmbedSpec) -> Grid {
+    let blocks = spec.cols / kernel_block(spec.packing);
+    (blocks.div_ceil(64), t as u32, 1)
+}
+
+/// Describes the launch for `t` tokens.
+fn describe(t: usize, spec: EmbedSpec) -> Launch {
+    let words = spec.packing.quant_words_per_block() + spec.packing.scale_words_per_block();
+    let blocks = spec.packing.blocks_per_row(spec.cols as usize);
+    let counters = Counters {
+        weight_bytes: 4 * (t * blocks * words) as u64,
+        bytes_in_flight: 64 * quant_bytes(spec.packing),
+        // The state, the row.
+        trips: 2,
+        ..Counters::default()
+    };
+    Launch::new("embed", kernel(spec), grid(t, spec), counters)
+}
+
 /// Returns every variant of the kernel.
 pub(super) fn variants() -> Vec<Kernel> {
     let specs = PACKINGS.into_iter().flat_map(|packing| {
@@ -134,8 +159,7 @@ impl EmbedOp for CubeBackend {
     ) -> FloatTensor<Self> {
         let buffers = weight_buffers(spec.packing);
         let [t, _] = y.meta.shape().dims();
-        let blocks = spec.cols / kernel_block(spec.packing);
-        let count = (blocks.div_ceil(64), t as u32, 1);
+        let count = grid(t, spec);
         if buffers == 2 {
             launch(kernel(spec), count, &[&quants, &scales, &state, &y]);
         } else {

@@ -161,6 +161,11 @@ impl Kernel {
         self
     }
 
+    /// Returns the threads of a workgroup.
+    pub(in crate::ops) fn workgroup(&self) -> u32 {
+        self.workgroup
+    }
+
     /// Returns the modules, the one with the entry point first.
     pub fn modules(&self) -> &[&'static Module] {
         &self.modules

@@ -14,12 +14,12 @@ pub mod flex;
 pub mod in_place;
 pub mod kernel;
 pub mod norm;
+pub mod outline;
 pub mod pool;
 pub mod projection;
 pub mod recurrent;
 pub mod registry;
 pub mod sampling;
-pub mod shapes;
 pub mod state;
 pub mod step_state;
 mod tuning;
@@ -34,19 +34,20 @@ pub use activation::Activation;
 use activation::GateOp;
 use attention::AttentionOp;
 pub use attention::cache::KvCache;
-use attention::gate_heads::GateHeadsOp;
+use attention::gate_heads::{self, GateHeadsOp};
 pub use attention::kv::KvType;
-use attention::merge::MergeOp;
-use attention::rope_append::RopeAppendOp;
+use attention::merge::{self, MergeOp};
+use attention::rope_append::{self, RopeAppendOp};
 pub use attention::rope_append::{Attention, AttentionSpec, KvSource, QkNorm};
 use bias::{BiasOp, BiasSpec};
 use buffer::WordsOp;
 pub use experts::{Gating, RouteSpec, Router};
 use norm::NormOp;
 pub use norm::{Norm, NormSpec};
+use outline::{Launch, Outline, Situation};
 use pool::CpuPool;
 pub use projection::gemv::Arithmetic;
-pub use projection::weight::{Scaling, Weight, WeightPart};
+pub use projection::weight::{Scaling, Source, Weight, WeightPart};
 use sampling::SampleOp;
 pub use sampling::SamplerTables;
 pub use step_state::StepState;
@@ -67,6 +68,8 @@ pub struct Ops {
     tuning: Tuning,
     dispatches: Cell<u64>,
     kept: RefCell<Option<Vec<Tensor<2>>>>,
+    /// Collects launches instead of running them.
+    outline: Option<Outline>,
 }
 
 impl Ops {
@@ -77,7 +80,26 @@ impl Ops {
             tuning,
             dispatches: Cell::new(0),
             kept: RefCell::new(None),
+            outline: None,
         }
+    }
+
+    /// Creates ops that run nothing and describe every launch instead. Their weights, states and results have no memory.
+    pub fn outline(tuning: Tuning, situation: Situation) -> Self {
+        Self {
+            outline: Some(Outline::new(situation)),
+            ..Self::new(&cpu_handle(), tuning)
+        }
+    }
+
+    /// Returns whether ops run nothing.
+    pub fn is_outline(&self) -> bool {
+        self.outline.is_some()
+    }
+
+    /// Returns the launches described so far.
+    pub fn take_outline(&self) -> Vec<Launch> {
+        self.outline.as_ref().map(Outline::take).unwrap_or_default()
     }
 
     /// Returns the device's tuning.
@@ -110,8 +132,19 @@ impl Ops {
         self.kept.borrow_mut().take().unwrap_or_default()
     }
 
-    fn count(&self, n: usize) {
-        self.dispatches.set(self.dispatches.get() + n as u64);
+    /// Counts a launch. Returns whether it is only to be described, which has then been done.
+    fn describes(&self, launch: impl FnOnce(Situation) -> Launch) -> bool {
+        self.dispatches.set(self.dispatches.get() + 1);
+        let Some(outline) = &self.outline else {
+            return false;
+        };
+        outline.add(launch);
+        true
+    }
+
+    /// Returns whether ops run on the CPU.
+    fn is_on_cpu(&self) -> bool {
+        !self.is_outline() && buffer::gpu_tensor(&self.device_handle).is_none()
     }
 
     fn keep(&self, tensor: Tensor<2>) -> Tensor<2> {
@@ -123,6 +156,7 @@ impl Ops {
 
     /// Allocates `n` zeroed words of device memory.
     pub fn alloc_words(&self, n: usize) -> Tensor<2, Int> {
+        let n = if self.is_outline() { 0 } else { n };
         Tensor::from_dispatch(Dispatch::alloc_words(
             self.device_handle.clone().into_dispatch(),
             n.max(4),
@@ -142,13 +176,15 @@ impl Ops {
 
     /// Returns the pool that keeps weights of this packing, if there is one.
     pub fn pool(&self, packing: Packing) -> Option<Rc<dyn CpuPool>> {
-        let on_cpu = buffer::gpu_tensor(&self.device_handle).is_none();
         let has_blocks = packing.scale_words_per_block() > 0;
-        pool::current().filter(|_| on_cpu && has_blocks)
+        pool::current().filter(|_| self.is_on_cpu() && has_blocks)
     }
 
     /// Allocates a zeroed [rows, cols] f32 tensor.
     pub fn alloc_f32(&self, rows: usize, cols: usize) -> Tensor<2> {
+        if self.is_outline() {
+            return flex::shape_only(rows, cols);
+        }
         Tensor::from_dispatch(Dispatch::alloc_f32(
             self.device_handle.clone().into_dispatch(),
             rows,
@@ -159,8 +195,7 @@ impl Ops {
     /// Allocates a zeroed cache of `rows` rows (one per kv head and position), `head_dim` values each.
     pub fn alloc_kv(&self, rows: usize, head_dim: usize, kv: KvType) -> Tensor<2> {
         // The CPU always keeps f32.
-        let on_gpu = buffer::gpu_tensor(&self.device_handle).is_some();
-        let kept = if on_gpu { kv } else { KvType::F32 };
+        let kept = if self.is_on_cpu() { KvType::F32 } else { kv };
         self.alloc_f32(rows, kept.row_words(head_dim))
     }
 
@@ -184,7 +219,10 @@ impl Ops {
     }
 
     /// Creates an uninitialised [rows, cols] f32 tensor.
-    fn empty(&self, rows: usize, cols: usize) -> Tensor<2> {
+    pub(crate) fn empty(&self, rows: usize, cols: usize) -> Tensor<2> {
+        if self.is_outline() {
+            return flex::shape_only(rows, cols);
+        }
         Tensor::from_dispatch(Dispatch::empty_f32(
             self.device_handle.clone().into_dispatch(),
             rows,
@@ -194,7 +232,11 @@ impl Ops {
 
     /// Returns the norm of every token, or with `last` that of the step's last one.
     pub fn norm(&self, x: &Tensor<2>, norm: &Norm, state: &StepState, last: bool) -> Tensor<2> {
-        self.count(1);
+        let [t, cols] = x.dims();
+        let rows = if last { 1 } else { t };
+        if self.describes(|_| norm::describe(rows, cols, norm, last, false)) {
+            return self.empty(rows, cols);
+        }
         self.keep(Tensor::from_dispatch(Dispatch::norm(
             x.clone().into_dispatch(),
             norm.weight.clone().into_dispatch(),
@@ -213,7 +255,10 @@ impl Ops {
         state: &StepState,
         residual: Tensor<2>,
     ) -> Tensor<2> {
-        self.count(1);
+        let [t, cols] = x.dims();
+        if self.describes(|_| norm::describe(t, cols, norm, false, true)) {
+            return residual;
+        }
         Tensor::from_dispatch(Dispatch::norm_add(
             x.clone().into_dispatch(),
             norm.weight.clone().into_dispatch(),
@@ -264,7 +309,10 @@ impl Ops {
         state: &StepState,
         spec: BiasSpec,
     ) -> Tensor<2> {
-        self.count(1);
+        let [rows, cols] = y.dims();
+        if self.describes(|_| bias::describe(rows, cols, spec)) {
+            return y;
+        }
         Tensor::from_dispatch(Dispatch::bias(
             y.into_dispatch(),
             bias.clone().into_dispatch(),
@@ -282,6 +330,10 @@ impl Ops {
         state: &StepState,
         cache: &mut KvCache,
     ) -> Tensor<2> {
+        let (t, spec) = (qkv.dims()[0], attention.spec);
+        if self.describes(|_| rope_append::describe(t, spec)) {
+            return self.empty(t, (spec.n_heads * spec.head_dim) as usize);
+        }
         let q = cache.update_with(|(k, v)| {
             let (q, k, v) = Dispatch::rope_append(
                 qkv.into_dispatch(),
@@ -294,7 +346,6 @@ impl Ops {
             );
             ((Tensor::from_dispatch(k), Tensor::from_dispatch(v)), q)
         });
-        self.count(1);
         self.keep(Tensor::from_dispatch(q))
     }
 
@@ -306,8 +357,12 @@ impl Ops {
         state: &StepState,
         attention: &Attention,
     ) -> Tensor<2> {
+        let (t, spec) = (q.dims()[0], attention.spec);
+        if self.describes(|now| attention::describe(t, spec, now)) {
+            let [rows, cols] = spec.out_shape(t);
+            return self.empty(rows, cols);
+        }
         let (k, v) = cache.tensors();
-        self.count(1);
         self.keep(Tensor::from_dispatch(Dispatch::attention(
             q.into_dispatch(),
             k.into_dispatch(),
@@ -320,7 +375,10 @@ impl Ops {
 
     /// Gates attention's output with the gates in `qkv`, in the memory of `a`: [t, n_heads * head_dim].
     pub fn gate_heads(&self, a: Tensor<2>, qkv: &Tensor<2>, spec: AttentionSpec) -> Tensor<2> {
-        self.count(1);
+        let t = a.dims()[0];
+        if self.describes(|_| gate_heads::describe(t, spec)) {
+            return a;
+        }
         let qkv = qkv.clone().into_dispatch();
         Tensor::from_dispatch(Dispatch::gate_heads(a.into_dispatch(), qkv, spec))
     }
@@ -334,7 +392,9 @@ impl Ops {
         state: &StepState,
         spec: AttentionSpec,
     ) -> Tensor<2> {
-        self.count(1);
+        if self.describes(|now| merge::describe(spec, now)) {
+            return self.empty(1, (spec.n_heads * spec.head_dim) as usize);
+        }
         self.keep(Tensor::from_dispatch(Dispatch::merge_spans(
             spans.clone().into_dispatch(),
             qkv.clone().into_dispatch(),
@@ -345,7 +405,10 @@ impl Ops {
 
     /// Returns activation(gate) * up of a [t, 2 d_ff] tensor.
     pub fn gate(&self, gate_up: Tensor<2>, activation: Activation) -> Tensor<2> {
-        self.count(1);
+        let [t, cols] = gate_up.dims();
+        if self.describes(|_| activation::describe(t, cols, activation)) {
+            return self.empty(t, cols / 2);
+        }
         self.keep(Tensor::from_dispatch(Dispatch::gate(
             gate_up.into_dispatch(),
             activation,
@@ -360,7 +423,10 @@ impl Ops {
         at: &Tensor<2>,
         activation: Activation,
     ) -> Tensor<2> {
-        self.count(1);
+        let ([t, cols], up_cols) = (gate.dims(), up.dims()[1]);
+        if self.describes(|_| activation::describe_slice(t, cols, up_cols, activation)) {
+            return self.empty(t, cols);
+        }
         self.keep(Tensor::from_dispatch(Dispatch::gate_slice(
             gate.clone().into_dispatch(),
             up.clone().into_dispatch(),
@@ -371,6 +437,11 @@ impl Ops {
 
     /// Samples the next tokens and advances the state; see [`sampling`] for one row of logits and for several.
     pub fn sample(&self, logits: Tensor<2>, state: &mut StepState, tables: &mut SamplerTables) {
+        let ([rows, vocab], n_ctx) = (logits.dims(), tables.n_ctx());
+        let scan = self.describes(|now| sampling::describe_scan(rows, vocab, now));
+        if self.describes(|now| sampling::describe(rows, vocab, n_ctx, now)) && scan {
+            return;
+        }
         let (bias, allowed) = (tables.bias.get().clone(), tables.allowed.get().clone());
         let partials = tables.partials.clone();
         state.update_with(|state| {
@@ -388,6 +459,5 @@ impl Ops {
                 (seen, (Tensor::from_dispatch(state), ()))
             })
         });
-        self.count(2);
     }
 }

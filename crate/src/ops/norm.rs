@@ -16,7 +16,9 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use super::kernel::{Kernel, empty_f32, launch, modules};
+use super::outline::Launch;
 use super::{flex, state};
+use hearth_modelfile::cost::Counters;
 
 /// A norm's kind and weights.
 #[derive(Clone)]
@@ -46,6 +48,12 @@ impl NormSpec {
             (false, true) => len - 4,
             (false, false) => len / self.groups,
         }
+    }
+
+    /// Returns the columns of a group, and the groups in a row of `width` columns.
+    fn grouping(&self, width: usize, len: usize) -> (usize, usize) {
+        let cols = self.cols(len);
+        (cols, width / cols)
     }
 
     /// Creates the spec of an RMSNorm.
@@ -81,12 +89,14 @@ pub trait NormOp: Backend {
     ) -> FloatTensor<Self>;
 }
 
+const WG: u32 = 64;
+
 pub(in crate::ops) fn kernel(cols: usize, spec: NormSpec, last: bool, add: bool) -> Kernel {
     grouped(cols / spec.groups, spec.groups, spec, last, add)
 }
 
 fn grouped(cols: usize, groups: usize, spec: NormSpec, last: bool, add: bool) -> Kernel {
-    Kernel::new(&modules::NORM, 64)
+    Kernel::new(&modules::NORM, WG)
         .module(&state::WGSL)
         .u32s([("COLS4", cols as u32 / 4), ("GROUPS", groups as u32)])
         .bools([
@@ -97,6 +107,27 @@ fn grouped(cols: usize, groups: usize, spec: NormSpec, last: bool, add: bool) ->
             ("APART", spec.groups > 1),
         ])
         .f32s([("EPS", spec.eps)])
+}
+
+/// Describes the launch for `rows` rows of `width` columns, which are several groups if the norm is added.
+pub(super) fn describe(rows: usize, width: usize, norm: &Norm, last: bool, add: bool) -> Launch {
+    let spec = norm.spec;
+    let (cols, groups) = match add {
+        true => spec.grouping(width, norm.weight.dims()[1]),
+        false => (width, 1),
+    };
+    let means = 1 + u32::from(spec.centred);
+    let counters = Counters {
+        // Input and weights; a mean of 64 threads takes seven barriers.
+        prologue_bytes: 8 * (rows * width) as u64,
+        workgroup_memory: 4 * WG,
+        barriers: 7 * means + u32::from(spec.centred),
+        trips: 2 + means,
+        ..Counters::default()
+    };
+    let kernel = grouped(cols, groups, spec, last, add);
+    let grid = (rows as u32, groups as u32, 1);
+    Launch::new("norm", kernel, grid, counters)
 }
 
 /// Returns every variant of the kernels.
@@ -150,8 +181,8 @@ impl NormOp for CubeBackend {
     ) -> FloatTensor<Self> {
         let [t, width] = x.meta.shape().dims();
         let [_, len] = weight.meta.shape().dims();
-        let groups = width / spec.cols(len);
-        let kernel = grouped(spec.cols(len), groups, spec, false, true);
+        let (cols, groups) = spec.grouping(width, len);
+        let kernel = grouped(cols, groups, spec, false, true);
         launch(
             kernel,
             (t as u32, groups as u32, 1),

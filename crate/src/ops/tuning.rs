@@ -33,6 +33,20 @@ pub struct Tuning {
 }
 
 impl Tuning {
+    /// Choices of a large GPU with the workgroup memory of desktop browsers, for what is said of devices that are not
+    /// at hand.
+    pub const LARGE_GPU: Self = Self {
+        decode_threads_per_tile: 64,
+        prefill_threads_per_tile: 16,
+        shared_tile: true,
+        subgroups: true,
+        arithmetic: Arithmetic::F32,
+        chunk: 512,
+        token_us: 1,
+        attention_workgroups: 256,
+        workgroup_bytes: 32 * 1024,
+    };
+
     /// Returns the tokens of a tile in workgroup memory for a projection of `t` tokens; 0 for the tile in registers.
     pub(in crate::ops) fn shared_tile_for(&self, t: usize) -> u32 {
         match self.shared_tile && t >= SHARED_TILE_FROM {

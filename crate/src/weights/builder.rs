@@ -4,7 +4,7 @@ use burn::tensor::{Int, Tensor};
 
 use crate::ops::in_place::InPlace;
 use crate::ops::pool::Pooled;
-use crate::ops::{Ops, Scaling, Weight, WeightPart};
+use crate::ops::{Ops, Scaling, Source, Weight, WeightPart};
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::quant::Packing;
 use hearth_modelfile::weight_requests::WeightRequest;
@@ -14,6 +14,16 @@ use hearth_modelfile::weight_requests::WeightRequest;
 pub struct RowRange {
     pub row: usize,
     pub rows: usize,
+}
+
+/// Rows of a matrix that one tensor of the file provides.
+#[derive(Clone, Copy)]
+pub struct TensorRows {
+    /// Packing on the device.
+    pub packing: Packing,
+    pub rows: usize,
+    /// Bytes of a row in the file.
+    pub file_row_bytes: usize,
 }
 
 /// A matrix being filled on the device.
@@ -35,17 +45,45 @@ struct Part {
     scales: InPlace<Tensor<2, Int>>,
     /// Addresses in the pool, if it keeps the part instead.
     pooled: Option<Pooled>,
+    source: Source,
+}
+
+/// A part before it has memory.
+struct PlannedPart {
+    packing: Packing,
+    first_row: usize,
+    rows: usize,
+    names: Vec<String>,
+    file_bytes: u64,
+}
+
+impl PlannedPart {
+    /// Adds rows of a tensor. Of experts that are tensors of their own, the first names all.
+    fn with(mut self, tensor: &str, rows: usize, file_row_bytes: usize, experts: usize) -> Self {
+        self.rows += rows;
+        self.file_bytes += rows as u64 * file_row_bytes as u64;
+        let name = short_name(tensor);
+        let is_named = self.names.last().is_some_and(|last| last == name);
+        if self.names.is_empty() || (experts == 1 && !is_named) {
+            self.names.push(name.to_owned());
+        }
+        self
+    }
+}
+
+/// Returns a tensor's name without its layer and suffix: `attn_q` of `blk.3.attn_q.weight`.
+fn short_name(name: &str) -> &str {
+    let name = name.strip_suffix(".weight").unwrap_or(name);
+    let in_layer = name
+        .strip_prefix("blk.")
+        .and_then(|rest| rest.split_once('.'));
+    in_layer.map_or(name, |(_, rest)| rest)
 }
 
 impl Part {
     /// Allocates the part on the device, or in the pool of the CPU's threads.
-    fn alloc(
-        ops: &Ops,
-        packing: Packing,
-        first_row: usize,
-        rows: usize,
-        cols: usize,
-    ) -> Result<Self> {
+    fn alloc(ops: &Ops, planned: PlannedPart, cols: usize) -> Result<Self> {
+        let (packing, rows) = (planned.packing, planned.rows);
         let blocks = packing.blocks_per_row(cols);
         let quant_words = blocks * packing.quant_words_per_block();
         let scale_words = blocks * packing.scale_words_per_block();
@@ -60,13 +98,17 @@ impl Part {
         }
         Ok(Self {
             packing,
-            first_row,
+            first_row: planned.first_row,
             rows,
             quant_words,
             scale_words,
             quants: InPlace::new(ops.alloc_words(here * quant_words)),
             scales: InPlace::new(ops.alloc_scales(packing, here, cols)),
             pooled,
+            source: Source {
+                name: planned.names.join("+").into(),
+                file_bytes: planned.file_bytes,
+            },
         })
     }
 
@@ -93,16 +135,17 @@ impl WeightBuilder {
     pub fn alloc(
         ops: &Ops,
         names: &WeightRequest,
-        ranges: &[(Packing, usize)],
+        ranges: &[TensorRows],
         binding: u64,
     ) -> Result<Self> {
         let cols = names.cols;
-        let mut parts: Vec<(Packing, usize, usize)> = Vec::new();
+        let mut parts: Vec<PlannedPart> = Vec::new();
         let mut row = 0;
-        for (packing, rows) in ranges {
+        for (range, (name, _)) in ranges.iter().zip(&names.parts) {
+            let packing = range.packing;
             let row_bytes = 4 * packing.blocks_per_row(cols) * packing.quant_words_per_block();
             // Number of rows that must stay together.
-            let all: usize = ranges.iter().map(|(_, rows)| rows).sum();
+            let all: usize = ranges.iter().map(|range| range.rows).sum();
             let unit = match names.experts {
                 1 => 1,
                 experts => all / experts,
@@ -116,27 +159,30 @@ impl WeightBuilder {
                     available: binding,
                 });
             }
-            let mut left = *rows;
+            let mut left = range.rows;
             while left > 0 {
-                let taken = match parts.last_mut() {
-                    Some((p, _, n)) if p == packing && *n < max_rows => {
-                        let taken = left.min(max_rows - *n);
-                        *n += taken;
-                        taken
-                    }
-                    _ => {
-                        let taken = left.min(max_rows);
-                        parts.push((*packing, row, taken));
-                        taken
+                let part = match parts.pop() {
+                    Some(part) if part.packing == packing && part.rows < max_rows => part,
+                    other => {
+                        parts.extend(other);
+                        PlannedPart {
+                            packing,
+                            first_row: row,
+                            rows: 0,
+                            names: Vec::new(),
+                            file_bytes: 0,
+                        }
                     }
                 };
+                let taken = left.min(max_rows - part.rows);
+                parts.push(part.with(name, taken, range.file_row_bytes, names.experts));
                 row += taken;
                 left -= taken;
             }
         }
         let parts = parts
             .into_iter()
-            .map(|(packing, first_row, rows)| Part::alloc(ops, packing, first_row, rows, cols))
+            .map(|planned| Part::alloc(ops, planned, cols))
             .collect::<Result<_>>()?;
         Ok(Self {
             rows: row,
@@ -204,6 +250,7 @@ impl WeightBuilder {
                     quants: part.quants.get().clone(),
                     scales: part.scales.get().clone(),
                     pooled: part.pooled,
+                    source: part.source.clone(),
                 })
                 .collect(),
         }

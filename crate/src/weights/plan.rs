@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::ops::Ops;
 use crate::ops::projection::packing::kernel_block;
-use crate::weights::builder::WeightBuilder;
+use crate::weights::builder::{TensorRows, WeightBuilder};
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::{GgmlType, ModelHeader, Range, TensorInfo};
 use hearth_modelfile::error::{Error, Result};
@@ -123,6 +123,30 @@ impl LoadPlan {
             .ok_or_else(|| Error::MissingTensor { name: name.into() })
     }
 
+    /// Makes every small tensor zeros, as if it had been read.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if they are more than is reasonable to allocate for nothing.
+    pub fn blank_vectors(&mut self, gguf: &ModelHeader) -> Result<()> {
+        const MAX: u64 = 1 << 24;
+        let mut left = MAX;
+        for tensor in &gguf.tensors {
+            let vector = self.vector_of.get(&tensor.name);
+            let Some(vector) = vector.and_then(|at| self.vectors.get_mut(*at)) else {
+                continue;
+            };
+            // (`add_vector` has bounded each)
+            let n = tensor.n_cols() * tensor.n_rows();
+            left = left.checked_sub(n).ok_or_else(|| Error::OutOfMemory {
+                what: "norms and biases of an outline".into(),
+                needed: 4 * n,
+                available: 4 * MAX,
+            })?;
+            vector.resize(n as usize, 0.0);
+        }
+        Ok(())
+    }
+
     /// Returns the values of a small tensor.
     pub fn vector(&self, name: &str) -> Result<&Vec<f32>> {
         (self.vector_of.get(name))
@@ -182,7 +206,12 @@ impl LoadPlan {
                     found: info.shape.clone(),
                 });
             }
-            packings.push((packing, *rows));
+            let format = block_format(info.dtype, name)?;
+            packings.push(TensorRows {
+                packing,
+                rows: *rows,
+                file_row_bytes: cols / format.block_len() * format.block_bytes(),
+            });
             let matrix = index;
             self.read(info, quantize, Destination::Matrix { matrix, first });
             first += rows;

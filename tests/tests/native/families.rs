@@ -1,16 +1,40 @@
 //! The tiny seeded models end to end, natively on the GPU and on the CPU, against transformers' results.
 
-use hearth::LoadOptions;
+use std::path::Path;
+
+use hearth::model::outline::{OutlineOptions, Step, outline};
 use hearth::ops::KvType;
+use hearth::{Device, Engine, LoadOptions};
 use hearth_tests::manifest::{self, About, Kind};
 use hearth_tests::reference::check_engine;
-use hearth_tests::{On, exact, load_file_with, open};
+use hearth_tests::{On, exact, header, load_file_with, open};
 
 /// Checks the largest difference of a logit, and that greedy ids do not differ at all.
 fn check(name: &str, on: On, options: LoadOptions, tolerance: f32) {
     let Some(device) = open(on) else { return };
-    let mut engine = load_file_with(device, &manifest::named(name).model(), options);
+    let path = manifest::named(name).model();
+    let mut engine = load_file_with(device.clone(), &path, options);
     check_engine(name, on, &mut engine, tolerance);
+    if on != On::Cpu {
+        check_outline(name, &device, &engine, &path);
+    }
+}
+
+/// Checks that the model describes as many launches of a token as it makes.
+fn check_outline(name: &str, device: &Device, engine: &Engine, path: &Path) {
+    let info = engine.info();
+    let options = OutlineOptions {
+        tuning: device.tuning(info.parameters),
+        step: Step::Decode,
+        context_size: Some(info.n_ctx),
+        kv_type: KvType::F32,
+        positions: None,
+        filters: false,
+    };
+    let launches = outline(&header(&std::fs::read(path).unwrap()), options).unwrap();
+    let found: Vec<&str> = launches.iter().map(|launch| launch.name.as_str()).collect();
+    let made = engine.stats().dispatches_per_token;
+    assert_eq!(found.len() as u64, made, "{name}: {found:?}");
 }
 
 #[test]

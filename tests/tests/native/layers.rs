@@ -27,6 +27,7 @@ const CRATES: [(&str, &[&str]); 2] = [
             "mathematics",
             "config",
             "weight_requests",
+            "cost",
             "budget",
             "text",
         ],

@@ -118,12 +118,9 @@ impl Stepper {
         sequence.clear(&model.ops);
         sequence.step.seek(&model.ops, 0, 1);
         let graph = StepGraph::capture(&model.ops, || {
-            let x = model.forward(&sequence.step, &mut sequence.layers, rows);
-            let logits = match rows {
-                1 => model.logits(&x, &sequence.step),
-                _ => model.all_logits(&x, &sequence.step, self.draft_logits.clone()),
-            };
-            (model.ops).sample(logits, &mut sequence.step, &mut sequence.tables);
+            let logits = (rows > 1).then(|| self.draft_logits.clone());
+            let (step, layers) = (&mut sequence.step, &mut sequence.layers);
+            model.sampled_step(step, layers, &mut sequence.tables, rows, logits);
         });
         sequence.advance_drafts(rows);
         sequence.clear(&model.ops);

@@ -10,6 +10,7 @@ use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::AttentionGate;
 use hearth_modelfile::families::names::{bias_of, of_layer};
 use hearth_modelfile::layer_spec::RopeKind;
+use hearth_modelfile::rope::Rope;
 
 /// Builds the attention of layer `i`.
 pub(super) fn mixer(
@@ -142,9 +143,12 @@ impl Ropes {
                 divisors = Some(found.as_slice());
             }
         }
-        let local = (c.local_rope.as_ref()).map(|rope| ops.upload_row(&rope.table(n_ctx, None)));
+        // Where nothing runs, nothing reads them.
+        let positions = if ops.is_outline() { 1 } else { n_ctx };
+        let table = |rope: &Rope, divisors| ops.upload_row(&rope.table(positions, divisors));
+        let local = c.local_rope.as_ref().map(|rope| table(rope, None));
         Ok(Self {
-            global: ops.upload_row(&c.rope.table(n_ctx, divisors)),
+            global: table(&c.rope, divisors),
             local,
         })
     }

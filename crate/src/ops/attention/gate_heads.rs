@@ -12,6 +12,8 @@ use hearth_cpu::math::exp;
 
 use crate::ops::attention::rope_append::AttentionSpec;
 use crate::ops::kernel::{Kernel, launch, modules};
+use crate::ops::outline::{Grid, Launch};
+use hearth_modelfile::cost::Counters;
 
 /// Backend extension: the gate on each backend.
 #[backend_extension(Cube, Flex)]
@@ -32,6 +34,22 @@ fn kernel(spec: AttentionSpec) -> Kernel {
     ])
 }
 
+fn grid(t: usize, spec: AttentionSpec) -> Grid {
+    let cols4 = spec.n_heads * spec.head_dim / 4;
+    (cols4.div_ceil(64), t as u32, 1)
+}
+
+/// Describes the launch for `t` tokens.
+pub(in crate::ops) fn describe(t: usize, spec: AttentionSpec) -> Launch {
+    let cols = (spec.n_heads * spec.head_dim) as usize;
+    let counters = Counters {
+        prologue_bytes: 8 * (t * cols) as u64,
+        trips: 1,
+        ..Counters::default()
+    };
+    Launch::new("gate_heads", kernel(spec), grid(t, spec), counters)
+}
+
 /// Returns every variant of the kernel.
 pub(in crate::ops) fn variants() -> Vec<Kernel> {
     vec![kernel(AttentionSpec {
@@ -46,9 +64,8 @@ impl GateHeadsOp for CubeBackend {
         qkv: FloatTensor<Self>,
         spec: AttentionSpec,
     ) -> FloatTensor<Self> {
-        let [t, cols] = a.meta.shape().dims();
-        let grid = ((cols as u32 / 4).div_ceil(64), t as u32, 1);
-        launch(kernel(spec), grid, &[&a, &qkv]);
+        let [t, _] = a.meta.shape().dims();
+        launch(kernel(spec), grid(t, spec), &[&a, &qkv]);
         a
     }
 }

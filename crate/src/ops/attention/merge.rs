@@ -16,9 +16,12 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use crate::ops::attention::gate_heads::gate_cpu;
+use crate::ops::attention::live_spans;
 use crate::ops::attention::rope_append::AttentionSpec;
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
+use crate::ops::outline::{Launch, Situation};
 use crate::ops::{flex, state};
+use hearth_modelfile::cost::Counters;
 
 /// Backend extension: the merge on each backend.
 #[backend_extension(Cube, Flex)]
@@ -45,6 +48,29 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
             true => &modules::MERGE_GATE,
             false => &modules::MERGE_GATE_NONE,
         })
+}
+
+/// Describes the launch.
+pub(in crate::ops) fn describe(spec: AttentionSpec, now: Situation) -> Launch {
+    let (heads, dim) = (spec.n_heads, spec.head_dim);
+    // Threads that share a column.
+    let parts = (WG / (dim / 4)).min(spec.splits);
+    let records = u64::from(heads * live_spans(spec, now.positions));
+    let counters = Counters {
+        prologue_bytes: if spec.gate {
+            4 * u64::from(heads * dim)
+        } else {
+            0
+        },
+        merge_bytes: records * u64::from(dim + 4) * 4,
+        workgroup_memory: parts * (4 * dim + 8),
+        barriers: 1,
+        // The state, then all spans of a thread at once, since their number is fixed; the gate.
+        trips: 2 + u32::from(spec.gate),
+        near_trips: 2 * parts,
+        ..Counters::default()
+    };
+    Launch::new("merge", kernel(spec), (heads, 1, 1), counters)
 }
 
 /// Returns every variant of the kernel.

@@ -27,7 +27,9 @@ use hearth_cpu::math::{exp_all, weighted_sum};
 use crate::ops::attention::kv::KvType;
 use crate::ops::attention::rope_append::AttentionSpec;
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
+use crate::ops::outline::{Grid, Launch, Situation};
 use crate::ops::{flex, state};
+use hearth_modelfile::cost::Counters;
 
 /// Backend extension: attention on each backend.
 #[backend_extension(Cube, Flex)]
@@ -47,6 +49,8 @@ pub trait AttentionOp: Backend {
 pub const MAX_HEAD_DIM: usize = 512;
 /// Maximum number of spans of a context: beyond it, their records cost more than another workgroup gains.
 const MAX_SPLITS: u32 = 128;
+/// Bytes that a thread requests at once of a key or of values: eight columns of four, in f16.
+const IN_FLIGHT: u32 = 64;
 
 impl AttentionSpec {
     /// Returns the threads of a workgroup, and positions of a tile: one for each four columns of a head, at least.
@@ -107,7 +111,7 @@ impl AttentionSpec {
     }
 
     /// Returns the shape of the result for `t` tokens.
-    fn out_shape(&self, t: usize) -> [usize; 2] {
+    pub(in crate::ops) fn out_shape(&self, t: usize) -> [usize; 2] {
         let (heads, splits) = (self.n_heads as usize, self.splits as usize);
         match splits {
             1 => [t, heads * self.head_dim as usize],
@@ -143,6 +147,60 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
     } else {
         kernel.module(&modules::SINKS_NONE)
     }
+}
+
+/// Returns the positions that a token sees, and those of a span.
+fn seen_and_span(spec: AttentionSpec, positions: usize) -> (u32, u32) {
+    let end = (positions as u32).clamp(1, spec.n_ctx);
+    let len = end - spec.first(end as usize - 1) as u32;
+    let tile = spec.threads();
+    (len, len.div_ceil(spec.splits * tile).max(1) * tile)
+}
+
+/// Returns the spans of one token that have positions.
+pub(in crate::ops) fn live_spans(spec: AttentionSpec, positions: usize) -> u32 {
+    let (len, span) = seen_and_span(spec, positions);
+    len.div_ceil(span)
+}
+
+/// Returns the tokens of a workgroup, and the grid, for `t` tokens.
+fn grid(t: usize, spec: AttentionSpec) -> (u32, Grid) {
+    let tokens = if t == 1 { 1 } else { spec.tokens() };
+    let tiles = (t as u32).div_ceil(tokens);
+    (tokens, (spec.n_heads / spec.heads(), tiles, spec.splits))
+}
+
+/// Describes the launch for `t` tokens; the counters are those of one.
+pub(in crate::ops) fn describe(t: usize, spec: AttentionSpec, now: Situation) -> Launch {
+    let (tokens, grid) = grid(t, spec);
+    let (len, span) = seen_and_span(spec, now.positions);
+    let threads = spec.threads();
+    let (spans, tiles) = (len.div_ceil(span), span.min(len).div_ceil(threads));
+    let rows = spec.heads() * tokens;
+    let row_bytes = spec.kv.row_bytes(spec.head_dim as usize);
+    let state_bytes = 2 * u64::from(len) * u64::from(spec.n_kv_heads) * row_bytes;
+    let workgroups = u64::from(grid.0 * spans);
+    // Workgroups of one kv head read the same keys and values.
+    let repeats = u64::from(grid.0 / spec.n_kv_heads);
+    let queries = workgroups * u64::from(rows * spec.head_dim) * 4;
+    let counters = Counters {
+        state_bytes,
+        prologue_bytes: queries + (repeats - 1) * state_bytes,
+        bytes_in_flight: IN_FLIGHT * threads,
+        workgroup_memory: 4 * rows * (spec.head_dim + threads) + (4 + 16) * threads + 8,
+        // Where the span is known, the queries; four a tile; two for each row of the result.
+        barriers: 2 + 4 * tiles + 2 * rows,
+        // The state and the queries, then keys and values of each tile.
+        trips: 2 + 2 * tiles,
+        // Scores and sums, each with its share of conversions, loads and the softmax.
+        instructions: 3 * u64::from(len) * u64::from(spec.n_heads * spec.head_dim),
+        ..Counters::default()
+    };
+    let mut launch = Launch::new("attention", kernel(spec, tokens), grid, counters);
+    if t == 1 {
+        launch.counters.workgroups = workgroups;
+    }
+    launch
 }
 
 /// Returns every variant of the kernel.
@@ -188,12 +246,7 @@ impl AttentionOp for CubeBackend {
     ) -> FloatTensor<Self> {
         let [t, _] = q.meta.shape().dims();
         let out = empty_f32(&q, spec.out_shape(t));
-        let tokens = if t == 1 { 1 } else { spec.tokens() };
-        let grid = (
-            spec.n_heads / spec.heads(),
-            (t as u32).div_ceil(tokens),
-            spec.splits,
-        );
+        let (tokens, grid) = grid(t, spec);
         let mut tensors = vec![&q, &k_cache, &v_cache, &state, &out];
         tensors.extend(spec.sinks.then_some(&attn_params));
         launch(kernel(spec, tokens), grid, &tensors);

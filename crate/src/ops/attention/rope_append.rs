@@ -19,7 +19,9 @@ use crate::ops::attention::kv::KvRows as _;
 use crate::ops::attention::kv::KvType;
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
 use crate::ops::norm::rms_norm_cpu;
+use crate::ops::outline::{Grid, Launch};
 use crate::ops::{flex, state};
+use hearth_modelfile::cost::Counters;
 
 pub use hearth_modelfile::families::QkNorm;
 
@@ -217,6 +219,33 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
     }
 }
 
+fn grid(t: usize, spec: AttentionSpec) -> Grid {
+    let along = match spec.kv {
+        // One workgroup per head, because it searches for the row's largest value.
+        KvType::Q8 => spec.out_heads(),
+        KvType::F32 | KvType::F16 => (spec.out_heads() * spec.head_dim / 2).div_ceil(64),
+    };
+    (along, t as u32, 1)
+}
+
+/// Describes the launch for `t` tokens.
+pub(in crate::ops) fn describe(t: usize, spec: AttentionSpec) -> Launch {
+    let counters = Counters {
+        prologue_bytes: 4 * (t * spec.qkv_cols()) as u64,
+        // The state, the columns, their angles.
+        trips: 3,
+        // Each thread sums the columns of its norm.
+        near_trips: match spec.qk_norm {
+            QkNorm::None if spec.v_norm => spec.head_dim,
+            QkNorm::None => 0,
+            QkNorm::Head | QkNorm::RotatedHead => spec.head_dim,
+            QkNorm::Row => spec.n_heads * spec.head_dim,
+        },
+        ..Counters::default()
+    };
+    Launch::new("rope_append", kernel(spec), grid(t, spec), counters)
+}
+
 /// Returns every variant of the kernel.
 pub(in crate::ops) fn variants() -> Vec<Kernel> {
     let mut all = Vec::new();
@@ -263,18 +292,10 @@ impl RopeAppendOp for CubeBackend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let [t, _] = qkv.meta.shape().dims();
         let q = empty_f32(&qkv, [t, (spec.n_heads * spec.head_dim) as usize]);
-        let count = match spec.kv {
-            // One workgroup per head, because it searches for the row's largest value.
-            KvType::Q8 => (spec.out_heads(), t as u32, 1),
-            KvType::F32 | KvType::F16 => {
-                let pairs = spec.out_heads() * spec.head_dim / 2;
-                (pairs.div_ceil(64), t as u32, 1)
-            }
-        };
         let mut tensors = vec![&qkv, &rope, &state, &q];
         tensors.extend(spec.has_params().then_some(&attn_params));
         tensors.extend([&k_cache, &v_cache]);
-        launch(kernel(spec), count, &tensors);
+        launch(kernel(spec), grid(t, spec), &tensors);
         (q, k_cache, v_cache)
     }
 }

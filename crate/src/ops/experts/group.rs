@@ -15,7 +15,9 @@ use burn_cubecl::tensor::CubeTensor;
 use burn_flex::FlexTensor;
 
 use crate::ops::kernel::{Kernel, launch, modules};
+use crate::ops::outline::Launch;
 use crate::ops::state;
+use hearth_modelfile::cost::Counters;
 
 /// Parameters of the sorting.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,6 +60,16 @@ fn kernel(spec: GroupSpec) -> Kernel {
             ("TILES", spec.tiles),
             ("TOKENS", spec.tokens),
         ])
+}
+
+/// Describes the launch.
+pub(super) fn describe(spec: GroupSpec) -> Launch {
+    let counters = Counters {
+        barriers: 2,
+        trips: 3,
+        ..Counters::default()
+    };
+    Launch::new("group", kernel(spec), (1, 1, 1), counters)
 }
 
 /// Returns every variant of the kernel.

@@ -5,12 +5,15 @@ use burn::tensor::{Int, Tensor};
 use hearth_cpu::rows::MAX_TOKENS;
 
 use crate::ops::bias::BiasSpec;
-use crate::ops::experts::group::{GroupOp, GroupSpec};
-use crate::ops::experts::{ExpertsOp, Gating, RouteSpec, Router};
+use crate::ops::experts::group::{self, GroupOp, GroupSpec};
+use crate::ops::experts::{
+    ExpertsOp, Gating, RouteSpec, Router, describe_combine, describe_route,
+};
 use crate::ops::projection::by_expert::{Grouped, Routed};
+use crate::ops::projection::counters::{Multiplied, describe_gemv, describe_tile};
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
 use crate::ops::projection::tile::{LinearOp, LinearSpec, SHARED_TILE_FROM, shared_tile_tokens};
-use crate::ops::{Ops, StepState, Weight, WeightPart, buffer};
+use crate::ops::{Ops, StepState, Weight, WeightPart};
 
 /// Each token's experts, which projections by expert read besides inputs and weights.
 pub struct Routes {
@@ -65,7 +68,9 @@ impl Ops {
         let groups = self.tile_tokens(t, n_used, n_experts).map(|tokens| {
             let [slots, n_experts, n_used] = [t * n_used, n_experts, n_used].map(|n| n as u32);
             let spec = GroupSpec::new(slots, n_experts, n_used, tokens);
-            self.count(1);
+            if self.describes(|_| group::describe(spec)) {
+                return (self.alloc_words(0), spec);
+            }
             let groups = Dispatch::group(
                 routes.clone().into_dispatch(),
                 state.words().into_dispatch(),
@@ -102,7 +107,10 @@ impl Ops {
         state: &StepState,
         spec: RouteSpec,
     ) -> Tensor<2> {
-        self.count(1);
+        let [t, n_experts] = logits.dims();
+        if self.describes(|_| describe_route(t, n_experts, spec)) {
+            return self.empty(t, 2 * spec.n_used);
+        }
         self.keep(Tensor::from_dispatch(Dispatch::route(
             logits.into_dispatch(),
             bias.into_dispatch(),
@@ -118,7 +126,7 @@ impl Ops {
         const FROM: usize = 8;
         const NARROW: usize = 32;
         let slots = t * n_used;
-        if buffer::gpu_tensor(&self.device_handle).is_none() {
+        if self.is_on_cpu() {
             return (t > 1).then_some(MAX_TOKENS as u32);
         }
         let pays = self.tuning.shared_tile && t >= SHARED_TILE_FROM && slots >= FROM * n_experts;
@@ -161,7 +169,6 @@ impl Ops {
                     None => self.by_slot(x, weight, part, slots, &routes.routes, state, y),
                 };
             }
-            self.count(weight.parts.len());
             offset += slots.rows;
         }
         self.keep(y)
@@ -205,6 +212,15 @@ impl Ops {
             scaling: weight.scaling,
             pooled: part.pooled,
         };
+        let n_slots = y.dims()[0];
+        let multiplied = Multiplied {
+            launched: n_slots as u32,
+            live: (n_slots * part.rows).div_ceil(weight.rows) as u64,
+            experts: u64::from(count.max(1)),
+        };
+        if self.describes(|_| describe_gemv(spec, &part.source, multiplied)) {
+            return y;
+        }
         Tensor::from_dispatch(Dispatch::gemv(
             x.clone().into_dispatch(),
             part.quants.clone().into_dispatch(),
@@ -248,6 +264,10 @@ impl Ops {
             scaling: weight.scaling,
             pooled: part.pooled,
         };
+        let t = x.dims()[0] as u32;
+        if self.describes(|_| describe_tile(spec, &part.source, t)) {
+            return y;
+        }
         Tensor::from_dispatch(Dispatch::linear(
             x.clone().into_dispatch(),
             part.quants.clone().into_dispatch(),
@@ -283,7 +303,10 @@ impl Ops {
         state: &StepState,
         residual: Tensor<2>,
     ) -> Tensor<2> {
-        self.count(1);
+        let ([t, cols], n_used) = (residual.dims(), routes.routes.dims()[1] / 2);
+        if self.describes(|_| describe_combine(t, cols, n_used)) {
+            return residual;
+        }
         Tensor::from_dispatch(Dispatch::combine(
             slots.into_dispatch(),
             routes.routes.clone().into_dispatch(),

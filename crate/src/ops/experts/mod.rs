@@ -22,7 +22,9 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
+use crate::ops::outline::Launch;
 use crate::ops::{flex, state};
+use hearth_modelfile::cost::Counters;
 
 pub use hearth_modelfile::config::MAX_EXPERTS;
 pub use hearth_modelfile::router::{Gating, Router};
@@ -84,6 +86,38 @@ fn combine_kernel(cols4: u32, n_used: u32) -> Kernel {
     Kernel::new(&modules::COMBINE, 64)
         .module(&state::WGSL)
         .u32s([("COLS4", cols4), ("N_USED", n_used)])
+}
+
+/// Describes the routing of `t` tokens.
+fn describe_route(t: usize, n_experts: usize, spec: RouteSpec) -> Launch {
+    let counters = Counters {
+        prologue_bytes: 4 * (t * n_experts) as u64,
+        workgroup_memory: 4 * (n_experts + spec.n_used) as u32,
+        barriers: 2,
+        trips: 2,
+        // Each thread compares its experts with all.
+        near_trips: (n_experts * n_experts.div_ceil(64)) as u32,
+        ..Counters::default()
+    };
+    let kernel = route_kernel(n_experts as u32, spec);
+    Launch::new("route", kernel, (t as u32, 1, 1), counters)
+}
+
+/// Describes the sum of `t` tokens' slots.
+fn describe_combine(t: usize, cols: usize, n_used: usize) -> Launch {
+    let cols4 = cols as u32 / 4;
+    let counters = Counters {
+        prologue_bytes: 4 * (t * cols * (n_used + 1)) as u64,
+        trips: 3,
+        ..Counters::default()
+    };
+    let kernel = combine_kernel(cols4, n_used as u32);
+    Launch::new(
+        "combine",
+        kernel,
+        (cols4.div_ceil(64), t as u32, 1),
+        counters,
+    )
 }
 
 /// Returns every variant of the kernels.

@@ -14,6 +14,7 @@ use burn_flex::FlexTensor;
 use crate::ops::activation::{self, Activation, gate_cpu};
 use crate::ops::kernel::{Kernel, grid_xz, launch, modules};
 use crate::ops::norm::rms_norm_cpu;
+use crate::ops::outline::Grid;
 use crate::ops::pool::Pooled;
 use crate::ops::projection::by_expert::{Routed, routed_cpu};
 use crate::ops::projection::cpu::linear_cpu;
@@ -128,7 +129,7 @@ pub trait GemvOp: Backend {
 
 /// Place in which the input of a projection is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Staging {
+pub(super) enum Staging {
     /// Registers of each tile, as it goes.
     None,
     /// Workgroup memory, once, as floats.
@@ -183,12 +184,12 @@ pub fn workgroup_bytes(
 const WG: u32 = 64;
 
 impl GemvSpec {
-    fn staging(&self) -> Staging {
+    pub(super) fn staging(&self) -> Staging {
         let threads = self.threads_per_tile;
         Staging::of(self.input, self.packing, self.arithmetic, threads)
     }
 
-    fn workgroup(&self) -> u32 {
+    pub(super) fn workgroup(&self) -> u32 {
         self.staging().workgroup(self.threads_per_tile)
     }
 }
@@ -341,11 +342,18 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
 }
 
 /// Returns the number of groups of four rows: neighbours, or two gates with their ups.
-fn groups(spec: GemvSpec) -> u32 {
+pub(super) fn groups(spec: GemvSpec) -> u32 {
     match spec.output {
         Output::Gated(_) => (spec.rows / 2).div_ceil(2),
         Output::Store | Output::Add => spec.rows.div_ceil(4),
     }
+}
+
+/// Returns the grid for the slots of a token's experts; 1 for any other input.
+pub(super) fn grid(spec: GemvSpec, slots: u32) -> Grid {
+    let threads = groups(spec) * spec.threads_per_tile;
+    let (x, z) = grid_xz(threads.div_ceil(spec.workgroup()));
+    (x, slots, z)
 }
 
 impl GemvOp for CubeBackend {
@@ -358,8 +366,6 @@ impl GemvOp for CubeBackend {
         y: FloatTensor<Self>,
         spec: GemvSpec,
     ) -> FloatTensor<Self> {
-        let threads = groups(spec) * spec.threads_per_tile;
-        let (gx, gz) = grid_xz(threads.div_ceil(spec.workgroup()));
         let mut tensors = vec![&quants];
         tensors.extend((weight_buffers(spec.packing) == 2).then_some(&scales));
         tensors.extend([&x, &y]);
@@ -372,7 +378,7 @@ impl GemvOp for CubeBackend {
             Input::Routed(_) => y.meta.shape()[0] as u32,
             _ => 1,
         };
-        launch(kernel(spec), (gx, slots, gz), &tensors);
+        launch(kernel(spec), grid(spec, slots), &tensors);
         y
     }
 }

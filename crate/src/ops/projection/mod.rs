@@ -5,6 +5,7 @@
 //! weight ([`crate::ops::projection::tile`]); fused steps would be recomputed needlessly by each workgroup there.
 
 pub mod by_expert;
+pub(in crate::ops) mod counters;
 pub(in crate::ops) mod cpu;
 pub mod gemv;
 pub mod packing;
@@ -14,6 +15,7 @@ pub mod weight;
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
+use crate::ops::projection::counters::{Multiplied, describe_gemv, describe_tile};
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
 use crate::ops::projection::tile::{LinearOp, LinearSpec};
 use crate::ops::recurrent::gated_norm::GatedNormSpec;
@@ -57,6 +59,7 @@ impl Ops {
         } else {
             self.tuning.prefill_threads_per_tile
         };
+        let t = x.dims()[0] as u32;
         let mut y = y.into_dispatch();
         for part in &weight.parts {
             let spec = LinearSpec {
@@ -73,6 +76,9 @@ impl Ops {
                 scaling: weight.scaling,
                 pooled: part.pooled,
             };
+            if self.describes(|_| describe_tile(spec, &part.source, t)) {
+                continue;
+            }
             y = Dispatch::linear(
                 x.clone().into_dispatch(),
                 part.quants.clone().into_dispatch(),
@@ -82,7 +88,6 @@ impl Ops {
                 spec,
             );
         }
-        self.count(weight.parts.len());
         Tensor::from_dispatch(y)
     }
 
@@ -114,6 +119,10 @@ impl Ops {
                 scaling: weight.scaling,
                 pooled: part.pooled,
             };
+            let one = Multiplied::ONE;
+            if self.describes(|_| describe_gemv(spec, &part.source, one)) {
+                continue;
+            }
             y = Dispatch::gemv(
                 x.clone().into_dispatch(),
                 part.quants.clone().into_dispatch(),
@@ -124,7 +133,6 @@ impl Ops {
                 spec,
             );
         }
-        self.count(weight.parts.len());
         Tensor::from_dispatch(y)
     }
 

@@ -6,8 +6,8 @@ use hearth_modelfile::quant::Packing;
 use crate::ops::kernel::{Kernel, Module, modules};
 use crate::platform::SUBGROUP_DIRECTIVE;
 
-/// Every packing, for [`crate::ops::registry`].
-pub(in crate::ops) const PACKINGS: [Packing; 18] = [
+/// Every packing, for [`crate::ops::registry`] and tools.
+pub const PACKINGS: [Packing; 18] = [
     Packing::F32,
     Packing::F16,
     Packing::BF16,

@@ -14,6 +14,7 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use crate::ops::kernel::{Kernel, grid_xz, launch, modules};
+use crate::ops::outline::Grid;
 use crate::ops::pool::Pooled;
 use crate::ops::projection::by_expert::{Grouped, grouped_cpu};
 use crate::ops::projection::cpu::linear_cpu;
@@ -134,6 +135,23 @@ fn through_workgroup_memory(spec: LinearSpec, tokens: u32) -> Kernel {
     }
 }
 
+/// Returns the grid for `t` tokens.
+pub(super) fn grid(spec: LinearSpec, t: u32) -> Grid {
+    let (groups, tokens) = match spec.shared_tile {
+        0 => {
+            let threads = spec.rows.div_ceil(TILE_ROWS) * spec.threads_per_tile;
+            (threads.div_ceil(WG), TILE_TOKENS)
+        }
+        tokens => (spec.rows.div_ceil(WIDE_ROWS), tokens),
+    };
+    let (x, z) = grid_xz(groups);
+    let tiles = match spec.grouped {
+        None => t.div_ceil(tokens),
+        Some(grouped) => grouped.tiles,
+    };
+    (x, tiles, z)
+}
+
 /// Returns every variant of the kernels.
 pub(in crate::ops) fn variants() -> Vec<Kernel> {
     let grouped = Grouped {
@@ -184,23 +202,10 @@ impl LinearOp for CubeBackend {
         spec: LinearSpec,
     ) -> FloatTensor<Self> {
         let t = x.meta.shape()[0] as u32;
-        let (groups, tokens) = match spec.shared_tile {
-            0 => {
-                let threads = spec.rows.div_ceil(TILE_ROWS) * spec.threads_per_tile;
-                (threads.div_ceil(WG), TILE_TOKENS)
-            }
-            tokens => (spec.rows.div_ceil(WIDE_ROWS), tokens),
-        };
-        let (gx, gz) = grid_xz(groups);
-        let tiles = match spec.grouped {
-            None => t.div_ceil(tokens),
-            Some(grouped) => grouped.tiles,
-        };
-        let count = (gx, tiles, gz);
         let mut tensors = vec![&quants];
         tensors.extend((weight_buffers(spec.packing) == 2).then_some(&scales));
         tensors.extend([&x, &y, &state]);
-        launch(kernel(spec), count, &tensors);
+        launch(kernel(spec), grid(spec, t), &tensors);
         y
     }
 }

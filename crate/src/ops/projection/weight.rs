@@ -4,6 +4,8 @@
 //! weight, and thus one dispatch if their packing agrees; and a matrix larger than the device's storage binding (128
 //! MiB by WebGPU's defaults) is split by rows.
 
+use std::rc::Rc;
+
 use burn::tensor::{Int, Tensor};
 
 use crate::ops::kernel::{Kernel, modules};
@@ -93,4 +95,14 @@ pub struct WeightPart {
     pub scales: Tensor<2, Int>,
     /// Location of the weight if the CPU's threads keep it; both tensors are dummies then.
     pub pooled: Option<Pooled>,
+    pub source: Source,
+}
+
+/// Tensors of the file whose rows a part has.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    /// Names without layer and suffix, joined by `+`: `attn_q+attn_k`.
+    pub name: Rc<str>,
+    /// Bytes that the rows have in the file.
+    pub file_bytes: u64,
 }

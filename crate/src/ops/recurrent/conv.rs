@@ -17,7 +17,9 @@ use hearth_cpu::math::exp;
 use hearth_modelfile::layer_spec::{DeltaShape, HISTORY, MambaShape};
 
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
+use crate::ops::outline::{Grid, Launch};
 use crate::ops::{flex, state};
+use hearth_modelfile::cost::Counters;
 
 /// Shape and kind of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +37,13 @@ pub struct ConvSpec {
 }
 
 impl ConvSpec {
-    /// Returns whether a step of `rows` rows writes no row of the history that it reads.
-    pub(in crate::ops) fn writes_at_once(&self, rows: usize) -> bool {
-        rows + self.taps <= HISTORY + 1
+    /// Returns the parts of the work that the launches of a step of `rows` rows do: one launch, if it writes no row of the
+    /// history that it reads.
+    pub(in crate::ops) fn parts(&self, rows: usize) -> &'static [Part] {
+        match rows + self.taps <= HISTORY + 1 {
+            true => &[Part::Both],
+            false => &[Part::Compute, Part::Write],
+        }
     }
 }
 
@@ -99,7 +105,7 @@ pub trait ConvOp: Backend {
 
 /// The part of the work that a launch does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+pub(in crate::ops) enum Part {
     Compute,
     Write,
     Both,
@@ -121,6 +127,41 @@ fn kernel(spec: ConvSpec, part: Part) -> Kernel {
             ("COMPUTES", part != Part::Write),
             ("WRITES", part != Part::Compute),
         ])
+}
+
+fn grid(spec: ConvSpec, part: Part, t: usize) -> Grid {
+    let rows = match part {
+        Part::Write => HISTORY,
+        Part::Compute | Part::Both => t,
+    };
+    ((spec.channels as u32 / 4).div_ceil(64), rows as u32, 1)
+}
+
+/// Describes the launch that does a part of the work for `t` tokens.
+pub(in crate::ops) fn describe(spec: ConvSpec, part: Part, t: usize) -> Launch {
+    let row = 4 * spec.channels as u64;
+    // Rows of input and of history that a row of the result takes, and the kernel's.
+    let (rows, taps) = (t as u64, spec.taps as u64);
+    let inputs = if spec.gated { 3 } else { 1 };
+    let computed = match part {
+        Part::Write => 0,
+        Part::Compute | Part::Both => rows * row * (inputs + taps),
+    };
+    let kept = rows.min(HISTORY as u64);
+    let history = match part {
+        Part::Compute => row * (taps - 1),
+        Part::Write => row * kept,
+        Part::Both => row * (taps - 1 + kept),
+    };
+    let counters = Counters {
+        prologue_bytes: computed,
+        state_bytes: history,
+        bytes_in_flight: 16 * 64 * spec.taps as u32,
+        // The state, then everything else.
+        trips: 2,
+        ..Counters::default()
+    };
+    Launch::new("conv", kernel(spec, part), grid(spec, part, t), counters)
 }
 
 /// Returns every variant of the kernel.
@@ -150,14 +191,9 @@ impl ConvOp for CubeBackend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let [t, _] = u.meta.shape().dims();
         let y = empty_f32(&u, [t, spec.channels]);
-        let columns = (spec.channels as u32 / 4).div_ceil(64);
         let tensors = [&u, &weight, &state, &history, &y];
-        let run = |part, rows| launch(kernel(spec, part), (columns, rows, 1), &tensors);
-        if spec.writes_at_once(t) {
-            run(Part::Both, t as u32);
-        } else {
-            run(Part::Compute, t as u32);
-            run(Part::Write, HISTORY as u32);
+        for part in spec.parts(t) {
+            launch(kernel(spec, *part), grid(spec, *part, t), &tensors);
         }
         (y, history)
     }

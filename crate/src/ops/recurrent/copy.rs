@@ -9,6 +9,8 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
 use crate::ops::kernel::{Kernel, launch, modules};
+use crate::ops::outline::{Grid, Launch};
+use hearth_modelfile::cost::Counters;
 
 /// Backend extension: copies on each backend.
 #[backend_extension(Cube, Flex)]
@@ -25,6 +27,22 @@ fn kernel(values: usize) -> Kernel {
         .u32s([("VALUES4", (values as u32).div_ceil(4)), ("ACROSS", ACROSS)])
 }
 
+fn grid(values: usize) -> Grid {
+    let workgroups = (values as u32).div_ceil(4 * 64);
+    (workgroups.min(ACROSS), workgroups.div_ceil(ACROSS), 1)
+}
+
+/// Describes the launch for this many values, which are read and written.
+pub(in crate::ops) fn describe(values: usize) -> Launch {
+    let counters = Counters {
+        state_bytes: 8 * values as u64,
+        bytes_in_flight: 16 * 64,
+        trips: 1,
+        ..Counters::default()
+    };
+    Launch::new("copy", kernel(values), grid(values), counters)
+}
+
 /// Returns every variant of the kernel.
 pub(in crate::ops) fn variants() -> Vec<Kernel> {
     vec![kernel(64)]
@@ -33,9 +51,7 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
 impl CopyOp for CubeBackend {
     fn copy(from: FloatTensor<Self>, to: FloatTensor<Self>) -> FloatTensor<Self> {
         let values = to.meta.shape().num_elements();
-        let workgroups = (values as u32).div_ceil(4 * 64);
-        let grid = (workgroups.min(ACROSS), workgroups.div_ceil(ACROSS), 1);
-        launch(kernel(values), grid, &[&from, &to]);
+        launch(kernel(values), grid(values), &[&from, &to]);
         to
     }
 }

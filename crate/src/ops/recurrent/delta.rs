@@ -21,9 +21,11 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::dot::dot_f32;
 use hearth_cpu::math::exp;
+use hearth_modelfile::cost::Counters;
 use hearth_modelfile::layer_spec::{BLOCK_VALUES, DRAFT_ROWS, DeltaShape};
 
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
+use crate::ops::outline::{Grid, Launch};
 use crate::ops::recurrent::conv::{ConvShape as _, conv_cpu};
 use crate::ops::{flex, state};
 
@@ -73,16 +75,68 @@ pub(in crate::ops) fn convolves(rows: usize) -> bool {
 }
 
 /// Returns the columns of the result.
-fn out_columns(shape: DeltaShape, sums: bool) -> usize {
+pub(in crate::ops) fn out_columns(shape: DeltaShape, sums: bool) -> usize {
     match sums {
         true => shape.value_dim() + shape.value_dim() / BLOCK_VALUES,
         false => shape.value_dim(),
     }
 }
 
+/// Threads of a workgroup.
+const WG: u32 = 64;
+
+/// Returns the tokens whose queries and keys are in workgroup memory at once: 8 KiB of them.
+fn tokens(shape: DeltaShape) -> u32 {
+    if shape.head_dim > 128 { 4 } else { 8 }
+}
+
+fn grid(shape: DeltaShape) -> Grid {
+    let blocks = (shape.head_dim / BLOCK_VALUES) as u32;
+    (blocks, shape.value_heads as u32, 1)
+}
+
+/// Describes the launch for `t` tokens.
+pub(in crate::ops) fn describe(t: usize, shape: DeltaShape, sums: bool) -> Launch {
+    let (kind, grid, tokens) = (Kind::of(t), grid(shape), tokens(shape));
+    let (dim, rows) = (shape.head_dim as u32, t as u32);
+    let workgroups = u64::from(grid.0 * grid.1);
+    // Values of the key head's query and key and of its own columns, each from as many inputs as the kernel has taps.
+    let channels = (2 * shape.head_dim + BLOCK_VALUES) as u64;
+    let (read, history) = match kind {
+        Kind::Chunk => (4, 0),
+        Kind::One | Kind::Drafts => (8 * shape.taps as u64, 4 * shape.channels()),
+    };
+    let update = if kind == Kind::Drafts {
+        shape.update()
+    } else {
+        0
+    };
+    let chunks = rows.div_ceil(tokens);
+    let in_memory = tokens.min(rows);
+    let counters = Counters {
+        // The matrices and what is written beside them.
+        state_bytes: 8 * shape.state() as u64 + (t * (history + 4 * update)) as u64,
+        prologue_bytes: workgroups * t as u64 * channels * read,
+        // The rows of the matrix.
+        bytes_in_flight: 4 * BLOCK_VALUES as u32 * dim,
+        // Queries and keys, values, norms and gates of each token; squares and products of each thread.
+        workgroup_memory: tokens * (8 * dim + 64 + 16 + 8) + WG * (16 + 16) + 16,
+        // Where the state is known; four for each chunk of tokens and one for each token.
+        barriers: 1 + 4 * chunks + rows,
+        // The state, the place of the matrix, the matrix; inputs, beta and decay of each chunk.
+        trips: 3 + 2 * chunks,
+        // Sums over the threads of a token, of a row, and of the squares of all rows.
+        near_trips: chunks * WG / tokens + 4 * rows + if sums { BLOCK_VALUES as u32 } else { 0 },
+        // Two products with the matrix, and its update.
+        instructions: 4 * (t * shape.state()) as u64,
+        ..Counters::default()
+    };
+    Launch::new("delta", kernel(shape, kind, sums), grid, counters)
+}
+
 fn kernel(shape: DeltaShape, kind: Kind, sums: bool) -> Kernel {
     let at = shape.offsets();
-    let kernel = Kernel::new(&modules::DELTA, 64).module(&state::WGSL);
+    let kernel = Kernel::new(&modules::DELTA, WG).module(&state::WGSL);
     let kernel = match kind {
         Kind::Chunk => kernel.module(&modules::STATE_CONV),
         _ => kernel.module(&modules::STATE_TAPS).convolves(shape.conv()),
@@ -91,8 +145,7 @@ fn kernel(shape: DeltaShape, kind: Kind, sums: bool) -> Kernel {
         .u32s([
             ("KEY_HEADS", shape.key_heads as u32),
             ("VALUE_HEADS", shape.value_heads as u32),
-            // Workgroup memory for queries and keys of 8 KiB.
-            ("TOKENS", if shape.head_dim > 128 { 4 } else { 8 }),
+            ("TOKENS", tokens(shape)),
             ("DIM4", shape.head_dim as u32 / 4),
             ("CHANNELS4", shape.channels() as u32 / 4),
             ("COLUMNS4", shape.columns() as u32 / 4),
@@ -142,10 +195,8 @@ impl DeltaOp for CubeBackend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let [t, _] = u.meta.shape().dims();
         let o = empty_f32(&u, [t, out_columns(shape, sums)]);
-        let blocks = (shape.head_dim / BLOCK_VALUES) as u32;
-        let grid = (blocks, shape.value_heads as u32, 1);
         let tensors = [&first, &u, &params, &state, &values, &o];
-        launch(kernel(shape, Kind::of(t), sums), grid, &tensors);
+        launch(kernel(shape, Kind::of(t), sums), grid(shape), &tensors);
         (o, values)
     }
 }

@@ -8,10 +8,12 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::math::exp;
+use hearth_modelfile::cost::Counters;
 use hearth_modelfile::layer_spec::BLOCK_VALUES;
 
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
 use crate::ops::norm::rms_norm_cpu;
+use crate::ops::outline::Launch;
 use crate::ops::{flex, state};
 
 /// Shape of a gated norm.
@@ -39,8 +41,26 @@ pub trait GatedNormOp: Backend {
     ) -> FloatTensor<Self>;
 }
 
+const WG: u32 = 64;
+
+/// Describes the launch for `t` tokens of `cols` columns.
+pub(in crate::ops) fn describe(t: usize, cols: usize, spec: GatedNormSpec) -> Launch {
+    let heads = cols / spec.head_dim;
+    let counters = Counters {
+        // Input, weights and gates; the sum of 64 threads takes seven barriers.
+        prologue_bytes: 12 * (t * cols) as u64,
+        workgroup_memory: 4 * WG,
+        barriers: 7,
+        // The state, the input, the gates.
+        trips: 3,
+        ..Counters::default()
+    };
+    let kernel = kernel(spec.head_dim, heads, spec);
+    Launch::new("gated_norm", kernel, (heads as u32, t as u32, 1), counters)
+}
+
 fn kernel(dim: usize, heads: usize, spec: GatedNormSpec) -> Kernel {
-    Kernel::new(&modules::GATED_NORM, 64)
+    Kernel::new(&modules::GATED_NORM, WG)
         .module(&state::WGSL)
         .u32s([
             ("DIM4", dim as u32 / 4),

@@ -13,7 +13,7 @@ use crate::ops::in_place::InPlace;
 use crate::ops::{Norm, Ops, StepState, Weight};
 use conv::{ConvOp, ConvShape as _, ConvSpec};
 use copy::CopyOp;
-use delta::{DeltaOp, convolves};
+use delta::{DeltaOp, convolves, out_columns};
 use gated_norm::{GatedNormOp, GatedNormSpec};
 use hearth_modelfile::layer_spec::{DeltaShape, MambaShape};
 use selective_scan::ScanOp;
@@ -51,7 +51,14 @@ impl Ops {
         history: &mut InPlace<Tensor<2>>,
         spec: ConvSpec,
     ) -> Tensor<2> {
-        self.count(1 + usize::from(!spec.writes_at_once(u.dims()[0])));
+        let t = u.dims()[0];
+        let mut described = false;
+        for part in spec.parts(t) {
+            described = self.describes(|_| conv::describe(spec, *part, t));
+        }
+        if described {
+            return self.empty(t, spec.channels);
+        }
         let y = history.update_with(|history| {
             let (y, history) = Dispatch::conv(
                 u.clone().into_dispatch(),
@@ -75,11 +82,14 @@ impl Ops {
         values: &mut InPlace<Tensor<2>>,
         sums: bool,
     ) -> Tensor<2> {
-        let first = match convolves(u.dims()[0]) {
+        let (t, shape) = (u.dims()[0], net.shape);
+        let first = match convolves(t) {
             true => net.taps.clone(),
-            false => self.conv(u, &net.taps, step, values, net.shape.conv()),
+            false => self.conv(u, &net.taps, step, values, shape.conv()),
         };
-        self.count(1);
+        if self.describes(|_| delta::describe(t, shape, sums)) {
+            return self.empty(t, out_columns(shape, sums));
+        }
         let o = values.update_with(|values| {
             let (o, values) = Dispatch::delta(
                 first.into_dispatch(),
@@ -87,7 +97,7 @@ impl Ops {
                 net.params.clone().into_dispatch(),
                 step.words().into_dispatch(),
                 values.into_dispatch(),
-                net.shape,
+                shape,
                 sums,
             );
             (Tensor::from_dispatch(values), Tensor::from_dispatch(o))
@@ -133,11 +143,14 @@ impl Ops {
         step: &StepState,
         values: &mut InPlace<Tensor<2>>,
     ) -> Tensor<2> {
-        let first = match convolves(u.dims()[0]) {
+        let (t, shape) = (u.dims()[0], scan.shape);
+        let first = match convolves(t) {
             true => scan.taps.clone(),
-            false => self.conv(u, &scan.taps, step, values, scan.shape.conv()),
+            false => self.conv(u, &scan.taps, step, values, shape.conv()),
         };
-        self.count(1);
+        if self.describes(|_| selective_scan::describe(t, shape)) {
+            return self.empty(t, shape.inner());
+        }
         let y = values.update_with(|values| {
             let (y, values) = Dispatch::scan(
                 first.into_dispatch(),
@@ -145,7 +158,7 @@ impl Ops {
                 scan.params.clone().into_dispatch(),
                 step.words().into_dispatch(),
                 values.into_dispatch(),
-                scan.shape,
+                shape,
             );
             (Tensor::from_dispatch(values), Tensor::from_dispatch(y))
         });
@@ -161,7 +174,10 @@ impl Ops {
         step: &StepState,
         spec: GatedNormSpec,
     ) -> Tensor<2> {
-        self.count(1);
+        let [t, cols] = o.dims();
+        if self.describes(|_| gated_norm::describe(t, cols, spec)) {
+            return self.empty(t, cols);
+        }
         self.keep(Tensor::from_dispatch(Dispatch::gated_norm(
             o.clone().into_dispatch(),
             u.clone().into_dispatch(),
@@ -173,7 +189,10 @@ impl Ops {
 
     /// Copies a state into another of the same size.
     pub fn copy(&self, from: &InPlace<Tensor<2>>, to: &mut InPlace<Tensor<2>>) {
-        self.count(1);
+        let values = to.get().dims()[1];
+        if self.describes(|_| copy::describe(values)) {
+            return;
+        }
         to.update(|to| {
             let from = from.get().clone().into_dispatch();
             Tensor::from_dispatch(Dispatch::copy(from, to.into_dispatch()))

@@ -17,9 +17,11 @@ use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 use hearth_cpu::dot::dot_f32;
 use hearth_cpu::math::exp;
+use hearth_modelfile::cost::Counters;
 use hearth_modelfile::layer_spec::{BLOCK_VALUES, DRAFT_ROWS, MambaShape};
 
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
+use crate::ops::outline::{Grid, Launch};
 use crate::ops::recurrent::conv::{ConvShape as _, conv_cpu};
 use crate::ops::recurrent::delta::{Kind, correct, softplus};
 use crate::ops::{flex, state};
@@ -38,9 +40,59 @@ pub trait ScanOp: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
+/// Threads of a workgroup.
+const WG: u32 = 64;
+
+/// Returns the tokens whose B and C are in workgroup memory at once: 8 KiB of them.
+fn tokens(shape: MambaShape) -> u32 {
+    if shape.state_dim > 128 { 4 } else { 8 }
+}
+
+fn grid(shape: MambaShape) -> Grid {
+    let blocks = (shape.head_dim / BLOCK_VALUES) as u32;
+    (blocks, shape.heads as u32, 1)
+}
+
+/// Describes the launch for `t` tokens.
+pub(in crate::ops) fn describe(t: usize, shape: MambaShape) -> Launch {
+    let (kind, grid, tokens) = (Kind::of(t), grid(shape), tokens(shape));
+    let (dim, rows) = (shape.state_dim as u32, t as u32);
+    let workgroups = u64::from(grid.0 * grid.1);
+    // B and C of a group and the workgroup's own values of x, each from as many inputs as the kernel has taps.
+    let channels = (2 * shape.state_dim + BLOCK_VALUES) as u64;
+    let (read, history) = match kind {
+        Kind::Chunk => (4, 0),
+        Kind::One | Kind::Drafts => (8 * shape.taps as u64, 4 * shape.channels()),
+    };
+    let update = match kind {
+        Kind::Drafts => shape.update(),
+        Kind::One | Kind::Chunk => 0,
+    };
+    let chunks = rows.div_ceil(tokens);
+    let counters = Counters {
+        // The matrices and what is written beside them.
+        state_bytes: 8 * shape.state() as u64 + (t * (history + 4 * update)) as u64,
+        prologue_bytes: workgroups * t as u64 * channels * read,
+        // The rows of the matrix.
+        bytes_in_flight: 4 * BLOCK_VALUES as u32 * dim,
+        // B and C, x, decay and step of each token; two products of each thread.
+        workgroup_memory: tokens * (8 * dim + 64 + 8) + 8 * WG + 16,
+        // Where the state is known; two for each chunk of tokens and one for each token.
+        barriers: 1 + 2 * chunks + rows,
+        // The state, the place of the matrix, the matrix; inputs and steps of each chunk.
+        trips: 3 + 2 * chunks,
+        // A sum over the threads of a row for each token.
+        near_trips: 4 * rows,
+        // A product with the matrix, and its update.
+        instructions: 3 * (t * shape.state()) as u64,
+        ..Counters::default()
+    };
+    Launch::new("selective_scan", kernel(shape, kind), grid, counters)
+}
+
 fn kernel(shape: MambaShape, kind: Kind) -> Kernel {
     let at = shape.offsets();
-    let kernel = Kernel::new(&modules::SELECTIVE_SCAN, 64).module(&state::WGSL);
+    let kernel = Kernel::new(&modules::SELECTIVE_SCAN, WG).module(&state::WGSL);
     let kernel = match kind {
         Kind::Chunk => kernel.module(&modules::STATE_CONV),
         _ => kernel.module(&modules::STATE_TAPS).convolves(shape.conv()),
@@ -49,8 +101,7 @@ fn kernel(shape: MambaShape, kind: Kind) -> Kernel {
         .u32s([
             ("HEADS", shape.heads as u32),
             ("GROUPS", shape.groups as u32),
-            // Workgroup memory for B and C of 8 KiB.
-            ("TOKENS", if shape.state_dim > 128 { 4 } else { 8 }),
+            ("TOKENS", tokens(shape)),
             ("HEAD_DIM4", shape.head_dim as u32 / 4),
             ("DIM4", shape.state_dim as u32 / 4),
             ("CHANNELS4", shape.channels() as u32 / 4),
@@ -95,10 +146,8 @@ impl ScanOp for CubeBackend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let [t, _] = u.meta.shape().dims();
         let y = empty_f32(&u, [t, shape.inner()]);
-        let blocks = (shape.head_dim / BLOCK_VALUES) as u32;
-        let grid = (blocks, shape.heads as u32, 1);
         let tensors = [&first, &u, &params, &state, &values, &y];
-        launch(kernel(shape, Kind::of(t)), grid, &tensors);
+        launch(kernel(shape, Kind::of(t)), grid(shape), &tensors);
         (y, values)
     }
 }

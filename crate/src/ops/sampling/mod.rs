@@ -29,8 +29,10 @@ use burn_flex::FlexTensor;
 use hearth_cpu::math::exp_all;
 
 use crate::ops::kernel::{Kernel, launch, modules};
+use crate::ops::outline::{Launch, Situation};
 use crate::ops::sampling::draft::ROWS;
 use crate::ops::state;
+use hearth_modelfile::cost::Counters;
 
 pub use tables::SamplerTables;
 
@@ -56,14 +58,73 @@ const WG: u32 = 256;
 /// Tokens of a section, a workgroup's share of the first launch; more in a vocabulary of over a million, because the
 /// second launch has a thread for each section.
 const SECTION: u32 = 4096;
+/// Threads that sum first: `SIDE` of `section.wgsl`.
+const SIDE: u32 = 16;
+/// Tokens that filters copy to workgroup memory, at most: `CANDIDATES` of `sample.wgsl`.
+const CANDIDATES: u32 = 1024;
 
 fn section(vocab: u32) -> u32 {
     vocab.div_ceil(WG).next_multiple_of(WG).max(SECTION)
 }
 
+fn sections(vocab: u32) -> u32 {
+    vocab.div_ceil(section(vocab))
+}
+
 /// Returns the words of all sections' partial results.
 fn partials_len(vocab: usize) -> usize {
-    4 * ROWS * vocab.div_ceil(section(vocab as u32) as usize)
+    4 * ROWS * sections(vocab as u32) as usize
+}
+
+/// Describes the first launch for `rows` rows of logits without bias and penalties; the counters are those of one.
+pub(in crate::ops) fn describe_scan(rows: usize, vocab: usize, now: Situation) -> Launch {
+    let (rows, vocab) = (rows as u32, vocab as u32);
+    let drawn = u32::from(now.filters);
+    let counters = Counters {
+        prologue_bytes: 4 * u64::from(vocab) * u64::from(1 + drawn),
+        workgroup_memory: 4 * (2 * WG + 2 * SIDE) + 8,
+        // Where the step's kind is known; three for the largest logit, and for the sum of exponentials.
+        barriers: 4 + 3 * drawn,
+        // Two words of the state, then a section's logits, once or twice.
+        trips: 3 + drawn,
+        near_trips: 2 * SIDE * (1 + drawn),
+        ..Counters::default()
+    };
+    let grid = (sections(vocab), rows, 1);
+    let mut launch = Launch::new("scan", scan_kernel(rows, vocab), grid, counters);
+    launch.counters.workgroups = grid.0.into();
+    launch
+}
+
+/// Describes the second launch for `rows` rows of logits; the counters are those of one.
+pub(in crate::ops) fn describe(rows: usize, vocab: usize, n_ctx: usize, now: Situation) -> Launch {
+    let (rows, vocab) = (rows as u32, vocab as u32);
+    let partials = 16 * u64::from(sections(vocab));
+    // Parts of sections whose loads are all independent, in turns.
+    let turns = sections(vocab);
+    let counters = Counters {
+        prologue_bytes: partials,
+        workgroup_memory: 4 * (5 * WG + 3 * SIDE + 2 * CANDIDATES) + 32,
+        barriers: 8,
+        // The state, the partial results, the state again, and the history's and the state's words that change.
+        trips: 5,
+        near_trips: 2 * SIDE,
+        ..Counters::default()
+    };
+    let counters = match now.filters {
+        false => counters,
+        // A sum; the histogram and the copy of candidates; two selections of four passes; two masses and the choice. A
+        // pass over candidates takes a few loads, and one thread's walk over the bins.
+        true => Counters {
+            prologue_bytes: 2 * partials + 8 * u64::from(vocab),
+            barriers: 8 + 3 + 9 + 2 * 4 * 5 + 3 * 3,
+            trips: 6 + 2 * turns,
+            near_trips: 2 * SIDE * 5 + WG + 2 * 4 * (CANDIDATES / WG + 3 * SIDE),
+            ..counters
+        },
+    };
+    let kernel = kernel(rows, vocab, n_ctx as u32);
+    Launch::new("sample", kernel, (1, 1, 1), counters)
 }
 
 /// Returns the kernel of the first launch, which adjusts logits and finds each section's largest.
@@ -110,10 +171,9 @@ impl SampleOp for CubeBackend {
         let [rows, vocab] = logits.meta.shape().dims();
         let [_, n_ctx] = tokens.meta.shape().dims();
         let (rows, vocab) = (rows as u32, vocab as u32);
-        let sections = vocab.div_ceil(section(vocab));
         launch(
             scan_kernel(rows, vocab),
-            (sections, rows, 1),
+            (sections(vocab), rows, 1),
             &[&logits, &state, &history, &bias, &allowed, &partials],
         );
         launch(

@@ -19,6 +19,7 @@ pub struct SamplerTables {
     /// Whether any bias is not 0.
     is_biased: bool,
     vocab: usize,
+    n_ctx: usize,
 }
 
 impl SamplerTables {
@@ -31,7 +32,13 @@ impl SamplerTables {
             partials: ops.alloc_words(super::partials_len(vocab)),
             is_biased: false,
             vocab,
+            n_ctx,
         }
+    }
+
+    /// Returns the number of positions.
+    pub(in crate::ops) fn n_ctx(&self) -> usize {
+        self.n_ctx
     }
 
     /// Writes the ids at positions from `at` on.
