@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use hearth::model::cost::cost;
+use hearth::model::report::inspect;
+use hearth::ops::KvType;
 use hearth::{Device, DeviceOptions};
-use hearth_modelfile::budget::{Budget, InspectOptions, Report, Runs, inspect};
+use hearth_modelfile::budget::{Budget, InspectOptions, Report, Runs};
 use hearth_modelfile::files::folder;
 
 /// Hearth's command line
@@ -25,9 +28,12 @@ enum Command {
         /// Positions of the KV cache
         #[arg(long)]
         context: Option<usize>,
-        /// Bytes that the device reads a second, in GB, for a bound on tokens a second
+        /// Bytes that the device reads a second, in GB, for a prediction of tokens a second
         #[arg(long)]
         bandwidth: Option<f64>,
+        /// Print instead what the launches of a token cost, and the speed that this predicts on known devices, as JSON
+        #[arg(long)]
+        cost: bool,
         /// Do not look for a GPU
         #[arg(long)]
         no_device: bool,
@@ -42,6 +48,7 @@ fn main() -> ExitCode {
         file,
         context,
         bandwidth,
+        cost: only_cost,
         no_device,
         json,
     } = Args::parse().command;
@@ -53,6 +60,15 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if only_cost {
+        return match cost(&gguf, KvType::F16, context) {
+            Ok(cost) => print_json(&cost),
+            Err(e) => {
+                eprintln!("{}: {e}\n{}", file.display(), e.hint());
+                ExitCode::FAILURE
+            }
+        };
+    }
     let device = (!no_device)
         .then(|| pollster::block_on(Device::open(DeviceOptions::default())))
         .and_then(|opened| match opened {
@@ -70,19 +86,30 @@ fn main() -> ExitCode {
             kv_type: None,
             device: device.as_ref().map(|device| &device.info().limits),
             bandwidth: bandwidth.map(|gb| gb * 1e9),
+            launch_gap: None,
         },
     );
     if json {
-        match serde_json::to_string_pretty(&report) {
-            Ok(text) => println!("{text}"),
-            Err(e) => eprintln!("{e}"),
-        }
+        print_json(&report);
     } else {
         print(&report);
     }
     match report.run {
         Runs::Budget(_) => ExitCode::SUCCESS,
         Runs::Unsupported { .. } => ExitCode::FAILURE,
+    }
+}
+
+fn print_json(value: &impl serde::Serialize) -> ExitCode {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(e) => {
+            eprintln!("{e}");
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -146,8 +173,11 @@ fn print_budget(report: &Report, budget: &Budget) {
             None => println!("  device     nothing speaks against it"),
             Some(reason) => println!("  device     does not fit: {reason}"),
         }
-        if let Some(speed) = verdict.tokens_per_second {
-            println!("  at most    {speed:.1} tokens/s at this bandwidth");
+        if let Some(speed) = verdict.speed {
+            println!(
+                "  speed      about {:.1} tokens/s, {:.1} at most (latencies as of {})",
+                speed.tokens_per_second, speed.at_most, speed.like
+            );
         }
     }
 }

@@ -96,8 +96,11 @@ pub struct InspectorOptions {
     pub kv_type: Option<KvType>,
     /// Bytes that the model may take, if known; they bound the default context.
     pub memory: Option<f64>,
-    /// Memory bandwidth of the device in bytes per second; with it, the report has an upper bound on tokens per second.
+    /// Memory bandwidth of the device in bytes per second; with it, the report predicts tokens per second.
     pub bandwidth: Option<f64>,
+    /// Microseconds between two launches of which one waits for the other. Default: those of a device with this
+    /// bandwidth.
+    pub launch_gap: Option<f64>,
 }
 
 impl InspectorOptions {
@@ -109,6 +112,7 @@ impl InspectorOptions {
             kv_type: self.kv_type,
             device: None,
             bandwidth: self.bandwidth,
+            launch_gap: self.launch_gap,
         }
     }
 }

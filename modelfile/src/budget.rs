@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::config::{DRAFT_ROWS, ModelConfig, SNAPSHOTS};
 use crate::container::{Container, GgmlType, ModelHeader};
+use crate::cost::Speed;
 use crate::error::Error;
 use crate::kv_type::KvType;
 use crate::layer_spec::LayerSpec;
@@ -115,8 +116,11 @@ pub struct Verdict {
     pub fits: bool,
     /// The reason why it does not fit.
     pub reason: Option<String>,
-    /// Upper bound of tokens per second, if memory is read at the given bandwidth.
+    /// Tokens per second with the context full, if a bandwidth was given: as [`Verdict::speed`] predicts them, or
+    /// where it does not, the upper bound that the bandwidth sets.
     pub tokens_per_second: Option<f64>,
+    /// The cost model's prediction; absent without a bandwidth, and of models that do not generate.
+    pub speed: Option<Speed>,
 }
 
 /// The limits that a model's tensors must respect.
@@ -143,6 +147,8 @@ pub struct InspectOptions<'a> {
     pub device: Option<&'a Limits>,
     /// Bytes that the device reads per second, if known.
     pub bandwidth: Option<f64>,
+    /// Microseconds between two launches of which one waits for the other, if known.
+    pub launch_gap: Option<f64>,
 }
 
 /// Reports on a file's header.
@@ -255,6 +261,7 @@ fn budget(gguf: &ModelHeader, options: InspectOptions<'_>) -> Result<Budget, Err
                 fits: true,
                 reason: None,
                 tokens_per_second: None,
+                speed: None,
             });
             verdict.tokens_per_second = bandwidth.map(|b| b / token.bytes as f64);
             Some(verdict)
@@ -305,6 +312,7 @@ fn verdict(
         fits: reason.is_none(),
         reason,
         tokens_per_second: None,
+        speed: None,
     }
 }
 

@@ -27,7 +27,7 @@ function report(quants: ModelReport["quants"] = { F16: { tensors: 1, parameters:
       n_ctx: 4096,
       memory,
       token: { flops: 2 * GIB, bytes },
-      device: { fits: true, reason: null, tokens_per_second: 50 },
+      device: { fits: true, reason: null, tokens_per_second: 50, speed: null },
     },
   };
 }
@@ -185,5 +185,26 @@ describe("canRun", () => {
     if (verdict !== "fits") expect(fit.reasons).toHaveLength(1);
     // Everything allocated is freed again.
     for (const live of made) expect(live.size).toBe(0);
+  });
+
+  it("says what a predicted speed rests on", async () => {
+    const speed = {
+      tokens_per_second: 40,
+      at_most: 50,
+      launches: 99,
+      step: { gaps: 250, latency: 250, work: 24_500 },
+      bandwidth: 100e9,
+      gap: 2.5,
+      gap_measured: true,
+      like: "Apple M3",
+    };
+    const found = report();
+    if (found.budget?.device) found.budget.device = { ...found.budget.device, tokens_per_second: 40, speed };
+    vi.stubGlobal("navigator", {});
+    const push = vi.spyOn(Inspector.prototype, "push").mockReturnValue(found);
+    const model = new Blob(["GGUF".padEnd(100, "x")]);
+    const fit = await canRun({ model, bandwidth: 100e9, launchGap: 2.5 });
+    expect(push).toHaveBeenCalled();
+    expect(fit).toMatchObject({ tokens_per_second: 40, speed: { ...speed, evidence: "told" } });
   });
 });

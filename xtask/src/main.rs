@@ -19,12 +19,14 @@
 //! | `serve`      | the command; `server` is the HTTP server under it                |
 //! | `test`       | which stages there are, how one is run and judged                |
 //! | `bench`      | one JSON line per case                                           |
+//! | `cost`       | what a token costs, from a header                                |
 //! | `gpu_stats`  | what compilers of real GPUs make of the kernels                  |
 
 mod bench;
 mod browsers;
 mod build;
 mod config;
+mod cost;
 mod debian;
 mod gpu_stats;
 mod model;
@@ -67,6 +69,8 @@ enum Command {
     Test(test::Args),
     /// Run the native and browser benchmarks: one JSON line per case
     Bench(bench::Args),
+    /// Print what the launches of a token cost, and the speed that this predicts on known devices, as JSON
+    Cost(cost::Args),
     /// Compile every kernel for real GPUs, without one, and compare registers, spills and occupancy with pinned ones
     GpuStats(gpu_stats::Args),
 }
@@ -89,6 +93,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve(args) => serve::run(&dirs, &args).map(|()| ExitCode::SUCCESS),
         Command::Test(args) => test::run(&dirs, &args),
         Command::Bench(args) => bench::run(&dirs, &args),
+        Command::Cost(args) => cost::run(&dirs, &args),
         Command::GpuStats(args) => gpu_stats::run(&dirs, &args),
     }
 }

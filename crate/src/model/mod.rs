@@ -6,6 +6,7 @@ pub mod feed_forward;
 mod loaded;
 pub mod mixer;
 pub mod outline;
+pub mod report;
 pub mod state;
 pub mod transformer;
 

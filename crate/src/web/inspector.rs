@@ -4,7 +4,7 @@ use wasm_bindgen::prelude::*;
 
 use super::{Thrown, from_js, to_js};
 use crate::boundary::InspectorOptions;
-use hearth_modelfile::budget::inspect;
+use crate::model::report::inspect;
 use hearth_modelfile::container::{Parsed, gguf};
 use hearth_modelfile::error::Error;
 use hearth_modelfile::files::Files as CoreFiles;

@@ -124,8 +124,13 @@ export type DeviceVerdict = {
   fits: boolean;
   /** The reason why it does not fit. */
   reason: string | null;
-  /** Upper bound of tokens per second, if memory is read at the given bandwidth. */
+  /**
+   * Tokens per second with the context full, if a bandwidth was given: as `Verdict::speed` predicts them, or
+   * where it does not, the upper bound that the bandwidth sets.
+   */
   tokens_per_second: number | null;
+  /** The cost model's prediction; absent without a bandwidth, and of models that do not generate. */
+  speed: PredictedSpeed | null;
 };
 
 /** Whether drafts are made and checked. */
@@ -240,8 +245,13 @@ export type InspectorOptions = {
   kvType?: KvType;
   /** Bytes that the model may take, if known; they bound the default context. */
   memory?: number;
-  /** Memory bandwidth of the device in bytes per second; with it, the report has an upper bound on tokens per second. */
+  /** Memory bandwidth of the device in bytes per second; with it, the report predicts tokens per second. */
   bandwidth?: number;
+  /**
+   * Microseconds between two launches of which one waits for the other. Default: those of a device with this
+   * bandwidth.
+   */
+  launchGap?: number;
 };
 
 /** A storage type of keys and values. A row is one head at one position. */
@@ -427,6 +437,24 @@ export type Overrides = {
 /** Methods that turn a text's hidden states into one embedding. */
 export type Pooling = "mean" | "cls" | "last";
 
+/** Tokens per second as the cost model predicts them, with the evidence. */
+export type PredictedSpeed = {
+  /** Tokens per second with the context full, greedy. */
+  tokens_per_second: number;
+  /** Upper bound: the bytes of a token at the measured bandwidth, and nothing else. */
+  at_most: number;
+  /** Launches of a step. */
+  launches: number;
+  step: StepTime;
+  /** Bytes that the device reads a second. */
+  bandwidth: number;
+  /** Microseconds between two launches, and whether they were measured. */
+  gap: number;
+  gap_measured: boolean;
+  /** Class of devices whose latencies and caches were assumed: the one whose bandwidth is nearest. */
+  like: string;
+};
+
 /** The share of the prompt that was already in the KV cache. */
 export type PromptTokensDetails = {
   cached_tokens: number;
@@ -454,6 +482,16 @@ export type RopeScaling = {
 
 /** The work that a step was. */
 export type StepPhase = "prefill" | "decode";
+
+/** Microseconds of a step, by what they go to. */
+export type StepTime = {
+  /** Waits between launches. */
+  gaps: number;
+  /** Loads and barriers of which each waits for the one before it. */
+  latency: number;
+  /** The largest of what each launch takes for bytes of memory and caches, and for instructions. */
+  work: number;
+};
 
 /** The texts around a model's thoughts. */
 export type ThoughtMarks = {

@@ -6,7 +6,7 @@ use crate::ops::projection::packing::kernel_block;
 use crate::ops::projection::tile::{self, LinearSpec};
 use crate::ops::projection::weight::Source;
 use hearth_modelfile::cost::Counters;
-use hearth_modelfile::layer_spec::DELTA_COLUMNS;
+use hearth_modelfile::layer_spec::BLOCK_VALUES;
 use hearth_modelfile::quant::Packing;
 
 /// Slots of a projection by experts, or one token without experts.
@@ -56,7 +56,7 @@ pub(in crate::ops) fn describe_gemv(spec: GemvSpec, source: &Source, slots: Mult
             barriers += if staged { 2 } else { 0 };
         }
         // Sums of squares, and the gates.
-        Input::GatedNorm(_) => prologue_bytes = 2 * input + input / DELTA_COLUMNS as u64,
+        Input::GatedNorm(_) => prologue_bytes = 2 * input + input / BLOCK_VALUES as u64,
         // The state and the routes.
         Input::Routed(_) => trips += 2,
     }

@@ -1,0 +1,203 @@
+//! The counters of a token's launches and the predicted speed, pinned for four models in `tests/cost`.
+//!
+//! A change that adds a byte, a barrier or a trip is a changed number here, to be explained in its commit. With
+//! HEARTH_UPDATE_COST set, the test writes the numbers, and the table of docs/benchmarks/cost.md, instead.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hearth::model::cost::{Prediction, StepCost, cost};
+use hearth::ops::KvType;
+use hearth_modelfile::container::GgmlType;
+use hearth_modelfile::cost::CLASSES;
+use hearth_tests::synthetic::{Shape, Types, published};
+use serde::Serialize;
+use serde_json::json;
+
+/// Positions in use, of which the first and the second are pinned with all counters.
+const CONTEXTS: [usize; 3] = [128, 2048, 8192];
+
+/// The models of the study that this model of costs comes from. Rows of SmolLM2 are no whole blocks of Q6_K.
+fn shapes() -> [Shape; 4] {
+    let [q4, q8] = [GgmlType::Q4_0, GgmlType::Q8_0].map(Types::All);
+    published([q4, q8, Types::Q40, Types::Q40])
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn costs(shape: &Shape) -> Vec<StepCost> {
+    let header = shape.parsed();
+    let at = |positions| cost(&header, KvType::F16, Some(positions)).unwrap();
+    CONTEXTS.map(at).into()
+}
+
+/// Formats costs with a line for each launch, so that a difference is one.
+fn pinned(costs: &[StepCost]) -> String {
+    let mut text = String::from("{\n");
+    for (i, cost) in costs.iter().take(2).enumerate() {
+        let comma = if i == 0 { "," } else { "" };
+        let _ = writeln!(text, " \"at {} positions\": {{", cost.positions);
+        let _ = writeln!(text, "  \"totals\": {},", line(&cost.totals));
+        let _ = writeln!(text, "  \"launches\": [");
+        let lines: Vec<String> = cost.launches.iter().map(line).collect();
+        let _ = writeln!(text, "   {}\n  ],", lines.join(",\n   "));
+        let _ = writeln!(text, "  \"tokens_per_second\": [");
+        let lines: Vec<String> = cost.predictions.iter().map(rounded).collect();
+        let _ = writeln!(text, "   {}\n  ]\n }}{comma}", lines.join(",\n   "));
+    }
+    text + "}\n"
+}
+
+fn line(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap()
+}
+
+/// Formats a prediction without digits that nobody could measure.
+fn rounded(p: &Prediction) -> String {
+    let tenth = |v: f64| (v * 10.0).round() / 10.0;
+    let line = json!({
+        "class": p.class,
+        "greedy": tenth(p.greedy),
+        "filtered": tenth(p.filtered),
+        "us": { "gaps": tenth(p.step.gaps), "latency": tenth(p.step.latency), "work": tenth(p.step.work) },
+    });
+    line.to_string()
+}
+
+/// The table of docs/benchmarks/cost.md.
+fn table(all: &[(Shape, Vec<StepCost>)]) -> String {
+    let mut text = String::from("| model | positions |");
+    for class in CLASSES {
+        let _ = write!(text, " {} |", class.name);
+    }
+    text += "\n| --- | --: |";
+    text += &" --: |".repeat(CLASSES.len());
+    text.push('\n');
+    for (shape, costs) in all {
+        let dtype = match shape.types {
+            Types::All(dtype) => dtype.name(),
+            Types::Q40 => "Q4_0",
+            Types::Q4KM => "Q4_K_M",
+        };
+        for cost in costs {
+            let name = shape.name;
+            let _ = write!(text, "| {name} {dtype} | {} |", cost.positions);
+            for p in &cost.predictions {
+                let share = 100.0 * p.of_roofline;
+                let _ = write!(text, " {:.0} ({share:.0}%) / {:.0} |", p.greedy, p.filtered);
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Compares a file with what it should be, or writes it.
+fn check(path: &Path, found: &str, behind: &mut Vec<String>) {
+    if std::env::var_os("HEARTH_UPDATE_COST").is_some() {
+        fs::write(path, found).unwrap();
+        return;
+    }
+    let before = fs::read_to_string(path).unwrap_or_default();
+    if before != found {
+        let changed = found.lines().filter(|line| !before.contains(line));
+        let lines: Vec<&str> = changed.take(6).collect();
+        behind.push(format!("{}, now:\n{}", path.display(), lines.join("\n")));
+    }
+}
+
+#[test]
+fn a_token_costs_what_is_pinned() {
+    let all: Vec<_> = (shapes().into_iter())
+        .map(|shape| (shape, costs(&shape)))
+        .collect();
+    let mut behind = Vec::new();
+    for (shape, costs) in &all {
+        let path = root().join("tests/cost").join(shape.name);
+        check(
+            &path.with_added_extension("json"),
+            &pinned(costs),
+            &mut behind,
+        );
+    }
+    let page = root().join("docs/benchmarks/cost.md");
+    let text = fs::read_to_string(&page).unwrap();
+    let (begin, end) = ("<!-- predicted -->\n\n", "\n<!-- /predicted -->");
+    let from = text.find(begin).expect("the table's beginning") + begin.len();
+    let to = from + text[from..].find(end).expect("the table's end");
+    let mut updated = text.clone();
+    updated.replace_range(from..to, &table(&all));
+    check(&page, &updated, &mut behind);
+    assert!(
+        behind.is_empty(),
+        "a token's cost has changed: explain it in the commit, and run this test with HEARTH_UPDATE_COST=1\n{}",
+        behind.join("\n")
+    );
+}
+
+/// The table of exact values that the study derived by hand from the code of the time, as far as it holds.
+#[test]
+fn counters_are_those_that_were_derived_by_hand() {
+    // Megabytes of weights, workgroups of the projections.
+    let known: [(u64, &[u64]); 4] = [
+        (84, &[60, 36, 192, 36, 3072]),
+        (670, &[256, 64, 384, 64, 9496]),
+        (838, &[192, 128, 1024, 128, 8016]),
+        (4822, &[384, 256, 1792, 256, 8016]),
+    ];
+    for (shape, (weights, workgroups)) in shapes().iter().zip(known) {
+        let [short, ..] = &costs(shape)[..] else {
+            unreachable!()
+        };
+        let close = |bytes: u64, mb: u64| bytes.abs_diff(mb * 1_000_000) < 1_000_000;
+        let totals = short.totals;
+        assert!(
+            close(totals.weight_bytes, weights),
+            "{}: {totals:?}",
+            shape.name
+        );
+        // Nine bits for eight and a half, five for four and a half, seven for 6.5625.
+        let ratio = totals.weight_bytes as f64 / totals.file_bytes as f64;
+        let expected = match shape.types {
+            Types::All(GgmlType::Q8_0) => 9.0 / 8.5..9.0 / 8.49,
+            Types::All(_) => 5.0 / 4.5..5.0 / 4.49,
+            _ => 7.0 / 6.5625..5.0 / 4.5,
+        };
+        assert!(expected.contains(&ratio), "{}: {ratio}", shape.name);
+        let projections = short
+            .launches
+            .iter()
+            .filter(|kind| kind.counters.file_bytes > 0);
+        let found: Vec<u64> = projections.map(|kind| kind.counters.workgroups).collect();
+        assert_eq!(found, workgroups, "{}", shape.name);
+    }
+}
+
+/// Every model's code describes its launches, whatever its family: also what no engine of these tests records.
+#[test]
+fn every_family_has_an_outline() {
+    use hearth_tests::manifest::{self, Kind};
+    for golden in [Kind::Tiny, Kind::Family]
+        .into_iter()
+        .flat_map(manifest::of)
+    {
+        let gguf = hearth_tests::header(&fs::read(golden.model()).unwrap());
+        let cost = cost(&gguf, KvType::F16, Some(100)).unwrap();
+        let launches = cost.totals.launches;
+        assert!(
+            launches > 10 && cost.totals.weight_bytes > 0,
+            "{}: {launches}",
+            golden.name
+        );
+        for p in cost.predictions {
+            assert!(
+                p.greedy.is_finite() && p.greedy > 0.0,
+                "{}: {p:?}",
+                golden.name
+            );
+        }
+    }
+}
