@@ -276,7 +276,7 @@ export async function inspectModel(options: InspectOptions): Promise<ModelReport
   const request: InspectRequest = {
     source,
     download: toDownload(options, source),
-    options: given(options, "contextSize", "kvType", "bandwidth"),
+    options: given(options, "contextSize", "kvType", "bandwidth", "launchGap"),
   };
   if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
   const client = new WorkerRpc(startWorker(options.workerUrl));

@@ -10,7 +10,13 @@ import { openPage } from "./page.js";
 useFakeCore();
 
 /** Nothing is measured here: any file that can be read fits. */
-const FITS = { verdict: "fits", needs: { download: FILE.length }, tokens_per_second: null, report: {} } as Fit;
+const FITS = {
+  verdict: "fits",
+  needs: { download: FILE.length },
+  tokens_per_second: null,
+  speed: null,
+  report: {},
+} as Fit;
 
 afterEach(() => {
   vi.doUnmock("hearth-llm");

@@ -5,12 +5,12 @@
  * are large. So the verdict comes with its evidence: a number from the caller, a measurement (limits of the adapter,
  * memory that the GPU granted and got back), or a guess from the machine's memory. Without evidence, it is `unknown`.
  */
-import { measureBandwidth } from "./bandwidth.js";
 import { estimateStorage } from "./diagnostics.js";
 import { inspectModel, type InspectOptions } from "../engine.js";
 import { roomOnMachine } from "./memory.js";
 import { probeMemory } from "./memory-probe.js";
-import type { ModelReport, Quantize } from "../core/wasm-contract.js";
+import { measureSpeed } from "./speed.js";
+import type { ModelReport, PredictedSpeed, Quantize } from "../core/wasm-contract.js";
 
 export interface FitOptions extends InspectOptions {
   /**
@@ -18,8 +18,9 @@ export interface FitOptions extends InspectOptions {
    */
   memory?: number;
   /**
-   * Whether to measure the GPU. Its bandwidth, which takes a tenth of a second, predicts tokens per second; its memory
-   * is allocated and given back only if nothing else shows whether there is enough. Default true.
+   * Whether to measure the GPU. Its bandwidth and the time between launches, which takes a tenth of a second, predict
+   * tokens per second; its memory is allocated and given back only if nothing else shows whether there is enough.
+   * Default true.
    */
   probe?: boolean;
 }
@@ -32,6 +33,15 @@ export interface Room {
   least: number;
   most: number | null;
   by: Evidence;
+}
+
+/**
+ * A predicted speed. The model's launches are known exactly; the time of each is computed from the bandwidth, the time
+ * between launches, and latencies and caches that are assumed to be those of a known device, `like`.
+ */
+export interface FitSpeed extends PredictedSpeed {
+  /** Whether the bandwidth was measured here or given by the caller. */
+  evidence: "measured" | "told";
 }
 
 export interface Fit {
@@ -57,8 +67,10 @@ export interface Fit {
   };
   /** The model cannot be kept on the device for lack of storage; it runs all the same. */
   uncached: boolean;
-  /** Upper bound from the GPU's bandwidth; null if that was not measured. */
+  /** Predicted for a full context, see `speed`; null if the GPU's bandwidth was neither given nor measured. */
   tokens_per_second: number | null;
+  /** Basis of the prediction; null where there is none, and for models that do not generate. */
+  speed: FitSpeed | null;
   report: ModelReport;
 }
 
@@ -72,14 +84,20 @@ const FLOAT_BITS: Record<string, number> = { F32: 32, F16: 16, BF16: 16 };
 /** Reads the header, examines the device, and returns whether the model fits or with what changes it would. */
 export async function canRun(options: FitOptions): Promise<Fit> {
   const { memory, probe = true, ...inspect } = options;
-  const bandwidth = inspect.bandwidth ?? (probe ? await measureBandwidth() : undefined);
+  const told = inspect.bandwidth !== undefined;
+  const found = told || !probe ? undefined : await measureSpeed();
+  const { bandwidth, launchGap = inspect.launchGap } = found ?? {};
   const [report, binding, storage] = await Promise.all([
-    inspectModel(bandwidth === undefined ? inspect : { ...inspect, bandwidth }),
+    inspectModel({
+      ...inspect,
+      ...(bandwidth === undefined ? {} : { bandwidth }),
+      ...(launchGap === undefined ? {} : { launchGap }),
+    }),
     largestBinding(),
     estimateStorage(),
   ]);
   const room = await roomFor(report.budget?.memory.total ?? 0, memory, probe);
-  return judge(
+  const fit = judge(
     report,
     {
       memory: room.most ?? (room.least > LEAST_ANYWHERE ? room.least : null),
@@ -88,6 +106,8 @@ export async function canRun(options: FitOptions): Promise<Fit> {
     },
     room,
   );
+  const speed = report.budget?.device?.speed;
+  return speed == null ? fit : { ...fit, speed: { ...speed, evidence: told ? "told" : "measured" } };
 }
 
 async function roomFor(bytes: number, told: number | undefined, probe: boolean): Promise<Room> {
@@ -113,6 +133,7 @@ export function judge(report: ModelReport, has: Fit["has"], room: Room = roomOf(
     has,
     uncached: has.storage !== null && report.tensor_bytes > has.storage,
     tokens_per_second: budget?.device?.tokens_per_second ?? null,
+    speed: null,
     report,
   };
   if (budget === undefined) {

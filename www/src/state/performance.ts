@@ -1,6 +1,6 @@
 /** Measurements: of answers as they arrive, and of a benchmark on request. */
 import { signal } from "@preact/signals";
-import { TextCompletions, type Backend, type EngineStats, type LocalEngine } from "hearth-llm";
+import { TextCompletions, type Backend, type EngineStats, type FitSpeed, type LocalEngine } from "hearth-llm";
 import type { AnswerStats } from "../store/tree.js";
 
 /** Statistics of the answers since the page was opened, oldest first. */
@@ -30,7 +30,7 @@ export interface BenchmarkCase {
 /** The benchmark's result, in a form to share: nothing in it identifies the visitor. */
 export interface BenchmarkReport {
   format: "hearth-benchmark";
-  version: 1;
+  version: 2;
   hearth: string;
   date: string;
   browser: string;
@@ -40,14 +40,17 @@ export interface BenchmarkReport {
     "name" | "architecture" | "parameters" | "weight_bytes" | "kv_type" | "n_ctx" | "quants"
   >;
   cases: BenchmarkCase[];
+  /** The cost model's prediction for the decode case; null on the CPU and where nothing was predicted. */
+  predicted_decode: FitSpeed | null;
   memory: Pick<EngineStats, "gpu_bytes" | "heap_bytes">;
 }
 
+const DECODE = { name: "decode_64", prompt: 32, answer: 64 } as const;
 /** The cases; a prompt is this long, or as long as the context allows. */
 const CASES: { name: BenchmarkCase["name"]; prompt: number; answer: number }[] = [
   { name: "prefill_128", prompt: 128, answer: 1 },
   { name: "prefill_512", prompt: 512, answer: 1 },
-  { name: "decode_64", prompt: 32, answer: 64 },
+  DECODE,
 ];
 /** Counted runs of each case, after a warm-up; the best run counts. */
 const ROUNDS = 2;
@@ -55,7 +58,16 @@ const ROUNDS = 2;
 export async function runBenchmark(
   backend: Backend,
   local: LocalEngine,
-  { signal, onCase }: { signal: AbortSignal; onCase: (found: BenchmarkCase[]) => void },
+  {
+    signal,
+    onCase,
+    predict,
+  }: {
+    signal: AbortSignal;
+    onCase: (found: BenchmarkCase[]) => void;
+    /** Predicts the speed with this many positions in use. */
+    predict: (positions: number) => Promise<FitSpeed | undefined>;
+  },
 ): Promise<BenchmarkReport> {
   const cases: BenchmarkCase[] = [];
   for (const { name, prompt, answer } of CASES) {
@@ -68,17 +80,21 @@ export async function runBenchmark(
     if (best !== undefined) cases.push(best);
     onCase([...cases]);
   }
+  // In the middle of the answer. A prediction is a header read again, without which the measurements stand as well.
+  const middle = DECODE.prompt + DECODE.answer / 2;
+  const predicted = local.device.kind === "webgpu" ? await predict(middle).catch(() => undefined) : undefined;
   const { gpu_bytes, heap_bytes } = await local.stats();
   const { name, architecture, parameters, weight_bytes, kv_type, n_ctx, quants } = local.model;
   return {
     format: "hearth-benchmark",
-    version: 1,
+    version: 2,
     hearth: local.version,
     date: new Date().toISOString(),
     browser: navigator.userAgent,
     device: local.device,
     model: { name, architecture, parameters, weight_bytes, kv_type, n_ctx, quants },
     cases,
+    predicted_decode: predicted ?? null,
     memory: { gpu_bytes, heap_bytes },
   };
 }

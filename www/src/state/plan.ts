@@ -1,6 +1,6 @@
 /** The resources a model would need, worked out before anything but its header is fetched. */
 import { signal } from "@preact/signals";
-import { canRun, type Fit } from "hearth-llm";
+import { canRun, type Fit, type FitSpeed, type LocalEngine } from "hearth-llm";
 import * as cache from "hearth-llm/cache";
 import { addressOf, HUB, hubIdOf, isOnHub, isOurs } from "../models/address.js";
 import { CATALOG, DEFAULT_MODEL, entryOf, type CatalogEntry } from "../models/catalog.js";
@@ -27,8 +27,8 @@ export const recommended = signal<CatalogEntry | undefined>(undefined);
 let isRecommending = false;
 
 let controller: AbortController | undefined;
-/** The GPU's measured read bandwidth in bytes per second; undefined until measured. */
-let bandwidth: number | undefined;
+/** The GPU's measurements, as `canRun` takes them; undefined until measured. */
+let measured: { bandwidth: number; launchGap?: number } | undefined;
 
 type Wishes = Pick<Choice["options"], "contextSize" | "kvType">;
 
@@ -70,13 +70,15 @@ export async function look(source: Source, wanted: Wishes = {}): Promise<Fit | u
         ...(kvType !== undefined ? { kvType } : device === "cpu" ? { kvType: "f32" as const } : {}),
         download,
         // On the CPU the speed is not bound by memory bandwidth.
-        ...(device === "cpu" ? { probe: false } : bandwidth === undefined ? {} : { bandwidth }),
+        ...(device === "cpu" ? { probe: false } : measured),
         ...(memory > 0 ? { memory } : {}),
       }),
       refreshInstalled(),
     ]);
-    const { tokens_per_second: speed, report } = fit;
-    if (speed !== null) bandwidth = speed * (report.budget?.token.bytes ?? 0) || undefined;
+    const { speed } = fit;
+    if (speed !== null) {
+      measured = { bandwidth: speed.bandwidth, ...(speed.gap_measured ? { launchGap: speed.gap } : {}) };
+    }
     if (controller !== current) return undefined;
     plan.value = { name: "known", source, fit, kept: Math.min(keptBytes(source), fit.needs.download) };
     return fit;
@@ -99,9 +101,24 @@ export async function recommend({ has, evidence }: Fit): Promise<void> {
       probe: false,
       download: downloadOptions(source),
       ...(memory === null ? {} : { memory }),
-      ...(bandwidth === undefined ? {} : { bandwidth }),
+      ...measured,
     }),
   );
+}
+
+/**
+ * Predicts a running model's speed with `positions` in use; undefined on the CPU, and if the GPU has not been measured.
+ */
+export async function predictSpeed(
+  source: Source,
+  { kv_type, n_ctx }: Pick<LocalEngine["model"], "kv_type" | "n_ctx">,
+  positions: number,
+): Promise<FitSpeed | undefined> {
+  if (measured === undefined) return undefined;
+  const contextSize = Math.min(positions, n_ctx);
+  const download = downloadOptions(source);
+  const { speed } = await canRun({ model: source, contextSize, kvType: kv_type, download, ...measured });
+  return speed === null ? undefined : { ...speed, evidence: "measured" };
 }
 
 export function forgetPlan(): void {

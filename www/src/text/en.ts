@@ -110,7 +110,7 @@ export const en = {
   predicted: "Predicted",
   measured: "Measured",
   speed: "Speed",
-  upTo: (speed: string) => `up to ${speed}`,
+  roughly: (speed: string) => `about ${speed}`,
   perToken: (bytes: string, flops: string) => `A token reads ${bytes} and takes ${flops}.`,
   tower: (layers: number) => `The model as a tower of ${String(layers)} layers between its token tables`,
   architecture: "Architecture",

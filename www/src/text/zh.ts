@@ -66,7 +66,7 @@ export const zh: Texts = {
   predicted: "预测",
   measured: "实测",
   speed: "速度",
-  upTo: (speed) => `最高 ${speed}`,
+  roughly: (speed) => `约 ${speed}`,
   perToken: (bytes, flops) => `每个词元读取 ${bytes}，计算 ${flops}。`,
   tower: (layers) => `模型示意：词表之间共 ${String(layers)} 层`,
   architecture: "架构",

@@ -15,7 +15,7 @@ import {
   type BenchmarkCase,
   type BenchmarkReport,
 } from "../state/performance.js";
-import { keptBytes, look } from "../state/plan.js";
+import { keptBytes, look, predictSpeed } from "../state/plan.js";
 import { language, t } from "../text/index.js";
 import { Dialog } from "./Dialog.js";
 import { closeDialog } from "./dialogs.js";
@@ -194,6 +194,10 @@ function Benchmark({ running, local }: { running: Backend; local: LocalEngine })
         signal: controller.signal,
         onCase: (found) => {
           cases.value = found;
+        },
+        predict: async (positions) => {
+          const state = model.value;
+          return state.name === "running" ? predictSpeed(state.choice.source, local.model, positions) : undefined;
         },
       });
     } catch (error) {

@@ -92,7 +92,7 @@ function Compute({ fit, measured }: { fit: Fit; measured?: Measured }): JSX.Elem
           <Row
             name={t().speed}
             values={[
-              predicted === null ? "–" : t().upTo(speedText(predicted)),
+              predicted === null ? "–" : t().roughly(speedText(predicted)),
               measured && (measured.tokensPerSecond === null ? "–" : speedText(measured.tokensPerSecond)),
             ]}
           />

@@ -54,7 +54,11 @@ test("a model is inspected by the beginning of its file", async ({ launch }) => 
   expect(budget?.n_ctx).toBe(1000);
   // 30 layers, 3 heads of 64, keys and values, two bytes each.
   expect(budget?.memory.kv).toBe(30 * 3 * 64 * 2 * 2 * 1000);
-  expect(budget?.device?.tokens_per_second).toBeCloseTo(1e9 / (budget?.token.bytes ?? 0), 6);
+  const speed = budget?.device?.speed;
+  expect(speed?.at_most).toBeCloseTo(1e9 / (budget?.token.bytes ?? 0), 6);
+  expect(speed?.tokens_per_second).toBeLessThan(speed?.at_most ?? 0);
+  expect(budget?.device?.tokens_per_second).toBe(speed?.tokens_per_second);
+  expect(speed).toMatchObject({ bandwidth: 1e9, gap_measured: false });
 });
 
 for (const browser of oneBrowser("chromium")) {
@@ -75,6 +79,7 @@ for (const browser of oneBrowser("chromium")) {
     expect(fits.needs.total).toBeGreaterThan(fits.needs.weights);
     expect(fits.has.binding).toBeGreaterThanOrEqual(128 * 2 ** 20);
     expect(fits.tokens_per_second).toBeGreaterThan(0);
+    expect(fits.speed).toMatchObject({ evidence: "measured", tokens_per_second: fits.tokens_per_second });
     expect(small.verdict).toBe("smaller");
     expect(small.changes.contextSize).toBeGreaterThan(1000);
     expect(small.changes.contextSize).toBeLessThan(8192);
