@@ -5,6 +5,7 @@ pub mod compare;
 pub mod device;
 pub mod kernels;
 pub mod manifest;
+pub mod published;
 pub mod real;
 pub mod reference;
 pub mod sampling;

@@ -42,7 +42,13 @@ pub enum Types {
 
 impl Types {
     /// Returns the type of a matrix, in the layer `i` of `n` if it is in a layer.
-    fn of(self, name: &str, cols: usize, (i, n): (usize, usize), tied: bool) -> GgmlType {
+    pub(crate) fn of(
+        self,
+        name: &str,
+        cols: usize,
+        (i, n): (usize, usize),
+        tied: bool,
+    ) -> GgmlType {
         let is_head = name == "output" || (name == "token_embd" && tied);
         match self {
             Types::All(dtype) => return dtype,

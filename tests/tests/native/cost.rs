@@ -1,4 +1,4 @@
-//! The counters of a token's launches and the predicted speed, pinned for four models in `tests/cost`.
+//! The counters of a token's launches and the predicted speed, pinned for six models in `tests/cost`.
 //!
 //! A change that adds a byte, a barrier or a trip is a changed number here, to be explained in its commit. With
 //! HEARTH_UPDATE_COST set, the test writes the numbers, and the table of docs/benchmarks/cost.md, instead.
@@ -7,11 +7,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hearth::model::cost::{Prediction, StepCost, cost};
-use hearth::ops::KvType;
+use hearth::model::cost::{Prediction, StepCost, cost, kinds};
+use hearth::ops::{KvType, Tuning};
 use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::cost::CLASSES;
-use hearth_tests::synthetic::{Shape, Types, published};
+use hearth_tests::published::{self, Published};
+use hearth_tests::synthetic::{self, Shape, Types};
 use serde::Serialize;
 use serde_json::json;
 
@@ -21,16 +22,28 @@ const CONTEXTS: [usize; 3] = [128, 2048, 8192];
 /// The models of the study that this model of costs comes from. Rows of SmolLM2 are no whole blocks of Q6_K.
 fn shapes() -> [Shape; 4] {
     let [q4, q8] = [GgmlType::Q4_0, GgmlType::Q8_0].map(Types::All);
-    published([q4, q8, Types::Q40, Types::Q40])
+    synthetic::published([q4, q8, Types::Q40, Types::Q40])
+}
+
+/// Those, and one each with recurrent layers and with layers that share caches.
+fn models() -> Vec<Published> {
+    let hybrids = [
+        published::qwen35(Types::Q40),
+        published::gemma4_e2b(Types::Q40),
+    ];
+    shapes()
+        .map(Published::from)
+        .into_iter()
+        .chain(hybrids)
+        .collect()
 }
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn costs(shape: &Shape) -> Vec<StepCost> {
-    let header = shape.parsed();
-    let at = |positions| cost(&header, KvType::F16, Some(positions)).unwrap();
+fn costs(model: &Published) -> Vec<StepCost> {
+    let at = |positions| cost(&model.header, KvType::F16, Some(positions)).unwrap();
     CONTEXTS.map(at).into()
 }
 
@@ -68,7 +81,7 @@ fn rounded(p: &Prediction) -> String {
 }
 
 /// The table of docs/benchmarks/cost.md.
-fn table(all: &[(Shape, Vec<StepCost>)]) -> String {
+fn table(all: &[(Published, Vec<StepCost>)]) -> String {
     let mut text = String::from("| model | positions |");
     for class in CLASSES {
         let _ = write!(text, " {} |", class.name);
@@ -76,14 +89,14 @@ fn table(all: &[(Shape, Vec<StepCost>)]) -> String {
     text += "\n| --- | --: |";
     text += &" --: |".repeat(CLASSES.len());
     text.push('\n');
-    for (shape, costs) in all {
-        let dtype = match shape.types {
+    for (model, costs) in all {
+        let dtype = match model.types {
             Types::All(dtype) => dtype.name(),
             Types::Q40 => "Q4_0",
             Types::Q4KM => "Q4_K_M",
         };
         for cost in costs {
-            let name = shape.name;
+            let name = model.name;
             let _ = write!(text, "| {name} {dtype} | {} |", cost.positions);
             for p in &cost.predictions {
                 let share = 100.0 * p.of_roofline;
@@ -111,12 +124,15 @@ fn check(path: &Path, found: &str, behind: &mut Vec<String>) {
 
 #[test]
 fn a_token_costs_what_is_pinned() {
-    let all: Vec<_> = (shapes().into_iter())
-        .map(|shape| (shape, costs(&shape)))
+    let all: Vec<_> = (models().into_iter())
+        .map(|model| {
+            let costs = costs(&model);
+            (model, costs)
+        })
         .collect();
     let mut behind = Vec::new();
-    for (shape, costs) in &all {
-        let path = root().join("tests/cost").join(shape.name);
+    for (model, costs) in &all {
+        let path = root().join("tests/cost").join(model.name);
         check(
             &path.with_added_extension("json"),
             &pinned(costs),
@@ -138,7 +154,7 @@ fn a_token_costs_what_is_pinned() {
     );
 }
 
-/// The table of exact values that the study derived by hand from the code of the time, as far as it holds.
+/// The table of exact values that the study derived by hand from the code of the time, when 16 threads shared four rows.
 #[test]
 fn counters_are_those_that_were_derived_by_hand() {
     // Megabytes of weights, workgroups of the projections.
@@ -149,9 +165,7 @@ fn counters_are_those_that_were_derived_by_hand() {
         (4822, &[384, 256, 1792, 256, 8016]),
     ];
     for (shape, (weights, workgroups)) in shapes().iter().zip(known) {
-        let [short, ..] = &costs(shape)[..] else {
-            unreachable!()
-        };
+        let short = cost(&shape.parsed(), KvType::F16, Some(CONTEXTS[0])).unwrap();
         let close = |bytes: u64, mb: u64| bytes.abs_diff(mb * 1_000_000) < 1_000_000;
         let totals = short.totals;
         assert!(
@@ -167,12 +181,45 @@ fn counters_are_those_that_were_derived_by_hand() {
             _ => 7.0 / 6.5625..5.0 / 4.5,
         };
         assert!(expected.contains(&ratio), "{}: {ratio}", shape.name);
-        let projections = short
-            .launches
-            .iter()
-            .filter(|kind| kind.counters.file_bytes > 0);
+        let tuning = Tuning {
+            decode_threads_per_tile: 16,
+            ..Tuning::LARGE_GPU
+        };
+        let launches = kinds(&shape.parsed(), tuning, KvType::F16, CONTEXTS[0], false).unwrap();
+        let projections = launches.iter().filter(|kind| kind.counters.file_bytes > 0);
         let found: Vec<u64> = projections.map(|kind| kind.counters.workgroups).collect();
         assert_eq!(found, workgroups, "{}", shape.name);
+    }
+}
+
+/// Launches and bytes of models with recurrent layers, shared caches and embeddings by layer.
+#[test]
+fn counters_of_hybrids_are_those_that_were_derived_by_hand() {
+    // A token's launches, bytes of weights, and bytes of the sequence's memory with 2048 positions.
+    let known = [
+        // 18 layers of 5 launches and 6 of 7. Keys and values of 512 columns; matrices of 16 heads, and 4 rows of history.
+        (
+            published::qwen35(Types::Q40),
+            [
+                1 + 18 * 5 + 6 * 7 + 3,
+                533_504_896,
+                6 * 2 * 2048 * 512 * 2 + 18 * (2 * 16 * 128 * 128 + 4 * 6144) * 4,
+            ],
+        ),
+        // 35 layers of 13 launches. 28 of them see 512 positions of 256 columns, 7 see all of 512.
+        (
+            published::gemma4_e2b(Types::Q40),
+            [
+                4 + 35 * 13 + 3,
+                1_525_340_960,
+                2 * 2 * (28 * 512 * 256 + 7 * 2048 * 512),
+            ],
+        ),
+    ];
+    for (model, expected) in known {
+        let totals = cost(&model.header, KvType::F16, Some(2048)).unwrap().totals;
+        let found = [totals.launches, totals.weight_bytes, totals.state_bytes];
+        assert_eq!(found, expected, "{}", model.name);
     }
 }
 

@@ -100,23 +100,22 @@ pub(in crate::ops) fn describe(t: usize, shape: DeltaShape, sums: bool) -> Launc
     let (kind, grid, tokens) = (Kind::of(t), grid(shape), tokens(shape));
     let (dim, rows) = (shape.head_dim as u32, t as u32);
     let workgroups = u64::from(grid.0 * grid.1);
-    // Values of the key head's query and key and of its own columns, each from as many inputs as the kernel has taps.
-    let channels = (2 * shape.head_dim + BLOCK_VALUES) as u64;
-    let (read, history) = match kind {
-        Kind::Chunk => (4, 0),
-        Kind::One | Kind::Drafts => (8 * shape.taps as u64, 4 * shape.channels()),
+    // Columns of the key head's query and key and of its own values, each from as many inputs as there are taps.
+    let columns = (2 * shape.head_dim + BLOCK_VALUES) as u64;
+    let (inputs, history) = match kind {
+        Kind::Chunk => (1, 0),
+        Kind::One | Kind::Drafts => (2 * shape.taps, shape.taps - 1 + t),
     };
-    let update = if kind == Kind::Drafts {
-        shape.update()
-    } else {
-        0
+    let update = match kind {
+        Kind::Drafts => shape.update(),
+        Kind::One | Kind::Chunk => 0,
     };
     let chunks = rows.div_ceil(tokens);
-    let in_memory = tokens.min(rows);
     let counters = Counters {
-        // The matrices and what is written beside them.
-        state_bytes: 8 * shape.state() as u64 + (t * (history + 4 * update)) as u64,
-        prologue_bytes: workgroups * t as u64 * channels * read,
+        // The matrices as they are read and written, the history's rows, and updates.
+        state_bytes: 8 * shape.state() as u64
+            + 4 * (history * shape.channels() + t * update) as u64,
+        prologue_bytes: workgroups * (4 * t * inputs) as u64 * columns,
         // The rows of the matrix.
         bytes_in_flight: 4 * BLOCK_VALUES as u32 * dim,
         // Queries and keys, values, norms and gates of each token; squares and products of each thread.
