@@ -103,7 +103,7 @@ pub struct Memory {
 pub struct Token {
     /// Multiplications and additions.
     pub flops: u64,
-    /// Bytes read: each weight once, and the KV cache.
+    /// Bytes read: each weight once, and the KV cache as far as each layer sees it.
     pub bytes: u64,
 }
 
@@ -248,7 +248,7 @@ fn budget(gguf: &ModelHeader, options: InspectOptions<'_>) -> Result<Budget, Err
         flops: active.saturating_mul(2).saturating_add(attention),
         // (the state is written as well)
         bytes: read
-            .saturating_add(kv)
+            .saturating_add(c.kv_bytes_read(n_ctx, kv_type))
             .saturating_add(2 * state / (1 + SNAPSHOTS as u64)),
     };
     let device = options

@@ -204,6 +204,18 @@ impl ModelConfig {
             .sum::<u64>()
     }
 
+    /// Returns the bytes of K and V that a token reads with `n_ctx` positions in use: those that each layer sees, whichever
+    /// layer keeps them.
+    pub fn kv_bytes_read(&self, n_ctx: usize, kv: KvType) -> u64 {
+        let layers = self.layers.iter();
+        2 * layers
+            .map(|layer| match layer.window {
+                0 => row_bytes(layer, n_ctx, kv),
+                window => row_bytes(layer, window.min(n_ctx), kv),
+            })
+            .sum::<u64>()
+    }
+
     /// Returns the bytes of the states that layers keep of a sequence whatever its length, and of the copies of them
     /// that let the next request begin at an earlier token.
     pub fn state_bytes(&self) -> u64 {
@@ -229,7 +241,12 @@ impl ModelConfig {
 fn cache_bytes(layer: &LayerSpec, n_ctx: usize, kv: KvType) -> u64 {
     match layer.kv_of {
         Some(_) => 0,
-        // Widened first: the product would overflow WebAssembly's usize.
-        None => layer.kv_heads as u64 * n_ctx as u64 * kv.row_bytes(layer.head_dim),
+        None => row_bytes(layer, n_ctx, kv),
     }
+}
+
+/// Returns the bytes of K, or of V, of some positions of a layer.
+fn row_bytes(layer: &LayerSpec, positions: usize, kv: KvType) -> u64 {
+    // Widened first: the product would overflow WebAssembly's usize.
+    layer.kv_heads as u64 * positions as u64 * kv.row_bytes(layer.head_dim)
 }

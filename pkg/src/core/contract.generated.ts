@@ -533,7 +533,7 @@ export type TokenLogprobs = {
 export type TokenWork = {
   /** Multiplications and additions. */
   flops: number;
-  /** Bytes read: each weight once, and the KV cache. */
+  /** Bytes read: each weight once, and the KV cache as far as each layer sees it. */
   bytes: number;
 };
 

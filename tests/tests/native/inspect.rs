@@ -1,5 +1,6 @@
 //! The figures that a header gives for a model are what loading it takes.
 
+use hearth::model::cost::cost;
 use hearth::model::report::inspect;
 use hearth::ops::KvType;
 use hearth_modelfile::budget::{InspectOptions, Report, Runs};
@@ -67,6 +68,14 @@ fn the_budget_is_what_an_engine_takes() {
                 (Some(1e9 / budget.token.bytes as f64), None)
             );
             continue;
+        }
+        if budget.memory.state == 0 {
+            // But for rows of embeddings, which the launches read as well.
+            let header = header(&std::fs::read(manifest::named(name).model()).unwrap());
+            let totals = cost(&header, KvType::F32, Some(100)).unwrap().totals;
+            let launches = totals.weight_bytes + totals.state_bytes;
+            let ratio = launches as f64 / budget.token.bytes as f64;
+            assert!((1.0..1.05).contains(&ratio), "{name}: {ratio}");
         }
         let speed = verdict.speed.expect("a bandwidth was named");
         assert!((speed.at_most - 1e9 / budget.token.bytes as f64).abs() < 1e-3);
