@@ -436,6 +436,7 @@ FAMILIES = [
         keys=head(16) | mamba_keys(heads=4, width=32, groups=2),
         types=SMALL,
     ),
+    Family(
         # A dense layer before the mixtures; a bias that chooses otherwise than the scores.
         "lfm2moe", "lfm2moe", hf.Lfm2MoeConfig,
         dict(intermediate_size=96, moe_intermediate_size=32, num_hidden_layers=3, layer_types=["conv", "full_attention", "conv"],
