@@ -136,6 +136,18 @@ export type DeviceVerdict = {
 /** Whether drafts are made and checked. */
 export type Drafts = "auto" | "always" | "off";
 
+/** A text to embed. */
+export type EmbedInput = {
+  /** The text, without special tokens. Either this or `ids`. */
+  text?: string;
+  /** All of its tokens, the special ones at its ends included. */
+  ids?: number[];
+  /** Cuts what is longer than the context instead of refusing it; the token at its end stays. */
+  truncate?: boolean;
+  /** Keeps that many of the embedding's numbers, the first ones, and normalises them again (Matryoshka embeddings). */
+  dimensions?: number;
+};
+
 /** Counters of the running engine and of the module. */
 export type EngineStats = {
   /** Bytes of WebAssembly's memory. */
@@ -342,6 +354,8 @@ export type ModelConfig = {
   vocab_size: number;
   /** Method by which a text becomes an embedding, if the model is made for embeddings. */
   pooling: Pooling | null;
+  /** Numbers of an embedding. */
+  embedding_dim: number;
   /** The context the model was trained for. */
   n_ctx_train: number;
   /** Epsilon of the norms. */
@@ -349,7 +363,7 @@ export type ModelConfig = {
   rope_theta: number;
   /** Dimensions of a head that are rotated. */
   rope_dim: number;
-  /** Positions that a query of a sliding layer attends to; 0 if no layer slides. */
+  /** Window of the layers that slide, as the file gives it; 0 if no layer slides. */
   sliding_window: number;
 };
 
@@ -392,6 +406,8 @@ export type ModelInfo = {
   vocab_size: number;
   /** Method by which a text becomes an embedding, if the model is made for embeddings. */
   pooling: Pooling | null;
+  /** Numbers of an embedding. */
+  embedding_dim: number;
   /** The context the model was trained for. */
   n_ctx_train: number;
   /** Epsilon of the norms. */
@@ -399,7 +415,7 @@ export type ModelInfo = {
   rope_theta: number;
   /** Dimensions of a head that are rotated. */
   rope_dim: number;
-  /** Positions that a query of a sliding layer attends to; 0 if no layer slides. */
+  /** Window of the layers that slide, as the file gives it; 0 if no layer slides. */
   sliding_window: number;
 };
 
@@ -435,7 +451,7 @@ export type Overrides = {
 };
 
 /** Methods that turn a text's hidden states into one embedding. */
-export type Pooling = "mean" | "cls" | "last";
+export type Pooling = "mean" | "cls" | "last" | "rank";
 
 /** Tokens per second as the cost model predicts them, with the evidence. */
 export type PredictedSpeed = {
@@ -469,6 +485,22 @@ export type QuantUse = {
 
 /** Types to which float weights can be quantised at load. */
 export type Quantize = "q8" | "q4";
+
+/** A document to be scored. */
+export type RankInput = {
+  query: string;
+  document: string;
+  /** Cuts a document that does not fit the context together with the query, instead of refusing it. */
+  truncate?: boolean;
+};
+
+/** A document's score. */
+export type RankScore = {
+  /** From 0 to 1: the probability that the document answers the query, in the model's view. */
+  score: number;
+  /** Tokens of query and document, those around them included. */
+  tokens: number;
+};
 
 /** Scaling of the rotary embedding. */
 export type RopeScaling = {
@@ -606,8 +638,10 @@ export interface WasmEngine {
    * template has been rendered.
    */
   generate(request: GenerateRequest, constraint?: WasmGrammar, rendered?: () => void): WasmGeneration;
-  /** Computes the embedding of a text; one that is too long is refused, or cut. */
-  embed(text: string, truncate: boolean): Promise<WasmEmbedding>;
+  /** Computes the embedding of a text. */
+  embed(input: EmbedInput): Promise<WasmEmbedding>;
+  /** Computes how well a document answers a query. */
+  rank(input: RankInput): Promise<RankScore>;
   /** Returns the tokens of the model, for a constraint. */
   vocabulary(): WasmTokens;
   /** Returns the ids of a text, without special tokens. */
