@@ -103,16 +103,20 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
         }
         if layer.feed_forward == FeedForwardKind::Experts {
             let experts = c.n_experts;
-            let of_all = |name: &str, rows: usize, cols: usize| WeightRequest {
-                parts: match gguf.tensor(&of_layer(name, i)) {
-                    None => (0..experts)
-                        .map(|expert| (of_expert(&of_layer(name, i), expert), rows))
-                        .collect(),
-                    Some(_) => one(name, experts * rows),
-                },
-                cols,
-                experts,
-                exact: false,
+            let of_all = |name: &str, rows: usize, cols: usize| {
+                let apart = |expert| of_expert(&of_layer(name, i), expert);
+                let is_there = |name: String| gguf.tensor(&name).is_some();
+                let mut all = 0..experts;
+                let in_one = is_there(of_layer(name, i));
+                WeightRequest {
+                    parts: match !in_one && all.any(|expert| is_there(apart(expert))) {
+                        true => (0..experts).map(|expert| (apart(expert), rows)).collect(),
+                        false => one(name, experts * rows),
+                    },
+                    cols,
+                    experts,
+                    exact: false,
+                }
             };
             matrices.push(exact(matrix(one(names.router, experts), c.d_model)));
             let in_one = names.expert_gate_up_in_one;

@@ -98,7 +98,10 @@ fn widths(keys: &Keys, by_layer: &ByLayer, has_experts: &[bool]) -> Result<Vec<u
         (_, _, None) => 0,
     };
     let widths: Vec<usize> = has_experts.iter().enumerate().map(width).collect();
-    match widths.iter().find(|width| **width == 0 || !width.is_multiple_of(4)) {
+    match widths
+        .iter()
+        .find(|width| **width == 0 || !width.is_multiple_of(4))
+    {
         Some(wrong) => Err(keys.wrong("feed_forward_length", "a multiple of 4", wrong)),
         None => Ok(widths),
     }

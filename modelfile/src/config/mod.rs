@@ -5,10 +5,10 @@ use serde::Serialize;
 use crate::families::{ModelSpec, Pooling};
 use crate::kv_type::KvType;
 pub use crate::layer_spec::DRAFT_ROWS;
-pub use dense::Dense;
 use crate::layer_spec::{FeedForwardKind, LayerSpec, RopeKind};
 use crate::rope::Rope;
 use crate::router::Router;
+pub use dense::Dense;
 
 mod classifier;
 mod dense;

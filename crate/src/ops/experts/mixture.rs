@@ -6,9 +6,7 @@ use hearth_cpu::rows::MAX_TOKENS;
 
 use crate::ops::bias::BiasSpec;
 use crate::ops::experts::group::{self, GroupOp, GroupSpec};
-use crate::ops::experts::{
-    ExpertsOp, Gating, RouteSpec, Router, describe_combine, describe_route,
-};
+use crate::ops::experts::{ExpertsOp, Gating, RouteSpec, Router, describe_combine, describe_route};
 use crate::ops::projection::by_expert::{Grouped, Routed};
 use crate::ops::projection::counters::{Multiplied, describe_gemv, describe_tile};
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
