@@ -2,7 +2,8 @@
 import { apiOf, type Api } from "./api/api.js";
 import type { Completions, TextCompletions } from "./api/completions.js";
 import type { Embeddings } from "./api/embeddings.js";
-import type { RequestOptions, RerankParams, RerankResponse } from "./api/openai.js";
+import type { RequestOptions } from "./api/openai.js";
+import type { RerankParams, RerankResponse } from "./api/ranking.js";
 import type { Backend } from "./backend/backend.js";
 import { LocalBackend } from "./backend/local.js";
 import { RecoveringWorker } from "./backend/recover.js";

@@ -49,4 +49,5 @@ export type {
   Usage,
 } from "./core/wasm-contract.js";
 export type * from "./api/openai.js";
+export type * from "./api/ranking.js";
 export { parseHubId, type HubId } from "./source/paste.js";

@@ -12,12 +12,8 @@
  * No request leaves the page. Routes: `POST chat/completions`, `completions`, `embeddings`, `rerank`, `GET models`.
  */
 import { apiOf, type Api } from "./api/api.js";
-import type {
-  ChatCompletionCreateParams,
-  CompletionCreateParams,
-  EmbeddingCreateParams,
-  RerankParams,
-} from "./api/openai.js";
+import type { ChatCompletionCreateParams, CompletionCreateParams, EmbeddingCreateParams } from "./api/openai.js";
+import type { RerankParams } from "./api/ranking.js";
 import type { Backend, BackendModel } from "./backend/backend.js";
 import { HearthError, toHearthError } from "./core/errors.js";
 import type { ModelInfo } from "./core/wasm-contract.js";
@@ -46,7 +42,9 @@ export function createFetch(engine: EngineChoice): typeof fetch {
 }
 
 async function answer(choice: EngineChoice, request: Request, signal: AbortSignal): Promise<Response> {
-  const route = /\/(chat\/completions|completions|embeddings|rerank|models)\/?$/.exec(new URL(request.url).pathname)?.[1];
+  const route = /\/(chat\/completions|completions|embeddings|rerank|models)\/?$/.exec(
+    new URL(request.url).pathname,
+  )?.[1];
   if (route === undefined) throw new HearthError("invalid_request", `nothing is served at ${request.url}`);
   if (route === "models") {
     const { model } = await choose(choice, "");

@@ -56,7 +56,13 @@ describe("engine.embeddings.create", () => {
     const one = await engine.embeddings.create({ input: [7, 8, 9] });
     expect([one.data.map(({ embedding }) => embedding), one.usage.prompt_tokens]).toEqual([[[3, 1]], 3]);
     const { data, usage } = await engine.embeddings.create({ input: [[7], [8, 9]] });
-    expect([data.map(({ embedding }) => embedding), usage.total_tokens]).toEqual([[[1, 1], [2, 1]], 3]);
+    expect([data.map(({ embedding }) => embedding), usage.total_tokens]).toEqual([
+      [
+        [1, 1],
+        [2, 1],
+      ],
+      3,
+    ]);
   });
 
   it("shortens embeddings, and refuses more dimensions than the model's", async () => {

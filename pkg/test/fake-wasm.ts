@@ -302,7 +302,7 @@ export class Engine implements WasmEngine {
     if (tokens > this.contextSize && !truncate) {
       throw new CoreError("context_overflow", `the prompt needs ${String(tokens)} tokens`, "Shorten it.");
     }
-    const shared = [...document].filter((character) => query.includes(character)).length;
+    const shared = Array.from(document).filter((character) => query.includes(character)).length;
     return { score: shared / Math.max(document.length, 1), tokens: Math.min(tokens, this.contextSize) };
   }
 

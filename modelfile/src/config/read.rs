@@ -204,7 +204,7 @@ fn part_scales(keys: &Keys) -> Result<PartScales> {
     let real = |key: &str| finite(keys.meta, key, 1.0);
     let mamba = match keys.meta.opt_f32s(MAMBA)? {
         None => [1.0; 5],
-        Some(found) => <[f32; 5]>::try_from(&found[..])
+        Some(found) => <[f32; 5]>::try_from(found)
             .ok()
             .filter(|found| found.iter().all(|factor| factor.is_finite()))
             .ok_or_else(|| wrong(MAMBA, "five finite numbers", format!("{found:?}")))?,

@@ -1,5 +1,5 @@
 /** The response to a request that ranks documents. */
-import type { RerankResponse, RerankResult } from "../api/openai.js";
+import type { RerankResponse, RerankResult } from "../api/ranking.js";
 import type { RankResult } from "../core/protocol.js";
 
 /** Sorts by score; equal ones keep the documents' order. `texts`: those to be returned. */

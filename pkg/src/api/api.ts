@@ -2,7 +2,8 @@
 import type { Backend } from "../backend/backend.js";
 import { Completions, TextCompletions } from "./completions.js";
 import { Embeddings } from "./embeddings.js";
-import type { RequestOptions, RerankParams, RerankResponse } from "./openai.js";
+import type { RequestOptions } from "./openai.js";
+import type { RerankParams, RerankResponse } from "./ranking.js";
 import { whole } from "./request.js";
 
 export interface Api {

@@ -18,9 +18,8 @@ import type {
   CompletionCreateParamsStreaming,
   CreateEmbeddingResponse,
   EmbeddingCreateParams,
-  RerankParams,
-  RerankResponse,
 } from "../api/openai.js";
+import type { RerankParams, RerankResponse } from "../api/ranking.js";
 
 /** A request as a backend receives it: its signal is among the options. */
 export type Sent<Params> = Omit<Params, "signal">;

@@ -19,9 +19,8 @@ import type {
   CompletionCreateParamsStreaming,
   CreateEmbeddingResponse,
   EmbeddingCreateParams,
-  RerankParams,
-  RerankResponse,
 } from "../api/openai.js";
+import type { RerankParams, RerankResponse } from "../api/ranking.js";
 import { HearthError, throwIfAborted } from "../core/errors.js";
 import type { AnswerRequest, LoadResult } from "../core/protocol.js";
 import type { DeviceInfo, EngineStats, ModelInfo } from "../core/wasm-contract.js";

@@ -1,5 +1,5 @@
 /** Converts a request to rank documents to the worker's. */
-import type { RerankParams } from "../api/openai.js";
+import type { RerankParams } from "../api/ranking.js";
 import { invalid } from "../core/errors.js";
 import type { RankRequest } from "../core/protocol.js";
 import { checkFields } from "./fields.js";
@@ -8,7 +8,8 @@ export function toRankRequest(params: RerankParams): { request: RankRequest; top
   checkFields("rerank", params);
   const { query, documents, truncate } = params as { query: unknown; documents: unknown; truncate?: boolean | null };
   if (typeof query !== "string") throw invalid("query", "a text", query);
-  if (!Array.isArray(documents) || documents.length === 0) throw invalid("documents", "several texts in an array", documents);
+  if (!Array.isArray(documents) || documents.length === 0)
+    throw invalid("documents", "several texts in an array", documents);
   const texts = documents.map((document: unknown, i) => {
     const text: unknown = typeof document === "string" ? document : (document as { text?: unknown } | null)?.text;
     if (typeof text !== "string") throw invalid(`documents[${String(i)}]`, "a text, or an object with one", document);
