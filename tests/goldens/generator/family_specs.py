@@ -492,5 +492,7 @@ FAMILIES = [
         keys={"vocab_size": 320, "rope_dimension_count": 16, "attention_scale": 0.35, "embedding_scale": 3.0,
               "residual_scale": 0.7, "logit_scale": 0.3, "expert_count": 8, "expert_used_count": 3},
         types=SMALL, permutes=True, embedding_std=0.15,
+        # At the positions of its logits no expert is chosen by less than 0.05: int8 activations chose another one by 0.002.
+        seed=59,
     ),
 ]
