@@ -1,4 +1,4 @@
-//! How a mixture chooses and weights a token's experts, and the expert that every token uses.
+//! Choice and weights of a token's experts in a mixture, and the expert that every token uses.
 
 /// Functions that turn the router's logits into scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
