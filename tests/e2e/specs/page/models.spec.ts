@@ -239,7 +239,7 @@ const HOLD_ANSWER = `{
 
 test("what is dropped on an answer does not end it", async ({ launch }) => {
   const chat = await launch("chromium", { workerPrelude: HOLD_ANSWER });
-  await chat.load(TINY, { device: "cpu", max_tokens: 8 });
+  await chat.load(TINY, { device: "cpu", max_tokens: 8, temperature: 0 });
   await chat.send("Hi, 42!");
   await chat.waitStreaming();
   await drop(chat, new URL("icon-192.png", BASE_URL).href, "cat.png");
