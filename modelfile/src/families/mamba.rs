@@ -1,6 +1,6 @@
 //! Hybrids of attention and the selective scans of Mamba 2. Granite 4 H has one or the other in a layer, and positions in
-//! neither; Falcon-H1 has both in every layer, side by side, and factors for most of what it projects, which GGUF has in the
-//! weights.
+//! neither, and in its larger sizes experts besides the block that every token uses; Falcon-H1 has both in every layer, side
+//! by side, and factors for most of what it projects, which GGUF has in the weights.
 //!
 //! Reference: Dao & Gu 2024, arXiv:2405.21060; Zuo et al. 2025, arXiv:2507.22448; transformers
 //! `models/granitemoehybrid/modeling_granitemoehybrid.py`, `models/falcon_h1/modeling_falcon_h1.py`.
@@ -10,12 +10,19 @@ use super::{Checkpoint, ModelSpec, Recurrent, TensorNames, granite};
 use crate::container::TensorInfo;
 use crate::error::Result;
 use crate::json::Object;
+use crate::router::SharedExpert;
 
-/// Granite 4 H without experts, and in safetensors all of Granite 4 without experts.
+/// Granite 4 H, and in safetensors all of Granite 4.
 pub const GRANITE_HYBRID: ModelSpec = ModelSpec {
     name: "granitehybrid",
-    models: "Granite 4 H 350M, 1B and Micro",
+    models: "Granite 4 H: 350M, 1B, Micro, Tiny and Small",
     recurrent: Recurrent::Mamba,
+    shared_expert: SharedExpert::Plain,
+    honours: &[
+        "rope.scaling.finetuned",
+        "ssm.state_size",
+        "expert_shared_feed_forward_length",
+    ],
     checkpoints: &[Checkpoint {
         names: &CheckpointNames {
             of_layer: &[
@@ -29,9 +36,16 @@ pub const GRANITE_HYBRID: ModelSpec = ModelSpec {
                 ("mamba.conv1d", "ssm_conv1d"),
                 ("mamba.norm", "ssm_norm"),
                 ("mamba.out_proj", "ssm_out"),
-                ("shared_mlp.gate_proj", "ffn_gate"),
-                ("shared_mlp.up_proj", "ffn_up"),
-                ("shared_mlp.output_linear", "ffn_down"),
+                // ([`split_shared`])
+                ("mlp.gate_proj", "ffn_gate"),
+                ("mlp.up_proj", "ffn_up"),
+                ("mlp.down_proj", "ffn_down"),
+                ("mlp.shared_expert.gate_proj", "ffn_gate_shexp"),
+                ("mlp.shared_expert.up_proj", "ffn_up_shexp"),
+                ("mlp.shared_expert.down_proj", "ffn_down_shexp"),
+                ("block_sparse_moe.router.layer", "ffn_gate_inp"),
+                ("block_sparse_moe.input_linear", "ffn_gate_up_exps"),
+                ("block_sparse_moe.output_linear", "ffn_down_exps"),
             ],
             ..CheckpointNames::LLAMA
         },
@@ -47,9 +61,9 @@ pub const GRANITE_HYBRID: ModelSpec = ModelSpec {
             ("shared_intermediate_size", 1024.0),
             ("num_local_experts", 8.0),
         ],
-        check: check_granite,
+        check: check_scan,
         parameters: &PARAMETERS,
-        rename: split_gate_up,
+        rename: split_shared,
         ..Checkpoint::new("granitemoehybrid")
     }],
     ..granite::GRANITE
@@ -113,20 +127,6 @@ const PARAMETERS: [(&str, &str); 4] = [
     ("pre_ff_layernorm.weight", "ffn_norm"),
 ];
 
-/// Refuses experts, whose layers have one more that all tokens take, and what every scan here does without.
-///
-/// # Errors
-/// [`Error::Metadata`](crate::Error::Metadata).
-fn check_granite(config: &Object) -> Result<()> {
-    if config.u32("num_local_experts")? != Some(0) {
-        return Err(config.wrong(
-            "num_local_experts",
-            "0: experts of this family are not supported",
-        ));
-    }
-    check_scan(config)
-}
-
 /// Refuses biases, and norms before the gate.
 ///
 /// # Errors
@@ -167,28 +167,49 @@ fn check_scan(config: &Object) -> Result<()> {
     }
 }
 
-/// Takes apart gate and up of the block that every token takes, which the file has in one tensor.
+/// Takes apart gate and up of the block that every token uses, which the file has in one tensor, and names it for an expert
+/// where there are others.
 ///
 /// # Errors
 /// None.
-fn split_gate_up(tensors: Vec<TensorInfo>) -> Result<Vec<TensorInfo>> {
-    let halves = tensors.into_iter().flat_map(|tensor| {
-        let block = tensor.name.strip_suffix("input_linear.weight");
-        let Some(block) = block.filter(|block| block.ends_with(".shared_mlp.")) else {
+fn split_shared(tensors: Vec<TensorInfo>) -> Result<Vec<TensorInfo>> {
+    const BLOCK: &str = ".shared_mlp.";
+    let mixes = |tensor: &TensorInfo| tensor.name.contains(".block_sparse_moe.");
+    let block = match tensors.iter().any(mixes) {
+        true => ".mlp.shared_expert.",
+        false => ".mlp.",
+    };
+    let renamed = tensors.into_iter().flat_map(|tensor| {
+        let Some((layer, part)) = tensor.name.split_once(BLOCK) else {
             return vec![tensor];
         };
-        let mut half = tensor.clone();
-        half.size /= 2;
-        if let Some(rows) = half.shape.get_mut(1) {
-            *rows /= 2;
+        let name = |part: &str| format!("{layer}{block}{part}.weight");
+        match part {
+            "input_linear.weight" => {
+                let (gate, up) = (name("gate_proj"), name("up_proj"));
+                let mut half = tensor.clone();
+                half.size /= 2;
+                if let Some(rows) = half.shape.get_mut(1) {
+                    *rows /= 2;
+                }
+                let offset = half.offset + half.size;
+                let gate = TensorInfo {
+                    name: gate,
+                    ..half.clone()
+                };
+                let up = TensorInfo {
+                    name: up,
+                    offset,
+                    ..half
+                };
+                vec![gate, up]
+            }
+            "output_linear.weight" => {
+                let name = name("down_proj");
+                vec![TensorInfo { name, ..tensor }]
+            }
+            _ => vec![tensor],
         }
-        let up = TensorInfo {
-            name: format!("{block}up_proj.weight"),
-            offset: half.offset + half.size,
-            ..half.clone()
-        };
-        let name = format!("{block}gate_proj.weight");
-        vec![TensorInfo { name, ..half }, up]
     });
-    Ok(halves.collect())
+    Ok(renamed.collect())
 }

@@ -128,9 +128,14 @@ fn granite_hybrid(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     key_heads(attends, most_key_heads(config)?, keys);
     let rotates = config.str("position_embedding_type")? == Some("rope");
     keys.insert("rope.scaling.finetuned", Value::Bool(rotates));
-    let width = number(config, "shared_intermediate_size")?;
-    keys.insert("feed_forward_length", Value::U32(width));
-    keys.insert("expert_used_count", Value::U32(0));
+    let width = Value::U32(number(config, "shared_intermediate_size")?);
+    match config.u32("num_local_experts")? {
+        None | Some(0) => {
+            keys.insert("feed_forward_length", width);
+            keys.insert("expert_used_count", Value::U32(0));
+        }
+        Some(_) => keys.insert("expert_shared_feed_forward_length", width),
+    }
     let inner = number(config, "mamba_expand")?.saturating_mul(number(config, "hidden_size")?);
     mamba(config, inner, keys)
 }
@@ -244,11 +249,27 @@ mod tests {
     }
 
     #[test]
+    fn the_block_that_every_token_uses_is_an_expert_where_there_are_others() {
+        let widths = |n_experts: u32| {
+            let metadata = converted(&format!(
+                r#""model_type": "granitemoehybrid", "num_local_experts": {n_experts}, "num_experts_per_tok": 2,
+                    "shared_intermediate_size": 80"#
+            ))
+            .unwrap();
+            let keys = [
+                "feed_forward_length",
+                "expert_shared_feed_forward_length",
+                "expert_used_count",
+            ];
+            keys.map(|key| metadata.opt_u32(&format!("granitehybrid.{key}")).unwrap())
+        };
+        assert_eq!(widths(8), [Some(96), Some(80), Some(2)]);
+        assert_eq!(widths(0), [Some(80), None, Some(0)]);
+    }
+
+    #[test]
     fn what_is_not_computed_is_refused_by_its_key() {
-        let experts = r#""model_type": "granitemoehybrid", "#;
         for (config, more, key) in [
-            (experts, r#""rms_norm_eps": 1e-5"#, "num_local_experts"),
-            (experts, r#""num_local_experts": 8"#, "num_local_experts"),
             (GRANITE, r#", "mamba_proj_bias": true"#, "mamba_proj_bias"),
             (FALCON, r#", "mlp_bias": true"#, "mlp_bias"),
             (FALCON, r#", "projectors_bias": true"#, "projectors_bias"),

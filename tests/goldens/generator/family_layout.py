@@ -56,11 +56,6 @@ OSS_DOWN_BIAS = Layout(lambda n: [n.removesuffix("_bias") + ".bias"], lambda s: 
 TAPS = Layout(one, lambda s: [(s[0], s[2])], lambda a: a[0][:, None])
 # A buffer, whose name in the file is that of a weight.
 SCALAR = Layout(lambda n: [n + ".weight"], lambda s: [s], lambda a: a[0])
-# Rows of gate, then of up, of the block that all tokens take.
-SHARED_GATE_UP = Layout(
-    lambda n: [n.replace("shared_mlp.input_linear", f"mlp.{part}_proj") for part in ("gate", "up")],
-    lambda s: [(s[0] // 2, s[1])] * 2, lambda a: np.concatenate(a))
-SHARED_DOWN = Layout(lambda n: [n.replace("shared_mlp.output_linear", "mlp.down_proj")], lambda s: [s], lambda a: a[0])
 # The bias of the choice of experts, a bare parameter or a buffer; [1, experts] in ERNIE 4.5.
 CHOICE_BIAS = Layout(choice_bias, lambda s: [s[-1:]], lambda a: a[0])
 CHOICE_BIAS_ROW = CHOICE_BIAS._replace(join=lambda a: a[0][None])
@@ -124,6 +119,16 @@ def mamba(config, part: str) -> Layout:
     }.get(part, PLAIN)
 
 
+def shared(config, name: str) -> Layout:
+    """A parameter of the block that all tokens take, which is an expert where there are others; rows of gate, then of up."""
+    block = "mlp.shared_expert" if config.num_local_experts else "mlp"
+    if "input_linear" in name:
+        return Layout(
+            lambda n: [n.replace("shared_mlp.input_linear", f"{block}.{part}_proj") for part in ("gate", "up")],
+            lambda s: [(s[0] // 2, s[1])] * 2, lambda a: np.concatenate(a))
+    return Layout(lambda n: [n.replace("shared_mlp.output_linear", f"{block}.down_proj")], lambda s: [s], lambda a: a[0])
+
+
 def layout_of(family, config, name: str) -> Layout:
     last = name.rsplit(".", 1)[-1]
     if ".linear_attn." in name:
@@ -131,7 +136,7 @@ def layout_of(family, config, name: str) -> Layout:
     if ".mamba." in name:
         return mamba(config, name.split(".mamba.")[1])
     if ".shared_mlp." in name:
-        return SHARED_GATE_UP if "input_linear" in name else SHARED_DOWN
+        return shared(config, name)
     if name.endswith("conv.conv.weight"):
         return TAPS
     if last == "expert_bias":

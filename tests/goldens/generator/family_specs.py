@@ -495,4 +495,15 @@ FAMILIES = [
         # At the positions of its logits no expert is chosen by less than 0.05: int8 activations chose another one by 0.002.
         seed=59,
     ),
+    Family(
+        # The block that all tokens take is one of two kinds of experts; no positions at all.
+        "granite_hybrid_moe", "granitehybrid", hf.GraniteMoeHybridConfig,
+        dict(intermediate_size=32, shared_intermediate_size=64, num_local_experts=8, num_experts_per_tok=3,
+             layer_types=["linear_attention", "full_attention"], rms_norm_eps=1e-5, tie_word_embeddings=True,
+             rope_parameters=theta(10000.0), **mamba(heads=8, width=16, groups=1), **GRANITE),
+        keys=mamba_keys(heads=8, width=16, groups=1) | GRANITE_KEYS | {
+            "vocab_size": 320, "rope_dimension_count": 16, "rope_scaling_finetuned": False, "head_count_kv": [0, 2],
+            "expert_count": 8, "expert_used_count": 3, "expert_shared_feed_forward_length": 64},
+        types=SMALL, embedding_std=0.15,
+    ),
 ]

@@ -244,6 +244,11 @@ FOLDERS = {
         BYTE_LEVEL_ENDS | dict(intermediate_size=64, shared_intermediate_size=96, position_embedding_type="rope", mamba_n_groups=2,
                                 num_hidden_layers=2, layer_types=["full_attention", "linear_attention"]),
         {}, granite_hybrid),
+    # As the hub has Tiny and Small: experts in tensors of their own names beside the block that all tokens take.
+    "granite_hybrid_moe": Saved(
+        "granite_hybrid_moe", torch.bfloat16, "smollm",
+        BYTE_LEVEL_ENDS | dict(intermediate_size=16, shared_intermediate_size=32, num_local_experts=4, num_experts_per_tok=2),
+        {}, granite_hybrid),
     # Every factor, of which the embedding has two, and a norm of the scan.
     "falcon_h1": Saved(
         "falcon_h1", torch.bfloat16, "smollm",
