@@ -6,7 +6,7 @@ use crate::config::ModelConfig;
 use crate::container::ModelHeader;
 use crate::error::{Error, Result};
 use crate::families::names::{bias_of, of_expert, of_layer};
-use crate::families::{AttentionGate, PostNorm, QkNorm, Ranking};
+use crate::families::{Activation, AttentionGate, PostNorm, QkNorm, Ranking};
 use crate::layer_spec::{FeedForwardKind, MixerKind};
 use crate::router::SharedExpert;
 
@@ -249,6 +249,9 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
         all.extend(of_mixer.iter().map(|name| of_layer(name, i)));
         if layer.feed_forward == FeedForwardKind::Experts && c.router.biased {
             all.push(of_layer(names.router_bias, i));
+        }
+        if c.spec.activation == Activation::Xielu {
+            optional.extend(names.xielu.map(|name| of_layer(name, i)));
         }
         if attends && c.spec.sinks {
             norms.push(names.sinks);

@@ -18,7 +18,7 @@ pub enum FeedForward {
     Plain {
         /// [d_ff, d_model]
         up: Weight,
-        /// [1, d_ff]
+        /// [1, d_ff], followed by the parameters of the activation if it has some
         up_bias: Tensor<2>,
         /// [d_model, d_ff]
         down: Weight,

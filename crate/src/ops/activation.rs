@@ -19,6 +19,9 @@ use hearth_modelfile::cost::Counters;
 
 pub use hearth_modelfile::families::Activation;
 
+/// Why xIELU is not among the activations here: a family that has it has no gates, and [`crate::ops::bias`] applies it.
+const NO_GATE: &str = "xIELU takes parameters";
+
 /// An activation on the CPU.
 pub(in crate::ops) trait Activate {
     /// Returns the activation of one value.
@@ -44,6 +47,7 @@ impl Activate for Activation {
             Activation::GeluErf => -0.5 * v * v,
             Activation::Clamped => -1.702 * v.min(7.0),
             Activation::SquaredRelu => 0.0,
+            Activation::Xielu => unreachable!("{NO_GATE}"),
         }
     }
 
@@ -53,6 +57,7 @@ impl Activate for Activation {
             Activation::GeluErf => 0.5 * v * (1.0 + erf(v * std::f32::consts::FRAC_1_SQRT_2, e)),
             Activation::Clamped => v.min(7.0) / (1.0 + e),
             Activation::SquaredRelu => v.max(0.0) * v.max(0.0),
+            Activation::Xielu => unreachable!("{NO_GATE}"),
         }
     }
 
@@ -144,7 +149,7 @@ pub(in crate::ops) fn describe_slice(
     Launch::new("gate_slice", kernel, grid(t, cols4), counters)
 }
 
-/// Every activation, for [`crate::ops::registry`].
+/// Every activation without parameters, for [`crate::ops::registry`].
 pub(in crate::ops) const ALL: [Activation; 5] = [
     Activation::Silu,
     Activation::Gelu,

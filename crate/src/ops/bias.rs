@@ -1,6 +1,6 @@
 //! y[t] = activation(y[t] + bias), in place, for projections with a bias, which few families have.
 //!
-//! - `y`: [T, cols], `bias`: [1, cols], cols a multiple of 4. With `routes` (see [`super::experts`]) `y` is
+//! - `y`: [T, cols], `bias`: [1, cols], cols a multiple of 4; [1, cols + 4] with the parameters of xIELU behind it. With `routes` (see [`super::experts`]) `y` is
 //!   [T * n_used, cols], `bias` [1, n_experts * cols], and each row takes the bias of its expert; or, with one row a token,
 //!   that of its type.
 //! - GPU: one thread per four columns.
@@ -14,6 +14,7 @@ use super::activation::{self, Activate as _, Activation};
 use super::kernel::{Kernel, launch, modules};
 use super::outline::{Grid, Launch};
 use super::state;
+use super::xielu::xielu_cpu;
 use hearth_modelfile::cost::Counters;
 
 /// Shape and kind of the addition.
@@ -58,7 +59,10 @@ fn kernel(cols4: u32, spec: BiasSpec) -> Kernel {
     let activation = spec.activation.unwrap_or(Activation::Silu);
     Kernel::new(&modules::BIAS, 64)
         .module(&state::WGSL)
-        .module(&modules::GATE)
+        .module(match activation {
+            Activation::Xielu => &modules::XIELU,
+            _ => &modules::GATE,
+        })
         .module(match spec.routed {
             true => &modules::BIAS_ROUTED,
             false => &modules::BIAS_ONE,
@@ -81,7 +85,12 @@ pub(super) fn variants() -> Vec<Kernel> {
             activation,
         })
     });
-    specs.map(|spec| kernel(16, spec)).collect()
+    let bent = BiasSpec {
+        per_token: 1,
+        routed: false,
+        activation: Some(Activation::Xielu),
+    };
+    specs.chain([bent]).map(|spec| kernel(16, spec)).collect()
 }
 
 impl BiasOp for CubeBackend {
@@ -112,6 +121,11 @@ impl BiasOp for Flex {
         let [_, cols] = y.layout().shape().dims();
         let n = state.storage::<u32>()[state::N_TOKENS] as usize * spec.per_token as usize;
         let (bias, routes) = (bias.storage::<f32>(), routes.storage::<f32>());
+        let activate = |v: f32| match spec.activation {
+            None => v,
+            Some(Activation::Xielu) => xielu_cpu(v, std::array::from_fn(|at| bias[cols + at])),
+            Some(activation) => activation.apply(v),
+        };
         let rows = y.storage_mut::<f32>().chunks_exact_mut(cols).take(n);
         for (i, row) in rows.enumerate() {
             let first = if spec.routed {
@@ -120,10 +134,7 @@ impl BiasOp for Flex {
                 0
             };
             for (y, b) in row.iter_mut().zip(&bias[first..]) {
-                *y += b;
-                if let Some(activation) = spec.activation {
-                    *y = activation.apply(*y);
-                }
+                *y = activate(*y + b);
             }
         }
         y

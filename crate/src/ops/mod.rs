@@ -23,6 +23,7 @@ pub mod sampling;
 pub mod state;
 pub mod step_state;
 mod tuning;
+mod xielu;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -52,6 +53,7 @@ use sampling::SampleOp;
 pub use sampling::SamplerTables;
 pub use step_state::StepState;
 pub use tuning::Tuning;
+pub use xielu::PARAMETERS as XIELU_PARAMETERS;
 
 use self::projection::packing::{grid_words, scale_words};
 use hearth_modelfile::quant::Packing;
@@ -268,7 +270,8 @@ impl Ops {
         ))
     }
 
-    /// Returns activation(y + bias) in the memory of `y`: [t, cols]; `bias`: [1, cols].
+    /// Returns activation(y + bias) in the memory of `y`: [t, cols]; `bias`: [1, cols], followed by the activation's parameters if
+    /// it has some.
     pub fn bias(
         &self,
         y: Tensor<2>,

@@ -17,6 +17,7 @@ mod heads;
 mod keys;
 mod layers;
 mod read;
+mod xielu;
 
 /// The least context if the caller sets none: the KV cache of a small model then fits any GPU.
 pub const LEAST_DEFAULT_CONTEXT: usize = 2048;
@@ -102,6 +103,10 @@ pub struct ModelConfig {
     pub norm_offset: f32,
     #[serde(skip)]
     pub scales: Scales,
+    /// Parameters of each layer's xIELU: alpha_p and alpha_n before their softplus, beta, eps. Empty for other activations, and
+    /// where tensors have them.
+    #[serde(skip)]
+    pub xielu: Vec<[f32; 4]>,
     #[serde(skip)]
     pub spec: &'static ModelSpec,
 }

@@ -6,7 +6,7 @@ use super::experts::Experts;
 use super::heads::Heads;
 use super::keys::{Keys, finite};
 use super::layers::Layers;
-use super::{ModelConfig, PartScales, Scales};
+use super::{ModelConfig, PartScales, Scales, xielu};
 use crate::by_layer::{ByLayer, in_range};
 use crate::container::ModelHeader;
 use crate::error::{Error, Result};
@@ -122,6 +122,7 @@ impl ModelConfig {
             rope_divisors: [divisors("freqs")?, divisors("short")?, divisors("long")?],
             norm_offset: finite(meta, "hearth.norm.offset", 0.0)?,
             scales: scales(&keys, spec, d_model, score_dim)?,
+            xielu: xielu::read(gguf, spec, n_layers)?,
             spec,
         })
     }

@@ -3,6 +3,7 @@
 //! One transformer serves every family; a family is a small file with its spec, its tensor names in GGUF, its
 //! checkpoints' names and defaults, and the link to its reference implementation, and one line in [`FAMILIES`]. Biases and experts depend on the file, not the family.
 
+pub mod apertus;
 pub mod arcee;
 pub mod bert;
 mod checkpoint;
@@ -75,6 +76,7 @@ pub const FAMILIES: &[&ModelSpec] = &[
     &seed::SEED_OSS,
     &stablelm::STABLELM,
     &arcee::ARCEE,
+    &apertus::APERTUS,
     &gpt2::GPT2,
     &gpt_oss::GPT_OSS,
     &bert::BERT,

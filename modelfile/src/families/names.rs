@@ -46,6 +46,8 @@ pub struct TensorNames {
     /// gate and up, or one tensor that combines them.
     pub gate_up_proj: &'static [&'static str],
     pub down_proj: &'static str,
+    /// Parameters of xIELU, where they are tensors: alpha_p and alpha_n before their softplus, beta and eps.
+    pub xielu: [&'static str; 4],
     /// Tensors of a mixture: the router, the bias of its choice, and gate, up and down of all experts; gate and up may be one
     /// tensor.
     pub router: &'static str,
@@ -118,6 +120,12 @@ impl TensorNames {
         ffn_norm: "blk.{}.ffn_norm.weight",
         gate_up_proj: &["blk.{}.ffn_gate.weight", "blk.{}.ffn_up.weight"],
         down_proj: "blk.{}.ffn_down.weight",
+        xielu: [
+            "blk.{}.xielu.alpha_p",
+            "blk.{}.xielu.alpha_n",
+            "blk.{}.xielu.beta",
+            "blk.{}.xielu.eps",
+        ],
         router: "blk.{}.ffn_gate_inp.weight",
         router_bias: "blk.{}.exp_probs_b.bias",
         expert_gate_up: &["blk.{}.ffn_gate_exps.weight", "blk.{}.ffn_up_exps.weight"],

@@ -232,6 +232,9 @@ pub enum Activation {
     Clamped,
     /// max(v, 0)^2
     SquaredRelu,
+    /// alpha_p v^2 + beta v above 0, alpha_n (e^min(v, eps) - 1 - v) + beta v below, with parameters of each layer. For feed-forward
+    /// blocks without a gate only.
+    Xielu,
 }
 
 impl Activation {
@@ -247,6 +250,7 @@ impl Activation {
             // (named for its basis)
             Activation::Clamped => name == "silu",
             Activation::SquaredRelu => name == "relu2",
+            Activation::Xielu => name == "xielu",
         }
     }
 }

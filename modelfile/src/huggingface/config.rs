@@ -328,6 +328,23 @@ mod tests {
         assert!(error.to_string().contains("hidden_act"), "{error}");
     }
 
+    #[test]
+    fn choices_that_no_published_model_makes_are_refused_by_their_key() {
+        let apertus =
+            r#""model_type": "apertus", "rope_scaling": {"rope_type": "linear", "factor": 2.0}"#;
+        for (config, more, key) in [
+            (apertus, r#", "post_norm": true"#, "post_norm"),
+            (apertus, r#", "qk_norm": false"#, "qk_norm"),
+            (apertus, r#", "hidden_act": "silu""#, "hidden_act"),
+            (r#""model_type": "apertus""#, "", "rope_parameters"),
+        ] {
+            let error = converted(&format!("{config}{more}")).unwrap_err();
+            assert!(error.to_string().contains(key), "{error}");
+        }
+        let usual = r#"{apertus}, "hidden_act": "xielu", "post_norm": false, "qk_norm": true"#;
+        converted(&usual.replace("{apertus}", apertus)).unwrap();
+    }
+
     /// As in google/gemma-3-4b-it, which omits transformers' defaults.
     #[test]
     fn gemma_3_may_leave_out_what_is_usual() {

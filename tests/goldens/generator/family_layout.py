@@ -129,6 +129,13 @@ def shared(config, name: str) -> Layout:
     return Layout(lambda n: [n.replace("shared_mlp.output_linear", f"{block}.down_proj")], lambda s: [s], lambda a: a[0])
 
 
+def xielu(family, name: str) -> Layout:
+    """A parameter of the activation, which the file has in its metadata."""
+    layer, kind = int(name.split(".")[2]), name.rsplit(".", 1)[1]
+    value = np.float32(family.keys[f"xielu_{kind}"][layer])
+    return Layout(lambda n: [], lambda s: [], lambda a: np.full((1,) * kind.startswith("alpha"), value))
+
+
 def layout_of(family, config, name: str) -> Layout:
     last = name.rsplit(".", 1)[-1]
     if ".linear_attn." in name:
@@ -137,6 +144,8 @@ def layout_of(family, config, name: str) -> Layout:
         return mamba(config, name.split(".mamba.")[1])
     if ".shared_mlp." in name:
         return shared(config, name)
+    if ".act_fn." in name:
+        return xielu(family, name)
     if name.endswith("conv.conv.weight"):
         return TAPS
     if last == "expert_bias":

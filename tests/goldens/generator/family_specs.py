@@ -506,4 +506,13 @@ FAMILIES = [
             "expert_count": 8, "expert_used_count": 3, "expert_shared_feed_forward_length": 64},
         types=SMALL, embedding_std=0.15,
     ),
+    Family(
+        # An activation that each layer bends otherwise; its usual parameters would be those of no layer.
+        "apertus", "apertus", hf.ApertusConfig,
+        dict(intermediate_size=128, head_dim=16, rms_norm_eps=1e-5, rope_parameters=LLAMA3_ROPE),
+        keys=head(16) | {
+            "vocab_size": 320, "rope_dimension_count": 16, "xielu_alpha_p": [-0.75, 0.5], "xielu_alpha_n": [0.25, -1.5],
+            "xielu_beta": [0.5, 0.375], "xielu_eps": [-1e-6, -0.125]},
+        tables=family_rope.llama3,
+    ),
 ]

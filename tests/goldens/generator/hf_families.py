@@ -39,7 +39,7 @@ def load(family, reader: GGUFReader):
         parts = [part for part, _ in gguf_tensors(family, config, name, shape)]
         used.update(parts)
         value = layout_of(family, config, name).join([tensor_f32(tensors[part]) for part in parts])
-        state[name] = torch.from_numpy(np.ascontiguousarray(value))
+        state[name] = torch.from_numpy(np.asarray(value, order="C"))
     if config.tie_word_embeddings:
         state["lm_head.weight"] = state[next(n for n in state if n.endswith(("embed_tokens.weight", "wte.weight")))]
     # What is left are tables that transformers computes from the configuration.

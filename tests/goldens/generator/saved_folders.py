@@ -97,6 +97,11 @@ def granite_hybrid(config: dict) -> dict:
     return plain(config) | {"layer_types": types}
 
 
+def apertus(config: dict) -> dict:
+    """As swiss-ai/Apertus-8B-2509's, whose modelling code had more choices."""
+    return plain(config) | {"mlp_bias": False, "post_norm": False, "qk_norm": True}
+
+
 def gpt2(config: dict) -> dict:
     """As openai-community/gpt2's: no width of the feed-forward block, the context twice."""
     del config["n_inner"]
@@ -257,6 +262,8 @@ FOLDERS = {
             embedding_multiplier=0.25, lm_head_multiplier=0.6, key_multiplier=0.7, attention_in_multiplier=1.2,
             attention_out_multiplier=0.9, ssm_in_multiplier=1.25, ssm_out_multiplier=0.7,
             ssm_multipliers=[1.35, 0.8, 0.7, 1.5, 0.6], mlp_multipliers=[0.8, 1.6])),
+    # As swiss-ai/Apertus-8B-2509: parameters of the activation, two of which have no dimensions.
+    "apertus": Saved("apertus", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64), {}, apertus),
     "gpt2": Saved("gpt2", torch.float32, "smollm", {}, {}, gpt2, tensors_before_5=gpt2_tensors),
     # Its experts in floats, as transformers writes what it has dequantised, and in MXFP4, as the hub has them.
     "gpt_oss": Saved(

@@ -229,6 +229,14 @@ pub fn reference(activation: Activation, v: f64) -> f64 {
     match activation {
         Activation::Silu | Activation::Clamped => silu(v),
         Activation::SquaredRelu => v.max(0.0).powi(2),
+        Activation::Xielu => {
+            let [alpha_p, alpha_n, beta, eps] = XIELU.map(f64::from);
+            beta * v
+                + match v > 0.0 {
+                    true => alpha_p * v * v,
+                    false => alpha_n * (v.min(eps).exp_m1() - v),
+                }
+        }
         Activation::Gelu => {
             let u = (2.0 / std::f64::consts::PI).sqrt() * (v + 0.044715 * v.powi(3));
             v / 2.0 * (1.0 + u.tanh())
@@ -246,6 +254,18 @@ pub fn reference(activation: Activation, v: f64) -> f64 {
         }
     }
 }
+
+/// Parameters of xIELU: alpha_p, alpha_n, beta, eps; this one far larger than the usual, so that it counts.
+const XIELU: [f32; 4] = [0.4, 1.2, 0.5, -0.125];
+
+/// Activations that a bias may have behind it.
+const BENT: [Activation; 5] = [
+    Activation::Silu,
+    Activation::Gelu,
+    Activation::GeluErf,
+    Activation::SquaredRelu,
+    Activation::Xielu,
+];
 
 const ACTIVATIONS: [Activation; 5] = [
     Activation::Silu,
@@ -290,10 +310,10 @@ fn gates_match_plain_arithmetic_on_every_backend() {
 
 #[test]
 fn biases_match_plain_arithmetic_on_every_backend() {
-    let shapes = (1..200usize, 1..10usize, 0..4usize);
-    for_all(16, shapes, |(cols4, n, drawn)| {
+    let shapes = (1..200usize, 1..10usize, 0..6usize);
+    for_all(24, shapes, |(cols4, n, drawn)| {
         let cols = 4 * cols4;
-        let activation = (drawn < 3).then(|| ACTIVATIONS[drawn]);
+        let activation = BENT.get(drawn).copied();
         let x: Vec<f32> = values(8, n * cols).iter().map(|v| v * 4.0).collect();
         let bias = values(9, cols);
         let expected: Vec<f32> = (x.iter().enumerate())
@@ -304,7 +324,11 @@ fn biases_match_plain_arithmetic_on_every_backend() {
             .collect();
         let run = |device: &Device| {
             let ops = Ops::new(&device.handle, tuning(1));
-            let bias = tensor(device, &bias, [1, cols]);
+            let row = [&bias[..], &XIELU].concat();
+            let bias = match activation {
+                Some(Activation::Xielu) => tensor(device, &row, [1, row.len()]),
+                _ => tensor(device, &bias, [1, cols]),
+            };
             let y = tensor(device, &x, [n, cols]);
             let y = ops.bias(y, &bias, &live(&ops, 0, n), activation);
             assert_close("bias", &block_on(read_f32(&y)).unwrap(), &expected, 1e-5);

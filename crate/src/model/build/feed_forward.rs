@@ -2,8 +2,9 @@
 
 use crate::model::feed_forward::{Experts, FeedForward, SharedExpert};
 use crate::model::loaded::LoadedTensors;
-use crate::ops::{RouteSpec, Scaling};
+use crate::ops::{RouteSpec, Scaling, XIELU_PARAMETERS};
 use hearth_modelfile::error::Result;
+use hearth_modelfile::families::Activation;
 use hearth_modelfile::families::names::{bias_of, of_layer};
 use hearth_modelfile::layer_spec::FeedForwardKind;
 use hearth_modelfile::router;
@@ -73,12 +74,35 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
         });
     }
     let bias = parts.if_there(&bias_of(&of(names.gate_up_proj[0])), d_ff)?;
+    let mut bias = bias.map_or_else(|| vec![0.0; d_ff], <[f32]>::to_vec);
+    if c.spec.activation == Activation::Xielu {
+        bias.extend(xielu(parts, i)?);
+    }
     Ok(FeedForward::Plain {
         up: first,
-        up_bias: match bias {
-            Some(bias) => ops.upload_row(bias),
-            None => ops.upload_row(&vec![0.0; d_ff]),
-        },
+        up_bias: ops.upload_row(&bias),
         down,
     })
+}
+
+/// Returns the parameters of layer `i`'s activation, which are in the metadata or are tensors: alpha_p, alpha_n, beta, eps.
+fn xielu(parts: &LoadedTensors<'_>, i: usize) -> Result<[f32; XIELU_PARAMETERS]> {
+    let names = parts.c.spec.names.xielu.map(|name| of_layer(name, i));
+    let value = |name: &str| Ok(parts.values(name, 1)?[0]);
+    let or = |name: &str, default: f32| -> Result<f32> {
+        let found = parts.if_there(name, 1)?;
+        Ok(found.map_or(default, |found| found[0]))
+    };
+    let [alpha_p, alpha_n, beta, eps] = match parts.c.xielu.get(i) {
+        Some(parameters) => *parameters,
+        // (transformers' values of those that are not learned)
+        None => [
+            value(&names[0])?,
+            value(&names[1])?,
+            or(&names[2], 0.5)?,
+            or(&names[3], -1e-6)?,
+        ],
+    };
+    let softplus = |v: f32| v.max(0.0) + (-v.abs()).exp().ln_1p();
+    Ok([softplus(alpha_p), beta + softplus(alpha_n), beta, eps])
 }

@@ -2,13 +2,13 @@
 //
 // grid: (ceil(COLS4 / WG), T)
 //
-// Modules: state, gate, bias_one or bias_routed.
+// Modules: state, gate or xielu, bias_one or bias_routed.
 // Constants from the header:
 //   COLS4: u32
 //   PER_TOKEN: u32, rows of y that belong to one token
 //   ACTIVE: bool
 @group(0) @binding(0) var<storage, read_write> y: array<vec4<f32>>; // [T, COLS4]
-@group(0) @binding(1) var<storage, read_write> bias: array<vec4<f32>>; // [rows, COLS4]
+@group(0) @binding(1) var<storage, read_write> bias: array<vec4<f32>>; // [rows, COLS4], and parameters of the activation
 @group(0) @binding(2) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
 
 @compute @workgroup_size(WG)
