@@ -68,7 +68,9 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
             if c.spec.attention_gate == AttentionGate::Interleaved {
                 rows[0] = 2 * q;
             }
+            let in_one = [names.qkv_in_one];
             let projected = match names.qkv_proj {
+                _ if gguf.tensor(&of_layer(in_one[0], i)).is_some() => &in_one[..],
                 [_] => names.qkv_proj,
                 all => &all[..rows.len()],
             };
@@ -203,7 +205,7 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
     ]
     .map(str::to_owned)
     .into();
-    optional.extend([names.output_norm, names.embd_norm].map(bias_of));
+    optional.extend([names.output_norm, names.embd_norm, names.lm_head].map(bias_of));
     if c.rank_outputs > 0 {
         all.push(names.cls_output.to_owned());
         optional.extend([names.cls, names.cls_output].map(bias_of));
@@ -262,6 +264,7 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
             .chain(names.gate_up_proj.iter().copied())
             .chain(names.expert_gate_up.iter().copied())
             .chain([
+                names.qkv_in_one,
                 names.o_proj,
                 names.down_proj,
                 names.router,

@@ -88,6 +88,8 @@ pub struct Transformer {
     pub rank_head: Option<RankHead>,
     /// [vocab, d_model]; shares the embedding's memory if tied.
     pub lm_head: Weight,
+    /// [1, vocab]
+    pub lm_head_bias: Option<Tensor<2>>,
     /// Positions in the KV cache.
     pub n_ctx: usize,
     /// Storage type of the KV cache.
@@ -244,14 +246,24 @@ impl Transformer {
     /// Returns the logits of every token of the step, in the memory of `y`: [t, vocab].
     pub fn all_logits(&self, x: &Tensor<2>, step: &StepState, y: Tensor<2>) -> Tensor<2> {
         let h = self.hidden(x, step);
-        self.ops.linear_into(&h, &self.lm_head, step, y, false)
+        let logits = self.ops.linear_into(&h, &self.lm_head, step, y, false);
+        self.biased(logits, step)
     }
 
     /// Returns the logits of the step's last token: [1, vocab].
     pub fn logits(&self, x: &Tensor<2>, step: &StepState) -> Tensor<2> {
-        match &self.output_norm {
+        let logits = match &self.output_norm {
             Some(norm) => self.ops.norm_linear_last(x, norm, &self.lm_head, step),
             None => self.ops.linear(x, &self.lm_head, step),
+        };
+        self.biased(logits, step)
+    }
+
+    /// Returns logits plus the head's bias, if it has one, in their memory.
+    fn biased(&self, logits: Tensor<2>, step: &StepState) -> Tensor<2> {
+        match &self.lm_head_bias {
+            Some(bias) => self.ops.bias(logits, bias, step, None),
+            None => logits,
         }
     }
 }

@@ -53,6 +53,7 @@ pub const FAMILIES: &[&ModelSpec] = &[
     &gemma::GEMMA3,
     &gemma::GEMMA4,
     &gemma::GEMMA_EMBEDDING,
+    &phi::PHI2,
     &phi::PHI3,
     &olmo::OLMO2,
     &olmo::OLMOE,

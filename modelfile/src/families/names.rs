@@ -18,8 +18,9 @@ pub struct TensorNames {
     pub rope_short: &'static str,
     pub rope_long: &'static str,
     pub attn_norm: &'static str,
-    /// q, k and v, or one tensor that combines them.
+    /// q, k and v, or one tensor that combines them; and the one that some files of a family have instead of three.
     pub qkv_proj: &'static [&'static str],
+    pub qkv_in_one: &'static str,
     pub q_norm: &'static str,
     pub k_norm: &'static str,
     pub sinks: &'static str,
@@ -95,6 +96,7 @@ impl TensorNames {
             "blk.{}.attn_k.weight",
             "blk.{}.attn_v.weight",
         ],
+        qkv_in_one: "blk.{}.attn_qkv.weight",
         q_norm: "blk.{}.attn_q_norm.weight",
         k_norm: "blk.{}.attn_k_norm.weight",
         sinks: "blk.{}.attn_sinks.weight",

@@ -332,17 +332,20 @@ mod tests {
     fn choices_that_no_published_model_makes_are_refused_by_their_key() {
         let apertus =
             r#""model_type": "apertus", "rope_scaling": {"rope_type": "linear", "factor": 2.0}"#;
+        let phi = r#""model_type": "phi", "hidden_act": "gelu_new""#;
         for (config, more, key) in [
             (apertus, r#", "post_norm": true"#, "post_norm"),
             (apertus, r#", "qk_norm": false"#, "qk_norm"),
             (apertus, r#", "hidden_act": "silu""#, "hidden_act"),
             (r#""model_type": "apertus""#, "", "rope_parameters"),
+            (phi, r#", "qk_layernorm": true"#, "qk_layernorm"),
         ] {
             let error = converted(&format!("{config}{more}")).unwrap_err();
             assert!(error.to_string().contains(key), "{error}");
         }
         let usual = r#"{apertus}, "hidden_act": "xielu", "post_norm": false, "qk_norm": true"#;
         converted(&usual.replace("{apertus}", apertus)).unwrap();
+        converted(phi).unwrap();
     }
 
     /// As in google/gemma-3-4b-it, which omits transformers' defaults.

@@ -515,4 +515,12 @@ FAMILIES = [
             "xielu_beta": [0.5, 0.375], "xielu_eps": [-1e-6, -0.125]},
         tables=family_rope.llama3,
     ),
+    Family(
+        "phi2", "phi2", hf.PhiConfig,
+        dict(intermediate_size=128, num_key_value_heads=4, layer_norm_eps=1e-5,
+             rope_parameters=theta(10000.0) | {"partial_rotary_factor": 0.5}),
+        keys={"rope_freq_base": None, "rope_dimension_count": 8},
+        # (one type for what some files have in one tensor)
+        types_of={part: T.Q8_0 for part in ("attn_q", "attn_k", "attn_v")},
+    ),
 ]

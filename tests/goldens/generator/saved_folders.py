@@ -102,6 +102,12 @@ def apertus(config: dict) -> dict:
     return plain(config) | {"mlp_bias": False, "post_norm": False, "qk_norm": True}
 
 
+def phi2(config: dict) -> dict:
+    """As microsoft/phi-2's: the rotated share at the top."""
+    rotated = config["rope_parameters"]["partial_rotary_factor"]
+    return plain(config) | {"partial_rotary_factor": rotated}
+
+
 def gpt2(config: dict) -> dict:
     """As openai-community/gpt2's: no width of the feed-forward block, the context twice."""
     del config["n_inner"]
@@ -264,6 +270,8 @@ FOLDERS = {
             ssm_multipliers=[1.35, 0.8, 0.7, 1.5, 0.6], mlp_multipliers=[0.8, 1.6])),
     # As swiss-ai/Apertus-8B-2509: parameters of the activation, two of which have no dimensions.
     "apertus": Saved("apertus", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64), {}, apertus),
+    "phi2": Saved(
+        "phi2", torch.float16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=96), {}, phi2),
     "gpt2": Saved("gpt2", torch.float32, "smollm", {}, {}, gpt2, tensors_before_5=gpt2_tensors),
     # Its experts in floats, as transformers writes what it has dequantised, and in MXFP4, as the hub has them.
     "gpt_oss": Saved(

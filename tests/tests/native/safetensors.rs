@@ -352,6 +352,44 @@ fn gpt_oss_that_is_something_else_says_what() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+/// The first files of Phi 2 have queries, keys and values in one tensor, with one bias.
+#[test]
+fn queries_keys_and_values_may_come_in_one() {
+    let bytes = golden_bytes("families/family_phi2.gguf");
+    let gguf = header(&bytes);
+    let mut writer = GgufWriter::new();
+    for (key, value) in gguf.metadata.iter() {
+        writer = writer.metadata(key, value.clone());
+    }
+    let data = |name: &str| {
+        let t = gguf.tensor(name).unwrap();
+        (t, &bytes[t.offset as usize..(t.offset + t.size) as usize])
+    };
+    for t in &gguf.tensors {
+        let id = t.dtype.id();
+        let part = ["attn_q.", "attn_k.", "attn_v."].map(|part| t.name.find(part));
+        match part {
+            [Some(_), _, _] => {
+                let parts = ["attn_q.", "attn_k.", "attn_v."];
+                let parts = parts.map(|part| data(&t.name.replace("attn_q.", part)));
+                let mut shape = t.shape.clone();
+                let rows = shape.last_mut().unwrap();
+                *rows = parts.iter().map(|(t, _)| t.shape.last().unwrap()).sum();
+                let name = t.name.replace("attn_q.", "attn_qkv.");
+                let all = parts.map(|(_, data)| data).concat();
+                writer = writer.raw_tensor(&name, &shape, id, None, &all);
+            }
+            [None, None, None] => {
+                writer = writer.raw_tensor(&t.name, &t.shape, id, None, data(&t.name).1);
+            }
+            _ => {}
+        }
+    }
+    let Some(device) = open(On::Cpu) else { return };
+    let mut engine = load_with(device, &writer.finish(), exact(256), 1 << 18).unwrap();
+    check_engine("family_phi2", On::Cpu, &mut engine, 4e-2);
+}
+
 /// Early Mixtral files have a separate tensor for each expert, as safetensors files do.
 #[test]
 fn experts_may_come_one_by_one() {

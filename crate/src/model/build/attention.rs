@@ -20,18 +20,19 @@ pub(super) fn mixer(
     n_ctx: usize,
     kv: KvType,
 ) -> Result<AttentionMixer> {
-    let c = parts.c;
+    let (c, names) = (parts.c, parts.c.spec.names);
     let of = |pattern: &str| of_layer(pattern, i);
     let (attn_params, bias) = attn_params(parts, i)?;
     let output = Scaling::by(c.scales.residual * c.scales.parts.attention_output);
     Ok(AttentionMixer {
-        qkv_proj: parts.matrix(&of(c.spec.names.qkv_proj[0]))?,
+        qkv_proj: (parts.matrix(&of(names.qkv_in_one)))
+            .or_else(|_| parts.matrix(&of(names.qkv_proj[0])))?,
         attention: Attention {
             spec: spec(c, i, n_ctx, kv, bias),
             rope: ropes.of(c.layers[i].rope),
             attn_params: parts.ops.upload_row(&attn_params),
         },
-        o_proj: parts.matrix(&of(c.spec.names.o_proj))?.scaled(output),
+        o_proj: parts.matrix(&of(names.o_proj))?.scaled(output),
     })
 }
 
@@ -80,7 +81,11 @@ fn attn_params(parts: &LoadedTensors<'_>, i: usize) -> Result<(Vec<f32>, bool)> 
         [_] => vec![all],
         _ => rows,
     };
-    for (name, len) in names.qkv_proj.iter().zip(lens) {
+    let separate = names.qkv_proj.iter().copied().zip(lens);
+    // (a family whose only tensor this is has it once)
+    let in_one = [(names.qkv_in_one, all)].into_iter();
+    let in_one = in_one.filter(|(name, _)| !names.qkv_proj.contains(name));
+    for (name, len) in separate.chain(in_one) {
         if let Some(bias) = parts.if_there(&bias_of(&of_layer(name, i)), len)? {
             attn_params.extend_from_slice(bias);
         }

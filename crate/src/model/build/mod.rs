@@ -7,6 +7,8 @@ mod per_layer;
 mod rank_head;
 mod recurrent;
 
+use burn::tensor::Tensor;
+
 use crate::model::loaded::LoadedTensors;
 use crate::model::mixer::{AttentionAndMamba, Mixer};
 use crate::model::transformer::{BlockEnd, Embedding, Layer, Transformer};
@@ -16,7 +18,7 @@ use crate::weights::plan::LoadPlan;
 use attention::Ropes;
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::ModelHeader;
-use hearth_modelfile::error::Result;
+use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::PostNorm;
 use hearth_modelfile::families::names::{bias_of, of_layer};
 use hearth_modelfile::layer_spec::{FeedForwardKind, MixerKind};
@@ -133,9 +135,27 @@ pub fn transformer(
             factor: c.scales.logits,
             softcap: c.scales.logits_cap,
         }),
+        lm_head_bias: lm_head_bias(&parts)?,
         config,
         ops,
         n_ctx,
         kv,
     })
+}
+
+/// Returns the bias of the logits, which few families have. It is added behind their factor and their cap, which are refused
+/// beside it, as is a width that the kernel does not have.
+fn lm_head_bias(parts: &LoadedTensors<'_>) -> Result<Option<Tensor<2>>> {
+    let c = parts.c;
+    let name = bias_of(c.spec.names.lm_head);
+    let bias = parts.optional(&name, c.vocab_size)?;
+    let is_plain = c.scales.logits == 1.0 && c.scales.logits_cap == 0.0;
+    match bias.is_none() || (is_plain && c.vocab_size.is_multiple_of(4)) {
+        true => Ok(bias),
+        false => Err(Error::Metadata {
+            key: name,
+            expected: "a multiple of 4 numbers, without scale or cap of the logits".to_owned(),
+            found: format!("{} numbers", c.vocab_size),
+        }),
+    }
 }
