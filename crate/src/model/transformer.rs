@@ -11,8 +11,8 @@ use crate::ops::{KvType, Norm, Ops, SamplerTables, StepState, Weight};
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::families::PostNorm;
 
-/// One layer: a mixer and a feed-forward block, one after the other, or side by side behind the mixer's norm. Norms have d_model columns and are absent in some families; few
-/// families have biases.
+/// One layer: a mixer and a feed-forward block, one after the other, or side by side behind the mixer's norm. Norms have
+/// d_model columns and are absent in some families; few families have biases.
 pub struct Layer {
     pub mixer_norm: Option<Norm>,
     pub mixer: Mixer,

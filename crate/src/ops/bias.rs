@@ -1,8 +1,8 @@
 //! y[t] = activation(y[t] + bias), in place, for projections with a bias, which few families have.
 //!
-//! - `y`: [T, cols], `bias`: [1, cols], cols a multiple of 4; [1, cols + 4] with the parameters of xIELU behind it. With `routes` (see [`super::experts`]) `y` is
-//!   [T * n_used, cols], `bias` [1, n_experts * cols], and each row takes the bias of its expert; or, with one row a token,
-//!   that of its type.
+//! - `y`: [T, cols], `bias`: [1, cols], cols a multiple of 4; [1, cols + 4] with the parameters of xIELU behind it. With
+//!   `routes` (see [`super::experts`]) `y` is [T * n_used, cols], `bias` [1, n_experts * cols], and each row takes the bias of
+//!   its expert; or, with one row a token, that of its type.
 //! - GPU: one thread per four columns.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};

@@ -3,8 +3,9 @@
 //! - c[t] = sum_{i < taps} weight[i] * u[t - taps + 1 + i] in each channel, where u is 0 before the first token.
 //! - Plain: `u`: [T, stride], of which `channels` columns from `first` on are convolved; y = silu(c): [T, channels].
 //! - Gated (LFM2): `u`: [T, 3 channels] holds b, c and x; b * x is convolved; y = c * conv(b * x).
-//! - `weight`: [taps, channels], with a bias [taps + 1, channels], which is last and added to c. `history`: its first [`HISTORY`] * channels values are the ring of inputs; the input of
-//!   position p is row p mod HISTORY. So tokens that were cut off again need not be taken back.
+//! - `weight`: [taps, channels], with a bias [taps + 1, channels], which is last and added to c. `history`: its first
+//!   [`HISTORY`] * channels values are the ring of inputs; the input of position p is row p mod HISTORY. So tokens that were
+//!   cut off again need not be taken back.
 //! - GPU: one thread per four channels of a token. A step of few tokens writes its rows to the history in the same
 //!   launch, since they cannot be those that it reads; a longer one in a second launch.
 //! - Source: Liquid AI 2025, arXiv:2511.23404; Yang et al. 2024, arXiv:2412.06464.
