@@ -15,7 +15,7 @@ pub trait GridFormat {
     const HALVES: bool = false;
     /// The factor of every scale.
     const FACTOR: f32;
-    /// The magnitudes of the codes.
+    /// The values of the codes: magnitudes, except in `Iq1`.
     const VALUES: [i8; 16];
     /// The grid.
     const GRID: &'static [u16];
@@ -23,8 +23,8 @@ pub trait GridFormat {
     type Codes: Codes;
     /// Looks up the entries of a part, the unit's part `at`.
     fn codes(words: &[u32], scales: &[u32], at: usize) -> Self::Codes;
-    /// Returns the signs of a part: bit c is set if column c is negative.
-    fn negative(words: &[u32]) -> u32;
+    /// Returns the columns of a part to negate: bit c is that of column c.
+    fn negative(words: &[u32], scales: &[u32], at: usize) -> u32;
     /// Returns the scales s of a part, that of the first half in the lowest four bits and that of the second above it.
     fn scales(words: &[u32], scales: &[u32], at: usize) -> u32;
 }
@@ -70,7 +70,8 @@ impl<G: GridFormat> BlockDot for Grid<G> {
 
     #[inline(always)]
     fn parts(words: &[u32], scales: &[u32], at: usize) -> lanes::Parts {
-        G::codes(words, scales, at).parts(&G::VALUES, G::negative(words))
+        let negative = G::negative(words, scales, at);
+        G::codes(words, scales, at).parts(&G::VALUES, negative)
     }
 
     #[inline(always)]
@@ -116,6 +117,10 @@ fn four_sevens(word: u32) -> u32 {
     with_eighth(pairs & 0x007f_007f | (pairs & 0x3f80_3f80) << 1)
 }
 
+/// Values of IQ1's codes, eighths: the numbers -1, 0 and 1, moved up by one eighth. Those moved down are the same ones with
+/// the opposite sign, in the opposite order.
+const MOVED_UP: [i8; 16] = [-7, 1, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
 /// Words: four indices; signs, four times seven, with s above them.
 pub struct Iq2Xxs;
 /// Words: four pairs of an index of 9 bits and seven signs. Scales: d; a byte for each part.
@@ -128,6 +133,9 @@ pub struct Iq3Xxs;
 /// Words: eight indices without their upper bit; signs. Scales: d; a nibble for each part; the upper bits, a byte for each
 /// part.
 pub struct Iq3S;
+/// Words: four indices without their upper three bits. Scales: d; a byte for each part; a nibble for each index, its upper
+/// bits and whether its numbers are moved down.
+pub struct Iq1;
 
 impl GridFormat for Iq2Xxs {
     const WORDS: usize = 2;
@@ -143,7 +151,7 @@ impl GridFormat for Iq2Xxs {
     }
 
     #[inline(always)]
-    fn negative(words: &[u32]) -> u32 {
+    fn negative(words: &[u32], _: &[u32], _: usize) -> u32 {
         four_sevens(words[1])
     }
 
@@ -169,7 +177,7 @@ impl GridFormat for Iq2Xs {
     }
 
     #[inline(always)]
-    fn negative(words: &[u32]) -> u32 {
+    fn negative(words: &[u32], _: &[u32], _: usize) -> u32 {
         let two = |word: u32| word >> 9 & 127 | word >> 25 << 8;
         with_eighth(two(words[0]) | two(words[1]) << 16)
     }
@@ -197,7 +205,7 @@ impl GridFormat for Iq2S {
     }
 
     #[inline(always)]
-    fn negative(words: &[u32]) -> u32 {
+    fn negative(words: &[u32], _: &[u32], _: usize) -> u32 {
         words[1]
     }
 
@@ -222,7 +230,7 @@ impl GridFormat for Iq3Xxs {
     }
 
     #[inline(always)]
-    fn negative(words: &[u32]) -> u32 {
+    fn negative(words: &[u32], _: &[u32], _: usize) -> u32 {
         four_sevens(words[2])
     }
 
@@ -248,12 +256,57 @@ impl GridFormat for Iq3S {
     }
 
     #[inline(always)]
-    fn negative(words: &[u32]) -> u32 {
+    fn negative(words: &[u32], _: &[u32], _: usize) -> u32 {
         words[2]
     }
 
     #[inline(always)]
     fn scales(_: &[u32], scales: &[u32], at: usize) -> u32 {
         scales[1] >> (at * 4)
+    }
+}
+
+impl Iq1 {
+    /// Returns the nibbles of a part's four indices.
+    #[inline(always)]
+    fn nibbles(scales: &[u32], at: usize) -> u32 {
+        scales[3 + at / 2] >> (at % 2 * 16)
+    }
+}
+
+impl GridFormat for Iq1 {
+    const WORDS: usize = 1;
+    const SCALE_WORDS: usize = 7;
+    const HALVES: bool = true;
+    const FACTOR: f32 = 0.25;
+    const VALUES: [i8; 16] = MOVED_UP;
+    const GRID: &'static [u16] = &grids::IQ1;
+    type Codes = [u16; 4];
+
+    #[inline(always)]
+    fn codes(words: &[u32], scales: &[u32], at: usize) -> [u16; 4] {
+        let (low, nibbles) = (bytes(words[0]), Self::nibbles(scales, at));
+        core::array::from_fn(|k| {
+            let nibble = nibbles >> (4 * k);
+            let entry = grids::IQ1[low[k] + (nibble & 7) as usize * 256];
+            // Codes are at most 2, so that no difference borrows from the next.
+            if nibble & 8 == 0 {
+                entry
+            } else {
+                0xaaaa - entry
+            }
+        })
+    }
+
+    #[inline(always)]
+    fn negative(_: &[u32], scales: &[u32], at: usize) -> u32 {
+        let down = Self::nibbles(scales, at) >> 3;
+        let bits = down & 1 | (down & 0x10) << 4 | (down & 0x100) << 8 | (down & 0x1000) << 12;
+        bits * 255
+    }
+
+    #[inline(always)]
+    fn scales(_: &[u32], scales: &[u32], at: usize) -> u32 {
+        scales[1 + at / 4] >> (at % 4 * 8)
     }
 }

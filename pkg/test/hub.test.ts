@@ -88,8 +88,8 @@ describe("names", () => {
     ["m-TQ1_0.gguf", "TQ1_0", true],
     ["Bonsai-1.7B-Q1_0.gguf", "Q1_0", true],
     ["Ternary-Bonsai-1.7B-Q2_0.gguf", "Q2_0", true],
-    ["m-UD-IQ1_S.gguf", "UD-IQ1_S", false],
-    ["m-IQ1_M.gguf", "IQ1_M", false],
+    ["m-UD-IQ1_S.gguf", "UD-IQ1_S", true],
+    ["m-IQ1_M.gguf", "IQ1_M", true],
     ["m-NVFP4.gguf", "NVFP4", false],
     ["QwQ-32B.gguf", undefined, true],
   ])("of %s the quantisation is %s, read: %s", (path, quant, isRead) => {
@@ -217,7 +217,7 @@ describe.each<Shape>(["tree", "model"])("resolveHubId, listing as %s", (shape) =
   it.each([
     ["a/b:Q2_K", FILES, "invalid_request", "no Q2_K file", "It has F16, IQ4_XS, Q4_K_M, Q6_K, Q8_0."],
     ["a/b", ["README.md"], "invalid_request", "no GGUF or safetensors", "b-GGUF"],
-    ["a/b", ["m-IQ1_M.gguf", "m-IQ1_S.gguf"], "unsupported_quant", "only IQ1_M, IQ1_S", "b-GGUF"],
+    ["a/b", ["m-Q1_K.gguf", "m-IQ2_K.gguf"], "unsupported_quant", "only IQ2_K, Q1_K", "b-GGUF"],
     ["a/b", ["mmproj-F16.gguf", "imatrix.gguf"], "invalid_request", "no GGUF", "mmproj-F16.gguf"],
     [`${PAGE}/blob/main/mmproj-Q4_K_M.gguf`, FILES, "invalid_request", "no model", "a/b"],
     [`${PAGE}/blob/main/m-Q5_0.gguf`, FILES, "invalid_request", "no file m-Q5_0.gguf", "Q4_K_M"],

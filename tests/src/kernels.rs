@@ -296,7 +296,7 @@ pub fn columns(dtype: GgmlType, blocks: usize) -> usize {
     }
 }
 
-pub const DTYPES: [GgmlType; 19] = [
+pub const DTYPES: [GgmlType; 20] = [
     GgmlType::F32,
     GgmlType::F16,
     GgmlType::BF16,
@@ -317,6 +317,7 @@ pub const DTYPES: [GgmlType; 19] = [
     GgmlType::IQ2_S,
     GgmlType::IQ3_XXS,
     GgmlType::IQ3_S,
+    GgmlType::IQ1_M,
 ];
 
 /// Returns the largest difference, relative to the largest expected value or 1.

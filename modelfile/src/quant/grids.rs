@@ -1,9 +1,9 @@
-//! GGML's i-quants of two and three bits, whose magnitudes are entries of a grid: `IQ2_XXS`, `IQ2_XS`, `IQ2_S`, `IQ3_XXS`
-//! and `IQ3_S`.
+//! GGML's i-quants of one to three bits, whose numbers or magnitudes are entries of a grid: `IQ1_S`, `IQ1_M`, `IQ2_XXS`,
+//! `IQ2_XS`, `IQ2_S`, `IQ3_XXS` and `IQ3_S`.
 //!
-//! On the device they keep the file's bits, in whole words.
+//! On the device they keep the file's bits, in whole words; the two of one bit have a layout in common.
 //!
-//! Source: `block_iq2_xxs` to `block_iq3_s` in `ggml/src/ggml-common.h` of llama.cpp, and `gguf/quants.py` of the `gguf`
+//! Source: `block_iq1_s` to `block_iq3_s` in `ggml/src/ggml-common.h` of llama.cpp, and `gguf/quants.py` of the `gguf`
 //! Python package.
 
 #![allow(non_camel_case_types, reason = "the formats' own names")]
@@ -74,6 +74,29 @@ pub struct IQ3_XXS;
 #[derive(Debug)]
 pub struct IQ3_S;
 
+/// An entry of 2048 for 8 elements, -1, 0 or 1 each, a 3-bit scale s for 32, and whether these 32 are moved up or down by an
+/// eighth: `value = d * (2 s + 1) * (entry +- 1 / 8)`.
+///
+/// ```text
+/// file     byte 0..2    d, f16
+///          byte 2..34   the lower 8 bits of the indices
+///          byte 34..50  u16 for each 32 elements: the upper bits of four indices, 3 each; s; 1 for down
+/// device   Iq1, exact
+/// ```
+#[derive(Debug)]
+pub struct IQ1_S;
+
+/// Format like `IQ1_S`, with s for 16 elements and moved up or down for 8.
+///
+/// ```text
+/// file     byte 0..32   the lower 8 bits of the indices
+///          byte 32..48  a nibble for each 8 elements: the upper 3 bits of the index, 1 for down
+///          byte 48..56  u16 for each 64 elements: s of each 16, 3 bits; 4 bits of d, f16, the lowest first
+/// device   Iq1, exact
+/// ```
+#[derive(Debug)]
+pub struct IQ1_M;
+
 #[derive(Clone, Copy, AnyBitPattern)]
 #[repr(C)]
 struct Block2Xxs {
@@ -115,6 +138,22 @@ struct Block3S {
     high: [[u8; 4]; 2],
     signs: [[u8; 4]; 8],
     scales: [u8; 4],
+}
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct Block1S {
+    d: [u8; 2],
+    low: [[u8; 4]; 8],
+    rest: [[u8; 2]; 8],
+}
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct Block1M {
+    low: [[u8; 4]; 8],
+    high: [[u8; 4]; 4],
+    scales: [[u8; 2]; 4],
 }
 
 /// A block as the device keeps it: `Q` words for each of eight parts, and `S` words of scales.
@@ -165,6 +204,44 @@ impl Block3S {
     }
 }
 
+/// Returns the words of `Iq1`: `scales` has a byte for each part, and `nibbles` one for each of its indices.
+fn one_bit(low: &[[u8; 4]; 8], d: [u8; 2], scales: [u8; 8], nibbles: [[u8; 4]; 4]) -> Words<1, 7> {
+    let [a, b, c, e, f, g, h, i] = scales;
+    let [j, k, l, m] = nibbles;
+    let words = [scale(d), [a, b, c, e], [f, g, h, i], j, k, l, m];
+    (low.map(|low| [low]), words)
+}
+
+impl Block1S {
+    fn words(&self) -> Words<1, 7> {
+        let rest = self.rest.map(u16::from_le_bytes);
+        let s = rest.map(|rest| (rest >> 12 & 7) as u8 * 0x11);
+        let nibbles = rest.map(|rest| {
+            let down = rest >> 15 << 3;
+            let nibble = |k: u16| (rest >> (3 * k) & 7 | down) << (4 * k);
+            (nibble(0) | nibble(1) | nibble(2) | nibble(3)).to_le_bytes()
+        });
+        let pair = |p: usize| {
+            let ([a, b], [c, d]) = (nibbles[2 * p], nibbles[2 * p + 1]);
+            [a, b, c, d]
+        };
+        one_bit(&self.low, self.d, s, std::array::from_fn(pair))
+    }
+}
+
+impl Block1M {
+    fn words(&self) -> Words<1, 7> {
+        let scales = self.scales.map(u16::from_le_bytes);
+        let d = (0..4).fold(0, |d, i| d | scales[i] >> 12 << (4 * i));
+        let s = |p: usize| {
+            let s = scales[p / 2] >> (p % 2 * 6);
+            (s & 7 | (s >> 3 & 7) << 4) as u8
+        };
+        let s = std::array::from_fn(s);
+        one_bit(&self.low, d.to_le_bytes(), s, self.high)
+    }
+}
+
 /// Implements [`FileBlock`] and the format for blocks that have `words`.
 macro_rules! grid_formats {
     ($($format:ident: $block:ident, $packing:ident;)*) => {
@@ -204,4 +281,6 @@ grid_formats! {
     IQ2_S: Block2S, Iq2S;
     IQ3_XXS: Block3Xxs, Iq3Xxs;
     IQ3_S: Block3S, Iq3S;
+    IQ1_S: Block1S, Iq1;
+    IQ1_M: Block1M, Iq1;
 }

@@ -9,7 +9,7 @@
 //! * [`k_quants`]: `Q2_K` to `Q6_K`.
 //! * [`codebook`]: `IQ4_NL`, `IQ4_XS`, `MXFP4`.
 //! * [`bits`]: `Q1_0`, `Q2_0` and `PQ2_0`, `TQ1_0`, `TQ2_0`.
-//! * [`grids`]: `IQ2_XXS` to `IQ3_S`.
+//! * [`grids`]: `IQ2_XXS` to `IQ3_S`, `IQ1_S`, `IQ1_M`.
 //! * [`quantize`]: GGML's reference quantisers, for synthetic weights.
 
 pub mod bits;
@@ -70,7 +70,7 @@ pub trait BlockFormat: Sync {
 }
 
 /// Every implemented format.
-static FORMATS: [&dyn BlockFormat; 26] = [
+static FORMATS: [&dyn BlockFormat; 28] = [
     &float::F32,
     &float::F16,
     &float::BF16,
@@ -97,6 +97,8 @@ static FORMATS: [&dyn BlockFormat; 26] = [
     &grids::IQ2_S,
     &grids::IQ3_XXS,
     &grids::IQ3_S,
+    &grids::IQ1_S,
+    &grids::IQ1_M,
 ];
 
 /// Returns the format of tensor `tensor`, stored as `dtype`.

@@ -39,9 +39,10 @@ use hearth_cpu::rows::Format;
 ///
 /// A row of `Q2` is a multiple of 64 columns; where two blocks share words, each block is counted as having one.
 ///
-/// `Iq2Xxs` to `Iq3S` are blocks of 256 with the file's bits, see [`super::grids`]. Quants: for each part of 32 columns
-/// the words of indices, then that of signs, which pairs of `Iq2Xs` have together. Scales: f16 d; then the words of
-/// scales and those of the indices' upper bits, where the format has them. After a weight's scales a GPU has the grid.
+/// `Iq2Xxs` to `Iq3S` and `Iq1` are blocks of 256 with the file's bits, see [`super::grids`]. Quants: for each part of 32
+/// columns the words of indices, then that of signs, which pairs of `Iq2Xs` have together and `Iq1` has not. Scales: f16 d;
+/// then the words of scales and those of the indices' upper bits, where the format has them: in `Iq1` a nibble for each index,
+/// whose fourth bit moves its numbers down. After a weight's scales a GPU has the grid.
 ///
 /// A row of `Q1` or `Q2S` is padded to a whole number of blocks.
 ///
@@ -67,6 +68,7 @@ pub enum Packing {
     Iq2S,
     Iq3Xxs,
     Iq3S,
+    Iq1,
 }
 
 impl Packing {
@@ -91,6 +93,7 @@ impl Packing {
             Packing::Iq2S => "iq2_s",
             Packing::Iq3Xxs => "iq3_xxs",
             Packing::Iq3S => "iq3_s",
+            Packing::Iq1 => "iq1",
         }
     }
 
@@ -105,7 +108,8 @@ impl Packing {
             | Packing::Iq2Xs
             | Packing::Iq2S
             | Packing::Iq3Xxs
-            | Packing::Iq3S => 256,
+            | Packing::Iq3S
+            | Packing::Iq1 => 256,
             _ => 32,
         }
     }
@@ -116,7 +120,7 @@ impl Packing {
             Packing::F32 | Packing::F16 | Packing::BF16 => 1,
             Packing::Q2 | Packing::Q3 => 2,
             Packing::Q4 | Packing::Iq4 | Packing::Fp4 | Packing::Q5 | Packing::Q6 => 4,
-            Packing::Q8 | Packing::Q1 | Packing::Q2S => 8,
+            Packing::Q8 | Packing::Q1 | Packing::Q2S | Packing::Iq1 => 8,
             Packing::Iq2Xxs | Packing::Iq2Xs | Packing::Iq2S => 16,
             Packing::Iq3Xxs | Packing::Iq3S => 24,
         }
@@ -132,6 +136,7 @@ impl Packing {
             Packing::Q6 | Packing::Iq2Xs => 3,
             Packing::Iq3S => 4,
             Packing::Iq2S => 5,
+            Packing::Iq1 => 7,
         }
     }
 
@@ -149,6 +154,7 @@ impl Packing {
             Packing::Iq2S => &grids::IQ2_S,
             Packing::Iq3Xxs => &grids::IQ3_XXS,
             Packing::Iq3S => &grids::IQ3_S,
+            Packing::Iq1 => &grids::IQ1,
             _ => &[],
         }
     }
@@ -172,6 +178,7 @@ impl Packing {
             Packing::Iq2S => Some(Format::Iq2S),
             Packing::Iq3Xxs => Some(Format::Iq3Xxs),
             Packing::Iq3S => Some(Format::Iq3S),
+            Packing::Iq1 => Some(Format::Iq1),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use half::f16;
 use hearth_cpu::formats::{FP4_TABLE, IQ4_TABLE};
-use hearth_cpu::grid_formats::{Codes, GridFormat, Iq2S, Iq2Xs, Iq2Xxs, Iq3S, Iq3Xxs};
+use hearth_cpu::grid_formats::{Codes, GridFormat, Iq1, Iq2S, Iq2Xs, Iq2Xxs, Iq3S, Iq3Xxs};
 
 use super::Packing;
 
@@ -72,6 +72,7 @@ pub fn unpack_row(packing: Packing, quants: &[u32], scales: &[u32], out: &mut [f
         Packing::Iq2S => from_grid::<Iq2S>(quants, scales, out),
         Packing::Iq3Xxs => from_grid::<Iq3Xxs>(quants, scales, out),
         Packing::Iq3S => from_grid::<Iq3S>(quants, scales, out),
+        Packing::Iq1 => from_grid::<Iq1>(quants, scales, out),
     }
 }
 
@@ -83,7 +84,7 @@ fn from_grid<G: GridFormat>(quants: &[u32], scales: &[u32], out: &mut [f32]) {
         let d = halves_f32(scales[0]).0;
         let parts = quants.chunks_exact(G::WORDS).zip(out.chunks_mut(32));
         for (p, (words, out)) in parts.enumerate() {
-            let (codes, negative) = (G::codes(words, scales, p), G::negative(words));
+            let (codes, negative) = (G::codes(words, scales, p), G::negative(words, scales, p));
             let s = G::scales(words, scales, p);
             for (c, y) in out.iter_mut().enumerate() {
                 let s = if G::HALVES { s >> (c / 16 * 4) } else { s };

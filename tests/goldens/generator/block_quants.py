@@ -174,13 +174,51 @@ def iq3_s(x):
     return [_bytes(d), index.astype(np.uint8), _planes((index >> 8).astype(np.uint8), 1, 1), signs, _planes(scale, 4, 1)]
 
 
+def _ternary(x, size: int, moved: int):
+    """d, scales of three bits for `size` columns each, indices, and whether `moved` columns each are moved down."""
+    kind = gguf_types.IQ1_S
+    kind.init_grid()
+    grid = kind.grid.reshape(kind.grid_shape)
+    # The best step for normally distributed values.
+    unit = 1.2 * np.sqrt((x.reshape(len(x), -1, size) ** 2).mean(-1))
+    d = _f16(unit.max(-1, keepdims=True) / 15)
+    d32 = d.astype(np.float32)
+    scale = np.clip(np.rint((_over(unit, d32 + 0 * unit) - 1) / 2), 0, 7).astype(np.uint8)
+    step = np.repeat(d32 * (2 * scale.astype(np.float32) + 1), size, axis=1)
+    tried = []
+    for delta in (kind.delta, -kind.delta):
+        wanted = (_over(x, step) - delta).reshape(-1, 8)
+        index = ((grid**2).sum(-1) - 2 * wanted @ grid.T).argmin(-1)
+        error = (((grid[index] - wanted) * step.reshape(-1, 8)) ** 2).sum(-1)
+        tried.append((index.reshape(len(x), -1), error.reshape(len(x), -1, moved // 8).sum(-1)))
+    down = (tried[1][1] < tried[0][1]).astype(np.uint8)
+    index = np.where(np.repeat(down, moved // 8, axis=1) == 1, tried[1][0], tried[0][0])
+    return d, scale, index, down
+
+
+def iq1_s(x):
+    d, scale, index, down = _ternary(x, 32, 32)
+    upper = ((index >> 8).astype("<u2").reshape(len(x), -1, 4) << np.arange(0, 12, 3, dtype="<u2")).sum(-1, dtype="<u2")
+    words = upper | scale.astype("<u2") << 12 | down.astype("<u2") << 15
+    return [_bytes(d), index.astype(np.uint8), _bytes(words)]
+
+
+def iq1_m(x):
+    d, scale, index, down = _ternary(x, 16, 8)
+    nibbles = (index >> 8).astype(np.uint8) | down << 3
+    words = (scale.astype("<u2").reshape(len(x), -1, 4) << np.arange(0, 12, 3, dtype="<u2")).sum(-1, dtype="<u2")
+    words |= (d.view("<u2") >> np.arange(0, 16, 4, dtype="<u2") & 15) << 12
+    return [index.astype(np.uint8), _planes(nibbles, 4, 1), _bytes(words)]
+
+
 WRITERS = {T.Q2_K: (q2_k, 256), T.Q3_K: (q3_k, 256), T.Q4_K: (q4_k, 256), T.Q5_K: (q5_k, 256), T.Q6_K: (q6_k, 256),
            T.IQ4_XS: (iq4_xs, 256), T.IQ4_NL: (iq4_nl, 32), T.Q1_0: (q1_0, 128), T.Q2_0: (q2_0, 64), T.PQ2_0: (q2_0, 128),
            T.IQ2_XXS: (iq2_xxs, 256), T.IQ2_XS: (iq2_xs, 256), T.IQ2_S: (iq2_s, 256), T.IQ3_XXS: (iq3_xxs, 256),
-           T.IQ3_S: (iq3_s, 256)}
+           T.IQ3_S: (iq3_s, 256), T.IQ1_S: (iq1_s, 256), T.IQ1_M: (iq1_m, 256)}
 # Root mean square of the error over that of normally distributed values: no block is written wrong way round.
 ERRORS = {T.Q2_K: 0.35, T.Q3_K: 0.25, T.Q4_K: 0.1, T.Q5_K: 0.05, T.Q6_K: 0.03, T.IQ4_XS: 0.15, T.IQ4_NL: 0.15,
-          T.Q1_0: 0.65, T.Q2_0: 0.6, T.PQ2_0: 0.6, T.IQ2_XXS: 0.5, T.IQ2_XS: 0.45, T.IQ2_S: 0.4, T.IQ3_XXS: 0.3, T.IQ3_S: 0.25}
+          T.Q1_0: 0.65, T.Q2_0: 0.6, T.PQ2_0: 0.6, T.IQ2_XXS: 0.5, T.IQ2_XS: 0.45, T.IQ2_S: 0.4, T.IQ3_XXS: 0.3, T.IQ3_S: 0.25,
+          T.IQ1_S: 0.55, T.IQ1_M: 0.55}
 
 
 def quantize(values: np.ndarray, qtype: T) -> np.ndarray:

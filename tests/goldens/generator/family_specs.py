@@ -206,6 +206,12 @@ FAMILIES = [
         types_of={"token_embd": T.Q1_0, "output": T.IQ3_S}, embedding_std=0.4,
     ),
     Family(
+        # What the smallest files of large models are in.
+        "qwen3_one_bit", "qwen3", hf.Qwen3Config,
+        dict(hidden_size=256, intermediate_size=256, head_dim=64, rms_norm_eps=1e-6, rope_parameters=theta(1e6)),
+        keys=head(64), types=[T.IQ1_S, T.IQ1_M], types_of={"output": T.IQ1_S}, embedding_std=0.4,
+    ),
+    Family(
         # Six layers: the file does not say which slide, and the rule is five of six.
         "gemma3", "gemma3", hf.Gemma3TextConfig,
         dict(intermediate_size=96, num_hidden_layers=6, head_dim=32, query_pre_attn_scalar=32, sliding_window=16,

@@ -11,13 +11,14 @@ N_BLOCKS = 64
 # Of the types in FEW_BLOCKS.
 N_FEW = 32
 
-# Byte offsets of the f16 fields (scale, minimum) of a block. MXFP4 has an e8m0 byte instead.
+# Byte offsets of the f16 fields (scale, minimum) of a block. MXFP4 has an e8m0 byte instead, IQ1_M a nibble in each of four words.
 F16_FIELDS = {
     T.Q4_0: (0,), T.Q4_1: (0, 2), T.Q5_0: (0,), T.Q5_1: (0, 2), T.Q8_0: (0,),
     T.Q2_K: (80, 82), T.Q3_K: (108,), T.Q4_K: (0, 2), T.Q5_K: (0, 2), T.Q6_K: (208,),
     T.IQ4_NL: (0,), T.IQ4_XS: (0,), T.MXFP4: (),
     T.Q1_0: (0,), T.Q2_0: (0,), T.PQ2_0: (0,), T.TQ1_0: (52,), T.TQ2_0: (64,),
     T.IQ2_XXS: (0,), T.IQ2_XS: (0,), T.IQ2_S: (0,), T.IQ3_XXS: (0,), T.IQ3_S: (0,),
+    T.IQ1_S: (0,), T.IQ1_M: (),
 }
 FEW_BLOCKS = list(F16_FIELDS)[13:]
 CAN_QUANTIZE = (T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1, T.Q8_0, T.MXFP4)
@@ -39,12 +40,16 @@ def quant_blocks(qtype: T, rng: np.random.Generator) -> np.ndarray:
     for i in range(n_blocks):
         if qtype == T.MXFP4:
             blocks[i, 0] = NASTY_E8M0[i] if i < 14 else rng.integers(110, 140)
-        for j, off in enumerate(F16_FIELDS[qtype]):
+        def half(j: int) -> np.uint16:
             if i < 14:
-                bits = np.uint16(NASTY_F16[(i + 5 * j) % 14])
-            else:
-                value = np.float16(rng.normal() * 10.0 ** rng.uniform(-4, 1))
-                bits = value.view(np.uint16)
+                return np.uint16(NASTY_F16[(i + 5 * j) % 14])
+            return np.float16(rng.normal() * 10.0 ** rng.uniform(-4, 1)).view(np.uint16)
+
+        if qtype == T.IQ1_M:
+            words = blocks[i, 48:].view("<u2")
+            words[:] = words & 0x0FFF | (half(0) >> np.arange(0, 16, 4, dtype="<u2") & 15) << 12
+        for j, off in enumerate(F16_FIELDS[qtype]):
+            bits = half(j)
             blocks[i, off : off + 2] = np.array([bits], dtype="<u2").view(np.uint8)
     # 40..63: what a quantiser really writes, where gguf-py has one.
     if qtype in CAN_QUANTIZE:

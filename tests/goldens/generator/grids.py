@@ -10,13 +10,14 @@ out = ['''//! The grids of GGML's i-quants: facts of the formats, written by `te
 //! first column's is the lowest.
 
 ''']
-NAMES = [(q.IQ2_XXS, "IQ2_XXS", 2), (q.IQ2_XS, "IQ2_XS", 2), (q.IQ2_S, "IQ2_S", 2), (q.IQ3_XXS, "IQ3_XXS", 4), (q.IQ3_S, "IQ3_S", 4)]
+NAMES = [(q.IQ2_XXS, "IQ2_XXS", 2), (q.IQ2_XS, "IQ2_XS", 2), (q.IQ2_S, "IQ2_S", 2), (q.IQ3_XXS, "IQ3_XXS", 4), (q.IQ3_S, "IQ3_S", 4), (q.IQ1_S, "IQ1", 2)]
 for kind, name, bits in NAMES:
     kind.init_grid()
     rows, n = kind.grid_shape
     codes = [[kind.grid_map.index(int(v)) for v in row] for row in kind.grid.reshape(rows, n)]
     words = [sum(code << (bits * i) for i, code in enumerate(row)) for row in codes]
-    out.append(f"/// The grid of {name}.\npub static {name}: [u16; {rows}] = [\n")
+    about = "The grid of IQ1_S and IQ1_M, whose codes 0, 1, 2 are -1, 0, 1" if name == "IQ1" else f"The grid of {name}"
+    out.append(f"/// {about}.\npub static {name}: [u16; {rows}] = [\n")
     for i in range(0, rows, 16):
         out.append("    " + " ".join(f"{w:#06x}," for w in words[i:i + 16]) + "\n")
     out.append("];\n\n")

@@ -133,6 +133,7 @@ fn main() {
             GgmlType::IQ2_S,
             GgmlType::IQ3_XXS,
             GgmlType::IQ3_S,
+            GgmlType::IQ1_M,
             GgmlType::Q2_K,
             GgmlType::Q3_K,
             GgmlType::Q4_0,

@@ -163,6 +163,17 @@ fn few_bits_on_the_gpu() {
     check("family_qwen3_few_bits", On::Gpu, exact(256), 3e-4);
 }
 
+/// IQ1_S and IQ1_M.
+#[test]
+fn one_bit_on_the_cpu() {
+    check("family_qwen3_one_bit", On::Cpu, exact(256), 2e-2);
+}
+
+#[test]
+fn one_bit_on_the_gpu() {
+    check("family_qwen3_one_bit", On::Gpu, exact(256), 3e-4);
+}
+
 #[test]
 fn few_bits_as_on_a_large_gpu() {
     check("family_qwen3_few_bits", On::LargeGpu, exact(256), 3e-4);

@@ -2,7 +2,7 @@
 
 use crate::ops::outline::Launch;
 use crate::ops::projection::gemv::{self, Arithmetic, GemvSpec, Input, Staging};
-use crate::ops::projection::packing::kernel_block;
+use crate::ops::projection::packing::{copied_grid_bytes, kernel_block};
 use crate::ops::projection::tile::{self, LinearSpec};
 use crate::ops::projection::weight::Source;
 use hearth_modelfile::cost::Counters;
@@ -65,7 +65,7 @@ pub(in crate::ops) fn describe_gemv(spec: GemvSpec, source: &Source, slots: Mult
         false => lanes.ilog2(),
     };
     // A table or a grid is copied to workgroup memory first.
-    let grid_bytes = 2 * spec.packing.grid().len() as u64;
+    let grid_bytes = copied_grid_bytes(spec.packing) as u64;
     prologue_bytes += workgroups * grid_bytes;
     trips += u32::from(grid_bytes > 0);
     barriers += u32::from(grid_bytes > 0 || matches!(spec.packing, Packing::Iq4 | Packing::Fp4));

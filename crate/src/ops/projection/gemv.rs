@@ -18,7 +18,7 @@ use crate::ops::outline::Grid;
 use crate::ops::pool::Pooled;
 use crate::ops::projection::by_expert::{Routed, routed_cpu};
 use crate::ops::projection::cpu::linear_cpu;
-use crate::ops::projection::packing::{PACKINGS, weight_buffers};
+use crate::ops::projection::packing::{PACKINGS, copied_grid_bytes, weight_buffers};
 use crate::ops::projection::tile::LinearSpec;
 use crate::ops::projection::weight::Scaling;
 use crate::ops::recurrent::gated_norm::{GatedNormSpec, finish_cpu};
@@ -176,7 +176,7 @@ pub fn workgroup_bytes(
     let threads = staging.workgroup(threads_per_tile) as usize;
     let squares = 4 * (threads + 8);
     let sums = 4 * 5 * threads;
-    let table = (2 * packing.grid().len()).max(4 * 16);
+    let table = copied_grid_bytes(packing).max(4 * 16);
     staged + squares + sums + table
 }
 
@@ -252,9 +252,15 @@ fn with_product(kernel: Kernel, spec: GemvSpec) -> Kernel {
         (Packing::Q8, _) => &modules::DOT_F32_Q8,
         (Packing::Q1, _) => &modules::DOT_F32_Q1,
         (Packing::Q2S, _) => &modules::DOT_F32_Q2S,
-        (Packing::Iq2Xxs | Packing::Iq2Xs | Packing::Iq2S | Packing::Iq3Xxs | Packing::Iq3S, _) => {
-            &modules::DOT_F32_GRID
-        }
+        (
+            Packing::Iq2Xxs
+            | Packing::Iq2Xs
+            | Packing::Iq2S
+            | Packing::Iq3Xxs
+            | Packing::Iq3S
+            | Packing::Iq1,
+            _,
+        ) => &modules::DOT_F32_GRID,
     };
     kernel.module(&modules::DOT_F32_X32).module(block)
 }

@@ -7,7 +7,7 @@ use crate::ops::kernel::{Kernel, Module, modules};
 use crate::platform::SUBGROUP_DIRECTIVE;
 
 /// Every packing, for [`crate::ops::registry`] and tools.
-pub const PACKINGS: [Packing; 18] = [
+pub const PACKINGS: [Packing; 19] = [
     Packing::F32,
     Packing::F16,
     Packing::BF16,
@@ -26,6 +26,7 @@ pub const PACKINGS: [Packing; 18] = [
     Packing::Iq2S,
     Packing::Iq3Xxs,
     Packing::Iq3S,
+    Packing::Iq1,
 ];
 
 /// Returns the number of columns that the kernels take at once; a row must be a multiple of it.
@@ -58,15 +59,26 @@ fn unpack(packing: Packing) -> &'static Module {
         Packing::Q8 => &modules::UNPACK_Q8,
         Packing::Q1 => &modules::UNPACK_Q1,
         Packing::Q2S => &modules::UNPACK_Q2S,
-        Packing::Iq2Xxs | Packing::Iq2Xs | Packing::Iq2S | Packing::Iq3Xxs | Packing::Iq3S => {
-            &modules::UNPACK_GRID
-        }
+        Packing::Iq2Xxs
+        | Packing::Iq2Xs
+        | Packing::Iq2S
+        | Packing::Iq3Xxs
+        | Packing::Iq3S
+        | Packing::Iq1 => &modules::UNPACK_GRID,
     }
 }
 
 /// Returns the words of scales of `rows` rows on a GPU; the packing's grid comes after them.
 pub(in crate::ops) fn scale_words(packing: Packing, rows: usize, cols: usize) -> usize {
     rows * packing.blocks_per_row(cols) * packing.scale_words_per_block()
+}
+
+/// Returns the bytes of a packing's grid in workgroup memory: that of `Iq1` is read where it lies.
+pub(in crate::ops) fn copied_grid_bytes(packing: Packing) -> usize {
+    match packing {
+        Packing::Iq1 => 0,
+        _ => 2 * packing.grid().len(),
+    }
 }
 
 /// Returns the words of a packing's grid, two entries each, the first one low.
@@ -90,12 +102,17 @@ impl Kernel {
             Packing::Iq2S => (&modules::GRID_IQ2_S, &modules::GRID_OF_EIGHT),
             Packing::Iq3Xxs => (&modules::GRID_IQ3_XXS, &modules::GRID_OF_FOUR),
             Packing::Iq3S => (&modules::GRID_IQ3_S, &modules::GRID_OF_FOUR),
+            Packing::Iq1 => (&modules::GRID_IQ1, &modules::GRID_OF_THREE),
             _ => return kernel,
         };
         let at = scale_words(packing, rows as usize, cols as usize);
         kernel
             .module(format)
             .module(of_entries)
+            .module(match copied_grid_bytes(packing) {
+                0 => &modules::GRID_IN_PLACE,
+                _ => &modules::GRID_COPIED,
+            })
             .u32s([("GRID_AT", at as u32)])
     }
 

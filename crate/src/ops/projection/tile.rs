@@ -84,7 +84,7 @@ pub const SHARED_TILE_FROM: usize = 24;
 
 /// Returns the tokens of a tile that fits this much workgroup memory. WebGPU's minimum is enough for one tile.
 pub fn shared_tile_tokens(workgroup_bytes: usize) -> u32 {
-    // IQ2_S has the largest grid, 1024 entries of two bytes.
+    // IQ2_S has the largest grid that is copied there, 1024 entries of two bytes.
     const TABLE_BYTES: usize = 2048;
     let needed = |tokens: u32| (WIDE_ROWS + tokens) as usize * WIDE_PITCH + TABLE_BYTES;
     if needed(64) <= workgroup_bytes {

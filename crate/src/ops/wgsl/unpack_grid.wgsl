@@ -1,28 +1,12 @@
 // Formats with a grid: magnitudes of 32 weights are entries of a grid, four or eight weights each; the halves of a block
 // have a scale each, or the same one.
 //
-// Modules: grid_iq*, the format; grid_of_four or grid_of_eight, its entries.
-// Constants from the header:
-//   GRID_AT: u32, the first word of the grid, after the scales
+// Modules: grid_iq*, the format; grid_of_four, grid_of_eight or grid_of_three, its entries; grid_copied or grid_in_place, where
+// they are.
 const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
 const WEIGHT_BUFFERS: u32 = 2u;
 @group(0) @binding(0) var<storage, read_write> quants: array<u32>; // [rows, cols / 32, words of a block]
 @group(0) @binding(1) var<storage, read_write> scales: array<u32>; // [rows, cols / 256, SCALE_WORDS], then [GRID_WORDS]
-
-// Two entries a word.
-var<workgroup> grid: array<u32, GRID_WORDS>;
-
-// Copies the grid to workgroup memory, before the first block is unpacked.
-fn prepare_weights(lid: u32) {
-    for (var w = lid; w < GRID_WORDS; w += WG) {
-        grid[w] = scales[GRID_AT + w];
-    }
-    workgroupBarrier();
-}
-
-fn entry(index: u32) -> u32 {
-    return (grid[index / 2u] >> (index % 2u * 16u)) & 0xffffu;
-}
 
 // Returns d of the unit that holds block i.
 fn unit_scale(i: u32) -> f32 {

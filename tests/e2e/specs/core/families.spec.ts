@@ -35,9 +35,13 @@ const SETUPS: Setup[] = [
     name: "Chromium, CPU",
     browser: "chromium",
     params: { device: "cpu" },
-    models: ["family_llama_kquants", "family_llama_small_quants", "family_qwen3_few_bits", "family_gpt_oss"].map(
-      goldenNamed,
-    ),
+    models: [
+      "family_llama_kquants",
+      "family_llama_small_quants",
+      "family_qwen3_few_bits",
+      "family_qwen3_one_bit",
+      "family_gpt_oss",
+    ].map(goldenNamed),
   },
 ];
 
