@@ -94,6 +94,8 @@ pub struct Q3;
 pub struct Q4;
 /// 4-bit indices into a table, with a scale in f32: [`FP4_TABLE`] or [`IQ4_TABLE`].
 pub struct Lookup<const FP4: bool>;
+/// 4-bit indices into [`FP4_TABLE`], with a scale for each half.
+pub struct Nvfp4;
 /// 5-bit unsigned integers with scale and minimum; the fifth bits are a plane.
 pub struct Q5;
 /// 6-bit integers minus 32, with a scale for each half; the upper two bits are planes.
@@ -221,6 +223,22 @@ impl<const FP4: bool> BlockDot for Lookup<FP4> {
     fn factors(_: &[u32], scales: &[u32], _: usize) -> Factors {
         let d = lanes::floats(&first_words(scales, Self::SCALE_WORDS));
         Factors::without_minima([d, d])
+    }
+}
+
+impl BlockDot for Nvfp4 {
+    const WORDS: usize = 4;
+    const HALVES: bool = true;
+
+    #[inline(always)]
+    fn parts(words: &[u32], _: &[u32], _: usize) -> lanes::Parts {
+        lanes::looked_up(words, &FP4_TABLE)
+    }
+
+    #[inline(always)]
+    fn factors(_: &[u32], scales: &[u32], _: usize) -> Factors {
+        let (first, second) = lanes::scales::<0>(&first_words(scales, Self::SCALE_WORDS));
+        Factors::without_minima([first, second])
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use crate::config::ModelConfig;
-use crate::container::ModelHeader;
+use crate::container::factor::{factors_of, weight_of};
+use crate::container::{GgmlType, ModelHeader};
 use crate::error::{Error, Result};
 use crate::families::names::{bias_of, of_expert, of_layer};
 use crate::families::{Activation, AttentionGate, PostNorm, QkNorm, Ranking};
@@ -151,10 +152,11 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
     (matrices, vectors(gguf, c))
 }
 
-/// Refuses a file with a tensor in its layers that is in no request: its model computes something else.
+/// Refuses a file with a tensor in its layers that is in no request, or with factors of a weight that takes none: its model
+/// computes something else.
 ///
 /// # Errors
-/// [`Error::Metadata`] with the tensor's name.
+/// [`Error::Metadata`] with the tensor's name, and the errors of [`factors_of`].
 pub fn check_unread(
     gguf: &ModelHeader,
     c: &ModelConfig,
@@ -165,8 +167,16 @@ pub fn check_unread(
     read.extend(vectors.iter().map(String::as_str));
     // Frequencies of the rotation, which old converters wrote.
     const KNOWN: [&str; 3] = ["rot_embd", "rope_freqs", "inv_freq"];
+    let all = gguf.by_name();
+    for weight in &gguf.tensors {
+        factors_of(weight, &all)?;
+    }
     let unread = gguf.tensors.iter().find(|tensor| {
         let name = tensor.name.as_str();
+        if let Some(weight) = weight_of(name) {
+            let weight = all.get(weight.as_str());
+            return weight.is_none_or(|weight| weight.dtype != GgmlType::NVFP4);
+        }
         let layer = name
             .strip_prefix("blk.")
             .and_then(|rest| rest.split('.').next());

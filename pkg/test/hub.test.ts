@@ -90,7 +90,7 @@ describe("names", () => {
     ["Ternary-Bonsai-1.7B-Q2_0.gguf", "Q2_0", true],
     ["m-UD-IQ1_S.gguf", "UD-IQ1_S", true],
     ["m-IQ1_M.gguf", "IQ1_M", true],
-    ["m-NVFP4.gguf", "NVFP4", false],
+    ["m-NVFP4.gguf", "NVFP4", true],
     ["QwQ-32B.gguf", undefined, true],
   ])("of %s the quantisation is %s, read: %s", (path, quant, isRead) => {
     expect(quantOf(path)).toBe(quant);

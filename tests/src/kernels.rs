@@ -296,7 +296,7 @@ pub fn columns(dtype: GgmlType, blocks: usize) -> usize {
     }
 }
 
-pub const DTYPES: [GgmlType; 20] = [
+pub const DTYPES: [GgmlType; 21] = [
     GgmlType::F32,
     GgmlType::F16,
     GgmlType::BF16,
@@ -318,6 +318,7 @@ pub const DTYPES: [GgmlType; 20] = [
     GgmlType::IQ3_XXS,
     GgmlType::IQ3_S,
     GgmlType::IQ1_M,
+    GgmlType::NVFP4,
 ];
 
 /// Returns the largest difference, relative to the largest expected value or 1.

@@ -6,6 +6,7 @@ use crate::ops::Ops;
 use crate::ops::projection::packing::kernel_block;
 use crate::weights::builder::{TensorRows, WeightBuilder};
 use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::container::factor::{factors_of, matrices};
 use hearth_modelfile::container::{GgmlType, ModelHeader, Range, TensorInfo};
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::quant::block_format;
@@ -25,10 +26,22 @@ pub struct PlannedRead {
     /// Bytes in the file.
     pub size: u64,
     pub piece: Piece,
+    /// Factors of its scales.
+    pub factors: Option<Factors>,
     /// Bytes of one matrix, if it is stored column by column.
     pub by_columns: Option<u64>,
     /// Destinations that take rows in turns; `None` if no weight needs those rows.
     pub destinations: Vec<Option<Destination>>,
+}
+
+/// The place of a weight's factors, which may be read before or after it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Factors {
+    /// Index into [`LoadPlan::vectors`].
+    pub vector: usize,
+    pub count: usize,
+    /// Rows that share a factor.
+    pub rows: usize,
 }
 
 /// The piece of a weight that the bytes contain.
@@ -213,7 +226,24 @@ impl LoadPlan {
                 file_row_bytes: cols / format.block_len() * format.block_bytes(),
             });
             let matrix = index;
+            let factors = match factors_of(info, all)? {
+                None => None,
+                Some(factors) => {
+                    let (vector, count) = (self.vectors.len(), matrices(info) as usize);
+                    self.vectors.push(Vec::new());
+                    self.read(factors, None, Destination::Vector(vector));
+                    let rows = rows / count;
+                    Some(Factors {
+                        vector,
+                        count,
+                        rows,
+                    })
+                }
+            };
             self.read(info, quantize, Destination::Matrix { matrix, first });
+            if let Some(planned) = self.order.last_mut() {
+                planned.factors = factors;
+            }
             first += rows;
         }
         self.matrices
@@ -278,6 +308,7 @@ impl LoadPlan {
             offset: range.offset,
             size: range.size,
             piece,
+            factors: None,
             by_columns: (arrangement.by_columns).then_some(range.size / matrices),
             destinations,
         });

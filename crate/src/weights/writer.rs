@@ -4,10 +4,10 @@ use crate::device::Device;
 use crate::ops::Ops;
 use crate::ops::buffer::read_words;
 use crate::weights::builder::RowRange;
-use crate::weights::plan::{Destination, LoadPlan, Piece, PlannedRead};
+use crate::weights::plan::{Destination, Factors, LoadPlan, Piece, PlannedRead};
 use hearth_modelfile::container::transposed::rows_of_columns;
 use hearth_modelfile::error::{Error, Result};
-use hearth_modelfile::quant::codebook::{repack_exponents, repack_pairs};
+use hearth_modelfile::quant::codebook::{multiply_scales, repack_exponents, repack_pairs};
 use hearth_modelfile::quant::{are_finite, block_format, repack_rows};
 
 /// Writes the tensors of a plan as their bytes come.
@@ -22,6 +22,18 @@ pub(crate) struct TensorWriter {
     rows_done: usize,
     /// Bytes written to the device since the queue was last drained.
     unflushed: usize,
+    /// Scales whose factors come later in the file.
+    waiting: Vec<Waiting>,
+}
+
+/// Scales of rows of a matrix that are not multiplied by their factors yet.
+struct Waiting {
+    factors: Factors,
+    /// The first row's number in the tensor.
+    row: usize,
+    matrix: usize,
+    range: RowRange,
+    scales: Vec<u32>,
 }
 
 impl TensorWriter {
@@ -33,6 +45,7 @@ impl TensorWriter {
             rest: Vec::new(),
             rows_done: 0,
             unflushed: 0,
+            waiting: Vec::new(),
         }
     }
 
@@ -59,6 +72,7 @@ impl TensorWriter {
             self.current += 1;
             self.rows_done = 0;
             self.rest.clear();
+            self.write_waiting()?;
         }
         // Queued writes hold a copy of their bytes; drain them before they pile up.
         const DRAIN_BYTES: usize = 32 << 20;
@@ -206,8 +220,50 @@ impl TensorWriter {
                     row: first + row,
                     rows: n,
                 };
+                if let Some(factors) = tensor.factors {
+                    let waiting = Waiting {
+                        factors,
+                        row,
+                        matrix,
+                        range,
+                        scales: std::mem::take(&mut scales),
+                    };
+                    self.waiting.push(waiting);
+                    self.plan.matrices[matrix].write(&self.ops, range, quants, Vec::new())?;
+                    return self.write_waiting();
+                }
                 self.plan.matrices[matrix].write(&self.ops, range, quants, scales)?;
             }
+        }
+        Ok(())
+    }
+}
+
+impl TensorWriter {
+    /// Writes the scales whose factors are there.
+    fn write_waiting(&mut self) -> Result<()> {
+        let vectors = &self.plan.vectors;
+        let is_there = |w: &Waiting| {
+            let factors = vectors.get(w.factors.vector);
+            factors.is_some_and(|factors| factors.len() == w.factors.count)
+        };
+        let all = std::mem::take(&mut self.waiting);
+        let (ready, later): (Vec<_>, _) = all.into_iter().partition(is_there);
+        self.waiting = later;
+        for mut waiting in ready {
+            let Factors { vector, rows, .. } = waiting.factors;
+            let of_row = waiting.scales.len() / waiting.range.rows.max(1);
+            let all = waiting.scales.chunks_exact_mut(of_row.max(1));
+            for (r, scales) in all.enumerate() {
+                let factor = self.plan.vectors[vector].get((waiting.row + r) / rows.max(1));
+                multiply_scales(scales, factor.copied().unwrap_or(f32::NAN))?;
+            }
+            self.plan.matrices[waiting.matrix].write(
+                &self.ops,
+                waiting.range,
+                Vec::new(),
+                waiting.scales,
+            )?;
         }
         Ok(())
     }

@@ -102,12 +102,12 @@ impl std::fmt::Display for GgmlType {
 }
 
 /// Types that can be read; `quant` has a format for each, in this order.
-pub const SUPPORTED: [GgmlType; 28] = {
+pub const SUPPORTED: [GgmlType; 29] = {
     use GgmlType::*;
     [
         F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS,
         MXFP4, Q1_0, Q2_0, PQ2_0, TQ1_0, TQ2_0, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ1_S,
-        IQ1_M,
+        IQ1_M, NVFP4,
     ]
 };
 

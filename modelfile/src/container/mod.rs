@@ -10,6 +10,7 @@
 //! * [`writer`]: writes small GGUF files, for tests and benches.
 
 pub mod arrangement;
+pub mod factor;
 pub mod ggml_type;
 pub mod gguf;
 mod header;

@@ -1,8 +1,9 @@
-//! GGML's 4-bit formats whose quants are indices into a table: `IQ4_NL`, `IQ4_XS` and `MXFP4`.
+//! GGML's 4-bit formats whose quants are indices into a table: `IQ4_NL`, `IQ4_XS`, `MXFP4` and `NVFP4`.
 //!
-//! On the device the nibbles are unchanged, their scale is multiplied out as an f32, and kernels look them up.
+//! On the device the nibbles are unchanged, their scale is multiplied out as an f32 (in NVFP4 as an f16), and kernels look
+//! them up.
 //!
-//! Source: `block_iq4_nl`, `block_iq4_xs` and `block_mxfp4` in `ggml/src/ggml-common.h` of llama.cpp, and
+//! Source: `block_iq4_nl`, `block_iq4_xs`, `block_mxfp4` and `block_nvfp4` in `ggml/src/ggml-common.h` of llama.cpp, and
 //! `gguf/quants.py` of the `gguf` Python package for the exact order of operations; MXFP4: OCP Microscaling Formats
 //! specification 1.0.
 
@@ -13,7 +14,7 @@ use half::f16;
 use hearth_cpu::formats::{FP4_TABLE, IQ4_TABLE};
 
 use super::file_block::{FileBlock, block_formats};
-use super::{blocks_of, grow};
+use super::{blocks_of, grow, scale_word};
 use crate::container::GgmlType;
 use crate::error::{Error, Result};
 
@@ -49,6 +50,17 @@ pub struct IQ4_XS;
 #[derive(Debug)]
 pub struct MXFP4;
 
+/// 4-bit floats (E2M1) with an 8-bit float (E4M3 without its sign) as the scale of 16 elements: `value = scale * float`. A
+/// tensor of such blocks may come with a factor, see [`multiply_scales`].
+///
+/// ```text
+/// file     byte 0..4    scales of four parts; 0x7f is 0, the top bit is ignored
+///          byte 4..36   qs, 8 bytes a part: low nibble of qs[j] = element j, high nibble = element j + 8
+/// device   Nvfp4, exact where there is no factor
+/// ```
+#[derive(Debug)]
+pub struct NVFP4;
+
 #[derive(Clone, Copy, AnyBitPattern)]
 #[repr(C)]
 struct BlockNl {
@@ -70,6 +82,67 @@ struct BlockXs {
 struct BlockMx {
     e: u8,
     qs: [u8; 16],
+}
+
+#[derive(Clone, Copy, AnyBitPattern)]
+#[repr(C)]
+struct BlockNv {
+    d: [u8; 4],
+    qs: [[u8; 8]; 4],
+}
+
+impl BlockNv {
+    /// Returns the scales of the halves of part `p`, half as large since the table is doubled.
+    fn scales(&self, p: usize) -> [f32; 2] {
+        [0, 1].map(|half| half_of_e4m3(self.d[2 * p + half]))
+    }
+
+    /// Returns the nibbles of part `p` as the device keeps them: byte j has element j and element j + 16.
+    fn nibbles(&self, p: usize) -> [u8; 16] {
+        let element = |half: usize, j: usize| self.qs[2 * p + half][j % 8] >> (j / 8 * 4) & 15;
+        std::array::from_fn(|j| element(0, j) | element(1, j) << 4)
+    }
+}
+
+impl FileBlock for BlockNv {
+    fn values(&self, p: usize, out: &mut [f32]) {
+        let (d, qs) = (self.scales(p), self.nibbles(p));
+        for (j, y) in out.iter_mut().enumerate() {
+            let q = qs[j % 16] >> (j / 16 * 4) & 15;
+            *y = d[j / 16] * f32::from(FP4_TABLE[usize::from(q)]);
+        }
+    }
+
+    fn pack(&self, dtype: GgmlType, p: usize, words: &mut [u32], scales: &mut [u32]) -> Result<()> {
+        let (qs, [d, e]) = (self.nibbles(p), self.scales(p));
+        for (word, four) in words.iter_mut().zip(qs.as_chunks::<4>().0) {
+            *word = u32::from_le_bytes(*four);
+        }
+        scales[0] = scale_word(dtype, d, e)?;
+        Ok(())
+    }
+}
+
+/// Returns half of an E4M3 number without its sign, bias 7. Its NaN is 0, as in llama.cpp.
+fn half_of_e4m3(byte: u8) -> f32 {
+    let (e, m) = (i32::from(byte >> 3 & 15), f32::from(byte & 7));
+    match (byte, e) {
+        (0x7f, _) => 0.0,
+        (_, 0) => m * 2f32.powi(-10),
+        _ => (8.0 + m) * 2f32.powi(e - 11),
+    }
+}
+
+/// Multiplies scales of [`Packing::Nvfp4`](super::Packing::Nvfp4) by the factor of their tensor, rounding to f16.
+///
+/// # Errors
+/// [`Error::BadFile`] if a product is too large for f16.
+pub fn multiply_scales(scales: &mut [u32], factor: f32) -> Result<()> {
+    for word in scales {
+        let [d, e] = [0, 16].map(|at| f16::from_bits((*word >> at) as u16).to_f32() * factor);
+        *word = scale_word(GgmlType::NVFP4, d, e)?;
+    }
+    Ok(())
 }
 
 /// 32 elements: value = d * table[q], with the file's nibbles.
@@ -165,6 +238,7 @@ block_formats! {
     IQ4_NL: BlockNl, Iq4;
     IQ4_XS: BlockXs, Iq4;
     MXFP4: BlockMx, Fp4;
+    NVFP4: BlockNv, Nvfp4;
 }
 
 /// Returns the bits of a scale whose products with all entries of a table are finite.

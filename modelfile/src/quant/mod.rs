@@ -7,7 +7,7 @@
 //! * [`float`]: `F32`, `F16`, `BF16`.
 //! * [`legacy`]: `Q4_0`, `Q4_1`, `Q5_0`, `Q5_1`, `Q8_0`.
 //! * [`k_quants`]: `Q2_K` to `Q6_K`.
-//! * [`codebook`]: `IQ4_NL`, `IQ4_XS`, `MXFP4`.
+//! * [`codebook`]: `IQ4_NL`, `IQ4_XS`, `MXFP4`, `NVFP4`.
 //! * [`bits`]: `Q1_0`, `Q2_0` and `PQ2_0`, `TQ1_0`, `TQ2_0`.
 //! * [`grids`]: `IQ2_XXS` to `IQ3_S`, `IQ1_S`, `IQ1_M`.
 //! * [`quantize`]: GGML's reference quantisers, for synthetic weights.
@@ -70,7 +70,7 @@ pub trait BlockFormat: Sync {
 }
 
 /// Every implemented format.
-static FORMATS: [&dyn BlockFormat; 28] = [
+static FORMATS: [&dyn BlockFormat; 29] = [
     &float::F32,
     &float::F16,
     &float::BF16,
@@ -99,6 +99,7 @@ static FORMATS: [&dyn BlockFormat; 28] = [
     &grids::IQ3_S,
     &grids::IQ1_S,
     &grids::IQ1_M,
+    &codebook::NVFP4,
 ];
 
 /// Returns the format of tensor `tensor`, stored as `dtype`.

@@ -26,6 +26,8 @@ use hearth_cpu::rows::Format;
 ///               in its low and j + 16 in its high nibble
 /// Iq4    32     as Q4                                         f32 d           d * IQ4_TABLE[q]
 /// Fp4    32     as Q4                                         f32 d           d * FP4_TABLE[q]
+/// Nvfp4  32     as Q4                                         f16 d | e<<16   d * FP4_TABLE[q] in the first half,
+///                                                                             e * FP4_TABLE[q] in the second
 /// Q5     32     as Q4: the lower 4 bits of q                  f16 d | m<<16   d * q + m, q 0..=31
 ///                                                             fifth bits
 /// Q6     32     as Q4: the lower 4 bits of q                  f16 d | e<<16   d * (q - 32) in the first half,
@@ -69,6 +71,7 @@ pub enum Packing {
     Iq3Xxs,
     Iq3S,
     Iq1,
+    Nvfp4,
 }
 
 impl Packing {
@@ -94,6 +97,7 @@ impl Packing {
             Packing::Iq3Xxs => "iq3_xxs",
             Packing::Iq3S => "iq3_s",
             Packing::Iq1 => "iq1",
+            Packing::Nvfp4 => "nvfp4",
         }
     }
 
@@ -119,7 +123,8 @@ impl Packing {
         match self {
             Packing::F32 | Packing::F16 | Packing::BF16 => 1,
             Packing::Q2 | Packing::Q3 => 2,
-            Packing::Q4 | Packing::Iq4 | Packing::Fp4 | Packing::Q5 | Packing::Q6 => 4,
+            Packing::Q4 | Packing::Iq4 | Packing::Fp4 | Packing::Nvfp4 => 4,
+            Packing::Q5 | Packing::Q6 => 4,
             Packing::Q8 | Packing::Q1 | Packing::Q2S | Packing::Iq1 => 8,
             Packing::Iq2Xxs | Packing::Iq2Xs | Packing::Iq2S => 16,
             Packing::Iq3Xxs | Packing::Iq3S => 24,
@@ -132,6 +137,7 @@ impl Packing {
             Packing::F32 | Packing::F16 | Packing::BF16 => 0,
             Packing::Q2 | Packing::Q4 | Packing::Iq4 | Packing::Fp4 | Packing::Q8 => 1,
             Packing::Q1 | Packing::Q2S | Packing::Iq2Xxs | Packing::Iq3Xxs => 1,
+            Packing::Nvfp4 => 1,
             Packing::Q3 | Packing::Q5 => 2,
             Packing::Q6 | Packing::Iq2Xs => 3,
             Packing::Iq3S => 4,
@@ -179,6 +185,7 @@ impl Packing {
             Packing::Iq3Xxs => Some(Format::Iq3Xxs),
             Packing::Iq3S => Some(Format::Iq3S),
             Packing::Iq1 => Some(Format::Iq1),
+            Packing::Nvfp4 => Some(Format::Nvfp4),
         }
     }
 }

@@ -231,7 +231,7 @@ fn unsupported_formats_name_the_tensor_and_the_supported_ones() {
         "tensor \"blk.0.ffn_up.weight\" is stored as Q8_K, which is not supported; \
          supported: F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, \
          IQ4_XS, MXFP4, Q1_0, Q2_0, PQ2_0, TQ1_0, TQ2_0, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, \
-         IQ1_S, IQ1_M"
+         IQ1_S, IQ1_M, NVFP4"
     );
 }
 
@@ -239,7 +239,7 @@ proptest! {
     #[test]
     fn unpacking_gives_what_dequantizing_gives(
         // Formats that the device represents exactly.
-        which in prop::sample::select([(0..8), (13..28)].into_iter().flatten().collect::<Vec<usize>>()),
+        which in prop::sample::select([(0..8), (13..29)].into_iter().flatten().collect::<Vec<usize>>()),
         n_blocks in 1..6usize,
         n_rows in 1..4usize,
         seed: u64,

@@ -43,6 +43,9 @@ pub fn unpack_row(packing: Packing, quants: &[u32], scales: &[u32], out: &mut [f
         }),
         Packing::Iq4 => looked_up(quants, scales, out, &IQ4_TABLE),
         Packing::Fp4 => looked_up(quants, scales, out, &FP4_TABLE),
+        Packing::Nvfp4 => blocks::<32, 4, 1>(quants, scales, out, |q, s, j| {
+            of_half(s[0], j) * f32::from(FP4_TABLE[nibble(q, j) as usize])
+        }),
         Packing::Q5 => blocks::<32, 4, 2>(quants, scales, out, |q, s, j| {
             let (d, m) = halves_f32(s[0]);
             d * (nibble(q, j) | bit(s[1], j) << 4) as f32 + m

@@ -12,7 +12,7 @@ export type Role = "model" | Sidecar | "draft" | "adapter";
  * smaller ones come last.
  */
 const PREFERRED =
-  "Q4_K_M Q4_K_XL Q4_K_L Q4_K_S Q4_K Q4_0 Q4_1 MXFP4 Q5_K_M Q5_K_XL Q5_K_S Q5_K IQ4_NL IQ4_XS Q5_0 Q5_1 Q8_0 Q6_K F16 BF16 " +
+  "Q4_K_M Q4_K_XL Q4_K_L Q4_K_S Q4_K Q4_0 Q4_1 MXFP4 NVFP4 Q5_K_M Q5_K_XL Q5_K_S Q5_K IQ4_NL IQ4_XS Q5_0 Q5_1 Q8_0 Q6_K F16 BF16 " +
   "Q3_K_XL Q3_K_L Q3_K_M Q3_K IQ3_M IQ3_S Q3_K_S IQ3_XS IQ3_XXS Q2_K_XL Q2_K_L Q2_K IQ2_M IQ2_S IQ2_XS IQ2_XXS Q2_0 TQ2_0 " +
   "TQ1_0 Q1_0 IQ1_M IQ1_S F32";
 const RANKS = new Map(PREFERRED.split(" ").map((name, rank) => [name, rank]));
@@ -21,7 +21,7 @@ const RANKS = new Map(PREFERRED.split(" ").map((name, rank) => [name, rank]));
  * types.
  */
 const READABLE =
-  /^(F32|B?F16|Q[45]_[01]|Q[128]_0|Q[2-6]_K|Q8_K_XL|IQ4_(NL|XS)|IQ3_(M|S|XS|XXS)|IQ2_(M|S|XS|XXS)|IQ1_[MS]|TQ[12]_0|MXFP4)(_[A-Z]+)*$/;
+  /^(F32|B?F16|Q[45]_[01]|Q[128]_0|Q[2-6]_K|Q8_K_XL|IQ4_(NL|XS)|IQ3_(M|S|XS|XXS)|IQ2_(M|S|XS|XXS)|IQ1_[MS]|TQ[12]_0|MXFP4|NVFP4)(_[A-Z]+)*$/;
 const QUANT =
   /(?<![A-Z0-9])(UD-)?((?:I?Q\d|TQ\d|MXFP\d|NVFP\d)(?:_(?:[A-Z]{1,3}|MOE|\d)(?![A-Z0-9]))*|BF16|FP?16|FP?32)(?![A-Z0-9])/gi;
 
@@ -71,7 +71,7 @@ export function normalQuant(text: string): string {
 export function rankOf(quant: string | undefined): number | undefined {
   if (quant === undefined) return RANKS.size + 1;
   const plain = quant.replace(/^UD-/, "");
-  if (!READABLE.test(plain)) return /^(I?Q[1-3]|TQ|NVFP)|_\d_\d$/.test(plain) ? undefined : RANKS.size + 1;
+  if (!READABLE.test(plain)) return /^(I?Q[1-3]|TQ)|_\d_\d$/.test(plain) ? undefined : RANKS.size + 1;
   return RANKS.get(plain) ?? RANKS.get(plain.replace(/(_[A-Z]{2,})+$/, "")) ?? RANKS.size;
 }
 

@@ -211,14 +211,24 @@ def iq1_m(x):
     return [index.astype(np.uint8), _planes(nibbles, 4, 1), _bytes(words)]
 
 
+def nvfp4(x):
+    parts = x.reshape(len(x), 4, 16)
+    scale = gguf_types.NVFP4.fp32_to_ue4m3(np.abs(parts).max(-1) / 6)
+    levels = np.array(gguf_types.NVFP4.kvalues, dtype=np.float32)
+    unit = gguf_types.NVFP4.ue4m3_to_fp32(scale).astype(np.float32)[..., None]
+    q = np.abs(_over(parts, unit + 0 * parts)[..., None] - levels).argmin(-1).astype(np.uint8)
+    return [scale, _planes(q.reshape(len(x), -1), 4, 8)]
+
+
 WRITERS = {T.Q2_K: (q2_k, 256), T.Q3_K: (q3_k, 256), T.Q4_K: (q4_k, 256), T.Q5_K: (q5_k, 256), T.Q6_K: (q6_k, 256),
            T.IQ4_XS: (iq4_xs, 256), T.IQ4_NL: (iq4_nl, 32), T.Q1_0: (q1_0, 128), T.Q2_0: (q2_0, 64), T.PQ2_0: (q2_0, 128),
            T.IQ2_XXS: (iq2_xxs, 256), T.IQ2_XS: (iq2_xs, 256), T.IQ2_S: (iq2_s, 256), T.IQ3_XXS: (iq3_xxs, 256),
-           T.IQ3_S: (iq3_s, 256), T.IQ1_S: (iq1_s, 256), T.IQ1_M: (iq1_m, 256)}
+           T.IQ3_S: (iq3_s, 256), T.IQ1_S: (iq1_s, 256), T.IQ1_M: (iq1_m, 256),
+           T.NVFP4: (nvfp4, 64)}
 # Root mean square of the error over that of normally distributed values: no block is written wrong way round.
 ERRORS = {T.Q2_K: 0.35, T.Q3_K: 0.25, T.Q4_K: 0.1, T.Q5_K: 0.05, T.Q6_K: 0.03, T.IQ4_XS: 0.15, T.IQ4_NL: 0.15,
           T.Q1_0: 0.65, T.Q2_0: 0.6, T.PQ2_0: 0.6, T.IQ2_XXS: 0.5, T.IQ2_XS: 0.45, T.IQ2_S: 0.4, T.IQ3_XXS: 0.3, T.IQ3_S: 0.25,
-          T.IQ1_S: 0.55, T.IQ1_M: 0.55}
+          T.IQ1_S: 0.55, T.IQ1_M: 0.55, T.NVFP4: 0.15}
 
 
 def quantize(values: np.ndarray, qtype: T) -> np.ndarray:

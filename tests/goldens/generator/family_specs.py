@@ -212,6 +212,14 @@ FAMILIES = [
         keys=head(64), types=[T.IQ1_S, T.IQ1_M], types_of={"output": T.IQ1_S}, embedding_std=0.4,
     ),
     Family(
+        # As NVIDIA's checkpoints become: a factor for each matrix, before its blocks or after them.
+        "qwen3moe_nvfp4", "qwen3moe", hf.Qwen3MoeConfig,
+        dict(intermediate_size=128, moe_intermediate_size=64, num_experts=4, num_experts_per_tok=2, norm_topk_prob=True,
+             head_dim=32, rms_norm_eps=1e-6, rope_parameters=theta(1e6)),
+        keys=head(32) | {"expert_count": 4, "expert_used_count": 2, "expert_feed_forward_length": 64},
+        types=[T.NVFP4], types_of={"token_embd": T.Q8_0},
+    ),
+    Family(
         # Six layers: the file does not say which slide, and the rule is five of six.
         "gemma3", "gemma3", hf.Gemma3TextConfig,
         dict(intermediate_size=96, num_hidden_layers=6, head_dim=32, query_pre_attn_scalar=32, sliding_window=16,

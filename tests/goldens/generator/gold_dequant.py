@@ -11,14 +11,15 @@ N_BLOCKS = 64
 # Of the types in FEW_BLOCKS.
 N_FEW = 32
 
-# Byte offsets of the f16 fields (scale, minimum) of a block. MXFP4 has an e8m0 byte instead, IQ1_M a nibble in each of four words.
+# Byte offsets of the f16 fields (scale, minimum) of a block. MXFP4 has an e8m0 byte instead, IQ1_M a nibble in each of four words, NVFP4
+# four E4M3.
 F16_FIELDS = {
     T.Q4_0: (0,), T.Q4_1: (0, 2), T.Q5_0: (0,), T.Q5_1: (0, 2), T.Q8_0: (0,),
     T.Q2_K: (80, 82), T.Q3_K: (108,), T.Q4_K: (0, 2), T.Q5_K: (0, 2), T.Q6_K: (208,),
     T.IQ4_NL: (0,), T.IQ4_XS: (0,), T.MXFP4: (),
     T.Q1_0: (0,), T.Q2_0: (0,), T.PQ2_0: (0,), T.TQ1_0: (52,), T.TQ2_0: (64,),
     T.IQ2_XXS: (0,), T.IQ2_XS: (0,), T.IQ2_S: (0,), T.IQ3_XXS: (0,), T.IQ3_S: (0,),
-    T.IQ1_S: (0,), T.IQ1_M: (),
+    T.IQ1_S: (0,), T.IQ1_M: (), T.NVFP4: (),
 }
 FEW_BLOCKS = list(F16_FIELDS)[13:]
 CAN_QUANTIZE = (T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1, T.Q8_0, T.MXFP4)
@@ -26,6 +27,8 @@ CAN_QUANTIZE = (T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1, T.Q8_0, T.MXFP4)
 # f16 bit patterns: zeros, smallest and largest subnormals, smallest normal, +-1, a third, largest finite.
 NASTY_F16 = [0x0000, 0x8000, 0x0001, 0x8001, 0x03FF, 0x83FF, 0x0400, 0x8400, 0x3C00, 0xBC00, 0x3555, 0xB555, 0x7BFF, 0xFBFF]
 NASTY_E8M0 = [0, 1, 2, 3, 64, 100, 126, 127, 128, 129, 150, 200, 240, 250]
+# Without a sign, but the top bit is there.
+NASTY_E4M3 = [0, 1, 7, 8, 0x7E, 0x7F, 0x80, 0x81, 0xFF, 0xF8, 0x38, 0x3F, 0x40, 0x77]
 FILLS = [0x00, 0xFF, 0x0F, 0xF0, 0x88, 0x77, 0x80, 0x7F]
 
 
@@ -48,6 +51,8 @@ def quant_blocks(qtype: T, rng: np.random.Generator) -> np.ndarray:
         if qtype == T.IQ1_M:
             words = blocks[i, 48:].view("<u2")
             words[:] = words & 0x0FFF | (half(0) >> np.arange(0, 16, 4, dtype="<u2") & 15) << 12
+        if qtype == T.NVFP4 and i < 14:
+            blocks[i, :4] = [NASTY_E4M3[(i + 5 * j) % 14] for j in range(4)]
         for j, off in enumerate(F16_FIELDS[qtype]):
             bits = half(j)
             blocks[i, off : off + 2] = np.array([bits], dtype="<u2").view(np.uint8)

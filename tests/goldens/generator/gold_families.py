@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from gguf import GGMLQuantizationType as T
 from gguf import GGUFReader
 
 import block_quants
@@ -10,6 +11,7 @@ import family_weights
 import gguf_io
 import golden
 import hf_families
+import nvfp4
 from family_specs import FAMILIES, Family
 from gguf_io import bpe_tokenizer, field
 from gold_tiny import train_bpe
@@ -48,8 +50,14 @@ def write_gguf(path: Path, family: Family, config, tok_meta: dict, tensors: list
         elif value is not None:
             getattr(w, f"add_{key}")(value)
     w.add_file_type(family.file_type)
-    gguf_io.finish(w, tok_meta, [
-        (name, block_quants.quantize(np.ascontiguousarray(values), qtype), qtype) for name, values, qtype in tensors])
+    written = []
+    for i, (name, values, qtype) in enumerate(tensors):
+        values = np.ascontiguousarray(values)
+        if qtype == T.NVFP4:
+            written += nvfp4.with_factors(name, values, i % 2 == 0)
+        else:
+            written.append((name, block_quants.quantize(values, qtype), qtype))
+    gguf_io.finish(w, tok_meta, written)
 
 
 def dims(family: Family, config) -> dict:

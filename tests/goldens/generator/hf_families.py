@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 import hf_llama  # noqa: F401 (one thread, deterministic algorithms)
 from family_layout import gguf_tensors, layout_of
 from gguf_io import tensor_f32
+from nvfp4 import without_factors
 
 
 def new_model(config):
@@ -33,12 +34,12 @@ def parameters(model) -> dict[str, tuple[int, ...]]:
 def load(family, reader: GGUFReader):
     config = family.make_config()
     model = new_model(config)
-    tensors = {t.name: t for t in reader.tensors}
+    tensors, factor = without_factors({t.name: t for t in reader.tensors})
     state, used = {}, set()
     for name, shape in parameters(model).items():
         parts = [part for part, _ in gguf_tensors(family, config, name, shape)]
         used.update(parts)
-        value = layout_of(family, config, name).join([tensor_f32(tensors[part]) for part in parts])
+        value = layout_of(family, config, name).join([tensor_f32(tensors[part]) * factor(part) for part in parts])
         state[name] = torch.from_numpy(np.asarray(value, order="C"))
     if config.tie_word_embeddings:
         state["lm_head.weight"] = state[next(n for n in state if n.endswith(("embed_tokens.weight", "wte.weight")))]

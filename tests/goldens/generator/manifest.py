@@ -23,7 +23,7 @@ GENERATING = ("tiny", "family", "folder")
 # What a golden in families/ is for, if not the architecture itself.
 ABOUT = {
     "family_llama_kquants": "storage_types", "family_llama_small_quants": "storage_types", "family_qwen3_few_bits": "storage_types",
-    "family_qwen3_one_bit": "storage_types",
+    "family_qwen3_one_bit": "storage_types", "family_qwen3moe_nvfp4": "storage_types",
     "family_qwen3_eps": "epsilon",
 }
 ENCODERS = ("bert", "nomic-bert", "gemma-embedding")

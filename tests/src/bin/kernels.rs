@@ -134,6 +134,7 @@ fn main() {
             GgmlType::IQ3_XXS,
             GgmlType::IQ3_S,
             GgmlType::IQ1_M,
+            GgmlType::NVFP4,
             GgmlType::Q2_K,
             GgmlType::Q3_K,
             GgmlType::Q4_0,

@@ -160,6 +160,7 @@ fn a_pool_gives_the_same_ids() {
         ("family_llama_small_quants", 4e-2),
         ("family_qwen3_few_bits", 2e-2),
         ("family_qwen3_one_bit", 2e-2),
+        ("family_qwen3moe_nvfp4", 7e-2),
     ];
     for (name, tolerance) in models {
         let path = manifest::named(name).model();

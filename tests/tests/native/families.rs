@@ -174,6 +174,17 @@ fn one_bit_on_the_gpu() {
     check("family_qwen3_one_bit", On::Gpu, exact(256), 3e-4);
 }
 
+/// NVFP4, each tensor with factors before it or after it; its scales are rounded to f16, as those of K-quants.
+#[test]
+fn nvfp4_on_the_cpu() {
+    check("family_qwen3moe_nvfp4", On::Cpu, exact(256), 7e-2);
+}
+
+#[test]
+fn nvfp4_on_the_gpu() {
+    check("family_qwen3moe_nvfp4", On::Gpu, exact(256), 7e-2);
+}
+
 #[test]
 fn few_bits_as_on_a_large_gpu() {
     check("family_qwen3_few_bits", On::LargeGpu, exact(256), 3e-4);

@@ -70,6 +70,7 @@ fn quants() -> String {
             Packing::Iq2Xxs | Packing::Iq2Xs | Packing::Iq2S | Packing::Iq3Xxs | Packing::Iq3S => {
                 "as it is, in whole words"
             }
+            Packing::Nvfp4 => "nibbles, a scale for 16, looked up",
             Packing::Iq1 => "as it is, a scale for 16",
         };
         out += &format!("| {name} | {file:.2} | {what} | {device:.2} |\n");

@@ -68,7 +68,8 @@ pub(in crate::ops) fn describe_gemv(spec: GemvSpec, source: &Source, slots: Mult
     let grid_bytes = copied_grid_bytes(spec.packing) as u64;
     prologue_bytes += workgroups * grid_bytes;
     trips += u32::from(grid_bytes > 0);
-    barriers += u32::from(grid_bytes > 0 || matches!(spec.packing, Packing::Iq4 | Packing::Fp4));
+    let looks_up = matches!(spec.packing, Packing::Iq4 | Packing::Fp4 | Packing::Nvfp4);
+    barriers += u32::from(grid_bytes > 0 || looks_up);
     // Lanes are a block apart, so that all of them meet in one bank; two bytes a column halve that.
     let reads = u64::from(gemv::groups(spec)) * u64::from(blocks * block / 4) * slots.live;
     let conflicts = reads * u64::from(lanes.min(32)) / if integer { 128 } else { 32 };

@@ -246,6 +246,7 @@ fn with_product(kernel: Kernel, spec: GemvSpec) -> Kernel {
         (Packing::Q4, Arithmetic::F16) => &modules::DOT_F16_Q4,
         (Packing::Q4, _) => &modules::DOT_F32_Q4,
         (Packing::Iq4 | Packing::Fp4, _) => &modules::DOT_F32_TABLE,
+        (Packing::Nvfp4, _) => &modules::DOT_F32_NVFP4,
         (Packing::Q5, _) => &modules::DOT_F32_Q5,
         (Packing::Q6, _) => &modules::DOT_F32_Q6,
         (Packing::Q8, Arithmetic::F16) => &modules::DOT_F16_Q8,

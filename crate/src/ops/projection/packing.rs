@@ -7,7 +7,7 @@ use crate::ops::kernel::{Kernel, Module, modules};
 use crate::platform::SUBGROUP_DIRECTIVE;
 
 /// Every packing, for [`crate::ops::registry`] and tools.
-pub const PACKINGS: [Packing; 19] = [
+pub const PACKINGS: [Packing; 20] = [
     Packing::F32,
     Packing::F16,
     Packing::BF16,
@@ -27,6 +27,7 @@ pub const PACKINGS: [Packing; 19] = [
     Packing::Iq3Xxs,
     Packing::Iq3S,
     Packing::Iq1,
+    Packing::Nvfp4,
 ];
 
 /// Returns the number of columns that the kernels take at once; a row must be a multiple of it.
@@ -54,6 +55,7 @@ fn unpack(packing: Packing) -> &'static Module {
         Packing::Q3 => &modules::UNPACK_Q3,
         Packing::Q4 => &modules::UNPACK_Q4,
         Packing::Iq4 | Packing::Fp4 => &modules::UNPACK_TABLE,
+        Packing::Nvfp4 => &modules::UNPACK_NVFP4,
         Packing::Q5 => &modules::UNPACK_Q5,
         Packing::Q6 => &modules::UNPACK_Q6,
         Packing::Q8 => &modules::UNPACK_Q8,
@@ -95,8 +97,10 @@ impl Kernel {
     pub(in crate::ops) fn unpacks(self, packing: Packing, rows: u32, cols: u32) -> Self {
         let kernel = self.module(unpack(packing));
         let (format, of_entries) = match packing {
-            Packing::Iq4 => return kernel.table(&IQ4_TABLE),
-            Packing::Fp4 => return kernel.table(&FP4_TABLE),
+            Packing::Iq4 => return kernel.module(&modules::TABLE).table(&IQ4_TABLE),
+            Packing::Fp4 | Packing::Nvfp4 => {
+                return kernel.module(&modules::TABLE).table(&FP4_TABLE);
+            }
             Packing::Iq2Xxs => (&modules::GRID_IQ2_XXS, &modules::GRID_OF_EIGHT),
             Packing::Iq2Xs => (&modules::GRID_IQ2_XS, &modules::GRID_OF_EIGHT),
             Packing::Iq2S => (&modules::GRID_IQ2_S, &modules::GRID_OF_EIGHT),

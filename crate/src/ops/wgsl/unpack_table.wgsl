@@ -1,30 +1,10 @@
 // Iq4 and Fp4: 32 weights = 4 words of nibbles + 1 word, the scale. weight = d * table[q].
 //
-// Constants from the header:
-//   TABLE: array<f32, 16>, values of the indices
+// Module: table.
 const BLOCK_VECS: u32 = 8u; // vec4s of weights in a block
 const WEIGHT_BUFFERS: u32 = 2u;
 @group(0) @binding(0) var<storage, read_write> quants: array<vec4<u32>>; // [rows, cols / 32]
 @group(0) @binding(1) var<storage, read_write> scales: array<f32>; // [rows, cols / 32]
-
-// In workgroup memory each entry is in a separate bank, so that a GPU's threads look up different ones at once.
-var<workgroup> table: array<f32, 16>;
-
-// Prepares workgroup memory, before the first block is unpacked.
-fn prepare_weights(lid: u32) {
-    var values = TABLE;
-    if (lid < 16u) {
-        table[lid] = values[lid];
-    }
-    workgroupBarrier();
-}
-
-// Returns the values of the low nibbles of a word's bytes.
-fn numbers(w: u32) -> vec4<f32> {
-    return vec4<f32>(
-        table[w & 15u], table[(w >> 8u) & 15u], table[(w >> 16u) & 15u], table[(w >> 24u) & 15u],
-    );
-}
 
 // 32 weights in column order.
 struct Block {
