@@ -52,4 +52,5 @@ export type {
 } from "./core/wasm-contract.js";
 export type * from "./api/openai.js";
 export type * from "./api/ranking.js";
+export type * from "./api/serving.js";
 export { parseHubId, type HubId } from "./source/paste.js";

@@ -16,11 +16,10 @@ import type { ChatCompletionCreateParams, CompletionCreateParams, EmbeddingCreat
 import type { RerankParams } from "./api/ranking.js";
 import type { Backend, BackendModel } from "./backend/backend.js";
 import { HearthError, toHearthError } from "./core/errors.js";
-import type { ModelInfo } from "./core/wasm-contract.js";
 
-/** The part of an engine that is served. */
+/** The part of an engine or a remote model that is served. */
 export interface Served extends Api {
-  readonly model: ModelInfo;
+  readonly model: BackendModel;
 }
 
 /** The engine or backend, or a function that chooses one by the requested model's name. */
@@ -102,7 +101,13 @@ function aborted(): DOMException {
   return new DOMException("the request was aborted", "AbortError");
 }
 
-const CALLERS_FAULT = new Set(["invalid_request", "context_overflow", "template_error", "grammar_error"]);
+const CALLERS_FAULT = new Set([
+  "invalid_request",
+  "context_overflow",
+  "template_error",
+  "grammar_error",
+  "unsupported_by_server",
+]);
 
 /** Returns an error in OpenAI's format. Its client throws an exception chosen by the status. */
 function refusal(reason: HearthError): Response {

@@ -50,6 +50,13 @@ const PROVOKED: Record<HearthErrorCode, string> = {
   wasm_failed: "reports a core that cannot be compiled",
   worker_died: "does not wait for a thread that is gone",
   disposed: "dispose rejects what runs and what comes later",
+  remote_unreachable: "mixed content is named",
+  remote_auth: "a key that the server refuses is named so",
+  remote_model: "never takes another model than the one that is named",
+  remote_busy: "a busy server is asked again when it says",
+  remote_interrupted: "a broken connection keeps the text that came, wherever it breaks",
+  remote_error: "an error within a stream, and an event that is not JSON",
+  unsupported_by_server: "that llama.cpp would answer otherwise than an engine are refused",
 };
 
 interface Test {

@@ -1,5 +1,5 @@
 /** Durations of requests, reported as llama.cpp's server does. */
-import type { Timings } from "../api/openai.js";
+import type { Timings } from "../api/serving.js";
 import type { TokenDelta } from "../core/wasm-contract.js";
 
 /**

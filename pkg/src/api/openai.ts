@@ -4,6 +4,7 @@
  * `repetition_penalty`, `continuous_usage_stats`) keep their names there.
  */
 import type { TokenDelta, Usage } from "../core/wasm-contract.js";
+import type { ServedBy, Timings } from "./serving.js";
 
 export type CompletionUsage = Usage;
 
@@ -27,22 +28,6 @@ export interface EmbeddingCreateParams extends Pick<
   signal?: AbortSignal | null;
 }
 
-/** Timings of a request under the names of llama.cpp's server, summed over its answers. */
-export interface Timings {
-  /** Prompt tokens reused from an earlier request (`cache_n`), and those computed (`prompt_n`). */
-  cache_n: number;
-  prompt_n: number;
-  /** Milliseconds from the start of processing to the first token. */
-  prompt_ms: number;
-  prompt_per_token_ms: number;
-  prompt_per_second: number;
-  predicted_n: number;
-  /** Milliseconds from the first token to the last; the rates below therefore do not count the first token. */
-  predicted_ms: number;
-  predicted_per_token_ms: number;
-  predicted_per_second: number;
-}
-
 export interface EmbeddingObject {
   object: "embedding";
   index: number;
@@ -55,6 +40,8 @@ export interface CreateEmbeddingResponse {
   data: EmbeddingObject[];
   model: string;
   usage: { prompt_tokens: number; total_tokens: number };
+  /** Set by servers, the browser's model and routers (`hearth-llm/remote`). */
+  served_by?: ServedBy;
 }
 
 export interface ChatCompletionContentPartText {
@@ -286,6 +273,8 @@ export interface Completion {
   usage?: CompletionUsage | null;
   /** Set on the last chunk of a stream. */
   timings?: Timings;
+  /** Set by servers, the browser's model and routers (`hearth-llm/remote`). */
+  served_by?: ServedBy;
 }
 
 /** OpenAI's older shape: parallel lists. */
@@ -338,7 +327,10 @@ export interface ChatCompletion {
     token_ids?: number[];
   }[];
   usage: CompletionUsage;
-  timings: Timings;
+  /** Absent if a server does not report them. */
+  timings?: Timings;
+  /** Set by servers, the browser's model and routers (`hearth-llm/remote`). */
+  served_by?: ServedBy;
 }
 
 /** Piece of a call: the first has the id and name, all carry arguments as they arrive. */
@@ -369,4 +361,6 @@ export interface ChatCompletionChunk {
   usage?: CompletionUsage | null;
   /** Set on the last chunk. */
   timings?: Timings;
+  /** Set by servers, the browser's model and routers (`hearth-llm/remote`). */
+  served_by?: ServedBy;
 }

@@ -1,6 +1,7 @@
 /** Ranking of documents by how well they answer a query. */
 
 import type { FieldsWithoutEffect } from "./openai.js";
+import type { ServedBy } from "./serving.js";
 
 /** A request to rank documents, as Jina's and Cohere's servers, vLLM and llama.cpp take it. */
 export interface RerankParams extends Pick<FieldsWithoutEffect, "user" | "metadata" | "priority" | "request_id"> {
@@ -32,4 +33,6 @@ export interface RerankResponse {
   /** The best first. */
   results: RerankResult[];
   usage: { prompt_tokens: number; total_tokens: number };
+  /** Set by servers, the browser's model and routers (`hearth-llm/remote`). */
+  served_by?: ServedBy;
 }

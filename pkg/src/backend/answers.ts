@@ -1,7 +1,8 @@
 /** Runs requests through the queue and collects their answers, whole or as chunks. */
 import { Answer, type Chunks } from "../answer/chunks.js";
 import { Stopwatch } from "../answer/timings.js";
-import type { ChatCompletionStreamOptions, CompletionUsage, Timings } from "../api/openai.js";
+import type { ChatCompletionStreamOptions, CompletionUsage } from "../api/openai.js";
+import type { Timings } from "../api/serving.js";
 import { toHearthError } from "../core/errors.js";
 import type { AnswerRequest } from "../core/protocol.js";
 import type { TokenDelta } from "../core/wasm-contract.js";

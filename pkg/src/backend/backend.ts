@@ -20,6 +20,7 @@ import type {
   EmbeddingCreateParams,
 } from "../api/openai.js";
 import type { RerankParams, RerankResponse } from "../api/ranking.js";
+import type { ServedBy } from "../api/serving.js";
 
 /** A request as a backend receives it: its signal is among the options. */
 export type Sent<Params> = Omit<Params, "signal">;
@@ -68,7 +69,9 @@ export interface Backend {
   readonly model: BackendModel;
   readonly capabilities: Capabilities;
   /** Absent if the model runs elsewhere. */
-  readonly local?: LocalEngine;
+  readonly local?: LocalEngine | undefined;
+  /** Where the next answer will be made; absent for a model in this page. */
+  readonly servedBy?: ServedBy;
   /** Resolves with the reason when the backend has ended. */
   readonly closed: Promise<HearthError>;
 

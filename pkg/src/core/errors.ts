@@ -41,6 +41,13 @@ export const HOST_ERROR_CODES = [
   "wasm_failed",
   "worker_died",
   "disposed",
+  "remote_unreachable",
+  "remote_auth",
+  "remote_model",
+  "remote_busy",
+  "remote_interrupted",
+  "remote_error",
+  "unsupported_by_server",
 ] as const;
 
 export type CoreErrorCode = (typeof CORE_ERROR_CODES)[number];
@@ -70,6 +77,13 @@ const HINTS: Partial<Record<HearthErrorCode, string>> = {
   wasm_failed: "Reload the page; if it stays, check that the server sends hearth_bg.wasm as application/wasm.",
   worker_died: "Create the engine again; if it stays, choose a smaller model or close other pages.",
   disposed: "Create a new engine: this one was disposed.",
+  remote_unreachable: "Check the server's address, and that it runs.",
+  remote_auth: "Check the server's key.",
+  remote_model: "Name a model that the server has.",
+  remote_busy: "Try again later.",
+  remote_interrupted: "Ask again.",
+  remote_error: "Check the server's log.",
+  unsupported_by_server: "Leave the field out, or choose another server.",
 };
 
 /** Returns the error of an invalid field in a request. */
@@ -81,7 +95,7 @@ export function invalid(field: string, expected: string, found: unknown): Hearth
 export interface HearthErrorOptions {
   hint?: string;
   cause?: unknown;
-  /** HTTP status, for `download_http`. */
+  /** HTTP status, for `download_http` and errors of servers. */
   status?: number;
 }
 

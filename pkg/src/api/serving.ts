@@ -1,0 +1,28 @@
+/** Parts of answers that say where and how fast they were made. */
+
+/** Timings of a request under the names of llama.cpp's server, summed over its answers. */
+export interface Timings {
+  /** Prompt tokens reused from an earlier request (`cache_n`), and those computed (`prompt_n`). */
+  cache_n: number;
+  prompt_n: number;
+  /** Milliseconds from the start of processing to the first token. */
+  prompt_ms: number;
+  prompt_per_token_ms: number;
+  prompt_per_second: number;
+  predicted_n: number;
+  /** Milliseconds from the first token to the last; the rates below therefore do not count the first token. */
+  predicted_ms: number;
+  predicted_per_token_ms: number;
+  predicted_per_second: number;
+}
+
+/** Place where an answer was made. */
+export interface ServedBy {
+  /** `here`: on this device, by this page. `browser`: by the browser's own model. `server`: by the one in `server`. */
+  where: "here" | "browser" | "server";
+  /** Host of the server, with its port; absent elsewhere. */
+  server?: string;
+  model: string;
+  /** Why a router chose this place. */
+  reason?: string;
+}

@@ -1,0 +1,72 @@
+/** Bytes that each entry of the package adds to what the main entry takes, compressed file by file as hosts do. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { brotliCompressSync, constants } from "node:zlib";
+import ts from "typescript";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { minifyAll } from "../scripts/minify.mjs";
+
+const source = join(import.meta.dirname, "../src");
+const folder = mkdtempSync(join(tmpdir(), "hearth-payload-"));
+
+/** Entries beside the main one, with their caps in bytes of brotli. */
+const CAPS: Record<string, number> = { "remote/index": 8_000 };
+
+/** Returns the modules that an entry imports before it runs; types and `import()` are not among them. */
+function reached(entry: string, found = new Map<string, string>()): Map<string, string> {
+  if (found.has(entry)) return found;
+  const compilerOptions = {
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.ESNext,
+    removeComments: true,
+    verbatimModuleSyntax: true,
+  };
+  const text = readFileSync(join(source, `${entry}.ts`), "utf8");
+  const { outputText } = ts.transpileModule(text, { compilerOptions, fileName: `${entry}.ts` });
+  found.set(entry, outputText);
+  for (const [, path = ""] of outputText.matchAll(/^(?:import|export) (?:[^"]*? from )?"(\.[^"]+)\.js";$/gm)) {
+    reached(join(dirname(entry), path), found);
+  }
+  return found;
+}
+
+const main = reached("index");
+
+beforeAll(() => {
+  const all = [...main, ...Object.keys(CAPS).flatMap((entry) => [...reached(entry)])];
+  for (const [name, text] of new Map(all)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, `${name}.js`), text);
+    // The minifier makes a new map of the compiler's.
+    writeFileSync(join(folder, `${name}.js.map`), '{"version":3,"sources":[],"names":[],"mappings":""}');
+  }
+  minifyAll(folder);
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function size(name: string): number {
+  const code = readFileSync(join(folder, `${name}.js`));
+  return brotliCompressSync(code, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length;
+}
+
+describe.each(Object.entries(CAPS))("%s", (entry, cap) => {
+  it("is not reached by the main entry", () => {
+    expect([...main.keys()].filter((name) => name.startsWith(dirname(entry)))).toEqual([]);
+  });
+
+  it("is small", () => {
+    const own = [...reached(entry).keys()].filter((name) => !main.has(name));
+    const [added, alone] = [own, [...reached(entry).keys()]].map((names) =>
+      names.map(size).reduce((sum, bytes) => sum + bytes, 0),
+    );
+    console.log(`brotli: ${entry} adds ${String(added)} bytes, alone ${String(alone)}`);
+    expect(own.length).toBeGreaterThan(0);
+    expect(added).toBeLessThanOrEqual(cap);
+    // The engine is loaded by a router that needs one, and by nothing else.
+    expect([...reached(entry).keys()]).not.toContain("engine");
+  });
+});
