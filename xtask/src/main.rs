@@ -16,6 +16,7 @@
 //! | `build`      | crates -> pkg/wasm, pkg/grammar -> pkg/dist -> www/dist          |
 //! | `wasm`       | a crate to a module with its bindings                            |
 //! | `model`      | where does the default model come from, is it the right file     |
+//! | `llama`      | where is a llama.cpp server for the tests                        |
 //! | `serve`      | the command; `server` is the HTTP server under it                |
 //! | `test`       | which stages there are, how one is run and judged                |
 //! | `bench`      | one JSON line per case                                           |
@@ -29,6 +30,7 @@ mod config;
 mod cost;
 mod debian;
 mod gpu_stats;
+mod llama;
 mod model;
 mod paths;
 mod proc;

@@ -116,7 +116,7 @@ describe("prefer", () => {
   });
 
   it("takes an engine that is there, which stays the caller's", async () => {
-    const router = await create({ local: { backend: local.backend } as Engine, prefer: "fit" });
+    const router = await create({ local: { backend: local.backend } as unknown as Engine, prefer: "fit" });
     expect((await ask(router)).by).toMatchObject({ where: "here", reason: "it is loaded" });
     router.dispose();
     expect([local.disposed, remote.disposed]).toEqual([0, 0]);
@@ -154,7 +154,7 @@ describe("prefer", () => {
 
   it("fit: the server answers while the local model is loading", async () => {
     doubles.canRun.mockResolvedValue(verdict({ verdict: "fits" }));
-    let loaded = (_: { backend: Backend }): void => undefined;
+    let loaded!: (engine: { backend: Backend }) => void;
     doubles.create.mockReturnValue(new Promise((resolve) => (loaded = resolve)));
     const router = await create({ prefer: "fit" });
     expect((await ask(router)).by).toMatchObject({ where: "server", reason: "the local model is loading" });
@@ -216,7 +216,7 @@ describe("an error of the local model", () => {
 });
 
 it("an error of the server comes to this device where that was allowed", async () => {
-  const engine = { backend: local.backend } as Engine;
+  const engine = { backend: local.backend } as unknown as Engine;
   const router = await create({ local: engine, prefer: "remote", fallback: true });
   remote.fault = { error: new HearthError("remote_unreachable", "gone"), after: 0 };
   expect((await read(router)).text).toBe("small!");

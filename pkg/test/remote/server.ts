@@ -20,7 +20,8 @@ export class LlmServer {
   /** Answers by the end of their route; `models` has one from the beginning. */
   readonly answers: Record<string, Answer> = { models: json(MODELS) };
   readonly #sockets = new Set<Socket>();
-  readonly #server = createServer((request, response) => {
+  // A busy machine may pause for longer than a connection is kept by default, and the next request then meets its end.
+  readonly #server = createServer({ keepAliveTimeout: 600_000 }, (request, response) => {
     void this.#answer(request, response);
   });
 

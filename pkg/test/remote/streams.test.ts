@@ -58,7 +58,7 @@ describe("server-sent events", () => {
 
   const read = (text: string): string[] => {
     const splitter = new EventSplitter();
-    const found = [...text].flatMap((piece) => splitter.feed(piece));
+    const found = Array.from(text).flatMap((piece) => splitter.feed(piece));
     const end = splitter.end();
     return [...found, ...(end === undefined ? [] : [end])].map(({ data, isCut }) => (isCut ? `${data}|` : data));
   };
@@ -126,10 +126,6 @@ function seen(chunks: readonly ChatCompletionChunk[]): object {
 }
 
 const RIVERS = { content: "Nil, Dönau, 黄河", reasoning: "", end: ["stop"] };
-const CALLS = [
-  { name: "weather", arguments: '{"city": "Köln"}' },
-  { name: "now", arguments: "{}" },
-];
 
 describe("streams", () => {
   it("of four servers read alike", async () => {
@@ -206,8 +202,8 @@ describe("streams", () => {
 
   it.each(["vllm-tools", "ollama-tools"])("have calls with one index each: %s", async (name) => {
     const chunks = await chunksOf(name, "vllm");
-    const found = seen(chunks) as { calls: typeof CALLS; end: string[] };
-    expect(found.calls.map(({ name, arguments: given }) => [name, JSON.parse(given)])).toEqual([
+    const found = seen(chunks) as { calls: { name: string; arguments: string }[]; end: string[] };
+    expect(found.calls.map(({ name, arguments: given }) => [name, JSON.parse(given) as unknown])).toEqual([
       ["weather", { city: "Köln" }],
       ["now", {}],
     ]);

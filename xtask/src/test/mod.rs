@@ -107,7 +107,7 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
         web::npm_checks(&mut stages, pieces.is_some());
     }
     let mut models = native::Models::default();
-    if stages.wants(&[&native::TESTS[..], &web::BROWSER_STAGES].concat()) {
+    if stages.wants(&[&native::TESTS[..], &web::BROWSER_STAGES, &["pkg"]].concat()) {
         models.smollm2 = stages.ready("SmolLM2", || SMOLLM2.ensure(dirs));
         models.gemma270 = stages.ready("Gemma", || GEMMA270.ensure(dirs));
     }

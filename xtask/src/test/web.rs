@@ -12,7 +12,7 @@ use crate::server::{Server, Site};
 use crate::setup::Pieces;
 use crate::stamp::{Record, Stamp};
 use crate::toolchain::{TARGET, WasmToolchain};
-use crate::{build, proc, serve, setup};
+use crate::{build, llama, proc, serve, setup};
 
 /// Stages that need the tools but no generated files.
 pub const BEFORE_BUILD: [&str; 3] = ["eslint", "prettier", "clippy-wasm"];
@@ -118,10 +118,15 @@ pub fn built_stages(dirs: &Dirs, stages: &mut Stages, model: Option<PathBuf>, fu
     };
     let types = &mut npm(&["run", "check:types"]);
     stages.command(&["types", "checks"], Check, types);
-    for name in ["pkg", "www"] {
-        let test = &mut npm(&["test", "--workspace", name]);
-        stages.command(&[name, "web"], Vitest, test);
+    let mut pkg = npm(&["test", "--workspace", "pkg"]);
+    if stages.wants(&["pkg", "web"]) {
+        let server = stages.ready("llama.cpp", || llama::python(dirs));
+        pkg.envs(server.map(|python| ("HEARTH_XLLAMACPP", python)));
+        pkg.envs(model.as_ref().map(|file| ("HEARTH_SMOLLM2", file)));
     }
+    stages.command(&["pkg", "web"], Vitest, &mut pkg);
+    let www = &mut npm(&["test", "--workspace", "www"]);
+    stages.command(&["www", "web"], Vitest, www);
     if !stages.wants(&LIGHT) && !stages.wants(&HEAVY) {
         return;
     }
