@@ -70,7 +70,7 @@ export interface Backend {
   readonly capabilities: Capabilities;
   /** Absent if the model runs elsewhere. */
   readonly local?: LocalEngine | undefined;
-  /** Where the next answer will be made; absent for a model in this page. */
+  /** Place where the next answer will be made; absent for a model in this page. */
   readonly servedBy?: ServedBy;
   /** Resolves with the reason when the backend has ended. */
   readonly closed: Promise<HearthError>;
