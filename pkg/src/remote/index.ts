@@ -4,3 +4,4 @@ export { Router, type RouterOptions } from "./router.js";
 export type { Place, Route, Routed } from "./routes.js";
 export type { ServerKind } from "./servers.js";
 export type { Timeouts } from "./connection.js";
+export type { Api } from "../api/api.js";

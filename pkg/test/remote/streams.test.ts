@@ -7,7 +7,7 @@ import { Remote } from "../../src/remote/index.js";
 import type { ServerKind } from "../../src/remote/servers.js";
 import { EventSplitter, eventsOf } from "../../src/remote/sse.js";
 import { random } from "./random.js";
-import { LlmServer, stream } from "./server.js";
+import { delta, events, LlmServer, stream } from "./server.js";
 
 const folder = join(import.meta.dirname, "../fixtures/remote");
 const bytesOf = (name: string): Uint8Array => readFileSync(join(folder, `${name}.sse`));
@@ -65,6 +65,7 @@ describe("server-sent events", () => {
 
   it.each([
     ["ends of lines of every kind", "data: a\r\n\r\ndata: b\n\ndata: c\r\r", ["a", "b", "c"]],
+    ["lines of one event that end with both", "data: a\r\ndata: b\r\n\r\n", ["a\nb"]],
     ["comments and other fields", ": ping\n\nevent: x\nid: 1\nretry: 5\ndata:a\n\n", ["a"]],
     ["several lines of data", "data: a\ndata:  b\ndata\n\n", ["a\n b\n"]],
     ["a byte order mark", "\uFEFFdata: a\n\n", ["a"]],
@@ -213,6 +214,26 @@ describe("streams", () => {
       [0, "function"],
       [1, "function"],
     ]);
+  });
+
+  it("have the pieces of a call together, where only its id tells them apart", async () => {
+    const piece = (id: string, fields: object): object => delta({ tool_calls: [{ id, index: 0, function: fields }] });
+    const pieces = [
+      piece("a", { name: "weather", arguments: "" }),
+      piece("b", { name: "now", arguments: "{" }),
+      piece("a", { arguments: "[1]" }),
+      piece("b", { arguments: "}" }),
+    ];
+    server.answers["chat/completions"] = stream(events(...pieces, delta({}, "stop"), "[DONE]"));
+    const remote = await Remote.connect({ baseURL: server.address, model: "m", kind: "ollama" });
+    const found: ChatCompletionChunk[] = [];
+    for await (const chunk of await remote.chat.completions.create({ messages, stream: true })) found.push(chunk);
+    expect(seen(found)).toMatchObject({
+      calls: [
+        { name: "weather", arguments: "[1]" },
+        { name: "now", arguments: "{}" },
+      ],
+    });
   });
 
   it("have several answers, each with its end", async () => {

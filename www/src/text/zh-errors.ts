@@ -32,4 +32,11 @@ export const zhErrors: Record<HearthErrorCode, string> = {
   wasm_failed: "无法启动计算核心：请刷新页面。",
   worker_died: "后台线程意外结束：请刷新页面，或换更小的模型。",
   disposed: "引擎已关闭。",
+  remote_unreachable: "无法连接服务器：请检查地址，并确认服务器正在运行且允许本页面访问。",
+  remote_auth: "服务器拒绝了密钥：请检查密钥。",
+  remote_model: "服务器没有这个模型：请选择服务器已有的模型。",
+  remote_busy: "服务器繁忙：请稍后再试。",
+  remote_interrupted: "与服务器的连接中断：请重新提问，已收到的内容会保留。",
+  remote_error: "服务器出错：请查看服务器的日志。",
+  unsupported_by_server: "服务器不支持该字段：请去掉该字段，或换一个服务器。",
 };
