@@ -1,6 +1,6 @@
 /** Engines on the fake core, and helpers of the tests that use them. */
 import { afterEach, beforeEach, expect, vi } from "vitest";
-import { Engine, type ChatCompletionChunk, type EngineOptions } from "../src/index.js";
+import { Engine, HearthError, type ChatCompletionChunk, type EngineOptions } from "../src/index.js";
 import { fake, resetFake } from "./fake-wasm.js";
 import { WorkerDouble } from "./worker-double.js";
 
@@ -44,4 +44,11 @@ export async function collect(stream: AsyncIterable<ChatCompletionChunk>): Promi
 
 export function text(chunks: ChatCompletionChunk[]): string {
   return chunks.map((chunk) => chunk.choices[0]?.delta.content ?? "").join("");
+}
+
+/** Returns the code of the error that a promise rejects with. */
+export async function code(promise: Promise<unknown>): Promise<string> {
+  const error: unknown = await promise.catch((e: unknown) => e);
+  expect(error).toBeInstanceOf(HearthError);
+  return (error as HearthError).code;
 }

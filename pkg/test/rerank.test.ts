@@ -1,27 +1,16 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Engine, HearthError } from "../src/index.js";
+import { beforeEach, describe, expect, it } from "vitest";
+import type { Engine } from "../src/index.js";
 import { createFetch } from "../src/openai-fetch.js";
-import { fake, resetFake } from "./fake-wasm.js";
-import { WorkerDouble } from "./worker-double.js";
+import { code, create, useFakeCore } from "./engine-support.js";
+import { fake } from "./fake-wasm.js";
 
 let engine: Engine;
 
+useFakeCore();
+
 beforeEach(async () => {
-  vi.stubGlobal("Worker", WorkerDouble);
-  resetFake();
-  engine = await Engine.create({ model: new Blob(["GGUF".padEnd(100, "x")]), device: "cpu", contextSize: 10 });
+  engine = await create({ contextSize: 10 });
 });
-
-afterEach(() => {
-  engine.dispose();
-  vi.unstubAllGlobals();
-});
-
-async function code(promise: Promise<unknown>): Promise<string> {
-  const error: unknown = await promise.catch((e: unknown) => e);
-  expect(error).toBeInstanceOf(HearthError);
-  return (error as HearthError).code;
-}
 
 describe("engine.rerank", () => {
   const query = "ab";

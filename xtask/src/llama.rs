@@ -29,7 +29,7 @@ pub fn python(dirs: &Dirs) -> Result<PathBuf> {
     if is_it() {
         return Ok(python);
     }
-    // What an interrupted installation has left.
+    // Remove the remains of an interrupted installation.
     let _ = fs::remove_dir_all(&home);
     let system = ["python3", "python"]
         .into_iter()

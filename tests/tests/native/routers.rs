@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 /// Checks one token's routes: two of [expert, weight] for each expert used.
 ///
-/// What is chosen among experts that are equal up to rounding is left open.
+/// Any choice among experts that are equal up to rounding is right.
 fn check_token(router: Router, logits: &[f32], bias: &[f32], routes: &[f32]) {
     const SLACK: f64 = 1e-5;
     let logits: Vec<f64> = logits.iter().map(|l| f64::from(*l)).collect();
