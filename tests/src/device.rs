@@ -1,6 +1,9 @@
 //! Devices for tests. The properties assumed of a GPU are fixed here, not measured: which kernels run must not depend
 //! on how busy a machine is.
 
+use std::ops::Deref;
+use std::sync::{Mutex, PoisonError};
+
 use hearth::device::tune::DeviceProfile;
 use hearth::ops::Arithmetic;
 use hearth::{Device, DeviceOptions};
@@ -52,6 +55,54 @@ impl On {
 /// which polls for work until the process ends, so `cargo xtask test` runs each module in a separate process.)
 pub fn open(on: On) -> Option<Device> {
     open_as(on, |_| ())
+}
+
+/// Devices that tests have finished with.
+static IDLE: Mutex<Vec<(On, Device)>> = Mutex::new(Vec::new());
+
+/// A device that one test has to itself until this is dropped, and the next test of the process takes over with all
+/// its pipelines. A test that panics leaves its device to nobody.
+pub struct Borrowed {
+    on: On,
+    device: Device,
+}
+
+impl Deref for Borrowed {
+    type Target = Device;
+
+    fn deref(&self) -> &Device {
+        &self.device
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.push((self.on, self.device.clone()));
+        }
+    }
+}
+
+/// Returns a device with the measurements of `on`, as `change` leaves them, that an earlier test may have used.
+/// Engines on it must be closed before it is dropped.
+pub fn borrow(on: On, change: impl Fn(&mut DeviceProfile)) -> Option<Borrowed> {
+    let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let fits = |(of, device): &(On, Device)| {
+        let mut wanted = match on {
+            On::Cpu => DeviceProfile::CPU,
+            _ => on.measured(device.info().features.contains(&"subgroups")),
+        };
+        change(&mut wanted);
+        *of == on && device.measured() == wanted
+    };
+    let found = idle.iter().position(fits).map(|at| idle.swap_remove(at).1);
+    drop(idle);
+    let device = match found {
+        Some(device) => device,
+        None => open_as(on, change)?,
+    };
+    Some(Borrowed { on, device })
 }
 
 /// Opens a new GPU device with changed measurements.

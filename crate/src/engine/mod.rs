@@ -209,6 +209,12 @@ impl Engine {
         self.stepper.settle().await;
     }
 
+    /// Ends the running request and awaits what it left on the device. An engine that is dropped without may leave
+    /// read-backs there, and the next engine on the same [`Device`] gets their error.
+    pub async fn close(mut self) {
+        self.idle().await;
+    }
+
     fn check_generates(&self) -> Result<()> {
         match self.stepper.model.config.spec.causal {
             true => Ok(()),

@@ -4,7 +4,7 @@
 use hearth::engine::request::Sampling;
 use hearth::{Drafts, Engine, LoadOptions};
 use hearth_tests::manifest;
-use hearth_tests::{Answer, GREEDY, On, exact, finish, load_file_with, open, open_measured};
+use hearth_tests::{Answer, Borrowed, GREEDY, On, borrow, exact, finish, load_file_with};
 use pollster::block_on;
 
 /// Models whose history, and whose matrix state, must be right, alone or beside a KV cache.
@@ -15,21 +15,22 @@ const MODELS: [&str; 4] = [
     "family_falcon_h1",
 ];
 
-/// Loads a model, on a GPU assumed to gain from drafts.
-fn load(name: &str, on: On, drafts: Drafts) -> Option<Engine> {
-    let device = match on {
-        On::Gpu => open_measured(|measured| measured.decode_threads_per_tile = 16)?,
-        _ => open(on)?,
-    };
+/// Returns a device; a GPU is assumed to gain from drafts.
+fn device(on: On) -> Option<Borrowed> {
+    borrow(on, |measured| {
+        if on == On::Gpu {
+            measured.decode_threads_per_tile = 16;
+        }
+    })
+}
+
+fn load(name: &str, device: &Borrowed, drafts: Drafts) -> Engine {
     let options = LoadOptions {
         drafts,
         ..exact(256)
     };
-    Some(load_file_with(
-        device,
-        &manifest::named(name).model(),
-        options,
-    ))
+    let path = manifest::named(name).model();
+    load_file_with((*device).clone(), &path, options)
 }
 
 fn answer_as(engine: &mut Engine, prompt: &[u32], n: usize, sampling: &Sampling) -> Answer {
@@ -66,13 +67,14 @@ fn prompt(seed: u32, n: u32) -> Vec<u32> {
 
 /// Runs a test on each model and backend with an engine and one to compare with.
 fn on_all(drafts: Drafts, test: impl Fn(&mut Engine, &mut Engine, &str)) {
-    for name in MODELS {
-        for on in [On::Cpu, On::Gpu] {
-            if let (Some(mut engine), Some(mut other)) =
-                (load(name, on, drafts), load(name, on, Drafts::Off))
-            {
-                test(&mut engine, &mut other, &format!("{name} on {on:?}"));
-            }
+    for on in [On::Cpu, On::Gpu] {
+        let Some(device) = device(on) else { continue };
+        for name in MODELS {
+            let mut engine = load(name, &device, drafts);
+            let mut other = load(name, &device, Drafts::Off);
+            test(&mut engine, &mut other, &format!("{name} on {on:?}"));
+            block_on(engine.close());
+            block_on(other.close());
         }
     }
 }
@@ -206,11 +208,13 @@ fn a_token_costs_the_launches_that_it_should() {
         ("family_granite_hybrid", 5 * 2 + 7, 2 + 3, 3),
         ("family_falcon_h1", 2 * (7 + 3), 4 + 2, 2),
     ] {
-        let Some(mut engine) = load(name, On::Gpu, Drafts::Off) else {
+        let Some(device) = device(On::Gpu) else {
             continue;
         };
+        let mut engine = load(name, &device, Drafts::Off);
         answer(&mut engine, &prompt(1, 5), 3);
         let expected = 4 + layers + further + gates;
         assert_eq!(engine.stats().dispatches_per_token, expected, "{name}");
+        block_on(engine.close());
     }
 }
