@@ -9,7 +9,7 @@ import type {
 } from "../api/openai.js";
 import { CompletionStream } from "../api/stream.js";
 import type { Backend } from "../backend/backend.js";
-import { invalid } from "../core/errors.js";
+import { invalid, throwIfAborted } from "../core/errors.js";
 import { citationsIn, CitationFilter, type FileCitation } from "./citations.js";
 import { gather } from "./gather.js";
 import type { Library } from "./library.js";
@@ -134,6 +134,7 @@ class Answer {
 /** Answers a question from a library's documents. */
 export async function ask(model: Model, params: AskParams): Promise<AnswerStream> {
   const { library, documents, budget, messages, signal, n, ...request } = params;
+  throwIfAborted(signal);
   if (n !== undefined && n !== null && n !== 1) throw invalid("n", "1 or absent", n);
   if (budget !== undefined && !(budget > 0)) throw invalid("budget", "a number above 0", budget);
   const backend = backendOf(model);

@@ -41,10 +41,10 @@ function quoted(text: string): string {
 /** Returns the question in a message, whether `render` wrote it or a user. */
 export function questionOf(content: string): string {
   if (!content.startsWith(INSTRUCTIONS) && !content.startsWith(NOTHING)) return content;
-  // The passages come first, so the question begins after the last of them.
-  const end = content.lastIndexOf("</passage>");
-  const at = content.indexOf(QUESTION, Math.max(end, 0));
-  return at === -1 ? content : content.slice(at + QUESTION.length);
+  // No passage can hold its own end, so the first one before a question is the last one's.
+  const mark = content.startsWith(NOTHING) ? QUESTION : `</passage>${QUESTION}`;
+  const at = content.indexOf(mark);
+  return at === -1 ? content : content.slice(at + mark.length);
 }
 
 export function textOf({ content }: ChatCompletionMessageParam): string {

@@ -20,7 +20,7 @@ const WORD = /[\p{L}\p{M}\p{N}_]+(?:(?:::|->|[.\-/])[\p{L}\p{M}\p{N}_]+)*/gu;
 const DENSE =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
 const SHORT_ENDS = /['’](?:s|t|re|ve|ll|d|m)(?!\p{L})/giu;
-const CAMEL = /(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/u;
+const CAMEL = /(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu}{2})(?=\p{Lu}\p{Ll})/u;
 const LONGEST_TERM = 64;
 
 let ofWords: Intl.Segmenter | undefined;

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { Window } from "happy-dom";
 import type { Backend } from "../../src/index.js";
 import { HearthError } from "../../src/index.js";
-import type { Extractors, MarkupNode } from "../../src/documents/index.js";
+import type { Extractors } from "../../src/documents/index.js";
 
 export function fixture(name: string): File {
   return new File([readFileSync(join(import.meta.dirname, "fixtures", name))], name);
@@ -14,14 +14,14 @@ export function fixture(name: string): File {
 /** Parts of a browser that Node lacks: pdf.js asks for DOMMatrix when it is loaded, and uses it to draw only. */
 export const extractors: Extractors = {
   pdfjs: async () => {
-    (globalThis as { DOMMatrix?: unknown }).DOMMatrix ??= class {};
+    (globalThis as { DOMMatrix?: unknown }).DOMMatrix ??= Object;
     await import("pdfjs-dist/legacy/build/pdf.worker.mjs");
     return await import("pdfjs-dist/legacy/build/pdf.mjs");
   },
   cMapUrl: `${dirname(createRequire(import.meta.url).resolve("pdfjs-dist/package.json"))}/cmaps/`,
   parseHtml: (html) => {
     const window = new Window({ settings: { disableJavaScriptFileLoading: true, disableCSSFileLoading: true } });
-    return new window.DOMParser().parseFromString(html, "text/html").body as unknown as MarkupNode;
+    return new window.DOMParser().parseFromString(html, "text/html").body;
   },
 };
 
