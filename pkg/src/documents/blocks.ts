@@ -12,7 +12,7 @@ export interface Block {
   gap?: number;
 }
 
-/** What an extractor makes of a file. */
+/** Result of reading a file. */
 export interface Extracted {
   blocks: Block[];
   /** Number of pages; null for formats without them. */

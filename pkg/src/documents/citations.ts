@@ -26,7 +26,7 @@ export interface FileCitation {
 }
 
 const MARK = /[[【]\s*\^?(\d{1,3}(?:\s*[,;]\s*\^?\d{1,3})*)(?:†[^\]】]{0,40})?\s*[\]】]/y;
-/** What may become a mark when more text has come. */
+/** Text that may become a mark when more text has come. */
 const UNFINISHED = /[[【][\s^\d,;]*(?:†[^\]】]{0,40})?$|`+$/;
 /** Share of a statement's words that its quote has to have. */
 const SUPPORTED = 0.35;

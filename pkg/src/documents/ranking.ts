@@ -2,6 +2,7 @@
 import { apiOf } from "../api/api.js";
 import type { Backend } from "../backend/backend.js";
 import { HearthError, invalid, throwIfAborted, toHearthError } from "../core/errors.js";
+import { markAt } from "./blocks.js";
 import { Duplicates } from "./duplicates.js";
 import type { Embedder } from "./embedder.js";
 import { fuse, meaningWeight, POOL, type Fused } from "./fusion.js";
@@ -40,7 +41,11 @@ export async function rank(
 ): Promise<Ranked[]> {
   const { mode, limit, signal } = options;
   throwIfAborted(signal);
-  const at = (id: number): Held | undefined => chosen.find(({ base, count }) => id >= base && id < base + count);
+  const byBase = chosen.map((held) => ({ start: held.base, value: held })).sort((a, b) => a.start - b.start);
+  const at = (id: number): Held | undefined => {
+    const held = markAt(byBase, id)?.value;
+    return held !== undefined && id < held.base + held.count ? held : undefined;
+  };
   const byWords = mode === "meaning" ? [] : parts.words.search(query, POOL, (id) => at(id) !== undefined);
   const byMeaning = mode === "words" ? [] : await meaning(parts, chosen, query, mode, signal);
   const hasVector = (id: number): boolean => {

@@ -1,4 +1,4 @@
-/** What a file is, told by its bytes; its name only decides between kinds of text. */
+/** Type of a file, told by its bytes; its name only decides between kinds of text. */
 import { HearthError } from "../core/errors.js";
 import { decode, type Decoded } from "./encoding.js";
 import { languageOf } from "./extract/languages.js";

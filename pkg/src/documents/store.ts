@@ -1,4 +1,4 @@
-/** Where a library is kept. Each document is a record of its own, and so is each piece of its vectors. */
+/** Storage of a library. Each document is a record of its own, and so is each piece of its vectors. */
 import type { Mark } from "./blocks.js";
 import type { DocumentType } from "./types.js";
 import type { VectorSegment } from "./vectors.js";

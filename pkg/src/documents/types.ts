@@ -28,7 +28,7 @@ export interface DocumentInfo {
   /** Passages that have a vector of the present embedder. */
   embedded: number;
   state: DocumentState;
-  /** What a reader should know: a guessed encoding, pages without text. */
+  /** Facts that a reader should know: a guessed encoding, pages without text. */
   remarks: string[];
   /** Milliseconds since 1970. */
   added: number;

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { citationsIn, CitationFilter } from "../../src/documents/citations.js";
 import { ask, Library, MemoryStore, type AskParams } from "../../src/documents/index.js";
 import { questionOf, render, type Source } from "../../src/documents/prompt.js";
+import { tokensIn } from "../../src/documents/tokens.js";
 import type { ChatCompletionMessageParam } from "../../src/index.js";
 import { code, collect, create, text, useFakeCore } from "../engine-support.js";
 import { fake } from "../fake-wasm.js";
@@ -87,6 +88,23 @@ describe("ask", () => {
     const stream = await asked(library, { messages, budget: 500, documents: [b] });
     expect(new Set(stream.sources.map(({ document }) => document.name))).toEqual(new Set(["b.txt"]));
     expect(stream.sources.reduce((sum, one) => sum + one.text.length, 0)).toBeLessThan(3000);
+  });
+
+  it("lets no document fill more than its share of the room, unless it is the only one", async () => {
+    const lines = Array.from({ length: 90 }, (_, i) => `The stone bridge number ${String(i)} has ${prose(4, i + 1)}`);
+    const library = await open(
+      { name: "bridges.txt", text: lines.join("\n\n") },
+      { name: "other.txt", text: prose(300) },
+    );
+    const messages = [user("Which of them is the stone bridge with a number?")];
+    const tokens = async (documents?: string[]): Promise<number> => {
+      const { sources } = await asked(library, { messages, budget: 1500, documents });
+      const own = sources.filter(({ document }) => document.name === "bridges.txt");
+      return own.reduce((sum, one) => sum + tokensIn(one.text), 0);
+    };
+    expect(await tokens()).toBeGreaterThan(300);
+    expect(await tokens()).toBeLessThanOrEqual(600);
+    expect(await tokens([library.list()[0]?.id ?? ""])).toBeGreaterThan(800);
   });
 
   it("says so when nothing answers, and cites nothing", async () => {

@@ -10,7 +10,7 @@ import { extractMarkdown } from "./markdown.js";
 import { extractPdf } from "./pdf.js";
 import { extractText } from "./text.js";
 
-/** What extractors are made of, where it is not what the package finds by itself. */
+/** Parts of extractors that take the place of what the package finds by itself. */
 export interface Extractors {
   /**
    * Loads pdf.js, for instance one whose worker the page has chosen. Default: `pdfjs-dist`, on the page's own thread.
