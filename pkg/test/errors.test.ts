@@ -57,6 +57,12 @@ const PROVOKED: Record<HearthErrorCode, string> = {
   remote_interrupted: "a broken connection keeps the text that came, wherever it breaks",
   remote_error: "an error within a stream, and an event that is not JSON",
   unsupported_by_server: "that llama.cpp would answer otherwise than an engine are refused",
+  document_type: "refuses what it does not read, and says what it is",
+  document_damaged: "names a file that is damaged or empty",
+  document_encrypted: "asks for the password of an encrypted file",
+  document_too_large: "stops at the limits, whatever an archive says of itself",
+  document_stalled: "gives up a file that stops, and reads the next",
+  extractor_missing: "says what to install",
 };
 
 interface Test {

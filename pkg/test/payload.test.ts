@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
+import { rolldown } from "rolldown";
 import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { minifyAll } from "../scripts/minify.mjs";
@@ -14,7 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), "hearth-payload-"));
  * Entries beside the main one, with their caps in bytes of brotli, just above what was measured. Bundled into one file,
  * `remote` adds about three quarters of this.
  */
-const CAPS: Record<string, number> = { "remote/index": 13_800 };
+const CAPS: Record<string, number> = { "remote/index": 13_800, "documents/index": 28_000 };
 
 /** Returns the modules that an entry imports before it runs; types and `import()` are not among them. */
 function reached(entry: string, found = new Map<string, string>()): Map<string, string> {
@@ -72,4 +73,19 @@ describe.each(Object.entries(CAPS))("%s", (entry, cap) => {
     // The engine is loaded by a router that needs one, and by nothing else.
     expect([...reached(entry).keys()]).not.toContain("engine");
   });
+});
+
+it("a bundle of the documents with the library that finds words is small", async () => {
+  const bundle = await rolldown({
+    input: join(source, "documents/index.ts"),
+    external: [/^pdfjs-dist/, "mammoth"],
+    logLevel: "silent",
+  });
+  const { output } = await bundle.generate({ minify: true });
+  await bundle.close();
+  const bytes = brotliCompressSync(output[0].code, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length;
+  console.log(`brotli: documents in one file ${String(bytes)} bytes`);
+  expect(output).toHaveLength(1);
+  expect(bytes).toBeGreaterThan(10_000);
+  expect(bytes).toBeLessThanOrEqual(25_000);
 });

@@ -48,6 +48,12 @@ export const HOST_ERROR_CODES = [
   "remote_interrupted",
   "remote_error",
   "unsupported_by_server",
+  "document_type",
+  "document_damaged",
+  "document_encrypted",
+  "document_too_large",
+  "document_stalled",
+  "extractor_missing",
 ] as const;
 
 export type CoreErrorCode = (typeof CORE_ERROR_CODES)[number];
@@ -58,6 +64,7 @@ const HINTS: Partial<Record<HearthErrorCode, string>> = {
   bad_file: "Download the file again, or check that it is a model file of this format.",
   truncated_file: "The download or copy is incomplete: fetch the file again and compare its size.",
   invalid_request: "Correct the named field.",
+  context_overflow: "Shorten the conversation, begin a new one, or load the model with a larger context.",
   grammar_error: "Simplify the schema or grammar that the answer has to follow.",
   no_webgpu:
     'Use a current Chrome, Edge, Firefox or Safari with hardware acceleration on, or allow the CPU with device: "cpu".',
@@ -84,6 +91,12 @@ const HINTS: Partial<Record<HearthErrorCode, string>> = {
   remote_interrupted: "Ask again.",
   remote_error: "Check the server's log.",
   unsupported_by_server: "Leave the field out, or choose another server.",
+  document_type: "Save it as PDF, DOCX, HTML, Markdown or text.",
+  document_damaged: "Open the file in its own program, and save it again.",
+  document_encrypted: "Give its password: library.add(file, { password }).",
+  document_too_large: "Divide the file, or raise `limits` in Library.open.",
+  document_stalled: "Try again, or print the file to a new PDF.",
+  extractor_missing: "Install the optional package that reads this kind of file.",
 };
 
 /** Returns the error of an invalid field in a request. */

@@ -39,4 +39,10 @@ export const zhErrors: Record<HearthErrorCode, string> = {
   remote_interrupted: "与服务器的连接中断：请重新提问，已收到的内容会保留。",
   remote_error: "服务器出错：请查看服务器的日志。",
   unsupported_by_server: "服务器不支持该字段：请去掉该字段，或换一个服务器。",
+  document_type: "不支持这种文件格式：请另存为 PDF、DOCX、HTML、Markdown 或纯文本。",
+  document_damaged: "文档已损坏或为空：请用原来的程序打开并重新保存。",
+  document_encrypted: "文档已加密：请输入密码，或去掉密码后再添加。",
+  document_too_large: "文档过大：请拆分后再添加。",
+  document_stalled: "读取文档停滞：请重试，或重新打印为 PDF。",
+  extractor_missing: "缺少读取这种文档的组件。",
 };

@@ -4,7 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, readdirSync, readFileSync } from "node:fs";
-import { join, sep } from "node:path";
+import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import { goldenFile, IS_FAKE, root } from "../../support/env.js";
 import { FULL, oneBrowser } from "../../support/full.js";
@@ -86,7 +86,7 @@ if (FULL) {
     const names = readdirSync(dist, { recursive: true }).map(String);
     const grammar = join("wasm", "grammar_bg.wasm");
     // Entries of their own are not reached by the main one; `pkg/test/payload.test.ts` has their caps.
-    const isApart = (name: string): boolean => name === grammar || name.startsWith(`remote${sep}`);
+    const isApart = (name: string): boolean => name === grammar || /^(remote|documents)[\\/]/.test(name);
     const core = names.filter((name) => /\.(js|wasm)$/.test(name) && !isApart(name));
     const sum = core.map(size).reduce((a, b) => a + b, 0);
     console.log(`brotli: ${String(sum)} bytes, formats ${String(size(grammar))}`);

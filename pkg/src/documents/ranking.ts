@@ -1,0 +1,134 @@
+/** A search: by words and by meaning, fused, reranked, without near-duplicates. */
+import { apiOf } from "../api/api.js";
+import type { Backend } from "../backend/backend.js";
+import { HearthError, invalid, throwIfAborted, toHearthError } from "../core/errors.js";
+import { markAt } from "./blocks.js";
+import { Duplicates } from "./duplicates.js";
+import type { Embedder } from "./embedder.js";
+import { fuse, meaningWeight, POOL, type Fused } from "./fusion.js";
+import type { Held } from "./held.js";
+import type { LibraryNotice, PassageScores } from "./types.js";
+import { Best, normalized } from "./vectors.js";
+import type { Scored, WordIndex } from "./words.js";
+
+export type SearchMode = "auto" | "words" | "meaning";
+
+export interface Ranked {
+  held: Held;
+  /** Position of the passage in its document. */
+  index: number;
+  score: number;
+  scores: PassageScores;
+}
+
+export interface RankingParts {
+  words: WordIndex;
+  embedder: Embedder | undefined;
+  reranker: Backend | undefined;
+  /** Passages that the reranker reads. */
+  rerankPairs: number;
+  notify: (notice: LibraryNotice) => void;
+}
+
+/** Passages that are looked at after the fusion. */
+const CANDIDATES = 50;
+
+export async function rank(
+  parts: RankingParts,
+  chosen: Held[],
+  query: string,
+  options: { limit: number; mode: SearchMode; signal: AbortSignal },
+): Promise<Ranked[]> {
+  const { mode, limit, signal } = options;
+  throwIfAborted(signal);
+  const byBase = chosen.map((held) => ({ start: held.base, value: held })).sort((a, b) => a.start - b.start);
+  const at = (id: number): Held | undefined => {
+    const held = markAt(byBase, id)?.value;
+    return held !== undefined && id < held.base + held.count ? held : undefined;
+  };
+  const byWords = mode === "meaning" ? [] : parts.words.search(query, POOL, (id) => at(id) !== undefined);
+  const byMeaning = mode === "words" ? [] : await meaning(parts, chosen, query, mode, signal);
+  const hasVector = (id: number): boolean => {
+    const held = at(id);
+    return held !== undefined && id - held.base < held.vectors.count;
+  };
+  const fused = fuse(byWords, byMeaning, mode === "meaning" ? 1 : meaningWeight(query), hasVector);
+  const found = fused.slice(0, Math.max(CANDIDATES, limit)).flatMap((one): Ranked[] => {
+    const held = at(one.id);
+    return held === undefined ? [] : [{ held, index: one.id - held.base, score: one.score, scores: scoresOf(one) }];
+  });
+  const ordered = await reranked(parts, found, query, signal);
+  const duplicates = new Duplicates();
+  const kept: Ranked[] = [];
+  for (const one of ordered) {
+    if (kept.length >= limit) break;
+    if (!duplicates.has(one.held.text(one.index))) kept.push(one);
+  }
+  return kept;
+}
+
+function scoresOf({ words, meaning: cosine }: Fused): PassageScores {
+  return { words, meaning: cosine, rerank: null };
+}
+
+async function meaning(
+  { embedder, notify }: RankingParts,
+  chosen: Held[],
+  query: string,
+  mode: SearchMode,
+  signal: AbortSignal,
+): Promise<Scored[]> {
+  if (embedder === undefined) {
+    if (mode === "meaning") throw invalid("mode", '"words" or "auto" in a library without an embedder', mode);
+    return [];
+  }
+  if (chosen.every(({ vectors }) => vectors.count === 0)) return [];
+  let vector: Float32Array;
+  try {
+    vector = normalized(await embedder.query(query, signal));
+  } catch (error) {
+    const reason = toHearthError(error);
+    if (mode === "meaning" || reason.code === "cancelled") throw reason;
+    const message = `The search went by words only: ${reason.message}.`;
+    notify({ code: "words_only", message, hint: "Give the library an embedder again with `use`." });
+    return [];
+  }
+  const best = new Best(POOL);
+  for (const { vectors, base } of chosen) {
+    vectors.scan(vector, (index, cosine) => {
+      best.offer(base + index, cosine);
+    });
+  }
+  return best.sorted();
+}
+
+/** Puts the passages that the reranker reads first, in its order. */
+async function reranked(
+  { reranker, rerankPairs, notify }: RankingParts,
+  found: Ranked[],
+  query: string,
+  signal: AbortSignal,
+): Promise<Ranked[]> {
+  const read = found.slice(0, rerankPairs);
+  if (reranker === undefined || read.length < 2) return found;
+  const documents = read.map(({ held, index }) => held.embeddingText(index));
+  const cut = reranker.local === undefined ? {} : { truncate: true };
+  try {
+    const { results } = await apiOf(reranker).rerank({ query, documents, ...cut }, { signal });
+    const seen = new Set<number>();
+    const first = results.flatMap(({ index, relevance_score: score }): Ranked[] => {
+      const one = read[index];
+      if (one === undefined || seen.has(index)) return [];
+      seen.add(index);
+      return [{ ...one, score, scores: { ...one.scores, rerank: score } }];
+    });
+    const left = read.filter((_, i) => !seen.has(i));
+    return [...first, ...left, ...found.slice(rerankPairs)];
+  } catch (error) {
+    const reason = error instanceof HearthError ? error : toHearthError(error);
+    if (reason.code === "cancelled") throw reason;
+    const message = `The search went without the reranker: ${reason.message}.`;
+    notify({ code: "reranker_failed", message, hint: "Give the library a reranker again with `use`." });
+    return found;
+  }
+}

@@ -1,0 +1,111 @@
+import { describe, expect, it } from "vitest";
+import { prefixesOf } from "../../src/documents/embedder.js";
+import { fuse, meaningWeight } from "../../src/documents/fusion.js";
+import { Best, normalized, quantize, Vectors } from "../../src/documents/vectors.js";
+import { countWords, termsOf } from "../../src/documents/words.js";
+import { code } from "../engine-support.js";
+
+describe("fusion", () => {
+  it("is a convex combination of scores between 0 and 1", () => {
+    const words = [
+      { id: 1, score: 8 },
+      { id: 2, score: 4 },
+    ];
+    const meaning = [
+      { id: 2, score: 0.9 },
+      { id: 3, score: 0.7 },
+      { id: 4, score: 0.5 },
+    ];
+    const found = fuse(words, meaning, 0.6, (id) => id !== 1);
+    expect(found.map(({ id, score }) => [id, Number(score.toFixed(6))])).toEqual([
+      // Without a vector: its words alone.
+      [1, 1],
+      // 0.6 * 1 + 0.4 * 4 / 8, and 0.6 * (0.7 - 0.5) / (0.9 - 0.5).
+      [2, 0.8],
+      [3, 0.3],
+      [4, 0],
+    ]);
+    expect(found[1]).toMatchObject({ words: 4, meaning: 0.9 });
+    expect(fuse(words, meaning, 0.6, () => true).map(({ id }) => id)).toEqual([2, 1, 3, 4]);
+  });
+
+  it("takes one ranking as it is, and one vector alone as the best", () => {
+    expect(fuse([{ id: 5, score: 3 }], [], 0.6, () => true)).toMatchObject([{ id: 5, score: 1, meaning: null }]);
+    expect(fuse([], [{ id: 5, score: 0.2 }], 0.6, () => true)).toMatchObject([{ id: 5, score: 0.6, words: null }]);
+    expect(fuse([], [], 0.6, () => true)).toEqual([]);
+  });
+
+  it("gives words more weight where a query names something or quotes", () => {
+    for (const query of [
+      "What is Getopt::Long?",
+      "is_site_local",
+      "readAsText",
+      'the "open door"',
+      "np.array",
+      "--force",
+      "draw()",
+    ]) {
+      expect(meaningWeight(query), query).toBe(0.5);
+    }
+    for (const query of ["How do I light a fire?", "Who wrote it", "and/or"]) {
+      expect(meaningWeight(query), query).toBe(query === "and/or" ? 0.5 : 0.6);
+    }
+  });
+});
+
+describe("vectors", () => {
+  it("in 8 bits have nearly the cosines of floats, and the same best", () => {
+    let state = 7;
+    const random = (): number => ((state = (Math.imul(state, 48271) >>> 0) % 2147483647), state / 2147483647 - 0.5);
+    const made = Array.from({ length: 500 }, () => Array.from({ length: 64 }, random));
+    const vectors = new Vectors();
+    vectors.add(quantize(made.slice(0, 300), 0));
+    vectors.add(quantize(made.slice(300), 300));
+    // One that is there, and one after a gap.
+    vectors.add(quantize(made.slice(0, 10), 0));
+    vectors.add(quantize(made.slice(0, 10), 501));
+    expect([vectors.count, vectors.bytes]).toEqual([500, 500 * 68]);
+    const query = normalized(made[123] ?? []);
+    const best = new Best(10);
+    let worst = 0;
+    vectors.scan(query, (i, cosine) => {
+      const exact = normalized(made[i] ?? []).reduce((sum, value, k) => sum + value * (query[k] ?? 0), 0);
+      worst = Math.max(worst, Math.abs(exact - cosine));
+      best.offer(i, cosine);
+    });
+    expect(worst).toBeLessThan(0.004);
+    expect(best.sorted()).toHaveLength(10);
+    expect(best.sorted()[0]).toMatchObject({ id: 123 });
+  });
+
+  it("that are no numbers, or of other lengths, are refused", async () => {
+    for (const wrong of [[[Number.NaN, 1]], [[1, 2], [1]], [[]]]) {
+      expect(await code(Promise.resolve().then(() => quantize(wrong, 0)))).toBe("internal_error");
+    }
+    expect(quantize([[0, 0]], 0).scales).toEqual(Float32Array.of(0));
+  });
+});
+
+describe("terms", () => {
+  it("are names whole and in parts", () => {
+    expect(termsOf("Use Getopt::Long.")).toEqual(["use", "getopt::long", "getopt", "long"]);
+    expect(termsOf("IPv6Network.is_site_local")).toEqual([
+      ...["ipv6network.is_site_local", "ipv6network", "ipv6", "network", "site", "local"],
+    ]);
+    expect(termsOf("parseHTMLText")).toEqual(["parsehtmltext", "parse", "html", "text"]);
+  });
+
+  it("are words of any script, in one form", () => {
+    expect(termsOf("The user’s ﬁles, na\u00adture")).toEqual(["user", "files", "nature"]);
+    expect(termsOf("烟囱每年清扫")).not.toEqual(["烟囱每年清扫"]);
+    expect(countWords("怎么清理炉灰？")).toBeGreaterThan(1);
+  });
+});
+
+it("prefixes are those of the models' cards", () => {
+  expect(prefixesOf("nomic-embed-text-v1.5").query).toBe("search_query: ");
+  expect(prefixesOf("multilingual-e5-small").passage).toBe("passage: ");
+  expect(prefixesOf("BAAI/bge-small-en-v1.5").query).toMatch(/^Represent this sentence/);
+  expect(prefixesOf("Embeddinggemma 300m").passage).toBe("title: none | text: ");
+  expect(prefixesOf("all-MiniLM-L6-v2")).toEqual({ query: "", passage: "" });
+});
