@@ -128,6 +128,4 @@ pub struct AllStats {
     pub heap_bytes: usize,
     /// Runs of the module's static constructors: 1 in a sound build.
     pub constructor_runs: u32,
-    /// Pipelines created by the module.
-    pub pipelines: u64,
 }

@@ -23,7 +23,6 @@ mod kernels;
 mod layers;
 mod logprobs;
 mod manifest;
-mod pipelines;
 mod prefill_slices;
 mod projections;
 mod readme;
