@@ -4,6 +4,7 @@
  *
  * Data is written before the log records it, so whatever ends a tab, everything in the log exists.
  */
+import { digestOf } from "../core/digest.js";
 import { withoutSecrets } from "../source/address.js";
 import { parseLog, type LogState } from "./log.js";
 
@@ -38,8 +39,7 @@ export async function root(): Promise<FileSystemDirectoryHandle> {
  * access, such as a signature, do not count.
  */
 export async function keyOf(url: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(withoutSecrets(url)));
-  return Array.from(new Uint8Array(digest, 0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return await digestOf(new TextEncoder().encode(withoutSecrets(url)));
 }
 
 export async function folderOf(key: string): Promise<FileSystemDirectoryHandle> {

@@ -106,7 +106,7 @@ function sourceOf({ held, first, last }: Range, i: number): Source {
     end,
     page: held.page(start),
     headings: [...held.headings(first)],
-    passages: Array.from({ length: last - first + 1 }, (_, k) => held.passage(first + k).id),
+    passages: Array.from({ length: last - first + 1 }, (_, k) => held.id(first + k)),
   };
 }
 

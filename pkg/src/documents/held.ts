@@ -35,6 +35,11 @@ export class Held {
     };
   }
 
+  /** Returns a passage's id, which `parsePassageId` takes apart. */
+  id(index: number): string {
+    return `${this.stored.id}.${String(index)}`;
+  }
+
   start(index: number): number {
     return this.stored.bounds[2 * index] ?? 0;
   }
@@ -71,7 +76,7 @@ export class Held {
     const { id, name, type } = this.stored;
     const start = this.start(index);
     return {
-      id: passageId(id, index),
+      id: this.id(index),
       document: { id, name, type },
       text: this.text(index),
       start,
@@ -83,15 +88,9 @@ export class Held {
 
   inContext(index: number): PassageInContext {
     const neighbour = (at: number): { id: string; text: string } | null =>
-      at >= 0 && at < this.count && this.isOneSection(at, index)
-        ? { id: passageId(this.stored.id, at), text: this.text(at) }
-        : null;
+      at >= 0 && at < this.count && this.isOneSection(at, index) ? { id: this.id(at), text: this.text(at) } : null;
     return { ...this.passage(index), previous: neighbour(index - 1), next: neighbour(index + 1) };
   }
-}
-
-function passageId(document: string, index: number): string {
-  return `${document}.${String(index)}`;
 }
 
 /** Returns the parts of a passage's id; the index is NaN if it is not one. */

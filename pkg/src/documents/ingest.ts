@@ -1,4 +1,5 @@
 /** A file to a document with passages. */
+import { digestOf } from "../core/digest.js";
 import { HearthError, invalid, throwIfAborted } from "../core/errors.js";
 import { compose } from "./blocks.js";
 import { tidy } from "./encoding.js";
@@ -32,9 +33,7 @@ export async function bytesOf(source: DocumentSource, most: number): Promise<Sou
   if (isBlob && source.size > most) throw tooLarge(name, "bytes", most, source.size);
   const bytes = isBlob ? await read(source, name) : new TextEncoder().encode(source.text);
   if (bytes.length > most) throw tooLarge(name, "bytes", most, bytes.length);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  const id = Array.from(digest.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return { id, name, bytes };
+  return { id: await digestOf(bytes), name, bytes };
 }
 
 async function read(blob: Blob, name: string): Promise<Uint8Array<ArrayBuffer>> {

@@ -1,7 +1,7 @@
 /** A search: by words and by meaning, fused, reranked, without near-duplicates. */
 import { apiOf } from "../api/api.js";
 import type { Backend } from "../backend/backend.js";
-import { HearthError, invalid, throwIfAborted, toHearthError } from "../core/errors.js";
+import { invalid, throwIfAborted, toHearthError } from "../core/errors.js";
 import { markAt } from "./blocks.js";
 import { Duplicates } from "./duplicates.js";
 import type { Embedder } from "./embedder.js";
@@ -125,7 +125,7 @@ async function reranked(
     const left = read.filter((_, i) => !seen.has(i));
     return [...first, ...left, ...found.slice(rerankPairs)];
   } catch (error) {
-    const reason = error instanceof HearthError ? error : toHearthError(error);
+    const reason = toHearthError(error);
     if (reason.code === "cancelled") throw reason;
     const message = `The search went without the reranker: ${reason.message}.`;
     notify({ code: "reranker_failed", message, hint: "Give the library a reranker again with `use`." });
