@@ -162,7 +162,7 @@ function nearest(statement: string, text: string): { start: number; end: number;
     const terms = new Set(termsOf(text.slice(start, end)));
     const shared = [...wanted].filter((term) => terms.has(term)).length;
     const share = wanted.size === 0 ? 0 : shared / wanted.size;
-    // Of two that have the words, the shorter says it more exactly.
+    // Prefer the shorter of two that have the words: it says it more exactly.
     const score = share - terms.size / 10_000;
     if (shared > 0 && score > most) [most, best] = [score, { start, end, share }];
   }

@@ -77,7 +77,7 @@ export class IndexedDbStore implements DocumentStore {
   #begin(name: string, mode: IDBTransactionMode): { store: IDBObjectStore; ended: Promise<void> } {
     const transaction = this.#database.transaction(name, mode);
     const ended = endOf(transaction);
-    // Those who only read do not wait for the end.
+    // A caller that only reads does not wait for the end.
     ended.catch(() => undefined);
     return { store: transaction.objectStore(name), ended };
   }

@@ -91,7 +91,7 @@ export class Indexer {
   }
 
   async #index(embedder: Embedder, signal: AbortSignal): Promise<void> {
-    // What is stored serves at once, also while another tab indexes.
+    // Stored vectors serve at once, even while another tab indexes.
     for (const held of this.#waiting()) if (held.embedder !== embedder.key) await this.#load(held, embedder);
     if (!signal.aborted && this.#waiting().length > 0) await this.#locked(() => this.#run(embedder, signal), signal);
   }

@@ -63,7 +63,7 @@ describe("ask", () => {
     for (const { name } of files) expect(share(name)).toBeLessThan(0.6);
     const ids = sources.flatMap(({ passages }) => passages);
     expect(new Set(ids).size).toBe(ids.length);
-    // What the core counts is within the context.
+    // The core's own count is within the context.
     expect(sent().length + 1024).toBeLessThan(20_000);
     await stream.message();
   });

@@ -12,7 +12,7 @@ export function extractHtml(html: string, name: string, parse: ParseHtml | undef
   const whole = blocksOf(root);
   const inner = main === undefined ? [] : blocksOf(main);
   const length = (blocks: typeof whole): number => blocks.reduce((sum, { text }) => sum + text.length, 0);
-  // What surrounds the main part is navigation, unless it is most of the page.
+  // Text around the main part is navigation, unless it is most of the page.
   const blocks = length(inner) * 3 > length(whole) ? inner : whole;
   return { blocks, pages: null, remarks: [] };
 }
