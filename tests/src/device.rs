@@ -2,7 +2,7 @@
 //! on how busy a machine is.
 
 use std::ops::Deref;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hearth::device::tune::DeviceProfile;
 use hearth::ops::Arithmetic;
@@ -60,6 +60,10 @@ pub fn open(on: On) -> Option<Device> {
 /// Devices that tests have finished with.
 static IDLE: Mutex<Vec<(On, Device)>> = Mutex::new(Vec::new());
 
+fn idle() -> MutexGuard<'static, Vec<(On, Device)>> {
+    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A device that one test has to itself until this is dropped, and the next test of the process takes over with all
 /// its pipelines. A test that panics leaves its device to nobody.
 pub struct Borrowed {
@@ -78,8 +82,7 @@ impl Deref for Borrowed {
 impl Drop for Borrowed {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.push((self.on, self.device.clone()));
+            idle().push((self.on, self.device.clone()));
         }
     }
 }
@@ -87,7 +90,7 @@ impl Drop for Borrowed {
 /// Returns a device with the measurements of `on`, as `change` leaves them, that an earlier test may have used.
 /// Engines on it must be closed before it is dropped.
 pub fn borrow(on: On, change: impl Fn(&mut DeviceProfile)) -> Option<Borrowed> {
-    let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut idle = idle();
     let fits = |(of, device): &(On, Device)| {
         let mut wanted = match on {
             On::Cpu => DeviceProfile::CPU,

@@ -2,7 +2,7 @@
 //! computed everything in one go.
 
 use hearth::engine::request::Sampling;
-use hearth::{Drafts, Engine, LoadOptions};
+use hearth::{Device, Drafts, Engine, LoadOptions};
 use hearth_tests::manifest;
 use hearth_tests::{Answer, Borrowed, GREEDY, On, borrow, exact, finish, load_file_with};
 use pollster::block_on;
@@ -24,13 +24,13 @@ fn device(on: On) -> Option<Borrowed> {
     })
 }
 
-fn load(name: &str, device: &Borrowed, drafts: Drafts) -> Engine {
+fn load(name: &str, device: &Device, drafts: Drafts) -> Engine {
     let options = LoadOptions {
         drafts,
         ..exact(256)
     };
     let path = manifest::named(name).model();
-    load_file_with((*device).clone(), &path, options)
+    load_file_with(device.clone(), &path, options)
 }
 
 fn answer_as(engine: &mut Engine, prompt: &[u32], n: usize, sampling: &Sampling) -> Answer {
