@@ -9,6 +9,8 @@ use crate::lanes;
 
 /// Weights in a quantised block.
 pub const BLOCK: usize = 32;
+/// Columns of half a block, which some formats scale apart.
+pub const HALF: usize = BLOCK / 2;
 
 /// A row of activations as 16-bit integers: x ~ scale * q, per block of 32.
 ///
@@ -49,24 +51,28 @@ pub fn quantise(x: &[f32], q: &mut [i16], scale: &mut [f32], sum: &mut [f32], fi
     let blocks = x.as_chunks::<BLOCK>().0.iter();
     let numbers = q.as_chunks_mut::<BLOCK>().0.iter_mut().zip(scale);
     for ((x, (q, scale)), (sum, first)) in blocks.zip(numbers).zip(sum.iter_mut().zip(first)) {
-        let max = x.iter().fold(0.0f32, |max, v| max.max(v.abs()));
+        let halves = x
+            .as_chunks::<HALF>()
+            .0
+            .iter()
+            .zip(q.as_chunks_mut::<HALF>().0);
+        let (mut largest, mut sums) = (lanes::ZERO, [lanes::ZERO; 2]);
+        for (x, sum) in x.as_chunks::<HALF>().0.iter().zip(&mut sums) {
+            for four in x.as_chunks().0 {
+                let four = lanes::load(four);
+                largest = lanes::larger(largest, lanes::abs(four));
+                *sum = lanes::plus(*sum, four);
+            }
+        }
+        let max = lanes::largest(largest);
         let inverse = if max > 0.0 { 32767.0 / max } else { 0.0 };
-        for (i, pair) in x.as_chunks::<2>().0.iter().enumerate() {
-            let at = i / 8 * 16 + i % 8;
-            q[at] = round(pair[0] * inverse);
-            q[at + 8] = round(pair[1] * inverse);
+        for (x, q) in halves {
+            lanes::integers(x, inverse, q);
         }
         *scale = max / 32767.0;
-        *sum = x.iter().sum();
-        *first = x[..BLOCK / 2].iter().sum();
+        *first = lanes::sum(sums[0]);
+        *sum = *first + lanes::sum(sums[1]);
     }
-}
-
-/// Rounds to the nearest integer, ties to even, for |v| < 2^22: adding 1.5 * 2^23 leaves the integer in the low bits
-/// of the mantissa.
-#[inline(always)]
-fn round(v: f32) -> i16 {
-    (v + 12_582_912.0).to_bits() as i16
 }
 
 /// Returns the f32 value of an f16, for finite inputs: two shifts and an exact multiplication instead of a table or

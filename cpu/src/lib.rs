@@ -9,6 +9,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod attention;
 pub mod dot;
 pub mod formats;
 pub mod grid_formats;

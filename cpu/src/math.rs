@@ -49,42 +49,8 @@ pub fn exp_all(values: &mut [f32], less: f32) -> f32 {
     sum
 }
 
-/// Computes out[j] = sum of weights[i] * rows[i, j]; `rows`: [weights, out.len()].
-#[inline(never)]
-pub fn weighted_sum(weights: &[f32], rows: &[f32], out: &mut [f32]) {
-    let cols = out.len();
-    let (many, rest) = out.as_chunks_mut::<32>();
-    let of_many = many.len() * 32;
-    for (i, out) in many.iter_mut().enumerate() {
-        *out = columns(weights, rows, cols, i * 32);
-    }
-    let (few, rest) = rest.as_chunks_mut::<4>();
-    let of_few = of_many + few.len() * 4;
-    for (i, out) in few.iter_mut().enumerate() {
-        *out = columns(weights, rows, cols, of_many + i * 4);
-    }
-    for (i, out) in rest.iter_mut().enumerate() {
-        [*out] = columns(weights, rows, cols, of_few + i);
-    }
-}
-
-/// Computes `N` columns of [`weighted_sum`] from column `at` on, which stay in registers.
-#[inline(always)]
-fn columns<const N: usize>(weights: &[f32], rows: &[f32], cols: usize, at: usize) -> [f32; N] {
-    let mut sum = [0.0; N];
-    for (weight, row) in weights.iter().zip(rows.chunks_exact(cols)) {
-        if let Some(row) = row.get(at..).and_then(|row| row.first_chunk::<N>()) {
-            for (sum, v) in sum.iter_mut().zip(row) {
-                *sum += weight * v;
-            }
-        }
-    }
-    sum
-}
-
 #[cfg(test)]
 mod tests {
-    use std::vec;
     use std::vec::Vec;
 
     use super::*;
@@ -114,16 +80,6 @@ mod tests {
                 assert!((a - b).abs() <= 1e-6 * b);
             }
             assert!((sum - exact.iter().sum::<f32>()).abs() <= 1e-5 * sum);
-        }
-        for (n, cols) in [(0, 5), (1, 1), (3, 4), (5, 39), (2, 64), (7, 103)] {
-            let rows: Vec<f32> = (0..n * cols).map(|i| (i % 17) as f32 - 8.0).collect();
-            let weights: Vec<f32> = (0..n).map(|i| i as f32 + 0.5).collect();
-            let mut out = vec![f32::NAN; cols];
-            weighted_sum(&weights, &rows, &mut out);
-            for (j, out) in out.iter().enumerate() {
-                let exact: f32 = (0..n).map(|i| weights[i] * rows[i * cols + j]).sum();
-                assert_eq!(*out, exact, "{n} x {cols}, column {j}");
-            }
         }
     }
 }

@@ -193,7 +193,10 @@ fn for_one<F: BlockDot>(
     let blocks = x.q.len() / BLOCK;
     for i in range {
         let group = group(rows, i);
-        let y = dot_rows::<F, STREAMS>(group.map(|r| row::<F>(weights, rows, blocks, r)), x);
+        let [a, b, c, d] = group;
+        // An array's `map` is a call in WebAssembly.
+        let at = |r| row::<F>(weights, rows, blocks, r);
+        let y = dot_rows::<F, STREAMS>([at(a), at(b), at(c), at(d)], x);
         for (r, y) in group.into_iter().zip(y) {
             if r < rows {
                 put(r, y);

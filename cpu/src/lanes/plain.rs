@@ -1,5 +1,5 @@
 //! Plain loops over four lanes, which the compiler turns into vector instructions (`pmaddwd` and so on).
-use crate::dot::{BLOCK, f16_to_f32};
+use crate::dot::{BLOCK, HALF, f16_to_f32};
 
 /// Four f32.
 pub type V = [f32; 4];
@@ -241,4 +241,44 @@ pub fn add_product(acc: V, a: V, b: V) -> V {
 #[inline(always)]
 pub fn sum(v: V) -> f32 {
     v.iter().sum()
+}
+
+/// Returns the magnitudes.
+#[inline(always)]
+pub fn abs(v: V) -> V {
+    v.map(f32::abs)
+}
+
+/// Returns the larger of two numbers in each lane, and `a` where `b` is NaN.
+#[inline(always)]
+pub fn larger(a: V, b: V) -> V {
+    core::array::from_fn(|i| if b[i] > a[i] { b[i] } else { a[i] })
+}
+
+/// Returns the largest lane.
+#[inline(always)]
+pub fn largest(v: V) -> f32 {
+    v.into_iter().fold(v[0], |a, b| if b > a { b } else { a })
+}
+
+/// Rounds half a block times `factor` to integers, ties to even, for products below 2^22: the even columns, then the odd
+/// ones. Adding 1.5 * 2^23 leaves the integer in the low bits of the mantissa.
+#[inline(always)]
+pub fn integers(x: &[f32; HALF], factor: f32, q: &mut [i16; HALF]) {
+    let round = |v: f32| (v * factor + 12_582_912.0).to_bits() as i16;
+    for i in 0..HALF / 2 {
+        q[i] = round(x[2 * i]);
+        q[i + HALF / 2] = round(x[2 * i + 1]);
+    }
+}
+
+/// Returns the sums of the lanes of four vectors.
+#[inline(always)]
+pub fn sums(v: [V; 4]) -> V {
+    v.map(|v| (v[0] + v[2]) + (v[1] + v[3]))
+}
+
+#[inline(always)]
+pub fn to_array(v: V) -> [f32; 4] {
+    v
 }

@@ -1,7 +1,7 @@
 //! WebAssembly SIMD128.
 use core::arch::wasm32::*;
 
-use crate::dot::BLOCK;
+use crate::dot::{BLOCK, HALF};
 
 /// Four f32.
 pub type V = v128;
@@ -349,4 +349,68 @@ pub fn sum(v: V) -> f32 {
         + f32x4_extract_lane::<1>(v)
         + f32x4_extract_lane::<2>(v)
         + f32x4_extract_lane::<3>(v)
+}
+
+/// Returns the magnitudes.
+#[inline(always)]
+pub fn abs(v: V) -> V {
+    f32x4_abs(v)
+}
+
+/// Returns the larger of two numbers in each lane, and `a` where `b` is NaN.
+#[inline(always)]
+pub fn larger(a: V, b: V) -> V {
+    f32x4_pmax(a, b)
+}
+
+/// Returns the largest lane.
+#[inline(always)]
+pub fn largest(v: V) -> f32 {
+    let v = larger(v, i32x4_shuffle::<2, 3, 0, 1>(v, v));
+    f32x4_extract_lane::<0>(larger(v, moved_on(v)))
+}
+
+/// Rounds half a block times `factor` to integers, ties to even, for products below 2^22: the even columns, then the odd
+/// ones. Adding 1.5 * 2^23 leaves the integer in the low bits of the mantissa.
+#[inline(always)]
+pub fn integers(x: &[f32; HALF], factor: f32, q: &mut [i16; HALF]) {
+    let (factor, magic) = (f32x4_splat(factor), f32x4_splat(12_582_912.0));
+    let [a, b, c, d] = core::array::from_fn(|i| {
+        let four = x.as_chunks().0.get(i).map_or(ZERO, load);
+        f32x4_add(f32x4_mul(four, factor), magic)
+    });
+    // Each lane's lower half is an integer; lanes 0 and 2 are even columns.
+    let even = |a, b| i16x8_shuffle::<0, 4, 8, 12, 0, 0, 0, 0>(a, b);
+    let odd = |a, b| i16x8_shuffle::<2, 6, 10, 14, 0, 0, 0, 0>(a, b);
+    let both = |low, high| i64x2_shuffle::<0, 2>(low, high);
+    let (first, second) = q.split_at_mut(HALF / 2);
+    // SAFETY: each half is 16 bytes.
+    unsafe {
+        v128_store(first.as_mut_ptr().cast(), both(even(a, b), even(c, d)));
+        v128_store(second.as_mut_ptr().cast(), both(odd(a, b), odd(c, d)));
+    }
+}
+
+/// Returns the sums of the lanes of four vectors.
+#[inline(always)]
+pub fn sums([a, b, c, d]: [V; 4]) -> V {
+    let halves = |a, b| {
+        f32x4_add(
+            i32x4_shuffle::<0, 4, 1, 5>(a, b),
+            i32x4_shuffle::<2, 6, 3, 7>(a, b),
+        )
+    };
+    let (ab, cd) = (halves(a, b), halves(c, d));
+    f32x4_add(
+        i32x4_shuffle::<0, 1, 4, 5>(ab, cd),
+        i32x4_shuffle::<2, 3, 6, 7>(ab, cd),
+    )
+}
+
+#[inline(always)]
+pub fn to_array(v: V) -> [f32; 4] {
+    let mut four = [0.0; 4];
+    // SAFETY: `four` is 16 bytes.
+    unsafe { v128_store(four.as_mut_ptr().cast(), v) };
+    four
 }

@@ -21,8 +21,8 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
-use hearth_cpu::dot::dot_f32;
-use hearth_cpu::math::{exp_all, weighted_sum};
+use hearth_cpu::attention::{largest, scores, weighted_sums};
+use hearth_cpu::math::exp_all;
 
 use crate::ops::attention::kv::KvType;
 use crate::ops::attention::rope_append::AttentionSpec;
@@ -312,36 +312,45 @@ fn attention_cpu(
 ) {
     let (n_heads, hd) = (spec.n_heads as usize, spec.head_dim as usize);
     let (group, n_ctx) = (n_heads / spec.n_kv_heads as usize, spec.n_ctx as usize);
-    let mut scores = Vec::new();
+    let mut all = Vec::new();
     let n = q.len() / (n_heads * hd);
-    let heads = q.chunks_exact(hd).zip(out.chunks_exact_mut(hd));
-    for (index, (q, out)) in heads.enumerate() {
-        let (t, h) = (index / n_heads, index % n_heads);
+    let groups = q
+        .chunks_exact(group * hd)
+        .zip(out.chunks_exact_mut(group * hd));
+    for (index, (q, out)) in groups.enumerate() {
+        let (t, g) = (
+            index / spec.n_kv_heads as usize,
+            index % spec.n_kv_heads as usize,
+        );
         let last = match (spec.causal, spec.window as usize) {
             (true, _) => t + 1,
             (false, 0) => n,
             (false, window) => n.min(t + window),
         };
         let len = (pos + last).min(n_ctx);
-        let at = (h / group) * n_ctx * hd;
+        let at = g * n_ctx * hd;
         let first = spec.first((pos + t).min(n_ctx - 1));
         let seen = at + first * hd..at + len * hd;
-        let keys = k_cache[seen.clone()].chunks_exact(hd);
 
-        scores.clear();
-        scores.extend(keys.map(|k| dot_f32(q, k) * spec.scale));
+        all.resize(group * (len - first), 0.0);
+        scores(q, &k_cache[seen.clone()], hd, spec.scale, &mut all);
         if spec.softcap > 0.0 {
-            for score in &mut scores {
+            for score in &mut all {
                 *score = spec.softcap * (*score / spec.softcap).tanh();
             }
         }
-        let sink = if spec.sinks { sinks[h] } else { f32::MIN };
-        let top = scores.iter().fold(sink, |top, s| top.max(*s));
-        let of_sink = if spec.sinks { (sink - top).exp() } else { 0.0 };
-        let sum = of_sink + exp_all(&mut scores, top);
-        weighted_sum(&scores, &v_cache[seen], out);
-        for out in out.iter_mut() {
-            *out /= sum;
+        let mut sums = Vec::with_capacity(group);
+        for (k, scores) in all.chunks_exact_mut(len - first).enumerate() {
+            let sink = spec.sinks.then(|| sinks[g * group + k]);
+            let top = largest(scores, sink.unwrap_or(f32::MIN));
+            let of_sink = sink.map_or(0.0, |sink| (sink - top).exp());
+            sums.push(of_sink + exp_all(scores, top));
+        }
+        weighted_sums(&all, &v_cache[seen], hd, out);
+        for (out, sum) in out.chunks_exact_mut(hd).zip(sums) {
+            for out in out {
+                *out /= sum;
+            }
         }
     }
 }
