@@ -243,7 +243,7 @@ impl Weights {
             true if config.pooling.is_none() => KvType::F16,
             _ => KvType::F32,
         });
-        let n_ctx = config.context(options.context_size, gguf.tensor_bytes(), options.memory);
+        let n_ctx = config.context(options.context_size, gguf.kept_bytes(), options.memory);
         let limits = device.info().limits;
         let binding = limits.max_storage_buffer_binding_size;
         let cache_binding = config.largest_cache(n_ctx, kv);

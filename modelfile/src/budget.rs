@@ -158,7 +158,7 @@ pub fn inspect(gguf: &ModelHeader, options: InspectOptions<'_>) -> Report {
     let architecture = text("general.architecture").unwrap_or_default();
     let mut quants = BTreeMap::<_, QuantUse>::new();
     for tensor in &gguf.tensors {
-        let entry = quants.entry(tensor.dtype.name()).or_default();
+        let entry = quants.entry(tensor.stored_type()).or_default();
         entry.tensors += 1;
         entry.parameters += elements(tensor.n_cols(), tensor.n_rows());
         entry.bytes += tensor.own_bytes();
@@ -193,7 +193,7 @@ fn elements(cols: u64, rows: u64) -> u64 {
 fn budget(gguf: &ModelHeader, options: InspectOptions<'_>) -> Result<Budget, Error> {
     let config = ModelConfig::from_gguf(gguf)?;
     let c = &config;
-    let n_ctx = c.context(options.context_size, gguf.tensor_bytes(), options.memory);
+    let n_ctx = c.context(options.context_size, gguf.kept_bytes(), options.memory);
     let kv_type = options.kv_type.unwrap_or(KvType::F16);
     let requests = weight_requests::tensors(gguf, c);
     weight_requests::check_unread(gguf, c, &requests)?;

@@ -99,7 +99,7 @@ pub fn kinds(
 /// The errors of [`outline`].
 pub fn cost(gguf: &ModelHeader, kv_type: KvType, context: Option<usize>) -> Result<StepCost> {
     let config = ModelConfig::from_gguf(gguf)?;
-    let positions = config.context(context, gguf.tensor_bytes(), None);
+    let positions = config.context(context, gguf.kept_bytes(), None);
     let kinds_of = |filters| kinds(gguf, Tuning::LARGE_GPU, kv_type, positions, filters);
     let (launches, filtered) = (kinds_of(false)?, kinds_of(true)?);
     let totals = totals(&launches);

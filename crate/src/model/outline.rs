@@ -42,7 +42,7 @@ pub struct OutlineOptions {
 /// The errors of loading the model, as far as its header shows them.
 pub fn outline(gguf: &ModelHeader, options: OutlineOptions) -> Result<Vec<Launch>> {
     let config = ModelConfig::from_gguf(gguf)?;
-    let n_ctx = config.context(options.context_size, gguf.tensor_bytes(), None);
+    let n_ctx = config.context(options.context_size, gguf.kept_bytes(), None);
     let (rows, draft_rows) = match options.step {
         Step::Decode => (1, None),
         Step::Drafts => (ROWS, Some(ROWS)),

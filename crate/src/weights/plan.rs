@@ -7,9 +7,9 @@ use crate::ops::projection::packing::kernel_block;
 use crate::weights::builder::{TensorRows, WeightBuilder};
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::factor::{factors_of, matrices};
-use hearth_modelfile::container::{GgmlType, ModelHeader, Range, TensorInfo};
+use hearth_modelfile::container::{Arrangement, Fp8, GgmlType, ModelHeader, Range, TensorInfo};
 use hearth_modelfile::error::{Error, Result};
-use hearth_modelfile::quant::block_format;
+use hearth_modelfile::quant::{block_format, fp8};
 use hearth_modelfile::quant::quantize::Quantize;
 use hearth_modelfile::weight_requests::{self, WeightRequest};
 
@@ -52,6 +52,17 @@ pub enum Piece {
     Quants,
     /// Exponents, see [`hearth_modelfile::quant::codebook::repack_exponents`].
     Scales,
+    /// 8-bit floats, whose scales may be read before or after them.
+    Fp8(PlannedFp8),
+}
+
+/// The place of the scales of 8-bit floats.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlannedFp8 {
+    /// Index into [`LoadPlan::vectors`].
+    pub vector: usize,
+    pub count: usize,
+    pub blocks: Fp8,
 }
 
 impl PlannedRead {
@@ -66,6 +77,7 @@ impl PlannedRead {
             Piece::Whole => blocks * format.block_bytes(),
             Piece::Quants => blocks * (format.block_bytes() - 1),
             Piece::Scales => blocks,
+            Piece::Fp8(_) => self.cols,
         })
     }
 }
@@ -179,6 +191,13 @@ impl LoadPlan {
             });
         }
         block_format(info.dtype, &name)?;
+        if info.arrangement.fp8.is_some() {
+            return Err(Error::UnsupportedQuant {
+                tensor: name,
+                found: info.stored_type().into(),
+                supported: vec!["F32", "F16", "BF16"],
+            });
+        }
         self.read(info, None, Destination::Vector(self.vectors.len()));
         self.vector_of.insert(name, self.vectors.len());
         self.vectors.push(Vec::new());
@@ -223,7 +242,10 @@ impl LoadPlan {
             packings.push(TensorRows {
                 packing,
                 rows: *rows,
-                file_row_bytes: cols / format.block_len() * format.block_bytes(),
+                file_row_bytes: match info.arrangement.fp8 {
+                    Some(_) => cols,
+                    None => cols / format.block_len() * format.block_bytes(),
+                },
             });
             let matrix = index;
             let factors = match factors_of(info, all)? {
@@ -256,6 +278,9 @@ impl LoadPlan {
     /// Plans reading a tensor to `destination`.
     fn read(&mut self, info: &TensorInfo, quantize: Option<Quantize>, destination: Destination) {
         let (offset, size) = (info.offset, info.size);
+        if let Some(blocks) = info.arrangement.fp8 {
+            return self.read_fp8(info, quantize, blocks, destination);
+        }
         let Some(scales) = info.arrangement.scales else {
             return self.read_range(
                 info,
@@ -273,6 +298,36 @@ impl LoadPlan {
             destination,
         );
         self.read_range(info, None, Piece::Scales, scales, destination);
+    }
+
+    /// Plans reading 8-bit floats to `destination`, and their scales.
+    fn read_fp8(
+        &mut self,
+        info: &TensorInfo,
+        quantize: Option<Quantize>,
+        blocks: Fp8,
+        destination: Destination,
+    ) {
+        let count = fp8::scale_count(&blocks, info.n_rows(), info.n_cols());
+        let scales = TensorInfo {
+            name: format!("{} (its scales)", info.name),
+            shape: vec![count],
+            dtype: blocks.scale_type,
+            offset: blocks.scales.offset,
+            size: blocks.scales.size,
+            arrangement: Arrangement::default(),
+        };
+        let planned = PlannedFp8 {
+            vector: self.vectors.len(),
+            count: count as usize,
+            blocks,
+        };
+        self.vectors.push(Vec::new());
+        let vector = Destination::Vector(planned.vector);
+        self.read_range(&scales, None, Piece::Whole, blocks.scales, vector);
+        let (offset, size) = (info.offset, info.size);
+        let range = Range { offset, size };
+        self.read_range(info, quantize, Piece::Fp8(planned), range, destination);
     }
 
     /// Plans reading a range to `destination`, which may alternate with another tensor's.

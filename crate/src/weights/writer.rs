@@ -4,6 +4,7 @@ use crate::device::Device;
 use crate::ops::Ops;
 use crate::ops::buffer::read_words;
 use crate::weights::builder::RowRange;
+use crate::weights::fp8_rows::{Fp8Rows, WaitingRows};
 use crate::weights::plan::{Destination, Factors, LoadPlan, Piece, PlannedRead};
 use hearth_modelfile::container::transposed::rows_of_columns;
 use hearth_modelfile::error::{Error, Result};
@@ -24,6 +25,8 @@ pub(crate) struct TensorWriter {
     unflushed: usize,
     /// Scales whose factors come later in the file.
     waiting: Vec<Waiting>,
+    /// Rows of 8-bit floats whose scales come later in the file.
+    fp8: WaitingRows,
 }
 
 /// Scales of rows of a matrix that are not multiplied by their factors yet.
@@ -46,6 +49,7 @@ impl TensorWriter {
             rows_done: 0,
             unflushed: 0,
             waiting: Vec::new(),
+            fp8: WaitingRows::default(),
         }
     }
 
@@ -73,6 +77,7 @@ impl TensorWriter {
             self.rows_done = 0;
             self.rest.clear();
             self.write_waiting()?;
+            self.write_fp8()?;
         }
         // Queued writes hold a copy of their bytes; drain them before they pile up.
         const DRAIN_BYTES: usize = 32 << 20;
@@ -198,7 +203,25 @@ impl TensorWriter {
             Destination::Matrix { matrix, first } => {
                 let n = rows.len() / tensor.row_bytes()?;
                 let (mut quants, mut scales) = (Vec::new(), Vec::new());
+                let range = RowRange {
+                    row: first + row,
+                    rows: n,
+                };
                 match (tensor.piece, tensor.quantize) {
+                    (Piece::Fp8(planned), quantize) => {
+                        self.unflushed += rows.len();
+                        self.fp8.push(Fp8Rows {
+                            tensor: tensor.name.clone(),
+                            planned,
+                            quantize,
+                            cols,
+                            row,
+                            matrix,
+                            range,
+                            bytes: rows.to_vec(),
+                        })?;
+                        return self.write_fp8();
+                    }
                     (Piece::Quants, _) => repack_pairs(rows, &mut quants)?,
                     (Piece::Scales, _) => repack_exponents(rows, &mut scales)?,
                     (Piece::Whole, Some(quantize)) => {
@@ -216,10 +239,6 @@ impl TensorWriter {
                     }
                 }
                 self.unflushed += rows.len();
-                let range = RowRange {
-                    row: first + row,
-                    rows: n,
-                };
                 if let Some(factors) = tensor.factors {
                     let waiting = Waiting {
                         factors,
@@ -240,6 +259,16 @@ impl TensorWriter {
 }
 
 impl TensorWriter {
+    /// Writes the rows of 8-bit floats whose scales are there.
+    fn write_fp8(&mut self) -> Result<()> {
+        for rows in self.fp8.ready(&self.plan.vectors) {
+            let scales = (self.plan.vectors.get(rows.planned.vector)).map_or(&[][..], Vec::as_slice);
+            let (quants, scales) = rows.repacked(scales)?;
+            self.plan.matrices[rows.matrix].write(&self.ops, rows.range, quants, scales)?;
+        }
+        Ok(())
+    }
+
     /// Writes the scales whose factors are there.
     fn write_waiting(&mut self) -> Result<()> {
         let vectors = &self.plan.vectors;
@@ -270,7 +299,7 @@ impl TensorWriter {
 }
 
 /// Rejects NaN and infinity: a model with such weights produces no useful output.
-fn check_finite(name: &str, finite: bool) -> Result<()> {
+pub(super) fn check_finite(name: &str, finite: bool) -> Result<()> {
     if finite {
         return Ok(());
     }

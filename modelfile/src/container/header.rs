@@ -64,8 +64,28 @@ impl TensorInfo {
 
     /// Returns the number of the file's bytes that belong to this tensor alone: `size` in GGUF.
     pub fn own_bytes(&self) -> u64 {
-        let scales = self.arrangement.scales.map_or(0, |scales| scales.size);
-        self.size.saturating_add(scales) / self.arrangement.turns.max(1)
+        let arrangement = self.arrangement;
+        let scales = arrangement.scales.or(arrangement.fp8.map(|fp8| fp8.scales));
+        let scales = scales.map_or(0, |scales| scales.size);
+        self.size.saturating_add(scales) / arrangement.turns.max(1)
+    }
+
+    /// Returns the bytes of this tensor in its type: those of the file, unless its elements are 8-bit floats, which become
+    /// larger ones.
+    pub fn kept_bytes(&self) -> u64 {
+        if self.arrangement.fp8.is_none() {
+            return self.own_bytes();
+        }
+        let elements = self.n_cols().saturating_mul(self.n_rows());
+        elements.saturating_mul(self.dtype.block_bytes() as u64)
+    }
+
+    /// Returns the name of the type that the file stores.
+    pub fn stored_type(&self) -> &'static str {
+        match self.arrangement.fp8 {
+            Some(_) => "F8_E4M3",
+            None => self.dtype.name(),
+        }
     }
 }
 
@@ -92,6 +112,12 @@ impl ModelHeader {
     /// Returns the bytes of all tensors in the file.
     pub fn tensor_bytes(&self) -> u64 {
         let bytes = self.tensors.iter().map(TensorInfo::own_bytes);
+        bytes.fold(0, u64::saturating_add)
+    }
+
+    /// Returns the bytes of all tensors once they are loaded as they are; see [`TensorInfo::kept_bytes`].
+    pub fn kept_bytes(&self) -> u64 {
+        let bytes = self.tensors.iter().map(TensorInfo::kept_bytes);
         bytes.fold(0, u64::saturating_add)
     }
 

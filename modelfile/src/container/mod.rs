@@ -27,7 +27,7 @@ pub mod writer;
 #[cfg(test)]
 mod hostile_tests;
 
-pub use arrangement::{Arrangement, Range};
+pub use arrangement::{Arrangement, Fp8, Range};
 pub use ggml_type::GgmlType;
 pub use header::{Container, ModelHeader, Parsed, TensorInfo};
 pub use metadata::{Array, Metadata, Value};

@@ -40,6 +40,11 @@ fn is_mxfp4(dtype: &str, name: &str) -> bool {
     dtype == "U8" && (name.ends_with("_blocks") || name.ends_with("_scales"))
 }
 
+/// Returns whether a tensor holds 8-bit floats.
+fn is_fp8(dtype: &str, name: &str) -> bool {
+    dtype == "F8_E4M3" && !is_mxfp4("U8", name)
+}
+
 fn bad(what: impl Into<String>, expected: impl Into<String>, found: impl Into<String>) -> Error {
     Error::BadFile {
         format: "safetensors",
@@ -121,12 +126,12 @@ fn tensor(
         "F16" => GgmlType::F16,
         "BF16" => GgmlType::BF16,
         // Single bytes, regardless of their meaning.
-        bytes if is_mxfp4(bytes, &name) => GgmlType::I8,
+        bytes if is_mxfp4(bytes, &name) || is_fp8(bytes, &name) => GgmlType::I8,
         other => {
             return Err(Error::UnsupportedQuant {
                 tensor: name,
                 found: format!("safetensors' {other}"),
-                supported: vec!["F32", "F16", "BF16"],
+                supported: vec!["F32", "F16", "BF16", "F8_E4M3"],
             });
         }
     };
@@ -218,7 +223,7 @@ mod tests {
                 "bad_file",
             ),
             (
-                r#"{"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}"#,
+                r#"{"a":{"dtype":"F8_E5M2","shape":[4],"data_offsets":[0,4]}}"#,
                 "unsupported_quant",
             ),
             (

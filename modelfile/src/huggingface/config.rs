@@ -62,7 +62,6 @@ pub(super) fn convert(
         })?;
     let config = &config.renamed(checkpoint.aliases).or(checkpoint.defaults);
     (checkpoint.check)(config)?;
-    quantized(config, checkpoint)?;
     let mut keys = Keys { metadata, spec };
     keys.insert_global("general.architecture", text(spec.name));
     if let Some(name) = config.str("_name_or_path")?.filter(|name| !name.is_empty()) {
@@ -126,20 +125,6 @@ fn ranking(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     }
     keys.insert("pooling_type", Value::U32(4));
     Ok(())
-}
-
-/// Refuses quantised weights other than a family's own: other schemes have tensors that are not supported.
-fn quantized(config: &Object, checkpoint: &Checkpoint) -> Result<()> {
-    let Some(how) = config.object("quantization_config")? else {
-        return Ok(());
-    };
-    match how.str("quant_method")? {
-        Some(found) if Some(found) == checkpoint.quant_method => Ok(()),
-        _ => Err(how.wrong(
-            "quant_method",
-            "none (weights in floats), or mxfp4 of gpt_oss; quantised models are read from GGUF",
-        )),
-    }
 }
 
 /// The metadata being filled, and the model's family.

@@ -7,6 +7,7 @@
 
 mod config;
 mod experts;
+mod fp8;
 mod frame;
 mod geometries;
 mod modules;
@@ -66,6 +67,7 @@ pub fn convert(texts: &Texts, tensors: Vec<TensorInfo>) -> Result<(Metadata, Vec
     let generation_config = optional("generation_config.json")?;
     let mut metadata = Metadata::default();
     let (spec, checkpoint) = config::convert(&config, &mut metadata)?;
+    let fp8 = fp8::scheme(&config, checkpoint)?;
     modules::convert(texts, spec, &mut metadata)?;
     let ends = tokenizer::Ends {
         config: &config,
@@ -81,5 +83,6 @@ pub fn convert(texts: &Texts, tensors: Vec<TensorInfo>) -> Result<(Metadata, Vec
     }
     let tied = config.bool("tie_word_embeddings")?;
     let tied = tied.unwrap_or(checkpoint.tied);
-    Ok((metadata, tensors::rename(tensors, checkpoint, tied)?))
+    let tensors = tensors::rename(tensors, checkpoint, fp8, tied)?;
+    Ok((metadata, tensors))
 }

@@ -1,5 +1,6 @@
 //! Names of tensors in transformers' checkpoints, and their GGUF equivalents.
 
+use super::fp8::{self, Scheme};
 use crate::container::TensorInfo;
 use crate::error::Result;
 use crate::families::Checkpoint;
@@ -17,13 +18,15 @@ const OF_EXPERT: [(&str, &str); 6] = [
 /// Returns the tensors that a model consists of, under GGUF's names.
 ///
 /// # Errors
-/// Any error of the family's own renaming.
+/// Any error of the family's own renaming, and of [`fp8::pair`].
 pub(super) fn rename(
     tensors: Vec<TensorInfo>,
     checkpoint: &Checkpoint,
+    fp8: Option<Scheme>,
     tied: bool,
 ) -> Result<Vec<TensorInfo>> {
-    let tensors = (checkpoint.rename)(tensors)?;
+    // (a family that divides tensors would leave their scales whole: these are then missed)
+    let tensors = fp8::pair((checkpoint.rename)(tensors)?, fp8)?;
     let renamed = tensors.into_iter().filter_map(|tensor| {
         let name = gguf_name(&tensor.name, checkpoint)?;
         let by_columns = checkpoint.by_columns && name.starts_with("blk.");

@@ -9,6 +9,7 @@
 //! * [`k_quants`]: `Q2_K` to `Q6_K`.
 //! * [`codebook`]: `IQ4_NL`, `IQ4_XS`, `MXFP4`, `NVFP4`.
 //! * [`bits`]: `Q1_0`, `Q2_0` and `PQ2_0`, `TQ1_0`, `TQ2_0`.
+//! * [`fp8`]: 8-bit floats of safetensors, which become `BF16`.
 //! * [`grids`]: `IQ2_XXS` to `IQ3_S`, `IQ1_S`, `IQ1_M`.
 //! * [`quantize`]: GGML's reference quantisers, for synthetic weights.
 
@@ -16,6 +17,7 @@ pub mod bits;
 pub mod codebook;
 mod file_block;
 pub mod float;
+pub mod fp8;
 pub mod grids;
 pub mod k_quants;
 pub mod legacy;

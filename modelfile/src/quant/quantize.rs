@@ -53,7 +53,7 @@ pub fn kept_bytes(tensor: &TensorInfo, quantize: Option<Quantize>) -> u64 {
             let elements = tensor.n_cols().saturating_mul(tensor.n_rows());
             elements / BLOCK_LEN as u64 * quantize.dtype().block_bytes() as u64
         }
-        None => tensor.own_bytes(),
+        None => tensor.kept_bytes(),
     }
 }
 

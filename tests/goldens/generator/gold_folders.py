@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 from transformers.utils import logging
 
 import family_weights
+import fp8
 import gold_families
 import golden
 import hf_families
@@ -101,6 +102,9 @@ def write_weights(folder: Path, weights: dict[str, torch.Tensor], shards: int):
 
 def load(folder: Path):
     """What the folder says, with its weights upcast to float32."""
+    model = fp8.load(folder)
+    if model:
+        return model
     config = AutoConfig.from_pretrained(folder)
     model = AutoModelForImageTextToText if hasattr(config, "vision_config") else AutoModelForCausalLM
     how = {"quantization_config": Mxfp4Config(dequantize=True)} if hasattr(config, "quantization_config") else {}

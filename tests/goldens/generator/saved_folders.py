@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import GenerationConfig
 
+import fp8
 import hf_families
 import hf_llama
 import mxfp4
@@ -279,6 +280,14 @@ FOLDERS = {
     "gpt_oss_mxfp4": Saved(
         "gpt_oss", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS, {"eos_token_id": [2, 0], "do_sample": True},
         gpt_oss, tensors_before_5=mxfp4.packed, weights=mxfp4.rounded),
+    # As Qwen/Qwen3-0.6B-FP8, with smaller blocks.
+    "qwen3_fp8": Saved(
+        "qwen3", torch.bfloat16, "qwen2", BYTE_LEVEL_ENDS | dict(intermediate_size=80, head_dim=32),
+        {"eos_token_id": [2, 0]}, fp8.told(fp8.BLOCKS), tensors_before_5=fp8.packed(fp8.BLOCKS), weights=fp8.rounded(fp8.BLOCKS)),
+    # As compressed-tensors writes them: a scale for each row, and one for the input.
+    "llama3_fp8": Saved(
+        "llama3", torch.bfloat16, "llama3", BYTE_LEVEL_ENDS | dict(intermediate_size=96),
+        {"eos_token_id": [2, 0]}, fp8.told(fp8.CHANNELS), tensors_before_5=fp8.packed(fp8.CHANNELS), weights=fp8.rounded(fp8.CHANNELS)),
 }
 
 

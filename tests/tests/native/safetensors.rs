@@ -41,7 +41,7 @@ fn folders_on_the_cpu() {
 
 /// A folder converts to the same weights on every device, so on the GPU each way of storing and each way of
 /// transposing weights is tested once: BF16, F16, F32 in two files, by columns, MXFP4, experts, a part of a larger
-/// model, norms of groups.
+/// model, norms of groups, FP8.
 #[test]
 fn folders_on_the_gpu() {
     check_folders(
@@ -55,8 +55,66 @@ fn folders_on_the_gpu() {
             "hf_mixtral",
             "hf_gemma3_seeing",
             "hf_granite_hybrid",
+            "hf_qwen3_fp8",
         ],
     );
+}
+
+/// Writes the tensors of a safetensors file in another order: those that `last` names behind all others.
+fn reordered(path: &Path, last: impl Fn(&str) -> bool) {
+    let bytes = std::fs::read(path).unwrap();
+    let len = u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+    let (json, data) = bytes[8..].split_at(len);
+    let mut entries: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(json).unwrap();
+    let mut names: Vec<String> = entries.keys().cloned().collect();
+    names.retain(|name| name != "__metadata__");
+    names.sort_by_key(|name| last(name));
+    let mut moved = Vec::new();
+    for name in names {
+        let offsets = &mut entries[&name]["data_offsets"];
+        let [from, to] = [0, 1].map(|i| offsets[i].as_u64().unwrap() as usize);
+        let at = moved.len();
+        moved.extend_from_slice(&data[from..to]);
+        *offsets = serde_json::json!([at, moved.len()]);
+    }
+    let json = serde_json::to_vec(&entries).unwrap();
+    let len = (json.len() as u64).to_le_bytes();
+    std::fs::write(path, [&len[..], &json[..], &moved[..]].concat()).unwrap();
+}
+
+/// Where a model is divided between two files, scales may come after the weights that need them.
+#[test]
+fn scales_of_8_bit_floats_may_come_after_them() {
+    let folder = copy_of("hf_qwen3_fp8", "late");
+    reordered(&folder.join("model.safetensors"), |name| {
+        name.ends_with("_scale_inv")
+    });
+    let Some(device) = open(On::Cpu) else { return };
+    let mut engine = load_files(device, &folder, exact(256)).unwrap();
+    check_engine("hf_qwen3_fp8", On::Cpu, &mut engine, 2e-4);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// Quantising 8-bit floats at load gives what BF16 of the same values gives.
+#[test]
+fn eight_bit_floats_are_made_smaller_at_load() {
+    let device = || open(On::Cpu).expect("the CPU always opens");
+    let folder = manifest::named("hf_llama3_fp8").model();
+    let options = LoadOptions {
+        quantize: Some(Quantize::Q8),
+        ..exact(256)
+    };
+    let mut quantised = load_files(device(), &folder, options).unwrap();
+    let mut whole = load_files(device(), &folder, exact(256)).unwrap();
+    let [small, large] = [&quantised, &whole].map(|engine| engine.info().weight_bytes as f64);
+    // 36 bytes for 64
+    assert!(small < 0.6 * large, "{small} of {large}");
+    let ids: Vec<u32> = (1..60).map(|i| i * 5 % 300).collect();
+    let logits = |engine: &mut Engine| block_on(engine.logits(&ids)).unwrap();
+    let alike = cosine(&logits(&mut quantised), &logits(&mut whole));
+    println!("cosine {alike}");
+    assert!(alike > 0.998, "cosine {alike}");
 }
 
 /// Copies a folder of F32 and rounds its matrices as quantised blocks would be.
