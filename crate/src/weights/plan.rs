@@ -9,8 +9,8 @@ use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::factor::{factors_of, matrices};
 use hearth_modelfile::container::{Arrangement, Fp8, GgmlType, ModelHeader, Range, TensorInfo};
 use hearth_modelfile::error::{Error, Result};
-use hearth_modelfile::quant::{block_format, fp8};
 use hearth_modelfile::quant::quantize::Quantize;
+use hearth_modelfile::quant::{block_format, fp8};
 use hearth_modelfile::weight_requests::{self, WeightRequest};
 
 /// A tensor that will be read, with its destination.

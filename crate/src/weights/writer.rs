@@ -262,7 +262,8 @@ impl TensorWriter {
     /// Writes the rows of 8-bit floats whose scales are there.
     fn write_fp8(&mut self) -> Result<()> {
         for rows in self.fp8.ready(&self.plan.vectors) {
-            let scales = (self.plan.vectors.get(rows.planned.vector)).map_or(&[][..], Vec::as_slice);
+            let scales =
+                (self.plan.vectors.get(rows.planned.vector)).map_or(&[][..], Vec::as_slice);
             let (quants, scales) = rows.repacked(scales)?;
             self.plan.matrices[rows.matrix].write(&self.ops, rows.range, quants, scales)?;
         }

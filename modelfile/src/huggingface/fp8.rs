@@ -87,16 +87,26 @@ fn compressed(how: &Object) -> Result<Scheme> {
         return Err(how.wrong("transform_config", "no rotation of the weights"));
     }
     if let Some(sparsity) = how.object("sparsity_config")?
-        && sparsity.str("format")?.is_some_and(|format| format != "dense")
+        && sparsity
+            .str("format")?
+            .is_some_and(|format| format != "dense")
     {
         return Err(sparsity.wrong("format", "dense"));
     }
-    let groups = how.get("config_groups").and_then(|all| all.as_object());
+    let names = how.get("config_groups").and_then(|all| all.as_object());
+    let names = names.into_iter().flat_map(|groups| groups.keys());
+    let groups = how.object("config_groups")?;
     let mut found = None;
-    for name in groups.into_iter().flat_map(|groups| groups.keys()) {
-        let group = how.object("config_groups")?;
-        let group = group.map(|groups| groups.object(name)).transpose()?.flatten();
-        let Some(weights) = group.map(|group| group.object("weights")).transpose()?.flatten() else {
+    for name in names {
+        let group = match &groups {
+            Some(groups) => groups.object(name)?,
+            None => None,
+        };
+        let weights = match &group {
+            Some(group) => group.object("weights")?,
+            None => None,
+        };
+        let Some(weights) = weights else {
             return Err(how.wrong("config_groups", "weights in each group"));
         };
         let blocks = compressed_blocks(&weights)?;
@@ -208,7 +218,11 @@ fn scaled(weight: TensorInfo, scales: &TensorInfo, blocks: Blocks) -> Result<Ten
         return Err(unsupported(scales, "F8_E4M3", vec!["F32", "F16", "BF16"]));
     }
     let [cols, rows, experts @ ..] = &weight.shape[..] else {
-        return Err(unsupported(&weight, "F8_E4M3 without rows", vec!["F32", "F16", "BF16"]));
+        return Err(unsupported(
+            &weight,
+            "F8_E4M3 without rows",
+            vec!["F32", "F16", "BF16"],
+        ));
     };
     let elements = scales.n_cols().saturating_mul(scales.n_rows());
     let matrices = experts.iter().fold(1, |n: u64, dim| n.saturating_mul(*dim));
@@ -222,7 +236,8 @@ fn scaled(weight: TensorInfo, scales: &TensorInfo, blocks: Blocks) -> Result<Ten
     let per_matrix = [cols.div_ceil(block_cols), rows.div_ceil(block_rows)];
     let expected = [&per_matrix[..], experts].concat();
     // Dimensions of 1 are written or left out.
-    let dims = |shape: &[u64]| -> Vec<u64> { shape.iter().copied().filter(|dim| *dim > 1).collect() };
+    let dims =
+        |shape: &[u64]| -> Vec<u64> { shape.iter().copied().filter(|dim| *dim > 1).collect() };
     if dims(&scales.shape) != dims(&expected) {
         return Err(Error::TensorShape {
             name: scales.name.clone(),
@@ -263,7 +278,10 @@ mod tests {
 
     fn read(model_type: &str, how: &str) -> Result<Option<Scheme>> {
         let text = format!(r#"{{"quantization_config": {how}}}"#);
-        scheme(&Object::parse(&text, "config.json")?, checkpoint(model_type))
+        scheme(
+            &Object::parse(&text, "config.json")?,
+            checkpoint(model_type),
+        )
     }
 
     fn tensor(name: &str, dtype: GgmlType, shape: &[u64]) -> TensorInfo {
@@ -300,22 +318,34 @@ mod tests {
 
     #[test]
     fn blocks_are_those_of_the_configuration() {
-        let fine = |more: &str| read("qwen3", &format!(r#"{{"quant_method": "fp8" {more}}}"#)).unwrap();
+        let fine =
+            |more: &str| read("qwen3", &format!(r#"{{"quant_method": "fp8" {more}}}"#)).unwrap();
         let given = fine(r#", "fmt": "e4m3", "weight_block_size": [64, 32]"#);
         assert_eq!(blocks(given, &[160, 100], &[5, 2]), Ok([100, 64, 32]));
         assert_eq!(blocks(given, &[160, 100, 3], &[5, 2, 3]), Ok([100, 64, 32]));
         assert_eq!(blocks(fine(""), &[160, 100], &[2]), Ok([100, 128, 128]));
         assert_eq!(blocks(fine(""), &[160, 100], &[1]), Ok([100, 100, 160]));
-        let of = |strategy: &str| read("llama", &COMPRESSED.replace("\"channel\"", strategy)).unwrap();
-        assert_eq!(blocks(of("\"channel\""), &[160, 100], &[1, 100]), Ok([100, 1, 160]));
-        assert_eq!(blocks(of("\"tensor\""), &[160, 100], &[1]), Ok([100, 100, 160]));
+        let of =
+            |strategy: &str| read("llama", &COMPRESSED.replace("\"channel\"", strategy)).unwrap();
+        assert_eq!(
+            blocks(of("\"channel\""), &[160, 100], &[1, 100]),
+            Ok([100, 1, 160])
+        );
+        assert_eq!(
+            blocks(of("\"tensor\""), &[160, 100], &[1]),
+            Ok([100, 100, 160])
+        );
         let block = of(r#""block", "block_structure": [50, 80]"#);
         assert_eq!(blocks(block, &[160, 100], &[2, 2]), Ok([100, 50, 80]));
     }
 
     #[test]
     fn scales_that_do_not_fit_are_refused() {
-        let given = read("qwen3", r#"{"quant_method": "fp8", "weight_block_size": [64, 32]}"#).unwrap();
+        let given = read(
+            "qwen3",
+            r#"{"quant_method": "fp8", "weight_block_size": [64, 32]}"#,
+        )
+        .unwrap();
         for (weight, scales, code) in [
             (&[160, 100][..], &[5, 3][..], "tensor_shape"),
             (&[160, 100], &[1], "tensor_shape"),
@@ -347,19 +377,37 @@ mod tests {
         for (model_type, how, named) in [
             ("llama", r#"{"quant_method": "gptq"}"#, "gptq"),
             ("llama", r#"{"quant_method": "awq"}"#, "awq"),
-            ("llama", r#"{"quant_method": "bitsandbytes"}"#, "bitsandbytes"),
+            (
+                "llama",
+                r#"{"quant_method": "bitsandbytes"}"#,
+                "bitsandbytes",
+            ),
             ("llama", r#"{"quant_method": "mxfp4"}"#, "mxfp4"),
             ("llama", r#"{"load_in_8bit": true}"#, "quant_method"),
             // (its matrices are stored by columns)
             ("gpt2", r#"{"quant_method": "fp8"}"#, "fp8"),
             ("llama", r#"{"quant_method": "fp8", "fmt": "e5m2"}"#, "e5m2"),
-            ("llama", r#"{"quant_method": "fp8", "weight_block_size": [0, 1]}"#, "weight_block_size"),
-            ("llama", &COMPRESSED.replace("float-q", "pack-q"), "pack-quantized"),
+            (
+                "llama",
+                r#"{"quant_method": "fp8", "weight_block_size": [0, 1]}"#,
+                "weight_block_size",
+            ),
+            (
+                "llama",
+                &COMPRESSED.replace("float-q", "pack-q"),
+                "pack-quantized",
+            ),
             ("llama", &COMPRESSED.replace("\"float\"", "\"int\""), "int"),
             ("llama", &COMPRESSED.replace("8", "4"), "num_bits"),
             ("llama", &COMPRESSED.replace("true", "false"), "symmetric"),
             ("llama", &COMPRESSED.replace("channel", "group"), "group"),
-            ("llama", &COMPRESSED.replace("group_0", "group_1").replace("weights", "output"), "config_groups"),
+            (
+                "llama",
+                &COMPRESSED
+                    .replace("group_0", "group_1")
+                    .replace("weights", "output"),
+                "config_groups",
+            ),
         ] {
             let error = read(model_type, how).unwrap_err();
             assert_eq!(error.code(), "bad_metadata", "{how}");

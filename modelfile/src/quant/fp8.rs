@@ -53,8 +53,8 @@ pub fn dequantize_rows(
         what: "dequantize_rows".into(),
         message,
     };
-    let [of_matrix, block_rows, block_cols] =
-        [fp8.rows, fp8.block_rows, fp8.block_cols].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    let [of_matrix, block_rows, block_cols] = [fp8.rows, fp8.block_rows, fp8.block_cols]
+        .map(|n| usize::try_from(n).unwrap_or(usize::MAX));
     let is_empty = [cols, of_matrix, block_rows, block_cols].contains(&0);
     if is_empty || rows.len() != out.len() || !rows.len().is_multiple_of(cols) {
         let (bytes, elements) = (rows.len(), out.len());

@@ -81,12 +81,14 @@ pub fn shards(data: &[u8]) {
     let _ = files.join();
 }
 
-/// Parses the texts of a Hugging Face folder, concatenated with zero bytes in between, and the JSON of its tensors.
-pub fn folder(data: &[u8]) {
+/// Returns the header of a Hugging Face folder, if it has one: of its texts in the order of [`TEXT_FILES`] (an empty one is a file
+/// that is not there) and the JSON of its tensors, with zero bytes in between.
+pub fn folder_header(data: &[u8]) -> Option<ModelHeader> {
     let text = String::from_utf8_lossy(data);
     let mut parts = text.split('\0').map(str::to_owned);
     let names = TEXT_FILES.iter().map(|name| name.to_string());
-    let texts: Texts = names.zip(parts.by_ref()).collect();
+    let texts = names.zip(parts.by_ref());
+    let texts: Texts = texts.filter(|(_, text)| !text.is_empty()).collect();
     let tensors = parts.next().and_then(|json| {
         let len = (json.len() as u64).to_le_bytes();
         match safetensors::parse(&[&len, json.as_bytes()].concat(), None) {
@@ -94,14 +96,19 @@ pub fn folder(data: &[u8]) {
             _ => None,
         }
     });
-    let Ok((metadata, tensors)) = convert(&texts, tensors.unwrap_or_default()) else {
-        return;
-    };
-    let gguf = ModelHeader {
+    let (metadata, tensors) = convert(&texts, tensors.unwrap_or_default()).ok()?;
+    Some(ModelHeader {
         container: Container::Safetensors,
         metadata,
         tensors,
         data_offset: 0,
+    })
+}
+
+/// Builds everything that comes from the header of a Hugging Face folder; see [`folder_header`].
+pub fn folder(data: &[u8]) {
+    let Some(gguf) = folder_header(data) else {
+        return;
     };
     let _ = ModelConfig::from_gguf(&gguf);
     let _ = inspect(&gguf, InspectOptions::default());
