@@ -19,6 +19,8 @@ pub struct Router {
     pub biased: bool,
     /// Factor of the weights.
     pub factor: f32,
+    /// Each expert's weight is multiplied by a factor of its own, after they were normalised. Only without a bias.
+    pub scaled: bool,
 }
 
 impl Router {
@@ -28,6 +30,7 @@ impl Router {
         normalised: true,
         biased: false,
         factor: 1.0,
+        scaled: false,
     };
 }
 
@@ -39,4 +42,7 @@ pub enum SharedExpert {
     Plain,
     /// Its output is multiplied by the sigmoid of a projection of the token to one number.
     Gated,
+    /// A dense block beside the experts, called as in layers without them. Its output and that of the experts are normalised before
+    /// they are added, and the router and the experts have norms of their own before them.
+    Beside,
 }

@@ -132,9 +132,13 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
             matrices.push(of_all(names.expert_down, c.d_model, d_ff));
             let shared = layer.shared_d_ff;
             if shared > 0 {
-                let gate_up = several(names.shared_gate_up, &[shared, shared]);
+                let (gate_up, down) = match c.spec.shared_expert {
+                    SharedExpert::Beside => (names.gate_up_proj, names.down_proj),
+                    _ => (names.shared_gate_up, names.shared_down),
+                };
+                let gate_up = several(gate_up, &[shared, shared]);
                 matrices.push(matrix(gate_up, c.d_model));
-                matrices.push(matrix(one(names.shared_down, c.d_model), shared));
+                matrices.push(matrix(one(down, c.d_model), shared));
             }
             if shared > 0 && c.spec.shared_expert == SharedExpert::Gated {
                 matrices.push(exact(matrix(one(names.shared_gate, 1), c.d_model)));
@@ -173,6 +177,9 @@ pub fn check_unread(
     }
     let unread = gguf.tensors.iter().find(|tensor| {
         let name = tensor.name.as_str();
+        if read.contains(name) {
+            return false;
+        }
         if let Some(weight) = weight_of(name) {
             let weight = all.get(weight.as_str());
             return weight.is_none_or(|weight| weight.dtype != GgmlType::NVFP4);
@@ -181,7 +188,7 @@ pub fn check_unread(
             .strip_prefix("blk.")
             .and_then(|rest| rest.split('.').next());
         let in_layers = layer.is_some_and(|n| n.parse().is_ok_and(|n: usize| n < c.n_layers));
-        in_layers && !read.contains(name) && !KNOWN.iter().any(|known| name.contains(known))
+        in_layers && !KNOWN.iter().any(|known| name.contains(known))
     });
     match unread {
         None => Ok(()),
@@ -259,7 +266,21 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
             }
         };
         all.extend(of_mixer.iter().map(|name| of_layer(name, i)));
-        if layer.feed_forward == FeedForwardKind::Experts && c.router.biased {
+        let mixes = layer.feed_forward == FeedForwardKind::Experts;
+        if mixes && c.spec.shared_expert == SharedExpert::Beside {
+            norms.extend([
+                names.post_dense_norm,
+                names.pre_experts_norm,
+                names.post_experts_norm,
+            ]);
+            all.push(of_layer(names.router_scale, i));
+            // (NVFP4 has it among its own factors)
+            let down = gguf.tensor(&of_layer(names.expert_down, i));
+            if down.is_none_or(|down| down.dtype != GgmlType::NVFP4) {
+                optional.push(of_layer(names.expert_scale, i));
+            }
+        }
+        if mixes && c.router.biased {
             all.push(of_layer(names.router_bias, i));
         }
         if c.spec.activation == Activation::Xielu {

@@ -1,7 +1,8 @@
-//! Feed-forward blocks: gated, plain, or several experts that tokens are routed to.
+//! Feed-forward blocks: gated, plain, or several experts that tokens are routed to, alone or beside a gated block.
 
 use burn::tensor::Tensor;
 
+use crate::ops::experts::Routes;
 use crate::ops::{Activation, Norm, Ops, RouteSpec, StepState, Weight};
 
 /// A feed-forward block.
@@ -24,6 +25,7 @@ pub enum FeedForward {
         down: Weight,
     },
     Experts(Experts),
+    Beside(BesideExperts),
 }
 
 /// Experts and their router.
@@ -33,8 +35,8 @@ pub struct Experts {
     /// [1, n_experts], of the logits
     pub router_bias: Option<Tensor<2>>,
     pub route: RouteSpec,
-    /// [1, n_experts], of the choice
-    pub choice_bias: Option<Tensor<2>>,
+    /// [1, n_experts]: the bias of the choice or the factors of the weights, as the router has them
+    pub of_experts: Option<Tensor<2>>,
     /// gate and up, [n_experts * d_ff, d_model] each, or both in one, [n_experts * 2 d_ff, d_model]
     pub gate_up: Vec<Weight>,
     /// [1, n_experts * 2 d_ff], gate before up for each expert
@@ -44,6 +46,21 @@ pub struct Experts {
     /// [1, n_experts * d_model]
     pub down_bias: Option<Tensor<2>>,
     pub shared: Option<SharedExpert>,
+}
+
+/// A gated block and experts beside it: end(block(norm x)) + experts_end(experts(experts_norm x)), where x is routed by
+/// router_norm x.
+pub struct BesideExperts {
+    /// gate and up: [2 d_ff, d_model]
+    pub gate_up: Weight,
+    /// [d_model, d_ff]
+    pub down: Weight,
+    pub end: Norm,
+    /// Experts and their router, without one that every token uses.
+    pub experts: Experts,
+    pub router_norm: Norm,
+    pub experts_norm: Norm,
+    pub experts_end: Norm,
 }
 
 /// An expert that every token uses.
@@ -58,7 +75,8 @@ pub struct SharedExpert {
 
 impl FeedForward {
     /// Returns the block's output for norm(x), or for x if there is no norm: [t, d_model]; with `add` it is added to
-    /// x, in the memory of x.
+    /// x, in the memory of x. Experts alone always add it, and those beside a block never do: their families have no norm after the
+    /// former, and one after the latter.
     pub fn forward(
         &self,
         ops: &Ops,
@@ -68,8 +86,12 @@ impl FeedForward {
         activation: Activation,
         add: bool,
     ) -> Tensor<2> {
-        if let FeedForward::Experts(experts) = self {
-            return experts.forward(ops, x, norm, step, activation);
+        match self {
+            FeedForward::Experts(experts) => {
+                return experts.forward(ops, x, norm, step, activation);
+            }
+            FeedForward::Beside(both) => return both.forward(ops, &x, norm, step, activation),
+            FeedForward::Gated { .. } | FeedForward::Plain { .. } => {}
         }
         let h = self.hidden(ops, &x, norm, step, activation);
         self.project(ops, &h, x, step, add)
@@ -92,7 +114,7 @@ impl FeedForward {
                 let a = ops.norm_linear(x, norm, up, step);
                 ops.bias(a, up_bias, step, Some(activation))
             }
-            FeedForward::Experts(_) => x.clone(),
+            FeedForward::Experts(_) | FeedForward::Beside(_) => x.clone(),
         }
     }
 
@@ -112,7 +134,7 @@ impl FeedForward {
             (FeedForward::Gated { down, .. } | FeedForward::Plain { down, .. }, false) => {
                 ops.linear(h, down, step)
             }
-            (FeedForward::Experts(_), _) => x,
+            (FeedForward::Experts(_) | FeedForward::Beside(_), _) => x,
         }
     }
 }
@@ -128,25 +150,63 @@ impl Experts {
         activation: Activation,
     ) -> Tensor<2> {
         let h = norm.map_or_else(|| x.clone(), |norm| ops.norm(&x, norm, step, false));
-        let mut logits = ops.linear(&h, &self.router, step);
-        if let Some(bias) = &self.router_bias {
-            logits = ops.bias(logits, bias, step, None);
-        }
-        let routes = ops.route(logits, self.choice_bias.as_ref(), step, self.route);
-        let linear = |x: &Tensor<2>, w: &[&Weight]| ops.routed_linear(x, w, &routes, step);
-        let biased = |y: Tensor<2>, bias: &Option<Tensor<2>>| match bias {
-            Some(bias) => ops.routed_bias(y, bias, &routes, step),
-            None => y,
-        };
-        let weights: Vec<&Weight> = self.gate_up.iter().collect();
-        let gate_up = biased(linear(&h, &weights), &self.gate_up_bias);
-        let a = ops.gate(gate_up, activation);
-        let slots = biased(linear(&a, &[&self.down]), &self.down_bias);
+        let logits = ops.linear(&h, &self.router, step);
+        let routes = self.routes(ops, logits, step);
+        let slots = self.slots(ops, &h, &routes, step, activation);
         let x = match &self.shared {
             Some(shared) => shared.forward(ops, &h, x, step, activation),
             None => x,
         };
         ops.combine(slots, &routes, step, x)
+    }
+
+    /// Returns each token's experts by the router's logits, [t, n_experts].
+    fn routes(&self, ops: &Ops, mut logits: Tensor<2>, step: &StepState) -> Routes {
+        if let Some(bias) = &self.router_bias {
+            logits = ops.bias(logits, bias, step, None);
+        }
+        ops.route(logits, self.of_experts.as_ref(), step, self.route)
+    }
+
+    /// Returns the outputs of each token's experts for `h`: [t * n_used, d_model].
+    fn slots(
+        &self,
+        ops: &Ops,
+        h: &Tensor<2>,
+        routes: &Routes,
+        step: &StepState,
+        activation: Activation,
+    ) -> Tensor<2> {
+        let linear = |x: &Tensor<2>, w: &[&Weight]| ops.routed_linear(x, w, routes, step);
+        let biased = |y: Tensor<2>, bias: &Option<Tensor<2>>| match bias {
+            Some(bias) => ops.routed_bias(y, bias, routes, step),
+            None => y,
+        };
+        let weights: Vec<&Weight> = self.gate_up.iter().collect();
+        let gate_up = biased(linear(h, &weights), &self.gate_up_bias);
+        let a = ops.gate(gate_up, activation);
+        biased(linear(&a, &[&self.down]), &self.down_bias)
+    }
+}
+
+impl BesideExperts {
+    /// Returns the sum of both outputs, as a new tensor.
+    fn forward(
+        &self,
+        ops: &Ops,
+        x: &Tensor<2>,
+        norm: Option<&Norm>,
+        step: &StepState,
+        activation: Activation,
+    ) -> Tensor<2> {
+        let a = ops.norm_gated(x, norm, &self.gate_up, step, activation);
+        let dense = ops.norm(&ops.linear(&a, &self.down, step), &self.end, step, false);
+        let logits = ops.norm_linear(x, Some(&self.router_norm), &self.experts.router, step);
+        let routes = self.experts.routes(ops, logits, step);
+        let h = ops.norm(x, &self.experts_norm, step, false);
+        let slots = self.experts.slots(ops, &h, &routes, step, activation);
+        let y = ops.combine_alone(slots, &routes, step);
+        ops.norm_add(&y, &self.experts_end, step, dense)
     }
 }
 

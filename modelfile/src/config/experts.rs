@@ -16,8 +16,8 @@ pub(super) struct Experts {
     pub of_layer: Vec<bool>,
     /// Width of each layer's feed-forward block, or of an expert.
     pub widths: Vec<usize>,
-    /// Width of the expert that every token uses; 0 if there is none.
-    pub shared_width: usize,
+    /// Width of each layer's expert that every token uses, in layers with experts; 0 if there is none.
+    pub shared_widths: Vec<usize>,
 }
 
 impl Experts {
@@ -28,7 +28,12 @@ impl Experts {
             let expected = format!("1 to expert_count ({n})");
             return Err(keys.wrong("expert_used_count", expected, n_used));
         }
-        if n > 0 && !(spec.gated && spec.post_norm == PostNorm::None && !spec.parallel) {
+        // Their output is added to the residual where it is, unless they have norms after them.
+        let post_norm = match spec.shared_expert {
+            SharedExpert::Beside => PostNorm::Block,
+            _ => PostNorm::None,
+        };
+        if n > 0 && !(spec.gated && spec.post_norm == post_norm && !spec.parallel) {
             return Err(keys.wrong("expert_count", "0 in this family", n));
         }
         // The first layers are dense, and then all but one in so many.
@@ -38,21 +43,14 @@ impl Experts {
         let of_layer: Vec<bool> = layers
             .map(|i| n > 0 && i >= dense && (i + 1).is_multiple_of(step))
             .collect();
-        let shared_width = match spec.shared_expert {
-            SharedExpert::None => 0,
-            _ => keys.count("expert_shared_feed_forward_length", 1 << 20)?,
-        };
-        if !shared_width.is_multiple_of(4) {
-            let key = "expert_shared_feed_forward_length";
-            return Err(keys.wrong(key, "a multiple of 4", shared_width));
-        }
+        let shared_widths = shared_widths(keys, by_layer, spec, n)?;
         Ok(Self {
             n,
             n_used,
             router: router(keys, spec)?,
             widths: widths(keys, by_layer, &of_layer)?,
             of_layer,
-            shared_width,
+            shared_widths,
         })
     }
 }
@@ -83,6 +81,32 @@ fn router(keys: &Keys, spec: &ModelSpec) -> Result<Router> {
         },
         ..own
     })
+}
+
+/// Returns the width of the expert that every token uses, for each layer.
+fn shared_widths(
+    keys: &Keys,
+    by_layer: &ByLayer,
+    spec: &ModelSpec,
+    n_experts: usize,
+) -> Result<Vec<usize>> {
+    let key = match spec.shared_expert {
+        SharedExpert::None => return Ok(vec![0; by_layer.n_layers]),
+        SharedExpert::Plain | SharedExpert::Gated => "expert_shared_feed_forward_length",
+        SharedExpert::Beside => "feed_forward_length",
+    };
+    let none = || vec![0; by_layer.n_layers];
+    let widths = match spec.shared_expert {
+        SharedExpert::Beside if n_experts == 0 => none(),
+        SharedExpert::Beside => by_layer.numbers(key, 1 << 20)?.unwrap_or_else(none),
+        _ => vec![keys.count(key, 1 << 20)?; by_layer.n_layers],
+    };
+    let is_needed = n_experts > 0 && spec.shared_expert == SharedExpert::Beside;
+    let is_wrong = |width: &&usize| !width.is_multiple_of(4) || (is_needed && **width == 0);
+    match widths.iter().find(is_wrong) {
+        Some(wrong) => Err(keys.wrong(key, "a multiple of 4", wrong)),
+        None => Ok(widths),
+    }
 }
 
 /// Returns the width of each layer's feed-forward block, or of an expert.

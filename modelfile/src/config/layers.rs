@@ -62,7 +62,10 @@ impl Layers<'_> {
                     _ => heads.sliding_dim,
                 },
                 d_ff: self.experts.widths[i],
-                shared_d_ff: if mixes { self.experts.shared_width } else { 0 },
+                shared_d_ff: match mixes {
+                    true => self.experts.shared_widths[i],
+                    false => 0,
+                },
                 kv_of: kv_of[i],
                 values_are_keys: spec.values_may_be_keys
                     && window == 0

@@ -90,7 +90,7 @@ impl CheckpointNames {
 }
 
 /// Names in a layer: the part between `layers.N.` and `.weight` or `.bias`.
-const OF_LAYER: [(&str, &str); 36] = [
+const OF_LAYER: [(&str, &str); 40] = [
     ("input_layernorm", "attn_norm"),
     ("self_attn.q_proj", "attn_q"),
     ("self_attn.k_proj", "attn_k"),
@@ -122,6 +122,10 @@ const OF_LAYER: [(&str, &str); 36] = [
     ("block_sparse_moe.output_linear", "ffn_down_exps"),
     ("pre_feedforward_layernorm", "ffn_norm"),
     ("post_feedforward_layernorm", "post_ffw_norm"),
+    ("pre_feedforward_layernorm_2", "pre_ffw_norm_2"),
+    ("post_feedforward_layernorm_1", "post_ffw_norm_1"),
+    ("post_feedforward_layernorm_2", "post_ffw_norm_2"),
+    ("router.proj", "ffn_gate_inp"),
     ("per_layer_input_gate", "inp_gate"),
     ("per_layer_projection", "proj"),
     ("post_per_layer_input_norm", "post_norm"),

@@ -4,7 +4,8 @@
 //! base there, and normalises queries and keys. The converter has added the 1 that the norms' weights lack.
 //!
 //! Gemma 4 has wider heads in the layers that do not slide, which rotate a quarter of their pairs; the last layers of its
-//! small models read the caches of earlier ones and each layer adds an embedding of its own. Its norms' weights are whole.
+//! small models read the caches of earlier ones and each layer adds an embedding of its own. Its norms' weights are whole. In one
+//! model each layer has experts beside its dense block.
 //!
 //! EmbeddingGemma is Gemma 3 as an encoder: windows reach to both sides.
 //!
@@ -16,6 +17,7 @@ use super::{Activation, Checkpoint, ModelSpec, PostNorm, QkNorm, Sliding, Slidin
 use crate::container::TensorInfo;
 use crate::error::Result;
 use crate::json::Object;
+use crate::router::SharedExpert;
 
 const CHECKPOINT: Checkpoint = Checkpoint {
     norms_lack_one: true,
@@ -137,18 +139,27 @@ const CHECKPOINT4: Checkpoint = Checkpoint {
         ("sliding_window_pattern", 6.0),
         ("hidden_size_per_layer_input", 256.0),
     ],
+    aliases: &[("top_k_experts", "num_experts_per_tok")],
+    // (the converter names these tensors likewise)
+    parameters: &[
+        ("router.scale", "ffn_gate_inp.scale"),
+        ("router.per_expert_scale", "ffn_down_exps.scale"),
+        ("experts.gate_up_proj", "ffn_gate_up_exps.weight"),
+        ("experts.down_proj", "ffn_down_exps.weight"),
+    ],
     check: check4,
     rename: rename4,
     ..Checkpoint::new("")
 };
 
-/// The language model of Gemma 4, without experts.
+/// The language model of Gemma 4. Of the family's models one has experts, beside the dense block.
 pub const GEMMA4: ModelSpec = ModelSpec {
     name: "gemma4",
     models: "Gemma 4, text",
     v_norm: true,
     values_may_be_keys: true,
     unscaled_scores: true,
+    shared_expert: SharedExpert::Beside,
     wide_scale_layers: 0,
     honours: &[
         "attention.sliding_window",
@@ -172,10 +183,12 @@ pub const GEMMA4: ModelSpec = ModelSpec {
     ..GEMMA3
 };
 
-/// Refuses experts, attention to later tokens, and another rotation than the family's.
+/// Refuses experts that are not enabled, attention to later tokens, and another rotation than the family's.
 fn check4(config: &Object) -> Result<()> {
-    if config.bool("enable_moe_block")? == Some(true) {
-        return Err(config.wrong("enable_moe_block", "false: its experts are not supported"));
+    let has_experts = config.u32("num_experts")?.is_some_and(|n| n > 1);
+    if has_experts != (config.bool("enable_moe_block")? == Some(true)) {
+        let expected = "true in a model with num_experts, and in no other";
+        return Err(config.wrong("enable_moe_block", expected));
     }
     if config.str("use_bidirectional_attention")? == Some("all") {
         return Err(config.wrong("use_bidirectional_attention", "null or \"vision\""));

@@ -61,6 +61,13 @@ pub struct TensorNames {
     pub shared_gate_up: &'static [&'static str],
     pub shared_down: &'static str,
     pub post_ffn_norm: &'static str,
+    /// Tensors of a dense block and experts beside it: the norm after the block, those before and after the experts, the factors of the
+    /// router's input, and those of the experts' weights, which are optional.
+    pub post_dense_norm: &'static str,
+    pub pre_experts_norm: &'static str,
+    pub post_experts_norm: &'static str,
+    pub router_scale: &'static str,
+    pub expert_scale: &'static str,
     /// Embeddings by layer: the table, the projection of the ordinary embedding that is added, and its norm.
     pub per_layer_embd: &'static str,
     pub per_layer_model_proj: &'static str,
@@ -137,6 +144,11 @@ impl TensorNames {
         shared_gate_up: &["blk.{}.ffn_gate_shexp.weight", "blk.{}.ffn_up_shexp.weight"],
         shared_down: "blk.{}.ffn_down_shexp.weight",
         post_ffn_norm: "blk.{}.post_ffw_norm.weight",
+        post_dense_norm: "blk.{}.post_ffw_norm_1.weight",
+        pre_experts_norm: "blk.{}.pre_ffw_norm_2.weight",
+        post_experts_norm: "blk.{}.post_ffw_norm_2.weight",
+        router_scale: "blk.{}.ffn_gate_inp.scale",
+        expert_scale: "blk.{}.ffn_down_exps.scale",
         per_layer_embd: "per_layer_token_embd.weight",
         per_layer_model_proj: "per_layer_model_proj.weight",
         per_layer_proj_norm: "per_layer_proj_norm.weight",

@@ -61,6 +61,12 @@ CHOICE_BIAS = Layout(choice_bias, lambda s: [s[-1:]], lambda a: a[0])
 CHOICE_BIAS_ROW = CHOICE_BIAS._replace(join=lambda a: a[0][None])
 # A projection to one number.
 ONE_ROW = Layout(one, lambda s: [s[1:]], lambda a: a[0][None])
+# Gemma 4's experts with gate and up in one tensor, and the factors of its router's input and of each expert.
+ROUTER_SCALES = {
+    "scale": Layout(lambda n: [n.replace("router.scale", "router.proj.scale")], lambda s: [s], lambda a: a[0]),
+    "per_expert_scale": Layout(lambda n: [n.replace("router.per_expert_scale", "experts.down_proj.scale")], lambda s: [s],
+                               lambda a: a[0]),
+}
 SINKS = Layout(lambda n: [n + ".weight"], lambda s: [s], lambda a: a[0])
 
 
@@ -159,6 +165,8 @@ def layout_of(family, config, name: str) -> Layout:
     if family.arch == "gpt-oss":
         special = {"gate_up_proj": OSS_EXPERTS, "gate_up_proj_bias": OSS_EXPERTS_BIAS, "down_proj": OSS_DOWN,
                    "down_proj_bias": OSS_DOWN_BIAS, "sinks": SINKS}
+    elif family.arch == "gemma4":
+        special = {"gate_up_proj": EXPERTS_DOWN, "down_proj": EXPERTS_DOWN} | ROUTER_SCALES
     else:
         special = {"gate_up_proj": EXPERTS, "down_proj": EXPERTS_DOWN}
     if last == "sinks":
@@ -187,7 +195,7 @@ def gguf_tensors(family, config, name: str, shape) -> list[tuple[str, tuple[int,
     def file_name(name: str) -> str | None:
         for theirs, mapped in RENAMED.items():
             name = name.replace(theirs, mapped)
-        found = (table.get_name(name, (".weight", ".bias")) for table in tables)
+        found = (table.get_name(name, (".weight", ".bias", ".scale")) for table in tables)
         return next((name for name in found if name), None)
 
     names = [file_name(n) for n in layout.names(name)]

@@ -91,8 +91,14 @@ def gemma4_config(**args) -> hf.Gemma4TextConfig:
     return config
 
 
-def gemma4(name: str, kinds: str, kv_heads: list[int], widths: list[int], shared: int, per_layer: int, cap: float, **args) -> Family:
+def gemma4(
+    name: str, kinds: str, kv_heads: list[int], widths: list[int], shared: int, per_layer: int, cap: float, experts: int = 0, **args,
+) -> Family:
     """`kinds`: s for a layer that slides, f for one that does not; the last `shared` read the caches of others."""
+    of_experts = {}
+    if experts:
+        args |= dict(enable_moe_block=True, num_experts=experts, top_k_experts=2, moe_intermediate_size=32)
+        of_experts = {"expert_count": experts, "expert_used_count": 2, "expert_feed_forward_length": 32}
     types = [{"s": "sliding_attention", "f": "full_attention"}[kind] for kind in kinds]
     return Family(
         name, "gemma4", gemma4_config,
@@ -103,7 +109,7 @@ def gemma4(name: str, kinds: str, kv_heads: list[int], widths: list[int], shared
             "key_length_swa": 16, "value_length_swa": 16, "rope_dimension_count": 32, "rope_dimension_count_swa": 16,
             "rope_freq_base_swa": 10000.0, "sliding_window": 16, "sliding_window_pattern": [kind == "s" for kind in kinds],
             "shared_kv_layers": shared, "head_count_kv": kv_heads, "feed_forward_length": widths,
-            "embedding_length_per_layer_input": per_layer, "final_logit_softcapping": cap},
+            "embedding_length_per_layer_input": per_layer, "final_logit_softcapping": cap} | of_experts,
         # Scores are not scaled.
         types=SMALL, embedding_std=0.5, gains=loud(8.0) | {"post_norm": 4.0, "attn_q_norm": 0.2}, tables=family_rope.proportional,
     )
@@ -245,6 +251,9 @@ FAMILIES = [
            use_double_wide_mlp=True),
     # As 12B and 31B: values that are keys, fewer heads of them in the layers that do not slide.
     gemma4("gemma4_large", "ssfsf", kv_heads=[2, 2, 1, 2, 1], widths=[96] * 5, shared=0, per_layer=0, cap=30.0,
+           attention_k_eq_v=True, num_global_key_value_heads=1),
+    # As 26B-A4B: experts beside a dense block, each with norms of its own.
+    gemma4("gemma4_moe", "sfs", kv_heads=[2, 1, 2], widths=[96] * 3, shared=0, per_layer=0, cap=30.0, experts=8,
            attention_k_eq_v=True, num_global_key_value_heads=1),
     phi3("phi3", original=16, longest=N_CTX, window=None),
     phi3("phi3_short", original=256, longest=1024, window=24),

@@ -10,7 +10,7 @@ from family_layout import gguf_tensors
 # Standard deviation of a projection's output for inputs of size 1: attention that picks, logits with spread.
 GAINS = {
     "attn_q": 1.4, "attn_k": 1.4, "attn_v": 1.5, "attn_qkv": 1.45, "attn_output": 1.5, "ffn_gate": 1.5, "ffn_up": 1.5,
-    "ffn_down": 1.5, "ffn_gate_exps": 1.5, "ffn_up_exps": 1.5, "ffn_down_exps": 1.5, "ffn_gate_inp": 2.0, "output": 6.0,
+    "ffn_down": 1.5, "ffn_gate_exps": 1.5, "ffn_up_exps": 1.5, "ffn_down_exps": 1.5, "ffn_gate_up_exps": 1.5, "ffn_gate_inp": 2.0, "output": 6.0,
     "in_proj": 1.5, "conv": 1.2, "out_proj": 1.5, "attn_gate": 1.5, "ssm_conv1d": 1.2, "ssm_alpha": 1.0, "ssm_beta": 1.5,
     "ssm_out": 1.5, "ssm_in": 1.5, "ffn_gate_shexp": 1.5, "ffn_up_shexp": 1.5, "ffn_down_shexp": 1.5, "ffn_gate_inp_shexp": 2.0,
     "per_layer_model_proj": 1.0, "inp_gate": 1.5, "proj": 1.5, "dense_2": 1.0, "dense_3": 1.0,
@@ -36,7 +36,12 @@ def draw(part: str, kind: str, shape, family, rng) -> np.ndarray:
         return rng.uniform(0.8, 2.0, shape) * family.gains.get(part, 1.0)
     if part == "layer_output_scale":
         return rng.uniform(0.6, 1.4, shape)
-    if part.endswith("norm") or kind == "ffn_norm":
+    if (part, kind) == ("ffn_gate_inp", "scale"):
+        # (divided by the square root of the width)
+        return rng.uniform(0.5, 1.5, shape) * np.sqrt(shape[-1])
+    if (part, kind) == ("ffn_down_exps", "scale"):
+        return rng.uniform(0.3, 1.7, shape)
+    if part.rstrip("_12").endswith("norm") or kind == "ffn_norm":
         return rng.uniform(0.5, 1.5, shape) * family.gains.get(part, 1.0)
     if part in ("token_embd", "position_embd"):
         return rng.normal(0, family.embedding_std * family.gains.get(part, 1.0), shape)

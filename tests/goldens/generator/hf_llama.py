@@ -88,7 +88,8 @@ def routing_gap(model, ids: list[int]) -> float:
 
     Infinity without experts.
     """
-    n_chosen = getattr(model.config, "num_experts_per_tok", None)
+    config = model.config
+    n_chosen = getattr(config, "num_experts_per_tok", None) or getattr(config, "top_k_experts", None)
     if not n_chosen:
         return math.inf
     gaps = []
@@ -109,6 +110,9 @@ def routing_gap(model, ids: list[int]) -> float:
 
 def choices(router, args, logits: torch.Tensor) -> torch.Tensor:
     """Logits, or the scores with their bias where the router has one."""
+    if hasattr(router, "per_expert_scale"):
+        # (it returns a softmax)
+        return torch.log(logits)
     if hasattr(router, "moe_statics"):
         return router.moe_statics(torch.softmax(logits, -1))
     if len(args) > 1:

@@ -27,11 +27,17 @@ def with_factors(name: str, values: np.ndarray, first: bool) -> list[tuple[str, 
 def without_factors(tensors: dict):
     """The tensors that are not factors, and a function that gives a tensor's factors, shaped to multiply it."""
     ends = (".scale", ".input_scale")
-    own = {name: t for name, t in tensors.items() if not name.endswith(ends)}
+
+    def is_factor(name: str) -> bool:
+        end = next((end for end in ends if name.endswith(end)), None)
+        weight = end and tensors.get(name.removesuffix(end) + ".weight")
+        return weight is not None and weight.tensor_type == T.NVFP4
+
+    own = {name: t for name, t in tensors.items() if not is_factor(name)}
 
     def factor(name: str) -> np.ndarray:
         scale = tensors.get(name.removesuffix(".weight") + ".scale")
-        if scale is None:
+        if scale is None or tensors[name].tensor_type != T.NVFP4:
             return np.float32(1)
         factors = tensor_f32(scale)
         return factors if len(factors) == 1 else factors[:, None, None]

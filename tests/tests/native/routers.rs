@@ -15,7 +15,7 @@ use proptest::prelude::*;
 /// Checks one token's routes: two of [expert, weight] for each expert used.
 ///
 /// Any choice among experts that are equal up to rounding is right.
-fn check_token(router: Router, logits: &[f32], bias: &[f32], routes: &[f32]) {
+fn check_token(router: Router, logits: &[f32], of_experts: &[f32], routes: &[f32]) {
     const SLACK: f64 = 1e-5;
     let logits: Vec<f64> = logits.iter().map(|l| f64::from(*l)).collect();
     let sum: f64 = logits.iter().map(|l| l.exp()).sum();
@@ -26,7 +26,7 @@ fn check_token(router: Router, logits: &[f32], bias: &[f32], routes: &[f32]) {
     let choice = |e: usize| {
         score(e)
             + if router.biased {
-                f64::from(bias[e])
+                f64::from(of_experts[e])
             } else {
                 0.0
             }
@@ -52,8 +52,12 @@ fn check_token(router: Router, logits: &[f32], bias: &[f32], routes: &[f32]) {
         false => 1.0,
     };
     for (e, route) in chosen.iter().zip(routes.chunks_exact(2)) {
-        let expected = f64::from(router.factor) * score(*e) / sum;
-        let error = (f64::from(route[1]) - expected).abs() / expected;
+        let own = match router.scaled {
+            true => f64::from(of_experts[*e]),
+            false => 1.0,
+        };
+        let expected = own * f64::from(router.factor) * score(*e) / sum;
+        let error = (f64::from(route[1]) - expected).abs() / expected.abs();
         assert!(
             error < 1e-5,
             "{router:?}: {} instead of {expected}",
@@ -68,10 +72,10 @@ fn check(device: &Device, router: Router, (n_experts, n_used, n): (usize, usize,
     let state = live(&ops, 0, n);
     let scaled = |seed, n, by: f32| values(seed, n).into_iter().map(move |v| by * v).collect();
     let logits: Vec<f32> = scaled(1, (n + 1) * n_experts, 4.0);
-    let bias: Vec<f32> = scaled(2, n_experts, 0.4);
+    let of_experts: Vec<f32> = scaled(2, n_experts, 0.4);
     let found = ops.route(
         tensor(device, &logits, [n + 1, n_experts]),
-        Some(&tensor(device, &bias, [1, n_experts])),
+        Some(&tensor(device, &of_experts, [1, n_experts])),
         &state,
         RouteSpec { router, n_used },
     );
@@ -80,18 +84,19 @@ fn check(device: &Device, router: Router, (n_experts, n_used, n): (usize, usize,
         .chunks_exact(n_experts)
         .zip(found.chunks_exact(2 * n_used));
     for (logits, routes) in tokens.take(n) {
-        check_token(router, logits, &bias, routes);
+        check_token(router, logits, &of_experts, routes);
     }
 }
 
 #[test]
 fn every_router_chooses_and_weights_as_in_plain_arithmetic() {
-    let kinds = (any::<bool>(), any::<bool>(), any::<bool>(), 0..3usize);
+    // Of each expert a router has nothing, a bias or a factor.
+    let kinds = (any::<bool>(), any::<bool>(), 0..3usize, 0..3usize);
     let shapes = (1..150usize, 1..9usize, 1..7usize);
     for_all(
         40,
         (kinds, shapes),
-        |((sigmoid, normalised, biased, factor), shape)| {
+        |((sigmoid, normalised, of_experts, factor), shape)| {
             let router = Router {
                 gating: if sigmoid {
                     Gating::Sigmoid
@@ -99,7 +104,8 @@ fn every_router_chooses_and_weights_as_in_plain_arithmetic() {
                     Gating::Softmax
                 },
                 normalised,
-                biased,
+                biased: of_experts == 1,
+                scaled: of_experts == 2,
                 factor: [1.0, 2.5, 0.3][factor],
             };
             let (n_experts, n_used, n) = shape;
@@ -162,6 +168,7 @@ fn the_first_layers_may_be_dense_and_every_second_one() {
         [dense, dense, dense, (mixture, 32, 64)]
     );
     assert_eq!(kinds("family_qwen35moe"), [(mixture, 32, 64); 2]);
+    assert_eq!(kinds("family_gemma4_moe"), [(mixture, 32, 96); 3]);
 }
 
 #[test]
@@ -240,6 +247,9 @@ fn a_tensor_of_a_mixture_that_is_missing_or_unknown_is_named() {
         ("family_qwen2moe", "blk.1.ffn_gate_inp_shexp.weight"),
         ("family_qwen35moe", "blk.0.ffn_down_shexp.weight"),
         ("family_qwen35moe", "blk.1.ffn_up_exps.weight"),
+        ("family_gemma4_moe", "blk.0.ffn_gate_inp.scale"),
+        ("family_gemma4_moe", "blk.1.ffn_gate.weight"),
+        ("family_gemma4_moe", "blk.2.pre_ffw_norm_2.weight"),
     ] {
         let mut header = of(golden);
         header.tensors.retain(|tensor| tensor.name != name);

@@ -1,8 +1,8 @@
 //! Builds feed-forward blocks.
 
-use crate::model::feed_forward::{Experts, FeedForward, SharedExpert};
+use crate::model::feed_forward::{BesideExperts, Experts, FeedForward, SharedExpert};
 use crate::model::loaded::LoadedTensors;
-use crate::ops::{RouteSpec, Scaling, XIELU_PARAMETERS};
+use crate::ops::{Norm, NormSpec, RouteSpec, Router, Scaling, XIELU_PARAMETERS};
 use hearth_modelfile::error::Result;
 use hearth_modelfile::families::Activation;
 use hearth_modelfile::families::names::{bias_of, of_layer};
@@ -29,8 +29,10 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
             _ => None,
         };
         let in_one = parts.experts(&of(names.expert_gate_up_in_one));
+        let beside = c.spec.shared_expert == router::SharedExpert::Beside;
         let shared = match layer.shared_d_ff {
             0 => None,
+            _ if beside => None,
             _ => Some(SharedExpert {
                 gate_up: parts.matrix(&of(names.shared_gate_up[0]))?,
                 down: parts.matrix(&of(names.shared_down))?.scaled(residual),
@@ -40,16 +42,23 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
                 },
             }),
         };
-        return Ok(FeedForward::Experts(Experts {
+        let factors = match beside {
+            true => parts.optional(&of(names.expert_scale), c.n_experts)?,
+            false => None,
+        };
+        let experts = Experts {
             router: parts.matrix(&of(names.router))?,
             router_bias: parts.optional(&bias_of(&of(names.router)), c.n_experts)?,
             route: RouteSpec {
-                router: c.router,
+                router: Router {
+                    scaled: factors.is_some(),
+                    ..c.router
+                },
                 n_used: c.n_experts_used,
             },
-            choice_bias: match c.router.biased {
+            of_experts: match c.router.biased {
                 true => parts.optional(&of(names.router_bias), c.n_experts)?,
-                false => None,
+                false => factors,
             },
             gate_up: match in_one {
                 Ok(weight) => vec![weight],
@@ -60,7 +69,11 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
             down_bias: bias(names.expert_down, c.n_experts * c.d_model)?
                 .map(|values| ops.upload_row(values)),
             shared,
-        }));
+        };
+        return Ok(match beside {
+            true => FeedForward::Beside(beside_experts(parts, i, experts)?),
+            false => FeedForward::Experts(experts),
+        });
     }
     let first = parts.matrix(&of(names.gate_up_proj[0]))?;
     // The norm before the block multiplies gate and up alike.
@@ -82,6 +95,28 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
         up: first,
         up_bias: ops.upload_row(&bias),
         down,
+    })
+}
+
+/// Builds the gated block beside the experts of layer `i`, and their norms.
+fn beside_experts(parts: &LoadedTensors<'_>, i: usize, experts: Experts) -> Result<BesideExperts> {
+    let (c, names) = (parts.c, parts.c.spec.names);
+    let of = |pattern: &str| of_layer(pattern, i);
+    // The router's input is normalised without weights, and divided by the square root of its width.
+    let factors = parts.values(&of(names.router_scale), c.d_model)?.iter();
+    let root = (c.d_model as f32).sqrt();
+    let factors: Vec<f32> = factors.map(|factor| factor / root).collect();
+    Ok(BesideExperts {
+        gate_up: parts.matrix(&of(names.gate_up_proj[0]))?,
+        down: parts.matrix(&of(names.down_proj))?,
+        end: parts.norm(&of(names.post_dense_norm))?,
+        experts,
+        router_norm: Norm {
+            weight: parts.ops.upload_row(&factors),
+            spec: NormSpec::rms(c.eps),
+        },
+        experts_norm: parts.norm(&of(names.pre_experts_norm))?,
+        experts_end: parts.norm(&of(names.post_experts_norm))?,
     })
 }
 

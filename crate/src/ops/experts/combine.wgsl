@@ -6,6 +6,7 @@
 // Constants from the header:
 //   COLS4: u32
 //   N_USED: u32
+//   ADDS: bool, to y; otherwise y is overwritten
 @group(0) @binding(0) var<storage, read_write> slots: array<vec4<f32>>; // [T, N_USED, COLS4]
 @group(0) @binding(1) var<storage, read_write> routes: array<vec2<f32>>; // [T, N_USED]: expert, weight
 @group(0) @binding(2) var<storage, read_write> state: array<u32>; // [STATE_WORDS]
@@ -21,5 +22,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         let slot = id.y * N_USED + k;
         sum += routes[slot].y * slots[slot * COLS4 + id.x];
     }
-    y[id.y * COLS4 + id.x] += sum;
+    let at = id.y * COLS4 + id.x;
+    if (ADDS) {
+        sum += y[at];
+    }
+    y[at] = sum;
 }

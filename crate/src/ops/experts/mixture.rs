@@ -51,18 +51,18 @@ impl Slots {
 }
 
 impl Ops {
-    /// Returns the best experts of each token by the router's logits, [t, n_experts], and `bias`, [1, n_experts], if the router
-    /// has one.
+    /// Returns the best experts of each token by the router's logits, [t, n_experts], and `of_experts`, [1, n_experts]: the bias of the
+    /// choice or the factors of the weights, if the router has one of them.
     pub fn route(
         &self,
         logits: Tensor<2>,
-        bias: Option<&Tensor<2>>,
+        of_experts: Option<&Tensor<2>>,
         state: &StepState,
         spec: RouteSpec,
     ) -> Routes {
         let ([t, n_experts], n_used) = (logits.dims(), spec.n_used);
-        let bias = bias.unwrap_or(&logits).clone();
-        let routes = self.routes(logits, bias, state, spec);
+        let of_experts = of_experts.unwrap_or(&logits).clone();
+        let routes = self.routes(logits, of_experts, state, spec);
         let groups = self.tile_tokens(t, n_used, n_experts).map(|tokens| {
             let [slots, n_experts, n_used] = [t * n_used, n_experts, n_used].map(|n| n as u32);
             let spec = GroupSpec::new(slots, n_experts, n_used, tokens);
@@ -101,7 +101,7 @@ impl Ops {
     fn routes(
         &self,
         logits: Tensor<2>,
-        bias: Tensor<2>,
+        of_experts: Tensor<2>,
         state: &StepState,
         spec: RouteSpec,
     ) -> Tensor<2> {
@@ -111,7 +111,7 @@ impl Ops {
         }
         self.keep(Tensor::from_dispatch(Dispatch::route(
             logits.into_dispatch(),
-            bias.into_dispatch(),
+            of_experts.into_dispatch(),
             state.words().into_dispatch(),
             spec,
         )))
@@ -301,15 +301,40 @@ impl Ops {
         state: &StepState,
         residual: Tensor<2>,
     ) -> Tensor<2> {
-        let ([t, cols], n_used) = (residual.dims(), routes.routes.dims()[1] / 2);
-        if self.describes(|_| describe_combine(t, cols, n_used)) {
-            return residual;
+        self.combine_onto(slots, routes, state, residual, true)
+    }
+
+    /// Returns each token's slots weighted by its routes, as a new tensor.
+    pub fn combine_alone(
+        &self,
+        slots: Tensor<2>,
+        routes: &Routes,
+        state: &StepState,
+    ) -> Tensor<2> {
+        let ([n_slots, cols], n_used) = (slots.dims(), routes.routes.dims()[1] / 2);
+        let y = self.empty(n_slots / n_used, cols);
+        self.keep(self.combine_onto(slots, routes, state, y, false))
+    }
+
+    /// Writes each token's slots weighted by its routes to `y`, or adds them.
+    fn combine_onto(
+        &self,
+        slots: Tensor<2>,
+        routes: &Routes,
+        state: &StepState,
+        y: Tensor<2>,
+        adds: bool,
+    ) -> Tensor<2> {
+        let ([t, cols], n_used) = (y.dims(), routes.routes.dims()[1] / 2);
+        if self.describes(|_| describe_combine(t, cols, n_used, adds)) {
+            return y;
         }
         Tensor::from_dispatch(Dispatch::combine(
             slots.into_dispatch(),
             routes.routes.clone().into_dispatch(),
             state.words().into_dispatch(),
-            residual.into_dispatch(),
+            y.into_dispatch(),
+            adds,
         ))
     }
 }

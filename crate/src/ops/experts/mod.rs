@@ -3,7 +3,7 @@
 //! - `routes`: [T, 2 n_used] f32: for each token its experts, best first, each with its weight. The router's logits
 //!   are [T, n_experts]; scores are their softmax or sigmoids. The best experts by score, or by score + bias [n_experts], are
 //!   chosen; a weight is factor * score, divided by the sum of the chosen scores where weights are normalised (and then a softmax
-//!   over all is one over the chosen).
+//!   over all is one over the chosen). Some routers multiply it by a factor of the expert.
 //! - A weight of experts is [n_experts * rows, cols], one expert after another; [`crate::ops::projection::gemv`]
 //!   multiplies the rows of the experts that tokens were routed to and reads no others. A row of its result,
 //!   [T * n_used, rows], is a *slot*.
@@ -28,6 +28,7 @@ use hearth_modelfile::cost::Counters;
 
 pub use hearth_modelfile::config::MAX_EXPERTS;
 pub use hearth_modelfile::router::{Gating, Router};
+pub use mixture::Routes;
 
 /// Parameters of the routing.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,20 +41,21 @@ pub struct RouteSpec {
 /// Backend extension: routing and summing on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait ExpertsOp: Backend {
-    /// Returns the routes to the best experts by `logits`; `bias` is read if the router has one.
+    /// Returns the routes to the best experts by `logits`; `of_experts` is the bias or the factors, if the router has one of them.
     fn route(
         logits: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
+        of_experts: FloatTensor<Self>,
         state: IntTensor<Self>,
         spec: RouteSpec,
     ) -> FloatTensor<Self>;
 
-    /// Computes y[t] += sum_k weight[t, k] * slots[t * n_used + k].
+    /// Computes y[t] += sum_k weight[t, k] * slots[t * n_used + k], or without `adds` y[t] = the sum.
     fn combine(
         slots: FloatTensor<Self>,
         routes: FloatTensor<Self>,
         state: IntTensor<Self>,
         y: FloatTensor<Self>,
+        adds: bool,
     ) -> FloatTensor<Self>;
 }
 
@@ -63,6 +65,7 @@ fn route_kernel(n_experts: u32, spec: RouteSpec) -> Kernel {
         normalised,
         biased,
         factor,
+        scaled,
     } = spec.router;
     let score = match (gating, normalised && !biased) {
         (Gating::Softmax, true) => &modules::SCORE_CHOSEN,
@@ -73,19 +76,26 @@ fn route_kernel(n_experts: u32, spec: RouteSpec) -> Kernel {
         true => &modules::CHOICE_BIASED,
         false => &modules::CHOICE_LOGIT,
     };
+    // (both would be the fourth tensor, and no family has both)
+    let own = match scaled && !biased {
+        true => &modules::FACTOR_OWN,
+        false => &modules::FACTOR_NONE,
+    };
     Kernel::new(&modules::ROUTE, 64)
         .module(&state::WGSL)
         .module(score)
         .module(choice)
+        .module(own)
         .u32s([("N_EXPERTS", n_experts), ("N_USED", spec.n_used as u32)])
         .bools([("NORMALISED", normalised)])
         .f32s([("FACTOR", factor)])
 }
 
-fn combine_kernel(cols4: u32, n_used: u32) -> Kernel {
+fn combine_kernel(cols4: u32, n_used: u32, adds: bool) -> Kernel {
     Kernel::new(&modules::COMBINE, 64)
         .module(&state::WGSL)
         .u32s([("COLS4", cols4), ("N_USED", n_used)])
+        .bools([("ADDS", adds)])
 }
 
 /// Describes the routing of `t` tokens.
@@ -104,14 +114,14 @@ fn describe_route(t: usize, n_experts: usize, spec: RouteSpec) -> Launch {
 }
 
 /// Describes the sum of `t` tokens' slots.
-fn describe_combine(t: usize, cols: usize, n_used: usize) -> Launch {
+fn describe_combine(t: usize, cols: usize, n_used: usize, adds: bool) -> Launch {
     let cols4 = cols as u32 / 4;
     let counters = Counters {
-        prologue_bytes: 4 * (t * cols * (n_used + 1)) as u64,
+        prologue_bytes: 4 * (t * cols * (n_used + usize::from(adds))) as u64,
         trips: 3,
         ..Counters::default()
     };
-    let kernel = combine_kernel(cols4, n_used as u32);
+    let kernel = combine_kernel(cols4, n_used as u32, adds);
     Launch::new(
         "combine",
         kernel,
@@ -122,7 +132,7 @@ fn describe_combine(t: usize, cols: usize, n_used: usize) -> Launch {
 
 /// Returns every variant of the kernels.
 pub(in crate::ops) fn variants() -> Vec<Kernel> {
-    let mut all = vec![combine_kernel(16, 2)];
+    let mut all = vec![combine_kernel(16, 2, true), combine_kernel(16, 2, false)];
     for gating in [Gating::Softmax, Gating::Sigmoid] {
         for (normalised, biased) in [(true, false), (true, true), (false, false), (false, true)] {
             let router = Router {
@@ -130,24 +140,31 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
                 normalised,
                 biased,
                 factor: 1.0,
+                scaled: false,
             };
             all.push(route_kernel(8, RouteSpec { router, n_used: 2 }));
         }
     }
+    let router = Router {
+        scaled: true,
+        ..Router::PLAIN
+    };
+    all.push(route_kernel(8, RouteSpec { router, n_used: 2 }));
     all
 }
 
 impl ExpertsOp for CubeBackend {
     fn route(
         logits: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
+        of_experts: FloatTensor<Self>,
         state: IntTensor<Self>,
         spec: RouteSpec,
     ) -> FloatTensor<Self> {
         let [t, n_experts] = logits.meta.shape().dims();
         let routes = empty_f32(&logits, [t, 2 * spec.n_used]);
         let mut tensors = vec![&logits, &state, &routes];
-        tensors.extend(spec.router.biased.then_some(&bias));
+        let Router { biased, scaled, .. } = spec.router;
+        tensors.extend((biased || scaled).then_some(&of_experts));
         let kernel = route_kernel(n_experts as u32, spec);
         launch(kernel, (t as u32, 1, 1), &tensors);
         routes
@@ -158,11 +175,12 @@ impl ExpertsOp for CubeBackend {
         routes: FloatTensor<Self>,
         state: IntTensor<Self>,
         y: FloatTensor<Self>,
+        adds: bool,
     ) -> FloatTensor<Self> {
         let [t, cols] = y.meta.shape().dims();
         let [_, n_used2] = routes.meta.shape().dims::<2>();
         let cols4 = cols as u32 / 4;
-        let kernel = combine_kernel(cols4, n_used2 as u32 / 2);
+        let kernel = combine_kernel(cols4, n_used2 as u32 / 2, adds);
         let count = (cols4.div_ceil(64), t as u32, 1);
         launch(kernel, count, &[&slots, &routes, &state, &y]);
         y
@@ -172,7 +190,7 @@ impl ExpertsOp for CubeBackend {
 impl ExpertsOp for Flex {
     fn route(
         logits: FlexTensor,
-        bias: FlexTensor,
+        of_experts: FlexTensor,
         state: FlexTensor,
         spec: RouteSpec,
     ) -> FlexTensor {
@@ -182,7 +200,7 @@ impl ExpertsOp for Flex {
         let mut routes = vec![0.0; t * of_token];
         let rows = logits.storage::<f32>().chunks_exact(n_experts).take(n);
         for (logits, routes) in rows.zip(routes.chunks_exact_mut(of_token)) {
-            route_cpu(logits, bias.storage::<f32>(), routes, spec.router);
+            route_cpu(logits, of_experts.storage::<f32>(), routes, spec.router);
         }
         flex::tensor(routes, [t, of_token])
     }
@@ -192,6 +210,7 @@ impl ExpertsOp for Flex {
         routes: FlexTensor,
         state: FlexTensor,
         mut y: FlexTensor,
+        adds: bool,
     ) -> FlexTensor {
         let [_, cols] = y.layout().shape().dims();
         let n = state.storage::<u32>()[state::N_TOKENS] as usize;
@@ -202,6 +221,9 @@ impl ExpertsOp for Flex {
         let rows = y.storage_mut::<f32>();
         for (slot, (values, route)) in slots.zip(routes).enumerate().take(n * n_used) {
             let row = &mut rows[slot / n_used * cols..][..cols];
+            if !adds && slot.is_multiple_of(n_used) {
+                row.fill(0.0);
+            }
             for (y, v) in row.iter_mut().zip(values) {
                 *y += route[1] * v;
             }
@@ -210,13 +232,13 @@ impl ExpertsOp for Flex {
     }
 }
 
-/// Routes one token: `logits`: [n_experts], `bias` likewise if the router has one, `routes`: [2 n_used].
-fn route_cpu(logits: &[f32], bias: &[f32], routes: &mut [f32], router: Router) {
+/// Routes one token: `logits`: [n_experts], `of_experts` likewise, a bias or factors if the router has them, `routes`: [2 n_used].
+fn route_cpu(logits: &[f32], of_experts: &[f32], routes: &mut [f32], router: Router) {
     let scores = scores_cpu(logits, router.gating);
     let biased: Vec<f32>;
     let choices = match router.biased {
         true => {
-            biased = scores.iter().zip(bias).map(|(s, b)| s + b).collect();
+            biased = scores.iter().zip(of_experts).map(|(s, b)| s + b).collect();
             &biased
         }
         // (their order is that of the scores, and they are never rounded to the same number)
@@ -234,6 +256,11 @@ fn route_cpu(logits: &[f32], bias: &[f32], routes: &mut [f32], router: Router) {
     if router.normalised {
         for route in routes.chunks_exact_mut(2) {
             route[1] /= sum.max(1e-12);
+        }
+    }
+    if router.scaled && !router.biased {
+        for route in routes.chunks_exact_mut(2) {
+            route[1] *= of_experts[route[0] as usize];
         }
     }
 }

@@ -2,7 +2,7 @@
 //
 // grid: (T). A thread counts the experts ahead of each of its own; among equals the earlier one is ahead.
 //
-// Modules: state, score_*, choice_*.
+// Modules: state, score_*, choice_*, factor_*.
 // Constants from the header:
 //   N_EXPERTS: u32
 //   N_USED: u32
@@ -53,5 +53,6 @@ fn main(
         }
         weight /= max(sum, 1e-12);
     }
+    weight *= own_factor(best[lid]);
     routes[wg.x * N_USED + lid] = vec2<f32>(f32(best[lid]), weight);
 }
