@@ -73,12 +73,11 @@ def gemma2(config: dict) -> dict:
 
 
 def gemma4(config: dict) -> dict:
-    """As google/gemma-4-E2B-it's: one width for all layers that do not slide."""
-    own = config.pop("per_layer_config")
+    """As google/gemma-4-E2B-it's and 26B-A4B-it's: one width and one number of key heads for all layers that do not slide."""
+    layers = [dict(layer) for layer in config.pop("per_layer_config").values()]
     del config["allow_global_per_layer_attribute_access"]
-    widths = {layer["head_dim"] for layer in own.values()}
-    assert len(widths) == 1 and all(list(layer) == ["head_dim"] for layer in own.values()), own
-    return config | {"global_head_dim": widths.pop(), "num_global_key_value_heads": None}
+    assert all(layer == layers[0] and set(layer) <= {"head_dim", "num_key_value_heads"} for layer in layers), layers
+    return config | {"global_head_dim": layers[0]["head_dim"], "num_global_key_value_heads": layers[0].get("num_key_value_heads")}
 
 
 def phi3(config: dict) -> dict:
@@ -189,6 +188,11 @@ FOLDERS = {
         "gemma4_small", torch.bfloat16, "gemma3",
         GEMMA_ENDS | dict(num_hidden_layers=4, layer_types=["sliding_attention", "full_attention"] * 2, intermediate_size=32,
                           num_attention_heads=2, num_kv_shared_layers=2),
+        GEMMA_GENERATION | {"top_k": 64, "top_p": 0.95}, gemma4),
+    "gemma4_moe": Saved(
+        "gemma4_moe", torch.bfloat16, "gemma3",
+        GEMMA_ENDS | dict(num_hidden_layers=2, layer_types=["sliding_attention", "full_attention"], intermediate_size=64,
+                          num_experts=4, moe_intermediate_size=32),
         GEMMA_GENERATION | {"top_k": 64, "top_p": 0.95}, gemma4),
     "phi3": Saved(
         "phi3", torch.bfloat16, "qwen2", BYTE_LEVEL_ENDS | dict(pad_token_id=2, sliding_window=262144),
