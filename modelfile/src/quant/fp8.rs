@@ -15,13 +15,13 @@ use crate::error::{Error, Result};
 
 /// Returns the value of an E4M3 number.
 pub fn e4m3(byte: u8) -> f32 {
-    let (exponent, mantissa) = (u32::from(byte >> 3 & 15), u32::from(byte & 7));
+    let (exponent, mantissa) = (u32::from((byte >> 3) & 15), u32::from(byte & 7));
     let magnitude = match (exponent, mantissa) {
         (15, 7) => f32::NAN,
         // Multiples of 2^-9.
         (0, _) => mantissa as f32 / 512.0,
         // f32's bias is 127.
-        _ => f32::from_bits(exponent + 120 << 23 | mantissa << 20),
+        _ => f32::from_bits(((exponent + 120) << 23) | (mantissa << 20)),
     };
     match byte >> 7 {
         0 => magnitude,

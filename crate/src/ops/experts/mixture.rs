@@ -305,12 +305,7 @@ impl Ops {
     }
 
     /// Returns each token's slots weighted by its routes, as a new tensor.
-    pub fn combine_alone(
-        &self,
-        slots: Tensor<2>,
-        routes: &Routes,
-        state: &StepState,
-    ) -> Tensor<2> {
+    pub fn combine_alone(&self, slots: Tensor<2>, routes: &Routes, state: &StepState) -> Tensor<2> {
         let ([n_slots, cols], n_used) = (slots.dims(), routes.routes.dims()[1] / 2);
         let y = self.empty(n_slots / n_used, cols);
         self.keep(self.combine_onto(slots, routes, state, y, false))
