@@ -118,6 +118,9 @@ impl Mixture {
             };
             let a = ops.gate(y, activation);
             let residual = tensor(device, &before, [n, width]);
+            let alone = read(&ops.combine_alone(a.clone(), &found, &state));
+            let added: Vec<f32> = alone.iter().zip(&before).map(|(a, b)| a + b).collect();
+            assert_close("combine_alone", &added, &sums, 4.0 * tolerance);
             let sum = ops.combine(a, &found, &state, residual);
             assert_close("combine", &read(&sum), &sums, 4.0 * tolerance);
         };
