@@ -26,6 +26,7 @@ fn the_budget_is_what_an_engine_takes() {
         "family_gemma3",
         "family_gemma4_small",
         "family_gemma4_large",
+        "family_gemma4_moe",
         "family_phi3",
         "family_qwen3moe",
         "family_gpt2",
