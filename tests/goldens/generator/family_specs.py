@@ -253,7 +253,7 @@ FAMILIES = [
     gemma4("gemma4_large", "ssfsf", kv_heads=[2, 2, 1, 2, 1], widths=[96] * 5, shared=0, per_layer=0, cap=30.0,
            attention_k_eq_v=True, num_global_key_value_heads=1),
     # As 26B-A4B: experts beside a dense block, each with norms of its own.
-    gemma4("gemma4_moe", "sfs", kv_heads=[2, 1, 2], widths=[96] * 3, shared=0, per_layer=0, cap=30.0, experts=8,
+    gemma4("gemma4_moe", "ssf", kv_heads=[2, 2, 1], widths=[96] * 3, shared=0, per_layer=0, cap=30.0, experts=8,
            attention_k_eq_v=True, num_global_key_value_heads=1),
     phi3("phi3", original=16, longest=N_CTX, window=None),
     phi3("phi3_short", original=256, longest=1024, window=24),
