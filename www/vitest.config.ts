@@ -10,6 +10,7 @@ export default defineConfig({
     alias: [
       { find: /^hearth-llm$/, replacement: file("../pkg/src/index.ts") },
       { find: /^hearth-llm\/cache$/, replacement: file("../pkg/src/cache/index.ts") },
+      { find: /^hearth-llm\/remote$/, replacement: file("../pkg/src/remote/index.ts") },
     ],
   },
   test: { include: ["test/*.test.{ts,tsx}"] },

@@ -41,7 +41,8 @@ keepOffline();
 async function begin(): Promise<void> {
   const named = params.model === "default" ? DEFAULT_MODEL : params.model;
   const source = named ?? settings.value.model;
-  if (source === "") return;
+  // A server is asked only when the visitor says so, and another model is not loaded in its place.
+  if (source === "" || (named === undefined && settings.value.isOnServer)) return;
   await refreshInstalled();
   const isStarted = mayStart(source) && (named !== undefined || (isKeptWhole(source) && !lastLoadCrashed()));
   if (isStarted) void load(named === undefined ? lastChoice() : choiceOf(source));

@@ -40,7 +40,8 @@ export function kept(): Store {
 export async function openPage(search = ""): Promise<Page> {
   vi.resetModules();
   vi.stubGlobal("location", { search, origin: "https://page.test", href: `https://page.test/${search}` });
-  vi.stubGlobal("document", { baseURI: "https://page.test/", documentElement: { dataset: {} } });
+  const listeners = { addEventListener: () => undefined, removeEventListener: () => undefined };
+  vi.stubGlobal("document", { baseURI: "https://page.test/", documentElement: { dataset: {} }, ...listeners });
   vi.stubGlobal("navigator", { language: "en", locks });
   vi.doMock(import("../src/store/db.js"), async (original) => {
     const actual = await original();

@@ -90,6 +90,14 @@ export class Remote implements Api {
     return new Remote(connection, new RemoteBackend(connection, target, facts), kind);
   }
 
+  /** Returns the names of a server's models, for a choice among them before `connect`. */
+  static async list(options: Omit<RemoteOptions, "model">): Promise<string[]> {
+    const connection = new Connection(options);
+    connection.kind = options.kind;
+    const listed = await listModels(connection, options.signal ?? new AbortController().signal);
+    return listed.map(({ id }) => id);
+  }
+
   /** Returns the names of the server's models. */
   async models({ signal }: RequestOptions = {}): Promise<string[]> {
     const listed = await listModels(this.#connection, signal ?? new AbortController().signal);

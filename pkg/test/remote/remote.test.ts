@@ -24,6 +24,14 @@ describe("connecting", () => {
     expect(await remote.models()).toEqual(["m"]);
   });
 
+  it("lists a server's models for a choice, with the key", async () => {
+    server.answers.models = json({ object: "list", data: [{ id: "a" }, { id: "b" }] });
+    expect(await Remote.list({ baseURL: server.address, apiKey: KEY })).toEqual(["a", "b"]);
+    expect(server.asked.map(({ url, headers }) => [url, headers.authorization])).toEqual([
+      ["/v1/models", `Bearer ${KEY}`],
+    ]);
+  });
+
   it("never takes another model than the one that is named", async () => {
     const data = [{ id: "small" }, { id: "llama3:latest" }, { id: "aliased", aliases: ["short"] }];
     server.answers.models = json({ object: "list", data });

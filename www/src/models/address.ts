@@ -38,3 +38,12 @@ export function isOnHub(source: string): boolean {
 export function isOurs(source: string): boolean {
   return hubIdOf(source) === undefined && addressOf(source)?.origin === location.origin;
 }
+
+/** Returns an address's host with its port, or the address if it is not one. */
+export function hostOf(address: string): string {
+  try {
+    return new URL(address).host;
+  } catch {
+    return address;
+  }
+}

@@ -83,7 +83,10 @@ export class Answering {
         const { content = "", reasoning_content = "" } = choice?.delta ?? {};
         this.reasoning.value += reasoning_content;
         this.text.value += content;
-        if (content !== "" || reasoning_content !== "") this.hasBegun.value = true;
+        if (content !== "" || reasoning_content !== "") {
+          clock.begin();
+          this.hasBegun.value = true;
+        }
         if (choice?.finish_reason) end = choice.finish_reason === "length" ? "length" : "stop";
       }
     } catch (cause) {
@@ -95,7 +98,7 @@ export class Answering {
     } finally {
       clearInterval(draft);
     }
-    if (this.stats.value !== null) record(this.stats.value);
+    if (this.stats.value !== null) record(backend, this.stats.value);
     const result = this.#ended(end);
     const isNothing = textOf(result) === "" && result.reasoning === "" && error !== undefined;
     return { result: isNothing ? undefined : result, error };
@@ -124,13 +127,20 @@ class AnswerClock {
   #first: { at: number; tokens: number } | undefined;
   #last = this.#start;
   #tokens = 0;
+  #begun: number | undefined;
+
+  /** Notes that text has come: some servers count tokens only at the end of an answer. */
+  begin(): void {
+    this.#begun ??= performance.now();
+  }
 
   tick(usage: CompletionUsage): AnswerStats {
     const { completion_tokens, completion_tokens_details: drafts, prompt_tokens, prompt_tokens_details } = usage;
     if (completion_tokens > this.#tokens) {
       this.#tokens = completion_tokens;
       this.#last = performance.now();
-      this.#first ??= { at: this.#last, tokens: completion_tokens };
+      this.#first ??=
+        this.#begun === undefined ? { at: this.#last, tokens: completion_tokens } : { at: this.#begun, tokens: 1 };
     }
     const first = this.#first;
     const seconds = first === undefined ? 0 : (this.#last - first.at) / 1000;

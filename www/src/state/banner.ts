@@ -5,7 +5,7 @@
 import { computed } from "@preact/signals";
 import type { LocalEngine } from "hearth-llm";
 import { t } from "../text/index.js";
-import { backend, load, model, notices } from "./model.js";
+import { backend, load, localChoice, notices } from "./model.js";
 
 /**
  * Whether the browser emulates the graphics card on the CPU: WebGPU in name only, and possibly slower than our own CPU
@@ -29,7 +29,7 @@ export const banner = computed((): { texts: string[]; canUseCpu: boolean } => {
 
 /** Reloads the running model on the CPU. */
 export function useCpu(): void {
-  if (model.value.name !== "running") return;
-  const { choice } = model.value;
+  const choice = localChoice.value;
+  if (choice === undefined) return;
   void load({ ...choice, options: { ...choice.options, device: "cpu" } });
 }

@@ -3,10 +3,11 @@ import { batch, computed, signal } from "@preact/signals";
 import type { Conversation } from "../store/db.js";
 import type { Bundle } from "../store/exchange.js";
 import { textOf, textPart, withText, type Part } from "../store/parts.js";
-import { childrenOf, newestLeaf, pathTo, titleOf, type Message, type Tree } from "../store/tree.js";
+import { childrenOf, newestLeaf, pathTo, titleOf, withPlace, type Message, type Tree } from "../store/tree.js";
 import { Answering } from "./answering.js";
 import { answerings, failures, setAnswering, setFailure } from "./answers.js";
 import { backend } from "./model.js";
+import { placeOf } from "./place.js";
 import { settings } from "./settings.js";
 import { opened } from "./store.js";
 import { answerAlone, elsewhere, onNews, tell, watch, type News } from "./tabs.js";
@@ -186,7 +187,8 @@ async function make(message: Message, before: readonly Message[], prompt: string
   const [begun, loaded] = [headOf({ id }), backend.value];
   if (begun === undefined || loaded === undefined || answerings.peek().has(id)) return;
   tell({ id, state: "begun" });
-  const running = new Answering(loaded, message, before, prompt, (draft) => {
+  const placed: Message = { ...message, places: withPlace(message.places ?? [], placeOf(loaded)) };
+  const running = new Answering(loaded, placed, before, prompt, (draft) => {
     const head = headOf({ id });
     if (head !== undefined) void save({ ...head, leaf: draft.id }, [draft], { id, state: "draft", message: draft });
   });
@@ -214,8 +216,11 @@ async function make(message: Message, before: readonly Message[], prompt: string
   }
   if (error !== undefined) {
     const question = before.at(-1);
-    const retry = (): void =>
-      void (result === undefined && question !== undefined ? answer(question) : goOn(result ?? message));
+    const retry = (): void => {
+      // Another model may be running by then.
+      const canGoOn = result !== undefined && backend.value?.capabilities.continuation === true;
+      void (canGoOn || question === undefined ? goOn(result ?? message) : answer(question));
+    };
     setFailure(id, { error, retry });
   }
   await saved;

@@ -8,3 +8,11 @@ export interface Choice {
   source: Source;
   options: Pick<EngineOptions, "device" | "contextSize" | "kvType" | "quantize">;
 }
+
+/** A model on a server. The server's key is not part of it. */
+export interface ServerChoice {
+  /** Address of the server's API. */
+  server: string;
+  /** The model's name on the server. */
+  model: string;
+}

@@ -4,7 +4,7 @@ import { Engine, HearthError, type Backend, type LoadProgress, type Notice } fro
 import { SpeedMeter } from "../lib/meter.js";
 import { entryOf } from "../models/catalog.js";
 import { params } from "../params.js";
-import type { Choice, Source } from "./choice.js";
+import type { Choice, ServerChoice, Source } from "./choice.js";
 import { downloadOptions, forgetPlan } from "./plan.js";
 import { change } from "./settings.js";
 
@@ -23,7 +23,7 @@ export type ModelState =
   | { name: "failed"; choice: Choice; error: unknown }
   /** The model was running, and its backend ended by itself. */
   | { name: "ended"; choice: Choice; error: unknown }
-  | { name: "running"; choice: Choice; backend: Backend };
+  | { name: "running"; choice: Choice | ServerChoice; backend: Backend };
 
 export const model = signal<ModelState>({ name: "none" });
 export const phases = signal<Record<Phase, PhaseState>>(freshPhases());
@@ -36,6 +36,12 @@ export const notices = signal<readonly Notice[]>([]);
 export const isStarting = signal(true);
 
 export const backend = computed(() => (model.value.name === "running" ? model.value.backend : undefined));
+
+/** The running model in this page, with its options; undefined if none runs, or one elsewhere. */
+export const localChoice = computed((): Choice | undefined => {
+  const state = model.value;
+  return state.name === "running" && "source" in state.choice ? state.choice : undefined;
+});
 
 /** The engine that was created last, for tests and the console; the page itself uses the backend. */
 let created: Engine | undefined;
@@ -60,8 +66,7 @@ export function modelName(source: Source): string {
 
 /** Returns the model's name in the list, or else the one in its file. */
 export function runningName({ model: { name }, local }: Backend): string {
-  const entry = model.value.name === "running" ? entryOf(model.value.choice.source) : undefined;
-  return entry?.name ?? (name || (local?.model.architecture ?? ""));
+  return entryOf(localChoice.value?.source)?.name ?? (name || (local?.model.architecture ?? ""));
 }
 
 /** Loads a model in place of the current one. */
@@ -93,12 +98,18 @@ export async function load(choice: Choice): Promise<void> {
         notices.value = [...notices.value, notice];
       },
     });
+    // Stopped, or another model was taken, just as this one was ready.
+    if (current.signal.aborted) {
+      started.dispose();
+      return;
+    }
     created = started;
     batch(() => {
       model.value = { name: "running", choice, backend: started.backend };
       const modelOptions = { ...choice.options };
       delete modelOptions.device;
-      change({ model: typeof choice.source === "string" ? choice.source : "", modelOptions });
+      const source = typeof choice.source === "string" ? choice.source : "";
+      change({ model: source, modelOptions, isOnServer: false });
     });
     void started.closed.then((error) => {
       if (backend.value === started.backend) model.value = { name: "ended", choice, error };
@@ -111,6 +122,18 @@ export async function load(choice: Choice): Promise<void> {
     if (controller === current) controller = undefined;
     remember(ATTEMPT, undefined);
   }
+}
+
+/** Takes a model that answers elsewhere in place of the current one. */
+export function use(choice: ServerChoice, connected: Backend): void {
+  controller?.abort();
+  controller = undefined;
+  forgetPlan();
+  batch(() => {
+    unload();
+    notices.value = [];
+    model.value = { name: "running", choice, backend: connected };
+  });
 }
 
 /** Stops a load; the data on disk stays, so that `resume` continues from there. */

@@ -3,18 +3,26 @@ import { signal } from "@preact/signals";
 import { TextCompletions, type Backend, type EngineStats, type FitSpeed, type LocalEngine } from "hearth-llm";
 import type { AnswerStats } from "../store/tree.js";
 
-/** Statistics of the answers since the page was opened, oldest first. */
-export const history = signal<readonly AnswerStats[]>([]);
+/** Statistics of the answers of the backend that answered last, oldest first. */
+const history = signal<{ of: Backend | undefined; answers: readonly AnswerStats[] }>({ of: undefined, answers: [] });
 
 const MOST_KEPT = 100;
 
-export function record(stats: AnswerStats): void {
-  history.value = [...history.value, stats].slice(-MOST_KEPT);
+export function record(backend: Backend, stats: AnswerStats): void {
+  history.value = { of: backend, answers: [...historyOf(backend), stats].slice(-MOST_KEPT) };
+}
+
+/** Returns the statistics of this backend's answers, oldest first. */
+export function historyOf(backend: Backend): readonly AnswerStats[] {
+  const { of, answers } = history.value;
+  return of === backend ? answers : [];
 }
 
 /** The fastest decode seen with this backend; undefined before the first meaningful measurement. */
-export function measuredSpeed(): number | undefined {
-  const speeds = history.value.filter(({ tokens }) => tokens >= 16).map(({ tokensPerSecond }) => tokensPerSecond ?? 0);
+export function measuredSpeed(backend: Backend): number | undefined {
+  const speeds = historyOf(backend)
+    .filter(({ tokens }) => tokens >= 16)
+    .map(({ tokensPerSecond }) => tokensPerSecond ?? 0);
   return speeds.length === 0 ? undefined : Math.max(...speeds);
 }
 

@@ -9,7 +9,9 @@ import { change, settings } from "./settings.js";
 /** The model that the settings apply to: the running one, or else the one that would be loaded. */
 const subject = computed((): string => {
   const state = model.value;
-  const source = state.name === "none" ? settings.value.model || DEFAULT_MODEL : state.choice.source;
+  if (state.name === "none") return settings.value.model || DEFAULT_MODEL;
+  if ("server" in state.choice) return `${state.choice.model} @ ${state.choice.server}`;
+  const { source } = state.choice;
   return typeof source === "string" ? source : modelName(source);
 });
 

@@ -2,6 +2,7 @@
 import type { EngineOptions } from "hearth-llm";
 import { effect, signal } from "@preact/signals";
 import type { Sampling } from "../models/presets.js";
+import type { ServerChoice } from "./choice.js";
 
 export type Theme = "auto" | "light" | "dark";
 export type Language = "auto" | "en" | "zh-CN";
@@ -32,6 +33,12 @@ export interface Settings {
   hubToken: string;
   /** Whether the token is forgotten when the page is closed. */
   isTokenBrief: boolean;
+  /** The server that answered last and its model; empty for none. */
+  server: ServerChoice;
+  /** Whether the model that ran last is on that server. */
+  isOnServer: boolean;
+  /** Keys of servers that the visitor wanted kept, by origin. */
+  serverKeys: Readonly<Record<string, string>>;
   /** Whether the visitor has been warned that the browser may clear everything. */
   isWarned: boolean;
 }
@@ -48,6 +55,9 @@ const DEFAULTS: Settings = {
   modelOptions: {},
   hubToken: "",
   isTokenBrief: false,
+  server: { server: "", model: "" },
+  isOnServer: false,
+  serverKeys: {},
   isWarned: false,
 };
 

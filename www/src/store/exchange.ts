@@ -2,7 +2,7 @@
 import { fromBase64, toBase64 } from "../lib/base64.js";
 import type { Conversation, StoredFile } from "./db.js";
 import { textOf, textPart, type FilePart, type Part } from "./parts.js";
-import { isTree, pathTo, titleOf, type AnswerStats, type Message } from "./tree.js";
+import { isTree, pathTo, titleOf, type AnswerStats, type Message, type Place } from "./tree.js";
 
 export interface Bundle {
   conversation: Conversation;
@@ -35,10 +35,27 @@ export function toMarkdown({ conversation, messages }: Bundle): string {
   for (const message of path) {
     const { role, reasoning, model } = message;
     if (reasoning !== "") parts.push(`<!-- hearth:thoughts -->`, escaped(reasoning));
-    const by = role === "assistant" && model !== "" ? ` ${oneLine(model).replaceAll("-->", "")}` : "";
-    parts.push(`<!-- hearth:${role}${by} -->`, escaped(textOf(message)));
+    const author = role === "assistant" ? [oneLine(model), ...(message.places ?? []).map(placeMark)] : [];
+    const by = author.filter((word) => word !== "").map((word) => ` ${word.replaceAll("-->", "")}`);
+    parts.push(`<!-- hearth:${role}${by.join("")} -->`, escaped(textOf(message)));
   }
   return `${parts.join("\n\n")}\n`;
+}
+
+/** Writes a place after a model's name. */
+const placeMark = ({ where, server }: Place): string => (server === undefined ? `@${where}` : `@${where}:${server}`);
+const PLACE = / ?@(?:(here|browser)|(server):(\S+))$/;
+
+/** Reads a model's name and the places after it. */
+function authorOf(by: string): { model: string; places?: Place[] } {
+  const places: Place[] = [];
+  let model = by;
+  for (let mark = PLACE.exec(model); mark !== null; mark = PLACE.exec(model)) {
+    const [whole, where, , server] = mark;
+    places.unshift(server === undefined ? { where: where as "here" | "browser" } : { where: "server", server });
+    model = model.slice(0, -whole.length);
+  }
+  return places.length === 0 ? { model } : { model, places };
 }
 
 const oneLine = (text: string): string => text.replace(/\s+/g, " ").trim();
@@ -114,7 +131,7 @@ function toBundle(value: unknown, version: 1 | 2): Bundle {
 function toMessage(value: unknown, conversation: string, version: 1 | 2): Message {
   if (!isObject(value)) throw new ImportError("field");
   const { content, ...others } = value;
-  const { role, end } = others;
+  const { role, end, places } = others;
   if (role !== "user" && role !== "assistant") throw new ImportError("field");
   return {
     ...(version === 1 ? others : value),
@@ -127,11 +144,23 @@ function toMessage(value: unknown, conversation: string, version: 1 | 2): Messag
     end: end === "stop" || end === "length" ? end : "stopped",
     stats: orNull(toStats, value.stats),
     model: text(value.model),
+    ...(places === undefined ? {} : { places: toPlaces(places) }),
     created: count(value.created),
   };
 }
 
 const partsOf = (content: string): Part[] => (content === "" ? [] : [textPart(content)]);
+
+const WHERES: readonly unknown[] = ["here", "browser", "server"] satisfies Place["where"][];
+
+function toPlaces(value: unknown): Place[] {
+  if (!Array.isArray(value)) throw new ImportError("field");
+  return value.map((place: unknown) => {
+    if (!isObject(place) || !WHERES.includes(place.where)) throw new ImportError("field");
+    const { where, server } = place as { where: Place["where"]; server?: unknown };
+    return server === undefined ? { where } : { where, server: text(server) };
+  });
+}
 
 const FILES: readonly unknown[] = ["image", "audio", "document"] satisfies FilePart["type"][];
 
@@ -204,7 +233,7 @@ function fromMarkdown(source: string, now: number): Bundle {
         reasoning,
         end: "stop",
         stats: null,
-        model: by,
+        ...(kind === "user" ? { model: "" } : authorOf(by)),
         created: now + messages.length,
       };
       messages.push(message);

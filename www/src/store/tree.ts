@@ -21,6 +21,14 @@ export interface AnswerStats {
 /** The end of an answer; `running` as long as it has not ended. */
 export type AnswerEnd = "running" | "stop" | "length" | "stopped";
 
+/** A place where an answer, or a part of it, was made. */
+export interface Place {
+  /** `here`: in this page. `browser`: by the browser's own model. `server`: by the one in `server`. */
+  where: "here" | "browser" | "server";
+  /** Host of the server, with its port. */
+  server?: string;
+}
+
 export interface Message {
   id: string;
   conversation: string;
@@ -33,6 +41,8 @@ export interface Message {
   stats: AnswerStats | null;
   /** Name of the model that answered. */
   model: string;
+  /** Places where the answer was made, in order; absent in questions and in answers of earlier versions of the page. */
+  places?: Place[];
   /** Milliseconds since 1970. */
   created: number;
 }
@@ -100,4 +110,11 @@ export function titleOf(question: string): string {
   const line = question.trim().split("\n")[0] ?? "";
   const characters = Array.from(line);
   return characters.length > 60 ? `${characters.slice(0, 59).join("").trimEnd()}…` : line;
+}
+
+/** Returns the places with another one, unless it is the last of them already. */
+export function withPlace(places: readonly Place[], place: Place): Place[] {
+  const last = places.at(-1);
+  const isSame = last?.where === place.where && last.server === place.server;
+  return isSame ? [...places] : [...places, place];
 }

@@ -94,6 +94,25 @@ export const en = {
   fetchAndStart: (size: string) => `Fetch ${size} and start`,
   loadAnyway: "Load anyway",
   licence: (name: string) => `Licence: ${name}`,
+  aServer: "A server",
+  serverNote:
+    "A larger model on a machine of your choice, by OpenAI’s API: llama.cpp, vLLM, Ollama, LM Studio and others. Your messages then go to this server, and to no other. Nothing is sent before you ask for its models.",
+  serverAddress: "Address of its API",
+  serverKey: "Key, if it wants one",
+  serverKeyKept: "Keep the key on this device",
+  serverKeyNote:
+    "It is sent to this server only, and forgotten when the page is closed. If you keep it, it is plain text that any page at this address can read.",
+  listModels: "List its models",
+  asking: "Asking the server…",
+  hasModels: (count: number) =>
+    count === 0 ? "It lists no models: name one." : count === 1 ? "1 model" : `${String(count)} models`,
+  serverModel: "Model",
+  useServer: (host: string) => `Continue on ${host}`,
+  useServerInstead: "Use a server instead",
+  madeHere: "on this device",
+  madeByBrowser: "by the browser’s own model",
+  madeOn: (host: string) => `on ${host}`,
+  goesTo: (place: string) => `Answers are made ${place}: your messages are sent there`,
 
   data: "Data",
   compute: "Compute",

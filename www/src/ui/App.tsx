@@ -6,6 +6,9 @@ import { announced } from "../state/announce.js";
 import { current, path } from "../state/chat.js";
 import type { Choice } from "../state/choice.js";
 import * as model from "../state/model.js";
+import { isServerOpen } from "../state/server.js";
+import { settings } from "../state/settings.js";
+import { hostOf } from "../models/address.js";
 import { lastChoice, look, missingBytes, refreshInstalled } from "../state/plan.js";
 import { screen } from "../state/screen.js";
 import { entryOf } from "../models/catalog.js";
@@ -140,9 +143,23 @@ function Waking(): JSX.Element {
       void look(choice.source);
     }
   };
+  const { isOnServer, server: last } = settings.value;
   return (
     <div class="composer waking row">
-      <button id="wake" type="button" class="primary" onClick={wake}>
+      {isOnServer && (
+        <button
+          id="wake-server"
+          type="button"
+          class="primary"
+          onClick={() => {
+            isServerOpen.value = true;
+            dialog.value = "models";
+          }}
+        >
+          {t().useServer(hostOf(last.server))}
+        </button>
+      )}
+      <button id="wake" type="button" class={isOnServer ? "" : "primary"} onClick={wake}>
         {missing === undefined || missing === 0
           ? t().wake(entryOf(choice.source)?.name ?? model.modelName(choice.source))
           : t().fetchAndGoOn(formatBytes(missing))}

@@ -6,6 +6,7 @@ import { isEscape, isSubmit } from "../lib/keys.js";
 import { answering, canAsk, isElsewhere, path, send, stop } from "../state/chat.js";
 import { draft, write } from "../state/draft.js";
 import { backend } from "../state/model.js";
+import { placeOf, placeText } from "../state/place.js";
 import { t } from "../text/index.js";
 import { Icon } from "./icons.js";
 
@@ -86,11 +87,17 @@ export function Composer(): JSX.Element {
         )}
       </div>
       <p class="status">
-        <span id="status">{isElsewhere.value ? t().answeredElsewhere : t().composerHint}</span>
+        <span id="status">{isElsewhere.value ? t().answeredElsewhere : hint()}</span>
         <ContextUse />
       </p>
     </form>
   );
+}
+
+/** Says which keys send a message, or that it leaves this device. */
+function hint(): string {
+  const place = backend.value === undefined ? undefined : placeOf(backend.value);
+  return place?.where === "server" ? t().goesTo(placeText(place)) : t().composerHint;
 }
 
 /** Shows how much of the context the open conversation takes. */

@@ -33,5 +33,7 @@ function describe(error: unknown): { message: string; hint: string; code: string
   const own = message.charAt(0).toUpperCase() + message.slice(1);
   const translated = language.value === "zh-CN" ? zhErrors[code] : undefined;
   // The numbers and names are in the English text, so it is shown alongside the translation.
-  return translated === undefined ? { message: own, hint, code } : { message: translated, hint: own, code };
+  if (translated === undefined) return { message: own, hint, code };
+  // The hint of a server's error may hold the very command that helps.
+  return { message: translated, hint: code === "remote_unreachable" ? `${own}. ${hint}` : own, code };
 }

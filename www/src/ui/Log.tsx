@@ -6,6 +6,7 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { answering, current, failure, newConversation, path, send } from "../state/chat.js";
 import { backend } from "../state/model.js";
 import { t } from "../text/index.js";
+import { dialog } from "./dialogs.js";
 import { ErrorCard } from "./ErrorCard.js";
 import { Icon } from "./icons.js";
 import { MessageView } from "./MessageView.js";
@@ -149,7 +150,14 @@ function FailedAnswer({ error, retry }: { error: unknown; retry: () => void }): 
   const fresh = { label: t().newChat, run: newConversation };
   // A conversation that has outgrown the context fails however often it is sent again.
   const isFull = error instanceof HearthError && error.code === "context_overflow";
-  const actions = backend.value === undefined ? [] : isFull ? [fresh, again] : [again];
+  const other = {
+    label: t().otherModel,
+    run: () => {
+      dialog.value = "models";
+    },
+  };
+  const isFar = backend.value !== undefined && backend.value.local === undefined;
+  const actions = backend.value === undefined ? [] : isFull ? [fresh, again] : isFar ? [again, other] : [again];
   return <ErrorCard error={error} actions={actions} />;
 }
 

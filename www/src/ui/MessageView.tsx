@@ -7,6 +7,7 @@ import { isEscape, isSubmit } from "../lib/keys.js";
 import { MarkdownView } from "../markdown/render.js";
 import { answering, branchesOf, canAsk, edit, goOn, regenerate, switchBranch } from "../state/chat.js";
 import { backend } from "../state/model.js";
+import { placeText } from "../state/place.js";
 import { textOf } from "../store/parts.js";
 import type { AnswerEnd, AnswerStats, Message } from "../store/tree.js";
 import { language, t } from "../text/index.js";
@@ -151,9 +152,21 @@ function Answer({ message, isLast }: Props): JSX.Element {
             )}
           </>
         )}
+        <Places message={message} />
         <span class="stats">{statsLine(stats, live === undefined ? message.end : "running")}</span>
       </p>
     </article>
+  );
+}
+
+/** Says where an answer was made. */
+function Places({ message: { places = [] } }: { message: Message }): JSX.Element | null {
+  const last = places.at(-1);
+  if (last === undefined) return null;
+  return (
+    <span class="place" data-where={last.where}>
+      {places.map(placeText).join(", ")}
+    </span>
   );
 }
 

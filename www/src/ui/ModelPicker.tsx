@@ -21,6 +21,7 @@ import {
   wishes,
   type PlanState,
 } from "../state/plan.js";
+import { isServerOpen } from "../state/server.js";
 import { settings } from "../state/settings.js";
 import { language, t } from "../text/index.js";
 import { ErrorCard } from "./ErrorCard.js";
@@ -29,6 +30,7 @@ import { takeFiles } from "./intake.js";
 import { RemoveModel } from "./RemoveModel.js";
 import { Resources } from "./Resources.js";
 import { SearchField } from "./SearchField.js";
+import { ServerForm } from "./ServerForm.js";
 import { start } from "./start.js";
 
 /** Search words for the list of models. */
@@ -124,12 +126,25 @@ function Known({ source, fit, kept }: { source: Source; fit: Fit; kept: number }
       >
         {verdict === "does_not_fit" ? t().loadAnyway : label}
       </button>
+      {verdict === "does_not_fit" && (
+        <button id="offer-server" type="button" class="primary" onClick={openServer}>
+          {t().useServerInstead}
+        </button>
+      )}
       {running !== undefined && <p class="muted small">{t().replaces(model.runningName(running))}</p>}
       <Wishes trained={report.n_ctx_train ?? 0} />
       {report.license !== null && <p class="muted small">{t().licence(report.license)}</p>}
       <Resources fit={fit} kept={isLocal ? needs.download : kept} />
     </>
   );
+}
+
+/** Opens the form for a server and moves the focus there. */
+function openServer(): void {
+  isServerOpen.value = true;
+  requestAnimationFrame(() => {
+    document.querySelector<HTMLInputElement>("#server-address")?.focus();
+  });
 }
 
 function saying(fit: Fit): string {
@@ -224,6 +239,7 @@ function Choices(): JSX.Element {
         </>
       )}
       <LinkForm />
+      <ServerForm />
       <label class="drop">
         <input
           id="file"

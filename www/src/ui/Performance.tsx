@@ -7,9 +7,9 @@ import { saveText } from "../lib/files.js";
 import { formatBytes, formatCount, formatDuration } from "../lib/format.js";
 import { answering, path } from "../state/chat.js";
 import { answerings } from "../state/answers.js";
-import { backend, model } from "../state/model.js";
+import { backend, localChoice } from "../state/model.js";
 import {
-  history,
+  historyOf,
   measuredSpeed,
   runBenchmark,
   type BenchmarkCase,
@@ -39,11 +39,12 @@ function Running({ running }: { running: Backend }): JSX.Element {
   const { local } = running;
   const stats = useStats(local);
   const total = running.model.n_ctx;
-  const last = answering.value?.stats.value ?? history.value.at(-1);
+  const answers = historyOf(running);
+  const last = answering.value?.stats.value ?? answers.at(-1);
   const open = path.value.findLast((message) => message.stats !== null)?.stats;
   const used = answering.value?.stats.value ?? open;
   const guessed = (last?.drafted ?? 0) + (last?.rejected ?? 0);
-  const speeds = history.value.map(({ tokensPerSecond }) => tokensPerSecond ?? 0).filter((speed) => speed > 0);
+  const speeds = answers.map(({ tokensPerSecond }) => tokensPerSecond ?? 0).filter((speed) => speed > 0);
   return (
     <>
       <dl class="tiles">
@@ -64,7 +65,7 @@ function Running({ running }: { running: Backend }): JSX.Element {
       {local !== undefined && (
         <>
           <Device local={local} />
-          <Predicted local={local} stats={stats} />
+          <Predicted running={running} local={local} stats={stats} />
           <Benchmark running={running} local={local} />
         </>
       )}
@@ -139,14 +140,15 @@ function Device({ local }: { local: LocalEngine }): JSX.Element {
 
 /** The panel from before the download, completed with measurements. */
 function Predicted({
+  running,
   local,
   stats,
 }: {
+  running: Backend;
   local: LocalEngine;
   stats: Signal<EngineStats | undefined>;
 }): JSX.Element | null {
-  const state = model.value;
-  const { source, options } = state.name === "running" ? state.choice : { source: undefined, options: {} };
+  const { source, options = {} } = localChoice.value ?? {};
   const fit = useSignal<Fit | undefined>(undefined);
   useEffect(() => {
     if (source === undefined) return;
@@ -164,7 +166,7 @@ function Predicted({
     weights: local.model.weight_bytes,
     kv: local.model.kv_bytes,
     gpu: local.device.kind === "webgpu" ? (stats.value?.gpu_bytes ?? null) : null,
-    tokensPerSecond: measuredSpeed() ?? null,
+    tokensPerSecond: measuredSpeed(running) ?? null,
   };
   return (
     <details class="facts" open>
@@ -196,8 +198,8 @@ function Benchmark({ running, local }: { running: Backend; local: LocalEngine })
           cases.value = found;
         },
         predict: async (positions) => {
-          const state = model.value;
-          return state.name === "running" ? predictSpeed(state.choice.source, local.model, positions) : undefined;
+          const source = localChoice.value?.source;
+          return source === undefined ? undefined : predictSpeed(source, local.model, positions);
         },
       });
     } catch (error) {

@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { answering } from "../state/chat.js";
 import { banner, isEmulated, useCpu } from "../state/banner.js";
 import { backend, runningName } from "../state/model.js";
+import { placeOf, placeText } from "../state/place.js";
 import { t } from "../text/index.js";
 import { dialog } from "./dialogs.js";
 import { IconButton } from "./icons.js";
@@ -38,19 +39,19 @@ export function TopBar(): JSX.Element {
           <span>{runningName(running)}</span>
         </button>
       )}
-      {local !== undefined && (
+      {running !== undefined && (
         <button
           id="device"
           type="button"
           class="pill"
-          data-kind={isEmulated(local) ? "emulated" : local.device.kind}
+          data-kind={local === undefined ? placeOf(running).where : isEmulated(local) ? "emulated" : local.device.kind}
           title={t().performance}
           onClick={() => {
             dialog.value = "performance";
           }}
         >
           <span class="dot" aria-hidden="true" />
-          <span id="device-label">{deviceLabel(local)}</span>
+          <span id="device-label">{local === undefined ? placeText(placeOf(running)) : deviceLabel(local)}</span>
           {speed != null && <span class="live">{`${speed.toFixed(1)} tok/s`}</span>}
         </button>
       )}
