@@ -50,6 +50,7 @@ export interface KeptMessage {
   parent: string | null;
   end: string;
   stats: { prompt: number; cached: number } | null;
+  places?: { where: string; server?: string }[];
 }
 
 /** Returns the messages in IndexedDB, each with the text of its parts as `content`. */

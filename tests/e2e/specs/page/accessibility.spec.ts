@@ -63,6 +63,8 @@ for (const [browser, dark] of [
     }
     await chat.tab.click("#change-model");
     await chat.tab.waitVisible("#models #plan", 30_000);
+    await chat.tab.click("#server summary");
+    await chat.tab.waitVisible("#server-address", 20_000);
     expect(await violations(chat)).toEqual([]);
     await chat.tab.press("Escape");
     await expect.poll(() => chat.count("dialog")).toBe(0);

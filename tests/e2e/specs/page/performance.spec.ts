@@ -69,4 +69,9 @@ test("what the page needs before it can be used is small", () => {
   const parts = readdirSync(join(dist, "assets")).filter((name) => /^(katex|common)-.*\.js$/.test(name));
   expect(parts).toHaveLength(2);
   for (const part of parts) expect(script).toContain(part);
+  // So is what talks to servers.
+  const isClient = (text: string): boolean => text.includes("does not allow this page (CORS)");
+  expect(isClient(script)).toBe(false);
+  const scripts = readdirSync(join(dist, "assets")).filter((name) => name.endsWith(".js"));
+  expect(scripts.filter((name) => isClient(readFileSync(join(dist, "assets", name), "utf8")))).toHaveLength(1);
 });
