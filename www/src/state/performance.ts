@@ -26,6 +26,17 @@ export function measuredSpeed(backend: Backend): number | undefined {
   return speeds.length === 0 ? undefined : Math.max(...speeds);
 }
 
+/** Counters of the engine that a case reports. */
+const COUNTERS = [
+  "dispatches",
+  "replays",
+  "readbacks",
+  "bytes_read",
+  "draft_steps",
+  "drafted",
+  "accepted",
+] as const satisfies readonly (keyof EngineStats)[];
+
 export interface BenchmarkCase {
   name: "prefill_128" | "prefill_512" | "decode_64";
   tokens: number;
@@ -33,22 +44,35 @@ export interface BenchmarkCase {
   tokens_per_second: number;
   /** Time until the first token of the answer. */
   first_token_seconds: number;
+  /** The engine's counters, as far as this run added to them. */
+  counts: Pick<EngineStats, (typeof COUNTERS)[number]>;
 }
 
 /** The benchmark's result, in a form to share: nothing in it identifies the visitor. */
 export interface BenchmarkReport {
   format: "hearth-benchmark";
-  version: 2;
+  version: 3;
+  /** Version of the core. */
   hearth: string;
   date: string;
   browser: string;
+  /** Class of the device: a graphics card, one that the browser emulates, or the CPU. */
+  tier: "gpu" | "emulated" | "cpu";
   device: LocalEngine["device"];
   model: Pick<
     LocalEngine["model"],
     "name" | "architecture" | "parameters" | "weight_bytes" | "kv_type" | "n_ctx" | "quants"
   >;
   cases: BenchmarkCase[];
-  /** The cost model's prediction for the decode case; null on the CPU and where nothing was predicted. */
+  /** The decode case next to the cost model's prediction of it; null if it was not measured. */
+  decode: {
+    tokens_per_second: { measured: number; predicted: number | null };
+    /** Launches of a step. */
+    launches: { measured: number; predicted: number | null };
+    /** The measured speed divided by the predicted one. */
+    ratio: number | null;
+  } | null;
+  /** The whole prediction; null on the CPU and where nothing was predicted. */
   predicted_decode: FitSpeed | null;
   memory: Pick<EngineStats, "gpu_bytes" | "heap_bytes">;
 }
@@ -82,7 +106,10 @@ export async function runBenchmark(
     if (prompt + answer > local.model.n_ctx) continue;
     let best: BenchmarkCase | undefined;
     for (let round = 0; round <= ROUNDS; round++) {
-      const found = await measure(backend, name, await promptOf(local, prompt), answer, signal);
+      const text = await promptOf(local, prompt);
+      const before = await local.stats();
+      const measured = await measure(backend, name, text, answer, signal);
+      const found = { ...measured, counts: added(before, await local.stats()) };
       if (round > 0 && (best === undefined || found.tokens_per_second > best.tokens_per_second)) best = found;
     }
     if (best !== undefined) cases.push(best);
@@ -91,19 +118,46 @@ export async function runBenchmark(
   // In the middle of the answer. A prediction is a header read again, without which the measurements stand as well.
   const middle = DECODE.prompt + DECODE.answer / 2;
   const predicted = local.device.kind === "webgpu" ? await predict(middle).catch(() => undefined) : undefined;
-  const { gpu_bytes, heap_bytes } = await local.stats();
+  const { gpu_bytes, heap_bytes, dispatches_per_token } = await local.stats();
+  const { device } = local;
   const { name, architecture, parameters, weight_bytes, kv_type, n_ctx, quants } = local.model;
   return {
     format: "hearth-benchmark",
-    version: 2,
+    version: 3,
     hearth: local.version,
     date: new Date().toISOString(),
     browser: navigator.userAgent,
-    device: local.device,
+    tier: device.kind === "cpu" ? "cpu" : device.software ? "emulated" : "gpu",
+    device,
     model: { name, architecture, parameters, weight_bytes, kv_type, n_ctx, quants },
     cases,
+    decode: sideBySide(
+      cases.find(({ name }) => name === DECODE.name),
+      dispatches_per_token,
+      predicted,
+    ),
     predicted_decode: predicted ?? null,
     memory: { gpu_bytes, heap_bytes },
+  };
+}
+
+function added(before: EngineStats, after: EngineStats): BenchmarkCase["counts"] {
+  const entries = COUNTERS.map((name) => [name, after[name] - before[name]] as const);
+  return Object.fromEntries(entries) as BenchmarkCase["counts"];
+}
+
+function sideBySide(
+  measured: BenchmarkCase | undefined,
+  launches: number,
+  predicted: FitSpeed | undefined,
+): BenchmarkReport["decode"] {
+  if (measured === undefined) return null;
+  const { tokens_per_second: speed } = measured;
+  const guess = predicted?.tokens_per_second ?? null;
+  return {
+    tokens_per_second: { measured: speed, predicted: guess },
+    launches: { measured: launches, predicted: predicted?.launches ?? null },
+    ratio: guess === null || guess <= 0 ? null : speed / guess,
   };
 }
 
@@ -113,7 +167,7 @@ async function measure(
   prompt: string,
   answer: number,
   signal: AbortSignal,
-): Promise<BenchmarkCase> {
+): Promise<Omit<BenchmarkCase, "counts">> {
   const start = performance.now();
   let first: number | undefined;
   let [last, tokens, firstTokens, computed] = [start, 0, 0, 0];

@@ -274,7 +274,10 @@ export const en = {
   benchmarkRuns: (done: number) => `Running: ${String(done)} of 3 done`,
   benchmarkCases,
   copyJson: "Copy JSON",
-  saveJson: "Save JSON",
+  saveJson: "Save as a file",
+  benchmarkNote:
+    "Nothing is sent. The file is yours, to attach to a report: it has the device, the browser’s version, the model and these numbers, and nothing of your conversations.",
+  decodeAgainst: (measured: string, predicted: string) => `Writing: ${measured} measured, ${predicted} predicted`,
 
   newVersion: "A new version is ready.",
   reload: "Reload",

@@ -235,7 +235,10 @@ export const zh: Texts = {
   benchmarkRuns: (done) => `正在测试：已完成 ${String(done)} / 3`,
   benchmarkCases: { prefill_128: "读取 128 个词元", prefill_512: "读取 512 个词元", decode_64: "写作" },
   copyJson: "复制 JSON",
-  saveJson: "保存 JSON",
+  saveJson: "保存为文件",
+  benchmarkNote:
+    "不会发送任何内容。文件由您保管，可附在问题报告中：其中有设备、浏览器版本、模型和这些数字，不含您的对话。",
+  decodeAgainst: (measured, predicted) => `写作：实测 ${measured}，预测 ${predicted}`,
 
   newVersion: "新版本已就绪。",
   reload: "刷新",

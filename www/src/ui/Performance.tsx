@@ -234,7 +234,9 @@ function Benchmark({ running, local }: { running: Backend; local: LocalEngine })
               {t().copyJson}
             </button>
             <button
+              id="save-benchmark"
               type="button"
+              aria-describedby="benchmark-note"
               onClick={() => {
                 saveText("hearth-benchmark.json", "application/json", text);
               }}
@@ -253,6 +255,7 @@ function Benchmark({ running, local }: { running: Backend; local: LocalEngine })
           rows={cases.value.map(({ name, tokens_per_second }) => ({ name: names[name], value: tokens_per_second }))}
         />
       )}
+      {report.value !== undefined && <Outcome report={report.value} />}
       {report.value !== undefined && (
         <details class="facts">
           <summary>JSON</summary>
@@ -263,5 +266,20 @@ function Benchmark({ running, local }: { running: Backend; local: LocalEngine })
       )}
       {failed.value !== undefined && <ErrorCard error={failed.value} actions={[]} />}
     </section>
+  );
+}
+
+/** Sets the decode speed next to its prediction, and says what the file is for. */
+function Outcome({ report: { decode } }: { report: BenchmarkReport }): JSX.Element {
+  const { measured, predicted = null } = decode?.tokens_per_second ?? {};
+  return (
+    <>
+      {measured !== undefined && predicted !== null && (
+        <p id="benchmark-decode">{t().decodeAgainst(speedText(measured), t().roughly(speedText(predicted)))}</p>
+      )}
+      <p id="benchmark-note" class="muted small">
+        {t().benchmarkNote}
+      </p>
+    </>
   );
 }

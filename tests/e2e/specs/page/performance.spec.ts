@@ -28,12 +28,21 @@ test("the performance view shows the answer's numbers, and the benchmark's repor
   const text = await chat.tab.evaluate(() => document.querySelector("#benchmark-json")?.textContent ?? "", null);
   const report = JSON.parse(text) as {
     format: string;
+    tier: string;
+    decode: { tokens_per_second: { measured: number; predicted: number | null } };
     device: { kind: string };
     model: { weight_bytes: number };
     memory: { gpu_bytes: number; heap_bytes: number };
     cases: { name: string; tokens: number; seconds: number; tokens_per_second: number; first_token_seconds: number }[];
   };
   expect(report.format).toBe("hearth-benchmark");
+  expect(report.tier).toBe("cpu");
+  expect(report.decode.tokens_per_second).toEqual({
+    measured: report.cases.at(-1)?.tokens_per_second,
+    predicted: null,
+  });
+  expect(await chat.count("#save-benchmark")).toBe(1);
+  expect(await chat.text("#benchmark-note")).toContain("Nothing is sent");
   expect(report.device.kind).toBe("cpu");
   expect(report.memory.gpu_bytes).toBe(0);
   expect(report.memory.heap_bytes).toBeGreaterThan(report.model.weight_bytes);
