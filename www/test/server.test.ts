@@ -58,6 +58,7 @@ beforeEach(async () => {
 afterEach(() => {
   model.unload();
   llm.close();
+  vi.restoreAllMocks();
   vi.unstubAllGlobals();
 });
 
@@ -251,5 +252,40 @@ describe("a server's key", () => {
     expect(form.server.value).toMatchObject({ name: "failed", error: { code } });
     const { error } = form.server.value as { error: HearthError };
     expect([error.message, error.hint, error.stack, String(error.cause)].join("\n")).not.toContain("very-secret");
+  });
+});
+
+describe("the browser's own model", () => {
+  it("is offered where it is ready, answers, and is named with its answer", async () => {
+    await form.lookForBuiltIn();
+    expect(form.hasBuiltIn.value).toBe(false);
+    const fetched = vi.spyOn(globalThis, "fetch");
+    const session = {
+      promptStreaming: (text: string) =>
+        new ReadableStream<string>({
+          start: (controller) => {
+            controller.enqueue(`You said ${text}`);
+            controller.close();
+          },
+        }),
+      destroy: () => undefined,
+    };
+    vi.stubGlobal("LanguageModel", {
+      availability: () => Promise.resolve("available"),
+      create: () => Promise.resolve(session),
+    });
+    await form.lookForBuiltIn();
+    expect(form.hasBuiltIn.value).toBe(true);
+    await form.useBuiltIn();
+    await page.chat.send("Hi");
+    expect(page.chat.failure.value).toBeUndefined();
+    expect(page.chat.path.value.map(textOf)).toEqual(["Hi", "You said Hi"]);
+    expect(places()).toEqual([[{ where: "browser" }]]);
+    const all = await page.chat.bundles();
+    for (const text of [toJson(all), ...all.map(toMarkdown)]) {
+      expect(fromFile(text)[0]?.messages.at(-1)?.places).toEqual([{ where: "browser" }]);
+    }
+    expect(fetched).not.toHaveBeenCalled();
+    expect(page.settings.settings.value.isOnServer).toBe(false);
   });
 });

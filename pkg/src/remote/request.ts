@@ -8,6 +8,8 @@ type Fields = Record<string, unknown>;
 /** Facts about the server that decide how a request is written. */
 export interface Target {
   kind: ServerKind;
+  /** Its name in messages. Default: the kind. */
+  name?: string;
   traits: ServerTraits;
   model: string;
   /** Whether a field that the server does not know is left out instead of refused. */
@@ -67,9 +69,13 @@ export function toBody(params: object, target: Target): Fields {
     }
     const isUsual = JSON.stringify(value) === JSON.stringify(USUAL[field]);
     if (isUsual || lenient || HARMLESS.includes(field)) continue;
-    throw new HearthError("unsupported_by_server", `${kind} has no ${field}, found ${JSON.stringify(value)}`, {
-      hint: `Leave ${field} out, or name it in extra if this server knows it; lenient: true leaves such fields out.`,
-    });
+    throw new HearthError(
+      "unsupported_by_server",
+      `${target.name ?? kind} has no ${field}, found ${JSON.stringify(value)}`,
+      {
+        hint: `Leave ${field} out, or name it in extra if this server knows it; lenient: true leaves such fields out.`,
+      },
+    );
   }
   finish(body, target);
   return { ...body, ...target.extra, ...own };

@@ -9,9 +9,9 @@ export interface Choice {
   options: Pick<EngineOptions, "device" | "contextSize" | "kvType" | "quantize">;
 }
 
-/** A model on a server. The server's key is not part of it. */
+/** A model on a server, or the browser's own. The server's key is not part of it. */
 export interface ServerChoice {
-  /** Address of the server's API. */
+  /** Address of the server's API; empty for the browser's model. */
   server: string;
   /** The model's name on the server. */
   model: string;

@@ -7,6 +7,7 @@ import { params } from "../params.js";
 import type { Choice, ServerChoice, Source } from "./choice.js";
 import { downloadOptions, forgetPlan } from "./plan.js";
 import { change } from "./settings.js";
+import { t } from "../text/index.js";
 
 export type Phase = Exclude<LoadProgress["phase"], "ready">;
 export const PHASES: readonly Phase[] = ["download", "header", "weights", "compile"];
@@ -65,7 +66,8 @@ export function modelName(source: Source): string {
 }
 
 /** Returns the model's name in the list, or else the one in its file. */
-export function runningName({ model: { name }, local }: Backend): string {
+export function runningName({ model: { name }, local, servedBy }: Backend): string {
+  if (servedBy?.where === "browser") return t().browsersModel;
   return entryOf(localChoice.value?.source)?.name ?? (name || (local?.model.architecture ?? ""));
 }
 

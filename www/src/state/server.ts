@@ -4,6 +4,7 @@
  */
 import { signal } from "@preact/signals";
 import { HearthError } from "hearth-llm";
+import type { BrowserModel } from "hearth-llm/remote";
 import { use } from "./model.js";
 import { change, settings } from "./settings.js";
 
@@ -83,6 +84,25 @@ export async function connect(address: string, model: string): Promise<boolean> 
       change({ server: choice, isOnServer: true });
     };
   });
+}
+
+/** Whether the browser has a model of its own that is ready; undefined until that is known. */
+export const hasBuiltIn = signal<boolean | undefined>(undefined);
+
+/** Asks the browser, and nobody else, for its own model. */
+export async function lookForBuiltIn(): Promise<void> {
+  const { LanguageModel } = globalThis as { LanguageModel?: BrowserModel };
+  const state = await LanguageModel?.availability().catch(() => undefined);
+  hasBuiltIn.value = state === "available";
+}
+
+/** Takes the browser's own model in place of the current one. */
+export async function useBuiltIn(): Promise<void> {
+  const { BuiltIn } = await import("hearth-llm/remote");
+  const { backend } = await BuiltIn.connect();
+  forget();
+  use({ server: "", model: backend.model.name }, backend);
+  change({ isOnServer: false });
 }
 
 /** Ends the request to the server. */

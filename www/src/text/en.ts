@@ -109,6 +109,10 @@ export const en = {
   serverModel: "Model",
   useServer: (host: string) => `Continue on ${host}`,
   useServerInstead: "Use a server instead",
+  browsersModel: "The browser’s own model",
+  useBuiltIn: "Use the browser’s own model",
+  builtInNote:
+    "Your browser has a model that is ready. It answers on this device; which model it is, and how it works, is up to the browser. It takes no sampling settings.",
   madeHere: "on this device",
   madeByBrowser: "by the browser’s own model",
   madeOn: (host: string) => `on ${host}`,

@@ -24,6 +24,7 @@ import {
 import { isServerOpen } from "../state/server.js";
 import { settings } from "../state/settings.js";
 import { language, t } from "../text/index.js";
+import { BuiltInOffer } from "./BuiltInOffer.js";
 import { ErrorCard } from "./ErrorCard.js";
 import { IconButton } from "./icons.js";
 import { takeFiles } from "./intake.js";
@@ -240,6 +241,7 @@ function Choices(): JSX.Element {
       )}
       <LinkForm />
       <ServerForm />
+      <BuiltInOffer />
       <label class="drop">
         <input
           id="file"
