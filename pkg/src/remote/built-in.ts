@@ -74,7 +74,8 @@ export class BuiltIn {
    *
    * @throws HearthError `remote_model` if the browser has none, or would have to download it.
    */
-  static async connect(found = browserModel()): Promise<BuiltIn> {
+  static async connect(): Promise<BuiltIn> {
+    const found = (globalThis as { LanguageModel?: BrowserModel }).LanguageModel;
     const state = (await found?.availability()) ?? "unavailable";
     if (found === undefined || state !== "available") {
       throw new HearthError("remote_model", `this browser has no model of its own that is ready: ${state}`, {
@@ -87,10 +88,6 @@ export class BuiltIn {
   dispose(): void {
     this.backend.dispose();
   }
-}
-
-function browserModel(): BrowserModel | undefined {
-  return (globalThis as { LanguageModel?: BrowserModel }).LanguageModel;
 }
 
 class BuiltInBackend implements Backend {

@@ -1,5 +1,5 @@
 /** Models on servers of OpenAI's API, and the choice between them and a model on this device. */
-export { BuiltIn, type BrowserModel } from "./built-in.js";
+export { BuiltIn } from "./built-in.js";
 export { Remote, type RemoteOptions } from "./remote.js";
 export { Router, type RouterOptions } from "./router.js";
 export type { Place, Route, Routed } from "./routes.js";

@@ -1,6 +1,7 @@
 /** The browser's own model, on a double of the Prompt API that records what it is asked. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { BuiltIn, type BrowserModel } from "../../src/remote/index.js";
+import type { BrowserModel } from "../../src/remote/built-in.js";
+import { BuiltIn } from "../../src/remote/index.js";
 import { failure, messages } from "./support.js";
 
 let asked: { initialPrompts: unknown; text: string; constraint: unknown }[];

@@ -4,16 +4,15 @@
  */
 import { signal } from "@preact/signals";
 import { HearthError } from "hearth-llm";
-import type { BrowserModel } from "hearth-llm/remote";
 import { use } from "./model.js";
 import { change, settings } from "./settings.js";
 
-/** What is known about the server in the form. */
+/** State of the server in the form. */
 export type ServerState =
   | { name: "none" }
   | { name: "asking"; address: string }
   | { name: "listed"; address: string; models: readonly string[] }
-  /** Without a list a model can still be named. */
+  /** `isListless`: the server may answer all the same, if a model is named. */
   | { name: "failed"; address: string; error: unknown; isListless: boolean };
 
 export const server = signal<ServerState>({ name: "none" });
@@ -91,7 +90,7 @@ export const hasBuiltIn = signal<boolean | undefined>(undefined);
 
 /** Asks the browser, and nobody else, for its own model. */
 export async function lookForBuiltIn(): Promise<void> {
-  const { LanguageModel } = globalThis as { LanguageModel?: BrowserModel };
+  const { LanguageModel } = globalThis as { LanguageModel?: { availability(): Promise<string> } };
   const state = await LanguageModel?.availability().catch(() => undefined);
   hasBuiltIn.value = state === "available";
 }

@@ -17,7 +17,7 @@ const chosen = signal<string | undefined>(undefined);
 
 const addressNow = (): string => (typed.value ?? settings.value.server.server).trim();
 
-/** Another server must not get the key that was meant for this one. */
+/** Sets the address. Another server must not get the key that was meant for this one. */
 function setAddress(text: string): void {
   if (originOf(text) !== originOf(addressNow())) {
     // A key that was entered first has no address yet.
