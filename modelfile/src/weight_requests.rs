@@ -290,9 +290,14 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
             norms.push(names.sinks);
         }
         all.extend(norms.iter().map(|name| of_layer(name, i)));
+        // (nothing adds biases of a dense gate and what it multiplies, so that a file with some is refused)
+        let plain: &[&str] = match layer.feed_forward {
+            FeedForwardKind::Plain => &names.gate_up_proj[..1],
+            _ => &[],
+        };
         let weights = (norms.iter().copied())
             .chain(names.qkv_proj.iter().copied())
-            .chain(names.gate_up_proj.iter().copied())
+            .chain(plain.iter().copied())
             .chain(names.expert_gate_up.iter().copied())
             .chain([
                 names.qkv_in_one,
