@@ -1,0 +1,210 @@
+//! Whisper's rules on logits and on what came out (transformers' `WhisperTimeStampLogitsProcessor`, openai/whisper `decoding.py`).
+
+use crate::AudioError;
+
+/// Ids that the rules need, from `generation_config.json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ids {
+    /// End of the text; ids below it are text.
+    pub eot: usize,
+    /// `<|notimestamps|>`; the id after it is 0.00 s.
+    pub no_timestamps: usize,
+    /// How many steps of 0.02 s the first timestamp may be after the window's start.
+    pub max_initial_timestamp: Option<usize>,
+}
+
+impl Ids {
+    /// Returns the id of the first timestamp, 0.00 s.
+    #[must_use]
+    pub fn timestamp_begin(&self) -> usize {
+        self.no_timestamps + 1
+    }
+}
+
+/// Temperatures to try, in order, while [`Quality::must_retry`] says so.
+pub const TEMPERATURES: [f32; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
+
+/// Takes `ids` out of the `logits`; ids that the vocabulary lacks are none of it.
+pub fn suppress(logits: &mut [f32], ids: &[usize]) {
+    for &id in ids {
+        if let Some(logit) = logits.get_mut(id) {
+            *logit = f32::NEG_INFINITY;
+        }
+    }
+}
+
+/// Applies the rules of timestamps to the `logits` `[n_vocab]` of the step after `sequence`, the ids since the prompt.
+///
+/// # Errors
+/// `Ids` if the vocabulary has no timestamps, or the text's end is none of its ids.
+pub fn timestamps(logits: &mut [f32], sequence: &[usize], ids: &Ids) -> Result<(), AudioError> {
+    let begin = ids.timestamp_begin();
+    if begin >= logits.len() || ids.eot >= begin {
+        return Err(AudioError::Ids(logits.len()));
+    }
+    let is_time = |id: &usize| *id >= begin;
+    let ban = |logits: &mut [f32], from: usize, to: usize| {
+        let to = to.min(logits.len());
+        logits
+            .get_mut(from..to)
+            .unwrap_or_default()
+            .fill(f32::NEG_INFINITY);
+    };
+    suppress(logits, &[ids.no_timestamps]);
+    let last = sequence.last().is_some_and(is_time);
+    let before = sequence.len() < 2 || sequence.get(sequence.len() - 2).is_some_and(is_time);
+    if last && before {
+        ban(logits, begin, usize::MAX);
+    } else if last {
+        ban(logits, 0, ids.eot);
+    }
+    if let Some(&time) = sequence.iter().rev().find(|id| is_time(id)) {
+        // A segment that stands open may end where the last one did; one that begins must not have a length of 0.
+        let open = last && !before;
+        ban(
+            logits,
+            begin,
+            if open { time } else { time.saturating_add(1) },
+        );
+    }
+    if sequence.is_empty() {
+        ban(logits, 0, begin);
+        if let Some(most) = ids.max_initial_timestamp {
+            ban(
+                logits,
+                begin.saturating_add(most).saturating_add(1),
+                usize::MAX,
+            );
+        }
+    }
+    let (text, times) = logits.split_at(begin);
+    let best_text = text.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    if log_sum_exp(times) > f64::from(best_text) {
+        ban(logits, 0, begin);
+    }
+    Ok(())
+}
+
+/// Returns the logarithm of the sum of the exponentials of `values`; minus infinity for none.
+fn log_sum_exp(values: &[f32]) -> f64 {
+    let max = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    if max == f32::NEG_INFINITY {
+        return f64::NEG_INFINITY;
+    }
+    let sum: f64 = values
+        .iter()
+        .map(|value| (f64::from(*value) - f64::from(max)).exp())
+        .sum();
+    f64::from(max) + sum.ln()
+}
+
+/// Returns the log-probability of `id` under raw `logits`, or `None` if it is no id of them.
+#[must_use]
+pub fn log_prob(logits: &[f32], id: usize) -> Option<f64> {
+    logits
+        .get(id)
+        .map(|logit| f64::from(*logit) - log_sum_exp(logits))
+}
+
+/// Returns the probability of silence: that of the id before `<|notimestamps|>` in the raw logits after
+/// `<|startoftranscript|>`.
+#[must_use]
+pub fn no_speech_prob(logits: &[f32], ids: &Ids) -> Option<f64> {
+    log_prob(logits, ids.no_timestamps.checked_sub(1)?).map(f64::exp)
+}
+
+/// Returns the index in `languages` of the likeliest language after `<|startoftranscript|>`, and its probability among them.
+#[must_use]
+pub fn language(logits: &[f32], languages: &[usize]) -> Option<(usize, f64)> {
+    let of_languages: Option<Vec<f32>> = languages
+        .iter()
+        .map(|id| logits.get(*id).copied())
+        .collect();
+    let of_languages = of_languages?;
+    let best =
+        (0..of_languages.len()).max_by(|a, b| of_languages[*a].total_cmp(&of_languages[*b]))?;
+    Some((best, log_prob(&of_languages, best)?.exp()))
+}
+
+/// Measures of one decoded window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quality {
+    /// Sum of the log-probabilities, the end's included, divided by the number of ids and 1.
+    pub avg_logprob: f64,
+    /// Bytes of the text divided by those of its zlib stream: high for repetitions.
+    pub compression_ratio: f64,
+    /// Probability of silence.
+    pub no_speech_prob: f64,
+}
+
+impl Quality {
+    /// Tells whether the window is taken for silent, and its text dropped.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.no_speech_prob > 0.6 && self.avg_logprob < -1.0
+    }
+
+    /// Tells whether to decode again at the next of [`TEMPERATURES`].
+    #[must_use]
+    pub fn must_retry(&self) -> bool {
+        !self.is_silent() && (self.compression_ratio > 2.4 || self.avg_logprob < -1.0)
+    }
+}
+
+/// Returns the entropy in nats of the last 32 ids, or `None` if there are fewer: below 2.4 the answer goes round in circles
+/// (whisper.cpp).
+#[must_use]
+pub fn entropy(sequence: &[usize]) -> Option<f64> {
+    const LAST: usize = 32;
+    let mut ids = sequence.get(sequence.len().checked_sub(LAST)?..)?.to_vec();
+    ids.sort_unstable();
+    let shares = ids
+        .chunk_by(|a, b| a == b)
+        .map(|same| same.len() as f64 / LAST as f64);
+    Some(shares.map(|share| -share * share.ln()).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loops_have_little_entropy() {
+        assert_eq!(entropy(&[1; 31]), None);
+        assert_eq!(entropy(&[1; 40]), Some(0.0));
+        let all: Vec<usize> = (0..32).collect();
+        assert!((entropy(&all).unwrap() - 32_f64.ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn silence_is_not_tried_again() {
+        let quality = |no_speech_prob, avg_logprob, compression_ratio| Quality {
+            avg_logprob,
+            compression_ratio,
+            no_speech_prob,
+        };
+        assert!(quality(0.7, -1.1, 3.0).is_silent() && !quality(0.7, -1.1, 3.0).must_retry());
+        assert!(!quality(0.7, -0.9, 1.0).is_silent() && !quality(0.7, -0.9, 1.0).must_retry());
+        assert!(quality(0.1, -1.1, 1.0).must_retry() && quality(0.9, -0.1, 2.5).must_retry());
+    }
+
+    #[test]
+    fn probabilities_are_those_of_softmax() {
+        let logits = [0.0, 2_f32.ln(), 5_f32.ln(), f32::NEG_INFINITY];
+        assert!((log_prob(&logits, 2).unwrap().exp() - 0.625).abs() < 1e-6);
+        assert_eq!(log_prob(&logits, 4), None);
+        let (best, probability) = language(&logits, &[0, 1]).unwrap();
+        assert!(best == 1 && (probability - 2.0 / 3.0).abs() < 1e-6);
+        assert_eq!(language(&logits, &[]), None);
+        let ids = Ids {
+            eot: 0,
+            no_timestamps: 2,
+            max_initial_timestamp: None,
+        };
+        assert!((no_speech_prob(&logits, &ids).unwrap() - 0.25).abs() < 1e-6);
+        assert_eq!(
+            timestamps(&mut [0.0; 3], &[], &ids),
+            Err(AudioError::Ids(3))
+        );
+    }
+}
