@@ -15,7 +15,9 @@ pub enum AudioError {
     UnsupportedFormat(String),
     #[error("the WAV file's header is wrong: {0}")]
     BadHeader(String),
-    #[error("the sample rate is {0} Hz; 1,000 to 768,000 Hz are supported")]
+    #[error(
+        "the sample rate is {0} Hz; 1,000 to 768,000 Hz in a simple ratio to 16,000 are supported"
+    )]
     SampleRate(u32),
     #[error("a sample of the sound is not a finite number")]
     NotFinite,

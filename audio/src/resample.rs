@@ -11,10 +11,13 @@ const BETA: f64 = 9.0;
 /// Corner of the low-pass, as a share of the lower of the two Nyquist frequencies: 7.6 kHz of 8.
 const CORNER: f64 = 0.95;
 
+/// Coefficients of all phases: 32 MiB, enough for every rate that recorders have.
+const MAX_TAPS: u64 = 1 << 22;
+
 /// Returns `samples` at 16 kHz; `samples.len() * 16000 / rate` of them, rounded up.
 ///
 /// # Errors
-/// `SampleRate` outside 1 to 768 kHz, `NotFinite` if a sample is infinite or not a number.
+/// `SampleRate` outside 1 to 768 kHz or in no simple ratio to 16 kHz, `NotFinite` if a sample is infinite or not a number.
 pub fn to_16k(samples: &[f32], rate: u32) -> Result<Vec<f32>, AudioError> {
     check_rate(rate)?;
     if !samples.iter().all(|sample| sample.is_finite()) {
@@ -28,6 +31,10 @@ pub fn to_16k(samples: &[f32], rate: u32) -> Result<Vec<f32>, AudioError> {
     // Cycles a sample of the input.
     let corner = CORNER * (f64::from(SAMPLE_RATE) / f64::from(rate)).min(1.0);
     let reach = (CROSSINGS / corner).ceil() as i64;
+    // A hostile header must not ask for a table of hundreds of megabytes.
+    if up.saturating_mul(2 * reach.unsigned_abs()) > MAX_TAPS {
+        return Err(AudioError::SampleRate(rate));
+    }
     let phases: Vec<Vec<f64>> = (0..up)
         .map(|phase| taps(phase as f64 / up as f64, corner, reach))
         .collect();
@@ -138,7 +145,9 @@ mod tests {
                 (count as u64 * 16_000).div_ceil(u64::from(rate))
             );
         }
-        assert_eq!(to_16k(&[0.0], 0), Err(AudioError::SampleRate(0)));
+        for rate in [0, 767_999] {
+            assert_eq!(to_16k(&[0.0], rate), Err(AudioError::SampleRate(rate)));
+        }
         assert_eq!(to_16k(&[f32::NAN], 8_000), Err(AudioError::NotFinite));
     }
 }

@@ -4,6 +4,7 @@
 //! `cargo fuzz` drives them from `fuzz/`; `tests/tests/fuzz.rs` drives them for a bounded time with the seeds in the
 //! tree.
 
+use hearth_audio::AudioError;
 use hearth_modelfile::budget::{InspectOptions, inspect};
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::ggml_type::SUPPORTED;
@@ -18,13 +19,14 @@ use hearth_modelfile::text::tokenizer::Tokenizer;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("gguf", gguf),
     ("blocks", blocks),
     ("shards", shards),
     ("folder", folder),
     ("tokenizer", tokenizer),
     ("template", template),
+    ("wav", wav),
 ];
 
 /// Parses the beginning of a GGUF file and builds everything that comes from a header.
@@ -195,4 +197,18 @@ fn check_tokenizer(tokenizer: &Tokenizer, text: &str) {
     let mut streamed: String = ids.iter().map(|id| stream.push(*id)).collect();
     streamed += &stream.finish();
     assert_eq!(streamed, whole, "{text:?}");
+}
+
+/// Reads a WAV file, whose samples are finite and no more than its bytes.
+pub fn wav(data: &[u8]) {
+    match hearth_audio::wav::read(data) {
+        Ok(sound) => {
+            assert!(sound.samples.len() <= data.len());
+            assert!(sound.samples.iter().all(|sample| sample.is_finite()));
+        }
+        Err(error) => assert!(!matches!(
+            error,
+            AudioError::MelBins(_) | AudioError::Ids(_)
+        )),
+    }
 }
