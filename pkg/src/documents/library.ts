@@ -3,6 +3,7 @@ import { followSignals } from "../api/signals.js";
 import type { Backend } from "../backend/backend.js";
 import { HearthError, invalid } from "../core/errors.js";
 import { Lock } from "../core/lock.js";
+import type { Mark } from "./blocks.js";
 import { Embedder, type Prefixes } from "./embedder.js";
 import type { Extractors } from "./extract/index.js";
 import { Held, parsePassageId } from "./held.js";
@@ -157,7 +158,7 @@ export class Library {
         if (known !== undefined) return this.#info(known);
         const { password, onProgress } = options;
         const common = { ...this.#extractors, limits: this.#limits, signal };
-        const stored = await ingest(source, { ...common, password, onProgress });
+        const stored = await (common.read ?? ingest)(source, { ...common, password, onProgress }, ingest);
         this.#check();
         await this.#store.put(stored).catch((error: unknown) => {
           this.#notKept(error);
@@ -223,6 +224,11 @@ export class Library {
   /** Returns a document's whole text, in which passages have their offsets. */
   text(id: string): string {
     return this.#document(id).stored.text;
+  }
+
+  /** Returns where each page begins in a document's text, with its label; empty for formats without pages. */
+  pages(id: string): Mark<string>[] {
+    return this.#document(id).stored.pages;
   }
 
   list(): DocumentInfo[] {
