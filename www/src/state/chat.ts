@@ -6,6 +6,7 @@ import { textOf, textPart, withText, type Part } from "../store/parts.js";
 import { childrenOf, newestLeaf, pathTo, titleOf, type Message, type Tree } from "../store/tree.js";
 import { Answering } from "./answering.js";
 import { answerings, failures, setAnswering, setFailure } from "./answers.js";
+import { opener } from "./documents.js";
 import { backend } from "./model.js";
 import { settings } from "./settings.js";
 import { opened } from "./store.js";
@@ -186,10 +187,11 @@ async function make(message: Message, before: readonly Message[], prompt: string
   const [begun, loaded] = [headOf({ id }), backend.value];
   if (begun === undefined || loaded === undefined || answerings.peek().has(id)) return;
   tell({ id, state: "begun" });
-  const running = new Answering(loaded, message, before, prompt, (draft) => {
+  const onDraft = (draft: Message): void => {
     const head = headOf({ id });
     if (head !== undefined) void save({ ...head, leaf: draft.id }, [draft], { id, state: "draft", message: draft });
-  });
+  };
+  const running = new Answering(loaded, message, before, prompt, onDraft, opener());
   batch(() => {
     setFailure(id, undefined);
     setAnswering(id, running);

@@ -32,6 +32,10 @@ export interface Settings {
   hubToken: string;
   /** Whether the token is forgotten when the page is closed. */
   isTokenBrief: boolean;
+  /** Number of documents in the library, so that a visit without a question to them need not open it. */
+  documents: number;
+  /** Whether questions go to the documents. */
+  asksDocuments: boolean;
   /** Whether the visitor has been warned that the browser may clear everything. */
   isWarned: boolean;
 }
@@ -48,6 +52,8 @@ const DEFAULTS: Settings = {
   modelOptions: {},
   hubToken: "",
   isTokenBrief: false,
+  documents: 0,
+  asksDocuments: false,
   isWarned: false,
 };
 

@@ -16,6 +16,7 @@ import { Dialog } from "./Dialog.js";
 import { closeDialog, dialog } from "./dialogs.js";
 import { DropVeil } from "./DropVeil.js";
 import { ErrorCard, type ErrorAction } from "./ErrorCard.js";
+import { lazily } from "./lazily.js";
 import { Loading } from "./Loading.js";
 import { Log } from "./Log.js";
 import { ModelPicker } from "./ModelPicker.js";
@@ -24,6 +25,9 @@ import { SettingsDialog } from "./Settings.js";
 import { isSidebarOpen, Sidebar } from "./Sidebar.js";
 import { Toasts } from "./Toasts.js";
 import { Banner, TopBar } from "./TopBar.js";
+
+const DocumentsDialog = lazily(async () => (await import("./Documents.js")).DocumentsDialog);
+const PassageDialog = lazily(async () => (await import("./PassageDialog.js")).PassageDialog);
 
 export function App(): JSX.Element {
   const shown = screen.value;
@@ -64,6 +68,8 @@ export function App(): JSX.Element {
       </div>
       {dialog.value === "settings" && <SettingsDialog />}
       {dialog.value === "performance" && <PerformanceDialog />}
+      {dialog.value === "documents" && <DocumentsDialog />}
+      {dialog.value === "passage" && <PassageDialog />}
       {dialog.value === "models" && (
         <Dialog id="models" title={t().models} onClose={closeDialog}>
           <Boundary>

@@ -7,6 +7,7 @@ import { answering, canAsk, isElsewhere, path, send, stop } from "../state/chat.
 import { draft, write } from "../state/draft.js";
 import { backend } from "../state/model.js";
 import { t } from "../text/index.js";
+import { AddDocuments, AskDocuments } from "./AskDocuments.js";
 import { Icon } from "./icons.js";
 
 const MAX_HEIGHT_PX = 220;
@@ -55,7 +56,9 @@ export function Composer(): JSX.Element {
         submit();
       }}
     >
+      <AskDocuments />
       <div class="box">
+        <AddDocuments />
         <textarea
           id="prompt"
           ref={field}

@@ -20,8 +20,8 @@ const IDLE_MS = 30_000;
 /** Milliseconds for each byte beyond `stallMs`: cutting a text into passages reports nothing. */
 const MS_PER_BYTE = 0.05;
 
-/** Rejection for a worker that has not said that it runs. */
-const NOT_STARTED = Symbol();
+/** Thrown for a worker that has not said that it runs. */
+class NotStarted extends Error {}
 
 export class ReadingWorker {
   readonly #url: string | URL | undefined;
@@ -54,7 +54,7 @@ export class ReadingWorker {
       try {
         return await this.#inWorker(source, options);
       } catch (error) {
-        if (error === NOT_STARTED) this.#isRefused = true;
+        if (error instanceof NotStarted) this.#isRefused = true;
         // For HTML, workers have no DOMParser.
         else if (!(error instanceof HearthError) || error.code !== "extractor_missing") throw error;
       }
@@ -74,10 +74,9 @@ export class ReadingWorker {
       // A worker in the middle of a file hears nothing, so it is ended with it.
       const giveUp = (error: HearthError): void => {
         end();
-        const reason = this.#isReady ? error : NOT_STARTED;
+        const hasStarted = this.#isReady || error.code === "cancelled";
         this.close();
-        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- Caught in `#read`.
-        reject(error.code === "cancelled" ? error : reason);
+        reject(hasStarted ? error : new NotStarted());
       };
       const onAbort = (): void => {
         giveUp(cancelled(signal?.reason));
@@ -121,7 +120,7 @@ export class ReadingWorker {
     try {
       return (this.#worker ??= startWorker(this.#url));
     } catch {
-      throw NOT_STARTED;
+      throw new NotStarted();
     }
   }
 
