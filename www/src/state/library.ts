@@ -56,7 +56,7 @@ export async function add(files: readonly File[], password?: string): Promise<vo
   // Asked for as with models: a browser short of room clears other sites first.
   void protect();
   for (const { key } of added) reading.set(key, new AbortController());
-  await Promise.all(added.map(({ key, file }) => read(key, file, password)));
+  for (const { key, file } of added) await read(key, file, password);
 }
 
 async function read(key: string, file: File, password: string | undefined): Promise<void> {
@@ -116,7 +116,8 @@ function drop(key: string): void {
 
 /** Shows the library's documents, and counts them for the next visit. */
 function show(library: Library): void {
-  const documents = library.list();
+  // The database has them in another order.
+  const documents = library.list().sort((a, b) => a.added - b.added);
   const ready = documents.map((info): Entry => {
     const { id, name, bytes } = info;
     return { key: id, name, bytes, state: "ready", info };

@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { HearthError } from "hearth-llm";
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { formatBytes } from "../lib/format.js";
 import { asksDocuments, documentCount, setAsksDocuments } from "../state/documents.js";
 import { add, entries, notKept, opened, remove, removeAll, retry, type Entry } from "../state/library.js";
@@ -28,14 +28,14 @@ export function DocumentsDialog(): JSX.Element {
   };
   useEffect(open, []);
   const all = entries.value;
-  const removeOne = async (entry: Entry, index: number): Promise<void> => {
-    await remove(entry);
-    // The button that had the focus is gone: the next one takes it.
-    requestAnimationFrame(() => {
-      const buttons = list.current?.querySelectorAll<HTMLElement>(".remove .icon-button") ?? [];
-      (buttons[Math.min(index, buttons.length - 1)] ?? field.current)?.focus();
-    });
-  };
+  /** Position of the line whose button had the focus and is about to be removed. */
+  const removed = useRef<number | undefined>(undefined);
+  useLayoutEffect(() => {
+    if (removed.current === undefined) return;
+    const buttons = list.current?.querySelectorAll<HTMLElement>(".remove .icon-button") ?? [];
+    (buttons[Math.min(removed.current, buttons.length - 1)] ?? field.current)?.focus();
+    removed.current = undefined;
+  }, [all]);
   return (
     <Dialog id="documents" title={t().documents} onClose={closeDialog}>
       <p class="muted small">{d().about}</p>
@@ -77,7 +77,14 @@ export function DocumentsDialog(): JSX.Element {
       ) : (
         <ul id="library" ref={list} class="library" aria-label={d().list}>
           {all.map((entry, index) => (
-            <Row key={entry.key} entry={entry} onRemove={() => void removeOne(entry, index)} />
+            <Row
+              key={entry.key}
+              entry={entry}
+              onRemove={() => {
+                removed.current = index;
+                void remove(entry);
+              }}
+            />
           ))}
         </ul>
       )}
