@@ -1,12 +1,12 @@
-/** The entry point of the worker that reads documents; the page's end is `documents/worker/index.ts`. */
-import type { FromReader, ReadJob } from "./documents/worker/protocol.js";
-import { serve } from "./documents/worker/serve.js";
+/** The entry point of the worker for documents; the page's end is `documents/worker/index.ts`. */
+import type { ReadJob, WordsCall } from "./documents/worker/protocol.js";
+import { Server } from "./documents/worker/serve.js";
 
-const post = (message: FromReader, transfer: Transferable[] = []): void => {
+const server = new Server((message, transfer) => {
   self.postMessage(message, { transfer });
-};
+});
 
-self.onmessage = ({ data }: MessageEvent<ReadJob>) => {
-  void serve(data, post);
+self.onmessage = ({ data }: MessageEvent<ReadJob | WordsCall>) => {
+  void server.handle(data);
 };
-post({ type: "ready" });
+self.postMessage({ type: "ready" });

@@ -27,4 +27,5 @@ export type {
   PassageInContext,
   PassageScores,
 } from "./types.js";
+export type { Entry, Scored, Words } from "./words.js";
 export type { VectorSegment } from "./vectors.js";

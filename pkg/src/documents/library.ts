@@ -24,7 +24,7 @@ import type {
   Passage,
   PassageInContext,
 } from "./types.js";
-import { WordIndex } from "./words.js";
+import { WordIndex, type Words } from "./words.js";
 
 /** The models of a library. Without an embedder, documents are found by words only. */
 export interface LibraryModels {
@@ -45,6 +45,8 @@ export interface LibraryOptions extends LibraryModels {
   store?: DocumentStore;
   limits?: Partial<Limits>;
   extractors?: Extractors;
+  /** An empty index of words for this library alone, such as `WorkerWords` of `hearth-llm/documents/worker`. */
+  words?: Words;
   onNotice?: (notice: LibraryNotice) => void;
 }
 
@@ -71,7 +73,7 @@ export class Library {
   readonly #extractors: Extractors;
   readonly #notify: (notice: LibraryNotice) => void;
   readonly #held = new Map<string, Held>();
-  readonly #words = new WordIndex();
+  readonly #words: Words;
   readonly #adding = new Lock();
   readonly #indexer: Indexer;
   readonly #ending = new AbortController();
@@ -87,6 +89,7 @@ export class Library {
     this.#limits = { ...LIMITS, ...options.limits };
     this.#extractors = options.extractors ?? {};
     this.#store = store;
+    this.#words = options.words ?? new WordIndex();
     this.#isKept = store.isKept;
     this.#notify = (notice) => options.onNotice?.(notice);
     this.#indexer = new Indexer({

@@ -3,15 +3,15 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Library, MemoryStore, type AddProgress } from "../../src/documents/index.js";
 import { ingest, bytesOf, type DocumentSource } from "../../src/documents/ingest.js";
 import { LIMITS } from "../../src/documents/limits.js";
-import type { FromReader, ReadJob } from "../../src/documents/worker/protocol.js";
-import { ReadingWorker } from "../../src/documents/worker/index.js";
-import { serve } from "../../src/documents/worker/serve.js";
+import type { FromReader, ReadJob, WordsCall } from "../../src/documents/worker/protocol.js";
+import { ReadingWorker, WorkerWords } from "../../src/documents/worker/index.js";
+import { Server } from "../../src/documents/worker/serve.js";
 import type { HearthError } from "../../src/index.js";
 import { code } from "../engine-support.js";
 import { extractors, fixture, prose } from "./support.js";
 
 /** How the double behaves. */
-let mode: "works" | "throws" | "fails" | "silent" | "dies" = "works";
+let mode: "works" | "throws" | "fails" | "silent" | "mute" | "dies" = "works";
 
 /** The worker's end in Node, behind a channel that copies messages as a browser does. */
 class ReaderDouble {
@@ -33,16 +33,17 @@ class ReaderDouble {
     const fail = (): void => {
       this.onerror?.({ message: "", preventDefault: () => undefined });
     };
-    port2.onmessage = ({ data }: MessageEvent<ReadJob>) => {
+    const server = new Server(post);
+    port2.onmessage = ({ data }: MessageEvent<ReadJob | WordsCall>) => {
       this.jobs++;
-      if (mode === "works") void serve(data, post);
+      if (mode === "works") void server.handle(data);
       if (mode === "dies") setTimeout(fail);
     };
     port1.onmessage = (event) => {
       this.onmessage?.(event);
     };
     if (mode === "fails") setTimeout(fail);
-    else post({ type: "ready" });
+    else if (mode !== "mute") post({ type: "ready" });
   }
 
   postMessage(message: unknown): void {
@@ -202,16 +203,77 @@ describe("a worker that reads documents", () => {
   });
 });
 
-it("a library with a worker finds what one without it finds", async () => {
+describe("a library with workers", () => {
   const files = [fixture("guide.pdf"), fixture("bees.docx"), new File([prose(60)], "prose.txt")];
-  const found = async (options: Parameters<typeof Library.open>[0]) => {
+  const QUERIES = ["river bees stove page", "ash", "nothing of it", "the chimney sweep of March"];
+
+  /** Returns all that a library of these files finds, before and after one of them is removed. */
+  async function found(options: Parameters<typeof Library.open>[0], between = (): void => undefined) {
     const library = await Library.open({ store: new MemoryStore(), ...options });
     for (const file of files) await library.add(file);
-    const passages = await library.search("river bees stove page");
-    return { list: library.list().map((info) => ({ ...info, added: 0 })), passages };
-  };
-  const alone = await found({});
-  expect(await found({ extractors: { read: worker.read } })).toEqual(alone);
-  expect(alone.passages.length).toBeGreaterThan(1);
-  expect(ReaderDouble.all[0]?.jobs).toBe(3);
+    const search = async () => {
+      const [first] = library.list();
+      const all = [];
+      for (const query of QUERIES) {
+        all.push(await library.search(query, { limit: 5 }));
+        all.push(await library.search(query, { documents: first === undefined ? [] : [first.id] }));
+      }
+      return all;
+    };
+    const list = library.list().map((info) => ({ ...info, added: 0 }));
+    const before = await search();
+    between();
+    await library.delete(library.list()[1]?.id ?? "");
+    return { list, before, after: await search() };
+  }
+
+  it("finds what one without them finds", async () => {
+    const alone = await found({});
+    expect(alone.before.flat().length).toBeGreaterThan(10);
+    expect(alone.after).not.toEqual(alone.before);
+    const words = new WorkerWords();
+    expect(await found({ extractors: { read: worker.read }, words })).toEqual(alone);
+    // One for reading, and one for the words.
+    expect(ReaderDouble.all.map(({ jobs }) => jobs > 2)).toEqual([true, true]);
+    words.close();
+  });
+
+  it.each<[string, (words: WorkerWords) => void]>([
+    ["dies", () => ReaderDouble.all.at(-1)?.onerror?.({ message: "", preventDefault: () => undefined })],
+    [
+      "is closed",
+      (words) => {
+        words.close();
+      },
+    ],
+  ])("finds the same when the worker %s between two searches", async (_, end) => {
+    const alone = await found({});
+    const words = new WorkerWords();
+    const { before, after } = await found({ words }, () => {
+      end(words);
+    });
+    expect(before).toEqual(alone.before);
+    // An index that never had the removed document counts its words no more, which moves scores by a little.
+    const ids = (all: { id: string }[][]): string[][] => all.map((passages) => passages.map(({ id }) => id));
+    expect(ids(after)).toEqual(ids(alone.after));
+    expect(ReaderDouble.all.map(({ terminated }) => terminated)).toEqual([true]);
+  });
+
+  it.each(["throws", "fails", "dies"] as const)("finds the same when none starts: it %s", async (how) => {
+    const alone = await found({});
+    mode = how;
+    expect(await found({ words: new WorkerWords() })).toEqual(alone);
+    expect(ReaderDouble.all.length).toBeLessThanOrEqual(1);
+  });
+
+  it("indexes on the page what a silent worker was given", async () => {
+    mode = "mute";
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const words = new WorkerWords();
+    const adding = words.add([{ id: 1, text: "The harbour is deep.", headings: "" }]);
+    await vi.advanceTimersByTimeAsync(20_001);
+    await adding;
+    expect(await words.search("harbour", 5, () => true)).toMatchObject([{ id: 1 }]);
+    expect(await words.search("harbour", 5, () => false)).toEqual([]);
+  });
 });

@@ -2,7 +2,7 @@
 import { batch, computed, signal } from "@preact/signals";
 import { HearthError } from "hearth-llm";
 import { ask, Library, type AnswerStream, type DocumentInfo, type LibraryNotice } from "hearth-llm/documents";
-import { ReadingWorker } from "hearth-llm/documents/worker";
+import { ReadingWorker, WorkerWords } from "hearth-llm/documents/worker";
 import { CMAPS } from "../lib/cmaps.js";
 import type { Citation, SourcesPart } from "../store/sources.js";
 import { openPlain, type OpenAnswer } from "./answering.js";
@@ -37,6 +37,7 @@ export function opened(): Promise<Library> {
 async function open(): Promise<Library> {
   const worker = new ReadingWorker();
   const library = await Library.open({
+    words: new WorkerWords(),
     extractors: { read: worker.read, cMapUrl: new URL(CMAPS, document.baseURI).href },
     onNotice: (notice) => {
       if (notice.code === "not_kept") notKept.value = notice;
