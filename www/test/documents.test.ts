@@ -1,7 +1,7 @@
 /** Questions to the visitor's documents: the real library on a database that all tabs share, and a dictated model. */
 import { IDBFactory, IDBKeyRange } from "fake-indexeddb";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Backend, ChatCompletionMessageParam } from "hearth-llm";
+import type { Backend, ChatCompletionMessageParam, LocalEngine } from "hearth-llm";
 import { chunkOf, backendOf } from "./backends.js";
 import { emptyDisk, kept, openPage, type Page } from "./page.js";
 import { said } from "./messages.js";
@@ -54,8 +54,11 @@ function recorder(...answers: string[]): {
   const plain = backendOf(() => {
     throw new Error("replaced below");
   });
+  const tokenize = (text: string): Promise<Uint32Array> => Promise.resolve(new Uint32Array(Math.ceil(text.length / 4)));
+  const local = { model: {}, tokenize };
   const backend: Backend = {
     ...plain,
+    local: local as unknown as LocalEngine,
     streamChat: ({ messages }) => {
       sent.push(messages);
       const answer = answers[Math.min(sent.length, answers.length) - 1] ?? "";
@@ -152,6 +155,25 @@ describe("a question to the documents", () => {
     expect([page.isAsking(), page.entries.value]).toEqual([false, []]);
     await page.chat.send("How deep is it?");
     expect(last()).toBe("How deep is it?");
+  });
+
+  it("sends nothing of them to a model elsewhere that the visitor has not allowed that", async () => {
+    const page = await open();
+    const { setAsksDocuments } = await import("../src/state/documents.js");
+    const { backend, last } = recorder("Hm.");
+    const elsewhere = { ...backend };
+    delete elsewhere.local;
+    page.use(elsewhere);
+    await page.add([text("sea.txt", SEA)]);
+    await page.chat.send("How deep is the harbour?");
+    expect([page.isAsking(), last()]).toEqual([false, "How deep is the harbour?"]);
+    setAsksDocuments(true);
+    await page.chat.send("How deep is the harbour?");
+    expect(last()).toContain("nine metres deep");
+    // What is switched here is not switched for models on this device.
+    setAsksDocuments(false);
+    page.use(backend);
+    expect(page.isAsking()).toBe(true);
   });
 
   it("says when no passage matches", async () => {

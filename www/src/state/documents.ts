@@ -5,12 +5,18 @@
 import { computed, signal } from "@preact/signals";
 import type { SourcesPart } from "../store/sources.js";
 import type { OpenAnswer } from "./answering.js";
+import { backend } from "./model.js";
 import { change, settings } from "./settings.js";
 
 /** Number of documents in the library. */
 export const documentCount = computed(() => settings.value.documents);
-/** Whether the next question goes to the documents. */
-export const asksDocuments = computed(() => settings.value.asksDocuments && settings.value.documents > 0);
+/** Whether the model runs elsewhere, so that passages would leave this device. */
+export const isSent = computed(() => backend.value !== undefined && backend.value.local === undefined);
+/** Whether the next question goes to the documents: chosen for models on this device, and apart from that for others. */
+export const asksDocuments = computed(() => {
+  const { documents, asksDocuments: asks, sendsDocuments: sends } = settings.value;
+  return documents > 0 && (isSent.value ? sends : asks);
+});
 
 /** A source that is shown in its document: that of the answer's citation at `at`, or the whole passage. */
 export interface ShownSource {
@@ -22,8 +28,8 @@ export interface ShownSource {
 
 export const shownSource = signal<ShownSource | undefined>(undefined);
 
-export function setAsksDocuments(asksDocuments: boolean): void {
-  change({ asksDocuments });
+export function setAsksDocuments(isOn: boolean): void {
+  change(isSent.peek() ? { sendsDocuments: isOn } : { asksDocuments: isOn });
 }
 
 /** Adds files to the library. */

@@ -34,8 +34,10 @@ export interface Settings {
   isTokenBrief: boolean;
   /** Number of documents in the library, so that a visit without a question to them need not open it. */
   documents: number;
-  /** Whether questions go to the documents. */
+  /** Whether questions to a model on this device go to the documents. */
   asksDocuments: boolean;
+  /** Whether questions to a model elsewhere do, which sends passages there. */
+  sendsDocuments: boolean;
   /** Whether the visitor has been warned that the browser may clear everything. */
   isWarned: boolean;
 }
@@ -54,6 +56,7 @@ const DEFAULTS: Settings = {
   isTokenBrief: false,
   documents: 0,
   asksDocuments: false,
+  sendsDocuments: false,
   isWarned: false,
 };
 

@@ -2,8 +2,7 @@
 import { language } from "./index.js";
 
 const en = {
-  about:
-    "PDF, Word, HTML, Markdown, text and code. They are read and searched in this page, by their words; nothing of them leaves this device.",
+  about: "PDF, Word, HTML, Markdown, text and code. They are kept, read and searched, by their words, on this device.",
   add: "Drop documents here, or choose them",
   askThem: "Answer questions from these documents",
   none: "No documents yet.",
@@ -41,7 +40,7 @@ const en = {
 };
 
 const zh: typeof en = {
-  about: "支持 PDF、Word、HTML、Markdown、文本和代码。读取和按词搜索都在本页进行，内容不会离开这台设备。",
+  about: "支持 PDF、Word、HTML、Markdown、文本和代码。文档保存在这台设备上，读取和按词搜索也都在这台设备上进行。",
   add: "把文档拖到这里，或点击选择",
   askThem: "根据这些文档回答问题",
   none: "还没有文档。",

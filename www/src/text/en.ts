@@ -206,6 +206,10 @@ export const en = {
 
   documents: "Documents",
   askDocuments: (count: number) => (count === 1 ? "Ask my document" : `Ask my ${String(count)} documents`),
+  sendDocuments: (count: number) =>
+    count === 1
+      ? "Ask my document, and send passages of it to the server"
+      : `Ask my ${String(count)} documents, and send passages of them to the server`,
   sourceLabel: (number: number, title: string, page: string | null) =>
     `Source ${String(number)}: ${title}${page === null ? "" : `, page ${page}`}`,
   unsure: (label: string) => `${label} (the source may not say this)`,

@@ -164,6 +164,7 @@ export const zh: Texts = {
 
   documents: "文档",
   askDocuments: (count) => `向我的 ${String(count)} 份文档提问`,
+  sendDocuments: (count) => `向我的 ${String(count)} 份文档提问，并把其中的段落发送到服务器`,
   sourceLabel: (number, title, page) => `来源 ${String(number)}：${title}${page === null ? "" : `，第 ${page} 页`}`,
   unsure: (label) => `${label}（来源可能没有这样说）`,
 

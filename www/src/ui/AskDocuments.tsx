@@ -1,6 +1,6 @@
 /** The documents in the composer: the way to add some, and whether the next question goes to them. */
 import type { JSX } from "preact";
-import { asksDocuments, documentCount, setAsksDocuments } from "../state/documents.js";
+import { asksDocuments, documentCount, isSent, setAsksDocuments } from "../state/documents.js";
 import { t } from "../text/index.js";
 import { dialog } from "./dialogs.js";
 import { Icon, IconButton } from "./icons.js";
@@ -32,7 +32,7 @@ export function AskDocuments(): JSX.Element | null {
       }}
     >
       <Icon name="book" />
-      {t().askDocuments(count)}
+      {isSent.value ? t().sendDocuments(count) : t().askDocuments(count)}
     </button>
   );
 }

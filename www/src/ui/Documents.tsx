@@ -4,7 +4,7 @@ import { HearthError } from "hearth-llm";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { formatBytes } from "../lib/format.js";
-import { asksDocuments, documentCount, setAsksDocuments } from "../state/documents.js";
+import { asksDocuments, documentCount, isSent, setAsksDocuments } from "../state/documents.js";
 import { add, entries, notKept, opened, remove, removeAll, retry, type Entry } from "../state/library.js";
 import { d } from "../text/documents.js";
 import { language, t } from "../text/index.js";
@@ -69,7 +69,7 @@ export function DocumentsDialog(): JSX.Element {
               setAsksDocuments(event.currentTarget.checked);
             }}
           />
-          {d().askThem}
+          {isSent.value ? t().sendDocuments(documentCount.value) : d().askThem}
         </label>
       )}
       {all.length === 0 ? (

@@ -85,7 +85,8 @@ export class ReadingWorker {
         }, most);
       };
       const died = (): void => {
-        giveUp(new HearthError("worker_died", `${source.name} was given up: the worker that read it ended`));
+        const hint = "Add the file again; if it stays, the file takes more memory than there is.";
+        giveUp(new HearthError("worker_died", `${source.name} was given up: the worker that read it ended`, { hint }));
       };
       worker.onmessage = ({ data }: MessageEvent<FromReader>) => {
         if (data.type === "ready") this.#isReady = true;
