@@ -41,12 +41,10 @@ export async function extractPdf(bytes: Uint8Array, name: string, options: Extra
     useWasm: false,
     useSystemFonts: false,
   };
-  // Elsewhere pdf.js asks the document for its address before it fetches a cmap, and a worker has none.
-  const useWorkerFetch = typeof document === "undefined" && !isNode();
   let task: PdfTask | undefined;
   const wait = <T>(work: Promise<T>): Promise<T> => step(name, limits.stallMs, signal, work);
   try {
-    task = pdfjs.getDocument({ ...fixed, ...cMaps, useWorkerFetch, enableXfa: false, verbosity: 0, password });
+    task = pdfjs.getDocument({ ...fixed, ...cMaps, enableXfa: false, verbosity: 0, password });
     const file = await wait(task.promise);
     if (file.numPages > limits.pages) throw tooLarge(name, "pages", limits.pages, file.numPages);
     const labels = await wait(file.getPageLabels().catch(() => null));

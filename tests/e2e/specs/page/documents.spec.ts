@@ -21,7 +21,7 @@ const CITES = `{
   const post = self.postMessage.bind(self);
   let said = false;
   self.postMessage = (message, ...rest) => {
-    if (message.type === "delta" && message.delta.text !== undefined) {
+    if (message.type === "delta" && message.delta.ids.length > 0) {
       message.delta.text = said ? "" : "Remove the ash every third day [4]. Purple dragons sing [2]. None [77].";
       said = true;
     }
