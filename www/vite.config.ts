@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
+import { chunkFileNames, cmaps } from "./build/on-demand.js";
 import { policy } from "./build/policy.js";
 import { serviceWorker } from "./build/service-worker.js";
 
@@ -32,9 +33,18 @@ export default defineConfig(({ mode }) => {
   const isFake = mode === "fake";
   return {
     base: "./",
-    plugins: [policy(), fewerFonts(), ...(isFake ? [fakeCore()] : [serviceWorker(file("./src/sw.ts"))])],
-    worker: { format: "es", plugins: () => (isFake ? [fakeCore()] : []) },
-    build: { target: "es2022", modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
+    plugins: [policy(), cmaps(), fewerFonts(), ...(isFake ? [fakeCore()] : [serviceWorker(file("./src/sw.ts"))])],
+    worker: {
+      format: "es",
+      plugins: () => (isFake ? [fakeCore()] : []),
+      rolldownOptions: { output: { chunkFileNames } },
+    },
+    build: {
+      target: "es2022",
+      modulePreload: { polyfill: false },
+      assetsInlineLimit: 0,
+      rolldownOptions: { output: { chunkFileNames } },
+    },
     server: { port: 5173, strictPort: true },
   };
 });

@@ -1,8 +1,9 @@
-/** Builds `src/sw.ts` along with the page and inlines the list of the page's files. */
+/** Builds `src/sw.ts` along with the page and inlines the lists of the page's files. */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { build, type Plugin } from "vite";
+import { ON_DEMAND } from "./on-demand.js";
 
 /** Files not needed offline: fonts in formats for old browsers, source maps, the host's configuration. */
 const LEFT_OUT = /\.(woff|ttf|map)$|^sw\.js$|^_headers$/;
@@ -20,17 +21,23 @@ export function serviceWorker(entry: string): Plugin {
     closeBundle: {
       sequential: true,
       handler: async () => {
-        const files = readdirSync(outDir, { recursive: true, withFileTypes: true })
+        const all = readdirSync(outDir, { recursive: true, withFileTypes: true })
           .filter((file) => file.isFile())
           .map((file) => relative(outDir, join(file.parentPath, file.name)).replaceAll("\\", "/"))
           .filter((name) => !LEFT_OUT.test(name))
           .sort();
+        const onDemand = all.filter((name) => name.startsWith(ON_DEMAND));
+        const files = all.filter((name) => !name.startsWith(ON_DEMAND));
         const list = files.map((url) => ({ url, revision: url.startsWith(HASHED) ? null : hash(join(outDir, url)) }));
         await build({
           configFile: false,
           publicDir: false,
           logLevel: "warn",
-          define: { "self.__PRECACHE": JSON.stringify(list), "process.env.NODE_ENV": '"production"' },
+          define: {
+            "self.__PRECACHE": JSON.stringify(list),
+            "self.__ON_DEMAND": JSON.stringify(onDemand),
+            "process.env.NODE_ENV": '"production"',
+          },
           build: {
             outDir,
             emptyOutDir: false,

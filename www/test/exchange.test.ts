@@ -4,6 +4,7 @@ import { pathTo, type Message } from "../src/store/tree.js";
 import { textOf, type Part } from "../src/store/parts.js";
 import { message } from "./messages.js";
 import { random } from "./random.js";
+import { isSourcesPart } from "../src/store/sources.js";
 
 const PIECES = [
   "\n",
@@ -94,6 +95,12 @@ describe("conversations as files", () => {
       { type: "audio", file: "f2", name: "voice.ogg", mime: "audio/ogg", seconds: 3 },
       { type: "document", file: "f3", name: "notes.txt", mime: "text/plain" },
       { type: "sources", sources: [{ title: "Notes", quote: "A hearth is warm.", from: "f3" }] },
+      {
+        type: "sources",
+        sources: [{ title: "a", quote: "b", from: "c", number: 1, page: "iv", start: 0, end: 1, headings: ["d"] }],
+        citations: [{ number: 1, page: null, start: 0, end: 1, isSupported: false }],
+        prompt: "e",
+      },
       { type: "hologram", depth: 3 },
     ] as Part[];
     const one = { ...message("a", null, 1), parts, mood: "warm" };
@@ -154,5 +161,26 @@ describe("conversations as files", () => {
     expect(back?.messages.length).toBe(
       pathTo(new Map(out.messages.map((one) => [one.id, one])), out.conversation.leaf).length,
     );
+  });
+});
+
+describe("sources in a file of another page", () => {
+  const source = { title: "a", quote: "b", from: "c", number: 1, page: "2", start: 0, end: 1, headings: [] };
+  const citation = { number: 1, page: null, start: 0, end: 1, isSupported: true };
+
+  it.each<[string, object]>([
+    ["no list", { sources: {} }],
+    ["a list of null", { sources: [null] }],
+    ["a title that is no text", { sources: [{ ...source, title: 1 }] }],
+    ["a negative offset", { sources: [{ ...source, start: -1 }] }],
+    ["an offset that is no number", { sources: [{ ...source, end: "1" }] }],
+    ["a page that is no text", { sources: [{ ...source, page: {} }] }],
+    ["headings that are no texts", { sources: [{ ...source, headings: [{}] }] }],
+    ["a citation without a number", { sources: [source], citations: [{ ...citation, number: undefined }] }],
+    ["citations that are no list", { sources: [source], citations: "1" }],
+    ["a prompt that is no text", { sources: [source], prompt: {} }],
+  ])("are refused with %s", (_, part) => {
+    expect(isSourcesPart({ type: "sources", sources: [source], citations: [citation] })).toBe(true);
+    expect(isSourcesPart({ type: "sources", ...part })).toBe(false);
   });
 });

@@ -42,7 +42,7 @@ async function pick(...files: File[]) {
   return { page, backend, model, plan, toast, dialog, drop: () => takeFiles(files) };
 }
 
-const picture = (): File => new File(["\x89PNG\r\n"], "cat.png");
+const picture = (): File => new File([Uint8Array.from("\x89PNG\r\n\x1a\n", (one) => one.charCodeAt(0))], "cat.png");
 const gguf = (name = "tiny.gguf"): File => new File([FILE], name);
 
 describe("a file that is dropped while a model answers", () => {
@@ -56,6 +56,29 @@ describe("a file that is dropped while a model answers", () => {
     await sent;
     expect(model.value).toMatchObject({ name: "running", backend });
     expect(page.chat.path.value.at(-1)).toMatchObject({ parts: said("one two"), end: "stop" });
+  });
+
+  it("becomes a document if it has a text, or is refused by name as one, and the answer goes on", async () => {
+    const notes = new File(["The stove needs air."], "notes.png");
+    const zeros = new File([new Uint8Array(100)], "zeros.txt");
+    const { page, backend, model, plan, toast, dialog, drop } = await pick(notes, zeros, picture());
+    page.use(backend);
+    const sent = page.chat.send("!echo one two");
+    // The engine's double reads no documents: they are read on the page.
+    vi.stubGlobal("Worker", undefined);
+    await drop();
+    expect([plan.value.name, dialog.value]).toEqual(["none", "documents"]);
+    expect(toast.value?.text).toContain("cat.png");
+    const { entries, isReading } = await import("../src/state/library.js");
+    await vi.waitFor(() => {
+      expect([entries.value.length, isReading.value]).toEqual([2, false]);
+    });
+    expect(entries.value).toMatchObject([
+      { name: "notes.png", state: "ready" },
+      { name: "zeros.txt", state: "failed", error: { code: "document_type" } },
+    ]);
+    await sent;
+    expect(model.value).toMatchObject({ name: "running", backend });
   });
 
   it.each([

@@ -6,10 +6,10 @@ export { MemoryStore, type DocumentStore, type StoredDocument } from "./store.js
 export type { Mark } from "./blocks.js";
 export type { FileCitation } from "./citations.js";
 export type { Prefixes } from "./embedder.js";
-export type { Extractors } from "./extract/index.js";
+export type { ExtractOptions, Extractors } from "./extract/index.js";
 export type { ParseHtml } from "./extract/html.js";
 export type { MarkupNode } from "./extract/markup.js";
-export type { DocumentSource } from "./ingest.js";
+export type { DocumentSource, Ingest, SourceBytes } from "./ingest.js";
 export type { Limits } from "./limits.js";
 export type { Source } from "./prompt.js";
 export type { SearchMode } from "./ranking.js";
@@ -27,4 +27,5 @@ export type {
   PassageInContext,
   PassageScores,
 } from "./types.js";
+export type { Entry, Scored, Words } from "./words.js";
 export type { VectorSegment } from "./vectors.js";

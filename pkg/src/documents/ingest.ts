@@ -44,6 +44,9 @@ async function read(blob: Blob, name: string): Promise<Uint8Array<ArrayBuffer>> 
   }
 }
 
+/** Reads a file to a document; `local` does so on the caller's own thread. */
+export type Ingest = (source: SourceBytes, options: ExtractOptions, local: Ingest) => Promise<StoredDocument>;
+
 export async function ingest({ id, name, bytes }: SourceBytes, options: ExtractOptions): Promise<StoredDocument> {
   const { limits, signal, onProgress } = options;
   throwIfAborted(signal);

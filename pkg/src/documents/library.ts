@@ -3,6 +3,7 @@ import { followSignals } from "../api/signals.js";
 import type { Backend } from "../backend/backend.js";
 import { HearthError, invalid } from "../core/errors.js";
 import { Lock } from "../core/lock.js";
+import type { Mark } from "./blocks.js";
 import { Embedder, type Prefixes } from "./embedder.js";
 import type { Extractors } from "./extract/index.js";
 import { Held, parsePassageId } from "./held.js";
@@ -23,7 +24,7 @@ import type {
   Passage,
   PassageInContext,
 } from "./types.js";
-import { WordIndex } from "./words.js";
+import { WordIndex, type Words } from "./words.js";
 
 /** The models of a library. Without an embedder, documents are found by words only. */
 export interface LibraryModels {
@@ -44,6 +45,8 @@ export interface LibraryOptions extends LibraryModels {
   store?: DocumentStore;
   limits?: Partial<Limits>;
   extractors?: Extractors;
+  /** An empty index of words for this library alone, such as `WorkerWords` of `hearth-llm/documents/worker`. */
+  words?: Words;
   onNotice?: (notice: LibraryNotice) => void;
 }
 
@@ -70,7 +73,7 @@ export class Library {
   readonly #extractors: Extractors;
   readonly #notify: (notice: LibraryNotice) => void;
   readonly #held = new Map<string, Held>();
-  readonly #words = new WordIndex();
+  readonly #words: Words;
   readonly #adding = new Lock();
   readonly #indexer: Indexer;
   readonly #ending = new AbortController();
@@ -86,6 +89,7 @@ export class Library {
     this.#limits = { ...LIMITS, ...options.limits };
     this.#extractors = options.extractors ?? {};
     this.#store = store;
+    this.#words = options.words ?? new WordIndex();
     this.#isKept = store.isKept;
     this.#notify = (notice) => options.onNotice?.(notice);
     this.#indexer = new Indexer({
@@ -157,7 +161,7 @@ export class Library {
         if (known !== undefined) return this.#info(known);
         const { password, onProgress } = options;
         const common = { ...this.#extractors, limits: this.#limits, signal };
-        const stored = await ingest(source, { ...common, password, onProgress });
+        const stored = await (common.read ?? ingest)(source, { ...common, password, onProgress }, ingest);
         this.#check();
         await this.#store.put(stored).catch((error: unknown) => {
           this.#notKept(error);
@@ -223,6 +227,11 @@ export class Library {
   /** Returns a document's whole text, in which passages have their offsets. */
   text(id: string): string {
     return this.#document(id).stored.text;
+  }
+
+  /** Returns where each page begins in a document's text, with its label; empty for formats without pages. */
+  pages(id: string): Mark<string>[] {
+    return this.#document(id).stored.pages;
   }
 
   list(): DocumentInfo[] {

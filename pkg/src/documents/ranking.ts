@@ -9,7 +9,7 @@ import { fuse, meaningWeight, POOL, type Fused } from "./fusion.js";
 import type { Held } from "./held.js";
 import type { LibraryNotice, PassageScores } from "./types.js";
 import { Best, normalized } from "./vectors.js";
-import type { Scored, WordIndex } from "./words.js";
+import type { Scored, Words } from "./words.js";
 
 export type SearchMode = "auto" | "words" | "meaning";
 
@@ -22,7 +22,7 @@ export interface Ranked {
 }
 
 export interface RankingParts {
-  words: WordIndex;
+  words: Words;
   embedder: Embedder | undefined;
   reranker: Backend | undefined;
   /** Passages that the reranker reads. */
@@ -46,7 +46,7 @@ export async function rank(
     const held = markAt(byBase, id)?.value;
     return held !== undefined && id < held.base + held.count ? held : undefined;
   };
-  const byWords = mode === "meaning" ? [] : parts.words.search(query, POOL, (id) => at(id) !== undefined);
+  const byWords = mode === "meaning" ? [] : await parts.words.search(query, POOL, (id) => at(id) !== undefined);
   const byMeaning = mode === "words" ? [] : await meaning(parts, chosen, query, mode, signal);
   const hasVector = (id: number): boolean => {
     const held = at(id);

@@ -65,17 +65,26 @@ export function countWords(text: string): number {
   return segmented(text).length;
 }
 
-interface Entry {
+/** A passage to be found by its words. */
+export interface Entry {
   id: number;
   text: string;
   headings: string;
+}
+
+/** A ranking by words, here or in a worker. */
+export interface Words {
+  add(entries: Entry[]): Promise<void>;
+  remove(ids: number[]): void;
+  /** Returns the best passages for a query among those that a filter lets through. */
+  search(query: string, most: number, isChosen: (id: number) => boolean): Scored[] | Promise<Scored[]>;
 }
 
 /** Weight of the headings above a passage beside its text. */
 const HEADINGS = 0.5;
 const SLICE = 200;
 
-export class WordIndex {
+export class WordIndex implements Words {
   readonly #index = new MiniSearch<Entry>({
     fields: ["text", "headings"],
     tokenize: termsOf,

@@ -1,6 +1,6 @@
 /** Tells what a file is by its content: names and types are whatever the sender made them. */
 
-export type FileKind = "model" | "conversations" | "text" | "image" | "audio" | "unknown";
+export type FileKind = "model" | "conversations" | "document" | "text" | "image" | "audio" | "unknown";
 
 /** Bytes read to tell a kind. */
 const HEAD = 1 << 16;
@@ -12,6 +12,8 @@ const MOST_JSON = 1 << 28;
 /** Beginnings of formats; a dot matches any byte. */
 const BEGINNINGS: readonly [RegExp, FileKind][] = [
   [/^GGUF/, "model"],
+  // Other zip archives than DOCX are refused by name when they are read.
+  [/^(%PDF-|PK\x03\x04)/, "document"],
   [
     /^(\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF....WEBP|BM....\0\0\0\0|....ftyp(avif|avis|heic|heix|mif1))/s,
     "image",

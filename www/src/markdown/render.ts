@@ -44,9 +44,12 @@ export class MarkdownView {
   /** The token that each child of the root was rendered from. */
   #shown: Token[] = [];
   #links = "";
+  readonly #dress: (block: HTMLElement) => void;
 
-  constructor(root: HTMLElement) {
+  /** Creates a view; `dress` may change each block before it is shown. */
+  constructor(root: HTMLElement, dress: (block: HTMLElement) => void = () => undefined) {
     this.#root = root;
+    this.#dress = dress;
   }
 
   update(text: string): void {
@@ -66,7 +69,11 @@ export class MarkdownView {
       same++;
     }
     while (this.#root.childNodes.length > same) this.#root.lastChild?.remove();
-    for (const block of blocks.slice(same)) this.#root.append(toElement(block, links));
+    for (const block of blocks.slice(same)) {
+      const element = toElement(block, links);
+      this.#dress(element);
+      this.#root.append(element);
+    }
     this.#shown = blocks;
     this.#links = addresses;
   }

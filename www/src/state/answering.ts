@@ -4,16 +4,40 @@ import {
   Completions,
   HearthError,
   type Backend,
+  type ChatCompletionChunk,
+  type ChatCompletionCreateParamsStreaming,
   type ChatCompletionMessageParam,
   type CompletionUsage,
 } from "hearth-llm";
-import { textOf, withText } from "../store/parts.js";
+import { sourcesOf, textOf, withSources, withText } from "../store/parts.js";
+import type { SourcesPart } from "../store/sources.js";
 import type { AnswerStats, Message } from "../store/tree.js";
 import { record } from "./performance.js";
 import { requestSampling } from "./sampling.js";
 
 /** Interval for saving the answer so far, so that a crash loses little. */
 const DRAFT_MS = 2000;
+
+/** The stream of an answer. */
+export interface Opened {
+  chunks: AsyncIterable<ChatCompletionChunk>;
+  /** Passages that the model was given, if it answers from documents. */
+  sources?: SourcesPart;
+  /** Returns the sources with the citations of the answer so far. */
+  cited?: () => Promise<SourcesPart>;
+}
+
+/** Opens the stream of an answer. */
+export type OpenAnswer = (
+  backend: Backend,
+  request: ChatCompletionCreateParamsStreaming,
+  signal: AbortSignal,
+) => Promise<Opened>;
+
+/** Opens an answer from the conversation alone. */
+export const openPlain: OpenAnswer = async (backend, request, signal) => ({
+  chunks: await new Completions(backend).create(request, { signal }),
+});
 
 export class Answering {
   readonly id: string;
@@ -23,6 +47,8 @@ export class Answering {
   /** Whether any of the answer has arrived. */
   readonly hasBegun = signal(false);
   readonly stats = signal<AnswerStats | null>(null);
+  /** Passages that the model was given; undefined without documents. */
+  readonly sources;
   /** The answer, unless it is empty, and why it ended, unless it ended normally. Never rejects. */
   readonly done: Promise<{ result: Message | undefined; error: unknown }>;
   readonly #message: Message;
@@ -34,12 +60,14 @@ export class Answering {
     before: readonly Message[],
     system: string,
     onDraft: (message: Message) => void,
+    open: OpenAnswer = openPlain,
   ) {
     this.id = message.id;
     this.#message = message;
     this.text = signal(textOf(message));
     this.reasoning.value = message.reasoning;
-    this.done = this.#run(backend, toMessages(system, before), onDraft);
+    this.sources = signal(sourcesOf(message));
+    this.done = this.#run(backend, toMessages(system, before), onDraft, open);
   }
 
   /** Stops the answer and keeps the text so far. */
@@ -56,18 +84,25 @@ export class Answering {
     backend: Backend,
     messages: ChatCompletionMessageParam[],
     onDraft: (message: Message) => void,
+    open: OpenAnswer,
   ): Promise<{ result: Message | undefined; error: unknown }> {
     const clock = new AnswerClock();
     const isContinued = textOf(this.#message) !== "" || this.#message.reasoning !== "";
-    if (isContinued) messages.push(toParam(this.#message));
+    if (isContinued) {
+      const { prompt } = this.sources.peek() ?? {};
+      if (prompt !== undefined) messages.splice(-1, 1, { role: "user", content: prompt });
+      messages.push(toParam(this.#message));
+    }
     const draft = setInterval(() => {
       // Without a word there is nothing to lose, and an answer that fails would have to be deleted.
       if (this.hasBegun.peek()) onDraft(this.soFar);
     }, DRAFT_MS);
     let end: Message["end"] = "stop";
     let error: unknown;
+    let opened: Opened | undefined;
     try {
-      const stream = await new Completions(backend).create(
+      opened = await (isContinued ? openPlain : open)(
+        backend,
         {
           messages,
           ...requestSampling(),
@@ -75,9 +110,10 @@ export class Answering {
           stream: true,
           stream_options: { include_usage: true, continuous_usage_stats: true },
         },
-        { signal: this.#abort.signal },
+        this.#abort.signal,
       );
-      for await (const { choices, usage } of stream) {
+      if (opened.sources !== undefined) this.sources.value = opened.sources;
+      for await (const { choices, usage } of opened.chunks) {
         const choice = choices[0];
         if (usage) this.stats.value = clock.tick(usage);
         const { content = "", reasoning_content = "" } = choice?.delta ?? {};
@@ -99,14 +135,15 @@ export class Answering {
       clearInterval(draft);
     }
     if (this.stats.value !== null) record(backend, this.stats.value);
+    if (opened?.cited !== undefined) this.sources.value = await opened.cited();
     const result = this.#ended(end);
     const isNothing = textOf(result) === "" && result.reasoning === "" && error !== undefined;
     return { result: isNothing ? undefined : result, error };
   }
 
   #ended(end: Message["end"]): Message {
-    const { text, reasoning, stats } = this;
-    const parts = withText(this.#message.parts, text.peek());
+    const { text, reasoning, stats, sources } = this;
+    const parts = withSources(withText(this.#message.parts, text.peek()), sources.peek());
     return { ...this.#message, parts, reasoning: reasoning.peek(), stats: stats.peek(), end };
   }
 }

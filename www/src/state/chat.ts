@@ -6,6 +6,7 @@ import { textOf, textPart, withText, type Part } from "../store/parts.js";
 import { childrenOf, newestLeaf, pathTo, titleOf, withPlace, type Message, type Tree } from "../store/tree.js";
 import { Answering } from "./answering.js";
 import { answerings, failures, setAnswering, setFailure } from "./answers.js";
+import { opener } from "./documents.js";
 import { backend } from "./model.js";
 import { placeOf } from "./place.js";
 import { settings } from "./settings.js";
@@ -188,10 +189,11 @@ async function make(message: Message, before: readonly Message[], prompt: string
   if (begun === undefined || loaded === undefined || answerings.peek().has(id)) return;
   tell({ id, state: "begun" });
   const placed: Message = { ...message, places: withPlace(message.places ?? [], placeOf(loaded)) };
-  const running = new Answering(loaded, placed, before, prompt, (draft) => {
+  const onDraft = (draft: Message): void => {
     const head = headOf({ id });
     if (head !== undefined) void save({ ...head, leaf: draft.id }, [draft], { id, state: "draft", message: draft });
-  });
+  };
+  const running = new Answering(loaded, placed, before, prompt, onDraft, opener());
   batch(() => {
     setFailure(id, undefined);
     setAnswering(id, running);

@@ -39,6 +39,12 @@ export interface Settings {
   isOnServer: boolean;
   /** Keys of servers that the visitor wanted kept, by origin. */
   serverKeys: Readonly<Record<string, string>>;
+  /** Number of documents in the library, so that a visit without a question to them need not open it. */
+  documents: number;
+  /** Whether questions to a model on this device go to the documents. */
+  asksDocuments: boolean;
+  /** Whether questions to a model elsewhere do, which sends passages there. */
+  sendsDocuments: boolean;
   /** Whether the visitor has been warned that the browser may clear everything. */
   isWarned: boolean;
 }
@@ -58,6 +64,9 @@ const DEFAULTS: Settings = {
   server: { server: "", model: "" },
   isOnServer: false,
   serverKeys: {},
+  documents: 0,
+  asksDocuments: false,
+  sendsDocuments: false,
   isWarned: false,
 };
 

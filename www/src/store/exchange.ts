@@ -2,6 +2,7 @@
 import { fromBase64, toBase64 } from "../lib/base64.js";
 import type { Conversation, StoredFile } from "./db.js";
 import { textOf, textPart, type FilePart, type Part } from "./parts.js";
+import { isSourcesPart } from "./sources.js";
 import { isTree, pathTo, titleOf, type AnswerStats, type Message, type Place } from "./tree.js";
 
 export interface Bundle {
@@ -172,11 +173,7 @@ function toParts(value: unknown): Part[] {
     if (part.type === "text") text(part.text);
     else if (FILES.includes(part.type)) [part.file, part.name, part.mime].forEach(text);
     else if (part.type === "sources") {
-      if (!Array.isArray(part.sources)) throw new ImportError("field");
-      for (const source of part.sources as unknown[]) {
-        if (!isObject(source)) throw new ImportError("field");
-        [source.title, source.quote, source.from].forEach(text);
-      }
+      if (!isSourcesPart(part)) throw new ImportError("field");
     } else text(part.type);
   }
   return value as Part[];

@@ -1,7 +1,8 @@
 /**
- * The parts of a message. Only text is shown and sent so far; the others are kept, exported and imported as they are, so
- * that nothing is lost between versions of the page.
+ * The parts of a message. Text and sources are shown; the others are kept, exported and imported as they are, so that
+ * nothing is lost between versions of the page.
  */
+import type { SourcesPart } from "./sources.js";
 
 export interface TextPart {
   type: "text";
@@ -15,19 +16,6 @@ export interface FilePart {
   file: string;
   name: string;
   mime: string;
-}
-
-/** A passage that an answer relies on. */
-export interface Source {
-  title: string;
-  quote: string;
-  /** Origin: an address, or the hash of a file. */
-  from: string;
-}
-
-export interface SourcesPart {
-  type: "sources";
-  sources: Source[];
 }
 
 export type Part = TextPart | FilePart | SourcesPart;
@@ -44,4 +32,15 @@ export function withText(parts: readonly Part[], text: string): Part[] {
   const others = parts.filter(({ type }) => type !== "text");
   if (text !== "") others.splice(Math.max(0, at), 0, textPart(text));
   return others;
+}
+
+/** Returns the passages that an answer was made from; undefined if it was made without documents. */
+export function sourcesOf({ parts }: { parts: readonly Part[] }): SourcesPart | undefined {
+  return parts.find((part) => part.type === "sources");
+}
+
+/** Returns the parts with these sources in place of theirs. */
+export function withSources(parts: readonly Part[], sources: SourcesPart | undefined): Part[] {
+  const others = parts.filter(({ type }) => type !== "sources");
+  return sources === undefined ? others : [...others, sources];
 }

@@ -75,8 +75,8 @@ export const en = {
   linkLabel: "Address of a model: a Hugging Face repository or page, a GGUF file, a folder of safetensors",
   look: "Look",
   dropHere: "Drop a model’s files here, or choose them",
-  dropToLoad: "Drop the model to load it",
-  notModel: (name: string) => `${name} is not a model. Pictures and documents are not supported yet.`,
+  dropToLoad: "Drop a model to load it, or documents to ask them",
+  notModel: (name: string) => `${name} is not a model or a document. Pictures and sound are not supported yet.`,
   replaces: (name: string) => `It will replace ${name}.`,
   about,
   recommended: "Recommended for this device",
@@ -226,6 +226,16 @@ export const en = {
   cutOff: "cut off at the token limit",
   stopped: "stopped",
   reading: "Reading…",
+
+  documents: "Documents",
+  askDocuments: (count: number) => (count === 1 ? "Ask my document" : `Ask my ${String(count)} documents`),
+  sendDocuments: (count: number) =>
+    count === 1
+      ? "Ask my document, and send passages of it to the server"
+      : `Ask my ${String(count)} documents, and send passages of them to the server`,
+  sourceLabel: (number: number, title: string, page: string | null) =>
+    `Source ${String(number)}: ${title}${page === null ? "" : `, page ${page}`}`,
+  unsure: (label: string) => `${label} (the source may not say this)`,
 
   answering: "Answering…",
   answered: "Answer finished.",

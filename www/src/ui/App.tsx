@@ -19,6 +19,7 @@ import { Dialog } from "./Dialog.js";
 import { closeDialog, dialog } from "./dialogs.js";
 import { DropVeil } from "./DropVeil.js";
 import { ErrorCard, type ErrorAction } from "./ErrorCard.js";
+import { lazily } from "./lazily.js";
 import { Loading } from "./Loading.js";
 import { Log } from "./Log.js";
 import { ModelPicker } from "./ModelPicker.js";
@@ -27,6 +28,9 @@ import { SettingsDialog } from "./Settings.js";
 import { isSidebarOpen, Sidebar } from "./Sidebar.js";
 import { Toasts } from "./Toasts.js";
 import { Banner, TopBar } from "./TopBar.js";
+
+const DocumentsDialog = lazily(async () => (await import("./Documents.js")).DocumentsDialog);
+const PassageDialog = lazily(async () => (await import("./PassageDialog.js")).PassageDialog);
 
 export function App(): JSX.Element {
   const shown = screen.value;
@@ -67,6 +71,8 @@ export function App(): JSX.Element {
       </div>
       {dialog.value === "settings" && <SettingsDialog />}
       {dialog.value === "performance" && <PerformanceDialog />}
+      {dialog.value === "documents" && <DocumentsDialog />}
+      {dialog.value === "passage" && <PassageDialog />}
       {dialog.value === "models" && (
         <Dialog id="models" title={t().models} onClose={closeDialog}>
           <Boundary>

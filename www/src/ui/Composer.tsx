@@ -8,6 +8,7 @@ import { draft, write } from "../state/draft.js";
 import { backend } from "../state/model.js";
 import { placeOf, placeText } from "../state/place.js";
 import { t } from "../text/index.js";
+import { AddDocuments, AskDocuments } from "./AskDocuments.js";
 import { Icon } from "./icons.js";
 
 const MAX_HEIGHT_PX = 220;
@@ -56,7 +57,9 @@ export function Composer(): JSX.Element {
         submit();
       }}
     >
+      <AskDocuments />
       <div class="box">
+        <AddDocuments />
         <textarea
           id="prompt"
           ref={field}

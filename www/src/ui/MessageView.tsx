@@ -4,15 +4,21 @@ import type { JSX } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { formatDuration } from "../lib/format.js";
 import { isEscape, isSubmit } from "../lib/keys.js";
+import { chipAt, linkCitations, showSupport } from "../markdown/citations.js";
 import { MarkdownView } from "../markdown/render.js";
 import { answering, branchesOf, canAsk, edit, goOn, regenerate, switchBranch } from "../state/chat.js";
 import { backend } from "../state/model.js";
 import { placeText } from "../state/place.js";
-import { textOf } from "../store/parts.js";
+import { sourcesOf, textOf } from "../store/parts.js";
+import type { SourcesPart } from "../store/sources.js";
 import type { AnswerEnd, AnswerStats, Message } from "../store/tree.js";
 import { language, t } from "../text/index.js";
 import { IconButton } from "./icons.js";
+import { lazily } from "./lazily.js";
 import { memo } from "./memo.js";
+import { showSource } from "./show-source.js";
+
+const Sources = lazily(async () => (await import("./Sources.js")).Sources);
 
 interface Props {
   message: Message;
@@ -118,6 +124,7 @@ function Answer({ message, isLast }: Props): JSX.Element {
   const live = answering.value?.id === message.id ? answering.value : undefined;
   const content = live?.text.value ?? textOf(message);
   const reasoning = live?.reasoning.value ?? message.reasoning;
+  const sources = live === undefined ? sourcesOf(message) : live.sources.value;
   const stats = live === undefined ? message.stats : live.stats.value;
   const state = live === undefined ? message.end : live.hasBegun.value ? "streaming" : "waiting";
   const canGoOn = message.end === "stopped" || message.end === "length";
@@ -138,7 +145,8 @@ function Answer({ message, isLast }: Props): JSX.Element {
           <p>{reasoning}</p>
         </details>
       )}
-      <Markdown text={content} isLive={live !== undefined} />
+      <Markdown text={content} isLive={live !== undefined} sources={sources} />
+      {sources !== undefined && <Sources part={sources} />}
       <p class="foot">
         {live === undefined && (
           <>
@@ -171,7 +179,16 @@ function Places({ message: { places = [] } }: { message: Message }): JSX.Element
 }
 
 /** Renders a growing text once a frame, since tokens may arrive faster than frames. */
-function Markdown({ text, isLive }: { text: string; isLive: boolean }): JSX.Element {
+function Markdown({
+  text,
+  isLive,
+  sources,
+}: {
+  text: string;
+  isLive: boolean;
+  /** Passages that the text may cite. */
+  sources: SourcesPart | undefined;
+}): JSX.Element {
   const root = useRef<HTMLDivElement>(null);
   const view = useRef<MarkdownView | undefined>(undefined);
   const latest = useRef(text);
@@ -182,25 +199,37 @@ function Markdown({ text, isLive }: { text: string; isLive: boolean }): JSX.Elem
   useLayoutEffect(() => {
     if (root.current === null) return;
     root.current.replaceChildren();
-    view.current = new MarkdownView(root.current);
-  }, [shownIn]);
+    view.current = new MarkdownView(root.current, (block) => {
+      if (sources !== undefined) linkCitations(block, sources);
+    });
+  }, [shownIn, sources]);
   useLayoutEffect(() => {
     if (!isLive) {
       view.current?.update(text);
+      if (root.current !== null && sources !== undefined) showSupport(root.current, sources);
       return;
     }
     frame.current ??= requestAnimationFrame(() => {
       frame.current = undefined;
       view.current?.update(latest.current);
     });
-  }, [text, isLive, shownIn]);
+  }, [text, isLive, shownIn, sources]);
   useLayoutEffect(
     () => () => {
       if (frame.current !== undefined) cancelAnimationFrame(frame.current);
     },
     [],
   );
-  return <div class="answer" ref={root} />;
+  return (
+    <div
+      class="answer"
+      ref={root}
+      onClick={(event) => {
+        const chip = root.current === null ? undefined : chipAt(root.current, event.target);
+        if (chip !== undefined && sources !== undefined) showSource({ part: sources, ...chip });
+      }}
+    />
+  );
 }
 
 function Branches({ message }: { message: Message }): JSX.Element | null {

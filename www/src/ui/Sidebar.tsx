@@ -70,6 +70,10 @@ export function Sidebar(): JSX.Element {
       </p>
       <div class="sidebar-foot">
         <Transfers />
+        <button id="open-documents" type="button" class="line" onClick={open("documents")}>
+          <Icon name="book" />
+          {t().documents}
+        </button>
         <button id="open-performance" type="button" class="line" onClick={open("performance")}>
           <Icon name="gauge" />
           {t().performance}
@@ -87,7 +91,7 @@ function close(): void {
   isSidebarOpen.value = false;
 }
 
-const open = (name: "performance" | "settings") => (): void => {
+const open = (name: "documents" | "performance" | "settings") => (): void => {
   batch(() => {
     dialog.value = name;
     close();

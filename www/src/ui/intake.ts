@@ -1,9 +1,11 @@
 /** The one way in for files, whether dropped, chosen as a model or imported: what they are decides where they go. */
 import { kindOf, type FileKind } from "../lib/file-kind.js";
 import { importBundles } from "../state/chat.js";
+import { addDocuments } from "../state/documents.js";
 import { showToast } from "../state/toast.js";
 import { fromFile, ImportError } from "../store/exchange.js";
 import { t } from "../text/index.js";
+import { dialog } from "./dialogs.js";
 import { pickModel } from "./start.js";
 
 /** Tells the visitor what became of the files. */
@@ -11,6 +13,8 @@ interface Replies {
   say: (text: string) => void;
   /** The text for a file that nothing is done with. */
   refusal: (name: string) => string;
+  /** Whether files with a text become documents. */
+  takesDocuments?: boolean;
 }
 
 const BY_TOAST: Replies = {
@@ -18,18 +22,32 @@ const BY_TOAST: Replies = {
     showToast({ text });
   },
   refusal: (name) => t().notModel(name),
+  takesDocuments: true,
 };
 
-export async function takeFiles(files: File[], { say, refusal }: Replies = BY_TOAST): Promise<void> {
+/** Kinds that may be documents: an unknown one may be a text in another encoding, and is refused by name otherwise. */
+const READABLE: readonly FileKind[] = ["document", "text", "unknown"];
+
+export async function takeFiles(
+  files: File[],
+  { say, refusal, takesDocuments = false }: Replies = BY_TOAST,
+): Promise<void> {
   const kinds = await Promise.all(files.map(async (file) => [file, await kindOf(file)] as const));
   // A model may be several files, some of which are text.
   if (kinds.some(isModel)) {
     await pickModel(files);
     return;
   }
+  const isDocument = (kind: FileKind): boolean => takesDocuments && READABLE.includes(kind);
+  const documents = kinds.flatMap(([file, kind]) => (isDocument(kind) ? [file] : []));
+  if (documents.length > 0) {
+    dialog.value = "documents";
+    void addDocuments(documents);
+  }
   let count = 0;
   for (const [file, kind] of kinds) {
-    // The others are for parts of a message, which cannot be written yet.
+    if (isDocument(kind)) continue;
+    // Pictures and sound are for parts of a message, which cannot be written yet.
     const added = kind === "conversations" ? await importFile(file) : 0;
     if (added === 0) {
       say((kind === "conversations" ? t().notImported : refusal)(file.name));

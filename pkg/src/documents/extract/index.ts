@@ -1,5 +1,6 @@
 /** Files to blocks, each by the extractor of its type. */
 import type { Extracted } from "../blocks.js";
+import type { Ingest } from "../ingest.js";
 import type { Limits } from "../limits.js";
 import type { Sniffed } from "../sniff.js";
 import type { AddProgress } from "../types.js";
@@ -20,6 +21,8 @@ export interface Extractors {
   mammoth?: () => Promise<unknown>;
   /** Parses HTML where there is no DOMParser. */
   parseHtml?: ParseHtml;
+  /** Reads files elsewhere: that of a `ReadingWorker` (`hearth-llm/documents/worker`) does so in a worker. */
+  read?: Ingest;
   /** Folder of pdf.js's `cmaps`, on the page's own origin, for PDFs of Chinese, Japanese and Korean. */
   cMapUrl?: string;
 }

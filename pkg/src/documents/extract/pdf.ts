@@ -34,7 +34,13 @@ export async function extractPdf(bytes: Uint8Array, name: string, options: Extra
   const pdfjs = await load(name, options.pdfjs);
   const cMaps = options.cMapUrl === undefined ? {} : { cMapUrl: options.cMapUrl, cMapPacked: true };
   // pdf.js hands the bytes to its worker, and they are gone here: it gets a copy.
-  const fixed = { data: bytes.slice(), isEvalSupported: false, disableFontFace: true, useSystemFonts: false };
+  const fixed = {
+    data: bytes.slice(),
+    isEvalSupported: false,
+    disableFontFace: true,
+    useWasm: false,
+    useSystemFonts: false,
+  };
   let task: PdfTask | undefined;
   const wait = <T>(work: Promise<T>): Promise<T> => step(name, limits.stallMs, signal, work);
   try {

@@ -54,7 +54,7 @@ for (const [browser, dark] of [
     await chat.ask("Hi, 42!");
     expect(await violations(chat)).toEqual([]);
 
-    for (const name of ["settings", "performance"]) {
+    for (const name of ["settings", "performance", "documents"]) {
       await chat.tab.click(`#open-${name}`);
       await chat.tab.waitVisible(`dialog#${name}`, 20_000);
       if (name === "performance") await chat.tab.waitVisible("#performance .tiles", 20_000);

@@ -1,0 +1,37 @@
+/**
+ * The parts of the page that are kept only once they were asked for: readers of PDF and Word, which are larger than the
+ * page, and the tables by which pdf.js reads Chinese, Japanese and Korean.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import type { Plugin } from "vite";
+import { CMAPS } from "../src/lib/cmaps.js";
+
+/** Folder of these parts, which `src/lib/cmaps.ts` names too. */
+export const ON_DEMAND = "assets/on-demand/";
+
+const READERS = /node_modules\/(pdfjs-dist|mammoth)\//;
+
+/** Names the chunk of a reader so that it lies in the folder. */
+export function chunkFileNames({ moduleIds }: { moduleIds: readonly string[] }): string {
+  return `${moduleIds.some((id) => READERS.test(id)) ? ON_DEMAND : "assets/"}[name]-[hash].js`;
+}
+
+/** Copies pdf.js's tables, with their licence, into the build. */
+export function cmaps(): Plugin {
+  return {
+    name: "cmaps",
+    apply: "build",
+    generateBundle() {
+      const folder = join(dirname(createRequire(import.meta.url).resolve("pdfjs-dist/package.json")), "cmaps");
+      for (const name of readdirSync(folder)) {
+        this.emitFile({
+          type: "asset",
+          fileName: CMAPS + name,
+          source: readFileSync(join(folder, name)),
+        });
+      }
+    },
+  };
+}
