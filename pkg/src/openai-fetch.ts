@@ -11,19 +11,12 @@
  *
  * No request leaves the page. Routes: `POST chat/completions`, `completions`, `embeddings`, `rerank`, `GET models`.
  */
-import { apiOf, type Api } from "./api/api.js";
 import type { ChatCompletionCreateParams, CompletionCreateParams, EmbeddingCreateParams } from "./api/openai.js";
 import type { RerankParams } from "./api/ranking.js";
-import type { Backend, BackendModel } from "./backend/backend.js";
+import { choose, type EngineChoice, type Served } from "./api/served.js";
 import { HearthError, toHearthError } from "./core/errors.js";
 
-/** The part of an engine or a remote model that is served. */
-export interface Served extends Api {
-  readonly model: BackendModel;
-}
-
-/** The engine or backend, or a function that chooses one by the requested model's name. */
-export type EngineChoice = Served | Backend | ((model: string) => Served | Backend | Promise<Served | Backend>);
+export type { EngineChoice, Served };
 
 export function createFetch(engine: EngineChoice): typeof fetch {
   return async (input, init) => {
@@ -66,11 +59,6 @@ async function answer(choice: EngineChoice, request: Request, signal: AbortSigna
     default:
       return respond(await engine.chat.completions.create(body as unknown as ChatCompletionCreateParams, { signal }));
   }
-}
-
-async function choose(choice: EngineChoice, model: string): Promise<Api & { model: BackendModel }> {
-  const chosen = typeof choice === "function" ? await choice(model) : choice;
-  return "streamChat" in chosen ? { ...apiOf(chosen), model: chosen.model } : chosen;
 }
 
 /** Responds with JSON, or with server-sent events for a stream. */
