@@ -18,7 +18,7 @@ const folder = mkdtempSync(join(tmpdir(), "hearth-payload-"));
 const CAPS: Record<string, number> = {
   "remote/index": 13_800,
   "documents/index": 28_000,
-  "openai-fetch": 8_000,
+  "openai-fetch": 4_800,
   "ai-sdk/index": 4_000,
 };
 
