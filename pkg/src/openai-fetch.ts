@@ -56,7 +56,7 @@ async function answer(choice: EngineChoice, request: Request, signal: AbortSigna
     case "rerank":
       return Response.json(await engine.rerank(body as unknown as RerankParams, { signal }));
     case "responses":
-      return respond(await createResponse(engine, body as Record<string, unknown>, { signal }), false);
+      return respond(await createResponse(engine, body, { signal }), false);
     case "completions":
       return respond(await engine.completions.create(body as unknown as CompletionCreateParams, { signal }));
     default:

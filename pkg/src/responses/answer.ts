@@ -37,8 +37,8 @@ export class ResponseWriter {
       created_at: Math.floor(Date.now() / 1000),
       model,
       error: null,
-      instructions: body["instructions"] ?? null,
-      max_output_tokens: body["max_output_tokens"] ?? null,
+      instructions: body.instructions ?? null,
+      max_output_tokens: body.max_output_tokens ?? null,
       metadata: metadata ?? {},
       parallel_tool_calls: parallel_tool_calls ?? true,
       previous_response_id: null,
@@ -137,7 +137,7 @@ export class ResponseWriter {
     let item: Fields;
     if (kind === "call") {
       item = { ...open.item, status, arguments: text };
-      const done = { ...this.#at(), item_id: open.item.id, name: item["name"], arguments: text };
+      const done = { ...this.#at(), item_id: open.item.id, name: item.name, arguments: text };
       events.push(this.#event("response.function_call_arguments.done", done));
     } else {
       const part = toPart(kind, text);

@@ -22,21 +22,23 @@ const DEFAULTS: Fields = { store: false, background: false, truncation: "disable
 /** Returns the chat that a request asks for. */
 export function toChat(body: Fields): Chat {
   only("", body, [...SAME, ...READ], DEFAULTS);
-  const chat: Fields = Object.fromEntries(SAME.map((name) => [name, body[name]]).filter(([, value]) => value != null));
-  const messages = toMessages(body["input"]);
-  if (body["instructions"] != null) {
-    messages.unshift({ role: "system", content: text("instructions", body["instructions"]) });
+  const chat: Fields = Object.fromEntries(
+    Object.entries(body).filter(([name, value]) => SAME.includes(name) && value != null),
+  );
+  const messages = toMessages(body.input);
+  if (body.instructions != null) {
+    messages.unshift({ role: "system", content: text("instructions", body.instructions) });
   }
-  chat["messages"] = messages;
-  if (body["max_output_tokens"] != null) chat["max_completion_tokens"] = body["max_output_tokens"];
-  const { effort } = object("reasoning", body["reasoning"] ?? {}, ["effort"], { summary: null });
-  if (effort === "none") chat["enable_thinking"] = false;
+  chat.messages = messages;
+  if (body.max_output_tokens != null) chat.max_completion_tokens = body.max_output_tokens;
+  const { effort } = object("reasoning", body.reasoning ?? {}, ["effort"], { summary: null });
+  if (effort === "none") chat.enable_thinking = false;
   // The name of the chat's field: it refuses efforts, of which a model's template may know none.
-  else if (effort != null) chat["reasoning_effort"] = effort;
-  const { format } = object("text", body["text"] ?? {}, ["format"], { verbosity: "medium" });
-  if (format != null) chat["response_format"] = toFormat(format);
-  if (body["tools"] != null) chat["tools"] = list("tools", body["tools"]).map(toTool);
-  if (body["tool_choice"] != null) chat["tool_choice"] = toChoice(body["tool_choice"]);
+  else if (effort != null) chat.reasoning_effort = effort;
+  const { format } = object("text", body.text ?? {}, ["format"], { verbosity: "medium" });
+  if (format != null) chat.response_format = toFormat(format);
+  if (body.tools != null) chat.tools = list("tools", body.tools).map(toTool);
+  if (body.tool_choice != null) chat.tool_choice = toChoice(body.tool_choice);
   return chat as unknown as Chat;
 }
 
@@ -51,8 +53,9 @@ function toTool(value: unknown, index: number): ChatCompletionTool {
   const field = `tools[${String(index)}]`;
   const { type } = value as Fields;
   if (type !== "function") throw invalid(`${field}.type`, '"function", because others need a server', type);
-  const { type: _, ...rest } = object(field, value, ["type", "name", "description", "parameters", "strict"]);
-  return { type, function: present(rest) as unknown as ChatCompletionTool["function"] };
+  const known = ["type", "name", "description", "parameters", "strict"];
+  const given = Object.entries(object(field, value, known)).filter(([key, found]) => key !== "type" && found != null);
+  return { type, function: Object.fromEntries(given) as unknown as ChatCompletionTool["function"] };
 }
 
 function toChoice(value: unknown): unknown {
@@ -149,8 +152,4 @@ function only(within: string, fields: Fields, known: string[], defaults: Fields)
     const or = defaults[name] == null ? "" : ` or ${JSON.stringify(defaults[name])}`;
     throw invalid(within + name, `absent${or}, because it is not supported`, value);
   }
-}
-
-function present(fields: Fields): Fields {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value != null));
 }
