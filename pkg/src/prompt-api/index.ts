@@ -33,15 +33,15 @@ const MODES: Record<SamplingMode, Sampling> = {
   "most-creative": { temperature: 1.5, min_p: 0.1 },
 };
 
-interface Expected {
+export interface ExpectedContent {
   /** Only `"text"` is available. */
   type: string;
   languages?: string[];
 }
 
 export interface CoreOptions {
-  expectedInputs?: Expected[];
-  expectedOutputs?: Expected[];
+  expectedInputs?: ExpectedContent[];
+  expectedOutputs?: ExpectedContent[];
   samplingMode?: SamplingMode;
   /** Refused with `NotSupportedError`. */
   tools?: unknown[];
