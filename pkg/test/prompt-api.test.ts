@@ -212,11 +212,17 @@ describe("sessions", () => {
     await expect(both[0]).rejects.toMatchObject({ name: "AbortError" });
     expect(ended?.aborted).toBe(false);
     two.abort();
+    // A later session opens the model again.
+    const three = new AbortController();
+    const later = lazy.create({ signal: three.signal });
+    await vi.waitFor(() => {
+      expect(ended?.aborted).toBe(false);
+    });
+    three.abort();
+    await expect(later).rejects.toMatchObject({ name: "AbortError" });
     await expect(both[1]).rejects.toMatchObject({ name: "AbortError" });
     expect(ended?.aborted).toBe(true);
-    await vi.waitFor(async () => {
-      expect(await lazy.availability()).toBe("downloadable");
-    });
+    expect(await lazy.availability()).toBe("downloadable");
   });
 
   it("are refused where they need what is not there", async () => {

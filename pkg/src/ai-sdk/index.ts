@@ -9,7 +9,7 @@
  * const { textStream } = streamText({ model: hearth(), prompt: "Name three rivers." });
  * ```
  *
- * No request leaves the page. The module imports nothing of the SDK.
+ * With an engine, no request leaves the page. The module imports nothing of the SDK.
  */
 import type { EmbeddingCreateParams } from "../api/openai.js";
 import type { RerankParams } from "../api/ranking.js";

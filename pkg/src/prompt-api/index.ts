@@ -95,8 +95,11 @@ export function promptApi(source: Served | Backend | Opener): LanguageModel {
     const result = opener
       .open({ signal: controller.signal, onProgress })
       .then(async (opened) => (model = await toModel(opened)))
-      .finally(() => (opening = undefined));
-    return { result, waiting: 0, controller };
+      .finally(() => {
+        if (opening === begun) opening = undefined;
+      });
+    const begun = { result, waiting: 0, controller };
+    return begun;
   };
 
   /** Waits for the model. The download ends when nobody waits for it any more. */
@@ -107,7 +110,11 @@ export function promptApi(source: Served | Backend | Opener): LanguageModel {
     let onAbort = (): void => undefined;
     const aborted = new Promise<never>((_, reject) => {
       onAbort = () => {
-        if (--current.waiting === 0) current.controller.abort(signal.reason);
+        if (--current.waiting === 0) {
+          // The next session must not wait for a download that is ending.
+          if (opening === current) opening = undefined;
+          current.controller.abort(signal.reason);
+        }
         reject(signal.reason as Error);
       };
       signal.addEventListener("abort", onAbort, { once: true });
