@@ -9,21 +9,15 @@
  *                             dangerouslyAllowBrowser: true });
  * ```
  *
- * No request leaves the page. Routes: `POST chat/completions`, `completions`, `embeddings`, `rerank`, `GET models`.
+ * No request leaves the page. Routes: `POST chat/completions`, `completions`, `responses`, `embeddings`, `rerank`, `GET models`.
  */
-import { apiOf, type Api } from "./api/api.js";
 import type { ChatCompletionCreateParams, CompletionCreateParams, EmbeddingCreateParams } from "./api/openai.js";
 import type { RerankParams } from "./api/ranking.js";
-import type { Backend, BackendModel } from "./backend/backend.js";
+import { choose, type EngineChoice, type Served } from "./api/served.js";
 import { HearthError, toHearthError } from "./core/errors.js";
+import { createResponse } from "./responses/index.js";
 
-/** The part of an engine or a remote model that is served. */
-export interface Served extends Api {
-  readonly model: BackendModel;
-}
-
-/** The engine or backend, or a function that chooses one by the requested model's name. */
-export type EngineChoice = Served | Backend | ((model: string) => Served | Backend | Promise<Served | Backend>);
+export type { EngineChoice, Served };
 
 export function createFetch(engine: EngineChoice): typeof fetch {
   return async (input, init) => {
@@ -41,7 +35,7 @@ export function createFetch(engine: EngineChoice): typeof fetch {
 }
 
 async function answer(choice: EngineChoice, request: Request, signal: AbortSignal): Promise<Response> {
-  const route = /\/(chat\/completions|completions|embeddings|rerank|models)\/?$/.exec(
+  const route = /\/(chat\/completions|completions|responses|embeddings|rerank|models)\/?$/.exec(
     new URL(request.url).pathname,
   )?.[1];
   if (route === undefined) throw new HearthError("invalid_request", `nothing is served at ${request.url}`);
@@ -61,6 +55,8 @@ async function answer(choice: EngineChoice, request: Request, signal: AbortSigna
       return Response.json(await engine.embeddings.create(body as EmbeddingCreateParams, { signal }));
     case "rerank":
       return Response.json(await engine.rerank(body as unknown as RerankParams, { signal }));
+    case "responses":
+      return respond(await createResponse(engine, body, { signal }), false);
     case "completions":
       return respond(await engine.completions.create(body as unknown as CompletionCreateParams, { signal }));
     default:
@@ -68,22 +64,22 @@ async function answer(choice: EngineChoice, request: Request, signal: AbortSigna
   }
 }
 
-async function choose(choice: EngineChoice, model: string): Promise<Api & { model: BackendModel }> {
-  const chosen = typeof choice === "function" ? await choice(model) : choice;
-  return "streamChat" in chosen ? { ...apiOf(chosen), model: chosen.model } : chosen;
-}
-
-/** Responds with JSON, or with server-sent events for a stream. */
-function respond(result: object | AsyncIterable<object>): Response {
+/**
+ * Responds with JSON, or with server-sent events for a stream. The events of responses have names instead of a mark at
+ * their end.
+ */
+function respond(result: object | AsyncIterable<object>, isMarked = true): Response {
   if (!(Symbol.asyncIterator in result)) return Response.json(result);
   const iterator: AsyncIterator<object> = result[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
-  const event = (data: string): Uint8Array => encoder.encode(`data: ${data}\n\n`);
+  const event = (data: string, { type }: { type?: string } = {}): Uint8Array =>
+    encoder.encode(`${type === undefined ? "" : `event: ${type}\n`}data: ${data}\n\n`);
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
         const next = await iterator.next();
-        controller.enqueue(event(next.done ? "[DONE]" : JSON.stringify(next.value)));
+        if (next.done !== true) controller.enqueue(event(JSON.stringify(next.value), next.value));
+        else if (isMarked) controller.enqueue(event("[DONE]"));
         if (next.done) controller.close();
       } catch (error) {
         controller.error(toHearthError(error).code === "cancelled" ? aborted() : error);

@@ -19,6 +19,9 @@ const CAPS: Record<string, number> = {
   "remote/index": 15_300,
   "documents/index": 28_000,
   "documents/worker/index": 1_900,
+  "openai-fetch": 4_800,
+  "ai-sdk/index": 4_000,
+  "prompt-api/index": 5_000,
 };
 
 /** Returns the modules that an entry imports before it runs; types and `import()` are not among them. */
