@@ -38,7 +38,7 @@ enum Blocks {
     Matrix,
     /// All of a row.
     Row,
-    /// These rows and columns.
+    /// Blocks of as many rows and columns.
     Of([u64; 2]),
     /// All of a matrix that has one scale, otherwise [`USUAL_BLOCK`].
     Unsaid,

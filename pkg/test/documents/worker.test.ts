@@ -10,7 +10,7 @@ import type { HearthError } from "../../src/index.js";
 import { code } from "../engine-support.js";
 import { extractors, fixture, prose } from "./support.js";
 
-/** How the double behaves. */
+/** Behaviour of the double. */
 let mode: "works" | "throws" | "fails" | "silent" | "mute" | "dies" = "works";
 
 /** The worker's end in Node, behind a channel that copies messages as a browser does. */

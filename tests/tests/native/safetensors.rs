@@ -83,7 +83,7 @@ fn reordered(path: &Path, last: impl Fn(&str) -> bool) {
     std::fs::write(path, [&len[..], &json[..], &moved[..]].concat()).unwrap();
 }
 
-/// Where a model is divided between two files, scales may come after the weights that need them.
+/// Shows that scales may come after the weights that need them, where a model is divided between two files.
 #[test]
 fn scales_of_8_bit_floats_may_come_after_them() {
     let folder = copy_of("hf_qwen3_fp8", "late");
