@@ -1,4 +1,4 @@
-//! What can be wrong with sound that a user gives.
+//! Faults of sound that a user gives.
 
 /// A fault of the input; its code stays the same between versions.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

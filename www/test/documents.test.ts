@@ -170,7 +170,7 @@ describe("a question to the documents", () => {
     setAsksDocuments(true);
     await page.chat.send("How deep is the harbour?");
     expect(last()).toContain("nine metres deep");
-    // What is switched here is not switched for models on this device.
+    // This switch leaves the one for models on this device alone.
     setAsksDocuments(false);
     page.use(backend);
     expect(page.isAsking()).toBe(true);

@@ -90,7 +90,7 @@ fn check(device: &Device, router: Router, (n_experts, n_used, n): (usize, usize,
 
 #[test]
 fn every_router_chooses_and_weights_as_in_plain_arithmetic() {
-    // Of each expert a router has nothing, a bias or a factor.
+    // A router has a bias or a factor of each expert, or neither.
     let kinds = (any::<bool>(), any::<bool>(), 0..3usize, 0..3usize);
     let shapes = (1..150usize, 1..9usize, 1..7usize);
     for_all(

@@ -74,7 +74,7 @@ async function read(key: string, file: File, password: string | undefined): Prom
     batch(() => {
       drop(key);
       show(library);
-      // Whoever adds a document wants to ask it.
+      // A visitor who adds a document wants to ask it.
       change({ asksDocuments: true });
     });
   } catch (error) {

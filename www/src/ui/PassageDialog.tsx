@@ -56,7 +56,7 @@ function Passage({ shown, source }: { shown: ShownSource; source: Source }): JSX
   const page = citation?.page ?? source.page ?? null;
   const where = [...(page === null ? [] : [d().page(page)]), ...headings];
   const found = document.value;
-  // What an imported conversation says of a document need not be so.
+  // An imported conversation may be wrong about a document.
   const start = source.start ?? -1;
   const isIn = found != null && start >= 0 && found.text.slice(start, source.end) === quote;
   return (

@@ -25,7 +25,7 @@ export class Server {
         this.#post({ type: "found", call: message.call, found: [] }, []);
         break;
       case "search": {
-        // Which documents are searched is decided on the page.
+        // The page decides which documents are searched.
         const found = this.#words.search(message.query, Number.POSITIVE_INFINITY, () => true);
         this.#post({ type: "found", call: message.call, found }, []);
         break;
