@@ -1,5 +1,5 @@
 //! Checks that goldens are the generator's output: each file has the checksum that the generator recorded, and with
-//! `--full` a new run of the generator reproduces the same files.
+//! `--full` a new run of the generator reproduces the same files, but for the last bits of floats.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 
+use super::alike::alike;
 use crate::paths::Dirs;
 use crate::proc;
 use crate::stamp::hex;
@@ -53,11 +54,17 @@ pub fn check(dirs: &Dirs, full: bool) -> Result<()> {
         let expected = expected
             .map(|(name, sum)| (name.clone(), sum.clone()))
             .collect();
-        let different = self::different(&expected, &again);
+        let mut others = Vec::new();
+        for name in self::different(&expected, &again) {
+            let (old, new) = (goldens.join("data").join(&name), made.join(&name));
+            if !(old.is_file() && new.is_file() && alike(&old, &new)?) {
+                others.push(name);
+            }
+        }
         ensure!(
-            different.is_empty(),
-            "the generator gives others now: {} (on another kind of CPU the last bits of logits may differ)",
-            different.join(", ")
+            others.is_empty(),
+            "the generator gives others now: {}",
+            others.join(", ")
         );
         let mut list = Command::new(&python);
         list.arg(goldens.join("generator/manifest.py"));

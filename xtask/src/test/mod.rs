@@ -12,6 +12,7 @@
 //! | `web`     | TypeScript, the build, the browsers                  |
 //! | `mutants` | does a test notice a fault                           |
 
+mod alike;
 mod budget;
 mod counts;
 mod goldens;

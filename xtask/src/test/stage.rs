@@ -175,9 +175,14 @@ impl<'a> Stages<'a> {
             .done
             .iter()
             .filter(|done| whole(&done.name) == whole(name));
-        let spent = before.map(|done| done.time).sum::<Duration>() + time;
-        let budgets = self.budgets.as_ref();
-        if let Some(said) = budgets.and_then(|budgets| budgets.exceeded(&whole(name), spent)) {
+        let spent = before.map(|done| done.time).sum::<Duration>();
+        let exceeded = |spent: Duration| {
+            let budgets = self.budgets.as_ref()?;
+            budgets.exceeded(&whole(name), spent)
+        };
+        // (said once, of the part that goes beyond)
+        let said = exceeded(spent + time).filter(|_| exceeded(spent).is_none());
+        if let Some(said) = said {
             counts.failed += 1;
             note += &format!("{}{said}", if note.is_empty() { "" } else { "\n" });
         }
