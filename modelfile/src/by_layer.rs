@@ -69,7 +69,10 @@ impl ByLayer<'_> {
             Some(Value::Array(_)) => return Ok(self.flags(PATTERN)?.unwrap_or_default()),
             Some(_) => match self.meta.u32(&self.key(PATTERN))? {
                 0 => Sliding::All,
-                period => Sliding::AllBut(period as usize),
+                period => match spec.sliding {
+                    Sliding::AllButFirst(_) => Sliding::AllButFirst(period as usize),
+                    _ => Sliding::AllBut(period as usize),
+                },
             },
         };
         Ok((0..self.n_layers).map(|i| pattern.slides(i)).collect())

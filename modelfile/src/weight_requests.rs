@@ -48,7 +48,7 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
         matrices.push(matrix(all, per_layer));
         matrices.push(table(names.per_layer_model_proj, per_layer));
     }
-    if c.rank_outputs > 0 && c.spec.ranking == Ranking::Cls {
+    if c.rank_outputs > 0 && c.spec.ranking != Ranking::YesOrNo {
         matrices.push(table(names.cls, c.d_model));
     }
     for dense in &c.dense {
@@ -225,14 +225,17 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
     optional.extend([names.output_norm, names.embd_norm, names.lm_head].map(bias_of));
     if c.rank_outputs > 0 {
         all.push(names.cls_output.to_owned());
-        optional.extend([names.cls, names.cls_output].map(bias_of));
+        if c.spec.ranking == Ranking::PredictionHead {
+            all.push(names.cls_norm.to_owned());
+        }
+        optional.extend([names.cls, names.cls_norm, names.cls_output].map(bias_of));
     }
     for (i, layer) in c.layers.iter().enumerate() {
         let attends = layer.mixer.attends();
         let mut norms = Vec::new();
-        if c.spec.pre_norm {
-            norms.push(names.attn_norm);
-            norms.extend((!c.spec.parallel).then_some(names.ffn_norm));
+        norms.extend(c.spec.has_mixer_norm(i).then_some(names.attn_norm));
+        if c.spec.pre_norm && !c.spec.parallel {
+            norms.push(names.ffn_norm);
         }
         if c.spec.post_norm != PostNorm::None {
             norms.extend([names.post_attn_norm, names.post_ffn_norm]);

@@ -2,14 +2,15 @@
 //!
 //! Query and document are one text to the model; its head reads the hidden state of one token. Reference: Nogueira & Cho 2019,
 //! arXiv:1901.04085; transformers `BertForSequenceClassification`, `XLMRobertaForSequenceClassification`; Zhang et al. 2025,
-//! arXiv:2506.05176 (Qwen3-Reranker).
+//! arXiv:2506.05176 (Qwen3-Reranker); transformers `ModernBertForSequenceClassification`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
-use crate::model::transformer::RankHead;
+use crate::model::transformer::{DenseEnd, RankHead};
+use crate::ops::activate;
 use hearth_modelfile::error::{Error, Result};
-use hearth_modelfile::families::{Pooling, Ranking};
+use hearth_modelfile::families::{Activation, Pooling, Ranking};
 
 /// A document to be scored.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -48,7 +49,7 @@ impl Engine {
                 found: config.name.clone(),
             });
         };
-        let ranking = config.spec.ranking;
+        let (ranking, pooling) = (config.spec.ranking, config.rank_pooling);
         let mut pair = format.encode(&self.tokenizer, &input.query, &input.document)?;
         if input.truncate {
             pair.cut(self.stepper.model.n_ctx)?;
@@ -58,12 +59,15 @@ impl Engine {
         self.check_ids("documents", &pair.ids)?;
         let second = (ranking == Ranking::Cls && self.has_types()).then_some(pair.document_at);
         self.set_types(second, pair.ids.len());
-        let pooling = match ranking {
-            Ranking::YesOrNo => Pooling::Last,
-            Ranking::None | Ranking::Cls => Pooling::Cls,
-        };
         let outputs = match self.pooled(&pair.ids, pooling).await {
-            Ok(pooled) => self.rank_outputs(pooled).await,
+            Ok(mut pooled) => {
+                if pooling == Pooling::Mean {
+                    // (what is pooled is the sum)
+                    let n = pair.ids.len() as f32;
+                    pooled.iter_mut().for_each(|v| *v /= n);
+                }
+                self.rank_outputs(pooled).await
+            }
             Err(error) => Err(error),
         };
         self.set_types(None, 0);
@@ -104,10 +108,31 @@ impl Engine {
             let y = ops.linear(&ops.upload_row(&hidden), dense, &sequence.step);
             hidden = stepper.values(&y).await?;
             for (y, bias) in hidden.iter_mut().zip(&head.dense_bias) {
-                *y = (*y + bias).tanh();
+                *y += bias;
             }
+            head.dense_end.apply(&mut hidden);
         }
         Ok(head.outputs(&hidden))
+    }
+}
+
+impl DenseEnd {
+    /// Applies the functions to what the projection gave, its bias included.
+    fn apply(&self, x: &mut [f32]) {
+        match self {
+            DenseEnd::Tanh => x.iter_mut().for_each(|v| *v = v.tanh()),
+            DenseEnd::GeluNorm { weight, bias, eps } => {
+                x.iter_mut()
+                    .for_each(|v| *v = activate(Activation::GeluErf, *v));
+                let n = x.len() as f64;
+                let mean = x.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
+                let squares = x.iter().map(|v| (f64::from(*v) - mean).powi(2));
+                let root = (squares.sum::<f64>() / n + f64::from(*eps)).sqrt();
+                for ((v, weight), bias) in x.iter_mut().zip(weight).zip(bias) {
+                    *v = ((f64::from(*v) - mean) / root) as f32 * weight + bias;
+                }
+            }
+        }
     }
 }
 

@@ -62,16 +62,29 @@ pub struct Embedding {
     pub norm: Option<Norm>,
 }
 
-/// Head of a model that ranks documents: what is pooled goes through a projection with tanh, if there is one, then to the outputs.
+/// Head of a model that ranks documents: what is pooled goes through a projection and what follows it, if there is one, then to the
+/// outputs.
 pub struct RankHead {
     /// [d_model, d_model]
     pub dense: Option<Weight>,
     /// [d_model]
     pub dense_bias: Vec<f32>,
+    pub dense_end: DenseEnd,
     /// [outputs, d_model]
     pub output: Vec<f32>,
     /// [outputs]
     pub output_bias: Vec<f32>,
+}
+
+/// Functions that follow the projection of a [`RankHead`].
+pub enum DenseEnd {
+    Tanh,
+    /// GELU, then LayerNorm with these weights: [d_model] each.
+    GeluNorm {
+        weight: Vec<f32>,
+        bias: Vec<f32>,
+        eps: f32,
+    },
 }
 
 /// A model's weights on a device.

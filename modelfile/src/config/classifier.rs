@@ -6,6 +6,29 @@ use crate::error::{Error, Result};
 use crate::families::{ModelSpec, Pooling, Ranking};
 
 const LABELS: &str = "classifier.output_labels";
+/// Pooling before the head, where the family leaves a choice.
+pub(crate) const POOLING: &str = "hearth.classifier.pooling";
+
+/// Returns which hidden state the head of a model that ranks documents reads.
+///
+/// # Errors
+/// [`Error::Metadata`] for another pooling than `mean` and `cls`.
+pub(super) fn head_pooling(keys: &Keys, spec: &ModelSpec) -> Result<Pooling> {
+    match spec.ranking {
+        Ranking::YesOrNo => Ok(Pooling::Last),
+        Ranking::None | Ranking::Cls => Ok(Pooling::Cls),
+        // GGUF has no key for it: llama.cpp takes the mean.
+        Ranking::PredictionHead => match keys.meta.opt_str(POOLING)? {
+            None | Some("mean") => Ok(Pooling::Mean),
+            Some("cls") => Ok(Pooling::Cls),
+            Some(found) => Err(Error::Metadata {
+                key: POOLING.to_owned(),
+                expected: "mean or cls".to_owned(),
+                found: found.to_owned(),
+            }),
+        },
+    }
+}
 
 /// Returns the numbers that the head gives, once it is known to be the family's.
 ///
@@ -24,6 +47,10 @@ pub(super) fn outputs(
         Ranking::None => return Ok(0),
         // A converter that drops the first leaves a model that nobody trained.
         Ranking::Cls => (&[spec.names.cls, spec.names.cls_output], &[]),
+        Ranking::PredictionHead => (
+            &[spec.names.cls, spec.names.cls_norm, spec.names.cls_output],
+            &[],
+        ),
         Ranking::YesOrNo => (&[spec.names.cls_output], &["yes", "no"]),
     };
     if let Some(missing) = needed.iter().find(|name| gguf.tensor(name).is_none()) {

@@ -10,7 +10,7 @@ use crate::rope::Rope;
 use crate::router::Router;
 pub use dense::Dense;
 
-mod classifier;
+pub(crate) mod classifier;
 mod dense;
 mod experts;
 mod heads;
@@ -61,6 +61,9 @@ pub struct ModelConfig {
     /// Numbers that the head of a model gives that ranks documents, 0 without one.
     #[serde(skip)]
     pub rank_outputs: usize,
+    /// The hidden state that this head reads.
+    #[serde(skip)]
+    pub rank_pooling: Pooling,
     /// Numbers of an embedding.
     pub embedding_dim: usize,
     /// Projections of a pooled embedding, one after the other.

@@ -95,6 +95,7 @@ impl ModelConfig {
             n_experts_used: experts.n_used,
             router: experts.router,
             rank_outputs: classifier::outputs(&keys, gguf, spec, pooling)?,
+            rank_pooling: classifier::head_pooling(&keys, spec)?,
             pooling,
             embedding_dim: dense.last().map_or(d_model, |last| last.rows),
             dense,

@@ -9,7 +9,8 @@ use super::metadata::{Array, Value};
 /// A GGUF file under construction.
 ///
 /// ```
-/// # use hearth::format::{GgmlType, ModelHeader, Parsed, Value, writer::GgufWriter};
+/// use hearth_modelfile::container::{GgmlType, Parsed, Value, gguf, writer::GgufWriter};
+///
 /// let file = GgufWriter::new()
 ///     .metadata("general.architecture", Value::String("llama".into()))
 ///     .tensor("output_norm.weight", &[2], GgmlType::F32, &[0; 8])

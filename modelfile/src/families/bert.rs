@@ -8,6 +8,8 @@
 
 use super::checkpoint::CheckpointNames;
 use super::{Activation, Checkpoint, ModelSpec, PostNorm, Ranking, TensorNames};
+use crate::error::Result;
+use crate::json::Object;
 
 const NAMES: TensorNames = TensorNames {
     post_attn_norm: "blk.{}.attn_output_norm.weight",
@@ -24,6 +26,9 @@ const CHECKPOINT_NAMES: CheckpointNames = CheckpointNames {
         ("embeddings.LayerNorm", "token_embd_norm"),
         ("pooler.dense", "cls"),
         ("classifier", "cls.output"),
+        // (RoBERTa's head)
+        ("classifier.dense", "cls"),
+        ("classifier.out_proj", "cls.output"),
     ],
     layers: "encoder.layer.",
     of_layer: &[
@@ -38,10 +43,29 @@ const CHECKPOINT_NAMES: CheckpointNames = CheckpointNames {
     ],
 };
 
+/// RoBERTa and XLM-R, whose positions begin after that of the padding.
+const ROBERTA: Checkpoint = Checkpoint {
+    names: &CheckpointNames {
+        prefix: "roberta.",
+        ..CHECKPOINT_NAMES
+    },
+    unused_positions: 2,
+    check: check_roberta,
+    ..Checkpoint::new("")
+};
+
+/// Refuses another padding, by which positions would begin elsewhere.
+fn check_roberta(config: &Object) -> Result<()> {
+    match config.u32("pad_token_id")? {
+        None | Some(1) => Ok(()),
+        Some(_) => Err(config.wrong("pad_token_id", "1")),
+    }
+}
+
 /// BERT.
 pub const BERT: ModelSpec = ModelSpec {
     name: "bert",
-    models: "BERT: MiniLM, bge, e5, gte (embeddings); bge-reranker, ms-marco-MiniLM (reranking)",
+    models: "BERT, RoBERTa, XLM-R: MiniLM, bge, e5, gte (embeddings); bge-reranker, ms-marco-MiniLM (reranking)",
     causal: false,
     learned_positions: true,
     gated: false,
@@ -54,10 +78,20 @@ pub const BERT: ModelSpec = ModelSpec {
         gate_up_proj: &["blk.{}.ffn_up.weight"],
         ..NAMES
     },
-    checkpoints: &[Checkpoint {
-        names: &CHECKPOINT_NAMES,
-        ..Checkpoint::new("bert")
-    }],
+    checkpoints: &[
+        Checkpoint {
+            names: &CHECKPOINT_NAMES,
+            ..Checkpoint::new("bert")
+        },
+        Checkpoint {
+            model_type: "xlm-roberta",
+            ..ROBERTA
+        },
+        Checkpoint {
+            model_type: "roberta",
+            ..ROBERTA
+        },
+    ],
     ..ModelSpec::PLAIN
 };
 

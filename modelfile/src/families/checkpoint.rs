@@ -28,6 +28,8 @@ pub struct Checkpoint {
     pub tied: bool,
     /// Names of the activation that the configuration may give, if not the function's own.
     pub activation: Option<&'static [&'static str]>,
+    /// Rows of the learned positions, from the first on, that no position has.
+    pub unused_positions: u32,
     /// Matrices of the layers are stored by columns.
     pub by_columns: bool,
     /// The `quant_method` of the family's own quantised checkpoints.
@@ -57,6 +59,7 @@ impl Checkpoint {
             neighbours: false,
             tied: false,
             activation: None,
+            unused_positions: 0,
             by_columns: false,
             quant_method: None,
             parameters: &[],

@@ -19,6 +19,7 @@ pub mod hunyuan;
 pub mod lfm;
 pub mod llama;
 pub mod mamba;
+pub mod modern_bert;
 pub mod names;
 pub mod olmo;
 pub mod phi;
@@ -82,6 +83,7 @@ pub const FAMILIES: &[&ModelSpec] = &[
     &gpt_oss::GPT_OSS,
     &bert::BERT,
     &bert::NOMIC_BERT,
+    &modern_bert::MODERN_BERT,
 ];
 
 /// Returns the spec of `architecture`.

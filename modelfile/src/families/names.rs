@@ -80,8 +80,9 @@ pub struct TensorNames {
     pub layer_scale: &'static str,
     /// Projections of a pooled embedding, one after the other, optional.
     pub dense: &'static [&'static str],
-    /// Head of models that rank documents: the projection before the output, and the output.
+    /// Head of models that rank documents: the projection before the output, the norm behind it, and the output.
     pub cls: &'static str,
+    pub cls_norm: &'static str,
     pub cls_output: &'static str,
 }
 
@@ -158,6 +159,7 @@ impl TensorNames {
         layer_scale: "blk.{}.layer_output_scale.weight",
         dense: &["dense_2.weight", "dense_3.weight"],
         cls: "cls.weight",
+        cls_norm: "cls.norm.weight",
         cls_output: "cls.output.weight",
     };
 }

@@ -41,6 +41,8 @@ pub struct ModelSpec {
     pub layer_norm: bool,
     /// Norms before attention and feed-forward.
     pub pre_norm: bool,
+    /// The first layer has a norm before attention, as the others have.
+    pub first_norm: bool,
     /// Norms after attention and feed-forward.
     pub post_norm: PostNorm,
     /// Attention and feed-forward both take the layer's input, through one norm.
@@ -96,6 +98,8 @@ pub enum Ranking {
     None,
     /// The sigmoid of output(tanh(dense x)), x being the first token's hidden state.
     Cls,
+    /// The sigmoid of output(norm(gelu(dense x))), x being the mean of all hidden states, or the first token's.
+    PredictionHead,
     /// The probability of the first of two answers after the last token, "yes" and "no".
     YesOrNo,
 }
@@ -176,6 +180,11 @@ impl ModelSpec {
         self.causal || self.pre_norm
     }
 
+    /// Returns whether a norm precedes the mixer of layer `i`.
+    pub fn has_mixer_norm(&self, i: usize) -> bool {
+        self.pre_norm && (self.first_norm || i > 0)
+    }
+
     /// Returns whether layer `i` has rotary positions.
     pub fn rotates(&self, i: usize) -> bool {
         let period = self.nope_period;
@@ -200,6 +209,7 @@ impl ModelSpec {
         shared_expert: SharedExpert::None,
         layer_norm: false,
         pre_norm: true,
+        first_norm: true,
         post_norm: PostNorm::None,
         parallel: false,
         multiplies_logits: false,

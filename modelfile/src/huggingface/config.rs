@@ -1,6 +1,7 @@
 //! Translates `config.json` to GGUF's metadata.
 
 use super::{experts, geometries, recurrent, rope};
+use crate::config::classifier;
 use crate::container::{Array, Metadata, Value};
 use crate::error::{Error, Result};
 use crate::families::{BIDIRECTIONAL, Checkpoint, FAMILIES, ModelSpec, Ranking};
@@ -72,7 +73,10 @@ pub(super) fn convert(
         keys.insert_global("hearth.norm.offset", Value::F32(1.0));
     }
     for (from, to) in NUMBERS {
-        if let Some(value) = config.u32(from)? {
+        if let Some(mut value) = config.u32(from)? {
+            if to == "context_length" {
+                value = value.saturating_sub(checkpoint.unused_positions);
+            }
             keys.insert(to, Value::U32(value));
         }
     }
@@ -120,8 +124,15 @@ fn ranking(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     if !all.is_some_and(|all| all.iter().any(classifies)) {
         return Ok(());
     }
-    if keys.spec.ranking != Ranking::Cls {
-        return Err(config.wrong(ARCHITECTURES, "no classifier in this family"));
+    match keys.spec.ranking {
+        Ranking::Cls => {}
+        Ranking::PredictionHead => {
+            let pooling = config.str("classifier_pooling")?.unwrap_or("cls");
+            keys.insert_global(classifier::POOLING, text(pooling));
+        }
+        Ranking::None | Ranking::YesOrNo => {
+            return Err(config.wrong(ARCHITECTURES, "no classifier in this family"));
+        }
     }
     keys.insert("pooling_type", Value::U32(4));
     Ok(())

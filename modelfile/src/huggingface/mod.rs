@@ -5,6 +5,7 @@
 //! (`hearth.rope.halves`), Gemma's norms lack the 1 that GGUF's converter adds (`hearth.norm.offset`), and some
 //! matrices of GPT-2 and gpt-oss are stored in another order ([`TensorInfo::arrangement`]).
 
+mod charsmap;
 mod config;
 mod experts;
 mod fp8;

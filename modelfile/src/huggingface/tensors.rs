@@ -34,6 +34,10 @@ pub(super) fn rename(
             true => by_rows(tensor),
             false => tensor,
         };
+        let tensor = match name.as_str() {
+            "position_embd.weight" => without_rows(tensor, checkpoint.unused_positions.into()),
+            _ => tensor,
+        };
         (!(tied && name == "output.weight")).then_some(TensorInfo { name, ..tensor })
     });
     Ok(renamed.collect())
@@ -43,6 +47,18 @@ pub(super) fn rename(
 fn by_rows(mut tensor: TensorInfo) -> TensorInfo {
     tensor.shape.reverse();
     tensor.arrangement.by_columns = true;
+    tensor
+}
+
+/// Returns a tensor without its first rows.
+fn without_rows(mut tensor: TensorInfo, rows: u64) -> TensorInfo {
+    let all = tensor.n_rows();
+    if rows > 0 && rows < all && tensor.shape.len() == 2 {
+        let bytes = tensor.size / all * rows;
+        tensor.shape[1] -= rows;
+        tensor.offset += bytes;
+        tensor.size -= bytes;
+    }
     tensor
 }
 

@@ -3,9 +3,11 @@
 use serde_json::Value as Json;
 
 use super::Object;
-use super::frame::{begins_with, ends_with};
+use super::charsmap;
+use super::frame::{begins_with, begins_with_one, ends_with, separator};
 use crate::container::{Array, Metadata, Value};
 use crate::error::{Error, Result};
+use crate::text::tokenizer::Blanks;
 
 /// GPT-2's pattern, by which `ByteLevel` splits if its settings request it.
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
@@ -64,7 +66,15 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
             if let Some(scheme) = steps.scheme {
                 put("hearth.prefix", Value::String(scheme.into()));
             }
-            put("remove_extra_whitespaces", Value::Bool(false));
+            let merged = steps.blanks == Blanks::Merged;
+            put("remove_extra_whitespaces", Value::Bool(merged));
+            if let Blanks::Collapsed { strips_end } = steps.blanks {
+                put("hearth.collapse_blanks", Value::Bool(true));
+                put("hearth.strip_end", Value::Bool(strips_end));
+            }
+            if let Some(table) = steps.charsmap {
+                put("precompiled_charsmap", Value::Array(Array::U8(table)));
+            }
             vocab.find_bytes();
         }
         "WordPiece" => {
@@ -92,7 +102,8 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
         "WordPiece" => ("cls_token", "sep_token"),
         _ => ("bos_token", "eos_token"),
     };
-    let bos = named(first);
+    // (encoders may name no beginning, and have one)
+    let bos = named(first).or_else(|| begins_with_one(json).and_then(id_of));
     if let Some(id) = bos {
         put("bos_token_id", Value::U32(id as u32));
     }
@@ -135,6 +146,13 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
         "add_eos_token",
         Value::Bool(closing.is_some() || flag("add_eos_token")?.unwrap_or(false)),
     );
+    if let Some(id) = separator(json)
+        .filter(|_| kind != "WordPiece")
+        .and_then(id_of)
+    {
+        put("seperator_token_id", Value::U32(id as u32));
+        put("add_sep_token", Value::Bool(true));
+    }
     for (name, ids) in vocab.rules {
         put(&format!("hearth.{name}"), Value::Array(Array::I32(ids)));
     }
@@ -289,6 +307,11 @@ struct Steps {
     /// Restriction on the prefix, if any: only where there is no blank yet (`missing`), or only at the beginning of
     /// the whole text (`first`).
     scheme: Option<&'static str>,
+    blanks: Blanks,
+    /// Several blanks become one.
+    collapses: bool,
+    /// SentencePiece's normalisation table.
+    charsmap: Option<Vec<u8>>,
     /// BERT's setting.
     lowercase: Option<bool>,
     strip_accents: Option<bool>,
@@ -302,6 +325,15 @@ impl Steps {
         }
         for step in in_turn(json.get("pre_tokenizer"), "pretokenizers") {
             steps.pre_tokenizer(step)?;
+        }
+        let is_unigram = json
+            .get("model")
+            .is_some_and(|model| model["type"] == "Unigram");
+        if !is_unigram && (steps.charsmap.is_some() || steps.blanks != Blanks::Kept) {
+            return Err(refuse("steps of a unigram model before another one"));
+        }
+        if steps.blanks == (Blanks::Collapsed { strips_end: true }) && !steps.collapses {
+            return Err(refuse("a strip without a replacement of several blanks"));
         }
         Ok(steps)
     }
@@ -323,6 +355,24 @@ impl Steps {
             }
             // A blank becomes SentencePiece's mark, which the tokenizer does anyway.
             "Replace" if step["pattern"]["String"] == " " => Ok(()),
+            "Replace" if step["pattern"]["Regex"] == " {2,}" => {
+                let strips_end = matches!(self.blanks, Blanks::Collapsed { strips_end: true });
+                self.blanks = Blanks::Collapsed { strips_end };
+                self.collapses = true;
+                match step["content"].as_str() {
+                    Some(" " | "▁") => Ok(()),
+                    other => Err(refuse(format!("several blanks become {other:?}"))),
+                }
+            }
+            "Strip" if step["strip_right"] == true && step["strip_left"] == false => {
+                self.blanks = Blanks::Collapsed { strips_end: true };
+                Ok(())
+            }
+            "Precompiled" => {
+                let table = step["precompiled_charsmap"].as_str().unwrap_or_default();
+                self.charsmap = Some(charsmap::decode(table)?);
+                Ok(())
+            }
             other => Err(refuse(format!("a normalizer of type {other:?}"))),
         }
     }
@@ -362,6 +412,10 @@ impl Steps {
                 Ok(())
             }
             "BertPreTokenizer" => Ok(()),
+            "WhitespaceSplit" => {
+                self.blanks = Blanks::Merged;
+                Ok(())
+            }
             "Metaspace" => {
                 (self.prefix, self.scheme) = match step["prepend_scheme"].as_str() {
                     // Files from before schemes were introduced.
@@ -371,6 +425,13 @@ impl Steps {
                     Some("never") => (false, None),
                     Some(other) => return Err(refuse(format!("a Metaspace that is {other:?}"))),
                 };
+                if self.blanks == Blanks::Merged {
+                    // (words begin without blanks, and each gets one)
+                    self.scheme = None;
+                    if !self.prefix {
+                        return Err(refuse("words without the blanks between them"));
+                    }
+                }
                 Ok(())
             }
             other => Err(refuse(format!("a pre-tokenizer of type {other:?}"))),

@@ -38,7 +38,7 @@ impl PairFormat {
     pub fn from_gguf(meta: &Metadata, ranking: Ranking) -> Result<Self> {
         let template = match ranking {
             Ranking::YesOrNo => Some(meta.str(TEMPLATE)?),
-            Ranking::None | Ranking::Cls => meta.opt_str(TEMPLATE)?,
+            Ranking::None | Ranking::Cls | Ranking::PredictionHead => meta.opt_str(TEMPLATE)?,
         };
         let Some(template) = template else {
             return Ok(PairFormat::Joined);

@@ -33,7 +33,7 @@ def tensors(spec, names: list[str]) -> dict[str, list[str]]:
         return nomic(names)
     table = gguf.get_tensor_name_map(gguf_arch(spec.arch), spec.keys["block_count"])
     # The map knows Qwen3 as the body of a language model, and BERT as a model of its own.
-    prefix = "" if spec.arch == "bert" else "model."
+    prefix = "" if spec.arch in ("bert", "modern-bert") else "model."
     own = [name for name in names if not name.startswith("dense_")]
     found = {table.get_name(prefix + name, (".weight", ".bias")): [name] for name in own}
     found |= {name: [name] for name in names if name.startswith("dense_")}

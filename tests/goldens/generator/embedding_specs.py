@@ -67,6 +67,22 @@ GEMMA = dict(
                      "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}},
     bos_token_id=None, eos_token_id=None, pad_token_id=None)
 
+# Of the four layers, the first and the last attend to everything; the others see 8 tokens on either side.
+MODERN_BERT = dict(
+    vocab_size=320, hidden_size=64, num_hidden_layers=4, num_attention_heads=4, intermediate_size=64,
+    max_position_embeddings=256, norm_eps=1e-5, local_attention=16, hidden_activation="gelu",
+    rope_parameters={"full_attention": {"rope_type": "default", "rope_theta": 160000.0},
+                     "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}},
+    bos_token_id=1, eos_token_id=0, cls_token_id=1, sep_token_id=0, pad_token_id=0)
+
+
+def modern_bert_keys(pooling: PoolingType) -> dict:
+    """As llama.cpp's converter writes them."""
+    return {"block_count": 4, "context_length": 256, "embedding_length": 64, "feed_forward_length": 64, "head_count": 4,
+            "rope_freq_base": 160000.0, "rope_freq_base_swa": 10000.0, "layer_norm_eps": 1e-5, "sliding_window": 16,
+            "sliding_window_pattern": 3, "causal_attention": False, "pooling_type": pooling}
+
+
 EMBEDDINGS = [
     bert("embed_bert", PoolingType.MEAN, n_ctx=64, width=64, d_ff=128, heads=4, types=[T.Q8_0, T.F16, T.F16],
          file_type=gguf.LlamaFileType.MOSTLY_Q8_0),
@@ -101,4 +117,8 @@ EMBEDDINGS = [
          "causal_attention": False, "pooling_type": PoolingType.MEAN},
         types=[T.Q8_0, T.F16, T.F32], max_length=256, dense=((64, 96), (96, 48)),
     ),
+    Embedding(
+        "embed_modern_bert", "modern-bert", PoolingType.CLS, hf.ModernBertConfig, MODERN_BERT,
+        modern_bert_keys(PoolingType.CLS), types=[T.Q8_0, T.F16], max_length=256,
+        gains={"attn_v": 3.0, "attn_output": 3.0}),
 ]

@@ -30,6 +30,8 @@ import gold_minilm
 import gold_options
 import gold_pre
 import gold_rerank
+import gold_rerank_modern
+import gold_rerank_xlmr
 import gold_smollm2
 import gold_templates
 import gold_tiny
@@ -66,7 +68,10 @@ def make_families(scratch: Path, args):
 def make_embeddings(scratch: Path, args):
     gold_embeddings.make(folder(scratch, "embeddings"))
     gold_embedding_folders.make(folder(scratch, "embedding_folders"))
-    gold_rerank.make(folder(scratch, "rerankers"))
+    rerankers = folder(scratch, "rerankers")
+    gold_rerank.make(rerankers)
+    gold_rerank_modern.make(rerankers)
+    gold_rerank_xlmr.make(rerankers)
     if args.minilm:
         gold_minilm.make(folder(scratch, "real"), folder(scratch, "tokenizers"), args.minilm)
 

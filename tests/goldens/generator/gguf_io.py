@@ -70,9 +70,10 @@ def finish(w: GGUFWriter, tok_meta: dict, tensors):
         if tok_meta.get(key) is not None:
             getattr(w, f"add_{key}_token_id")(tok_meta[key])
     w.add_chat_template(tok_meta["chat_template"])
-    w.add_add_bos_token(False)
-    if tok_meta.get("add_eos"):
-        w.add_add_eos_token(True)
+    w.add_add_bos_token(bool(tok_meta.get("add_bos")))
+    for key in ("eos", "sep"):
+        if tok_meta.get(f"add_{key}"):
+            getattr(w, f"add_add_{key}_token")(True)
     w.add_add_space_prefix(False)
     write(w, tensors)
 

@@ -62,7 +62,7 @@ def write_gguf(path: Path, spec: Embedding, vocab: list[str], bpe: dict):
         wordpiece.add_to(w, vocab, spec.args["vocab_size"], spec.old_tokenizer)
         gguf_io.write(w, made)
     else:
-        gguf_io.finish(w, bpe, made)
+        gguf_io.finish(w, modern_bert_vocabulary(bpe) if spec.arch == "modern-bert" else bpe, made)
 
 
 def tokenizer(spec: Embedding, reader: GGUFReader, vocab: list[str]) -> Tokenizer:
@@ -71,10 +71,20 @@ def tokenizer(spec: Embedding, reader: GGUFReader, vocab: list[str]) -> Tokenize
         tok = wordpiece.tokenizer(vocab)
     else:
         tok = gguf_io.bpe_tokenizer(reader)
-        end = gguf_io.field(reader, "tokenizer.ggml.tokens")[gguf_io.field(reader, "tokenizer.ggml.eos_token_id")]
-        tok.post_processor = processors.TemplateProcessing(single=f"$A {end}", special_tokens=[(end, tok.token_to_id(end))])
+        frame(tok, reader)
     tok.encode_special_tokens = True
     return tok
+
+
+def frame(tok: Tokenizer, reader: GGUFReader):
+    """Puts the tokens around a text, and around two, that the file asks for."""
+    tokens = gguf_io.field(reader, "tokenizer.ggml.tokens")
+    begin, end = (
+        tokens[gguf_io.field(reader, f"tokenizer.ggml.{key}_token_id")] if gguf_io.field(reader, f"tokenizer.ggml.add_{key}_token") else ""
+        for key in ("bos", "eos"))
+    special = [(token, tok.token_to_id(token)) for token in (begin, end) if token]
+    tok.post_processor = processors.TemplateProcessing(
+        single=f"{begin} $A {end}".strip(), pair=f"{begin} $A {end} $B {end}".strip(), special_tokens=special)
 
 
 def cases(tok: Tokenizer, max_length: int) -> list[dict]:
@@ -114,6 +124,11 @@ def make_one(out: Path, spec: Embedding, vocab: list[str], bpe: dict):
         "f32_vs_f64_max_abs_diff": float(f"{np.abs(exact - embeddings).max():.2e}"),
         "cases": found,
     })
+
+
+def modern_bert_vocabulary(bpe: dict) -> dict:
+    """As llama.cpp's converter writes it, which asks for one more separator than pairs of texts have."""
+    return bpe | {"pre": "modern-bert", "bos": 1, "eos": 0, "eot": None, "add_bos": True, "add_eos": True, "add_sep": True}
 
 
 def vocabularies() -> tuple[list[str], dict]:

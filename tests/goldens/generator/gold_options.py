@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
+import gold_rerank_xlmr
+import gold_unigram
 import jsonio
 import texts
 
@@ -38,6 +40,17 @@ def metaspace(scheme: str | None) -> Tokenizer:
     return tok
 
 
+def unigram(steps: list, words: list) -> Tokenizer:
+    """The forms that SentencePiece's unigram models have on the hub: XLM-R's and T5's, and later ones."""
+    proto = gold_rerank_xlmr.vocabulary()
+    pieces = [(piece, score) for piece, score, _ in gold_unigram.vocabulary(proto, len(proto.pieces))]
+    tok = Tokenizer(models.Unigram(pieces, unk_id=3, byte_fallback=False))
+    table = normalizers.Precompiled(proto.normalizer_spec.precompiled_charsmap)
+    tok.normalizer = normalizers.Sequence([table, *steps])
+    tok.pre_tokenizer = pre_tokenizers.Sequence([*words, pre_tokenizers.Metaspace(prepend_scheme="always")])
+    return tok
+
+
 def train(tok: Tokenizer, alphabet: list[str], first: list[str] = []):
     trainer = trainers.BpeTrainer(vocab_size=380, initial_alphabet=alphabet, special_tokens=first, show_progress=False)
     words = tok.pre_tokenizer
@@ -63,6 +76,10 @@ def variants() -> dict[str, Tokenizer]:
     }
     for scheme in ("first", "always", "never", None):
         out[f"metaspace_{scheme or 'normalizer'}"] = (metaspace(scheme), plain)
+    runs = normalizers.Replace(Regex(" {2,}"), "\u2581")
+    out["unigram_words"] = (unigram([], [pre_tokenizers.WhitespaceSplit()]), plain)
+    out["unigram_runs"] = (unigram([runs], []), plain)
+    out["unigram_runs_stripped"] = (unigram([normalizers.Strip(left=False, right=True), runs], []), plain)
     for tok, tokens in out.values():
         tok.add_tokens(tokens)
     return {name: tok for name, (tok, _) in out.items()}

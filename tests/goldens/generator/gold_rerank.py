@@ -52,8 +52,8 @@ def draw(key: str, shape, rng) -> np.ndarray:
     return gold_embeddings.draw(part, kind, shape, GAINS, rng).astype(np.float32)
 
 
-def weights(name: str, shapes: dict) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng([zlib.crc32(name.encode()), 0])
+def weights(name: str, shapes: dict, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng([zlib.crc32(name.encode()), seed])
     return {key: draw(key, shape, rng) for key, shape in shapes.items()}
 
 

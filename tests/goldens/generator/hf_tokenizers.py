@@ -24,6 +24,8 @@ SMOLLM = {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_d
 STYLES = {
     "qwen2": {"normalizer": {"type": "NFC"}, "pre_tokenizer": _split(""), "post": True, "class": "Qwen2Tokenizer"},
     "llama3": {"normalizer": None, "pre_tokenizer": _split("{1,3}"), "post": True, "class": "PreTrainedTokenizerFast"},
+    "modern_bert": {"normalizer": {"type": "NFC"}, "pre_tokenizer": _byte_level(True, True), "post": True,
+                    "class": "PreTrainedTokenizerFast"},
     "smollm": {"normalizer": None, "pre_tokenizer": SMOLLM, "post": False, "class": "PreTrainedTokenizerFast"},
 }
 

@@ -128,10 +128,19 @@ fn projections_behind_the_pooling_fit_one_another() {
 /// A window has half of its positions on either side, and its middle.
 #[test]
 fn windows_of_an_encoder_are_symmetric() {
-    let gguf = header(&std::fs::read(manifest::named("embed_gemma").model()).unwrap());
-    let config = ModelConfig::from_gguf(&gguf).unwrap();
-    let windows: Vec<usize> = config.layers.iter().map(|layer| layer.window).collect();
-    assert_eq!((config.sliding_window, windows), (16, vec![9, 0, 9]));
+    for (name, expected) in [
+        ("embed_gemma", &[9, 0, 9][..]),
+        ("embed_modern_bert", &[0, 9, 9, 0]),
+    ] {
+        let gguf = header(&std::fs::read(manifest::named(name).model()).unwrap());
+        let config = ModelConfig::from_gguf(&gguf).unwrap();
+        let windows: Vec<usize> = config.layers.iter().map(|layer| layer.window).collect();
+        assert_eq!(
+            (config.sliding_window, &windows[..]),
+            (16, expected),
+            "{name}"
+        );
+    }
 }
 
 /// The first numbers of the whole embedding, normalised again.

@@ -139,7 +139,16 @@ fn heads_that_are_not_the_familys_are_refused() {
         |name: &str, tensor: &str| refused(name, |gguf| gguf.tensors.retain(|t| t.name != tensor));
     // llama.cpp's converter drops the pooler of BERT's cross-encoders.
     assert!(without("rank_xlmr", "cls.weight").contains("cls.weight"));
-    for name in ["rank_xlmr", "rank_qwen3"] {
+    for tensor in ["cls.weight", "cls.norm.weight"] {
+        assert!(without("rank_modern_bert", tensor).contains(tensor));
+    }
+    let pooling = "hearth.classifier.pooling";
+    let other = refused("rank_modern_bert", |gguf| {
+        gguf.metadata
+            .insert(pooling, Value::String("max".to_owned()));
+    });
+    assert!(other.contains(pooling), "{other}");
+    for name in ["rank_xlmr", "rank_qwen3", "rank_modern_bert"] {
         assert!(without(name, "cls.output.weight").contains("cls.output.weight"));
     }
     let labels = |name: &str, arch: &str, labels: &[&str]| {

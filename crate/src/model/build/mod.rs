@@ -58,7 +58,7 @@ pub fn transformer(
             .map(|values| values[0]);
         let ffn_factor = factor.filter(|_| c.per_layer_dim == 0);
         layers.push(Layer {
-            mixer_norm: norm(pre, names.attn_norm)?,
+            mixer_norm: norm(c.spec.has_mixer_norm(i), names.attn_norm)?,
             mixer: match layer.mixer {
                 MixerKind::Attention => {
                     Mixer::Attention(attention::mixer(&parts, i, &ropes, n_ctx, kv)?)

@@ -14,7 +14,7 @@ use super::merges::Merges;
 use super::pre::PreTokenizer;
 use super::special::Specials;
 use super::spm::{Order, SentencePiece};
-use super::unigram::UnigramModel;
+use super::unigram::{Blanks, UnigramModel};
 use super::vocab::{Kind, Vocab};
 use super::wordpiece::WordPieceModel;
 use super::{Model, Prefix, Tokenizer};
@@ -70,6 +70,8 @@ impl Tokenizer {
         };
         let is_bert = model == "bert";
         let is_gemma4 = model == "gemma4";
+        let is_modern_bert = meta.opt_str("general.architecture")? == Some("modern-bert")
+            && meta.get("tokenizer.ggml.hearth.splits").is_none();
         // BERT's names for them; its first files named no others.
         let bert = |name: &str, id: u32| -> Result<Option<u32>> {
             let id = Some(id).filter(|&id| is_bert && (id as usize) < tokens.len());
@@ -164,7 +166,16 @@ impl Tokenizer {
                 &scores(meta, &vocab)?,
                 unknown,
                 charsmap(meta)?.as_deref(),
-                flag("remove_extra_whitespaces")?.unwrap_or(true),
+                match (
+                    flag("hearth.collapse_blanks")?.unwrap_or(false),
+                    flag("remove_extra_whitespaces")?.unwrap_or(true),
+                ) {
+                    (true, _) => Blanks::Collapsed {
+                        strips_end: flag("hearth.strip_end")?.unwrap_or(false),
+                    },
+                    (false, true) => Blanks::Merged,
+                    (false, false) => Blanks::Kept,
+                },
             )?)),
         };
         let pre = match &model {
@@ -184,7 +195,8 @@ impl Tokenizer {
             // Early files of Gemma 4 say that it has none, and are wrong.
             add_bos: is_bert || is_gemma4 || flag("add_bos_token")?.unwrap_or(default_bos),
             add_eos: is_bert || flag("add_eos_token")?.unwrap_or(false),
-            separator: match flag("add_sep_token")?.unwrap_or(false) {
+            // llama.cpp's converter asks for one in ModernBERT too, whose pairs have none.
+            separator: match flag("add_sep_token")?.unwrap_or(false) && !is_modern_bert {
                 true => special("seperator")?.or(eos),
                 false => None,
             },

@@ -12,6 +12,17 @@ use crate::error::{Error, Result};
 /// Prefix of tokens that must not match: the text to be matched has no blanks.
 const NEVER: char = ' ';
 
+/// Treatment of blanks in sequence.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blanks {
+    #[default]
+    Kept,
+    /// One between words, none around them.
+    Merged,
+    /// One instead of several, also around the words; at the end none, if `strips_end`.
+    Collapsed { strips_end: bool },
+}
+
 /// A unigram model.
 ///
 /// SentencePiece stores its own normalisation table in the file: nearly NFKC, of an older Unicode, character by
@@ -21,7 +32,7 @@ pub(super) struct UnigramModel {
     model: Unigram,
     table: Option<Precompiled>,
     has_bytes: bool,
-    merge_blanks: bool,
+    blanks: Blanks,
 }
 
 impl UnigramModel {
@@ -31,7 +42,7 @@ impl UnigramModel {
         scores: &[f32],
         unknown: Option<u32>,
         table: Option<&[u8]>,
-        merge_blanks: bool,
+        blanks: Blanks,
     ) -> Result<Self> {
         let mut has_bytes = false;
         let pieces = vocab
@@ -70,7 +81,7 @@ impl UnigramModel {
             model,
             table,
             has_bytes,
-            merge_blanks,
+            blanks,
         })
     }
 
@@ -99,19 +110,28 @@ impl UnigramModel {
             table.normalize(&mut normalized).map_err(failed)?;
             text = normalized.get().to_owned();
         }
-        if self.merge_blanks {
+        text = match self.blanks {
+            Blanks::Kept => text,
             // The mark of blanks counts as a blank.
-            text = text
-                .replace('▁', " ")
-                .split(' ')
-                .filter(|word| !word.is_empty())
-                .collect::<Vec<_>>()
-                .join(" ");
-        }
+            Blanks::Merged => {
+                let text = text.replace('▁', " ");
+                let words = text.split(' ').filter(|word| !word.is_empty());
+                words.collect::<Vec<_>>().join(" ")
+            }
+            Blanks::Collapsed { strips_end } => {
+                let text = match strips_end {
+                    true => text.trim_end(),
+                    false => text.as_str(),
+                };
+                collapsed(text)
+            }
+        };
         if text.is_empty() {
             return Ok(());
         }
-        if prefix {
+        // (the table may have made a blank of what the text begins with)
+        let begins = self.blanks != Blanks::Kept && text.starts_with([' ', '▁']);
+        if prefix && !begins {
             text.insert(0, ' ');
         }
         let text = text.replace(' ', "▁");
@@ -123,4 +143,15 @@ impl UnigramModel {
         }
         Ok(())
     }
+}
+
+/// Returns the text with one blank instead of several.
+fn collapsed(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != ' ' || !out.ends_with(' ') {
+            out.push(c);
+        }
+    }
+    out
 }
