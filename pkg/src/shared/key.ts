@@ -3,7 +3,9 @@ import { digestOf } from "../core/digest.js";
 import { given } from "../core/given.js";
 import type { EngineOptions, ModelSource } from "../engine.js";
 import { parseHubId } from "../source/paste.js";
-import { VERSION } from "./version.js";
+
+/** Version of the package, as package.json has it: pages of two versions never talk to each other. */
+export const VERSION = "0.1.0";
 
 /** Returns the name; undefined for a model that only this page has, and in pages without a secure context. */
 export async function nameOf(options: EngineOptions): Promise<string | undefined> {
@@ -16,7 +18,6 @@ export async function nameOf(options: EngineOptions): Promise<string | undefined
     ...given(options, "deviceOptions", "contextSize", "kvType", "drafts", "quantize", "overrides", "threads"),
     download: { sha256, cacheKey: cacheKey && String(cacheKey), hub },
   };
-  // Pages of two versions of the package never talk to each other.
   const text = JSON.stringify([VERSION, wanted], sorted);
   return `hearth-shared:${await digestOf(new TextEncoder().encode(text))}`;
 }

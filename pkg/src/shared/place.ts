@@ -20,7 +20,7 @@ export interface Place {
 /** Returns the place of this tab. */
 export function here(): Place {
   return {
-    locks: (navigator as Partial<Navigator>).locks,
+    locks: (globalThis as { navigator?: Partial<Navigator> }).navigator?.locks,
     page: globalThis,
     channel: (name) => new BroadcastChannel(name),
     // Loaded where it is needed: a tab that follows does without the engine.
