@@ -18,7 +18,7 @@ interface LockRequest {
   options: LockOptions;
   callback: Callback;
   resolve(result: unknown): void;
-  reject(error: unknown): void;
+  reject(error: Error): void;
 }
 
 interface LockState {
@@ -36,25 +36,29 @@ class Locks {
     return new Promise((resolve, reject) => {
       const request: LockRequest = { tab, options, callback, resolve, reject };
       if (options.signal?.aborted === true) {
-        reject(options.signal.reason);
+        reject(options.signal.reason as Error);
         return;
       }
       if (options.steal === true) {
         for (const broken of state.held.splice(0)) {
-          broken.tab.soon(() => broken.reject(new DOMException("stolen", "AbortError")));
+          broken.tab.soon(() => {
+            broken.reject(new DOMException("stolen", "AbortError"));
+          });
         }
         this.#grant(state, request);
         return;
       }
       if (options.ifAvailable === true && !this.#isFree(state, request)) {
-        tab.soon(() => resolve(callback(null)));
+        tab.soon(() => {
+          resolve(callback(null));
+        });
         return;
       }
       state.queue.push(request);
       options.signal?.addEventListener("abort", () => {
         if (!state.queue.includes(request)) return;
         state.queue.splice(state.queue.indexOf(request), 1);
-        reject(options.signal?.reason);
+        reject(options.signal?.reason as Error);
         this.#next(state);
       });
       this.#next(state);
@@ -94,7 +98,7 @@ class Locks {
         const result = await request.callback({ name: "", mode: request.options.mode ?? "exclusive" });
         request.resolve(result);
       } catch (error) {
-        request.reject(error);
+        request.reject(error as Error);
       } finally {
         state.held = state.held.filter((one) => one !== request);
         this.#next(state);
@@ -213,7 +217,7 @@ export class Tab {
       return this.browser.locks.request(this, name, options, callback);
     };
     return {
-      locks: { request: request as LockManager["request"] },
+      locks: { request: request },
       page: this.page,
       channel: (name) => new TabChannel(this, name),
       open: (options) => this.#open(options),
@@ -224,6 +228,7 @@ export class Tab {
     this.loads++;
     options.onProgress?.({ phase: "download", loaded: 1, total: 2 });
     await this.loading;
+    options.onProgress?.({ phase: "ready", loaded: 2, total: 2 });
     await new Promise((resolve) => setImmediate(resolve));
     if (this.loadError !== undefined) throw this.loadError;
     throwIfAborted(options.signal);
@@ -249,7 +254,7 @@ export function idsOf(seed: number, prompt: string, count: number, given: readon
   const ids = [...given];
   while (ids.length < count) {
     let hash = seed ^ 0x9e3779b9;
-    for (const code of [...prompt].map((char) => char.charCodeAt(0))) hash = Math.imul(hash ^ code, 0x01000193);
+    for (const code of new TextEncoder().encode(prompt)) hash = Math.imul(hash ^ code, 0x01000193);
     for (const id of ids) hash = Math.imul(hash ^ id, 0x85ebca6b) ^ (hash >>> 13);
     ids.push(hash >>> 8);
   }
@@ -282,12 +287,16 @@ class TinyWorker implements WorkerLike {
 
   async #run(message: Extract<ToWorker, { type: "call" }>): Promise<void> {
     const { id } = message;
-    const fail = (error: unknown): void => this.#post({ type: "error", id, error: serializeError(error) });
+    const fail = (error: unknown): void => {
+      this.#post({ type: "error", id, error: serializeError(error) });
+    };
     switch (message.call) {
       case "generate":
         if (this.#isBusy) fail(new HearthError("busy", "two requests at a time"));
         this.#isBusy = true;
-        await this.#generate(id, message.params).then(() => this.#post({ type: "result", id, result: null }), fail);
+        await this.#generate(id, message.params).then(() => {
+          this.#post({ type: "result", id, result: null });
+        }, fail);
         this.#isBusy = false;
         break;
       case "tokenize":

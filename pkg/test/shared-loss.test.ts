@@ -51,34 +51,37 @@ function counter(count: number): { reached: Promise<void>; onIds: (ids: readonly
 }
 
 describe("a leader", () => {
-  it.each(["killed", "disposed"])("is %s at any token of the others' answers, 20 times, and they go on", async (how) => {
-    const opened = [await open(), await open(), await open()];
-    const sum = { answers: 0, handovers: 0 };
-    for (let round = 0; round < 20; round++) {
-      const leader = opened.find(({ engine }) => engine.role === "leader");
-      if (leader === undefined) throw new Error("no tab leads");
-      const others = opened.filter((one) => one !== leader);
-      const { reached, onIds } = counter(1 + ((round * 37) % 90));
-      const answers = others.map(({ engine }, index) =>
-        complete(engine, { seed: round, prompt: `p${String(index)}`, count: 100 }, index === 0 ? { onIds } : {}),
-      );
-      await reached;
-      if (how === "killed") leader.tab.kill();
-      else {
-        const own = code(complete(leader.engine, { seed: round, prompt: "own", count: 1e6 }));
-        leader.engine.dispose();
-        expect(await own).toBe("disposed");
+  it.each(["killed", "disposed"])(
+    "is %s at any token of the others' answers, 20 times, and they go on",
+    async (how) => {
+      const opened = [await open(), await open(), await open()];
+      const sum = { answers: 0, handovers: 0 };
+      for (let round = 0; round < 20; round++) {
+        const leader = opened.find(({ engine }) => engine.role === "leader");
+        if (leader === undefined) throw new Error("no tab leads");
+        const others = opened.filter((one) => one !== leader);
+        const { reached, onIds } = counter(1 + ((round * 37) % 90));
+        const answers = others.map(({ engine }, index) =>
+          complete(engine, { seed: round, prompt: `p${String(index)}`, count: 100 }, index === 0 ? { onIds } : {}),
+        );
+        await reached;
+        if (how === "killed") leader.tab.kill();
+        else {
+          const own = code(complete(leader.engine, { seed: round, prompt: "own", count: 1e6 }));
+          leader.engine.dispose();
+          expect(await own).toBe("disposed");
+        }
+        expect(await Promise.all(answers)).toEqual(others.map((_, i) => idsOf(round, `p${String(i)}`, 100)));
+        opened.splice(opened.indexOf(leader), 1);
+        opened.push(await open());
+        expect(browser.models).toBe(1);
+        sum.answers += answers.length;
+        sum.handovers += 1;
       }
-      expect(await Promise.all(answers)).toEqual(others.map((_, i) => idsOf(round, `p${String(i)}`, 100)));
-      opened.splice(opened.indexOf(leader), 1);
-      opened.push(await open());
-      expect(browser.models).toBe(1);
-      sum.answers += answers.length;
-      sum.handovers += 1;
-    }
-    expect(sum).toEqual({ answers: 40, handovers: 20 });
-    expect(browser.tabs.reduce((loads, tab) => loads + tab.loads, 0)).toBe(21);
-  });
+      expect(sum).toEqual({ answers: 40, handovers: 20 });
+      expect(browser.tabs.reduce((loads, tab) => loads + tab.loads, 0)).toBe(21);
+    },
+  );
 
   it("that was frozen is replaced after 5 s, and follows when it wakes", async () => {
     const old = await open();
@@ -98,6 +101,8 @@ describe("a leader", () => {
     await until(() => old.engine.role === "follower");
     expect(browser.models).toBe(1);
     expect(old.tab.roles).toEqual(["leader", "follower"]);
+    // Of two tabs that noticed at the same time, one took over.
+    expect(browser.tabs.reduce((loads, tab) => loads + tab.loads, 0)).toBe(2);
   });
 
   it("that is frozen in the middle of a follower's answer costs it no token, though it goes on when it wakes", async () => {
@@ -154,6 +159,22 @@ describe("a leader", () => {
     expect(old.tab.workers.size).toBe(0);
     old.tab.page.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
     expect(await own).toEqual(idsOf(1, "a", 100));
+    expect(old.engine.role).toBe("follower");
+  });
+
+  it("that is told of its freezing gives the model away, unless it is alone", async () => {
+    const old = await open();
+    old.tab.page.dispatchEvent(new Event("freeze"));
+    await settle();
+    expect(browser.models).toBe(1);
+    const next = await open();
+    expect(next.engine.role).toBe("follower");
+    old.tab.page.dispatchEvent(new Event("freeze"));
+    await until(() => next.engine.role === "leader" && next.tab.workers.size === 1);
+    expect(browser.models).toBe(1);
+    const own = complete(old.engine, { seed: 1, prompt: "a", count: 10 });
+    old.tab.page.dispatchEvent(new Event("resume"));
+    expect(await own).toEqual(idsOf(1, "a", 10));
     expect(old.engine.role).toBe("follower");
   });
 

@@ -6,7 +6,7 @@ import { MOVED } from "./moved.js";
 import type { Channel, Place } from "./place.js";
 
 /** What comes from the leader beside the replies to calls. */
-export type About = Exclude<Item, FromWorker>;
+export type About = Exclude<Item, FromWorker | { type: "again" }>;
 
 export interface FollowingOptions {
   place: Place;
@@ -90,20 +90,8 @@ export class Following {
   }
 
   #take(item: Item): void {
-    switch (item.type) {
-      case "welcome":
-      case "here":
-      case "loading":
-      case "loaded":
-      case "failed":
-      case "notice":
-        this.#options.take(item);
-        break;
-      case "again":
-        this.#options.onBroken();
-        break;
-      default:
-        this.#worker.onmessage?.({ data: item } as MessageEvent<FromWorker>);
-    }
+    if ("id" in item) this.#worker.onmessage?.({ data: item } as MessageEvent<FromWorker>);
+    else if (item.type === "again") this.#options.onBroken();
+    else if (item.type !== "fatal") this.#options.take(item);
   }
 }

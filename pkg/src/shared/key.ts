@@ -16,7 +16,7 @@ export async function nameOf(options: EngineOptions): Promise<string | undefined
     model,
     device: options.device ?? "webgpu",
     ...given(options, "deviceOptions", "contextSize", "kvType", "drafts", "quantize", "overrides", "threads"),
-    download: { sha256, cacheKey: cacheKey && String(cacheKey), hub },
+    download: { sha256, cacheKey, hub },
   };
   const text = JSON.stringify([VERSION, wanted], sorted);
   return `hearth-shared:${await digestOf(new TextEncoder().encode(text))}`;

@@ -23,6 +23,8 @@ export class Leader {
   /** Ends the load. */
   readonly #end = new AbortController();
   #opened: OpenedWorker | undefined;
+  /** Progress of the load, for followers that come in the middle of it. */
+  #progress: Item | undefined;
   #isOver = false;
 
   /** Creates a leader without a model. `onEnd` is called if its engine has ended by itself. */
@@ -46,7 +48,8 @@ export class Leader {
         signal,
         onProgress: (progress) => {
           options.onProgress?.(progress);
-          this.#tell({ type: "loading", progress });
+          this.#progress = { type: "loading", progress };
+          this.#tell(this.#progress);
         },
         onNotice: (notice) => {
           options.onNotice?.(notice);
@@ -76,12 +79,13 @@ export class Leader {
       return;
     }
     old?.close();
-    const run = this.call.bind(this) as (...args: Parameters<Leader["call"]>) => Promise<unknown>;
+    const run = this.call.bind(this);
     const link = new Link(this.#place, `${this.#name}:${tab}`, number, this.epoch, run, () => {
       if (this.#links.get(tab) === link) this.#links.delete(tab);
     });
     this.#links.set(tab, link);
     if (this.#opened !== undefined) link.send({ type: "loaded", loaded: this.#opened.loaded });
+    else if (this.#progress !== undefined) link.send(this.#progress);
   }
 
   async call<K extends CallName>(
@@ -95,7 +99,7 @@ export class Leader {
       if (this.#isOver) throw MOVED;
       if (name !== "loseDevice") return worker.call(name, params, options);
       await worker.lose();
-      return null as Calls[K]["result"];
+      return null;
     };
     const running = IN_TURN.has(name) ? this.#inTurn(work, options().signal) : work();
     this.#running.add(running);

@@ -2,7 +2,7 @@
 import { ResumableAnswer } from "../backend/resume.js";
 import type { CallOptions } from "../backend/rpc.js";
 import { serializeError } from "../core/errors.js";
-import type { AnswerRequest, CallName, Calls, ToWorker } from "../core/protocol.js";
+import type { CallName, Calls, ToWorker } from "../core/protocol.js";
 import type { Downward, Item, Upward } from "./messages.js";
 import { MOVED } from "./moved.js";
 import type { Channel, Place } from "./place.js";
@@ -113,11 +113,11 @@ export class Link {
     // The leader may lose its device as well, before the follower has any of the answer.
     const answer =
       call === "generate"
-        ? new ResumableAnswer(params as AnswerRequest, (delta) => {
+        ? new ResumableAnswer(params, (delta) => {
             this.send({ type: "delta", id, delta });
           })
         : undefined;
-    const options: CallOptions = answer ? { signal, onDelta: (delta) => answer.take(delta) } : { signal };
+    const options: CallOptions = answer ? { signal, onDelta: (delta) => { answer.take(delta); } } : { signal };
     try {
       const result = await this.#run(call, () => answer?.request() ?? params, () => options);
       this.send({ type: "result", id, result: result as Calls[CallName]["result"] });

@@ -272,7 +272,9 @@ export class SharedModel implements ModelCalls {
     this.#play("leader");
     try {
       if (isStolen) await this.#gone();
-      const loaded = await leader.load(this.#options);
+      // The files need not be fetched a second time.
+      const again = this.#loaded !== undefined && this.#options.cache === "reload";
+      const loaded = await leader.load(again ? { ...this.#options, cache: "default" } : this.#options);
       this.#toldEpoch = leader.epoch;
       if (this.#leader === leader) this.#go(leader, loaded);
     } catch (error) {
