@@ -4,8 +4,16 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { nameOf, VERSION } from "../src/shared/key.js";
 import { SharedEngine } from "../src/shared/index.js";
-import { HearthError, type EngineOptions, type LoadProgress, type Notice } from "../src/index.js";
-import { ask, code, FILE, useFakeCore } from "./engine-support.js";
+import { openWorker } from "../src/engine.js";
+import {
+  HearthError,
+  type ChatCompletionChunk,
+  type EngineOptions,
+  type LoadProgress,
+  type Notice,
+} from "../src/index.js";
+import { ask, code, FILE, text, useFakeCore } from "./engine-support.js";
+import { fake } from "./fake-wasm.js";
 import { Browser, idsOf } from "./shared-browser.js";
 import { complete, settle, until } from "./shared-support.js";
 
@@ -229,7 +237,7 @@ describe("a model", () => {
       {},
       { device: "cpu" },
       { kvType: "q8" },
-      { quantize: "q8_0" },
+      { quantize: "q8" },
       { contextSize: 1 },
       { model: "owner/other" },
       { model: "https://example.com/a.gguf" },
@@ -242,8 +250,8 @@ describe("a model", () => {
   });
 
   it("has the package's version in its name", () => {
-    const text = readFileSync(join(import.meta.dirname, "../package.json"), "utf8");
-    expect((JSON.parse(text) as { version: string }).version).toBe(VERSION);
+    const json = readFileSync(join(import.meta.dirname, "../package.json"), "utf8");
+    expect((JSON.parse(json) as { version: string }).version).toBe(VERSION);
   });
 });
 
@@ -260,5 +268,26 @@ describe("a page alone", () => {
     expect(await engine.diagnostics()).toMatchObject({ version: engine.version });
     engine.dispose();
     expect((await engine.closed).code).toBe("disposed");
+  });
+
+  it("and two pages with the engine's own worker chat alike, also when the first one ends", async () => {
+    const model = new File([FILE], "a.gguf", { lastModified: 1 });
+    const create = (): Promise<SharedEngine> =>
+      SharedEngine.createAt({ ...browser.tab().place, open: openWorker }, { model, device: "cpu" });
+    const [first, second] = [await create(), await create()];
+    expect([first.role, second.role]).toEqual(["leader", "follower"]);
+    expect(second.model).toEqual(first.model);
+    fake.stepMs = 2;
+    const params = { ...ask("!echo a b c d e f"), stream: true, return_token_ids: true } as const;
+    const chunks: ChatCompletionChunk[] = [];
+    for await (const chunk of await second.chat.completions.create(params)) {
+      chunks.push(chunk);
+      if (chunk.choices[0]?.token_ids?.includes(3)) first.dispose();
+    }
+    expect(text(chunks)).toBe("a b c d e f");
+    expect(chunks.flatMap((chunk) => chunk.choices[0]?.token_ids ?? [])).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(fake.request?.resume_ids?.slice(0, 3)).toEqual([1, 2, 3]);
+    expect(second.role).toBe("leader");
+    second.dispose();
   });
 });
