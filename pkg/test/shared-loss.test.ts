@@ -1,6 +1,7 @@
 /** Tabs that share a model and lose each other: no token of an answer may be lost or come twice. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { SharedEngine } from "../src/shared/index.js";
+import { QUIET_MS, Watch } from "../src/shared/watch.js";
 import { code } from "./engine-support.js";
 import { Browser, idsOf, type Tab } from "./shared-browser.js";
 import { complete, settle, until } from "./shared-support.js";
@@ -112,9 +113,13 @@ describe("a leader", () => {
     const answer = complete(next.engine, { seed: 5, prompt: "a", count: 150 }, { onIds });
     await reached;
     old.tab.freeze();
-    // The old leader wakes while the new one loads.
-    await pass(5250);
+    await pass(6500);
+    // The new leader waits for the old one's end, as there may not be room for two models.
+    expect(next.engine.role).toBe("leader");
+    expect([next.tab.loads, browser.models]).toEqual([0, 1]);
     old.tab.wake();
+    await settle(100);
+    expect([next.tab.loads, browser.models]).toEqual([1, 1]);
     await pass(3000);
     expect(await answer).toEqual(idsOf(5, "a", 150));
     expect(next.engine.role).toBe("leader");
@@ -204,20 +209,58 @@ describe("a leader", () => {
   });
 });
 
+describe("the clock of a leader's silence", () => {
+  it("allows for a tab that slept itself", () => {
+    const [ask, silent] = [vi.fn(), vi.fn()];
+    const watch = new Watch(ask, silent);
+    const sleep = (): void => {
+      vi.setSystemTime(Date.now() + 60_000);
+    };
+    watch.begin();
+    vi.advanceTimersByTime(QUIET_MS);
+    expect(ask).toHaveBeenCalledTimes(1);
+    sleep();
+    vi.advanceTimersByTime(QUIET_MS);
+    expect([ask.mock.calls.length, silent.mock.calls.length]).toEqual([2, 0]);
+    watch.heard();
+    vi.advanceTimersByTime(QUIET_MS);
+    sleep();
+    vi.advanceTimersByTime(QUIET_MS);
+    expect(silent).not.toHaveBeenCalled();
+    // A tab in the background, whose timers are always late, gives up in the end.
+    sleep();
+    vi.advanceTimersByTime(QUIET_MS);
+    expect(silent).toHaveBeenCalledTimes(1);
+    watch.end();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
 describe("a follower", () => {
   it("that is frozen holds back neither the leader nor other tabs, and misses nothing", async () => {
     const leader = await open();
     const [sleeper, other] = [await open(), await open()];
     const { reached, onIds } = counter(20);
-    const answer = complete(sleeper.engine, { seed: 1, prompt: "a", count: 3000 }, { onIds });
+    const stop = new AbortController();
+    const { signal } = stop;
+    let ids: readonly number[] = [];
+    const watch = (found: readonly number[]): void => {
+      ids = found;
+      onIds(found);
+    };
+    const answer = code(complete(sleeper.engine, { seed: 1, prompt: "a", count: 1e6 }, { signal, onIds: watch }));
     await reached;
     sleeper.tab.freeze();
-    const before = browser.messages;
+    const [before, had] = [browser.messages, ids.length];
     expect(await complete(other.engine, { seed: 2, prompt: "b", count: 20 })).toEqual(idsOf(2, "b", 20));
     // A few messages wait for the frozen tab; the answer of the other one takes two for each step.
     expect(browser.messages - before).toBeLessThan(80);
+    expect(ids.length).toBe(had);
     sleeper.tab.wake();
-    expect(await answer).toEqual(idsOf(1, "a", 3000));
+    await until(() => ids.length > had + 1000);
+    stop.abort();
+    expect(await answer).toBe("cancelled");
+    expect(ids).toEqual(idsOf(1, "a", ids.length));
     expect(leader.engine.role).toBe("leader");
     expect(sleeper.tab.loads).toBe(0);
   });
@@ -236,6 +279,27 @@ describe("a follower", () => {
     expect(found).toEqual(idsOf(1, "a", 200));
     expect(tab.loads).toBe(0);
     expect(count).toBeGreaterThan(50);
+  });
+
+  it("does not listen to an earlier leader", async () => {
+    await open();
+    const { engine, tab } = await open();
+    const { reached, onIds } = counter(20);
+    const answer = complete(engine, { seed: 1, prompt: "a", count: 100 }, { onIds });
+    await reached;
+    const types: unknown[] = [];
+    browser.loses = (message) => {
+      types.push((message as { type?: string }).type);
+      return false;
+    };
+    const own = [...browser.channels].find((channel) => channel.tab === tab && channel.name.split(":").length === 3);
+    const earlier = browser.tab().place.channel(own?.name ?? "");
+    const error = { code: "bad_file", message: "", hint: "" };
+    const items = [{ type: "welcome" }, { type: "failed", error }, { type: "again" }];
+    earlier.postMessage({ to: "follower", epoch: 1, link: 1, seq: 1, items });
+    expect(await answer).toEqual(idsOf(1, "a", 100));
+    expect(types.length).toBeGreaterThan(20);
+    expect(types).not.toContain("hello");
   });
 
   it("leaves nothing behind in the leader", async () => {

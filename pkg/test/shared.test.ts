@@ -142,6 +142,21 @@ describe("a request", () => {
     expect(await next).toEqual(idsOf(3, "a", 3));
   });
 
+  it("for embeddings that waits for its turn is aborted without it", async () => {
+    const first = await browser.tab().create();
+    const second = await browser.tab().create();
+    const running = new AbortController();
+    const long = code(complete(first, { seed: 1, prompt: "a", count: 1e6 }, { signal: running.signal }));
+    await settle();
+    const waiting = new AbortController();
+    const embedded = code(second.embeddings.create({ input: "a" }, { signal: waiting.signal }));
+    await settle();
+    waiting.abort();
+    expect(await embedded).toBe("cancelled");
+    running.abort();
+    expect(await long).toBe("cancelled");
+  });
+
   it("fails in a follower with the leader's error", async () => {
     await browser.tab().create();
     const engine = await browser.tab().create();
