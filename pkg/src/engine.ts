@@ -152,15 +152,7 @@ export class Engine {
 
   /** Starts a worker and loads the model into it. On failure or abort nothing is left running. */
   static async create(options: EngineOptions): Promise<Engine> {
-    const { model, onNotice, recover = true } = options;
-    const { client, loaded } = await openClient(options);
-    for (const notice of loaded.notices) onNotice?.(notice);
-    const again: EngineOptions = { ...options };
-    // Recovery must not download the files a second time.
-    if (again.cache === "reload") again.cache = "default";
-    const reopen = async (signal: AbortSignal): Promise<WorkerRpc> => (await openClient({ ...again, signal })).client;
-    const isAgain = recover && !(model instanceof ReadableStream);
-    const worker = new RecoveringWorker(client, isAgain ? reopen : undefined, (notice) => onNotice?.(notice));
+    const { worker, loaded } = await openWorker(options);
     return new Engine(new LocalBackend(worker, loaded), loaded.notices);
   }
 
@@ -203,6 +195,30 @@ export class Engine {
   async loseDevice(): Promise<void> {
     await this.#local.loseDevice();
   }
+}
+
+/** A model in a worker that is replaced when its device is lost, and what is known about it. */
+export interface OpenedWorker {
+  worker: RecoveringWorker;
+  loaded: LoadResult;
+}
+
+/**
+ * Loads a model into a worker: an engine without the API.
+ *
+ * @internal
+ */
+export async function openWorker(options: EngineOptions): Promise<OpenedWorker> {
+  const { model, onNotice, recover = true } = options;
+  const { client, loaded } = await openClient(options);
+  for (const notice of loaded.notices) onNotice?.(notice);
+  const again: EngineOptions = { ...options };
+  // Recovery must not download the files a second time.
+  if (again.cache === "reload") again.cache = "default";
+  const reopen = async (signal: AbortSignal): Promise<WorkerRpc> => (await openClient({ ...again, signal })).client;
+  const isAgain = recover && !(model instanceof ReadableStream);
+  const worker = new RecoveringWorker(client, isAgain ? reopen : undefined, (notice) => onNotice?.(notice));
+  return { worker, loaded };
 }
 
 interface Opened {

@@ -1,5 +1,5 @@
 /**
- * A model in this page's worker. Each request passes through a chain: `RequestQueue` (one at a time), `ResumableAnswer`
+ * A model in this page's worker, or in one that the site's tabs share. Each request passes through a chain: `RequestQueue` (one at a time), `ResumableAnswer`
  * (which tokens there are already), `RecoveringWorker` (another worker after a lost device), `WorkerRpc`.
  */
 import { chatChunks, chatCompletion, type ChatAnswers } from "../answer/chat.js";
@@ -30,7 +30,7 @@ import { toRankRequest } from "../request/rerank.js";
 import { streamed, whole } from "./answers.js";
 import type { Backend, BackendOptions, Capabilities, LocalEngine, Sent } from "./backend.js";
 import { RequestQueue } from "./queue.js";
-import type { RecoveringWorker } from "./recover.js";
+import type { ModelCalls } from "./recover.js";
 import { ResumableAnswer } from "./resume.js";
 
 export class LocalBackend implements Backend, LocalEngine {
@@ -40,10 +40,10 @@ export class LocalBackend implements Backend, LocalEngine {
   readonly capabilities: Capabilities;
   readonly local: LocalEngine = this;
   readonly closed: Promise<HearthError>;
-  readonly #worker: RecoveringWorker;
+  readonly #worker: ModelCalls;
   readonly #queue: RequestQueue;
 
-  constructor(worker: RecoveringWorker, { device, model, version }: LoadResult) {
+  constructor(worker: ModelCalls, { device, model, version }: LoadResult) {
     this.#worker = worker;
     this.closed = worker.closed;
     this.device = device;

@@ -20,8 +20,23 @@ const REOPEN_DELAYS_MS = [0, 500, 2000];
 /** Creates another worker with the same model, unless the signal fires first. */
 export type Reopen = (signal: AbortSignal) => Promise<WorkerRpc>;
 
-export class RecoveringWorker {
+/** A loaded model as `LocalBackend` uses it: in a worker of this page, or wherever the tabs of a site share it. */
+export interface ModelCalls {
   /** Resolves with the reason when no more calls will be answered. */
+  readonly closed: Promise<HearthError>;
+  /** Sends a call and retries it wherever the model is loaded next; function arguments are re-evaluated per attempt. */
+  call<K extends CallName>(
+    call: K,
+    params: Calls[K]["params"] | (() => Calls[K]["params"]),
+    options?: () => CallOptions,
+  ): Promise<Calls[K]["result"]>;
+  /** Ends the model; running and later calls reject with the reason. */
+  close(reason: HearthError): void;
+  /** Destroys the device and waits for the recovery or the end. For tests. */
+  lose(): Promise<void>;
+}
+
+export class RecoveringWorker implements ModelCalls {
   readonly closed: Promise<HearthError>;
   readonly #reopen: Reopen | undefined;
   readonly #notify: (notice: Notice) => void;

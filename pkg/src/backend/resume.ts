@@ -17,9 +17,10 @@ export class ResumableAnswer {
     this.#onDelta = onDelta;
   }
 
-  /** Returns the request for the rest of the answer. */
+  /** Returns the request for the rest of the answer, which may itself be the rest of an answer begun elsewhere. */
   request(): AnswerRequest {
-    return this.#ids.length === 0 ? this.#request : { ...this.#request, resume_ids: [...this.#ids] };
+    const { resume_ids = [] } = this.#request;
+    return this.#ids.length === 0 ? this.#request : { ...this.#request, resume_ids: [...resume_ids, ...this.#ids] };
   }
 
   take(delta: TokenDelta): void {

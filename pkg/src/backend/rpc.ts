@@ -29,12 +29,21 @@ export interface CallOptions {
   onDelta?: ((delta: TokenDelta) => void) | undefined;
 }
 
+/** The part of a `Worker` in use, so that a worker of another tab can stand in for one of this page. */
+export interface WorkerLike {
+  onmessage: ((event: MessageEvent<FromWorker>) => void) | null;
+  onerror: ((event: ErrorEvent) => void) | null;
+  onmessageerror: ((event: MessageEvent) => void) | null;
+  postMessage(message: ToWorker, transfer: Transferable[]): void;
+  terminate(): void;
+}
+
 export class WorkerRpc {
   /** Resolves with the reason when the worker has ended. */
   readonly closed: Promise<HearthError>;
   /** Whether another worker has taken over. */
   isReplaced = false;
-  readonly #worker: Worker;
+  readonly #worker: WorkerLike;
   readonly #pending = new Map<number, Pending>();
   #resolveClosed!: (reason: HearthError) => void;
   #reason: HearthError | undefined;
@@ -42,12 +51,12 @@ export class WorkerRpc {
   #clock: ReturnType<typeof setTimeout> | undefined;
   #threadsHang = false;
 
-  constructor(worker: Worker) {
+  constructor(worker: WorkerLike) {
     this.#worker = worker;
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
-    worker.onmessage = (event: MessageEvent<FromWorker>) => {
+    worker.onmessage = (event) => {
       this.#receive(event.data);
     };
     worker.onerror = (event) => {

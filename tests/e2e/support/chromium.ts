@@ -1,4 +1,4 @@
-import { chromium, type Browser, type Page } from "@playwright/test";
+import { chromium, type Browser, type BrowserContext, type Page } from "@playwright/test";
 import { CHROMIUM } from "./env.js";
 import { DEFAULT_VIEWPORT, type LaunchOptions, type Tab } from "./tab.js";
 
@@ -28,7 +28,16 @@ export async function openChromium(
     colorScheme: options.dark ? "dark" : "light",
     serviceWorkers: options.serviceWorkers ? "allow" : "block",
   });
-  const errors: string[] = [];
+  return openTab(context, options, [], close ?? (() => context.close()));
+}
+
+/** Opens a tab in a context. `close` ends more than the tab. */
+async function openTab(
+  context: BrowserContext,
+  options: LaunchOptions,
+  errors: string[],
+  close?: () => Promise<void>,
+): Promise<Tab> {
   const newPage = async (): Promise<Page> => {
     const page = await context.newPage();
     page.on("console", (message) => {
@@ -81,6 +90,7 @@ export async function openChromium(
       await page.close();
       page = await newPage();
     },
-    close: close ?? (() => context.close()),
+    another: () => openTab(context, options, errors),
+    close: close ?? (() => page.close()),
   };
 }

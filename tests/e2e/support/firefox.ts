@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import puppeteer, { type Browser, type ElementHandle } from "puppeteer-core";
+import puppeteer, { type Browser, type BrowserContext, type ElementHandle } from "puppeteer-core";
 import { FIREFOX } from "./env.js";
 import { DEFAULT_VIEWPORT, type LaunchOptions, type Tab } from "./tab.js";
 
@@ -37,9 +37,21 @@ export function launchFirefox(options: LaunchOptions = {}): Promise<Browser> {
 /** Opens a tab in a separate container, with separate cookies and storage. `close` ends it. */
 export async function openFirefox(browser: Browser, options: LaunchOptions, close?: () => Promise<void>): Promise<Tab> {
   const context = await browser.createBrowserContext();
+  const end = async (): Promise<void> => {
+    if (browser.connected && !context.closed) await context.close();
+  };
+  return openTab(context, options, [], close ?? end);
+}
+
+/** Opens a tab in a container. `close` ends more than the tab. */
+async function openTab(
+  context: BrowserContext,
+  options: LaunchOptions,
+  errors: string[],
+  close?: () => Promise<void>,
+): Promise<Tab> {
   const page = await context.newPage();
   await page.setViewport(options.viewport ?? DEFAULT_VIEWPORT);
-  const errors: string[] = [];
   page.on("console", (message) => {
     if (message.type() === "error") errors.push(message.text());
   });
@@ -85,10 +97,7 @@ export async function openFirefox(browser: Browser, options: LaunchOptions, clos
       mkdirSync(dirname(path), { recursive: true });
       await page.screenshot({ path: path });
     },
-    close:
-      close ??
-      (async () => {
-        if (browser.connected && !context.closed) await context.close();
-      }),
+    another: () => openTab(context, options, errors),
+    close: close ?? (() => page.close()),
   };
 }

@@ -25,6 +25,8 @@ export interface Tab {
   heapBytes?(): Promise<number>;
   /** Closes the tab, as its owner would, and opens an empty one on the same storage; Chromium only. */
   reopen?(): Promise<void>;
+  /** Opens another tab on the same storage, which ends with this one. */
+  another(): Promise<Tab>;
   /** Closes the tab; may be called again. */
   close(): Promise<void>;
 }
