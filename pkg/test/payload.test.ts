@@ -22,6 +22,7 @@ const CAPS: Record<string, number> = {
   "openai-fetch": 4_800,
   "ai-sdk/index": 4_000,
   "prompt-api/index": 5_000,
+  "react/index": 3_000,
 };
 
 /** Returns the modules that an entry imports before it runs; types and `import()` are not among them. */
