@@ -23,6 +23,9 @@ const CAPS: Record<string, number> = {
   "ai-sdk/index": 4_000,
   "prompt-api/index": 5_000,
   "shared/index": 6_000,
+  "react/index": 3_000,
+  "element/index": 6_000,
+  "toolbox/index": 4_200,
 };
 
 /** Returns the modules that an entry imports before it runs; types and `import()` are not among them. */

@@ -87,7 +87,7 @@ if (FULL) {
     const grammar = join("wasm", "grammar_bg.wasm");
     // Entries of their own are not reached by the main one; `pkg/test/payload.test.ts` has their caps.
     const isApart = (name: string): boolean =>
-      name === grammar || /^(remote|documents|ai-sdk|prompt-api|shared)[\\/]/.test(name);
+      name === grammar || /^(remote|documents|ai-sdk|prompt-api|shared|chat|react|element|toolbox)[\\/]/.test(name);
     const core = names.filter((name) => /\.(js|wasm)$/.test(name) && !isApart(name));
     const sum = core.map(size).reduce((a, b) => a + b, 0);
     console.log(`brotli: ${String(sum)} bytes, formats ${String(size(grammar))}`);
