@@ -174,6 +174,10 @@ impl Llama {
                 })
                 .collect();
             println!("{}", json!({"case": "devices", "names": devices}));
+            ensure!(
+                devices.len() > 1,
+                "expected llama.cpp to find a GPU, found {devices:?}"
+            );
 
             let init: unsafe extern "C" fn() = llama.get(c"llama_backend_init")?;
             init();

@@ -13,6 +13,8 @@ pub struct Plan {
     pub contexts: &'static [usize],
     /// Lengths of prompts.
     pub prompts: &'static [usize],
+    /// Whether the peer may run on a software adapter too.
+    pub software: bool,
     /// Time for everything.
     pub budget: Duration,
 }
@@ -24,6 +26,7 @@ pub const FULL: Plan = Plan {
     layers: None,
     contexts: &[0, 2048, 8192, 32_768],
     prompts: &[16, 64, 128, 512, 1024, 2048, 4096],
+    software: false,
     budget: Duration::from_secs(19 * 60),
 };
 
@@ -34,6 +37,7 @@ pub const SMALL: Plan = Plan {
     layers: Some(3),
     contexts: &[0, 512],
     prompts: &[16, 64],
+    software: true,
     budget: Duration::from_secs(10 * 60),
 };
 

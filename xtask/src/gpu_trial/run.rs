@@ -38,7 +38,7 @@ pub struct Outcome {
 }
 
 /// Shortest time in which a part is worth a start.
-const LEAST: Duration = Duration::from_secs(5);
+const LEAST: Duration = Duration::from_secs(2);
 
 /// Runs all parts and returns the report.
 pub fn run(kit: &Kit, plan: &Plan, manifest: Value) -> Result<Value> {
@@ -118,6 +118,10 @@ fn command(kit: &Kit, plan: &Plan, part: &Part, profile: Option<&str>) -> (Strin
         let mut command = Command::new(&kit.own);
         command.args(["gpu-trial", "--llama"]).arg(folder);
         command.arg(file(kit, shape)).args(contexts).args(prompts);
+        if plan.software {
+            // Named by number, a software adapter is taken as well.
+            command.env("GGML_VK_VISIBLE_DEVICES", "0");
+        }
         return (format!("llama.cpp-{name}"), command);
     }
     let mut command = Command::new(&kit.bench);
@@ -227,7 +231,7 @@ mod tests {
         assert_eq!(report::profile(&of("hardware").lines).unwrap(), "{\"a\":1}");
         let stopped = of("launches");
         assert_eq!(stopped.lines, [json!({"case": "launch"})]);
-        assert!(stopped.error.as_ref().unwrap().contains("after 5 s"));
+        assert!(stopped.error.as_ref().unwrap().contains("after 2 s"));
         let failed = of("decode");
         assert_eq!(failed.lines, [json!({"case": "decode"})]);
         assert!(failed.error.as_ref().unwrap().contains("lost"));
