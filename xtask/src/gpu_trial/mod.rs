@@ -28,7 +28,7 @@ use std::{env, fs};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use self::plan::{FULL, SMALL};
+use self::plan::{full, small};
 use self::run::Kit;
 use crate::paths::Dirs;
 use crate::{proc, test};
@@ -41,6 +41,12 @@ pub struct Args {
     /// Run at once on this machine's adapter with a small budget, instead of packing
     #[arg(long, conflicts_with = "out")]
     here: bool,
+    /// Minutes for the whole trial: 19 in a pack, whose run.sh takes this option too, and 10 here
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// Only these shapes of models; commas or repetition
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    shapes: Vec<String>,
     /// Run the pack that was unpacked in this folder; run.sh does
     #[arg(long, hide = true, value_name = "FOLDER")]
     unpacked: Option<PathBuf>,
@@ -64,7 +70,7 @@ const BENCH: &str = "gpu-trial";
 /// Runs what needs no clone of the repository; `None` if `args` ask for something else.
 pub fn elsewhere(args: &Args) -> Option<Result<ExitCode>> {
     if let Some(folder) = &args.unpacked {
-        return Some(unpacked(folder));
+        return Some(unpacked(folder, args));
     }
     let [libraries, model] = args.llama.as_deref()? else {
         return None;
@@ -79,6 +85,7 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
         pack::pack(dirs, &bench, &own, args.out.as_deref())?;
         return Ok(ExitCode::SUCCESS);
     }
+    let plan = small().limited(&args.shapes, args.minutes)?;
     let work = dirs.target.join("gpu-trial-here");
     let (peers, manifest) = match peer::fetch(dirs, &peer::VULKAN) {
         Ok(folder) => (
@@ -96,7 +103,7 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
         peers,
         work,
     };
-    finish(&kit.work, &run::run(&kit, &SMALL, manifest)?)
+    finish(&kit.work, &run::run(&kit, &plan, manifest)?)
 }
 
 /// Builds a program of the workspace as it is measured, and returns its path.
@@ -110,7 +117,8 @@ fn build(dirs: &Dirs, package: &str, program: &str) -> Result<PathBuf> {
 }
 
 /// Runs the pack in `folder`.
-fn unpacked(folder: &Path) -> Result<ExitCode> {
+fn unpacked(folder: &Path, args: &Args) -> Result<ExitCode> {
+    let plan = full().limited(&args.shapes, args.minutes)?;
     let manifest = folder.join(pack::MANIFEST);
     let text = fs::read_to_string(&manifest)
         .with_context(|| format!("no pack: {}", manifest.display()))?;
@@ -121,7 +129,7 @@ fn unpacked(folder: &Path) -> Result<ExitCode> {
         peers: pack::unpacked_peers(folder),
         work: folder.join("work"),
     };
-    finish(folder, &run::run(&kit, &FULL, manifest)?)
+    finish(folder, &run::run(&kit, &plan, manifest)?)
 }
 
 /// Prints the report, and leaves it in `folder`.

@@ -65,6 +65,8 @@ pub fn pack(dirs: &Dirs, bench: &Path, own: &Path, out: Option<&Path>) -> Result
     git.current_dir(&dirs.root).args(["rev-parse", "HEAD"]);
     let manifest = json!({
         "commit": proc::first_line(&mut git),
+        // A machine with an older one cannot run the programs.
+        "c_library": proc::first_line(Command::new("ldd").arg("--version")),
         "libraries": LIBRARIES,
         "peers": packed,
         "left_out": left_out,
@@ -151,7 +153,7 @@ fn archive(dirs: &Dirs, folder: &Path, out: &Path) -> Result<u64> {
     let parent = folder.parent().context("a folder in the target folder")?;
     let name = folder.file_name().context("a folder with a name")?;
     let mut tar = Command::new("tar");
-    tar.env("GZIP", "-9").arg("czf").arg(out);
+    tar.arg("czf").arg(out);
     tar.arg("-C").arg(parent).arg(name);
     proc::must(&mut tar, &dirs.logs().join("gpu-trial-tar.log"), LIMIT)?;
     let meta = fs::metadata(out).with_context(|| format!("no archive: {}", out.display()))?;

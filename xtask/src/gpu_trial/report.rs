@@ -134,7 +134,7 @@ fn speeds<'a>(outcomes: impl Iterator<Item = &'a Outcome>, case: &str, key: &str
 mod tests {
     use std::time::Duration;
 
-    use super::super::plan::{Part, Program, SMALL};
+    use super::super::plan::{Part, Program, small};
     use super::*;
 
     fn outcome(name: &'static str, engine: &str, lines: Vec<Value>) -> Outcome {
@@ -184,7 +184,7 @@ mod tests {
             ),
             outcome("sampler", "hearth", vec![]),
         ];
-        let report = report(&SMALL, &json!({}), &outcomes, 12.3);
+        let report = report(&small(), &json!({}), &outcomes, 12.3);
         assert_eq!(report["largest_residual"]["name"], "sample");
         assert_eq!(report["largest_residual"]["residual_us_a_step"], 50.0);
         let shape = &report["shapes"][0];

@@ -78,6 +78,8 @@ fn remove(kit: &Kit, outcome: &Outcome) {
 /// Runs one part in the time that is left.
 fn one(kit: &Kit, plan: &Plan, part: Part, left: Duration, profile: Option<&str>) -> Outcome {
     let (engine, mut command) = command(kit, plan, &part, profile);
+    // The reason of a failure must be among the last lines.
+    command.env("RUST_BACKTRACE", "0");
     let limit = part.limit.min(left);
     let shape = part.shape.unwrap_or("machine");
     let log = (kit.work.join("logs")).join(format!("{shape}-{}-{engine}.log", part.name));
@@ -150,7 +152,7 @@ fn lines(log: &[u8]) -> Vec<Value> {
 }
 
 fn failure(what: &str, log: &Path) -> String {
-    const END: usize = 6;
+    const END: usize = 8;
     format!("{what}\n{}", proc::tail(log, END))
 }
 
@@ -216,8 +218,8 @@ mod tests {
             work: work.clone(),
         };
         let plan = Plan {
-            shapes: &["tiny"],
-            ..super::super::plan::SMALL
+            shapes: vec!["tiny"],
+            ..super::super::plan::small()
         };
         let mut outcomes = Vec::new();
         for mut part in plan.parts(1) {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the trial on this machine. Prints one JSON, which it also leaves in gpu-trial.json next to this file; progress goes to
-# stderr. Takes at most 20 minutes, and no network.
+# stderr. Takes at most 20 minutes, and no network. `--minutes N` and `--shapes NAME,..` make it shorter.
 set -u
 cd "$(dirname "$0")" || exit 1
 here=$(pwd)
@@ -37,4 +37,4 @@ END
   fi
 fi
 
-exec ./bin/xtask gpu-trial --unpacked "$here"
+exec ./bin/xtask gpu-trial --unpacked "$here" "$@"
