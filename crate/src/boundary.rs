@@ -43,6 +43,7 @@ impl OpenOptions {
             no_features: self.features.as_deref() == Some("none"),
             arithmetic: self.arithmetic,
             measured: self.tuning,
+            timestamps: false,
         }
     }
 }

@@ -122,6 +122,7 @@ fn open_as(on: On, change: impl FnOnce(&mut DeviceProfile)) -> Option<Device> {
         no_features: on == On::PlainGpu,
         arithmetic: Some(measured.arithmetic),
         measured: Some(measured),
+        timestamps: false,
     };
     let open = |measured| match pollster::block_on(Device::open(options(measured))) {
         Ok(device) => Some(device),

@@ -1,8 +1,10 @@
 //! Helpers that the tests share: engines from files, goldens, and a loud way to skip.
 
 pub mod attention;
+pub mod calibration;
 pub mod compare;
 pub mod device;
+pub mod gguf_file;
 pub mod kernels;
 pub mod manifest;
 pub mod published;

@@ -20,6 +20,8 @@ pub struct Shape {
     pub tied: bool,
     pub architecture: Architecture,
     pub types: Types,
+    /// Positions that the file says the model was trained for.
+    pub n_ctx_train: usize,
 }
 
 /// Architectures that shapes run as.
@@ -94,6 +96,7 @@ const fn shape(name: &'static str, dims: [usize; 7], tied: bool) -> Shape {
         tied,
         architecture: Architecture::Llama,
         types: Types::All(GgmlType::Q4_0),
+        n_ctx_train: 16_384,
     }
 }
 
@@ -125,8 +128,8 @@ pub fn published(types: [Types; 4]) -> [Shape; 4] {
 }
 
 impl Shape {
-    /// Returns name, shape and storage type of every tensor.
-    fn tensors(&self) -> Vec<(String, Vec<u64>, GgmlType)> {
+    /// Returns name, shape and storage type of every tensor, in the file's order.
+    pub fn tensors(&self) -> Vec<(String, Vec<u64>, GgmlType)> {
         let (d, ff) = (self.d_model, self.d_ff);
         let (q, kv) = (
             self.n_heads * self.head_dim,
@@ -194,7 +197,7 @@ impl Shape {
             ("attention.value_length", u32(self.head_dim)),
             ("rope.dimension_count", u32(self.head_dim)),
             ("feed_forward_length", u32(self.d_ff)),
-            ("context_length", u32(16_384)),
+            ("context_length", u32(self.n_ctx_train)),
             ("attention.layer_norm_rms_epsilon", Value::F32(eps)),
         ] {
             writer = writer.metadata(&format!("{architecture}.{key}"), value);

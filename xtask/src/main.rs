@@ -22,6 +22,7 @@
 //! | `bench`      | one JSON line per case                                           |
 //! | `cost`       | what a token costs, from a header                                |
 //! | `gpu_stats`  | what compilers of real GPUs make of the kernels                  |
+//! | `gpu_trial`  | how fast a GPU is, on a machine that somebody has for half an hour |
 
 mod bench;
 mod browsers;
@@ -30,6 +31,7 @@ mod config;
 mod cost;
 mod debian;
 mod gpu_stats;
+mod gpu_trial;
 mod llama;
 mod model;
 mod paths;
@@ -75,6 +77,8 @@ enum Command {
     Cost(cost::Args),
     /// Compile every kernel for real GPUs, without one, and compare registers, spills and occupancy with pinned ones
     GpuStats(gpu_stats::Args),
+    /// Pack what a bare machine with a GPU needs to measure everything within 20 minutes and print one JSON
+    GpuTrial(gpu_trial::Args),
 }
 
 fn main() -> ExitCode {
@@ -88,6 +92,11 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
+    if let Command::GpuTrial(args) = &cli.command
+        && let Some(ended) = gpu_trial::elsewhere(args)
+    {
+        return ended;
+    }
     let dirs = paths::Dirs::find()?;
     match cli.command {
         Command::Setup => setup::run(&dirs, &setup::EVERYTHING).map(|_| ExitCode::SUCCESS),
@@ -97,5 +106,6 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Bench(args) => bench::run(&dirs, &args),
         Command::Cost(args) => cost::run(&dirs, &args),
         Command::GpuStats(args) => gpu_stats::run(&dirs, &args),
+        Command::GpuTrial(args) => gpu_trial::run(&dirs, &args),
     }
 }

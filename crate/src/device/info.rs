@@ -73,6 +73,9 @@ pub(crate) fn cpu_info() -> DeviceInfo {
     }
 }
 
+/// Name of the feature that times launches.
+pub(crate) const TIMESTAMPS: &str = "timestamp-query";
+
 /// The description of a GPU.
 pub(crate) fn gpu_info(
     device: &wgpu::Device,
@@ -98,6 +101,10 @@ pub(crate) fn gpu_info(
         features: [
             (features.contains(wgpu::Features::SHADER_F16), "shader-f16"),
             (subgroups, "subgroups"),
+            (
+                features.contains(wgpu::Features::TIMESTAMP_QUERY),
+                TIMESTAMPS,
+            ),
         ]
         .iter()
         .filter(|(there, _)| *there)

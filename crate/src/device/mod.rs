@@ -32,6 +32,8 @@ pub struct DeviceOptions {
     pub arithmetic: Option<Arithmetic>,
     /// Measurements from an earlier opening of this adapter, see [`Device::measured`]; they are then not repeated.
     pub measured: Option<DeviceProfile>,
+    /// Timestamps of launches where the adapter has them, for measurements.
+    pub timestamps: bool,
 }
 
 /// An open device.
@@ -101,6 +103,11 @@ impl Device {
         } else {
             wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP
         };
+        let timing = if options.timestamps {
+            wgpu::Features::TIMESTAMP_QUERY
+        } else {
+            wgpu::Features::empty()
+        };
         let limits = if options.default_limits {
             wgpu::Limits::default()
         } else {
@@ -109,7 +116,7 @@ impl Device {
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("hearth"),
-                required_features: adapter.features() & wanted,
+                required_features: adapter.features() & (wanted | timing),
                 required_limits: limits,
                 // Tensors are allocated one by one at their size; blocks would only add slack.
                 memory_hints: wgpu::MemoryHints::MemoryUsage,

@@ -26,6 +26,8 @@ use cubecl::prelude::{
 use cubecl::server::KernelArguments;
 use cubecl::{CubeKernel, PrecompiledSource};
 
+use crate::platform::timed;
+
 /// The files `ops/**/*.wgsl` without comments and indentation, each as a static in capitals, and a list of all of
 /// them; see build.rs.
 pub mod modules {
@@ -221,17 +223,20 @@ impl CubeKernel for Launch {
 /// Launches `kernel` on a grid of `count` workgroups with `tensors` as bindings 0, 1, 2, ...
 pub fn launch(kernel: Kernel, count: (u32, u32, u32), tensors: &[&CubeTensor]) {
     let client = tensors[0].client.clone();
+    let name = kernel.modules[0].name;
     let args = KernelArguments::new().with_buffers(
         tensors
             .iter()
             .map(|tensor| tensor.handle.clone().binding())
             .collect(),
     );
-    client.launch(
-        Box::new(Launch(Arc::new(kernel))),
-        CubeCount::Static(count.0, count.1, count.2),
-        args,
-    );
+    timed(&client, name, || {
+        client.launch(
+            Box::new(Launch(Arc::new(kernel))),
+            CubeCount::Static(count.0, count.1, count.2),
+            args,
+        );
+    });
 }
 
 /// Creates an uninitialised f32 tensor on the device of `like`.

@@ -1,5 +1,7 @@
 //! Outside of browsers.
 
+pub use super::timestamps::{record_times, recorded_times, timed};
+
 use super::AdapterNames;
 use hearth_modelfile::text::template::Clock;
 

@@ -4,6 +4,7 @@ use super::AdapterNames;
 use std::pin::pin;
 use std::task::Poll;
 
+use cubecl::client::Client;
 use wasm_bindgen::prelude::*;
 
 use hearth_modelfile::text::template::Clock;
@@ -97,4 +98,17 @@ pub async fn with_pump<F: Future>(read: F, feed: impl Fn()) -> F::Output {
             None => feed(),
         }
     }
+}
+
+/// Records nothing: browsers round timestamps to a tenth of a millisecond.
+pub fn record_times() {}
+
+/// Returns no times.
+pub async fn recorded_times() -> Vec<(&'static str, Option<f64>)> {
+    Vec::new()
+}
+
+/// Calls `launch`.
+pub fn timed(_client: &Client, _name: &'static str, launch: impl FnOnce()) {
+    launch();
 }

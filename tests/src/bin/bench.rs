@@ -3,14 +3,9 @@
 
 use std::time::Instant;
 
-use burn::tensor::Tensor;
-use hearth::ops::buffer::{gpu_tensor, read_words};
-use hearth::ops::kernel::{Kernel, Module, launch};
-use hearth::ops::{Ops, Tuning};
-use hearth::{Device, Drafts, Engine, LoadOptions, Result};
-use hearth_modelfile::container::GgmlType;
+use hearth::{Drafts, Engine, LoadOptions, Result};
 use hearth_modelfile::text::template::Message;
-use hearth_tests::kernels::{Packed, live, rms};
+use hearth_tests::calibration::{calibrate, first_token_ms, flops};
 use hearth_tests::synthetic::SHAPES;
 use hearth_tests::{GREEDY, On, generate, load_file, open, smollm2};
 use pollster::block_on;
@@ -49,76 +44,6 @@ fn drafts(engine: &mut Engine, text: &str) -> Result<serde_json::Value> {
         "tok_s": tok_s[0], "tok_s_auto": tok_s[1], "steps": stats.draft_steps - before.draft_steps,
         "drafted": stats.drafted - before.drafted, "accepted": stats.accepted - before.accepted,
     }))
-}
-
-/// Measures milliseconds from the start to the first token of a prompt.
-fn first_token_ms(engine: &mut Engine, prompt: &[u32]) -> Result<f64> {
-    let start = Instant::now();
-    engine.start_ids(prompt.to_vec(), GREEDY, Some(1), &[])?;
-    while block_on(engine.next())?.finish_reason.is_none() {}
-    Ok(start.elapsed().as_secs_f64() * 1e3)
-}
-
-/// Measures multiplications and additions that a GPU does per second, in registers alone.
-fn flops(device: &Device) -> Result<f64> {
-    static FLOPS: Module = Module::new("flops", include_str!("flops.wgsl"));
-    const GROUPS: u32 = 1024;
-    const ROUNDS: u32 = 256;
-    let ops = Ops::new(&device.handle, device.tuning(1 << 30));
-    let y = ops.alloc_words((GROUPS * 64) as usize);
-    let Some(tensor) = gpu_tensor(&y) else {
-        return Ok(0.0);
-    };
-    let call = || {
-        let kernel = Kernel::new(&FLOPS, 64).u32s([("ROUNDS", ROUNDS)]);
-        launch(kernel, (GROUPS, 1, 1), &[&tensor]);
-    };
-    let wait = || block_on(read_words(&y, 0, 4)).map(drop);
-    call();
-    wait()?;
-    let start = Instant::now();
-    (0..4).for_each(|_| call());
-    wait()?;
-    let done = 4.0 * f64::from(GROUPS * 64) * f64::from(ROUNDS) * 64.0;
-    Ok(done / start.elapsed().as_secs_f64())
-}
-
-/// Measures this device's limits with our own kernels: bytes read per second, and the time per launch.
-fn calibrate(device: &Device) -> Result<(f64, f64)> {
-    const ROWS: usize = 8192;
-    const COLS: usize = 2048;
-    const CALLS: usize = 8;
-    let tuning = Tuning {
-        workgroup_bytes: device.info().limits.max_compute_workgroup_storage_size as usize,
-        ..device.tuning(1 << 30)
-    };
-    let ops = Ops::new(&device.handle, tuning);
-    let zeros = Packed {
-        quants: vec![0; ROWS * COLS],
-        ..Packed::new(GgmlType::F32, 1, 1, 4)
-    };
-    let weight = Packed {
-        rows: ROWS,
-        cols: COLS,
-        ..zeros
-    }
-    .upload(&ops, ROWS);
-    let state = live(&ops, 0, 1);
-    let x: Tensor<2> = ops.upload_row(&vec![0.0; COLS]);
-    let small: Tensor<2> = ops.upload_row(&[0.0; 64]);
-    let wait = || block_on(state.read(0, 4)).map(drop);
-    let time = |n: usize, call: &dyn Fn()| -> Result<f64> {
-        call();
-        wait()?;
-        let start = Instant::now();
-        (0..n).for_each(|_| call());
-        wait()?;
-        Ok(start.elapsed().as_secs_f64() / n as f64)
-    };
-    let read = time(CALLS, &|| drop(ops.linear(&x, &weight, &state)))?;
-    let norm = rms(small.clone());
-    let launch = time(200, &|| drop(ops.norm(&small, &norm, &state, false)))?;
-    Ok(((ROWS * COLS * 4) as f64 / read, launch))
 }
 
 fn main() -> Result<()> {

@@ -101,7 +101,7 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
 }
 
 /// Returns the line that names the hardware, as far as the system tells.
-fn machine() -> String {
+pub fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
         let line = info.lines().find(|line| {
