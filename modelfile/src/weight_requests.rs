@@ -156,7 +156,7 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
     (matrices, vectors(gguf, c))
 }
 
-/// Refuses a file with a tensor in its layers that is in no request, or with factors of a weight that takes none: its model
+/// Refuses a file with a tensor in its layers, or a bias of a norm around them, that is in no request, or with factors of a weight that takes none: its model
 /// computes something else.
 ///
 /// # Errors
@@ -188,7 +188,10 @@ pub fn check_unread(
             .strip_prefix("blk.")
             .and_then(|rest| rest.split('.').next());
         let in_layers = layer.is_some_and(|n| n.parse().is_ok_and(|n: usize| n < c.n_layers));
-        in_layers && !KNOWN.iter().any(|known| name.contains(known))
+        let of_norm = [c.spec.names.output_norm, c.spec.names.embd_norm]
+            .into_iter()
+            .any(|norm| bias_of(norm) == name);
+        (in_layers || of_norm) && !KNOWN.iter().any(|known| name.contains(known))
     });
     match unread {
         None => Ok(()),
@@ -201,6 +204,38 @@ pub fn check_unread(
             found: "one".into(),
         }),
     }
+}
+
+/// Returns the weights and norms of layer `i` whose biases are added if the file has some. Any other bias is refused by
+/// [`check_unread`].
+fn biased(gguf: &ModelHeader, c: &ModelConfig, i: usize) -> Vec<&'static str> {
+    let (names, layer) = (c.spec.names, &c.layers[i]);
+    let mut all = vec![names.o_proj];
+    if c.spec.layer_norm {
+        all.extend([
+            names.attn_norm,
+            names.ffn_norm,
+            names.post_attn_norm,
+            names.post_ffn_norm,
+        ]);
+    }
+    if layer.mixer.attends() {
+        all.extend(names.qkv_proj);
+        all.push(names.qkv_in_one);
+    }
+    match layer.feed_forward {
+        FeedForwardKind::Gated => all.push(names.down_proj),
+        FeedForwardKind::Plain => all.extend([names.gate_up_proj[0], names.down_proj]),
+        FeedForwardKind::Experts => {
+            all.extend([names.router, names.expert_down]);
+            // (both, or none)
+            let is_there = |name: &&str| gguf.tensor(&bias_of(&of_layer(name, i))).is_some();
+            if names.expert_gate_up.iter().all(is_there) {
+                all.extend(names.expert_gate_up);
+            }
+        }
+    }
+    all
 }
 
 /// Returns the vectors of a model: those that its family has, and those that only some files have.
@@ -222,7 +257,10 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
     ]
     .map(str::to_owned)
     .into();
-    optional.extend([names.output_norm, names.embd_norm, names.lm_head].map(bias_of));
+    optional.push(bias_of(names.lm_head));
+    if c.spec.layer_norm {
+        optional.extend([names.output_norm, names.embd_norm].map(bias_of));
+    }
     if c.rank_outputs > 0 {
         all.push(names.cls_output.to_owned());
         if c.spec.ranking == Ranking::PredictionHead {
@@ -293,23 +331,8 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
             norms.push(names.sinks);
         }
         all.extend(norms.iter().map(|name| of_layer(name, i)));
-        // (nothing adds biases of a dense gate and what it multiplies, so that a file with some is refused)
-        let plain: &[&str] = match layer.feed_forward {
-            FeedForwardKind::Plain => &names.gate_up_proj[..1],
-            _ => &[],
-        };
-        let weights = (norms.iter().copied())
-            .chain(names.qkv_proj.iter().copied())
-            .chain(plain.iter().copied())
-            .chain(names.expert_gate_up.iter().copied())
-            .chain([
-                names.qkv_in_one,
-                names.o_proj,
-                names.down_proj,
-                names.router,
-                names.expert_down,
-            ]);
-        optional.extend(weights.map(|name| bias_of(&of_layer(name, i))));
+        let biased = biased(gguf, c, i).into_iter();
+        optional.extend(biased.map(|name| bias_of(&of_layer(name, i))));
     }
     all.extend(optional.into_iter().filter(|n| gguf.tensor(n).is_some()));
     all

@@ -3,6 +3,7 @@
 use super::config::{Keys, text};
 use crate::container::{Array, Value};
 use crate::error::Result;
+use crate::families::SlidingRope;
 use crate::json::Object;
 
 /// Writes the bases, and the scaling for longer contexts.
@@ -15,6 +16,10 @@ pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
         let full = parameters.object("full_attention")?;
         if let Some(sliding) = parameters.object("sliding_attention")? {
             local = sliding.f32("rope_theta")?;
+            let own = kind(&sliding)?.is_some_and(|kind| kind != "default");
+            if own && matches!(keys.spec.sliding_rope, SlidingRope::Unscaled { .. }) {
+                return Err(sliding.wrong("rope_type", "default where layers slide"));
+            }
         }
         let parameters = full.unwrap_or(parameters);
         theta = parameters.f32("rope_theta")?.or(theta);

@@ -41,3 +41,4 @@ mod structured;
 mod tokenizer;
 mod tolerance;
 mod tool_formats;
+mod unread;
