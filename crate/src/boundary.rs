@@ -75,6 +75,7 @@ pub struct LoaderOptions {
 impl From<LoaderOptions> for LoadOptions {
     fn from(options: LoaderOptions) -> Self {
         LoadOptions {
+            compile_ahead: None,
             context_size: options.context_size,
             memory: options.memory.map(|n| n as u64),
             kv_type: options.kv_type,
@@ -129,4 +130,6 @@ pub struct AllStats {
     pub heap_bytes: usize,
     /// Runs of the module's static constructors: 1 in a sound build.
     pub constructor_runs: u32,
+    /// Pipelines created by the module.
+    pub pipelines: u64,
 }

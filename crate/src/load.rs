@@ -8,6 +8,8 @@
 use crate::device::Device;
 use crate::engine::{Drafts, Engine};
 use crate::model::build;
+use crate::model::outline::{OutlineOptions, Step};
+use crate::model::pipelines::{Pipelines, Steps};
 use crate::ops::{KvType, Ops, Tuning, pool};
 use crate::weights::plan::LoadPlan;
 use crate::weights::writer::TensorWriter;
@@ -58,6 +60,9 @@ pub struct LoadOptions {
     pub drafts: Drafts,
     /// Storage type that weights in floats are converted to; default: they are kept.
     pub quantize: Option<Quantize>,
+    /// Whether pipelines are created while the weights arrive; default: on GPUs in hardware, since a software adapter compiles
+    /// with the cores that the load needs.
+    pub compile_ahead: Option<bool>,
 }
 
 /// A model on its way to the device.
@@ -87,6 +92,7 @@ struct Weights {
     tokenizer: Tokenizer,
     template: ChatTemplate,
     writer: TensorWriter,
+    pipelines: Pipelines,
 }
 
 impl Loader {
@@ -166,6 +172,7 @@ impl Loader {
         }
         let start = self.offset;
         self.offset += chunk.len() as u64;
+        let total = self.options.total_bytes.unwrap_or(0);
         match &mut self.stage {
             Stage::Header { prefix, parse_at } => {
                 prefix.extend_from_slice(chunk);
@@ -183,13 +190,13 @@ impl Loader {
                         self.overrides.apply(&mut gguf)?;
                         let prefix = std::mem::take(prefix);
                         let mut weights = Box::new(Weights::new(&self.device, gguf, self.options)?);
-                        let result = weights.writer.feed(&self.device, 0, &prefix).await;
+                        let result = weights.feed(&self.device, 0, &prefix, total).await;
                         self.stage = Stage::Weights(weights);
                         result
                     }
                 }
             }
-            Stage::Weights(weights) => weights.writer.feed(&self.device, start, chunk).await,
+            Stage::Weights(weights) => weights.feed(&self.device, start, chunk, total).await,
         }
     }
 
@@ -281,7 +288,26 @@ impl Weights {
         let chunk = tuning.chunk.min(config.longest_chunk());
         let ops = Ops::new(&device.handle, Tuning { chunk, ..tuning });
         let plan = LoadPlan::new(&gguf, &config, &ops, binding, options.quantize)?;
+        let steps = Steps {
+            options: OutlineOptions {
+                tuning: ops.tuning(),
+                step: Step::Decode,
+                context_size: Some(n_ctx),
+                kv_type: kv,
+                positions: None,
+                filters: false,
+            },
+            binding,
+            quantize: options.quantize,
+            drafts: options.drafts.worthwhile(device, true) != Drafts::Off,
+        };
+        let ahead = options.compile_ahead.unwrap_or(!device.info().software);
+        let pipelines = match device.is_gpu() && ahead {
+            true => Pipelines::new(&gguf, &steps),
+            false => Pipelines::default(),
+        };
         Ok(Self {
+            pipelines,
             gguf,
             config,
             n_ctx,
@@ -290,6 +316,16 @@ impl Weights {
             template,
             writer: TensorWriter::new(ops, plan),
         })
+    }
+
+    /// Takes the file's bytes from `start` on, and has some of the pipelines created meanwhile.
+    async fn feed(&mut self, device: &Device, start: u64, chunk: &[u8], total: u64) -> Result<()> {
+        self.writer.feed(device, start, chunk).await?;
+        let end = start + chunk.len() as u64;
+        let header = self.gguf.data_offset;
+        let (loaded, total) = (end.saturating_sub(header), total.saturating_sub(header));
+        self.pipelines.create(&self.writer.ops, loaded, total);
+        Ok(())
     }
 
     fn build(self: Box<Self>, device: Device, drafts: Drafts) -> Result<Engine> {
@@ -301,6 +337,7 @@ impl Weights {
             tokenizer,
             template,
             writer,
+            pipelines: _,
         } = *self;
         let TensorWriter { ops, plan, .. } = writer;
         let model = build::transformer(&plan, &gguf, config, ops, n_ctx, kv)?;

@@ -78,4 +78,5 @@ export const STATS: EngineStats = {
   gpu_bytes: 0,
   heap_bytes: 2 ** 24,
   constructor_runs: 1,
+  pipelines: 0,
 };

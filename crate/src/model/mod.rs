@@ -6,6 +6,7 @@ pub mod feed_forward;
 mod loaded;
 pub mod mixer;
 pub mod outline;
+pub(crate) mod pipelines;
 pub mod report;
 pub mod state;
 pub mod transformer;

@@ -8,6 +8,7 @@ use crate::weights::plan::LoadPlan;
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::ModelHeader;
 use hearth_modelfile::error::Result;
+use hearth_modelfile::quant::quantize::Quantize;
 
 /// Largest storage binding that is assumed: that of desktop browsers.
 const BINDING: u64 = (1 << 31) - 4;
@@ -41,6 +42,20 @@ pub struct OutlineOptions {
 /// # Errors
 /// The errors of loading the model, as far as its header shows them.
 pub fn outline(gguf: &ModelHeader, options: OutlineOptions) -> Result<Vec<Launch>> {
+    outline_as_loaded(gguf, options, BINDING, None)
+}
+
+/// Returns the launches of a step on a device with storage bindings of up to `binding` bytes, for weights quantised at
+/// load to `quantize`.
+///
+/// # Errors
+/// Those of [`outline`].
+pub(crate) fn outline_as_loaded(
+    gguf: &ModelHeader,
+    options: OutlineOptions,
+    binding: u64,
+    quantize: Option<Quantize>,
+) -> Result<Vec<Launch>> {
     let config = ModelConfig::from_gguf(gguf)?;
     let n_ctx = config.context(options.context_size, gguf.kept_bytes(), None);
     let (rows, draft_rows) = match options.step {
@@ -53,7 +68,7 @@ pub fn outline(gguf: &ModelHeader, options: OutlineOptions) -> Result<Vec<Launch
         filters: options.filters,
     };
     let ops = Ops::outline(options.tuning, situation);
-    let mut plan = LoadPlan::new(gguf, &config, &ops, BINDING, None)?;
+    let mut plan = LoadPlan::new(gguf, &config, &ops, binding, quantize)?;
     plan.blank_vectors(gguf)?;
     let (vocab, causal) = (config.vocab_size, config.spec.causal);
     let model = build::transformer(&plan, gguf, config, ops, n_ctx, options.kv_type)?;

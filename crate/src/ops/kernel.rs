@@ -15,8 +15,10 @@ use std::fmt::{Debug, Display, Formatter, Result};
 use std::hash::{Hash, Hasher};
 use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::dry_run::{DryRun, RealRun};
 use cubecl::ir::metadata::Info;
 use cubecl::ir::{ElemType, UIntKind};
 use cubecl::prelude::{
@@ -212,6 +214,7 @@ impl CubeKernel for Launch {
     }
 
     fn source(&self) -> Option<PrecompiledSource> {
+        PIPELINES.fetch_add(1, Ordering::Relaxed);
         Some(PrecompiledSource {
             source: self.0.text(),
             entrypoint_name: "main".to_owned(),
@@ -220,8 +223,30 @@ impl CubeKernel for Launch {
     }
 }
 
+/// Number of pipelines that the runtime has asked for the text of.
+static PIPELINES: AtomicU64 = AtomicU64::new(0);
+
+/// Returns the number of pipelines that this process has created, on all its devices.
+pub fn pipelines() -> u64 {
+    PIPELINES.load(Ordering::Relaxed)
+}
+
+/// Creates the pipeline of `kernel` on the device of `like`, unless it is there, and runs nothing.
+pub(in crate::ops) fn prepare(kernel: Kernel, like: &CubeTensor) {
+    // A kernel that the runtime refuses spoils its bindings, so they are nobody's.
+    let nobodys = empty_f32(like, [1, 4]);
+    let _dry = DryRun::new();
+    enqueue(kernel, (1, 1, 1), &[&nobodys]);
+}
+
 /// Launches `kernel` on a grid of `count` workgroups with `tensors` as bindings 0, 1, 2, ...
 pub fn launch(kernel: Kernel, count: (u32, u32, u32), tensors: &[&CubeTensor]) {
+    // A dry run is the whole process's, and another thread may be in one.
+    let _real = RealRun::new();
+    enqueue(kernel, count, tensors);
+}
+
+fn enqueue(kernel: Kernel, count: (u32, u32, u32), tensors: &[&CubeTensor]) {
     let client = tensors[0].client.clone();
     let name = kernel.modules[0].name;
     let args = KernelArguments::new().with_buffers(

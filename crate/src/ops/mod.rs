@@ -104,6 +104,13 @@ impl Ops {
         self.outline.as_ref().map(Outline::take).unwrap_or_default()
     }
 
+    /// Creates the pipeline of a kernel ahead of its first launch; does nothing on the CPU.
+    pub fn prepare(&self, kernel: kernel::Kernel) {
+        if let Some(gpu) = buffer::gpu_tensor(&self.device_handle) {
+            kernel::prepare(kernel, &gpu);
+        }
+    }
+
     /// Returns the device's tuning.
     pub fn tuning(&self) -> Tuning {
         self.tuning

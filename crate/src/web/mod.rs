@@ -300,6 +300,7 @@ impl Engine {
             stats: engine.stats(),
             heap_bytes: core::arch::wasm32::memory_size(0) * 65_536,
             constructor_runs: constructor_runs(),
+            pipelines: crate::ops::kernel::pipelines(),
         })
     }
 

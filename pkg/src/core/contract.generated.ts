@@ -154,6 +154,8 @@ export type EngineStats = {
   heap_bytes: number;
   /** Runs of the module's static constructors: 1 in a sound build. */
   constructor_runs: number;
+  /** Pipelines created by the module. */
+  pipelines: number;
   /** Kernel launches, replayed ones included. */
   dispatches: number;
   /** Decode steps replayed from the captured graph. */

@@ -23,6 +23,7 @@ mod kernels;
 mod layers;
 mod logprobs;
 mod manifest;
+mod pipelines;
 mod prefill_slices;
 mod projections;
 mod readme;
