@@ -75,7 +75,11 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
                 [_] => names.qkv_proj,
                 all => &all[..rows.len()],
             };
-            matrices.push(matrix(several(projected, &rows), c.d_model));
+            let mut parts = several(projected, &rows);
+            if c.spec.attention_gate == AttentionGate::PerHead {
+                parts.extend(one(names.attn_gate, layer.heads));
+            }
+            matrices.push(matrix(parts, c.d_model));
             matrices.push(matrix(one(names.o_proj, c.d_model), q));
         }
         match layer.mixer {
@@ -219,7 +223,8 @@ fn biased(gguf: &ModelHeader, c: &ModelConfig, i: usize) -> Vec<&'static str> {
             names.post_ffn_norm,
         ]);
     }
-    if layer.mixer.attends() {
+    // (gates would need some too)
+    if layer.mixer.attends() && c.spec.attention_gate != AttentionGate::PerHead {
         all.extend(names.qkv_proj);
         all.push(names.qkv_in_one);
     }

@@ -12,6 +12,7 @@ use hearth::ops::{
     StepState, Tuning, Weight, WeightPart,
 };
 use hearth_modelfile::container::GgmlType;
+use hearth_modelfile::families::AttentionGate;
 use hearth_modelfile::quant::{Packing, block_format, repack_rows, unpack_row};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -131,7 +132,7 @@ pub fn attention(n_heads: u32, n_kv_heads: u32, head_dim: u32, n_ctx: u32) -> At
         rope_pairs: head_dim / 2,
         n_ctx,
         neox: false,
-        gate: false,
+        gate: AttentionGate::None,
         kv: KvType::F32,
         bias: false,
         qk_norm: QkNorm::None,

@@ -4,6 +4,7 @@ use super::MAX_HEAD_DIM;
 use super::keys::Keys;
 use crate::by_layer::{ByLayer, in_range};
 use crate::error::Result;
+use crate::families::{AttentionGate, ModelSpec};
 use crate::layer_spec::MixerKind;
 
 pub(super) struct Heads {
@@ -59,11 +60,14 @@ impl Heads {
     }
 
     /// Checks the numbers of the layers that attend; others may give 0.
-    pub fn check(&self, keys: &Keys, mixers: &[MixerKind]) -> Result<()> {
+    pub fn check(&self, keys: &Keys, spec: &ModelSpec, mixers: &[MixerKind]) -> Result<()> {
         for (i, mixer) in mixers.iter().enumerate() {
             let (heads, kv_heads) = (self.of_layer[i], self.kv_of_layer[i]);
             if !mixer.attends() {
                 continue;
+            }
+            if spec.attention_gate == AttentionGate::PerHead && !heads.is_multiple_of(4) {
+                return Err(keys.wrong("attention.head_count", "a multiple of 4", heads));
             }
             in_range(&keys.key("attention.head_count"), heads, 1024)?;
             in_range(&keys.key("attention.head_count_kv"), kv_heads, 1024)?;

@@ -48,7 +48,7 @@ impl ModelConfig {
         }
         let n_ctx_train = keys.size("context_length", 1 << 27)?;
         let mixers = mixers(&by_layer, spec, d_model, &heads.kv_of_layer)?;
-        heads.check(&keys, &mixers)?;
+        heads.check(&keys, spec, &mixers)?;
         let slides = by_layer.slides(spec)?;
         let sliding_window = match slides.contains(&true) {
             true => {

@@ -4,10 +4,13 @@
 //! With experts, the first layers are dense; the sigmoids of the router's logits are weights, and with a bias the choice.
 //!
 //! Reference: Liquid AI 2025, arXiv:2511.23404; transformers `models/lfm2/modeling_lfm2.py`,
-//! `models/lfm2_moe/modeling_lfm2_moe.py`.
+//! `models/lfm2_moe/modeling_lfm2_moe.py`, `models/lfm3/modeling_lfm3.py`.
 
 use super::checkpoint::CheckpointNames;
-use super::{Checkpoint, ModelSpec, QkNorm, Recurrent, TensorNames};
+use super::{
+    AttentionGate, Checkpoint, ModelSpec, PostNorm, QkNorm, Recurrent, Sliding, SlidingRope,
+    TensorNames,
+};
 use crate::error::Result;
 use crate::json::Object;
 use crate::router::{Gating, Router};
@@ -59,6 +62,83 @@ pub const LFM2MOE: ModelSpec = ModelSpec {
     }],
     ..LFM2
 };
+
+/// LFM3: layers that attend to everything, layers that slide and convolutions over more tokens; norms behind the blocks too, and a
+/// gate for each head. The names of its tensors in GGUF are assumed: no file was seen.
+///
+/// Reference: transformers `models/lfm3/modeling_lfm3.py`.
+pub const LFM3: ModelSpec = ModelSpec {
+    name: "lfm3",
+    models: "LFM3",
+    post_norm: PostNorm::Block,
+    sliding: Sliding::All,
+    sliding_rope: SlidingRope::Unscaled {
+        theta: Some(10_000.0),
+    },
+    attention_gate: AttentionGate::PerHead,
+    honours: &[
+        "shortconv.l_cache",
+        "attention.sliding_window",
+        "rope.freq_base_swa",
+    ],
+    checkpoints: &[Checkpoint {
+        model_type: "lfm3",
+        names: &CheckpointNames {
+            of_layer: &[
+                ("operator_norm", "attn_norm"),
+                ("post_operator_norm", "post_attention_norm"),
+                ("self_attn.q_proj", "attn_q"),
+                ("self_attn.k_proj", "attn_k"),
+                ("self_attn.v_proj", "attn_v"),
+                // (in files, and in transformers' module)
+                ("self_attn.gate_proj", "attn_gate"),
+                ("self_attn.g_proj", "attn_gate"),
+                ("self_attn.o_proj", "attn_output"),
+                ("self_attn.q_norm", "attn_q_norm"),
+                ("self_attn.k_norm", "attn_k_norm"),
+                ("conv.conv", "shortconv.conv"),
+                ("conv.in_proj", "shortconv.in_proj"),
+                ("conv.out_proj", "shortconv.out_proj"),
+                ("ffn_norm", "ffn_norm"),
+                ("post_ffn_norm", "post_ffw_norm"),
+                ("feed_forward.w1", "ffn_gate"),
+                ("feed_forward.w3", "ffn_up"),
+                ("feed_forward.w2", "ffn_down"),
+            ],
+            ..*CHECKPOINT.names
+        },
+        defaults: &[
+            ("rms_norm_eps", 1e-5),
+            ("conv_L_cache", 7.0),
+            ("head_dim", 128.0),
+            ("sliding_window", 256.0),
+            ("max_position_embeddings", 128_000.0),
+        ],
+        tied: true,
+        check: check3,
+        ..CHECKPOINT
+    }],
+    ..LFM2
+};
+
+/// Refuses what no published model leaves out: the norms behind the blocks, the gates, the list of layers, and the rotation that
+/// goes with them.
+///
+/// # Errors
+/// [`Error::Metadata`](crate::Error::Metadata).
+fn check3(config: &Object) -> Result<()> {
+    for key in ["use_sandwich_norm", "use_attention_gate"] {
+        if config.bool(key)? == Some(false) {
+            return Err(config.wrong(key, "true"));
+        }
+    }
+    for key in ["layer_types", "rope_parameters"] {
+        if config.get(key).is_none() {
+            return Err(config.wrong(key, "stated"));
+        }
+    }
+    check(config)
+}
 
 const CHECKPOINT: Checkpoint = Checkpoint {
     names: &CheckpointNames {

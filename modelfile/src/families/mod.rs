@@ -64,6 +64,7 @@ pub const FAMILIES: &[&ModelSpec] = &[
     &smollm::SMOLLM3,
     &lfm::LFM2,
     &lfm::LFM2MOE,
+    &lfm::LFM3,
     &qwen::QWEN35,
     &mamba::GRANITE_HYBRID,
     &mamba::FALCON_H1,

@@ -25,6 +25,8 @@ pub struct TensorNames {
     pub k_norm: &'static str,
     pub sinks: &'static str,
     pub o_proj: &'static str,
+    /// Gates of attention's output, where they are a matrix of their own.
+    pub attn_gate: &'static str,
     pub post_attn_norm: &'static str,
     /// Tensors of a short convolution.
     pub conv_in_proj: &'static str,
@@ -109,6 +111,7 @@ impl TensorNames {
         k_norm: "blk.{}.attn_k_norm.weight",
         sinks: "blk.{}.attn_sinks.weight",
         o_proj: "blk.{}.attn_output.weight",
+        attn_gate: "blk.{}.attn_gate.weight",
         post_attn_norm: "blk.{}.post_attention_norm.weight",
         conv_in_proj: "blk.{}.shortconv.in_proj.weight",
         conv_taps: "blk.{}.shortconv.conv.weight",

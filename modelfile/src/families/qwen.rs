@@ -94,9 +94,35 @@ pub const MELLUM: ModelSpec = ModelSpec {
     sliding: Sliding::AllBut(4),
     sliding_rope: SlidingRope::Unscaled { theta: None },
     honours: &["attention.sliding_window", "rope.freq_base_swa"],
-    checkpoints: &[],
+    checkpoints: &[Checkpoint {
+        defaults: &[("sliding_window", 1024.0), ("head_dim", 128.0)],
+        parameters: &[
+            ("mlp.experts.gate_up_proj", "ffn_gate_up_exps.weight"),
+            ("mlp.experts.down_proj", "ffn_down_exps.weight"),
+        ],
+        check: check_mellum,
+        ..Checkpoint::new("mellum")
+    }],
     ..QWEN3MOE
 };
+
+/// Refuses dense layers, and settings whose defaults are transformers' own.
+fn check_mellum(config: &Object) -> Result<()> {
+    const TYPES: &str = "mlp_layer_types";
+    let types = config.get(TYPES).and_then(|types| types.as_array());
+    if types.is_some_and(|types| types.iter().any(|kind| kind != "sparse")) {
+        return Err(config.wrong(TYPES, "\"sparse\" for each layer"));
+    }
+    for key in ["layer_types", "rope_parameters"] {
+        if config.get(key).is_none() {
+            return Err(config.wrong(key, "stated"));
+        }
+    }
+    match config.bool("norm_topk_prob")? {
+        Some(false) => Err(config.wrong("norm_topk_prob", "true")),
+        _ => Ok(()),
+    }
+}
 
 /// Qwen 3.5, 3.6 and 3.8.
 pub const QWEN35: ModelSpec = ModelSpec {

@@ -135,6 +135,8 @@ pub enum AttentionGate {
     /// One gate for each value, in the same tensor as the queries: the rows of each head's query are followed by those
     /// of its gate.
     Interleaved,
+    /// One gate for each head, by a matrix of its own.
+    PerHead,
 }
 
 /// The layers that slide.

@@ -241,11 +241,19 @@ fn heads(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     keys.insert("attention.key_length", Value::U32(head_dim));
     keys.insert("attention.value_length", Value::U32(head_dim));
     let key = "partial_rotary_factor";
-    let of_rope = match config.object("rope_parameters")? {
-        Some(rope) => rope.object("full_attention")?.unwrap_or(rope).f32(key)?,
+    let rope = match config.object("rope_parameters")? {
+        Some(rope) => rope.object("full_attention")?.or(Some(rope)),
         None => None,
     };
-    let partial = of_rope.or(config.f32(key)?).unwrap_or(1.0);
+    let (of_rope, kind) = match &rope {
+        Some(rope) => (rope.f32(key)?, rope.str("rope_type")?),
+        None => (None, None),
+    };
+    let partial = match kind {
+        // Pairs are those of the whole head; the share says how many of them turn.
+        Some("proportional") => 1.0,
+        _ => of_rope.or(config.f32(key)?).unwrap_or(1.0),
+    };
     let rotated = (head_dim as f32 * partial.clamp(0.0, 1.0)) as u32;
     keys.insert("rope.dimension_count", Value::U32(rotated));
     Ok(())

@@ -31,7 +31,7 @@ fn attends(config: &Object, others: &[&str]) -> Result<Option<Vec<bool>>> {
     let wrong = || config.wrong("layer_types", &expected);
     let types = types.as_array().ok_or_else(wrong)?.iter();
     let attends = types.map(|kind| match kind.as_str() {
-        Some("full_attention" | "attention") => Ok(true),
+        Some("full_attention" | "attention" | "sliding_attention") => Ok(true),
         Some(kind) if others.contains(&kind) => Ok(false),
         _ => Err(wrong()),
     });
@@ -75,8 +75,8 @@ fn short_conv(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
         Some(stated) => stated,
         None => number(config, "intermediate_size")?,
     };
-    // (models with experts state the width as it is)
-    let adjusts = config.get("num_experts").is_none();
+    // (LFM3, and models with experts, state the width as it is)
+    let adjusts = keys.spec.name == "lfm2";
     let adjusts = adjusts && config.bool("block_auto_adjust_ff_dim")?.unwrap_or(true);
     let width = match adjusts {
         true => {

@@ -204,9 +204,11 @@ def gguf_tensors(family, config, name: str, shape) -> list[tuple[str, tuple[int,
 
 
 # Names in transformers, and those that the tensor map knows.
-RENAMED = {"language_model.": "", "block_sparse_moe.experts.": "mlp.experts.", "moe.router.weight": "moe.router.layer.weight"}
+RENAMED = {"language_model.": "", "block_sparse_moe.experts.": "mlp.experts.", "moe.router.weight": "moe.router.layer.weight",
+           "post_operator_norm": "post_attention_layernorm", "post_ffn_norm": "post_feedforward_layernorm",
+           "self_attn.g_proj": "linear_attn.in_proj_z"}
 # Architectures that gguf-py does not know, and others whose tensors are called alike.
-ALIKE = {"mellum": ["qwen3moe"], "granite_swa": ["granite", "gpt-oss"]}
+ALIKE = {"mellum": ["qwen3moe"], "granite_swa": ["granite", "gpt-oss"], "lfm3": ["lfm2", "gemma2", "qwen35"]}
 
 
 def gguf_arch(name: str) -> gguf.MODEL_ARCH:

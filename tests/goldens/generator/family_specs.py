@@ -547,3 +547,15 @@ FAMILIES = [
         types_of={part: T.Q8_0 for part in ("attn_q", "attn_k", "attn_v")},
     ),
 ]
+
+# Families whose GGUF files nobody here has seen: only folders are made of them.
+FOLDER_FAMILIES = [
+    Family(
+        "lfm3", "lfm3", hf.Lfm3Config,
+        dict(intermediate_size=128, num_hidden_layers=4, layer_types=["conv", "sliding_attention", "full_attention", "conv"],
+             conv_L_cache=7, head_dim=32, sliding_window=16, tie_word_embeddings=True,
+             rope_parameters={"sliding_attention": theta(10000.0),
+                              "full_attention": {"rope_type": "proportional", "rope_theta": 1e6, "partial_rotary_factor": 0.5}}),
+        embedding_std=0.6,
+    ),
+]

@@ -20,7 +20,7 @@ import hf_families
 import hf_tokenizers
 import saved_folders
 from family_layout import gguf_tensors, layout_of
-from family_specs import FAMILIES, LLAMA3_ROPE, Family
+from family_specs import FAMILIES, FOLDER_FAMILIES, LLAMA3_ROPE, Family
 from gold_tiny import train_bpe
 from gguf_io import encode
 
@@ -69,7 +69,7 @@ def write_json(path: Path, value):
 
 def family_of(name: str, args: dict) -> Family:
     """That of the GGUF files, with its rows of q and k as transformers has them."""
-    family = next(f for f in FAMILIES if f.name == name)
+    family = next(f for f in [*FAMILIES, *FOLDER_FAMILIES] if f.name == name)
     return replace(family, args=family.args | args, permutes=False)
 
 

@@ -220,6 +220,8 @@ FOLDERS = {
         BYTE_LEVEL_ENDS | dict(intermediate_size=96, rope_parameters=YARN, tie_word_embeddings=False),
         {"eos_token_id": [2, 0], "do_sample": True, "top_k": 20}, plain),
     "lfm2": Saved("lfm2", torch.bfloat16, "llama3", BYTE_LEVEL_ENDS),
+    "lfm3": Saved("lfm3", torch.bfloat16, "llama3", BYTE_LEVEL_ENDS),
+    "mellum": Saved("mellum", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | FEW_EXPERTS | SMALL_ATTENTION),
     # Value heads in transformers' order, and parameters that are no weights of a module.
     "qwen35": Saved(
         "qwen35", torch.bfloat16, "qwen2", BYTE_LEVEL_ENDS | SMALL_ATTENTION | dict(intermediate_size=64),

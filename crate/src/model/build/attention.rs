@@ -7,7 +7,6 @@ use crate::model::mixer::AttentionMixer;
 use crate::ops::{Attention, AttentionSpec, KvSource, KvType, QkNorm, Scaling};
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::error::{Error, Result};
-use hearth_modelfile::families::AttentionGate;
 use hearth_modelfile::families::names::{bias_of, of_layer};
 use hearth_modelfile::layer_spec::RopeKind;
 use hearth_modelfile::rope::Rope;
@@ -46,7 +45,7 @@ fn spec(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> Atte
         rope_pairs: c.rope_of(layer.rope).map_or(0, |rope| rope.dim as u32 / 2),
         n_ctx: n_ctx as u32,
         neox: c.rope_halves,
-        gate: c.spec.attention_gate == AttentionGate::Interleaved,
+        gate: c.spec.attention_gate,
         kv,
         bias,
         qk_norm: c.spec.qk_norm,

@@ -1,7 +1,7 @@
-//! Gate of attention's output, whose logits follow each head's query: y = a * sigmoid(gate).
+//! Gate of attention's output: y = a * sigmoid(gate).
 //!
-//! - `a`: [T, n_heads * D], `qkv`: [T, (2 n_heads + 2 n_kv_heads) * D], of which 2h D .. are the query of head h and the D after it its
-//!   gate. Result in the memory of `a`.
+//! - `a`: [T, n_heads * D], `qkv`: [T, qkv_cols()]. Interleaved, 2h D .. are the query of head h and the D after it its gate; per head,
+//!   the last n_heads columns are the gates. Result in the memory of `a`.
 //! - GPU: one thread per four columns.
 
 use burn::backend::tensor::FloatTensor;
@@ -14,6 +14,7 @@ use crate::ops::attention::rope_append::AttentionSpec;
 use crate::ops::kernel::{Kernel, launch, modules};
 use crate::ops::outline::{Grid, Launch};
 use hearth_modelfile::cost::Counters;
+use hearth_modelfile::families::AttentionGate;
 
 /// Backend extension: the gate on each backend.
 #[backend_extension(Cube, Flex)]
@@ -27,7 +28,11 @@ pub trait GateHeadsOp: Backend {
 }
 
 fn kernel(spec: AttentionSpec) -> Kernel {
-    Kernel::new(&modules::GATE_HEADS, 64).u32s([
+    let module = match spec.gate {
+        AttentionGate::PerHead => &modules::GATE_EACH_HEAD,
+        AttentionGate::None | AttentionGate::Interleaved => &modules::GATE_HEADS,
+    };
+    Kernel::new(module, 64).u32s([
         ("N_HEADS", spec.n_heads),
         ("HEAD_DIM4", spec.head_dim / 4),
         ("COLS4", spec.qkv_cols() as u32 / 4),
@@ -52,10 +57,16 @@ pub(in crate::ops) fn describe(t: usize, spec: AttentionSpec) -> Launch {
 
 /// Returns every variant of the kernel.
 pub(in crate::ops) fn variants() -> Vec<Kernel> {
-    vec![kernel(AttentionSpec {
-        gate: true,
-        ..AttentionSpec::EXAMPLE
-    })]
+    let with = |gate| {
+        kernel(AttentionSpec {
+            gate,
+            ..AttentionSpec::EXAMPLE
+        })
+    };
+    vec![
+        with(AttentionGate::Interleaved),
+        with(AttentionGate::PerHead),
+    ]
 }
 
 impl GateHeadsOp for CubeBackend {
@@ -83,6 +94,14 @@ impl GateHeadsOp for Flex {
 /// Gates a token, the CPU twin: `a`: [n_heads * D], `qkv`: as in the module's documentation.
 pub(in crate::ops) fn gate_cpu(a: &mut [f32], qkv: &[f32], spec: AttentionSpec) {
     let d = spec.head_dim as usize;
+    if spec.gate == AttentionGate::PerHead {
+        let gates = &qkv[spec.qkv_cols() - spec.n_heads as usize..];
+        for (a, gate) in a.chunks_exact_mut(d).zip(gates) {
+            let divisor = 1.0 + exp(-gate);
+            a.iter_mut().for_each(|a| *a /= divisor);
+        }
+        return;
+    }
     for (a, head) in a.chunks_exact_mut(d).zip(qkv.chunks_exact(2 * d)) {
         for (a, gate) in a.iter_mut().zip(&head[d..]) {
             *a /= 1.0 + exp(-gate);

@@ -22,6 +22,7 @@ use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
 use crate::ops::outline::{Launch, Situation};
 use crate::ops::{flex, state};
 use hearth_modelfile::cost::Counters;
+use hearth_modelfile::families::AttentionGate;
 
 /// Backend extension: the merge on each backend.
 #[backend_extension(Cube, Flex)]
@@ -39,15 +40,19 @@ pub trait MergeOp: Backend {
 const WG: u32 = 256;
 
 pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
-    Kernel::new(&modules::MERGE, WG)
+    let kernel = Kernel::new(&modules::MERGE, WG)
         .module(&state::WGSL)
         .module(&modules::SPLIT_SPAN)
         .u32s([("HEAD_DIM4", spec.head_dim / 4), ("N_CTX", spec.n_ctx)])
-        .u32s(spec.span_consts())
-        .module(match spec.gate {
-            true => &modules::MERGE_GATE,
-            false => &modules::MERGE_GATE_NONE,
-        })
+        .u32s(spec.span_consts());
+    match spec.gate {
+        AttentionGate::None => kernel.module(&modules::MERGE_GATE_NONE),
+        AttentionGate::Interleaved => kernel.module(&modules::MERGE_GATE),
+        AttentionGate::PerHead => kernel.module(&modules::MERGE_GATE_EACH_HEAD).u32s([
+            ("N_HEADS", spec.n_heads),
+            ("COLS4", spec.qkv_cols() as u32 / 4),
+        ]),
+    }
 }
 
 /// Describes the launch.
@@ -57,16 +62,16 @@ pub(in crate::ops) fn describe(spec: AttentionSpec, now: Situation) -> Launch {
     let parts = (WG / (dim / 4)).min(spec.splits);
     let records = u64::from(heads * live_spans(spec, now.positions));
     let counters = Counters {
-        prologue_bytes: if spec.gate {
-            4 * u64::from(heads * dim)
-        } else {
-            0
+        prologue_bytes: match spec.gate {
+            AttentionGate::None => 0,
+            AttentionGate::Interleaved => 4 * u64::from(heads * dim),
+            AttentionGate::PerHead => 4 * u64::from(heads),
         },
         merge_bytes: records * u64::from(dim + 4) * 4,
         workgroup_memory: parts * (4 * dim + 8),
         barriers: 1,
         // The state, then all spans of a thread at once, since their number is fixed; the gate.
-        trips: 2 + u32::from(spec.gate),
+        trips: 2 + u32::from(spec.gate != AttentionGate::None),
         near_trips: 2 * parts,
         ..Counters::default()
     };
@@ -84,10 +89,11 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
         })
     };
     vec![
-        with(4, 0, false),
-        with(4, 16, false),
-        with(128, 0, false),
-        with(4, 0, true),
+        with(4, 0, AttentionGate::None),
+        with(4, 16, AttentionGate::None),
+        with(128, 0, AttentionGate::None),
+        with(4, 0, AttentionGate::Interleaved),
+        with(4, 0, AttentionGate::PerHead),
     ]
 }
 
@@ -100,7 +106,7 @@ impl MergeOp for CubeBackend {
     ) -> FloatTensor<Self> {
         let out = empty_f32(&spans, [1, (spec.n_heads * spec.head_dim) as usize]);
         let mut tensors = vec![&spans, &state, &out];
-        tensors.extend(spec.gate.then_some(&qkv));
+        tensors.extend((spec.gate != AttentionGate::None).then_some(&qkv));
         launch(kernel(spec), (spec.n_heads, 1, 1), &tensors);
         out
     }
@@ -117,7 +123,7 @@ impl MergeOp for Flex {
         let mut out = vec![0.0; shape[1]];
         let pos = state.storage::<u32>()[state::POS] as usize;
         merge_cpu(spans.storage(), pos, &mut out, spec);
-        if spec.gate {
+        if spec.gate != AttentionGate::None {
             gate_cpu(&mut out, qkv.storage(), spec);
         }
         flex::tensor(out, shape)

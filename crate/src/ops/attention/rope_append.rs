@@ -22,6 +22,7 @@ use crate::ops::norm::rms_norm_cpu;
 use crate::ops::outline::{Grid, Launch};
 use crate::ops::{flex, state};
 use hearth_modelfile::cost::Counters;
+use hearth_modelfile::families::AttentionGate;
 
 pub use hearth_modelfile::families::QkNorm;
 
@@ -51,8 +52,8 @@ pub struct AttentionSpec {
     pub n_ctx: u32,
     /// Whether pairs are (i, i + rope_pairs) instead of (2i, 2i + 1).
     pub neox: bool,
-    /// Whether each head's query is followed by the logits of a gate of its output.
-    pub gate: bool,
+    /// Gate of the output, whose logits are among the columns of `qkv`: behind each head's query, or behind everything else.
+    pub gate: AttentionGate,
     /// Storage type of the caches.
     pub kv: KvType,
     /// Whether a bias is added to q, k and v.
@@ -92,7 +93,7 @@ impl AttentionSpec {
         rope_pairs: 8,
         n_ctx: 64,
         neox: false,
-        gate: false,
+        gate: AttentionGate::None,
         kv: KvType::F32,
         bias: false,
         qk_norm: QkNorm::None,
@@ -121,12 +122,20 @@ impl AttentionSpec {
     /// Returns the number of columns of what is projected of q, k and v, and of the gates among them.
     pub fn qkv_cols(&self) -> usize {
         let heads = self.query_heads() * self.n_heads + self.kv_parts() * self.n_kv_heads;
-        (heads * self.head_dim) as usize
+        (heads * self.head_dim + self.head_gates()) as usize
     }
 
     /// Returns the widths of a head that a query takes: 2 with a gate behind it.
     fn query_heads(&self) -> u32 {
-        1 + u32::from(self.gate)
+        1 + u32::from(self.gate == AttentionGate::Interleaved)
+    }
+
+    /// Returns the gates behind q, k and v: one a head, or none.
+    fn head_gates(&self) -> u32 {
+        match self.gate {
+            AttentionGate::PerHead => self.n_heads,
+            AttentionGate::None | AttentionGate::Interleaved => 0,
+        }
     }
 
     /// Returns the heads that are computed from them.
@@ -202,6 +211,7 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
             ("KV_PARTS", spec.kv_parts()),
             ("HEAD_DIM", spec.head_dim),
             ("QUERY_HEADS", spec.query_heads()),
+            ("HEAD_GATES", spec.head_gates()),
             ("ROPE_PAIRS", spec.rope_pairs),
             ("N_CTX", spec.n_ctx),
             ("TEMPER_CTX", spec.temperature_ctx),
@@ -256,7 +266,11 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
                 all.push(kernel(AttentionSpec {
                     kv,
                     qk_norm,
-                    gate: bits == 2,
+                    gate: match bits {
+                        2 => AttentionGate::Interleaved,
+                        3 => AttentionGate::PerHead,
+                        _ => AttentionGate::None,
+                    },
                     bias: is(0),
                     neox: is(1),
                     temperature: if is(2) { 0.1 } else { 0.0 },
@@ -317,14 +331,14 @@ impl RopeAppendOp for Flex {
         let mut q = vec![0.0; t * q_cols];
         let mut qkv = qkv.storage::<f32>()[..n * cols].to_vec();
         let spec = match spec.gate {
-            true => {
+            AttentionGate::None => spec,
+            AttentionGate::Interleaved | AttentionGate::PerHead => {
                 qkv = without_gates(&qkv, spec);
                 AttentionSpec {
-                    gate: false,
+                    gate: AttentionGate::None,
                     ..spec
                 }
             }
-            false => spec,
         };
         let (mut qkv, spec) = all_parts_cpu(&qkv, spec);
         let cols = spec.qkv_cols();
@@ -359,6 +373,10 @@ impl RopeAppendOp for Flex {
 fn without_gates(qkv: &[f32], spec: AttentionSpec) -> Vec<f32> {
     let (d, heads) = (spec.head_dim as usize, spec.n_heads as usize);
     let rows = qkv.chunks_exact(spec.qkv_cols());
+    if spec.gate == AttentionGate::PerHead {
+        let kept = spec.qkv_cols() - heads;
+        return rows.flat_map(|row| &row[..kept]).copied().collect();
+    }
     let heads = rows.flat_map(|row| {
         let (queries, rest) = row.split_at(2 * heads * d);
         queries

@@ -7,6 +7,7 @@
 //     caches are those of an earlier layer
 //   HEAD_DIM: u32
 //   QUERY_HEADS: u32, widths of a head that a query takes: 2 with a gate behind it
+//   HEAD_GATES: u32, columns of qkv behind the values: a gate for each head, or none
 //   ROPE_PAIRS: u32, rotated pairs of a head; the remaining columns are unchanged
 //   N_CTX: u32
 //   NEOX: bool, pairs (i, i + ROPE_PAIRS) instead of (2i, 2i + 1)
@@ -20,7 +21,7 @@
 @group(0) @binding(5u + EXTRA_BUFFERS) var<storage, read_write> v_cache: array<Kv2>; // [N_KV, N_CTX, HEAD_DIM / 2]
 
 const HALF: u32 = HEAD_DIM / 2u;
-const ROW: u32 = (QUERY_HEADS * N_HEADS + KV_PARTS * N_KV) * HEAD_DIM;
+const ROW: u32 = (QUERY_HEADS * N_HEADS + KV_PARTS * N_KV) * HEAD_DIM + HEAD_GATES;
 const OUT_HEADS: u32 = N_HEADS + min(KV_PARTS, 1u) * 2u * N_KV;
 
 // Returns the head of qkv from which a head of q, of the keys or of the values is made.

@@ -20,6 +20,7 @@ use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
 use crate::ops::projection::tile::{LinearOp, LinearSpec};
 use crate::ops::recurrent::gated_norm::GatedNormSpec;
 use crate::ops::{Activation, Attention, KvCache, Norm, Ops, StepState, Weight};
+use hearth_modelfile::families::AttentionGate;
 
 impl Ops {
     /// Returns x W^T as a new [t, rows] tensor.
@@ -317,7 +318,7 @@ impl Ops {
             return self.linear_into(&a, weight, state, y, add);
         }
         let mut a = self.attention(q, cache, state, attention);
-        if attention.spec.gate {
+        if attention.spec.gate != AttentionGate::None {
             a = self.gate_heads(a, qkv, attention.spec);
         }
         self.linear_into(&a, weight, state, y, add)
