@@ -8,6 +8,7 @@ use std::path::Path;
 
 use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::families::FAMILIES;
+use hearth_modelfile::files::folder;
 use hearth_modelfile::quant::{Packing, block_format};
 use hearth_tests::header;
 use hearth_tests::manifest::{self, Kind};
@@ -26,17 +27,31 @@ fn covered() -> BTreeMap<String, BTreeSet<&'static str>> {
     covered
 }
 
+/// Returns the architectures of the folders among the goldens.
+fn in_folders() -> BTreeSet<String> {
+    let architecture = |golden: &manifest::Golden| {
+        let (files, _) = folder::open(&golden.model()).unwrap();
+        let metadata = files.join().unwrap().0.metadata;
+        metadata.str("general.architecture").unwrap().to_owned()
+    };
+    let all = manifest::of(Kind::Folder).into_iter();
+    all.map(architecture).collect()
+}
+
 fn families() -> String {
-    let covered = covered();
+    let (covered, in_folders) = (covered(), in_folders());
     let mut out =
         "| architecture | models | storage types in its golden |\n| --- | --- | --- |\n".to_owned();
     for spec in FAMILIES {
-        let types = covered.get(spec.name);
-        let types = types.unwrap_or_else(|| panic!("{} has no golden", spec.name));
-        let ordered = GgmlType::supported_names()
-            .into_iter()
-            .filter(|name| types.contains(name));
-        let types = ordered.collect::<Vec<_>>().join(", ");
+        let types = match covered.get(spec.name) {
+            Some(types) => {
+                let all = GgmlType::supported_names().into_iter();
+                let ordered = all.filter(|name| types.contains(name));
+                ordered.collect::<Vec<_>>().join(", ")
+            }
+            None if in_folders.contains(spec.name) => "(a folder)".to_owned(),
+            None => panic!("{} has no golden", spec.name),
+        };
         assert!(!spec.models.is_empty(), "{}", spec.name);
         out += &format!("| `{}` | {} | {types} |\n", spec.name, spec.models);
     }
