@@ -19,7 +19,7 @@ export interface ViewState extends ChatState {
   notice: EngineState["notice"];
 }
 
-/** What a visitor does. */
+/** Actions of a visitor. */
 export interface ViewActions {
   readonly send: (text: string) => void;
   readonly stop: () => void;

@@ -5,7 +5,7 @@ import type { Downward, Item, Upward } from "./messages.js";
 import { MOVED } from "./moved.js";
 import type { Channel, Place } from "./place.js";
 
-/** What comes from the leader beside the replies to calls. */
+/** Messages of the leader beside the replies to calls. */
 export type About = Exclude<Item, FromWorker | { type: "again" }>;
 
 export interface FollowingOptions {

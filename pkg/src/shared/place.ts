@@ -1,4 +1,4 @@
-/** What a tab needs of its browser, in one place, so that tests can have several tabs in one process. */
+/** Needs of a tab that its browser meets, in one place, so that tests can have several tabs in one process. */
 import type { EngineOptions, OpenedWorker } from "../engine.js";
 
 /** The part of a `BroadcastChannel` in use. */

@@ -22,7 +22,7 @@ export interface RunToolsParams extends Omit<ChatCompletionCreateParamsBase, "to
   approve?: Approvals | AskApproval;
 }
 
-/** What happens in a run, in order. */
+/** Events of a run, in order. */
 export type ToolEvent =
   | { type: "chunk"; step: number; chunk: ChatCompletionChunk }
   | { type: "call"; step: number; call: ToolCall }
