@@ -12,7 +12,7 @@ const BUDGETS: [(&str, u64); 18] = [
     ("goldens", 10),
     ("words", 10),
     ("setup", 240),
-    ("eslint", 80),
+    ("eslint", 100),
     ("prettier", 40),
     ("clippy", 300),
     ("compile", 900),
