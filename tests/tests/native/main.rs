@@ -5,6 +5,7 @@ mod attention;
 mod bad_input;
 mod chat_options;
 mod chat_template;
+mod chromium;
 mod contract;
 mod cost;
 mod counters;
