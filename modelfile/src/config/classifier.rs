@@ -3,11 +3,9 @@
 use super::keys::Keys;
 use crate::container::ModelHeader;
 use crate::error::{Error, Result};
-use crate::families::{ModelSpec, Pooling, Ranking};
+use crate::families::{HEAD_POOLING, ModelSpec, Pooling, Ranking};
 
 const LABELS: &str = "classifier.output_labels";
-/// Pooling before the head, where the family leaves a choice.
-pub(crate) const POOLING: &str = "hearth.classifier.pooling";
 
 /// Returns which hidden state the head of a model that ranks documents reads.
 ///
@@ -18,11 +16,11 @@ pub(super) fn head_pooling(keys: &Keys, spec: &ModelSpec) -> Result<Pooling> {
         Ranking::YesOrNo => Ok(Pooling::Last),
         Ranking::None | Ranking::Cls => Ok(Pooling::Cls),
         // GGUF has no key for it: llama.cpp takes the mean.
-        Ranking::PredictionHead => match keys.meta.opt_str(POOLING)? {
+        Ranking::PredictionHead => match keys.meta.opt_str(HEAD_POOLING)? {
             None | Some("mean") => Ok(Pooling::Mean),
             Some("cls") => Ok(Pooling::Cls),
             Some(found) => Err(Error::Metadata {
-                key: POOLING.to_owned(),
+                key: HEAD_POOLING.to_owned(),
                 expected: "mean or cls".to_owned(),
                 found: found.to_owned(),
             }),

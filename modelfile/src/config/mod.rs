@@ -10,7 +10,7 @@ use crate::rope::Rope;
 use crate::router::Router;
 pub use dense::Dense;
 
-pub(crate) mod classifier;
+mod classifier;
 mod dense;
 mod experts;
 mod heads;

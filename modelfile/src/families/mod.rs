@@ -32,6 +32,7 @@ pub mod stablelm;
 pub(crate) use checkpoint::BIDIRECTIONAL;
 pub use checkpoint::Checkpoint;
 pub use names::TensorNames;
+pub(crate) use spec::HEAD_POOLING;
 pub use spec::{
     Activation, AttentionGate, ModelSpec, Pooling, PostNorm, QkNorm, Ranking, Recurrent, Sliding,
     SlidingRope,

@@ -104,6 +104,9 @@ pub enum Ranking {
     YesOrNo,
 }
 
+/// Key of the pooling before a head, `mean` or `cls`, where the family leaves a choice.
+pub(crate) const HEAD_POOLING: &str = "hearth.classifier.pooling";
+
 /// Norms after attention and feed-forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PostNorm {

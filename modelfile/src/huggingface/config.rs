@@ -1,10 +1,9 @@
 //! Translates `config.json` to GGUF's metadata.
 
 use super::{experts, geometries, recurrent, rope};
-use crate::config::classifier;
 use crate::container::{Array, Metadata, Value};
 use crate::error::{Error, Result};
-use crate::families::{BIDIRECTIONAL, Checkpoint, FAMILIES, ModelSpec, Ranking};
+use crate::families::{BIDIRECTIONAL, Checkpoint, FAMILIES, HEAD_POOLING, ModelSpec, Ranking};
 use crate::json::Object;
 
 /// The most layers that a model may have.
@@ -128,7 +127,7 @@ fn ranking(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
         Ranking::Cls => {}
         Ranking::PredictionHead => {
             let pooling = config.str("classifier_pooling")?.unwrap_or("cls");
-            keys.insert_global(classifier::POOLING, text(pooling));
+            keys.insert_global(HEAD_POOLING, text(pooling));
         }
         Ranking::None | Ranking::YesOrNo => {
             return Err(config.wrong(ARCHITECTURES, "no classifier in this family"));

@@ -7,7 +7,6 @@ use super::charsmap;
 use super::frame::{begins_with, begins_with_one, ends_with, separator};
 use crate::container::{Array, Metadata, Value};
 use crate::error::{Error, Result};
-use crate::text::tokenizer::Blanks;
 
 /// GPT-2's pattern, by which `ByteLevel` splits if its settings request it.
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
@@ -315,6 +314,17 @@ struct Steps {
     /// BERT's setting.
     lowercase: Option<bool>,
     strip_accents: Option<bool>,
+}
+
+/// Ways in which a unigram model treats blanks in sequence.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Blanks {
+    #[default]
+    Kept,
+    /// Words are cut at blanks, which vanish.
+    Merged,
+    /// Several blanks become one; those at the end may vanish.
+    Collapsed { strips_end: bool },
 }
 
 impl Steps {

@@ -45,7 +45,6 @@ use literal::Literals;
 use pre::PreTokenizer;
 use special::{Match, Specials};
 use spm::SentencePiece;
-pub(crate) use unigram::Blanks;
 use unigram::UnigramModel;
 use vocab::Kind;
 use wordpiece::WordPieceModel;

@@ -13,14 +13,15 @@ use crate::error::{Error, Result};
 const NEVER: char = ' ';
 
 /// Treatment of blanks in sequence.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Blanks {
-    #[default]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blanks {
     Kept,
     /// One between words, none around them.
     Merged,
     /// One instead of several, also around the words; at the end none, if `strips_end`.
-    Collapsed { strips_end: bool },
+    Collapsed {
+        strips_end: bool,
+    },
 }
 
 /// A unigram model.
