@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 /// Seconds on the reference machine (two cores of an AMD EPYC, no GPU) with nothing compiled or installed before, as
-/// BENCHMARKS.md has them, and some more for what comes.
+/// BENCHMARKS.md has them, and some more for what comes. On an EPYC without AVX-512, whose hashes are as fast and whose software
+/// Vulkan and JavaScript are not, the native tests take 1,065 s and the light specs of browsers about 900.
 /// The minutes by area, and what a new feature may add, are in CONTRIBUTING.md.
 const BUDGETS: [(&str, u64); 18] = [
     ("rustfmt", 10),
@@ -18,14 +19,14 @@ const BUDGETS: [(&str, u64); 18] = [
     ("compile", 900),
     ("unit", 30),
     ("gpu-stats", 90),
-    ("native", 600),
+    ("native", 900),
     ("fuzz", 60),
     ("build", 1000),
     ("clippy-wasm", 300),
     ("types", 90),
-    ("pkg", 120),
+    ("pkg", 150),
     ("www", 60),
-    ("e2e-light", 700),
+    ("e2e-light", 800),
 ];
 /// The browser tests that share nothing, one after the other.
 const HEAVY: (&str, u64) = ("e2e-heavy", 500);
@@ -79,8 +80,8 @@ mod tests {
     fn half_as_much_again_is_too_long() {
         let budgets = Budgets { slowness: 2.0 };
         let limit = |seconds| budgets.exceeded("native", Duration::from_secs(seconds));
-        assert!(limit(600 * 3 - 1).is_none());
-        assert!(limit(600 * 3 + 1).is_some_and(|said| said.contains("1801 s")));
+        assert!(limit(900 * 3 - 1).is_none());
+        assert!(limit(900 * 3 + 1).is_some_and(|said| said.contains("2701 s")));
         assert!(budgets.exceeded("setup of a kind", Duration::MAX).is_none());
     }
 }
