@@ -40,6 +40,24 @@ function hash(): string {
   return sum.digest("hex").slice(0, 16);
 }
 
+/**
+ * Packs what the package depends on, from this repository's own installation: npm's cache has the files of `npm ci`, but
+ * not what the registry says of them, so that an installation without a network would not find them.
+ */
+function packedDependencies(folder: string): Record<string, string> {
+  const { dependencies } = JSON.parse(readFileSync(join(pkg, "package.json"), "utf8")) as {
+    dependencies: Record<string, string>;
+  };
+  const packing = Object.keys(dependencies).map((name) => {
+    const installed = join(root, "node_modules", name);
+    const [{ filename }] = JSON.parse(
+      npm(["pack", "--json", "--ignore-scripts", "--pack-destination", folder], installed),
+    ) as [{ filename: string }];
+    return [name, `file:${filename}`];
+  });
+  return Object.fromEntries(packing) as Record<string, string>;
+}
+
 /** Packs the package and installs it from its tarball, once for each build of it. */
 export function packed(): Packed {
   // Not inside node_modules: from there npm would climb to the project that owns it.
@@ -54,7 +72,7 @@ export function packed(): Packed {
     const [{ filename, files }] = JSON.parse(npm(["pack", "--json", "--pack-destination", made], pkg)) as [
       { filename: string; files: { path: string }[] },
     ];
-    const dependencies = { "hearth-llm": `file:${filename}` };
+    const dependencies = { "hearth-llm": `file:${filename}`, ...packedDependencies(made) };
     writeFileSync(join(made, "package.json"), JSON.stringify({ name: "installed", private: true, dependencies }));
     npm(["install", "--offline", "--no-audit", "--no-fund"], made);
     writeFileSync(join(made, "paths.json"), JSON.stringify(files.map(({ path }) => path)));
