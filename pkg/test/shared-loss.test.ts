@@ -102,7 +102,7 @@ describe("a leader", () => {
     await until(() => old.engine.role === "follower");
     expect(browser.models).toBe(1);
     expect(old.tab.roles).toEqual(["leader", "follower"]);
-    // Of two tabs that noticed at the same time, one took over.
+    // One took over, of two tabs that noticed at the same time.
     expect(browser.tabs.reduce((loads, tab) => loads + tab.loads, 0)).toBe(2);
   });
 

@@ -224,12 +224,12 @@ async function perform(
   try {
     const isAllowed = tool.needsApproval === false || (await approvals?.allows(call, { signal })) === true;
     if (!isAllowed) return toFailure("the user did not allow this call");
-    // What the user saw is what runs.
     const limit = AbortSignal.timeout(timeoutMs);
     const { controller, unlink } = followSignals([signal, limit]);
     try {
       const late = (): HearthError =>
         new HearthError("invalid_request", `the call took longer than ${String(timeoutMs)} ms`);
+      // (a copy, so that nothing changes what the user allowed)
       const work = Promise.resolve(tool.execute(structuredClone(args), { signal: controller.signal }));
       return toResult(await untilAborted(work, controller.signal, limit, late));
     } finally {

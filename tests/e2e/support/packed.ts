@@ -40,6 +40,14 @@ function hash(): string {
   return sum.digest("hex").slice(0, 16);
 }
 
+/** Packs a folder into an archive in another one, and returns the archive's name and the paths in it. */
+function pack(from: string, to: string, ...more: string[]): { filename: string; files: { path: string }[] } {
+  const packed = JSON.parse(npm(["pack", "--json", ...more, "--pack-destination", to], from)) as [
+    ReturnType<typeof pack>,
+  ];
+  return packed[0];
+}
+
 /**
  * Packs what the package depends on, from this repository's own installation: npm's cache has the files of `npm ci`, but
  * not what the registry says of them, so that an installation without a network would not find them.
@@ -50,10 +58,7 @@ function packedDependencies(folder: string): Record<string, string> {
   };
   const packing = Object.keys(dependencies).map((name) => {
     const installed = join(root, "node_modules", name);
-    const [{ filename }] = JSON.parse(
-      npm(["pack", "--json", "--ignore-scripts", "--pack-destination", folder], installed),
-    ) as [{ filename: string }];
-    return [name, `file:${filename}`];
+    return [name, `file:${pack(installed, folder, "--ignore-scripts").filename}`];
   });
   return Object.fromEntries(packing) as Record<string, string>;
 }
@@ -69,9 +74,7 @@ export function packed(): Packed {
     rmSync(cache, { recursive: true, force: true });
     mkdirSync(cache, { recursive: true });
     const made = mkdtempSync(join(cache, "new-"));
-    const [{ filename, files }] = JSON.parse(npm(["pack", "--json", "--pack-destination", made], pkg)) as [
-      { filename: string; files: { path: string }[] },
-    ];
+    const { filename, files } = pack(pkg, made);
     const dependencies = { "hearth-llm": `file:${filename}`, ...packedDependencies(made) };
     writeFileSync(join(made, "package.json"), JSON.stringify({ name: "installed", private: true, dependencies }));
     npm(["install", "--offline", "--no-audit", "--no-fund"], made);
