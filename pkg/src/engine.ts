@@ -1,10 +1,4 @@
 /** The engine: one model in one worker. */
-import { apiOf, type Api } from "./api/api.js";
-import type { Completions, TextCompletions } from "./api/completions.js";
-import type { Embeddings } from "./api/embeddings.js";
-import type { RequestOptions } from "./api/openai.js";
-import type { RerankParams, RerankResponse } from "./api/ranking.js";
-import type { Backend } from "./backend/backend.js";
 import { LocalBackend } from "./backend/local.js";
 import { RecoveringWorker } from "./backend/recover.js";
 import { WorkerRpc } from "./backend/rpc.js";
@@ -24,18 +18,15 @@ import type {
   SourceSpec,
 } from "./core/protocol.js";
 import type {
-  DeviceInfo,
   DeviceOptions,
   Drafts,
-  EngineStats,
   InspectorOptions,
   KvType,
-  ModelInfo,
   ModelReport,
   Overrides,
   Quantize,
 } from "./core/wasm-contract.js";
-import { diagnose, type Diagnostics } from "./fit/diagnostics.js";
+import { LocalEngine } from "./local-engine.js";
 import { isSum } from "./source/listing.js";
 import { parseHubId } from "./source/paste.js";
 import { servePort } from "./source/port.js";
@@ -114,86 +105,11 @@ export interface EngineOptions {
 /** Number of workers to try if threads do not start, before running without threads. */
 const MOST_ATTEMPTS = 3;
 
-export class Engine {
-  readonly device: DeviceInfo;
-  readonly model: ModelInfo;
-  /** First notice of the load for the user, e.g. that the model runs on the CPU. */
-  readonly notice: Notice | undefined;
-  /** Version of the core. */
-  readonly version: string;
-  /** The seam under the API: what answers the requests of `chat`, `completions`, `embeddings` and `rerank`. */
-  readonly backend: Backend;
-  readonly chat: { readonly completions: Completions };
-  /** Completions that continue a text without the model's chat template. */
-  readonly completions: TextCompletions;
-  /** Embeddings, for models trained for them: BERT and similar ones, EmbeddingGemma, Qwen3-Embedding. */
-  readonly embeddings: Embeddings;
-  /**
-   * Resolves with the reason when the engine has ended: `disposed`, `device_lost`, `worker_died` or a trap of the core.
-   */
-  readonly closed: Promise<HearthError>;
-  readonly #local: LocalBackend;
-  readonly #api: Api;
-
-  private constructor(local: LocalBackend, notices: readonly Notice[]) {
-    this.#local = local;
-    this.backend = local;
-    this.closed = local.closed;
-    this.device = local.device;
-    this.model = local.model;
-    this.notice = notices[0];
-    this.version = local.version;
-    this.#api = apiOf(local);
-    const { chat, completions, embeddings } = this.#api;
-    this.chat = chat;
-    this.completions = completions;
-    this.embeddings = embeddings;
-  }
-
+export class Engine extends LocalEngine {
   /** Starts a worker and loads the model into it. On failure or abort nothing is left running. */
   static async create(options: EngineOptions): Promise<Engine> {
     const { worker, loaded } = await openWorker(options);
     return new Engine(new LocalBackend(worker, loaded), loaded.notices);
-  }
-
-  /**
-   * Ranks documents by how well they answer a query, with a model made for it: the best first. A batch is computed one
-   * document at a time.
-   */
-  rerank(params: RerankParams, options: RequestOptions = {}): Promise<RerankResponse> {
-    return this.#api.rerank(params, options);
-  }
-
-  tokenize(text: string): Promise<Uint32Array> {
-    return this.#local.tokenize(text);
-  }
-
-  detokenize(ids: Uint32Array | number[]): Promise<string> {
-    return this.#local.detokenize(ids);
-  }
-
-  /** Returns the number of tokens in a text. */
-  async count(text: string): Promise<number> {
-    return (await this.tokenize(text)).length;
-  }
-
-  stats(): Promise<EngineStats> {
-    return this.#local.stats();
-  }
-
-  /** Returns the facts needed to investigate a problem. */
-  async diagnostics(): Promise<Diagnostics> {
-    return await diagnose(this, await this.stats());
-  }
-
-  /** Ends the worker and frees everything it holds. Running requests and later calls reject with `disposed`. */
-  dispose(): void {
-    this.#local.dispose();
-  }
-
-  /** Destroys the GPU device, as WebGL's WEBGL_lose_context does, so that tests can observe how a page reacts. */
-  async loseDevice(): Promise<void> {
-    await this.#local.loseDevice();
   }
 }
 

@@ -1,5 +1,6 @@
 /** Helpers of the tests of tabs that share a model. */
 import type { SharedEngine } from "../src/shared/index.js";
+import type { Tab } from "./shared-browser.js";
 
 export interface Wanted {
   seed: number;
@@ -46,4 +47,15 @@ export async function until(isTrue: () => boolean): Promise<void> {
     if (i === 100_000) throw new Error("it never came true");
     await settle(1);
   }
+}
+
+/** Lets a tab begin to load the model; the load goes on when `loaded` is called. */
+export async function loading(tab: Tab): Promise<{ first: ReturnType<Tab["create"]>; loaded: () => void }> {
+  let loaded = (): void => undefined;
+  tab.loading = new Promise((resolve) => {
+    loaded = resolve;
+  });
+  const first = tab.create();
+  await until(() => tab.loads === 1);
+  return { first, loaded };
 }

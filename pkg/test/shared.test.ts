@@ -15,7 +15,7 @@ import {
 import { ask, code, FILE, text, useFakeCore } from "./engine-support.js";
 import { fake } from "./fake-wasm.js";
 import { Browser, idsOf } from "./shared-browser.js";
-import { complete, settle, until } from "./shared-support.js";
+import { complete, loading, settle, until } from "./shared-support.js";
 
 let browser = new Browser();
 
@@ -49,12 +49,7 @@ describe("tabs", () => {
 
   it("are told of the load's progress and notices, each once", async () => {
     const leader = browser.tab();
-    let loaded = (): void => undefined;
-    leader.loading = new Promise((resolve) => {
-      loaded = resolve;
-    });
-    const first = leader.create();
-    await until(() => leader.loads === 1);
+    const { first, loaded } = await loading(leader);
     const progress: LoadProgress[] = [];
     const notices: Notice[] = [];
     const follower = browser.tab();
@@ -215,12 +210,7 @@ describe("a load", () => {
 
   it("that is aborted in a follower goes on", async () => {
     const leader = browser.tab();
-    let loaded = (): void => undefined;
-    leader.loading = new Promise((resolve) => {
-      loaded = resolve;
-    });
-    const first = leader.create();
-    await until(() => leader.loads === 1);
+    const { first, loaded } = await loading(leader);
     const controller = new AbortController();
     const follower = browser.tab();
     const second = follower.create({ signal: controller.signal });
