@@ -7,8 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
-use crate::model::transformer::{DenseEnd, RankHead};
-use crate::ops::activate;
+use crate::model::transformer::RankHead;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::{Activation, Pooling, Ranking};
 
@@ -103,36 +102,22 @@ impl Engine {
             return Ok(Vec::new());
         };
         if let Some(dense) = &head.dense {
-            let ops = &stepper.model.ops;
-            sequence.step.seek(ops, 0, 1);
-            let y = ops.linear(&ops.upload_row(&hidden), dense, &sequence.step);
-            hidden = stepper.values(&y).await?;
-            for (y, bias) in hidden.iter_mut().zip(&head.dense_bias) {
-                *y += bias;
-            }
-            head.dense_end.apply(&mut hidden);
+            let (ops, step) = (&stepper.model.ops, &mut sequence.step);
+            step.seek(ops, 0, 1);
+            let y = ops.linear(&ops.upload_row(&hidden), &dense.weight, step);
+            hidden = match &dense.norm {
+                Some(norm) => {
+                    let y = ops.bias(y, &dense.bias, step, Some(Activation::GeluErf));
+                    stepper.values(&ops.norm(&y, norm, step, false)).await?
+                }
+                None => {
+                    let y = ops.bias(y, &dense.bias, step, None);
+                    let values = stepper.values(&y).await?;
+                    values.into_iter().map(f32::tanh).collect()
+                }
+            };
         }
         Ok(head.outputs(&hidden))
-    }
-}
-
-impl DenseEnd {
-    /// Applies the functions to what the projection gave, its bias included.
-    fn apply(&self, x: &mut [f32]) {
-        match self {
-            DenseEnd::Tanh => x.iter_mut().for_each(|v| *v = v.tanh()),
-            DenseEnd::GeluNorm { weight, bias, eps } => {
-                x.iter_mut()
-                    .for_each(|v| *v = activate(Activation::GeluErf, *v));
-                let n = x.len() as f64;
-                let mean = x.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
-                let squares = x.iter().map(|v| (f64::from(*v) - mean).powi(2));
-                let root = (squares.sum::<f64>() / n + f64::from(*eps)).sqrt();
-                for ((v, weight), bias) in x.iter_mut().zip(weight).zip(bias) {
-                    *v = ((f64::from(*v) - mean) / root) as f32 * weight + bias;
-                }
-            }
-        }
     }
 }
 

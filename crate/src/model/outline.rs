@@ -49,7 +49,7 @@ pub fn outline(gguf: &ModelHeader, options: OutlineOptions) -> Result<Vec<Launch
 /// load to `quantize`.
 ///
 /// # Errors
-/// Those of [`outline`].
+/// As [`outline`].
 pub(crate) fn outline_as_loaded(
     gguf: &ModelHeader,
     options: OutlineOptions,

@@ -62,29 +62,22 @@ pub struct Embedding {
     pub norm: Option<Norm>,
 }
 
-/// Head of a model that ranks documents: what is pooled goes through a projection and what follows it, if there is one, then to the
-/// outputs.
+/// Head of a model that ranks documents: a pooled hidden state goes through a projection, if there is one, then to the outputs.
 pub struct RankHead {
-    /// [d_model, d_model]
-    pub dense: Option<Weight>,
-    /// [d_model]
-    pub dense_bias: Vec<f32>,
-    pub dense_end: DenseEnd,
+    pub dense: Option<RankDense>,
     /// [outputs, d_model]
     pub output: Vec<f32>,
     /// [outputs]
     pub output_bias: Vec<f32>,
 }
 
-/// Functions that follow the projection of a [`RankHead`].
-pub enum DenseEnd {
-    Tanh,
-    /// GELU, then LayerNorm with these weights: [d_model] each.
-    GeluNorm {
-        weight: Vec<f32>,
-        bias: Vec<f32>,
-        eps: f32,
-    },
+/// Projection of a [`RankHead`]: norm(gelu(weight x + bias)), or tanh(weight x + bias) if there is no norm.
+pub struct RankDense {
+    /// [d_model, d_model]
+    pub weight: Weight,
+    /// [1, d_model]
+    pub bias: Tensor<2>,
+    pub norm: Option<Norm>,
 }
 
 /// A model's weights on a device.

@@ -1,7 +1,7 @@
 //! Builds the head of a model that ranks documents.
 
 use crate::model::loaded::LoadedTensors;
-use crate::model::transformer::{DenseEnd, RankHead};
+use crate::model::transformer::{RankDense, RankHead};
 use hearth_modelfile::error::Result;
 use hearth_modelfile::families::Ranking;
 use hearth_modelfile::families::names::bias_of;
@@ -19,17 +19,15 @@ pub(super) fn build(parts: &LoadedTensors<'_>) -> Result<Option<RankHead>> {
     let output = parts.values(names.cls_output, c.rank_outputs * c.d_model)?;
     Ok(Some(RankHead {
         dense: match c.spec.ranking {
-            Ranking::Cls | Ranking::PredictionHead => Some(parts.matrix(names.cls)?),
+            Ranking::Cls | Ranking::PredictionHead => Some(RankDense {
+                weight: parts.matrix(names.cls)?,
+                bias: parts.ops.upload_row(&bias(names.cls, c.d_model)?),
+                norm: match c.spec.ranking {
+                    Ranking::PredictionHead => Some(parts.norm(names.cls_norm)?),
+                    _ => None,
+                },
+            }),
             Ranking::None | Ranking::YesOrNo => None,
-        },
-        dense_bias: bias(names.cls, c.d_model)?,
-        dense_end: match c.spec.ranking {
-            Ranking::PredictionHead => DenseEnd::GeluNorm {
-                weight: parts.values(names.cls_norm, c.d_model)?.to_vec(),
-                bias: bias(names.cls_norm, c.d_model)?,
-                eps: c.eps,
-            },
-            _ => DenseEnd::Tanh,
         },
         output: output.to_vec(),
         output_bias: bias(names.cls_output, c.rank_outputs)?,
