@@ -70,11 +70,6 @@ impl Activate for Activation {
     }
 }
 
-/// Returns the activation of one value; of those without parameters.
-pub fn activate(activation: Activation, v: f32) -> f32 {
-    activation.apply(v)
-}
-
 /// Returns erf(v) within 1.5e-7, where `e` is e^-v^2: Abramowitz & Stegun 1964, 7.1.26.
 fn erf(v: f32, e: f32) -> f32 {
     const P: [f32; 5] = [

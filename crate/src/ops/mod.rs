@@ -31,8 +31,8 @@ use std::rc::Rc;
 use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
+pub use activation::Activation;
 use activation::GateOp;
-pub use activation::{Activation, activate};
 use attention::AttentionOp;
 pub use attention::cache::KvCache;
 use attention::gate_heads::{self, GateHeadsOp};

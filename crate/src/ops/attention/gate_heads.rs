@@ -28,14 +28,21 @@ pub trait GateHeadsOp: Backend {
 }
 
 fn kernel(spec: AttentionSpec) -> Kernel {
+    let kernel = Kernel::new(&modules::GATE_HEADS, 64).u32s([("HEAD_DIM4", spec.head_dim / 4)]);
+    gated(kernel, spec, 1)
+}
+
+/// Adds the gate to a kernel with the constant `HEAD_DIM4`; `qkv` is its binding.
+pub(super) fn gated(kernel: Kernel, spec: AttentionSpec, qkv: u32) -> Kernel {
     let module = match spec.gate {
+        AttentionGate::None => return kernel.module(&modules::GATE_NONE),
+        AttentionGate::Interleaved => &modules::GATE_VALUES,
         AttentionGate::PerHead => &modules::GATE_EACH_HEAD,
-        AttentionGate::None | AttentionGate::Interleaved => &modules::GATE_HEADS,
     };
-    Kernel::new(module, 64).u32s([
+    kernel.module(module).u32s([
         ("N_HEADS", spec.n_heads),
-        ("HEAD_DIM4", spec.head_dim / 4),
         ("COLS4", spec.qkv_cols() as u32 / 4),
+        ("QKV", qkv),
     ])
 }
 

@@ -1,20 +1,15 @@
-// a[t, h, :] *= sigmoid(gate[t, h, :]), where each head's gate follows its query in qkv
+// a[t, h, :] /= 1 + e^-gate, that is a * sigmoid(gate)
 //
 // grid: (ceil(N_HEADS * HEAD_DIM4 / WG), T)
 //
-// Constants from the header:
-//   N_HEADS: u32
-//   HEAD_DIM4: u32
-//   COLS4: u32, columns of qkv in fours
+// Modules: gate_values or gate_each_head, which have qkv.
+// Constants from the header: theirs.
 @group(0) @binding(0) var<storage, read_write> a: array<vec4<f32>>; // [T, N_HEADS, HEAD_DIM4]
-@group(0) @binding(1) var<storage, read_write> qkv: array<vec4<f32>>; // [T, COLS4]
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x >= N_HEADS * HEAD_DIM4) {
         return;
     }
-    let head = id.x / HEAD_DIM4;
-    let gate = qkv[id.y * COLS4 + (2u * head + 1u) * HEAD_DIM4 + id.x % HEAD_DIM4];
-    a[id.y * N_HEADS * HEAD_DIM4 + id.x] /= 1.0 + exp(-gate);
+    a[id.y * N_HEADS * HEAD_DIM4 + id.x] /= divisor_of(id.y * COLS4, id.x);
 }

@@ -15,7 +15,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_flex::FlexTensor;
 
-use crate::ops::attention::gate_heads::gate_cpu;
+use crate::ops::attention::gate_heads::{gate_cpu, gated};
 use crate::ops::attention::live_spans;
 use crate::ops::attention::rope_append::AttentionSpec;
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
@@ -45,14 +45,7 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
         .module(&modules::SPLIT_SPAN)
         .u32s([("HEAD_DIM4", spec.head_dim / 4), ("N_CTX", spec.n_ctx)])
         .u32s(spec.span_consts());
-    match spec.gate {
-        AttentionGate::None => kernel.module(&modules::MERGE_GATE_NONE),
-        AttentionGate::Interleaved => kernel.module(&modules::MERGE_GATE),
-        AttentionGate::PerHead => kernel.module(&modules::MERGE_GATE_EACH_HEAD).u32s([
-            ("N_HEADS", spec.n_heads),
-            ("COLS4", spec.qkv_cols() as u32 / 4),
-        ]),
-    }
+    gated(kernel, spec, 3)
 }
 
 /// Describes the launch.

@@ -4,7 +4,7 @@
 // read once. A span that is not there is read as the last one, with weight zero: the loop has a fixed number of rounds,
 // and compilers unroll it and load first.
 //
-// Modules: state, split_span, merge_gate or merge_gate_none.
+// Modules: state, split_span, gate_none, gate_values or gate_each_head; the latter have constants and qkv, as binding 3.
 // Constants from the header:
 //   HEAD_DIM4: u32, at most WG
 //   N_CTX: u32
@@ -69,5 +69,5 @@ fn main(
         total += weight * totals[p * HEAD_DIM4 + column];
     }
     let at = wg.x * HEAD_DIM4 + column;
-    out[at] = total / sum * gate_of(at);
+    out[at] = total / sum * (1.0 / divisor_of(0u, at));
 }
