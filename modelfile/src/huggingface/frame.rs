@@ -5,7 +5,7 @@
 use serde_json::Value as Json;
 
 use super::Object;
-use super::tokenizer::in_turn;
+use super::steps::in_turn;
 
 /// Returns the token that the post-processor puts in front of a text.
 pub(super) fn begins_with(json: &Object) -> Option<&str> {

@@ -15,6 +15,7 @@ mod modules;
 mod recurrent;
 mod rope;
 mod sampling;
+mod steps;
 mod tensors;
 mod tokenizer;
 

@@ -3,13 +3,11 @@
 use serde_json::Value as Json;
 
 use super::Object;
-use super::charsmap;
 use super::frame::{begins_with, begins_with_one, ends_with, separator};
+use super::steps::Steps;
 use crate::container::{Array, Metadata, Value};
 use crate::error::{Error, Result};
 
-/// GPT-2's pattern, by which `ByteLevel` splits if its settings request it.
-const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 /// Maximum number of ids without a token, in addition to three times the number of tokens.
 const MAX_GAPS: usize = 1024;
 
@@ -20,7 +18,7 @@ pub(super) struct Ends<'a> {
     pub(super) tokenizer_config: &'a Object,
 }
 
-fn refuse(message: impl Into<String>) -> Error {
+pub(super) fn refuse(message: impl Into<String>) -> Error {
     let message = format!("tokenizer.json: {}", message.into());
     Error::Tokenizer { message }
 }
@@ -65,12 +63,10 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
             if let Some(scheme) = steps.scheme {
                 put("hearth.prefix", Value::String(scheme.into()));
             }
-            let merged = steps.blanks == Blanks::Merged;
-            put("remove_extra_whitespaces", Value::Bool(merged));
-            if let Blanks::Collapsed { strips_end } = steps.blanks {
-                put("hearth.collapse_blanks", Value::Bool(true));
-                put("hearth.strip_end", Value::Bool(strips_end));
-            }
+            put("remove_extra_whitespaces", Value::Bool(steps.merges_blanks));
+            let collapses = steps.collapses_blanks && !steps.merges_blanks;
+            put("hearth.collapse_blanks", Value::Bool(collapses));
+            put("hearth.strip_end", Value::Bool(steps.strips_end));
             if let Some(table) = steps.charsmap {
                 put("precompiled_charsmap", Value::Array(Array::U8(table)));
             }
@@ -158,17 +154,6 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
     put("tokens", Value::Array(Array::String(vocab.tokens)));
     put("token_type", Value::Array(Array::I32(vocab.types)));
     Ok(())
-}
-
-/// Flattens a step: itself, or the steps of a sequence, which are under `key`, and of sequences nested in it.
-pub(super) fn in_turn<'a>(step: Option<&'a Json>, key: &str) -> Vec<&'a Json> {
-    match step {
-        Some(step) if step["type"] == "Sequence" => {
-            let all = step[key].as_array().into_iter().flatten();
-            all.flat_map(|step| in_turn(Some(step), key)).collect()
-        }
-        step => step.into_iter().collect(),
-    }
 }
 
 /// Returns merges in GGUF's format: two texts with a blank between them.
@@ -289,169 +274,6 @@ impl Vocabulary {
             if is_byte && *kind == NORMAL {
                 *kind = BYTE;
             }
-        }
-    }
-}
-
-/// Steps applied to text before it is cut into tokens.
-#[derive(Default)]
-struct Steps {
-    /// Patterns that split text, applied in order, before and after bytes are spelled as characters.
-    splits: Vec<String>,
-    mapped_splits: Vec<String>,
-    byte_level: bool,
-    nfc: bool,
-    /// Puts a blank in front of the text.
-    prefix: bool,
-    /// Restriction on the prefix, if any: only where there is no blank yet (`missing`), or only at the beginning of
-    /// the whole text (`first`).
-    scheme: Option<&'static str>,
-    blanks: Blanks,
-    /// Several blanks become one.
-    collapses: bool,
-    /// SentencePiece's normalisation table.
-    charsmap: Option<Vec<u8>>,
-    /// BERT's setting.
-    lowercase: Option<bool>,
-    strip_accents: Option<bool>,
-}
-
-/// Ways in which a unigram model treats blanks in sequence.
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Blanks {
-    #[default]
-    Kept,
-    /// Words are cut at blanks, which vanish.
-    Merged,
-    /// Several blanks become one; those at the end may vanish.
-    Collapsed { strips_end: bool },
-}
-
-impl Steps {
-    fn read(json: &Object) -> Result<Self> {
-        let mut steps = Self::default();
-        for step in in_turn(json.get("normalizer"), "normalizers") {
-            steps.normalizer(step)?;
-        }
-        for step in in_turn(json.get("pre_tokenizer"), "pretokenizers") {
-            steps.pre_tokenizer(step)?;
-        }
-        let is_unigram = json
-            .get("model")
-            .is_some_and(|model| model["type"] == "Unigram");
-        if !is_unigram && (steps.charsmap.is_some() || steps.blanks != Blanks::Kept) {
-            return Err(refuse("steps of a unigram model before another one"));
-        }
-        if steps.blanks == (Blanks::Collapsed { strips_end: true }) && !steps.collapses {
-            return Err(refuse("a strip without a replacement of several blanks"));
-        }
-        Ok(steps)
-    }
-
-    fn normalizer(&mut self, step: &Json) -> Result<()> {
-        match step["type"].as_str().unwrap_or_default() {
-            "NFC" => {
-                self.nfc = true;
-                Ok(())
-            }
-            "BertNormalizer" => {
-                self.lowercase = step["lowercase"].as_bool();
-                self.strip_accents = step["strip_accents"].as_bool();
-                Ok(())
-            }
-            "Prepend" => {
-                self.prefix = true;
-                Ok(())
-            }
-            // A blank becomes SentencePiece's mark, which the tokenizer does anyway.
-            "Replace" if step["pattern"]["String"] == " " => Ok(()),
-            "Replace" if step["pattern"]["Regex"] == " {2,}" => {
-                let strips_end = matches!(self.blanks, Blanks::Collapsed { strips_end: true });
-                self.blanks = Blanks::Collapsed { strips_end };
-                self.collapses = true;
-                match step["content"].as_str() {
-                    Some(" " | "▁") => Ok(()),
-                    other => Err(refuse(format!("several blanks become {other:?}"))),
-                }
-            }
-            "Strip" if step["strip_right"] == true && step["strip_left"] == false => {
-                self.blanks = Blanks::Collapsed { strips_end: true };
-                Ok(())
-            }
-            "Precompiled" => {
-                let table = step["precompiled_charsmap"].as_str().unwrap_or_default();
-                self.charsmap = Some(charsmap::decode(table)?);
-                Ok(())
-            }
-            other => Err(refuse(format!("a normalizer of type {other:?}"))),
-        }
-    }
-
-    fn pre_tokenizer(&mut self, step: &Json) -> Result<()> {
-        match step["type"].as_str().unwrap_or_default() {
-            "Split" => {
-                // SentencePiece's words begin with blanks; its merges never cross them.
-                if step["pattern"]["String"] == " " && !self.byte_level {
-                    return Ok(());
-                }
-                let behavior = step["behavior"].as_str().unwrap_or_default();
-                let inverted = step["invert"].as_bool().unwrap_or(false);
-                // Either way both are kept whole: the matches and the text between them.
-                if behavior != "Isolated" && !(behavior == "Removed" && inverted) {
-                    return Err(refuse(format!("a split that is {behavior:?}")));
-                }
-                let pattern = &step["pattern"];
-                let regex = pattern["Regex"].as_str();
-                let regex = regex.ok_or_else(|| refuse("a split without a pattern"))?;
-                self.cut(regex.to_owned());
-                Ok(())
-            }
-            "Digits" => {
-                let each = step["individual_digits"].as_bool().unwrap_or(false);
-                self.cut(if each { r"\p{N}" } else { r"\p{N}+" }.to_owned());
-                Ok(())
-            }
-            "ByteLevel" => {
-                if step["use_regex"].as_bool().unwrap_or(true) {
-                    self.cut(GPT2.to_owned());
-                }
-                if step["add_prefix_space"].as_bool().unwrap_or(false) {
-                    return Err(refuse("a byte-level step that puts a blank in front"));
-                }
-                self.byte_level = true;
-                Ok(())
-            }
-            "BertPreTokenizer" => Ok(()),
-            "WhitespaceSplit" => {
-                self.blanks = Blanks::Merged;
-                Ok(())
-            }
-            "Metaspace" => {
-                (self.prefix, self.scheme) = match step["prepend_scheme"].as_str() {
-                    // Files from before schemes were introduced.
-                    None => (step["add_prefix_space"] != false, Some("missing")),
-                    Some("always") => (true, Some("missing")),
-                    Some("first") => (true, Some("first")),
-                    Some("never") => (false, None),
-                    Some(other) => return Err(refuse(format!("a Metaspace that is {other:?}"))),
-                };
-                if self.blanks == Blanks::Merged {
-                    // (words begin without blanks, and each gets one)
-                    self.scheme = None;
-                    if !self.prefix {
-                        return Err(refuse("words without the blanks between them"));
-                    }
-                }
-                Ok(())
-            }
-            other => Err(refuse(format!("a pre-tokenizer of type {other:?}"))),
-        }
-    }
-
-    fn cut(&mut self, pattern: String) {
-        match self.byte_level {
-            true => self.mapped_splits.push(pattern),
-            false => self.splits.push(pattern),
         }
     }
 }
