@@ -106,6 +106,17 @@ impl Object {
         }
     }
 
+    /// Refuses an object that leaves one of these keys to a default.
+    ///
+    /// # Errors
+    /// [`Error::Metadata`] with the key.
+    pub(crate) fn must_state(&self, keys: &[&str]) -> Result<()> {
+        match keys.iter().find(|key| self.get(key).is_none()) {
+            Some(missing) => Err(self.wrong(missing, "stated")),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn wrong(&self, key: &str, expected: &str) -> Error {
         let found = match self.get(key) {
             Some(value) => value.to_string().chars().take(80).collect(),

@@ -132,11 +132,7 @@ fn check3(config: &Object) -> Result<()> {
             return Err(config.wrong(key, "true"));
         }
     }
-    for key in ["layer_types", "rope_parameters"] {
-        if config.get(key).is_none() {
-            return Err(config.wrong(key, "stated"));
-        }
-    }
+    config.must_state(&["layer_types", "rope_parameters"])?;
     check(config)
 }
 

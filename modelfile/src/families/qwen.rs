@@ -113,11 +113,7 @@ fn check_mellum(config: &Object) -> Result<()> {
     if types.is_some_and(|types| types.iter().any(|kind| kind != "sparse")) {
         return Err(config.wrong(TYPES, "\"sparse\" for each layer"));
     }
-    for key in ["layer_types", "rope_parameters"] {
-        if config.get(key).is_none() {
-            return Err(config.wrong(key, "stated"));
-        }
-    }
+    config.must_state(&["layer_types", "rope_parameters"])?;
     match config.bool("norm_topk_prob")? {
         Some(false) => Err(config.wrong("norm_topk_prob", "true")),
         _ => Ok(()),

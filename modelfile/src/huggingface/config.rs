@@ -240,15 +240,9 @@ fn heads(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     keys.insert("attention.key_length", Value::U32(head_dim));
     keys.insert("attention.value_length", Value::U32(head_dim));
     let key = "partial_rotary_factor";
-    let rope = match config.object("rope_parameters")? {
-        Some(rope) => rope.object("full_attention")?.or(Some(rope)),
-        None => None,
-    };
-    let (of_rope, kind) = match &rope {
-        Some(rope) => (rope.f32(key)?, rope.str("rope_type")?),
-        None => (None, None),
-    };
-    let partial = match kind {
+    let rope = rope::parameters(config)?.unwrap_or(Object::empty("config.json"));
+    let of_rope = rope.f32(key)?;
+    let partial = match rope.str("rope_type")? {
         // Pairs are those of the whole head; the share says how many of them turn.
         Some("proportional") => 1.0,
         _ => of_rope.or(config.f32(key)?).unwrap_or(1.0),

@@ -12,16 +12,16 @@ pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     let mut local = config.f32("rope_local_base_freq")?;
     let mut scaling = config.object("rope_scaling")?;
     // transformers 5 groups them in one object, and in one per kind of layer if there are two kinds.
-    if let Some(parameters) = config.object("rope_parameters")? {
-        let full = parameters.object("full_attention")?;
-        if let Some(sliding) = parameters.object("sliding_attention")? {
-            local = sliding.f32("rope_theta")?;
-            let own = kind(&sliding)?.is_some_and(|kind| kind != "default");
-            if own && matches!(keys.spec.sliding_rope, SlidingRope::Unscaled { .. }) {
-                return Err(sliding.wrong("rope_type", "default where layers slide"));
-            }
+    if let Some(parameters) = config.object("rope_parameters")?
+        && let Some(sliding) = parameters.object("sliding_attention")?
+    {
+        local = sliding.f32("rope_theta")?;
+        let own = kind(&sliding)?.is_some_and(|kind| kind != "default");
+        if own && matches!(keys.spec.sliding_rope, SlidingRope::Unscaled { .. }) {
+            return Err(sliding.wrong("rope_type", "default where layers slide"));
         }
-        let parameters = full.unwrap_or(parameters);
+    }
+    if let Some(parameters) = parameters(config)? {
         theta = parameters.f32("rope_theta")?.or(theta);
         scaling = Some(parameters);
     }
@@ -107,6 +107,14 @@ pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Returns the rotation of the layers that do not slide, as transformers 5 writes it: alone, or beside that of those which do.
+pub(super) fn parameters(config: &Object) -> Result<Option<Object>> {
+    match config.object("rope_parameters")? {
+        Some(all) => Ok(Some(all.object("full_attention")?.unwrap_or(all))),
+        None => Ok(None),
+    }
 }
 
 /// Writes which layers rotate, if the configuration lists their bases: 0 for none, and otherwise the same in all of them.
