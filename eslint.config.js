@@ -8,6 +8,7 @@ export default tseslint.config(
       "**/dist/",
       "pkg/wasm/",
       "pkg/grammar/",
+      "pkg/audio/",
       "pkg/docs/",
       "target/",
       "shared/",

@@ -1,19 +1,31 @@
-//! Front end of speech recognition: samples in, log-mel windows out, and what turns a Whisper model's logits into
-//! segments and subtitles.
+//! Speech recognition: samples in; log-mel windows, Whisper's text, segments and subtitles out.
 //!
-//! Nothing uses this crate yet: it will be the part of `engine.audio` that runs on the CPU, in a WebAssembly module that
-//! is fetched with the first request for sound.
+//! Everything runs on the CPU, in a WebAssembly module of its own that is fetched with the first request for sound.
 
-mod error;
 mod fft;
 pub mod mel;
 pub mod resample;
 pub mod rules;
 pub mod segments;
+pub mod silence;
 pub mod subtitles;
 pub mod wav;
+pub mod whisper;
 
-pub use error::AudioError;
+#[cfg(target_arch = "wasm32")]
+mod web;
+
+use hearth_modelfile::Error;
 
 /// Rate that Whisper's models hear, in samples a second.
 pub const SAMPLE_RATE: u32 = 16_000;
+
+fn bad(message: impl Into<String>) -> Error {
+    Error::BadAudio {
+        message: message.into(),
+    }
+}
+
+fn not_finite() -> Error {
+    bad("a sample is not a finite number")
+}

@@ -4,8 +4,11 @@
 //! `log10`, a floor 8 below the maximum of the whole array, then `(x + 4) / 4`.
 
 use std::f64::consts::TAU;
+use std::ops::Range;
 
-use crate::{AudioError, SAMPLE_RATE, fft::Fft};
+use hearth_modelfile::{Error, Result};
+
+use crate::{SAMPLE_RATE, fft::Fft};
 
 /// Samples of one frame's window.
 pub const N_FFT: usize = 400;
@@ -21,17 +24,27 @@ pub struct LogMel {
     n_mels: usize,
     fft: Fft,
     window: Vec<f64>,
-    filters: Vec<f64>,
+    filters: Vec<Filter>,
+}
+
+/// Weights of one mel bin, from its first bin of the spectrum on.
+struct Filter {
+    from: usize,
+    weights: Vec<f64>,
 }
 
 impl LogMel {
     /// Makes the tables for 80 or 128 mel bins.
     ///
     /// # Errors
-    /// `MelBins` for any other number.
-    pub fn new(n_mels: usize) -> Result<Self, AudioError> {
+    /// [`Error::Metadata`] for any other number.
+    pub fn new(n_mels: usize) -> Result<Self> {
         if n_mels != 80 && n_mels != 128 {
-            return Err(AudioError::MelBins(n_mels));
+            return Err(Error::Metadata {
+                key: "num_mel_bins".into(),
+                expected: "80 or 128".into(),
+                found: n_mels.to_string(),
+            });
         }
         let window = (0..N_FFT)
             .map(|n| 0.5 - 0.5 * (TAU * n as f64 / N_FFT as f64).cos())
@@ -44,43 +57,84 @@ impl LogMel {
         })
     }
 
-    /// Returns the spectrogram `[n_mels, samples / 160]` of 16 kHz samples. The floor is relative to the maximum of all of it, so
-    /// a file has to be given whole, and padded (openai: by 30 s of zeros) before it.
+    /// Returns the spectrogram `[n_mels, samples / 160]` of 16 kHz samples, mirrored at both ends, as transformers' front end
+    /// returns it of a file that is not padded.
     ///
     /// # Errors
-    /// `NotFinite` if a sample is infinite or not a number.
-    pub fn compute(&self, samples: &[f32]) -> Result<Vec<f32>, AudioError> {
+    /// [`Error::BadAudio`] if a sample is infinite or not a number.
+    pub fn compute(&self, samples: &[f32]) -> Result<Vec<f32>> {
         if !samples.iter().all(|sample| sample.is_finite()) {
-            return Err(AudioError::NotFinite);
+            return Err(crate::not_finite());
         }
         let frames = samples.len() / HOP;
         let mut mel = vec![0.0; self.n_mels * frames];
-        let mut max = f64::NEG_INFINITY;
-        let mut input = vec![0.0; N_FFT];
+        let mut loudest = f32::NEG_INFINITY;
         for frame in 0..frames {
-            for (i, value) in input.iter_mut().enumerate() {
-                *value =
-                    f64::from(samples[reflect(frame * HOP + i, samples.len())]) * self.window[i];
-            }
-            let power: Vec<f64> = self.fft.real(&input)[..BINS]
-                .iter()
-                .map(|(re, im)| re * re + im * im)
-                .collect();
-            for (m, filter) in self.filters.chunks_exact(BINS).enumerate() {
-                let energy: f64 = filter
-                    .iter()
-                    .zip(&power)
-                    .map(|(weight, power)| weight * power)
-                    .sum();
-                let log = energy.max(1e-10).log10();
-                max = max.max(log);
+            let sample = |i| samples[reflect(frame * HOP + i, samples.len())];
+            self.frame(sample, |m, log| {
+                loudest = loudest.max(log);
                 mel[m * frames + frame] = log;
-            }
+            });
         }
-        Ok(mel
-            .into_iter()
-            .map(|log: f64| ((log.max(max - 8.0) + 4.0) / 4.0) as f32)
-            .collect())
+        normalise(&mut mel, loudest);
+        Ok(mel)
+    }
+
+    /// Returns the largest logarithm among `frames` of a recording that silence follows, for [`LogMel::window`].
+    #[must_use]
+    pub fn loudest(&self, samples: &[f32], frames: Range<usize>) -> f32 {
+        let mut loudest = f32::NEG_INFINITY;
+        for frame in frames {
+            self.frame(padded(samples, frame), |_, log| loudest = loudest.max(log));
+        }
+        loudest
+    }
+
+    /// Returns the window `[n_mels, 3000]` that begins at frame `from` of a recording that silence follows (openai/whisper:
+    /// 30 s of zeros). `loudest`: the largest logarithm of the whole recording, which the floor is relative to.
+    #[must_use]
+    pub fn window(&self, samples: &[f32], from: usize, loudest: f32) -> Vec<f32> {
+        let mut mel = vec![0.0; self.n_mels * WINDOW_FRAMES];
+        for frame in 0..WINDOW_FRAMES {
+            self.frame(padded(samples, from + frame), |m, log| {
+                mel[m * WINDOW_FRAMES + frame] = log;
+            });
+        }
+        normalise(&mut mel, loudest);
+        mel
+    }
+
+    /// Calls `put` with the logarithm of each mel bin of one frame, whose samples `sample` returns.
+    fn frame(&self, sample: impl Fn(usize) -> f32, mut put: impl FnMut(usize, f32)) {
+        let input: [f64; N_FFT] = std::array::from_fn(|i| f64::from(sample(i)) * self.window[i]);
+        // Most of a padded window is silence.
+        let power = if input.iter().all(|sample| *sample == 0.0) {
+            [0.0; BINS]
+        } else {
+            let mut spectrum = [(0.0, 0.0); N_FFT];
+            self.fft.real(&input, &mut spectrum);
+            std::array::from_fn(|i| spectrum[i].0 * spectrum[i].0 + spectrum[i].1 * spectrum[i].1)
+        };
+        for (m, filter) in self.filters.iter().enumerate() {
+            let bins = filter.weights.iter().zip(&power[filter.from..]);
+            let energy: f64 = bins.map(|(weight, power)| weight * power).sum();
+            put(m, energy.max(1e-10).log10() as f32);
+        }
+    }
+}
+
+/// Returns the samples of a frame: mirrored before the recording, zeros after it.
+fn padded(samples: &[f32], frame: usize) -> impl Fn(usize) -> f32 {
+    move |i| {
+        let at = (frame * HOP + i).abs_diff(N_FFT / 2);
+        samples.get(at).copied().unwrap_or(0.0)
+    }
+}
+
+/// Raises logarithms to 8 below the loudest, and scales them.
+fn normalise(mel: &mut [f32], loudest: f32) {
+    for log in mel {
+        *log = (log.max(loudest - 8.0) + 4.0) / 4.0;
     }
 }
 
@@ -92,22 +146,27 @@ fn reflect(at: usize, len: usize) -> usize {
     if at < len { at } else { period - at }
 }
 
-/// Returns the filters `[n_mels, 201]` from 0 to 8 kHz, each with the area that slaney's toolbox gives it.
-fn filters(n_mels: usize) -> Vec<f64> {
+/// Returns the filters from 0 to 8 kHz, each with the area that slaney's toolbox gives it.
+fn filters(n_mels: usize) -> Vec<Filter> {
     let top = mel_of(f64::from(SAMPLE_RATE) / 2.0);
     let edges: Vec<f64> = (0..n_mels + 2)
         .map(|i| hertz(top * i as f64 / (n_mels + 1) as f64))
         .collect();
-    let mut out = Vec::with_capacity(n_mels * BINS);
-    for edge in edges.windows(3) {
-        for bin in 0..BINS {
+    let filter = |edge: &[f64]| {
+        let weight = |bin: usize| {
             let f = bin as f64 * f64::from(SAMPLE_RATE) / N_FFT as f64;
             let rising = (f - edge[0]) / (edge[1] - edge[0]);
             let falling = (edge[2] - f) / (edge[2] - edge[1]);
-            out.push(rising.min(falling).max(0.0) * 2.0 / (edge[2] - edge[0]));
+            rising.min(falling).max(0.0) * 2.0 / (edge[2] - edge[0])
+        };
+        let from = (0..BINS).find(|bin| weight(*bin) > 0.0).unwrap_or(0);
+        let weights = (from..BINS).map(weight).take_while(|weight| *weight > 0.0);
+        Filter {
+            from,
+            weights: weights.collect(),
         }
-    }
-    out
+    };
+    edges.windows(3).map(filter).collect()
 }
 
 /// Mels of one step of the logarithmic part, which begins at 1 kHz, 15 mels.

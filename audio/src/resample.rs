@@ -2,7 +2,10 @@
 
 use std::f64::consts::PI;
 
-use crate::{AudioError, SAMPLE_RATE, wav::check_rate};
+use hearth_modelfile::Result;
+
+use crate::wav::{bad_rate, check_rate};
+use crate::{SAMPLE_RATE, not_finite};
 
 /// Zero crossings of the sinc on each side.
 const CROSSINGS: f64 = 64.0;
@@ -17,11 +20,12 @@ const MAX_TAPS: u64 = 1 << 22;
 /// Returns `samples` at 16 kHz; `samples.len() * 16000 / rate` of them, rounded up.
 ///
 /// # Errors
-/// `SampleRate` outside 1 to 768 kHz or in no simple ratio to 16 kHz, `NotFinite` if a sample is infinite or not a number.
-pub fn to_16k(samples: &[f32], rate: u32) -> Result<Vec<f32>, AudioError> {
+/// [`hearth_modelfile::Error::BadAudio`] for a rate outside 1 to 768 kHz or in no simple ratio to 16 kHz, or if a sample is infinite
+/// or not a number.
+pub fn to_16k(samples: &[f32], rate: u32) -> Result<Vec<f32>> {
     check_rate(rate)?;
     if !samples.iter().all(|sample| sample.is_finite()) {
-        return Err(AudioError::NotFinite);
+        return Err(not_finite());
     }
     if rate == SAMPLE_RATE {
         return Ok(samples.to_vec());
@@ -33,7 +37,7 @@ pub fn to_16k(samples: &[f32], rate: u32) -> Result<Vec<f32>, AudioError> {
     let reach = (CROSSINGS / corner).ceil() as i64;
     // A hostile header must not ask for a table of hundreds of megabytes.
     if up.saturating_mul(2 * reach.unsigned_abs()) > MAX_TAPS {
-        return Err(AudioError::SampleRate(rate));
+        return Err(bad_rate(rate));
     }
     let phases: Vec<Vec<f64>> = (0..up)
         .map(|phase| taps(phase as f64 / up as f64, corner, reach))
@@ -146,8 +150,8 @@ mod tests {
             );
         }
         for rate in [0, 767_999] {
-            assert_eq!(to_16k(&[0.0], rate), Err(AudioError::SampleRate(rate)));
+            assert_eq!(to_16k(&[0.0], rate), Err(bad_rate(rate)));
         }
-        assert_eq!(to_16k(&[f32::NAN], 8_000), Err(AudioError::NotFinite));
+        assert_eq!(to_16k(&[f32::NAN], 8_000), Err(not_finite()));
     }
 }

@@ -1,6 +1,6 @@
 //! Whisper's rules on logits and on what came out (transformers' `WhisperTimeStampLogitsProcessor`, openai/whisper `decoding.py`).
 
-use crate::AudioError;
+use hearth_modelfile::{Error, Result};
 
 /// Ids that the rules need, from `generation_config.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +36,15 @@ pub fn suppress(logits: &mut [f32], ids: &[usize]) {
 /// Applies the rules of timestamps to the `logits` `[n_vocab]` of the step after `sequence`, the ids since the prompt.
 ///
 /// # Errors
-/// `Ids` if the vocabulary has no timestamps, or the text's end is none of its ids.
-pub fn timestamps(logits: &mut [f32], sequence: &[usize], ids: &Ids) -> Result<(), AudioError> {
+/// [`Error::Metadata`] if the vocabulary has no timestamps, or the text's end is none of its ids.
+pub fn timestamps(logits: &mut [f32], sequence: &[usize], ids: &Ids) -> Result<()> {
     let begin = ids.timestamp_begin();
     if begin >= logits.len() || ids.eot >= begin {
-        return Err(AudioError::Ids(logits.len()));
+        return Err(Error::Metadata {
+            key: "no_timestamps_token_id".into(),
+            expected: format!("an id before timestamps among {} logits", logits.len()),
+            found: ids.no_timestamps.to_string(),
+        });
     }
     let is_time = |id: &usize| *id >= begin;
     let ban = |logits: &mut [f32], from: usize, to: usize| {
@@ -202,9 +206,7 @@ mod tests {
             max_initial_timestamp: None,
         };
         assert!((no_speech_prob(&logits, &ids).unwrap() - 0.25).abs() < 1e-6);
-        assert_eq!(
-            timestamps(&mut [0.0; 3], &[], &ids),
-            Err(AudioError::Ids(3))
-        );
+        let refused = timestamps(&mut [0.0; 3], &[], &ids).unwrap_err();
+        assert_eq!(refused.code(), "bad_metadata");
     }
 }

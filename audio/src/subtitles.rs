@@ -1,7 +1,9 @@
 //! Subtitle files: SubRip (`.srt`) and WebVTT (`.vtt`).
 
+use serde::Deserialize;
+
 /// One subtitle.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Cue {
     /// Seconds from the start of the file.
     pub start: f64,

@@ -1,6 +1,8 @@
 //! Reader of WAV files: RIFF with PCM of 8, 16, 24 and 32 bits or 32-bit floats, plain or extensible.
 
-use crate::AudioError;
+use hearth_modelfile::{Error, Result};
+
+use crate::{bad, not_finite};
 
 /// Sound of one channel.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,16 +34,18 @@ struct Format {
 /// A recorder that streams writes 0 or 2^32 - 1 as the length of `data`, not knowing it: the samples then reach to the end of the file.
 ///
 /// # Errors
-/// `NotWav`, `Truncated`, `UnsupportedFormat`, `BadHeader`, `SampleRate` and, for float files, `NotFinite`.
-pub fn read(bytes: &[u8]) -> Result<Sound, AudioError> {
+/// [`Error::BadAudio`], which says what is wrong.
+pub fn read(bytes: &[u8]) -> Result<Sound> {
     if bytes.get(..4) != Some(b"RIFF") || bytes.get(8..12) != Some(b"WAVE") {
-        return Err(AudioError::NotWav("it does not begin with RIFF and WAVE"));
+        return Err(bad(
+            "it is no WAV file: it does not begin with RIFF and WAVE",
+        ));
     }
     let mut rest = bytes.get(12..).unwrap_or_default();
     let mut format = None;
     loop {
         let (Some(id), Some(length)) = (rest.get(..4), u32_at(rest, 4)) else {
-            return Err(AudioError::Truncated(if format.is_none() {
+            return Err(truncated(if format.is_none() {
                 "header"
             } else {
                 "chunks, before `data`"
@@ -53,17 +57,16 @@ pub fn read(bytes: &[u8]) -> Result<Sound, AudioError> {
             b"fmt " => {
                 let chunk = body
                     .get(..length)
-                    .ok_or(AudioError::Truncated("chunk `fmt `"))?;
+                    .ok_or_else(|| truncated("chunk `fmt `"))?;
                 format = Some(read_format(chunk)?);
             }
             b"data" => {
-                let format = format
-                    .ok_or_else(|| AudioError::BadHeader("`data` comes before `fmt `".into()))?;
+                let format = format.ok_or_else(|| bad("`data` comes before `fmt `"))?;
                 let unknown = length == 0 || length >= u32::MAX as usize;
                 let data = if unknown {
                     body
                 } else {
-                    body.get(..length).ok_or(AudioError::Truncated("samples"))?
+                    body.get(..length).ok_or_else(|| truncated("samples"))?
                 };
                 return samples(data, &format);
             }
@@ -73,31 +76,27 @@ pub fn read(bytes: &[u8]) -> Result<Sound, AudioError> {
         rest = length
             .checked_add(length & 1)
             .and_then(|skip| body.get(skip..))
-            .ok_or(AudioError::Truncated("chunks, before `data`"))?;
+            .ok_or_else(|| truncated("chunks, before `data`"))?;
     }
 }
 
-fn read_format(chunk: &[u8]) -> Result<Format, AudioError> {
-    const SHORT: AudioError = AudioError::Truncated("chunk `fmt `");
-    let mut tag = u16_at(chunk, 0).ok_or(SHORT)?;
-    let channels = u16_at(chunk, 2).ok_or(SHORT)?;
-    let rate = u32_at(chunk, 4).ok_or(SHORT)?;
-    let block = u16_at(chunk, 12).ok_or(SHORT)?;
-    let bits = u16_at(chunk, 14).ok_or(SHORT)?;
+fn read_format(chunk: &[u8]) -> Result<Format> {
+    let short = || truncated("chunk `fmt `");
+    let mut tag = u16_at(chunk, 0).ok_or_else(short)?;
+    let channels = u16_at(chunk, 2).ok_or_else(short)?;
+    let rate = u32_at(chunk, 4).ok_or_else(short)?;
+    let block = u16_at(chunk, 12).ok_or_else(short)?;
+    let bits = u16_at(chunk, 14).ok_or_else(short)?;
     if tag == 0xFFFE {
         // Extensible: the real tag begins a GUID whose other 14 bytes are always the same.
         const REST: &[u8] = &[0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
-        tag = u16_at(chunk, 24).ok_or(SHORT)?;
+        tag = u16_at(chunk, 24).ok_or_else(short)?;
         if chunk.get(26..40) != Some(REST) {
-            return Err(AudioError::UnsupportedFormat(
-                "an extensible file with an unknown subformat".into(),
-            ));
+            return Err(bad("an extensible file with an unknown subformat"));
         }
-        let valid = u16_at(chunk, 18).ok_or(SHORT)?;
+        let valid = u16_at(chunk, 18).ok_or_else(short)?;
         if valid > bits {
-            return Err(AudioError::BadHeader(format!(
-                "{valid} valid bits in samples of {bits}"
-            )));
+            return Err(bad(format!("{valid} valid bits in samples of {bits}")));
         }
     }
     let encoding = match (tag, bits) {
@@ -107,16 +106,16 @@ fn read_format(chunk: &[u8]) -> Result<Format, AudioError> {
         (1, 32) => Encoding::Signed32,
         (3, 32) => Encoding::Float32,
         _ => {
-            return Err(AudioError::UnsupportedFormat(format!(
-                "format tag {tag} with {bits} bits"
+            return Err(bad(format!(
+                "format tag {tag} with {bits} bits is not supported; PCM of 8, 16, 24 and 32 bits and 32-bit floats are"
             )));
         }
     };
     if channels == 0 {
-        return Err(AudioError::BadHeader("it has 0 channels".into()));
+        return Err(bad("it has 0 channels"));
     }
     if u32::from(block) != u32::from(channels) * u32::from(bits / 8) {
-        return Err(AudioError::BadHeader(format!(
+        return Err(bad(format!(
             "frames of {block} bytes for {channels} channels of {bits} bits"
         )));
     }
@@ -128,16 +127,29 @@ fn read_format(chunk: &[u8]) -> Result<Format, AudioError> {
     })
 }
 
+fn truncated(part: &str) -> Error {
+    bad(format!(
+        "the WAV file ends within its {part}; was it downloaded or recorded to its end?"
+    ))
+}
+
+/// Returns the error of a rate that cannot be resampled.
+pub(crate) fn bad_rate(rate: u32) -> Error {
+    bad(format!(
+        "its rate is {rate} Hz; 1,000 to 768,000 Hz in a simple ratio to 16,000 are supported"
+    ))
+}
+
 /// Refuses rates that no recorder has, so that resampling stays bounded.
-pub(crate) fn check_rate(rate: u32) -> Result<(), AudioError> {
+pub(crate) fn check_rate(rate: u32) -> Result<()> {
     if (1_000..=768_000).contains(&rate) {
         Ok(())
     } else {
-        Err(AudioError::SampleRate(rate))
+        Err(bad_rate(rate))
     }
 }
 
-fn samples(data: &[u8], format: &Format) -> Result<Sound, AudioError> {
+fn samples(data: &[u8], format: &Format) -> Result<Sound> {
     let width = match format.encoding {
         Encoding::Unsigned8 => 1,
         Encoding::Signed16 => 2,
@@ -146,7 +158,7 @@ fn samples(data: &[u8], format: &Format) -> Result<Sound, AudioError> {
     };
     let frame = width * format.channels;
     if !data.len().is_multiple_of(frame) {
-        return Err(AudioError::Truncated("last frame"));
+        return Err(truncated("last frame"));
     }
     let samples: Vec<f32> = data
         .chunks_exact(frame)
@@ -164,7 +176,7 @@ fn samples(data: &[u8], format: &Format) -> Result<Sound, AudioError> {
             samples,
         })
     } else {
-        Err(AudioError::NotFinite)
+        Err(not_finite())
     }
 }
 

@@ -71,7 +71,7 @@ fn spectrograms_are_those_of_transformers() {
     }
     assert_eq!(
         LogMel::new(64).err().map(|error| error.code()),
-        Some("audio_mel_bins")
+        Some("bad_metadata")
     );
     assert_eq!(
         LogMel::new(80).unwrap().compute(&[0.0; 159]).unwrap(),

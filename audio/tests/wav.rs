@@ -1,6 +1,6 @@
 //! The WAV reader on files made here, and on broken ones.
 
-use hearth_audio::{AudioError, wav};
+use hearth_audio::wav;
 
 fn file(tag: u16, bits: u16, channels: u16, data: &[u8]) -> Vec<u8> {
     let block = channels * (bits / 8);
@@ -53,9 +53,11 @@ fn extensible_and_endless_files_are_read() {
     bytes[28] = 40;
     assert_eq!(wav::read(&bytes).unwrap().samples, [0.5]);
     bytes[at + 10] = 9;
-    assert_eq!(
-        wav::read(&bytes).unwrap_err().code(),
-        "audio_unsupported_format"
+    let refused = wav::read(&bytes).unwrap_err();
+    assert_eq!(refused.code(), "bad_audio");
+    assert!(
+        refused.to_string().contains("unknown subformat"),
+        "{refused}"
     );
     for length in [0_u32, u32::MAX] {
         let mut bytes = file(1, 8, 1, &[192, 192]);
@@ -67,22 +69,27 @@ fn extensible_and_endless_files_are_read() {
 
 #[test]
 fn faults_have_names() {
-    let code = |bytes: &[u8]| wav::read(bytes).map_err(|error| error.code());
-    assert_eq!(code(b"OggS"), Err("audio_not_wav"));
-    assert_eq!(code(&file(1, 16, 0, &[])), Err("audio_bad_header"));
-    assert_eq!(code(&file(2, 16, 1, &[])), Err("audio_unsupported_format"));
-    assert_eq!(code(&file(1, 16, 1, &[1])), Err("audio_truncated"));
-    assert_eq!(
-        code(&file(3, 32, 1, &f32::NAN.to_le_bytes())),
-        Err("audio_not_finite")
+    let names = |bytes: &[u8], fault: &str| {
+        let error = wav::read(bytes).unwrap_err();
+        assert_eq!(error.code(), "bad_audio");
+        assert!(
+            error.to_string().contains(fault),
+            "{error}, expected {fault}"
+        );
+    };
+    names(b"OggS", "no WAV file");
+    names(&file(1, 16, 0, &[]), "0 channels");
+    names(&file(2, 16, 1, &[]), "format tag 2");
+    names(&file(1, 16, 1, &[1]), "ends within its last frame");
+    names(
+        &file(3, 32, 1, &f32::NAN.to_le_bytes()),
+        "not a finite number",
     );
     let whole = file(1, 16, 1, &[0; 8]);
     for end in 0..whole.len() {
-        let error = wav::read(&whole[..end]).unwrap_err();
-        assert!(
-            matches!(error, AudioError::NotWav(_) | AudioError::Truncated(_)),
-            "{end}: {error}"
-        );
+        let error = wav::read(&whole[..end]).unwrap_err().to_string();
+        let is_named = error.contains("no WAV file") || error.contains("ends within its");
+        assert!(is_named, "{end}: {error}");
     }
 }
 

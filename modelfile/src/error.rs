@@ -85,6 +85,9 @@ pub enum Error {
         found: String,
     },
 
+    /// Sound that cannot be read, or whose samples are no numbers.
+    #[error("the sound cannot be read: {message}")]
+    BadAudio { message: String },
     /// Memory on the device or in the wasm heap ran out.
     #[error("out of memory: {what} needs {needed} bytes, the limit is {available}")]
     OutOfMemory {
@@ -145,6 +148,7 @@ impl Error {
             Error::Grammar { .. } => "grammar_error",
             Error::ContextOverflow { .. } => "context_overflow",
             Error::InvalidRequest { .. } => "invalid_request",
+            Error::BadAudio { .. } => "bad_audio",
             Error::OutOfMemory { .. } => "out_of_memory",
             Error::NoWebGpu { .. } => "no_webgpu",
             Error::DeviceLost { .. } => "device_lost",
@@ -186,6 +190,9 @@ impl Error {
                 "Shorten the conversation, start a new one, or load the model with a larger contextSize."
             }
             Error::InvalidRequest { .. } => "Correct the named field.",
+            Error::BadAudio { .. } => {
+                "Give a WAV file of PCM or 32-bit floats, or samples that the browser decoded."
+            }
             Error::OutOfMemory { .. } => {
                 "Choose a smaller model, a smaller contextSize, or close other pages that use the GPU."
             }

@@ -28,6 +28,7 @@ pub struct Config {
     pub wasm_opt: Flags,
     pub threads: Threads,
     pub grammar: Part,
+    pub audio: Part,
 }
 
 /// A crate that becomes a separate module.
@@ -73,7 +74,11 @@ impl Config {
 
     fn parse(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text)?;
-        for dir in [&config.out_dir, &config.grammar.out_dir] {
+        for dir in [
+            &config.out_dir,
+            &config.grammar.out_dir,
+            &config.audio.out_dir,
+        ] {
             if Path::new(dir).is_absolute() || dir.contains("..") {
                 bail!(
                     "out-dir: expected a directory inside the clone such as \"pkg/wasm\", found {dir:?}"

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::build::{say, timed};
-use crate::config::{Config, Threads};
+use crate::config::{Config, Part, Threads};
 use crate::paths::{Dirs, ROOT_MARK};
 use crate::proc;
 use crate::stamp::{Record, Stamp};
@@ -56,10 +56,21 @@ pub fn core(tools: &Tools) -> Result<Stamp> {
 
 /// Builds the module that enforces schemas and grammars.
 pub fn grammar(tools: &Tools) -> Result<Stamp> {
-    let part = &tools.config.grammar;
-    tools.fresh_or(&part.out_dir, &["grammar"], |out| {
-        let flags = &part.wasm_bindgen_flags;
-        tools.module(&part.package, &[], out, &part.out_name, flags)
+    part(tools, &tools.config.grammar, &["grammar"], &[])
+}
+
+/// Builds the module that hears.
+pub fn audio(tools: &Tools) -> Result<Stamp> {
+    // Named together with the core, so that cargo gives shared crates the same features and compiles them once.
+    let core = ["-p", &tools.config.package].map(str::to_owned);
+    let sources = ["audio", "cpu", "modelfile"];
+    part(tools, &tools.config.audio, &sources, &core)
+}
+
+fn part(tools: &Tools, part: &Part, sources: &[&str], flags: &[String]) -> Result<Stamp> {
+    tools.fresh_or(&part.out_dir, sources, |out| {
+        let bindgen_flags = &part.wasm_bindgen_flags;
+        tools.module(&part.package, flags, out, &part.out_name, bindgen_flags)
     })
 }
 

@@ -9,7 +9,8 @@ use anyhow::{Context, Result, ensure};
 use crate::paths::Dirs;
 
 /// Folders with sources of our own.
-const FOLDERS: [&str; 14] = [
+const FOLDERS: [&str; 15] = [
+    "audio/src",
     "cli/src",
     "cpu/src",
     "crate/src",

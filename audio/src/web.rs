@@ -1,0 +1,142 @@
+//! The surface that JavaScript sees: classes, JSON, errors with a code. No logic.
+
+use std::rc::Rc;
+
+use serde::Deserialize;
+use wasm_bindgen::prelude::*;
+
+use crate::subtitles::{Cue, srt, vtt};
+use crate::whisper::{Loader, Options, Transcription, Whisper};
+use crate::{resample, wav};
+use hearth_modelfile::{Error, Result};
+
+/// An error on its way to JavaScript.
+pub struct Thrown(Error);
+
+impl From<Error> for Thrown {
+    fn from(error: Error) -> Self {
+        Thrown(error)
+    }
+}
+
+impl From<Thrown> for JsValue {
+    fn from(Thrown(error): Thrown) -> JsValue {
+        let js = js_sys::Error::new(&error.to_string());
+        js.set_name("HearthError");
+        for (key, value) in [("code", error.code()), ("hint", error.hint())] {
+            // A fresh Error object accepts any property.
+            let _ = js_sys::Reflect::set(&js, &key.into(), &value.into());
+        }
+        js.into()
+    }
+}
+
+/// A model under way, see [`Loader`].
+#[wasm_bindgen(js_name = SpeechLoader)]
+#[derive(Default)]
+pub struct SpeechLoader(Loader);
+
+#[wasm_bindgen(js_class = SpeechLoader)]
+impl SpeechLoader {
+    /// Begins a load.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives a text of the model's folder.
+    pub fn text(&mut self, name: &str, text: &str) {
+        self.0.text(name, text);
+    }
+
+    /// Takes the next bytes of the weights.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<(), Thrown> {
+        Ok(self.0.push(chunk)?)
+    }
+
+    /// Makes the model.
+    pub fn finish(self) -> Result<SpeechModel, Thrown> {
+        Ok(SpeechModel(Rc::new(self.0.finish()?)))
+    }
+}
+
+/// A loaded model.
+#[wasm_bindgen(js_name = SpeechModel)]
+pub struct SpeechModel(Rc<Whisper>);
+
+#[wasm_bindgen(js_class = SpeechModel)]
+impl SpeechModel {
+    /// Returns what is known about the model, as JSON.
+    pub fn info(&self) -> String {
+        let specials = &self.0.specials;
+        let languages: Vec<&str> = match specials.languages.as_slice() {
+            [] => vec!["en"],
+            languages => languages.iter().map(|(code, _)| code.as_str()).collect(),
+        };
+        serde_json::json!({
+            "isMultilingual": specials.is_multilingual(),
+            "languages": languages,
+            "nMels": self.0.config.n_mels,
+            "parameters": self.0.parameters,
+            "bytes": self.0.bytes,
+        })
+        .to_string()
+    }
+
+    /// Begins to write down samples at 16 kHz. `options`: [`Options`] as JSON.
+    pub fn start(&self, samples: Vec<f32>, options: &str) -> Result<TranscriptionRun, Thrown> {
+        let options: Options = parse("options", options)?;
+        let run = Transcription::new(Rc::clone(&self.0), samples, options)?;
+        Ok(TranscriptionRun(run))
+    }
+}
+
+/// A transcription under way.
+#[wasm_bindgen(js_name = TranscriptionRun)]
+pub struct TranscriptionRun(Transcription);
+
+#[wasm_bindgen(js_class = TranscriptionRun)]
+impl TranscriptionRun {
+    /// Does some work; returns its event as JSON, or nothing after the end.
+    pub fn next(&mut self) -> Result<Option<String>, Thrown> {
+        let event = self.0.next()?;
+        Ok(event.map(|event| serde_json::json!(event).to_string()))
+    }
+}
+
+/// Reads a WAV file as mono samples at 16 kHz.
+#[wasm_bindgen(js_name = decodeWav)]
+pub fn decode_wav(bytes: &[u8]) -> Result<Vec<f32>, Thrown> {
+    let sound = wav::read(bytes)?;
+    Ok(resample::to_16k(&sound.samples, sound.rate)?)
+}
+
+/// Returns samples of any rate at 16 kHz.
+#[wasm_bindgen(js_name = resample)]
+pub fn resampled(samples: &[f32], rate: u32) -> Result<Vec<f32>, Thrown> {
+    Ok(resample::to_16k(samples, rate)?)
+}
+
+/// Returns segments, given as JSON, as a file of subtitles: `srt` or `vtt`.
+#[wasm_bindgen]
+pub fn subtitles(kind: &str, segments: &str) -> Result<String, Thrown> {
+    let cues: Vec<Cue> = parse("segments", segments)?;
+    match kind {
+        "srt" => Ok(srt(&cues)),
+        "vtt" => Ok(vtt(&cues)),
+        other => Err(Error::InvalidRequest {
+            field: "response_format".into(),
+            expected: "srt or vtt".into(),
+            found: other.to_owned(),
+        }
+        .into()),
+    }
+}
+
+fn parse<T: for<'a> Deserialize<'a>>(field: &str, json: &str) -> Result<T> {
+    serde_json::from_str(json).map_err(|error| Error::InvalidRequest {
+        field: field.to_owned(),
+        expected: "an object of the documented shape".into(),
+        found: error.to_string(),
+    })
+}

@@ -1,0 +1,468 @@
+//! A recording of any length to segments: windows of 30 s, each begun where the last one's text ended (openai/whisper
+//! `transcribe.py`).
+
+use std::rc::Rc;
+
+use hearth_modelfile::{Error, Result};
+use miniz_oxide::deflate::compress_to_vec_zlib;
+use serde::Serialize;
+
+use super::decoder::Sound;
+use super::encoder::Encoding;
+use super::model::Whisper;
+use super::options::{Options, Task};
+use super::window::Attempt;
+use super::words::{self, Word};
+use crate::mel::{HOP, LogMel, WINDOW_FRAMES};
+use crate::rules::{Quality, language, no_speech_prob};
+use crate::segments::retrieve;
+use crate::{SAMPLE_RATE, silence};
+
+/// Tokens that are written in one call, so that a caller can stop in between.
+const TOKENS_AT_ONCE: usize = 8;
+/// zlib's level whose sizes the thresholds of the compression ratio were chosen for.
+const ZLIB_LEVEL: u8 = 6;
+/// Languages that write no spaces between words.
+const NO_SPACES: [&str; 6] = ["zh", "ja", "th", "lo", "my", "yue"];
+/// Temperature from which a text is no example for the next window.
+const HOT: f32 = 0.5;
+
+/// What a transcription reports.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Event {
+    /// Seconds that are settled, of how many.
+    Progress { seconds: f64, duration: f64 },
+    /// The language that is spoken, and its probability: 1 if it was given.
+    Language { language: String, probability: f64 },
+    /// Segments of one window; they do not change any more.
+    Segments { segments: Vec<SegmentText> },
+    /// The end.
+    Done { duration: f64 },
+}
+
+/// A segment in the shape of OpenAI's `verbose_json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SegmentText {
+    pub id: usize,
+    /// Frame, of 10 ms, at which its window began.
+    pub seek: usize,
+    /// Seconds.
+    pub start: f64,
+    pub end: f64,
+    pub text: String,
+    pub tokens: Vec<usize>,
+    pub temperature: f32,
+    pub avg_logprob: f64,
+    pub compression_ratio: f64,
+    pub no_speech_prob: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<Vec<Word>>,
+}
+
+enum Phase {
+    /// Searches for the loudest value, which all windows are relative to.
+    Measure,
+    Window,
+    Encoding(Encoding),
+    Detect(Sound),
+    Decoding {
+        sound: Sound,
+        attempt: Box<Attempt>,
+        /// Index of the window's language.
+        of_window: Option<usize>,
+        tries: usize,
+    },
+    Over,
+}
+
+/// A transcription under way; [`Transcription::next`] does some of its work.
+pub struct Transcription {
+    model: Rc<Whisper>,
+    options: Options,
+    samples: Vec<f32>,
+    mel: LogMel,
+    /// Largest logarithm of all frames so far.
+    loudest: f32,
+    measured: usize,
+    /// Frames of 10 ms in all.
+    frames: usize,
+    seek: usize,
+    phase: Phase,
+    /// Index of the language, once it is known.
+    language: Option<usize>,
+    /// Ids of the request's prompt, and of the text so far where it is to be heeded.
+    previous: Vec<usize>,
+    segments: usize,
+    random: u64,
+}
+
+impl Transcription {
+    /// Begins with `samples` at 16 kHz.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] for a language that the model lacks, a translation by a model that knows English only, or options
+    /// out of range; [`Error::BadAudio`] for samples that are no numbers.
+    pub fn new(model: Rc<Whisper>, samples: Vec<f32>, options: Options) -> Result<Self> {
+        let refuse = |field: &str, expected: &str, found: String| Error::InvalidRequest {
+            field: field.to_owned(),
+            expected: expected.to_owned(),
+            found,
+        };
+        if !samples.iter().all(|sample| sample.is_finite()) {
+            return Err(crate::not_finite());
+        }
+        let specials = &model.specials;
+        if options.task == Task::Translate && !specials.is_multilingual() {
+            let found = "one for English alone".to_owned();
+            return Err(refuse("model", "a multilingual model to translate", found));
+        }
+        let language = match options.language.as_deref() {
+            None => None,
+            Some("en") if !specials.is_multilingual() => None,
+            Some(code) => {
+                let mut known = specials.languages.iter();
+                let found = known.position(|(known, _)| known == code);
+                Some(found.ok_or_else(|| {
+                    refuse(
+                        "language",
+                        "one that the model knows",
+                        format!("\"{code}\""),
+                    )
+                })?)
+            }
+        };
+        let is_hot = |t: &f32| !(0.0..=2.0).contains(t);
+        if options.temperatures.is_empty() || options.temperatures.iter().any(is_hot) {
+            let found = format!("{:?}", options.temperatures);
+            return Err(refuse("temperature", "numbers from 0 to 2", found));
+        }
+        if options.words && specials.alignment_heads.is_empty() {
+            return Err(refuse(
+                "timestamp_granularities",
+                "segment, for a model whose files name no alignment heads",
+                "word".into(),
+            ));
+        }
+        let prompt = options.prompt.as_deref().map(str::trim).unwrap_or_default();
+        let previous = match prompt {
+            "" => Vec::new(),
+            prompt => model.vocabulary.encode(&format!(" {prompt}")),
+        };
+        Ok(Self {
+            mel: LogMel::new(model.config.n_mels)?,
+            frames: samples.len().div_ceil(HOP),
+            random: options.seed ^ 0x9E37_79B9_7F4A_7C15,
+            model,
+            options,
+            samples,
+            loudest: f32::NEG_INFINITY,
+            measured: 0,
+            seek: 0,
+            phase: Phase::Measure,
+            language,
+            previous,
+            segments: 0,
+        })
+    }
+
+    /// Does some work, at most a layer of the encoder or a few tokens; returns what it came to, or `None` after the end.
+    ///
+    /// # Errors
+    /// [`Error::Metadata`] if the model's ids do not fit its vocabulary; then nothing follows.
+    #[allow(clippy::should_implement_trait)] // a Result comes of it
+    pub fn next(&mut self) -> Result<Option<Event>> {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Over => Ok(None),
+            Phase::Measure => {
+                let to = (self.measured + WINDOW_FRAMES).min(self.frames);
+                let loudest = self.mel.loudest(&self.samples, self.measured..to);
+                (self.loudest, self.measured) = (self.loudest.max(loudest), to);
+                self.phase = match to < self.frames {
+                    true => Phase::Measure,
+                    false => Phase::Window,
+                };
+                Ok(Some(self.progress()))
+            }
+            Phase::Window => Ok(Some(self.window())),
+            Phase::Encoding(mut encoding) => {
+                self.phase = match self.model.encoder.step(&mut encoding) {
+                    None => Phase::Encoding(encoding),
+                    Some(encoded) => Phase::Detect(self.model.decoder.sound(&encoded)),
+                };
+                Ok(Some(self.progress()))
+            }
+            Phase::Detect(sound) => Ok(Some(self.detect(sound))),
+            Phase::Decoding {
+                sound,
+                mut attempt,
+                of_window,
+                tries,
+            } => {
+                for _ in 0..TOKENS_AT_ONCE {
+                    let random = || random(&mut self.random);
+                    if attempt.step(&self.model, random)? {
+                        return Ok(Some(self.judge(sound, &attempt, of_window, tries)));
+                    }
+                }
+                self.phase = Phase::Decoding {
+                    sound,
+                    attempt,
+                    of_window,
+                    tries,
+                };
+                Ok(Some(self.progress()))
+            }
+        }
+    }
+
+    fn duration(&self) -> f64 {
+        self.samples.len() as f64 / f64::from(SAMPLE_RATE)
+    }
+
+    fn progress(&self) -> Event {
+        let duration = self.duration();
+        Event::Progress {
+            seconds: (self.seek as f64 * HOP as f64 / f64::from(SAMPLE_RATE)).min(duration),
+            duration,
+        }
+    }
+
+    /// Begins the next window, unless the sound has ended, or has nothing in it that could be heard.
+    fn window(&mut self) -> Event {
+        if self.seek >= self.frames {
+            return Event::Done {
+                duration: self.duration(),
+            };
+        }
+        let from = (self.seek * HOP).min(self.samples.len());
+        let to = (from + WINDOW_FRAMES * HOP).min(self.samples.len());
+        if silence::is_silent(&self.samples[from..to]) {
+            self.seek += WINDOW_FRAMES.min(self.frames - self.seek);
+            self.phase = Phase::Window;
+            return self.progress();
+        }
+        let mel = self.mel.window(&self.samples, self.seek, self.loudest);
+        self.phase = Phase::Encoding(self.model.encoder.begin(&mel));
+        self.progress()
+    }
+
+    /// Finds the language if it is not known, and begins the first attempt. A window in which nothing seems to be said decides for
+    /// itself alone.
+    fn detect(&mut self, sound: Sound) -> Event {
+        let specials = &self.model.specials;
+        let ids: Vec<usize> = specials.languages.iter().map(|(_, id)| *id).collect();
+        let mut event = self.progress();
+        let mut of_window = self.language;
+        if of_window.is_none() && !ids.is_empty() {
+            let decoder = &self.model.decoder;
+            let mut context = decoder.begin(&sound, false);
+            let logits = decoder.logits(&decoder.run(&[specials.start], &mut context));
+            let is_silent = no_speech_prob(&logits, &specials.ids)
+                .is_some_and(|p| p > self.options.no_speech_threshold);
+            if let Some((found, probability)) = language(&logits, &ids) {
+                of_window = Some(found);
+                if !is_silent {
+                    self.language = of_window;
+                    event = Event::Language {
+                        language: specials.languages[found].0.clone(),
+                        probability,
+                    };
+                }
+            }
+        }
+        self.begin(sound, of_window, 0);
+        event
+    }
+
+    /// Begins attempt `tries` of a window.
+    fn begin(&mut self, sound: Sound, of_window: Option<usize>, tries: usize) {
+        let specials = &self.model.specials;
+        let mut prompt = Vec::new();
+        // Half of the context, less the token that begins it.
+        let room = self.model.config.text_ctx / 2 - 1;
+        if !self.previous.is_empty() {
+            prompt.push(specials.previous);
+            prompt.extend_from_slice(&self.previous[self.previous.len().saturating_sub(room)..]);
+        }
+        let at = prompt.len();
+        prompt.push(specials.start);
+        if let Some((_, id)) = of_window.and_then(|i| specials.languages.get(i)) {
+            prompt.extend([
+                *id,
+                match self.options.task {
+                    Task::Transcribe => specials.transcribe,
+                    Task::Translate => specials.translate,
+                },
+            ]);
+        }
+        let timestamps = self.has_timestamps();
+        if !timestamps {
+            prompt.push(specials.ids.no_timestamps);
+        }
+        let temperature = self.options.temperatures[tries];
+        let attempt = Attempt::begin(
+            &self.model,
+            &sound,
+            &prompt,
+            at,
+            temperature,
+            timestamps,
+            self.options.words,
+        );
+        self.phase = Phase::Decoding {
+            sound,
+            attempt: Box::new(attempt),
+            of_window,
+            tries,
+        };
+    }
+
+    /// Tells whether times are written: they also say where the next window begins.
+    fn has_timestamps(&self) -> bool {
+        self.options.timestamps || self.options.words || self.frames > WINDOW_FRAMES
+    }
+
+    /// Accepts an attempt, or begins the next.
+    fn judge(
+        &mut self,
+        sound: Sound,
+        attempt: &Attempt,
+        of_window: Option<usize>,
+        tries: usize,
+    ) -> Event {
+        let text = self.model.vocabulary.text(&self.text_of(&attempt.tokens));
+        let quality = Quality {
+            avg_logprob: attempt.avg_logprob(),
+            compression_ratio: compression_ratio(text.trim()),
+            no_speech_prob: attempt.no_speech_prob,
+        };
+        let options = &self.options;
+        let is_doubtful = quality.avg_logprob < options.logprob_threshold;
+        let is_silent = is_doubtful && quality.no_speech_prob > options.no_speech_threshold;
+        let is_bad = is_doubtful || quality.compression_ratio > options.compression_ratio_threshold;
+        if !is_silent && is_bad && tries + 1 < options.temperatures.len() {
+            self.begin(sound, of_window, tries + 1);
+            return self.progress();
+        }
+        let frames = WINDOW_FRAMES.min(self.frames - self.seek);
+        self.phase = Phase::Window;
+        if is_silent {
+            self.seek += frames;
+            return self.progress();
+        }
+        let event = self.accept(attempt, &quality, frames);
+        self.keep(attempt);
+        event
+    }
+
+    /// Returns the segments of an attempt, and moves on to where the next window begins.
+    fn accept(&mut self, attempt: &Attempt, quality: &Quality, frames: usize) -> Event {
+        let seek = self.seek;
+        let ids = &self.model.specials.ids;
+        let (found, advance) = retrieve(&attempt.tokens, seek, frames, ids);
+        self.seek += advance.min(frames);
+        let starts = (self.options.words).then(|| self.starts(attempt, seek, frames));
+        let mut segments = Vec::new();
+        let mut at = 0;
+        for segment in found {
+            let text = self.model.vocabulary.text(&self.text_of(&segment.tokens));
+            let words = starts.as_ref().map(|starts| {
+                let starts = starts.get(at..).unwrap_or_default();
+                self.words(&segment.tokens, starts)
+            });
+            at += segment.tokens.len();
+            if text.trim().is_empty() {
+                continue;
+            }
+            segments.push(SegmentText {
+                id: self.segments,
+                seek,
+                start: segment.start,
+                end: segment.end.min(self.duration().max(segment.start)),
+                text,
+                tokens: segment.tokens,
+                temperature: attempt.temperature,
+                avg_logprob: quality.avg_logprob,
+                compression_ratio: quality.compression_ratio,
+                no_speech_prob: quality.no_speech_prob,
+                words,
+            });
+            self.segments += 1;
+        }
+        match segments.is_empty() {
+            true => self.progress(),
+            false => Event::Segments { segments },
+        }
+    }
+
+    /// Returns when each token of an attempt begins, in seconds of the recording.
+    fn starts(&self, attempt: &Attempt, seek: usize, frames: usize) -> Vec<f64> {
+        let (prompt, heads) = attempt.alignments();
+        let (positions, tokens) = (self.model.config.audio_ctx, attempt.tokens.len());
+        let offset = (seek * HOP) as f64 / f64::from(SAMPLE_RATE);
+        words::starts(heads, positions, prompt, tokens, frames / 2)
+            .iter()
+            .map(|seconds| seconds + offset)
+            .collect()
+    }
+
+    fn words(&self, tokens: &[usize], starts: &[f64]) -> Vec<Word> {
+        let specials = &self.model.specials;
+        let code = self.language.map(|i| specials.languages[i].0.as_str());
+        let by_character = code.is_some_and(|code| NO_SPACES.contains(&code));
+        let vocabulary = &self.model.vocabulary;
+        words::of_tokens(vocabulary, tokens, starts, specials.ids.eot, by_character)
+    }
+
+    /// Keeps the text for the next window, if that is asked for and it was not written at random. A prompt is for the first window
+    /// alone otherwise.
+    fn keep(&mut self, attempt: &Attempt) {
+        if !self.options.condition_on_previous_text || attempt.temperature > HOT {
+            self.previous.clear();
+        } else {
+            self.previous.extend_from_slice(&attempt.tokens);
+        }
+    }
+
+    fn text_of(&self, tokens: &[usize]) -> Vec<usize> {
+        let eot = self.model.specials.ids.eot;
+        tokens.iter().copied().filter(|id| *id < eot).collect()
+    }
+}
+
+/// Returns the bytes of a text divided by those of its zlib stream; 0 for none.
+fn compression_ratio(text: &str) -> f64 {
+    match text.len() {
+        0 => 0.0,
+        len => len as f64 / compress_to_vec_zlib(text.as_bytes(), ZLIB_LEVEL).len() as f64,
+    }
+}
+
+/// Returns a number in 0..1 (xorshift64*, Vigna 2016).
+fn random(state: &mut u64) -> f64 {
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    let bits = state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11;
+    bits as f64 / (1u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repetitions_compress_well() {
+        assert_eq!(compression_ratio(""), 0.0);
+        assert!(compression_ratio("one sentence like any other") < 1.1);
+        assert!(compression_ratio(&"again ".repeat(60)) > 10.0);
+    }
+
+    #[test]
+    fn random_numbers_are_spread() {
+        let mut state = 1;
+        let mean = (0..1_000).map(|_| random(&mut state)).sum::<f64>() / 1_000.0;
+        assert!((mean - 0.5).abs() < 0.05, "{mean}");
+    }
+}
