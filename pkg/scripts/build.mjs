@@ -16,6 +16,7 @@ const dist = join(root, "dist");
 const GENERATED = {
   wasm: ["hearth.js", "hearth.d.ts", "hearth_bg.wasm", "hearth_cpu.wasm"],
   grammar: ["grammar.js", "grammar.d.ts", "grammar_bg.wasm"],
+  audio: ["audio.js", "audio.d.ts", "audio_bg.wasm"],
 };
 
 const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"));

@@ -9,23 +9,33 @@
  *                             dangerouslyAllowBrowser: true });
  * ```
  *
- * No request leaves the page. Routes: `POST chat/completions`, `completions`, `responses`, `embeddings`, `rerank`, `GET models`.
+ * No request leaves the page. Routes: `POST chat/completions`, `completions`, `responses`, `embeddings`, `rerank`, `GET models`, and with
+ * a transcriber of `hearth-llm/audio` `POST audio/transcriptions` and `audio/translations`.
  */
 import type { ChatCompletionCreateParams, CompletionCreateParams, EmbeddingCreateParams } from "./api/openai.js";
 import type { RerankParams } from "./api/ranking.js";
 import { choose, type EngineChoice, type Served } from "./api/served.js";
+import { answerForm, type AudioRoute } from "./audio/form.js";
+import type { Transcriber } from "./audio/transcriber.js";
 import { HearthError, toHearthError } from "./core/errors.js";
 import { createResponse } from "./responses/index.js";
 
 export type { EngineChoice, Served };
 
-export function createFetch(engine: EngineChoice): typeof fetch {
+export interface FetchOptions {
+  /** Transcriber that serves speech: `await Transcriber.create(…)` of `hearth-llm/audio`. */
+  audio?: Pick<Transcriber, "audio" | "model">;
+}
+
+export function createFetch(engine: EngineChoice, { audio }: FetchOptions = {}): typeof fetch {
   return async (input, init) => {
     const request = new Request(input, init);
     // Request creates its own signal, which some environments do not link to the caller's.
     const signal = init?.signal ?? request.signal;
     try {
-      return await answer(engine, request, signal);
+      const route = /\/audio\/(transcriptions|translations)\/?$/.exec(new URL(request.url).pathname)?.[1];
+      if (route === undefined) return await answer(engine, audio, request, signal);
+      return await hear(audio, route as AudioRoute, request, signal);
     } catch (error) {
       const reason = toHearthError(error);
       if (reason.code === "cancelled") throw aborted();
@@ -34,16 +44,41 @@ export function createFetch(engine: EngineChoice): typeof fetch {
   };
 }
 
-async function answer(choice: EngineChoice, request: Request, signal: AbortSignal): Promise<Response> {
+async function hear(
+  audio: FetchOptions["audio"],
+  route: AudioRoute,
+  request: Request,
+  signal: AbortSignal,
+): Promise<Response> {
+  if (audio === undefined) {
+    const hint = "Pass one: createFetch(engine, { audio: await Transcriber.create({ model }) }), of hearth-llm/audio.";
+    return refusal(
+      new HearthError("invalid_request", "no speech is served here, for there is no transcriber", { hint }),
+      404,
+    );
+  }
+  const result = await answerForm(audio, route, request, signal);
+  if (typeof result === "string")
+    return new Response(result, { headers: { "Content-Type": "text/plain; charset=utf-8" } });
+  return respond(result, false);
+}
+
+async function answer(
+  choice: EngineChoice,
+  audio: FetchOptions["audio"],
+  request: Request,
+  signal: AbortSignal,
+): Promise<Response> {
   const route = /\/(chat\/completions|completions|responses|embeddings|rerank|models)\/?$/.exec(
     new URL(request.url).pathname,
   )?.[1];
   if (route === undefined) throw new HearthError("invalid_request", `nothing is served at ${request.url}`);
   if (route === "models") {
     const { model } = await choose(choice, "");
+    const names = audio === undefined ? [model.name] : [model.name, audio.model.name];
     return Response.json({
       object: "list",
-      data: [{ id: model.name, object: "model", created: 0, owned_by: "hearth" }],
+      data: names.map((id) => ({ id, object: "model", created: 0, owned_by: "hearth" })),
     });
   }
   const body = (await request.json().catch((cause: unknown) => {
@@ -103,10 +138,12 @@ const CALLERS_FAULT = new Set([
   "template_error",
   "grammar_error",
   "unsupported_by_server",
+  "bad_audio",
+  "audio_undecodable",
 ]);
 
 /** Returns an error in OpenAI's format. Its client throws an exception chosen by the status. */
-function refusal(reason: HearthError): Response {
+function refusal(reason: HearthError, callersStatus = 400): Response {
   const isCallers = CALLERS_FAULT.has(reason.code);
   const error = {
     message: reason.hint === "" ? reason.message : `${reason.message}. ${reason.hint}`,
@@ -116,5 +153,5 @@ function refusal(reason: HearthError): Response {
   };
   // A retry would not help, but OpenAI's client retries after a 5xx unless this header forbids it.
   const headers = { "x-should-retry": "false" };
-  return Response.json({ error }, { status: isCallers ? 400 : 500, headers });
+  return Response.json({ error }, { status: isCallers ? callersStatus : 500, headers });
 }

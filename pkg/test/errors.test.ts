@@ -32,6 +32,7 @@ const PROVOKED: Record<HearthErrorCode, string> = {
   grammar_error: "formats_that_cannot_be_followed_are_refused",
   context_overflow: "a prompt beyond the context is refused, and the next one is answered",
   invalid_request: "log_probabilities_are_those_of_the_logits",
+  bad_audio: "that is empty says so",
   out_of_memory: "a_fault_is_an_error_of_the_load",
   no_webgpu: "never takes the CPU by itself",
   device_lost: "ends an engine whose stream cannot be read again",
@@ -63,6 +64,8 @@ const PROVOKED: Record<HearthErrorCode, string> = {
   document_too_large: "stops at the limits, whatever an archive says of itself",
   document_stalled: "gives up a file that stops, and reads the next",
   extractor_missing: "says what to install",
+  audio_undecodable: "that cannot be decoded says so",
+  capture_failed: "whose script a page's policy refuses says so",
 };
 
 interface Test {

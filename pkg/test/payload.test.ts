@@ -19,13 +19,14 @@ const CAPS: Record<string, number> = {
   "remote/index": 15_300,
   "documents/index": 28_000,
   "documents/worker/index": 1_900,
-  "openai-fetch": 4_800,
+  "openai-fetch": 5_500,
   "ai-sdk/index": 4_000,
   "prompt-api/index": 5_000,
   "shared/index": 6_000,
   "react/index": 3_000,
   "element/index": 6_000,
   "toolbox/index": 4_200,
+  "audio/index": 11_600,
 };
 
 /** Returns the modules that an entry imports before it runs; types and `import()` are not among them. */

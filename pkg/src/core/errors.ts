@@ -19,6 +19,7 @@ export const CORE_ERROR_CODES = [
   "grammar_error",
   "context_overflow",
   "invalid_request",
+  "bad_audio",
   "out_of_memory",
   "no_webgpu",
   "device_lost",
@@ -54,6 +55,8 @@ export const HOST_ERROR_CODES = [
   "document_too_large",
   "document_stalled",
   "extractor_missing",
+  "audio_undecodable",
+  "capture_failed",
 ] as const;
 
 export type CoreErrorCode = (typeof CORE_ERROR_CODES)[number];
@@ -64,6 +67,7 @@ const HINTS: Partial<Record<HearthErrorCode, string>> = {
   bad_file: "Download the file again, or check that it is a model file of this format.",
   truncated_file: "The download or copy is incomplete: fetch the file again and compare its size.",
   invalid_request: "Correct the named field.",
+  bad_audio: "Give a WAV file of PCM or 32-bit floats, or another format that the browser decodes.",
   context_overflow: "Shorten the conversation, begin a new one, or load the model with a larger context.",
   grammar_error: "Simplify the schema or grammar that the answer has to follow.",
   no_webgpu:
@@ -97,6 +101,8 @@ const HINTS: Partial<Record<HearthErrorCode, string>> = {
   document_too_large: "Divide the file, or raise `limits` in Library.open.",
   document_stalled: "Try again, or print the file to a new PDF.",
   extractor_missing: "Install the optional package that reads this kind of file.",
+  audio_undecodable: "Save the recording as WAV, MP3, M4A, Ogg or FLAC.",
+  capture_failed: "Allow the microphone, and ask for its stream again.",
 };
 
 /** Returns the error of an invalid field in a request. */

@@ -1,19 +1,13 @@
 /** Worker side: turns a load request into an engine of the core. */
+import { accessTo } from "./access.js";
 import { chooseThreads } from "./cpu-pool.js";
 import { HearthError, throwIfAborted, toHearthError } from "../core/errors.js";
 import { given } from "../core/given.js";
 import { requireWebGpu } from "./gpu-probe.js";
 import { oneThread } from "../core/notices.js";
 import { ProgressMeter } from "./progress.js";
-import { keepListing, keptListing } from "../cache/listing.js";
-import { CachedSource, Parts, type CacheContext } from "../cache/source.js";
 import type { LoadProgress, LoadRequest, Notice } from "../core/protocol.js";
-import { checked, Checksum } from "../source/checksum.js";
-import { HttpSource } from "../source/http.js";
-import type { HubAccess } from "../source/hub.js";
-import { sleep } from "../source/retry.js";
-import { coalesce, findModel, hubAccess, readHeaders, type OpenUrl } from "../source/index.js";
-import type { RemoteFile } from "../source/source.js";
+import { coalesce, findModel, readHeaders } from "../source/index.js";
 import { memoryFor } from "../fit/memory.js";
 import { keepTuning, keptTuning } from "./tuning-store.js";
 import type {
@@ -27,9 +21,6 @@ import type {
   WasmFiles,
   WasmLoader,
 } from "../core/wasm-contract.js";
-
-/** Time to wait for background tasks at the end of a load. */
-const BESIDE_MS = 2000;
 
 export async function initCore(wasm: HearthWasm, url: string | URL): Promise<void> {
   try {
@@ -105,7 +96,7 @@ export async function loadModel(
   notify: (notice: Notice) => void,
 ): Promise<WasmEngine> {
   const meter = new ProgressMeter(report);
-  const access = accessTo(wasm, request, signal, notify);
+  const access = accessTo(wasm.Sha256, request, signal, notify);
   const model = await findModel(request.source, signal, request.download, access.open, access.hub);
   const sources = model.kind === "one" ? [model.open()] : model.weights.map((open) => open());
   let [received, total] = [0, 0];
@@ -149,60 +140,6 @@ export async function loadModel(
   await access.finish();
   report({ phase: "ready", loaded: received, total: received });
   return engine;
-}
-
-/** Source of files and listings: via the cache, unless the caller disables it. */
-interface Access {
-  open: OpenUrl;
-  hub: HubAccess;
-  /** Finishes the load after everything has been read. */
-  finish(): Promise<void>;
-}
-
-function accessTo(
-  wasm: HearthWasm,
-  { cache, download }: LoadRequest,
-  signal: AbortSignal,
-  notify: (notice: Notice) => void,
-): Access {
-  const hub = hubAccess(signal, download);
-  const checksumOf = ({ url, sum }: RemoteFile): Checksum | undefined =>
-    sum === undefined ? undefined : new Checksum(url, sum, () => new wasm.Sha256());
-  if (cache === "no-store") {
-    return {
-      open: (file) => checked(new HttpSource(file.url, signal, download), checksumOf(file)),
-      hub,
-      finish: () => Promise.resolve(),
-    };
-  }
-  const beside: Promise<void>[] = [];
-  const lists = new Map<string, string>();
-  let isNotified = false;
-  const context: CacheContext = {
-    mode: cache,
-    parts: new Parts(),
-    // One notice suffices for a model of many files.
-    notify: (notice) => {
-      if (!isNotified) notify(notice);
-      isNotified = true;
-    },
-    beside: (task) => beside.push(task),
-  };
-  return {
-    open: (file) => new CachedSource(file, signal, download, context, checksumOf(file)),
-    hub: {
-      ...hub,
-      ...(cache === "default" ? { kept: keptListing } : {}),
-      keep: (key, list) => lists.set(key, list),
-    },
-    finish: async () => {
-      if (beside.length > 0) await Promise.race([Promise.all(beside), sleep(BESIDE_MS, signal)]);
-      throwIfAborted(signal);
-      context.parts.check();
-      // Only now are all files in the listing kept.
-      for (const [key, list] of lists) await keepListing(key, list);
-    },
-  };
 }
 
 /** Omits `tensor` if none is being read. */

@@ -14,6 +14,7 @@ export const zhErrors: Record<HearthErrorCode, string> = {
   grammar_error: "回答格式的约束无法继续：请简化格式。",
   context_overflow: "对话已超出上下文长度：请新建对话，或用更大的上下文加载。",
   invalid_request: "请求中有不合理的设置。",
+  bad_audio: "无法读取这段录音：请重新录制，或另存为 WAV。",
   out_of_memory: "内存不足：请换更小的模型、量化或上下文。",
   no_webgpu: "这个浏览器没有可用的 WebGPU：请换用新版 Chrome、Edge、Firefox 或 Safari 并开启硬件加速，或使用 CPU。",
   device_lost: "显卡设备丢失且无法恢复：请重新加载模型。",
@@ -45,4 +46,6 @@ export const zhErrors: Record<HearthErrorCode, string> = {
   document_too_large: "文档过大：请拆分后再添加。",
   document_stalled: "读取文档停滞：请重试，或重新打印为 PDF。",
   extractor_missing: "缺少读取这种文档的组件。",
+  audio_undecodable: "浏览器无法解码这段录音：请另存为 WAV、MP3、M4A、Ogg 或 FLAC。",
+  capture_failed: "无法采集声音：请允许使用麦克风后重试。",
 };

@@ -1,0 +1,59 @@
+/** Messages between the page and the worker that recognises speech. Each reply names the call that it answers. */
+import type { SerializedError } from "../core/errors.js";
+import type { CacheMode, DownloadOptions, LoadProgress, Notice, SourceSpec } from "../core/protocol.js";
+import type { ModuleInfo, RunOptions, SpeechEvent, SubtitleKind, TranscriptionSegment } from "./module.js";
+
+/** Rate that the models hear, in samples a second. */
+export const SAMPLE_RATE = 16_000;
+
+/** Sound of one channel, in -1 to 1. */
+export interface AudioSamples {
+  samples: Float32Array;
+  /** Samples a second. */
+  sampleRate: number;
+}
+
+export interface SpeechLoadRequest {
+  source: SourceSpec;
+  download: DownloadOptions;
+  cache: CacheMode;
+  wasmUrl?: string;
+}
+
+export interface SpeechLoaded {
+  info: ModuleInfo;
+  /** Notices for the user, in chronological order. */
+  notices: Notice[];
+}
+
+export interface TranscribeRequest {
+  sound: AudioSamples;
+  options: RunOptions;
+}
+
+export interface SubtitlesRequest {
+  kind: SubtitleKind;
+  segments: Pick<TranscriptionSegment, "start" | "end" | "text">[];
+}
+
+/** Calls of the page, each with its parameters and result. */
+export interface SpeechCalls {
+  load: { params: SpeechLoadRequest; result: SpeechLoaded };
+  decodeWav: { params: { bytes: Uint8Array }; result: Float32Array };
+  transcribe: { params: TranscribeRequest; result: null };
+  subtitles: { params: SubtitlesRequest; result: string };
+}
+
+export type SpeechCallName = keyof SpeechCalls;
+
+export type ToSpeechWorker =
+  | { [K in SpeechCallName]: { type: "call"; id: number; call: K; params: SpeechCalls[K]["params"] } }[SpeechCallName]
+  | { type: "cancel"; id: number };
+
+export type FromSpeechWorker =
+  | { type: "result"; id: number; result: SpeechCalls[SpeechCallName]["result"] }
+  | { type: "error"; id: number; error: SerializedError }
+  | { type: "progress"; id: number; progress: LoadProgress }
+  | { type: "event"; id: number; event: SpeechEvent }
+  /** Fatal end of the worker: the module trapped, and its memory cannot be trusted. */
+  | { type: "fatal"; error: SerializedError };

@@ -1,0 +1,68 @@
+/** The model that a transcriber is created from, in a form that can be sent to its worker. */
+import { HearthError, invalid } from "../core/errors.js";
+import type { DownloadOptions, SourceSpec } from "../core/protocol.js";
+import { isSum } from "../source/listing.js";
+import { parseHubId, type HubId } from "../source/paste.js";
+import type { SpeechModelSource } from "./transcriber.js";
+
+const HUB = "https://huggingface.co";
+
+export interface NamedSource {
+  source: SourceSpec;
+  /** Name of the model, as far as its place tells one. */
+  name: string;
+}
+
+export async function toSource(model: SpeechModelSource, { hub }: DownloadOptions): Promise<NamedSource> {
+  if (Array.isArray(model)) {
+    const weights = model.find(({ name }) => /\.(safetensors|bin)$/i.test(name));
+    return { source: { kind: "files", files: model }, name: plain(weights?.name ?? "") };
+  }
+  if (typeof model === "object" && "getFile" in model) return await toSource(await model.getFile(), {});
+  if (model instanceof Blob) {
+    return { source: { kind: "blob", blob: model }, name: plain(model instanceof File ? model.name : "") };
+  }
+  const id = parseHubId(String(model));
+  if (id !== undefined && !isGgml(id)) {
+    const source: SourceSpec = { kind: "hub", id };
+    if (hub !== undefined) source.endpoint = absolute(hub);
+    return { source, name: plain(id.repository) };
+  }
+  const url = absolute(id === undefined ? model : addressOf(id, hub ?? HUB));
+  return { source: { kind: "url", url }, name: plain(decodeURIComponent(new URL(url).pathname)) };
+}
+
+/** Returns the download's options with absolute addresses, and refuses wrong ones. */
+export function toDownload(download: DownloadOptions, source: SourceSpec): DownloadOptions {
+  const { sha256, cacheKey } = download;
+  if (sha256 !== undefined && !isSum(sha256)) throw invalid("download.sha256", "64 hexadecimal digits", sha256);
+  if (cacheKey === undefined) return download;
+  if (source.kind !== "url") throw invalid("download.cacheKey", "absent unless the model is an address", cacheKey);
+  return { ...download, cacheKey: absolute(cacheKey) };
+}
+
+/** Resolves an address relative to the page: inside the worker it would be relative to the worker's script. */
+export function absolute(url: string | URL): string {
+  const base = (globalThis as { document?: { baseURI: string } }).document?.baseURI;
+  try {
+    return new URL(url, base).href;
+  } catch (cause) {
+    throw new HearthError("invalid_request", `invalid request: not an address: ${String(url)}`, { cause });
+  }
+}
+
+/** Tells whether a page of the Hub shows a ggml file: repositories with these are lists of models, each in one file. */
+function isGgml({ path = "" }: HubId): boolean {
+  return /\.bin$/i.test(path);
+}
+
+function addressOf({ repository, revision, path = "" }: HubId, hub: string): string {
+  const file = path.split("/").map(encodeURIComponent).join("/");
+  return `${hub.replace(/\/+$/, "")}/${repository}/resolve/${encodeURIComponent(revision)}/${file}`;
+}
+
+/** Returns the name in a path: of its folder for a file that has the same name in each. */
+function plain(path: string): string {
+  const parts = path.split("/").filter((part) => part !== "" && !/^model\.safetensors(\.index\.json)?$/i.test(part));
+  return parts.at(-1)?.replace(/\.(safetensors|bin)$/i, "") ?? "whisper";
+}
