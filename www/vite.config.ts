@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
-import { chunkFileNames, cmaps } from "./build/on-demand.js";
+import { assetFileNames, chunkFileNames, cmaps, entryFileNames } from "./build/on-demand.js";
 import { policy } from "./build/policy.js";
 import { serviceWorker } from "./build/service-worker.js";
 
@@ -37,13 +37,13 @@ export default defineConfig(({ mode }) => {
     worker: {
       format: "es",
       plugins: () => (isFake ? [fakeCore()] : []),
-      rolldownOptions: { output: { chunkFileNames } },
+      rolldownOptions: { output: { assetFileNames, chunkFileNames, entryFileNames } },
     },
     build: {
       target: "es2022",
       modulePreload: { polyfill: false },
       assetsInlineLimit: 0,
-      rolldownOptions: { output: { chunkFileNames } },
+      rolldownOptions: { output: { assetFileNames, chunkFileNames } },
     },
     server: { port: 5173, strictPort: true },
   };

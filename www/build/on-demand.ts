@@ -1,6 +1,6 @@
 /**
  * The parts of the page that are kept only once they were asked for: readers of PDF and Word, which are larger than the
- * page, and the tables by which pdf.js reads Chinese, Japanese and Korean.
+ * page, the tables by which pdf.js reads Chinese, Japanese and Korean, and what recognises speech.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -12,10 +12,22 @@ import { CMAPS } from "../src/lib/cmaps.js";
 export const ON_DEMAND = "assets/on-demand/";
 
 const READERS = /node_modules\/(pdfjs-dist|mammoth)\//;
+/** The worker that recognises speech, and its module. */
+const SPEECH = /^audio(-worker|_bg\.wasm)$/;
 
 /** Names the chunk of a reader so that it lies in the folder. */
 export function chunkFileNames({ moduleIds }: { moduleIds: readonly string[] }): string {
   return `${moduleIds.some((id) => READERS.test(id)) ? ON_DEMAND : "assets/"}[name]-[hash].js`;
+}
+
+/** Names the script of a worker so that that of speech lies in the folder. */
+export function entryFileNames({ name }: { name: string }): string {
+  return `${SPEECH.test(name) ? ON_DEMAND : "assets/"}[name]-[hash].js`;
+}
+
+/** Names any other file so that the module of speech lies in the folder. */
+export function assetFileNames({ names }: { names: readonly string[] }): string {
+  return `${names.some((name) => SPEECH.test(name)) ? ON_DEMAND : "assets/"}[name]-[hash][extname]`;
 }
 
 /** Copies pdf.js's tables, with their licence, into the build. */

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { chunkFileNames, ON_DEMAND } from "../build/on-demand.js";
+import { assetFileNames, chunkFileNames, entryFileNames, ON_DEMAND } from "../build/on-demand.js";
 import { CMAPS } from "../src/lib/cmaps.js";
 import { answerOnDemand, dropOld } from "../src/lib/on-demand.js";
 
@@ -62,6 +62,13 @@ describe("the build", () => {
     expect(named("/x/node_modules/pdfjs-dist/legacy/build/pdf.mjs")).toBe(`${ON_DEMAND}[name]-[hash].js`);
     expect(named("/x/node_modules/mammoth/lib/index.js")).toBe(`${ON_DEMAND}[name]-[hash].js`);
     expect(named("/x/node_modules/katex/dist/katex.mjs")).toBe("assets/[name]-[hash].js");
+  });
+
+  it("puts the worker of speech and its module there, and no other worker", () => {
+    expect(entryFileNames({ name: "audio-worker" })).toBe(`${ON_DEMAND}[name]-[hash].js`);
+    expect(entryFileNames({ name: "documents-worker" })).toBe("assets/[name]-[hash].js");
+    expect(assetFileNames({ names: ["audio_bg.wasm"] })).toBe(`${ON_DEMAND}[name]-[hash][extname]`);
+    expect(assetFileNames({ names: ["hearth_bg.wasm"] })).toBe("assets/[name]-[hash][extname]");
   });
 
   it("has the tables of the version of pdf.js that reads them", () => {

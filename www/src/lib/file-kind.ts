@@ -18,7 +18,11 @@ const BEGINNINGS: readonly [RegExp, FileKind][] = [
     /^(\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF....WEBP|BM....\0\0\0\0|....ftyp(avif|avis|heic|heix|mif1))/s,
     "image",
   ],
-  [/^(RIFF....WAVE|ID3|\xff[\xf2-\xf7\xfa\xfb\xf1\xf9]|OggS|fLaC|....ftypM4A |\x1aE\xdf\xa3)/s, "audio"],
+  // A film in MP4 or WebM has a sound track too.
+  [
+    /^(RIFF....WAVE|ID3|\xff[\xf2-\xf7\xfa\xfb\xf1\xf9]|OggS|fLaC|....ftyp(M4[AB] |mp4[12]|iso[m2-6]|3gp.|dash)|\x1aE\xdf\xa3)/s,
+    "audio",
+  ],
 ];
 
 export async function kindOf(file: File): Promise<FileKind> {

@@ -3,6 +3,7 @@
  * crash.
  */
 import { computed, effect, signal } from "@preact/signals";
+import { withWords } from "../lib/words.js";
 import { current } from "./chat.js";
 import { opened } from "./store.js";
 
@@ -10,7 +11,7 @@ export const draft = signal("");
 
 const SAVE_MS = 300;
 /** Key of the draft; a new conversation has no id yet. */
-const place = computed(() => current.value?.id ?? "");
+export const place = computed(() => current.value?.id ?? "");
 let unsaved: { id: string; text: string } | undefined;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -19,6 +20,19 @@ export function write(text: string): void {
   unsaved = { id: place.value, text };
   clearTimeout(timer);
   timer = setTimeout(save, SAVE_MS);
+}
+
+/** Puts words at the end of a draft, whichever conversation is on the screen. */
+export async function append(id: string, words: string): Promise<void> {
+  if (id === place.value) {
+    write(withWords(draft.value, words));
+    return;
+  }
+  const store = await opened();
+  const text = await store.draft(id);
+  // Opened in the meantime.
+  if (id === place.value) write(withWords(draft.value || text, words));
+  else await store.putDraft(id, withWords(text, words)).catch(() => undefined);
 }
 
 /** Shows the draft of each conversation that is opened. */

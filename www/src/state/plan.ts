@@ -216,7 +216,7 @@ function filesOf(source: string): readonly cache.CachedFile[] {
   const base = `${hub}/${repository}/resolve/${encodeURIComponent(revision)}/`;
   // A file that is not a model represents its folder; for a split model all parts are wanted.
   const named = path.split("/").map(encodeURIComponent).join("/");
-  const wanted = /\.(gguf|safetensors)$/i.test(path) ? withoutPart(named) : named.replace(/[^/]*$/, "");
+  const wanted = /\.(gguf|safetensors|bin)$/i.test(path) ? withoutPart(named) : named.replace(/[^/]*$/, "");
   return installed.value.filter(({ url }) => {
     const rest = url.startsWith(base) ? withoutPart(url.slice(base.length)) : undefined;
     return rest?.startsWith(wanted) === true && rest.toLowerCase().includes(quant.toLowerCase());

@@ -45,6 +45,12 @@ export interface Settings {
   asksDocuments: boolean;
   /** Whether questions to a model elsewhere do, which sends passages there. */
   sendsDocuments: boolean;
+  /** Address of the speech model that was loaded last; empty for none or for local files. */
+  speechModel: string;
+  /** Code of the language that the visitor speaks; empty to let the model find out. */
+  speechLanguage: string;
+  /** Id of the chosen microphone; empty for the one that the browser prefers. */
+  microphone: string;
   /** Whether the visitor has been warned that the browser may clear everything. */
   isWarned: boolean;
 }
@@ -67,6 +73,9 @@ const DEFAULTS: Settings = {
   documents: 0,
   asksDocuments: false,
   sendsDocuments: false,
+  speechModel: "",
+  speechLanguage: "",
+  microphone: "",
   isWarned: false,
 };
 

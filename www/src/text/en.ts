@@ -75,8 +75,8 @@ export const en = {
   linkLabel: "Address of a model: a Hugging Face repository or page, a GGUF file, a folder of safetensors",
   look: "Look",
   dropHere: "Drop a model’s files here, or choose them",
-  dropToLoad: "Drop a model to load it, or documents to ask them",
-  notModel: (name: string) => `${name} is not a model or a document. Pictures and sound are not supported yet.`,
+  dropToLoad: "Drop a model to load it, documents to ask them, or a recording to transcribe it",
+  notModel: (name: string) => `${name} is not a model, a document or a recording. Pictures are not supported yet.`,
   replaces: (name: string) => `It will replace ${name}.`,
   about,
   recommended: "Recommended for this device",
@@ -236,6 +236,10 @@ export const en = {
   sourceLabel: (number: number, title: string, page: string | null) =>
     `Source ${String(number)}: ${title}${page === null ? "" : `, page ${page}`}`,
   unsure: (label: string) => `${label} (the source may not say this)`,
+
+  speech: "Speech",
+  dictate: "Dictate",
+  stopDictating: "Stop dictating (Esc)",
 
   answering: "Answering…",
   answered: "Answer finished.",

@@ -22,8 +22,8 @@ export const zh: Texts = {
   linkLabel: "模型地址：Hugging Face 仓库或页面、GGUF 文件、safetensors 目录",
   look: "查看",
   dropHere: "把模型文件拖到这里，或点此选择",
-  dropToLoad: "松开即可加载模型，或添加文档以便提问",
-  notModel: (name) => `${name} 不是模型或文档。暂不支持图片和声音。`,
+  dropToLoad: "松开即可加载模型、添加文档以便提问，或转写录音",
+  notModel: (name) => `${name} 不是模型、文档或录音。暂不支持图片。`,
   replaces: (name) => `将替换正在运行的 ${name}。`,
   recommended: "推荐用于此设备",
   about: {
@@ -187,6 +187,10 @@ export const zh: Texts = {
   sendDocuments: (count) => `向我的 ${String(count)} 份文档提问，并把其中的段落发送到服务器`,
   sourceLabel: (number, title, page) => `来源 ${String(number)}：${title}${page === null ? "" : `，第 ${page} 页`}`,
   unsure: (label) => `${label}（来源可能没有这样说）`,
+
+  speech: "语音",
+  dictate: "听写",
+  stopDictating: "停止听写（Esc）",
 
   answering: "正在回答…",
   answered: "回答完毕。",

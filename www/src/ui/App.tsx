@@ -30,6 +30,7 @@ import { Toasts } from "./Toasts.js";
 import { Banner, TopBar } from "./TopBar.js";
 
 const DocumentsDialog = lazily(async () => (await import("./Documents.js")).DocumentsDialog);
+const SpeechDialog = lazily(async () => (await import("./SpeechDialog.js")).SpeechDialog);
 const PassageDialog = lazily(async () => (await import("./PassageDialog.js")).PassageDialog);
 
 export function App(): JSX.Element {
@@ -73,6 +74,7 @@ export function App(): JSX.Element {
       {dialog.value === "performance" && <PerformanceDialog />}
       {dialog.value === "documents" && <DocumentsDialog />}
       {dialog.value === "passage" && <PassageDialog />}
+      {dialog.value === "speech" && <SpeechDialog />}
       {dialog.value === "models" && (
         <Dialog id="models" title={t().models} onClose={closeDialog}>
           <Boundary>

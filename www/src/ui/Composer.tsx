@@ -4,14 +4,19 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { formatCount } from "../lib/format.js";
 import { isEscape, isSubmit } from "../lib/keys.js";
 import { answering, canAsk, isElsewhere, path, send, stop } from "../state/chat.js";
+import { dictation, isDictating } from "../state/dictating.js";
 import { draft, write } from "../state/draft.js";
 import { backend } from "../state/model.js";
 import { placeOf, placeText } from "../state/place.js";
 import { t } from "../text/index.js";
 import { AddDocuments, AskDocuments } from "./AskDocuments.js";
 import { Icon } from "./icons.js";
+import { lazily } from "./lazily.js";
+import { MicrophoneButton, stopDictation } from "./MicrophoneButton.js";
 
 const MAX_HEIGHT_PX = 220;
+
+const DictationStrip = lazily(async () => (await import("./DictationStrip.js")).DictationStrip);
 
 export function Composer(): JSX.Element {
   const field = useRef<HTMLTextAreaElement>(null);
@@ -34,7 +39,10 @@ export function Composer(): JSX.Element {
     const onKey = (event: KeyboardEvent): void => {
       // A dialog handles Escape itself, and so does every field except the prompt.
       const isInOther = event.target instanceof Element && event.target.matches("input, select, textarea:not(#prompt)");
-      if (isEscape(event) && !isInOther && document.querySelector("dialog[open]") === null) stop();
+      if (!isEscape(event) || isInOther || document.querySelector("dialog[open]") !== null) return;
+      // An answer may go on while the visitor dictates: what listens ends first.
+      if (isDictating.peek()) void stopDictation();
+      else stop();
     };
     addEventListener("keydown", onKey);
     return () => {
@@ -42,11 +50,21 @@ export function Composer(): JSX.Element {
     };
   }, []);
 
-  const submit = (): void => {
+  const ask = (): void => {
     const question = draft.value.trim();
     if (question === "" || !canAsk.value) return;
     write("");
     void send(question);
+  };
+  const submit = (): void => {
+    if (!isDictating.peek()) {
+      ask();
+      return;
+    }
+    // The last words belong to the message; if they are lost, the visitor decides.
+    void stopDictation().then((isWhole) => {
+      if (isWhole) ask();
+    });
   };
   return (
     <form
@@ -58,6 +76,7 @@ export function Composer(): JSX.Element {
       }}
     >
       <AskDocuments />
+      {dictation.value.name !== "off" && <DictationStrip />}
       <div class="box">
         <AddDocuments />
         <textarea
@@ -77,6 +96,7 @@ export function Composer(): JSX.Element {
             submit();
           }}
         />
+        <MicrophoneButton />
         {isRunning ? (
           <button id="stop" class="round" type="button" aria-label={t().stop} title={t().stop} onClick={stop}>
             <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">

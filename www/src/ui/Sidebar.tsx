@@ -74,6 +74,10 @@ export function Sidebar(): JSX.Element {
           <Icon name="book" />
           {t().documents}
         </button>
+        <button id="open-speech" type="button" class="line" onClick={open("speech")}>
+          <Icon name="microphone" />
+          {t().speech}
+        </button>
         <button id="open-performance" type="button" class="line" onClick={open("performance")}>
           <Icon name="gauge" />
           {t().performance}
@@ -91,7 +95,7 @@ function close(): void {
   isSidebarOpen.value = false;
 }
 
-const open = (name: "documents" | "performance" | "settings") => (): void => {
+const open = (name: "documents" | "speech" | "performance" | "settings") => (): void => {
   batch(() => {
     dialog.value = name;
     close();

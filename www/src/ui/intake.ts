@@ -13,8 +13,8 @@ interface Replies {
   say: (text: string) => void;
   /** The text for a file that nothing is done with. */
   refusal: (name: string) => string;
-  /** Whether files with a text become documents. */
-  takesDocuments?: boolean;
+  /** Whether files with a text become documents, and sound becomes text. */
+  takesAll?: boolean;
 }
 
 const BY_TOAST: Replies = {
@@ -22,32 +22,37 @@ const BY_TOAST: Replies = {
     showToast({ text });
   },
   refusal: (name) => t().notModel(name),
-  takesDocuments: true,
+  takesAll: true,
 };
 
 /** Kinds that may be documents: an unknown one may be a text in another encoding, and is refused by name otherwise. */
 const READABLE: readonly FileKind[] = ["document", "text", "unknown"];
 
-export async function takeFiles(
-  files: File[],
-  { say, refusal, takesDocuments = false }: Replies = BY_TOAST,
-): Promise<void> {
+export async function takeFiles(files: File[], { say, refusal, takesAll = false }: Replies = BY_TOAST): Promise<void> {
   const kinds = await Promise.all(files.map(async (file) => [file, await kindOf(file)] as const));
   // A model may be several files, some of which are text.
   if (kinds.some(isModel)) {
     await pickModel(files);
     return;
   }
-  const isDocument = (kind: FileKind): boolean => takesDocuments && READABLE.includes(kind);
-  const documents = kinds.flatMap(([file, kind]) => (isDocument(kind) ? [file] : []));
+  const isRecording = (file: File, kind: FileKind): boolean => takesAll && isSound(file, kind);
+  const isDocument = (file: File, kind: FileKind): boolean =>
+    takesAll && READABLE.includes(kind) && !isRecording(file, kind);
+  const recordings = kinds.flatMap(([file, kind]) => (isRecording(file, kind) ? [file] : []));
+  if (recordings.length > 0) {
+    dialog.value = "speech";
+    const { addRecordings } = await import("../state/transcripts.js");
+    addRecordings(recordings);
+  }
+  const documents = kinds.flatMap(([file, kind]) => (isDocument(file, kind) ? [file] : []));
   if (documents.length > 0) {
     dialog.value = "documents";
     void addDocuments(documents);
   }
   let count = 0;
   for (const [file, kind] of kinds) {
-    if (isDocument(kind)) continue;
-    // Pictures and sound are for parts of a message, which cannot be written yet.
+    if (isDocument(file, kind) || isRecording(file, kind)) continue;
+    // Pictures are for parts of a message, which cannot be written yet.
     const added = kind === "conversations" ? await importFile(file) : 0;
     if (added === 0) {
       say((kind === "conversations" ? t().notImported : refusal)(file.name));
@@ -61,6 +66,12 @@ export async function takeFiles(
 /** Goes by name as well, so that the picker can report what is wrong with a damaged file. */
 function isModel([{ name }, kind]: readonly [File, FileKind]): boolean {
   return kind === "model" || /\.(gguf|safetensors)$/i.test(name);
+}
+
+/** Goes by name and type as well if the content tells nothing: the browser may know more kinds of sound. */
+function isSound({ name, type }: File, kind: FileKind): boolean {
+  if (kind !== "unknown") return kind === "audio";
+  return type.startsWith("audio/") || /\.(wav|mp3|m4a|aac|ogg|oga|opus|flac|webm|aiff?|amr)$/i.test(name);
 }
 
 /** Returns how many conversations were imported; 0 if the file is damaged. */
