@@ -16,6 +16,7 @@
 //! | `build`      | crates -> pkg/wasm, pkg/grammar -> pkg/dist -> www/dist          |
 //! | `wasm`       | a crate to a module with its bindings                            |
 //! | `model`      | where does the default model come from, is it the right file     |
+//! | `whisper`    | how do Whisper's weights become a folder as Hugging Face has them |
 //! | `llama`      | where is a llama.cpp server for the tests                        |
 //! | `serve`      | the command; `server` is the HTTP server under it                |
 //! | `test`       | which stages there are, how one is run and judged                |
@@ -44,6 +45,7 @@ mod test;
 mod toolchain;
 mod tools;
 mod wasm;
+mod whisper;
 
 use std::process::ExitCode;
 

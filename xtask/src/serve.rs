@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
-use crate::model::{GEMMA270, SMOLLM2};
+use crate::model::{GEMMA270, SMOLLM2, TWO_CITIES};
 use crate::paths::Dirs;
 use crate::server::{Mount, Server, Site};
+use crate::whisper::TINY_EN;
 use crate::{build, proc};
 
 #[derive(clap::Args)]
@@ -64,10 +65,14 @@ pub fn site(dirs: &Dirs, model: Option<PathBuf>, testing: bool) -> Site {
         mounts.push(Mount::new(format!("/models/{}", SMOLLM2.name), file));
     }
     if testing {
-        let gemma = dirs.models().join(GEMMA270.name);
-        if gemma.is_file() {
-            mounts.push(Mount::new(format!("/models/{}", GEMMA270.name), gemma));
+        for name in [GEMMA270.name, TWO_CITIES.name] {
+            let file = dirs.models().join(name);
+            if file.is_file() {
+                mounts.push(Mount::new(format!("/models/{name}"), file));
+            }
         }
+        let whisper = dirs.models().join(TINY_EN.name);
+        mounts.push(Mount::new(format!("/models/{}/", TINY_EN.name), whisper));
         mounts.push(Mount::new("/pkg/", dirs.root.join("pkg")));
         mounts.push(Mount::new("/tests/", dirs.root.join("tests")));
         // The library that the benchmark compares with ours.

@@ -1,7 +1,7 @@
 """Makes every file of ../data: generate.py --model PATH/TO/SmolLM2-135M-Instruct.Q4_1.gguf --minilm PATH/TO/all-MiniLM-L6-v2
---gemma PATH/TO/gemma-3-270m-q4_k_m.gguf
+--gemma PATH/TO/gemma-3-270m-q4_k_m.gguf --whisper PATH/TO/whisper-tiny.en --recording PATH/TO/two_cities.wav
 
-With `--only families`, `--only embeddings`, `--only tokenizers`, `--only templates` or `--only quants` just those files, and no model is needed. Files whose
+With `--only families`, `--only embeddings`, `--only tokenizers`, `--only templates`, `--only speech` (which needs its model) or `--only quants` just those files, and no model is needed. Files whose
 model is not given stay as they are.
 
 Nothing here depends on the date, the machine's name or the network; see README.md for the versions.
@@ -37,6 +37,7 @@ import gold_templates
 import gold_tiny
 import gold_tokenizers
 import gold_unigram
+import gold_whisper_real
 import gold_wordpiece
 import jsonio
 import manifest
@@ -107,12 +108,18 @@ def make_gemma(scratch: Path, args):
         gold_gemma270.make(folder(scratch, "real"), args.gemma)
 
 
+def make_speech(scratch: Path, args):
+    if args.whisper and args.recording:
+        gold_whisper_real.make(folder(scratch, "real"), args.whisper, args.recording)
+
+
 # What makes them, and how the files' paths begin; what begins otherwise is the rest's.
 GROUPS = {
     "families": (make_families, ("families/", "folders/")),
     "embeddings": (make_embeddings, ("embeddings/", "embedding_folders/", "rerankers/", "real/minilm", "tokenizers/tokenizer_minilm")),
     "tokenizers": (make_tokenizers, ("tokenizers/",)),
     "gemma": (make_gemma, ("real/gemma270",)),
+    "speech": (make_speech, ("real/whisper",)),
     "templates": (make_templates, ("templates/",)),
     "quants": (make_quants, ("quants/",)),
     "rest": (make_rest, ("",)),
@@ -132,6 +139,8 @@ def main():
     parser.add_argument("--model", type=Path)
     parser.add_argument("--minilm", type=Path)
     parser.add_argument("--gemma", type=Path)
+    parser.add_argument("--whisper", type=Path)
+    parser.add_argument("--recording", type=Path)
     parser.add_argument("--only", choices=[group for group in GROUPS if group != "rest"])
     parser.add_argument("--out", type=Path, default=manifest.DATA)
     args = parser.parse_args()
@@ -145,6 +154,8 @@ def main():
     untouched = () if args.minilm else gold_minilm.FILES
     if not args.gemma:
         untouched += ("real/gemma270.json",)
+    if not (args.whisper and args.recording):
+        untouched += (gold_whisper_real.FILE,)
     if not args.model:
         untouched += ("tokenizers/tokenizer_smollm2.json",)
 

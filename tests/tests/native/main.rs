@@ -39,6 +39,7 @@ mod sampling_large;
 mod session;
 mod shaders;
 mod smollm2;
+mod speech;
 mod structured;
 mod tokenizer;
 mod tolerance;

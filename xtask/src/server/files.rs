@@ -130,6 +130,7 @@ pub fn mime(file: &Path) -> &'static str {
         "webp" => "image/webp",
         "ico" => "image/x-icon",
         "woff2" => "font/woff2",
+        "wav" => "audio/wav",
         "txt" | "md" | "wgsl" => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }

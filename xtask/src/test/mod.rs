@@ -31,9 +31,10 @@ use anyhow::Result;
 use self::budget::Budgets;
 use self::counts::Runner::Check;
 use self::stage::Stages;
-use crate::model::{GEMMA270, MINILM, SMOLLM2};
+use crate::model::{GEMMA270, MINILM, SMOLLM2, TWO_CITIES};
 use crate::paths::Dirs;
 use crate::setup;
+use crate::whisper::{BASE, TINY_EN};
 
 pub use self::native::cargo;
 
@@ -111,14 +112,19 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
     if stages.wants(&[&native::TESTS[..], &web::BROWSER_STAGES, &["pkg"]].concat()) {
         models.smollm2 = stages.ready("SmolLM2", || SMOLLM2.ensure(dirs));
         models.gemma270 = stages.ready("Gemma", || GEMMA270.ensure(dirs));
+        models.whisper_tiny_en = stages.ready("Whisper tiny.en", || TINY_EN.ensure(dirs));
+        models.speech = stages.ready("recording", || TWO_CITIES.ensure(dirs));
     }
     if stages.wants(&native::TESTS) {
         models.minilm = stages.ready("MiniLM", || MINILM.ensure(dirs));
+        if args.full {
+            models.whisper_base = stages.ready("Whisper base", || BASE.ensure(dirs));
+        }
         stages.ready("software Vulkan", || setup::run(dirs, &setup::NATIVE_TESTS));
     }
     native::stages(dirs, &mut stages, &models, args.full);
     if stages.wants(&web::AFTER_BUILD) {
-        web::built_stages(dirs, &mut stages, models.smollm2, args.full);
+        web::built_stages(dirs, &mut stages, &models, args.full);
     }
     web::clippy(
         dirs,

@@ -13,9 +13,10 @@ use serde::Deserialize;
 
 use super::counts::Runner;
 use super::native;
-use crate::model::{GEMMA270, MINILM, SMOLLM2};
+use crate::model::{GEMMA270, MINILM, SMOLLM2, TWO_CITIES};
 use crate::paths::Dirs;
 use crate::proc;
+use crate::whisper::TINY_EN;
 
 const LIMIT: Duration = Duration::from_secs(1200);
 
@@ -70,6 +71,9 @@ pub fn run(dirs: &Dirs, filter: &str) -> Result<ExitCode> {
         smollm2: Some(SMOLLM2.ensure(dirs)?),
         gemma270: Some(GEMMA270.ensure(dirs)?),
         minilm: Some(MINILM.ensure(dirs)?),
+        whisper_tiny_en: Some(TINY_EN.ensure(dirs)?),
+        whisper_base: None,
+        speech: Some(TWO_CITIES.ensure(dirs)?),
     };
     let chosen: Vec<&Mutant> = (list.mutant.iter())
         .filter(|mutant| mutant.name.contains(filter))

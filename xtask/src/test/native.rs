@@ -19,6 +19,10 @@ pub struct Models {
     pub smollm2: Option<PathBuf>,
     pub gemma270: Option<PathBuf>,
     pub minilm: Option<PathBuf>,
+    pub whisper_tiny_en: Option<PathBuf>,
+    /// With `--full` only: 130 MB to fetch.
+    pub whisper_base: Option<PathBuf>,
+    pub speech: Option<PathBuf>,
 }
 
 pub fn stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) {
@@ -111,6 +115,9 @@ fn environment(command: &mut Command, models: &Models) {
         ("HEARTH_SMOLLM2", &models.smollm2),
         ("HEARTH_GEMMA270", &models.gemma270),
         ("HEARTH_MINILM", &models.minilm),
+        ("HEARTH_WHISPER_TINY_EN", &models.whisper_tiny_en),
+        ("HEARTH_WHISPER_BASE", &models.whisper_base),
+        ("HEARTH_SPEECH_WAV", &models.speech),
     ] {
         command.envs(path.as_ref().map(|path| (name, path)));
     }

@@ -15,7 +15,7 @@ use crate::paths::Dirs;
 use crate::proc;
 
 /// Time limit for a single stage; one that takes longer is stuck.
-const LIMIT: Duration = Duration::from_secs(3600);
+const LIMIT: Duration = Duration::from_secs(7200);
 
 pub struct Stages<'a> {
     dirs: &'a Dirs,

@@ -1,11 +1,11 @@
 //! Web stages: TypeScript, the WebAssembly build, and the tests in browsers.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
 use super::counts::Runner::{Check, Playwright, Vitest};
+use super::native::Models;
 use super::stage::Stages;
 use crate::paths::Dirs;
 use crate::server::{Server, Site};
@@ -46,7 +46,9 @@ pub fn npm_checks(stages: &mut Stages, ready: bool) {
 }
 
 /// Sources with the lines that only wasm32 compiles; clippy has seen all others natively.
-const WASM_SOURCES: [&str; 10] = [
+const WASM_SOURCES: [&str; 12] = [
+    "audio/src/web.rs",
+    "audio/Cargo.toml",
     "crate/src/web/mod.rs",
     "crate/src/web",
     "crate/src/device/mod.rs",
@@ -85,7 +87,8 @@ pub fn clippy(
         return Ok(());
     }
     let mut command = toolchain.cargo(dirs);
-    command.args(["clippy", "-p", "hearth-llm", "--lib", "--target", TARGET]);
+    command.args(["clippy", "-p", "hearth-llm", "-p", "hearth-llm-audio"]);
+    command.args(["--lib", "--target", TARGET]);
     command.args(["--profile", "release", "--", "-D", "warnings"]);
     let failed = stages.failed();
     stages.command(&names, Check, &mut command);
@@ -96,7 +99,7 @@ pub fn clippy(
 }
 
 /// Builds the wasm, and runs the stages that import it.
-pub fn built_stages(dirs: &Dirs, stages: &mut Stages, model: Option<PathBuf>, full: bool) {
+pub fn built_stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) {
     // wasm-opt takes minutes and changes no result; `--full` tests the shipped module.
     let args = build::Args::for_tests(full);
     if stages
@@ -122,7 +125,7 @@ pub fn built_stages(dirs: &Dirs, stages: &mut Stages, model: Option<PathBuf>, fu
     if stages.wants(&["pkg", "web"]) {
         let server = stages.ready("llama.cpp", || llama::python(dirs));
         pkg.envs(server.map(|python| ("HEARTH_XLLAMACPP", python)));
-        pkg.envs(model.as_ref().map(|file| ("HEARTH_SMOLLM2", file)));
+        pkg.envs(models.smollm2.as_ref().map(|file| ("HEARTH_SMOLLM2", file)));
     }
     stages.command(&["pkg", "web"], Vitest, &mut pkg);
     let www = &mut npm(&["test", "--workspace", "www"]);
@@ -130,7 +133,7 @@ pub fn built_stages(dirs: &Dirs, stages: &mut Stages, model: Option<PathBuf>, fu
     if !stages.wants(&LIGHT) && !stages.wants(&HEAVY) {
         return;
     }
-    match stages.ready("browsers", || end_to_end(dirs, model, full)) {
+    match stages.ready("browsers", || end_to_end(dirs, models, full)) {
         Some([mut light, mut heavy]) => {
             stages.command(&LIGHT, Playwright, &mut light);
             stages.command(&HEAVY, Playwright, &mut heavy);
@@ -144,7 +147,7 @@ pub fn built_stages(dirs: &Dirs, stages: &mut Stages, model: Option<PathBuf>, fu
 }
 
 /// Returns the commands of the browser tests, with browsers found and servers running.
-fn end_to_end(dirs: &Dirs, model: Option<PathBuf>, full: bool) -> Result<[Command; 2]> {
+fn end_to_end(dirs: &Dirs, models: &Models, full: bool) -> Result<[Command; 2]> {
     let pieces = setup::run(dirs, &setup::BROWSERS)?;
     let Pieces {
         chromium: Some(chromium),
@@ -166,7 +169,13 @@ fn end_to_end(dirs: &Dirs, model: Option<PathBuf>, full: bool) -> Result<[Comman
             .env("HEARTH_ISOLATED_URL", serve::url(isolated.address()))
             .env("CHROMIUM", &chromium)
             .env("FIREFOX", &firefox);
-        command.envs(model.as_ref().map(|file| ("HEARTH_SMOLLM2", file)));
+        for (name, path) in [
+            ("HEARTH_SMOLLM2", &models.smollm2),
+            ("HEARTH_WHISPER_TINY_EN", &models.whisper_tiny_en),
+            ("HEARTH_SPEECH_WAV", &models.speech),
+        ] {
+            command.envs(path.as_ref().map(|path| (name, path)));
+        }
         command.envs(full.then_some(("HEARTH_FULL", "1")));
         command
     };
@@ -183,8 +192,8 @@ fn end_to_end(dirs: &Dirs, model: Option<PathBuf>, full: bool) -> Result<[Comman
     ];
     isolated.spawn(Site {
         isolated: true,
-        ..serve::site(dirs, model.clone(), true)
+        ..serve::site(dirs, models.smollm2.clone(), true)
     })?;
-    server.spawn(serve::site(dirs, model, true))?;
+    server.spawn(serve::site(dirs, models.smollm2.clone(), true))?;
     Ok(commands)
 }

@@ -1,0 +1,299 @@
+//! Whisper against transformers: tiny models with drawn weights, and the real ones on a recording.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use hearth_audio::mel::LogMel;
+use hearth_audio::whisper::{Event, Loader, Options, SegmentText, Transcription, Whisper};
+use hearth_audio::{resample, wav};
+use hearth_modelfile::Result;
+use hearth_tests::compare::assert_near;
+use hearth_tests::{golden_bytes, goldens, real_model};
+use serde::Deserialize;
+
+/// Texts of a model's folder.
+const TEXTS: [&str; 3] = ["config.json", "generation_config.json", "tokenizer.json"];
+/// Bytes that are pushed at once: no divisor of anything.
+const PIECE: usize = 999_983;
+
+fn folder(path: &Path) -> Whisper {
+    let mut loader = Loader::default();
+    for name in TEXTS {
+        loader.text(name, &std::fs::read_to_string(path.join(name)).unwrap());
+    }
+    push(
+        loader,
+        &std::fs::read(path.join("model.safetensors")).unwrap(),
+    )
+    .unwrap()
+}
+
+fn push(mut loader: Loader, bytes: &[u8]) -> Result<Whisper> {
+    for piece in bytes.chunks(PIECE) {
+        loader.push(piece)?;
+    }
+    loader.finish()
+}
+
+/// Returns the language, if one was detected, and the segments.
+fn transcribe(
+    model: &Rc<Whisper>,
+    samples: Vec<f32>,
+    options: Options,
+) -> (Option<(String, f64)>, Vec<SegmentText>) {
+    let mut run = Transcription::new(Rc::clone(model), samples, options).unwrap();
+    let (mut found, mut all) = (None, Vec::new());
+    while let Some(event) = run.next().unwrap() {
+        match event {
+            Event::Language {
+                language,
+                probability,
+            } => found = Some((language, probability)),
+            Event::Segments { segments } => all.extend(segments),
+            Event::Progress { seconds, duration } => assert!(seconds <= duration),
+            Event::Done { .. } => {}
+        }
+    }
+    (found, all)
+}
+
+fn text(segments: &[SegmentText]) -> String {
+    segments
+        .iter()
+        .map(|segment| segment.text.as_str())
+        .collect()
+}
+
+fn recording() -> Option<Vec<f32>> {
+    let file = real_model("HEARTH_SPEECH_WAV", "a recording")?;
+    let sound = wav::read(&std::fs::read(file).unwrap()).unwrap();
+    Some(resample::to_16k(&sound.samples, sound.rate).unwrap())
+}
+
+/// Largest difference between the encoder's rows and transformers'.
+const ENCODER: f32 = 1e-4;
+
+#[derive(Deserialize)]
+struct Real {
+    long_form: LongForm,
+    /// Tokens of the first 30 s with times, and when each ends.
+    tokens: Vec<Token>,
+    /// Ids of the first 30 s without times, from the text's start to its end.
+    ids: Vec<usize>,
+    /// Row 0, 100, 200, ... of the encoder's output of the first 30 s, 8 values each.
+    encoder: Vec<Vec<f32>>,
+}
+
+#[derive(Deserialize)]
+struct LongForm {
+    text: String,
+    segments: Vec<Segment>,
+}
+
+#[derive(Deserialize)]
+struct Segment {
+    start: f64,
+    end: f64,
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    id: usize,
+    end: f64,
+}
+
+/// Returns the golden of whisper-tiny.en, the model and the recording.
+fn tiny_en() -> Option<(Real, std::path::PathBuf, Vec<f32>)> {
+    let path = real_model("HEARTH_WHISPER_TINY_EN", "whisper-tiny.en")?;
+    let golden = serde_json::from_slice(&golden_bytes("real/whisper_tiny_en.json")).unwrap();
+    Some((golden, path, recording()?))
+}
+
+/// Compares what became of the whole recording with the golden.
+fn same_text(golden: &LongForm, found: &[SegmentText]) {
+    assert_eq!(text(found).trim(), golden.text.trim());
+    let times = |start: f64, end: f64| format!("{start:.2} {end:.2}");
+    let all = found
+        .iter()
+        .map(|s| (times(s.start, s.end), s.text.as_str()));
+    let expected = golden.segments.iter();
+    let expected = expected.map(|s| (times(s.start, s.end), s.text.as_str()));
+    assert_eq!(all.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_recording_is_written_down_as_transformers_does() {
+    let Some((golden, path, samples)) = tiny_en() else {
+        return;
+    };
+    let model = Rc::new(folder(&path));
+    let first: Vec<f32> = samples[..30 * 16_000].to_vec();
+    // The encoder by itself: what differs here differs in every token.
+    let mel = LogMel::new(80).unwrap();
+    let loudest = mel.loudest(&first, 0..3_000);
+    let mut encoding = model.encoder.begin(&mel.window(&first, 0, loudest));
+    let encoded = loop {
+        if let Some(encoded) = model.encoder.step(&mut encoding) {
+            break encoded;
+        }
+    };
+    let d = model.config.d_model;
+    let rows: Vec<f32> = encoded
+        .chunks(d)
+        .step_by(100)
+        .flat_map(|row| row[..8].to_vec())
+        .collect();
+    assert_near(
+        "encoder of tiny.en",
+        &rows,
+        &golden.encoder.concat(),
+        ENCODER,
+    );
+
+    let options = Options {
+        timestamps: false,
+        ..Options::default()
+    };
+    let (_, found) = transcribe(&model, first.clone(), options);
+    assert_eq!(
+        found
+            .iter()
+            .flat_map(|s| s.tokens.clone())
+            .collect::<Vec<_>>(),
+        golden.ids
+    );
+
+    let options = Options {
+        words: true,
+        ..Options::default()
+    };
+    let (_, found) = transcribe(&model, samples, options);
+    same_text(&golden.long_form, &found);
+    // A token that begins with a space begins a word, where the one before it ends.
+    let begins = |pair: &&[Token]| model.vocabulary.text(&[pair[1].id]).starts_with(' ');
+    let starts = golden.tokens.windows(2).filter(begins);
+    let first_window = found.iter().filter(|segment| segment.seek == 0);
+    let words = first_window.flat_map(|segment| segment.words.clone().unwrap());
+    let (mut worst, mut compared) = (0.0_f64, 0);
+    for (found, pair) in words.zip(starts) {
+        assert!(found.end >= found.start, "{found:?}");
+        worst = worst.max((found.start - pair[0].end).abs());
+        compared += 1;
+    }
+    assert!(compared > 70, "{compared} words");
+    // One row of the encoder's output.
+    assert!(worst < 0.021, "a word begins {worst} s elsewhere");
+}
+
+#[test]
+fn a_file_of_whisper_cpp_is_the_same_model() {
+    let Some((golden, path, samples)) = tiny_en() else {
+        return;
+    };
+    let bytes = std::fs::read(path.join("ggml-tiny.en.bin")).unwrap();
+    let (model, same) = (push(Loader::default(), &bytes).unwrap(), folder(&path));
+    // What is never written is computed from the vocabulary here, and listed there.
+    let mut listed = same.specials.suppress.clone();
+    listed.sort_unstable();
+    let mut computed = model.specials.suppress.clone();
+    computed.sort_unstable();
+    assert_eq!(computed, listed);
+    assert_eq!(model.specials.ids, same.specials.ids);
+    assert_eq!(
+        (model.parameters, model.bytes),
+        (same.parameters, same.bytes)
+    );
+    for text in ["", " Hello, it's 1859!", "Zürich  \n\n日本語"] {
+        assert_eq!(
+            model.vocabulary.encode(text),
+            same.vocabulary.encode(text),
+            "{text}"
+        );
+    }
+    let (_, found) = transcribe(
+        &Rc::new(model),
+        samples[..5 * 16_000].to_vec(),
+        Options::default(),
+    );
+    assert_eq!(found[0].text, golden.long_form.segments[0].text);
+    let cut = push(Loader::default(), &bytes[..bytes.len() - 1])
+        .err()
+        .map(|error| error.code());
+    assert_eq!(cut, Some("truncated_file"));
+}
+
+#[test]
+fn nothing_is_heard_where_nothing_is_said() {
+    let Some((_, path, _)) = tiny_en() else {
+        return;
+    };
+    let model = Rc::new(folder(&path));
+    let mut random = 1u32;
+    let mut noise = move |level: f32| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((random >> 8) as f32 / (1 << 23) as f32 - 1.0) * level
+    };
+    let hum = |n: usize| (n as f32 * std::f32::consts::TAU * 50.0 / 16_000.0).sin() * 0.1;
+    for (name, samples) in [
+        ("silence", vec![0.0; 35 * 16_000]),
+        ("noise", (0..10 * 16_000).map(|_| noise(0.05)).collect()),
+        ("hum", (0..10 * 16_000).map(hum).collect()),
+        ("no samples", Vec::new()),
+        ("one sample", vec![0.5]),
+    ] {
+        let (_, found) = transcribe(&model, samples, Options::default());
+        assert_eq!(text(&found), "", "{name}");
+    }
+}
+
+#[test]
+fn requests_that_a_model_cannot_serve_are_refused_by_name() {
+    let Some((_, path, _)) = tiny_en() else {
+        return;
+    };
+    let model = Rc::new(folder(&path));
+    let refused = |options: Options| {
+        let error = Transcription::new(Rc::clone(&model), vec![0.0; 100], options)
+            .err()
+            .unwrap();
+        assert_eq!(error.code(), "invalid_request");
+        error.to_string()
+    };
+    let language = Some("de".to_owned());
+    assert!(
+        refused(Options {
+            language,
+            ..Options::default()
+        })
+        .contains("language")
+    );
+    let task = hearth_audio::whisper::Task::Translate;
+    assert!(
+        refused(Options {
+            task,
+            ..Options::default()
+        })
+        .contains("multilingual")
+    );
+    let temperatures = vec![f32::NAN];
+    assert!(
+        refused(Options {
+            temperatures,
+            ..Options::default()
+        })
+        .contains("temperature")
+    );
+    let error = Transcription::new(model, vec![f32::NAN], Options::default())
+        .err()
+        .unwrap();
+    assert_eq!(error.code(), "bad_audio");
+    // A model of text is none of speech.
+    let mut loader = Loader::default();
+    let bytes = std::fs::read(goldens().join("tiny/tiny_llama.gguf")).unwrap();
+    let error = loader.push(&bytes).unwrap_err();
+    assert!(
+        error.code() == "bad_file" && error.to_string().contains("GGUF"),
+        "{error}"
+    );
+}
