@@ -9,7 +9,7 @@ pub struct Ids {
     pub eot: usize,
     /// `<|notimestamps|>`; the id after it is 0.00 s.
     pub no_timestamps: usize,
-    /// How many steps of 0.02 s the first timestamp may be after the window's start.
+    /// Steps of 0.02 s by which the first timestamp may follow the window's start.
     pub max_initial_timestamp: Option<usize>,
 }
 

@@ -17,7 +17,7 @@ const MAX_TOKENS: usize = 1 << 20;
 /// Most values of a tensor: that of the largest model's embedding has 66 million.
 const MAX_VALUES: u64 = 1 << 31;
 
-/// What comes before the tensors.
+/// Everything before the tensors.
 #[derive(Debug)]
 pub struct Header {
     pub config: Config,

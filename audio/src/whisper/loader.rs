@@ -21,7 +21,7 @@ enum Stage {
     /// The kind is not known yet.
     Start,
     Safetensors {
-        /// Those to come, the next one last.
+        /// Tensors to come, the next one last.
         tensors: Vec<TensorInfo>,
         /// Offset in the file of the first byte in the buffer.
         offset: u64,

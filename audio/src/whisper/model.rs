@@ -8,7 +8,7 @@ use super::encoder::Encoder;
 use super::tensors::Tensors;
 use super::vocabulary::Vocabulary;
 
-/// What a model's files say besides its weights.
+/// Everything that a model's files say besides its weights.
 pub struct Parts {
     pub config: Config,
     pub specials: Specials,

@@ -1,4 +1,4 @@
-//! What a request may ask of a transcription.
+//! Options of a transcription.
 
 use serde::Deserialize;
 

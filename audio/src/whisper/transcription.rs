@@ -27,7 +27,7 @@ const NO_SPACES: [&str; 6] = ["zh", "ja", "th", "lo", "my", "yue"];
 /// Temperature from which a text is no example for the next window.
 const HOT: f32 = 0.5;
 
-/// What a transcription reports.
+/// Reports of a transcription.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Event {

@@ -13,7 +13,7 @@ const CIRCLES: f64 = 1.2;
 /// A text under way.
 pub struct Attempt {
     pub temperature: f32,
-    /// What was written, without the end.
+    /// Tokens that were written, without the end.
     pub tokens: Vec<usize>,
     /// Probability that nothing is said.
     pub no_speech_prob: f64,
