@@ -35,6 +35,9 @@ const ARCHITECTURES: Record<string, string> = {
 /** Names that are placeholders, or belong to other engines. */
 const NOBODYS = new Set(["owner/name", "owner/Llama-3.2-1B-Instruct-GGUF", "onnx-community/..."]);
 
+/** Whisper's, which the core does not run: they are those of `hearth-llm/audio`. */
+const SPEECH = new Set(["ggerganov/whisper.cpp", "openai/whisper-base", "openai/whisper-tiny.en"]);
+
 /** Returns a column of a table in the guide. A native test compares these tables with the registries. */
 function column(name: string, at: number): string[] {
   const table = new RegExp(`<!-- ${name} -->([^]*?)<!-- /${name} -->`).exec(read("docs/guide/models.md"))?.[1] ?? "";
@@ -61,7 +64,7 @@ function named(path: string): string[] {
     // Imports, local folders and media types.
     const isOther = /^(\.|hearth-llm\/|node:|next\/|react|preact|@|pkg\/|www\/|text\/|application\/)/.test(text);
     const id = isOther ? undefined : parseHubId(text);
-    if (id === undefined || NOBODYS.has(id.repository)) return [];
+    if (id === undefined || NOBODYS.has(id.repository) || SPEECH.has(id.repository)) return [];
     return [id.quant === undefined ? id.repository : `${id.repository}:${id.quant}`];
   });
 }
