@@ -1,7 +1,8 @@
 """Makes every file of ../data: generate.py --model PATH/TO/SmolLM2-135M-Instruct.Q4_1.gguf --minilm PATH/TO/all-MiniLM-L6-v2
---gemma PATH/TO/gemma-3-270m-q4_k_m.gguf --whisper PATH/TO/whisper-tiny.en --recording PATH/TO/two_cities.wav
+--gemma PATH/TO/gemma-3-270m-q4_k_m.gguf --whisper PATH/TO/whisper-tiny.en --whisper-base PATH/TO/whisper-base
+--recording PATH/TO/two_cities.wav
 
-With `--only families`, `--only embeddings`, `--only tokenizers`, `--only templates`, `--only speech` (which needs its model) or `--only quants` just those files, and no model is needed. Files whose
+With `--only families`, `--only embeddings`, `--only tokenizers`, `--only templates`, `--only whisper`, `--only speech` (which needs its model) or `--only quants` just those files, and no model is needed. Files whose
 model is not given stay as they are.
 
 Nothing here depends on the date, the machine's name or the network; see README.md for the versions.
@@ -36,7 +37,9 @@ import gold_smollm2
 import gold_templates
 import gold_tiny
 import gold_tokenizers
+import gold_transcripts
 import gold_unigram
+import gold_whisper
 import gold_whisper_real
 import gold_wordpiece
 import jsonio
@@ -111,6 +114,13 @@ def make_gemma(scratch: Path, args):
 def make_speech(scratch: Path, args):
     if args.whisper and args.recording:
         gold_whisper_real.make(folder(scratch, "real"), args.whisper, args.recording)
+        gold_transcripts.make_tiny_en(folder(scratch, "real"), args.whisper, args.recording)
+    if args.whisper_base and args.recording:
+        gold_transcripts.make_base(folder(scratch, "real"), args.whisper_base, args.recording)
+
+
+def make_whisper(scratch: Path, args):
+    gold_whisper.make(folder(scratch, "whisper"))
 
 
 # What makes them, and how the files' paths begin; what begins otherwise is the rest's.
@@ -119,7 +129,8 @@ GROUPS = {
     "embeddings": (make_embeddings, ("embeddings/", "embedding_folders/", "rerankers/", "real/minilm", "tokenizers/tokenizer_minilm")),
     "tokenizers": (make_tokenizers, ("tokenizers/",)),
     "gemma": (make_gemma, ("real/gemma270",)),
-    "speech": (make_speech, ("real/whisper",)),
+    "speech": (make_speech, ("real/whisper", "real/transcripts")),
+    "whisper": (make_whisper, ("whisper/",)),
     "templates": (make_templates, ("templates/",)),
     "quants": (make_quants, ("quants/",)),
     "rest": (make_rest, ("",)),
@@ -140,6 +151,7 @@ def main():
     parser.add_argument("--minilm", type=Path)
     parser.add_argument("--gemma", type=Path)
     parser.add_argument("--whisper", type=Path)
+    parser.add_argument("--whisper-base", type=Path)
     parser.add_argument("--recording", type=Path)
     parser.add_argument("--only", choices=[group for group in GROUPS if group != "rest"])
     parser.add_argument("--out", type=Path, default=manifest.DATA)
@@ -155,7 +167,9 @@ def main():
     if not args.gemma:
         untouched += ("real/gemma270.json",)
     if not (args.whisper and args.recording):
-        untouched += (gold_whisper_real.FILE,)
+        untouched += (gold_whisper_real.FILE, gold_transcripts.TINY_EN)
+    if not (args.whisper_base and args.recording):
+        untouched += (gold_transcripts.BASE,)
     if not args.model:
         untouched += ("tokenizers/tokenizer_smollm2.json",)
 

@@ -1,11 +1,12 @@
 //! Whisper against transformers: tiny models with drawn weights, and the real ones on a recording.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
 
 use hearth_audio::mel::LogMel;
-use hearth_audio::whisper::{Event, Loader, Options, SegmentText, Transcription, Whisper};
-use hearth_audio::{resample, wav};
+use hearth_audio::whisper::{Event, Loader, Options, SegmentText, Task, Transcription, Whisper};
+use hearth_audio::{resample, rules, wav};
 use hearth_modelfile::Result;
 use hearth_tests::compare::assert_near;
 use hearth_tests::{golden_bytes, goldens, real_model};
@@ -268,7 +269,7 @@ fn requests_that_a_model_cannot_serve_are_refused_by_name() {
         })
         .contains("language")
     );
-    let task = hearth_audio::whisper::Task::Translate;
+    let task = Task::Translate;
     assert!(
         refused(Options {
             task,
@@ -296,4 +297,187 @@ fn requests_that_a_model_cannot_serve_are_refused_by_name() {
         error.code() == "bad_file" && error.to_string().contains("GGUF"),
         "{error}"
     );
+}
+
+#[derive(Deserialize)]
+struct Tiny {
+    samples_bin: Bin,
+    encoder_bin: Bin,
+    logits_bin: Bin,
+    languages: HashMap<String, f64>,
+    runs: Vec<TinyRun>,
+}
+
+#[derive(Deserialize)]
+struct Bin {
+    file: String,
+    #[serde(default)]
+    rows: Vec<usize>,
+    #[serde(default)]
+    ids: Vec<usize>,
+}
+
+#[derive(Deserialize)]
+struct TinyRun {
+    name: String,
+    language: String,
+    task: Task,
+    with_times: bool,
+    greedy_ids: Vec<usize>,
+}
+
+/// Text that the run `previous` goes on from.
+const PREVIOUS: &str = "The lamp of the harbour, and the oil.";
+
+fn floats(name: &str) -> Vec<f32> {
+    let bytes = golden_bytes(&format!("whisper/{name}"));
+    let fours = bytes.as_chunks().0.iter();
+    fours.map(|four| f32::from_le_bytes(*four)).collect()
+}
+
+/// Two sizes of spectrogram, f16 and f32, other numbers of heads and layers.
+#[test]
+fn tiny_models_are_as_transformers_has_them() {
+    for name in ["whisper_mel80", "whisper_mel128"] {
+        let golden: Tiny =
+            serde_json::from_slice(&golden_bytes(&format!("whisper/{name}.json"))).unwrap();
+        let model = Rc::new(folder(&goldens().join("whisper").join(name)));
+        let samples = floats(&golden.samples_bin.file);
+        let mel = LogMel::new(model.config.n_mels).unwrap();
+        let loudest = mel.loudest(&samples, 0..samples.len().div_ceil(160));
+        let mut encoding = model.encoder.begin(&mel.window(&samples, 0, loudest));
+        let encoded = loop {
+            if let Some(encoded) = model.encoder.step(&mut encoding) {
+                break encoded;
+            }
+        };
+        let d = model.config.d_model;
+        let rows = golden.encoder_bin.rows.iter();
+        let rows: Vec<f32> = rows
+            .flat_map(|r| encoded[r * d..(r + 1) * d].to_vec())
+            .collect();
+        let expected = floats(&golden.encoder_bin.file);
+        assert_near(&format!("{name}: encoder"), &rows, &expected, 5e-5);
+
+        let sound = model.decoder.sound(&encoded);
+        let expected = floats(&golden.logits_bin.file);
+        let logits = |states: &[f32]| -> Vec<f32> {
+            states
+                .chunks(d)
+                .flat_map(|state| model.decoder.logits(state))
+                .collect()
+        };
+        let ids = &golden.logits_bin.ids;
+        let whole = model
+            .decoder
+            .run(ids, &mut model.decoder.begin(&sound, false));
+        assert_near(&format!("{name}: logits"), &logits(&whole), &expected, 1e-4);
+        // Prompt and steps are two paths.
+        let mut context = model.decoder.begin(&sound, false);
+        let mut steps = model.decoder.run(&ids[..5], &mut context);
+        for id in &ids[5..] {
+            steps.extend(model.decoder.run(&[*id], &mut context));
+        }
+        assert_near(&format!("{name}: steps"), &logits(&steps), &expected, 1e-4);
+
+        let languages = &model.specials.languages;
+        let ids: Vec<usize> = languages.iter().map(|(_, id)| *id).collect();
+        let first = &expected[..model.config.n_vocab];
+        let (best, probability) = rules::language(first, &ids).unwrap();
+        let wanted = golden.languages[&format!("<|{}|>", languages[best].0)];
+        assert!(
+            (probability - wanted).abs() < 1e-4,
+            "{probability}, expected {wanted}"
+        );
+
+        for run in &golden.runs {
+            let options = Options {
+                task: run.task,
+                language: Some(run.language.clone()),
+                prompt: (run.name == "previous").then(|| PREVIOUS.to_owned()),
+                temperatures: vec![0.0],
+                timestamps: run.with_times,
+                ..Options::default()
+            };
+            let (_, found) = transcribe(&model, samples.clone(), options);
+            let ids: Vec<usize> = found.iter().flat_map(|s| s.tokens.clone()).collect();
+            // What follows the last pair of times belongs to the next window.
+            let most = ids.len().min(run.greedy_ids.len());
+            assert!(most >= if run.with_times { 8 } else { 24 }, "{most} ids");
+            assert_eq!(ids[..most], run.greedy_ids[..most], "{name}: {}", run.name);
+            println!("{name}: {}: {most} ids", run.name);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Transcripts {
+    recordings: Vec<Transcript>,
+}
+
+#[derive(Deserialize)]
+struct Transcript {
+    file: String,
+    languages: HashMap<String, f64>,
+    short: Windows,
+    translation: Option<Windows>,
+}
+
+#[derive(Deserialize)]
+struct Windows {
+    windows: Vec<Ids>,
+}
+
+#[derive(Deserialize)]
+struct Ids {
+    ids: Vec<usize>,
+}
+
+/// The real whisper-base finds languages, writes them down and translates them; in a full run, since it is 145 MB.
+#[test]
+fn base_finds_languages_and_translates() {
+    if std::env::var_os("HEARTH_FULL").is_none() {
+        return;
+    }
+    let Some(path) = real_model("HEARTH_WHISPER_BASE", "whisper-base") else {
+        return;
+    };
+    let model = Rc::new(folder(&path));
+    let golden: Transcripts =
+        serde_json::from_slice(&golden_bytes("real/transcripts_base.json")).unwrap();
+    let mut translated = 0;
+    for expected in &golden.recordings {
+        let Some(translation) = &expected.translation else {
+            continue;
+        };
+        let file = goldens().join("../recordings").join(&expected.file);
+        let sound = wav::read(&std::fs::read(file).unwrap()).unwrap();
+        let samples = resample::to_16k(&sound.samples, sound.rate).unwrap();
+        let options = Options {
+            timestamps: false,
+            temperatures: vec![0.0],
+            ..Options::default()
+        };
+        let (language, found) = transcribe(&model, samples.clone(), options.clone());
+        let (code, probability) = language.unwrap();
+        let wanted = expected.languages[&format!("<|{code}|>")];
+        assert!(
+            (probability - wanted).abs() < 1e-3,
+            "{probability}, expected {wanted}"
+        );
+        assert_eq!(
+            found[0].tokens, expected.short.windows[0].ids,
+            "{}",
+            expected.file
+        );
+        let task = Task::Translate;
+        let (_, found) = transcribe(&model, samples, Options { task, ..options });
+        assert_eq!(
+            found[0].tokens, translation.windows[0].ids,
+            "{}",
+            expected.file
+        );
+        translated += 1;
+    }
+    assert_eq!(translated, 2);
 }

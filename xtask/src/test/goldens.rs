@@ -18,7 +18,13 @@ use crate::stamp::hex;
 const SUMS: &str = "SHA256SUMS";
 const MANIFEST: &str = "manifest.json";
 /// Groups that the generator makes without a real model; see tests/goldens/generator/generate.py.
-const GROUPS: [&str; 4] = ["templates", "tokenizers", "families", "embeddings"];
+const GROUPS: [&str; 5] = [
+    "templates",
+    "tokenizers",
+    "families",
+    "embeddings",
+    "whisper",
+];
 /// Time limit for the generator and its packages, of which torch is the largest.
 const LIMIT: Duration = Duration::from_secs(1800);
 
