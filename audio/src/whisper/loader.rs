@@ -177,7 +177,7 @@ impl Loader {
             Stage::Ggml(header) => {
                 let mut specials = Specials::of_vocab(header.config.n_vocab)?;
                 let vocabulary = Vocabulary::new(header.tokens, specials.ids.eot);
-                // What transformers' files list as never written.
+                // Transformers' files list the ids that are never written; here they are computed.
                 specials.suppress = vocabulary.not_speech();
                 specials.suppress.extend([
                     specials.transcribe,

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::rules::TEMPERATURES;
+use crate::rules::{TEMPERATURES, Thresholds};
 
 /// Language of what is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -44,6 +44,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
+        let usual = Thresholds::default();
         Self {
             task: Task::Transcribe,
             language: None,
@@ -52,9 +53,9 @@ impl Default for Options {
             timestamps: true,
             words: false,
             condition_on_previous_text: false,
-            no_speech_threshold: 0.6,
-            logprob_threshold: -1.0,
-            compression_ratio_threshold: 2.4,
+            no_speech_threshold: usual.no_speech_prob,
+            logprob_threshold: usual.avg_logprob,
+            compression_ratio_threshold: usual.compression_ratio,
             seed: 0,
         }
     }

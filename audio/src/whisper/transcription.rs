@@ -4,24 +4,21 @@
 use std::rc::Rc;
 
 use hearth_modelfile::{Error, Result};
-use miniz_oxide::deflate::compress_to_vec_zlib;
 use serde::Serialize;
 
 use super::decoder::Sound;
 use super::encoder::Encoding;
 use super::model::Whisper;
 use super::options::{Options, Task};
-use super::window::Attempt;
+use super::window::{Attempt, random};
 use super::words::{self, Word};
 use crate::mel::{HOP, LogMel, WINDOW_FRAMES};
-use crate::rules::{Quality, language, no_speech_prob};
+use crate::rules::{Quality, Thresholds, compression_ratio, language, no_speech_prob};
 use crate::segments::retrieve;
 use crate::{SAMPLE_RATE, silence};
 
 /// Tokens that are written in one call, so that a caller can stop in between.
 const TOKENS_AT_ONCE: usize = 8;
-/// zlib's level whose sizes the thresholds of the compression ratio were chosen for.
-const ZLIB_LEVEL: u8 = 6;
 /// Languages that write no spaces between words.
 const NO_SPACES: [&str; 6] = ["zh", "ja", "th", "lo", "my", "yue"];
 /// Temperature from which a text is no example for the next window.
@@ -33,7 +30,7 @@ const HOT: f32 = 0.5;
 pub enum Event {
     /// Seconds that are settled, of how many.
     Progress { seconds: f64, duration: f64 },
-    /// The language that is spoken, and its probability: 1 if it was given.
+    /// The language that was detected, and its probability. A language that was given is not reported.
     Language { language: String, probability: f64 },
     /// Segments of one window; they do not change any more.
     Segments { segments: Vec<SegmentText> },
@@ -338,16 +335,18 @@ impl Transcription {
             no_speech_prob: attempt.no_speech_prob,
         };
         let options = &self.options;
-        let is_doubtful = quality.avg_logprob < options.logprob_threshold;
-        let is_silent = is_doubtful && quality.no_speech_prob > options.no_speech_threshold;
-        let is_bad = is_doubtful || quality.compression_ratio > options.compression_ratio_threshold;
-        if !is_silent && is_bad && tries + 1 < options.temperatures.len() {
+        let thresholds = Thresholds {
+            no_speech_prob: options.no_speech_threshold,
+            avg_logprob: options.logprob_threshold,
+            compression_ratio: options.compression_ratio_threshold,
+        };
+        if quality.must_retry(&thresholds) && tries + 1 < options.temperatures.len() {
             self.begin(sound, of_window, tries + 1);
             return self.progress();
         }
         let frames = WINDOW_FRAMES.min(self.frames - self.seek);
         self.phase = Phase::Window;
-        if is_silent {
+        if quality.is_silent(&thresholds) {
             self.seek += frames;
             return self.progress();
         }
@@ -428,41 +427,5 @@ impl Transcription {
     fn text_of(&self, tokens: &[usize]) -> Vec<usize> {
         let eot = self.model.specials.ids.eot;
         tokens.iter().copied().filter(|id| *id < eot).collect()
-    }
-}
-
-/// Returns the bytes of a text divided by those of its zlib stream; 0 for none.
-fn compression_ratio(text: &str) -> f64 {
-    match text.len() {
-        0 => 0.0,
-        len => len as f64 / compress_to_vec_zlib(text.as_bytes(), ZLIB_LEVEL).len() as f64,
-    }
-}
-
-/// Returns a number in 0..1 (xorshift64*, Vigna 2016).
-fn random(state: &mut u64) -> f64 {
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    let bits = state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11;
-    bits as f64 / (1u64 << 53) as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn repetitions_compress_well() {
-        assert_eq!(compression_ratio(""), 0.0);
-        assert!(compression_ratio("one sentence like any other") < 1.1);
-        assert!(compression_ratio(&"again ".repeat(60)) > 10.0);
-    }
-
-    #[test]
-    fn random_numbers_are_spread() {
-        let mut state = 1;
-        let mean = (0..1_000).map(|_| random(&mut state)).sum::<f64>() / 1_000.0;
-        assert!((mean - 0.5).abs() < 0.05, "{mean}");
     }
 }

@@ -126,9 +126,25 @@ fn sample(logits: &[f32], temperature: f32, random: f64) -> usize {
     largest(logits)
 }
 
+/// Returns a number in 0..1 (xorshift64*, Vigna 2016).
+pub fn random(state: &mut u64) -> f64 {
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    let bits = state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11;
+    bits as f64 / (1u64 << 53) as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn random_numbers_are_spread() {
+        let mut state = 1;
+        let mean = (0..1_000).map(|_| random(&mut state)).sum::<f64>() / 1_000.0;
+        assert!((mean - 0.5).abs() < 0.05, "{mean}");
+    }
 
     #[test]
     fn ids_are_drawn_by_their_probabilities() {

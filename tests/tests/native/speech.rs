@@ -194,7 +194,7 @@ fn a_file_of_whisper_cpp_is_the_same_model() {
     };
     let bytes = std::fs::read(path.join("ggml-tiny.en.bin")).unwrap();
     let (model, same) = (push(Loader::default(), &bytes).unwrap(), folder(&path));
-    // What is never written is computed from the vocabulary here, and listed there.
+    // The ids that are never written are computed from the vocabulary here, and listed there.
     let mut listed = same.specials.suppress.clone();
     listed.sort_unstable();
     let mut computed = model.specials.suppress.clone();
@@ -401,7 +401,7 @@ fn tiny_models_are_as_transformers_has_them() {
             };
             let (_, found) = transcribe(&model, samples.clone(), options);
             let ids: Vec<usize> = found.iter().flat_map(|s| s.tokens.clone()).collect();
-            // What follows the last pair of times belongs to the next window.
+            // Tokens after the last pair of times belong to the next window.
             let most = ids.len().min(run.greedy_ids.len());
             assert!(most >= if run.with_times { 8 } else { 24 }, "{most} ids");
             assert_eq!(ids[..most], run.greedy_ids[..most], "{name}: {}", run.name);

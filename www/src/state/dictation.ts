@@ -65,7 +65,7 @@ export class Dictation {
     this.#isEnding = true;
     this.#controller.abort();
     this.#microphone?.close();
-    // What was shown is kept, even if nothing has settled it.
+    // Text that was shown is kept, even if nothing has settled it.
     const { settled, tentative } = heard.value;
     if (settled + tentative !== "") this.#write(settled + tentative);
     heard.value = NOTHING;
@@ -106,7 +106,7 @@ export class Dictation {
       const coming = parts.next();
       const next = await Promise.race([coming, this.#abandoned]);
       if (next === undefined) {
-        // Nobody waits for it any more.
+        // The caller no longer waits for it.
         coming.catch(() => undefined);
         return;
       }

@@ -172,7 +172,7 @@ for (const browser of oneBrowser("firefox")) {
     await expect.poll(() => chat.count("dialog")).toBe(0);
     expect(await message(chat)).toMatch(/^Sum this up: It was the best of times/i);
 
-    // What the page asks for comes from its own host, and nothing goes anywhere else.
+    // The page asks its own host only, and sends nothing anywhere else.
     const others = await chat.tab.evaluate((base) => {
       const urls = performance.getEntriesByType("resource").map(({ name }) => name);
       return urls.filter((url) => !url.startsWith(base) && !url.startsWith("blob:"));
