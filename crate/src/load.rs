@@ -11,7 +11,7 @@ use crate::model::build;
 use crate::model::outline::{OutlineOptions, Step};
 use crate::model::pipelines::{Pipelines, Steps};
 use crate::ops::{KvType, Ops, Tuning, pool};
-use crate::weights::plan::LoadPlan;
+use crate::weights::plan::{LoadPlan, PlannedRead};
 use crate::weights::writer::TensorWriter;
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::overrides::Overrides;
@@ -21,6 +21,7 @@ use hearth_modelfile::files::Files;
 use hearth_modelfile::quant::quantize::{Quantize, kept_bytes};
 use hearth_modelfile::text::template::ChatTemplate;
 use hearth_modelfile::text::tokenizer::Tokenizer;
+use hearth_modelfile::vision::Vision;
 
 /// The progress of a load.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -92,7 +93,14 @@ struct Weights {
     tokenizer: Tokenizer,
     template: ChatTemplate,
     writer: TensorWriter,
+    tower: Option<TowerWeights>,
     pipelines: Pipelines,
+}
+
+/// A tower on its way to the device.
+struct TowerWeights {
+    vision: Vision,
+    writer: TensorWriter,
 }
 
 impl Loader {
@@ -149,7 +157,7 @@ impl Loader {
             total: self.options.total_bytes.unwrap_or(0),
             tensor: match &self.stage {
                 Stage::Header { .. } => None,
-                Stage::Weights(w) => w.writer.tensor().map(|t| t.name.clone()),
+                Stage::Weights(w) => w.tensor().map(|t| t.name.clone()),
             },
         }
     }
@@ -219,7 +227,7 @@ impl Loader {
                 available: self.offset,
             });
         };
-        if let Some(tensor) = weights.writer.tensor() {
+        if let Some(tensor) = weights.tensor() {
             return Err(Error::Truncated {
                 what: format!("tensor \"{}\"", tensor.name),
                 needed: tensor.offset + tensor.size,
@@ -243,6 +251,12 @@ impl Loader {
 }
 
 impl Weights {
+    /// Returns the tensor being read; `None` after the last.
+    fn tensor(&self) -> Option<&PlannedRead> {
+        let tower = self.tower.as_ref();
+        (self.writer.tensor()).or_else(|| tower.and_then(|tower| tower.writer.tensor()))
+    }
+
     fn new(device: &Device, gguf: ModelHeader, options: LoadOptions) -> Result<Self> {
         let config = ModelConfig::from_gguf(&gguf)?;
         let kv = options.kv_type.unwrap_or(match device.is_gpu() {
@@ -266,6 +280,7 @@ impl Weights {
             // Threads have a memory of their own, and say for themselves what it cannot hold.
             Some(_) if !device.is_gpu() => 0,
             _ => (gguf.tensors.iter())
+                .chain(gguf.tower.iter().flat_map(|tower| &tower.tensors))
                 .map(|t| kept_bytes(t, options.quantize))
                 .sum(),
         };
@@ -288,6 +303,10 @@ impl Weights {
         let chunk = tuning.chunk.min(config.longest_chunk());
         let ops = Ops::new(&device.handle, Tuning { chunk, ..tuning });
         let plan = LoadPlan::new(&gguf, &config, &ops, binding, options.quantize)?;
+        let tower = match &gguf.tower {
+            Some(header) => Some(TowerWeights::new(header, device, ops.tuning(), options)?),
+            None => None,
+        };
         let steps = Steps {
             options: OutlineOptions {
                 tuning: ops.tuning(),
@@ -315,12 +334,16 @@ impl Weights {
             tokenizer,
             template,
             writer: TensorWriter::new(ops, plan),
+            tower,
         })
     }
 
     /// Takes the file's bytes from `start` on, and has some of the pipelines created meanwhile.
     async fn feed(&mut self, device: &Device, start: u64, chunk: &[u8], total: u64) -> Result<()> {
         self.writer.feed(device, start, chunk).await?;
+        if let Some(tower) = &mut self.tower {
+            tower.writer.feed(device, start, chunk).await?;
+        }
         let end = start + chunk.len() as u64;
         let header = self.gguf.data_offset;
         let (loaded, total) = (end.saturating_sub(header), total.saturating_sub(header));
@@ -337,10 +360,39 @@ impl Weights {
             tokenizer,
             template,
             writer,
+            tower,
             pipelines: _,
         } = *self;
         let TensorWriter { ops, plan, .. } = writer;
         let model = build::transformer(&plan, &gguf, config, ops, n_ctx, kv)?;
-        Engine::new(device, model, tokenizer, template, &gguf, drafts)
+        let tower = match tower {
+            Some(TowerWeights { vision, writer }) => {
+                Some(build::tower(&writer.plan, vision, &writer.ops)?)
+            }
+            None => None,
+        };
+        let engine = Engine::new(device, model, tokenizer, template, &gguf, drafts)?;
+        match tower {
+            Some(tower) => engine.with_tower(tower),
+            None => Ok(engine),
+        }
+    }
+}
+
+impl TowerWeights {
+    /// Plans a tower. Its projection is kept as it is, like the embedding that its rows stand beside.
+    fn new(
+        header: &ModelHeader,
+        device: &Device,
+        tuning: Tuning,
+        options: LoadOptions,
+    ) -> Result<Self> {
+        let vision = Vision::from_header(header)?;
+        let ops = Ops::new(&device.handle, tuning);
+        let binding = device.info().limits.max_storage_buffer_binding_size;
+        let requests = vision.requests(header);
+        let plan = LoadPlan::of_requests(header, requests, &ops, binding, options.quantize)?;
+        let writer = TensorWriter::new(ops, plan);
+        Ok(Self { vision, writer })
     }
 }

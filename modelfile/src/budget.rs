@@ -14,6 +14,7 @@ use crate::kv_type::KvType;
 use crate::layer_spec::LayerSpec;
 use crate::quant::block_format;
 use crate::sampling::AdvisedSampling;
+use crate::vision::Vision;
 use crate::weight_requests;
 
 /// Everything that the header reveals.
@@ -93,6 +94,8 @@ pub struct Memory {
     pub state: u64,
     /// Working memory of a step, at most.
     pub scratch: u64,
+    /// The tower of a model that sees, with what it works in; 0 for others.
+    pub vision: u64,
     pub total: u64,
 }
 
@@ -232,13 +235,18 @@ fn budget(gguf: &ModelHeader, options: InspectOptions<'_>) -> Result<Budget, Err
     let state = c.state_bytes();
     let wide = |a: usize, b: usize| a as u64 * b as u64;
     let scratch = 4 * (wide(DRAFT_ROWS, c.vocab_size) + wide(c.longest_chunk(), c.widest()));
+    let vision = match &gguf.tower {
+        Some(tower) => vision_bytes(tower)?,
+        None => 0,
+    };
     let memory = Memory {
         weights,
         kv,
         kv_binding: c.largest_cache(n_ctx, kv_type),
         state,
         scratch,
-        total: [weights, kv, state, scratch]
+        vision,
+        total: [weights, kv, state, scratch, vision]
             .into_iter()
             .fold(0, u64::saturating_add),
     };
@@ -274,6 +282,25 @@ fn budget(gguf: &ModelHeader, options: InspectOptions<'_>) -> Result<Budget, Err
         device,
         config,
     })
+}
+
+/// Returns the bytes of a tower on the device, with those of a frame in it.
+fn vision_bytes(tower: &ModelHeader) -> Result<u64, Error> {
+    let vision = Vision::from_header(tower)?;
+    let (matrices, _) = vision.requests(tower);
+    let tensors = tower.by_name();
+    let (c, patches) = (&vision.layers, vision.most_patches() as u64);
+    let of_patches = 4 * (c.d_model * vision.patch_values) as u64;
+    let scratch = 4 * patches * (vision.patch_values + 8 * c.d_model + c.d_ff) as u64;
+    let mut bytes = of_patches.saturating_add(scratch);
+    for matrix in &matrices {
+        for (name, rows) in &matrix.parts {
+            let info = (tensors.get(name.as_str()))
+                .ok_or_else(|| Error::MissingTensor { name: name.clone() })?;
+            bytes = bytes.saturating_add(device_bytes(info.dtype, name, matrix.cols, *rows)?);
+        }
+    }
+    Ok(bytes)
 }
 
 /// Returns the bytes of a tensor on the device.

@@ -88,6 +88,11 @@ pub enum Error {
     /// Sound that cannot be read, or whose samples are no numbers.
     #[error("the sound cannot be read: {message}")]
     BadAudio { message: String },
+
+    /// A picture that cannot be prepared: no pixels, or too many, or sides that the model does not take.
+    #[error("the picture cannot be used: {message}")]
+    BadPicture { message: String },
+
     /// Memory on the device or in the wasm heap ran out.
     #[error("out of memory: {what} needs {needed} bytes, the limit is {available}")]
     OutOfMemory {
@@ -149,6 +154,7 @@ impl Error {
             Error::ContextOverflow { .. } => "context_overflow",
             Error::InvalidRequest { .. } => "invalid_request",
             Error::BadAudio { .. } => "bad_audio",
+            Error::BadPicture { .. } => "bad_picture",
             Error::OutOfMemory { .. } => "out_of_memory",
             Error::NoWebGpu { .. } => "no_webgpu",
             Error::DeviceLost { .. } => "device_lost",
@@ -192,6 +198,9 @@ impl Error {
             Error::InvalidRequest { .. } => "Correct the named field.",
             Error::BadAudio { .. } => {
                 "Give a WAV file of PCM or 32-bit floats, or samples that the browser decoded."
+            }
+            Error::BadPicture { .. } => {
+                "Give a picture of at most 100 million pixels, neither empty nor very long and narrow."
             }
             Error::OutOfMemory { .. } => {
                 "Choose a smaller model, a smaller contextSize, or close other pages that use the GPU."

@@ -166,6 +166,13 @@ impl Object {
         })
     }
 
+    pub(crate) fn u32s(&self, key: &str) -> Result<Option<Vec<u32>>> {
+        self.as_type(key, "an array of whole numbers", |v| {
+            let values = v.as_array()?.iter();
+            values.map(|v| v.as_u64()?.try_into().ok()).collect()
+        })
+    }
+
     pub(crate) fn object(&self, key: &str) -> Result<Option<Object>> {
         let map = self.as_type(key, "an object", Json::as_object)?;
         let file = self.file;

@@ -28,6 +28,7 @@ pub mod rope;
 pub mod router;
 pub mod sampling;
 pub mod text;
+pub mod vision;
 pub mod weight_requests;
 
 pub use error::{Error, Result};

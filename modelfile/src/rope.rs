@@ -42,6 +42,32 @@ pub struct Yarn {
     pub log_multiplier: f32,
 }
 
+/// Pairs of a head that turn by the position in time, in height and in width.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sections {
+    /// Number of pairs of each.
+    pub pairs: [usize; 3],
+    /// They take turns, until those of height and width are through; otherwise they follow one another.
+    pub interleaved: bool,
+}
+
+impl Sections {
+    /// Returns the dimension by which pair `i` turns.
+    fn dimension(&self, i: usize) -> usize {
+        let [time, height, width] = self.pairs;
+        match self.interleaved {
+            true => match i % 3 {
+                1 if i < 3 * height => 1,
+                2 if i < 3 * width => 2,
+                _ => 0,
+            },
+            false if i < time => 0,
+            false if i < time + height => 1,
+            false => 2,
+        }
+    }
+}
+
 impl Rope {
     /// Computes cos and sin for every position and pair: [n_ctx, dim / 2, 2]. `divisors` divide the frequencies.
     ///
@@ -60,6 +86,27 @@ impl Rope {
         for position in 0..n_ctx {
             for frequency in &frequencies {
                 let (sin, cos) = (position as f64 * frequency).sin_cos();
+                table.extend([(cos * factor) as f32, (sin * factor) as f32]);
+            }
+        }
+        table
+    }
+
+    /// Computes cos and sin like [`Rope::table`] for positions in time, height and width: [positions, dim / 2, 2]. A pair turns by
+    /// the dimension that `sections` says.
+    pub fn table_of(&self, positions: &[[usize; 3]], sections: &Sections) -> Vec<f32> {
+        let frequencies: Vec<f64> = (0..self.dim / 2)
+            .map(|i| {
+                let exponent = 2.0 * i as f64 / self.dim as f64;
+                f64::from(self.theta).powf(-exponent) * self.slowed(i)
+            })
+            .collect();
+        let factor = f64::from(self.factor) * self.scaling.magnitude();
+        let mut table = Vec::with_capacity(positions.len() * self.dim);
+        for position in positions {
+            for (i, frequency) in frequencies.iter().enumerate() {
+                let at = position[sections.dimension(i)];
+                let (sin, cos) = (at as f64 * frequency).sin_cos();
                 table.extend([(cos * factor) as f32, (sin * factor) as f32]);
             }
         }

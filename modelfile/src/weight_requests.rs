@@ -35,7 +35,10 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
         ..matrix
     };
     let table = |name: &str, rows: usize| matrix(vec![(name.into(), rows)], c.d_model);
-    let mut matrices = vec![table(names.token_embd, c.vocab_size)];
+    let mut matrices = Vec::new();
+    if !c.spec.sees {
+        matrices.push(table(names.token_embd, c.vocab_size));
+    }
     if gguf.tensor(names.lm_head).is_some() {
         matrices.push(table(names.lm_head, c.vocab_size));
     }

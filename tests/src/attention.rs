@@ -35,8 +35,8 @@ impl Context<'_> {
             let step = *step.expect("tokens belong to a step");
             let end = match (spec.causal, spec.window as usize) {
                 (true, _) => t + 1,
-                (false, 0) => step,
-                (false, window) => step.min(t + window),
+                (false, window) if window > 0 && !spec.block => step.min(t + window),
+                (false, _) => step,
             };
             for h in 0..nh {
                 let group = nh + h / (nh / nkv);

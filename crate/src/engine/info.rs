@@ -10,6 +10,7 @@ use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::ModelHeader;
 use hearth_modelfile::sampling::AdvisedSampling;
 use hearth_modelfile::text::template::{ChatTemplate, ThoughtMarks, ToolStyle};
+use hearth_modelfile::vision::Processor;
 
 /// Describes the loaded model.
 #[derive(Debug, Clone, Serialize)]
@@ -35,6 +36,8 @@ pub struct ModelInfo {
     pub thought_marks: Option<ThoughtMarks>,
     /// Sampling that the model's makers advise, if its files say: the default of requests.
     pub sampling: Option<AdvisedSampling>,
+    /// How the model wants its pictures, if it sees.
+    pub vision: Option<Processor>,
     /// Number of tensors by storage type in the file.
     pub quants: BTreeMap<String, usize>,
 }
@@ -57,6 +60,7 @@ impl ModelInfo {
             sampling: AdvisedSampling::from_metadata(&gguf.metadata),
             kv_bytes: model.config.kv_bytes(model.n_ctx, model.kv),
             state_bytes: model.config.state_bytes(),
+            vision: None,
             quants,
             config: model.config.clone(),
         }

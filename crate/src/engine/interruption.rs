@@ -179,7 +179,8 @@ impl Engine {
         let n_ctx = self.stepper.model.n_ctx;
         let is_full = prompt.len() + answer.len() >= n_ctx;
         let is_over = (old.limits.max_tokens).is_some_and(|most| earlier >= most);
-        if is_over || (is_full && old.limits.keep.is_none()) {
+        let can_shift = old.limits.keep.is_some() && old.spans.is_empty();
+        if is_over || (is_full && !can_shift) {
             step.text += &old.finish_text();
             step.finish_reason = Some(FinishReason::Length);
             return Ok(());
@@ -189,6 +190,8 @@ impl Engine {
             answer,
             earlier,
             prompt_tokens: old.prompt_tokens,
+            spans: old.spans,
+            keys: old.keys,
         };
         self.begin(tokens, old.sampling.clone(), old.limits, &[])?;
         let Some(generation) = &mut self.generation else {

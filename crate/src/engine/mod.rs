@@ -19,6 +19,7 @@ mod generation;
 mod info;
 mod interruption;
 pub mod logprobs;
+mod pictures;
 pub mod rank;
 pub mod request;
 mod score;
@@ -33,6 +34,7 @@ use crate::engine::request::{Sampling, TokenDelta};
 use crate::engine::sequence::Sequence;
 use crate::engine::stepper::Stepper;
 use crate::model::Transformer;
+use crate::model::tower::Tower;
 use hearth_modelfile::container::ModelHeader;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::Pooling;
@@ -44,6 +46,7 @@ use draft_policy::DraftPolicy;
 pub use draft_policy::Drafts;
 use embed::EmbedInput;
 pub use info::ModelInfo;
+use pictures::Pictures;
 use rank::RankInput;
 pub use stats::Stats;
 
@@ -58,6 +61,9 @@ pub struct Engine {
     sequence: Sequence,
     policy: DraftPolicy,
     generation: Option<Generation>,
+    /// What sees pictures, in models that do.
+    tower: Option<Tower>,
+    pictures: Pictures,
 }
 
 impl Engine {
@@ -78,7 +84,8 @@ impl Engine {
             )?),
             false => None,
         };
-        let sequence = Sequence::new(&model);
+        let mut sequence = Sequence::new(&model);
+        sequence.place(&model, &[]);
         let drafts = drafts.worthwhile(&device, sequence.takes_drafts());
         let stepper = Stepper::new(device, model, drafts.rows());
         stepper.device.check()?;
@@ -91,7 +98,39 @@ impl Engine {
             sequence,
             policy: DraftPolicy::new(drafts),
             generation: None,
+            tower: None,
+            pictures: Pictures::default(),
         })
+    }
+
+    /// Lets the model see by a tower.
+    ///
+    /// # Errors
+    /// [`Error::Metadata`] if it is another model's, [`Error::Tokenizer`] if no token stands for its rows.
+    pub(crate) fn with_tower(mut self, tower: Tower) -> Result<Self> {
+        let (vision, model) = (&tower.vision, &mut self.stepper.model);
+        if vision.width != model.config.d_model {
+            return Err(Error::Metadata {
+                key: "clip.vision.projection_dim".into(),
+                expected: format!(
+                    "{}, the model's width: its own projector",
+                    model.config.d_model
+                ),
+                found: vision.width.to_string(),
+            });
+        }
+        if vision.projector.sees_any_size() && model.config.rope_sections.is_none() {
+            return Err(Error::Metadata {
+                key: format!("{}.rope.dimension_sections", model.config.architecture),
+                expected: "given for a model that sees".into(),
+                found: "nothing".into(),
+            });
+        }
+        (_, model.row_token) = vision.row_token(&self.tokenizer)?;
+        self.info.vision = Some(vision.processor.clone());
+        self.info.weight_bytes += tower.bytes;
+        self.tower = Some(tower);
+        Ok(self)
     }
 
     /// Describes the loaded model.
@@ -179,6 +218,8 @@ impl Engine {
             sequence: &mut self.sequence,
             policy: &mut self.policy,
             tokenizer: &self.tokenizer,
+            tower: self.tower.as_ref(),
+            pictures: &mut self.pictures,
         };
         let mut result = generation.advance(&mut resources).await;
         let interruption = generation.interruption.take();
@@ -200,6 +241,7 @@ impl Engine {
 
     /// Forgets the conversation: the contents of the sequence are unknown, or another's.
     fn clear(&mut self) {
+        self.sequence.place(&self.stepper.model, &[]);
         self.sequence.clear(&self.stepper.model.ops);
     }
 

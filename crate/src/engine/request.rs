@@ -252,6 +252,8 @@ pub struct TokenDelta {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum StepPhase {
+    /// The tower looked at a picture.
+    Picture,
     Prefill,
     Decode,
 }

@@ -5,6 +5,8 @@ use crate::model::Transformer;
 use crate::model::state::{LayerSnapshot, LayerState};
 use crate::ops::{Ops, SamplerTables, StepState};
 use hearth_modelfile::config::SNAPSHOTS;
+use hearth_modelfile::vision::Span;
+use hearth_modelfile::vision::positions::text_positions;
 
 /// Tokens between two snapshots of an answer, of which two are kept: as many as are in flight at most, so that one of
 /// them is not after its end.
@@ -35,6 +37,9 @@ pub(crate) struct Sequence {
     snapshots: [Snapshot; SNAPSHOTS],
     /// Position of the last snapshot.
     last_snapshot: usize,
+    /// Positions in time, height and width of all places, by which the step's table of rotations was made; empty in models whose
+    /// positions have one dimension.
+    positions: Vec<[usize; 3]>,
 }
 
 struct Ahead {
@@ -78,9 +83,15 @@ impl Sequence {
         } else {
             model.n_ctx
         };
+        let mut step = StepState::new(&model.ops, ids_of_step);
+        let turns = model.config.rope_sections.is_some();
+        if turns {
+            step.set_rope(model.ops.alloc_f32(model.n_ctx, model.config.rope.dim));
+        }
         Self {
             layers: model.new_states(),
-            step: StepState::new(&model.ops, ids_of_step),
+            step,
+            positions: Vec::new(),
             tables: SamplerTables::new(&model.ops, model.config.vocab_size, model.n_ctx),
             recordings: Recordings::default(),
             ids: Vec::new(),
@@ -90,6 +101,20 @@ impl Sequence {
             snapshots: Default::default(),
             last_snapshot: 0,
         }
+    }
+
+    /// Makes the places of the next request's tokens and pictures theirs; `spans`: frames with their height and width in rows.
+    pub(crate) fn place(&mut self, model: &Transformer, spans: &[(Span, [usize; 2])]) {
+        let Some(sections) = &model.config.rope_sections else {
+            return;
+        };
+        let positions = text_positions(spans, model.n_ctx);
+        let same = (positions.iter().zip(&self.positions)).take_while(|(a, b)| a == b);
+        let first = same.count();
+        let rope = &model.config.rope;
+        let rows = rope.table_of(&positions[first..], sections);
+        self.step.write_rope(&model.ops, first, &rows, rope.dim);
+        self.positions = positions;
     }
 
     /// Returns whether steps may check drafts, whose tokens are cut off again if they were wrong.

@@ -4,11 +4,34 @@ use crate::engine::Engine;
 use crate::engine::draft_policy::Drafts;
 use crate::engine::generation::{Generation, Start, Tokens};
 use crate::engine::interruption::{Limits, shifted};
+use crate::engine::pictures::Key;
 use crate::engine::request::{Request, Sampling};
+use crate::engine::stepper::chunk::on_device;
 use crate::ops::state::PENALISED;
 use crate::platform::wall_clock;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::text::template::{Message, RenderOptions};
+use hearth_modelfile::vision::{Placed, Span};
+
+/// A request's prompt.
+struct Encoded {
+    placed: Placed,
+    /// Keys of its pictures.
+    keys: Vec<Key>,
+    /// The answer begins among thoughts.
+    in_thoughts: bool,
+}
+
+impl Encoded {
+    fn of_ids(ids: Vec<u32>) -> Self {
+        let spans = Vec::new();
+        Self {
+            placed: Placed { ids, spans },
+            keys: Vec::new(),
+            in_thoughts: false,
+        }
+    }
+}
 
 impl Engine {
     /// The ids of a conversation with the beginning of an answer.
@@ -16,36 +39,77 @@ impl Engine {
     /// # Errors
     /// [`Error::Template`] or [`Error::Tokenizer`].
     pub fn encode_chat(&self, messages: &[Message]) -> Result<Vec<u32>> {
-        Ok(self.encode_for(messages, &Request::default(), || ())?.0)
+        let options = self.render_options(&Request::default())?;
+        let text = self.template.render(messages, &options, &self.tokenizer)?;
+        self.tokenizer.encode_template(&text)
     }
 
-    /// Encodes a conversation with the tools and template variables of a request; also returns whether the answer begins
-    /// among thoughts.
+    /// Returns the ids of a conversation with pictures and the beginning of an answer, and where the pictures are among them.
+    ///
+    /// # Errors
+    /// [`Error::Template`], [`Error::Tokenizer`]; [`Error::InvalidRequest`] for pictures that are not kept.
+    pub fn place_chat(&mut self, messages: &[Message]) -> Result<Placed> {
+        let encoded = self.encode_for(messages, &Request::default(), || ())?;
+        Ok(encoded.placed)
+    }
+
+    /// Encodes a conversation with the pictures, tools and template variables of a request.
     fn encode_for(
-        &self,
+        &mut self,
         messages: &[Message],
         request: &Request,
         rendered: impl FnOnce(),
-    ) -> Result<(Vec<u32>, bool)> {
+    ) -> Result<Encoded> {
+        let (frames, keys) = self.pictures_of(messages)?;
+        let options = self.render_options(request)?;
+        let (template, tokenizer) = (&self.template, &self.tokenizer);
+        let text = match frames.is_empty() {
+            true => template.render(messages, &options, tokenizer)?,
+            false => self
+                .vision()?
+                .render(template, messages, &options, tokenizer)?,
+        };
+        rendered();
+        self.check_length(text.byte_len(), request)?;
+        let placed = match frames.is_empty() {
+            true => Placed {
+                ids: tokenizer.encode_template(&text)?,
+                spans: Vec::new(),
+            },
+            false => self.vision()?.place(&text, &frames, &keys, tokenizer)?,
+        };
+        Ok(Encoded {
+            placed,
+            keys,
+            in_thoughts: text.is_in_thoughts(),
+        })
+    }
+
+    /// Returns the frames in a prompt, with their height and width in rows.
+    fn grids_of(&mut self, tokens: &Tokens) -> Vec<(Span, [usize; 2])> {
+        let merge = self.info.vision.as_ref().map_or(1, |vision| vision.merge);
+        let grid = |span: &Span| {
+            let picture = self.pictures.get(tokens.keys.get(span.picture)?)?;
+            let grid = picture.frames.grids.get(span.frame)?;
+            Some((*span, grid.map(|side| side / merge)))
+        };
+        tokens.spans.iter().filter_map(grid).collect()
+    }
+
+    /// Returns what a request says to the template besides its messages.
+    fn render_options(&self, request: &Request) -> Result<RenderOptions> {
         let mut extra = request.chat_template_kwargs.clone().unwrap_or_default();
         if let Some(thinks) = request.enable_thinking {
             let variable = self.template.thinking_variable()?;
             extra.entry(variable).or_insert(thinks.into());
         }
-        let options = RenderOptions {
+        Ok(RenderOptions {
             add_generation_prompt: true,
             continue_final_message: request.continue_final_message,
             now: Some(wall_clock()),
             tools: request.tools.clone(),
             extra,
-        };
-        let text = self.template.render(messages, &options, &self.tokenizer)?;
-        rendered();
-        self.check_length(text.byte_len(), request)?;
-        Ok((
-            self.tokenizer.encode_template(&text)?,
-            text.is_in_thoughts(),
-        ))
+        })
     }
 
     /// Refuses text of `bytes` that cannot fit the context, before the time is taken to cut it into tokens.
@@ -72,14 +136,14 @@ impl Engine {
     pub fn start_with(&mut self, request: &Request, rendered: impl FnOnce()) -> Result<()> {
         self.cancel();
         let sampling = request.sampling(self.info.sampling.as_ref())?;
-        let (prompt, in_thoughts) = match (&request.messages, &request.prompt) {
+        let encoded = match (&request.messages, &request.prompt) {
             (Some(messages), None) => self.encode_for(messages, request, rendered)?,
             (None, Some(prompt)) => {
                 self.check_length(prompt.len(), request)?;
                 let mut ids = Vec::new();
                 ids.extend(self.tokenizer.bos().filter(|_| self.tokenizer.add_bos()));
                 ids.extend(self.tokenizer.encode(prompt)?);
-                (ids, false)
+                Encoded::of_ids(ids)
             }
             _ => {
                 return Err(Error::InvalidRequest {
@@ -89,6 +153,11 @@ impl Engine {
                 });
             }
         };
+        let Encoded {
+            placed: Placed { ids: prompt, spans },
+            keys,
+            in_thoughts,
+        } = encoded;
         let alternatives = request.alternatives()?;
         let resume_ids = &request.resume_ids;
         let budget = self.thought_budget(request, in_thoughts)?;
@@ -97,6 +166,8 @@ impl Engine {
             prompt,
             answer: resume_ids.clone(),
             earlier: resume_ids.len(),
+            spans,
+            keys,
         };
         let limits = Limits {
             max_tokens: request.max_tokens,
@@ -145,6 +216,8 @@ impl Engine {
             prompt,
             answer: Vec::new(),
             earlier: 0,
+            spans: Vec::new(),
+            keys: Vec::new(),
         };
         let limits = Limits {
             max_tokens,
@@ -164,7 +237,8 @@ impl Engine {
         self.cancel();
         self.check_generates()?;
         let n_ctx = self.stepper.model.n_ctx;
-        self.check_ids("prompt", &tokens.prompt)?;
+        let row_token = self.stepper.model.row_token;
+        self.check_ids("prompt", &on_device(&tokens.prompt, row_token))?;
         if !tokens.answer.is_empty() {
             self.check_ids("resume_ids", &tokens.answer)?;
         }
@@ -177,7 +251,9 @@ impl Engine {
         let suppressed = self.tokenizer.suppressed();
         (sampling.logit_bias).retain(|(id, _)| !suppressed.contains(id));
         (sampling.logit_bias).extend(suppressed.iter().map(|id| (*id, NEVER)));
+        // (a cut within a picture would leave rows that mean nothing)
         if let Some(keep) = limits.keep
+            && tokens.spans.is_empty()
             && tokens.prompt.len() + tokens.answer.len() >= n_ctx
         {
             let (prompt, answer) = shifted(&tokens.prompt, &tokens.answer, keep, n_ctx);
@@ -201,19 +277,28 @@ impl Engine {
                 found: tokens.earlier.to_string(),
             });
         }
+        let grids = self.grids_of(&tokens);
         let Self {
             stepper, sequence, ..
         } = self;
+        sequence.place(&stepper.model, &grids);
         stepper.record(sequence, self.policy.drafts != Drafts::Off)?;
         let ops = &stepper.model.ops;
         if sampling.adjusts() {
             let bias = &sampling.logit_bias;
-            (sequence.tables).begin(ops, &tokens.prompt, &tokens.answer, bias);
+            let prompt = on_device(&tokens.prompt, row_token);
+            (sequence.tables).begin(ops, &prompt, &tokens.answer, bias);
         }
         let ids = [&tokens.prompt[..], &tokens.answer].concat();
-        let prefix = sequence.keep_prefix(ops, &ids);
+        let mut prefix = sequence.keep_prefix(ops, &ids);
+        let cut = (tokens.spans.iter())
+            .find(|span| (span.start + 1..span.start + span.rows).contains(&prefix.kept));
+        if let Some(span) = cut {
+            // Rows that see each other are computed together.
+            prefix = sequence.keep_prefix(ops, &ids[..=span.start]);
+        }
         (sequence.step).set_sampling(ops, sampling.state_words(tokens.earlier));
-        self.policy.start(&ids);
+        self.policy.start(&on_device(&ids, row_token));
         let start = Start {
             marks: sequence.marks(prefix, ids.len()),
             max_tokens: most - tokens.earlier,

@@ -21,6 +21,8 @@ pub struct Stats {
     /// Tokens drafted for them, and how many were right.
     pub drafted: u64,
     pub accepted: u64,
+    /// Frames of pictures that the tower was given.
+    pub frames: u64,
     /// Read-backs.
     pub readbacks: u64,
     /// Bytes read back.

@@ -9,6 +9,7 @@ pub mod outline;
 pub(crate) mod pipelines;
 pub mod report;
 pub mod state;
+pub mod tower;
 pub mod transformer;
 
 pub use transformer::Transformer;

@@ -9,7 +9,7 @@ use crate::model::mixer::Mixer;
 use crate::model::state::LayerState;
 use crate::ops::{KvType, Norm, Ops, SamplerTables, StepState, Weight};
 use hearth_modelfile::config::ModelConfig;
-use hearth_modelfile::families::PostNorm;
+use hearth_modelfile::families::{ModelSpec, PostNorm};
 
 /// One layer: a mixer and a feed-forward block, one after the other, or side by side behind the mixer's norm. Norms have
 /// d_model columns and are absent in some families; few families have biases.
@@ -21,6 +21,47 @@ pub struct Layer {
     pub feed_forward: FeedForward,
     pub ffn_end: BlockEnd,
     pub per_layer: Option<PerLayer>,
+}
+
+impl Layer {
+    /// Returns the hidden states after the layer, [t, d_model], in the memory of `x`; `per_layer` are the embeddings by layer, if the
+    /// model has them. Moves `state` on by the step's tokens.
+    pub fn forward(
+        &self,
+        ops: &Ops,
+        spec: &ModelSpec,
+        mut x: Tensor<2>,
+        per_layer: Option<&Tensor<2>>,
+        step: &StepState,
+        state: &mut LayerState,
+    ) -> Tensor<2> {
+        let activation = spec.activation;
+        let norm = self.mixer_norm.as_ref();
+        if spec.parallel {
+            // (before the mixer's output is added in the memory of x)
+            let h = (self.feed_forward).hidden(ops, &x, norm, step, activation);
+            x = (self.mixer_end).add(ops, spec, x, step, |x, add| {
+                self.mixer.forward(ops, x, norm, step, state, add)
+            });
+            return (self.ffn_end).add(ops, spec, x, step, |x, add| {
+                self.feed_forward.project(ops, &h, x, step, add)
+            });
+        }
+        x = (self.mixer_end).add(ops, spec, x, step, |x, add| {
+            self.mixer.forward(ops, x, norm, step, state, add)
+        });
+        let norm = self.ffn_norm.as_ref();
+        x = (self.ffn_end).add(ops, spec, x, step, |x, add| {
+            (self.feed_forward).forward(ops, x, norm, step, activation, add)
+        });
+        if let (Some(own), Some(all)) = (&self.per_layer, per_layer) {
+            let gate = ops.linear(&x, &own.gate, step);
+            let gated = ops.gate_slice(&gate, all, &own.index, activation);
+            let y = ops.linear(&gated, &own.proj, step);
+            x = ops.norm_add(&y, &own.norm, step, x);
+        }
+        x
+    }
 }
 
 /// A layer's use of its own embedding e: x + norm(proj(activation(gate x) * e)).
@@ -49,6 +90,32 @@ pub struct BlockEnd {
     /// [1, d_model]
     pub bias: Option<Tensor<2>>,
     pub norm: Option<Norm>,
+}
+
+impl BlockEnd {
+    /// Adds a block's output, with its bias and post-norm, to the residual `x`. `run(x, add)` returns the output, or
+    /// `x` plus the output.
+    fn add(
+        &self,
+        ops: &Ops,
+        spec: &ModelSpec,
+        x: Tensor<2>,
+        step: &StepState,
+        run: impl FnOnce(Tensor<2>, bool) -> Tensor<2>,
+    ) -> Tensor<2> {
+        let biased = |y: Tensor<2>| match &self.bias {
+            Some(bias) => ops.bias(y, bias, step, None),
+            None => y,
+        };
+        match (&self.norm, spec.post_norm) {
+            (Some(norm), PostNorm::Block) => {
+                let y = biased(run(x.clone(), false));
+                ops.norm_add(&y, norm, step, x)
+            }
+            (Some(norm), _) => ops.norm(&biased(run(x, true)), norm, step, false),
+            (None, _) => biased(run(x, true)),
+        }
+    }
 }
 
 /// Embedding tables, and the bias and norm before the first layer.
@@ -96,6 +163,8 @@ pub struct Transformer {
     pub lm_head: Weight,
     /// [1, vocab]
     pub lm_head_bias: Option<Tensor<2>>,
+    /// The token that stands for a row of a picture, in models that see.
+    pub row_token: u32,
     /// Positions in the KV cache.
     pub n_ctx: usize,
     /// Storage type of the KV cache.
@@ -137,36 +206,9 @@ impl Transformer {
         step: &StepState,
         states: &mut [LayerState],
     ) -> Tensor<2> {
-        let ops = &self.ops;
-        let activation = self.config.spec.activation;
         for i in layers {
-            let layer = &self.layers[i];
             let state = &mut states[self.config.layers[i].kv_of.unwrap_or(i)];
-            let norm = layer.mixer_norm.as_ref();
-            if self.config.spec.parallel {
-                // (before the mixer's output is added in the memory of x)
-                let h = (layer.feed_forward).hidden(ops, &x, norm, step, activation);
-                x = self.block(x, &layer.mixer_end, step, |x, add| {
-                    layer.mixer.forward(ops, x, norm, step, state, add)
-                });
-                x = self.block(x, &layer.ffn_end, step, |x, add| {
-                    layer.feed_forward.project(ops, &h, x, step, add)
-                });
-                continue;
-            }
-            x = self.block(x, &layer.mixer_end, step, |x, add| {
-                layer.mixer.forward(ops, x, norm, step, state, add)
-            });
-            let norm = layer.ffn_norm.as_ref();
-            x = self.block(x, &layer.ffn_end, step, |x, add| {
-                (layer.feed_forward).forward(ops, x, norm, step, activation, add)
-            });
-            if let (Some(own), Some(all)) = (&layer.per_layer, per_layer) {
-                let gate = ops.linear(&x, &own.gate, step);
-                let gated = ops.gate_slice(&gate, all, &own.index, activation);
-                let y = ops.linear(&gated, &own.proj, step);
-                x = ops.norm_add(&y, &own.norm, step, x);
-            }
+            x = self.layers[i].forward(&self.ops, self.config.spec, x, per_layer, step, state);
         }
         x
     }
@@ -197,30 +239,6 @@ impl Transformer {
         let projected = ops.linear(x, &own.proj, step);
         let looked_up = ops.embed(&own.table, step, x.dims()[0]);
         Some(ops.norm_add(&projected, &own.norm, step, looked_up))
-    }
-
-    /// Adds a block's output, with its bias and post-norm, to the residual `x`. `run(x, add)` returns the output, or
-    /// `x` plus the output.
-    fn block(
-        &self,
-        x: Tensor<2>,
-        end: &BlockEnd,
-        step: &StepState,
-        run: impl FnOnce(Tensor<2>, bool) -> Tensor<2>,
-    ) -> Tensor<2> {
-        let ops = &self.ops;
-        let biased = |y: Tensor<2>| match &end.bias {
-            Some(bias) => ops.bias(y, bias, step, None),
-            None => y,
-        };
-        match (&end.norm, self.config.spec.post_norm) {
-            (Some(norm), PostNorm::Block) => {
-                let y = biased(run(x.clone(), false));
-                ops.norm_add(&y, norm, step, x)
-            }
-            (Some(norm), _) => ops.norm(&biased(run(x, true)), norm, step, false),
-            (None, _) => biased(run(x, true)),
-        }
     }
 
     /// Runs a step that computes `rows` tokens and samples: after each of them, with their logits in the memory of

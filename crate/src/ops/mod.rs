@@ -12,7 +12,9 @@ pub mod embed;
 pub mod experts;
 pub mod flex;
 pub mod in_place;
+pub mod inject;
 pub mod kernel;
+pub mod merge_rows;
 pub mod norm;
 pub mod outline;
 pub mod pool;
@@ -347,7 +349,11 @@ impl Ops {
         let q = cache.update_with(|(k, v)| {
             let (q, k, v) = Dispatch::rope_append(
                 qkv.into_dispatch(),
-                attention.rope.clone().into_dispatch(),
+                state
+                    .rope()
+                    .unwrap_or(&attention.rope)
+                    .clone()
+                    .into_dispatch(),
                 attention.attn_params.clone().into_dispatch(),
                 state.words().into_dispatch(),
                 k.into_dispatch(),
@@ -367,7 +373,11 @@ impl Ops {
         state: &StepState,
         attention: &Attention,
     ) -> Tensor<2> {
-        let (t, spec) = (q.dims()[0], attention.spec);
+        let t = q.dims()[0];
+        let spec = match state.is_block() {
+            true => attention.spec.for_block(),
+            false => attention.spec,
+        };
         if self.describes(|now| attention::describe(t, spec, now)) {
             let [rows, cols] = spec.out_shape(t);
             return self.empty(rows, cols);
@@ -379,7 +389,7 @@ impl Ops {
             v.into_dispatch(),
             attention.attn_params.clone().into_dispatch(),
             state.words().into_dispatch(),
-            attention.spec,
+            spec,
         )))
     }
 

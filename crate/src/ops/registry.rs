@@ -4,7 +4,10 @@
 //! built by the function that also builds what is launched.
 
 use super::kernel::Kernel;
-use super::{activation, attention, bias, embed, experts, norm, projection, recurrent, sampling};
+use super::{
+    activation, attention, bias, embed, experts, inject, merge_rows, norm, projection, recurrent,
+    sampling,
+};
 
 /// Returns all variants.
 pub fn variants() -> Vec<Kernel> {
@@ -18,6 +21,8 @@ pub fn variants() -> Vec<Kernel> {
         embed::variants(),
         experts::variants(),
         experts::group::variants(),
+        inject::variants(),
+        merge_rows::variants(),
         norm::variants(),
         projection::gemv::variants(),
         projection::tile::variants(),

@@ -5,6 +5,7 @@ use burn::tensor::{Int, Tensor};
 use crate::ops::Ops;
 use crate::ops::buffer::read_words;
 use crate::ops::in_place::InPlace;
+use crate::ops::inject::Place;
 use crate::ops::state::{ADJUST, DRAFT, IDS, N_TOKENS, POS, STATE_WORDS, STEP};
 use hearth_modelfile::error::Result;
 
@@ -14,6 +15,10 @@ pub struct StepState {
     words: InPlace<Tensor<2, Int>>,
     /// Types of the next step's tokens, [t, 2] with an unused column, if they are not all of the first type.
     types: Option<Tensor<2>>,
+    /// Whether the next step's tokens all see each other.
+    is_block: bool,
+    /// Table of rotary positions in the place of the layers' own, [1, n_ctx * rope_dim], whose first row is that of position 0.
+    rope: Option<InPlace<Tensor<2>>>,
 }
 
 impl StepState {
@@ -22,6 +27,8 @@ impl StepState {
         Self {
             words: InPlace::new(ops.alloc_words(STATE_WORDS.max(IDS + ids))),
             types: None,
+            is_block: false,
+            rope: None,
         }
     }
 
@@ -66,6 +73,36 @@ impl StepState {
     /// Returns the types of the next step's tokens, see [`Ops::bias_of`].
     pub fn types(&self) -> Option<&Tensor<2>> {
         self.types.as_ref()
+    }
+
+    /// Makes the tokens of the next steps see each other both ways, until it is set to false. Each step is then a block of its own.
+    pub fn set_block(&mut self, is_block: bool) {
+        self.is_block = is_block;
+    }
+
+    /// Returns whether the next step's tokens all see each other.
+    pub fn is_block(&self) -> bool {
+        self.is_block
+    }
+
+    /// Makes the next steps rotate by this table instead of the layers' own.
+    pub fn set_rope(&mut self, table: Tensor<2>) {
+        self.rope = Some(InPlace::new(table));
+    }
+
+    /// Returns the table that takes the place of the layers' own.
+    pub(in crate::ops) fn rope(&self) -> Option<&Tensor<2>> {
+        self.rope.as_ref().map(InPlace::get)
+    }
+
+    /// Writes rows of that table, [positions, rope_dim], from position `at` on.
+    pub fn write_rope(&mut self, ops: &Ops, at: usize, rows: &[f32], rope_dim: usize) {
+        let n = rows.len() / rope_dim;
+        if let Some(rope) = self.rope.as_mut().filter(|_| n > 0) {
+            let place = Place { from: 0, to: at, n };
+            let rows = ops.upload_f32(rows, [n, rope_dim]);
+            rope.update(|table| ops.inject(table, &rows, place, false));
+        }
     }
 
     /// Sets the number of tokens sampled so far and the sampling parameters: the words from [`STEP`] on.

@@ -18,6 +18,7 @@ use crate::engine::request::Request;
 use crate::load::Loader as CoreLoader;
 use crate::ops::pool;
 use hearth_modelfile::error::Error;
+use hearth_modelfile::vision::Frames;
 
 mod checksum;
 mod constraint;
@@ -247,6 +248,34 @@ impl Engine {
             engine: self.0.clone(),
             cancelled: Cell::new(false),
         })
+    }
+
+    /// Keeps a picture for requests that show it, and returns its key: tiles high and wide (0 if it was not cut), height and width
+    /// of each frame in patches, and the frames' pixels.
+    #[wasm_bindgen(js_name = addPicture)]
+    pub fn add_picture(
+        &self,
+        tiles_high: usize,
+        tiles_wide: usize,
+        grids: &[u32],
+        pixels: Vec<u8>,
+    ) -> Result<String, Thrown> {
+        let grids = grids
+            .chunks_exact(2)
+            .map(|side| [side[0] as usize, side[1] as usize]);
+        let frames = Frames {
+            tiles: [tiles_high, tiles_wide],
+            grids: grids.collect(),
+        };
+        let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
+        Ok(engine.add_picture(frames, pixels)?)
+    }
+
+    /// Returns whether a picture is kept.
+    #[wasm_bindgen(js_name = hasPicture)]
+    pub fn has_picture(&self, key: &str) -> Result<bool, Thrown> {
+        let engine = self.0.try_borrow().map_err(|_| busy())?;
+        Ok(engine.has_picture(key))
     }
 
     /// Computes the embedding of a text.

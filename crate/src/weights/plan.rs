@@ -119,6 +119,22 @@ impl LoadPlan {
         binding: u64,
         quantize: Option<Quantize>,
     ) -> Result<Self> {
+        let requests = weight_requests::tensors(gguf, config);
+        weight_requests::check_unread(gguf, config, &requests)?;
+        Self::of_requests(gguf, requests, ops, binding, quantize)
+    }
+
+    /// Plans these matrices and vectors of `gguf`, see [`LoadPlan::new`].
+    ///
+    /// # Errors
+    /// The errors of [`LoadPlan::new`].
+    pub fn of_requests(
+        gguf: &ModelHeader,
+        (matrices, vectors): (Vec<WeightRequest>, Vec<String>),
+        ops: &Ops,
+        binding: u64,
+        quantize: Option<Quantize>,
+    ) -> Result<Self> {
         let mut plan = Self {
             order: Vec::new(),
             matrices: Vec::new(),
@@ -128,9 +144,6 @@ impl LoadPlan {
             in_turns: HashMap::new(),
         };
         let tensors = gguf.by_name();
-        let requests = weight_requests::tensors(gguf, config);
-        weight_requests::check_unread(gguf, config, &requests)?;
-        let (matrices, vectors) = requests;
         for matrix in &matrices {
             plan.add_matrix(&tensors, ops, matrix, binding, quantize)?;
         }

@@ -6,7 +6,7 @@ use crate::families::{ModelSpec, Pooling};
 use crate::kv_type::KvType;
 pub use crate::layer_spec::DRAFT_ROWS;
 use crate::layer_spec::{FeedForwardKind, LayerSpec, RopeKind};
-use crate::rope::Rope;
+use crate::rope::{Rope, Sections};
 use crate::router::Router;
 pub use dense::Dense;
 
@@ -81,6 +81,9 @@ pub struct ModelConfig {
     pub rope: Rope,
     #[serde(skip)]
     pub local_rope: Option<Rope>,
+    /// Rotation by three dimensions, in models that see pictures of any size.
+    #[serde(skip)]
+    pub rope_sections: Option<Sections>,
     /// Window of the layers that slide, as the file gives it; 0 if no layer slides.
     pub sliding_window: usize,
     /// Each layer's shape and kind.

@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::families::{ModelSpec, Pooling, QkNorm, Ranking, SlidingRope, family};
 use crate::layer_kinds::mixers;
 use crate::mathematics;
-use crate::rope::{Rope, Scaling};
+use crate::rope::{Rope, Scaling, Sections};
+use crate::vision::mmproj;
 
 impl ModelConfig {
     /// Reads the metadata of `gguf`.
@@ -22,9 +23,19 @@ impl ModelConfig {
     /// [`Error::UnsupportedArchitecture`], or [`Error::Metadata`] naming the key, also for one that changes what the
     /// model computes and is not supported in its family.
     pub fn from_gguf(gguf: &ModelHeader) -> Result<Self> {
-        let meta = &gguf.metadata;
-        let architecture = meta.str("general.architecture")?;
-        let spec = family(architecture)?;
+        if mmproj::is_projector(gguf) {
+            return Err(mmproj::alone());
+        }
+        let architecture = gguf.metadata.str("general.architecture")?;
+        Self::of_family(gguf, family(architecture)?)
+    }
+
+    /// Reads the metadata of `gguf`, whose keys begin with the name of `spec`.
+    ///
+    /// # Errors
+    /// The errors of [`ModelConfig::from_gguf`].
+    pub(crate) fn of_family(gguf: &ModelHeader, spec: &'static ModelSpec) -> Result<Self> {
+        let (meta, architecture) = (&gguf.metadata, spec.name);
         let keys = Keys { meta, architecture };
         mathematics::check(meta, spec)?;
         let n_blocks = keys.size("block_count", 1024)?;
@@ -108,6 +119,7 @@ impl ModelConfig {
             rope_theta: rope.theta,
             rope_dim: heads.rope_dim,
             local_rope,
+            rope_sections: rope_sections(&keys, spec, heads.rope_dim)?,
             rope,
             sliding_window,
             layers,
@@ -154,6 +166,30 @@ fn rope(keys: &Keys, gguf: &ModelHeader, spec: &ModelSpec, dim: usize) -> Result
         return Err(keys.wrong("rope.scaling.type", expected, "YaRN, or a factor"));
     }
     Ok(rope)
+}
+
+/// Reads the pairs that turn by time, height and width, in families that turn by them.
+fn rope_sections(keys: &Keys, spec: &ModelSpec, dim: usize) -> Result<Option<Sections>> {
+    const KEY: &str = "rope.dimension_sections";
+    if !spec.turns_by_three {
+        return Ok(None);
+    }
+    let key = keys.key(KEY);
+    if keys.meta.get(&key).is_none() {
+        return Ok(None);
+    }
+    let found = keys.meta.u32s(&key)?;
+    let pairs: Vec<usize> = found.iter().take(3).map(|pairs| *pairs as usize).collect();
+    match <[usize; 3]>::try_from(pairs) {
+        Ok(pairs) if pairs.iter().sum::<usize>() == dim / 2 => Ok(Some(Sections {
+            pairs,
+            interleaved: true,
+        })),
+        _ => {
+            let expected = format!("three numbers of pairs, {} in all", dim / 2);
+            Err(keys.wrong(KEY, expected, format!("{found:?}")))
+        }
+    }
 }
 
 /// Returns the rotary positions of layers that slide, if they have their own.

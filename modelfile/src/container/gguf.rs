@@ -106,6 +106,7 @@ fn read_header(prefix: &[u8], file_size: Option<u64>) -> Read<ModelHeader> {
             metadata,
             tensors,
             data_offset,
+            tower: None,
         })
         .map_err(Stop::Fail)
 }

@@ -28,6 +28,8 @@ pub struct ModelHeader {
     pub tensors: Vec<TensorInfo>,
     /// Offset of the tensor data, in bytes from the file's start; a multiple of the alignment.
     pub data_offset: u64,
+    /// The header of the model's tower, if it sees pictures; its tensors are in the same bytes.
+    pub tower: Option<Box<ModelHeader>>,
 }
 
 /// Place and storage type of one tensor.
@@ -112,13 +114,15 @@ impl ModelHeader {
     /// Returns the bytes of all tensors in the file.
     pub fn tensor_bytes(&self) -> u64 {
         let bytes = self.tensors.iter().map(TensorInfo::own_bytes);
-        bytes.fold(0, u64::saturating_add)
+        let tower = self.tower.as_ref().map_or(0, |tower| tower.tensor_bytes());
+        bytes.fold(tower, u64::saturating_add)
     }
 
     /// Returns the bytes of all tensors once they are loaded as they are; see [`TensorInfo::kept_bytes`].
     pub fn kept_bytes(&self) -> u64 {
         let bytes = self.tensors.iter().map(TensorInfo::kept_bytes);
-        bytes.fold(0, u64::saturating_add)
+        let tower = self.tower.as_ref().map_or(0, |tower| tower.kept_bytes());
+        bytes.fold(tower, u64::saturating_add)
     }
 
     /// Returns all tensors by name, for callers that look up many of them.

@@ -153,6 +153,7 @@ mod tests {
             metadata,
             tensors: vec![],
             data_offset: 0,
+            tower: None,
         }
     }
 

@@ -98,6 +98,7 @@ pub fn parse(prefix: &[u8], file_size: Option<u64>) -> Result<Parsed> {
         metadata: Metadata::default(),
         tensors,
         data_offset,
+        tower: None,
     }))
 }
 

@@ -25,6 +25,7 @@ pub mod olmo;
 pub mod phi;
 pub mod qwen;
 pub mod seed;
+pub(crate) mod siglip;
 pub mod smollm;
 mod spec;
 pub mod stablelm;

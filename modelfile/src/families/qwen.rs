@@ -40,11 +40,12 @@ pub const QWEN3: ModelSpec = ModelSpec {
     ..ModelSpec::PLAIN
 };
 
-/// The language model of Qwen 3 VL. Positions of text are the same in all three dimensions of its rotation, and images alone
-/// add to the first layers' outputs.
+/// The language model of Qwen 3 VL. Positions of text are the same in all three dimensions of its rotation, and pictures alone
+/// add to the first layers' outputs: see [`crate::vision`].
 pub const QWEN3VL: ModelSpec = ModelSpec {
     name: "qwen3vl",
-    models: "Qwen 3 VL, text",
+    models: "Qwen 3 VL",
+    turns_by_three: true,
     honours: &["rope.dimension_sections", "n_deepstack_layers"],
     checkpoints: &[Checkpoint::new("qwen3_vl_text")],
     ranking: Ranking::None,

@@ -17,6 +17,8 @@ pub struct ModelSpec {
     pub nope_period: usize,
     /// A token attends only to itself and earlier ones; if not, the model makes embeddings only.
     pub causal: bool,
+    /// The layers see the patches of a picture instead of tokens: see [`crate::vision`].
+    pub sees: bool,
     /// Positions are learned and added to the embedding; nothing is rotated.
     pub learned_positions: bool,
     /// Norm of queries and keys.
@@ -57,6 +59,8 @@ pub struct ModelSpec {
     pub sliding: Sliding,
     /// Rotation in models of which some layers slide.
     pub sliding_rope: SlidingRope,
+    /// Positions have three dimensions, by which pairs turn as the metadata says; they are the same for text.
+    pub turns_by_three: bool,
     /// Keys of the metadata, without the architecture, that change what a model computes and that are honoured here, of those that
     /// are refused otherwise.
     pub honours: &'static [&'static str],
@@ -203,6 +207,7 @@ impl ModelSpec {
         rope_neox: true,
         nope_period: 0,
         causal: true,
+        sees: false,
         learned_positions: false,
         qk_norm: QkNorm::None,
         v_norm: false,
@@ -222,6 +227,7 @@ impl ModelSpec {
         yarn_rounds: true,
         sliding: Sliding::None,
         sliding_rope: SlidingRope::Alike,
+        turns_by_three: false,
         honours: &[],
         wide_scale_layers: 0,
         recurrent: Recurrent::None,

@@ -21,13 +21,21 @@ fn failed(path: &Path, e: std::io::Error) -> Error {
 /// # Errors
 /// [`Error::Io`], and any error of [`Files::header`].
 pub fn open(path: &Path) -> Result<(Files, Vec<PathBuf>)> {
+    open_with(path, None)
+}
+
+/// Returns the headers of the model at `path` like [`open`], with the tower and projector in the file `projector` (mmproj).
+///
+/// # Errors
+/// The errors of [`open`].
+pub fn open_with(path: &Path, projector: Option<&Path>) -> Result<(Files, Vec<PathBuf>)> {
     let mut files = Files::default();
     let is_part = path.extension().is_some_and(|e| e == "safetensors");
     let path = match path.parent() {
         Some(folder) if is_part => folder,
         _ => path,
     };
-    let weights = match path.is_dir() {
+    let mut weights = match path.is_dir() {
         false => split_names(path),
         true => {
             for name in TEXT_FILES {
@@ -46,6 +54,7 @@ pub fn open(path: &Path) -> Result<(Files, Vec<PathBuf>)> {
             found
         }
     };
+    weights.extend(projector.map(Path::to_owned));
     for (index, path) in weights.iter().enumerate() {
         let mut file = fs::File::open(path).map_err(|e| failed(path, e))?;
         let len = file.metadata().map_err(|e| failed(path, e))?.len();

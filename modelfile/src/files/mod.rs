@@ -7,6 +7,7 @@ pub mod folder;
 use crate::container::{ModelHeader, Parsed, TensorInfo, gguf, safetensors};
 use crate::error::{Error, Result};
 use crate::huggingface::{self, TEXT_FILES, Texts};
+use crate::vision::mmproj;
 
 /// Maximum number of files of a model.
 pub const MAX_FILES: usize = 1024;
@@ -84,11 +85,13 @@ impl Files {
     /// # Errors
     /// Fails if files are missing or do not belong together, or on an error in the texts.
     pub fn join(self) -> Result<(ModelHeader, u64)> {
-        let is_safetensors = self.parts.iter().any(|part| part.is_safetensors);
+        let mut parts = self.parts;
+        let is_safetensors = parts.iter().any(|part| part.is_safetensors);
         let mut tensors = Vec::new();
         let (mut first, mut start) = (None, 0u64);
-        let n = self.parts.len();
-        for (index, part) in self.parts.into_iter().enumerate() {
+        let projector = take_projector(&mut parts)?;
+        let n = parts.len();
+        for (index, part) in parts.into_iter().enumerate() {
             let header = part
                 .header
                 .filter(|_| part.is_safetensors == is_safetensors);
@@ -117,11 +120,31 @@ impl Files {
             });
         };
         if is_safetensors {
+            gguf.tower = huggingface::tower(&self.texts, &tensors)?.map(Box::new);
             (gguf.metadata, gguf.tensors) = huggingface::convert(&self.texts, tensors)?;
         } else {
             gguf.tensors = tensors;
         }
+        if let Some((header, len)) = projector {
+            gguf.tower = Some(Box::new(mmproj::tower(header, start)?));
+            start = start.saturating_add(len);
+        }
         Ok((gguf, start))
+    }
+}
+
+/// Takes a projector's file, which is the last one, from the parts; returns its header and its length.
+///
+/// # Errors
+/// [`Error::Metadata`] if there is no model in front of it.
+fn take_projector(parts: &mut Vec<Part>) -> Result<Option<(ModelHeader, u64)>> {
+    let is_projector = |part: &mut Part| part.header.as_ref().is_some_and(mmproj::is_projector);
+    let Some(part) = parts.pop_if(is_projector) else {
+        return Ok(None);
+    };
+    match parts.is_empty() {
+        true => Err(mmproj::alone()),
+        false => Ok(part.header.map(|header| (header, part.len))),
     }
 }
 

@@ -18,19 +18,20 @@ mod sampling;
 mod steps;
 mod tensors;
 mod tokenizer;
+mod vision;
 
 use std::collections::BTreeMap;
 
-use crate::container::{Metadata, TensorInfo, Value};
+use crate::container::{Metadata, ModelHeader, TensorInfo, Value};
 use crate::error::{Error, Result};
 use crate::json::Object;
 
 /// The texts of a folder, by the names in [`TEXT_FILES`].
 pub type Texts = BTreeMap<String, String>;
 
-/// Texts that a folder may have; the first two are required. The last ones are a template in a separate file and,
-/// from sentence-transformers, what turns a text's hidden states into one embedding.
-pub const TEXT_FILES: [&str; 9] = [
+/// Texts that a folder may have; the first two are required. The others are a template in a separate file, from
+/// sentence-transformers what turns a text's hidden states into one embedding, and how pictures are prepared.
+pub const TEXT_FILES: [&str; 11] = [
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -40,10 +41,20 @@ pub const TEXT_FILES: [&str; 9] = [
     "modules.json",
     "2_Dense/config.json",
     "3_Dense/config.json",
+    vision::PROCESSOR_FILES[0],
+    vision::PROCESSOR_FILES[1],
 ];
 
 /// Weights of the modules behind the pooling, which a folder with their texts has; they follow the model's own.
 pub const DENSE_WEIGHTS: [&str; 2] = ["2_Dense/model.safetensors", "3_Dense/model.safetensors"];
+
+/// Returns the header of the model's tower, if it sees pictures.
+///
+/// # Errors
+/// [`Error::BadFile`] for invalid JSON, [`Error::Metadata`] with the file and key, [`Error::MissingTensor`].
+pub fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<ModelHeader>> {
+    vision::tower(texts, tensors)
+}
 
 /// Returns the metadata, and the tensors under GGUF's names.
 ///

@@ -41,6 +41,15 @@ pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     let Some(scaling) = scaling else {
         return Ok(());
     };
+    if let Some(sections) = scaling.f32s("mrope_section")?
+        && keys.spec.turns_by_three
+    {
+        let sections = sections.iter().map(|pairs| *pairs as u32).collect();
+        keys.insert(
+            "rope.dimension_sections",
+            Value::Array(Array::U32(sections)),
+        );
+    }
     let kind = kind(&scaling)?;
     let number = |key: &str, default: f32| scaling.f32(key).map(|v| v.unwrap_or(default));
     let original = match scaling.u32("original_max_position_embeddings")? {

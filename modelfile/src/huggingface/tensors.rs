@@ -74,7 +74,11 @@ fn gguf_name(name: &str, checkpoint: &Checkpoint) -> Option<String> {
         return Some(name.to_owned());
     }
     // The prefix of a vision model's language part, on the hub and as transformers 5 writes it.
-    let of_text = |name| str::strip_prefix(name, "language_model.").unwrap_or(name);
+    let of_text = |name| {
+        let rest = (["language_model.", "text_model."].iter())
+            .find_map(|prefix| str::strip_prefix(name, prefix));
+        rest.unwrap_or(name)
+    };
     let name = of_text(name);
     let name = of_text(name.strip_prefix(names.prefix).unwrap_or(name));
     if let Some((layer, part)) = name

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::error::{Error, Result};
+
 /// A rendered prompt. A marker character breaks look-alikes of special tokens that came from the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MarkedText {
@@ -24,6 +26,38 @@ impl MarkedText {
             marker,
             in_thoughts: false,
         }
+    }
+
+    /// Returns the number of times that the template wrote `token`.
+    pub(crate) fn count(&self, token: &str) -> usize {
+        self.text.matches(token).count()
+    }
+
+    /// Returns the prompt with the occurrences of `token` that the template wrote replaced by `texts`, in turn.
+    ///
+    /// # Errors
+    /// [`Error::Template`] if there are more or fewer of them.
+    pub(crate) fn with_each(&self, token: &str, texts: &[String]) -> Result<Self> {
+        let found = self.count(token);
+        if found != texts.len() {
+            return Err(Error::Template {
+                message: format!(
+                    "it wrote {found} places for pictures ({token}), there are {}",
+                    texts.len()
+                ),
+            });
+        }
+        let mut pieces = self.text.split(token);
+        let mut text = pieces.next().unwrap_or_default().to_owned();
+        for (piece, replacement) in pieces.zip(texts) {
+            text += replacement;
+            text += piece;
+        }
+        Ok(Self {
+            text,
+            marker: self.marker,
+            in_thoughts: self.in_thoughts,
+        })
     }
 
     /// Returns the prompt's length in bytes, markers included.

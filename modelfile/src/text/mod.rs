@@ -1,6 +1,6 @@
 //! Converts text for a model and back: chat templates, tokenizers.
 
-mod marked;
+pub(crate) mod marked;
 pub mod pair;
 pub mod template;
 pub mod tokenizer;

@@ -18,7 +18,7 @@ use hearth_modelfile::text::tokenizer::Tokenizer;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("gguf", gguf),
     ("blocks", blocks),
     ("shards", shards),
@@ -27,6 +27,7 @@ pub const TARGETS: [Target; 8] = [
     ("template", template),
     ("wav", wav),
     ("whisper", whisper),
+    ("picture", picture),
 ];
 
 /// Parses the beginning of a GGUF file and builds everything that comes from a header.
@@ -104,6 +105,7 @@ pub fn folder_header(data: &[u8]) -> Option<ModelHeader> {
         metadata,
         tensors,
         data_offset: 0,
+        tower: None,
     })
 }
 
@@ -224,4 +226,10 @@ pub fn whisper(data: &[u8]) {
         }
     }
     let _ = loader.finish();
+}
+
+/// Reads the head of a picture's file, and half of it.
+pub fn picture(data: &[u8]) {
+    let size = |data: &[u8]| hearth_pictures::probe::probe(data).map(|facts| facts.size);
+    let _ = (size(data), size(&data[..data.len() / 2]));
 }

@@ -2,7 +2,7 @@
 --gemma PATH/TO/gemma-3-270m-q4_k_m.gguf --whisper PATH/TO/whisper-tiny.en --whisper-base PATH/TO/whisper-base
 --recording PATH/TO/two_cities.wav
 
-With `--only families`, `--only embeddings`, `--only tokenizers`, `--only templates`, `--only whisper`, `--only speech` (which needs its model) or `--only quants` just those files, and no model is needed. Files whose
+With `--only families`, `--only embeddings`, `--only tokenizers`, `--only templates`, `--only whisper`, `--only pictures`, `--only vision`, `--only speech` (which needs its model) or `--only quants` just those files, and no model is needed. Files whose
 model is not given stay as they are.
 
 Nothing here depends on the date, the machine's name or the network; see README.md for the versions.
@@ -29,6 +29,7 @@ import gold_gemma270
 import gold_gemma4
 import gold_minilm
 import gold_options
+import gold_pictures
 import gold_pre
 import gold_rerank
 import gold_rerank_modern
@@ -39,6 +40,7 @@ import gold_tiny
 import gold_tokenizers
 import gold_transcripts
 import gold_unigram
+import gold_vision
 import gold_whisper
 import gold_whisper_real
 import gold_wordpiece
@@ -119,6 +121,14 @@ def make_speech(scratch: Path, args):
         gold_transcripts.make_base(folder(scratch, "real"), args.whisper_base, args.recording)
 
 
+def make_pictures(scratch: Path, args):
+    gold_pictures.make(folder(scratch, "pictures"))
+
+
+def make_vision(scratch: Path, args):
+    gold_vision.make(folder(scratch, "vision"))
+
+
 def make_whisper(scratch: Path, args):
     gold_whisper.make(folder(scratch, "whisper"))
 
@@ -131,6 +141,8 @@ GROUPS = {
     "gemma": (make_gemma, ("real/gemma270",)),
     "speech": (make_speech, ("real/whisper", "real/transcripts")),
     "whisper": (make_whisper, ("whisper/",)),
+    "pictures": (make_pictures, ("pictures/",)),
+    "vision": (make_vision, ("vision/",)),
     "templates": (make_templates, ("templates/",)),
     "quants": (make_quants, ("quants/",)),
     "rest": (make_rest, ("",)),

@@ -198,6 +198,7 @@ fn case(number: usize) -> Steps {
                 0
             },
             causal: has(14),
+            block: !has(14) && number % 4 < 3,
             sinks: has(2),
             temperature: if has(12) { 0.7 } else { 0.0 },
             temperature_ctx: 1 + (first + second) as u32 / 4,

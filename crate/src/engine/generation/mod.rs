@@ -5,6 +5,7 @@
 
 mod drafting;
 mod lockstep;
+mod looking;
 mod pipelined;
 mod prefill;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use std::collections::VecDeque;
 use crate::engine::draft_policy::DraftPolicy;
 use crate::engine::interruption::{Interruption, Limits, ThoughtBudget};
 use crate::engine::logprobs::logprobs;
+use crate::engine::pictures::{Key, Pictures};
 use crate::engine::request::{
     CompletionTokensDetails, FinishReason, PromptTokensDetails, Sampling, StepPhase, StopMatcher,
     TokenDelta, Usage,
@@ -23,11 +25,13 @@ use crate::engine::sequence::{Mark, Sequence};
 use crate::engine::stepper::chunk::Chunk;
 use crate::engine::stepper::readback::Read;
 use crate::engine::stepper::{Stepper, smooth};
+use crate::model::tower::{Look, Tower};
 use crate::ops::sampling::draft::ROWS;
 use crate::ops::state::BROKEN;
 use crate::platform::now_ms;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::text::tokenizer::{Stream, Tokenizer};
+use hearth_modelfile::vision::Span;
 
 pub(crate) use lockstep::Lockstep;
 
@@ -37,6 +41,8 @@ pub(crate) struct Resources<'a> {
     pub(crate) sequence: &'a mut Sequence,
     pub(crate) policy: &'a mut DraftPolicy,
     pub(crate) tokenizer: &'a Tokenizer,
+    pub(crate) tower: Option<&'a Tower>,
+    pub(crate) pictures: &'a mut Pictures,
 }
 
 /// The order in which the steps of an answer are launched and read back.
@@ -74,6 +80,9 @@ pub(crate) struct Tokens {
     pub(crate) earlier: usize,
     /// Tokens of the request's prompt, those included that the context lost.
     pub(crate) prompt_tokens: usize,
+    /// Frames of pictures in the prompt, and the keys of the pictures.
+    pub(crate) spans: Vec<Span>,
+    pub(crate) keys: Vec<Key>,
 }
 
 /// The limits and the beginning of an answer.
@@ -114,6 +123,11 @@ pub(crate) struct Generation {
     marks: Vec<(usize, Mark)>,
     /// A copy of the states whose position is known once this many steps that check drafts came back.
     unconfirmed: Option<Unconfirmed>,
+    /// Frames of pictures in the prompt, and the keys of the pictures.
+    pub(crate) spans: Vec<Span>,
+    pub(crate) keys: Vec<Key>,
+    /// A frame that is in the tower, by its number in `spans`.
+    look: Option<(usize, Look)>,
     /// Tokens that are between two layers.
     chunk: Option<Chunk>,
     /// Chunks that may be running: each read-back comes when its chunk is done.
@@ -144,12 +158,17 @@ impl Generation {
             answer,
             earlier,
             prompt_tokens,
+            spans,
+            keys,
         } = start.tokens;
         Self {
             resumed: answer.len(),
             prompt: [prompt, answer].concat(),
             earlier,
             prompt_tokens,
+            spans,
+            keys,
+            look: None,
             sampling: start.sampling,
             limits: start.limits,
             budget: None,
@@ -178,7 +197,11 @@ impl Generation {
     pub(crate) async fn advance(&mut self, with: &mut Resources<'_>) -> Result<TokenDelta> {
         if self.prefilled < self.prompt.len() {
             if !self.prefill(with).await? {
-                return Ok(self.step(StepPhase::Prefill));
+                let phase = match self.look {
+                    Some(_) => StepPhase::Picture,
+                    None => StepPhase::Prefill,
+                };
+                return Ok(self.step(phase));
             }
         } else {
             self.launch(with).await?;

@@ -27,11 +27,21 @@ impl Generation {
                 if is_split && n == left && n > WORTH_A_STEP {
                     n -= 1;
                 }
+                n = self.within_pictures(with, n);
+                if self.look(with, at..at + n).await? {
+                    return Ok(false);
+                }
                 let ids = &self.prompt[at..at + n];
-                (with.stepper).begin_chunk(with.sequence, at, ids, n == left)
+                let mut chunk = (with.stepper).begin_chunk(with.sequence, at, ids, n == left);
+                self.show(with, &mut chunk, at..at + n);
+                chunk
             }
         };
-        with.stepper.run_slice(with.sequence, &mut chunk).await?;
+        let is_block = self.is_block(with, at, chunk.n);
+        with.sequence.step.set_block(is_block);
+        let ran = with.stepper.run_slice(with.sequence, &mut chunk).await;
+        with.sequence.step.set_block(false);
+        ran?;
         if !with.stepper.is_through(&chunk) {
             self.chunk = Some(chunk);
             return Ok(false);

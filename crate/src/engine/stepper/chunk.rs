@@ -4,15 +4,19 @@
 //! interrupted between layers: a request can be stopped within a chunk, no driver takes the GPU for hung, and a CPU's
 //! chunk may be long enough to read each weight for many tokens.
 
+use std::borrow::Cow;
+
 use burn::tensor::Tensor;
 
 use crate::device::tune::CHUNK_MS;
 use crate::engine::sequence::Sequence;
 use crate::engine::stepper::{Stepper, smooth};
 use crate::ops::in_place::InPlace;
+use crate::ops::inject::Place;
 use crate::ops::projection::tile::TILE_TOKENS;
 use crate::platform::now_ms;
 use hearth_modelfile::error::Result;
+use hearth_modelfile::vision::FIRST_ROW_ID;
 
 /// Time that the CPU computes before it checks for a stop, and the share that one layer of a chunk may take.
 const CPU_SLICE_MS: f64 = 40.0;
@@ -23,7 +27,9 @@ const CPU_CHUNK: usize = 64;
 /// Tokens on their way through the layers.
 pub(crate) struct Chunk {
     /// Hidden states so far: [>= n, d_model].
-    x: InPlace<Tensor<2>>,
+    pub(super) x: InPlace<Tensor<2>>,
+    /// Rows of pictures that are added behind layers.
+    pub(super) added: Vec<Added>,
     /// Embeddings by layer, if the model has them.
     per_layer: Option<Tensor<2>>,
     /// Layers that they have been through.
@@ -36,10 +42,29 @@ pub(crate) struct Chunk {
     pub(crate) n: usize,
 }
 
+/// Rows that are added to the hidden states behind a layer.
+pub(super) struct Added {
+    pub(super) layer: usize,
+    /// [>= n, d_model]
+    pub(super) rows: Tensor<2>,
+    pub(super) place: Place,
+}
+
 impl Chunk {
     /// Returns the hidden states.
     pub(crate) fn into_hidden(self) -> Tensor<2> {
         self.x.into_inner()
+    }
+}
+
+/// Returns ids as the device knows them: rows of pictures by the token that stands for them.
+pub(crate) fn on_device(ids: &[u32], row_token: u32) -> Cow<'_, [u32]> {
+    match ids.iter().any(|id| *id >= FIRST_ROW_ID) {
+        false => Cow::Borrowed(ids),
+        true => {
+            let of = |id: &u32| if *id >= FIRST_ROW_ID { row_token } else { *id };
+            Cow::Owned(ids.iter().map(of).collect())
+        }
     }
 }
 
@@ -73,6 +98,7 @@ impl Stepper {
         outputs: bool,
     ) -> Chunk {
         let model = &self.model;
+        let ids = &*on_device(ids, model.row_token);
         sequence.step.begin(&model.ops, position, ids);
         sequence.tables.write_ids(&model.ops, position, ids);
         let rows = match ids.len() {
@@ -83,6 +109,7 @@ impl Stepper {
         Chunk {
             per_layer: model.embed_per_layer(&x, &sequence.step),
             x: InPlace::new(x),
+            added: Vec::new(),
             layer: 0,
             layers: match outputs {
                 true => model.layers.len(),
@@ -99,6 +126,7 @@ impl Stepper {
         Chunk {
             per_layer: self.model.embed_per_layer(&x, &sequence.step),
             x: InPlace::new(x),
+            added: Vec::new(),
             layer: 0,
             layers: self.model.layers.len(),
             position: sequence.reached(),
@@ -187,12 +215,21 @@ impl Stepper {
         chunk: &mut Chunk,
         end: usize,
     ) {
-        let layers = chunk.layer..end;
         let model = &self.model;
         let per_layer = chunk.per_layer.as_ref();
-        (chunk.x).update(|x| {
-            model.run_layers(x, per_layer, layers, &sequence.step, &mut sequence.layers)
-        });
+        let mut first = chunk.layer;
+        while first < end {
+            // As far as the next layer behind which rows are added.
+            let added = chunk.added.iter().map(|added| added.layer);
+            let stop = added.filter(|layer| *layer >= first).min();
+            let stop = stop.map_or(end, |layer| end.min(layer + 1));
+            let (step, states) = (&sequence.step, &mut sequence.layers);
+            (chunk.x).update(|x| model.run_layers(x, per_layer, first..stop, step, states));
+            for added in chunk.added.iter().filter(|added| added.layer + 1 == stop) {
+                (chunk.x).update(|x| model.ops.inject(x, &added.rows, added.place, true));
+            }
+            first = stop;
+        }
         chunk.layer = end;
         let reached = match end == chunk.layers {
             true => self.model.layers.len(),

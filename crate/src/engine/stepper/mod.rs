@@ -5,6 +5,7 @@
 
 pub(crate) mod chunk;
 pub(crate) mod graph;
+pub(crate) mod look;
 pub(crate) mod readback;
 
 use burn::tensor::Tensor;
@@ -44,6 +45,8 @@ pub(crate) struct Timing {
     pub(crate) ms_per_token: f64,
     /// Milliseconds of a prompt's token in one layer, on the CPU.
     pub(crate) layer_ms_per_token: f64,
+    /// Milliseconds of a frame in one layer of the tower.
+    pub(crate) tower_layer_ms: f64,
 }
 
 /// Smooths a value over its measurements; the first stands for itself.

@@ -60,6 +60,7 @@ fn spec(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> Atte
         softcap: c.scales.attention_cap,
         window: layer.window as u32,
         causal: c.spec.causal,
+        block: false,
         sinks: c.spec.sinks,
         temperature: c.scales.temperature,
         temperature_ctx: c.rope_original_ctx as u32,
@@ -147,8 +148,11 @@ impl Ropes {
                 divisors = Some(found.as_slice());
             }
         }
-        // Where nothing runs, nothing reads them.
-        let positions = if ops.is_outline() { 1 } else { n_ctx };
+        // Where nothing runs or rotates, nothing reads them.
+        let positions = match ops.is_outline() || c.spec.learned_positions || c.spec.sees {
+            true => 1,
+            false => n_ctx,
+        };
         let table = |rope: &Rope, divisors| ops.upload_row(&rope.table(positions, divisors));
         let local = c.local_rope.as_ref().map(|rope| table(rope, None));
         Ok(Self {

@@ -6,6 +6,7 @@ mod mamba;
 mod per_layer;
 mod rank_head;
 mod recurrent;
+mod tower;
 
 use burn::tensor::Tensor;
 
@@ -22,6 +23,7 @@ use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::PostNorm;
 use hearth_modelfile::families::names::{bias_of, of_layer};
 use hearth_modelfile::layer_spec::{FeedForwardKind, MixerKind};
+pub use tower::tower;
 
 /// Builds the transformer, once every tensor of the plan has been read.
 ///
@@ -38,66 +40,7 @@ pub fn transformer(
     let c = &config;
     let parts = LoadedTensors { plan, c, ops: &ops };
     let names = c.spec.names;
-    let ropes = Ropes::new(&parts, n_ctx)?;
-    let mut layers = Vec::with_capacity(c.n_layers);
-    for (i, layer) in c.layers.iter().enumerate() {
-        let of = |pattern: &str| of_layer(pattern, i);
-        let norm = |there: bool, name: &str| match there {
-            true => parts.norm(&of(name)).map(Some),
-            false => Ok(None),
-        };
-        let (pre, post) = (c.spec.pre_norm, c.spec.post_norm != PostNorm::None);
-        let down = match layer.feed_forward {
-            // Each expert has a separate bias.
-            FeedForwardKind::Experts => String::new(),
-            _ => bias_of(&of(names.down_proj)),
-        };
-        // The factor of the layer's output is applied with its last norm.
-        let factor = parts
-            .if_there(&of(names.layer_scale), 1)?
-            .map(|values| values[0]);
-        let ffn_factor = factor.filter(|_| c.per_layer_dim == 0);
-        layers.push(Layer {
-            mixer_norm: norm(c.spec.has_mixer_norm(i), names.attn_norm)?,
-            mixer: match layer.mixer {
-                MixerKind::Attention => {
-                    Mixer::Attention(attention::mixer(&parts, i, &ropes, n_ctx, kv)?)
-                }
-                MixerKind::GatedDelta(shape) => {
-                    Mixer::GatedDelta(recurrent::gated_delta(&parts, i, shape)?)
-                }
-                MixerKind::Mamba(shape) => Mixer::Mamba(mamba::mixer(&parts, i, shape)?),
-                MixerKind::AttentionAndMamba(shape) => {
-                    Mixer::AttentionAndMamba(AttentionAndMamba {
-                        attention: attention::mixer(&parts, i, &ropes, n_ctx, kv)?,
-                        mamba: mamba::mixer(&parts, i, shape)?,
-                    })
-                }
-                MixerKind::ShortConv { channels, taps } => {
-                    Mixer::ShortConv(recurrent::short_conv(&parts, i, channels, taps)?)
-                }
-            },
-            mixer_end: BlockEnd {
-                bias: parts.optional(&bias_of(&of(names.o_proj)), c.d_model)?,
-                norm: norm(post, names.post_attn_norm)?,
-            },
-            ffn_norm: match pre && !c.spec.parallel {
-                true => Some(parts.norm_times(&of(names.ffn_norm), c.scales.parts.ffn_gate)?),
-                false => None,
-            },
-            feed_forward: feed_forward::build(&parts, i)?,
-            ffn_end: BlockEnd {
-                bias: parts.optional(&down, c.d_model)?,
-                norm: match post {
-                    true => {
-                        Some(parts.norm_scaled(&of(names.post_ffn_norm), c.d_model, ffn_factor)?)
-                    }
-                    false => None,
-                },
-            },
-            per_layer: per_layer::layer(&parts, i, factor)?,
-        });
-    }
+    let layers = layers(&parts, n_ctx, kv)?;
     let token_embd = parts.matrix(names.token_embd)?;
     let lm_head = match gguf.tensor(names.lm_head) {
         Some(_) => parts.matrix(names.lm_head)?,
@@ -138,9 +81,76 @@ pub fn transformer(
         lm_head_bias: lm_head_bias(&parts)?,
         config,
         ops,
+        row_token: 0,
         n_ctx,
         kv,
     })
+}
+
+/// Builds the layers.
+fn layers(parts: &LoadedTensors<'_>, n_ctx: usize, kv: KvType) -> Result<Vec<Layer>> {
+    let (c, names) = (parts.c, parts.c.spec.names);
+    let ropes = Ropes::new(parts, n_ctx)?;
+    let mut layers = Vec::with_capacity(c.n_layers);
+    for (i, layer) in c.layers.iter().enumerate() {
+        let of = |pattern: &str| of_layer(pattern, i);
+        let norm = |there: bool, name: &str| match there {
+            true => parts.norm(&of(name)).map(Some),
+            false => Ok(None),
+        };
+        let (pre, post) = (c.spec.pre_norm, c.spec.post_norm != PostNorm::None);
+        let down = match layer.feed_forward {
+            // Each expert has a separate bias.
+            FeedForwardKind::Experts => String::new(),
+            _ => bias_of(&of(names.down_proj)),
+        };
+        // The factor of the layer's output is applied with its last norm.
+        let factor = parts
+            .if_there(&of(names.layer_scale), 1)?
+            .map(|values| values[0]);
+        let ffn_factor = factor.filter(|_| c.per_layer_dim == 0);
+        layers.push(Layer {
+            mixer_norm: norm(c.spec.has_mixer_norm(i), names.attn_norm)?,
+            mixer: match layer.mixer {
+                MixerKind::Attention => {
+                    Mixer::Attention(attention::mixer(parts, i, &ropes, n_ctx, kv)?)
+                }
+                MixerKind::GatedDelta(shape) => {
+                    Mixer::GatedDelta(recurrent::gated_delta(parts, i, shape)?)
+                }
+                MixerKind::Mamba(shape) => Mixer::Mamba(mamba::mixer(parts, i, shape)?),
+                MixerKind::AttentionAndMamba(shape) => {
+                    Mixer::AttentionAndMamba(AttentionAndMamba {
+                        attention: attention::mixer(parts, i, &ropes, n_ctx, kv)?,
+                        mamba: mamba::mixer(parts, i, shape)?,
+                    })
+                }
+                MixerKind::ShortConv { channels, taps } => {
+                    Mixer::ShortConv(recurrent::short_conv(parts, i, channels, taps)?)
+                }
+            },
+            mixer_end: BlockEnd {
+                bias: parts.optional(&bias_of(&of(names.o_proj)), c.d_model)?,
+                norm: norm(post, names.post_attn_norm)?,
+            },
+            ffn_norm: match pre && !c.spec.parallel {
+                true => Some(parts.norm_times(&of(names.ffn_norm), c.scales.parts.ffn_gate)?),
+                false => None,
+            },
+            feed_forward: feed_forward::build(parts, i)?,
+            ffn_end: BlockEnd {
+                bias: parts.optional(&down, c.d_model)?,
+                norm: match post {
+                    true => {
+                        Some(parts.norm_scaled(&of(names.post_ffn_norm), c.d_model, ffn_factor)?)
+                    }
+                    false => None,
+                },
+            },
+            per_layer: per_layer::layer(parts, i, factor)?,
+        });
+    }
+    Ok(layers)
 }
 
 /// Returns the bias of the logits, which few families have. It is added behind their factor and their cap, which are refused

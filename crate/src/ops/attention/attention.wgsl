@@ -18,6 +18,7 @@
 //   SCALE: f32
 //   SOFTCAP: f32, 0 for none
 //   CAUSAL: bool, a query sees no position after its own
+//   BLOCK: bool, a query sees every later position of its step, whatever the window; not with CAUSAL
 @group(0) @binding(0) var<storage, read_write> q: array<vec4<f32>>; // [T, N_HEADS, HEAD_DIM4]
 @group(0) @binding(1) var<storage, read_write> k_cache: array<Kv4>; // [N_KV, N_CTX, HEAD_DIM4 or Q8_ROW], see kv_*.wgsl
 @group(0) @binding(2) var<storage, read_write> v_cache: array<Kv4>; // [N_KV, N_CTX, HEAD_DIM4]
@@ -43,7 +44,7 @@ fn last_seen(t: u32) -> u32 {
         return state[POS] + t;
     }
     let end = max(state[N_TOKENS], 1u) - 1u;
-    return state[POS] + select(end, min(end, t + WINDOW - 1u), WINDOW > 0u);
+    return state[POS] + select(end, min(end, t + WINDOW - 1u), WINDOW > 0u && !BLOCK);
 }
 
 fn capped(score: f32) -> f32 {

@@ -3,7 +3,8 @@
 //! out[t, h] = softmax_j(q[t, h] . k[g, j] * scale) v[g, j], j <= POS + t, where g is the kv head of h. With a
 //! window, a query sees only that many positions up to and including its own; a softcap squashes the scores into its
 //! range; with sinks, each head's softmax has one more logit, whose value vector is zero; an encoder sees all of the
-//! step's positions, or as many after its own as a window has before it.
+//! step's positions, or as many after its own as a window has before it; a block sees all of the step's later positions, and earlier
+//! ones within the window.
 //!
 //! - `q`: [T, n_heads * head_dim], caches: [n_kv_heads, n_ctx, head_dim]. Result like `q`; or, for one token and
 //!   [`AttentionSpec::splits`] > 1, the unmerged spans [n_heads * splits, head_dim + 4] that
@@ -96,6 +97,15 @@ impl AttentionSpec {
         }
     }
 
+    /// Returns the spec for a step whose tokens see all later ones of it, and what they would see without that.
+    pub(in crate::ops) fn for_block(self) -> Self {
+        Self {
+            causal: false,
+            block: true,
+            ..self
+        }
+    }
+
     /// Returns how many heads of one kv head a workgroup takes: the largest divisor of the group up to the limit.
     fn heads(&self) -> u32 {
         let group = self.n_heads / self.n_kv_heads;
@@ -139,7 +149,7 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
         ])
         .u32s(spec.span_consts())
         .f32s([("SCALE", spec.scale), ("SOFTCAP", spec.softcap)])
-        .bools([("CAUSAL", spec.causal)]);
+        .bools([("CAUSAL", spec.causal), ("BLOCK", spec.block)]);
     if spec.sinks {
         kernel
             .module(&modules::SINKS)
@@ -219,6 +229,14 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
             };
             let split = AttentionSpec { splits: 4, ..spec };
             all.extend([kernel(spec, 1), kernel(spec, 4), kernel(split, 1)]);
+        }
+        for window in [0, 16] {
+            let spec = AttentionSpec {
+                kv,
+                window,
+                ..AttentionSpec::EXAMPLE
+            };
+            all.push(kernel(spec.for_block(), 4));
         }
         let wide = AttentionSpec {
             kv,
@@ -324,8 +342,8 @@ fn attention_cpu(
         );
         let last = match (spec.causal, spec.window as usize) {
             (true, _) => t + 1,
-            (false, 0) => n,
-            (false, window) => n.min(t + window),
+            (false, window) if window > 0 && !spec.block => n.min(t + window),
+            (false, _) => n,
         };
         let len = (pos + last).min(n_ctx);
         let at = g * n_ctx * hd;

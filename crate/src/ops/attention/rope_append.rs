@@ -73,6 +73,8 @@ pub struct AttentionSpec {
     /// Whether a query sees nothing after its own position; otherwise it sees the whole step, or as many positions
     /// after its own as the window has before it.
     pub causal: bool,
+    /// Whether a token sees all later ones of its step, whatever the window: the rows of a picture.
+    pub block: bool,
     /// Whether each head has one more logit in its softmax.
     pub sinks: bool,
     /// Strength of a position-dependent factor: queries at position p are multiplied by
@@ -104,6 +106,7 @@ impl AttentionSpec {
         softcap: 0.0,
         window: 0,
         causal: true,
+        block: false,
         sinks: false,
         temperature: 0.0,
         temperature_ctx: 16,

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use burn::tensor::{Int, Tensor};
 
+use crate::ops::Ops;
 use crate::ops::kernel::{Kernel, modules};
 use crate::ops::pool::Pooled;
 use hearth_modelfile::quant::Packing;
@@ -80,6 +81,28 @@ impl Weight {
     pub fn scaled(mut self, scaling: Scaling) -> Self {
         self.scaling = scaling;
         self
+    }
+}
+
+impl Ops {
+    /// Creates a weight of floats from its values: [rows, cols], cols a multiple of 4.
+    pub fn upload_weight(&self, values: &[f32], rows: usize, cols: usize) -> Weight {
+        let words: Vec<u32> = values.iter().map(|v| v.to_bits()).collect();
+        let part = WeightPart {
+            packing: Packing::F32,
+            first_row: 0,
+            rows,
+            quants: self.write_words(self.alloc_words(words.len()), 0, words),
+            scales: self.alloc_words(0),
+            pooled: None,
+            source: Source::default(),
+        };
+        Weight {
+            rows,
+            cols,
+            parts: vec![part],
+            scaling: Scaling::NONE,
+        }
     }
 }
 

@@ -1,0 +1,127 @@
+//! Builds a tower from its tensors.
+
+use crate::model::loaded::LoadedTensors;
+use crate::model::tower::{Positions, Projections, Tower};
+use crate::ops::{KvType, Norm, NormSpec, Ops};
+use crate::weights::builder::WeightBuilder;
+use crate::weights::plan::LoadPlan;
+use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::families::names::bias_of;
+use hearth_modelfile::vision::{SECOND_PATCHES, Vision, deep_names, deep_norm};
+
+/// Builds the tower, once every tensor of the plan has been read.
+///
+/// # Errors
+/// [`Error::MissingTensor`] or [`Error::TensorShape`].
+pub fn tower(plan: &LoadPlan, vision: Vision, ops: &Ops) -> Result<Tower> {
+    let c = &vision.layers;
+    let parts = LoadedTensors { plan, c, ops };
+    let names = c.spec.names;
+    let (rows, cols) = (c.d_model, vision.patch_values);
+    let patches = patches(&parts, rows, cols)?;
+    let bytes = plan.matrices.iter().map(WeightBuilder::bytes).sum::<u64>();
+    let deep = vision.deep.iter().map(|layer| {
+        let merged = rows * vision.processor.merge * vision.processor.merge;
+        let name = deep_norm(*layer);
+        let gains = parts.values(&name, merged)?;
+        let offsets = parts.values(&bias_of(&name), merged)?;
+        let norm = Norm {
+            weight: ops.upload_row(&[gains, offsets].concat()),
+            spec: NormSpec {
+                centred: true,
+                ..NormSpec::rms(c.eps)
+            },
+        };
+        Ok((
+            *layer,
+            projections(&parts, Some(norm), &deep_names(*layer))?,
+        ))
+    });
+    Ok(Tower {
+        bytes: bytes + 4 * patches.len() as u64,
+        patches: ops.upload_weight(&patches, rows, cols),
+        patch_bias: parts.optional(names.token_types, rows)?,
+        positions: match vision.position_side {
+            0 => Positions::OfPatches(parts.matrix(names.position_embd)?),
+            side => Positions::Square(
+                parts
+                    .values(names.position_embd, side * side * rows)?
+                    .to_vec(),
+            ),
+        },
+        norm: match plan.vector(names.embd_norm) {
+            Ok(_) => Some(parts.norm(names.embd_norm)?),
+            Err(_) => None,
+        },
+        layers: super::layers(&parts, vision.most_patches(), KvType::F32)?,
+        output_norm: parts.norm(names.output_norm)?,
+        projector: {
+            let norm = match vision.projector.norm() {
+                None => None,
+                Some(name) => {
+                    let gains = parts.values(name, rows)?.iter();
+                    let gains: Vec<f32> = gains.map(|gain| gain + vision.norm_offset).collect();
+                    Some(Norm {
+                        weight: ops.upload_row(&gains),
+                        spec: NormSpec::rms(c.eps),
+                    })
+                }
+            };
+            projections(&parts, norm, vision.projector.weights())?
+        },
+        deep: deep.collect::<Result<_>>()?,
+        vision,
+    })
+}
+
+/// Returns the projections of these names with their biases, which not every file has.
+fn projections<N: AsRef<str>>(
+    parts: &LoadedTensors<'_>,
+    norm: Option<Norm>,
+    names: &[N],
+) -> Result<Projections> {
+    let weights = names.iter().map(|name| {
+        let weight = parts.matrix(name.as_ref())?;
+        let bias = parts.optional(&bias_of(name.as_ref()), weight.rows)?;
+        Ok((weight, bias))
+    });
+    let weights: Vec<_> = weights.collect::<Result<_>>()?;
+    // Without a bias there would be no place for the function between two.
+    let bare = weights
+        .iter()
+        .rev()
+        .skip(1)
+        .position(|(_, bias)| bias.is_none());
+    match bare {
+        None => Ok(Projections { norm, weights }),
+        Some(_) => Err(Error::MissingTensor {
+            name: bias_of(names[0].as_ref()),
+        }),
+    }
+}
+
+/// Returns the weight of the patches, [rows, cols]; where there is one for each of a film's two pictures, of which both are the same
+/// one here, their sum.
+fn patches(parts: &LoadedTensors<'_>, rows: usize, cols: usize) -> Result<Vec<f32>> {
+    let name = parts.c.spec.names.token_embd;
+    if let Ok(second) = parts.plan.vector(SECOND_PATCHES) {
+        let first = parts.values(name, rows * cols)?;
+        let second = parts.values(SECOND_PATCHES, second.len().min(rows * cols))?;
+        return Ok(first.iter().zip(second).map(|(a, b)| a + b).collect());
+    }
+    let found = parts.plan.vector(name)?;
+    if found.len() != 2 * rows * cols {
+        return Ok(parts.values(name, rows * cols)?.to_vec());
+    }
+    // [rows, channels, 2, pixels]
+    let plane = cols / 3;
+    let planes = found.chunks_exact(2 * plane).flat_map(|both| {
+        let (first, second) = both.split_at(plane);
+        first
+            .iter()
+            .zip(second)
+            .map(|(a, b)| a + b)
+            .collect::<Vec<f32>>()
+    });
+    Ok(planes.collect())
+}

@@ -1,0 +1,224 @@
+//! A tower: a transformer that sees the patches of a picture, and the projector behind it.
+//!
+//! All patches of a frame go through a layer at once, and every one sees all others. Keys and values of one layer are overwritten
+//! by those of the next. Frames are taken in pieces of some layers, so that a request can be stopped between two.
+//!
+//! Source: Zhai et al. 2023, arXiv:2303.15343 (SigLIP); transformers `models/smolvlm/modeling_smolvlm.py`,
+//! `models/gemma3/modeling_gemma3.py`, `models/qwen3_vl/modeling_qwen3_vl.py`.
+
+use burn::tensor::Tensor;
+
+use crate::model::state::LayerState;
+use crate::model::transformer::Layer;
+use crate::ops::in_place::InPlace;
+use crate::ops::inject::Place;
+use crate::ops::merge_rows::MergeSpec;
+use crate::ops::projection::tile::TILE_TOKENS;
+use crate::ops::{Activation, KvType, Norm, Ops, StepState, Weight};
+use hearth_modelfile::vision::positions::{interpolated, patch_rotations};
+use hearth_modelfile::vision::{Merge, Processor, Vision};
+
+/// A tower's weights on a device.
+pub struct Tower {
+    pub vision: Vision,
+    /// [d_model, patch_values]
+    pub(super) patches: Weight,
+    /// [1, d_model]
+    pub(super) patch_bias: Option<Tensor<2>>,
+    pub(super) positions: Positions,
+    /// Norm before the first layer.
+    pub(super) norm: Option<Norm>,
+    pub(super) layers: Vec<Layer>,
+    pub(super) output_norm: Norm,
+    pub(super) projector: Projections,
+    /// What makes rows of layers in between: the layer, and its projector.
+    pub(super) deep: Vec<(usize, Projections)>,
+    /// Bytes of weights on the device.
+    pub bytes: u64,
+}
+
+/// Learned positions.
+pub(super) enum Positions {
+    /// One for each patch of a frame: [positions, d_model].
+    OfPatches(Weight),
+    /// A square of them, [side * side, d_model], to be interpolated; patches are rotated by their places as well.
+    Square(Vec<f32>),
+}
+
+/// Projections of merged rows, with a norm before them and a GELU between two.
+pub(super) struct Projections {
+    pub(super) norm: Option<Norm>,
+    /// Weights and biases: [width of the result, columns], [1, width of the result].
+    pub(super) weights: Vec<(Weight, Option<Tensor<2>>)>,
+}
+
+/// The rows of a frame in the text model.
+pub struct FrameRows {
+    /// In the place of embeddings: [>= rows, width].
+    pub rows: Tensor<2>,
+    /// Added behind each of the text model's first layers: [>= rows, width] each.
+    pub added: Vec<Tensor<2>>,
+}
+
+/// A frame on its way through a tower.
+pub struct Look {
+    /// [>= n, d_model]
+    x: InPlace<Tensor<2>>,
+    /// Keys and values of the layer that runs.
+    cache: LayerState,
+    step: StepState,
+    /// Layers that it has been through.
+    layer: usize,
+    /// Height and width in patches.
+    grid: [usize; 2],
+    /// Rows of layers in between.
+    added: Vec<Tensor<2>>,
+}
+
+impl Tower {
+    /// Begins to look at a frame: `pixels`: [patches, 3, patch, patch], 0 to 255.
+    pub fn begin(&self, ops: &Ops, pixels: &[u8], grid: [usize; 2]) -> Look {
+        let c = &self.vision.layers;
+        let n = grid[0] * grid[1];
+        let rows = n.next_multiple_of(TILE_TOKENS as usize);
+        let mut values = normalised(pixels, &self.vision.processor);
+        values.resize(rows * self.vision.patch_values, 0.0);
+        let mut step = StepState::new(ops, 0);
+        step.seek(ops, 0, n);
+        let pixels = ops.upload_f32(&values, [rows, self.vision.patch_values]);
+        let mut x = ops.linear(&pixels, &self.patches, &step);
+        if let Some(bias) = &self.patch_bias {
+            x = ops.bias(x, bias, &step, None);
+        }
+        x = match &self.positions {
+            Positions::OfPatches(table) => ops.add_positions(table, &step, x),
+            Positions::Square(table) => {
+                let (side, merge) = (self.vision.position_side, self.vision.processor.merge);
+                let values = interpolated(table, side, c.d_model, grid, merge);
+                step.set_rope(ops.upload_row(&patch_rotations(grid, merge, c.head_dim)));
+                let place = Place { from: 0, to: 0, n };
+                ops.inject(x, &ops.upload_f32(&values, [n, c.d_model]), place, true)
+            }
+        };
+        if let Some(norm) = &self.norm {
+            x = ops.norm(&x, norm, &step, false);
+        }
+        let mixer = self.layers.first().map(|layer| &layer.mixer);
+        Look {
+            x: InPlace::new(x),
+            cache: mixer.map_or(LayerState::Shared, |mixer| {
+                mixer.new_state(ops, self.vision.most_patches(), KvType::F32)
+            }),
+            step,
+            layer: 0,
+            grid,
+            added: Vec::new(),
+        }
+    }
+
+    /// Returns the number of layers that a frame has still to go through.
+    pub fn left(&self, look: &Look) -> usize {
+        self.layers.len() - look.layer
+    }
+
+    /// Takes a frame through the next `n` layers, or those that are left.
+    pub fn run(&self, ops: &Ops, look: &mut Look, n: usize) {
+        let end = (look.layer + n).min(self.layers.len());
+        let spec = self.vision.layers.spec;
+        for i in look.layer..end {
+            let (step, cache) = (&look.step, &mut look.cache);
+            (look.x).update(|x| self.layers[i].forward(ops, spec, x, None, step, cache));
+            if let Some((_, projector)) = self.deep.iter().find(|(layer, _)| *layer == i) {
+                let rows = self.projected(ops, look.x.get(), projector, look.grid, &mut look.step);
+                look.added.push(rows);
+            }
+        }
+        look.layer = end;
+    }
+
+    /// Returns the rows of a frame that has been through all layers.
+    pub fn project(&self, ops: &Ops, look: Look) -> FrameRows {
+        let mut step = look.step;
+        let x = ops.norm(look.x.get(), &self.output_norm, &step, false);
+        FrameRows {
+            rows: self.projected(ops, &x, &self.projector, look.grid, &mut step),
+            added: look.added,
+        }
+    }
+
+    /// Merges the rows of a frame and projects them: [>= rows, width].
+    fn projected(
+        &self,
+        ops: &Ops,
+        x: &Tensor<2>,
+        projector: &Projections,
+        grid: [usize; 2],
+        step: &mut StepState,
+    ) -> Tensor<2> {
+        let (merge, kind) = (self.vision.processor.merge, self.vision.projector.merge());
+        let spec = MergeSpec {
+            rows: self.vision.rows(grid),
+            of: merge * merge,
+            mean: kind == Merge::Mean,
+        };
+        let order = match kind {
+            Merge::InTurn => (0..(grid[0] * grid[1]) as u32).collect(),
+            Merge::SideBySide | Merge::Mean => squares(grid, merge),
+        };
+        let mut x = ops.merge_rows(x, order, spec);
+        step.seek(ops, 0, spec.rows);
+        if let Some(norm) = &projector.norm {
+            x = ops.norm(&x, norm, step, false);
+        }
+        let last = projector.weights.len().saturating_sub(1);
+        for (i, (weight, bias)) in projector.weights.iter().enumerate() {
+            x = ops.linear(&x, weight, step);
+            let activation = (i < last).then_some(Activation::GeluErf);
+            if let Some(bias) = bias {
+                x = ops.bias(x, bias, step, activation);
+            }
+        }
+        step.seek(ops, 0, grid[0] * grid[1]);
+        x
+    }
+}
+
+/// Returns the patches of each square of `merge` by `merge`, both row by row: [squares, merge * merge].
+fn squares([height, width]: [usize; 2], merge: usize) -> Vec<u32> {
+    let mut all = Vec::with_capacity(height * width);
+    for y in (0..height / merge * merge).step_by(merge) {
+        for x in (0..width / merge * merge).step_by(merge) {
+            for row in y..y + merge {
+                all.extend((x..x + merge).map(|column| (row * width + column) as u32));
+            }
+        }
+    }
+    all
+}
+
+/// Returns the values of pixels as the tower was trained on them.
+fn normalised(pixels: &[u8], processor: &Processor) -> Vec<f32> {
+    let plane = processor.patch * processor.patch;
+    let of_plane = |(i, plane): (usize, &[u8])| -> Vec<f32> {
+        let (mean, std) = (processor.mean[i % 3], processor.std[i % 3]);
+        let value = |v: &u8| (f32::from(*v) * (1.0 / 255.0) - mean) / std;
+        plane.iter().map(value).collect()
+    };
+    pixels
+        .chunks(plane)
+        .enumerate()
+        .flat_map(of_plane)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn squares_have_their_patches_row_by_row() {
+        assert_eq!(squares([2, 6], 2), [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11]);
+        assert_eq!(squares([3, 3], 3), (0..9).collect::<Vec<u32>>());
+        assert_eq!(squares([2, 2], 1), [0, 1, 2, 3]);
+    }
+}

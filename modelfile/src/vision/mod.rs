@@ -1,0 +1,14 @@
+//! Vision: how pictures are prepared, seen by a tower, and laid out among a text's tokens.
+
+mod layout;
+pub(crate) mod mmproj;
+pub mod positions;
+mod processor;
+mod projector;
+mod tower;
+
+pub use layout::{FIRST_ROW_ID, Frames, Placed, Span};
+pub use processor::{Processor, ProcessorKind};
+pub use projector::{Merge, Projector};
+pub(crate) use tower::NORM_OFFSET;
+pub use tower::{SECOND_PATCHES, Vision, deep_names, deep_norm};

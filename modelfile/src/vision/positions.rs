@@ -1,0 +1,148 @@
+//! Positions of patches and of a picture's rows.
+//!
+//! Source: transformers `models/qwen3_vl/modeling_qwen3_vl.py`; Wang et al. 2024, arXiv:2409.12191 (rotation in three dimensions).
+
+use super::layout::Span;
+
+/// Returns row and column of each patch of a frame, square by square, within a square row by row: [patches, 2].
+pub fn patch_places([height, width]: [usize; 2], merge: usize) -> Vec<[usize; 2]> {
+    let mut all = Vec::with_capacity(height * width);
+    for y in (0..height / merge * merge).step_by(merge) {
+        for x in (0..width / merge * merge).step_by(merge) {
+            for row in y..y + merge {
+                all.extend((x..x + merge).map(|column| [row, column]));
+            }
+        }
+    }
+    all
+}
+
+/// Returns the learned positions of a frame's patches, interpolated bilinearly, corners on corners: [patches, cols]. `table`:
+/// [side * side, cols].
+pub fn interpolated(
+    table: &[f32],
+    side: usize,
+    cols: usize,
+    grid: [usize; 2],
+    merge: usize,
+) -> Vec<f32> {
+    // Returns the two neighbours of place `i` of `n`, and the second one's weight.
+    let between = |i: usize, n: usize| {
+        let at = match n {
+            0 | 1 => 0.0,
+            _ => i as f32 * ((side - 1) as f32 / (n - 1) as f32),
+        };
+        let low = (at as usize).min(side - 1);
+        (low, (low + 1).min(side - 1), at - low as f32)
+    };
+    let mut all = Vec::with_capacity(grid[0] * grid[1] * cols);
+    for [row, column] in patch_places(grid, merge) {
+        let (top, bottom, dy) = between(row, grid[0]);
+        let (left, right, dx) = between(column, grid[1]);
+        let corner = |y: usize, x: usize| &table[(y * side + x) * cols..][..cols];
+        let corners = [
+            (corner(top, left), (1.0 - dy) * (1.0 - dx)),
+            (corner(top, right), (1.0 - dy) * dx),
+            (corner(bottom, left), dy * (1.0 - dx)),
+            (corner(bottom, right), dy * dx),
+        ];
+        all.extend((0..cols).map(|c| {
+            let parts = corners.iter().map(|(values, weight)| values[c] * weight);
+            parts.sum::<f32>()
+        }));
+    }
+    all
+}
+
+/// Returns cos and sin of each pair of a head for each patch, of which half turn by the row and half by the column:
+/// [patches, head_dim / 2, 2].
+pub fn patch_rotations(grid: [usize; 2], merge: usize, head_dim: usize) -> Vec<f32> {
+    const THETA: f64 = 10_000.0;
+    let half = head_dim / 4;
+    let frequency = |i: usize| THETA.powf(-(2.0 * i as f64) / (head_dim as f64 / 2.0));
+    let mut all = Vec::with_capacity(grid[0] * grid[1] * head_dim);
+    for place in patch_places(grid, merge) {
+        for position in place {
+            for i in 0..half {
+                let (sin, cos) = (position as f64 * frequency(i)).sin_cos();
+                all.extend([cos as f32, sin as f32]);
+            }
+        }
+    }
+    all
+}
+
+/// Returns the positions of the first `n` places of a text in time, height and width; `grids`: height and width of each span in rows.
+///
+/// Positions of text are equal in all three; a picture begins at the next one and the text after it behind its longer side.
+pub fn text_positions(spans: &[(Span, [usize; 2])], n: usize) -> Vec<[usize; 3]> {
+    let mut all = Vec::with_capacity(n);
+    let mut next = 0;
+    for (span, [height, width]) in spans {
+        while all.len() < span.start.min(n) {
+            all.push([next; 3]);
+            next += 1;
+        }
+        for row in 0..span.rows.min(n.saturating_sub(all.len())) {
+            all.push([next, next + row / width, next + row % width]);
+        }
+        next += height.max(width);
+    }
+    while all.len() < n {
+        all.push([next; 3]);
+        next += 1;
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_goes_on_behind_the_longer_side() {
+        let span = Span {
+            picture: 0,
+            frame: 0,
+            start: 2,
+            rows: 6,
+        };
+        let found = text_positions(&[(span, [2, 3])], 10);
+        let expected = [
+            [0; 3],
+            [1; 3],
+            [2, 2, 2],
+            [2, 2, 3],
+            [2, 2, 4],
+            [2, 3, 2],
+            [2, 3, 3],
+            [2, 3, 4],
+            [5; 3],
+            [6; 3],
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(text_positions(&[], 2), [[0; 3], [1; 3]]);
+    }
+
+    #[test]
+    fn corners_are_on_corners() {
+        let table: Vec<f32> = (0..9).map(|v| v as f32).collect();
+        let found = interpolated(&table, 3, 1, [2, 4], 2);
+        // Squares of the first two columns, then of the last two.
+        let thirds = 2.0 / 3.0;
+        let expected = [
+            0.0,
+            thirds,
+            6.0,
+            6.0 + thirds,
+            2.0 * thirds,
+            2.0,
+            6.0 + 2.0 * thirds,
+            8.0,
+        ];
+        for (a, b) in found.iter().zip(expected) {
+            assert!((a - b).abs() < 1e-5, "{found:?}");
+        }
+        assert_eq!(interpolated(&table, 3, 1, [1, 1], 1), [0.0]);
+    }
+}

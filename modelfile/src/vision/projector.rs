@@ -1,0 +1,89 @@
+//! Projectors: how the rows of a tower become rows of a text model.
+
+use crate::error::{Error, Result};
+
+/// A projector, by llama.cpp's name for it (`clip.projector_type`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Projector {
+    /// SmolVLM, Idefics 3: neighbours of a square side by side in one row, then a projection.
+    Idefics3,
+    /// Gemma 3: the mean of a square, RMSNorm, a projection.
+    Gemma3,
+    /// Qwen 3 VL: LayerNorm, neighbours of a square side by side, two projections; rows of layers in between as well, for the first
+    /// layers of the text model.
+    Qwen3Vl,
+}
+
+/// What becomes of the rows of a square.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Merge {
+    /// They are put side by side; patches come row by row.
+    SideBySide,
+    /// They are averaged; patches come row by row.
+    Mean,
+    /// They are put side by side; patches come square by square.
+    InTurn,
+}
+
+impl Projector {
+    /// Every projector.
+    pub const ALL: [Self; 3] = [Self::Idefics3, Self::Gemma3, Self::Qwen3Vl];
+
+    /// Returns the name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Projector::Idefics3 => "idefics3",
+            Projector::Gemma3 => "gemma3",
+            Projector::Qwen3Vl => "qwen3vl_merger",
+        }
+    }
+
+    /// Returns the projector of this name.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedArchitecture`].
+    pub fn of(name: &str) -> Result<Self> {
+        (Self::ALL.into_iter())
+            .find(|projector| projector.name() == name)
+            .ok_or_else(|| Error::UnsupportedArchitecture {
+                found: format!("{name} (a projector)"),
+                known: Self::ALL.map(Self::name).to_vec(),
+            })
+    }
+
+    /// Returns the names of the projections, between which is a GELU.
+    pub const fn weights(self) -> &'static [&'static str] {
+        match self {
+            Projector::Idefics3 => &["mm.model.fc.weight"],
+            Projector::Gemma3 => &["mm.input_projection.weight"],
+            Projector::Qwen3Vl => &["mm.0.weight", "mm.2.weight"],
+        }
+    }
+
+    /// Returns the name of the norm before the projections, if there is one behind the merge.
+    pub const fn norm(self) -> Option<&'static str> {
+        match self {
+            Projector::Gemma3 => Some("mm.soft_emb_norm.weight"),
+            Projector::Idefics3 | Projector::Qwen3Vl => None,
+        }
+    }
+
+    /// Returns what becomes of the rows of a square.
+    pub const fn merge(self) -> Merge {
+        match self {
+            Projector::Idefics3 => Merge::SideBySide,
+            Projector::Gemma3 => Merge::Mean,
+            Projector::Qwen3Vl => Merge::InTurn,
+        }
+    }
+
+    /// Returns whether the rows of a picture see each other both ways in the text model.
+    pub const fn sees_both_ways(self) -> bool {
+        matches!(self, Projector::Gemma3)
+    }
+
+    /// Returns whether pictures of any size are seen: positions are interpolated and rotated, and have three dimensions in the text.
+    pub const fn sees_any_size(self) -> bool {
+        matches!(self, Projector::Qwen3Vl)
+    }
+}

@@ -1,0 +1,49 @@
+"""Seeded weights of the tiny models that see: matrices with spread, vectors that no default equals."""
+
+import re
+import zlib
+
+import numpy as np
+import torch
+
+# Of a matrix of the text model, by the last part of its name; of a tower's 1.5.
+GAINS = {"q_proj": 1.4, "k_proj": 1.4, "lm_head": 6.0, "in_proj": 1.5}
+NORMS = re.compile(r"norm\d?$|^ln_|^layer_norm\d$|layernorm$|^norm$")
+# Rows of special tokens, so that no greedy text has any.
+QUIET = 0.3
+
+
+def draw(kind, name: str, shape: tuple, special: list[int], rng) -> np.ndarray:
+    *_, module, role = name.split(".")
+    if role not in ("weight", "bias"):
+        module = role
+    gain = kind.gains.get(module)
+    if role == "bias":
+        return rng.normal(0, 0.2, shape)
+    if NORMS.search(module):
+        values = rng.uniform(0.5, 1.5, shape) * (gain or 1.0)
+        if module in ("q_norm", "k_norm"):
+            values = rng.uniform(0.8, 2.0, shape)
+        # Gemma's RMSNorm multiplies by 1 + weight, the tower's LayerNorm does not.
+        return values - 1 if kind.name == "gemma3" and "vision_tower" not in name else values
+    if module == "embed_tokens":
+        values = rng.normal(0, 0.5 if kind.name == "gemma3" else 0.6, shape)
+        values[special] *= QUIET
+        return values
+    if module in ("position_embedding", "pos_embed"):
+        return rng.normal(0, 0.7, shape)
+    if module == "mm_input_projection_weight":
+        return rng.normal(0, gain / np.sqrt(shape[0]), shape)
+    values = rng.normal(0, (gain or GAINS.get(module, 1.5)) / np.sqrt(np.prod(shape[1:])), shape)
+    if module == "lm_head":
+        values[special] *= QUIET
+    return values
+
+
+def weights(kind, model, special: list[int], seed: int) -> dict[str, torch.Tensor]:
+    """By the names of the model's parameters, in F16; a tied head is left out."""
+    rng = np.random.default_rng([zlib.crc32(f"vision_{kind.name}".encode()), seed])
+    shapes = {name: tuple(p.shape) for name, p in model.state_dict().items()}
+    if model.config.tie_word_embeddings:
+        del shapes["lm_head.weight"]
+    return {name: torch.from_numpy(draw(kind, name, shape, special, rng)).half() for name, shape in shapes.items()}
