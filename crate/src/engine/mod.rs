@@ -41,6 +41,7 @@ use hearth_modelfile::families::Pooling;
 use hearth_modelfile::text::pair::PairFormat;
 use hearth_modelfile::text::template::ChatTemplate;
 use hearth_modelfile::text::tokenizer::Tokenizer;
+use hearth_modelfile::vision::Interpolation;
 
 use draft_policy::DraftPolicy;
 pub use draft_policy::Drafts;
@@ -119,7 +120,9 @@ impl Engine {
                 found: vision.width.to_string(),
             });
         }
-        if vision.projector.sees_any_size() && model.config.rope_sections.is_none() {
+        if vision.projector.interpolation() == Interpolation::Corners
+            && model.config.rope_sections.is_none()
+        {
             return Err(Error::Metadata {
                 key: format!("{}.rope.dimension_sections", model.config.architecture),
                 expected: "given for a model that sees".into(),

@@ -152,9 +152,9 @@ impl Engine {
         Ok(all)
     }
 
-    /// Returns whether a picture is kept.
-    pub fn has_picture(&self, key: &str) -> bool {
-        parsed(key).is_some_and(|key| self.pictures.kept.contains_key(&key))
+    /// Returns whether a picture is kept; if so, it is in use.
+    pub fn has_picture(&mut self, key: &str) -> bool {
+        parsed(key).is_some_and(|key| self.pictures.get(&key).is_some())
     }
 
     /// Returns the model's tower.
@@ -166,7 +166,7 @@ impl Engine {
             Some(tower) => Ok(&tower.vision),
             None => Err(Error::InvalidRequest {
                 field: "messages".into(),
-                expected: "without pictures: this model was loaded without a tower that sees (for GGUF, the projector of its mmproj file)".into(),
+                expected: "without pictures: this model was loaded without a tower that sees (the projector in a mmproj file for GGUF, preprocessor_config.json in a folder)".into(),
                 found: "a picture".into(),
             }),
         }

@@ -15,8 +15,8 @@ use crate::ops::inject::Place;
 use crate::ops::merge_rows::MergeSpec;
 use crate::ops::projection::tile::TILE_TOKENS;
 use crate::ops::{Activation, KvType, Norm, Ops, StepState, Weight};
-use hearth_modelfile::vision::positions::{interpolated, patch_rotations};
-use hearth_modelfile::vision::{Merge, Processor, Vision};
+use hearth_modelfile::vision::positions::{interpolated, patch_rotations, resized};
+use hearth_modelfile::vision::{Interpolation, Merge, Processor, Vision};
 
 /// A tower's weights on a device.
 pub struct Tower {
@@ -41,7 +41,7 @@ pub struct Tower {
 pub(super) enum Positions {
     /// One for each patch of a frame: [positions, d_model].
     OfPatches(Weight),
-    /// A square of them, [side * side, d_model], to be interpolated; patches are rotated by their places as well.
+    /// A square of them, [side * side, d_model], to be interpolated.
     Square(Vec<f32>),
 }
 
@@ -94,8 +94,13 @@ impl Tower {
             Positions::OfPatches(table) => ops.add_positions(table, &step, x),
             Positions::Square(table) => {
                 let (side, merge) = (self.vision.position_side, self.vision.processor.merge);
-                let values = interpolated(table, side, c.d_model, grid, merge);
-                step.set_rope(ops.upload_row(&patch_rotations(grid, merge, c.head_dim)));
+                let values = match self.vision.projector.interpolation() {
+                    Interpolation::Corners => {
+                        step.set_rope(ops.upload_row(&patch_rotations(grid, merge, c.head_dim)));
+                        interpolated(table, side, c.d_model, grid, merge)
+                    }
+                    _ => resized(table, side, c.d_model, grid),
+                };
                 let place = Place { from: 0, to: 0, n };
                 ops.inject(x, &ops.upload_f32(&values, [n, c.d_model]), place, true)
             }

@@ -274,7 +274,7 @@ impl Engine {
     /// Returns whether a picture is kept.
     #[wasm_bindgen(js_name = hasPicture)]
     pub fn has_picture(&self, key: &str) -> Result<bool, Thrown> {
-        let engine = self.0.try_borrow().map_err(|_| busy())?;
+        let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
         Ok(engine.has_picture(key))
     }
 

@@ -14,7 +14,6 @@ use crate::families::{ModelSpec, Pooling, QkNorm, Ranking, SlidingRope, family};
 use crate::layer_kinds::mixers;
 use crate::mathematics;
 use crate::rope::{Rope, Scaling, Sections};
-use crate::vision::mmproj;
 
 impl ModelConfig {
     /// Reads the metadata of `gguf`.
@@ -23,9 +22,7 @@ impl ModelConfig {
     /// [`Error::UnsupportedArchitecture`], or [`Error::Metadata`] naming the key, also for one that changes what the
     /// model computes and is not supported in its family.
     pub fn from_gguf(gguf: &ModelHeader) -> Result<Self> {
-        if mmproj::is_projector(gguf) {
-            return Err(mmproj::alone());
-        }
+        gguf.check_is_model()?;
         let architecture = gguf.metadata.str("general.architecture")?;
         Self::of_family(gguf, family(architecture)?)
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::arrangement::Arrangement;
 use super::ggml_type::GgmlType;
 use super::metadata::Metadata;
+use crate::error::{Error, Result};
 
 /// Formats of a model's weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -105,7 +106,31 @@ pub enum Parsed {
     },
 }
 
+/// `general.architecture` of a projector's file.
+const PROJECTOR: &str = "clip";
+
 impl ModelHeader {
+    /// Returns whether this is the file of a tower and its projector (`mmproj`).
+    pub(crate) fn is_projector(&self) -> bool {
+        let architecture = self.metadata.opt_str("general.architecture");
+        architecture.is_ok_and(|architecture| architecture == Some(PROJECTOR))
+    }
+
+    /// Refuses a projector without its model.
+    ///
+    /// # Errors
+    /// [`Error::Metadata`].
+    pub(crate) fn check_is_model(&self) -> Result<()> {
+        match self.is_projector() {
+            false => Ok(()),
+            true => Err(Error::Metadata {
+                key: "general.architecture".into(),
+                expected: "a model; this file is a projector (mmproj), which is loaded together with its model".into(),
+                found: PROJECTOR.into(),
+            }),
+        }
+    }
+
     /// Returns the tensor with this name.
     pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
         self.tensors.iter().find(|tensor| tensor.name == name)

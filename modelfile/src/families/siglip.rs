@@ -47,6 +47,14 @@ pub(crate) const SIGLIP: ModelSpec = ModelSpec {
     ..ModelSpec::PLAIN
 };
 
+/// SigLIP 2 for any size: learned positions are interpolated.
+pub(crate) const SIGLIP2: ModelSpec = ModelSpec {
+    models: "SigLIP 2",
+    nope_period: 1,
+    learned_positions: false,
+    ..SIGLIP
+};
+
 /// The tower of Qwen 3 VL: SigLIP 2 with rotary positions of rows and columns beside the learned ones, which are interpolated.
 pub(crate) const QWEN3VL_TOWER: ModelSpec = ModelSpec {
     models: "Qwen 3 VL's tower",

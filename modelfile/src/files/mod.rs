@@ -89,7 +89,7 @@ impl Files {
         let is_safetensors = parts.iter().any(|part| part.is_safetensors);
         let mut tensors = Vec::new();
         let (mut first, mut start) = (None, 0u64);
-        let projector = take_projector(&mut parts)?;
+        let projector = take_projector(&mut parts);
         let n = parts.len();
         for (index, part) in parts.into_iter().enumerate() {
             let header = part
@@ -133,18 +133,14 @@ impl Files {
     }
 }
 
-/// Takes a projector's file, which is the last one, from the parts; returns its header and its length.
-///
-/// # Errors
-/// [`Error::Metadata`] if there is no model in front of it.
-fn take_projector(parts: &mut Vec<Part>) -> Result<Option<(ModelHeader, u64)>> {
-    let is_projector = |part: &mut Part| part.header.as_ref().is_some_and(mmproj::is_projector);
-    let Some(part) = parts.pop_if(is_projector) else {
-        return Ok(None);
-    };
-    match parts.is_empty() {
-        true => Err(mmproj::alone()),
-        false => Ok(part.header.map(|header| (header, part.len))),
+/// Takes a projector's file, which is the last one behind those of a model, from the parts; returns its header and its length.
+fn take_projector(parts: &mut Vec<Part>) -> Option<(ModelHeader, u64)> {
+    let is_projector =
+        |part: &mut Part| part.header.as_ref().is_some_and(ModelHeader::is_projector);
+    match parts.len() {
+        // (the only file is refused where its metadata is read)
+        0 | 1 => None,
+        _ => (parts.pop_if(is_projector)).and_then(|part| Some((part.header?, part.len))),
     }
 }
 

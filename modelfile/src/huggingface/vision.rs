@@ -7,7 +7,7 @@ use super::Texts;
 use crate::container::{Array, Container, Metadata, ModelHeader, TensorInfo, Value};
 use crate::error::Result;
 use crate::json::Object;
-use crate::vision::{NORM_OFFSET, Projector, mmproj};
+use crate::vision::{CHANNELS_LAST, NORM_OFFSET, Projector, mmproj};
 
 /// Files with the rules by which pictures are prepared; the second has them as a part, and comes first where both are there.
 pub(super) const PROCESSOR_FILES: [&str; 2] = ["preprocessor_config.json", "processor_config.json"];
@@ -20,6 +20,9 @@ const PREFIXES: [&str; 5] = [
     "visual.",
     "connector.",
 ];
+
+/// Prefix of a projector's tensors in models that are made like LLaVA.
+const PROJECTOR_PREFIX: &str = "multi_modal_projector.";
 
 /// Names around the layers.
 const AROUND: [(&str, &str); 9] = [
@@ -53,6 +56,14 @@ const OF_LAYER: [(&str, &str); 14] = [
     ("mlp.linear_fc2", "ffn_down"),
 ];
 
+/// Names behind [`PROJECTOR_PREFIX`].
+const OF_PROJECTOR: [(&str, &str); 4] = [
+    ("mm_soft_emb_norm", "mm.soft_emb_norm"),
+    ("layer_norm", "mm.input_norm"),
+    ("linear_1", "mm.1"),
+    ("linear_2", "mm.2"),
+];
+
 /// Names in what makes rows of a layer in between.
 const OF_DEEP: [(&str, &str); 3] = [
     ("norm", "norm"),
@@ -61,17 +72,21 @@ const OF_DEEP: [(&str, &str); 3] = [
 ];
 
 /// Numbers of the tower's configuration, their keys, and transformers' defaults for each of [`Projector::ALL`].
-const NUMBERS: [(&str, &str, [u32; 3]); 6] = [
-    ("hidden_size", "embedding_length", [1152, 768, 1152]),
+const NUMBERS: [(&str, &str, [u32; 4]); 6] = [
+    ("hidden_size", "embedding_length", [1152, 768, 1152, 768]),
     (
         "intermediate_size",
         "feed_forward_length",
-        [3072, 3072, 4304],
+        [3072, 3072, 4304, 3072],
     ),
-    ("num_hidden_layers", "block_count", [12, 12, 27]),
-    ("num_attention_heads", "attention.head_count", [16, 12, 16]),
-    ("image_size", "image_size", [224, 224, 0]),
-    ("patch_size", "patch_size", [32, 16, 16]),
+    ("num_hidden_layers", "block_count", [12, 12, 27, 12]),
+    (
+        "num_attention_heads",
+        "attention.head_count",
+        [16, 12, 16, 12],
+    ),
+    ("image_size", "image_size", [224, 224, 0, 0]),
+    ("patch_size", "patch_size", [32, 16, 16, 16]),
 ];
 
 /// Other names of these numbers.
@@ -80,7 +95,8 @@ const ALIASES: [(&str, &str); 2] = [
     ("num_heads", "num_attention_heads"),
 ];
 
-/// Returns the header of the folder's tower; `None` for a model without one, or with one that is not implemented.
+/// Returns the header of the folder's tower; `None` for a model without one, with one that is not implemented, or without the rules
+/// by which its pictures are prepared: it is then read as a text model.
 ///
 /// # Errors
 /// Whatever is wrong with the configurations, by file and key.
@@ -94,9 +110,10 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
         Some("smolvlm" | "idefics3") => Projector::Idefics3,
         Some("gemma3") => Projector::Gemma3,
         Some("qwen3_vl") => Projector::Qwen3Vl,
+        Some("lfm2_vl" | "lfm2-vl") => Projector::Lfm2,
         _ => return Ok(None),
     };
-    let Some(vision) = config.object("vision_config")? else {
+    let (Some(vision), Some(rules)) = (config.object("vision_config")?, rules(texts)?) else {
         return Ok(None);
     };
     let vision = vision.renamed(&ALIASES);
@@ -111,7 +128,7 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
         return Ok(None);
     }
     let mut metadata = Metadata::default();
-    let mut insert = |key: &str, value: Value| metadata.insert(&format!("clip.{key}"), value);
+    let mut insert = |key: &str, value: Value| metadata.insert(format!("clip.{key}"), value);
     insert("projector_type", Value::String(projector.name().to_owned()));
     let which = Projector::ALL.iter().position(|one| *one == projector);
     let which = which.unwrap_or(0);
@@ -141,6 +158,7 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
             (image / patch) / rows.isqrt().max(1)
         }
         Projector::Qwen3Vl => vision.u32("spatial_merge_size")?.unwrap_or(2),
+        Projector::Lfm2 => config.u32("downsample_factor")?.unwrap_or(2),
     };
     insert("vision.projector.scale_factor", Value::U32(merge));
     insert("vision.spatial_merge_size", Value::U32(merge));
@@ -156,7 +174,6 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
             Value::Array(Array::Bool(is_deep)),
         );
     }
-    let rules = rules(texts)?;
     for (from, to) in [
         ("image_mean", "vision.image_mean"),
         ("image_std", "vision.image_std"),
@@ -165,7 +182,10 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
             insert(to, Value::Array(Array::F32(values)));
         }
     }
-    if projector.sees_any_size() {
+    if projector == Projector::Lfm2 {
+        insert_lfm2(&config, &rules, patch * merge, &mut insert)?;
+    }
+    if projector == Projector::Qwen3Vl {
         let size = rules.object("size")?;
         for (old, new, to) in [
             ("min_pixels", "shortest_edge", "vision.image_min_pixels"),
@@ -203,7 +223,10 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
             mmproj::by_columns(tensor);
         }
     }
-    if projector.norm().is_some() {
+    if projector == Projector::Lfm2 {
+        metadata.insert(CHANNELS_LAST, Value::Bool(true));
+    }
+    if projector == Projector::Gemma3 {
         metadata.insert(NORM_OFFSET, Value::F32(1.0));
     }
     let mut header = ModelHeader {
@@ -217,21 +240,47 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
     Ok(Some(header))
 }
 
-/// Returns the rules by which pictures are prepared.
-fn rules(texts: &Texts) -> Result<Object> {
+/// Writes the rules of LFM2-VL; `cell`: pixels of a row's side.
+fn insert_lfm2(
+    config: &Object,
+    rules: &Object,
+    cell: u32,
+    insert: &mut impl FnMut(&str, Value) -> Option<Value>,
+) -> Result<()> {
+    const LAYER: &str = "vision_feature_layer";
+    if config.get(LAYER).is_some_and(|layer| *layer != -1) {
+        return Err(config.wrong(LAYER, "-1: the last one"));
+    }
+    let area = cell.saturating_mul(cell);
+    for (from, to, factor, default) in [
+        ("min_image_tokens", "image_min_pixels", area, 64),
+        ("max_image_tokens", "image_max_pixels", area, 256),
+        ("tile_size", "hearth_tile_size", 1, 512),
+        ("min_tiles", "preproc_min_tiles", 1, 2),
+        ("max_tiles", "preproc_max_tiles", 1, 10),
+    ] {
+        let mut value = rules.u32(from)?.unwrap_or(default);
+        if from.ends_with("tiles") && rules.bool("do_image_splitting")? == Some(false) {
+            value = 0;
+        }
+        insert(
+            &format!("vision.{to}"),
+            Value::U32(value.saturating_mul(factor)),
+        );
+    }
+    Ok(())
+}
+
+/// Returns the rules by which pictures are prepared, if the folder has them.
+fn rules(texts: &Texts) -> Result<Option<Object>> {
     let [own, all] = PROCESSOR_FILES;
     if let Some(text) = texts.get(all)
         && let Some(rules) = Object::parse(text, all)?.object("image_processor")?
     {
-        return Ok(rules);
+        return Ok(Some(rules));
     }
-    match texts.get(own) {
-        Some(text) => Object::parse(text, own),
-        None => Err(crate::error::Error::Io {
-            what: own.into(),
-            message: "it is not there, and says how pictures are prepared".into(),
-        }),
-    }
+    let own = texts.get(own).map(|text| Object::parse(text, own));
+    own.transpose()
 }
 
 /// Returns the name in a projector's file, or `None` for tensors of the text model.
@@ -240,10 +289,15 @@ fn gguf_name(name: &str, deep: &[u32]) -> Option<String> {
     while let Some(shorter) = PREFIXES.iter().find_map(|prefix| rest.strip_prefix(prefix)) {
         rest = shorter;
     }
-    match rest.strip_prefix("multi_modal_projector.") {
-        Some("mm_input_projection_weight") => return Some("mm.input_projection.weight".into()),
-        Some("mm_soft_emb_norm.weight") => return Some("mm.soft_emb_norm.weight".into()),
-        _ => {}
+    if let Some(own) = rest.strip_prefix(PROJECTOR_PREFIX) {
+        return Some(match own {
+            "mm_input_projection_weight" => "mm.input_projection.weight".to_owned(),
+            _ => {
+                let (part, kind) = own.rsplit_once('.')?;
+                let entry = OF_PROJECTOR.iter().find(|(from, _)| *from == part);
+                format!("{}.{kind}", entry?.1)
+            }
+        });
     }
     let (part, kind) = rest.rsplit_once('.')?;
     let find = |table: &[(&str, &'static str)], name: &str| {

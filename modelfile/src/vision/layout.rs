@@ -47,7 +47,7 @@ impl Vision {
     /// Returns what the model's chat template writes for a picture.
     pub fn placeholder(&self) -> &'static str {
         match self.projector {
-            Projector::Idefics3 => "<image>",
+            Projector::Idefics3 | Projector::Lfm2 => "<image>",
             Projector::Gemma3 => "<start_of_image>",
             Projector::Qwen3Vl => "<|image_pad|>",
         }
@@ -56,7 +56,7 @@ impl Vision {
     /// Returns the token that stands for a row, if the vocabulary has it; the placeholder otherwise.
     pub fn row_token(&self, tokenizer: &Tokenizer) -> Result<(&'static str, u32)> {
         let own = match self.projector {
-            Projector::Idefics3 => "<image>",
+            Projector::Idefics3 | Projector::Lfm2 => "<image>",
             Projector::Gemma3 => "<image_soft_token>",
             Projector::Qwen3Vl => self.placeholder(),
         };
@@ -187,6 +187,20 @@ impl Vision {
                 format!("\n\n<start_of_image>{}<end_of_image>\n\n", rows(0))
             }
             Projector::Qwen3Vl => rows(0),
+            Projector::Lfm2 => {
+                let [high, wide] = frames.tiles;
+                let mut text = "<|image_start|>".to_owned();
+                for r in 0..high {
+                    for c in 0..wide {
+                        text += &format!("<|img_row_{}_col_{}|>", r + 1, c + 1);
+                        text += &rows(r * wide + c);
+                    }
+                }
+                if high > 0 {
+                    text += "<|img_thumbnail|>";
+                }
+                text + &rows(high * wide) + "<|image_end|>"
+            }
         }
     }
 }

@@ -11,26 +11,6 @@ use crate::families::siglip::TOWER_NAMES;
 /// Most patches of a picture in towers that see any size: 1024 rows of squares of 2 by 2.
 const MOST_PATCHES: u32 = 4096;
 
-/// `general.architecture` of such a file.
-const ARCHITECTURE: &str = "clip";
-
-/// Returns whether a header is that of a projector's file.
-pub(crate) fn is_projector(header: &ModelHeader) -> bool {
-    let architecture = header.metadata.opt_str("general.architecture");
-    architecture.is_ok_and(|architecture| architecture == Some(ARCHITECTURE))
-}
-
-/// Returns the error of a projector without its model.
-pub(crate) fn alone() -> Error {
-    Error::Metadata {
-        key: "general.architecture".into(),
-        expected:
-            "a model; this file is a projector (mmproj), which is loaded together with its model"
-                .into(),
-        found: ARCHITECTURE.into(),
-    }
-}
-
 /// Returns the header of a tower in the form that [`super::Vision::from_header`] reads, with tensors moved by `start` bytes.
 ///
 /// # Errors

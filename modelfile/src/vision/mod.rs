@@ -9,6 +9,6 @@ mod tower;
 
 pub use layout::{FIRST_ROW_ID, Frames, Placed, Span};
 pub use processor::{Processor, ProcessorKind};
-pub use projector::{Merge, Projector};
-pub(crate) use tower::NORM_OFFSET;
+pub use projector::{Interpolation, Merge, Projector};
+pub(crate) use tower::{CHANNELS_LAST, NORM_OFFSET};
 pub use tower::{SECOND_PATCHES, Vision, deep_names, deep_norm};

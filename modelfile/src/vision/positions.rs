@@ -54,6 +54,45 @@ pub fn interpolated(
     all
 }
 
+/// Returns the learned positions of a frame's patches, row by row, interpolated bilinearly, edges on edges; where there are fewer patches
+/// than positions, over as many as there are to each: [patches, cols]. `table`: [side * side, cols].
+///
+/// Source: `F.interpolate(mode="bilinear", align_corners=False, antialias=True)`.
+pub fn resized(table: &[f32], side: usize, cols: usize, [height, width]: [usize; 2]) -> Vec<f32> {
+    // Returns the weight of each position for each of `n` patches: [n, side].
+    let weights = |n: usize| -> Vec<f32> {
+        let scale = side as f32 / n as f32;
+        let support = scale.max(1.0);
+        let of_patch = |i: usize| {
+            let centre = (i as f32 + 0.5) * scale - 0.5;
+            let weight = |at: usize| (1.0 - (at as f32 - centre).abs() / support).max(0.0);
+            let all: Vec<f32> = (0..side).map(weight).collect();
+            let sum: f32 = all.iter().sum();
+            all.into_iter().map(move |weight| weight / sum)
+        };
+        (0..n).flat_map(of_patch).collect()
+    };
+    let (rows, columns) = (weights(height), weights(width));
+    let mut all = vec![0.0; height * width * cols];
+    for (patch, out) in all.chunks_exact_mut(cols).enumerate() {
+        let row = &rows[patch / width * side..][..side];
+        let column = &columns[patch % width * side..][..side];
+        for (y, by_row) in row.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
+            for (x, by_column) in column
+                .iter()
+                .enumerate()
+                .filter(|(_, weight)| **weight > 0.0)
+            {
+                let values = &table[(y * side + x) * cols..][..cols];
+                for (out, value) in out.iter_mut().zip(values) {
+                    *out += by_row * by_column * value;
+                }
+            }
+        }
+    }
+    all
+}
+
 /// Returns cos and sin of each pair of a head for each patch, of which half turn by the row and half by the column:
 /// [patches, head_dim / 2, 2].
 pub fn patch_rotations(grid: [usize; 2], merge: usize, head_dim: usize) -> Vec<f32> {

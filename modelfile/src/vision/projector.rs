@@ -12,6 +12,19 @@ pub enum Projector {
     /// Qwen 3 VL: LayerNorm, neighbours of a square side by side, two projections; rows of layers in between as well, for the first
     /// layers of the text model.
     Qwen3Vl,
+    /// LFM2-VL: neighbours of a square side by side, LayerNorm, two projections.
+    Lfm2,
+}
+
+/// How learned positions are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interpolation {
+    /// One for each patch: all frames have one size.
+    None,
+    /// Bilinear, corners on corners; patches are rotated by their places as well.
+    Corners,
+    /// Bilinear with edges on edges; smoothed where there are fewer patches than positions.
+    Edges,
 }
 
 /// What becomes of the rows of a square.
@@ -27,7 +40,7 @@ pub enum Merge {
 
 impl Projector {
     /// Every projector.
-    pub const ALL: [Self; 3] = [Self::Idefics3, Self::Gemma3, Self::Qwen3Vl];
+    pub const ALL: [Self; 4] = [Self::Idefics3, Self::Gemma3, Self::Qwen3Vl, Self::Lfm2];
 
     /// Returns the name.
     pub const fn name(self) -> &'static str {
@@ -35,6 +48,7 @@ impl Projector {
             Projector::Idefics3 => "idefics3",
             Projector::Gemma3 => "gemma3",
             Projector::Qwen3Vl => "qwen3vl_merger",
+            Projector::Lfm2 => "lfm2",
         }
     }
 
@@ -57,13 +71,16 @@ impl Projector {
             Projector::Idefics3 => &["mm.model.fc.weight"],
             Projector::Gemma3 => &["mm.input_projection.weight"],
             Projector::Qwen3Vl => &["mm.0.weight", "mm.2.weight"],
+            Projector::Lfm2 => &["mm.1.weight", "mm.2.weight"],
         }
     }
 
-    /// Returns the name of the norm before the projections, if there is one behind the merge.
+    /// Returns the name of the norm before the projections, if there is one behind the merge: an RMSNorm for Gemma 3, a LayerNorm, which
+    /// not every file has, for LFM2.
     pub const fn norm(self) -> Option<&'static str> {
         match self {
             Projector::Gemma3 => Some("mm.soft_emb_norm.weight"),
+            Projector::Lfm2 => Some("mm.input_norm.weight"),
             Projector::Idefics3 | Projector::Qwen3Vl => None,
         }
     }
@@ -71,7 +88,7 @@ impl Projector {
     /// Returns what becomes of the rows of a square.
     pub const fn merge(self) -> Merge {
         match self {
-            Projector::Idefics3 => Merge::SideBySide,
+            Projector::Idefics3 | Projector::Lfm2 => Merge::SideBySide,
             Projector::Gemma3 => Merge::Mean,
             Projector::Qwen3Vl => Merge::InTurn,
         }
@@ -82,8 +99,17 @@ impl Projector {
         matches!(self, Projector::Gemma3)
     }
 
-    /// Returns whether pictures of any size are seen: positions are interpolated and rotated, and have three dimensions in the text.
-    pub const fn sees_any_size(self) -> bool {
-        matches!(self, Projector::Qwen3Vl)
+    /// Returns how learned positions are taken. Where they are interpolated, pictures of any size are seen.
+    pub const fn interpolation(self) -> Interpolation {
+        match self {
+            Projector::Idefics3 | Projector::Gemma3 => Interpolation::None,
+            Projector::Qwen3Vl => Interpolation::Corners,
+            Projector::Lfm2 => Interpolation::Edges,
+        }
+    }
+
+    /// Returns whether pictures of any size are seen.
+    pub fn sees_any_size(self) -> bool {
+        self.interpolation() != Interpolation::None
     }
 }

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use super::processor::{Processor, ProcessorKind};
 use super::projector::{Merge, Projector};
 use crate::config::{MAX_CHUNK, ModelConfig};
-use crate::container::{Array, Metadata, ModelHeader, Value};
+use crate::container::{Array, Metadata, ModelHeader, TensorInfo, Value};
 use crate::error::{Error, Result};
 use crate::families::names::bias_of;
-use crate::families::siglip::{QWEN3VL_TOWER, SIGLIP, TOWER_NAMES};
+use crate::families::siglip::{QWEN3VL_TOWER, SIGLIP, SIGLIP2, TOWER_NAMES};
 use crate::weight_requests::{self, WeightRequest};
 
 /// Largest side of a picture in pixels that a file may ask for.
@@ -16,6 +16,9 @@ const MAX_SIDE: usize = 1 << 14;
 
 /// Key of what is added to the weights of the projector's norm, which GGUF's converter has added.
 pub(crate) const NORM_OFFSET: &str = "hearth.vision.norm_offset";
+
+/// Key of whether the weight of the patches has the channels of a pixel side by side.
+pub(crate) const CHANNELS_LAST: &str = "hearth.vision.channels_last";
 
 /// A tower, its projector, and the rules by which pictures are prepared for it.
 #[derive(Debug, Clone)]
@@ -30,6 +33,8 @@ pub struct Vision {
     /// Added to the weights of the projector's norm, if there is one.
     pub norm_offset: f32,
     pub processor: Processor,
+    /// The weight of the patches has the channels of a pixel side by side.
+    pub channels_last: bool,
     /// Layers of the tower whose rows are added behind the first layers of the text model, in turn.
     pub deep: Vec<usize>,
     /// Side of the grid of learned positions that are interpolated; 0 where they are not.
@@ -54,9 +59,10 @@ impl Vision {
         {
             return Err(wrong("clip.use_gelu", "true", "false"));
         }
-        let layers = match projector.sees_any_size() {
-            true => ModelConfig::of_family(tower, &QWEN3VL_TOWER)?,
-            false => ModelConfig::of_family(tower, &SIGLIP)?,
+        let layers = match projector {
+            Projector::Qwen3Vl => ModelConfig::of_family(tower, &QWEN3VL_TOWER)?,
+            Projector::Lfm2 => ModelConfig::of_family(tower, &SIGLIP2)?,
+            Projector::Idefics3 | Projector::Gemma3 => ModelConfig::of_family(tower, &SIGLIP)?,
         };
         let processor = processor(meta, projector, &layers)?;
         let name = projector.weights().last().copied().unwrap_or_default();
@@ -70,6 +76,7 @@ impl Vision {
                 true => position_side(tower)?,
                 false => 0,
             },
+            channels_last: meta.opt_bool(CHANNELS_LAST)?.unwrap_or(false),
             norm_offset: meta.opt_f32(NORM_OFFSET)?.unwrap_or(0.0),
             projector,
             layers,
@@ -126,16 +133,18 @@ impl Vision {
             .into_iter()
             .chain(deep.clone().map(Vec::from));
         for weights in all {
-            let last = weights.len() - 1;
-            for (i, name) in weights.into_iter().enumerate() {
+            let mut cols = merged;
+            for name in weights {
                 let bias = bias_of(&name);
+                let rows = tower.tensor(&name).map_or(0, TensorInfo::n_rows) as usize;
                 matrices.push(WeightRequest {
-                    parts: vec![(name, if i == last { self.width } else { merged })],
-                    cols: merged,
+                    parts: vec![(name, rows)],
+                    cols,
                     experts: 1,
                     exact: false,
                 });
                 vectors.extend(tower.tensor(&bias).map(|_| bias));
+                cols = rows;
             }
         }
         for norm in self.deep.iter().map(|layer| deep_norm(*layer)) {
@@ -148,7 +157,14 @@ impl Vision {
         if self.position_side > 0 {
             vectors.push(TOWER_NAMES.position_embd.to_owned());
         }
-        vectors.extend(self.projector.norm().map(str::to_owned));
+        if let Some(norm) = self.projector.norm() {
+            let is_there = |name: &String| tower.tensor(name).is_some();
+            vectors.extend(
+                [norm.to_owned(), bias_of(norm)]
+                    .into_iter()
+                    .filter(is_there),
+            );
+        }
         (matrices, vectors)
     }
 
@@ -246,26 +262,37 @@ fn processor(meta: &Metadata, projector: Projector, layers: &ModelConfig) -> Res
         Projector::Idefics3 => (ProcessorKind::Idefics3, 2),
         Projector::Gemma3 => (ProcessorKind::Gemma3, 4),
         Projector::Qwen3Vl => (ProcessorKind::Qwen, 2),
+        Projector::Lfm2 => (ProcessorKind::Lfm2, 2),
     };
     let patch = size("patch_size", None)?.max(1);
     if projector.sees_any_size() {
-        let merge = size("spatial_merge_size", Some(merge))?.max(1);
+        let is_lfm = projector == Projector::Lfm2;
+        let merge = match is_lfm {
+            true => size("projector.scale_factor", Some(merge))?,
+            false => size("spatial_merge_size", Some(merge))?,
+        };
+        let merge = merge.max(1);
         let area = |name: &str, default: usize| -> Result<usize> {
             let found = meta.opt_u32(&format!("clip.vision.{name}"))?;
             Ok(found.map_or(default, |pixels| pixels as usize))
         };
         let square = (patch * merge) * (patch * merge);
+        let most = layers.n_ctx_train * patch * patch;
+        // (LFM2's own: 64 to 256 rows, 2 to 10 tiles of 512)
+        let (least, default, side, tiles) = match is_lfm {
+            true => (64 * square, 256 * square, 512, [2, 10]),
+            false => (4 * square, most, 0, [0, 0]),
+        };
         return Ok(Processor {
             kind,
             patch,
             merge,
-            side: 0,
+            side: size("hearth_tile_size", Some(side))?,
             longest_edge: 0,
-            min_pixels: area("image_min_pixels", 4 * square)?,
-            max_pixels: area("image_max_pixels", layers.n_ctx_train * patch * patch)?
-                .min(layers.n_ctx_train * patch * patch),
-            min_tiles: 0,
-            max_tiles: 0,
+            min_pixels: area("image_min_pixels", least)?,
+            max_pixels: area("image_max_pixels", default)?.min(most),
+            min_tiles: size("preproc_min_tiles", Some(tiles[0]))?,
+            max_tiles: size("preproc_max_tiles", Some(tiles[1]))?,
             mean: channels("image_mean")?,
             std: channels("image_std")?,
         });

@@ -15,7 +15,7 @@ use pollster::block_on;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-const KINDS: [&str; 3] = ["smolvlm", "gemma3", "qwen3_vl"];
+const KINDS: [&str; 4] = ["smolvlm", "gemma3", "qwen3_vl", "lfm2_vl"];
 
 /// Largest difference of a picture's rows: three times the one measured.
 const TOLERANCE: f32 = 2e-5;
@@ -226,6 +226,25 @@ fn pairs_on_the_gpu() {
     for kind in KINDS {
         check(&Golden::read(kind), Form::Pair, On::Gpu, TOLERANCE);
     }
+}
+
+/// A template that shows parts only gets texts as parts.
+#[test]
+fn a_text_is_shown_by_a_template_of_parts() {
+    let golden = Golden::read(KINDS[0]);
+    let mut engine = load(&golden, Form::Pair, On::Cpu).unwrap();
+    let text = golden
+        .expected
+        .cases
+        .iter()
+        .find(|case| case.shown.is_empty());
+    let text = text.unwrap();
+    let mut message = text.messages[0].clone();
+    message["content"] = message["content"][0]["text"].clone();
+    let message: Message = serde_json::from_value(message).unwrap();
+    assert!(message.content.is_string());
+    let ids = answer(&mut engine, vec![message], text.greedy_ids.len()).unwrap();
+    assert_eq!(ids, text.greedy_ids);
 }
 
 /// Another picture is no prefix of what is cached, and the same one is; a change of the text does not look again.

@@ -18,12 +18,14 @@ use crate::stamp::hex;
 const SUMS: &str = "SHA256SUMS";
 const MANIFEST: &str = "manifest.json";
 /// Groups that the generator makes without a real model; see tests/goldens/generator/generate.py.
-const GROUPS: [&str; 5] = [
+const GROUPS: [&str; 7] = [
     "templates",
     "tokenizers",
     "families",
     "embeddings",
     "whisper",
+    "pictures",
+    "vision",
 ];
 /// Time limit for the generator and its packages, of which torch is the largest.
 const LIMIT: Duration = Duration::from_secs(1800);

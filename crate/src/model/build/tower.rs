@@ -9,6 +9,9 @@ use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::names::bias_of;
 use hearth_modelfile::vision::{SECOND_PATCHES, Vision, deep_names, deep_norm};
 
+/// Epsilon of the LayerNorm before LFM2's projections: PyTorch's default.
+const LAYER_NORM_EPS: f32 = 1e-5;
+
 /// Builds the tower, once every tensor of the plan has been read.
 ///
 /// # Errors
@@ -18,7 +21,7 @@ pub fn tower(plan: &LoadPlan, vision: Vision, ops: &Ops) -> Result<Tower> {
     let parts = LoadedTensors { plan, c, ops };
     let names = c.spec.names;
     let (rows, cols) = (c.d_model, vision.patch_values);
-    let patches = patches(&parts, rows, cols)?;
+    let patches = patches(&parts, rows, cols, vision.channels_last)?;
     let bytes = plan.matrices.iter().map(WeightBuilder::bytes).sum::<u64>();
     let deep = vision.deep.iter().map(|layer| {
         let merged = rows * vision.processor.merge * vision.processor.merge;
@@ -57,20 +60,34 @@ pub fn tower(plan: &LoadPlan, vision: Vision, ops: &Ops) -> Result<Tower> {
         output_norm: parts.norm(names.output_norm)?,
         projector: {
             let norm = match vision.projector.norm() {
-                None => None,
-                Some(name) => {
-                    let gains = parts.values(name, rows)?.iter();
-                    let gains: Vec<f32> = gains.map(|gain| gain + vision.norm_offset).collect();
-                    Some(Norm {
-                        weight: ops.upload_row(&gains),
-                        spec: NormSpec::rms(c.eps),
-                    })
+                Some(name) if plan.vector(name).is_ok() => {
+                    Some(projector_norm(&parts, &vision, name)?)
                 }
+                _ => None,
             };
             projections(&parts, norm, vision.projector.weights())?
         },
         deep: deep.collect::<Result<_>>()?,
         vision,
+    })
+}
+
+/// Returns the norm behind the merge: an RMSNorm, or with a bias a LayerNorm.
+fn projector_norm(parts: &LoadedTensors<'_>, vision: &Vision, name: &str) -> Result<Norm> {
+    let gains = parts.plan.vector(name)?;
+    let mut weight: Vec<f32> = gains.iter().map(|gain| gain + vision.norm_offset).collect();
+    let bias = parts.if_there(&bias_of(name), gains.len())?;
+    weight.extend(bias.unwrap_or_default());
+    Ok(Norm {
+        weight: parts.ops.upload_row(&weight),
+        spec: NormSpec {
+            centred: bias.is_some(),
+            ..NormSpec::rms(if bias.is_some() {
+                LAYER_NORM_EPS
+            } else {
+                parts.c.eps
+            })
+        },
     })
 }
 
@@ -102,7 +119,12 @@ fn projections<N: AsRef<str>>(
 
 /// Returns the weight of the patches, [rows, cols]; where there is one for each of a film's two pictures, of which both are the same
 /// one here, their sum.
-fn patches(parts: &LoadedTensors<'_>, rows: usize, cols: usize) -> Result<Vec<f32>> {
+fn patches(
+    parts: &LoadedTensors<'_>,
+    rows: usize,
+    cols: usize,
+    channels_last: bool,
+) -> Result<Vec<f32>> {
     let name = parts.c.spec.names.token_embd;
     if let Ok(second) = parts.plan.vector(SECOND_PATCHES) {
         let first = parts.values(name, rows * cols)?;
@@ -110,6 +132,17 @@ fn patches(parts: &LoadedTensors<'_>, rows: usize, cols: usize) -> Result<Vec<f3
         return Ok(first.iter().zip(second).map(|(a, b)| a + b).collect());
     }
     let found = parts.plan.vector(name)?;
+    if channels_last {
+        // [rows, pixels, channels]
+        let pixels = cols / 3;
+        let row = |row: &[f32]| -> Vec<f32> {
+            (0..cols)
+                .map(|i| row[i % pixels * 3 + i / pixels])
+                .collect()
+        };
+        let found = parts.values(name, rows * cols)?.chunks_exact(cols);
+        return Ok(found.flat_map(row).collect());
+    }
     if found.len() != 2 * rows * cols {
         return Ok(parts.values(name, rows * cols)?.to_vec());
     }

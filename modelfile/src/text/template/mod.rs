@@ -122,6 +122,8 @@ pub struct ChatTemplate {
     source: String,
     thought_marks: Option<ThoughtMarks>,
     adaptations: Adaptations,
+    /// It shows the parts of a content, and nothing of a content that is a text.
+    takes_parts: bool,
     bos: String,
     eos: String,
 }
@@ -178,6 +180,7 @@ impl ChatTemplate {
             source: text.to_owned(),
             thought_marks: ThoughtMarks::of(text),
             adaptations: Adaptations::of(text),
+            takes_parts: false,
             bos: bos.to_owned(),
             eos: eos.to_owned(),
         })
@@ -196,7 +199,27 @@ impl ChatTemplate {
             id.and_then(|id| tokenizer.token_text(id))
                 .unwrap_or_default()
         };
-        Self::new(source, text(tokenizer.bos()), text(tokenizer.eos()))
+        let mut template = Self::new(source, text(tokenizer.bos()), text(tokenizer.eos()))?;
+        template.takes_parts = template.shows_parts_only(tokenizer);
+        Ok(template)
+    }
+
+    /// Returns whether the template shows a text only as a part of a content, as those of some models that see do.
+    fn shows_parts_only(&self, tokenizer: &Tokenizer) -> bool {
+        const PROBE: &str = "hearth";
+        let shows = |content: Json| {
+            let message = Message {
+                content,
+                ..Message::new("user", "")
+            };
+            let options = RenderOptions {
+                add_generation_prompt: true,
+                ..RenderOptions::default()
+            };
+            let text = self.render(&[message], &options, tokenizer);
+            text.is_ok_and(|text| text.text.contains(PROBE))
+        };
+        !shows(PROBE.into()) && shows(parts_of(PROBE))
     }
 
     /// Returns the format in which the model writes tool calls; `None` if its template knows none, or none that can
@@ -268,7 +291,15 @@ impl ChatTemplate {
                 (messages, Some(answer))
             }
         };
-        let messages = &*self.adaptations.apply(messages, options.tools.as_ref());
+        let mut messages = self.adaptations.apply(messages, options.tools.as_ref());
+        if self.takes_parts {
+            for message in messages.to_mut() {
+                if let Some(text) = message.content.as_str() {
+                    message.content = parts_of(text);
+                }
+            }
+        }
+        let messages = &*messages;
         let guard = Guard::new(
             tokenizer,
             [&self.source, &self.bos, &self.eos],
@@ -328,6 +359,11 @@ impl ChatTemplate {
             in_thoughts,
         })
     }
+}
+
+/// Returns a content of one part.
+fn parts_of(text: &str) -> Json {
+    serde_json::json!([{"type": "text", "text": text}])
 }
 
 /// Message passed to `raise_exception`.
