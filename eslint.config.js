@@ -9,6 +9,7 @@ export default tseslint.config(
       "pkg/wasm/",
       "pkg/grammar/",
       "pkg/audio/",
+      "pkg/pictures/",
       "pkg/docs/",
       "target/",
       "shared/",

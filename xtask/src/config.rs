@@ -29,6 +29,7 @@ pub struct Config {
     pub threads: Threads,
     pub grammar: Part,
     pub audio: Part,
+    pub pictures: Part,
 }
 
 /// A crate that becomes a separate module.
@@ -78,6 +79,7 @@ impl Config {
             &config.out_dir,
             &config.grammar.out_dir,
             &config.audio.out_dir,
+            &config.pictures.out_dir,
         ] {
             if Path::new(dir).is_absolute() || dir.contains("..") {
                 bail!(

@@ -61,10 +61,19 @@ pub fn grammar(tools: &Tools) -> Result<Stamp> {
 
 /// Builds the module that hears.
 pub fn audio(tools: &Tools) -> Result<Stamp> {
-    // Named together with the core, so that cargo gives shared crates the same features and compiles them once.
-    let core = ["-p", &tools.config.package].map(str::to_owned);
     let sources = ["audio", "cpu", "modelfile"];
-    part(tools, &tools.config.audio, &sources, &core)
+    part(tools, &tools.config.audio, &sources, &with_core(tools))
+}
+
+/// Builds the module that prepares pictures.
+pub fn pictures(tools: &Tools) -> Result<Stamp> {
+    let sources = ["pictures", "cpu", "modelfile"];
+    part(tools, &tools.config.pictures, &sources, &with_core(tools))
+}
+
+/// Returns flags that name the core as well, so that cargo gives shared crates the same features and compiles them once.
+fn with_core(tools: &Tools) -> [String; 2] {
+    ["-p", &tools.config.package].map(str::to_owned)
 }
 
 fn part(tools: &Tools, part: &Part, sources: &[&str], flags: &[String]) -> Result<Stamp> {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use crate::paths::Dirs;
 
 /// Folders with sources of our own.
-const FOLDERS: [&str; 15] = [
+const FOLDERS: [&str; 16] = [
     "audio/src",
     "cli/src",
     "cpu/src",
@@ -17,6 +17,7 @@ const FOLDERS: [&str; 15] = [
     "examples",
     "grammar/src",
     "modelfile/src",
+    "pictures/src",
     "pkg/src",
     "pkg/test",
     "tests/e2e",
