@@ -17,6 +17,7 @@ const GENERATED = {
   wasm: ["hearth.js", "hearth.d.ts", "hearth_bg.wasm", "hearth_cpu.wasm"],
   grammar: ["grammar.js", "grammar.d.ts", "grammar_bg.wasm"],
   audio: ["audio.js", "audio.d.ts", "audio_bg.wasm"],
+  pictures: ["pictures.js", "pictures.d.ts", "pictures_bg.wasm"],
 };
 
 const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"));

@@ -15,6 +15,7 @@ import type {
   LoadRequest,
   LoadResult,
   Notice,
+  ProjectorSpec,
   SourceSpec,
 } from "./core/protocol.js";
 import type {
@@ -33,6 +34,9 @@ import { servePort } from "./source/port.js";
 
 export type ModelSource = string | URL | Blob | FileSystemFileHandle | File[] | ReadableStream<Uint8Array>;
 
+/** A projector (mmproj): a file, or the repository of one, that lets a model see pictures. */
+export type ProjectorSource = Exclude<ModelSource, File[] | ReadableStream<Uint8Array>>;
+
 export interface EngineOptions {
   /**
    * The model to load, in one of these forms.
@@ -45,9 +49,15 @@ export interface EngineOptions {
    *
    * Safetensors: the address of their folder (ending in `/`), of `model.safetensors` or of its index.
    *
-   * All files of a model, as an array.
+   * All files of a model, as an array, its projector included.
    */
   model: ModelSource;
+  /**
+   * The model's projector (`mmproj-….gguf`), by which it sees pictures: a file, its address, a repository, or the name of a file in the
+   * model's repository. Default: the one that lies beside the model in its repository (F16 first), or among the files of an
+   * array; false for none. One that was found by itself and cannot be used is left out, with a notice.
+   */
+  mmproj?: ProjectorSource | false;
   /**
    * Default `"webgpu"`: the CPU, which is much slower, is never used implicitly. `"auto"` uses it if there is no
    * WebGPU, and reports that through `onNotice` and `engine.notice`.
@@ -98,6 +108,8 @@ export interface EngineOptions {
   wasmUrl?: string | URL;
   /** Address of `grammar_bg.wasm`, if it was moved out of the package. */
   grammarUrl?: string | URL;
+  /** Address of `pictures_bg.wasm`, if it was moved out of the package. */
+  picturesUrl?: string | URL;
   /** Address of `worker.js`, if it was moved out of the package. */
   workerUrl?: string | URL;
 }
@@ -163,6 +175,7 @@ async function load(client: WorkerRpc, options: EngineOptions): Promise<LoadResu
   const { signal, onProgress } = options;
   throwIfAborted(signal);
   const { source, transfer } = await toSource(options);
+  const mmproj = await toProjector(options, source);
   // The signal may have fired in the meantime, before there was a listener.
   throwIfAborted(signal);
   // Ending the worker is the only way to stop a load that works in every phase.
@@ -171,7 +184,9 @@ async function load(client: WorkerRpc, options: EngineOptions): Promise<LoadResu
   };
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    return await client.call("load", toLoadRequest(options, source), { transfer, onProgress });
+    const request = toLoadRequest(options, source);
+    if (mmproj !== undefined) request.mmproj = mmproj;
+    return await client.call("load", request, { transfer, onProgress });
   } finally {
     signal?.removeEventListener("abort", onAbort);
   }
@@ -193,7 +208,7 @@ function startWorker(url: string | URL | undefined): Worker {
 /** Model to inspect and the conditions to assume. */
 export type InspectOptions = Pick<
   EngineOptions,
-  "model" | "totalBytes" | "download" | "signal" | "wasmUrl" | "workerUrl"
+  "model" | "mmproj" | "totalBytes" | "download" | "signal" | "wasmUrl" | "workerUrl"
 > &
   InspectorOptions;
 
@@ -212,6 +227,8 @@ export async function inspectModel(options: InspectOptions): Promise<ModelReport
     options: given(options, "contextSize", "kvType", "bandwidth", "launchGap"),
   };
   if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
+  const mmproj = await toProjector(options, source);
+  if (mmproj !== undefined) request.mmproj = mmproj;
   const client = new WorkerRpc(startWorker(options.workerUrl));
   try {
     return await client.call("inspect", request, { transfer, signal });
@@ -239,6 +256,7 @@ function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest 
   };
   if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
   if (options.grammarUrl !== undefined) request.grammarUrl = absolute(options.grammarUrl);
+  if (options.picturesUrl !== undefined) request.picturesUrl = absolute(options.picturesUrl);
   return request;
 }
 
@@ -267,6 +285,22 @@ async function toSource({
   const source: SourceSpec = { kind: "hub", id };
   if (download?.hub !== undefined) source.endpoint = absolute(download.hub);
   return { source, transfer: [] };
+}
+
+/** Returns the projector's source; undefined leaves the search to the worker. */
+async function toProjector(
+  { mmproj, download }: Pick<EngineOptions, "mmproj" | "download">,
+  model: SourceSpec,
+): Promise<ProjectorSpec | false | undefined> {
+  if (mmproj === undefined || mmproj === false) return mmproj;
+  // A name alone is that of a file beside the model.
+  if (model.kind === "hub" && typeof mmproj === "string" && /^[^/\\:]+\.gguf$/i.test(mmproj)) {
+    const { repository, revision, path = "" } = model.id;
+    return { ...model, id: { repository, revision, path: path.replace(/[^/]*$/, "") + mmproj } };
+  }
+  const { source } = await toSource({ model: mmproj, ...(download !== undefined && { download }) });
+  if (source.kind !== "port" && source.kind !== "files") return source;
+  throw invalid("mmproj", "a file, an address or a repository", source.kind);
 }
 
 /** Resolves an address relative to the page: inside the worker it would be relative to the worker's script. */

@@ -1,5 +1,12 @@
 /** Hearth: open language models in the browser, on WebGPU. */
-export { Engine, inspectModel, type EngineOptions, type InspectOptions, type ModelSource } from "./engine.js";
+export {
+  Engine,
+  inspectModel,
+  type EngineOptions,
+  type InspectOptions,
+  type ModelSource,
+  type ProjectorSource,
+} from "./engine.js";
 export {
   CORE_ERROR_CODES,
   HearthError,
@@ -38,8 +45,10 @@ export type {
   ModelInfo,
   ModelReport,
   Overrides,
+  PictureProcessor,
   Pooling,
   PredictedSpeed,
+  ProcessorKind,
   RopeScaling,
   PromptTokensDetails,
   Quantize,

@@ -140,6 +140,8 @@ const CALLERS_FAULT = new Set([
   "unsupported_by_server",
   "bad_audio",
   "audio_undecodable",
+  "bad_picture",
+  "picture_undecodable",
 ]);
 
 /** Returns an error in OpenAI's format. Its client throws an exception chosen by the status. */

@@ -5,6 +5,7 @@ import { Host } from "./worker/host.js";
 import type { ToWorker } from "./core/protocol.js";
 import * as grammarWasm from "./wasm/grammar.js";
 import * as wasm from "./wasm/hearth.js";
+import * as picturesWasm from "./wasm/pictures.js";
 import { startFrom } from "./backend/worker-script.js";
 
 /**
@@ -27,6 +28,8 @@ const host = new Host({
   wasmUrl: new URL("./wasm/hearth_bg.wasm", import.meta.url),
   grammarWasm,
   grammarUrl: new URL("./wasm/grammar_bg.wasm", import.meta.url),
+  picturesWasm,
+  picturesUrl: new URL("./wasm/pictures_bg.wasm", import.meta.url),
   post: (message) => {
     self.postMessage(message);
   },

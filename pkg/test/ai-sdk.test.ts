@@ -224,7 +224,7 @@ it("passes on the provider's own fields, and refuses unknown ones", async () => 
   await expect(parts({ providerOptions: { hearth: { warmth: 1 } } })).rejects.toThrow("warmth");
 });
 
-it("sends conversations whole, and refuses parts that are no text", async () => {
+it("sends conversations whole, and refuses files that are not the user's", async () => {
   fake.toolStyle = "hermes";
   engine = await create();
   const output = (type: string, value?: unknown): object => ({
@@ -257,8 +257,8 @@ it("sends conversations whole, and refuses parts that are no text", async () => 
   const sent = fake.request?.messages ?? [];
   expect(sent[0]).toMatchObject({ content: "let me see", reasoning_content: "hm" });
   expect(sent.slice(1, 5).map(({ content }) => content)).toEqual(['{"b":2}', "no", "The user denied this call.", "c"]);
-  const picture = { role: "user" as const, content: [{ type: "file", mediaType: "image/png" }] };
-  await expect(parts({ prompt: [picture] })).rejects.toThrow('parts of type "file" are not supported');
+  const file = { role: "system" as const, content: [{ type: "file", mediaType: "image/png" }] };
+  await expect(parts({ prompt: [file] })).rejects.toThrow('parts of type "file" are not supported');
 });
 
 it("chooses among engines by the model's name", async () => {

@@ -6,6 +6,7 @@ import { Host } from "../src/worker/host.js";
 import type { Clocked, FromWorker } from "../src/core/protocol.js";
 import { ask, create, FILE, useFakeCore } from "./engine-support.js";
 import * as grammarWasm from "./fake-grammar.js";
+import * as picturesWasm from "./fake-pictures.js";
 import * as wasm from "./fake-wasm.js";
 
 const { fake } = wasm;
@@ -22,7 +23,9 @@ describe("the worker tells", () => {
     const startPool = (): never => {
       throw new Error("no threads");
     };
-    const host = new Host({ wasm, wasmUrl: "about:blank", grammarWasm, grammarUrl: "about:blank", post, startPool });
+    const url = "about:blank";
+    const modules = { grammarWasm, grammarUrl: url, picturesWasm, picturesUrl: url };
+    const host = new Host({ wasm, wasmUrl: url, ...modules, post, startPool });
     const source = { kind: "blob" as const, blob: new Blob([FILE]) };
     const load = { source, device: "cpu" as const, deviceOptions: {}, download: {}, cache: "no-store" as const };
     await host.handle({ type: "call", id: 1, call: "load", params: load });

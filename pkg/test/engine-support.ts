@@ -1,6 +1,7 @@
 /** Engines on the fake core, and helpers of the tests that use them. */
 import { afterEach, beforeEach, expect, vi } from "vitest";
 import { Engine, HearthError, type ChatCompletionChunk, type EngineOptions } from "../src/index.js";
+import { resetFakePictures } from "./fake-pictures.js";
 import { fake, resetFake } from "./fake-wasm.js";
 import { WorkerDouble } from "./worker-double.js";
 
@@ -12,6 +13,7 @@ export function useFakeCore(): void {
   beforeEach(() => {
     vi.stubGlobal("Worker", WorkerDouble);
     resetFake();
+    resetFakePictures();
   });
 
   afterEach(async () => {

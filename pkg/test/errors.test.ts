@@ -33,6 +33,7 @@ const PROVOKED: Record<HearthErrorCode, string> = {
   context_overflow: "a prompt beyond the context is refused, and the next one is answered",
   invalid_request: "log_probabilities_are_those_of_the_logits",
   bad_audio: "that is empty says so",
+  bad_picture: "that traps is replaced, and the engine lives",
   out_of_memory: "a_fault_is_an_error_of_the_load",
   no_webgpu: "never takes the CPU by itself",
   device_lost: "ends an engine whose stream cannot be read again",
@@ -66,6 +67,7 @@ const PROVOKED: Record<HearthErrorCode, string> = {
   extractor_missing: "says what to install",
   audio_undecodable: "that cannot be decoded says so",
   capture_failed: "whose script a page's policy refuses says so",
+  picture_undecodable: "gets the faults of pictures as its own",
 };
 
 interface Test {

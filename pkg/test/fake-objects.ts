@@ -1,5 +1,12 @@
 /** Plain objects that the fake core returns, with every field of the real one's. */
-import type { DeviceInfo, DeviceOptions, DeviceTuning, EngineStats, ModelInfo } from "../src/core/wasm-contract.js";
+import type {
+  DeviceInfo,
+  DeviceOptions,
+  DeviceTuning,
+  EngineStats,
+  ModelInfo,
+  PictureProcessor,
+} from "../src/core/wasm-contract.js";
 
 /** Result of measuring the device; the fake sets `wide` if it was measured before. */
 export const TUNING: DeviceTuning = {
@@ -60,7 +67,23 @@ export const MODEL: ModelInfo = {
   tool_style: null,
   thought_marks: null,
   sampling: null,
+  vision: null,
   quants: { Q4_1: 211, F32: 61 },
+};
+
+/** Rules for pictures of a model that sees. */
+export const VISION: PictureProcessor = {
+  kind: "idefics3",
+  patch: 16,
+  merge: 4,
+  side: 512,
+  longest_edge: 2048,
+  min_pixels: 0,
+  max_pixels: 0,
+  min_tiles: 0,
+  max_tiles: 0,
+  mean: [0.5, 0.5, 0.5],
+  std: [0.5, 0.5, 0.5],
 };
 
 /** Counters of an engine that has not run. */
@@ -73,6 +96,7 @@ export const STATS: EngineStats = {
   draft_replays: 0,
   drafted: 0,
   accepted: 0,
+  frames: 0,
   readbacks: 0,
   bytes_read: 0,
   gpu_bytes: 0,

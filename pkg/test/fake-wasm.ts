@@ -17,6 +17,7 @@ import type {
   LoaderProgress,
   ModelReport,
   ModelInfo,
+  PictureProcessor,
   TokenDelta,
   WasmDevice,
   EmbedInput,
@@ -33,6 +34,7 @@ import type {
   ToolStyle,
 } from "../src/core/wasm-contract.js";
 import { ANSWER } from "./fake-answer.js";
+import { checkHeader, checkPart, CoreError } from "./fake-errors.js";
 import { deviceInfo, MODEL, STATS, TUNING } from "./fake-objects.js";
 
 export { Sha256 } from "./fake-checksum.js";
@@ -56,6 +58,9 @@ const AT_FIRST = {
   sampling: null as AdvisedSampling | null,
   /** Makes the answer begin inside the model's thoughts. */
   inThoughts: false,
+  /** Rules for pictures, of a model that sees; pictures that it holds, by key. */
+  vision: null as PictureProcessor | null,
+  pictures: new Map<string, unknown>(),
   /** Last request received. */
   request: undefined as GenerateRequest | undefined,
   /** Options of the last loader. */
@@ -70,18 +75,7 @@ export const fake = { ...AT_FIRST };
 
 /** Restores the state in which nothing has run. */
 export function resetFake(): void {
-  Object.assign(fake, AT_FIRST);
-}
-
-class CoreError extends Error {
-  override readonly name = "HearthError";
-  constructor(
-    readonly code: string,
-    message: string,
-    readonly hint: string,
-  ) {
-    super(message);
-  }
+  Object.assign(fake, AT_FIRST, { pictures: new Map() });
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -174,6 +168,7 @@ export class Files implements WasmFiles {
   }
 
   header(index: number, chunk: Uint8Array): boolean {
+    checkPart(chunk);
     const received = (this.received.get(index) ?? 0) + chunk.length;
     this.received.set(index, received);
     return received >= 16;
@@ -227,26 +222,6 @@ export class Inspector implements WasmInspector {
   }
 }
 
-function checkHeader(chunk: Uint8Array): void {
-  const text = new TextDecoder("latin1").decode(chunk.subarray(0, 64));
-  if (!text.startsWith("GGUF")) {
-    const found = JSON.stringify(text.slice(0, 4));
-    throw new CoreError(
-      "bad_file",
-      `GGUF file is malformed at magic: expected "GGUF", found ${found}`,
-      "Download it again.",
-    );
-  }
-  const architecture = /arch=(\w+)/.exec(text)?.[1];
-  if (architecture !== undefined) {
-    throw new CoreError(
-      "unsupported_architecture",
-      `unknown architecture "${architecture}"; known: llama`,
-      "Choose another.",
-    );
-  }
-}
-
 export class Engine implements WasmEngine {
   constructor(
     readonly device: WasmDevice,
@@ -255,8 +230,8 @@ export class Engine implements WasmEngine {
   ) {}
 
   info(): ModelInfo {
-    const { toolStyle: tool_style, sampling } = fake;
-    return { ...MODEL, n_ctx: this.contextSize, weight_bytes: this.bytes, tool_style, sampling };
+    const { toolStyle: tool_style, sampling, vision } = fake;
+    return { ...MODEL, n_ctx: this.contextSize, weight_bytes: this.bytes, tool_style, sampling, vision };
   }
 
   vocabulary(): WasmTokens {
@@ -269,11 +244,21 @@ export class Engine implements WasmEngine {
     };
   }
 
+  addPicture(...picture: [number, number, Uint32Array, Uint8Array]): string {
+    const key = `key:${picture.map(String).join(":")}`;
+    fake.pictures.set(key, picture);
+    return key;
+  }
+
+  hasPicture(key: string): boolean {
+    return fake.pictures.has(key);
+  }
+
   generate(request: GenerateRequest, constraint?: WasmGrammar, rendered?: () => void): Generation {
     fake.request = request;
     rendered?.();
     fake.encoding();
-    const prompt = (request.messages ?? []).map((message) => message.content).join("\n") || (request.prompt ?? "");
+    const prompt = (request.messages ?? []).map(textOf).join("\n") || (request.prompt ?? "");
     const needed = prompt.length;
     if (needed > this.contextSize) {
       const message = `the prompt needs ${String(needed)} tokens, the context holds ${String(this.contextSize)}`;
@@ -328,6 +313,22 @@ export class Engine implements WasmEngine {
   }
 }
 
+/** A picture among a prompt's texts, which takes five tokens. */
+const PICTURE = "<pic>";
+
+/** Returns the text of a message. */
+function textOf({ content }: { content: unknown }): string {
+  if (!Array.isArray(content)) return (content ?? "") as string;
+  return content
+    .map((part: { type: string; text?: string; image?: string }) => {
+      if (part.type === "image" && !fake.pictures.has(part.image ?? "")) {
+        throw new CoreError("invalid_request", "there is no such picture", "Add it first.");
+      }
+      return part.text ?? PICTURE;
+    })
+    .join("");
+}
+
 export class Generation implements WasmGeneration {
   private readonly pieces: string[];
   private at = -1;
@@ -337,7 +338,8 @@ export class Generation implements WasmGeneration {
     private readonly request: GenerateRequest,
     constraint?: WasmGrammar,
   ) {
-    const asked = (request.messages?.at(-1)?.content ?? prompt).trim();
+    const last = request.messages?.at(-1);
+    const asked = (last === undefined ? prompt : textOf(last)).replaceAll(PICTURE, "").trim();
     const forced = constraint === undefined ? undefined : new TextDecoder().decode(constraint.forced());
     const answer = forced ?? (asked.startsWith("!echo ") ? asked.slice(6) : ANSWER);
     this.pieces = answer.match(/\s*\S+/g) ?? [];

@@ -11,7 +11,8 @@ const NONE: Fit["has"] = { memory: null, binding: null, storage: null };
 /** Returns the report on a model of a billion parameters: 2 GiB in F16, a KV cache of 0.5 GiB for 4096 positions. */
 function report(quants: ModelReport["quants"] = { F16: { tensors: 1, parameters: GIB, bytes: 2 * GIB } }): ModelReport {
   const bytes = Object.values(quants).reduce((sum, quant) => sum + quant.bytes, 0);
-  const memory = { weights: bytes, kv: GIB / 2, kv_binding: GIB / 64, state: 0, scratch: 0, total: bytes + GIB / 2 };
+  const none = { state: 0, scratch: 0, vision: 0 };
+  const memory = { weights: bytes, kv: GIB / 2, kv_binding: GIB / 64, ...none, total: bytes + GIB / 2 };
   return {
     format: "gguf",
     architecture: "llama",
@@ -62,6 +63,13 @@ describe("judge", () => {
     const fit = judge(report(), { ...NONE, memory: 2.25 * GIB });
     expect(fit).toMatchObject({ verdict: "smaller", changes: { contextSize: 2048 } });
     expect(fit.reasons).toHaveLength(1);
+  });
+
+  it("leaves room for the tower of a model that sees", () => {
+    const seeing = report();
+    Object.assign(seeing.budget?.memory ?? {}, { vision: GIB / 4, total: 2.75 * GIB });
+    const fit = judge(seeing, { ...NONE, memory: 2.5 * GIB });
+    expect(fit).toMatchObject({ verdict: "smaller", changes: { contextSize: 2048 }, needs: { vision: GIB / 4 } });
   });
 
   it("finds the context whose cache can be bound", () => {

@@ -49,8 +49,8 @@ it.each(NAMES)("%s is shorter, and its map leads to the source", (name) => {
 it("keeps the expressions by which bundlers find files, and hides the others", () => {
   const all = made("engine.js") + made("worker.js");
   const addresses = [...all.matchAll(/new URL\("([^"]+)", import\.meta\.url\)/g)].map(([, path]) => path).sort();
-  const wasm = ["grammar", "hearth"].map((name) => `./wasm/${name}_bg.wasm`);
-  expect(addresses).toEqual(["./cpu-worker.js", ...wasm, "./wasm/hearth_cpu.wasm", "./worker.js"]);
+  const wasm = ["grammar_bg", "hearth_bg", "hearth_cpu", "pictures_bg"].map((name) => `./wasm/${name}.wasm`);
+  expect(addresses).toEqual(["./cpu-worker.js", ...wasm, "./worker.js"]);
   const workers = [...all.matchAll(/new Worker\(new URL\([^)]+\),\{type:"module",name:"([\w-]+)"\}\)/g)];
   expect(workers.map(([, name]) => name)).toEqual(["hearth", "hearth-cpu"]);
 });

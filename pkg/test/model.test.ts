@@ -100,6 +100,13 @@ describe("findModel", () => {
     expect((await several(at("/m/"))).lengths).toEqual([64]);
   });
 
+  it("reads how pictures are prepared where the model has a tower for them", async () => {
+    files["/m/preprocessor_config.json"] = "{}";
+    expect((await several(at("/m/"))).texts).not.toContain("preprocessor_config.json");
+    files["/m/config.json"] = JSON.stringify({ vision_config: {} });
+    expect((await several(at("/m/"))).texts).toEqual(["config.json", "tokenizer.json", "preprocessor_config.json"]);
+  });
+
   it("refuses an index that is damaged or leads elsewhere", async () => {
     for (const text of ["{", '{"weight_map":{"a":1}}', '{"weight_map":{"a":"../x"}}']) {
       files["/m/model.safetensors.index.json"] = text;
@@ -133,7 +140,8 @@ describe("findModel", () => {
   it.each([
     [["a-Q4_0.gguf", "b-Q4_0.gguf"], "several models"],
     [["m-00001-of-00003.gguf", "m-00003-of-00003.gguf"], "missing: 2"],
-    [["mmproj-F16.gguf", "imatrix.dat"], "no model among the files that were given: imatrix.dat, mmproj-F16.gguf"],
+    [["imatrix.dat", "m.imatrix"], "no model among the files that were given: imatrix.dat, m.imatrix"],
+    [["mmproj-F16.gguf", "imatrix.dat"], "mmproj-F16.gguf is the part of a model that sees or hears, and no model"],
   ])("says what is wrong with dropped files: %j", async (names, message) => {
     const found = find({ kind: "files", files: names.map((name) => new File([name], name)) });
     await expect(found).rejects.toMatchObject({

@@ -24,6 +24,7 @@ const ARCHITECTURES: Record<string, string> = {
   "bartowski/Llama-3.2-1B-Instruct-GGUF": "llama",
   "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF": "llama",
   "ggml-org/SmolLM3-3B-GGUF": "smollm3",
+  "ggml-org/SmolVLM2-500M-Video-Instruct-GGUF": "llama",
   "prism-ml/Bonsai-1.7B-gguf": "qwen3",
   "sentence-transformers/all-MiniLM-L6-v2": "bert",
   "unsloth/Qwen3-1.7B-GGUF": "qwen3",

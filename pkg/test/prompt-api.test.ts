@@ -128,7 +128,7 @@ describe("prompts", () => {
   });
 
   it("are refused with the draft's errors", async () => {
-    const picture = [{ role: "user", content: [{ type: "image", value: "x" }] }] as never;
+    const picture = [{ role: "user", content: [{ type: "audio", value: "x" }] }] as never;
     await expect(session.prompt(picture)).rejects.toMatchObject({ name: "NotSupportedError" });
     await expect(session.prompt([user("x"), system])).rejects.toThrow(TypeError);
     await session.prompt([system, user("!echo a")]);
@@ -227,7 +227,8 @@ describe("sessions", () => {
 
   it("are refused where they need what is not there", async () => {
     for (const options of [
-      { expectedInputs: [{ type: "image" }] },
+      { expectedInputs: [{ type: "audio" }] },
+      { expectedOutputs: [{ type: "image" }] },
       { tools: [{}] },
       { samplingMode: "wild" as never },
     ]) {

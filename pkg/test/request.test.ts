@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { HearthError } from "../src/core/errors.js";
-import type { ChatCompletionCreateParams } from "../src/api/openai.js";
+import type { ChatCompletionCreateParams, PictureInput } from "../src/api/openai.js";
 import { toChatRequests, toTextRequests } from "../src/request/request.js";
 import type { AnswerRequest } from "../src/core/protocol.js";
 
 const messages = [{ role: "user" as const, content: "hi" }];
 
-function toGenerateRequest(params: ChatCompletionCreateParams): AnswerRequest | undefined {
+function toGenerateRequest(params: ChatCompletionCreateParams): AnswerRequest<PictureInput> | undefined {
   const { requests } = toChatRequests(params, null);
   expect(requests).toHaveLength(1);
   return requests[0];

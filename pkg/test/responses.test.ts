@@ -167,7 +167,7 @@ describe("refused by name", () => {
     ["tools[0].type", { tools: [{ type: "web_search" }] }],
     ["tool_choice.type", { tools: [add], tool_choice: { type: "file_search" } }],
     ["input[0].type", { input: [{ type: "item_reference", id: "msg_1" }] }],
-    ["input[0].content", { input: [{ role: "user", content: [{ type: "input_image", image_url: "x" }] }] }],
+    ["input[0].content", { input: [{ role: "user", content: [{ type: "input_audio" }] }] }],
     ["input[0].encrypted_content", { input: [{ type: "reasoning", summary: [], encrypted_content: "x" }] }],
     ["input", { input: undefined }],
     ["messages[0].role", { input: [{ role: "critic", content: "x" }] }],

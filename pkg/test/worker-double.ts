@@ -3,6 +3,7 @@ import { Host } from "../src/worker/host.js";
 import type { StartPool } from "../src/worker/load.js";
 import type { ToWorker } from "../src/core/protocol.js";
 import * as grammarWasm from "./fake-grammar.js";
+import * as picturesWasm from "./fake-pictures.js";
 import * as wasm from "./fake-wasm.js";
 
 export class WorkerDouble {
@@ -23,6 +24,8 @@ export class WorkerDouble {
       wasmUrl: "about:blank",
       grammarWasm,
       grammarUrl: "about:blank",
+      picturesWasm,
+      picturesUrl: "about:blank",
       post: (message) => {
         port2.postMessage(message);
       },

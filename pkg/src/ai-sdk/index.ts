@@ -84,7 +84,7 @@ function toLanguageModel(common: Common, serve: Serve): LanguageModel<Specificat
   const { modelId } = common;
   return {
     ...common,
-    supportedUrls: {},
+    supportedUrls: { "image/*": [/^https:\/\//i] },
     doGenerate: (options) =>
       serve(modelId, async ({ chat }) => {
         const { params, warnings } = toParams(options, modelId);

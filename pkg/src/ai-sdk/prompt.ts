@@ -1,12 +1,17 @@
 /** Conversion of the AI SDK's calls to OpenAI's requests, with a warning for each setting without effect. */
-import type { ChatCompletionCreateParamsNonStreaming, ChatCompletionMessageParam } from "../api/openai.js";
+import type {
+  ChatCompletionContentPart,
+  ChatCompletionCreateParamsNonStreaming,
+  ChatCompletionMessageParam,
+} from "../api/openai.js";
 import { HearthError, invalid } from "../core/errors.js";
+import { toPicture } from "./files.js";
 import type { CallOptions, PromptMessage, PromptPart, ToolOutput, Warning } from "./spec.js";
 
 /** A request in OpenAI's shape, without its signal. */
 export type Params = Omit<ChatCompletionCreateParamsNonStreaming, "signal" | "stream">;
 
-/** Returns the request for a call. Parts that are not text are refused by name. */
+/** Returns the request for a call. Parts that are neither texts nor pictures are refused by name. */
 export function toParams(options: CallOptions, model: string): { params: Params; warnings: Warning[] } {
   const { responseFormat: format, reasoning = "provider-default" } = options;
   const warnings: Warning[] = [];
@@ -82,6 +87,9 @@ function toMessages({ role, content }: PromptMessage): ChatCompletionMessagePara
         });
     case "assistant":
       return [toAnswer(content)];
+    case "user":
+      if (content.some(({ type }) => type === "file")) return [{ role, content: content.map(toUserPart) }];
+      return [{ role, content: content.map((part) => textOf(part, role)).join("") }];
     default:
       return [{ role, content: content.map((part) => textOf(part, role)).join("") }];
   }
@@ -101,6 +109,10 @@ function toAnswer(content: readonly PromptPart[]): ChatCompletionMessageParam {
   if (thoughts.length > 0) message.reasoning_content = thoughts.join("");
   if (calls.length > 0) message.tool_calls = calls;
   return message;
+}
+
+function toUserPart(part: PromptPart): ChatCompletionContentPart {
+  return part.type === "file" ? toPicture(part) : { type: "text", text: textOf(part, "user") };
 }
 
 function textOf(part: PromptPart, role: string): string {

@@ -27,6 +27,10 @@ export interface PromptPart {
   toolName?: string;
   input?: unknown;
   output?: ToolOutput;
+  /** Type of a file, and its bytes or address: bare in version 3, with their kind in version 4. */
+  mediaType?: string;
+  data?: unknown;
+  providerOptions?: ProviderOptions;
 }
 
 export interface ToolOutput {
@@ -135,7 +139,7 @@ export interface LanguageModel<Version extends Specification> {
   readonly specificationVersion: Version;
   readonly provider: string;
   readonly modelId: string;
-  /** Addresses that the model fetches itself: none. */
+  /** Addresses that the model fetches itself: pictures. */
   readonly supportedUrls: Record<string, RegExp[]>;
   doGenerate(options: CallOptions): Promise<CallResult>;
   doStream(options: CallOptions): Promise<StreamResult>;

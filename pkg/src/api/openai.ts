@@ -55,11 +55,29 @@ export interface ChatCompletionContentPartRefusal {
   refusal: string;
 }
 
+/** How closely a picture is looked at; `"low"` costs the fewest tokens, `"auto"` is what the model's makers do. */
+export type PictureDetail = "auto" | "low" | "high";
+
+/**
+ * A picture: an https, data or blob address, or, beyond OpenAI's API, one that the page has. A model on this device fetches
+ * an address once, and knows it again in later turns.
+ */
+export type PictureInput = string | Blob | ImageBitmap | ImageData | HTMLCanvasElement | OffscreenCanvas;
+
+/** A picture in a message of the user. */
+export interface ChatCompletionContentPartImage {
+  type: "image_url";
+  image_url: { url: PictureInput; detail?: PictureDetail | null };
+}
+
+export type ChatCompletionContentPart =
+  ChatCompletionContentPartText | ChatCompletionContentPartRefusal | ChatCompletionContentPartImage;
+
 export interface ChatCompletionMessageParam {
   /** `developer` is OpenAI's newer name for `system` and is treated as such. */
   role: "system" | "developer" | "user" | "assistant" | "tool";
-  /** May be absent or null for an assistant that called a tool, thought or refused. */
-  content?: string | (ChatCompletionContentPartText | ChatCompletionContentPartRefusal)[] | null;
+  /** May be absent or null for an assistant that called a tool, thought or refused. Pictures are the user's only. */
+  content?: string | ChatCompletionContentPart[] | null;
   /** Refusal that an assistant gave instead of an answer. */
   refusal?: string | null;
   /** Calls that an assistant made. */

@@ -52,6 +52,8 @@ export interface Capabilities {
   readonly continuation: boolean;
   /** `return_token_ids`. */
   readonly tokenIds: boolean;
+  /** Pictures in messages. Absent where nobody knows: servers do not tell. */
+  readonly pictures?: boolean;
 }
 
 /** The part of a backend that only a model in this page has. */

@@ -19,11 +19,13 @@ import type {
   CompletionCreateParamsStreaming,
   CreateEmbeddingResponse,
   EmbeddingCreateParams,
+  PictureInput,
 } from "../api/openai.js";
 import type { RerankParams, RerankResponse } from "../api/ranking.js";
 import { HearthError, throwIfAborted } from "../core/errors.js";
 import type { AnswerRequest, LoadResult } from "../core/protocol.js";
 import type { DeviceInfo, EngineStats, ModelInfo } from "../core/wasm-contract.js";
+import { withSources } from "../pictures/requests.js";
 import { toEmbedRequest } from "../request/embeddings.js";
 import { toChatRequests, toTextRequests } from "../request/request.js";
 import { toRankRequest } from "../request/rerank.js";
@@ -69,18 +71,20 @@ export class LocalBackend implements Backend, LocalEngine {
     params: Sent<ChatCompletionCreateParamsNonStreaming>,
     { signal }: BackendOptions,
   ): Promise<ChatCompletion> {
-    const { requests, expected } = this.#toChat(params);
+    const { asked, expected } = this.#toChat(params);
+    const sent = withSources(asked, this.model, signal);
+    const requests = sent instanceof Promise ? await sent : sent;
     const { answers, used } = await whole(this.#queue, requests, signal);
     return chatCompletion(expected, answers, used);
   }
 
-  // Async, so that an invalid request rejects instead of throwing.
-  // eslint-disable-next-line @typescript-eslint/require-await
   async streamChat(
     params: Sent<ChatCompletionCreateParamsStreaming>,
     { signal }: BackendOptions,
   ): Promise<AsyncIterable<ChatCompletionChunk>> {
-    const { requests, expected } = this.#toChat(params);
+    const { asked, expected } = this.#toChat(params);
+    const sent = withSources(asked, this.model, signal);
+    const requests = sent instanceof Promise ? await sent : sent;
     const chunks = chatChunks(expected, requests.length);
     return streamed(this.#queue, requests, params.stream_options ?? {}, signal, chunks);
   }
@@ -91,6 +95,7 @@ export class LocalBackend implements Backend, LocalEngine {
     return textCompletion(expected, answers, used);
   }
 
+  // Async, so that an invalid request rejects instead of throwing.
   // eslint-disable-next-line @typescript-eslint/require-await
   async streamCompletion(
     params: Sent<CompletionCreateParamsStreaming>,
@@ -140,10 +145,10 @@ export class LocalBackend implements Backend, LocalEngine {
     return this.#worker.lose();
   }
 
-  #toChat(params: ChatCompletionCreateParams): { requests: AnswerRequest[]; expected: ChatAnswers } {
-    const { requests, plan } = toChatRequests(params, this.model);
+  #toChat(params: ChatCompletionCreateParams): { asked: AnswerRequest<PictureInput>[]; expected: ChatAnswers } {
+    const { requests: asked, plan } = toChatRequests(params, this.model);
     const head = newHead("chatcmpl", this.model.name);
-    return { requests, expected: { head, plan, withIds: params.return_token_ids === true } };
+    return { asked, expected: { head, plan, withIds: params.return_token_ids === true } };
   }
 
   #toText(params: CompletionCreateParams): { requests: AnswerRequest[]; expected: TextAnswers } {
@@ -155,7 +160,7 @@ export class LocalBackend implements Backend, LocalEngine {
 }
 
 /** Harmony's answers consist of messages, of which an unfinished one cannot be continued. */
-function capabilitiesOf({ pooling, tool_style }: ModelInfo): Capabilities {
+function capabilitiesOf({ pooling, tool_style, vision }: ModelInfo): Capabilities {
   return {
     completions: true,
     embeddings: pooling !== null && pooling !== "rank",
@@ -166,5 +171,6 @@ function capabilitiesOf({ pooling, tool_style }: ModelInfo): Capabilities {
     logprobs: true,
     continuation: tool_style !== "harmony",
     tokenIds: true,
+    pictures: vision !== null,
   };
 }

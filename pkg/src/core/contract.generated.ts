@@ -171,6 +171,8 @@ export type EngineStats = {
   /** Tokens drafted for them, and how many were right. */
   drafted: number;
   accepted: number;
+  /** Frames of pictures that the tower was given. */
+  frames: number;
   /** Read-backs. */
   readbacks: number;
   /** Bytes read back. */
@@ -325,6 +327,8 @@ export type MemoryUse = {
   state: number;
   /** Working memory of a step, at most. */
   scratch: number;
+  /** The tower of a model that sees, with what it works in; 0 for others. */
+  vision: number;
   total: number;
 };
 
@@ -389,6 +393,8 @@ export type ModelInfo = {
   thought_marks: ThoughtMarks | null;
   /** Sampling that the model's makers advise, if its files say: the default of requests. */
   sampling: AdvisedSampling | null;
+  /** How the model wants its pictures, if it sees. */
+  vision: PictureProcessor | null;
   /** Number of tensors by storage type in the file. */
   quants: Record<string, number>;
   architecture: string;
@@ -452,6 +458,28 @@ export type Overrides = {
   metadata?: Record<string, string | number | boolean | string[] | number[] | null>;
 };
 
+/** Rules by which a picture becomes patches. Sizes are in pixels unless said otherwise. */
+export type PictureProcessor = {
+  kind: ProcessorKind;
+  /** Side of a patch. */
+  patch: number;
+  /** Patches per side that are merged into one row of the text model. */
+  merge: number;
+  /** Side of the square that the tower sees; 0 where any size is seen. */
+  side: number;
+  /** Length that the longer side is scaled to before tiles are cut; 0 where none are cut. */
+  longest_edge: number;
+  /** Bounds of a picture's area in squared pixels; 0 where it has none. */
+  min_pixels: number;
+  max_pixels: number;
+  /** Fewest and most tiles, where a large picture is cut; 0 where the kind has no such rule. */
+  min_tiles: number;
+  max_tiles: number;
+  /** Mean and deviation of each channel, of values from 0 to 1. */
+  mean: [number, number, number];
+  std: [number, number, number];
+};
+
 /** Methods that turn a text's hidden states into one embedding. */
 export type Pooling = "mean" | "cls" | "last" | "rank";
 
@@ -472,6 +500,9 @@ export type PredictedSpeed = {
   /** Class of devices whose latencies and caches were assumed: the one whose bandwidth is nearest. */
   like: string;
 };
+
+/** Families of rules. */
+export type ProcessorKind = "idefics3" | "gemma3" | "qwen" | "lfm2" | "pixtral";
 
 /** The share of the prompt that was already in the KV cache. */
 export type PromptTokensDetails = {
@@ -515,7 +546,7 @@ export type RopeScaling = {
 };
 
 /** The work that a step was. */
-export type StepPhase = "prefill" | "decode";
+export type StepPhase = "picture" | "prefill" | "decode";
 
 /** Microseconds of a step, by what they go to. */
 export type StepTime = {
@@ -640,6 +671,13 @@ export interface WasmEngine {
    * template has been rendered.
    */
   generate(request: GenerateRequest, constraint?: WasmGrammar, rendered?: () => void): WasmGeneration;
+  /**
+   * Keeps a picture for requests that show it, and returns its key: tiles high and wide (0 if it was not cut), height and width
+   * of each frame in patches, and the frames' pixels.
+   */
+  addPicture(tiles_high: number, tiles_wide: number, grids: Uint32Array, pixels: Uint8Array): string;
+  /** Returns whether a picture is kept. */
+  hasPicture(key: string): boolean;
   /** Computes the embedding of a text. */
   embed(input: EmbedInput): Promise<WasmEmbedding>;
   /** Computes how well a document answers a query. */

@@ -20,6 +20,7 @@ export const CORE_ERROR_CODES = [
   "context_overflow",
   "invalid_request",
   "bad_audio",
+  "bad_picture",
   "out_of_memory",
   "no_webgpu",
   "device_lost",
@@ -57,6 +58,7 @@ export const HOST_ERROR_CODES = [
   "extractor_missing",
   "audio_undecodable",
   "capture_failed",
+  "picture_undecodable",
 ] as const;
 
 export type CoreErrorCode = (typeof CORE_ERROR_CODES)[number];
@@ -68,6 +70,7 @@ const HINTS: Partial<Record<HearthErrorCode, string>> = {
   truncated_file: "The download or copy is incomplete: fetch the file again and compare its size.",
   invalid_request: "Correct the named field.",
   bad_audio: "Give a WAV file of PCM or 32-bit floats, or another format that the browser decodes.",
+  bad_picture: "Give a picture of at most 100 million pixels, neither empty nor very long and narrow.",
   context_overflow: "Shorten the conversation, begin a new one, or load the model with a larger context.",
   grammar_error: "Simplify the schema or grammar that the answer has to follow.",
   no_webgpu:
@@ -103,6 +106,7 @@ const HINTS: Partial<Record<HearthErrorCode, string>> = {
   extractor_missing: "Install the optional package that reads this kind of file.",
   audio_undecodable: "Save the recording as WAV, MP3, M4A, Ogg or FLAC.",
   capture_failed: "Allow the microphone, and ask for its stream again.",
+  picture_undecodable: "Save the picture as JPEG, PNG or WebP.",
 };
 
 /** Returns the error of an invalid field in a request. */

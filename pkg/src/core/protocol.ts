@@ -1,6 +1,8 @@
 /**
  * The messages between the page and the worker. Each request carries an `id`; every reply names the request it answers.
  */
+import type { PictureDetail } from "../api/openai.js";
+import type { PictureSource } from "../pictures/source.js";
 import type { SerializedError } from "./errors.js";
 import type { HubId } from "../source/paste.js";
 import type {
@@ -31,6 +33,9 @@ export type SourceSpec =
   | { kind: "files"; files: File[] }
   /** A ReadableStream, pumped through a port: not every browser can transfer a stream itself. */
   | { kind: "port"; port: MessagePort; total?: number };
+
+/** Source of a projector: a file beside the model's, which lets it see. A stream could not be read twice. */
+export type ProjectorSpec = Exclude<SourceSpec, { kind: "port" | "files" }>;
 
 export interface DownloadOptions {
   /** Milliseconds without a byte after which a download counts as stalled. Default 30,000. */
@@ -69,10 +74,33 @@ export interface LoadRequest {
   threads?: number;
   wasmUrl?: string;
   grammarUrl?: string;
+  picturesUrl?: string;
+  /** The projector; false for none. Default: one that lies beside the model, if any. */
+  mmproj?: ProjectorSpec | false;
 }
 
-/** Request to the core, with the required format of the answer. */
-export interface AnswerRequest extends GenerateRequest {
+/** A picture among a message's texts: at first as the caller gave it, then as it crosses to the worker. */
+export interface PicturePart<Picture = PictureSource> {
+  type: "image";
+  image: Picture;
+  detail: PictureDetail;
+}
+
+export type AskedPart<Picture = PictureSource> = { type: "text"; text: string } | PicturePart<Picture>;
+
+/** Content of a message: parts only where there are pictures. */
+export type AskedContent<Picture = PictureSource> = string | AskedPart<Picture>[] | null;
+
+/** A message as the core has them, but with pictures that are no keys of it yet. */
+export interface AskedMessage<Picture = PictureSource> {
+  role: string;
+  content: AskedContent<Picture>;
+  [field: string]: unknown;
+}
+
+/** Request to the core, with the required format of the answer, and with pictures. */
+export interface AnswerRequest<Picture = PictureSource> extends Omit<GenerateRequest, "messages"> {
+  messages?: AskedMessage<Picture>[];
   format?: AnswerFormat;
 }
 
@@ -96,7 +124,7 @@ export type CacheMode = "default" | "reload" | "no-store";
 
 /** Something the user should see although nothing failed, e.g. that the model runs on the CPU. */
 export interface Notice {
-  code: "cpu_fallback" | "one_thread" | "not_cached" | "model_changed" | "device_recovered";
+  code: "cpu_fallback" | "one_thread" | "not_cached" | "model_changed" | "device_recovered" | "no_pictures";
   message: string;
   hint: string;
 }
@@ -114,6 +142,7 @@ export interface InspectRequest {
   download: DownloadOptions;
   options: InspectorOptions;
   wasmUrl?: string;
+  mmproj?: ProjectorSpec | false;
 }
 
 export interface EmbedRequest {

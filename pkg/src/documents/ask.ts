@@ -13,7 +13,7 @@ import { invalid, throwIfAborted } from "../core/errors.js";
 import { citationsIn, CitationFilter, type FileCitation } from "./citations.js";
 import { gather } from "./gather.js";
 import type { Library } from "./library.js";
-import { questionOf, render, textOf, type Source } from "./prompt.js";
+import { questionOf, render, textOf, withText, type Source } from "./prompt.js";
 import { tokensIn } from "./tokens.js";
 import { backendOf, type Model } from "./types.js";
 import { countWords } from "./words.js";
@@ -154,7 +154,7 @@ export async function ask(model: Model, params: AskParams): Promise<AnswerStream
   const isTooLong = first.isWhole && !(await fits(first.sources));
   let { sources } = isTooLong ? await gather(library, { ...wanted, onlyPassages: true }) : first;
   while (sources.length > 0 && !(await fits(sources))) sources = sources.slice(0, -1);
-  const sent = [...earlier, { ...last, content: render(question, sources) }];
+  const sent = [...earlier, withText(last, render(question, sources))];
   const held = library.chosen(documents);
   const pageAt = (source: Source, offset: number): string | null =>
     held.find(({ stored }) => stored.id === source.document.id)?.page(offset) ?? null;

@@ -50,5 +50,16 @@ export function questionOf(content: string): string {
 export function textOf({ content }: ChatCompletionMessageParam): string {
   if (content === null || content === undefined) return "";
   if (typeof content === "string") return content;
-  return content.map((part) => (part.type === "text" ? part.text : part.refusal)).join("\n");
+  const texts = content.flatMap((part) => {
+    if (part.type === "image_url") return [];
+    return [part.type === "text" ? part.text : part.refusal];
+  });
+  return texts.join("\n");
+}
+
+/** Returns a message with another text, and with the pictures that it has. */
+export function withText(message: ChatCompletionMessageParam, text: string): ChatCompletionMessageParam {
+  const { content } = message;
+  const pictures = Array.isArray(content) ? content.filter(({ type }) => type === "image_url") : [];
+  return { ...message, content: pictures.length === 0 ? text : [{ type: "text", text }, ...pictures] };
 }

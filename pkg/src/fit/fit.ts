@@ -56,7 +56,15 @@ export interface Fit {
   /** Reasons why it does not fit unchanged, in words. */
   reasons: string[];
   /** Requirements in bytes. */
-  needs: { weights: number; kv: number; state: number; scratch: number; total: number; download: number };
+  needs: {
+    weights: number;
+    kv: number;
+    state: number;
+    scratch: number;
+    vision: number;
+    total: number;
+    download: number;
+  };
   has: {
     /** Bytes for the model, or a lower bound of them; null if unknown. */
     memory: number | null;
@@ -129,7 +137,11 @@ export function judge(report: ModelReport, has: Fit["has"], room: Room = roomOf(
     evidence: room.by,
     changes: {},
     reasons: [],
-    needs: { weights: 0, kv: 0, state: 0, scratch: 0, total: 0, download: report.tensor_bytes, ...budget?.memory },
+    needs: {
+      ...{ weights: 0, kv: 0, state: 0, scratch: 0, vision: 0, total: 0 },
+      download: report.tensor_bytes,
+      ...budget?.memory,
+    },
     has,
     uncached: has.storage !== null && report.tensor_bytes > has.storage,
     tokens_per_second: budget?.device?.tokens_per_second ?? null,
@@ -161,7 +173,7 @@ export function judge(report: ModelReport, has: Fit["has"], room: Room = roomOf(
     if (quantize !== undefined && weights >= memory.weights) continue;
     const positions = Math.min(
       n_ctx,
-      Math.floor((limit - weights - memory.state - memory.scratch) / perPosition),
+      Math.floor((limit - weights - memory.state - memory.scratch - memory.vision) / perPosition),
       has.binding === null ? n_ctx : Math.floor((has.binding * n_ctx) / memory.kv_binding),
     );
     if (positions < Math.min(SMALLEST_CONTEXT, n_ctx)) continue;

@@ -34,7 +34,7 @@ const MODES: Record<SamplingMode, Sampling> = {
 };
 
 export interface ExpectedContent {
-  /** Only `"text"` is available. */
+  /** `"text"`, and `"image"` among the inputs of a model that sees. */
   type: string;
   languages?: string[];
 }
@@ -151,6 +151,8 @@ export function promptApi(source: Served | Backend | Opener): LanguageModel {
         target.dispatchEvent(new DownloadProgressEvent(0));
         const found = await open(signal);
         target.dispatchEvent(new DownloadProgressEvent(1));
+        const wantsPictures = options.expectedInputs?.some(({ type }) => type === "image") === true;
+        if (wantsPictures && found.sees === false) throw unsupported("this model sees no pictures");
         const session = new LanguageModelSession(found, MODES[options.samplingMode ?? "balanced"], messages);
         await session.begin();
         signal.throwIfAborted();
@@ -176,7 +178,12 @@ export async function install(api: LanguageModel, scope: object = globalThis): P
 async function toModel(opened: Served | Backend): Promise<Model> {
   const { local, count } = opened as { local?: Backend["local"]; count?: (text: string) => Promise<number> };
   const tokenize = local && (async (text: string): Promise<number> => (await local.tokenize(text)).length);
-  return { api: await choose(opened, ""), count: count ? (text) => count.call(opened, text) : tokenize };
+  const backend = "streamChat" in opened ? opened : (opened as { backend?: Backend }).backend;
+  return {
+    api: await choose(opened, ""),
+    count: count ? (text) => count.call(opened, text) : tokenize,
+    sees: backend?.capabilities.pictures,
+  };
 }
 
 /** Returns why sessions with these options cannot be had. */
@@ -186,7 +193,8 @@ function refusalOf({
   samplingMode,
   tools = [],
 }: CoreOptions): string | undefined {
-  const other = [...expectedInputs, ...expectedOutputs].find(({ type }) => type !== "text");
+  const inputs = expectedInputs.filter(({ type }) => type !== "image");
+  const other = [...inputs, ...expectedOutputs].find(({ type }) => type !== "text");
   if (other !== undefined) return `"${other.type}" is not supported among the expected inputs and outputs`;
   if (tools.length > 0) return "tools are not supported: use tools of chat.completions";
   if (samplingMode !== undefined && !Object.hasOwn(MODES, samplingMode)) {

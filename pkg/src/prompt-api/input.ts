@@ -1,11 +1,12 @@
 /** Prompts of the Prompt API as messages, with the errors that its draft names. */
-import type { ChatCompletionMessageParam } from "../api/openai.js";
+import type { ChatCompletionContentPart, ChatCompletionMessageParam, PictureInput } from "../api/openai.js";
 import { toHearthError } from "../core/errors.js";
 
 export interface PromptContent {
-  /** `"text"`; pictures, sound and tools are refused with `NotSupportedError`. */
+  /** `"text"`, or `"image"` in messages of the user; sound and tools are refused with `NotSupportedError`. */
   type: string;
-  value: string;
+  /** A text; or a Blob, ImageData, or anything that `createImageBitmap` takes, or a file's bytes. */
+  value: string | ImageBitmapSource | BufferSource;
 }
 
 export interface PromptMessage {
@@ -36,19 +37,38 @@ export function toInput(prompt: Prompt, isFirst: boolean): Input {
     if (prefix && (role !== "assistant" || index < prompt.length - 1)) {
       throw new DOMException("only the last message, if it is the assistant's, may be a prefix", "SyntaxError");
     }
-    return { role, content: toText(content) };
+    return { role, content: toContent(content, role) };
   });
   return { messages, isPrefixed: prompt.at(-1)?.prefix === true };
 }
 
-function toText(content: string | PromptContent[]): string {
+function toContent(content: string | PromptContent[], role: string): string | ChatCompletionContentPart[] {
   if (typeof content === "string") return content;
-  return content
-    .map(({ type, value }) => {
-      if (type !== "text") throw unsupported(`content of type "${type}" is not supported`);
-      return value;
-    })
-    .join("");
+  const parts = content.map(({ type, value }): ChatCompletionContentPart => {
+    if (type === "image" && role === "user") return { type: "image_url", image_url: { url: toPicture(value) } };
+    if (type !== "text") throw unsupported(`content of type "${type}" is not supported in messages of role "${role}"`);
+    return { type: "text", text: value as string };
+  });
+  return parts.some(({ type }) => type === "image_url") ? parts : textOf(parts);
+}
+
+function toPicture(value: PromptContent["value"]): PictureInput {
+  if (typeof value === "string") throw new TypeError("a picture is no text: give a Blob, ImageData or canvas");
+  if (value instanceof ArrayBuffer) return new Blob([value]);
+  if (ArrayBuffer.isView(value)) return new Blob([value]);
+  // Images and frames of videos are drawn as canvases are.
+  return value as PictureInput;
+}
+
+/** Returns the text of a message, without its pictures. */
+export function textOf(content: ChatCompletionMessageParam["content"]): string {
+  if (!Array.isArray(content)) return content ?? "";
+  return content.map((part) => (part.type === "text" ? part.text : "")).join("");
+}
+
+/** Returns the number of pictures in a message. */
+export function picturesIn(content: ChatCompletionMessageParam["content"]): number {
+  return Array.isArray(content) ? content.filter(({ type }) => type === "image_url").length : 0;
 }
 
 export function unsupported(message: string): DOMException {

@@ -3,7 +3,7 @@ import type { ChatCompletionCreateParamsStreaming, ChatCompletionMessageParam } 
 import { followSignals } from "../api/signals.js";
 import type { Served } from "../api/served.js";
 import { HearthError } from "../core/errors.js";
-import { toDraftError, toInput, tooLong, unsupported, type Input, type Prompt } from "./input.js";
+import { picturesIn, textOf, toDraftError, toInput, tooLong, unsupported, type Input, type Prompt } from "./input.js";
 
 export interface SignalOptions {
   signal?: AbortSignal;
@@ -20,6 +20,8 @@ export interface PromptOptions extends SignalOptions {
 export interface Model {
   api: Served;
   count?: ((text: string) => Promise<number>) | undefined;
+  /** Whether it sees pictures; undefined where nobody knows. */
+  sees?: boolean | undefined;
 }
 
 export type Sampling = Pick<ChatCompletionCreateParamsStreaming, "temperature" | "top_k" | "min_p">;
@@ -27,6 +29,8 @@ export type Sampling = Pick<ChatCompletionCreateParamsStreaming, "temperature" |
 /** Tokens that a message takes beside its text, roughly. */
 const AROUND = 4;
 const CHARACTERS_PER_TOKEN = 4;
+/** Tokens that a picture takes until an engine has counted them: from 64 to a thousand, by model and size. */
+const PER_PICTURE = 256;
 
 export class LanguageModelSession extends EventTarget {
   readonly #model: Model;
@@ -214,8 +218,9 @@ export class LanguageModelSession extends EventTarget {
     const { count } = this.#model;
     let tokens = 0;
     for (const { content } of messages) {
-      const text = content as string;
-      tokens += AROUND + (count === undefined ? Math.ceil(text.length / CHARACTERS_PER_TOKEN) : await count(text));
+      const text = textOf(content);
+      tokens += AROUND + PER_PICTURE * picturesIn(content);
+      tokens += count === undefined ? Math.ceil(text.length / CHARACTERS_PER_TOKEN) : await count(text);
     }
     return tokens;
   }

@@ -17,6 +17,7 @@ import { HearthError, invalid } from "../core/errors.js";
 import { ChatReader, TextReader, toChat, toText, usageOf, type Expected } from "./answers.js";
 import type { Connection, Received } from "./connection.js";
 import { parsed, refusal } from "./failures.js";
+import { withAddresses } from "./pictures.js";
 import { continued, toBody, type Target } from "./request.js";
 import { chunksOf, type ChunkReader } from "./stream.js";
 
@@ -109,11 +110,8 @@ export class RemoteBackend implements Backend {
   }
 
   async #ask(route: string, params: object, { signal }: BackendOptions): Promise<unknown> {
-    return this.#connection.json(
-      route,
-      toBody({ ...params, stream: undefined, stream_options: undefined }, this.#target),
-      signal,
-    );
+    const sent = await withAddresses({ ...params, stream: undefined, stream_options: undefined }, signal);
+    return this.#connection.json(route, toBody(sent, this.#target), signal);
   }
 
   async #stream<C extends Completion | ChatCompletionChunk>(
@@ -123,7 +121,8 @@ export class RemoteBackend implements Backend {
     reader: ChunkReader<C>,
     { signal }: BackendOptions,
   ): Promise<AsyncIterable<C>> {
-    const received = await this.#connection.send(route, toBody(params, this.#target), signal);
+    const sent = await withAddresses(params, signal);
+    const received = await this.#connection.send(route, toBody(sent, this.#target), signal);
     await this.#checkStream(received, signal);
     const canContinue = route.startsWith("chat") && this.capabilities.continuation;
     return chunksOf(this.#connection, received, reader, {

@@ -41,6 +41,7 @@ const CAPABILITIES: Capabilities = {
   logprobs: false,
   continuation: false,
   tokenIds: false,
+  pictures: false,
 };
 /** The browser gives pages no say in the sampling, so its fields are refused. */
 const TARGET: Target = {

@@ -113,8 +113,8 @@ async function decide(
   fallback: boolean,
 ): Promise<{ fit: Fit | undefined; place: Place; reason: string }> {
   const { canRun } = await import("../fit/fit.js");
-  const { model, totalBytes, download, signal, wasmUrl, workerUrl, contextSize, kvType } = options;
-  const wanted = { model, totalBytes, download, signal, wasmUrl, workerUrl, contextSize, kvType };
+  const { model, mmproj, totalBytes, download, signal, wasmUrl, workerUrl, contextSize, kvType } = options;
+  const wanted = { model, mmproj, totalBytes, download, signal, wasmUrl, workerUrl, contextSize, kvType };
   const given = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined));
   let fit: Fit;
   try {

@@ -6,11 +6,20 @@ import { invalid } from "../core/errors.js";
 import { checkFields } from "./fields.js";
 import { toFormat } from "./format.js";
 import { SAMPLING_RANGES } from "../core/contract.generated.js";
-import type { ChatCompletionCreateParams, ChatCompletionMessageParam, CompletionCreateParams } from "../api/openai.js";
-import type { AnswerRequest } from "../core/protocol.js";
+import type {
+  ChatCompletionCreateParams,
+  ChatCompletionMessageParam,
+  CompletionCreateParams,
+  PictureInput,
+} from "../api/openai.js";
+import type { AnswerRequest, AskedMessage } from "../core/protocol.js";
 import { withParsedCalls } from "../tools/messages.js";
 import { toPlan, type ModelStyle, type Plan } from "./tools.js";
-import type { AnswerFormat, GenerateRequest, Message } from "../core/wasm-contract.js";
+import type { AnswerFormat, GenerateRequest } from "../core/wasm-contract.js";
+import { textOf, toContent } from "./content.js";
+
+/** A request whose pictures are as the caller gave them. */
+type Asked = AnswerRequest<PictureInput>;
 
 /** Maximum number of answers to one request, which are computed one after another. */
 const MOST_ANSWERS = 128;
@@ -23,7 +32,7 @@ const ROLES = ["system", "developer", "user", "assistant", "tool"];
 export function toChatRequests(
   params: ChatCompletionCreateParams,
   style: ModelStyle,
-): { requests: AnswerRequest[]; plan: Plan } {
+): { requests: Asked[]; plan: Plan } {
   check("chat", params);
   const limit = params.max_completion_tokens ?? params.max_tokens;
   let plan = toPlan(params, toMessages(params.messages), style);
@@ -63,7 +72,7 @@ export function toChatRequests(
 const isPositive = (n: number): boolean => Number.isInteger(n) && n >= 1;
 const isCount = (n: number): boolean => Number.isInteger(n) && n >= 0 && n <= 20;
 
-function setFormat(request: AnswerRequest, format: AnswerFormat | undefined): void {
+function setFormat(request: Pick<AnswerRequest, "format">, format: AnswerFormat | undefined): void {
   if (format !== undefined) request.format = format;
 }
 
@@ -77,7 +86,7 @@ export function toTextRequests(params: CompletionCreateParams): AnswerRequest[] 
   if (prompts.length === 0) throw invalid("prompt", "a text or a list of texts", prompt);
   return prompts.flatMap((prompt) => {
     if (typeof prompt !== "string") throw invalid("prompt", "a text or a list of texts", prompt);
-    const request = withSampling({ prompt }, params, params.max_tokens ?? TEXT_TOKENS);
+    const request = withSampling<AnswerRequest>({ prompt }, params, params.max_tokens ?? TEXT_TOKENS);
     setFormat(request, toFormat(params));
     set(request, "top_logprobs", "logprobs", params.logprobs, isCount, "an integer from 0 to 20");
     if (request.top_logprobs !== undefined) request.logprobs = true;
@@ -85,7 +94,7 @@ export function toTextRequests(params: CompletionCreateParams): AnswerRequest[] 
   });
 }
 
-function copies({ n }: { n?: number | null }, request: AnswerRequest): AnswerRequest[] {
+function copies<Request extends { seed?: number }>({ n }: { n?: number | null }, request: Request): Request[] {
   const count = n ?? 1;
   if (!Number.isInteger(count) || count < 1 || count > MOST_ANSWERS) {
     throw invalid("n", `an integer from 1 to ${String(MOST_ANSWERS)}`, n);
@@ -106,7 +115,11 @@ const RANGES = Object.entries(SAMPLING_RANGES) as [SamplingField, Range][];
 
 type SamplingParams = Omit<CompletionCreateParams, "prompt" | "stream" | "logprobs">;
 
-function withSampling(request: AnswerRequest, params: SamplingParams, limit: number | null | undefined): AnswerRequest {
+function withSampling<Request extends Omit<AnswerRequest, "messages">>(
+  request: Request,
+  params: SamplingParams,
+  limit: number | null | undefined,
+): Request {
   set(request, "max_tokens", "max_tokens", limit, isPositive, "an integer of at least 1");
   if (params.context_shift === true) request.context_shift = true;
   const { n_keep } = params;
@@ -134,7 +147,7 @@ type NumberField = {
 }[keyof GenerateRequest];
 
 function set(
-  request: GenerateRequest,
+  request: Omit<GenerateRequest, "messages">,
   key: NumberField,
   field: string,
   value: unknown,
@@ -146,7 +159,7 @@ function set(
   request[key] = value;
 }
 
-function toMessages(messages: unknown): Message[] {
+function toMessages(messages: unknown): AskedMessage<PictureInput>[] {
   if (!Array.isArray(messages) || messages.length === 0) {
     throw invalid("messages", "a list with at least one message", messages);
   }
@@ -158,7 +171,7 @@ function toMessages(messages: unknown): Message[] {
   });
 }
 
-function toMessage(field: string, message: ChatCompletionMessageParam): Message {
+function toMessage(field: string, message: ChatCompletionMessageParam): AskedMessage<PictureInput> {
   const { role, content, tool_calls: calls, refusal, ...others } = message;
   if (!Array.isArray(calls ?? [])) throw invalid(`${field}.tool_calls`, "a list of calls", calls);
   const hasCalls = Array.isArray(calls) && calls.length > 0;
@@ -168,10 +181,10 @@ function toMessage(field: string, message: ChatCompletionMessageParam): Message 
     if (value !== undefined) throw invalid(`${field}.${unserved}`, "absent, because it is not supported", value);
   }
   const isSilent = role === "assistant" && (content === null || content === undefined);
-  const found: Message = {
+  const found: AskedMessage<PictureInput> = {
     role: role === "developer" ? "system" : role,
     // An answer may consist of calls, thoughts or a refusal alone.
-    content: isSilent ? toText(`${field}.refusal`, refusal ?? "") : toText(`${field}.content`, content),
+    content: isSilent ? toText(`${field}.refusal`, refusal ?? "") : toContent(`${field}.content`, content, role),
   };
   if (hasCalls) found.tool_calls = withParsedCalls(calls, `${field}.tool_calls`);
   for (const key of ["tool_call_id", "name", "reasoning_content"] as const) {
@@ -184,15 +197,7 @@ function toMessage(field: string, message: ChatCompletionMessageParam): Message 
 }
 
 function toText(field: string, content: unknown): string {
-  if (typeof content === "string") return content;
-  if (!Array.isArray(content)) throw invalid(field, "a string or a list of text parts", content);
-  return content
-    .map((part: { type?: unknown; text?: unknown; refusal?: unknown } | null) => {
-      const text = part?.type === "refusal" ? part.refusal : part?.type === "text" ? part.text : undefined;
-      if (typeof text !== "string") throw invalid(field, "text parts only", part?.type);
-      return text;
-    })
-    .join("");
+  return textOf(toContent(field, content, "assistant"));
 }
 
 /** Checks the biases. The ids are left to the core, which alone knows the vocabulary. */

@@ -1,8 +1,9 @@
 /** `tools` and `tool_choice`: what the model's prompt says of them, and how its answer is read. */
 import { HearthError, invalid } from "../core/errors.js";
-import type { ChatCompletionCreateParams, ChatCompletionTool } from "../api/openai.js";
+import type { ChatCompletionCreateParams, ChatCompletionTool, PictureInput } from "../api/openai.js";
 import { ReasoningSplit } from "../answer/reasoning.js";
-import type { AnswerFormat, GenerateRequest, TemplateStyle } from "../core/wasm-contract.js";
+import type { AnswerRequest, AskedMessage } from "../core/protocol.js";
+import type { AnswerFormat, TemplateStyle } from "../core/wasm-contract.js";
 import { STYLES, FALLBACK } from "../answer/styles/index.js";
 import type { Style } from "../answer/styles/style.js";
 import { asText } from "../tools/messages.js";
@@ -11,7 +12,7 @@ import { MarkFilter } from "../tools/unwrap.js";
 
 export interface Plan extends ReadingPlan {
   /** Fields of the core's request. */
-  request: Partial<GenerateRequest>;
+  request: AnswerRequest<PictureInput>;
   /** Format of the answer, if it must be a call. */
   format?: AnswerFormat;
 }
@@ -21,7 +22,7 @@ export type ModelStyle = TemplateStyle | TemplateStyle["tool_style"];
 
 export function toPlan(
   params: ChatCompletionCreateParams,
-  messages: NonNullable<GenerateRequest["messages"]>,
+  messages: AskedMessage<PictureInput>[],
   model: ModelStyle,
 ): Plan {
   const { tool_style, thought_marks } =

@@ -1,5 +1,6 @@
 /** Conversion of requests of OpenAI's Responses API to chats. What would need a server that keeps answers is refused by name. */
 import type {
+  ChatCompletionContentPart,
   ChatCompletionCreateParamsNonStreaming,
   ChatCompletionMessageParam,
   ChatCompletionTool,
@@ -82,8 +83,12 @@ function toMessages(input: unknown): ChatCompletionMessageParam[] {
     switch (type) {
       case "message": {
         const { role, content } = object(field, item, ["type", "id", "status", "role", "content", "phase"]);
+        if (role === "user") {
+          messages.push({ role, content: userContent(`${field}.content`, content) });
+          return;
+        }
         const found = text(`${field}.content`, content);
-        if (role !== "assistant") messages.push({ role: role as "user", content: found });
+        if (role !== "assistant") messages.push({ role: role as "system", content: found });
         else assistant().content = `${assistant().content as string}${found}`;
         return;
       }
@@ -131,6 +136,19 @@ function text(field: string, value: unknown): string {
       return found;
     })
     .join("");
+}
+
+/** Returns the content of the user's message: a text, or parts if it has pictures. */
+function userContent(field: string, value: unknown): string | ChatCompletionContentPart[] {
+  const isPicture = (part: unknown): boolean => (part as Fields | null)?.type === "input_image";
+  if (!Array.isArray(value) || !value.some(isPicture)) return text(field, value);
+  return list(field, value).map((part, index): ChatCompletionContentPart => {
+    const at = `${field}[${String(index)}]`;
+    if (!isPicture(part)) return { type: "text", text: text(at, [part]) };
+    const { image_url, detail } = object(at, part, ["type", "image_url", "detail"]);
+    if (typeof image_url !== "string") throw invalid(`${at}.image_url`, "an address of a picture", image_url);
+    return { type: "image_url", image_url: { url: image_url, ...(detail != null && { detail: detail as "auto" }) } };
+  });
 }
 
 function list(field: string, value: unknown): object[] {

@@ -11,9 +11,14 @@ export const VERSION = "0.1.0";
 export async function nameOf(options: EngineOptions): Promise<string | undefined> {
   const model = await sourceOf(options.model);
   if (model === undefined || (globalThis as { crypto?: Partial<Crypto> }).crypto?.subtle === undefined) return undefined;
+  const { mmproj } = options;
+  const projector = mmproj === undefined || mmproj === false ? mmproj : await sourceOf(mmproj);
+  // A Blob without a name is one that only this page has.
+  if (mmproj !== undefined && projector === undefined) return undefined;
   const { sha256, cacheKey, hub } = options.download ?? {};
   const wanted = {
     model,
+    ...(projector === undefined ? {} : { mmproj: projector }),
     device: options.device ?? "webgpu",
     ...given(options, "deviceOptions", "contextSize", "kvType", "drafts", "quantize", "overrides", "threads"),
     download: { sha256, cacheKey, hub },

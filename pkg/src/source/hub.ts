@@ -11,6 +11,7 @@ import { HearthError, throwIfAborted, toHearthError } from "../core/errors.js";
 import { isCommit, parseListing, reviveListing, type HubFile, type HubListing } from "./listing.js";
 import { foreignFormat, modelsAmong, normalQuant, partOf, plainName, quantOf, rankOf, roleOf } from "./names.js";
 import type { HubId } from "./paste.js";
+import { bestProjector, isProjector, nameIn, projectorBeside } from "./projector.js";
 import type { RemoteFile } from "./source.js";
 
 const HUB = "https://huggingface.co";
@@ -32,6 +33,8 @@ export interface HubModel {
   url: string;
   /** Maps an address in the repository to a file; undefined if there is no such file. */
   file: (url: string) => RemoteFile | undefined;
+  /** Address of the projector beside a GGUF model; undefined if there is none. */
+  projector?: string | undefined;
 }
 
 /** Finds the address of a repository's model. `room`: bytes available for it, as far as known. */
@@ -41,8 +44,44 @@ export async function resolveHubId(
   hub: HubAccess,
   room = Infinity,
 ): Promise<HubModel> {
+  const { files, words, resolved, file } = await repositoryOf(id, endpoint, hub);
+  const path = choose(id, files, words, room);
+  const isGguf = /\.gguf$/i.test(path);
+  const paths = files.map((file) => file.path);
+  const projector = isGguf ? projectorBeside(path, paths) : undefined;
+  return { url: resolved(path), file, projector: projector === undefined ? undefined : resolved(projector) };
+}
+
+/** Finds the address of a repository's projector: the one that is named, or the preferred one of a storage type or of all. */
+export async function resolveHubProjector(id: HubId, endpoint: string | undefined, hub: HubAccess): Promise<HubModel> {
+  const { repository, quant, path = "" } = id;
+  const { files, resolved, file } = await repositoryOf(id, endpoint, hub);
+  if (path !== "" && !path.endsWith("/")) {
+    if (files.some((known) => known.path === path)) return { url: resolved(path), file };
+    const known = files.map((known) => known.path).filter(isProjector);
+    throw refuse(
+      `the repository ${repository} has no file ${path}`,
+      `Its projectors (mmproj): ${known.join(", ") || "none"}.`,
+    );
+  }
+  const within = files.filter((known) => known.path.startsWith(path));
+  const wanted = quant === undefined ? within : within.filter((known) => quantOf(known.path) === normalQuant(quant));
+  const best = bestProjector(wanted, (known) => known.path);
+  if (best !== undefined) return { url: resolved(best.path), file };
+  const what = quant === undefined ? "projector (mmproj)" : `projector (mmproj) of type ${quant}`;
+  throw refuse(`the repository ${repository} has no ${what}`, "Name another repository or file as mmproj.");
+}
+
+interface Repository extends HubListing {
+  /** Returns the address of a path. */
+  resolved: (path: string) => string;
+  file: (url: string) => RemoteFile | undefined;
+}
+
+async function repositoryOf(id: HubId, endpoint: string | undefined, hub: HubAccess): Promise<Repository> {
   const base = (endpoint ?? HUB).replace(/\/+$/, "");
-  const { files, commit, words } = await listingOf(id, base, hub);
+  const listing = await listingOf(id, base, hub);
+  const { files, commit } = listing;
   const at = (revision: string): string => `${base}/${id.repository}/resolve/${encodeURIComponent(revision)}/`;
   const resolved = (path: string): string => at(id.revision) + path.split("/").map(encodeURIComponent).join("/");
   const known = new Map<string, RemoteFile>();
@@ -51,7 +90,7 @@ export async function resolveHubId(
     const url = commit === undefined ? key : at(commit) + key.slice(at(id.revision).length);
     known.set(key, { url, key, isOptional: false, size, sum, version });
   }
-  return { url: resolved(choose(id, files, words, room)), file: (url) => known.get(url) };
+  return { ...listing, resolved, file: (url) => known.get(url) };
 }
 
 /** Returns the listing of the newest commit or, without the network, of the commit loaded last. */
@@ -141,7 +180,7 @@ function choose(id: HubId, files: readonly HubFile[], words: readonly string[], 
 function chooseNamed({ repository, revision }: HubId, path: string, files: readonly HubFile[]): string | undefined {
   const part = partOf(path);
   const first = part === undefined ? path : path.replace(/-\d{5}-of-/, "-00001-of-");
-  const name = path.replace(/^.*\//, "");
+  const name = nameIn(path);
   const role = roleOf(path);
   if (role === "projector" || role === "importance") {
     const what = role === "projector" ? "the part of a model that sees or hears" : "what a quantiser measured";

@@ -2,19 +2,20 @@
  * Finds the files of a model: one GGUF file, all parts of a split one, or safetensors with their texts.
  *
  * Names that end in `-00001-of-0000N.gguf` represent all N parts. A folder (an address that ends in `/`), a
- * `.safetensors` file or its `.safetensors.index.json` represents the model in that folder. Companion files of a model,
- * such as its vision part, are not loaded.
+ * `.safetensors` file or its `.safetensors.index.json` represents the model in that folder. The projector of a GGUF model, by
+ * which it sees, is found beside it in repositories and among files that are given together.
  */
 import { HearthError, throwIfAborted } from "../core/errors.js";
 import { roomOnMachine } from "../fit/memory.js";
-import type { DownloadOptions, SourceSpec } from "../core/protocol.js";
+import type { DownloadOptions, ProjectorSpec, SourceSpec } from "../core/protocol.js";
 import type { WasmFiles } from "../core/wasm-contract.js";
 import { withoutSecrets } from "./address.js";
 import { blobSource } from "./blob.js";
 import { HttpSource } from "./http.js";
-import { resolveHubId, type HubAccess } from "./hub.js";
+import { resolveHubId, resolveHubProjector, type HubAccess } from "./hub.js";
 import { modelsAmong, partOf, roleOf } from "./names.js";
 import { portSource } from "./port.js";
+import { bestProjector, nameIn, refuseProjector, type Projector } from "./projector.js";
 import type { ByteSource, RemoteFile } from "./source.js";
 
 /** Texts that a folder may contain; the core reads them by these names. */
@@ -27,45 +28,110 @@ const TEXTS = [
   "1_Pooling/config.json",
   "modules.json",
 ];
+/** Texts that only models with a tower for pictures have. */
+const PICTURE_TEXTS = ["preprocessor_config.json", "processor_config.json"];
 const NEEDED = new Set(["config.json", "tokenizer.json"]);
 /** Size limit of a text: the tokenizer.json of 256k tokens has 35 MB. */
 const MAX_TEXT_BYTES = 128 << 20;
 
-export type ModelFiles =
-  /** A single file with its header at the beginning, read once. */
-  | { kind: "one"; open: () => ByteSource }
-  /**
-   * Several files: all headers are read first, then all contents in this order. Each opens at its beginning as often as
-   * needed.
-   */
-  | { kind: "several"; texts: Map<string, string>; weights: (() => ByteSource)[] };
+/** A single file with its header at the beginning, read once. */
+interface OneFile {
+  kind: "one";
+  open: () => ByteSource;
+}
+
+/**
+ * Several files: all headers are read first, then all contents in this order. Each opens at its beginning as often as
+ * needed.
+ */
+export interface SeveralFiles {
+  kind: "several";
+  texts: Map<string, string>;
+  weights: (() => ByteSource)[];
+}
+
+export type ModelFiles = (OneFile | SeveralFiles) & {
+  /** Comes after the model's own files; a single one can then be opened as often as several. */
+  projector?: Projector | undefined;
+};
 
 export type OpenUrl = (file: RemoteFile) => ByteSource;
 /** Finds a file by address; returns undefined if it is known not to exist. */
 type Find = (url: string, isOptional: boolean) => RemoteFile | undefined;
 
+/** Finds the files of a model. `mmproj`: its projector; false for none, undefined for one that lies beside it, if any. */
 export async function findModel(
   spec: SourceSpec,
   signal: AbortSignal,
   download: DownloadOptions,
   open: OpenUrl = ({ url }) => new HttpSource(url, signal, download),
   hub: HubAccess = hubAccess(signal, download),
+  mmproj?: ProjectorSpec | false,
+): Promise<ModelFiles> {
+  const { projector: beside, ...model } = await findFiles(spec, signal, download, open, hub);
+  if (mmproj === false) return model;
+  if (mmproj === undefined) return beside === undefined ? model : { ...model, projector: beside };
+  if (spec.kind === "port") {
+    throw new HearthError("invalid_request", "invalid request: mmproj must be absent for a model that is a stream", {
+      hint: "Give the model as an address, File or Blob, which can be read again.",
+    });
+  }
+  return { ...model, projector: await findProjector(mmproj, signal, open, hub) };
+}
+
+/** Finds a projector that the caller gave. */
+async function findProjector(
+  spec: ProjectorSpec,
+  signal: AbortSignal,
+  open: OpenUrl,
+  hub: HubAccess,
+): Promise<Projector> {
+  switch (spec.kind) {
+    case "blob": {
+      const { name = "mmproj" } = spec.blob as Blob & { name?: string };
+      return { name, open: () => blobSource(spec.blob, signal), isAsked: true };
+    }
+    case "url": {
+      const { url } = spec;
+      const file: RemoteFile = { url, key: withoutSecrets(url), isOptional: false };
+      return { name: nameIn(new URL(url).pathname), open: () => open(file), isAsked: true };
+    }
+    case "hub": {
+      const { url, file } = await resolveHubProjector(spec.id, spec.endpoint, hub);
+      return toProjector(url, file(url), open, true);
+    }
+  }
+}
+
+function toProjector(url: string, file: RemoteFile | undefined, open: OpenUrl, isAsked: boolean): Projector {
+  const found = file ?? { url, key: withoutSecrets(url), isOptional: false };
+  return { name: decodeURIComponent(nameIn(new URL(url).pathname)), open: () => open(found), isAsked };
+}
+
+async function findFiles(
+  spec: SourceSpec,
+  signal: AbortSignal,
+  download: DownloadOptions,
+  open: OpenUrl,
+  hub: HubAccess,
 ): Promise<ModelFiles> {
   switch (spec.kind) {
     case "port":
       return { kind: "one", open: () => portSource(spec.port, spec.total, signal) };
     case "blob":
+      refuseProjector((spec.blob as Blob & { name?: string }).name ?? "");
       return { kind: "one", open: () => blobSource(spec.blob, signal) };
     case "files":
       return await ofFiles(spec.files, signal);
     case "url":
+      refuseProjector(decodeURIComponent(nameIn(new URL(spec.url).pathname)));
       return await ofUrl(
         spec.url,
         (url, isOptional) => ({ url, key: keyFor(url, spec.url, download), isOptional, sum: download.sha256 }),
         open,
       );
     case "hub": {
-      const { url, file } = await resolveHubId(spec.id, spec.endpoint, hub, roomOnMachine()?.most);
+      const { url, file, projector } = await resolveHubId(spec.id, spec.endpoint, hub, roomOnMachine()?.most);
       const find: Find = (url, isOptional) => {
         const found = file(url);
         if (found !== undefined || isOptional) return found;
@@ -78,7 +144,9 @@ export async function findModel(
           },
         );
       };
-      return await ofUrl(url, find, open);
+      const model = await ofUrl(url, find, open);
+      if (projector === undefined) return model;
+      return { ...model, projector: toProjector(projector, file(projector), open, false) };
     }
   }
 }
@@ -104,19 +172,28 @@ async function ofFiles(files: File[], signal: AbortSignal): Promise<ModelFiles> 
   const safetensors = modelsAmong(ends(".safetensors"), nameOf);
   const weights = safetensors.length > 0 ? safetensors : modelsAmong(ends(".gguf"), nameOf);
   const [first] = weights.length > 0 ? weights : byName.filter(({ name }) => roleOf(name) === "model");
+  const projector = safetensors.length > 0 ? undefined : bestProjector(byName, nameOf);
   if (first === undefined) {
+    if (projector !== undefined) refuseProjector(projector.name);
     const names = byName.map(nameOf).join(", ") || "none";
     throw new HearthError("invalid_request", `model: there is no model among the files that were given: ${names}`, {
       hint: "Give the GGUF file of the model itself, or a folder of safetensors with its texts.",
     });
   }
   if (safetensors.length === 0) requireOne(weights);
-  if (weights.length < 2 && safetensors.length === 0) return { kind: "one", open: () => blobSource(first, signal) };
+  const beside =
+    projector === undefined
+      ? {}
+      : { projector: { name: projector.name, open: () => blobSource(projector, signal), isAsked: true } };
+  if (weights.length < 2 && safetensors.length === 0) {
+    return { kind: "one", open: () => blobSource(first, signal), ...beside };
+  }
   const texts = new Map<string, string>();
   for (const file of byName) {
-    if (TEXTS.includes(file.name)) texts.set(file.name, await readText(blobSource(file, signal)));
+    if ([...TEXTS, ...PICTURE_TEXTS].includes(file.name))
+      texts.set(file.name, await readText(blobSource(file, signal)));
   }
-  return { kind: "several", texts, weights: weights.map((file) => () => blobSource(file, signal)) };
+  return { kind: "several", texts, weights: weights.map((file) => () => blobSource(file, signal)), ...beside };
 }
 
 /** Fails unless the GGUF files are all parts of one model. */
@@ -172,6 +249,12 @@ async function ofUrl(link: string, find: Find, opened: OpenUrl): Promise<ModelFi
   for (const name of TEXTS) {
     const text = await read(name, !NEEDED.has(name));
     if (text !== undefined) texts.set(name, text);
+  }
+  if (texts.get("config.json")?.includes('"vision_config"') === true) {
+    for (const name of PICTURE_TEXTS) {
+      const text = await read(name, true);
+      if (text !== undefined) texts.set(name, text);
+    }
   }
   const names = await shards(pathname, read);
   for (const folder of projections(texts.get("modules.json"))) {
@@ -256,7 +339,7 @@ function withPath(url: URL, pathname: string): string {
  * files.
  */
 export async function readHeaders(
-  { texts, weights }: Extract<ModelFiles, { kind: "several" }>,
+  { texts, weights }: Pick<SeveralFiles, "texts" | "weights">,
   files: Pick<WasmFiles, "text" | "header">,
   signal: AbortSignal,
 ): Promise<number> {

@@ -1,8 +1,11 @@
 /** Messages with tool calls, in the form that templates read; or as text, for templates without tools. */
 import { invalid } from "../core/errors.js";
-import type { ChatCompletionTool } from "../api/openai.js";
-import type { Message } from "../core/wasm-contract.js";
+import type { ChatCompletionTool, PictureInput } from "../api/openai.js";
+import type { AskedMessage } from "../core/protocol.js";
+import { joined, textOf } from "../request/content.js";
 import { objectText } from "./call-reader.js";
+
+type Message = AskedMessage<PictureInput>;
 
 interface Call {
   id?: string;
@@ -41,10 +44,11 @@ export interface CallTexts {
 export function asText(messages: Message[], tools: ChatCompletionTool[], texts: CallTexts): Message[] {
   const plain = messages.map((message): Message => {
     const { role, content, tool_calls } = message;
-    if (role === "tool") return { role: "user", content: texts.result(content ?? "") };
+    if (role === "tool") return { role: "user", content: texts.result(textOf(content)) };
     if (tool_calls === undefined) return message;
     const calls = (tool_calls as Call[]).map(({ function: { name, arguments: args } }) => texts.call(name, args));
-    return { role, content: [...(content ? [content] : []), ...calls].join("\n") };
+    const text = textOf(content);
+    return { role, content: [...(text === "" ? [] : [text]), ...calls].join("\n") };
   });
   const turns = oneTurn(messages, plain);
   if (tools.length === 0) return turns;
@@ -54,7 +58,7 @@ export function asText(messages: Message[], tools: ChatCompletionTool[], texts: 
     turns.findIndex(({ role }) => role === "system" || role === "user"),
   );
   return turns.map((message, i) =>
-    i === at ? { ...message, content: `${texts.instructions(tools)}\n\n${message.content ?? ""}` } : message,
+    i === at ? { ...message, content: joined(`${texts.instructions(tools)}\n\n`, message.content) } : message,
   );
 }
 
@@ -65,7 +69,7 @@ function oneTurn(messages: Message[], plain: Message[]): Message[] {
     const last = turns.at(-1);
     const isResult = messages[i]?.role === "tool" || messages[i - 1]?.role === "tool";
     if (last?.role === "user" && message.role === "user" && isResult) {
-      turns[turns.length - 1] = { ...last, content: `${last.content ?? ""}\n${message.content ?? ""}` };
+      turns[turns.length - 1] = { ...last, content: joined(last.content, "\n", message.content) };
     } else {
       turns.push(message);
     }

@@ -4,9 +4,11 @@
  * A failed or cancelled load needs no cleanup here: the page ends the worker, which frees everything.
  */
 import { cancelled, HearthError, serializeError, stopped, throwIfAborted, toHearthError } from "../core/errors.js";
+import type { PicturesWasm } from "../pictures/module.js";
 import { Grammars } from "./grammar.js";
 import { inspectModel } from "./inspect.js";
 import { initCore, loadModel, openDevice, type StartPool } from "./load.js";
+import { Pictures } from "./pictures/pictures.js";
 import { Lock } from "../core/lock.js";
 import type {
   AnswerRequest,
@@ -50,6 +52,9 @@ export interface HostOptions {
   /** Module that enforces formats, loaded when first needed. */
   grammarWasm: GrammarWasm;
   grammarUrl: string | URL;
+  /** Module that prepares pictures, loaded when first needed. */
+  picturesWasm: PicturesWasm;
+  picturesUrl: string | URL;
   post(message: FromWorker): void;
   /** Starts threads for the CPU path. */
   startPool: StartPool;
@@ -66,12 +71,20 @@ export class Host {
   readonly #grammars: Grammars;
   #engine: WasmEngine | undefined;
   #grammarUrl: string | URL;
+  readonly #pictures: Pictures;
+  #picturesUrl: string | URL;
   #isDead = false;
 
   constructor(options: HostOptions) {
     this.#options = options;
     this.#grammars = new Grammars(options.grammarWasm);
     this.#grammarUrl = options.grammarUrl;
+    this.#picturesUrl = options.picturesUrl;
+    this.#pictures = new Pictures({
+      wasm: options.picturesWasm,
+      Sha256: options.wasm.Sha256,
+      withEngine: (task) => this.#withEngine(task),
+    });
   }
 
   async handle(message: ToWorker): Promise<void> {
@@ -156,6 +169,7 @@ export class Host {
     const engine = await loadModel(wasm, device, request, signal, report, (notice) => notices.push(notice));
     this.#engine = engine;
     this.#grammarUrl = request.grammarUrl ?? this.#grammarUrl;
+    this.#picturesUrl = request.picturesUrl ?? this.#picturesUrl;
     return { version: wasm.version(), device: device.info(), model: engine.info(), notices };
   }
 
@@ -165,7 +179,9 @@ export class Host {
     return await inspectModel(wasm, request, signal);
   }
 
-  async #generate(id: number, { format, ...request }: AnswerRequest, signal: AbortSignal): Promise<null> {
+  async #generate(id: number, { format, messages, ...others }: AnswerRequest, signal: AbortSignal): Promise<null> {
+    const request: GenerateRequest = others;
+    if (messages !== undefined) request.messages = await this.#pictures.placed(messages, this.#picturesUrl, signal);
     let grammar: WasmGrammar | undefined;
     try {
       const generation = await this.#withEngine(async (engine) => {

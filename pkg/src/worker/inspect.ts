@@ -4,8 +4,9 @@ import { keptListing } from "../cache/listing.js";
 import { HearthError, throwIfAborted } from "../core/errors.js";
 import type { InspectRequest } from "../core/protocol.js";
 import { memoryFor } from "../fit/memory.js";
-import { findModel, hubAccess, readHeaders, type OpenUrl } from "../source/index.js";
-import type { HearthWasm, ModelReport, WasmInspector } from "../core/wasm-contract.js";
+import { takeHeaders } from "./headers.js";
+import { findModel, hubAccess, type ModelFiles, type OpenUrl } from "../source/index.js";
+import type { HearthWasm, InspectorOptions, ModelReport, WasmFiles, WasmInspector } from "../core/wasm-contract.js";
 
 export async function inspectModel(
   wasm: HearthWasm,
@@ -20,17 +21,33 @@ export async function inspectModel(
   const open: OpenUrl = (file) => new GlanceSource(file, either, request.download);
   // Kept files match the listing kept with them, and an inspection keeps nothing.
   const hub = { ...hubAccess(either, request.download), kept: keptListing };
-  const model = await findModel(request.source, either, request.download, open, hub);
-  if (model.kind === "several") {
-    const files = new wasm.Files();
+  const model = await findModel(request.source, either, request.download, open, hub, request.mmproj);
+  try {
+    return await reportOn(wasm, model, options, signal);
+  } finally {
+    enough.abort();
+  }
+}
+
+async function reportOn(
+  wasm: HearthWasm,
+  model: ModelFiles,
+  options: InspectorOptions,
+  signal: AbortSignal,
+): Promise<ModelReport> {
+  const take = (files: WasmFiles, isTrial: boolean): ModelReport => {
     try {
-      await readHeaders(model, files, signal);
-      return files.report(options);
+      const found = files.report(options);
+      const { unsupported } = found;
+      if (unsupported !== undefined && isTrial) throw new HearthError(unsupported.code, unsupported.message);
+      return found;
     } finally {
-      enough.abort();
       files.free();
     }
-  }
+  };
+  const headers = await takeHeaders(wasm, model, { signal, take, onDrop: () => undefined });
+  if (headers !== undefined) return headers.taken;
+  if (model.kind !== "one") throw new HearthError("internal_error", "no headers of several files");
   const source = model.open();
   let inspector: WasmInspector | undefined;
   try {
@@ -44,7 +61,6 @@ export async function inspectModel(
     // If the length is unknown, the file may end before the prefix that the core waits for.
     if (inspector !== undefined) return inspector.finish();
   } finally {
-    enough.abort();
     inspector?.free();
   }
   throw new HearthError("truncated_file", "the file ends in its header");

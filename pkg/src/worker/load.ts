@@ -7,8 +7,9 @@ import { requireWebGpu } from "./gpu-probe.js";
 import { oneThread } from "../core/notices.js";
 import { ProgressMeter } from "./progress.js";
 import type { LoadProgress, LoadRequest, Notice } from "../core/protocol.js";
-import { coalesce, findModel, readHeaders } from "../source/index.js";
+import { coalesce, findModel } from "../source/index.js";
 import { memoryFor } from "../fit/memory.js";
+import { takeHeaders } from "./headers.js";
 import { keepTuning, keptTuning } from "./tuning-store.js";
 import type {
   DeviceOptions,
@@ -97,35 +98,33 @@ export async function loadModel(
 ): Promise<WasmEngine> {
   const meter = new ProgressMeter(report);
   const access = accessTo(wasm.Sha256, request, signal, notify);
-  const model = await findModel(request.source, signal, request.download, access.open, access.hub);
-  const sources = model.kind === "one" ? [model.open()] : model.weights.map((open) => open());
-  let [received, total] = [0, 0];
-  let files: WasmFiles | undefined;
-  if (model.kind === "several") {
-    files = new wasm.Files();
-    total = await readHeaders(model, files, signal);
-  }
+  const { source, download, mmproj } = request;
+  const model = await findModel(source, signal, download, access.open, access.hub, mmproj);
+  const create = (files?: WasmFiles, length?: number): WasmLoader => {
+    const options: LoaderOptions = given(request, "contextSize", "kvType", "drafts", "quantize", "overrides");
+    const memory = memoryFor(device.info().kind);
+    if (request.contextSize === undefined && memory !== undefined) options.memory = memory;
+    if (length !== undefined) options.totalBytes = length;
+    return new wasm.Loader(device, options, files);
+  };
+  const headers = await takeHeaders(wasm, model, { signal, take: (files) => create(files), onDrop: notify });
+  const sources = headers?.weights.map((open) => open()) ?? (model.kind === "one" ? [model.open()] : []);
+  let received = 0;
+  let total = headers?.total ?? 0;
   async function* counted(): AsyncGenerator<Uint8Array, void, void> {
     for (const source of sources) {
       for await (const piece of source.chunks()) {
         received += piece.length;
-        if (model.kind === "one") total = source.total ?? 0;
+        if (headers === undefined) total = source.total ?? 0;
         meter.update({ phase: "download", loaded: received, total });
         yield piece;
       }
     }
   }
 
-  let loader: WasmLoader | undefined;
-  // Created when the first bytes have arrived, because a download knows its length only then.
-  const open = (): WasmLoader => {
-    const options: LoaderOptions = given(request, "contextSize", "kvType", "drafts", "quantize", "overrides");
-    const memory = memoryFor(device.info().kind);
-    if (request.contextSize === undefined && memory !== undefined) options.memory = memory;
-    const length = sources[0]?.total;
-    if (model.kind === "one" && length !== undefined) options.totalBytes = length;
-    return new wasm.Loader(device, options, files);
-  };
+  let loader = headers?.taken;
+  // That of one file is created when its first bytes have arrived, because a download knows its length only then.
+  const open = (): WasmLoader => create(undefined, sources[0]?.total);
   for await (const chunk of coalesce(counted())) {
     loader ??= open();
     await loader.push(chunk);
