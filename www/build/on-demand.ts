@@ -1,6 +1,6 @@
 /**
  * The parts of the page that are kept only once they were asked for: readers of PDF and Word, which are larger than the
- * page, the tables by which pdf.js reads Chinese, Japanese and Korean, and what recognises speech.
+ * page, the tables by which pdf.js reads Chinese, Japanese and Korean, what recognises speech, and what prepares pictures.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -12,8 +12,8 @@ import { CMAPS } from "../src/lib/cmaps.js";
 export const ON_DEMAND = "assets/on-demand/";
 
 const READERS = /node_modules\/(pdfjs-dist|mammoth)\//;
-/** The worker that recognises speech, and its module. */
-const SPEECH = /^audio(-worker|_bg\.wasm)$/;
+/** The worker that recognises speech, and its module; and the module that prepares pictures. */
+const MEDIA = /^(audio(-worker|_bg\.wasm)|pictures_bg\.wasm)$/;
 
 /** Names the chunk of a reader so that it lies in the folder. */
 export function chunkFileNames({ moduleIds }: { moduleIds: readonly string[] }): string {
@@ -22,12 +22,12 @@ export function chunkFileNames({ moduleIds }: { moduleIds: readonly string[] }):
 
 /** Names the script of a worker so that that of speech lies in the folder. */
 export function entryFileNames({ name }: { name: string }): string {
-  return `${SPEECH.test(name) ? ON_DEMAND : "assets/"}[name]-[hash].js`;
+  return `${MEDIA.test(name) ? ON_DEMAND : "assets/"}[name]-[hash].js`;
 }
 
-/** Names any other file so that the module of speech lies in the folder. */
+/** Names any other file so that the modules of speech and pictures lie in the folder. */
 export function assetFileNames({ names }: { names: readonly string[] }): string {
-  return `${names.some((name) => SPEECH.test(name)) ? ON_DEMAND : "assets/"}[name]-[hash][extname]`;
+  return `${names.some((name) => MEDIA.test(name)) ? ON_DEMAND : "assets/"}[name]-[hash][extname]`;
 }
 
 /** Copies pdf.js's tables, with their licence, into the build. */

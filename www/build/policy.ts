@@ -3,14 +3,14 @@ import type { Plugin } from "vite";
 
 /**
  * Allows scripts and workers from this origin only, WebAssembly, no inline script or style, and no images from
- * elsewhere, so that a model's answer cannot make the page request anything. Model files may come from any https
- * address and from this machine.
+ * elsewhere, so that a model's answer cannot make the page request anything; those of the conversation are Blobs. Model
+ * files may come from any https address and from this machine.
  */
 export const PAGE_POLICY = [
   "default-src 'self'",
   "script-src 'self' 'wasm-unsafe-eval'",
   "style-src 'self'",
-  "img-src 'self' data:",
+  "img-src 'self' data: blob:",
   "worker-src 'self'",
   "connect-src 'self' https: http://localhost:* http://127.0.0.1:* blob:",
   "object-src 'none'",

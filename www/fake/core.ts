@@ -30,7 +30,7 @@ const BUDGET: NonNullable<ModelReport["budget"]> = {
     sliding_window: 0,
   },
   n_ctx: 2048,
-  memory: { weights: 7e8, kv: 6.7e7, kv_binding: 2.1e6, state: 0, scratch: 3e7, total: 7.97e8 },
+  memory: { weights: 7e8, kv: 6.7e7, kv_binding: 2.1e6, state: 0, vision: 0, scratch: 3e7, total: 7.97e8 },
   token: { flops: 2.5e9, bytes: 7.6e8 },
   device: null,
 };

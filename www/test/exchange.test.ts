@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
+import type { StoredFile } from "../src/store/db.js";
 import { fromFile, ImportError, toJson, toMarkdown, type Bundle } from "../src/store/exchange.js";
 import { pathTo, type Message } from "../src/store/tree.js";
 import { textOf, type Part } from "../src/store/parts.js";
-import { message } from "./messages.js";
+import { message, said } from "./messages.js";
 import { random } from "./random.js";
 import { isSourcesPart } from "../src/store/sources.js";
 
@@ -41,6 +42,20 @@ function bundle(seed: number): Bundle {
   };
 }
 
+const written = async (...bundles: Bundle[]): Promise<string> => (await toJson(bundles)).text();
+/** Files with their bytes, which comparisons would not see in a Blob. */
+const opened = (files: readonly StoredFile[] = []): Promise<object[]> =>
+  Promise.all(
+    files.map(async ({ blob, ...file }) => ({
+      ...file,
+      type: blob.type,
+      bytes: new Uint8Array(await blob.arrayBuffer()),
+    })),
+  );
+/** A conversation in its file. */
+const ONE = await written(bundle(1));
+const DESCRIBED = '{"type":"image","file":"f","name":"","mime":"image/png","alt":5}';
+
 const shown = ({ conversation, messages }: Bundle): object[] =>
   pathTo(new Map(messages.map((one) => [one.id, one])), conversation.leaf).map((one) => ({
     role: one.role,
@@ -64,10 +79,10 @@ const shape = ({ conversation, messages }: Bundle): object => {
 };
 
 describe("conversations as files", () => {
-  it("come back from JSON with all their branches, under new ids", () => {
+  it("come back from JSON with all their branches, under new ids", async () => {
     for (let seed = 0; seed < 100; seed++) {
       const out = bundle(seed);
-      const [back] = fromFile(toJson([out]));
+      const [back] = fromFile(await written(out));
       if (back === undefined) throw new Error("nothing came back");
       expect(shape(back)).toEqual(shape(out));
       const old = new Set(out.messages.map(({ id }) => id));
@@ -87,10 +102,10 @@ describe("conversations as files", () => {
     }
   });
 
-  it("come back with all their parts and files, and with what this page does not know", () => {
-    const bytes = Uint8Array.from({ length: 100_000 }, (_, at) => at % 256).buffer;
+  it("come back with all their parts and files, and with what this page does not know", async () => {
+    const bytes = Uint8Array.from({ length: 100_000 }, (_, at) => at % 256);
     const parts = [
-      { type: "image", file: "f1", name: "cat.png", mime: "image/png" },
+      { type: "image", file: "f1", name: "cat.png", mime: "image/png", alt: "A cat" },
       { type: "text", text: "Who speaks here?" },
       { type: "audio", file: "f2", name: "voice.ogg", mime: "audio/ogg", seconds: 3 },
       { type: "document", file: "f3", name: "notes.txt", mime: "text/plain" },
@@ -103,16 +118,37 @@ describe("conversations as files", () => {
       },
       { type: "hologram", depth: 3 },
     ] as Part[];
-    const one = { ...message("a", null, 1), parts, mood: "warm" };
+    const one = { ...message("a", null, 1), parts, unseen: 1, mood: "warm" };
     const conversation = { id: "c", title: "A", created: 1, updated: 2, leaf: "a", system: "", folder: "Fire" };
-    const files = ["f1", "f2", "f3"].map((hash) => ({ conversation: "c", hash, mime: "image/png", bytes }));
-    const [back] = fromFile(toJson([{ conversation, messages: [one], files }]));
-    const id = back?.conversation.id;
-    expect(back).toEqual({
-      conversation: { ...conversation, id, leaf: back?.messages[0]?.id },
-      messages: [{ ...one, id: back?.messages[0]?.id, conversation: id }],
-      files: files.map((file) => ({ ...file, conversation: id })),
-    });
+    const blob = new Blob([bytes], { type: "image/png" });
+    const files = ["f1", "f2", "f3"].map((hash) => ({ conversation: "c", hash, mime: "image/png", blob }));
+    const out = { conversation, messages: [one], files };
+    const [back, second] = fromFile(await written(out, out));
+    const id = back?.conversation.id ?? "";
+    expect(back?.conversation).toEqual({ ...conversation, id, leaf: back?.messages[0]?.id });
+    expect(back?.messages).toEqual([{ ...one, id: back?.messages[0]?.id, conversation: id }]);
+    expect(await opened(back?.files)).toEqual(await opened(files.map((file) => ({ ...file, conversation: id }))));
+    expect(second?.files).toHaveLength(3);
+  });
+
+  it("come back from Markdown without their pictures, which a reader sees named", () => {
+    const picture = { type: "image", file: "f1", mime: "image/png" } as const;
+    const messages = [
+      { ...message("a", null, 1), parts: [{ ...picture, name: "cat.png" }, ...said("What is\nthis?")] },
+      {
+        ...message("b", "a", 2),
+        parts: [
+          { ...picture, name: "x", alt: "A <b> & c" },
+          { ...picture, name: "" },
+        ],
+      },
+    ];
+    const conversation = { id: "c", title: "A", created: 1, updated: 2, leaf: "b", system: "" };
+    const out = { conversation, messages, files: [] };
+    const text = toMarkdown(out);
+    expect(text).toContain("<!-- hearth:user -->\n<!-- hearth:picture --> [cat.png]\n\nWhat is\nthis?\n");
+    expect(text).toContain("<!-- hearth:picture --> [A b  c]\n<!-- hearth:picture --> [picture]\n");
+    expect(fromFile(text)[0]?.messages.map(({ parts }) => parts)).toEqual([said("What is\nthis?"), []]);
   });
 
   it("come in from files of version 1", () => {
@@ -142,15 +178,13 @@ describe("conversations as files", () => {
     ["other JSON", '{"messages":[]}'],
     ["broken JSON", '{"format":'],
     ["another version", '{"format":"hearth-conversations","version":3,"conversations":[]}'],
-    ["a field of another type", toJson([bundle(1)]).replace(/"reasoning": "/, '"reasoning": 5, "x": "')],
-    ["a parent that is not there", toJson([bundle(1)]).replace(/"parent": null/, '"parent": "m9"')],
-    ["a part that is none", toJson([bundle(1)]).replace(/"parts": \[\n/, '"parts": [5,\n')],
-    ["a picture without a file", toJson([bundle(1)]).replace(/"parts": \[\n/, '"parts": [{"type":"image"},\n')],
-    [
-      "bytes that are none",
-      toJson([bundle(1)]).replace('"files": []', '"files": [{"hash":"f","mime":"","base64":"*"}]'),
-    ],
-    ["a role of nobody", toJson([bundle(1)]).replace(/"role": "\w+"/, '"role": "system"')],
+    ["a field of another type", ONE.replace(/"reasoning": "/, '"reasoning": 5, "x": "')],
+    ["a parent that is not there", ONE.replace(/"parent": null/, '"parent": "m9"')],
+    ["a part that is none", ONE.replace(/"parts": \[\n/, '"parts": [5,\n')],
+    ["a picture without a file", ONE.replace(/"parts": \[\n/, '"parts": [{"type":"image"},\n')],
+    ["bytes that are none", ONE.replace('"files": []', '"files": [{"hash":"f","mime":"","base64":"*"}]')],
+    ["a description that is no text", ONE.replace(/"parts": \[\n/, `"parts": [${DESCRIBED},\n`)],
+    ["a role of nobody", ONE.replace(/"role": "\w+"/, '"role": "system"')],
   ])("are refused where there are %s", (_, text) => {
     expect(() => fromFile(text)).toThrow(ImportError);
   });

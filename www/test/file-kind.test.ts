@@ -13,6 +13,7 @@ function safetensors(header: string, length = header.length): Uint8Array<ArrayBu
 
 const conversation = { id: "c", title: "A", created: 1, updated: 2, leaf: "a", system: "" };
 const bundle = { conversation, messages: [message("a", null, 1, "Hi")], files: [] };
+const exported = await toJson([bundle]);
 /** Conversations as another tool may write them again: the field that tells them comes last. */
 const sorted = JSON.stringify({ conversations: ["x".repeat(100_000)], format: "hearth-conversations", version: 2 });
 // A character of three bytes lies across the border of what is read.
@@ -22,7 +23,7 @@ describe("a file is recognised by its content", () => {
   it.each<[string, string, BlobPart]>([
     ["model", "GGUF", "GGUF\x03\0\0\0"],
     ["model", "safetensors", safetensors('{"a":{}}')],
-    ["conversations", "exported as JSON", toJson([bundle])],
+    ["conversations", "exported as JSON", exported],
     ["conversations", "exported as JSON, long and in another order", sorted],
     ["conversations", "exported as Markdown", toMarkdown(bundle)],
     ["conversations", "exported as Markdown, with Windows' line ends", toMarkdown(bundle).replaceAll("\n", "\r\n")],

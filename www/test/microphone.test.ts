@@ -1,7 +1,8 @@
 // @vitest-environment happy-dom
 /** The microphone: who refuses it, and what is known of it once it is given. */
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { loudness, microphones, obstacle, openMicrophone } from "../src/state/microphone.js";
+import { mediaObstacle } from "../src/lib/media-access.js";
+import { loudness, microphones, openMicrophone } from "../src/state/microphone.js";
 import { change } from "../src/state/settings.js";
 import { faultOfAccess, SpeechError } from "../src/state/speech-failure.js";
 import { setMedia, useMicrophones } from "./microphones.js";
@@ -33,11 +34,11 @@ describe("a microphone that is not given", () => {
 
   it("is not even asked for where pages have none", () => {
     setMedia(undefined, false);
-    expect(obstacle()).toBe("insecure");
+    expect(mediaObstacle()).toBe("insecure");
     setMedia(undefined, true);
-    expect(obstacle()).toBe("unsupported");
+    expect(mediaObstacle()).toBe("unsupported");
     useMicrophones();
-    expect(obstacle()).toBeUndefined();
+    expect(mediaObstacle()).toBeUndefined();
   });
 });
 

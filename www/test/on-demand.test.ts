@@ -64,10 +64,11 @@ describe("the build", () => {
     expect(named("/x/node_modules/katex/dist/katex.mjs")).toBe("assets/[name]-[hash].js");
   });
 
-  it("puts the worker of speech and its module there, and no other worker", () => {
+  it("puts the worker of speech, its module and that of pictures there, and no other worker", () => {
     expect(entryFileNames({ name: "audio-worker" })).toBe(`${ON_DEMAND}[name]-[hash].js`);
     expect(entryFileNames({ name: "documents-worker" })).toBe("assets/[name]-[hash].js");
     expect(assetFileNames({ names: ["audio_bg.wasm"] })).toBe(`${ON_DEMAND}[name]-[hash][extname]`);
+    expect(assetFileNames({ names: ["pictures_bg.wasm"] })).toBe(`${ON_DEMAND}[name]-[hash][extname]`);
     expect(assetFileNames({ names: ["hearth_bg.wasm"] })).toBe("assets/[name]-[hash][extname]");
   });
 

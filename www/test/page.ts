@@ -75,6 +75,9 @@ function methods(store: Store): Omit<Store, "isKept"> {
     putDraft: (id, text) => store.putDraft(id, text),
     messages: async (id) => structuredClone(await store.messages(id)),
     files: async (id) => structuredClone(await store.files(id)),
+    file: async (id, hash) => structuredClone(await store.file(id, hash)),
+    draftPictures: async (id) => structuredClone(await store.draftPictures(id)),
+    putDraftPictures: (id, pictures) => store.putDraftPictures(id, structuredClone(pictures)),
     scan: (visit) => store.scan(visit),
     put: (conversation, messages, files) =>
       store.put(structuredClone(conversation), structuredClone(messages), structuredClone(files)),

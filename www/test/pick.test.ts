@@ -32,26 +32,28 @@ async function pick(...files: File[]) {
   }));
   const page = await openPage("?device=cpu");
   const { backend } = await create();
-  const [{ takeFiles }, { model }, { plan }, { toast }, { dialog }] = await Promise.all([
+  const [{ takeFiles }, { model }, { plan }, { toast }, { dialog }, { pictureFailures }] = await Promise.all([
     import("../src/ui/intake.js"),
     import("../src/state/model.js"),
     import("../src/state/plan.js"),
     import("../src/state/toast.js"),
     import("../src/ui/dialogs.js"),
+    import("../src/state/pictures.js"),
   ]);
-  return { page, backend, model, plan, toast, dialog, drop: () => takeFiles(files) };
+  const faults = (): string[] => pictureFailures.value.map(({ fault }) => fault);
+  return { page, backend, model, plan, toast, dialog, faults, drop: () => takeFiles(files) };
 }
 
 const picture = (): File => new File([Uint8Array.from("\x89PNG\r\n\x1a\n", (one) => one.charCodeAt(0))], "cat.png");
 const gguf = (name = "tiny.gguf"): File => new File([FILE], name);
 
 describe("a file that is dropped while a model answers", () => {
-  it("says that it is none where it is none, and the answer goes on", async () => {
-    const { page, backend, model, plan, toast, dialog, drop } = await pick(picture());
+  it("is refused as a picture by a model that does not see, and the answer goes on", async () => {
+    const { page, backend, model, plan, dialog, faults, drop } = await pick(picture());
     page.use(backend);
     const sent = page.chat.send("!echo one two");
     await drop();
-    expect(toast.value?.text).toContain("cat.png");
+    expect(faults()).toEqual(["blind"]);
     expect([plan.value.name, dialog.value]).toEqual(["none", undefined]);
     await sent;
     expect(model.value).toMatchObject({ name: "running", backend });
@@ -61,14 +63,14 @@ describe("a file that is dropped while a model answers", () => {
   it("becomes a document if it has a text, or is refused by name as one, and the answer goes on", async () => {
     const notes = new File(["The stove needs air."], "notes.png");
     const zeros = new File([new Uint8Array(100)], "zeros.txt");
-    const { page, backend, model, plan, toast, dialog, drop } = await pick(notes, zeros, picture());
+    const { page, backend, model, plan, dialog, faults, drop } = await pick(notes, zeros, picture());
     page.use(backend);
     const sent = page.chat.send("!echo one two");
     // The engine's double reads no documents: they are read on the page.
     vi.stubGlobal("Worker", undefined);
     await drop();
     expect([plan.value.name, dialog.value]).toEqual(["none", "documents"]);
-    expect(toast.value?.text).toContain("cat.png");
+    expect(faults()).toEqual(["blind"]);
     const { entries, isReading } = await import("../src/state/library.js");
     await vi.waitFor(() => {
       expect([entries.value.length, isReading.value]).toEqual([2, false]);
@@ -94,10 +96,18 @@ describe("a file that is dropped while a model answers", () => {
   });
 });
 
+describe("a picture that is dropped where no model runs", () => {
+  it("says what to load", async () => {
+    const { toast, drop } = await pick(picture());
+    await drop();
+    expect(toast.value?.text).toContain("first load a model that sees, such as SmolVLM");
+  });
+});
+
 describe("conversations that are dropped", () => {
   it.each(["A title.json", "notes.bin"])("are imported, whatever the file is called: %s", async (name) => {
     const conversation = { id: "c", title: "A title", created: 1, updated: 2, leaf: "a", system: "" };
-    const text = toJson([{ conversation, messages: [message("a", null)], files: [] }]);
+    const text = await toJson([{ conversation, messages: [message("a", null)], files: [] }]);
     const { page, backend, model, plan, toast, drop } = await pick(new File([text], name));
     page.use(backend);
     await drop();

@@ -5,6 +5,7 @@ describe("the page's policy", () => {
   it("lets nothing run but the page's own files", () => {
     expect(PAGE_POLICY).toMatch(/script-src 'self' 'wasm-unsafe-eval';.*worker-src 'self';/);
     expect(PAGE_POLICY).not.toContain("unsafe-inline");
+    expect(PAGE_POLICY).toContain("img-src 'self' data: blob:;");
   });
 
   it("lets nobody frame the page, and tells nobody where a visitor comes from", () => {

@@ -143,11 +143,12 @@ describe("a conversation", () => {
     await form.connect(llm.address, "m");
     await page.chat.send("Hi");
     const all = await page.chat.bundles();
-    for (const text of [toJson(all), ...all.map(toMarkdown)]) {
+    const json = await (await toJson(all)).text();
+    for (const text of [json, ...all.map(toMarkdown)]) {
       const [bundle] = fromFile(text);
       expect(bundle?.messages.at(-1)).toMatchObject({ model: "m", places: [{ where: "server", server: host() }] });
     }
-    const wrong = toJson(all).replace('"where": "server"', '"where": "elsewhere"');
+    const wrong = json.replace('"where": "server"', '"where": "elsewhere"');
     expect(() => fromFile(wrong)).toThrow("field");
   });
 });
@@ -223,7 +224,7 @@ describe("a server's key", () => {
     expect(other.asked.map(({ headers }) => headers.authorization)).toEqual([undefined]);
     expect(JSON.stringify(llm.asked.map(({ url, body }) => [url, body]))).not.toContain(KEY);
     const all = await page.chat.bundles();
-    expect([toJson(all), ...all.map(toMarkdown)].join("")).not.toContain(KEY);
+    expect([await (await toJson(all)).text(), ...all.map(toMarkdown)].join("")).not.toContain(KEY);
     expect(written()).toContain(llm.address);
     expect(written()).not.toContain(KEY);
   });
@@ -282,7 +283,7 @@ describe("the browser's own model", () => {
     expect(page.chat.path.value.map(textOf)).toEqual(["Hi", "You said Hi"]);
     expect(places()).toEqual([[{ where: "browser" }]]);
     const all = await page.chat.bundles();
-    for (const text of [toJson(all), ...all.map(toMarkdown)]) {
+    for (const text of [await (await toJson(all)).text(), ...all.map(toMarkdown)]) {
       expect(fromFile(text)[0]?.messages.at(-1)?.places).toEqual([{ where: "browser" }]);
     }
     expect(fetched).not.toHaveBeenCalled();

@@ -2,7 +2,7 @@
 import "fake-indexeddb/auto";
 import { IDBFactory } from "fake-indexeddb";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { openStore, type Store, type StoredFile } from "../src/store/db.js";
+import { openStore, type DraftPicture, type Store, type StoredFile } from "../src/store/db.js";
 import type { Message } from "../src/store/tree.js";
 import { message, said } from "./messages.js";
 
@@ -17,15 +17,20 @@ const OLD_MESSAGES = [
   { ...REST, id: "e", conversation: "other", parent: null, role: "user", content: "Elsewhere" },
 ];
 
+const NEW_MESSAGES = OLD_MESSAGES.map(({ content, ...others }) => ({ ...others, parts: said(content) }));
+const OLD_FILE = { conversation: "c", hash: "f1", mime: "image/png", bytes: Uint8Array.of(1, 2, 255).buffer };
+
 /** Writes a database exactly as the page of that version did, which is no longer in the sources. */
-async function writeOld(version: 1 | 2): Promise<void> {
+async function writeOld(version: 1 | 2 | 3): Promise<void> {
   const request = indexedDB.open("hearth", version);
   await new Promise<void>((resolve, reject) => {
     request.onupgradeneeded = () => {
       const db = request.result;
       db.createObjectStore("conversations", { keyPath: "id" });
       db.createObjectStore("messages", { keyPath: "id" }).createIndex("conversation", "conversation");
-      if (version === 2) db.createObjectStore("drafts");
+      if (version >= 2) db.createObjectStore("drafts");
+      if (version < 3) return;
+      db.createObjectStore("files", { keyPath: ["conversation", "hash"] }).createIndex("conversation", "conversation");
     };
     request.onerror = () => {
       reject(new Error("the old database was not written"));
@@ -34,8 +39,9 @@ async function writeOld(version: 1 | 2): Promise<void> {
       const stores = [...request.result.objectStoreNames];
       const transaction = request.result.transaction(stores, "readwrite");
       transaction.objectStore("conversations").put(CONVERSATION);
-      for (const old of OLD_MESSAGES) transaction.objectStore("messages").put(old);
-      if (version === 2) transaction.objectStore("drafts").put("And a st", "c");
+      for (const old of version === 3 ? NEW_MESSAGES : OLD_MESSAGES) transaction.objectStore("messages").put(old);
+      if (version >= 2) transaction.objectStore("drafts").put("And a st", "c");
+      if (version === 3) transaction.objectStore("files").put(OLD_FILE);
       transaction.oncomplete = () => {
         request.result.close();
         resolve();
@@ -44,7 +50,10 @@ async function writeOld(version: 1 | 2): Promise<void> {
   });
 }
 
-const NEW_MESSAGES = OLD_MESSAGES.map(({ content, ...others }) => ({ ...others, parts: said(content) }));
+/** Returns files with their bytes, which comparisons would not see in a Blob. */
+const opened = (files: readonly { blob: Blob }[]): Promise<object[]> =>
+  Promise.all(files.map(async ({ blob, ...file }) => ({ ...file, type: blob.type, bytes: await bytesOf(blob) })));
+const bytesOf = async (blob: Blob): Promise<number[]> => [...new Uint8Array(await blob.arrayBuffer())];
 
 async function contents(store: Store): Promise<unknown> {
   const all: Message[] = [];
@@ -62,17 +71,20 @@ afterEach(() => {
 });
 
 describe("a database of an earlier version", () => {
-  it.each([1, 2] as const)("is opened with all that is in it: version %i", async (version) => {
+  it.each([1, 2, 3] as const)("is opened with all that is in it: version %i", async (version) => {
     await writeOld(version);
     const store = await openStore();
     expect(store.isKept).toBe(true);
     expect(await contents(store)).toEqual({
       conversations: [CONVERSATION],
       messages: NEW_MESSAGES,
-      draft: version === 2 ? "And a st" : "",
+      draft: version === 1 ? "" : "And a st",
     });
     expect(await store.messages("c")).toEqual(NEW_MESSAGES.slice(0, 3));
-    expect(await store.files("c")).toEqual([]);
+    const { bytes, ...file } = OLD_FILE;
+    const files = version === 3 ? [{ ...file, type: "image/png", bytes: [...new Uint8Array(bytes)] }] : [];
+    expect(await opened(await store.files("c"))).toEqual(files);
+    expect(await store.draftPictures("c")).toEqual([]);
     // It is upgraded once.
     expect(await contents(await openStore())).toEqual(await contents(store));
   });
@@ -96,22 +108,39 @@ describe.each(["on the disk", "in memory"])("a store %s", (place) => {
     conversation,
     hash,
     mime: "image/png",
-    bytes: Uint8Array.of(1, 2, 255).buffer,
+    blob: new Blob([Uint8Array.of(1, 2, 255)], { type: "image/png" }),
   });
+  const picture = { type: "image", file: "f1", name: "cat.png", mime: "image/png" } as const;
 
   it("keeps files with their conversation, and deletes them with it", async () => {
     if (place === "in memory") vi.stubGlobal("indexedDB", undefined);
     const store = await openStore();
     expect(store.isKept).toBe(place === "on the disk");
-    const picture = { type: "image", file: "f1", name: "cat.png", mime: "image/png" } as const;
     const asked = { ...message("a", null), parts: [picture, ...said("What is this?")] };
     await store.put(CONVERSATION, [asked], [file("c", "f1"), file("c", "f2")]);
     // Another conversation has the same picture.
     await store.put({ ...CONVERSATION, id: "other" }, [], [file("other", "f1")]);
     expect(await store.messages("c")).toEqual([asked]);
-    expect(await store.files("c")).toEqual([file("c", "f1"), file("c", "f2")]);
+    expect(await opened(await store.files("c"))).toEqual(await opened([file("c", "f1"), file("c", "f2")]));
+    const { blob = new Blob() } = (await store.file("c", "f2")) ?? {};
+    expect([blob.type, await bytesOf(blob)]).toEqual(["image/png", [1, 2, 255]]);
+    expect(await store.file("c", "f3")).toBeUndefined();
     await store.remove("c");
     expect([await store.messages("c"), await store.files("c")]).toEqual([[], []]);
-    expect(await store.files("other")).toEqual([file("other", "f1")]);
+    expect(await opened(await store.files("other"))).toEqual(await opened([file("other", "f1")]));
+  });
+
+  it("keeps the pictures of a draft, and deletes them with their conversation", async () => {
+    if (place === "in memory") vi.stubGlobal("indexedDB", undefined);
+    const store = await openStore();
+    const draft: DraftPicture[] = [{ part: picture, blob: file("c", "f1").blob }];
+    await store.putDraftPictures("c", draft);
+    await store.putDraftPictures("", draft);
+    expect(await opened(await store.draftPictures("c"))).toEqual(await opened(draft));
+    await store.remove("c");
+    expect(await store.draftPictures("c")).toEqual([]);
+    expect(await store.draftPictures("")).toHaveLength(1);
+    await store.putDraftPictures("", []);
+    expect(await store.draftPictures("")).toEqual([]);
   });
 });

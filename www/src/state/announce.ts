@@ -48,10 +48,10 @@ export function announceAll(): void {
 }
 
 /** Announces one answer, until the returned function is called. */
-function follow({ text, done }: NonNullable<typeof answering.value>): (() => void) | undefined {
+function follow({ text, done, looking }: NonNullable<typeof answering.value>): (() => void) | undefined {
   const { announce: how } = settings.value;
   if (how === "off") return undefined;
-  announce(t().answering);
+  announce(looking > 0 ? t().looking(looking) : t().answering);
   let said = text.value.length;
   const tell = (end: number): void => {
     announce(spoken(text.peek().slice(said, end)));

@@ -6,13 +6,14 @@ import {
   type Backend,
   type ChatCompletionChunk,
   type ChatCompletionCreateParamsStreaming,
-  type ChatCompletionMessageParam,
   type CompletionUsage,
 } from "hearth-llm";
-import { sourcesOf, textOf, withSources, withText } from "../store/parts.js";
+import { picturesOf, sourcesOf, textOf, withSources, withText } from "../store/parts.js";
 import type { SourcesPart } from "../store/sources.js";
 import type { AnswerStats, Message } from "../store/tree.js";
+import { toMessages, toParam, withPrompt, type Given } from "./messages.js";
 import { record } from "./performance.js";
+import { sees } from "./picture-files.js";
 import { requestSampling } from "./sampling.js";
 
 /** Interval for saving the answer so far, so that a crash loses little. */
@@ -49,9 +50,13 @@ export class Answering {
   readonly stats = signal<AnswerStats | null>(null);
   /** Passages that the model was given; undefined without documents. */
   readonly sources;
+  /** Number of pictures in the conversation that the model did not get. */
+  readonly unseen = signal(0);
+  /** Number of pictures that the model looks at before it answers. */
+  readonly looking: number;
   /** The answer, unless it is empty, and why it ended, unless it ended normally. Never rejects. */
   readonly done: Promise<{ result: Message | undefined; error: unknown }>;
-  readonly #message: Message;
+  #message: Message;
   readonly #abort = new AbortController();
 
   constructor(
@@ -67,7 +72,9 @@ export class Answering {
     this.text = signal(textOf(message));
     this.reasoning.value = message.reasoning;
     this.sources = signal(sourcesOf(message));
-    this.done = this.#run(backend, toMessages(system, before), onDraft, open);
+    const canSee = sees(backend);
+    this.looking = canSee ? before.slice(-1).flatMap(picturesOf).length : 0;
+    this.done = this.#run(backend, toMessages(system, before, canSee), onDraft, open);
   }
 
   /** Stops the answer and keeps the text so far. */
@@ -82,17 +89,12 @@ export class Answering {
 
   async #run(
     backend: Backend,
-    messages: ChatCompletionMessageParam[],
+    given: Promise<Given>,
     onDraft: (message: Message) => void,
     open: OpenAnswer,
   ): Promise<{ result: Message | undefined; error: unknown }> {
     const clock = new AnswerClock();
     const isContinued = textOf(this.#message) !== "" || this.#message.reasoning !== "";
-    if (isContinued) {
-      const { prompt } = this.sources.peek() ?? {};
-      if (prompt !== undefined) messages.splice(-1, 1, { role: "user", content: prompt });
-      messages.push(toParam(this.#message));
-    }
     const draft = setInterval(() => {
       // Without a word there is nothing to lose, and an answer that fails would have to be deleted.
       if (this.hasBegun.peek()) onDraft(this.soFar);
@@ -101,6 +103,14 @@ export class Answering {
     let error: unknown;
     let opened: Opened | undefined;
     try {
+      const { messages, unseen } = await given;
+      this.#note(unseen);
+      if (isContinued) {
+        const { prompt } = this.sources.peek() ?? {};
+        const question = messages.at(-1);
+        if (prompt !== undefined && question !== undefined) messages.splice(-1, 1, withPrompt(question, prompt));
+        messages.push(toParam(this.#message));
+      }
       opened = await (isContinued ? openPlain : open)(
         backend,
         {
@@ -141,21 +151,19 @@ export class Answering {
     return { result: isNothing ? undefined : result, error };
   }
 
+  /** Notes in the message how many pictures the model did not get. */
+  #note(unseen: number): void {
+    const message = { ...this.#message };
+    delete message.unseen;
+    this.#message = unseen === 0 ? message : { ...message, unseen };
+    this.unseen.value = unseen;
+  }
+
   #ended(end: Message["end"]): Message {
     const { text, reasoning, stats, sources } = this;
     const parts = withSources(withText(this.#message.parts, text.peek()), sources.peek());
     return { ...this.#message, parts, reasoning: reasoning.peek(), stats: stats.peek(), end };
   }
-}
-
-function toMessages(system: string, path: readonly Message[]): ChatCompletionMessageParam[] {
-  const messages = path.map(toParam);
-  return system.trim() === "" ? messages : [{ role: "system", content: system }, ...messages];
-}
-
-function toParam(message: Message): ChatCompletionMessageParam {
-  const { role, reasoning } = message;
-  return { role, content: textOf(message), ...(reasoning === "" ? {} : { reasoning_content: reasoning }) };
 }
 
 /** Measures the time to the first token, and the speed from then on. */

@@ -1,13 +1,14 @@
 /** The conversations: the list, the open one, and the actions on them. */
 import { batch, computed, signal } from "@preact/signals";
-import type { Conversation } from "../store/db.js";
+import type { Conversation, DraftPicture, StoredFile } from "../store/db.js";
 import type { Bundle } from "../store/exchange.js";
-import { textOf, textPart, withText, type Part } from "../store/parts.js";
+import { picturesOf, textOf, withText, type Part } from "../store/parts.js";
 import { childrenOf, newestLeaf, pathTo, titleOf, withPlace, type Message, type Tree } from "../store/tree.js";
 import { Answering } from "./answering.js";
 import { answerings, failures, setAnswering, setFailure } from "./answers.js";
 import { opener } from "./documents.js";
 import { backend } from "./model.js";
+import { altOf, holdFiles } from "./picture-files.js";
 import { placeOf } from "./place.js";
 import { settings } from "./settings.js";
 import { opened } from "./store.js";
@@ -129,27 +130,38 @@ export async function switchBranch(message: Message, step: 1 | -1): Promise<void
   await save({ ...open, leaf: newestLeaf(children.value, next.id) }, []);
 }
 
-export async function send(text: string): Promise<void> {
-  await ask(current.value?.leaf ?? null, [textPart(text)]);
+export async function send(text: string, pictures: readonly DraftPicture[] = []): Promise<void> {
+  const parts = withText(
+    pictures.map(({ part }) => part),
+    text,
+  );
+  await ask(current.value?.leaf ?? null, parts, pictures);
 }
 
-/** Asks another question in place of this one; the old one stays as a branch. */
-export async function edit(message: Message, text: string): Promise<void> {
-  await ask(message.parent, withText(message.parts, text));
+/** Asks another question in place of this one, whose parts stay unless they are in `without`; the old one is a branch. */
+export async function edit(message: Message, text: string, without: readonly Part[] = []): Promise<void> {
+  const parts = message.parts.filter((part) => !without.includes(part));
+  await ask(message.parent, withText(parts, text), []);
 }
 
-async function ask(parent: string | null, parts: Part[]): Promise<void> {
+async function ask(parent: string | null, parts: Part[], pictures: readonly DraftPicture[]): Promise<void> {
   if (!canAsk.value) return;
   const now = Date.now();
-  const open = current.value ?? newHead(textOf({ parts }), now);
+  const open = current.value ?? newHead(parts, now);
   const question = newMessage(open.id, parent, "user", parts);
+  const files = pictures.map(({ part, blob }): StoredFile => ({
+    conversation: open.id,
+    hash: part.file,
+    mime: part.mime,
+    blob,
+  }));
   batch(() => {
     setFailure(open.id, undefined);
     current.value = open;
     wanted = open.id;
   });
   // Not awaited: an unresponsive disk must not delay the answer.
-  void save({ ...open, system: system.value, leaf: question.id, updated: now }, [question]);
+  void save({ ...open, system: system.value, leaf: question.id, updated: now }, [question], undefined, files);
   await answer(question);
 }
 
@@ -315,10 +327,13 @@ async function save(
   head: Conversation,
   messages: readonly Message[],
   news: News = { id: head.id, state: "changed" },
+  files: readonly StoredFile[] = [],
 ): Promise<void> {
+  const release = holdFiles(files);
   show(head, messages);
   try {
-    await (await opened()).put(head, messages);
+    await (await opened()).put(head, messages, files);
+    release();
     tell(news);
   } catch {
     // The disk is full: the conversation continues, and the page shows that it is not saved.
@@ -351,10 +366,11 @@ function headOf({ id }: Pick<Conversation, "id">): Conversation | undefined {
   return conversations.value.find((head) => head.id === id);
 }
 
-function newHead(question: string, now: number): Conversation {
+function newHead(parts: Part[], now: number): Conversation {
+  const [picture] = picturesOf({ parts });
   return {
     id: crypto.randomUUID(),
-    title: titleOf(question),
+    title: titleOf(textOf({ parts }) || (picture === undefined ? "" : altOf(picture, 0))),
     created: now,
     updated: now,
     leaf: null,

@@ -153,13 +153,14 @@ export const openFromDocuments: OpenAnswer = async (backend, request, signal) =>
 };
 
 function partOf({ sources, messages }: AnswerStream): SourcesPart {
-  const content = messages.at(-1)?.content;
+  const { content = "" } = messages.at(-1) ?? {};
+  const prompt = Array.isArray(content) ? content.find((part) => part.type === "text")?.text : content;
   return {
     type: "sources",
     sources: sources.map(({ number, document, text, start, end, page, headings }) => {
       const { id, name } = document;
       return { title: name, quote: text, from: id, number, page, start, end, headings };
     }),
-    ...(typeof content === "string" ? { prompt: content } : {}),
+    ...(prompt === undefined || prompt === null ? {} : { prompt }),
   };
 }

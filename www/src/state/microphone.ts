@@ -1,6 +1,7 @@
 /** The microphone: asked for, measured, chosen among several, and gone when it is unplugged. */
 import { signal } from "@preact/signals";
-import { faultOfAccess, SpeechError, type SpeechFault } from "./speech-failure.js";
+import { mediaDevices, mediaObstacle } from "../lib/media-access.js";
+import { faultOfAccess, SpeechError } from "./speech-failure.js";
 import { settings } from "./settings.js";
 
 export interface Microphone {
@@ -18,20 +19,10 @@ const ALIASES = new Set(["default", "communications"]);
 /** Loudness that counts as silence, in decibels below the loudest possible. */
 const SILENCE_DB = -60;
 
-/** Absent on pages from unsafe addresses. */
-const devices = (): MediaDevices | undefined => (navigator as Partial<Navigator>).mediaDevices;
-
-/** Returns why there can be no microphone, before anyone is asked for it. */
-export function obstacle(): SpeechFault | undefined {
-  const { getUserMedia } = (devices() ?? {}) as Partial<MediaDevices>;
-  if (getUserMedia !== undefined) return undefined;
-  return globalThis.isSecureContext ? "unsupported" : "insecure";
-}
-
 /** Asks for the microphone that the visitor chose last, or else for the one that the browser prefers. */
 export async function openMicrophone(onUnplugged: () => void): Promise<Microphone> {
-  const fault = obstacle();
-  const media = devices();
+  const fault = mediaObstacle();
+  const media = mediaDevices();
   if (fault !== undefined || media === undefined) throw new SpeechError(fault ?? "unsupported");
   const { microphone } = settings.peek();
   let stream: MediaStream;

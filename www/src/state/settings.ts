@@ -51,6 +51,8 @@ export interface Settings {
   speechLanguage: string;
   /** Id of the chosen microphone; empty for the one that the browser prefers. */
   microphone: string;
+  /** Id of the chosen camera; empty for one that looks away from the visitor. */
+  camera: string;
   /** Whether the visitor has been warned that the browser may clear everything. */
   isWarned: boolean;
 }
@@ -76,6 +78,7 @@ const DEFAULTS: Settings = {
   speechModel: "",
   speechLanguage: "",
   microphone: "",
+  camera: "",
   isWarned: false,
 };
 

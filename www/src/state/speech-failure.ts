@@ -1,5 +1,6 @@
 /** The reasons why nothing is heard or written, each with words of its own in `text/speech.ts`. */
 import { HearthError, type HearthErrorCode } from "hearth-llm";
+import { accessFault } from "../lib/media-access.js";
 
 export type SpeechFault =
   /** The page is not from a safe address: browsers then hide the microphone. */
@@ -42,21 +43,10 @@ export class SpeechError extends Error {
   }
 }
 
-const ACCESS: Readonly<Record<string, SpeechFault>> = {
-  NotAllowedError: "denied",
-  SecurityError: "denied",
-  NotFoundError: "no_microphone",
-  OverconstrainedError: "no_microphone",
-  NotReadableError: "taken",
-  AbortError: "taken",
-};
-
 /** Returns why the browser did not give the microphone. */
 export function faultOfAccess(error: unknown): SpeechFault {
-  const { name = "", message = "" } = (error ?? {}) as Partial<Error>;
-  const fault = ACCESS[name] ?? "taken";
-  // Chromium's words are the only sign of it.
-  return fault === "denied" && /by system/i.test(message) ? "denied_by_system" : fault;
+  const fault = accessFault(error);
+  return fault === "missing" ? "no_microphone" : fault;
 }
 
 /** Returns why a recording was not transcribed, or why dictation ended. */

@@ -1,7 +1,7 @@
 /** Safety of the data on this device, and ways to make it safer. */
 import { effect, signal, untracked } from "@preact/signals";
 import * as cache from "hearth-llm/cache";
-import { saveText } from "../lib/files.js";
+import { saveBlob } from "../lib/files.js";
 import { toJson } from "../store/exchange.js";
 import { t } from "../text/index.js";
 import { bundles, conversations } from "./chat.js";
@@ -22,7 +22,12 @@ export async function protect(): Promise<void> {
 }
 
 export async function exportAll(): Promise<void> {
-  saveText("hearth-conversations.json", "application/json", toJson(await bundles()));
+  try {
+    saveBlob("hearth-conversations.json", await toJson(await bundles()));
+  } catch {
+    // A browser that clears its storage may leave a file's entry without its bytes.
+    showToast({ text: t().notExported });
+  }
 }
 
 /** Whether the browser clears sites not visited for seven days, as Safari does, and every browser on Apple's phones. */

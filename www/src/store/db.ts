@@ -1,5 +1,6 @@
 /** Storage of conversations: IndexedDB, or the page's memory if the browser refuses it. */
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
+import type { FilePart } from "./parts.js";
 import type { Message } from "./tree.js";
 import { upgrade, VERSION } from "./upgrade.js";
 
@@ -14,13 +15,20 @@ export interface Conversation {
   system: string;
 }
 
-/** The bytes of a file in a conversation's messages. A conversation takes its files with it when it is deleted. */
+/** A file in a conversation's messages. A conversation takes its files with it when it is deleted. */
 export interface StoredFile {
   conversation: string;
   /** SHA-256 in hexadecimal digits. */
   hash: string;
   mime: string;
-  bytes: ArrayBuffer;
+  /** The bytes as they came. A Blob of the database is read from the disk only when its bytes are needed. */
+  blob: Blob;
+}
+
+/** A picture of a message that is not sent yet. */
+export interface DraftPicture {
+  part: FilePart;
+  blob: Blob;
 }
 
 export interface Store {
@@ -30,6 +38,7 @@ export interface Store {
   conversation(id: string): Promise<Conversation | undefined>;
   messages(conversation: string): Promise<Message[]>;
   files(conversation: string): Promise<StoredFile[]>;
+  file(conversation: string, hash: string): Promise<StoredFile | undefined>;
   /** Visits all messages of all conversations one after another, until `visit` returns false. */
   scan(visit: (message: Message) => boolean): Promise<void>;
   /** Writes everything or nothing. */
@@ -38,12 +47,16 @@ export interface Store {
   /** Returns the unsent text of a conversation; "" if there is none. */
   draft(conversation: string): Promise<string>;
   putDraft(conversation: string, text: string): Promise<void>;
+  /** Returns the unsent pictures of a conversation. */
+  draftPictures(conversation: string): Promise<readonly DraftPicture[]>;
+  putDraftPictures(conversation: string, pictures: readonly DraftPicture[]): Promise<void>;
 }
 
 interface Schema extends DBSchema {
   conversations: { key: string; value: Conversation };
   messages: { key: string; value: Message; indexes: { conversation: string } };
   drafts: { key: string; value: string };
+  draftPictures: { key: string; value: readonly DraftPicture[] };
   files: { key: [string, string]; value: StoredFile; indexes: { conversation: string } };
 }
 
@@ -113,12 +126,25 @@ class DatabaseStore implements Store {
     else await this.#db.put("drafts", text, conversation);
   }
 
+  async draftPictures(conversation: string): Promise<readonly DraftPicture[]> {
+    return (await this.#db.get("draftPictures", conversation)) ?? [];
+  }
+
+  async putDraftPictures(conversation: string, pictures: readonly DraftPicture[]): Promise<void> {
+    if (pictures.length === 0) await this.#db.delete("draftPictures", conversation);
+    else await this.#db.put("draftPictures", pictures, conversation);
+  }
+
   messages(conversation: string): Promise<Message[]> {
     return this.#db.getAllFromIndex("messages", "conversation", conversation);
   }
 
   files(conversation: string): Promise<StoredFile[]> {
     return this.#db.getAllFromIndex("files", "conversation", conversation);
+  }
+
+  file(conversation: string, hash: string): Promise<StoredFile | undefined> {
+    return this.#db.get("files", [conversation, hash]);
   }
 
   async scan(visit: (message: Message) => boolean): Promise<void> {
@@ -142,13 +168,17 @@ class DatabaseStore implements Store {
   }
 
   async remove(conversation: string): Promise<void> {
-    const transaction = this.#db.transaction(["conversations", "messages", "drafts", "files"], "readwrite");
+    const transaction = this.#db.transaction(
+      ["conversations", "messages", "drafts", "draftPictures", "files"],
+      "readwrite",
+    );
     const [messages, files] = [transaction.objectStore("messages"), transaction.objectStore("files")];
     const keys = await messages.index("conversation").getAllKeys(conversation);
     const all: Promise<unknown>[] = keys.map((key) => messages.delete(key));
     const hashes = await files.index("conversation").getAllKeys(conversation);
     all.push(...hashes.map((key) => files.delete(key)));
     all.push(transaction.objectStore("drafts").delete(conversation));
+    all.push(transaction.objectStore("draftPictures").delete(conversation));
     await Promise.all([...all, transaction.objectStore("conversations").delete(conversation), transaction.done]);
   }
 }
@@ -158,6 +188,7 @@ class MemoryStore implements Store {
   readonly #conversations = new Map<string, Conversation>();
   readonly #messages = new Map<string, Map<string, Message>>();
   readonly #drafts = new Map<string, string>();
+  readonly #draftPictures = new Map<string, readonly DraftPicture[]>();
   readonly #files = new Map<string, Map<string, StoredFile>>();
 
   conversations(): Promise<Conversation[]> {
@@ -177,12 +208,25 @@ class MemoryStore implements Store {
     return Promise.resolve();
   }
 
+  draftPictures(conversation: string): Promise<readonly DraftPicture[]> {
+    return Promise.resolve(this.#draftPictures.get(conversation) ?? []);
+  }
+
+  putDraftPictures(conversation: string, pictures: readonly DraftPicture[]): Promise<void> {
+    this.#draftPictures.set(conversation, pictures);
+    return Promise.resolve();
+  }
+
   messages(conversation: string): Promise<Message[]> {
     return Promise.resolve([...(this.#messages.get(conversation)?.values() ?? [])]);
   }
 
   files(conversation: string): Promise<StoredFile[]> {
     return Promise.resolve([...(this.#files.get(conversation)?.values() ?? [])]);
+  }
+
+  file(conversation: string, hash: string): Promise<StoredFile | undefined> {
+    return Promise.resolve(this.#files.get(conversation)?.get(hash));
   }
 
   scan(visit: (message: Message) => boolean): Promise<void> {
@@ -197,9 +241,9 @@ class MemoryStore implements Store {
     const kept = this.#messages.get(conversation.id) ?? new Map<string, Message>();
     for (const message of messages) kept.set(message.id, message);
     this.#messages.set(conversation.id, kept);
-    const bytes = this.#files.get(conversation.id) ?? new Map<string, StoredFile>();
-    for (const file of files) bytes.set(file.hash, file);
-    this.#files.set(conversation.id, bytes);
+    const all = this.#files.get(conversation.id) ?? new Map<string, StoredFile>();
+    for (const file of files) all.set(file.hash, file);
+    this.#files.set(conversation.id, all);
     return Promise.resolve();
   }
 
@@ -208,6 +252,7 @@ class MemoryStore implements Store {
     this.#messages.delete(conversation);
     this.#files.delete(conversation);
     this.#drafts.delete(conversation);
+    this.#draftPictures.delete(conversation);
     return Promise.resolve();
   }
 }

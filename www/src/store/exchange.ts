@@ -1,7 +1,7 @@
 /** Conversations as files: JSON keeps all branches; Markdown holds what was on the screen, to read and to share. */
 import { fromBase64, toBase64 } from "../lib/base64.js";
 import type { Conversation, StoredFile } from "./db.js";
-import { textOf, textPart, type FilePart, type Part } from "./parts.js";
+import { picturesOf, textOf, textPart, type FilePart, type Part } from "./parts.js";
 import { isSourcesPart } from "./sources.js";
 import { isTree, pathTo, titleOf, type AnswerStats, type Message, type Place } from "./tree.js";
 
@@ -15,19 +15,28 @@ const FORMAT = "hearth-conversations";
 /** Version written; both are read. In version 1 a message had `content`, a text, instead of parts. */
 const VERSION = 2;
 
-export function toJson(bundles: readonly Bundle[]): string {
-  const conversations = bundles.map(({ conversation, messages, files }) => ({
-    ...conversation,
-    messages,
-    files: files.map(({ hash, mime, bytes }) => ({ hash, mime, base64: toBase64(bytes) })),
-  }));
-  return JSON.stringify({ format: FORMAT, version: VERSION, conversations }, null, 1);
+/** Writes conversations with all their files. Pieces of a Blob, since all the pictures may be longer than a string may be. */
+export async function toJson(bundles: readonly Bundle[]): Promise<Blob> {
+  const pieces: (string | Blob)[] = [`{"format": ${JSON.stringify(FORMAT)}, "version": ${String(VERSION)},\n`];
+  pieces.push('"conversations": [');
+  for (const [index, { conversation, messages, files }] of bundles.entries()) {
+    const head = JSON.stringify({ ...conversation, messages }, null, 1);
+    pieces.push(index === 0 ? "\n" : ",\n", head.slice(0, -1), ', "files": [');
+    for (const [at, { hash, mime, blob }] of files.entries()) {
+      const file = JSON.stringify({ hash, mime, base64: toBase64(await blob.arrayBuffer()) });
+      pieces.push(at === 0 ? "\n" : ",\n", new Blob([file]));
+    }
+    pieces.push("]}");
+  }
+  return new Blob([...pieces, "\n]}\n"], { type: "application/json" });
 }
 
 /**
  * Matches the comment before each message that names its author; in a text, such a comment is escaped with a backslash.
  */
 const MARK = /^<!-- hearth:(system|user|assistant|thoughts) ?(.*?) ?-->$/;
+/** Begins the line of a picture, which a reader sees named; its bytes are in JSON only. */
+const PICTURE = "<!-- hearth:picture -->";
 
 export function toMarkdown({ conversation, messages }: Bundle): string {
   const path = pathTo(new Map(messages.map((message) => [message.id, message])), conversation.leaf);
@@ -38,7 +47,9 @@ export function toMarkdown({ conversation, messages }: Bundle): string {
     if (reasoning !== "") parts.push(`<!-- hearth:thoughts -->`, escaped(reasoning));
     const author = role === "assistant" ? [oneLine(model), ...(message.places ?? []).map(placeMark)] : [];
     const by = author.filter((word) => word !== "").map((word) => ` ${word.replaceAll("-->", "")}`);
-    parts.push(`<!-- hearth:${role}${by.join("")} -->`, escaped(textOf(message)));
+    // Without an empty line between them: that would become part of the text when the lines of pictures are left out.
+    const pictures = picturesOf(message).map((picture) => `${PICTURE} [${pictureMark(picture)}]`);
+    parts.push([`<!-- hearth:${role}${by.join("")} -->`, ...pictures].join("\n"), escaped(textOf(message)));
   }
   return `${parts.join("\n\n")}\n`;
 }
@@ -46,6 +57,9 @@ export function toMarkdown({ conversation, messages }: Bundle): string {
 /** Writes a place after a model's name. */
 const placeMark = ({ where, server }: Place): string => (server === undefined ? `@${where}` : `@${where}:${server}`);
 const PLACE = / ?@(?:(here|browser)|(server):(\S+))$/;
+
+/** Names a picture for a reader of Markdown, where `<` and `&` would begin HTML. */
+const pictureMark = ({ name, alt = "" }: FilePart): string => oneLine(alt || name).replace(/[<>&]/g, "") || "picture";
 
 /** Reads a model's name and the places after it. */
 function authorOf(by: string): { model: string; places?: Place[] } {
@@ -132,7 +146,7 @@ function toBundle(value: unknown, version: 1 | 2): Bundle {
 function toMessage(value: unknown, conversation: string, version: 1 | 2): Message {
   if (!isObject(value)) throw new ImportError("field");
   const { content, ...others } = value;
-  const { role, end, places } = others;
+  const { role, end, places, unseen } = others;
   if (role !== "user" && role !== "assistant") throw new ImportError("field");
   return {
     ...(version === 1 ? others : value),
@@ -146,6 +160,7 @@ function toMessage(value: unknown, conversation: string, version: 1 | 2): Messag
     stats: orNull(toStats, value.stats),
     model: text(value.model),
     ...(places === undefined ? {} : { places: toPlaces(places) }),
+    ...(unseen === undefined ? {} : { unseen: count(unseen) }),
     created: count(value.created),
   };
 }
@@ -171,7 +186,7 @@ function toParts(value: unknown): Part[] {
   for (const part of value as unknown[]) {
     if (!isObject(part)) throw new ImportError("field");
     if (part.type === "text") text(part.text);
-    else if (FILES.includes(part.type)) [part.file, part.name, part.mime].forEach(text);
+    else if (FILES.includes(part.type)) [part.file, part.name, part.mime, part.alt ?? ""].forEach(text);
     else if (part.type === "sources") {
       if (!isSourcesPart(part)) throw new ImportError("field");
     } else text(part.type);
@@ -181,9 +196,9 @@ function toParts(value: unknown): Part[] {
 
 function toFile(value: unknown, conversation: string): StoredFile {
   if (!isObject(value)) throw new ImportError("field");
-  const base64 = text(value.base64);
+  const [hash, mime, base64] = [text(value.hash), text(value.mime), text(value.base64)];
   try {
-    return { conversation, hash: text(value.hash), mime: text(value.mime), bytes: fromBase64(base64) };
+    return { conversation, hash, mime, blob: new Blob([fromBase64(base64)], { type: mime }) };
   } catch {
     throw new ImportError("field");
   }
@@ -208,6 +223,7 @@ function fromMarkdown(source: string, now: number): Bundle {
   for (const line of source.replaceAll("\r\n", "\n").split("\n")) {
     const mark = MARK.exec(line);
     if (mark !== null) sections.push({ kind: mark[1] ?? "", by: mark[2] ?? "", lines: [] });
+    else if (line.startsWith(PICTURE)) continue;
     else if (sections.length > 0) sections.at(-1)?.lines.push(line);
     else if (line.startsWith("# ")) title = line.slice(2).trim();
   }

@@ -1,6 +1,6 @@
 /**
- * The parts of a message. Text and sources are shown; the others are kept, exported and imported as they are, so that
- * nothing is lost between versions of the page.
+ * The parts of a message. Text, pictures and sources are shown; the others are kept, exported and imported as they are,
+ * so that nothing is lost between versions of the page.
  */
 import type { SourcesPart } from "./sources.js";
 
@@ -14,13 +14,31 @@ export interface FilePart {
   type: "image" | "audio" | "document";
   /** SHA-256 of the bytes in hexadecimal digits. */
   file: string;
+  /** Name of the file; empty if it has none of its own, as a picture from the clipboard. */
   name: string;
   mime: string;
+  /** What a picture shows, in the visitor's words; absent if nobody has described it. */
+  alt?: string;
 }
 
 export type Part = TextPart | FilePart | SourcesPart;
 
 export const textPart = (text: string): TextPart => ({ type: "text", text });
+
+/**
+ * Types of pictures that are shown. SVG is none of them: it may hold scripts, and an imported file may call itself
+ * anything.
+ */
+const SHOWN = /^image\/(png|jpeg|webp|gif|bmp|avif|heic|heif)$/;
+
+/** Returns the pictures of a message. */
+export function picturesOf({ parts }: { parts: readonly Part[] }): FilePart[] {
+  return parts.filter(isPicture);
+}
+
+export function isPicture(part: Part): part is FilePart {
+  return part.type === "image" && SHOWN.test(part.mime);
+}
 
 export function textOf({ parts }: { parts: readonly Part[] }): string {
   return parts.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n\n");
@@ -28,9 +46,11 @@ export function textOf({ parts }: { parts: readonly Part[] }): string {
 
 /** Returns the parts with this text in place of theirs; the others stay. */
 export function withText(parts: readonly Part[], text: string): Part[] {
-  const at = parts.findIndex(({ type }) => type === "text");
   const others = parts.filter(({ type }) => type !== "text");
-  if (text !== "") others.splice(Math.max(0, at), 0, textPart(text));
+  const found = parts.findIndex(({ type }) => type === "text");
+  // A text that is added to pictures comes after them, as in the composer.
+  const at = found === -1 ? others.findLastIndex(isPicture) + 1 : found;
+  if (text !== "") others.splice(at, 0, textPart(text));
   return others;
 }
 

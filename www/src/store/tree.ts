@@ -43,6 +43,8 @@ export interface Message {
   model: string;
   /** Places where the answer was made, in order; absent in questions and in answers of earlier versions of the page. */
   places?: Place[];
+  /** Number of pictures in the conversation that the model did not get; absent if it got all of them. */
+  unseen?: number;
   /** Milliseconds since 1970. */
   created: number;
 }

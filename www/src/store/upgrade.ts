@@ -23,6 +23,13 @@ const STEPS: readonly ((db: IDBPDatabase, change: Change) => void | Promise<void
       await at.update({ ...message, parts: content ? [textPart(content)] : [] });
     }
   },
+  async function blobsAndDraftPictures(db, change) {
+    db.createObjectStore("draftPictures");
+    for (let at = await change.objectStore("files").openCursor(); at !== null; at = await at.continue()) {
+      const { bytes, ...file } = at.value as { bytes: ArrayBuffer; mime: string };
+      await at.update({ ...file, blob: new Blob([bytes], { type: file.mime }) });
+    }
+  },
 ];
 
 export const VERSION = STEPS.length;

@@ -19,6 +19,7 @@ const notices: Record<Notice["code"], string> = {
   not_cached: "",
   model_changed: "",
   device_recovered: "",
+  no_pictures: "",
 };
 const about: Record<CatalogEntry["about"], string> = {
   tiny: "English, quick to try, makes things up",
@@ -75,8 +76,8 @@ export const en = {
   linkLabel: "Address of a model: a Hugging Face repository or page, a GGUF file, a folder of safetensors",
   look: "Look",
   dropHere: "Drop a model’s files here, or choose them",
-  dropToLoad: "Drop a model to load it, documents to ask them, or a recording to transcribe it",
-  notModel: (name: string) => `${name} is not a model, a document or a recording. Pictures are not supported yet.`,
+  dropToLoad: "Drop a model to load it, documents or pictures to ask about them, or a recording to transcribe it",
+  notModel: (name: string) => `${name} is not a model, a document, a picture or a recording.`,
   replaces: (name: string) => `It will replace ${name}.`,
   about,
   recommended: "Recommended for this device",
@@ -198,6 +199,8 @@ export const en = {
   importFile: "Import…",
   imported: (count: number) => (count === 1 ? "1 conversation imported" : `${String(count)} conversations imported`),
   notImported: (name: string) => `${name} contains no Hearth conversations, or is damaged`,
+  notExported: "The conversations could not be exported: the browser does not give back all that it keeps.",
+  noRoom: (name: string) => `${name} could not be kept: it is too large for this browser, or there is no room left`,
 
   hello: "The fire is lit. What would you like to talk about?",
   suggestions: ["Explain why the sky is blue", "Write a haiku about winter", "Give me three ideas for dinner"],
@@ -236,6 +239,15 @@ export const en = {
   sourceLabel: (number: number, title: string, page: string | null) =>
     `Source ${String(number)}: ${title}${page === null ? "" : `, page ${page}`}`,
   unsure: (label: string) => `${label} (the source may not say this)`,
+
+  addPictures: "Add pictures",
+  takePicture: "Take a picture",
+  picture: (number: number) => `Picture ${String(number)}`,
+  looking: (count: number) => (count === 1 ? "Looking at the picture…" : `Looking at ${String(count)} pictures…`),
+  leftOut: (count: number) =>
+    count === 1
+      ? "Left out: 1 picture that the model cannot see"
+      : `Left out: ${String(count)} pictures that the model cannot see`,
 
   speech: "Speech",
   dictate: "Dictate",

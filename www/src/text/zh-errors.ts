@@ -15,6 +15,7 @@ export const zhErrors: Record<HearthErrorCode, string> = {
   context_overflow: "对话已超出上下文长度：请新建对话，或用更大的上下文加载。",
   invalid_request: "请求中有不合理的设置。",
   bad_audio: "无法读取这段录音：请重新录制，或另存为 WAV。",
+  bad_picture: "无法使用这张图片：它是空的、过大或过于狭长，请换一张或裁剪后再试。",
   out_of_memory: "内存不足：请换更小的模型、量化或上下文。",
   no_webgpu: "这个浏览器没有可用的 WebGPU：请换用新版 Chrome、Edge、Firefox 或 Safari 并开启硬件加速，或使用 CPU。",
   device_lost: "显卡设备丢失且无法恢复：请重新加载模型。",
@@ -47,5 +48,6 @@ export const zhErrors: Record<HearthErrorCode, string> = {
   document_stalled: "读取文档停滞：请重试，或重新打印为 PDF。",
   extractor_missing: "缺少读取这种文档的组件。",
   audio_undecodable: "浏览器无法解码这段录音：请另存为 WAV、MP3、M4A、Ogg 或 FLAC。",
+  picture_undecodable: "浏览器无法解码这张图片：请另存为 JPEG、PNG 或 WebP。",
   capture_failed: "无法采集声音：请允许使用麦克风后重试。",
 };

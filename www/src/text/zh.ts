@@ -22,8 +22,8 @@ export const zh: Texts = {
   linkLabel: "模型地址：Hugging Face 仓库或页面、GGUF 文件、safetensors 目录",
   look: "查看",
   dropHere: "把模型文件拖到这里，或点此选择",
-  dropToLoad: "松开即可加载模型、添加文档以便提问，或转写录音",
-  notModel: (name) => `${name} 不是模型、文档或录音。暂不支持图片。`,
+  dropToLoad: "松开即可加载模型、添加文档或图片以便提问，或转写录音",
+  notModel: (name) => `${name} 不是模型、文档、图片或录音。`,
   replaces: (name) => `将替换正在运行的 ${name}。`,
   recommended: "推荐用于此设备",
   about: {
@@ -129,6 +129,7 @@ export const zh: Texts = {
     not_cached: "模型没有保存在本机，下次需要重新下载。",
     model_changed: "服务器上已有新的模型文件。",
     device_recovered: "显卡设备曾经丢失，已自动恢复。",
+    no_pictures: "无法使用模型的图像投影文件（mmproj），它看不到图片。",
   },
 
   conversation: "对话",
@@ -153,6 +154,8 @@ export const zh: Texts = {
   importFile: "导入…",
   imported: (imported) => `已导入 ${String(imported)} 个对话`,
   notImported: (name) => `${name} 不是 Hearth 的对话文件，或已损坏`,
+  notExported: "无法导出对话：浏览器未能读出所保存的全部内容。",
+  noRoom: (name) => `无法保存 ${name}：文件对此浏览器来说太大，或空间不足`,
 
   hello: "炉火已点燃，想聊点什么？",
   suggestions: ["解释一下天空为什么是蓝色的", "写一首关于冬天的小诗", "给我三个晚餐的主意"],
@@ -187,6 +190,12 @@ export const zh: Texts = {
   sendDocuments: (count) => `向我的 ${String(count)} 份文档提问，并把其中的段落发送到服务器`,
   sourceLabel: (number, title, page) => `来源 ${String(number)}：${title}${page === null ? "" : `，第 ${page} 页`}`,
   unsure: (label) => `${label}（来源可能没有这样说）`,
+
+  addPictures: "添加图片",
+  takePicture: "拍照",
+  picture: (number) => `图片 ${String(number)}`,
+  looking: (count) => (count === 1 ? "正在看图片…" : `正在看 ${String(count)} 张图片…`),
+  leftOut: (count) => `已略去模型看不到的 ${String(count)} 张图片`,
 
   speech: "语音",
   dictate: "听写",

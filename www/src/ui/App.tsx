@@ -31,6 +31,8 @@ import { Banner, TopBar } from "./TopBar.js";
 
 const DocumentsDialog = lazily(async () => (await import("./Documents.js")).DocumentsDialog);
 const SpeechDialog = lazily(async () => (await import("./SpeechDialog.js")).SpeechDialog);
+const PictureDialog = lazily(async () => (await import("./PictureDialog.js")).PictureDialog);
+const CameraDialog = lazily(async () => (await import("./CameraDialog.js")).CameraDialog);
 const PassageDialog = lazily(async () => (await import("./PassageDialog.js")).PassageDialog);
 
 export function App(): JSX.Element {
@@ -75,6 +77,8 @@ export function App(): JSX.Element {
       {dialog.value === "documents" && <DocumentsDialog />}
       {dialog.value === "passage" && <PassageDialog />}
       {dialog.value === "speech" && <SpeechDialog />}
+      {dialog.value === "picture" && <PictureDialog />}
+      {dialog.value === "camera" && <CameraDialog />}
       {dialog.value === "models" && (
         <Dialog id="models" title={t().models} onClose={closeDialog}>
           <Boundary>

@@ -7,15 +7,18 @@ import { answering, canAsk, isElsewhere, path, send, stop } from "../state/chat.
 import { dictation, isDictating } from "../state/dictating.js";
 import { draft, write } from "../state/draft.js";
 import { backend } from "../state/model.js";
+import { draftPictures, pictureFailures, takeDraft } from "../state/pictures.js";
 import { placeOf, placeText } from "../state/place.js";
 import { t } from "../text/index.js";
 import { AddDocuments, AskDocuments } from "./AskDocuments.js";
 import { Icon } from "./icons.js";
 import { lazily } from "./lazily.js";
 import { MicrophoneButton, stopDictation } from "./MicrophoneButton.js";
+import { PictureButtons } from "./PictureButtons.js";
 
 const MAX_HEIGHT_PX = 220;
 
+const PictureStrip = lazily(async () => (await import("./PictureStrip.js")).PictureStrip);
 const DictationStrip = lazily(async () => (await import("./DictationStrip.js")).DictationStrip);
 
 export function Composer(): JSX.Element {
@@ -52,9 +55,9 @@ export function Composer(): JSX.Element {
 
   const ask = (): void => {
     const question = draft.value.trim();
-    if (question === "" || !canAsk.value) return;
+    if ((question === "" && draftPictures.value.length === 0) || !canAsk.value) return;
     write("");
-    void send(question);
+    void send(question, takeDraft());
   };
   const submit = (): void => {
     if (!isDictating.peek()) {
@@ -76,9 +79,11 @@ export function Composer(): JSX.Element {
       }}
     >
       <AskDocuments />
+      {(draftPictures.value.length > 0 || pictureFailures.value.length > 0) && <PictureStrip />}
       {dictation.value.name !== "off" && <DictationStrip />}
       <div class="box">
         <AddDocuments />
+        <PictureButtons />
         <textarea
           id="prompt"
           ref={field}

@@ -9,7 +9,7 @@ import { MarkdownView } from "../markdown/render.js";
 import { answering, branchesOf, canAsk, edit, goOn, regenerate, switchBranch } from "../state/chat.js";
 import { backend } from "../state/model.js";
 import { placeText } from "../state/place.js";
-import { sourcesOf, textOf } from "../store/parts.js";
+import { picturesOf, sourcesOf, textOf, type FilePart } from "../store/parts.js";
 import type { SourcesPart } from "../store/sources.js";
 import type { AnswerEnd, AnswerStats, Message } from "../store/tree.js";
 import { language, t } from "../text/index.js";
@@ -18,6 +18,7 @@ import { lazily } from "./lazily.js";
 import { memo } from "./memo.js";
 import { showSource } from "./show-source.js";
 
+const MessagePictures = lazily(async () => (await import("./MessagePictures.js")).MessagePictures);
 const Sources = lazily(async () => (await import("./Sources.js")).Sources);
 
 interface Props {
@@ -33,14 +34,15 @@ export const MessageView = memo(function MessageView({ message, isLast }: Props)
 function Question({ message }: { message: Message }): JSX.Element {
   const isEditing = useSignal(false);
   const content = textOf(message);
+  const pictures = picturesOf(message);
   if (isEditing.value) {
     return (
       <article class="message user editing" data-id={message.id}>
         <QuestionEditor
-          content={content}
-          onDone={(changed) => {
+          message={message}
+          onDone={(changed, without) => {
             isEditing.value = false;
-            if (changed !== undefined) void edit(message, changed);
+            if (changed !== undefined) void edit(message, changed, without);
           }}
         />
       </article>
@@ -48,7 +50,8 @@ function Question({ message }: { message: Message }): JSX.Element {
   }
   return (
     <article class="message user" data-id={message.id}>
-      <div class="bubble">{content}</div>
+      {pictures.length > 0 && <MessagePictures conversation={message.conversation} pictures={pictures} />}
+      {(content !== "" || pictures.length === 0) && <div class="bubble">{content}</div>}
       <p class="foot">
         <Branches message={message} />
         <CopyButton text={content} />
@@ -67,20 +70,24 @@ function Question({ message }: { message: Message }): JSX.Element {
 }
 
 function QuestionEditor({
-  content,
+  message,
   onDone,
 }: {
-  content: string;
-  onDone: (changed: string | undefined) => void;
+  message: Message;
+  /** Called with the new text, undefined to leave all as it was, and the pictures that are not wanted any more. */
+  onDone: (changed: string | undefined, without: readonly FilePart[]) => void;
 }): JSX.Element {
+  const content = textOf(message);
   const field = useRef<HTMLTextAreaElement>(null);
+  const without = useSignal<readonly FilePart[]>([]);
+  const pictures = picturesOf(message).filter((part) => !without.value.includes(part));
   useLayoutEffect(() => {
     field.current?.focus();
     field.current?.setSelectionRange(content.length, content.length);
   }, []);
   const submit = (): void => {
     const changed = field.current?.value.trim() ?? "";
-    if (changed !== "") onDone(changed);
+    if (changed !== "" || pictures.length > 0) onDone(changed, without.value);
   };
   return (
     <form
@@ -90,6 +97,16 @@ function QuestionEditor({
         submit();
       }}
     >
+      {pictures.length > 0 && (
+        <MessagePictures
+          conversation={message.conversation}
+          pictures={pictures}
+          onRemove={(part) => {
+            without.value = [...without.value, part];
+            field.current?.focus();
+          }}
+        />
+      )}
       <textarea
         class="edit"
         ref={field}
@@ -97,7 +114,7 @@ function QuestionEditor({
         aria-label={t().editQuestion}
         defaultValue={content}
         onKeyDown={(event) => {
-          if (isEscape(event)) onDone(undefined);
+          if (isEscape(event)) onDone(undefined, []);
           if (!isSubmit(event)) return;
           event.preventDefault();
           submit();
@@ -107,7 +124,7 @@ function QuestionEditor({
         <button
           type="button"
           onClick={() => {
-            onDone(undefined);
+            onDone(undefined, []);
           }}
         >
           {t().cancel}
@@ -126,6 +143,7 @@ function Answer({ message, isLast }: Props): JSX.Element {
   const reasoning = live?.reasoning.value ?? message.reasoning;
   const sources = live === undefined ? sourcesOf(message) : live.sources.value;
   const stats = live === undefined ? message.stats : live.stats.value;
+  const unseen = live === undefined ? (message.unseen ?? 0) : live.unseen.value;
   const state = live === undefined ? message.end : live.hasBegun.value ? "streaming" : "waiting";
   const canGoOn = message.end === "stopped" || message.end === "length";
   const running = backend.value;
@@ -138,6 +156,11 @@ function Answer({ message, isLast }: Props): JSX.Element {
       data-source={live === undefined ? content : undefined}
       aria-label={message.model === "" ? t().answer : t().answerOf(message.model)}
     >
+      {unseen > 0 && (
+        <p class="left-out muted small" role="note">
+          {t().leftOut(unseen)}
+        </p>
+      )}
       {reasoning !== "" && (
         // Folded, since the reader asked for the answer.
         <details class="reasoning">
@@ -161,7 +184,9 @@ function Answer({ message, isLast }: Props): JSX.Element {
           </>
         )}
         <Places message={message} />
-        <span class="stats">{statsLine(stats, live === undefined ? message.end : "running")}</span>
+        <span class="stats">
+          {statsLine(stats, live === undefined ? message.end : "running", state === "waiting" ? live?.looking : 0)}
+        </span>
       </p>
     </article>
   );
@@ -270,7 +295,8 @@ function CopyButton({ text }: { text: string }): JSX.Element {
   );
 }
 
-function statsLine(stats: AnswerStats | null, end: AnswerEnd): string {
+/** Describes an answer, or what the model does before its first word: it reads, and looks at some pictures. */
+function statsLine(stats: AnswerStats | null, end: AnswerEnd, looking = 0): string {
   const parts: string[] = [];
   if (stats !== null) {
     const { tokensPerSecond, firstToken, tokens, drafted } = stats;
@@ -281,5 +307,5 @@ function statsLine(stats: AnswerStats | null, end: AnswerEnd): string {
   }
   if (end === "length") parts.push(t().cutOff);
   if (end === "stopped") parts.push(t().stopped);
-  return parts.join(" · ") || (end === "running" ? t().reading : "");
+  return parts.join(" · ") || (end !== "running" ? "" : looking > 0 ? t().looking(looking) : t().reading);
 }

@@ -1,9 +1,10 @@
 /** The dialog that is open. */
 import { signal } from "@preact/signals";
 
-export const dialog = signal<"settings" | "performance" | "models" | "documents" | "passage" | "speech" | undefined>(
-  undefined,
-);
+export type DialogName =
+  "settings" | "performance" | "models" | "documents" | "passage" | "speech" | "picture" | "camera";
+
+export const dialog = signal<DialogName | undefined>(undefined);
 
 export function closeDialog(): void {
   dialog.value = undefined;

@@ -1,11 +1,11 @@
 /** Starts and ends dictation into the message field. Loaded on demand. */
 import { effect, signal, untracked } from "@preact/signals";
 import type { Transcriber } from "hearth-llm/audio";
+import { mediaObstacle } from "../lib/media-access.js";
 import { announce } from "../state/announce.js";
 import { dictation, isDictating } from "../state/dictating.js";
 import { Dictation } from "../state/dictation.js";
 import { place } from "../state/draft.js";
-import { obstacle } from "../state/microphone.js";
 import { change } from "../state/settings.js";
 import type { SpeechFailure } from "../state/speech-failure.js";
 import { readySpeech, speechModel } from "../state/transcriber.js";
@@ -29,7 +29,7 @@ export async function startDictation(): Promise<void> {
   if (isDictating.peek()) return;
   const mine = ++attempts;
   isWanted.value = false;
-  const fault = obstacle() ?? (isTranscribing.peek() ? "busy" : undefined);
+  const fault = mediaObstacle() ?? (isTranscribing.peek() ? "busy" : undefined);
   if (fault !== undefined) {
     fail({ fault });
     return;

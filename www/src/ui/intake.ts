@@ -5,15 +5,16 @@ import { addDocuments } from "../state/documents.js";
 import { showToast } from "../state/toast.js";
 import { fromFile, ImportError } from "../store/exchange.js";
 import { t } from "../text/index.js";
-import { dialog } from "./dialogs.js";
+import { closeDialog, dialog } from "./dialogs.js";
 import { pickModel } from "./start.js";
+import { takePictures } from "./take-pictures.js";
 
 /** Tells the visitor what became of the files. */
 interface Replies {
   say: (text: string) => void;
   /** The text for a file that nothing is done with. */
   refusal: (name: string) => string;
-  /** Whether files with a text become documents, and sound becomes text. */
+  /** Whether files with a text become documents, sound becomes text, and pictures go into the message. */
   takesAll?: boolean;
 }
 
@@ -49,13 +50,18 @@ export async function takeFiles(files: File[], { say, refusal, takesAll = false 
     dialog.value = "documents";
     void addDocuments(documents);
   }
+  const pictures = takesAll ? kinds.flatMap(([file, kind]) => (kind === "image" ? [file] : [])) : [];
+  if (pictures.length > 0) {
+    // The message lies beneath the dialogs.
+    if (documents.length === 0 && recordings.length === 0) closeDialog();
+    await takePictures(pictures);
+  }
   let count = 0;
   for (const [file, kind] of kinds) {
-    if (isDocument(file, kind) || isRecording(file, kind)) continue;
-    // Pictures are for parts of a message, which cannot be written yet.
-    const added = kind === "conversations" ? await importFile(file) : 0;
-    if (added === 0) {
-      say((kind === "conversations" ? t().notImported : refusal)(file.name));
+    if (isDocument(file, kind) || isRecording(file, kind) || pictures.includes(file)) continue;
+    const added = kind === "conversations" ? await importFile(file) : refusal(file.name);
+    if (typeof added === "string") {
+      say(added);
       return;
     }
     count += added;
@@ -74,14 +80,15 @@ function isSound({ name, type }: File, kind: FileKind): boolean {
   return type.startsWith("audio/") || /\.(wav|mp3|m4a|aac|ogg|oga|opus|flac|webm|aiff?|amr)$/i.test(name);
 }
 
-/** Returns how many conversations were imported; 0 if the file is damaged. */
-async function importFile(file: File): Promise<number> {
+/** Returns how many conversations were imported, or why none were. */
+async function importFile(file: File): Promise<number | string> {
   try {
     const bundles = fromFile(await file.text());
+    if (bundles.length === 0) return t().notImported(file.name);
     await importBundles(bundles);
     return bundles.length;
   } catch (error) {
-    if (!(error instanceof ImportError)) throw error;
-    return 0;
+    // Otherwise the text is longer than a string may be, or the disk has no room for it.
+    return (error instanceof ImportError ? t().notImported : t().noRoom)(file.name);
   }
 }
