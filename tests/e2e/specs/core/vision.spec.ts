@@ -66,11 +66,13 @@ for (const { browser, device, kind, form } of SETUPS) {
         for (const { messages, greedy_ids } of cases) {
           const shown = messages.map(({ role, content }) => ({
             role,
-            content: content.map((part) =>
-              part.type === "text"
-                ? { type: "text" as const, text: part.text ?? "" }
-                : { type: "image_url" as const, image_url: { url: blobs[part.image ?? 0] as Blob, detail: details[part.image ?? 0] ?? "auto" } },
-            ),
+            content: content.map((part) => {
+              const { type, text, image } = part;
+              if (type === "text") return { type, text: text ?? "" };
+              const url = blobs[image ?? -1];
+              if (url === undefined) throw new Error(`there is no picture ${String(image)}`);
+              return { type: "image_url" as const, image_url: { url, detail: details[image ?? 0] ?? "auto" } };
+            }),
           }));
           const { choices, usage } = await engine.chat.completions.create({
             messages: shown,
@@ -80,17 +82,18 @@ for (const { browser, device, kind, form } of SETUPS) {
           answers.push({
             text: choices[0]?.message.content,
             expected: await engine.detokenize(greedy_ids),
-            tokens: usage?.prompt_tokens,
+            tokens: usage.prompt_tokens,
           });
         }
         const { frames } = await engine.stats();
-        await engine.dispose();
+        engine.dispose();
         return { answers, frames };
       },
       {
         entry: `${BASE_URL}pkg/dist/index.js`,
         device,
-        model: new URL(`/tests/goldens/data/vision/${form === "pair" ? golden.gguf[0] : `${golden.folder}/`}`, BASE_URL).href,
+        model: new URL(`/tests/goldens/data/vision/${form === "pair" ? golden.gguf[0] : `${golden.folder}/`}`, BASE_URL)
+          .href,
         projector: form === "pair" ? new URL(`/tests/goldens/data/vision/${golden.gguf[1]}`, BASE_URL).href : undefined,
         pictures: golden.pictures.map(({ width, height, source_start }) => ({
           width,
@@ -98,17 +101,20 @@ for (const { browser, device, kind, form } of SETUPS) {
           rgb: sources.subarray(source_start, source_start + 3 * width * height).toString("base64"),
         })),
         // SmolVLM's smallest picture was not cut.
-        details: golden.pictures.map(({ tiles_high }) => (kind === "smolvlm" && tiles_high === 0 ? "low" : "auto")),
+        details: golden.pictures.map(({ tiles_high }): "low" | "auto" =>
+          kind === "smolvlm" && tiles_high === 0 ? "low" : "auto",
+        ),
         cases: golden.cases,
       },
     );
-    console.log(JSON.stringify(found.answers), found.frames);
     for (const [i, { text, expected, tokens }] of found.answers.entries()) {
       expect(text).toBe(expected);
       expect(tokens).toBe(golden.cases[i]?.ids.length);
     }
     // Each picture was looked at once, whatever the conversations.
-    const shown = new Set(golden.cases.flatMap(({ messages }) => messages.flatMap(({ content }) => content.map((part) => part.image))));
+    const shown = new Set(
+      golden.cases.flatMap(({ messages }) => messages.flatMap(({ content }) => content.map((part) => part.image))),
+    );
     const frames = golden.pictures.filter((_, i) => shown.has(i)).map(({ grids }) => grids.length);
     expect(found.frames).toBe(frames.reduce((sum, n) => sum + n, 0));
   });
