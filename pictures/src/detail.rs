@@ -1,4 +1,4 @@
-//! How closely a model looks.
+//! Detail in which a model looks.
 
 use std::str::FromStr;
 

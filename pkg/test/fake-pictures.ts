@@ -9,7 +9,7 @@ const AT_FIRST = {
   traps: false,
   starts: 0,
   resets: 0,
-  /** What was prepared: sides, processor and detail. */
+  /** Pictures that were prepared: sides, processor and detail. */
   prepared: [] as { width: number; height: number; rgba: Uint8Array; processor: object; detail: string }[],
 };
 

@@ -60,7 +60,7 @@ export function run(backend: Backend, pictures: boolean): void {
   model.value = { name: "running", choice: { source: "fake", options: {} }, backend: seeing };
 }
 
-/** What the model says. */
+/** Answer of the model. */
 export let voice: Voice;
 
 function Page(): JSX.Element {

@@ -36,7 +36,7 @@ pub struct ModelInfo {
     pub thought_marks: Option<ThoughtMarks>,
     /// Sampling that the model's makers advise, if its files say: the default of requests.
     pub sampling: Option<AdvisedSampling>,
-    /// How the model wants its pictures, if it sees.
+    /// Rules by which the model wants its pictures prepared, if it sees.
     pub vision: Option<Processor>,
     /// Number of tensors by storage type in the file.
     pub quants: BTreeMap<String, usize>,

@@ -62,7 +62,7 @@ pub struct Engine {
     sequence: Sequence,
     policy: DraftPolicy,
     generation: Option<Generation>,
-    /// What sees pictures, in models that do.
+    /// Tower of a model that sees.
     tower: Option<Tower>,
     pictures: Pictures,
 }

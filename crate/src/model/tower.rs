@@ -31,7 +31,7 @@ pub struct Tower {
     pub(super) layers: Vec<Layer>,
     pub(super) output_norm: Norm,
     pub(super) projector: Projections,
-    /// What makes rows of layers in between: the layer, and its projector.
+    /// Projectors of rows of layers in between, each with its layer.
     pub(super) deep: Vec<(usize, Projections)>,
     /// Bytes of weights on the device.
     pub bytes: u64,

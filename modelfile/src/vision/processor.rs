@@ -1,4 +1,4 @@
-//! What a model wants of a picture before its tower sees it.
+//! Rules by which a model wants a picture prepared before its tower sees it.
 
 use serde::{Deserialize, Serialize};
 

@@ -16,7 +16,7 @@ pub enum Projector {
     Lfm2,
 }
 
-/// How learned positions are taken.
+/// Ways in which learned positions are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interpolation {
     /// One for each patch: all frames have one size.
@@ -27,7 +27,7 @@ pub enum Interpolation {
     Edges,
 }
 
-/// What becomes of the rows of a square.
+/// Ways in which the rows of a square become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Merge {
     /// They are put side by side; patches come row by row.

@@ -55,7 +55,7 @@ export interface ChatCompletionContentPartRefusal {
   refusal: string;
 }
 
-/** How closely a picture is looked at; `"low"` costs the fewest tokens, `"auto"` is what the model's makers do. */
+/** Detail in which a picture is looked at: `"low"` costs the fewest tokens, `"auto"` is what the model's makers do. */
 export type PictureDetail = "auto" | "low" | "high";
 
 /**

@@ -393,7 +393,7 @@ export type ModelInfo = {
   thought_marks: ThoughtMarks | null;
   /** Sampling that the model's makers advise, if its files say: the default of requests. */
   sampling: AdvisedSampling | null;
-  /** How the model wants its pictures, if it sees. */
+  /** Rules by which the model wants its pictures prepared, if it sees. */
   vision: PictureProcessor | null;
   /** Number of tensors by storage type in the file. */
   quants: Record<string, number>;

@@ -17,7 +17,7 @@ export interface FilePart {
   /** Name of the file; empty if it has none of its own, as a picture from the clipboard. */
   name: string;
   mime: string;
-  /** What a picture shows, in the visitor's words; absent if nobody has described it. */
+  /** Description of a picture in the visitor's words; absent if there is none. */
   alt?: string;
 }
 
