@@ -61,8 +61,13 @@ fn everything_on_the_cpu() {
         assert_eq!(ids, prompt.greedy_ids[..n], "{}", prompt.name);
     }
     let forced = golden.forced;
+    // Each position has 262,144 logits. The prompts above go beyond the window.
+    let n = match std::env::var_os("HEARTH_FULL") {
+        Some(_) => forced.top1.len(),
+        None => 160,
+    };
     let (mut agree, mut clear) = (0, 0);
-    block_on(engine.each_logits(&forced.ids, |i, logits| {
+    block_on(engine.each_logits(&forced.ids[..n], |i, logits| {
         let agrees = forced.agrees(i, logits);
         agree += agrees as usize;
         if forced.margins[i] > 0.1 {
@@ -71,7 +76,6 @@ fn everything_on_the_cpu() {
         }
     }))
     .unwrap();
-    let n = forced.top1.len();
     println!("top-1 as the reference at {agree} of {n} positions, {clear} of them clear");
     assert!(agree * 100 >= 95 * n, "{agree} of {n}");
 }

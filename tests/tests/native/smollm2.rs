@@ -140,5 +140,7 @@ fn logits_answers_and_a_text_on_the_gpu_with_an_f16_cache() {
     };
     check_logits(On::Gpu, &mut engine, 2e-2);
     check_answers(On::Gpu, &mut engine);
-    check_forced(&mut engine, 256);
+    // (what a longer text would show of f16 is in the CPU's test of bytes, whose error is larger)
+    let is_full = std::env::var_os("HEARTH_FULL").is_some();
+    check_forced(&mut engine, if is_full { 256 } else { 96 });
 }
