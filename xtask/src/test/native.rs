@@ -35,7 +35,9 @@ pub fn stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) {
     let tests = ["native", "fuzz"];
     let compile = &mut whole_workspace(dirs, &["--no-run"]);
     stages.command(&["compile", "rust"], Check, compile);
-    let unit = &mut whole_workspace(dirs, &["--lib", "--bins"]);
+    // (with the tests of crates that are beside their sources)
+    let of_crates = ["--lib", "--bins", "--test", "goldens", "--test", "wav"];
+    let unit = &mut whole_workspace(dirs, &of_crates);
     stages.command(&["unit", "rust"], Cargo, unit);
     gpu_stats(dirs, stages);
     for name in tests {
