@@ -57,8 +57,8 @@ impl Sections {
         let [time, height, width] = self.pairs;
         match self.interleaved {
             true => match i % 3 {
-                1 if i < 3 * height => 1,
-                2 if i < 3 * width => 2,
+                1 if i < height.saturating_mul(3) => 1,
+                2 if i < width.saturating_mul(3) => 2,
                 _ => 0,
             },
             false if i < time => 0,

@@ -238,7 +238,10 @@ impl Engine {
         self.check_generates()?;
         let n_ctx = self.stepper.model.n_ctx;
         let row_token = self.stepper.model.row_token;
-        self.check_ids("prompt", &on_device(&tokens.prompt, row_token))?;
+        match tokens.spans.is_empty() {
+            true => self.check_ids("prompt", &tokens.prompt)?,
+            false => self.check_ids("prompt", &on_device(&tokens.prompt, row_token))?,
+        }
         if !tokens.answer.is_empty() {
             self.check_ids("resume_ids", &tokens.answer)?;
         }

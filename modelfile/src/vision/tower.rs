@@ -301,7 +301,8 @@ fn processor(meta: &Metadata, projector: Projector, layers: &ModelConfig) -> Res
     let merge = size("projector.scale_factor", Some(merge))?.max(1);
     let per_side = side / patch;
     // (what does not fill a patch is not seen: SmolVLM2 2.2B has patches of 14 in 384)
-    if !per_side.is_multiple_of(merge) || per_side == 0 || per_side * per_side != layers.n_ctx_train {
+    if !per_side.is_multiple_of(merge) || per_side == 0 || per_side * per_side != layers.n_ctx_train
+    {
         return Err(wrong(
             "clip.vision.image_size",
             &format!(
