@@ -290,7 +290,7 @@ fn vision_bytes(tower: &ModelHeader) -> Result<u64, Error> {
     let (matrices, _) = vision.requests(tower);
     let tensors = tower.by_name();
     let (c, patches) = (&vision.layers, vision.most_patches() as u64);
-    let of_patches = 4 * (c.d_model * vision.patch_values) as u64;
+    let of_patches = 4 * c.d_model as u64 * vision.patch_values as u64;
     let scratch = 4 * patches * (vision.patch_values + 8 * c.d_model + c.d_ff) as u64;
     let mut bytes = of_patches.saturating_add(scratch);
     for matrix in &matrices {

@@ -42,28 +42,22 @@ pub struct Yarn {
     pub log_multiplier: f32,
 }
 
-/// Pairs of a head that turn by the position in time, in height and in width.
+/// Pairs of a head that turn by the position in time, in height and in width: they take turns, until those of height and width are
+/// through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sections {
     /// Number of pairs of each.
     pub pairs: [usize; 3],
-    /// They take turns, until those of height and width are through; otherwise they follow one another.
-    pub interleaved: bool,
 }
 
 impl Sections {
     /// Returns the dimension by which pair `i` turns.
     fn dimension(&self, i: usize) -> usize {
-        let [time, height, width] = self.pairs;
-        match self.interleaved {
-            true => match i % 3 {
-                1 if i < height.saturating_mul(3) => 1,
-                2 if i < width.saturating_mul(3) => 2,
-                _ => 0,
-            },
-            false if i < time => 0,
-            false if i < time + height => 1,
-            false => 2,
+        let [_, height, width] = self.pairs;
+        match i % 3 {
+            1 if i < height.saturating_mul(3) => 1,
+            2 if i < width.saturating_mul(3) => 2,
+            _ => 0,
         }
     }
 }

@@ -179,10 +179,7 @@ fn rope_sections(keys: &Keys, spec: &ModelSpec) -> Result<Option<Sections>> {
     let pairs: Vec<usize> = found.iter().take(3).map(|pairs| *pairs as usize).collect();
     match <[usize; 3]>::try_from(pairs) {
         // (as in the reference, pairs that turn by turns may be fewer in all than these numbers say)
-        Ok(pairs) => Ok(Some(Sections {
-            pairs,
-            interleaved: true,
-        })),
+        Ok(pairs) => Ok(Some(Sections { pairs })),
         Err(_) => Err(keys.wrong(KEY, "three numbers of pairs", format!("{found:?}"))),
     }
 }
