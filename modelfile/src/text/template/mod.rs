@@ -122,8 +122,6 @@ pub struct ChatTemplate {
     source: String,
     thought_marks: Option<ThoughtMarks>,
     adaptations: Adaptations,
-    /// It shows the parts of a content, and nothing of a content that is a text.
-    takes_parts: bool,
     bos: String,
     eos: String,
 }
@@ -180,7 +178,6 @@ impl ChatTemplate {
             source: text.to_owned(),
             thought_marks: ThoughtMarks::of(text),
             adaptations: Adaptations::of(text),
-            takes_parts: false,
             bos: bos.to_owned(),
             eos: eos.to_owned(),
         })
@@ -199,27 +196,7 @@ impl ChatTemplate {
             id.and_then(|id| tokenizer.token_text(id))
                 .unwrap_or_default()
         };
-        let mut template = Self::new(source, text(tokenizer.bos()), text(tokenizer.eos()))?;
-        template.takes_parts = template.shows_parts_only(tokenizer);
-        Ok(template)
-    }
-
-    /// Returns whether the template shows a text only as a part of a content, as those of some models that see do.
-    fn shows_parts_only(&self, tokenizer: &Tokenizer) -> bool {
-        const PROBE: &str = "hearth";
-        let shows = |content: Json| {
-            let message = Message {
-                content,
-                ..Message::new("user", "")
-            };
-            let options = RenderOptions {
-                add_generation_prompt: true,
-                ..RenderOptions::default()
-            };
-            let text = self.render(&[message], &options, tokenizer);
-            text.is_ok_and(|text| text.text.contains(PROBE))
-        };
-        !shows(PROBE.into()) && shows(parts_of(PROBE))
+        Self::new(source, text(tokenizer.bos()), text(tokenizer.eos()))
     }
 
     /// Returns the format in which the model writes tool calls; `None` if its template knows none, or none that can
@@ -284,6 +261,32 @@ impl ChatTemplate {
         options: &RenderOptions,
         tokenizer: &Tokenizer,
     ) -> Result<MarkedText> {
+        let text = self.render_as_given(messages, options, tokenizer)?;
+        if shows(&text, messages) {
+            return Ok(text);
+        }
+        // Templates of some models that see show the parts of a content, and nothing of one that is a text.
+        let in_parts = |message: &Message| Message {
+            content: match message.content.as_str() {
+                Some(text) => serde_json::json!([{"type": "text", "text": text}]),
+                None => message.content.clone(),
+            },
+            ..message.clone()
+        };
+        let parts: Vec<Message> = messages.iter().map(in_parts).collect();
+        match self.render_as_given(&parts, options, tokenizer) {
+            Ok(second) if shows(&second, messages) => Ok(second),
+            _ => Ok(text),
+        }
+    }
+
+    /// Renders a conversation whose contents are texts or parts as they are.
+    fn render_as_given(
+        &self,
+        messages: &[Message],
+        options: &RenderOptions,
+        tokenizer: &Tokenizer,
+    ) -> Result<MarkedText> {
         let (messages, answer) = match options.continue_final_message {
             false => (messages, None),
             true => {
@@ -291,15 +294,7 @@ impl ChatTemplate {
                 (messages, Some(answer))
             }
         };
-        let mut messages = self.adaptations.apply(messages, options.tools.as_ref());
-        if self.takes_parts {
-            for message in messages.to_mut() {
-                if let Some(text) = message.content.as_str() {
-                    message.content = parts_of(text);
-                }
-            }
-        }
-        let messages = &*messages;
+        let messages = &*self.adaptations.apply(messages, options.tools.as_ref());
         let guard = Guard::new(
             tokenizer,
             [&self.source, &self.bos, &self.eos],
@@ -361,9 +356,13 @@ impl ChatTemplate {
     }
 }
 
-/// Returns a content of one part.
-fn parts_of(text: &str) -> Json {
-    serde_json::json!([{"type": "text", "text": text}])
+/// Returns whether a prompt has the text of the last message of a user, if its content is a text.
+fn shows(prompt: &MarkedText, messages: &[Message]) -> bool {
+    let last = messages.iter().rfind(|message| message.role == "user");
+    match last.and_then(|message| message.content.as_str()) {
+        Some(text) => prompt.plain().contains(text.trim()),
+        None => true,
+    }
 }
 
 /// Message passed to `raise_exception`.

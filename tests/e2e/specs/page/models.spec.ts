@@ -242,9 +242,11 @@ test("what is dropped on an answer does not end it", async ({ launch }) => {
   await chat.load(TINY, { device: "cpu", max_tokens: 8, temperature: 0 });
   await chat.send("Hi, 42!");
   await chat.waitStreaming();
+  // The model does not see.
   await drop(chat, new URL("icon-192.png", BASE_URL).href, "cat.png");
-  await chat.tab.waitVisible("#toast", 20_000);
-  expect(await chat.text("#toast")).toContain("cat.png is not a model");
+  await chat.tab.waitVisible("#pictures .error", 20_000);
+  expect((await chat.error("#pictures .error"))?.code).toBe("blind");
+  await chat.clickButton("Dismiss");
   expect(await chat.count("dialog")).toBe(0);
   // A model that fits is shown, and waits for confirmation.
   await drop(chat, TINY, "other.gguf");
