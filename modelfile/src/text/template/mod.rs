@@ -262,7 +262,7 @@ impl ChatTemplate {
         tokenizer: &Tokenizer,
     ) -> Result<MarkedText> {
         let text = self.render_as_given(messages, options, tokenizer)?;
-        if shows(&text, messages) {
+        if shows(&text, messages) || !self.may_take_parts_only() {
             return Ok(text);
         }
         // Templates of some models that see show the parts of a content, and nothing of one that is a text.
@@ -278,6 +278,12 @@ impl ChatTemplate {
             Ok(second) if shows(&second, messages) => Ok(second),
             _ => Ok(text),
         }
+    }
+
+    /// Returns whether the source looks at the types of parts, and does not ask whether a content is a text.
+    fn may_take_parts_only(&self) -> bool {
+        let looks = ["['type']", "[\"type\"]", ".type"];
+        looks.iter().any(|way| self.source.contains(way)) && !self.source.contains("is string")
     }
 
     /// Renders a conversation whose contents are texts or parts as they are.
