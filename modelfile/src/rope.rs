@@ -67,16 +67,9 @@ impl Rope {
     ///
     /// Computed in f64, because an f32 angle of 8,192 radians is already off by half a thousandth.
     pub fn table(&self, n_ctx: usize, divisors: Option<&[f32]>) -> Vec<f32> {
-        let pairs = self.dim / 2;
-        let frequencies: Vec<f64> = (0..pairs)
-            .map(|i| {
-                let exponent = 2.0 * i as f64 / self.dim as f64;
-                let divisor = divisors.and_then(|d| d.get(i)).copied().unwrap_or(1.0);
-                f64::from(self.theta).powf(-exponent) / f64::from(divisor) * self.slowed(i)
-            })
-            .collect();
+        let frequencies = self.frequencies(divisors);
         let factor = f64::from(self.factor) * self.scaling.magnitude();
-        let mut table = Vec::with_capacity(n_ctx * pairs * 2);
+        let mut table = Vec::with_capacity(n_ctx * self.dim);
         for position in 0..n_ctx {
             for frequency in &frequencies {
                 let (sin, cos) = (position as f64 * frequency).sin_cos();
@@ -89,12 +82,7 @@ impl Rope {
     /// Computes cos and sin like [`Rope::table`] for positions in time, height and width: [positions, dim / 2, 2]. A pair turns by
     /// the dimension that `sections` says.
     pub fn table_of(&self, positions: &[[usize; 3]], sections: &Sections) -> Vec<f32> {
-        let frequencies: Vec<f64> = (0..self.dim / 2)
-            .map(|i| {
-                let exponent = 2.0 * i as f64 / self.dim as f64;
-                f64::from(self.theta).powf(-exponent) * self.slowed(i)
-            })
-            .collect();
+        let frequencies = self.frequencies(None);
         let factor = f64::from(self.factor) * self.scaling.magnitude();
         let mut table = Vec::with_capacity(positions.len() * self.dim);
         for position in positions {
@@ -105,6 +93,16 @@ impl Rope {
             }
         }
         table
+    }
+
+    /// Returns the frequency of each pair: [dim / 2].
+    fn frequencies(&self, divisors: Option<&[f32]>) -> Vec<f64> {
+        let frequency = |i: usize| {
+            let exponent = 2.0 * i as f64 / self.dim as f64;
+            let divisor = divisors.and_then(|d| d.get(i)).copied().unwrap_or(1.0);
+            f64::from(self.theta).powf(-exponent) / f64::from(divisor) * self.slowed(i)
+        };
+        (0..self.dim / 2).map(frequency).collect()
     }
 
     /// Returns the factor by which the scaling multiplies the frequency of pair `i`.

@@ -27,7 +27,7 @@ export const find = (selector: string): HTMLElement | null => document.querySele
 export const all = (selector: string): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(selector)];
 /** Waits until the page has done what it was asked, parts that it fetches included. */
 export async function settle(): Promise<void> {
-  // What is drawn in one round may read files, fetch parts or set the focus in the next.
+  // Drawing in one round may read files, fetch parts or set the focus in the next.
   for (let round = 0; round < 3; round++) {
     await act(async () => {
       await new Promise((resolve) => setTimeout(resolve, 10));

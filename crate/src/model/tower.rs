@@ -15,7 +15,7 @@ use crate::ops::inject::Place;
 use crate::ops::merge_rows::MergeSpec;
 use crate::ops::projection::tile::TILE_TOKENS;
 use crate::ops::{Activation, KvType, Norm, Ops, StepState, Weight};
-use hearth_modelfile::vision::positions::{interpolated, patch_rotations, resized};
+use hearth_modelfile::vision::positions::{interpolated, patch_places, patch_rotations, resized};
 use hearth_modelfile::vision::{Interpolation, Merge, Processor, Vision};
 
 /// A tower's weights on a device.
@@ -189,16 +189,11 @@ impl Tower {
 }
 
 /// Returns the patches of each square of `merge` by `merge`, both row by row: [squares, merge * merge].
-fn squares([height, width]: [usize; 2], merge: usize) -> Vec<u32> {
-    let mut all = Vec::with_capacity(height * width);
-    for y in (0..height / merge * merge).step_by(merge) {
-        for x in (0..width / merge * merge).step_by(merge) {
-            for row in y..y + merge {
-                all.extend((x..x + merge).map(|column| (row * width + column) as u32));
-            }
-        }
-    }
-    all
+fn squares(grid: [usize; 2], merge: usize) -> Vec<u32> {
+    let places = patch_places(grid, merge).into_iter();
+    places
+        .map(|[row, column]| (row * grid[1] + column) as u32)
+        .collect()
 }
 
 /// Returns the values of pixels as the tower was trained on them.

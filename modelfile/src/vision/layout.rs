@@ -90,10 +90,9 @@ impl Vision {
             .filter(|part| part["type"] == "image")
             .count();
         let rendered = template.render(messages, options, tokenizer);
-        match &rendered {
-            Ok(text) if text.count(self.placeholder()) == pictures => return rendered,
-            // What the template says to texts is what counts, if it says anything there.
-            _ => {}
+        let is_complete = |text: &MarkedText| text.count(self.placeholder()) == pictures;
+        if rendered.as_ref().is_ok_and(is_complete) {
+            return rendered;
         }
         let texts = serde_json::to_string(messages).unwrap_or_default();
         let Some(mark) = free_marker([texts.as_str(), template.source()]) else {

@@ -24,19 +24,14 @@ pub(crate) fn tower(mut header: ModelHeader, start: u64) -> Result<ModelHeader> 
             found: "false".into(),
         });
     }
-    // Files with a second tower, for sound, name the projector of each.
-    let kind = match header.metadata.opt_str("clip.vision.projector_type")? {
-        Some(kind) => kind,
-        None => header.metadata.str("clip.projector_type")?,
-    };
-    let projector = Projector::of(kind)?;
+    let projector = Projector::of(&header.metadata)?;
     for tensor in &mut header.tensors {
         tensor.offset = tensor.offset.saturating_add(start);
         if projector == Projector::Gemma3 && tensor.name == projector.weights()[0] {
             by_columns(tensor);
         }
     }
-    // What belongs to another tower of the file.
+    // (without tensors of another tower in the file)
     header.tensors.retain(|tensor| {
         let name = tensor.name.as_str();
         !name.starts_with("a.") && !name.starts_with("mm.a.")

@@ -1,5 +1,6 @@
 //! Projectors: how the rows of a tower become rows of a text model.
 
+use crate::container::Metadata;
 use crate::error::{Error, Result};
 
 /// A projector, by llama.cpp's name for it (`clip.projector_type`).
@@ -52,11 +53,16 @@ impl Projector {
         }
     }
 
-    /// Returns the projector of this name.
+    /// Reads the projector of a tower for pictures.
     ///
     /// # Errors
-    /// [`Error::UnsupportedArchitecture`].
-    pub fn of(name: &str) -> Result<Self> {
+    /// [`Error::Metadata`] if the file names none, [`Error::UnsupportedArchitecture`] for another one.
+    pub(crate) fn of(meta: &Metadata) -> Result<Self> {
+        // Files with a second tower, for sound, name the projector of each.
+        let name = match meta.opt_str("clip.vision.projector_type")? {
+            Some(name) => name,
+            None => meta.str("clip.projector_type")?,
+        };
         (Self::ALL.into_iter())
             .find(|projector| projector.name() == name)
             .ok_or_else(|| Error::UnsupportedArchitecture {

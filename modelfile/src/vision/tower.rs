@@ -48,11 +48,7 @@ impl Vision {
     /// [`Error::UnsupportedArchitecture`] for another projector; [`Error::Metadata`] and [`Error::MissingTensor`].
     pub fn from_header(tower: &ModelHeader) -> Result<Self> {
         let meta = &tower.metadata;
-        let kind = match meta.opt_str("clip.vision.projector_type")? {
-            Some(kind) => kind,
-            None => meta.str("clip.projector_type")?,
-        };
-        let projector = Projector::of(kind)?;
+        let projector = Projector::of(meta)?;
         // (absent where it is another function)
         if meta.opt_bool("clip.use_gelu")? == Some(false)
             || meta.opt_bool("clip.use_silu")? == Some(true)
@@ -131,7 +127,7 @@ impl Vision {
         let projections = (self.projector.weights().iter()).map(|name| (*name).to_owned());
         let all = [projections.collect()]
             .into_iter()
-            .chain(deep.clone().map(Vec::from));
+            .chain(deep.map(Vec::from));
         for weights in all {
             let mut cols = merged;
             for name in weights {

@@ -11,7 +11,7 @@ import { toPictureSource } from "../pictures/source.js";
  */
 export async function withAddresses<Params extends object>(params: Params, signal: AbortSignal): Promise<Params> {
   const { messages } = params as { messages?: unknown };
-  // What is wrong with other messages is said where they are read.
+  // Other messages are checked where they are read.
   if (!Array.isArray(messages) || !messages.some(hasPictures)) return params;
   const sent: unknown[] = [];
   for (const [index, message] of (messages as ChatCompletionMessageParam[]).entries()) {

@@ -45,7 +45,7 @@ export async function addPictures(files: readonly File[], isNamed = true): Promi
     if (typeof read === "string") fail(read, file.name);
     else added.push(read);
   }
-  // The same picture twice tells the model nothing.
+  // A picture given twice tells the model nothing more.
   const isNew = ({ part }: DraftPicture, at: number, all: readonly DraftPicture[]): boolean =>
     all.findIndex((other) => other.part.file === part.file) === at;
   await changeDraft(id, (pictures) => [...pictures, ...added].filter(isNew).slice(0, MOST_PICTURES));

@@ -41,7 +41,7 @@ for (const browser of ["chromium", "firefox"] as const) {
     await expect.poll(() => shownPictures(chat, "#pictures"), WAIT).toEqual(["Picture 1 20x10"]);
     await dropPicture(chat, "blue", "sky.png");
     await expect.poll(() => shownPictures(chat, "#pictures"), WAIT).toEqual(["Picture 1 20x10", "sky.png 20x10"]);
-    // The same one again is no other.
+    // A picture given twice is one picture.
     await dropPicture(chat, "blue", "again.png");
     await dropPicture(chat, "green", "grass.png");
     await expect.poll(() => chat.count("#pictures img"), WAIT).toBe(3);
@@ -78,7 +78,7 @@ for (const browser of oneBrowser("chromium")) {
     await useServer(chat, server);
     await dropPicture(chat, "red", "fire.png");
     await chat.tab.waitVisible("#pictures img", 20_000);
-    // What is not sent yet survives a reload as well.
+    // Pictures that are not sent yet survive a reload as well.
     await chat.tab.reload();
     await useServer(chat, server);
     await expect.poll(() => shownPictures(chat, "#pictures"), WAIT).toEqual(["fire.png 20x10"]);
