@@ -38,6 +38,7 @@ const SLACK: f64 = 1.5;
 const YARDSTICK_BYTES: usize = 64 << 20;
 const YARDSTICK_MS: f64 = 250.0;
 
+#[derive(Clone)]
 pub struct Budgets {
     /// Slowness of this machine relative to the reference; at least 1.
     slowness: f64,

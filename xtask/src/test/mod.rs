@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check and every test, cheap ones first. A stage that fails does not stop the
-//! later ones, so that one run shows all there is to fix.
+//! later ones, so that one run shows all there is to fix. Rust's stages and the web's run at the same time, since most of
+//! them keep one core busy; tests in browsers keep all of them busy and come last.
 //!
 //! | module    | answers                                              |
 //! |-----------|------------------------------------------------------|
@@ -24,7 +25,9 @@ mod stage;
 mod web;
 mod words;
 
+use std::panic::resume_unwind;
 use std::process::ExitCode;
+use std::thread;
 
 use anyhow::Result;
 
@@ -103,11 +106,6 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
     if stages.wants(&["words", "checks"]) {
         stages.check("words", || words::check(dirs));
     }
-    let mut pieces = None;
-    if stages.wants(&[&web::BEFORE_BUILD[..], &web::AFTER_BUILD].concat()) {
-        pieces = stages.ready("setup", || setup::run(dirs, &setup::BUILDING));
-        web::npm_checks(&mut stages, pieces.is_some());
-    }
     let mut models = native::Models::default();
     if stages.wants(&[&native::TESTS[..], &web::BROWSER_STAGES, &["pkg"]].concat()) {
         models.smollm2 = stages.ready("SmolLM2", || SMOLLM2.ensure(dirs));
@@ -122,15 +120,19 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
         }
         stages.ready("software Vulkan", || setup::run(dirs, &setup::NATIVE_TESTS));
     }
-    native::stages(dirs, &mut stages, &models, args.full);
-    if stages.wants(&web::AFTER_BUILD) {
-        web::built_stages(dirs, &mut stages, &models, args.full);
+    let (web, built) = thread::scope(|scope| {
+        let mut web = stages.beside();
+        let web = scope.spawn(|| {
+            let built = web::stages(dirs, &mut web, &models, args.full);
+            (web, built)
+        });
+        native::stages(dirs, &mut stages, &models, args.full);
+        web.join()
+    })
+    .unwrap_or_else(|panic| resume_unwind(panic));
+    stages.add(web);
+    if built? {
+        web::browsers(dirs, &mut stages, &models, args.full);
     }
-    web::clippy(
-        dirs,
-        &mut stages,
-        pieces.and_then(|pieces| pieces.toolchain),
-        args.full,
-    )?;
     Ok(stages.finish())
 }

@@ -1,7 +1,6 @@
 //! Stages of `test`: each is run, counted and timed; and the table of all of them.
 
 use std::fs;
-use std::io::Write;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -26,6 +25,7 @@ pub struct Stages<'a> {
     done: Vec<Done>,
     /// Names and seconds of slow tests.
     slow: Vec<(String, f64)>,
+    start: Instant,
 }
 
 struct Done {
@@ -52,7 +52,26 @@ impl<'a> Stages<'a> {
             budgets,
             done: Vec::new(),
             slow: Vec::new(),
+            start: Instant::now(),
         })
+    }
+
+    /// Returns an empty run of the same choice, for stages that run at the same time as these.
+    pub fn beside(&self) -> Self {
+        Self {
+            dirs: self.dirs,
+            only: self.only.clone(),
+            budgets: self.budgets.clone(),
+            done: Vec::new(),
+            slow: Vec::new(),
+            start: Instant::now(),
+        }
+    }
+
+    /// Adds what ran beside these stages.
+    pub fn add(&mut self, others: Self) {
+        self.done.extend(others.done);
+        self.slow.extend(others.slow);
     }
 
     /// Whether a stage, or any in a list of stages, should run.
@@ -69,7 +88,6 @@ impl<'a> Stages<'a> {
             return;
         }
         let name = names[0];
-        begin(name);
         let start = Instant::now();
         let log = self
             .dirs
@@ -98,15 +116,16 @@ impl<'a> Stages<'a> {
             note += &format!("\nskipped {what}, which nothing allows: see xtask/src/test/skips.rs");
         }
         self.slow.extend(slow::tests(&output));
-        self.end(name, counts, start.elapsed(), note.trim_start().to_owned());
-        if counts.failed > 0 {
-            println!(
+        let shown = (counts.failed > 0).then(|| {
+            format!(
                 "  {}\n{}\n  whole output: {}",
                 proc::spelled(command),
                 proc::tail(&log, 60),
                 log.display()
-            );
-        }
+            )
+        });
+        let note = note.trim_start().to_owned();
+        self.end(name, counts, start.elapsed(), note, shown);
     }
 
     /// Number of tests and stages that have failed so far.
@@ -127,8 +146,6 @@ impl<'a> Stages<'a> {
     fn work<T>(&mut self, name: &str, worth: u64, work: impl FnOnce() -> Result<T>) -> Option<T> {
         let start = Instant::now();
         let result = work();
-        // The name is printed afterwards, because the work prints its own lines.
-        begin(name);
         let (value, counts, note) = match result {
             Ok(value) => (
                 Some(value),
@@ -140,35 +157,38 @@ impl<'a> Stages<'a> {
             ),
             Err(error) => (None, FAILED, format!("{error:#}")),
         };
-        self.end(name, counts, start.elapsed(), note);
+        self.end(name, counts, start.elapsed(), note, None);
         value
     }
 
     /// Skips a stage that cannot run here, which is no failure.
     pub fn skip(&mut self, names: &[&str], why: &str) {
         if self.wants(names) {
-            begin(names[0]);
-            self.end(
-                names[0],
-                Counts {
-                    skipped: 1,
-                    ..Counts::default()
-                },
-                Duration::ZERO,
-                why.to_owned(),
-            );
+            let counts = Counts {
+                skipped: 1,
+                ..Counts::default()
+            };
+            self.end(names[0], counts, Duration::ZERO, why.to_owned(), None);
         }
     }
 
     /// Fails a stage that cannot run because an earlier one failed.
     pub fn fail(&mut self, names: &[&str], why: &str) {
         if self.wants(names) {
-            begin(names[0]);
-            self.end(names[0], FAILED, Duration::ZERO, why.to_owned());
+            self.end(names[0], FAILED, Duration::ZERO, why.to_owned(), None);
         }
     }
 
-    fn end(&mut self, name: &str, mut counts: Counts, time: Duration, mut note: String) {
+    /// Writes down a stage that has ended, and prints it at once, since another one may end at the same time. `shown`
+    /// stands below it.
+    fn end(
+        &mut self,
+        name: &str,
+        mut counts: Counts,
+        time: Duration,
+        mut note: String,
+        shown: Option<String>,
+    ) {
         // The parts of a stage, such as `native kernels::`, share one budget.
         let whole = |name: &str| name.split(' ').next().unwrap_or_default().to_owned();
         let before = self
@@ -187,10 +207,12 @@ impl<'a> Stages<'a> {
             note += &format!("{}{said}", if note.is_empty() { "" } else { "\n" });
         }
         println!(
-            "{}, {:.1} s{}",
+            "test   {name} {} {}, {:.1} s{}{}",
+            ".".repeat(20usize.saturating_sub(name.len())),
             verdict(counts),
             time.as_secs_f64(),
-            indented(&note)
+            indented(&note),
+            shown.map_or_else(String::new, |shown| format!("\n{shown}"))
         );
         self.done.push(Done {
             name: name.to_owned(),
@@ -206,13 +228,13 @@ impl<'a> Stages<'a> {
             "\n{:<22} {:>7} {:>7} {:>8} {:>9}",
             "stage", "passed", "failed", "skipped", "seconds"
         );
-        let (mut sum, mut time) = (Counts::default(), Duration::ZERO);
+        let mut sum = Counts::default();
         for done in &self.done {
             row(&done.name, done.counts, done.time);
             sum = sum + done.counts;
-            time += done.time;
         }
-        row("all", sum, time);
+        // (less than the sum of the seconds, since stages run beside others)
+        row("all", sum, self.start.elapsed());
         if !self.slow.is_empty() {
             println!("\ntests that took 20 s and more:");
             let mut slow = self.slow;
@@ -268,15 +290,6 @@ fn judge(runner: Runner, output: &str, success: bool, status: &str) -> (Counts, 
         ),
         Some(counts) => (counts, String::new()),
     }
-}
-
-fn begin(name: &str) {
-    print!(
-        "test   {name} {} ",
-        ".".repeat(20usize.saturating_sub(name.len()))
-    );
-    // If stdout is closed, the next print reports it.
-    let _ = std::io::stdout().flush();
 }
 
 fn verdict(counts: Counts) -> String {

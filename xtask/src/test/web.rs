@@ -15,9 +15,9 @@ use crate::toolchain::{TARGET, WasmToolchain};
 use crate::{build, llama, proc, serve, setup};
 
 /// Stages that need the tools but no generated files.
-pub const BEFORE_BUILD: [&str; 3] = ["eslint", "prettier", "clippy-wasm"];
+const BEFORE_BUILD: [&str; 3] = ["eslint", "prettier", "clippy-wasm"];
 /// Stages that read generated files, and the stage that makes those files.
-pub const AFTER_BUILD: [&str; 9] = [
+const AFTER_BUILD: [&str; 9] = [
     "build",
     "types",
     "pkg",
@@ -33,8 +33,25 @@ pub const BROWSER_STAGES: [&str; 4] = ["e2e", "e2e-light", "e2e-heavy", "web"];
 const LIGHT: [&str; 3] = ["e2e-light", "e2e", "web"];
 const HEAVY: [&str; 3] = ["e2e-heavy", "e2e", "web"];
 
+/// Runs the stages without a browser. Returns whether the tests in browsers have what they need.
+pub fn stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) -> Result<bool> {
+    let mut pieces = None;
+    if stages.wants(&[&BEFORE_BUILD[..], &AFTER_BUILD].concat()) {
+        pieces = stages.ready("setup", || setup::run(dirs, &setup::BUILDING));
+        npm_checks(stages, pieces.is_some());
+    }
+    let built = stages.wants(&AFTER_BUILD) && built_stages(dirs, stages, models, full);
+    clippy(
+        dirs,
+        stages,
+        pieces.and_then(|pieces| pieces.toolchain),
+        full,
+    )?;
+    Ok(built)
+}
+
 /// Runs the npm checks that need no generated files.
-pub fn npm_checks(stages: &mut Stages, ready: bool) {
+fn npm_checks(stages: &mut Stages, ready: bool) {
     for (name, script) in [("eslint", "check:lint"), ("prettier", "check:format")] {
         if ready {
             let command = &mut proc::npm();
@@ -64,7 +81,7 @@ const WASM_SOURCES: [&str; 14] = [
 ];
 
 /// Runs clippy on the code that only wasm32 compiles, unless it is unchanged since clippy last had no complaints.
-pub fn clippy(
+fn clippy(
     dirs: &Dirs,
     stages: &mut Stages,
     toolchain: Option<WasmToolchain>,
@@ -100,8 +117,8 @@ pub fn clippy(
     Ok(())
 }
 
-/// Builds the wasm, and runs the stages that import it.
-pub fn built_stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) {
+/// Builds the wasm, and runs the stages that import it. Returns whether there is a build.
+fn built_stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) -> bool {
     // wasm-opt takes minutes and changes no result; `--full` tests the shipped module.
     let args = build::Args::for_tests(full);
     if stages
@@ -114,7 +131,7 @@ pub fn built_stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: boo
         for names in [LIGHT, HEAVY] {
             stages.fail(&names, "not run: the build failed");
         }
-        return;
+        return false;
     }
     let npm = |args: &[&str]| {
         let mut command = proc::npm();
@@ -132,6 +149,11 @@ pub fn built_stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: boo
     stages.command(&["pkg", "web"], Vitest, &mut pkg);
     let www = &mut npm(&["test", "--workspace", "www"]);
     stages.command(&["www", "web"], Vitest, www);
+    true
+}
+
+/// Runs the tests in browsers.
+pub fn browsers(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) {
     if !stages.wants(&LIGHT) && !stages.wants(&HEAVY) {
         return;
     }
