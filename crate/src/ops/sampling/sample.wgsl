@@ -100,11 +100,12 @@ const BY_COUNT: u32 = 0u; // a token has weight 1, keys are logits
 const BY_MASS: u32 = 1u; // a token's weight is its probability, keys are logits
 const BY_TYPICAL: u32 = 2u; // a token's weight is its probability, keys are typicality
 
+// Bounds of the tokens that are left after the filters.
+struct Kept { floor_key: u32, log_total: f32, entropy: f32, limit: f32 }
+
 // Returns the largest key such that the weight of all tokens with at least that key reaches `goal` (at least 1);
-// tokens whose logit is under `floor_key` have no weight.
-fn select_key(
-    lid: u32, items: Items, goal: u32, mode: u32, floor_key: u32, s: Softmax, log_total: f32, entropy: f32,
-) -> u32 {
+// tokens whose logit is under the floor have no weight.
+fn select_key(lid: u32, items: Items, goal: u32, mode: u32, s: Softmax, kept: Kept) -> u32 {
     var prefix = 0u;
     var left = max(goal, 1u);
     for (var shift = 24i; shift >= 0i; shift -= 8i) {
@@ -114,9 +115,9 @@ fn select_key(
             let v = item(items, i);
             let mass = mass_of(v, s);
             var key = key_of(v);
-            let counts = key >= floor_key && (mode != BY_TYPICAL || mass > 0u);
+            let counts = key >= kept.floor_key && (mode != BY_TYPICAL || mass > 0u);
             if (mode == BY_TYPICAL) {
-                key = typical_key(mass, log_total, entropy);
+                key = typical_key(mass, kept.log_total, kept.entropy);
             }
             // (a shift by 32 is undefined, hence two shifts)
             if (counts && ((key >> u32(shift)) >> 8u) == ((prefix >> u32(shift)) >> 8u)) {
@@ -243,9 +244,6 @@ fn copy_candidates(lid: u32, top_k: u32, top_p: f32, s: Softmax) -> u32 {
     workgroupBarrier();
     return total;
 }
-
-// Bounds of the tokens that are left after all filters.
-struct Kept { floor_key: u32, log_total: f32, entropy: f32, limit: f32 }
 
 fn mass_if_kept(v: f32, s: Softmax, kept: Kept) -> u32 {
     let mass = mass_of(v, s);
@@ -387,43 +385,51 @@ fn choose(lid: u32, row: u32) -> u32 {
             }
         }
         var kept = Kept(0u, 0.0, 0.0, 3.4e38);
-        if (top_k > 0u) {
-            kept.floor_key = select_key(lid, items, top_k, BY_COUNT, 0u, s, 0.0, 0.0);
-        }
-        if (top_p < 1.0) {
-            if (top_k > 0u) {
-                total = kept_mass(lid, items, kept.floor_key, s);
-            }
-            let goal = u32(f32(total) * top_p);
-            let key = select_key(lid, items, goal, BY_MASS, kept.floor_key, s, 0.0, 0.0);
-            kept.floor_key = max(kept.floor_key, key);
-        }
         let min_p = bitcast<f32>(state[MIN_P]);
-        if (min_p > 0.0) {
-            kept.floor_key = max(kept.floor_key, key_of(s.top + log(max(min_p, 1e-30)) / inv_t));
-        }
         if (lid == 0u) {
             shared_left = state[TYPICAL_P];
         }
         let typical_p = bitcast<f32>(workgroupUniformLoad(&shared_left));
-        if (typical_p < 1.0) {
-            let mass = f32(kept_mass(lid, items, kept.floor_key, s));
-            kept.log_total = log(mass);
-            var surprise = 0.0;
-            for (var i = lid; i < items.n; i += WG) {
-                let v = item(items, i);
-                let here = mass_of(v, s);
-                if (here > 0u && key_of(v) >= kept.floor_key) {
-                    surprise += f32(here) / mass * (kept.log_total - log(f32(here)));
+        // (a loop, since a compiler would copy the selection to each of three places)
+        for (var mode = BY_COUNT; mode <= BY_TYPICAL; mode++) {
+            var wanted = top_k > 0u;
+            if (mode == BY_MASS) {
+                wanted = top_p < 1.0;
+            }
+            if (mode == BY_TYPICAL) {
+                wanted = typical_p < 1.0;
+                if (min_p > 0.0) {
+                    kept.floor_key = max(kept.floor_key, key_of(s.top + log(max(min_p, 1e-30)) / inv_t));
                 }
             }
-            kept.entropy = sum_of_all(lid, surprise);
-            let goal = u32(mass * typical_p);
-            let floor_typical = select_key(
-                lid, items, goal, BY_TYPICAL, kept.floor_key, s, kept.log_total, kept.entropy,
-            );
-            // Inverts the key of the last kept token.
-            kept.limit = bitcast<f32>(0x7fffffffu - floor_typical) + TYPICAL_SLACK;
+            if (!wanted) {
+                continue;
+            }
+            if (mode == BY_TYPICAL || (mode == BY_MASS && top_k > 0u)) {
+                total = kept_mass(lid, items, kept.floor_key, s);
+            }
+            if (mode == BY_TYPICAL) {
+                let mass = f32(total);
+                kept.log_total = log(mass);
+                var surprise = 0.0;
+                for (var i = lid; i < items.n; i += WG) {
+                    let v = item(items, i);
+                    let here = mass_of(v, s);
+                    if (here > 0u && key_of(v) >= kept.floor_key) {
+                        surprise += f32(here) / mass * (kept.log_total - log(f32(here)));
+                    }
+                }
+                kept.entropy = sum_of_all(lid, surprise);
+            }
+            let share = select(top_p, typical_p, mode == BY_TYPICAL);
+            let goal = select(u32(f32(total) * share), top_k, mode == BY_COUNT);
+            let key = select_key(lid, items, goal, mode, s, kept);
+            if (mode == BY_TYPICAL) {
+                // Inverts the key of the last kept token.
+                kept.limit = bitcast<f32>(0x7fffffffu - key) + TYPICAL_SLACK;
+            } else {
+                kept.floor_key = max(kept.floor_key, key);
+            }
         }
         if (lid == 0u) {
             shared_flag = select(0u, 1u, items.few);
