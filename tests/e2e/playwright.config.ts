@@ -5,21 +5,8 @@ const specs = (...names: string[]): string[] => names.map((name) => `**/${name}.
 /** Specs that check the ids a model gives: no result depends on a clock, and SwiftShader compiles on one core. */
 const MODELS = specs("families", "folders", "tiny", "embeddings", "gemma");
 
-/** Specs that need the machine to themselves: they run a real model, measure, or pack and build. */
-const HEAVY = specs(
-  "counters",
-  "device",
-  "examples",
-  "frameworks",
-  "lifetimes",
-  "memory",
-  "offline",
-  "package",
-  "performance",
-  "smollm2",
-  "structured",
-  "threads",
-);
+/** Specs that need the machine to themselves: they run a real model, measure, or install frameworks. */
+const HEAVY = specs("counters", "frameworks", "lifetimes", "memory", "performance", "smollm2", "threads");
 
 /**
  * Runs against a server (HEARTH_URL) with fault injection: `cargo xtask serve --faults`, or `cargo xtask test`, which

@@ -70,16 +70,24 @@ export function packed(): Packed {
   const folder = join(cache, hash());
   const list = join(folder, "paths.json");
   if (!existsSync(folder)) {
-    // Removes earlier builds.
-    rmSync(cache, { recursive: true, force: true });
     mkdirSync(cache, { recursive: true });
+    // Removes earlier builds, but not what another worker is making.
+    for (const name of readdirSync(cache)) {
+      if (!name.startsWith("new-")) rmSync(join(cache, name), { recursive: true, force: true });
+    }
     const made = mkdtempSync(join(cache, "new-"));
     const { filename, files } = pack(pkg, made);
     const dependencies = { "hearth-llm": `file:${filename}`, ...packedDependencies(made) };
     writeFileSync(join(made, "package.json"), JSON.stringify({ name: "installed", private: true, dependencies }));
     npm(["install", "--offline", "--no-audit", "--no-fund"], made);
     writeFileSync(join(made, "paths.json"), JSON.stringify(files.map(({ path }) => path)));
-    renameSync(made, folder);
+    try {
+      renameSync(made, folder);
+    } catch (cause) {
+      // Another worker has made it in the meantime.
+      rmSync(made, { recursive: true, force: true });
+      if (!existsSync(list)) throw cause;
+    }
   }
   return { folder, paths: JSON.parse(readFileSync(list, "utf8")) as string[] };
 }

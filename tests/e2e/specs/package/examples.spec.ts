@@ -21,6 +21,8 @@ async function done(chat: Chat, url: string): Promise<string> {
 }
 
 test.describe("features", () => {
+  // One worker builds, for all tests here.
+  test.describe.configure({ mode: "default" });
   let project: Project | undefined;
   let url: string;
 

@@ -12,6 +12,9 @@ import { packed, Project } from "../../support/packed.js";
 import { SKIPS } from "../../support/skips.js";
 import { expect, test } from "../../support/test.js";
 
+// One worker packs, for all tests here.
+test.describe.configure({ mode: "default" });
+
 let project: Project | undefined;
 let url: string;
 
