@@ -1,13 +1,14 @@
 /** The documentation site: pages of this folder, files of the repository's root, and the reference from the types. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { defineConfig, type DefaultTheme } from "vitepress";
+import { defineConfig, type DefaultTheme, type UserConfig } from "vitepress";
 import llms from "vitepress-plugin-llms";
-import { links } from "./links.ts";
-import { ROOT } from "./pages.ts";
-import { slug } from "./slug.ts";
+import { links } from "./links.js";
+import { ROOT } from "./pages.js";
+import { slug } from "./slug.js";
 
 type Items = DefaultTheme.SidebarItem[];
+type Plugins = NonNullable<NonNullable<UserConfig["vite"]>["plugins"]>;
 type Exports = Record<string, string | { default: string }>;
 
 const item = (text: string, link: string): DefaultTheme.SidebarItem => ({ text, link });
@@ -110,7 +111,12 @@ export default defineConfig({
   rewrites: { "guide/README.md": "guide/index.md", "decisions/README.md": "decisions/index.md" },
   markdown: { config: links, anchor: { slugify: slug } },
   vite: {
-    plugins: [llms({ ignoreFiles: ["api/**", "changelog.md", "decisions/**", "benchmarks/history.md", "kinds.md"] })],
+    // A model reads the guide and the numbers; histories and single decisions would be most of the text.
+    // Its types are those of another version of Vite.
+    plugins: llms({
+      sidebar: [...GUIDE, ...INTERNALS],
+      ignoreFiles: ["api/**", "ask.md", "changelog.md", "decisions/**", "benchmarks/history.md", "kinds.md"],
+    }) as unknown as Plugins,
     build: { target: "es2022", chunkSizeWarningLimit: 2000 },
     worker: { format: "es" },
     optimizeDeps: { exclude: ["hearth-llm"] },

@@ -1,6 +1,6 @@
 /** A rule of markdown-it: links between files of the repository become links between pages. */
 import type { MarkdownRenderer } from "vitepress";
-import { addressOf } from "./pages.ts";
+import { addressOf } from "./pages.js";
 
 type Tokens = ReturnType<MarkdownRenderer["parse"]>;
 

@@ -47,7 +47,12 @@ export function addressOf(page: string, href: string): string | undefined {
   const included = INCLUDED[file];
   if (included !== undefined) return included + anchor;
   if (file.startsWith("docs/") && file.endsWith(".md")) {
-    return file.replace(/^docs/, "").replace(/(?:README|index)\.md$/, "").replace(/\.md$/, "") + anchor;
+    return (
+      file
+        .replace(/^docs/, "")
+        .replace(/(?:README|index)\.md$/, "")
+        .replace(/\.md$/, "") + anchor
+    );
   }
   return repository && `${repository}/blob/main/${file}${anchor}`;
 }

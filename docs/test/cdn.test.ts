@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import ts from "typescript";
 import { expect, it } from "vitest";
-import { ROOT } from "../.vitepress/pages.ts";
+import { ROOT } from "../.vitepress/pages.js";
 
 const pkg = join(ROOT, "pkg");
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
@@ -60,7 +60,13 @@ const reachedBy = (entry: string): { files: string[]; packages: string[] } => {
 it("the main entry finds its workers and modules beside itself, and needs no other package", () => {
   const { files, packages } = reachedBy("dist/index.js");
   expect(packages).toEqual([]);
-  for (const needed of ["worker.js", "cpu-worker.js", "wasm/hearth_bg.wasm", "wasm/hearth_cpu.wasm", "wasm/hearth.js"]) {
+  for (const needed of [
+    "worker.js",
+    "cpu-worker.js",
+    "wasm/hearth_bg.wasm",
+    "wasm/hearth_cpu.wasm",
+    "wasm/hearth.js",
+  ]) {
     expect(files).toContain(join("dist", needed));
   }
   expect(files.filter((file) => !file.startsWith("dist/"))).toEqual([]);

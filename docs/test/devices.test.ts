@@ -14,7 +14,7 @@ import { events, stream } from "../../pkg/test/remote/server.js";
 import { WorkerDouble } from "../../pkg/test/worker-double.js";
 
 vi.mock("../../pkg/src/engine.js", async (importOriginal) => {
-  const { onFakeCore } = await import("./engine.ts");
+  const { onFakeCore } = await import("./engine.js");
   return onFakeCore(await importOriginal());
 });
 
@@ -28,7 +28,7 @@ beforeEach(() => {
 });
 
 it("a picture is looked at", async () => {
-  const { look } = await import("../snippets/pictures.ts");
+  const { look } = await import("../snippets/pictures.js");
   stubCanvas();
   fake.vision = VISION;
   expect(await look(new File(["FAKE:png:3x2"], "a.png", { type: "image/png" }))).not.toBe("");
@@ -46,14 +46,14 @@ describe("speech", () => {
   };
 
   it("of a recording is written down", async () => {
-    const { recording: transcribe } = await import("../snippets/speech.ts");
+    const { recording: transcribe } = await import("../snippets/speech.js");
     await model();
     expect(await transcribe(recording)).not.toBe("");
     expect(printed.at(-1)).toMatch(/^ready/);
   });
 
   it("comes through OpenAI's client as well", async () => {
-    const { transcribe } = await import("../snippets/speech-openai.ts");
+    const { transcribe } = await import("../snippets/speech-openai.js");
     const transcriber = await (await model()).create({ model: "openai/whisper-base" });
     vi.stubGlobal("Worker", WorkerDouble);
     expect(await transcribe(await create(), transcriber, recording)).not.toBe("");
@@ -61,8 +61,8 @@ describe("speech", () => {
   });
 
   it("of a microphone is appended when it is final", async () => {
-    const { microphone } = await import("../snippets/speech.ts");
-    const { listen } = await import("../snippets/speech-readme.ts");
+    const { microphone } = await import("../snippets/speech.js");
+    const { listen } = await import("../snippets/speech-readme.js");
     vi.stubGlobal("navigator", { mediaDevices: { getUserMedia: () => Promise.resolve({}) } });
     async function* live() {
       await Promise.resolve();
@@ -88,7 +88,7 @@ describe("a server", () => {
   useServer();
 
   it("answers, and is chosen by a router", async () => {
-    const { connect, route } = await import("../snippets/remote.ts");
+    const { connect, route } = await import("../snippets/remote.js");
     server.answers[CHAT] = stream(events(...ANSWER, "[DONE]"));
     const fetch = globalThis.fetch.bind(globalThis);
     vi.stubGlobal("fetch", (url: string, init: RequestInit) =>
@@ -105,7 +105,7 @@ describe("a server", () => {
 });
 
 it("the browser's own model answers", async () => {
-  const { builtIn } = await import("../snippets/remote.ts");
+  const { builtIn } = await import("../snippets/remote.js");
   const promptStreaming = (): ReadableStream<string> =>
     new ReadableStream({
       start: (controller) => {
@@ -119,7 +119,7 @@ it("the browser's own model answers", async () => {
 });
 
 it("React's hooks render on a server", async () => {
-  const { Chat } = await import("../snippets/react.tsx");
+  const { Chat } = await import("../snippets/react.js");
   expect(renderToString(createElement(Chat, { options: { model: "a/b" } }))).toBe("<p>Loading</p>");
 });
 
@@ -127,10 +127,10 @@ it("PDFs have a library of their own settings, and workers have one", async () =
   vi.stubGlobal("DOMMatrix", Object);
   // Node should have another build of pdf.js, and the page that is shown is not for Node.
   vi.spyOn(console, "warn").mockImplementation(() => undefined);
-  const { library } = await import("../snippets/documents-pdf.ts");
+  const { library } = await import("../snippets/documents-pdf.js");
   expect(library.list()).toEqual([]);
   await library.close();
-  const { open } = await import("../snippets/documents-workers.ts");
+  const { open } = await import("../snippets/documents-workers.js");
   // A worker that cannot start leaves the work to the page.
   vi.stubGlobal("Worker", undefined);
   const { library: other, close } = await open();

@@ -1,8 +1,8 @@
 /** Pages as they are written: their code, what they include, their headings and links. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ROOT } from "../.vitepress/pages.ts";
-import { slug } from "../.vitepress/slug.ts";
+import { ROOT } from "../.vitepress/pages.js";
+import { slug } from "../.vitepress/slug.js";
 
 const docs = join(ROOT, "docs");
 
@@ -69,7 +69,9 @@ export function anchorsOf(text: string): Set<string> {
 /** Returns a text without the indentation that its lines have in common. */
 function undent(text: string): string {
   const lines = text.split("\n");
-  const depth = Math.min(...lines.filter((line) => line.trim() !== "").map((line) => /^ */.exec(line)?.[0].length ?? 0));
+  const depth = Math.min(
+    ...lines.filter((line) => line.trim() !== "").map((line) => /^ */.exec(line)?.[0].length ?? 0),
+  );
   return lines
     .map((line) => line.slice(Number.isFinite(depth) ? depth : 0))
     .join("\n")

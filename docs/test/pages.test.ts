@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { addressOf, fileOf, INCLUDED, ROOT } from "../.vitepress/pages.ts";
-import { anchorsOf, fencesOf, linksOf, PAGES, part, snippetsOf, textOf } from "./markdown.ts";
+import { addressOf, fileOf, INCLUDED, ROOT } from "../.vitepress/pages.js";
+import { anchorsOf, fencesOf, linksOf, PAGES, part, snippetsOf, textOf } from "./markdown.js";
 
 const CODE = ["ts", "tsx", "js", "jsx", "mjs", "html", "vue", "typescript", "javascript"];
 const SNIPPETS = join(ROOT, "docs/snippets");

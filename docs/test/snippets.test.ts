@@ -5,7 +5,7 @@ import { create, useFakeCore } from "../../pkg/test/engine-support.js";
 import { fake } from "../../pkg/test/fake-wasm.js";
 
 vi.mock("../../pkg/src/engine.js", async (importOriginal) => {
-  const { onFakeCore } = await import("./engine.ts");
+  const { onFakeCore } = await import("./engine.js");
   return onFakeCore(await importOriginal());
 });
 
@@ -20,7 +20,7 @@ beforeEach(() => {
 const say = (text: string): { role: "user"; content: string }[] => [{ role: "user", content: `!echo ${text}` }];
 
 it("the first five lines answer", async () => {
-  await import("../snippets/start.ts");
+  await import("../snippets/start.js");
   expect(printed).toHaveLength(1);
   expect(printed[0]).toContain("hearth");
 });
@@ -32,7 +32,7 @@ it.each(["readme", "package-readme", "ai-sdk"])("%s streams an answer", async (n
 });
 
 it("a load shows its progress, and the CPU says that it is in use", async () => {
-  const { load, onEitherDevice } = await import("../snippets/load.ts");
+  const { load, onEitherDevice } = await import("../snippets/load.js");
   const shown: string[] = [];
   const engine = await load((text) => shown.push(text), new AbortController());
   engine.dispose();
@@ -45,7 +45,7 @@ it("a load shows its progress, and the CPU says that it is in use", async () => 
 });
 
 it("a conversation has each question with its answer", async () => {
-  const { converse, resume, withoutTemplate } = await import("../snippets/chat.ts");
+  const { converse, resume, withoutTemplate } = await import("../snippets/chat.js");
   const engine = await create();
   const messages = await converse(engine, ["!echo one", "!echo two"]);
   expect(messages.map(({ content }) => content)).toEqual(["Be brief.", "!echo one", "one", "!echo two", "two"]);
@@ -55,7 +55,7 @@ it("a conversation has each question with its answer", async () => {
 });
 
 it("a stream is read, stopped and counted", async () => {
-  const { stream, stoppable, counted } = await import("../snippets/streaming.ts");
+  const { stream, stoppable, counted } = await import("../snippets/streaming.js");
   const engine = await create();
   await stream(engine, say("one two three"));
   expect(printed.join("")).toBe("one two three");
@@ -74,7 +74,7 @@ it("a stream is read, stopped and counted", async () => {
 });
 
 it("a format is followed", async () => {
-  const { describe, classify } = await import("../snippets/structured.ts");
+  const { describe, classify } = await import("../snippets/structured.js");
   const engine = await create();
   // The fake core has no model: its answer to a schema is the format, to a choice the first one.
   expect(JSON.stringify(await describe(engine))).toContain("additionalProperties");
@@ -82,7 +82,7 @@ it("a format is followed", async () => {
 });
 
 it("a tool is called, and its result answered with", async () => {
-  const { answer } = await import("../snippets/tools.ts");
+  const { answer } = await import("../snippets/tools.js");
   const client = { listTools: () => Promise.resolve({ tools: [] }), callTool: () => Promise.resolve({ content: [] }) };
   fake.toolStyle = "hermes";
   const engine = await create();
@@ -95,14 +95,14 @@ it("a tool is called, and its result answered with", async () => {
 });
 
 it("kept files are listed", async () => {
-  const { forget } = await import("../snippets/cache.ts");
+  const { forget } = await import("../snippets/cache.js");
   vi.stubGlobal("navigator", { storage: { persist: () => Promise.resolve(true) } });
   await forget("https://example.org/none.gguf").catch(() => undefined);
   expect(printed).toHaveLength(1);
 });
 
 it("a failure is told, and no GPU leads to the CPU", async () => {
-  const { open, watch } = await import("../snippets/errors.ts");
+  const { open, watch } = await import("../snippets/errors.js");
   const { Engine, HearthError } = await import("hearth-llm");
   const make = vi.spyOn(Engine, "create");
   const told: string[] = [];
@@ -119,22 +119,25 @@ it("a failure is told, and no GPU leads to the CPU", async () => {
 });
 
 it("a model is looked at before it is fetched, and corrected", async () => {
-  const { ask, corrected } = await import("../snippets/models.ts");
-  expect(JSON.parse(await ask())).toMatchObject({ report: expect.any(Object) as object, verdict: expect.any(String) as string });
+  const { ask, corrected } = await import("../snippets/models.js");
+  expect(JSON.parse(await ask())).toMatchObject({
+    report: expect.any(Object) as object,
+    verdict: expect.any(String) as string,
+  });
   (await corrected()).dispose();
   expect(fake.loaderOptions?.overrides).toMatchObject({ ropeScaling: { kind: "yarn" } });
 });
 
 it("texts are embedded and ranked", async () => {
-  const { embed, rank } = await import("../snippets/embeddings.ts");
+  const { embed, rank } = await import("../snippets/embeddings.js");
   const engine = await create();
   expect(await embed(engine)).toHaveLength(2);
   expect(await rank(engine)).toHaveLength(1);
 });
 
 it("OpenAI's client and LangChain's answer", async () => {
-  const { clientOf } = await import("../snippets/openai.ts");
-  const { chatOf } = await import("../snippets/langchain.ts");
+  const { clientOf } = await import("../snippets/openai.js");
+  const { chatOf } = await import("../snippets/langchain.js");
   const engine = await create();
   const { choices } = await clientOf(engine).chat.completions.create({ model: "any", messages: say("one") });
   expect(choices[0]?.message.content).toBe("one");
@@ -142,19 +145,19 @@ it("OpenAI's client and LangChain's answer", async () => {
 });
 
 it("the Prompt API answers", async () => {
-  await import("../snippets/prompt-api.ts");
+  await import("../snippets/prompt-api.js");
   expect(printed.join("")).toContain("hearth");
   expect("LanguageModel" in globalThis).toBe(true);
 });
 
 it("a shared engine answers", async () => {
-  await import("../snippets/shared.ts");
+  await import("../snippets/shared.js");
   expect(printed[0]).toBe("leader");
   expect(printed[1]).toContain("hearth");
 });
 
 it("documents are read, searched and answered from", async () => {
-  const { answer, find, calls } = await import("../snippets/documents.ts");
+  const { answer, find, calls } = await import("../snippets/documents.js");
   const { Library, MemoryStore } = await import("hearth-llm/documents");
   const file = new File(["# Fire\n\nThe chimney sweep comes in May.\n"], "house.md");
   const { content } = await answer(file, "When does the chimney sweep come?");

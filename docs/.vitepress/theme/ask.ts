@@ -1,6 +1,7 @@
 /** Questions to these pages: all of them are documents of a library in memory, searched by words in the visitor's browser. */
 import type { Engine, LoadProgress } from "hearth-llm";
 import type { Library } from "hearth-llm/documents";
+import { slug } from "../slug.js";
 
 export interface Page {
   /** Address within the site, such as `/guide/chat`. */
@@ -85,7 +86,9 @@ export class Docs {
       yield { text, cited: [] };
     }
     const { content } = await stream.message();
-    const cited = stream.sources.map((source, i) => this.#found(i + 1, source.document.id, source.headings, source.text));
+    const cited = stream.sources.map((source, i) =>
+      this.#found(i + 1, source.document.id, source.headings, source.text),
+    );
     yield { text: content ?? text, cited };
   }
 
@@ -98,6 +101,7 @@ export class Docs {
     const page = this.#pages.get(id);
     const title = page?.title ?? "";
     const titles = [title, ...headings.filter((heading) => heading !== title)];
-    return { number, address: page?.address ?? "/", titles, text };
+    const section = titles.length > 1 ? `#${slug((titles.at(-1) ?? "").replaceAll("`", ""))}` : "";
+    return { number, address: `${page?.address ?? "/"}${section}`, titles, text };
   }
 }
