@@ -91,7 +91,7 @@ describe("a server", () => {
     const { connect, route } = await import("../snippets/remote.js");
     server.answers[CHAT] = stream(events(...ANSWER, "[DONE]"));
     const fetch = globalThis.fetch.bind(globalThis);
-    vi.stubGlobal("fetch", (url: string, init: RequestInit) =>
+    vi.stubGlobal("fetch", (url: string | URL, init: RequestInit) =>
       fetch(String(url).replace("http://localhost:8000/v1", server.address), init),
     );
     const remote = await connect("key");

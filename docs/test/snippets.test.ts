@@ -1,5 +1,4 @@
 /** Code of the documentation, run on the fake core: what it shows is what happens. */
-import type { Engine } from "hearth-llm";
 import { beforeEach, expect, it, vi } from "vitest";
 import { create, useFakeCore } from "../../pkg/test/engine-support.js";
 import { fake } from "../../pkg/test/fake-wasm.js";
@@ -112,9 +111,10 @@ it("a failure is told, and no GPU leads to the CPU", async () => {
   make.mockRejectedValueOnce(new HearthError("no_webgpu", "There is none."));
   const engine = await open("a/b", (text) => told.push(text));
   expect(make).toHaveBeenLastCalledWith({ model: "a/b", device: "cpu" });
-  watch(engine as Engine, (text) => told.push(text));
-  engine?.dispose();
-  await engine?.closed;
+  if (engine === undefined) throw new Error("it was not opened");
+  watch(engine, (text) => told.push(text));
+  engine.dispose();
+  await engine.closed;
   expect(told).toHaveLength(1);
 });
 
