@@ -1,4 +1,4 @@
-/** What a model needs, before it is fetched; and what its files get wrong. */
+/** Needs of a model, before it is fetched; and what its files get wrong. */
 import { canRun, Engine, inspectModel } from "hearth-llm";
 
 export async function ask(): Promise<string> {
