@@ -11,6 +11,8 @@ export default tseslint.config(
       "pkg/audio/",
       "pkg/pictures/",
       "pkg/docs/",
+      "docs/api/",
+      "docs/.vitepress/cache/",
       "target/",
       "shared/",
       ".cache/",

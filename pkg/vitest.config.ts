@@ -1,3 +1,17 @@
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
-export default defineConfig({ test: { include: ["test/**/*.test.ts"], testTimeout: 10_000 } });
+const source = (name: string): string => join(import.meta.dirname, "src", name);
+
+export default defineConfig({
+  test: { include: ["test/**/*.test.ts", "../docs/test/**/*.test.ts"], testTimeout: 10_000 },
+  // The code in the documentation imports the package by its name.
+  resolve: {
+    alias: [
+      { find: /^hearth-llm$/, replacement: source("index.ts") },
+      { find: /^hearth-llm\/openai$/, replacement: source("openai-fetch.ts") },
+      { find: /^hearth-llm\/tools$/, replacement: source("toolbox/index.ts") },
+      { find: /^hearth-llm\/(.+)$/, replacement: source("$1/index.ts") },
+    ],
+  },
+});

@@ -18,6 +18,7 @@
 //! | `model`      | where does the default model come from, is it the right file     |
 //! | `whisper`    | how do Whisper's weights become a folder as Hugging Face has them |
 //! | `llama`      | where is a llama.cpp server for the tests                        |
+//! | `docs`       | the documentation site                                           |
 //! | `serve`      | the command; `server` is the HTTP server under it                |
 //! | `test`       | which stages there are, how one is run and judged                |
 //! | `bench`      | one JSON line per case                                           |
@@ -31,6 +32,7 @@ mod build;
 mod config;
 mod cost;
 mod debian;
+mod docs;
 mod gpu_stats;
 mod gpu_trial;
 mod llama;
@@ -71,6 +73,8 @@ enum Command {
     Build(build::Args),
     /// Build what is stale, fetch the default model, and serve the chat page
     Serve(serve::Args),
+    /// Build what is stale, and the documentation site: docs/.vitepress/dist
+    Docs(docs::Args),
     /// Run all checks and all tests. The last line is `N passed, N failed`
     Test(test::Args),
     /// Run the native and browser benchmarks: one JSON line per case
@@ -104,6 +108,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Setup => setup::run(&dirs, &setup::EVERYTHING).map(|_| ExitCode::SUCCESS),
         Command::Build(args) => build::run(&dirs, &args).map(|()| ExitCode::SUCCESS),
         Command::Serve(args) => serve::run(&dirs, &args).map(|()| ExitCode::SUCCESS),
+        Command::Docs(args) => docs::run(&dirs, &args).map(|()| ExitCode::SUCCESS),
         Command::Test(args) => test::run(&dirs, &args),
         Command::Bench(args) => bench::run(&dirs, &args),
         Command::Cost(args) => cost::run(&dirs, &args),

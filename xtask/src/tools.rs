@@ -139,6 +139,7 @@ pub fn npm_packages(dirs: &Dirs, step: &mut Step) -> Result<()> {
         "package.json",
         "pkg/package.json",
         "www/package.json",
+        "docs/package.json",
         "tests/e2e/package.json",
     ];
     let stamp = Stamp::of(&dirs.root, &inputs, &[])?;

@@ -9,11 +9,14 @@ use anyhow::{Context, Result, ensure};
 use crate::paths::Dirs;
 
 /// Folders with sources of our own.
-const FOLDERS: [&str; 16] = [
+const FOLDERS: [&str; 19] = [
     "audio/src",
     "cli/src",
     "cpu/src",
     "crate/src",
+    "docs/.vitepress/theme",
+    "docs/snippets",
+    "docs/test",
     "examples",
     "grammar/src",
     "modelfile/src",
