@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import ts from "typescript";
+import { transformSync } from "rolldown/utils";
 
 const root = join(import.meta.dirname, "..");
 const MODULES = { hearth: "wasm", grammar: "grammar", audio: "audio", pictures: "pictures" };
@@ -15,17 +15,14 @@ export function compilePackage(): string {
   const folder = mkdtempSync(join(tmpdir(), "hearth-node-"));
   const dist = join(folder, "dist");
   cpSync(join(root, "package.json"), join(folder, "package.json"));
-  const compilerOptions = {
-    target: ts.ScriptTarget.ES2022,
-    module: ts.ModuleKind.ESNext,
-    verbatimModuleSyntax: true,
-  };
   for (const name of readdirSync(join(root, "src"), { recursive: true }).map(String)) {
     if (!name.endsWith(".ts") || name.endsWith(".d.ts")) continue;
     const to = join(dist, name.replace(/\.ts$/, ".js"));
     mkdirSync(dirname(to), { recursive: true });
     const text = readFileSync(join(root, "src", name), "utf8");
-    writeFileSync(to, ts.transpileModule(text, { compilerOptions, fileName: name }).outputText);
+    const { code, errors } = transformSync(name, text, { typescript: { onlyRemoveTypeImports: true } });
+    if (errors[0] !== undefined) throw new Error(`${name}: ${errors[0].message}`);
+    writeFileSync(to, code);
   }
   mkdirSync(join(dist, "wasm"), { recursive: true });
   for (const [module, from] of Object.entries(MODULES)) {

@@ -15,6 +15,14 @@ type Handler = (event: object) => void;
 const { script, wantsGpu } = workerData as ThreadStart;
 const scope = globalThis as unknown as { onmessage?: Handler | null };
 
+/** Messages that came before the script could take them: not every runtime keeps them in the port. */
+const early: unknown[] = [];
+let isReady = false;
+parentPort?.on("message", (data: unknown) => {
+  if (isReady) scope.onmessage?.({ data });
+  else early.push(data);
+});
+
 function define(target: object, values: object): void {
   for (const [name, value] of Object.entries(values)) {
     Object.defineProperty(target, name, { value, writable: true, configurable: true });
@@ -55,10 +63,10 @@ define(globalThis, {
     const transfer = Array.isArray(options) ? options : options?.transfer;
     parentPort?.postMessage(message, transfer as ThreadTransferable[] | undefined);
   },
-  addEventListener: listen,
-  removeEventListener: () => undefined,
   fetch: fetchAny,
 });
+// Deno and Bun have it.
+if (typeof globalThis.addEventListener !== "function") define(globalThis, { addEventListener: listen });
 if ((globalThis as { navigator?: object }).navigator === undefined) define(globalThis, { navigator: {} });
 const gpu = wantsGpu ? await findGpu() : undefined;
 define(navigator, {
@@ -67,7 +75,5 @@ define(navigator, {
 });
 
 await import(script);
-// Messages wait in the port until somebody listens, which the script does by now.
-parentPort?.on("message", (data: unknown) => {
-  scope.onmessage?.({ data });
-});
+isReady = true;
+for (const data of early.splice(0)) scope.onmessage?.({ data });

@@ -1,6 +1,5 @@
 /** Finds out why there is no WebGPU before the core tries to open it: the browser's reasons are visible only here. */
 import { HearthError } from "../core/errors.js";
-import { given } from "../core/given.js";
 import { platform } from "../core/platform.js";
 
 interface ProbeScope {
@@ -12,8 +11,8 @@ interface ProbeScope {
 export async function requireWebGpu(scope: ProbeScope = globalThis): Promise<string> {
   const found = await probe(scope);
   if ("missing" in found) {
-    const hint = given(platform.noGpu ?? {}, "hint");
-    throw new HearthError("no_webgpu", `WebGPU is not available: ${found.missing}`, hint);
+    const advice = platform.noGpu === undefined ? {} : { hint: platform.noGpu.hint };
+    throw new HearthError("no_webgpu", `WebGPU is not available: ${found.missing}`, advice);
   }
   return found.name;
 }
