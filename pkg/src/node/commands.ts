@@ -5,7 +5,7 @@ import { Transcriber } from "../audio/index.js";
 import { invalid, toHearthError } from "../core/errors.js";
 import { Engine, type EngineOptions } from "../engine.js";
 import { HELP, readArguments, type RunArguments, type ServeArguments } from "./arguments.js";
-import { serve } from "./serve.js";
+import { checkPort, serve } from "./serve.js";
 
 /** Surroundings of a command, which tests replace. */
 export interface Surroundings {
@@ -97,8 +97,8 @@ async function runServe(read: ServeArguments, around: Surroundings): Promise<voi
   let engine: Engine | undefined;
   let transcriber: Transcriber | undefined;
   try {
-    const options = toOptions(read, around, stopping.signal);
-    engine = await Engine.create(options);
+    await checkPort(port, host);
+    engine = await Engine.create(toOptions(read, around, stopping.signal));
     if (speech !== undefined) transcriber = await Transcriber.create({ model: speech, signal: stopping.signal });
     const serving = await serve(engine, {
       port,

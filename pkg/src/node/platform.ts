@@ -37,7 +37,7 @@ Object.assign(platform, {
   device: "auto",
   noGpu: {
     missing: "neither this runtime nor the optional package webgpu offers it",
-    hint: 'Install the package webgpu beside hearth-llm, or ask for the CPU with device: "cpu".',
+    hint: 'Install the package webgpu beside hearth-llm, and a driver of the GPU, or ask for the CPU with device: "cpu".',
   },
   deviceMemory: Math.max(1, Math.floor(totalmem() / 2 ** 30)),
   locks: new FileLocks(join(folder, "locks"), hasEnded),

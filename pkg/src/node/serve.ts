@@ -37,6 +37,7 @@ export async function serve(engine: EngineChoice, options: ServeOptions = {}): P
   const { port = 8080, host = "127.0.0.1", apiKey, cors = [], ...rest } = options;
   const answer = createFetch(engine, rest);
   const running = new Set<AbortController>();
+  let isClosing = false;
   const server = createServer((request, response) => {
     const controller = new AbortController();
     running.add(controller);
@@ -44,6 +45,8 @@ export async function serve(engine: EngineChoice, options: ServeOptions = {}): P
     response.on("close", () => {
       controller.abort();
       running.delete(controller);
+      // Otherwise the connection would be kept for the client's next request.
+      if (isClosing) setImmediate(() => void server.closeIdleConnections());
     });
     respond(request, response, controller.signal).catch((error: unknown) => {
       fail(response, error);
@@ -102,6 +105,7 @@ export async function serve(engine: EngineChoice, options: ServeOptions = {}): P
     url: `http://${name}:${String(at.port)}/v1`,
     port: at.port,
     close: async ({ abort = false } = {}) => {
+      isClosing = true;
       const closed = new Promise<void>((resolve) => {
         server.close(() => {
           resolve();
@@ -113,6 +117,13 @@ export async function serve(engine: EngineChoice, options: ServeOptions = {}): P
       await closed;
     },
   };
+}
+
+/** Fails as `serve` would if it cannot listen there: a model takes long to load. */
+export async function checkPort(port: number, host: string): Promise<void> {
+  const server = createServer();
+  await listen(server, port, host);
+  await new Promise((resolve) => server.close(resolve));
 }
 
 function listen(server: ReturnType<typeof createServer>, port: number, host: string): Promise<void> {

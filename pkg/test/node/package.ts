@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { transformSync } from "rolldown/utils";
 
-const root = join(import.meta.dirname, "..");
+const root = join(import.meta.dirname, "../..");
 const MODULES = { hearth: "wasm", grammar: "grammar", audio: "audio", pictures: "pictures" };
 
 /** Whether the core was built, without which nothing runs. */
