@@ -1,6 +1,6 @@
 /** The real core in Node, and in Deno and Bun where they are installed: the package's own files, in threads. */
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -72,7 +72,7 @@ beforeAll(() => {
   if (!HAS_CORE) return;
   folder = compilePackage();
   writeFileSync(join(folder, "answer.mjs"), SCRIPT);
-});
+}, TIMEOUT);
 
 afterAll(() => {
   for (const path of [folder, cache].filter(Boolean)) rmSync(path, { recursive: true });
@@ -142,6 +142,37 @@ describe.skipIf(!HAS_CORE)("the core outside browsers", () => {
       });
       const [choice] = completion.choices as unknown as { token_ids: number[] }[];
       expect(choice?.token_ids).toEqual(first?.greedy_ids.slice(0, 16));
+      child.kill("SIGINT");
+      expect(await ended).toBe(0);
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+
+  it("runs the examples", { timeout: TIMEOUT }, async () => {
+    for (const name of ["answer.mjs", "serve.mjs"]) {
+      cpSync(join(import.meta.dirname, "../../../examples/node", name), join(folder, `example-${name}`));
+    }
+    const answered = spawnSync(process.execPath, ["example-answer.mjs", model, "Hi, 42!"], {
+      cwd: folder,
+      env,
+      encoding: "utf8",
+    });
+    expect([answered.status, answered.stdout.length > 20]).toEqual([0, true]);
+    expect(answered.stderr).toContain("The model runs on the CPU");
+    const child = spawn(process.execPath, ["example-serve.mjs", model], { cwd: folder, env: { ...env, PORT: "0" } });
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    try {
+      const said = await new Promise<string>((resolve) => {
+        child.stdout.on("data", (data: Buffer) => {
+          resolve(data.toString());
+        });
+        void ended.then(() => {
+          resolve("ended");
+        });
+      });
+      const models = await fetch(`${said.replace(/.* at /s, "").trim()}/models`);
+      expect(await models.json()).toMatchObject({ data: [{ id: "tiny_llama" }] });
       child.kill("SIGINT");
       expect(await ended).toBe(0);
     } finally {
