@@ -8,7 +8,7 @@ import { platform } from "../core/platform.js";
 import { parseHubId } from "../source/paste.js";
 import { fileSource, Folder } from "./files.js";
 import { FileLocks } from "./locks.js";
-import { hasEnded, ThreadWorker } from "./thread-worker.js";
+import { hasEnded, isNode, ThreadWorker } from "./thread-worker.js";
 
 /** Returns the folder in which models are kept: below XDG_CACHE_HOME, ~/.cache or, on Windows, LOCALAPPDATA. */
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env, system: string = process.platform): string {
@@ -19,6 +19,7 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env, system: string
 
 /** Returns the address of a model that is named by its path; undefined for any other name. */
 export function locate(model: string): string | undefined {
+  if (model.trim() === "") return undefined;
   // (a single letter is a drive of Windows)
   if (/^[a-z][a-z\d+.-]+:\/\//i.test(model) || /^(file|data|blob):/i.test(model)) return undefined;
   const path = resolve(model);
@@ -47,6 +48,7 @@ Object.assign(platform, {
       return Promise.resolve(new Folder(folder));
     },
     estimate: async () => {
+      mkdirSync(folder, { recursive: true });
       const { bavail, bsize } = await statfs(folder);
       return { quota: bavail * bsize, usage: 0 };
     },
@@ -54,8 +56,7 @@ Object.assign(platform, {
   },
   // In Node, a global Worker is somebody's choice: a test's double, or a polyfill.
   startWorker: (url: string | URL, name: string) => {
-    const isNode = process.versions["bun"] === undefined && !("Deno" in globalThis);
-    if (isNode && "Worker" in globalThis) return undefined;
+    if (isNode() && "Worker" in globalThis) return undefined;
     return new ThreadWorker(url, name);
   },
   locate,

@@ -23,11 +23,15 @@ let folder = "";
 
 /** Answers all prompts greedily, and prints the ids and what the engine says of itself. */
 const SCRIPT = `
+import { openAsBlob } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { Engine } from "hearth-llm";
 import * as cache from "hearth-llm/cache";
 const [model, threads, prompts] = JSON.parse(process.env.HEARTH_TEST);
 const engine = await Engine.create({ model, device: "cpu", threads });
 const ids = [];
+const blob = await openAsBlob(fileURLToPath(import.meta.resolve("./package.json")));
+const refused = await Engine.create({ model: blob, device: "cpu" }).catch(({ code }) => code);
 for (const { messages, text, greedy_ids } of prompts) {
   const common = { temperature: 0, max_tokens: greedy_ids.length, return_token_ids: true };
   const answer = messages === undefined
@@ -35,7 +39,7 @@ for (const { messages, text, greedy_ids } of prompts) {
     : await engine.chat.completions.create({ messages, ...common });
   ids.push(answer.choices[0].token_ids);
 }
-console.log(JSON.stringify({ ids, device: engine.device.kind, threads: engine.device.threads, kept: await cache.list() }));
+console.log(JSON.stringify({ ids, device: engine.device.kind, threads: engine.device.threads, kept: await cache.list(), refused }));
 engine.dispose();
 `;
 
@@ -44,6 +48,8 @@ interface Answered {
   device: string;
   threads: number;
   kept: { url: string; complete: boolean }[];
+  /** Code of a load from a Blob that Node cannot pass on. */
+  refused: string;
 }
 
 function run(command: string, args: string[], from: string, threads: number): Promise<Answered> {
@@ -83,7 +89,7 @@ if (!HAS_CORE) console.warn("SKIPPED: pkg/wasm has no core, so nothing ran on it
 describe.skipIf(!HAS_CORE)("the core outside browsers", () => {
   it.each([1, 2])("gives the golden ids in Node, on %i threads", { timeout: TIMEOUT }, async (threads) => {
     const answered = await run(process.execPath, [], model, threads);
-    expect(answered).toEqual({ ids: golden, device: "cpu", threads, kept: [] });
+    expect(answered).toEqual({ ids: golden, device: "cpu", threads, kept: [], refused: "invalid_request" });
   });
 
   it("keeps a model of the network, and needs no network for it again", { timeout: TIMEOUT }, async () => {
