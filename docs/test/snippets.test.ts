@@ -30,6 +30,23 @@ it.each(["readme", "package-readme", "ai-sdk"])("%s streams an answer", async (n
   expect(printed.join("")).toContain("hearth");
 });
 
+it("a script streams to its output", async () => {
+  const written: unknown[] = [];
+  const write = vi.spyOn(process.stdout, "write").mockImplementation((text) => written.push(text) > 0);
+  await import("../snippets/node.js");
+  write.mockRestore();
+  expect(written.join("")).toContain("hearth");
+});
+
+it("a server of OpenAI's API answers", async () => {
+  vi.stubEnv("PORT", "0");
+  const { server } = await import("../snippets/node-serve.js");
+  expect(printed).toEqual([server.url]);
+  const models = (await (await fetch(`${server.url}/models`)).json()) as { object: string };
+  expect(models.object).toBe("list");
+  await server.close();
+});
+
 it("a load shows its progress, and the CPU says that it is in use", async () => {
   const { load, onEitherDevice } = await import("../snippets/load.js");
   const shown: string[] = [];

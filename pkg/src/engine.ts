@@ -6,6 +6,7 @@ import { startFrom } from "./backend/worker-script.js";
 import { cancelled, HearthError, invalid, throwIfAborted, toHearthError } from "./core/errors.js";
 import { given } from "./core/given.js";
 import { oneThread } from "./core/notices.js";
+import { platform } from "./core/platform.js";
 import type {
   CacheMode,
   DeviceChoice,
@@ -45,7 +46,7 @@ export interface EngineOptions {
    * address that a browser shows for it or one of its files, such as `https://huggingface.co/Qwen/Qwen3-0.6B`.
    *
    * A GGUF file: an address, a File, Blob or file handle, or its bytes as a stream. For a split one
-   * (`-00001-of-0000N.gguf`), the address of the first part.
+   * (`-00001-of-0000N.gguf`), the address of the first part. Outside browsers also a path.
    *
    * Safetensors: the address of their folder (ending in `/`), of `model.safetensors` or of its index.
    *
@@ -60,7 +61,7 @@ export interface EngineOptions {
   mmproj?: ProjectorSource | false;
   /**
    * Default `"webgpu"`: the CPU, which is much slower, is never used implicitly. `"auto"` uses it if there is no
-   * WebGPU, and reports that through `onNotice` and `engine.notice`.
+   * WebGPU, and reports that through `onNotice` and `engine.notice`. It is the default outside browsers.
    */
   device?: DeviceChoice;
   deviceOptions?: DeviceOptions;
@@ -248,7 +249,7 @@ function toDownload({ download = {} }: Pick<EngineOptions, "download">, source: 
 function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest {
   const request: LoadRequest = {
     source,
-    device: options.device ?? "webgpu",
+    device: options.device ?? platform.device ?? "webgpu",
     deviceOptions: options.deviceOptions ?? {},
     download: toDownload(options, source),
     cache: options.cache ?? "default",
@@ -280,8 +281,9 @@ async function toSource({
   if (typeof model === "object" && "getFile" in model) {
     return { source: { kind: "blob", blob: await model.getFile() }, transfer: [] };
   }
-  const id = parseHubId(String(model));
-  if (id === undefined) return { source: { kind: "url", url: absolute(model) }, transfer: [] };
+  const place = platform.locate?.(String(model)) ?? model;
+  const id = parseHubId(String(place));
+  if (id === undefined) return { source: { kind: "url", url: absolute(place) }, transfer: [] };
   const source: SourceSpec = { kind: "hub", id };
   if (download?.hub !== undefined) source.endpoint = absolute(download.hub);
   return { source, transfer: [] };

@@ -1,20 +1,31 @@
 /** Entries of the package: what package.json exports has a source, a page of the reference and a place in the README. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 
 const root = join(import.meta.dirname, "..");
 const read = (name: string): string => readFileSync(join(root, name), "utf8");
-const { exports } = JSON.parse(read("package.json")) as {
-  exports: Record<string, string | { types: string; default: string }>;
+const { exports, bin } = JSON.parse(read("package.json")) as {
+  exports: Record<string, string | { types: string; node?: string; default: string }>;
+  bin: Record<string, string>;
 };
 const typed = Object.entries(exports).flatMap(([name, to]) => (typeof to === "string" ? [] : [{ name, ...to }]));
 
-it.each(typed)("$name has a source, types first and the reference", ({ types, default: code, ...entry }) => {
-  expect(Object.keys(exports[entry.name] as object)).toEqual(["types", "default"]);
+function sourceOf(code: string): string {
+  return code.replace("./dist/", "src/").replace(/\.js$/, ".ts");
+}
+
+it.each(typed)("$name has a source, types first and the reference", ({ types, node, default: code, ...entry }) => {
+  const conditions = node === undefined ? ["types", "default"] : ["types", "node", "default"];
+  expect(Object.keys(exports[entry.name] as object)).toEqual(conditions);
   expect(types).toBe(code.replace(/\.js$/, ".d.ts"));
-  const source = code.replace("./dist/", "src/").replace(/\.js$/, ".ts");
+  const source = sourceOf(code);
   expect(existsSync(join(root, source))).toBe(true);
+  // The entry of Node is that of browsers, with the parts that it lacks.
+  if (node !== undefined) {
+    const path = source.replace("src/", "../").replace(/\.ts$/, ".js");
+    expect(read(sourceOf(node))).toContain(`import "./platform.js";\n\nexport * from "${path}";`);
+  }
   const { entryPoints } = JSON.parse(read("typedoc.json")) as { entryPoints: string[] };
   expect(entryPoints).toContain(source);
   const shown = `hearth-llm${entry.name.slice(1)}`;
@@ -24,4 +35,14 @@ it.each(typed)("$name has a source, types first and the reference", ({ types, de
 it("needs no package at run time but the one that finds words", () => {
   const { dependencies } = JSON.parse(read("package.json")) as { dependencies: object };
   expect(Object.keys(dependencies)).toEqual(["minisearch"]);
+});
+
+it("has a command, and nothing of Node outside of its folder, which browsers never load", () => {
+  expect(Object.keys(bin)).toEqual(["hearth-llm"]);
+  expect(read(sourceOf(bin["hearth-llm"] ?? ""))).toMatch(/^#!\/usr\/bin\/env node\n/);
+  const sources = readdirSync(join(root, "src"), { recursive: true }).map((name) => String(name).replaceAll("\\", "/"));
+  const outside = sources.filter((name) => name.endsWith(".ts") && !name.startsWith("node/"));
+  expect(outside.length).toBeGreaterThan(100);
+  const importing = outside.filter((name) => /from "(node:|[^"]*\/node\/)|import\("node:/.test(read(`src/${name}`)));
+  expect(importing).toEqual([]);
 });

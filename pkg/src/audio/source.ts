@@ -1,5 +1,6 @@
 /** The model that a transcriber is created from, in a form that can be sent to its worker. */
 import { HearthError, invalid } from "../core/errors.js";
+import { platform } from "../core/platform.js";
 import type { DownloadOptions, SourceSpec } from "../core/protocol.js";
 import { isSum } from "../source/listing.js";
 import { parseHubId, type HubId } from "../source/paste.js";
@@ -22,13 +23,14 @@ export async function toSource(model: SpeechModelSource, { hub }: DownloadOption
   if (model instanceof Blob) {
     return { source: { kind: "blob", blob: model }, name: plain(model instanceof File ? model.name : "") };
   }
-  const id = parseHubId(String(model));
+  const place = platform.locate?.(String(model)) ?? model;
+  const id = parseHubId(String(place));
   if (id !== undefined && !isGgml(id)) {
     const source: SourceSpec = { kind: "hub", id };
     if (hub !== undefined) source.endpoint = absolute(hub);
     return { source, name: plain(id.repository) };
   }
-  const url = absolute(id === undefined ? model : addressOf(id, hub ?? HUB));
+  const url = absolute(id === undefined ? place : addressOf(id, hub ?? HUB));
   return { source: { kind: "url", url }, name: plain(decodeURIComponent(new URL(url).pathname)) };
 }
 

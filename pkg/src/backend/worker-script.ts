@@ -1,5 +1,6 @@
 /** Starts workers from their scripts, including scripts of another origin. */
 import { HearthError } from "../core/errors.js";
+import { platform } from "../core/platform.js";
 
 /** Advice for a script that is not found, which developers meet once, in their first minutes with a bundler. */
 export const NOT_FOUND_HINT =
@@ -14,6 +15,8 @@ export const NOT_FOUND_HINT =
 export function startFrom(start: () => Worker, url: string | URL, name: string): Worker {
   let own: string | undefined;
   try {
+    const other = platform.startWorker?.(url, name);
+    if (other !== undefined) return other;
     if (!isElsewhere(url)) return start();
     const script = new Blob([`import ${JSON.stringify(String(url))};`], { type: "text/javascript" });
     own = URL.createObjectURL(script);

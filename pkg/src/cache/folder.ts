@@ -5,6 +5,7 @@
  * Data is written before the log records it, so whatever ends a tab, everything in the log exists.
  */
 import { digestOf } from "../core/digest.js";
+import { platform, storage } from "../core/platform.js";
 import { withoutSecrets } from "../source/address.js";
 import { parseLog, type LogState } from "./log.js";
 
@@ -26,11 +27,12 @@ type WorkerFileHandle = FileSystemFileHandle & { createSyncAccessHandle?(): Prom
 
 /** Reports whether this context has a private file system at all; in private windows it may still refuse access. */
 export function hasFileSystem(): boolean {
-  return typeof navigator !== "undefined" && "storage" in navigator && "getDirectory" in navigator.storage;
+  return typeof storage()?.getDirectory === "function";
 }
 
 export async function root(): Promise<FileSystemDirectoryHandle> {
-  const origin = await navigator.storage.getDirectory();
+  const origin = await storage()?.getDirectory();
+  if (origin === undefined) throw new DOMException("there is no file system for pages here", "NotSupportedError");
   return await origin.getDirectoryHandle(ROOT, { create: true });
 }
 
@@ -121,7 +123,7 @@ export async function lease(
   options: { signal?: AbortSignal; ifAvailable?: boolean } = {},
 ): Promise<(() => void) | undefined> {
   return await new Promise((resolve, reject) => {
-    navigator.locks
+    (platform.locks ?? navigator.locks)
       .request(`hearth:${key}`, { mode, ...options }, (lock) => {
         if (lock === null) {
           resolve(undefined);

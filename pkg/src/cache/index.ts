@@ -1,5 +1,6 @@
 /** The models kept on this device, by address. */
 import { HearthError } from "../core/errors.js";
+import { storage } from "../core/platform.js";
 import { hasFileSystem, keyOf, lease, root, stateOf } from "./folder.js";
 import { bytesIn } from "./log.js";
 
@@ -59,7 +60,7 @@ export async function size(): Promise<number> {
 
 /** Asks the browser not to evict the site's storage; returns whether it agrees. */
 export async function persist(): Promise<boolean> {
-  return hasFileSystem() && (await navigator.storage.persist());
+  return (await storage()?.persist()) === true;
 }
 
 async function removeKey(key: string): Promise<boolean> {

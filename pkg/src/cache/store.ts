@@ -1,4 +1,5 @@
 /** A cached file that this worker writes: its data and its log. */
+import { storage } from "../core/platform.js";
 import { withoutSecrets } from "../source/address.js";
 import type { Identity } from "../source/http.js";
 import { openSync, type SyncAccessHandle } from "./folder.js";
@@ -139,7 +140,7 @@ function writeAll(file: SyncAccessHandle, at: number, bytes: Uint8Array): void {
 
 /** Asks the browser for room in advance: a download that fills the disk is useless. */
 async function requireRoom(bytes: number): Promise<void> {
-  const { quota, usage } = await navigator.storage.estimate();
+  const { quota, usage } = (await storage()?.estimate()) ?? {};
   if (quota === undefined || usage === undefined || bytes <= quota - usage) return;
   const room = `it takes ${String(bytes)} bytes and the browser has ${String(quota - usage)} left for this site`;
   throw new DOMException(room, "QuotaExceededError");

@@ -1,4 +1,5 @@
 /** Facts needed to investigate a problem, in one object without secrets. */
+import { storage } from "../core/platform.js";
 import type { EngineStats, DeviceInfo, ModelInfo } from "../core/wasm-contract.js";
 
 export interface Diagnostics {
@@ -26,15 +27,15 @@ export async function diagnose(
     model,
     stats,
   };
-  const storage = await estimateStorage();
-  if (storage !== undefined) report.storage = storage;
+  const room = await estimateStorage();
+  if (room !== undefined) report.storage = room;
   return report;
 }
 
 /** Returns the bytes that the site may store and has stored; undefined if the browser does not report them. */
 export async function estimateStorage(): Promise<{ quota: number; usage: number } | undefined> {
   try {
-    const { quota, usage } = await navigator.storage.estimate();
+    const { quota, usage } = (await storage()?.estimate()) ?? {};
     return quota === undefined || usage === undefined ? undefined : { quota, usage };
   } catch {
     return undefined;

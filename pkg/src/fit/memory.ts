@@ -1,5 +1,7 @@
 /** Guesses from the browser's description of the machine how much memory a model may take. */
 
+import { platform } from "../core/platform.js";
+
 /** GiB that browsers report for machines with this much memory or more. */
 const CAP = 8;
 /**
@@ -24,7 +26,7 @@ interface Machine {
 /** Returns the bytes that a model may take, with an upper bound if known; undefined if the browser reports nothing. */
 export function roomOnMachine(): { least: number; most: number | undefined } | undefined {
   const machine = (globalThis as { navigator?: Machine }).navigator ?? {};
-  const { deviceMemory, userAgent = "" } = machine;
+  const { deviceMemory = platform.deviceMemory, userAgent = "" } = machine;
   // An iPad identifies itself as a Macintosh, which has no touch screen.
   const isPad = userAgent.includes("Macintosh") && (machine.maxTouchPoints ?? 0) > 1;
   if (deviceMemory === undefined) return isPad || /iPhone|iPad/.test(userAgent) ? IOS : undefined;

@@ -310,7 +310,8 @@ async function textAt(source: ByteSource, optional: boolean): Promise<string | u
     return await readText(source);
   } catch (error) {
     const { code, status } = error as HearthError;
-    if (optional && code === "download_http" && (status === 404 || status === 403)) return undefined;
+    const isAbsent = code === "download_http" || code === "io_error";
+    if (optional && isAbsent && (status === 404 || status === 403)) return undefined;
     throw error;
   }
 }

@@ -2,6 +2,7 @@
 import { keepListing, keptListing } from "../cache/listing.js";
 import { CachedSource, Parts, type CacheContext } from "../cache/source.js";
 import { throwIfAborted } from "../core/errors.js";
+import { localFile } from "../core/platform.js";
 import type { LoadRequest, Notice } from "../core/protocol.js";
 import type { WasmSha256 } from "../core/wasm-contract.js";
 import { checked, Checksum } from "../source/checksum.js";
@@ -33,7 +34,7 @@ export function accessTo(
     sum === undefined ? undefined : new Checksum(url, sum, () => new Sha256());
   if (cache === "no-store") {
     return {
-      open: (file) => checked(new HttpSource(file.url, signal, download), checksumOf(file)),
+      open: (file) => checked(localFile(file.url, signal) ?? new HttpSource(file.url, signal, download), checksumOf(file)),
       hub,
       finish: () => Promise.resolve(),
     };
@@ -52,7 +53,11 @@ export function accessTo(
     beside: (task) => beside.push(task),
   };
   return {
-    open: (file) => new CachedSource(file, signal, download, context, checksumOf(file)),
+    open: (file) => {
+      const local = localFile(file.url, signal);
+      if (local !== undefined) return checked(local, checksumOf(file));
+      return new CachedSource(file, signal, download, context, checksumOf(file));
+    },
     hub: {
       ...hub,
       ...(cache === "default" ? { kept: keptListing } : {}),

@@ -1,5 +1,6 @@
 /** Finds out why there is no WebGPU before the core tries to open it: the browser's reasons are visible only here. */
 import { HearthError } from "../core/errors.js";
+import { platform } from "../core/platform.js";
 
 interface ProbeScope {
   isSecureContext?: boolean;
@@ -9,7 +10,10 @@ interface ProbeScope {
 /** Throws `no_webgpu` with the reason if WebGPU cannot be used. Returns the adapter's description. */
 export async function requireWebGpu(scope: ProbeScope = globalThis): Promise<string> {
   const found = await probe(scope);
-  if ("missing" in found) throw new HearthError("no_webgpu", `WebGPU is not available: ${found.missing}`);
+  if ("missing" in found) {
+    const advice = platform.noGpu === undefined ? {} : { hint: platform.noGpu.hint };
+    throw new HearthError("no_webgpu", `WebGPU is not available: ${found.missing}`, advice);
+  }
   return found.name;
 }
 
@@ -18,9 +22,10 @@ async function probe(scope: ProbeScope): Promise<{ missing: string } | { name: s
   if (gpu === undefined) {
     return {
       missing:
-        scope.isSecureContext === false
+        platform.noGpu?.missing ??
+        (scope.isSecureContext === false
           ? "the page was not loaded over https or from localhost, and browsers offer WebGPU only there"
-          : "this browser does not offer it in workers (navigator.gpu is missing)",
+          : "this browser does not offer it in workers (navigator.gpu is missing)"),
     };
   }
   try {

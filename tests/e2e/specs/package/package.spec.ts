@@ -48,7 +48,7 @@ test("the package can be imported in Node, and says there what it cannot do", ()
     encoding: "utf8",
     env: { ...process.env, FORCE_COLOR: "0" },
   });
-  expect(said).toBe("function function function 0\nworker_died\n");
+  expect(said).toBe("function function function 0\nio_error\n");
 });
 
 test("the tarball has what a bundler or a person looks for, and no test or source", () => {
@@ -93,7 +93,7 @@ if (FULL) {
     const isApart = (name: string): boolean =>
       name === grammar ||
       /^(audio[\\/]|audio-|wasm[\\/](audio|pictures))/.test(name) ||
-      /^(remote|documents|ai-sdk|prompt-api|shared|chat|react|element|toolbox)[\\/]/.test(name);
+      /^(node|remote|documents|ai-sdk|prompt-api|shared|chat|react|element|toolbox)[\\/]/.test(name);
     const core = names.filter((name) => /\.(js|wasm)$/.test(name) && !isApart(name));
     const sum = core.map(size).reduce((a, b) => a + b, 0);
     console.log(`brotli: ${String(sum)} bytes, formats ${String(size(grammar))}`);
