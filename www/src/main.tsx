@@ -9,6 +9,7 @@ import { isStarting, lastLoadCrashed, load, runningEngine } from "./state/model.
 import { keepDrafts } from "./state/draft.js";
 import { keepOffline } from "./state/offline.js";
 import { keepDraftPictures } from "./state/pictures.js";
+import { keepQueue } from "./state/queue.js";
 import { choiceOf, isKeptWhole, lastChoice, look, mayStart, refreshInstalled } from "./state/plan.js";
 import { applySettings, settings } from "./state/settings.js";
 import { watchStorage } from "./state/storage.js";
@@ -31,6 +32,7 @@ applyLanguage();
 announceAll();
 keepDrafts();
 keepDraftPictures();
+keepQueue();
 void watchStorage();
 render(<App />, document.body);
 void openConversations();

@@ -3,18 +3,21 @@ import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { formatCount } from "../lib/format.js";
 import { isEscape, isSubmit } from "../lib/keys.js";
-import { answering, canAsk, isElsewhere, path, send, stop } from "../state/chat.js";
+import { announce } from "../state/announce.js";
+import { answering, isElsewhere, path, stop } from "../state/chat.js";
 import { dictation, isDictating } from "../state/dictating.js";
 import { draft, write } from "../state/draft.js";
 import { backend } from "../state/model.js";
 import { draftPictures, pictureFailures, takeDraft } from "../state/pictures.js";
 import { placeOf, placeText } from "../state/place.js";
+import { sendOrQueue } from "../state/queue.js";
 import { t } from "../text/index.js";
 import { AddDocuments, AskDocuments } from "./AskDocuments.js";
 import { Icon } from "./icons.js";
 import { lazily } from "./lazily.js";
 import { MicrophoneButton, stopDictation } from "./MicrophoneButton.js";
 import { PictureButtons } from "./PictureButtons.js";
+import { wakeForMessage } from "./start.js";
 
 const MAX_HEIGHT_PX = 220;
 
@@ -55,9 +58,11 @@ export function Composer(): JSX.Element {
 
   const ask = (): void => {
     const question = draft.value.trim();
-    if ((question === "" && draftPictures.value.length === 0) || !canAsk.value) return;
+    if (question === "" && draftPictures.value.length === 0) return;
     write("");
-    void send(question, takeDraft());
+    if (sendOrQueue(question, takeDraft())) return;
+    announce(t().queued);
+    wakeForMessage();
   };
   const submit = (): void => {
     if (!isDictating.peek()) {
@@ -102,13 +107,14 @@ export function Composer(): JSX.Element {
           }}
         />
         <MicrophoneButton />
-        {isRunning ? (
+        {isRunning && (
           <button id="stop" class="round" type="button" aria-label={t().stop} title={t().stop} onClick={stop}>
             <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
               <rect x="6" y="6" width="12" height="12" rx="1.5" />
             </svg>
           </button>
-        ) : (
+        )}
+        {(!isRunning || text.trim() !== "") && (
           <button id="send" class="primary round" type="submit" aria-label={t().send} title={t().send}>
             <Icon name="send" />
           </button>

@@ -3,7 +3,8 @@ import { useSignal } from "@preact/signals";
 import { HearthError } from "hearth-llm";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { answering, current, failure, newConversation, path, send } from "../state/chat.js";
+import { answering, current, failure, newConversation, path } from "../state/chat.js";
+import { write } from "../state/draft.js";
 import { backend } from "../state/model.js";
 import { t } from "../text/index.js";
 import { dialog } from "./dialogs.js";
@@ -136,7 +137,15 @@ function Hello(): JSX.Element {
       <p>{t().hello}</p>
       <div class="suggestions">
         {t().suggestions.map((question) => (
-          <button key={question} type="button" onClick={() => void send(question)}>
+          <button
+            key={question}
+            type="button"
+            onClick={() => {
+              // To be changed before it is sent.
+              write(question);
+              document.querySelector<HTMLElement>("#prompt")?.focus();
+            }}
+          >
             {question}
           </button>
         ))}
