@@ -22,13 +22,13 @@ const notices: Record<Notice["code"], string> = {
   no_pictures: "",
 };
 const about: Record<CatalogEntry["about"], string> = {
-  tiny: "English, quick to try, makes things up",
+  tiny: "English only. A tiny demo: fast, often wrong",
   small: "Small, for simple questions",
   fast: "Fast on most laptops",
   multilingual: "Many languages",
-  allround: "A good middle",
-  strong: "Strong for its size, thinks first",
-  large: "Needs a graphics card with 8 GB",
+  allround: "Good balance of speed and quality",
+  strong: "Best answers under 3 GB, thinks first",
+  large: "Best here; wants 8 GB of graphics memory",
   reasoning: "Thinks before it answers",
 };
 const presets: Record<PresetName, string> = {
@@ -68,8 +68,22 @@ export const en = {
   taskDone: "done",
   taskOpen: "not done",
 
-  welcome: "A language model, in this page",
-  lead: "It runs on your own GPU, inside the browser. What you type stays on this machine, and once the model is loaded the network may go away.",
+  welcome: "Private AI chat on your own computer",
+  lead: "Downloaded once, then it runs in this tab. What you type never leaves your device, and it works offline.",
+  promises: ["Nothing you type leaves this device", "Works offline after one download", "Free, no account"],
+  offerKinds: { now: "Try now", recommended: "Recommended for this device", best: "Best that runs, slower" },
+  pace: (tokens: number) => `about ${String(Math.max(1, Math.round(tokens * 0.75)))} words a second`,
+  languages: (count: number) => (count === 1 ? "English only" : `${String(count)} languages`),
+  manyLanguages: "many languages",
+  isHere: "on this device",
+  fromHub:
+    "These models come from Hugging Face, which sees your network address and the file’s name when you download one, and nothing that you type.",
+  moreModels: "All models, files and servers",
+  betterOffer: (name: string, size: string) =>
+    `This is a very small model, for trying. ${name} suits this device: ${size}, which can come while this one answers.`,
+  getBetter: "Download it meanwhile",
+  notNow: "Not now",
+  answerAgainWithIt: "Answer again with it",
   models: "Models",
   searchModels: "Search models",
   onThisDevice: "On this device",
@@ -92,7 +106,7 @@ export const en = {
   kvWish: "KV cache as",
   byDefault: "default",
   start: "Start",
-  fetchAndStart: (size: string) => `Fetch ${size} and start`,
+  fetchAndStart: (size: string) => `Download ${size} and start`,
   loadAnyway: "Load anyway",
   licence: (name: string) => `Licence: ${name}`,
   aServer: "A server",

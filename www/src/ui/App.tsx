@@ -22,6 +22,7 @@ import { SettingsDialog } from "./Settings.js";
 import { isSidebarOpen, Sidebar } from "./Sidebar.js";
 import { Toasts } from "./Toasts.js";
 import { Banner, TopBar } from "./TopBar.js";
+import { Welcome } from "./Welcome.js";
 
 const DocumentsDialog = lazily(async () => (await import("./Documents.js")).DocumentsDialog);
 const SpeechDialog = lazily(async () => (await import("./SpeechDialog.js")).SpeechDialog);
@@ -110,14 +111,4 @@ function Middle(): JSX.Element {
     case "none":
       return model.isStarting.value ? <></> : <Welcome />;
   }
-}
-
-function Welcome(): JSX.Element {
-  return (
-    <section id="welcome" class="welcome" aria-labelledby="welcome-title">
-      <h1 id="welcome-title">{t().welcome}</h1>
-      <p class="lead">{t().lead}</p>
-      <ModelPicker />
-    </section>
-  );
 }

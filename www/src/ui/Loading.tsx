@@ -21,9 +21,15 @@ export function Loading({
   const { download } = model.phases.value;
   const isPaused = name === "paused";
   const canPause = download.state === "active" && typeof choice.source === "string" && name === "loading";
-  const { line, share } = progress(name);
+  const { line, share, phase } = progress(name);
   return (
-    <section id="loading" class={isStrip ? "strip" : "card"} aria-labelledby="loading-title" data-paused={isPaused}>
+    <section
+      id="loading"
+      class={isStrip ? "strip" : "card"}
+      aria-labelledby="loading-title"
+      data-phase={phase}
+      data-paused={isPaused}
+    >
       <p class="strip-line">
         <strong id="loading-title">{isPaused ? t().paused : t().loading}</strong>{" "}
         <span id="loading-name" class="muted wrap">
@@ -60,7 +66,7 @@ export function Loading({
 }
 
 /** Describes the part of the load that takes the time: the download, as long as there is one. */
-function progress(name: Name): { line: string; share: number | undefined } {
+function progress(name: Name): { line: string; share: number | undefined; phase?: model.Phase } {
   if (name === "ready") return { line: t().waitsForSilence, share: 1 };
   const all = model.phases.value;
   const at = (["download", "weights", "header"] as const).find((phase) => all[phase].state === "active");
@@ -69,7 +75,7 @@ function progress(name: Name): { line: string; share: number | undefined } {
     if (state !== "active") return { line: all.download.state === "done" ? t().phases.weights : "", share: undefined };
     const isCounted = total > 0;
     const line = `${t().phases.compile}${isCounted ? ` · ${t().countOf(loaded, total)}` : ""}`;
-    return { line, share: isCounted ? loaded / total : undefined };
+    return { line, share: isCounted ? loaded / total : undefined, phase: "compile" };
   }
   const { loaded, total } = all[at];
   const parts = [t().phases[at]];
@@ -79,5 +85,5 @@ function progress(name: Name): { line: string; share: number | undefined } {
     parts.push(`${formatBytes(speed)}/s`);
     if (total > 0) parts.push(t().left(formatDuration((total - loaded) / speed)));
   }
-  return { line: parts.join(" · "), share: total > 0 ? loaded / total : undefined };
+  return { line: parts.join(" · "), share: total > 0 ? loaded / total : undefined, phase: at };
 }

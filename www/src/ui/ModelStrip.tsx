@@ -7,10 +7,11 @@ import { useEffect } from "preact/hooks";
 import { formatBytes } from "../lib/format.js";
 import { hostOf } from "../models/address.js";
 import { entryOf } from "../models/catalog.js";
+import { better, decline } from "../state/better.js";
 import { path } from "../state/chat.js";
 import type { Choice } from "../state/choice.js";
 import * as model from "../state/model.js";
-import { lastChoice, look, missingBytes, refreshInstalled } from "../state/plan.js";
+import { choiceOf, lastChoice, look, missingBytes, refreshInstalled } from "../state/plan.js";
 import { isServerOpen } from "../state/server.js";
 import { settings } from "../state/settings.js";
 import { t } from "../text/index.js";
@@ -24,7 +25,8 @@ export function ModelStrip(): JSX.Element | null {
     return next.name === "failed" ? <Refused {...next} /> : <Loading choice={next.choice} name={next.name} isStrip />;
   }
   const state = model.model.value;
-  if (path.value.length === 0) return null;
+  // Without a conversation all this is in the middle of the page.
+  if (path.value.length === 0 && state.name !== "running") return null;
   switch (state.name) {
     case "loading":
     case "paused":
@@ -35,8 +37,27 @@ export function ModelStrip(): JSX.Element | null {
     case "none":
       return model.isStarting.value ? null : <Waking />;
     case "running":
-      return null;
+      return <Better />;
   }
+}
+
+/** The offer of a better model than the one to try, which answers until that one is here. */
+function Better(): JSX.Element | null {
+  const entry = better.value;
+  if (entry === undefined) return null;
+  return (
+    <section id="better" class="strip" aria-label={t().recommended}>
+      <p class="strip-line small">{t().betterOffer(entry.name, formatBytes(entry.bytes))}</p>
+      <div class="row">
+        <button id="get-better" type="button" onClick={() => void model.load(choiceOf(entry.source))}>
+          {t().getBetter}
+        </button>
+        <button id="decline-better" type="button" class="quiet" onClick={decline}>
+          {t().notNow}
+        </button>
+      </div>
+    </section>
+  );
 }
 
 type Failed = { name: "failed" | "ended"; choice: Choice; error: unknown; before?: Choice };
