@@ -146,7 +146,7 @@ function toBundle(value: unknown, version: 1 | 2): Bundle {
 function toMessage(value: unknown, conversation: string, version: 1 | 2): Message {
   if (!isObject(value)) throw new ImportError("field");
   const { content, ...others } = value;
-  const { role, end, places, unseen } = others;
+  const { role, end, places, unseen, thought } = others;
   if (role !== "user" && role !== "assistant") throw new ImportError("field");
   return {
     ...(version === 1 ? others : value),
@@ -161,6 +161,7 @@ function toMessage(value: unknown, conversation: string, version: 1 | 2): Messag
     model: text(value.model),
     ...(places === undefined ? {} : { places: toPlaces(places) }),
     ...(unseen === undefined ? {} : { unseen: count(unseen) }),
+    ...(thought === undefined ? {} : { thought: count(thought) }),
     created: count(value.created),
   };
 }

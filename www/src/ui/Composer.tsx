@@ -18,6 +18,7 @@ import { lazily } from "./lazily.js";
 import { MicrophoneButton, stopDictation } from "./MicrophoneButton.js";
 import { PictureButtons } from "./PictureButtons.js";
 import { wakeForMessage } from "./start.js";
+import { ThinkButton } from "./ThinkButton.js";
 
 const MAX_HEIGHT_PX = 220;
 
@@ -83,7 +84,10 @@ export function Composer(): JSX.Element {
         submit();
       }}
     >
-      <AskDocuments />
+      <div class="switches">
+        <AskDocuments />
+        <ThinkButton />
+      </div>
       {(draftPictures.value.length > 0 || pictureFailures.value.length > 0) && <PictureStrip />}
       {dictation.value.name !== "off" && <DictationStrip />}
       <div class="box">
