@@ -8,7 +8,7 @@ import { Answering } from "./answering.js";
 import { answerings, failures, setAnswering, setFailure } from "./answers.js";
 import { opener } from "./documents.js";
 import { backend, incoming } from "./model.js";
-import { answerTo, newHead, newMessage, partsOf } from "./new-messages.js";
+import { answerTo, newHead, newMessage, partsOf, remembered } from "./new-messages.js";
 import { holdFiles } from "./picture-files.js";
 import { placeOf } from "./place.js";
 import { settings } from "./settings.js";
@@ -31,6 +31,8 @@ export const system = signal(settings.value.system);
 
 /** The messages shown: from the first one to the open leaf. */
 export const path = computed(() => pathTo(tree.value, current.value?.leaf ?? null));
+/** The messages that the model gets: all but the oldest ones, if the visitor has had these left out. */
+export const given = computed(() => remembered(path.value, current.value));
 const children = computed(() => childrenOf(tree.value));
 
 /** Whether another tab is answering in the open conversation. */
@@ -67,6 +69,14 @@ async function readAgain(id: string): Promise<void> {
   show(head, []);
   const isOpen = current.value?.id === id && (wanted ?? id) === id;
   if (isOpen && !answerings.peek().has(id)) await openConversation(id);
+}
+
+/** Leaves messages out of what the model gets. */
+export async function forget(ids: readonly string[]): Promise<void> {
+  const head = current.value && headOf(current.value);
+  if (head === undefined || ids.length === 0) return;
+  setFailure(head.id, undefined);
+  await save({ ...head, forgotten: [...(head.forgotten ?? []), ...ids] }, []);
 }
 
 /** Puts a conversation into the list. */
@@ -242,12 +252,13 @@ async function make(message: Message, before: readonly Message[], prompt: string
   const [begun, loaded] = [headOf({ id }), backend.value];
   if (begun === undefined || loaded === undefined || answerings.peek().has(id)) return;
   tell({ id, state: "begun" });
+  const heard = remembered(before, begun);
   const placed: Message = { ...message, places: withPlace(message.places ?? [], placeOf(loaded)) };
   const onDraft = (draft: Message): void => {
     const head = headOf({ id });
     if (head !== undefined) void save({ ...head, leaf: draft.id }, [draft], { id, state: "draft", message: draft });
   };
-  const running = new Answering(loaded, placed, before, prompt, onDraft, opener());
+  const running = new Answering(loaded, placed, heard, prompt, onDraft, opener());
   batch(() => {
     setFailure(id, undefined);
     setAnswering(id, running);

@@ -27,6 +27,12 @@ export function newHead(parts: Part[], system: string): Conversation {
   };
 }
 
+/** Returns the messages that a conversation has not forgotten. */
+export function remembered(messages: readonly Message[], head: Conversation | undefined): readonly Message[] {
+  const forgotten = new Set(head?.forgotten);
+  return forgotten.size === 0 ? messages : messages.filter(({ id }) => !forgotten.has(id));
+}
+
 /** Returns the answer to a question before its first word. */
 export function answerTo(question: Message, by: Backend | undefined): Message {
   const message = newMessage(question.conversation, question.id, "assistant", []);

@@ -118,7 +118,7 @@ function toBundle(value: unknown, version: 1 | 2): Bundle {
   if (!isTree(messages)) throw new ImportError("tree");
   const ids = new Map(messages.map((message) => [message.id, crypto.randomUUID()]));
   const renamed = (old: string | null): string | null => (old === null ? null : (ids.get(old) ?? null));
-  const { files = [] } = value;
+  const { files = [], forgotten } = value;
   const others: Fields = { ...value };
   delete others.messages;
   delete others.files;
@@ -131,6 +131,7 @@ function toBundle(value: unknown, version: 1 | 2): Bundle {
     updated: count(value.updated),
     leaf: renamed(orNull(text, value.leaf)),
     system: text(value.system),
+    ...(forgotten === undefined ? {} : { forgotten: toIds(forgotten).flatMap((old) => ids.get(old) ?? []) }),
   };
   return {
     conversation,
@@ -141,6 +142,11 @@ function toBundle(value: unknown, version: 1 | 2): Bundle {
     })),
     files: files.map((file) => toFile(file, id)),
   };
+}
+
+function toIds(value: unknown): string[] {
+  if (!Array.isArray(value)) throw new ImportError("field");
+  return value.map(text);
 }
 
 function toMessage(value: unknown, conversation: string, version: 1 | 2): Message {

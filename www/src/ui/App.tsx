@@ -8,6 +8,7 @@ import { screen } from "../state/screen.js";
 import { t } from "../text/index.js";
 import { Boundary } from "./Boundary.js";
 import { Composer } from "./Composer.js";
+import { ContextWays } from "./ContextRing.js";
 import { Dialog } from "./Dialog.js";
 import { closeDialog, dialog } from "./dialogs.js";
 import { DropVeil } from "./DropVeil.js";
@@ -67,6 +68,7 @@ export function App(): JSX.Element {
             <Boundary key={shown}>
               <ModelStrip />
             </Boundary>
+            <ContextWays />
             <Queue />
             <Composer />
           </div>

@@ -1,18 +1,19 @@
 /** The input field at the bottom: Enter sends, Shift+Enter starts a new line, Esc stops. */
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { formatCount } from "../lib/format.js";
 import { isEscape, isSubmit } from "../lib/keys.js";
 import { announce } from "../state/announce.js";
 import { answering, isElsewhere, path, stop } from "../state/chat.js";
 import { dictation, isDictating } from "../state/dictating.js";
 import { draft, write } from "../state/draft.js";
-import { backend } from "../state/model.js";
+import { entryOf } from "../models/catalog.js";
+import { backend, localChoice, runningName } from "../state/model.js";
 import { draftPictures, pictureFailures, takeDraft } from "../state/pictures.js";
 import { placeOf, placeText } from "../state/place.js";
 import { sendOrQueue } from "../state/queue.js";
 import { t } from "../text/index.js";
 import { AddDocuments, AskDocuments } from "./AskDocuments.js";
+import { ContextRing } from "./ContextRing.js";
 import { Icon } from "./icons.js";
 import { lazily } from "./lazily.js";
 import { MicrophoneButton, stopDictation } from "./MicrophoneButton.js";
@@ -126,22 +127,21 @@ export function Composer(): JSX.Element {
       </div>
       <p class="status">
         <span id="status">{isElsewhere.value ? t().answeredElsewhere : hint()}</span>
-        <ContextUse />
+        <ContextRing />
       </p>
     </form>
   );
 }
 
-/** Says which keys send a message, or that it leaves this device. */
-function hint(): string {
-  const place = backend.value === undefined ? undefined : placeOf(backend.value);
-  return place?.where === "server" ? t().goesTo(placeText(place)) : t().composerHint;
-}
+/** Length of a conversation from which its reader knows the keys. */
+const FAMILIAR = 3;
 
-/** Shows how much of the context the open conversation takes. */
-function ContextUse(): JSX.Element {
-  const total = backend.value?.model.n_ctx;
-  const last = answering.value?.stats.value ?? path.value.findLast(({ stats }) => stats !== null)?.stats;
-  const used = last ? last.prompt + last.tokens : 0;
-  return <span id="context">{total !== undefined && t().contextUse(formatCount(used), formatCount(total))}</span>;
+/** Says that messages leave this device, which keys send one, or that models err. */
+function hint(): string {
+  const running = backend.value;
+  const place = running === undefined ? undefined : placeOf(running);
+  if (place?.where === "server") return t().goesTo(placeText(place));
+  if (running === undefined || path.value.length < FAMILIAR) return t().composerHint;
+  const isTiny = entryOf(localChoice.value?.source)?.about === "tiny";
+  return isTiny ? t().verySmall : t().canBeWrong(runningName(running));
 }
