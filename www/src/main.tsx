@@ -15,6 +15,7 @@ import { countContext } from "./state/context.js";
 import { choiceOf, isKeptWhole, lastChoice, look, mayStart, refreshInstalled } from "./state/plan.js";
 import { applySettings, settings } from "./state/settings.js";
 import { watchStorage } from "./state/storage.js";
+import { watchNetwork } from "./state/trust.js";
 import { applyLanguage } from "./text/index.js";
 import { App } from "./ui/App.js";
 import "./styles/main.css";
@@ -38,6 +39,7 @@ keepQueue();
 tellReplacements();
 countContext();
 void watchStorage();
+watchNetwork();
 render(<App />, document.body);
 void openConversations();
 void begin().finally(() => {

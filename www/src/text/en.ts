@@ -356,6 +356,10 @@ export const en = {
     "Nothing is sent. The file is yours, to attach to a report: it has the device, the browser’s version, the model and these numbers, and nothing of your conversations.",
   decodeAgainst: (measured: string, predicted: string) => `Writing: ${measured} measured, ${predicted} predicted`,
 
+  nothingSent: "Nothing sent",
+  offlineNow: "Offline",
+  messagesSent: (count: number) => (count === 1 ? "1 message sent" : `${String(count)} messages sent`),
+
   newVersion: "A new version is ready.",
   reload: "Reload",
 };

@@ -306,6 +306,10 @@ export const zh: Texts = {
     "不会发送任何内容。文件由您保管，可附在问题报告中：其中有设备、浏览器版本、模型和这些数字，不含您的对话。",
   decodeAgainst: (measured, predicted) => `写作：实测 ${measured}，预测 ${predicted}`,
 
+  nothingSent: "未发送任何内容",
+  offlineNow: "离线",
+  messagesSent: (count) => `已发送 ${String(count)} 条消息`,
+
   newVersion: "新版本已就绪。",
   reload: "刷新",
 };

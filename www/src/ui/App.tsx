@@ -29,6 +29,7 @@ const DocumentsDialog = lazily(async () => (await import("./Documents.js")).Docu
 const SpeechDialog = lazily(async () => (await import("./SpeechDialog.js")).SpeechDialog);
 const PictureDialog = lazily(async () => (await import("./PictureDialog.js")).PictureDialog);
 const CameraDialog = lazily(async () => (await import("./CameraDialog.js")).CameraDialog);
+const TrustDialog = lazily(async () => (await import("./TrustDialog.js")).TrustDialog);
 const PassageDialog = lazily(async () => (await import("./PassageDialog.js")).PassageDialog);
 
 export function App(): JSX.Element {
@@ -78,6 +79,7 @@ export function App(): JSX.Element {
       {dialog.value === "performance" && <PerformanceDialog />}
       {dialog.value === "documents" && <DocumentsDialog />}
       {dialog.value === "passage" && <PassageDialog />}
+      {dialog.value === "trust" && <TrustDialog />}
       {dialog.value === "speech" && <SpeechDialog />}
       {dialog.value === "picture" && <PictureDialog />}
       {dialog.value === "camera" && <CameraDialog />}
