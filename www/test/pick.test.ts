@@ -111,7 +111,7 @@ describe("conversations that are dropped", () => {
     const { page, backend, model, plan, toast, drop } = await pick(new File([text], name));
     page.use(backend);
     await drop();
-    expect(toast.value?.text).toBe("1 conversation imported");
+    expect(toast.value?.text).toBe("1 chat imported");
     expect(page.chat.current.value?.title).toBe("A title");
     expect([model.value.name, plan.value.name]).toEqual(["running", "none"]);
   });
@@ -121,7 +121,7 @@ describe("conversations that are dropped", () => {
     const { page, toast, drop } = await pick(new File([text], "old.json"));
     const before = page.chat.conversations.value;
     await drop();
-    expect(toast.value?.text).toContain("old.json contains no Hearth conversations");
+    expect(toast.value?.text).toContain("old.json is not a Hearth export");
     expect(page.chat.conversations.value).toBe(before);
   });
 });

@@ -98,7 +98,7 @@ export function Composer(): JSX.Element {
           id="prompt"
           ref={field}
           rows={1}
-          placeholder={t().ask}
+          placeholder={t().ask(backend.value === undefined ? "" : runningName(backend.value))}
           aria-label={t().yourMessage}
           enterkeyhint="send"
           value={text}

@@ -54,9 +54,9 @@ for (const browser of oneBrowser("firefox")) {
       // A link from elsewhere fetches the header only, until the visitor agrees.
       await chat.open({ model: url, device: "cpu", max_tokens: 4 });
       await chat.tab.waitVisible("#start", WAIT.timeout);
-      expect(await chat.text("#plan .verdict")).toBe("Fits this device");
+      expect(await chat.text("#plan .verdict")).toBe("Runs on this device");
       expect(await chat.text("#start")).toMatch(/^Download 9\d\.\d MB and start$/);
-      expect(await chat.text('[data-part="data"]')).toContain("to fetch");
+      expect(await chat.text('[data-part="data"]')).toContain("to download");
       expect(await chat.text('[data-part="compute"] .numbers')).toMatch(/Weights\s+98\.2 MB/);
       expect(await chat.text('[data-part="algorithm"]')).toMatch(/llama[\s\S]*135 million[\s\S]*30, 576 wide/);
       expect(await chat.count(".tower .forward")).toBe(30);
@@ -120,7 +120,7 @@ for (const browser of oneBrowser("chromium")) {
     await chat.tab.setFile("#file", goldenFile("tiny/tiny_llama.gguf"));
     await chat.tab.waitVisible('.verdict[data-verdict="does_not_fit"]', WAIT.timeout);
     expect(await chat.text("#plan")).toContain("it takes");
-    expect(await chat.text("#start")).toBe("Load anyway");
+    expect(await chat.text("#start")).toBe("Try anyway");
     expect(await chat.count("body[data-screen=welcome]")).toBe(1);
 
     // The welcome screen's own model: about 98 MB of weights, 94 of KV cache.
@@ -128,7 +128,7 @@ for (const browser of oneBrowser("chromium")) {
     await chat.unfoldModels();
     test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
     await chat.tab.waitVisible('.verdict[data-verdict="smaller"]', WAIT.timeout);
-    expect(await chat.text(".verdict")).toMatch(/^Fits this device with a context of [\d,]+ tokens$/);
+    expect(await chat.text(".verdict")).toMatch(/^Runs on this device with a context of [\d,]+ tokens$/);
     await chat.tab.click("#start");
     await chat.waitReady();
     const n_ctx = await chat.tab.evaluate(() => {
