@@ -12,6 +12,8 @@ useFakeCore();
 /** Nothing is measured here: any file that can be read fits. */
 const FITS = {
   verdict: "fits",
+  evidence: null,
+  has: { memory: null, binding: null, storage: null },
   needs: { download: FILE.length },
   tokens_per_second: null,
   speed: null,
