@@ -11,6 +11,7 @@ import type {
   CacheMode,
   DeviceChoice,
   DownloadOptions,
+  FetchRequest,
   InspectRequest,
   LoadProgress,
   LoadRequest,
@@ -235,6 +236,32 @@ export async function inspectModel(options: InspectOptions): Promise<ModelReport
     return await client.call("inspect", request, { transfer, signal });
   } finally {
     client.close(new HearthError("disposed", "the inspection has ended"));
+  }
+}
+
+/** Model to fetch, and how. */
+export type FetchOptions = Pick<
+  EngineOptions,
+  "model" | "mmproj" | "download" | "onProgress" | "signal" | "wasmUrl" | "workerUrl"
+>;
+
+/**
+ * Fetches a model's files onto this device without loading them: while they come, another engine may run. Returns
+ * whether all of them are kept; without a file system or room for them, `Engine.create` fetches them again.
+ */
+export async function fetchModel(options: FetchOptions): Promise<boolean> {
+  const { signal, onProgress } = options;
+  throwIfAborted(signal);
+  const { source, transfer } = await toSource(options);
+  const request: FetchRequest = { source, download: toDownload(options, source) };
+  if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
+  const mmproj = await toProjector(options, source);
+  if (mmproj !== undefined) request.mmproj = mmproj;
+  const client = new WorkerRpc(startWorker(options.workerUrl));
+  try {
+    return await client.call("fetch", request, { transfer, signal, onProgress });
+  } finally {
+    client.close(new HearthError("disposed", "the download has ended"));
   }
 }
 

@@ -1,8 +1,10 @@
 /** Hearth: open language models in the browser, on WebGPU. */
 export {
   Engine,
+  fetchModel,
   inspectModel,
   type EngineOptions,
+  type FetchOptions,
   type InspectOptions,
   type ModelSource,
   type ProjectorSource,

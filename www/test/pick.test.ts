@@ -12,6 +12,8 @@ useFakeCore();
 /** Nothing is measured here: any file that can be read fits. */
 const FITS = {
   verdict: "fits",
+  evidence: null,
+  has: { memory: null, binding: null, storage: null },
   needs: { download: FILE.length },
   tokens_per_second: null,
   speed: null,
@@ -111,7 +113,7 @@ describe("conversations that are dropped", () => {
     const { page, backend, model, plan, toast, drop } = await pick(new File([text], name));
     page.use(backend);
     await drop();
-    expect(toast.value?.text).toBe("1 conversation imported");
+    expect(toast.value?.text).toBe("1 chat imported");
     expect(page.chat.current.value?.title).toBe("A title");
     expect([model.value.name, plan.value.name]).toEqual(["running", "none"]);
   });
@@ -121,7 +123,7 @@ describe("conversations that are dropped", () => {
     const { page, toast, drop } = await pick(new File([text], "old.json"));
     const before = page.chat.conversations.value;
     await drop();
-    expect(toast.value?.text).toContain("old.json contains no Hearth conversations");
+    expect(toast.value?.text).toContain("old.json is not a Hearth export");
     expect(page.chat.conversations.value).toBe(before);
   });
 });

@@ -170,7 +170,7 @@ describe("a picture in the message", () => {
     await press("#send");
     voice.end();
     await settle();
-    await press('.message.user [aria-label="Edit the question"]');
+    await press('.message.user [aria-label="Edit message"]');
     await press('.editor [aria-label="Remove dog.png"]');
     expect(all(".editor img").map((image) => image.getAttribute("alt"))).toEqual(["cat.png"]);
     await press(".editor .primary");

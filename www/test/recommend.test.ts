@@ -1,49 +1,55 @@
-/** The model that is recommended on a first visit. */
-import { describe, expect, it, vi } from "vitest";
+/** The models that are offered on a first visit. */
+import { describe, expect, it } from "vitest";
 import { CATALOG, DEFAULT_MODEL, type CatalogEntry } from "../src/models/catalog.js";
-import { candidates, strongest, type Check } from "../src/models/recommend.js";
+import { offersFor, speaks, speedOf, type Device } from "../src/models/recommend.js";
 
 const GB = 1e9;
 
-function entry(id: string, bytes: number): CatalogEntry {
-  return { id, name: id, source: id, bytes, licence: "", licenceUrl: "", sampling: {}, about: "small" };
+function entry(id: string, bytes: number, languages: CatalogEntry["languages"] = "many"): CatalogEntry {
+  return { id, name: id, source: id, bytes, licence: "", licenceUrl: "", sampling: {}, languages, about: "small" };
 }
 
-const LIST = [entry("a", 1 * GB), entry("b", 2 * GB), entry("c", 4 * GB), entry("d", 8 * GB)];
+const LIST = [
+  entry("a", 0.1 * GB, ["en"]),
+  entry("b", 0.6 * GB),
+  entry("c", 1 * GB),
+  entry("d", 3 * GB),
+  entry("e", 8 * GB),
+];
 
-function checks(verdicts: Record<string, "fits" | "smaller" | "fails">, speed: number | null = 30): Check {
-  return vi.fn<Check>(({ id }) => {
-    const verdict = verdicts[id] ?? "fits";
-    if (verdict === "fails") return Promise.reject(new Error("offline"));
-    return Promise.resolve({ verdict, tokens_per_second: speed });
-  });
+function ids(device: Partial<Device>, language = "en", list: readonly CatalogEntry[] = LIST): (string | undefined)[] {
+  const found = offersFor(list, { memory: null, bandwidth: undefined, ...device }, language);
+  return [found?.now.id, found?.recommended?.id, found?.best?.id];
 }
 
-describe("the recommended model", () => {
-  it("is the strongest that fits", async () => {
-    const check = checks({});
-    expect((await strongest(LIST, 6 * GB, check))?.id).toBe("c");
-    expect(check).toHaveBeenCalledTimes(1);
+describe("the offers", () => {
+  it("are the first to try, the strongest that is fluent with room to spare, and the strongest that runs", () => {
+    expect(ids({ memory: 12 * GB, bandwidth: 100 * GB })).toEqual(["a", "d", "e"]);
+    // In 60% of the memory there is no room for the third.
+    expect(ids({ memory: 4 * GB, bandwidth: 100 * GB })).toEqual(["a", "c", "d"]);
+    // 60 GB/s reach 12 tokens per second with the third: below what is fluent, above what is readable.
+    expect(ids({ memory: 64 * GB, bandwidth: 60 * GB })).toEqual(["a", "c", "d"]);
+    expect(ids({ memory: 64 * GB, bandwidth: 1000 * GB })).toEqual(["a", "e", undefined]);
   });
 
-  it("is a weaker one where the exact numbers say so, or a header cannot be read", async () => {
-    expect((await strongest(LIST, 6 * GB, checks({ c: "smaller" })))?.id).toBe("b");
-    expect((await strongest(LIST, 6 * GB, checks({ c: "fails", b: "smaller" })))?.id).toBe("a");
+  it("are modest where the device tells nothing", () => {
+    expect(ids({})).toEqual(["a", "c", undefined]);
+    expect(ids({ bandwidth: 10 * GB })).toEqual(["a", undefined, undefined]);
+    // Without a bandwidth nothing large is offered, however much memory there is.
+    expect(ids({ memory: 64 * GB })).toEqual(["a", "c", undefined]);
   });
 
-  it("is none without evidence, without room, or below reading speed", async () => {
-    const check = checks({});
-    expect(await strongest(LIST, null, check)).toBeUndefined();
-    expect(await strongest(LIST, 1 * GB, check)).toBeUndefined();
-    expect(check).not.toHaveBeenCalled();
-    expect(await strongest(LIST, 6 * GB, checks({}, 4))).toBeUndefined();
-    expect((await strongest(LIST, 6 * GB, checks({}, null)))?.id).toBe("c");
+  it("speak the visitor's language, if any model does", () => {
+    expect(ids({}, "zh")).toEqual(["b", "c", undefined]);
+    expect(ids({}, "zh", LIST.slice(0, 1))).toEqual(["a", undefined, undefined]);
+    expect(ids({}, "en", [])).toEqual([undefined, undefined, undefined]);
   });
 
-  it("asks for at most three headers", async () => {
-    const check = checks({ a: "smaller", b: "smaller", c: "smaller", d: "smaller" });
-    expect(await strongest(LIST, 100 * GB, check)).toBeUndefined();
-    expect(check).toHaveBeenCalledTimes(3);
+  it("say a speed only where the bandwidth is known", () => {
+    const [one] = LIST;
+    if (one === undefined) throw new Error("no entry");
+    expect(speedOf(one, { memory: null, bandwidth: 10 * GB })).toBeCloseTo(60);
+    expect(speedOf(one, { memory: null, bandwidth: undefined })).toBeUndefined();
   });
 });
 
@@ -51,6 +57,12 @@ describe("the catalogue", () => {
   it("goes from small to large, each model once, the one to try at once first", () => {
     expect(CATALOG[0]?.source).toBe(DEFAULT_MODEL);
     expect(new Set(CATALOG.map(({ id }) => id)).size).toBe(CATALOG.length);
-    expect(candidates(CATALOG, 100 * GB).at(-1)?.source).toBe(DEFAULT_MODEL);
+    expect(CATALOG.every((one) => speaks(one, "en"))).toBe(true);
+  });
+
+  it("has something for a Chinese visitor that is not English only", () => {
+    const offers = offersFor(CATALOG, { memory: null, bandwidth: undefined }, "zh");
+    expect(offers?.now.id).toBe("qwen3.5-0.8b");
+    expect(offers?.recommended?.id).toBe("qwen3-1.7b");
   });
 });

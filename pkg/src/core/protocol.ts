@@ -145,6 +145,13 @@ export interface InspectRequest {
   mmproj?: ProjectorSpec | false;
 }
 
+export interface FetchRequest {
+  source: SourceSpec;
+  download: DownloadOptions;
+  wasmUrl?: string;
+  mmproj?: ProjectorSpec | false;
+}
+
 export interface EmbedRequest {
   inputs: Omit<EmbedInput, "truncate" | "dimensions">[];
   truncate: boolean;
@@ -174,6 +181,7 @@ export interface RankResult {
 export interface Calls {
   load: { params: LoadRequest; result: LoadResult };
   inspect: { params: InspectRequest; result: ModelReport };
+  fetch: { params: FetchRequest; result: boolean };
   generate: { params: AnswerRequest; result: null };
   embed: { params: EmbedRequest; result: EmbedResult };
   rank: { params: RankRequest; result: RankResult };

@@ -5,6 +5,7 @@
  */
 import { cancelled, HearthError, serializeError, stopped, throwIfAborted, toHearthError } from "../core/errors.js";
 import type { PicturesWasm } from "../pictures/module.js";
+import { fetchModel } from "./fetch.js";
 import { Grammars } from "./grammar.js";
 import { inspectModel } from "./inspect.js";
 import { initCore, loadModel, openDevice, type StartPool } from "./load.js";
@@ -17,6 +18,7 @@ import type {
   Clocked,
   EmbedRequest,
   EmbedResult,
+  FetchRequest,
   RankRequest,
   RankResult,
   FromWorker,
@@ -123,6 +125,8 @@ export class Host {
         return this.#load(message.id, message.params, signal);
       case "inspect":
         return this.#inspect(message.params, signal);
+      case "fetch":
+        return this.#fetch(message.id, message.params, signal);
       case "generate":
         return this.#generate(message.id, message.params, signal);
       case "embed":
@@ -177,6 +181,14 @@ export class Host {
     const { wasm, wasmUrl } = this.#options;
     await initCore(wasm, request.wasmUrl ?? wasmUrl);
     return await inspectModel(wasm, request, signal);
+  }
+
+  async #fetch(id: number, request: FetchRequest, signal: AbortSignal): Promise<boolean> {
+    const { wasm, wasmUrl } = this.#options;
+    await initCore(wasm, request.wasmUrl ?? wasmUrl);
+    return await fetchModel(wasm, request, signal, (progress) => {
+      this.#post({ type: "progress", id, progress });
+    });
   }
 
   async #generate(id: number, { format, messages, ...others }: AnswerRequest, signal: AbortSignal): Promise<null> {

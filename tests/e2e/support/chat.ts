@@ -28,6 +28,12 @@ export class Chat {
     await this.waitReady();
   }
 
+  /** Unfolds the list of all models, which a first visit has below its three offers. */
+  async unfoldModels(): Promise<void> {
+    await this.tab.waitVisible("#more-models", LOAD_MS);
+    if ((await this.count("#more-models[open]")) === 0) await this.tab.click("#more-models > summary");
+  }
+
   async waitReady(): Promise<void> {
     await this.waitScreen("chat", LOAD_MS);
   }

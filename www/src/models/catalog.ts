@@ -16,6 +16,8 @@ export interface CatalogEntry {
   licenceUrl: string;
   /** Sampling recommended by the model's makers: its `generation_config.json`, or else its model card. */
   sampling: Partial<Sampling>;
+  /** Codes of the languages that its makers name; "many" for a hundred and more. */
+  languages: readonly string[] | "many";
   /** Key of the text that describes what the model is good for. */
   about: "tiny" | "small" | "fast" | "multilingual" | "allround" | "strong" | "large" | "reasoning";
 }
@@ -40,6 +42,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     bytes: 98_362_432,
     ...APACHE,
     sampling: { temperature: 0.2, top_p: 0.9 },
+    languages: ["en"],
     about: "tiny",
   },
   {
@@ -49,6 +52,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     bytes: 240e6,
     ...APACHE,
     sampling: {},
+    languages: ["en"],
     about: "small",
   },
   {
@@ -58,6 +62,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     bytes: 533e6,
     ...APACHE,
     sampling: {},
+    languages: "many",
     about: "small",
   },
   {
@@ -67,6 +72,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     bytes: 640e6,
     ...APACHE,
     sampling: QWEN3,
+    languages: "many",
     about: "reasoning",
   },
   {
@@ -77,6 +83,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     licence: "LFM Open License",
     licenceUrl: "https://huggingface.co/LiquidAI/LFM2.5-1.2B-Instruct/blob/main/LICENSE",
     sampling: { temperature: 0.1, top_p: 0.1, top_k: 50, repetition_penalty: 1.05 },
+    languages: ["en", "ar", "zh", "fr", "de", "ja", "ko", "es"],
     about: "fast",
   },
   {
@@ -87,6 +94,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     licence: "Llama 3.2 Community",
     licenceUrl: "https://www.llama.com/llama3_2/license/",
     sampling: LLAMA3,
+    languages: ["en", "de", "fr", "it", "pt", "hi", "es", "th"],
     about: "fast",
   },
   {
@@ -97,7 +105,8 @@ export const CATALOG: readonly CatalogEntry[] = [
     licence: "Gemma",
     licenceUrl: "https://ai.google.dev/gemma/terms",
     sampling: { temperature: 1, top_p: 0.95, top_k: 64 },
-    about: "multilingual",
+    languages: ["en"],
+    about: "fast",
   },
   {
     id: "qwen3-1.7b",
@@ -106,6 +115,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     bytes: 1.1e9,
     ...APACHE,
     sampling: QWEN3,
+    languages: "many",
     about: "reasoning",
   },
   {
@@ -115,6 +125,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     bytes: 1.92e9,
     ...APACHE,
     sampling: { temperature: 0.6, top_p: 0.95 },
+    languages: ["en", "fr", "es", "de", "it", "pt"],
     about: "allround",
   },
   {
@@ -124,6 +135,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     bytes: 2.5e9,
     ...APACHE,
     sampling: QWEN3,
+    languages: "many",
     about: "strong",
   },
   {
@@ -133,6 +145,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     bytes: 2.7e9,
     ...APACHE,
     sampling: {},
+    languages: "many",
     about: "strong",
   },
   {
@@ -142,6 +155,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     bytes: 3.2e9,
     ...APACHE,
     sampling: { temperature: 1, top_p: 0.95, top_k: 64 },
+    languages: "many",
     about: "multilingual",
   },
   {
@@ -152,6 +166,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     licence: "Llama 3.1 Community",
     licenceUrl: "https://www.llama.com/llama3_1/license/",
     sampling: LLAMA3,
+    languages: ["en", "de", "fr", "it", "pt", "hi", "es", "th"],
     about: "large",
   },
 ];

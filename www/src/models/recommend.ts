@@ -1,35 +1,64 @@
-/** Choice of the model to recommend: the strongest one of the catalogue that fits the device. */
-import type { Fit } from "hearth-llm";
+/**
+ * The models offered on a first visit: one to try at once, one that suits this device, and the strongest that runs. The
+ * catalogue alone is asked: a header from elsewhere would name the visitor's interest to its host.
+ */
 import type { CatalogEntry } from "./catalog.js";
+
+/** What is known of a device. */
+export interface Device {
+  /** Bytes that a model may take; null if unknown. */
+  memory: number | null;
+  /** Bytes read from memory per second; undefined if unknown. */
+  bandwidth: number | undefined;
+}
+
+export interface Offers {
+  now: CatalogEntry;
+  recommended?: CatalogEntry;
+  best?: CatalogEntry;
+}
 
 /** Bytes on the device per byte of the file: weights grow a little when they are packed, and a context comes on top. */
 const GROWTH = 1.25;
-/** Headers fetched at most: each is some megabytes, most of them vocabulary. */
-const MOST_HEADERS = 3;
-/** Tokens per second below which reading along is a trial of patience. */
+/** Share of the memory that leaves room for a browser and its other tabs. */
+const COMFORT = 0.6;
+/** Share of the measured bandwidth that decode reaches. */
+const REACHED = 0.6;
+/** Tokens per second of a fluent answer, and those below which reading along is a trial of patience. */
+const FLUENT = 15;
 const READABLE = 5;
+/** Size of a file that runs on about any machine, for devices that tell nothing of themselves. */
+const MODEST = 1.2e9;
 
-/** Whether a model fits, as `canRun` says. */
-export type Check = (entry: CatalogEntry) => Promise<Pick<Fit, "verdict" | "tokens_per_second">>;
-
-/** Returns the entries that may fit into `memory` bytes, the strongest first. The catalogue goes from weak to strong. */
-export function candidates(catalog: readonly CatalogEntry[], memory: number): CatalogEntry[] {
-  return catalog.filter(({ bytes }) => bytes * GROWTH <= memory).reverse();
+/** Returns about how many tokens per second a model gives here: each one reads all its weights. */
+export function speedOf({ bytes }: CatalogEntry, { bandwidth }: Device): number | undefined {
+  return bandwidth === undefined ? undefined : (REACHED * bandwidth) / bytes;
 }
 
-/**
- * Returns the strongest entry that fits, or undefined if none does or nothing is known about the memory. An entry
- * whose header cannot be read is passed over.
- */
-export async function strongest(
-  catalog: readonly CatalogEntry[],
-  memory: number | null,
-  check: Check,
-): Promise<CatalogEntry | undefined> {
-  if (memory === null) return undefined;
-  for (const entry of candidates(catalog, memory).slice(0, MOST_HEADERS)) {
-    const fit = await check(entry).catch(() => undefined);
-    if (fit?.verdict === "fits" && (fit.tokens_per_second ?? READABLE) >= READABLE) return entry;
-  }
-  return undefined;
+/** Whether a model's makers name a language. */
+export function speaks({ languages }: CatalogEntry, language: string): boolean {
+  return languages === "many" || languages.includes(language);
+}
+
+/** Chooses from a catalogue that goes from weak to strong. Where no model knows the language, all are offered. */
+export function offersFor(catalog: readonly CatalogEntry[], device: Device, language: string): Offers | undefined {
+  const understood = catalog.filter((entry) => speaks(entry, language));
+  const all = understood.length > 0 ? understood : catalog;
+  const [now] = all;
+  if (now === undefined) return undefined;
+  const { memory } = device;
+  const fits = ({ bytes }: CatalogEntry, share: number): boolean => memory !== null && bytes * GROWTH <= share * memory;
+  const isFast = (entry: CatalogEntry, least: number): boolean =>
+    (speedOf(entry, device) ?? (entry.bytes <= MODEST ? least : 0)) >= least;
+  const recommended = all.findLast(
+    (entry) => (memory === null ? entry.bytes <= MODEST : fits(entry, COMFORT)) && isFast(entry, FLUENT),
+  );
+  const best = all.findLast((entry) => fits(entry, 1) && isFast(entry, READABLE));
+  const isBetter = (entry: CatalogEntry | undefined, than: CatalogEntry): entry is CatalogEntry =>
+    entry !== undefined && all.indexOf(entry) > all.indexOf(than);
+  return {
+    now,
+    ...(isBetter(recommended, now) ? { recommended } : {}),
+    ...(isBetter(best, recommended ?? now) ? { best } : {}),
+  };
 }

@@ -15,6 +15,8 @@ import { toMessages, toParam, withPrompt, type Given } from "./messages.js";
 import { record } from "./performance.js";
 import { sees } from "./picture-files.js";
 import { requestSampling } from "./sampling.js";
+import { lacksSwitch, thinkingOf } from "./thinking.js";
+import { noteQuestion } from "./trust.js";
 
 /** Interval for saving the answer so far, so that a crash loses little. */
 const DRAFT_MS = 2000;
@@ -48,6 +50,8 @@ export class Answering {
   /** Whether any of the answer has arrived. */
   readonly hasBegun = signal(false);
   readonly stats = signal<AnswerStats | null>(null);
+  /** Times at which the thoughts began and ended, as `performance.now()` tells them. */
+  readonly thought = signal<{ from: number; to?: number } | undefined>(undefined);
   /** Passages that the model was given; undefined without documents. */
   readonly sources;
   /** Number of pictures in the conversation that the model did not get. */
@@ -111,30 +115,32 @@ export class Answering {
         if (prompt !== undefined && question !== undefined) messages.splice(-1, 1, withPrompt(question, prompt));
         messages.push(toParam(this.#message));
       }
-      opened = await (isContinued ? openPlain : open)(
-        backend,
-        {
-          messages,
-          ...requestSampling(),
-          ...(isContinued ? { continue_final_message: true } : {}),
-          stream: true,
-          stream_options: { include_usage: true, continuous_usage_stats: true },
-        },
-        this.#abort.signal,
-      );
-      if (opened.sources !== undefined) this.sources.value = opened.sources;
-      for await (const { choices, usage } of opened.chunks) {
-        const choice = choices[0];
-        if (usage) this.stats.value = clock.tick(usage);
-        const { content = "", reasoning_content = "" } = choice?.delta ?? {};
-        this.reasoning.value += reasoning_content;
-        this.text.value += content;
-        if (content !== "" || reasoning_content !== "") {
-          clock.begin();
-          this.hasBegun.value = true;
+      const request = {
+        messages,
+        ...requestSampling(),
+        ...(isContinued ? { continue_final_message: true } : {}),
+        stream: true as const,
+        stream_options: { include_usage: true, continuous_usage_stats: true },
+      };
+      const read = async (more: ReturnType<typeof thinkingOf>): Promise<void> => {
+        opened = await (isContinued ? openPlain : open)(backend, { ...request, ...more }, this.#abort.signal);
+        if (opened.sources !== undefined) this.sources.value = opened.sources;
+        for await (const { choices, usage } of opened.chunks) {
+          const choice = choices[0];
+          if (usage) this.stats.value = clock.tick(usage);
+          const { content = "", reasoning_content = "" } = choice?.delta ?? {};
+          this.#add(content, reasoning_content);
+          if (content !== "" || reasoning_content !== "") clock.begin();
+          if (choice?.finish_reason) end = choice.finish_reason === "length" ? "length" : "stop";
         }
-        if (choice?.finish_reason) end = choice.finish_reason === "length" ? "length" : "stop";
-      }
+      };
+      noteQuestion(backend);
+      // A continued answer is past its thoughts, or in the middle of them.
+      const thinking = isContinued ? {} : thinkingOf(backend);
+      await read(thinking).catch((cause: unknown) => {
+        if (this.hasBegun.peek() || !lacksSwitch(backend, cause)) throw cause;
+        return read({});
+      });
     } catch (cause) {
       end = "stopped";
       const code = cause instanceof HearthError ? cause.code : undefined;
@@ -151,6 +157,18 @@ export class Answering {
     return { result: isNothing ? undefined : result, error };
   }
 
+  /** Adds what has come of the answer and of the thoughts before it, and times these. */
+  #add(content: string, reasoning: string): void {
+    const now = performance.now();
+    if (reasoning !== "") this.thought.value ??= { from: now };
+    const { thought } = this;
+    const isOver = thought.value !== undefined && thought.value.to === undefined && content.trim() !== "";
+    if (isOver && thought.value !== undefined) thought.value = { ...thought.value, to: now };
+    this.reasoning.value += reasoning;
+    this.text.value += content;
+    if (content !== "" || reasoning !== "") this.hasBegun.value = true;
+  }
+
   /** Notes in the message how many pictures the model did not get. */
   #note(unseen: number): void {
     const message = { ...this.#message };
@@ -160,9 +178,11 @@ export class Answering {
   }
 
   #ended(end: Message["end"]): Message {
-    const { text, reasoning, stats, sources } = this;
+    const { text, reasoning, stats, sources, thought } = this;
     const parts = withSources(withText(this.#message.parts, text.peek()), sources.peek());
-    return { ...this.#message, parts, reasoning: reasoning.peek(), stats: stats.peek(), end };
+    const { from, to = performance.now() } = thought.peek() ?? {};
+    const seconds = from === undefined ? {} : { thought: (this.#message.thought ?? 0) + (to - from) / 1000 };
+    return { ...this.#message, ...seconds, parts, reasoning: reasoning.peek(), stats: stats.peek(), end };
   }
 }
 

@@ -2,13 +2,14 @@
 import { batch, computed, signal } from "@preact/signals";
 import type { Conversation, DraftPicture, StoredFile } from "../store/db.js";
 import type { Bundle } from "../store/exchange.js";
-import { picturesOf, textOf, withText, type Part } from "../store/parts.js";
-import { childrenOf, newestLeaf, pathTo, titleOf, withPlace, type Message, type Tree } from "../store/tree.js";
+import { withText, type Part } from "../store/parts.js";
+import { childrenOf, newestLeaf, pathTo, withPlace, type Message, type Tree } from "../store/tree.js";
 import { Answering } from "./answering.js";
 import { answerings, failures, setAnswering, setFailure } from "./answers.js";
 import { opener } from "./documents.js";
-import { backend } from "./model.js";
-import { altOf, holdFiles } from "./picture-files.js";
+import { backend, incoming } from "./model.js";
+import { answerTo, newHead, newMessage, partsOf, remembered } from "./new-messages.js";
+import { holdFiles } from "./picture-files.js";
 import { placeOf } from "./place.js";
 import { settings } from "./settings.js";
 import { opened } from "./store.js";
@@ -30,14 +31,16 @@ export const system = signal(settings.value.system);
 
 /** The messages shown: from the first one to the open leaf. */
 export const path = computed(() => pathTo(tree.value, current.value?.leaf ?? null));
+/** The messages that the model gets: all but the oldest ones, if the visitor has had these left out. */
+export const given = computed(() => remembered(path.value, current.value));
 const children = computed(() => childrenOf(tree.value));
 
 /** Whether another tab is answering in the open conversation. */
 export const isElsewhere = computed(() => elsewhere.value.has(current.value?.id ?? ""));
+/** Whether a model answers questions; one that is about to be replaced takes no new ones. */
+export const isServing = computed(() => backend.value !== undefined && incoming.value?.name !== "ready");
 /** Whether a question can be asked. */
-export const canAsk = computed(
-  () => backend.value !== undefined && answering.value === undefined && !isElsewhere.value,
-);
+export const canAsk = computed(() => isServing.value && answering.value === undefined && !isElsewhere.value);
 
 export async function openConversations(): Promise<void> {
   isKept.value = (await opened()).isKept;
@@ -66,6 +69,14 @@ async function readAgain(id: string): Promise<void> {
   show(head, []);
   const isOpen = current.value?.id === id && (wanted ?? id) === id;
   if (isOpen && !answerings.peek().has(id)) await openConversation(id);
+}
+
+/** Leaves messages out of what the model gets. */
+export async function forget(ids: readonly string[]): Promise<void> {
+  const head = current.value && headOf(current.value);
+  if (head === undefined || ids.length === 0) return;
+  setFailure(head.id, undefined);
+  await save({ ...head, forgotten: [...(head.forgotten ?? []), ...ids] }, []);
 }
 
 /** Puts a conversation into the list. */
@@ -131,11 +142,38 @@ export async function switchBranch(message: Message, step: 1 | -1): Promise<void
 }
 
 export async function send(text: string, pictures: readonly DraftPicture[] = []): Promise<void> {
-  const parts = withText(
-    pictures.map(({ part }) => part),
-    text,
-  );
-  await ask(current.value?.leaf ?? null, parts, pictures);
+  await ask(current.value?.leaf ?? null, partsOf(text, pictures), pictures);
+}
+
+/** Begins a conversation with a question, and opens it if another new one was on the screen; returns its id. */
+export function begin(text: string, pictures: readonly DraftPicture[]): string {
+  const parts = partsOf(text, pictures);
+  const isOpen = current.value === undefined;
+  const head = newHead(parts, isOpen ? system.value : settings.value.system);
+  if (isOpen) {
+    batch(() => {
+      current.value = head;
+      wanted = head.id;
+    });
+  }
+  void pose(head, [], parts, pictures);
+  return head.id;
+}
+
+/** Asks in a conversation that need not be on the screen. */
+export async function sendIn(id: string, text: string, pictures: readonly DraftPicture[]): Promise<void> {
+  const isOpen = (): boolean => current.value?.id === id;
+  if (isOpen()) {
+    await send(text, pictures);
+    return;
+  }
+  const parts = partsOf(text, pictures);
+  const messages = await (await opened()).messages(id);
+  const head = headOf({ id });
+  if (head === undefined) return;
+  // Opened in the meantime: the messages on the screen are newer.
+  if (isOpen()) await send(text, pictures);
+  else await pose(head, pathTo(new Map(messages.map((one) => [one.id, ended(one)])), head.leaf), parts, pictures);
 }
 
 /** Asks another question in place of this one, whose parts stay unless they are in `without`; the old one is a branch. */
@@ -144,25 +182,36 @@ export async function edit(message: Message, text: string, without: readonly Par
   await ask(message.parent, withText(parts, text), []);
 }
 
+/** Asks in the open conversation, or begins one. */
 async function ask(parent: string | null, parts: Part[], pictures: readonly DraftPicture[]): Promise<void> {
   if (!canAsk.value) return;
-  const now = Date.now();
-  const open = current.value ?? newHead(parts, now);
-  const question = newMessage(open.id, parent, "user", parts);
+  const before = pathTo(tree.value, parent);
+  const open = current.value ?? newHead(parts, system.value);
+  batch(() => {
+    current.value = open;
+    wanted = open.id;
+  });
+  await pose({ ...open, system: system.value }, before, parts, pictures);
+}
+
+/** Puts a question after these messages, and answers it. */
+async function pose(
+  head: Conversation,
+  before: readonly Message[],
+  parts: Part[],
+  pictures: readonly DraftPicture[],
+): Promise<void> {
+  const question = newMessage(head.id, before.at(-1)?.id ?? null, "user", parts);
   const files = pictures.map(({ part, blob }): StoredFile => ({
-    conversation: open.id,
+    conversation: head.id,
     hash: part.file,
     mime: part.mime,
     blob,
   }));
-  batch(() => {
-    setFailure(open.id, undefined);
-    current.value = open;
-    wanted = open.id;
-  });
+  setFailure(head.id, undefined);
   // Not awaited: an unresponsive disk must not delay the answer.
-  void save({ ...open, system: system.value, leaf: question.id, updated: now }, [question], undefined, files);
-  await answer(question);
+  void save({ ...head, leaf: question.id, updated: Date.now() }, [question], undefined, files);
+  await run(answerTo(question, backend.value), [...before, question], head.system);
 }
 
 /** Requests another answer to the same question, as a branch alongside this one. */
@@ -177,22 +226,25 @@ export async function regenerate(message: Message): Promise<void> {
 
 /** Continues an answer that was stopped or cut off. */
 export async function goOn(message: Message): Promise<void> {
-  await run(message);
-}
-
-async function answer(question: Message): Promise<void> {
-  const message = newMessage(question.conversation, question.id, "assistant", []);
-  await run({ ...message, end: "running", model: backend.value?.model.name ?? "" });
-}
-
-/** Generates or continues an answer; its parent is in the tree. */
-async function run(message: Message): Promise<void> {
   const open = current.value;
   if (open?.id !== message.conversation || !canAsk.value) return;
-  // Read before the wait for other tabs, in which the visitor may open another conversation.
-  const before = pathTo(tree.value, message.parent);
-  const prompt = system.value;
-  await answerAlone(open.id, () => make(message, before, prompt));
+  await run(message, pathTo(tree.value, message.parent), system.value);
+}
+
+const answer = (question: Message): Promise<void> => goOn(answerTo(question, backend.value));
+
+/** Called when a conversation may be asked something again. */
+let onEnd: (id: string) => void = () => undefined;
+
+export function whenAnswered(listener: typeof onEnd): void {
+  onEnd = listener;
+}
+
+/** Generates or continues an answer. The messages are given, since the visitor may open another conversation. */
+async function run(message: Message, before: readonly Message[], prompt: string): Promise<void> {
+  const { conversation: id } = message;
+  await answerAlone(id, () => make(message, before, prompt));
+  onEnd(id);
 }
 
 async function make(message: Message, before: readonly Message[], prompt: string): Promise<void> {
@@ -200,12 +252,13 @@ async function make(message: Message, before: readonly Message[], prompt: string
   const [begun, loaded] = [headOf({ id }), backend.value];
   if (begun === undefined || loaded === undefined || answerings.peek().has(id)) return;
   tell({ id, state: "begun" });
+  const heard = remembered(before, begun);
   const placed: Message = { ...message, places: withPlace(message.places ?? [], placeOf(loaded)) };
   const onDraft = (draft: Message): void => {
     const head = headOf({ id });
     if (head !== undefined) void save({ ...head, leaf: draft.id }, [draft], { id, state: "draft", message: draft });
   };
-  const running = new Answering(loaded, placed, before, prompt, onDraft, opener());
+  const running = new Answering(loaded, placed, heard, prompt, onDraft, opener());
   batch(() => {
     setFailure(id, undefined);
     setAnswering(id, running);
@@ -302,26 +355,6 @@ async function bringIn(all: readonly Bundle[]): Promise<void> {
   }
 }
 
-/** Returns the conversations whose title or text contains the words, each with an excerpt. */
-export async function search(words: string): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  const wanted = words.toLocaleLowerCase();
-  await (
-    await opened()
-  ).scan((message) => {
-    const { conversation } = message;
-    if (found.has(conversation)) return true;
-    const content = textOf(message);
-    const at = content.toLocaleLowerCase().indexOf(wanted);
-    if (at >= 0) found.set(conversation, content.slice(Math.max(0, at - 24), at + 60).replace(/\s+/g, " "));
-    return true;
-  });
-  for (const { id, title } of conversations.value) {
-    if (!found.has(id) && title.toLocaleLowerCase().includes(wanted)) found.set(id, "");
-  }
-  return found;
-}
-
 /** Saves a conversation, shows it, and notifies the other tabs. */
 async function save(
   head: Conversation,
@@ -364,31 +397,4 @@ function shown(head: Conversation): Conversation {
 /** Returns the current state of the conversation: it may have been renamed or deleted while an answer was generated. */
 function headOf({ id }: Pick<Conversation, "id">): Conversation | undefined {
   return conversations.value.find((head) => head.id === id);
-}
-
-function newHead(parts: Part[], now: number): Conversation {
-  const [picture] = picturesOf({ parts });
-  return {
-    id: crypto.randomUUID(),
-    title: titleOf(textOf({ parts }) || (picture === undefined ? "" : altOf(picture, 0))),
-    created: now,
-    updated: now,
-    leaf: null,
-    system: system.value,
-  };
-}
-
-function newMessage(conversation: string, parent: string | null, role: Message["role"], parts: Part[]): Message {
-  return {
-    id: crypto.randomUUID(),
-    conversation,
-    parent,
-    role,
-    parts,
-    reasoning: "",
-    end: "stop",
-    stats: null,
-    model: "",
-    created: Date.now(),
-  };
 }

@@ -1,11 +1,15 @@
-/** The model: chosen, loading, paused, failed or running. Only one backend exists at a time. */
-import { batch, computed, signal } from "@preact/signals";
-import { Engine, HearthError, type Backend, type LoadProgress, type Notice } from "hearth-llm";
+/**
+ * The model: chosen, loading, paused, failed or running. Only one backend exists at a time; while one answers, the files
+ * of the next one are fetched, and it is replaced when they are here.
+ */
+import { batch, computed, effect, signal } from "@preact/signals";
+import { Engine, fetchModel, HearthError, type Backend, type LoadProgress, type Notice } from "hearth-llm";
 import { SpeedMeter } from "../lib/meter.js";
 import { entryOf } from "../models/catalog.js";
 import { params } from "../params.js";
+import { answerings } from "./answers.js";
 import type { Choice, ServerChoice, Source } from "./choice.js";
-import { downloadOptions, forgetPlan } from "./plan.js";
+import { downloadOptions, forgetPlan, isKeptWhole, refreshInstalled } from "./plan.js";
 import { change } from "./settings.js";
 import { t } from "../text/index.js";
 
@@ -21,12 +25,21 @@ export interface PhaseState {
 export type ModelState =
   | { name: "none" }
   | { name: "loading" | "paused"; choice: Choice }
-  | { name: "failed"; choice: Choice; error: unknown }
+  /** `before`: the model that it should have replaced. */
+  | { name: "failed"; choice: Choice; error: unknown; before?: Choice }
   /** The model was running, and its backend ended by itself. */
   | { name: "ended"; choice: Choice; error: unknown }
   | { name: "running"; choice: Choice | ServerChoice; backend: Backend };
 
 export const model = signal<ModelState>({ name: "none" });
+
+/** The model that is to replace the running one, which goes on answering until its files are here. */
+export type Incoming =
+  /** `ready`: its files are here, and it waits for the end of the answers in progress. */
+  { name: "loading" | "paused" | "ready"; choice: Choice } | { name: "failed"; choice: Choice; error: unknown };
+
+export const incoming = signal<Incoming | undefined>(undefined);
+
 export const phases = signal<Record<Phase, PhaseState>>(freshPhases());
 /** Download speed in bytes per second; undefined while there is too little data. */
 export const downloadSpeed = signal<number | undefined>(undefined);
@@ -71,18 +84,78 @@ export function runningName({ model: { name }, local, servedBy }: Backend): stri
   return entryOf(localChoice.value?.source)?.name ?? (name || (local?.model.architecture ?? ""));
 }
 
-/** Loads a model in place of the current one. */
+/** Loads a model. While another one runs, this one's files are fetched first; a failure of that leaves it running. */
 export async function load(choice: Choice): Promise<void> {
   controller?.abort();
   forgetPlan();
-  unload();
   const current = new AbortController();
   controller = current;
-  const meter = new SpeedMeter();
+  const before = localChoice.value;
   batch(() => {
-    model.value = { name: "loading", choice };
     phases.value = freshPhases();
     downloadSpeed.value = undefined;
+    incoming.value = backend.value === undefined ? undefined : { name: "loading", choice };
+  });
+  try {
+    if (backend.value !== undefined && !(await isBrought(choice, current))) return;
+    await start(choice, current, before);
+  } finally {
+    if (controller === current) controller = undefined;
+  }
+}
+
+/** Fetches what is missing of a model and waits until nothing is answered; returns whether it may take its place. */
+async function isBrought(choice: Choice, current: AbortController): Promise<boolean> {
+  const { source } = choice;
+  const { signal } = current;
+  const { cache = "default" } = params.engine;
+  const meter = new SpeedMeter();
+  try {
+    await refreshInstalled();
+    if (typeof source === "string" && cache === "default" && !isKeptWhole(source)) {
+      await fetchModel({
+        model: source,
+        download: downloadOptions(source),
+        signal,
+        onProgress: (progress) => {
+          if (controller === current) show(progress, meter);
+        },
+      });
+    }
+    // Another load has taken over, or the visitor has stopped this one.
+    if (controller !== current || signal.aborted) return false;
+    if (answerings.peek().size > 0) incoming.value = { name: "ready", choice };
+    await silence(signal);
+    return !signal.aborted;
+  } catch (error) {
+    if (controller === current && !signal.aborted) incoming.value = { name: "failed", choice, error };
+    return false;
+  }
+}
+
+/** Resolves when no conversation is being answered, or at the abort. */
+function silence(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => {
+      resolve();
+    });
+    const stop = effect(() => {
+      if (answerings.value.size > 0) return;
+      resolve();
+      queueMicrotask(() => {
+        stop();
+      });
+    });
+  });
+}
+
+/** Starts a model in place of the current one. */
+async function start(choice: Choice, current: AbortController, before: Choice | undefined): Promise<void> {
+  const meter = new SpeedMeter();
+  batch(() => {
+    unload();
+    incoming.value = undefined;
+    model.value = { name: "loading", choice };
     notices.value = [];
   });
   remember(ATTEMPT, "1");
@@ -117,11 +190,9 @@ export async function load(choice: Choice): Promise<void> {
       if (backend.value === started.backend) model.value = { name: "ended", choice, error };
     });
   } catch (error) {
-    // Another load has taken over, or the visitor has stopped this one.
     if (controller !== current || current.signal.aborted) return;
-    model.value = { name: "failed", choice, error };
+    model.value = { name: "failed", choice, error, ...(before === undefined ? {} : { before }) };
   } finally {
-    if (controller === current) controller = undefined;
     remember(ATTEMPT, undefined);
   }
 }
@@ -133,6 +204,7 @@ export function use(choice: ServerChoice, connected: Backend): void {
   forgetPlan();
   batch(() => {
     unload();
+    incoming.value = undefined;
     notices.value = [];
     model.value = { name: "running", choice, backend: connected };
   });
@@ -140,6 +212,11 @@ export function use(choice: ServerChoice, connected: Backend): void {
 
 /** Stops a load; the data on disk stays, so that `resume` continues from there. */
 export function pause(): void {
+  if (incoming.value?.name === "loading") {
+    const { choice } = incoming.value;
+    controller?.abort();
+    incoming.value = { name: "paused", choice };
+  }
   if (model.value.name !== "loading") return;
   const { choice } = model.value;
   controller?.abort();
@@ -147,12 +224,16 @@ export function pause(): void {
 }
 
 export function resume(): void {
-  if (model.value.name === "paused") void load(model.value.choice);
+  const paused = incoming.value ?? model.value;
+  if (paused.name === "paused") void load(paused.choice);
 }
 
+/** Ends a load, or the report of a failed one; a running model goes on. */
 export function cancel(): void {
   controller?.abort();
-  model.value = { name: "none" };
+  controller = undefined;
+  if (incoming.value !== undefined) incoming.value = undefined;
+  else if (backend.value === undefined) model.value = { name: "none" };
 }
 
 /** Forgets the backend before ending it, so that its end is not mistaken for a failure. */

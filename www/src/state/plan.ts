@@ -1,11 +1,12 @@
 /** The resources a model would need, worked out before anything but its header is fetched. */
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { canRun, type Fit, type FitSpeed, type LocalEngine } from "hearth-llm";
 import * as cache from "hearth-llm/cache";
 import { addressOf, HUB, hubIdOf, isOnHub, isOurs } from "../models/address.js";
-import { CATALOG, DEFAULT_MODEL, entryOf, type CatalogEntry } from "../models/catalog.js";
-import { strongest } from "../models/recommend.js";
+import { CATALOG, DEFAULT_MODEL, entryOf } from "../models/catalog.js";
+import { offersFor, type Device } from "../models/recommend.js";
 import { params } from "../params.js";
+import { visitorLanguage } from "../text/index.js";
 import { settings } from "./settings.js";
 import type { Choice, Source } from "./choice.js";
 
@@ -22,9 +23,12 @@ export const installed = signal<readonly cache.CachedFile[]>([]);
 /** Share of a card's memory left over by the screen and other programs. */
 const SHARE = 0.9;
 
-/** The strongest model of the catalogue that fits this device; undefined until that is known. */
-export const recommended = signal<CatalogEntry | undefined>(undefined);
-let isRecommending = false;
+/** What a plan has found out about this device; nothing before the first one. */
+export const device = signal<Device>({ memory: null, bandwidth: undefined });
+/** The models to offer for this device, in the visitor's language. */
+export const offers = computed(() => offersFor(CATALOG, device.value, visitorLanguage.value));
+/** Bytes per second that the CPU path reads, of the order of what was measured. */
+const CPU_BANDWIDTH = 5e9;
 
 let controller: AbortController | undefined;
 /** The GPU's measurements, as `canRun` takes them; undefined until measured. */
@@ -79,6 +83,7 @@ export async function look(source: Source, wanted: Wishes = {}): Promise<Fit | u
     if (speed !== null) {
       measured = { bandwidth: speed.bandwidth, ...(speed.gap_measured ? { launchGap: speed.gap } : {}) };
     }
+    learn(fit);
     if (controller !== current) return undefined;
     plan.value = { name: "known", source, fit, kept: Math.min(keptBytes(source), fit.needs.download) };
     return fit;
@@ -88,22 +93,13 @@ export async function look(source: Source, wanted: Wishes = {}): Promise<Fit | u
   }
 }
 
-/** Looks for a model to recommend to a visitor who has none yet, with what a first plan found out about the device. */
-export async function recommend({ has, evidence }: Fit): Promise<void> {
-  const { connection } = navigator as { connection?: { saveData?: boolean } };
-  if (isRecommending || connection?.saveData === true) return;
-  if (settings.value.model !== "" || params.engine.device === "cpu") return;
-  isRecommending = true;
-  const memory = evidence === null ? null : has.memory;
-  recommended.value = await strongest(CATALOG, memory, ({ source }) =>
-    canRun({
-      model: source,
-      probe: false,
-      download: downloadOptions(source),
-      ...(memory === null ? {} : { memory }),
-      ...measured,
-    }),
-  );
+/** Notes what a plan says about the device. */
+function learn({ has, evidence, speed }: Fit): void {
+  const isCpu = params.engine.device === "cpu" || has.binding === null;
+  device.value = {
+    memory: evidence === null ? device.peek().memory : has.memory,
+    bandwidth: isCpu ? CPU_BANDWIDTH : (speed?.bandwidth ?? measured?.bandwidth),
+  };
 }
 
 /**

@@ -17,6 +17,8 @@ export interface Settings {
   theme: Theme;
   language: Language;
   announce: Announce;
+  /** Whether models that can think before they answer do so. */
+  thinks: boolean;
   /** System prompt for new conversations. */
   system: string;
   /** Sampling for each model, keyed by its address or name. */
@@ -62,6 +64,7 @@ const DEFAULTS: Settings = {
   theme: "auto",
   language: "auto",
   announce: "sentences",
+  thinks: true,
   system: "",
   samplings: {},
   memory: 0,

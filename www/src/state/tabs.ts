@@ -17,7 +17,7 @@ const WAIT_MS = 1000;
 const CHANNEL = `hearth-conversations-${String(VERSION)}`;
 const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel(CHANNEL) : undefined;
 /** Absent without https; then tabs only notify each other. */
-const locks = (navigator as Partial<Navigator>).locks;
+const locks = (navigator as Partial<Navigator>).locks ?? undefined;
 const nameOf = (id: string): string => `hearth-conversation-${id}`;
 
 export function tell(news: News): void {

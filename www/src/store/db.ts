@@ -13,6 +13,8 @@ export interface Conversation {
   leaf: string | null;
   /** The system prompt; empty for none. */
   system: string;
+  /** Messages that the model is not given any more, by their ids: the oldest ones, for lack of room. */
+  forgotten?: readonly string[];
 }
 
 /** A file in a conversation's messages. A conversation takes its files with it when it is deleted. */

@@ -118,7 +118,7 @@ function toBundle(value: unknown, version: 1 | 2): Bundle {
   if (!isTree(messages)) throw new ImportError("tree");
   const ids = new Map(messages.map((message) => [message.id, crypto.randomUUID()]));
   const renamed = (old: string | null): string | null => (old === null ? null : (ids.get(old) ?? null));
-  const { files = [] } = value;
+  const { files = [], forgotten } = value;
   const others: Fields = { ...value };
   delete others.messages;
   delete others.files;
@@ -131,6 +131,7 @@ function toBundle(value: unknown, version: 1 | 2): Bundle {
     updated: count(value.updated),
     leaf: renamed(orNull(text, value.leaf)),
     system: text(value.system),
+    ...(forgotten === undefined ? {} : { forgotten: toIds(forgotten).flatMap((old) => ids.get(old) ?? []) }),
   };
   return {
     conversation,
@@ -143,10 +144,15 @@ function toBundle(value: unknown, version: 1 | 2): Bundle {
   };
 }
 
+function toIds(value: unknown): string[] {
+  if (!Array.isArray(value)) throw new ImportError("field");
+  return value.map(text);
+}
+
 function toMessage(value: unknown, conversation: string, version: 1 | 2): Message {
   if (!isObject(value)) throw new ImportError("field");
   const { content, ...others } = value;
-  const { role, end, places, unseen } = others;
+  const { role, end, places, unseen, thought } = others;
   if (role !== "user" && role !== "assistant") throw new ImportError("field");
   return {
     ...(version === 1 ? others : value),
@@ -161,6 +167,7 @@ function toMessage(value: unknown, conversation: string, version: 1 | 2): Messag
     model: text(value.model),
     ...(places === undefined ? {} : { places: toPlaces(places) }),
     ...(unseen === undefined ? {} : { unseen: count(unseen) }),
+    ...(thought === undefined ? {} : { thought: count(thought) }),
     created: count(value.created),
   };
 }

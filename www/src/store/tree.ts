@@ -37,6 +37,8 @@ export interface Message {
   parts: Part[];
   /** The model's reasoning before its answer. */
   reasoning: string;
+  /** Seconds of that reasoning; absent without one, and in answers of earlier versions of the page. */
+  thought?: number;
   end: AnswerEnd;
   stats: AnswerStats | null;
   /** Name of the model that answered. */

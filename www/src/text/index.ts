@@ -13,6 +13,12 @@ export const language = computed((): "en" | "zh-CN" => {
   return navigator.language.toLowerCase().startsWith("zh") ? "zh-CN" : "en";
 });
 
+/** Code of the language in which the visitor writes, as far as the browser tells. */
+export const visitorLanguage = computed((): string => {
+  const chosen = settings.value.language;
+  return (chosen === "auto" ? navigator.language : chosen).toLowerCase().split("-")[0] ?? "en";
+});
+
 const texts = computed((): Texts => (language.value === "zh-CN" ? zh : en));
 
 /** Returns the texts; a component that reads them is rendered again when the language changes. */

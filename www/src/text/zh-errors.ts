@@ -18,7 +18,7 @@ export const zhErrors: Record<HearthErrorCode, string> = {
   bad_picture: "无法使用这张图片：它是空的、过大或过于狭长，请换一张或裁剪后再试。",
   out_of_memory: "内存不足：请换更小的模型、量化或上下文。",
   no_webgpu: "这个浏览器没有可用的 WebGPU：请换用新版 Chrome、Edge、Firefox 或 Safari 并开启硬件加速，或使用 CPU。",
-  device_lost: "显卡设备丢失且无法恢复：请重新加载模型。",
+  device_lost: "与显卡的连接中断，无法恢复：请重新加载模型。",
   gpu_error: "显卡拒绝了操作：请更新浏览器和驱动。",
   not_finite: "模型算出的不是数字：文件可能已损坏，请重新下载或换一个文件。",
   cancelled: "已取消。",

@@ -1,20 +1,25 @@
 /** The input field at the bottom: Enter sends, Shift+Enter starts a new line, Esc stops. */
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { formatCount } from "../lib/format.js";
 import { isEscape, isSubmit } from "../lib/keys.js";
-import { answering, canAsk, isElsewhere, path, send, stop } from "../state/chat.js";
+import { announce } from "../state/announce.js";
+import { answering, isElsewhere, path, stop } from "../state/chat.js";
 import { dictation, isDictating } from "../state/dictating.js";
 import { draft, write } from "../state/draft.js";
-import { backend } from "../state/model.js";
+import { entryOf } from "../models/catalog.js";
+import { backend, localChoice, runningName } from "../state/model.js";
 import { draftPictures, pictureFailures, takeDraft } from "../state/pictures.js";
 import { placeOf, placeText } from "../state/place.js";
+import { sendOrQueue } from "../state/queue.js";
 import { t } from "../text/index.js";
 import { AddDocuments, AskDocuments } from "./AskDocuments.js";
+import { ContextRing } from "./ContextRing.js";
 import { Icon } from "./icons.js";
 import { lazily } from "./lazily.js";
 import { MicrophoneButton, stopDictation } from "./MicrophoneButton.js";
 import { PictureButtons } from "./PictureButtons.js";
+import { wakeForMessage } from "./start.js";
+import { ThinkButton } from "./ThinkButton.js";
 
 const MAX_HEIGHT_PX = 220;
 
@@ -55,9 +60,11 @@ export function Composer(): JSX.Element {
 
   const ask = (): void => {
     const question = draft.value.trim();
-    if ((question === "" && draftPictures.value.length === 0) || !canAsk.value) return;
+    if (question === "" && draftPictures.value.length === 0) return;
     write("");
-    void send(question, takeDraft());
+    if (sendOrQueue(question, takeDraft())) return;
+    announce(t().queued);
+    wakeForMessage();
   };
   const submit = (): void => {
     if (!isDictating.peek()) {
@@ -78,7 +85,10 @@ export function Composer(): JSX.Element {
         submit();
       }}
     >
-      <AskDocuments />
+      <div class="switches">
+        <AskDocuments />
+        <ThinkButton />
+      </div>
       {(draftPictures.value.length > 0 || pictureFailures.value.length > 0) && <PictureStrip />}
       {dictation.value.name !== "off" && <DictationStrip />}
       <div class="box">
@@ -88,7 +98,7 @@ export function Composer(): JSX.Element {
           id="prompt"
           ref={field}
           rows={1}
-          placeholder={t().ask}
+          placeholder={t().ask(backend.value === undefined ? "" : runningName(backend.value))}
           aria-label={t().yourMessage}
           enterkeyhint="send"
           value={text}
@@ -102,13 +112,14 @@ export function Composer(): JSX.Element {
           }}
         />
         <MicrophoneButton />
-        {isRunning ? (
+        {isRunning && (
           <button id="stop" class="round" type="button" aria-label={t().stop} title={t().stop} onClick={stop}>
             <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
               <rect x="6" y="6" width="12" height="12" rx="1.5" />
             </svg>
           </button>
-        ) : (
+        )}
+        {(!isRunning || text.trim() !== "") && (
           <button id="send" class="primary round" type="submit" aria-label={t().send} title={t().send}>
             <Icon name="send" />
           </button>
@@ -116,22 +127,21 @@ export function Composer(): JSX.Element {
       </div>
       <p class="status">
         <span id="status">{isElsewhere.value ? t().answeredElsewhere : hint()}</span>
-        <ContextUse />
+        <ContextRing />
       </p>
     </form>
   );
 }
 
-/** Says which keys send a message, or that it leaves this device. */
-function hint(): string {
-  const place = backend.value === undefined ? undefined : placeOf(backend.value);
-  return place?.where === "server" ? t().goesTo(placeText(place)) : t().composerHint;
-}
+/** Length of a conversation from which its reader knows the keys. */
+const FAMILIAR = 3;
 
-/** Shows how much of the context the open conversation takes. */
-function ContextUse(): JSX.Element {
-  const total = backend.value?.model.n_ctx;
-  const last = answering.value?.stats.value ?? path.value.findLast(({ stats }) => stats !== null)?.stats;
-  const used = last ? last.prompt + last.tokens : 0;
-  return <span id="context">{total !== undefined && t().contextUse(formatCount(used), formatCount(total))}</span>;
+/** Says that messages leave this device, which keys send one, or that models err. */
+function hint(): string {
+  const running = backend.value;
+  const place = running === undefined ? undefined : placeOf(running);
+  if (place?.where === "server") return t().goesTo(placeText(place));
+  if (running === undefined || path.value.length < FAMILIAR) return t().composerHint;
+  const isTiny = entryOf(localChoice.value?.source)?.about === "tiny";
+  return isTiny ? t().verySmall : t().canBeWrong(runningName(running));
 }

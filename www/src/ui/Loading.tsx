@@ -1,31 +1,58 @@
-/** The progress of a load: one line and one bar for each phase. */
+/** The progress of a load: one bar and one line, in the middle of an empty page or as a strip above the message field. */
 import type { JSX } from "preact";
 import { formatBytes, formatDuration } from "../lib/format.js";
+import { entryOf } from "../models/catalog.js";
 import type { Choice } from "../state/choice.js";
 import * as model from "../state/model.js";
 import { t } from "../text/index.js";
 
-export function Loading({ choice, isPaused }: { choice: Choice; isPaused: boolean }): JSX.Element {
+type Name = "loading" | "paused" | "ready";
+
+export function Loading({
+  choice,
+  name,
+  isStrip = false,
+}: {
+  choice: Choice;
+  name: Name;
+  /** Whether there is a conversation, which it must leave room for. */
+  isStrip?: boolean;
+}): JSX.Element {
   const { download } = model.phases.value;
-  const canPause = download.state === "active" && typeof choice.source === "string";
+  const isPaused = name === "paused";
+  const canPause = download.state === "active" && typeof choice.source === "string" && name === "loading";
+  const { line, share, phase } = progress(name);
   return (
-    <section id="loading" class="card" aria-labelledby="loading-title" data-paused={isPaused}>
-      <h2 id="loading-title">{isPaused ? t().paused : t().loading}</h2>
-      <p id="loading-name" class="muted">
-        {model.modelName(choice.source)}
+    <section
+      id="loading"
+      class={isStrip ? "strip" : "card"}
+      aria-labelledby="loading-title"
+      data-phase={phase}
+      data-paused={isPaused}
+    >
+      <p class="strip-line">
+        <strong id="loading-title">{isPaused ? t().paused : t().loading}</strong>{" "}
+        <span id="loading-name" class="muted wrap">
+          {entryOf(choice.source)?.name ?? model.modelName(choice.source)}
+        </span>
       </p>
-      <div id="phases" class="phases">
-        {model.PHASES.map((phase) => (
-          <PhaseLine key={phase} phase={phase} isPaused={isPaused} />
-        ))}
-      </div>
+      {/* Without a value the bar only shows that something is in progress. */}
+      <progress max={1} aria-label={t().loading} {...(share === undefined ? {} : { value: share })} />
+      <p id="loading-line" class="muted small amount">
+        {line}
+      </p>
+      {!isStrip && (
+        <p id="loading-fact" class="fact">
+          {t().facts[Math.min(t().facts.length - 1, Math.floor((share ?? 1) * t().facts.length))]}
+        </p>
+      )}
       <div class="row">
         {isPaused && (
           <button id="resume-load" type="button" class="primary" onClick={model.resume}>
             {t().resume}
           </button>
         )}
-        {canPause && !isPaused && (
+        {canPause && (
           <button id="pause-load" type="button" onClick={model.pause}>
             {t().pause}
           </button>
@@ -38,28 +65,25 @@ export function Loading({ choice, isPaused }: { choice: Choice; isPaused: boolea
   );
 }
 
-function PhaseLine({ phase, isPaused }: { phase: model.Phase; isPaused: boolean }): JSX.Element {
-  const { loaded, total, state } = model.phases.value[phase];
-  const label = t().phases[phase];
-  const share = state === "done" ? 1 : total > 0 ? loaded / total : 0;
-  return (
-    <div class="phase" data-phase={phase} data-state={state}>
-      <span class="phase-name">{label}</span>
-      <span class="amount">{amount(phase, model.phases.value[phase], isPaused)}</span>
-      {/* Without a value the bar only shows that something is in progress. */}
-      <progress max={1} aria-label={label} {...(state === "active" && total === 0 ? {} : { value: share })} />
-    </div>
-  );
-}
-
-function amount(phase: model.Phase, { loaded, total, state }: model.PhaseState, isPaused: boolean): string {
-  if (loaded === 0 && total === 0) return "";
-  if (phase === "compile") return total > 0 ? t().countOf(loaded, total) : "";
-  const parts = [total > 0 ? t().amountOf(formatBytes(loaded), formatBytes(total)) : formatBytes(loaded)];
+/** Describes the part of the load that takes the time: the download, as long as there is one. */
+function progress(name: Name): { line: string; share: number | undefined; phase?: model.Phase } {
+  if (name === "ready") return { line: t().waitsForSilence, share: 1 };
+  const all = model.phases.value;
+  const at = (["download", "weights", "header"] as const).find((phase) => all[phase].state === "active");
+  if (at === undefined) {
+    const { loaded, total, state } = all.compile;
+    if (state !== "active") return { line: all.download.state === "done" ? t().phases.weights : "", share: undefined };
+    const isCounted = total > 0;
+    const line = `${t().phases.compile}${isCounted ? ` · ${t().countOf(loaded, total)}` : ""}`;
+    return { line, share: isCounted ? loaded / total : undefined, phase: "compile" };
+  }
+  const { loaded, total } = all[at];
+  const parts = [t().phases[at]];
+  if (loaded > 0) parts.push(total > 0 ? t().amountOf(formatBytes(loaded), formatBytes(total)) : formatBytes(loaded));
   const speed = model.downloadSpeed.value;
-  if (phase === "download" && state === "active" && !isPaused && speed !== undefined && speed > 0) {
+  if (at === "download" && name !== "paused" && speed !== undefined && speed > 0) {
     parts.push(`${formatBytes(speed)}/s`);
     if (total > 0) parts.push(t().left(formatDuration((total - loaded) / speed)));
   }
-  return parts.join(" · ");
+  return { line: parts.join(" · "), share: total > 0 ? loaded / total : undefined, phase: at };
 }

@@ -1,12 +1,13 @@
 /** The open conversation. */
 import { useSignal } from "@preact/signals";
-import { HearthError } from "hearth-llm";
-import type { JSX } from "preact";
+import { Fragment, type JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { answering, current, failure, newConversation, path, send } from "../state/chat.js";
+import { answering, current, failure, given, newConversation, path } from "../state/chat.js";
+import { write } from "../state/draft.js";
 import { backend } from "../state/model.js";
 import { t } from "../text/index.js";
 import { dialog } from "./dialogs.js";
+import { isFull } from "./ContextRing.js";
 import { ErrorCard } from "./ErrorCard.js";
 import { Icon } from "./icons.js";
 import { MessageView } from "./MessageView.js";
@@ -96,13 +97,18 @@ export function Log(): JSX.Element {
   const { of, from: first } = range.value;
   const { from, to } = of === id && first < Math.max(1, count) ? range.value : newest(id, count);
   const failed = failure.value;
+  // A line marks where the model's memory begins.
+  const beginning = given.value.length < count ? given.value[0]?.id : undefined;
   return (
     <>
       <section id="log" ref={root} class="log" aria-label={t().conversation}>
         {count === 0 && <Hello />}
         {from > 0 && <div class="earlier">{t().earlier(from)}</div>}
         {messages.slice(from, to).map((message, index) => (
-          <MessageView key={message.id} message={message} isLast={from + index === count - 1} />
+          <Fragment key={message.id}>
+            {message.id === beginning && <p class="forgotten">{t().memoryBegins}</p>}
+            <MessageView message={message} isLast={from + index === count - 1} />
+          </Fragment>
         ))}
         {failed !== undefined && <FailedAnswer {...failed} />}
       </section>
@@ -136,7 +142,15 @@ function Hello(): JSX.Element {
       <p>{t().hello}</p>
       <div class="suggestions">
         {t().suggestions.map((question) => (
-          <button key={question} type="button" onClick={() => void send(question)}>
+          <button
+            key={question}
+            type="button"
+            onClick={() => {
+              // To be changed before it is sent.
+              write(question);
+              document.querySelector<HTMLElement>("#prompt")?.focus();
+            }}
+          >
             {question}
           </button>
         ))}
@@ -149,7 +163,6 @@ function FailedAnswer({ error, retry }: { error: unknown; retry: () => void }): 
   const again = { label: t().tryAgain, run: retry };
   const fresh = { label: t().newChat, run: newConversation };
   // A conversation that has outgrown the context fails however often it is sent again.
-  const isFull = error instanceof HearthError && error.code === "context_overflow";
   const other = {
     label: t().otherModel,
     run: () => {
@@ -157,7 +170,7 @@ function FailedAnswer({ error, retry }: { error: unknown; retry: () => void }): 
     },
   };
   const isFar = backend.value !== undefined && backend.value.local === undefined;
-  const actions = backend.value === undefined ? [] : isFull ? [fresh, again] : isFar ? [again, other] : [again];
+  const actions = backend.value === undefined ? [] : isFull(error) ? [fresh, again] : isFar ? [again, other] : [again];
   return <ErrorCard error={error} actions={actions} />;
 }
 

@@ -6,6 +6,7 @@ import { formatDuration } from "../lib/format.js";
 import { isEscape, isSubmit } from "../lib/keys.js";
 import { chipAt, linkCitations, showSupport } from "../markdown/citations.js";
 import { MarkdownView } from "../markdown/render.js";
+import type { Answering } from "../state/answering.js";
 import { answering, branchesOf, canAsk, edit, goOn, regenerate, switchBranch } from "../state/chat.js";
 import { backend } from "../state/model.js";
 import { placeText } from "../state/place.js";
@@ -17,6 +18,7 @@ import { IconButton } from "./icons.js";
 import { lazily } from "./lazily.js";
 import { memo } from "./memo.js";
 import { showSource } from "./show-source.js";
+import { Thoughts } from "./Thoughts.js";
 
 const MessagePictures = lazily(async () => (await import("./MessagePictures.js")).MessagePictures);
 const Sources = lazily(async () => (await import("./Sources.js")).Sources);
@@ -161,13 +163,7 @@ function Answer({ message, isLast }: Props): JSX.Element {
           {t().leftOut(unseen)}
         </p>
       )}
-      {reasoning !== "" && (
-        // Folded, since the reader asked for the answer.
-        <details class="reasoning">
-          <summary>{live !== undefined && content === "" ? t().thinking : t().thoughts}</summary>
-          <p>{reasoning}</p>
-        </details>
-      )}
+      {reasoning !== "" && <Thoughts text={reasoning} {...timesOf(message, live)} />}
       <Markdown text={content} isLive={live !== undefined} sources={sources} />
       {sources !== undefined && <Sources part={sources} />}
       <p class="foot">
@@ -190,6 +186,17 @@ function Answer({ message, isLast }: Props): JSX.Element {
       </p>
     </article>
   );
+}
+
+/** Returns how long the thoughts took, or when those that go on have begun. */
+function timesOf(
+  message: Message,
+  live: Answering | undefined,
+): { seconds: number | undefined; since: number | undefined } {
+  const thought = live?.thought.value;
+  if (thought === undefined) return { seconds: message.thought, since: undefined };
+  const { from, to } = thought;
+  return to === undefined ? { seconds: undefined, since: from } : { seconds: (to - from) / 1000, since: undefined };
 }
 
 /** Says where an answer was made. */

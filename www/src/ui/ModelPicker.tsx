@@ -14,8 +14,7 @@ import {
   isKeptWhole,
   look,
   plan,
-  recommend,
-  recommended,
+  offers,
   refreshInstalled,
   wish,
   wishes,
@@ -40,7 +39,7 @@ const words = signal("");
 export function ModelPicker(): JSX.Element {
   useEffect(() => {
     // `look` also reads the list of files.
-    if (plan.value.name === "none") void firstLook();
+    if (plan.value.name === "none") void look(settings.value.model || DEFAULT_MODEL);
     else void refreshInstalled();
   }, []);
   return (
@@ -49,11 +48,6 @@ export function ModelPicker(): JSX.Element {
       <Choices />
     </div>
   );
-}
-
-async function firstLook(): Promise<void> {
-  const fit = await look(settings.value.model || DEFAULT_MODEL);
-  if (fit !== undefined) await recommend(fit);
 }
 
 /** Shows what the chosen model needs. */
@@ -272,7 +266,8 @@ function Offer({ entry }: { entry: CatalogEntry }): JSX.Element {
       <button type="button" class="entry-title" aria-pressed={isChosen(source)} onClick={() => void look(source)}>
         <span>{name}</span>
         <small>{`${formatBytes(bytes)} · ${t().about[about]}`}</small>
-        {recommended.value?.source === source && <small class="recommended">{t().recommended}</small>}
+        {offers.value?.recommended === entry && <small class="recommended">{t().recommended}</small>}
+        {isKeptWhole(source) && <small>{t().isHere}</small>}
       </button>
       <a class="small" href={licenceUrl} target="_blank" rel="noopener noreferrer">
         {licence}

@@ -57,7 +57,9 @@ function Slider({ name, min, max, step, rest }: Range): JSX.Element {
       <label for={id}>
         {t().samplingNames[name]} <small class="muted">{name}</small>
       </label>
-      <output for={id}>{set === undefined ? t().byDefault : isOff ? t().off : String(set)}</output>
+      <output for={id}>
+        {set === undefined ? t().byDefault : isOff ? (name === "max_tokens" ? t().noLimit : t().off) : String(set)}
+      </output>
       <input
         id={id}
         type="range"

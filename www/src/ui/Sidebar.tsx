@@ -6,6 +6,7 @@ import { saveText, slug } from "../lib/files.js";
 import { isEscape } from "../lib/keys.js";
 import { answerings } from "../state/answers.js";
 import * as chat from "../state/chat.js";
+import { search } from "../state/search.js";
 import { exportAll } from "../state/storage.js";
 import { showToast } from "../state/toast.js";
 import type { Conversation } from "../store/db.js";
@@ -111,7 +112,7 @@ function useSearch(): void {
     }
     let isOld = false;
     const timer = setTimeout(() => {
-      void chat.search(wanted).then((hits) => {
+      void search(wanted).then((hits) => {
         if (!isOld) found.value = hits;
       });
     }, SEARCH_DELAY_MS);

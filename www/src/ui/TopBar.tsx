@@ -5,9 +5,10 @@ import { answering } from "../state/chat.js";
 import { banner, isEmulated, useCpu } from "../state/banner.js";
 import { backend, runningName } from "../state/model.js";
 import { placeOf, placeText } from "../state/place.js";
+import { isOffline, messagesSent } from "../state/trust.js";
 import { t } from "../text/index.js";
 import { dialog } from "./dialogs.js";
-import { IconButton } from "./icons.js";
+import { Icon, IconButton } from "./icons.js";
 import { isSidebarOpen } from "./Sidebar.js";
 
 export function TopBar(): JSX.Element {
@@ -55,7 +56,30 @@ export function TopBar(): JSX.Element {
           {speed != null && <span class="live">{`${speed.toFixed(1)} tok/s`}</span>}
         </button>
       )}
+      <TrustButton />
     </header>
+  );
+}
+
+/** Says in a word whether anything has left this device; the dialog has the evidence. */
+function TrustButton(): JSX.Element {
+  const count = messagesSent.value;
+  const text = count > 0 ? t().messagesSent(count) : isOffline.value ? t().offlineNow : t().nothingSent;
+  return (
+    <button
+      id="trust"
+      type="button"
+      class="pill"
+      aria-label={text}
+      data-sent={count > 0}
+      title={text}
+      onClick={() => {
+        dialog.value = "trust";
+      }}
+    >
+      <Icon name="shield" />
+      <span class="trust-text">{text}</span>
+    </button>
   );
 }
 

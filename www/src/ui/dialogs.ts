@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 
 export type DialogName =
-  "settings" | "performance" | "models" | "documents" | "passage" | "speech" | "picture" | "camera";
+  "settings" | "performance" | "models" | "documents" | "passage" | "speech" | "picture" | "camera" | "trust";
 
 export const dialog = signal<DialogName | undefined>(undefined);
 

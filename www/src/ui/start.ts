@@ -1,7 +1,7 @@
 /** Takes a chosen model and starts loading it. */
 import type { Choice } from "../state/choice.js";
 import * as model from "../state/model.js";
-import { choiceOf, look, plan } from "../state/plan.js";
+import { choiceOf, isKeptWhole, lastChoice, look, plan } from "../state/plan.js";
 import { screen } from "../state/screen.js";
 import { protect } from "../state/storage.js";
 import { closeDialog, dialog } from "./dialogs.js";
@@ -11,6 +11,13 @@ export function start(choice: Choice): void {
   void protect();
   closeDialog();
   void model.load(choice);
+}
+
+/** Loads the model that ran last for a message that waits, if that takes no download and did not crash the tab. */
+export function wakeForMessage(): void {
+  const choice = lastChoice();
+  if (model.model.value.name !== "none" || model.isStarting.value || model.lastLoadCrashed()) return;
+  if (typeof choice.source === "string" && isKeptWhole(choice.source)) void model.load(choice);
 }
 
 /**

@@ -28,11 +28,8 @@ test.describe("SmolLM2", () => {
     test(`answers in the page, can be stopped and reloaded · ${browser}`, async ({ launch }) => {
       const chat = await launch(browser);
       await chat.open({ temperature: 0, seed: 1, max_tokens: 48 });
-      await chat.tab.click("#start");
-      await chat.tab.waitVisible(
-        '.phase[data-phase="download"][data-state="active"], .phase[data-state="done"]',
-        60_000,
-      );
+      await chat.tab.click("#start-now");
+      await chat.tab.waitVisible("#loading[data-phase]", 60_000);
       await chat.waitReady();
       expect(await chat.text("#device-label")).toContain("WebGPU");
       const heap = await chat.tab.evaluate(
@@ -90,8 +87,8 @@ test.describe("SmolLM2", () => {
     await chat.load(SMOLLM2, { device: "cpu", temperature: 0, max_tokens: 12 });
     await chat.ask("Tell me about the sea.");
     const first = await lastAnswerSource(chat);
-    expect(await chat.text(".message.assistant:last-child .foot")).toContain("cut off");
-    await chat.tab.click('.message.assistant .icon-button[aria-label="Continue the answer"]');
+    expect(await chat.text(".message.assistant:last-child .foot")).toContain("reached the length limit");
+    await chat.tab.click('.message.assistant .icon-button[aria-label="Continue"]');
     // The source is set only while no answer is running; until the answer resumes, it is the first part.
     await expect.poll(async () => (await lastAnswerSource(chat)).length, WAIT).toBeGreaterThan(first.length);
     await chat.waitAnswer();

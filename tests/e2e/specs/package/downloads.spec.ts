@@ -50,7 +50,7 @@ for (const [name, faults, codes] of [
 test("a load can be cancelled, and the next one works", async ({ launch }) => {
   const chat = await launch("chromium");
   await chat.open({ model: broken("slow=60000&times=1"), ...CPU });
-  await chat.tab.waitVisible('.phase[data-phase="download"][data-state="active"]', 20_000);
+  await chat.tab.waitVisible('#loading[data-phase="download"]', 20_000);
   await chat.tab.click("#cancel-load");
   await chat.waitScreen("welcome", 20_000);
   await chat.load(TINY, CPU);

@@ -43,7 +43,7 @@ for (const [browser, dark] of [
   test(`no violations, ${dark ? "dark" : "light"} · ${browser}`, async ({ launch }) => {
     const chat = await launch(browser, { dark });
     await chat.open({ device: "cpu", max_tokens: 8 });
-    if (!IS_FAKE) await chat.tab.waitVisible("#start", 60_000);
+    if (!IS_FAKE) await chat.tab.waitVisible("#start-now", 60_000);
     expect(await violations(chat)).toEqual([]);
 
     await importConversation(chat, "Things", TURNS);
@@ -97,7 +97,7 @@ for (const browser of oneBrowser("firefox")) {
   test(`the keyboard reaches everything, in order · ${browser}`, async ({ launch }) => {
     const chat = await launch(browser);
     await chat.open({ device: "cpu" });
-    if (!IS_FAKE) await chat.tab.waitVisible("#start", 60_000);
+    if (!IS_FAKE) await chat.tab.waitVisible("#start-now", 60_000);
     const wanted = await chat.tab.evaluate(() => {
       const all = document.querySelectorAll<HTMLElement>("a[href], button:not(:disabled), input, summary");
       return [...all].filter((element) => element.checkVisibility()).map((element) => element.outerHTML.slice(0, 100));

@@ -60,7 +60,7 @@ for (const browser of oneBrowser("chromium")) {
     await chat.load(REAL_OR_TINY, TINY_CPU);
     const first = await chat.ask("Hi, 42!");
     await chat.ask("And 43?");
-    await chat.tab.click('.message.user:nth-last-child(2) .icon-button[aria-label="Edit the question"]');
+    await chat.tab.click('.message.user:nth-last-child(2) .icon-button[aria-label="Edit message"]');
     await chat.tab.fill("textarea.edit", "And 44?");
     await chat.tab.press("Enter");
     await chat.tab.waitVisible(".message.user:nth-last-child(2) .branches", 30_000);
@@ -152,7 +152,7 @@ test("a file that holds no conversations is refused, and nothing is lost", async
     const path = conversationFile(`bad ${String(i)}`, []);
     writeFileSync(path, text);
     await chat.tab.setFile("#import", path);
-    await expect.poll(() => chat.text('#sidebar [role="status"]')).toContain(`bad-${String(i)}.json contains no`);
+    await expect.poll(() => chat.text('#sidebar [role="status"]')).toContain(`bad-${String(i)}.json is not a Hearth export`);
   }
   expect(await titles(chat)).toEqual(["One"]);
   expect(chat.tab.errors).toEqual([]);

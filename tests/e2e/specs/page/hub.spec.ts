@@ -21,6 +21,7 @@ for (const [browser, pasted] of [
     try {
       const chat = await launch(browser);
       await chat.open({ hub: endpoint, device: "cpu", max_tokens: 4 });
+      await chat.unfoldModels();
       await chat.tab.fill("#url", pasted);
       await chat.tab.press("Enter");
       await chat.tab.waitVisible("#start", WAIT.timeout);

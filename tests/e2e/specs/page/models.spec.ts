@@ -54,9 +54,9 @@ for (const browser of oneBrowser("firefox")) {
       // A link from elsewhere fetches the header only, until the visitor agrees.
       await chat.open({ model: url, device: "cpu", max_tokens: 4 });
       await chat.tab.waitVisible("#start", WAIT.timeout);
-      expect(await chat.text("#plan .verdict")).toBe("Fits this device");
-      expect(await chat.text("#start")).toMatch(/^Fetch 9\d\.\d MB and start$/);
-      expect(await chat.text('[data-part="data"]')).toContain("to fetch");
+      expect(await chat.text("#plan .verdict")).toBe("Runs on this device");
+      expect(await chat.text("#start")).toMatch(/^Download 9\d\.\d MB and start$/);
+      expect(await chat.text('[data-part="data"]')).toContain("to download");
       expect(await chat.text('[data-part="compute"] .numbers')).toMatch(/Weights\s+98\.2 MB/);
       expect(await chat.text('[data-part="algorithm"]')).toMatch(/llama[\s\S]*135 million[\s\S]*30, 576 wide/);
       expect(await chat.count(".tower .forward")).toBe(30);
@@ -78,7 +78,7 @@ for (const browser of oneBrowser("firefox")) {
       // The page is closed; the downloaded part is there when it is opened again.
       await chat.tab.reload();
       await chat.tab.waitVisible("#start", WAIT.timeout);
-      expect(await chat.text("#start")).toMatch(/^Fetch [1-7]\d\.\d MB and start$/);
+      expect(await chat.text("#start")).toMatch(/^Download [1-7]\d\.\d MB and start$/);
       server.speed = undefined;
       await chat.tab.click("#start");
       await chat.waitReady();
@@ -120,14 +120,15 @@ for (const browser of oneBrowser("chromium")) {
     await chat.tab.setFile("#file", goldenFile("tiny/tiny_llama.gguf"));
     await chat.tab.waitVisible('.verdict[data-verdict="does_not_fit"]', WAIT.timeout);
     expect(await chat.text("#plan")).toContain("it takes");
-    expect(await chat.text("#start")).toBe("Load anyway");
+    expect(await chat.text("#start")).toBe("Try anyway");
     expect(await chat.count("body[data-screen=welcome]")).toBe(1);
 
     // The welcome screen's own model: about 98 MB of weights, 94 of KV cache.
     await chat.open({ memory: 150e6, device: "cpu", max_tokens: 4 });
+    await chat.unfoldModels();
     test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
     await chat.tab.waitVisible('.verdict[data-verdict="smaller"]', WAIT.timeout);
-    expect(await chat.text(".verdict")).toMatch(/^Fits this device with a context of [\d,]+ tokens$/);
+    expect(await chat.text(".verdict")).toMatch(/^Runs on this device with a context of [\d,]+ tokens$/);
     await chat.tab.click("#start");
     await chat.waitReady();
     const n_ctx = await chat.tab.evaluate(() => {
@@ -148,6 +149,7 @@ test("a longer context is wished for, priced and kept to", async ({ launch }) =>
     }, null);
   test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
   await chat.open({ device: "cpu", max_tokens: 4 });
+  await chat.unfoldModels();
   await chat.tab.waitVisible("#start", WAIT.timeout);
   const kv = (): Promise<string> => chat.text('[data-part="compute"] [data-kind="kv"] b');
   expect(await kv()).toBe("94.4 MB");
@@ -178,6 +180,7 @@ test("a longer context is wished for, priced and kept to", async ({ launch }) =>
 test("a pasted link is looked at, started, found again and deleted", async ({ launch }) => {
   const chat = await launch("chromium");
   await chat.open({ device: "cpu", max_tokens: 4 });
+  await chat.unfoldModels();
   await chat.tab.fill("#url", new URL(TINY, BASE_URL).href);
   await chat.tab.press("Enter");
   await expect.poll(() => chat.text("#plan"), WAIT).toContain("tiny_llama.gguf");
@@ -209,6 +212,7 @@ test("a pasted link is looked at, started, found again and deleted", async ({ la
 test("a link that is no model says so", async ({ launch }) => {
   const chat = await launch("chromium");
   await chat.open({ device: "cpu" });
+  await chat.unfoldModels();
   await chat.tab.fill("#url", new URL("/tests/goldens/data/none.gguf", BASE_URL).href);
   await chat.tab.press("Enter");
   await expect.poll(async () => (await chat.error("#plan .error"))?.code, WAIT).toBe("download_http");

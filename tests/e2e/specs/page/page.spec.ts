@@ -29,7 +29,9 @@ test("Shift+Enter and Enter, a new chat, another model", async ({ launch }) => {
   expect(await chat.text(".message.user .bubble")).toBe("First line\nsecond line");
   await chat.tab.click("#new-chat");
   expect(await chat.count(".message")).toBe(0);
+  // A suggestion is there to be changed before it is sent.
   await chat.tab.click(".suggestions button");
+  await chat.tab.press("Enter");
   await chat.waitAnswer();
   expect(await chat.count(".message")).toBe(2);
   await chat.ask("Hi, 42!");

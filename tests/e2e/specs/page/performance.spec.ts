@@ -18,8 +18,8 @@ test("the performance view shows the answer's numbers, and the benchmark's repor
   await chat.tab.waitVisible("#performance .numbers", 30_000);
   const tiles = await chat.text("#performance .tiles");
   expect(tiles).toMatch(/Speed\s+[\d.]+ tok\/s/);
-  expect(tiles).toMatch(/Prompt tokens reused\s+[1-9]\d* \/ \d+/);
-  expect(tiles).toMatch(/Memory held\s+[\d.]+ [kM]B/);
+  expect(tiles).toMatch(/Prompt from cache\s+[1-9]\d* \/ \d+/);
+  expect(tiles).toMatch(/Memory in use\s+[\d.]+ [kM]B/);
   expect(await chat.count(".sparkline polyline")).toBe(1);
 
   await chat.tab.click("#benchmark");

@@ -90,7 +90,7 @@ for (const browser of oneBrowser("chromium")) {
     await chat.tab.click("#conversations .entry-title");
     await expect.poll(() => shownPictures(chat, ".message.user"), WAIT).toEqual(["fire.png 20x10"]);
     await useServer(chat, server);
-    await chat.tab.click('.message.user .icon-button[aria-label="Edit the question"]');
+    await chat.tab.click('.message.user .icon-button[aria-label="Edit message"]');
     await chat.tab.fill("textarea.edit", "And what is warm?");
     await chat.tab.press("Enter");
     await chat.waitAnswer();

@@ -111,7 +111,7 @@ async function look(page: Page, name: string): Promise<void> {
 test("the first visit", async () => {
   test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
   const page = await open(whole.url);
-  await page.locator("#start").waitFor({ timeout: 60_000 });
+  await page.locator("#start-now").waitFor({ timeout: 60_000 });
   await look(page, "welcome");
 });
 
