@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::kv_type::KvType;
 use crate::layer_spec::LayerSpec;
 use crate::quant::block_format;
+use crate::quant::quantize::widened;
 use crate::sampling::AdvisedSampling;
 use crate::vision::Vision;
 use crate::weight_requests;
@@ -291,7 +292,8 @@ fn vision_bytes(tower: &ModelHeader) -> Result<u64, Error> {
     let tensors = tower.by_name();
     let (c, patches) = (&vision.layers, vision.most_patches() as u64);
     let of_patches = 4 * c.d_model as u64 * vision.patch_values as u64;
-    let scratch = 4 * patches * (vision.patch_values + 8 * c.d_model + c.d_ff) as u64;
+    let hidden = c.d_ff * if c.spec.gated { 3 } else { 1 };
+    let scratch = 4 * patches * (vision.patch_values + 8 * c.d_model + hidden) as u64;
     let mut bytes = of_patches.saturating_add(scratch);
     for matrix in &matrices {
         for (name, rows) in &matrix.parts {
@@ -305,7 +307,7 @@ fn vision_bytes(tower: &ModelHeader) -> Result<u64, Error> {
 
 /// Returns the bytes of a tensor on the device.
 fn device_bytes(dtype: GgmlType, name: &str, cols: usize, rows: usize) -> Result<u64, Error> {
-    let packing = block_format(dtype, name)?.packing();
+    let packing = block_format(widened(dtype, cols), name)?.packing();
     let words = packing.quant_words_per_block() + packing.scale_words_per_block();
     // Widened first: the product would overflow WebAssembly's usize.
     let factors = [4, rows, packing.blocks_per_row(cols), words].map(|n| n as u64);

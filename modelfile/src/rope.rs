@@ -42,18 +42,23 @@ pub struct Yarn {
     pub log_multiplier: f32,
 }
 
-/// Pairs of a head that turn by the position in time, in height and in width: they take turns, until those of height and width are
-/// through.
+/// Pairs of a head that turn by the position in time, in height and in width.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sections {
     /// Number of pairs of each.
     pub pairs: [usize; 3],
+    /// They take turns, until those of height and width are through; otherwise they follow one another.
+    pub interleaved: bool,
 }
 
 impl Sections {
     /// Returns the dimension by which pair `i` turns.
     fn dimension(&self, i: usize) -> usize {
-        let [_, height, width] = self.pairs;
+        let [time, height, width] = self.pairs;
+        if !self.interleaved {
+            let of_height = time.saturating_add(height);
+            return usize::from(i >= time) + usize::from(i >= of_height);
+        }
         match i % 3 {
             1 if i < height.saturating_mul(3) => 1,
             2 if i < width.saturating_mul(3) => 2,
@@ -211,5 +216,21 @@ impl Scaling {
             }
             Scaling::None | Scaling::Linear(_) => 1.0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_turn_by_three_dimensions_in_sections_or_interleaved() {
+        let of = |pairs: [usize; 3], interleaved: bool| -> Vec<usize> {
+            let n = pairs.iter().sum();
+            let sections = Sections { pairs, interleaved };
+            (0..n).map(|i| sections.dimension(i)).collect()
+        };
+        assert_eq!(of([2, 3, 3], false), [0, 0, 1, 1, 1, 2, 2, 2]);
+        assert_eq!(of([4, 2, 2], true), [0, 1, 2, 0, 1, 2, 0, 0]);
     }
 }

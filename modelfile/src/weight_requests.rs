@@ -232,7 +232,12 @@ fn biased(gguf: &ModelHeader, c: &ModelConfig, i: usize) -> Vec<&'static str> {
         all.push(names.qkv_in_one);
     }
     match layer.feed_forward {
-        FeedForwardKind::Gated => all.push(names.down_proj),
+        FeedForwardKind::Gated => {
+            all.push(names.down_proj);
+            if c.spec.sees {
+                all.extend(names.gate_up_proj);
+            }
+        }
         FeedForwardKind::Plain => all.extend([names.gate_up_proj[0], names.down_proj]),
         FeedForwardKind::Experts => {
             all.extend([names.router, names.expert_down]);

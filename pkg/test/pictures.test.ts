@@ -229,6 +229,7 @@ describe("refused by name", () => {
     ["gemma3", "Gemma 3 1b It", 26, false],
     ["gemma3", "Gemma 3 4b It", 34, true],
     ["qwen2vl", "any", 28, true],
+    ["mistral3", "Ministral 3 3B Instruct 2512", 26, true],
     ["lfm2", "LFM2 VL 450M", 16, true],
     ["lfm2", "LFM2 1.2B", 16, false],
     ["llama", "Devlin", 16, false],

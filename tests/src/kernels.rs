@@ -144,6 +144,7 @@ pub fn attention(n_heads: u32, n_kv_heads: u32, head_dim: u32, n_ctx: u32) -> At
         window: 0,
         causal: true,
         block: false,
+        ranged: false,
         sinks: false,
         temperature: 0.0,
         temperature_ctx: 1,

@@ -41,7 +41,6 @@ use hearth_modelfile::families::Pooling;
 use hearth_modelfile::text::pair::PairFormat;
 use hearth_modelfile::text::template::ChatTemplate;
 use hearth_modelfile::text::tokenizer::Tokenizer;
-use hearth_modelfile::vision::Interpolation;
 
 use draft_policy::DraftPolicy;
 pub use draft_policy::Drafts;
@@ -120,9 +119,7 @@ impl Engine {
                 found: vision.width.to_string(),
             });
         }
-        if vision.projector.interpolation() == Interpolation::Corners
-            && model.config.rope_sections.is_none()
-        {
+        if vision.projector.places_in_three() && model.config.rope_sections.is_none() {
             return Err(Error::Metadata {
                 key: format!("{}.rope.dimension_sections", model.config.architecture),
                 expected: "given for a model that sees".into(),

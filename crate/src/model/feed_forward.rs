@@ -12,6 +12,8 @@ pub enum FeedForward {
     Gated {
         /// gate and up: [2 d_ff, d_model]
         gate_up: Weight,
+        /// [1, 2 d_ff], which towers alone have
+        gate_up_bias: Option<Tensor<2>>,
         /// [d_model, d_ff]
         down: Weight,
     },
@@ -107,9 +109,17 @@ impl FeedForward {
         activation: Activation,
     ) -> Tensor<2> {
         match self {
-            FeedForward::Gated { gate_up, .. } => {
-                ops.norm_gated(x, norm, gate_up, step, activation)
-            }
+            FeedForward::Gated {
+                gate_up,
+                gate_up_bias,
+                ..
+            } => match gate_up_bias {
+                None => ops.norm_gated(x, norm, gate_up, step, activation),
+                Some(bias) => {
+                    let y = ops.norm_linear(x, norm, gate_up, step);
+                    ops.gate(ops.bias(y, bias, step, None), activation)
+                }
+            },
             FeedForward::Plain { up, up_bias, .. } => {
                 let a = ops.norm_linear(x, norm, up, step);
                 ops.bias(a, up_bias, step, Some(activation))

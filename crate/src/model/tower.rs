@@ -1,10 +1,11 @@
 //! A tower: a transformer that sees the patches of a picture, and the projector behind it.
 //!
-//! All patches of a frame go through a layer at once, and every one sees all others. Keys and values of one layer are overwritten
-//! by those of the next. Frames are taken in pieces of some layers, so that a request can be stopped between two.
+//! All patches of a frame go through a layer at once, and every one sees all others; or, in layers with windows, those of its window,
+//! for which patches go through the tower window by window. Keys and values of one layer are overwritten by those of the next. Frames are taken in pieces of some layers, so that a request can be stopped between two.
 //!
 //! Source: Zhai et al. 2023, arXiv:2303.15343 (SigLIP); transformers `models/smolvlm/modeling_smolvlm.py`,
-//! `models/gemma3/modeling_gemma3.py`, `models/qwen3_vl/modeling_qwen3_vl.py`.
+//! `models/gemma3/modeling_gemma3.py`, `models/qwen3_vl/modeling_qwen3_vl.py`, `models/qwen2_5_vl/modeling_qwen2_5_vl.py`,
+//! `models/mistral3/modeling_mistral3.py`.
 
 use burn::tensor::Tensor;
 
@@ -12,11 +13,13 @@ use crate::model::state::LayerState;
 use crate::model::transformer::Layer;
 use crate::ops::in_place::InPlace;
 use crate::ops::inject::Place;
-use crate::ops::merge_rows::MergeSpec;
+use crate::ops::merge_rows::{MergeSpec, Merged};
 use crate::ops::projection::tile::TILE_TOKENS;
 use crate::ops::{Activation, KvType, Norm, Ops, StepState, Weight};
-use hearth_modelfile::vision::positions::{interpolated, patch_places, patch_rotations, resized};
-use hearth_modelfile::vision::{Interpolation, Merge, Processor, Vision};
+use hearth_modelfile::vision::positions::{
+    interpolated, patch_places, patch_rotations, resized, windows,
+};
+use hearth_modelfile::vision::{Merge, PatchPositions, Processor, Vision};
 
 /// A tower's weights on a device.
 pub struct Tower {
@@ -43,9 +46,10 @@ pub(super) enum Positions {
     OfPatches(Weight),
     /// A square of them, [side * side, d_model], to be interpolated.
     Square(Vec<f32>),
+    None,
 }
 
-/// Projections of merged rows, with a norm before them and a GELU between two.
+/// Projections of merged rows, with a norm before them and a GELU before the last of several.
 pub(super) struct Projections {
     pub(super) norm: Option<Norm>,
     /// Weights and biases: [width of the result, columns], [1, width of the result].
@@ -69,8 +73,8 @@ pub struct Look {
     step: StepState,
     /// Layers that it has been through.
     layer: usize,
-    /// Height and width in patches.
-    grid: [usize; 2],
+    /// Rows of each square of patches that are merged: [squares, merge * merge].
+    squares: Vec<u32>,
     /// Rows of layers in between.
     added: Vec<Tensor<2>>,
 }
@@ -82,9 +86,14 @@ impl Tower {
         let n = grid[0] * grid[1];
         let rows = n.next_multiple_of(TILE_TOKENS as usize);
         let mut values = normalised(pixels, &self.vision.processor);
-        values.resize(rows * self.vision.patch_values, 0.0);
         let mut step = StepState::new(ops, 0);
         step.seek(ops, 0, n);
+        let order = self.order(ops, grid, rows, &mut step);
+        if let Some(order) = &order {
+            values = in_order(&values, self.vision.patch_values, order);
+        }
+        self.rotate(ops, grid, order.as_deref(), &mut step);
+        values.resize(rows * self.vision.patch_values, 0.0);
         let pixels = ops.upload_f32(&values, [rows, self.vision.patch_values]);
         let mut x = ops.linear(&pixels, &self.patches, &step);
         if let Some(bias) = &self.patch_bias {
@@ -94,16 +103,14 @@ impl Tower {
             Positions::OfPatches(table) => ops.add_positions(table, &step, x),
             Positions::Square(table) => {
                 let (side, merge) = (self.vision.position_side, self.vision.processor.merge);
-                let values = match self.vision.projector.interpolation() {
-                    Interpolation::Corners => {
-                        step.set_rope(ops.upload_row(&patch_rotations(grid, merge, c.head_dim)));
-                        interpolated(table, side, c.d_model, grid, merge)
-                    }
+                let values = match self.vision.projector.positions() {
+                    PatchPositions::Corners => interpolated(table, side, c.d_model, grid, merge),
                     _ => resized(table, side, c.d_model, grid),
                 };
                 let place = Place { from: 0, to: 0, n };
                 ops.inject(x, &ops.upload_f32(&values, [n, c.d_model]), place, true)
             }
+            Positions::None => x,
         };
         if let Some(norm) = &self.norm {
             x = ops.norm(&x, norm, &step, false);
@@ -116,9 +123,57 @@ impl Tower {
             }),
             step,
             layer: 0,
-            grid,
+            squares: match (self.vision.projector.merge(), order) {
+                (Merge::InTurn, None) => (0..n as u32).collect(),
+                (Merge::InTurn, Some(order)) => inverse(&order),
+                _ => squares(grid, self.vision.processor.merge),
+            },
             added: Vec::new(),
         }
+    }
+
+    /// Returns the order in which patches go through layers, if it is not that in which they come, and sets what each then sees in
+    /// layers with windows. `rows`: those of the tower's tensors.
+    fn order(
+        &self,
+        ops: &Ops,
+        grid: [usize; 2],
+        rows: usize,
+        step: &mut StepState,
+    ) -> Option<Vec<usize>> {
+        let Vision {
+            window, processor, ..
+        } = &self.vision;
+        if *window == 0 {
+            return None;
+        }
+        let (order, mut ranges) = windows(grid, processor.merge, *window);
+        ranges.resize(rows, ranges.last().copied().unwrap_or_default());
+        let ranges: Vec<f32> = ranges.iter().flatten().map(|at| *at as f32).collect();
+        step.set_ranges(ops.upload_f32(&ranges, [rows, 2]));
+        Some(order)
+    }
+
+    /// Sets by how much each patch is rotated, in towers that rotate.
+    fn rotate(&self, ops: &Ops, grid: [usize; 2], order: Option<&[usize]>, step: &mut StepState) {
+        let (positions, merge) = (
+            self.vision.projector.positions(),
+            self.vision.projector.merge(),
+        );
+        if matches!(positions, PatchPositions::Learned | PatchPositions::Edges) {
+            return;
+        }
+        let square = match merge {
+            Merge::InTurn => self.vision.processor.merge,
+            _ => 1,
+        };
+        let mut places = patch_places(grid, square);
+        if let Some(order) = order {
+            places = order.iter().map(|at| places[*at]).collect();
+        }
+        let apart = positions == PatchPositions::RotatedApart;
+        let table = patch_rotations(&places, self.vision.layers.head_dim, apart);
+        step.set_rope(ops.upload_row(&table));
     }
 
     /// Returns the number of layers that a frame has still to go through.
@@ -134,7 +189,8 @@ impl Tower {
             let (step, cache) = (&look.step, &mut look.cache);
             (look.x).update(|x| self.layers[i].forward(ops, spec, x, None, step, cache));
             if let Some((_, projector)) = self.deep.iter().find(|(layer, _)| *layer == i) {
-                let rows = self.projected(ops, look.x.get(), projector, look.grid, &mut look.step);
+                let x = look.x.get();
+                let rows = self.projected(ops, x, projector, &look.squares, &mut look.step);
                 look.added.push(rows);
             }
         }
@@ -142,11 +198,10 @@ impl Tower {
     }
 
     /// Returns the rows of a frame that has been through all layers.
-    pub fn project(&self, ops: &Ops, look: Look) -> FrameRows {
-        let mut step = look.step;
-        let x = ops.norm(look.x.get(), &self.output_norm, &step, false);
+    pub fn project(&self, ops: &Ops, mut look: Look) -> FrameRows {
+        let x = ops.norm(look.x.get(), &self.output_norm, &look.step, false);
         FrameRows {
-            rows: self.projected(ops, &x, &self.projector, look.grid, &mut step),
+            rows: self.projected(ops, &x, &self.projector, &look.squares, &mut look.step),
             added: look.added,
         }
     }
@@ -157,35 +212,50 @@ impl Tower {
         ops: &Ops,
         x: &Tensor<2>,
         projector: &Projections,
-        grid: [usize; 2],
+        squares: &[u32],
         step: &mut StepState,
     ) -> Tensor<2> {
-        let (merge, kind) = (self.vision.processor.merge, self.vision.projector.merge());
+        let of = self.vision.processor.merge * self.vision.processor.merge;
         let spec = MergeSpec {
-            rows: self.vision.rows(grid),
-            of: merge * merge,
-            mean: kind == Merge::Mean,
+            rows: squares.len() / of,
+            of,
+            merged: match self.vision.projector.merge() {
+                Merge::SideBySide | Merge::InTurn => Merged::SideBySide,
+                Merge::ByColumn => Merged::ByColumn,
+                Merge::Mean => Merged::Mean,
+            },
         };
-        let order = match kind {
-            Merge::InTurn => (0..(grid[0] * grid[1]) as u32).collect(),
-            Merge::SideBySide | Merge::Mean => squares(grid, merge),
-        };
-        let mut x = ops.merge_rows(x, order, spec);
+        let mut x = ops.merge_rows(x, squares.to_vec(), spec);
         step.seek(ops, 0, spec.rows);
         if let Some(norm) = &projector.norm {
             x = ops.norm(&x, norm, step, false);
         }
-        let last = projector.weights.len().saturating_sub(1);
+        let n = projector.weights.len();
         for (i, (weight, bias)) in projector.weights.iter().enumerate() {
             x = ops.linear(&x, weight, step);
-            let activation = (i < last).then_some(Activation::GeluErf);
+            let activation = (i + 2 == n).then_some(Activation::GeluErf);
             if let Some(bias) = bias {
                 x = ops.bias(x, bias, step, activation);
             }
         }
-        step.seek(ops, 0, grid[0] * grid[1]);
+        step.seek(ops, 0, squares.len());
         x
     }
+}
+
+/// Returns groups of `n` values in another order.
+fn in_order(values: &[f32], n: usize, order: &[usize]) -> Vec<f32> {
+    let groups = order.iter().flat_map(|at| &values[at * n..(at + 1) * n]);
+    groups.copied().collect()
+}
+
+/// Returns the place of each number in `order`.
+fn inverse(order: &[usize]) -> Vec<u32> {
+    let mut places = vec![0; order.len()];
+    for (place, at) in order.iter().enumerate() {
+        places[*at] = place as u32;
+    }
+    places
 }
 
 /// Returns the patches of each square of `merge` by `merge`, both row by row: [squares, merge * merge].
@@ -220,5 +290,15 @@ mod tests {
         assert_eq!(squares([2, 6], 2), [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11]);
         assert_eq!(squares([3, 3], 3), (0..9).collect::<Vec<u32>>());
         assert_eq!(squares([2, 2], 1), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn an_order_can_be_undone() {
+        let order = [2, 0, 3, 1];
+        let values = in_order(&[0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5], 2, &order);
+        assert_eq!(values, [2.0, 2.5, 0.0, 0.5, 3.0, 3.5, 1.0, 1.5]);
+        let back: Vec<usize> = inverse(&order).iter().map(|at| *at as usize).collect();
+        let undone = in_order(&values, 2, &back);
+        assert_eq!(undone, [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5]);
     }
 }

@@ -47,13 +47,14 @@ impl Activate for Activation {
             Activation::GeluErf => -0.5 * v * v,
             Activation::Clamped => -1.702 * v.min(7.0),
             Activation::SquaredRelu => 0.0,
+            Activation::QuickGelu => -1.702 * v,
             Activation::Xielu => unreachable!("{NO_GATE}"),
         }
     }
 
     fn of(self, v: f32, e: f32) -> f32 {
         match self {
-            Activation::Silu | Activation::Gelu => v / (1.0 + e),
+            Activation::Silu | Activation::Gelu | Activation::QuickGelu => v / (1.0 + e),
             Activation::GeluErf => 0.5 * v * (1.0 + erf(v * std::f32::consts::FRAC_1_SQRT_2, e)),
             Activation::Clamped => v.min(7.0) / (1.0 + e),
             Activation::SquaredRelu => v.max(0.0) * v.max(0.0),
@@ -150,12 +151,13 @@ pub(in crate::ops) fn describe_slice(
 }
 
 /// Every activation without parameters, for [`crate::ops::registry`].
-pub(in crate::ops) const ALL: [Activation; 5] = [
+pub(in crate::ops) const ALL: [Activation; 6] = [
     Activation::Silu,
     Activation::Gelu,
     Activation::GeluErf,
     Activation::Clamped,
     Activation::SquaredRelu,
+    Activation::QuickGelu,
 ];
 
 /// Returns every variant of the kernel.

@@ -1,6 +1,6 @@
-//! Several rows in one: side by side, or their mean. By this a tower's rows become fewer.
+//! Several rows in one: side by side, also column by column, or their mean. By this a tower's rows become fewer.
 //!
-//! y[r] = (x[rows[r, 0]], x[rows[r, 1]], ...), or the mean of these.
+//! y[r] = (x[rows[r, 0]], x[rows[r, 1]], ...), or the first columns of these, then their second ones, and so on, or their mean.
 //!
 //! - `x`: [T, cols], cols a multiple of 4; `rows`: [R, k] numbers of rows; result [>= R, k * cols], or [>= R, cols].
 //! - GPU: one thread per four columns.
@@ -23,15 +23,33 @@ pub struct MergeSpec {
     pub rows: usize,
     /// Rows of `x` in each of them.
     pub of: usize,
-    /// Whether they are averaged.
-    pub mean: bool,
+    pub merged: Merged,
+}
+
+/// What becomes of the rows of a merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Merged {
+    /// They are put side by side.
+    SideBySide,
+    /// Their first columns are put side by side, then their second ones, and so on.
+    ByColumn,
+    /// They are averaged.
+    Mean,
 }
 
 impl MergeSpec {
     /// Returns the shape of the result, whose rows are those of whole tiles, for rows of `cols` columns.
     fn shape(self, cols: usize) -> [usize; 2] {
         let rows = self.rows.next_multiple_of(TILE_TOKENS as usize);
-        [rows, if self.mean { cols } else { self.of * cols }]
+        [rows, self.widths() * cols]
+    }
+
+    /// Returns the rows of `x` that are as wide as one of the result.
+    fn widths(self) -> usize {
+        match self.merged {
+            Merged::SideBySide | Merged::ByColumn => self.of,
+            Merged::Mean => 1,
+        }
     }
 }
 
@@ -62,17 +80,21 @@ impl Ops {
 fn kernel(cols4: u32, spec: MergeSpec) -> Kernel {
     Kernel::new(&modules::MERGE_ROWS, 64)
         .u32s([("COLS4", cols4), ("K", spec.of as u32)])
-        .bools([("MEAN", spec.mean)])
+        .bools([
+            ("MEAN", spec.merged == Merged::Mean),
+            ("BY_COLUMN", spec.merged == Merged::ByColumn),
+        ])
 }
 
 /// Returns every variant of the kernel.
 pub(super) fn variants() -> Vec<Kernel> {
-    let spec = |mean| MergeSpec {
+    let spec = |merged| MergeSpec {
         rows: 4,
         of: 4,
-        mean,
+        merged,
     };
-    [false, true].map(|mean| kernel(16, spec(mean))).into()
+    let all = [Merged::SideBySide, Merged::ByColumn, Merged::Mean];
+    all.map(|merged| kernel(16, spec(merged))).into()
 }
 
 impl MergeRowsOp for CubeBackend {
@@ -84,8 +106,7 @@ impl MergeRowsOp for CubeBackend {
         let [_, cols] = x.meta.shape().dims();
         let cols4 = cols as u32 / 4;
         let y = empty_f32(&x, spec.shape(cols));
-        let deep = if spec.mean { 1 } else { spec.of as u32 };
-        let grid = (cols4.div_ceil(64), spec.rows as u32, deep);
+        let grid = (cols4.div_ceil(64), spec.rows as u32, spec.widths() as u32);
         launch(kernel(cols4, spec), grid, &[&x, &rows, &y]);
         y
     }
@@ -101,12 +122,16 @@ impl MergeRowsOp for Flex {
         for (y, rows) in y.chunks_exact_mut(shape[1]).zip(of_row) {
             for (k, row) in rows.iter().enumerate() {
                 let x = &x[*row as usize * cols..][..cols];
-                let at = if spec.mean { 0 } else { k * cols };
-                for (y, v) in y[at..at + cols].iter_mut().zip(x) {
+                let (at, step) = match spec.merged {
+                    Merged::SideBySide => (k * cols, 1),
+                    Merged::ByColumn => (k, spec.of),
+                    Merged::Mean => (0, 1),
+                };
+                for (y, v) in y[at..].iter_mut().step_by(step).zip(x) {
                     *y += v;
                 }
             }
-            if spec.mean {
+            if spec.merged == Merged::Mean {
                 y.iter_mut().for_each(|y| *y /= spec.of as f32);
             }
         }

@@ -383,11 +383,15 @@ impl Ops {
             return self.empty(rows, cols);
         }
         let (k, v) = cache.tensors();
+        let ranges = state.ranges().filter(|_| spec.ranged);
         self.keep(Tensor::from_dispatch(Dispatch::attention(
             q.into_dispatch(),
             k.into_dispatch(),
             v.into_dispatch(),
-            attention.attn_params.clone().into_dispatch(),
+            ranges
+                .unwrap_or(&attention.attn_params)
+                .clone()
+                .into_dispatch(),
             state.words().into_dispatch(),
             spec,
         )))

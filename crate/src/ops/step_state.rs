@@ -19,6 +19,8 @@ pub struct StepState {
     is_block: bool,
     /// Table of rotary positions in the place of the layers' own, [1, n_ctx * rope_dim], whose first row is that of position 0.
     rope: Option<InPlace<Tensor<2>>>,
+    /// Positions that each token of the next steps sees in layers with ranges, [t, 2].
+    ranges: Option<Tensor<2>>,
 }
 
 impl StepState {
@@ -29,6 +31,7 @@ impl StepState {
             types: None,
             is_block: false,
             rope: None,
+            ranges: None,
         }
     }
 
@@ -93,6 +96,17 @@ impl StepState {
     /// Returns the table that takes the place of the layers' own.
     pub(in crate::ops) fn rope(&self) -> Option<&Tensor<2>> {
         self.rope.as_ref().map(InPlace::get)
+    }
+
+    /// Makes the tokens of the next steps see these positions in layers with ranges: [t, 2], the first one and the one behind the last.
+    /// From token to token neither decreases, and none sees nothing.
+    pub fn set_ranges(&mut self, ranges: Tensor<2>) {
+        self.ranges = Some(ranges);
+    }
+
+    /// Returns the positions that each token sees in layers with ranges.
+    pub(in crate::ops) fn ranges(&self) -> Option<&Tensor<2>> {
+        self.ranges.as_ref()
     }
 
     /// Writes rows of that table, [positions, rope_dim], from position `at` on.

@@ -9,7 +9,7 @@ use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::factor::{factors_of, matrices};
 use hearth_modelfile::container::{Arrangement, Fp8, GgmlType, ModelHeader, Range, TensorInfo};
 use hearth_modelfile::error::{Error, Result};
-use hearth_modelfile::quant::quantize::Quantize;
+use hearth_modelfile::quant::quantize::{Quantize, widened};
 use hearth_modelfile::quant::{block_format, fp8};
 use hearth_modelfile::weight_requests::{self, WeightRequest};
 
@@ -19,6 +19,8 @@ pub struct PlannedRead {
     pub dtype: GgmlType,
     /// Format to which a matrix of floats is quantised.
     pub quantize: Option<Quantize>,
+    /// A matrix of 16-bit floats becomes one of 32.
+    pub widened: bool,
     /// Columns of a row (the contiguous dimension).
     pub cols: usize,
     /// Position in the file.
@@ -241,7 +243,7 @@ impl LoadPlan {
                 });
             }
             let quantize = quantize.filter(|q| !names.exact && q.applies(info));
-            let kept = quantize.map_or(info.dtype, Quantize::dtype);
+            let kept = quantize.map_or(kept_type(info), Quantize::dtype);
             let packing = block_format(kept, name)?.packing();
             let block = kernel_block(packing) as usize;
             if !cols.is_multiple_of(block) {
@@ -372,6 +374,7 @@ impl LoadPlan {
             name: info.name.clone(),
             dtype: info.dtype,
             quantize,
+            widened: quantize.is_none() && kept_type(info) != info.dtype,
             cols: info.n_cols() as usize,
             offset: range.offset,
             size: range.size,
@@ -380,6 +383,14 @@ impl LoadPlan {
             by_columns: (arrangement.by_columns).then_some(range.size / matrices),
             destinations,
         });
+    }
+}
+
+/// Returns the type in which a matrix is kept that is not quantised.
+fn kept_type(info: &TensorInfo) -> GgmlType {
+    match info.arrangement.fp8 {
+        Some(_) => info.dtype,
+        None => widened(info.dtype, info.n_cols() as usize),
     }
 }
 

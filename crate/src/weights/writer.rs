@@ -6,6 +6,7 @@ use crate::ops::buffer::read_words;
 use crate::weights::builder::RowRange;
 use crate::weights::fp8_rows::{Fp8Rows, WaitingRows};
 use crate::weights::plan::{Destination, Factors, LoadPlan, Piece, PlannedRead};
+use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::container::transposed::rows_of_columns;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::quant::codebook::{multiply_scales, repack_exponents, repack_pairs};
@@ -231,6 +232,14 @@ impl TensorWriter {
                         let kept = block_format(quantize.dtype(), &tensor.name)?;
                         let blocks = quantize.blocks(&values);
                         repack_rows(kept, cols, &blocks, &mut quants, &mut scales)?;
+                    }
+                    (Piece::Whole, None) if tensor.widened => {
+                        let mut values = vec![0.0; n * cols];
+                        format.dequantize(rows, &mut values)?;
+                        check_finite(&tensor.name, values.iter().all(|v| v.is_finite()))?;
+                        let kept = block_format(GgmlType::F32, &tensor.name)?;
+                        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+                        repack_rows(kept, cols, &bytes, &mut quants, &mut scales)?;
                     }
                     (Piece::Whole, None) => {
                         repack_rows(format, cols, rows, &mut quants, &mut scales)?;

@@ -10,7 +10,7 @@ use super::{ModelConfig, PartScales, Scales, xielu};
 use crate::by_layer::{ByLayer, in_range};
 use crate::container::ModelHeader;
 use crate::error::{Error, Result};
-use crate::families::{ModelSpec, Pooling, QkNorm, Ranking, SlidingRope, family};
+use crate::families::{ModelSpec, Pooling, QkNorm, Ranking, SlidingRope, Turns, family};
 use crate::layer_kinds::mixers;
 use crate::mathematics;
 use crate::rope::{Rope, Scaling, Sections};
@@ -109,14 +109,15 @@ impl ModelConfig {
             dense,
             vocab_size: vocab_size(gguf, spec)?,
             n_ctx_train,
-            eps: keys.epsilon(match spec.layer_norm {
+            // (a projector's file has one name for both)
+            eps: keys.epsilon(match spec.layer_norm || spec.sees {
                 true => "attention.layer_norm_epsilon",
                 false => "attention.layer_norm_rms_epsilon",
             })?,
             rope_theta: rope.theta,
             rope_dim: heads.rope_dim,
             local_rope,
-            rope_sections: rope_sections(&keys, spec)?,
+            rope_sections: rope_sections(&keys, spec, heads.rope_dim)?,
             rope,
             sliding_window,
             layers,
@@ -166,9 +167,9 @@ fn rope(keys: &Keys, gguf: &ModelHeader, spec: &ModelSpec, dim: usize) -> Result
 }
 
 /// Reads the pairs that turn by time, height and width, in families that turn by them.
-fn rope_sections(keys: &Keys, spec: &ModelSpec) -> Result<Option<Sections>> {
+fn rope_sections(keys: &Keys, spec: &ModelSpec, dim: usize) -> Result<Option<Sections>> {
     const KEY: &str = "rope.dimension_sections";
-    if !spec.turns_by_three {
+    if spec.turns == Turns::ByOne {
         return Ok(None);
     }
     let key = keys.key(KEY);
@@ -177,9 +178,14 @@ fn rope_sections(keys: &Keys, spec: &ModelSpec) -> Result<Option<Sections>> {
     }
     let found = keys.meta.u32s(&key)?;
     let pairs: Vec<usize> = found.iter().take(3).map(|pairs| *pairs as usize).collect();
+    let interleaved = spec.turns == Turns::Interleaved;
+    if !interleaved && pairs.iter().sum::<usize>() != dim / 2 {
+        let expected = format!("{} pairs in all", dim / 2);
+        return Err(keys.wrong(KEY, expected, format!("{found:?}")));
+    }
     match <[usize; 3]>::try_from(pairs) {
-        // (as in the reference, pairs that turn by turns may be fewer in all than these numbers say)
-        Ok(pairs) => Ok(Some(Sections { pairs })),
+        // (as in the reference, pairs that take turns may be fewer in all than these numbers say)
+        Ok(pairs) => Ok(Some(Sections { pairs, interleaved })),
         Err(_) => Err(keys.wrong(KEY, "three numbers of pairs", format!("{found:?}"))),
     }
 }

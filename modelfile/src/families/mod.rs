@@ -29,6 +29,7 @@ pub(crate) mod siglip;
 pub mod smollm;
 mod spec;
 pub mod stablelm;
+pub(crate) mod towers;
 
 pub(crate) use checkpoint::BIDIRECTIONAL;
 pub use checkpoint::Checkpoint;
@@ -36,7 +37,7 @@ pub use names::TensorNames;
 pub(crate) use spec::HEAD_POOLING;
 pub use spec::{
     Activation, AttentionGate, ModelSpec, Pooling, PostNorm, QkNorm, Ranking, Recurrent, Sliding,
-    SlidingRope,
+    SlidingRope, Turns,
 };
 
 use crate::error::{Error, Result};
@@ -46,6 +47,7 @@ pub const FAMILIES: &[&ModelSpec] = &[
     &llama::LLAMA,
     &llama::MISTRAL3,
     &qwen::QWEN2,
+    &qwen::QWEN2VL,
     &qwen::QWEN3,
     &qwen::QWEN3VL,
     &qwen::QWEN2MOE,

@@ -8,7 +8,8 @@
 //! add up to 1 in Qwen 2.
 //!
 //! Reference: Yang et al. 2024, arXiv:2407.10671 and 2025, arXiv:2505.09388; transformers
-//! `models/qwen2/modeling_qwen2.py`, `models/qwen3/modeling_qwen3.py`,
+//! `models/qwen2/modeling_qwen2.py`, `models/qwen2_vl/modeling_qwen2_vl.py`,
+//! `models/qwen2_5_vl/modeling_qwen2_5_vl.py`, `models/qwen3/modeling_qwen3.py`,
 //! `models/qwen3_moe/modeling_qwen3_moe.py`, `models/qwen3_vl/modeling_qwen3_vl.py`,
 //! `models/qwen3_5/modeling_qwen3_5.py`, `models/qwen2_moe/modeling_qwen2_moe.py`,
 //! `models/qwen3_5_moe/modeling_qwen3_5_moe.py`.
@@ -16,7 +17,7 @@
 use super::checkpoint::CheckpointNames;
 use super::{
     AttentionGate, Checkpoint, ModelSpec, QkNorm, Ranking, Recurrent, Sliding, SlidingRope,
-    TensorNames,
+    TensorNames, Turns,
 };
 use crate::error::Result;
 use crate::json::Object;
@@ -28,6 +29,40 @@ pub const QWEN2: ModelSpec = ModelSpec {
     models: "Qwen 2 and 2.5",
     checkpoints: &[Checkpoint::new("qwen2")],
     ..ModelSpec::PLAIN
+};
+
+/// The language model of Qwen 2 VL and 2.5 VL. Positions of text are the same in all three dimensions of its rotation: see
+/// [`crate::vision`].
+pub const QWEN2VL: ModelSpec = ModelSpec {
+    name: "qwen2vl",
+    models: "Qwen 2 VL and 2.5 VL",
+    turns: Turns::InSections,
+    honours: &["rope.dimension_sections"],
+    // The names with `_text` are those of transformers 5; before, all settings were in one object.
+    checkpoints: &[
+        Checkpoint {
+            model_type: "qwen2_vl_text",
+            ..QWEN2VL_CHECKPOINT
+        },
+        Checkpoint {
+            model_type: "qwen2_vl",
+            ..QWEN2VL_CHECKPOINT
+        },
+        Checkpoint {
+            model_type: "qwen2_5_vl_text",
+            ..QWEN2VL_CHECKPOINT
+        },
+        Checkpoint {
+            model_type: "qwen2_5_vl",
+            ..QWEN2VL_CHECKPOINT
+        },
+    ],
+    ..QWEN2
+};
+
+const QWEN2VL_CHECKPOINT: Checkpoint = Checkpoint {
+    defaults: &[("rope_theta", 1e6), ("rms_norm_eps", 1e-5)],
+    ..Checkpoint::new("")
 };
 
 /// Qwen 3.
@@ -45,7 +80,7 @@ pub const QWEN3: ModelSpec = ModelSpec {
 pub const QWEN3VL: ModelSpec = ModelSpec {
     name: "qwen3vl",
     models: "Qwen 3 VL",
-    turns_by_three: true,
+    turns: Turns::Interleaved,
     honours: &["rope.dimension_sections", "n_deepstack_layers"],
     checkpoints: &[Checkpoint::new("qwen3_vl_text")],
     ranking: Ranking::None,

@@ -59,8 +59,8 @@ pub struct ModelSpec {
     pub sliding: Sliding,
     /// Rotation in models of which some layers slide.
     pub sliding_rope: SlidingRope,
-    /// Positions have three dimensions, by which pairs turn as the metadata says; they are the same for text.
-    pub turns_by_three: bool,
+    /// Dimensions of positions.
+    pub turns: Turns,
     /// Keys of the metadata, without the architecture, that change what a model computes and that are honoured here, of those that
     /// are refused otherwise.
     pub honours: &'static [&'static str],
@@ -183,6 +183,17 @@ pub enum SlidingRope {
     Only,
 }
 
+/// Dimensions of positions by which pairs of a head turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turns {
+    ByOne,
+    /// Time, height and width, which are the same for text: the first pairs turn by time, the next ones by height, the rest by width,
+    /// as many of each as the metadata says.
+    InSections,
+    /// The same three, but pairs of each take turns.
+    Interleaved,
+}
+
 impl ModelSpec {
     /// Returns whether a norm follows the last layer; encoders whose layers end with a norm have none.
     pub fn has_output_norm(&self) -> bool {
@@ -227,7 +238,7 @@ impl ModelSpec {
         yarn_rounds: true,
         sliding: Sliding::None,
         sliding_rope: SlidingRope::Alike,
-        turns_by_three: false,
+        turns: Turns::ByOne,
         honours: &[],
         wide_scale_layers: 0,
         recurrent: Recurrent::None,
@@ -256,6 +267,8 @@ pub enum Activation {
     /// alpha_p v^2 + beta v above 0, alpha_n (e^min(v, eps) - 1 - v) + beta v below, with parameters of each layer. For feed-forward
     /// blocks without a gate only.
     Xielu,
+    /// v / (1 + e^-1.702v), an approximation of GELU that differs from it
+    QuickGelu,
 }
 
 impl Activation {
@@ -272,6 +285,7 @@ impl Activation {
             Activation::Clamped => name == "silu",
             Activation::SquaredRelu => name == "relu2",
             Activation::Xielu => name == "xielu",
+            Activation::QuickGelu => name == "quick_gelu",
         }
     }
 }

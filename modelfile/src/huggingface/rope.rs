@@ -3,7 +3,7 @@
 use super::config::{Keys, text};
 use crate::container::{Array, Value};
 use crate::error::Result;
-use crate::families::SlidingRope;
+use crate::families::{SlidingRope, Turns};
 use crate::json::Object;
 
 /// Writes the bases, and the scaling for longer contexts.
@@ -42,7 +42,7 @@ pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
         return Ok(());
     };
     if let Some(sections) = scaling.f32s("mrope_section")?
-        && keys.spec.turns_by_three
+        && keys.spec.turns != Turns::ByOne
     {
         let sections = sections.iter().map(|pairs| *pairs as u32).collect();
         keys.insert(
@@ -58,6 +58,8 @@ pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     };
     match kind.unwrap_or("default") {
         "default" => {}
+        // (the rotation in three dimensions, as files of before transformers 5 call it)
+        "mrope" if keys.spec.turns == Turns::InSections => {}
         "linear" => {
             keys.insert("rope.scaling.type", text("linear"));
             keys.insert("rope.scaling.factor", Value::F32(number("factor", 1.0)?));

@@ -46,6 +46,16 @@ impl Quantize {
     }
 }
 
+/// Returns the type in which a matrix of this type is kept: kernels take floats of 16 bits by eights, and rows that are a whole number of
+/// fours only, such as Qwen 2.5 VL's tower has, become F32.
+pub fn widened(dtype: GgmlType, cols: usize) -> GgmlType {
+    let is_half = matches!(dtype, GgmlType::F16 | GgmlType::BF16);
+    match is_half && cols % 8 == 4 {
+        true => GgmlType::F32,
+        false => dtype,
+    }
+}
+
 /// Returns the bytes of a tensor's blocks after loading, assuming that it is a matrix that may be quantised.
 pub fn kept_bytes(tensor: &TensorInfo, quantize: Option<Quantize>) -> u64 {
     match quantize.filter(|quantize| quantize.applies(tensor)) {

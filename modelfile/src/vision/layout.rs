@@ -1,6 +1,7 @@
 //! The place of pictures in a text: what a placeholder of the chat template becomes, and the ids of the rows.
 //!
-//! Source: transformers' processors: `models/smolvlm/processing_smolvlm.py`, `models/gemma3/processing_gemma3.py`.
+//! Source: transformers' processors: `models/smolvlm/processing_smolvlm.py`, `models/gemma3/processing_gemma3.py`,
+//! `models/pixtral/processing_pixtral.py`.
 
 use super::projector::Projector;
 use super::tower::Vision;
@@ -23,13 +24,19 @@ pub struct Frames {
     pub grids: Vec<[usize; 2]>,
 }
 
-/// A frame's place among a prompt's ids.
+/// Tokens behind each row of squares of Pixtral, and behind the last one.
+const BREAK: &str = "[IMG_BREAK]";
+const END: &str = "[IMG_END]";
+
+/// A place of a frame among a prompt's ids: the only one, or that of one of its rows of squares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// Number of the picture in the prompt.
     pub picture: usize,
     /// Number of the frame in the picture.
     pub frame: usize,
+    /// Number of the first row among those of the frame.
+    pub first: usize,
     /// Position of the first row, and number of rows.
     pub start: usize,
     pub rows: usize,
@@ -49,16 +56,16 @@ impl Vision {
         match self.projector {
             Projector::Idefics3 | Projector::Lfm2 => "<image>",
             Projector::Gemma3 => "<start_of_image>",
-            Projector::Qwen3Vl => "<|image_pad|>",
+            Projector::Qwen2Vl | Projector::Qwen25Vl | Projector::Qwen3Vl => "<|image_pad|>",
+            Projector::Pixtral => "[IMG]",
         }
     }
 
     /// Returns the token that stands for a row, if the vocabulary has it; the placeholder otherwise.
     pub fn row_token(&self, tokenizer: &Tokenizer) -> Result<(&'static str, u32)> {
         let own = match self.projector {
-            Projector::Idefics3 | Projector::Lfm2 => "<image>",
             Projector::Gemma3 => "<image_soft_token>",
-            Projector::Qwen3Vl => self.placeholder(),
+            _ => self.placeholder(),
         };
         for name in [own, self.placeholder()] {
             if let Some(id) = tokenizer.token_to_id(name) {
@@ -125,38 +132,55 @@ impl Vision {
             .collect();
         let text = rendered.with_each(self.placeholder(), &expanded)?;
         let mut ids = tokenizer.encode_template(&text)?;
+        let torn = |token: &str| Error::Tokenizer {
+            message: format!("{token} is not encoded as one token"),
+        };
         let mut spans = Vec::new();
         let mut at = 0;
         for (picture, (frames, key)) in pictures.iter().zip(keys).enumerate() {
             for (frame, grid) in frames.grids.iter().enumerate() {
-                let rows = self.rows(*grid);
+                let [runs, rows] = self.runs(*grid);
                 // (where one token is both, the first of the run is the placeholder)
                 let before =
                     usize::from(row == self.placeholder() && self.projector == Projector::Gemma3);
-                let is_run = |start: usize| {
-                    let run = ids.get(start..start + before + rows);
-                    run.is_some_and(|run| run.iter().all(|id| *id == row_id))
-                };
-                let start = (at..ids.len()).find(|start| is_run(*start));
-                let Some(start) = start.filter(|_| rows > 0) else {
-                    return Err(Error::Tokenizer {
-                        message: format!("{row} is not encoded as one token"),
+                for run in 0..runs {
+                    let is_run = |start: usize| {
+                        let run = ids.get(start..start + before + rows);
+                        run.is_some_and(|run| run.iter().all(|id| *id == row_id))
+                    };
+                    let start = (at..ids.len()).find(|start| is_run(*start));
+                    let start = start.filter(|_| rows > 0).ok_or_else(|| torn(row))? + before;
+                    let first = run * rows;
+                    for (i, id) in ids[start..start + rows].iter_mut().enumerate() {
+                        *id = row_id_of(key, frame, first + i);
+                    }
+                    at = start + rows;
+                    if self.projector == Projector::Pixtral {
+                        let mark = if run + 1 < runs { BREAK } else { END };
+                        let id = tokenizer.token_to_id(mark);
+                        if id.is_none() || ids.get(at).copied() != id {
+                            return Err(torn(mark));
+                        }
+                    }
+                    spans.push(Span {
+                        picture,
+                        frame,
+                        first,
+                        start,
+                        rows,
                     });
-                };
-                let start = start + before;
-                for (i, id) in ids[start..start + rows].iter_mut().enumerate() {
-                    *id = row_id_of(key, frame, i);
                 }
-                at = start + rows;
-                spans.push(Span {
-                    picture,
-                    frame,
-                    start,
-                    rows,
-                });
             }
         }
         Ok(Placed { ids, spans })
+    }
+
+    /// Returns into how many runs of how many rows a frame is divided in the text.
+    fn runs(&self, grid: [usize; 2]) -> [usize; 2] {
+        match self.projector {
+            Projector::Pixtral => grid.map(|side| side / self.processor.merge),
+            _ => [1, self.rows(grid)],
+        }
     }
 
     /// Returns the text that a picture's placeholder becomes.
@@ -185,7 +209,12 @@ impl Vision {
             Projector::Gemma3 => {
                 format!("\n\n<start_of_image>{}<end_of_image>\n\n", rows(0))
             }
-            Projector::Qwen3Vl => rows(0),
+            Projector::Qwen2Vl | Projector::Qwen25Vl | Projector::Qwen3Vl => rows(0),
+            Projector::Pixtral => {
+                let grid = frames.grids.first().copied().unwrap_or_default();
+                let [high, wide] = self.runs(grid);
+                vec![row.repeat(wide); high].join(BREAK) + END
+            }
             Projector::Lfm2 => {
                 let [high, wide] = frames.tiles;
                 let mut text = "<|image_start|>".to_owned();

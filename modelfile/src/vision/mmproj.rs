@@ -3,13 +3,19 @@
 //! Source: llama.cpp `convert_hf_to_gguf.py`, `tools/mtmd/clip-impl.h`, `tools/mtmd/clip.cpp`.
 
 use super::projector::Projector;
-use crate::container::{ModelHeader, TensorInfo, Value};
+use crate::container::{Array, Metadata, ModelHeader, TensorInfo, Value};
 use crate::error::{Error, Result};
 use crate::families::names::bias_of;
 use crate::families::siglip::TOWER_NAMES;
 
 /// Most patches of a picture in towers that see any size: 1024 rows of squares of 2 by 2.
 const MOST_PATCHES: u32 = 4096;
+
+/// Side of a window in pixels where a file does not say it.
+pub(crate) const WINDOW: u32 = 112;
+
+/// Most layers that a list is made for; more are refused elsewhere.
+pub(crate) const MAX_LAYERS: u32 = 1024;
 
 /// Returns the header of a tower in the form that [`super::Vision::from_header`] reads, with tensors moved by `start` bytes.
 ///
@@ -31,15 +37,66 @@ pub(crate) fn tower(mut header: ModelHeader, start: u64) -> Result<ModelHeader> 
             by_columns(tensor);
         }
     }
-    // (without tensors of another tower in the file)
+    let width = u64::from(header.metadata.u32("clip.vision.embedding_length")?);
     header.tensors.retain(|tensor| {
         let name = tensor.name.as_str();
-        !name.starts_with("a.") && !name.starts_with("mm.a.")
+        // (of another tower in the file; a row of the text model, which has it; positions in old files of towers that learn none)
+        let is_other = name.starts_with("a.") || name.starts_with("mm.a.");
+        let is_row = projector == Projector::Pixtral && name == "v.token_embd.img_break";
+        let is_empty = !projector.learns_positions()
+            && name == TOWER_NAMES.position_embd
+            && tensor.n_cols() != width;
+        !is_other && !is_row && !is_empty
     });
-    let width = header.metadata.u32("clip.vision.embedding_length")?;
-    name_by_shape(&mut header.tensors, width.into());
+    name_by_shape(&mut header.tensors, width);
+    // Converters of Qwen 2 VL write another number.
+    if let Some(up) = header.tensor("v.blk.0.ffn_up.weight") {
+        let rows = Value::U32(u32::try_from(up.n_rows()).unwrap_or(u32::MAX));
+        (header.metadata).insert("clip.vision.feed_forward_length", rows);
+    }
+    windows(&mut header.metadata, projector)?;
     complete(&mut header, projector)?;
     Ok(header)
+}
+
+/// Says which layers see windows as [`ModelConfig`](crate::config::ModelConfig) reads it.
+///
+/// # Errors
+/// [`Error::Metadata`] for windows in a tower that has none.
+fn windows(meta: &mut Metadata, projector: Projector) -> Result<()> {
+    const PERIOD: &str = "clip.vision.n_wa_pattern";
+    const LAYERS: &str = "clip.vision.wa_layer_indexes";
+    let has_windows = projector == Projector::Qwen25Vl;
+    let period = match has_windows {
+        true => meta.u32(PERIOD)?,
+        false => meta.opt_u32(PERIOD)?.unwrap_or(0),
+    };
+    let has_list = meta.get(LAYERS).is_some();
+    if has_list || (!has_windows && period > 0) {
+        return Err(Error::Metadata {
+            key: if has_list { LAYERS } else { PERIOD }.into(),
+            expected: "nothing: towers of this kind are computed without it".into(),
+            found: "layers that see windows".into(),
+        });
+    }
+    let layers = meta.u32("clip.vision.block_count")?.min(MAX_LAYERS);
+    // (every so many layers, the last one of them sees all)
+    let full = |layer: u32| period == 0 || (layer + 1).is_multiple_of(period);
+    if has_windows {
+        let side = meta.opt_u32("clip.vision.window_size")?.unwrap_or(WINDOW);
+        insert_windows(meta, side, (0..layers).map(|layer| !full(layer)).collect());
+    }
+    Ok(())
+}
+
+/// Writes the side of windows in pixels, and whether each layer has them. (A side of 0 would mean none, and is refused as too small.)
+pub(crate) fn insert_windows(meta: &mut Metadata, side: u32, has: Vec<bool>) {
+    let has = Value::Array(Array::Bool(has));
+    meta.insert(
+        "clip.vision.attention.sliding_window",
+        Value::U32(side.max(1)),
+    );
+    meta.insert("clip.vision.attention.sliding_window_pattern", has);
 }
 
 /// Marks a matrix as stored column by column.
@@ -62,12 +119,14 @@ pub(crate) fn complete(header: &mut ModelHeader, projector: Projector) -> Result
         }
     }
     let positions = header.tensor(TOWER_NAMES.position_embd);
-    let positions = positions.ok_or_else(|| Error::MissingTensor {
-        name: TOWER_NAMES.position_embd.into(),
-    })?;
-    let rows = match projector.sees_any_size() {
-        true => MOST_PATCHES,
-        false => u32::try_from(positions.n_rows()).unwrap_or(u32::MAX),
+    if projector.learns_positions() && positions.is_none() {
+        return Err(Error::MissingTensor {
+            name: TOWER_NAMES.position_embd.into(),
+        });
+    }
+    let rows = match (projector.sees_any_size(), positions) {
+        (false, Some(positions)) => u32::try_from(positions.n_rows()).unwrap_or(u32::MAX),
+        _ => MOST_PATCHES,
     };
     (header.metadata).insert("clip.vision.context_length", Value::U32(rows));
     Ok(())
@@ -100,5 +159,51 @@ fn name_by_shape(tensors: &mut [TensorInfo], width: u64) {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(more: Option<(&str, Value)>) -> Metadata {
+        let layers = ("clip.vision.block_count", Value::U32(5));
+        Metadata::from_iter([layers].into_iter().chain(more))
+    }
+
+    #[test]
+    fn windows_are_in_all_layers_but_each_last_of_a_period() {
+        let mut meta = with(Some(("clip.vision.n_wa_pattern", Value::U32(2))));
+        windows(&mut meta, Projector::Qwen25Vl).unwrap();
+        let key = "clip.vision.attention.sliding_window";
+        assert_eq!(meta.u32(key), Ok(112));
+        let has = meta.bools(&format!("{key}_pattern")).unwrap();
+        assert_eq!(has, [true, false, true, false, true]);
+    }
+
+    #[test]
+    fn windows_of_a_tower_that_has_none_are_refused_by_name() {
+        let list = || Value::Array(Array::U32(vec![1]));
+        for (projector, key, value) in [
+            (
+                Projector::Qwen2Vl,
+                "clip.vision.n_wa_pattern",
+                Value::U32(2),
+            ),
+            (Projector::Pixtral, "clip.vision.wa_layer_indexes", list()),
+            (Projector::Qwen25Vl, "clip.vision.wa_layer_indexes", list()),
+            // (it does not go without saying)
+            (Projector::Qwen25Vl, "clip.vision.n_wa_pattern", list()),
+        ] {
+            let mut meta = with(Some((key, value)));
+            if projector == Projector::Qwen25Vl && key.ends_with("indexes") {
+                meta.insert("clip.vision.n_wa_pattern", Value::U32(2));
+            }
+            let error = windows(&mut meta, projector).unwrap_err();
+            assert!(error.to_string().contains(key), "{error}");
+        }
+        let missing = windows(&mut with(None), Projector::Qwen25Vl).unwrap_err();
+        assert!(missing.to_string().contains("n_wa_pattern"), "{missing}");
+        assert_eq!(windows(&mut with(None), Projector::Qwen2Vl), Ok(()));
     }
 }

@@ -5,10 +5,11 @@ pub(crate) mod mmproj;
 pub mod positions;
 mod processor;
 mod projector;
+mod rules;
 mod tower;
 
 pub use layout::{FIRST_ROW_ID, Frames, Placed, Span};
 pub use processor::{Processor, ProcessorKind};
-pub use projector::{Interpolation, Merge, Projector};
-pub(crate) use tower::{CHANNELS_LAST, NORM_OFFSET};
+pub use projector::{Merge, PatchPositions, Projector};
+pub(crate) use tower::{CHANNELS_LAST, NORM_EPS, NORM_OFFSET};
 pub use tower::{SECOND_PATCHES, Vision, deep_names, deep_norm};

@@ -1,6 +1,6 @@
 //! Positions of patches and of a picture's rows.
 //!
-//! Source: transformers `models/qwen3_vl/modeling_qwen3_vl.py`; Wang et al. 2024, arXiv:2409.12191 (rotation in three dimensions).
+//! Source: transformers `models/qwen3_vl/modeling_qwen3_vl.py`, `models/pixtral/modeling_pixtral.py`, `vision_utils.py`; Wang et al. 2024, arXiv:2409.12191 (rotation in three dimensions).
 
 use super::layout::Span;
 
@@ -15,6 +15,29 @@ pub fn patch_places([height, width]: [usize; 2], merge: usize) -> Vec<[usize; 2]
         }
     }
     all
+}
+
+/// Returns the patches of a frame window by window, both row by row, by their numbers in the order of [`patch_places`]; and for
+/// each of them the first one of its window and the one behind the last: [patches, 2]. `side`: squares of `merge` by `merge` in a
+/// window's side; windows at the right and at the bottom may have fewer.
+pub fn windows(
+    [height, width]: [usize; 2],
+    merge: usize,
+    side: usize,
+) -> (Vec<usize>, Vec<[usize; 2]>) {
+    let (high, wide, of) = (height / merge, width / merge, merge * merge);
+    let (mut order, mut ranges) = (Vec::new(), Vec::new());
+    for y in (0..high).step_by(side) {
+        for x in (0..wide).step_by(side) {
+            let first = order.len();
+            for row in y..high.min(y + side) {
+                let squares = row * wide + x..row * wide + wide.min(x + side);
+                order.extend(squares.start * of..squares.end * of);
+            }
+            ranges.resize(order.len(), [first, order.len()]);
+        }
+    }
+    (order, ranges)
 }
 
 /// Returns the learned positions of a frame's patches, interpolated bilinearly, corners on corners: [patches, cols]. `table`:
@@ -93,17 +116,22 @@ pub fn resized(table: &[f32], side: usize, cols: usize, [height, width]: [usize;
     all
 }
 
-/// Returns cos and sin of each pair of a head for each patch, of which half turn by the row and half by the column:
-/// [patches, head_dim / 2, 2].
-pub fn patch_rotations(grid: [usize; 2], merge: usize, head_dim: usize) -> Vec<f32> {
-    const THETA: f64 = 10_000.0;
+/// Base of the frequencies by which patches turn.
+pub(crate) const THETA: f32 = 10_000.0;
+
+/// Returns cos and sin of each pair of a head for patches at `places`, row and column, of which half turn by the row and half by the
+/// column: [patches, head_dim / 2, 2]. `apart`: the frequencies of columns lie between those of rows, otherwise they are the same.
+pub fn patch_rotations(places: &[[usize; 2]], head_dim: usize, apart: bool) -> Vec<f32> {
     let half = head_dim / 4;
-    let frequency = |i: usize| THETA.powf(-(2.0 * i as f64) / (head_dim as f64 / 2.0));
-    let mut all = Vec::with_capacity(grid[0] * grid[1] * head_dim);
-    for place in patch_places(grid, merge) {
-        for position in place {
+    let frequency = |i: usize, by_column: usize| {
+        let i = 2 * i + by_column * usize::from(apart);
+        f64::from(THETA).powf(-(2.0 * i as f64) / head_dim as f64)
+    };
+    let mut all = Vec::with_capacity(places.len() * head_dim);
+    for place in places {
+        for (by_column, position) in place.iter().enumerate() {
             for i in 0..half {
-                let (sin, cos) = (position as f64 * frequency(i)).sin_cos();
+                let (sin, cos) = (*position as f64 * frequency(i, by_column)).sin_cos();
                 all.extend([cos as f32, sin as f32]);
             }
         }
@@ -143,6 +171,7 @@ mod tests {
         let span = Span {
             picture: 0,
             frame: 0,
+            first: 0,
             start: 2,
             rows: 6,
         };
@@ -161,6 +190,30 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!(text_positions(&[], 2), [[0; 3], [1; 3]]);
+    }
+
+    #[test]
+    fn windows_at_the_edges_are_smaller() {
+        // Three by two squares of four patches, in windows of two by two.
+        let (order, ranges) = windows([6, 4], 2, 2);
+        assert_eq!(order, (0..24).collect::<Vec<_>>());
+        assert_eq!(ranges[..16], [[0, 16]; 16]);
+        assert_eq!(ranges[16..], [[16, 24]; 8]);
+        // Two by three squares of one patch.
+        let (order, ranges) = windows([2, 3], 1, 2);
+        assert_eq!(order, [0, 1, 3, 4, 2, 5]);
+        assert_eq!(ranges, [[0, 4], [0, 4], [0, 4], [0, 4], [4, 6], [4, 6]]);
+    }
+
+    #[test]
+    fn columns_may_turn_apart_from_rows() {
+        let alike = patch_rotations(&[[3, 3]], 16, false);
+        assert_eq!(alike[..8], alike[8..]);
+        let apart = patch_rotations(&[[3, 3]], 16, true);
+        assert_eq!(apart[..8], alike[..8]);
+        // The first pair of the columns is the second one of a head whose pairs turn one after the other.
+        let cos = (3.0 * 10_000.0_f64.powf(-2.0 / 16.0)).cos() as f32;
+        assert!((apart[8] - cos).abs() < 1e-6);
     }
 
     #[test]

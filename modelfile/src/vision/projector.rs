@@ -2,6 +2,9 @@
 
 use crate::container::Metadata;
 use crate::error::{Error, Result};
+use crate::families::ModelSpec;
+use crate::families::siglip::{QWEN3VL_TOWER, SIGLIP, SIGLIP2};
+use crate::families::towers::{PIXTRAL, QWEN2VL_TOWER, QWEN25VL_TOWER};
 
 /// A projector, by llama.cpp's name for it (`clip.projector_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,17 +18,27 @@ pub enum Projector {
     Qwen3Vl,
     /// LFM2-VL: neighbours of a square side by side, LayerNorm, two projections.
     Lfm2,
+    /// Qwen 2 VL: Qwen 3 VL's without rows of layers in between.
+    Qwen2Vl,
+    /// Qwen 2.5 VL: the same with RMSNorm.
+    Qwen25Vl,
+    /// Mistral 3: RMSNorm, a projection of the neighbours of a square by their channels, two more.
+    Pixtral,
 }
 
-/// Ways in which learned positions are taken.
+/// Positions of patches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interpolation {
-    /// One for each patch: all frames have one size.
-    None,
-    /// Bilinear, corners on corners; patches are rotated by their places as well.
+pub enum PatchPositions {
+    /// One is learned for each patch: all frames have one size.
+    Learned,
+    /// Learned ones are interpolated bilinearly, corners on corners; patches are rotated by their places as well.
     Corners,
-    /// Bilinear with edges on edges; smoothed where there are fewer patches than positions.
+    /// Learned ones are interpolated bilinearly with edges on edges; smoothed where there are fewer patches than positions.
     Edges,
+    /// Patches are rotated by their places.
+    Rotated,
+    /// They are rotated by their places, and columns turn by frequencies that lie between those of rows.
+    RotatedApart,
 }
 
 /// Ways in which the rows of a square become one.
@@ -37,11 +50,21 @@ pub enum Merge {
     Mean,
     /// They are put side by side; patches come square by square.
     InTurn,
+    /// Their first columns are put side by side, then their second ones, and so on; patches come row by row.
+    ByColumn,
 }
 
 impl Projector {
     /// Every projector.
-    pub const ALL: [Self; 4] = [Self::Idefics3, Self::Gemma3, Self::Qwen3Vl, Self::Lfm2];
+    pub const ALL: [Self; 7] = [
+        Self::Idefics3,
+        Self::Gemma3,
+        Self::Qwen3Vl,
+        Self::Lfm2,
+        Self::Qwen2Vl,
+        Self::Qwen25Vl,
+        Self::Pixtral,
+    ];
 
     /// Returns the name.
     pub const fn name(self) -> &'static str {
@@ -50,6 +73,9 @@ impl Projector {
             Projector::Gemma3 => "gemma3",
             Projector::Qwen3Vl => "qwen3vl_merger",
             Projector::Lfm2 => "lfm2",
+            Projector::Qwen2Vl => "qwen2vl_merger",
+            Projector::Qwen25Vl => "qwen2.5vl_merger",
+            Projector::Pixtral => "pixtral",
         }
     }
 
@@ -71,14 +97,34 @@ impl Projector {
             })
     }
 
-    /// Returns the names of the projections, between which is a GELU.
+    /// Returns the spec of the tower before it.
+    pub(crate) const fn tower(self) -> &'static ModelSpec {
+        match self {
+            Projector::Idefics3 | Projector::Gemma3 => &SIGLIP,
+            Projector::Qwen3Vl => &QWEN3VL_TOWER,
+            Projector::Lfm2 => &SIGLIP2,
+            Projector::Qwen2Vl => &QWEN2VL_TOWER,
+            Projector::Qwen25Vl => &QWEN25VL_TOWER,
+            Projector::Pixtral => &PIXTRAL,
+        }
+    }
+
+    /// Returns the names of the projections. Before the last of several is a GELU.
     pub const fn weights(self) -> &'static [&'static str] {
         match self {
             Projector::Idefics3 => &["mm.model.fc.weight"],
             Projector::Gemma3 => &["mm.input_projection.weight"],
-            Projector::Qwen3Vl => &["mm.0.weight", "mm.2.weight"],
+            Projector::Qwen2Vl | Projector::Qwen25Vl | Projector::Qwen3Vl => {
+                &["mm.0.weight", "mm.2.weight"]
+            }
             Projector::Lfm2 => &["mm.1.weight", "mm.2.weight"],
+            Projector::Pixtral => &["mm.patch_merger.weight", "mm.1.weight", "mm.2.weight"],
         }
+    }
+
+    /// Returns whether the projection before the GELU may lack a bias.
+    pub const fn may_lack_bias(self) -> bool {
+        matches!(self, Projector::Pixtral)
     }
 
     /// Returns the name of the norm before the projections, if there is one behind the merge: an RMSNorm for Gemma 3, a LayerNorm, which
@@ -87,7 +133,7 @@ impl Projector {
         match self {
             Projector::Gemma3 => Some("mm.soft_emb_norm.weight"),
             Projector::Lfm2 => Some("mm.input_norm.weight"),
-            Projector::Idefics3 | Projector::Qwen3Vl => None,
+            _ => None,
         }
     }
 
@@ -96,7 +142,8 @@ impl Projector {
         match self {
             Projector::Idefics3 | Projector::Lfm2 => Merge::SideBySide,
             Projector::Gemma3 => Merge::Mean,
-            Projector::Qwen3Vl => Merge::InTurn,
+            Projector::Qwen2Vl | Projector::Qwen25Vl | Projector::Qwen3Vl => Merge::InTurn,
+            Projector::Pixtral => Merge::ByColumn,
         }
     }
 
@@ -105,17 +152,32 @@ impl Projector {
         matches!(self, Projector::Gemma3)
     }
 
-    /// Returns how learned positions are taken. Where they are interpolated, pictures of any size are seen.
-    pub const fn interpolation(self) -> Interpolation {
+    /// Returns whether the text model places rows by height and width.
+    pub const fn places_in_three(self) -> bool {
+        matches!(self.merge(), Merge::InTurn)
+    }
+
+    /// Returns the positions of patches.
+    pub const fn positions(self) -> PatchPositions {
         match self {
-            Projector::Idefics3 | Projector::Gemma3 => Interpolation::None,
-            Projector::Qwen3Vl => Interpolation::Corners,
-            Projector::Lfm2 => Interpolation::Edges,
+            Projector::Idefics3 | Projector::Gemma3 => PatchPositions::Learned,
+            Projector::Qwen3Vl => PatchPositions::Corners,
+            Projector::Lfm2 => PatchPositions::Edges,
+            Projector::Qwen2Vl | Projector::Qwen25Vl => PatchPositions::Rotated,
+            Projector::Pixtral => PatchPositions::RotatedApart,
         }
     }
 
     /// Returns whether pictures of any size are seen.
     pub fn sees_any_size(self) -> bool {
-        self.interpolation() != Interpolation::None
+        self.positions() != PatchPositions::Learned
+    }
+
+    /// Returns whether some positions are learned.
+    pub const fn learns_positions(self) -> bool {
+        matches!(
+            self.positions(),
+            PatchPositions::Learned | PatchPositions::Corners | PatchPositions::Edges
+        )
     }
 }

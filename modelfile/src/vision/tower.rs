@@ -2,20 +2,22 @@
 
 use std::collections::HashSet;
 
-use super::processor::{Processor, ProcessorKind};
-use super::projector::{Merge, Projector};
+use super::processor::Processor;
+use super::projector::{Merge, PatchPositions, Projector};
+use super::rules;
 use crate::config::{MAX_CHUNK, ModelConfig};
 use crate::container::{Array, Metadata, ModelHeader, TensorInfo, Value};
 use crate::error::{Error, Result};
+use crate::families::Activation;
 use crate::families::names::bias_of;
-use crate::families::siglip::{QWEN3VL_TOWER, SIGLIP, SIGLIP2, TOWER_NAMES};
+use crate::families::siglip::TOWER_NAMES;
 use crate::weight_requests::{self, WeightRequest};
-
-/// Largest side of a picture in pixels that a file may ask for.
-const MAX_SIDE: usize = 1 << 14;
 
 /// Key of what is added to the weights of the projector's norm, which GGUF's converter has added.
 pub(crate) const NORM_OFFSET: &str = "hearth.vision.norm_offset";
+
+/// Key of the epsilon of the norm behind a tower, where it is not the tower's own.
+pub(crate) const NORM_EPS: &str = "hearth.vision.norm_epsilon";
 
 /// Key of whether the weight of the patches has the channels of a pixel side by side.
 pub(crate) const CHANNELS_LAST: &str = "hearth.vision.channels_last";
@@ -32,6 +34,8 @@ pub struct Vision {
     pub width: usize,
     /// Added to the weights of the projector's norm, if there is one.
     pub norm_offset: f32,
+    /// Epsilon of the norm behind the tower.
+    pub norm_eps: f32,
     pub processor: Processor,
     /// The weight of the patches has the channels of a pixel side by side.
     pub channels_last: bool,
@@ -39,6 +43,8 @@ pub struct Vision {
     pub deep: Vec<usize>,
     /// Side of the grid of learned positions that are interpolated; 0 where they are not.
     pub position_side: usize,
+    /// Merged squares of patches in the side of a window, which is all that a patch sees in some layers; 0 where there are no windows.
+    pub window: usize,
 }
 
 impl Vision {
@@ -49,18 +55,9 @@ impl Vision {
     pub fn from_header(tower: &ModelHeader) -> Result<Self> {
         let meta = &tower.metadata;
         let projector = Projector::of(meta)?;
-        // (absent where it is another function)
-        if meta.opt_bool("clip.use_gelu")? == Some(false)
-            || meta.opt_bool("clip.use_silu")? == Some(true)
-        {
-            return Err(wrong("clip.use_gelu", "true", "false"));
-        }
-        let layers = match projector {
-            Projector::Qwen3Vl => ModelConfig::of_family(tower, &QWEN3VL_TOWER)?,
-            Projector::Lfm2 => ModelConfig::of_family(tower, &SIGLIP2)?,
-            Projector::Idefics3 | Projector::Gemma3 => ModelConfig::of_family(tower, &SIGLIP)?,
-        };
-        let processor = processor(meta, projector, &layers)?;
+        check_activation(meta, projector)?;
+        let layers = ModelConfig::of_family(tower, projector.tower())?;
+        let processor = rules::processor(meta, projector, &layers)?;
         let name = projector.weights().last().copied().unwrap_or_default();
         let width =
             (tower.tensor(name)).ok_or_else(|| Error::MissingTensor { name: name.into() })?;
@@ -68,10 +65,12 @@ impl Vision {
             patch_values: 3 * processor.patch * processor.patch,
             width: usize::try_from(width.n_rows()).unwrap_or(usize::MAX),
             deep: deep_layers(meta, layers.n_layers)?,
-            position_side: match projector.sees_any_size() {
-                true => position_side(tower)?,
-                false => 0,
+            position_side: match projector.positions() {
+                PatchPositions::Corners | PatchPositions::Edges => position_side(tower)?,
+                _ => 0,
             },
+            window: window(&layers, &processor)?,
+            norm_eps: meta.opt_f32(NORM_EPS)?.unwrap_or(layers.eps),
             channels_last: meta.opt_bool(CHANNELS_LAST)?.unwrap_or(false),
             norm_offset: meta.opt_f32(NORM_OFFSET)?.unwrap_or(0.0),
             projector,
@@ -121,7 +120,7 @@ impl Vision {
         let square = self.processor.merge * self.processor.merge;
         let merged = match self.projector.merge() {
             Merge::Mean => self.layers.d_model,
-            Merge::SideBySide | Merge::InTurn => self.layers.d_model * square,
+            _ => self.layers.d_model * square,
         };
         let deep = self.deep.iter().map(|layer| deep_names(*layer));
         let projections = (self.projector.weights().iter()).map(|name| (*name).to_owned());
@@ -194,6 +193,42 @@ pub fn deep_norm(layer: usize) -> String {
     format!("v.deepstack.{layer}.norm.weight")
 }
 
+/// Refuses another activation than the tower's. Files name two by a flag each, the others by none.
+fn check_activation(meta: &Metadata, projector: Projector) -> Result<()> {
+    const GELU: &str = "clip.use_gelu";
+    const SILU: &str = "clip.use_silu";
+    let (gelu, silu) = (meta.opt_bool(GELU)?, meta.opt_bool(SILU)?);
+    let (key, expected, is_it) = match projector.tower().activation {
+        Activation::Silu => (SILU, "true", silu == Some(true) && gelu != Some(true)),
+        Activation::QuickGelu => (GELU, "false", gelu != Some(true) && silu != Some(true)),
+        // (absent from a folder's)
+        _ => (GELU, "true", gelu != Some(false) && silu != Some(true)),
+    };
+    match is_it {
+        true => Ok(()),
+        false => Err(wrong(
+            key,
+            &format!("{expected}, of this kind of tower"),
+            &format!("{GELU} {gelu:?}, {SILU} {silu:?}"),
+        )),
+    }
+}
+
+/// Returns the squares in the side of a window, if some layers have windows.
+fn window(layers: &ModelConfig, processor: &Processor) -> Result<usize> {
+    let side = layers.sliding_window / (processor.patch * processor.merge);
+    let has_windows = layers.layers.iter().any(|layer| layer.window > 0);
+    match (has_windows, side) {
+        (false, _) => Ok(0),
+        (true, 1..) => Ok(side),
+        (true, 0) => Err(wrong(
+            "clip.vision.window_size",
+            "at least the side of a square of patches that are merged",
+            &layers.sliding_window.to_string(),
+        )),
+    }
+}
+
 /// Reads the layers whose rows are added to the text model's.
 fn deep_layers(meta: &Metadata, n_layers: usize) -> Result<Vec<usize>> {
     const KEY: &str = "clip.vision.is_deepstack_layers";
@@ -220,7 +255,7 @@ fn position_side(tower: &ModelHeader) -> Result<usize> {
     }
 }
 
-fn wrong(key: &str, expected: &str, found: &str) -> Error {
+pub(super) fn wrong(key: &str, expected: &str, found: &str) -> Error {
     Error::Metadata {
         key: key.to_owned(),
         expected: expected.to_owned(),
@@ -228,100 +263,38 @@ fn wrong(key: &str, expected: &str, found: &str) -> Error {
     }
 }
 
-/// Reads the rules by which pictures are prepared.
-fn processor(meta: &Metadata, projector: Projector, layers: &ModelConfig) -> Result<Processor> {
-    let size = |name: &str, default: Option<u32>| -> Result<usize> {
-        let key = format!("clip.vision.{name}");
-        let found = match (meta.opt_u32(&key)?, default) {
-            (Some(found), _) | (None, Some(found)) => found as usize,
-            (None, None) => meta.u32(&key)? as usize,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each tower has one activation, and files say it by two flags.
+    #[test]
+    fn another_activation_than_the_towers_is_refused() {
+        let flags = |gelu: Option<bool>, silu: Option<bool>| {
+            let gelu = gelu.map(|is| ("clip.use_gelu", Value::Bool(is)));
+            let silu = silu.map(|is| ("clip.use_silu", Value::Bool(is)));
+            Metadata::from_iter(gelu.into_iter().chain(silu))
         };
-        match found <= MAX_SIDE {
-            true => Ok(found),
-            false => Err(wrong(
-                &key,
-                &format!("at most {MAX_SIDE}"),
-                &found.to_string(),
-            )),
+        let is_taken = |projector, gelu, silu| {
+            let result = check_activation(&flags(gelu, silu), projector);
+            if let Err(error) = &result {
+                assert!(error.to_string().contains("clip.use_"), "{error}");
+            }
+            result.is_ok()
+        };
+        for (projector, gelu, quick, silu) in [
+            (Projector::Idefics3, true, false, false),
+            (Projector::Qwen2Vl, false, true, false),
+            (Projector::Qwen25Vl, false, false, true),
+            (Projector::Pixtral, false, false, true),
+        ] {
+            assert_eq!(is_taken(projector, Some(true), None), gelu);
+            assert_eq!(is_taken(projector, Some(false), Some(false)), quick);
+            assert_eq!(is_taken(projector, None, Some(true)), silu);
+            assert_eq!(is_taken(projector, Some(false), Some(true)), silu);
+            assert!(!is_taken(projector, Some(true), Some(true)));
         }
-    };
-    let channels = |name: &str| -> Result<[f32; 3]> {
-        let key = format!("clip.vision.{name}");
-        let found = meta.opt_f32s(&key)?.unwrap_or(&[0.5; 3]);
-        let is_good = |v: &f32| v.is_finite() && (name != "image_std" || *v > 0.0);
-        <[f32; 3]>::try_from(found)
-            .ok()
-            .filter(|all| all.iter().all(is_good))
-            .ok_or_else(|| wrong(&key, "three numbers", &format!("{found:?}")))
-    };
-    let (kind, merge) = match projector {
-        Projector::Idefics3 => (ProcessorKind::Idefics3, 2),
-        Projector::Gemma3 => (ProcessorKind::Gemma3, 4),
-        Projector::Qwen3Vl => (ProcessorKind::Qwen, 2),
-        Projector::Lfm2 => (ProcessorKind::Lfm2, 2),
-    };
-    let patch = size("patch_size", None)?.max(1);
-    if projector.sees_any_size() {
-        let is_lfm = projector == Projector::Lfm2;
-        let merge = match is_lfm {
-            true => size("projector.scale_factor", Some(merge))?,
-            false => size("spatial_merge_size", Some(merge))?,
-        };
-        let merge = merge.max(1);
-        let area = |name: &str, default: usize| -> Result<usize> {
-            let found = meta.opt_u32(&format!("clip.vision.{name}"))?;
-            Ok(found.map_or(default, |pixels| pixels as usize))
-        };
-        let square = (patch * merge) * (patch * merge);
-        let most = layers.n_ctx_train * patch * patch;
-        // (LFM2's own: 64 to 256 rows, 2 to 10 tiles of 512)
-        let (least, default, side, tiles) = match is_lfm {
-            true => (64 * square, 256 * square, 512, [2, 10]),
-            false => (4 * square, most, 0, [0, 0]),
-        };
-        return Ok(Processor {
-            kind,
-            patch,
-            merge,
-            side: size("hearth_tile_size", Some(side))?,
-            longest_edge: 0,
-            min_pixels: area("image_min_pixels", least)?,
-            max_pixels: area("image_max_pixels", default)?.min(most),
-            min_tiles: size("preproc_min_tiles", Some(tiles[0]))?,
-            max_tiles: size("preproc_max_tiles", Some(tiles[1]))?,
-            mean: channels("image_mean")?,
-            std: channels("image_std")?,
-        });
+        assert!(is_taken(Projector::Qwen2Vl, None, None));
+        assert!(!is_taken(Projector::Qwen25Vl, None, None));
     }
-    let side = size("image_size", None)?;
-    let merge = size("projector.scale_factor", Some(merge))?.max(1);
-    let per_side = side / patch;
-    // (what does not fill a patch is not seen: SmolVLM2 2.2B has patches of 14 in 384)
-    if !per_side.is_multiple_of(merge) || per_side == 0 || per_side * per_side != layers.n_ctx_train
-    {
-        return Err(wrong(
-            "clip.vision.image_size",
-            &format!(
-                "squares of {merge} x {merge} patches, {} patches in all",
-                layers.n_ctx_train
-            ),
-            &format!("{side} with patches of {patch}"),
-        ));
-    }
-    Ok(Processor {
-        kind,
-        patch,
-        merge,
-        side,
-        longest_edge: match kind {
-            ProcessorKind::Idefics3 => size("preproc_image_size", Some(side as u32))?,
-            _ => 0,
-        },
-        min_pixels: 0,
-        max_pixels: 0,
-        min_tiles: 0,
-        max_tiles: 0,
-        mean: channels("image_mean")?,
-        std: channels("image_std")?,
-    })
 }

@@ -3,7 +3,7 @@ import { HearthError } from "../core/errors.js";
 import type { ModelInfo } from "../core/wasm-contract.js";
 
 /** Architectures whose models all see, and names of models that do among those of the others. */
-const SEEING = /^(qwen2vl|qwen3vl|qwen3vlmoe|gemma4)$/;
+const SEEING = /^(qwen2vl|qwen3vl|qwen3vlmoe|gemma4|mistral3)$/;
 const NAMES = /(^|[^a-z])(vl|vlm|smolvlm\d?|vision|pixtral|llava|medgemma|translategemma)([^a-z]|$)|gemma[- ]?3n/i;
 /** Gemma 3 sees from 4B on, and only with more layers than the 1B has. */
 const GEMMA_3_LAYERS = 30;

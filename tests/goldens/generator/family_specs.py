@@ -138,6 +138,13 @@ def qwen3vl_config(**args) -> hf.Qwen3VLConfig:
     return hf.Qwen3VLConfig(text_config=args, vision_config=vision, tie_word_embeddings=tied)
 
 
+def qwen2vl_config(**args) -> hf.Qwen2VLConfig:
+    """With as little to see with as there can be."""
+    vision = dict(depth=1, embed_dim=16, hidden_size=64, mlp_ratio=1, num_heads=1, patch_size=2)
+    tied = args.pop("tie_word_embeddings")
+    return hf.Qwen2VLConfig(text_config=args, vision_config=vision, tie_word_embeddings=tied)
+
+
 # Granite's factors.
 GRANITE = dict(attention_multiplier=0.35, embedding_multiplier=3.0, residual_multiplier=0.7, logits_scaling=0.3)
 GRANITE_KEYS = {"attention_scale": 0.35, "embedding_scale": 3.0, "residual_scale": 0.7, "logit_scale": 0.3}
@@ -403,6 +410,11 @@ FAMILIES = [
         dict(intermediate_size=96, head_dim=32, rms_norm_eps=1e-6, rope_parameters=theta(1e6) | {
             "mrope_section": [6, 5, 5], "mrope_interleaved": True}),
         keys=head(32) | {"rope_dimension_sections": [6, 5, 5, 0], "num_deepstack_layers": 1},
+    ),
+    Family(
+        "qwen2vl", "qwen2vl", qwen2vl_config,
+        dict(intermediate_size=96, rms_norm_eps=1e-6, rope_parameters=theta(1e6) | {"mrope_section": [2, 3, 3]}),
+        keys={"rope_dimension_sections": [2, 3, 3, 0]},
     ),
     Family(
         "stablelm", "stablelm", hf.StableLmConfig,

@@ -52,6 +52,13 @@ def plain(config: dict) -> dict:
     return {k: v for k, v in config.items() if v is not None or k not in ("pad_token_id", "head_dim")}
 
 
+def flat(config: dict) -> dict:
+    """As Qwen/Qwen2-VL-2B-Instruct's: the text model's settings beside the others, and another name of its rotation."""
+    text = config.pop("text_config")
+    sections = text["rope_parameters"]["mrope_section"]
+    return plain(text) | config | {"rope_scaling": {"type": "mrope", "mrope_section": sections}}
+
+
 def untold(config: dict) -> dict:
     """As CohereForAI/c4ai-command-r7b-12-2024's: a period for the layers that slide, a tied head goes without saying."""
     del config["layer_types"], config["tie_word_embeddings"]
@@ -255,6 +262,7 @@ FOLDERS = {
     "glm4": Saved("glm4", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | SMALL_ATTENTION | dict(intermediate_size=64)),
     "stablelm": Saved("stablelm", torch.float16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64)),
     "qwen3vl": Saved("qwen3vl", torch.bfloat16, "qwen2", BYTE_LEVEL_ENDS | SMALL_ATTENTION | dict(intermediate_size=32)),
+    "qwen2vl": Saved("qwen2vl", torch.bfloat16, "qwen2", BYTE_LEVEL_ENDS | dict(intermediate_size=32), {}, flat),
     "granite_swa": Saved("granite_swa", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64)),
     # Norms of two groups, and rotation, as in Granite 4 without an H.
     "granite_hybrid": Saved(

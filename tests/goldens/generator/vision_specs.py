@@ -206,7 +206,7 @@ QWEN2_VL = qwen(
 QWEN2_5_VL = qwen(
     "qwen2_5_vl", hf.Qwen2_5_VLForConditionalGeneration, hf.Qwen2_5_VLConfig,
     # Windows of two by two merged patches; the grids have odd numbers of those.
-    QWEN_TOWER | dict(depth=3, hidden_size=32, intermediate_size=64, out_hidden_size=WIDTH, window_size=16, fullatt_block_indexes=[1]),
+    QWEN_TOWER | dict(depth=3, hidden_size=32, intermediate_size=68, out_hidden_size=WIDTH, window_size=16, fullatt_block_indexes=[1]),
     dict(use_sliding_window=False), [4, 6, 6], pictures.qwen(patch=4, merge=2, fewest=64, most=4096),
     preprocessor("Qwen2VLImageProcessor", "Qwen2_5_VLProcessor"), text_prefix="model.", arch="qwen2vl",
     keys={"rope_dimension_sections": [4, 6, 6, 0]}, projector="qwen2.5vl_merger",

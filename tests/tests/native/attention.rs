@@ -276,6 +276,78 @@ fn attention_of_gemma_4_matches_plain_arithmetic() {
     }
 }
 
+/// Windows of several sizes, one after the other, in one step: each token sees its own window, as it would alone.
+#[test]
+fn ranges_match_plain_arithmetic_on_every_backend() {
+    let errors = Errors::default();
+    for (number, (heads, sizes)) in [
+        (attention(2, 2, 16, 0), vec![16, 16, 8, 8, 4]),
+        // Shorter than a workgroup's tokens, and longer than a tile.
+        (attention(2, 2, 80, 0), vec![1, 2, 70, 3, 129, 64]),
+        (attention(4, 2, 32, 0), vec![65, 1, 1, 40]),
+        (attention(1, 1, 288, 0), vec![3, 130, 7]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let n: usize = sizes.iter().sum();
+        let spec = AttentionSpec {
+            n_ctx: n as u32 + 5,
+            neox: true,
+            causal: false,
+            ..heads
+        };
+        let (cols, pairs) = (spec.qkv_cols(), 2 * spec.rope_pairs as usize);
+        let qkv = values(13 + number as u64, n * cols);
+        let angles = values(77, n * spec.rope_pairs as usize);
+        let rope: Vec<f32> = (angles.iter())
+            .flat_map(|a| [(3.0 * a).cos(), (3.0 * a).sin()])
+            .collect();
+        let (mut expected, mut ranges, mut at) = (Vec::new(), Vec::new(), 0);
+        for size in &sizes {
+            let alone = Context {
+                qkv: &qkv[at * cols..(at + size) * cols],
+                rope: &rope[at * pairs..],
+                attn_params: &[0.0],
+                steps: &[*size],
+                spec,
+            };
+            expected.extend(alone.attended().into_iter().map(|v| v as f32));
+            ranges.extend([at as f32, (at + size) as f32].repeat(*size));
+            at += size;
+        }
+        let t = n.next_multiple_of(8);
+        let run = |device: &Device| {
+            let ops = Ops::new(&device.handle, tuning(1));
+            let rows = (spec.n_kv_heads * spec.n_ctx) as usize;
+            let one = || ops.alloc_kv(rows, spec.head_dim as usize, spec.kv);
+            let mut cache = KvCache::new(one(), one());
+            let attention = Attention {
+                spec: AttentionSpec {
+                    ranged: true,
+                    ..spec
+                },
+                rope: tensor(device, &rope, [1, rope.len()]),
+                attn_params: tensor(device, &[0.0], [1, 1]),
+            };
+            let (mut qkv, mut ranges) = (qkv.clone(), ranges.clone());
+            qkv.resize(t * cols, 1e3);
+            ranges.resize(t * 2, n as f32);
+            let mut state = live(&ops, 0, n);
+            state.set_ranges(tensor(device, &ranges, [t, 2]));
+            let qkv = tensor(device, &qkv, [t, cols]);
+            let q = ops.rope_append(qkv, &attention, &state, &mut cache);
+            let found = ops.attention(q, &cache, &state, &attention);
+            let found = &block_on(read_f32(&found)).unwrap()[..expected.len()];
+            errors.check((device, "ranges"), &sizes, (found, &expected), 2e-6);
+        };
+        run(&cpu());
+        if let Some(gpu) = gpu() {
+            run(gpu);
+        }
+    }
+}
+
 /// With 32 spans, a span is longer than a tile from 2048 positions on, and then there are fewer spans again. With 34
 /// spans of a wide head, a thread of the merge takes several.
 #[test]

@@ -229,6 +229,7 @@ pub fn reference(activation: Activation, v: f64) -> f64 {
     match activation {
         Activation::Silu | Activation::Clamped => silu(v),
         Activation::SquaredRelu => v.max(0.0).powi(2),
+        Activation::QuickGelu => v / (1.0 + (-1.702 * v).exp()),
         Activation::Xielu => {
             let [alpha_p, alpha_n, beta, eps] = XIELU.map(f64::from);
             beta * v
@@ -259,26 +260,28 @@ pub fn reference(activation: Activation, v: f64) -> f64 {
 const XIELU: [f32; 4] = [0.4, 1.2, 0.5, -0.125];
 
 /// Activations that a bias may have behind it.
-const BENT: [Activation; 5] = [
+const BENT: [Activation; 6] = [
     Activation::Silu,
     Activation::Gelu,
     Activation::GeluErf,
     Activation::SquaredRelu,
+    Activation::QuickGelu,
     Activation::Xielu,
 ];
 
-const ACTIVATIONS: [Activation; 5] = [
+const ACTIVATIONS: [Activation; 6] = [
     Activation::Silu,
     Activation::Gelu,
     Activation::GeluErf,
     Activation::Clamped,
     Activation::SquaredRelu,
+    Activation::QuickGelu,
 ];
 
 #[test]
 fn gates_match_plain_arithmetic_on_every_backend() {
-    let shapes = (1..200usize, 1..10usize, 0..4usize);
-    for_all(16, shapes, |(d_ff4, t, drawn)| {
+    let shapes = (1..200usize, 1..10usize, 0..ACTIVATIONS.len());
+    for_all(24, shapes, |(d_ff4, t, drawn)| {
         let (d_ff, activation) = (4 * d_ff4, ACTIVATIONS[drawn]);
         let x: Vec<f32> = values(8, t * 2 * d_ff).iter().map(|v| v * 20.0).collect();
         let expected: Vec<f32> = (0..t * d_ff)
@@ -310,8 +313,8 @@ fn gates_match_plain_arithmetic_on_every_backend() {
 
 #[test]
 fn biases_match_plain_arithmetic_on_every_backend() {
-    let shapes = (1..200usize, 1..10usize, 0..6usize);
-    for_all(24, shapes, |(cols4, n, drawn)| {
+    let shapes = (1..200usize, 1..10usize, 0..=BENT.len());
+    for_all(28, shapes, |(cols4, n, drawn)| {
         let cols = 4 * cols4;
         let activation = BENT.get(drawn).copied();
         let x: Vec<f32> = values(8, n * cols).iter().map(|v| v * 4.0).collect();

@@ -4,7 +4,7 @@ use hearth::Device;
 use hearth::ops::Ops;
 use hearth::ops::buffer::read_f32;
 use hearth::ops::inject::Place;
-use hearth::ops::merge_rows::MergeSpec;
+use hearth::ops::merge_rows::{MergeSpec, Merged};
 use hearth_tests::kernels::*;
 use pollster::block_on;
 
@@ -49,7 +49,7 @@ fn rows_are_injected_on_every_backend() {
     });
 }
 
-/// Rows become one, side by side or as their mean.
+/// Rows become one, side by side, column by column, or as their mean.
 #[test]
 fn rows_are_merged_on_every_backend() {
     for_each_backend(|device| {
@@ -59,17 +59,22 @@ fn rows_are_merged_on_every_backend() {
             (36, 72, 4, 9),
             (64, 260, 16, 4),
             (7, 32, 7, 1),
+            (27, 20, 3, 9),
         ] {
             let x = values(5, t * cols);
             // A permutation, so that no order passes by chance.
             let order: Vec<u32> = (0..rows * of).map(|i| ((7 * i + 3) % t) as u32).collect();
-            for mean in [false, true] {
+            for merged in [Merged::SideBySide, Merged::ByColumn, Merged::Mean] {
                 let row = |at: usize| &x[order[at] as usize * cols..][..cols];
                 let mut expected = Vec::new();
                 for r in 0..rows {
-                    match mean {
-                        false => (0..of).for_each(|k| expected.extend_from_slice(row(r * of + k))),
-                        true => expected.extend((0..cols).map(|c| {
+                    match merged {
+                        Merged::SideBySide => {
+                            (0..of).for_each(|k| expected.extend_from_slice(row(r * of + k)));
+                        }
+                        Merged::ByColumn => (0..cols)
+                            .for_each(|c| expected.extend((0..of).map(|k| row(r * of + k)[c]))),
+                        Merged::Mean => expected.extend((0..cols).map(|c| {
                             let sum: f64 = (0..of).map(|k| f64::from(row(r * of + k)[c])).sum();
                             (sum / of as f64) as f32
                         })),
@@ -78,7 +83,7 @@ fn rows_are_merged_on_every_backend() {
                 let y = ops.merge_rows(
                     &tensor(device, &x, [t, cols]),
                     order.clone(),
-                    MergeSpec { rows, of, mean },
+                    MergeSpec { rows, of, merged },
                 );
                 let found = block_on(read_f32(&y)).unwrap();
                 assert_close("merge", &found[..expected.len()], &expected, 1e-5);

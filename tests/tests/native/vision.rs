@@ -15,7 +15,15 @@ use pollster::block_on;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-const KINDS: [&str; 4] = ["smolvlm", "gemma3", "qwen3_vl", "lfm2_vl"];
+const KINDS: [&str; 7] = [
+    "smolvlm",
+    "gemma3",
+    "qwen3_vl",
+    "lfm2_vl",
+    "qwen2_vl",
+    "mistral3",
+    "qwen2_5_vl",
+];
 
 /// Largest difference of a picture's rows: three times the one measured.
 const TOLERANCE: f32 = 2e-5;
@@ -195,6 +203,9 @@ fn check(golden: &Golden, form: Form, on: On, tolerance: f32) {
             })
             .collect();
         assert_eq!(plain, case.ids, "{name} {}, {form:?}", case.name);
+        let all_rows = placed.ids.iter().filter(|id| **id >= 1 << 31).count();
+        let rows: usize = placed.spans.iter().map(|span| span.rows).sum();
+        assert_eq!(rows, all_rows, "{name} {}, {form:?}", case.name);
         let shown: Vec<usize> = placed.spans.iter().map(|span| span.picture).collect();
         assert!(shown.is_sorted() && shown.last().map_or(0, |last| last + 1) == case.shown.len());
         let n = case.greedy_ids.len();

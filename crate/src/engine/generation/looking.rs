@@ -95,7 +95,7 @@ impl Generation {
             let rows = picture.and_then(|picture| picture.rows(span.frame));
             if let Some(rows) = rows.filter(|_| !shown.is_empty()) {
                 let place = Place {
-                    from: shown.start - span.start,
+                    from: span.first + shown.start - span.start,
                     to: shown.start - range.start,
                     n: shown.len(),
                 };

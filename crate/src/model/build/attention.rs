@@ -58,9 +58,11 @@ fn spec(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> Atte
         eps: c.eps,
         scale: c.scales.attention,
         softcap: c.scales.attention_cap,
-        window: layer.window as u32,
+        // (a tower's windows have two dimensions)
+        window: if c.spec.sees { 0 } else { layer.window as u32 },
         causal: c.spec.causal,
         block: false,
+        ranged: c.spec.sees && layer.window > 0,
         sinks: c.spec.sinks,
         temperature: c.scales.temperature,
         temperature_ctx: c.rope_original_ctx as u32,

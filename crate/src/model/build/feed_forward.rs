@@ -3,7 +3,7 @@
 use crate::model::feed_forward::{BesideExperts, Experts, FeedForward, SharedExpert};
 use crate::model::loaded::LoadedTensors;
 use crate::ops::{Norm, NormSpec, RouteSpec, Router, Scaling, XIELU_PARAMETERS};
-use hearth_modelfile::error::Result;
+use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::Activation;
 use hearth_modelfile::families::names::{bias_of, of_layer};
 use hearth_modelfile::layer_spec::FeedForwardKind;
@@ -81,8 +81,22 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
     let output = c.scales.residual * scales.ffn_output / scales.ffn_gate;
     let down = (parts.matrix(&of(names.down_proj))?).scaled(Scaling::by(output));
     if layer.feed_forward == FeedForwardKind::Gated {
+        let mut bias = Vec::new();
+        for name in names.gate_up_proj.iter().filter(|_| c.spec.sees) {
+            let found = parts.if_there(&bias_of(&of(name)), d_ff)?;
+            bias.extend(found.unwrap_or_default());
+        }
         return Ok(FeedForward::Gated {
             gate_up: first,
+            gate_up_bias: match bias.len() {
+                0 => None,
+                n if n == 2 * d_ff => Some(ops.upload_row(&bias)),
+                _ => {
+                    return Err(Error::MissingTensor {
+                        name: bias_of(&of("blk.{}.ffn_(gate, up)")),
+                    });
+                }
+            },
             down,
         });
     }

@@ -37,7 +37,7 @@ pub fn tower(plan: &LoadPlan, vision: Vision, ops: &Ops) -> Result<Tower> {
         };
         Ok((
             *layer,
-            projections(&parts, Some(norm), &deep_names(*layer))?,
+            projections(&parts, &vision, Some(norm), &deep_names(*layer))?,
         ))
     });
     Ok(Tower {
@@ -45,6 +45,7 @@ pub fn tower(plan: &LoadPlan, vision: Vision, ops: &Ops) -> Result<Tower> {
         patches: ops.upload_weight(&patches, rows, cols),
         patch_bias: parts.optional(names.token_types, rows)?,
         positions: match vision.position_side {
+            0 if !vision.projector.learns_positions() => Positions::None,
             0 => Positions::OfPatches(parts.matrix(names.position_embd)?),
             side => Positions::Square(
                 parts
@@ -57,7 +58,11 @@ pub fn tower(plan: &LoadPlan, vision: Vision, ops: &Ops) -> Result<Tower> {
             Err(_) => None,
         },
         layers: super::layers(&parts, vision.most_patches(), KvType::F32)?,
-        output_norm: parts.norm(names.output_norm)?,
+        output_norm: {
+            let mut norm = parts.norm(names.output_norm)?;
+            norm.spec.eps = vision.norm_eps;
+            norm
+        },
         projector: {
             let norm = match vision.projector.norm() {
                 Some(name) if plan.vector(name).is_ok() => {
@@ -65,7 +70,7 @@ pub fn tower(plan: &LoadPlan, vision: Vision, ops: &Ops) -> Result<Tower> {
                 }
                 _ => None,
             };
-            projections(&parts, norm, vision.projector.weights())?
+            projections(&parts, &vision, norm, vision.projector.weights())?
         },
         deep: deep.collect::<Result<_>>()?,
         vision,
@@ -94,27 +99,27 @@ fn projector_norm(parts: &LoadedTensors<'_>, vision: &Vision, name: &str) -> Res
 /// Returns the projections of these names with their biases, which not every file has.
 fn projections<N: AsRef<str>>(
     parts: &LoadedTensors<'_>,
+    vision: &Vision,
     norm: Option<Norm>,
     names: &[N],
 ) -> Result<Projections> {
-    let weights = names.iter().map(|name| {
+    let weights = names.iter().enumerate().map(|(i, name)| {
         let weight = parts.matrix(name.as_ref())?;
-        let bias = parts.optional(&bias_of(name.as_ref()), weight.rows)?;
+        let name = bias_of(name.as_ref());
+        let bias = match parts.optional(&name, weight.rows)? {
+            // The function before the last projection is applied with a bias.
+            None if i + 2 == names.len() => match vision.projector.may_lack_bias() {
+                true => Some(parts.ops.upload_row(&vec![0.0; weight.rows])),
+                false => return Err(Error::MissingTensor { name }),
+            },
+            bias => bias,
+        };
         Ok((weight, bias))
     });
-    let weights: Vec<_> = weights.collect::<Result<_>>()?;
-    // Without a bias there would be no place for the function between two.
-    let bare = weights
-        .iter()
-        .rev()
-        .skip(1)
-        .position(|(_, bias)| bias.is_none());
-    match bare {
-        None => Ok(Projections { norm, weights }),
-        Some(_) => Err(Error::MissingTensor {
-            name: bias_of(names[0].as_ref()),
-        }),
-    }
+    Ok(Projections {
+        norm,
+        weights: weights.collect::<Result<_>>()?,
+    })
 }
 
 /// Returns the weight of the patches, [rows, cols]; where there is one for each of a film's two pictures, of which both are the same

@@ -7,7 +7,7 @@
 // With SPLITS > 1, for one token, spans are left unmerged: merge.wgsl merges them.
 // Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2023, "Flash-Decoding".
 //
-// Modules: state, split_span, sinks or sinks_none, and the cache as kv_f32, kv_f16 or kv_q8.
+// Modules: state, split_span, seen or seen_ranges, sinks or sinks_none, and the cache as kv_f32, kv_f16 or kv_q8.
 // Constants from the header:
 //   N_HEADS: u32
 //   GROUP: u32, query heads per key/value head
@@ -17,8 +17,6 @@
 //   N_CTX: u32
 //   SCALE: f32
 //   SOFTCAP: f32, 0 for none
-//   CAUSAL: bool, a query sees no position after its own
-//   BLOCK: bool, a query sees every later position of its step, whatever the window; not with CAUSAL
 @group(0) @binding(0) var<storage, read_write> q: array<vec4<f32>>; // [T, N_HEADS, HEAD_DIM4]
 @group(0) @binding(1) var<storage, read_write> k_cache: array<Kv4>; // [N_KV, N_CTX, HEAD_DIM4 or Q8_ROW], see kv_*.wgsl
 @group(0) @binding(2) var<storage, read_write> v_cache: array<Kv4>; // [N_KV, N_CTX, HEAD_DIM4]
@@ -38,15 +36,6 @@ var<workgroup> slices: array<f32, WG>; // [8, SLICES]
 var<workgroup> parts: array<vec4<f32>, WG>; // [PARTS, HEAD_DIM4]
 var<workgroup> shared_span: vec2<u32>;
 
-// Returns the last position that the step's token t sees.
-fn last_seen(t: u32) -> u32 {
-    if (CAUSAL) {
-        return state[POS] + t;
-    }
-    let end = max(state[N_TOKENS], 1u) - 1u;
-    return state[POS] + select(end, min(end, t + WINDOW - 1u), WINDOW > 0u && !BLOCK);
-}
-
 fn capped(score: f32) -> f32 {
     if (SOFTCAP == 0.0) {
         return score;
@@ -65,7 +54,7 @@ fn main(
     let live = min(TOKENS, max(state[N_TOKENS], t0) - t0); // live tokens of this workgroup
     if (lid == 0u) {
         let end = select(0u, min(last_seen(t0 + max(live, 1u) - 1u) + 1u, N_CTX), live > 0u);
-        let first = min(first_seen(state[POS] + t0), end);
+        let first = min(first_of(t0), end);
         let span = split_span(end - first);
         let begin = min(first + wg.z * span, end);
         shared_span = vec2<u32>(begin, min(begin + span, end));
@@ -110,7 +99,7 @@ fn main(
         }
         for (var r = 0u; r < ROWS; r++) {
             let t = t0 + r / HEADS;
-            let seen = j < span.y && j <= last_seen(t) && j >= first_seen(state[POS] + t);
+            let seen = j < span.y && j <= last_seen(t) && j >= first_of(t);
             score[r] = select(LOWEST, capped(score[r]), seen);
             scores[r * WG + lid] = score[r];
         }

@@ -4,11 +4,13 @@
 //! window, a query sees only that many positions up to and including its own; a softcap squashes the scores into its
 //! range; with sinks, each head's softmax has one more logit, whose value vector is zero; an encoder sees all of the
 //! step's positions, or as many after its own as a window has before it; a block sees all of the step's later positions, and earlier
-//! ones within the window.
+//! ones within the window; with ranges, each of several tokens sees those positions that the step says.
 //!
 //! - `q`: [T, n_heads * head_dim], caches: [n_kv_heads, n_ctx, head_dim]. Result like `q`; or, for one token and
 //!   [`AttentionSpec::splits`] > 1, the unmerged spans [n_heads * splits, head_dim + 4] that
 //!   [`merge`] takes: sum_j p_j v_j, the largest score, sum_j p_j, two unused.
+//! - `extra`: the layer's attn_params, for its sinks; or the ranges, [T, 2]: the first position that a token sees, and the one behind
+//!   the last. From token to token neither decreases.
 //! - GPU: see `attention.wgsl`.
 //! - Source: Vaswani et al. 2017; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
 
@@ -40,7 +42,7 @@ pub trait AttentionOp: Backend {
         q: FloatTensor<Self>,
         k_cache: FloatTensor<Self>,
         v_cache: FloatTensor<Self>,
-        attn_params: FloatTensor<Self>,
+        extra: FloatTensor<Self>,
         state: IntTensor<Self>,
         spec: AttentionSpec,
     ) -> FloatTensor<Self>;
@@ -134,6 +136,10 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
     let kernel = Kernel::new(&modules::ATTENTION, spec.threads())
         .module(&state::WGSL)
         .module(&modules::SPLIT_SPAN)
+        .module(match spec.ranged {
+            true => &modules::SEEN_RANGES,
+            false => &modules::SEEN,
+        })
         .module(match spec.kv {
             KvType::F32 => &modules::KV_F32,
             KvType::F16 => &modules::KV_F16,
@@ -238,6 +244,12 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
             };
             all.push(kernel(spec.for_block(), 4));
         }
+        let ranged = AttentionSpec {
+            kv,
+            ranged: true,
+            ..AttentionSpec::EXAMPLE
+        };
+        all.push(kernel(ranged, 4));
         let wide = AttentionSpec {
             kv,
             head_dim: 512,
@@ -258,7 +270,7 @@ impl AttentionOp for CubeBackend {
         q: FloatTensor<Self>,
         k_cache: FloatTensor<Self>,
         v_cache: FloatTensor<Self>,
-        attn_params: FloatTensor<Self>,
+        extra: FloatTensor<Self>,
         state: IntTensor<Self>,
         spec: AttentionSpec,
     ) -> FloatTensor<Self> {
@@ -266,7 +278,7 @@ impl AttentionOp for CubeBackend {
         let out = empty_f32(&q, spec.out_shape(t));
         let (tokens, grid) = grid(t, spec);
         let mut tensors = vec![&q, &k_cache, &v_cache, &state, &out];
-        tensors.extend(spec.sinks.then_some(&attn_params));
+        tensors.extend((spec.sinks || spec.ranged).then_some(&extra));
         launch(kernel(spec, tokens), grid, &tensors);
         out
     }
@@ -277,7 +289,7 @@ impl AttentionOp for Flex {
         q: FlexTensor,
         k_cache: FlexTensor,
         v_cache: FlexTensor,
-        attn_params: FlexTensor,
+        extra: FlexTensor,
         state: FlexTensor,
         spec: AttentionSpec,
     ) -> FlexTensor {
@@ -290,7 +302,7 @@ impl AttentionOp for Flex {
             k_cache.storage(),
             v_cache.storage(),
             state[state::POS] as usize,
-            &attn_params.storage()[if spec.sinks { spec.sinks_at() } else { 0 }..],
+            &extra.storage()[if spec.sinks { spec.sinks_at() } else { 0 }..],
             &mut out,
             spec,
         );
@@ -317,14 +329,14 @@ fn one_span(out: &[f32], spec: AttentionSpec) -> Vec<f32> {
     spans
 }
 
-/// Computes attention, the CPU twin: `q`: [n, n_heads * head_dim], `sinks`: [n_heads] if enabled,
+/// Computes attention, the CPU twin: `q`: [n, n_heads * head_dim], `extra`: the sinks, [n_heads], or the ranges, [>= n, 2], if enabled,
 /// `out`: [>= n, n_heads * head_dim].
 fn attention_cpu(
     q: &[f32],
     k_cache: &[f32],
     v_cache: &[f32],
     pos: usize,
-    sinks: &[f32],
+    extra: &[f32],
     out: &mut [f32],
     spec: AttentionSpec,
 ) {
@@ -345,9 +357,12 @@ fn attention_cpu(
             (false, window) if window > 0 && !spec.block => n.min(t + window),
             (false, _) => n,
         };
-        let len = (pos + last).min(n_ctx);
+        let (first, len) = match spec.ranged {
+            true => (extra[2 * t] as usize, extra[2 * t + 1] as usize),
+            false => (spec.first((pos + t).min(n_ctx - 1)), pos + last),
+        };
+        let len = len.min(n_ctx);
         let at = g * n_ctx * hd;
-        let first = spec.first((pos + t).min(n_ctx - 1));
         let seen = at + first * hd..at + len * hd;
 
         all.resize(group * (len - first), 0.0);
@@ -359,7 +374,7 @@ fn attention_cpu(
         }
         let mut sums = Vec::with_capacity(group);
         for (k, scores) in all.chunks_exact_mut(len - first).enumerate() {
-            let sink = spec.sinks.then(|| sinks[g * group + k]);
+            let sink = spec.sinks.then(|| extra[g * group + k]);
             let top = largest(scores, sink.unwrap_or(f32::MIN));
             let of_sink = sink.map_or(0.0, |sink| (sink - top).exp());
             sums.push(of_sink + exp_all(scores, top));

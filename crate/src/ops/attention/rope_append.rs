@@ -75,6 +75,8 @@ pub struct AttentionSpec {
     pub causal: bool,
     /// Whether a token sees all later ones of its step, whatever the window: the rows of a picture.
     pub block: bool,
+    /// Whether the step says which positions each of several tokens sees, whatever the window and `causal` say; not with sinks.
+    pub ranged: bool,
     /// Whether each head has one more logit in its softmax.
     pub sinks: bool,
     /// Strength of a position-dependent factor: queries at position p are multiplied by
@@ -107,6 +109,7 @@ impl AttentionSpec {
         window: 0,
         causal: true,
         block: false,
+        ranged: false,
         sinks: false,
         temperature: 0.0,
         temperature_ctx: 16,

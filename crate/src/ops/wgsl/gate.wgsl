@@ -27,6 +27,9 @@ fn activation(v: vec4<f32>) -> vec4<f32> {
             let positive = max(v, vec4<f32>(0.0));
             return positive * positive;
         }
+        case 6u: {
+            return v * sigmoid(1.702 * v);
+        }
         default: {
             return v / (1.0 + exp(-v));
         }
