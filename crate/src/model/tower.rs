@@ -1,7 +1,8 @@
 //! A tower: a transformer that sees the patches of a picture, and the projector behind it.
 //!
 //! All patches of a frame go through a layer at once, and every one sees all others; or, in layers with windows, those of its window,
-//! for which patches go through the tower window by window. Keys and values of one layer are overwritten by those of the next. Frames are taken in pieces of some layers, so that a request can be stopped between two.
+//! for which patches go through the tower window by window. Keys and values of one layer are overwritten by those of the next. Frames
+//! are taken in pieces of some layers, so that a request can be stopped between two.
 //!
 //! Source: Zhai et al. 2023, arXiv:2303.15343 (SigLIP); transformers `models/smolvlm/modeling_smolvlm.py`,
 //! `models/gemma3/modeling_gemma3.py`, `models/qwen3_vl/modeling_qwen3_vl.py`, `models/qwen2_5_vl/modeling_qwen2_5_vl.py`,

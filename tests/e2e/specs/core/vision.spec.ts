@@ -32,6 +32,8 @@ const SETUPS: { browser: BrowserName; device: "webgpu" | "cpu"; kind: string; fo
         { browser: "firefox", device: "webgpu", kind: "smolvlm", form: "folder" },
         { browser: "chromium", device: "webgpu", kind: "qwen3_vl", form: "folder" },
         { browser: "firefox", device: "cpu", kind: "gemma3", form: "pair" },
+        { browser: "chromium", device: "webgpu", kind: "qwen2_5_vl", form: "pair" },
+        { browser: "firefox", device: "webgpu", kind: "mistral3", form: "folder" },
       ] as const)
     : []),
 ];
