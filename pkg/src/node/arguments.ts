@@ -84,7 +84,7 @@ export function readArguments(given: readonly string[], env: Record<string, stri
   }
   if (rest[0] !== undefined) throw refuse(`serve takes one model, "${rest[0]}" is left over`);
   const { host = "127.0.0.1", cors = [], speech } = values;
-  const apiKey = values["api-key"] ?? env["HEARTH_API_KEY"];
+  const apiKey = values["api-key"] ?? env.HEARTH_API_KEY;
   if (apiKey === "") throw invalid("--api-key", "a key", apiKey);
   for (const origin of cors) checkOrigin(origin);
   return {

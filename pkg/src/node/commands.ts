@@ -49,11 +49,11 @@ export async function main(around: Surroundings): Promise<number> {
   }
 }
 
-function explain(error: unknown, { err }: Surroundings, status: number): number {
+function explain(error: unknown, around: Surroundings, status: number): number {
   const { code, message, hint } = toHearthError(error);
   // (128 + SIGINT)
   if (code === "cancelled") return 130;
-  err(`hearth-llm: ${message} (${code})\n${hint === "" ? "" : `${hint}\n`}`);
+  around.err(`hearth-llm: ${message} (${code})\n${hint === "" ? "" : `${hint}\n`}`);
   return status;
 }
 

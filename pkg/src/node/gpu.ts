@@ -43,7 +43,7 @@ export async function findGpu(scope: object = globalThis): Promise<unknown> {
   const { navigator: own } = scope as { navigator?: { gpu?: unknown } };
   // wgpu looks for WebGPU in the scope of a worker only if its class is there.
   const worker = (): void => {
-    if (!("WorkerGlobalScope" in scope)) Object.assign(scope, { WorkerGlobalScope: class WorkerGlobalScope {} });
+    if (!("WorkerGlobalScope" in scope)) Object.assign(scope, { WorkerGlobalScope: EventTarget });
   };
   if (own?.gpu !== undefined) {
     worker();
@@ -52,10 +52,10 @@ export async function findGpu(scope: object = globalThis): Promise<unknown> {
   try {
     // (in a variable, since it is optional, and types and bundlers would want it)
     const name = "webgpu";
-    const { create, globals } = (await import(name)) as Dawn;
-    Object.assign(scope, globals, { GPUAdapter: Adapter, GPUSupportedFeatures: Features });
+    const dawn = (await import(name)) as Dawn;
+    Object.assign(scope, dawn.globals, { GPUAdapter: Adapter, GPUSupportedFeatures: Features });
     worker();
-    const gpu = create([]);
+    const gpu = dawn.create([]);
     return {
       wgslLanguageFeatures: gpu.wgslLanguageFeatures,
       getPreferredCanvasFormat: () => "rgba8unorm",

@@ -46,7 +46,11 @@ export async function serve(engine: EngineChoice, options: ServeOptions = {}): P
       controller.abort();
       running.delete(controller);
       // Otherwise the connection would be kept for the client's next request.
-      if (isClosing) setImmediate(() => void server.closeIdleConnections());
+      if (isClosing) {
+        setImmediate(() => {
+          server.closeIdleConnections();
+        });
+      }
     });
     respond(request, response, controller.signal).catch((error: unknown) => {
       fail(response, error);

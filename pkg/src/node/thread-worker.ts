@@ -24,7 +24,7 @@ export function hasEnded(thread: number): boolean {
 
 /** Reports whether this is Node itself. */
 export function isNode(): boolean {
-  return process.versions["bun"] === undefined && !("Deno" in globalThis);
+  return process.versions.bun === undefined && !("Deno" in globalThis);
 }
 
 function notPassed(why: string, cause?: unknown): HearthError {
@@ -48,7 +48,7 @@ export class ThreadWorker extends EventTarget implements Worker {
     // Flags of this process, such as those of a test runner, are not for the package's own script.
     this.#thread = new Thread(new URL("./thread.js", HERE), { workerData: start, name, execArgv: [] });
     this.#id = this.#thread.threadId;
-    this.#thread.on("message", (data) => {
+    this.#thread.on("message", (data: unknown) => {
       this.onmessage?.(new MessageEvent("message", { data }));
     });
     this.#thread.on("messageerror", () => {
@@ -85,6 +85,6 @@ export class ThreadWorker extends EventTarget implements Worker {
     if (this.#isOver) return;
     this.#isOver = true;
     const event = Object.assign(new Event("error", { cancelable: true }), { message });
-    this.onerror?.call(this as unknown as Worker, event as ErrorEvent);
+    this.onerror?.call(this, event);
   }
 }

@@ -143,7 +143,7 @@ describe.skipIf(!HAS_CORE)("the core outside browsers", () => {
         model: "any",
         messages: first?.messages ?? [],
         temperature: 0,
-        max_tokens: 16,
+        max_completion_tokens: 16,
         ...({ return_token_ids: true } as object),
       });
       const [choice] = completion.choices as unknown as { token_ids: number[] }[];
