@@ -1,4 +1,4 @@
-/** What has left the device, and the gate that lets nothing leave. */
+/** Tests of what has left the device, and the gate that lets nothing leave. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Gate, type Passed } from "../src/lib/gate.js";
 import { messagesSent, noteQuestion, sent } from "../src/state/trust.js";

@@ -2,6 +2,7 @@
 //! piece that is already installed is found in a fraction of a second.
 
 use std::fs;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -161,8 +162,11 @@ impl Step {
         self.outcome = format!("absent, optional: {why}");
     }
 
-    /// Announces something slow.
+    /// Announces something slow to somebody who waits; in a log, where other lines come in between, its end is enough.
     pub fn doing(&mut self, what: &str) {
+        if !std::io::stderr().is_terminal() {
+            return;
+        }
         self.begin();
         eprint!("{what} ... ");
     }

@@ -26,7 +26,7 @@ pub struct MergeSpec {
     pub merged: Merged,
 }
 
-/// What becomes of the rows of a merge.
+/// A kind of merge, by what becomes of its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Merged {
     /// They are put side by side.

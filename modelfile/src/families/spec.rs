@@ -190,7 +190,7 @@ pub enum Turns {
     /// Time, height and width, which are the same for text: the first pairs turn by time, the next ones by height, the rest by width,
     /// as many of each as the metadata says.
     InSections,
-    /// The same three, but pairs of each take turns.
+    /// Time, height and width as well, but pairs of each take turns.
     Interleaved,
 }
 

@@ -1,4 +1,4 @@
-/** What Node, Deno and Bun have instead of a browser's parts. Importing this module sets them, in this thread alone. */
+/** Parts of Node, Deno and Bun in the place of a browser's parts. Importing this module sets them, in this thread alone. */
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { homedir, totalmem } from "node:os";

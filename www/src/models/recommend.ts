@@ -4,7 +4,7 @@
  */
 import type { CatalogEntry } from "./catalog.js";
 
-/** What is known of a device. */
+/** Facts known of a device. */
 export interface Device {
   /** Bytes that a model may take; null if unknown. */
   memory: number | null;

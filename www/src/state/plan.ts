@@ -23,7 +23,7 @@ export const installed = signal<readonly cache.CachedFile[]>([]);
 /** Share of a card's memory left over by the screen and other programs. */
 const SHARE = 0.9;
 
-/** What a plan has found out about this device; nothing before the first one. */
+/** Findings of a plan about this device; nothing before the first one. */
 export const device = signal<Device>({ memory: null, bandwidth: undefined });
 /** The models to offer for this device, in the visitor's language. */
 export const offers = computed(() => offersFor(CATALOG, device.value, visitorLanguage.value));

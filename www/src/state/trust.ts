@@ -1,4 +1,4 @@
-/** What has left this device, as far as it can be seen from here; a mode that lets nothing leave; and a clean slate. */
+/** A record of what has left this device, as far as it can be seen from here; a mode that lets nothing leave; and a clean slate. */
 import { computed, signal } from "@preact/signals";
 import type { Passed } from "../lib/gate.js";
 import { placeOf } from "./place.js";

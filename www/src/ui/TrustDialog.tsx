@@ -1,4 +1,4 @@
-/** What was sent where, a mode that lets nothing leave, what is kept and who sees what, and the end of all of it. */
+/** Dialog about trust: what was sent where, a mode that lets nothing leave, what is kept and who sees what, and the end of all of it. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { formatBytes } from "../lib/format.js";
