@@ -85,6 +85,6 @@ export class ThreadWorker extends EventTarget implements Worker {
     if (this.#isOver) return;
     this.#isOver = true;
     const event = Object.assign(new Event("error", { cancelable: true }), { message });
-    this.onerror?.call(this, event);
+    this.onerror?.call(this, event as ErrorEvent);
   }
 }
