@@ -34,7 +34,8 @@ export function accessTo(
     sum === undefined ? undefined : new Checksum(url, sum, () => new Sha256());
   if (cache === "no-store") {
     return {
-      open: (file) => checked(localFile(file.url, signal) ?? new HttpSource(file.url, signal, download), checksumOf(file)),
+      open: (file) =>
+        checked(localFile(file.url, signal) ?? new HttpSource(file.url, signal, download), checksumOf(file)),
       hub,
       finish: () => Promise.resolve(),
     };

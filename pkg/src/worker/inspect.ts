@@ -19,8 +19,7 @@ export async function inspectModel(
   // Ends the download once the header has arrived.
   const enough = new AbortController();
   const either = AbortSignal.any([signal, enough.signal]);
-  const open: OpenUrl = (file) =>
-    localFile(file.url, either) ?? new GlanceSource(file, either, request.download);
+  const open: OpenUrl = (file) => localFile(file.url, either) ?? new GlanceSource(file, either, request.download);
   // Kept files match the listing kept with them, and an inspection keeps nothing.
   const hub = { ...hubAccess(either, request.download), kept: keptListing };
   const model = await findModel(request.source, either, request.download, open, hub, request.mmproj);

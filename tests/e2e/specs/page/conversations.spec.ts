@@ -152,7 +152,9 @@ test("a file that holds no conversations is refused, and nothing is lost", async
     const path = conversationFile(`bad ${String(i)}`, []);
     writeFileSync(path, text);
     await chat.tab.setFile("#import", path);
-    await expect.poll(() => chat.text('#sidebar [role="status"]')).toContain(`bad-${String(i)}.json is not a Hearth export`);
+    await expect
+      .poll(() => chat.text('#sidebar [role="status"]'))
+      .toContain(`bad-${String(i)}.json is not a Hearth export`);
   }
   expect(await titles(chat)).toEqual(["One"]);
   expect(chat.tab.errors).toEqual([]);
