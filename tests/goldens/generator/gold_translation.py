@@ -1,5 +1,5 @@
-"""translation/<name>/ with <name>.json, <name>_encoder.bin and <name>_logits.bin: tiny seeded translation models (those of T5 as GGUF
-files too), and what transformers makes of some sentences. buckets.json: T5's buckets of distances.
+"""translation/<name>/hf with <name>.json, <name>_encoder.bin and <name>_logits.bin: tiny seeded translation models, those of T5 in
+<name>/gguf too, and what transformers makes of some sentences. t5_buckets.json: T5's buckets of distances.
 
 `python gold_translation.py NAME ...` looks for seeds of models.
 """
@@ -124,8 +124,9 @@ def wide(spec: Tiny, config: dict, tensors, runs: list[dict]) -> tuple[list, lis
 
 
 def make_one(out: Path, spec: Tiny):
-    (out / spec.name).mkdir(exist_ok=True)
-    tok, n_vocab = models.tokenizer(out / spec.name, spec)
+    folder = out / spec.name / "hf"
+    folder.mkdir(parents=True, exist_ok=True)
+    tok, n_vocab = models.tokenizer(folder, spec)
     config = models.config_of(spec, n_vocab)
     tensors = models.weights(spec, config, spec.seed)
     models.write(out, spec, config, tensors)
@@ -138,7 +139,7 @@ def make_one(out: Path, spec: Tiny):
     first.astype("<f4").tofile(out / f"{spec.name}_logits.bin")
     about = lambda what, shape, axes: {"file": f"{spec.name}_{what}.bin", "shape": list(shape), "dtype": "f32le", "axes": axes}
     jsonio.write(out / f"{spec.name}.json", {
-        "folder": spec.name, "gguf": f"{spec.name}.gguf" if spec.gguf is not None else None, "seed": spec.seed,
+        "folder": f"{spec.name}/hf", "gguf": f"{spec.name}/gguf/model.gguf" if spec.gguf is not None else None, "seed": spec.seed,
         "encoder_bin": about("encoder", rows.shape, ["token of all texts", "d_model"]),
         "logits_bin": about("logits", first.shape, ["text", "vocab"]),
         "f32_vs_f64_max_abs_diff": {"encoder": worst(states, wide_states), "logits": worst(logits, wide_logits)},
@@ -153,7 +154,7 @@ def make_buckets(out: Path):
         for buckets, most in ((32, 128), (64, 256), (16, 20), (32, 100)):
             found = T5Attention._relative_position_bucket(distances, not causal, buckets, most)
             cases.append({"is_causal": causal, "buckets": buckets, "max_distance": most, "of": found.tolist()})
-    jsonio.write(out / "buckets.json", {"first": -300, "cases": cases})
+    jsonio.write(out / "t5_buckets.json", {"first": -300, "cases": cases})
 
 
 def make(out: Path):

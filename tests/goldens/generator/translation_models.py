@@ -44,11 +44,11 @@ class Tiny:
 
 
 MODELS = [
-    Tiny("t5_first", "t5", torch.float16, GGMLQuantizationType.F16, 0),
+    Tiny("t5_first", "t5", torch.float16, GGMLQuantizationType.F16, 1),
     Tiny("t5_gated", "t5", torch.float32, GGMLQuantizationType.Q8_0, 0),
     Tiny("umt5", "umt5", torch.float32, GGMLQuantizationType.F32, 0),
     Tiny("marian", "marian", torch.float16, None, 0),
-    Tiny("m2m100", "m2m_100", torch.float32, None, 0),
+    Tiny("m2m100", "m2m_100", torch.float32, None, 1),
     Tiny("nllb", "m2m_100", torch.float16, None, 0),
 ]
 
@@ -183,7 +183,7 @@ def draw(spec: Tiny, name: str, shape: tuple, rng) -> np.ndarray:
     part = name.split(".")[-2] if "." in name else name
     if part == "shared":
         # (Marian's and M2M100's rows are multiplied by sqrt(d)): so small that a token is not followed by itself.
-        return rng.normal(0, {"t5_first": 0.4, "t5_gated": 1.0, "umt5": 1.0, "marian": 0.2}.get(spec.name, 0.1), shape)
+        return rng.normal(0, {"t5_first": 0.4, "t5_gated": 1.0, "umt5": 1.0, "marian": 0.5}.get(spec.name, 0.1), shape)
     if part == "relative_attention_bias":
         return rng.normal(0, 1.5, shape)
     if part.endswith("layer_norm"):
@@ -201,7 +201,9 @@ def draw(spec: Tiny, name: str, shape: tuple, rng) -> np.ndarray:
         return values
     if name.endswith("bias"):
         return rng.normal(0, 0.15, shape)
-    return rng.normal(0, GAINS[part] / np.sqrt(shape[-1]), shape)
+    # Norms behind Marian's sublayers would let what is the same at each step win.
+    gain = 0.4 if (spec.kind, part) == ("marian", "out_proj") else GAINS[part]
+    return rng.normal(0, gain / np.sqrt(shape[-1]), shape)
 
 
 def is_quantised(name: str, shape: tuple) -> bool:
@@ -344,11 +346,13 @@ def generation_of(spec: Tiny, config: dict) -> dict:
 
 
 def write(out: Path, spec: Tiny, config: dict, tensors: dict[str, np.ndarray]):
-    folder = out / spec.name
+    folder = out / spec.name / "hf"
     dump(folder / "config.json", config)
     dump(folder / "generation_config.json", generation_of(spec, config))
     (folder / "README.md").write_text("---\nlanguage:\n- en\n- de\nlicense: cc-by-4.0\n---\n", encoding="ascii")
     state = {name: torch.from_numpy(values).to(spec.dtype).contiguous() for name, values in tensors.items()}
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
     if spec.gguf is not None:
-        write_t5_gguf(out / f"{spec.name}.gguf", spec, config, tensors)
+        path = out / spec.name / "gguf" / "model.gguf"
+        path.parent.mkdir(exist_ok=True)
+        write_t5_gguf(path, spec, config, tensors)

@@ -188,8 +188,8 @@ impl Config {
                 let key = "relative_attention_num_buckets";
                 return Err(metadata(key, "a multiple of 4 from 8 to 4096", found));
             }
-            if !(buckets..=65_536).contains(&max_distance) {
-                let expected = format!("{buckets} to 65536");
+            if !(buckets..=4_096).contains(&max_distance) {
+                let expected = format!("{buckets} to 4096");
                 let found = max_distance.to_string();
                 return Err(metadata(
                     "relative_attention_max_distance",

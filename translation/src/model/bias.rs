@@ -1,10 +1,12 @@
 //! Relative position biases of T5 (Raffel et al. 2020, arXiv:1910.10683), by the distance of a key from its query.
 
-/// What is added to scores, by head and distance: beyond `reach` it is constant.
+/// Numbers that are added to scores, by head and distance: beyond a reach they are constant.
 pub struct RelativeBias {
-    /// [heads, 2 * reach + 1]
-    table: Vec<f32>,
-    reach: usize,
+    /// [buckets, heads]
+    weights: Vec<f32>,
+    heads: usize,
+    /// The bucket of each distance, from -reach to reach.
+    buckets: Vec<u16>,
 }
 
 /// Returns the bucket of the distance `relative`, that of the key minus that of the query.
@@ -28,33 +30,30 @@ pub fn bucket(relative: i64, is_causal: bool, buckets: usize, max_distance: usiz
 }
 
 impl RelativeBias {
-    /// Expands `weights` [buckets, heads].
+    /// Makes the biases of `weights` [buckets, heads].
     pub fn new(
-        weights: &[f32],
+        weights: Vec<f32>,
         heads: usize,
         is_causal: bool,
         buckets: usize,
         max_distance: usize,
     ) -> Self {
-        let reach = max_distance;
-        let mut table = Vec::with_capacity(heads * (2 * reach + 1));
-        for h in 0..heads {
-            for at in 0..=2 * reach {
-                let relative = at as i64 - reach as i64;
-                let bucket = bucket(relative, is_causal, buckets, max_distance);
-                table.push(weights.get(bucket * heads + h).copied().unwrap_or(0.0));
-            }
+        let reach = max_distance as i64;
+        let of = |at: i64| bucket(at, is_causal, buckets, max_distance) as u16;
+        Self {
+            weights,
+            heads,
+            buckets: (-reach..=reach).map(of).collect(),
         }
-        Self { table, reach }
     }
 
     /// Adds the biases of head `h` to the scores of the query at a position, one for each key from the first.
     pub fn add(&self, h: usize, position: usize, scores: &mut [f32]) {
-        let width = 2 * self.reach + 1;
-        let table = &self.table[h * width..(h + 1) * width];
+        let reach = self.buckets.len() / 2;
         for (key, score) in scores.iter_mut().enumerate() {
-            let at = (key + self.reach).saturating_sub(position);
-            *score += table[at.min(width - 1)];
+            let at = (key + reach).saturating_sub(position);
+            let bucket = self.buckets[at.min(2 * reach)];
+            *score += self.weights[usize::from(bucket) * self.heads + h];
         }
     }
 }
@@ -68,7 +67,7 @@ mod tests {
         let (heads, buckets) = (2, 32);
         let weights: Vec<f32> = (0..buckets * heads).map(|i| i as f32).collect();
         for is_causal in [false, true] {
-            let bias = RelativeBias::new(&weights, heads, is_causal, buckets, 128);
+            let bias = RelativeBias::new(weights.clone(), heads, is_causal, buckets, 128);
             let mut scores = vec![0.0; 700];
             bias.add(1, 350, &mut scores);
             for (key, score) in scores.iter().enumerate() {

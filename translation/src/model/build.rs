@@ -136,7 +136,7 @@ impl Layer<'_> {
         let weights = tensors.plain(&name, buckets * heads)?;
         let is_causal = self.side == Side::Decoder;
         Ok(Some(RelativeBias::new(
-            &weights,
+            weights,
             heads,
             is_causal,
             buckets,

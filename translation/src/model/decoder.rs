@@ -20,7 +20,6 @@ struct Layer {
 
 /// Layers with a causal and a cross attention each.
 pub struct Decoder {
-    positions: Vec<f32>,
     layers: Vec<Layer>,
     norm: Option<Norm>,
     /// A head of its own [n_vocab, d]; otherwise the embedding is the head.
@@ -46,7 +45,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`hearth_modelfile::Error::MissingTensor`], [`hearth_modelfile::Error::TensorShape`].
-    pub fn new(config: &Config, positions: Vec<f32>, tensors: &mut Tensors) -> Result<Self> {
+    pub fn new(config: &Config, tensors: &mut Tensors) -> Result<Self> {
         let side = Side::Decoder;
         let layers = (0..config.decoder_layers).map(|index| {
             let names = build::Layer {
@@ -67,7 +66,6 @@ impl Decoder {
         let (n, d) = (config.n_vocab, config.d_model);
         let bias = "final_logits_bias";
         Ok(Self {
-            positions,
             layers,
             norm: side.last_norm(config, tensors)?,
             head: match config.is_tied {
@@ -103,7 +101,7 @@ impl Decoder {
 
     /// Computes the next tokens and returns the logits [n_vocab] behind the last.
     pub fn run(&self, embedding: &Embedding, tokens: &[u32], context: &mut Context) -> Vec<f32> {
-        let mut x = embedding.of(tokens, &self.positions, context.tokens);
+        let mut x = embedding.of(tokens, context.tokens);
         let first = self.layers.first().and_then(|layer| layer.bias.as_ref());
         let states = self.layers.iter().zip(&mut context.layers);
         for ((layer, past), seen) in states.zip(&context.seen) {

@@ -19,8 +19,6 @@ struct Layer {
 
 /// Layers that see the whole text.
 pub struct Encoder {
-    /// [positions, d], if they are added.
-    positions: Vec<f32>,
     layers: Vec<Layer>,
     norm: Option<Norm>,
 }
@@ -44,7 +42,7 @@ impl Encoder {
     ///
     /// # Errors
     /// [`hearth_modelfile::Error::MissingTensor`], [`hearth_modelfile::Error::TensorShape`].
-    pub fn new(config: &Config, positions: Vec<f32>, tensors: &mut Tensors) -> Result<Self> {
+    pub fn new(config: &Config, tensors: &mut Tensors) -> Result<Self> {
         let side = Side::Encoder;
         let layers = (0..config.encoder_layers).map(|index| {
             let names = build::Layer {
@@ -59,7 +57,6 @@ impl Encoder {
             })
         });
         Ok(Self {
-            positions,
             layers: layers.collect::<Result<_>>()?,
             norm: side.last_norm(config, tensors)?,
         })
@@ -73,7 +70,7 @@ impl Encoder {
     /// Begins a text.
     pub fn begin(&self, embedding: &Embedding, tokens: &[u32]) -> Encoding {
         Encoding {
-            x: embedding.of(tokens, &self.positions, 0),
+            x: embedding.of(tokens, 0),
             layer: 0,
         }
     }

@@ -15,7 +15,7 @@ use crate::config::{Config, Positions};
 use crate::tensors::Tensors;
 use crate::weight::Weight;
 
-pub use decoder::{Context, Decoder, Seen};
+pub use decoder::{Context, Decoder};
 pub use encoder::{Encoder, Encoding};
 
 /// Embedding of tokens, which encoder and decoder share.
@@ -23,23 +23,19 @@ pub struct Embedding {
     /// [n_vocab, d]
     weight: Weight,
     scale: f32,
+    positions: positions::Positions,
 }
 
 impl Embedding {
-    /// Returns the rows of tokens with their positions [.., d], of which the first is `from`, if they have any.
-    fn of(&self, tokens: &[u32], positions: &[f32], from: usize) -> Vec<f32> {
+    /// Returns the rows of tokens [.., d], of which the first is at position `from`.
+    fn of(&self, tokens: &[u32], from: usize) -> Vec<f32> {
         let d = self.weight.shape().1;
         let mut x = vec![0.0; tokens.len() * d];
         for (row, token) in x.chunks_exact_mut(d.max(1)).zip(tokens) {
             self.weight.row(*token as usize, row);
             row.iter_mut().for_each(|v| *v *= self.scale);
         }
-        for (v, position) in x
-            .iter_mut()
-            .zip(positions.get(from * d..).into_iter().flatten())
-        {
-            *v += position;
-        }
+        self.positions.add(&mut x, from, d);
         x
     }
 }
@@ -68,26 +64,27 @@ impl Model {
         if config.is_tied {
             names.push("lm_head.weight");
         }
-        let embedding = Embedding {
-            weight: tensors.tied(&names, n, d)?,
-            scale: config.embedding_scale,
-        };
+        let weight = tensors.tied(&names, n, d)?;
         let positions = match config.positions {
             Positions::Sinusoid { kind, max } => {
-                let stored =
-                    ["encoder", "decoder"].map(|of| format!("{of}.embed_positions.weight"));
-                let mut rows = None;
-                for name in stored {
+                let mut rows = positions::Positions::Computed(kind);
+                for side in ["encoder", "decoder"] {
+                    let name = format!("{side}.embed_positions.weight");
                     if tensors.has(&name) {
-                        rows = Some(tensors.plain(&name, max * d)?);
+                        rows = positions::Positions::Stored(tensors.plain(&name, max * d)?);
                     }
                 }
-                rows.unwrap_or_else(|| positions::sinusoids(kind, max, d))
+                rows
             }
-            Positions::Relative { .. } => Vec::new(),
+            Positions::Relative { .. } => positions::Positions::None,
         };
-        let encoder = Encoder::new(&config, positions.clone(), tensors)?;
-        let decoder = Decoder::new(&config, positions, tensors)?;
+        let embedding = Embedding {
+            weight,
+            scale: config.embedding_scale,
+            positions,
+        };
+        let encoder = Encoder::new(&config, tensors)?;
+        let decoder = Decoder::new(&config, tensors)?;
         if let Some(name) = tensors.unread() {
             return Err(Error::UnsupportedArchitecture {
                 found: format!("{} with a tensor \"{name}\"", config.family.name()),

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use crate::paths::Dirs;
 
 /// Folders with sources of our own.
-const FOLDERS: [&str; 16] = [
+const FOLDERS: [&str; 17] = [
     "audio/src",
     "cli/src",
     "cpu/src",
@@ -23,6 +23,7 @@ const FOLDERS: [&str; 16] = [
     "tests/e2e",
     "tests/src",
     "tests/tests",
+    "translation/src",
     "www/src",
     "www/test",
     "xtask/src",
