@@ -82,7 +82,9 @@ def generated(spec: Tiny, model, config: dict, ids: list[int], forced: int | Non
     more = {"bad_words_ids": [[config["pad_token_id"]]]} if spec.kind == "marian" else {}
     out = model.generate(
         input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long), do_sample=False, num_beams=1,
-        max_new_tokens=N_GREEDY + (forced is not None), forced_bos_token_id=forced, forced_eos_token_id=None, **more)
+        max_new_tokens=N_GREEDY + (forced is not None), forced_bos_token_id=forced, forced_eos_token_id=None,
+        # (T5's cache has as many layers as its encoder)
+        use_cache=not spec.kind.endswith("t5"), **more)
     return out[0].tolist()[1 + (forced is not None) :]
 
 

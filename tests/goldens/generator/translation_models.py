@@ -17,7 +17,7 @@ import texts
 from gguf_io import write as write_gguf
 
 D_MODEL, HEADS, D_KV, D_FF = 32, 4, 16, 64
-MAX_POSITIONS = 256
+MAX_POSITIONS = 512
 GERMAN = """Der Leuchtturm steht seit vielen Jahren auf dem Felsen über dem Hafen.
 Jeden Abend schrieb die Wärterin das Wetter in ein dünnes blaues Heft.
 Der Wind kam von Süden, und die Wellen waren höher als die Mauer.
