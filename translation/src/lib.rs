@@ -28,4 +28,4 @@ pub use languages::{Language, Languages};
 pub use loader::{File, Loader, MODEL_FILES};
 pub use model::bias::bucket;
 pub use run::{Event, Finish, Run};
-pub use translator::{Answer, Files, Limits, Translator};
+pub use translator::{Answer, Files, Input, Limits, Translator};

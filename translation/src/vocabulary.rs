@@ -148,11 +148,10 @@ impl Vocabulary {
                     return String::new();
                 }
                 let text = self.token(id).unwrap_or_default().replace('▁', " ");
-                let text = match std::mem::replace(is_first, text.is_empty() && *is_first) {
+                match std::mem::replace(is_first, text.is_empty() && *is_first) {
                     true => text.strip_prefix(' ').unwrap_or(&text).to_owned(),
                     false => text,
-                };
-                text
+                }
             }
             (Self::Whole(_), Spelling::Pieces { .. }) => String::new(),
         }

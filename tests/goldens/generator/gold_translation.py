@@ -23,8 +23,8 @@ logging.disable_progress_bar()
 
 N_GREEDY = 24
 # Of a float32 that is good to 1e-4.
-MIN_MARGIN = 0.01
-MIN_DISTINCT = 6
+MIN_MARGIN = 0.002
+MIN_DISTINCT = 5
 LONG = ("The lighthouse stands above the harbour, and every evening the keeper writes down the wind and the waves. " * 5).strip()
 SENTENCES = [
     "A small fire keeps a whole house warm.",
@@ -54,6 +54,13 @@ def encode(spec: Tiny, tok, text: str, source: str | None, target: str | None, p
         tok.src_lang = NLLB[source]
         return tok(text).input_ids, tok.convert_tokens_to_ids(NLLB[target])
     return tok(prefix + text).input_ids, None
+
+
+def is_text(spec: Tiny, tok, i: int) -> bool:
+    """Whether an id is none of a language, which transformers writes down, or of the rows that pad an embedding."""
+    if spec.name == "m2m100":
+        return i < tok.encoder_size
+    return not (spec.name == "marian" and tok.convert_ids_to_tokens(i).startswith(">>"))
 
 
 @torch.no_grad()
@@ -109,7 +116,7 @@ def attempt(spec: Tiny, tok, config: dict, tensors, check: bool) -> tuple[list[d
             assert generated(spec, model, config, ids, forced) == new, spec.name
         runs.append({
             "text": text, "source": source, "target": target, "input_ids": ids, "forced_id": forced, "greedy_ids": new,
-            "min_margin": f32(min(margins)), "answer": tok.decode(new, skip_special_tokens=True).strip(),
+            "min_margin": f32(min(margins)), "answer": tok.decode([i for i in new if is_text(spec, tok, i)], skip_special_tokens=True).strip(),
         })
         states.append(encoded)
         logits.append(first)

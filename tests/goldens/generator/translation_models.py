@@ -1,6 +1,7 @@
 """Tiny seeded translation models as Hugging Face folders, and those of T5 as GGUF files too: vocabularies, weights, JSON files."""
 
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,9 @@ Sie sah die Zeichnung lange an und sagte, er habe den Wind vergessen.
 Wir haben heute zwölf Schiffe gesehen, und keines kam zurück.
 """
 BOTH = texts.TRAINING + "\n" + GERMAN
-NMT = dict(normalization_rule_name="nmt_nfkc", add_dummy_prefix=True, remove_extra_whitespaces=True)
+BLANKS = dict(add_dummy_prefix=True, remove_extra_whitespaces=True)
+# Some of nmt_nfkc's rules: its table has a quarter of a megabyte, and one golden with it is enough.
+RULES = {"\t": " ", "\u00a0": " ", "\u3000": " ", "\ufb01": "fi", "\ufb02": "fl", "\u2014": "-", "\u2026": "..."}
 NLLB_LANGUAGES = ["deu_Latn", "eng_Latn", "zho_Hans", "zho_Hant"]
 
 
@@ -45,11 +48,11 @@ class Tiny:
 
 MODELS = [
     Tiny("t5_first", "t5", torch.float16, GGMLQuantizationType.F16, 1),
-    Tiny("t5_gated", "t5", torch.float32, GGMLQuantizationType.Q8_0, 0),
+    Tiny("t5_gated", "t5", torch.float32, GGMLQuantizationType.Q8_0, 1),
     Tiny("umt5", "umt5", torch.float32, GGMLQuantizationType.F32, 0),
-    Tiny("marian", "marian", torch.float16, None, 0),
-    Tiny("m2m100", "m2m_100", torch.float32, None, 1),
-    Tiny("nllb", "m2m_100", torch.float16, None, 0),
+    Tiny("marian", "marian", torch.float16, None, 58),
+    Tiny("m2m100", "m2m_100", torch.float32, None, 0),
+    Tiny("nllb", "m2m_100", torch.float16, None, 5),
 ]
 
 
@@ -57,18 +60,32 @@ def dump(path: Path, value):
     path.write_text(json.dumps(value, ensure_ascii=True, indent=1) + "\n", encoding="ascii")
 
 
+def train(full: bool = False, **options):
+    if full:
+        return spm_models.train(normalization_rule_name="nmt_nfkc", **BLANKS, **options)
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
+        spell = lambda text: " ".join(f"{ord(c):X}" for c in text)
+        rules.write("".join(f"{spell(a)}\t{spell(b)}\n" for a, b in RULES.items()))
+        rules.flush()
+        proto = spm_models.train(normalization_rule_tsv=rules.name, **BLANKS, **options)
+    proto.trainer_spec.ClearField("model_prefix")
+    proto.normalizer_spec.ClearField("normalization_rule_tsv")
+    return proto
+
+
 # Vocabularies. Each returns transformers' tokenizer and the number of rows of the embedding.
 
 def t5_proto(spec: Tiny):
     # As MADLAD-400's vocabulary, whose tokens of languages are text.
     more = {"user_defined_symbols": ["<2de>", "<2fr>", "<2translate>"]} if spec.name == "t5_gated" else {}
-    return spm_models.train(
-        text=BOTH, model_type="unigram", vocab_size=330, pad_id=0, eos_id=1, unk_id=2, bos_id=-1, **NMT, **more)
+    return train(
+        spec.name == "t5_gated", text=BOTH, model_type="unigram", vocab_size=330, pad_id=0, eos_id=1, unk_id=2, bos_id=-1, **more)
 
 
 def t5_tokenizer(folder: Path, spec: Tiny):
     proto = t5_proto(spec)
-    (folder / "spiece.model").write_bytes(proto.SerializeToString())
+    if spec.name == "umt5":
+        (folder / "spiece.model").write_bytes(proto.SerializeToString())
     vocab = [(p.piece, p.score) for p in proto.pieces]
     table = proto.normalizer_spec.precompiled_charsmap
     extra = 0 if spec.name == "t5_gated" else 4
@@ -79,8 +96,8 @@ def t5_tokenizer(folder: Path, spec: Tiny):
 
 
 def marian_tokenizer(folder: Path):
-    source = spm_models.train(text=texts.TRAINING, model_type="unigram", vocab_size=220, bos_id=-1, eos_id=0, unk_id=1, **NMT)
-    target = spm_models.train(text=GERMAN, model_type="unigram", vocab_size=100, bos_id=-1, eos_id=0, unk_id=1, **NMT)
+    source = train(text=texts.TRAINING, model_type="unigram", vocab_size=220, bos_id=-1, eos_id=0, unk_id=1)
+    target = train(text=GERMAN, model_type="unigram", vocab_size=100, bos_id=-1, eos_id=0, unk_id=1)
     (folder / "source.spm").write_bytes(source.SerializeToString())
     (folder / "target.spm").write_bytes(target.SerializeToString())
     # Some pieces of the source have no id, and some of the target's are unknown to the source's model.
@@ -95,7 +112,7 @@ def marian_tokenizer(folder: Path):
 
 
 def bpe_proto():
-    return spm_models.train(text=BOTH, model_type="bpe", vocab_size=300, bos_id=0, eos_id=2, unk_id=1, pad_id=-1, **NMT)
+    return train(text=BOTH, model_type="bpe", vocab_size=300, bos_id=0, eos_id=2, unk_id=1, pad_id=-1)
 
 
 def m2m_tokenizer(folder: Path):
@@ -178,12 +195,14 @@ GAINS = {
     "q_proj": 1.7, "k_proj": 1.7, "v_proj": 1.5, "out_proj": 0.9, "fc1": 2.0, "fc2": 3.0,
 }
 
+MARIAN_GAINS = {"q_proj": 2.5, "k_proj": 2.5, "out_proj": 0.6, "fc2": 0.5}
+
 
 def draw(spec: Tiny, name: str, shape: tuple, rng) -> np.ndarray:
     part = name.split(".")[-2] if "." in name else name
     if part == "shared":
         # (Marian's and M2M100's rows are multiplied by sqrt(d)): so small that a token is not followed by itself.
-        return rng.normal(0, {"t5_first": 0.4, "t5_gated": 1.0, "umt5": 1.0, "marian": 0.5}.get(spec.name, 0.1), shape)
+        return rng.normal(0, {"t5_first": 0.4, "t5_gated": 1.0, "umt5": 1.0, "marian": 0.8}.get(spec.name, 0.1), shape)
     if part == "relative_attention_bias":
         return rng.normal(0, 1.5, shape)
     if part.endswith("layer_norm"):
@@ -202,8 +221,8 @@ def draw(spec: Tiny, name: str, shape: tuple, rng) -> np.ndarray:
     if name.endswith("bias"):
         return rng.normal(0, 0.15, shape)
     # Norms behind Marian's sublayers would let what is the same at each step win.
-    gain = 0.4 if (spec.kind, part) == ("marian", "out_proj") else GAINS[part]
-    return rng.normal(0, gain / np.sqrt(shape[-1]), shape)
+    gain = MARIAN_GAINS.get(part) if spec.kind == "marian" else None
+    return rng.normal(0, (gain or GAINS[part]) / np.sqrt(shape[-1]), shape)
 
 
 def is_quantised(name: str, shape: tuple) -> bool:
@@ -248,6 +267,8 @@ def build(spec: Tiny, config: dict, tensors: dict[str, np.ndarray], dtype=torch.
     assert not unexpected, unexpected
     assert all("embed" in name or name == "lm_head.weight" for name in missing), missing
     inner = model.model if hasattr(model, "model") else model
+    # (it may have been tied to the head, whose values were loaded last)
+    inner.shared.weight = torch.nn.Parameter(state[next(name for name in state if name.endswith("shared.weight"))].clone())
     for half in (inner.encoder, inner.decoder):
         half.embed_tokens.weight = inner.shared.weight
         if spec.kind == "marian":
