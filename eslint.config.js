@@ -9,6 +9,7 @@ export default tseslint.config(
       "pkg/wasm/",
       "pkg/grammar/",
       "pkg/audio/",
+      "pkg/translation/",
       "pkg/pictures/",
       "pkg/docs/",
       "docs/api/",

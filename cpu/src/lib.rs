@@ -6,7 +6,7 @@
 
 #![no_std]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "layers"))]
 extern crate std;
 
 pub mod attention;
@@ -17,6 +17,8 @@ pub mod grid_formats;
 #[rustfmt::skip]
 pub mod grids;
 pub mod lanes;
+#[cfg(feature = "layers")]
+pub mod layers;
 pub mod math;
 pub mod rows;
 #[cfg(feature = "threads")]

@@ -192,11 +192,11 @@ fn last_input() -> std::path::PathBuf {
 }
 
 /// Memory that an input may take on top of 64 times its size: for a template, the memory that its guard allows; for a
-/// folder's tokenizer, the tables that its few bytes ask for.
+/// folder's tokenizer (or that of a translation model), the tables that its few bytes ask for.
 fn room(target: &str) -> usize {
     match target {
         "template" => 256 << 20,
-        "folder" => 4 << 20,
+        "folder" | "sentencepiece" | "translation" => 4 << 20,
         _ => 1 << 20,
     }
 }

@@ -69,12 +69,14 @@ pub fn stale(dirs: &Dirs, args: &Args) -> Result<()> {
     let grammar = wasm::grammar(&tools)?;
     let audio = wasm::audio(&tools)?;
     let pictures = wasm::pictures(&tools)?;
+    let translation = wasm::translation(&tools)?;
     // Generated files are hashed via the stamps of the steps that made them.
     let generated = [
         &config.out_dir,
         &config.grammar.out_dir,
         &config.audio.out_dir,
         &config.pictures.out_dir,
+        &config.translation.out_dir,
     ]
     .map(|dir| format!("!{dir}"));
     let npm_wide = [
@@ -86,7 +88,7 @@ pub fn stale(dirs: &Dirs, args: &Args) -> Result<()> {
     let mut pkg_inputs = vec!["pkg"];
     pkg_inputs.extend(generated.iter().map(String::as_str));
     pkg_inputs.extend(npm_wide);
-    let modules = [&core, &grammar, &audio, &pictures].map(Stamp::text);
+    let modules = [&core, &grammar, &audio, &pictures, &translation].map(Stamp::text);
     let pkg = Stamp::of(&dirs.root, &pkg_inputs, &modules)?;
     npm_build(dirs, args, "pkg", &pkg)?;
     let www = Stamp::of(
@@ -136,11 +138,12 @@ const row = (name, sizes) => console.log("size   " + name.padEnd(24) + sizes.map
   ["raw", "gzip", "brotli"][i] + (n / 1e3).toFixed(1).padStart(9) + " kB").join("   "));
 const kinds = { ".wasm": ["WebAssembly", [0, 0, 0]], ".js": ["JavaScript", [0, 0, 0]],
   grammar: ["grammar, on demand", [0, 0, 0]], audio: ["speech, on demand", [0, 0, 0]],
-  pictures: ["pictures, on demand", [0, 0, 0]] };
-const later = [kinds.grammar, kinds.audio, kinds.pictures];
+  pictures: ["pictures, on demand", [0, 0, 0]],
+  translation: ["translation, on demand", [0, 0, 0]] };
+const later = [kinds.grammar, kinds.audio, kinds.pictures, kinds.translation];
 const total = [0, 0, 0];
 for (const name of fs.readdirSync(".", { recursive: true })) {
-  const kind = kinds[/(grammar|audio|pictures)_bg\.wasm$/.exec(name)?.[1] ?? path.extname(name)];
+  const kind = kinds[/(grammar|audio|pictures|translation)_bg\.wasm$/.exec(name)?.[1] ?? path.extname(name)];
   if (!kind) continue;
   const bytes = fs.readFileSync(name);
   const sizes = [bytes, zlib.gzipSync(bytes, { level: 9 }), zlib.brotliCompressSync(bytes, { params: {

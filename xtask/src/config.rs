@@ -30,6 +30,7 @@ pub struct Config {
     pub grammar: Part,
     pub audio: Part,
     pub pictures: Part,
+    pub translation: Part,
 }
 
 /// A crate that becomes a separate module.
@@ -80,6 +81,7 @@ impl Config {
             &config.grammar.out_dir,
             &config.audio.out_dir,
             &config.pictures.out_dir,
+            &config.translation.out_dir,
         ] {
             if Path::new(dir).is_absolute() || dir.contains("..") {
                 bail!(

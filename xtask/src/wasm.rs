@@ -71,6 +71,17 @@ pub fn pictures(tools: &Tools) -> Result<Stamp> {
     part(tools, &tools.config.pictures, &sources, &with_core(tools))
 }
 
+/// Builds the module that translates.
+pub fn translation(tools: &Tools) -> Result<Stamp> {
+    let sources = ["translation", "cpu", "modelfile"];
+    part(
+        tools,
+        &tools.config.translation,
+        &sources,
+        &with_core(tools),
+    )
+}
+
 /// Returns flags that name the core as well, so that cargo gives shared crates the same features and compiles them once.
 fn with_core(tools: &Tools) -> [String; 2] {
     ["-p", &tools.config.package].map(str::to_owned)

@@ -2,13 +2,11 @@
 
 use std::rc::Rc;
 
-use hearth_cpu::dot::dot_f32;
 use hearth_modelfile::Result;
 
 use super::config::Config;
 use super::encoder::{attention, feed_forward};
-use super::layers::{Attention, FeedForward, Memory, Norm, add, scale, softmax};
-use super::matrix::Matrix;
+use super::layers::{Attention, FeedForward, Matrix, Memory, Norm, Past, add, scale};
 use super::tensors::Tensors;
 
 struct Layer {
@@ -36,8 +34,7 @@ pub type Sound = Rc<[Memory]>;
 /// Tokens that were computed, and what later ones need of them.
 pub struct Context {
     sound: Sound,
-    /// Keys and values of each layer: [tokens, d].
-    layers: Vec<(Vec<f32>, Vec<f32>)>,
+    layers: Vec<Past>,
     tokens: usize,
     /// Weights of the alignment heads, [tokens, audio_ctx] each, if they are kept.
     alignments: Option<Vec<Vec<f32>>>,
@@ -94,7 +91,7 @@ impl Decoder {
     pub fn begin(&self, sound: &Sound, keeps_alignments: bool) -> Context {
         Context {
             sound: Rc::clone(sound),
-            layers: vec![(Vec::new(), Vec::new()); self.layers.len()],
+            layers: vec![Past::default(); self.layers.len()],
             tokens: 0,
             alignments: keeps_alignments.then(|| vec![Vec::new(); self.alignment_heads.len()]),
         }
@@ -137,40 +134,14 @@ impl Decoder {
     }
 
     /// Returns the attention of new rows `x` to themselves and those before, and keeps their keys and values.
-    fn own(
-        &self,
-        of: &Attention,
-        x: &[f32],
-        (keys, values): &mut (Vec<f32>, Vec<f32>),
-    ) -> Vec<f32> {
-        let (d, head_dim) = (self.norm.scale.len(), self.head_dim());
+    fn own(&self, of: &Attention, x: &[f32], past: &mut Past) -> Vec<f32> {
         let input = of.norm.of(x);
-        let before = keys.len() / d;
-        keys.extend(of.key.of(&input));
-        values.extend(of.value.of(&input));
         let mut queries = of.query.of(&input);
-        scale(&mut queries, head_dim);
-        let mut out = vec![0.0; queries.len()];
-        let rows = queries.chunks_exact(d).zip(out.chunks_exact_mut(d));
-        let mut weights = Vec::new();
-        for (r, (queries, out)) in rows.enumerate() {
-            let seen = before + r + 1;
-            let heads = queries
-                .chunks_exact(head_dim)
-                .zip(out.chunks_exact_mut(head_dim));
-            for (h, (query, out)) in heads.enumerate() {
-                let of_head = |row: usize| row * d + h * head_dim..row * d + (h + 1) * head_dim;
-                weights.clear();
-                weights.extend((0..seen).map(|row| dot_f32(query, &keys[of_head(row)])));
-                softmax(&mut weights);
-                for (row, weight) in weights.iter().enumerate() {
-                    for (out, value) in out.iter_mut().zip(&values[of_head(row)]) {
-                        *out += weight * value;
-                    }
-                }
-            }
-        }
-        of.out.of(&out)
+        scale(&mut queries, self.head_dim());
+        let (keys, values) = (of.key.of(&input), of.value.of(&input));
+        let shape = (self.heads, self.head_dim());
+        of.out
+            .of(&past.attend(&queries, &keys, &values, shape, |_, _, _| {}))
     }
 
     /// Returns the attention of new rows `x` to the sound in layer `i`.

@@ -12,7 +12,6 @@ mod ggml;
 mod languages;
 mod layers;
 mod loader;
-mod matrix;
 mod model;
 mod options;
 mod tensors;

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
+use hearth_cpu::layers::{NoMemory, reserve};
 use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::quant::block_format;
 use hearth_modelfile::{Error, Result};
 
-use super::layers::{Linear, Norm};
-use super::matrix::{Matrix, reserve};
+use super::layers::{EPS, Linear, Matrix, Norm};
 
 /// Values of a tensor: a weight that is projected with, or numbers that are added.
 enum Values {
@@ -31,7 +31,7 @@ impl Tensors {
             return Ok(());
         }
         let len = shape.iter().product::<u64>() as usize;
-        let mut values = reserve(0.0, len)?;
+        let mut values = reserve(0.0, len).map_err(no_memory)?;
         block_format(dtype, name)?.dequantize(bytes, &mut values)?;
         if !values.iter().all(|v| v.is_finite()) {
             return Err(Error::BadFile {
@@ -45,7 +45,7 @@ impl Tensors {
         // A convolution's taps follow each other, as those of the gathered rows do.
         let is_matrix = len > rows && !name.ends_with("positions.weight");
         let values = if is_matrix {
-            Values::Matrix(Matrix::pack(&values, rows, len / rows.max(1))?)
+            Values::Matrix(Matrix::pack(&values, rows, len / rows.max(1)).map_err(no_memory)?)
         } else {
             Values::Plain(values)
         };
@@ -103,6 +103,7 @@ impl Tensors {
         Ok(Norm {
             scale: self.plain(&format!("{name}.weight"), d)?,
             shift: self.plain(&format!("{name}.bias"), d)?,
+            eps: EPS,
         })
     }
 
@@ -143,5 +144,13 @@ fn shape(name: &str, expected: &[usize], found: &[usize]) -> Error {
         name: name.to_owned(),
         expected: wide(expected),
         found: wide(found),
+    }
+}
+
+fn no_memory(NoMemory { needed }: NoMemory) -> Error {
+    Error::OutOfMemory {
+        what: "the weights".into(),
+        needed,
+        available: isize::MAX as u64,
     }
 }

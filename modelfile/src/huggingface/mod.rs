@@ -99,3 +99,26 @@ pub fn convert(texts: &Texts, tensors: Vec<TensorInfo>) -> Result<(Metadata, Vec
     let tensors = tensors::rename(tensors, checkpoint, fp8, tied)?;
     Ok((metadata, tensors))
 }
+
+/// Returns the metadata of a folder's tokenizer alone, for models whose weights are read elsewhere.
+///
+/// # Errors
+/// [`Error::BadFile`] for invalid JSON, [`Error::Io`] without `tokenizer.json`, [`Error::Tokenizer`].
+pub fn tokenizer(texts: &Texts) -> Result<Metadata> {
+    let text = |file: &'static str| match texts.get(file) {
+        Some(text) => Object::parse(text, file),
+        None if file == "tokenizer.json" => Err(Error::Io {
+            what: file.into(),
+            message: "it is not there".into(),
+        }),
+        None => Ok(Object::empty(file)),
+    };
+    let ends = tokenizer::Ends {
+        config: &text("config.json")?,
+        generation_config: &text("generation_config.json")?,
+        tokenizer_config: &text("tokenizer_config.json")?,
+    };
+    let mut metadata = Metadata::default();
+    tokenizer::convert(&text("tokenizer.json")?, &ends, &mut metadata)?;
+    Ok(metadata)
+}

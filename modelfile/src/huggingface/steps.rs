@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use super::Object;
 use super::charsmap;
 use super::tokenizer::refuse;
+use crate::container::{Array, Value};
 use crate::error::Result;
 
 /// GPT-2's pattern, by which `ByteLevel` splits if its settings request it.
@@ -49,17 +50,40 @@ impl Steps {
         for step in in_turn(json.get("pre_tokenizer"), "pretokenizers") {
             steps.pre_tokenizer(step)?;
         }
-        let is_unigram = json
-            .get("model")
-            .is_some_and(|model| model["type"] == "Unigram");
-        let joins = steps.merges_blanks || steps.collapses_blanks || steps.strips_end;
-        if !is_unigram && (steps.charsmap.is_some() || joins) {
+        let kind = json.get("model").map(|model| &model["type"]);
+        let is_unigram = kind.is_some_and(|kind| kind == "Unigram");
+        // (BPE over characters is SentencePiece's as well)
+        let is_bpe = kind.is_none_or(|kind| kind.is_null() || kind == "BPE") && !steps.byte_level;
+        if !is_unigram && !is_bpe && steps.normalizes() {
             return Err(refuse("steps of a unigram model before another one"));
         }
         if steps.strips_end && !steps.collapses_blanks && !steps.merges_blanks {
             return Err(refuse("a strip without a replacement of several blanks"));
         }
         Ok(steps)
+    }
+
+    /// Returns whether a text gets a normal form of SentencePiece's.
+    pub(super) fn normalizes(&self) -> bool {
+        self.charsmap.is_some() || self.merges_blanks || self.collapses_blanks || self.strips_end
+    }
+
+    /// Writes down the normal form of a text by GGUF's keys.
+    pub(super) fn spell(&self, put: &mut impl FnMut(&str, Value)) {
+        put("add_space_prefix", Value::Bool(self.prefix));
+        if let Some(scheme) = self.scheme {
+            put("hearth.prefix", Value::String(scheme.into()));
+        }
+        put("remove_extra_whitespaces", Value::Bool(self.merges_blanks));
+        let collapses = self.collapses_blanks && !self.merges_blanks;
+        put("hearth.collapse_blanks", Value::Bool(collapses));
+        put("hearth.strip_end", Value::Bool(self.strips_end));
+        if let Some(table) = &self.charsmap {
+            put(
+                "precompiled_charsmap",
+                Value::Array(Array::U8(table.clone())),
+            );
+        }
     }
 
     fn normalizer(&mut self, step: &Json) -> Result<()> {

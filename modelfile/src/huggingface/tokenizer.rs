@@ -51,25 +51,15 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
             put("merges", Value::Array(Array::String(merges(&model)?)));
             put("hearth.by_rank", Value::Bool(true));
             vocab.find_bytes();
-            put("add_space_prefix", Value::Bool(steps.prefix));
-            if let Some(scheme) = steps.scheme {
-                put("hearth.prefix", Value::String(scheme.into()));
+            if steps.normalizes() {
+                put("hearth.normal", Value::Bool(true));
             }
+            steps.spell(&mut put);
         }
         "Unigram" => {
             put("model", Value::String("t5".into()));
             put("scores", Value::Array(Array::F32(vocab.scores.clone())));
-            put("add_space_prefix", Value::Bool(steps.prefix));
-            if let Some(scheme) = steps.scheme {
-                put("hearth.prefix", Value::String(scheme.into()));
-            }
-            put("remove_extra_whitespaces", Value::Bool(steps.merges_blanks));
-            let collapses = steps.collapses_blanks && !steps.merges_blanks;
-            put("hearth.collapse_blanks", Value::Bool(collapses));
-            put("hearth.strip_end", Value::Bool(steps.strips_end));
-            if let Some(table) = steps.charsmap {
-                put("precompiled_charsmap", Value::Array(Array::U8(table)));
-            }
+            steps.spell(&mut put);
             vocab.find_bytes();
         }
         "WordPiece" => {

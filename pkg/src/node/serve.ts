@@ -14,7 +14,7 @@ export interface ServeOptions extends FetchOptions {
   /** Address to listen on. Default: this machine alone, `127.0.0.1`. */
   host?: string;
   /** Key that requests have to carry, as `Authorization: Bearer …`. Default: none. */
-  apiKey?: string;
+  apiKey?: string | undefined;
   /** Origins of the pages that may ask, or `*`. Default: no page may. */
   cors?: readonly string[];
 }

@@ -18,7 +18,7 @@ use hearth_modelfile::text::tokenizer::Tokenizer;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 11] = [
     ("gguf", gguf),
     ("blocks", blocks),
     ("shards", shards),
@@ -28,6 +28,8 @@ pub const TARGETS: [Target; 9] = [
     ("wav", wav),
     ("whisper", whisper),
     ("picture", picture),
+    ("sentencepiece", sentencepiece),
+    ("translation", translation),
 ];
 
 /// Parses the beginning of a GGUF file and builds everything that comes from a header.
@@ -232,4 +234,38 @@ pub fn whisper(data: &[u8]) {
 pub fn picture(data: &[u8]) {
     let size = |data: &[u8]| hearth_pictures::probe::probe(data).map(|facts| facts.size);
     let _ = (size(data), size(&data[..data.len() / 2]));
+}
+
+/// Reads a SentencePiece model, and encodes a text with it.
+pub fn sentencepiece(data: &[u8]) {
+    let Ok(metadata) = hearth_translation::sentencepiece::metadata(data) else {
+        return;
+    };
+    if let Ok(tokenizer) = Tokenizer::from_gguf(&metadata) {
+        check_tokenizer(&tokenizer, "Hi, <s> 42! ▁\n\u{1f525}");
+    }
+}
+
+/// Loads a translation model: the texts of a folder, up to the first NUL each in the order of its files, then its weights.
+pub fn translation(data: &[u8]) {
+    let mut loader = hearth_translation::Loader::default();
+    let mut rest = data;
+    for file in hearth_translation::MODEL_FILES {
+        let Some(end) = rest.iter().position(|byte| *byte == 0) else {
+            break;
+        };
+        let (part, after) = rest.split_at(end);
+        rest = &after[1..];
+        match file.binary {
+            _ if part.is_empty() => {}
+            true => loader.file(file.name, part.to_vec()),
+            false => loader.text(file.name, &String::from_utf8_lossy(part)),
+        }
+    }
+    for piece in rest.chunks(997) {
+        if loader.push(piece).is_err() {
+            return;
+        }
+    }
+    let _ = loader.finish();
 }

@@ -2,7 +2,7 @@
 --gemma PATH/TO/gemma-3-270m-q4_k_m.gguf --whisper PATH/TO/whisper-tiny.en --whisper-base PATH/TO/whisper-base
 --recording PATH/TO/two_cities.wav
 
-With `--only families`, `--only embeddings`, `--only tokenizers`, `--only templates`, `--only whisper`, `--only pictures`, `--only vision`, `--only speech` (which needs its model) or `--only quants` just those files, and no model is needed. Files whose
+With `--only families`, `--only embeddings`, `--only tokenizers`, `--only templates`, `--only whisper`, `--only pictures`, `--only vision`, `--only translation`, `--only speech` (which needs its model) or `--only quants` just those files, and no model is needed. Files whose
 model is not given stay as they are.
 
 Nothing here depends on the date, the machine's name or the network; see README.md for the versions.
@@ -39,6 +39,7 @@ import gold_templates
 import gold_tiny
 import gold_tokenizers
 import gold_transcripts
+import gold_translation
 import gold_unigram
 import gold_vision
 import gold_whisper
@@ -129,6 +130,10 @@ def make_vision(scratch: Path, args):
     gold_vision.make(folder(scratch, "vision"))
 
 
+def make_translation(scratch: Path, args):
+    gold_translation.make(folder(scratch, "translation"))
+
+
 def make_whisper(scratch: Path, args):
     gold_whisper.make(folder(scratch, "whisper"))
 
@@ -143,6 +148,7 @@ GROUPS = {
     "whisper": (make_whisper, ("whisper/",)),
     "pictures": (make_pictures, ("pictures/",)),
     "vision": (make_vision, ("vision/",)),
+    "translation": (make_translation, ("translation/",)),
     "templates": (make_templates, ("templates/",)),
     "quants": (make_quants, ("quants/",)),
     "rest": (make_rest, ("",)),

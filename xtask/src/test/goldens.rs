@@ -18,7 +18,7 @@ use crate::stamp::hex;
 const SUMS: &str = "SHA256SUMS";
 const MANIFEST: &str = "manifest.json";
 /// Groups that the generator makes without a real model; see tests/goldens/generator/generate.py.
-const GROUPS: [&str; 7] = [
+const GROUPS: [&str; 8] = [
     "templates",
     "tokenizers",
     "families",
@@ -26,6 +26,7 @@ const GROUPS: [&str; 7] = [
     "whisper",
     "pictures",
     "vision",
+    "translation",
 ];
 /// Time limit for the generator and its packages, of which torch is the largest.
 const LIMIT: Duration = Duration::from_secs(1800);

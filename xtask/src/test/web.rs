@@ -63,11 +63,13 @@ fn npm_checks(stages: &mut Stages, ready: bool) {
 }
 
 /// Sources with the lines that only wasm32 compiles; clippy has seen all others natively.
-const WASM_SOURCES: [&str; 14] = [
+const WASM_SOURCES: [&str; 16] = [
     "audio/src/web.rs",
     "audio/Cargo.toml",
     "pictures/src/web.rs",
     "pictures/Cargo.toml",
+    "translation/src/web.rs",
+    "translation/Cargo.toml",
     "crate/src/web/mod.rs",
     "crate/src/web",
     "crate/src/device/mod.rs",
@@ -107,7 +109,8 @@ fn clippy(
     }
     let mut command = toolchain.cargo(dirs);
     command.args(["clippy", "-p", "hearth-llm", "-p", "hearth-llm-audio"]);
-    command.args(["-p", "hearth-llm-pictures", "--lib", "--target", TARGET]);
+    command.args(["-p", "hearth-llm-pictures", "-p", "hearth-llm-translation"]);
+    command.args(["--lib", "--target", TARGET]);
     command.args(["--profile", "release", "--", "-D", "warnings"]);
     let failed = stages.failed();
     stages.command(&names, Check, &mut command);

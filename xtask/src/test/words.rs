@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use crate::paths::Dirs;
 
 /// Folders with sources of our own.
-const FOLDERS: [&str; 19] = [
+const FOLDERS: [&str; 20] = [
     "audio/src",
     "cli/src",
     "cpu/src",
@@ -26,6 +26,7 @@ const FOLDERS: [&str; 19] = [
     "tests/e2e",
     "tests/src",
     "tests/tests",
+    "translation/src",
     "www/src",
     "www/test",
     "xtask/src",

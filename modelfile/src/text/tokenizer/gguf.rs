@@ -11,10 +11,11 @@ use super::added::AddedRules;
 use super::decode::{Scheme, Table, byte_token};
 use super::literal::Literals;
 use super::merges::Merges;
+use super::normal::{Blanks, Normal};
 use super::pre::PreTokenizer;
 use super::special::Specials;
 use super::spm::{Order, SentencePiece};
-use super::unigram::{Blanks, UnigramModel};
+use super::unigram::UnigramModel;
 use super::vocab::{Kind, Vocab};
 use super::wordpiece::WordPieceModel;
 use super::{Model, Prefix, Tokenizer};
@@ -153,7 +154,15 @@ impl Tokenizer {
                     false => Order::Scores(scores(meta, &vocab)?),
                 };
                 let model = SentencePiece::new(&vocab, order, unknown, is_gemma4);
-                Model::SentencePiece(Box::new(model))
+                // Files of llama.cpp's converter have none of these steps, and some say so wrongly.
+                let normal = match flag("hearth.normal")?.unwrap_or(false) {
+                    true => Some(normal(meta)?),
+                    false => None,
+                };
+                Model::SentencePiece {
+                    model: Box::new(model),
+                    normal,
+                }
             }
             "bert" => Model::WordPiece(Box::new(WordPieceModel::new(
                 &vocab,
@@ -165,17 +174,7 @@ impl Tokenizer {
                 &vocab,
                 &scores(meta, &vocab)?,
                 unknown,
-                charsmap(meta)?.as_deref(),
-                match (
-                    flag("hearth.collapse_blanks")?.unwrap_or(false),
-                    flag("remove_extra_whitespaces")?.unwrap_or(true),
-                ) {
-                    (true, _) => Blanks::Collapsed {
-                        strips_end: flag("hearth.strip_end")?.unwrap_or(false),
-                    },
-                    (false, true) => Blanks::Merged,
-                    (false, false) => Blanks::Kept,
-                },
+                normal(meta)?,
             )?)),
         };
         let pre = match &model {
@@ -225,6 +224,22 @@ fn suppressed(meta: &Metadata, tokens: usize) -> Result<Vec<u32>> {
     };
     let ids = ids.iter().filter_map(|id| u32::try_from(*id).ok());
     Ok(ids.filter(|id| (*id as usize) < tokens).collect())
+}
+
+/// Returns the steps before SentencePiece's models cut a text.
+fn normal(meta: &Metadata) -> Result<Normal> {
+    let flag = |name: &str| meta.opt_bool(&format!("tokenizer.ggml.{name}"));
+    let blanks = match (
+        flag("hearth.collapse_blanks")?.unwrap_or(false),
+        flag("remove_extra_whitespaces")?.unwrap_or(true),
+    ) {
+        (true, _) => Blanks::Collapsed {
+            strips_end: flag("hearth.strip_end")?.unwrap_or(false),
+        },
+        (false, true) => Blanks::Merged,
+        (false, false) => Blanks::Kept,
+    };
+    Normal::new(charsmap(meta)?.as_deref(), blanks)
 }
 
 /// Returns the bytes of SentencePiece's normalisation table.

@@ -13,6 +13,7 @@ mod decode;
 mod gguf;
 mod literal;
 mod merges;
+mod normal;
 mod pre;
 mod pre_families;
 mod special;
@@ -42,6 +43,7 @@ use crate::text::pair::Pair;
 use added::AddedRules;
 use decode::{Table, byte_to_char};
 use literal::Literals;
+use normal::Normal;
 use pre::PreTokenizer;
 use special::{Match, Specials};
 use spm::SentencePiece;
@@ -51,8 +53,15 @@ use wordpiece::WordPieceModel;
 
 #[derive(Debug)]
 enum Model {
-    ByteLevel { bpe: Box<BPE>, pre: PreTokenizer },
-    SentencePiece(Box<SentencePiece>),
+    ByteLevel {
+        bpe: Box<BPE>,
+        pre: PreTokenizer,
+    },
+    SentencePiece {
+        model: Box<SentencePiece>,
+        /// The text's normal form, where the file describes one.
+        normal: Option<Normal>,
+    },
     Unigram(Box<UnigramModel>),
     WordPiece(Box<WordPieceModel>),
 }
@@ -103,8 +112,22 @@ impl Tokenizer {
     /// [`Error::Tokenizer`] if the tokenizer library fails, which is not expected for any text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let mut ids = Vec::with_capacity(text.len() / 3);
-        self.encode_plain(text, true, &mut ids)?;
+        self.encode_plain(text, true, &mut |id, _| ids.push(id))?;
         Ok(ids)
+    }
+
+    /// Encodes plain text as [`Tokenizer::encode`] does, with the text that each token of SentencePiece's models stands for: of
+    /// an unknown one it is what the vocabulary lacks. Bytes and the tokens of other models have none.
+    ///
+    /// # Errors
+    ///
+    /// Any error of [`Tokenizer::encode`].
+    pub fn encode_spelled(&self, text: &str) -> Result<Vec<(u32, String)>> {
+        let mut pieces = Vec::with_capacity(text.len() / 3);
+        self.encode_plain(text, true, &mut |id, text| {
+            pieces.push((id, text.to_owned()))
+        })?;
+        Ok(pieces)
     }
 
     /// Counts the tokens in plain text.
@@ -123,7 +146,7 @@ impl Tokenizer {
     /// Any error of [`Tokenizer::encode`].
     pub fn encode_whole(&self, text: &str) -> Result<Vec<u32>> {
         let mut ids: Vec<u32> = self.bos.filter(|_| self.add_bos).into_iter().collect();
-        self.encode_plain(text, true, &mut ids)?;
+        self.encode_plain(text, true, &mut |id, _| ids.push(id))?;
         ids.extend(self.eos.filter(|_| self.add_eos));
         Ok(ids)
     }
@@ -137,7 +160,7 @@ impl Tokenizer {
         let mut ids = self.encode_whole(first)?;
         ids.extend(self.separator);
         let document_at = ids.len();
-        self.encode_plain(second, true, &mut ids)?;
+        self.encode_plain(second, true, &mut |id, _| ids.push(id))?;
         let document_end = ids.len();
         ids.extend(self.eos.filter(|_| self.add_eos));
         Ok(Pair {
@@ -179,8 +202,10 @@ impl Tokenizer {
     /// characters).
     pub fn least_tokens(&self, bytes: usize) -> usize {
         match self.model {
-            Model::ByteLevel { .. } | Model::SentencePiece(_) => bytes / self.longest.max(1),
-            Model::Unigram(_) | Model::WordPiece(_) => 0,
+            Model::ByteLevel { .. } | Model::SentencePiece { normal: None, .. } => {
+                bytes / self.longest.max(1)
+            }
+            Model::SentencePiece { .. } | Model::Unigram(_) | Model::WordPiece(_) => 0,
         }
     }
 
@@ -322,13 +347,20 @@ impl Tokenizer {
         if self.strip_after_special && after_special {
             text = Cow::Owned(text.trim_start().to_owned());
         }
-        self.encode_plain(&text, is_first, ids)
+        self.encode_plain(&text, is_first, &mut |id, _| ids.push(id))
     }
 
-    fn encode_plain(&self, text: &str, is_first: bool, ids: &mut Vec<u32>) -> Result<()> {
+    fn encode_plain(
+        &self,
+        text: &str,
+        is_first: bool,
+        out: &mut dyn FnMut(u32, &str),
+    ) -> Result<()> {
         let text = match &self.model {
             // SentencePiece treats its mark of a blank as a blank.
-            Model::SentencePiece(_) if text.contains('▁') => Cow::Owned(text.replace('▁', " ")),
+            Model::SentencePiece { normal: None, .. } if text.contains('▁') => {
+                Cow::Owned(text.replace('▁', " "))
+            }
             // User-defined tokens are matched in normal form.
             Model::ByteLevel { pre, .. } => pre.normalize(text)?,
             _ => Cow::Borrowed(text),
@@ -336,11 +368,11 @@ impl Tokenizer {
         let mut done = 0;
         while let Some(found) = self.literals.find(&text, done, &self.added) {
             let before = self.added.before(found.id, &text[done..found.start]);
-            self.encode_words(before, done == 0, is_first, ids)?;
-            ids.push(found.id);
+            self.encode_words(before, done == 0, is_first, out)?;
+            out(found.id, &text[found.start..found.end]);
             done = found.end + self.added.taken_after(found.id, &text[found.end..]);
         }
-        self.encode_words(&text[done..], done == 0, is_first, ids)
+        self.encode_words(&text[done..], done == 0, is_first, out)
     }
 
     /// Encodes text without literals. `begins`: no token precedes it in its segment; `is_first`: nor does a segment.
@@ -349,7 +381,7 @@ impl Tokenizer {
         text: &str,
         begins: bool,
         is_first: bool,
-        ids: &mut Vec<u32>,
+        out: &mut dyn FnMut(u32, &str),
     ) -> Result<()> {
         if text.is_empty() {
             return Ok(());
@@ -371,20 +403,34 @@ impl Tokenizer {
                         let tokens = bpe.tokenize(part).map_err(|e| Error::Tokenizer {
                             message: e.to_string(),
                         })?;
-                        ids.extend(tokens.iter().map(|token| token.id));
+                        tokens.iter().for_each(|token| out(token.id, ""));
                     }
                 }
             }
-            Model::SentencePiece(model) => {
+            Model::SentencePiece {
+                model,
+                normal: Some(normal),
+            } => {
+                let spelled = normal.spell(text, prefix)?;
+                model.encode(&self.table.vocab, &spelled, out);
+            }
+            Model::SentencePiece {
+                model,
+                normal: None,
+            } => {
                 let mut spelled = String::with_capacity(text.len() + 3);
                 if prefix {
                     spelled.push('▁');
                 }
                 spelled.extend(text.chars().map(|c| if c == ' ' { '▁' } else { c }));
-                model.encode(&self.table.vocab, &spelled, ids);
+                model.encode(&self.table.vocab, &spelled, out);
             }
-            Model::Unigram(model) => model.encode(text, prefix, ids)?,
-            Model::WordPiece(model) => model.encode(text, ids)?,
+            Model::Unigram(model) => model.encode(text, prefix, out)?,
+            Model::WordPiece(model) => {
+                let mut ids = Vec::new();
+                model.encode(text, &mut ids)?;
+                ids.into_iter().for_each(|id| out(id, ""));
+            }
         }
         Ok(())
     }

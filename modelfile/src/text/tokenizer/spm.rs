@@ -119,8 +119,8 @@ impl SentencePiece {
         }
     }
 
-    /// Appends the ids of `text`, whose blanks are "▁" already.
-    pub(super) fn encode(&self, vocab: &Vocab, text: &str, out: &mut Vec<u32>) {
+    /// Passes on the ids of `text`, whose blanks are "▁" already, and the text of each.
+    pub(super) fn encode(&self, vocab: &Vocab, text: &str, out: &mut dyn FnMut(u32, &str)) {
         if !self.whole_lines {
             return self.encode_run(vocab, text, out);
         }
@@ -130,14 +130,14 @@ impl SentencePiece {
             let end = rest.find(|c| (c == '\n') != is_lines);
             let (run, after) = rest.split_at(end.unwrap_or(rest.len()));
             match self.piece(vocab, run.as_bytes()).filter(|_| is_lines) {
-                Some(id) => out.push(id),
+                Some(id) => out(id, run),
                 None => self.encode_run(vocab, run, out),
             }
             rest = after;
         }
     }
 
-    fn encode_run(&self, vocab: &Vocab, text: &str, out: &mut Vec<u32>) {
+    fn encode_run(&self, vocab: &Vocab, text: &str, out: &mut dyn FnMut(u32, &str)) {
         let mut symbols: Vec<Symbol> = text
             .char_indices()
             .enumerate()
@@ -189,21 +189,28 @@ impl SentencePiece {
             self.consider(vocab, text, &symbols, a.previous, Some(left), &mut joins);
             self.consider(vocab, text, &symbols, Some(left), b.next, &mut joins);
         }
-        let mut after_unknown = false;
+        // A run of unknown characters becomes one unknown token.
+        let mut unknown: Option<std::ops::Range<usize>> = None;
+        let flush = |run: Option<std::ops::Range<usize>>, out: &mut dyn FnMut(u32, &str)| {
+            if let Some((id, run)) = self.unknown.zip(run) {
+                out(id, &text[run]);
+            }
+        };
         for symbol in symbols.iter().filter(|s| s.start < s.end) {
-            let piece = &text.as_bytes()[symbol.start..symbol.end];
+            let piece = &text[symbol.start..symbol.end];
+            let bytes = piece.bytes().map(|b| self.bytes[usize::from(b)]);
             if let Some(id) = symbol.id {
-                out.push(id);
-                after_unknown = false;
-            } else if piece.iter().all(|&b| self.bytes[usize::from(b)].is_some()) {
-                out.extend(piece.iter().filter_map(|&b| self.bytes[usize::from(b)]));
-                after_unknown = false;
+                flush(unknown.take(), out);
+                out(id, piece);
+            } else if bytes.clone().all(|id| id.is_some()) {
+                flush(unknown.take(), out);
+                bytes.flatten().for_each(|id| out(id, ""));
             } else {
-                // A run of unknown characters becomes one unknown token.
-                out.extend(self.unknown.filter(|_| !after_unknown));
-                after_unknown = true;
+                let start = unknown.map_or(symbol.start, |run| run.start);
+                unknown = Some(start..symbol.end);
             }
         }
+        flush(unknown, out);
     }
 
     fn consider(

@@ -1,49 +1,31 @@
 //! SentencePiece's unigram model: the most probable way to cut the text into pieces.
 
+use tokenizers::Model;
 use tokenizers::models::unigram::Unigram;
-use tokenizers::normalizers::Precompiled;
-use tokenizers::{Model, NormalizedString, Normalizer};
 
-use super::charsmap;
 use super::decode::byte_token;
+use super::normal::Normal;
 use super::vocab::{Kind, Vocab};
 use crate::error::{Error, Result};
 
 /// Prefix of tokens that must not match: the text to be matched has no blanks.
 const NEVER: char = ' ';
 
-/// Treatment of blanks in sequence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Blanks {
-    Kept,
-    /// One between words, none around them.
-    Merged,
-    /// One instead of several, also around the words; at the end none, if `strips_end`.
-    Collapsed {
-        strips_end: bool,
-    },
-}
-
 /// A unigram model.
-///
-/// SentencePiece stores its own normalisation table in the file: nearly NFKC, of an older Unicode, character by
-/// character.
 #[derive(Debug)]
 pub(super) struct UnigramModel {
     model: Unigram,
-    table: Option<Precompiled>,
+    normal: Normal,
     has_bytes: bool,
-    blanks: Blanks,
 }
 
 impl UnigramModel {
-    /// `scores[id]` is the log-probability of token `id`; `table` the bytes of `precompiled_charsmap`.
+    /// `scores[id]` is the log-probability of token `id`.
     pub(super) fn new(
         vocab: &Vocab,
         scores: &[f32],
         unknown: Option<u32>,
-        table: Option<&[u8]>,
-        blanks: Blanks,
+        normal: Normal,
     ) -> Result<Self> {
         let mut has_bytes = false;
         let pieces = vocab
@@ -69,20 +51,10 @@ impl UnigramModel {
                 message: e.to_string(),
             }
         })?;
-        if let Some(fault) = table.and_then(charsmap::fault) {
-            return Err(Error::Tokenizer {
-                message: format!("the normalisation table: {fault}"),
-            });
-        }
-        let table = table.map(Precompiled::from).transpose();
-        let table = table.map_err(|e| Error::Tokenizer {
-            message: format!("the normalisation table: {e}"),
-        })?;
         Ok(UnigramModel {
             model,
-            table,
+            normal,
             has_bytes,
-            blanks,
         })
     }
 
@@ -100,59 +72,28 @@ impl UnigramModel {
             .map(|at| at + 1)
     }
 
-    /// Appends the ids of `text`.
-    pub(super) fn encode(&self, text: &str, prefix: bool, out: &mut Vec<u32>) -> Result<()> {
-        let failed = |e: tokenizers::Error| Error::Tokenizer {
-            message: e.to_string(),
-        };
-        let mut text = text.to_owned();
-        if let Some(table) = &self.table {
-            let mut normalized = NormalizedString::from(text);
-            table.normalize(&mut normalized).map_err(failed)?;
-            text = normalized.get().to_owned();
-        }
-        text = match self.blanks {
-            Blanks::Kept => text,
-            // The mark of blanks counts as a blank.
-            Blanks::Merged => {
-                let text = text.replace('▁', " ");
-                let words = text.split(' ').filter(|word| !word.is_empty());
-                words.collect::<Vec<_>>().join(" ")
-            }
-            Blanks::Collapsed { strips_end } => {
-                let text = match strips_end {
-                    true => text.trim_end(),
-                    false => text.as_str(),
-                };
-                collapsed(text)
-            }
-        };
-        if text.is_empty() {
-            return Ok(());
-        }
-        // (the table may have made a blank of what the text begins with)
-        let begins = self.blanks != Blanks::Kept && text.starts_with([' ', '▁']);
-        if prefix && !begins {
-            text.insert(0, ' ');
-        }
-        let text = text.replace(' ', "▁");
+    /// Passes on the ids of `text`, and the text of each.
+    pub(super) fn encode(
+        &self,
+        text: &str,
+        prefix: bool,
+        out: &mut dyn FnMut(u32, &str),
+    ) -> Result<()> {
+        let text = self.normal.spell(text, prefix)?;
         let mut done = 0;
         for at in self.look_alikes(&text).chain([text.len()]) {
-            let tokens = self.model.tokenize(&text[done..at]).map_err(failed)?;
-            out.extend(tokens.iter().map(|token| token.id));
+            if done == at {
+                continue;
+            }
+            let tokens = self.model.tokenize(&text[done..at]);
+            let tokens = tokens.map_err(|e| Error::Tokenizer {
+                message: e.to_string(),
+            })?;
+            tokens
+                .iter()
+                .for_each(|token| out(token.id, token.value.as_str()));
             done = at;
         }
         Ok(())
     }
-}
-
-/// Returns the text with one blank instead of several.
-fn collapsed(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c != ' ' || !out.ends_with(' ') {
-            out.push(c);
-        }
-    }
-    out
 }

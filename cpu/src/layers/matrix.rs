@@ -1,9 +1,12 @@
 //! Weights of a projection, in the panels that the CPU's matrix products read.
 
+use std::vec;
+use std::vec::Vec;
+
 use half::f16;
-use hearth_cpu::dot::f16_to_f32;
-use hearth_cpu::gemm::{PANEL, Rows, add_panel};
-use hearth_modelfile::{Error, Result};
+
+use crate::dot::f16_to_f32;
+use crate::gemm::{PANEL, Rows, add_panel};
 
 /// Rows of activations that share one unpacking of a panel.
 const BATCH: usize = 96;
@@ -28,15 +31,50 @@ impl Matrix {
     /// which were trained in f16.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub fn pack(values: &[f32], n: usize, k: usize) -> Result<Self> {
-        let is_half = values.iter().all(|v| f16::from_f32(*v).to_f32() == *v);
+    /// [`NoMemory`].
+    pub fn pack(values: &[f32], n: usize, k: usize) -> Result<Self, NoMemory> {
+        let mut matrix = Self::zeros(n, k, Self::is_half(values))?;
+        for (r, row) in values.chunks_exact(k.max(1)).enumerate().take(n) {
+            matrix.set_row(r, row);
+        }
+        Ok(matrix)
+    }
+
+    /// Returns whether no value loses anything in f16.
+    pub fn is_half(values: &[f32]) -> bool {
+        values.iter().all(|v| f16::from_f32(*v).to_f32() == *v)
+    }
+
+    /// Makes a weight [n, k] of zeros, in f16 or in f32, whose rows are to be set.
+    ///
+    /// # Errors
+    /// [`NoMemory`].
+    pub fn zeros(n: usize, k: usize, is_half: bool) -> Result<Self, NoMemory> {
+        let len = n.div_ceil(PANEL).saturating_mul(k);
         let panels = if is_half {
-            Panels::F16(pack(values, n, k, |v| f16::from_f32(v).to_bits())?)
+            Panels::F16(reserve([0; PANEL], len)?)
         } else {
-            Panels::F32(pack(values, n, k, |v| v)?)
+            Panels::F32(reserve([0.0; PANEL], len)?)
         };
         Ok(Self { n, k, panels })
+    }
+
+    /// Sets row `r` [k]. A row that the weight has not is left out.
+    pub fn set_row(&mut self, r: usize, row: &[f32]) {
+        let (panel, c) = (r / PANEL * self.k, r % PANEL);
+        let range = panel..panel + self.k;
+        match &mut self.panels {
+            Panels::F32(panels) => {
+                let panels = panels.get_mut(range).into_iter().flatten();
+                panels.zip(row).for_each(|(to, v)| to[c] = *v);
+            }
+            Panels::F16(panels) => {
+                let panels = panels.get_mut(range).into_iter().flatten();
+                panels
+                    .zip(row)
+                    .for_each(|(to, v)| to[c] = f16::from_f32(*v).to_bits());
+            }
+        }
     }
 
     /// Rows of the weight, that is outputs.
@@ -106,32 +144,24 @@ impl Matrix {
     }
 }
 
-/// Returns zeros, or an error where memory does not suffice: a module has 4 GiB at most.
-pub(super) fn reserve<T: Clone>(value: T, len: usize) -> Result<Vec<T>> {
+/// Memory that is not there: a module has 4 GiB at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoMemory {
+    /// Bytes that were asked for.
+    pub needed: u64,
+}
+
+/// Returns `len` values, or an error where memory does not suffice.
+///
+/// # Errors
+/// [`NoMemory`].
+pub fn reserve<T: Clone>(value: T, len: usize) -> Result<Vec<T>, NoMemory> {
     let mut out = Vec::new();
-    out.try_reserve_exact(len).map_err(|_| Error::OutOfMemory {
-        what: "the weights".into(),
+    out.try_reserve_exact(len).map_err(|_| NoMemory {
         needed: (len as u64).saturating_mul(size_of::<T>() as u64),
-        available: isize::MAX as u64,
     })?;
     out.resize(len, value);
     Ok(out)
-}
-
-fn pack<T: Copy + Default>(
-    values: &[f32],
-    n: usize,
-    k: usize,
-    convert: impl Fn(f32) -> T,
-) -> Result<Vec<[T; PANEL]>> {
-    let mut panels = reserve([T::default(); PANEL], n.div_ceil(PANEL) * k)?;
-    for (r, row) in values.chunks_exact(k.max(1)).enumerate().take(n) {
-        let (panel, c) = (r / PANEL * k, r % PANEL);
-        for (to, v) in panels[panel..panel + k].iter_mut().zip(row) {
-            to[c] = convert(*v);
-        }
-    }
-    Ok(panels)
 }
 
 #[cfg(test)]

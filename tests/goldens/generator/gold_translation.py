@@ -1,0 +1,190 @@
+"""translation/<name>/hf with <name>.json, <name>_encoder.bin and <name>_logits.bin: tiny seeded translation models, those of T5 in
+<name>/gguf too, and what transformers makes of some sentences. t5_buckets.json: T5's buckets of distances.
+
+`python gold_translation.py NAME ...` looks for seeds of models.
+"""
+
+import dataclasses
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers.models.t5.modeling_t5 import T5Attention
+from transformers.utils import logging
+
+import jsonio
+import translation_models as models
+from hf_llama import f32
+from translation_models import Tiny
+
+logging.disable_progress_bar()
+
+N_GREEDY = 24
+# Of a float32 that is good to 1e-4.
+MIN_MARGIN = 0.002
+MIN_DISTINCT = 5
+LONG = ("The lighthouse stands above the harbour, and every evening the keeper writes down the wind and the waves. " * 5).strip()
+SENTENCES = [
+    "A small fire keeps a whole house warm.",
+    "Wind!",
+    "  The sea is\twarm;  in 1848 forty ﬁne ships came — naïve, isn't it? ",
+    "Über den Dächern flogen Möwen 漢字, und niemand zählte sie.",
+    LONG,
+]
+# Source, target and what transformers is given in front of the text.
+PAIRS = {
+    "t5_first": [("en", "de", "translate English to German: "), ("en", "fr", "translate English to French: "), (None, None, "")],
+    "t5_gated": [(None, "de", "<2de> "), (None, "fr", "<2fr> "), (None, None, "")],
+    "umt5": [(None, None, "")],
+    "marian": [("en", "de", ">>deu<< "), (None, "fr", ">>fra<< "), ("en", "zh-Hans", ">>cmn_Hans<< ")],
+    "m2m100": [("en", "de", ""), ("de", "zh", "")],
+    "nllb": [("en", "de", ""), ("de", "zh-Hant", "")],
+}
+NLLB = {"en": "eng_Latn", "de": "deu_Latn", "zh-Hant": "zho_Hant"}
+
+
+def encode(spec: Tiny, tok, text: str, source: str | None, target: str | None, prefix: str) -> tuple[list[int], int | None]:
+    """Ids of the input, and the first of the answer if the language says it."""
+    if spec.name == "m2m100":
+        tok.src_lang = source
+        return tok(text).input_ids, tok.get_lang_id(target)
+    if spec.name == "nllb":
+        tok.src_lang = NLLB[source]
+        return tok(text).input_ids, tok.convert_tokens_to_ids(NLLB[target])
+    return tok(prefix + text).input_ids, None
+
+
+def is_text(spec: Tiny, tok, i: int) -> bool:
+    """Whether an id is none of a language, which transformers writes down, or of the rows that pad an embedding."""
+    if spec.name == "m2m100":
+        return i < tok.encoder_size
+    return not (spec.name == "marian" and tok.convert_ids_to_tokens(i).startswith(">>"))
+
+
+@torch.no_grad()
+def answer(spec: Tiny, model, config: dict, ids: list[int], forced: int | None) -> tuple[list[int], list[float], np.ndarray, np.ndarray]:
+    """Greedy ids with the margin of each, the encoder's states and the first logits."""
+    encoded = model.get_encoder()(input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids))).last_hidden_state
+    written = [config["decoder_start_token_id"], *([] if forced is None else [forced])]
+    new, margins, first = [], [], None
+    for _ in range(N_GREEDY):
+        row = model(
+            encoder_outputs=(encoded,), attention_mask=torch.ones(1, len(ids)), decoder_input_ids=torch.tensor([written]),
+            use_cache=False).logits[0, -1]
+        first = row.numpy().copy() if first is None else first
+        row = row.clone()
+        if spec.kind == "marian":
+            row[config["pad_token_id"]] = -np.inf
+        best = torch.topk(row.double(), 2)
+        new.append(int(best.indices[0]))
+        margins.append(f32(best.values[0] - best.values[1]))
+        written.append(new[-1])
+    return new, margins, encoded[0].numpy(), first
+
+
+def generated(spec: Tiny, model, config: dict, ids: list[int], forced: int | None) -> list[int]:
+    """The same by transformers' own loop, which the one above has to agree with."""
+    more = {"bad_words_ids": [[config["pad_token_id"]]]} if spec.kind == "marian" else {}
+    out = model.generate(
+        input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long), do_sample=False, num_beams=1,
+        max_new_tokens=N_GREEDY + (forced is not None), forced_bos_token_id=forced, forced_eos_token_id=None,
+        # (T5's cache has as many layers as its encoder)
+        use_cache=not spec.kind.endswith("t5"), **more)
+    return out[0].tolist()[1 + (forced is not None) :]
+
+
+def attempt(spec: Tiny, tok, config: dict, tensors, check: bool) -> tuple[list[dict], list, list, str | None]:
+    model = models.build(spec, config, tensors)
+    runs, states, logits = [], [], []
+    for i, text in enumerate(SENTENCES):
+        pairs = PAIRS[spec.name]
+        source, target, prefix = pairs[i % len(pairs)]
+        ids, forced = encode(spec, tok, text, source, target, prefix)
+        new, margins, encoded, first = answer(spec, model, config, ids, forced)
+        flaw = None
+        if config["eos_token_id"] in new:
+            flaw = "an end"
+        elif min(margins) <= MIN_MARGIN:
+            flaw = f"a margin of {min(margins):.2g}, not above {MIN_MARGIN}"
+        elif len(set(new)) < MIN_DISTINCT:
+            flaw = f"{len(set(new))} distinct ids"
+        if flaw:
+            return runs, states, logits, f"{text[:12]!r}: {flaw}"
+        if check:
+            assert generated(spec, model, config, ids, forced) == new, spec.name
+        runs.append({
+            "text": text, "source": source, "target": target, "input_ids": ids, "forced_id": forced, "greedy_ids": new,
+            "min_margin": f32(min(margins)), "answer": tok.decode([i for i in new if is_text(spec, tok, i)], skip_special_tokens=True).strip(),
+        })
+        states.append(encoded)
+        logits.append(first)
+    # The text has to make a difference.
+    starts = {tuple(run["greedy_ids"][:8]) for run in runs}
+    return runs, states, logits, None if len(starts) == len(runs) else "two texts with one answer"
+
+
+def wide(spec: Tiny, config: dict, tensors, runs: list[dict]) -> tuple[list, list]:
+    model = models.build(spec, config, tensors, torch.float64)
+    found = [answer(spec, model, config, run["input_ids"], run["forced_id"]) for run in runs]
+    assert all(new == run["greedy_ids"] for (new, *_), run in zip(found, runs))
+    return [encoded for *_, encoded, _ in found], [first for *_, first in found]
+
+
+def make_one(out: Path, spec: Tiny):
+    folder = out / spec.name / "hf"
+    folder.mkdir(parents=True, exist_ok=True)
+    tok, n_vocab = models.tokenizer(folder, spec)
+    config = models.config_of(spec, n_vocab)
+    tensors = models.weights(spec, config, spec.seed)
+    models.write(out, spec, config, tensors)
+    runs, states, logits, flaw = attempt(spec, tok, config, tensors, True)
+    assert not flaw, f"{spec.name}: seed {spec.seed} gives {flaw}"
+    wide_states, wide_logits = wide(spec, config, tensors, runs)
+    worst = lambda a, b: float(f"{max(np.abs(x - y).max() for x, y in zip(a, b)):.2e}")
+    rows, first = np.concatenate(states), np.array(logits)
+    rows.astype("<f4").tofile(out / f"{spec.name}_encoder.bin")
+    first.astype("<f4").tofile(out / f"{spec.name}_logits.bin")
+    about = lambda what, shape, axes: {"file": f"{spec.name}_{what}.bin", "shape": list(shape), "dtype": "f32le", "axes": axes}
+    jsonio.write(out / f"{spec.name}.json", {
+        "folder": f"{spec.name}/hf", "gguf": f"{spec.name}/gguf/model.gguf" if spec.gguf is not None else None, "seed": spec.seed,
+        "encoder_bin": about("encoder", rows.shape, ["token of all texts", "d_model"]),
+        "logits_bin": about("logits", first.shape, ["text", "vocab"]),
+        "f32_vs_f64_max_abs_diff": {"encoder": worst(states, wide_states), "logits": worst(logits, wide_logits)},
+        "runs": runs,
+    })
+
+
+def make_buckets(out: Path):
+    distances = torch.arange(-300, 301)
+    cases = []
+    for causal in (False, True):
+        for buckets, most in ((32, 128), (64, 256), (16, 20), (32, 100)):
+            found = T5Attention._relative_position_bucket(distances, not causal, buckets, most)
+            cases.append({"is_causal": causal, "buckets": buckets, "max_distance": most, "of": found.tolist()})
+    jsonio.write(out / "t5_buckets.json", {"first": -300, "cases": cases})
+
+
+def make(out: Path):
+    make_buckets(out)
+    for spec in models.MODELS:
+        make_one(out, spec)
+
+
+def search(name: str):
+    spec = next(spec for spec in models.MODELS if spec.name == name)
+    with tempfile.TemporaryDirectory() as scratch:
+        tok, n_vocab = models.tokenizer(Path(scratch), spec)
+        config = models.config_of(spec, n_vocab)
+        for seed in range(5000):
+            tensors = models.weights(spec, config, seed)
+            *_, flaw = attempt(dataclasses.replace(spec, seed=seed), tok, config, tensors, False)
+            print(name, seed, flaw, flush=True)
+            if not flaw:
+                return
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        search(name)

@@ -1,0 +1,266 @@
+//! Tiny models of every family against transformers, whose results `tests/goldens/generator/gold_translation.py` writes.
+
+// A test ends where one of its helpers does.
+#![allow(clippy::unwrap_used)]
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use hearth_modelfile::Result;
+use hearth_translation::{Files, Finish, Limits, Loader, MODEL_FILES, Translator, bucket};
+use serde::Deserialize;
+
+/// Bytes that are pushed at once: no divisor of anything.
+const PIECE: usize = 9_973;
+/// Ids that each answer of the goldens has.
+const N_GREEDY: usize = 24;
+
+#[derive(Deserialize)]
+struct Golden {
+    folder: String,
+    gguf: Option<String>,
+    encoder_bin: Floats,
+    logits_bin: Floats,
+    runs: Vec<Run>,
+}
+
+#[derive(Deserialize)]
+struct Floats {
+    file: String,
+    shape: Vec<usize>,
+}
+
+#[derive(Deserialize)]
+struct Run {
+    text: String,
+    source: Option<String>,
+    target: Option<String>,
+    input_ids: Vec<u32>,
+    forced_id: Option<u32>,
+    greedy_ids: Vec<u32>,
+    answer: String,
+}
+
+fn data(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/goldens/data/translation")
+        .join(name)
+}
+
+fn read(name: &str) -> Vec<u8> {
+    let path = data(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn golden(name: &str) -> Golden {
+    serde_json::from_slice(&read(&format!("{name}.json"))).unwrap()
+}
+
+fn floats(of: &Floats) -> Vec<f32> {
+    let bytes = read(&of.file);
+    let values: Vec<f32> = bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|b| f32::from_le_bytes(*b))
+        .collect();
+    assert_eq!(values.len(), of.shape.iter().product::<usize>());
+    values
+}
+
+/// Reads the files of a folder.
+fn files(folder: &str) -> Files {
+    let mut files = Files::default();
+    for file in MODEL_FILES {
+        let Ok(bytes) = std::fs::read(data(folder).join(file.name)) else {
+            continue;
+        };
+        if file.binary {
+            files.binaries.insert(file.name.into(), bytes);
+        } else {
+            let text = String::from_utf8(bytes).unwrap();
+            files.texts.insert(file.name.into(), text);
+        }
+    }
+    files.weights = read(&format!("{folder}/model.safetensors"));
+    files
+}
+
+fn load(files: &Files) -> Result<Translator> {
+    let mut loader = Loader::default();
+    for (name, text) in &files.texts {
+        loader.text(name, text);
+    }
+    for (name, bytes) in &files.binaries {
+        loader.file(name, bytes.clone());
+    }
+    for piece in files.weights.chunks(PIECE) {
+        loader.push(piece)?;
+    }
+    loader.finish()
+}
+
+/// Returns the largest difference of two lists, which may not have NaN.
+fn worst(name: &str, found: &[f32], wanted: &[f32]) -> f32 {
+    assert_eq!(found.len(), wanted.len(), "{name}");
+    let mut worst = 0.0f32;
+    for (found, wanted) in found.iter().zip(wanted) {
+        let difference = (found - wanted).abs();
+        assert!(difference.is_finite(), "{name}: {found}, expected {wanted}");
+        worst = worst.max(difference);
+    }
+    worst
+}
+
+/// Compares a model with what transformers made of all texts.
+fn compare(name: &str, model: &Translator, golden: &Golden, bounds: (f32, f32)) {
+    let (states, logits) = (floats(&golden.encoder_bin), floats(&golden.logits_bin));
+    let d = golden.encoder_bin.shape[1];
+    let n_vocab = golden.logits_bin.shape[1];
+    let (mut row, mut most) = (0, (0.0f32, 0.0f32));
+    assert!(golden.runs.len() >= 5);
+    for (i, run) in golden.runs.iter().enumerate() {
+        let (source, target) = (run.source.as_deref(), run.target.as_deref());
+        let input = model.input(&run.text, source, target).unwrap();
+        assert_eq!(input.ids, run.input_ids, "{name}: {:?}", run.text);
+        assert_eq!(input.forced, run.forced_id, "{name}");
+        let parts = &model.model;
+        let mut encoding = parts.encoder.begin(&parts.embedding, &input.ids);
+        let encoded = loop {
+            if let Some(encoded) = parts.encoder.step(&mut encoding) {
+                break encoded;
+            }
+        };
+        let wanted = &states[row * d..(row + input.ids.len()) * d];
+        row += input.ids.len();
+        most.0 = most.0.max(worst(name, &encoded, wanted));
+        let mut context = parts.decoder.begin(parts.decoder.see(&encoded));
+        let mut first = vec![parts.config.start];
+        first.extend(input.forced);
+        let found = parts.decoder.run(&parts.embedding, &first, &mut context);
+        let wanted = &logits[i * n_vocab..(i + 1) * n_vocab];
+        most.1 = most.1.max(worst(name, &found, wanted));
+        let limits = Limits {
+            max_tokens: Some(N_GREEDY),
+            keeps_repetitions: true,
+        };
+        let mut streamed = String::new();
+        let answer = model.translate(&run.text, source, target, limits, |text| {
+            streamed.push_str(text);
+            ControlFlow::Continue(())
+        });
+        let answer = answer.unwrap();
+        assert_eq!(answer.ids, run.greedy_ids, "{name}: {:?}", run.text);
+        assert_eq!(answer.finish, Finish::Length);
+        assert_eq!(answer.text, run.answer, "{name}");
+        assert_eq!(streamed.trim(), answer.text, "{name}");
+        assert_eq!(answer.input_tokens, run.input_ids.len());
+    }
+    assert_eq!(row, golden.encoder_bin.shape[0]);
+    let ((states, logits), (most_states, most_logits)) = (most, bounds);
+    println!("{name}: largest differences {states:.1e} of states, {logits:.1e} of logits");
+    assert!(
+        states <= most_states,
+        "{name}: {states:e} of states, at most {most_states:e}"
+    );
+    assert!(
+        logits <= most_logits,
+        "{name}: {logits:e} of logits, at most {most_logits:e}"
+    );
+}
+
+/// Compares the folder, and the GGUF file if there is one. `bounds`: of states and logits of the folder, then of the file.
+fn both(name: &str, bounds: [(f32, f32); 2]) {
+    let golden = golden(name);
+    let model = load(&files(&golden.folder)).unwrap();
+    compare(name, &model, &golden, bounds[0]);
+    assert_eq!(model.licence(), Some("cc-by-4.0"));
+    let Some(gguf) = &golden.gguf else { return };
+    let model = load(&Files {
+        weights: read(gguf),
+        ..Files::default()
+    });
+    let mut of_file = golden;
+    let model = model.unwrap();
+    assert_eq!(model.licence(), Some("apache-2.0"));
+    // GGUF has no list of tasks: the first T5 is known by what it computes.
+    if name == "t5_first" {
+        let targets: Vec<_> = model
+            .languages()
+            .targets
+            .iter()
+            .map(|l| l.code.as_str())
+            .collect();
+        assert_eq!(targets, ["de", "fr", "ro"]);
+    }
+    of_file.folder.clear();
+    compare(&format!("{name}.gguf"), &model, &of_file, bounds[1]);
+}
+
+#[test]
+fn t5_first() {
+    both("t5_first", [(1.5e-5, 2e-5), (1.5e-5, 2e-5)]);
+}
+
+#[test]
+fn t5_gated() {
+    both("t5_gated", [(2.5e-5, 3.5e-4), (1e-2, 1e-2)]);
+}
+
+#[test]
+fn umt5() {
+    both("umt5", [(2.5e-5, 6.5e-4); 2]);
+}
+
+/// A folder without tokenizer.json has SentencePiece's own file.
+#[test]
+fn umt5_by_its_pieces() {
+    let golden = golden("umt5");
+    let mut files = files(&golden.folder);
+    assert!(files.texts.remove("tokenizer.json").is_some());
+    compare(
+        "umt5 by its pieces",
+        &load(&files).unwrap(),
+        &golden,
+        (2.5e-5, 6.5e-4),
+    );
+}
+
+#[test]
+fn marian() {
+    both("marian", [(2.5e-5, 3.5e-4); 2]);
+}
+
+#[test]
+fn m2m100() {
+    both("m2m100", [(1.5e-5, 2e-5); 2]);
+}
+
+#[test]
+fn nllb() {
+    both("nllb", [(1.5e-5, 2e-5); 2]);
+}
+
+#[test]
+fn buckets_are_those_of_transformers() {
+    #[derive(Deserialize)]
+    struct Buckets {
+        first: i64,
+        cases: Vec<Case>,
+    }
+    #[derive(Deserialize)]
+    struct Case {
+        is_causal: bool,
+        buckets: usize,
+        max_distance: usize,
+        of: Vec<usize>,
+    }
+    let golden: Buckets = serde_json::from_slice(&read("t5_buckets.json")).unwrap();
+    assert!(golden.cases.len() >= 8);
+    for case in golden.cases {
+        let found: Vec<usize> = (golden.first..golden.first + case.of.len() as i64)
+            .map(|at| bucket(at, case.is_causal, case.buckets, case.max_distance))
+            .collect();
+        assert_eq!(found, case.of, "{} {}", case.is_causal, case.buckets);
+    }
+}
