@@ -20,6 +20,7 @@ export { canRun, type Evidence, type Fit, type FitOptions, type FitSpeed } from 
 export { CompletionStream } from "./api/stream.js";
 export { Completions, TextCompletions, type ChatCompletionStream } from "./api/completions.js";
 export { Embeddings } from "./api/embeddings.js";
+export { Translations, type TranslationStream } from "./api/translations.js";
 export type { Backend, BackendModel, BackendOptions, Capabilities, LocalEngine, Sent } from "./backend/backend.js";
 export type { Diagnostics } from "./fit/diagnostics.js";
 export type { CacheMode, DeviceChoice, DownloadOptions, LoadProgress, Notice } from "./core/protocol.js";
@@ -62,4 +63,5 @@ export type {
 export type * from "./api/openai.js";
 export type * from "./api/ranking.js";
 export type * from "./api/serving.js";
+export type * from "./translations/types.js";
 export { parseHubId, type HubId } from "./source/paste.js";

@@ -1,0 +1,129 @@
+/**
+ * Cuts a text into pieces that are translated one by one, and what lies between them, which is kept. The pieces and the gaps
+ * put together are the text, character by character; no piece has a line break, or spaces at its ends.
+ */
+export interface Piece {
+  text: string;
+  /** Characters between this piece and the next one, or the end. */
+  gap: string;
+}
+
+export interface Pieces {
+  /** Characters before the first piece. */
+  lead: string;
+  pieces: Piece[];
+}
+
+export interface SplitOptions {
+  /** Language of the text, whose rules for sentences are used. */
+  language?: string | undefined;
+  /** Most tokens of a piece, by `count`: a longer sentence is cut between its clauses, or else its words. */
+  most: number;
+  count: (text: string) => number;
+  /** Whether sentences of one line are taken together, as long as they fit. */
+  isPacked: boolean;
+}
+
+const LINE_BREAK = /(\r\n|[\n\v\f\r\u0085\u2028\u2029]+)/;
+/** Ends of words after which a full stop ends no sentence; a join too many costs nothing. */
+const ABBREVIATION = /(?:^|[^\p{L}])(?:\p{Lu}\p{L}{0,2}|\p{L}|Mrs|Prof|Capt|Gen|Sra|Dra|Mme|etc|usw|vgl|bzw|[Nn]o|[Nn]r|vs|cf)\.$/u;
+const CLAUSE_END = /[,;:،؛、，；：。！？]\s*|\s[-–—]\s+/g;
+const SPACE = /\s+/g;
+
+export function split(text: string, options: SplitOptions): Pieces {
+  const found: Pieces = { lead: "", pieces: [] };
+  // Every second part is a line break.
+  for (const [index, part] of text.split(LINE_BREAK).entries()) {
+    if (index % 2 === 1) keep(found, part);
+    else addLine(found, part, options);
+  }
+  return found;
+}
+
+/** Cuts a piece in two near its middle: between clauses, else between words, else between characters; undefined for one character. */
+export function halves(text: string): [Piece, Piece] | undefined {
+  const at = bestCut(text);
+  if (at === undefined) return undefined;
+  const first = text.slice(0, at);
+  const rest = text.slice(at);
+  const [head, tail] = [first.trimEnd(), rest.trimStart()];
+  const gap = first.slice(head.length) + rest.slice(0, rest.length - tail.length);
+  return [
+    { text: head, gap },
+    { text: tail, gap: "" },
+  ];
+}
+
+/** Tells whether there is something to translate: a letter. Numbers, marks and lines of dashes stay as they are. */
+export function hasWords(text: string): boolean {
+  return /\p{L}/u.test(text);
+}
+
+function addLine(found: Pieces, line: string, options: SplitOptions): void {
+  const start = found.pieces.length;
+  for (const sentence of sentences(line, options.language)) {
+    if (!hasWords(sentence)) {
+      keep(found, sentence);
+      continue;
+    }
+    const core = sentence.trim();
+    const lead = sentence.slice(0, sentence.length - sentence.trimStart().length);
+    keep(found, lead);
+    const gap = sentence.slice(lead.length + core.length);
+    const last = found.pieces.length > start ? found.pieces.at(-1) : undefined;
+    const joined = last === undefined ? core : last.text + last.gap + core;
+    if (options.isPacked && last !== undefined && options.count(joined) <= options.most) {
+      last.text = joined;
+      last.gap = gap;
+    } else found.pieces.push(...cut({ text: core, gap }, options));
+  }
+}
+
+function keep(found: Pieces, characters: string): void {
+  const last = found.pieces.at(-1);
+  if (last === undefined) found.lead += characters;
+  else last.gap += characters;
+}
+
+/** Returns the sentences of a line, with the spaces after them. */
+function sentences(line: string, language: string | undefined): string[] {
+  const found: string[] = [];
+  for (const { segment } of new Intl.Segmenter(language ?? "en", { granularity: "sentence" }).segment(line)) {
+    const before = found.at(-1);
+    if (before !== undefined && ABBREVIATION.test(before.trimEnd())) found[found.length - 1] = before + segment;
+    else found.push(segment);
+  }
+  return found;
+}
+
+/** Cuts a sentence until each part is short enough. */
+function cut(sentence: Piece, options: SplitOptions): Piece[] {
+  const two = options.count(sentence.text) <= options.most ? undefined : halves(sentence.text);
+  if (two === undefined) return [sentence];
+  const [first, second] = two;
+  return [...cut(first, options), ...cut({ ...second, gap: sentence.gap }, options)];
+}
+
+/** Returns the best place to cut a text without spaces at its ends; undefined if there is none. */
+function bestCut(text: string): number | undefined {
+  const middle = text.length / 2;
+  const nearest = (marks: RegExp): number | undefined => {
+    let best: number | undefined;
+    for (const { index, 0: mark } of text.matchAll(marks)) {
+      const at = index + mark.length;
+      if (at < text.length && Math.abs(at - middle) < Math.abs((best ?? 0) - middle)) best = at;
+    }
+    return best;
+  };
+  const clause = nearest(CLAUSE_END);
+  if (clause !== undefined && Math.abs(clause - middle) < middle / 2) return clause;
+  return nearest(SPACE) ?? clause ?? betweenCharacters(text);
+}
+
+/** Returns the place nearest to the middle at which no character is taken apart, such as an emoji of several code points. */
+function betweenCharacters(text: string): number | undefined {
+  const characters = new Intl.Segmenter("en", { granularity: "grapheme" }).segment(text);
+  const { index, segment } = characters.containing(text.length >> 1) ?? { index: 0, segment: text };
+  const at = index > 0 ? index : segment.length;
+  return at < text.length ? at : undefined;
+}
