@@ -1,4 +1,5 @@
 /** Interpreters without a model, and texts to translate. */
+import { HearthError } from "../src/core/errors.js";
 import type { Interpreter, Pair, PieceOptions, TranslatedPiece } from "../src/translations/interpreter.js";
 import type { TranslationLanguages } from "../src/translations/types.js";
 
@@ -22,9 +23,7 @@ export class FakeInterpreter implements Interpreter {
 
   translate(piece: string, _pair: Pair, { onText }: PieceOptions): Promise<TranslatedPiece> {
     if (piece.length > this.most) {
-      const error = Object.assign(new Error("too long"), { code: "context_overflow", hint: "" });
-      error.name = "HearthError";
-      return Promise.reject(error);
+      return Promise.reject(new HearthError("context_overflow", "the piece is too long"));
     }
     this.pieces.push(piece);
     const text = this.into(piece);

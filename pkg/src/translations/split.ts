@@ -27,6 +27,11 @@ export interface SplitOptions {
 const LINE_BREAK = /(\r\n|[\n\v\f\r\u0085\u2028\u2029]+)/;
 /** Ends of words after which a full stop ends no sentence; a join too many costs nothing. */
 const ABBREVIATION = /(?:^|[^\p{L}])(?:\p{Lu}\p{L}{0,2}|\p{L}|Mrs|Prof|Capt|Gen|Sra|Dra|Mme|etc|usw|vgl|bzw|[Nn]o|[Nn]r|vs|cf)\.$/u;
+const LONGEST_ABBREVIATION = 8;
+/** Characters that a token has at most, roughly. */
+const LONGEST_TOKEN = 8;
+/** Characters on both sides of a text's middle among which it is cut. */
+const WINDOW = 2000;
 const CLAUSE_END = /[,;:،؛、，；：。！？]\s*|\s[-–—]\s+/g;
 const SPACE = /\s+/g;
 
@@ -61,6 +66,8 @@ export function hasWords(text: string): boolean {
 
 function addLine(found: Pieces, line: string, options: SplitOptions): void {
   const start = found.pieces.length;
+  // Tokens of the last piece, added up: what is packed would otherwise be counted for each sentence again.
+  let tokens = 0;
   for (const sentence of sentences(line, options.language)) {
     if (!hasWords(sentence)) {
       keep(found, sentence);
@@ -71,11 +78,15 @@ function addLine(found: Pieces, line: string, options: SplitOptions): void {
     keep(found, lead);
     const gap = sentence.slice(lead.length + core.length);
     const last = found.pieces.length > start ? found.pieces.at(-1) : undefined;
-    const joined = last === undefined ? core : last.text + last.gap + core;
-    if (options.isPacked && last !== undefined && options.count(joined) <= options.most) {
-      last.text = joined;
+    const more = isLong(core, options) ? options.most : options.count(core);
+    if (options.isPacked && last !== undefined && tokens + more <= options.most) {
+      last.text += last.gap + core;
       last.gap = gap;
-    } else found.pieces.push(...cut({ text: core, gap }, options));
+      tokens += more;
+    } else {
+      found.pieces.push(...cut({ text: core, gap }, options));
+      tokens = more;
+    }
   }
 }
 
@@ -88,42 +99,51 @@ function keep(found: Pieces, characters: string): void {
 /** Returns the sentences of a line, with the spaces after them. */
 function sentences(line: string, language: string | undefined): string[] {
   const found: string[] = [];
+  let isOpen = false;
   for (const { segment } of new Intl.Segmenter(language ?? "en", { granularity: "sentence" }).segment(line)) {
-    const before = found.at(-1);
-    if (before !== undefined && ABBREVIATION.test(before.trimEnd())) found[found.length - 1] = before + segment;
+    if (isOpen) found.push((found.pop() ?? "") + segment);
     else found.push(segment);
+    isOpen = ABBREVIATION.test(segment.trimEnd().slice(-LONGEST_ABBREVIATION));
   }
   return found;
 }
 
 /** Cuts a sentence until each part is short enough. */
 function cut(sentence: Piece, options: SplitOptions): Piece[] {
-  const two = options.count(sentence.text) <= options.most ? undefined : halves(sentence.text);
+  const { text, gap } = sentence;
+  const two = isLong(text, options) || options.count(text) > options.most ? halves(text) : undefined;
   if (two === undefined) return [sentence];
   const [first, second] = two;
-  return [...cut(first, options), ...cut({ ...second, gap: sentence.gap }, options)];
+  return [...cut(first, options), ...cut({ ...second, gap }, options)];
+}
+
+/** Tells at a glance that a text has too many tokens: counting those of a megabyte again and again would take seconds. */
+function isLong(text: string, { most }: SplitOptions): boolean {
+  return text.length > LONGEST_TOKEN * most;
 }
 
 /** Returns the best place to cut a text without spaces at its ends; undefined if there is none. */
 function bestCut(text: string): number | undefined {
-  const middle = text.length / 2;
+  const half = text.length >> 1;
+  const from = Math.max(0, half - WINDOW);
+  const within = text.slice(from, half + WINDOW);
+  const middle = half - from;
+  const distance = (at: number): number => Math.abs(at - middle);
   const nearest = (marks: RegExp): number | undefined => {
-    let best: number | undefined;
-    for (const { index, 0: mark } of text.matchAll(marks)) {
-      const at = index + mark.length;
-      if (at < text.length && Math.abs(at - middle) < Math.abs((best ?? 0) - middle)) best = at;
-    }
-    return best;
+    const ends = Array.from(within.matchAll(marks), ({ index, 0: mark }) => index + mark.length);
+    const inside = ends.filter((at) => from + at < text.length);
+    return inside.length === 0 ? undefined : inside.reduce((a, b) => (distance(b) < distance(a) ? b : a));
   };
   const clause = nearest(CLAUSE_END);
-  if (clause !== undefined && Math.abs(clause - middle) < middle / 2) return clause;
-  return nearest(SPACE) ?? clause ?? betweenCharacters(text);
+  const isCentral = clause !== undefined && distance(clause) < middle / 2;
+  const at = isCentral ? clause : (nearest(SPACE) ?? clause ?? betweenCharacters(within, middle));
+  return at === undefined ? undefined : from + at;
 }
 
-/** Returns the place nearest to the middle at which no character is taken apart, such as an emoji of several code points. */
-function betweenCharacters(text: string): number | undefined {
+/** Returns the place nearest to another one at which no character is taken apart, such as an emoji of several code points. */
+function betweenCharacters(text: string, near: number): number | undefined {
   const characters = new Intl.Segmenter("en", { granularity: "grapheme" }).segment(text);
-  const { index, segment } = characters.containing(text.length >> 1) ?? { index: 0, segment: text };
+  const { index, segment } = characters.containing(near) ?? { index: 0, segment: text };
   const at = index > 0 ? index : segment.length;
   return at < text.length ? at : undefined;
 }
