@@ -88,7 +88,10 @@ describe("TranslateGemma", () => {
   it("does not find out the language, so a request without one is refused", async () => {
     const { backend, asked } = backendOf(GEMMA);
     const failing = apiOf(backend).translations.create({ input: "Hello", target: "de" });
-    await expect(failing).rejects.toMatchObject({ code: "invalid_request", message: expect.stringContaining("source") as string });
+    await expect(failing).rejects.toMatchObject({
+      code: "invalid_request",
+      message: expect.stringContaining("source") as string,
+    });
     expect(asked).toEqual([]);
   });
 
@@ -96,7 +99,9 @@ describe("TranslateGemma", () => {
     const { backend } = backendOf(GEMMA, () => {
       throw new HearthError("template_error", "chat template: Unsupported target language code: tlh");
     });
-    await expect(apiOf(backend).translations.create({ input: "Hello", source: "en", target: "tlh" })).rejects.toMatchObject({
+    await expect(
+      apiOf(backend).translations.create({ input: "Hello", source: "en", target: "tlh" }),
+    ).rejects.toMatchObject({
       code: "invalid_request",
       message: expect.stringContaining("into tlh") as string,
       hint: expect.stringContaining("de, el, en") as string,
@@ -106,7 +111,10 @@ describe("TranslateGemma", () => {
   it("is known by its template where its file has no name", async () => {
     const { backend, asked } = backendOf({ name: "model", architecture: "gemma3" }, ({ messages }) => {
       if (Array.isArray(messages[0]?.content)) return ["Hallo"];
-      throw new HearthError("template_error", "User content must be a mapping(type, source_lang_code, target_lang_code)");
+      throw new HearthError(
+        "template_error",
+        "User content must be a mapping(type, source_lang_code, target_lang_code)",
+      );
     });
     const { translations } = apiOf(backend);
     await translations.create({ input: ["One", "Two"], source: "en", target: "de" });
@@ -129,7 +137,9 @@ describe("HY-MT", () => {
   it("gets the prompt and the sampling of its card", async () => {
     const { backend, asked } = backendOf(HY);
     await apiOf(backend).translations.create({ input: "Hello", source: "en", target: "de" });
-    expect(asked.map(promptOf)).toEqual(["Translate the following segment into German, without additional explanation.\n\nHello"]);
+    expect(asked.map(promptOf)).toEqual([
+      "Translate the following segment into German, without additional explanation.\n\nHello",
+    ]);
     expect(asked).toMatchObject([{ temperature: 0.7, top_p: 0.6, top_k: 20, repetition_penalty: 1.05 }]);
   });
 
@@ -141,7 +151,9 @@ describe("HY-MT", () => {
   ])("gets the Chinese prompt where Chinese is on either side: %j", async (params, name) => {
     const { backend, asked } = backendOf(HY);
     await apiOf(backend).translations.create(params);
-    expect(asked.map(promptOf)).toEqual([`将以下文本翻译为${name}，注意只需要输出翻译后的结果，不要额外解释：\n\n${params.input}`]);
+    expect(asked.map(promptOf)).toEqual([
+      `将以下文本翻译为${name}，注意只需要输出翻译后的结果，不要额外解释：\n\n${params.input}`,
+    ]);
   });
 
   it("does not take Japanese for Chinese", async () => {
@@ -167,7 +179,9 @@ describe("HY-MT", () => {
     const { backend } = backendOf(HY);
     await expect(apiOf(backend).translations.create({ input: "Hello", target: "sv" })).rejects.toMatchObject({
       code: "invalid_request",
-      message: expect.stringMatching(/target must be a language that HY-MT2-1\.8B translates \(zh, zh-Hant, .*\), found "sv"/) as string,
+      message: expect.stringMatching(
+        /target must be a language that HY-MT2-1\.8B translates \(zh, zh-Hant, .*\), found "sv"/,
+      ) as string,
     });
     const { targets } = await apiOf(backend).translations.languages();
     expect(targets).toHaveLength(38);
@@ -179,7 +193,9 @@ describe("any other chat model", () => {
     const { backend, asked } = backendOf({ name: "Qwen3", architecture: "qwen3" });
     await apiOf(backend).translations.create({ input: "Hello", source: "en", target: "pt-BR" });
     const [message] = asked[0]?.messages ?? [];
-    expect(message?.content).toMatch(/^Translate the following text from English into Brazilian Portuguese\. .*\n\nHello$/);
+    expect(message?.content).toMatch(
+      /^Translate the following text from English into Brazilian Portuguese\. .*\n\nHello$/,
+    );
     expect(asked[0]).toMatchObject({ temperature: 0, stream_options: { include_usage: true } });
     expect(asked[0]?.max_tokens).toBe(256 + 8 * 2);
     expect(await apiOf(backend).translations.languages()).toMatchObject({ sources: undefined, targets: undefined });

@@ -7,13 +7,16 @@ import { FakeInterpreter, randomTexts } from "./translations-support.js";
 const api = (interpreter: FakeInterpreter): Translations => new Translations(() => Promise.resolve(interpreter));
 
 describe("translations.create", () => {
-  it.each([true, false])("gives the text back where nothing is changed, byte for byte (packed: %s)", async (isPacked) => {
-    const interpreter = new FakeInterpreter(undefined, { most: 20, isPacked });
-    const input = randomTexts(300);
-    const { data } = await api(interpreter).create({ input, target: "de" });
-    expect(data.map(({ text }) => text)).toEqual(input);
-    expect(data.map(({ index }) => index)).toEqual(input.map((_, index) => index));
-  });
+  it.each([true, false])(
+    "gives the text back where nothing is changed, byte for byte (packed: %s)",
+    async (isPacked) => {
+      const interpreter = new FakeInterpreter(undefined, { most: 20, isPacked });
+      const input = randomTexts(300);
+      const { data } = await api(interpreter).create({ input, target: "de" });
+      expect(data.map(({ text }) => text)).toEqual(input);
+      expect(data.map(({ index }) => index)).toEqual(input.map((_, index) => index));
+    },
+  );
 
   it("streams the same text in deltas, with the whole at its end", async () => {
     const input = randomTexts(100);

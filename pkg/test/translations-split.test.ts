@@ -7,7 +7,8 @@ import { randomTexts } from "./translations-support.js";
 const ONE: SplitOptions = { most: 100, count: tokensIn, isPacked: false };
 const PACKED: SplitOptions = { ...ONE, isPacked: true };
 const TEXTS = randomTexts(400);
-const textsOf = (text: string, options: SplitOptions): string[] => split(text, options).pieces.map((piece) => piece.text);
+const textsOf = (text: string, options: SplitOptions): string[] =>
+  split(text, options).pieces.map((piece) => piece.text);
 
 function together({ lead, pieces }: ReturnType<typeof split>): string {
   return lead + pieces.map(({ text, gap }) => text + gap).join("");
@@ -46,7 +47,10 @@ describe("pieces of a text", () => {
   });
 
   it("do not end at abbreviations and initials", () => {
-    expect(textsOf("I saw Dr. Smith and J. R. Jones. They left.", ONE)).toEqual(["I saw Dr. Smith and J. R. Jones.", "They left."]);
+    expect(textsOf("I saw Dr. Smith and J. R. Jones. They left.", ONE)).toEqual([
+      "I saw Dr. Smith and J. R. Jones.",
+      "They left.",
+    ]);
   });
 
   it("leave numbers of lists and marks of Markdown where they are", () => {
@@ -63,7 +67,11 @@ describe("pieces of a text", () => {
     const text = "One is here. Two is here. Three is here.\nFour is here.";
     expect(textsOf(text, PACKED)).toEqual(["One is here. Two is here. Three is here.", "Four is here."]);
     const most = tokensIn("One is here. Two is here.");
-    expect(textsOf(text, { ...PACKED, most })).toEqual(["One is here. Two is here.", "Three is here.", "Four is here."]);
+    expect(textsOf(text, { ...PACKED, most })).toEqual([
+      "One is here. Two is here.",
+      "Three is here.",
+      "Four is here.",
+    ]);
   });
 
   it("are never longer than they may be, if they can be cut", () => {
@@ -78,6 +86,13 @@ describe("pieces of a text", () => {
       "The first clause is here,",
       "and the second one is there.",
     ]);
+  });
+
+  it("are whole sentences, however long the line is", () => {
+    const sentence = "These are the words of a sentence of medium length. ";
+    expect(new Set(textsOf(sentence.repeat(200), ONE))).toEqual(new Set([sentence.trim()]));
+    const long = `${"words without an end ".repeat(150)}🙂${" and more of them".repeat(200)}.`;
+    expect(textsOf(`${long} ${sentence}`, { ...ONE, most: 10_000 })).toEqual([long, sentence.trim()]);
   });
 
   it("of a long text take no time to speak of", () => {

@@ -6,7 +6,12 @@ import type { TranslationLanguages } from "../src/translations/types.js";
 /** Translates by a function; by default into the same text. */
 export class FakeInterpreter implements Interpreter {
   readonly name = "fake";
-  readonly languages: TranslationLanguages = { sources: undefined, targets: undefined, needsSource: false, needsTarget: true };
+  readonly languages: TranslationLanguages = {
+    sources: undefined,
+    targets: undefined,
+    needsSource: false,
+    needsTarget: true,
+  };
   /** Pieces that were asked for. */
   readonly pieces: string[] = [];
   /** Length above which a piece does not fit the model. */
@@ -36,13 +41,38 @@ export class FakeInterpreter implements Interpreter {
 export function randomTexts(count: number): string[] {
   const atoms = [
     ..."abcé ÄßЖд中文字日本語カナ한국تعريبไทย.!?。！？,;:、，\n\t  ",
-    "Hello there. ", "Dr. Smith left. ", "What? ", "…", "\r\n", "\r", "\n\n", " \n ", "\u00a0", "\u3000", "\u2028", "\ufeff", "👩‍👩‍👧‍👦", "e\u0301",
-    "1. ", "- ", "---", "3.14", "https://a.b/c?d=e ", "你好。世界！", "これは文です。", "word ".repeat(30), "字".repeat(60), "\ud800", "\u0000",
+    "Hello there. ",
+    "Dr. Smith left. ",
+    "What? ",
+    "…",
+    "\r\n",
+    "\r",
+    "\n\n",
+    " \n ",
+    "\u00a0",
+    "\u3000",
+    "\u2028",
+    "\ufeff",
+    "👩‍👩‍👧‍👦",
+    "e\u0301",
+    "1. ",
+    "- ",
+    "---",
+    "3.14",
+    "https://a.b/c?d=e ",
+    "你好。世界！",
+    "これは文です。",
+    "word ".repeat(30),
+    "字".repeat(60),
+    "\ud800",
+    "\u0000",
   ];
   let state = 1;
   const random = (below: number): number => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
     return Math.floor((state / 2 ** 32) * below);
   };
-  return Array.from({ length: count }, () => Array.from({ length: random(24) }, () => atoms[random(atoms.length)] ?? "").join(""));
+  return Array.from({ length: count }, () =>
+    Array.from({ length: random(24) }, () => atoms[random(atoms.length)] ?? "").join(""),
+  );
 }

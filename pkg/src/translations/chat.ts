@@ -108,5 +108,8 @@ export class ChatInterpreter implements Interpreter {
 function unknownPair(model: string, { source, target = "" }: Pair, cause: HearthError): HearthError {
   const { languages = [] } = TRANSLATE_GEMMA;
   const message = `invalid request: ${model} does not translate from ${source ?? "it"} into ${target}: ${cause.message}`;
-  return new HearthError("invalid_request", message, { hint: `Among its languages are ${languages.join(", ")}.`, cause });
+  return new HearthError("invalid_request", message, {
+    hint: `Among its languages are ${languages.join(", ")}.`,
+    cause,
+  });
 }

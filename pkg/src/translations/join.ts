@@ -1,7 +1,8 @@
 /** Translations put together again, with what lay between the pieces. */
 
 /** Letters of scripts that have no spaces between sentences, and their marks. */
-const WIDE_END = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\u3000-\u303f\uff01-\uff0f\uff1a-\uff20]["'”’」』）]*$/u;
+const WIDE_END =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\u3000-\u303f\uff01-\uff0f\uff1a-\uff20]["'”’」』）]*$/u;
 
 /**
  * Returns the characters between two pieces of a translation. They are those of the text, unless one of the languages puts spaces between sentences and

@@ -33,7 +33,8 @@ export function toTranslationRequest(params: Sent<TranslationCreateParams>): Tra
   if (isGiven(source)) request.source = canonical("source", source);
   if (isGiven(target)) request.target = canonical("target", target);
   if (isGiven(maxTokens)) {
-    if (!Number.isInteger(maxTokens) || maxTokens < 1) throw invalid("max_tokens", "an integer of at least 1", maxTokens);
+    if (!Number.isInteger(maxTokens) || maxTokens < 1)
+      throw invalid("max_tokens", "an integer of at least 1", maxTokens);
     request.maxTokens = maxTokens;
   }
   return request;
@@ -52,7 +53,8 @@ function toSampling(params: Sent<TranslationCreateParams>): Sampling {
     const value: unknown = params[field];
     if (!isGiven(value)) continue;
     const { min, max, isInteger } = SAMPLING_RANGES[field];
-    const isWithin = typeof value === "number" && value >= min && value <= max && (!isInteger || Number.isInteger(value));
+    const isWithin =
+      typeof value === "number" && value >= min && value <= max && (!isInteger || Number.isInteger(value));
     const kind = isInteger ? "an integer" : "a number";
     if (!isWithin) throw invalid(field, `${kind} from ${String(min)} to ${String(max)}`, value);
     sampling[field] = value;

@@ -6,7 +6,13 @@ import type { Interpreter, Pair, PieceOptions } from "./interpreter.js";
 import { gapFor, OneLine, onOneLine } from "./join.js";
 import { toTranslationRequest, type TranslationRequest } from "./request.js";
 import { halves, split, type Piece } from "./split.js";
-import type { Translation, TranslationCreateParams, TranslationEnd, TranslationList, TranslationStreamEvent } from "./types.js";
+import type {
+  Translation,
+  TranslationCreateParams,
+  TranslationEnd,
+  TranslationList,
+  TranslationStreamEvent,
+} from "./types.js";
 
 /** Characters of a piece that is not cut again: where so few are too many, the context is the reason. */
 const SHORTEST = 16;

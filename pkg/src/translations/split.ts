@@ -26,11 +26,12 @@ export interface SplitOptions {
 
 const LINE_BREAK = /(\r\n|[\n\v\f\r\u0085\u2028\u2029]+)/;
 /** Ends of words after which a full stop ends no sentence; a join too many costs nothing. */
-const ABBREVIATION = /(?:^|[^\p{L}])(?:\p{Lu}\p{L}{0,2}|\p{L}|Mrs|Prof|Capt|Gen|Sra|Dra|Mme|etc|usw|vgl|bzw|[Nn]o|[Nn]r|vs|cf)\.$/u;
+const ABBREVIATION =
+  /(?:^|[^\p{L}])(?:\p{Lu}\p{L}{0,2}|\p{L}|Mrs|Prof|Capt|Gen|Sra|Dra|Mme|etc|usw|vgl|bzw|[Nn]o|[Nn]r|vs|cf)\.$/u;
 const LONGEST_ABBREVIATION = 8;
 /** Characters that a token has at most, roughly. */
 const LONGEST_TOKEN = 8;
-/** Characters on both sides of a text's middle among which it is cut. */
+/** Characters that are looked at together: on both sides of a text's middle, where it is cut, and for sentences. */
 const WINDOW = 2000;
 const CLAUSE_END = /[,;:،؛、，；：。！？]\s*|\s[-–—]\s+/g;
 const SPACE = /\s+/g;
@@ -100,12 +101,32 @@ function keep(found: Pieces, characters: string): void {
 function sentences(line: string, language: string | undefined): string[] {
   const found: string[] = [];
   let isOpen = false;
-  for (const { segment } of new Intl.Segmenter(language ?? "en", { granularity: "sentence" }).segment(line)) {
+  for (const segment of segmentsOf(line, new Intl.Segmenter(language ?? "en", { granularity: "sentence" }))) {
     if (isOpen) found.push((found.pop() ?? "") + segment);
     else found.push(segment);
     isOpen = ABBREVIATION.test(segment.trimEnd().slice(-LONGEST_ABBREVIATION));
   }
   return found;
+}
+
+/** Yields the segments of a line, of which it looks at a part at a time: browsers take longer for each, the longer the whole is. */
+function* segmentsOf(line: string, segmenter: Intl.Segmenter): Generator<string, void, void> {
+  // The beginning of a segment that is longer than a part.
+  let held = "";
+  for (let from = 0; from < line.length;) {
+    const part = line.slice(from, from + WINDOW);
+    const isLast = from + WINDOW >= line.length;
+    const [first = "", ...segments] = Array.from(segmenter.segment(part), ({ segment }) => segment);
+    held += first;
+    from += first.length;
+    if (segments.length === 0 && !isLast) continue;
+    yield held;
+    held = "";
+    // The last one may go on behind the part.
+    if (!isLast) segments.pop();
+    yield* segments;
+    for (const { length } of segments) from += length;
+  }
 }
 
 /** Cuts a sentence until each part is short enough. */

@@ -86,11 +86,12 @@ if (FULL) {
     const names = readdirSync(dist, { recursive: true }).map(String);
     const module = (name: string): string => join("wasm", `${name}_bg.wasm`);
     const [grammar, speech, pictures] = [module("grammar"), module("audio"), module("pictures")];
+    const translation = module("translation");
     // Entries of their own are not reached by the main one; `pkg/test/payload.test.ts` has their caps.
     const isApart = (name: string): boolean =>
       name === grammar ||
-      /^(audio[\\/]|audio-|wasm[\\/](audio|pictures))/.test(name) ||
-      /^(remote|documents|ai-sdk|prompt-api|shared|chat|react|element|toolbox)[\\/]/.test(name);
+      /^(audio[\\/]|audio-|translation-|wasm[\\/](audio|pictures|translation))/.test(name) ||
+      /^(remote|documents|ai-sdk|prompt-api|shared|chat|react|element|toolbox|translations?)[\\/]/.test(name);
     const core = names.filter((name) => /\.(js|wasm)$/.test(name) && !isApart(name));
     const sum = core.map(size).reduce((a, b) => a + b, 0);
     console.log(`brotli: ${String(sum)} bytes, formats ${String(size(grammar))}`);
@@ -98,5 +99,6 @@ if (FULL) {
     expect(size(grammar)).toBeLessThanOrEqual(600_000);
     expect(size(speech)).toBeLessThanOrEqual(200_000);
     expect(size(pictures)).toBeLessThanOrEqual(90_000);
+    expect(size(translation)).toBeLessThanOrEqual(250_000);
   });
 }
