@@ -10,6 +10,7 @@ export default tseslint.config(
       "pkg/grammar/",
       "pkg/audio/",
       "pkg/pictures/",
+      "pkg/translation/",
       "pkg/docs/",
       "target/",
       "shared/",

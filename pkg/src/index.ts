@@ -19,6 +19,7 @@ export {
 export { canRun, type Evidence, type Fit, type FitOptions, type FitSpeed } from "./fit/fit.js";
 export { CompletionStream } from "./api/stream.js";
 export { Completions, TextCompletions, type ChatCompletionStream } from "./api/completions.js";
+export { apiOf, type Api } from "./api/api.js";
 export { Embeddings } from "./api/embeddings.js";
 export { Translations, type TranslationStream } from "./api/translations.js";
 export type { Backend, BackendModel, BackendOptions, Capabilities, LocalEngine, Sent } from "./backend/backend.js";

@@ -23,8 +23,8 @@ export abstract class ModuleWorkerDouble {
       // Node's MessagePort type and the DOM's differ in name only.
       port2.postMessage(message, transfer as never);
     });
-    port2.onmessage = (event: MessageEvent<never>) => {
-      void host.handle(event.data);
+    port2.onmessage = (event: MessageEvent) => {
+      void host.handle(event.data as never);
     };
     port1.onmessage = (event) => {
       this.onmessage?.(event);

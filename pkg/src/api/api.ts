@@ -18,6 +18,7 @@ export interface Api {
   rerank(params: RerankParams, options?: RequestOptions): Promise<RerankResponse>;
 }
 
+/** Returns the API over a backend, such as the one of an engine, for code that has no engine in its hands. */
 export function apiOf(backend: Backend): Api {
   let interpreter: Interpreter | undefined;
   return {

@@ -31,6 +31,7 @@ import { Banner, TopBar } from "./TopBar.js";
 
 const DocumentsDialog = lazily(async () => (await import("./Documents.js")).DocumentsDialog);
 const SpeechDialog = lazily(async () => (await import("./SpeechDialog.js")).SpeechDialog);
+const TranslateDialog = lazily(async () => (await import("../translate/TranslateDialog.js")).TranslateDialog);
 const PictureDialog = lazily(async () => (await import("./PictureDialog.js")).PictureDialog);
 const CameraDialog = lazily(async () => (await import("./CameraDialog.js")).CameraDialog);
 const PassageDialog = lazily(async () => (await import("./PassageDialog.js")).PassageDialog);
@@ -77,6 +78,7 @@ export function App(): JSX.Element {
       {dialog.value === "documents" && <DocumentsDialog />}
       {dialog.value === "passage" && <PassageDialog />}
       {dialog.value === "speech" && <SpeechDialog />}
+      {dialog.value === "translate" && <TranslateDialog />}
       {dialog.value === "picture" && <PictureDialog />}
       {dialog.value === "camera" && <CameraDialog />}
       {dialog.value === "models" && (

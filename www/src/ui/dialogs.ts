@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 
 export type DialogName =
-  "settings" | "performance" | "models" | "documents" | "passage" | "speech" | "picture" | "camera";
+  "settings" | "performance" | "models" | "documents" | "passage" | "speech" | "translate" | "picture" | "camera";
 
 export const dialog = signal<DialogName | undefined>(undefined);
 

@@ -86,7 +86,6 @@ if (FULL) {
     const names = readdirSync(dist, { recursive: true }).map(String);
     const module = (name: string): string => join("wasm", `${name}_bg.wasm`);
     const [grammar, speech, pictures] = [module("grammar"), module("audio"), module("pictures")];
-    const translation = module("translation");
     // Entries of their own are not reached by the main one; `pkg/test/payload.test.ts` has their caps.
     const isApart = (name: string): boolean =>
       name === grammar ||
@@ -99,6 +98,5 @@ if (FULL) {
     expect(size(grammar)).toBeLessThanOrEqual(600_000);
     expect(size(speech)).toBeLessThanOrEqual(200_000);
     expect(size(pictures)).toBeLessThanOrEqual(90_000);
-    expect(size(translation)).toBeLessThanOrEqual(250_000);
   });
 }
