@@ -11,7 +11,7 @@ describe("translations.create", () => {
     "gives the text back where nothing is changed, byte for byte (packed: %s)",
     async (isPacked) => {
       const interpreter = new FakeInterpreter(undefined, { most: 20, isPacked });
-      const input = randomTexts(300);
+      const input = randomTexts(100);
       const { data } = await api(interpreter).create({ input, target: "de" });
       expect(data.map(({ text }) => text)).toEqual(input);
       expect(data.map(({ index }) => index)).toEqual(input.map((_, index) => index));
@@ -19,7 +19,7 @@ describe("translations.create", () => {
   );
 
   it("streams the same text in deltas, with the whole at its end", async () => {
-    const input = randomTexts(100);
+    const input = randomTexts(50);
     const interpreter = new FakeInterpreter((piece) => ` ${piece.toUpperCase()} \n`);
     const whole = await api(interpreter).create({ input, target: "de" });
     const deltas = input.map(() => "");
@@ -44,6 +44,12 @@ describe("translations.create", () => {
       data: [{ index: 0, text: "xxx xxx. xxxxx!", source: "en", finish_reason: "stop" }],
       usage: { prompt_tokens: 14, completion_tokens: 2, total_tokens: 16 },
     });
+  });
+
+  it("says so where a part came back empty", async () => {
+    const interpreter = new FakeInterpreter((piece) => (piece === "Second." ? " \n" : piece), { most: 40, isPacked: false });
+    const { data } = await api(interpreter).create({ input: ["First. Second. Third.", "First."], target: "de" });
+    expect(data.map(({ finish_reason }) => finish_reason)).toEqual(["empty", "stop"]);
   });
 
   it("asks for nothing where there is nothing to translate", async () => {

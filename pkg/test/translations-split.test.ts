@@ -6,7 +6,7 @@ import { randomTexts } from "./translations-support.js";
 
 const ONE: SplitOptions = { most: 100, count: tokensIn, isPacked: false };
 const PACKED: SplitOptions = { ...ONE, isPacked: true };
-const TEXTS = randomTexts(400);
+const TEXTS = randomTexts(100);
 const textsOf = (text: string, options: SplitOptions): string[] =>
   split(text, options).pieces.map((piece) => piece.text);
 
@@ -90,13 +90,13 @@ describe("pieces of a text", () => {
 
   it("are whole sentences, however long the line is", () => {
     const sentence = "These are the words of a sentence of medium length. ";
-    expect(new Set(textsOf(sentence.repeat(200), ONE))).toEqual(new Set([sentence.trim()]));
+    expect(new Set(textsOf(sentence.repeat(100), ONE))).toEqual(new Set([sentence.trim()]));
     const long = `${"words without an end ".repeat(150)}🙂${" and more of them".repeat(200)}.`;
     expect(textsOf(`${long} ${sentence}`, { ...ONE, most: 10_000 })).toEqual([long, sentence.trim()]);
   });
 
   it("of a long text take no time to speak of", () => {
-    for (const text of ["x".repeat(300_000), "a b ".repeat(75_000), "Go. ".repeat(75_000)]) {
+    for (const text of ["x".repeat(100_000), "a b ".repeat(25_000), "Go. ".repeat(25_000)]) {
       expect(together(split(text, { ...PACKED, most: 1000 }))).toBe(text);
     }
   });

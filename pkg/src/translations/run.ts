@@ -102,7 +102,7 @@ class Run {
     const whole = onOneLine(text.trim());
     if (whole.startsWith(line.text)) this.#tell(whole.slice(line.text.length));
     this.#text += whole;
-    if (this.#end === "stop") this.#end = end;
+    if (this.#end === "stop") this.#end = end === "stop" && whole === "" ? "empty" : end;
     this.#usage.prompt_tokens += usage.prompt_tokens;
     this.#usage.completion_tokens += usage.completion_tokens;
     this.#usage.total_tokens += usage.prompt_tokens + usage.completion_tokens;

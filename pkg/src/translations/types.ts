@@ -32,8 +32,11 @@ export interface TranslationCreateParamsStreaming extends TranslationCreateParam
   stream: true;
 }
 
-/** Why a translation ends: `length` if a part of it was cut off, `repetition` if a part began to repeat itself. */
-export type TranslationEnd = "stop" | "length" | "repetition";
+/**
+ * Why a translation ends: `length` if a part of it was cut off, `repetition` if a part began to repeat itself, `empty` if the model
+ * had nothing to say to a part.
+ */
+export type TranslationEnd = "stop" | "length" | "repetition" | "empty";
 
 export interface Translation {
   /** Number of the text in the input. */
