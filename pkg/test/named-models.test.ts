@@ -34,7 +34,12 @@ const ARCHITECTURES: Record<string, string> = {
   "unsloth/gemma-4-E2B-it-GGUF": "gemma4",
 };
 /** Names that are placeholders, or belong to other engines. */
-const NOBODYS = new Set(["owner/name", "owner/Llama-3.2-1B-Instruct-GGUF", "onnx-community/...", "Xenova/opus-mt-en-de"]);
+const NOBODYS = new Set([
+  "owner/name",
+  "owner/Llama-3.2-1B-Instruct-GGUF",
+  "onnx-community/...",
+  "Xenova/opus-mt-en-de",
+]);
 
 /** Whisper's, which the core does not run: they are those of `hearth-llm/audio`. */
 const SPEECH = new Set(["ggerganov/whisper.cpp", "openai/whisper-base", "openai/whisper-tiny.en"]);

@@ -113,7 +113,7 @@ describe("Translator.create", () => {
     expect([fake.bytes, fake.texts, fake.files]).toEqual([13, { "config.json": "{}" }, { "source.spm": "pieces" }]);
     const parts = ["a-00001-of-00002.gguf", "a-00002-of-00002.gguf"].map((name) => named(name, "GGUF"));
     expect(await code(loadFiles(parts))).toBe("invalid_request");
-    expect(await code(loadFiles([named("config.json", "{}")]))).toBe("invalid_request");
+    await expect(loadFiles([named("config.json", "{}")])).rejects.toMatchObject({ code: "bad_file" });
   });
 
   it("refuses a repository without such a model with advice about translation", async () => {
@@ -163,6 +163,13 @@ describe("translator.translations.create", () => {
     expect(fake.runs.at(-1)).toEqual(["one one one", undefined, "de", 9]);
   });
 
+  it("takes codes of rare languages, which have no name here", async () => {
+    fake.languages = { ...fake.languages, targets: ["xqa", "ace-Arab"] };
+    const { translations } = await create();
+    for (const target of ["xqa", "ace_Arab"]) await translations.create({ input: "one", target });
+    expect(fake.runs.map(([, , target]) => target)).toEqual(["xqa", "ace-Arab"]);
+  });
+
   it("cuts what the model finds too long", async () => {
     fake.most = 20;
     const { translations } = await create();
@@ -201,11 +208,12 @@ describe("translator.translations.create", () => {
     await Promise.all(["one two", "three four"].map((input) => translations.create({ input, target: "de" })));
     expect(fake.mostLive).toBe(1);
     const controller = new AbortController();
-    const running = translations.create({ input: "word ".repeat(100), target: "de", signal: controller.signal });
-    setTimeout(() => {
-      controller.abort();
-    }, 20);
-    expect(await code(running)).toBe("cancelled");
+    const { signal } = controller;
+    const stream = await translations.create({ input: "word ".repeat(60), target: "de", stream: true, signal });
+    const read = async (): Promise<void> => {
+      for await (const event of stream) if (event.type === "translation.text.delta") controller.abort();
+    };
+    expect(await code(read())).toBe("cancelled");
     expect((await translations.create({ input: "five", target: "de" })).data[0]?.text).toBe("FIVE");
     expect(fake.live).toBe(0);
   });

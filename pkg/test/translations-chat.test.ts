@@ -210,8 +210,12 @@ describe("any other chat model", () => {
     expect(asked[1]).toMatchObject({ max_tokens: 9 });
   });
 
-  it("needs a target", async () => {
-    const { backend } = backendOf({ name: "Qwen3" });
+  it("needs a target, and languages with a name", async () => {
+    const { backend, asked } = backendOf({ name: "Qwen3" });
+    for (const languages of [{ target: "xx" }, { target: "und" }, { source: "xx", target: "de" }]) {
+      expect(await code(apiOf(backend).translations.create({ input: "Hello", ...languages }))).toBe("invalid_request");
+    }
+    expect(asked).toEqual([]);
     expect(await code(apiOf(backend).translations.create({ input: "Hello", target: null }))).toBe("invalid_request");
   });
 

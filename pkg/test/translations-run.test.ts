@@ -22,13 +22,14 @@ describe("translations.create", () => {
     const input = randomTexts(50);
     const interpreter = new FakeInterpreter((piece) => ` ${piece.toUpperCase()} \n`);
     const whole = await api(interpreter).create({ input, target: "de" });
-    const deltas = input.map(() => "");
+    const deltas = new Map(input.map((_, index) => [index, ""]));
     const events: TranslationStreamEvent[] = [];
     for await (const event of await api(interpreter).create({ input, target: "de", stream: true })) {
-      if (event.type === "translation.text.delta") deltas[event.index] += event.delta;
+      if (event.type === "translation.text.delta")
+        deltas.set(event.index, (deltas.get(event.index) ?? "") + event.delta);
       else events.push(event);
     }
-    expect(deltas).toEqual(whole.data.map(({ text }) => text));
+    expect([...deltas.values()]).toEqual(whole.data.map(({ text }) => text));
     expect(events).toEqual([
       ...whole.data.map((translation) => ({ type: "translation.text.done", ...translation })),
       { type: "translation.done", model: "fake", usage: whole.usage },
@@ -47,7 +48,10 @@ describe("translations.create", () => {
   });
 
   it("says so where a part came back empty", async () => {
-    const interpreter = new FakeInterpreter((piece) => (piece === "Second." ? " \n" : piece), { most: 40, isPacked: false });
+    const interpreter = new FakeInterpreter((piece) => (piece === "Second." ? " \n" : piece), {
+      most: 40,
+      isPacked: false,
+    });
     const { data } = await api(interpreter).create({ input: ["First. Second. Third.", "First."], target: "de" });
     expect(data.map(({ finish_reason }) => finish_reason)).toEqual(["empty", "stop"]);
   });
@@ -74,8 +78,6 @@ describe("translations.create", () => {
     [{ input: 5 }],
     [{ input: ["a", 1] }],
     [{ input: "a", target: "klingon!" }],
-    [{ input: "a", target: "xx" }],
-    [{ input: "a", target: "und" }],
     [{ input: "a", source: 7 }],
     [{ input: "a", max_tokens: 0 }],
     [{ input: "a", beams: 4 }],

@@ -40,7 +40,7 @@ export class FakeInterpreter implements Interpreter {
 /** Returns random texts, the same ones each time: sentences, lines, marks, spaces, of several scripts. */
 export function randomTexts(count: number): string[] {
   const atoms = [
-    ..."abcé ÄßЖд中文字日本語カナ한국تعريبไทย.!?。！？,;:、，\n\t  ",
+    ...Array.from("abcé ÄßЖд中文字日本語カナ한국تعريبไทย.!?。！？,;:、，\n\t  "),
     "Hello there. ",
     "Dr. Smith left. ",
     "What? ",

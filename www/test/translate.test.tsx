@@ -51,13 +51,24 @@ async function press(selector: string): Promise<void> {
   await wait(20);
 }
 
-async function type(text: string, pause = 700): Promise<void> {
+/** Waits for a condition, however slow the machine is. */
+async function until(check: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 300 && !check(); tries++) await wait(20);
+  await wait(20);
+}
+
+const isSettled = (): boolean => !["waiting", "translating"].includes(phase.value.name);
+
+/** Puts texts into the field, one right after the other. */
+async function type(texts: string | string[], check = isSettled): Promise<void> {
   await act(() => {
     const field = find("#translate-input") as HTMLTextAreaElement;
-    field.value = text;
-    field.dispatchEvent(new Event("input", { bubbles: true }));
+    for (const text of [texts].flat()) {
+      field.value = text;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    }
   });
-  await wait(pause);
+  await until(check);
 }
 
 async function select(id: string, value: string): Promise<void> {
@@ -66,7 +77,7 @@ async function select(id: string, value: string): Promise<void> {
     field.value = value;
     field.dispatchEvent(new Event("change", { bubbles: true }));
   });
-  await wait(700);
+  await until(isSettled);
 }
 
 beforeEach(() => {
@@ -90,9 +101,9 @@ afterEach(async () => {
 describe("translation while one types", () => {
   it("waits for a pause, and asks once", async () => {
     await open(shouting());
-    for (const text of ["g", "gu", "gut"]) await type(text, 50);
+    await type(["g", "gu", "gut"], () => phase.value.name === "waiting");
     expect(asked).toEqual([]);
-    await wait(700);
+    await until(isSettled);
     expect(asked).toHaveLength(1);
     expect(asked[0]).toMatch(/into English\. .*\n\ngut$/);
     expect([output(), state()]).toEqual(["GUT", "Translated."]);
@@ -101,10 +112,10 @@ describe("translation while one types", () => {
   it("gives up the old request for the new text, and shows the new one only", async () => {
     let go: () => void = () => undefined;
     await open(shouting("Slow", () => new Promise((resolve) => (go = resolve))));
-    await type("first");
+    await type("first", () => asked.length === 1);
     expect(state()).toBe("Translating…");
     const old = go;
-    await type("second");
+    await type("second", () => asked.length === 2);
     await act(() => {
       old();
       go();
@@ -122,7 +133,7 @@ describe("translation while one types", () => {
     expect(asked.at(-1)).toMatch(/from German into French/);
     expect(find("#translation")?.lang).toBe("fr");
     await press("#translate-swap");
-    await wait(700);
+    await until(isSettled);
     expect(asked.at(-1)).toMatch(/from French into German.*\n\nGUT$/s);
   });
 
@@ -135,14 +146,15 @@ describe("translation while one types", () => {
 
   it("ends with the dialog, and with an empty text", async () => {
     await open(shouting("Slow", () => new Promise(() => undefined)));
-    await type("first");
-    await type("", 0);
+    await type("first", () => asked.length === 1);
+    await type("");
     expect(phase.value.name).toBe("empty");
-    await type("second");
+    await type("second", () => asked.length === 2);
     await act(() => {
       render(null, document.body);
     });
-    expect(asked).toHaveLength(2);
+    await wait(50);
+    expect([asked.length, phase.value.name]).toEqual([2, "translating"]);
   });
 });
 
@@ -158,13 +170,14 @@ describe("a model on a server", () => {
     expect([asked, state()]).toEqual([[], "Ctrl+Enter translates."]);
     expect(find("#translate")?.textContent).toContain("far.test");
     await press("#translate-now");
+    await until(isSettled);
     expect([asked.length, output()]).toEqual([1, "GUT"]);
     await type("besser");
     await act(() => {
       const key = { key: "Enter", ctrlKey: true, bubbles: true, cancelable: true };
       find("#translate-input")?.dispatchEvent(new KeyboardEvent("keydown", key));
     });
-    await wait(30);
+    await until(isSettled);
     expect([asked.length, output()]).toEqual([2, "BESSER"]);
   });
 });
@@ -198,6 +211,7 @@ describe("states", () => {
     expect(find(".error")?.dataset.code).toBe("context_overflow");
     error = undefined;
     await press(".error button");
+    await until(isSettled);
     expect([find(".error"), output()]).toEqual([null, "fine"]);
   });
 
@@ -214,7 +228,7 @@ describe("states", () => {
     await press("#translate-clear");
     expect([translation.value, phase.value.name]).toEqual(["", "empty"]);
     await open(shouting("Slow", () => new Promise(() => undefined)));
-    await type("more");
+    await type("more", () => phase.value.name === "translating");
     await press("#translate-stop");
     expect(state()).toBe("Stopped.");
   });

@@ -68,7 +68,7 @@ export class ModuleRpc<Calls extends CallTable<Calls>, Event> {
       this.#pending.set(id, {
         resolve: (result) => {
           settle();
-          resolve(result as Calls[K]["result"]);
+          resolve(result);
         },
         reject: (error) => {
           settle();

@@ -3,7 +3,7 @@ import { loadInto, ModuleLink } from "../backend/module-link.js";
 import { ModuleRpc } from "../backend/module-rpc.js";
 import { throwIfAborted, type HearthError } from "../core/errors.js";
 import { absolute, toDownload } from "../source/given.js";
-import type { ModuleInfo, ModuleLanguages, TranslationEvent } from "./module.js";
+import type { ModuleFacts, ModuleLanguages, TranslationEvent } from "./module.js";
 import type { TranslateRequest, TranslationCalls, TranslationLoadRequest } from "./protocol.js";
 import { toSource } from "./source.js";
 import { startWorker } from "./start.js";
@@ -12,7 +12,7 @@ import type { TranslatorOptions } from "./translator.js";
 type TranslationRpc = ModuleRpc<TranslationCalls, TranslationEvent>;
 
 /** Facts of a loaded model. */
-export interface TranslatorInfo extends Omit<ModuleInfo, "name"> {
+export interface TranslatorInfo extends ModuleFacts {
   /** Name of the model: as its files have it, or else its repository or file. */
   name: string;
 }

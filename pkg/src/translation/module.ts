@@ -13,11 +13,9 @@ export interface ModuleFile {
   required: boolean;
 }
 
-/** Facts of a loaded model, as the module tells them. */
-export interface ModuleInfo {
+/** Facts of a loaded model beside its name. */
+export interface ModuleFacts {
   family: "t5" | "marian" | "m2m100" | "nllb";
-  /** Name that the files give the model. */
-  name: string | null;
   /** Licence that the files name. */
   licence: string | null;
   /** Number of weights. */
@@ -27,6 +25,12 @@ export interface ModuleInfo {
   /** Most tokens of a text; null if only its quality sets a limit. */
   maxInputTokens: number | null;
   maxOutputTokens: number;
+}
+
+/** Facts of a loaded model, as the module tells them. */
+export interface ModuleInfo extends ModuleFacts {
+  /** Name that the files give the model. */
+  name: string | null;
 }
 
 /** Languages of a model, as codes of BCP 47. */

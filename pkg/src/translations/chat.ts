@@ -5,6 +5,7 @@ import { HearthError, invalid, toHearthError } from "../core/errors.js";
 import { tokensIn } from "../documents/tokens.js";
 import { familyOf, isGemmasRefusal, TRANSLATE_GEMMA, type Family } from "./families.js";
 import type { Interpreter, Pair, PieceOptions, Portion, TranslatedPiece } from "./interpreter.js";
+import { requireName } from "./languages.js";
 import type { Sampling } from "./request.js";
 import type { TranslationEnd, TranslationLanguages } from "./types.js";
 
@@ -19,11 +20,11 @@ const WITHOUT_THOUGHTS = { enable_thinking: false, thinking: false, reasoning_ef
 
 export class ChatInterpreter implements Interpreter {
   readonly #backend: Backend;
-  #family: Family;
+  /** Whether the model's template has shown that it is TranslateGemma's. */
+  #isGemma = false;
 
   constructor(backend: Backend) {
     this.#backend = backend;
-    this.#family = familyOf(backend);
   }
 
   get name(): string {
@@ -44,6 +45,8 @@ export class ChatInterpreter implements Interpreter {
 
   check(pair: Pair): Pair {
     if (pair.target === undefined) throw invalid("target", "the code of a language to translate into", pair.target);
+    requireName("source", pair.source);
+    requireName("target", pair.target);
     // Kept as it was given: what a family makes of it is known when it is asked.
     this.#family.pair(pair, this.name);
     return pair;
@@ -57,9 +60,14 @@ export class ChatInterpreter implements Interpreter {
       if (reason.code !== "template_error") throw error;
       if (this.#family === TRANSLATE_GEMMA) throw unknownPair(this.name, pair, reason);
       if (!isGemmasRefusal(reason.message)) throw error;
-      this.#family = TRANSLATE_GEMMA;
+      this.#isGemma = true;
       return await this.translate(piece, pair, options);
     }
+  }
+
+  /** Returns the family of the model that the backend has now: that of a router may change. */
+  get #family(): Family {
+    return this.#isGemma ? TRANSLATE_GEMMA : familyOf(this.#backend);
   }
 
   async #ask(piece: string, pair: Pair, options: PieceOptions): Promise<TranslatedPiece> {

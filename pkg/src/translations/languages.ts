@@ -1,11 +1,18 @@
 /** Languages by their codes of BCP 47, and their names. */
 import { invalid } from "../core/errors.js";
 
-/** Returns a code in its usual form, `zh-Hant` for `zho_hant`; refuses what is no code, and languages without a name. */
+const CODE = 'the code of a language, such as "de" or "zh-Hant"';
+
+/** Returns a code in its usual form, `zh-Hant` for `zho_hant`; refuses what is no code. */
 export function canonical(field: string, code: unknown): string {
   const found = typeof code === "string" ? formOf(code) : undefined;
-  if (found === undefined) throw invalid(field, 'the code of a language, such as "de" or "zh-Hant"', code);
+  if (found === undefined) throw invalid(field, CODE, code);
   return found;
+}
+
+/** Refuses a language without a name, which a model could not be asked for. */
+export function requireName(field: string, code: string | undefined): void {
+  if (code !== undefined && !hasName(code)) throw invalid(field, CODE, code);
 }
 
 /** Returns a language's name, in English unless another language is given. */
@@ -39,12 +46,20 @@ export function looksChinese(text: string): boolean {
   return !others.test(text) && count(/\p{Script=Han}/gu) * 3 > count(/\p{L}/gu);
 }
 
+function hasName(code: string): boolean {
+  const names = new Intl.DisplayNames(["en"], { type: "language", fallback: "none" });
+  try {
+    return names.of(new Intl.Locale(code).language) !== undefined;
+  } catch {
+    // Browsers refuse the code of no language at all.
+    return false;
+  }
+}
+
 function formOf(code: string): string | undefined {
   try {
     const [found = ""] = Intl.getCanonicalLocales(code.trim().replaceAll("_", "-"));
-    const names = new Intl.DisplayNames(["en"], { type: "language", fallback: "none" });
     const { language, script, region } = new Intl.Locale(found);
-    if (names.of(language) === undefined) return undefined;
     return [language, script, region].filter((part) => part !== undefined).join("-");
   } catch {
     // Not in the form of a code.

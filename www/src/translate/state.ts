@@ -76,9 +76,10 @@ export function swap(): void {
 /** Translates at once what is there. */
 export function translateNow(): void {
   stop();
-  if (backend.peek() === undefined || text.peek().trim() === "") return;
+  const running = backend.peek();
+  if (running === undefined || text.peek().trim() === "") return;
   if (languages.peek()?.needsSource === true && from.peek() === "") phase.value = { name: "asks" };
-  else void run(translationsOf(backend.peek() as Backend));
+  else void run(translationsOf(running));
 }
 
 /** Ends the request that runs; what it has brought stays. */
