@@ -11,6 +11,7 @@ export default tseslint.config(
       "pkg/audio/",
       "pkg/translation/",
       "pkg/pictures/",
+      "pkg/translation/",
       "pkg/docs/",
       "docs/api/",
       "docs/.vitepress/cache/",

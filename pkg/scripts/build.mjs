@@ -18,6 +18,7 @@ const GENERATED = {
   grammar: ["grammar.js", "grammar.d.ts", "grammar_bg.wasm"],
   audio: ["audio.js", "audio.d.ts", "audio_bg.wasm"],
   pictures: ["pictures.js", "pictures.d.ts", "pictures_bg.wasm"],
+  translation: ["translation.js", "translation.d.ts", "translation_bg.wasm"],
 };
 
 const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"));

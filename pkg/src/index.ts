@@ -21,7 +21,9 @@ export {
 export { canRun, type Evidence, type Fit, type FitOptions, type FitSpeed } from "./fit/fit.js";
 export { CompletionStream } from "./api/stream.js";
 export { Completions, TextCompletions, type ChatCompletionStream } from "./api/completions.js";
+export { apiOf, type Api } from "./api/api.js";
 export { Embeddings } from "./api/embeddings.js";
+export { Translations, type TranslationStream } from "./api/translations.js";
 export type { Backend, BackendModel, BackendOptions, Capabilities, LocalEngine, Sent } from "./backend/backend.js";
 export type { Diagnostics } from "./fit/diagnostics.js";
 export type { CacheMode, DeviceChoice, DownloadOptions, LoadProgress, Notice } from "./core/protocol.js";
@@ -64,4 +66,5 @@ export type {
 export type * from "./api/openai.js";
 export type * from "./api/ranking.js";
 export type * from "./api/serving.js";
+export type * from "./translations/types.js";
 export { parseHubId, type HubId } from "./source/paste.js";

@@ -3,6 +3,7 @@ import { apiOf, type Api } from "./api/api.js";
 import type { Completions, TextCompletions } from "./api/completions.js";
 import type { Embeddings } from "./api/embeddings.js";
 import type { RequestOptions } from "./api/openai.js";
+import type { Translations } from "./api/translations.js";
 import type { RerankParams, RerankResponse } from "./api/ranking.js";
 import type { Backend } from "./backend/backend.js";
 import type { LocalBackend } from "./backend/local.js";
@@ -26,6 +27,8 @@ export abstract class LocalEngine implements Api {
   readonly completions: TextCompletions;
   /** Embeddings, for models trained for them: BERT and similar ones, EmbeddingGemma, Qwen3-Embedding. */
   readonly embeddings: Embeddings;
+  /** Texts in another language, by any chat model; those made for translation are asked as their makers ask them. */
+  readonly translations: Translations;
   /**
    * Resolves with the reason when the engine has ended: `disposed`, `device_lost`, `worker_died` or a trap of the core. For a shared
    * one a leader that goes is no such reason.
@@ -44,10 +47,11 @@ export abstract class LocalEngine implements Api {
     this.notice = notices[0];
     this.version = local.version;
     this.#api = apiOf(local);
-    const { chat, completions, embeddings } = this.#api;
+    const { chat, completions, embeddings, translations } = this.#api;
     this.chat = chat;
     this.completions = completions;
     this.embeddings = embeddings;
+    this.translations = translations;
   }
 
   /**

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { toSource } from "../src/audio/source.js";
 import { findSpeechModel } from "../src/audio/worker/files.js";
-import { Sha256 } from "../src/audio/worker/sha256.js";
+import { Sha256 } from "../src/source/sha256.js";
 import { hubAccess } from "../src/source/index.js";
 import { fake } from "./audio-module.js";
 import { create, GGML, sound, useFakeModule } from "./audio-support.js";

@@ -34,10 +34,20 @@ const ARCHITECTURES: Record<string, string> = {
   "unsloth/gemma-4-E2B-it-GGUF": "gemma4",
 };
 /** Names that are placeholders, or belong to other engines. */
-const NOBODYS = new Set(["owner/name", "owner/Llama-3.2-1B-Instruct-GGUF", "onnx-community/..."]);
+const NOBODYS = new Set([
+  "owner/name",
+  "owner/Llama-3.2-1B-Instruct-GGUF",
+  "onnx-community/...",
+  "Xenova/opus-mt-en-de",
+]);
 
 /** Whisper's, which the core does not run: they are those of `hearth-llm/audio`. */
 const SPEECH = new Set(["ggerganov/whisper.cpp", "openai/whisper-base", "openai/whisper-tiny.en"]);
+
+/** Models of `hearth-llm/translation`, which the core does not run either. */
+const TRANSLATION = new Set(["Helsinki-NLP/opus-mt-en-de"]);
+
+const isElsewhere = (repository: string): boolean => SPEECH.has(repository) || TRANSLATION.has(repository);
 
 /** Returns a column of a table in the guide. A native test compares these tables with the registries. */
 function column(name: string, at: number): string[] {
@@ -65,7 +75,7 @@ function named(path: string): string[] {
     // Imports, local folders and media types.
     const isOther = /^(\.|hearth-llm\/|node:|next\/|react|preact|@|pkg\/|www\/|text\/|application\/)/.test(text);
     const id = isOther ? undefined : parseHubId(text);
-    if (id === undefined || NOBODYS.has(id.repository) || SPEECH.has(id.repository)) return [];
+    if (id === undefined || NOBODYS.has(id.repository) || isElsewhere(id.repository)) return [];
     return [id.quant === undefined ? id.repository : `${id.repository}:${id.quant}`];
   });
 }

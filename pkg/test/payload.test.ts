@@ -27,6 +27,7 @@ const CAPS: Record<string, number> = {
   "element/index": 6_000,
   "toolbox/index": 4_200,
   "audio/index": 11_600,
+  "translation/index": 4_500,
 };
 
 /** Returns the modules that an entry imports before it runs; types and `import()` are not among them. */

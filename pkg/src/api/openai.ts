@@ -47,6 +47,9 @@ export interface CreateEmbeddingResponse {
 export interface ChatCompletionContentPartText {
   type: "text";
   text: string;
+  /** Languages of a text to translate, in messages of the user, for templates that read them there (TranslateGemma). */
+  source_lang_code?: string;
+  target_lang_code?: string;
 }
 
 /** Refusal by an assistant, in conversations recorded elsewhere. */

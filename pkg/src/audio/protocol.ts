@@ -1,6 +1,6 @@
-/** Messages between the page and the worker that recognises speech. Each reply names the call that it answers. */
-import type { SerializedError } from "../core/errors.js";
-import type { CacheMode, DownloadOptions, LoadProgress, Notice, SourceSpec } from "../core/protocol.js";
+/** Messages between the page and the worker that recognises speech. */
+import type { FromModule, ToModule } from "../core/module-protocol.js";
+import type { CacheMode, DownloadOptions, Notice, SourceSpec } from "../core/protocol.js";
 import type { ModuleInfo, RunOptions, SpeechEvent, SubtitleKind, TranscriptionSegment } from "./module.js";
 
 /** Rate that the models hear, in samples a second. */
@@ -44,16 +44,5 @@ export interface SpeechCalls {
   subtitles: { params: SubtitlesRequest; result: string };
 }
 
-export type SpeechCallName = keyof SpeechCalls;
-
-export type ToSpeechWorker =
-  | { [K in SpeechCallName]: { type: "call"; id: number; call: K; params: SpeechCalls[K]["params"] } }[SpeechCallName]
-  | { type: "cancel"; id: number };
-
-export type FromSpeechWorker =
-  | { type: "result"; id: number; result: SpeechCalls[SpeechCallName]["result"] }
-  | { type: "error"; id: number; error: SerializedError }
-  | { type: "progress"; id: number; progress: LoadProgress }
-  | { type: "event"; id: number; event: SpeechEvent }
-  /** Fatal end of the worker: the module trapped, and its memory cannot be trusted. */
-  | { type: "fatal"; error: SerializedError };
+export type ToSpeechWorker = ToModule<SpeechCalls>;
+export type FromSpeechWorker = FromModule<SpeechCalls, SpeechEvent>;

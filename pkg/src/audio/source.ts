@@ -1,8 +1,7 @@
 /** The model that a transcriber is created from, in a form that can be sent to its worker. */
-import { HearthError, invalid } from "../core/errors.js";
 import { platform } from "../core/platform.js";
 import type { DownloadOptions, SourceSpec } from "../core/protocol.js";
-import { isSum } from "../source/listing.js";
+import { absolute } from "../source/given.js";
 import { parseHubId, type HubId } from "../source/paste.js";
 import type { SpeechModelSource } from "./transcriber.js";
 
@@ -32,25 +31,6 @@ export async function toSource(model: SpeechModelSource, { hub }: DownloadOption
   }
   const url = absolute(id === undefined ? place : addressOf(id, hub ?? HUB));
   return { source: { kind: "url", url }, name: plain(decodeURIComponent(new URL(url).pathname)) };
-}
-
-/** Returns the download's options with absolute addresses, and refuses wrong ones. */
-export function toDownload(download: DownloadOptions, source: SourceSpec): DownloadOptions {
-  const { sha256, cacheKey } = download;
-  if (sha256 !== undefined && !isSum(sha256)) throw invalid("download.sha256", "64 hexadecimal digits", sha256);
-  if (cacheKey === undefined) return download;
-  if (source.kind !== "url") throw invalid("download.cacheKey", "absent unless the model is an address", cacheKey);
-  return { ...download, cacheKey: absolute(cacheKey) };
-}
-
-/** Resolves an address relative to the page: inside the worker it would be relative to the worker's script. */
-export function absolute(url: string | URL): string {
-  const base = (globalThis as { document?: { baseURI: string } }).document?.baseURI;
-  try {
-    return new URL(url, base).href;
-  } catch (cause) {
-    throw new HearthError("invalid_request", `invalid request: not an address: ${String(url)}`, { cause });
-  }
 }
 
 /** Tells whether a page of the Hub shows a ggml file: repositories with these are lists of models, each in one file. */

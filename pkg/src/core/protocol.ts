@@ -86,9 +86,16 @@ export interface PicturePart<Picture = PictureSource> {
   detail: PictureDetail;
 }
 
-export type AskedPart<Picture = PictureSource> = { type: "text"; text: string } | PicturePart<Picture>;
+/** Languages of a text that is to be translated, for templates that read them beside it. */
+export interface TextLanguages {
+  source_lang_code: string;
+  target_lang_code: string;
+}
 
-/** Content of a message: parts only where there are pictures. */
+export type AskedPart<Picture = PictureSource> =
+  ({ type: "text"; text: string } & Partial<TextLanguages>) | PicturePart<Picture>;
+
+/** Content of a message: parts only where there are pictures, or texts with languages. */
 export type AskedContent<Picture = PictureSource> = string | AskedPart<Picture>[] | null;
 
 /** A message as the core has them, but with pictures that are no keys of it yet. */

@@ -1,5 +1,5 @@
 /** Answers to questions about documents, with the passages in the last message and citations beside the answer. */
-import { apiOf } from "../api/api.js";
+import { Completions } from "../api/completions.js";
 import type {
   ChatCompletionChunk,
   ChatCompletionCreateParamsBase,
@@ -158,7 +158,7 @@ export async function ask(model: Model, params: AskParams): Promise<AnswerStream
   const held = library.chosen(documents);
   const pageAt = (source: Source, offset: number): string | null =>
     held.find(({ stored }) => stored.id === source.document.id)?.page(offset) ?? null;
-  const inner = await apiOf(backend).chat.completions.create(
+  const inner = await new Completions(backend).create(
     { ...request, messages: sent, stream: true },
     { signal: signal ?? null },
   );

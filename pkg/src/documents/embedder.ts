@@ -1,5 +1,5 @@
 /** Embeddings of passages and queries, each with the prefix that the model was trained with. */
-import { apiOf, type Api } from "../api/api.js";
+import { Embeddings } from "../api/embeddings.js";
 import type { Backend } from "../backend/backend.js";
 import { HearthError, invalid } from "../core/errors.js";
 
@@ -36,7 +36,7 @@ export class Embedder {
   /** Identifies what vectors were made with: they are only compared with others of the same key. */
   readonly key: string;
   readonly backend: Backend;
-  readonly #api: Api;
+  readonly #embeddings: Embeddings;
 
   constructor(backend: Backend, prefixes: Prefixes | undefined) {
     if (!backend.capabilities.embeddings)
@@ -44,7 +44,7 @@ export class Embedder {
     this.backend = backend;
     this.prefixes = prefixes ?? prefixesOf(backend.model.name);
     this.key = JSON.stringify([backend.model.name, this.prefixes.query, this.prefixes.passage]);
-    this.#api = apiOf(backend);
+    this.#embeddings = new Embeddings(backend);
   }
 
   /** Returns one vector for each passage, of any length. */
@@ -64,7 +64,7 @@ export class Embedder {
     // Servers do not know `truncate`.
     const cut = this.backend.local === undefined ? {} : { truncate: true };
     try {
-      const { data } = await this.#api.embeddings.create({ input: texts, ...cut }, { signal });
+      const { data } = await this.#embeddings.create({ input: texts, ...cut }, { signal });
       const vectors = [...data].sort((a, b) => a.index - b.index).map(({ embedding }) => embedding);
       if (vectors.length !== texts.length || !vectors.every((vector): vector is number[] => Array.isArray(vector))) {
         throw new HearthError("internal_error", "the embedder did not return one vector for each text", {

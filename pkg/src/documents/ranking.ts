@@ -1,5 +1,6 @@
 /** A search: by words and by meaning, fused, reranked, without near-duplicates. */
-import { apiOf } from "../api/api.js";
+import type { RerankParams } from "../api/ranking.js";
+import { whole } from "../api/request.js";
 import type { Backend } from "../backend/backend.js";
 import { invalid, throwIfAborted, toHearthError } from "../core/errors.js";
 import { markAt } from "./blocks.js";
@@ -114,7 +115,8 @@ async function reranked(
   const documents = read.map(({ held, index }) => held.embeddingText(index));
   const cut = reranker.local === undefined ? {} : { truncate: true };
   try {
-    const { results } = await apiOf(reranker).rerank({ query, documents, ...cut }, { signal });
+    const request: RerankParams = { query, documents, ...cut };
+    const { results } = await whole(request, { signal }, (sent, options) => reranker.rerank(sent, options));
     const seen = new Set<number>();
     const first = results.flatMap(({ index, relevance_score: score }): Ranked[] => {
       const one = read[index];

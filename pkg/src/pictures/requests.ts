@@ -15,7 +15,9 @@ export function withSources(
   signal: AbortSignal,
 ): AnswerRequest[] | Promise<AnswerRequest[]> {
   const messages = requests[0]?.messages ?? [];
-  const hasPictures = messages.some(({ content }) => Array.isArray(content));
+  const hasPictures = messages.some(
+    ({ content }) => Array.isArray(content) && content.some(({ type }) => type === "image"),
+  );
   // Their messages have texts alone.
   const plain: object[] = requests;
   if (!hasPictures) return plain;

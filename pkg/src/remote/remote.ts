@@ -2,6 +2,7 @@
 import { apiOf, type Api } from "../api/api.js";
 import type { Completions, TextCompletions } from "../api/completions.js";
 import type { Embeddings } from "../api/embeddings.js";
+import type { Translations } from "../api/translations.js";
 import type { RequestOptions } from "../api/openai.js";
 import type { RerankParams, RerankResponse } from "../api/ranking.js";
 import type { Backend, BackendModel } from "../backend/backend.js";
@@ -47,6 +48,7 @@ export class Remote implements Api {
   readonly chat: { readonly completions: Completions };
   readonly completions: TextCompletions;
   readonly embeddings: Embeddings;
+  readonly translations: Translations;
   /** Resolves when the connection was disposed. */
   readonly closed: Promise<HearthError>;
   readonly #api: Api;
@@ -61,10 +63,11 @@ export class Remote implements Api {
     this.host = connection.host;
     this.closed = backend.closed;
     this.#api = apiOf(backend);
-    const { chat, completions, embeddings } = this.#api;
+    const { chat, completions, embeddings, translations } = this.#api;
     this.chat = chat;
     this.completions = completions;
     this.embeddings = embeddings;
+    this.translations = translations;
   }
 
   /** Asks the server for its models, and finds out which server it is. */

@@ -5,6 +5,7 @@
 import { apiOf, type Api } from "../api/api.js";
 import type { Completions, TextCompletions } from "../api/completions.js";
 import type { Embeddings } from "../api/embeddings.js";
+import type { Translations } from "../api/translations.js";
 import type { RequestOptions } from "../api/openai.js";
 import type { RerankParams, RerankResponse } from "../api/ranking.js";
 import type { Backend } from "../backend/backend.js";
@@ -43,6 +44,7 @@ export class Router implements Api {
   readonly chat: { readonly completions: Completions };
   readonly completions: TextCompletions;
   readonly embeddings: Embeddings;
+  readonly translations: Translations;
   readonly closed: Promise<HearthError>;
   /** Resolves when the local model is loaded or has failed to load, or at once if it is not wanted. */
   readonly ready: Promise<void>;
@@ -54,10 +56,11 @@ export class Router implements Api {
     this.closed = backend.closed;
     this.ready = backend.ready;
     this.#api = apiOf(backend);
-    const { chat, completions, embeddings } = this.#api;
+    const { chat, completions, embeddings, translations } = this.#api;
     this.chat = chat;
     this.completions = completions;
     this.embeddings = embeddings;
+    this.translations = translations;
   }
 
   static async create(options: RouterOptions): Promise<Router> {

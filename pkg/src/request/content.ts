@@ -1,14 +1,14 @@
 /** Contents of messages: texts, and the user's pictures among them. */
 import type { PictureDetail, PictureInput } from "../api/openai.js";
 import { invalid } from "../core/errors.js";
-import type { AskedContent, AskedPart } from "../core/protocol.js";
+import type { AskedContent, AskedPart, TextLanguages } from "../core/protocol.js";
 
 export type Content = AskedContent<PictureInput>;
 type Part = AskedPart<PictureInput>;
 
 const DETAILS = ["auto", "low", "high"];
 
-/** Reads a message's content: a text, or parts where a message of the user has pictures. */
+/** Reads a message's content: a text, or parts where a message of the user has pictures or texts with languages. */
 export function toContent(field: string, content: unknown, role: string): string | Part[] {
   if (typeof content === "string") return content;
   if (!Array.isArray(content)) throw invalid(field, "a string or a list of parts", content);
@@ -16,7 +16,7 @@ export function toContent(field: string, content: unknown, role: string): string
   return merged(parts);
 }
 
-/** Joins contents; the result has parts only if there is a picture. */
+/** Joins contents; the result has parts only if there is a picture, or a text with languages. */
 export function joined(...contents: (Content | undefined)[]): string | Part[] {
   return merged(
     contents.flatMap((content): Part[] => {
@@ -33,7 +33,7 @@ export function textOf(content: Content): string {
 }
 
 function toPart(field: string, part: unknown, role: string): Part {
-  const { type, text, refusal, image_url } = (part ?? {}) as Record<string, unknown>;
+  const { type, text, refusal, image_url, ...others } = (part ?? {}) as Record<string, unknown>;
   if (type === "image_url") {
     if (role !== "user") throw invalid(field, "text, as pictures are the user's only", type);
     return toPicture(`${field}.image_url`, image_url);
@@ -41,7 +41,20 @@ function toPart(field: string, part: unknown, role: string): Part {
   const found = type === "refusal" ? refusal : type === "text" ? text : undefined;
   const expected = role === "user" ? "text and image_url parts only" : "text parts only";
   if (typeof found !== "string") throw invalid(field, expected, type);
-  return { type: "text", text: found };
+  return { type: "text", text: found, ...toLanguages(field, others, role) };
+}
+
+/** Reads the languages of a text to translate, which are for the template. */
+function toLanguages(field: string, part: Record<string, unknown>, role: string): Partial<TextLanguages> {
+  const languages: Partial<TextLanguages> = {};
+  for (const key of ["source_lang_code", "target_lang_code"] as const) {
+    const code = part[key];
+    if (code === undefined || code === null) continue;
+    if (role !== "user") throw invalid(`${field}.${key}`, "absent, as texts to translate are the user's only", code);
+    if (typeof code !== "string") throw invalid(`${field}.${key}`, "the code of a language", code);
+    languages[key] = code;
+  }
+  return languages;
 }
 
 /** Reads a picture. Some clients of OpenAI's API write the address without the object around it. */
@@ -55,16 +68,20 @@ function toPicture(field: string, value: unknown): Part {
   return { type: "image", image: url as PictureInput, detail: wanted as PictureDetail };
 }
 
-/** Merges texts that follow one another. */
+/** Merges texts that follow one another, but for those with languages of their own. */
 function merged(parts: Part[]): string | Part[] {
   const found: Part[] = [];
   for (const part of parts) {
     const last = found.at(-1);
-    if (part.type === "text" && last?.type === "text")
+    if (part.type === "text" && last?.type === "text" && !hasLanguages(part) && !hasLanguages(last))
       found[found.length - 1] = { ...last, text: last.text + part.text };
     else found.push(part);
   }
   const [first] = found;
   if (first === undefined) return "";
-  return found.length === 1 && first.type === "text" ? first.text : found;
+  return found.length === 1 && first.type === "text" && !hasLanguages(first) ? first.text : found;
+}
+
+function hasLanguages(part: Part): boolean {
+  return "source_lang_code" in part || "target_lang_code" in part;
 }

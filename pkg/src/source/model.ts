@@ -16,6 +16,7 @@ import { resolveHubId, resolveHubProjector, type HubAccess } from "./hub.js";
 import { modelsAmong, partOf, roleOf } from "./names.js";
 import { portSource } from "./port.js";
 import { bestProjector, nameIn, refuseProjector, type Projector } from "./projector.js";
+import { readBytes, readText, unlessMissing } from "./read.js";
 import type { ByteSource, RemoteFile } from "./source.js";
 
 /** Texts that a folder may contain; the core reads them by these names. */
@@ -31,8 +32,16 @@ const TEXTS = [
 /** Texts that only models with a tower for pictures have. */
 const PICTURE_TEXTS = ["preprocessor_config.json", "processor_config.json"];
 const NEEDED = new Set(["config.json", "tokenizer.json"]);
-/** Size limit of a text: the tokenizer.json of 256k tokens has 35 MB. */
-const MAX_TEXT_BYTES = 128 << 20;
+
+/** Files that a folder of safetensors may contain beside the weights, by their names. */
+export interface FolderFiles {
+  texts: readonly string[];
+  binaries: readonly string[];
+  needed: ReadonlySet<string>;
+}
+
+/** Files of models that the core runs. */
+const OF_CORE: FolderFiles = { texts: TEXTS, binaries: [], needed: NEEDED };
 
 /** A single file with its header at the beginning, read once. */
 interface OneFile {
@@ -47,6 +56,8 @@ interface OneFile {
 export interface SeveralFiles {
   kind: "several";
   texts: Map<string, string>;
+  /** Files beside the weights that are no texts. */
+  files: Map<string, Uint8Array<ArrayBuffer>>;
   weights: (() => ByteSource)[];
 }
 
@@ -59,7 +70,10 @@ export type OpenUrl = (file: RemoteFile) => ByteSource;
 /** Finds a file by address; returns undefined if it is known not to exist. */
 type Find = (url: string, isOptional: boolean) => RemoteFile | undefined;
 
-/** Finds the files of a model. `mmproj`: its projector; false for none, undefined for one that lies beside it, if any. */
+/**
+ * Finds the files of a model. `mmproj`: its projector; false for none, undefined for one that lies beside it, if any. `folder`: files
+ * to look for in a folder.
+ */
 export async function findModel(
   spec: SourceSpec,
   signal: AbortSignal,
@@ -67,8 +81,9 @@ export async function findModel(
   open: OpenUrl = ({ url }) => new HttpSource(url, signal, download),
   hub: HubAccess = hubAccess(signal, download),
   mmproj?: ProjectorSpec | false,
+  folder = OF_CORE,
 ): Promise<ModelFiles> {
-  const { projector: beside, ...model } = await findFiles(spec, signal, download, open, hub);
+  const { projector: beside, ...model } = await findFiles(spec, signal, download, open, hub, folder);
   if (mmproj === false) return model;
   if (mmproj === undefined) return beside === undefined ? model : { ...model, projector: beside };
   if (spec.kind === "port") {
@@ -114,6 +129,7 @@ async function findFiles(
   download: DownloadOptions,
   open: OpenUrl,
   hub: HubAccess,
+  folder: FolderFiles,
 ): Promise<ModelFiles> {
   switch (spec.kind) {
     case "port":
@@ -122,13 +138,14 @@ async function findFiles(
       refuseProjector((spec.blob as Blob & { name?: string }).name ?? "");
       return { kind: "one", open: () => blobSource(spec.blob, signal) };
     case "files":
-      return await ofFiles(spec.files, signal);
+      return await ofFiles(spec.files, signal, folder);
     case "url":
       refuseProjector(decodeURIComponent(nameIn(new URL(spec.url).pathname)));
       return await ofUrl(
         spec.url,
         (url, isOptional) => ({ url, key: keyFor(url, spec.url, download), isOptional, sum: download.sha256 }),
         open,
+        folder,
       );
     case "hub": {
       const { url, file, projector } = await resolveHubId(spec.id, spec.endpoint, hub, roomOnMachine()?.most);
@@ -144,7 +161,7 @@ async function findFiles(
           },
         );
       };
-      const model = await ofUrl(url, find, open);
+      const model = await ofUrl(url, find, open, folder);
       if (projector === undefined) return model;
       return { ...model, projector: toProjector(projector, file(projector), open, false) };
     }
@@ -166,7 +183,7 @@ export function hubAccess(signal: AbortSignal, download: DownloadOptions): HubAc
   };
 }
 
-async function ofFiles(files: File[], signal: AbortSignal): Promise<ModelFiles> {
+async function ofFiles(files: File[], signal: AbortSignal, folder: FolderFiles): Promise<ModelFiles> {
   const byName = [...files].sort((a, b) => (a.name < b.name ? -1 : 1));
   const ends = (end: string): File[] => byName.filter((file) => file.name.toLowerCase().endsWith(end));
   const safetensors = modelsAmong(ends(".safetensors"), nameOf);
@@ -189,11 +206,19 @@ async function ofFiles(files: File[], signal: AbortSignal): Promise<ModelFiles> 
     return { kind: "one", open: () => blobSource(first, signal), ...beside };
   }
   const texts = new Map<string, string>();
+  const binaries = new Map<string, Uint8Array<ArrayBuffer>>();
   for (const file of byName) {
-    if ([...TEXTS, ...PICTURE_TEXTS].includes(file.name))
+    if ([...folder.texts, ...PICTURE_TEXTS].includes(file.name))
       texts.set(file.name, await readText(blobSource(file, signal)));
+    if (folder.binaries.includes(file.name)) binaries.set(file.name, await readBytes(blobSource(file, signal)));
   }
-  return { kind: "several", texts, weights: weights.map((file) => () => blobSource(file, signal)), ...beside };
+  return {
+    kind: "several",
+    texts,
+    files: binaries,
+    weights: weights.map((file) => () => blobSource(file, signal)),
+    ...beside,
+  };
 }
 
 /** Fails unless the GGUF files are all parts of one model. */
@@ -223,7 +248,7 @@ function nameOf({ name }: File): string {
   return name;
 }
 
-async function ofUrl(link: string, find: Find, opened: OpenUrl): Promise<ModelFiles> {
+async function ofUrl(link: string, find: Find, opened: OpenUrl, folder: FolderFiles): Promise<ModelFiles> {
   const open = (url: string): ByteSource => {
     const file = find(url, false);
     if (file === undefined) throw new HearthError("internal_error", `no file at ${url}`);
@@ -236,19 +261,29 @@ async function ofUrl(link: string, find: Find, opened: OpenUrl): Promise<ModelFi
     const [, start = "", count = ""] = split;
     const part = (i: number): string => withPath(url, `${start}-${String(i + 1).padStart(5, "0")}-of-${count}.gguf`);
     const weights = Array.from({ length: Number(count) }, (_, i) => () => open(part(i)));
-    return { kind: "several", texts: new Map(), weights };
+    return { kind: "several", texts: new Map(), files: new Map(), weights };
   }
   const isFolder = pathname.endsWith("/") || /\.safetensors(\.index\.json)?$/i.test(pathname);
   if (!isFolder) return { kind: "one", open: () => open(url.href) };
   const beside = (name: string): string => withPath(url, pathname.replace(/[^/]*$/, name));
-  const read = async (name: string, isOptional: boolean): Promise<string | undefined> => {
+  const readBy = async <T>(
+    reader: (source: ByteSource) => Promise<T>,
+    name: string,
+    isOptional: boolean,
+  ): Promise<T | undefined> => {
     const file = find(beside(name), isOptional);
-    return file === undefined ? undefined : await textAt(opened(file), isOptional);
+    return file === undefined ? undefined : await unlessMissing(reader(opened(file)), isOptional);
   };
+  const read = (name: string, isOptional: boolean): Promise<string | undefined> => readBy(readText, name, isOptional);
   const texts = new Map<string, string>();
-  for (const name of TEXTS) {
-    const text = await read(name, !NEEDED.has(name));
+  for (const name of folder.texts) {
+    const text = await read(name, !folder.needed.has(name));
     if (text !== undefined) texts.set(name, text);
+  }
+  const files = new Map<string, Uint8Array<ArrayBuffer>>();
+  for (const name of folder.binaries) {
+    const bytes = await readBy(readBytes, name, !folder.needed.has(name));
+    if (bytes !== undefined) files.set(name, bytes);
   }
   if (texts.get("config.json")?.includes('"vision_config"') === true) {
     for (const name of PICTURE_TEXTS) {
@@ -262,7 +297,7 @@ async function ofUrl(link: string, find: Find, opened: OpenUrl): Promise<ModelFi
     texts.set(name, (await read(name, false)) ?? "");
     names.push(`${folder}/model.safetensors`);
   }
-  return { kind: "several", texts, weights: names.map((name) => () => open(beside(name))) };
+  return { kind: "several", texts, files, weights: names.map((name) => () => open(beside(name))) };
 }
 
 /**
@@ -302,30 +337,6 @@ async function shards(
     throw new HearthError("bad_file", "the index of the safetensors files is damaged", { cause });
   }
   return [...names].sort();
-}
-
-/** Reads a text; returns undefined for a missing optional one. */
-async function textAt(source: ByteSource, optional: boolean): Promise<string | undefined> {
-  try {
-    return await readText(source);
-  } catch (error) {
-    const { code, status } = error as HearthError;
-    const isAbsent = code === "download_http" || code === "io_error";
-    if (optional && isAbsent && (status === 404 || status === 403)) return undefined;
-    throw error;
-  }
-}
-
-async function readText(source: ByteSource): Promise<string> {
-  const decoder = new TextDecoder();
-  let [text, bytes] = ["", 0];
-  for await (const chunk of source.chunks()) {
-    bytes += chunk.length;
-    if (bytes > MAX_TEXT_BYTES)
-      throw new HearthError("bad_file", `a text beside the model has more than ${String(MAX_TEXT_BYTES)} bytes`);
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text + decoder.decode();
 }
 
 /** Replaces the path and keeps the query, which may hold an access token. */

@@ -51,6 +51,9 @@ export interface Settings {
   speechModel: string;
   /** Code of the language that the visitor speaks; empty to let the model find out. */
   speechLanguage: string;
+  /** Codes of the languages to translate from, empty to let the model find out, and into, empty for the page's own. */
+  translateFrom: string;
+  translateTo: string;
   /** Id of the chosen microphone; empty for the one that the browser prefers. */
   microphone: string;
   /** Id of the chosen camera; empty for one that looks away from the visitor. */
@@ -80,6 +83,8 @@ const DEFAULTS: Settings = {
   sendsDocuments: false,
   speechModel: "",
   speechLanguage: "",
+  translateFrom: "",
+  translateTo: "",
   microphone: "",
   camera: "",
   isWarned: false,

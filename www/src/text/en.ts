@@ -298,6 +298,7 @@ export const en = {
       : `Left out: ${String(count)} pictures that the model cannot see`,
 
   speech: "Speech",
+  translate: "Translate",
   dictate: "Dictate",
   stopDictating: "Stop dictating (Esc)",
 

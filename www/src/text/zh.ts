@@ -243,6 +243,7 @@ export const zh: Texts = {
   leftOut: (count) => `已略去模型看不到的 ${String(count)} 张图片`,
 
   speech: "语音",
+  translate: "翻译",
   dictate: "听写",
   stopDictating: "停止听写（Esc）",
 

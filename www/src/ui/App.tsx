@@ -27,6 +27,7 @@ import { Welcome } from "./Welcome.js";
 
 const DocumentsDialog = lazily(async () => (await import("./Documents.js")).DocumentsDialog);
 const SpeechDialog = lazily(async () => (await import("./SpeechDialog.js")).SpeechDialog);
+const TranslateDialog = lazily(async () => (await import("../translate/TranslateDialog.js")).TranslateDialog);
 const PictureDialog = lazily(async () => (await import("./PictureDialog.js")).PictureDialog);
 const CameraDialog = lazily(async () => (await import("./CameraDialog.js")).CameraDialog);
 const TrustDialog = lazily(async () => (await import("./TrustDialog.js")).TrustDialog);
@@ -81,6 +82,7 @@ export function App(): JSX.Element {
       {dialog.value === "passage" && <PassageDialog />}
       {dialog.value === "trust" && <TrustDialog />}
       {dialog.value === "speech" && <SpeechDialog />}
+      {dialog.value === "translate" && <TranslateDialog />}
       {dialog.value === "picture" && <PictureDialog />}
       {dialog.value === "camera" && <CameraDialog />}
       {dialog.value === "models" && (

@@ -79,6 +79,10 @@ export function Sidebar(): JSX.Element {
           <Icon name="microphone" />
           {t().speech}
         </button>
+        <button id="open-translate" type="button" class="line" onClick={open("translate")}>
+          <Icon name="languages" />
+          {t().translate}
+        </button>
         <button id="open-performance" type="button" class="line" onClick={open("performance")}>
           <Icon name="gauge" />
           {t().performance}
@@ -96,7 +100,7 @@ function close(): void {
   isSidebarOpen.value = false;
 }
 
-const open = (name: "documents" | "speech" | "performance" | "settings") => (): void => {
+const open = (name: "documents" | "speech" | "translate" | "performance" | "settings") => (): void => {
   batch(() => {
     dialog.value = name;
     close();

@@ -2,7 +2,16 @@
 import { signal } from "@preact/signals";
 
 export type DialogName =
-  "settings" | "performance" | "models" | "documents" | "passage" | "speech" | "picture" | "camera" | "trust";
+  | "settings"
+  | "performance"
+  | "models"
+  | "documents"
+  | "passage"
+  | "speech"
+  | "translate"
+  | "picture"
+  | "camera"
+  | "trust";
 
 export const dialog = signal<DialogName | undefined>(undefined);
 

@@ -65,6 +65,20 @@ fn plain_fallback() {
 }
 
 #[test]
+fn texts_to_translate_keep_their_languages() {
+    let source = "{% set names = {'en': 'English', 'de-AT': 'German'} %}{% set content = messages[0].content %}\
+        {% if content is string or content | length != 1 %}{{ raise_exception('no source_lang_code') }}{% endif %}\
+        {% set part = content[0] %}{{ names[part['source_lang_code']] }} to \
+        {{ names[part['target_lang_code'] | replace('_', '-')] }}: {{ part.text | trim }}";
+    let languages = json!({"type": "text", "text": " Hi ", "source_lang_code": "en", "target_lang_code": "de_AT"});
+    let parts = json!([{"role": "user", "content": [languages]}]);
+    assert_eq!(render(source, parts), "English to German: Hi");
+    let plain = json!([{"role": "user", "content": "Hi"}]);
+    let refused = message_of(try_render(source, plain, &options()));
+    assert_eq!(refused, "no source_lang_code");
+}
+
+#[test]
 fn white_space_as_in_transformers() {
     let source = "{%- for m in messages %}\n    {% if true %}\n{{ m.content }}\n    {% endif %}\n{% endfor %}\nend\n";
     assert_eq!(

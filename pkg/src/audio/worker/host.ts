@@ -1,23 +1,20 @@
-/**
- * The logic of the worker that recognises speech. It uses no worker globals, so it runs in tests too.
- *
- * A failed load needs no cleanup here: the page ends the worker, which frees everything.
- */
-import { HearthError, serializeError, throwIfAborted } from "../../core/errors.js";
+/** The logic of the worker that recognises speech. */
+import { HearthError, throwIfAborted } from "../../core/errors.js";
+import type { ModuleCall } from "../../core/module-protocol.js";
 import type { Notice } from "../../core/protocol.js";
-import { yieldToEventLoop } from "../../worker/yield.js";
+import { ModuleHost, startModule } from "../../worker/module-host.js";
 import type { AudioWasm, ModuleInfo, SpeechEvent, WasmSpeechModel } from "../module.js";
 import {
   SAMPLE_RATE,
   type FromSpeechWorker,
-  type SpeechCallName,
   type SpeechCalls,
   type SpeechLoaded,
   type SpeechLoadRequest,
-  type ToSpeechWorker,
   type TranscribeRequest,
 } from "../protocol.js";
-import { loadSpeechModel, startModule } from "./load.js";
+import { loadSpeechModel } from "./load.js";
+
+const PURPOSE = "recognises speech";
 
 export interface SpeechHostOptions {
   wasm: AudioWasm;
@@ -26,40 +23,22 @@ export interface SpeechHostOptions {
   post(message: FromSpeechWorker, transfer: Transferable[]): void;
 }
 
-export class SpeechHost {
+export class SpeechHost extends ModuleHost<SpeechCalls, SpeechEvent> {
   readonly #options: SpeechHostOptions;
-  readonly #running = new Map<number, AbortController>();
   #model: WasmSpeechModel | undefined;
-  #isDead = false;
 
   constructor(options: SpeechHostOptions) {
+    super(PURPOSE, (message, transfer) => {
+      options.post(message, transfer);
+    });
     this.#options = options;
   }
 
-  /** Handles a message of the page. Does not reject. */
-  async handle(message: ToSpeechWorker): Promise<void> {
-    if (message.type === "cancel") {
-      this.#running.get(message.id)?.abort();
-      return;
-    }
-    const { id } = message;
-    const controller = new AbortController();
-    this.#running.set(id, controller);
-    try {
-      const result = await this.#dispatch(message, controller.signal);
-      this.#post({ type: "result", id, result }, result instanceof Float32Array ? [result.buffer] : []);
-    } catch (error) {
-      this.#fail(id, error);
-    } finally {
-      this.#running.delete(id);
-    }
-  }
-
   // Async, so that what the module throws rejects.
-  async #dispatch(
-    message: Extract<ToSpeechWorker, { type: "call" }>,
+  protected override async dispatch(
+    message: ModuleCall<SpeechCalls>,
     signal: AbortSignal,
-  ): Promise<SpeechCalls[SpeechCallName]["result"]> {
+  ): Promise<SpeechCalls[keyof SpeechCalls]["result"]> {
     const { wasm } = this.#options;
     switch (message.call) {
       case "load":
@@ -75,7 +54,7 @@ export class SpeechHost {
 
   async #load(id: number, request: SpeechLoadRequest, signal: AbortSignal): Promise<SpeechLoaded> {
     const { wasm, wasmUrl } = this.#options;
-    await startModule(wasm, request.wasmUrl ?? wasmUrl);
+    await startModule(wasm, request.wasmUrl ?? wasmUrl, PURPOSE, "audio_bg.wasm");
     throwIfAborted(signal);
     const notices: Notice[] = [];
     this.#model = await loadSpeechModel(
@@ -83,7 +62,7 @@ export class SpeechHost {
       request,
       signal,
       (progress) => {
-        this.#post({ type: "progress", id, progress });
+        this.report(id, progress);
       },
       (notice) => notices.push(notice),
     );
@@ -95,42 +74,7 @@ export class SpeechHost {
     const { samples, sampleRate } = sound;
     const heard = sampleRate === SAMPLE_RATE ? samples : this.#options.wasm.resample(samples, sampleRate);
     const run = this.#model.start(heard, JSON.stringify(options));
-    try {
-      for (;;) {
-        throwIfAborted(signal);
-        const event = run.next();
-        if (event === undefined) return null;
-        this.#post({ type: "event", id, event: JSON.parse(event) as SpeechEvent });
-        await yieldToEventLoop();
-      }
-    } catch (error) {
-      if (isTrap(error)) this.#die(error);
-      throw error;
-    } finally {
-      // The memory of a module that trapped is undefined; it goes with the worker.
-      if (!this.#isDead) run.free();
-    }
+    await this.steps(id, run, () => run.next(), signal);
+    return null;
   }
-
-  #fail(id: number, error: unknown): void {
-    if (isTrap(error)) this.#die(error);
-    else this.#post({ type: "error", id, error: serializeError(error) });
-  }
-
-  #die(trap: WebAssembly.RuntimeError): void {
-    const error = new HearthError("worker_died", `the module that recognises speech stopped: ${trap.message}`, {
-      cause: trap,
-      hint: "Ask again: another worker is started for it. If it stays, choose a smaller model or close other pages.",
-    });
-    this.#post({ type: "fatal", error: serializeError(error) });
-    this.#isDead = true;
-  }
-
-  #post(message: FromSpeechWorker, transfer: Transferable[] = []): void {
-    if (!this.#isDead) this.#options.post(message, transfer);
-  }
-}
-
-function isTrap(error: unknown): error is WebAssembly.RuntimeError {
-  return error instanceof WebAssembly.RuntimeError;
 }

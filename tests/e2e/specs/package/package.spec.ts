@@ -92,8 +92,8 @@ if (FULL) {
     // Entries of their own are not reached by the main one; `pkg/test/payload.test.ts` has their caps.
     const isApart = (name: string): boolean =>
       name === grammar ||
-      /^(audio[\\/]|audio-|wasm[\\/](audio|pictures))/.test(name) ||
-      /^(node|remote|documents|ai-sdk|prompt-api|shared|chat|react|element|toolbox)[\\/]/.test(name);
+      /^(audio[\\/]|audio-|translation-|wasm[\\/](audio|pictures|translation))/.test(name) ||
+      /^(node|remote|documents|ai-sdk|prompt-api|shared|chat|react|element|toolbox|translations?)[\\/]/.test(name);
     const core = names.filter((name) => /\.(js|wasm)$/.test(name) && !isApart(name));
     const sum = core.map(size).reduce((a, b) => a + b, 0);
     console.log(`brotli: ${String(sum)} bytes, formats ${String(size(grammar))}`);

@@ -1,8 +1,8 @@
 /**
- * SHA-256 of a file that comes in pieces (FIPS 180-4): `crypto.subtle` takes only whole ones, and the module of speech has no
- * sums of its own.
+ * SHA-256 of a file that comes in pieces (FIPS 180-4): `crypto.subtle` takes only whole ones, and modules beside the core have no
+ * sums of their own.
  */
-import type { WasmSha256 } from "../../core/wasm-contract.js";
+import type { WasmSha256 } from "../core/wasm-contract.js";
 
 const BLOCK = 64;
 

@@ -1,31 +1,31 @@
-/** The calls to the worker that recognises speech: matches replies to calls, and ends every call when the worker ends. */
-import { NOT_FOUND_HINT } from "../backend/worker-script.js";
+/** The calls to the worker of a module beside the core: matches replies to calls, and ends every call when the worker ends. */
+import { NOT_FOUND_HINT } from "./worker-script.js";
 import { cancelled, deserializeError, HearthError } from "../core/errors.js";
+import type { CallTable, FromModule, ToModule } from "../core/module-protocol.js";
 import type { LoadProgress } from "../core/protocol.js";
-import type { SpeechEvent } from "./module.js";
-import type { FromSpeechWorker, SpeechCallName, SpeechCalls, ToSpeechWorker } from "./protocol.js";
 
-export interface SpeechCallOptions {
+export interface ModuleCallOptions<Event> {
   signal?: AbortSignal | undefined;
   transfer?: Transferable[];
   onProgress?: ((progress: LoadProgress) => void) | undefined;
-  onEvent?: ((event: SpeechEvent) => void) | undefined;
+  onEvent?: ((event: Event) => void) | undefined;
 }
 
-interface Pending extends Pick<SpeechCallOptions, "onProgress" | "onEvent"> {
+interface Pending<Event> extends Pick<ModuleCallOptions<Event>, "onProgress" | "onEvent"> {
   resolve(result: unknown): void;
   reject(error: HearthError): void;
 }
 
-export class SpeechRpc {
+export class ModuleRpc<Calls extends CallTable<Calls>, Event> {
   readonly #worker: Worker;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new Map<number, Pending<Event>>();
   #reason: HearthError | undefined;
   #nextId = 1;
 
-  constructor(worker: Worker) {
+  /** `purpose`: that of the worker, in messages: "speech". */
+  constructor(worker: Worker, purpose: string) {
     this.#worker = worker;
-    worker.onmessage = (event: MessageEvent<FromSpeechWorker>) => {
+    worker.onmessage = (event: MessageEvent<FromModule<Calls, Event>>) => {
       this.#receive(event.data);
     };
     worker.onerror = (event) => {
@@ -33,10 +33,10 @@ export class SpeechRpc {
       // An event without a message means that no part of the script ran.
       const said = event.message || "its script was not found or could not run";
       const hint = event.message ? {} : { hint: NOT_FOUND_HINT };
-      this.close(new HearthError("worker_died", `the worker for speech failed: ${said}`, hint));
+      this.close(new HearthError("worker_died", `the worker for ${purpose} failed: ${said}`, hint));
     };
     worker.onmessageerror = () => {
-      this.close(new HearthError("worker_died", "a message from the worker for speech could not be read"));
+      this.close(new HearthError("worker_died", `a message from the worker for ${purpose} could not be read`));
     };
   }
 
@@ -48,11 +48,11 @@ export class SpeechRpc {
   /**
    * Sends a call. Settles when the worker has answered, even after an abort: only then is it free for the next request.
    */
-  call<K extends SpeechCallName>(
+  call<K extends keyof Calls>(
     call: K,
-    params: SpeechCalls[K]["params"],
-    options: SpeechCallOptions = {},
-  ): Promise<SpeechCalls[K]["result"]> {
+    params: Calls[K]["params"],
+    options: ModuleCallOptions<Event> = {},
+  ): Promise<Calls[K]["result"]> {
     const { signal, transfer = [], onProgress, onEvent } = options;
     if (this.#reason !== undefined) return Promise.reject(this.#reason);
     if (signal?.aborted) return Promise.reject(cancelled(signal.reason));
@@ -68,7 +68,7 @@ export class SpeechRpc {
       this.#pending.set(id, {
         resolve: (result) => {
           settle();
-          resolve(result as SpeechCalls[K]["result"]);
+          resolve(result);
         },
         reject: (error) => {
           settle();
@@ -78,7 +78,7 @@ export class SpeechRpc {
         onEvent,
       });
       signal?.addEventListener("abort", onAbort, { once: true });
-      this.#post({ type: "call", id, call, params } as ToSpeechWorker, transfer);
+      this.#post({ type: "call", id, call, params } as ToModule<Calls>, transfer);
     });
   }
 
@@ -90,11 +90,11 @@ export class SpeechRpc {
     for (const pending of [...this.#pending.values()]) pending.reject(reason);
   }
 
-  #post(message: ToSpeechWorker, transfer: Transferable[]): void {
+  #post(message: ToModule<Calls>, transfer: Transferable[]): void {
     this.#worker.postMessage(message, transfer);
   }
 
-  #receive(message: FromSpeechWorker): void {
+  #receive(message: FromModule<Calls, Event>): void {
     if (message.type === "fatal") {
       this.close(deserializeError(message.error));
       return;

@@ -1,0 +1,42 @@
+/** Reads the files beside the weights of a model, which are small enough to be in memory as a whole. */
+import { HearthError } from "../core/errors.js";
+import type { ByteSource } from "./source.js";
+
+/** Size limit of a file: the tokenizer.json of 256k tokens has 35 MB. */
+const MAX_TEXT_BYTES = 128 << 20;
+
+/** Returns what was read; undefined for a missing optional file. */
+export async function unlessMissing<T>(reading: Promise<T>, optional: boolean): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    const { code, status } = error as HearthError;
+    const isAbsent = code === "download_http" || code === "io_error";
+    if (optional && isAbsent && (status === 404 || status === 403)) return undefined;
+    throw error;
+  }
+}
+
+export async function readText(source: ByteSource): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of bounded(source)) text += decoder.decode(chunk, { stream: true });
+  return text + decoder.decode();
+}
+
+export async function readBytes(source: ByteSource): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  for await (const chunk of bounded(source)) chunks.push(chunk.slice());
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
+
+/** Yields the bytes of a file beside the weights, which are not too many. */
+async function* bounded(source: ByteSource): AsyncGenerator<Uint8Array, void, void> {
+  let bytes = 0;
+  for await (const chunk of source.chunks()) {
+    bytes += chunk.length;
+    if (bytes > MAX_TEXT_BYTES)
+      throw new HearthError("bad_file", `a text beside the model has more than ${String(MAX_TEXT_BYTES)} bytes`);
+    yield chunk;
+  }
+}
