@@ -38,6 +38,24 @@ it("a script streams to its output", async () => {
   expect(written.join("")).toContain("hearth");
 });
 
+it("texts are translated, whole and as they come", async () => {
+  const { byChat, byTranslator } = await import("../snippets/translation.js");
+  const { translate } = await import("../snippets/translation-readme.js");
+  const { Translator } = await import("hearth-llm/translation");
+  await byChat();
+  expect(printed).toHaveLength(1);
+  const data = [{ index: 0, text: "Guten Morgen." }];
+  const dispose = vi.fn();
+  const double = { translations: { create: () => Promise.resolve({ data }) }, dispose };
+  vi.spyOn(Translator, "create").mockResolvedValue(double as unknown as Awaited<ReturnType<typeof Translator.create>>);
+  await byTranslator();
+  expect(printed[1]).toBe("Guten Morgen.");
+  expect(dispose).toHaveBeenCalledOnce();
+  await translate(await create(), "One. Two.");
+  expect(printed[2]?.split("\n")).toHaveLength(3);
+  expect(printed.length).toBeGreaterThan(3);
+});
+
 it("a server of OpenAI's API answers", async () => {
   vi.stubEnv("PORT", "0");
   const { server } = await import("../snippets/node-serve.js");
