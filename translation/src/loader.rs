@@ -253,6 +253,11 @@ impl Loader {
     /// [`Error::Metadata`] if it is no complete model, or has more than is computed here; [`Error::Tokenizer`];
     /// [`Error::InvalidRequest`] if a file of the folder is missing.
     pub fn finish(mut self) -> Result<Translator> {
+        // A header may be shorter than what is usually read at once.
+        if let Stage::Start { at_least } = &mut self.stage {
+            *at_least = MAGIC_BYTES;
+            while self.step()? {}
+        }
         let is_whole = match &self.stage {
             Stage::Start { .. } => self.buffer.is_empty() && self.has_weights,
             Stage::Tensors { tensors, .. } => tensors.is_empty() && self.gguf.is_some(),
