@@ -28,7 +28,6 @@ function use(more: Partial<Backend> = {}, local: object = {}): void {
     yield chunkOf(`Answer to ${question}`);
     yield chunkOf("", "stop");
   });
-  const { streamChat } = backend;
   page.use({
     ...backend,
     model: { name: "Slow", n_ctx: 100 },
@@ -38,7 +37,7 @@ function use(more: Partial<Backend> = {}, local: object = {}): void {
     } as unknown as NonNullable<Backend["local"]>,
     streamChat: (params, options) => {
       asked.push(params.messages);
-      return streamChat(params, options);
+      return backend.streamChat(params, options);
     },
     ...more,
   });

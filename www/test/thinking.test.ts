@@ -34,7 +34,6 @@ function think({ marks = true, refuses = false } = {}): void {
     await new Promise((resolve) => setTimeout(resolve, 200));
     yield chunkOf("", "stop");
   });
-  const { streamChat } = backend;
   const local = { model: { thought_marks: marks ? { open: "<think>", close: "</think>" } : null } };
   page.use({
     ...backend,
@@ -44,7 +43,7 @@ function think({ marks = true, refuses = false } = {}): void {
       if (refuses && params.enable_thinking !== undefined) {
         return Promise.reject(new HearthError("invalid_request", "invalid request: enable_thinking must be absent"));
       }
-      return streamChat(params, options);
+      return backend.streamChat(params, options);
     },
   });
 }

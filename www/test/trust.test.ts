@@ -1,7 +1,8 @@
 /** Tests of what has left the device, and the gate that lets nothing leave. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Gate, type Passed } from "../src/lib/gate.js";
-import { messagesSent, noteQuestion, sent } from "../src/state/trust.js";
+import { counted, messagesSent, sent } from "../src/state/trust.js";
+import { spokenBackend } from "./backends.js";
 
 const MODEL = new Request("https://models.test/model.gguf");
 
@@ -60,13 +61,17 @@ describe("the gate", () => {
 });
 
 describe("the messages that were sent", () => {
-  it("are those to servers, and none for a model on this device or in the browser", () => {
-    noteQuestion({});
-    noteQuestion({ servedBy: { where: "browser" } } as never);
+  it("are those to servers, whatever sends them, and none for the browser's own model", async () => {
+    const { backend } = spokenBackend();
+    const { signal } = new AbortController();
+    const own = counted({ ...backend, servedBy: { model: "", where: "browser" } });
+    await own.streamChat({ messages: [], stream: true }, { signal });
     expect(messagesSent.value).toBe(0);
-    const servedBy = { where: "server", server: "gpu.example.org" };
-    noteQuestion({ servedBy } as never);
-    noteQuestion({ servedBy } as never);
+    const far = counted({ ...backend, servedBy: { model: "", where: "server", server: "gpu.example.org" } });
+    await far.streamChat({ messages: [], stream: true }, { signal });
+    await far.chat({ messages: [] }, { signal }).catch(() => undefined);
+    far.dispose();
     expect([messagesSent.value, [...sent.value]]).toEqual([2, [["gpu.example.org", 2]]]);
+    expect(far.model.name).toBe("Slow");
   });
 });

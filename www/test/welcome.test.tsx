@@ -13,7 +13,7 @@ import { waiting } from "../src/state/queue.js";
 import { change } from "../src/state/settings.js";
 import { hideToast, toast } from "../src/state/toast.js";
 import { App } from "../src/ui/App.js";
-import { backendOf, spokenBackend } from "./backends.js";
+import { spokenBackend } from "./backends.js";
 import { all, find, press, settle } from "./picture-page.js";
 
 const { canRun, load } = vi.hoisted(() => ({ canRun: vi.fn(), load: vi.fn(() => Promise.resolve()) }));
@@ -112,7 +112,7 @@ describe("the model to try at once", () => {
     end();
     await send("What is a hearth?");
     await act(() => {
-      const voice = backendOf(async function* () {}, "Better");
+      const voice = spokenBackend().backend;
       model.value = { name: "running", choice: { source: next?.source ?? "", options: {} }, backend: voice };
     });
     await settle();

@@ -16,7 +16,6 @@ import { record } from "./performance.js";
 import { sees } from "./picture-files.js";
 import { requestSampling } from "./sampling.js";
 import { lacksSwitch, thinkingOf } from "./thinking.js";
-import { noteQuestion } from "./trust.js";
 
 /** Interval for saving the answer so far, so that a crash loses little. */
 const DRAFT_MS = 2000;
@@ -134,7 +133,6 @@ export class Answering {
           if (choice?.finish_reason) end = choice.finish_reason === "length" ? "length" : "stop";
         }
       };
-      noteQuestion(backend);
       // A continued answer is past its thoughts, or in the middle of them.
       const thinking = isContinued ? {} : thinkingOf(backend);
       await read(thinking).catch((cause: unknown) => {

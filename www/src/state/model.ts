@@ -11,6 +11,7 @@ import { answerings } from "./answers.js";
 import type { Choice, ServerChoice, Source } from "./choice.js";
 import { downloadOptions, forgetPlan, isKeptWhole, refreshInstalled } from "./plan.js";
 import { change } from "./settings.js";
+import { counted } from "./trust.js";
 import { t } from "../text/index.js";
 
 export type Phase = Exclude<LoadProgress["phase"], "ready">;
@@ -206,7 +207,7 @@ export function use(choice: ServerChoice, connected: Backend): void {
     unload();
     incoming.value = undefined;
     notices.value = [];
-    model.value = { name: "running", choice, backend: connected };
+    model.value = { name: "running", choice, backend: counted(connected) };
   });
 }
 

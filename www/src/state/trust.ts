@@ -21,11 +21,37 @@ export const messagesSent = computed(() => [...sent.value.values()].reduce((sum,
 export const isOffline = signal(false);
 /** Whether a service worker sees every request of the page and of its workers. */
 export const isWatched = signal(false);
+/** Whether there is a service worker that will see them at the next visit. */
+export const canWatch = signal(false);
 /** Whether requests are refused. */
 export const isStrict = signal(false);
 
-/** Notes that a question goes to the model that answers. */
-export function noteQuestion(backend: Pick<Backend, "servedBy">): void {
+/** Methods of a backend that send texts. */
+const SENDING: ReadonlySet<PropertyKey> = new Set<keyof Backend>([
+  "chat",
+  "streamChat",
+  "complete",
+  "streamCompletion",
+  "embed",
+  "rerank",
+]);
+
+/** Returns the backend with a count of what is sent through it, whichever part of the page sends it. */
+export function counted(backend: Backend): Backend {
+  return new Proxy(backend, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]): unknown => {
+        if (SENDING.has(name)) noteMessage(target);
+        return Reflect.apply(value, target, args) as unknown;
+      };
+    },
+  });
+}
+
+/** Notes that a message goes to the model that answers next. */
+function noteMessage(backend: Backend): void {
   const { where, server = "" } = placeOf(backend);
   if (where !== "server") return;
   sent.value = new Map(sent.peek()).set(server, (sent.peek().get(server) ?? 0) + 1);
@@ -52,6 +78,10 @@ export function watchNetwork(): void {
   addEventListener("offline", see);
   const workers = (navigator as Partial<Navigator>).serviceWorker;
   if (workers === undefined) return;
+  // Without one, this never resolves.
+  void workers.ready.then(() => {
+    canWatch.value = true;
+  });
   const begin = (): void => {
     isWatched.value = workers.controller !== null;
     if (isWatched.value) void setStrict(undefined);

@@ -78,7 +78,7 @@ export const en = {
   manyLanguages: "many languages",
   isHere: "on this device",
   fromHub:
-    "These models come from Hugging Face, which sees your network address and the file’s name when you download one, and nothing that you type.",
+    "Larger models come from Hugging Face, which sees your network address and the file’s name when you download one, and nothing that you type.",
   moreModels: "All models, files and servers",
   betterOffer: (name: string, size: string) =>
     `This is a very small model, for trying. ${name} suits this device: ${size}, which can come while this one answers.`,
@@ -245,7 +245,7 @@ export const en = {
   contextUse: (used: string, total: string) => `${used} of ${total} tokens`,
   contextLabel: (use: string) => `Context: ${use}`,
   contextTight: "The model’s memory for this chat is nearly full.",
-  contextFull: "This chat has outgrown the model’s memory. Three ways on:",
+  contextFull: "This chat has outgrown the model’s memory. Ways on:",
   reloadWith: (tokens: string) => `Reload with ${tokens} tokens`,
   leaveOutOldest: "Leave out the oldest messages",
   summariseOn: "Summarise and go on in a new chat",
@@ -358,7 +358,7 @@ export const en = {
     "Nothing is sent. The file is yours, to attach to a report: it has the device, the browser’s version, the model and these numbers, and nothing of your conversations.",
   decodeAgainst: (measured: string, predicted: string) => `Generating: ${measured} measured, ${predicted} predicted`,
 
-  nothingSent: "Nothing sent",
+  nothingSent: "No messages sent",
   offlineNow: "Offline",
   messagesSent: (count: number) => (count === 1 ? "1 message sent" : `${String(count)} messages sent`),
 

@@ -11,6 +11,8 @@ const en = {
   none: "None: nothing was asked of the network.",
   unwatched:
     "This list begins when the page’s service worker watches, which it does not yet. Reload the page to have it watch from the beginning.",
+  cannotWatch:
+    "This browser, or this address, has no service worker for the page, so its requests cannot be listed here. The network tools of the browser show them.",
   host: "Host",
   requests: "Requests",
   up: "Sent",
@@ -18,7 +20,7 @@ const en = {
   strict: "Strict mode: refuse all requests",
   strictNote:
     "The page’s service worker then refuses every request of the page and its workers, downloads included, until you turn it off. Only the program itself, which is on this device, is read.",
-  strictUnavailable: "It needs a service worker, which this browser or this address does not allow.",
+  strictUnavailable: "It needs the page’s service worker to watch.",
   kept: "What is kept here",
   keptNote:
     "Models, chats, documents, drafts and settings, in this browser’s storage for this address. Nobody else can read them, but anyone who uses this browser can.",
@@ -41,6 +43,7 @@ const zh: typeof en = {
   since: "打开本页以来的网络请求",
   none: "无：没有向网络请求任何内容。",
   unwatched: "页面的 Service Worker 尚未开始监看，列表从它开始时记录。刷新页面即可从头监看。",
+  cannotWatch: "此浏览器或此网址没有页面的 Service Worker，无法在这里列出请求。可用浏览器的网络工具查看。",
   host: "主机",
   requests: "请求",
   up: "已发送",
@@ -48,7 +51,7 @@ const zh: typeof en = {
   strict: "严格模式：拒绝所有请求",
   strictNote:
     "开启后，页面的 Service Worker 会拒绝页面及其工作线程的一切请求（包括下载），直到您关闭。只读取本机上的程序本身。",
-  strictUnavailable: "需要 Service Worker，而此浏览器或此网址不允许。",
+  strictUnavailable: "需要页面的 Service Worker 开始监看。",
   kept: "本机保存的内容",
   keptNote: "模型、对话、文档、草稿和设置，保存在此浏览器中本网址的存储里。其他网站无法读取，但使用此浏览器的人可以。",
   seen: "其他方能看到什么",

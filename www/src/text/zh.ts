@@ -23,7 +23,7 @@ export const zh: Texts = {
   languages: (languages) => (languages === 1 ? "仅支持英语" : `${String(languages)} 种语言`),
   manyLanguages: "支持多种语言",
   isHere: "已在本机",
-  fromHub: "这些模型来自 Hugging Face：下载时，它会看到您的网络地址和文件名，但看不到您输入的任何内容。",
+  fromHub: "较大的模型来自 Hugging Face：下载时，它会看到您的网络地址和文件名，但看不到您输入的任何内容。",
   moreModels: "全部模型、文件与服务器",
   betterOffer: (name, size) => `这是一个极小的试用模型。${name} 更适合此设备（${size}），可在当前模型回答时下载。`,
   getBetter: "同时下载",
@@ -198,7 +198,7 @@ export const zh: Texts = {
   contextUse: (used, total) => `${used} / ${total} 个词元`,
   contextLabel: (use) => `上下文：${use}`,
   contextTight: "模型对此对话的记忆快满了。",
-  contextFull: "此对话已超出模型的记忆。有三种办法：",
+  contextFull: "此对话已超出模型的记忆。可以这样继续：",
   reloadWith: (tokens) => `以 ${tokens} 个词元重新加载`,
   leaveOutOldest: "略去最早的消息",
   summariseOn: "总结后在新对话中继续",
@@ -308,7 +308,7 @@ export const zh: Texts = {
     "不会发送任何内容。文件由您保管，可附在问题报告中：其中有设备、浏览器版本、模型和这些数字，不含您的对话。",
   decodeAgainst: (measured, predicted) => `生成：实测 ${measured}，预测 ${predicted}`,
 
-  nothingSent: "未发送任何内容",
+  nothingSent: "未发送任何消息",
   offlineNow: "离线",
   messagesSent: (count) => `已发送 ${String(count)} 条消息`,
 

@@ -60,7 +60,12 @@ function Better(): JSX.Element | null {
   );
 }
 
-type Failed = { name: "failed" | "ended"; choice: Choice; error: unknown; before?: Choice };
+interface Failed {
+  name: "failed" | "ended";
+  choice: Choice;
+  error: unknown;
+  before?: Choice;
+}
 
 /** A model that could not be loaded, or that ended by itself. */
 export function Failure({ name, choice, error, before, isStrip = false }: Failed & { isStrip?: boolean }): JSX.Element {

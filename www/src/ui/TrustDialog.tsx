@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { formatBytes } from "../lib/format.js";
 import { unload } from "../state/model.js";
 import { eraseAll } from "../state/erase.js";
-import { isOffline, isStrict, isWatched, messagesSent, sent, setStrict, traffic } from "../state/trust.js";
+import { canWatch, isOffline, isStrict, isWatched, messagesSent, sent, setStrict, traffic } from "../state/trust.js";
 import { t } from "../text/index.js";
 import { trustTexts } from "../text/trust.js";
 import { Dialog } from "./Dialog.js";
@@ -66,7 +66,7 @@ function Requests(): JSX.Element {
           </tbody>
         </table>
       ) : (
-        <p class="small">{isWatched.value ? texts.none : texts.unwatched}</p>
+        <p class="small">{isWatched.value ? texts.none : canWatch.value ? texts.unwatched : texts.cannotWatch}</p>
       )}
     </section>
   );
