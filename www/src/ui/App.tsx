@@ -11,6 +11,7 @@ import { Composer } from "./Composer.js";
 import { ContextWays } from "./ContextRing.js";
 import { Dialog } from "./Dialog.js";
 import { closeDialog, dialog } from "./dialogs.js";
+import { watchDock } from "./dock.js";
 import { DropVeil } from "./DropVeil.js";
 import { lazily } from "./lazily.js";
 import { Loading } from "./Loading.js";
@@ -66,7 +67,7 @@ export function App(): JSX.Element {
               <Middle />
             </Boundary>
           </div>
-          <div class="dock">
+          <div class="dock" ref={watchDock}>
             <Boundary key={shown}>
               <ModelStrip />
             </Boundary>

@@ -28,13 +28,14 @@ export function ContextRing(): JSX.Element | null {
   const use = contextUse.value;
   if (use === undefined) return null;
   const share = Math.min(1, use.used / use.total);
+  const percent = `${(100 * share).toFixed(0)}%`;
   return (
     <button
       id="context"
       type="button"
       class="ring"
       data-state={isTight.value ? "tight" : "roomy"}
-      aria-label={t().contextLabel(textOf(use))}
+      aria-label={`${t().contextLabel(textOf(use))}, ${percent}`}
       aria-expanded={isContextOpen.value}
       aria-controls="context-ways"
       title={textOf(use)}
@@ -52,7 +53,7 @@ export function ContextRing(): JSX.Element | null {
           stroke-dasharray={`${(share * ROUND).toFixed(1)} ${ROUND.toFixed(1)}`}
         />
       </svg>
-      <span>{`${(100 * share).toFixed(0)}%`}</span>
+      <span>{percent}</span>
     </button>
   );
 }

@@ -100,7 +100,9 @@ for (const browser of oneBrowser("firefox")) {
     if (!IS_FAKE) await chat.tab.waitVisible("#start-now", 60_000);
     const wanted = await chat.tab.evaluate(() => {
       const all = document.querySelectorAll<HTMLElement>("a[href], button:not(:disabled), input, summary");
-      return [...all].filter((element) => element.checkVisibility()).map((element) => element.outerHTML.slice(0, 100));
+      const shown = [...all].filter((element) => element.checkVisibility());
+      // (by name, since the button of the recommended model changes its colours when the device is known)
+      return shown.map((element) => element.id || element.outerHTML.slice(0, 100));
     }, null);
     const seen = new Set<string>();
     for (let i = 0; i < wanted.length + 8; i++) {
@@ -108,7 +110,7 @@ for (const browser of oneBrowser("firefox")) {
       const at = await chat.tab.evaluate(() => {
         const { activeElement: element } = document;
         if (element === null || element === document.body) return undefined;
-        return element.outerHTML.slice(0, 100);
+        return element.id || element.outerHTML.slice(0, 100);
       }, null);
       if (at !== undefined) seen.add(at);
     }
