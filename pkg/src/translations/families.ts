@@ -1,4 +1,4 @@
-/** How each family of chat models is asked for a translation: told by the model's facts, in this place alone. */
+/** Prompts by which each family of chat models is asked for a translation, told by the model's facts, in this place alone. */
 import type { ChatCompletionMessageParam } from "../api/openai.js";
 import type { Backend } from "../backend/backend.js";
 import { invalid } from "../core/errors.js";

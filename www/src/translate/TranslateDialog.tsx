@@ -142,7 +142,7 @@ function Texts(): JSX.Element {
   );
 }
 
-/** What is going on, and the ways to take the translation along. */
+/** State of the translation, and the ways to take the translation along. */
 function Uses(): JSX.Element {
   const now = phase.value;
   const outcome = useSignal("");
