@@ -74,7 +74,11 @@ async function openTab(
       await page.waitForSelector(selector, { visible: true, timeout });
     },
     click: async (selector) => {
-      await page.waitForSelector(selector, { visible: true });
+      const element = await page.waitForSelector(selector, { visible: true });
+      // (Puppeteer clicks where something else may lie over it, such as what sticks to the page's end)
+      await element?.evaluate((found) => {
+        found.scrollIntoView({ block: "center" });
+      });
       await page.click(selector);
     },
     fill: async (selector, text) => {

@@ -4,7 +4,8 @@ import type { LlmServer } from "./llm-server.js";
 
 /** Connects the page to a server's model, from the welcome or from any other list of models, and waits until it can be asked. */
 export async function useServer(chat: Chat, server: LlmServer): Promise<void> {
-  await chat.tab.waitVisible("#server, #wake-server, #change-model", 30_000);
+  await chat.tab.waitVisible("#more-models, #wake-server, #change-model", 30_000);
+  if ((await chat.count("#more-models:not([open])")) > 0) await chat.tab.click("#more-models > summary");
   if ((await chat.count("#server")) === 0) {
     await chat.tab.click((await chat.count("#wake-server")) > 0 ? "#wake-server" : "#change-model");
   }
