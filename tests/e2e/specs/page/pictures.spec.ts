@@ -147,7 +147,8 @@ for (const browser of oneBrowser("chromium")) {
     await chat.tab.press("Enter");
     await chat.tab.waitVisible("#models #start", 30_000);
     await chat.tab.click("#models #start");
-    await chat.waitReady();
+    // The server's model stays until this one is there.
+    await expect.poll(() => chat.text("#device-label"), { timeout: 60_000 }).toContain("CPU");
     await expect.poll(() => chat.count("#picture-file")).toBe(0);
     await paste(chat, "blue");
     await chat.tab.waitVisible("#pictures .error", 20_000);
