@@ -72,8 +72,11 @@ function named(path: string): string[] {
     ...read(path).matchAll(/["'`]((?:https:\/\/(?:huggingface\.co|hf\.co)\/)?[\w.-]+\/[\w.:@/-]+)["'`]/g),
   ];
   return quoted.flatMap(([, text = ""]) => {
-    // Imports, local folders and media types.
-    const isOther = /^(\.|hearth-llm\/|node:|next\/|react|preact|@|pkg\/|www\/|text\/|application\/)/.test(text);
+    // Imports, local folders, media types and routes of OpenAI's API.
+    const isOther =
+      /^(\.|hearth-llm\/|node:|next\/|react|preact|@|pkg\/|www\/|dist\/|text\/|application\/|audio\/|chat\/)/.test(
+        text,
+      );
     const id = isOther ? undefined : parseHubId(text);
     if (id === undefined || NOBODYS.has(id.repository) || isElsewhere(id.repository)) return [];
     return [id.quant === undefined ? id.repository : `${id.repository}:${id.quant}`];

@@ -110,7 +110,10 @@ describe("the package", () => {
       "HOST_ERROR_CODES",
       "HearthError",
       "TextCompletions",
+      "Translations",
+      "apiOf",
       "canRun",
+      "fetchModel",
       "inspectModel",
       "parseHubId",
     ]);
