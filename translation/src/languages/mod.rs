@@ -31,9 +31,9 @@ pub struct Language {
 /// Languages of a model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Languages {
-    /// Those of texts; none if the model is not told.
+    /// Languages of texts; none if the model is not told.
     pub sources: Vec<Language>,
-    /// Those of translations; none if there is no choice and nothing says which it is.
+    /// Languages of translations; none if there is no choice and nothing says which it is.
     pub targets: Vec<Language>,
     /// Whether a text's language has to be said, and a translation's.
     pub needs_source: bool,

@@ -1,4 +1,4 @@
-//! What files say about a model besides what it computes: its name, its licence, its languages.
+//! Facts of files about a model besides what it computes: its name, its licence, its languages.
 
 use std::collections::BTreeMap;
 

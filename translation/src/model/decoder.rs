@@ -26,7 +26,7 @@ pub struct Decoder {
     head: Option<Weight>,
     /// Factor of the states that the head reads.
     scale: f32,
-    /// What is added to logits [n_vocab].
+    /// Numbers that are added to logits [n_vocab].
     bias: Option<Vec<f32>>,
 }
 
