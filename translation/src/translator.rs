@@ -72,7 +72,7 @@ impl Translator {
     /// Loads a model from its files.
     ///
     /// # Errors
-    /// Those of [`Loader::push`] and [`Loader::finish`].
+    /// As [`Loader::push`] and [`Loader::finish`].
     pub fn open(files: Files) -> Result<Self> {
         let mut loader = Loader::default();
         for (name, text) in &files.texts {
@@ -139,7 +139,7 @@ impl Translator {
     /// Returns the number of tokens of a segment, with those around it.
     ///
     /// # Errors
-    /// Those of [`Translator::input`].
+    /// As [`Translator::input`].
     pub fn count(&self, text: &str, source: Option<&str>, target: Option<&str>) -> Result<usize> {
         Ok(self.input(text, source, target)?.ids.len())
     }
@@ -189,7 +189,7 @@ impl Translator {
     /// Begins a translation. See [`Run::step`].
     ///
     /// # Errors
-    /// Those of [`Translator::input`], [`Error::ContextOverflow`] for a segment that is too long.
+    /// As [`Translator::input`], [`Error::ContextOverflow`] for a segment that is too long.
     pub fn begin(
         &self,
         text: &str,
@@ -219,7 +219,7 @@ impl Translator {
     /// Translates a segment. `on_token` gets the text that each token completes, and may stop.
     ///
     /// # Errors
-    /// Those of [`Translator::begin`], [`Error::NotFinite`], and [`Error::Cancelled`] if `on_token` stopped.
+    /// As [`Translator::begin`], [`Error::NotFinite`], and [`Error::Cancelled`] if `on_token` stopped.
     pub fn translate(
         &self,
         text: &str,

@@ -236,7 +236,7 @@ mod tests {
         for (r, row) in all.chunks(d).enumerate() {
             let one = past.attend(row, row, row, (heads, head_dim), bias);
             assert_eq!(one, whole[r * d..(r + 1) * d]);
-            // The same as attention over all keys so far.
+            // Attention over all keys so far gives as much.
             let seen = &all[..(r + 1) * d];
             let wanted = Memory::new(seen, seen, heads, head_dim).attend_biased(
                 row,
