@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 /// BENCHMARKS.md has them, and some more for what comes. On an EPYC without AVX-512, whose hashes are as fast and whose software
 /// Vulkan and JavaScript are not, the native tests take 1,065 s and the light specs of browsers 993.
 /// Those without a browser run beside others, and take up to twice as long as alone; native tests whose shaders have changed
-/// take half as much again, since the driver's cache does not know them. The minutes by area, and what a new feature may add, are in CONTRIBUTING.md.
+/// take up to twice as long again, since the driver's cache does not know them. The minutes by area, and what a new feature may add, are in CONTRIBUTING.md.
 const BUDGETS: [(&str, u64); 18] = [
     ("rustfmt", 10),
     ("goldens", 10),
@@ -20,7 +20,7 @@ const BUDGETS: [(&str, u64); 18] = [
     ("compile", 900),
     ("unit", 60),
     ("gpu-stats", 150),
-    ("native", 1400),
+    ("native", 1800),
     ("fuzz", 60),
     ("build", 1000),
     ("clippy-wasm", 300),
@@ -82,8 +82,8 @@ mod tests {
     fn half_as_much_again_is_too_long() {
         let budgets = Budgets { slowness: 2.0 };
         let limit = |seconds| budgets.exceeded("native", Duration::from_secs(seconds));
-        assert!(limit(1400 * 3 - 1).is_none());
-        assert!(limit(1400 * 3 + 1).is_some_and(|said| said.contains("4201 s")));
+        assert!(limit(1800 * 3 - 1).is_none());
+        assert!(limit(1800 * 3 + 1).is_some_and(|said| said.contains("5401 s")));
         assert!(budgets.exceeded("setup of a kind", Duration::MAX).is_none());
     }
 }
