@@ -30,7 +30,7 @@ import type {
   Quantize,
 } from "./core/wasm-contract.js";
 import { LocalEngine } from "./local-engine.js";
-import { isSum } from "./source/listing.js";
+import { absolute, toDownload } from "./source/given.js";
 import { parseHubId } from "./source/paste.js";
 import { servePort } from "./source/port.js";
 
@@ -225,7 +225,7 @@ export async function inspectModel(options: InspectOptions): Promise<ModelReport
   const { source, transfer } = await toSource(options);
   const request: InspectRequest = {
     source,
-    download: toDownload(options, source),
+    download: toDownload(options.download ?? {}, source),
     options: given(options, "contextSize", "kvType", "bandwidth", "launchGap"),
   };
   if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
@@ -253,7 +253,7 @@ export async function fetchModel(options: FetchOptions): Promise<boolean> {
   const { signal, onProgress } = options;
   throwIfAborted(signal);
   const { source, transfer } = await toSource(options);
-  const request: FetchRequest = { source, download: toDownload(options, source) };
+  const request: FetchRequest = { source, download: toDownload(options.download ?? {}, source) };
   if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
   const mmproj = await toProjector(options, source);
   if (mmproj !== undefined) request.mmproj = mmproj;
@@ -265,20 +265,12 @@ export async function fetchModel(options: FetchOptions): Promise<boolean> {
   }
 }
 
-function toDownload({ download = {} }: Pick<EngineOptions, "download">, source: SourceSpec): DownloadOptions {
-  const { sha256, cacheKey } = download;
-  if (sha256 !== undefined && !isSum(sha256)) throw invalid("download.sha256", "64 hexadecimal digits", sha256);
-  if (cacheKey === undefined) return download;
-  if (source.kind !== "url") throw invalid("download.cacheKey", "absent unless the model is an address", cacheKey);
-  return { ...download, cacheKey: absolute(cacheKey) };
-}
-
 function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest {
   const request: LoadRequest = {
     source,
     device: options.device ?? platform.device ?? "webgpu",
     deviceOptions: options.deviceOptions ?? {},
-    download: toDownload(options, source),
+    download: toDownload(options.download ?? {}, source),
     cache: options.cache ?? "default",
     ...given(options, "contextSize", "kvType", "drafts", "quantize", "overrides", "threads"),
   };
@@ -330,14 +322,4 @@ async function toProjector(
   const { source } = await toSource({ model: mmproj, ...(download !== undefined && { download }) });
   if (source.kind !== "port" && source.kind !== "files") return source;
   throw invalid("mmproj", "a file, an address or a repository", source.kind);
-}
-
-/** Resolves an address relative to the page: inside the worker it would be relative to the worker's script. */
-function absolute(url: string | URL): string {
-  const base = (globalThis as { document?: { baseURI: string } }).document?.baseURI;
-  try {
-    return new URL(url, base).href;
-  } catch (cause) {
-    throw new HearthError("invalid_request", `invalid request: not an address: ${String(url)}`, { cause });
-  }
 }

@@ -40,7 +40,11 @@ it.each(NAMES)("%s is shorter, and its map leads to the source", (name) => {
   expect(code.length).toBeLessThan(0.8 * (long[name] ?? 0));
   expect(code).toMatch(new RegExp(`\n//# sourceMappingURL=${basename(name)}\\.js\\.map\n$`));
   const map = new SourceMap(JSON.parse(made(`${name}.js.map`)) as SourceMapPayload);
-  const words = { engine: "64 hexadecimal digits", worker: "unhandledrejection", errors: "Correct the named field" };
+  const words = {
+    engine: "a file, an address or a repository",
+    worker: "unhandledrejection",
+    errors: "Correct the named field",
+  };
   const text = words[name as keyof typeof words];
   const found = map.findEntry(0, code.indexOf(text));
   expect("originalLine" in found && sourceOf(name).split("\n")[found.originalLine]).toContain(text);

@@ -1,6 +1,7 @@
 /** Pictures as they cross from the page to its worker, or to the tab that has the model. */
 import type { PictureInput } from "../api/openai.js";
 import { HearthError, invalid, throwIfAborted } from "../core/errors.js";
+import { baseAddress } from "../source/given.js";
 import { isDataUrl } from "./data-url.js";
 import { pixelsOf, type Pixels } from "./pixels.js";
 
@@ -39,7 +40,7 @@ async function ofAddress(address: string, field: string, signal: AbortSignal): P
   const url = address.trim();
   if (url === "") throw invalid(field, "an address of a picture", address);
   if (isDataUrl(url)) return { kind: "url", url };
-  const base = (globalThis as { document?: { baseURI: string } }).document?.baseURI;
+  const base = baseAddress();
   if (!URL.canParse(url, base)) throw invalid(field, "an https, data or blob address", url);
   const { protocol, href } = new URL(url, base);
   if (protocol === "https:" || protocol === "http:") return { kind: "url", url: href };

@@ -2,6 +2,7 @@
 import { digestOf } from "../core/digest.js";
 import { given } from "../core/given.js";
 import type { EngineOptions, ModelSource } from "../engine.js";
+import { baseAddress } from "../source/given.js";
 import { parseHubId } from "../source/paste.js";
 
 /** Version of the package, as package.json has it: pages of two versions never talk to each other. */
@@ -36,7 +37,7 @@ async function sourceOf(model: ModelSource): Promise<unknown> {
   if (typeof model === "object" && "getFile" in model) return fileOf(await model.getFile());
   const id = parseHubId(String(model));
   if (id !== undefined) return id;
-  const base = (globalThis as { document?: { baseURI: string } }).document?.baseURI;
+  const base = baseAddress();
   return URL.canParse(String(model), base) ? new URL(model, base).href : String(model);
 }
 

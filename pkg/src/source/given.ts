@@ -12,11 +12,15 @@ export function toDownload(download: DownloadOptions, source: SourceSpec): Downl
   return { ...download, cacheKey: absolute(cacheKey) };
 }
 
+/** Returns the address to which a page's relative ones refer; undefined where there is no page. */
+export function baseAddress(): string | undefined {
+  return (globalThis as { document?: { baseURI: string } }).document?.baseURI;
+}
+
 /** Resolves an address relative to the page: inside the worker it would be relative to the worker's script. */
 export function absolute(url: string | URL): string {
-  const base = (globalThis as { document?: { baseURI: string } }).document?.baseURI;
   try {
-    return new URL(url, base).href;
+    return new URL(url, baseAddress()).href;
   } catch (cause) {
     throw new HearthError("invalid_request", `invalid request: not an address: ${String(url)}`, { cause });
   }
