@@ -9,7 +9,6 @@ export default tseslint.config(
       "pkg/wasm/",
       "pkg/grammar/",
       "pkg/audio/",
-      "pkg/translation/",
       "pkg/pictures/",
       "pkg/translation/",
       "pkg/docs/",

@@ -162,7 +162,7 @@ impl Step {
         self.outcome = format!("absent, optional: {why}");
     }
 
-    /// Announces something slow to somebody who waits; in a log, where other lines come in between, its end is enough.
+    /// Announces something slow at a terminal. A log gets a line at its end only, since other stages print in between.
     pub fn doing(&mut self, what: &str) {
         if !std::io::stderr().is_terminal() {
             return;

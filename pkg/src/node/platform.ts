@@ -27,7 +27,7 @@ export function locate(model: string): string | undefined {
     const { href } = pathToFileURL(path);
     return statSync(path).isDirectory() && !href.endsWith("/") ? `${href}/` : href;
   }
-  // What is missing is named as a path if it cannot be on the Hub.
+  // A missing file is named as a path unless the Hub could have it.
   if (!/^(\.{0,2}[/\\]|[a-z]:[/\\])/i.test(model) && parseHubId(model) !== undefined) return undefined;
   return pathToFileURL(path).href + (/[/\\]$/.test(model) ? "/" : "");
 }

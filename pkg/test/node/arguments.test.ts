@@ -82,7 +82,7 @@ it("tells paths from names of the Hub", () => {
   expect(locate("https://huggingface.co/owner/name")).toBeUndefined();
   expect(locate("file:///models/m.gguf")).toBeUndefined();
   expect(locate("")).toBeUndefined();
-  // What is missing and has no name of the Hub's is a path.
+  // A missing file is a path unless the Hub could have it.
   expect(locate("missing.gguf")).toBe(pathToFileURL("missing.gguf").href);
   expect(locate("./owner/name")).toBe(pathToFileURL("owner/name").href);
   expect(platform.locate).toBe(locate);

@@ -1,5 +1,5 @@
-// Adds four rows' blocks `i` times the input from `at` on. For adapters that keep a block in memory anyway and compile
-// slowly: its loops are a fourth and an eighth of the code without them.
+// Adds four rows' blocks `i` times the input from `at` on. Software adapters keep a block in memory anyway and compile slowly,
+// so the rows and the pieces are loops; tile_piece8.wgsl has them unrolled.
 fn add_block(sums: ptr<function, Sums>, i: vec4<u32>, at: u32) {
     var pieces: array<mat4x4<f32>, 8>;
     for (var row = 0u; row < 4u; row++) {
