@@ -1,13 +1,25 @@
-/** Goldens: transformers' output for a model, and a check that a loaded engine gives the same. */
+/** Goldens: transformers' output for a model, and a check that a loaded model gives the same. */
 import { readFileSync } from "node:fs";
 import { expect } from "@playwright/test";
 import type { ChatCompletionMessageParam } from "hearth-llm";
-import type { Chat, PageGlobals } from "./chat.js";
+import type { Chat } from "./chat.js";
 import { expectWithin, worstError } from "./compare.js";
 import { readGolden } from "./env.js";
 import { floatsFile, goldenNamed, type GoldenEntry } from "./manifest.js";
+import { PageModel } from "./page-model.js";
 
-interface Prompt {
+/** A loaded model, wherever it runs. */
+export interface LoadedModel {
+  readonly browser: string;
+  /** Returns its `n` likeliest tokens at the first token of an answer. */
+  likeliest(prompt: Prompt, n: number): Promise<Found>;
+  /** Returns the first ids of the greedy answer. */
+  greedyIds(prompt: Prompt, maxTokens: number): Promise<number[]>;
+  /** Returns the text of each id. */
+  textsOf(ids: number[]): Promise<string[]>;
+}
+
+export interface Prompt {
   name: string;
   /** Messages of a chat prompt; the other prompts are texts. */
   messages?: ChatCompletionMessageParam[];
@@ -40,8 +52,8 @@ interface Likeliest {
   logprobs: number[];
 }
 
-/** The engine's next token, and its log-probabilities: in OpenAI's newer shape, or keyed by text in the older one. */
-interface Found {
+/** A model's next token, and its log-probabilities: in OpenAI's newer shape, or keyed by text in the older one. */
+export interface Found {
   id: number;
   promptTokens: number;
   logprobs: number[] | Record<string, number>;
@@ -62,56 +74,16 @@ function expectedLikeliest(golden: Golden, file: string, prompt: Prompt): Likeli
   return { ids, logprobs: ids.map((id) => (logits[id] ?? NaN) - most - total) };
 }
 
-/** Returns the engine's likeliest tokens at the first token of an answer. */
-function foundLikeliest(chat: Chat, { messages, text }: Prompt): Promise<Found> {
-  return chat.tab.evaluate(
-    async ({ messages, text, n }: { messages?: ChatCompletionMessageParam[]; text: string; n: number }) => {
-      const { engine } = (globalThis as unknown as PageGlobals).hearth;
-      if (engine === undefined) throw new Error("the page has no engine");
-      const params = { max_tokens: 1, temperature: 0, return_token_ids: true };
-      if (messages !== undefined) {
-        const request = { messages, logprobs: true, top_logprobs: n, ...params };
-        const { choices, usage } = await engine.chat.completions.create(request);
-        const [choice] = choices;
-        const top = choice?.logprobs?.content[0]?.top_logprobs ?? [];
-        const logprobs = top.map(({ logprob }) => logprob);
-        return { id: choice?.token_ids?.[0] ?? -1, promptTokens: usage.prompt_tokens, logprobs };
-      }
-      const { choices, usage } = await engine.completions.create({ prompt: text, logprobs: n, ...params });
-      const [choice] = choices;
-      const logprobs = choice?.logprobs?.top_logprobs[0] ?? {};
-      return { id: choice?.token_ids?.[0] ?? -1, promptTokens: usage?.prompt_tokens ?? 0, logprobs };
-    },
-    { ...(messages === undefined ? {} : { messages }), text, n: N_LIKELIEST },
-  );
-}
-
-function greedyIds(chat: Chat, { messages, text }: Prompt, max_tokens: number): Promise<number[]> {
-  if (messages !== undefined) return chat.greedyIds(messages, max_tokens);
-  return chat.tab.evaluate(
-    async (params) => {
-      const { engine } = (globalThis as unknown as PageGlobals).hearth;
-      if (engine === undefined) throw new Error("the page has no engine");
-      const { choices } = await engine.completions.create({ ...params, temperature: 0, return_token_ids: true });
-      return choices[0]?.token_ids ?? [];
-    },
-    { prompt: text, max_tokens },
-  );
-}
-
-function textsOf(chat: Chat, ids: number[]): Promise<string[]> {
-  return chat.tab.evaluate(async (ids) => {
-    const { engine } = (globalThis as unknown as PageGlobals).hearth;
-    return await Promise.all(ids.map(async (id) => (await engine?.detokenize([id])) ?? ""));
-  }, ids);
-}
-
 /**
  * Returns the golden's values for tokens with these texts, the nearest if several share a text; special tokens have no
  * visible text.
  */
-async function byText(chat: Chat, found: Record<string, number>, { ids, logprobs }: Likeliest): Promise<number[]> {
-  const texts = await textsOf(chat, ids.slice(0, N_NAMED));
+async function byText(
+  model: LoadedModel,
+  found: Record<string, number>,
+  { ids, logprobs }: Likeliest,
+): Promise<number[]> {
+  const texts = await model.textsOf(ids.slice(0, N_NAMED));
   return Object.entries(found).map(([text, value]) => {
     const isKnown = texts.includes(text);
     const values = logprobs.filter((_, i) => {
@@ -129,10 +101,20 @@ function expectedIds({ greedy_ids }: Prompt, { ends }: GoldenEntry, count: numbe
 }
 
 /**
- * Compares the loaded model with its golden, for every prompt: the likeliest next tokens, computed with the prompt and
+ * Compares the page's model with its golden, for every prompt: the likeliest next tokens, computed with the prompt and
  * again with all but its last token in the cache, and the first ids of the greedy answer, if any are asked for.
  */
-export async function expectGolden(chat: Chat, name: string, tolerance: number, nIds = N_IDS): Promise<void> {
+export function expectGolden(chat: Chat, name: string, tolerance: number, nIds = N_IDS): Promise<void> {
+  return expectLikeGolden(new PageModel(chat), name, tolerance, nIds);
+}
+
+/** Compares any loaded model in the same way. */
+export async function expectLikeGolden(
+  model: LoadedModel,
+  name: string,
+  tolerance: number,
+  nIds = N_IDS,
+): Promise<void> {
   const entry = goldenNamed(name);
   const golden = readGolden(entry.expected) as Golden;
   const logits = floatsFile(entry, "logits");
@@ -143,7 +125,7 @@ export async function expectGolden(chat: Chat, name: string, tolerance: number, 
     const expected = expectedLikeliest(golden, logits, prompt);
     if (prompt.messages === undefined && entry.adds_bos === true) continue;
     const compare = async (): Promise<void> => {
-      const { id, promptTokens, logprobs } = await foundLikeliest(chat, prompt);
+      const { id, promptTokens, logprobs } = await model.likeliest(prompt, N_LIKELIEST);
       expect(promptTokens, what).toBe(prompt.ids.length);
       expect(id, what).toBe(expected.ids[0]);
       if (Array.isArray(logprobs)) {
@@ -152,11 +134,11 @@ export async function expectGolden(chat: Chat, name: string, tolerance: number, 
       }
       const values = Object.values(logprobs);
       expect(values.length, what).toBeGreaterThanOrEqual(LEAST_NAMED);
-      worst = Math.max(worst, worstError(what, values, await byText(chat, logprobs, expected)));
+      worst = Math.max(worst, worstError(what, values, await byText(model, logprobs, expected)));
     };
     await compare();
-    if (nIds > 0) expect(await greedyIds(chat, prompt, nIds), what).toEqual(expectedIds(prompt, entry, nIds));
+    if (nIds > 0) expect(await model.greedyIds(prompt, nIds), what).toEqual(expectedIds(prompt, entry, nIds));
     await compare();
   }
-  expectWithin(`${name} in ${chat.tab.browser}`, worst, tolerance);
+  expectWithin(`${name} in ${model.browser}`, worst, tolerance);
 }

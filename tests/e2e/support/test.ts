@@ -1,7 +1,11 @@
-/** Playwright's test with the fixture that every spec here needs: a chat page that is closed at the end. */
+/**
+ * Playwright's test with the fixtures that specs here need: chat pages that are closed at the end, and cores on devices
+ * that stay open for a worker's later tests.
+ */
 import { test as base } from "@playwright/test";
 import { Browsers, type BrowserName } from "./browsers.js";
 import { Chat } from "./chat.js";
+import { Core, type CoreOptions } from "./core.js";
 import type { LaunchOptions } from "./tab.js";
 
 export { expect } from "@playwright/test";
@@ -13,6 +17,8 @@ interface Fixtures {
 
 interface WorkerFixtures {
   browsers: Browsers;
+  /** Returns the core on such a device in a browser, which is opened the first time. */
+  coreOn: (browser: BrowserName, options: CoreOptions) => Promise<Core>;
 }
 
 export const test = base.extend<Fixtures, WorkerFixtures>({
@@ -23,6 +29,19 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
       const browsers = new Browsers();
       await use(browsers);
       await browsers.close();
+    },
+    { scope: "worker" },
+  ],
+  coreOn: [
+    async ({ browsers }, use) => {
+      const open = new Map<string, Core>();
+      await use(async (browser, options) => {
+        const key = `${browser} ${JSON.stringify(options)}`;
+        const core = open.get(key) ?? (await Core.open(await browsers.open(browser), options));
+        open.set(key, core);
+        return core;
+      });
+      for (const { tab } of open.values()) await tab.close();
     },
     { scope: "worker" },
   ],

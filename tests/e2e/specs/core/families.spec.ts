@@ -6,7 +6,8 @@
 import { readFileSync } from "node:fs";
 import { IS_FAKE } from "../../support/env.js";
 import { FULL, oneBrowser } from "../../support/full.js";
-import { expectGolden } from "../../support/golden.js";
+import type { CoreOptions } from "../../support/core.js";
+import { expectGolden, expectLikeGolden } from "../../support/golden.js";
 import { goldenNamed, goldensOf, modelAddress, type GoldenEntry } from "../../support/manifest.js";
 import { SKIPS } from "../../support/skips.js";
 import { test, type BrowserName } from "../../support/test.js";
@@ -18,7 +19,7 @@ const MODELS = goldensOf("family").filter(({ about }) => about !== "epsilon");
 interface Setup {
   name: string;
   browser: BrowserName;
-  params: Record<string, string>;
+  device: CoreOptions;
   models: GoldenEntry[];
 }
 
@@ -26,26 +27,26 @@ const CHROMIUM = new Set(
   JSON.parse(readFileSync(new URL("../../support/chromium-families.json", import.meta.url), "utf8")) as string[],
 );
 
-const WEBGPU = { tuning: JSON.stringify(PLAIN_GPU), kv: "f32" };
+const WEBGPU: CoreOptions = { kind: "webgpu", tuning: PLAIN_GPU };
 
 const SETUPS: Setup[] = [
   {
     name: "Chromium, WebGPU",
     browser: "chromium",
-    params: WEBGPU,
+    device: WEBGPU,
     models: MODELS.filter(({ name }) => CHROMIUM.has(name)),
   },
   {
     name: "Firefox, WebGPU",
     browser: "firefox",
-    params: WEBGPU,
+    device: WEBGPU,
     models: ["family_gemma3", "family_gpt_oss", "family_phi3", "family_gpt2", "family_llama_kquants"].map(goldenNamed),
   },
   // Compared with the native tests, the CPU path differs in the lanes of each storage type, not in the families.
   {
     name: "Chromium, CPU",
     browser: "chromium",
-    params: { device: "cpu" },
+    device: { kind: "cpu" },
     models: [
       "family_llama_kquants",
       "family_llama_small_quants",
@@ -58,12 +59,12 @@ const SETUPS: Setup[] = [
 ];
 
 /** Returns three times the measured error. */
-function tolerance(model: string, { device }: Record<string, string>): number {
+function tolerance(model: string, { kind }: CoreOptions): number {
   // Scales of K-quants and of NVFP4 are rounded to f16.
   if (model === "family_llama_kquants") return 0.13;
   if (model === "family_qwen3moe_nvfp4") return 0.07;
   // The CPU's activations have 16 bits.
-  return device === "cpu" ? 1e-2 : 1e-4;
+  return kind === "cpu" ? 1e-2 : 1e-4;
 }
 
 /** The model's likeliest tokens are further apart than the error of an 8-bit cache. */
@@ -76,14 +77,14 @@ for (const browser of oneBrowser("chromium")) {
   });
 }
 
-for (const { name, browser, params, models } of SETUPS) {
+for (const { name, browser, device, models } of SETUPS) {
   for (const model of MODELS) {
     if (!FULL && !models.includes(model)) continue;
-    test(`${model.name} is as transformers has it · ${name}`, async ({ launch }) => {
+    test(`${model.name} is as transformers has it · ${name}`, async ({ coreOn }) => {
       test.skip(IS_FAKE, SKIPS.fake);
-      const chat = await launch(browser);
-      await chat.load(modelAddress(model), { context: "256", ...params });
-      await expectGolden(chat, model.name, tolerance(model.name, params));
+      const core = await coreOn(browser, device);
+      await core.load(modelAddress(model));
+      await expectLikeGolden(core, model.name, tolerance(model.name, device));
     });
   }
 }
