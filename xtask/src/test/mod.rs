@@ -131,7 +131,7 @@ pub fn run(dirs: &Dirs, args: &Args) -> Result<ExitCode> {
     })
     .unwrap_or_else(|panic| resume_unwind(panic));
     stages.add(web);
-    if built? {
+    if built {
         web::browsers(dirs, &mut stages, &models, args.full);
     }
     Ok(stages.finish())

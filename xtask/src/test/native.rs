@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 
@@ -48,20 +50,42 @@ pub fn stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) {
         }
         match program(dirs, name) {
             Ok(program) => {
-                for module in modules(&program) {
+                let run = |stages: &mut Stages, module: &Option<String>| {
                     let mut command = run_tests(dirs, &program, models);
-                    command.args(&module);
+                    command.args(module);
                     command.envs(full.then_some(("HEARTH_FULL", "1")));
-                    let stage = match &module {
+                    let stage = match module {
                         Some(module) => format!("{name} {module}"),
                         None => name.to_owned(),
                     };
                     stages.command(&[&stage, name, "rust"], Cargo, &mut command);
-                }
+                };
+                two_at_once(stages, modules(&program), &run);
             }
             Err(error) => stages.fail(&[name, "rust"], &format!("{error:#}")),
         }
     }
+}
+
+/// Runs modules in their order, two at a time: one alone leaves half of a core idle, as tests of a device wait for it.
+fn two_at_once(
+    stages: &mut Stages,
+    modules: Vec<Option<String>>,
+    run: &(impl Fn(&mut Stages, &Option<String>) + Sync),
+) {
+    let left = Mutex::new(modules.into_iter());
+    let all = |stages: &mut Stages| {
+        let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+        while let Some(module) = next() {
+            run(stages, &module);
+        }
+    };
+    let mut others = stages.beside();
+    thread::scope(|scope| {
+        scope.spawn(|| all(&mut others));
+        all(stages);
+    });
+    stages.add(others);
 }
 
 /// Compares what compilers of real GPUs make of the kernels with the pinned tables. Registers of another version of
@@ -135,6 +159,18 @@ pub fn filtered(dirs: &Dirs, targets: &[&str], filter: &str, models: &Models) ->
     command
 }
 
+/// Modules that take longest, which begin first, so that two end at about the same time.
+const LONGEST: [&str; 8] = [
+    "families::",
+    "smollm2::",
+    "drafts::",
+    "real_gemma::",
+    "sampling_large::",
+    "hybrids::",
+    "counters::",
+    "attention::",
+];
+
 /// Returns the modules of a test program, each of which gets a separate process: the runtime keeps a polling thread
 /// for every opened device until the process ends. A program without modules is run as a whole.
 fn modules(program: &Path) -> Vec<Option<String>> {
@@ -149,6 +185,10 @@ fn modules(program: &Path) -> Vec<Option<String>> {
     let mut modules: Vec<String> = names.map(|name| format!("{name}::")).collect();
     modules.sort();
     modules.dedup();
+    modules.sort_by_key(|module| {
+        let place = LONGEST.iter().position(|name| name == module);
+        place.unwrap_or(LONGEST.len())
+    });
     match modules.is_empty() {
         true => vec![None],
         false => modules.into_iter().map(Some).collect(),

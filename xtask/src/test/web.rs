@@ -14,6 +14,45 @@ use crate::stamp::{Record, Stamp};
 use crate::toolchain::{TARGET, WasmToolchain};
 use crate::{build, llama, proc, serve, setup};
 
+/// Files that eslint reads: its settings, and all TypeScript, whose types it asks for.
+const LINTED: [&str; 18] = [
+    "eslint.config.js",
+    "package.json",
+    "package-lock.json",
+    "tsconfig.base.json",
+    "docs",
+    // (folders that begin with a dot are read only where they are named)
+    "docs/.vitepress",
+    "examples",
+    "pkg",
+    "tests/e2e",
+    "www",
+    "!docs/.vitepress/cache",
+    "!docs/api",
+    "!pkg/audio",
+    "!pkg/docs",
+    "!pkg/grammar",
+    "!pkg/pictures",
+    "!pkg/translation",
+    "!pkg/wasm",
+];
+/// Files that the type checker reads, among them the types of what was built.
+const TYPED: [&str; 13] = [
+    "package.json",
+    "package-lock.json",
+    "tsconfig.base.json",
+    "docs",
+    "docs/.vitepress",
+    "examples",
+    "pkg",
+    "pkg/dist",
+    "tests/e2e",
+    "www",
+    "!docs/.vitepress/cache",
+    "!docs/api",
+    "!pkg/docs",
+];
+
 /// Stages that need the tools but no generated files.
 const BEFORE_BUILD: [&str; 3] = ["eslint", "prettier", "clippy-wasm"];
 /// Stages that read generated files, and the stage that makes those files.
@@ -34,11 +73,11 @@ const LIGHT: [&str; 3] = ["e2e-light", "e2e", "web"];
 const HEAVY: [&str; 3] = ["e2e-heavy", "e2e", "web"];
 
 /// Runs the stages without a browser. Returns whether the tests in browsers have what they need.
-pub fn stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) -> Result<bool> {
+pub fn stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) -> bool {
     let mut pieces = None;
     if stages.wants(&[&BEFORE_BUILD[..], &AFTER_BUILD].concat()) {
         pieces = stages.ready("setup", || setup::run(dirs, &setup::BUILDING));
-        npm_checks(stages, pieces.is_some());
+        npm_checks(dirs, stages, pieces.is_some(), full);
     }
     let built = stages.wants(&AFTER_BUILD) && built_stages(dirs, stages, models, full);
     clippy(
@@ -46,18 +85,66 @@ pub fn stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) -> 
         stages,
         pieces.and_then(|pieces| pieces.toolchain),
         full,
-    )?;
-    Ok(built)
+    );
+    built
 }
 
 /// Runs the npm checks that need no generated files.
-fn npm_checks(stages: &mut Stages, ready: bool) {
-    for (name, script) in [("eslint", "check:lint"), ("prettier", "check:format")] {
-        if ready {
-            let command = &mut proc::npm();
-            stages.command(&[name, "checks"], Check, command.args(["run", script]));
-        } else {
+fn npm_checks(dirs: &Dirs, stages: &mut Stages, ready: bool, full: bool) {
+    if !ready {
+        for name in ["eslint", "prettier"] {
             stages.fail(&[name, "checks"], "not run: setup failed");
+        }
+        return;
+    }
+    let again = Again { dirs, full };
+    let lint = || npm(&["run", "check:lint"]);
+    again.run(stages, &["eslint", "checks"], &LINTED, &[], lint);
+    let format = &mut npm(&["run", "check:format"]);
+    stages.command(&["prettier", "checks"], Check, format);
+}
+
+fn npm(args: &[&str]) -> Command {
+    let mut command = proc::npm();
+    command.args(args);
+    command
+}
+
+/// Checks that depend on files alone, which are not run again while these are as they were when there were no complaints.
+struct Again<'a> {
+    dirs: &'a Dirs,
+    /// Whether they run in any case.
+    full: bool,
+}
+
+impl Again<'_> {
+    /// Runs a check unless its `inputs` and `extra`, such as the version of a program, are unchanged.
+    fn run(
+        &self,
+        stages: &mut Stages,
+        names: &[&str],
+        inputs: &[&str],
+        extra: &[&str],
+        command: impl FnOnce() -> Command,
+    ) {
+        if !stages.wants(names) {
+            return;
+        }
+        let record = Record::inside(&self.dirs.cache.join("checked").join(names[0]));
+        let stamp = match Stamp::of(&self.dirs.root, inputs, extra) {
+            Ok(stamp) => stamp,
+            Err(error) => return stages.fail(names, &format!("{error:#}")),
+        };
+        if !self.full && stamp.matches(&record) {
+            stages.check(names[0], || Ok(()));
+            return;
+        }
+        let failed = stages.failed();
+        stages.command(names, Check, &mut command());
+        if stages.failed() == failed
+            && let Err(error) = stamp.write(&record)
+        {
+            stages.fail(names, &format!("{error:#}"));
         }
     }
 }
@@ -82,42 +169,27 @@ const WASM_SOURCES: [&str; 16] = [
     "cpu/Cargo.toml",
 ];
 
-/// Runs clippy on the code that only wasm32 compiles, unless it is unchanged since clippy last had no complaints.
-fn clippy(
-    dirs: &Dirs,
-    stages: &mut Stages,
-    toolchain: Option<WasmToolchain>,
-    full: bool,
-) -> Result<()> {
+/// Runs clippy on the code that only wasm32 compiles.
+fn clippy(dirs: &Dirs, stages: &mut Stages, toolchain: Option<WasmToolchain>, full: bool) {
     let names = ["clippy-wasm", "checks"];
     if !stages.wants(&names) {
-        return Ok(());
+        return;
     }
     let Some(toolchain) = toolchain else {
-        stages.fail(&names, "not run: no toolchain for wasm32, see setup");
-        return Ok(());
+        return stages.fail(&names, "not run: no toolchain for wasm32, see setup");
     };
     if let Some(why) = toolchain.no_clippy() {
-        stages.skip(&names, why);
-        return Ok(());
+        return stages.skip(&names, why);
     }
-    let record = Record::inside(&dirs.cache.join("clippy-wasm"));
-    let stamp = Stamp::of(&dirs.root, &WASM_SOURCES, &[&toolchain.version])?;
-    if !full && stamp.matches(&record) {
-        stages.check("clippy-wasm", || Ok(()));
-        return Ok(());
-    }
-    let mut command = toolchain.cargo(dirs);
-    command.args(["clippy", "-p", "hearth-llm", "-p", "hearth-llm-audio"]);
-    command.args(["-p", "hearth-llm-pictures", "-p", "hearth-llm-translation"]);
-    command.args(["--lib", "--target", TARGET]);
-    command.args(["--profile", "release", "--", "-D", "warnings"]);
-    let failed = stages.failed();
-    stages.command(&names, Check, &mut command);
-    if stages.failed() == failed {
-        stamp.write(&record)?;
-    }
-    Ok(())
+    let again = Again { dirs, full };
+    again.run(stages, &names, &WASM_SOURCES, &[&toolchain.version], || {
+        let mut command = toolchain.cargo(dirs);
+        command.args(["clippy", "-p", "hearth-llm", "-p", "hearth-llm-audio"]);
+        command.args(["-p", "hearth-llm-pictures", "-p", "hearth-llm-translation"]);
+        command.args(["--lib", "--target", TARGET]);
+        command.args(["--profile", "release", "--", "-D", "warnings"]);
+        command
+    });
 }
 
 /// Builds the wasm, and runs the stages that import it. Returns whether there is a build.
@@ -136,13 +208,9 @@ fn built_stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) -
         }
         return false;
     }
-    let npm = |args: &[&str]| {
-        let mut command = proc::npm();
-        command.args(args);
-        command
-    };
-    let types = &mut npm(&["run", "check:types"]);
-    stages.command(&["types", "checks"], Check, types);
+    let again = Again { dirs, full };
+    let types = || npm(&["run", "check:types"]);
+    again.run(stages, &["types", "checks"], &TYPED, &[], types);
     let mut pkg = npm(&["test", "--workspace", "pkg"]);
     if stages.wants(&["pkg", "web"]) {
         let server = stages.ready("llama.cpp", || llama::python(dirs));
