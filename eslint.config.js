@@ -37,7 +37,10 @@ export default tseslint.config(
     files: ["**/*.js", "**/*.mjs"],
     languageOptions: {
       globals: Object.fromEntries(
-        ["console", "process", "URL", "URLSearchParams", "Buffer", "setTimeout"].map((name) => [name, "readonly"]),
+        ["console", "process", "AbortController", "URL", "URLSearchParams", "Buffer", "setTimeout"].map((name) => [
+          name,
+          "readonly",
+        ]),
       ),
     },
   },

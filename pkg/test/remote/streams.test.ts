@@ -18,9 +18,12 @@ const ALL = [
   "llamacpp-two",
   "llamacpp-logprobs",
   "llamacpp-unicode",
+  "vllm-recorded",
   "vllm-chat",
   "vllm-tools",
+  "ray-recorded",
   "ray-chat",
+  "transformers-recorded",
   "transformers-chat",
   "ollama-tools",
 ];
@@ -141,8 +144,17 @@ describe("streams", () => {
     });
   });
 
+  it("of the same model on three servers give the same text", async () => {
+    const content =
+      "1. The River of Life: This is a beautiful and ancient river that runs through the heart of the Amazon rainforest.";
+    for (const kind of ["vllm", "ray", "transformers"] as const) {
+      expect(seen(await chunksOf(`${kind}-recorded`, kind)), kind).toEqual({ content, reasoning: "", end: ["length"] });
+    }
+  });
+
   it("begin with the role and carry no fields of a server's own", async () => {
-    for (const name of ["vllm-chat", "transformers-chat", "llamacpp-chat"]) {
+    const recorded = ["vllm-recorded", "ray-recorded", "transformers-recorded", "llamacpp-chat"];
+    for (const name of [...recorded, "vllm-chat", "transformers-chat"]) {
       const chunks = await chunksOf(name, "vllm");
       expect(chunks[0]?.choices[0]?.delta, name).toEqual({ role: "assistant", content: "" });
       const fields = new Set(chunks.flatMap((chunk) => Object.keys(chunk)));
