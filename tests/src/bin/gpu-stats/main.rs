@@ -55,13 +55,17 @@ fn each(count: impl Fn(&Shader) -> Result<Value>) -> Result<()> {
     Ok(())
 }
 
+/// Tokens of a prompt whose attention takes many queries in a workgroup.
+const LONG: usize = 512;
+
 /// Steps whose kernels are compiled: decode, a few tokens (drafts and short prompts), and prefill.
-const STEPS: [(Step, Arithmetic); 5] = [
+const STEPS: [(Step, Arithmetic); 6] = [
     (Step::Decode, Arithmetic::F32),
     (Step::Decode, Arithmetic::I15),
     (Step::Drafts, Arithmetic::F32),
     (Step::Prefill(SHARED_TILE_FROM), Arithmetic::F32),
     (Step::Prefill(SHARED_TILE_FROM), Arithmetic::I15),
+    (Step::Prefill(LONG), Arithmetic::F32),
 ];
 
 fn tuning(arithmetic: Arithmetic) -> Tuning {
@@ -176,6 +180,7 @@ fn kernel_name((step, arithmetic): (Step, Arithmetic), launch: &str) -> String {
         (Step::Drafts, "scan" | "sample") => ("drafts", String::new()),
         (Step::Drafts, "attention" | "norm" | "gate") => ("prefill", String::new()),
         (Step::Drafts, _) => ("few", String::new()),
+        (Step::Prefill(LONG), _) => ("long prefill", String::new()),
         (Step::Prefill(_), _) if arithmetic == Arithmetic::I15 => ("prefill", suffix),
         (Step::Prefill(_), _) => ("prefill", String::new()),
     };
