@@ -149,6 +149,7 @@ pub fn attention(n_heads: u32, n_kv_heads: u32, head_dim: u32, n_ctx: u32) -> At
         temperature: 0.0,
         temperature_ctx: 1,
         splits: 1,
+        many_rows: false,
     }
 }
 

@@ -378,6 +378,17 @@ impl Ops {
             true => attention.spec.for_block(),
             false => attention.spec,
         };
+        let spec = match self.tuning.shared_tile {
+            true => {
+                let Tuning {
+                    attention_workgroups,
+                    workgroup_bytes,
+                    ..
+                } = self.tuning;
+                spec.with_many_rows(t, attention_workgroups, workgroup_bytes)
+            }
+            false => spec,
+        };
         if self.describes(|now| attention::describe(t, spec, now)) {
             let [rows, cols] = spec.out_shape(t);
             return self.empty(rows, cols);

@@ -3,7 +3,9 @@
 use super::Arithmetic;
 use super::projection::gemv::{self, Input};
 use super::projection::packing::kernel_block;
-use super::projection::tile::{SHARED_TILE_FROM, TILE_TOKENS, shared_tile_tokens};
+use super::projection::tile::{
+    SHARED_TILE_FROM, TILE_TOKENS, multiplies_integers, shared_tile_tokens,
+};
 use hearth_modelfile::quant::Packing;
 
 /// Threads of a tile that are started even where a row has fewer blocks.
@@ -20,7 +22,7 @@ pub struct Tuning {
     pub shared_tile: bool,
     /// Whether the threads of a tile are summed within a subgroup instead of through workgroup memory.
     pub subgroups: bool,
-    /// Arithmetic in which decode multiplies block formats.
+    /// Arithmetic in which decode, and prefill through workgroup memory, multiply block formats.
     pub arithmetic: Arithmetic,
     /// Longest prefill chunk in tokens.
     pub chunk: usize,
@@ -53,6 +55,11 @@ impl Tuning {
             true => shared_tile_tokens(self.workgroup_bytes),
             false => 0,
         }
+    }
+
+    /// Returns whether tiles in workgroup memory multiply a weight of this packing as integers.
+    pub(in crate::ops) const fn integer_tile(&self, packing: Packing) -> bool {
+        matches!(self.arithmetic, Arithmetic::I15) && multiplies_integers(packing)
     }
 
     /// Returns the threads that share four rows of a projection of one token: the tuned ones, but no more than have a

@@ -348,6 +348,27 @@ fn ranges_match_plain_arithmetic_on_every_backend() {
     }
 }
 
+/// Steps of so many tokens that a workgroup takes up to 32 queries: heads as in the cases above, with the queries of a
+/// workgroup from 25 to 32.
+#[test]
+fn attention_with_many_queries_matches_plain_arithmetic() {
+    let errors = Errors::default();
+    for number in [0, 2, 4, 5, 6, 8, 10, 11, 12, 14] {
+        let few = case(number);
+        Steps {
+            second: pick(number as u64 + 7, 20..90),
+            tuning: Tuning {
+                shared_tile: true,
+                attention_workgroups: 1,
+                workgroup_bytes: 32 << 10,
+                ..few.tuning
+            },
+            ..few
+        }
+        .check(&errors);
+    }
+}
+
 /// With 32 spans, a span is longer than a tile from 2048 positions on, and then there are fewer spans again. With 34
 /// spans of a wide head, a thread of the merge takes several.
 #[test]

@@ -127,8 +127,7 @@ fn gpt2_as_on_a_large_gpu() {
     check("family_gpt2", On::LargeGpu, exact(256), 6e-5);
 }
 
-/// The configuration that most real GPUs measure: integers in decode, with attention's spans merged on the way into
-/// them.
+/// The configuration that most real GPUs measure: integers in decode, and in prefill's tiles.
 #[test]
 fn integers_as_on_a_large_gpu() {
     check("tiny_llama", On::LargeGpuIntegers, exact(256), 3e-2);

@@ -4,6 +4,7 @@
 use hearth::Device;
 use hearth::ops::buffer::read_f32;
 use hearth::ops::{Activation, Arithmetic, Ops, Tuning};
+use hearth_modelfile::quant::Packing;
 use hearth_tests::kernels::*;
 use pollster::block_on;
 
@@ -51,11 +52,17 @@ impl Linear {
         }
     }
 
-    /// Whether integers are multiplied only in a step of one token.
-    fn is_integer(&self) -> bool {
-        self.n == 1
-            && self.tuning.arithmetic == Arithmetic::I15
-            && arithmetics(self.dtype).len() > 1
+    /// Whether integers are multiplied: in a step of one token, and in tiles through workgroup memory.
+    fn is_integer(&self, packing: Packing) -> bool {
+        let multiplies = match self.n {
+            1 => matches!(packing, Packing::Q4 | Packing::Q8),
+            n => {
+                // (a step's tensors have whole eights of rows)
+                let in_tiles = self.tuning.shared_tile && n > 16;
+                in_tiles && matches!(packing, Packing::Q4 | Packing::Q6 | Packing::Q8)
+            }
+        };
+        multiplies && self.tuning.arithmetic == Arithmetic::I15
     }
 
     fn check(&self, errors: &Errors) {
@@ -87,7 +94,7 @@ impl Linear {
         };
         run(&cpu(), "16 bit", 1e-4);
         if let Some(gpu) = gpu() {
-            match self.is_integer() {
+            match self.is_integer(packed.packing) {
                 true => run(gpu, "integers", 1.5e-4),
                 false => run(gpu, "floats", 3e-6),
             }
@@ -172,6 +179,29 @@ fn wide_tiles_match_plain_arithmetic_on_every_backend() {
         };
         let n = pick(number as u64, 17..140);
         let mut linear = Linear::drawn(number, number % DTYPES.len(), n, tuning);
+        linear.blocks = linear.blocks.div_ceil(4);
+        linear.check(&errors);
+    }
+}
+
+/// The same with integers: each packing of which tiles take the bytes, a step of so few tokens that there are no tiles,
+/// and a packing that is multiplied as floats.
+#[test]
+fn wide_tiles_of_integers_match_plain_arithmetic() {
+    let errors = Errors::default();
+    // Q4_0, Q4_1, Q8_0, Q6_K, Q5_1
+    for (number, dtype) in [3, 4, 5, 11, 3, 5, 11, 4, 10, 11].into_iter().enumerate() {
+        let tuning = Tuning {
+            shared_tile: true,
+            arithmetic: Arithmetic::I15,
+            workgroup_bytes: (16 << 10) << (number % 2),
+            ..tuning(1)
+        };
+        let n = match number {
+            9 => 14,
+            _ => pick(number as u64, 17..140),
+        };
+        let mut linear = Linear::drawn(number, dtype, n, tuning);
         linear.blocks = linear.blocks.div_ceil(4);
         linear.check(&errors);
     }

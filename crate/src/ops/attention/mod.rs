@@ -11,7 +11,7 @@
 //!   [`merge`] takes: sum_j p_j v_j, the largest score, sum_j p_j, two unused.
 //! - `extra`: the layer's attn_params, for its sinks; or the ranges, [T, 2]: the first position that a token sees, and the one behind
 //!   the last. From token to token neither decreases.
-//! - GPU: see `attention.wgsl`.
+//! - GPU: see `attention.wgsl` and, for many tokens, `attention_rows.wgsl`.
 //! - Source: Vaswani et al. 2017; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
 
 pub mod cache;
@@ -52,18 +52,62 @@ pub trait AttentionOp: Backend {
 pub const MAX_HEAD_DIM: usize = 512;
 /// Maximum number of spans of a context: beyond it, their records cost more than another workgroup gains.
 const MAX_SPLITS: u32 = 128;
+/// Queries of a workgroup where there are many, its threads, and the widest head that it has memory for.
+const MANY_ROWS: u32 = 32;
+const MANY_THREADS: u32 = 128;
+const MANY_HEAD_DIM: u32 = 128;
 /// Bytes that a thread requests at once of a key or of values: eight columns of four, in f16.
 const IN_FLIGHT: u32 = 64;
 
 impl AttentionSpec {
-    /// Returns the threads of a workgroup, and positions of a tile: one for each four columns of a head, at least.
+    /// Returns the positions of a tile, and the threads of a workgroup with few queries: one for each four columns of a head,
+    /// at least.
     fn threads(&self) -> u32 {
         if self.head_dim > 256 { 128 } else { 64 }
     }
 
+    /// Returns the threads of a workgroup.
+    fn workgroup(&self) -> u32 {
+        match self.many_rows {
+            true => MANY_THREADS,
+            false => self.threads(),
+        }
+    }
+
     /// Returns the most queries per workgroup: what its memory holds.
     fn max_rows(&self) -> u32 {
-        if self.head_dim > 256 { 4 } else { 8 }
+        match self.head_dim {
+            _ if self.many_rows => MANY_ROWS,
+            257.. => 4,
+            _ => 8,
+        }
+    }
+
+    /// Returns the spec for `t` tokens, with many queries in a workgroup if there are still `workgroups` of them, and if one has
+    /// enough memory.
+    pub(in crate::ops) fn with_many_rows(self, t: usize, workgroups: u32, memory: usize) -> Self {
+        let many = Self {
+            many_rows: true,
+            ..self
+        };
+        let there = self.n_heads / many.heads() * (t as u32).div_ceil(many.tokens());
+        let fits = self.head_dim <= MANY_HEAD_DIM && many.memory(MANY_ROWS) as usize <= memory;
+        match t > 1 && self.splits == 1 && fits && there >= workgroups {
+            true => many,
+            false => self,
+        }
+    }
+
+    /// Returns the bytes of workgroup memory for `rows` queries.
+    fn memory(&self, rows: u32) -> u32 {
+        let (threads, tile) = (self.workgroup(), self.threads());
+        if !self.many_rows {
+            return 4 * rows * (self.head_dim + threads) + (4 + 16) * threads + 8;
+        }
+        // Groups of threads share the queries, the last with rows that only fill up; scores are padded.
+        let groups = threads / (self.head_dim / 4);
+        let all_rows = (groups * rows.div_ceil(groups)).max(rows.next_multiple_of(2));
+        4 * rows.next_multiple_of(2) * self.head_dim + 4 * all_rows * (tile + 5) + 4 * threads + 8
     }
 
     /// Constants of `split_span.wgsl`.
@@ -133,7 +177,11 @@ impl AttentionSpec {
 }
 
 pub(in crate::ops) fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
-    let kernel = Kernel::new(&modules::ATTENTION, spec.threads())
+    let main = match spec.many_rows {
+        true => &modules::ATTENTION_ROWS,
+        false => &modules::ATTENTION,
+    };
+    let kernel = Kernel::new(main, spec.workgroup())
         .module(&state::WGSL)
         .module(&modules::SPLIT_SPAN)
         .module(match spec.ranged {
@@ -190,8 +238,8 @@ fn grid(t: usize, spec: AttentionSpec) -> (u32, Grid) {
 pub(in crate::ops) fn describe(t: usize, spec: AttentionSpec, now: Situation) -> Launch {
     let (tokens, grid) = grid(t, spec);
     let (len, span) = seen_and_span(spec, now.positions);
-    let threads = spec.threads();
-    let (spans, tiles) = (len.div_ceil(span), span.min(len).div_ceil(threads));
+    let threads = spec.workgroup();
+    let (spans, tiles) = (len.div_ceil(span), span.min(len).div_ceil(spec.threads()));
     let rows = spec.heads() * tokens;
     let row_bytes = spec.kv.row_bytes(spec.head_dim as usize);
     let state_bytes = 2 * u64::from(len) * u64::from(spec.n_kv_heads) * row_bytes;
@@ -203,9 +251,9 @@ pub(in crate::ops) fn describe(t: usize, spec: AttentionSpec, now: Situation) ->
         state_bytes,
         prologue_bytes: queries + (repeats - 1) * state_bytes,
         bytes_in_flight: IN_FLIGHT * threads,
-        workgroup_memory: 4 * rows * (spec.head_dim + threads) + (4 + 16) * threads + 8,
+        workgroup_memory: spec.memory(rows),
         // Where the span is known, the queries; four a tile; two for each row of the result.
-        barriers: 2 + 4 * tiles + 2 * rows,
+        barriers: 2 + 4 * tiles + if spec.many_rows { 1 } else { 2 * rows },
         // The state and the queries, then keys and values of each tile.
         trips: 2 + 2 * tiles,
         // Scores and sums, each with its share of conversions, loads and the softmax.
@@ -234,7 +282,12 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
                 ..AttentionSpec::EXAMPLE
             };
             let split = AttentionSpec { splits: 4, ..spec };
+            let many = AttentionSpec {
+                many_rows: true,
+                ..spec
+            };
             all.extend([kernel(spec, 1), kernel(spec, 4), kernel(split, 1)]);
+            all.push(kernel(many, many.tokens()));
         }
         for window in [0, 16] {
             let spec = AttentionSpec {
@@ -243,6 +296,11 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
                 ..AttentionSpec::EXAMPLE
             };
             all.push(kernel(spec.for_block(), 4));
+            let many = AttentionSpec {
+                many_rows: true,
+                ..spec.for_block()
+            };
+            all.push(kernel(many, many.tokens()));
         }
         let ranged = AttentionSpec {
             kv,
@@ -250,6 +308,11 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
             ..AttentionSpec::EXAMPLE
         };
         all.push(kernel(ranged, 4));
+        let many = AttentionSpec {
+            many_rows: true,
+            ..ranged
+        };
+        all.push(kernel(many, many.tokens()));
         let wide = AttentionSpec {
             kv,
             head_dim: 512,

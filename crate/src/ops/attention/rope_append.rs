@@ -86,6 +86,8 @@ pub struct AttentionSpec {
     pub temperature_ctx: u32,
     /// Maximum number of spans into which one token's attention is split, to be merged later; 1 for whole results.
     pub splits: u32,
+    /// Whether a workgroup takes up to 32 queries of several tokens instead of 8.
+    pub many_rows: bool,
 }
 
 impl AttentionSpec {
@@ -114,6 +116,7 @@ impl AttentionSpec {
         temperature: 0.0,
         temperature_ctx: 16,
         splits: 1,
+        many_rows: false,
     };
 
     /// Returns how many of keys and values are projected.

@@ -150,6 +150,10 @@ impl Ops {
         let rows_of = |weight: &Weight| weight.rows / routes.n_experts;
         let stride: usize = weights.iter().map(|w| rows_of(w)).sum();
         let mut y = self.empty(n_slots, stride);
+        let integers =
+            |part: &WeightPart| routes.is_grouped() && self.tuning.integer_tile(part.packing);
+        let mut parts = weights.iter().flat_map(|weight| &weight.parts);
+        let quantised = (parts.any(integers)).then(|| self.quantised(x, state, x.dims()[0] / t));
         let mut offset = 0;
         for weight in weights {
             let slots = Slots {
@@ -162,7 +166,8 @@ impl Ops {
             for part in &weight.parts {
                 y = match &routes.groups {
                     Some((groups, spec)) => {
-                        self.by_expert(x, weight, part, slots, groups, *spec, y)
+                        let quantised = quantised.as_ref().filter(|_| integers(part));
+                        self.by_expert(x, quantised, weight, part, slots, groups, *spec, y)
                     }
                     None => self.by_slot(x, weight, part, slots, &routes.routes, state, y),
                 };
@@ -235,6 +240,7 @@ impl Ops {
     fn by_expert(
         &self,
         x: &Tensor<2>,
+        quantised: Option<&Tensor<2>>,
         weight: &Weight,
         part: &WeightPart,
         slots: Slots,
@@ -253,6 +259,7 @@ impl Ops {
             threads_per_tile: 1,
             subgroups: false,
             shared_tile: grouping.tokens,
+            integers: quantised.is_some(),
             grouped: Some(Grouped {
                 tiles: grouping.tiles,
                 share: slots.share,
@@ -266,6 +273,7 @@ impl Ops {
         if self.describes(|_| describe_tile(spec, &part.source, t)) {
             return y;
         }
+        let x = quantised.unwrap_or(x);
         Tensor::from_dispatch(Dispatch::linear(
             x.clone().into_dispatch(),
             part.quants.clone().into_dispatch(),

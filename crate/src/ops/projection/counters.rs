@@ -95,15 +95,35 @@ pub(in crate::ops) fn describe_gemv(spec: GemvSpec, source: &Source, slots: Mult
     launch
 }
 
-/// Describes the launch of a projection of `t` tokens; its counters are those of weights only.
+/// Describes the launch of a projection of `t` tokens; tiles in registers have the counters of weights only.
 pub(in crate::ops) fn describe_tile(spec: LinearSpec, source: &Source, t: u32) -> Launch {
-    let counters = Counters {
+    let mut counters = Counters {
         weight_bytes: weight_bytes(spec.packing, spec.rows, spec.cols as usize),
         file_bytes: source.file_bytes,
         ..Counters::default()
     };
+    let grid = tile::grid(spec, t);
+    if spec.shared_tile > 0 {
+        let products = u64::from(t) * u64::from(spec.rows) * u64::from(spec.cols);
+        let tiles = u64::from(grid.0) * u64::from(grid.1) * u64::from(grid.2);
+        counters.prologue_bytes = tiles * tile::input_bytes(spec);
+        counters.workgroup_memory = tile::workgroup_bytes(spec);
+        counters.barriers = 1 + 2 * spec.cols.div_ceil(tile::WIDE_DEPTH);
+        counters.instructions = products * tile_hundredths(spec) / 100;
+    }
     let name = name(source, spec.packing);
-    Launch::new(&name, tile::kernel(spec), tile::grid(spec, t), counters)
+    Launch::new(&name, tile::kernel(spec), grid, counters)
+}
+
+/// Returns the instructions of a thread for 100 products of a tile in workgroup memory, as counted in the code that AMD's
+/// compiler makes of the loop over columns; unpacking, which a tile's tokens share, is not in them.
+fn tile_hundredths(spec: LinearSpec) -> u64 {
+    match (spec.integers, spec.packing) {
+        (false, _) => 120,
+        (true, Packing::Q8) => 80,
+        (true, Packing::Q4) => 86,
+        (true, _) => 96,
+    }
 }
 
 fn name(source: &Source, packing: Packing) -> String {

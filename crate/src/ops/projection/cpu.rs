@@ -23,6 +23,7 @@ impl LinearSpec {
             threads_per_tile: 1,
             subgroups: false,
             shared_tile: 0,
+            integers: false,
             grouped: None,
             scaling: spec.scaling,
             pooled: spec.pooled,

@@ -228,6 +228,7 @@ fn all_rows(spec: GemvSpec) -> u32 {
 fn with_product(kernel: Kernel, spec: GemvSpec) -> Kernel {
     if spec.arithmetic.is_integer(spec.packing) {
         return kernel
+            .module(&modules::BLOCK_I15)
             .module(&modules::STAGE_I15)
             .module(match spec.packing {
                 Packing::Q4 => &modules::DOT_I15_Q4,

@@ -1,12 +1,12 @@
-// Input and output of projections of several tokens, shared by all tilings.
+// Output of projections of several tokens, shared by all tilings.
 //
+// Modules: linear_floats or linear_blocks, which has the input.
 // Constants from the header:
 //   ROWS: u32
 //   COLS4: u32
 //   OFFSET: u32
 //   STRIDE: u32
 //   ADD: bool, add to y
-@group(0) @binding(WEIGHT_BUFFERS) var<storage, read_write> x: array<vec4<f32>>; // [T, COLS4]
 @group(0) @binding(WEIGHT_BUFFERS + 1u) var<storage, read_write> y: array<f32>; // [T, STRIDE]
 
 const BLOCKS: u32 = COLS4 / BLOCK_VECS; // blocks in a row

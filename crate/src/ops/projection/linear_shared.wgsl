@@ -7,20 +7,13 @@
 // workgroup memory are padded to 36 numbers instead of 32, so that threads that run together read from different
 // banks.
 //
-// Modules: state, linear_output, scaling, a packing (unpack_*) and its store_block*, shared_in_order or
+// Modules: state, linear_floats, linear_output, shared_rows, scaling, a packing (unpack_*) and its store_block*, shared_in_order or
 // shared_by_expert.
-const TILE_ROWS: u32 = 64u;
 const DEPTH: u32 = 8u; // vec4s of columns in workgroup memory
 const PITCH: u32 = 9u; // vec4s from one row to the next there
-const APART: u32 = TOKENS / 4u; // distance between a thread's tokens
 
 var<workgroup> weights: array<vec4<f32>, TILE_ROWS * PITCH>; // [TILE_ROWS, PITCH]
 var<workgroup> inputs: array<vec4<f32>, TOKENS * PITCH>; // [TOKENS, PITCH]
-var<workgroup> tokens_there: u32; // number of live tokens in this tile
-
-// Tokens, or places in a list of them, from `first` up to but excluding `end`, multiplied by the weight's rows from
-// `row` on.
-struct Tile { first: u32, end: u32, row: u32 }
 
 // Stores a vec4 of an unpacked block.
 fn put(at: u32, v: vec4<f32>) {
@@ -65,25 +58,6 @@ fn add_row(sums: vec4<f32>, w: vec4<f32>, a: vec4<f32>, b: vec4<f32>, c: vec4<f3
     let second = fma(vec4<f32>(w.y), vec4<f32>(a.y, b.y, c.y, d.y), first);
     let third = fma(vec4<f32>(w.z), vec4<f32>(a.z, b.z, c.z, d.z), second);
     return fma(vec4<f32>(w.w), vec4<f32>(a.w, b.w, c.w, d.w), third);
-}
-
-// Writes the output of row `row` for tokens `t`, `t + APART` and so on, if they exist.
-fn write_row(t: u32, end: u32, row: u32, sums: vec4<f32>) {
-    if (row >= ROWS) {
-        return;
-    }
-    if (t < end) {
-        write(y_row(t), row, sums.x);
-    }
-    if (t + APART < end) {
-        write(y_row(t + APART), row, sums.y);
-    }
-    if (t + 2u * APART < end) {
-        write(y_row(t + 2u * APART), row, sums.z);
-    }
-    if (t + 3u * APART < end) {
-        write(y_row(t + 3u * APART), row, sums.w);
-    }
 }
 
 @compute @workgroup_size(WG)

@@ -9,6 +9,7 @@ pub(in crate::ops) mod counters;
 pub(in crate::ops) mod cpu;
 pub mod gemv;
 pub mod packing;
+pub(in crate::ops) mod quantise;
 pub mod tile;
 pub mod weight;
 
@@ -19,7 +20,7 @@ use crate::ops::projection::counters::{Multiplied, describe_gemv, describe_tile}
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
 use crate::ops::projection::tile::{LinearOp, LinearSpec};
 use crate::ops::recurrent::gated_norm::GatedNormSpec;
-use crate::ops::{Activation, Attention, KvCache, Norm, Ops, StepState, Weight};
+use crate::ops::{Activation, Attention, KvCache, Norm, Ops, StepState, Weight, WeightPart};
 use hearth_modelfile::families::AttentionGate;
 
 impl Ops {
@@ -61,8 +62,12 @@ impl Ops {
             self.tuning.prefill_threads_per_tile
         };
         let t = x.dims()[0] as u32;
+        let integers =
+            |part: &WeightPart| shared_tile > 0 && self.tuning.integer_tile(part.packing);
+        let quantised = (weight.parts.iter().any(integers)).then(|| self.quantised(x, state, 1));
         let mut y = y.into_dispatch();
         for part in &weight.parts {
+            let x = quantised.as_ref().filter(|_| integers(part)).unwrap_or(x);
             let spec = LinearSpec {
                 packing: part.packing,
                 rows: part.rows as u32,
@@ -73,6 +78,7 @@ impl Ops {
                 threads_per_tile,
                 subgroups: self.tuning.subgroups && threads_per_tile > 1,
                 shared_tile,
+                integers: integers(part),
                 grouped: None,
                 scaling: weight.scaling,
                 pooled: part.pooled,

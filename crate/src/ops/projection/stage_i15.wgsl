@@ -1,41 +1,24 @@
-// Computes the workgroup's input once, as integers: in a block of 32, x ~ scale * (128 * high + low), two signed
-// bytes. Together the two have 15 bits, so that no model could notice the loss compared with the f32 kernels; with 8
-// bits SmolLM2's logits move by 0.2 and its answers change.
+// Computes the workgroup's input once, as integers.
+//
+// Modules: block_i15.
 var<workgroup> staged: array<vec4<u32>, 4u * BLOCKS>; // [BLOCKS, 4]: high, high, low, low
 var<workgroup> factors: array<vec2<f32>, BLOCKS>; // [BLOCKS]: scale, sum of x
-
-// Splits four integers of 15 bits into packed bytes: high and low.
-fn split4(v: vec4<f32>) -> vec2<u32> {
-    let q = vec4<i32>(round(v));
-    let high = (q + vec4<i32>(64)) >> vec4<u32>(7u);
-    return vec2<u32>(pack4xI8(high), pack4xI8(q - 128 * high));
-}
 
 const MORE_SUMS: u32 = 0u;
 
 fn prepare(lid: u32) -> f32 {
     begin_input();
     for (var b = lid; b < BLOCKS; b += WG) {
-        let at = b * 8u;
         var v = array<vec4<f32>, 8>();
-        var peak = vec4<f32>(0.0);
-        var sum = vec4<f32>(0.0);
         for (var i = 0u; i < 8u; i++) {
-            v[i] = raw_input(at + i);
-            peak = max(peak, abs(v[i]));
-            sum += v[i];
+            v[i] = raw_input(b * 8u + i);
         }
-        let largest = max(max(peak.x, peak.y), max(peak.z, peak.w));
-        let inverse = select(0.0, 16256.0 / largest, largest > 0.0); // 127 * 128
-        var words = array<vec2<u32>, 8>();
-        for (var i = 0u; i < 8u; i++) {
-            words[i] = split4(v[i] * inverse);
-        }
-        staged[4u * b] = vec4<u32>(words[0].x, words[1].x, words[2].x, words[3].x);
-        staged[4u * b + 1u] = vec4<u32>(words[4].x, words[5].x, words[6].x, words[7].x);
-        staged[4u * b + 2u] = vec4<u32>(words[0].y, words[1].y, words[2].y, words[3].y);
-        staged[4u * b + 3u] = vec4<u32>(words[4].y, words[5].y, words[6].y, words[7].y);
-        factors[b] = vec2<f32>(largest / 16256.0, dot(sum, vec4<f32>(1.0)));
+        let q = quantised(&v);
+        staged[4u * b] = q.high0;
+        staged[4u * b + 1u] = q.high1;
+        staged[4u * b + 2u] = q.low0;
+        staged[4u * b + 3u] = q.low1;
+        factors[b] = vec2<f32>(q.scale, q.sum);
     }
     let scale = input_scale(lid);
     workgroupBarrier();

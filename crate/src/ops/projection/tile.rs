@@ -3,7 +3,8 @@
 //! - `x`: [T, cols] f32, `y`: [T, stride] f32, `W`: [rows, cols] in one of the [`Packing`]s.
 //! - With `add`, the product is added to `y`: the residual stream is updated in place.
 //! - GPU grid: (rows / 4, T / 8), see `linear.wgsl`, or with `shared_tile` (rows / 64, T / shared_tile), see
-//!   `linear_shared.wgsl`; rows past the state's N_TOKENS are left alone.
+//!   `linear_shared.wgsl` and `linear_integers.wgsl`; rows past the state's N_TOKENS are left alone.
+//! - With `integers`, `x` is [T, cols / 32 * 20] words as [`crate::ops::projection::quantise`] makes them.
 //! - CPU: 16-bit activations against the packed weights ([`hearth_cpu`]).
 //!
 //! The weight is never expanded: an element is unpacked in registers where it is multiplied.
@@ -46,6 +47,9 @@ pub struct LinearSpec {
     pub subgroups: bool,
     /// Tokens of a tile that goes through workgroup memory, see [`shared_tile_tokens`]; 0 for the tile in registers.
     pub shared_tile: u32,
+    /// Whether `x` is integers as [`crate::ops::projection::quantise`] makes them, for tiles in workgroup memory whose
+    /// packing [`multiplies_integers`].
+    pub integers: bool,
     /// Grouping by expert. The weight then holds several experts with `rows` rows each, and each slot is multiplied
     /// by its own expert: [`Grouped`] defines the rows of `x`, and `y` has one row per slot. On a GPU this requires
     /// `shared_tile`.
@@ -77,10 +81,18 @@ pub const TILE_TOKENS: u32 = 8;
 
 /// Rows of a tile in workgroup memory, and the bytes per row or token there: 36 numbers.
 const WIDE_ROWS: u32 = 64;
+/// Columns that are there at once.
+pub(super) const WIDE_DEPTH: u32 = 32;
 const WIDE_PITCH: usize = 144;
 /// Minimum number of tokens for which the shared tile pays off: below it, the tile in registers unpacks a weight at
 /// most twice.
 pub const SHARED_TILE_FROM: usize = 24;
+
+/// Returns whether tiles in workgroup memory can multiply a weight of this packing as integers: only if its quants are
+/// bytes with one scale, or one for each half of a block.
+pub(in crate::ops) const fn multiplies_integers(packing: Packing) -> bool {
+    matches!(packing, Packing::Q4 | Packing::Q6 | Packing::Q8)
+}
 
 /// Returns the tokens of a tile that fits this much workgroup memory. WebGPU's minimum is enough for one tile.
 pub fn shared_tile_tokens(workgroup_bytes: usize) -> u32 {
@@ -105,7 +117,9 @@ pub(in crate::ops) fn kernel(spec: LinearSpec) -> Kernel {
                 spec.threads_per_tile > 1,
             )
             .reduces(spec.subgroups)
+            .module(&modules::LINEAR_FLOATS)
             .u32s([("THREADS_PER_TILE", spec.threads_per_tile)]),
+        tokens if spec.integers => integers(spec, tokens),
         tokens => through_workgroup_memory(spec, tokens),
     };
     kernel
@@ -122,16 +136,43 @@ pub(in crate::ops) fn kernel(spec: LinearSpec) -> Kernel {
 }
 
 fn through_workgroup_memory(spec: LinearSpec, tokens: u32) -> Kernel {
-    let rows = spec.grouped.map_or(1, |grouped| grouped.count) * spec.rows;
     // Eight threads along the rows, with eight rows each, and one thread per four tokens.
     let kernel = Kernel::new(&modules::LINEAR_SHARED, 2 * tokens)
-        .stores_blocks(spec.packing, rows, spec.cols)
+        .stores_blocks(spec.packing, spec.all_rows(), spec.cols)
+        .module(&modules::LINEAR_FLOATS);
+    tiled(kernel, spec, tokens)
+}
+
+fn integers(spec: LinearSpec, tokens: u32) -> Kernel {
+    // 16 threads along the rows, with four rows each: with eight, integers and sums are more than GPUs have registers for.
+    let kernel = Kernel::new(&modules::LINEAR_INTEGERS, 4 * tokens)
+        .unpacks(spec.packing, spec.all_rows(), spec.cols)
+        .module(match spec.packing {
+            Packing::Q4 => &modules::INTEGERS_Q4,
+            Packing::Q6 => &modules::INTEGERS_Q6,
+            _ => &modules::INTEGERS_Q8,
+        })
+        .module(&modules::LINEAR_BLOCKS);
+    tiled(kernel, spec, tokens)
+}
+
+/// Adds the modules and constants that tiles in workgroup memory share.
+fn tiled(kernel: Kernel, spec: LinearSpec, tokens: u32) -> Kernel {
+    let kernel = kernel
+        .module(&modules::SHARED_ROWS)
         .u32s([("TOKENS", tokens)]);
     match spec.grouped {
         None => kernel.module(&modules::SHARED_IN_ORDER),
         Some(grouped) => kernel
             .module(&modules::SHARED_BY_EXPERT)
             .u32s(grouped.consts()),
+    }
+}
+
+impl LinearSpec {
+    /// Returns the rows of the weight's tensors: those of all experts in this part, if it has several.
+    fn all_rows(&self) -> u32 {
+        self.grouped.map_or(1, |grouped| grouped.count) * self.rows
     }
 }
 
@@ -152,6 +193,23 @@ pub(super) fn grid(spec: LinearSpec, t: u32) -> Grid {
     (x, tiles, z)
 }
 
+/// Returns the bytes of input that a tile in workgroup memory reads.
+pub(super) fn input_bytes(spec: LinearSpec) -> u64 {
+    let block_bytes = match spec.integers {
+        true => 80,
+        false => 128,
+    };
+    u64::from(spec.shared_tile) * u64::from(spec.cols.div_ceil(WIDE_DEPTH)) * block_bytes
+}
+
+/// Returns the bytes of workgroup memory that a tile there takes: 32 columns of its rows and tokens.
+pub(super) fn workgroup_bytes(spec: LinearSpec) -> u32 {
+    match spec.integers {
+        true => WIDE_ROWS * 48 + spec.shared_tile * 80,
+        false => (WIDE_ROWS + spec.shared_tile) * WIDE_PITCH as u32,
+    }
+}
+
 /// Returns every variant of the kernels.
 pub(in crate::ops) fn variants() -> Vec<Kernel> {
     let grouped = Grouped {
@@ -162,15 +220,22 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
     };
     let mut all = Vec::new();
     for packing in PACKINGS {
-        for (threads_per_tile, subgroups, shared_tile, grouped) in [
-            (1, false, 0, None),
-            (16, false, 0, None),
-            (16, true, 0, None),
-            (1, false, 32, None),
-            (1, false, 64, None),
-            (1, false, 32, Some(grouped)),
-            (1, false, 64, Some(grouped)),
+        for (threads_per_tile, subgroups, shared_tile, grouped, integers) in [
+            (1, false, 0, None, false),
+            (16, false, 0, None, false),
+            (16, true, 0, None, false),
+            (1, false, 32, None, false),
+            (1, false, 64, None, false),
+            (1, false, 32, Some(grouped), false),
+            (1, false, 64, Some(grouped), false),
+            (1, false, 32, None, true),
+            (1, false, 64, None, true),
+            (1, false, 32, Some(grouped), true),
+            (1, false, 64, Some(grouped), true),
         ] {
+            if integers && !multiplies_integers(packing) {
+                continue;
+            }
             for (add, scaling) in Scaling::EXAMPLES {
                 all.push(kernel(LinearSpec {
                     packing,
@@ -182,6 +247,7 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
                     threads_per_tile,
                     subgroups,
                     shared_tile,
+                    integers,
                     grouped,
                     scaling,
                     pooled: None,

@@ -55,12 +55,17 @@ fn each(count: impl Fn(&Shader) -> Result<Value>) -> Result<()> {
     Ok(())
 }
 
+/// Tokens of a prompt whose attention takes many queries in a workgroup.
+const LONG: usize = 512;
+
 /// Steps whose kernels are compiled: decode, a few tokens (drafts and short prompts), and prefill.
-const STEPS: [(Step, Arithmetic); 4] = [
+const STEPS: [(Step, Arithmetic); 6] = [
     (Step::Decode, Arithmetic::F32),
     (Step::Decode, Arithmetic::I15),
     (Step::Drafts, Arithmetic::F32),
     (Step::Prefill(SHARED_TILE_FROM), Arithmetic::F32),
+    (Step::Prefill(SHARED_TILE_FROM), Arithmetic::I15),
+    (Step::Prefill(LONG), Arithmetic::F32),
 ];
 
 fn tuning(arithmetic: Arithmetic) -> Tuning {
@@ -167,13 +172,16 @@ fn packing_of(launch: &str) -> Option<&str> {
 
 /// Returns the name that a kernel is pinned by.
 fn kernel_name((step, arithmetic): (Step, Arithmetic), launch: &str) -> String {
+    let suffix = format!(" {arithmetic:?}").to_lowercase();
     let (of, suffix) = match (step, launch) {
         (_, "embed" | "rope_append") => return launch.to_owned(),
         (Step::Decode, "attention" | "merge" | "scan" | "sample") => ("decode", String::new()),
-        (Step::Decode, _) => ("decode", format!(" {arithmetic:?}").to_lowercase()),
+        (Step::Decode, _) => ("decode", suffix),
         (Step::Drafts, "scan" | "sample") => ("drafts", String::new()),
         (Step::Drafts, "attention" | "norm" | "gate") => ("prefill", String::new()),
         (Step::Drafts, _) => ("few", String::new()),
+        (Step::Prefill(LONG), _) => ("long prefill", String::new()),
+        (Step::Prefill(_), _) if arithmetic == Arithmetic::I15 => ("prefill", suffix),
         (Step::Prefill(_), _) => ("prefill", String::new()),
     };
     let (tensors, packing) = launch.split_once(' ').unwrap_or((launch, ""));

@@ -1,0 +1,9 @@
+// A block of weights as bytes, which they are.
+struct Bytes { first: vec4<u32>, second: vec4<u32>, scales: vec2<f32>, minimum: f32 }
+
+const PARTS: u32 = 1u; // with a scale of their own
+const HAS_MINIMUM: bool = false;
+
+fn load_integers(i: u32) -> Bytes {
+    return Bytes(quants[2u * i], quants[2u * i + 1u], unpack2x16float(scales[i]).xx, 0.0);
+}
