@@ -12,6 +12,7 @@ pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
         Recurrent::None => Ok(()),
         Recurrent::ShortConv => short_conv(config, keys),
         Recurrent::GatedDelta => gated_delta(config, keys),
+        Recurrent::Mamba if keys.spec.single_blocks => nemotron_h(config, keys),
         Recurrent::Mamba => granite_hybrid(config, keys),
         Recurrent::AttentionAndMamba => falcon_h1(config, keys),
     }
@@ -138,6 +139,91 @@ fn granite_hybrid(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     }
     let inner = number(config, "mamba_expand")?.saturating_mul(number(config, "hidden_size")?);
     mamba(config, inner, keys)
+}
+
+/// Source: `NemotronHConfig` in transformers.
+fn nemotron_h(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
+    let kinds = kinds(config)?;
+    let n_layers = kinds.len() as u32;
+    keys.insert("block_count", Value::U32(n_layers));
+    let kv_heads = most_key_heads(config)?;
+    key_heads(
+        kinds.iter().map(|kind| *kind == Kind::Attention).collect(),
+        kv_heads,
+        keys,
+    );
+    let mixes = kinds.contains(&Kind::Experts);
+    if mixes && kinds.contains(&Kind::Dense) {
+        return Err(config.wrong("layer_types", "layers with experts or dense ones, not both"));
+    }
+    let width = match mixes {
+        true => number(config, "moe_intermediate_size")?,
+        false => number(config, "intermediate_size")?,
+    };
+    let widths = kinds.iter().map(|kind| match kind {
+        Kind::Dense | Kind::Experts => width,
+        Kind::Mamba | Kind::Attention => 0,
+    });
+    let widths = Value::Array(Array::U32(widths.collect()));
+    keys.insert("feed_forward_length", widths);
+    // (configurations of dense models give defaults for experts)
+    let experts = match mixes {
+        true => number(config, "n_routed_experts")?,
+        false => 0,
+    };
+    keys.insert("expert_count", Value::U32(experts));
+    if experts == 0 {
+        keys.insert("expert_used_count", Value::U32(0));
+    }
+    if let Some(width) = config.u32("moe_shared_expert_intermediate_size")? {
+        keys.insert("expert_shared_feed_forward_length", Value::U32(width));
+    }
+    let heads = number(config, "mamba_n_heads")?;
+    let inner = heads.saturating_mul(number(config, "mamba_d_head")?);
+    mamba(config, inner, keys)
+}
+
+/// A layer of Nemotron-H.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Mamba,
+    Attention,
+    Dense,
+    Experts,
+}
+
+/// Returns the kind of each layer, from a list of names or a text with a letter for each.
+fn kinds(config: &Object) -> Result<Vec<Kind>> {
+    const PATTERN: &str = "hybrid_override_pattern";
+    let (key, kinds): (&str, Option<Vec<Kind>>) = match config.str(PATTERN)? {
+        Some(letters) => {
+            let kind = |letter: char| match letter {
+                'M' => Some(Kind::Mamba),
+                '*' => Some(Kind::Attention),
+                '-' => Some(Kind::Dense),
+                'E' => Some(Kind::Experts),
+                _ => None,
+            };
+            (PATTERN, letters.chars().map(kind).collect())
+        }
+        None => {
+            let kind = |name: &serde_json::Value| match name.as_str()? {
+                "mamba" | "linear_attention" => Some(Kind::Mamba),
+                "attention" | "full_attention" => Some(Kind::Attention),
+                "mlp" => Some(Kind::Dense),
+                "moe" => Some(Kind::Experts),
+                _ => None,
+            };
+            let names = config.get("layer_types").and_then(|names| names.as_array());
+            let kinds = names.and_then(|names| names.iter().map(kind).collect());
+            ("layer_types", kinds)
+        }
+    };
+    let is_known = |kinds: &Vec<Kind>| (1..=1024).contains(&kinds.len());
+    let expected = "a kind for each layer: mamba (M), attention (*), mlp (-) or moe (E)";
+    kinds
+        .filter(is_known)
+        .ok_or_else(|| config.wrong(key, expected))
 }
 
 /// Writes the factors that GGUF has in the weights: all of what is multiplied by them is linear up to the next norm, gate or score.
