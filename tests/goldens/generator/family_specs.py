@@ -494,11 +494,11 @@ FAMILIES = [
     Family(
         # Experts without a gate, and one that all tokens take.
         "nemotron_h_moe", "nemotron_h_moe", hf.NemotronHConfig,
-        dict(layers_block_type=["mamba", "moe", "full_attention", "moe"], num_hidden_layers=4, head_dim=16, layer_norm_epsilon=1e-5,
-             n_routed_experts=8, num_experts_per_tok=3, moe_intermediate_size=32, moe_shared_expert_intermediate_size=64,
+        dict(layers_block_type=["mamba", "moe", "full_attention", "mamba"], num_hidden_layers=4, head_dim=16, layer_norm_epsilon=1e-5,
+             n_routed_experts=4, num_experts_per_tok=2, moe_intermediate_size=32, moe_shared_expert_intermediate_size=64,
              routed_scaling_factor=2.5, **NEMOTRON),
         keys=head(16) | mamba_keys(heads=8, width=16, groups=2) | {
-            "head_count_kv": [0, 0, 2, 0], "feed_forward_length": [0, 32, 0, 32], "expert_count": 8, "expert_used_count": 3,
+            "head_count_kv": [0, 0, 2, 0], "feed_forward_length": [0, 32, 0, 0], "expert_count": 4, "expert_used_count": 2,
             "expert_feed_forward_length": 32, "expert_shared_feed_forward_length": 64, "expert_shared_count": 1,
             "expert_weights_norm": True, "expert_weights_scale": 2.5, "expert_group_count": 1},
         types=SMALL,

@@ -246,6 +246,9 @@ QWEN_TEMPLATE = (
     "the answer can only be \"yes\" or \"no\".<|im_end|>\n<|im_start|>user\n<Instruct>: Given a web search query, retrieve relevant "
     "passages that answer the query\n<Query>: {query}\n<Document>: {document}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n")
 
+# One of those with scores that differ enough.
+QWEN_SEED = 0
+
 
 def qwen3_folder(out: Path, bpe: dict):
     name = "hf_rank_qwen3"
@@ -258,7 +261,7 @@ def qwen3_folder(out: Path, bpe: dict):
     shapes = {key: tuple(p.shape) for key, p in model.named_parameters()}
     table = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN3, 2)
     names = {key: table.get_name(key, (".weight", ".bias")) or "cls.output.weight" for key in shapes}
-    made = weights(name, {names[key]: shape for key, shape in shapes.items()})
+    made = weights(name, {names[key]: shape for key, shape in shapes.items()}, QWEN_SEED)
     model.load_state_dict({key: torch.from_numpy(made[tensor]) for key, tensor in names.items()})
     model.to(torch.bfloat16).save_pretrained(folder)
     model = hf.AutoModelForSequenceClassification.from_pretrained(

@@ -22,7 +22,7 @@ class Mixture(nn.Module):
         self.experts_up = Stack(experts, d_ff, width)
         self.experts_down = Stack(experts, width, d_ff)
         # (GGUF has none)
-        self.register_buffer("bias", torch.zeros(width))
+        self.register_buffer("bias", torch.zeros(width), persistent=False)
         # How far a chosen expert's logit was at least above that of another.
         self.gap = float("inf")
 
