@@ -56,6 +56,15 @@ const ROBERTA: Checkpoint = Checkpoint {
     ..Checkpoint::new("")
 };
 
+/// Refuses positions that are not learned, such as those of jina-embeddings v2 (`alibi`).
+fn check_positions(config: &Object) -> Result<()> {
+    const POSITIONS: &str = "position_embedding_type";
+    match config.str(POSITIONS)? {
+        None | Some("absolute") => Ok(()),
+        Some(_) => Err(config.wrong(POSITIONS, "absolute")),
+    }
+}
+
 /// Refuses another padding, by which positions would begin elsewhere, and what Jina made of this type: rotary positions, and
 /// matrices of low rank that are added for a task.
 fn check_roberta(config: &Object) -> Result<()> {
@@ -64,13 +73,7 @@ fn check_roberta(config: &Object) -> Result<()> {
         let expected = "nothing: only models into which those of a task are merged can be read";
         return Err(config.wrong(ADDED, expected));
     }
-    const POSITIONS: &str = "position_embedding_type";
-    if config
-        .str(POSITIONS)?
-        .is_some_and(|kind| kind != "absolute")
-    {
-        return Err(config.wrong(POSITIONS, "absolute"));
-    }
+    check_positions(config)?;
     match config.u32("pad_token_id")? {
         None | Some(1) => Ok(()),
         Some(_) => Err(config.wrong("pad_token_id", "1")),
@@ -96,6 +99,7 @@ pub const BERT: ModelSpec = ModelSpec {
     checkpoints: &[
         Checkpoint {
             names: &CHECKPOINT_NAMES,
+            check: check_positions,
             ..Checkpoint::new("bert")
         },
         Checkpoint {

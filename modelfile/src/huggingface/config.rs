@@ -367,6 +367,47 @@ mod tests {
         converted(phi).unwrap();
     }
 
+    #[test]
+    fn encoders_that_are_computed_otherwise_are_refused_by_their_keys() {
+        let nomic = r#""model_type": "nomic_bert", "n_positions": 8192, "max_trained_positions": 2048, "activation_function": "swiglu""#;
+        let stable = r#""model_type": "stablelm""#;
+        for (config, key) in [
+            (
+                r#""model_type": "bert", "position_embedding_type": "alibi""#.to_owned(),
+                "position_embedding_type",
+            ),
+            (
+                r#""model_type": "xlm-roberta", "position_embedding_type": "rotary""#.to_owned(),
+                "position_embedding_type",
+            ),
+            (
+                r#""model_type": "xlm-roberta", "lora_adaptations": ["separation"]"#.to_owned(),
+                "lora_adaptations",
+            ),
+            (format!(r#"{nomic}, "prenorm": true"#), "prenorm"),
+            (
+                format!(r#"{nomic}, "rotary_emb_fraction": 0.5"#),
+                "rotary_emb_fraction",
+            ),
+            (format!(r#"{stable}, "qk_layernorm": true"#), "qk_layernorm"),
+            (
+                r#""model_type": "qwen3", "architectures": ["Qwen3ForSequenceClassification"]"#
+                    .to_owned(),
+                "architectures",
+            ),
+        ] {
+            let error = converted(&config).unwrap_err();
+            assert!(error.to_string().contains(key), "{error}");
+        }
+        let metadata = converted(nomic).unwrap();
+        assert_eq!(metadata.u32("nomic-bert.context_length"), Ok(2048));
+        let both = format!(r#"{stable}, "qk_layernorm": true, "use_parallel_residual": true"#);
+        converted(&both).unwrap();
+        let one = r#""model_type": "qwen3", "architectures": ["Qwen3ForSequenceClassification"], "id2label": {"0": "LABEL_0"}"#;
+        let metadata = converted(one).unwrap();
+        assert_eq!(metadata.u32("qwen3.pooling_type"), Ok(4));
+    }
+
     /// As in google/gemma-3-4b-it, which omits transformers' defaults.
     #[test]
     fn gemma_3_may_leave_out_what_is_usual() {

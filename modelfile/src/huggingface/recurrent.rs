@@ -307,6 +307,59 @@ mod tests {
     const GRANITE: &str = r#""model_type": "granitemoehybrid", "num_local_experts": 0"#;
     const FALCON: &str = r#""model_type": "falcon_h1""#;
 
+    /// As on the hub, by letters, and as transformers 5 writes it.
+    #[test]
+    fn layers_that_are_one_thing_have_widths_where_they_are_blocks() {
+        const NEMOTRON: &str = r#""model_type": "nemotron_h", "mamba_num_heads": 8, "mamba_head_dim": 16, "ssm_state_size": 16,
+            "moe_intermediate_size": 48, "n_routed_experts": 4, "num_experts_per_tok": 2"#;
+        let with = |kinds: &str| converted(&format!("{NEMOTRON}, {kinds}"));
+        for (kinds, width, experts) in [
+            (r#""hybrid_override_pattern": "M-*-""#, 96, 0),
+            (
+                r#""layers_block_type": ["mamba", "mlp", "attention", "mlp"]"#,
+                96,
+                0,
+            ),
+            (
+                r#""layer_types": ["linear_attention", "moe", "full_attention", "moe"]"#,
+                48,
+                4,
+            ),
+        ] {
+            let metadata = with(kinds).unwrap();
+            let list = |key: &str| {
+                metadata
+                    .u32s(&format!("nemotron_h.{key}"))
+                    .unwrap()
+                    .into_owned()
+            };
+            assert_eq!(list("attention.head_count_kv"), [0, 0, 2, 0]);
+            assert_eq!(list("feed_forward_length"), [0, width, 0, width]);
+            assert_eq!(metadata.u32("nemotron_h.expert_count"), Ok(experts));
+            assert_eq!(metadata.u32("nemotron_h.ssm.inner_size"), Ok(128));
+        }
+        for (wrong, key) in [
+            (r#""hybrid_override_pattern": "M-E""#, "layer_types"),
+            (
+                r#""hybrid_override_pattern": "M?""#,
+                "hybrid_override_pattern",
+            ),
+            (r#""layer_types": []"#, "layer_types"),
+            (r#""layer_types": ["mamba"], "mlp_bias": true"#, "mlp_bias"),
+            (
+                r#""layer_types": ["mamba"], "mlp_hidden_act": "silu""#,
+                "mlp_hidden_act",
+            ),
+            (
+                r#""layer_types": ["moe"], "moe_latent_size": 16"#,
+                "moe_latent_size",
+            ),
+        ] {
+            let error = with(wrong).unwrap_err();
+            assert!(error.to_string().contains(key), "{error}");
+        }
+    }
+
     /// As on the hub, and as transformers 5 writes it.
     #[test]
     fn kinds_of_layers_have_two_names() {
