@@ -45,6 +45,9 @@ describe("ReasoningSplit", () => {
 
   it("finds later thoughts by the template's marks, whatever the answer begins with", () => {
     const splitter = new ReasoningSplit(false, { open: "<think>", close: "</think>" });
-    expect(splitter.feed("I look.\n<think>Hm.</think>\nYes.", true)).toEqual({ reasoning: "Hm.", content: "I look.\nYes." });
+    expect(splitter.feed("I look.\n<think>Hm.</think>\nYes.", true)).toEqual({
+      reasoning: "Hm.",
+      content: "I look.\nYes.",
+    });
   });
 });

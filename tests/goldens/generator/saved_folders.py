@@ -272,8 +272,6 @@ FOLDERS = {
     # A tensor for each head's norm.
     "stablelm_12b": Saved("stablelm_12b", torch.float16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64)),
     "nemotron_h": Saved("nemotron_h", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64), {}, nemotron_h),
-    "nemotron_h_moe": Saved(
-        "nemotron_h_moe", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(moe_intermediate_size=16)),
     "qwen3vl": Saved("qwen3vl", torch.bfloat16, "qwen2", BYTE_LEVEL_ENDS | SMALL_ATTENTION | dict(intermediate_size=32)),
     "qwen2vl": Saved("qwen2vl", torch.bfloat16, "qwen2", BYTE_LEVEL_ENDS | dict(intermediate_size=32), {}, flat),
     "granite_swa": Saved("granite_swa", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64)),
