@@ -104,6 +104,16 @@ def finish(out: Path, folder: Path, spec, tok, hidden, dense):
     })
 
 
+def widened(spec, model):
+    """The rounded parameters in float32, with tables of the rotation that were never rounded."""
+    wide = hf_embeddings.new_model(spec)
+    wide.load_state_dict(model.float().state_dict())
+    for ours, theirs in zip(wide.modules(), model.modules()):
+        if isinstance(ours, nomic_mixture.Mixture):
+            ours.bias.copy_(theirs.bias)
+    return wide
+
+
 def of_words(out: Path, spec, vocab: list[str]):
     """An encoder whose tokenizer is BERT's, as the hub has it."""
     folder = out / f"hf_{spec.name}"
@@ -120,7 +130,7 @@ def of_words(out: Path, spec, vocab: list[str]):
             if isinstance(module, nomic_mixture.Mixture):
                 module.bias.copy_(torch.from_numpy(rng.normal(0, 0.3, module.bias.shape)))
     embedding_folders.write(model.to(DTYPE), spec, folder, vocab, {})
-    model = model.float()
+    model = widened(spec, model)
     tok = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tok.encode_special_tokens = True
     finish(out, folder, spec, tok, lambda ids: hf_embeddings.hidden(model, ids), ())
