@@ -156,7 +156,7 @@ fn labels(config: &Object) -> Result<usize> {
 }
 
 const RERANK_TEMPLATE: &str = "tokenizer.chat_template.rerank";
-/// What Qwen3-Reranker was trained on, with its usual instruction; a folder does not say.
+/// Prompt that Qwen3-Reranker was trained on, with its usual instruction; a folder does not say.
 const QWEN_RERANK: &str = "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct provided. Note that the answer can only be \"yes\" or \"no\".<|im_end|>\n<|im_start|>user\n<Instruct>: Given a web search query, retrieve relevant passages that answer the query\n<Query>: {query}\n<Document>: {document}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n";
 
 /// The metadata being filled, and the model's family.
