@@ -6,7 +6,7 @@ use crate::config::ModelConfig;
 use crate::container::factor::{factors_of, weight_of};
 use crate::container::{GgmlType, ModelHeader};
 use crate::error::{Error, Result};
-use crate::families::names::{bias_of, of_expert, of_layer};
+use crate::families::names::{bias_of, of_expert, of_head, of_layer};
 use crate::families::{Activation, AttentionGate, PostNorm, QkNorm, Ranking};
 use crate::layer_spec::{FeedForwardKind, MixerKind};
 use crate::router::SharedExpert;
@@ -86,7 +86,7 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
             matrices.push(matrix(one(names.o_proj, c.d_model), q));
         }
         match layer.mixer {
-            MixerKind::Attention => {}
+            MixerKind::Attention | MixerKind::None => {}
             MixerKind::Mamba(shape) | MixerKind::AttentionAndMamba(shape) => {
                 let (columns, inner) = (shape.columns(), shape.inner());
                 matrices.push(matrix(one(names.mamba_in_proj, columns), c.d_model));
@@ -143,14 +143,15 @@ pub fn tensors(gguf: &ModelHeader, c: &ModelConfig) -> (Vec<WeightRequest>, Vec<
                     SharedExpert::Beside => (names.gate_up_proj, names.down_proj),
                     _ => (names.shared_gate_up, names.shared_down),
                 };
-                let gate_up = several(gate_up, &[shared, shared]);
+                let rows = [shared, shared];
+                let gate_up = several(gate_up, if c.spec.gated { &rows } else { &rows[..1] });
                 matrices.push(matrix(gate_up, c.d_model));
                 matrices.push(matrix(one(down, c.d_model), shared));
             }
             if shared > 0 && c.spec.shared_expert == SharedExpert::Gated {
                 matrices.push(exact(matrix(one(names.shared_gate, 1), c.d_model)));
             }
-        } else {
+        } else if layer.feed_forward != FeedForwardKind::None {
             let rows = [d_ff, d_ff];
             let rows = match layer.feed_forward {
                 FeedForwardKind::Plain => &rows[..1],
@@ -239,11 +240,16 @@ fn biased(gguf: &ModelHeader, c: &ModelConfig, i: usize) -> Vec<&'static str> {
             }
         }
         FeedForwardKind::Plain => all.extend([names.gate_up_proj[0], names.down_proj]),
+        FeedForwardKind::None => {}
         FeedForwardKind::Experts => {
             all.extend([names.router, names.expert_down]);
+            // (that of their sum)
+            if c.spec.post_norm == PostNorm::Sum {
+                all.push(names.down_proj);
+            }
             // (both, or none)
             let is_there = |name: &&str| gguf.tensor(&bias_of(&of_layer(name, i))).is_some();
-            if names.expert_gate_up.iter().all(is_there) {
+            if c.spec.gated && names.expert_gate_up.iter().all(is_there) {
                 all.extend(names.expert_gate_up);
             }
         }
@@ -284,16 +290,19 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
     for (i, layer) in c.layers.iter().enumerate() {
         let attends = layer.mixer.attends();
         let mut norms = Vec::new();
-        norms.extend(c.spec.has_mixer_norm(i).then_some(names.attn_norm));
-        if c.spec.pre_norm && !c.spec.parallel {
-            norms.push(names.ffn_norm);
-        }
+        norms.extend(c.has_mixer_norm(i).then_some(names.attn_norm));
+        norms.extend(c.has_ffn_norm(i).then_some(names.ffn_norm));
         if c.spec.post_norm != PostNorm::None {
             norms.extend([names.post_attn_norm, names.post_ffn_norm]);
         }
         if attends && c.spec.qk_norm != QkNorm::None {
-            norms.push(names.q_norm);
-            norms.extend(layer.kv_of.is_none().then_some(names.k_norm));
+            let both = [(names.q_norm, layer.heads), (names.k_norm, layer.kv_heads)];
+            for (name, heads) in &both[..1 + usize::from(layer.kv_of.is_none())] {
+                match gguf.tensor(&of_head(&of_layer(name, i), 0)) {
+                    None => norms.push(name),
+                    Some(_) => all.extend((0..*heads).map(|h| of_head(&of_layer(name, i), h))),
+                }
+            }
         }
         if c.per_layer_dim > 0 {
             norms.push(names.per_layer_post_norm);
@@ -303,7 +312,7 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
             optional.push(of_layer(names.layer_scale, i));
         }
         let of_mixer: &[&str] = match layer.mixer {
-            MixerKind::Attention => &[],
+            MixerKind::Attention | MixerKind::None => &[],
             MixerKind::ShortConv { .. } => &[names.conv_taps],
             MixerKind::GatedDelta(_) => {
                 optional.extend([names.delta_decay, names.delta_log_decay].map(|n| of_layer(n, i)));

@@ -86,7 +86,9 @@ impl Context<'_> {
             QkNorm::Head | QkNorm::RotatedHead => {
                 Some([(hd, &weights[..hd]), (hd, &weights[hd..2 * hd])])
             }
-            QkNorm::Row => Some([(q, &weights[..q]), (k, &weights[q..q + k])]),
+            QkNorm::Row | QkNorm::CentredHead => {
+                Some([(q, &weights[..q]), (k, &weights[q..q + k])])
+            }
         };
         let mut out = Vec::with_capacity(self.qkv.len());
         for (t, row) in self.qkv.chunks_exact(cols).enumerate() {
@@ -100,7 +102,10 @@ impl Context<'_> {
                 norm(values, (hd, &vec![1.0; hd]), spec.eps);
             }
             let after = spec.qk_norm == QkNorm::RotatedHead;
-            if let Some([of_queries, of_keys]) = norms.filter(|_| !after) {
+            if spec.qk_norm == QkNorm::CentredHead {
+                centred(queries, hd, &weights[..q], spec.eps);
+                centred(keys, hd, &weights[q..q + k], spec.eps);
+            } else if let Some([of_queries, of_keys]) = norms.filter(|_| !after) {
                 norm(queries, of_queries, spec.eps);
                 norm(keys, of_keys, spec.eps);
             }
@@ -137,6 +142,17 @@ impl Context<'_> {
             let (x, y) = (head[a], head[b]);
             head[a] = x * cos - y * sin;
             head[b] = x * sin + y * cos;
+        }
+    }
+}
+
+/// Normalises each head by itself, less its mean, with weights of its own.
+fn centred(heads: &mut [f64], hd: usize, weights: &[f32], eps: f32) {
+    for (head, weights) in heads.chunks_exact_mut(hd).zip(weights.chunks_exact(hd)) {
+        let mean = head.iter().sum::<f64>() / hd as f64;
+        let variance = head.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / hd as f64;
+        for (v, weight) in head.iter_mut().zip(weights) {
+            *v = (*v - mean) / (variance + f64::from(eps)).sqrt() * f64::from(*weight);
         }
     }
 }

@@ -28,6 +28,8 @@ pub enum FeedForward {
     },
     Experts(Experts),
     Beside(BesideExperts),
+    /// The layer is a mixer alone.
+    None,
 }
 
 /// Experts and their router.
@@ -39,10 +41,12 @@ pub struct Experts {
     pub route: RouteSpec,
     /// [1, n_experts]: the bias of the choice or the factors of the weights, as the router has them
     pub of_experts: Option<Tensor<2>>,
-    /// gate and up, [n_experts * d_ff, d_model] each, or both in one, [n_experts * 2 d_ff, d_model]
+    /// gate and up, [n_experts * d_ff, d_model] each, or both in one, [n_experts * 2 d_ff, d_model]; up alone with `ungated`
     pub gate_up: Vec<Weight>,
     /// [1, n_experts * 2 d_ff], gate before up for each expert
     pub gate_up_bias: Option<Tensor<2>>,
+    /// [1, d_ff] of zeros, if experts have no gate
+    pub ungated: Option<Tensor<2>>,
     /// [n_experts * d_model, d_ff]
     pub down: Weight,
     /// [1, n_experts * d_model]
@@ -67,8 +71,10 @@ pub struct BesideExperts {
 
 /// An expert that every token uses.
 pub struct SharedExpert {
-    /// [2 d_ff, d_model]
+    /// [2 d_ff, d_model], or up alone, [d_ff, d_model], with `ungated`
     pub gate_up: Weight,
+    /// [1, d_ff] of zeros, if experts have no gate
+    pub ungated: Option<Tensor<2>>,
     /// [d_model, d_ff]
     pub down: Weight,
     /// [1, d_model]: the sigmoid of its product with a token weights the expert's output.
@@ -93,13 +99,14 @@ impl FeedForward {
                 return experts.forward(ops, x, norm, step, activation);
             }
             FeedForward::Beside(both) => return both.forward(ops, &x, norm, step, activation),
+            FeedForward::None => return x,
             FeedForward::Gated { .. } | FeedForward::Plain { .. } => {}
         }
         let h = self.hidden(ops, &x, norm, step, activation);
         self.project(ops, &h, x, step, add)
     }
 
-    /// Returns the activations, the input of the last projection: [t, d_ff]. Experts have none, and return x.
+    /// Returns the activations, the input of the last projection: [t, d_ff]. Experts have none, and return x, as no block does.
     pub fn hidden(
         &self,
         ops: &Ops,
@@ -124,7 +131,7 @@ impl FeedForward {
                 let a = ops.norm_linear(x, norm, up, step);
                 ops.bias(a, up_bias, step, Some(activation))
             }
-            FeedForward::Experts(_) | FeedForward::Beside(_) => x.clone(),
+            FeedForward::Experts(_) | FeedForward::Beside(_) | FeedForward::None => x.clone(),
         }
     }
 
@@ -144,7 +151,7 @@ impl FeedForward {
             (FeedForward::Gated { down, .. } | FeedForward::Plain { down, .. }, false) => {
                 ops.linear(h, down, step)
             }
-            (FeedForward::Experts(_) | FeedForward::Beside(_), _) => x,
+            (FeedForward::Experts(_) | FeedForward::Beside(_) | FeedForward::None, _) => x,
         }
     }
 }
@@ -194,7 +201,10 @@ impl Experts {
         };
         let weights: Vec<&Weight> = self.gate_up.iter().collect();
         let gate_up = biased(linear(h, &weights), &self.gate_up_bias);
-        let a = ops.gate(gate_up, activation);
+        let a = match &self.ungated {
+            Some(zeros) => ops.activate_slots(gate_up, zeros, routes, step, activation),
+            None => ops.gate(gate_up, activation),
+        };
         biased(linear(&a, &[&self.down]), &self.down_bias)
     }
 }
@@ -230,7 +240,13 @@ impl SharedExpert {
         step: &StepState,
         activation: Activation,
     ) -> Tensor<2> {
-        let a = ops.norm_gated(h, None, &self.gate_up, step, activation);
+        let a = match &self.ungated {
+            Some(zeros) => {
+                let up = ops.linear(h, &self.gate_up, step);
+                ops.bias(up, zeros, step, Some(activation))
+            }
+            None => ops.norm_gated(h, None, &self.gate_up, step, activation),
+        };
         let Some(gate) = &self.gate else {
             return ops.linear_add(&a, &self.down, step, x);
         };

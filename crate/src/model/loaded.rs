@@ -7,7 +7,7 @@ use crate::weights::builder::WeightBuilder;
 use crate::weights::plan::LoadPlan;
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::error::{Error, Result};
-use hearth_modelfile::families::names::{bias_of, of_expert};
+use hearth_modelfile::families::names::{bias_of, of_expert, of_head};
 
 /// Sources from which a transformer is built.
 pub(crate) struct LoadedTensors<'a> {
@@ -56,6 +56,18 @@ impl LoadedTensors<'_> {
     pub(crate) fn gains(&self, name: &str, len: usize) -> Result<Vec<f32>> {
         let values = self.values(name, len)?.iter();
         Ok(values.map(|v| v + self.c.norm_offset).collect())
+    }
+
+    /// Returns the factors of a norm that may have a tensor for each of `heads` heads.
+    pub(crate) fn gains_of_heads(&self, name: &str, len: usize, heads: usize) -> Result<Vec<f32>> {
+        if self.plan.vector(&of_head(name, 0)).is_err() {
+            return self.gains(name, len);
+        }
+        let mut all = Vec::with_capacity(len);
+        for head in 0..heads {
+            all.extend(self.gains(&of_head(name, head), len / heads)?);
+        }
+        Ok(all)
     }
 
     pub(crate) fn norm(&self, name: &str) -> Result<Norm> {

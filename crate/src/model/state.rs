@@ -21,7 +21,7 @@ pub enum LayerState {
     Recurrent(RecurrentState),
     /// Two mixers side by side.
     Both(KvCache, RecurrentState),
-    /// The layer reads the KV cache of an earlier one.
+    /// The layer reads the KV cache of an earlier one, or has no mixer.
     Shared,
     #[cfg(test)]
     RunningSum(SumState),

@@ -79,7 +79,7 @@ fn kernel(cols4: u32, spec: BiasSpec) -> Kernel {
 pub(super) fn variants() -> Vec<Kernel> {
     let activations = activation::ALL.map(Some).into_iter().chain([None]);
     let specs = activations.flat_map(|activation| {
-        [(1, false), (1, true), (2, true)].map(|(per_token, routed)| BiasSpec {
+        [(1, false), (2, false), (1, true), (2, true)].map(|(per_token, routed)| BiasSpec {
             per_token,
             routed,
             activation,

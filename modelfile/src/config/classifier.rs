@@ -1,7 +1,7 @@
 //! The head of a model that ranks documents.
 
 use super::keys::Keys;
-use crate::container::ModelHeader;
+use crate::container::{ModelHeader, TensorInfo};
 use crate::error::{Error, Result};
 use crate::families::{HEAD_POOLING, ModelSpec, Pooling, Ranking};
 
@@ -60,7 +60,11 @@ pub(super) fn outputs(
         .meta
         .opt_strings(&keys.key(LABELS))?
         .unwrap_or_default();
-    let n = expected.len().max(1);
+    // One output is that of the first answer less that of the second.
+    let rows = gguf
+        .tensor(spec.names.cls_output)
+        .map_or(0, TensorInfo::n_rows);
+    let n = if rows == 1 { 1 } else { expected.len().max(1) };
     let is_known = match expected {
         [] => labels.len() <= 1,
         _ => labels.is_empty() || labels.iter().eq(expected),
@@ -68,8 +72,8 @@ pub(super) fn outputs(
     match is_known {
         true => Ok(n),
         false => {
-            let expected = match n {
-                1 => "one label".to_owned(),
+            let expected = match expected {
+                [] => "one label".to_owned(),
                 _ => format!("the labels {}", expected.join(" and ")),
             };
             Err(keys.wrong(LABELS, expected, labels.join(", ")))

@@ -5,6 +5,7 @@ use super::keys::Keys;
 use crate::by_layer::ByLayer;
 use crate::error::Result;
 use crate::families::{ModelSpec, PostNorm};
+use crate::layer_spec::MixerKind;
 use crate::router::{Gating, Router, SharedExpert};
 
 pub(super) struct Experts {
@@ -31,28 +32,64 @@ impl Experts {
         // Their output is added to the residual where it is, unless they have norms after them.
         let post_norm = match spec.shared_expert {
             SharedExpert::Beside => PostNorm::Block,
+            _ if spec.post_norm == PostNorm::Sum => PostNorm::Sum,
             _ => PostNorm::None,
         };
-        if n > 0 && !(spec.gated && spec.post_norm == post_norm && !spec.parallel) {
+        let is_known = spec.gated || spec.shared_expert != SharedExpert::Gated;
+        if n > 0 && !(is_known && spec.post_norm == post_norm && !spec.parallel) {
             return Err(keys.wrong("expert_count", "0 in this family", n));
         }
-        // The first layers are dense, and then all but one in so many.
+        // The first layers are dense, and then all but one in so many; or the second of so many is not.
         let dense = keys.count("leading_dense_block_count", 1024)?;
         let step = keys.count("interleave_moe_layer_step", 1024)?.max(1);
-        let layers = 0..by_layer.n_layers;
-        let of_layer: Vec<bool> = layers
-            .map(|i| n > 0 && i >= dense && (i + 1).is_multiple_of(step))
+        let second_of = match spec.honours.contains(&SECOND_OF) {
+            true => keys.count(SECOND_OF, 1024)?,
+            false => 0,
+        };
+        let dense_widths = by_layer.numbers("feed_forward_length", 1 << 20)?;
+        let has_block = |i: usize| !spec.single_blocks || is_wide(dense_widths.as_deref(), i);
+        let mixes = |i: usize| match second_of {
+            0 => i >= dense && (i + 1).is_multiple_of(step),
+            n => i % n == 1,
+        };
+        let of_layer: Vec<bool> = (0..by_layer.n_layers)
+            .map(|i| n > 0 && has_block(i) && mixes(i))
             .collect();
         let shared_widths = shared_widths(keys, by_layer, spec, n)?;
         Ok(Self {
             n,
             n_used,
             router: router(keys, spec)?,
-            widths: widths(keys, by_layer, &of_layer)?,
+            widths: widths(keys, by_layer, &of_layer, spec.single_blocks)?,
             of_layer,
             shared_widths,
         })
     }
+
+    /// Takes away the mixers of the layers that have a feed-forward block, in a model whose layers have one or the other.
+    ///
+    /// # Errors
+    /// [`Error::Metadata`](crate::Error::Metadata) for a layer that attends and has such a block.
+    pub fn replace(&self, keys: &Keys, mixers: &mut [MixerKind]) -> Result<()> {
+        for (i, mixer) in mixers.iter_mut().enumerate() {
+            let width = self.widths[i];
+            if width > 0 && mixer.attends() {
+                let expected = format!("0 in layer {i}, which attends");
+                return Err(keys.wrong("feed_forward_length", expected, width));
+            }
+            if width > 0 {
+                *mixer = MixerKind::None;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Key of the number of layers of which the second has experts.
+const SECOND_OF: &str = "moe_every_n_layers";
+
+fn is_wide(widths: Option<&[usize]>, i: usize) -> bool {
+    widths.is_some_and(|widths| widths[i] > 0)
 }
 
 /// Returns the family's router with what the file says about it.
@@ -109,8 +146,13 @@ fn shared_widths(
     }
 }
 
-/// Returns the width of each layer's feed-forward block, or of an expert.
-fn widths(keys: &Keys, by_layer: &ByLayer, has_experts: &[bool]) -> Result<Vec<usize>> {
+/// Returns the width of each layer's feed-forward block, or of an expert; 0 where there is none, if layers may lack it.
+fn widths(
+    keys: &Keys,
+    by_layer: &ByLayer,
+    has_experts: &[bool],
+    may_lack: bool,
+) -> Result<Vec<usize>> {
     let widths = |name: &str| by_layer.numbers(name, 1 << 20);
     let dense = widths("feed_forward_length")?;
     let of_experts = match has_experts.contains(&true) {
@@ -124,7 +166,7 @@ fn widths(keys: &Keys, by_layer: &ByLayer, has_experts: &[bool]) -> Result<Vec<u
     let widths: Vec<usize> = has_experts.iter().enumerate().map(width).collect();
     match widths
         .iter()
-        .find(|width| **width == 0 || !width.is_multiple_of(4))
+        .find(|width| (**width == 0 && !may_lack) || !width.is_multiple_of(4))
     {
         Some(wrong) => Err(keys.wrong("feed_forward_length", "a multiple of 4", wrong)),
         None => Ok(widths),

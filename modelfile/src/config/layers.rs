@@ -46,6 +46,7 @@ impl Layers<'_> {
             LayerSpec {
                 mixer: self.mixers[i],
                 feed_forward: match (mixes, spec.gated) {
+                    _ if self.experts.widths[i] == 0 => FeedForwardKind::None,
                     (true, _) => FeedForwardKind::Experts,
                     (false, true) => FeedForwardKind::Gated,
                     (false, false) => FeedForwardKind::Plain,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::families::{ModelSpec, Pooling};
 use crate::kv_type::KvType;
 pub use crate::layer_spec::DRAFT_ROWS;
-use crate::layer_spec::{FeedForwardKind, LayerSpec, RopeKind};
+use crate::layer_spec::{FeedForwardKind, LayerSpec, MixerKind, RopeKind};
 use crate::rope::{Rope, Sections};
 use crate::router::Router;
 pub use dense::Dense;
@@ -151,6 +151,18 @@ pub struct PartScales {
 }
 
 impl ModelConfig {
+    /// Returns whether a norm precedes the mixer of layer `i`.
+    pub fn has_mixer_norm(&self, i: usize) -> bool {
+        let mixes = self.layers[i].mixer != MixerKind::None;
+        self.spec.has_mixer_norm(i) && mixes
+    }
+
+    /// Returns whether a norm of its own precedes the feed-forward block of layer `i`.
+    pub fn has_ffn_norm(&self, i: usize) -> bool {
+        let is_there = self.layers[i].feed_forward != FeedForwardKind::None;
+        self.spec.pre_norm && !self.spec.parallel && is_there
+    }
+
     /// Returns the rotation of layers of this kind.
     pub fn rope_of(&self, kind: RopeKind) -> Option<&Rope> {
         match kind {
@@ -192,6 +204,7 @@ impl ModelConfig {
                     .saturating_mul(self.n_experts_used)
                     .saturating_add(3 * layer.shared_d_ff),
                 FeedForwardKind::Gated | FeedForwardKind::Plain => 3 * layer.d_ff,
+                FeedForwardKind::None => 0,
             };
             let per_layer = 2 * self.per_layer_dim * self.n_layers;
             ff.saturating_add(4 * self.d_model + layer.mixer_width() + per_layer)

@@ -24,7 +24,8 @@ impl ModelConfig {
     pub fn from_gguf(gguf: &ModelHeader) -> Result<Self> {
         gguf.check_is_model()?;
         let architecture = gguf.metadata.str("general.architecture")?;
-        Self::of_family(gguf, family(architecture)?)
+        let spec = family(architecture)?;
+        Self::of_family(gguf, (spec.variant)(gguf).unwrap_or(spec))
     }
 
     /// Reads the metadata of `gguf`, whose keys begin with the name of `spec`.
@@ -55,7 +56,10 @@ impl ModelConfig {
             return Err(keys.wrong(key, "a multiple of 4", per_layer_dim));
         }
         let n_ctx_train = keys.size("context_length", 1 << 27)?;
-        let mixers = mixers(&by_layer, spec, d_model, &heads.kv_of_layer)?;
+        let mut mixers = mixers(&by_layer, spec, d_model, &heads.kv_of_layer)?;
+        if spec.single_blocks {
+            experts.replace(&keys, &mut mixers)?;
+        }
         heads.check(&keys, spec, &mixers)?;
         let slides = by_layer.slides(spec)?;
         let sliding_window = match slides.contains(&true) {

@@ -1,5 +1,5 @@
-//! Encoders for embeddings: BERT (MiniLM, bge, e5, gte and similar) and Nomic's, which has rotary positions, a gate
-//! and no biases.
+//! Encoders for embeddings: BERT (MiniLM, bge, e5, gte and similar), Nomic's, which have rotary positions and a gate or experts,
+//! and Jina's, which has rotary positions.
 //!
 //! Every token attends to every other; a LayerNorm follows the sum of each block's output and its input.
 //!
@@ -8,8 +8,10 @@
 
 use super::checkpoint::CheckpointNames;
 use super::{Activation, Checkpoint, ModelSpec, PostNorm, Ranking, TensorNames};
-use crate::error::Result;
+use crate::container::TensorInfo;
+use crate::error::{Error, Result};
 use crate::json::Object;
+use crate::router::Router;
 
 const NAMES: TensorNames = TensorNames {
     post_attn_norm: "blk.{}.attn_output_norm.weight",
@@ -54,8 +56,24 @@ const ROBERTA: Checkpoint = Checkpoint {
     ..Checkpoint::new("")
 };
 
-/// Refuses another padding, by which positions would begin elsewhere.
+/// Refuses positions that are not learned, such as those of jina-embeddings v2 (`alibi`).
+fn check_positions(config: &Object) -> Result<()> {
+    const POSITIONS: &str = "position_embedding_type";
+    match config.str(POSITIONS)? {
+        None | Some("absolute") => Ok(()),
+        Some(_) => Err(config.wrong(POSITIONS, "absolute")),
+    }
+}
+
+/// Refuses another padding, by which positions would begin elsewhere, and what Jina made of this type: rotary positions, and
+/// matrices of low rank that are added for a task.
 fn check_roberta(config: &Object) -> Result<()> {
+    const ADDED: &str = "lora_adaptations";
+    if config.get(ADDED).is_some() {
+        let expected = "nothing: only models into which those of a task are merged can be read";
+        return Err(config.wrong(ADDED, expected));
+    }
+    check_positions(config)?;
     match config.u32("pad_token_id")? {
         None | Some(1) => Ok(()),
         Some(_) => Err(config.wrong("pad_token_id", "1")),
@@ -81,6 +99,7 @@ pub const BERT: ModelSpec = ModelSpec {
     checkpoints: &[
         Checkpoint {
             names: &CHECKPOINT_NAMES,
+            check: check_positions,
             ..Checkpoint::new("bert")
         },
         Checkpoint {
@@ -95,6 +114,75 @@ pub const BERT: ModelSpec = ModelSpec {
     ..ModelSpec::PLAIN
 };
 
+/// Names in the checkpoints of Nomic and Jina, which come from the same code.
+const FLASH_NAMES: CheckpointNames = CheckpointNames {
+    prefix: "roberta.",
+    around: &[
+        ("embeddings.word_embeddings", "token_embd"),
+        ("embeddings.token_type_embeddings", "token_types"),
+        ("embeddings.LayerNorm", "token_embd_norm"),
+        ("emb_ln", "token_embd_norm"),
+    ],
+    layers: "encoder.layers.",
+    of_layer: &[
+        ("attn.Wqkv", "attn_qkv"),
+        ("mixer.Wqkv", "attn_qkv"),
+        ("attn.out_proj", "attn_output"),
+        ("mixer.out_proj", "attn_output"),
+        ("norm1", "attn_output_norm"),
+        ("mlp.fc1", "ffn_up"),
+        ("mlp.fc11", "ffn_up"),
+        ("mlp.fc12", "ffn_gate"),
+        ("mlp.fc2", "ffn_down"),
+        ("mlp.router.layer", "ffn_gate_inp"),
+        ("norm2", "layer_output_norm"),
+    ],
+};
+
+/// Keys of Nomic's configurations; texts are as long as those that the model was trained on.
+const NOMIC: Checkpoint = Checkpoint {
+    names: &FLASH_NAMES,
+    aliases: &[
+        ("n_embd", "hidden_size"),
+        ("n_head", "num_attention_heads"),
+        ("n_layer", "num_hidden_layers"),
+        ("n_inner", "intermediate_size"),
+        ("max_trained_positions", "max_position_embeddings"),
+        ("n_positions", "max_position_embeddings"),
+        ("layer_norm_epsilon", "layer_norm_eps"),
+        ("rotary_emb_base", "rope_theta"),
+        ("moe_top_k", "num_experts_per_tok"),
+    ],
+    check: check_nomic,
+    ..Checkpoint::new("")
+};
+
+/// Refuses what other models of the same code have.
+fn check_nomic(config: &Object) -> Result<()> {
+    for key in [
+        "prenorm",
+        "causal",
+        "rotary_emb_interleaved",
+        "moe_normalize_expert_weights",
+        "expert_choice_router",
+        "parallel_block",
+        "use_rms_norm",
+    ] {
+        if config.bool(key)? == Some(true) {
+            return Err(config.wrong(key, "false"));
+        }
+    }
+    for key in ["rotary_emb_scale_base", "num_shared_experts"] {
+        if config.f32(key)?.is_some_and(|found| found != 0.0) {
+            return Err(config.wrong(key, "null or 0"));
+        }
+    }
+    match config.f32("rotary_emb_fraction")? {
+        None | Some(1.0) => Ok(()),
+        Some(_) => Err(config.wrong("rotary_emb_fraction", "1")),
+    }
+}
+
 /// Nomic's BERT.
 pub const NOMIC_BERT: ModelSpec = ModelSpec {
     name: "nomic-bert",
@@ -107,6 +195,87 @@ pub const NOMIC_BERT: ModelSpec = ModelSpec {
         qkv_proj: &["blk.{}.attn_qkv.weight"],
         ..NAMES
     },
-    checkpoints: &[],
+    checkpoints: &[Checkpoint {
+        model_type: "nomic_bert",
+        activation: Some(&["swiglu", "silu"]),
+        ..NOMIC
+    }],
     ..BERT
 };
+
+/// Nomic's BERT of which every second layer has experts.
+pub const NOMIC_BERT_MOE: ModelSpec = ModelSpec {
+    name: "nomic-bert-moe",
+    models: "nomic-embed-text v2 MoE (embeddings)",
+    gated: false,
+    activation: Activation::GeluErf,
+    router: Router {
+        normalised: false,
+        ..Router::PLAIN
+    },
+    honours: &["moe_every_n_layers", "expert_weights_norm"],
+    names: &TensorNames {
+        qkv_proj: &["blk.{}.attn_qkv.weight"],
+        gate_up_proj: &["blk.{}.ffn_up.weight"],
+        expert_gate_up: &["blk.{}.ffn_up_exps.weight"],
+        ..NAMES
+    },
+    checkpoints: &[Checkpoint {
+        model_type: "nomic_bert, a mixture",
+        parameters: &[
+            ("mlp.experts.mlp.w1", "ffn_up_exps.weight"),
+            ("mlp.experts.mlp.w2", "ffn_down_exps.weight"),
+            ("mlp.experts.bias", "ffn_down.bias"),
+        ],
+        rename: by_columns,
+        ..NOMIC
+    }],
+    ..NOMIC_BERT
+};
+
+/// Jina's XLM-R with rotary positions. What adapts it to a task is not read: files have it merged, or not at all.
+pub const JINA_BERT_V3: ModelSpec = ModelSpec {
+    name: "jina-bert-v3",
+    models: "jina-embeddings v3 (embeddings)",
+    gated: false,
+    activation: Activation::GeluErf,
+    names: &TensorNames {
+        qkv_proj: &["blk.{}.attn_qkv.weight"],
+        gate_up_proj: &["blk.{}.ffn_up.weight"],
+        ..NAMES
+    },
+    checkpoints: &[Checkpoint {
+        names: &FLASH_NAMES,
+        defaults: &[("layer_norm_eps", 1e-5), ("rope_theta", 20_000.0)],
+        ..Checkpoint::new("jina_embeddings_v3")
+    }],
+    ..NOMIC_BERT
+};
+
+/// Reads the experts' last projections, [d_ff, d_model] each, by columns.
+///
+/// # Errors
+/// [`Error::TensorShape`] for projections that are not all experts' rows, one after the other.
+fn by_columns(mut tensors: Vec<TensorInfo>) -> Result<Vec<TensorInfo>> {
+    let of_router = |tensor: &&TensorInfo| tensor.name.ends_with("mlp.router.layer.weight");
+    let experts = tensors.iter().find(of_router).map_or(1, TensorInfo::n_rows);
+    for tensor in &mut tensors {
+        if !tensor.name.ends_with("mlp.experts.mlp.w2") {
+            continue;
+        }
+        match tensor.shape[..] {
+            [cols, rows] if experts > 0 && rows.is_multiple_of(experts) => {
+                tensor.shape = vec![rows / experts, cols, experts];
+                tensor.arrangement.by_columns = true;
+            }
+            _ => {
+                return Err(Error::TensorShape {
+                    name: tensor.name.clone(),
+                    expected: vec![tensor.n_cols(), experts],
+                    found: tensor.shape.clone(),
+                });
+            }
+        }
+    }
+    Ok(tensors)
+}

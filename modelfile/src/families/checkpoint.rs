@@ -7,7 +7,8 @@ use crate::json::Object;
 /// One `model_type` of a family, and how its checkpoints differ from GGUF.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// transformers' `model_type`, followed by [`BIDIRECTIONAL`] where every token attends to later ones too.
+    /// transformers' `model_type`, followed by [`BIDIRECTIONAL`] where every token attends to later ones too, and by [`MIXTURE`] where
+    /// some layers of an encoder have experts.
     pub model_type: &'static str,
     /// Naming scheme of the tensors.
     pub names: &'static CheckpointNames,
@@ -44,6 +45,9 @@ pub struct Checkpoint {
 
 /// End of the `model_type` of decoders whose `use_bidirectional_attention` is set.
 pub(crate) const BIDIRECTIONAL: &str = ", bidirectional";
+
+/// End of the `model_type` of encoders of which some layers have experts.
+pub(crate) const MIXTURE: &str = ", a mixture";
 
 impl Checkpoint {
     /// Returns a checkpoint like most: named and stored like Llama's.
@@ -138,7 +142,8 @@ const OF_LAYER: [(&str, &str); 40] = [
 ];
 
 /// Names outside the layers.
-const AROUND: [(&str, &str); 8] = [
+const AROUND: [(&str, &str); 9] = [
+    ("score", "cls.output"),
     ("embed_tokens", "token_embd"),
     ("norm", "output_norm"),
     ("lm_head", "output"),

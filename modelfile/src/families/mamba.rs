@@ -149,7 +149,7 @@ fn check_falcon(config: &Object) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Metadata`](crate::Error::Metadata).
-fn check_scan(config: &Object) -> Result<()> {
+pub(super) fn check_scan(config: &Object) -> Result<()> {
     for key in ["mamba_proj_bias", "attention_bias"] {
         if config.bool(key)? == Some(true) {
             return Err(config.wrong(key, "false"));

@@ -21,6 +21,7 @@ pub mod llama;
 pub mod mamba;
 pub mod modern_bert;
 pub mod names;
+pub mod nemotron;
 pub mod olmo;
 pub mod phi;
 pub mod qwen;
@@ -31,8 +32,8 @@ mod spec;
 pub mod stablelm;
 pub(crate) mod towers;
 
-pub(crate) use checkpoint::BIDIRECTIONAL;
 pub use checkpoint::Checkpoint;
+pub(crate) use checkpoint::{BIDIRECTIONAL, MIXTURE};
 pub use names::TensorNames;
 pub(crate) use spec::HEAD_POOLING;
 pub use spec::{
@@ -72,6 +73,8 @@ pub const FAMILIES: &[&ModelSpec] = &[
     &qwen::QWEN35,
     &mamba::GRANITE_HYBRID,
     &mamba::FALCON_H1,
+    &nemotron::NEMOTRON_H,
+    &nemotron::NEMOTRON_H_MOE,
     &qwen::QWEN35MOE,
     &exaone::EXAONE4,
     &cohere::COMMAND_R,
@@ -88,6 +91,8 @@ pub const FAMILIES: &[&ModelSpec] = &[
     &gpt_oss::GPT_OSS,
     &bert::BERT,
     &bert::NOMIC_BERT,
+    &bert::NOMIC_BERT_MOE,
+    &bert::JINA_BERT_V3,
     &modern_bert::MODERN_BERT,
 ];
 

@@ -178,6 +178,12 @@ pub fn of_expert(name: &str, expert: usize) -> String {
     name.replace("_exps.", &format!(".{expert}."))
 }
 
+/// Returns the name of a head's part of a norm's weight if each head has a separate tensor: `attn_q_norm.3.weight` for
+/// `attn_q_norm.weight`.
+pub fn of_head(name: &str, head: usize) -> String {
+    name.replace("_norm.", &format!("_norm.{head}."))
+}
+
 /// Returns `pattern` with the layer's number filled in.
 pub fn of_layer(pattern: &str, layer: usize) -> String {
     pattern.replace("{}", &layer.to_string())

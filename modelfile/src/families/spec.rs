@@ -1,6 +1,7 @@
 //! Properties that distinguish families of models.
 
 use super::{Checkpoint, TensorNames};
+use crate::container::ModelHeader;
 use crate::router::{Router, SharedExpert};
 
 /// Properties that distinguish a family of decoders. Those that the metadata gives (scales, soft caps, windows) are
@@ -49,6 +50,8 @@ pub struct ModelSpec {
     pub post_norm: PostNorm,
     /// Attention and feed-forward both take the layer's input, through one norm.
     pub parallel: bool,
+    /// A layer is a mixer or a feed-forward block behind one norm, not both: the latter where the file gives a width for it.
+    pub single_blocks: bool,
     /// Logits are multiplied by `logit_scale` instead of divided by it.
     pub multiplies_logits: bool,
     /// The embedding is multiplied by the square root of d_model.
@@ -79,6 +82,8 @@ pub struct ModelSpec {
     pub names: &'static TensorNames,
     /// Checkpoints of transformers, by `model_type`; empty where only GGUF is read.
     pub checkpoints: &'static [Checkpoint],
+    /// Returns another spec for files whose tensors show that the model is computed otherwise.
+    pub(crate) variant: fn(&ModelHeader) -> Option<&'static ModelSpec>,
 }
 
 /// Methods that turn a text's hidden states into one embedding.
@@ -104,7 +109,8 @@ pub enum Ranking {
     Cls,
     /// The sigmoid of output(norm(gelu(dense x))), x being the mean of all hidden states, or the first token's.
     PredictionHead,
-    /// The probability of the first of two answers after the last token, "yes" and "no".
+    /// The probability of the first of two answers after the last token, "yes" and "no"; or the sigmoid of one output, the
+    /// difference of both.
     YesOrNo,
 }
 
@@ -233,6 +239,7 @@ impl ModelSpec {
         first_norm: true,
         post_norm: PostNorm::None,
         parallel: false,
+        single_blocks: false,
         multiplies_logits: false,
         scales_embedding: false,
         yarn_rounds: true,
@@ -247,6 +254,7 @@ impl ModelSpec {
         ranking: Ranking::None,
         names: &TensorNames::GGUF,
         checkpoints: &[],
+        variant: |_| None,
     };
 }
 
@@ -290,7 +298,7 @@ impl Activation {
     }
 }
 
-/// RMSNorm of queries and keys, before they are rotated if not said otherwise.
+/// Norm of queries and keys, before they are rotated if not said otherwise: RMSNorm in all but one case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QkNorm {
     None,
@@ -300,4 +308,7 @@ pub enum QkNorm {
     Row,
     /// Like [`QkNorm::Head`], but after the rotation.
     RotatedHead,
+    /// LayerNorm instead: each head is normalised by itself, with weights of its own; [n_heads * head_dim] and
+    /// [n_kv_heads * head_dim].
+    CentredHead,
 }

@@ -3,7 +3,9 @@
 use super::{experts, geometries, recurrent, rope};
 use crate::container::{Array, Metadata, Value};
 use crate::error::{Error, Result};
-use crate::families::{BIDIRECTIONAL, Checkpoint, FAMILIES, HEAD_POOLING, ModelSpec, Ranking};
+use crate::families::{
+    BIDIRECTIONAL, Checkpoint, FAMILIES, HEAD_POOLING, MIXTURE, ModelSpec, Ranking,
+};
 use crate::json::Object;
 
 /// The most layers that a model may have.
@@ -43,6 +45,9 @@ pub(super) fn convert(
     // (Gemma 4 has texts there)
     if config.get("use_bidirectional_attention") == Some(&true.into()) {
         found.push_str(BIDIRECTIONAL);
+    }
+    if config.u32("moe_every_n_layers")?.is_some_and(|n| n > 0) {
+        found.push_str(MIXTURE);
     }
     let known = || {
         let all = FAMILIES.iter();
@@ -129,6 +134,10 @@ fn ranking(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
             let pooling = config.str("classifier_pooling")?.unwrap_or("cls");
             keys.insert_global(HEAD_POOLING, text(pooling));
         }
+        // (one output, that of "yes" less that of "no")
+        Ranking::YesOrNo if labels(config)? == 1 => {
+            keys.insert_global(RERANK_TEMPLATE, text(QWEN_RERANK));
+        }
         Ranking::None | Ranking::YesOrNo => {
             return Err(config.wrong(ARCHITECTURES, "no classifier in this family"));
         }
@@ -136,6 +145,19 @@ fn ranking(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     keys.insert("pooling_type", Value::U32(4));
     Ok(())
 }
+
+/// Returns the outputs of a classifier.
+fn labels(config: &Object) -> Result<usize> {
+    let named = config.get("id2label").and_then(|labels| labels.as_object());
+    let named = named.map(serde_json::Map::len);
+    let stated = config.u32("num_labels")?.map(|n| n as usize);
+    // (transformers' default)
+    Ok(named.or(stated).unwrap_or(2))
+}
+
+const RERANK_TEMPLATE: &str = "tokenizer.chat_template.rerank";
+/// Prompt that Qwen3-Reranker was trained on, with its usual instruction; a folder does not say.
+const QWEN_RERANK: &str = "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct provided. Note that the answer can only be \"yes\" or \"no\".<|im_end|>\n<|im_start|>user\n<Instruct>: Given a web search query, retrieve relevant passages that answer the query\n<Query>: {query}\n<Document>: {document}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n";
 
 /// The metadata being filled, and the model's family.
 pub(super) struct Keys<'a> {
@@ -343,6 +365,47 @@ mod tests {
         let usual = r#"{apertus}, "hidden_act": "xielu", "post_norm": false, "qk_norm": true"#;
         converted(&usual.replace("{apertus}", apertus)).unwrap();
         converted(phi).unwrap();
+    }
+
+    #[test]
+    fn encoders_that_are_computed_otherwise_are_refused_by_their_keys() {
+        let nomic = r#""model_type": "nomic_bert", "n_positions": 8192, "max_trained_positions": 2048, "activation_function": "swiglu""#;
+        let stable = r#""model_type": "stablelm""#;
+        for (config, key) in [
+            (
+                r#""model_type": "bert", "position_embedding_type": "alibi""#.to_owned(),
+                "position_embedding_type",
+            ),
+            (
+                r#""model_type": "xlm-roberta", "position_embedding_type": "rotary""#.to_owned(),
+                "position_embedding_type",
+            ),
+            (
+                r#""model_type": "xlm-roberta", "lora_adaptations": ["separation"]"#.to_owned(),
+                "lora_adaptations",
+            ),
+            (format!(r#"{nomic}, "prenorm": true"#), "prenorm"),
+            (
+                format!(r#"{nomic}, "rotary_emb_fraction": 0.5"#),
+                "rotary_emb_fraction",
+            ),
+            (format!(r#"{stable}, "qk_layernorm": true"#), "qk_layernorm"),
+            (
+                r#""model_type": "qwen3", "architectures": ["Qwen3ForSequenceClassification"]"#
+                    .to_owned(),
+                "architectures",
+            ),
+        ] {
+            let error = converted(&config).unwrap_err();
+            assert!(error.to_string().contains(key), "{error}");
+        }
+        let metadata = converted(nomic).unwrap();
+        assert_eq!(metadata.u32("nomic-bert.context_length"), Ok(2048));
+        let both = format!(r#"{stable}, "qk_layernorm": true, "use_parallel_residual": true"#);
+        converted(&both).unwrap();
+        let one = r#""model_type": "qwen3", "architectures": ["Qwen3ForSequenceClassification"], "id2label": {"0": "LABEL_0"}"#;
+        let metadata = converted(one).unwrap();
+        assert_eq!(metadata.u32("qwen3.pooling_type"), Ok(4));
     }
 
     /// As in google/gemma-3-4b-it, which omits transformers' defaults.

@@ -6,7 +6,8 @@ use crate::error::Result;
 use crate::json::Object;
 
 /// Keys whose value is one integer in both.
-const NUMBERS: [(&str, &str); 7] = [
+const NUMBERS: [(&str, &str); 8] = [
+    ("moe_every_n_layers", "moe_every_n_layers"),
     ("num_experts_per_tok", "expert_used_count"),
     ("num_dense_layers", "leading_dense_block_count"),
     ("decoder_sparse_step", "interleave_moe_layer_step"),

@@ -12,6 +12,7 @@ pub(super) fn convert(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
         Recurrent::None => Ok(()),
         Recurrent::ShortConv => short_conv(config, keys),
         Recurrent::GatedDelta => gated_delta(config, keys),
+        Recurrent::Mamba if keys.spec.single_blocks => nemotron_h(config, keys),
         Recurrent::Mamba => granite_hybrid(config, keys),
         Recurrent::AttentionAndMamba => falcon_h1(config, keys),
     }
@@ -140,6 +141,91 @@ fn granite_hybrid(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
     mamba(config, inner, keys)
 }
 
+/// Source: `NemotronHConfig` in transformers.
+fn nemotron_h(config: &Object, keys: &mut Keys<'_>) -> Result<()> {
+    let kinds = kinds(config)?;
+    let n_layers = kinds.len() as u32;
+    keys.insert("block_count", Value::U32(n_layers));
+    let kv_heads = most_key_heads(config)?;
+    key_heads(
+        kinds.iter().map(|kind| *kind == Kind::Attention).collect(),
+        kv_heads,
+        keys,
+    );
+    let mixes = kinds.contains(&Kind::Experts);
+    if mixes && kinds.contains(&Kind::Dense) {
+        return Err(config.wrong("layer_types", "layers with experts or dense ones, not both"));
+    }
+    let width = match mixes {
+        true => number(config, "moe_intermediate_size")?,
+        false => number(config, "intermediate_size")?,
+    };
+    let widths = kinds.iter().map(|kind| match kind {
+        Kind::Dense | Kind::Experts => width,
+        Kind::Mamba | Kind::Attention => 0,
+    });
+    let widths = Value::Array(Array::U32(widths.collect()));
+    keys.insert("feed_forward_length", widths);
+    // (configurations of dense models give defaults for experts)
+    let experts = match mixes {
+        true => number(config, "n_routed_experts")?,
+        false => 0,
+    };
+    keys.insert("expert_count", Value::U32(experts));
+    if experts == 0 {
+        keys.insert("expert_used_count", Value::U32(0));
+    }
+    if let Some(width) = config.u32("moe_shared_expert_intermediate_size")? {
+        keys.insert("expert_shared_feed_forward_length", Value::U32(width));
+    }
+    let heads = number(config, "mamba_n_heads")?;
+    let inner = heads.saturating_mul(number(config, "mamba_d_head")?);
+    mamba(config, inner, keys)
+}
+
+/// A layer of Nemotron-H.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Mamba,
+    Attention,
+    Dense,
+    Experts,
+}
+
+/// Returns the kind of each layer, from a list of names or a text with a letter for each.
+fn kinds(config: &Object) -> Result<Vec<Kind>> {
+    const PATTERN: &str = "hybrid_override_pattern";
+    let (key, kinds): (&str, Option<Vec<Kind>>) = match config.str(PATTERN)? {
+        Some(letters) => {
+            let kind = |letter: char| match letter {
+                'M' => Some(Kind::Mamba),
+                '*' => Some(Kind::Attention),
+                '-' => Some(Kind::Dense),
+                'E' => Some(Kind::Experts),
+                _ => None,
+            };
+            (PATTERN, letters.chars().map(kind).collect())
+        }
+        None => {
+            let kind = |name: &serde_json::Value| match name.as_str()? {
+                "mamba" | "linear_attention" => Some(Kind::Mamba),
+                "attention" | "full_attention" => Some(Kind::Attention),
+                "mlp" => Some(Kind::Dense),
+                "moe" => Some(Kind::Experts),
+                _ => None,
+            };
+            let names = config.get("layer_types").and_then(|names| names.as_array());
+            let kinds = names.and_then(|names| names.iter().map(kind).collect());
+            ("layer_types", kinds)
+        }
+    };
+    let is_known = |kinds: &Vec<Kind>| (1..=1024).contains(&kinds.len());
+    let expected = "a kind for each layer: mamba (M), attention (*), mlp (-) or moe (E)";
+    kinds
+        .filter(is_known)
+        .ok_or_else(|| config.wrong(key, expected))
+}
+
 /// Writes the factors that GGUF has in the weights: all of what is multiplied by them is linear up to the next norm, gate or score.
 ///
 /// Source: `FalconH1Config` and `compute_mup_vector` in transformers.
@@ -220,6 +306,59 @@ mod tests {
 
     const GRANITE: &str = r#""model_type": "granitemoehybrid", "num_local_experts": 0"#;
     const FALCON: &str = r#""model_type": "falcon_h1""#;
+
+    /// As on the hub, by letters, and as transformers 5 writes it.
+    #[test]
+    fn layers_that_are_one_thing_have_widths_where_they_are_blocks() {
+        const NEMOTRON: &str = r#""model_type": "nemotron_h", "mamba_num_heads": 8, "mamba_head_dim": 16, "ssm_state_size": 16,
+            "moe_intermediate_size": 48, "n_routed_experts": 4, "num_experts_per_tok": 2"#;
+        let with = |kinds: &str| converted(&format!("{NEMOTRON}, {kinds}"));
+        for (kinds, width, experts) in [
+            (r#""hybrid_override_pattern": "M-*-""#, 96, 0),
+            (
+                r#""layers_block_type": ["mamba", "mlp", "attention", "mlp"]"#,
+                96,
+                0,
+            ),
+            (
+                r#""layer_types": ["linear_attention", "moe", "full_attention", "moe"]"#,
+                48,
+                4,
+            ),
+        ] {
+            let metadata = with(kinds).unwrap();
+            let list = |key: &str| {
+                metadata
+                    .u32s(&format!("nemotron_h.{key}"))
+                    .unwrap()
+                    .into_owned()
+            };
+            assert_eq!(list("attention.head_count_kv"), [0, 0, 2, 0]);
+            assert_eq!(list("feed_forward_length"), [0, width, 0, width]);
+            assert_eq!(metadata.u32("nemotron_h.expert_count"), Ok(experts));
+            assert_eq!(metadata.u32("nemotron_h.ssm.inner_size"), Ok(128));
+        }
+        for (wrong, key) in [
+            (r#""hybrid_override_pattern": "M-E""#, "layer_types"),
+            (
+                r#""hybrid_override_pattern": "M?""#,
+                "hybrid_override_pattern",
+            ),
+            (r#""layer_types": []"#, "layer_types"),
+            (r#""layer_types": ["mamba"], "mlp_bias": true"#, "mlp_bias"),
+            (
+                r#""layer_types": ["mamba"], "mlp_hidden_act": "silu""#,
+                "mlp_hidden_act",
+            ),
+            (
+                r#""layer_types": ["moe"], "moe_latent_size": 16"#,
+                "moe_latent_size",
+            ),
+        ] {
+            let error = with(wrong).unwrap_err();
+            assert!(error.to_string().contains(key), "{error}");
+        }
+    }
 
     /// As on the hub, and as transformers 5 writes it.
     #[test]

@@ -15,7 +15,7 @@ pub struct LayerSpec {
     pub heads: usize,
     pub kv_heads: usize,
     pub head_dim: usize,
-    /// Width of the feed-forward block, or of an expert.
+    /// Width of the feed-forward block, or of an expert; 0 if there is none.
     pub d_ff: usize,
     /// Width of the expert that every token uses; 0 if there is none.
     pub shared_d_ff: usize,
@@ -39,6 +39,8 @@ pub enum MixerKind {
     Mamba(MambaShape),
     /// The sum of attention and a selective scan, side by side behind one norm.
     AttentionAndMamba(MambaShape),
+    /// The layer is a feed-forward block alone.
+    None,
 }
 
 impl MixerKind {
@@ -153,8 +155,10 @@ pub enum FeedForwardKind {
     Gated,
     /// down activation(up x + bias)
     Plain,
-    /// Several gated blocks, to some of which each token is routed.
+    /// Several blocks of either kind, to some of which each token is routed.
     Experts,
+    /// The layer is a mixer alone.
+    None,
 }
 
 /// The rotary positions of a layer.
@@ -176,7 +180,7 @@ impl LayerSpec {
     /// Returns the f32 values of the state that the layer keeps of a sequence whatever its length.
     pub fn state_values(&self) -> usize {
         match self.mixer {
-            MixerKind::Attention => 0,
+            MixerKind::Attention | MixerKind::None => 0,
             MixerKind::ShortConv { channels, .. } => HISTORY * channels,
             MixerKind::GatedDelta(shape) => shape.offsets().end,
             MixerKind::Mamba(shape) | MixerKind::AttentionAndMamba(shape) => shape.offsets().end,
@@ -188,6 +192,7 @@ impl LayerSpec {
         let attention = self.q_dim() + 2 * self.kv_dim();
         let mamba = |shape: MambaShape| shape.columns() + shape.channels() + 2 * shape.inner();
         match self.mixer {
+            MixerKind::None => 0,
             MixerKind::Attention => attention,
             MixerKind::Mamba(shape) => mamba(shape),
             MixerKind::AttentionAndMamba(shape) => attention + mamba(shape),

@@ -606,6 +606,7 @@ export type TokenWork = {
 export type ToolStyle =
   | "hermes"
   | "xml"
+  | "glm"
   | "llama"
   | "mistral"
   | "mistral_ids"

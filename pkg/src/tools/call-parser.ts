@@ -20,7 +20,14 @@ export interface CallSyntax {
 }
 
 /** Tags that may end a call, in any style. */
-const CLOSE = ["</tool_call>", "<|/tool_call|>", "</function>", "<tool_call|>", "<|tool_call_end|>", "<|END_ACTION|>"];
+export const CLOSE: readonly string[] = [
+  "</tool_call>",
+  "<|/tool_call|>",
+  "</function>",
+  "<tool_call|>",
+  "<|tool_call_end|>",
+  "<|END_ACTION|>",
+];
 /** Keys with which an object without a mark must begin to be taken for a call. */
 const KEYS = ["name", "type", "function", "parameters", "arguments", "id"].map((key) => `"${key}"`);
 /** Maximum length of whitespace and names that are re-examined with each piece of text. */

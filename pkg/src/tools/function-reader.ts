@@ -81,7 +81,7 @@ function parameters(text: string, schema: unknown): string | undefined {
 }
 
 /** Returns the types allowed for each parameter, which are unknown if the schema is invalid. */
-function parameterTypes(schema: unknown): (key: string) => Set<unknown> {
+export function parameterTypes(schema: unknown): (key: string) => Set<unknown> {
   const definitions = new Definitions();
   try {
     const { properties } = dereferenced(definitions.add(schema, "parameters"), definitions);
@@ -92,7 +92,7 @@ function parameterTypes(schema: unknown): (key: string) => Set<unknown> {
 }
 
 /** Returns a value's JSON if it parses as one of these types; otherwise the text as a JSON string. */
-function typed(text: string, types: ReadonlySet<unknown>): string {
+export function typed(text: string, types: ReadonlySet<unknown>): string {
   const json = fromPython(text.trim());
   try {
     const value: unknown = JSON.parse(json);

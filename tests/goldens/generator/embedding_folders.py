@@ -18,6 +18,13 @@ NOMIC = {
     "token_embd": "embeddings.word_embeddings", "token_types": "embeddings.token_type_embeddings",
     "token_embd_norm": "emb_ln", "attn_qkv": "attn.Wqkv", "attn_output": "attn.out_proj", "attn_output_norm": "norm1",
     "ffn_up": "mlp.fc11", "ffn_gate": "mlp.fc12", "ffn_down": "mlp.fc2", "layer_output_norm": "norm2",
+    "ffn_gate_inp": "mlp.router.layer",
+}
+# What nomic-embed-text-v2-moe's configuration says otherwise.
+MIXTURE = {
+    "activation_function": "gelu", "qkv_proj_bias": True, "mlp_fc1_bias": True, "mlp_fc2_bias": True, "n_positions": 2048,
+    "type_vocab_size": 1, "moe_normalize_expert_weights": False, "expert_choice_router": False, "num_shared_experts": 0,
+    "rotary_emb_base": 10000,
 }
 
 
@@ -33,7 +40,21 @@ def nomic(model, spec, folder: Path):
     for key, names in embedding_layout.tensors(spec, list(state)).items():
         *block, part, kind = key.split(".")
         prefix = f"encoder.layers.{block[1]}." if block else ""
-        tensors[f"{prefix}{NOMIC[part]}.{kind}"] = torch.cat([state[n] for n in names])
+        values = torch.cat([state[n] for n in names])
+        if part == "ffn_up_exps":
+            tensors[f"{prefix}mlp.experts.mlp.w1"] = values.flatten(0, 1)
+        elif part == "ffn_down_exps":
+            # Columns one after the other.
+            tensors[f"{prefix}mlp.experts.mlp.w2"] = values.transpose(1, 2).flatten(0, 1).contiguous()
+            tensors[f"{prefix}mlp.experts.bias"] = model.layers[int(block[1])].mlp.bias
+        else:
+            name = "mlp.fc1" if part == "ffn_up" and "moe_every_n_layers" in spec.keys else NOMIC[part]
+            tensors[f"{prefix}{name}.{kind}"] = values
+    mixture = {}
+    if "moe_every_n_layers" in spec.keys:
+        keys = spec.keys
+        mixture = MIXTURE | {"moe_every_n_layers": keys["moe_every_n_layers"], "num_experts": keys["expert_count"],
+                             "moe_top_k": keys["expert_used_count"]}
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     dump(folder / "config.json", {
         "architectures": ["NomicBertModel"], "model_type": "nomic_bert", "n_embd": args["hidden_size"],
@@ -42,7 +63,7 @@ def nomic(model, spec, folder: Path):
         "layer_norm_epsilon": args["layer_norm_eps"], "activation_function": "swiglu", "causal": False, "prenorm": False,
         "qkv_proj_bias": False, "mlp_fc1_bias": False, "mlp_fc2_bias": False, "rotary_emb_fraction": 1.0,
         "rotary_emb_interleaved": False, "rotary_emb_scale_base": None, "rotary_emb_base": 1000,
-    })
+    } | mixture)
 
 
 def bert_tokenizer(spec, vocab: list[str], folder: Path):
@@ -71,7 +92,7 @@ def qwen_tokenizer(spec, bpe: dict, folder: Path):
 
 
 def write(model, spec, folder: Path, vocab: list[str], bpe: dict):
-    if spec.arch == "nomic-bert":
+    if spec.arch in ("nomic-bert", "nomic-bert-moe"):
         nomic(model, spec, folder)
     else:
         if spec.arch == "qwen3":

@@ -4,12 +4,13 @@ import gguf
 
 from family_layout import gguf_arch
 
-# transformers' own names for NomicBert are not those of the checkpoint that llama.cpp's converter reads.
+# transformers' own names for Nomic's and Jina's encoders are not those of the checkpoint that llama.cpp's converter reads.
 NOMIC = {
     "embeddings.word_embeddings": "token_embd", "embeddings.token_type_embeddings": "token_types",
     "embeddings.LayerNorm": "token_embd_norm", "self_attn.o_proj": "attn_output",
     "post_attention_layernorm": "attn_output_norm", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down", "post_mlp_layernorm": "layer_output_norm",
+    "mlp.down_proj": "ffn_down", "post_mlp_layernorm": "layer_output_norm", "mlp.fc1": "ffn_up", "mlp.fc2": "ffn_down",
+    "mlp.router": "ffn_gate_inp", "mlp.experts_up": "ffn_up_exps", "mlp.experts_down": "ffn_down_exps",
 }
 
 
@@ -29,7 +30,7 @@ def nomic(names: list[str]) -> dict[str, list[str]]:
 
 def tensors(spec, names: list[str]) -> dict[str, list[str]]:
     """{tensor: parameters whose rows it holds, one after the other}"""
-    if spec.arch == "nomic-bert":
+    if spec.arch in ("nomic-bert", "nomic-bert-moe", "jina-bert-v3"):
         return nomic(names)
     table = gguf.get_tensor_name_map(gguf_arch(spec.arch), spec.keys["block_count"])
     # The map knows Qwen3 as the body of a language model, and BERT as a model of its own.

@@ -29,10 +29,12 @@ class Embedding:
     dense: tuple = ()
     # Instead of family_weights.GAINS; with CLS pooling, attention is all that tells texts apart.
     gains: dict = field(default_factory=dict)
+    # No two texts have a cosine as high: more where biases bring them together.
+    alike: float = 0.97
 
     @property
     def wordpiece(self) -> bool:
-        return self.arch in ("bert", "nomic-bert")
+        return self.arch in ("bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v3")
 
     def make_config(self):
         return self.config(**self.args)
@@ -57,6 +59,15 @@ def bert(name: str, pooling: PoolingType, n_ctx: int, width: int, d_ff: int, hea
 
 # nomic-embed-text rounds its vocabulary up to a multiple of 64.
 NOMIC_VOCAB = 448
+
+
+def flash(d_ff: int, layers: int, base: float, eps: float) -> dict:
+    """Jina's encoder."""
+    return dict(
+        vocab_size=NOMIC_VOCAB, hidden_size=64, num_hidden_layers=layers, num_attention_heads=4, intermediate_size=d_ff,
+        max_position_embeddings=256, type_vocab_size=1, layer_norm_eps=eps, pad_token_id=0,
+        rope_parameters={"rope_type": "default", "rope_theta": base})
+
 
 # Of the three layers, those that slide see 8 tokens on either side.
 GEMMA = dict(
@@ -96,6 +107,18 @@ EMBEDDINGS = [
              rope_parameters={"rope_type": "default", "rope_theta": 1000.0}),
         bert_keys(2048, 64, 96, 4, PoolingType.MEAN, rope_freq_base=1000.0),
         types=[T.F16, T.Q8_0, T.F32], max_length=2048,
+    ),
+    # Layers 1 and 3 of four have experts.
+    Embedding(
+        "embed_nomic_moe", "nomic-bert-moe", PoolingType.MEAN, hf.JinaEmbeddingsV3Config, flash(32, 4, 10000.0, 1e-5),
+        bert_keys(256, 64, 32, 4, PoolingType.MEAN, 1e-5, rope_freq_base=10000.0) | {
+            "block_count": 4, "moe_every_n_layers": 2, "expert_count": 8, "expert_used_count": 2},
+        types=[T.F16, T.Q8_0, T.Q4_0], max_length=256, alike=0.995,
+    ),
+    Embedding(
+        "embed_jina_v3", "jina-bert-v3", PoolingType.MEAN, hf.JinaEmbeddingsV3Config, flash(128, 2, 20000.0, 1e-5),
+        bert_keys(256, 64, 128, 4, PoolingType.MEAN, 1e-5, rope_freq_base=20000.0), types=[T.F16, T.Q8_0], max_length=256,
+        alike=0.995,
     ),
     Embedding(
         "embed_qwen3", "qwen3", PoolingType.LAST, hf.Qwen3Config,

@@ -113,7 +113,7 @@ def delta(config, part: str) -> Layout | None:
 
 def mamba(config, part: str) -> Layout:
     """A parameter of Mamba 2; the file has vectors of heads as columns, and one row of the norm for each group."""
-    groups = config.mamba_n_groups
+    groups = getattr(config, "mamba_n_groups", None) or config.n_groups
     flat = lambda a: a[0].reshape(-1)
     of_heads = lambda join: Layout(one, lambda s: [(s[0], 1)], join)
     return {
@@ -135,6 +135,13 @@ def shared(config, name: str) -> Layout:
     return Layout(lambda n: [n.replace("shared_mlp.output_linear", f"{block}.down_proj")], lambda s: [s], lambda a: a[0])
 
 
+def of_head(config, name: str) -> Layout:
+    """The norm of one head of the queries or keys, a row of the tensor that has all of them."""
+    stem, head = name.removesuffix(".weight").split(".norms.")
+    heads = config.num_attention_heads if stem.endswith("q_layernorm") else config.num_key_value_heads
+    return Layout(lambda n: [f"{stem}.weight"], lambda s: [(heads, s[0])], lambda a: a[0][int(head)])
+
+
 def xielu(family, name: str) -> Layout:
     """A parameter of the activation, which the file has in its metadata."""
     layer, kind = int(name.split(".")[2]), name.rsplit(".", 1)[1]
@@ -148,6 +155,10 @@ def layout_of(family, config, name: str) -> Layout:
         return delta(config, name.split(".linear_attn.")[1])
     if ".mamba." in name:
         return mamba(config, name.split(".mamba.")[1])
+    if ".mixer." in name and ".gate." not in name and ".experts." not in name:
+        return mamba(config, name.split(".mixer.")[1])
+    if ".norms." in name:
+        return of_head(config, name)
     if ".shared_mlp." in name:
         return shared(config, name)
     if ".act_fn." in name:
@@ -157,7 +168,9 @@ def layout_of(family, config, name: str) -> Layout:
     if last == "expert_bias":
         return CHOICE_BIAS
     if last == "e_score_correction_bias":
-        return CHOICE_BIAS_ROW
+        return CHOICE_BIAS if family.arch.startswith("nemotron") else CHOICE_BIAS_ROW
+    if family.arch.startswith("nemotron") and last in ("up_proj", "down_proj"):
+        return EXPERTS_DOWN
     if name.endswith("shared_expert_gate.weight"):
         return ONE_ROW
     if family.arch.startswith("qwen35") and name.endswith("norm.weight"):
@@ -193,6 +206,8 @@ def gguf_tensors(family, config, name: str, shape) -> list[tuple[str, tuple[int,
     tables = [gguf.get_tensor_name_map(gguf_arch(arch), n_layers) for arch in ALIKE.get(family.arch, [family.arch])]
 
     def file_name(name: str) -> str | None:
+        if family.arch.startswith("nemotron") and ".experts." not in name:
+            name = name.replace("model.", "backbone.")
         for theirs, mapped in RENAMED.items():
             name = name.replace(theirs, mapped)
         found = (table.get_name(name, (".weight", ".bias", ".scale")) for table in tables)
@@ -206,7 +221,7 @@ def gguf_tensors(family, config, name: str, shape) -> list[tuple[str, tuple[int,
 # Names in transformers, and those that the tensor map knows.
 RENAMED = {"language_model.": "", "block_sparse_moe.experts.": "mlp.experts.", "moe.router.weight": "moe.router.layer.weight",
            "post_operator_norm": "post_attention_layernorm", "post_ffn_norm": "post_feedforward_layernorm",
-           "self_attn.g_proj": "linear_attn.in_proj_z"}
+           "self_attn.g_proj": "linear_attn.in_proj_z", "mixer.experts.": "mlp.experts."}
 # Architectures that gguf-py does not know, and others whose tensors are called alike.
 ALIKE = {"mellum": ["qwen3moe"], "granite_swa": ["granite", "gpt-oss"], "lfm3": ["lfm2", "gemma2", "qwen35"]}
 

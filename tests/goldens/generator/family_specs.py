@@ -124,6 +124,10 @@ def mamba_keys(heads: int, width: int, groups: int) -> dict:
             "ssm_inner_size": heads * width}
 
 
+# The scan of Nemotron-H by its own names.
+NEMOTRON = dict(mamba_num_heads=8, mamba_head_dim=16, n_groups=2, ssm_state_size=16, conv_kernel=4, chunk_size=16)
+
+
 def gpt2_config(hidden_size: int, max_position_embeddings: int, **_) -> hf.GPT2Config:
     return hf.GPT2Config(
         vocab_size=320, n_embd=hidden_size, n_positions=max_position_embeddings, n_layer=2, n_head=4, bos_token_id=None,
@@ -423,6 +427,13 @@ FAMILIES = [
         keys={"rope_dimension_count": 4, "parallel_residual": False},
     ),
     Family(
+        # As 12B: one norm for both blocks, and norms of heads that differ.
+        "stablelm_12b", "stablelm", hf.StableLmConfig,
+        dict(intermediate_size=96, layer_norm_eps=1e-5, use_parallel_residual=True, qk_layernorm=True,
+             rope_parameters=theta(10000.0) | {"partial_rotary_factor": 0.25}),
+        keys={"rope_dimension_count": 4, "parallel_residual": True},
+    ),
+    Family(
         "arcee", "arcee", hf.ArceeConfig,
         dict(intermediate_size=96, head_dim=16, rms_norm_eps=1e-5, rope_parameters=YARN),
         keys=head(16) | {
@@ -469,6 +480,27 @@ FAMILIES = [
         dict(intermediate_size=96, head_dim=16, mamba_d_ssm=128, mamba_rms_norm=False, rms_norm_eps=1e-5,
              rope_parameters=theta(1e11), **mamba(heads=4, width=32, groups=2)),
         keys=head(16) | mamba_keys(heads=4, width=32, groups=2),
+        types=SMALL,
+    ),
+    Family(
+        # Each layer is one thing; two scans and two blocks follow one another.
+        "nemotron_h", "nemotron_h", hf.NemotronHConfig,
+        dict(layers_block_type=["mamba", "mlp", "full_attention", "mamba", "mamba", "mlp", "mlp"], num_hidden_layers=7, head_dim=16,
+             intermediate_size=96, layer_norm_epsilon=1e-5, **NEMOTRON),
+        keys=head(16) | mamba_keys(heads=8, width=16, groups=2) | {
+            "head_count_kv": [0, 0, 2, 0, 0, 0, 0], "feed_forward_length": [0, 96, 0, 0, 0, 96, 96]},
+        types=SMALL,
+    ),
+    Family(
+        # Experts without a gate, and one that all tokens take.
+        "nemotron_h_moe", "nemotron_h_moe", hf.NemotronHConfig,
+        dict(layers_block_type=["mamba", "moe", "full_attention", "mamba"], num_hidden_layers=4, head_dim=16, layer_norm_epsilon=1e-5,
+             n_routed_experts=4, num_experts_per_tok=2, moe_intermediate_size=32, moe_shared_expert_intermediate_size=64,
+             routed_scaling_factor=2.5, **NEMOTRON),
+        keys=head(16) | mamba_keys(heads=8, width=16, groups=2) | {
+            "head_count_kv": [0, 0, 2, 0], "feed_forward_length": [0, 32, 0, 0], "expert_count": 4, "expert_used_count": 2,
+            "expert_feed_forward_length": 32, "expert_shared_feed_forward_length": 64, "expert_shared_count": 1,
+            "expert_weights_norm": True, "expert_weights_scale": 2.5, "expert_group_count": 1},
         types=SMALL,
     ),
     Family(

@@ -16,7 +16,7 @@ GAINS = {
     "per_layer_model_proj": 1.0, "inp_gate": 1.5, "proj": 1.5, "dense_2": 1.0, "dense_3": 1.0,
 }
 # What llama.cpp's converter and quantiser keep in F32 beside vectors.
-ALWAYS_F32 = ("ffn_gate_inp", "position_embd", "conv", "ssm_conv1d", "ssm_norm")
+ALWAYS_F32 = ("ffn_gate_inp", "position_embd", "conv", "ssm_conv1d", "ssm_norm", "attn_q_norm", "attn_k_norm")
 # Parameters of Mamba 2 whose names have no suffix.
 WITHOUT_SUFFIX = ("ssm_a", "ssm_d", "ffn_norm")
 
@@ -54,9 +54,13 @@ def tensors(family, config, shapes: dict, seed: int) -> list[tuple[str, np.ndarr
     """(name, values, type) in the order of the file; `shapes` are transformers' parameters."""
     rng = np.random.default_rng([zlib.crc32(family.name.encode()), seed])
     made = [(name, values, T.F32) for name, values in family.tables(config).items()]
-    n = 0
+    n, done = 0, set()
     for name, shape in shapes.items():
         for key, file_shape in gguf_tensors(family, config, name, shape):
+            # (heads share one)
+            if key in done:
+                continue
+            done.add(key)
             part, kind = key.split(".")[-2:]
             values = draw(part, kind, file_shape, family, rng).astype(np.float32)
             if kind == "bias" or len(file_shape) == 1 or part in ALWAYS_F32 or kind in WITHOUT_SUFFIX:

@@ -17,7 +17,9 @@ import family_weights
 import gemma_tokenizer
 import gold_embeddings
 import hf_embeddings
+import embedding_folders
 import jsonio
+import nomic_mixture
 from embedding_folders import POOLING, dump
 from embedding_specs import EMBEDDINGS
 
@@ -83,11 +85,15 @@ def make_one(out: Path, spec):
                   for i in range(len(spec.dense)))
     tok = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tok.encode_special_tokens = True
+    finish(out, folder, spec, tok, lambda ids: hf_embeddings.hidden(model, ids), dense)
+
+
+def finish(out: Path, folder: Path, spec, tok, hidden, dense):
+    """Writes what the model computes; `hidden(ids)` gives the last layer's rows."""
     found = gold_embeddings.cases(tok, spec.max_length)
-    embeddings = np.array([
-        hf_embeddings.pool(hf_embeddings.hidden(model, case["ids"]), spec.pooling, dense) for case in found])
+    embeddings = np.array([hf_embeddings.pool(hidden(case["ids"]), spec.pooling, dense) for case in found])
     alike = embeddings @ embeddings.T - 2 * np.eye(len(found))
-    assert alike.max() < 0.97, (spec.name, alike.max())
+    assert alike.max() < spec.alike, (spec.name, alike.max())
     name = folder.name
     embeddings.astype("<f4").tofile(out / f"{name}_embeddings.bin")
     jsonio.write(out / f"{name}.json", {
@@ -98,6 +104,42 @@ def make_one(out: Path, spec):
     })
 
 
+def widened(spec, model):
+    """The rounded parameters in float32, with tables of the rotation that were never rounded."""
+    wide = hf_embeddings.new_model(spec)
+    wide.load_state_dict(model.float().state_dict())
+    for ours, theirs in zip(wide.modules(), model.modules()):
+        if isinstance(ours, nomic_mixture.Mixture):
+            ours.bias.copy_(theirs.bias)
+    return wide
+
+
+def of_words(out: Path, spec, vocab: list[str]):
+    """An encoder whose tokenizer is BERT's, as the hub has it."""
+    folder = out / f"hf_{spec.name}"
+    folder.mkdir()
+    rng = np.random.default_rng([zlib.crc32(folder.name.encode()), 0])
+    model = hf_embeddings.new_model(spec)
+    with torch.no_grad():
+        layout = embedding_layout.tensors(spec, list(hf_embeddings.parameters(model)))
+        parts = {name: key.split(".")[-2:] for key, names in layout.items() for name in names}
+        for name, parameter in model.named_parameters():
+            values = gold_embeddings.draw(*parts[name], tuple(parameter.shape), family_weights.GAINS | spec.gains, rng)
+            parameter.copy_(torch.from_numpy(values))
+        for module in model.modules():
+            if isinstance(module, nomic_mixture.Mixture):
+                module.bias.copy_(torch.from_numpy(rng.normal(0, 0.3, module.bias.shape)))
+    embedding_folders.write(model.to(DTYPE), spec, folder, vocab, {})
+    model = widened(spec, model)
+    tok = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tok.encode_special_tokens = True
+    finish(out, folder, spec, tok, lambda ids: hf_embeddings.hidden(model, ids), ())
+    assert nomic_mixture.gap(model) > gold_embeddings.MIN_ROUTING_GAP, nomic_mixture.gap(model)
+
+
 def make(out: Path):
+    vocab, _ = gold_embeddings.vocabularies()
+    for name in ("embed_nomic", "embed_nomic_moe", "embed_jina_v3"):
+        of_words(out, next(spec for spec in EMBEDDINGS if spec.name == name), vocab)
     # Gemma's tokenizer has as many tokens as the byte-level one of the GGUF file.
     make_one(out, next(spec for spec in EMBEDDINGS if spec.name == "embed_gemma"))

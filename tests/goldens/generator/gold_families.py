@@ -29,8 +29,10 @@ def common_keys(config) -> dict:
             "layer_norm_eps": config.layer_norm_epsilon,
         }
     config = config.get_text_config()
-    rope = config.rope_parameters.get("full_attention", config.rope_parameters)
-    eps = next(name for name in ("norm_eps", "rms_norm_eps", "layer_norm_eps") if hasattr(config, name))
+    # (Nemotron-H has none)
+    rope = getattr(config, "rope_parameters", None) or {"rope_theta": 10000.0}
+    rope = rope.get("full_attention", rope)
+    eps = next(name for name in ("norm_eps", "rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon") if hasattr(config, name))
     return {
         "block_count": config.num_hidden_layers, "context_length": config.max_position_embeddings,
         "embedding_length": config.hidden_size, "feed_forward_length": getattr(config, "intermediate_size", None),

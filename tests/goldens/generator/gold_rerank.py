@@ -23,6 +23,7 @@ import family_weights
 import gguf_io
 import gold_embeddings
 import gold_unigram
+import hf_tokenizers
 import hf_llama  # noqa: F401 (one thread, deterministic algorithms)
 import jsonio
 import spm_models
@@ -173,9 +174,9 @@ def qwen3(out: Path, bpe: dict):
     write(out, name, {"gguf": f"{name}.gguf", "arch": "qwen3"}, cases, N_CTX_TEMPLATE)
 
 
-def qwen3_ids(tok: Tokenizer, query: str, document: str, special: list[str]) -> list[int]:
+def qwen3_ids(tok: Tokenizer, query: str, document: str, special: list[str], template: str = TEMPLATE) -> list[int]:
     """The template's special tokens are tokens, and those in the texts are not."""
-    ids, rest = [], TEMPLATE
+    ids, rest = [], template
     while rest:
         at, found = min(((rest.find(t), t) for t in special if t in rest), default=(len(rest), ""))
         before = rest[:at]
@@ -238,8 +239,46 @@ def bert(out: Path, vocab: list[str]):
     write(out, name, {"folder": name, "arch": "bert"}, cases)
 
 
+# Qwen 3 with one output, as Qwen3-Reranker became a classifier
+
+QWEN_TEMPLATE = (
+    "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct provided. Note that "
+    "the answer can only be \"yes\" or \"no\".<|im_end|>\n<|im_start|>user\n<Instruct>: Given a web search query, retrieve relevant "
+    "passages that answer the query\n<Query>: {query}\n<Document>: {document}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n")
+
+# One of those with scores that differ enough.
+QWEN_SEED = 2
+
+
+def qwen3_folder(out: Path, bpe: dict):
+    name = "hf_rank_qwen3"
+    folder = out / name
+    folder.mkdir()
+    spec = next(spec for spec in embedding_specs.EMBEDDINGS if spec.arch == "qwen3")
+    config = hf.Qwen3Config(**spec.args | {"num_labels": 1, "max_position_embeddings": 512, "bos_token_id": bpe["eos"],
+                                           "eos_token_id": bpe["eot"]})
+    model = hf.AutoModelForSequenceClassification.from_config(config, attn_implementation="eager", dtype=torch.float32).eval()
+    shapes = {key: tuple(p.shape) for key, p in model.named_parameters()}
+    table = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN3, 2)
+    names = {key: table.get_name(key, (".weight", ".bias")) or "cls.output.weight" for key in shapes}
+    made = weights(name, {names[key]: shape for key, shape in shapes.items()}, QWEN_SEED)
+    model.load_state_dict({key: torch.from_numpy(made[tensor]) for key, tensor in names.items()})
+    model.to(torch.bfloat16).save_pretrained(folder)
+    model = hf.AutoModelForSequenceClassification.from_pretrained(
+        folder, attn_implementation="eager", dtype=torch.float32).eval()
+    hf_tokenizers.write(folder, "qwen2", bpe)
+    tok = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    special = [bpe["tokens"][i] for i in range(len(bpe["tokens"])) if bpe["types"][i] == TokenType.CONTROL]
+    cases = []
+    for query, document in PAIRS:
+        ids = qwen3_ids(tok, query, document, special, QWEN_TEMPLATE)
+        cases.append({"query": query, "document": document, "ids": ids, "score": sigmoid_of(model, ids)})
+    write(out, name, {"folder": name, "arch": "qwen3"}, cases, 512)
+
+
 def make(out: Path):
     vocab, bpe = gold_embeddings.vocabularies()
     xlmr(out)
     qwen3(out, bpe)
+    qwen3_folder(out, bpe)
     bert(out, vocab)

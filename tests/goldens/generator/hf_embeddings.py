@@ -10,6 +10,7 @@ from gguf import GGUFReader, PoolingType
 from transformers import AutoModel
 
 import embedding_layout
+import nomic_mixture
 import hf_llama  # noqa: F401 (one thread, deterministic algorithms)
 from gguf_io import tensor_f32
 
@@ -21,6 +22,8 @@ def new_model(spec):
     if getattr(model, "pooler", None) is not None:
         # A dense layer on top of [CLS]: trained for another task, and in no file.
         model.pooler = None
+    if spec.arch == "nomic-bert-moe":
+        model = nomic_mixture.with_experts(model, spec.keys)
     for i, (before, after) in enumerate(spec.dense):
         # sentence-transformers' modules behind the pooling.
         setattr(model, f"dense_{i + 2}", torch.nn.Linear(before, after, bias=False))

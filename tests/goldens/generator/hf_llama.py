@@ -100,6 +100,9 @@ def routing_gap(model, ids: list[int]) -> float:
         gaps.append(float((best[:, -2] - best[:, -1]).min()))
 
     routers = [module for module in model.modules() if type(module).__name__.endswith("Router")]
+    # (Nemotron-H's configuration gives their number whether there are any or not)
+    if not routers and config.model_type == "nemotron_h":
+        return math.inf
     hooks = [router.register_forward_hook(note) for router in routers]
     model(input_ids=torch.tensor([ids]), use_cache=False)
     for hook in hooks:
@@ -113,6 +116,8 @@ def choices(router, args, logits: torch.Tensor) -> torch.Tensor:
     if hasattr(router, "per_expert_scale"):
         # (it returns a softmax)
         return torch.log(logits)
+    if hasattr(router, "e_score_correction_bias"):
+        return torch.sigmoid(logits) + router.e_score_correction_bias
     if hasattr(router, "moe_statics"):
         return router.moe_statics(torch.softmax(logits, -1))
     if len(args) > 1:

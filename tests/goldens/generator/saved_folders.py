@@ -104,6 +104,14 @@ def granite_hybrid(config: dict) -> dict:
     return plain(config) | {"layer_types": types}
 
 
+def nemotron_h(config: dict) -> dict:
+    """As nvidia/NVIDIA-Nemotron-Nano-9B-v2's: a letter for each layer."""
+    letters = {"linear_attention": "M", "full_attention": "*", "mlp": "-", "moe": "E"}
+    types = config.pop("layers_block_type", None) or config.pop("layer_types")
+    config.pop("layer_types", None)
+    return config | {"hybrid_override_pattern": "".join(letters[kind] for kind in types)}
+
+
 def apertus(config: dict) -> dict:
     """As swiss-ai/Apertus-8B-2509's, whose modelling code had more choices."""
     return plain(config) | {"mlp_bias": False, "post_norm": False, "qk_norm": True}
@@ -261,6 +269,9 @@ FOLDERS = {
     "hunyuan_dense": Saved("hunyuan_dense", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64), {}, plain),
     "glm4": Saved("glm4", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | SMALL_ATTENTION | dict(intermediate_size=64)),
     "stablelm": Saved("stablelm", torch.float16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64)),
+    # A tensor for each head's norm.
+    "stablelm_12b": Saved("stablelm_12b", torch.float16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64)),
+    "nemotron_h": Saved("nemotron_h", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64), {}, nemotron_h),
     "qwen3vl": Saved("qwen3vl", torch.bfloat16, "qwen2", BYTE_LEVEL_ENDS | SMALL_ATTENTION | dict(intermediate_size=32)),
     "qwen2vl": Saved("qwen2vl", torch.bfloat16, "qwen2", BYTE_LEVEL_ENDS | dict(intermediate_size=32), {}, flat),
     "granite_swa": Saved("granite_swa", torch.bfloat16, "smollm", BYTE_LEVEL_ENDS | dict(intermediate_size=64)),

@@ -181,13 +181,18 @@ fn case(number: usize) -> Steps {
     let (first, second) = (pick(number as u64, 1..170), pick(number as u64 + 99, 1..20));
     let ways = ways();
     let subgroups = lanes > 1 && ways.contains(&(lanes, true));
+    let row = if has(2) {
+        QkNorm::Row
+    } else {
+        QkNorm::CentredHead
+    };
     Steps {
         spec: AttentionSpec {
             rope_pairs: if has(5) { head_dim / 4 } else { head_dim / 2 },
             neox: has(3),
             kv: [KvType::F32, KvType::F16, KvType::Q8, KvType::Q8][number / 4],
             bias: has(6),
-            qk_norm: [QkNorm::None, QkNorm::Head, QkNorm::Row, QkNorm::RotatedHead]
+            qk_norm: [QkNorm::None, QkNorm::Head, row, QkNorm::RotatedHead]
                 [has(7) as usize + 2 * has(11) as usize],
             scale: 0.3,
             // The small softcap turns most scores into one of two numbers.

@@ -249,7 +249,16 @@ fn templates_tell_how_tools_are_called() {
             "{%- if tools %}<tool_call>\n<function=a>\n<parameter=b>\nvalue\n</parameter>\n</function>\n</tool_call>{% endif %}",
             Some(ToolStyle::Xml),
         ),
-        // GLM 4.5, whose calls are not parsed: the prompt describes the tools instead
+        // GLM 4.5, and 4.7, which breaks no lines
+        (
+            "{%- if tools %}<tool_call>{function-name}\n<arg_key>{arg-key-1}</arg_key>\n<arg_value>{arg-value-1}</arg_value>{% endif %}",
+            Some(ToolStyle::Glm),
+        ),
+        (
+            "{%- if tools %}<tool_call>{function-name}<arg_key>{arg-key-1}</arg_key><arg_value>{arg-value-1}</arg_value>{% endif %}",
+            Some(ToolStyle::Glm),
+        ),
+        // (half of it: not parsed, so that the prompt describes the tools instead)
         (
             "{%- if tools %}<tool_call>{function-name}\n<arg_key>{arg-key-1}</arg_key>{% endif %}",
             None,

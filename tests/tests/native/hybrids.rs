@@ -8,11 +8,12 @@ use hearth_tests::{Answer, Borrowed, GREEDY, On, borrow, exact, finish, load_fil
 use pollster::block_on;
 
 /// Models whose history, and whose matrix state, must be right, alone or beside a KV cache.
-const MODELS: [&str; 4] = [
+const MODELS: [&str; 5] = [
     "family_lfm2",
     "family_qwen35",
     "family_granite_hybrid",
     "family_falcon_h1",
+    "family_nemotron_h",
 ];
 
 /// Returns a device; a GPU is assumed to gain from drafts.

@@ -44,6 +44,14 @@ const CALLS: &[(&str, &[&str], &[&str])] = &[
         &["<tool_call>\n<function=weather>\n</function>"],
     ),
     (
+        "glm",
+        &[
+            "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Oslo</arg_value>\n</tool_call>",
+            "<tool_call>time</tool_call>\n<tool_call>weather<arg_key>city</arg_key><arg_value>a\n<b></arg_value></tool_call>",
+        ],
+        &["<tool_call>weather</tool_call>", "<tool_call>rain"],
+    ),
+    (
         "llama",
         &["{\"name\": \"weather\", \"parameters\": {\"city\": \"Oslo\"}}"],
         &["{\"name\": \"weather\", \"parameters\": {\"city\": 1"],

@@ -102,12 +102,16 @@ fn attn_params(parts: &LoadedTensors<'_>, i: usize) -> Result<(Vec<f32>, bool)> 
     let lens = match c.spec.qk_norm {
         QkNorm::None => None,
         QkNorm::Head | QkNorm::RotatedHead => Some([layer.head_dim, layer.head_dim]),
-        QkNorm::Row => Some([q, kv]),
+        QkNorm::Row | QkNorm::CentredHead => Some([q, kv]),
     };
     if let Some([q_len, k_len]) = lens {
-        attn_params.extend(parts.gains(&of_layer(names.q_norm, i), q_len)?);
+        attn_params.extend(parts.gains_of_heads(&of_layer(names.q_norm, i), q_len, layer.heads)?);
         match layer.kv_of {
-            None => attn_params.extend(parts.gains(&of_layer(names.k_norm, i), k_len)?),
+            None => attn_params.extend(parts.gains_of_heads(
+                &of_layer(names.k_norm, i),
+                k_len,
+                layer.kv_heads,
+            )?),
             Some(_) => attn_params.resize(attn_params.len() + k_len, 0.0),
         }
     }

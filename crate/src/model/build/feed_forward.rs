@@ -16,16 +16,25 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
     let d_ff = layer.d_ff;
     let of = |pattern: &str| of_layer(pattern, i);
     let residual = Scaling::by(c.scales.residual);
+    if layer.feed_forward == FeedForwardKind::None {
+        return Ok(FeedForward::None);
+    }
+    let zeros = |width: usize| match c.spec.gated {
+        true => None,
+        false => Some(ops.upload_row(&vec![0.0; width])),
+    };
     if layer.feed_forward == FeedForwardKind::Experts {
         let bias = |name: &str, len: usize| parts.if_there(&bias_of(&of(name)), len);
         let widths = c.n_experts * d_ff;
-        let [gate, up] = [0, 1].map(|at| names.expert_gate_up[at]);
-        let gate_up_bias = match (bias(gate, widths)?, bias(up, widths)?) {
-            (Some(gate), Some(up)) => {
-                let experts = gate.chunks_exact(d_ff).zip(up.chunks_exact(d_ff));
-                let rows: Vec<f32> = experts.flat_map(|(g, u)| [g, u].concat()).collect();
-                Some(ops.upload_row(&rows))
-            }
+        let gate_up_bias = match names.expert_gate_up {
+            [gate, up] => match (bias(gate, widths)?, bias(up, widths)?) {
+                (Some(gate), Some(up)) => {
+                    let experts = gate.chunks_exact(d_ff).zip(up.chunks_exact(d_ff));
+                    let rows: Vec<f32> = experts.flat_map(|(g, u)| [g, u].concat()).collect();
+                    Some(ops.upload_row(&rows))
+                }
+                _ => None,
+            },
             _ => None,
         };
         let in_one = parts.experts(&of(names.expert_gate_up_in_one));
@@ -35,6 +44,7 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
             _ if beside => None,
             _ => Some(SharedExpert {
                 gate_up: parts.matrix(&of(names.shared_gate_up[0]))?,
+                ungated: zeros(layer.shared_d_ff),
                 down: parts.matrix(&of(names.shared_down))?.scaled(residual),
                 gate: match c.spec.shared_expert {
                     router::SharedExpert::Gated => Some(parts.matrix(&of(names.shared_gate))?),
@@ -62,8 +72,11 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
             },
             gate_up: match in_one {
                 Ok(weight) => vec![weight],
-                Err(_) => vec![parts.experts(&of(gate))?, parts.experts(&of(up))?],
+                Err(_) => (names.expert_gate_up.iter())
+                    .map(|name| parts.experts(&of(name)))
+                    .collect::<Result<_>>()?,
             },
+            ungated: zeros(d_ff),
             gate_up_bias,
             down: parts.experts(&of(names.expert_down))?.scaled(residual),
             down_bias: bias(names.expert_down, c.n_experts * c.d_model)?

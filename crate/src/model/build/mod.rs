@@ -98,10 +98,11 @@ fn layers(parts: &LoadedTensors<'_>, n_ctx: usize, kv: KvType) -> Result<Vec<Lay
             true => parts.norm(&of(name)).map(Some),
             false => Ok(None),
         };
-        let (pre, post) = (c.spec.pre_norm, c.spec.post_norm != PostNorm::None);
+        let post = c.spec.post_norm != PostNorm::None;
         let down = match layer.feed_forward {
-            // Each expert has a separate bias.
-            FeedForwardKind::Experts => String::new(),
+            // Each expert has a separate bias, but for families with one of their sum.
+            FeedForwardKind::Experts if c.spec.post_norm != PostNorm::Sum => String::new(),
+            FeedForwardKind::None => String::new(),
             _ => bias_of(&of(names.down_proj)),
         };
         // The factor of the layer's output is applied with its last norm.
@@ -110,8 +111,9 @@ fn layers(parts: &LoadedTensors<'_>, n_ctx: usize, kv: KvType) -> Result<Vec<Lay
             .map(|values| values[0]);
         let ffn_factor = factor.filter(|_| c.per_layer_dim == 0);
         layers.push(Layer {
-            mixer_norm: norm(c.spec.has_mixer_norm(i), names.attn_norm)?,
+            mixer_norm: norm(c.has_mixer_norm(i), names.attn_norm)?,
             mixer: match layer.mixer {
+                MixerKind::None => Mixer::None,
                 MixerKind::Attention => {
                     Mixer::Attention(attention::mixer(parts, i, &ropes, n_ctx, kv)?)
                 }
@@ -133,7 +135,7 @@ fn layers(parts: &LoadedTensors<'_>, n_ctx: usize, kv: KvType) -> Result<Vec<Lay
                 bias: parts.optional(&bias_of(&of(names.o_proj)), c.d_model)?,
                 norm: norm(post, names.post_attn_norm)?,
             },
-            ffn_norm: match pre && !c.spec.parallel {
+            ffn_norm: match c.has_ffn_norm(i) {
                 true => Some(parts.norm_times(&of(names.ffn_norm), c.scales.parts.ffn_gate)?),
                 false => None,
             },

@@ -26,6 +26,8 @@ pub enum Mixer {
     GatedDelta(GatedDeltaMixer),
     Mamba(MambaMixer),
     AttentionAndMamba(AttentionAndMamba),
+    /// The layer is a feed-forward block alone.
+    None,
     #[cfg(test)]
     RunningSum(running_sum::RunningSum),
 }
@@ -35,6 +37,7 @@ impl Mixer {
     pub fn new_state(&self, ops: &Ops, n_ctx: usize, kv: KvType) -> LayerState {
         match self {
             Mixer::Attention(attention) if attention.reads_earlier() => LayerState::Shared,
+            Mixer::None => LayerState::Shared,
             Mixer::Attention(attention) => LayerState::Kv(attention.new_cache(ops, n_ctx, kv)),
             Mixer::GatedDelta(delta) => LayerState::Recurrent(delta.new_state(ops)),
             Mixer::ShortConv(conv) => LayerState::Recurrent(conv.new_state(ops)),
@@ -60,6 +63,7 @@ impl Mixer {
         add: bool,
     ) -> Tensor<2> {
         match (self, state) {
+            (Mixer::None, _) => x,
             (Mixer::Attention(attention), LayerState::Kv(cache)) => {
                 attention.forward(ops, x, norm, step, cache, add)
             }

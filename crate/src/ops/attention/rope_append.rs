@@ -158,7 +158,7 @@ impl AttentionSpec {
         match self.qk_norm {
             QkNorm::None => 0,
             QkNorm::Head | QkNorm::RotatedHead => 2 * dim as usize,
-            QkNorm::Row => (heads * dim) as usize,
+            QkNorm::Row | QkNorm::CentredHead => (heads * dim) as usize,
         }
     }
 
@@ -227,7 +227,12 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
         ])
         .f32s([("TEMPER", spec.temperature)])
         .bools([("NEOX", spec.neox)]);
-    if spec.has_params() {
+    if spec.qk_norm == QkNorm::CentredHead {
+        kernel
+            .module(&modules::QKV_CENTRED)
+            .f32s([("EPS", spec.eps)])
+            .bools([("BIAS", spec.bias)])
+    } else if spec.has_params() {
         kernel
             .module(&modules::QKV_PARAMS)
             .u32s([("NORM", spec.qk_norm as u32)])
@@ -259,6 +264,7 @@ pub(in crate::ops) fn describe(t: usize, spec: AttentionSpec) -> Launch {
             QkNorm::None => 0,
             QkNorm::Head | QkNorm::RotatedHead => spec.head_dim,
             QkNorm::Row => spec.n_heads * spec.head_dim,
+            QkNorm::CentredHead => 2 * spec.head_dim,
         },
         ..Counters::default()
     };
@@ -269,7 +275,13 @@ pub(in crate::ops) fn describe(t: usize, spec: AttentionSpec) -> Launch {
 pub(in crate::ops) fn variants() -> Vec<Kernel> {
     let mut all = Vec::new();
     for kv in [KvType::F32, KvType::F16, KvType::Q8] {
-        for qk_norm in [QkNorm::None, QkNorm::Head, QkNorm::Row, QkNorm::RotatedHead] {
+        for qk_norm in [
+            QkNorm::None,
+            QkNorm::Head,
+            QkNorm::Row,
+            QkNorm::RotatedHead,
+            QkNorm::CentredHead,
+        ] {
             for bits in 0..8 {
                 let is = |bit: u32| bits >> bit & 1 == 1;
                 all.push(kernel(AttentionSpec {
@@ -454,10 +466,28 @@ fn norm_cpu(qkv: &mut [f32], attn_params: &[f32], spec: AttentionSpec) {
             QkNorm::None => continue,
             QkNorm::Head | QkNorm::RotatedHead => (&weights[..hd], &weights[hd..2 * hd]),
             QkNorm::Row => (&weights[..q_cols], &weights[q_cols..q_cols + k_cols]),
+            QkNorm::CentredHead => {
+                centre_cpu(q, &weights[..q_cols], spec);
+                centre_cpu(k, &weights[q_cols..q_cols + k_cols], spec);
+                continue;
+            }
         };
         for (heads, weight) in [(q, q_weight), (k, k_weight)] {
             let before = heads.to_vec();
             rms_norm_cpu(&before, weight, spec.eps, heads);
+        }
+    }
+}
+
+/// Normalises each head by itself, less its mean, with weights of its own.
+fn centre_cpu(heads: &mut [f32], weights: &[f32], spec: AttentionSpec) {
+    let dim = spec.head_dim as usize;
+    for (head, weights) in heads.chunks_exact_mut(dim).zip(weights.chunks_exact(dim)) {
+        let mean = head.iter().sum::<f32>() / dim as f32;
+        let squares: f32 = head.iter().map(|v| (v - mean).powi(2)).sum();
+        let factor = 1.0 / (squares / dim as f32 + spec.eps).sqrt();
+        for (v, weight) in head.iter_mut().zip(weights) {
+            *v = (*v - mean) * factor * weight;
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::ops::projection::by_expert::{Grouped, Routed};
 use crate::ops::projection::counters::{Multiplied, describe_gemv, describe_tile};
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
 use crate::ops::projection::tile::{LinearOp, LinearSpec, SHARED_TILE_FROM, shared_tile_tokens};
-use crate::ops::{Ops, StepState, Weight, WeightPart};
+use crate::ops::{Activation, Ops, StepState, Weight, WeightPart};
 
 /// Each token's experts, which projections by expert read besides inputs and weights.
 pub struct Routes {
@@ -299,6 +299,23 @@ impl Ops {
             activation: None,
         };
         self.bias_as(y, bias, routes, state, spec)
+    }
+
+    /// Returns activation(y + bias) for every slot, in the memory of `y`; `bias`: [1, cols], that of all experts.
+    pub fn activate_slots(
+        &self,
+        y: Tensor<2>,
+        bias: &Tensor<2>,
+        routes: &Routes,
+        state: &StepState,
+        activation: Activation,
+    ) -> Tensor<2> {
+        let spec = BiasSpec {
+            per_token: routes.routes.dims()[1] as u32 / 2,
+            routed: false,
+            activation: Some(activation),
+        };
+        self.bias_as(y, bias, bias, state, spec)
     }
 
     /// Returns residual + each token's slots weighted by its routes, in the memory of `residual`.

@@ -12,6 +12,8 @@ pub enum ToolStyle {
     /// `<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`: Qwen3-Coder, Qwen 3.5,
     /// Nemotron 3.
     Xml,
+    /// `<tool_call>NAME<arg_key>KEY</arg_key><arg_value>VALUE</arg_value></tool_call>`: GLM 4.5 and later.
+    Glm,
     /// `{"name": ..., "parameters": ...}` is the whole answer: Llama 3.1 and later.
     Llama,
     /// `[TOOL_CALLS]` before a list: Mistral up to version 7 of its tokenizer.
@@ -56,6 +58,7 @@ impl ToolStyle {
             () if has("<|START_ACTION|>") => Some(Self::Cohere),
             // These share `<tool_call>` with Hermes.
             () if has("<function=") && has("<parameter=") => Some(Self::Xml),
+            () if has("<arg_key>") && has("<arg_value>") => Some(Self::Glm),
             () if has("<arg_key>") => None,
             () if has("<tool_call>") => Some(Self::Hermes),
             () if has("<|start_of_role|>") => Some(Self::Granite),

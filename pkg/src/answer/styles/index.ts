@@ -2,6 +2,7 @@
 import type { ToolStyle } from "../../core/wasm-contract.js";
 import { cohere } from "./cohere.js";
 import { gemma4 } from "./gemma4.js";
+import { glm } from "./glm.js";
 import { granite, phi } from "./granite.js";
 import { harmony } from "./harmony.js";
 import { hermes } from "./hermes.js";
@@ -14,6 +15,7 @@ import { xml } from "./xml.js";
 export const STYLES: Record<ToolStyle, Style> = {
   hermes,
   xml,
+  glm,
   llama,
   mistral,
   mistral_ids: mistralIds,

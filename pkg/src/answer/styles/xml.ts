@@ -8,6 +8,9 @@ import { Definitions, dereferenced, typesOf } from "../../tools/schema.js";
 import { hermes } from "./hermes.js";
 import type { Style } from "./style.js";
 
+/** A parameter's closing tag, as a grammar's text. */
+const END = '"\\n</parameter>\\n"';
+
 export const xml: Style = {
   parser: hermes.parser,
   format: (tools, parallel) => bounded(xmlGrammar(tools, parallel)),
@@ -24,7 +27,7 @@ function xmlGrammar(tools: ChatCompletionTool[], parallel: boolean): string {
     const parameters = propertiesOf(tools, index, definitions).map(({ key, schema, isRequired }, i) => {
       const rule = `p${String(index)}_${String(i)}`;
       const begin = JSON.stringify(`<parameter=${key}>\n`);
-      rules.push(`${rule}: ${begin} ${rule}_v`, `${rule}_v${xmlValue(schema, definitions)}`);
+      rules.push(`${rule}: ${begin} ${rule}_v`, `${rule}_v${valueRule(schema, definitions, END)}`);
       return isRequired ? rule : `${rule}?`;
     });
     bounded(rules.join("\n"));
@@ -36,10 +39,10 @@ function xmlGrammar(tools: ChatCompletionTool[], parallel: boolean): string {
 }
 
 /**
- * Returns the body of a rule for a value with its closing tag. A value that may be a string is written without quotes.
+ * Returns the body of a rule for a value with its closing tag, `end` as a grammar's text. A value that may be a string is
+ * written without quotes.
  */
-function xmlValue(schema: unknown, definitions: Definitions): string {
-  const end = '"\\n</parameter>\\n"';
+export function valueRule(schema: unknown, definitions: Definitions, end: string): string {
   const types = typesOf(schema, definitions);
   if (types.size > 0 && !types.has("string")) {
     const isAlone = !JSON.stringify(schema).includes('"#/$defs/');
