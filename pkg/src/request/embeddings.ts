@@ -27,7 +27,9 @@ function toInputs(input: unknown): EmbedRequest<PictureInput>["inputs"] {
   if (all.length > 0 && all.every((text) => typeof text === "string")) return all.map((text) => ({ text }));
   if (all.length > 0 && all.every(isIds)) return all.map((ids) => ({ ids }));
   if (all.length > 0 && all.every((one) => typeof one === "string" || isPart(one))) {
-    return all.map((one, index) => (typeof one === "string" ? { text: one } : toEmbedded(`input[${String(index)}]`, one)));
+    return all.map((one, index) =>
+      typeof one === "string" ? { text: one } : toEmbedded(`input[${String(index)}]`, one),
+    );
   }
   throw new HearthError(
     "invalid_request",

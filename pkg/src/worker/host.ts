@@ -275,8 +275,7 @@ export class Host {
     const { inputs, ...options } = request;
     for (const input of inputs) {
       throwIfAborted(signal);
-      const placed =
-        "image" in input ? { image: await this.#pictures.keyOf(input, this.#picturesUrl, signal) } : input;
+      const placed = "image" in input ? { image: await this.#pictures.keyOf(input, this.#picturesUrl, signal) } : input;
       const embedding = await this.#withEngine((engine) => engine.embed({ ...placed, ...options }));
       result.embeddings.push(embedding.values);
       result.tokens += embedding.tokens;
