@@ -10,8 +10,8 @@ use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::families::FAMILIES;
 use hearth_modelfile::files::folder;
 use hearth_modelfile::quant::{Packing, block_format};
-use hearth_tests::{goldens, header};
 use hearth_tests::manifest::{self, Kind};
+use hearth_tests::{goldens, header};
 
 /// Returns, by architecture, the storage types of matrices in its goldens.
 fn covered() -> BTreeMap<String, BTreeSet<&'static str>> {
