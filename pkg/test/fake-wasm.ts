@@ -62,7 +62,7 @@ const AT_FIRST = {
   /** Rules for pictures, of a model that sees; pictures that it holds, by key. */
   vision: null as PictureProcessor | null,
   pictures: new Map<string, unknown>(),
-  /** Of a model that compares pictures with texts. */
+  /** Terms of a model that compares pictures with texts. */
   similarity: null as Similarity | null,
   /** Last request received. */
   request: undefined as GenerateRequest | undefined,

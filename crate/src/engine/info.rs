@@ -38,7 +38,7 @@ pub struct ModelInfo {
     pub sampling: Option<AdvisedSampling>,
     /// Rules by which the model wants its pictures prepared, if it sees.
     pub vision: Option<Processor>,
-    /// What makes probabilities of embeddings of pictures and texts, if the model compares them.
+    /// Terms of probabilities from embeddings of pictures and texts, if the model compares them.
     pub similarity: Option<Similarity>,
     /// Number of tensors by storage type in the file.
     pub quants: BTreeMap<String, usize>,

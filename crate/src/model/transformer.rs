@@ -158,7 +158,7 @@ pub struct Transformer {
     pub output_norm: Option<Norm>,
     /// Projections of a pooled embedding, one after the other.
     pub dense: Vec<(Weight, Option<Tensor<2>>)>,
-    /// What makes probabilities of embeddings of pictures and texts, in models that make both.
+    /// Terms of probabilities from embeddings of pictures and texts, in models that make both.
     pub similarity: Option<Similarity>,
     pub rank_head: Option<RankHead>,
     /// [vocab, d_model]; shares the embedding's memory if tied.

@@ -117,7 +117,7 @@ pub struct ModelConfig {
     pub spec: &'static ModelSpec,
 }
 
-/// What makes a probability of the cosine of a picture's embedding and a text's: `scale * cosine + bias` is the logit.
+/// Terms of the probability that a picture's embedding and a text's belong together: `scale * cosine + bias` is the logit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Similarity {

@@ -397,7 +397,7 @@ export type ModelInfo = {
   sampling: AdvisedSampling | null;
   /** Rules by which the model wants its pictures prepared, if it sees. */
   vision: PictureProcessor | null;
-  /** What makes probabilities of embeddings of pictures and texts, if the model compares them. */
+  /** Terms of probabilities from embeddings of pictures and texts, if the model compares them. */
   similarity: Similarity | null;
   /** Number of tensors by storage type in the file. */
   quants: Record<string, number>;
@@ -549,7 +549,7 @@ export type RopeScaling = {
   originalContext?: number;
 };
 
-/** What makes a probability of the cosine of a picture's embedding and a text's: `scale * cosine + bias` is the logit. */
+/** Terms of the probability that a picture's embedding and a text's belong together: `scale * cosine + bias` is the logit. */
 export type Similarity = {
   scale: number;
   bias: number;

@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_pattern_that_gives_up_is_an_error() {
         let pattern = r"(a+)+(?=b)\1c".to_owned();
-        let pre = PreTokenizer::of(&[pattern], &[], false, false).unwrap();
+        let pre = PreTokenizer::of(&[pattern], &[], false, false, false).unwrap();
         assert_eq!(pre.split("x y").unwrap(), ["x y"]);
         let long = "a".repeat(40);
         let result = pre.split(&long);
