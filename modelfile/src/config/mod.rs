@@ -131,9 +131,9 @@ pub struct Similarity {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum SimilarityFunction {
-    /// Over all texts that are compared with a picture: CLIP.
+    /// Probabilities over all texts that are compared with a picture: CLIP.
     Softmax,
-    /// Of each pair by itself: SigLIP.
+    /// A probability for each pair by itself: SigLIP.
     Sigmoid,
 }
 

@@ -1,4 +1,4 @@
-//! How models that make embeddings of pictures want them prepared: CLIP and SigLIP.
+//! Rules by which models that make embeddings of pictures want them prepared: CLIP and SigLIP.
 //!
 //! Source: transformers `models/clip/image_processing_pil_clip.py`, `models/siglip/image_processing_pil_siglip.py`.
 
