@@ -164,10 +164,12 @@ it("a model is looked at before it is fetched, and corrected", async () => {
 });
 
 it("texts are embedded and ranked", async () => {
-  const { embed, rank } = await import("../snippets/embeddings.js");
+  const { embed, rank, classify } = await import("../snippets/embeddings.js");
   const engine = await create();
   expect(await embed(engine)).toHaveLength(2);
   expect(await rank(engine)).toHaveLength(1);
+  const picture = new Blob(["FAKE:png:3x2"], { type: "image/png" });
+  await expect(classify(engine, picture, ["a cat"])).rejects.toThrow("makes no embeddings of pictures");
 });
 
 it("OpenAI's client and LangChain's answer", async () => {

@@ -1,5 +1,5 @@
 /** One page per feature. */
-const PAGES = ["abort", "json-schema", "offline", "rag", "tools"];
+const PAGES = ["abort", "json-schema", "offline", "rag", "tools", "zero-shot"];
 
 /** @type {import("vite").UserConfig} */
 export default {

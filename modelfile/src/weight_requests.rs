@@ -7,9 +7,13 @@ use crate::container::factor::{factors_of, weight_of};
 use crate::container::{GgmlType, ModelHeader};
 use crate::error::{Error, Result};
 use crate::families::names::{bias_of, of_expert, of_head, of_layer};
-use crate::families::{Activation, AttentionGate, PostNorm, QkNorm, Ranking};
+use crate::families::{Activation, AttentionGate, Captions, PostNorm, QkNorm, Ranking};
 use crate::layer_spec::{FeedForwardKind, MixerKind};
 use crate::router::SharedExpert;
+
+/// Logarithm of the factor of cosines of pictures and texts, and what is then added.
+pub const LOGIT_SCALE: &str = "logit_scale.weight";
+pub const LOGIT_BIAS: &str = "logit_bias.weight";
 
 /// A matrix: the tensors that provide its rows, each with its number of rows, and its columns.
 pub struct WeightRequest {
@@ -279,6 +283,11 @@ fn vectors(gguf: &ModelHeader, c: &ModelConfig) -> Vec<String> {
     optional.push(bias_of(names.lm_head));
     if c.spec.layer_norm {
         optional.extend([names.output_norm, names.embd_norm].map(bias_of));
+    }
+    let with_bias = c.dense.iter().filter(|dense| dense.biased);
+    all.extend(with_bias.map(|dense| bias_of(dense.name)));
+    if c.spec.captions != Captions::None {
+        optional.extend([LOGIT_SCALE, LOGIT_BIAS].map(str::to_owned));
     }
     if c.rank_outputs > 0 {
         all.push(names.cls_output.to_owned());

@@ -8,6 +8,7 @@
 //! Everything is as transformers' image processors on PIL have it, byte for byte, up to their normalisation, which the core does on
 //! the device. The crate becomes a WebAssembly module of its own that is fetched with the first picture.
 
+mod clip;
 mod detail;
 mod gemma3;
 #[cfg(test)]

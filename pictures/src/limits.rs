@@ -75,7 +75,10 @@ pub fn check_processor(processor: &Processor) -> Result<()> {
             let least = patch.max(longest_edge.div_ceil(MAX_TILES_A_SIDE));
             within("side", side, least, MAX_RESIZED_SIDE / 2)
         }
-        ProcessorKind::Gemma3 => within("side", side, patch, MAX_RESIZED_SIDE / 2),
+        ProcessorKind::Gemma3 | ProcessorKind::Siglip => {
+            within("side", side, patch, MAX_RESIZED_SIDE / 2)
+        }
+        ProcessorKind::Clip => within("side", side, patch, MAX_RESIZED_SIDE / 8),
         ProcessorKind::Qwen => within_area("min_pixels", processor.min_pixels),
         ProcessorKind::Lfm2 => {
             within("max_tiles", max_tiles, 0, MAX_TILES)?;

@@ -68,6 +68,7 @@ export const MODEL: ModelInfo = {
   thought_marks: null,
   sampling: null,
   vision: null,
+  similarity: null,
   quants: { Q4_1: 211, F32: 61 },
 };
 

@@ -23,6 +23,7 @@ import type {
   EmbedInput,
   RankInput,
   RankScore,
+  Similarity,
   WasmEmbedding,
   WasmEngine,
   WasmFiles,
@@ -61,6 +62,8 @@ const AT_FIRST = {
   /** Rules for pictures, of a model that sees; pictures that it holds, by key. */
   vision: null as PictureProcessor | null,
   pictures: new Map<string, unknown>(),
+  /** Terms of a model that compares pictures with texts. */
+  similarity: null as Similarity | null,
   /** Last request received. */
   request: undefined as GenerateRequest | undefined,
   /** Options of the last loader. */
@@ -230,8 +233,8 @@ export class Engine implements WasmEngine {
   ) {}
 
   info(): ModelInfo {
-    const { toolStyle: tool_style, sampling, vision } = fake;
-    return { ...MODEL, n_ctx: this.contextSize, weight_bytes: this.bytes, tool_style, sampling, vision };
+    const { toolStyle: tool_style, sampling, vision, similarity } = fake;
+    return { ...MODEL, n_ctx: this.contextSize, weight_bytes: this.bytes, tool_style, sampling, vision, similarity };
   }
 
   vocabulary(): WasmTokens {
@@ -267,9 +270,13 @@ export class Engine implements WasmEngine {
     return new Generation(prompt, request, constraint);
   }
 
-  /** Returns an embedding of the input's length and 1. */
-  async embed({ text, ids, truncate = false, dimensions = 2 }: EmbedInput): Promise<WasmEmbedding> {
+  /** Returns an embedding of the input's length and 1; a picture's begins with its number. */
+  async embed({ text, ids, image, truncate = false, dimensions = 2 }: EmbedInput): Promise<WasmEmbedding> {
     await sleep(fake.stepMs);
+    if (image !== undefined) {
+      const number = [...fake.pictures.keys()].indexOf(image);
+      return { values: Float32Array.of(100 + number, 1), tokens: 9, free: () => undefined };
+    }
     const length = (text ?? ids ?? []).length;
     if (length > this.contextSize && !truncate) {
       const message = `the prompt needs ${String(length)} tokens, the context holds ${String(this.contextSize)}`;

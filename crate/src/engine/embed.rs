@@ -1,4 +1,4 @@
-//! Embeddings: a text becomes one vector of length 1.
+//! Embeddings: a text becomes one vector of length 1, and so does a picture in models that compare both.
 //!
 //! An encoder takes the whole text in one step, since every token sees every other one; a decoder takes it in chunks like a
 //! prompt. Reference: Reimers & Gurevych 2019, arXiv:1908.10084.
@@ -7,18 +7,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
 use hearth_modelfile::error::{Error, Result};
-use hearth_modelfile::families::Pooling;
+use hearth_modelfile::families::{Captions, Pooling};
 
-/// A text to embed.
+/// A text or a picture to embed.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "typescript", ts(optional_fields))]
 #[serde(default)]
 pub struct EmbedInput {
-    /// The text, without special tokens. Either this or `ids`.
+    /// The text, without special tokens. Either this, `ids` or `image`.
     pub text: Option<String>,
     /// All of its tokens, the special ones at its ends included.
     pub ids: Option<Vec<u32>>,
+    /// The key of a picture that was added before.
+    pub image: Option<String>,
     /// Cuts what is longer than the context instead of refusing it; the token at its end stays.
     #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
     pub truncate: bool,
@@ -36,17 +38,17 @@ impl EmbedInput {
     }
 }
 
-/// A text's embedding.
+/// The embedding of a text or a picture.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Embedding {
     /// [embedding_dim], or as many as were asked for, of length 1.
     pub values: Vec<f32>,
-    /// Tokens of the text, those at its ends included.
+    /// Tokens of the text, those at its ends included; patches of the picture.
     pub tokens: usize,
 }
 
 impl Engine {
-    /// Returns the embedding of a text.
+    /// Returns the embedding of a text or a picture.
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] if the model is not made for this, for more dimensions than the model's, and for ids that the
@@ -70,19 +72,57 @@ impl Engine {
                 found: n.to_string(),
             });
         }
-        let mut ids = match (&input.text, &input.ids) {
-            (Some(text), None) => self.tokenizer.encode_whole(text)?,
-            (None, Some(ids)) => ids.clone(),
+        let captions = config.spec.captions;
+        let (mut values, tokens) = match (&input.text, &input.ids, &input.image) {
+            (Some(text), None, None) => {
+                let ids = self.tokenizer.encode_whole(text)?;
+                self.embed_ids(ids, pooling, captions, input.truncate)
+                    .await?
+            }
+            (None, Some(ids), None) => {
+                self.embed_ids(ids.clone(), pooling, captions, input.truncate)
+                    .await?
+            }
+            (None, None, Some(key)) => self.embed_picture(key).await?,
             _ => {
                 return Err(Error::InvalidRequest {
                     field: "input".into(),
-                    expected: "a text or its tokens".into(),
-                    found: "both, or neither".into(),
+                    expected: "a text, its tokens or a picture".into(),
+                    found: "several of them, or none".into(),
                 });
             }
         };
+        if let Some(n) = input.dimensions.filter(|n| *n < width) {
+            values.truncate(n);
+            values = normalised(values);
+        }
+        Ok(Embedding { values, tokens })
+    }
+
+    /// Returns the embedding of a picture, and the number of its patches.
+    async fn embed_picture(&mut self, key: &str) -> Result<(Vec<f32>, usize)> {
+        let tower = self.tower.as_ref();
+        if !tower.is_some_and(|tower| tower.vision.projector.embeds()) {
+            return Err(Error::InvalidRequest {
+                field: "input".into(),
+                expected: "texts: this model makes no embeddings of pictures, or lacks the rules by which they are prepared (preprocessor_config.json)".into(),
+                found: "a picture".into(),
+            });
+        }
+        let values = normalised(self.picture_rows(key).await?);
+        Ok((values, self.patches_of(key)))
+    }
+
+    /// Returns the embedding of a text's tokens, and their number.
+    async fn embed_ids(
+        &mut self,
+        mut ids: Vec<u32>,
+        pooling: Pooling,
+        captions: Captions,
+        truncate: bool,
+    ) -> Result<(Vec<f32>, usize)> {
         let n_ctx = self.stepper.model.n_ctx;
-        if !input.truncate {
+        if !truncate {
             self.check_fits(ids.len())?;
         } else if ids.len() > n_ctx {
             let end = ids.last().copied().filter(|_| self.tokenizer.add_eos());
@@ -91,35 +131,65 @@ impl Engine {
         }
         self.idle().await;
         self.check_ids("input", &ids)?;
+        let tokens = ids.len();
+        match captions {
+            Captions::None => {}
+            Captions::UpToEnd => {
+                let end = ids.iter().position(|id| Some(*id) == self.tokenizer.eos());
+                ids.truncate(end.map_or(tokens, |end| end + 1));
+            }
+            Captions::Padded => self.pad(&mut ids)?,
+        }
         let values = match self.pooled(&ids, pooling).await {
             Ok(pooled) => self.projected(pooled).await,
             Err(error) => Err(error),
         };
         // The sequence holds this text now, and none of a conversation.
         self.clear();
-        let mut values = values?;
-        if let Some(n) = input.dimensions.filter(|n| *n < width) {
-            values.truncate(n);
-            values = normalised(values);
+        Ok((values?, tokens))
+    }
+
+    /// Fills a text with padding, which its tokens see.
+    fn pad(&self, ids: &mut Vec<u32>) -> Result<()> {
+        let model = &self.stepper.model;
+        let n = model.config.n_ctx_train;
+        if model.n_ctx < n {
+            return Err(Error::InvalidRequest {
+                field: "contextSize".into(),
+                expected: format!("{n}: texts are padded to this length"),
+                found: model.n_ctx.to_string(),
+            });
         }
-        Ok(Embedding {
-            values,
-            tokens: ids.len(),
-        })
+        let padding = self.tokenizer.pad().ok_or_else(|| Error::Tokenizer {
+            message: "the files name no padding token (pad_token), which this model's texts are filled with".into(),
+        })?;
+        let missing = n.saturating_sub(ids.len());
+        match self.tokenizer.pads_left() {
+            true => drop(ids.splice(..0, vec![padding; missing])),
+            false => ids.resize(n.max(ids.len()), padding),
+        }
+        Ok(())
     }
 
     /// Returns the embedding of pooled hidden states: [embedding_dim].
     async fn projected(&mut self, pooled: Vec<f32>) -> Result<Vec<f32>> {
-        let values = normalised(pooled);
         let (stepper, sequence) = (&mut self.stepper, &mut self.sequence);
         let (ops, dense) = (&stepper.model.ops, &stepper.model.dense);
         if dense.is_empty() {
-            return Ok(values);
+            return Ok(normalised(pooled));
         }
+        // (a sum of hidden states is as good as their mean, except where something is added to it; there it is of one)
+        let values = match dense.iter().any(|(_, bias)| bias.is_some()) {
+            true => pooled,
+            false => normalised(pooled),
+        };
         sequence.step.seek(ops, 0, 1);
         let mut x = ops.upload_row(&values);
-        for weight in dense {
+        for (weight, bias) in dense {
             x = ops.linear(&x, weight, &sequence.step);
+            if let Some(bias) = bias {
+                x = ops.bias(x, bias, &sequence.step, None);
+            }
         }
         Ok(normalised(stepper.values(&x).await?))
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::model::Transformer;
 use crate::ops::KvType;
-use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::config::{ModelConfig, Similarity};
 use hearth_modelfile::container::ModelHeader;
 use hearth_modelfile::sampling::AdvisedSampling;
 use hearth_modelfile::text::template::{ChatTemplate, ThoughtMarks, ToolStyle};
@@ -38,6 +38,8 @@ pub struct ModelInfo {
     pub sampling: Option<AdvisedSampling>,
     /// Rules by which the model wants its pictures prepared, if it sees.
     pub vision: Option<Processor>,
+    /// Terms of probabilities from embeddings of pictures and texts, if the model compares them.
+    pub similarity: Option<Similarity>,
     /// Number of tensors by storage type in the file.
     pub quants: BTreeMap<String, usize>,
 }
@@ -61,6 +63,7 @@ impl ModelInfo {
             kv_bytes: model.config.kv_bytes(model.n_ctx, model.kv),
             state_bytes: model.config.state_bytes(),
             vision: None,
+            similarity: model.similarity,
             quants,
             config: model.config.clone(),
         }

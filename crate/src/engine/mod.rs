@@ -37,7 +37,7 @@ use crate::model::Transformer;
 use crate::model::tower::Tower;
 use hearth_modelfile::container::ModelHeader;
 use hearth_modelfile::error::{Error, Result};
-use hearth_modelfile::families::Pooling;
+use hearth_modelfile::families::{Captions, Pooling};
 use hearth_modelfile::text::pair::PairFormat;
 use hearth_modelfile::text::template::ChatTemplate;
 use hearth_modelfile::text::tokenizer::Tokenizer;
@@ -109,13 +109,15 @@ impl Engine {
     /// [`Error::Metadata`] if it is another model's, [`Error::Tokenizer`] if no token stands for its rows.
     pub(crate) fn with_tower(mut self, tower: Tower) -> Result<Self> {
         let (vision, model) = (&tower.vision, &mut self.stepper.model);
-        if vision.width != model.config.d_model {
+        let embeds = vision.projector.embeds();
+        let wanted = match embeds {
+            true => model.config.embedding_dim,
+            false => model.config.d_model,
+        };
+        if vision.width != wanted || embeds != (model.config.spec.captions != Captions::None) {
             return Err(Error::Metadata {
                 key: "clip.vision.projection_dim".into(),
-                expected: format!(
-                    "{}, the model's width: its own projector",
-                    model.config.d_model
-                ),
+                expected: format!("{wanted}, the model's width: its own projector"),
                 found: vision.width.to_string(),
             });
         }
@@ -126,7 +128,9 @@ impl Engine {
                 found: "nothing".into(),
             });
         }
-        (_, model.row_token) = vision.row_token(&self.tokenizer)?;
+        if !embeds {
+            (_, model.row_token) = vision.row_token(&self.tokenizer)?;
+        }
         self.info.vision = Some(vision.processor.clone());
         self.info.weight_bytes += tower.bytes;
         self.tower = Some(tower);
@@ -160,7 +164,7 @@ impl Engine {
     /// Any error of the device.
     pub async fn warm_up(&mut self) -> Result<()> {
         let config = &self.stepper.model.config;
-        let generates = config.spec.causal;
+        let generates = config.spec.generates();
         let (ranks, embeds) = (self.pair_format.is_some(), config.pooling.is_some());
         if ranks {
             let warm = RankInput {
@@ -258,7 +262,7 @@ impl Engine {
     }
 
     fn check_generates(&self) -> Result<()> {
-        match self.stepper.model.config.spec.causal {
+        match self.stepper.model.config.spec.generates() {
             true => Ok(()),
             false => Err(Error::InvalidRequest {
                 field: "model".into(),

@@ -152,6 +152,13 @@ impl Engine {
         Ok(all)
     }
 
+    /// Returns the patches of a picture, 0 if it is not kept.
+    pub(super) fn patches_of(&self, key: &str) -> usize {
+        let picture = parsed(key).and_then(|key| self.pictures.kept.get(&key));
+        let grids = picture.map(|picture| picture.frames.grids.iter());
+        grids.map_or(0, |grids| grids.map(|[high, wide]| high * wide).sum())
+    }
+
     /// Returns whether a picture is kept; if so, it is in use.
     pub fn has_picture(&mut self, key: &str) -> bool {
         parsed(key).is_some_and(|key| self.pictures.get(&key).is_some())

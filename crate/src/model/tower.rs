@@ -6,10 +6,11 @@
 //!
 //! Source: Zhai et al. 2023, arXiv:2303.15343 (SigLIP); transformers `models/smolvlm/modeling_smolvlm.py`,
 //! `models/gemma3/modeling_gemma3.py`, `models/qwen3_vl/modeling_qwen3_vl.py`, `models/qwen2_5_vl/modeling_qwen2_5_vl.py`,
-//! `models/mistral3/modeling_mistral3.py`.
+//! `models/mistral3/modeling_mistral3.py`, `models/clip/modeling_clip.py`, `models/siglip/modeling_siglip.py`.
 
 use burn::tensor::Tensor;
 
+use crate::model::mixer::AttentionMixer;
 use crate::model::state::LayerState;
 use crate::model::transformer::Layer;
 use crate::ops::in_place::InPlace;
@@ -34,6 +35,8 @@ pub struct Tower {
     pub(super) norm: Option<Norm>,
     pub(super) layers: Vec<Layer>,
     pub(super) output_norm: Norm,
+    /// Attention that makes one row of all, to which that of the projector is added.
+    pub(super) head: Option<Head>,
     pub(super) projector: Projections,
     /// Projectors of rows of layers in between, each with its layer.
     pub(super) deep: Vec<(usize, Projections)>,
@@ -50,11 +53,39 @@ pub(super) enum Positions {
     None,
 }
 
-/// Projections of merged rows, with a norm before them and a GELU before the last of several.
+/// Projections of merged rows, with a norm before them and a function before the last of several.
 pub(super) struct Projections {
     pub(super) norm: Option<Norm>,
     /// Weights and biases: [width of the result, columns], [1, width of the result].
     pub(super) weights: Vec<(Weight, Option<Tensor<2>>)>,
+    pub(super) activation: Activation,
+}
+
+/// Attention of a learned query to the rows of all patches.
+pub(super) struct Head {
+    /// [1, d_model]
+    pub(super) query: Tensor<2>,
+    pub(super) attention: AttentionMixer,
+    /// [1, d_model]
+    pub(super) bias: Tensor<2>,
+}
+
+impl Head {
+    /// Returns what the query attends to among `n` rows of `x`: [1, d_model].
+    fn attend(&self, ops: &Ops, x: &Tensor<2>, n: usize, look: &mut Look) -> Tensor<2> {
+        let (step, LayerState::Kv(cache)) = (&mut look.step, &mut look.cache) else {
+            return self.query.clone();
+        };
+        // The query stands in the last place, whose key and value are then those of the last row.
+        let (query, attention) = (&self.query, &self.attention);
+        step.seek(ops, n - 1, 1);
+        let projected = attention.project(ops, query, None, step, cache);
+        step.seek(ops, 0, n);
+        attention.project(ops, x, None, step, cache);
+        step.seek(ops, n - 1, 1);
+        let y = attention.attend(ops, projected, query.clone(), step, cache, false);
+        ops.bias(y, &self.bias, step, None)
+    }
 }
 
 /// The rows of a frame in the text model.
@@ -84,7 +115,8 @@ impl Tower {
     /// Begins to look at a frame: `pixels`: [patches, 3, patch, patch], 0 to 255.
     pub fn begin(&self, ops: &Ops, pixels: &[u8], grid: [usize; 2]) -> Look {
         let c = &self.vision.layers;
-        let n = grid[0] * grid[1];
+        let before = self.vision.projector.rows_before();
+        let n = before + grid[0] * grid[1];
         let rows = n.next_multiple_of(TILE_TOKENS as usize);
         let mut values = normalised(pixels, &self.vision.processor);
         let mut step = StepState::new(ops, 0);
@@ -94,6 +126,8 @@ impl Tower {
             values = in_order(&values, self.vision.patch_values, order);
         }
         self.rotate(ops, grid, order.as_deref(), &mut step);
+        // (what stands before the patches is with the positions)
+        values.splice(..0, vec![0.0; before * self.vision.patch_values]);
         values.resize(rows * self.vision.patch_values, 0.0);
         let pixels = ops.upload_f32(&values, [rows, self.vision.patch_values]);
         let mut x = ops.linear(&pixels, &self.patches, &step);
@@ -125,6 +159,7 @@ impl Tower {
             step,
             layer: 0,
             squares: match (self.vision.projector.merge(), order) {
+                _ if self.vision.projector.embeds() => vec![0],
                 (Merge::InTurn, None) => (0..n as u32).collect(),
                 (Merge::InTurn, Some(order)) => inverse(&order),
                 _ => squares(grid, self.vision.processor.merge),
@@ -200,9 +235,22 @@ impl Tower {
 
     /// Returns the rows of a frame that has been through all layers.
     pub fn project(&self, ops: &Ops, mut look: Look) -> FrameRows {
-        let x = ops.norm(look.x.get(), &self.output_norm, &look.step, false);
+        let mut x = ops.norm(look.x.get(), &self.output_norm, &look.step, false);
+        if let Some(head) = &self.head {
+            let n = self.vision.most_patches();
+            x = head.attend(ops, &x, n, &mut look);
+        }
+        let mut rows = self.projected(ops, &x, &self.projector, &look.squares, &mut look.step);
+        if self.head.is_some() {
+            let place = Place {
+                from: 0,
+                to: 0,
+                n: 1,
+            };
+            rows = ops.inject(rows, &x, place, true);
+        }
         FrameRows {
-            rows: self.projected(ops, &x, &self.projector, &look.squares, &mut look.step),
+            rows,
             added: look.added,
         }
     }
@@ -234,7 +282,7 @@ impl Tower {
         let n = projector.weights.len();
         for (i, (weight, bias)) in projector.weights.iter().enumerate() {
             x = ops.linear(&x, weight, step);
-            let activation = (i + 2 == n).then_some(Activation::GeluErf);
+            let activation = (i + 2 == n).then_some(projector.activation);
             if let Some(bias) = bias {
                 x = ops.bias(x, bias, step, activation);
             }

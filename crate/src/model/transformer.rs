@@ -8,7 +8,7 @@ use crate::model::feed_forward::FeedForward;
 use crate::model::mixer::Mixer;
 use crate::model::state::LayerState;
 use crate::ops::{KvType, Norm, Ops, SamplerTables, StepState, Weight};
-use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::config::{ModelConfig, Similarity};
 use hearth_modelfile::families::{ModelSpec, PostNorm};
 
 /// One layer: a mixer and a feed-forward block, one after the other, or side by side behind the mixer's norm. Norms have
@@ -157,7 +157,9 @@ pub struct Transformer {
     /// Absent in encoders whose layers end with a norm.
     pub output_norm: Option<Norm>,
     /// Projections of a pooled embedding, one after the other.
-    pub dense: Vec<Weight>,
+    pub dense: Vec<(Weight, Option<Tensor<2>>)>,
+    /// Terms of probabilities from embeddings of pictures and texts, in models that make both.
+    pub similarity: Option<Similarity>,
     pub rank_head: Option<RankHead>,
     /// [vocab, d_model]; shares the embedding's memory if tied.
     pub lm_head: Weight,

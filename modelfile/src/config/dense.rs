@@ -10,13 +10,15 @@ use crate::families::names::bias_of;
 /// The most rows or columns of a projection.
 const MAX_WIDTH: usize = 1 << 17;
 
-/// A projection of a pooled embedding, without bias and activation.
+/// A projection of a pooled embedding, without activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dense {
     /// The tensor's name.
     pub name: &'static str,
     pub rows: usize,
     pub cols: usize,
+    /// It has a bias.
+    pub biased: bool,
 }
 
 /// Returns the projections of the file, each of which takes the preceding one's output.
@@ -37,9 +39,14 @@ pub(super) fn read(
             (keys.count(&of_rows, MAX_WIDTH)?, &of_rows),
         ];
         let is_known = spec.honours.contains(&of_rows.as_str());
-        let unwanted = [name, &bias]
-            .into_iter()
-            .find(|unwanted| gguf.tensor(unwanted).is_some() && !(is_known && *unwanted == name));
+        let takes_bias = spec.honours.contains(&format!("{stem}_bias").as_str());
+        let unwanted = [name, &bias].into_iter().find(|unwanted| {
+            let is_taken = match *unwanted == name {
+                true => is_known,
+                false => takes_bias,
+            };
+            gguf.tensor(unwanted).is_some() && !is_taken
+        });
         if let Some(unwanted) = unwanted {
             return Err(Error::Metadata {
                 key: unwanted.to_owned(),
@@ -69,7 +76,12 @@ pub(super) fn read(
             });
         }
         width = rows;
-        all.push(Dense { name, rows, cols });
+        all.push(Dense {
+            name,
+            rows,
+            cols,
+            biased: gguf.tensor(&bias).is_some(),
+        });
     }
     Ok(all)
 }

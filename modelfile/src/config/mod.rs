@@ -117,6 +117,26 @@ pub struct ModelConfig {
     pub spec: &'static ModelSpec,
 }
 
+/// Terms of the probability that a picture's embedding and a text's belong together: `scale * cosine + bias` is the logit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct Similarity {
+    pub scale: f32,
+    pub bias: f32,
+    pub function: SimilarityFunction,
+}
+
+/// Functions that make probabilities of these logits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "lowercase")]
+pub enum SimilarityFunction {
+    /// Probabilities over all texts that are compared with a picture: CLIP.
+    Softmax,
+    /// A probability for each pair by itself: SigLIP.
+    Sigmoid,
+}
+
 /// Factors and caps that few families use.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scales {

@@ -10,7 +10,7 @@ use super::{ModelConfig, PartScales, Scales, xielu};
 use crate::by_layer::{ByLayer, in_range};
 use crate::container::ModelHeader;
 use crate::error::{Error, Result};
-use crate::families::{ModelSpec, Pooling, QkNorm, Ranking, SlidingRope, Turns, family};
+use crate::families::{Captions, ModelSpec, Pooling, QkNorm, Ranking, SlidingRope, Turns, family};
 use crate::layer_kinds::mixers;
 use crate::mathematics;
 use crate::rope::{Rope, Scaling, Sections};
@@ -270,7 +270,10 @@ fn part_scales(keys: &Keys) -> Result<PartScales> {
 /// Reads the pooling method of an embedding model.
 fn pooling(gguf: &ModelHeader, spec: &ModelSpec) -> Result<Option<Pooling>> {
     let key = format!("{}.pooling_type", spec.name);
-    let default = (!spec.causal).then_some(Pooling::Mean);
+    let default = match spec.captions {
+        Captions::None => (!spec.causal).then_some(Pooling::Mean),
+        _ => Some(Pooling::Last),
+    };
     match gguf.metadata.opt_u32(&key)? {
         None | Some(0) => Ok(default),
         Some(1) => Ok(Some(Pooling::Mean)),

@@ -7,6 +7,7 @@ pub mod apertus;
 pub mod arcee;
 pub mod bert;
 mod checkpoint;
+pub mod clip;
 pub mod cohere;
 pub mod ernie;
 pub mod exaone;
@@ -37,8 +38,8 @@ pub(crate) use checkpoint::{BIDIRECTIONAL, MIXTURE};
 pub use names::TensorNames;
 pub(crate) use spec::HEAD_POOLING;
 pub use spec::{
-    Activation, AttentionGate, ModelSpec, Pooling, PostNorm, QkNorm, Ranking, Recurrent, Sliding,
-    SlidingRope, Turns,
+    Activation, AttentionGate, Captions, ModelSpec, Pooling, PostNorm, QkNorm, Ranking, Recurrent,
+    Sliding, SlidingRope, Turns,
 };
 
 use crate::error::{Error, Result};
@@ -94,6 +95,8 @@ pub const FAMILIES: &[&ModelSpec] = &[
     &bert::NOMIC_BERT_MOE,
     &bert::JINA_BERT_V3,
     &modern_bert::MODERN_BERT,
+    &clip::CLIP_TEXT,
+    &clip::SIGLIP_TEXT,
 ];
 
 /// Returns the spec of `architecture`.

@@ -78,6 +78,8 @@ pub struct ModelSpec {
     pub unscaled_scores: bool,
     /// Head of models that rank documents.
     pub ranking: Ranking,
+    /// Texts that are compared with pictures.
+    pub captions: Captions,
     /// Tensor names in GGUF.
     pub names: &'static TensorNames,
     /// Checkpoints of transformers, by `model_type`; empty where only GGUF is read.
@@ -112,6 +114,17 @@ pub enum Ranking {
     /// The probability of the first of two answers after the last token, "yes" and "no"; or the sigmoid of one output, the
     /// difference of both.
     YesOrNo,
+}
+
+/// Texts that are compared with pictures, in models that make embeddings of both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Captions {
+    /// The model compares none.
+    None,
+    /// They end with the first token that ends a text.
+    UpToEnd,
+    /// They are filled with padding, which the other tokens see, up to the context that the model was trained for.
+    Padded,
 }
 
 /// Key of the pooling before a head, `mean` or `cls`, where the family leaves a choice.
@@ -201,6 +214,11 @@ pub enum Turns {
 }
 
 impl ModelSpec {
+    /// Returns whether the model writes text.
+    pub fn generates(&self) -> bool {
+        self.causal && self.captions == Captions::None
+    }
+
     /// Returns whether a norm follows the last layer; encoders whose layers end with a norm have none.
     pub fn has_output_norm(&self) -> bool {
         self.causal || self.pre_norm
@@ -252,6 +270,7 @@ impl ModelSpec {
         attention_gate: AttentionGate::None,
         unscaled_scores: false,
         ranking: Ranking::None,
+        captions: Captions::None,
         names: &TensorNames::GGUF,
         checkpoints: &[],
         variant: |_| None,

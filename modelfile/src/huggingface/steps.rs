@@ -11,6 +11,9 @@ use crate::error::Result;
 /// GPT-2's pattern, by which `ByteLevel` splits if its settings request it.
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
+/// End of CLIP's pattern, which leaves white space unmatched.
+const WORDS: &str = r"|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+
 /// Steps applied to text before it is cut into tokens.
 #[derive(Default)]
 pub(super) struct Steps {
@@ -32,6 +35,10 @@ pub(super) struct Steps {
     pub(super) strips_end: bool,
     /// SentencePiece's normalisation table.
     pub(super) charsmap: Option<Vec<u8>>,
+    /// Steps on the whole text before all others, see [`crate::text::tokenizer`]'s rewriting.
+    pub(super) rewrites: Vec<String>,
+    /// White space between words is dropped, so that words are all there is.
+    pub(super) drops_blanks: bool,
     /// BERT's setting.
     pub(super) lowercase: Option<bool>,
     pub(super) strip_accents: Option<bool>,
@@ -88,9 +95,14 @@ impl Steps {
 
     fn normalizer(&mut self, step: &Json) -> Result<()> {
         match step["type"].as_str().unwrap_or_default() {
-            "NFC" => {
+            "NFC" if self.rewrites.is_empty() => {
                 self.nfc = true;
                 Ok(())
+            }
+            "NFC" => self.rewrite(&["nfc"]),
+            "Lowercase" => self.rewrite(&["lowercase"]),
+            "Strip" if step["strip_right"] == true && step["strip_left"] == true => {
+                self.rewrite(&["strip"])
             }
             "BertNormalizer" => {
                 self.lowercase = step["lowercase"].as_bool();
@@ -110,6 +122,11 @@ impl Steps {
                     other => Err(refuse(format!("several blanks become {other:?}"))),
                 }
             }
+            "Replace" if step["pattern"]["Regex"].is_string() => {
+                let pattern = step["pattern"]["Regex"].as_str().unwrap_or_default();
+                let content = step["content"].as_str().unwrap_or_default();
+                self.rewrite(&["replace", pattern, content])
+            }
             "Strip" if step["strip_right"] == true && step["strip_left"] == false => {
                 self.strips_end = true;
                 Ok(())
@@ -121,6 +138,20 @@ impl Steps {
             }
             other => Err(refuse(format!("a normalizer of type {other:?}"))),
         }
+    }
+
+    /// Adds a step on the whole text, which must come before SentencePiece's own.
+    fn rewrite(&mut self, step: &[&str]) -> Result<()> {
+        if self.charsmap.is_some() || self.prefix || self.collapses_blanks || self.strips_end {
+            return Err(refuse(format!("a normalizer {step:?} after others")));
+        }
+        // (it came first, and stays there)
+        if std::mem::take(&mut self.nfc) {
+            self.rewrites.push("nfc".to_owned());
+        }
+        self.rewrites
+            .extend(step.iter().map(|word| (*word).to_owned()));
+        Ok(())
     }
 
     fn pre_tokenizer(&mut self, step: &Json) -> Result<()> {
@@ -138,6 +169,8 @@ impl Steps {
                 }
                 let pattern = &step["pattern"];
                 let regex = pattern["Regex"].as_str();
+                // (what is no word is white space then)
+                self.drops_blanks |= regex.is_some_and(|regex| regex.ends_with(WORDS));
                 let regex = regex.ok_or_else(|| refuse("a split without a pattern"))?;
                 self.cut(regex.to_owned());
                 Ok(())

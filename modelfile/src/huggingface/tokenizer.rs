@@ -44,6 +44,16 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
             put("hearth.splits", strings(&steps.splits));
             put("hearth.mapped_splits", strings(&steps.mapped_splits));
             put("hearth.nfc", Value::Bool(steps.nfc));
+            put("hearth.drops_blanks", Value::Bool(steps.drops_blanks));
+            let end = model.str("end_of_word_suffix")?.unwrap_or_default();
+            put("hearth.word_end", Value::String(end.to_owned()));
+        }
+        "BPE"
+            if model
+                .str("end_of_word_suffix")?
+                .is_some_and(|end| !end.is_empty()) =>
+        {
+            return Err(refuse("an end_of_word_suffix without bytes"));
         }
         // As SentencePiece's, but by the ranks of merges: a token with several derivations has no single score.
         "BPE" => {
@@ -74,6 +84,10 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
         }
         other => return Err(refuse(format!("a model of type {other:?}"))),
     }
+    if !steps.rewrites.is_empty() {
+        let all = Value::Array(Array::String(steps.rewrites.clone()));
+        put("hearth.rewrites", all);
+    }
     let id_of = |token: &str| vocab.tokens.iter().position(|t| t == token);
     let unknown = match model.u32("unk_id")? {
         Some(id) => Some(id as usize),
@@ -91,6 +105,9 @@ pub(super) fn convert(json: &Object, ends: &Ends<'_>, metadata: &mut Metadata) -
     let bos = named(first).or_else(|| begins_with_one(json).and_then(id_of));
     if let Some(id) = bos {
         put("bos_token_id", Value::U32(id as u32));
+    }
+    if ends.tokenizer_config.str("padding_side")? == Some("left") {
+        put("hearth.pads_left", Value::Bool(true));
     }
     if let Some(id) = named("pad_token") {
         put("padding_token_id", Value::U32(id as u32));

@@ -58,6 +58,8 @@ impl Vision {
             Projector::Gemma3 => "<start_of_image>",
             Projector::Qwen2Vl | Projector::Qwen25Vl | Projector::Qwen3Vl => "<|image_pad|>",
             Projector::Pixtral => "[IMG]",
+            // (no text shows its pictures)
+            Projector::Clip | Projector::Siglip => "",
         }
     }
 
@@ -210,6 +212,7 @@ impl Vision {
                 format!("\n\n<start_of_image>{}<end_of_image>\n\n", rows(0))
             }
             Projector::Qwen2Vl | Projector::Qwen25Vl | Projector::Qwen3Vl => rows(0),
+            Projector::Clip | Projector::Siglip => String::new(),
             Projector::Pixtral => {
                 let grid = frames.grids.first().copied().unwrap_or_default();
                 let [high, wide] = self.runs(grid);

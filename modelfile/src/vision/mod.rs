@@ -11,5 +11,8 @@ mod tower;
 pub use layout::{FIRST_ROW_ID, Frames, Placed, Span};
 pub use processor::{Processor, ProcessorKind};
 pub use projector::{Merge, PatchPositions, Projector};
+pub(crate) use rules::BILINEAR;
 pub(crate) use tower::{CHANNELS_LAST, NORM_EPS, NORM_OFFSET};
-pub use tower::{SECOND_PATCHES, Vision, deep_names, deep_norm};
+pub use tower::{
+    CLASS, HEAD_OUT, HEAD_QKV, HEAD_QUERY, SECOND_PATCHES, Vision, deep_names, deep_norm,
+};

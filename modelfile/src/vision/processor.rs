@@ -42,4 +42,8 @@ pub enum ProcessorKind {
     Lfm2,
     /// Pixtral, Mistral 3: the longer side at most `longest_edge`, sides rounded up to multiples of `patch * merge`, bicubic.
     Pixtral,
+    /// CLIP: the shorter side scaled to `side`, bicubic, and the square in the middle.
+    Clip,
+    /// SigLIP: stretched to a square of `side`, bicubic.
+    Siglip,
 }

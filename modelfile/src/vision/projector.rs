@@ -1,8 +1,9 @@
-//! Projectors: how the rows of a tower become rows of a text model.
+//! Projectors: how the rows of a tower become rows of a text model, or an embedding.
 
 use crate::container::Metadata;
 use crate::error::{Error, Result};
 use crate::families::ModelSpec;
+use crate::families::clip::CLIP_TOWER;
 use crate::families::siglip::{QWEN3VL_TOWER, SIGLIP, SIGLIP2};
 use crate::families::towers::{PIXTRAL, QWEN2VL_TOWER, QWEN25VL_TOWER};
 
@@ -24,6 +25,10 @@ pub enum Projector {
     Qwen25Vl,
     /// Mistral 3: RMSNorm, a projection of the neighbours of a square by their channels, two more.
     Pixtral,
+    /// CLIP: the class token's row, projected. No text model takes it: it is an embedding.
+    Clip,
+    /// SigLIP: what a learned query attends to, and a feed-forward block; an embedding as well.
+    Siglip,
 }
 
 /// Positions of patches.
@@ -56,7 +61,7 @@ pub enum Merge {
 
 impl Projector {
     /// Every projector.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Idefics3,
         Self::Gemma3,
         Self::Qwen3Vl,
@@ -64,6 +69,8 @@ impl Projector {
         Self::Qwen2Vl,
         Self::Qwen25Vl,
         Self::Pixtral,
+        Self::Clip,
+        Self::Siglip,
     ];
 
     /// Returns the name.
@@ -76,6 +83,8 @@ impl Projector {
             Projector::Qwen2Vl => "qwen2vl_merger",
             Projector::Qwen25Vl => "qwen2.5vl_merger",
             Projector::Pixtral => "pixtral",
+            Projector::Clip => "clip",
+            Projector::Siglip => "siglip",
         }
     }
 
@@ -100,12 +109,13 @@ impl Projector {
     /// Returns the spec of the tower before it.
     pub(crate) const fn tower(self) -> &'static ModelSpec {
         match self {
-            Projector::Idefics3 | Projector::Gemma3 => &SIGLIP,
+            Projector::Idefics3 | Projector::Gemma3 | Projector::Siglip => &SIGLIP,
             Projector::Qwen3Vl => &QWEN3VL_TOWER,
             Projector::Lfm2 => &SIGLIP2,
             Projector::Qwen2Vl => &QWEN2VL_TOWER,
             Projector::Qwen25Vl => &QWEN25VL_TOWER,
             Projector::Pixtral => &PIXTRAL,
+            Projector::Clip => &CLIP_TOWER,
         }
     }
 
@@ -118,6 +128,8 @@ impl Projector {
                 &["mm.0.weight", "mm.2.weight"]
             }
             Projector::Lfm2 => &["mm.1.weight", "mm.2.weight"],
+            Projector::Clip => &["mm.visual_projection.weight"],
+            Projector::Siglip => &["v.head.ffn_up.weight", "v.head.ffn_down.weight"],
             Projector::Pixtral => &["mm.patch_merger.weight", "mm.1.weight", "mm.2.weight"],
         }
     }
@@ -133,6 +145,7 @@ impl Projector {
         match self {
             Projector::Gemma3 => Some("mm.soft_emb_norm.weight"),
             Projector::Lfm2 => Some("mm.input_norm.weight"),
+            Projector::Siglip => Some("v.head.ln.weight"),
             _ => None,
         }
     }
@@ -140,11 +153,23 @@ impl Projector {
     /// Returns what becomes of the rows of a square.
     pub const fn merge(self) -> Merge {
         match self {
-            Projector::Idefics3 | Projector::Lfm2 => Merge::SideBySide,
+            Projector::Idefics3 | Projector::Lfm2 | Projector::Clip | Projector::Siglip => {
+                Merge::SideBySide
+            }
             Projector::Gemma3 => Merge::Mean,
             Projector::Qwen2Vl | Projector::Qwen25Vl | Projector::Qwen3Vl => Merge::InTurn,
             Projector::Pixtral => Merge::ByColumn,
         }
+    }
+
+    /// Returns whether a picture becomes one row, which is compared with those of texts.
+    pub const fn embeds(self) -> bool {
+        matches!(self, Projector::Clip | Projector::Siglip)
+    }
+
+    /// Returns the rows before those of patches.
+    pub const fn rows_before(self) -> usize {
+        matches!(self, Projector::Clip) as usize
     }
 
     /// Returns whether the rows of a picture see each other both ways in the text model.
@@ -160,7 +185,9 @@ impl Projector {
     /// Returns the positions of patches.
     pub const fn positions(self) -> PatchPositions {
         match self {
-            Projector::Idefics3 | Projector::Gemma3 => PatchPositions::Learned,
+            Projector::Idefics3 | Projector::Gemma3 | Projector::Clip | Projector::Siglip => {
+                PatchPositions::Learned
+            }
             Projector::Qwen3Vl => PatchPositions::Corners,
             Projector::Lfm2 => PatchPositions::Edges,
             Projector::Qwen2Vl | Projector::Qwen25Vl => PatchPositions::Rotated,

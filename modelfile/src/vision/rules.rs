@@ -10,6 +10,9 @@ use crate::error::Result;
 /// Largest side of a picture in pixels that a file may ask for.
 const MAX_SIDE: usize = 1 << 14;
 
+/// Key, without `clip`, of whether pictures are resized by a bilinear filter where a bicubic one is usual.
+pub(crate) const BILINEAR: &str = "vision.hearth_bilinear";
+
 /// Mean and deviation of the channels of the pictures that CLIP was trained on, which some towers took over.
 const CLIP: [[f32; 3]; 2] = [
     [0.481_454_66, 0.457_827_5, 0.408_210_73],
@@ -39,6 +42,7 @@ pub(super) fn processor(
     };
     let defaults = match projector.positions() {
         PatchPositions::Rotated | PatchPositions::RotatedApart => &CLIP,
+        _ if projector == Projector::Clip => &CLIP,
         _ => &[[0.5; 3]; 2],
     };
     let channels = |name: &str| -> Result<[f32; 3]> {
@@ -51,12 +55,19 @@ pub(super) fn processor(
             .filter(|all| all.iter().all(is_good))
             .ok_or_else(|| wrong(&key, "three numbers", &format!("{found:?}")))
     };
+    let bilinear = format!("clip.{BILINEAR}");
     let (kind, merge) = match projector {
         Projector::Idefics3 => (ProcessorKind::Idefics3, 2),
         Projector::Gemma3 => (ProcessorKind::Gemma3, 4),
         Projector::Qwen2Vl | Projector::Qwen25Vl | Projector::Qwen3Vl => (ProcessorKind::Qwen, 2),
         Projector::Lfm2 => (ProcessorKind::Lfm2, 2),
         Projector::Pixtral => (ProcessorKind::Pixtral, 1),
+        Projector::Clip => (ProcessorKind::Clip, 1),
+        // (the same as Gemma 3's)
+        Projector::Siglip if meta.opt_bool(&bilinear)?.unwrap_or(false) => {
+            (ProcessorKind::Gemma3, 1)
+        }
+        Projector::Siglip => (ProcessorKind::Siglip, 1),
     };
     let patch = size("patch_size", None)?.max(1);
     if projector.sees_any_size() {
@@ -106,13 +117,13 @@ pub(super) fn processor(
     let merge = size("projector.scale_factor", Some(merge))?.max(1);
     let per_side = side / patch;
     // (what does not fill a patch is not seen: SmolVLM2 2.2B has patches of 14 in 384)
-    if !per_side.is_multiple_of(merge) || per_side == 0 || per_side * per_side != layers.n_ctx_train
-    {
+    let rows = per_side * per_side + projector.rows_before();
+    if !per_side.is_multiple_of(merge) || per_side == 0 || rows != layers.n_ctx_train {
         return Err(wrong(
             "clip.vision.image_size",
             &format!(
                 "squares of {merge} x {merge} patches, {} patches in all",
-                layers.n_ctx_train
+                layers.n_ctx_train - projector.rows_before().min(layers.n_ctx_train)
             ),
             &format!("{side} with patches of {patch}"),
         ));

@@ -91,8 +91,11 @@ impl Vision {
         Ok(vision)
     }
 
-    /// Returns the rows that a frame of `grid` patches (height, width) has in the text model.
+    /// Returns the rows that a frame of `grid` patches (height, width) has in the text model; one for an embedding.
     pub fn rows(&self, grid: [usize; 2]) -> usize {
+        if self.projector.embeds() {
+            return 1;
+        }
         grid.map(|side| side / self.processor.merge)
             .iter()
             .product()
@@ -109,7 +112,7 @@ impl Vision {
         grid == [side, side]
     }
 
-    /// Returns the most patches that the tower takes at once.
+    /// Returns the most patches that the tower takes at once, and the rows before them.
     pub fn most_patches(&self) -> usize {
         self.layers.n_ctx_train
     }
@@ -149,8 +152,24 @@ impl Vision {
         vectors.push(TOWER_NAMES.token_embd.to_owned());
         let second = SECOND_PATCHES.to_owned();
         vectors.extend(tower.tensor(&second).map(|_| second));
-        if self.position_side > 0 {
+        if self.position_side > 0 || self.projector == Projector::Clip {
             vectors.push(TOWER_NAMES.position_embd.to_owned());
+        }
+        match self.projector {
+            Projector::Clip => vectors.push(CLASS.to_owned()),
+            Projector::Siglip => {
+                for (name, rows) in [(HEAD_QKV, 3), (HEAD_OUT, 1)] {
+                    matrices.push(WeightRequest {
+                        parts: vec![(name.to_owned(), rows * self.layers.d_model)],
+                        cols: self.layers.d_model,
+                        experts: 1,
+                        exact: false,
+                    });
+                    vectors.push(bias_of(name));
+                }
+                vectors.push(HEAD_QUERY.to_owned());
+            }
+            _ => {}
         }
         if let Some(norm) = self.projector.norm() {
             let is_there = |name: &String| tower.tensor(name).is_some();
@@ -179,6 +198,14 @@ impl Vision {
         }
     }
 }
+
+/// The class token of CLIP's tower.
+pub const CLASS: &str = "v.class_embd";
+
+/// Attention of SigLIP's learned query to the patches: the query, before its projection; the projections, and that of the output.
+pub const HEAD_QUERY: &str = "v.head.query";
+pub const HEAD_QKV: &str = "v.head.attn_qkv.weight";
+pub const HEAD_OUT: &str = "v.head.attn_out.weight";
 
 /// Weight of the patches of a film's second picture.
 pub const SECOND_PATCHES: &str = "v.patch_embd.weight.1";

@@ -12,8 +12,11 @@ export interface EmbeddingCreateParams extends Pick<
   FieldsWithoutEffect,
   "user" | "metadata" | "priority" | "request_id"
 > {
-  /** A text, or its tokens with the special ones at its ends; or several, which are all texts or all tokens. */
-  input: string | string[] | number[] | number[][];
+  /**
+   * A text, or its tokens with the special ones at its ends; or several, which are all texts or all tokens. Beyond OpenAI's API, parts as
+   * in messages, also among texts: pictures for models that compare them with texts (CLIP, SigLIP).
+   */
+  input: string | EmbeddingInputPart | (string | EmbeddingInputPart)[] | number[] | number[][];
   /** Accepted for compatibility: an engine holds one model. */
   model?: string;
   /** Default `"float"`. `"base64"` encodes the little-endian f32 bytes. */
@@ -27,6 +30,9 @@ export interface EmbeddingCreateParams extends Pick<
   truncate?: boolean | null;
   signal?: AbortSignal | null;
 }
+
+/** A text or a picture to embed. */
+export type EmbeddingInputPart = ChatCompletionContentPartText | ChatCompletionContentPartImage;
 
 export interface EmbeddingObject {
   object: "embedding";

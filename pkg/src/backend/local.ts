@@ -26,6 +26,7 @@ import { HearthError, throwIfAborted } from "../core/errors.js";
 import type { AnswerRequest, LoadResult } from "../core/protocol.js";
 import type { DeviceInfo, EngineStats, ModelInfo } from "../core/wasm-contract.js";
 import { withSources } from "../pictures/requests.js";
+import { withEmbedded } from "../pictures/embedded.js";
 import { toEmbedRequest } from "../request/embeddings.js";
 import { toChatRequests, toTextRequests } from "../request/request.js";
 import { toRankRequest } from "../request/rerank.js";
@@ -106,7 +107,8 @@ export class LocalBackend implements Backend, LocalEngine {
   }
 
   async embed(params: Sent<EmbeddingCreateParams>, { signal }: BackendOptions): Promise<CreateEmbeddingResponse> {
-    const { request, encoding } = toEmbedRequest(params);
+    const { request: asked, encoding } = toEmbedRequest(params);
+    const request = await withEmbedded(asked, this.model, signal);
     const result = await this.#queue.run(() => {
       throwIfAborted(signal);
       return this.#worker.call("embed", request, () => ({ signal }));

@@ -136,12 +136,14 @@ export type DeviceVerdict = {
 /** Whether drafts are made and checked. */
 export type Drafts = "auto" | "always" | "off";
 
-/** A text to embed. */
+/** A text or a picture to embed. */
 export type EmbedInput = {
-  /** The text, without special tokens. Either this or `ids`. */
+  /** The text, without special tokens. Either this, `ids` or `image`. */
   text?: string;
   /** All of its tokens, the special ones at its ends included. */
   ids?: number[];
+  /** The key of a picture that was added before. */
+  image?: string;
   /** Cuts what is longer than the context instead of refusing it; the token at its end stays. */
   truncate?: boolean;
   /** Keeps that many of the embedding's numbers, the first ones, and normalises them again (Matryoshka embeddings). */
@@ -395,6 +397,8 @@ export type ModelInfo = {
   sampling: AdvisedSampling | null;
   /** Rules by which the model wants its pictures prepared, if it sees. */
   vision: PictureProcessor | null;
+  /** Terms of probabilities from embeddings of pictures and texts, if the model compares them. */
+  similarity: Similarity | null;
   /** Number of tensors by storage type in the file. */
   quants: Record<string, number>;
   architecture: string;
@@ -502,7 +506,7 @@ export type PredictedSpeed = {
 };
 
 /** Families of rules. */
-export type ProcessorKind = "idefics3" | "gemma3" | "qwen" | "lfm2" | "pixtral";
+export type ProcessorKind = "idefics3" | "gemma3" | "qwen" | "lfm2" | "pixtral" | "clip" | "siglip";
 
 /** The share of the prompt that was already in the KV cache. */
 export type PromptTokensDetails = {
@@ -544,6 +548,16 @@ export type RopeScaling = {
   /** Context of the training in tokens. */
   originalContext?: number;
 };
+
+/** Terms of the probability that a picture's embedding and a text's belong together: `scale * cosine + bias` is the logit. */
+export type Similarity = {
+  scale: number;
+  bias: number;
+  function: SimilarityFunction;
+};
+
+/** Functions that make probabilities of these logits. */
+export type SimilarityFunction = "softmax" | "sigmoid";
 
 /** The work that a step was. */
 export type StepPhase = "picture" | "prefill" | "decode";

@@ -159,8 +159,11 @@ export interface FetchRequest {
   mmproj?: ProjectorSpec | false;
 }
 
-export interface EmbedRequest {
-  inputs: Omit<EmbedInput, "truncate" | "dimensions">[];
+/** A text, its tokens, or a picture that is no key of the core yet. */
+export type EmbedAsked<P = PictureSource> = Pick<EmbedInput, "text" | "ids"> | PicturePart<P>;
+
+export interface EmbedRequest<P = PictureSource> {
+  inputs: EmbedAsked<P>[];
   truncate: boolean;
   dimensions?: number;
 }

@@ -1,7 +1,7 @@
 /** Contents of messages: texts, and the user's pictures among them. */
 import type { PictureDetail, PictureInput } from "../api/openai.js";
 import { invalid } from "../core/errors.js";
-import type { AskedContent, AskedPart, TextLanguages } from "../core/protocol.js";
+import type { AskedContent, AskedPart, PicturePart, TextLanguages } from "../core/protocol.js";
 
 export type Content = AskedContent<PictureInput>;
 type Part = AskedPart<PictureInput>;
@@ -14,6 +14,12 @@ export function toContent(field: string, content: unknown, role: string): string
   if (!Array.isArray(content)) throw invalid(field, "a string or a list of parts", content);
   const parts = content.map((part: unknown, index) => toPart(`${field}[${String(index)}]`, part, role));
   return merged(parts);
+}
+
+/** Reads a text or a picture that is embedded. */
+export function toEmbedded(field: string, part: unknown): { text: string } | PicturePart<PictureInput> {
+  const found = toPart(field, part, "user");
+  return found.type === "text" ? { text: found.text } : found;
 }
 
 /** Joins contents; the result has parts only if there is a picture, or a text with languages. */

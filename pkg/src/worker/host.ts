@@ -275,7 +275,8 @@ export class Host {
     const { inputs, ...options } = request;
     for (const input of inputs) {
       throwIfAborted(signal);
-      const embedding = await this.#withEngine((engine) => engine.embed({ ...input, ...options }));
+      const placed = "image" in input ? { image: await this.#pictures.keyOf(input, this.#picturesUrl, signal) } : input;
+      const embedding = await this.#withEngine((engine) => engine.embed({ ...placed, ...options }));
       result.embeddings.push(embedding.values);
       result.tokens += embedding.tokens;
       embedding.free();

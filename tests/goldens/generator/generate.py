@@ -2,7 +2,7 @@
 --gemma PATH/TO/gemma-3-270m-q4_k_m.gguf --whisper PATH/TO/whisper-tiny.en --whisper-base PATH/TO/whisper-base
 --recording PATH/TO/two_cities.wav
 
-With `--only families`, `--only embeddings`, `--only tokenizers`, `--only templates`, `--only whisper`, `--only pictures`, `--only vision`, `--only translation`, `--only speech` (which needs its model) or `--only quants` just those files, and no model is needed. Files whose
+With `--only families`, `--only embeddings`, `--only tokenizers`, `--only templates`, `--only whisper`, `--only pictures`, `--only vision`, `--only captions`, `--only translation`, `--only speech` (which needs its model) or `--only quants` just those files, and no model is needed. Files whose
 model is not given stay as they are.
 
 Nothing here depends on the date, the machine's name or the network; see README.md for the versions.
@@ -19,6 +19,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 sys.dont_write_bytecode = True
 
+import gold_captions
 import gold_dequant
 import gold_embedding_folders
 import gold_embeddings
@@ -130,6 +131,10 @@ def make_vision(scratch: Path, args):
     gold_vision.make(folder(scratch, "vision"))
 
 
+def make_captions(scratch: Path, args):
+    gold_captions.make(folder(scratch, "captions"))
+
+
 def make_translation(scratch: Path, args):
     gold_translation.make(folder(scratch, "translation"))
 
@@ -148,6 +153,7 @@ GROUPS = {
     "whisper": (make_whisper, ("whisper/",)),
     "pictures": (make_pictures, ("pictures/",)),
     "vision": (make_vision, ("vision/",)),
+    "captions": (make_captions, ("captions/",)),
     "translation": (make_translation, ("translation/",)),
     "templates": (make_templates, ("templates/",)),
     "quants": (make_quants, ("quants/",)),

@@ -13,12 +13,12 @@ import jsonio
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 NAME = "manifest.json"
-# The kind of a golden by its folder, in the order of the manifest. Tests ask for those of Whisper, of pictures and of translation by name.
+# The kind of a golden by its folder, in the order of the manifest. Tests ask for those of Whisper, of pictures, of captions and of translation by name.
 KINDS = {
     "quants": "quants", "templates": "templates", "tokenizers": "tokenizer", "tiny": "tiny", "families": "family",
     "folders": "folder", "embeddings": "embedding", "embedding_folders": "embedding_folder", "rerankers": "rerank",
     "real": "real", "whisper": "real", "pictures": "real", "vision": "real",
-    "translation": "real",
+    "translation": "real", "captions": "real",
 }
 # Kinds of models that generate text, whose logits and greedy ids are compared.
 GENERATING = ("tiny", "family", "folder")

@@ -3,6 +3,7 @@
 
 mod attention;
 mod bad_input;
+mod captions;
 mod chat_options;
 mod chat_template;
 mod chromium;

@@ -4,14 +4,14 @@
 //! With HEARTH_UPDATE_README set, the test writes the tables instead.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::families::FAMILIES;
 use hearth_modelfile::files::folder;
 use hearth_modelfile::quant::{Packing, block_format};
-use hearth_tests::header;
 use hearth_tests::manifest::{self, Kind};
+use hearth_tests::{goldens, header};
 
 /// Returns, by architecture, the storage types of matrices in its goldens.
 fn covered() -> BTreeMap<String, BTreeSet<&'static str>> {
@@ -29,13 +29,18 @@ fn covered() -> BTreeMap<String, BTreeSet<&'static str>> {
 
 /// Returns the architectures of the folders among the goldens.
 fn in_folders() -> BTreeSet<String> {
-    let architecture = |golden: &manifest::Golden| {
-        let (files, _) = folder::open(&golden.model()).unwrap();
+    let architecture = |path: PathBuf| {
+        let (files, _) = folder::open(&path).unwrap();
         let metadata = files.join().unwrap().0.metadata;
         metadata.str("general.architecture").unwrap().to_owned()
     };
     let all = manifest::of(Kind::Folder).into_iter();
-    all.map(architecture).collect()
+    // (of models that compare pictures with texts, whose test is their own)
+    let more = ["clip", "siglip"].map(|kind| goldens().join(format!("captions/captions_{kind}")));
+    all.map(|golden| golden.model())
+        .chain(more)
+        .map(architecture)
+        .collect()
 }
 
 fn families() -> String {

@@ -17,12 +17,13 @@ use crate::ops::{KvType, Ops, Scaling};
 use crate::weights::builder::WeightBuilder;
 use crate::weights::plan::LoadPlan;
 use attention::Ropes;
-use hearth_modelfile::config::ModelConfig;
+use hearth_modelfile::config::{ModelConfig, Similarity, SimilarityFunction};
 use hearth_modelfile::container::ModelHeader;
 use hearth_modelfile::error::{Error, Result};
-use hearth_modelfile::families::PostNorm;
 use hearth_modelfile::families::names::{bias_of, of_layer};
+use hearth_modelfile::families::{Captions, PostNorm};
 use hearth_modelfile::layer_spec::{FeedForwardKind, MixerKind};
+use hearth_modelfile::weight_requests::{LOGIT_BIAS, LOGIT_SCALE};
 pub use tower::tower;
 
 /// Builds the transformer, once every tensor of the plan has been read.
@@ -67,8 +68,15 @@ pub fn transformer(
             false => None,
         },
         dense: (c.dense.iter())
-            .map(|dense| parts.matrix(dense.name))
+            .map(|dense| {
+                let bias = match dense.biased {
+                    true => parts.optional(&bias_of(dense.name), dense.rows)?,
+                    false => None,
+                };
+                Ok((parts.matrix(dense.name)?, bias))
+            })
             .collect::<Result<_>>()?,
+        similarity: similarity(&parts)?,
         rank_head: rank_head::build(&parts)?,
         weight_bytes: plan.matrices.iter().map(WeightBuilder::bytes).sum(),
         embedding,
@@ -85,6 +93,22 @@ pub fn transformer(
         n_ctx,
         kv,
     })
+}
+
+/// Returns what makes probabilities of embeddings of pictures and texts.
+fn similarity(parts: &LoadedTensors<'_>) -> Result<Option<Similarity>> {
+    let Some(scale) = parts.if_there(LOGIT_SCALE, 1)? else {
+        return Ok(None);
+    };
+    let bias = parts.if_there(LOGIT_BIAS, 1)?;
+    Ok(Some(Similarity {
+        scale: scale[0].exp(),
+        bias: bias.map_or(0.0, |bias| bias[0]),
+        function: match parts.c.spec.captions {
+            Captions::Padded => SimilarityFunction::Sigmoid,
+            Captions::None | Captions::UpToEnd => SimilarityFunction::Softmax,
+        },
+    }))
 }
 
 /// Builds the layers.

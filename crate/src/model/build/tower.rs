@@ -1,13 +1,17 @@
 //! Builds a tower from its tensors.
 
 use crate::model::loaded::LoadedTensors;
-use crate::model::tower::{Positions, Projections, Tower};
-use crate::ops::{KvType, Norm, NormSpec, Ops};
+use crate::model::mixer::{AttentionMixer, Mixer};
+use crate::model::tower::{Head, Positions, Projections, Tower};
+use crate::model::transformer::Layer;
+use crate::ops::{Activation, Attention, AttentionSpec, KvType, Norm, NormSpec, Ops, Weight};
 use crate::weights::builder::WeightBuilder;
 use crate::weights::plan::LoadPlan;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::names::bias_of;
-use hearth_modelfile::vision::{SECOND_PATCHES, Vision, deep_names, deep_norm};
+use hearth_modelfile::vision::{
+    CLASS, HEAD_OUT, HEAD_QKV, HEAD_QUERY, Projector, SECOND_PATCHES, Vision, deep_names, deep_norm,
+};
 
 /// Epsilon of the LayerNorm before LFM2's projections: PyTorch's default.
 const LAYER_NORM_EPS: f32 = 1e-5;
@@ -40,12 +44,16 @@ pub fn tower(plan: &LoadPlan, vision: Vision, ops: &Ops) -> Result<Tower> {
             projections(&parts, &vision, Some(norm), &deep_names(*layer))?,
         ))
     });
+    let layers = super::layers(&parts, vision.most_patches(), KvType::F32)?;
     Ok(Tower {
         bytes: bytes + 4 * patches.len() as u64,
         patches: ops.upload_weight(&patches, rows, cols),
         patch_bias: parts.optional(names.token_types, rows)?,
         positions: match vision.position_side {
             0 if !vision.projector.learns_positions() => Positions::None,
+            0 if vision.projector == Projector::Clip => {
+                Positions::OfPatches(positions_of_clip(&parts, vision.most_patches())?)
+            }
             0 => Positions::OfPatches(parts.matrix(names.position_embd)?),
             side => Positions::Square(
                 parts
@@ -57,7 +65,11 @@ pub fn tower(plan: &LoadPlan, vision: Vision, ops: &Ops) -> Result<Tower> {
             Ok(_) => Some(parts.norm(names.embd_norm)?),
             Err(_) => None,
         },
-        layers: super::layers(&parts, vision.most_patches(), KvType::F32)?,
+        head: match vision.projector {
+            Projector::Siglip => Some(head(&parts, &layers)?),
+            _ => None,
+        },
+        layers,
         output_norm: {
             let mut norm = parts.norm(names.output_norm)?;
             norm.spec.eps = vision.norm_eps;
@@ -77,6 +89,44 @@ pub fn tower(plan: &LoadPlan, vision: Vision, ops: &Ops) -> Result<Tower> {
     })
 }
 
+/// Returns the attention of SigLIP's learned query, which has as many heads as the layers.
+fn head(parts: &LoadedTensors<'_>, layers: &[Layer]) -> Result<Head> {
+    let (ops, d_model) = (parts.ops, parts.c.d_model);
+    let Some(Mixer::Attention(own)) = layers.first().map(|layer| &layer.mixer) else {
+        return Err(Error::MissingTensor {
+            name: HEAD_QKV.into(),
+        });
+    };
+    let bias = parts.values(&bias_of(HEAD_QKV), 3 * d_model)?;
+    Ok(Head {
+        query: ops.upload_row(parts.values(HEAD_QUERY, d_model)?),
+        attention: AttentionMixer {
+            qkv_proj: parts.matrix(HEAD_QKV)?,
+            attention: Attention {
+                spec: AttentionSpec {
+                    bias: true,
+                    ..own.attention.spec
+                },
+                rope: own.attention.rope.clone(),
+                attn_params: ops.upload_row(bias),
+            },
+            o_proj: parts.matrix(HEAD_OUT)?,
+        },
+        bias: ops.upload_row(parts.values(&bias_of(HEAD_OUT), d_model)?),
+    })
+}
+
+/// Returns CLIP's positions, to the first of which the class token is added, which stands there.
+fn positions_of_clip(parts: &LoadedTensors<'_>, rows: usize) -> Result<Weight> {
+    let d_model = parts.c.d_model;
+    let name = parts.c.spec.names.position_embd;
+    let mut values = parts.values(name, rows * d_model)?.to_vec();
+    for (value, class) in values.iter_mut().zip(parts.values(CLASS, d_model)?) {
+        *value += class;
+    }
+    Ok(parts.ops.upload_weight(&values, rows, d_model))
+}
+
 /// Returns the norm behind the merge: an RMSNorm, or with a bias a LayerNorm.
 fn projector_norm(parts: &LoadedTensors<'_>, vision: &Vision, name: &str) -> Result<Norm> {
     let gains = parts.plan.vector(name)?;
@@ -87,10 +137,9 @@ fn projector_norm(parts: &LoadedTensors<'_>, vision: &Vision, name: &str) -> Res
         weight: parts.ops.upload_row(&weight),
         spec: NormSpec {
             centred: bias.is_some(),
-            ..NormSpec::rms(if bias.is_some() {
-                LAYER_NORM_EPS
-            } else {
-                parts.c.eps
+            ..NormSpec::rms(match bias.is_some() {
+                true if vision.projector != Projector::Siglip => LAYER_NORM_EPS,
+                _ => parts.c.eps,
             })
         },
     })
@@ -119,6 +168,10 @@ fn projections<N: AsRef<str>>(
     Ok(Projections {
         norm,
         weights: weights.collect::<Result<_>>()?,
+        activation: match vision.projector {
+            Projector::Siglip => Activation::Gelu,
+            _ => Activation::GeluErf,
+        },
     })
 }
 

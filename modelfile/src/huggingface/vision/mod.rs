@@ -4,6 +4,7 @@
 //! `models/qwen2_vl/modeling_qwen2_vl.py`, `models/qwen2_5_vl/modeling_qwen2_5_vl.py`, `models/mistral3/modeling_mistral3.py`, and
 //! the defaults of their `configuration_*.py`.
 
+mod embeds;
 mod names;
 
 use super::Texts;
@@ -19,29 +20,37 @@ use names::gguf_name;
 pub(super) const PROCESSOR_FILES: [&str; 2] = ["preprocessor_config.json", "processor_config.json"];
 
 /// Numbers of the tower's configuration, their keys, and transformers' defaults for each of [`Projector::ALL`].
-const NUMBERS: [(&str, &str, [u32; 7]); 6] = [
+const NUMBERS: [(&str, &str, [u32; 9]); 6] = [
     (
         "hidden_size",
         "embedding_length",
-        [1152, 768, 1152, 768, 1280, 3584, 1024],
+        [1152, 768, 1152, 768, 1280, 3584, 1024, 768, 768],
     ),
     (
         "intermediate_size",
         "feed_forward_length",
-        [3072, 3072, 4304, 3072, 0, 3420, 4096],
+        [3072, 3072, 4304, 3072, 0, 3420, 4096, 3072, 3072],
     ),
     (
         "num_hidden_layers",
         "block_count",
-        [12, 12, 27, 12, 32, 32, 24],
+        [12, 12, 27, 12, 32, 32, 24, 12, 12],
     ),
     (
         "num_attention_heads",
         "attention.head_count",
-        [16, 12, 16, 12, 16, 16, 16],
+        [16, 12, 16, 12, 16, 16, 16, 12, 12],
     ),
-    ("image_size", "image_size", [224, 224, 0, 0, 0, 0, 1024]),
-    ("patch_size", "patch_size", [32, 16, 16, 16, 14, 14, 16]),
+    (
+        "image_size",
+        "image_size",
+        [224, 224, 0, 0, 0, 0, 1024, 224, 224],
+    ),
+    (
+        "patch_size",
+        "patch_size",
+        [32, 16, 16, 16, 14, 14, 16, 32, 16],
+    ),
 ];
 
 /// Other names of these numbers.
@@ -69,6 +78,8 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
         Some("qwen2_vl") => Projector::Qwen2Vl,
         Some("qwen2_5_vl") => Projector::Qwen25Vl,
         Some("mistral3") => Projector::Pixtral,
+        Some("clip") => Projector::Clip,
+        Some("siglip") => Projector::Siglip,
         _ => return Ok(None),
     };
     let (Some(vision), Some(rules)) = (config.object("vision_config")?, rules(texts)?) else {
@@ -109,6 +120,7 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
     }
     let eps = match projector {
         Projector::Pixtral => 1e-5,
+        Projector::Clip => vision.f32("layer_norm_eps")?.unwrap_or(1e-5),
         _ => vision.f32("layer_norm_eps")?.unwrap_or(1e-6),
     };
     insert("vision.attention.layer_norm_epsilon", Value::F32(eps));
@@ -131,6 +143,7 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
         }
         Projector::Pixtral => config.u32("spatial_merge_size")?.unwrap_or(2),
         Projector::Lfm2 => config.u32("downsample_factor")?.unwrap_or(2),
+        Projector::Clip | Projector::Siglip => 1,
     };
     insert("vision.projector.scale_factor", Value::U32(merge));
     insert("vision.spatial_merge_size", Value::U32(merge));
@@ -153,6 +166,9 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
         if let Some(values) = rules.f32s(from)? {
             insert(to, Value::Array(Array::F32(values)));
         }
+    }
+    if projector.embeds() {
+        embeds::convert(&vision, &rules, projector, image, &mut insert)?;
     }
     if projector == Projector::Lfm2 {
         insert_lfm2(&rules, patch * merge, &mut insert)?;

@@ -1,5 +1,7 @@
 //! Names of the tensors of a folder's tower, and those in a projector's file.
 
+use crate::vision::{CLASS, HEAD_QKV, HEAD_QUERY};
+
 /// Prefixes of a tower's tensors, which may follow one another.
 const PREFIXES: [&str; 5] = [
     "model.",
@@ -13,7 +15,7 @@ const PREFIXES: [&str; 5] = [
 const PROJECTOR_PREFIX: &str = "multi_modal_projector.";
 
 /// Names around the layers.
-const AROUND: [(&str, &str); 14] = [
+const AROUND: [(&str, &str); 20] = [
     ("embeddings.patch_embedding", "v.patch_embd"),
     ("embeddings.position_embedding", "v.position_embd"),
     ("post_layernorm", "v.post_ln"),
@@ -31,6 +33,22 @@ const AROUND: [(&str, &str); 14] = [
     // Pixtral
     ("patch_conv", "v.patch_embd"),
     ("ln_pre", "v.pre_ln"),
+    // CLIP, which spells it so
+    ("pre_layrnorm", "v.pre_ln"),
+    ("visual_projection", "mm.visual_projection"),
+    // SigLIP
+    ("head.attention.out_proj", "v.head.attn_out"),
+    ("head.layernorm", "v.head.ln"),
+    ("head.mlp.fc1", "v.head.ffn_up"),
+    ("head.mlp.fc2", "v.head.ffn_down"),
+];
+
+/// Names of parameters that no module has.
+const PARAMETERS: [(&str, &str); 4] = [
+    ("embeddings.class_embedding", CLASS),
+    ("head.probe", HEAD_QUERY),
+    ("head.attention.in_proj_weight", HEAD_QKV),
+    ("head.attention.in_proj_bias", "v.head.attn_qkv.bias"),
 ];
 
 /// Names in a layer: the part between its number and `.weight` or `.bias`.
@@ -97,6 +115,9 @@ pub(super) fn gguf_name(name: &str, deep: &[u32]) -> Option<String> {
                 format!("{}.{kind}", entry?.1)
             }
         });
+    }
+    if let Some((_, to)) = PARAMETERS.iter().find(|(from, _)| *from == rest) {
+        return Some((*to).to_owned());
     }
     let (part, kind) = rest.rsplit_once('.')?;
     let find = |table: &[(&str, &'static str)], name: &str| {

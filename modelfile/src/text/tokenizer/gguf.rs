@@ -13,6 +13,7 @@ use super::literal::Literals;
 use super::merges::Merges;
 use super::normal::{Blanks, Normal};
 use super::pre::PreTokenizer;
+use super::rewrite::Rewrites;
 use super::special::Specials;
 use super::spm::{Order, SentencePiece};
 use super::unigram::UnigramModel;
@@ -128,6 +129,7 @@ impl Tokenizer {
                         meta.strings("tokenizer.ggml.hearth.mapped_splits")?,
                         flag("hearth.nfc")?.unwrap_or(false),
                         flag("hearth.ignore_merges")?.unwrap_or(false),
+                        flag("hearth.drops_blanks")?.unwrap_or(false),
                     )?,
                     None => {
                         PreTokenizer::new(meta.opt_str("tokenizer.ggml.pre")?.unwrap_or("default"))?
@@ -138,6 +140,8 @@ impl Tokenizer {
                     &vocab,
                     meta.strings("tokenizer.ggml.merges")?,
                     pre.ignore_merges,
+                    meta.opt_str("tokenizer.ggml.hearth.word_end")?
+                        .unwrap_or_default(),
                 )?;
                 Model::ByteLevel {
                     bpe: Box::new(bpe),
@@ -191,6 +195,11 @@ impl Tokenizer {
             eos,
             unknown,
             pad,
+            pads_left: flag("hearth.pads_left")?.unwrap_or(false),
+            rewrites: Rewrites::read(
+                meta.opt_strings("tokenizer.ggml.hearth.rewrites")?
+                    .unwrap_or_default(),
+            )?,
             // Early files of Gemma 4 say that it has none, and are wrong.
             add_bos: is_bert || is_gemma4 || flag("add_bos_token")?.unwrap_or(default_bos),
             add_eos: is_bert || flag("add_eos_token")?.unwrap_or(false),
@@ -292,7 +301,14 @@ fn scores(meta: &Metadata, vocab: &Vocab) -> Result<Vec<f32>> {
 }
 
 /// Builds byte-level BPE over the normal tokens. Special ones are left out, so that text can never become one.
-fn byte_level(vocab: &Vocab, merges: &[String], ignore_merges: bool) -> Result<BPE> {
+///
+/// Each word's last part ends with `word_end`.
+fn byte_level(
+    vocab: &Vocab,
+    merges: &[String],
+    ignore_merges: bool,
+    word_end: &str,
+) -> Result<BPE> {
     let mut pairs = BpeMerges::with_capacity(merges.len());
     let mut joined = String::new();
     for (rank, merge) in merges.iter().enumerate() {
@@ -327,7 +343,11 @@ fn byte_level(vocab: &Vocab, merges: &[String], ignore_merges: bool) -> Result<B
     for id in vocab.ids().rev().filter(normal) {
         ids.insert(vocab.text(id).unwrap_or_default().to_owned(), id);
     }
-    BPE::builder()
+    let mut builder = BPE::builder();
+    if !word_end.is_empty() {
+        builder = builder.end_of_word_suffix(word_end.to_owned());
+    }
+    builder
         .vocab_and_merges(ids, pairs)
         .ignore_merges(ignore_merges)
         // The crate's cache is thread-local and outlives the tokenizer.

@@ -16,6 +16,7 @@ mod merges;
 mod normal;
 mod pre;
 mod pre_families;
+mod rewrite;
 mod special;
 mod spm;
 mod unigram;
@@ -45,6 +46,7 @@ use decode::{Table, byte_to_char};
 use literal::Literals;
 use normal::Normal;
 use pre::PreTokenizer;
+use rewrite::Rewrites;
 use special::{Match, Specials};
 use spm::SentencePiece;
 use unigram::UnigramModel;
@@ -90,6 +92,8 @@ pub struct Tokenizer {
     eos: Option<u32>,
     unknown: Option<u32>,
     pad: Option<u32>,
+    pads_left: bool,
+    rewrites: Rewrites,
     add_bos: bool,
     add_eos: bool,
     /// The token between two texts, in addition to the end of the first.
@@ -202,6 +206,7 @@ impl Tokenizer {
     /// characters).
     pub fn least_tokens(&self, bytes: usize) -> usize {
         match self.model {
+            _ if !self.rewrites.is_empty() => 0,
             Model::ByteLevel { .. } | Model::SentencePiece { normal: None, .. } => {
                 bytes / self.longest.max(1)
             }
@@ -247,6 +252,11 @@ impl Tokenizer {
     /// Returns the padding token.
     pub fn pad(&self) -> Option<u32> {
         self.pad
+    }
+
+    /// Returns whether padding comes before a text.
+    pub fn pads_left(&self) -> bool {
+        self.pads_left
     }
 
     /// Returns whether a prompt begins with [`Tokenizer::bos`].
@@ -383,6 +393,8 @@ impl Tokenizer {
         is_first: bool,
         out: &mut dyn FnMut(u32, &str),
     ) -> Result<()> {
+        let text = self.rewrites.apply(text)?;
+        let text = text.as_ref();
         if text.is_empty() {
             return Ok(());
         }

@@ -15,6 +15,8 @@ pub(super) struct PreTokenizer {
     splits: Vec<Regex>,
     mapped_splits: Vec<Regex>,
     nfc: bool,
+    /// Pieces of white space alone are dropped.
+    drops_blanks: bool,
     /// See [`Family::ignore_merges`].
     pub(super) ignore_merges: bool,
     /// See [`Family::add_bos`].
@@ -51,6 +53,7 @@ impl PreTokenizer {
                 .map(compile)
                 .collect::<Result<_>>()?,
             nfc: family.nfc,
+            drops_blanks: false,
             ignore_merges: family.ignore_merges,
             add_bos: family.add_bos,
         })
@@ -62,6 +65,7 @@ impl PreTokenizer {
         mapped_splits: &[String],
         nfc: bool,
         ignore_merges: bool,
+        drops_blanks: bool,
     ) -> Result<Self> {
         let compile = |pattern: &String| {
             Regex::new(pattern).map_err(|e| Error::Tokenizer {
@@ -72,6 +76,7 @@ impl PreTokenizer {
             splits: splits.iter().map(compile).collect::<Result<_>>()?,
             mapped_splits: mapped_splits.iter().map(compile).collect::<Result<_>>()?,
             nfc,
+            drops_blanks,
             ignore_merges,
             add_bos: false,
         })
@@ -91,12 +96,14 @@ impl PreTokenizer {
         Ok(Cow::Owned(normalized.get().to_owned()))
     }
 
-    /// Cuts `text` into words, whose concatenation is `text`.
+    /// Cuts `text` into words, whose concatenation is `text`, unless white space is dropped.
     ///
     /// # Errors
     /// [`Error::Tokenizer`] if a pattern takes too many steps.
     pub(super) fn split<'t>(&self, text: &'t str) -> Result<Vec<&'t str>> {
-        cut(text, &self.splits)
+        let mut words = cut(text, &self.splits)?;
+        words.retain(|word| !self.drops_blanks || !word.trim().is_empty());
+        Ok(words)
     }
 
     /// Cuts a word whose bytes are spelled as characters; in most families it stays whole.
@@ -210,7 +217,7 @@ mod tests {
     #[test]
     fn a_pattern_that_gives_up_is_an_error() {
         let pattern = r"(a+)+(?=b)\1c".to_owned();
-        let pre = PreTokenizer::of(&[pattern], &[], false, false).unwrap();
+        let pre = PreTokenizer::of(&[pattern], &[], false, false, false).unwrap();
         assert_eq!(pre.split("x y").unwrap(), ["x y"]);
         let long = "a".repeat(40);
         let result = pre.split(&long);

@@ -50,7 +50,7 @@ export class Pictures {
       const parts: object[] = [];
       for (const part of content) {
         const isText = part.type === "text";
-        parts.push(isText ? part : { type: "image", image: await this.#keyOf(part, url, signal) });
+        parts.push(isText ? part : { type: "image", image: await this.keyOf(part, url, signal) });
         throwIfAborted(signal);
       }
       placed.push({ ...message, content: parts });
@@ -58,7 +58,8 @@ export class Pictures {
     return placed as Message[];
   }
 
-  async #keyOf({ image, detail }: PicturePart, url: string | URL, signal: AbortSignal): Promise<string> {
+  /** Returns a picture's key in the core. */
+  async keyOf({ image, detail }: PicturePart, url: string | URL, signal: AbortSignal): Promise<string> {
     const names: string[] = [];
     if (image.kind === "url" && !isDataUrl(image.url)) names.push(`${detail} ${image.url}`);
     let key = await this.#known(names);
