@@ -3,6 +3,8 @@
 //! A GPU wants many threads on one row, a software rasteriser one thread a row and no barrier. Names tell
 //! little (browsers hide them), so the kernels themselves are timed: a few launches of each candidate.
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
@@ -244,6 +246,8 @@ async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize)
         rows,
         cols: COLS,
         scaling: Scaling::NONE,
+        segments: Rc::default(),
+        lora: None,
         parts: vec![WeightPart {
             packing: Packing::Q4,
             first_row: 0,

@@ -90,6 +90,7 @@ impl Engine {
             ids.extend(end);
         }
         self.idle().await;
+        self.use_adapters(&[])?;
         self.check_ids("input", &ids)?;
         let values = match self.pooled(&ids, pooling).await {
             Ok(pooled) => self.projected(pooled).await,
