@@ -140,7 +140,6 @@ impl Engine {
         bytes: &[u8],
         peft_config: Option<&str>,
     ) -> Result<AdapterInfo> {
-        self.cancel();
         if name.is_empty() || self.adapters.find(name).is_some() {
             let found = format!("\"{name}\"");
             return Err(invalid("a name that no other adapter has", found));
@@ -180,15 +179,15 @@ impl Engine {
         Ok(info)
     }
 
-    /// Removes an adapter; returns whether there was one of this name.
+    /// Removes an adapter; returns whether there was one of this name. A request that is answered with it is cancelled.
     pub fn remove_adapter(&mut self, name: &str) -> bool {
-        self.cancel();
         let loaded = &mut self.adapters.loaded;
         let Some(at) = loaded.iter().position(|loaded| loaded.info.name == name) else {
             return false;
         };
         let key = loaded.remove(at).key;
         if self.adapters.active.iter().any(|active| active.key == key) {
+            self.cancel();
             self.stepper.model.adapt(&[]);
             self.changed(Vec::new());
         }

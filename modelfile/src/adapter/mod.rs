@@ -9,9 +9,6 @@
 pub mod gguf;
 pub mod peft;
 
-#[cfg(test)]
-mod tests;
-
 use crate::config::ModelConfig;
 use crate::container::{ModelHeader, Parsed, TensorInfo};
 use crate::error::{Error, Result};
