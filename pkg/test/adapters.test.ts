@@ -31,11 +31,11 @@ describe("adapters", () => {
 
   it("that are not there, or not well described, are refused", async () => {
     const engine = await create();
-    const create_ = (adapters: unknown): Promise<unknown> =>
+    const asking = (adapters: unknown): Promise<unknown> =>
       engine.chat.completions.create({ ...ask("hi"), adapters: adapters as [] });
-    expect(await code(create_([{ name: "none" }]))).toBe("invalid_request");
+    expect(await code(asking([{ name: "none" }]))).toBe("invalid_request");
     for (const adapters of [{}, "sql", [null], [{}], [{ name: "" }], [{ name: "a", scale: "1" }], [{ name: "a", id: 0 }]]) {
-      await expect(create_(adapters)).rejects.toThrow(/adapters/);
+      await expect(asking(adapters)).rejects.toThrow(/adapters/);
     }
     for (const adapter of [
       { name: "", source: GGUF },

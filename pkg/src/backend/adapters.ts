@@ -1,6 +1,13 @@
 /** Adapters (LoRA) of an engine: added and removed while the model stays loaded, chosen by each request. */
-import { invalid, throwIfAborted } from "../core/errors.js";
-import type { AdapterRequest, CacheMode, DownloadOptions } from "../core/protocol.js";
+import { HearthError, invalid, throwIfAborted } from "../core/errors.js";
+import {
+  PEFT_CONFIG,
+  PEFT_TENSORS,
+  type AdapterRequest,
+  type AdapterSpec,
+  type CacheMode,
+  type DownloadOptions,
+} from "../core/protocol.js";
 import type { AdapterInfo } from "../core/wasm-contract.js";
 import { toDownload, toSource, type ModelSource } from "../source/given.js";
 import type { LocalBackend } from "./local.js";
@@ -56,7 +63,21 @@ export async function toAdapterRequest(adapter: AdapterOptions): Promise<Adapter
   if (scale !== undefined && !Number.isFinite(scale)) throw invalid("adapters.scale", "a number", scale);
   const { source } = await toSource({ model, download });
   if (source.kind === "port") throw invalid("adapters.source", "a file, an address or a repository", "a stream");
-  const request: AdapterRequest = { name, source, download: toDownload(download, source), cache };
+  const spec = source.kind === "files" ? ofFiles(source.files) : source;
+  const request: AdapterRequest = { name, source: spec, download: toDownload(download, source), cache };
   if (scale !== undefined) request.scale = scale;
   return request;
+}
+
+/** Finds an adapter among files: PEFT's two, or one in GGUF. */
+function ofFiles(files: readonly File[]): AdapterSpec {
+  const named = (end: string): File | undefined => files.find(({ name }) => name.endsWith(end));
+  const config = named(PEFT_CONFIG);
+  const tensors = named(PEFT_TENSORS);
+  if (config !== undefined && tensors !== undefined) return { kind: "peft", config, tensors };
+  const blob = named(".gguf");
+  if (blob !== undefined) return { kind: "blob", blob };
+  throw new HearthError("io_error", "reading the adapter failed: its files are not all there", {
+    hint: `Give ${PEFT_CONFIG} and ${PEFT_TENSORS}, or one GGUF file.`,
+  });
 }

@@ -80,8 +80,15 @@ export interface LoadRequest {
   mmproj?: ProjectorSpec | false;
 }
 
-/** Source of an adapter: one file, PEFT's two, or the address of their folder. A stream could not be read again after a lost device. */
-export type AdapterSpec = Exclude<SourceSpec, { kind: "port" }>;
+/** Files of an adapter as PEFT writes it: settings and tensors. */
+export const PEFT_CONFIG = "adapter_config.json";
+export const PEFT_TENSORS = "adapter_model.safetensors";
+
+/** Source of an adapter. A stream could not be read again after a lost device. */
+export type AdapterSpec =
+  | Exclude<SourceSpec, { kind: "port" | "files" }>
+  /** PEFT's files. */
+  | { kind: "peft"; config: Blob; tensors: Blob };
 
 export interface AdapterRequest {
   name: string;

@@ -1,6 +1,5 @@
 /** Worker side: reads an adapter's files as a whole; the core needs them all at once. */
-import { HearthError } from "../core/errors.js";
-import type { AdapterRequest } from "../core/protocol.js";
+import { PEFT_CONFIG as CONFIG, PEFT_TENSORS as TENSORS, type AdapterRequest } from "../core/protocol.js";
 import type { HearthWasm } from "../core/wasm-contract.js";
 import { withoutSecrets } from "../source/address.js";
 import { blobSource } from "../source/blob.js";
@@ -11,8 +10,6 @@ import { accessTo } from "./access.js";
 
 /** Size limit of an adapter: one of rank 64 for a model of 8 billion weights has 340 MB in 16 bits. */
 const MAX_BYTES = 1 << 30;
-const CONFIG = "adapter_config.json";
-const TENSORS = "adapter_model.safetensors";
 
 export interface AdapterFiles {
   bytes: Uint8Array;
@@ -32,12 +29,8 @@ export async function readAdapter(
     bytes: await readBytes(tensors, MAX_BYTES),
   });
   if (source.kind === "blob") return await read(blobSource(source.blob, signal));
-  if (source.kind === "files") {
-    const named = (end: string): File | undefined => source.files.find(({ name }) => name.endsWith(end));
-    const config = named(CONFIG);
-    const tensors = named(config === undefined ? ".gguf" : TENSORS);
-    if (tensors === undefined) throw missing(config === undefined ? `${CONFIG} or a .gguf` : TENSORS);
-    return await read(blobSource(tensors, signal), config === undefined ? undefined : blobSource(config, signal));
+  if (source.kind === "peft") {
+    return await read(blobSource(source.tensors, signal), blobSource(source.config, signal));
   }
   // Nothing of an adapter is worth a notice.
   const access = accessTo(Sha256, request, signal, () => undefined);
@@ -70,10 +63,4 @@ export async function readAdapter(
 interface Found {
   url: string;
   file?: RemoteFile | undefined;
-}
-
-function missing(name: string): HearthError {
-  return new HearthError("io_error", `reading the adapter failed: ${name} is not among the files`, {
-    hint: `Give ${CONFIG} and ${TENSORS}, or one GGUF file.`,
-  });
 }
