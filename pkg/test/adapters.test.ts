@@ -12,8 +12,16 @@ const PEFT = [new File(["{}"], "adapter_config.json"), new File(["tensors"], "ad
 describe("adapters", () => {
   it("are added, listed and removed while the model stays", async () => {
     const engine = await create({ adapters: [{ name: "first", source: GGUF, scale: 0.5 }] });
-    expect(await engine.adapters.add({ name: "second", source: PEFT })).toMatchObject({ name: "second", scale: 1, bytes: 7, rank: 2 });
-    expect(await engine.adapters.list()).toMatchObject([{ name: "first", scale: 0.5, rank: 0, bytes: 18 }, { name: "second" }]);
+    expect(await engine.adapters.add({ name: "second", source: PEFT })).toMatchObject({
+      name: "second",
+      scale: 1,
+      bytes: 7,
+      rank: 2,
+    });
+    expect(await engine.adapters.list()).toMatchObject([
+      { name: "first", scale: 0.5, rank: 0, bytes: 18 },
+      { name: "second" },
+    ]);
     expect(await engine.adapters.remove("first")).toBe(true);
     expect(await engine.adapters.remove("first")).toBe(false);
     expect((await engine.adapters.list()).map(({ name }) => name)).toEqual(["second"]);
@@ -34,7 +42,15 @@ describe("adapters", () => {
     const asking = (adapters: unknown): Promise<unknown> =>
       engine.chat.completions.create({ ...ask("hi"), adapters: adapters as [] });
     expect(await code(asking([{ name: "none" }]))).toBe("invalid_request");
-    for (const adapters of [{}, "sql", [null], [{}], [{ name: "" }], [{ name: "a", scale: "1" }], [{ name: "a", id: 0 }]]) {
+    for (const adapters of [
+      {},
+      "sql",
+      [null],
+      [{}],
+      [{ name: "" }],
+      [{ name: "a", scale: "1" }],
+      [{ name: "a", id: 0 }],
+    ]) {
       await expect(asking(adapters)).rejects.toThrow(/adapters/);
     }
     for (const adapter of [
@@ -65,7 +81,10 @@ describe("adapters", () => {
     const models = (await (await fetch("https://hearth.invalid/v1/models")).json()) as { data: { id: string }[] };
     expect(models.data.map(({ id }) => id)).toEqual([engine.model.name, "sql"]);
     const post = (model: string): Promise<Response> =>
-      fetch("https://hearth.invalid/v1/chat/completions", { method: "POST", body: JSON.stringify({ ...ask("hi"), model }) });
+      fetch("https://hearth.invalid/v1/chat/completions", {
+        method: "POST",
+        body: JSON.stringify({ ...ask("hi"), model }),
+      });
     expect((await post("sql")).status).toBe(200);
     expect(fake.request?.adapters).toEqual([{ name: "sql" }]);
     expect((await post(engine.model.name)).status).toBe(200);

@@ -6,7 +6,6 @@
  * during the answer), or `!echo TEXT` (answers TEXT).
  */
 import type {
-  AdapterInfo,
   AdvisedSampling,
   DeviceInfo,
   DeviceOptions,
@@ -34,6 +33,7 @@ import type {
   WasmTokens,
   ToolStyle,
 } from "../src/core/wasm-contract.js";
+import { FakeAdapters } from "./fake-adapters.js";
 import { ANSWER } from "./fake-answer.js";
 import { checkHeader, checkPart, CoreError } from "./fake-errors.js";
 import { deviceInfo, MODEL, STATS, TUNING } from "./fake-objects.js";
@@ -223,14 +223,14 @@ export class Inspector implements WasmInspector {
   }
 }
 
-export class Engine implements WasmEngine {
-  private readonly kept: AdapterInfo[] = [];
-
+export class Engine extends FakeAdapters implements WasmEngine {
   constructor(
     readonly device: WasmDevice,
     private readonly contextSize: number,
     private readonly bytes: number,
-  ) {}
+  ) {
+    super();
+  }
 
   info(): ModelInfo {
     const { toolStyle: tool_style, sampling, vision } = fake;
@@ -257,33 +257,9 @@ export class Engine implements WasmEngine {
     return fake.pictures.has(key);
   }
 
-  /** Takes any bytes for an adapter but those that begin with `bad`. */
-  addAdapter(name: string, bytes: Uint8Array, scale = 1, peft_config?: string): AdapterInfo {
-    if (new TextDecoder().decode(bytes.slice(0, 3)) === "bad") throw new CoreError("bad_file", "no adapter", "Take another.");
-    if (this.kept.some((adapter) => adapter.name === name)) {
-      throw new CoreError("invalid_request", `invalid request: adapters: "${name}" is taken`, "Correct it.");
-    }
-    const info = { name, scale, rank: peft_config?.length ?? 0, weights: 1, bytes: bytes.length };
-    this.kept.push(info);
-    return info;
-  }
-
-  removeAdapter(name: string): boolean {
-    const at = this.kept.findIndex((adapter) => adapter.name === name);
-    if (at >= 0) this.kept.splice(at, 1);
-    return at >= 0;
-  }
-
-  adapters(): AdapterInfo[] {
-    return [...this.kept];
-  }
-
   generate(request: GenerateRequest, constraint?: WasmGrammar, rendered?: () => void): Generation {
     fake.request = request;
-    const unknown = request.adapters?.find(({ name }) => !this.kept.some((adapter) => adapter.name === name));
-    if (unknown !== undefined) {
-      throw new CoreError("invalid_request", `invalid request: adapters: "${unknown.name}" is not loaded`, "Correct it.");
-    }
+    this.checkAdapters(request.adapters);
     rendered?.();
     fake.encoding();
     const prompt = (request.messages ?? []).map(textOf).join("\n") || (request.prompt ?? "");

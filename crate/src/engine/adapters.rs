@@ -42,7 +42,7 @@ pub struct AdapterInfo {
 #[derive(Default)]
 pub(crate) struct Adapters {
     loaded: Vec<Loaded>,
-    /// Those that the model's weights are changed by now, in the order of `loaded`.
+    /// Adapters that the weights are changed by now, in the order of `loaded`.
     active: Vec<Active>,
 }
 

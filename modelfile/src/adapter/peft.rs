@@ -19,7 +19,7 @@ use crate::json::Object;
 pub const CONFIG: &str = "adapter_config.json";
 /// File of the tensors.
 pub const TENSORS: &str = "adapter_model.safetensors";
-/// What PEFT puts before a module's name.
+/// Beginning of tensors' names, before that of a module.
 const PREFIX: &str = "base_model.model.";
 
 /// Settings that are read here, or that say how the adapter was trained or whom it is for; and `fan_in_fan_out`, which tells how a

@@ -40,11 +40,7 @@ export interface GivenModel {
 }
 
 /** Returns a model's source in a form that can be posted to a worker, and what is to be transferred with it. */
-export async function toSource({
-  model,
-  totalBytes,
-  download,
-}: GivenModel): Promise<{
+export async function toSource({ model, totalBytes, download }: GivenModel): Promise<{
   source: SourceSpec;
   transfer: Transferable[];
 }> {

@@ -83,7 +83,10 @@ export async function resolveHubFile(
   const url = resolved(path);
   const found = file(url);
   if (found !== undefined) return { url, file: found };
-  throw refuse(`the repository ${repository} has no file ${path}`, "Name another repository, or the address of a file.");
+  throw refuse(
+    `the repository ${repository} has no file ${path}`,
+    "Name another repository, or the address of a file.",
+  );
 }
 
 interface Repository extends HubListing {

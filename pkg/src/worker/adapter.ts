@@ -41,7 +41,8 @@ export async function readAdapter(
   let files: AdapterFiles;
   if (source.kind === "hub") {
     const { path = "" } = source.id;
-    const at = (name: string): Promise<Found> => resolveHubFile({ ...source.id, path: name }, source.endpoint, access.hub);
+    const at = (name: string): Promise<Found> =>
+      resolveHubFile({ ...source.id, path: name }, source.endpoint, access.hub);
     if (path.endsWith(".gguf")) files = await read(open(await at(path)));
     else {
       const folder = path.replace(/[^/]*$/, "");
