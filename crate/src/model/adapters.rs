@@ -85,11 +85,7 @@ impl Transformer {
 /// Returns the change of a weight, if there is one. Where several adapters change a tensor, their ranks add up.
 fn lora(ops: &Ops, weight: &Weight, changes: &HashMap<&str, Vec<(&Change, f32)>>) -> Option<Lora> {
     let of_segment: Vec<&[(&Change, f32)]> = (weight.segments.iter())
-        .map(|segment| {
-            changes
-                .get(&*segment.tensor)
-                .map_or(&[][..], Vec::as_slice)
-        })
+        .map(|segment| changes.get(&*segment.tensor).map_or(&[][..], Vec::as_slice))
         .collect();
     let ranks = of_segment.iter().map(|all| {
         let ranks = all.iter().map(|(change, _)| change.rank);

@@ -190,9 +190,12 @@ impl RowOrder {
         let Some((layer, keys)) = rotated(&change.weight).filter(|_| self != Self::Same) else {
             return Ok(());
         };
-        let spec = config.layers.get(layer).ok_or_else(|| Error::MissingTensor {
-            name: change.weight.clone(),
-        })?;
+        let spec = config
+            .layers
+            .get(layer)
+            .ok_or_else(|| Error::MissingTensor {
+                name: change.weight.clone(),
+            })?;
         let heads = if keys { spec.kv_heads } else { spec.heads };
         let rows = change.rows();
         if heads == 0 || !rows.is_multiple_of(2 * heads) {

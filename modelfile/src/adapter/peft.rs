@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::{Adapter, Matrix, Pair, RowOrder, bad, checked, whole};
-use crate::container::safetensors::parse;
 use crate::config::ModelConfig;
+use crate::container::safetensors::parse;
 use crate::error::Result;
 use crate::families::Checkpoint;
 use crate::huggingface::weight_of;
@@ -104,7 +104,10 @@ pub fn read(config: &str, bytes: &[u8], base: &ModelConfig) -> Result<Adapter> {
         changes.push(change);
     }
     changes.sort_by(|a, b| a.weight.cmp(&b.weight));
-    if let Some(twice) = changes.windows(2).find(|pair| pair[0].weight == pair[1].weight) {
+    if let Some(twice) = changes
+        .windows(2)
+        .find(|pair| pair[0].weight == pair[1].weight)
+    {
         let found = "two modules that are the same weight";
         return Err(bad(&twice[0].weight, "one change".into(), found));
     }
@@ -121,10 +124,7 @@ fn named(
     let found = (base.spec.checkpoints.iter())
         .find_map(|checkpoint| Some((weight_of(module, shape, checkpoint)?, checkpoint)));
     found.ok_or_else(|| {
-        let expected = format!(
-            "a linear module of {}'s layers",
-            base.architecture
-        );
+        let expected = format!("a linear module of {}'s layers", base.architecture);
         bad(&format!("module \"{module}\""), expected, "another one")
     })
 }
@@ -155,7 +155,10 @@ impl Config {
                 return Err(json.wrong("init_lora_weights", expected));
             }
         }
-        if let Some(key) = json.keys().find(|key| !KNOWN.contains(key) && json.says(key)) {
+        if let Some(key) = json
+            .keys()
+            .find(|key| !KNOWN.contains(key) && json.says(key))
+        {
             return Err(json.wrong(key, "absent or off: it is not supported"));
         }
         let rank = json.u32("r")?.filter(|rank| *rank > 0);

@@ -21,7 +21,9 @@ fn config() -> serde_json::Map<String, serde_json::Value> {
     serde_json::from_slice(&file(peft::CONFIG)).unwrap()
 }
 
-fn read_peft(changed: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>)) -> Result<Adapter> {
+fn read_peft(
+    changed: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>),
+) -> Result<Adapter> {
     let mut config = config();
     changed(&mut config);
     let text = serde_json::to_string(&config).unwrap();
@@ -151,8 +153,14 @@ fn gguf_files_that_are_not_such_adapters_are_refused() {
         (&[A][..], "missing_tensor"),
         (&[B], "missing_tensor"),
         (&[], "bad_file"),
-        (&[A, ("blk.0.attn_v.weight.lora_b", &[3, 24])], "tensor_shape"),
-        (&[A, ("blk.0.attn_v.weight.lora_b", &[2, 24, 2])], "tensor_shape"),
+        (
+            &[A, ("blk.0.attn_v.weight.lora_b", &[3, 24])],
+            "tensor_shape",
+        ),
+        (
+            &[A, ("blk.0.attn_v.weight.lora_b", &[2, 24, 2])],
+            "tensor_shape",
+        ),
         (&[A, B, ("token_embd.weight", &[4, 4])], "bad_file"),
         (
             &[
@@ -176,7 +184,10 @@ fn damaged_files_are_errors() {
     for cut in (0..400).chain((400..whole.len()).step_by(997)) {
         assert!(gguf::read(&whole[..cut], &base).is_err(), "{cut}");
         if cut < tensors.len() {
-            assert!(peft::read(&config, &tensors[..cut], &base).is_err(), "{cut}");
+            assert!(
+                peft::read(&config, &tensors[..cut], &base).is_err(),
+                "{cut}"
+            );
         }
     }
     for at in 0..2000 {

@@ -240,5 +240,8 @@ fn impossible_choices_are_refused() {
     let folder = goldens().join("folders/hf_llama3");
     let mut other = load_files(open(On::Cpu).unwrap(), &folder, exact(64)).unwrap();
     let error = other.add_adapter("other", None, &bytes, None).unwrap_err();
-    assert!(["tensor_shape", "bad_file"].contains(&error.code()), "{error}");
+    assert!(
+        ["tensor_shape", "bad_file"].contains(&error.code()),
+        "{error}"
+    );
 }

@@ -280,7 +280,10 @@ impl Ops {
             None => {
                 let normed = norm.map(|norm| self.norm(x, norm, state, false));
                 let h = normed.as_ref().unwrap_or(x);
-                (self.linear(h, &plain, state), self.linear(h, &lora.a, state))
+                (
+                    self.linear(h, &plain, state),
+                    self.linear(h, &lora.a, state),
+                )
             }
         };
         let spec = lora.spec;
