@@ -142,7 +142,6 @@ export interface OpenedWorker {
  */
 export async function openWorker(options: EngineOptions): Promise<OpenedWorker> {
   const { model, onNotice, recover = true, signal, adapters = [] } = options;
-  const asked = await Promise.all(adapters.map(toAdapterRequest));
   const { client, loaded } = await openClient(options);
   for (const notice of loaded.notices) onNotice?.(notice);
   const again: EngineOptions = { ...options };
@@ -152,7 +151,10 @@ export async function openWorker(options: EngineOptions): Promise<OpenedWorker> 
   const isAgain = recover && !(model instanceof ReadableStream);
   const worker = new RecoveringWorker(client, isAgain ? reopen : undefined, (notice) => onNotice?.(notice));
   try {
-    for (const adapter of asked) await worker.call("addAdapter", adapter, () => ({ signal }));
+    for (const adapter of adapters) {
+      const request = await toAdapterRequest(adapter);
+      await worker.call("addAdapter", request, () => ({ signal }));
+    }
   } catch (error) {
     worker.close(toHearthError(error));
     throw error;
