@@ -195,7 +195,7 @@ fn an_adapter_costs_eight_launches_a_layer() {
     let Some(device) = open(On::Gpu) else { return };
     let mut engine = tiny(device);
     let layers = engine.info().config.n_layers as u64;
-    let mut launches = |engine: &mut Engine, adapters: &[AdapterUse]| {
+    let launches = |engine: &mut Engine, adapters: &[AdapterUse]| {
         answer(engine, adapters);
         engine.stats().dispatches_per_token
     };
