@@ -1,5 +1,5 @@
 /** Hearth: open language models in the browser, on WebGPU. */
-export { Adapters } from "./backend/adapters.js";
+export type { Adapters } from "./backend/adapters.js";
 export {
   Engine,
   fetchModel,

@@ -99,7 +99,7 @@ export class RecoveringWorker implements ModelCalls {
   }
 
   /** Remembers the adapters, which another worker needs as well. */
-  #note<K extends CallName>(call: K, params: unknown): void {
+  #note(call: CallName, params: unknown): void {
     if (call === "addAdapter") this.#adapters.push(params as AdapterRequest);
     if (call !== "removeAdapter") return;
     const { name } = params as Calls["removeAdapter"]["params"];
