@@ -81,7 +81,7 @@ export class RecoveringWorker implements ModelCalls {
         try {
           const result = await client.call(
             call,
-            typeof params === "function" ? params() : params,
+            (typeof params === "function" ? params() : params) as Calls[K]["params"],
             this.#noting(options()),
           );
           if (call === "embed" || call === "rank") this.#losses = [];
