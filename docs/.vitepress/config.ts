@@ -37,6 +37,7 @@ const GUIDE: Items = [
       item("Speech", "/guide/speech"),
       item("Translation", "/guide/translation"),
       item("Documents", "/guide/documents"),
+      item("Adapters (LoRA)", "/guide/adapters"),
       item("Embeddings and reranking", "/guide/embeddings"),
     ],
   },

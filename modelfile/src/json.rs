@@ -59,6 +59,21 @@ impl Object {
     }
 
     /// Returns the value, unless it is absent or null.
+    /// Returns all keys.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.map.keys().map(String::as_str)
+    }
+
+    /// Returns whether a key has a value other than null, false and empty ones.
+    pub(crate) fn says(&self, key: &str) -> bool {
+        match self.get(key) {
+            None | Some(Json::Null | Json::Bool(false)) => false,
+            Some(Json::Array(values)) => !values.is_empty(),
+            Some(Json::Object(values)) => !values.is_empty(),
+            Some(_) => true,
+        }
+    }
+
     pub(crate) fn get(&self, key: &str) -> Option<&Json> {
         self.map.get(key).filter(|value| !value.is_null())
     }

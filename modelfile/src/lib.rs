@@ -4,11 +4,13 @@
 //! bytes -> container (GGUF, safetensors; huggingface: a folder's texts) -> config, families -> weight_requests, budget, cost
 //! messages -> text::template -> text::tokenizer -> ids
 //! tensor bytes -> quant -> words that kernels read
+//! an adapter's bytes -> adapter -> changes of weights
 //! ```
 //!
-//! Imports point one way: budget -> weight_requests -> config -> families, and files -> huggingface -> quant -> container ->
+//! Imports point one way: adapter -> huggingface, budget -> weight_requests -> config -> families, and files -> huggingface -> quant -> container ->
 //! error; `text` and `sampling` need container alone. tests/tests/native/layers.rs holds this.
 
+pub mod adapter;
 pub mod budget;
 mod by_layer;
 pub mod config;

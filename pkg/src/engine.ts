@@ -30,11 +30,11 @@ import type {
   Quantize,
 } from "./core/wasm-contract.js";
 import { LocalEngine } from "./local-engine.js";
-import { absolute, toDownload } from "./source/given.js";
-import { parseHubId } from "./source/paste.js";
-import { servePort } from "./source/port.js";
+import { toAdapterRequest, type AdapterOptions } from "./backend/adapters.js";
+import { absolute, toDownload, toSource, type ModelSource } from "./source/given.js";
 
-export type ModelSource = string | URL | Blob | FileSystemFileHandle | File[] | ReadableStream<Uint8Array>;
+export type { AdapterOptions, AdapterSource } from "./backend/adapters.js";
+export type { ModelSource };
 
 /** A projector (mmproj): a file, or the repository of one, that lets a model see pictures. */
 export type ProjectorSource = Exclude<ModelSource, File[] | ReadableStream<Uint8Array>>;
@@ -87,6 +87,8 @@ export interface EngineOptions {
    * are checked as if the files had them.
    */
   overrides?: Overrides;
+  /** Adapters (LoRA) that are added once the model is loaded; `engine.adapters` adds others later. */
+  adapters?: readonly AdapterOptions[];
   /**
    * Threads of the CPU path. Default: the machine's, up to 8, if the page is cross-origin isolated (the headers
    * Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy), otherwise 1. The GPU needs neither.
@@ -139,7 +141,7 @@ export interface OpenedWorker {
  * @internal
  */
 export async function openWorker(options: EngineOptions): Promise<OpenedWorker> {
-  const { model, onNotice, recover = true } = options;
+  const { model, onNotice, recover = true, signal, adapters = [] } = options;
   const { client, loaded } = await openClient(options);
   for (const notice of loaded.notices) onNotice?.(notice);
   const again: EngineOptions = { ...options };
@@ -148,6 +150,15 @@ export async function openWorker(options: EngineOptions): Promise<OpenedWorker> 
   const reopen = async (signal: AbortSignal): Promise<WorkerRpc> => (await openClient({ ...again, signal })).client;
   const isAgain = recover && !(model instanceof ReadableStream);
   const worker = new RecoveringWorker(client, isAgain ? reopen : undefined, (notice) => onNotice?.(notice));
+  try {
+    for (const adapter of adapters) {
+      const request = await toAdapterRequest(adapter);
+      await worker.call("addAdapter", request, () => ({ signal }));
+    }
+  } catch (error) {
+    worker.close(toHearthError(error));
+    throw error;
+  }
   return { worker, loaded };
 }
 
@@ -278,34 +289,6 @@ function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest 
   if (options.grammarUrl !== undefined) request.grammarUrl = absolute(options.grammarUrl);
   if (options.picturesUrl !== undefined) request.picturesUrl = absolute(options.picturesUrl);
   return request;
-}
-
-async function toSource({
-  model,
-  totalBytes,
-  download,
-}: Pick<EngineOptions, "model" | "totalBytes" | "download">): Promise<{
-  source: SourceSpec;
-  transfer: Transferable[];
-}> {
-  if (Array.isArray(model)) return { source: { kind: "files", files: model }, transfer: [] };
-  if (model instanceof Blob) return { source: { kind: "blob", blob: model }, transfer: [] };
-  if (model instanceof ReadableStream) {
-    const { port1, port2 } = new MessageChannel();
-    servePort(model, port1);
-    const source: SourceSpec = { kind: "port", port: port2 };
-    if (totalBytes !== undefined) source.total = totalBytes;
-    return { source, transfer: [port2] };
-  }
-  if (typeof model === "object" && "getFile" in model) {
-    return { source: { kind: "blob", blob: await model.getFile() }, transfer: [] };
-  }
-  const place = platform.locate?.(String(model)) ?? model;
-  const id = parseHubId(String(place));
-  if (id === undefined) return { source: { kind: "url", url: absolute(place) }, transfer: [] };
-  const source: SourceSpec = { kind: "hub", id };
-  if (download?.hub !== undefined) source.endpoint = absolute(download.hub);
-  return { source, transfer: [] };
 }
 
 /** Returns the projector's source; undefined leaves the search to the worker. */

@@ -1,8 +1,11 @@
 /** Hearth: open language models in the browser, on WebGPU. */
+export type { Adapters } from "./backend/adapters.js";
 export {
   Engine,
   fetchModel,
   inspectModel,
+  type AdapterOptions,
+  type AdapterSource,
   type EngineOptions,
   type FetchOptions,
   type InspectOptions,
@@ -28,6 +31,7 @@ export type { Backend, BackendModel, BackendOptions, Capabilities, LocalEngine, 
 export type { Diagnostics } from "./fit/diagnostics.js";
 export type { CacheMode, DeviceChoice, DownloadOptions, LoadProgress, Notice } from "./core/protocol.js";
 export type {
+  AdapterInfo,
   AdvisedSampling,
   AnswerEnd,
   Arithmetic,

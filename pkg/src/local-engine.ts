@@ -5,6 +5,7 @@ import type { Embeddings } from "./api/embeddings.js";
 import type { RequestOptions } from "./api/openai.js";
 import type { Translations } from "./api/translations.js";
 import type { RerankParams, RerankResponse } from "./api/ranking.js";
+import { Adapters } from "./backend/adapters.js";
 import type { Backend } from "./backend/backend.js";
 import type { LocalBackend } from "./backend/local.js";
 import type { HearthError } from "./core/errors.js";
@@ -29,6 +30,8 @@ export abstract class LocalEngine implements Api {
   readonly embeddings: Embeddings;
   /** Texts in another language, by any chat model; those made for translation are asked as their makers ask them. */
   readonly translations: Translations;
+  /** Adapters (LoRA) that requests choose in `adapters`. Those added to a shared model are gone when another tab takes it over. */
+  readonly adapters: Adapters;
   /**
    * Resolves with the reason when the engine has ended: `disposed`, `device_lost`, `worker_died` or a trap of the core. For a shared
    * one a leader that goes is no such reason.
@@ -42,6 +45,7 @@ export abstract class LocalEngine implements Api {
     this.#local = local;
     this.backend = local;
     this.closed = local.closed;
+    this.adapters = new Adapters(local);
     this.device = local.device;
     this.model = local.model;
     this.notice = notices[0];

@@ -74,8 +74,9 @@ async function answer(
   )?.[1];
   if (route === undefined) throw new HearthError("invalid_request", `nothing is served at ${request.url}`);
   if (route === "models") {
-    const { model } = await choose(choice, "");
-    const names = audio === undefined ? [model.name] : [model.name, audio.model.name];
+    const { model, adapters } = await choose(choice, "");
+    const names = [model.name, ...((await adapters?.list()) ?? []).map(({ name }) => name)];
+    if (audio !== undefined) names.push(audio.model.name);
     return Response.json({
       object: "list",
       data: names.map((id) => ({ id, object: "model", created: 0, owned_by: "hearth" })),
@@ -85,6 +86,7 @@ async function answer(
     throw new HearthError("invalid_request", "the request's body is not JSON", { cause });
   })) as { model?: unknown; stream?: unknown };
   const engine = await choose(choice, typeof body.model === "string" ? body.model : "");
+  await nameAdapter(engine, body);
   switch (route) {
     case "embeddings":
       return Response.json(await engine.embeddings.create(body as EmbeddingCreateParams, { signal }));
@@ -97,6 +99,13 @@ async function answer(
     default:
       return respond(await engine.chat.completions.create(body as unknown as ChatCompletionCreateParams, { signal }));
   }
+}
+
+/** Chooses the adapter whose name a request has as its model's, as vLLM does. */
+async function nameAdapter({ adapters, model }: Served, body: { model?: unknown; adapters?: unknown }): Promise<void> {
+  const { model: name } = body;
+  if (adapters === undefined || typeof name !== "string" || name === model.name || body.adapters != null) return;
+  if ((await adapters.list()).some((adapter) => adapter.name === name)) body.adapters = [{ name }];
 }
 
 /**

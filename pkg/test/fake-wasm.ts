@@ -34,6 +34,7 @@ import type {
   WasmTokens,
   ToolStyle,
 } from "../src/core/wasm-contract.js";
+import { FakeAdapters } from "./fake-adapters.js";
 import { ANSWER } from "./fake-answer.js";
 import { checkHeader, checkPart, CoreError } from "./fake-errors.js";
 import { deviceInfo, MODEL, STATS, TUNING } from "./fake-objects.js";
@@ -225,12 +226,14 @@ export class Inspector implements WasmInspector {
   }
 }
 
-export class Engine implements WasmEngine {
+export class Engine extends FakeAdapters implements WasmEngine {
   constructor(
     readonly device: WasmDevice,
     private readonly contextSize: number,
     private readonly bytes: number,
-  ) {}
+  ) {
+    super();
+  }
 
   info(): ModelInfo {
     const { toolStyle: tool_style, sampling, vision, similarity } = fake;
@@ -259,6 +262,7 @@ export class Engine implements WasmEngine {
 
   generate(request: GenerateRequest, constraint?: WasmGrammar, rendered?: () => void): Generation {
     fake.request = request;
+    this.checkAdapters(request.adapters);
     rendered?.();
     fake.encoding();
     const prompt = (request.messages ?? []).map(textOf).join("\n") || (request.prompt ?? "");

@@ -62,6 +62,7 @@ export const SERVED: Row[] = [
   [BOTH, "typical_p", 0.5],
   [CHAT, "reasoning_format", "none"],
   // Hearth's own
+  [BOTH, "adapters", [{ name: "sql", scale: 0.5 }]],
   [ALL, "signal", new AbortController().signal],
   [EMBED, "truncate", true],
 ];

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::OnceLock;
 
 use burn::tensor::Tensor;
@@ -277,6 +278,8 @@ impl Packed {
             cols: self.cols,
             parts,
             scaling: Scaling::NONE,
+            segments: Rc::default(),
+            lora: None,
         }
     }
 }

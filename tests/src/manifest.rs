@@ -34,6 +34,8 @@ pub enum Kind {
     EmbeddingFolder,
     /// Tiny models that rank documents.
     Rerank,
+    /// Adapters of tiny models, as GGUF and as PEFT's folder in one, or results of several of them.
+    Adapter,
     /// Published models, which are not in the repository.
     Real,
 }

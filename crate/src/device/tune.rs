@@ -3,6 +3,8 @@
 //! A GPU wants many threads on one row, a software rasteriser one thread a row and no barrier. Names tell
 //! little (browsers hide them), so the kernels themselves are timed: a few launches of each candidate.
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
@@ -304,6 +306,8 @@ fn ones(ops: &Ops, rows: usize) -> Weight {
         rows,
         cols: COLS,
         scaling: Scaling::NONE,
+        segments: Rc::default(),
+        lora: None,
         parts: (0..rows).step_by(part_rows).map(part).collect(),
     }
 }

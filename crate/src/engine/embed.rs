@@ -130,6 +130,7 @@ impl Engine {
             ids.extend(end);
         }
         self.idle().await;
+        self.use_adapters(&[])?;
         self.check_ids("input", &ids)?;
         let tokens = ids.len();
         match captions {

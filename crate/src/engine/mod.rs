@@ -11,6 +11,7 @@
 //! | `Generation` | the running request: prompt, steps in flight, text |
 //! | `DraftPolicy` | what drafts have gained so far |
 
+pub mod adapters;
 mod bench;
 pub mod constraint;
 pub(crate) mod draft_policy;
@@ -42,6 +43,7 @@ use hearth_modelfile::text::pair::PairFormat;
 use hearth_modelfile::text::template::ChatTemplate;
 use hearth_modelfile::text::tokenizer::Tokenizer;
 
+use adapters::Adapters;
 use draft_policy::DraftPolicy;
 pub use draft_policy::Drafts;
 use embed::EmbedInput;
@@ -64,6 +66,7 @@ pub struct Engine {
     /// Tower of a model that sees.
     tower: Option<Tower>,
     pictures: Pictures,
+    adapters: Adapters,
 }
 
 impl Engine {
@@ -100,6 +103,7 @@ impl Engine {
             generation: None,
             tower: None,
             pictures: Pictures::default(),
+            adapters: Adapters::default(),
         })
     }
 

@@ -55,6 +55,7 @@ impl Engine {
         }
         self.check_fits(pair.ids.len())?;
         self.idle().await;
+        self.use_adapters(&[])?;
         self.check_ids("documents", &pair.ids)?;
         let second = (ranking == Ranking::Cls && self.has_types()).then_some(pair.document_at);
         self.set_types(second, pair.ids.len());

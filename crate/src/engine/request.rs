@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use crate::engine::adapters::AdapterUse;
 use crate::engine::logprobs::{MOST_ALTERNATIVES, TokenLogprobs};
 use crate::ops::state::{ADJUST, PENALISED, ROUND, STEP};
 use hearth_modelfile::error::{Error, Result};
@@ -110,6 +111,9 @@ for_sampling_params!(request! {
         pub context_shift: bool,
         /// Tokens at the beginning that a shift keeps, up to half of the context (llama.cpp's name). Default 1.
         pub n_keep: Option<usize>,
+        /// Adapters that the answer is made with, of those that the engine has. Default: none.
+        #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
+        pub adapters: Vec<AdapterUse>,
         /// Further variables of the template (vLLM's name).
         #[cfg_attr(feature = "typescript", ts(type = "Record<string, unknown>", optional))]
         pub chat_template_kwargs: Option<Map<String, Json>>,

@@ -173,6 +173,7 @@ impl Engine {
             max_tokens: request.max_tokens,
             keep: (request.context_shift).then(|| request.n_keep.unwrap_or(1)),
         };
+        self.use_adapters(&request.adapters)?;
         self.begin(tokens, sampling, limits, &request.stop)?;
         let thought_ids = self.template.thought_tokens(&self.tokenizer);
         if let Some(generation) = &mut self.generation {

@@ -1,5 +1,6 @@
 //! A model on a device: [`Transformer`], built from a file's tensors by [`build`].
 
+pub mod adapters;
 pub mod build;
 pub mod cost;
 pub mod feed_forward;

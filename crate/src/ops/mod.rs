@@ -50,6 +50,7 @@ pub use norm::{Norm, NormSpec};
 use outline::{Launch, Outline, Situation};
 use pool::CpuPool;
 pub use projection::gemv::Arithmetic;
+pub use projection::lora::{Lora, LoraSpec, MAX_SEGMENTS, Segment};
 pub use projection::weight::{Scaling, Source, Weight, WeightPart};
 use sampling::SampleOp;
 pub use sampling::SamplerTables;

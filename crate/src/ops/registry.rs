@@ -25,6 +25,7 @@ pub fn variants() -> Vec<Kernel> {
         merge_rows::variants(),
         norm::variants(),
         projection::gemv::variants(),
+        projection::lora::variants(),
         projection::quantise::variants(),
         projection::tile::variants(),
         recurrent::conv::variants(),

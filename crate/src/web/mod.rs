@@ -278,6 +278,34 @@ impl Engine {
         Ok(engine.has_picture(key))
     }
 
+    /// Adds an adapter from the bytes of its file, GGUF or, beside the text of PEFT's `adapter_config.json`, safetensors.
+    #[wasm_bindgen(js_name = addAdapter, unchecked_return_type = "AdapterInfo")]
+    pub fn add_adapter(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        scale: Option<f32>,
+        peft_config: Option<String>,
+    ) -> Result<JsValue, Thrown> {
+        let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
+        let info = engine.add_adapter(name, scale, bytes, peft_config.as_deref())?;
+        to_js(&info)
+    }
+
+    /// Removes an adapter; returns whether there was one of this name.
+    #[wasm_bindgen(js_name = removeAdapter)]
+    pub fn remove_adapter(&self, name: &str) -> Result<bool, Thrown> {
+        let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
+        Ok(engine.remove_adapter(name))
+    }
+
+    /// Returns the adapters, in the order in which they were added.
+    #[wasm_bindgen(unchecked_return_type = "AdapterInfo[]")]
+    pub fn adapters(&self) -> Result<JsValue, Thrown> {
+        let engine = self.0.try_borrow().map_err(|_| busy())?;
+        to_js(&engine.adapters())
+    }
+
     /// Computes the embedding of a text.
     // The engine stays borrowed on purpose: whoever calls meanwhile is told that it is busy.
     #[allow(clippy::await_holding_refcell_ref)]

@@ -1,10 +1,12 @@
 //! A weight's rows on the device while they are loaded.
 
+use std::rc::Rc;
+
 use burn::tensor::{Int, Tensor};
 
 use crate::ops::in_place::InPlace;
 use crate::ops::pool::Pooled;
-use crate::ops::{Ops, Scaling, Source, Weight, WeightPart};
+use crate::ops::{Ops, Scaling, Segment, Source, Weight, WeightPart};
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::quant::Packing;
 use hearth_modelfile::weight_requests::WeightRequest;
@@ -31,6 +33,7 @@ pub struct WeightBuilder {
     rows: usize,
     cols: usize,
     parts: Vec<Part>,
+    segments: Rc<[Segment]>,
 }
 
 struct Part {
@@ -141,6 +144,7 @@ impl WeightBuilder {
         let cols = names.cols;
         let mut parts: Vec<PlannedPart> = Vec::new();
         let mut row = 0;
+        let mut segments = Vec::new();
         for (range, (name, _)) in ranges.iter().zip(&names.parts) {
             let packing = range.packing;
             let row_bytes = 4 * packing.blocks_per_row(cols) * packing.quant_words_per_block();
@@ -159,6 +163,11 @@ impl WeightBuilder {
                     available: binding,
                 });
             }
+            segments.push(Segment {
+                tensor: name.as_str().into(),
+                first_row: row,
+                rows: range.rows,
+            });
             let mut left = range.rows;
             while left > 0 {
                 let part = match parts.pop() {
@@ -188,6 +197,7 @@ impl WeightBuilder {
             rows: row,
             cols,
             parts,
+            segments: segments.into(),
         })
     }
 
@@ -242,6 +252,8 @@ impl WeightBuilder {
             rows: self.rows,
             cols: self.cols,
             scaling: Scaling::NONE,
+            segments: self.segments.clone(),
+            lora: None,
             parts: (self.parts.iter())
                 .map(|part| WeightPart {
                     packing: part.packing,

@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 use crate::container::{Metadata, ModelHeader, TensorInfo, Value};
 use crate::error::{Error, Result};
 use crate::json::Object;
+pub(crate) use tensors::weight_of;
 
 /// The texts of a folder, by the names in [`TEXT_FILES`].
 pub type Texts = BTreeMap<String, String>;

@@ -1,7 +1,7 @@
 //! Names of tensors in transformers' checkpoints, and their GGUF equivalents.
 
 use super::fp8::{self, Scheme};
-use crate::container::TensorInfo;
+use crate::container::{Arrangement, GgmlType, TensorInfo};
 use crate::error::Result;
 use crate::families::Checkpoint;
 
@@ -41,6 +41,32 @@ pub(super) fn rename(
         (!(tied && name == "output.weight")).then_some(TensorInfo { name, ..tensor })
     });
     Ok(renamed.collect())
+}
+
+/// Returns GGUF's name of a module's weight with this shape, [columns, rows], if that weight is a tensor of its own in both
+/// formats, its rows in the same order.
+pub(crate) fn weight_of(module: &str, shape: [u64; 2], checkpoint: &Checkpoint) -> Option<String> {
+    let by_columns = checkpoint.by_columns;
+    let mut stored = shape.to_vec();
+    if by_columns {
+        stored.reverse();
+    }
+    let weight = TensorInfo {
+        name: format!("{module}.weight"),
+        shape: stored,
+        dtype: GgmlType::F32,
+        offset: 0,
+        size: shape[0].checked_mul(shape[1])?.checked_mul(4)?,
+        arrangement: Arrangement::default(),
+    };
+    let renamed = rename(vec![weight], checkpoint, None, false).ok()?;
+    let [renamed] = <[TensorInfo; 1]>::try_from(renamed).ok()?;
+    let kept = Arrangement {
+        by_columns,
+        ..Arrangement::default()
+    };
+    let same = renamed.shape == shape && renamed.arrangement == kept;
+    (same && renamed.name.starts_with("blk.")).then_some(renamed.name)
 }
 
 /// Returns a tensor stored by columns in the shape that the others have.

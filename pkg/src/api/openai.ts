@@ -180,6 +180,14 @@ export interface FieldsWithoutEffect {
   request_id?: string | null;
 }
 
+/** An adapter, as a request chooses it. */
+export interface AdapterChoice {
+  /** Name that it was added with. */
+  name: string;
+  /** Factor of its change; default: the one that it was added with. */
+  scale?: number | null;
+}
+
 export interface ChatCompletionCreateParamsBase extends FieldsWithoutEffect {
   messages: ChatCompletionMessageParam[];
   /** Accepted for compatibility: an engine holds one model. */
@@ -208,6 +216,8 @@ export interface ChatCompletionCreateParamsBase extends FieldsWithoutEffect {
   context_shift?: boolean | null;
   /** Tokens at the beginning that a shift keeps, up to half of the context (llama.cpp's name). Default 1. */
   n_keep?: number | null;
+  /** Adapters (LoRA) of the engine that the answer is made with, each with the factor of its change. Default: none. */
+  adapters?: AdapterChoice[] | null;
   /** Adds the token ids to the choices (vLLM's name). */
   return_token_ids?: boolean | null;
   /** Number of answers, generated one after another; each uses the next seed if one is given. Default 1. */

@@ -5,6 +5,8 @@ import { apiOf, type Api } from "./api.js";
 /** The part of an engine or a remote model that is served. */
 export interface Served extends Api {
   readonly model: BackendModel;
+  /** Adapters that a request may name as its model, which engines have. */
+  readonly adapters?: { list(): Promise<readonly { name: string }[]> };
 }
 
 /** The engine or backend, or a function that chooses one by the requested model's name. */

@@ -23,8 +23,8 @@ import type {
 } from "../api/openai.js";
 import type { RerankParams, RerankResponse } from "../api/ranking.js";
 import { HearthError, throwIfAborted } from "../core/errors.js";
-import type { AnswerRequest, LoadResult } from "../core/protocol.js";
-import type { DeviceInfo, EngineStats, ModelInfo } from "../core/wasm-contract.js";
+import type { AdapterRequest, AnswerRequest, LoadResult } from "../core/protocol.js";
+import type { AdapterInfo, DeviceInfo, EngineStats, ModelInfo } from "../core/wasm-contract.js";
 import { withSources } from "../pictures/requests.js";
 import { withEmbedded } from "../pictures/embedded.js";
 import { toEmbedRequest } from "../request/embeddings.js";
@@ -124,6 +124,23 @@ export class LocalBackend implements Backend, LocalEngine {
     });
     const texts = params.return_documents === true ? request.documents : undefined;
     return toRerank(result, topN, texts, this.model.name);
+  }
+
+  /** Adds an adapter once the requests before it are answered. */
+  addAdapter(request: AdapterRequest, signal?: AbortSignal): Promise<AdapterInfo> {
+    return this.#queue.run(() => {
+      throwIfAborted(signal);
+      return this.#worker.call("addAdapter", request, () => ({ signal }));
+    });
+  }
+
+  /** Removes an adapter once the requests before it are answered. */
+  removeAdapter(name: string): Promise<boolean> {
+    return this.#queue.run(() => this.#worker.call("removeAdapter", { name }));
+  }
+
+  listAdapters(): Promise<AdapterInfo[]> {
+    return this.#worker.call("listAdapters", null);
   }
 
   tokenize(text: string): Promise<Uint32Array> {

@@ -4,7 +4,7 @@
  */
 import type { CallOptions, WorkerRpc } from "./rpc.js";
 import { HearthError, toHearthError } from "../core/errors.js";
-import type { CallName, Calls, Notice } from "../core/protocol.js";
+import type { AdapterRequest, CallName, Calls, Notice } from "../core/protocol.js";
 import { sleep } from "../source/retry.js";
 
 /** Number of losses without a single token in between after which recovery is abandoned. */
@@ -49,6 +49,8 @@ export class RecoveringWorker implements ModelCalls {
   #losses: number[] = [];
   /** Number of calls not answered yet. */
   #running = 0;
+  /** Adapters that the worker has. */
+  #adapters: AdapterRequest[] = [];
   /** Aborts the creation of a worker when the engine ends. */
   readonly #renewal = new AbortController();
 
@@ -79,10 +81,11 @@ export class RecoveringWorker implements ModelCalls {
         try {
           const result = await client.call(
             call,
-            typeof params === "function" ? params() : params,
+            (typeof params === "function" ? params() : params) as Calls[K]["params"],
             this.#noting(options()),
           );
           if (call === "embed" || call === "rank") this.#losses = [];
+          this.#note(call, params);
           return result;
         } catch (error) {
           const reason = toHearthError(error);
@@ -93,6 +96,14 @@ export class RecoveringWorker implements ModelCalls {
     } finally {
       this.#running--;
     }
+  }
+
+  /** Remembers the adapters, which another worker needs as well. */
+  #note(call: CallName, params: unknown): void {
+    if (call === "addAdapter") this.#adapters.push(params as AdapterRequest);
+    if (call !== "removeAdapter") return;
+    const { name } = params as Calls["removeAdapter"]["params"];
+    this.#adapters = this.#adapters.filter((adapter) => adapter.name !== name);
   }
 
   /** Clears the losses on every token: a token is progress, so a later loss does not count as a repeat. */
@@ -151,6 +162,7 @@ export class RecoveringWorker implements ModelCalls {
       try {
         await sleep(delay, this.#renewal.signal);
         const client = await reopen(this.#renewal.signal);
+        await this.#restore(client);
         if (this.#end !== undefined) {
           client.close(this.#end);
           return;
@@ -170,6 +182,17 @@ export class RecoveringWorker implements ModelCalls {
           this.#finish(new HearthError("device_lost", reason.message, { hint, cause: error }));
         }
       }
+    }
+  }
+
+  /** Adds the adapters to another worker. */
+  async #restore(client: WorkerRpc): Promise<void> {
+    try {
+      const { signal } = this.#renewal;
+      for (const adapter of this.#adapters) await client.call("addAdapter", adapter, { signal });
+    } catch (error) {
+      client.close(toHearthError(error));
+      throw error;
     }
   }
 

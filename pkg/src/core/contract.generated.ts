@@ -24,6 +24,26 @@ export const SAMPLING_RANGES = {
   presence_penalty: { min: -2, max: 2, isInteger: false },
 } as const;
 
+/** A loaded adapter. */
+export type AdapterInfo = {
+  name: string;
+  /** Factor of its change where a request names none. */
+  scale: number;
+  /** Largest rank. */
+  rank: number;
+  /** Weights that it changes. */
+  weights: number;
+  /** Bytes that it takes: in memory, and once more on the device while a request uses it. */
+  bytes: number;
+};
+
+/** An adapter that a request is answered with. */
+export type AdapterUse = {
+  name: string;
+  /** Factor of its change; default: the one that it was added with. */
+  scale?: number;
+};
+
 /** Sampling that a model's makers advise, as far as its files say. */
 export type AdvisedSampling = {
   temperature?: number;
@@ -227,6 +247,8 @@ export type GenerateRequest = {
   context_shift?: boolean;
   /** Tokens at the beginning that a shift keeps, up to half of the context (llama.cpp's name). Default 1. */
   n_keep?: number;
+  /** Adapters that the answer is made with, of those that the engine has. Default: none. */
+  adapters?: AdapterUse[];
   /** Further variables of the template (vLLM's name). */
   chat_template_kwargs?: Record<string, unknown>;
   /**
@@ -693,6 +715,12 @@ export interface WasmEngine {
   addPicture(tiles_high: number, tiles_wide: number, grids: Uint32Array, pixels: Uint8Array): string;
   /** Returns whether a picture is kept. */
   hasPicture(key: string): boolean;
+  /** Adds an adapter from the bytes of its file, GGUF or, beside the text of PEFT's `adapter_config.json`, safetensors. */
+  addAdapter(name: string, bytes: Uint8Array, scale?: number, peft_config?: string): AdapterInfo;
+  /** Removes an adapter; returns whether there was one of this name. */
+  removeAdapter(name: string): boolean;
+  /** Returns the adapters, in the order in which they were added. */
+  adapters(): AdapterInfo[];
   /** Computes the embedding of a text. */
   embed(input: EmbedInput): Promise<WasmEmbedding>;
   /** Computes how well a document answers a query. */

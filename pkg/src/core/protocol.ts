@@ -6,6 +6,7 @@ import type { PictureSource } from "../pictures/source.js";
 import type { SerializedError } from "./errors.js";
 import type { HubId } from "../source/paste.js";
 import type {
+  AdapterInfo,
   AnswerFormat,
   DeviceInfo,
   DeviceOptions,
@@ -77,6 +78,24 @@ export interface LoadRequest {
   picturesUrl?: string;
   /** The projector; false for none. Default: one that lies beside the model, if any. */
   mmproj?: ProjectorSpec | false;
+}
+
+/** Files of an adapter as PEFT writes it: settings and tensors. */
+export const PEFT_CONFIG = "adapter_config.json";
+export const PEFT_TENSORS = "adapter_model.safetensors";
+
+/** Source of an adapter. A stream could not be read again after a lost device. */
+export type AdapterSpec =
+  | Exclude<SourceSpec, { kind: "port" | "files" }>
+  /** PEFT's files. */
+  | { kind: "peft"; config: Blob; tensors: Blob };
+
+export interface AdapterRequest {
+  name: string;
+  source: AdapterSpec;
+  scale?: number;
+  download: DownloadOptions;
+  cache: CacheMode;
 }
 
 /** A picture among a message's texts: at first as the caller gave it, then as it crosses to the worker. */
@@ -195,6 +214,9 @@ export interface Calls {
   generate: { params: AnswerRequest; result: null };
   embed: { params: EmbedRequest; result: EmbedResult };
   rank: { params: RankRequest; result: RankResult };
+  addAdapter: { params: AdapterRequest; result: AdapterInfo };
+  removeAdapter: { params: { name: string }; result: boolean };
+  listAdapters: { params: null; result: AdapterInfo[] };
   tokenize: { params: { text: string }; result: Uint32Array };
   detokenize: { params: { ids: Uint32Array }; result: string };
   stats: { params: null; result: EngineStats };

@@ -12,7 +12,7 @@ const UNUSED =
   "dynatemp_exponent dry_base dry_allowed_length dry_penalty_last_n dry_sequence_breakers mirostat_tau mirostat_eta xtc_threshold";
 const CACHES = "prompt_cache_key prompt_cache_retention cache_prompt cache_salt id_slot";
 const SAMPLING = `${Object.keys(SAMPLING_RANGES).join(" ")} max_tokens context_shift n_keep logit_bias stop n`;
-const ANSWERS = "return_token_ids response_format structured_outputs logprobs stream stream_options";
+const ANSWERS = "adapters return_token_ids response_format structured_outputs logprobs stream stream_options";
 const CHAT =
   "messages max_completion_tokens reasoning_format tools tool_choice parallel_tool_calls top_logprobs continue_final_message enable_thinking thinking_token_budget chat_template_kwargs";
 
@@ -84,6 +84,7 @@ const DEFAULTS: Record<string, unknown> = {
 
 /** Replacements for rejected fields. */
 const INSTEAD: Record<string, string> = {
+  lora: "adapters",
   functions: "tools",
   function_call: "tool_choice",
   reasoning_effort: "enable_thinking, or chat_template_kwargs, if the model's template reads it",

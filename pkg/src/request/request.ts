@@ -15,7 +15,7 @@ import type {
 import type { AnswerRequest, AskedMessage } from "../core/protocol.js";
 import { withParsedCalls } from "../tools/messages.js";
 import { toPlan, type ModelStyle, type Plan } from "./tools.js";
-import type { AnswerFormat, GenerateRequest } from "../core/wasm-contract.js";
+import type { AdapterUse, AnswerFormat, GenerateRequest } from "../core/wasm-contract.js";
 import { textOf, toContent } from "./content.js";
 
 /** A request whose pictures are as the caller gave them. */
@@ -137,6 +137,8 @@ function withSampling<Request extends Omit<AnswerRequest, "messages">>(
   if (bias !== undefined) request.logit_bias = bias;
   set(request, "seed", "seed", params.seed, Number.isSafeInteger, "an integer");
   if (request.seed !== undefined) request.seed = Number(BigInt.asUintN(32, BigInt(request.seed)));
+  const adapters = toAdapters(params.adapters);
+  if (adapters.length > 0) request.adapters = adapters;
   const stop = toStop(params.stop);
   if (stop.length > 0) request.stop = stop;
   return request;
@@ -212,6 +214,22 @@ function toLogitBias(bias: unknown): Record<string, number> | undefined {
     }
   }
   return bias as Record<string, number>;
+}
+
+/** Checks the adapters' description. Their names are left to the core, which knows them. */
+function toAdapters(adapters: unknown): AdapterUse[] {
+  if (adapters === undefined || adapters === null) return [];
+  if (!Array.isArray(adapters)) throw invalid("adapters", "a list", adapters);
+  return adapters.map((adapter: unknown, index) => {
+    const field = `adapters[${String(index)}]`;
+    const { name, scale, ...others } = toObject(field, adapter);
+    const [other] = Object.keys(others);
+    if (other !== undefined) throw invalid(`${field}.${other}`, "absent: an adapter has name and scale", others[other]);
+    if (typeof name !== "string" || name === "") throw invalid(`${field}.name`, "the name of an adapter", name);
+    if (scale === undefined || scale === null) return { name };
+    if (typeof scale !== "number" || !Number.isFinite(scale)) throw invalid(`${field}.scale`, "a number", scale);
+    return { name, scale };
+  });
 }
 
 function toStop(stop: unknown): string[] {

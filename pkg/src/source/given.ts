@@ -1,7 +1,10 @@
 /** Page side: addresses and options of downloads as they are sent to a worker. */
 import { HearthError, invalid } from "../core/errors.js";
+import { platform } from "../core/platform.js";
 import type { DownloadOptions, SourceSpec } from "../core/protocol.js";
 import { isSum } from "./listing.js";
+import { parseHubId } from "./paste.js";
+import { servePort } from "./port.js";
 
 /** Returns the download's options with absolute addresses, and refuses wrong ones. */
 export function toDownload(download: DownloadOptions, source: SourceSpec): DownloadOptions {
@@ -24,4 +27,39 @@ export function absolute(url: string | URL): string {
   } catch (cause) {
     throw new HearthError("invalid_request", `invalid request: not an address: ${String(url)}`, { cause });
   }
+}
+
+export type ModelSource = string | URL | Blob | FileSystemFileHandle | File[] | ReadableStream<Uint8Array>;
+
+/** Model as a caller gives it. */
+export interface GivenModel {
+  model: ModelSource;
+  /** Length of a stream. */
+  totalBytes?: number;
+  download?: DownloadOptions;
+}
+
+/** Returns a model's source in a form that can be posted to a worker, and what is to be transferred with it. */
+export async function toSource({ model, totalBytes, download }: GivenModel): Promise<{
+  source: SourceSpec;
+  transfer: Transferable[];
+}> {
+  if (Array.isArray(model)) return { source: { kind: "files", files: model }, transfer: [] };
+  if (model instanceof Blob) return { source: { kind: "blob", blob: model }, transfer: [] };
+  if (model instanceof ReadableStream) {
+    const { port1, port2 } = new MessageChannel();
+    servePort(model, port1);
+    const source: SourceSpec = { kind: "port", port: port2 };
+    if (totalBytes !== undefined) source.total = totalBytes;
+    return { source, transfer: [port2] };
+  }
+  if (typeof model === "object" && "getFile" in model) {
+    return { source: { kind: "blob", blob: await model.getFile() }, transfer: [] };
+  }
+  const place = platform.locate?.(String(model)) ?? model;
+  const id = parseHubId(String(place));
+  if (id === undefined) return { source: { kind: "url", url: absolute(place) }, transfer: [] };
+  const source: SourceSpec = { kind: "hub", id };
+  if (download?.hub !== undefined) source.endpoint = absolute(download.hub);
+  return { source, transfer: [] };
 }

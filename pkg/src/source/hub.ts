@@ -72,6 +72,23 @@ export async function resolveHubProjector(id: HubId, endpoint: string | undefine
   throw refuse(`the repository ${repository} has no ${what}`, "Name another repository or file as mmproj.");
 }
 
+/** Finds the address of a file in a repository. */
+export async function resolveHubFile(
+  id: HubId,
+  endpoint: string | undefined,
+  hub: HubAccess,
+): Promise<{ url: string; file: RemoteFile }> {
+  const { repository, path = "" } = id;
+  const { resolved, file } = await repositoryOf(id, endpoint, hub);
+  const url = resolved(path);
+  const found = file(url);
+  if (found !== undefined) return { url, file: found };
+  throw refuse(
+    `the repository ${repository} has no file ${path}`,
+    "Name another repository, or the address of a file.",
+  );
+}
+
 interface Repository extends HubListing {
   /** Returns the address of a path. */
   resolved: (path: string) => string;

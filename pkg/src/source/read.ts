@@ -24,19 +24,19 @@ export async function readText(source: ByteSource): Promise<string> {
   return text + decoder.decode();
 }
 
-export async function readBytes(source: ByteSource): Promise<Uint8Array<ArrayBuffer>> {
+/** Reads a file as bytes, of which there may be `most`. */
+export async function readBytes(source: ByteSource, most = MAX_TEXT_BYTES): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
-  for await (const chunk of bounded(source)) chunks.push(chunk.slice());
+  for await (const chunk of bounded(source, most)) chunks.push(chunk.slice());
   return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }
 
 /** Yields the bytes of a file beside the weights, which are not too many. */
-async function* bounded(source: ByteSource): AsyncGenerator<Uint8Array, void, void> {
+async function* bounded(source: ByteSource, most = MAX_TEXT_BYTES): AsyncGenerator<Uint8Array, void, void> {
   let bytes = 0;
   for await (const chunk of source.chunks()) {
     bytes += chunk.length;
-    if (bytes > MAX_TEXT_BYTES)
-      throw new HearthError("bad_file", `a text beside the model has more than ${String(MAX_TEXT_BYTES)} bytes`);
+    if (bytes > most) throw new HearthError("bad_file", `a file beside the model has more than ${String(most)} bytes`);
     yield chunk;
   }
 }

@@ -5,6 +5,7 @@
  */
 import { cancelled, HearthError, serializeError, stopped, throwIfAborted, toHearthError } from "../core/errors.js";
 import type { PicturesWasm } from "../pictures/module.js";
+import { readAdapter } from "./adapter.js";
 import { fetchModel } from "./fetch.js";
 import { Grammars } from "./grammar.js";
 import { inspectModel } from "./inspect.js";
@@ -12,6 +13,7 @@ import { initCore, loadModel, openDevice, type StartPool } from "./load.js";
 import { Pictures } from "./pictures/pictures.js";
 import { Lock } from "../core/lock.js";
 import type {
+  AdapterRequest,
   AnswerRequest,
   Calls,
   CallName,
@@ -30,6 +32,7 @@ import type {
   ToWorker,
 } from "../core/protocol.js";
 import type {
+  AdapterInfo,
   GenerateRequest,
   GrammarWasm,
   HearthWasm,
@@ -133,6 +136,14 @@ export class Host {
         return this.#embed(message.params, signal);
       case "rank":
         return this.#rank(message.params, signal);
+      case "addAdapter":
+        return this.#addAdapter(message.params, signal);
+      case "removeAdapter": {
+        const { name } = message.params;
+        return this.#withEngine((engine) => engine.removeAdapter(name));
+      }
+      case "listAdapters":
+        return this.#withEngine((engine) => engine.adapters());
       case "tokenize": {
         const { text } = message.params;
         return this.#withEngine((engine) => engine.tokenize(text));
@@ -188,6 +199,15 @@ export class Host {
     await initCore(wasm, request.wasmUrl ?? wasmUrl);
     return await fetchModel(wasm, request, signal, (progress) => {
       this.#post({ type: "progress", id, progress });
+    });
+  }
+
+  async #addAdapter(request: AdapterRequest, signal: AbortSignal): Promise<AdapterInfo> {
+    const { name, scale } = request;
+    const { bytes, config } = await readAdapter(this.#options.wasm.Sha256, request, signal);
+    return await this.#withEngine((engine) => {
+      throwIfAborted(signal);
+      return engine.addAdapter(name, bytes, scale, config);
     });
   }
 

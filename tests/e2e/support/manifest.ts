@@ -14,6 +14,7 @@ export interface GoldenEntry {
     | "embedding"
     | "embedding_folder"
     | "rerank"
+    | "adapter"
     | "real";
   /** A GGUF file, or a folder as Hugging Face has them. */
   model?: string;

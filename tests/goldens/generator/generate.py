@@ -2,7 +2,7 @@
 --gemma PATH/TO/gemma-3-270m-q4_k_m.gguf --whisper PATH/TO/whisper-tiny.en --whisper-base PATH/TO/whisper-base
 --recording PATH/TO/two_cities.wav
 
-With `--only families`, `--only embeddings`, `--only tokenizers`, `--only templates`, `--only whisper`, `--only pictures`, `--only vision`, `--only captions`, `--only translation`, `--only speech` (which needs its model) or `--only quants` just those files, and no model is needed. Files whose
+With `--only families`, `--only adapters` (of models that are there already), `--only embeddings`, `--only tokenizers`, `--only templates`, `--only whisper`, `--only pictures`, `--only vision`, `--only captions`, `--only translation`, `--only speech` (which needs its model) or `--only quants` just those files, and no model is needed. Files whose
 model is not given stay as they are.
 
 Nothing here depends on the date, the machine's name or the network; see README.md for the versions.
@@ -19,6 +19,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 sys.dont_write_bytecode = True
 
+import gold_adapters
 import gold_captions
 import gold_dequant
 import gold_embedding_folders
@@ -71,6 +72,10 @@ def folder(scratch: Path, name: str) -> Path:
 def make_families(scratch: Path, args):
     gold_families.make(folder(scratch, "families"))
     gold_folders.make(folder(scratch, "folders"))
+
+
+def make_adapters(scratch: Path, args):
+    gold_adapters.make(folder(scratch, "adapters"))
 
 
 def make_embeddings(scratch: Path, args):
@@ -146,6 +151,7 @@ def make_whisper(scratch: Path, args):
 # What makes them, and how the files' paths begin; what begins otherwise is the rest's.
 GROUPS = {
     "families": (make_families, ("families/", "folders/")),
+    "adapters": (make_adapters, ("adapters/",)),
     "embeddings": (make_embeddings, ("embeddings/", "embedding_folders/", "rerankers/", "real/minilm", "tokenizers/tokenizer_minilm")),
     "tokenizers": (make_tokenizers, ("tokenizers/",)),
     "gemma": (make_gemma, ("real/gemma270",)),

@@ -17,11 +17,11 @@ NAME = "manifest.json"
 KINDS = {
     "quants": "quants", "templates": "templates", "tokenizers": "tokenizer", "tiny": "tiny", "families": "family",
     "folders": "folder", "embeddings": "embedding", "embedding_folders": "embedding_folder", "rerankers": "rerank",
-    "real": "real", "whisper": "real", "pictures": "real", "vision": "real",
+    "adapters": "adapter", "real": "real", "whisper": "real", "pictures": "real", "vision": "real",
     "translation": "real", "captions": "real",
 }
 # Kinds of models that generate text, whose logits and greedy ids are compared.
-GENERATING = ("tiny", "family", "folder")
+GENERATING = ("tiny", "family", "folder", "adapter")
 # What a golden in families/ is for, if not the architecture itself.
 ABOUT = {
     "family_llama_kquants": "storage_types", "family_llama_small_quants": "storage_types", "family_qwen3_few_bits": "storage_types",
@@ -66,7 +66,7 @@ def entry(data: Path, kind: str, path: Path) -> dict:
     if kind == "family":
         found["about"] = ABOUT.get(path.stem, "architecture")
     if kind in GENERATING:
-        found |= of_folder(own) if own.is_dir() else {"ends": GGUF_ENDS, "adds_bos": False}
+        found |= of_folder(own) if kind == "folder" else {"ends": GGUF_ENDS, "adds_bos": False}
     if kind in ("embedding", "embedding_folder"):
         found["generates"] = head["arch"] not in ENCODERS
     return found

@@ -28,6 +28,7 @@ const CRATES: [(&str, &[&str]); 2] = [
             "text",
             "vision",
             "huggingface",
+            "adapter",
             "files",
             "cost",
             "budget",

@@ -1,6 +1,8 @@
 //! The native tests in one program, so that burn is linked once; `cargo xtask test` runs each module in a separate
 //! process. Only the bounded fuzzing is a separate program, because it counts the bytes of every allocation.
 
+mod adapter_files;
+mod adapters;
 mod attention;
 mod bad_input;
 mod captions;

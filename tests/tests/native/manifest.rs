@@ -61,6 +61,7 @@ fn no_kind_is_empty() {
         (Kind::Embedding, 5),
         (Kind::EmbeddingFolder, 1),
         (Kind::Rerank, 3),
+        (Kind::Adapter, 4),
         (Kind::Real, 4),
     ] {
         let found = manifest::of(kind);

@@ -69,7 +69,7 @@ impl StepGraph {
     /// # Errors
     /// [`Error::Gpu`] or [`Error::DeviceLost`].
     pub(crate) fn replay(&self) -> Result<()> {
-        // SAFETY: weights live in the stepper, layer states and step state in the sequence that owns this graph, every
+        // SAFETY: weights live in the stepper, whose adapters change only after this graph is gone, layer states and step state in the sequence that owns this graph, every
         // intermediate in `_kept`, and the stepper issues all of its work from one thread on one stream.
         unsafe { self.graph.replay() }.map_err(|e| gpu_error("replay", &e))
     }

@@ -8,6 +8,7 @@ pub mod by_expert;
 pub(in crate::ops) mod counters;
 pub(in crate::ops) mod cpu;
 pub mod gemv;
+pub mod lora;
 pub mod packing;
 pub(in crate::ops) mod quantise;
 pub mod tile;
@@ -95,7 +96,12 @@ impl Ops {
                 spec,
             );
         }
-        Tensor::from_dispatch(y)
+        let y = Tensor::from_dispatch(y);
+        let Some(lora) = &weight.lora else {
+            return y;
+        };
+        let a = self.linear(x, &lora.a, state);
+        self.add_product(a, lora, state, y)
     }
 
     /// Projects one token along with the fused steps, see [`gemv`].
@@ -140,7 +146,11 @@ impl Ops {
                 spec,
             );
         }
-        Tensor::from_dispatch(y)
+        let y = Tensor::from_dispatch(y);
+        match &weight.lora {
+            Some(lora) => self.add_change(x, lora, aux, state, y, input),
+            None => y,
+        }
     }
 
     /// Returns whether [`Ops::gated_norm_linear`] has the workgroup memory that it needs.
@@ -176,7 +186,8 @@ impl Ops {
             gemv::workgroup_bytes(input, packing, weight.cols, Arithmetic::F32, threads)
                 <= self.tuning.workgroup_bytes
         };
-        weight.parts.iter().all(|part| fits(part.packing))
+        let changes = weight.lora.iter().flat_map(|lora| &lora.a.parts);
+        (weight.parts.iter().chain(changes)).all(|part| fits(part.packing))
     }
 
     /// Returns norm(x) W^T, or x W^T without a norm, as a new [t, rows] tensor.
@@ -257,6 +268,9 @@ impl Ops {
         state: &StepState,
         activation: Activation,
     ) -> Tensor<2> {
+        if let Some(lora) = &weight.lora {
+            return self.gated_change(x, norm, weight, lora, state, activation);
+        }
         let in_one = x.dims()[0] == 1 && weight.parts.len() == 1;
         let input = match norm {
             _ if !in_one => None,

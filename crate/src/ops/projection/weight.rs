@@ -11,6 +11,7 @@ use burn::tensor::{Int, Tensor};
 use crate::ops::Ops;
 use crate::ops::kernel::{Kernel, modules};
 use crate::ops::pool::Pooled;
+use crate::ops::projection::lora::{Lora, Segment};
 use hearth_modelfile::quant::Packing;
 
 /// Transformation of each sum of a projection: v * factor, then softcap * tanh(v / softcap) if softcap is not 0.
@@ -74,9 +75,21 @@ pub struct Weight {
     /// The parts, in row order, without gaps.
     pub parts: Vec<WeightPart>,
     pub scaling: Scaling,
+    /// The tensors whose rows it has; empty if nothing asks for them.
+    pub segments: Rc<[Segment]>,
+    /// Change by the adapters of the request, if there are any.
+    pub lora: Option<Rc<Lora>>,
 }
 
 impl Weight {
+    /// Returns the weight without changes by adapters.
+    pub fn unchanged(&self) -> Self {
+        Self {
+            lora: None,
+            ..self.clone()
+        }
+    }
+
     /// Returns the same memory with another scaling.
     pub fn scaled(mut self, scaling: Scaling) -> Self {
         self.scaling = scaling;
@@ -102,6 +115,8 @@ impl Ops {
             cols,
             parts: vec![part],
             scaling: Scaling::NONE,
+            segments: Rc::default(),
+            lora: None,
         }
     }
 }

@@ -147,6 +147,8 @@ fn norm_and_matrix(packing: Packing, (step, arithmetic): (Step, Arithmetic)) -> 
         rows: WIDTH,
         cols: WIDTH,
         scaling: Scaling::NONE,
+        segments: Default::default(),
+        lora: None,
         parts: vec![WeightPart {
             packing,
             first_row: 0,

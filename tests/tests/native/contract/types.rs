@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hearth::boundary::{AllStats, InspectorOptions, LoaderOptions, OpenOptions};
 use hearth::device::DeviceInfo;
 use hearth::engine::ModelInfo;
+use hearth::engine::adapters::AdapterInfo;
 use hearth::engine::embed::EmbedInput;
 use hearth::engine::rank::{RankInput, RankScore};
 use hearth::engine::request::{Request, TokenDelta};
@@ -36,6 +37,7 @@ pub fn declarations() -> String {
     found.visit::<Progress>();
     found.visit::<ModelInfo>();
     found.visit::<Request>();
+    found.visit::<AdapterInfo>();
     found.visit::<EmbedInput>();
     found.visit::<RankInput>();
     found.visit::<RankScore>();
