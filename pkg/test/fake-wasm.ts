@@ -7,6 +7,7 @@
  */
 import type {
   AdvisedSampling,
+  ContextPage,
   DeviceInfo,
   DeviceOptions,
   DeviceTuning,
@@ -67,6 +68,11 @@ const AT_FIRST = {
   loaderOptions: undefined as LoaderOptions | undefined,
   grammarsFreed: 0,
   grammarInstances: 1,
+  /** Characters of the conversation that the engine holds. */
+  held: "",
+  /** Pages put back, and those saved, by name. */
+  restored: [] as string[],
+  saved: [] as string[],
   /** Called between rendering the template and the answer. */
   encoding: (): void => undefined,
 };
@@ -75,7 +81,7 @@ export const fake = { ...AT_FIRST };
 
 /** Restores the state in which nothing has run. */
 export function resetFake(): void {
-  Object.assign(fake, AT_FIRST, { pictures: new Map() });
+  Object.assign(fake, AT_FIRST, { pictures: new Map(), restored: [], saved: [] });
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -264,7 +270,41 @@ export class Engine implements WasmEngine {
       const message = `the prompt needs ${String(needed)} tokens, the context holds ${String(this.contextSize)}`;
       throw new CoreError("context_overflow", message, "Shorten the conversation.");
     }
-    return new Generation(prompt, request, constraint);
+    let cached = 0;
+    while (cached < prompt.length - 1 && prompt[cached] === fake.held[cached]) cached++;
+    fake.held = prompt;
+    return new Generation(prompt, request, constraint, cached);
+  }
+
+  /** Returns a page for each eight characters. */
+  contextPages(): ContextPage[] {
+    const pages = fake.held.match(/[^]{1,8}/g) ?? [];
+    return pages.map((text, i) => {
+      const hash = Array.from(fake.held.slice(0, 8 * i + text.length)).reduce(
+        (sum, c) => sum * 31 + c.charCodeAt(0),
+        7,
+      );
+      return { name: `rows-${String(i).padStart(8, "0")}-${String(hash % 1e9)}`, bytes: text.length };
+    });
+  }
+
+  async savePage(name: string): Promise<Uint8Array | undefined> {
+    await sleep(fake.stepMs);
+    const at = this.contextPages().findIndex((page) => page.name === name);
+    if (at < 0) return undefined;
+    fake.saved.push(name);
+    return new TextEncoder().encode(`${String(at)}:${fake.held.slice(8 * at, 8 * at + 8)}`);
+  }
+
+  restorePage(page: Uint8Array): number {
+    const [, at, text] = /^(\d+):([^]+)$/.exec(new TextDecoder().decode(page)) ?? [];
+    const from = 8 * Number(at);
+    if (text === undefined || (from > 0 && from > fake.held.length)) {
+      throw new CoreError("bad_file", "saved context file is malformed", "Nothing to do.");
+    }
+    fake.held = fake.held.slice(0, from) + text;
+    fake.restored.push(text);
+    return fake.held.length;
   }
 
   /** Returns an embedding of the input's length and 1. */
@@ -337,6 +377,7 @@ export class Generation implements WasmGeneration {
     private readonly prompt: string,
     private readonly request: GenerateRequest,
     constraint?: WasmGrammar,
+    private readonly cached = 0,
   ) {
     const last = request.messages?.at(-1);
     const asked = (last === undefined ? prompt : textOf(last)).replaceAll(PICTURE, "").trim();
@@ -376,7 +417,7 @@ export class Generation implements WasmGeneration {
       prompt_tokens,
       completion_tokens: this.at,
       total_tokens: prompt_tokens + this.at,
-      prompt_tokens_details: { cached_tokens: 0 },
+      prompt_tokens_details: { cached_tokens: this.cached },
       completion_tokens_details: { accepted_prediction_tokens: 0, rejected_prediction_tokens: 0 },
     };
     const ids = text === "" ? [] : [this.at];

@@ -13,6 +13,7 @@
 
 mod bench;
 pub mod constraint;
+pub(crate) mod context;
 pub(crate) mod draft_policy;
 pub mod embed;
 mod generation;
@@ -42,6 +43,8 @@ use hearth_modelfile::text::pair::PairFormat;
 use hearth_modelfile::text::template::ChatTemplate;
 use hearth_modelfile::text::tokenizer::Tokenizer;
 
+pub use context::ContextPage;
+use context::fingerprint::Fingerprint;
 use draft_policy::DraftPolicy;
 pub use draft_policy::Drafts;
 use embed::EmbedInput;
@@ -64,6 +67,8 @@ pub struct Engine {
     /// Tower of a model that sees.
     tower: Option<Tower>,
     pictures: Pictures,
+    /// Identity of its conversations' pages, if it was requested.
+    fingerprint: Option<Fingerprint>,
 }
 
 impl Engine {
@@ -100,6 +105,7 @@ impl Engine {
             generation: None,
             tower: None,
             pictures: Pictures::default(),
+            fingerprint: None,
         })
     }
 

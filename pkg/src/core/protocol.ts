@@ -60,6 +60,12 @@ export interface DownloadOptions {
   hub?: string;
 }
 
+/** Keeping of conversations on this device. */
+export interface ContextStoreOptions {
+  /** Most bytes that all conversations take together; the oldest go first. Default 512 MiB. */
+  maxBytes?: number;
+}
+
 export interface LoadRequest {
   source: SourceSpec;
   device: DeviceChoice;
@@ -72,6 +78,7 @@ export interface LoadRequest {
   quantize?: Quantize;
   overrides?: Overrides;
   threads?: number;
+  contextStore?: ContextStoreOptions;
   wasmUrl?: string;
   grammarUrl?: string;
   picturesUrl?: string;
@@ -109,6 +116,8 @@ export interface AskedMessage<Picture = PictureSource> {
 export interface AnswerRequest<Picture = PictureSource> extends Omit<GenerateRequest, "messages"> {
   messages?: AskedMessage<Picture>[];
   format?: AnswerFormat;
+  /** Key under which the conversation is kept, in engines that keep them. */
+  contextKey?: string;
 }
 
 export interface LoadProgress {

@@ -6,6 +6,7 @@ mod bad_input;
 mod chat_options;
 mod chat_template;
 mod chromium;
+mod context_pages;
 mod contract;
 mod cost;
 mod counters;

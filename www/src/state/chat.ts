@@ -1,5 +1,6 @@
 /** The conversations: the list, the open one, and the actions on them. */
 import { batch, computed, signal } from "@preact/signals";
+import { deleteContext } from "hearth-llm/cache";
 import type { Conversation, DraftPicture, StoredFile } from "../store/db.js";
 import type { Bundle } from "../store/exchange.js";
 import { withText, type Part } from "../store/parts.js";
@@ -319,6 +320,8 @@ export async function remove(id: string): Promise<() => Promise<void>> {
   conversations.value = conversations.value.filter((head) => head.id !== id);
   const [bundle] = await kept;
   await (await opened()).remove(id);
+  // What the engine keeps of it, which is made again if the conversation comes back.
+  await deleteContext(id).catch(() => undefined);
   tell({ id, state: "removed" });
   return async () => {
     if (bundle === undefined) return;
