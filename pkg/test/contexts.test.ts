@@ -4,6 +4,7 @@ import * as cache from "../src/cache/index.js";
 import { pageNames, readPage } from "../src/cache/contexts.js";
 import type { Engine } from "../src/index.js";
 import { ask, code, create, useFakeCore } from "./engine-support.js";
+import { context } from "./fake-context.js";
 import { fake } from "./fake-wasm.js";
 import { Opfs } from "./opfs.js";
 
@@ -25,17 +26,17 @@ const LONG = "a text that is a little longer than one page";
 const stored = { contextStore: {} };
 
 /** Asks and returns the tokens that were cached. */
-async function cached(engine: Engine, content: string, key?: string): Promise<number | undefined> {
+async function cached(engine: Engine, content: string, key?: string): Promise<number> {
   const { usage } = await engine.chat.completions.create({
     ...ask(content),
     ...(key === undefined ? {} : { prompt_cache_key: key }),
   });
-  return usage?.prompt_tokens_details.cached_tokens;
+  return usage.prompt_tokens_details.cached_tokens;
 }
 
 /** Waits until the engine's conversation is on the device. */
 async function saved(key: string): Promise<void> {
-  const pages = Math.ceil(fake.held.length / 8);
+  const pages = Math.ceil(context.held.length / 8);
   const isThere = async (): Promise<void> => {
     expect(await pageNames(key)).toHaveLength(pages);
   };
@@ -48,24 +49,24 @@ it("puts a conversation back in another engine of the model", async () => {
   expect(await cached(first, LONG, "chat")).toBe(0);
   await saved("chat");
   first.dispose();
-  fake.held = "";
+  context.held = "";
   const second = await create(stored);
   expect(await cached(second, `${LONG} and goes on`, "chat")).toBe(LONG.length);
-  expect(fake.restored.join("")).toBe(LONG);
+  expect(context.restored.join("")).toBe(LONG);
   // The engine holds it by now.
   await cached(second, `${LONG} and goes on`, "chat");
-  expect(fake.restored.join("")).toBe(LONG);
+  expect(context.restored.join("")).toBe(LONG);
 });
 
 it("saves only what is new", async () => {
   const engine = await create(stored);
   await cached(engine, LONG, "chat");
   await saved("chat");
-  const before = fake.saved.length;
+  const before = context.saved.length;
   await cached(engine, `${LONG} and goes on`, "chat");
   await saved("chat");
   // The last page was not full.
-  expect(fake.saved.length - before).toBe(Math.ceil(`${LONG} and goes on`.length / 8) - Math.floor(LONG.length / 8));
+  expect(context.saved.length - before).toBe(Math.ceil(`${LONG} and goes on`.length / 8) - Math.floor(LONG.length / 8));
 });
 
 it("keeps conversations apart, and none without a key or a store", async () => {
@@ -93,7 +94,7 @@ it("removes a damaged page, and computes the rest", async () => {
   const [, second = ""] = await pageNames("chat");
   const file = opfs.files().find(({ bytes }) => new TextDecoder().decode(bytes).startsWith("1:"));
   file?.bytes.fill(120);
-  fake.held = "";
+  context.held = "";
   const other = await create(stored);
   expect(await cached(other, LONG, "chat")).toBe(8);
   await saved("chat");

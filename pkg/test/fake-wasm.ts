@@ -7,7 +7,6 @@
  */
 import type {
   AdvisedSampling,
-  ContextPage,
   DeviceInfo,
   DeviceOptions,
   DeviceTuning,
@@ -35,6 +34,7 @@ import type {
   ToolStyle,
 } from "../src/core/wasm-contract.js";
 import { ANSWER } from "./fake-answer.js";
+import { hold, Paged, resetContext } from "./fake-context.js";
 import { checkHeader, checkPart, CoreError } from "./fake-errors.js";
 import { deviceInfo, MODEL, STATS, TUNING } from "./fake-objects.js";
 
@@ -68,11 +68,6 @@ const AT_FIRST = {
   loaderOptions: undefined as LoaderOptions | undefined,
   grammarsFreed: 0,
   grammarInstances: 1,
-  /** Characters of the conversation that the engine holds. */
-  held: "",
-  /** Pages put back, and those saved, by name. */
-  restored: [] as string[],
-  saved: [] as string[],
   /** Called between rendering the template and the answer. */
   encoding: (): void => undefined,
 };
@@ -81,7 +76,8 @@ export const fake = { ...AT_FIRST };
 
 /** Restores the state in which nothing has run. */
 export function resetFake(): void {
-  Object.assign(fake, AT_FIRST, { pictures: new Map(), restored: [], saved: [] });
+  Object.assign(fake, AT_FIRST, { pictures: new Map() });
+  resetContext();
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -228,12 +224,14 @@ export class Inspector implements WasmInspector {
   }
 }
 
-export class Engine implements WasmEngine {
+export class Engine extends Paged implements WasmEngine {
   constructor(
     readonly device: WasmDevice,
     private readonly contextSize: number,
     private readonly bytes: number,
-  ) {}
+  ) {
+    super();
+  }
 
   info(): ModelInfo {
     const { toolStyle: tool_style, sampling, vision } = fake;
@@ -270,41 +268,7 @@ export class Engine implements WasmEngine {
       const message = `the prompt needs ${String(needed)} tokens, the context holds ${String(this.contextSize)}`;
       throw new CoreError("context_overflow", message, "Shorten the conversation.");
     }
-    let cached = 0;
-    while (cached < prompt.length - 1 && prompt[cached] === fake.held[cached]) cached++;
-    fake.held = prompt;
-    return new Generation(prompt, request, constraint, cached);
-  }
-
-  /** Returns a page for each eight characters. */
-  contextPages(): ContextPage[] {
-    const pages = fake.held.match(/[^]{1,8}/g) ?? [];
-    return pages.map((text, i) => {
-      const hash = Array.from(fake.held.slice(0, 8 * i + text.length)).reduce(
-        (sum, c) => sum * 31 + c.charCodeAt(0),
-        7,
-      );
-      return { name: `rows-${String(i).padStart(8, "0")}-${String(hash % 1e9)}`, bytes: text.length };
-    });
-  }
-
-  async savePage(name: string): Promise<Uint8Array | undefined> {
-    await sleep(fake.stepMs);
-    const at = this.contextPages().findIndex((page) => page.name === name);
-    if (at < 0) return undefined;
-    fake.saved.push(name);
-    return new TextEncoder().encode(`${String(at)}:${fake.held.slice(8 * at, 8 * at + 8)}`);
-  }
-
-  restorePage(page: Uint8Array): number {
-    const [, at, text] = /^(\d+):([^]+)$/.exec(new TextDecoder().decode(page)) ?? [];
-    const from = 8 * Number(at);
-    if (text === undefined || (from > 0 && from > fake.held.length)) {
-      throw new CoreError("bad_file", "saved context file is malformed", "Nothing to do.");
-    }
-    fake.held = fake.held.slice(0, from) + text;
-    fake.restored.push(text);
-    return fake.held.length;
+    return new Generation(prompt, request, constraint, hold(prompt));
   }
 
   /** Returns an embedding of the input's length and 1. */

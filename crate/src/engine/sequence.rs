@@ -281,7 +281,7 @@ impl Sequence {
         self.is_exact = !self.needs_snapshots();
         self.reached = match self.is_exact {
             true => self.ids.len(),
-            // further than any state could be cut back from
+            // (more than any state can be cut back from)
             false => self.ids.len() + 2 * HISTORY,
         };
     }

@@ -158,7 +158,7 @@ async function* folders(): AsyncGenerator<[string, FileSystemDirectoryHandle], v
   const all = await root();
   if (all === undefined) return;
   for await (const [name, handle] of all.entries()) {
-    if (handle.kind === "directory") yield [name, handle as FileSystemDirectoryHandle];
+    if (handle.kind === "directory") yield [name, handle];
   }
 }
 
@@ -166,7 +166,7 @@ async function pagesIn(folder: FileSystemDirectoryHandle): Promise<KeptPage[]> {
   const pages: KeptPage[] = [];
   for await (const [name, handle] of folder.entries()) {
     if (handle.kind !== "file") continue;
-    const { size: bytes, lastModified: time } = await (handle as FileSystemFileHandle).getFile();
+    const { size: bytes, lastModified: time } = await handle.getFile();
     pages.push({ name, bytes, time });
   }
   return pages;

@@ -14,9 +14,9 @@ const DEFAULT_BYTES = 512 << 20;
 
 export interface ContextsOptions extends ContextStoreOptions {
   /** Runs a task while nothing else uses the engine. */
-  withEngine<T>(task: (engine: WasmEngine) => T | Promise<T>): Promise<T>;
+  withEngine: <T>(task: (engine: WasmEngine) => T | Promise<T>) => Promise<T>;
   /** Reports a trap of the core. */
-  trapped(error: unknown): void;
+  trapped: (error: unknown) => void;
 }
 
 export class Contexts {

@@ -1,6 +1,5 @@
 /** The conversations: the list, the open one, and the actions on them. */
 import { batch, computed, signal } from "@preact/signals";
-import { deleteContext } from "hearth-llm/cache";
 import type { Conversation, DraftPicture, StoredFile } from "../store/db.js";
 import type { Bundle } from "../store/exchange.js";
 import { withText, type Part } from "../store/parts.js";
@@ -13,7 +12,7 @@ import { answerTo, newHead, newMessage, partsOf, remembered } from "./new-messag
 import { holdFiles } from "./picture-files.js";
 import { placeOf } from "./place.js";
 import { settings } from "./settings.js";
-import { opened } from "./store.js";
+import { forget, opened } from "./store.js";
 import { answerAlone, elsewhere, onNews, tell, watch, type News } from "./tabs.js";
 
 /** All conversations, newest first. */
@@ -319,9 +318,7 @@ export async function remove(id: string): Promise<() => Promise<void>> {
   if (isOpen) newConversation();
   conversations.value = conversations.value.filter((head) => head.id !== id);
   const [bundle] = await kept;
-  await (await opened()).remove(id);
-  // What the engine keeps of it, which is made again if the conversation comes back.
-  await deleteContext(id).catch(() => undefined);
+  await forget(id);
   tell({ id, state: "removed" });
   return async () => {
     if (bundle === undefined) return;

@@ -17,7 +17,7 @@ async function keptPages(chat: Chat): Promise<number> {
       const contexts = await root.getDirectoryHandle("hearth-contexts");
       for await (const folder of contexts.values()) {
         if (folder.kind !== "directory") continue;
-        for await (const name of (folder as FileSystemDirectoryHandle).keys()) pages += name === "" ? 0 : 1;
+        for await (const name of folder.keys()) pages += name === "" ? 0 : 1;
       }
     } catch {
       // Nothing was ever kept.
