@@ -37,7 +37,9 @@ for (const browser of oneBrowser("chromium")) {
     await chat.waitReady();
     await chat.tab.click("#conversations li:nth-child(1) .entry-title");
     await chat.ask("And where?");
-    const answers = (await keptMessages(chat)).flatMap(({ role, stats }) => (role === "assistant" && stats ? [stats] : []));
+    const answers = (await keptMessages(chat)).flatMap(({ role, stats }) =>
+      role === "assistant" && stats ? [stats] : [],
+    );
     expect(answers).toHaveLength(2);
     // The first question was there, but perhaps for the beginning of an answer at its end.
     const first = Math.min(...answers.map(({ prompt }) => prompt));
