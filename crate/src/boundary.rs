@@ -67,6 +67,9 @@ pub struct LoaderOptions {
     pub drafts: Drafts,
     /// Storage type to which float weights are quantised. Default: they are kept.
     pub quantize: Option<Quantize>,
+    /// Whether the model's bytes are summed on their way, so that conversations can be saved.
+    #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
+    pub fingerprint: bool,
     /// Values that take the place of what the model's files say.
     #[cfg_attr(feature = "typescript", ts(as = "Option<_>", optional))]
     pub overrides: Overrides,
@@ -82,6 +85,7 @@ impl From<LoaderOptions> for LoadOptions {
             total_bytes: options.total_bytes.map(|n| n as u64),
             drafts: options.drafts,
             quantize: options.quantize,
+            fingerprint: options.fingerprint,
         }
     }
 }

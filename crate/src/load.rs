@@ -6,6 +6,7 @@
 //! the loader holds less than one chunk plus one row, or one matrix that the file has by columns.
 
 use crate::device::Device;
+use crate::engine::context::fingerprint::WeightSum;
 use crate::engine::{Drafts, Engine};
 use crate::model::build;
 use crate::model::outline::{OutlineOptions, Step};
@@ -64,6 +65,9 @@ pub struct LoadOptions {
     /// Whether pipelines are created while the weights arrive; default: on GPUs in hardware, since a software adapter compiles
     /// with the cores that the load needs.
     pub compile_ahead: Option<bool>,
+    /// Whether the model's bytes are summed on their way, so that conversations can be saved
+    /// ([`Engine::context_pages`]).
+    pub fingerprint: bool,
 }
 
 /// A model on its way to the device.
@@ -73,6 +77,8 @@ pub struct Loader {
     overrides: Overrides,
     /// Position in the file of the next byte.
     offset: u64,
+    /// Sum of the bytes so far, if it was requested.
+    sum: Option<WeightSum>,
     stage: Stage,
 }
 
@@ -111,6 +117,7 @@ impl Loader {
             options,
             overrides: Overrides::default(),
             offset: 0,
+            sum: options.fingerprint.then(WeightSum::default),
             stage: Stage::Header {
                 prefix: Vec::new(),
                 parse_at: 0,
@@ -180,6 +187,9 @@ impl Loader {
         }
         let start = self.offset;
         self.offset += chunk.len() as u64;
+        if let Some(sum) = &mut self.sum {
+            sum.push(chunk);
+        }
         let total = self.options.total_bytes.unwrap_or(0);
         match &mut self.stage {
             Stage::Header { prefix, parse_at } => {
@@ -246,7 +256,7 @@ impl Loader {
             });
         }
         self.device.check()?;
-        weights.build(self.device, self.options.drafts)
+        weights.build(self.device, self.options.drafts, self.sum)
     }
 }
 
@@ -351,7 +361,12 @@ impl Weights {
         Ok(())
     }
 
-    fn build(self: Box<Self>, device: Device, drafts: Drafts) -> Result<Engine> {
+    fn build(
+        self: Box<Self>,
+        device: Device,
+        drafts: Drafts,
+        sum: Option<WeightSum>,
+    ) -> Result<Engine> {
         let Weights {
             gguf,
             config,
@@ -371,7 +386,10 @@ impl Weights {
             }
             None => None,
         };
-        let engine = Engine::new(device, model, tokenizer, template, &gguf, drafts)?;
+        let mut engine = Engine::new(device, model, tokenizer, template, &gguf, drafts)?;
+        if let Some(sum) = sum {
+            engine = engine.with_fingerprint(sum, &gguf);
+        }
         match tower {
             Some(tower) => engine.with_tower(tower),
             None => Ok(engine),

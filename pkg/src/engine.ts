@@ -9,6 +9,7 @@ import { oneThread } from "./core/notices.js";
 import { platform } from "./core/platform.js";
 import type {
   CacheMode,
+  ContextStoreOptions,
   DeviceChoice,
   DownloadOptions,
   FetchRequest,
@@ -94,6 +95,12 @@ export interface EngineOptions {
    * Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy), otherwise 1. The GPU needs neither.
    */
   threads?: number;
+  /**
+   * Keeps conversations on this device, so that a reopened one is not read again: with a `prompt_cache_key`, a request's
+   * conversation is saved after its answer, and put back before the next one with this key, also by another engine of the
+   * same model. `hearth-llm/cache` deletes them. Default: they are not kept.
+   */
+  contextStore?: ContextStoreOptions;
   /** Length of a stream, which has no length of its own; only used for progress and checks. */
   totalBytes?: number;
   download?: DownloadOptions;
@@ -283,7 +290,7 @@ function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest 
     deviceOptions: options.deviceOptions ?? {},
     download: toDownload(options.download ?? {}, source),
     cache: options.cache ?? "default",
-    ...given(options, "contextSize", "kvType", "drafts", "quantize", "overrides", "threads"),
+    ...given(options, "contextSize", "kvType", "drafts", "quantize", "overrides", "threads", "contextStore"),
   };
   if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
   if (options.grammarUrl !== undefined) request.grammarUrl = absolute(options.grammarUrl);

@@ -29,7 +29,14 @@ export { Embeddings } from "./api/embeddings.js";
 export { Translations, type TranslationStream } from "./api/translations.js";
 export type { Backend, BackendModel, BackendOptions, Capabilities, LocalEngine, Sent } from "./backend/backend.js";
 export type { Diagnostics } from "./fit/diagnostics.js";
-export type { CacheMode, DeviceChoice, DownloadOptions, LoadProgress, Notice } from "./core/protocol.js";
+export type {
+  CacheMode,
+  ContextStoreOptions,
+  DeviceChoice,
+  DownloadOptions,
+  LoadProgress,
+  Notice,
+} from "./core/protocol.js";
 export type {
   AdapterInfo,
   AdvisedSampling,

@@ -34,8 +34,8 @@ import type {
   WasmTokens,
   ToolStyle,
 } from "../src/core/wasm-contract.js";
-import { FakeAdapters } from "./fake-adapters.js";
 import { ANSWER } from "./fake-answer.js";
+import { hold, Paged, resetContext } from "./fake-context.js";
 import { checkHeader, checkPart, CoreError } from "./fake-errors.js";
 import { deviceInfo, MODEL, STATS, TUNING } from "./fake-objects.js";
 
@@ -80,6 +80,7 @@ export const fake = { ...AT_FIRST };
 /** Restores the state in which nothing has run. */
 export function resetFake(): void {
   Object.assign(fake, AT_FIRST, { pictures: new Map() });
+  resetContext();
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -226,7 +227,7 @@ export class Inspector implements WasmInspector {
   }
 }
 
-export class Engine extends FakeAdapters implements WasmEngine {
+export class Engine extends Paged implements WasmEngine {
   constructor(
     readonly device: WasmDevice,
     private readonly contextSize: number,
@@ -271,7 +272,7 @@ export class Engine extends FakeAdapters implements WasmEngine {
       const message = `the prompt needs ${String(needed)} tokens, the context holds ${String(this.contextSize)}`;
       throw new CoreError("context_overflow", message, "Shorten the conversation.");
     }
-    return new Generation(prompt, request, constraint);
+    return new Generation(prompt, request, constraint, hold(prompt));
   }
 
   /** Returns an embedding of the input's length and 1; a picture's begins with its number. */
@@ -348,6 +349,7 @@ export class Generation implements WasmGeneration {
     private readonly prompt: string,
     private readonly request: GenerateRequest,
     constraint?: WasmGrammar,
+    private readonly cached = 0,
   ) {
     const last = request.messages?.at(-1);
     const asked = (last === undefined ? prompt : textOf(last)).replaceAll(PICTURE, "").trim();
@@ -387,7 +389,7 @@ export class Generation implements WasmGeneration {
       prompt_tokens,
       completion_tokens: this.at,
       total_tokens: prompt_tokens + this.at,
-      prompt_tokens_details: { cached_tokens: 0 },
+      prompt_tokens_details: { cached_tokens: this.cached },
       completion_tokens_details: { accepted_prediction_tokens: 0, rejected_prediction_tokens: 0 },
     };
     const ids = text === "" ? [] : [this.at];

@@ -8,6 +8,7 @@ const domException = (name: string): DOMException => new DOMException(name, name
 
 class DoubleFile {
   bytes = new Uint8Array();
+  time = 0;
   holder: DoubleHandle | undefined;
 }
 
@@ -35,6 +36,7 @@ class DoubleHandle {
     if (end > this.opfs.room) throw domException("QuotaExceededError");
     if (end > this.file.bytes.length) this.truncate(end);
     this.file.bytes.set(buffer, at);
+    this.file.time = ++this.opfs.now;
     return buffer.length;
   }
 
@@ -66,7 +68,8 @@ class DoubleFolder {
 
   constructor(readonly opfs: Opfs) {}
 
-  getDirectoryHandle(name: string): Promise<DoubleFolder> {
+  getDirectoryHandle(name: string, options = { create: true }): Promise<DoubleFolder> {
+    if (!options.create && !this.folders.has(name)) return Promise.reject(domException("NotFoundError"));
     const folder = this.folders.get(name) ?? new DoubleFolder(this.opfs);
     this.folders.set(name, folder);
     return Promise.resolve(folder);
@@ -82,7 +85,7 @@ class DoubleFolder {
     const found = file;
     return Promise.resolve({
       kind: "file",
-      getFile: () => Promise.resolve(new File([found.bytes], name)),
+      getFile: () => Promise.resolve(new File([found.bytes], name, { lastModified: found.time })),
       createSyncAccessHandle: () => {
         if (found.holder !== undefined) return Promise.reject(domException("NoModificationAllowedError"));
         found.holder = new DoubleHandle(found, name, this.opfs);
@@ -92,13 +95,14 @@ class DoubleFolder {
   }
 
   removeEntry(name: string): Promise<void> {
-    if (!this.folders.delete(name)) return Promise.reject(domException("NotFoundError"));
+    if (!this.folders.delete(name) && !this.files.delete(name)) return Promise.reject(domException("NotFoundError"));
     return Promise.resolve();
   }
 
-  async *entries(): AsyncGenerator<[string, DoubleFolder], void, void> {
+  async *entries(): AsyncGenerator<[string, unknown], void, void> {
     await Promise.resolve();
     yield* this.folders;
+    for (const name of this.files.keys()) yield [name, await this.getFileHandle(name)];
   }
 }
 
@@ -155,6 +159,8 @@ class DoubleLocks {
 export class Opfs {
   room = Number.POSITIVE_INFINITY;
   shortWrites = false;
+  /** Time of the last write, counted in writes. */
+  now = 0;
   /** Total bytes written to the files of models. */
   written = 0;
   #root = new DoubleFolder(this);

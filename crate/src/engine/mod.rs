@@ -14,6 +14,7 @@
 pub mod adapters;
 mod bench;
 pub mod constraint;
+pub(crate) mod context;
 pub(crate) mod draft_policy;
 pub mod embed;
 mod generation;
@@ -44,6 +45,8 @@ use hearth_modelfile::text::template::ChatTemplate;
 use hearth_modelfile::text::tokenizer::Tokenizer;
 
 use adapters::Adapters;
+pub use context::ContextPage;
+use context::fingerprint::Fingerprint;
 use draft_policy::DraftPolicy;
 pub use draft_policy::Drafts;
 use embed::EmbedInput;
@@ -67,6 +70,8 @@ pub struct Engine {
     tower: Option<Tower>,
     pictures: Pictures,
     adapters: Adapters,
+    /// Identity of its conversations' pages, if it was requested.
+    fingerprint: Option<Fingerprint>,
 }
 
 impl Engine {
@@ -104,6 +109,7 @@ impl Engine {
             tower: None,
             pictures: Pictures::default(),
             adapters: Adapters::default(),
+            fingerprint: None,
         })
     }
 

@@ -5,6 +5,7 @@ use crate::model::Transformer;
 use crate::model::state::{LayerSnapshot, LayerState};
 use crate::ops::{Ops, SamplerTables, StepState};
 use hearth_modelfile::config::SNAPSHOTS;
+use hearth_modelfile::layer_spec::HISTORY;
 use hearth_modelfile::vision::Span;
 use hearth_modelfile::vision::positions::text_positions;
 
@@ -250,6 +251,50 @@ impl Sequence {
     /// Forgets everything: the contents of the layers are unknown, or of no further use.
     pub(crate) fn clear(&mut self, ops: &Ops) {
         self.keep_prefix(ops, &[]);
+    }
+
+    /// Returns the tokens that it holds.
+    pub(crate) fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    /// Returns the copies of states that are worth keeping: at a prompt's end, and the last one of an answer.
+    pub(crate) fn kept_snapshots(
+        &self,
+    ) -> impl Iterator<Item = (Mark, usize, &[Option<LayerSnapshot>])> {
+        let [_, prompt, a, b] = &self.snapshots;
+        let answer = if a.n < b.n { b } else { a };
+        [(Mark::Prompt, prompt), (Mark::Answer, answer)]
+            .into_iter()
+            .filter_map(|(mark, snapshot)| Some((mark, snapshot.n?, &snapshot.layers[..])))
+    }
+
+    /// Notes that the rows of `ids`, from position `from` on, were written into the KV caches. States that cannot be
+    /// cut have not seen them: they are right again from a [snapshot](Sequence::put_snapshot).
+    pub(crate) fn put_rows(&mut self, from: usize, ids: &[u32]) {
+        for snapshot in &mut self.snapshots {
+            snapshot.n.take_if(|at| *at > from);
+        }
+        self.ids.truncate(from);
+        self.ids.extend_from_slice(ids);
+        self.ahead = None;
+        self.is_exact = !self.needs_snapshots();
+        self.reached = match self.is_exact {
+            true => self.ids.len(),
+            // (more than any state can be cut back from)
+            false => self.ids.len() + 2 * HISTORY,
+        };
+    }
+
+    /// Keeps copies of states that have seen the first `n` tokens.
+    pub(crate) fn put_snapshot(
+        &mut self,
+        mark: Mark,
+        n: usize,
+        layers: Vec<Option<LayerSnapshot>>,
+    ) {
+        let at = if mark == Mark::Prompt { 1 } else { 2 };
+        self.snapshots[at] = Snapshot { n: Some(n), layers };
     }
 
     /// Number of tokens that it holds.

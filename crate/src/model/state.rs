@@ -34,7 +34,42 @@ pub enum LayerSnapshot {
     RunningSum(SumState),
 }
 
+impl LayerSnapshot {
+    /// Returns the copy of a state of fixed size.
+    pub fn recurrent(&self) -> Option<&RecurrentState> {
+        match self {
+            LayerSnapshot::Recurrent(state) => Some(state),
+            #[cfg(test)]
+            LayerSnapshot::RunningSum(_) => None,
+        }
+    }
+}
+
 impl LayerState {
+    /// Returns the KV cache, if the layer has one.
+    pub fn kv(&self) -> Option<&KvCache> {
+        match self {
+            LayerState::Kv(cache) | LayerState::Both(cache, _) => Some(cache),
+            _ => None,
+        }
+    }
+
+    /// Returns the KV cache for writing, if the layer has one.
+    pub fn kv_mut(&mut self) -> Option<&mut KvCache> {
+        match self {
+            LayerState::Kv(cache) | LayerState::Both(cache, _) => Some(cache),
+            _ => None,
+        }
+    }
+
+    /// Returns the state of fixed size, if the layer has one.
+    pub fn recurrent(&self) -> Option<&RecurrentState> {
+        match self {
+            LayerState::Recurrent(state) | LayerState::Both(_, state) => Some(state),
+            _ => None,
+        }
+    }
+
     /// Returns whether drafts that turn out wrong leave no trace in the state.
     pub fn takes_drafts(&self) -> bool {
         match self {
@@ -132,6 +167,25 @@ impl RecurrentState {
         }
     }
 
+    /// Number of its values.
+    #[expect(clippy::len_without_is_empty, reason = "no state is empty")]
+    pub fn len(&self) -> usize {
+        self.values.get().dims()[1]
+    }
+
+    /// First position whose row of the history is there.
+    pub fn oldest(&self) -> usize {
+        self.oldest
+    }
+
+    /// Returns a state of the same kind with these values, which have the history from position `oldest` on.
+    pub fn with_values(&self, ops: &Ops, oldest: usize, words: Vec<u32>) -> Self {
+        let mut state = Self::new(ops, self.len(), self.taps);
+        state.values.update(|values| ops.write_bits(values, words));
+        state.oldest = oldest;
+        state
+    }
+
     fn can_keep(&self, n: usize, reached: usize) -> bool {
         match self.taps {
             _ if n == 0 => true,
@@ -148,8 +202,7 @@ impl RecurrentState {
     }
 
     fn copy(&self, ops: &Ops, old: Option<Self>) -> Self {
-        let values = self.values.get().dims()[1];
-        let mut copy = old.unwrap_or_else(|| Self::new(ops, values, self.taps));
+        let mut copy = old.unwrap_or_else(|| Self::new(ops, self.len(), self.taps));
         ops.copy(&self.values, &mut copy.values);
         copy.oldest = self.oldest;
         copy

@@ -9,6 +9,7 @@ use burn::tensor::{DType, Int, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 use burn_flex::FlexTensor;
+use cubecl::server::Handle;
 
 use crate::ops::{flex, kernel};
 use hearth_modelfile::error::{Error, Result};
@@ -30,6 +31,8 @@ pub trait WordsOp: Backend {
     ) -> FloatTensor<Self>;
     /// Writes `words` from word `at` on; returns `dst`.
     fn write_words(dst: IntTensor<Self>, at: usize, words: Vec<u32>) -> IntTensor<Self>;
+    /// Writes the bits of floats from word `at` on; returns `dst`.
+    fn write_bits(dst: FloatTensor<Self>, at: usize, words: Vec<u32>) -> FloatTensor<Self>;
 }
 
 fn dedicated(device_handle: &CubeTensor, shape: [usize; 2], dtype: DType) -> CubeTensor {
@@ -75,17 +78,28 @@ impl WordsOp for CubeBackend {
     }
 
     fn write_words(dst: IntTensor<Self>, at: usize, words: Vec<u32>) -> IntTensor<Self> {
-        let total = dst.handle.size_in_used();
-        let (start, len) = (at as u64 * 4, words.len() as u64 * 4);
-        let slice = dst
-            .handle
-            .clone()
-            .offset_start(start)
-            .offset_end(total - start - len);
-        dst.client
-            .write(&slice, cubecl::bytes::Bytes::from_elems(words));
+        write(&dst, at, words);
         dst
     }
+
+    fn write_bits(dst: FloatTensor<Self>, at: usize, words: Vec<u32>) -> FloatTensor<Self> {
+        write(&dst, at, words);
+        dst
+    }
+}
+
+fn write(dst: &CubeTensor, at: usize, words: Vec<u32>) {
+    let slice = slice_of(dst, at, words.len());
+    dst.client
+        .write(&slice, cubecl::bytes::Bytes::from_elems(words));
+}
+
+/// Returns `len` words of a tensor from word `at` on.
+fn slice_of(tensor: &CubeTensor, at: usize, len: usize) -> Handle {
+    let total = tensor.handle.size_in_used();
+    let (start, size) = (at as u64 * 4, len as u64 * 4);
+    let handle = tensor.handle.clone().offset_start(start);
+    handle.offset_end(total - start - size)
 }
 
 impl WordsOp for Flex {
@@ -107,6 +121,14 @@ impl WordsOp for Flex {
 
     fn write_words(mut dst: FlexTensor, at: usize, words: Vec<u32>) -> FlexTensor {
         dst.storage_mut::<u32>()[at..at + words.len()].copy_from_slice(&words);
+        dst
+    }
+
+    fn write_bits(mut dst: FlexTensor, at: usize, words: Vec<u32>) -> FlexTensor {
+        let values = dst.storage_mut::<f32>()[at..].iter_mut();
+        for (value, word) in values.zip(words) {
+            *value = f32::from_bits(word);
+        }
         dst
     }
 }
@@ -162,27 +184,60 @@ fn no_backend(error: impl std::fmt::Debug) -> Error {
     }
 }
 
+/// A piece of a tensor of floats: `len` words from word `at` on.
+pub struct Piece {
+    pub tensor: Tensor<2>,
+    pub at: usize,
+    pub len: usize,
+}
+
+/// Reads the bits of pieces, one after the other, in one read-back. They are on one device.
+///
+/// # Errors
+/// The errors of [`read_words`].
+pub async fn read_pieces(pieces: Vec<Piece>) -> Result<Vec<u32>> {
+    let mut words = Vec::new();
+    let (mut slices, mut client) = (Vec::new(), None);
+    for Piece { tensor, at, len } in pieces {
+        match tensor.clone().try_into_primitive::<CubeBackend>() {
+            Ok(gpu) => {
+                slices.push(slice_of(&gpu, at, len));
+                client = Some(gpu.client);
+            }
+            Err(_) => {
+                let flex = tensor.try_into_primitive::<Flex>().map_err(no_backend)?;
+                let values = &flex.storage::<f32>()[at..at + len];
+                words.extend(values.iter().map(|value| value.to_bits()));
+            }
+        }
+    }
+    let Some(client) = client else {
+        return Ok(words);
+    };
+    let read = client.read_async(slices).await;
+    let read = read.map_err(|e| gpu_error("read back", &e))?;
+    for bytes in read {
+        words.extend(words_of(&bytes));
+    }
+    Ok(words)
+}
+
 async fn read_bytes(tensor: &CubeTensor, at: usize, len: usize) -> Result<Vec<u32>> {
-    let total = tensor.handle.size_in_used();
-    let (start, size) = (at as u64 * 4, len as u64 * 4);
-    let slice = tensor
-        .handle
-        .clone()
-        .offset_start(start)
-        .offset_end(total - start - size);
     let bytes = tensor
         .client
-        .read_async(vec![slice])
+        .read_async(vec![slice_of(tensor, at, len)])
         .await
         .map_err(|e| gpu_error("read back", &e))?;
     let bytes = bytes.first().ok_or_else(|| Error::Gpu {
         op: "read back".into(),
         message: "no data".into(),
     })?;
-    Ok(bytes
-        .chunks_exact(4)
-        .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-        .collect())
+    Ok(words_of(bytes).collect())
+}
+
+fn words_of(bytes: &[u8]) -> impl Iterator<Item = u32> {
+    let words = bytes.chunks_exact(4);
+    words.map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
 }
 
 /// Maps a runtime error, recognising a lost device by the runtime's own variant name.

@@ -216,6 +216,11 @@ impl Ops {
         Tensor::from_dispatch(Dispatch::write_words(dst.into_dispatch(), at, words))
     }
 
+    /// Writes the bits of floats into `dst` from its beginning.
+    pub fn write_bits(&self, dst: Tensor<2>, words: Vec<u32>) -> Tensor<2> {
+        attention::cache::write_bits(dst, 0, words)
+    }
+
     /// Creates an f32 tensor of `shape` from `values`.
     pub fn upload_f32(&self, values: &[f32], shape: [usize; 2]) -> Tensor<2> {
         Tensor::from_dispatch(Dispatch::upload_f32(

@@ -22,6 +22,7 @@ use hearth_modelfile::vision::Frames;
 
 mod checksum;
 mod constraint;
+mod context;
 mod cpu_pool;
 mod inspector;
 

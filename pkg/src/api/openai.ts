@@ -171,6 +171,7 @@ export interface FieldsWithoutEffect {
   service_tier?: string | null;
   safety_identifier?: string | null;
   prediction?: unknown;
+  /** Key under which an engine with `contextStore` keeps the conversation; of no effect without. */
   prompt_cache_key?: string | null;
   prompt_cache_retention?: string | null;
   cache_prompt?: boolean | null;

@@ -99,7 +99,7 @@ export function isOld(time: number | undefined): boolean {
 }
 
 /** Opens a file for this worker alone, with retries: a recently ended worker may still hold it for a moment. */
-export async function openSync(folder: FileSystemDirectoryHandle, name: FileName): Promise<SyncAccessHandle> {
+export async function openSync(folder: FileSystemDirectoryHandle, name: string): Promise<SyncAccessHandle> {
   const file: WorkerFileHandle = await folder.getFileHandle(name, { create: true });
   if (file.createSyncAccessHandle === undefined) throw new DOMException("no synchronous access", "NotSupportedError");
   for (let wait = 10; ; wait *= 2) {

@@ -1,8 +1,10 @@
-/** The models kept on this device, by address. */
+/** The models kept on this device, by address, and what engines keep of conversations. */
 import { HearthError } from "../core/errors.js";
 import { storage } from "../core/platform.js";
 import { hasFileSystem, keyOf, lease, root, stateOf } from "./folder.js";
 import { bytesIn } from "./log.js";
+
+export { clearContexts, contextBytes, deleteContext } from "./contexts.js";
 
 /** A kept file, complete or partial. */
 export interface CachedFile {

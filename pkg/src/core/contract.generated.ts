@@ -80,6 +80,14 @@ export type CompletionTokensDetails = {
   rejected_prediction_tokens: number;
 };
 
+/** A part of a conversation that can be saved. */
+export type ContextPage = {
+  /** Name; pages are put back in the order of their names. */
+  name: string;
+  /** Bytes of the page. */
+  bytes: number;
+};
+
 /** Description of a device and its abilities. */
 export type DeviceInfo = {
   kind: DeviceKind;
@@ -314,6 +322,8 @@ export type LoaderOptions = {
   drafts?: Drafts;
   /** Storage type to which float weights are quantised. Default: they are kept. */
   quantize?: Quantize;
+  /** Whether the model's bytes are summed on their way, so that conversations can be saved. */
+  fingerprint?: boolean;
   /** Values that take the place of what the model's files say. */
   overrides?: Overrides;
 };
@@ -735,6 +745,15 @@ export interface WasmEngine {
   stats(): EngineStats;
   /** CPU microseconds of a plain launch and of a replayed dispatch: [launch, replay], for benchmarks. */
   dispatchCost(): Promise<Float64Array>;
+  /** Returns the pages of the conversation so far, in the order in which they are put back. */
+  contextPages(): ContextPage[];
+  /** Returns the bytes of a page; undefined if the conversation no longer has it. */
+  savePage(name: string): Promise<Uint8Array | undefined>;
+  /**
+   * Puts a page back; returns the number of tokens that the conversation has now. The first page replaces the
+   * conversation that was there.
+   */
+  restorePage(page: Uint8Array): number;
   free(): void;
 }
 

@@ -61,6 +61,12 @@ export interface DownloadOptions {
   hub?: string;
 }
 
+/** Keeping of conversations on this device. */
+export interface ContextStoreOptions {
+  /** Most bytes that all conversations take together; the oldest go first. Default 512 MiB. */
+  maxBytes?: number;
+}
+
 export interface LoadRequest {
   source: SourceSpec;
   device: DeviceChoice;
@@ -73,6 +79,7 @@ export interface LoadRequest {
   quantize?: Quantize;
   overrides?: Overrides;
   threads?: number;
+  contextStore?: ContextStoreOptions;
   wasmUrl?: string;
   grammarUrl?: string;
   picturesUrl?: string;
@@ -128,6 +135,8 @@ export interface AskedMessage<Picture = PictureSource> {
 export interface AnswerRequest<Picture = PictureSource> extends Omit<GenerateRequest, "messages"> {
   messages?: AskedMessage<Picture>[];
   format?: AnswerFormat;
+  /** Key under which the conversation is kept, in engines that keep them. */
+  contextKey?: string;
 }
 
 export interface LoadProgress {

@@ -120,6 +120,11 @@ function withSampling<Request extends Omit<AnswerRequest, "messages">>(
   params: SamplingParams,
   limit: number | null | undefined,
 ): Request {
+  const { prompt_cache_key: key } = params;
+  if (key !== undefined && key !== null) {
+    if (typeof key !== "string") throw invalid("prompt_cache_key", "a text", key);
+    if (key !== "") request.contextKey = key;
+  }
   set(request, "max_tokens", "max_tokens", limit, isPositive, "an integer of at least 1");
   if (params.context_shift === true) request.context_shift = true;
   const { n_keep } = params;

@@ -6,6 +6,7 @@
 import { cancelled, HearthError, serializeError, stopped, throwIfAborted, toHearthError } from "../core/errors.js";
 import type { PicturesWasm } from "../pictures/module.js";
 import { readAdapter } from "./adapter.js";
+import { Contexts } from "./contexts.js";
 import { fetchModel } from "./fetch.js";
 import { Grammars } from "./grammar.js";
 import { inspectModel } from "./inspect.js";
@@ -78,6 +79,7 @@ export class Host {
   #grammarUrl: string | URL;
   readonly #pictures: Pictures;
   #picturesUrl: string | URL;
+  #contexts: Contexts | undefined;
   #isDead = false;
 
   constructor(options: HostOptions) {
@@ -183,6 +185,15 @@ export class Host {
     };
     const engine = await loadModel(wasm, device, request, signal, report, (notice) => notices.push(notice));
     this.#engine = engine;
+    if (request.contextStore !== undefined) {
+      this.#contexts = new Contexts({
+        ...request.contextStore,
+        withEngine: (task) => this.#withEngine(task),
+        trapped: (error) => {
+          this.trapped(error);
+        },
+      });
+    }
     this.#grammarUrl = request.grammarUrl ?? this.#grammarUrl;
     this.#picturesUrl = request.picturesUrl ?? this.#picturesUrl;
     return { version: wasm.version(), device: device.info(), model: engine.info(), notices };
@@ -211,12 +222,17 @@ export class Host {
     });
   }
 
-  async #generate(id: number, { format, messages, ...others }: AnswerRequest, signal: AbortSignal): Promise<null> {
+  async #generate(
+    id: number,
+    { format, messages, contextKey, ...others }: AnswerRequest,
+    signal: AbortSignal,
+  ): Promise<null> {
     const request: GenerateRequest = others;
     if (messages !== undefined) request.messages = await this.#pictures.placed(messages, this.#picturesUrl, signal);
     let grammar: WasmGrammar | undefined;
     try {
       const generation = await this.#withEngine(async (engine) => {
+        await this.#contexts?.restore(engine, contextKey, signal);
         if (format !== undefined) {
           const vocabulary = await this.#grammars.vocabulary(engine, this.#grammarUrl);
           throwIfAborted(signal);
@@ -231,6 +247,7 @@ export class Host {
       });
       return await this.#run(id, generation, signal);
     } catch (error) {
+      if (toHearthError(error).code !== "cancelled") this.#contexts?.forget();
       if (grammar !== undefined && toHearthError(error).code === "grammar_error") {
         // The format module may have trapped, which only the core noticed; the constraint belongs to an instance that
         // no longer exists.
@@ -239,6 +256,7 @@ export class Host {
       }
       throw error;
     } finally {
+      this.#contexts?.saveSoon(contextKey);
       // The constraint is unused now: the core released it with the generation.
       await this.#lock.run(() => grammar?.free());
     }
@@ -291,6 +309,7 @@ export class Host {
   }
 
   async #embed(request: EmbedRequest, signal: AbortSignal): Promise<EmbedResult> {
+    this.#contexts?.forget();
     const result: EmbedResult = { embeddings: [], tokens: 0 };
     const { inputs, ...options } = request;
     for (const input of inputs) {
@@ -306,6 +325,7 @@ export class Host {
   }
 
   async #rank({ documents, ...common }: RankRequest, signal: AbortSignal): Promise<RankResult> {
+    this.#contexts?.forget();
     const result: RankResult = { scores: [], tokens: 0 };
     for (const document of documents) {
       throwIfAborted(signal);

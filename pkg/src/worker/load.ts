@@ -105,6 +105,7 @@ export async function loadModel(
     const memory = memoryFor(device.info().kind);
     if (request.contextSize === undefined && memory !== undefined) options.memory = memory;
     if (length !== undefined) options.totalBytes = length;
+    if (request.contextStore !== undefined) options.fingerprint = true;
     return new wasm.Loader(device, options, files);
   };
   const headers = await takeHeaders(wasm, model, { signal, take: (files) => create(files), onDrop: notify });

@@ -118,6 +118,8 @@ export class Answering {
         messages,
         ...requestSampling(),
         ...(isContinued ? { continue_final_message: true } : {}),
+        // The engine keeps the conversation under it; a server has no use for it.
+        ...(backend.local === undefined ? {} : { prompt_cache_key: this.#message.conversation }),
         stream: true as const,
         stream_options: { include_usage: true, continuous_usage_stats: true },
       };

@@ -166,6 +166,7 @@ async function start(choice: Choice, current: AbortController, before: Choice | 
       model: choice.source,
       ...choice.options,
       download: downloadOptions(choice.source),
+      contextStore: {},
       signal: current.signal,
       onProgress: (progress) => {
         if (controller === current) show(progress, meter);

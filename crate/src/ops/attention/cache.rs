@@ -1,7 +1,11 @@
 //! The KV cache of a layer.
 
+use std::ops::Range;
+
+use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
+use crate::ops::buffer::{Piece, WordsOp};
 use crate::ops::in_place::InPlace;
 
 /// The K and V cache of one layer, each [n_kv_heads * n_ctx, head_dim], packed according to its
@@ -26,4 +30,52 @@ impl KvCache {
     pub(in crate::ops) fn tensors(&self) -> (Tensor<2>, Tensor<2>) {
         self.0.get().clone()
     }
+
+    /// Returns the words that K and V take for a position, in a cache of `n_ctx` positions.
+    pub fn words_per_position(&self, n_ctx: usize) -> usize {
+        let (k, v) = self.0.get();
+        [k, v]
+            .map(|rows| rows.dims()[0] / n_ctx * rows.dims()[1])
+            .iter()
+            .sum()
+    }
+
+    /// Returns the rows of some positions: those of each head of K, then of V.
+    pub fn rows(&self, n_ctx: usize, positions: Range<usize>) -> Vec<Piece> {
+        let (k, v) = self.0.get();
+        let pieces = [k, v].into_iter().flat_map(|rows| {
+            let [total, words] = rows.dims();
+            let (start, len) = (positions.start * words, positions.len() * words);
+            (0..total / n_ctx).map(move |head| Piece {
+                tensor: rows.clone(),
+                at: head * n_ctx * words + start,
+                len,
+            })
+        });
+        pieces.collect()
+    }
+
+    /// Writes what [`KvCache::rows`] returned, as words, to the same positions.
+    pub fn write_rows(&mut self, n_ctx: usize, positions: Range<usize>, words: &[u32]) {
+        self.0.update(|(k, v)| {
+            let mut at = 0;
+            let tensors = [k, v].map(|rows| {
+                let [total, width] = rows.dims();
+                let (start, len) = (positions.start * width, positions.len() * width);
+                (0..total / n_ctx).fold(rows, |rows, head| {
+                    let from = at..at + len;
+                    at += len;
+                    let part = words[from].to_vec();
+                    let place = head * n_ctx * width + start;
+                    write_bits(rows, place, part)
+                })
+            });
+            tensors.into()
+        });
+    }
+}
+
+/// Writes the bits of floats into a tensor from word `at` on.
+pub(in crate::ops) fn write_bits(rows: Tensor<2>, at: usize, words: Vec<u32>) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::write_bits(rows.into_dispatch(), at, words))
 }

@@ -22,6 +22,7 @@ const MODULES: [(&str, &[&str]); 2] = [
             "crate/src/web/inspector.rs",
             "crate/src/web/checksum.rs",
             "crate/src/web/constraint.rs",
+            "crate/src/web/context.rs",
             "crate/src/web/cpu_pool.rs",
         ],
     ),

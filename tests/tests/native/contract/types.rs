@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hearth::boundary::{AllStats, InspectorOptions, LoaderOptions, OpenOptions};
 use hearth::device::DeviceInfo;
-use hearth::engine::ModelInfo;
 use hearth::engine::adapters::AdapterInfo;
 use hearth::engine::embed::EmbedInput;
 use hearth::engine::rank::{RankInput, RankScore};
 use hearth::engine::request::{Request, TokenDelta};
+use hearth::engine::{ContextPage, ModelInfo};
 use hearth::load::Progress;
 use hearth_grammar::Format;
 use hearth_modelfile::budget::Report;
@@ -44,6 +44,7 @@ pub fn declarations() -> String {
     found.visit::<Format>();
     found.visit::<TokenDelta>();
     found.visit::<AllStats>();
+    found.visit::<ContextPage>();
     found.visit::<InspectorOptions>();
     found.visit::<Report>();
     let texts: Vec<_> = found.texts.into_values().collect();

@@ -1,0 +1,147 @@
+/** Conversations that stay on the device: saved after an answer, put back before the next one, deleted on request. */
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import * as cache from "../src/cache/index.js";
+import { pageNames, readPage } from "../src/cache/contexts.js";
+import type { Engine } from "../src/index.js";
+import { ask, code, create, useFakeCore } from "./engine-support.js";
+import { context } from "./fake-context.js";
+import { fake } from "./fake-wasm.js";
+import { Opfs } from "./opfs.js";
+
+useFakeCore();
+vi.setConfig({ testTimeout: 60_000 });
+
+let opfs: Opfs;
+
+beforeEach(() => {
+  opfs = new Opfs();
+  opfs.install();
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+const LONG = "a text that is a little longer than one page";
+const stored = { contextStore: {} };
+
+/** Asks and returns the tokens that were cached. */
+async function cached(engine: Engine, content: string, key?: string): Promise<number> {
+  const { usage } = await engine.chat.completions.create({
+    ...ask(content),
+    ...(key === undefined ? {} : { prompt_cache_key: key }),
+  });
+  return usage.prompt_tokens_details.cached_tokens;
+}
+
+/** Waits until the engine's conversation is on the device. */
+async function saved(key: string): Promise<void> {
+  const pages = Math.ceil(context.held.length / 8);
+  const isThere = async (): Promise<void> => {
+    expect(await pageNames(key)).toHaveLength(pages);
+  };
+  await vi.waitFor(isThere, { timeout: 20_000 });
+}
+
+it("puts a conversation back in another engine of the model", async () => {
+  const first = await create(stored);
+  expect(fake.loaderOptions?.fingerprint).toBe(true);
+  expect(await cached(first, LONG, "chat")).toBe(0);
+  await saved("chat");
+  first.dispose();
+  context.held = "";
+  const second = await create(stored);
+  expect(await cached(second, `${LONG} and goes on`, "chat")).toBe(LONG.length);
+  expect(context.restored.join("")).toBe(LONG);
+  // The engine holds it by now.
+  await cached(second, `${LONG} and goes on`, "chat");
+  expect(context.restored.join("")).toBe(LONG);
+});
+
+it("saves only what is new", async () => {
+  const engine = await create(stored);
+  await cached(engine, LONG, "chat");
+  await saved("chat");
+  const before = context.saved.length;
+  await cached(engine, `${LONG} and goes on`, "chat");
+  await saved("chat");
+  // The last page was not full.
+  expect(context.saved.length - before).toBe(Math.ceil(`${LONG} and goes on`.length / 8) - Math.floor(LONG.length / 8));
+});
+
+it("keeps conversations apart, and none without a key or a store", async () => {
+  const engine = await create(stored);
+  await cached(engine, LONG, "one");
+  await saved("one");
+  await cached(engine, "something else entirely", "two");
+  await saved("two");
+  expect(await cached(engine, LONG, "one")).toBe(LONG.length - 1);
+  const bytes = await cache.contextBytes();
+  expect(bytes).toBeGreaterThan(0);
+  await cached(engine, "and a third text, without a key");
+  const plain = await create();
+  expect(fake.loaderOptions?.fingerprint).toBeUndefined();
+  await cached(plain, LONG, "three");
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(await cache.contextBytes()).toBe(bytes);
+  expect(await pageNames("three")).toEqual([]);
+});
+
+it("removes a damaged page, and computes the rest", async () => {
+  const engine = await create(stored);
+  await cached(engine, LONG, "chat");
+  await saved("chat");
+  const [, second = ""] = await pageNames("chat");
+  const file = opfs.files().find(({ bytes }) => new TextDecoder().decode(bytes).startsWith("1:"));
+  file?.bytes.fill(120);
+  context.held = "";
+  const other = await create(stored);
+  expect(await cached(other, LONG, "chat")).toBe(8);
+  await saved("chat");
+  expect(new TextDecoder().decode(await readPage("chat", second))).toBe(`1:${LONG.slice(8, 16)}`);
+});
+
+it("lets the oldest conversation go where there are too many bytes", async () => {
+  const engine = await create({ contextStore: { maxBytes: 140 } });
+  for (const key of ["one", "two", "three"]) {
+    await cached(engine, `${LONG} of ${key}`, key);
+    await saved(key);
+  }
+  expect(await pageNames("one")).toEqual([]);
+  expect(await pageNames("two")).not.toEqual([]);
+  expect(await cache.contextBytes()).toBeLessThanOrEqual(140);
+});
+
+it("deletes one conversation or all, also while it is being saved", async () => {
+  const engine = await create(stored);
+  await cached(engine, LONG, "one");
+  await saved("one");
+  await cache.deleteContext("one");
+  await cache.deleteContext("unknown");
+  expect(await cache.contextBytes()).toBe(0);
+  await cached(engine, LONG, "two");
+  await cache.deleteContext("two");
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(await cache.contextBytes()).toBe(0);
+  await cached(engine, LONG, "three");
+  await saved("three");
+  await cache.clearContexts();
+  expect(await cache.contextBytes()).toBe(0);
+});
+
+it("answers as before where the disk is full or there is none", async () => {
+  opfs.room = 10;
+  opfs.shortWrites = true;
+  const engine = await create(stored);
+  await cached(engine, LONG, "chat");
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(await cache.contextBytes()).toBe(0);
+  vi.stubGlobal("navigator", {});
+  expect(await cached(engine, "another", "other")).toBe(1);
+  expect(await cached(engine, LONG, "chat")).toBe(1);
+});
+
+it("needs a key that is a text", async () => {
+  const engine = await create(stored);
+  expect(await code(cached(engine, "hello", 7 as never))).toBe("invalid_request");
+});
