@@ -9,6 +9,7 @@ pub mod rules;
 pub mod segments;
 pub mod silence;
 pub mod subtitles;
+pub mod vad;
 pub mod wav;
 pub mod whisper;
 

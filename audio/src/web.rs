@@ -6,6 +6,7 @@ use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
 use crate::subtitles::{Cue, srt, vtt};
+use crate::vad::Listener;
 use crate::whisper::{Loader, Options, Transcription, Whisper};
 use crate::{resample, wav};
 use hearth_modelfile::{Error, Result};
@@ -101,6 +102,24 @@ impl TranscriptionRun {
     pub fn next(&mut self) -> Result<Option<String>, Thrown> {
         let event = self.0.next()?;
         Ok(event.map(|event| serde_json::json!(event).to_string()))
+    }
+}
+
+/// A detector of speech in a stream.
+#[wasm_bindgen(js_name = VoiceListener)]
+pub struct VoiceListener(Listener);
+
+#[wasm_bindgen(js_class = VoiceListener)]
+impl VoiceListener {
+    /// Begins a stream of `rate` samples a second.
+    #[wasm_bindgen(constructor)]
+    pub fn new(rate: u32) -> Result<VoiceListener, Thrown> {
+        Ok(Self(Listener::new(rate)?))
+    }
+
+    /// Takes the next samples; returns the probabilities of speech in the frames of 32 ms that have become whole.
+    pub fn hear(&mut self, samples: &[f32]) -> Result<Vec<f32>, Thrown> {
+        Ok(self.0.hear(samples)?)
     }
 }
 

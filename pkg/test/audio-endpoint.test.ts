@@ -114,6 +114,44 @@ describe("an utterance", () => {
   });
 });
 
+describe("a detector of voice", () => {
+  /** Returns the boundaries in seconds of loud noise in which a detector hears speech, in spans of [from, to]. */
+  function heard(seconds: number, speech: [number, number][], delay = 0): string[] {
+    const rate = 16_000;
+    const endpointer = new Endpointer(rate);
+    const samples = soundOf([quiet(seconds, -20)], rate, -75);
+    const isSpeech = (time: number): boolean => speech.some(([from, to]) => time >= from && time < to);
+    const voice = Array.from({ length: Math.floor(seconds / 0.032) }, (_, i) => (isSpeech(i * 0.032) ? 0.9 : 0.1));
+    const found: Boundary[] = [];
+    let told = 0;
+    for (let at = 0; at < samples.length; at += 800) {
+      const known = Math.max(0, Math.floor((at + 800) / 512) - delay);
+      found.push(...endpointer.push(samples.subarray(at, at + 800), voice.slice(told, known)));
+      told = Math.max(told, known);
+    }
+    found.push(...endpointer.push(new Float32Array(), voice.slice(told)), ...endpointer.finish());
+    return found.map(({ type, at }) => `${type} ${(at / rate).toFixed(1)}`);
+  }
+
+  it("finds speech in noise that is as loud, and none in noise alone", () => {
+    expect(heard(10, [])).toEqual([]);
+    expect(heard(12, [[3, 5]])).toEqual([
+      expect.stringMatching(/^start 2\.[67]$/),
+      expect.stringMatching(/^end 5\.[12]$/),
+    ]);
+  });
+
+  it("may be late by any time", () => {
+    const spans: [number, number][] = [
+      [1, 2],
+      [4, 7],
+    ];
+    const usual = heard(10, spans);
+    expect(usual).toHaveLength(4);
+    for (const delay of [1, 10, 100, 1000]) expect(heard(10, spans, delay)).toEqual(usual);
+  });
+});
+
 describe("two hypotheses", () => {
   function after(...hypotheses: string[]): [string, string] {
     const agreement = new Agreement();

@@ -5,6 +5,7 @@ import type { RunCalls, Speech, SpeechInfo } from "../src/audio/link.js";
 import type { RunOptions } from "../src/audio/module.js";
 import type { AudioSamples } from "../src/audio/protocol.js";
 import { HearthError } from "../src/core/errors.js";
+import { VoiceListener } from "./audio-module.js";
 import { RATE } from "./audio-support.js";
 
 const MODEL: SpeechInfo = {
@@ -32,6 +33,8 @@ export class ManualSpeech implements Speech {
   /** Runs that have not ended. */
   running = 0;
   most = 0;
+  readonly listeners = new Map<number, VoiceListener>();
+  isDeaf = false;
 
   transcribe({ samples, sampleRate }: AudioSamples, options: RunOptions, calls: RunCalls): Promise<void> {
     this.most = Math.max(this.most, ++this.running);
@@ -54,6 +57,19 @@ export class ManualSpeech implements Speech {
     }).finally(() => {
       this.running--;
     });
+  }
+
+  /** Fails if there is no detector. */
+  hear(stream: number, { samples, sampleRate }: AudioSamples): Promise<Float32Array> {
+    if (this.isDeaf) return Promise.reject(new HearthError("worker_died", "the worker died"));
+    const listener = this.listeners.get(stream) ?? new VoiceListener(sampleRate);
+    this.listeners.set(stream, listener);
+    return Promise.resolve(listener.hear(samples));
+  }
+
+  forget(stream: number): Promise<void> {
+    this.listeners.delete(stream);
+    return Promise.resolve();
   }
 
   decodeWav(): never {

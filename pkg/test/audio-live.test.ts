@@ -33,6 +33,21 @@ describe("utterances", () => {
     expect(given).toEqual(live.texts);
     expect(new Set(fake.resampled)).toEqual(new Set([48_000]));
     expect(fake.mostLive).toBe(1);
+    await vi.waitFor(() => {
+      expect([fake.listeners, fake.freedListeners]).toEqual([1, 1]);
+    });
+  });
+
+  it.each([
+    ["is not asked for", false, false],
+    ["has failed", true, true],
+  ])("are found by their energy if a detector %s", async (_, vad, isDeaf) => {
+    live.speech.isDeaf = isDeaf;
+    live.listen({ vad });
+    live.source.quiet(1).speech(0.4).quiet(1).end();
+    (await live.run(1)).answer(" Warm.");
+    await live.ended;
+    expect([live.seen, live.speech.listeners.size]).toEqual([["! Warm."], 0]);
   });
 
   it("need no times, and take the language that is given", async () => {

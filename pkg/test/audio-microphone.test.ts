@@ -73,6 +73,9 @@ describe("a microphone", () => {
     device.play(new Source(48_000).quiet(1));
     const first = await live.run(1);
     await settle();
+    // What was heard of the last block is seen with the next one.
+    device.play(new Source(48_000).quiet(0.1));
+    await settle();
     first.answer(" one");
     const rest = await live.run(2);
     expect(rest.seconds).toBeGreaterThan(3);

@@ -10,6 +10,7 @@ import type {
   WasmSpeechLoader,
   WasmSpeechModel,
   WasmTranscriptionRun,
+  WasmVoiceListener,
 } from "../src/audio/module.js";
 
 const AT_FIRST = {
@@ -34,6 +35,9 @@ const AT_FIRST = {
   /** Milliseconds of a step. */
   stepMs: 0,
   resampled: [] as number[],
+  /** Detectors that were begun and freed. */
+  listeners: 0,
+  freedListeners: 0,
   /** Error of `decodeWav`. */
   wavFault: undefined as Error | undefined,
   /** Events of a run; by default those of the words. */
@@ -167,6 +171,31 @@ export class SpeechLoader implements WasmSpeechLoader {
   }
 }
 
+/** Takes 32 ms for speech that are louder than a hundredth. */
+export class VoiceListener implements WasmVoiceListener {
+  readonly #frame: number;
+  #left: number[] = [];
+
+  constructor(rate: number) {
+    fake.listeners++;
+    this.#frame = Math.round(rate * 0.032);
+  }
+
+  hear(samples: Float32Array): Float32Array {
+    this.#left.push(...samples);
+    const found: number[] = [];
+    while (this.#left.length >= this.#frame) {
+      const power = this.#left.splice(0, this.#frame).reduce((sum, sample) => sum + sample * sample, 0);
+      found.push(power / this.#frame > 1e-4 ? 0.9 : 0.1);
+    }
+    return Float32Array.from(found);
+  }
+
+  free(): void {
+    fake.freedListeners++;
+  }
+}
+
 export function decodeWav(bytes: Uint8Array): Float32Array {
   if (fake.wavFault !== undefined) throw fake.wavFault;
   // A test's sample is a byte after the 12 of the header.
@@ -183,4 +212,4 @@ export function subtitles(kind: SubtitleKind, segments: string): string {
 }
 
 /** The module, checked against its contract. */
-export const MODULE: AudioWasm = { default: init, SpeechLoader, decodeWav, resample, subtitles };
+export const MODULE: AudioWasm = { default: init, SpeechLoader, VoiceListener, decodeWav, resample, subtitles };

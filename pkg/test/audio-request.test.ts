@@ -37,6 +37,8 @@ describe("fields", () => {
         temperatures: [0, 0.2, 0.4, 0.6, 0.8, 1],
         timestamps: true,
         words: false,
+        vadFilter: false,
+        bestOf: 1,
         conditionOnPreviousText: false,
         noSpeechThreshold: 0.6,
         logprobThreshold: -1,
@@ -53,6 +55,8 @@ describe("fields", () => {
       language: "German",
       prompt: "Herd",
       temperature: [0, 0.5],
+      vad_filter: true,
+      best_of: 5,
       condition_on_previous_text: true,
       no_speech_threshold: 0.5,
       logprob_threshold: -2,
@@ -62,6 +66,8 @@ describe("fields", () => {
       language: "de",
       prompt: "Herd",
       temperatures: [0, 0.5],
+      vadFilter: true,
+      bestOf: 5,
       conditionOnPreviousText: true,
       noSpeechThreshold: 0.5,
       logprobThreshold: -2,
@@ -75,7 +81,8 @@ describe("fields", () => {
   });
 
   it.each([
-    [{ vad_filter: true }, "vad_filter must be absent or false: silence is not cut out yet, found true"],
+    [{ best_of: 0 }, "best_of must be an integer from 1 to 16, found 0"],
+    [{ vad_filter: "yes" }, 'vad_filter must be true or false, found "yes"'],
     [{ hotwords: "Hearth" }, 'hotwords must be absent, because it is not supported, found "Hearth"'],
     [{ chunking_strategy: "auto" }, 'chunking_strategy must be absent, because it is not supported, found "auto"'],
     [{ response_format: "diarized_json" }, "response_format must be one of json, text, srt, vtt, verbose_json"],

@@ -26,8 +26,8 @@ const CAPS: Record<string, number> = {
   "react/index": 3_000,
   "element/index": 6_000,
   "toolbox/index": 4_200,
-  "audio/index": 11_600,
-  "translation/index": 4_500,
+  "audio/index": 12_500,
+  "translation/index": 4_600,
 };
 
 /** Returns the modules that an entry imports before it runs; types and `import()` are not among them. */

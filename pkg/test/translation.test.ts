@@ -30,6 +30,21 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+it("takes the path of a folder where the machine has files", async () => {
+  const { toSource } = await import("../src/translation/source.js");
+  const { platform } = await import("../src/core/platform.js");
+  try {
+    platform.locate = (model) => (model.startsWith("./") ? `file:///models/${model.slice(2)}/` : undefined);
+    expect(await toSource("./opus", {})).toEqual({
+      source: { kind: "url", url: "file:///models/opus/" },
+      name: "opus",
+    });
+    expect((await toSource("helsinki/opus", {})).source).toMatchObject({ kind: "hub" });
+  } finally {
+    delete platform.locate;
+  }
+});
+
 describe("Translator.create", () => {
   it("loads a file into a worker of its own, and reports it", async () => {
     const phases: string[] = [];

@@ -12,7 +12,7 @@ use super::config::{Config, Specials};
 use super::model::Whisper;
 use super::tensors::Tensors;
 use super::vocabulary::Vocabulary;
-use super::{ggml, model};
+use super::{ggml, heads, model};
 
 /// Length of what is read at once before the kind of a file is known.
 const MAGIC_BYTES: usize = 9;
@@ -173,7 +173,7 @@ impl Loader {
                 found: "none".into(),
             })
         };
-        let parts = match self.stage {
+        let mut parts = match self.stage {
             Stage::Ggml(header) => {
                 let mut specials = Specials::of_vocab(header.config.n_vocab)?;
                 let vocabulary = Vocabulary::new(header.tokens, specials.ids.eot);
@@ -205,6 +205,9 @@ impl Loader {
                 }
             }
         };
+        if parts.specials.alignment_heads.is_empty() {
+            parts.specials.alignment_heads = heads::known(&parts.config);
+        }
         Whisper::new(parts, self.tensors)
     }
 }

@@ -8,7 +8,10 @@
 mod config;
 mod decoder;
 mod encoder;
+mod event;
+mod filter;
 mod ggml;
+mod heads;
 mod languages;
 mod layers;
 mod loader;
@@ -21,9 +24,12 @@ mod window;
 mod words;
 
 pub use config::{Config, Specials};
+pub use event::{Event, SegmentText};
+pub(crate) use layers::Linear;
 pub use loader::Loader;
 pub use model::Whisper;
 pub use options::{Options, Task};
-pub use transcription::{Event, SegmentText, Transcription};
+pub(crate) use tensors::Tensors;
+pub use transcription::Transcription;
 pub use vocabulary::Vocabulary;
 pub use words::Word;

@@ -3,11 +3,12 @@
 
 use std::rc::Rc;
 
-use hearth_modelfile::{Error, Result};
-use serde::Serialize;
+use hearth_modelfile::Result;
 
 use super::decoder::Sound;
 use super::encoder::Encoding;
+use super::event::{Event, SegmentText};
+use super::filter::Filter;
 use super::model::Whisper;
 use super::options::{Options, Task};
 use super::window::{Attempt, random};
@@ -15,49 +16,21 @@ use super::words::{self, Word};
 use crate::mel::{HOP, LogMel, WINDOW_FRAMES};
 use crate::rules::{Quality, Thresholds, compression_ratio, language, no_speech_prob};
 use crate::segments::retrieve;
+use crate::vad::Cut;
 use crate::{SAMPLE_RATE, silence};
 
 /// Tokens that are written in one call, so that a caller can stop in between.
 const TOKENS_AT_ONCE: usize = 8;
 /// Languages that write no spaces between words.
 const NO_SPACES: [&str; 6] = ["zh", "ja", "th", "lo", "my", "yue"];
+/// Frames of a second.
+const FRAMES_PER_SECOND: f64 = 100.0;
 /// Temperature from which a text is no example for the next window.
 const HOT: f32 = 0.5;
 
-/// Reports of a transcription.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-pub enum Event {
-    /// Seconds that are settled, of how many.
-    Progress { seconds: f64, duration: f64 },
-    /// The language that was detected, and its probability. A language that was given is not reported.
-    Language { language: String, probability: f64 },
-    /// Segments of one window; they do not change any more.
-    Segments { segments: Vec<SegmentText> },
-    /// The end.
-    Done { duration: f64 },
-}
-
-/// A segment in the shape of OpenAI's `verbose_json`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SegmentText {
-    pub id: usize,
-    /// Frame, of 10 ms, at which its window began.
-    pub seek: usize,
-    /// Seconds.
-    pub start: f64,
-    pub end: f64,
-    pub text: String,
-    pub tokens: Vec<usize>,
-    pub temperature: f32,
-    pub avg_logprob: f64,
-    pub compression_ratio: f64,
-    pub no_speech_prob: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub words: Option<Vec<Word>>,
-}
-
 enum Phase {
+    /// Searches for speech, if all else is to be cut out.
+    Filter(Box<Filter>),
     /// Searches for the loudest value, which all windows are relative to.
     Measure,
     Window,
@@ -66,11 +39,21 @@ enum Phase {
     Decoding {
         sound: Sound,
         attempt: Box<Attempt>,
-        /// Index of the window's language.
-        of_window: Option<usize>,
-        tries: usize,
+        round: Round,
     },
     Over,
+}
+
+/// Attempts of a window so far.
+#[derive(Default)]
+struct Round {
+    /// Index of the window's language.
+    of_window: Option<usize>,
+    /// Temperatures that were tried before this one.
+    tries: usize,
+    /// Texts that were drawn at this one, and the likeliest of them.
+    drawn: usize,
+    best: Option<Box<Attempt>>,
 }
 
 /// A transcription under way; [`Transcription::next`] does some of its work.
@@ -79,6 +62,10 @@ pub struct Transcription {
     options: Options,
     samples: Vec<f32>,
     mel: LogMel,
+    /// Places of what was left of the recording, if something was cut out.
+    cut: Option<Cut>,
+    /// Seconds of the whole recording.
+    duration: f64,
     /// Largest logarithm of all frames so far.
     loudest: f32,
     measured: usize,
@@ -98,49 +85,12 @@ impl Transcription {
     /// Begins with `samples` at 16 kHz.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] for a language that the model lacks, a translation by a model that knows English only, or options
-    /// out of range; [`Error::BadAudio`] for samples that are no numbers.
+    /// As [`Options::check`]; [`hearth_modelfile::Error::BadAudio`] for samples that are no numbers.
     pub fn new(model: Rc<Whisper>, samples: Vec<f32>, options: Options) -> Result<Self> {
-        let refuse = |field: &str, expected: &str, found: String| Error::InvalidRequest {
-            field: field.to_owned(),
-            expected: expected.to_owned(),
-            found,
-        };
         if !samples.iter().all(|sample| sample.is_finite()) {
             return Err(crate::not_finite());
         }
-        let specials = &model.specials;
-        if options.task == Task::Translate && !specials.is_multilingual() {
-            let found = "one for English alone".to_owned();
-            return Err(refuse("model", "a multilingual model to translate", found));
-        }
-        let language = match options.language.as_deref() {
-            None => None,
-            Some("en") if !specials.is_multilingual() => None,
-            Some(code) => {
-                let mut known = specials.languages.iter();
-                let found = known.position(|(known, _)| known == code);
-                Some(found.ok_or_else(|| {
-                    refuse(
-                        "language",
-                        "one that the model knows",
-                        format!("\"{code}\""),
-                    )
-                })?)
-            }
-        };
-        let is_hot = |t: &f32| !(0.0..=2.0).contains(t);
-        if options.temperatures.is_empty() || options.temperatures.iter().any(is_hot) {
-            let found = format!("{:?}", options.temperatures);
-            return Err(refuse("temperature", "numbers from 0 to 2", found));
-        }
-        if options.words && specials.alignment_heads.is_empty() {
-            return Err(refuse(
-                "timestamp_granularities",
-                "segment, for a model whose files name no alignment heads",
-                "word".into(),
-            ));
-        }
+        let language = options.check(&model.specials)?;
         let prompt = options.prompt.as_deref().map(str::trim).unwrap_or_default();
         let previous = match prompt {
             "" => Vec::new(),
@@ -148,6 +98,12 @@ impl Transcription {
         };
         Ok(Self {
             mel: LogMel::new(model.config.n_mels)?,
+            cut: None,
+            duration: samples.len() as f64 / f64::from(SAMPLE_RATE),
+            phase: match options.vad_filter {
+                true => Phase::Filter(Box::new(Filter::new()?)),
+                false => Phase::Measure,
+            },
             frames: samples.len().div_ceil(HOP),
             random: options.seed ^ 0x9E37_79B9_7F4A_7C15,
             model,
@@ -156,7 +112,6 @@ impl Transcription {
             loudest: f32::NEG_INFINITY,
             measured: 0,
             seek: 0,
-            phase: Phase::Measure,
             language,
             previous,
             segments: 0,
@@ -166,11 +121,23 @@ impl Transcription {
     /// Does some work, at most a layer of the encoder or a few tokens; returns what it came to, or `None` after the end.
     ///
     /// # Errors
-    /// [`Error::Metadata`] if the model's ids do not fit its vocabulary; then nothing follows.
+    /// [`hearth_modelfile::Error::Metadata`] if the model's ids do not fit its vocabulary; then nothing follows.
     #[allow(clippy::should_implement_trait)] // a Result comes of it
     pub fn next(&mut self) -> Result<Option<Event>> {
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Over => Ok(None),
+            Phase::Filter(mut filter) => {
+                self.phase = match filter.step(&self.samples) {
+                    true => Phase::Filter(filter),
+                    false => {
+                        let (left, cut) = filter.cut(&self.samples);
+                        self.frames = left.len().div_ceil(HOP);
+                        (self.samples, self.cut) = (left, Some(cut));
+                        Phase::Measure
+                    }
+                };
+                Ok(Some(self.progress()))
+            }
             Phase::Measure => {
                 let to = (self.measured + WINDOW_FRAMES).min(self.frames);
                 let loudest = self.mel.loudest(&self.samples, self.measured..to);
@@ -193,43 +160,46 @@ impl Transcription {
             Phase::Decoding {
                 sound,
                 mut attempt,
-                of_window,
-                tries,
+                round,
             } => {
                 for _ in 0..TOKENS_AT_ONCE {
                     let random = || random(&mut self.random);
                     if attempt.step(&self.model, random)? {
-                        return Ok(Some(self.judge(sound, &attempt, of_window, tries)));
+                        return Ok(Some(self.judge(sound, attempt, round)));
                     }
                 }
                 self.phase = Phase::Decoding {
                     sound,
                     attempt,
-                    of_window,
-                    tries,
+                    round,
                 };
                 Ok(Some(self.progress()))
             }
         }
     }
 
-    fn duration(&self) -> f64 {
-        self.samples.len() as f64 / f64::from(SAMPLE_RATE)
+    fn progress(&self) -> Event {
+        let seconds = self.seek as f64 * HOP as f64 / f64::from(SAMPLE_RATE);
+        Event::Progress {
+            seconds: self.start(seconds).min(self.duration),
+            duration: self.duration,
+        }
     }
 
-    fn progress(&self) -> Event {
-        let duration = self.duration();
-        Event::Progress {
-            seconds: (self.seek as f64 * HOP as f64 / f64::from(SAMPLE_RATE)).min(duration),
-            duration,
-        }
+    /// Returns a moment of what is written down in seconds of the recording.
+    fn start(&self, seconds: f64) -> f64 {
+        self.cut.as_ref().map_or(seconds, |cut| cut.start(seconds))
+    }
+
+    fn end(&self, seconds: f64) -> f64 {
+        self.cut.as_ref().map_or(seconds, |cut| cut.end(seconds))
     }
 
     /// Begins the next window, unless the sound has ended, or has nothing in it that could be heard.
     fn window(&mut self) -> Event {
         if self.seek >= self.frames {
             return Event::Done {
-                duration: self.duration(),
+                duration: self.duration,
             };
         }
         let from = (self.seek * HOP).min(self.samples.len());
@@ -268,12 +238,16 @@ impl Transcription {
                 }
             }
         }
-        self.begin(sound, of_window, 0);
+        let round = Round {
+            of_window,
+            ..Round::default()
+        };
+        self.begin(sound, round);
         event
     }
 
-    /// Begins attempt `tries` of a window.
-    fn begin(&mut self, sound: Sound, of_window: Option<usize>, tries: usize) {
+    /// Begins the next attempt of a window.
+    fn begin(&mut self, sound: Sound, round: Round) {
         let specials = &self.model.specials;
         let mut prompt = Vec::new();
         // Half of the context, less the token that begins it.
@@ -284,7 +258,7 @@ impl Transcription {
         }
         let at = prompt.len();
         prompt.push(specials.start);
-        if let Some((_, id)) = of_window.and_then(|i| specials.languages.get(i)) {
+        if let Some((_, id)) = round.of_window.and_then(|i| specials.languages.get(i)) {
             prompt.extend([
                 *id,
                 match self.options.task {
@@ -297,7 +271,7 @@ impl Transcription {
         if !timestamps {
             prompt.push(specials.ids.no_timestamps);
         }
-        let temperature = self.options.temperatures[tries];
+        let temperature = self.options.temperatures[round.tries];
         let attempt = Attempt::begin(
             &self.model,
             &sound,
@@ -310,8 +284,7 @@ impl Transcription {
         self.phase = Phase::Decoding {
             sound,
             attempt: Box::new(attempt),
-            of_window,
-            tries,
+            round,
         };
     }
 
@@ -321,13 +294,17 @@ impl Transcription {
     }
 
     /// Accepts an attempt, or begins the next.
-    fn judge(
-        &mut self,
-        sound: Sound,
-        attempt: &Attempt,
-        of_window: Option<usize>,
-        tries: usize,
-    ) -> Event {
+    fn judge(&mut self, sound: Sound, attempt: Box<Attempt>, mut round: Round) -> Event {
+        let attempt = match round.best.take() {
+            Some(best) if best.avg_logprob() >= attempt.avg_logprob() => best,
+            _ => attempt,
+        };
+        round.drawn += 1;
+        if attempt.temperature > 0.0 && round.drawn < self.options.best_of {
+            round.best = Some(attempt);
+            self.begin(sound, round);
+            return self.progress();
+        }
         let text = self.model.vocabulary.text(&self.text_of(&attempt.tokens));
         let quality = Quality {
             avg_logprob: attempt.avg_logprob(),
@@ -340,8 +317,13 @@ impl Transcription {
             avg_logprob: options.logprob_threshold,
             compression_ratio: options.compression_ratio_threshold,
         };
-        if quality.must_retry(&thresholds) && tries + 1 < options.temperatures.len() {
-            self.begin(sound, of_window, tries + 1);
+        if quality.must_retry(&thresholds) && round.tries + 1 < options.temperatures.len() {
+            let next = Round {
+                of_window: round.of_window,
+                tries: round.tries + 1,
+                ..Round::default()
+            };
+            self.begin(sound, next);
             return self.progress();
         }
         let frames = WINDOW_FRAMES.min(self.frames - self.seek);
@@ -350,8 +332,8 @@ impl Transcription {
             self.seek += frames;
             return self.progress();
         }
-        let event = self.accept(attempt, &quality, frames);
-        self.keep(attempt);
+        let event = self.accept(&attempt, &quality, frames);
+        self.keep(&attempt);
         event
     }
 
@@ -374,11 +356,16 @@ impl Transcription {
             if text.trim().is_empty() {
                 continue;
             }
+            let start = self.start(segment.start);
             segments.push(SegmentText {
                 id: self.segments,
-                seek,
-                start: segment.start,
-                end: segment.end.min(self.duration().max(segment.start)),
+                seek: (self.start(seek as f64 / FRAMES_PER_SECOND) * FRAMES_PER_SECOND).round()
+                    as usize,
+                start,
+                end: self
+                    .end(segment.end)
+                    .max(start)
+                    .min(self.duration.max(start)),
                 text,
                 tokens: segment.tokens,
                 temperature: attempt.temperature,
@@ -411,7 +398,13 @@ impl Transcription {
         let code = self.language.map(|i| specials.languages[i].0.as_str());
         let by_character = code.is_some_and(|code| NO_SPACES.contains(&code));
         let vocabulary = &self.model.vocabulary;
-        words::of_tokens(vocabulary, tokens, starts, specials.ids.eot, by_character)
+        let eot = specials.ids.eot;
+        let mut found = words::of_tokens(vocabulary, tokens, starts, eot, by_character);
+        for word in &mut found {
+            word.start = self.start(word.start);
+            word.end = self.end(word.end).max(word.start);
+        }
+        found
     }
 
     /// Keeps the text for the next window, if that is asked for and it was not written at random. A prompt is for the first window

@@ -1,6 +1,7 @@
 /**
- * Finds utterances in sound as it comes, by its energy: whatever is clearly louder than the quietest moments of the last seconds is
- * speech. An utterance ends after 600 ms without, or at 28 s at its quietest point, for a model hears 30 s at once.
+ * Finds utterances in sound as it comes: by the probabilities of a detector of voice, or by its energy, where whatever is clearly
+ * louder than the quietest moments of the last seconds is speech. An utterance ends after 600 ms without, or at 28 s at its quietest
+ * point, for a model hears 30 s at once.
  */
 
 /** Seconds of what energy is measured over. */
@@ -11,6 +12,10 @@ const QUIETEST = 0.1;
 /** Decibels above the noise that begin speech, and those that go on with it: noise is heard as silence, lost speech is lost. */
 const MARGIN = 5;
 const MARGIN_WITHIN = 3;
+/** Seconds of each probability of speech, the one that begins it, and the one below which it may end. */
+const HEARD = 0.032;
+const ON = 0.5;
+const OFF = 0.35;
 /** Least noise that is assumed, in decibels of full scale: some devices give silence between words. */
 const QUIET = -67;
 /** Frames of it before the first one: speech may begin at once. */
@@ -41,6 +46,11 @@ export class Endpointer {
   readonly #rate: number;
   #sum = 0;
   #filled = 0;
+  /** Decibels of frames whose probability is not known yet. */
+  #waiting: number[] = [];
+  /** Probabilities of speech that are still needed, and how many were before them. */
+  readonly #voice: number[] = [];
+  #passed = 0;
   /** Frames so far. */
   #frames = 0;
   /** Decibels of the last frames, for the noise. */
@@ -71,29 +81,58 @@ export class Endpointer {
     return this.#loudEnd * this.#frame;
   }
 
-  /** Takes the next samples; returns where utterances begin and end, in order. */
-  push(samples: Float32Array): Boundary[] {
+  /**
+   * Takes the next samples; returns where utterances begin and end, in order. `voice`: the probabilities that have become known, for
+   * which the samples then wait; without them energy decides.
+   */
+  push(samples: Float32Array, voice?: readonly number[]): Boundary[] {
     const found: Boundary[] = [];
+    for (const probability of voice ?? []) this.#voice.push(probability);
     for (const sample of samples) {
       this.#sum += sample * sample;
       if (++this.#filled < this.#frame) continue;
       const level = 10 * Math.log10(this.#sum / this.#frame + 1e-12);
       this.#sum = this.#filled = 0;
-      this.#take(level, found);
+      this.#waiting.push(level);
     }
+    this.#settle(voice !== undefined, found);
     return found;
   }
 
   /** Ends the sound, and with it an utterance. */
   finish(): Boundary[] {
     const found: Boundary[] = [];
+    // The detector does not hear the last moments.
+    this.#settle(false, found);
     if (this.#levels !== undefined) this.#close(this.#frames * this.#frame + this.#filled, found);
     return found;
   }
 
-  #take(level: number, found: Boundary[]): void {
+  /** Takes the frames that wait, as far as their probabilities are known, if they are to come. */
+  #settle(hasVoice: boolean, found: Boundary[]): void {
+    let taken = 0;
+    for (const level of this.#waiting) {
+      const heard = this.#voice[this.#current - this.#passed];
+      if (heard === undefined && hasVoice) break;
+      this.#take(level, heard, found);
+      taken++;
+    }
+    this.#waiting.splice(0, taken);
+    this.#passed += this.#voice.splice(0, Math.max(0, this.#current - this.#passed)).length;
+  }
+
+  /** Number of the probability in whose time the next frame is. */
+  get #current(): number {
+    return Math.floor(((this.#frames + 0.5) * this.#frame) / this.#rate / HEARD);
+  }
+
+  #take(level: number, heard: number | undefined, found: Boundary[]): void {
     this.#recent[(this.#frames++ + ASSUMED) % Math.round(MEMORY / FRAME)] = Math.max(level, QUIET);
-    const isLoud = level > this.#noise() + (this.#levels === undefined ? MARGIN : MARGIN_WITHIN);
+    const isOutside = this.#levels === undefined;
+    const isLoud =
+      heard === undefined
+        ? level > this.#noise() + (isOutside ? MARGIN : MARGIN_WITHIN)
+        : heard >= (isOutside ? ON : OFF);
     if (isLoud) this.#loudEnd = this.#frames;
     if (this.#levels === undefined) {
       this.#rising = Math.max(0, this.#rising + (isLoud ? 1 : -1));

@@ -4,7 +4,13 @@ import { HearthError, invalid } from "../core/errors.js";
 import type { TranscriptionCreateParams } from "./openai.js";
 import type { Transcriber } from "./transcriber.js";
 
-const NUMBERS = new Set(["temperature", "no_speech_threshold", "logprob_threshold", "compression_ratio_threshold"]);
+const NUMBERS = new Set([
+  "temperature",
+  "no_speech_threshold",
+  "logprob_threshold",
+  "compression_ratio_threshold",
+  "best_of",
+]);
 const FLAGS = new Set(["stream", "vad_filter", "condition_on_previous_text"]);
 
 /** Routes under `audio/`. */

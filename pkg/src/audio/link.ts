@@ -33,6 +33,10 @@ export interface Speech {
   decodeWav(bytes: Uint8Array): Promise<Float32Array>;
   transcribe(sound: AudioSamples, options: RunOptions, calls: RunCalls): Promise<void>;
   subtitles(kind: SubtitleKind, segments: SubtitlesRequest["segments"]): Promise<string>;
+  /** Returns the probabilities of speech in the frames of 32 ms that have become whole. `sound`: the next of a stream, taken away. */
+  hear(stream: number, sound: AudioSamples): Promise<Float32Array>;
+  /** Ends a stream. */
+  forget(stream: number): Promise<void>;
 }
 
 export class SpeechLink implements Speech {
@@ -56,6 +60,16 @@ export class SpeechLink implements Speech {
 
   async subtitles(kind: SubtitleKind, segments: SubtitlesRequest["segments"]): Promise<string> {
     return await (await this.#link.opened()).call("subtitles", { kind, segments });
+  }
+
+  async hear(stream: number, sound: AudioSamples): Promise<Float32Array> {
+    const transfer = [sound.samples.buffer as ArrayBuffer];
+    return await (await this.#link.opened()).call("hear", { stream, sound }, { transfer });
+  }
+
+  async forget(stream: number): Promise<void> {
+    // Another worker knows nothing of it.
+    await this.#link.running?.call("forget", { stream });
   }
 
   /** Runs a transcription in its turn; the samples are taken away. */

@@ -12,13 +12,16 @@ import type { AudioSamples } from "./protocol.js";
 import { Recording } from "./recording.js";
 import { toLanguage, usualOptions } from "./request.js";
 import { Transcript } from "./transcript.js";
+import { Voice } from "./voice.js";
 
 /** Seconds of new speech that a partial text is worth, and those where the last one took longer than `SLOW_MS`. */
 const STEP = 0.5;
 const SLOW_STEP = 1;
 const SLOW_MS = 1000;
-/** Seconds before an utterance that are kept, for its beginning is noticed late. */
-const KEPT = 1;
+/** Seconds of a microphone's sound that are searched for speech later than they come, at most. */
+const LATE = 1;
+/** Seconds of sound outside of utterances that are kept, for a beginning is noticed late. */
+const KEPT = 4;
 
 export interface LiveOptions {
   /**
@@ -28,6 +31,8 @@ export interface LiveOptions {
   stream: MediaStream | ReadableStream<AudioSamples>;
   /** Spoken language: a code such as `en`, or its English name. Default: it is detected in each utterance. */
   language?: string | null;
+  /** Whether a detector of voice finds the utterances, in noise too; otherwise their energy does. Default true. */
+  vad?: boolean | null;
   signal?: AbortSignal | null;
   /** Called with each text, in addition to the iteration. */
   onText?: ((text: LiveText) => void) | null;
@@ -67,6 +72,7 @@ export class LiveTranscription implements AsyncIterable<LiveText> {
   #spans: Span[] = [];
   #reader: ReadableStreamDefaultReader<AudioSamples> | undefined;
   #endpointer: Endpointer | undefined;
+  #voice: Voice | undefined;
   #rate = 0;
   #run: RunOptions = usualOptions("transcribe");
   /** Sample at which the utterance that is spoken begins. */
@@ -128,6 +134,8 @@ export class LiveTranscription implements AsyncIterable<LiveText> {
         if (done || signal.aborted) break;
         await this.#take(value);
       }
+      const heard = await this.#voice?.finish();
+      for (const boundary of this.#endpointer?.push(new Float32Array(), heard) ?? []) await this.#cross(boundary);
       for (const boundary of this.#endpointer?.finish() ?? []) await this.#cross(boundary);
       await Promise.all(this.#spans.map(({ done }) => done));
       throwIfAborted(signal);
@@ -135,6 +143,7 @@ export class LiveTranscription implements AsyncIterable<LiveText> {
     } catch (error) {
       this.#fail(toHearthError(error));
     } finally {
+      this.#voice?.close();
       this.#unlink();
     }
   }
@@ -145,10 +154,12 @@ export class LiveTranscription implements AsyncIterable<LiveText> {
       if (!isRate) throw invalid("stream", "blocks with a sampleRate in hertz", String(sampleRate));
       this.#rate = sampleRate;
       this.#endpointer = new Endpointer(sampleRate);
+      if (this.#options.vad ?? true) this.#voice = new Voice(this.#speech, sampleRate, this.#isLive ? LATE : 0);
     }
     if (sampleRate !== this.#rate) throw invalid("stream", `blocks of ${String(this.#rate)} Hz throughout`, sampleRate);
     this.#recording.push(samples);
-    for (const boundary of this.#endpointer.push(samples)) await this.#cross(boundary);
+    const heard = await this.#voice?.hear(samples);
+    for (const boundary of this.#endpointer.push(samples, heard)) await this.#cross(boundary);
     this.#guess();
     const least = this.#recording.end - KEPT * this.#rate;
     this.#recording.forget(Math.min(least, this.#start ?? Infinity, this.#spans[0]?.from ?? Infinity));
@@ -171,9 +182,8 @@ export class LiveTranscription implements AsyncIterable<LiveText> {
   /** Writes an utterance down in its turn; waits while two are ahead of it. */
   async #end(from: number, to: number): Promise<void> {
     const last = this.#spans.at(-1);
-    const isLive = "getAudioTracks" in this.#options.stream;
     // A device that cannot keep up does less work with both in one window. Other streams wait instead.
-    if (isLive && last !== undefined && this.#spans.length > 1 && to - last.from <= LONGEST * this.#rate) {
+    if (this.#isLive && last !== undefined && this.#spans.length > 1 && to - last.from <= LONGEST * this.#rate) {
       last.to = to;
       return;
     }
@@ -196,6 +206,10 @@ export class LiveTranscription implements AsyncIterable<LiveText> {
     } finally {
       this.#spans = this.#spans.filter((other) => other !== span);
     }
+  }
+
+  get #isLive(): boolean {
+    return "getAudioTracks" in this.#options.stream;
   }
 
   /** Sample up to which there was speech. */

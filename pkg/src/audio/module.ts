@@ -26,9 +26,13 @@ export interface RunOptions {
   prompt?: string;
   /** Temperatures to try in order, until a text passes the thresholds. */
   temperatures: number[];
+  /** Texts that are drawn at a temperature above 0; the likeliest counts. */
+  bestOf: number;
   timestamps: boolean;
   /** Whether words have times. */
   words: boolean;
+  /** Whether what is no speech is cut out first. */
+  vadFilter: boolean;
   conditionOnPreviousText: boolean;
   noSpeechThreshold: number;
   logprobThreshold: number;
@@ -96,12 +100,21 @@ export interface WasmSpeechLoader {
   free(): void;
 }
 
+/** Detector of speech in one stream. */
+export interface WasmVoiceListener {
+  /** Takes the next samples; returns the probabilities of speech in the frames of 32 ms that have become whole. */
+  hear(samples: Float32Array): Float32Array;
+  free(): void;
+}
+
 /** Format of a file of subtitles. */
 export type SubtitleKind = "srt" | "vtt";
 
 export interface AudioWasm {
   default(arg: { module_or_path: URL | string | Response | WebAssembly.Module }): Promise<unknown>;
   SpeechLoader: new () => WasmSpeechLoader;
+  /** Begins to listen to a stream of `rate` samples a second. */
+  VoiceListener: new (rate: number) => WasmVoiceListener;
   /** Reads a WAV file as mono samples at 16 kHz. */
   decodeWav(bytes: Uint8Array): Float32Array;
   /** Returns mono samples of any rate at 16 kHz. */

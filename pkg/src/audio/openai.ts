@@ -39,8 +39,10 @@ export interface SpeechCreateParams {
   timestamp_granularities?: ("word" | "segment")[] | null;
   signal?: AbortSignal | null;
   onProgress?: ((progress: TranscriptionProgress) => void) | null;
-  /** Whether silence is cut out first: not yet, so true is refused. */
+  /** Whether noise and silence of 2 s and more are cut out first, by a detector of voice. Default false. */
   vad_filter?: boolean | null;
+  /** Texts that are drawn at each temperature above 0, of which the likeliest counts: 1 to 16. Default 1. */
+  best_of?: number | null;
   /** Whether each window is told the text before it, which is more consistent and repeats itself more. Default false. */
   condition_on_previous_text?: boolean | null;
   /** Probability of silence above which a window without confidence has no text. Default 0.6. */

@@ -31,6 +31,13 @@ export interface TranscribeRequest {
   options: RunOptions;
 }
 
+/** The next samples of a stream. */
+export interface HearRequest {
+  /** Number of the stream. */
+  stream: number;
+  sound: AudioSamples;
+}
+
 export interface SubtitlesRequest {
   kind: SubtitleKind;
   segments: Pick<TranscriptionSegment, "start" | "end" | "text">[];
@@ -41,6 +48,9 @@ export interface SpeechCalls {
   load: { params: SpeechLoadRequest; result: SpeechLoaded };
   decodeWav: { params: { bytes: Uint8Array }; result: Float32Array };
   transcribe: { params: TranscribeRequest; result: null };
+  /** Returns the probabilities of speech in the frames of 32 ms that have become whole. */
+  hear: { params: HearRequest; result: Float32Array };
+  forget: { params: { stream: number }; result: null };
   subtitles: { params: SubtitlesRequest; result: string };
 }
 

@@ -9,12 +9,14 @@ import type { AudioResponseFormat, TranscriptionCreateParams } from "./openai.js
 const FORMATS: readonly string[] = ["json", "text", "srt", "vtt", "verbose_json"] satisfies AudioResponseFormat[];
 const KNOWN = new Set(
   (
-    "file model language prompt response_format timestamp_granularities temperature stream signal onProgress vad_filter " +
+    "file model language prompt response_format timestamp_granularities temperature stream signal onProgress vad_filter best_of " +
     "condition_on_previous_text no_speech_threshold logprob_threshold compression_ratio_threshold"
   ).split(" "),
 );
 /** Temperatures of openai/whisper. */
 const TEMPERATURES = [0, 0.2, 0.4, 0.6, 0.8, 1];
+/** Most texts that the module draws of a window. */
+const MOST_DRAWN = 16;
 
 type Task = RunOptions["task"];
 
@@ -29,8 +31,10 @@ export function usualOptions(task: Task): RunOptions {
   return {
     task,
     temperatures: TEMPERATURES,
+    bestOf: 1,
     timestamps: true,
     words: false,
+    vadFilter: false,
     conditionOnPreviousText: false,
     noSpeechThreshold: 0.6,
     logprobThreshold: -1,
@@ -47,15 +51,14 @@ export function toSpeechRequest(task: Task, params: Sent<TranscriptionCreatePara
   if (task === "translate" && !model.isMultilingual) {
     throw invalid("model", "a multilingual one to translate", `${model.name}, which knows English only`);
   }
-  if (flag("vad_filter", params.vad_filter) === true) {
-    throw invalid("vad_filter", "absent or false: silence is not cut out yet", true);
-  }
   const options = usualOptions(task);
   const language = toLanguage(params.language, model);
   if (language !== undefined) options.language = language;
   const prompt = text("prompt", params.prompt);
   if (prompt !== undefined) options.prompt = prompt;
   options.temperatures = toTemperatures(params.temperature);
+  options.vadFilter = flag("vad_filter", params.vad_filter) ?? false;
+  options.bestOf = toBestOf(params.best_of);
   options.conditionOnPreviousText = flag("condition_on_previous_text", params.condition_on_previous_text) ?? false;
   options.noSpeechThreshold = number("no_speech_threshold", params) ?? options.noSpeechThreshold;
   options.logprobThreshold = number("logprob_threshold", params) ?? options.logprobThreshold;
@@ -106,6 +109,13 @@ function toTemperatures(value: unknown): number[] {
   const isRight = all.every((item) => typeof item === "number" && item >= 0 && item <= 2);
   if (all.length === 0 || !isRight) throw invalid("temperature", "a number from 0 to 2, or an array of such", value);
   return all as number[];
+}
+
+function toBestOf(value: unknown): number {
+  if (value === undefined || value === null) return 1;
+  const isRight = typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= MOST_DRAWN;
+  if (!isRight) throw invalid("best_of", `an integer from 1 to ${String(MOST_DRAWN)}`, value);
+  return value;
 }
 
 function text(field: string, value: unknown): string | undefined {

@@ -54,6 +54,11 @@ export class ModuleLink<Rpc extends Closable> {
     });
   }
 
+  /** Worker that runs; undefined after its end. */
+  get running(): Rpc | undefined {
+    return this.#client.isClosed ? undefined : this.#client;
+  }
+
   /** Ends the worker; running and later requests reject with the reason. */
   close(reason: HearthError): void {
     this.#end ??= reason;

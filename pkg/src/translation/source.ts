@@ -1,4 +1,5 @@
 /** The model that a translator is created from, in a form that can be sent to its worker. */
+import { platform } from "../core/platform.js";
 import type { DownloadOptions, SourceSpec } from "../core/protocol.js";
 import { absolute } from "../source/given.js";
 import { parseHubId } from "../source/paste.js";
@@ -19,13 +20,14 @@ export async function toSource(model: TranslationModelSource, { hub }: DownloadO
   if (model instanceof Blob) {
     return { source: { kind: "blob", blob: model }, name: plain(model instanceof File ? model.name : "") };
   }
-  const id = parseHubId(String(model));
+  const place = platform.locate?.(String(model)) ?? model;
+  const id = parseHubId(String(place));
   if (id !== undefined) {
     const source: SourceSpec = { kind: "hub", id };
     if (hub !== undefined) source.endpoint = absolute(hub);
     return { source, name: plain(id.repository) };
   }
-  const url = absolute(model);
+  const url = absolute(place);
   return { source: { kind: "url", url }, name: plain(decodeURIComponent(new URL(url).pathname)) };
 }
 

@@ -29,6 +29,7 @@ import gold_folders
 import gold_gemma
 import gold_gemma270
 import gold_gemma4
+import gold_long_form
 import gold_minilm
 import gold_options
 import gold_pictures
@@ -124,6 +125,7 @@ def make_speech(scratch: Path, args):
     if args.whisper and args.recording:
         gold_whisper_real.make(folder(scratch, "real"), args.whisper, args.recording)
         gold_transcripts.make_tiny_en(folder(scratch, "real"), args.whisper, args.recording)
+        gold_long_form.make(folder(scratch, "real"), args.whisper, args.recording)
     if args.whisper_base and args.recording:
         gold_transcripts.make_base(folder(scratch, "real"), args.whisper_base, args.recording)
 
@@ -197,7 +199,7 @@ def main():
     if not args.gemma:
         untouched += ("real/gemma270.json",)
     if not (args.whisper and args.recording):
-        untouched += (gold_whisper_real.FILE, gold_transcripts.TINY_EN)
+        untouched += (gold_whisper_real.FILE, gold_transcripts.TINY_EN, gold_long_form.FILE)
     if not (args.whisper_base and args.recording):
         untouched += (gold_transcripts.BASE,)
     if not args.model:

@@ -45,6 +45,7 @@ mod session;
 mod shaders;
 mod smollm2;
 mod speech;
+mod speech_long;
 mod structured;
 mod tokenizer;
 mod tolerance;

@@ -3,10 +3,11 @@ import { HearthError, throwIfAborted } from "../../core/errors.js";
 import type { ModuleCall } from "../../core/module-protocol.js";
 import type { Notice } from "../../core/protocol.js";
 import { ModuleHost, startModule } from "../../worker/module-host.js";
-import type { AudioWasm, ModuleInfo, SpeechEvent, WasmSpeechModel } from "../module.js";
+import type { AudioWasm, ModuleInfo, SpeechEvent, WasmSpeechModel, WasmVoiceListener } from "../module.js";
 import {
   SAMPLE_RATE,
   type FromSpeechWorker,
+  type HearRequest,
   type SpeechCalls,
   type SpeechLoaded,
   type SpeechLoadRequest,
@@ -25,6 +26,8 @@ export interface SpeechHostOptions {
 
 export class SpeechHost extends ModuleHost<SpeechCalls, SpeechEvent> {
   readonly #options: SpeechHostOptions;
+  /** Detectors of streams by their numbers. */
+  readonly #listeners = new Map<number, WasmVoiceListener>();
   #model: WasmSpeechModel | undefined;
 
   constructor(options: SpeechHostOptions) {
@@ -47,6 +50,12 @@ export class SpeechHost extends ModuleHost<SpeechCalls, SpeechEvent> {
         return wasm.decodeWav(message.params.bytes);
       case "transcribe":
         return await this.#transcribe(message.id, message.params, signal);
+      case "hear":
+        return this.#hear(message.params);
+      case "forget":
+        this.#listeners.get(message.params.stream)?.free();
+        this.#listeners.delete(message.params.stream);
+        return null;
       case "subtitles":
         return wasm.subtitles(message.params.kind, JSON.stringify(message.params.segments));
     }
@@ -67,6 +76,13 @@ export class SpeechHost extends ModuleHost<SpeechCalls, SpeechEvent> {
       (notice) => notices.push(notice),
     );
     return { info: JSON.parse(this.#model.info()) as ModuleInfo, notices };
+  }
+
+  #hear({ stream, sound }: HearRequest): Float32Array {
+    const { VoiceListener } = this.#options.wasm;
+    const listener = this.#listeners.get(stream) ?? new VoiceListener(sound.sampleRate);
+    this.#listeners.set(stream, listener);
+    return listener.hear(sound.samples);
   }
 
   async #transcribe(id: number, { sound, options }: TranscribeRequest, signal: AbortSignal): Promise<null> {
