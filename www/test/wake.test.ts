@@ -35,7 +35,8 @@ afterEach(() => {
 it("holds the screen awake while there is an answer, also after the tab was hidden", async () => {
   keepAwake();
   expect(held).toBe(0);
-  setAnswering("a", {} as Answering);
+  const running: unknown = {};
+  setAnswering("a", running as Answering);
   await vi.waitFor(() => {
     expect(held).toBe(1);
   });

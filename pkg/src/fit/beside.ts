@@ -39,7 +39,7 @@ function onCpu({ report, reasons, verdict }: Fit): Notice {
   const why = verdict === "does_not_fit" && report.budget === undefined ? "it cannot be run" : reasons[0];
   return {
     code: "cpu_fallback",
-    message: `${report.name ?? "The model"} runs on the CPU, beside the model on the GPU: ${why ?? "there is no room for both"}`,
+    message: `${report.name || "The model"} runs on the CPU, beside the model on the GPU: ${why ?? "there is no room for both"}`,
     hint: "Choose a smaller model for the chat to have both on the GPU.",
   };
 }
