@@ -21,6 +21,7 @@ export {
   type HearthErrorOptions,
   type HostErrorCode,
 } from "./core/errors.js";
+export { createBeside, type BesideOptions } from "./fit/beside.js";
 export { canRun, type Evidence, type Fit, type FitOptions, type FitSpeed } from "./fit/fit.js";
 export { CompletionStream } from "./api/stream.js";
 export { Completions, TextCompletions, type ChatCompletionStream } from "./api/completions.js";

@@ -113,6 +113,7 @@ describe("the package", () => {
       "Translations",
       "apiOf",
       "canRun",
+      "createBeside",
       "fetchModel",
       "inspectModel",
       "parseHubId",

@@ -6,7 +6,7 @@ import { params } from "./params.js";
 import { announceAll } from "./state/announce.js";
 import { tellReplacements } from "./state/better.js";
 import { openConversations } from "./state/chat.js";
-import { isStarting, lastLoadCrashed, load, runningEngine } from "./state/model.js";
+import { isStarting, lastLoadCrashed, load, noteLastCrash, runningEngine } from "./state/model.js";
 import { keepDrafts } from "./state/draft.js";
 import { keepOffline } from "./state/offline.js";
 import { keepDraftPictures } from "./state/pictures.js";
@@ -15,9 +15,11 @@ import { countContext } from "./state/context.js";
 import { choiceOf, isKeptWhole, lastChoice, look, mayStart, refreshInstalled } from "./state/plan.js";
 import { applySettings, settings } from "./state/settings.js";
 import { watchStorage } from "./state/storage.js";
+import { keepAwake } from "./state/wake.js";
 import { watchNetwork } from "./state/trust.js";
 import { applyLanguage } from "./text/index.js";
 import { App } from "./ui/App.js";
+import { watchWidth } from "./ui/Sidebar.js";
 import "./styles/main.css";
 
 declare global {
@@ -31,6 +33,7 @@ globalThis.hearth = {
 };
 
 applySettings();
+noteLastCrash();
 applyLanguage();
 announceAll();
 keepDrafts();
@@ -40,6 +43,8 @@ tellReplacements();
 countContext();
 void watchStorage();
 watchNetwork();
+keepAwake();
+watchWidth();
 render(<App />, document.body);
 void openConversations();
 void begin().finally(() => {

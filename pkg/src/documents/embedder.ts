@@ -11,13 +11,18 @@ export interface Prefixes {
 
 /** Prefixes from the models' cards, by their names: no field of a file tells them. */
 const KNOWN: [name: RegExp, prefixes: Prefixes][] = [
+  [/nomic-embed-code/i, { query: "Represent this query for searching relevant code: ", passage: "" }],
   [/nomic-embed/i, { query: "search_query: ", passage: "search_document: " }],
   [
     /(?:^|[/_-])e5-.*instruct/i,
     { query: "Instruct: Given a question, retrieve passages that answer it\nQuery: ", passage: "" },
   ],
   [/(?:^|[/_-])e5-/i, { query: "query: ", passage: "passage: " }],
-  [/bge-(?:small|base|large)-en/i, { query: "Represent this sentence for searching relevant passages: ", passage: "" }],
+  [/arctic-embed.*v2/i, { query: "query: ", passage: "" }],
+  [
+    /bge-(?:small|base|large)-en|arctic-embed|mxbai-embed-(?:large|xsmall)/i,
+    { query: "Represent this sentence for searching relevant passages: ", passage: "" },
+  ],
   [/bge-(?:small|base|large)-zh/i, { query: "为这个句子生成表示以用于检索相关文章：", passage: "" }],
   [/embedding-?gemma/i, { query: "task: search result | query: ", passage: "title: none | text: " }],
   [/qwen3-?embedding/i, { query: "Instruct: Given a question, retrieve passages that answer it\nQuery:", passage: "" }],

@@ -102,10 +102,29 @@ describe("terms", () => {
   });
 });
 
-it("prefixes are those of the models' cards", () => {
-  expect(prefixesOf("nomic-embed-text-v1.5").query).toBe("search_query: ");
-  expect(prefixesOf("multilingual-e5-small").passage).toBe("passage: ");
-  expect(prefixesOf("BAAI/bge-small-en-v1.5").query).toMatch(/^Represent this sentence/);
-  expect(prefixesOf("Embeddinggemma 300m").passage).toBe("title: none | text: ");
-  expect(prefixesOf("all-MiniLM-L6-v2")).toEqual({ query: "", passage: "" });
+const BGE = "Represent this sentence for searching relevant passages: ";
+const NOMIC = { query: "search_query: ", passage: "search_document: " };
+
+it.each([
+  ["nomic-embed-text-v1.5", NOMIC],
+  ["nomic-ai/nomic-embed-text-v2-moe", NOMIC],
+  ["nomic-embed-code", { query: "Represent this query for searching relevant code: ", passage: "" }],
+  ["multilingual-e5-small", { query: "query: ", passage: "passage: " }],
+  ["intfloat/e5-base-v2", { query: "query: ", passage: "passage: " }],
+  ["BAAI/bge-small-en-v1.5", { query: BGE, passage: "" }],
+  ["BAAI_bge-large-en", { query: BGE, passage: "" }],
+  ["bge-m3", { query: "", passage: "" }],
+  ["snowflake-arctic-embed-m-v1.5", { query: BGE, passage: "" }],
+  ["Snowflake/snowflake-arctic-embed-l-v2.0", { query: "query: ", passage: "" }],
+  ["mxbai-embed-large-v1", { query: BGE, passage: "" }],
+  ["Embeddinggemma 300m", { query: "task: search result | query: ", passage: "title: none | text: " }],
+  ["all-MiniLM-L6-v2", { query: "", passage: "" }],
+  ["gte-modernbert-base", { query: "", passage: "" }],
+])("prefixes of %s are those of its card", (name, prefixes) => {
+  expect(prefixesOf(name)).toEqual(prefixes);
+});
+
+it.each(["multilingual-e5-large-instruct", "Qwen3 Embedding 0.6B"])("%s is told what to look for", (name) => {
+  expect(prefixesOf(name).query).toMatch(/^Instruct: .+\nQuery:/);
+  expect(prefixesOf(name).passage).toBe("");
 });

@@ -1,5 +1,5 @@
 /** Serves plain files from folders; a test can stop the server and change its responses. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -19,6 +19,8 @@ export interface FileServer {
   stop: () => void;
 }
 
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+
 /** Serves `mounts`, which map the beginning of a path to a folder or a file; the first match counts. */
 export async function serveFiles(
   mounts: Record<string, string>,
@@ -28,8 +30,10 @@ export async function serveFiles(
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
     const path = pathname.endsWith("/") ? `${pathname}index.html` : pathname;
     const [prefix, folder] = Object.entries(mounts).find(([start]) => path.startsWith(start)) ?? ["", ""];
-    const file = join(folder, path.slice(prefix.length));
-    if (folder === "" || !existsSync(file)) {
+    const named = join(folder, path.slice(prefix.length));
+    // Addresses of pages may leave out their ending.
+    const file = isFile(named) ? named : `${named}.html`;
+    if (folder === "" || !isFile(file)) {
       response.writeHead(404).end();
       return;
     }

@@ -5,4 +5,5 @@ export const SKIPS = {
   "Gemma 3 270M": "Gemma 3 270M is not at hand (cargo xtask test --full fetches it)",
   Whisper: "Whisper tiny.en and a recording are not at hand (HEARTH_WHISPER_TINY_EN, HEARTH_SPEECH_WAV)",
   isolated: "no isolated server is at hand (HEARTH_ISOLATED_URL is not set)",
+  docs: "the documentation site is not built (cargo xtask docs)",
 } as const;

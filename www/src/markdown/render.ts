@@ -95,6 +95,8 @@ function toElement(block: Token, links: Links): HTMLElement {
   const element = document.createElement("div");
   element.className = "block";
   element.append(fragment);
+  // Each paragraph runs in its own direction, and code from left to right.
+  for (const part of [element, ...element.querySelectorAll<HTMLElement>("li, td, th, p")]) part.dir = "auto";
   for (const table of element.querySelectorAll("table")) wrap(table, "table");
   for (const code of element.querySelectorAll<HTMLElement>("pre > code")) dressCode(code);
   if (hasMath(element)) setMath(element);
@@ -105,6 +107,7 @@ function toElement(block: Token, links: Links): HTMLElement {
 function plain(text: string): HTMLElement {
   const element = document.createElement("div");
   element.className = "block plain";
+  element.dir = "auto";
   element.textContent = text;
   return element;
 }
@@ -141,6 +144,7 @@ function dressCode(code: HTMLElement): void {
   });
   head.append(name, copy);
   pre.tabIndex = 0;
+  frame.dir = "ltr";
   pre.replaceWith(frame);
   frame.append(head, pre);
   highlight(code, language);

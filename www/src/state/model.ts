@@ -9,7 +9,8 @@ import { entryOf } from "../models/catalog.js";
 import { params } from "../params.js";
 import { answerings } from "./answers.js";
 import type { Choice, ServerChoice, Source } from "./choice.js";
-import { downloadOptions, forgetPlan, isKeptWhole, refreshInstalled } from "./plan.js";
+import { bytesOf, downloadOptions, forgetPlan, isKeptWhole, refreshInstalled } from "./plan.js";
+import { noteCrash, noteRun } from "./ran.js";
 import { change } from "./settings.js";
 import { counted } from "./trust.js";
 import { t } from "../text/index.js";
@@ -88,6 +89,7 @@ export function runningName({ model: { name }, local, servedBy }: Backend): stri
 /** Loads a model. While another one runs, this one's files are fetched first; a failure of that leaves it running. */
 export async function load(choice: Choice): Promise<void> {
   controller?.abort();
+  const bytes = bytesOf(choice);
   forgetPlan();
   const current = new AbortController();
   controller = current;
@@ -99,7 +101,7 @@ export async function load(choice: Choice): Promise<void> {
   });
   try {
     if (backend.value !== undefined && !(await isBrought(choice, current))) return;
-    await start(choice, current, before);
+    await start(choice, current, before, bytes);
   } finally {
     if (controller === current) controller = undefined;
   }
@@ -151,7 +153,12 @@ function silence(signal: AbortSignal): Promise<void> {
 }
 
 /** Starts a model in place of the current one. */
-async function start(choice: Choice, current: AbortController, before: Choice | undefined): Promise<void> {
+async function start(
+  choice: Choice,
+  current: AbortController,
+  before: Choice | undefined,
+  bytes: number,
+): Promise<void> {
   const meter = new SpeedMeter();
   batch(() => {
     unload();
@@ -159,7 +166,8 @@ async function start(choice: Choice, current: AbortController, before: Choice | 
     model.value = { name: "loading", choice };
     notices.value = [];
   });
-  remember(ATTEMPT, "1");
+  // On the CPU a load takes no memory of the GPU's.
+  remember(ATTEMPT, choice.options.device === "cpu" ? "0" : String(bytes));
   try {
     const started = await Engine.create({
       ...params.engine,
@@ -181,6 +189,8 @@ async function start(choice: Choice, current: AbortController, before: Choice | 
       return;
     }
     created = started;
+    const { device, model: loaded } = started;
+    if (device.kind === "webgpu") noteRun(loaded.weight_bytes + loaded.kv_bytes);
     batch(() => {
       model.value = { name: "running", choice, backend: started.backend };
       const modelOptions = { ...choice.options };
@@ -251,6 +261,15 @@ export function lastLoadCrashed(): boolean {
     return localStorage.getItem(ATTEMPT) !== null;
   } catch {
     return false;
+  }
+}
+
+/** Notes the size of a model whose load crashed the tab. */
+export function noteLastCrash(): void {
+  try {
+    noteCrash(Number(localStorage.getItem(ATTEMPT)) || 0);
+  } catch {
+    // Without storage nothing was kept.
   }
 }
 

@@ -7,6 +7,7 @@ import { CATALOG, DEFAULT_MODEL, entryOf } from "../models/catalog.js";
 import { offersFor, type Device } from "../models/recommend.js";
 import { params } from "../params.js";
 import { visitorLanguage } from "../text/index.js";
+import { inLightOfRuns } from "./ran.js";
 import { settings } from "./settings.js";
 import type { Choice, Source } from "./choice.js";
 
@@ -65,7 +66,7 @@ export async function look(source: Source, wanted: Wishes = {}): Promise<Fit | u
     const { contextSize, kvType, device } = { ...params.engine, ...wanted };
     const memory = params.memory ?? settings.value.memory * 2 ** 30 * SHARE;
     const download = downloadOptions(source);
-    const [fit] = await Promise.all([
+    const [found] = await Promise.all([
       canRun({
         model: source,
         signal: current.signal,
@@ -79,6 +80,7 @@ export async function look(source: Source, wanted: Wishes = {}): Promise<Fit | u
       }),
       refreshInstalled(),
     ]);
+    const fit = device === "cpu" ? found : inLightOfRuns(found);
     const { speed } = fit;
     if (speed !== null) {
       measured = { bandwidth: speed.bandwidth, ...(speed.gap_measured ? { launchGap: speed.gap } : {}) };
@@ -115,6 +117,13 @@ export async function predictSpeed(
   const download = downloadOptions(source);
   const { speed } = await canRun({ model: source, contextSize, kvType: kv_type, download, ...measured });
   return speed === null ? undefined : { ...speed, evidence: "measured" };
+}
+
+/** Returns the bytes that a model takes on the device, as far as a plan or the list tells; 0 if neither does. */
+export function bytesOf({ source }: Choice): number {
+  const known = plan.peek();
+  if (known.name === "known" && known.source === source) return known.fit.needs.total;
+  return entryOf(source)?.bytes ?? 0;
 }
 
 export function forgetPlan(): void {

@@ -58,6 +58,9 @@ export interface Settings {
   microphone: string;
   /** Id of the chosen camera; empty for one that looks away from the visitor. */
   camera: string;
+  /** Bytes of the largest model that ran on the GPU, and of the smallest that took the tab with it; 0 for none. */
+  ran: number;
+  crashed: number;
   /** Whether the visitor has been warned that the browser may clear everything. */
   isWarned: boolean;
 }
@@ -87,6 +90,8 @@ const DEFAULTS: Settings = {
   translateTo: "",
   microphone: "",
   camera: "",
+  ran: 0,
+  crashed: 0,
   isWarned: false,
 };
 

@@ -1,5 +1,6 @@
 /** The page's texts in English; their shape is the one that every translation must have. */
 import type { Notice } from "hearth-llm";
+import type { Day } from "../lib/days.js";
 import type { CatalogEntry } from "../models/catalog.js";
 import type { BenchmarkCase } from "../state/performance.js";
 import type { Phase } from "../state/model.js";
@@ -57,6 +58,14 @@ const announceChoices: Record<Announce, string> = {
   off: "nothing",
 };
 
+const days: Record<Day, string> = {
+  today: "Today",
+  yesterday: "Yesterday",
+  week: "Last 7 days",
+  month: "Last 30 days",
+  older: "Older",
+};
+
 export const en = {
   skip: "Skip to the conversation",
   close: "Close",
@@ -66,6 +75,7 @@ export const en = {
   noLimit: "no limit",
   copy: "Copy",
   copied: "Copied",
+  notCopied: "The browser did not let the page copy.",
   taskDone: "done",
   taskOpen: "not done",
 
@@ -215,6 +225,8 @@ export const en = {
   search: "Search chats",
   noConversations: "Chats appear here. They stay on this device.",
   nothingFound: "Nothing found",
+  days,
+  showMore: "Show more",
   notKept: "This browser is not saving chats: closing the tab deletes them.",
   title: "Title",
   rename: (title: string) => `Rename “${title}”`,
@@ -268,6 +280,7 @@ export const en = {
   editQuestion: "Edit message",
   regenerate: "Answer again",
   goOn: "Continue",
+  fork: "Go on from here in a new chat",
   previousBranch: "Previous version",
   nextBranch: "Next version",
   branch: (index: number, count: number) => `Version ${String(index)} of ${String(count)}`,
@@ -277,6 +290,7 @@ export const en = {
   cutOff: "reached the length limit",
   stopped: "stopped",
   reading: "Reading your message…",
+  readingShare: (percent: number) => `Reading your message ${String(percent)}%`,
 
   documents: "Documents",
   askDocuments: (count: number) => (count === 1 ? "Ask my document" : `Ask my ${String(count)} documents`),

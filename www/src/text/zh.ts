@@ -12,6 +12,7 @@ export const zh: Texts = {
   noLimit: "不限",
   copy: "复制",
   copied: "已复制",
+  notCopied: "浏览器不允许复制。",
   taskDone: "已完成",
   taskOpen: "未完成",
 
@@ -168,6 +169,8 @@ export const zh: Texts = {
   search: "搜索对话",
   noConversations: "对话会显示在这里，只保存在本机。",
   nothingFound: "没有找到",
+  days: { today: "今天", yesterday: "昨天", week: "最近 7 天", month: "最近 30 天", older: "更早" },
+  showMore: "显示更多",
   notKept: "浏览器不允许保存对话：关闭页面后对话会丢失。",
   title: "标题",
   rename: (title) => `重命名“${title}”`,
@@ -220,6 +223,7 @@ export const zh: Texts = {
   editQuestion: "修改问题",
   regenerate: "重新回答",
   goOn: "继续回答",
+  fork: "从这里另开新对话",
   previousBranch: "上一版本",
   nextBranch: "下一版本",
   branch: (index, all) => `第 ${String(index)} 版，共 ${String(all)} 版`,
@@ -229,6 +233,7 @@ export const zh: Texts = {
   cutOff: "已达长度上限，回答未完",
   stopped: "已停止",
   reading: "正在阅读您的消息…",
+  readingShare: (percent) => `正在阅读您的消息 ${String(percent)}%`,
 
   documents: "文档",
   askDocuments: (count) => `向我的 ${String(count)} 份文档提问`,

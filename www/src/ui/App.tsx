@@ -57,7 +57,7 @@ export function App(): JSX.Element {
           }}
         />
       )}
-      <div class="page">
+      <div class="page" inert={isSidebarOpen.value}>
         <TopBar />
         <Banner />
         <main id="main" tabIndex={-1}>

@@ -96,6 +96,7 @@ export function Composer(): JSX.Element {
         <PictureButtons />
         <textarea
           id="prompt"
+          dir="auto"
           ref={field}
           rows={1}
           placeholder={t().ask(backend.value === undefined ? "" : runningName(backend.value))}

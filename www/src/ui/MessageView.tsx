@@ -9,11 +9,13 @@ import { MarkdownView } from "../markdown/render.js";
 import type { Answering } from "../state/answering.js";
 import { answering, branchesOf, canAsk, edit, goOn, regenerate, switchBranch } from "../state/chat.js";
 import { backend } from "../state/model.js";
+import { fork } from "../state/fork.js";
 import { placeText } from "../state/place.js";
 import { picturesOf, sourcesOf, textOf, type FilePart } from "../store/parts.js";
 import type { SourcesPart } from "../store/sources.js";
 import type { AnswerEnd, AnswerStats, Message } from "../store/tree.js";
 import { language, t } from "../text/index.js";
+import { CopyButton } from "./CopyButton.js";
 import { IconButton } from "./icons.js";
 import { lazily } from "./lazily.js";
 import { memo } from "./memo.js";
@@ -53,7 +55,11 @@ function Question({ message }: { message: Message }): JSX.Element {
   return (
     <article class="message user" data-id={message.id}>
       {pictures.length > 0 && <MessagePictures conversation={message.conversation} pictures={pictures} />}
-      {(content !== "" || pictures.length === 0) && <div class="bubble">{content}</div>}
+      {(content !== "" || pictures.length === 0) && (
+        <div class="bubble" dir="auto">
+          {content}
+        </div>
+      )}
       <p class="foot">
         <Branches message={message} />
         <CopyButton text={content} />
@@ -111,6 +117,7 @@ function QuestionEditor({
       )}
       <textarea
         class="edit"
+        dir="auto"
         ref={field}
         rows={Math.min(10, content.split("\n").length + 1)}
         aria-label={t().editQuestion}
@@ -177,6 +184,7 @@ function Answer({ message, isLast }: Props): JSX.Element {
             {canAsk.value && isLast && canGoOn && running?.capabilities.continuation === true && (
               <IconButton name="goOn" label={t().goOn} onClick={() => void goOn(message)} />
             )}
+            <IconButton name="fork" label={t().fork} onClick={() => void fork(message)} />
           </>
         )}
         <Places message={message} />
@@ -284,21 +292,6 @@ function Branches({ message }: { message: Message }): JSX.Element | null {
         onClick={() => void switchBranch(message, 1)}
       />
     </span>
-  );
-}
-
-function CopyButton({ text }: { text: string }): JSX.Element {
-  const isCopied = useSignal(false);
-  return (
-    <IconButton
-      name="copy"
-      label={isCopied.value ? t().copied : t().copy}
-      onClick={() =>
-        void navigator.clipboard.writeText(text).then(() => {
-          isCopied.value = true;
-        })
-      }
-    />
   );
 }
 

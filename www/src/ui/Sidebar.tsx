@@ -3,6 +3,7 @@ import { batch, signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { saveText, slug } from "../lib/files.js";
+import { groupByDay } from "../lib/days.js";
 import { isEscape } from "../lib/keys.js";
 import { answerings } from "../state/answers.js";
 import * as chat from "../state/chat.js";
@@ -27,21 +28,34 @@ const renaming = signal<string | undefined>(undefined);
 const message = signal("");
 
 const SEARCH_DELAY_MS = 150;
-/** Most conversations listed without a search. */
+/** Conversations listed at first, and by which the list grows. */
 const MOST_SHOWN = 200;
+const most = signal(MOST_SHOWN);
 
 export function Sidebar(): JSX.Element {
   const hits = found.value;
   const all = chat.conversations.value;
   const shown = hits === undefined ? all : all.filter(({ id }) => hits.has(id));
+  const listed = shown.slice(0, most.value);
   useSearch();
   return (
-    <nav id="sidebar" class="sidebar" aria-label={t().conversations} data-open={isSidebarOpen.value}>
+    <nav
+      id="sidebar"
+      class="sidebar"
+      aria-label={t().conversations}
+      data-open={isSidebarOpen.value}
+      onKeyDown={(event) => {
+        if (!isEscape(event) || !isSidebarOpen.value || event.target instanceof HTMLInputElement) return;
+        // It would stop the answer as well.
+        event.stopPropagation();
+        close();
+      }}
+    >
       <div class="brand">
         <img src="./favicon.svg" alt="" width="26" height="26" />
         <span>Hearth</span>
         <span class="only-narrow">
-          <IconButton name="close" label={t().close} onClick={close} />
+          <IconButton id="close-sidebar" name="close" label={t().close} onClick={close} />
         </span>
       </div>
       <button
@@ -57,13 +71,31 @@ export function Sidebar(): JSX.Element {
         {t().newChat}
       </button>
       <SearchField id="search" label={t().search} words={words} />
-      <ul id="conversations" class="conversations">
-        {shown.slice(0, MOST_SHOWN).map((conversation) => (
-          <li key={conversation.id}>
-            <Entry conversation={conversation} snippet={hits?.get(conversation.id) ?? ""} />
-          </li>
-        ))}
-      </ul>
+      <div id="conversations" class="conversations">
+        {hits === undefined ? (
+          groupByDay(listed, ({ updated }) => updated, Date.now()).map(({ day, items }) => (
+            <section key={day} aria-labelledby={`day-${day}`}>
+              <p id={`day-${day}`} class="day">
+                {t().days[day]}
+              </p>
+              <Entries conversations={items} />
+            </section>
+          ))
+        ) : (
+          <Entries conversations={listed} hits={hits} />
+        )}
+        {shown.length > listed.length && (
+          <button
+            type="button"
+            class="line"
+            onClick={() => {
+              most.value += MOST_SHOWN;
+            }}
+          >
+            {t().showMore}
+          </button>
+        )}
+      </div>
       {shown.length === 0 && <p class="muted small">{hits === undefined ? t().noConversations : t().nothingFound}</p>}
       {!chat.isKept.value && <p class="muted small">{t().notKept}</p>}
       <p class="muted small" role="status">
@@ -96,8 +128,23 @@ export function Sidebar(): JSX.Element {
   );
 }
 
+/** Opens the sidebar over the page, which it hides from the keyboard meanwhile. */
+export function openSidebar(): void {
+  isSidebarOpen.value = true;
+  requestAnimationFrame(() => document.querySelector<HTMLElement>("#close-sidebar")?.focus());
+}
+
+/** Closes the sidebar when the window becomes wide enough to show it beside the page. */
+export function watchWidth(): void {
+  matchMedia("(max-width: 52rem)").addEventListener("change", () => {
+    isSidebarOpen.value = false;
+  });
+}
+
 function close(): void {
+  if (!isSidebarOpen.value) return;
   isSidebarOpen.value = false;
+  requestAnimationFrame(() => document.querySelector<HTMLElement>("#menu")?.focus());
 }
 
 const open = (name: "documents" | "speech" | "translate" | "performance" | "settings") => (): void => {
@@ -127,6 +174,25 @@ function useSearch(): void {
   }, [wanted, chat.conversations.value]);
 }
 
+function Entries({
+  conversations,
+  hits,
+}: {
+  conversations: readonly Conversation[];
+  /** What was found in each. */
+  hits?: ReadonlyMap<string, string>;
+}): JSX.Element {
+  return (
+    <ul>
+      {conversations.map((conversation) => (
+        <li key={conversation.id}>
+          <Entry conversation={conversation} snippet={hits?.get(conversation.id) ?? ""} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 function Entry({ conversation, snippet }: { conversation: Conversation; snippet: string }): JSX.Element {
   const { id, title } = conversation;
   const isOpen = chat.current.value?.id === id;
@@ -143,7 +209,9 @@ function Entry({ conversation, snippet }: { conversation: Conversation; snippet:
           close();
         }}
       >
-        <span>{title}</span>
+        <span dir="auto" title={title}>
+          {title}
+        </span>
         {snippet !== "" && <small>{snippet}</small>}
         {isAnswering && !isOpen && <small>{t().answering}</small>}
       </button>

@@ -9,7 +9,7 @@ import { isOffline, messagesSent } from "../state/trust.js";
 import { t } from "../text/index.js";
 import { dialog } from "./dialogs.js";
 import { Icon, IconButton } from "./icons.js";
-import { isSidebarOpen } from "./Sidebar.js";
+import { isSidebarOpen, openSidebar } from "./Sidebar.js";
 
 export function TopBar(): JSX.Element {
   const running = backend.value;
@@ -22,9 +22,8 @@ export function TopBar(): JSX.Element {
           id="menu"
           name="menu"
           label={t().conversations}
-          onClick={() => {
-            isSidebarOpen.value = true;
-          }}
+          isExpanded={isSidebarOpen.value}
+          onClick={openSidebar}
         />
       </span>
       {running !== undefined && (

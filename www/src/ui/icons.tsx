@@ -8,6 +8,8 @@ const PATHS = {
   search: "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14Zm5-2 4 4",
   edit: "M4 20h4L19 9l-4-4L4 16v4Z",
   copy: "M9 9h10v11H9zM5 15V4h10",
+  check: "M5 12.5 10 17.5 19.5 7",
+  fork: "M6 4v6a6 6 0 0 0 6 6h6M14 12l4 4-4 4M6 10v10",
   again: "M20 12a8 8 0 1 1-2.5-5.8M20 3v4.5h-4.5",
   next: "m9 5 7 7-7 7",
   previous: "m15 5-7 7 7 7",
@@ -48,12 +50,15 @@ export function IconButton({
   onClick,
   id,
   disabled = false,
+  isExpanded,
 }: {
   name: IconName;
   label: string;
   onClick: () => void;
   id?: string;
   disabled?: boolean;
+  /** Whether what it opens is open. */
+  isExpanded?: boolean;
 }): JSX.Element {
   return (
     <button
@@ -61,6 +66,7 @@ export function IconButton({
       type="button"
       class="icon-button"
       aria-label={label}
+      aria-expanded={isExpanded}
       title={label}
       disabled={disabled}
       onClick={onClick}
