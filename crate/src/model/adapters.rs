@@ -27,7 +27,7 @@ impl Layer {
         match &mut self.feed_forward {
             FeedForward::Gated { gate_up, down, .. } => weights.extend([gate_up, down]),
             FeedForward::Plain { up, down, .. } => weights.extend([up, down]),
-            FeedForward::Experts(_) | FeedForward::Beside(_) => {}
+            FeedForward::Experts(_) | FeedForward::Beside(_) | FeedForward::None => {}
         }
         weights.retain(|weight| (1..=MAX_SEGMENTS).contains(&weight.segments.len()));
         weights
