@@ -577,6 +577,8 @@ export type TokenDelta = {
   /** The template has begun the model's thoughts (`<think>`), so that the answer begins within them. */
   in_thoughts: boolean;
   phase: StepPhase;
+  /** Tokens of the prompt that have been computed so far, or were cached. */
+  prompt_read: number;
   /** Set on the last step. */
   finish_reason: AnswerEnd | null;
   usage: Usage;
@@ -653,12 +655,12 @@ export interface WasmDevice {
   free(): void;
 }
 
-/** A text's embedding. */
-export interface WasmEmbedding {
-  /** The vector, of length 1. */
+/** Embeddings of texts. */
+export interface WasmEmbeddings {
+  /** The vectors one after another, each of length 1. */
   readonly values: Float32Array;
-  /** Tokens of the text. */
-  readonly tokens: number;
+  /** Tokens of each text. */
+  readonly tokens: Uint32Array;
   free(): void;
 }
 
@@ -678,8 +680,8 @@ export interface WasmEngine {
   addPicture(tiles_high: number, tiles_wide: number, grids: Uint32Array, pixels: Uint8Array): string;
   /** Returns whether a picture is kept. */
   hasPicture(key: string): boolean;
-  /** Computes the embedding of a text. */
-  embed(input: EmbedInput): Promise<WasmEmbedding>;
+  /** Computes the embeddings of the first of several texts: as many as one step takes. */
+  embed(inputs: EmbedInput[]): Promise<WasmEmbeddings>;
   /** Computes how well a document answers a query. */
   rank(input: RankInput): Promise<RankScore>;
   /** Returns the tokens of the model, for a constraint. */

@@ -46,6 +46,8 @@ import { yieldToEventLoop } from "./yield.js";
  * which is its real cause.
  */
 const TRAP_GRACE_MS = 150;
+/** Texts that the core is offered for one step of embeddings. */
+const MOST_OF_STEP = 64;
 
 export interface HostOptions {
   wasm: HearthWasm;
@@ -273,12 +275,17 @@ export class Host {
   async #embed(request: EmbedRequest, signal: AbortSignal): Promise<EmbedResult> {
     const result: EmbedResult = { embeddings: [], tokens: 0 };
     const { inputs, ...options } = request;
-    for (const input of inputs) {
+    for (let at = 0; at < inputs.length; at = result.embeddings.length) {
       throwIfAborted(signal);
-      const embedding = await this.#withEngine((engine) => engine.embed({ ...input, ...options }));
-      result.embeddings.push(embedding.values);
-      result.tokens += embedding.tokens;
-      embedding.free();
+      const left = inputs.slice(at, at + MOST_OF_STEP).map((input) => ({ ...input, ...options }));
+      const found = await this.#withEngine((engine) => engine.embed(left));
+      const { values, tokens } = found;
+      found.free();
+      const width = values.length / tokens.length;
+      tokens.forEach((count, i) => {
+        result.embeddings.push(values.slice(i * width, (i + 1) * width));
+        result.tokens += count;
+      });
       await yieldToEventLoop();
     }
     return result;
