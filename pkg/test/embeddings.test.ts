@@ -29,6 +29,14 @@ describe("engine.embeddings.create", () => {
     expect(usage.total_tokens).toBe(5);
   });
 
+  it("gives the core as many texts as it takes in a step, and the others next", async () => {
+    const input = ["a", "bcdefgh", "ijk", "lmno", "pqrstuvwxyz"];
+    const { data, usage } = await engine.embeddings.create({ input, truncate: true });
+    expect(fake.embedded).toEqual([[1, 7], [3, 4], [10]]);
+    expect(data.map(({ index, embedding }) => [index, embedding[0]])).toEqual([1, 7, 3, 4, 10].map((n, i) => [i, n]));
+    expect(usage.total_tokens).toBe(25);
+  });
+
   it("gives the bytes as base64 to who asks for them", async () => {
     const { data } = await engine.embeddings.create({ input: "ab", encoding_format: "base64" });
     const bytes = Buffer.from(data[0]?.embedding as string, "base64");

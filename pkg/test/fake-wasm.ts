@@ -24,7 +24,7 @@ import type {
   RankInput,
   RankScore,
   Similarity,
-  WasmEmbedding,
+  WasmEmbeddings,
   WasmEngine,
   WasmFiles,
   WasmGeneration,
@@ -36,6 +36,7 @@ import type {
 } from "../src/core/wasm-contract.js";
 import { ANSWER } from "./fake-answer.js";
 import { hold, Paged, resetContext } from "./fake-context.js";
+import { embeddingsOf, scoreOf } from "./fake-embeddings.js";
 import { checkHeader, checkPart, CoreError } from "./fake-errors.js";
 import { deviceInfo, MODEL, STATS, TUNING } from "./fake-objects.js";
 
@@ -69,6 +70,9 @@ const AT_FIRST = {
   request: undefined as GenerateRequest | undefined,
   /** Options of the last loader. */
   loaderOptions: undefined as LoaderOptions | undefined,
+  /** Whether the prompt is computed in two steps. */
+  halves: false,
+  embedded: [] as number[][],
   grammarsFreed: 0,
   grammarInstances: 1,
   /** Called between rendering the template and the answer. */
@@ -79,7 +83,7 @@ export const fake = { ...AT_FIRST };
 
 /** Restores the state in which nothing has run. */
 export function resetFake(): void {
-  Object.assign(fake, AT_FIRST, { pictures: new Map() });
+  Object.assign(fake, AT_FIRST, { pictures: new Map(), embedded: [] });
   resetContext();
 }
 
@@ -275,32 +279,18 @@ export class Engine extends Paged implements WasmEngine {
     return new Generation(prompt, request, constraint, hold(prompt));
   }
 
-  /** Returns an embedding of the input's length and 1; a picture's begins with its number. */
-  async embed({ text, ids, image, truncate = false, dimensions = 2 }: EmbedInput): Promise<WasmEmbedding> {
+  /** Returns embeddings of an input's length and 1, of as many inputs as fit the context together. */
+  async embed(inputs: EmbedInput[]): Promise<WasmEmbeddings> {
     await sleep(fake.stepMs);
-    if (image !== undefined) {
-      const number = [...fake.pictures.keys()].indexOf(image);
-      return { values: Float32Array.of(100 + number, 1), tokens: 9, free: () => undefined };
-    }
-    const length = (text ?? ids ?? []).length;
-    if (length > this.contextSize && !truncate) {
-      const message = `the prompt needs ${String(length)} tokens, the context holds ${String(this.contextSize)}`;
-      throw new CoreError("context_overflow", message, "Shorten the conversation.");
-    }
-    if (dimensions > 2) throw new CoreError("invalid_request", "dimensions must be 1 to 2", "Correct it.");
-    const tokens = Math.min(length, this.contextSize);
-    return { values: Float32Array.of(tokens, 1).slice(0, dimensions), tokens, free: () => undefined };
+    const found = embeddingsOf(inputs, this.contextSize, [...fake.pictures.keys()]);
+    fake.embedded.push([...found.tokens]);
+    return found;
   }
 
   /** Scores by the share of the document's characters that the query has. */
-  async rank({ query, document, truncate = false }: RankInput): Promise<RankScore> {
+  async rank(input: RankInput): Promise<RankScore> {
     await sleep(fake.stepMs);
-    const tokens = query.length + document.length;
-    if (tokens > this.contextSize && !truncate) {
-      throw new CoreError("context_overflow", `the prompt needs ${String(tokens)} tokens`, "Shorten it.");
-    }
-    const shared = Array.from(document).filter((character) => query.includes(character)).length;
-    return { score: shared / Math.max(document.length, 1), tokens: Math.min(tokens, this.contextSize) };
+    return scoreOf(input, this.contextSize);
   }
 
   tokenize(text: string): Uint32Array {
@@ -344,6 +334,7 @@ function textOf({ content }: { content: unknown }): string {
 export class Generation implements WasmGeneration {
   private readonly pieces: string[];
   private at = -1;
+  private isHalf = false;
 
   constructor(
     private readonly prompt: string,
@@ -374,6 +365,11 @@ export class Generation implements WasmGeneration {
     const limit = this.request.max_tokens ?? Number.POSITIVE_INFINITY;
     this.at++;
     if (this.at === 0) {
+      if (fake.halves && !this.isHalf) {
+        const half = this.step("prefill", "", null, this.prompt.length >> 1);
+        [this.isHalf, this.at] = [true, -1];
+        return half;
+      }
       const step = this.step("prefill", "", null);
       this.at = this.request.resume_ids?.length ?? 0;
       return step;
@@ -383,7 +379,12 @@ export class Generation implements WasmGeneration {
     return this.step("decode", text, this.at >= this.pieces.length ? "stop" : null);
   }
 
-  private step(phase: TokenDelta["phase"], text: string, finish_reason: TokenDelta["finish_reason"]): TokenDelta {
+  private step(
+    phase: TokenDelta["phase"],
+    text: string,
+    finish_reason: TokenDelta["finish_reason"],
+    prompt_read = this.prompt.length,
+  ): TokenDelta {
     const prompt_tokens = this.prompt.length;
     const usage = {
       prompt_tokens,
@@ -395,7 +396,7 @@ export class Generation implements WasmGeneration {
     const ids = text === "" ? [] : [this.at];
     const own = { id: this.at, token: text, bytes: [...new TextEncoder().encode(text)], logprob: -0.5 };
     const logprobs = this.request.logprobs ? ids.map(() => ({ ...own, top: [own] })) : [];
-    return { text, ids, logprobs, in_thoughts: fake.inThoughts, phase, finish_reason, usage };
+    return { text, ids, logprobs, in_thoughts: fake.inThoughts, phase, prompt_read, finish_reason, usage };
   }
 
   cancel(): void {

@@ -61,6 +61,7 @@ export const SERVED: Row[] = [
   // llama.cpp's
   [BOTH, "typical_p", 0.5],
   [CHAT, "reasoning_format", "none"],
+  [CHAT, "return_progress", true],
   // Hearth's own
   [BOTH, "adapters", [{ name: "sql", scale: 0.5 }]],
   [ALL, "signal", new AbortController().signal],
@@ -152,7 +153,7 @@ export const DEFAULTS: Row[] = [
   [BOTH, "lora", []],
   [BOTH, "response_fields", []],
   [BOTH, "return_tokens", false],
-  [BOTH, "return_progress", false],
+  [TEXT, "return_progress", false],
   [BOTH, "timings_per_token", false],
   [BOTH, "post_sampling_probs", false],
   [CHAT, "parse_tool_calls", true],
@@ -239,7 +240,7 @@ export const REFUSED: Row[] = [
   [BOTH, "t_max_predict_ms", 5],
   [BOTH, "response_fields", ["content"]],
   [BOTH, "return_tokens", true],
-  [BOTH, "return_progress", true],
+  [TEXT, "return_progress", true],
   [BOTH, "timings_per_token", true],
   [BOTH, "post_sampling_probs", true],
   [CHAT, "parse_tool_calls", false],

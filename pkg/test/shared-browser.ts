@@ -332,6 +332,7 @@ class TinyWorker implements WorkerLike {
         logprobs: [],
         in_thoughts: false,
         phase: "decode",
+        prompt_read: 1,
         finish_reason: ids.length === count ? "length" : null,
         usage: {
           ...usage,

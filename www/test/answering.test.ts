@@ -1,5 +1,5 @@
 /** The page's requests as they reach the model: the real package on the fake core. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { create, useFakeCore } from "../../pkg/test/engine-support.js";
 import { fake } from "../../pkg/test/fake-wasm.js";
 import { PRESETS } from "../src/models/presets.js";
@@ -51,6 +51,22 @@ describe("a request", () => {
       { role: "assistant", content: "one" },
       { role: "user", content: "!echo two" },
     ]);
+  });
+
+  it("tells how much of it the model has read", async () => {
+    const { chat } = await pageWithModel();
+    [fake.halves, fake.stepMs] = [true, 5];
+    const shares: (number | undefined)[] = [];
+    const asked = chat.send("!echo one two");
+    await vi.waitFor(() => {
+      expect(chat.answering.value).toBeDefined();
+    });
+    chat.answering.value?.read.subscribe((read) => {
+      shares.push(read?.share);
+    });
+    await asked;
+    expect(shares.at(-1)).toBe(1);
+    expect(shares.some((share) => share !== undefined && share > 0.4 && share < 0.6)).toBe(true);
   });
 
   it("has the length that the context allows where none is set", async () => {

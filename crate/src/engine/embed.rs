@@ -1,13 +1,15 @@
 //! Embeddings: a text becomes one vector of length 1, and so does a picture in models that compare both.
 //!
-//! An encoder takes the whole text in one step, since every token sees every other one; a decoder takes it in chunks like a
-//! prompt. Reference: Reimers & Gurevych 2019, arXiv:1908.10084.
+//! An encoder takes the whole text in one step, since every token sees every other one, and several short texts at once; a
+//! decoder takes a text in chunks like a prompt. Reference: Reimers & Gurevych 2019, arXiv:1908.10084.
 
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
+use crate::engine::stepper::chunk::rows_of;
 use hearth_modelfile::error::{Error, Result};
 use hearth_modelfile::families::{Captions, Pooling};
+use hearth_modelfile::layer_spec::{LayerSpec, MixerKind};
 
 /// A text or a picture to embed.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -54,53 +56,80 @@ impl Engine {
     /// [`Error::InvalidRequest`] if the model is not made for this, for more dimensions than the model's, and for ids that the
     /// model lacks; [`Error::ContextOverflow`]; the device's errors.
     pub async fn embed(&mut self, input: &EmbedInput) -> Result<Embedding> {
+        let pooling = self.pooling()?;
+        self.check_dimensions(input)?;
+        if let (None, None, Some(key)) = (&input.text, &input.ids, &input.image) {
+            let values = self.picture_vector(key).await?;
+            return Ok(embedding(values, self.patches_of(key), input));
+        }
+        let ids = self.ids_of(input)?;
+        let vectors = self.vectors(std::slice::from_ref(&ids), pooling).await?;
+        Ok(embedding(vectors.concat(), ids.len(), input))
+    }
+
+    /// Returns the embeddings of the first of several inputs: of as many as one step takes, and of one at least. Short texts of an
+    /// encoder share a step, in which none sees another; a decoder takes one text at a time, and a tower one picture.
+    ///
+    /// # Errors
+    /// Those of [`Engine::embed`], for the first input. Another one that has an error ends the step before it.
+    pub async fn embed_first(&mut self, inputs: &[EmbedInput]) -> Result<Vec<Embedding>> {
+        if let Some(first) = inputs.first().filter(|first| first.image.is_some()) {
+            return Ok(vec![self.embed(first).await?]);
+        }
+        let pooling = self.pooling()?;
+        let (n_ctx, longest) = (self.stepper.model.n_ctx, self.longest_of_several());
+        let mut texts: Vec<Vec<u32>> = Vec::new();
+        let mut tokens = 0;
+        for input in inputs {
+            let ids = match self.ids_of(input) {
+                Ok(ids) => ids,
+                Err(error) if texts.is_empty() => return Err(error),
+                Err(_) => break,
+            };
+            let fits = ids.len() <= longest && tokens + ids.len() <= n_ctx;
+            if !(texts.is_empty() || fits) {
+                break;
+            }
+            tokens += ids.len();
+            let is_short = ids.len() <= longest;
+            texts.push(ids);
+            if !is_short {
+                break;
+            }
+        }
+        let vectors = self.vectors(&texts, pooling).await?;
+        let found = vectors.into_iter().zip(&texts).zip(inputs);
+        Ok(found
+            .map(|((values, ids), input)| embedding(values, ids.len(), input))
+            .collect())
+    }
+
+    /// Returns the method by which the model's hidden states become an embedding.
+    fn pooling(&self) -> Result<Pooling> {
         let config = &self.stepper.model.config;
-        let Some(pooling) = config.pooling.filter(|pooling| *pooling != Pooling::Rank) else {
-            return Err(Error::InvalidRequest {
+        (config.pooling.filter(|pooling| *pooling != Pooling::Rank)).ok_or_else(|| {
+            Error::InvalidRequest {
                 field: "model".into(),
                 expected: "one that is made for embeddings".into(),
                 found: config.name.clone(),
-            });
-        };
-        let width = config.embedding_dim;
-        if let Some(n) = input.dimensions
-            && !(1..=width).contains(&n)
-        {
-            return Err(Error::InvalidRequest {
+            }
+        })
+    }
+
+    fn check_dimensions(&self, input: &EmbedInput) -> Result<()> {
+        let width = self.stepper.model.config.embedding_dim;
+        match input.dimensions {
+            Some(n) if !(1..=width).contains(&n) => Err(Error::InvalidRequest {
                 field: "dimensions".into(),
                 expected: format!("1 to {width}, the model's"),
                 found: n.to_string(),
-            });
+            }),
+            _ => Ok(()),
         }
-        let captions = config.spec.captions;
-        let (mut values, tokens) = match (&input.text, &input.ids, &input.image) {
-            (Some(text), None, None) => {
-                let ids = self.tokenizer.encode_whole(text)?;
-                self.embed_ids(ids, pooling, captions, input.truncate)
-                    .await?
-            }
-            (None, Some(ids), None) => {
-                self.embed_ids(ids.clone(), pooling, captions, input.truncate)
-                    .await?
-            }
-            (None, None, Some(key)) => self.embed_picture(key).await?,
-            _ => {
-                return Err(Error::InvalidRequest {
-                    field: "input".into(),
-                    expected: "a text, its tokens or a picture".into(),
-                    found: "several of them, or none".into(),
-                });
-            }
-        };
-        if let Some(n) = input.dimensions.filter(|n| *n < width) {
-            values.truncate(n);
-            values = normalised(values);
-        }
-        Ok(Embedding { values, tokens })
     }
 
-    /// Returns the embedding of a picture, and the number of its patches.
-    async fn embed_picture(&mut self, key: &str) -> Result<(Vec<f32>, usize)> {
+    /// Returns the embedding of a picture.
+    async fn picture_vector(&mut self, key: &str) -> Result<Vec<f32>> {
         let tower = self.tower.as_ref();
         if !tower.is_some_and(|tower| tower.vision.projector.embeds()) {
             return Err(Error::InvalidRequest {
@@ -109,45 +138,84 @@ impl Engine {
                 found: "a picture".into(),
             });
         }
-        let values = normalised(self.picture_rows(key).await?);
-        Ok((values, self.patches_of(key)))
+        Ok(normalised(self.picture_rows(key).await?))
     }
 
-    /// Returns the embedding of a text's tokens, and their number.
-    async fn embed_ids(
-        &mut self,
-        mut ids: Vec<u32>,
-        pooling: Pooling,
-        captions: Captions,
-        truncate: bool,
-    ) -> Result<(Vec<f32>, usize)> {
+    /// Returns the tokens of a text, those at its ends included, and no more than the context takes.
+    fn ids_of(&self, input: &EmbedInput) -> Result<Vec<u32>> {
+        self.check_dimensions(input)?;
+        let mut ids = match (&input.text, &input.ids, &input.image) {
+            (Some(text), None, None) => self.tokenizer.encode_whole(text)?,
+            (None, Some(ids), None) => ids.clone(),
+            _ => {
+                return Err(Error::InvalidRequest {
+                    field: "input".into(),
+                    expected: "a text, its tokens or a picture".into(),
+                    found: "several of them, or none".into(),
+                });
+            }
+        };
         let n_ctx = self.stepper.model.n_ctx;
-        if !truncate {
+        if !input.truncate {
             self.check_fits(ids.len())?;
         } else if ids.len() > n_ctx {
             let end = ids.last().copied().filter(|_| self.tokenizer.add_eos());
             ids.truncate(n_ctx - usize::from(end.is_some()));
             ids.extend(end);
         }
+        self.check_ids("input", &ids)?;
+        Ok(ids)
+    }
+
+    /// Returns the tokens of the longest text that may share a step with others; 0 if none may.
+    ///
+    /// Tokens of an encoder see whole texts, so that the ranges of a step are all that keeps texts apart, as long as no layer's window
+    /// is shorter than a text.
+    fn longest_of_several(&self) -> usize {
+        let model = &self.stepper.model;
+        let layers = &model.config.layers;
+        let attend = |layer: &LayerSpec| layer.mixer == MixerKind::Attention;
+        let is_caption = model.config.spec.captions != Captions::None;
+        if is_caption || model.config.spec.causal || !layers.iter().all(attend) {
+            return 0;
+        }
+        let windows = layers.iter().map(|layer| layer.window);
+        let shortest = windows.filter(|window| *window > 0).min();
+        shortest.map_or(model.n_ctx, |window| window.min(model.n_ctx))
+    }
+
+    /// Returns the embeddings of texts that share a step, or of one: [embedding_dim] each.
+    async fn vectors(&mut self, texts: &[Vec<u32>], pooling: Pooling) -> Result<Vec<Vec<f32>>> {
         self.idle().await;
         self.use_adapters(&[])?;
-        self.check_ids("input", &ids)?;
-        let tokens = ids.len();
-        match captions {
-            Captions::None => {}
-            Captions::UpToEnd => {
-                let end = ids.iter().position(|id| Some(*id) == self.tokenizer.eos());
-                ids.truncate(end.map_or(tokens, |end| end + 1));
+        let pooled = match texts {
+            [] => Ok(Vec::new()),
+            [ids] => {
+                let ids = self.as_caption(ids.clone())?;
+                self.pooled(&ids, pooling).await.map(|pooled| vec![pooled])
             }
-            Captions::Padded => self.pad(&mut ids)?,
-        }
-        let values = match self.pooled(&ids, pooling).await {
+            _ => self.pooled_apart(texts, pooling).await,
+        };
+        let found = match pooled {
             Ok(pooled) => self.projected(pooled).await,
             Err(error) => Err(error),
         };
-        // The sequence holds this text now, and none of a conversation.
+        // The sequence holds these texts now, and none of a conversation.
         self.clear();
-        Ok((values?, tokens))
+        found
+    }
+
+    /// Returns what a model that compares texts with pictures reads of a text: its tokens up to the first end, or padding too.
+    fn as_caption(&self, mut ids: Vec<u32>) -> Result<Vec<u32>> {
+        match self.stepper.model.config.spec.captions {
+            Captions::None => {}
+            Captions::UpToEnd => {
+                let end = ids.iter().position(|id| Some(*id) == self.tokenizer.eos());
+                ids.truncate(end.map_or(ids.len(), |end| end + 1));
+            }
+            Captions::Padded => self.pad(&mut ids)?,
+        }
+        Ok(ids)
     }
 
     /// Fills a text with padding, which its tokens see.
@@ -172,27 +240,69 @@ impl Engine {
         Ok(())
     }
 
-    /// Returns the embedding of pooled hidden states: [embedding_dim].
-    async fn projected(&mut self, pooled: Vec<f32>) -> Result<Vec<f32>> {
+    /// Returns the embeddings of pooled hidden states: [embedding_dim] each.
+    async fn projected(&mut self, pooled: Vec<Vec<f32>>) -> Result<Vec<Vec<f32>>> {
         let (stepper, sequence) = (&mut self.stepper, &mut self.sequence);
         let (ops, dense) = (&stepper.model.ops, &stepper.model.dense);
-        if dense.is_empty() {
-            return Ok(normalised(pooled));
-        }
         // (a sum of hidden states is as good as their mean, except where something is added to it; there it is of one)
-        let values = match dense.iter().any(|(_, bias)| bias.is_some()) {
+        let values: Vec<Vec<f32>> = match dense.iter().any(|(_, bias)| bias.is_some()) {
             true => pooled,
-            false => normalised(pooled),
+            false => pooled.into_iter().map(normalised).collect(),
         };
-        sequence.step.seek(ops, 0, 1);
-        let mut x = ops.upload_row(&values);
+        let Some(first) = values.first().filter(|_| !dense.is_empty()) else {
+            return Ok(values);
+        };
+        let (n, rows) = (values.len(), rows_of(values.len()));
+        let mut flat = values.concat();
+        flat.resize(rows * first.len(), 0.0);
+        let mut x = ops.upload_f32(&flat, [rows, first.len()]);
+        sequence.step.seek(ops, 0, n);
         for (weight, bias) in dense {
             x = ops.linear(&x, weight, &sequence.step);
             if let Some(bias) = bias {
                 x = ops.bias(x, bias, &sequence.step, None);
             }
         }
-        Ok(normalised(stepper.values(&x).await?))
+        let width = x.dims()[1];
+        let found = stepper.values(&x).await?;
+        let vectors = found.chunks_exact(width).take(n);
+        Ok(vectors.map(|row| normalised(row.to_vec())).collect())
+    }
+
+    /// Returns the hidden states of several texts in one step, each pooled: [d_model].
+    async fn pooled_apart(
+        &mut self,
+        texts: &[Vec<u32>],
+        pooling: Pooling,
+    ) -> Result<Vec<Vec<f32>>> {
+        self.clear();
+        let (stepper, sequence) = (&mut self.stepper, &mut self.sequence);
+        let (lens, ids) = (
+            texts.iter().map(Vec::len).collect::<Vec<_>>(),
+            texts.concat(),
+        );
+        let rows = rows_of(ids.len());
+        (sequence.step).set_texts(&stepper.model.ops, &lens, rows);
+        let run = stepper.run_chunk_in_slices(sequence, 0, &ids).await;
+        sequence.step.set_texts(&stepper.model.ops, &[], 0);
+        let hidden = stepper.model.hidden(&run?, &sequence.step);
+        let values = stepper.values(&hidden).await?;
+        let width = stepper.model.config.d_model;
+        let mut rows = values.chunks_exact(width);
+        let pool = |n: usize| {
+            let text: Vec<&[f32]> = rows.by_ref().take(n).collect();
+            let wanted = match pooling {
+                Pooling::Mean => 0..n,
+                Pooling::Cls => 0..1,
+                Pooling::Last | Pooling::Rank => n - 1..n,
+            };
+            let mut sum = vec![0.0; width];
+            for row in &text[wanted] {
+                add(&mut sum, row);
+            }
+            sum
+        };
+        Ok(lens.into_iter().map(pool).collect())
     }
 
     /// Returns the hidden states of `ids`, pooled: [d_model].
@@ -218,13 +328,26 @@ impl Engine {
             let hidden = stepper.model.hidden(&x, &sequence.step);
             let rows = stepper.values(&hidden).await?;
             for row in rows.chunks_exact(width).take(wanted.end).skip(wanted.start) {
-                for (sum, v) in sum.iter_mut().zip(row) {
-                    *sum += v;
-                }
+                add(&mut sum, row);
             }
         }
         Ok(sum)
     }
+}
+
+fn add(sum: &mut [f32], row: &[f32]) {
+    for (sum, v) in sum.iter_mut().zip(row) {
+        *sum += v;
+    }
+}
+
+/// Returns an embedding of as many dimensions as were asked for.
+fn embedding(mut values: Vec<f32>, tokens: usize, input: &EmbedInput) -> Embedding {
+    if let Some(n) = input.dimensions.filter(|n| *n < values.len()) {
+        values.truncate(n);
+        values = normalised(values);
+    }
+    Embedding { values, tokens }
 }
 
 /// Scales a vector to length 1. (So the mean need not be divided by the number of tokens.)

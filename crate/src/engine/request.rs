@@ -246,6 +246,8 @@ pub struct TokenDelta {
     /// The template has begun the model's thoughts (`<think>`), so that the answer begins within them.
     pub in_thoughts: bool,
     pub phase: StepPhase,
+    /// Tokens of the prompt that have been computed so far, or were cached.
+    pub prompt_read: usize,
     /// Set on the last step.
     pub finish_reason: Option<FinishReason>,
     pub usage: Usage,

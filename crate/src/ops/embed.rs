@@ -1,5 +1,5 @@
 //! Token embedding: y[t] = factor * W[ids[t]], with the ids from the state buffer; and learned position embedding:
-//! y[t] += W[POS + t].
+//! y[t] += W[POS + t], or, where several texts share a step, y[t] += W[place of t in its text].
 //!
 //! - `W`: [rows, cols] packed, rows `first .. first + rows` of the table (a table larger than a binding is split by
 //!   rows, and each part writes its own tokens). `y`: [T, cols] f32.
@@ -27,6 +27,8 @@ pub enum Rows {
     Ids,
     /// The row of its position, added to `y`.
     Positions,
+    /// The row of its place in its text, added to `y`: these stand where ids do.
+    Places,
 }
 
 /// The rows of the table that a part holds.
@@ -56,7 +58,10 @@ impl Ops {
 
     /// Adds the embedding of the state's positions to `y`: [t, d_model].
     pub fn add_positions(&self, weight: &Weight, state: &StepState, y: Tensor<2>) -> Tensor<2> {
-        self.embed_into(weight, state, y, Rows::Positions)
+        match state.texts() {
+            Some(texts) => self.embed_into(weight, &texts.places, y, Rows::Places),
+            None => self.embed_into(weight, state, y, Rows::Positions),
+        }
     }
 
     fn embed_into(&self, weight: &Weight, state: &StepState, y: Tensor<2>, by: Rows) -> Tensor<2> {
@@ -101,7 +106,7 @@ pub trait EmbedOp: Backend {
 }
 
 pub(in crate::ops) fn kernel(spec: EmbedSpec) -> Kernel {
-    let positions = spec.by == Rows::Positions;
+    let add = spec.by != Rows::Ids;
     Kernel::new(&modules::EMBED, 64)
         .module(&state::WGSL)
         .stores_blocks(spec.packing, spec.rows, spec.cols)
@@ -110,7 +115,7 @@ pub(in crate::ops) fn kernel(spec: EmbedSpec) -> Kernel {
             ("FIRST", spec.first),
             ("COLS4", spec.cols / 4),
         ])
-        .bools([("BY_POSITION", positions), ("ADD", positions)])
+        .bools([("BY_POSITION", spec.by == Rows::Positions), ("ADD", add)])
         .f32s([("FACTOR", spec.factor)])
 }
 
@@ -136,7 +141,7 @@ fn describe(t: usize, spec: EmbedSpec) -> Launch {
 /// Returns every variant of the kernel.
 pub(super) fn variants() -> Vec<Kernel> {
     let specs = PACKINGS.into_iter().flat_map(|packing| {
-        [Rows::Ids, Rows::Positions].map(|by| EmbedSpec {
+        [Rows::Ids, Rows::Positions, Rows::Places].map(|by| EmbedSpec {
             packing,
             rows: 8,
             first: 0,
@@ -181,7 +186,7 @@ impl EmbedOp for Flex {
         let (n, pos) = (state[state::N_TOKENS], state[state::POS]);
         let positions: Vec<u32>;
         let rows = match spec.by {
-            Rows::Ids => &state[state::IDS..state::IDS + n as usize],
+            Rows::Ids | Rows::Places => &state[state::IDS..state::IDS + n as usize],
             Rows::Positions => {
                 positions = (pos..pos + n).collect();
                 &positions
@@ -219,7 +224,7 @@ pub fn embed_cpu(quants: &[u32], scales: &[u32], ids: &[u32], y: &mut [f32], spe
             ),
         }
         for (y, v) in y.iter_mut().zip(&values) {
-            let before = if spec.by == Rows::Positions { *y } else { 0.0 };
+            let before = if spec.by == Rows::Ids { 0.0 } else { *y };
             *y = before + spec.factor * v;
         }
     }

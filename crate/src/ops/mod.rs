@@ -380,9 +380,11 @@ impl Ops {
         attention: &Attention,
     ) -> Tensor<2> {
         let t = q.dims()[0];
-        let spec = match state.is_block() {
-            true => attention.spec.for_block(),
-            false => attention.spec,
+        let texts = state.texts();
+        let spec = match (state.is_block(), texts) {
+            (true, _) => attention.spec.for_block(),
+            (false, Some(_)) => attention.spec.for_texts(),
+            (false, None) => attention.spec,
         };
         let spec = match self.tuning.shared_tile {
             true => {
@@ -400,7 +402,8 @@ impl Ops {
             return self.empty(rows, cols);
         }
         let (k, v) = cache.tensors();
-        let ranges = state.ranges().filter(|_| spec.ranged);
+        let ranges = texts.map(|texts| &texts.ranges).or_else(|| state.ranges());
+        let ranges = ranges.filter(|_| spec.ranged);
         self.keep(Tensor::from_dispatch(Dispatch::attention(
             q.into_dispatch(),
             k.into_dispatch(),

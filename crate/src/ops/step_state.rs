@@ -21,6 +21,16 @@ pub struct StepState {
     rope: Option<InPlace<Tensor<2>>>,
     /// Positions that each token of the next steps sees in layers with ranges, [t, 2].
     ranges: Option<Tensor<2>>,
+    /// Texts that share the next step, if it has several.
+    texts: Option<Box<Texts>>,
+}
+
+/// Texts in one step, one behind the other, of which none sees another.
+pub(in crate::ops) struct Texts {
+    /// Positions that each token sees, [t, 2].
+    pub(in crate::ops) ranges: Tensor<2>,
+    /// State whose ids are each token's place in its text.
+    pub(in crate::ops) places: StepState,
 }
 
 impl StepState {
@@ -32,6 +42,7 @@ impl StepState {
             is_block: false,
             rope: None,
             ranges: None,
+            texts: None,
         }
     }
 
@@ -107,6 +118,35 @@ impl StepState {
     /// Returns the positions that each token sees in layers with ranges.
     pub(in crate::ops) fn ranges(&self) -> Option<&Tensor<2>> {
         self.ranges.as_ref()
+    }
+
+    /// Makes the next step, from position 0 on, one of several texts with these numbers of tokens, until it is set to none. It computes
+    /// `rows`, at least as many as there are tokens.
+    pub fn set_texts(&mut self, ops: &Ops, lens: &[usize], rows: usize) {
+        let mut ranges = Vec::with_capacity(2 * rows);
+        let mut places = Vec::with_capacity(rows);
+        let mut at = 0;
+        for len in lens {
+            ranges.extend([at as f32, (at + len) as f32].repeat(*len));
+            places.extend(0..*len as u32);
+            at += len;
+        }
+        // (rows behind the last token are computed, and never read)
+        let last = ranges[ranges.len().saturating_sub(2)..].to_vec();
+        ranges.extend(last.repeat(rows.saturating_sub(at)));
+        self.texts = (at > 0).then(|| {
+            let mut state = Self::new(ops, places.len());
+            state.begin(ops, 0, &places);
+            Box::new(Texts {
+                ranges: ops.upload_f32(&ranges, [rows.max(at), 2]),
+                places: state,
+            })
+        });
+    }
+
+    /// Returns the texts that share the next step, if it has several.
+    pub(in crate::ops) fn texts(&self) -> Option<&Texts> {
+        self.texts.as_deref()
     }
 
     /// Writes rows of that table, [positions, rope_dim], from position `at` on.

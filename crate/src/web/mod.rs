@@ -307,16 +307,16 @@ impl Engine {
         to_js(&engine.adapters())
     }
 
-    /// Computes the embedding of a text.
+    /// Computes the embeddings of the first of several inputs: as many as one step takes.
     // The engine stays borrowed on purpose: whoever calls meanwhile is told that it is busy.
     #[allow(clippy::await_holding_refcell_ref)]
     pub async fn embed(
         &self,
-        #[wasm_bindgen(unchecked_param_type = "EmbedInput")] input: JsValue,
-    ) -> Result<Embedding, Thrown> {
-        let input: EmbedInput = from_js("input", input)?;
+        #[wasm_bindgen(unchecked_param_type = "EmbedInput[]")] inputs: JsValue,
+    ) -> Result<Embeddings, Thrown> {
+        let inputs: Vec<EmbedInput> = from_js("inputs", inputs)?;
         let mut engine = self.0.try_borrow_mut().map_err(|_| busy())?;
-        Ok(Embedding(engine.embed(&input).await?))
+        Ok(Embeddings(engine.embed_first(&inputs).await?))
     }
 
     /// Computes how well a document answers a query.
@@ -373,22 +373,23 @@ impl Engine {
     }
 }
 
-/// A text's embedding.
+/// Embeddings of texts.
 #[wasm_bindgen]
-pub struct Embedding(crate::engine::embed::Embedding);
+pub struct Embeddings(Vec<crate::engine::embed::Embedding>);
 
 #[wasm_bindgen]
-impl Embedding {
-    /// The vector, of length 1.
+impl Embeddings {
+    /// The vectors one after another, each of length 1.
     #[wasm_bindgen(getter)]
     pub fn values(&self) -> Vec<f32> {
-        self.0.values.clone()
+        let vectors = self.0.iter().map(|one| one.values.as_slice());
+        vectors.collect::<Vec<_>>().concat()
     }
 
-    /// Tokens of the text.
+    /// Tokens of each text.
     #[wasm_bindgen(getter)]
-    pub fn tokens(&self) -> usize {
-        self.0.tokens
+    pub fn tokens(&self) -> Vec<u32> {
+        self.0.iter().map(|one| one.tokens as u32).collect()
     }
 }
 

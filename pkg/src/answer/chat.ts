@@ -10,6 +10,7 @@ export interface ChatAnswers {
   head: Head;
   plan: ReadingPlan;
   withIds: boolean;
+  withProgress?: boolean;
 }
 
 export function chatCompletion(
@@ -24,7 +25,10 @@ export function chatCompletion(
 type ChatChunkChoice = ChatCompletionChunk["choices"][number];
 
 /** Returns the builders of the chunks of `count` answers. */
-export function chatChunks({ head, plan, withIds }: ChatAnswers, count: number): Chunks<ChatCompletionChunk> {
+export function chatChunks(
+  { head, plan, withIds, withProgress = false }: ChatAnswers,
+  count: number,
+): Chunks<ChatCompletionChunk> {
   const chunkHead = { ...head, object: "chat.completion.chunk" as const };
   const chunk = (index: number, choice: Partial<ChatChunkChoice>): ChatCompletionChunk => ({
     ...chunkHead,
@@ -47,5 +51,21 @@ export function chatChunks({ head, plan, withIds }: ChatAnswers, count: number):
     },
     end: (reason, index) => chunk(index, { finish_reason: readers[index]?.finishReason(reason) ?? reason }),
     usage: (usage) => ({ ...chunkHead, choices: [], usage }),
+    ...(withProgress && { progress: readingProgress(chunkHead) }),
+  };
+}
+
+/** Returns the builder of chunks that tell how much of each answer's prompt has been read. */
+function readingProgress(
+  head: Omit<ChatCompletionChunk, "choices">,
+): NonNullable<Chunks<ChatCompletionChunk>["progress"]> {
+  const begun = new Map<number, number>();
+  return ({ usage, prompt_read }, index) => {
+    const now = performance.now();
+    const from = begun.get(index) ?? now;
+    begun.set(index, from);
+    const { prompt_tokens: total, prompt_tokens_details } = usage;
+    const progress = { total, cache: prompt_tokens_details.cached_tokens, processed: prompt_read };
+    return { ...head, choices: [], prompt_progress: { ...progress, time_ms: now - from } };
   };
 }

@@ -20,6 +20,8 @@ export interface Chunks<Chunk> {
   step(delta: TokenDelta, index: number): Chunk | undefined;
   end(finish_reason: NonNullable<TokenDelta["finish_reason"]>, index: number): Chunk;
   usage(usage: Usage): Chunk;
+  /** Reports how much of the prompt has been read; absent if nobody asked. */
+  progress?(delta: TokenDelta, index: number): Chunk;
 }
 
 /** Accumulated steps of one answer. */

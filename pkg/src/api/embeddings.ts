@@ -11,8 +11,8 @@ export class Embeddings {
   }
 
   /**
-   * Returns the embeddings of one or several texts, each normalised to length 1. In an engine, a batch is computed one
-   * text at a time, so it is no faster.
+   * Returns the embeddings of one or several texts, each normalised to length 1. In an engine whose model reads whole
+   * texts (BERT, ModernBERT, EmbeddingGemma), short texts of a batch share steps, as many as the context holds.
    */
   create(params: EmbeddingCreateParams, options: RequestOptions = {}): Promise<CreateEmbeddingResponse> {
     return whole(params, options, (sent, opts) => this.#backend.embed(sent, opts));

@@ -4,7 +4,7 @@
  * `repetition_penalty`, `continuous_usage_stats`) keep their names there.
  */
 import type { TokenDelta, Usage } from "../core/wasm-contract.js";
-import type { ServedBy, Timings } from "./serving.js";
+import type { PromptProgress, ServedBy, Timings } from "./serving.js";
 
 export type CompletionUsage = Usage;
 
@@ -330,6 +330,11 @@ export interface ChatCompletionCreateParamsNonStreaming extends ChatCompletionCr
 
 export interface ChatCompletionCreateParamsStreaming extends ChatCompletionCreateParamsBase {
   stream: true;
+  /**
+   * Adds chunks without choices that say how much of the prompt has been read (llama.cpp's name). Only a model in this page sends
+   * them.
+   */
+  return_progress?: boolean | null;
   stream_options?: ChatCompletionStreamOptions | null;
 }
 
@@ -399,6 +404,8 @@ export interface ChatCompletionChunk {
   usage?: CompletionUsage | null;
   /** Set on the last chunk. */
   timings?: Timings;
+  /** Set on chunks before the first token, if `return_progress` asks for them. */
+  prompt_progress?: PromptProgress;
   /** Set by servers, the browser's model and routers (`hearth-llm/remote`). */
   served_by?: ServedBy;
 }

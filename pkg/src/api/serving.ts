@@ -16,6 +16,16 @@ export interface Timings {
   predicted_per_second: number;
 }
 
+/** Progress of reading a prompt, under the names of llama.cpp's server. */
+export interface PromptProgress {
+  /** Tokens of the prompt, those of them that were reused from an earlier request, and those that have been read, these included. */
+  total: number;
+  cache: number;
+  processed: number;
+  /** Milliseconds since reading began. */
+  time_ms: number;
+}
+
 /** Place where an answer was made. */
 export interface ServedBy {
   /** `here`: on this device, by this page. `browser`: by the browser's own model. `server`: by the one in `server`. */

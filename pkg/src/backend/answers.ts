@@ -36,6 +36,7 @@ export function streamed<Chunk extends { usage?: CompletionUsage | null; timings
   const watch = new Stopwatch();
   for (const index of requests.keys()) push(chunks.begin(index));
   const onDelta = (delta: TokenDelta, index: number): void => {
+    if (delta.phase !== "decode" && chunks.progress !== undefined) found.push(chunks.progress(delta, index));
     push(chunks.step(delta, index), delta);
     if (delta.finish_reason === null) return;
     const isLast = !include_usage && index === requests.length - 1;

@@ -86,7 +86,7 @@ export class LocalBackend implements Backend, LocalEngine {
     const { asked, expected } = this.#toChat(params);
     const sent = withSources(asked, this.model, signal);
     const requests = sent instanceof Promise ? await sent : sent;
-    const chunks = chatChunks(expected, requests.length);
+    const chunks = chatChunks({ ...expected, withProgress: params.return_progress === true }, requests.length);
     return streamed(this.#queue, requests, params.stream_options ?? {}, signal, chunks);
   }
 

@@ -623,6 +623,8 @@ export type TokenDelta = {
   /** The template has begun the model's thoughts (`<think>`), so that the answer begins within them. */
   in_thoughts: boolean;
   phase: StepPhase;
+  /** Tokens of the prompt that have been computed so far, or were cached. */
+  prompt_read: number;
   /** Set on the last step. */
   finish_reason: AnswerEnd | null;
   usage: Usage;
@@ -700,12 +702,12 @@ export interface WasmDevice {
   free(): void;
 }
 
-/** A text's embedding. */
-export interface WasmEmbedding {
-  /** The vector, of length 1. */
+/** Embeddings of texts. */
+export interface WasmEmbeddings {
+  /** The vectors one after another, each of length 1. */
   readonly values: Float32Array;
-  /** Tokens of the text. */
-  readonly tokens: number;
+  /** Tokens of each text. */
+  readonly tokens: Uint32Array;
   free(): void;
 }
 
@@ -731,8 +733,8 @@ export interface WasmEngine {
   removeAdapter(name: string): boolean;
   /** Returns the adapters, in the order in which they were added. */
   adapters(): AdapterInfo[];
-  /** Computes the embedding of a text. */
-  embed(input: EmbedInput): Promise<WasmEmbedding>;
+  /** Computes the embeddings of the first of several texts: as many as one step takes. */
+  embed(inputs: EmbedInput[]): Promise<WasmEmbeddings>;
   /** Computes how well a document answers a query. */
   rank(input: RankInput): Promise<RankScore>;
   /** Returns the tokens of the model, for a constraint. */

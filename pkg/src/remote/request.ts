@@ -47,7 +47,7 @@ const USUAL: Fields = {
 };
 /** Left out without a word where the server does not know them: they change no answer. */
 const HARMLESS =
-  "model user metadata store service_tier safety_identifier prediction prompt_cache_key prompt_cache_retention cache_prompt cache_salt id_slot priority request_id signal extra".split(
+  "model user metadata store service_tier safety_identifier prediction prompt_cache_key prompt_cache_retention cache_prompt cache_salt id_slot priority request_id return_progress signal extra".split(
     " ",
   );
 

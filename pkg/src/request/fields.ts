@@ -14,7 +14,7 @@ const CACHES = "prompt_cache_key prompt_cache_retention cache_prompt cache_salt 
 const SAMPLING = `${Object.keys(SAMPLING_RANGES).join(" ")} max_tokens context_shift n_keep logit_bias stop n`;
 const ANSWERS = "adapters return_token_ids response_format structured_outputs logprobs stream stream_options";
 const CHAT =
-  "messages max_completion_tokens reasoning_format tools tool_choice parallel_tool_calls top_logprobs continue_final_message enable_thinking thinking_token_budget chat_template_kwargs";
+  "messages max_completion_tokens reasoning_format return_progress tools tool_choice parallel_tool_calls top_logprobs continue_final_message enable_thinking thinking_token_budget chat_template_kwargs";
 
 const FIELDS = {
   chat: [WITHOUT_EFFECT, UNUSED, CACHES, SAMPLING, ANSWERS, CHAT],
@@ -26,7 +26,7 @@ const FIELDS = {
 };
 
 const BOOLEANS =
-  "stream echo context_shift return_token_ids parallel_tool_calls continue_final_message enable_thinking truncate return_documents include_usage continuous_usage_stats";
+  "stream echo context_shift return_token_ids return_progress parallel_tool_calls continue_final_message enable_thinking truncate return_documents include_usage continuous_usage_stats";
 
 /**
  * Fields of OpenAI, vLLM and llama.cpp that are not supported, with the only accepted value, which is what happens

@@ -19,6 +19,7 @@ import type {
   Calls,
   CallName,
   Clocked,
+  EmbedAsked,
   EmbedRequest,
   EmbedResult,
   FetchRequest,
@@ -34,6 +35,7 @@ import type {
 } from "../core/protocol.js";
 import type {
   AdapterInfo,
+  EmbedInput,
   GenerateRequest,
   GrammarWasm,
   HearthWasm,
@@ -50,6 +52,8 @@ import { yieldToEventLoop } from "./yield.js";
  * which is its real cause.
  */
 const TRAP_GRACE_MS = 150;
+/** Texts that the core is offered for one step of embeddings. */
+const MOST_OF_STEP = 64;
 
 export interface HostOptions {
   wasm: HearthWasm;
@@ -308,17 +312,30 @@ export class Host {
     }
   }
 
+  /** Returns an input of embeddings as the core takes it: a picture by its key. */
+  async #placed(input: EmbedAsked, signal: AbortSignal): Promise<EmbedInput> {
+    return "image" in input ? { image: await this.#pictures.keyOf(input, this.#picturesUrl, signal) } : input;
+  }
+
   async #embed(request: EmbedRequest, signal: AbortSignal): Promise<EmbedResult> {
     this.#contexts?.forget();
     const result: EmbedResult = { embeddings: [], tokens: 0 };
     const { inputs, ...options } = request;
-    for (const input of inputs) {
+    for (let at = 0; at < inputs.length; at = result.embeddings.length) {
       throwIfAborted(signal);
-      const placed = "image" in input ? { image: await this.#pictures.keyOf(input, this.#picturesUrl, signal) } : input;
-      const embedding = await this.#withEngine((engine) => engine.embed({ ...placed, ...options }));
-      result.embeddings.push(embedding.values);
-      result.tokens += embedding.tokens;
-      embedding.free();
+      // A picture is taken alone, texts up to the next one.
+      const next = inputs.findIndex((input, i) => i > at && ("image" in input || "image" in (inputs[at] ?? {})));
+      const some = inputs.slice(at, Math.min(next < 0 ? inputs.length : next, at + MOST_OF_STEP));
+      const placed = await Promise.all(some.map((input) => this.#placed(input, signal)));
+      const left = placed.map((input) => ({ ...input, ...options }));
+      const found = await this.#withEngine((engine) => engine.embed(left));
+      const { values, tokens } = found;
+      found.free();
+      const width = values.length / tokens.length;
+      tokens.forEach((count, i) => {
+        result.embeddings.push(values.slice(i * width, (i + 1) * width));
+        result.tokens += count;
+      });
       await yieldToEventLoop();
     }
     return result;

@@ -1,6 +1,6 @@
 //! Embedding models against transformers' embeddings of the same texts.
 
-use hearth::engine::embed::EmbedInput;
+use hearth::engine::embed::{EmbedInput, Embedding};
 use hearth::{Engine, LoadOptions};
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::container::{ModelHeader, Value};
@@ -76,6 +76,86 @@ fn embeddings_on_the_cpu() {
 #[test]
 fn embeddings_on_the_gpu() {
     check_all(On::Gpu, 2e-6);
+}
+
+/// Checks that texts have the embeddings that they have alone when they share steps, and that those of an encoder then take at most
+/// two thirds of the launches.
+fn check_together(name: &str, engine: &mut Engine, inputs: &[EmbedInput], tolerance: f32) {
+    let launches = |engine: &Engine| engine.stats().dispatches;
+    let begin = launches(engine);
+    let alone: Vec<Embedding> = (inputs.iter())
+        .map(|input| block_on(engine.embed(input)).unwrap())
+        .collect();
+    let between = launches(engine);
+    let (mut together, mut steps) = (Vec::new(), 0);
+    while together.len() < inputs.len() {
+        together.extend(block_on(engine.embed_first(&inputs[together.len()..])).unwrap());
+        steps += 1;
+    }
+    let (of_alone, of_together) = (between - begin, launches(engine) - between);
+    println!("{name}: {of_alone} launches alone, {of_together} in {steps} steps");
+    let mut worst = 0.0f32;
+    for (found, expected) in together.iter().zip(&alone) {
+        assert_eq!(found.tokens, expected.tokens, "{name}");
+        worst = worst.max(worst_error(name, &found.values, &expected.values));
+    }
+    assert_within(&format!("{name} together"), worst, tolerance);
+    if engine.info().config.spec.causal {
+        assert_eq!(steps, inputs.len(), "{name}");
+    } else {
+        assert!(2 * of_alone >= 3 * of_together, "{name}: {of_together}");
+    }
+}
+
+fn check_all_together(on: On, tolerance: f32) {
+    for golden in manifest::of(Kind::Embedding) {
+        let Some(device) = open(on) else { return };
+        let mut engine = load_files(device, &golden.model(), exact(64)).unwrap();
+        let of = |i: u32| EmbedInput {
+            ids: Some((0..2 + i % 7).map(|k| 5 + (i * 31 + k * 7) % 200).collect()),
+            ..EmbedInput::default()
+        };
+        let inputs: Vec<EmbedInput> = (0..12).map(of).collect();
+        check_together(&golden.name, &mut engine, &inputs, tolerance);
+    }
+}
+
+#[test]
+fn short_texts_share_a_step_on_the_cpu() {
+    check_all_together(On::Cpu, 1.5e-4);
+}
+
+#[test]
+fn short_texts_share_a_step_on_the_gpu() {
+    check_all_together(On::Gpu, 2e-6);
+    check_all_together(On::LargeGpu, 2e-6);
+}
+
+/// A text that does not fit beside the others, or has an error, waits for its turn; so does one that is longer than a window.
+#[test]
+fn a_step_ends_before_what_it_cannot_take() {
+    let device = open(On::Cpu).expect("the CPU always opens");
+    let golden = manifest::named("embed_bert");
+    let mut engine = load_file_with(device, &golden.model(), exact(64));
+    let of = |n: usize| EmbedInput {
+        ids: Some(vec![7; n]),
+        ..EmbedInput::default()
+    };
+    let mut taken =
+        |inputs: &[EmbedInput]| block_on(engine.embed_first(inputs)).map(|found| found.len());
+    assert_eq!(taken(&[]).unwrap(), 0);
+    assert_eq!(taken(&[of(30), of(34), of(1)]).unwrap(), 2);
+    assert_eq!(taken(&[of(64), of(1)]).unwrap(), 1);
+    assert_eq!(taken(&[of(3), of(65), of(3)]).unwrap(), 1);
+    assert_eq!(taken(&[of(3), of(0)]).unwrap(), 1);
+    assert_eq!(taken(&[of(65)]).unwrap_err().code(), "context_overflow");
+    let device = open(On::Cpu).expect("the CPU always opens");
+    let golden = manifest::named("embed_modern_bert");
+    let mut engine = load_file_with(device, &golden.model(), exact(64));
+    let found = block_on(engine.embed_first(&[of(9), of(9), of(10), of(9)])).unwrap();
+    assert_eq!(found.len(), 2);
+    let found = block_on(engine.embed_first(&[of(10), of(9)])).unwrap();
+    assert_eq!(found.len(), 1);
 }
 
 /// Returns what is wrong with EmbeddingGemma's golden after `change`.
@@ -230,5 +310,11 @@ fn minilm() {
         };
         let mut engine = load_files(device, &folder, options).unwrap();
         check("minilm", &mut engine, on, tolerance);
+        let golden: Golden = manifest::named("minilm").expected();
+        let inputs: Vec<EmbedInput> = (golden.cases.iter())
+            .filter(|case| case.truncated_from.is_none())
+            .map(|case| EmbedInput::text(&case.text))
+            .collect();
+        check_together("minilm", &mut engine, &inputs, tolerance);
     }
 }

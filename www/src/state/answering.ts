@@ -7,6 +7,7 @@ import {
   type ChatCompletionChunk,
   type ChatCompletionCreateParamsStreaming,
   type CompletionUsage,
+  type PromptProgress,
 } from "hearth-llm";
 import { picturesOf, sourcesOf, textOf, withSources, withText } from "../store/parts.js";
 import type { SourcesPart } from "../store/sources.js";
@@ -55,6 +56,8 @@ export class Answering {
   readonly sources;
   /** Number of pictures in the conversation that the model did not get. */
   readonly unseen = signal(0);
+  /** How much of the prompt the model has read, from 0 to 1, and the seconds that are left; undefined while unknown. */
+  readonly read = signal<{ share: number; left: number | undefined } | undefined>(undefined);
   /** Number of pictures that the model looks at before it answers. */
   readonly looking: number;
   /** The answer, unless it is empty, and why it ended, unless it ended normally. Never rejects. */
@@ -122,12 +125,14 @@ export class Answering {
         ...(backend.local === undefined ? {} : { prompt_cache_key: this.#message.conversation }),
         stream: true as const,
         stream_options: { include_usage: true, continuous_usage_stats: true },
+        ...(backend.local === undefined ? {} : { return_progress: true }),
       };
       const read = async (more: ReturnType<typeof thinkingOf>): Promise<void> => {
         opened = await (isContinued ? openPlain : open)(backend, { ...request, ...more }, this.#abort.signal);
         if (opened.sources !== undefined) this.sources.value = opened.sources;
-        for await (const { choices, usage } of opened.chunks) {
+        for await (const { choices, usage, prompt_progress: progress } of opened.chunks) {
           const choice = choices[0];
+          if (progress !== undefined) this.read.value = readOf(progress);
           if (usage) this.stats.value = clock.tick(usage);
           const { content = "", reasoning_content = "" } = choice?.delta ?? {};
           this.#add(content, reasoning_content);
@@ -184,6 +189,14 @@ export class Answering {
     const seconds = from === undefined ? {} : { thought: (this.#message.thought ?? 0) + (to - from) / 1000 };
     return { ...this.#message, ...seconds, parts, reasoning: reasoning.peek(), stats: stats.peek(), end };
   }
+}
+
+/** Returns how much of a prompt has been read: what was cached took no time, and is no part of it. */
+function readOf({ total, cache, processed, time_ms }: PromptProgress): Answering["read"]["value"] {
+  const [all, done] = [total - cache, processed - cache];
+  if (all <= 0) return undefined;
+  const left = time_ms > 0 && done > 0 ? ((time_ms / 1000) * (all - done)) / done : undefined;
+  return { share: Math.min(1, done / all), left };
 }
 
 /** Measures the time to the first token, and the speed from then on. */

@@ -189,7 +189,7 @@ function Answer({ message, isLast }: Props): JSX.Element {
         )}
         <Places message={message} />
         <span class="stats">
-          {statsLine(stats, live === undefined ? message.end : "running", state === "waiting" ? live?.looking : 0)}
+          {statsLine(stats, live === undefined ? message.end : "running", state === "waiting" ? live : undefined)}
         </span>
       </p>
     </article>
@@ -296,7 +296,7 @@ function Branches({ message }: { message: Message }): JSX.Element | null {
 }
 
 /** Describes an answer, or what the model does before its first word: it reads, and looks at some pictures. */
-function statsLine(stats: AnswerStats | null, end: AnswerEnd, looking = 0): string {
+function statsLine(stats: AnswerStats | null, end: AnswerEnd, waiting?: Answering): string {
   const parts: string[] = [];
   if (stats !== null) {
     const { tokensPerSecond, firstToken, tokens, drafted } = stats;
@@ -307,5 +307,16 @@ function statsLine(stats: AnswerStats | null, end: AnswerEnd, looking = 0): stri
   }
   if (end === "length") parts.push(t().cutOff);
   if (end === "stopped") parts.push(t().stopped);
-  return parts.join(" · ") || (end !== "running" ? "" : looking > 0 ? t().looking(looking) : t().reading);
+  return parts.join(" · ") || (end === "running" ? beforeFirst(waiting) : "");
+}
+
+/** Long prompts, and slow devices, take their time before the first word: how much of it has passed is told. */
+function beforeFirst(waiting: Answering | undefined): string {
+  const { share = 0, left } = waiting?.read.value ?? {};
+  if (share > 0 && share < 1) {
+    const percent = t().readingShare(Math.floor(100 * share));
+    return left === undefined || left < 1 ? percent : `${percent} · ${t().left(formatDuration(Math.ceil(left)))}`;
+  }
+  const looking = waiting?.looking ?? 0;
+  return looking > 0 ? t().looking(looking) : t().reading;
 }

@@ -392,6 +392,7 @@ impl Generation {
             logprobs: Vec::new(),
             in_thoughts: self.in_thoughts,
             phase,
+            prompt_read: self.prefilled.min(self.prompt_tokens),
             finish_reason: None,
             usage: self.usage(),
         }

@@ -68,6 +68,14 @@ pub(crate) fn on_device(ids: &[u32], row_token: u32) -> Cow<'_, [u32]> {
     }
 }
 
+/// Returns the rows that are computed for `n` tokens.
+pub(crate) fn rows_of(n: usize) -> usize {
+    match n {
+        1 => 1,
+        n => n.next_multiple_of(TILE_TOKENS as usize),
+    }
+}
+
 impl Stepper {
     /// Returns the length of the next chunk in tokens.
     pub(crate) fn chunk_len(&self) -> usize {
@@ -101,11 +109,7 @@ impl Stepper {
         let ids = &*on_device(ids, model.row_token);
         sequence.step.begin(&model.ops, position, ids);
         sequence.tables.write_ids(&model.ops, position, ids);
-        let rows = match ids.len() {
-            1 => 1,
-            n => n.next_multiple_of(TILE_TOKENS as usize),
-        };
-        let x = model.embed(&sequence.step, rows);
+        let x = model.embed(&sequence.step, rows_of(ids.len()));
         Chunk {
             per_layer: model.embed_per_layer(&x, &sequence.step),
             x: InPlace::new(x),

@@ -152,6 +152,15 @@ impl AttentionSpec {
         }
     }
 
+    /// Returns the spec of an encoder for a step of several texts, each of which is no longer than the window.
+    pub(in crate::ops) fn for_texts(self) -> Self {
+        Self {
+            ranged: true,
+            window: 0,
+            ..self
+        }
+    }
+
     /// Returns how many heads of one kv head a workgroup takes: the largest divisor of the group up to the limit.
     fn heads(&self) -> u32 {
         let group = self.n_heads / self.n_kv_heads;
@@ -313,6 +322,12 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
             ..ranged
         };
         all.push(kernel(many, many.tokens()));
+        let texts = AttentionSpec {
+            kv,
+            causal: false,
+            ..AttentionSpec::EXAMPLE
+        };
+        all.push(kernel(texts.for_texts(), 4));
         let wide = AttentionSpec {
             kv,
             head_dim: 512,

@@ -1,5 +1,5 @@
 // y[t, c] = FACTOR * W[row(t) - FIRST, c] for the tokens whose row is in this part of the table (added to y if ADD).
-// The row is the token's id, or its position.
+// The row is the token's id, or what stands in its place, or its position.
 //
 // grid: (ceil(BLOCKS / WG), T); each thread unpacks one block of a row
 //
