@@ -35,7 +35,7 @@ pub struct Vad {
     window: Vec<f64>,
 }
 
-/// What is remembered of one recording.
+/// Memory of one recording.
 #[derive(Clone)]
 pub struct Voice {
     h: Vec<f32>,

@@ -733,7 +733,7 @@ export interface WasmEngine {
   removeAdapter(name: string): boolean;
   /** Returns the adapters, in the order in which they were added. */
   adapters(): AdapterInfo[];
-  /** Computes the embeddings of the first of several texts: as many as one step takes. */
+  /** Computes the embeddings of the first of several inputs: as many as one step takes. */
   embed(inputs: EmbedInput[]): Promise<WasmEmbeddings>;
   /** Computes how well a document answers a query. */
   rank(input: RankInput): Promise<RankScore>;

@@ -117,16 +117,20 @@ export class Core implements LoadedModel {
     }, ids);
   }
 
-  /** Embeds texts one by one; those beyond the context are cut. */
+  /** Embeds texts, as many at once as a step takes; those beyond the context are cut. */
   embed(texts: string[]): Promise<Embedded[]> {
     return this.tab.evaluate(async (texts) => {
       const { engine } = (globalThis as unknown as CoreGlobals).core;
       if (engine === undefined) throw new Error("no model is loaded");
       const all: Embedded[] = [];
-      for (const text of texts) {
-        const embedding = await engine.embed({ text, truncate: true });
-        all.push({ values: [...embedding.values], tokens: embedding.tokens });
-        embedding.free();
+      while (all.length < texts.length) {
+        const found = await engine.embed(texts.slice(all.length).map((text) => ({ text, truncate: true })));
+        const { values, tokens } = found;
+        found.free();
+        const width = values.length / tokens.length;
+        tokens.forEach((count, i) =>
+          all.push({ values: [...values.slice(i * width, (i + 1) * width)], tokens: count }),
+        );
       }
       return all;
     }, texts);

@@ -217,7 +217,7 @@ fn pages_of_other_models_and_conversations_are_refused() {
     ));
 }
 
-/// What is saved already has the name that it had, so that only new pages are written.
+/// Pages that are saved already keep their names, so that only new ones are written.
 #[test]
 fn a_longer_conversation_has_the_pages_of_the_shorter() {
     let device = device(On::Cpu).unwrap();

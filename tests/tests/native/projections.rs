@@ -184,7 +184,7 @@ fn wide_tiles_match_plain_arithmetic_on_every_backend() {
     }
 }
 
-/// The same with integers: each packing of which tiles take the bytes, a step of so few tokens that there are no tiles,
+/// Compares tiles of integers: each packing whose bytes they take, a step of so few tokens that there are no tiles,
 /// and a packing that is multiplied as floats.
 #[test]
 fn wide_tiles_of_integers_match_plain_arithmetic() {

@@ -56,7 +56,7 @@ export class Answering {
   readonly sources;
   /** Number of pictures in the conversation that the model did not get. */
   readonly unseen = signal(0);
-  /** How much of the prompt the model has read, from 0 to 1, and the seconds that are left; undefined while unknown. */
+  /** Share of the prompt that the model has read, from 0 to 1, and the seconds that are left; undefined while unknown. */
   readonly read = signal<{ share: number; left: number | undefined } | undefined>(undefined);
   /** Number of pictures that the model looks at before it answers. */
   readonly looking: number;

@@ -12,7 +12,7 @@ import { answerTo, newHead, newMessage, partsOf, remembered } from "./new-messag
 import { holdFiles } from "./picture-files.js";
 import { placeOf } from "./place.js";
 import { settings } from "./settings.js";
-import { forget, opened } from "./store.js";
+import { forgetKept, opened } from "./store.js";
 import { answerAlone, elsewhere, onNews, tell, watch, type News } from "./tabs.js";
 
 /** All conversations, newest first. */
@@ -318,7 +318,7 @@ export async function remove(id: string): Promise<() => Promise<void>> {
   if (isOpen) newConversation();
   conversations.value = conversations.value.filter((head) => head.id !== id);
   const [bundle] = await kept;
-  await forget(id);
+  await forgetKept(id);
   tell({ id, state: "removed" });
   return async () => {
     if (bundle === undefined) return;

@@ -179,7 +179,7 @@ function Entries({
   hits,
 }: {
   conversations: readonly Conversation[];
-  /** What was found in each. */
+  /** Text found in each. */
   hits?: ReadonlyMap<string, string>;
 }): JSX.Element {
   return (

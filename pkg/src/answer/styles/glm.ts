@@ -16,7 +16,7 @@ const SYNTAX: CallSyntax = {
   marks: ["<tool_call>", "<function="],
   begin(text, schemas, isBare) {
     const pairs = beginPairs(text, schemas, isBare);
-    return pairs === "none" ? beginFunction(text, schemas, isBare) : pairs;
+    return pairs === "none" ? beginFunction(text, schemas) : pairs;
   },
 };
 

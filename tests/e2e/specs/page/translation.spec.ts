@@ -3,7 +3,7 @@ import { TINY } from "../../support/env.js";
 import { oneBrowser } from "../../support/full.js";
 import { expect, test } from "../../support/test.js";
 
-/** How long the tiny model may take, whose answers are drawn. */
+/** Time that the tiny model may take, whose answers are drawn. */
 const ANSWER_MS = 60_000;
 const PARAMS = { device: "cpu" };
 
