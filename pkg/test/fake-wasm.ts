@@ -38,6 +38,7 @@ import { ANSWER } from "./fake-answer.js";
 import { hold, Paged, resetContext } from "./fake-context.js";
 import { embeddingsOf, scoreOf } from "./fake-embeddings.js";
 import { checkHeader, checkPart, CoreError } from "./fake-errors.js";
+import { PICTURE, textOf } from "./fake-message.js";
 import { deviceInfo, MODEL, STATS, TUNING } from "./fake-objects.js";
 
 export { Sha256 } from "./fake-checksum.js";
@@ -270,7 +271,8 @@ export class Engine extends Paged implements WasmEngine {
     this.checkAdapters(request.adapters);
     rendered?.();
     fake.encoding();
-    const prompt = (request.messages ?? []).map(textOf).join("\n") || (request.prompt ?? "");
+    const prompt =
+      (request.messages ?? []).map((message) => textOf(message, fake.pictures)).join("\n") || (request.prompt ?? "");
     const needed = prompt.length;
     if (needed > this.contextSize) {
       const message = `the prompt needs ${String(needed)} tokens, the context holds ${String(this.contextSize)}`;
@@ -316,21 +318,6 @@ export class Engine extends Paged implements WasmEngine {
 }
 
 /** A picture among a prompt's texts, which takes five tokens. */
-const PICTURE = "<pic>";
-
-/** Returns the text of a message. */
-function textOf({ content }: { content: unknown }): string {
-  if (!Array.isArray(content)) return (content ?? "") as string;
-  return content
-    .map((part: { type: string; text?: string; image?: string }) => {
-      if (part.type === "image" && !fake.pictures.has(part.image ?? "")) {
-        throw new CoreError("invalid_request", "there is no such picture", "Add it first.");
-      }
-      return part.text ?? PICTURE;
-    })
-    .join("");
-}
-
 export class Generation implements WasmGeneration {
   private readonly pieces: string[];
   private at = -1;
@@ -343,7 +330,7 @@ export class Generation implements WasmGeneration {
     private readonly cached = 0,
   ) {
     const last = request.messages?.at(-1);
-    const asked = (last === undefined ? prompt : textOf(last)).replaceAll(PICTURE, "").trim();
+    const asked = (last === undefined ? prompt : textOf(last, fake.pictures)).replaceAll(PICTURE, "").trim();
     const forced = constraint === undefined ? undefined : new TextDecoder().decode(constraint.forced());
     const answer = forced ?? (asked.startsWith("!echo ") ? asked.slice(6) : ANSWER);
     this.pieces = answer.match(/\s*\S+/g) ?? [];

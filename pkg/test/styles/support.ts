@@ -113,7 +113,7 @@ export function losesNothing(style: ToolStyle, fragments: string[]): void {
         const marks = /<\/?think>|\[\/?THINK\]|<\|\w+\|>|\s+/g;
         const rest = (found.reasoning + found.content).replace(marks, "");
         // (later thoughts come before the text in front of them)
-        const letters = (of: string): string => [...of].sort().join("");
+        const letters = (of: string): string => Array.from(of).sort().join("");
         if (!wrapsAnswers)
           expect({ text, rest: letters(rest) }).toEqual({ text, rest: letters(text.replace(marks, "")) });
       }

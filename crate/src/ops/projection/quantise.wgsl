@@ -22,13 +22,23 @@ fn main(
         return;
     }
     var v = array<vec4<f32>, 8>();
+    var peak = vec4<f32>(0.0);
+    var sum = vec4<f32>(0.0);
     for (var i = 0u; i < 8u; i++) {
         v[i] = x[8u * b + i];
+        peak = max(peak, abs(v[i]));
+        sum += v[i];
     }
-    let q = quantised(&v);
-    blocks[5u * b] = q.high0;
-    blocks[5u * b + 1u] = q.high1;
-    blocks[5u * b + 2u] = q.low0;
-    blocks[5u * b + 3u] = q.low1;
-    blocks[5u * b + 4u] = vec4<u32>(bitcast<u32>(q.scale), bitcast<u32>(q.sum), 0u, 0u);
+    let largest = max(max(peak.x, peak.y), max(peak.z, peak.w));
+    let inverse = select(0.0, 16256.0 / largest, largest > 0.0); // 127 * 128
+    var words = array<vec2<u32>, 8>();
+    for (var i = 0u; i < 8u; i++) {
+        words[i] = split4(v[i] * inverse);
+    }
+    blocks[5u * b] = vec4<u32>(words[0].x, words[1].x, words[2].x, words[3].x);
+    blocks[5u * b + 1u] = vec4<u32>(words[4].x, words[5].x, words[6].x, words[7].x);
+    blocks[5u * b + 2u] = vec4<u32>(words[0].y, words[1].y, words[2].y, words[3].y);
+    blocks[5u * b + 3u] = vec4<u32>(words[4].y, words[5].y, words[6].y, words[7].y);
+    let total = dot(sum, vec4<f32>(1.0));
+    blocks[5u * b + 4u] = vec4<u32>(bitcast<u32>(largest / 16256.0), bitcast<u32>(total), 0u, 0u);
 }
