@@ -73,13 +73,11 @@ class EchoBackend implements Backend {
   }
 
   embed({ input }: Parameters<Backend["embed"]>[0]): ReturnType<Backend["embed"]> {
-    const data = [input]
-      .flat()
-      .map((text, index) => ({
-        object: "embedding" as const,
-        index,
-        embedding: [typeof text === "string" ? text.length : 1],
-      }));
+    const data = [input].flat().map((text, index) => ({
+      object: "embedding" as const,
+      index,
+      embedding: [typeof text === "string" ? text.length : 1],
+    }));
     return Promise.resolve({ object: "list", data, model: "echo", usage: { prompt_tokens: 1, total_tokens: 1 } });
   }
 

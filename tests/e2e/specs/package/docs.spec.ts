@@ -57,7 +57,9 @@ test("questions to the docs are answered from their pages", async ({ launch }) =
   await tab.fill('.ask form[role="search"] input', "How do I stop an answer that is streaming?");
   await tab.click('.ask form[role="search"] button');
   await expect
-    .poll(() => tab.evaluate(() => document.querySelector<HTMLElement>(".ask")?.innerText ?? "", null), { timeout: 60_000 })
+    .poll(() => tab.evaluate(() => document.querySelector<HTMLElement>(".ask")?.innerText ?? "", null), {
+      timeout: 60_000,
+    })
     .toMatch(/abort|signal/i);
   const links = await tab.evaluate(
     () => [...document.querySelectorAll<HTMLAnchorElement>(".ask li a[href]")].map((link) => link.pathname + link.hash),
