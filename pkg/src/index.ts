@@ -66,6 +66,7 @@ export type {
   PredictedSpeed,
   ProcessorKind,
   RopeScaling,
+  Similarity,
   PromptTokensDetails,
   Quantize,
   QuantUse,

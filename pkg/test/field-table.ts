@@ -62,6 +62,7 @@ export const SERVED: Row[] = [
   [BOTH, "typical_p", 0.5],
   [CHAT, "reasoning_format", "none"],
   [CHAT, "return_progress", true],
+  [BOTH, "prompt_cache_key", "k"],
   // Hearth's own
   [BOTH, "adapters", [{ name: "sql", scale: 0.5 }]],
   [ALL, "signal", new AbortController().signal],
@@ -77,7 +78,6 @@ export const WITHOUT_EFFECT: Row[] = [
   [BOTH, "service_tier", "auto"],
   [BOTH, "safety_identifier", "s"],
   [BOTH, "prediction", { type: "content", content: "a" }],
-  [BOTH, "prompt_cache_key", "k"],
   [BOTH, "prompt_cache_retention", "24h"],
   [ALL, "priority", 1],
   [ALL, "request_id", "1"],

@@ -99,8 +99,9 @@ it.each(APIS)("the table has every field of OpenAI's type: %s", (api) => {
 
 it.each(APIS)("the package's type has what is served or taken without effect: %s", (api) => {
   const checker = program.getTypeChecker();
-  const source = program.getSourceFile(join(import.meta.dirname, "../src/api/openai.ts"));
-  const named = source?.statements.find(
+  const files = ["openai", "openai-embeddings"].map((name) => join(import.meta.dirname, `../src/api/${name}.ts`));
+  const statements = files.flatMap((file) => [...(program.getSourceFile(file)?.statements ?? [])]);
+  const named = statements.find(
     (one) => (ts.isInterfaceDeclaration(one) || ts.isTypeAliasDeclaration(one)) && one.name.text === TYPES[api][2],
   ) as ts.TypeAliasDeclaration;
   const type = checker.getTypeAtLocation(named.name);

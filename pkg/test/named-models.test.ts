@@ -25,6 +25,8 @@ const ARCHITECTURES: Record<string, string> = {
   "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF": "llama",
   "ggml-org/SmolLM3-3B-GGUF": "smollm3",
   "ggml-org/SmolVLM2-500M-Video-Instruct-GGUF": "llama",
+  "google/siglip-base-patch16-224": "siglip-text",
+  "openai/clip-vit-base-patch32": "clip-text",
   "prism-ml/Bonsai-1.7B-gguf": "qwen3",
   "sentence-transformers/all-MiniLM-L6-v2": "bert",
   "unsloth/Qwen3-1.7B-GGUF": "qwen3",

@@ -19,7 +19,7 @@ const CAPS: Record<string, number> = {
   "remote/index": 16_200,
   "documents/index": 28_200,
   "documents/worker/index": 1_900,
-  "openai-fetch": 5_500,
+  "openai-fetch": 5_600,
   "ai-sdk/index": 4_400,
   "prompt-api/index": 5_000,
   "shared/index": 6_000,

@@ -69,7 +69,7 @@ pub const CLIP_TEXT: ModelSpec = ModelSpec {
     activation: Activation::QuickGelu,
     layer_norm: true,
     captions: Captions::UpToEnd,
-    honours: &["text_projection_feat_out"],
+    honours: &[],
     names: &NAMES,
     checkpoints: &[
         CLIP_CHECKPOINT,
@@ -104,7 +104,7 @@ pub const SIGLIP_TEXT: ModelSpec = ModelSpec {
     causal: false,
     activation: Activation::Gelu,
     captions: Captions::Padded,
-    honours: &["text_projection_feat_out", "text_projection_bias"],
+    honours: &[],
     checkpoints: &[
         SIGLIP_CHECKPOINT,
         Checkpoint {

@@ -2,13 +2,12 @@
 import { Engine, type EngineOptions } from "../engine.js";
 import type { Notice } from "../core/protocol.js";
 import { invalid } from "../core/errors.js";
-import type { LocalEngine } from "../local-engine.js";
 import { canRun, type Fit } from "./fit.js";
 import { roomOnMachine } from "./memory.js";
 
 export interface BesideOptions extends Omit<EngineOptions, "device"> {
   /** Engines that run already, such as that of the chat model which an embedder serves. */
-  beside: readonly Pick<LocalEngine, "device" | "stats">[];
+  beside: readonly Pick<Engine, "device" | "stats">[];
   /** Bytes that all of them may take on the GPU. Default: a guess from the machine's memory, if the browser tells it. */
   memory?: number;
 }

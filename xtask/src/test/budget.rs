@@ -15,7 +15,7 @@ const BUDGETS: [(&str, u64); 18] = [
     ("words", 10),
     ("setup", 240),
     ("eslint", 260),
-    ("prettier", 60),
+    ("prettier", 90),
     ("clippy", 300),
     ("compile", 900),
     ("unit", 60),
