@@ -67,6 +67,7 @@ export type {
   ProcessorKind,
   RopeScaling,
   Similarity,
+  SimilarityFunction,
   PromptTokensDetails,
   Quantize,
   QuantUse,
