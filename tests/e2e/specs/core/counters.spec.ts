@@ -26,7 +26,10 @@ const COUNTING = `{
   count(GPUQueue, "writeBuffer", "writes");
   count(GPUQueue, "submit", "submits");
   const channel = new BroadcastChannel("counts");
-  channel.onmessage = () => channel.postMessage(counts);
+  // (another worker of the page may weigh a model meanwhile, and has no device)
+  channel.onmessage = () => {
+    if (counts.pipelines > 0) channel.postMessage(counts);
+  };
 }
 `;
 
