@@ -38,9 +38,11 @@ pub fn stages(dirs: &Dirs, stages: &mut Stages, models: &Models, full: bool) {
     let compile = &mut whole_workspace(dirs, &["--no-run"]);
     stages.command(&["compile", "rust"], Check, compile);
     // (with the tests of crates that are beside their sources)
-    let of_crates = [
-        "--lib", "--bins", "--test", "goldens", "--test", "wav", "--test", "bad",
-    ];
+    let beside = ["goldens", "wav", "bad", "drawn", "long", "vad"];
+    let of_crates: Vec<&str> = ["--lib", "--bins"]
+        .into_iter()
+        .chain(beside.iter().flat_map(|name| ["--test", name]))
+        .collect();
     let unit = &mut whole_workspace(dirs, &of_crates);
     stages.command(&["unit", "rust"], Cargo, unit);
     gpu_stats(dirs, stages);
