@@ -73,7 +73,7 @@ describe("a microphone", () => {
     device.play(new Source(48_000).quiet(1));
     const first = await live.run(1);
     await settle();
-    // What was heard of the last block is seen with the next one.
+    // Speech in the last block is reported with the next one.
     device.play(new Source(48_000).quiet(0.1));
     await settle();
     first.answer(" one");

@@ -71,7 +71,7 @@ impl Engine {
     /// encoder share a step, in which none sees another; a decoder takes one text at a time, and a tower one picture.
     ///
     /// # Errors
-    /// Those of [`Engine::embed`], for the first input. Another one that has an error ends the step before it.
+    /// Errors of [`Engine::embed`], for the first input. A later one that has an error ends the step before it.
     pub async fn embed_first(&mut self, inputs: &[EmbedInput]) -> Result<Vec<Embedding>> {
         if let Some(first) = inputs.first().filter(|first| first.image.is_some()) {
             return Ok(vec![self.embed(first).await?]);

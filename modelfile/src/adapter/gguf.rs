@@ -23,7 +23,7 @@ pub fn is_gguf(prefix: &[u8]) -> bool {
 /// Reads an adapter from the bytes of its file.
 ///
 /// # Errors
-/// What is wrong with the file; [`Error::Metadata`] if it is no adapter, another model's, or of a kind that is not supported.
+/// Errors of reading the file; [`Error::Metadata`] if it is no adapter, another model's, or of a kind that is not supported.
 pub fn read(bytes: &[u8], base: &ModelConfig) -> Result<Adapter> {
     let header = whole(parse(bytes, Some(bytes.len() as u64))?, bytes.len())?;
     let alpha = check(&header.metadata, base)?;

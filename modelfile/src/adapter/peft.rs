@@ -71,7 +71,7 @@ struct Config {
 /// Reads an adapter from the text of its settings and the bytes of its tensors.
 ///
 /// # Errors
-/// What is wrong with a file; [`Error::Metadata`](crate::Error::Metadata) for a setting that is not supported, with its name.
+/// Errors of reading a file; [`Error::Metadata`](crate::Error::Metadata) for a setting that is not supported, with its name.
 pub fn read(config: &str, bytes: &[u8], base: &ModelConfig) -> Result<Adapter> {
     let config = Config::read(config)?;
     let header = whole(parse(bytes, Some(bytes.len() as u64))?, bytes.len())?;

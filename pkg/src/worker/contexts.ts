@@ -95,7 +95,7 @@ export class Contexts {
     );
     const fresh = pages.filter(({ name }) => !kept.has(name));
     const bytes = fresh.reduce((sum, page) => sum + page.bytes, 0);
-    // What was kept of a conversation that grew too long is still its beginning.
+    // The pages kept of a conversation that has grown too long are still its beginning.
     if (!(await makeRoom(key, bytes, maxBytes))) return;
     for (const { name } of fresh) {
       const page = await withEngine((engine) => (isOver() ? undefined : engine.savePage(name)));

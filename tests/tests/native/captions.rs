@@ -151,7 +151,7 @@ fn check(on: On) {
             .collect();
         let name = format!("{kind} logits on {on:?}");
         assert_near(&name, &logits, &golden.floats("logits"), OF_LOGITS);
-        // What embeds does not write.
+        // A model of embeddings writes no text.
         let error = block_on(engine.logits(&[5, 6, 7])).unwrap_err();
         assert_eq!(error.code(), "invalid_request");
         block_on(engine.close());

@@ -18,7 +18,7 @@ for (const browser of oneBrowser("firefox")) {
     const over = '#translate-state:is([data-state="done"], [data-state="cut"], [data-state="failed"])';
     await chat.tab.waitVisible(over, ANSWER_MS);
     expect(await chat.error("#translate .error")).toBeUndefined();
-    // What a model writes is text, never elements.
+    // The output of a model is text, never elements.
     expect(await chat.count("#translation *")).toBe(0);
     expect(await chat.count('#translation[aria-busy="true"]')).toBe(0);
 
