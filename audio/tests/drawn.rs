@@ -3,23 +3,11 @@
 // A test ends where one of its helpers does.
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
+mod tiny;
+
 use std::rc::Rc;
 
-use hearth_audio::whisper::{Event, Loader, Options, SegmentText, Transcription, Whisper};
-
-fn tiny() -> Rc<Whisper> {
-    let folder =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/goldens/data/whisper/whisper_mel80");
-    let mut loader = Loader::default();
-    for name in ["config.json", "generation_config.json", "tokenizer.json"] {
-        loader.text(name, &std::fs::read_to_string(folder.join(name)).unwrap());
-    }
-    loader
-        .push(&std::fs::read(folder.join("model.safetensors")).unwrap())
-        .unwrap();
-    Rc::new(loader.finish().unwrap())
-}
+use hearth_audio::whisper::{Event, Options, SegmentText, Transcription, Whisper};
 
 fn sound() -> Vec<f32> {
     (0..16_000_u32)
@@ -50,7 +38,7 @@ fn drawn(model: &Rc<Whisper>, best_of: usize, seed: u64) -> Vec<SegmentText> {
 
 #[test]
 fn of_several_texts_the_likeliest_counts() {
-    let model = tiny();
+    let model = Rc::new(tiny::whisper());
     let mut better = 0;
     for seed in 0..4 {
         // The first of several is the one that is drawn alone.
@@ -69,7 +57,7 @@ fn of_several_texts_the_likeliest_counts() {
 
 #[test]
 fn numbers_of_texts_that_make_no_sense_are_refused() {
-    let model = tiny();
+    let model = Rc::new(tiny::whisper());
     for best_of in [0, 17] {
         let options = Options {
             best_of,

@@ -3,12 +3,13 @@
 // A test ends where one of its helpers does.
 #![allow(clippy::unwrap_used)]
 
+mod tiny;
+
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use hearth_audio::whisper::{Event, Loader, Options, Transcription, Whisper};
+use hearth_audio::whisper::{Event, Options, Transcription};
 
 /// An allocator that counts allocated bytes.
 struct Counting;
@@ -41,19 +42,6 @@ const SOUND: usize = 2;
 /// Bytes that one window may take beside the sound: its spectrogram, the encoder's rows, keys and values.
 const MOST: usize = 13 << 20;
 
-fn tiny() -> Whisper {
-    let folder =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/goldens/data/whisper/whisper_mel80");
-    let mut loader = Loader::default();
-    for name in ["config.json", "generation_config.json", "tokenizer.json"] {
-        loader.text(name, &std::fs::read_to_string(folder.join(name)).unwrap());
-    }
-    loader
-        .push(&std::fs::read(folder.join("model.safetensors")).unwrap())
-        .unwrap();
-    loader.finish().unwrap()
-}
-
 /// Returns sound that comes now and then, in silence.
 fn sound() -> Vec<f32> {
     let mut samples = vec![0.0; SECONDS * RATE];
@@ -74,7 +62,7 @@ fn an_hour_takes_the_memory_of_one_window() {
         temperatures: vec![0.0],
         ..Options::default()
     };
-    let mut run = Transcription::new(Rc::new(tiny()), sound(), options).unwrap();
+    let mut run = Transcription::new(Rc::new(tiny::whisper()), sound(), options).unwrap();
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
     // Peaks of each tenth of the recording, and what was left behind at its end.
