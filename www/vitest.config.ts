@@ -16,5 +16,6 @@ export default defineConfig({
       { find: /^hearth-llm\/documents\/worker$/, replacement: file("../pkg/src/documents/worker/index.ts") },
     ],
   },
-  test: { include: ["test/*.test.{ts,tsx}"] },
+  // Tests share two cores with compilers; a limit is for a test that hangs.
+  test: { include: ["test/*.test.{ts,tsx}"], testTimeout: 30_000 },
 });

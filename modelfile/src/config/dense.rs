@@ -4,7 +4,7 @@ use super::keys::Keys;
 use crate::by_layer::in_range;
 use crate::container::ModelHeader;
 use crate::error::{Error, Result};
-use crate::families::ModelSpec;
+use crate::families::{Captions, ModelSpec};
 use crate::families::names::bias_of;
 
 /// The most rows or columns of a projection.
@@ -38,8 +38,11 @@ pub(super) fn read(
             (keys.count(&of_cols, MAX_WIDTH)?, &of_cols),
             (keys.count(&of_rows, MAX_WIDTH)?, &of_rows),
         ];
-        let is_known = spec.honours.contains(&of_rows.as_str());
-        let takes_bias = spec.honours.contains(&format!("{stem}_bias").as_str());
+        let is_known = match spec.captions {
+            Captions::None => spec.honours.contains(&of_rows.as_str()),
+            Captions::UpToEnd | Captions::Padded => true,
+        };
+        let takes_bias = spec.captions == Captions::Padded;
         let unwanted = [name, &bias].into_iter().find(|unwanted| {
             let is_taken = match *unwanted == name {
                 true => is_known,
