@@ -353,7 +353,8 @@ export class Generation implements WasmGeneration {
     this.at++;
     if (this.at === 0) {
       if (fake.halves && !this.isHalf) {
-        const half = this.step("prefill", "", null, this.prompt.length >> 1);
+        const phase = this.prompt.includes(PICTURE) ? "picture" : "prefill";
+        const half = this.step(phase, "", null, this.prompt.length >> 1);
         [this.isHalf, this.at] = [true, -1];
         return half;
       }
@@ -373,6 +374,7 @@ export class Generation implements WasmGeneration {
     prompt_read = this.prompt.length,
   ): TokenDelta {
     const prompt_tokens = this.prompt.length;
+    const looked = phase === "picture" ? 0.5 : 1;
     const usage = {
       prompt_tokens,
       completion_tokens: this.at,
@@ -383,7 +385,7 @@ export class Generation implements WasmGeneration {
     const ids = text === "" ? [] : [this.at];
     const own = { id: this.at, token: text, bytes: [...new TextEncoder().encode(text)], logprob: -0.5 };
     const logprobs = this.request.logprobs ? ids.map(() => ({ ...own, top: [own] })) : [];
-    return { text, ids, logprobs, in_thoughts: fake.inThoughts, phase, prompt_read, finish_reason, usage };
+    return { text, ids, logprobs, in_thoughts: fake.inThoughts, phase, prompt_read, looked, finish_reason, usage };
   }
 
   cancel(): void {

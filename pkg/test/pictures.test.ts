@@ -83,6 +83,25 @@ describe("a picture in a message", () => {
     expect(fakePictures.prepared).toHaveLength(1);
   });
 
+  it("is told while it is looked at, and texts are not", async () => {
+    const engine = await create();
+    fake.halves = true;
+    const told = async (request: ReturnType<typeof seen>) => {
+      const chunks = await collect(
+        await engine.chat.completions.create({ ...request, stream: true, return_progress: true }),
+      );
+      return chunks.flatMap(({ prompt_progress: told }) => (told === undefined ? [] : [[told.phase, told.looked]]));
+    };
+    expect(await told(seen(picture(blob())))).toEqual([
+      ["picture", 0.5],
+      ["prefill", 1],
+    ]);
+    expect(await told(seen())).toEqual([
+      ["prefill", undefined],
+      ["prefill", undefined],
+    ]);
+  });
+
   it("goes on with an answer on another device", async () => {
     const engine = await create();
     fake.loseAt = 2;

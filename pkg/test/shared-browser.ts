@@ -333,6 +333,7 @@ class TinyWorker implements WorkerLike {
         in_thoughts: false,
         phase: "decode",
         prompt_read: 1,
+        looked: 1,
         finish_reason: ids.length === count ? "length" : null,
         usage: {
           ...usage,

@@ -20,7 +20,17 @@ function step(ids: number[], made: number, finish_reason: TokenDelta["finish_rea
     prompt_tokens_details: { cached_tokens: 2 },
     completion_tokens_details: { accepted_prediction_tokens: 0, rejected_prediction_tokens: 0 },
   };
-  return { text: "", ids, logprobs: [], in_thoughts: false, phase: "decode", prompt_read: 12, finish_reason, usage };
+  return {
+    text: "",
+    ids,
+    logprobs: [],
+    in_thoughts: false,
+    phase: "decode",
+    prompt_read: 12,
+    looked: 1,
+    finish_reason,
+    usage,
+  };
 }
 
 it("the first token's time is the prompt's, and only what comes after it is divided by its time", () => {

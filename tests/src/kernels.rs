@@ -280,6 +280,7 @@ impl Packed {
             scaling: Scaling::NONE,
             segments: Rc::default(),
             lora: None,
+            bias: None,
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod sampling;
 pub mod skip;
 pub mod structured;
 pub mod synthetic;
+pub mod synthetic_tower;
 
 use std::path::{Path, PathBuf};
 

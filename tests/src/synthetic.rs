@@ -202,7 +202,7 @@ impl Shape {
         ] {
             writer = writer.metadata(&format!("{architecture}.{key}"), value);
         }
-        // The byte alphabet of GPT-2, then fillers.
+        // The byte alphabet of GPT-2, then fillers, and the token that stands for rows of pictures.
         let tokens = (0..self.vocab).map(|i| match i {
             0..256 => char::from_u32(if i < 128 {
                 0x21 + i as u32 % 94
@@ -214,6 +214,7 @@ impl Shape {
                 || ((0x21 + i as u8) as char).to_string(),
                 |c| format!("{c}{i}"),
             ),
+            _ if i + 1 == self.vocab => "<image>".to_owned(),
             _ => format!("t{i}"),
         });
         writer = writer

@@ -1,9 +1,11 @@
 /** Backends whose output a test dictates. */
-import type { Backend, ChatCompletionChunk } from "hearth-llm";
+import type { Backend, ChatCompletionChunk, PromptProgress } from "hearth-llm";
 
 /** The answer to one question, as a test dictates it. */
 export interface Voice {
   say: (content: string) => void;
+  /** Tells how far the question has been read. */
+  tell: (progress: PromptProgress) => void;
   end: () => void;
   fail: (error: Error) => void;
 }
@@ -37,6 +39,9 @@ function voice(): Voice & { stream: (signal: AbortSignal) => AsyncIterable<ChatC
     stream,
     say: (content) => {
       put(chunkOf(content));
+    },
+    tell: (prompt_progress) => {
+      put({ ...chunkOf(""), choices: [], prompt_progress });
     },
     end: () => {
       put(chunkOf("", "stop"));

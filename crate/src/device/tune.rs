@@ -308,6 +308,7 @@ fn ones(ops: &Ops, rows: usize) -> Weight {
         scaling: Scaling::NONE,
         segments: Rc::default(),
         lora: None,
+        bias: None,
         parts: (0..rows).step_by(part_rows).map(part).collect(),
     }
 }

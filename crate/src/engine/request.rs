@@ -248,6 +248,8 @@ pub struct TokenDelta {
     pub phase: StepPhase,
     /// Tokens of the prompt that have been computed so far, or were cached.
     pub prompt_read: usize,
+    /// Share of the work of looking at the prompt's pictures that is done, from 0 to 1; 1 if there is none to do.
+    pub looked: f32,
     /// Set on the last step.
     pub finish_reason: Option<FinishReason>,
     pub usage: Usage,

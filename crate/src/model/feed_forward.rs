@@ -12,8 +12,6 @@ pub enum FeedForward {
     Gated {
         /// gate and up: [2 d_ff, d_model]
         gate_up: Weight,
-        /// [1, 2 d_ff], which towers alone have
-        gate_up_bias: Option<Tensor<2>>,
         /// [d_model, d_ff]
         down: Weight,
     },
@@ -21,8 +19,8 @@ pub enum FeedForward {
     Plain {
         /// [d_ff, d_model]
         up: Weight,
-        /// [1, d_ff], followed by the parameters of the activation if it has some
-        up_bias: Tensor<2>,
+        /// [1, d_ff], followed by the parameters of the activation if it has some; in towers the projection has bias and activation
+        up_bias: Option<Tensor<2>>,
         /// [d_model, d_ff]
         down: Weight,
     },
@@ -116,20 +114,15 @@ impl FeedForward {
         activation: Activation,
     ) -> Tensor<2> {
         match self {
-            FeedForward::Gated {
-                gate_up,
-                gate_up_bias,
-                ..
-            } => match gate_up_bias {
-                None => ops.norm_gated(x, norm, gate_up, step, activation),
-                Some(bias) => {
-                    let y = ops.norm_linear(x, norm, gate_up, step);
-                    ops.gate(ops.bias(y, bias, step, None), activation)
-                }
-            },
+            FeedForward::Gated { gate_up, .. } => {
+                ops.norm_gated(x, norm, gate_up, step, activation)
+            }
             FeedForward::Plain { up, up_bias, .. } => {
                 let a = ops.norm_linear(x, norm, up, step);
-                ops.bias(a, up_bias, step, Some(activation))
+                match up_bias {
+                    Some(bias) => ops.bias(a, bias, step, Some(activation)),
+                    None => a,
+                }
             }
             FeedForward::Experts(_) | FeedForward::Beside(_) | FeedForward::None => x.clone(),
         }

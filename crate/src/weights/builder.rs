@@ -254,6 +254,7 @@ impl WeightBuilder {
             scaling: Scaling::NONE,
             segments: self.segments.clone(),
             lora: None,
+            bias: None,
             parts: (self.parts.iter())
                 .map(|part| WeightPart {
                     packing: part.packing,

@@ -60,12 +60,24 @@ function readingProgress(
   head: Omit<ChatCompletionChunk, "choices">,
 ): NonNullable<Chunks<ChatCompletionChunk>["progress"]> {
   const begun = new Map<number, number>();
-  return ({ usage, prompt_read }, index) => {
+  /** Answers before which the model looks at pictures. */
+  const looking = new Set<number>();
+  return ({ usage, prompt_read, phase, looked }, index) => {
     const now = performance.now();
     const from = begun.get(index) ?? now;
     begun.set(index, from);
     const { prompt_tokens: total, prompt_tokens_details } = usage;
     const progress = { total, cache: prompt_tokens_details.cached_tokens, processed: prompt_read };
-    return { ...head, choices: [], prompt_progress: { ...progress, time_ms: now - from } };
+    if (looked < 1) looking.add(index);
+    return {
+      ...head,
+      choices: [],
+      prompt_progress: {
+        ...progress,
+        time_ms: now - from,
+        phase: phase === "picture" ? phase : "prefill",
+        ...(looking.has(index) && { looked }),
+      },
+    };
   };
 }

@@ -16,7 +16,7 @@ export interface Timings {
   predicted_per_second: number;
 }
 
-/** Progress of reading a prompt, under the names of llama.cpp's server. */
+/** Progress of reading a prompt, under the names of llama.cpp's server; `phase` and `looked` are beyond it. */
 export interface PromptProgress {
   /** Tokens of the prompt, those of them that were reused from an earlier request, and those that have been read, these included. */
   total: number;
@@ -24,6 +24,10 @@ export interface PromptProgress {
   processed: number;
   /** Milliseconds since reading began. */
   time_ms: number;
+  /** What goes on: the model looks at a picture, or reads. */
+  phase: "picture" | "prefill";
+  /** Share of the work of looking at the prompt's pictures that is done, from 0 to 1; absent if there is none to do. */
+  looked?: number;
 }
 
 /** Place where an answer was made. */

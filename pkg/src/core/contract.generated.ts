@@ -631,6 +631,8 @@ export type TokenDelta = {
   phase: StepPhase;
   /** Tokens of the prompt that have been computed so far, or were cached. */
   prompt_read: number;
+  /** Share of the work of looking at the prompt's pictures that is done, from 0 to 1; 1 if there is none to do. */
+  looked: number;
   /** Set on the last step. */
   finish_reason: AnswerEnd | null;
   usage: Usage;

@@ -45,6 +45,7 @@ export async function importConversation(chat: Chat, title: string, turns: reado
 }
 
 export interface KeptMessage {
+  id: string;
   role: string;
   content: string;
   parent: string | null;

@@ -50,6 +50,7 @@ import gold_whisper_real
 import gold_wordpiece
 import jsonio
 import manifest
+import picture_files
 
 HERE = Path(__file__).resolve().parent
 SUMS = "SHA256SUMS"
@@ -131,7 +132,9 @@ def make_speech(scratch: Path, args):
 
 
 def make_pictures(scratch: Path, args):
-    gold_pictures.make(folder(scratch, "pictures"))
+    out = folder(scratch, "pictures")
+    gold_pictures.make(out)
+    picture_files.make(out)
 
 
 def make_vision(scratch: Path, args):

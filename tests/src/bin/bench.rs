@@ -1,12 +1,15 @@
 //! `cargo xtask bench --native [-- SHAPE ..]`: decode at several contexts, prefill, prefix hit and load, on every
-//! native device; one JSON line per case. The default is SmolLM2 itself; other shapes have all-zero weights.
+//! native device; one JSON line per case. The default is SmolLM2 itself; other shapes have all-zero weights. `smolvlm-256m`: a tile
+//! through its tower, and texts beside it.
 
 use std::time::Instant;
 
-use hearth::{Drafts, Engine, LoadOptions, Result};
+use hearth::{Device, Drafts, Engine, LoadOptions, Result};
+use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::text::template::Message;
 use hearth_tests::calibration::{calibrate, first_token_ms, flops};
 use hearth_tests::synthetic::SHAPES;
+use hearth_tests::synthetic_tower::{self, SMOLVLM_256M, Tower, smolvlm_256m_text};
 use hearth_tests::{GREEDY, On, generate, load_file, open, smollm2};
 use pollster::block_on;
 use serde_json::json;
@@ -46,6 +49,73 @@ fn drafts(engine: &mut Engine, text: &str) -> Result<serde_json::Value> {
     }))
 }
 
+/// Times one tile through SmolVLM 256M's tower by its storage type; and texts in turns, without a tower and beside one.
+fn smolvlm(device: &Device) -> Result<()> {
+    const ROUNDS: usize = 8;
+    let text = smolvlm_256m_text();
+    let options = || LoadOptions {
+        context_size: Some(2048),
+        ..Default::default()
+    };
+    let name = format!("native/{}/smolvlm-256m", device.info().kind.name());
+    for dtype in [GgmlType::F16, GgmlType::Q8_0] {
+        let tower = Tower {
+            dtype,
+            ..SMOLVLM_256M
+        };
+        let mut engine = tower.load(text, device.clone(), options())?;
+        let mut seconds = Vec::new();
+        // The first one compiles.
+        for seed in 0..4 {
+            let (frames, pixels) = tower.tile(seed);
+            let key = engine.add_picture(frames, pixels)?;
+            let before = engine.stats().dispatches;
+            let start = Instant::now();
+            block_on(engine.picture_rows(&key))?;
+            seconds.push(start.elapsed().as_secs_f64());
+            let launches = engine.stats().dispatches - before;
+            let case = format!("{name}/tile/{dtype:?}");
+            println!(
+                "{}",
+                json!({"case": case, "s": seconds.last(), "launches": launches})
+            );
+        }
+    }
+    let projector = SMOLVLM_256M.file();
+    let load = |projector| synthetic_tower::load(text, projector, device.clone(), options());
+    let mut engines = [load(None)?, load(Some(&projector[..]))?];
+    for engine in &mut engines {
+        block_on(engine.warm_up())?;
+        block_on(engine.decode_ms(0, 16))?;
+    }
+    let (mut decode, mut prefill) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        let mut ms = [[0.0; 2]; 2];
+        for i in 0..2 {
+            let which = (i + round) % 2;
+            let engine = &mut engines[which];
+            let prompt: Vec<u32> = (0..128)
+                .map(|i| (300 + 131 * round + i * 7) as u32)
+                .collect();
+            ms[which] = [
+                block_on(engine.decode_ms(0, 16))?.0,
+                first_token_ms(engine, &prompt)?,
+            ];
+        }
+        decode.push(ms[1][0] / ms[0][0]);
+        prefill.push(ms[1][1] / ms[0][1]);
+    }
+    for (case, mut ratios) in [("decode", decode), ("prefill@128", prefill)] {
+        ratios.sort_by(f64::total_cmp);
+        let median = (ratios[ROUNDS / 2 - 1] + ratios[ROUNDS / 2]) / 2.0;
+        println!(
+            "{}",
+            json!({"case": format!("{name}/text/{case}"), "time_beside_tower": median, "all": ratios})
+        );
+    }
+    Ok(())
+}
+
 fn main() -> Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     for on in [On::Gpu, On::Cpu] {
@@ -74,6 +144,10 @@ fn main() -> Result<()> {
             false => wanted.iter().map(String::as_str).collect(),
         };
         for name in names {
+            if name == "smolvlm-256m" {
+                smolvlm(&device)?;
+                continue;
+            }
             let start = Instant::now();
             let options = LoadOptions {
                 context_size: Some(CONTEXT),

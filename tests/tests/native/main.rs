@@ -51,5 +51,6 @@ mod structured;
 mod tokenizer;
 mod tolerance;
 mod tool_formats;
+mod tower;
 mod unread;
 mod vision;

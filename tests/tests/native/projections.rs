@@ -19,6 +19,8 @@ struct Linear {
     blocks: usize,
     n: usize,
     add: bool,
+    /// Whether a bias is added, and followed by an activation where nothing is added to.
+    biased: bool,
     /// Whether the weight is in two tensors.
     halves: bool,
     tuning: Tuning,
@@ -41,12 +43,14 @@ impl Linear {
             2 => 65..80,
             _ => 1..17,
         };
+        let rows = pick(seed(0), rows);
         Self {
             dtype,
-            rows: pick(seed(0), rows),
+            rows,
             blocks: pick(seed(1), blocks),
             n,
             add: pick(seed(2), 0..2) == 1,
+            biased: pick(seed(3), 0..2) == 1 && (n > 1 || rows.is_multiple_of(4)),
             halves: number % 3 == 1,
             tuning,
         }
@@ -66,22 +70,46 @@ impl Linear {
     }
 
     fn check(&self, errors: &Errors) {
-        let Self { rows, n, add, .. } = *self;
+        let Self {
+            rows,
+            n,
+            add,
+            biased,
+            ..
+        } = *self;
+        let activation = (!add && n % 2 == 1).then_some(Activation::Gelu);
         let cols = columns(DTYPES[self.dtype], self.blocks);
         let packed = Packed::new(DTYPES[self.dtype], rows as u64, rows, cols);
         let t = if n == 1 { 1 } else { n.next_multiple_of(8) };
         let x = values(n as u64 + 99, t * cols);
         let before = values(5, t * rows);
+        let bias = values(6, rows);
         let dense = packed.dense();
         let expected: Vec<f32> = (x.chunks_exact(cols).take(n))
             .flat_map(|x| dense.chunks_exact(cols).map(move |row| dot(row, x)))
             .zip(&before)
-            .map(|(sum, before)| sum as f32 + if add { *before } else { 0.0 })
+            .enumerate()
+            .map(|(i, (sum, before))| {
+                let biased = sum
+                    + if biased {
+                        f64::from(bias[i % rows])
+                    } else {
+                        0.0
+                    };
+                let sum = match activation.filter(|_| self.biased) {
+                    Some(activation) => reference(activation, biased),
+                    None => biased,
+                };
+                sum as f32 + if add { *before } else { 0.0 }
+            })
             .collect();
         let parts = rows.div_ceil(if self.halves { 2 } else { 1 });
         let run = |device: &Device, what: &'static str, tolerance: f32| {
             let ops = Ops::new(&device.handle, self.tuning);
-            let weight = packed.upload(&ops, parts);
+            let mut weight = packed.upload(&ops, parts);
+            if biased {
+                weight = weight.with_bias(tensor(device, &bias, [1, rows]), activation);
+            }
             let state = live(&ops, 0, n);
             let x = tensor(device, &x, [t, cols]);
             let y = if add {
@@ -217,6 +245,7 @@ fn a_large_vocabulary_needs_more_than_a_row_of_workgroups() {
         blocks: 1,
         n: 1,
         add: false,
+        biased: false,
         halves: false,
         tuning: tuning(64),
     }

@@ -15,7 +15,7 @@ use pollster::block_on;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-const KINDS: [&str; 7] = [
+pub(crate) const KINDS: [&str; 7] = [
     "smolvlm",
     "gemma3",
     "qwen3_vl",
@@ -29,25 +29,31 @@ const KINDS: [&str; 7] = [
 const TOLERANCE: f32 = 2e-5;
 
 #[derive(Deserialize)]
-struct Expected {
-    gguf: [String; 2],
+pub(crate) struct Expected {
+    pub(crate) gguf: [String; 2],
     folder: String,
     image_token: u32,
-    pictures: Vec<Picture>,
-    cases: Vec<Case>,
-    dims: Dims,
+    pub(crate) pictures: Vec<Picture>,
+    pub(crate) cases: Vec<Case>,
+    pub(crate) dims: Dims,
 }
 
 #[derive(Deserialize)]
-struct Dims {
+pub(crate) struct Dims {
     d_model: usize,
+    pub(crate) tower: TowerDims,
 }
 
 #[derive(Deserialize)]
-struct Picture {
+pub(crate) struct TowerDims {
+    pub(crate) block_count: u64,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Picture {
     tiles_high: usize,
     tiles_wide: usize,
-    grids: Vec<[usize; 2]>,
+    pub(crate) grids: Vec<[usize; 2]>,
     pixels_start: usize,
     pixels_length: usize,
     rows_start: usize,
@@ -55,24 +61,24 @@ struct Picture {
 }
 
 #[derive(Deserialize)]
-struct Case {
+pub(crate) struct Case {
     name: String,
     messages: Vec<Value>,
-    ids: Vec<u32>,
-    shown: Vec<usize>,
+    pub(crate) ids: Vec<u32>,
+    pub(crate) shown: Vec<usize>,
     greedy_ids: Vec<u32>,
 }
 
 /// A golden, and its files.
-struct Golden {
+pub(crate) struct Golden {
     name: String,
-    expected: Expected,
+    pub(crate) expected: Expected,
     pixels: Vec<u8>,
     rows: Vec<f32>,
 }
 
 impl Golden {
-    fn read(kind: &str) -> Self {
+    pub(crate) fn read(kind: &str) -> Self {
         let name = format!("vision/vision_{kind}");
         Self {
             expected: golden(&format!("{name}.json")),
@@ -82,12 +88,12 @@ impl Golden {
         }
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
         goldens().join("vision").join(file)
     }
 
     /// Adds the pictures; returns their keys.
-    fn add(&self, engine: &mut Engine) -> Vec<String> {
+    pub(crate) fn add(&self, engine: &mut Engine) -> Vec<String> {
         let add = |picture: &Picture| {
             let frames = Frames {
                 tiles: [picture.tiles_high, picture.tiles_wide],
@@ -102,12 +108,12 @@ impl Golden {
 
 /// The forms in which a model is stored.
 #[derive(Debug, Clone, Copy)]
-enum Form {
+pub(crate) enum Form {
     Folder,
     Pair,
 }
 
-fn load(golden: &Golden, form: Form, on: On) -> Option<Engine> {
+pub(crate) fn load(golden: &Golden, form: Form, on: On) -> Option<Engine> {
     let device = open(on)?;
     let expected = &golden.expected;
     let (model, projector) = match form {
@@ -120,7 +126,7 @@ fn load(golden: &Golden, form: Form, on: On) -> Option<Engine> {
     Some(load_pair(device, &model, projector.as_deref()).unwrap())
 }
 
-fn load_pair(
+pub(crate) fn load_pair(
     device: hearth::Device,
     model: &Path,
     projector: Option<&Path>,
@@ -138,7 +144,7 @@ fn load_pair(
 }
 
 /// Returns the messages of a case with the pictures' keys.
-fn messages(case: &Case, keys: &[String]) -> Vec<Message> {
+pub(crate) fn messages(case: &Case, keys: &[String]) -> Vec<Message> {
     let mut all = case.messages.clone();
     for message in &mut all {
         for part in message["content"].as_array_mut().into_iter().flatten() {

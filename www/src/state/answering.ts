@@ -42,6 +42,15 @@ export const openPlain: OpenAnswer = async (backend, request, signal) => ({
   chunks: await new Completions(backend).create(request, { signal }),
 });
 
+/** How far a model has read a prompt. */
+export interface Reading {
+  /** Share from 0 to 1, and the seconds that are left. */
+  share: number;
+  left: number | undefined;
+  /** Share of the looking at pictures that is done, while the model looks at one. */
+  looked?: number;
+}
+
 export class Answering {
   readonly id: string;
   /** The answer so far; for a continued answer, including the earlier part. */
@@ -56,8 +65,8 @@ export class Answering {
   readonly sources;
   /** Number of pictures in the conversation that the model did not get. */
   readonly unseen = signal(0);
-  /** Share of the prompt that the model has read, from 0 to 1, and the seconds that are left; undefined while unknown. */
-  readonly read = signal<{ share: number; left: number | undefined } | undefined>(undefined);
+  /** How far the model has read the prompt; undefined while unknown. */
+  readonly read = signal<Reading | undefined>(undefined);
   /** Number of pictures that the model looks at before it answers. */
   readonly looking: number;
   /** The answer, unless it is empty, and why it ended, unless it ended normally. Never rejects. */
@@ -192,11 +201,13 @@ export class Answering {
 }
 
 /** Returns how much of a prompt has been read: what was cached took no time, and is no part of it. */
-function readOf({ total, cache, processed, time_ms }: PromptProgress): Answering["read"]["value"] {
+function readOf({ total, cache, processed, time_ms, phase, looked }: PromptProgress): Reading | undefined {
   const [all, done] = [total - cache, processed - cache];
   if (all <= 0) return undefined;
   const left = time_ms > 0 && done > 0 ? ((time_ms / 1000) * (all - done)) / done : undefined;
-  return { share: Math.min(1, done / all), left };
+  const share = Math.min(1, done / all);
+  // (pictures take their own time, which rows say nothing about)
+  return phase === "picture" && looked !== undefined ? { share, left: undefined, looked } : { share, left };
 }
 
 /** Measures the time to the first token, and the speed from then on. */

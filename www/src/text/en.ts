@@ -307,6 +307,8 @@ export const en = {
   takePicture: "Take a picture",
   picture: (number: number) => `Picture ${String(number)}`,
   looking: (count: number) => (count === 1 ? "Looking at the picture…" : `Looking at ${String(count)} pictures…`),
+  lookingShare: (count: number, percent: number) =>
+    `Looking at ${count === 1 ? "the picture" : `${String(count)} pictures`}: ${String(percent)}%`,
   leftOut: (count: number) =>
     count === 1
       ? "Left out: 1 picture that the model cannot see"

@@ -246,6 +246,7 @@ export const zh: Texts = {
   takePicture: "拍照",
   picture: (number) => `图片 ${String(number)}`,
   looking: (count) => (count === 1 ? "正在看图片…" : `正在看 ${String(count)} 张图片…`),
+  lookingShare: (count, percent) => `正在看${count === 1 ? "" : ` ${String(count)} 张`}图片：${String(percent)}%`,
   leftOut: (count) => `已略去模型看不到的 ${String(count)} 张图片`,
 
   speech: "语音",

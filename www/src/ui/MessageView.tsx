@@ -312,11 +312,12 @@ function statsLine(stats: AnswerStats | null, end: AnswerEnd, waiting?: Answerin
 
 /** Long prompts, and slow devices, take their time before the first word: how much of it has passed is told. */
 function beforeFirst(waiting: Answering | undefined): string {
-  const { share = 0, left } = waiting?.read.value ?? {};
+  const { share = 0, left, looked } = waiting?.read.value ?? {};
+  const looking = waiting?.looking ?? 0;
+  if (looked !== undefined) return t().lookingShare(Math.max(1, looking), Math.floor(100 * looked));
   if (share > 0 && share < 1) {
     const percent = t().readingShare(Math.floor(100 * share));
     return left === undefined || left < 1 ? percent : `${percent} · ${t().left(formatDuration(Math.ceil(left)))}`;
   }
-  const looking = waiting?.looking ?? 0;
   return looking > 0 ? t().looking(looking) : t().reading;
 }

@@ -1,5 +1,6 @@
 //! Pictures of a prompt: the tower looks at each frame before the chunk that shows its rows.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::{Generation, Resources};
@@ -55,9 +56,14 @@ impl Generation {
         let Some(tower) = with.tower else {
             return Err(lost());
         };
+        if self.looked[1] == 0 {
+            self.looked[1] = self.frames_to_see(with, range.start)? * tower.vision.layers.n_layers;
+        }
+        let left = tower.left(&look);
         with.stepper
             .run_look(with.sequence, tower, &mut look)
             .await?;
+        self.looked[0] += left - tower.left(&look);
         if tower.left(&look) > 0 {
             self.look = Some((number, look));
             return Ok(true);
@@ -85,6 +91,20 @@ impl Generation {
             }
         }
         Ok(None)
+    }
+
+    /// Returns the number of different frames from `at` on that the tower has not seen.
+    fn frames_to_see(&self, with: &mut Resources<'_>, at: usize) -> Result<usize> {
+        let mut frames = HashSet::new();
+        let ahead = (self.spans.iter()).filter(|span| span.start + span.rows > at);
+        for span in ahead {
+            let key = &self.keys[span.picture];
+            let picture = with.pictures.get(key).ok_or_else(lost)?;
+            if picture.rows(span.frame).is_none() {
+                frames.insert((key, span.frame));
+            }
+        }
+        Ok(frames.len())
     }
 
     /// Writes the rows of pictures in `range` of the prompt, of which `chunk` is.

@@ -128,6 +128,8 @@ pub(crate) struct Generation {
     pub(crate) keys: Vec<Key>,
     /// A frame that is in the tower, by its number in `spans`.
     look: Option<(usize, Look)>,
+    /// Layers of the tower that the prompt's frames have been through, and all that they have to.
+    looked: [usize; 2],
     /// Tokens that are between two layers.
     chunk: Option<Chunk>,
     /// Chunks that may be running: each read-back comes when its chunk is done.
@@ -169,6 +171,7 @@ impl Generation {
             spans,
             keys,
             look: None,
+            looked: [0, 0],
             sampling: start.sampling,
             limits: start.limits,
             budget: None,
@@ -196,10 +199,11 @@ impl Generation {
     /// Does a bounded piece of work.
     pub(crate) async fn advance(&mut self, with: &mut Resources<'_>) -> Result<TokenDelta> {
         if self.prefilled < self.prompt.len() {
+            let before = self.looked[0];
             if !self.prefill(with).await? {
-                let phase = match self.look {
-                    Some(_) => StepPhase::Picture,
-                    None => StepPhase::Prefill,
+                let phase = match self.looked[0] > before {
+                    true => StepPhase::Picture,
+                    false => StepPhase::Prefill,
                 };
                 return Ok(self.step(phase));
             }
@@ -393,6 +397,10 @@ impl Generation {
             in_thoughts: self.in_thoughts,
             phase,
             prompt_read: self.prefilled.min(self.prompt_tokens),
+            looked: match self.looked {
+                [_, 0] => 1.0,
+                [done, all] => done.min(all) as f32 / all as f32,
+            },
             finish_reason: None,
             usage: self.usage(),
         }

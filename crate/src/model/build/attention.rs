@@ -23,6 +23,12 @@ pub(super) fn mixer(
     let of = |pattern: &str| of_layer(pattern, i);
     let (attn_params, bias) = attn_params(parts, i)?;
     let output = Scaling::by(c.scales.residual * c.scales.parts.attention_output);
+    let mut o_proj = parts.matrix(&of(names.o_proj))?.scaled(output);
+    if c.spec.sees
+        && let Some(bias) = parts.optional(&bias_of(&of(names.o_proj)), c.d_model)?
+    {
+        o_proj = o_proj.with_bias(bias, None);
+    }
     Ok(AttentionMixer {
         qkv_proj: (parts.matrix(&of(names.qkv_in_one)))
             .or_else(|_| parts.matrix(&of(names.qkv_proj[0])))?,
@@ -31,7 +37,7 @@ pub(super) fn mixer(
             rope: ropes.of(c.layers[i].rope),
             attn_params: parts.ops.upload_row(&attn_params),
         },
-        o_proj: parts.matrix(&of(names.o_proj))?.scaled(output),
+        o_proj,
     })
 }
 

@@ -88,28 +88,33 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
             false => FeedForward::Experts(experts),
         });
     }
-    let first = parts.matrix(&of(names.gate_up_proj[0]))?;
+    let mut first = parts.matrix(&of(names.gate_up_proj[0]))?;
     // The norm before the block multiplies gate and up alike.
     let scales = &c.scales.parts;
     let output = c.scales.residual * scales.ffn_output / scales.ffn_gate;
-    let down = (parts.matrix(&of(names.down_proj))?).scaled(Scaling::by(output));
+    let mut down = (parts.matrix(&of(names.down_proj))?).scaled(Scaling::by(output));
+    if c.spec.sees
+        && let Some(bias) = parts.optional(&bias_of(&of(names.down_proj)), c.d_model)?
+    {
+        down = down.with_bias(bias, None);
+    }
     if layer.feed_forward == FeedForwardKind::Gated {
         let mut bias = Vec::new();
         for name in names.gate_up_proj.iter().filter(|_| c.spec.sees) {
             let found = parts.if_there(&bias_of(&of(name)), d_ff)?;
             bias.extend(found.unwrap_or_default());
         }
+        match bias.len() {
+            0 => {}
+            n if n == 2 * d_ff => first = first.with_bias(ops.upload_row(&bias), None),
+            _ => {
+                return Err(Error::MissingTensor {
+                    name: bias_of(&of("blk.{}.ffn_(gate, up)")),
+                });
+            }
+        }
         return Ok(FeedForward::Gated {
             gate_up: first,
-            gate_up_bias: match bias.len() {
-                0 => None,
-                n if n == 2 * d_ff => Some(ops.upload_row(&bias)),
-                _ => {
-                    return Err(Error::MissingTensor {
-                        name: bias_of(&of("blk.{}.ffn_(gate, up)")),
-                    });
-                }
-            },
             down,
         });
     }
@@ -118,10 +123,18 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
     if c.spec.activation == Activation::Xielu {
         bias.extend(xielu(parts, i)?);
     }
-    Ok(FeedForward::Plain {
-        up: first,
-        up_bias: ops.upload_row(&bias),
-        down,
+    let bias = ops.upload_row(&bias);
+    Ok(match c.spec.sees {
+        true => FeedForward::Plain {
+            up: first.with_bias(bias, Some(c.spec.activation)),
+            up_bias: None,
+            down,
+        },
+        false => FeedForward::Plain {
+            up: first,
+            up_bias: Some(bias),
+            down,
+        },
     })
 }
 

@@ -127,6 +127,8 @@ fn layers(parts: &LoadedTensors<'_>, n_ctx: usize, kv: KvType) -> Result<Vec<Lay
             // Each expert has a separate bias, but for families with one of their sum.
             FeedForwardKind::Experts if c.spec.post_norm != PostNorm::Sum => String::new(),
             FeedForwardKind::None => String::new(),
+            // (a tower's projections add theirs)
+            _ if c.spec.sees => String::new(),
             _ => bias_of(&of(names.down_proj)),
         };
         // The factor of the layer's output is applied with its last norm.
@@ -156,7 +158,10 @@ fn layers(parts: &LoadedTensors<'_>, n_ctx: usize, kv: KvType) -> Result<Vec<Lay
                 }
             },
             mixer_end: BlockEnd {
-                bias: parts.optional(&bias_of(&of(names.o_proj)), c.d_model)?,
+                bias: match c.spec.sees {
+                    true => None,
+                    false => parts.optional(&bias_of(&of(names.o_proj)), c.d_model)?,
+                },
                 norm: norm(post, names.post_attn_norm)?,
             },
             ffn_norm: match c.has_ffn_norm(i) {

@@ -10,7 +10,9 @@ use crate::ops::experts::{ExpertsOp, Gating, RouteSpec, Router, describe_combine
 use crate::ops::projection::by_expert::{Grouped, Routed};
 use crate::ops::projection::counters::{Multiplied, describe_gemv, describe_tile};
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
-use crate::ops::projection::tile::{LinearOp, LinearSpec, SHARED_TILE_FROM, shared_tile_tokens};
+use crate::ops::projection::tile::{
+    LinearEnd, LinearOp, LinearSpec, SHARED_TILE_FROM, shared_tile_tokens,
+};
 use crate::ops::{Activation, Ops, StepState, Weight, WeightPart};
 
 /// Each token's experts, which projections by expert read besides inputs and weights.
@@ -267,6 +269,7 @@ impl Ops {
                 count,
             }),
             scaling: weight.scaling,
+            end: LinearEnd::Plain,
             pooled: part.pooled,
         };
         let t = x.dims()[0] as u32;
@@ -279,6 +282,7 @@ impl Ops {
             part.quants.clone().into_dispatch(),
             part.scales.clone().into_dispatch(),
             groups.clone().into_dispatch(),
+            x.clone().into_dispatch(),
             y.into_dispatch(),
             spec,
         ))

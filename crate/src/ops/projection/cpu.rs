@@ -4,9 +4,11 @@
 use hearth_cpu::dot;
 use hearth_cpu::rows::{Format, MAX_TOKENS, groups, product_of};
 
+use crate::ops::activation::Activate as _;
 use crate::ops::pool::{self, PoolJob, Pooled};
 use crate::ops::projection::gemv::{GemvSpec, Output};
-use crate::ops::projection::tile::LinearSpec;
+use crate::ops::projection::tile::{LinearEnd, LinearSpec};
+use hearth_modelfile::families::Activation;
 use hearth_modelfile::quant::Packing;
 
 impl LinearSpec {
@@ -26,6 +28,7 @@ impl LinearSpec {
             integers: false,
             grouped: None,
             scaling: spec.scaling,
+            end: LinearEnd::Plain,
             pooled: spec.pooled,
         }
     }
@@ -65,6 +68,24 @@ pub fn linear_cpu(
         };
         for (t, x) in rows_of_x().enumerate() {
             put(t, r, dot::dot_f32(row, x));
+        }
+    }
+}
+
+/// Adds the bias of each row to what [`linear_cpu`] has written, and applies the activation.
+pub(in crate::ops) fn biased_cpu(
+    bias: &[f32],
+    y: &mut [f32],
+    n: usize,
+    spec: LinearSpec,
+    activation: Option<Activation>,
+) {
+    let (rows, offset) = (spec.rows as usize, spec.offset as usize);
+    for row in y.chunks_exact_mut(spec.stride as usize).take(n) {
+        let own = row[offset..offset + rows].iter_mut();
+        for (y, b) in own.zip(&bias[offset..]) {
+            let v = *y + b;
+            *y = activation.map_or(v, |activation| activation.apply(v));
         }
     }
 }

@@ -19,7 +19,7 @@ use burn::tensor::Tensor;
 
 use crate::ops::projection::counters::{Multiplied, describe_gemv, describe_tile};
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
-use crate::ops::projection::tile::{LinearOp, LinearSpec};
+use crate::ops::projection::tile::{LinearEnd, LinearOp, LinearSpec};
 use crate::ops::recurrent::gated_norm::GatedNormSpec;
 use crate::ops::{Activation, Attention, KvCache, Norm, Ops, StepState, Weight, WeightPart};
 use hearth_modelfile::families::AttentionGate;
@@ -54,7 +54,11 @@ impl Ops {
     ) -> Tensor<2> {
         if x.dims()[0] == 1 {
             let output = if add { Output::Add } else { Output::Store };
-            return self.gemv(x, weight, x, state, y, Input::Plain, output);
+            let y = self.gemv(x, weight, x, state, y, Input::Plain, output);
+            return match &weight.bias {
+                Some(bias) => self.bias(y, &bias.values, state, bias.activation),
+                None => y,
+            };
         }
         let shared_tile = self.tuning.shared_tile_for(x.dims()[0]);
         let threads_per_tile = if shared_tile > 0 {
@@ -66,6 +70,9 @@ impl Ops {
         let integers =
             |part: &WeightPart| shared_tile > 0 && self.tuning.integer_tile(part.packing);
         let quantised = (weight.parts.iter().any(integers)).then(|| self.quantised(x, state, 1));
+        let bias = weight.bias.as_ref();
+        let end = bias.map_or(LinearEnd::Plain, |bias| LinearEnd::Biased(bias.activation));
+        let bias = bias.map_or(x, |bias| &bias.values);
         let mut y = y.into_dispatch();
         for part in &weight.parts {
             let x = quantised.as_ref().filter(|_| integers(part)).unwrap_or(x);
@@ -82,6 +89,7 @@ impl Ops {
                 integers: integers(part),
                 grouped: None,
                 scaling: weight.scaling,
+                end,
                 pooled: part.pooled,
             };
             if self.describes(|_| describe_tile(spec, &part.source, t)) {
@@ -92,6 +100,7 @@ impl Ops {
                 part.quants.clone().into_dispatch(),
                 part.scales.clone().into_dispatch(),
                 state.words().into_dispatch(),
+                bias.clone().into_dispatch(),
                 y,
                 spec,
             );
@@ -201,7 +210,7 @@ impl Ops {
         let Some(norm) = norm else {
             return self.linear(x, weight, state);
         };
-        if x.dims()[0] == 1 {
+        if x.dims()[0] == 1 && weight.bias.is_none() {
             return self.norm_linear_last(x, norm, weight, state);
         }
         let h = self.norm(x, norm, state, false);
@@ -271,7 +280,7 @@ impl Ops {
         if let Some(lora) = &weight.lora {
             return self.gated_change(x, norm, weight, lora, state, activation);
         }
-        let in_one = x.dims()[0] == 1 && weight.parts.len() == 1;
+        let in_one = x.dims()[0] == 1 && weight.parts.len() == 1 && weight.bias.is_none();
         let input = match norm {
             _ if !in_one => None,
             Some(norm) => self.fused_norm(norm, weight),

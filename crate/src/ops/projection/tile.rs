@@ -2,6 +2,7 @@
 //!
 //! - `x`: [T, cols] f32, `y`: [T, stride] f32, `W`: [rows, cols] in one of the [`Packing`]s.
 //! - With `add`, the product is added to `y`: the residual stream is updated in place.
+//! - With a bias as the spec's `end`, `bias`: [1, stride] is added to each sum, and an activation may follow: y = activation(W x + bias).
 //! - GPU grid: (rows / 4, T / 8), see `linear.wgsl`, or with `shared_tile` (rows / 64, T / shared_tile), see
 //!   `linear_shared.wgsl` and `linear_integers.wgsl`; rows past the state's N_TOKENS are left alone.
 //! - With `integers`, `x` is [T, cols / 32 * 20] words as [`crate::ops::projection::quantise`] makes them.
@@ -18,10 +19,11 @@ use crate::ops::kernel::{Kernel, grid_xz, launch, modules};
 use crate::ops::outline::Grid;
 use crate::ops::pool::Pooled;
 use crate::ops::projection::by_expert::{Grouped, grouped_cpu};
-use crate::ops::projection::cpu::linear_cpu;
+use crate::ops::projection::cpu::{biased_cpu, linear_cpu};
 use crate::ops::projection::packing::{PACKINGS, weight_buffers};
 use crate::ops::projection::weight::Scaling;
 use crate::ops::state;
+use hearth_modelfile::families::Activation;
 use hearth_modelfile::quant::Packing;
 
 /// Shape and placement of one projection.
@@ -55,20 +57,32 @@ pub struct LinearSpec {
     /// `shared_tile`.
     pub grouped: Option<Grouped>,
     pub scaling: Scaling,
+    /// What follows the sums.
+    pub end: LinearEnd,
     /// Location of the weight if the CPU's threads keep it; the tensors are dummies then.
     pub pooled: Option<Pooled>,
+}
+
+/// What follows the sums of a projection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinearEnd {
+    /// Nothing.
+    Plain,
+    /// A bias for each row, and an activation, which does not go with adding to `y`.
+    Biased(Option<Activation>),
 }
 
 /// Backend extension: the projection on each backend.
 #[backend_extension(Cube, Flex)]
 pub trait LinearOp: Backend {
     /// Returns `y` with columns `offset .. offset + rows` of every live token written. If the spec is grouped,
-    /// `state` holds the groups instead.
+    /// `state` holds the groups instead; `bias` is read only if the spec has one.
     fn linear(
         x: FloatTensor<Self>,
         quants: IntTensor<Self>,
         scales: IntTensor<Self>,
         state: IntTensor<Self>,
+        bias: FloatTensor<Self>,
         y: FloatTensor<Self>,
         spec: LinearSpec,
     ) -> FloatTensor<Self>;
@@ -122,9 +136,16 @@ pub(in crate::ops) fn kernel(spec: LinearSpec) -> Kernel {
         tokens if spec.integers => integers(spec, tokens),
         tokens => through_workgroup_memory(spec, tokens),
     };
+    let kernel = match spec.end {
+        LinearEnd::Plain => kernel.module(&modules::LINEAR_OUTPUT),
+        LinearEnd::Biased(activation) => kernel
+            .module(&modules::LINEAR_OUTPUT_BIASED)
+            .module(&modules::GATE)
+            .u32s([("ACTIVATION", activation.map_or(0, |which| which as u32))])
+            .bools([("ACTIVE", activation.is_some())]),
+    };
     kernel
         .module(&state::WGSL)
-        .module(&modules::LINEAR_OUTPUT)
         .scales(spec.scaling)
         .u32s([
             ("ROWS", spec.rows),
@@ -250,6 +271,26 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
                     integers,
                     grouped,
                     scaling,
+                    end: LinearEnd::Plain,
+                    pooled: None,
+                }));
+            }
+            // (what adds to the output, or has no activation, is a branch of the same modules)
+            if grouped.is_none() {
+                all.push(kernel(LinearSpec {
+                    packing,
+                    rows: 8,
+                    cols: 64,
+                    offset: 0,
+                    stride: 8,
+                    add: false,
+                    threads_per_tile,
+                    subgroups,
+                    shared_tile,
+                    integers,
+                    grouped,
+                    scaling: Scaling::NONE,
+                    end: LinearEnd::Biased(Some(Activation::Gelu)),
                     pooled: None,
                 }));
             }
@@ -264,6 +305,7 @@ impl LinearOp for CubeBackend {
         quants: IntTensor<Self>,
         scales: IntTensor<Self>,
         state: IntTensor<Self>,
+        bias: FloatTensor<Self>,
         y: FloatTensor<Self>,
         spec: LinearSpec,
     ) -> FloatTensor<Self> {
@@ -271,6 +313,7 @@ impl LinearOp for CubeBackend {
         let mut tensors = vec![&quants];
         tensors.extend((weight_buffers(spec.packing) == 2).then_some(&scales));
         tensors.extend([&x, &y, &state]);
+        tensors.extend((spec.end != LinearEnd::Plain).then_some(&bias));
         launch(kernel(spec), grid(spec, t), &tensors);
         y
     }
@@ -282,6 +325,7 @@ impl LinearOp for Flex {
         quants: FlexTensor,
         scales: FlexTensor,
         state: FlexTensor,
+        bias: FlexTensor,
         mut y: FlexTensor,
         spec: LinearSpec,
     ) -> FlexTensor {
@@ -293,6 +337,9 @@ impl LinearOp for Flex {
             None => {
                 let n = state[state::N_TOKENS] as usize;
                 linear_cpu(x, weight.0, weight.1, out, n, spec);
+                if let LinearEnd::Biased(activation) = spec.end {
+                    biased_cpu(bias.storage(), out, n, spec, activation);
+                }
             }
         }
         y

@@ -12,6 +12,7 @@ use crate::ops::Ops;
 use crate::ops::kernel::{Kernel, modules};
 use crate::ops::pool::Pooled;
 use crate::ops::projection::lora::{Lora, Segment};
+use hearth_modelfile::families::Activation;
 use hearth_modelfile::quant::Packing;
 
 /// Transformation of each sum of a projection: v * factor, then softcap * tanh(v / softcap) if softcap is not 0.
@@ -79,6 +80,17 @@ pub struct Weight {
     pub segments: Rc<[Segment]>,
     /// Change by the adapters of the request, if there are any.
     pub lora: Option<Rc<Lora>>,
+    /// Bias that is added where the sums are written: in the layers of towers, which have thousands of rows. Only
+    /// [`Ops::linear_into`] and what calls it add it.
+    pub bias: Option<Rc<RowBias>>,
+}
+
+/// A bias for each row of a [`Weight`], and the function of the sums with it.
+pub struct RowBias {
+    /// [1, rows]
+    pub values: Tensor<2>,
+    /// None where the product is added to something.
+    pub activation: Option<Activation>,
 }
 
 impl Weight {
@@ -88,6 +100,12 @@ impl Weight {
             lora: None,
             ..self.clone()
         }
+    }
+
+    /// Returns the same memory with a bias that is added where the sums are written.
+    pub fn with_bias(mut self, values: Tensor<2>, activation: Option<Activation>) -> Self {
+        self.bias = Some(Rc::new(RowBias { values, activation }));
+        self
     }
 
     /// Returns the same memory with another scaling.
@@ -117,6 +135,7 @@ impl Ops {
             scaling: Scaling::NONE,
             segments: Rc::default(),
             lora: None,
+            bias: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 /** The examples, each run as a person would: installed, built, opened. */
-import { statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import type { Chat } from "../../support/chat.js";
 import { goldenFile, HAS_SMOLLM2, IS_FAKE, smollm2File } from "../../support/env.js";
 import { serveFiles } from "../../support/file-server.js";
@@ -32,6 +33,8 @@ test.describe("features", () => {
     project.add(goldenFile("tiny/tiny_llama.gguf"), "tiny.gguf");
     project.add(goldenFile("embeddings/embed_bert.gguf"), "embed.gguf");
     if (HAS_SMOLLM2) project.add(smollm2File(), "smollm2.gguf");
+    const clip = goldenFile("captions/captions_clip");
+    for (const name of readdirSync(clip)) project.add(join(clip, name), `clip/${name}`);
     url = await project.serve();
   });
 
@@ -64,6 +67,15 @@ test.describe("features", () => {
     test.skip(!HAS_SMOLLM2, SKIPS.SmolLM2);
     const written = await done(await launch("firefox"), page("tools").replace("tiny", "smollm2"));
     expect(written).toMatch(/^add\(\{"a": -?\d+, "b": -?\d+\}\)\n./);
+  });
+
+  test("zero-shot", async ({ launch }) => {
+    const written = await done(await launch("chromium"), page("zero-shot").replace("tiny.gguf", "clip/"));
+    const lines = written.split("\n");
+    const labels = lines.map((line) => line.replace(/^\d+\.\d % /, "")).sort();
+    expect(labels).toEqual(["a blue triangle", "a green circle", "a red square"]);
+    const shares = lines.map((line) => Number.parseFloat(line));
+    expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(100, 0);
   });
 });
 

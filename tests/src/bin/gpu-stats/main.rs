@@ -149,6 +149,7 @@ fn norm_and_matrix(packing: Packing, (step, arithmetic): (Step, Arithmetic)) -> 
         scaling: Scaling::NONE,
         segments: Default::default(),
         lora: None,
+        bias: None,
         parts: vec![WeightPart {
             packing,
             first_row: 0,
