@@ -359,19 +359,6 @@ describe("CachedSource", () => {
     expect(opfs.written).toBe(SIZE);
   });
 
-  it("gives a kept file without asking the server, and none that is kept in part", async () => {
-    expect(await cache.file(url)).toBeUndefined();
-    const chunks = source().chunks();
-    await chunks.next();
-    expect(await cache.file(url)).toBeUndefined();
-    await chunks.return();
-    await read(source());
-    server.close();
-    const file = await cache.file(url);
-    expect(file === undefined ? "" : hash(new Uint8Array(await file.arrayBuffer()))).toBe(hash(BODY));
-    expect(await cache.file(`${url}?other`)).toBeUndefined();
-  });
-
   it("does not remove what is being read", async () => {
     await read(source());
     const chunks = source().chunks();

@@ -53,7 +53,14 @@ async function click(selector: string, done: () => void): Promise<void> {
 async function turnOn(): Promise<void> {
   fakes.keep();
   await act(() => findByMeaning(true));
-  await act(() => vi.waitFor(() => expect(meaning.value.state).toBe("ready"), { timeout: 10_000 }));
+  await act(() =>
+    vi.waitFor(
+      () => {
+        expect(meaning.value.state).toBe("ready");
+      },
+      { timeout: 10_000 },
+    ),
+  );
 }
 
 beforeEach(() => {
@@ -87,7 +94,9 @@ describe("the switch", () => {
   it("fetches the embedder, and passages are found by meaning when their vectors are there", async () => {
     await act(() => add([STOVE, SEA]));
     await show();
-    await click("#finds-by-meaning", () => expect(fakes.fetching).toHaveLength(1));
+    await click("#finds-by-meaning", () => {
+      expect(fakes.fetching).toHaveLength(1);
+    });
     const [fetching] = fakes.fetching;
     expect(fetching?.model).toBe("sentence-transformers/all-MiniLM-L6-v2");
     await act(() => fetching?.onProgress({ phase: "download", loaded: 45e6, total: 90e6 }));
@@ -95,7 +104,12 @@ describe("the switch", () => {
     expect(document.querySelector<HTMLProgressElement>("#meaning progress")?.value).toBe(0.5);
     await act(async () => {
       fetching?.finish();
-      await vi.waitFor(() => expect(meaning.value.state).toBe("ready"), { timeout: 10_000 });
+      await vi.waitFor(
+        () => {
+          expect(meaning.value.state).toBe("ready");
+        },
+        { timeout: 10_000 },
+      );
     });
     expect(find("#meaning-state")?.textContent).toBe("All passages can be found by meaning.");
     expect([...document.querySelectorAll<HTMLElement>("#library li")].map(({ dataset }) => dataset.state)).toEqual([
@@ -117,22 +131,32 @@ describe("the switch", () => {
 
   it("gives a download up", async () => {
     await show();
-    await click("#finds-by-meaning", () => expect(fakes.fetching).toHaveLength(1));
-    await click("#meaning-cancel", () => expect(embedderState.value.name).toBe("off"));
+    await click("#finds-by-meaning", () => {
+      expect(fakes.fetching).toHaveLength(1);
+    });
+    await click("#meaning-cancel", () => {
+      expect(embedderState.value.name).toBe("off");
+    });
     expect(fakes.fetching[0]?.signal.aborted).toBe(true);
     expect([box()?.checked, settings.value.findsByMeaning, fakes.engines.length]).toEqual([false, false, 0]);
   });
 
   it("says why a download failed, and tries it again", async () => {
     await show();
-    await click("#finds-by-meaning", () => expect(fakes.fetching).toHaveLength(1));
+    await click("#finds-by-meaning", () => {
+      expect(fakes.fetching).toHaveLength(1);
+    });
     await act(async () => {
       fakes.fetching[0]?.fail(new HearthError("download_broken", "the connection broke"));
-      await vi.waitFor(() => expect(embedderState.value.name).toBe("failed"));
+      await vi.waitFor(() => {
+        expect(embedderState.value.name).toBe("failed");
+      });
     });
     expect(find("#meaning .error")?.dataset.code).toBe("download_broken");
     expect(box()?.checked).toBe(false);
-    await click("#meaning .error button", () => expect(fakes.fetching).toHaveLength(2));
+    await click("#meaning .error button", () => {
+      expect(fakes.fetching).toHaveLength(2);
+    });
   });
 
   it("speaks Chinese", async () => {
@@ -162,21 +186,41 @@ describe("the embedder", () => {
     await show();
     fakes.failing = new HearthError("device_lost", "the GPU is gone");
     await act(() => add([STOVE]));
-    await act(() => vi.waitFor(() => expect(meaning.value.state).toBe("paused"), { timeout: 10_000 }));
+    await act(() =>
+      vi.waitFor(
+        () => {
+          expect(meaning.value.state).toBe("paused");
+        },
+        { timeout: 10_000 },
+      ),
+    );
     expect(find("#meaning .error")?.dataset.code).toBe("device_lost");
     expect(await names("stove")).toEqual(["stove.txt"]);
     fakes.failing = undefined;
-    await click("#meaning .error button", () => expect(meaning.value.state).toBe("ready"));
+    await click("#meaning .error button", () => {
+      expect(meaning.value.state).toBe("ready");
+    });
   });
 
   it("waits while a chat's model loads, and is loaded anew beside it", async () => {
     await turnOn();
     await act(() => add([STOVE]));
-    await vi.waitFor(() => expect(fakes.engines).toHaveLength(1));
-    await act(() => vi.waitFor(() => expect(meaning.value.state).toBe("ready"), { timeout: 10_000 }));
+    await vi.waitFor(() => {
+      expect(fakes.engines).toHaveLength(1);
+    });
+    await act(() =>
+      vi.waitFor(
+        () => {
+          expect(meaning.value.state).toBe("ready");
+        },
+        { timeout: 10_000 },
+      ),
+    );
     const choice = { source: "chat.gguf", options: {} };
     model.value = { name: "loading", choice };
-    await vi.waitFor(() => expect(fakes.engines[0]?.isDisposed).toBe(true));
+    await vi.waitFor(() => {
+      expect(fakes.engines[0]?.isDisposed).toBe(true);
+    });
     const searching = names("warm fire");
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(fakes.engines).toHaveLength(1);

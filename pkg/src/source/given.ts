@@ -35,11 +35,11 @@ export type ModelSource = string | URL | Blob | FileSystemFileHandle | File[] | 
 /** Returns the address or name of a model's source, without secrets; undefined for what has none. */
 export function sourceName(model: ModelSource): string | undefined {
   if (typeof model === "string" || model instanceof URL) return shown(String(model));
-  const [file] = Array.isArray(model) ? model : [model];
+  if (!Array.isArray(model)) return "name" in model ? String((model as { name: unknown }).name) : undefined;
+  const [file] = model;
   // Files of one model are in its folder.
-  const folder = file instanceof File ? /^[^/]+(?=\/)/.exec(file.webkitRelativePath)?.[0] : undefined;
-  if (Array.isArray(model) && model.length > 1) return folder;
-  return file !== undefined && "name" in file ? String(file.name) : undefined;
+  if (model.length > 1) return /^[^/]+(?=\/)/.exec(file?.webkitRelativePath ?? "")?.[0];
+  return file?.name;
 }
 
 /** Model as a caller gives it. */

@@ -223,8 +223,10 @@ async function ofFiles(files: File[], signal: AbortSignal, folder: FolderFiles):
 
 /** Returns a file's path in its folder: those of pooling and model have the same name. */
 function pathOf({ name, webkitRelativePath }: Partial<File> & { name: string }): string {
+  const path =
+    webkitRelativePath === undefined || webkitRelativePath === "" ? name : webkitRelativePath.replace(/^[^/]+\//, "");
   // Some browsers put a colon in the place of a slash.
-  return (webkitRelativePath?.replace(/^[^/]+\//, "") || name).replace(":", "/");
+  return path.replace(":", "/");
 }
 
 /** Fails unless the GGUF files are all parts of one model. */

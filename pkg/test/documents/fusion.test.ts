@@ -47,9 +47,14 @@ describe("fusion", () => {
     ]) {
       expect(meaningWeight(query), query).toBe(0.5);
     }
-    for (const query of ["How do I light a fire?", "Who wrote it", "and/or"]) {
-      expect(meaningWeight(query), query).toBe(query === "and/or" ? 0.5 : 0.6);
+    for (const query of [
+      "How do I light a fire?",
+      "Who wrote it",
+      "Why does printing of list.index() show a number?",
+    ]) {
+      expect(meaningWeight(query), query).toBe(0.7);
     }
+    expect(meaningWeight("and/or")).toBe(0.5);
   });
 });
 
