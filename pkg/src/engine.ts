@@ -32,7 +32,7 @@ import type {
 } from "./core/wasm-contract.js";
 import { LocalEngine } from "./local-engine.js";
 import { toAdapterRequest, type AdapterOptions } from "./backend/adapters.js";
-import { absolute, toDownload, toSource, type ModelSource } from "./source/given.js";
+import { absolute, sourceName, toDownload, toSource, type ModelSource } from "./source/given.js";
 
 export type { AdapterOptions, AdapterSource } from "./backend/adapters.js";
 export type { ModelSource };
@@ -132,7 +132,7 @@ export class Engine extends LocalEngine {
   /** Starts a worker and loads the model into it. On failure or abort nothing is left running. */
   static async create(options: EngineOptions): Promise<Engine> {
     const { worker, loaded } = await openWorker(options);
-    return new Engine(new LocalBackend(worker, loaded), loaded.notices);
+    return new Engine(new LocalBackend(worker, loaded, sourceName(options.model)), loaded.notices);
   }
 }
 

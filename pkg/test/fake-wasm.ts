@@ -3,7 +3,7 @@
  *
  * It checks the file's magic, "tokenises" by UTF-16 unit, and answers with a fixed text. A message can request a
  * failure: `!trap` (a panic), `!lost` (device lost), `!gpu` (an error of the GPU), `!format` (a format that fails
- * during the answer), or `!echo TEXT` (answers TEXT).
+ * during the answer), or `!echo TEXT` (answers TEXT), also as a question to documents.
  */
 import type {
   AdvisedSampling,
@@ -332,7 +332,7 @@ export class Generation implements WasmGeneration {
     const last = request.messages?.at(-1);
     const asked = (last === undefined ? prompt : textOf(last, fake.pictures)).replaceAll(PICTURE, "").trim();
     const forced = constraint === undefined ? undefined : new TextDecoder().decode(constraint.forced());
-    const answer = forced ?? (asked.startsWith("!echo ") ? asked.slice(6) : ANSWER);
+    const answer = forced ?? /(?:^|\n\nQuestion: )!echo ([^]*)$/.exec(asked)?.[1] ?? ANSWER;
     this.pieces = answer.match(/\s*\S+/g) ?? [];
     fake.liveGenerations++;
   }

@@ -208,8 +208,8 @@ async function ofFiles(files: File[], signal: AbortSignal, folder: FolderFiles):
   const texts = new Map<string, string>();
   const binaries = new Map<string, Uint8Array<ArrayBuffer>>();
   for (const file of byName) {
-    if ([...folder.texts, ...PICTURE_TEXTS].includes(file.name))
-      texts.set(file.name, await readText(blobSource(file, signal)));
+    const path = pathOf(file);
+    if ([...folder.texts, ...PICTURE_TEXTS].includes(path)) texts.set(path, await readText(blobSource(file, signal)));
     if (folder.binaries.includes(file.name)) binaries.set(file.name, await readBytes(blobSource(file, signal)));
   }
   return {
@@ -219,6 +219,14 @@ async function ofFiles(files: File[], signal: AbortSignal, folder: FolderFiles):
     weights: weights.map((file) => () => blobSource(file, signal)),
     ...beside,
   };
+}
+
+/** Returns a file's path in its folder: those of pooling and model have the same name. */
+function pathOf({ name, webkitRelativePath }: Partial<File> & { name: string }): string {
+  const path =
+    webkitRelativePath === undefined || webkitRelativePath === "" ? name : webkitRelativePath.replace(/^[^/]+\//, "");
+  // Some browsers put a colon in the place of a slash.
+  return path.replace(":", "/");
 }
 
 /** Fails unless the GGUF files are all parts of one model. */
