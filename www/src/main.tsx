@@ -1,5 +1,6 @@
 /** The page's entry point. */
 import type { Engine } from "hearth-llm";
+import type { SharedEngine } from "hearth-llm/shared";
 import { render } from "preact";
 import { DEFAULT_MODEL } from "./models/catalog.js";
 import { params } from "./params.js";
@@ -25,7 +26,7 @@ import "./styles/main.css";
 
 declare global {
   /** The page's engine, for tests and the console; undefined while there is none. */
-  var hearth: { readonly engine: Engine | undefined };
+  var hearth: { readonly engine: Engine | SharedEngine | undefined };
 }
 globalThis.hearth = {
   get engine() {
