@@ -101,6 +101,11 @@ export interface EngineOptions {
    * same model. `hearth-llm/cache` deletes them. Default: they are not kept.
    */
   contextStore?: ContextStoreOptions;
+  /**
+   * Most conversations whose caches stay in memory at once, up to 16: requests that take turns between so many of them are
+   * not read again each time. Each takes a KV cache of its own. Default 1.
+   */
+  conversations?: number;
   /** Length of a stream, which has no length of its own; only used for progress and checks. */
   totalBytes?: number;
   download?: DownloadOptions;
@@ -290,7 +295,17 @@ function toLoadRequest(options: EngineOptions, source: SourceSpec): LoadRequest 
     deviceOptions: options.deviceOptions ?? {},
     download: toDownload(options.download ?? {}, source),
     cache: options.cache ?? "default",
-    ...given(options, "contextSize", "kvType", "drafts", "quantize", "overrides", "threads", "contextStore"),
+    ...given(
+      options,
+      "contextSize",
+      "kvType",
+      "drafts",
+      "quantize",
+      "overrides",
+      "threads",
+      "contextStore",
+      "conversations",
+    ),
   };
   if (options.wasmUrl !== undefined) request.wasmUrl = absolute(options.wasmUrl);
   if (options.grammarUrl !== undefined) request.grammarUrl = absolute(options.grammarUrl);

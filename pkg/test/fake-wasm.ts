@@ -358,8 +358,9 @@ export class Generation implements WasmGeneration {
         return half;
       }
       const step = this.step("prefill", "", null);
-      this.at = this.request.resume_ids?.length ?? 0;
-      return step;
+      const { resume_ids: ids = [], repeat_resumed: repeats } = this.request;
+      this.at = ids.length;
+      return repeats ? { ...step, ids, text: this.pieces.slice(0, this.at).join("") } : step;
     }
     const text = this.pieces[this.at - 1] ?? "";
     if (this.at >= limit) return this.step("decode", text, "length");

@@ -212,6 +212,11 @@ export interface ChatCompletionCreateParamsBase extends FieldsWithoutEffect {
    */
   continue_final_message?: boolean | null;
   /**
+   * Begins the answer with these tokens, the `token_ids` of one that was interrupted: they come again at once, and then what
+   * would have followed, if the request and its `seed` are the same. Not beside `logprobs`, and for one answer only.
+   */
+  resume_ids?: number[] | null;
+  /**
    * Whether the model thinks before it answers. Refused for a model whose template has no switch for it. Default: the
    * template's.
    */
@@ -235,6 +240,7 @@ export interface CompletionCreateParamsBase extends Omit<
   | "chat_template_kwargs"
   | "reasoning_format"
   | "continue_final_message"
+  | "resume_ids"
   | "logprobs"
   | "top_logprobs"
 > {

@@ -242,6 +242,11 @@ export type GenerateRequest = {
    * here, with the random numbers that come next.
    */
   resume_ids?: number[];
+  /**
+   * Whether `resume_ids` and their text come again, with the answer's first step: for whoever has kept the tokens
+   * alone. Not beside `logprobs`.
+   */
+  repeat_resumed?: boolean;
   /** Tools for the chat template to describe: OpenAI's list. */
   tools?: unknown[];
   /** Whether the model thinks before it answers, where its template lets one choose. Default: the template's. */
@@ -324,6 +329,8 @@ export type LoaderOptions = {
   quantize?: Quantize;
   /** Whether the model's bytes are summed on their way, so that conversations can be saved. */
   fingerprint?: boolean;
+  /** Most conversations whose caches stay in memory at once. Default 1. */
+  conversations?: number;
   /** Values that take the place of what the model's files say. */
   overrides?: Overrides;
 };

@@ -36,6 +36,7 @@ mod readme;
 mod real_gemma;
 mod recurrent;
 mod reranking;
+mod residents;
 mod resume;
 mod routers;
 mod safetensors;
