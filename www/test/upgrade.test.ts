@@ -140,7 +140,15 @@ describe.each(["on the disk", "in memory"])("a store %s", (place) => {
     if (place === "in memory") vi.stubGlobal("indexedDB", undefined);
     const store = await openStore();
     const segments = [{ start: 0, end: 4.2, text: " It was the best of times," }];
-    const transcript = { key: "r", name: "tale.wav", size: 16, added: 1, isWhole: false, segments, language: "english" };
+    const transcript = {
+      key: "r",
+      name: "tale.wav",
+      size: 16,
+      added: 1,
+      isWhole: false,
+      segments,
+      language: "english",
+    };
     await store.putTranscript(transcript);
     await store.putTranscript({ ...transcript, isWhole: true });
     await store.putTranscript({ ...transcript, key: "s" });
