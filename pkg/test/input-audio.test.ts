@@ -24,7 +24,10 @@ describe("sound in a message", () => {
   it("is refused by an engine, which says that it is to be transcribed first", async () => {
     const engine = await create();
     const error = await failure(engine.chat.completions.create({ messages: MESSAGES }));
-    expect(error).toMatchObject({ code: "invalid_request", hint: expect.stringContaining("transcriptions.create") as string });
+    expect(error).toMatchObject({
+      code: "invalid_request",
+      hint: expect.stringContaining("transcriptions.create") as string,
+    });
     expect(error.message).toContain(REFUSED);
     const streamed = engine.chat.completions.create({ messages: MESSAGES, stream: true });
     expect((await failure(streamed)).message).toContain(REFUSED);
