@@ -105,7 +105,8 @@ def searched(spec: Tiny, model, config: dict, run: dict, search: tuple) -> dict:
     width, penalty, early, renormalised, may_end = search
     ids, forced = run["input_ids"], run["forced_id"]
     ends = [config["eos_token_id"], *([run["greedy_ids"][5]] if may_end else [])]
-    more = {"bad_words_ids": [[config["pad_token_id"]]]} if spec.kind == "marian" else {}
+    # (M2M100's positions skip a padding that is written, which a trained model does not do.)
+    more = {} if spec.kind.endswith("t5") else {"bad_words_ids": [[config["pad_token_id"]]]}
     out = model.generate(
         input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long), do_sample=False, num_beams=width,
         length_penalty=penalty, early_stopping=early, renormalize_logits=renormalised, eos_token_id=ends,
