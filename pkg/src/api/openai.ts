@@ -44,8 +44,21 @@ export interface ChatCompletionContentPartImage {
   image_url: { url: PictureInput; detail?: PictureDetail | null };
 }
 
+/** Sound in a message of the user, for models of servers that hear. Models on this device do not, and refuse it. */
+export interface ChatCompletionContentPartInputAudio {
+  type: "input_audio";
+  input_audio: {
+    /** The file's bytes in base64. */
+    data: string;
+    format: "wav" | "mp3";
+  };
+}
+
 export type ChatCompletionContentPart =
-  ChatCompletionContentPartText | ChatCompletionContentPartRefusal | ChatCompletionContentPartImage;
+  | ChatCompletionContentPartText
+  | ChatCompletionContentPartRefusal
+  | ChatCompletionContentPartImage
+  | ChatCompletionContentPartInputAudio;
 
 export interface ChatCompletionMessageParam {
   /** `developer` is OpenAI's newer name for `system` and is treated as such. */

@@ -47,6 +47,7 @@ mod shaders;
 mod smollm2;
 mod speech;
 mod speech_long;
+mod speech_quants;
 mod structured;
 mod tokenizer;
 mod tolerance;
