@@ -218,6 +218,7 @@ fn budget(gguf: &ModelHeader, options: InspectOptions<'_>) -> Result<Budget, Err
             let (used, of) = match matrix.experts {
                 _ if name == names.position_embd || name == names.per_layer_embd => (0, 1),
                 _ if name == names.token_embd && !tied => (0, 1),
+                _ if matrix.by_head => (1, 1),
                 1 => (1, 1),
                 experts => (c.n_experts_used as u64, experts as u64),
             };

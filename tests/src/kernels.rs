@@ -151,6 +151,7 @@ pub fn attention(n_heads: u32, n_kv_heads: u32, head_dim: u32, n_ctx: u32) -> At
         temperature_ctx: 1,
         splits: 1,
         many_rows: false,
+        alibi: 0.0,
     }
 }
 

@@ -235,6 +235,17 @@ impl Ops {
         self.upload_f32(values, [1, values.len()])
     }
 
+    /// Returns the values of `x` in rows of `cols` columns, in its memory.
+    pub(crate) fn in_rows_of(&self, x: &Tensor<2>, cols: usize) -> Tensor<2> {
+        let [rows, old] = x.dims();
+        let shape = [rows * old / cols, cols];
+        if self.is_outline() {
+            return flex::shape_only(shape[0], cols);
+        }
+        let x = x.clone().into_dispatch();
+        self.keep(Tensor::from_dispatch(Dispatch::in_rows_of(x, shape)))
+    }
+
     /// Creates an uninitialised [rows, cols] f32 tensor.
     pub(crate) fn empty(&self, rows: usize, cols: usize) -> Tensor<2> {
         if self.is_outline() {

@@ -15,6 +15,7 @@ pub fn variants() -> Vec<Kernel> {
         activation::variants(),
         attention::variants(),
         attention::gate_heads::variants(),
+        attention::latent::variants(),
         attention::merge::variants(),
         attention::rope_append::variants(),
         bias::variants(),

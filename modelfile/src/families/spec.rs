@@ -22,12 +22,16 @@ pub struct ModelSpec {
     pub sees: bool,
     /// Positions are learned and added to the embedding; nothing is rotated.
     pub learned_positions: bool,
+    /// Scores fall with the distance of two tokens, by a slope of each head.
+    pub alibi: bool,
     /// Norm of queries and keys.
     pub qk_norm: QkNorm,
     /// Each head of the values is normalised, without weights.
     pub v_norm: bool,
     /// Layers that do not slide may lack a projection of values, which are then that of the keys.
     pub values_may_be_keys: bool,
+    /// Keys and values are made of one vector of a token, which is all that is kept of it.
+    pub latent: bool,
     /// Softmaxes have a sink.
     pub sinks: bool,
     /// The feed-forward block has a gate.
@@ -244,9 +248,11 @@ impl ModelSpec {
         causal: true,
         sees: false,
         learned_positions: false,
+        alibi: false,
         qk_norm: QkNorm::None,
         v_norm: false,
         values_may_be_keys: false,
+        latent: false,
         sinks: false,
         gated: true,
         activation: Activation::Silu,

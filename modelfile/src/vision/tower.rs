@@ -139,6 +139,7 @@ impl Vision {
                     parts: vec![(name, rows)],
                     cols,
                     experts: 1,
+                    by_head: false,
                     exact: false,
                 });
                 vectors.extend(tower.tensor(&bias).map(|_| bias));
@@ -163,6 +164,7 @@ impl Vision {
                         parts: vec![(name.to_owned(), rows * self.layers.d_model)],
                         cols: self.layers.d_model,
                         experts: 1,
+                        by_head: false,
                         exact: false,
                     });
                     vectors.push(bias_of(name));

@@ -300,22 +300,25 @@ async function ofUrl(link: string, find: Find, opened: OpenUrl, folder: FolderFi
     }
   }
   const names = await shards(pathname, read);
-  for (const folder of projections(texts.get("modules.json"))) {
+  for (const folder of modules(texts.get("modules.json"))) {
     const name = `${folder}/config.json`;
     texts.set(name, (await read(name, false)) ?? "");
-    names.push(`${folder}/model.safetensors`);
+    if (folder !== LOGIT_SCORE) names.push(`${folder}/model.safetensors`);
   }
   return { kind: "several", texts, files, weights: names.map((name) => () => open(beside(name))) };
 }
 
+/** Folder of the module that makes a score of two tokens' logits, which has no weights. */
+const LOGIT_SCORE = "1_LogitScore";
+
 /**
- * Returns the folders of the projections that follow the pooling of an embedding model, in order; sentence-transformers
- * lists them in modules.json. The core refuses those with other names.
+ * Returns the folders of the projections that follow the pooling of an embedding model, in order, or of what makes a score of logits;
+ * sentence-transformers lists them in modules.json. The core refuses those with other names.
  */
-function projections(modules: string | undefined): string[] {
-  const folders = ["2_Dense", "3_Dense"];
+function modules(text: string | undefined): string[] {
+  const folders = [LOGIT_SCORE, "2_Dense", "3_Dense"];
   try {
-    const listed = JSON.parse(modules ?? "[]") as { path?: unknown }[];
+    const listed = JSON.parse(text ?? "[]") as { path?: unknown }[];
     const paths = listed.map(({ path }) => path);
     return folders.filter((folder) => paths.includes(folder));
   } catch {

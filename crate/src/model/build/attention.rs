@@ -36,7 +36,13 @@ pub(super) fn mixer(
 }
 
 /// Returns the attention spec of layer `i`.
-fn spec(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> AttentionSpec {
+pub(super) fn spec(
+    c: &ModelConfig,
+    i: usize,
+    n_ctx: usize,
+    kv: KvType,
+    bias: bool,
+) -> AttentionSpec {
     let layer = &c.layers[i];
     AttentionSpec {
         n_heads: layer.heads as u32,
@@ -57,6 +63,7 @@ fn spec(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> Atte
         },
         eps: c.eps,
         scale: c.scales.attention,
+        alibi: c.scales.alibi,
         softcap: c.scales.attention_cap,
         // (a tower's windows have two dimensions)
         window: if c.spec.sees { 0 } else { layer.window as u32 },
@@ -169,7 +176,7 @@ impl Ropes {
     }
 
     /// Returns the table of a layer. One without rotary positions never reads it.
-    fn of(&self, kind: RopeKind) -> Tensor<2> {
+    pub(super) fn of(&self, kind: RopeKind) -> Tensor<2> {
         match (kind, &self.local) {
             (RopeKind::Local, Some(local)) => local.clone(),
             _ => self.global.clone(),

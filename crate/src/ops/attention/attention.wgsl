@@ -7,7 +7,7 @@
 // With SPLITS > 1, for one token, spans are left unmerged: merge.wgsl merges them.
 // Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2023, "Flash-Decoding".
 //
-// Modules: state, split_span, seen or seen_ranges, sinks or sinks_none, and the cache as kv_f32, kv_f16 or kv_q8.
+// Modules: state, split_span, seen or seen_ranges, sinks or sinks_none, alibi or alibi_none, and the cache as kv_f32, kv_f16 or kv_q8.
 // Constants from the header:
 //   N_HEADS: u32
 //   GROUP: u32, query heads per key/value head
@@ -17,6 +17,7 @@
 //   N_CTX: u32
 //   SCALE: f32
 //   SOFTCAP: f32, 0 for none
+//   VALUES_ARE_KEYS: bool, the cache of keys is that of values, and the other one is not read
 @group(0) @binding(0) var<storage, read_write> q: array<vec4<f32>>; // [T, N_HEADS, HEAD_DIM4]
 @group(0) @binding(1) var<storage, read_write> k_cache: array<Kv4>; // [N_KV, N_CTX, HEAD_DIM4 or Q8_ROW], see kv_*.wgsl
 @group(0) @binding(2) var<storage, read_write> v_cache: array<Kv4>; // [N_KV, N_CTX, HEAD_DIM4]
@@ -100,7 +101,7 @@ fn main(
         for (var r = 0u; r < ROWS; r++) {
             let t = t0 + r / HEADS;
             let seen = j < span.y && j <= last_seen(t) && j >= first_of(t);
-            score[r] = select(LOWEST, capped(score[r]), seen);
+            score[r] = select(LOWEST, distanced(capped(score[r]), h0 + r % HEADS, t, j), seen);
             scores[r * WG + lid] = score[r];
         }
         workgroupBarrier();

@@ -17,6 +17,7 @@
 pub mod cache;
 pub mod gate_heads;
 pub mod kv;
+pub mod latent;
 pub mod merge;
 pub mod rope_append;
 
@@ -28,7 +29,7 @@ use hearth_cpu::attention::{largest, scores, weighted_sums};
 use hearth_cpu::math::exp_all;
 
 use crate::ops::attention::kv::KvType;
-use crate::ops::attention::rope_append::AttentionSpec;
+use crate::ops::attention::rope_append::{AttentionSpec, KvSource};
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
 use crate::ops::outline::{Grid, Launch, Situation};
 use crate::ops::{flex, state};
@@ -48,8 +49,9 @@ pub trait AttentionOp: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// Largest width of a head; a workgroup then takes 13 KiB of the 16 KiB that every device has.
-pub const MAX_HEAD_DIM: usize = 512;
+/// Largest width of a head: what is kept of a token where keys and values are one. A workgroup then takes 15.8 KiB of the 16 KiB
+/// that every device has.
+pub const MAX_HEAD_DIM: usize = 576;
 /// Maximum number of spans of a context: beyond it, their records cost more than another workgroup gains.
 const MAX_SPLITS: u32 = 128;
 /// Queries of a workgroup where there are many, its threads, and the widest head that it has memory for.
@@ -63,7 +65,11 @@ impl AttentionSpec {
     /// Returns the positions of a tile, and the threads of a workgroup with few queries: one for each four columns of a head,
     /// at least.
     fn threads(&self) -> u32 {
-        if self.head_dim > 256 { 128 } else { 64 }
+        match self.head_dim {
+            513.. => 192,
+            257.. => 128,
+            _ => 64,
+        }
     }
 
     /// Returns the threads of a workgroup.
@@ -212,13 +218,38 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
         ])
         .u32s(spec.span_consts())
         .f32s([("SCALE", spec.scale), ("SOFTCAP", spec.softcap)])
-        .bools([("CAUSAL", spec.causal), ("BLOCK", spec.block)]);
+        .bools([
+            ("CAUSAL", spec.causal),
+            ("BLOCK", spec.block),
+            ("VALUES_ARE_KEYS", spec.kv_source == KvSource::KeysAlone),
+        ]);
+    let kernel = match spec.alibi {
+        0.0 => kernel.module(&modules::ALIBI_NONE),
+        slopes => kernel
+            .module(&modules::ALIBI)
+            .f32s([("SLOPES", slopes)])
+            .u32s([("SLOPE_HEADS", slope_heads(spec.n_heads))]),
+    };
     if spec.sinks {
         kernel
             .module(&modules::SINKS)
             .u32s([("SINKS_AT", spec.sinks_at() as u32)])
     } else {
         kernel.module(&modules::SINKS_NONE)
+    }
+}
+
+/// Returns the largest power of two that is not above the heads: so many have slopes in steps of their own.
+fn slope_heads(n_heads: u32) -> u32 {
+    1 << n_heads.max(1).ilog2()
+}
+
+/// Returns by how much a head's score falls from one position to the next.
+fn slope(spec: AttentionSpec, head: usize) -> f32 {
+    let (head, heads) = (head as f32, slope_heads(spec.n_heads) as f32);
+    match head < heads {
+        true => (-spec.alibi * (head + 1.0) / heads).exp2(),
+        false => (-spec.alibi * (2.0 * (head - heads) + 1.0) / (2.0 * heads)).exp2(),
     }
 }
 
@@ -251,7 +282,12 @@ pub(in crate::ops) fn describe(t: usize, spec: AttentionSpec, now: Situation) ->
     let (spans, tiles) = (len.div_ceil(span), span.min(len).div_ceil(spec.threads()));
     let rows = spec.heads() * tokens;
     let row_bytes = spec.kv.row_bytes(spec.head_dim as usize);
-    let state_bytes = 2 * u64::from(len) * u64::from(spec.n_kv_heads) * row_bytes;
+    let caches = if spec.kv_source == KvSource::KeysAlone {
+        1
+    } else {
+        2
+    };
+    let state_bytes = caches * u64::from(len) * u64::from(spec.n_kv_heads) * row_bytes;
     let workgroups = u64::from(grid.0 * spans);
     // Workgroups of one kv head read the same keys and values.
     let repeats = u64::from(grid.0 / spec.n_kv_heads);
@@ -322,6 +358,18 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
             ..ranged
         };
         all.push(kernel(many, many.tokens()));
+        let distanced = AttentionSpec {
+            kv,
+            causal: false,
+            alibi: 8.0,
+            ..AttentionSpec::EXAMPLE
+        };
+        all.push(kernel(distanced, 4));
+        let many = AttentionSpec {
+            many_rows: true,
+            ..distanced.for_texts()
+        };
+        all.push(kernel(many, many.tokens()));
         let texts = AttentionSpec {
             kv,
             causal: false,
@@ -335,6 +383,12 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
             n_kv_heads: 1,
             ..AttentionSpec::EXAMPLE
         };
+        let latent = AttentionSpec {
+            head_dim: MAX_HEAD_DIM as u32,
+            kv_source: KvSource::KeysAlone,
+            ..wide
+        };
+        all.extend([kernel(latent, 1), kernel(latent, 2)]);
         all.extend([
             kernel(wide, 1),
             kernel(AttentionSpec { splits: 4, ..wide }, 1),
@@ -378,7 +432,10 @@ impl AttentionOp for Flex {
         attention_cpu(
             &q.storage::<f32>()[..n * cols],
             k_cache.storage(),
-            v_cache.storage(),
+            match spec.kv_source {
+                KvSource::KeysAlone => k_cache.storage(),
+                _ => v_cache.storage(),
+            },
             state[state::POS] as usize,
             &extra.storage()[if spec.sinks { spec.sinks_at() } else { 0 }..],
             &mut out,
@@ -448,6 +505,14 @@ fn attention_cpu(
         if spec.softcap > 0.0 {
             for score in &mut all {
                 *score = spec.softcap * (*score / spec.softcap).tanh();
+            }
+        }
+        if spec.alibi > 0.0 {
+            for (k, scores) in all.chunks_exact_mut(len - first).enumerate() {
+                let slope = slope(spec, g * group + k);
+                for (i, score) in scores.iter_mut().enumerate() {
+                    *score -= slope * (first + i).abs_diff(pos + t) as f32;
+                }
             }
         }
         let mut sums = Vec::with_capacity(group);

@@ -35,6 +35,8 @@ pub enum KvSource {
     KeysOnly,
     /// An earlier layer's caches have them: only queries are projected, and nothing is appended.
     Earlier,
+    /// Keys are projected, and values are the keys as they are kept: there is no other cache.
+    KeysAlone,
 }
 
 /// Shapes of attention, shared by this op and [`crate::ops::attention`].
@@ -66,6 +68,8 @@ pub struct AttentionSpec {
     pub eps: f32,
     /// Factor that scores are multiplied by; 1 / sqrt(head_dim) in most families.
     pub scale: f32,
+    /// Binary logarithm of the last slope's inverse, by which scores fall with the distance of two tokens; 0 for none.
+    pub alibi: f32,
     /// Cap on scores, which become softcap * tanh(score / softcap); 0 for none.
     pub softcap: f32,
     /// Number of positions that a query sees up to and including its own; 0 for all.
@@ -107,6 +111,7 @@ impl AttentionSpec {
         kv_source: KvSource::Projected,
         eps: 1e-5,
         scale: 0.25,
+        alibi: 0.0,
         softcap: 0.0,
         window: 0,
         causal: true,
@@ -123,7 +128,7 @@ impl AttentionSpec {
     fn kv_parts(&self) -> u32 {
         match self.kv_source {
             KvSource::Projected => 2,
-            KvSource::KeysOnly => 1,
+            KvSource::KeysOnly | KvSource::KeysAlone => 1,
             KvSource::Earlier => 0,
         }
     }
@@ -149,7 +154,16 @@ impl AttentionSpec {
 
     /// Returns the heads that are computed from them.
     fn out_heads(&self) -> u32 {
-        self.n_heads + self.kv_parts().min(1) * 2 * self.n_kv_heads
+        self.n_heads + self.kept_parts() * self.n_kv_heads
+    }
+
+    /// Returns how many caches are written.
+    fn kept_parts(&self) -> u32 {
+        match self.kv_source {
+            KvSource::Projected | KvSource::KeysOnly => 2,
+            KvSource::KeysAlone => 1,
+            KvSource::Earlier => 0,
+        }
     }
 
     /// Returns the number of columns of the norms' weights.
@@ -218,6 +232,7 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
             ("N_HEADS", spec.n_heads),
             ("N_KV", spec.n_kv_heads),
             ("KV_PARTS", spec.kv_parts()),
+            ("KEPT_PARTS", spec.kept_parts()),
             ("HEAD_DIM", spec.head_dim),
             ("QUERY_HEADS", spec.query_heads()),
             ("HEAD_GATES", spec.head_gates()),
@@ -299,7 +314,12 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
                 }));
             }
         }
-        let sources = [KvSource::Projected, KvSource::KeysOnly, KvSource::Earlier];
+        let sources = [
+            KvSource::Projected,
+            KvSource::KeysOnly,
+            KvSource::Earlier,
+            KvSource::KeysAlone,
+        ];
         all.extend(sources.map(|kv_source| {
             kernel(AttentionSpec {
                 kv,
@@ -361,6 +381,7 @@ impl RopeAppendOp for Flex {
                 }
             }
         };
+        let kv_source = spec.kv_source;
         let (mut qkv, spec) = all_parts_cpu(&qkv, spec);
         let cols = spec.qkv_cols();
         add_bias_cpu(&mut qkv, attn_params.storage(), spec);
@@ -378,14 +399,12 @@ impl RopeAppendOp for Flex {
             let heads = row[q_cols..].chunks_exact_mut(spec.head_dim as usize);
             heads.for_each(|head| spec.kv.round(head));
         }
-        append_cpu(
-            &qkv,
-            pos,
-            &mut q,
-            k_cache.storage_mut(),
-            v_cache.storage_mut(),
-            spec,
-        );
+        let values = match kv_source {
+            // (what is appended as values is the keys, and nobody reads it)
+            KvSource::KeysAlone => None,
+            _ => Some(v_cache.storage_mut()),
+        };
+        append_cpu(&qkv, pos, &mut q, k_cache.storage_mut(), values, spec);
         (flex::tensor(q, [t, q_cols]), k_cache, v_cache)
     }
 }
@@ -424,7 +443,7 @@ fn all_parts_cpu(qkv: &[f32], spec: AttentionSpec) -> (Vec<f32>, AttentionSpec) 
                 ..all
             },
         ),
-        KvSource::KeysOnly => {
+        KvSource::KeysOnly | KvSource::KeysAlone => {
             let q_cols = (spec.n_heads * spec.head_dim) as usize;
             let rows = qkv.chunks_exact(spec.qkv_cols());
             (
@@ -538,7 +557,7 @@ fn append_cpu(
     pos: usize,
     q: &mut [f32],
     k_cache: &mut [f32],
-    v_cache: &mut [f32],
+    mut v_cache: Option<&mut [f32]>,
     spec: AttentionSpec,
 ) {
     let (n_kv, n_ctx) = (spec.n_kv_heads as usize, spec.n_ctx as usize);
@@ -548,7 +567,9 @@ fn append_cpu(
     for (t, row) in rows.take(n_ctx.saturating_sub(pos)).enumerate() {
         q[t * q_cols..(t + 1) * q_cols].copy_from_slice(&row[..q_cols]);
         let (k, v) = row[q_cols..].split_at(n_kv * hd);
-        for (cache, heads) in [(&mut *k_cache, k), (&mut *v_cache, v)] {
+        let caches = [Some(&mut *k_cache), v_cache.as_deref_mut()];
+        for (cache, heads) in caches.into_iter().zip([k, v]) {
+            let Some(cache) = cache else { continue };
             for (h, head) in heads.chunks_exact(hd).enumerate() {
                 let at = (h * n_ctx + pos + t) * hd;
                 cache[at..at + hd].copy_from_slice(head);

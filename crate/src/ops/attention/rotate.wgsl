@@ -5,6 +5,7 @@
 //   N_KV: u32
 //   KV_PARTS: u32, of keys and values in qkv: 2 both, 1 keys, from which the values are made as well, 0 none, as the
 //     caches are those of an earlier layer
+//   KEPT_PARTS: u32, caches that are written: 2 keys and values, 1 keys, 0 none
 //   HEAD_DIM: u32
 //   QUERY_HEADS: u32, widths of a head that a query takes: 2 with a gate behind it
 //   HEAD_GATES: u32, columns of qkv behind the values: a gate for each head, or none
@@ -22,7 +23,7 @@
 
 const HALF: u32 = HEAD_DIM / 2u;
 const ROW: u32 = (QUERY_HEADS * N_HEADS + KV_PARTS * N_KV) * HEAD_DIM + HEAD_GATES;
-const OUT_HEADS: u32 = N_HEADS + min(KV_PARTS, 1u) * 2u * N_KV;
+const OUT_HEADS: u32 = N_HEADS + KEPT_PARTS * N_KV;
 
 // Returns the head of qkv from which a head of q, of the keys or of the values is made.
 fn source(head: u32) -> u32 {

@@ -4,6 +4,7 @@ use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 use hearth_cpu::rows::MAX_TOKENS;
 
+use crate::ops::attention::latent::HeadRoutes;
 use crate::ops::bias::BiasSpec;
 use crate::ops::experts::group::{self, GroupOp, GroupSpec};
 use crate::ops::experts::{ExpertsOp, Gating, RouteSpec, Router, describe_combine, describe_route};
@@ -63,6 +64,22 @@ impl Ops {
         let ([t, n_experts], n_used) = (logits.dims(), spec.n_used);
         let of_experts = of_experts.unwrap_or(&logits).clone();
         let routes = self.routes(logits, of_experts, state, spec);
+        self.grouped(routes, [t, n_experts, n_used], state)
+    }
+
+    /// Returns routes of each of `t` tokens to all heads, for weights that have a matrix for each of them.
+    pub fn head_routes(&self, routes: &HeadRoutes, t: usize, state: &StepState) -> Routes {
+        let heads = routes.heads();
+        self.grouped(routes.of(self, t), [t, heads, heads], state)
+    }
+
+    /// Returns routes with their slots sorted by expert, if that pays off.
+    fn grouped(
+        &self,
+        routes: Tensor<2>,
+        [t, n_experts, n_used]: [usize; 3],
+        state: &StepState,
+    ) -> Routes {
         let groups = self.tile_tokens(t, n_used, n_experts).map(|tokens| {
             let [slots, n_experts, n_used] = [t * n_used, n_experts, n_used].map(|n| n as u32);
             let spec = GroupSpec::new(slots, n_experts, n_used, tokens);

@@ -328,19 +328,31 @@ impl Ops {
         attention: &Attention,
         add: bool,
     ) -> Tensor<2> {
+        let a = self.merged_attention(q, qkv, cache, state, attention);
+        self.linear_into(&a, weight, state, y, add)
+    }
+
+    /// Returns Attention(q, cache), merged and gated: [t, n_heads * head_dim]; `qkv` is what has the gates, if there are any.
+    pub(crate) fn merged_attention(
+        &self,
+        q: Tensor<2>,
+        qkv: &Tensor<2>,
+        cache: &KvCache,
+        state: &StepState,
+        attention: &Attention,
+    ) -> Tensor<2> {
         let split = Attention {
             spec: attention.spec.split_for(self.tuning.attention_workgroups),
             ..attention.clone()
         };
         if q.dims()[0] == 1 && split.spec.splits > 1 {
             let spans = self.attention(q, cache, state, &split);
-            let a = self.merge_spans(&spans, qkv, state, split.spec);
-            return self.linear_into(&a, weight, state, y, add);
+            return self.merge_spans(&spans, qkv, state, split.spec);
         }
-        let mut a = self.attention(q, cache, state, attention);
-        if attention.spec.gate != AttentionGate::None {
-            a = self.gate_heads(a, qkv, attention.spec);
+        let a = self.attention(q, cache, state, attention);
+        match attention.spec.gate {
+            AttentionGate::None => a,
+            _ => self.gate_heads(a, qkv, attention.spec),
         }
-        self.linear_into(&a, weight, state, y, add)
     }
 }
