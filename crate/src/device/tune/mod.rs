@@ -1,37 +1,23 @@
-//! A short measurement on the device that chooses how the projections are launched.
+//! A short measurement on the device that chooses how projections and attention are launched.
 //!
 //! A GPU wants many threads on one row, a software rasteriser one thread a row and no barrier. Names tell
 //! little (browsers hide them), so the kernels themselves are timed: a few launches of each candidate.
+//!
+//! | module   | answers                                                   |
+//! |----------|-----------------------------------------------------------|
+//! | `choice` | which candidates there are, and which of them is taken    |
+//! | `timing` | how long a candidate takes on a device, and if it is right |
 
-use std::rc::Rc;
+mod choice;
+mod timing;
 
 use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
-use crate::ops::buffer::read_f32;
 use crate::ops::projection::tile::TILE_TOKENS;
-use crate::ops::{Arithmetic, Ops, Scaling, Source, StepState, Tuning, Weight, WeightPart, state};
-use crate::platform::now_ms;
-use hearth_modelfile::error::{Error, Result};
-use hearth_modelfile::quant::Packing;
+use crate::ops::{Arithmetic, Shapes, Tuning, state};
+use hearth_modelfile::error::Result;
 
-/// Columns of the measurement's matrix: a block for each thread of the widest tile.
-const COLS: usize = 2048;
-/// Its rows on a software adapter, on a GPU, where fewer would only measure the clock, and on one that may have as many in
-/// its caches: 140 MB where the largest have 72 MB.
-const FEW_ROWS: usize = 512;
-const MANY_ROWS: usize = 32 * 1024;
-const UNCACHED_ROWS: usize = 4 * MANY_ROWS;
-/// A launch on few rows that takes less is on a GPU, and one on many rows reads at least 84 GB/s.
-const FAST_MS: f64 = 0.1;
-const CACHED_MS: f64 = 0.5;
-/// Time that a slow device may spend on measurements beyond the necessary ones.
-const BUDGET_MS: f64 = 300.0;
-/// Launches that timings are of, and the least that is timed on a GPU, with as many launches as that takes: a browser's
-/// clock may tick in milliseconds.
-const LAUNCHES: usize = 8;
-const TIMED_MS: f64 = 5.0;
-const MOST_LAUNCHES: usize = 64 * LAUNCHES;
 /// A prefill chunk's budget: a driver may reset a GPU that is busy for two seconds, a person notices 100 ms.
 pub(crate) const CHUNK_MS: f64 = 100.0;
 
@@ -59,6 +45,10 @@ pub struct DeviceProfile {
     pub shared_tile: bool,
     /// Multiply-adds a millisecond in prefill.
     pub macs_per_ms: f64,
+    /// Choices by class of shape. Without them, all shapes are treated alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub shapes: Option<Shapes>,
 }
 
 impl DeviceProfile {
@@ -70,6 +60,7 @@ impl DeviceProfile {
         arithmetic: Arithmetic::F32,
         shared_tile: false,
         macs_per_ms: 1e6,
+        shapes: None,
     };
 
     /// Whether this can have been measured here: what is kept elsewhere may be anything.
@@ -77,10 +68,19 @@ impl DeviceProfile {
         let valid = |n: u32| n.is_power_of_two() && n <= 64;
         let speed = self.macs_per_ms.is_finite() && self.macs_per_ms > 0.0;
         let subgroups = !self.subgroups || features.contains(&"subgroups");
+        let shapes = self.shapes();
+        let threads = [shapes.few_rows, shapes.normed, shapes.few_rows_normed];
         valid(self.decode_threads_per_tile)
             && valid(self.prefill_threads_per_tile)
+            && threads.into_iter().all(valid)
             && speed
             && subgroups
+    }
+
+    /// Choices by class of shape, of which a device that was not asked has one for all.
+    fn shapes(&self) -> Shapes {
+        let alike = Shapes::alike(self.decode_threads_per_tile, self.shared_tile);
+        self.shapes.unwrap_or(alike)
     }
 
     /// Workgroups that attention is split into: a power of two, so that most measurements of a device agree.
@@ -109,235 +109,45 @@ impl DeviceProfile {
                 true => self.attention_workgroups(),
                 false => 1,
             },
+            shapes: self.shapes(),
             workgroup_bytes: 0,
         }
     }
 }
 
-/// Scales of a Q4 block whose nibbles are 0: d = 0, m = 1, so every weight is 1.
-const MINIMUM_ONE: u32 = 0x3c00_0000;
-/// Tokens of a prefill kernel's tile, and as many as show what one through workgroup memory is good for.
+/// Tokens of a prefill kernel's tile in registers.
 const PREFILL_TOKENS: usize = TILE_TOKENS as usize;
-const WIDE_TOKENS: usize = 64;
 
-/// One way to launch a projection.
-#[derive(Clone, Copy)]
-struct Candidate {
-    threads_per_tile: u32,
-    subgroups: bool,
-    arithmetic: Arithmetic,
-    shared_tile: bool,
+/// A trial and what it took.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TrialTime {
+    /// Shape and way of the launches.
+    pub trial: String,
+    /// Milliseconds of eight launches; `None` if the device refused them, or computed something wrong.
+    pub ms: Option<f64>,
 }
 
-const ONE_THREAD: Candidate = Candidate {
-    threads_per_tile: 1,
-    subgroups: false,
-    arithmetic: Arithmetic::F32,
-    shared_tile: false,
-};
+/// Measures `device` anew and returns every trial that was made with the profile: what [`measure`] decided from.
+///
+/// # Errors
+/// As [`measure`].
+pub async fn trials(device: &Device) -> Result<(DeviceProfile, Vec<TrialTime>)> {
+    let timer = choice::Recorded::new(timing::OnDevice::new(device));
+    let profile = choice::choose(&timer).await?;
+    Ok((profile, timer.into_times()))
+}
 
 /// Times the candidates on `device`.
 ///
 /// # Errors
 /// What the device says when it cannot run the plainest.
 pub async fn measure(device: &Device) -> Result<DeviceProfile> {
-    let begin = now_ms();
-    let mut best = ONE_THREAD;
-    let mut best_ms = time(device, FEW_ROWS, best, 1).await?;
-    let mut rows = FEW_ROWS;
-    for (fast_ms, more) in [(FAST_MS, MANY_ROWS), (CACHED_MS, UNCACHED_ROWS)] {
-        if best_ms >= fast_ms * LAUNCHES as f64 {
-            break;
-        }
-        rows = more;
-        best_ms = time(device, rows, best, 1).await?;
-    }
-    // A software adapter, whose compiler is the slow part, rarely wants anything but the plainest.
-    let is_over = || rows == FEW_ROWS && now_ms() - begin > BUDGET_MS;
-    let has = |feature: &str| device.info().features.contains(&feature);
-    let mut several = Candidate {
-        threads_per_tile: 16,
-        ..ONE_THREAD
-    };
-    // Each step builds on the winner so far. A shader that the device refuses, or whose sum is wrong, is none.
-    for step in 0..6 {
-        let candidate = match step {
-            0 => several,
-            1 if has("subgroups") && best.threads_per_tile > 1 => {
-                several.subgroups = true;
-                several
-            }
-            // More threads on a row are fewer rows in a workgroup, so that more workgroups share a small matrix.
-            2 | 3 if best.threads_per_tile > 1 => Candidate {
-                threads_per_tile: 16 << (step - 1),
-                ..best
-            },
-            4 => Candidate {
-                arithmetic: Arithmetic::F16,
-                ..best
-            },
-            5 => Candidate {
-                arithmetic: Arithmetic::I15,
-                ..best
-            },
-            _ => continue,
-        };
-        if is_over() {
-            break;
-        }
-        // Not for a difference that may be gone the next time; integers even round differently.
-        let bar = match candidate.arithmetic {
-            Arithmetic::I15 => 0.75,
-            Arithmetic::F32 | Arithmetic::F16 => 0.9,
-        };
-        if let Ok(ms) = time(device, rows, candidate, 1).await
-            && ms < bar * best_ms
-        {
-            (best, best_ms) = (candidate, ms);
-        }
-    }
-    // Prefill is bound by arithmetic, and four matrices would only take four times as long.
-    let rows = rows.min(MANY_ROWS);
-    let mut prefill = ONE_THREAD;
-    let mut ms = time(device, rows, prefill, PREFILL_TOKENS).await?;
-    if !is_over() {
-        let several = Candidate {
-            threads_per_tile: 16,
-            ..best
-        };
-        let found = time(device, rows, several, PREFILL_TOKENS).await?;
-        if found < ms {
-            (prefill, ms) = (several, found);
-        }
-    }
-    let speed = |tokens: usize, ms: f64| (rows * COLS * tokens * LAUNCHES) as f64 / ms;
-    let mut macs_per_ms = speed(PREFILL_TOKENS, ms);
-    let mut shared_tile = false;
-    if !is_over() {
-        // The arithmetic is decode's, so that one number says whether integers are used.
-        let through_memory = Candidate {
-            shared_tile: true,
-            arithmetic: best.arithmetic,
-            ..ONE_THREAD
-        };
-        let ms = time(device, rows, prefill, WIDE_TOKENS).await?;
-        if let Ok(found) = time(device, rows, through_memory, WIDE_TOKENS).await
-            && found < 0.9 * ms
-        {
-            shared_tile = true;
-            macs_per_ms = speed(WIDE_TOKENS, found);
-        }
-    }
-    Ok(DeviceProfile {
-        decode_threads_per_tile: best.threads_per_tile,
-        prefill_threads_per_tile: prefill.threads_per_tile,
-        subgroups: best.subgroups,
-        arithmetic: best.arithmetic,
-        shared_tile,
-        macs_per_ms,
-    })
-}
-
-/// Milliseconds of the timed launches, after their result was checked.
-async fn time(device: &Device, rows: usize, candidate: Candidate, tokens: usize) -> Result<f64> {
-    let ops = Ops::new(
-        &device.handle,
-        Tuning {
-            decode_threads_per_tile: candidate.threads_per_tile,
-            prefill_threads_per_tile: candidate.threads_per_tile,
-            subgroups: candidate.subgroups,
-            arithmetic: candidate.arithmetic,
-            shared_tile: candidate.shared_tile,
-            chunk: tokens,
-            token_us: 0,
-            attention_workgroups: 1,
-            workgroup_bytes: device.info().limits.max_compute_workgroup_storage_size as usize,
-        },
-    );
-    let weight = ones(&ops, rows);
-    let mut step = StepState::new(&ops, 0);
-    step.seek(&ops, 0, tokens);
-    let x = ops.upload_f32(&vec![1.0; tokens * COLS], [tokens, COLS]);
-    // The first launch compiles, and shows whether the device adds up right: nothing promises that a
-    // subgroup's threads are the ones that the shader takes for neighbours.
-    let y = device
-        .wait(read_f32(&ops.linear(&x, &weight, &step)))
-        .await?;
-    device.check()?;
-    check_sums(&y)?;
-    // The read-back's own time is part of both timings and cancels.
-    let start = now_ms();
-    device.wait(step.read(state::POS, 1)).await?;
-    let idle = now_ms() - start;
-    // The better of two: whatever else the machine does only ever adds.
-    let (mut best, mut launches, mut timed) = (f64::MAX, LAUNCHES, 0);
-    while timed < 2 {
-        let start = now_ms();
-        for _ in 0..launches {
-            ops.linear(&x, &weight, &step);
-        }
-        device.wait(step.read(state::POS, 1)).await?;
-        let ms = now_ms() - start - idle;
-        if rows > FEW_ROWS && ms < TIMED_MS && launches < MOST_LAUNCHES {
-            launches *= 2;
-            continue;
-        }
-        (best, timed) = (best.min(ms), timed + 1);
-    }
-    device.check()?;
-    Ok((best * LAUNCHES as f64 / launches as f64).max(1e-3))
-}
-
-/// Creates a weight of ones, in matrices of at most [`MANY_ROWS`] that share their scales.
-fn ones(ops: &Ops, rows: usize) -> Weight {
-    let part_rows = rows.min(MANY_ROWS);
-    let blocks = part_rows * COLS / Packing::Q4.block_len();
-    let scales = ops.write_words(ops.alloc_words(blocks), 0, vec![MINIMUM_ONE; blocks]);
-    let part = |first_row| WeightPart {
-        packing: Packing::Q4,
-        first_row,
-        rows: part_rows,
-        quants: ops.alloc_words(blocks * Packing::Q4.quant_words_per_block()),
-        scales: scales.clone(),
-        pooled: None,
-        source: Source::default(),
-    };
-    Weight {
-        rows,
-        cols: COLS,
-        scaling: Scaling::NONE,
-        segments: Rc::default(),
-        lora: None,
-        parts: (0..rows).step_by(part_rows).map(part).collect(),
-    }
-}
-
-/// Whether each row of ones has become its sum.
-fn check_sums(sums: &[f32]) -> Result<()> {
-    if sums.iter().all(|sum| *sum == COLS as f32) {
-        return Ok(());
-    }
-    Err(Error::Gpu {
-        op: "tuning".into(),
-        message: "a projection of ones does not add up".into(),
-    })
+    choice::choose(&timing::OnDevice::new(device)).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Nothing promises the order of a subgroup's threads: a device that has another must not be tuned to use them.
-    #[test]
-    fn a_device_that_adds_up_wrongly_is_found_out() {
-        let right = vec![COLS as f32; 8];
-        assert!(check_sums(&right).is_ok());
-        for wrong in [0.0, COLS as f32 - 1.0, f32::NAN] {
-            let mut sums = right.clone();
-            sums[5] = wrong;
-            assert_eq!(check_sums(&sums).unwrap_err().code(), "gpu_error");
-        }
-    }
 
     /// Estimates for 10 cores, 128 and 132, from the prefill that is expected of them.
     #[test]
@@ -376,6 +186,10 @@ mod tests {
             },
             DeviceProfile {
                 prefill_threads_per_tile: 128,
+                ..DeviceProfile::CPU
+            },
+            DeviceProfile {
+                shapes: Some(Shapes::alike(24, true)),
                 ..DeviceProfile::CPU
             },
             DeviceProfile {

@@ -68,6 +68,7 @@ fn spec(c: &ModelConfig, i: usize, n_ctx: usize, kv: KvType, bias: bool) -> Atte
         temperature_ctx: c.rope_original_ctx as u32,
         splits: 1,
         many_rows: false,
+        by_column: false,
     }
 }
 
