@@ -51,6 +51,7 @@ use outline::{Launch, Outline, Situation};
 use pool::CpuPool;
 pub use projection::gemv::Arithmetic;
 pub use projection::lora::{Lora, LoraSpec, MAX_SEGMENTS, Segment};
+pub use projection::shape::{Shapes, TileShape};
 pub use projection::weight::{Scaling, Source, Weight, WeightPart};
 use sampling::SampleOp;
 pub use sampling::SamplerTables;
@@ -397,7 +398,7 @@ impl Ops {
             (false, Some(_)) => attention.spec.for_texts(),
             (false, None) => attention.spec,
         };
-        let spec = match self.tuning.shared_tile {
+        let spec = match self.tuning.shapes.many_queries {
             true => {
                 let Tuning {
                     attention_workgroups,
@@ -408,6 +409,7 @@ impl Ops {
             }
             false => spec,
         };
+        let spec = spec.with_columns(t, self.tuning.subgroups && self.tuning.shapes.shared_keys);
         if self.describes(|now| attention::describe(t, spec, now)) {
             let [rows, cols] = spec.out_shape(t);
             return self.empty(rows, cols);

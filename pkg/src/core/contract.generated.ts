@@ -144,6 +144,8 @@ export type DeviceTuning = {
   shared_tile: boolean;
   /** Multiply-adds a millisecond in prefill. */
   macs_per_ms: number;
+  /** Choices by class of shape. Without them, all shapes are treated alike. */
+  shapes?: ShapeTuning;
 };
 
 /** Whether a device can run a model, and how fast. */
@@ -588,6 +590,22 @@ export type RopeScaling = {
   originalContext?: number;
 };
 
+/** Choices by class of shape. */
+export type ShapeTuning = {
+  /** Threads that share four rows in decode of a matrix of at most 4096 rows. */
+  few_rows: number;
+  /** The same, where each workgroup norms the input: with more rows, and with as many. */
+  normed: number;
+  few_rows_normed: number;
+  /** Prefill's tile through workgroup memory, for matrices of more than 4096 rows and for others. */
+  tile: TileShape;
+  few_rows_tile: TileShape;
+  /** Whether a workgroup of a long prompt's attention takes up to 32 queries instead of 8. */
+  many_queries: boolean;
+  /** Whether neighbours read a key together in a step's attention, where there are subgroups. */
+  shared_keys: boolean;
+};
+
 /** Terms of the probability that a picture's embedding and a text's belong together: `scale * cosine + bias` is the logit. */
 export type Similarity = {
   scale: number;
@@ -618,6 +636,9 @@ export type ThoughtMarks = {
   /** E.g. `</think>`. */
   close: string;
 };
+
+/** Shape of a prefill tile in workgroup memory, as rows of the weight by tokens. */
+export type TileShape = "square" | "narrow" | "low" | "tall";
 
 /** The result of one bounded piece of work. */
 export type TokenDelta = {

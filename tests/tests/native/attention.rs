@@ -3,7 +3,7 @@
 use hearth::Device;
 use hearth::ops::buffer::read_f32;
 use hearth::ops::{
-    Arithmetic, Attention, AttentionSpec, KvCache, KvSource, KvType, Ops, QkNorm, Tuning,
+    Arithmetic, Attention, AttentionSpec, KvCache, KvSource, KvType, Ops, QkNorm, Shapes, Tuning,
 };
 use hearth_tests::attention::Context;
 use hearth_tests::kernels::*;
@@ -363,7 +363,7 @@ fn attention_with_many_queries_matches_plain_arithmetic() {
         Steps {
             second: pick(number as u64 + 7, 20..90),
             tuning: Tuning {
-                shared_tile: true,
+                shapes: Shapes::alike(1, true),
                 attention_workgroups: 1,
                 workgroup_bytes: 32 << 10,
                 ..few.tuning

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use hearth::model::cost::{Prediction, StepCost, cost, kinds};
 use hearth::model::outline::{OutlineOptions, Step, outline};
-use hearth::ops::{KvType, Tuning};
+use hearth::ops::{KvType, Shapes, Tuning};
 use hearth_modelfile::container::GgmlType;
 use hearth_modelfile::cost::CLASSES;
 use hearth_tests::published::{self, Published};
@@ -184,6 +184,7 @@ fn counters_are_those_that_were_derived_by_hand() {
         assert!(expected.contains(&ratio), "{}: {ratio}", shape.name);
         let tuning = Tuning {
             decode_threads_per_tile: 16,
+            shapes: Shapes::alike(16, true),
             ..Tuning::LARGE_GPU
         };
         let launches = kinds(&shape.parsed(), tuning, KvType::F16, CONTEXTS[0], false).unwrap();

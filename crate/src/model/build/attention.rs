@@ -75,6 +75,7 @@ pub(super) fn spec(
         temperature_ctx: c.rope_original_ctx as u32,
         splits: 1,
         many_rows: false,
+        by_column: false,
     }
 }
 

@@ -33,6 +33,7 @@ use crate::ops::attention::rope_append::{AttentionSpec, KvSource};
 use crate::ops::kernel::{Kernel, empty_f32, launch, modules};
 use crate::ops::outline::{Grid, Launch, Situation};
 use crate::ops::{flex, state};
+use crate::platform::SUBGROUP_DIRECTIVE;
 use hearth_modelfile::cost::Counters;
 
 /// Backend extension: attention on each backend.
@@ -58,25 +59,28 @@ const MAX_SPLITS: u32 = 128;
 const MANY_ROWS: u32 = 32;
 const MANY_THREADS: u32 = 128;
 const MANY_HEAD_DIM: u32 = 128;
+/// Threads that read a key together.
+const SHARING: u32 = 8;
 /// Bytes that a thread requests at once of a key or of values: eight columns of four, in f16.
 const IN_FLIGHT: u32 = 64;
 
 impl AttentionSpec {
-    /// Returns the positions of a tile, and the threads of a workgroup with few queries: one for each four columns of a head,
-    /// at least.
-    fn threads(&self) -> u32 {
-        match self.head_dim {
-            513.. => 192,
-            257.. => 128,
-            _ => 64,
+    /// Returns the positions of a tile: with few queries as many as threads, with many half of them.
+    fn tile(&self) -> u32 {
+        match self.many_rows {
+            true => MANY_THREADS / 2,
+            false => self.workgroup(),
         }
     }
 
-    /// Returns the threads of a workgroup.
+    /// Returns the threads of a workgroup: with few queries at least one for each four columns of a head, and as many as hide
+    /// memory's latency beside the queries that they share.
     fn workgroup(&self) -> u32 {
-        match self.many_rows {
-            true => MANY_THREADS,
-            false => self.threads(),
+        match self.head_dim {
+            _ if self.many_rows => MANY_THREADS,
+            513.. => 192,
+            128.. => 128,
+            _ => 64,
         }
     }
 
@@ -104,9 +108,28 @@ impl AttentionSpec {
         }
     }
 
+    /// Returns the spec for `t` tokens on a device with subgroups, whose neighbours then read keys together.
+    pub(in crate::ops) fn with_columns(self, t: usize, subgroups: bool) -> Self {
+        let by_column = subgroups && t == 1 && self.head_dim.is_multiple_of(4 * SHARING);
+        Self { by_column, ..self }
+    }
+
+    /// Returns the lines of 64 bytes that 64 threads touch with one request of keys.
+    fn key_lines(&self) -> u32 {
+        let four_columns = match self.kv {
+            KvType::F32 => 16,
+            KvType::F16 => 8,
+            KvType::Q8 => 4,
+        };
+        match self.by_column {
+            true => 64 / SHARING * (SHARING * four_columns).div_ceil(64),
+            false => 64,
+        }
+    }
+
     /// Returns the bytes of workgroup memory for `rows` queries.
     fn memory(&self, rows: u32) -> u32 {
-        let (threads, tile) = (self.workgroup(), self.threads());
+        let (threads, tile) = (self.workgroup(), self.tile());
         if !self.many_rows {
             return 4 * rows * (self.head_dim + threads) + (4 + 16) * threads + 8;
         }
@@ -120,7 +143,7 @@ impl AttentionSpec {
     pub(in crate::ops) fn span_consts(&self) -> [(&'static str, u32); 3] {
         [
             ("SPLITS", self.splits),
-            ("TILE", self.threads()),
+            ("TILE", self.tile()),
             ("WINDOW", self.window),
         ]
     }
@@ -134,9 +157,7 @@ impl AttentionSpec {
         };
         let wanted = workgroups.div_ceil(self.n_heads / self.heads());
         Self {
-            splits: wanted
-                .min(seen.div_ceil(self.threads()))
-                .clamp(1, MAX_SPLITS),
+            splits: wanted.min(seen.div_ceil(self.tile())).clamp(1, MAX_SPLITS),
             ..self
         }
     }
@@ -223,6 +244,13 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec, tokens: u32) -> Kernel {
             ("BLOCK", spec.block),
             ("VALUES_ARE_KEYS", spec.kv_source == KvSource::KeysAlone),
         ]);
+    let kernel = match (spec.many_rows, spec.by_column) {
+        (true, _) => kernel,
+        (false, false) => kernel.module(&modules::SCORES_BY_POSITION),
+        (false, true) => kernel
+            .directive(SUBGROUP_DIRECTIVE)
+            .module(&modules::SCORES_BY_COLUMN),
+    };
     let kernel = match spec.alibi {
         0.0 => kernel.module(&modules::ALIBI_NONE),
         slopes => kernel
@@ -257,7 +285,7 @@ fn slope(spec: AttentionSpec, head: usize) -> f32 {
 fn seen_and_span(spec: AttentionSpec, positions: usize) -> (u32, u32) {
     let end = (positions as u32).clamp(1, spec.n_ctx);
     let len = end - spec.first(end as usize - 1) as u32;
-    let tile = spec.threads();
+    let tile = spec.tile();
     (len, len.div_ceil(spec.splits * tile).max(1) * tile)
 }
 
@@ -279,7 +307,7 @@ pub(in crate::ops) fn describe(t: usize, spec: AttentionSpec, now: Situation) ->
     let (tokens, grid) = grid(t, spec);
     let (len, span) = seen_and_span(spec, now.positions);
     let threads = spec.workgroup();
-    let (spans, tiles) = (len.div_ceil(span), span.min(len).div_ceil(spec.threads()));
+    let (spans, tiles) = (len.div_ceil(span), span.min(len).div_ceil(spec.tile()));
     let rows = spec.heads() * tokens;
     let row_bytes = spec.kv.row_bytes(spec.head_dim as usize);
     let caches = if spec.kv_source == KvSource::KeysAlone {
@@ -296,6 +324,7 @@ pub(in crate::ops) fn describe(t: usize, spec: AttentionSpec, now: Situation) ->
         state_bytes,
         prologue_bytes: queries + (repeats - 1) * state_bytes,
         bytes_in_flight: IN_FLIGHT * threads,
+        key_lines: spec.key_lines(),
         workgroup_memory: spec.memory(rows),
         // Where the span is known, the queries; four a tile; two for each row of the result.
         barriers: 2 + 4 * tiles + if spec.many_rows { 1 } else { 2 * rows },
@@ -332,6 +361,12 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
                 ..spec
             };
             all.extend([kernel(spec, 1), kernel(spec, 4), kernel(split, 1)]);
+            let by_column = AttentionSpec {
+                head_dim: 32,
+                by_column: true,
+                ..split
+            };
+            all.push(kernel(by_column, 1));
             all.push(kernel(many, many.tokens()));
         }
         for window in [0, 16] {

@@ -92,6 +92,8 @@ pub struct AttentionSpec {
     pub splits: u32,
     /// Whether a workgroup takes up to 32 queries of several tokens instead of 8.
     pub many_rows: bool,
+    /// Whether neighbours read the columns of a key together, for one token: it needs subgroups, see [`Self::with_columns`].
+    pub by_column: bool,
 }
 
 impl AttentionSpec {
@@ -122,6 +124,7 @@ impl AttentionSpec {
         temperature_ctx: 16,
         splits: 1,
         many_rows: false,
+        by_column: false,
     };
 
     /// Returns how many of keys and values are projected.

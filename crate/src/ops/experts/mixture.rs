@@ -11,7 +11,9 @@ use crate::ops::experts::{ExpertsOp, Gating, RouteSpec, Router, describe_combine
 use crate::ops::projection::by_expert::{Grouped, Routed};
 use crate::ops::projection::counters::{Multiplied, describe_gemv, describe_tile};
 use crate::ops::projection::gemv::{Arithmetic, GemvOp, GemvSpec, Input, Output};
-use crate::ops::projection::tile::{LinearOp, LinearSpec, SHARED_TILE_FROM, shared_tile_tokens};
+use crate::ops::projection::tile::{
+    LinearOp, LinearSpec, SHARED_TILE_FROM, expert_tile, expert_tile_tokens,
+};
 use crate::ops::{Activation, Ops, StepState, Weight, WeightPart};
 
 /// Each token's experts, which projections by expert read besides inputs and weights.
@@ -146,7 +148,7 @@ impl Ops {
         }
         let pays = self.tuning.shared_tile && t >= SHARED_TILE_FROM && slots >= FROM * n_experts;
         pays.then(|| match slots > NARROW * n_experts {
-            true => shared_tile_tokens(self.tuning.workgroup_bytes),
+            true => expert_tile_tokens(self.tuning.workgroup_bytes),
             false => NARROW as u32,
         })
     }
@@ -206,7 +208,6 @@ impl Ops {
         state: &StepState,
         y: Tensor<2>,
     ) -> Tensor<2> {
-        let threads_per_tile = (self.tuning).decode_threads(part.packing, slots.cols as usize);
         let (first, count) = slots.experts(part);
         let routed = Routed {
             n_used: routes.dims()[1] as u32 / 2,
@@ -215,12 +216,17 @@ impl Ops {
             count,
             stride: slots.stride,
         };
+        let input = Input::Routed(routed);
+        // A token's slots are launched together.
+        let rows = slots.rows as usize * y.dims()[0];
+        let threads_per_tile =
+            (self.tuning).decode_threads(input, part.packing, rows, slots.cols as usize);
         let spec = GemvSpec {
             packing: part.packing,
             rows: slots.rows,
             cols: slots.cols,
             offset: slots.offset,
-            input: Input::Routed(routed),
+            input,
             output: Output::Store,
             threads_per_tile,
             subgroups: self.tuning.subgroups && threads_per_tile > 1,
@@ -275,7 +281,7 @@ impl Ops {
             add: false,
             threads_per_tile: 1,
             subgroups: false,
-            shared_tile: grouping.tokens,
+            shared_tile: Some(expert_tile(grouping.tokens)),
             integers: quantised.is_some(),
             grouped: Some(Grouped {
                 tiles: grouping.tiles,
