@@ -134,6 +134,7 @@ impl<'a> OnDevice<'a> {
             splits: if queries == 1 { SPANS } else { 1 },
             many_rows: false,
             by_column: false,
+            alibi: 0.0,
         };
         // Every key is of ones, so that the queries weigh all values alike, which are ones too.
         let cache = || {
