@@ -10,7 +10,7 @@ from gguf import GGMLQuantizationType as T
 from gold_families import common_keys
 from safetensors.numpy import load_file
 
-F32 = ("v.patch_embd", "v.position_embd", "shortconv.conv")
+F32 = ("v.patch_embd", "v.position_embd", "shortconv.conv", "ssm_conv1d")
 
 
 def stored(name: str, values: np.ndarray) -> tuple[str, np.ndarray, T]:
@@ -29,15 +29,20 @@ def text_tensors(kind, config, tensors: dict) -> list:
         name = name.removeprefix("language_model.")
         for theirs, mapped in RENAMED.items():
             name = name.replace(theirs, mapped)
+        # (the bias of a projection, to the map)
+        name = name.replace("linear_attn.dt_bias", "linear_attn.dt_proj.bias")
         key = names.get_name(name, (".weight", ".bias"))
         assert key, name
-        if kind.arch == "gemma3" and "norm" in key:
+        if (kind.arch == "gemma3" and "norm" in key) or (kind.arch == "qwen35" and "norm" in key and "ssm_norm" not in key):
             values = values.astype(np.float32) + 1
+        if key.endswith("ssm_a"):
+            values = -np.exp(values.astype(np.float32))
         if kind.arch in ("llama", "mistral3") and ".attn_q." in key:
             values = gguf_io.permute(values, config.num_attention_heads)
         if kind.arch in ("llama", "mistral3") and ".attn_k." in key:
             values = gguf_io.permute(values, config.num_key_value_heads)
-        found.append(stored(key, values[:, 0] if "shortconv.conv" in key else values))
+        taps = "shortconv.conv" in key or "ssm_conv1d" in key
+        found.append(stored(key, values[:, 0] if taps else values))
     return found
 
 
@@ -74,7 +79,7 @@ def as_converted(kind, config, name: str, values: np.ndarray) -> list[tuple[str,
             return []
         if name == "visual.patch_embed.proj.weight":
             return [("v.patch_embd.weight", values[:, :, 0]), ("v.patch_embd.weight.1", values[:, :, 1])]
-        if kind.name != "qwen3_vl":
+        if kind.name not in ("qwen3_vl", "qwen3_5"):
             return halves(name, values, "qkv", ("q", "k", "v")) if ".qkv." in name else [(name, values)]
         if name.startswith(deepstack):
             which, rest = name.removeprefix(deepstack).split(".", 1)

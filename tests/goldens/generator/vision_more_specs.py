@@ -1,4 +1,4 @@
-"""Further kinds of models that see: LFM2-VL, Mistral 3."""
+"""Further kinds of models that see: LFM2-VL, Mistral 3, Qwen 3.5."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import transformers as hf
 import vision_pictures as pictures
 import vision_texts as texts
 from vision_pictures import Prepared
-from vision_specs import HEAD, TEXT, WIDTH, Kind, of_processor, vision, write_json
+from vision_specs import HEAD, QWEN_TOWER, TEXT, WIDTH, Kind, min_max_pixels, of_processor, qwen, vision, write_json
 from vision_texts import Tokens
 
 LFM2_TOKENS = Tokens(
@@ -107,4 +107,20 @@ MISTRAL3 = Kind(
     gains={"linear_2": 1.0},
 )
 
-KINDS = [LFM2_VL, MISTRAL3]
+# Qwen 3 VL's tower without rows of layers in between; delta nets and attention take turns, and half of a head turns.
+QWEN3_5 = qwen(
+    "qwen3_5", hf.Qwen3_5ForConditionalGeneration, hf.Qwen3_5Config,
+    QWEN_TOWER | dict(depth=2, hidden_size=32, intermediate_size=64, out_hidden_size=WIDTH, num_position_embeddings=36),
+    dict(num_hidden_layers=4, head_dim=32, layer_types=["linear_attention", "full_attention"] * 2, linear_num_key_heads=2,
+         linear_num_value_heads=2, linear_key_head_dim=16, linear_value_head_dim=16, linear_conv_kernel_dim=4),
+    [3, 3, 2], pictures.qwen(patch=4, merge=2, fewest=64, most=4096, image_mean=[0.5] * 3, image_std=[0.5] * 3), min_max_pixels,
+    rope={"mrope_interleaved": True, "partial_rotary_factor": 0.5}, text_prefix="model.language_model.", arch="qwen35",
+    keys=HEAD | {
+        "rope_dimension_count": 16, "rope_dimension_sections": [3, 3, 2, 0], "ssm_conv_kernel": 4, "ssm_state_size": 16,
+        "ssm_group_count": 2, "ssm_time_step_rank": 2, "ssm_inner_size": 32, "full_attention_interval": 2},
+    projector="qwen3vl_merger",
+    clip_keys={"image_size": 24, "patch_size": 4, "attention_layernorm_eps": 1e-6, "use_gelu": True, "spatial_merge_size": 2,
+               "is_deepstack_layers": [False, False]},
+)
+
+KINDS = [LFM2_VL, MISTRAL3, QWEN3_5]

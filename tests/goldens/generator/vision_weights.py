@@ -18,14 +18,19 @@ def draw(kind, name: str, shape: tuple, special: list[int], rng) -> np.ndarray:
     if role not in ("weight", "bias"):
         module = role
     gain = kind.gains.get(module)
+    if module == "A_log":
+        return np.log(rng.uniform(0.1, 2.0, shape))
+    if module == "dt_bias":
+        return rng.normal(0, 0.3, shape)
     if role == "bias":
         return rng.normal(0, 0.2, shape)
     if NORMS.search(module):
         values = rng.uniform(0.5, 1.5, shape) * (gain or 1.0)
         if module in ("q_norm", "k_norm"):
             values = rng.uniform(0.8, 2.0, shape)
-        # Gemma's RMSNorm multiplies by 1 + weight, the tower's LayerNorm does not.
-        return values - 1 if kind.name == "gemma3" and "vision_tower" not in name else values
+        # These multiply by 1 + weight, those of the tower and of delta nets do not.
+        lacks_one = kind.name in ("gemma3", "qwen3_5") and not any(part in name for part in ("vision_tower", "visual", "linear_attn"))
+        return values - 1 if lacks_one else values
     if module == "embed_tokens":
         values = rng.normal(0, 0.5 if kind.name == "gemma3" else 0.6, shape)
         values[special] *= QUIET

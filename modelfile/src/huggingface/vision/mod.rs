@@ -73,7 +73,8 @@ pub(super) fn tower(texts: &Texts, tensors: &[TensorInfo]) -> Result<Option<Mode
     let projector = match config.str("model_type")? {
         Some("smolvlm" | "idefics3") => Projector::Idefics3,
         Some("gemma3") => Projector::Gemma3,
-        Some("qwen3_vl") => Projector::Qwen3Vl,
+        // (without rows of layers in between, which the text model of Qwen 3.5 does not take)
+        Some("qwen3_vl" | "qwen3_5" | "qwen3_5_moe") => Projector::Qwen3Vl,
         Some("lfm2_vl" | "lfm2-vl") => Projector::Lfm2,
         Some("qwen2_vl") => Projector::Qwen2Vl,
         Some("qwen2_5_vl") => Projector::Qwen25Vl,
