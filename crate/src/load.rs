@@ -318,7 +318,11 @@ impl Weights {
         let ops = Ops::new(&device.handle, Tuning { chunk, ..tuning });
         let plan = LoadPlan::new(&gguf, &config, &ops, binding, options.quantize)?;
         let tower = match &gguf.tower {
-            Some(header) => Some(TowerWeights::new(header, device, ops.tuning(), options)?),
+            Some(header) => {
+                let tower = TowerWeights::new(header, device, ops.tuning(), options)?;
+                tower.vision.check_text(&config)?;
+                Some(tower)
+            }
             None => None,
         };
         let steps = Steps {
