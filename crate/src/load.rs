@@ -272,7 +272,11 @@ impl Weights {
     }
 
     fn new(device: &Device, gguf: ModelHeader, options: LoadOptions) -> Result<Self> {
-        let config = ModelConfig::from_gguf(&gguf)?;
+        let mut config = ModelConfig::from_gguf(&gguf)?;
+        if gguf.tower.is_none() {
+            // Positions of text are the same in all dimensions: plain rotation.
+            config.rope_sections = None;
+        }
         let kv = options.kv_type.unwrap_or(match device.is_gpu() {
             // (a text that is embedded is short, and its keys are read once)
             true if config.pooling.is_none() => KvType::F16,
@@ -327,7 +331,11 @@ impl Weights {
         let ops = Ops::new(&device.handle, Tuning { chunk, ..tuning });
         let plan = LoadPlan::new(&gguf, &config, &ops, binding, options.quantize)?;
         let tower = match &gguf.tower {
-            Some(header) => Some(TowerWeights::new(header, device, ops.tuning(), options)?),
+            Some(header) => {
+                let tower = TowerWeights::new(header, device, ops.tuning(), options)?;
+                tower.vision.check_text(&config)?;
+                Some(tower)
+            }
             None => None,
         };
         let steps = Steps {

@@ -132,7 +132,7 @@ fn pictures_are_resized_as_by_pillow() {
 fn pictures_are_prepared_as_by_transformers() {
     let goldens = goldens();
     let kinds = goldens.processors.values().map(|p| p.kind as usize);
-    assert_eq!(kinds.collect::<std::collections::BTreeSet<_>>().len(), 5);
+    assert_eq!(kinds.collect::<std::collections::BTreeSet<_>>().len(), 6);
     assert!(goldens.pictures.len() >= 100);
     for golden in &goldens.pictures {
         let ([width, height], detail) = (golden.size, golden.detail.parse().unwrap());
@@ -201,12 +201,13 @@ fn small(kind: ProcessorKind) -> Processor {
     }
 }
 
-const KINDS: [ProcessorKind; 5] = [
+const KINDS: [ProcessorKind; 6] = [
     ProcessorKind::Idefics3,
     ProcessorKind::Gemma3,
     ProcessorKind::Qwen,
     ProcessorKind::Lfm2,
     ProcessorKind::Pixtral,
+    ProcessorKind::Gemma4,
 ];
 
 #[test]
@@ -294,8 +295,16 @@ fn rules_out_of_bounds_are_refused_by_name() {
             ..fit.clone()
         };
         refused(&huge, "processor.");
-        if kind != ProcessorKind::Qwen && kind != ProcessorKind::Pixtral {
-            refused(&Processor { side: 0, ..fit }, "side");
+        match kind {
+            ProcessorKind::Qwen | ProcessorKind::Pixtral => {}
+            ProcessorKind::Gemma4 => refused(
+                &Processor {
+                    max_pixels: 0,
+                    ..fit
+                },
+                "max_pixels",
+            ),
+            _ => refused(&Processor { side: 0, ..fit }, "side"),
         }
     }
     assert!("best".parse::<crate::Detail>().is_err());

@@ -134,6 +134,7 @@ pub fn attention(n_heads: u32, n_kv_heads: u32, head_dim: u32, n_ctx: u32) -> At
         rope_pairs: head_dim / 2,
         n_ctx,
         neox: false,
+        in_halves: false,
         gate: AttentionGate::None,
         kv: KvType::F32,
         bias: false,

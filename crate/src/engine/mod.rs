@@ -145,6 +145,10 @@ impl Engine {
         }
         if !embeds {
             (_, model.row_token) = vision.row_token(&self.tokenizer)?;
+            if model.per_layer.is_some() {
+                // Embeddings by layer of rows are those of padding.
+                model.row_token = self.tokenizer.pad().unwrap_or(0);
+            }
         }
         self.info.vision = Some(vision.processor.clone());
         self.info.weight_bytes += tower.bytes;

@@ -5,6 +5,7 @@
 //! intermediate alive: a replay writes to the same memory again, which must not have been reused in the meantime.
 
 pub mod activation;
+pub mod affine;
 pub mod attention;
 pub mod bias;
 pub mod buffer;

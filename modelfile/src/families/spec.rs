@@ -215,6 +215,8 @@ pub enum Turns {
     InSections,
     /// Time, height and width as well, but pairs of each take turns.
     Interleaved,
+    /// Those of a patch: the first half of a head turns by its column, the other one by its row, each as a head of its own would.
+    InHalves,
 }
 
 impl ModelSpec {
@@ -223,9 +225,9 @@ impl ModelSpec {
         self.causal && self.captions == Captions::None
     }
 
-    /// Returns whether a norm follows the last layer; encoders whose layers end with a norm have none.
+    /// Returns whether a norm follows the last layer; encoders whose layers end with a norm have none, nor do towers that name none.
     pub fn has_output_norm(&self) -> bool {
-        self.causal || self.pre_norm
+        (self.causal || self.pre_norm) && !self.names.output_norm.is_empty()
     }
 
     /// Returns whether a norm precedes the mixer of layer `i`.

@@ -547,7 +547,7 @@ export type PredictedSpeed = {
 };
 
 /** Families of rules. */
-export type ProcessorKind = "idefics3" | "gemma3" | "qwen" | "lfm2" | "pixtral" | "clip" | "siglip";
+export type ProcessorKind = "idefics3" | "gemma3" | "qwen" | "lfm2" | "pixtral" | "clip" | "siglip" | "gemma4";
 
 /** The share of the prompt that was already in the KV cache. */
 export type PromptTokensDetails = {

@@ -2,11 +2,13 @@
 
 use burn::tensor::Tensor;
 
+use super::bounds;
 use crate::model::loaded::LoadedTensors;
 use crate::model::mixer::AttentionMixer;
 use crate::ops::{Attention, AttentionSpec, KvSource, KvType, QkNorm, Scaling};
 use hearth_modelfile::config::ModelConfig;
 use hearth_modelfile::error::{Error, Result};
+use hearth_modelfile::families::Turns;
 use hearth_modelfile::families::names::{bias_of, of_layer};
 use hearth_modelfile::layer_spec::RopeKind;
 use hearth_modelfile::rope::Rope;
@@ -32,6 +34,7 @@ pub(super) fn mixer(
             attn_params: parts.ops.upload_row(&attn_params),
         },
         o_proj: parts.matrix(&of(names.o_proj))?.scaled(output),
+        bounds: bounds::of_attention(parts, i)?,
     })
 }
 
@@ -51,6 +54,7 @@ pub(super) fn spec(
         rope_pairs: c.rope_of(layer.rope).map_or(0, |rope| rope.dim as u32 / 2),
         n_ctx: n_ctx as u32,
         neox: c.rope_halves,
+        in_halves: c.spec.turns == Turns::InHalves,
         gate: c.spec.attention_gate,
         kv,
         bias,

@@ -1,5 +1,6 @@
 //! Builds feed-forward blocks.
 
+use super::bounds;
 use crate::model::feed_forward::{BesideExperts, Experts, FeedForward, SharedExpert};
 use crate::model::loaded::LoadedTensors;
 use crate::ops::{Norm, NormSpec, RouteSpec, Router, Scaling, XIELU_PARAMETERS};
@@ -111,6 +112,7 @@ pub(super) fn build(parts: &LoadedTensors<'_>, i: usize) -> Result<FeedForward> 
                 }
             },
             down,
+            bounds: bounds::of_feed_forward(parts, i)?,
         });
     }
     let bias = parts.if_there(&bias_of(&of(names.gate_up_proj[0])), d_ff)?;

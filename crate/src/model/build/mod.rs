@@ -1,6 +1,7 @@
 //! Builds a transformer from a file's tensors.
 
 mod attention;
+mod bounds;
 mod feed_forward;
 mod latent;
 mod mamba;

@@ -54,6 +54,8 @@ pub struct AttentionSpec {
     pub n_ctx: u32,
     /// Whether pairs are (i, i + rope_pairs) instead of (2i, 2i + 1).
     pub neox: bool,
+    /// Whether each half of a head, which has half of the pairs, is rotated as if it were a head.
+    pub in_halves: bool,
     /// Gate of the output, whose logits are among the columns of `qkv`: behind each head's query, or behind everything else.
     pub gate: AttentionGate,
     /// Storage type of the caches.
@@ -105,6 +107,7 @@ impl AttentionSpec {
         rope_pairs: 8,
         n_ctx: 64,
         neox: false,
+        in_halves: false,
         gate: AttentionGate::None,
         kv: KvType::F32,
         bias: false,
@@ -244,7 +247,7 @@ pub(in crate::ops) fn kernel(spec: AttentionSpec) -> Kernel {
             ("TEMPER_CTX", spec.temperature_ctx),
         ])
         .f32s([("TEMPER", spec.temperature)])
-        .bools([("NEOX", spec.neox)]);
+        .bools([("NEOX", spec.neox), ("IN_HALVES", spec.in_halves)]);
     if spec.qk_norm == QkNorm::CentredHead {
         kernel
             .module(&modules::QKV_CENTRED)
@@ -317,6 +320,14 @@ pub(in crate::ops) fn variants() -> Vec<Kernel> {
                 }));
             }
         }
+        all.push(kernel(AttentionSpec {
+            kv,
+            qk_norm: QkNorm::Head,
+            v_norm: true,
+            neox: true,
+            in_halves: true,
+            ..AttentionSpec::EXAMPLE
+        }));
         let sources = [
             KvSource::Projected,
             KvSource::KeysOnly,
@@ -526,10 +537,16 @@ fn rotate_cpu(qkv: &mut [f32], rope: &[f32], pos: usize, spec: AttentionSpec) {
     for (row, angles) in qkv.chunks_exact_mut(cols).zip(angles) {
         for head in row[..rotated].chunks_exact_mut(hd) {
             for (i, angle) in angles.chunks_exact(2).enumerate() {
+                // (columns before this part of the head, pairs of the part)
+                let (at, of) = match spec.in_halves {
+                    true => (i / (pairs / 2) * pairs, pairs / 2),
+                    false => (0, pairs),
+                };
+                let i = if spec.in_halves { i % of } else { i };
                 let (a, b) = if spec.neox {
-                    (i, i + pairs)
+                    (at + i, at + i + of)
                 } else {
-                    (2 * i, 2 * i + 1)
+                    (at + 2 * i, at + 2 * i + 1)
                 };
                 let (x, y) = (head[a], head[b]);
                 head[a] = x * angle[0] - y * angle[1];
