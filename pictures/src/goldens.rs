@@ -132,7 +132,10 @@ fn pictures_are_resized_as_by_pillow() {
 fn pictures_are_prepared_as_by_transformers() {
     let goldens = goldens();
     let kinds = goldens.processors.values().map(|p| p.kind as usize);
-    assert_eq!(kinds.collect::<std::collections::BTreeSet<_>>().len(), 6);
+    assert_eq!(
+        kinds.collect::<std::collections::BTreeSet<_>>().len(),
+        KINDS.len()
+    );
     assert!(goldens.pictures.len() >= 100);
     for golden in &goldens.pictures {
         let ([width, height], detail) = (golden.size, golden.detail.parse().unwrap());
@@ -201,13 +204,15 @@ fn small(kind: ProcessorKind) -> Processor {
     }
 }
 
-const KINDS: [ProcessorKind; 6] = [
+const KINDS: [ProcessorKind; 8] = [
     ProcessorKind::Idefics3,
     ProcessorKind::Gemma3,
     ProcessorKind::Qwen,
     ProcessorKind::Lfm2,
     ProcessorKind::Pixtral,
     ProcessorKind::Gemma4,
+    ProcessorKind::Clip,
+    ProcessorKind::Siglip,
 ];
 
 #[test]
@@ -234,7 +239,10 @@ fn frames_agree_with_their_grids_for_all_small_sizes() {
                 assert_eq!([prepared.width, prepared.height], [width, height]);
                 let [whole_high, whole_wide] = prepared.grids[tiles];
                 match kind {
-                    ProcessorKind::Idefics3 | ProcessorKind::Gemma3 => {
+                    ProcessorKind::Idefics3
+                    | ProcessorKind::Gemma3
+                    | ProcessorKind::Clip
+                    | ProcessorKind::Siglip => {
                         let side = processor.side / processor.patch;
                         assert!(
                             prepared.grids.iter().all(|grid| *grid == [side; 2]),
@@ -317,7 +325,10 @@ fn narrow_pictures_are_prepared_or_refused() {
             let auto = "auto".parse().unwrap();
             let rgba = vec![7; width * height * 4];
             let prepared = prepare(rgba, width, height, &small(kind), auto);
-            let refuses = matches!(kind, ProcessorKind::Qwen | ProcessorKind::Lfm2);
+            let refuses = matches!(
+                kind,
+                ProcessorKind::Qwen | ProcessorKind::Lfm2 | ProcessorKind::Clip
+            );
             let code = prepared.err().map(|error| error.code());
             assert_eq!(code, refuses.then_some("bad_picture"), "{kind:?} {width}");
         }

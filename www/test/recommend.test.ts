@@ -1,6 +1,8 @@
 /** The models that are offered on a first visit. */
 import { describe, expect, it } from "vitest";
 import { CATALOG, DEFAULT_MODEL, type CatalogEntry } from "../src/models/catalog.js";
+import { parseHubId } from "../../pkg/src/source/paste.js";
+import { wouldSee } from "../../pkg/src/pictures/sight.js";
 import { offersFor, speaks, speedOf, type Device } from "../src/models/recommend.js";
 
 const GB = 1e9;
@@ -58,6 +60,15 @@ describe("the catalogue", () => {
     expect(CATALOG[0]?.source).toBe(DEFAULT_MODEL);
     expect(new Set(CATALOG.map(({ id }) => id)).size).toBe(CATALOG.length);
     expect(CATALOG.every((one) => speaks(one, "en"))).toBe(true);
+  });
+
+  it("has a model that looks at pictures, found by its repository's name", () => {
+    const seeing = CATALOG.filter(({ about }) => about === "sees");
+    expect(seeing.length).toBeGreaterThan(0);
+    for (const { name, source } of seeing) {
+      expect(wouldSee({ architecture: "llama", name, n_layers: 32 })).toBe(true);
+      expect(parseHubId(source)).toBeDefined();
+    }
   });
 
   it("has something for a Chinese visitor that is not English only", () => {

@@ -106,6 +106,15 @@ pub enum Parsed {
     },
 }
 
+/// Returns the error for a model that compares pictures with texts, or its tower, in a GGUF file.
+pub(crate) fn not_in_gguf(found: &str) -> Error {
+    Error::Metadata {
+        key: "clip.projector_type".into(),
+        expected: "a projector into a text model; CLIP and SigLIP are read from their folders of safetensors, with tokenizer.json and preprocessor_config.json".into(),
+        found: found.into(),
+    }
+}
+
 /// `general.architecture` of a projector's file.
 const PROJECTOR: &str = "clip";
 
@@ -116,6 +125,12 @@ impl ModelHeader {
         architecture.is_ok_and(|architecture| architecture == Some(PROJECTOR))
     }
 
+    /// Returns whether this is a CLIP with both of its towers, as clip.cpp writes it.
+    pub(crate) fn is_clip(&self) -> bool {
+        let has_text = self.metadata.opt_bool("clip.has_text_encoder");
+        has_text.is_ok_and(|has_text| has_text == Some(true))
+    }
+
     /// Refuses a projector without its model.
     ///
     /// # Errors
@@ -123,6 +138,7 @@ impl ModelHeader {
     pub(crate) fn check_is_model(&self) -> Result<()> {
         match self.is_projector() {
             false => Ok(()),
+            true if self.is_clip() => Err(not_in_gguf("a whole CLIP")),
             true => Err(Error::Metadata {
                 key: "general.architecture".into(),
                 expected: "a model; this file is a projector (mmproj), which is loaded together with its model".into(),

@@ -29,5 +29,6 @@ mod hostile_tests;
 
 pub use arrangement::{Arrangement, Fp8, Range};
 pub use ggml_type::GgmlType;
+pub(crate) use header::not_in_gguf;
 pub use header::{Container, ModelHeader, Parsed, TensorInfo};
 pub use metadata::{Array, Metadata, Value};

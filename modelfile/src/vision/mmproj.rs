@@ -3,7 +3,7 @@
 //! Source: llama.cpp `convert_hf_to_gguf.py`, `tools/mtmd/clip-impl.h`, `tools/mtmd/clip.cpp`.
 
 use super::projector::Projector;
-use crate::container::{Array, Metadata, ModelHeader, TensorInfo, Value};
+use crate::container::{Array, Metadata, ModelHeader, TensorInfo, Value, not_in_gguf};
 use crate::error::{Error, Result};
 use crate::families::names::bias_of;
 use crate::families::siglip::TOWER_NAMES;
@@ -33,7 +33,13 @@ pub(crate) fn tower(mut header: ModelHeader, start: u64) -> Result<ModelHeader> 
             found: "false".into(),
         });
     }
+    if header.is_clip() {
+        return Err(not_in_gguf("a whole CLIP"));
+    }
     let projector = Projector::of(&header.metadata)?;
+    if projector.embeds() {
+        return Err(not_in_gguf(projector.name()));
+    }
     for tensor in &mut header.tensors {
         tensor.offset = tensor.offset.saturating_add(start);
         if projector == Projector::Gemma3 && tensor.name == projector.weights()[0] {

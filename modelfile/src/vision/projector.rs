@@ -108,7 +108,10 @@ impl Projector {
             .find(|projector| projector.name() == name)
             .ok_or_else(|| Error::UnsupportedArchitecture {
                 found: format!("{name} (a projector)"),
-                known: Self::ALL.map(Self::name).to_vec(),
+                known: (Self::ALL.into_iter())
+                    .filter(|projector| !projector.embeds())
+                    .map(Self::name)
+                    .collect(),
             })
     }
 

@@ -80,6 +80,12 @@ export type CompletionTokensDetails = {
   rejected_prediction_tokens: number;
 };
 
+/** Content of a message. */
+export type Content = string | ContentPart[] | null;
+
+/** Part of a message's content; a picture is the key of one that was added. */
+export type ContentPart = { type: "text"; text: string } | { type: "image"; image: string };
+
 /** A part of a conversation that can be saved. */
 export type ContextPage = {
   /** Name; pages are put back in the order of their names. */
@@ -380,7 +386,7 @@ export type Message = {
   /** `"system"`, `"user"`, `"assistant"`, `"tool"`, or another role that the template knows. */
   role: string;
   /** A string; or, if the template supports them, a list of parts, or null (for a tool call without text). */
-  content: string | null;
+  content: Content;
   [field: string]: unknown;
 };
 

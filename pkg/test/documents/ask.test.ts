@@ -19,7 +19,10 @@ async function open(...files: (File | { name: string; text: string })[]): Promis
 }
 
 /** Returns the last message that the fake core was sent. */
-const sent = (): string => fake.request?.messages?.at(-1)?.content ?? "";
+const sent = (): string => {
+  const content = fake.request?.messages?.at(-1)?.content;
+  return typeof content === "string" ? content : "";
+};
 
 /** Asks an engine of the fake core. */
 async function asked(library: Library, params: Partial<AskParams> = {}, contextSize = 20_000) {

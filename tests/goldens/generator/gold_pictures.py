@@ -39,6 +39,8 @@ PROCESSORS = {
     "gemma-4-E2B": {"kind": "gemma4", "patch": 16, "merge": 3, "max_pixels": 280 * 48 * 48, **HALF},
     "pixtral-12b": {"kind": "pixtral", "patch": 16, "merge": 1, "side": 1024, "longest_edge": 1024, **CLIP},
     "Mistral-3": {"kind": "pixtral", "patch": 14, "merge": 2, "side": 1540, "longest_edge": 1540, **CLIP},
+    "clip-vit-base-patch32": {"kind": "clip", "patch": 32, "merge": 1, "side": 224, **CLIP},
+    "siglip-base-patch16-224": {"kind": "siglip", "patch": 16, "merge": 1, "side": 224, **HALF},
 }
 # Hearth's own bounds of Qwen's tokens, and of Pixtral's cells a side.
 TOKENS = {"auto": 1024, "high": 4096, "low": 64}
@@ -208,7 +210,27 @@ def gemma4(image, rules, detail):
     return framed([undone(2 * frame - 1, rules)], [0, 0], rules)
 
 
-KINDS = {"gemma4": gemma4, "idefics3": idefics3, "gemma3": gemma3, "qwen": qwen, "lfm2": lfm2, "pixtral": pixtral}
+def clip(image, rules, detail):
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    side = rules["side"]
+    processor = CLIPImageProcessorPil(
+        size={"shortest_edge": side}, crop_size={"height": side, "width": side}, image_mean=rules["mean"], image_std=rules["std"]
+    )
+    return framed(undone(processor(image, return_tensors="np")["pixel_values"], rules), [0, 0], rules)
+
+
+def siglip(image, rules, detail):
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+    size = {"height": rules["side"], "width": rules["side"]}
+    processor = SiglipImageProcessorPil(size=size, image_mean=rules["mean"], image_std=rules["std"])
+    return framed(undone(processor(image, return_tensors="np")["pixel_values"], rules), [0, 0], rules)
+
+
+KINDS = {
+    "idefics3": idefics3, "gemma3": gemma3, "gemma4": gemma4, "qwen": qwen, "lfm2": lfm2, "pixtral": pixtral, "clip": clip, "siglip": siglip,
+}  # fmt: skip
 # Sizes and details beside those that all have.
 MORE = {
     "SmolVLM-256M": [((64, 64), "low"), ((1000, 200), "low"), ((1023, 767), "high")],
@@ -225,6 +247,8 @@ MORE = {
     ],
     "pixtral-12b": [((1600, 1200), "auto"), ((640, 480), "low")],
     "Mistral-3": [((1600, 1200), "auto"), ((640, 480), "low")],
+    "clip-vit-base-patch32": [((1600, 1200), "auto"), ((41, 43), "low")],
+    "siglip-base-patch16-224": [((1600, 1200), "auto"), ((640, 480), "low")],
 }  # fmt: skip
 
 

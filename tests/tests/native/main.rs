@@ -9,6 +9,7 @@ mod captions;
 mod chat_options;
 mod chat_template;
 mod chromium;
+mod clip_files;
 mod context_pages;
 mod contract;
 mod cost;

@@ -10,7 +10,7 @@ export interface CatalogEntry {
   name: string;
   /** The source to pass to `Engine.create`. */
   source: string;
-  /** Approximate download size in bytes. */
+  /** Approximate download size in bytes, with the projector of a model that sees. */
   bytes: number;
   licence: string;
   licenceUrl: string;
@@ -19,7 +19,7 @@ export interface CatalogEntry {
   /** Codes of the languages that its makers name; "many" for a hundred and more. */
   languages: readonly string[] | "many";
   /** Key of the text that describes what the model is good for. */
-  about: "tiny" | "small" | "fast" | "multilingual" | "allround" | "strong" | "large" | "reasoning";
+  about: "tiny" | "small" | "sees" | "fast" | "multilingual" | "allround" | "strong" | "large" | "reasoning";
 }
 
 /**
@@ -64,6 +64,16 @@ export const CATALOG: readonly CatalogEntry[] = [
     sampling: {},
     languages: "many",
     about: "small",
+  },
+  {
+    id: "smolvlm2-500m",
+    name: "SmolVLM2 500M",
+    source: "ggml-org/SmolVLM2-500M-Video-Instruct-GGUF:Q8_0",
+    bytes: 436_808_704 + 199_470_624,
+    ...APACHE,
+    sampling: {},
+    languages: ["en"],
+    about: "sees",
   },
   {
     id: "qwen3-0.6b",

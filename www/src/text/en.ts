@@ -25,6 +25,7 @@ const notices: Record<Notice["code"], string> = {
 const about: Record<CatalogEntry["about"], string> = {
   tiny: "English only. A tiny demo: fast, often wrong",
   small: "Small, for simple questions",
+  sees: "Looks at pictures. Small, English only",
   fast: "Fast on most laptops",
   multilingual: "Many languages",
   allround: "Good balance of speed and quality",

@@ -43,6 +43,7 @@ export const zh: Texts = {
   about: {
     tiny: "仅支持英语；体积极小，适合试用，回答常有错误",
     small: "小模型，回答简单问题",
+    sees: "能看图片；小模型，仅支持英语",
     fast: "多数笔记本上都很快",
     multilingual: "支持多种语言",
     allround: "均衡之选",

@@ -80,12 +80,33 @@ pub struct Message {
     pub role: String,
     /// A string; or, if the template supports them, a list of parts, or null (for a tool call without text).
     #[serde(default)]
-    #[cfg_attr(feature = "typescript", ts(type = "string | null"))]
+    #[cfg_attr(feature = "typescript", ts(as = "Content"))]
     pub content: Json,
     /// Further fields that the template may read: `tool_calls`, `name`, `reasoning_content`, ...
     #[serde(flatten)]
     #[cfg_attr(feature = "typescript", ts(skip))]
     pub extra: Map<String, Json>,
+}
+
+/// Content of a message.
+#[cfg(feature = "typescript")]
+#[derive(ts_rs::TS)]
+#[ts(untagged)]
+#[expect(dead_code, reason = "it is a type of TypeScript; templates read JSON")]
+enum Content {
+    Text(String),
+    Parts(Vec<ContentPart>),
+    Nothing,
+}
+
+/// Part of a message's content; a picture is the key of one that was added.
+#[cfg(feature = "typescript")]
+#[derive(ts_rs::TS)]
+#[ts(tag = "type", rename_all = "lowercase")]
+#[expect(dead_code, reason = "it is a type of TypeScript; templates read JSON")]
+enum ContentPart {
+    Text { text: String },
+    Image { image: String },
 }
 
 impl Message {

@@ -2,7 +2,7 @@
 import type { PictureDetail } from "../../api/openai.js";
 import { HearthError, throwIfAborted, toHearthError } from "../../core/errors.js";
 import type { AskedMessage, PicturePart } from "../../core/protocol.js";
-import type { Message, PictureProcessor, WasmEngine, WasmSha256 } from "../../core/wasm-contract.js";
+import type { ContentPart, Message, PictureProcessor, WasmEngine, WasmSha256 } from "../../core/wasm-contract.js";
 import { isDataUrl } from "../../pictures/data-url.js";
 import type { PicturesWasm } from "../../pictures/module.js";
 import type { Pixels } from "../../pictures/pixels.js";
@@ -40,14 +40,14 @@ export class Pictures {
    * decoded nor prepared again. `url`: the module's address.
    */
   async placed(messages: AskedMessage[], url: string | URL, signal: AbortSignal): Promise<Message[]> {
-    const placed: object[] = [];
+    const placed: Message[] = [];
     for (const message of messages) {
       const { content } = message;
       if (!Array.isArray(content)) {
-        placed.push(message);
+        placed.push({ ...message, content });
         continue;
       }
-      const parts: object[] = [];
+      const parts: ContentPart[] = [];
       for (const part of content) {
         const isText = part.type === "text";
         parts.push(isText ? part : { type: "image", image: await this.keyOf(part, url, signal) });
@@ -55,7 +55,7 @@ export class Pictures {
       }
       placed.push({ ...message, content: parts });
     }
-    return placed as Message[];
+    return placed;
   }
 
   /** Returns a picture's key in the core. */
